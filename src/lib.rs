@@ -1,1 +1,20 @@
-//! x
+//! openbao-perimeter guards the network perimeter of OpenBao clusters: every write keeps
+//! `floor ⊆ allowed ⊆ ceiling`, and every refusal shows one connection that proves it.
+//!
+//! The way of a request: [`server`] → [`admission`] → [`inventory::Snapshot`] →
+//! [`review::review`] → [`audit`]. The pure side ([`perimeter`], [`inventory`], [`baseline`],
+//! [`rules`], [`review`], [`posture`]) has no async, clock, environment, files or network.
+
+pub mod admission;
+pub mod audit;
+pub mod baseline;
+pub mod cli;
+pub mod inventory;
+pub mod perimeter;
+pub mod posture;
+pub mod review;
+pub mod rules;
+pub mod server;
+pub mod settings;
+pub mod sources;
+pub mod telemetry;

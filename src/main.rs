@@ -1,1 +1,3 @@
-fn main(){}
+//! The command `openbao-perimeter`.
+
+fn main() {}

@@ -1,0 +1,155 @@
+//! The facts that a review rests on: one immutable [`Snapshot`] of the objects that matter.
+//!
+//! Kubernetes types end here: each kind has one `TryFrom` into a fact of ours, used by both
+//! sources and by admission. An object that cannot be read stays in the snapshot as
+//! [`Fact::Unreadable`]; it never vanishes.
+
+#![deny(
+    clippy::disallowed_macros,
+    clippy::disallowed_methods,
+    clippy::disallowed_types
+)]
+
+pub mod cluster;
+pub mod namespace;
+pub mod policy;
+pub mod snapshot;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+pub use cluster::{Cluster, Network, Profile};
+pub use namespace::Namespace;
+pub use policy::Policy;
+pub use snapshot::{Change, NamespaceFacts, Object, Snapshot};
+
+/// The kinds that a review understands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// `openbao.org/v1alpha1` OpenBaoCluster.
+    OpenBaoCluster,
+    /// `networking.k8s.io/v1` NetworkPolicy.
+    NetworkPolicy,
+    /// `v1` Namespace.
+    Namespace,
+    /// `v1` Service; only `default/kubernetes` is of interest.
+    Service,
+}
+
+impl Kind {
+    /// The kind as the API writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::OpenBaoCluster => "OpenBaoCluster",
+            Self::NetworkPolicy => "NetworkPolicy",
+            Self::Namespace => "Namespace",
+            Self::Service => "Service",
+        }
+    }
+}
+
+/// Which object is meant.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectRef {
+    /// Kind.
+    pub kind: Kind,
+    /// Namespace; empty for a Namespace itself.
+    pub namespace: Arc<str>,
+    /// Name.
+    pub name: Arc<str>,
+}
+
+impl fmt::Display for ObjectRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let separator = if self.namespace.is_empty() { "" } else { "/" };
+        write!(
+            f,
+            "{} {}{separator}{}",
+            self.kind.as_str(),
+            self.namespace,
+            self.name
+        )
+    }
+}
+
+/// Labels or annotations.
+pub type Labels = BTreeMap<Arc<str>, Arc<str>>;
+
+/// The parts of an object's metadata that a rule looks at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Meta {
+    /// Namespace; empty for a Namespace itself.
+    pub namespace: Arc<str>,
+    /// Name; empty while the server has not generated it yet.
+    pub name: Arc<str>,
+    /// Labels.
+    pub labels: Labels,
+    /// Annotations of the `openbao.org/` domain; all others are dropped.
+    pub annotations: Labels,
+    /// Owner references.
+    pub owners: Vec<Owner>,
+    /// Whether a deletion timestamp is set.
+    pub deleting: bool,
+}
+
+/// One owner reference.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Owner {
+    /// Kind of the owner.
+    pub kind: Arc<str>,
+    /// Name of the owner.
+    pub name: Arc<str>,
+    /// UID of the owner.
+    pub uid: Arc<str>,
+    /// Whether the owner is the managing controller.
+    pub controller: bool,
+}
+
+/// One place in an object that could not be understood.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Malformed {
+    /// Field path from the object's root, `spec.ingress[0].from[1].ipBlock.cidr`.
+    pub path: String,
+    /// The value that stands there, as JSON, shortened.
+    pub value: String,
+    /// What is wrong and what was expected: `expected …, found …`.
+    pub problem: String,
+}
+
+/// An object that could not be understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Labels and the like, as far as they could be read; namespace and name always.
+    pub meta: Meta,
+    /// Everything that is wrong with it, in field order; never empty.
+    pub problems: Vec<Malformed>,
+}
+
+/// An object as far as it could be understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fact<T> {
+    /// Understood.
+    Read(Arc<T>),
+    /// Not understood.
+    Unreadable(Arc<Unreadable>),
+}
+
+impl<T> Fact<T> {
+    /// The fact, where it was understood.
+    pub fn read(&self) -> Option<&Arc<T>> {
+        match self {
+            Self::Read(fact) => Some(fact),
+            Self::Unreadable(_) => None,
+        }
+    }
+}
+
+impl<T> From<Result<T, Unreadable>> for Fact<T> {
+    fn from(result: Result<T, Unreadable>) -> Self {
+        result.map_or_else(
+            |broken| Self::Unreadable(Arc::new(broken)),
+            |fact| Self::Read(Arc::new(fact)),
+        )
+    }
+}

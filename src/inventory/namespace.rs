@@ -1,0 +1,12 @@
+//! Namespace as a fact.
+
+use std::sync::Arc;
+
+/// A Namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Namespace {
+    /// Name.
+    pub name: Arc<str>,
+    /// Whether it is being deleted (deletion timestamp or phase `Terminating`).
+    pub terminating: bool,
+}

@@ -1,0 +1,75 @@
+//! What a perimeter is: sets of connections, and when one lies inside others.
+//!
+//! This part knows no Kubernetes types: it speaks of label sets, addresses, ports and
+//! [regions](Region). Everything is proved on regions by [`cover`]: the floor inside the union of
+//! what the rules let through, and what a rule lets through inside the union of the ceiling.
+
+#![deny(
+    clippy::disallowed_macros,
+    clippy::disallowed_methods,
+    clippy::disallowed_types
+)]
+
+pub mod address;
+pub mod connection;
+pub mod cover;
+pub mod label;
+pub mod names;
+pub mod port;
+pub mod region;
+pub mod rule;
+#[cfg(test)]
+mod tests;
+pub mod zone;
+
+pub use connection::Connection;
+pub use label::LabelSet;
+pub use region::{PeerSet, Region};
+
+/// Which side of the protected pods a connection is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Direction {
+    /// To the protected pods.
+    Ingress,
+    /// From the protected pods.
+    Egress,
+}
+
+impl Direction {
+    /// Both, in the order of the API.
+    pub const ALL: [Self; 2] = [Self::Ingress, Self::Egress];
+
+    /// The `policyTypes` entry.
+    pub const fn policy_type(self) -> &'static str {
+        match self {
+            Self::Ingress => "Ingress",
+            Self::Egress => "Egress",
+        }
+    }
+
+    /// The field of a policy's spec that holds the rules of this direction.
+    pub const fn field(self) -> &'static str {
+        match self {
+            Self::Ingress => "ingress",
+            Self::Egress => "egress",
+        }
+    }
+
+    /// The field of a rule that holds its peers.
+    pub const fn peers_field(self) -> &'static str {
+        match self {
+            Self::Ingress => "from",
+            Self::Egress => "to",
+        }
+    }
+}
+
+/// Which of two readings of a rule is meant, where implementations of NetworkPolicy may differ.
+/// The floor has to hold under [`Reading::Must`], the ceiling under [`Reading::May`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// What every implementation lets through.
+    Must,
+    /// What some implementation could let through.
+    May,
+}

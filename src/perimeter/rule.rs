@@ -1,0 +1,254 @@
+//! Rules as people write them, in the perimeter's own words, and what they mean as regions.
+//!
+//! A [`Rule`] is one element of `ingress` or `egress`, already known to be well-formed: whoever
+//! reads one from a manifest refuses what the NetworkPolicy API would refuse.
+//!
+//! ```
+//! use openbao_perimeter::perimeter::rule::{PortEntry, Rule};
+//! use openbao_perimeter::perimeter::{Direction, LabelSet, Reading};
+//!
+//! let everyone = Rule { peers: vec![], ports: vec![PortEntry::tcp(8200)] };
+//! let regions = everyone.regions("bao", Direction::Ingress, &LabelSet::any(), Reading::May);
+//! assert_eq!(regions.len(), 3, "pods, IPv4 and IPv6 addresses");
+//! ```
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::address::{Cidr, block_addresses};
+use super::label::{LabelSet, NAMESPACE_NAME, Values};
+use super::port::{PortSet, Protocol};
+use super::region::{PeerSet, Region};
+use super::{Direction, Reading};
+
+/// How a requirement compares a label with its values (`metav1.LabelSelectorOperator`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operator {
+    /// Present with a listed value.
+    In,
+    /// Absent, or present with an unlisted value.
+    NotIn,
+    /// Present.
+    Exists,
+    /// Absent.
+    DoesNotExist,
+}
+
+impl Operator {
+    /// The name as the API writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::In => "In",
+            Self::NotIn => "NotIn",
+            Self::Exists => "Exists",
+            Self::DoesNotExist => "DoesNotExist",
+        }
+    }
+}
+
+/// One element of `matchExpressions`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Requirement {
+    /// Label key.
+    pub key: Arc<str>,
+    /// Comparison.
+    pub operator: Operator,
+    /// Values of `In` and `NotIn`.
+    pub values: Vec<Arc<str>>,
+}
+
+/// A label selector; everything in it holds at once. Empty selects all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selector {
+    /// `matchLabels`.
+    pub labels: BTreeMap<Arc<str>, Arc<str>>,
+    /// `matchExpressions`.
+    pub expressions: Vec<Requirement>,
+}
+
+impl Selector {
+    /// A selector of exact labels.
+    pub fn labels<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let labels = pairs
+            .into_iter()
+            .map(|(key, value)| (key.into(), value.into()))
+            .collect();
+        Self {
+            labels,
+            expressions: Vec::new(),
+        }
+    }
+
+    /// The namespace of this name.
+    pub fn namespace(name: &str) -> Self {
+        Self::labels([(NAMESPACE_NAME, name)])
+    }
+
+    /// The same with one more `matchExpressions` entry.
+    #[must_use]
+    pub fn and(mut self, key: &str, operator: Operator, values: &[&str]) -> Self {
+        let values = values.iter().map(|value| Arc::from(*value)).collect();
+        self.expressions.push(Requirement {
+            key: key.into(),
+            operator,
+            values,
+        });
+        self
+    }
+
+    /// What it selects; `None` where its requirements contradict each other (semantics A5).
+    pub fn label_set(&self) -> Option<LabelSet> {
+        let mut set = LabelSet::any();
+        for (key, value) in &self.labels {
+            set = set.and(key.clone(), Values::one_of([value.clone()]))?;
+        }
+        for requirement in &self.expressions {
+            let listed = || requirement.values.iter().cloned();
+            let values = match requirement.operator {
+                Operator::In => Values::one_of(listed()),
+                Operator::NotIn => Values::none_of_or_absent(listed()),
+                Operator::Exists => Values::present(),
+                Operator::DoesNotExist => Values::absent(),
+            };
+            set = set.and(requirement.key.clone(), values)?;
+        }
+        Some(set)
+    }
+}
+
+/// One element of `from` or `to`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// Pods, by namespace and labels. No namespace selector means the policy's own namespace; no
+    /// pod selector means every pod there. At least one of the two is present.
+    Pods {
+        /// `namespaceSelector`.
+        namespaces: Option<Selector>,
+        /// `podSelector`.
+        pods: Option<Selector>,
+    },
+    /// Any endpoint at these addresses, inside the cluster or out.
+    Block {
+        /// `ipBlock.cidr`.
+        cidr: Cidr,
+        /// `ipBlock.except`.
+        except: Vec<Cidr>,
+    },
+}
+
+/// Which port of a protocol one element of `ports` names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PortRange {
+    /// No `port`: all of the protocol.
+    All,
+    /// `port` to `endPort`, both included; equal where there is no `endPort`.
+    Numbers(u16, u16),
+    /// A port name.
+    Named(Arc<str>),
+}
+
+/// One element of `ports`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PortEntry {
+    /// Protocol, TCP where the manifest has none.
+    pub protocol: Protocol,
+    /// Port or ports.
+    pub ports: PortRange,
+}
+
+impl PortEntry {
+    /// One TCP port.
+    pub const fn tcp(port: u16) -> Self {
+        Self {
+            protocol: Protocol::Tcp,
+            ports: PortRange::Numbers(port, port),
+        }
+    }
+
+    /// One UDP port.
+    pub const fn udp(port: u16) -> Self {
+        Self {
+            protocol: Protocol::Udp,
+            ports: PortRange::Numbers(port, port),
+        }
+    }
+
+    fn port_set(&self) -> PortSet {
+        match &self.ports {
+            PortRange::All => PortSet::protocol(self.protocol),
+            PortRange::Numbers(first, last) => PortSet::range(self.protocol, *first, *last),
+            PortRange::Named(name) => PortSet::name(self.protocol, name.clone()),
+        }
+    }
+}
+
+/// One element of `ingress` or `egress`. No peers means every peer; no ports means every port.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rule {
+    /// `from` or `to`.
+    pub peers: Vec<Peer>,
+    /// `ports`.
+    pub ports: Vec<PortEntry>,
+}
+
+impl Rule {
+    /// All ports the rule names.
+    pub fn port_set(&self) -> PortSet {
+        if self.ports.is_empty() {
+            return PortSet::all();
+        }
+        self.ports
+            .iter()
+            .fold(PortSet::none(), |all, entry| all.union(&entry.port_set()))
+    }
+
+    /// The regions that the rule, in a policy of `namespace` for pods in `subject`, lets through.
+    pub fn regions(
+        &self,
+        namespace: &str,
+        direction: Direction,
+        subject: &LabelSet,
+        reading: Reading,
+    ) -> Vec<Region> {
+        let ports = self.port_set();
+        let peers = if self.peers.is_empty() {
+            PeerSet::everyone()
+        } else {
+            self.peers
+                .iter()
+                .flat_map(|peer| peer.sets(namespace, reading))
+                .collect()
+        };
+        peers
+            .into_iter()
+            .filter_map(|peer| Region::new(direction, subject.clone(), peer, ports.clone()))
+            .collect()
+    }
+}
+
+impl Peer {
+    /// The peer as sets: one for pods, one per address family for blocks, none where nothing can
+    /// match.
+    pub fn sets(&self, namespace: &str, reading: Reading) -> Vec<PeerSet> {
+        match self {
+            Self::Pods { namespaces, pods } => {
+                let own = Selector::namespace(namespace);
+                let namespaces = namespaces.as_ref().unwrap_or(&own).label_set();
+                let pods = pods
+                    .as_ref()
+                    .map_or_else(|| Some(LabelSet::any()), Selector::label_set);
+                let set = namespaces
+                    .zip(pods)
+                    .and_then(|(namespaces, pods)| PeerSet::pods(namespaces, pods));
+                set.into_iter().collect()
+            }
+            Self::Block { cidr, except } => {
+                let addresses = block_addresses(cidr, except, reading);
+                [PeerSet::v4(addresses.v4), PeerSet::v6(addresses.v6)]
+                    .into_iter()
+                    .flatten()
+                    .collect()
+            }
+        }
+    }
+}

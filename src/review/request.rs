@@ -1,0 +1,57 @@
+//! What is asked: who writes what.
+
+use crate::inventory::{Cluster, Fact, ObjectRef, Policy};
+
+/// The operation on the object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// `CREATE`.
+    Create,
+    /// `UPDATE`.
+    Update,
+    /// `DELETE`.
+    Delete,
+}
+
+/// Who writes, as the API server authenticated it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Writer {
+    /// Username.
+    pub name: String,
+    /// Groups.
+    pub groups: Vec<String>,
+}
+
+/// An object before and after the write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edit<T> {
+    /// Which object, named as well as the request allows.
+    pub object: ObjectRef,
+    /// The old object: update and delete.
+    pub before: Option<Fact<T>>,
+    /// The new object: create and update.
+    pub after: Option<Fact<T>>,
+    /// Whether the two differ in their spec, compared as JSON values, so that it is known of
+    /// unreadable objects too. True for create and delete.
+    pub spec_changed: bool,
+}
+
+/// What is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// A NetworkPolicy.
+    Policy(Edit<Policy>),
+    /// An OpenBaoCluster.
+    Cluster(Edit<Cluster>),
+}
+
+/// One write to be judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Operation.
+    pub operation: Operation,
+    /// Writer.
+    pub writer: Writer,
+    /// Object.
+    pub subject: Subject,
+}

@@ -1,0 +1,83 @@
+//! What a review answers.
+
+use crate::perimeter::Direction;
+use crate::perimeter::rule::{Rule, Selector};
+use crate::rules::{Code, Finding, Level};
+
+/// The outcome of a review: the worst level among its findings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Outcome {
+    /// Nothing was found.
+    Allow,
+    /// Allowed, with warnings.
+    Warn,
+    /// Refused.
+    Deny,
+}
+
+impl Outcome {
+    /// The word in logs, metrics and JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Warn => "warn",
+            Self::Deny => "deny",
+        }
+    }
+}
+
+/// All findings of a review, in a stable order: level, code, object, path.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// Findings.
+    pub findings: Vec<Finding>,
+}
+
+impl Verdict {
+    /// A verdict with its findings in order, each once.
+    pub fn new(mut findings: Vec<Finding>) -> Self {
+        findings.sort_by(|a, b| {
+            (a.level, a.code, &a.object, &a.path, &a.reason)
+                .cmp(&(b.level, b.code, &b.object, &b.path, &b.reason))
+        });
+        findings.dedup();
+        Self { findings }
+    }
+
+    /// The worst level.
+    pub fn outcome(&self) -> Outcome {
+        match self.findings.iter().map(|finding| finding.level).min() {
+            None => Outcome::Allow,
+            Some(Level::Warn) => Outcome::Warn,
+            Some(Level::Deny) => Outcome::Deny,
+        }
+    }
+
+    /// The codes found, each once, in order.
+    pub fn codes(&self) -> Vec<Code> {
+        let mut codes: Vec<Code> = self.findings.iter().map(|finding| finding.code).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        codes
+    }
+}
+
+/// One thing that the mutating webhook puts back into a managed policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Repair {
+    /// `spec.podSelector` as it was.
+    PodSelector(Selector),
+    /// A missing `policyTypes` entry.
+    PolicyType(Direction),
+    /// A core rule, appended.
+    Rule(Direction, Rule),
+}
+
+/// What the mutating webhook answers: what it restores, and a warning for each.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Repairs {
+    /// What is put back, in the order of the patch.
+    pub repairs: Vec<Repair>,
+    /// One line for the writer per repair.
+    pub warnings: Vec<String>,
+}

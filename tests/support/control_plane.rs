@@ -1,0 +1,390 @@
+//! A real control plane on loopback: etcd, the API server and, when asked for, the controller manager.
+//!
+//! Servers and folder are tied to the process that started them and go with it, even when it is
+//! killed. So nobody cleans up, and a control plane may live in a `static LazyLock`, which is never
+//! dropped. The binaries come from `make control-plane`, or from the folder `KUBEBUILDER_ASSETS` names.
+
+#![allow(dead_code, reason = "each user needs another part")]
+#![allow(clippy::expect_used, clippy::panic, reason = "test code")]
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::Write;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
+use std::path::{self, Path, PathBuf};
+use std::process::{self, Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock};
+use std::time::{Duration, Instant};
+use std::{env, thread};
+
+use serde_json::{Value, json};
+
+/// Four seconds suffice on an idle machine; the rest is for one that compiles at the same time.
+const START_DEADLINE: Duration = Duration::from_secs(120);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
+
+/// Running servers, stopped and removed when dropped.
+#[derive(Debug)]
+pub(crate) struct ControlPlane {
+    // Dropped in this order: clients before what they talk to, the folder last.
+    controller_manager: OnceLock<Server>,
+    api_server: Server,
+    etcd: Server,
+    api_port: u16,
+    folder: Folder,
+}
+
+impl ControlPlane {
+    /// Starts etcd and the API server; returns once requests are answered.
+    pub(crate) fn start() -> Self {
+        let mut started = Self::try_start();
+        for _ in 1..3 {
+            // Ports found free may be taken before the servers bind them.
+            if matches!(&started, Err(logs) if logs.contains("address already in use")) {
+                started = Self::try_start();
+            }
+        }
+        started.unwrap_or_else(|logs| panic!("the control plane did not start\n{logs}"))
+    }
+
+    fn try_start() -> Result<Self, String> {
+        let folder = Folder::create();
+        let [client_port, peer_port, api_port] = free_ports();
+        let etcd_url = format!("http://127.0.0.1:{client_port}");
+        let control_plane = Self {
+            controller_manager: OnceLock::new(),
+            etcd: start_etcd(&folder, &etcd_url, peer_port),
+            api_server: start_api_server(&folder, &etcd_url, api_port),
+            api_port,
+            folder,
+        };
+        control_plane.write_kubeconfig();
+        let servers = [&control_plane.etcd, &control_plane.api_server];
+        wait_for_start(&servers, || control_plane.is_ready())?;
+        Ok(control_plane)
+    }
+
+    /// Starts garbage collection and namespace deletion, once; returns when both have begun.
+    ///
+    /// Without it a deleted namespace stays `Terminating` and owned objects outlive their owner.
+    pub(crate) fn start_controller_manager(&self) {
+        let server = self.controller_manager.get_or_init(|| {
+            let args = "--kubeconfig=kubeconfig --leader-elect=false --secure-port=0 \
+                --controllers=garbage-collector-controller,namespace-controller \
+                --use-service-account-credentials";
+            Server::start(&self.folder, "kube-controller-manager", args)
+        });
+        // It has no port to ask, but each controller makes its service account when it begins.
+        let accounts = "get -n=kube-system serviceaccount \
+            namespace-controller generic-garbage-collector";
+        let has_begun = || self.kubectl(accounts.split_whitespace()).run().status_ok;
+        wait_for_start(&[server], has_begun)
+            .unwrap_or_else(|log| panic!("the controller manager did not start\n{log}"));
+    }
+
+    /// The administrator's kubeconfig, for programs other than kubectl.
+    pub(crate) fn kubeconfig(&self) -> PathBuf {
+        self.folder().join("kubeconfig")
+    }
+
+    /// Where the API server listens; its certificate is its own, made at each start.
+    pub(crate) fn url(&self) -> String {
+        format!("https://127.0.0.1:{}", self.api_port)
+    }
+
+    /// Has the servers' logs and takes the caller's own files; removed with the control plane.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder.path
+    }
+
+    /// A kubectl call as the administrator, unless [`Kubectl::as_user`] says otherwise.
+    ///
+    /// A collection is deleted by path, since `delete --all` deletes one by one:
+    /// `["delete", "--raw", "/apis/networking.k8s.io/v1/namespaces/x/networkpolicies"]`.
+    pub(crate) fn kubectl<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Kubectl {
+        let mut command = Command::new(binary("kubectl"));
+        command.arg("--kubeconfig").arg(self.kubeconfig());
+        // Kept by host and port, and a port may come back with another server behind it.
+        command.arg("--cache-dir").arg(self.folder().join("cache"));
+        // The developer's own defaults and aliases are none of the test's.
+        command.env("KUBERC", "off").args(args);
+        let stdin = String::new();
+        Kubectl { command, stdin }
+    }
+
+    /// Applies manifests as the administrator, to set a scene; panics when one is refused.
+    ///
+    /// Server-side: the other way copies the object into an annotation, too small for some CRDs.
+    pub(crate) fn apply_ok(&self, manifests: &str) {
+        let apply = ["apply", "--server-side", "--force-conflicts", "-f", "-"];
+        self.kubectl(apply).stdin(manifests).run_ok();
+    }
+
+    fn is_ready(&self) -> bool {
+        // Asking the port first is cheap, a kubectl that cannot connect is not.
+        TcpStream::connect((Ipv4Addr::LOCALHOST, self.api_port)).is_ok()
+            // A listing of what is not ready contains "ok" too.
+            && self.kubectl(["get", "--raw", "/readyz"]).run().stdout == "ok"
+            // Made in the background: readiness does not wait for it.
+            && self.kubectl(["get", "namespace", "default"]).run().status_ok
+    }
+
+    fn write_kubeconfig(&self) {
+        let cluster = json!({"server": self.url(), "insecure-skip-tls-verify": true});
+        let kubeconfig = json!({
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "test", "cluster": cluster}],
+            "users": [{"name": "admin", "user": {"token": self.folder.name}}],
+            "contexts": [{"name": "test", "context": {"cluster": "test", "user": "admin"}}],
+            "current-context": "test",
+        });
+        fs::write(self.kubeconfig(), kubeconfig.to_string()).expect("write the kubeconfig");
+    }
+}
+
+/// A kubectl call being put together.
+#[derive(Debug)]
+pub(crate) struct Kubectl {
+    command: Command,
+    stdin: String,
+}
+
+impl Kubectl {
+    /// Impersonates a user; a service account is `system:serviceaccount:<namespace>:<name>`.
+    pub(crate) fn as_user(mut self, user: &str) -> Self {
+        self.command.args(["--as", user]);
+        self
+    }
+
+    /// Puts the impersonated user into a group.
+    pub(crate) fn as_group(mut self, group: &str) -> Self {
+        self.command.args(["--as-group", group]);
+        self
+    }
+
+    /// What `-f -` reads.
+    pub(crate) fn stdin(mut self, text: &str) -> Self {
+        text.clone_into(&mut self.stdin);
+        self
+    }
+
+    /// Runs the call to its end.
+    pub(crate) fn run(mut self) -> Output {
+        self.command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = self.command.spawn().expect("run kubectl");
+        let mut stdin = child.stdin.take().expect("kubectl's input is piped");
+        // A call that fails early does not read its input; its own message tells why.
+        let _ = stdin.write_all(self.stdin.as_bytes());
+        drop(stdin);
+        let output = child.wait_with_output().expect("wait for kubectl");
+        Output {
+            status_ok: output.status.success(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Runs a call that has to succeed, for what it prints; panics with its error otherwise.
+    pub(crate) fn run_ok(self) -> String {
+        let call = format!("{:?}", self.command);
+        let output = self.run();
+        assert!(output.status_ok, "{call}: {}", output.stderr);
+        output.stdout
+    }
+
+    /// Like [`Kubectl::run_ok`], for a call that prints JSON.
+    pub(crate) fn run_json(self) -> Value {
+        serde_json::from_str(&self.run_ok()).expect("kubectl was asked for JSON")
+    }
+}
+
+/// What a kubectl call came to.
+#[derive(Debug)]
+pub(crate) struct Output {
+    /// Whether it exited with 0.
+    pub(crate) status_ok: bool,
+    pub(crate) stdout: String,
+    /// Has refusals and admission warnings.
+    pub(crate) stderr: String,
+}
+
+/// Asks until there is an answer; panics with `what` when there is none before the deadline.
+pub(crate) fn wait_until<T>(what: &str, deadline: Duration, ask: impl Fn() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(started.elapsed() < deadline, "not in {deadline:?}: {what}");
+        thread::sleep(POLL_INTERVAL);
+    }
+}
+
+/// Waits until `ready`, but not for servers that have ended; what the logs say last is the error.
+fn wait_for_start(servers: &[&Server], ready: impl Fn() -> bool) -> Result<(), String> {
+    let started = Instant::now();
+    loop {
+        let ended = servers.iter().any(|server| server.has_ended());
+        if ended || started.elapsed() > START_DEADLINE {
+            return Err(servers.iter().map(|server| server.log_tail()).collect());
+        }
+        if ready() {
+            return Ok(());
+        }
+        thread::sleep(POLL_INTERVAL);
+    }
+}
+
+fn start_etcd(folder: &Folder, url: &str, peer_port: u16) -> Server {
+    let peer_url = format!("http://127.0.0.1:{peer_port}");
+    let args = format!(
+        "--data-dir=etcd --unsafe-no-fsync \
+         --listen-client-urls={url} --advertise-client-urls={url} \
+         --listen-peer-urls={peer_url} --initial-advertise-peer-urls={peer_url} \
+         --initial-cluster=default={peer_url}"
+    );
+    Server::start(folder, "etcd", &args)
+}
+
+fn start_api_server(folder: &Folder, etcd_url: &str, port: u16) -> Server {
+    // A token of its own: another test's server that got our port must not pass for ours.
+    let tokens = format!("{},admin,admin,\"system:masters\"\n", folder.name);
+    fs::write(folder.path.join("tokens.csv"), tokens).expect("write the token file");
+    let key = include_str!("../control-plane/sa-test.key");
+    fs::write(folder.path.join("sa.key"), key).expect("write the signing key");
+    let args = format!(
+        "--etcd-servers={etcd_url} --secure-port={port} --cert-dir=certificates \
+         --bind-address=127.0.0.1 --advertise-address=127.0.0.1 \
+         --token-auth-file=tokens.csv --authorization-mode=RBAC --allow-privileged \
+         --service-account-key-file=sa.key --service-account-signing-key-file=sa.key \
+         --service-account-issuer=https://kubernetes.default.svc \
+         --service-cluster-ip-range=10.96.0.0/24"
+    );
+    Server::start(folder, "kube-apiserver", &args)
+}
+
+/// Runs a server until it ends, or until the pipe closes, as it does however this process dies.
+/// The watcher goes with the server, before it could kill a stranger that got the same number.
+const RUN_TIED: &str = r#"exec 3<&0
+"$@" 3<&- & server=$!
+{ read -r end; kill -9 "$server"; } <&3 & watcher=$!
+wait "$server"; kill "$watcher""#;
+
+/// A server and the shell it runs under.
+#[derive(Debug)]
+struct Server {
+    log: PathBuf,
+    shell: Mutex<Child>,
+}
+
+impl Server {
+    /// Starts a server inside the folder: its arguments name files there by name alone.
+    fn start(folder: &Folder, name: &str, args: &str) -> Self {
+        let log = folder.path.join(format!("{name}.log"));
+        let output = File::create(&log).expect("create the log");
+        let errors = output.try_clone().expect("share the log");
+        let mut command = shell(RUN_TIED);
+        command.arg(binary(name)).args(args.split_whitespace());
+        command
+            .current_dir(&folder.path)
+            .stdout(output)
+            .stderr(errors);
+        let shell = Mutex::new(command.spawn().expect("run sh"));
+        Self { log, shell }
+    }
+
+    fn has_ended(&self) -> bool {
+        let mut shell = self.shell.lock().expect("lock the shell");
+        shell
+            .try_wait()
+            .expect("ask for the shell's state")
+            .is_some()
+    }
+
+    fn log_tail(&self) -> String {
+        let log = fs::read_to_string(&self.log).unwrap_or_default();
+        let mut tail: Vec<_> = log.lines().rev().take(30).collect();
+        tail.reverse();
+        format!("--- {}\n{}\n", self.log.display(), tail.join("\n"))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Waiting closes the pipe first.
+        let _ = self.shell.get_mut().map(Child::wait);
+    }
+}
+
+/// Twice, for a server that still wrote something while it was being killed.
+const REMOVE_TIED: &str = r#"read -r end; rm -rf "$1" || { sleep 1; rm -rf "$1"; }"#;
+
+/// A folder that goes even when this process is killed: etcd alone would leave 130 MB each time.
+#[derive(Debug)]
+struct Folder {
+    name: String,
+    path: PathBuf,
+    remover: Child,
+}
+
+impl Folder {
+    fn create() -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("control-plane-{}-{count}", process::id());
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("target/tmp")
+            .join(&name);
+        // In a container the same process number comes back soon.
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).expect("create the control plane's folder");
+        let remover = shell(REMOVE_TIED).arg(&path).spawn().expect("run sh");
+        Self {
+            name,
+            path,
+            remover,
+        }
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = self.remover.wait();
+    }
+}
+
+/// A shell whose input is a pipe that this process alone holds, in a process group of its own:
+/// an interrupt from the terminal ends this process, and the pipe then ends the rest.
+fn shell(script: &str) -> Command {
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", script, "sh"])
+        .stdin(Stdio::piped())
+        .process_group(0);
+    command
+}
+
+fn binary(name: &str) -> PathBuf {
+    let assets = env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from);
+    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/control-plane");
+    let mut found = assets
+        .into_iter()
+        .chain([built])
+        .map(|folder| folder.join(name));
+    let found = found.find(|path| path.is_file());
+    let found = found.unwrap_or_else(|| panic!("{name} is missing: run `make control-plane`"));
+    path::absolute(found).expect("know the current folder")
+}
+
+/// Ports that were free a moment ago, held together so that they differ.
+fn free_ports() -> [u16; 3] {
+    let bind = |_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind a free port");
+    let port = |listener: TcpListener| listener.local_addr().expect("read the port").port();
+    [(); 3].map(bind).map(port)
+}
