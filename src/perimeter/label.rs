@@ -15,7 +15,7 @@
 //! assert!(web.and("app", Values::absent()).is_none(), "`app` cannot be present and absent");
 //! ```
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::names::Names;
@@ -69,6 +69,14 @@ impl Values {
         Self {
             present: Names::all_but(values),
             absent: true,
+        }
+    }
+
+    /// Key present with a value out of `names`.
+    pub(crate) const fn of_names(names: Names) -> Self {
+        Self {
+            present: names,
+            absent: false,
         }
     }
 
@@ -193,6 +201,11 @@ impl LabelSet {
         self.keys.iter()
     }
 
+    /// Whether `key` is constrained.
+    pub fn constrains(&self, key: &str) -> bool {
+        self.keys.contains_key(key)
+    }
+
     /// Whether no key is constrained.
     pub fn is_any(&self) -> bool {
         self.keys.is_empty()
@@ -282,14 +295,6 @@ impl LabelSet {
             );
         }
         Some(self)
-    }
-
-    /// All values that any key names, for a choice of readable witnesses.
-    pub(crate) fn mentioned(&self) -> BTreeSet<Arc<str>> {
-        self.keys
-            .values()
-            .flat_map(|values| values.present.mentioned().iter().cloned())
-            .collect()
     }
 }
 
