@@ -10,10 +10,14 @@
     clippy::disallowed_types
 )]
 
+mod compiled;
 mod expand;
 mod managed;
 mod table;
 
+pub use compiled::{
+    ClusterPerimeter, Entry, Selected, SelectedRule, ZonePerimeter, compile, rendered,
+};
 pub use expand::{Expansion, Facts, expand};
 pub use managed::{CLUSTER_LABEL, MANAGED_LABELS, Pods, managed_policy, selector, zone};
 pub use table::ROWS;

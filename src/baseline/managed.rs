@@ -64,7 +64,7 @@ pub fn managed_policy(cluster: &str, policy: &str) -> Option<Pods> {
 }
 
 /// The four labels with their values.
-pub fn infra_labels(cluster: &str) -> [(&'static str, &str); 4] {
+pub(super) fn infra_labels(cluster: &str) -> [(&'static str, &str); 4] {
     let [instance, managed_by, name, cluster_label] = MANAGED_LABELS;
     [
         (instance, cluster),
@@ -87,7 +87,7 @@ pub fn selector(pods: Pods, cluster: &str) -> Selector {
 }
 
 /// Job pods of these components.
-pub fn lifecycle_pods(cluster: &str, components: &[&str]) -> Selector {
+pub(super) fn lifecycle_pods(cluster: &str, components: &[&str]) -> Selector {
     Selector::labels([(CLUSTER_LABEL, cluster)]).and(COMPONENT_LABEL, Operator::In, components)
 }
 

@@ -4,7 +4,7 @@
 //! must have a listed value has the first; one that must differ from the listed ones has a fresh
 //! name that says so.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use range_set_blaze::{Integer, RangeSetBlaze};
@@ -82,12 +82,12 @@ fn example<T: Integer>(addresses: &RangeSetBlaze<T>, known: T) -> Option<T> {
 
 fn peer(peer: &PeerSet) -> Option<Endpoint> {
     match peer {
-        PeerSet::V4(addresses) => addresses
-            .first()
-            .map(|address| Endpoint::Address(IpAddr::V4(address))),
-        PeerSet::V6(addresses) => addresses
-            .first()
-            .map(|address| Endpoint::Address(IpAddr::V6(address))),
+        PeerSet::V4(addresses) => {
+            example(addresses, EXAMPLE_V4).map(|address| Endpoint::Address(address.into()))
+        }
+        PeerSet::V6(addresses) => {
+            example(addresses, EXAMPLE_V6).map(|address| Endpoint::Address(address.into()))
+        }
         PeerSet::Pods {
             namespaces,
             pods: labels,
