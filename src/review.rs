@@ -8,6 +8,7 @@
 
 mod cluster;
 mod level;
+pub mod offline;
 mod policy;
 pub mod render;
 mod repair;

@@ -250,7 +250,7 @@ fn outside_peer(rest: &mut Region, cover: &Region, pieces: &mut Vec<Region>) {
                     pieces.extend(PeerSet::pods(part, pods.clone()).map(|peer| Region {
                         peer,
                         ..rest.clone()
-                    }))
+                    }));
                 }
                 Side::Inside => inside = part,
             });
@@ -260,7 +260,7 @@ fn outside_peer(rest: &mut Region, cover: &Region, pieces: &mut Vec<Region>) {
                     pieces.extend(PeerSet::pods(inside.clone(), part).map(|peer| Region {
                         peer,
                         ..rest.clone()
-                    }))
+                    }));
                 }
                 Side::Inside => kept = part,
             });

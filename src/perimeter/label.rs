@@ -72,14 +72,6 @@ impl Values {
         }
     }
 
-    /// Key present with a value out of `names`.
-    pub(crate) const fn of_names(names: Names) -> Self {
-        Self {
-            present: names,
-            absent: false,
-        }
-    }
-
     /// The same values, or absent.
     pub fn or_absent(self) -> Self {
         Self {

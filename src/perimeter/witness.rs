@@ -46,23 +46,21 @@ fn subject(zone: &Zone, part: &LabelSet) -> Option<LabelPairs> {
 fn pairs<'a>(keys: impl Iterator<Item = (&'a Arc<str>, Values)>) -> Option<LabelPairs> {
     let mut chosen = LabelPairs::new();
     for (key, values) in keys {
-        match choose(&values, "another-value")? {
-            Some(value) => chosen.push((key.clone(), value)),
-            None => {}
+        if !values.allows_absent() {
+            chosen.push((key.clone(), choose(values.values(), "another-value")?));
         }
     }
     Some(chosen)
 }
 
-/// A value, or `Some(None)` for an absent key; `None` where neither is allowed.
-fn choose(values: &Values, fresh: &str) -> Option<Option<Arc<str>>> {
-    match values.values() {
-        _ if values.allows_absent() => Some(None),
-        Names::Only(listed) => listed.first().cloned().map(Some),
+/// The first listed name, or a fresh one where the names are all but the listed.
+fn choose(names: &Names, fresh: &str) -> Option<Arc<str>> {
+    match names {
+        Names::Only(listed) => listed.first().cloned(),
         Names::AllBut(listed) => {
             let numbered = (2..).map(|n| Arc::from(format!("{fresh}-{n}")));
             let mut candidates = std::iter::once(Arc::from(fresh)).chain(numbered);
-            candidates.find(|name| !listed.contains(name)).map(Some)
+            candidates.find(|name| !listed.contains(name))
         }
     }
 }
@@ -92,8 +90,8 @@ fn peer(peer: &PeerSet) -> Option<Endpoint> {
             namespaces,
             pods: labels,
         } => {
-            let named = Values::present().intersect(&namespaces.values(NAMESPACE_NAME));
-            let name = choose(&named, "another-namespace")??;
+            let named = namespaces.values(NAMESPACE_NAME);
+            let name = choose(named.values(), "another-namespace")?;
             let mut namespace = vec![(Arc::from(NAMESPACE_NAME), name)];
             let others = namespaces
                 .constrained()
@@ -119,8 +117,7 @@ fn first_port(ports: &PortSet) -> Option<(Protocol, Port)> {
     });
     number.or_else(|| {
         Protocol::ALL.into_iter().find_map(|protocol| {
-            let named = Values::of_names(ports.ports(protocol).names().clone());
-            let name = choose(&named, "another-port").flatten()?;
+            let name = choose(ports.ports(protocol).names(), "another-port")?;
             Some((protocol, Port::Named(name)))
         })
     })

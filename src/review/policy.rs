@@ -120,7 +120,7 @@ fn of_zone(
         match request.operation {
             Operation::Delete => findings.push(managed_policy::deleted(&case)),
             Operation::Create | Operation::Update => {
-                findings.extend(managed_policy::retargeted(&case))
+                findings.extend(managed_policy::retargeted(&case));
             }
         }
     }

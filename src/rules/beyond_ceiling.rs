@@ -18,7 +18,7 @@ pub fn check(case: &Case<'_>) -> Vec<Finding> {
         for (at, rule) in after.rules[direction as usize].iter().enumerate() {
             match beyond(case, direction, at, rule) {
                 Ok(Some((level, piece))) => {
-                    findings.push(finding(case, direction, at, level, &piece))
+                    findings.push(finding(case, direction, at, level, &piece));
                 }
                 Ok(None) => {}
                 Err(exhausted) => findings.push(case.undecided("the ceiling", &exhausted)),
@@ -110,11 +110,7 @@ fn finding(
         .policy
         .and_then(|policy| policy.effective_rules(direction).get(at));
     let managed = case.cluster.managed(&case.object.name).is_some();
-    let out = if managed {
-        None
-    } else {
-        Some(take_pods_out(case))
-    };
+    let out = if managed { None } else { take_pods_out(case) };
     let help = [
         out,
         rule.map(|rule| declare(case, direction, rule)),

@@ -46,7 +46,7 @@ pub enum Moment {
     After,
 }
 
-impl<'a> Case<'a> {
+impl Case<'_> {
     /// All policies of the zone at one moment.
     pub fn policies(&self, moment: Moment) -> impl Iterator<Item = &Selected> {
         let edited = match moment {
