@@ -1,5 +1,6 @@
 //! The command line: what can be asked, and with which exit status it ends.
 
+pub mod crds;
 pub mod review;
 pub mod serve;
 
@@ -24,6 +25,8 @@ pub enum Command {
     Serve(serve::Args),
     /// Answer one AdmissionReview: standard input to standard output
     Review(review::Args),
+    /// Print the CustomResourceDefinitions that tests and trials use
+    Crds,
 }
 
 /// How a command ended.
@@ -56,6 +59,7 @@ impl Cli {
         let ended = match self.command {
             Command::Serve(args) => serve::run(args),
             Command::Review(args) => review::run(args),
+            Command::Crds => crds::run().map(|()| ExitStatus::Fine).map_err(Into::into),
         };
         ended.unwrap_or_else(|failure| {
             eprintln!("error: {}", with_causes(&*failure));

@@ -11,8 +11,13 @@
 )]
 
 pub mod cluster;
+pub mod crd;
+pub mod meta;
 pub mod namespace;
 pub mod policy;
+pub mod read;
+pub mod render;
+pub mod rules;
 pub mod snapshot;
 
 use std::collections::BTreeMap;
@@ -45,6 +50,15 @@ impl Kind {
             Self::NetworkPolicy => "NetworkPolicy",
             Self::Namespace => "Namespace",
             Self::Service => "Service",
+        }
+    }
+
+    /// The API group; empty for the core group.
+    pub const fn group(self) -> &'static str {
+        match self {
+            Self::OpenBaoCluster => "openbao.org",
+            Self::NetworkPolicy => "networking.k8s.io",
+            Self::Namespace | Self::Service => "",
         }
     }
 }
@@ -145,10 +159,10 @@ impl<T> Fact<T> {
     }
 }
 
-impl<T> From<Result<T, Unreadable>> for Fact<T> {
-    fn from(result: Result<T, Unreadable>) -> Self {
+impl<T> From<Result<T, Box<Unreadable>>> for Fact<T> {
+    fn from(result: Result<T, Box<Unreadable>>) -> Self {
         result.map_or_else(
-            |broken| Self::Unreadable(Arc::new(broken)),
+            |broken| Self::Unreadable(broken.into()),
             |fact| Self::Read(Arc::new(fact)),
         )
     }

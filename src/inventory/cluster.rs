@@ -1,8 +1,11 @@
 //! OpenBaoCluster as a fact: what its network perimeter depends on.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::crd::{Gateway, NetworkConfig, OpenBaoClusterSpec};
+use super::rules::{self, FieldPath, Problems};
 use super::{Labels, Malformed, Meta};
 use crate::perimeter::address::Cidr;
 use crate::perimeter::rule::{Peer, Rule};
@@ -67,4 +70,142 @@ impl Cluster {
     pub fn is_rendered(&self) -> bool {
         !self.meta.annotations.contains_key(RESTORE_ORIGIN)
     }
+}
+
+impl From<(Meta, OpenBaoClusterSpec)> for Cluster {
+    /// Reads a spec as the operator does: texts trimmed, blank ones as if absent. What is wrong
+    /// with a declared value stays with that value.
+    fn from((meta, spec): (Meta, OpenBaoClusterSpec)) -> Self {
+        let replicas = spec.read_replicas.and_then(|replicas| replicas.template);
+        let replicas = replicas.and_then(|template| template.metadata);
+        let pod_labels = [spec.pod_metadata, replicas]
+            .into_iter()
+            .flatten()
+            .filter_map(|metadata| metadata.labels)
+            .filter(|labels| !labels.is_empty())
+            .map(shared)
+            .collect();
+        let job_labels = spec
+            .backup
+            .and_then(|backup| backup.target?.workload_identity?.pod_labels)
+            .map(shared)
+            .unwrap_or_default();
+        let gateway_namespace = spec
+            .gateway
+            .filter(|gateway| gateway.enabled == Some(true))
+            .map(|gateway| gateway_namespace(gateway, &meta));
+        Self {
+            profile: spec.profile.as_deref().and_then(Profile::read),
+            pod_labels,
+            job_labels,
+            gateway_namespace,
+            ingress_enabled: spec.ingress.and_then(|ingress| ingress.enabled) == Some(true),
+            network: spec.network.map(Network::from).unwrap_or_default(),
+            meta,
+        }
+    }
+}
+
+impl Profile {
+    fn read(word: &str) -> Option<Self> {
+        match word {
+            "Hardened" => Some(Self::Hardened),
+            "Development" => Some(Self::Development),
+            _ => None,
+        }
+    }
+}
+
+impl From<NetworkConfig> for Network {
+    fn from(written: NetworkConfig) -> Self {
+        let root = FieldPath::root("spec.network");
+        let cidr_at = root.field("apiServerCIDR");
+        let api_server_cidr = written.api_server_cidr.as_deref().and_then(filled);
+        let endpoints = written.api_server_endpoint_ips.unwrap_or_default();
+        let dns = written.dns_endpoint_ips.unwrap_or_default();
+        Self {
+            api_server_cidr: api_server_cidr.map(|text| cidr(&cidr_at, text)),
+            api_server_endpoints: addresses(&root.field("apiServerEndpointIPs"), &endpoints),
+            dns_namespace: written
+                .dns_namespace
+                .as_deref()
+                .and_then(filled)
+                .map(Arc::from),
+            dns_endpoints: addresses(&root.field("dnsEndpointIPs"), &dns),
+            ingress_rules: each(
+                &root.field("ingressRules"),
+                written.ingress_rules,
+                rules::ingress_rule,
+            ),
+            egress_rules: each(
+                &root.field("egressRules"),
+                written.egress_rules,
+                rules::egress_rule,
+            ),
+            trusted_ingress_peers: each(
+                &root.field("trustedIngressPeers"),
+                written.trusted_ingress_peers,
+                rules::peer,
+            ),
+        }
+    }
+}
+
+fn gateway_namespace(gateway: Gateway, meta: &Meta) -> Arc<str> {
+    let written = gateway.gateway_ref.and_then(|gateway| gateway.namespace);
+    written
+        .as_deref()
+        .and_then(filled)
+        .map_or_else(|| meta.namespace.clone(), Arc::from)
+}
+
+/// Every element of a list, read on its own.
+fn each<W, T>(
+    at: &FieldPath<'_>,
+    written: Option<Vec<W>>,
+    read: impl Fn(&FieldPath<'_>, &W) -> Declared<T>,
+) -> Vec<Declared<T>> {
+    let written = written.unwrap_or_default();
+    let elements = written.iter().enumerate();
+    elements
+        .map(|(i, element)| read(&at.index(i), element))
+        .collect()
+}
+
+fn shared(labels: BTreeMap<String, String>) -> Labels {
+    let pairs = labels.into_iter();
+    pairs
+        .map(|(key, value)| (key.into(), value.into()))
+        .collect()
+}
+
+/// The text without the blanks around it, where something is left.
+fn filled(text: &str) -> Option<&str> {
+    Some(text.trim()).filter(|text| !text.is_empty())
+}
+
+fn cidr(at: &FieldPath<'_>, text: &str) -> Declared<Cidr> {
+    text.parse().map_err(|invalid| {
+        let mut problems = Problems::default();
+        problems.add(at, &text, format!("{invalid}"));
+        problems.into_list()
+    })
+}
+
+/// The addresses of a list; IPv4-mapped ones are IPv4, as the operator renders them.
+fn addresses(at: &FieldPath<'_>, written: &[String]) -> Vec<Declared<IpAddr>> {
+    let entries = written.iter().enumerate();
+    entries
+        .filter_map(|(i, text)| Some(address(&at.index(i), filled(text)?)))
+        .collect()
+}
+
+fn address(at: &FieldPath<'_>, text: &str) -> Declared<IpAddr> {
+    let address: Result<IpAddr, _> = text.parse();
+    address.map(|address| address.to_canonical()).map_err(|_| {
+        let mut problems = Problems::default();
+        let problem = format!("expected an IPv4 or IPv6 address, found `{text}`");
+        problems.add(at, &text, problem);
+        problems.into_list()
+    })
 }

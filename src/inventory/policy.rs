@@ -1,6 +1,9 @@
-//! NetworkPolicy as a fact.
+//! NetworkPolicy as a fact, and its one conversion from the API's type.
 
-use super::Meta;
+use k8s_openapi::api::networking::v1::NetworkPolicySpec;
+
+use super::rules::{FieldPath, Problems, read_egress, read_ingress, read_selector};
+use super::{Meta, Unreadable};
 use crate::perimeter::Direction;
 use crate::perimeter::rule::{Rule, Selector};
 
@@ -45,4 +48,61 @@ impl Policy {
             &[]
         }
     }
+}
+
+impl TryFrom<(Meta, NetworkPolicySpec)> for Policy {
+    type Error = Box<Unreadable>;
+
+    /// Reads a spec as the API server would, and refuses what it would refuse (semantics 1.1 to 1.6).
+    fn try_from((meta, spec): (Meta, NetworkPolicySpec)) -> Result<Self, Self::Error> {
+        let mut problems = Problems::default();
+        let root = FieldPath::root("spec");
+        let pods = spec.pod_selector.unwrap_or_default();
+        let pods = read_selector(&root.field("podSelector"), &pods, &mut problems);
+        let ingress_at = root.field("ingress");
+        let ingress = spec.ingress.iter().flatten().enumerate();
+        let ingress = ingress
+            .map(|(i, rule)| read_ingress(&ingress_at.index(i), rule, &mut problems))
+            .collect();
+        let egress_at = root.field("egress");
+        let egress = spec.egress.iter().flatten().enumerate();
+        let egress = egress
+            .map(|(i, rule)| read_egress(&egress_at.index(i), rule, &mut problems))
+            .collect();
+        let written = spec.policy_types.unwrap_or_default();
+        let policy_types = read_types(&root.field("policyTypes"), &written, &mut problems);
+        match problems.or(()) {
+            Err(problems) => Err(Box::new(Unreadable { meta, problems })),
+            Ok(()) => Ok(Self {
+                meta,
+                pods,
+                policy_types,
+                ingress,
+                egress,
+            }),
+        }
+    }
+}
+
+/// `None` where there are none: the API defaults them, see [`Policy::isolates`].
+fn read_types(
+    at: &FieldPath<'_>,
+    written: &[String],
+    problems: &mut Problems,
+) -> Option<Vec<Direction>> {
+    if written.len() > Direction::ALL.len() {
+        let problem = format!("expected at most 2 entries, found `{}`", written.len());
+        problems.add(at, &written, problem);
+    }
+    let mut types = Vec::with_capacity(written.len());
+    for (i, word) in written.iter().enumerate() {
+        let mut known = Direction::ALL.into_iter();
+        if let Some(direction) = known.find(|direction| direction.policy_type() == word) {
+            types.push(direction);
+        } else {
+            let problem = format!("expected `Ingress` or `Egress`, found `{word}`");
+            problems.add(&at.index(i), word, problem);
+        }
+    }
+    (!types.is_empty()).then_some(types)
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::{Cluster, Fact, Namespace, ObjectRef, Policy};
+use super::read::API_SERVER_SERVICE;
+use super::{Cluster, Fact, Kind, Meta, Namespace, ObjectRef, Policy, Unreadable};
 
 /// One object that the inventory keeps.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,4 +47,264 @@ pub struct Snapshot {
     pub namespaces: BTreeMap<Arc<str>, Arc<NamespaceFacts>>,
     /// Addresses of the Service `default/kubernetes`.
     pub api_server: Vec<IpAddr>,
+}
+
+impl Object {
+    /// Which object it is.
+    pub fn reference(&self) -> ObjectRef {
+        let named = |kind, namespace: &Arc<str>, name: &Arc<str>| ObjectRef {
+            kind,
+            namespace: namespace.clone(),
+            name: name.clone(),
+        };
+        match self {
+            Self::Cluster(fact) => {
+                let meta = fact.meta();
+                named(Kind::OpenBaoCluster, &meta.namespace, &meta.name)
+            }
+            Self::Policy(fact) => {
+                let meta = fact.meta();
+                named(Kind::NetworkPolicy, &meta.namespace, &meta.name)
+            }
+            Self::Namespace(fact) => named(Kind::Namespace, &"".into(), fact.name()),
+            Self::ApiServer(_) => {
+                let (namespace, name) = API_SERVER_SERVICE;
+                named(Kind::Service, &namespace.into(), &name.into())
+            }
+        }
+    }
+}
+
+impl Fact<Policy> {
+    /// Its metadata, as far as it could be read.
+    pub fn meta(&self) -> &Meta {
+        match self {
+            Self::Read(policy) => &policy.meta,
+            Self::Unreadable(broken) => &broken.meta,
+        }
+    }
+}
+
+impl Fact<Cluster> {
+    /// Its metadata, as far as it could be read.
+    pub fn meta(&self) -> &Meta {
+        match self {
+            Self::Read(cluster) => &cluster.meta,
+            Self::Unreadable(broken) => &broken.meta,
+        }
+    }
+}
+
+impl Fact<Namespace> {
+    /// Its name.
+    pub fn name(&self) -> &Arc<str> {
+        match self {
+            Self::Read(namespace) => &namespace.name,
+            Self::Unreadable(broken) => &broken.meta.name,
+        }
+    }
+}
+
+impl NamespaceFacts {
+    fn is_empty(&self) -> bool {
+        self.namespace.is_none() && self.clusters.is_empty() && self.policies.is_empty()
+    }
+
+    /// Whether `object`, which belongs to this namespace, is known in exactly this state.
+    fn holds(&self, object: &Object) -> bool {
+        match object {
+            Object::Cluster(fact) => self.clusters.get(&fact.meta().name) == Some(fact),
+            Object::Policy(fact) => self.policies.get(&fact.meta().name) == Some(fact),
+            Object::Namespace(fact) => self.namespace.as_ref() == Some(fact),
+            Object::ApiServer(_) => false,
+        }
+    }
+
+    fn set(&mut self, object: Object) {
+        match object {
+            Object::Cluster(fact) => {
+                self.clusters.insert(fact.meta().name.clone(), fact);
+            }
+            Object::Policy(fact) => {
+                self.policies.insert(fact.meta().name.clone(), fact);
+            }
+            Object::Namespace(fact) => self.namespace = Some(fact),
+            Object::ApiServer(_) => {}
+        }
+    }
+
+    fn contains(&self, kind: Kind, name: &str) -> bool {
+        match kind {
+            Kind::OpenBaoCluster => self.clusters.contains_key(name),
+            Kind::NetworkPolicy => self.policies.contains_key(name),
+            Kind::Namespace => self.namespace.is_some(),
+            Kind::Service => false,
+        }
+    }
+
+    fn remove(&mut self, kind: Kind, name: &str) {
+        match kind {
+            Kind::OpenBaoCluster => {
+                self.clusters.remove(name);
+            }
+            Kind::NetworkPolicy => {
+                self.policies.remove(name);
+            }
+            Kind::Namespace => self.namespace = None,
+            Kind::Service => {}
+        }
+    }
+
+    fn unreadable(&self) -> impl Iterator<Item = (Kind, &Arc<Unreadable>)> {
+        fn broken<T>(kind: Kind, fact: &Fact<T>) -> Option<(Kind, &Arc<Unreadable>)> {
+            match fact {
+                Fact::Read(_) => None,
+                Fact::Unreadable(broken) => Some((kind, broken)),
+            }
+        }
+        let namespace = self.namespace.iter();
+        let namespace = namespace.filter_map(|fact| broken(Kind::Namespace, fact));
+        let clusters = self.clusters.values();
+        let clusters = clusters.filter_map(|fact| broken(Kind::OpenBaoCluster, fact));
+        let policies = self.policies.values();
+        let policies = policies.filter_map(|fact| broken(Kind::NetworkPolicy, fact));
+        namespace.chain(clusters).chain(policies)
+    }
+}
+
+impl Snapshot {
+    /// The next snapshot. Only namespaces that a change really touches get a new `Arc`, and a
+    /// namespace of which nothing is left is dropped.
+    #[must_use]
+    pub fn apply(&self, changes: impl IntoIterator<Item = Change>) -> Self {
+        let mut next = self.clone();
+        for change in changes {
+            match change {
+                Change::Set(object) => next.set(object),
+                Change::Remove(reference) => next.remove(&reference),
+            }
+        }
+        next
+    }
+
+    fn set(&mut self, object: Object) {
+        if let Object::ApiServer(addresses) = object {
+            self.api_server = addresses;
+            return;
+        }
+        let facts = self
+            .namespaces
+            .entry(home(&object.reference()))
+            .or_default();
+        if !facts.holds(&object) {
+            Arc::make_mut(facts).set(object);
+        }
+    }
+
+    fn remove(&mut self, reference: &ObjectRef) {
+        if reference.kind == Kind::Service {
+            if (&*reference.namespace, &*reference.name) == API_SERVER_SERVICE {
+                self.api_server.clear();
+            }
+            return;
+        }
+        let home = home(reference);
+        let Some(facts) = self.namespaces.get_mut(&home) else {
+            return;
+        };
+        if facts.contains(reference.kind, &reference.name) {
+            Arc::make_mut(facts).remove(reference.kind, &reference.name);
+        }
+        if facts.is_empty() {
+            self.namespaces.remove(&home);
+        }
+    }
+
+    /// The same facts, with the `Arc` of `previous` for each namespace that is equal there.
+    #[must_use]
+    pub fn sharing(mut self, previous: &Self) -> Self {
+        for (name, facts) in &mut self.namespaces {
+            if let Some(known) = previous
+                .namespaces
+                .get(name)
+                .filter(|known| *known == facts)
+            {
+                *facts = known.clone();
+            }
+        }
+        self
+    }
+
+    /// What is known of a namespace.
+    pub fn namespace(&self, name: &str) -> Option<&Arc<NamespaceFacts>> {
+        self.namespaces.get(name)
+    }
+
+    /// An OpenBaoCluster.
+    pub fn cluster(&self, namespace: &str, name: &str) -> Option<&Fact<Cluster>> {
+        self.namespace(namespace)?.clusters.get(name)
+    }
+
+    /// A NetworkPolicy.
+    pub fn policy(&self, namespace: &str, name: &str) -> Option<&Fact<Policy>> {
+        self.namespace(namespace)?.policies.get(name)
+    }
+
+    /// Every object that could not be understood, by namespace, kind and name.
+    pub fn unreadable(&self) -> impl Iterator<Item = (Kind, &Arc<Unreadable>)> {
+        self.namespaces
+            .values()
+            .flat_map(|facts| facts.unreadable())
+    }
+
+    /// Every object of one kind, by namespace and name.
+    pub fn references(&self, kind: Kind) -> Vec<ObjectRef> {
+        let reference = |namespace: &Arc<str>, name: &Arc<str>| ObjectRef {
+            kind,
+            namespace: namespace.clone(),
+            name: name.clone(),
+        };
+        let mut found = Vec::new();
+        for (namespace, facts) in &self.namespaces {
+            match kind {
+                Kind::OpenBaoCluster => {
+                    found.extend(facts.clusters.keys().map(|name| reference(namespace, name)));
+                }
+                Kind::NetworkPolicy => {
+                    found.extend(facts.policies.keys().map(|name| reference(namespace, name)));
+                }
+                Kind::Namespace if facts.namespace.is_some() => {
+                    found.push(reference(&"".into(), namespace));
+                }
+                Kind::Namespace | Kind::Service => {}
+            }
+        }
+        if kind == Kind::Service && !self.api_server.is_empty() {
+            let (namespace, name) = API_SERVER_SERVICE;
+            found.push(reference(&namespace.into(), &name.into()));
+        }
+        found
+    }
+
+    /// How many objects of one kind there are.
+    pub fn count(&self, kind: Kind) -> usize {
+        let count = |facts: &NamespaceFacts| match kind {
+            Kind::OpenBaoCluster => facts.clusters.len(),
+            Kind::NetworkPolicy => facts.policies.len(),
+            Kind::Namespace => usize::from(facts.namespace.is_some()),
+            Kind::Service => 0,
+        };
+        match kind {
+            Kind::Service => usize::from(!self.api_server.is_empty()),
+            _ => self.namespaces.values().map(|facts| count(facts)).sum(),
+        }
+    }
+}
+
+/// The namespace under which an object is kept: for a Namespace, its own name.
+fn home(reference: &ObjectRef) -> Arc<str> {
+    match reference.kind {
+        Kind::Namespace => reference.name.clone(),
+        _ => reference.namespace.clone(),
+    }
 }

@@ -1,0 +1,152 @@
+//! Metadata as it is decoded: only what [`Meta`] keeps, straight into its shared texts.
+//!
+//! `managedFields` and annotations of other domains (`last-applied-configuration` repeats the whole
+//! object) are skipped while decoding and never allocated. A `null` means the same as a missing
+//! field, as it does to the API server.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+
+use super::{Labels, Meta, ObjectRef, Owner};
+
+/// The domain of the annotations that a review looks at.
+pub const DOMAIN: &str = "openbao.org/";
+
+/// The `metadata` of any object, as it was written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct WrittenMeta {
+    name: Option<Text>,
+    namespace: Option<Text>,
+    labels: Option<Texts<All>>,
+    annotations: Option<Texts<OwnDomain>>,
+    owner_references: Option<Vec<WrittenOwner>>,
+    deletion_timestamp: Option<IgnoredAny>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct WrittenOwner {
+    kind: Option<Text>,
+    name: Option<Text>,
+    uid: Option<Text>,
+    controller: Option<bool>,
+}
+
+impl WrittenMeta {
+    /// The fact, with name and namespace of `fallback` where they are not written.
+    pub(super) fn or(self, fallback: &ObjectRef) -> Meta {
+        let named = |text: Option<Text>, otherwise: &Arc<str>| {
+            text.map(|text| text.0)
+                .filter(|text| !text.is_empty())
+                .unwrap_or_else(|| otherwise.clone())
+        };
+        Meta {
+            namespace: named(self.namespace, &fallback.namespace),
+            name: named(self.name, &fallback.name),
+            labels: self.labels.unwrap_or_default().texts,
+            annotations: self.annotations.unwrap_or_default().texts,
+            owners: self
+                .owner_references
+                .unwrap_or_default()
+                .into_iter()
+                .map(Owner::from)
+                .collect(),
+            deleting: self.deletion_timestamp.is_some(),
+        }
+    }
+}
+
+impl From<WrittenOwner> for Owner {
+    fn from(written: WrittenOwner) -> Self {
+        let text = |text: Option<Text>| text.unwrap_or_default().0;
+        Self {
+            kind: text(written.kind),
+            name: text(written.name),
+            uid: text(written.uid),
+            controller: written.controller.unwrap_or_default(),
+        }
+    }
+}
+
+/// A text that is decoded into its shared form without a copy in between.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Text(Arc<str>);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl Visitor<'_> for Reader {
+            type Value = Text;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Text, E> {
+                Ok(Text(text.into()))
+            }
+        }
+        deserializer.deserialize_str(Reader)
+    }
+}
+
+/// Which keys of a map of texts are kept.
+trait Keep {
+    fn keeps(key: &str) -> bool;
+}
+
+#[derive(Debug, Default)]
+struct All;
+
+impl Keep for All {
+    fn keeps(_: &str) -> bool {
+        true
+    }
+}
+
+#[derive(Debug, Default)]
+struct OwnDomain;
+
+impl Keep for OwnDomain {
+    fn keeps(key: &str) -> bool {
+        key.starts_with(DOMAIN)
+    }
+}
+
+/// A map of texts, less the keys that nobody looks at.
+#[derive(Debug, Default)]
+struct Texts<K> {
+    texts: Labels,
+    keep: PhantomData<K>,
+}
+
+impl<'de, K: Keep> Deserialize<'de> for Texts<K> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader<K>(PhantomData<K>);
+        impl<'de, K: Keep> Visitor<'de> for Reader<K> {
+            type Value = Texts<K>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map of strings")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Texts<K>, A::Error> {
+                let mut texts = Labels::new();
+                while let Some(Text(key)) = map.next_key()? {
+                    if K::keeps(&key) {
+                        let text: Option<Text> = map.next_value()?;
+                        texts.insert(key, text.unwrap_or_default().0);
+                    } else {
+                        map.next_value::<IgnoredAny>()?;
+                    }
+                }
+                Ok(Texts {
+                    texts,
+                    keep: PhantomData,
+                })
+            }
+        }
+        deserializer.deserialize_map(Reader(PhantomData))
+    }
+}

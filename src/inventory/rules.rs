@@ -1,0 +1,263 @@
+//! NetworkPolicy rules, read: the Kubernetes types into [`perimeter::rule`](crate::perimeter::rule).
+//!
+//! The same code reads the rules of a NetworkPolicy and those that an OpenBaoCluster declares. It
+//! refuses what the NetworkPolicy API refuses at all versions (`ValidateNetworkPolicySpec`;
+//! semantics 1.6) and collects every problem with its field path. CIDR text that parsers read
+//! differently is not a problem here: it has a meaning of its own, see
+//! [`address`](crate::perimeter::address).
+//!
+//! Label values in selectors are refused where they are malformed, also in stored policies: the
+//! API's ratchet for old ones is not followed, such a policy is unreadable.
+//!
+//! ```
+//! use k8s_openapi::api::networking::v1::NetworkPolicyIngressRule;
+//! use openbao_perimeter::inventory::rules::{FieldPath, ingress_rule};
+//!
+//! let written: NetworkPolicyIngressRule =
+//!     serde_json::from_str(r#"{"ports": [{"port": 0}], "from": [{}]}"#)?;
+//! let root = FieldPath::root("spec.ingress");
+//! let problems = ingress_rule(&root.index(0), &written).expect_err("two problems");
+//! assert_eq!(problems[0].path, "spec.ingress[0].from[0]");
+//! assert_eq!(problems[1].path, "spec.ingress[0].ports[0].port");
+//! # Ok::<(), serde_json::Error>(())
+//! ```
+
+mod block;
+mod ports;
+mod selector;
+
+use std::fmt;
+
+use k8s_openapi::api::networking::v1::{
+    NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicyPort,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use serde::Serialize;
+
+use super::Malformed;
+use crate::perimeter::Direction;
+use crate::perimeter::rule::{Peer, Rule, Selector};
+
+/// A place in an object. Written out only when something is wrong there.
+#[derive(Clone, Copy, Debug)]
+pub struct FieldPath<'a> {
+    parent: Option<&'a FieldPath<'a>>,
+    step: Step<'a>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step<'a> {
+    Field(&'a str),
+    Index(usize),
+    Key(&'a str),
+}
+
+impl<'a> FieldPath<'a> {
+    /// The path `text`, from the object's root.
+    pub const fn root(text: &'a str) -> Self {
+        Self {
+            parent: None,
+            step: Step::Field(text),
+        }
+    }
+
+    /// The field `name` of this place.
+    pub const fn field(&'a self, name: &'a str) -> Self {
+        self.then(Step::Field(name))
+    }
+
+    /// Element `at` of the list at this place.
+    pub const fn index(&'a self, at: usize) -> Self {
+        self.then(Step::Index(at))
+    }
+
+    /// The value of `key` in the map at this place.
+    pub const fn key(&'a self, key: &'a str) -> Self {
+        self.then(Step::Key(key))
+    }
+
+    const fn then(&'a self, step: Step<'a>) -> Self {
+        Self {
+            parent: Some(self),
+            step,
+        }
+    }
+}
+
+impl fmt::Display for FieldPath<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(parent) = self.parent {
+            parent.fmt(f)?;
+        }
+        match self.step {
+            Step::Field(name) if self.parent.is_some() => write!(f, ".{name}"),
+            Step::Field(name) => f.write_str(name),
+            Step::Index(at) => write!(f, "[{at}]"),
+            Step::Key(key) => write!(f, "[{key}]"),
+        }
+    }
+}
+
+/// How much of a value is shown, in characters.
+const SHOWN: usize = 200;
+
+/// A value as compact JSON, cut where it is long.
+pub(super) fn shown(value: &impl Serialize) -> String {
+    let text = serde_json::to_string(value).unwrap_or_default();
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+/// Everything that is wrong so far.
+#[derive(Debug, Default)]
+pub(super) struct Problems(Vec<Malformed>);
+
+impl Problems {
+    /// One more problem with `value` at `path`.
+    pub(super) fn add(
+        &mut self,
+        path: &FieldPath<'_>,
+        value: &impl Serialize,
+        problem: impl Into<String>,
+    ) {
+        self.0.push(Malformed {
+            path: path.to_string(),
+            value: shown(value),
+            problem: problem.into(),
+        });
+    }
+
+    /// All of them.
+    pub(super) fn into_list(self) -> Vec<Malformed> {
+        self.0
+    }
+
+    /// `value`, where nothing is wrong.
+    pub(super) fn or<T>(self, value: T) -> Result<T, Vec<Malformed>> {
+        if self.0.is_empty() {
+            Ok(value)
+        } else {
+            Err(self.0)
+        }
+    }
+}
+
+/// An element of `ingress` or `ingressRules`; errors are all its problems, in field order.
+pub fn ingress_rule(
+    at: &FieldPath<'_>,
+    written: &NetworkPolicyIngressRule,
+) -> Result<Rule, Vec<Malformed>> {
+    let mut problems = Problems::default();
+    let rule = read_ingress(at, written, &mut problems);
+    problems.or(rule)
+}
+
+/// An element of `egress` or `egressRules`; errors are all its problems, in field order.
+pub fn egress_rule(
+    at: &FieldPath<'_>,
+    written: &NetworkPolicyEgressRule,
+) -> Result<Rule, Vec<Malformed>> {
+    let mut problems = Problems::default();
+    let rule = read_egress(at, written, &mut problems);
+    problems.or(rule)
+}
+
+/// An element of `from`, `to` or `trustedIngressPeers`; errors are all its problems.
+pub fn peer(at: &FieldPath<'_>, written: &NetworkPolicyPeer) -> Result<Peer, Vec<Malformed>> {
+    let mut problems = Problems::default();
+    let peer = read_peer(at, written, &mut problems);
+    match peer {
+        Some(peer) => problems.or(peer),
+        None => Err(problems.0),
+    }
+}
+
+/// A label selector; errors are all its problems.
+pub fn selector(at: &FieldPath<'_>, written: &LabelSelector) -> Result<Selector, Vec<Malformed>> {
+    let mut problems = Problems::default();
+    let selector = selector::read(at, written, &mut problems);
+    problems.or(selector)
+}
+
+pub(super) fn read_selector(
+    at: &FieldPath<'_>,
+    written: &LabelSelector,
+    problems: &mut Problems,
+) -> Selector {
+    selector::read(at, written, problems)
+}
+
+pub(super) fn read_ingress(
+    at: &FieldPath<'_>,
+    written: &NetworkPolicyIngressRule,
+    problems: &mut Problems,
+) -> Rule {
+    let (from, ports) = (written.from.as_deref(), written.ports.as_deref());
+    read_rule(at, Direction::Ingress, from, ports, problems)
+}
+
+pub(super) fn read_egress(
+    at: &FieldPath<'_>,
+    written: &NetworkPolicyEgressRule,
+    problems: &mut Problems,
+) -> Rule {
+    let (to, ports) = (written.to.as_deref(), written.ports.as_deref());
+    read_rule(at, Direction::Egress, to, ports, problems)
+}
+
+fn read_rule(
+    at: &FieldPath<'_>,
+    direction: Direction,
+    peers: Option<&[NetworkPolicyPeer]>,
+    ports: Option<&[NetworkPolicyPort]>,
+    problems: &mut Problems,
+) -> Rule {
+    let peers_at = at.field(direction.peers_field());
+    let peers = peers.unwrap_or_default().iter().enumerate();
+    let peers = peers
+        .filter_map(|(i, written)| read_peer(&peers_at.index(i), written, problems))
+        .collect();
+    let ports_at = at.field("ports");
+    let ports = ports.unwrap_or_default().iter().enumerate();
+    let ports = ports
+        .filter_map(|(i, written)| ports::read(&ports_at.index(i), written, problems))
+        .collect();
+    Rule { peers, ports }
+}
+
+/// `None` only together with a problem.
+fn read_peer(
+    at: &FieldPath<'_>,
+    written: &NetworkPolicyPeer,
+    problems: &mut Problems,
+) -> Option<Peer> {
+    let mut part = |field: &'static str, selector: Option<&LabelSelector>| {
+        selector.map(|selector| selector::read(&at.field(field), selector, problems))
+    };
+    let namespaces = part("namespaceSelector", written.namespace_selector.as_ref());
+    let pods = part("podSelector", written.pod_selector.as_ref());
+    let has_selector = namespaces.is_some() || pods.is_some();
+    match &written.ip_block {
+        None if has_selector => Some(Peer::Pods { namespaces, pods }),
+        None => {
+            problems.add(
+                at,
+                written,
+                "expected a podSelector, a namespaceSelector or an ipBlock, found none of them",
+            );
+            None
+        }
+        Some(written_block) => {
+            if has_selector {
+                problems.add(
+                    at,
+                    written,
+                    "expected an ipBlock alone, found a selector beside it",
+                );
+            }
+            block::read(&at.field("ipBlock"), written_block, problems)
+        }
+    }
+}

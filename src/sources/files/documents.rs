@@ -1,0 +1,131 @@
+//! A file as documents, and documents as objects.
+
+use std::io::Read;
+use std::path::Path;
+
+use serde_json::Value;
+use serde_saphyr::Spanned;
+
+use super::LoadError;
+use super::find::STDIN;
+
+/// The documents of a file with the line where each starts; empty ones are left out.
+pub(super) fn read(path: &Path) -> Result<Vec<(usize, Value)>, LoadError> {
+    let text = text(path).map_err(|error| LoadError::Read {
+        path: path.to_owned(),
+        error,
+    })?;
+    if path
+        .extension()
+        .is_some_and(|extension| extension == "json")
+    {
+        json(path, &text)
+    } else {
+        yaml(path, &text)
+    }
+}
+
+fn text(path: &Path) -> std::io::Result<String> {
+    if path.as_os_str() != STDIN {
+        return std::fs::read_to_string(path);
+    }
+    let mut text = String::new();
+    std::io::stdin().read_to_string(&mut text)?;
+    Ok(text)
+}
+
+fn json(path: &Path, text: &str) -> Result<Vec<(usize, Value)>, LoadError> {
+    let mut stream = serde_json::Deserializer::from_str(text).into_iter::<Value>();
+    let mut documents = Vec::new();
+    loop {
+        let rest = &text[stream.byte_offset()..];
+        let start = text.len() - rest.trim_start().len();
+        match stream.next() {
+            None => return Ok(documents),
+            Some(Ok(value)) => documents.push((line_of(text, start), value)),
+            Some(Err(error)) => {
+                return Err(LoadError::Syntax {
+                    path: path.to_owned(),
+                    line: error.line(),
+                    column: error.column(),
+                    found: without_place(&error.to_string()),
+                });
+            }
+        }
+    }
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    1 + text[..offset].bytes().filter(|byte| *byte == b'\n').count()
+}
+
+/// serde_json ends its texts with the place, which is told apart from them here.
+fn without_place(message: &str) -> String {
+    let cut = message.rfind(" at line ").unwrap_or(message.len());
+    message[..cut].to_owned()
+}
+
+fn yaml(path: &Path, text: &str) -> Result<Vec<(usize, Value)>, LoadError> {
+    // The platform's own files: a dump of a large cluster is no attack, an alias bomb still is.
+    let options = serde_saphyr::options! {
+        budget: serde_saphyr::budget! {
+            max_documents: 1_000_000,
+            max_events: 100_000_000,
+            max_nodes: 50_000_000,
+            max_total_scalar_bytes: 1024 * 1024 * 1024,
+        },
+        with_snippet: false,
+    };
+    let documents: Result<Vec<Spanned<Value>>, _> =
+        serde_saphyr::from_multiple_with_options(text, options);
+    let documents = documents.map_err(|error| syntax(path, &error))?;
+    let located = documents
+        .into_iter()
+        .map(|document| (line(document.referenced.line()), document.value));
+    Ok(located.collect())
+}
+
+fn syntax(path: &Path, error: &serde_saphyr::Error) -> LoadError {
+    let place = error.location();
+    let at = |part: Option<u64>| part.map_or(0, line);
+    LoadError::Syntax {
+        path: path.to_owned(),
+        line: at(place.map(|place| place.line())),
+        column: at(place.map(|place| place.column())),
+        found: error.without_snippet().to_string(),
+    }
+}
+
+fn line(number: u64) -> usize {
+    usize::try_from(number).unwrap_or_default()
+}
+
+/// The objects of a document: itself, or the items of a `List` or of a kind's own list.
+pub(super) fn items(mut document: Value) -> Vec<Value> {
+    let kind = document.get("kind").and_then(Value::as_str);
+    let Some(item_kind) = kind.and_then(|kind| kind.strip_suffix("List")) else {
+        return vec![document];
+    };
+    let item_kind = item_kind.to_owned();
+    let version = document.get("apiVersion").cloned();
+    let Some(Value::Array(items)) = document.get_mut("items").map(Value::take) else {
+        return vec![document];
+    };
+    let mut found = Vec::new();
+    for mut item in items {
+        // Items of a kind's own list need not repeat their kind.
+        if let Value::Object(fields) = &mut item
+            && !item_kind.is_empty()
+        {
+            let kind = Value::String(item_kind.clone());
+            fields.entry("kind").or_insert(kind);
+            if let Some(version) = &version {
+                fields
+                    .entry("apiVersion")
+                    .or_insert_with(|| version.clone());
+            }
+        }
+        found.extend(self::items(item));
+    }
+    found
+}

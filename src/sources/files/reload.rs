@@ -1,0 +1,148 @@
+//! A folder that is read again whenever it changes.
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use notify::event::{AccessKind, AccessMode};
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use tokio::sync::Notify;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use super::{LoadError, load};
+use crate::inventory::{Kind, Snapshot};
+use crate::sources::Updates;
+
+/// Files that are written together are read together.
+const DEBOUNCE: Duration = Duration::from_millis(100);
+/// Not every change raises an event: network mounts have none, and watches can be lost.
+const INTERVAL: Duration = Duration::from_secs(10);
+
+/// Publishes the facts of a folder or file, again after each change, until `shutdown`. While the
+/// files are broken the last good facts stay, and each new reason is logged once.
+///
+/// # Errors
+/// Those of the first [`load`]: without any facts there is nothing to serve.
+pub async fn watch(
+    path: PathBuf,
+    updates: Updates,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), LoadError> {
+    let changed = Arc::new(Notify::new());
+    // Watching starts before the first load: a change in between is not missed.
+    let _watcher = observe(&path, changed.clone());
+    let mut reader = Reader::new(path, updates);
+    reader.publish(reader.read().await?);
+    let mut timer = interval(INTERVAL);
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    timer.tick().await;
+    tokio::pin!(shutdown);
+    loop {
+        let due = async {
+            tokio::select! {
+                () = changed.notified() => sleep(DEBOUNCE).await,
+                _ = timer.tick() => {}
+            }
+        };
+        tokio::select! {
+            () = &mut shutdown => return Ok(()),
+            () = due => reader.reload().await,
+        }
+    }
+}
+
+struct Reader {
+    path: PathBuf,
+    updates: Updates,
+    published: Arc<Snapshot>,
+    complaint: Option<String>,
+}
+
+impl Reader {
+    fn new(path: PathBuf, updates: Updates) -> Self {
+        Self {
+            path,
+            updates,
+            published: Arc::default(),
+            complaint: None,
+        }
+    }
+
+    async fn read(&self) -> Result<Snapshot, LoadError> {
+        let path = self.path.clone();
+        let read = tokio::task::spawn_blocking(move || load(&path));
+        read.await.unwrap_or_else(|_| {
+            Err(LoadError::Interrupted {
+                path: self.path.clone(),
+            })
+        })
+    }
+
+    async fn reload(&mut self) {
+        match self.read().await {
+            Ok(snapshot) => {
+                if self.complaint.take().is_some() {
+                    tracing::info!(path = %self.path.display(), "inventory is readable again");
+                }
+                if snapshot != *self.published {
+                    self.publish(snapshot);
+                }
+            }
+            Err(error) => self.complain(&error),
+        }
+    }
+
+    fn publish(&mut self, snapshot: Snapshot) {
+        self.published = Arc::new(snapshot.sharing(&self.published));
+        tracing::info!(
+            path = %self.path.display(),
+            clusters = self.published.count(Kind::OpenBaoCluster),
+            policies = self.published.count(Kind::NetworkPolicy),
+            unreadable = self.published.unreadable().count(),
+            "inventory loaded"
+        );
+        self.updates.send_replace(Some(self.published.clone()));
+    }
+
+    fn complain(&mut self, error: &LoadError) {
+        let text = error.to_string();
+        if self.complaint.as_ref() != Some(&text) {
+            tracing::error!(error = %text, "inventory is broken, the last good one stays");
+            self.complaint = Some(text);
+        }
+    }
+}
+
+/// Wakes `changed` on every change below `path`. A single file is watched through its folder,
+/// because an editor replaces the file itself.
+fn observe(path: &Path, changed: Arc<Notify>) -> Option<RecommendedWatcher> {
+    let folder = match path.parent() {
+        Some(parent) if path.is_file() && parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) if path.is_file() => parent,
+        _ => path,
+    };
+    let wake = move |event: notify::Result<Event>| {
+        if event.is_ok_and(|event| is_change(event.kind)) {
+            changed.notify_one();
+        }
+    };
+    let watcher = notify::recommended_watcher(wake).and_then(|mut watcher| {
+        watcher.watch(folder, RecursiveMode::Recursive)?;
+        Ok(watcher)
+    });
+    watcher
+        .inspect_err(|error| {
+            tracing::warn!(%error, "no file events, the inventory is read on a timer only");
+        })
+        .ok()
+}
+
+/// Reading the files raises events too; they are no change.
+const fn is_change(kind: EventKind) -> bool {
+    match kind {
+        EventKind::Access(AccessKind::Close(AccessMode::Write)) => true,
+        EventKind::Access(_) => false,
+        _ => true,
+    }
+}

@@ -1,0 +1,133 @@
+//! A cluster's watches: OpenBaoClusters, NetworkPolicies, Namespaces, the API server's Service.
+//!
+//! Each kind is watched by a task of its own, which reduces objects to facts at once; one task
+//! gathers the facts and publishes snapshots. A list after a lost watch is gathered first and then
+//! swapped in whole, so no reader ever sees half of it.
+
+mod gather;
+
+use std::future::Future;
+use std::pin::pin;
+
+use ::kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind};
+use ::kube::runtime::WatchStreamExt;
+use ::kube::runtime::watcher::{self, Event};
+use ::kube::{Client, Error, ResourceExt};
+use futures_util::StreamExt;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::inventory::read::{self, API_SERVER_SERVICE};
+use crate::inventory::{Kind, Object};
+use crate::sources::Updates;
+use gather::{Gatherer, Step};
+
+/// The kinds that are watched; facts are complete when each was listed once.
+const KINDS: [Kind; 4] = [
+    Kind::OpenBaoCluster,
+    Kind::NetworkPolicy,
+    Kind::Namespace,
+    Kind::Service,
+];
+
+/// Steps that may wait for the gatherer before watches are held back.
+const BACKLOG: usize = 1024;
+
+/// Publishes the facts of a cluster until `shutdown`. Watches that break are started again with
+/// backoff; meanwhile the last facts stay.
+pub async fn watch(client: Client, updates: Updates, shutdown: impl Future<Output = ()>) {
+    let (sender, receiver) = mpsc::channel(BACKLOG);
+    let mut watches = JoinSet::new();
+    for kind in KINDS {
+        watches.spawn(follow(client.clone(), kind, sender.clone()));
+    }
+    drop(sender);
+    tokio::select! {
+        () = shutdown => {}
+        () = Gatherer::new(updates).run(receiver) => {}
+    }
+}
+
+/// One kind's watch, until nobody listens any more.
+async fn follow(client: Client, kind: Kind, steps: mpsc::Sender<(Kind, Step)>) {
+    let (api, config) = scope(client, kind);
+    let mut events = pin!(watcher::watcher(api, config).default_backoff());
+    let mut absent = false;
+    while let Some(event) = events.next().await {
+        let step = match event {
+            Ok(event) => {
+                // Every attempt begins with `Init`, also one that will find the kind absent.
+                absent &= !matches!(event, Event::InitDone);
+                step(kind, event)
+            }
+            Err(error) if kind == Kind::OpenBaoCluster && is_absent(&error) => {
+                if !std::mem::replace(&mut absent, true) {
+                    tracing::warn!(
+                        kind = kind.as_str(),
+                        "the cluster does not know this kind: taken as none, asked again later"
+                    );
+                }
+                Some(Step::None)
+            }
+            Err(error) => {
+                tracing::warn!(kind = kind.as_str(), %error, "watch interrupted, trying again");
+                None
+            }
+        };
+        if let Some(step) = step
+            && steps.send((kind, step)).await.is_err()
+        {
+            return;
+        }
+    }
+}
+
+fn scope(client: Client, kind: Kind) -> (Api<DynamicObject>, watcher::Config) {
+    let (version, plural) = match kind {
+        Kind::OpenBaoCluster => ("v1alpha1", "openbaoclusters"),
+        Kind::NetworkPolicy => ("v1", "networkpolicies"),
+        Kind::Namespace => ("v1", "namespaces"),
+        Kind::Service => ("v1", "services"),
+    };
+    let gvk = GroupVersionKind::gvk(kind.group(), version, kind.as_str());
+    let resource = ApiResource::from_gvk_with_plural(&gvk, plural);
+    let config = watcher::Config::default();
+    if kind == Kind::Service {
+        let (namespace, name) = API_SERVER_SERVICE;
+        let api = Api::namespaced_with(client, namespace, &resource);
+        return (api, config.fields(&format!("metadata.name={name}")));
+    }
+    (Api::all_with(client, &resource), config)
+}
+
+/// Whether the API server does not serve the kind at all.
+fn is_absent(error: &watcher::Error) -> bool {
+    let (watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error)) =
+        error
+    else {
+        return false;
+    };
+    matches!(error, Error::Api(status) if status.code == 404)
+}
+
+/// `None` where an event says nothing about the facts.
+fn step(kind: Kind, event: Event<DynamicObject>) -> Option<Step> {
+    match event {
+        Event::Init => Some(Step::Start),
+        Event::InitDone => Some(Step::Done),
+        Event::InitApply(object) => fact(kind, object).map(Step::Listed),
+        Event::Apply(object) => fact(kind, object).map(Step::Set),
+        Event::Delete(object) => fact(kind, object).map(|object| Step::Remove(object.reference())),
+    }
+}
+
+fn fact(kind: Kind, mut object: DynamicObject) -> Option<Object> {
+    object.managed_fields_mut().clear();
+    let name = object.name_any();
+    let value = serde_json::to_value(object)
+        .inspect_err(|error| {
+            tracing::error!(kind = kind.as_str(), name, %error, "object cannot be written as JSON");
+        })
+        .ok()?;
+    read::object_of(kind, &value)
+}
