@@ -1,3 +1,75 @@
-//! To be written.
+//! The command line: what can be asked, and with which exit status it ends.
 
 pub mod crds;
+pub mod review;
+pub mod serve;
+
+use std::error::Error;
+use std::process::{ExitCode, Termination};
+
+use clap::{Parser, Subcommand};
+
+/// Guards the network perimeter of OpenBao clusters.
+#[derive(Debug, Parser)]
+#[command(name = "openbao-perimeter", version, about)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve the admission webhooks
+    Serve(serve::Args),
+    /// Answer one AdmissionReview: standard input to standard output
+    Review(review::Args),
+    /// Print the CustomResourceDefinitions that tests and trials use
+    Crds,
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExitStatus {
+    /// 0: nothing was refused.
+    Fine,
+    /// 1: something was refused.
+    Refused,
+    /// 2: it could not run.
+    CouldNotRun,
+}
+
+impl Termination for ExitStatus {
+    fn report(self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Fine => 0,
+            Self::Refused => 1,
+            Self::CouldNotRun => 2,
+        })
+    }
+}
+
+/// Why a command could not run; its sources tell more.
+pub type Failure = Box<dyn Error + Send + Sync>;
+
+impl Cli {
+    /// Runs the command. Why it could not run goes to standard error.
+    pub fn run(self) -> ExitStatus {
+        let ended = match self.command {
+            Command::Serve(args) => serve::run(args),
+            Command::Review(args) => review::run(args),
+            Command::Crds => crds::run().map(|()| ExitStatus::Fine).map_err(Into::into),
+        };
+        ended.unwrap_or_else(|failure| {
+            eprintln!("error: {}", with_causes(&*failure));
+            ExitStatus::CouldNotRun
+        })
+    }
+}
+
+/// An error with all that caused it, in one line.
+fn with_causes(error: &(dyn Error + 'static)) -> String {
+    std::iter::successors(error.source(), |cause| cause.source())
+        .fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}

@@ -1,3 +1,8 @@
 //! The command `openbao-perimeter`.
 
-fn main() {}
+use clap::Parser as _;
+use openbao_perimeter::cli::{Cli, ExitStatus};
+
+fn main() -> ExitStatus {
+    Cli::parse().run()
+}

@@ -1,1 +1,294 @@
-//! To be written.
+//! The first stage of the settings: what was typed, in files, the environment and flags. It
+//! resolves into [`Posture`] and [`ServerOptions`], the second stage.
+//!
+//! A flag wins over its environment variable, that over the file, and that over the default.
+
+use std::fs;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use serde::Deserialize;
+
+use crate::posture::{Edition, Posture, UnknownEdition};
+use crate::telemetry::Format;
+
+/// Where the served certificate comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TlsMode {
+    /// From `cert` and `key`, read again when they change.
+    #[default]
+    Files,
+    /// Made at start, held in memory: for a look around and for tests.
+    Ephemeral,
+}
+
+/// Every setting, as typed. The same names serve as flags, as environment variables (`OBP_…`) and, in
+/// camel case, as keys of the file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Settings {
+    /// File with settings, YAML
+    #[arg(long, env = "OBP_CONFIG", value_name = "FILE")]
+    #[serde(skip)]
+    pub config: Option<PathBuf>,
+
+    /// Address of the webhooks, TLS [default: 0.0.0.0:9443]
+    #[arg(long, env = "OBP_LISTEN", value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
+
+    /// Address of `/livez` and `/readyz`, plain [default: 0.0.0.0:8081]
+    #[arg(long, env = "OBP_PROBES_LISTEN", value_name = "ADDRESS")]
+    pub probes_listen: Option<SocketAddr>,
+
+    /// Address of `/metrics`, plain [default: 0.0.0.0:8080]
+    #[arg(long, env = "OBP_METRICS_LISTEN", value_name = "ADDRESS")]
+    pub metrics_listen: Option<SocketAddr>,
+
+    /// Folder of manifests to take as the inventory, instead of a cluster
+    #[arg(long, env = "OBP_INVENTORY", value_name = "DIR")]
+    pub inventory: Option<PathBuf>,
+
+    /// Where the certificate comes from [default: files]
+    #[arg(long, env = "OBP_TLS", value_name = "MODE")]
+    pub tls: Option<TlsMode>,
+
+    /// Certificate chain, PEM, leaf first (`--tls files`)
+    #[arg(long, env = "OBP_CERT", value_name = "FILE")]
+    pub cert: Option<PathBuf>,
+
+    /// Private key, PEM (`--tls files`)
+    #[arg(long, env = "OBP_KEY", value_name = "FILE")]
+    pub key: Option<PathBuf>,
+
+    /// Where the CA certificate is written, PEM (`--tls ephemeral`)
+    #[arg(long, env = "OBP_CA_OUT", value_name = "FILE")]
+    pub ca_out: Option<PathBuf>,
+
+    /// Namespace of the operator [default: openbao-operator-system]
+    #[arg(long, env = "OBP_OPERATOR_NAMESPACE", value_name = "NAMESPACE")]
+    pub operator_namespace: Option<String>,
+
+    /// Username whose writes are the operator's; repeatable, comma-separated
+    /// [default: its controller and provisioner in the operator's namespace]
+    #[arg(
+        long = "operator-account",
+        env = "OBP_OPERATOR_ACCOUNT",
+        value_name = "USER",
+        value_delimiter = ','
+    )]
+    pub operator_accounts: Vec<String>,
+
+    /// Address of the API server, for clusters without `apiServerCIDR`; repeatable, comma-separated
+    /// [default: the Service default/kubernetes]
+    #[arg(
+        long = "api-server-address",
+        env = "OBP_API_SERVER_ADDRESS",
+        value_name = "IP",
+        value_delimiter = ','
+    )]
+    pub api_server_addresses: Vec<IpAddr>,
+
+    /// Edition of the operator's allowlist [default: v0.1]
+    #[arg(long, env = "OBP_BASELINE", value_name = "EDITION")]
+    pub baseline: Option<String>,
+
+    /// Seconds between being unready and taking no more connections at shutdown [default: 2]
+    #[arg(long, env = "OBP_SHUTDOWN_DELAY_SECONDS", value_name = "SECONDS")]
+    pub shutdown_delay_seconds: Option<u8>,
+
+    /// Shape of log lines [default: text]
+    #[arg(long, env = "OBP_LOG_FORMAT", value_name = "FORMAT")]
+    pub log_format: Option<Format>,
+
+    /// Which events are logged [default: info]
+    #[arg(long, env = "OBP_LOG_FILTER", value_name = "FILTER")]
+    pub log_filter: Option<String>,
+}
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The file cannot be read.
+    #[error("cannot read the settings file `{file}`")]
+    Read {
+        /// The file.
+        file: PathBuf,
+        /// What happened.
+        #[source]
+        source: io::Error,
+    },
+    /// The file is not one of settings.
+    #[error("cannot understand the settings file `{file}`: {problem}")]
+    Understand {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong and where.
+        problem: String,
+    },
+    /// `baseline` names no edition.
+    #[error("cannot use the setting `baseline`")]
+    Baseline(#[from] UnknownEdition),
+    /// `tls: files` without the files.
+    #[error("expected the settings `cert` and `key` with `tls: files`, found `{found}`")]
+    Certificate {
+        /// What is there of the two.
+        found: &'static str,
+    },
+}
+
+/// Where the served certificate comes from, with all that this needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tls {
+    /// A pair of files.
+    Files {
+        /// Certificate chain, PEM.
+        cert: PathBuf,
+        /// Private key, PEM.
+        key: PathBuf,
+    },
+    /// In memory.
+    Ephemeral {
+        /// Where the CA certificate is written.
+        ca_out: Option<PathBuf>,
+    },
+}
+
+/// What the server is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerOptions {
+    /// Address of the webhooks.
+    pub listen: SocketAddr,
+    /// Address of the probes.
+    pub probes_listen: SocketAddr,
+    /// Address of the metrics.
+    pub metrics_listen: SocketAddr,
+    /// Certificate.
+    pub tls: Tls,
+    /// From unready to taking no more connections.
+    pub shutdown_delay: Duration,
+}
+
+impl Settings {
+    /// These settings, completed from the file that they name.
+    pub fn with_file(self) -> Result<Self, SettingsError> {
+        let Some(path) = self.config.clone() else {
+            return Ok(self);
+        };
+        let text = fs::read_to_string(&path).map_err(|source| SettingsError::Read {
+            file: path.clone(),
+            source,
+        })?;
+        Ok(self.or(Self::from_yaml(&path, &text)?))
+    }
+
+    fn from_yaml(path: &Path, text: &str) -> Result<Self, SettingsError> {
+        // An empty file, or one of comments only, sets nothing.
+        serde_saphyr::from_str::<Option<Self>>(text)
+            .map(Option::unwrap_or_default)
+            .map_err(|problem| SettingsError::Understand {
+                file: path.to_owned(),
+                problem: problem.to_string(),
+            })
+    }
+
+    /// What is set here, and what `other` sets beside it.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        let list = |own: Vec<String>, other| if own.is_empty() { other } else { own };
+        Self {
+            config: self.config.or(other.config),
+            listen: self.listen.or(other.listen),
+            probes_listen: self.probes_listen.or(other.probes_listen),
+            metrics_listen: self.metrics_listen.or(other.metrics_listen),
+            inventory: self.inventory.or(other.inventory),
+            tls: self.tls.or(other.tls),
+            cert: self.cert.or(other.cert),
+            key: self.key.or(other.key),
+            ca_out: self.ca_out.or(other.ca_out),
+            operator_namespace: self.operator_namespace.or(other.operator_namespace),
+            operator_accounts: list(self.operator_accounts, other.operator_accounts),
+            api_server_addresses: if self.api_server_addresses.is_empty() {
+                other.api_server_addresses
+            } else {
+                self.api_server_addresses
+            },
+            baseline: self.baseline.or(other.baseline),
+            shutdown_delay_seconds: self.shutdown_delay_seconds.or(other.shutdown_delay_seconds),
+            log_format: self.log_format.or(other.log_format),
+            log_filter: self.log_filter.or(other.log_filter),
+        }
+    }
+
+    /// What is decided about reviews.
+    pub fn posture(&self) -> Result<Posture, SettingsError> {
+        let default = Posture::default();
+        let baseline = match &self.baseline {
+            Some(name) => name.parse::<Edition>()?,
+            None => default.baseline,
+        };
+        let operator_namespace = self
+            .operator_namespace
+            .as_deref()
+            .map_or_else(|| Arc::clone(&default.operator_namespace), Arc::from);
+        let operator_accounts = if self.operator_accounts.is_empty() {
+            // Upstream's account names, in the namespace that is set.
+            let moved = |account: &String| {
+                let name = account.rsplit(':').next().unwrap_or_default();
+                format!("system:serviceaccount:{operator_namespace}:{name}")
+            };
+            default.operator_accounts.iter().map(moved).collect()
+        } else {
+            self.operator_accounts.iter().cloned().collect()
+        };
+        Ok(Posture {
+            baseline,
+            operator_namespace,
+            operator_accounts,
+            api_server_addresses: self.api_server_addresses.clone(),
+            ..default
+        })
+    }
+
+    /// What the server is told.
+    pub fn server(&self) -> Result<ServerOptions, SettingsError> {
+        let any = |port| SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
+        let tls = match (self.tls.unwrap_or_default(), &self.cert, &self.key) {
+            (TlsMode::Ephemeral, _, _) => Tls::Ephemeral {
+                ca_out: self.ca_out.clone(),
+            },
+            (TlsMode::Files, Some(cert), Some(key)) => Tls::Files {
+                cert: cert.clone(),
+                key: key.clone(),
+            },
+            (TlsMode::Files, cert, key) => {
+                let found = match (cert, key) {
+                    (Some(_), _) => "cert",
+                    (None, Some(_)) => "key",
+                    (None, None) => "none of them",
+                };
+                return Err(SettingsError::Certificate { found });
+            }
+        };
+        Ok(ServerOptions {
+            listen: self.listen.unwrap_or_else(|| any(9443)),
+            probes_listen: self.probes_listen.unwrap_or_else(|| any(8081)),
+            metrics_listen: self.metrics_listen.unwrap_or_else(|| any(8080)),
+            tls,
+            shutdown_delay: Duration::from_secs(self.shutdown_delay_seconds.unwrap_or(2).into()),
+        })
+    }
+
+    /// Shape of log lines, and which events are logged.
+    pub fn logging(&self) -> (Format, &str) {
+        let filter = self.log_filter.as_deref().unwrap_or("info");
+        (self.log_format.unwrap_or_default(), filter)
+    }
+}
+
+#[cfg(test)]
+mod tests;

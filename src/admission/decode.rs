@@ -1,0 +1,261 @@
+//! From the outside of a review to a [`Request`] of ours, where the kind is one that is judged.
+//!
+//! Total: an object that cannot be read, is missing, or is not the one that the request names
+//! becomes [`Fact::Unreadable`], for the review to refuse. Nothing is parsed that the answer does
+//! not depend on.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::envelope::Envelope;
+use crate::inventory::{
+    Cluster, Fact, Kind, Malformed, Meta, ObjectRef, Policy, Unreadable, read,
+};
+use crate::review::{Edit, Operation, Request, Subject, Writer};
+
+/// What is to be done with a review.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decoded {
+    /// Judge it.
+    Judged(Request),
+    /// Allow it as it is: another kind, a subresource, or an operation that is not judged.
+    Untouched,
+}
+
+/// Reads what is written, by whom.
+pub fn decode(envelope: &Envelope<'_>) -> Decoded {
+    let kind = &envelope.kind;
+    let judged = match (&*kind.group, &*kind.kind) {
+        ("networking.k8s.io", "NetworkPolicy") => Kind::NetworkPolicy,
+        ("openbao.org", "OpenBaoCluster") => Kind::OpenBaoCluster,
+        _ => return Decoded::Untouched,
+    };
+    let operation = match (&*envelope.operation, judged) {
+        ("CREATE", _) => Operation::Create,
+        ("UPDATE", _) => Operation::Update,
+        ("DELETE", Kind::NetworkPolicy) => Operation::Delete,
+        _ => return Decoded::Untouched,
+    };
+    if !envelope.sub_resource.is_empty() {
+        return Decoded::Untouched;
+    }
+    let subject = match judged {
+        Kind::NetworkPolicy => Subject::Policy(edit(envelope, judged, operation)),
+        _ => Subject::Cluster(edit(envelope, judged, operation)),
+    };
+    Decoded::Judged(Request {
+        operation,
+        writer: Writer {
+            name: envelope.user.name.to_string(),
+            groups: envelope.user.groups.iter().map(ToString::to_string).collect(),
+        },
+        subject,
+    })
+}
+
+/// Which object a request is about.
+pub const fn object(request: &Request) -> &ObjectRef {
+    match &request.subject {
+        Subject::Policy(edit) => &edit.object,
+        Subject::Cluster(edit) => &edit.object,
+    }
+}
+
+/// A kind that is judged: how it is read, and what the request may add to it.
+trait Judged: Clone {
+    /// The version whose shape is read.
+    const VERSION: &'static str;
+    fn read(json: &[u8], fallback: &ObjectRef) -> Fact<Self>;
+    fn meta(&self) -> &Meta;
+    fn meta_mut(&mut self) -> &mut Meta;
+    /// Whether the parts of the spec that were read are equal.
+    fn same_spec(&self, other: &Self) -> bool;
+}
+
+impl Judged for Policy {
+    const VERSION: &'static str = "v1";
+
+    fn read(json: &[u8], fallback: &ObjectRef) -> Fact<Self> {
+        read::policy(json, fallback)
+    }
+
+    fn meta(&self) -> &Meta {
+        &self.meta
+    }
+
+    fn meta_mut(&mut self) -> &mut Meta {
+        &mut self.meta
+    }
+
+    fn same_spec(&self, other: &Self) -> bool {
+        self.pods == other.pods
+            && self.policy_types == other.policy_types
+            && self.ingress == other.ingress
+            && self.egress == other.egress
+    }
+}
+
+impl Judged for Cluster {
+    const VERSION: &'static str = "v1alpha1";
+
+    fn read(json: &[u8], fallback: &ObjectRef) -> Fact<Self> {
+        read::cluster(json, fallback)
+    }
+
+    fn meta(&self) -> &Meta {
+        &self.meta
+    }
+
+    fn meta_mut(&mut self) -> &mut Meta {
+        &mut self.meta
+    }
+
+    fn same_spec(&self, other: &Self) -> bool {
+        // What is not read of a cluster may differ; the JSON decides then.
+        self.network == other.network && self.profile == other.profile
+    }
+}
+
+fn edit<T: Judged>(envelope: &Envelope<'_>, kind: Kind, operation: Operation) -> Edit<T> {
+    let mut object = ObjectRef {
+        kind,
+        namespace: Arc::from(&*envelope.namespace),
+        name: Arc::from(&*envelope.name),
+    };
+    let (old, new) = match operation {
+        Operation::Create => (None, Some(envelope.object)),
+        Operation::Update => (Some(envelope.old_object), Some(envelope.object)),
+        Operation::Delete => (Some(envelope.old_object), None),
+    };
+    let mut fact = |json: Option<&RawValue>| {
+        let fact = fact(json, &object, &envelope.kind.version);
+        let found = meta(&fact);
+        // A generated name, and the deletion of a collection: only the object knows it.
+        for (asked, found) in [
+            (&mut object.namespace, &found.namespace),
+            (&mut object.name, &found.name),
+        ] {
+            if asked.is_empty() {
+                *asked = Arc::clone(found);
+            }
+        }
+        fact
+    };
+    let after = new.map(&mut fact);
+    let before = old.map(&mut fact);
+    let spec_changed = match (&before, &after) {
+        (Some(before), Some(after)) => {
+            spec_changed(before, after, envelope.old_object, envelope.object)
+        }
+        _ => true,
+    };
+    Edit {
+        object,
+        before,
+        after,
+        spec_changed,
+    }
+}
+
+fn meta<T: Judged>(fact: &Fact<T>) -> &Meta {
+    match fact {
+        Fact::Read(object) => object.meta(),
+        Fact::Unreadable(broken) => &broken.meta,
+    }
+}
+
+/// One object of the request, held against what the request says it is.
+fn fact<T: Judged>(json: Option<&RawValue>, asked: &ObjectRef, version: &str) -> Fact<T> {
+    let broken = |meta: Meta, path: &str, value: String, problem: String| {
+        Fact::Unreadable(Arc::new(Unreadable {
+            meta,
+            problems: vec![Malformed {
+                path: path.to_owned(),
+                value,
+                problem,
+            }],
+        }))
+    };
+    let nameless = || Meta {
+        namespace: Arc::clone(&asked.namespace),
+        name: Arc::clone(&asked.name),
+        ..Meta::default()
+    };
+    if version != T::VERSION {
+        let problem = format!("expected version `{}`, found `{version}`", T::VERSION);
+        return broken(nameless(), "apiVersion", version.to_owned(), problem);
+    }
+    let Some(json) = json else {
+        let problem = "expected an object, found none".to_owned();
+        return broken(nameless(), "", "null".to_owned(), problem);
+    };
+    let mut fact = T::read(json.get().as_bytes(), asked);
+    let found = meta(&fact);
+    for (path, asked, found) in [
+        ("metadata.namespace", &asked.namespace, &found.namespace),
+        ("metadata.name", &asked.name, &found.name),
+    ] {
+        if !asked.is_empty() && !found.is_empty() && asked != found {
+            let problem = format!("expected `{asked}` as the request says, found `{found}`");
+            return broken(nameless(), path, found.to_string(), problem);
+        }
+    }
+    if let Fact::Read(object) = &mut fact
+        && (object.meta().namespace.is_empty() || object.meta().name.is_empty())
+    {
+        let meta = Arc::make_mut(object).meta_mut();
+        for (known, asked) in [
+            (&mut meta.namespace, &asked.namespace),
+            (&mut meta.name, &asked.name),
+        ] {
+            if known.is_empty() {
+                *known = Arc::clone(asked);
+            }
+        }
+    }
+    fact
+}
+
+/// Whether the specs differ as JSON values. The cheap answers come first: equal text, and facts
+/// that differ already.
+fn spec_changed<T: Judged>(
+    before: &Fact<T>,
+    after: &Fact<T>,
+    old: Option<&RawValue>,
+    new: Option<&RawValue>,
+) -> bool {
+    if let (Fact::Read(before), Fact::Read(after)) = (before, after)
+        && !before.same_spec(after)
+    {
+        return true;
+    }
+    let (Some(old), Some(new)) = (spec(old), spec(new)) else {
+        return true;
+    };
+    let value = |spec: Option<&RawValue>| match spec {
+        None => Some(Value::Null),
+        Some(spec) => serde_json::from_str(spec.get()).ok(),
+    };
+    if old.map(RawValue::get) == new.map(RawValue::get) {
+        return false;
+    }
+    // A spec nested too deep to be compared counts as changed.
+    value(old)
+        .zip(value(new))
+        .is_none_or(|(old, new): (Value, Value)| old != new)
+}
+
+/// `spec` of an object, unread; `None` where there is no object to have one.
+fn spec(object: Option<&RawValue>) -> Option<Option<&RawValue>> {
+    #[derive(Deserialize)]
+    struct Spec<'a> {
+        #[serde(borrow, default)]
+        spec: Option<&'a RawValue>,
+    }
+    serde_json::from_str::<Spec<'_>>(object?.get())
+        .ok()
+        .map(|object| object.spec)
+}

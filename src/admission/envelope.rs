@@ -1,0 +1,226 @@
+//! The outside of an AdmissionReview, read so that the uid survives whatever else is wrong.
+//!
+//! The API server refuses a response whose uid is not the request's and then falls back to the
+//! failure policy, so a body whose parts have the wrong types is still answered by its uid.
+//! The objects stay raw: whether they are read at all is decided by kind and operation.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{self, Deserializer, Visitor};
+use serde::{Deserialize, de::IgnoredAny};
+use serde_json::value::RawValue;
+
+/// The only version that is answered.
+pub const API_VERSION: &str = "admission.k8s.io/v1";
+/// The kind of requests and responses.
+pub const KIND: &str = "AdmissionReview";
+
+/// A string, borrowed where it has no escapes; `null` and absent are empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Text<'a>(Cow<'a, str>);
+
+impl std::ops::Deref for Text<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Text<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+
+            fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+                Ok(Text::default())
+            }
+        }
+        deserializer.deserialize_any(Reader)
+    }
+}
+
+/// Group, version and kind of the object.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct GroupVersionKind<'a> {
+    /// API group; empty for the core group.
+    #[serde(borrow)]
+    pub group: Text<'a>,
+    /// Version.
+    #[serde(borrow)]
+    pub version: Text<'a>,
+    /// Kind.
+    #[serde(borrow)]
+    pub kind: Text<'a>,
+}
+
+/// Who writes. Absent means nobody in particular: the rules hold in full.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct UserInfo<'a> {
+    /// Username.
+    #[serde(borrow, rename = "username")]
+    pub name: Text<'a>,
+    /// Groups.
+    #[serde(borrow, deserialize_with = "null_is_default")]
+    pub groups: Vec<Text<'a>>,
+}
+
+/// The request of an AdmissionReview.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Envelope<'a> {
+    /// What the response has to repeat; never empty.
+    #[serde(borrow)]
+    pub uid: Text<'a>,
+    /// Kind of the object, after conversion to the version that the registration names.
+    #[serde(borrow)]
+    pub kind: GroupVersionKind<'a>,
+    /// `status`, `scale` and the like; empty for the object itself.
+    #[serde(borrow, default)]
+    pub sub_resource: Text<'a>,
+    /// Name; empty where the server generates it, and in the deletion of a collection.
+    #[serde(borrow, default)]
+    pub name: Text<'a>,
+    /// Namespace.
+    #[serde(borrow, default)]
+    pub namespace: Text<'a>,
+    /// `CREATE`, `UPDATE`, `DELETE` or `CONNECT`.
+    #[serde(borrow)]
+    pub operation: Text<'a>,
+    /// Writer.
+    #[serde(
+        borrow,
+        default,
+        rename = "userInfo",
+        deserialize_with = "null_is_default"
+    )]
+    pub user: UserInfo<'a>,
+    /// The new object, unread.
+    #[serde(borrow, default)]
+    pub object: Option<&'a RawValue>,
+    /// The old object, unread.
+    #[serde(borrow, default)]
+    pub old_object: Option<&'a RawValue>,
+    /// Whether nothing will be stored.
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub dry_run: bool,
+}
+
+/// `null` where the field has a default; Go's encoder writes it for nil slices.
+fn null_is_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// Why a body is not a review that can be judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Broken {
+    /// Not an AdmissionReview, or one without a uid to answer to; the text says why.
+    NotAReview(String),
+    /// A review whose uid could be read, and nothing to be done with the rest.
+    Malformed {
+        /// The uid to answer to.
+        uid: String,
+        /// What is wrong: `expected …, found …`.
+        problem: String,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Review<'a> {
+    #[serde(borrow, default)]
+    api_version: Text<'a>,
+    #[serde(borrow, default)]
+    kind: Text<'a>,
+    #[serde(borrow)]
+    request: Envelope<'a>,
+}
+
+/// Reads the outside of a review.
+///
+/// ```
+/// use openbao_perimeter::admission::envelope::{Broken, open};
+///
+/// let body = br#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview",
+///     "request":{"uid":"7","kind":"not an object","operation":"CREATE"}}"#;
+/// assert!(matches!(open(body), Err(Broken::Malformed { uid, .. }) if uid == "7"));
+/// ```
+pub fn open(body: &[u8]) -> Result<Envelope<'_>, Broken> {
+    let review: Review<'_> = serde_json::from_slice(body).map_err(|error| salvage(body, &error))?;
+    let uid = &review.request.uid;
+    if uid.is_empty() {
+        return Err(Broken::NotAReview(
+            "expected a non-empty `request.uid`, found none".into(),
+        ));
+    }
+    if &*review.api_version == API_VERSION && &*review.kind == KIND {
+        return Ok(review.request);
+    }
+    Err(Broken::Malformed {
+        problem: format!(
+            "expected apiVersion `{API_VERSION}` and kind `{KIND}`, found `{}` and `{}`",
+            shortened(&review.api_version),
+            shortened(&review.kind)
+        ),
+        uid: uid.to_string(),
+    })
+}
+
+/// The uid of a review that does not have the expected types, read without looking at the rest.
+fn salvage(body: &[u8], error: &serde_json::Error) -> Broken {
+    #[derive(Deserialize)]
+    struct Outside<'a> {
+        #[serde(borrow)]
+        request: &'a RawValue,
+    }
+    #[derive(Deserialize)]
+    struct Uid {
+        uid: String,
+    }
+    if let Err(syntax) = serde_json::from_slice::<IgnoredAny>(body) {
+        return Broken::NotAReview(format!("expected a JSON AdmissionReview: {syntax}"));
+    }
+    let uid = serde_json::from_slice::<Outside<'_>>(body)
+        .and_then(|outside| serde_json::from_str::<Uid>(outside.request.get()))
+        .map(|request| request.uid);
+    match uid {
+        Ok(uid) if !uid.is_empty() => Broken::Malformed {
+            uid,
+            problem: error.to_string(),
+        },
+        _ => Broken::NotAReview(format!(
+            "expected an AdmissionReview with a string `request.uid`: {error}"
+        )),
+    }
+}
+
+/// At most 100 characters of a text that a stranger chose.
+fn shortened(text: &str) -> String {
+    text.chars().take(100).collect()
+}

@@ -1,0 +1,136 @@
+//! From repairs to the smallest JSON patch.
+//!
+//! Rules and policy types are appended, so that what the user wrote, and what other webhooks add at
+//! the same time, stays. Only a field that is missing or empty is written whole.
+
+use json_patch::jsonptr::PointerBuf;
+use json_patch::{AddOperation, Patch, PatchOperation, ReplaceOperation};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::inventory::{Policy, render};
+use crate::perimeter::Direction;
+use crate::review::{Repair, Repairs, Request, Subject};
+
+/// The patch that does `repairs` to the new object; `None` where there is nothing to do, or no
+/// readable policy to do it to.
+pub fn patch(repairs: &Repairs, request: &Request, object: Option<&RawValue>) -> Option<Patch> {
+    if repairs.repairs.is_empty() {
+        return None;
+    }
+    let Subject::Policy(edit) = &request.subject else {
+        return None;
+    };
+    let after = edit.after.as_ref()?.read()?;
+    let written: Written = serde_json::from_str(object?.get()).ok()?;
+    let mut patch = Draft::new(written);
+    patch.policy_types(&repairs.repairs, after);
+    for repair in &repairs.repairs {
+        match repair {
+            Repair::PodSelector(selector) => patch.pod_selector(render::selector(selector)),
+            Repair::Rule(direction, rule) => {
+                patch.rule(*direction, render::rule(rule, *direction));
+            }
+            Repair::PolicyType(_) => {}
+        }
+    }
+    Some(Patch(patch.operations))
+}
+
+/// Which fields the new object has, and which lists can be appended to.
+#[derive(Default, Deserialize)]
+struct Written {
+    spec: Option<WrittenSpec>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WrittenSpec {
+    pod_selector: Option<IgnoredAny>,
+    policy_types: Option<Vec<IgnoredAny>>,
+    ingress: Option<Vec<IgnoredAny>>,
+    egress: Option<Vec<IgnoredAny>>,
+}
+
+struct Draft {
+    spec: WrittenSpec,
+    operations: Vec<PatchOperation>,
+}
+
+impl Draft {
+    fn new(written: Written) -> Self {
+        let mut draft = Self {
+            operations: Vec::new(),
+            spec: WrittenSpec::default(),
+        };
+        match written.spec {
+            Some(spec) => draft.spec = spec,
+            None => draft.add(&["spec"], Value::Object(serde_json::Map::new())),
+        }
+        draft
+    }
+
+    fn add(&mut self, path: &[&str], value: Value) {
+        let path = PointerBuf::from_tokens(path.iter().copied());
+        self.operations
+            .push(PatchOperation::Add(AddOperation { path, value }));
+    }
+
+    fn pod_selector(&mut self, selector: Value) {
+        let path = ["spec", "podSelector"];
+        if self.spec.pod_selector.is_none() {
+            return self.add(&path, selector);
+        }
+        let path = PointerBuf::from_tokens(path);
+        self.operations
+            .push(PatchOperation::Replace(ReplaceOperation {
+                path,
+                value: selector,
+            }));
+    }
+
+    /// Adds the missing types. Where the object names none, those that the API server would set
+    /// by default are written out too: a list of one entry would switch the others off.
+    fn policy_types(&mut self, repairs: &[Repair], after: &Policy) {
+        let missing: Vec<Direction> = repairs
+            .iter()
+            .filter_map(|repair| match repair {
+                Repair::PolicyType(direction) => Some(*direction),
+                _ => None,
+            })
+            .collect();
+        if missing.is_empty() {
+            return;
+        }
+        let value = |direction: Direction| Value::from(direction.policy_type());
+        if self.spec.policy_types.as_ref().is_some_and(|types| !types.is_empty()) {
+            for direction in missing {
+                self.add(&["spec", "policyTypes", "-"], value(direction));
+            }
+            return;
+        }
+        let types = Direction::ALL
+            .into_iter()
+            .filter(|direction| after.isolates(*direction) || missing.contains(direction))
+            .map(value)
+            .collect();
+        self.add(&["spec", "policyTypes"], types);
+    }
+
+    fn rule(&mut self, direction: Direction, rule: Value) {
+        let list = match direction {
+            Direction::Ingress => &mut self.spec.ingress,
+            Direction::Egress => &mut self.spec.egress,
+        };
+        let appendable = list.as_ref().is_some_and(|rules| !rules.is_empty());
+        // From the second rule on there is a list to append to.
+        list.get_or_insert_default().push(IgnoredAny);
+        if appendable {
+            self.add(&["spec", direction.field(), "-"], rule);
+        } else {
+            self.add(&["spec", direction.field()], Value::Array(vec![rule]));
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! From a verdict to the AdmissionReview that answers the request.
+//!
+//! Types of our own, because kube's leave out the code and reason of a refusal and write a patch
+//! as a list of numbers.
+
+use std::collections::BTreeMap;
+
+use json_patch::Patch;
+use k8s_openapi::ByteString;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Status, StatusCause, StatusDetails};
+use serde::Serialize;
+
+use super::envelope::{API_VERSION, KIND};
+use crate::review::{Outcome, Verdict, render};
+use crate::rules::{Finding, Level};
+
+/// Warnings that one response carries, before the rest are only counted: clients print each as
+/// a line, and the API server cuts long lists.
+pub const WARNINGS: usize = 10;
+
+/// Causes that one refusal carries; the message has all findings.
+pub const CAUSES: usize = 100;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Review<'a> {
+    api_version: &'a str,
+    kind: &'a str,
+    response: Response<'a>,
+}
+
+#[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Response<'a> {
+    uid: &'a str,
+    allowed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<Status>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch_type: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch: Option<ByteString>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    audit_annotations: BTreeMap<&'a str, String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
+}
+
+impl Response<'_> {
+    fn into_json(self) -> Vec<u8> {
+        let review = Review {
+            api_version: API_VERSION,
+            kind: KIND,
+            response: self,
+        };
+        // Strings, numbers and maps with string keys: this cannot fail, and an empty body would be
+        // a failed webhook call, which is refused.
+        serde_json::to_vec(&review).unwrap_or_default()
+    }
+}
+
+/// Allows what is not judged.
+pub fn untouched(uid: &str) -> Vec<u8> {
+    Response {
+        uid,
+        allowed: true,
+        ..Response::default()
+    }
+    .into_json()
+}
+
+/// Refuses a review that has a uid and otherwise makes no sense.
+pub fn malformed(uid: &str, problem: &str) -> Vec<u8> {
+    let status = Status {
+        status: Some("Failure".into()),
+        code: Some(400),
+        reason: Some("BadRequest".into()),
+        message: Some(problem.to_owned()),
+        ..Status::default()
+    };
+    Response {
+        uid,
+        status: Some(status),
+        ..Response::default()
+    }
+    .into_json()
+}
+
+/// Answers what was judged. `baseline` is the edition of the allowlist, where one was at hand.
+pub fn judged(uid: &str, verdict: &Verdict, baseline: Option<&str>) -> Vec<u8> {
+    let outcome = verdict.outcome();
+    let refused = outcome == Outcome::Deny;
+    Response {
+        uid,
+        allowed: !refused,
+        status: refused.then(|| refusal(verdict)),
+        audit_annotations: annotations(verdict, baseline),
+        warnings: warnings(verdict),
+        ..Response::default()
+    }
+    .into_json()
+}
+
+/// Allows a write, with what is put back into it.
+pub fn repaired(uid: &str, patch: Option<&Patch>, warnings: &[String]) -> Vec<u8> {
+    let patch = patch
+        .and_then(|patch| serde_json::to_vec(patch).ok())
+        .map(ByteString);
+    let annotations = patch
+        .iter()
+        .map(|_| ("verdict", "repair".to_owned()))
+        .collect();
+    Response {
+        uid,
+        allowed: true,
+        patch_type: patch.is_some().then_some("JSONPatch"),
+        patch,
+        audit_annotations: annotations,
+        warnings: shortened(warnings.to_vec()),
+        ..Response::default()
+    }
+    .into_json()
+}
+
+fn refusal(verdict: &Verdict) -> Status {
+    let cause = |finding: &Finding| StatusCause {
+        reason: Some(finding.code.as_str().to_owned()),
+        field: Some(finding.path.clone()).filter(|path| !path.is_empty()),
+        message: Some(finding.reason.clone()),
+    };
+    let causes = verdict
+        .findings
+        .iter()
+        .filter(|finding| finding.level == Level::Deny)
+        .take(CAUSES)
+        .map(cause)
+        .collect();
+    Status {
+        status: Some("Failure".into()),
+        // Without a code of its own a refusal reaches clients as 400, without a reason.
+        code: Some(403),
+        reason: Some("Forbidden".into()),
+        message: Some(render::message(verdict)),
+        details: Some(StatusDetails {
+            causes: Some(causes),
+            ..StatusDetails::default()
+        }),
+        ..Status::default()
+    }
+}
+
+fn warnings(verdict: &Verdict) -> Vec<String> {
+    let warned = |finding: &&Finding| finding.level == Level::Warn;
+    let count = verdict.findings.iter().filter(warned).count();
+    let mut lines: Vec<String> = verdict
+        .findings
+        .iter()
+        .filter(warned)
+        .take(WARNINGS)
+        .map(render::warning)
+        .collect();
+    note_rest(&mut lines, count);
+    lines
+}
+
+fn shortened(mut lines: Vec<String>) -> Vec<String> {
+    let count = lines.len();
+    lines.truncate(WARNINGS);
+    note_rest(&mut lines, count);
+    lines
+}
+
+fn note_rest(lines: &mut Vec<String>, count: usize) {
+    if count > WARNINGS {
+        lines.push(format!("and {} more", count - WARNINGS));
+    }
+}
+
+/// Keys without a domain: the API server puts the webhook's name before them.
+fn annotations<'a>(verdict: &Verdict, baseline: Option<&str>) -> BTreeMap<&'a str, String> {
+    let mut notes = BTreeMap::from([("verdict", verdict.outcome().as_str().to_owned())]);
+    if let Some(baseline) = baseline {
+        notes.insert("baseline", baseline.to_owned());
+    }
+    let codes: Vec<&str> = verdict.codes().into_iter().map(|code| code.as_str()).collect();
+    if !codes.is_empty() {
+        notes.insert("codes", codes.join(","));
+    }
+    let witness = verdict
+        .findings
+        .iter()
+        .find_map(|finding| finding.witness.as_ref());
+    if let Some(witness) = witness {
+        notes.insert("witness", witness.to_string());
+    }
+    notes
+}

@@ -1,0 +1,268 @@
+//! The metrics, all declared here. Labels come from closed sets only.
+
+use std::fmt;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+
+use super::Record;
+use crate::inventory::{Kind, Snapshot};
+use crate::rules::Level;
+
+/// The content type of [`Metrics::text`].
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReviewLabels {
+    point: &'static str,
+    kind: &'static str,
+    operation: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PointLabels {
+    point: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FindingLabels {
+    code: &'static str,
+    level: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KindLabels {
+    kind: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabels {
+    outcome: &'static str,
+}
+
+/// How the life of a connection to the review port ended, or why it had none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectionEnd {
+    /// Closed by either side, after any number of requests.
+    Closed,
+    /// The TLS handshake failed or took too long.
+    Handshake,
+    /// No request, or no whole one, came in time, or it was no HTTP.
+    Request,
+}
+
+impl ConnectionEnd {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Handshake => "handshake-failed",
+            Self::Request => "request-failed",
+        }
+    }
+}
+
+/// What became of a certificate that was read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reload {
+    /// It is new and served from now on.
+    Swapped,
+    /// It is broken; the old one stays.
+    Kept,
+}
+
+/// Everything that is counted.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    reviews: Family<ReviewLabels, Counter>,
+    durations: Family<PointLabels, Histogram, fn() -> Histogram>,
+    findings: Family<FindingLabels, Counter>,
+    refused_requests: Family<OutcomeLabels, Counter>,
+    panics: Counter,
+    objects: Family<KindLabels, Gauge>,
+    unreadable: Family<KindLabels, Gauge>,
+    connections: Family<OutcomeLabels, Counter>,
+    open: Gauge,
+    expiry: Gauge<f64, AtomicU64>,
+    reloads: Family<OutcomeLabels, Counter>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// All metrics, at zero.
+    pub fn new() -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("openbao_perimeter"),
+            reviews: Family::default(),
+            durations: Family::new_with_constructor(|| {
+                Histogram::new(exponential_buckets(50e-6, 2.0, 16))
+            }),
+            findings: Family::default(),
+            refused_requests: Family::default(),
+            panics: Counter::default(),
+            objects: Family::default(),
+            unreadable: Family::default(),
+            connections: Family::default(),
+            open: Gauge::default(),
+            expiry: Gauge::default(),
+            reloads: Family::default(),
+        };
+        metrics.register();
+        metrics
+    }
+
+    fn register(&mut self) {
+        let all = &mut self.registry;
+        all.register("reviews", "Reviews answered", self.reviews.clone());
+        all.register(
+            "review_duration_seconds",
+            "Time from the whole body to the whole answer",
+            self.durations.clone(),
+        );
+        all.register("findings", "Findings of rules", self.findings.clone());
+        all.register(
+            "rejected_requests",
+            "Requests answered by an HTTP error instead of a review",
+            self.refused_requests.clone(),
+        );
+        all.register("panics", "Panics caught in a request", self.panics.clone());
+        all.register("inventory_objects", "Objects known", self.objects.clone());
+        all.register(
+            "inventory_unreadable",
+            "Objects known that could not be read",
+            self.unreadable.clone(),
+        );
+        all.register(
+            "connections",
+            "Connections to the review port that have ended",
+            self.connections.clone(),
+        );
+        all.register("open_connections", "Connections to the review port", self.open.clone());
+        all.register(
+            "certificate_expiry_seconds",
+            "Unix time at which the served certificate expires",
+            self.expiry.clone(),
+        );
+        all.register(
+            "certificate_reloads",
+            "Changed certificate files that were read",
+            self.reloads.clone(),
+        );
+        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        all.register("build", "The running program", build);
+    }
+
+    /// Counts a review.
+    pub fn reviewed(&self, record: &Record, duration: Duration) {
+        let point = record.point.as_str();
+        let labels = ReviewLabels {
+            point,
+            kind: record.kind(),
+            operation: record.operation.as_str(),
+            outcome: record.resolution.as_str(),
+        };
+        self.reviews.get_or_create(&labels).inc();
+        self.durations
+            .get_or_create(&PointLabels { point })
+            .observe(duration.as_secs_f64());
+        for (code, level) in &record.findings {
+            let level = match level {
+                Level::Deny => "deny",
+                Level::Warn => "warn",
+            };
+            let code = code.as_str();
+            self.findings.get_or_create(&FindingLabels { code, level }).inc();
+        }
+    }
+
+    /// Counts a request that was answered by an HTTP error; `outcome` names the error.
+    pub fn rejected(&self, outcome: &'static str) {
+        self.refused_requests.get_or_create(&OutcomeLabels { outcome }).inc();
+    }
+
+    /// Counts a caught panic.
+    pub fn panicked(&self) {
+        self.panics.inc();
+    }
+
+    /// Panics caught so far.
+    pub fn panics(&self) -> u64 {
+        self.panics.get()
+    }
+
+    /// Notes a connection to the review port.
+    pub fn connected(&self) {
+        self.open.inc();
+    }
+
+    /// Notes the end of a connection to the review port.
+    pub fn disconnected(&self, end: ConnectionEnd) {
+        self.open.dec();
+        let outcome = end.as_str();
+        self.connections.get_or_create(&OutcomeLabels { outcome }).inc();
+    }
+
+    /// Notes when the served certificate expires, in seconds of Unix time.
+    #[expect(clippy::cast_precision_loss, reason = "exact for 285 million years")]
+    pub fn certificate_expires(&self, at: i64) {
+        self.expiry.set(at as f64);
+    }
+
+    /// Counts a changed certificate.
+    pub fn certificate_reloaded(&self, reload: Reload) {
+        let outcome = match reload {
+            Reload::Swapped => "swapped",
+            Reload::Kept => "kept-old",
+        };
+        self.reloads.get_or_create(&OutcomeLabels { outcome }).inc();
+    }
+
+    /// Notes how many objects there are.
+    pub fn inventory(&self, snapshot: &Snapshot) {
+        let mut counts = [
+            (Kind::OpenBaoCluster, 0, 0),
+            (Kind::NetworkPolicy, 0, 0),
+            (Kind::Namespace, 0, 0),
+        ];
+        for facts in snapshot.namespaces.values() {
+            let mut note = |at: usize, readable: bool| {
+                counts[at].1 += 1;
+                counts[at].2 += i64::from(!readable);
+            };
+            for fact in facts.clusters.values() {
+                note(0, fact.read().is_some());
+            }
+            for fact in facts.policies.values() {
+                note(1, fact.read().is_some());
+            }
+            for fact in &facts.namespace {
+                note(2, fact.read().is_some());
+            }
+        }
+        for (kind, objects, unreadable) in counts {
+            let labels = KindLabels { kind: kind.as_str() };
+            self.objects.get_or_create(&labels).set(objects);
+            self.unreadable.get_or_create(&labels).set(unreadable);
+        }
+    }
+
+    /// All metrics as OpenMetrics text.
+    pub fn text(&self) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        text::encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}

@@ -1,0 +1,68 @@
+//! `review`: one AdmissionReview, by the same path as the webhooks, without a server.
+
+use std::io::{Read as _, Write as _};
+use std::sync::Arc;
+
+use clap::ValueEnum;
+
+use super::{ExitStatus, Failure};
+use crate::admission::{Admission, Point, Protocol};
+use crate::inventory::Snapshot;
+use crate::review::World;
+use crate::settings::Settings;
+use crate::sources;
+
+impl ValueEnum for Point {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
+        Some(clap::builder::PossibleValue::new(self.as_str()))
+    }
+}
+
+/// What `review` can be told.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Which webhook answers
+    #[arg(long, default_value = "validate", value_name = "POINT")]
+    pub point: Point,
+
+    /// Settings, as of `serve`; without an inventory there are no facts but those of the review.
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
+/// A review that could not be answered.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot answer standard input: {0}")]
+struct NotAReview(String);
+
+/// Answers standard input on standard output.
+pub fn run(args: Args) -> Result<ExitStatus, Failure> {
+    let settings = args.settings.with_file()?;
+    let snapshot = match &settings.inventory {
+        Some(dir) => sources::files::load(dir)?,
+        None => Snapshot::default(),
+    };
+    let world = World::compile(None, Arc::new(snapshot), Arc::new(settings.posture()?));
+    let admission = Admission::new();
+    admission.publish(world);
+    let mut body = Vec::new();
+    std::io::stdin().lock().read_to_end(&mut body)?;
+    let answer = admission.answer(args.point, &body);
+    if answer.protocol == Protocol::NotAReview {
+        let problem = String::from_utf8_lossy(&answer.body);
+        return Err(NotAReview(problem.trim_end().to_owned()).into());
+    }
+    let mut out = std::io::stdout().lock();
+    out.write_all(&answer.body)?;
+    out.write_all(b"\n")?;
+    out.flush()?;
+    Ok(if answer.record.resolution.is_refusal() {
+        ExitStatus::Refused
+    } else {
+        ExitStatus::Fine
+    })
+}

@@ -1,0 +1,194 @@
+//! `serve`: wiring only. Settings, a source, the server, shutdown.
+
+use std::io::Write as _;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::{ExitStatus, Failure};
+use crate::admission::{Admission, Point};
+use crate::audit::Metrics;
+use crate::inventory::Snapshot;
+use crate::posture::Posture;
+use crate::review::World;
+use crate::server::listener::Limits;
+use crate::server::shutdown::{Shutdown, Signals};
+use crate::server::tls::ephemeral::Ephemeral;
+use crate::server::tls::{Certificates, Files, TlsError};
+use crate::server::{Addresses, Parts, Server};
+use crate::settings::{Settings, Tls};
+use crate::{sources, telemetry};
+
+/// What `serve` can be told.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Settings.
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
+/// The facts can no longer be followed.
+#[derive(Debug, thiserror::Error)]
+#[error("the inventory ended by itself")]
+struct SourceEnded;
+
+/// Serves until a signal; a second one ends at once.
+pub fn run(args: Args) -> Result<ExitStatus, Failure> {
+    let settings = args.settings.with_file()?;
+    let (format, filter) = settings.logging();
+    telemetry::start(format, filter)?;
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(serve(&settings))
+}
+
+async fn serve(settings: &Settings) -> Result<ExitStatus, Failure> {
+    let options = settings.server()?;
+    let posture = Arc::new(settings.posture()?);
+    let signals = Signals::take()?;
+    let trigger = Shutdown::trigger();
+    let metrics = Arc::new(Metrics::new());
+    let admission = Arc::new(Admission::new());
+    let certificates = certificates(&options.tls, &metrics, &trigger.shutdown())?;
+    let parts = Parts {
+        admission: Arc::clone(&admission),
+        metrics: Arc::clone(&metrics),
+        certificates,
+        limits: Limits::default(),
+    };
+    let asked = Addresses {
+        reviews: options.listen,
+        probes: options.probes_listen,
+        metrics: options.metrics_listen,
+    };
+    let server = Server::bind(asked, parts).await?;
+    announce(server.addresses())?;
+    let (updates, snapshots) = watch::channel(None);
+    let source = follow(settings, updates, trigger.shutdown()).await?;
+    tokio::spawn(publish(admission, metrics, posture, snapshots));
+    let running = server.run(trigger.shutdown());
+    tokio::select! {
+        () = running => Ok(ExitStatus::Fine),
+        failure = ended(source, trigger.shutdown()) => Err(failure),
+        () = signals.conduct(trigger, options.shutdown_delay) => Ok(ExitStatus::CouldNotRun),
+    }
+}
+
+/// The certificate of the settings, kept fresh where it comes from files.
+fn certificates(
+    tls: &Tls,
+    metrics: &Arc<Metrics>,
+    shutdown: &Shutdown,
+) -> Result<Arc<Certificates>, TlsError> {
+    let metrics = Arc::clone(metrics);
+    match tls {
+        Tls::Ephemeral { ca_out } => {
+            let made = Ephemeral::make()?;
+            if let Some(file) = ca_out {
+                made.write_ca(file)?;
+            }
+            Ok(Arc::new(Certificates::new(made.served, metrics)))
+        }
+        Tls::Files { cert, key } => {
+            let files = Files {
+                cert: cert.clone(),
+                key: key.clone(),
+            };
+            let contents = files.contents()?;
+            let served = files.served(&contents)?;
+            let certificates = Arc::new(Certificates::new(served, metrics));
+            tokio::spawn(files.follow(
+                contents,
+                Files::INTERVAL,
+                Arc::clone(&certificates),
+                shutdown.clone(),
+            ));
+            Ok(certificates)
+        }
+    }
+}
+
+/// Begins to follow the facts: a folder where one is named, else the cluster.
+async fn follow(
+    settings: &Settings,
+    updates: watch::Sender<Option<Arc<Snapshot>>>,
+    shutdown: Shutdown,
+) -> Result<JoinHandle<Result<(), Failure>>, Failure> {
+    if let Some(dir) = settings.inventory.clone() {
+        return Ok(tokio::spawn(async move {
+            Ok(sources::files::watch(dir, updates, shutdown.begun()).await?)
+        }));
+    }
+    let client = kube::Client::try_default().await?;
+    Ok(tokio::spawn(async move {
+        sources::kube::watch(client, updates, shutdown.begun()).await;
+        Ok(())
+    }))
+}
+
+/// Waits for the source to fail. Its end because of a shutdown is no failure: then the server's
+/// end decides, so this never returns.
+async fn ended(source: JoinHandle<Result<(), Failure>>, shutdown: Shutdown) -> Failure {
+    match source.await {
+        Ok(Err(failure)) => failure,
+        Err(panicked) => panicked.into(),
+        Ok(Ok(())) if shutdown.is_draining() => std::future::pending().await,
+        Ok(Ok(())) => SourceEnded.into(),
+    }
+}
+
+/// Compiles each snapshot and hands it to the admission.
+async fn publish(
+    admission: Arc<Admission>,
+    metrics: Arc<Metrics>,
+    posture: Arc<Posture>,
+    mut snapshots: watch::Receiver<Option<Arc<Snapshot>>>,
+) {
+    while snapshots.changed().await.is_ok() {
+        let Some(snapshot) = snapshots.borrow_and_update().clone() else {
+            continue;
+        };
+        metrics.inventory(&snapshot);
+        let previous = admission.world();
+        let posture = Arc::clone(&posture);
+        // Pure work that may take milliseconds in a large cluster: off the threads that serve.
+        let compiled = tokio::task::spawn_blocking(move || {
+            World::compile(previous.as_deref(), snapshot, posture)
+        });
+        match compiled.await {
+            Ok(world) => admission.publish(world),
+            Err(error) => tracing::error!(%error, "Keeping the old facts"),
+        }
+    }
+}
+
+/// Prints and logs where it serves, in a form that can be opened and grepped.
+fn announce(addresses: Addresses) -> std::io::Result<()> {
+    let reviews = reachable(addresses.reviews);
+    let mut lines: Vec<String> = Point::ALL
+        .into_iter()
+        .map(|point| format!("https://{reviews}{}", point.path()))
+        .collect();
+    lines.push(format!("http://{}/readyz", reachable(addresses.probes)));
+    lines.push(format!("http://{}/metrics", reachable(addresses.metrics)));
+    let mut out = std::io::stdout().lock();
+    for line in lines {
+        tracing::info!("Serving {line}");
+        writeln!(out, "serving {line}")?;
+    }
+    out.flush()
+}
+
+/// An address to connect to: "every address" is reached by the loopback one.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address.ip() {
+            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
+}

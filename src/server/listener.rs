@@ -1,0 +1,220 @@
+//! The accept loop: one task per connection, every wait with an end.
+//!
+//! The handshake happens in the connection's task, so that one slow client delays nobody, and a
+//! connection counts for the drain only from its first byte on, so that a stalled handshake does
+//! not hold the drain up.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+use super::shutdown::{Phase, Shutdown};
+use crate::audit::Metrics;
+use crate::audit::metrics::ConnectionEnd;
+
+/// What one port puts up with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections at once; further ones wait in the kernel's queue.
+    pub connections: usize,
+    /// Requests at once; further ones are answered with 429.
+    pub requests: usize,
+    /// Bytes of a body; one more is answered with 413.
+    pub body_bytes: usize,
+    /// Time for the TLS handshake.
+    pub handshake: Duration,
+    /// Time until the first byte of the first request.
+    pub first_byte: Duration,
+    /// Time for the head of a request, counted from the end of the one before.
+    pub head: Duration,
+    /// Time for the body of a request.
+    pub body: Duration,
+    /// Time that is left to requests in flight at shutdown.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 1_000,
+            requests: 256,
+            // Object and old object of up to 3 MB each, and what is around them.
+            body_bytes: 7 * 1024 * 1024,
+            handshake: Duration::from_secs(2),
+            first_byte: Duration::from_secs(5),
+            head: Duration::from_secs(5),
+            body: Duration::from_secs(5),
+            drain: Duration::from_secs(25),
+        }
+    }
+}
+
+/// What stands between the socket and HTTP.
+#[derive(Clone)]
+pub enum Front {
+    /// Nothing.
+    Plain,
+    /// TLS; its connections are counted.
+    Tls(TlsAcceptor, Arc<Metrics>),
+}
+
+impl std::fmt::Debug for Front {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Plain => "Plain",
+            Self::Tls(..) => "Tls",
+        })
+    }
+}
+
+/// Serves until shutdown drains, then finishes what is in flight, for at most the drain's time.
+pub async fn serve(
+    listener: TcpListener,
+    front: Front,
+    router: Router,
+    limits: Limits,
+    mut shutdown: Shutdown,
+) {
+    let graceful = GracefulShutdown::new();
+    let slots = Arc::new(Semaphore::new(limits.connections));
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = shutdown.reached(Phase::Draining) => break,
+            accepted = accept(&listener, &slots) => accepted,
+        };
+        let Some((stream, slot)) = accepted else { break };
+        let connection = Connection {
+            router: router.clone(),
+            limits,
+            watcher: graceful.watcher(),
+            shutdown: shutdown.clone(),
+        };
+        tokio::spawn(connection.run(stream, front.clone(), slot));
+    }
+    drop(listener);
+    if timeout(limits.drain, graceful.shutdown()).await.is_err() {
+        tracing::warn!(after = ?limits.drain, "Cutting requests that are still in flight");
+    }
+}
+
+/// The next connection, once there is a slot for it; `None` when there will be no more.
+async fn accept(
+    listener: &TcpListener,
+    slots: &Arc<Semaphore>,
+) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+    let slot = Arc::clone(slots).acquire_owned().await.ok()?;
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                // Answers are small and written whole: waiting to fill a packet only adds delay.
+                let _unset = stream.set_nodelay(true);
+                return Some((stream, slot));
+            }
+            Err(error) => pause_after(&error).await,
+        }
+    }
+}
+
+/// A connection that its client gave up is nothing; running out of files needs time to pass.
+async fn pause_after(error: &io::Error) {
+    let gone = [
+        io::ErrorKind::ConnectionAborted,
+        io::ErrorKind::ConnectionReset,
+        io::ErrorKind::ConnectionRefused,
+        io::ErrorKind::Interrupted,
+    ];
+    if !gone.contains(&error.kind()) {
+        tracing::warn!(%error, "Cannot accept a connection, trying again");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+struct Connection {
+    router: Router,
+    limits: Limits,
+    watcher: Watcher,
+    shutdown: Shutdown,
+}
+
+impl Connection {
+    async fn run(self, stream: TcpStream, front: Front, slot: OwnedSemaphorePermit) {
+        let peer = stream.peer_addr().ok();
+        match front {
+            Front::Plain => {
+                self.http(stream, peer).await;
+            }
+            Front::Tls(acceptor, metrics) => {
+                metrics.connected();
+                let end = self.secured(stream, &acceptor, peer).await;
+                metrics.disconnected(end);
+            }
+        }
+        drop(slot);
+    }
+
+    async fn secured(
+        mut self,
+        stream: TcpStream,
+        acceptor: &TlsAcceptor,
+        peer: Option<SocketAddr>,
+    ) -> ConnectionEnd {
+        let handshake = timeout(self.limits.handshake, acceptor.accept(stream));
+        let outcome = tokio::select! {
+            outcome = handshake => outcome,
+            () = self.shutdown.reached(Phase::Draining) => return ConnectionEnd::Handshake,
+        };
+        match outcome {
+            Ok(Ok(stream)) => self.http(stream, peer).await,
+            Ok(Err(error)) => {
+                tracing::debug!(?peer, %error, "TLS handshake failed");
+                ConnectionEnd::Handshake
+            }
+            Err(_) => {
+                tracing::debug!(?peer, "TLS handshake took too long");
+                ConnectionEnd::Handshake
+            }
+        }
+    }
+
+    async fn http<IO>(mut self, stream: IO, peer: Option<SocketAddr>) -> ConnectionEnd
+    where
+        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        // hyper begins to count with the first byte, and would wait for it for ever.
+        let mut stream = BufReader::with_capacity(4096, stream);
+        let first = timeout(self.limits.first_byte, stream.fill_buf());
+        let first = tokio::select! {
+            first = first => first,
+            () = self.shutdown.reached(Phase::Draining) => return ConnectionEnd::Closed,
+        };
+        match first {
+            Ok(Ok([])) => return ConnectionEnd::Closed,
+            Ok(Ok(_)) => {}
+            Ok(Err(_)) | Err(_) => return ConnectionEnd::Request,
+        }
+        let served = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.limits.head)
+            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(self.router));
+        match self.watcher.watch(served).await {
+            Ok(()) => ConnectionEnd::Closed,
+            Err(error) => {
+                tracing::debug!(?peer, %error, "Connection ended early");
+                ConnectionEnd::Request
+            }
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! The plain ports: is it alive, is it ready, what has it counted.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
+
+use axum::Router;
+use axum::extract::{RawQuery, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+
+use super::tls::Certificates;
+use crate::admission::Admission;
+use crate::audit::Metrics;
+use crate::audit::metrics::CONTENT_TYPE;
+
+/// Whether requests should be sent here: a set of latches, all of which must be open.
+#[derive(Debug)]
+pub struct Readiness {
+    admission: Arc<Admission>,
+    certificates: Arc<Certificates>,
+    leaving: AtomicBool,
+}
+
+/// One latch: its name and, while it is closed, why.
+pub type Latch = (&'static str, Option<&'static str>);
+
+impl Readiness {
+    /// Ready once `admission` has facts and `certificates` a certificate.
+    pub const fn new(admission: Arc<Admission>, certificates: Arc<Certificates>) -> Self {
+        Self {
+            admission,
+            certificates,
+            leaving: AtomicBool::new(false),
+        }
+    }
+
+    /// From now on not ready: the process is about to end.
+    pub fn leave(&self) {
+        self.leaving.store(true, Ordering::Relaxed);
+    }
+
+    /// All latches, in a fixed order.
+    pub fn latches(&self) -> [Latch; 3] {
+        let closed = |open: bool, why| if open { None } else { Some(why) };
+        let inventory = closed(self.admission.is_ready(), "not complete yet");
+        let certificate = closed(
+            self.certificates.is_valid(SystemTime::now()),
+            "expired or absent",
+        );
+        let leaving = closed(!self.leaving.load(Ordering::Relaxed), "begun");
+        [
+            ("inventory", inventory),
+            ("certificate", certificate),
+            ("shutdown", leaving),
+        ]
+    }
+}
+
+/// `/livez` and `/readyz`. Liveness depends on nothing: a restart mends neither a certificate nor
+/// a cluster.
+pub fn router(readiness: Arc<Readiness>) -> Router {
+    Router::new()
+        .route("/livez", get(|| std::future::ready("ok")))
+        .route("/readyz", get(ready))
+        .with_state(readiness)
+}
+
+async fn ready(State(readiness): State<Arc<Readiness>>, RawQuery(query): RawQuery) -> Response {
+    let latches = readiness.latches();
+    let open = latches.iter().all(|(_, closed)| closed.is_none());
+    let status = if open {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    let verbose = query.is_some_and(|query| {
+        query
+            .split('&')
+            .any(|part| part.split('=').next() == Some("verbose"))
+    });
+    if open && !verbose {
+        return (status, "ok").into_response();
+    }
+    let mut lines: String = latches
+        .iter()
+        .map(|(name, closed)| match closed {
+            None => format!("[+]{name} ok\n"),
+            Some(why) => format!("[-]{name} failed: {why}\n"),
+        })
+        .collect();
+    lines.push_str(if open {
+        "readyz check passed\n"
+    } else {
+        "readyz check failed\n"
+    });
+    (status, lines).into_response()
+}
+
+/// `/metrics`.
+pub fn metrics_router(metrics: Arc<Metrics>) -> Router {
+    Router::new()
+        .route("/metrics", get(scrape))
+        .with_state(metrics)
+}
+
+async fn scrape(State(metrics): State<Arc<Metrics>>) -> Response {
+    metrics.text().map_or_else(
+        |_| StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        |text| ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),
+    )
+}

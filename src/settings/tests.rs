@@ -1,0 +1,61 @@
+use super::*;
+
+fn yaml(text: &str) -> Result<Settings, SettingsError> {
+    Settings::from_yaml(Path::new("settings.yaml"), text)
+}
+
+#[test]
+fn a_flag_wins_over_the_file_and_the_file_fills_the_rest() {
+    let flags = Settings {
+        operator_namespace: Some("flags".into()),
+        ..Settings::default()
+    };
+    let file = yaml("operatorNamespace: file\noperatorAccounts: [a, b]\nlisten: 127.0.0.1:1\n");
+    let merged = flags.or(file.unwrap());
+    assert_eq!(merged.operator_namespace.as_deref(), Some("flags"));
+    assert_eq!(merged.operator_accounts, ["a", "b"]);
+    assert_eq!(merged.listen, Some(SocketAddr::from(([127, 0, 0, 1], 1))));
+}
+
+#[test]
+fn an_unknown_key_is_an_error_that_names_it() {
+    let error = yaml("operatorNamspace: typo\n").unwrap_err().to_string();
+    assert!(error.contains("operatorNamspace"), "{error}");
+}
+
+#[test]
+fn an_empty_file_sets_nothing() {
+    for text in ["", "# nothing yet\n", "---\n"] {
+        assert_eq!(yaml(text).unwrap(), Settings::default(), "{text:?}");
+    }
+}
+
+#[test]
+fn the_default_accounts_follow_the_operators_namespace() {
+    let settings = Settings {
+        operator_namespace: Some("bao-system".into()),
+        ..Settings::default()
+    };
+    let accounts = settings.posture().unwrap().operator_accounts;
+    let expected = [
+        "system:serviceaccount:bao-system:openbao-operator-controller",
+        "system:serviceaccount:bao-system:openbao-operator-provisioner",
+    ];
+    assert_eq!(accounts.iter().collect::<Vec<_>>(), expected);
+    assert_eq!(Settings::default().posture().unwrap(), Posture::default());
+}
+
+#[test]
+fn certificate_files_are_asked_for_by_name() {
+    let error = Settings::default().server().unwrap_err().to_string();
+    assert!(error.contains("`cert` and `key`"), "{error}");
+}
+
+#[test]
+fn an_unknown_baseline_is_refused() {
+    let settings = Settings {
+        baseline: Some("v9".into()),
+        ..Settings::default()
+    };
+    assert!(matches!(settings.posture(), Err(SettingsError::Baseline(_))));
+}
