@@ -9,6 +9,7 @@
 mod cluster;
 mod metadata;
 mod policy;
+mod ports;
 mod property;
 mod snapshot;
 
