@@ -70,6 +70,6 @@ impl Cli {
 
 /// An error with all that caused it, in one line.
 fn with_causes(error: &(dyn Error + 'static)) -> String {
-    std::iter::successors(error.source(), |cause| cause.source())
+    std::iter::successors(error.source(), |cause| (*cause).source())
         .fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
