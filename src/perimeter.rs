@@ -20,6 +20,7 @@ pub mod region;
 pub mod rule;
 #[cfg(test)]
 mod tests;
+pub mod witness;
 pub mod zone;
 
 pub use connection::Connection;

@@ -127,31 +127,3 @@ impl Default for Posture {
         }
     }
 }
-
-impl Posture {
-    /// Whether `key` may be put on OpenBao pods by others at run time.
-    pub fn is_runtime_key(&self, key: &str) -> bool {
-        self.runtime_label_keys
-            .iter()
-            .any(|pattern| matches(pattern, key))
-    }
-}
-
-/// Whether `text` is `pattern`, in which each `*` stands for any text.
-fn matches(pattern: &str, text: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let Some(mut rest) = parts.next().and_then(|prefix| text.strip_prefix(prefix)) else {
-        return false;
-    };
-    let parts: Vec<&str> = parts.collect();
-    let Some((suffix, middle)) = parts.split_last() else {
-        return rest.is_empty();
-    };
-    for part in middle {
-        let Some(at) = rest.find(part) else {
-            return false;
-        };
-        rest = &rest[at + part.len()..];
-    }
-    rest.ends_with(suffix)
-}

@@ -1,4 +1,4 @@
-//! The rules' codes and what a finding says.
+//! The rules: one file each, from a [`case::Case`] or a declaration to findings.
 
 #![deny(
     clippy::disallowed_macros,
@@ -6,8 +6,16 @@
     clippy::disallowed_types
 )]
 
+pub mod beyond_ceiling;
+pub mod case;
 pub mod code;
+pub mod core_connection_cut;
+pub mod declaration;
 pub mod finding;
+pub mod input;
+pub mod isolation_lost;
+pub mod managed_policy;
+mod text;
 
 pub use code::Code;
 pub use finding::{Finding, Level};

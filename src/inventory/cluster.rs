@@ -66,6 +66,15 @@ pub struct Cluster {
 pub const RESTORE_ORIGIN: &str = "openbao.org/restore-origin";
 
 impl Cluster {
+    /// Whether the two say the same, their metadata aside.
+    pub fn same_spec(&self, other: &Self) -> bool {
+        let bare = |cluster: &Self| Self {
+            meta: Meta::default(),
+            ..cluster.clone()
+        };
+        bare(self) == bare(other)
+    }
+
     /// Whether the operator renders policies for it.
     pub fn is_rendered(&self) -> bool {
         !self.meta.annotations.contains_key(RESTORE_ORIGIN)

@@ -18,7 +18,7 @@ pub const DOMAIN: &str = "openbao.org/";
 
 /// The `metadata` of any object, as it was written.
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(rename_all = "camelCase", default, expecting = "an object")]
 pub(super) struct WrittenMeta {
     name: Option<Text>,
     namespace: Option<Text>,
@@ -29,7 +29,7 @@ pub(super) struct WrittenMeta {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(rename_all = "camelCase", default, expecting = "an object")]
 struct WrittenOwner {
     kind: Option<Text>,
     name: Option<Text>,

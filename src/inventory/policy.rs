@@ -23,6 +23,15 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// Whether the two say the same, their metadata aside.
+    pub fn same_spec(&self, other: &Self) -> bool {
+        self.pods == other.pods
+            && Direction::ALL.map(|direction| self.isolates(direction))
+                == Direction::ALL.map(|direction| other.isolates(direction))
+            && self.ingress == other.ingress
+            && self.egress == other.egress
+    }
+
     /// Whether the policy isolates its pods in this direction: as `policyTypes` says, or as the API
     /// server would default it (semantics B1 to B4).
     pub fn isolates(&self, direction: Direction) -> bool {

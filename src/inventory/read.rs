@@ -34,6 +34,7 @@ pub const API_SERVER_SERVICE: (&str, &str) = ("default", "kubernetes");
 
 /// An object as it was written, as far as its kind matters.
 #[derive(Debug, Deserialize)]
+#[serde(expecting = "an object")]
 struct Written<S, T = serde::de::IgnoredAny> {
     #[serde(default)]
     metadata: Option<WrittenMeta>,
@@ -172,9 +173,16 @@ impl Source<'_> {
         S: DeserializeOwned,
         T: DeserializeOwned,
     {
+        // serde would take a list for a struct with its fields in order; the API would not.
         let written = match self {
-            Self::Json(json) => serde_json::from_slice::<Written<S, T>>(json),
-            Self::Value(value) => Written::<S, T>::deserialize(value),
+            Self::Json(json) if !json.trim_ascii_start().starts_with(b"[") => {
+                serde_json::from_slice::<Written<S, T>>(json)
+            }
+            Self::Value(value) if !value.is_array() => Written::<S, T>::deserialize(value),
+            _ => Err(serde::de::Error::invalid_type(
+                serde::de::Unexpected::Seq,
+                &"an object",
+            )),
         };
         match written {
             Ok(written) => {
@@ -200,15 +208,19 @@ impl Source<'_> {
             }
         };
         let metadata = value.get("metadata").unwrap_or(&Value::Null);
-        let problem = match serde_path_to_error::deserialize::<_, W>(value) {
-            Err(at) => misfit(value, &at),
-            // The text is no JSON: there is no value to point into.
-            Ok(_) => Malformed {
+        let at = match self {
+            // What is no JSON has no value to point into.
+            Self::Json(_) if !error.is_data() => None,
+            _ => serde_path_to_error::deserialize::<_, W>(value).err(),
+        };
+        let problem = at.map_or_else(
+            || Malformed {
                 path: String::new(),
                 value: String::new(),
-                problem: format!("expected a JSON object, found {error}"),
+                problem: expectation(&error.to_string()),
             },
-        };
+            |at| misfit(value, &at),
+        );
         Box::new(Unreadable {
             meta: lenient_meta(metadata, fallback),
             problems: vec![problem],

@@ -15,7 +15,7 @@
 //! assert!(web.and("app", Values::absent()).is_none(), "`app` cannot be present and absent");
 //! ```
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::names::Names;
@@ -193,6 +193,11 @@ impl LabelSet {
         self.keys.iter()
     }
 
+    /// Whether `key` is constrained.
+    pub fn constrains(&self, key: &str) -> bool {
+        self.keys.contains_key(key)
+    }
+
     /// Whether no key is constrained.
     pub fn is_any(&self) -> bool {
         self.keys.is_empty()
@@ -282,14 +287,6 @@ impl LabelSet {
             );
         }
         Some(self)
-    }
-
-    /// All values that any key names, for a choice of readable witnesses.
-    pub(crate) fn mentioned(&self) -> BTreeSet<Arc<str>> {
-        self.keys
-            .values()
-            .flat_map(|values| values.present.mentioned().iter().cloned())
-            .collect()
     }
 }
 

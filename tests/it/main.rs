@@ -1,4 +1,4 @@
-//! Integration tests, one binary: the router in memory, the server on loopback sockets.
+//! Integration tests, one binary; a module per subject.
 
 #![allow(
     clippy::panic,
@@ -8,5 +8,7 @@
 
 mod answer;
 mod http;
+mod inventory;
+mod sources;
 mod support;
 mod tls;

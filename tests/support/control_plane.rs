@@ -6,10 +6,11 @@
 
 #![allow(dead_code, reason = "each user needs another part")]
 #![allow(clippy::expect_used, clippy::panic, reason = "test code")]
+#![allow(clippy::wrong_self_convention, reason = "`as_user` builds")]
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{self, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::{self, Path, PathBuf};
@@ -22,11 +23,10 @@ use std::{env, thread};
 use serde_json::{Value, json};
 
 /// Four seconds suffice on an idle machine; the rest is for one that compiles at the same time.
-const START_DEADLINE: Duration = Duration::from_secs(120);
+const START_DEADLINE: Duration = Duration::from_mins(2);
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Running servers, stopped and removed when dropped.
-#[derive(Debug)]
 pub(crate) struct ControlPlane {
     // Dropped in this order: clients before what they talk to, the folder last.
     controller_manager: OnceLock<Server>,
@@ -53,21 +53,19 @@ impl ControlPlane {
         let folder = Folder::create();
         let [client_port, peer_port, api_port] = free_ports();
         let etcd_url = format!("http://127.0.0.1:{client_port}");
-        let control_plane = Self {
+        let plane = Self {
             controller_manager: OnceLock::new(),
             etcd: start_etcd(&folder, &etcd_url, peer_port),
             api_server: start_api_server(&folder, &etcd_url, api_port),
             api_port,
             folder,
         };
-        control_plane.write_kubeconfig();
-        let servers = [&control_plane.etcd, &control_plane.api_server];
-        wait_for_start(&servers, || control_plane.is_ready())?;
-        Ok(control_plane)
+        plane.write_kubeconfig();
+        wait_for_start(&[&plane.etcd, &plane.api_server], || plane.is_ready())?;
+        Ok(plane)
     }
 
     /// Starts garbage collection and namespace deletion, once; returns when both have begun.
-    ///
     /// Without it a deleted namespace stays `Terminating` and owned objects outlive their owner.
     pub(crate) fn start_controller_manager(&self) {
         let server = self.controller_manager.get_or_init(|| {
@@ -77,8 +75,7 @@ impl ControlPlane {
             Server::start(&self.folder, "kube-controller-manager", args)
         });
         // It has no port to ask, but each controller makes its service account when it begins.
-        let accounts = "get -n=kube-system serviceaccount \
-            namespace-controller generic-garbage-collector";
+        let accounts = "get sa -n kube-system namespace-controller generic-garbage-collector";
         let has_begun = || self.kubectl(accounts.split_whitespace()).run().status_ok;
         wait_for_start(&[server], has_begun)
             .unwrap_or_else(|log| panic!("the controller manager did not start\n{log}"));
@@ -89,18 +86,12 @@ impl ControlPlane {
         self.folder().join("kubeconfig")
     }
 
-    /// Where the API server listens; its certificate is its own, made at each start.
-    pub(crate) fn url(&self) -> String {
-        format!("https://127.0.0.1:{}", self.api_port)
-    }
-
     /// Has the servers' logs and takes the caller's own files; removed with the control plane.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder.path
     }
 
     /// A kubectl call as the administrator, unless [`Kubectl::as_user`] says otherwise.
-    ///
     /// A collection is deleted by path, since `delete --all` deletes one by one:
     /// `["delete", "--raw", "/apis/networking.k8s.io/v1/namespaces/x/networkpolicies"]`.
     pub(crate) fn kubectl<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Kubectl {
@@ -110,12 +101,10 @@ impl ControlPlane {
         command.arg("--cache-dir").arg(self.folder().join("cache"));
         // The developer's own defaults and aliases are none of the test's.
         command.env("KUBERC", "off").args(args);
-        let stdin = String::new();
-        Kubectl { command, stdin }
+        Kubectl(command)
     }
 
     /// Applies manifests as the administrator, to set a scene; panics when one is refused.
-    ///
     /// Server-side: the other way copies the object into an annotation, too small for some CRDs.
     pub(crate) fn apply_ok(&self, manifests: &str) {
         let apply = ["apply", "--server-side", "--force-conflicts", "-f", "-"];
@@ -132,10 +121,10 @@ impl ControlPlane {
     }
 
     fn write_kubeconfig(&self) {
-        let cluster = json!({"server": self.url(), "insecure-skip-tls-verify": true});
+        let url = format!("https://127.0.0.1:{}", self.api_port);
+        let cluster = json!({"server": url, "insecure-skip-tls-verify": true});
         let kubeconfig = json!({
-            "apiVersion": "v1",
-            "kind": "Config",
+            "apiVersion": "v1", "kind": "Config",
             "clusters": [{"name": "test", "cluster": cluster}],
             "users": [{"name": "admin", "user": {"token": self.folder.name}}],
             "contexts": [{"name": "test", "context": {"cluster": "test", "user": "admin"}}],
@@ -146,43 +135,34 @@ impl ControlPlane {
 }
 
 /// A kubectl call being put together.
-#[derive(Debug)]
-pub(crate) struct Kubectl {
-    command: Command,
-    stdin: String,
-}
+pub(crate) struct Kubectl(Command);
 
 impl Kubectl {
     /// Impersonates a user; a service account is `system:serviceaccount:<namespace>:<name>`.
     pub(crate) fn as_user(mut self, user: &str) -> Self {
-        self.command.args(["--as", user]);
+        self.0.args(["--as", user]);
         self
     }
 
     /// Puts the impersonated user into a group.
     pub(crate) fn as_group(mut self, group: &str) -> Self {
-        self.command.args(["--as-group", group]);
+        self.0.args(["--as-group", group]);
         self
     }
 
     /// What `-f -` reads.
     pub(crate) fn stdin(mut self, text: &str) -> Self {
-        text.clone_into(&mut self.stdin);
+        let (reader, mut writer) = io::pipe().expect("make a pipe");
+        let text = text.to_owned();
+        // A call that fails early does not read its input; its own message tells why.
+        thread::spawn(move || writer.write_all(text.as_bytes()));
+        self.0.stdin(reader);
         self
     }
 
     /// Runs the call to its end.
     pub(crate) fn run(mut self) -> Output {
-        self.command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = self.command.spawn().expect("run kubectl");
-        let mut stdin = child.stdin.take().expect("kubectl's input is piped");
-        // A call that fails early does not read its input; its own message tells why.
-        let _ = stdin.write_all(self.stdin.as_bytes());
-        drop(stdin);
-        let output = child.wait_with_output().expect("wait for kubectl");
+        let output = self.0.output().expect("run kubectl");
         Output {
             status_ok: output.status.success(),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -192,7 +172,7 @@ impl Kubectl {
 
     /// Runs a call that has to succeed, for what it prints; panics with its error otherwise.
     pub(crate) fn run_ok(self) -> String {
-        let call = format!("{:?}", self.command);
+        let call = format!("{:?}", self.0);
         let output = self.run();
         assert!(output.status_ok, "{call}: {}", output.stderr);
         output.stdout
@@ -207,21 +187,20 @@ impl Kubectl {
 /// What a kubectl call came to.
 #[derive(Debug)]
 pub(crate) struct Output {
-    /// Whether it exited with 0.
     pub(crate) status_ok: bool,
     pub(crate) stdout: String,
     /// Has refusals and admission warnings.
     pub(crate) stderr: String,
 }
 
-/// Asks until there is an answer; panics with `what` when there is none before the deadline.
-pub(crate) fn wait_until<T>(what: &str, deadline: Duration, ask: impl Fn() -> Option<T>) -> T {
+/// Asks until there is an answer; panics with `what` when there is none within the limit.
+pub(crate) fn wait_until<T>(what: &str, limit: Duration, mut ask: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {
         if let Some(answer) = ask() {
             return answer;
         }
-        assert!(started.elapsed() < deadline, "not in {deadline:?}: {what}");
+        assert!(started.elapsed() < limit, "not within {limit:?}: {what}");
         thread::sleep(POLL_INTERVAL);
     }
 }
@@ -244,7 +223,7 @@ fn wait_for_start(servers: &[&Server], ready: impl Fn() -> bool) -> Result<(), S
 fn start_etcd(folder: &Folder, url: &str, peer_port: u16) -> Server {
     let peer_url = format!("http://127.0.0.1:{peer_port}");
     let args = format!(
-        "--data-dir=etcd --unsafe-no-fsync \
+        "--data-dir=etcd --unsafe-no-fsync --log-level=warn \
          --listen-client-urls={url} --advertise-client-urls={url} \
          --listen-peer-urls={peer_url} --initial-advertise-peer-urls={peer_url} \
          --initial-cluster=default={peer_url}"
@@ -277,7 +256,6 @@ const RUN_TIED: &str = r#"exec 3<&0
 wait "$server"; kill "$watcher""#;
 
 /// A server and the shell it runs under.
-#[derive(Debug)]
 struct Server {
     log: PathBuf,
     shell: Mutex<Child>,
@@ -288,23 +266,17 @@ impl Server {
     fn start(folder: &Folder, name: &str, args: &str) -> Self {
         let log = folder.path.join(format!("{name}.log"));
         let output = File::create(&log).expect("create the log");
-        let errors = output.try_clone().expect("share the log");
         let mut command = shell(RUN_TIED);
         command.arg(binary(name)).args(args.split_whitespace());
-        command
-            .current_dir(&folder.path)
-            .stdout(output)
-            .stderr(errors);
+        command.stdout(output.try_clone().expect("share the log"));
+        command.stderr(output).current_dir(&folder.path);
         let shell = Mutex::new(command.spawn().expect("run sh"));
         Self { log, shell }
     }
 
     fn has_ended(&self) -> bool {
         let mut shell = self.shell.lock().expect("lock the shell");
-        shell
-            .try_wait()
-            .expect("ask for the shell's state")
-            .is_some()
+        matches!(shell.try_wait(), Ok(Some(_)))
     }
 
     fn log_tail(&self) -> String {
@@ -317,8 +289,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Waiting closes the pipe first.
-        let _ = self.shell.get_mut().map(Child::wait);
+        let _ = self.shell.get_mut().map(Child::wait); // Closes the pipe first.
     }
 }
 
@@ -326,11 +297,10 @@ impl Drop for Server {
 const REMOVE_TIED: &str = r#"read -r end; rm -rf "$1" || { sleep 1; rm -rf "$1"; }"#;
 
 /// A folder that goes even when this process is killed: etcd alone would leave 130 MB each time.
-#[derive(Debug)]
 struct Folder {
     name: String,
     path: PathBuf,
-    remover: Child,
+    shell: Child,
 }
 
 impl Folder {
@@ -338,24 +308,18 @@ impl Folder {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("control-plane-{}-{count}", process::id());
-        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("target/tmp")
-            .join(&name);
+        let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/target/tmp")).join(&name);
         // In a container the same process number comes back soon.
         let _ = fs::remove_dir_all(&path);
         fs::create_dir_all(&path).expect("create the control plane's folder");
-        let remover = shell(REMOVE_TIED).arg(&path).spawn().expect("run sh");
-        Self {
-            name,
-            path,
-            remover,
-        }
+        let shell = shell(REMOVE_TIED).arg(&path).spawn().expect("run sh");
+        Self { name, path, shell }
     }
 }
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        let _ = self.remover.wait();
+        let _ = self.shell.wait();
     }
 }
 
@@ -363,28 +327,23 @@ impl Drop for Folder {
 /// an interrupt from the terminal ends this process, and the pipe then ends the rest.
 fn shell(script: &str) -> Command {
     let mut command = Command::new("sh");
-    command
-        .args(["-c", script, "sh"])
-        .stdin(Stdio::piped())
-        .process_group(0);
+    command.args(["-c", script, "sh"]);
+    command.stdin(Stdio::piped()).process_group(0);
     command
 }
 
 fn binary(name: &str) -> PathBuf {
-    let assets = env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from);
-    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/control-plane");
-    let mut found = assets
-        .into_iter()
-        .chain([built])
-        .map(|folder| folder.join(name));
-    let found = found.find(|path| path.is_file());
+    let assets = env::var("KUBEBUILDER_ASSETS").unwrap_or_default();
+    let built = concat!(env!("CARGO_MANIFEST_DIR"), "/target/control-plane");
+    let paths = [assets.as_str(), built].map(|folder| Path::new(folder).join(name));
+    let found = paths.iter().find(|path| path.is_file());
     let found = found.unwrap_or_else(|| panic!("{name} is missing: run `make control-plane`"));
     path::absolute(found).expect("know the current folder")
 }
 
 /// Ports that were free a moment ago, held together so that they differ.
 fn free_ports() -> [u16; 3] {
-    let bind = |_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind a free port");
+    let bind = |()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind a free port");
     let port = |listener: TcpListener| listener.local_addr().expect("read the port").port();
     [(); 3].map(bind).map(port)
 }

@@ -59,7 +59,7 @@ fn line_of(text: &str, offset: usize) -> usize {
     1 + text[..offset].bytes().filter(|byte| *byte == b'\n').count()
 }
 
-/// serde_json ends its texts with the place, which is told apart from them here.
+/// Both parsers end their texts with the place, which is told apart from them here.
 fn without_place(message: &str) -> String {
     let cut = message.rfind(" at line ").unwrap_or(message.len());
     message[..cut].to_owned()
@@ -92,7 +92,7 @@ fn syntax(path: &Path, error: &serde_saphyr::Error) -> LoadError {
         path: path.to_owned(),
         line: at(place.map(|place| place.line())),
         column: at(place.map(|place| place.column())),
-        found: error.without_snippet().to_string(),
+        found: without_place(&error.without_snippet().to_string()),
     }
 }
 

@@ -59,9 +59,8 @@ impl Gatherer {
         while let Some(first) = steps.recv().await {
             let mut changes = Vec::new();
             self.take(first, &mut changes);
-            let latest = earliest.max(Instant::now()) + PAUSE;
             // Idle: this returns at once with what is there. Busy: it waits out the pause.
-            while let Some(next) = next(&mut steps, earliest, latest).await {
+            while let Some(next) = next(&mut steps, earliest).await {
                 self.take(next, &mut changes);
             }
             self.publish(changes);
@@ -118,10 +117,16 @@ impl Gatherer {
     }
 }
 
-/// The next step that belongs to this round: one that is there already, or comes before `earliest`.
-async fn next(steps: &mut mpsc::Receiver<(Kind, Step)>, earliest: Instant) -> Option<(Kind, Step)> {
-    if Instant::now() >= earliest {
-        return steps.try_recv().ok();
+/// The next step that belongs to this round: one that comes before `earliest`, or is there already;
+/// none after `latest`, however many are there.
+async fn next(
+    steps: &mut mpsc::Receiver<(Kind, Step)>,
+    earliest: Instant,
+    latest: Instant,
+) -> Option<(Kind, Step)> {
+    let now = Instant::now();
+    if now < earliest {
+        return timeout_at(earliest, steps.recv()).await.ok().flatten();
     }
-    timeout_at(earliest, steps.recv()).await.ok().flatten()
+    (now < latest).then(|| steps.try_recv().ok()).flatten()
 }

@@ -1,0 +1,49 @@
+# Everything that a person or the CI runs. `make help` lists it.
+
+CARGO ?= cargo
+RUN := target/run
+
+.DEFAULT_GOAL := help
+.PHONY: help run playground test control-plane lint fmt docs bench
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## Serve the example cluster on loopback, without a cluster; prints a curl line to try
+	$(CARGO) build
+	@mkdir -p $(RUN)
+	@printf '%s\n' '' \
+	  'Once it serves, in another terminal, from this folder:' \
+	  "  curl --cacert $(RUN)/ca.crt https://localhost:9443/validate -H 'content-type: application/json' -d @manifests/examples/reviews/refused.json" \
+	  'Likewise allowed.json, and repaired.json to /mutate. Ctrl-C ends it.' ''
+	$(CARGO) run --quiet -- serve --inventory manifests/examples/inventory \
+	  --tls ephemeral --ca-out $(RUN)/ca.crt \
+	  --listen 127.0.0.1:9443 --probes-listen 127.0.0.1:8081 --metrics-listen 127.0.0.1:8080
+
+playground: control-plane ## Leave a real API server with our registrations running; prints its KUBECONFIG and lines to try
+	$(CARGO) build
+	$(CARGO) run --quiet --example playground
+
+test: control-plane ## Run every test, those against a real API server too
+	$(CARGO) test
+
+control-plane: ## Build the API server, etcd and kubectl that the tests run (once; needs Go, or KUBEBUILDER_ASSETS)
+	@tests/control-plane/build.sh
+
+lint: ## Check format, clippy, docs, dependencies and spelling
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets -- -D warnings
+	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --no-deps --quiet
+	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --offline check bans licenses sources; \
+	  else echo 'lint: cargo-deny is not installed, so bans, licences and sources are not checked'; fi
+	@if command -v typos >/dev/null; then typos; \
+	  else echo 'lint: typos is not installed, so the spelling is not checked'; fi
+
+fmt: ## Format the code
+	$(CARGO) fmt
+
+docs: ## Build the documentation of the library in target/doc
+	$(CARGO) doc --no-deps
+
+bench: ## Hold the server against a bare one: CPU, throughput, latency, memory, start
+	$(CARGO) bench --bench webhook

@@ -1,0 +1,305 @@
+//! What can be worked out of a namespace before any request arrives: for each cluster and each
+//! group of its pods the zone, the floor, the ceiling, and the policies that select part of it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::{Facts, Pods, ROWS, Renderer, Row, Standing, expand, managed_policy, selector, zone};
+use crate::inventory::{Cluster, Fact, Kind, Meta, NamespaceFacts, ObjectRef, Policy};
+use crate::perimeter::rule::Rule;
+use crate::perimeter::zone::{OtherKeys, Zone};
+use crate::perimeter::{Direction, LabelSet, Reading, Region};
+use crate::posture::Posture;
+
+/// One connection set of the allowlist, with the row that it comes from.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The row.
+    pub row: &'static Row,
+    /// The rule it was made from.
+    pub rule: Arc<Rule>,
+    /// What the rule lets through.
+    pub region: Region,
+}
+
+/// One rule of a policy, as regions of the part of a zone that the policy selects.
+#[derive(Clone, Debug)]
+pub struct SelectedRule {
+    /// What some implementation could let through.
+    pub may: Vec<Region>,
+    /// What every implementation lets through.
+    pub must: Vec<Region>,
+}
+
+/// A policy, as far as it concerns one zone.
+#[derive(Clone, Debug)]
+pub struct Selected {
+    /// Name of the policy.
+    pub name: Arc<str>,
+    /// The part of the zone that it selects.
+    pub part: LabelSet,
+    /// Whether it isolates in each direction.
+    pub isolates: [bool; 2],
+    /// Its rules in each direction; none where it does not isolate.
+    pub rules: [Vec<SelectedRule>; 2],
+    /// Whether this policy is not there, and only counts as the operator would render it.
+    pub rendered: bool,
+}
+
+impl Selected {
+    /// The policy as it concerns `zone`; `None` where it selects nothing of it.
+    pub fn of(policy: &Policy, zone: &Zone) -> Option<Self> {
+        let part = zone.select(&policy.pods.label_set()?)?;
+        let rules = |direction: Direction| {
+            let one = |rule: &Rule, reading| {
+                rule.regions(&policy.meta.namespace, direction, &part, reading)
+            };
+            let both = |rule| SelectedRule {
+                may: one(rule, Reading::May),
+                must: one(rule, Reading::Must),
+            };
+            policy.effective_rules(direction).iter().map(both).collect()
+        };
+        Some(Self {
+            name: policy.meta.name.clone(),
+            isolates: Direction::ALL.map(|direction| policy.isolates(direction)),
+            rules: Direction::ALL.map(rules),
+            part,
+            rendered: false,
+        })
+    }
+
+    /// Whether it isolates its part of the zone in this direction.
+    pub const fn isolates(&self, direction: Direction) -> bool {
+        self.isolates[direction as usize]
+    }
+
+    /// What it surely lets through in this direction.
+    pub fn must(&self, direction: Direction) -> impl Iterator<Item = &Region> {
+        self.rules[direction as usize]
+            .iter()
+            .flat_map(|rule| &rule.must)
+    }
+}
+
+/// One group of a cluster's pods and everything that is judged against it.
+#[derive(Clone, Debug)]
+pub struct ZonePerimeter {
+    /// The group.
+    pub pods: Pods,
+    /// The labels its pods can carry.
+    pub zone: Zone,
+    /// The core connections in each direction.
+    pub floor: [Vec<Entry>; 2],
+    /// Everything that may be open in each direction.
+    pub ceiling: [Vec<Entry>; 2],
+    /// The managed policy as the operator renders it; `None` where it renders none.
+    pub rendered: Option<Arc<Policy>>,
+    /// The policies that select part of the zone, the managed one as rendered where it is missing.
+    pub selected: Vec<Selected>,
+    /// Policies of the namespace that cannot be read: they may isolate, and are not counted on to
+    /// let anything through.
+    pub unreadable: Vec<Arc<str>>,
+}
+
+/// The perimeter of one cluster.
+#[derive(Clone, Debug)]
+pub struct ClusterPerimeter {
+    /// Which cluster.
+    pub object: ObjectRef,
+    /// Whether the cluster is being deleted.
+    pub deleting: bool,
+    /// Its zones.
+    pub zones: Vec<ZonePerimeter>,
+}
+
+/// The perimeters of all clusters of a namespace.
+pub fn compile(
+    facts: &NamespaceFacts,
+    posture: &Posture,
+    api_server: &[IpAddr],
+) -> Vec<ClusterPerimeter> {
+    facts
+        .clusters
+        .values()
+        .map(|cluster| ClusterPerimeter::of(cluster, facts, posture, api_server, &[]))
+        .collect()
+}
+
+impl ClusterPerimeter {
+    /// The perimeter of one cluster. `observed` adds rules that may be the API server's where no
+    /// address of it is known, beside those of the stored managed policies.
+    pub fn of(
+        cluster: &Fact<Cluster>,
+        facts: &NamespaceFacts,
+        posture: &Posture,
+        api_server: &[IpAddr],
+        observed: &[Rule],
+    ) -> Self {
+        let (cluster, knowledge) = match cluster {
+            Fact::Read(cluster) => (cluster.clone(), OtherKeys::Absent),
+            // Nothing it declares is known, so nothing of it is permitted, and its pods may carry
+            // any label.
+            Fact::Unreadable(broken) => (
+                Arc::new(Cluster {
+                    meta: broken.meta.clone(),
+                    ..Cluster::default()
+                }),
+                OtherKeys::Free,
+            ),
+        };
+        let stored = Pods::ALL
+            .iter()
+            .filter_map(|pods| stored_policy(*pods, &cluster, facts)?.read());
+        let observed: Vec<Rule> = stored
+            .flat_map(|policy| policy.egress.clone())
+            .chain(observed.to_vec())
+            .collect();
+        let row_facts = Facts {
+            cluster: &cluster,
+            posture,
+            api_server,
+            observed: &observed,
+        };
+        let zones = Pods::ALL
+            .map(|pods| ZonePerimeter::of(pods, &row_facts, facts, knowledge))
+            .into();
+        let object = ObjectRef {
+            kind: Kind::OpenBaoCluster,
+            namespace: cluster.meta.namespace.clone(),
+            name: cluster.meta.name.clone(),
+        };
+        Self {
+            object,
+            deleting: cluster.meta.deleting,
+            zones,
+        }
+    }
+
+    /// The zone whose managed policy has this name.
+    pub fn managed(&self, policy: &str) -> Option<&ZonePerimeter> {
+        let pods = managed_policy(&self.object.name, policy)?;
+        self.zones.iter().find(|zone| zone.pods == pods)
+    }
+}
+
+fn stored_policy<'a>(
+    pods: Pods,
+    cluster: &Cluster,
+    facts: &'a NamespaceFacts,
+) -> Option<&'a Fact<Policy>> {
+    facts
+        .policies
+        .get(pods.policy_name(&cluster.meta.name).as_str())
+}
+
+impl ZonePerimeter {
+    fn of(pods: Pods, row_facts: &Facts<'_>, facts: &NamespaceFacts, knowledge: OtherKeys) -> Self {
+        let cluster = row_facts.cluster;
+        let zone = zone(pods, cluster, row_facts.posture, knowledge);
+        let rendered = cluster
+            .is_rendered()
+            .then(|| Arc::new(rendered(pods, row_facts)));
+        let mut selected: Vec<Selected> = facts
+            .policies
+            .values()
+            .filter_map(|policy| Selected::of(policy.read()?, &zone))
+            .collect();
+        if let (Some(policy), None) = (&rendered, stored_policy(pods, cluster, facts)) {
+            selected.extend(Selected::of(policy, &zone).map(|selected| Selected {
+                rendered: true,
+                ..selected
+            }));
+        }
+        let unreadable = facts
+            .policies
+            .iter()
+            .filter(|(_, policy)| policy.read().is_none());
+        Self {
+            pods,
+            floor: Direction::ALL.map(|direction| match rendered {
+                Some(_) => entries(pods, direction, row_facts, Some(Standing::Required)),
+                None => Vec::new(),
+            }),
+            ceiling: Direction::ALL.map(|direction| entries(pods, direction, row_facts, None)),
+            rendered,
+            selected,
+            unreadable: unreadable.map(|(name, _)| name.clone()).collect(),
+            zone,
+        }
+    }
+
+    /// The core connections of one direction.
+    pub fn floor(&self, direction: Direction) -> &[Entry] {
+        &self.floor[direction as usize]
+    }
+
+    /// Everything that may be open in one direction.
+    pub fn ceiling(&self, direction: Direction) -> &[Entry] {
+        &self.ceiling[direction as usize]
+    }
+}
+
+/// The regions of all rows of one direction, or only of those with this standing. The floor
+/// counts only what every implementation understands, and so does the ceiling: what it permits has
+/// to be unambiguous.
+fn entries(
+    pods: Pods,
+    direction: Direction,
+    facts: &Facts<'_>,
+    only: Option<Standing>,
+) -> Vec<Entry> {
+    let rows =
+        rows(pods, direction).filter(|row| only.is_none_or(|standing| row.standing == standing));
+    let rules = rows.flat_map(|row| {
+        expand(row, facts)
+            .into_iter()
+            .map(move |expansion| (row, expansion.rule))
+    });
+    let namespace = &facts.cluster.meta.namespace;
+    rules
+        .flat_map(|(row, rule)| {
+            let rule = Arc::new(rule);
+            let regions = rule.regions(namespace, direction, &LabelSet::any(), Reading::Must);
+            regions
+                .into_iter()
+                .map(move |region| Entry {
+                    row,
+                    rule: rule.clone(),
+                    region,
+                })
+                .collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+fn rows(pods: Pods, direction: Direction) -> impl Iterator<Item = &'static Row> {
+    ROWS.iter()
+        .filter(move |row| row.pods == pods && row.direction == direction)
+}
+
+/// The managed policy as the operator renders it: rows in table order, declared rules verbatim.
+pub fn rendered(pods: Pods, facts: &Facts<'_>) -> Policy {
+    let cluster = facts.cluster;
+    let name = pods.policy_name(&cluster.meta.name);
+    let rules = |direction: Direction| {
+        let rows = rows(pods, direction).filter(|row| row.renderer == Renderer::Operator);
+        rows.flat_map(|row| expand(row, facts))
+            .map(|expansion| expansion.rule)
+            .collect()
+    };
+    Policy {
+        meta: Meta {
+            namespace: cluster.meta.namespace.clone(),
+            name: name.into(),
+            labels: super::managed::infra_labels(&cluster.meta.name)
+                .map(|(key, value)| (key.into(), value.into()))
+                .into(),
+            ..Meta::default()
+        },
+        pods: selector(pods, &cluster.meta.name),
+        policy_types: Some(Direction::ALL.to_vec()),
+        ingress: rules(Direction::Ingress),
+        egress: rules(Direction::Egress),
+    }
+}

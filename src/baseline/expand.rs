@@ -1,0 +1,238 @@
+//! Rows made into rules for one cluster.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use super::managed::{infra_labels, lifecycle_pods};
+use super::{Peers, Row, RowPorts};
+use crate::inventory::{Cluster, Profile};
+use crate::perimeter::Direction;
+use crate::perimeter::address::Cidr;
+use crate::perimeter::rule::{Operator, Peer, PortEntry, Rule, Selector};
+use crate::posture::Posture;
+
+/// What a row's rules depend on.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// The cluster.
+    pub cluster: &'a Cluster,
+    /// The settings.
+    pub posture: &'a Posture,
+    /// Addresses of the Service `default/kubernetes`; used where neither the cluster nor the
+    /// settings name one.
+    pub api_server: &'a [IpAddr],
+    /// Rules of managed policies that may be the API server's, used where no address is known.
+    pub observed: &'a [Rule],
+}
+
+/// One rule of a row, and the declared field it comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expansion {
+    /// The rule.
+    pub rule: Rule,
+    /// Field path in the OpenBaoCluster, for declared rows.
+    pub declared: Option<String>,
+}
+
+/// The rules that a row means for this cluster; none where its condition does not hold.
+pub fn expand(row: &Row, facts: &Facts<'_>) -> Vec<Expansion> {
+    let network = &facts.cluster.network;
+    match row.peers {
+        Peers::TrustedPeers => declared(
+            "trustedIngressPeers",
+            &network.trusted_ingress_peers,
+            |peer| Rule {
+                peers: vec![peer.clone()],
+                ports: ports(row.ports, facts.posture),
+            },
+        ),
+        Peers::Declared => match row.direction {
+            Direction::Ingress => declared("ingressRules", &network.ingress_rules, Rule::clone),
+            Direction::Egress => declared("egressRules", &network.egress_rules, Rule::clone),
+        },
+        Peers::ApiServer => plain(api_server(facts)),
+        Peers::Dns => plain(dns(facts)),
+        _ => {
+            let rule = |peers| Rule {
+                peers,
+                ports: ports(row.ports, facts.posture),
+            };
+            plain(peers(row, facts).map(rule).into_iter().collect())
+        }
+    }
+}
+
+fn plain(rules: Vec<Rule>) -> Vec<Expansion> {
+    rules
+        .into_iter()
+        .map(|rule| Expansion {
+            rule,
+            declared: None,
+        })
+        .collect()
+}
+
+/// Declared values that could be read; the others are findings of their own (OBP301).
+fn declared<T, E>(
+    field: &str,
+    values: &[Result<T, E>],
+    rule: impl Fn(&T) -> Rule,
+) -> Vec<Expansion> {
+    let readable = values
+        .iter()
+        .enumerate()
+        .filter_map(|(at, value)| Some((at, value.as_ref().ok()?)));
+    readable
+        .map(|(at, value)| Expansion {
+            rule: rule(value),
+            declared: Some(format!("spec.network.{field}[{at}]")),
+        })
+        .collect()
+}
+
+/// The peers of a row that has exactly one rule; `None` where its condition does not hold.
+fn peers(row: &Row, facts: &Facts<'_>) -> Option<Vec<Peer>> {
+    let cluster = facts.cluster;
+    let name = &*cluster.meta.name;
+    match row.peers {
+        Peers::ClusterPods => Some(vec![own_pods(Selector::labels(infra_labels(name)))]),
+        Peers::OperatorPods => Some(vec![Peer::Pods {
+            namespaces: Some(Selector::namespace(&facts.posture.operator_namespace)),
+            pods: Some(
+                Selector::labels([("app.kubernetes.io/name", "openbao-operator")]).and(
+                    "app.kubernetes.io/component",
+                    Operator::In,
+                    &["controller", "provisioner"],
+                ),
+            ),
+        }]),
+        Peers::LifecycleJobs => Some(vec![own_pods(lifecycle_pods(name, &["backup", "restore"]))]),
+        Peers::GatewayNamespace => {
+            let other = cluster
+                .gateway_namespace
+                .as_ref()
+                .filter(|other| **other != cluster.meta.namespace);
+            other.map(|other| vec![namespace(other)])
+        }
+        Peers::EveryoneForIngress => cluster.ingress_enabled.then(Vec::new),
+        Peers::HealthNamespaces => {
+            let all: Vec<Peer> = facts
+                .posture
+                .health_namespaces
+                .iter()
+                .map(namespace)
+                .collect();
+            (!all.is_empty()).then_some(all)
+        }
+        Peers::DevelopmentAddresses => {
+            let applies = cluster.profile == Some(Profile::Development)
+                && cluster.network.egress_rules.is_empty();
+            let every = [
+                IpNet::V4(ipnet::Ipv4Net::default()),
+                IpNet::V6(ipnet::Ipv6Net::default()),
+            ];
+            applies.then(|| every.map(|net| block(Cidr::from_net(net))).to_vec())
+        }
+        Peers::TrustedPeers | Peers::Declared | Peers::ApiServer | Peers::Dns => None,
+    }
+}
+
+fn ports(ports: RowPorts, posture: &Posture) -> Vec<PortEntry> {
+    match ports {
+        RowPorts::Api => vec![PortEntry::tcp(posture.api_port)],
+        RowPorts::ApiAndRaft => vec![
+            PortEntry::tcp(posture.api_port),
+            PortEntry::tcp(posture.cluster_port),
+        ],
+        RowPorts::Dns => vec![PortEntry::udp(53), PortEntry::tcp(53)],
+        RowPorts::Https => vec![PortEntry::tcp(443)],
+        RowPorts::ApiServer | RowPorts::AsWritten => Vec::new(),
+    }
+}
+
+fn dns(facts: &Facts<'_>) -> Vec<Rule> {
+    let network = &facts.cluster.network;
+    let kube_system = Arc::from("kube-system");
+    let default = network.dns_namespace.as_ref().unwrap_or(&kube_system);
+    let endpoints = network
+        .dns_endpoints
+        .iter()
+        .flatten()
+        .map(|address| block(Cidr::host(*address)));
+    std::iter::once(namespace(default))
+        .chain(endpoints)
+        .map(|peer| Rule {
+            peers: vec![peer],
+            ports: ports(RowPorts::Dns, facts.posture),
+        })
+        .collect()
+}
+
+fn api_server(facts: &Facts<'_>) -> Vec<Rule> {
+    let network = &facts.cluster.network;
+    let rule = |cidr, port| Rule {
+        peers: vec![block(cidr)],
+        ports: vec![PortEntry::tcp(port)],
+    };
+    let addresses = [&facts.posture.api_server_addresses[..], facts.api_server];
+    let known = addresses
+        .into_iter()
+        .find(|addresses| !addresses.is_empty());
+    let mut rules: Vec<Rule> = match (&network.api_server_cidr, known) {
+        (Some(Ok(cidr)), _) => {
+            let masked = cidr
+                .canonical()
+                .map_or_else(|| cidr.clone(), Cidr::from_net);
+            vec![rule(masked, 443)]
+        }
+        (_, Some(addresses)) => addresses
+            .iter()
+            .map(|address| rule(Cidr::host(*address), 443))
+            .collect(),
+        _ => facts
+            .observed
+            .iter()
+            .filter(|rule| is_single_address_https(rule))
+            .cloned()
+            .collect(),
+    };
+    rules.extend(
+        network
+            .api_server_endpoints
+            .iter()
+            .flatten()
+            .map(|address| rule(Cidr::host(*address), 6443)),
+    );
+    rules
+}
+
+/// Whether a rule can be the API server's where no address of it is known: one address, 443/TCP.
+fn is_single_address_https(rule: &Rule) -> bool {
+    let host = |net: IpNet| net.prefix_len() == net.max_prefix_len();
+    rule.ports == [PortEntry::tcp(443)]
+        && matches!(&rule.peers[..], [Peer::Block { cidr, except }]
+            if except.is_empty() && cidr.canonical().is_some_and(host))
+}
+
+fn own_pods(pods: Selector) -> Peer {
+    Peer::Pods {
+        namespaces: None,
+        pods: Some(pods),
+    }
+}
+
+fn namespace(name: &Arc<str>) -> Peer {
+    Peer::Pods {
+        namespaces: Some(Selector::namespace(name)),
+        pods: None,
+    }
+}
+
+fn block(cidr: Cidr) -> Peer {
+    Peer::Block {
+        cidr,
+        except: Vec::new(),
+    }
+}

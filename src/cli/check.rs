@@ -1,0 +1,90 @@
+//! `check`: manifests judged by the same engine as admission, for CI.
+
+mod report;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::ValueEnum;
+
+use super::{ExitStatus, Failure};
+use crate::inventory::{Change, Snapshot};
+use crate::review::offline::{self, Objects};
+use crate::review::{World, Writer};
+use crate::settings::Settings;
+use crate::sources::files::{self, Manifests};
+use report::Report;
+
+/// How the result is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object.
+    Json,
+}
+
+/// What `check` can be told.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Files and folders with manifests; `-` is standard input
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+
+    /// Judge the edit from the manifests of this file or folder to those of PATH, rather than PATH
+    /// as a final state
+    #[arg(long, value_name = "PATH")]
+    pub before: Option<PathBuf>,
+
+    /// Username that writes the manifests
+    #[arg(long = "as", value_name = "USER", default_value = "")]
+    pub user: String,
+
+    /// Group of that user; may be given several times
+    #[arg(long = "as-group", value_name = "GROUP")]
+    pub groups: Vec<String>,
+
+    /// Output format
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub output: Output,
+
+    /// Settings, as of `serve`; the inventory holds what stands beside the manifests.
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
+/// Judges the manifests and prints what was found.
+pub fn run(args: Args) -> Result<ExitStatus, Failure> {
+    let settings = args.settings.with_file()?;
+    let beside = match &settings.inventory {
+        Some(dir) => files::load(dir)?,
+        None => Snapshot::default(),
+    };
+    let after = files::objects(&args.paths)?;
+    let before = args.before.map(|path| files::objects([path])).transpose()?;
+
+    let mut snapshot = beside;
+    if let Some(before) = &before {
+        let gone = before.objects.iter().map(|located| Change::Remove(located.object.reference()));
+        snapshot = snapshot.apply(gone);
+    }
+    snapshot = snapshot.apply(after.objects.iter().map(|located| Change::Set(located.object.clone())));
+    let world = World::compile(None, Arc::new(snapshot), Arc::new(settings.posture()?));
+
+    let writer = Writer { name: args.user, groups: args.groups };
+    let judged = match &before {
+        None => offline::final_state(&world, &writer, &objects(&after)),
+        Some(before) => offline::edit_between(&world, &writer, &objects(before), &objects(&after)),
+    };
+    let report = Report::new(&world, judged, &after, before.as_ref());
+    match args.output {
+        Output::Text => print!("{}", report.text()),
+        Output::Json => println!("{}", report.json()?),
+    }
+    Ok(if report.is_refused() { ExitStatus::Refused } else { ExitStatus::Fine })
+}
+
+fn objects(manifests: &Manifests) -> Objects {
+    manifests.objects.iter().map(|located| (located.object.reference(), located.object.clone())).collect()
+}

@@ -1,0 +1,124 @@
+//! One concrete connection out of a region, as readable as the region allows.
+//!
+//! The address that documents use as an example, else the smallest; smallest port, first protocol. A label that may be absent is absent; one that
+//! must have a listed value has the first; one that must differ from the listed ones has a fresh
+//! name that says so.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use range_set_blaze::{Integer, RangeSetBlaze};
+
+use super::connection::{Connection, Endpoint, LabelPairs};
+use super::label::{LabelSet, NAMESPACE_NAME, Values};
+use super::names::Names;
+use super::port::{Port, PortSet, Protocol};
+use super::zone::Zone;
+use super::{Direction, PeerSet, Region};
+
+/// A connection in `region`, whose subject is a part of `zone`; `None` only for a region that no
+/// pod of the zone has a part in.
+pub fn connection(direction: Direction, zone: &Zone, region: &Region) -> Option<Connection> {
+    let (protocol, port) = first_port(&region.ports)?;
+    Some(Connection {
+        direction,
+        subject: subject(zone, &region.subject)?,
+        peer: peer(&region.peer)?,
+        protocol,
+        port,
+    })
+}
+
+/// Labels of one pod in a part of the zone.
+fn subject(zone: &Zone, part: &LabelSet) -> Option<LabelPairs> {
+    let known = zone
+        .known()
+        .map(|(key, values)| (key, values.intersect(&part.values(key))));
+    let others = part
+        .constrained()
+        .filter(|(key, _)| zone.known().all(|(known, _)| known != *key))
+        .map(|(key, values)| (key, values.intersect(&zone.values(key))));
+    let mut pairs = pairs(known.chain(others))?;
+    pairs.sort();
+    Some(pairs)
+}
+
+fn pairs<'a>(keys: impl Iterator<Item = (&'a Arc<str>, Values)>) -> Option<LabelPairs> {
+    let mut chosen = LabelPairs::new();
+    for (key, values) in keys {
+        if !values.allows_absent() {
+            chosen.push((key.clone(), choose(values.values(), "another-value")?));
+        }
+    }
+    Some(chosen)
+}
+
+/// The first listed name, or a fresh one where the names are all but the listed.
+fn choose(names: &Names, fresh: &str) -> Option<Arc<str>> {
+    match names {
+        Names::Only(listed) => listed.first().cloned(),
+        Names::AllBut(listed) => {
+            let numbered = (2..).map(|n| Arc::from(format!("{fresh}-{n}")));
+            let mut candidates = std::iter::once(Arc::from(fresh)).chain(numbered);
+            candidates.find(|name| !listed.contains(name))
+        }
+    }
+}
+
+/// An address that people know as an example of an outside one (RFC 5737).
+const EXAMPLE_V4: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
+/// The same for IPv6 (RFC 3849).
+const EXAMPLE_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
+
+fn example<T: Integer>(addresses: &RangeSetBlaze<T>, known: T) -> Option<T> {
+    if addresses.contains(known) {
+        Some(known)
+    } else {
+        addresses.first()
+    }
+}
+
+fn peer(peer: &PeerSet) -> Option<Endpoint> {
+    match peer {
+        PeerSet::V4(addresses) => {
+            example(addresses, EXAMPLE_V4).map(|address| Endpoint::Address(address.into()))
+        }
+        PeerSet::V6(addresses) => {
+            example(addresses, EXAMPLE_V6).map(|address| Endpoint::Address(address.into()))
+        }
+        PeerSet::Pods {
+            namespaces,
+            pods: labels,
+        } => {
+            let named = namespaces.values(NAMESPACE_NAME);
+            let name = choose(named.values(), "another-namespace")?;
+            let mut namespace = vec![(Arc::from(NAMESPACE_NAME), name)];
+            let others = namespaces
+                .constrained()
+                .filter(|(key, _)| &***key != NAMESPACE_NAME);
+            namespace.extend(pairs(others.map(|(key, values)| (key, values.clone())))?);
+            let labels = pairs(
+                labels
+                    .constrained()
+                    .map(|(key, values)| (key, values.clone())),
+            )?;
+            Some(Endpoint::Pod { namespace, labels })
+        }
+    }
+}
+
+fn first_port(ports: &PortSet) -> Option<(Protocol, Port)> {
+    let number = Protocol::ALL.into_iter().find_map(|protocol| {
+        ports
+            .ports(protocol)
+            .numbers()
+            .first()
+            .map(|number| (protocol, Port::Number(number)))
+    });
+    number.or_else(|| {
+        Protocol::ALL.into_iter().find_map(|protocol| {
+            let name = choose(ports.ports(protocol).names(), "another-port")?;
+            Some((protocol, Port::Named(name)))
+        })
+    })
+}

@@ -1,0 +1,170 @@
+//! Reviews of manifests in files: of a final state, or of the edit between two states.
+//!
+//! Each object is judged with all others in the state that the files leave them in, so two edits
+//! that only together break the perimeter are both shown.
+
+use std::collections::BTreeMap;
+
+use super::request::{Edit, Operation, Request, Subject, Writer};
+use super::review;
+use super::verdict::Verdict;
+use super::world::World;
+use crate::inventory::{Cluster, Fact, Kind, Object, ObjectRef, Policy};
+
+/// Objects by what they are called.
+pub type Objects = BTreeMap<ObjectRef, Object>;
+
+/// What was found about one object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judged {
+    /// The object.
+    pub object: ObjectRef,
+    /// The verdict about it.
+    pub verdict: Verdict,
+}
+
+/// Judges a final state: managed policies count as the operator's own, and whatever else opens too
+/// much counts as new. `world` holds these objects already.
+pub fn final_state(world: &World, writer: &Writer, objects: &Objects) -> Vec<Judged> {
+    let operator = Writer {
+        name: world
+            .posture
+            .operator_accounts
+            .first()
+            .cloned()
+            .unwrap_or_default(),
+        groups: Vec::new(),
+    };
+    let judge = |(reference, object): (&ObjectRef, &Object)| {
+        let writer = if is_managed(world, reference) {
+            &operator
+        } else {
+            writer
+        };
+        judge(world, writer, reference, None, Some(object))
+    };
+    objects.iter().filter_map(judge).collect()
+}
+
+/// Judges the edit from `before` to `after`. `world` holds the objects of `after` already.
+pub fn edit_between(
+    world: &World,
+    writer: &Writer,
+    before: &Objects,
+    after: &Objects,
+) -> Vec<Judged> {
+    let mut names: Vec<&ObjectRef> = before.keys().chain(after.keys()).collect();
+    names.sort();
+    names.dedup();
+    let changed = names
+        .into_iter()
+        .filter(|name| before.get(*name) != after.get(*name));
+    changed
+        .filter_map(|name| judge(world, writer, name, before.get(name), after.get(name)))
+        .collect()
+}
+
+/// The managed policies that are in no file and count as the operator renders them.
+pub fn counted_as_rendered(world: &World) -> Vec<ObjectRef> {
+    let perimeters = world
+        .snapshot
+        .namespaces
+        .keys()
+        .flat_map(|namespace| world.perimeters(namespace));
+    let zones =
+        perimeters.flat_map(|cluster| cluster.zones.iter().map(move |zone| (cluster, zone)));
+    let missing = zones.flat_map(|(cluster, zone)| {
+        let rendered = zone.selected.iter().filter(|policy| policy.rendered);
+        rendered.map(|policy| ObjectRef {
+            kind: Kind::NetworkPolicy,
+            namespace: cluster.object.namespace.clone(),
+            name: policy.name.clone(),
+        })
+    });
+    missing.collect()
+}
+
+fn is_managed(world: &World, reference: &ObjectRef) -> bool {
+    reference.kind == Kind::NetworkPolicy
+        && world
+            .perimeters(&reference.namespace)
+            .iter()
+            .any(|cluster| cluster.managed(&reference.name).is_some())
+}
+
+fn judge(
+    world: &World,
+    writer: &Writer,
+    reference: &ObjectRef,
+    before: Option<&Object>,
+    after: Option<&Object>,
+) -> Option<Judged> {
+    let operation = match (before, after) {
+        (None, _) => Operation::Create,
+        (Some(_), Some(_)) => Operation::Update,
+        (Some(_), None) => Operation::Delete,
+    };
+    let subject = match before.or(after)? {
+        Object::Policy(_) => Subject::Policy(edit(
+            reference,
+            before,
+            after,
+            policy,
+            super::super::inventory::policy::Policy::same_spec,
+        )),
+        Object::Cluster(_) => Subject::Cluster(edit(
+            reference,
+            before,
+            after,
+            cluster,
+            super::super::inventory::cluster::Cluster::same_spec,
+        )),
+        Object::Namespace(_) | Object::ApiServer(_) => return None,
+    };
+    let request = Request {
+        operation,
+        writer: writer.clone(),
+        subject,
+    };
+    Some(Judged {
+        object: reference.clone(),
+        verdict: review(world, &request),
+    })
+}
+
+fn edit<T>(
+    reference: &ObjectRef,
+    before: Option<&Object>,
+    after: Option<&Object>,
+    fact: impl Fn(&Object) -> Option<&Fact<T>>,
+    same_spec: impl Fn(&T, &T) -> bool,
+) -> Edit<T>
+where
+    Fact<T>: Clone + PartialEq,
+{
+    let (before, after) = (before.and_then(&fact), after.and_then(&fact));
+    let unchanged = match (before, after) {
+        (Some(Fact::Read(before)), Some(Fact::Read(after))) => same_spec(before, after),
+        _ => before == after,
+    };
+    Edit {
+        object: reference.clone(),
+        before: before.cloned(),
+        after: after.cloned(),
+        spec_changed: !unchanged,
+    }
+}
+
+fn policy(object: &Object) -> Option<&Fact<Policy>> {
+    match object {
+        Object::Policy(fact) => Some(fact),
+        _ => None,
+    }
+}
+
+fn cluster(object: &Object) -> Option<&Fact<Cluster>> {
+    match object {
+        Object::Cluster(fact) => Some(fact),
+        _ => None,
+    }
+}

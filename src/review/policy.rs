@@ -1,0 +1,173 @@
+//! The review of a NetworkPolicy write: one case for each zone that is judged.
+
+use std::borrow::Cow;
+
+use super::level::WriterClass;
+use super::request::{Edit, Operation, Request};
+use super::world::World;
+use crate::baseline::{ClusterPerimeter, Pods, Selected, ZonePerimeter};
+use crate::inventory::{Fact, Policy};
+use crate::perimeter::rule::Rule;
+use crate::rules::case::{Case, State};
+use crate::rules::{
+    Finding, Level, beyond_ceiling, core_connection_cut, input, isolation_lost, managed_policy,
+};
+
+/// All findings about a policy write.
+pub(super) fn findings(
+    world: &World,
+    request: &Request,
+    class: WriterClass,
+    edit: &Edit<Policy>,
+) -> Vec<Finding> {
+    let perimeters = world.perimeters(&edit.object.namespace);
+    let mut findings = Vec::new();
+    if let Some(Fact::Unreadable(broken)) = &edit.after {
+        // Where there is no cluster, no perimeter can be hurt.
+        let level = if perimeters.is_empty() {
+            Level::Warn
+        } else {
+            Level::Deny
+        };
+        findings.extend(input::unreadable(&edit.object, broken, level));
+    }
+    for cluster in perimeters {
+        let cluster = with_observed(world, class, cluster, edit);
+        findings.extend(of_cluster(world, request, &cluster, edit));
+    }
+    findings
+}
+
+/// The cluster's perimeter, in which a managed policy that is being written may itself show the API
+/// server's address where nothing else names it.
+pub(super) fn with_observed<'a>(
+    world: &World,
+    class: WriterClass,
+    cluster: &'a ClusterPerimeter,
+    edit: &Edit<Policy>,
+) -> Cow<'a, ClusterPerimeter> {
+    let known =
+        !world.snapshot.api_server.is_empty() || !world.posture.api_server_addresses.is_empty();
+    if known || cluster.managed(&edit.object.name).is_none() {
+        return Cow::Borrowed(cluster);
+    }
+    let after = edit
+        .after
+        .as_ref()
+        .filter(|_| class == WriterClass::Operator);
+    let shown = edit.before.iter().chain(after).filter_map(Fact::read);
+    let observed: Vec<Rule> = shown.flat_map(|policy| policy.egress.clone()).collect();
+    let recompiled = world.facts(&cluster.object.namespace).and_then(|facts| {
+        let fact = facts.clusters.get(&cluster.object.name)?;
+        Some(ClusterPerimeter::of(
+            fact,
+            facts,
+            &world.posture,
+            &[],
+            &observed,
+        ))
+    });
+    recompiled.map_or(Cow::Borrowed(cluster), Cow::Owned)
+}
+
+fn of_cluster(
+    world: &World,
+    request: &Request,
+    cluster: &ClusterPerimeter,
+    edit: &Edit<Policy>,
+) -> Vec<Finding> {
+    let managed = cluster.managed(&edit.object.name);
+    if managed.is_some() && request.operation == Operation::Delete && may_go(world, cluster) {
+        return Vec::new();
+    }
+    let judged = cluster.zones.iter().filter(|zone| is_judged(zone, managed));
+    judged
+        .flat_map(|zone| of_zone(world, request, cluster, zone, edit))
+        .collect()
+}
+
+/// A managed policy may be deleted with its cluster or its namespace.
+fn may_go(world: &World, cluster: &ClusterPerimeter) -> bool {
+    let namespace = world
+        .facts(&cluster.object.namespace)
+        .and_then(|facts| facts.namespace.as_ref());
+    cluster.deleting
+        || namespace
+            .and_then(Fact::read)
+            .is_some_and(|namespace| namespace.terminating)
+}
+
+/// The workload zone is judged for every policy; the jobs zone for its own managed policy.
+fn is_judged(zone: &ZonePerimeter, managed: Option<&ZonePerimeter>) -> bool {
+    zone.pods == Pods::Workload || managed.is_some_and(|managed| managed.pods == zone.pods)
+}
+
+fn of_zone(
+    world: &World,
+    request: &Request,
+    cluster: &ClusterPerimeter,
+    zone: &ZonePerimeter,
+    edit: &Edit<Policy>,
+) -> Vec<Finding> {
+    let case = case(world, cluster, zone, edit);
+    let mut findings = core_connection_cut::check(&case);
+    findings.extend(isolation_lost::check(&case));
+    findings.extend(beyond_ceiling::check(&case));
+    if cluster
+        .managed(&edit.object.name)
+        .is_some_and(|managed| managed.pods == zone.pods)
+    {
+        match request.operation {
+            Operation::Delete => findings.push(managed_policy::deleted(&case)),
+            Operation::Create | Operation::Update => {
+                findings.extend(managed_policy::retargeted(&case));
+            }
+        }
+    }
+    findings
+}
+
+/// The write as it concerns one zone.
+pub(super) fn case<'a>(
+    world: &'a World,
+    cluster: &'a ClusterPerimeter,
+    zone: &'a ZonePerimeter,
+    edit: &'a Edit<Policy>,
+) -> Case<'a> {
+    let name = &edit.object.name;
+    let is_edited = |policy: &&Selected| policy.name == *name && !name.is_empty();
+    let state = |fact: &'a Option<Fact<Policy>>| {
+        let policy = fact.as_ref().and_then(Fact::read).map(AsRef::as_ref);
+        State {
+            policy,
+            selected: policy.and_then(|policy| Selected::of(policy, &zone.zone)),
+        }
+    };
+    let mut before = state(&edit.before);
+    if edit.before.is_none() {
+        // A managed policy that does not exist counts as rendered.
+        if let Some(rendered) = zone
+            .selected
+            .iter()
+            .find(|policy| is_edited(policy) && policy.rendered)
+        {
+            before = State {
+                policy: zone.rendered.as_deref(),
+                selected: Some(rendered.clone()),
+            };
+        }
+    }
+    Case {
+        object: &edit.object,
+        cluster,
+        zone,
+        posture: &world.posture,
+        others: zone
+            .selected
+            .iter()
+            .filter(|policy| !is_edited(policy))
+            .collect(),
+        before,
+        after: state(&edit.after),
+    }
+}

@@ -1,0 +1,112 @@
+//! Findings as text: the message of a refusal, and warnings that fit a header.
+
+use std::fmt::Write as _;
+
+use super::verdict::Verdict;
+use crate::baseline::{CLUSTER_LABEL, MANAGED_LABELS};
+use crate::perimeter::connection::LabelPairs;
+use crate::perimeter::{Connection, Direction};
+use crate::rules::{Finding, Level};
+
+/// Characters of a warning that every client shows whole (API server documentation, "Warnings").
+const WARNING_LENGTH: usize = 256;
+
+/// The message of a refusal: every finding that denies, with its connection and what to do.
+pub fn message(verdict: &Verdict) -> String {
+    let denied = verdict
+        .findings
+        .iter()
+        .filter(|finding| finding.level == Level::Deny);
+    denied.map(long).collect::<Vec<_>>().join("\n")
+}
+
+/// One finding in full, on several lines.
+pub fn long(finding: &Finding) -> String {
+    let mut text = format!(
+        "{} {}: {}",
+        finding.code,
+        finding.code.name(),
+        finding.object
+    );
+    if !finding.path.is_empty() {
+        let _ = write!(text, ", {}", finding.path);
+    }
+    let _ = write!(text, "\n  {}", finding.reason);
+    if let Some(witness) = &finding.witness {
+        let word = if finding.code.cuts() {
+            "cut"
+        } else {
+            "let through"
+        };
+        let _ = write!(text, "\n  connection {word}: {}", connection(witness));
+    }
+    for (at, line) in finding.help.lines().enumerate() {
+        let _ = write!(text, "\n  {}{line}", if at == 0 { "to do: " } else { "  " });
+    }
+    text
+}
+
+/// One finding on one line, short enough for a warning header.
+pub fn warning(finding: &Finding) -> String {
+    let witness = finding
+        .witness
+        .as_ref()
+        .map(|witness| format!(" ({})", connection(witness)))
+        .unwrap_or_default();
+    let place = if finding.path.is_empty() {
+        String::new()
+    } else {
+        format!(" {}", finding.path)
+    };
+    shorten(&format!(
+        "{}{place}: {}{witness}",
+        finding.code, finding.reason
+    ))
+}
+
+/// The text on one line, cut to what a warning header carries.
+pub fn shorten(text: &str) -> String {
+    let line: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    if line.chars().count() <= WARNING_LENGTH {
+        return line;
+    }
+    line.chars().take(WARNING_LENGTH - 1).chain(['…']).collect()
+}
+
+/// A connection as people read it: the protected pod by its cluster, and by the labels that make it
+/// another pod than its neighbours.
+pub fn connection(connection: &Connection) -> String {
+    let subject = protected_pod(&connection.subject);
+    let (source, destination) = match connection.direction {
+        Direction::Ingress => (connection.peer.to_string(), subject),
+        Direction::Egress => (subject, connection.peer.to_string()),
+    };
+    format!(
+        "{source} -> {destination}, {} {}",
+        connection.protocol, connection.port
+    )
+}
+
+fn protected_pod(labels: &LabelPairs) -> String {
+    let cluster = labels
+        .iter()
+        .find(|(key, _)| &**key == CLUSTER_LABEL)
+        .map_or("", |(_, value)| value);
+    let telling = labels
+        .iter()
+        .filter(|(key, _)| !MANAGED_LABELS.contains(&&**key));
+    let telling: Vec<String> = telling
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    if telling.is_empty() {
+        format!("a pod of OpenBaoCluster `{cluster}`")
+    } else {
+        format!(
+            "a pod of OpenBaoCluster `{cluster}` labelled {}",
+            telling.join(",")
+        )
+    }
+}

@@ -1,0 +1,149 @@
+//! What the mutating webhook puts back: only what can be put back without guessing.
+//!
+//! An update of a managed policy by anyone but the operator that drops core rules the old policy
+//! had, policyTypes or the podSelector. What the user added stays. What opens too much is never
+//! mutated away; the validating webhook refuses it.
+
+use std::sync::Arc;
+
+use super::level::WriterClass;
+use super::policy::{case, with_observed};
+use super::request::{Edit, Operation, Request, Subject};
+use super::verdict::{Repair, Repairs};
+use super::world::World;
+use crate::baseline::{ClusterPerimeter, Entry, ZonePerimeter};
+use crate::inventory::{Fact, Policy};
+use crate::perimeter::Direction;
+use crate::perimeter::rule::Rule;
+use crate::rules::core_connection_cut;
+
+/// What is restored in one write. Idempotent: the repaired object needs no repair.
+pub fn repair(world: &World, request: &Request) -> Repairs {
+    let class = WriterClass::of(&request.writer, &world.posture);
+    let Subject::Policy(edit) = &request.subject else {
+        return Repairs::default();
+    };
+    if class != WriterClass::Everyone
+        || request.operation != Operation::Update
+        || !edit.spec_changed
+    {
+        return Repairs::default();
+    }
+    let Some((before, after)) = both(edit) else {
+        return Repairs::default();
+    };
+    let perimeters = world.perimeters(&edit.object.namespace).iter();
+    let managed = perimeters.filter(|cluster| cluster.managed(&edit.object.name).is_some());
+    managed
+        .map(|cluster| {
+            of_cluster(
+                world,
+                &with_observed(world, class, cluster, edit),
+                edit,
+                before,
+                after,
+            )
+        })
+        .find(|repairs| !repairs.repairs.is_empty())
+        .unwrap_or_default()
+}
+
+fn both(edit: &Edit<Policy>) -> Option<(&Policy, &Policy)> {
+    Some((edit.before.as_ref()?.read()?, edit.after.as_ref()?.read()?))
+}
+
+fn of_cluster(
+    world: &World,
+    cluster: &ClusterPerimeter,
+    edit: &Edit<Policy>,
+    before: &Policy,
+    after: &Policy,
+) -> Repairs {
+    let mut repairs = Repairs::default();
+    let (Some(zone), mut fixed) = (cluster.managed(&edit.object.name), after.clone()) else {
+        return repairs;
+    };
+    let Some(rendered) = &zone.rendered else {
+        return repairs;
+    };
+    let expected = rendered.pods.label_set();
+    if before.pods.label_set() == expected && after.pods.label_set() != expected {
+        fixed.pods = before.pods.clone();
+        repairs.push(
+            edit,
+            Repair::PodSelector(before.pods.clone()),
+            "spec.podSelector",
+        );
+    }
+    for direction in Direction::ALL
+        .into_iter()
+        .filter(|direction| before.isolates(*direction))
+    {
+        if !after.isolates(direction) {
+            let types = fixed.policy_types.get_or_insert_with(|| {
+                Direction::ALL
+                    .into_iter()
+                    .filter(|direction| after.isolates(*direction))
+                    .collect()
+            });
+            types.push(direction);
+            let what = format!("`{}` in spec.policyTypes", direction.policy_type());
+            repairs.push(edit, Repair::PolicyType(direction), &what);
+        }
+    }
+    for (direction, entry) in dropped(world, cluster, zone, edit, &fixed) {
+        let what = format!(
+            "core rule `{}` ({}) in spec.{}",
+            entry.row.id,
+            entry.row.reason,
+            direction.field()
+        );
+        let repair = Repair::Rule(direction, Rule::clone(&entry.rule));
+        if !repairs.repairs.contains(&repair) {
+            repairs.push(edit, repair, &what);
+        }
+    }
+    repairs
+}
+
+impl Repairs {
+    fn push(&mut self, edit: &Edit<Policy>, repair: Repair, what: &str) {
+        self.repairs.push(repair);
+        self.warnings.push(format!(
+            "openbao-perimeter restored {what} of {}; to open more, declare it in the OpenBaoCluster",
+            edit.object
+        ));
+    }
+}
+
+/// Core rules that the old policy had and the new one, as repaired so far, has no longer. Only the
+/// policy itself counts here: that another one lets the connection through too is no reason to
+/// leave the managed one without its rule.
+fn dropped<'a>(
+    world: &'a World,
+    cluster: &'a ClusterPerimeter,
+    zone: &'a ZonePerimeter,
+    edit: &Edit<Policy>,
+    fixed: &Policy,
+) -> Vec<(Direction, &'a Entry)> {
+    let edit = Edit {
+        after: Some(Fact::Read(Arc::new(fixed.clone()))),
+        ..edit.clone()
+    };
+    let mut case = case(world, cluster, zone, &edit);
+    case.others.clear();
+    let entry_of = |entry: &Entry, direction: Direction| {
+        zone.floor(direction)
+            .iter()
+            .find(|own| own.row.id == entry.row.id && own.region == entry.region)
+    };
+    let mut dropped = Vec::new();
+    for direction in Direction::ALL {
+        let cut = core_connection_cut::cut(&case, direction).unwrap_or_default();
+        dropped.extend(
+            cut.iter()
+                .filter_map(|(entry, _)| Some((direction, entry_of(entry, direction)?))),
+        );
+    }
+    dropped
+}

@@ -1,0 +1,66 @@
+//! The facts with everything worked out of them that does not depend on a request.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::baseline::{ClusterPerimeter, compile};
+use crate::inventory::{NamespaceFacts, Snapshot};
+use crate::posture::Posture;
+
+/// A snapshot with the zones, floors and ceilings of each cluster compiled.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// The facts.
+    pub snapshot: Arc<Snapshot>,
+    /// The settings.
+    pub posture: Arc<Posture>,
+    perimeters: BTreeMap<Arc<str>, Arc<Vec<ClusterPerimeter>>>,
+}
+
+impl World {
+    /// Compiles a snapshot. Namespaces that `previous` has with the same facts are taken over, so
+    /// the work is that of the namespaces that changed.
+    pub fn compile(
+        previous: Option<&Self>,
+        snapshot: Arc<Snapshot>,
+        posture: Arc<Posture>,
+    ) -> Self {
+        let same_settings = |old: &&Self| {
+            *old.posture == *posture && old.snapshot.api_server == snapshot.api_server
+        };
+        let previous = previous.filter(same_settings);
+        let perimeters = snapshot
+            .namespaces
+            .iter()
+            .filter(|(_, facts)| !facts.clusters.is_empty())
+            .map(|(name, facts)| {
+                let kept = previous.and_then(|old| old.kept(name, facts));
+                let perimeters = kept
+                    .unwrap_or_else(|| Arc::new(compile(facts, &posture, &snapshot.api_server)));
+                (name.clone(), perimeters)
+            })
+            .collect();
+        Self {
+            snapshot,
+            posture,
+            perimeters,
+        }
+    }
+
+    fn kept(&self, name: &str, facts: &Arc<NamespaceFacts>) -> Option<Arc<Vec<ClusterPerimeter>>> {
+        let same = Arc::ptr_eq(self.snapshot.namespaces.get(name)?, facts);
+        same.then(|| self.perimeters.get(name).cloned()).flatten()
+    }
+
+    /// The perimeters of the clusters of a namespace.
+    pub fn perimeters(&self, namespace: &str) -> &[ClusterPerimeter] {
+        self.perimeters
+            .get(namespace)
+            .map_or(&[], |perimeters| perimeters)
+    }
+
+    /// What is known of a namespace.
+    pub fn facts(&self, namespace: &str) -> Option<&NamespaceFacts> {
+        self.snapshot.namespaces.get(namespace).map(AsRef::as_ref)
+    }
+}

@@ -1,0 +1,128 @@
+//! OBP201 and OBP202: a rule lets through more than the baseline and the cluster's declarations
+//! permit, on ingress and on egress.
+
+use super::case::Case;
+use super::text::{declare, nearest, pods_of, take_pods_out};
+use super::{Code, Finding, Level};
+use crate::baseline::SelectedRule;
+use crate::perimeter::cover::Exhausted;
+use crate::perimeter::{Direction, Region};
+
+/// One finding for each rule of the written policy that reaches beyond the ceiling.
+pub fn check(case: &Case<'_>) -> Vec<Finding> {
+    let Some(after) = &case.after.selected else {
+        return Vec::new();
+    };
+    let mut findings = Vec::new();
+    for direction in Direction::ALL {
+        for (at, rule) in after.rules[direction as usize].iter().enumerate() {
+            match beyond(case, direction, at, rule) {
+                Ok(Some((level, piece))) => {
+                    findings.push(finding(case, direction, at, level, &piece));
+                }
+                Ok(None) => {}
+                Err(exhausted) => findings.push(case.undecided("the ceiling", &exhausted)),
+            }
+        }
+    }
+    findings
+}
+
+/// The part of a rule that is beyond the ceiling. New harm denies; what the old policy already let
+/// through warns.
+fn beyond(
+    case: &Case<'_>,
+    direction: Direction,
+    at: usize,
+    rule: &SelectedRule,
+) -> Result<Option<(Level, Region)>, Exhausted> {
+    let ceiling: Vec<&Region> = case
+        .zone
+        .ceiling(direction)
+        .iter()
+        .map(|entry| &entry.region)
+        .collect();
+    let Some(piece) = first_outside(case, &rule.may, &ceiling)? else {
+        return Ok(None);
+    };
+    if is_kept(case, direction, at) {
+        return Ok(Some((Level::Warn, piece)));
+    }
+    let before = case
+        .before
+        .selected
+        .iter()
+        .flat_map(|before| before.must(direction));
+    let known: Vec<&Region> = ceiling.iter().copied().chain(before).collect();
+    let new = first_outside(case, &rule.may, &known)?;
+    Ok(Some(
+        new.map_or((Level::Warn, piece), |new| (Level::Deny, new)),
+    ))
+}
+
+fn first_outside(
+    case: &Case<'_>,
+    areas: &[Region],
+    covers: &[&Region],
+) -> Result<Option<Region>, Exhausted> {
+    for area in areas {
+        if let Some(piece) = case.outside(area, covers)? {
+            return Ok(Some(piece));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether the old policy had this very rule for at least the same pods. Text that parsers read
+/// differently means the same in both then, whatever that is.
+fn is_kept(case: &Case<'_>, direction: Direction, at: usize) -> bool {
+    let (Some(before), Some(after)) = (&case.before.selected, &case.after.selected) else {
+        return false;
+    };
+    let (Some(old), Some(new)) = (case.before.policy, case.after.policy) else {
+        return false;
+    };
+    let rule = new.effective_rules(direction).get(at);
+    rule.is_some_and(|rule| old.effective_rules(direction).contains(rule))
+        && after.part.is_subset(&before.part)
+}
+
+fn finding(
+    case: &Case<'_>,
+    direction: Direction,
+    at: usize,
+    level: Level,
+    piece: &Region,
+) -> Finding {
+    let pods = pods_of(case.cluster, case.zone.pods);
+    let (code, what) = match direction {
+        Direction::Ingress => (Code::Obp201, format!("opens {pods} to a connection")),
+        Direction::Egress => (Code::Obp202, format!("opens a connection from {pods}")),
+    };
+    let baseline = case.posture.baseline;
+    let new = if level == Level::Deny {
+        ""
+    } else {
+        " (it already did before this write)"
+    };
+    let rule = case
+        .after
+        .policy
+        .and_then(|policy| policy.effective_rules(direction).get(at));
+    let managed = case.cluster.managed(&case.object.name).is_some();
+    let out = if managed { None } else { take_pods_out(case) };
+    let help = [
+        out,
+        rule.map(|rule| declare(case, direction, rule)),
+        nearest(case, direction, piece),
+    ];
+    Finding {
+        reason: format!(
+            "{what} that neither the baseline `{baseline}` nor spec.network of {} allows{new}",
+            case.cluster.object
+        ),
+        witness: case.witness(direction, piece),
+        help: help.into_iter().flatten().collect::<Vec<_>>().join("\n"),
+        ..case.finding(code, level, format!("spec.{}[{at}]", direction.field()))
+    }
+}

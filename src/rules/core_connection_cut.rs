@@ -1,0 +1,106 @@
+//! OBP101: a core connection that was let through no longer is.
+
+use super::case::{Case, Moment};
+use super::text::{paste_rule, pods_of};
+use super::{Code, Finding, Level};
+use crate::baseline::Entry;
+use crate::perimeter::cover::Exhausted;
+use crate::perimeter::{Direction, Region};
+
+/// The core connections that this write cuts, one finding for each row of the baseline.
+pub fn check(case: &Case<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for direction in Direction::ALL {
+        match cut(case, direction) {
+            Ok(cut) => findings.extend(
+                cut.iter()
+                    .map(|(entry, piece)| finding(case, direction, entry, piece)),
+            ),
+            Err(exhausted) => findings.push(case.undecided("the floor", &exhausted)),
+        }
+    }
+    findings
+}
+
+/// The entries of the floor that the write cuts, each with a part that is lost. Exact over the
+/// union of all policies; what was not let through before is not lost.
+pub fn cut<'a>(
+    case: &'a Case<'_>,
+    direction: Direction,
+) -> Result<Vec<(&'a Entry, Region)>, Exhausted> {
+    let floor = case.zone.floor(direction);
+    if floor.is_empty() || only_adds(case, direction) {
+        return Ok(Vec::new());
+    }
+    let after = allowed(case, Moment::After, direction)?;
+    let after: Vec<&Region> = after.iter().collect();
+    let mut cut = Vec::new();
+    for entry in floor {
+        if case.outside(&entry.region, &after)?.is_none() {
+            continue;
+        }
+        let before = allowed(case, Moment::Before, direction)?;
+        let lacking = case.all_outside(&entry.region, &before.iter().collect::<Vec<_>>())?;
+        let covers: Vec<&Region> = after.iter().copied().chain(&lacking).collect();
+        if let Some(piece) = case.outside(&entry.region, &covers)? {
+            cut.push((entry, piece));
+        }
+    }
+    Ok(cut)
+}
+
+/// A policy that did not select the zone before and does not isolate it now takes nothing away.
+fn only_adds(case: &Case<'_>, direction: Direction) -> bool {
+    let isolates = case
+        .after
+        .selected
+        .as_ref()
+        .is_some_and(|after| after.isolates(direction));
+    case.before.selected.is_none() && !isolates
+}
+
+/// What is surely let through at one moment.
+fn allowed(
+    case: &Case<'_>,
+    moment: Moment,
+    direction: Direction,
+) -> Result<Vec<Region>, Exhausted> {
+    let mut allowed = case.open(moment, direction)?;
+    allowed.extend(
+        case.policies(moment)
+            .flat_map(|policy| policy.must(direction))
+            .cloned(),
+    );
+    Ok(allowed)
+}
+
+fn finding(case: &Case<'_>, direction: Direction, entry: &Entry, piece: &Region) -> Finding {
+    let field = format!("spec.{}", direction.field());
+    let managed = case
+        .cluster
+        .managed(&case.object.name)
+        .is_some_and(|zone| zone.pods == case.zone.pods);
+    let help = if managed {
+        format!(
+            "put this rule back under {field}:\n{}",
+            paste_rule(&entry.rule, direction)
+        )
+    } else {
+        format!(
+            "keep this rule in {}, or let another policy of the namespace let it through first:\n{}",
+            case.object,
+            paste_rule(&entry.rule, direction)
+        )
+    };
+    Finding {
+        reason: format!(
+            "cuts core connection `{}` of {}: {}",
+            entry.row.id,
+            pods_of(case.cluster, case.zone.pods),
+            entry.row.reason
+        ),
+        witness: case.witness(direction, piece),
+        help,
+        ..case.finding(Code::Obp101, Level::Deny, field)
+    }
+}

@@ -1,0 +1,222 @@
+//! OBP302: a declaration opens ingress to everyone, alone or as a union of rules.
+//!
+//! *Pods*: a rule is open to everyone when it admits a stranger, that is a pod of a namespace that
+//! no rule names, whose namespace carries no label but its name, and that itself carries only
+//! labels which Kubernetes puts on any pod. So `{}`, `DoesNotExist` on an unused key, `NotIn` with
+//! a dummy value, `Exists kubernetes.io/metadata.name` and two selectors that add up are all
+//! everyone, and a union of rules admits a stranger only if one of them does.
+//!
+//! *Addresses*: all declared blocks that are open on one port are merged first, so that splitting a
+//! block never helps. No merged block may be wider than /8 (IPv4) or /32 (IPv6), and together they
+//! may hold no more addresses than a /6 or a /28.
+
+use range_set_blaze::{Integer, RangeSetBlaze};
+
+use super::raft_port::cluster_zone;
+use super::{Declaration, DeclaredRule};
+use crate::perimeter::address::AddressSet;
+use crate::perimeter::label::{NAMESPACE_NAME, Values};
+use crate::perimeter::names::Names;
+use crate::perimeter::port::{Port, PortSet, Protocol};
+use crate::perimeter::zone::matches;
+use crate::perimeter::{Direction, LabelSet, PeerSet, Region, witness};
+use crate::rules::{Code, Finding, Level};
+
+/// Labels that Kubernetes' own controllers put on ordinary pods: to ask that one is there asks for
+/// nothing.
+const ORDINARY_KEYS: &[&str] = &[
+    "apps.kubernetes.io/pod-index",
+    "batch.kubernetes.io/*",
+    "controller-revision-hash",
+    "controller-uid",
+    "job-name",
+    "pod-template-hash",
+    "statefulset.kubernetes.io/pod-name",
+    "topology.kubernetes.io/*",
+];
+
+/// Findings for rules that admit strangers, and for merged blocks that are too wide.
+pub fn check(declaration: &Declaration<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut narrow = Vec::new();
+    for rule in &declaration.after {
+        match rule.regions.iter().find_map(stranger) {
+            Some(piece) => findings.push(pods_finding(declaration, rule, &piece)),
+            None => narrow.push(rule),
+        }
+    }
+    findings.extend(address_finding(declaration, &narrow));
+    findings
+}
+
+/// The part of a region whose peers are strangers.
+fn stranger(region: &Region) -> Option<Region> {
+    let PeerSet::Pods { namespaces, pods } = &region.peer else {
+        return None;
+    };
+    let fresh = |values: &Values| matches!(values.values(), Names::AllBut(_));
+    let ordinary = |key: &str| ORDINARY_KEYS.iter().any(|pattern| matches(pattern, key));
+    let nameless = namespaces.constrained().all(|(key, values)| match &**key {
+        NAMESPACE_NAME => fresh(values),
+        _ => values.allows_absent(),
+    });
+    let bare = pods
+        .constrained()
+        .all(|(key, values)| values.allows_absent() || (ordinary(key) && fresh(values)));
+    (nameless && bare).then(|| region.clone())
+}
+
+fn pods_finding(declaration: &Declaration<'_>, rule: &DeclaredRule, piece: &Region) -> Finding {
+    let known = declaration
+        .before
+        .iter()
+        .flat_map(|rule| &rule.regions)
+        .any(|old| piece.is_subset(old));
+    Finding {
+        reason: format!("opens the pods of {} to everyone: any pod of any namespace", declaration.object),
+        witness: witness::connection(Direction::Ingress, &cluster_zone(declaration), piece),
+        help: "name who needs it, for example one namespace:\nfrom:\n- namespaceSelector:\n    matchLabels:\n      \
+               kubernetes.io/metadata.name: NAMESPACE"
+            .to_owned(),
+        ..declaration.finding(Code::Obp302, if known { Level::Warn } else { Level::Deny }, &rule.path)
+    }
+}
+
+/// The first port on which the merged blocks are too wide, new ones before those known already.
+fn address_finding(declaration: &Declaration<'_>, rules: &[&DeclaredRule]) -> Option<Finding> {
+    let regions: Vec<&Region> = rules.iter().flat_map(|rule| &rule.regions).collect();
+    let mut old = None;
+    for (protocol, port) in start_points(&regions) {
+        let merged = open_on(&regions, protocol, &port);
+        let Some(wide) = too_wide(&merged) else {
+            continue;
+        };
+        let known: Vec<&Region> = declaration.known();
+        let new = wide.minus(&open_on(&known, protocol, &port));
+        let (level, shown) = if new.is_empty() {
+            (Level::Warn, &wide)
+        } else {
+            (Level::Deny, &new)
+        };
+        let finding = wide_finding(declaration, rules, level, (protocol, &port), shown);
+        if level == Level::Deny {
+            return finding;
+        }
+        old = old.or(finding);
+    }
+    old
+}
+
+/// Ports at which the set of open rules can grow: every set of rules that are open together on some
+/// port is open together on one of these.
+fn start_points(regions: &[&Region]) -> Vec<(Protocol, Port)> {
+    let mut points: Vec<(Protocol, Port)> = Vec::new();
+    for region in regions
+        .iter()
+        .filter(|region| !matches!(region.peer, PeerSet::Pods { .. }))
+    {
+        for protocol in Protocol::ALL {
+            let ranges = region.ports.ports(protocol).numbers().ranges();
+            points.extend(ranges.map(|range| (protocol, Port::Number(*range.start()))));
+        }
+    }
+    points.sort();
+    points.dedup();
+    points
+}
+
+fn open_on(regions: &[&Region], protocol: Protocol, port: &Port) -> AddressSet {
+    let mut open = AddressSet::none();
+    for region in regions
+        .iter()
+        .filter(|region| region.ports.contains(protocol, port))
+    {
+        match &region.peer {
+            PeerSet::V4(addresses) => open.v4 |= addresses,
+            PeerSet::V6(addresses) => open.v6 |= addresses,
+            PeerSet::Pods { .. } => {}
+        }
+    }
+    open
+}
+
+/// What is too much of a merged set: its blocks wider than /8 or /32, or all of a family where its
+/// total exceeds a /6 or a /28.
+fn too_wide(merged: &AddressSet) -> Option<AddressSet> {
+    let v4 = family_too_wide(&merged.v4, 24, |address| u128::from(u32::from(address)));
+    let v6 = family_too_wide(&merged.v6, 96, u128::from);
+    let wide = AddressSet {
+        v4: v4.unwrap_or_default(),
+        v6: v6.unwrap_or_default(),
+    };
+    (!wide.is_empty()).then_some(wide)
+}
+
+/// `widest` is the number of host bits of the widest permitted block; the total may be four times
+/// (two bits more, /6) that of IPv4 and sixteen times (four bits more, /28) that of IPv6.
+fn family_too_wide<T: Integer>(
+    merged: &RangeSetBlaze<T>,
+    widest: u32,
+    number: impl Fn(T) -> u128,
+) -> Option<RangeSetBlaze<T>> {
+    let total_bits = if widest == 24 { widest + 2 } else { widest + 4 };
+    let mut total = 0_u128;
+    let mut wide = RangeSetBlaze::new();
+    for range in merged.ranges() {
+        let (first, last) = (number(*range.start()), number(*range.end()));
+        // The whole of IPv6 has one address more than u128 can count.
+        total = total.saturating_add((last - first).saturating_add(1));
+        if holds_block(first, last, widest + 1) {
+            wide.ranges_insert(range);
+        }
+    }
+    if total > 1 << total_bits {
+        Some(merged.clone())
+    } else {
+        (!wide.is_empty()).then_some(wide)
+    }
+}
+
+/// Whether `first..=last` holds an aligned block of `2^bits` addresses.
+fn holds_block(first: u128, last: u128, bits: u32) -> bool {
+    let size = 1_u128 << bits;
+    first
+        .checked_next_multiple_of(size)
+        .is_some_and(|start| last >= start && last - start >= size - 1)
+}
+
+fn wide_finding(
+    declaration: &Declaration<'_>,
+    rules: &[&DeclaredRule],
+    level: Level,
+    (protocol, port): (Protocol, &Port),
+    shown: &AddressSet,
+) -> Option<Finding> {
+    let peer = PeerSet::v4(shown.v4.clone()).or_else(|| PeerSet::v6(shown.v6.clone()))?;
+    let Port::Number(number) = port else {
+        return None;
+    };
+    let region = Region {
+        subject: LabelSet::any(),
+        peer,
+        ports: PortSet::number(protocol, *number),
+    };
+    let contributes =
+        |rule: &&&DeclaredRule| rule.regions.iter().any(|open| !open.is_disjoint(&region));
+    let paths: Vec<&str> = rules
+        .iter()
+        .filter(contributes)
+        .map(|rule| rule.path.as_str())
+        .collect();
+    Some(Finding {
+        reason: format!(
+            "opens the pods of {} to too many addresses: the blocks of {} merge to more than the limit (a block wider \
+             than /8 or /32, or more than a /6 or a /28 in all)",
+            declaration.object,
+            paths.join(", ")
+        ),
+        witness: witness::connection(Direction::Ingress, &cluster_zone(declaration), &region),
+        help: "name the addresses that need it, for example:\nfrom:\n- ipBlock:\n    cidr: 192.0.2.0/24".to_owned(),
+        ..declaration.finding(Code::Obp302, level, paths.first().copied().unwrap_or("spec.network"))
+    })
+}

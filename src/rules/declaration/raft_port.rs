@@ -1,0 +1,106 @@
+//! OBP303: a declaration lets others than the cluster's own pods reach the Raft port: by number, in
+//! a range, by a missing port list, or by a port name that may come to mean it.
+
+use super::{Declaration, DeclaredRule};
+use crate::baseline::{Pods, selector};
+use crate::perimeter::cover::{Budget, Exhausted, uncovered};
+use crate::perimeter::port::{PortSet, Protocol};
+use crate::perimeter::rule::{Peer, Selector};
+use crate::perimeter::zone::{OtherKeys, Zone};
+use crate::perimeter::{Direction, LabelSet, PeerSet, Reading, Region, witness};
+use crate::rules::{Code, Finding, Level};
+
+/// One finding for each declared rule that exposes the port; what was exposed before warns.
+pub fn check(declaration: &Declaration<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for rule in &declaration.after {
+        match exposed(declaration, rule) {
+            Ok(Some((level, piece))) => findings.push(finding(declaration, rule, level, &piece)),
+            Ok(None) => {}
+            Err(exhausted) => findings.push(declaration.undecided(&rule.path, &exhausted)),
+        }
+    }
+    findings
+}
+
+fn exposed(
+    declaration: &Declaration<'_>,
+    rule: &DeclaredRule,
+) -> Result<Option<(Level, Region)>, Exhausted> {
+    let raft = PortSet::number(Protocol::Tcp, declaration.posture.cluster_port);
+    let peers = raft_peers(declaration, &raft);
+    let own: Vec<&Region> = peers.iter().collect();
+    let known: Vec<&Region> = own.iter().copied().chain(declaration.known()).collect();
+    let mut old = None;
+    for region in &rule.regions {
+        let ports = region.ports.intersect(&raft);
+        if ports.is_empty() {
+            continue;
+        }
+        let area = Region {
+            ports,
+            ..region.clone()
+        };
+        let mut budget = Budget::new(declaration.posture.proof_budget);
+        let Some(piece) = uncovered(&area, &own, &mut budget)? else {
+            continue;
+        };
+        match uncovered(&area, &known, &mut budget)? {
+            Some(new) => return Ok(Some((Level::Deny, new))),
+            None => old = old.or(Some((Level::Warn, piece))),
+        }
+    }
+    Ok(old)
+}
+
+/// The cluster's own pods, which need the port.
+fn raft_peers(declaration: &Declaration<'_>, raft: &PortSet) -> Vec<Region> {
+    let labels = selector(Pods::Workload, &declaration.object.name).labels;
+    let peer = Peer::Pods {
+        namespaces: None,
+        pods: Some(Selector {
+            labels,
+            expressions: Vec::new(),
+        }),
+    };
+    let sets = peer
+        .sets(&declaration.object.namespace, Reading::Must)
+        .into_iter();
+    sets.map(|peer: PeerSet| Region {
+        subject: LabelSet::any(),
+        peer,
+        ports: raft.clone(),
+    })
+    .collect()
+}
+
+fn finding(
+    declaration: &Declaration<'_>,
+    rule: &DeclaredRule,
+    level: Level,
+    piece: &Region,
+) -> Finding {
+    let port = declaration.posture.cluster_port;
+    let zone = cluster_zone(declaration);
+    Finding {
+        reason: format!(
+            "lets others than the pods of {} reach its Raft port {port}",
+            declaration.object
+        ),
+        witness: witness::connection(Direction::Ingress, &zone, piece),
+        help: format!(
+            "name the ports that clients need, without {port}:\nports:\n- protocol: TCP\n  port: {}",
+            declaration.posture.api_port
+        ),
+        ..declaration.finding(Code::Obp303, level, format!("{}.ports", rule.path))
+    }
+}
+
+/// A zone of the one label that tells the cluster, for witnesses of declarations.
+pub(super) fn cluster_zone(declaration: &Declaration<'_>) -> Zone {
+    let known = selector(Pods::Workload, &declaration.object.name)
+        .labels
+        .into_iter();
+    let values = known.map(|(key, value)| (key, crate::perimeter::label::Values::one_of([value])));
+    Zone::new(values, Vec::new(), OtherKeys::Absent)
+}

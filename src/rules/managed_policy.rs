@@ -1,0 +1,116 @@
+//! OBP103 and OBP104: a policy that the operator manages is deleted, or aimed elsewhere.
+
+use super::case::{Case, State};
+use super::text::{paste_selector, pods_of};
+use super::{Code, Finding, Level};
+use crate::baseline::MANAGED_LABELS;
+use crate::inventory::{Meta, Owner};
+use crate::perimeter::Direction;
+
+/// The finding that a managed policy is deleted while its cluster lives.
+pub fn deleted(case: &Case<'_>) -> Finding {
+    Finding {
+        reason: format!(
+            "the operator manages this policy for {}; without it their perimeter is open until the next reconcile",
+            pods_of(case.cluster, case.zone.pods)
+        ),
+        help: format!(
+            "leave the policy; it goes when {0} is deleted. To open more, declare it in spec.network of {0}",
+            case.cluster.object
+        ),
+        ..case.finding(Code::Obp103, Level::Deny, "")
+    }
+}
+
+/// Findings that a managed policy no longer means the same pods, directions or owner.
+pub fn retargeted(case: &Case<'_>) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = selector(case).into_iter().collect();
+    findings.extend(
+        Direction::ALL
+            .into_iter()
+            .filter_map(|direction| policy_type(case, direction)),
+    );
+    if let (Some(before), Some(after)) = (case.before.policy, case.after.policy) {
+        findings.extend(labels(case, &before.meta, &after.meta));
+        findings.extend(owners(case, &before.meta.owners, &after.meta.owners));
+    }
+    findings
+}
+
+fn selector(case: &Case<'_>) -> Option<Finding> {
+    let expected = case.zone.rendered.as_ref()?;
+    let set = |state: &State<'_>| state.policy.map(|policy| policy.pods.label_set());
+    let after = set(&case.after)?;
+    if after == expected.pods.label_set() {
+        return None;
+    }
+    let level = if set(&case.before).is_some_and(|before| before == after) {
+        Level::Warn
+    } else {
+        Level::Deny
+    };
+    Some(Finding {
+        reason: format!(
+            "the managed policy no longer selects exactly {}",
+            pods_of(case.cluster, case.zone.pods)
+        ),
+        help: format!(
+            "put spec.podSelector back:\n{}",
+            paste_selector(&expected.pods)
+        ),
+        ..case.finding(Code::Obp104, level, "spec.podSelector")
+    })
+}
+
+fn policy_type(case: &Case<'_>, direction: Direction) -> Option<Finding> {
+    case.zone.rendered.as_ref()?;
+    if case.after.policy?.isolates(direction) {
+        return None;
+    }
+    let had = case
+        .before
+        .policy
+        .is_none_or(|before| before.isolates(direction));
+    let word = direction.policy_type();
+    Some(Finding {
+        reason: format!("the managed policy no longer isolates its pods for {word}"),
+        help: format!("put `{word}` back into spec.policyTypes:\n- {word}"),
+        ..case.finding(
+            Code::Obp104,
+            if had { Level::Deny } else { Level::Warn },
+            "spec.policyTypes",
+        )
+    })
+}
+
+/// The labels by which the operator finds what it manages.
+fn labels(case: &Case<'_>, before: &Meta, after: &Meta) -> Vec<Finding> {
+    let changed = MANAGED_LABELS.iter().filter_map(|key| {
+        let old = before.labels.get(*key)?;
+        (after.labels.get(*key) != Some(old)).then_some((key, old))
+    });
+    changed
+        .map(|(key, old)| Finding {
+            reason: format!("the managed label `{key}` was `{old}`; without it the operator loses sight of the policy"),
+            help: format!("put the label back under metadata.labels:\n{key}: {old}"),
+            ..case.finding(Code::Obp104, Level::Deny, format!("metadata.labels[{key}]"))
+        })
+        .collect()
+}
+
+/// The owner through which the policy is garbage-collected with its cluster.
+fn owners(case: &Case<'_>, before: &[Owner], after: &[Owner]) -> Vec<Finding> {
+    let gone = before
+        .iter()
+        .filter(|owner| &*owner.kind == "OpenBaoCluster" && !after.contains(owner));
+    gone.map(|owner| Finding {
+        reason: format!("the owner reference to OpenBaoCluster `{}` was removed or changed", owner.name),
+        help: format!(
+            "put the owner reference back under metadata.ownerReferences:\n- apiVersion: openbao.org/v1alpha1\n  \
+             kind: OpenBaoCluster\n  name: {}\n  uid: {}\n  controller: {}",
+            owner.name, owner.uid, owner.controller
+        ),
+        ..case.finding(Code::Obp104, Level::Deny, "metadata.ownerReferences")
+    })
+    .collect()
+}

@@ -1,0 +1,85 @@
+//! Words and YAML that several rules need: what to paste, and whose pods are meant.
+
+use serde_json::{Value, json};
+
+use super::case::Case;
+use super::declaration;
+use crate::baseline::{CLUSTER_LABEL, ClusterPerimeter, Pods};
+use crate::inventory::render;
+use crate::perimeter::label::Values;
+use crate::perimeter::rule::{Rule, Selector};
+use crate::perimeter::{Direction, Region};
+
+/// Whose pods, for a sentence.
+pub(super) fn pods_of(cluster: &ClusterPerimeter, pods: Pods) -> String {
+    format!("the {} pods of {}", pods.as_str(), cluster.object)
+}
+
+/// A value as block YAML, ready to be pasted.
+pub(super) fn yaml(value: &Value) -> String {
+    // A JSON value always has a YAML form; JSON itself is YAML too.
+    serde_saphyr::to_string(value)
+        .map_or_else(|_| value.to_string(), |text| text.trim_end().to_owned())
+}
+
+/// A rule as an element of its list.
+pub(super) fn paste_rule(rule: &Rule, direction: Direction) -> String {
+    yaml(&json!([render::rule(rule, direction)]))
+}
+
+/// A selector.
+pub(super) fn paste_selector(selector: &Selector) -> String {
+    yaml(&render::selector(selector))
+}
+
+/// The `matchExpressions` entry that takes a cluster's pods out of the policy; `None` where the
+/// policy is about exactly such pods, so that nothing would be left.
+pub(super) fn take_pods_out(case: &Case<'_>) -> Option<String> {
+    let selector = case.after.policy?.pods.label_set()?;
+    selector.and(CLUSTER_LABEL, Values::absent())?;
+    let entry = yaml(&json!([{ "key": CLUSTER_LABEL, "operator": "DoesNotExist" }]));
+    Some(format!(
+        "take the OpenBao pods out of the policy, under spec.podSelector.matchExpressions:\n{entry}"
+    ))
+}
+
+/// The `spec.network` entry that declares the rule, where it may be declared; else why not.
+pub(super) fn declare(case: &Case<'_>, direction: Direction, rule: &Rule) -> String {
+    let cluster = &case.cluster.object;
+    let field = match direction {
+        Direction::Ingress => "ingressRules",
+        Direction::Egress => "egressRules",
+    };
+    let refused = match direction {
+        Direction::Ingress => declaration::refused(rule, cluster, case.posture),
+        Direction::Egress => None,
+    };
+    match refused {
+        Some(code) => format!(
+            "it cannot be declared in {cluster} as it stands either ({code} {})",
+            code.name()
+        ),
+        None => format!(
+            "or, if it is wanted, declare it in {cluster} under spec.network.{field}, and the operator opens it:\n{}",
+            paste_rule(rule, direction)
+        ),
+    }
+}
+
+/// On egress: what is allowed on the port of the piece, to narrow the rule to.
+pub(super) fn nearest(case: &Case<'_>, direction: Direction, piece: &Region) -> Option<String> {
+    if direction == Direction::Ingress {
+        return None;
+    }
+    let entry = case
+        .zone
+        .ceiling(direction)
+        .iter()
+        .find(|entry| !entry.region.ports.is_disjoint(&piece.ports))?;
+    Some(format!(
+        "or narrow the rule to what is allowed on that port (`{}`: {}):\n{}",
+        entry.row.id,
+        entry.row.reason,
+        paste_rule(&entry.rule, direction)
+    ))
+}

@@ -1,0 +1,234 @@
+//! A cluster's watches, against an API server that lives in memory.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::stream;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Bytes, Frame};
+use hyper::{Request, Response};
+use kube::Client;
+use kube::client::Body;
+use openbao_perimeter::inventory::{Kind, Snapshot};
+use openbao_perimeter::sources::kube as source;
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
+
+const CLUSTERS: &str = "/apis/openbao.org/v1alpha1/openbaoclusters";
+const POLICIES: &str = "/apis/networking.k8s.io/v1/networkpolicies";
+const NAMESPACES: &str = "/api/v1/namespaces";
+const SERVICES: &str = "/api/v1/namespaces/default/services";
+
+type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
+
+/// What the API server has, by path; a path without a list is not served.
+#[derive(Clone, Default)]
+struct ApiServer {
+    lists: Arc<Mutex<BTreeMap<String, Vec<Value>>>>,
+    watches: Arc<Mutex<BTreeMap<String, mpsc::UnboundedSender<Value>>>>,
+}
+
+impl ApiServer {
+    fn client(&self) -> Client {
+        let server = self.clone();
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let server = server.clone();
+            async move { Ok::<_, Infallible>(server.answer(&request)) }
+        });
+        Client::new(service, "default")
+    }
+
+    fn set(&self, path: &str, items: Vec<Value>) {
+        self.lists
+            .lock()
+            .expect("unpoisoned")
+            .insert(path.to_owned(), items);
+    }
+
+    fn answer(&self, request: &Request<Body>) -> Answer {
+        let path = request.uri().path();
+        let Some(items) = self.lists.lock().expect("unpoisoned").get(path).cloned() else {
+            let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure",
+                "message": "not found", "reason": "NotFound", "code": 404});
+            return whole(404, &status);
+        };
+        let query = request.uri().query().unwrap_or_default();
+        if path == SERVICES {
+            assert!(query.contains("metadata.name%3Dkubernetes"), "{query}");
+        }
+        if !query.contains("watch=true") {
+            let metadata = json!({"resourceVersion": "1"});
+            return whole(200, &json!({"metadata": metadata, "items": items}));
+        }
+        let (sender, receiver) = mpsc::unbounded_channel();
+        self.watches
+            .lock()
+            .expect("unpoisoned")
+            .insert(path.to_owned(), sender);
+        let events = stream::unfold(receiver, |mut receiver| async {
+            let event: Value = receiver.recv().await?;
+            let line = Bytes::from(format!("{event}\n"));
+            Some((Ok(Frame::data(line)), receiver))
+        });
+        Response::new(StreamBody::new(events).boxed_unsync())
+    }
+
+    /// Sends an event once the watch is there.
+    async fn send(&self, path: &str, kind: &str, object: Value) {
+        let event = json!({"type": kind, "object": object});
+        loop {
+            let watch = self.watches.lock().expect("unpoisoned").get(path).cloned();
+            if watch.is_some_and(|watch| watch.send(event.clone()).is_ok()) {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+fn whole(code: u16, body: &Value) -> Answer {
+    let body = Full::new(Bytes::from(body.to_string())).boxed_unsync();
+    Response::builder()
+        .status(code)
+        .body(body)
+        .expect("an answer")
+}
+
+fn object(version: &str, kind: &str, name: &str, spec: &Value) -> Value {
+    json!({"apiVersion": version, "kind": kind, "spec": spec,
+        "metadata": {"name": name, "namespace": "bao", "resourceVersion": "2"}})
+}
+
+/// Items of a list carry neither kind nor version.
+fn item(name: &str, spec: &Value) -> Value {
+    json!({"spec": spec, "metadata": {"name": name, "namespace": "bao", "resourceVersion": "1"}})
+}
+
+fn policy(name: &str) -> Value {
+    object("networking.k8s.io/v1", "NetworkPolicy", name, &json!({}))
+}
+
+type Facts = watch::Receiver<Option<Arc<Snapshot>>>;
+
+fn start(server: &ApiServer) -> Facts {
+    let (sender, receiver) = watch::channel(None);
+    tokio::spawn(source::watch(
+        server.client(),
+        sender,
+        std::future::pending(),
+    ));
+    receiver
+}
+
+async fn until(facts: &mut Facts, holds: impl Fn(&Snapshot) -> bool) -> Arc<Snapshot> {
+    let known =
+        facts.wait_for(|snapshot| snapshot.as_ref().is_some_and(|snapshot| holds(snapshot)));
+    let known = timeout(Duration::from_secs(60), known)
+        .await
+        .expect("in time")
+        .expect("open");
+    known.clone().expect("facts")
+}
+
+fn served() -> ApiServer {
+    let server = ApiServer::default();
+    let bao =
+        json!({"metadata": {"name": "bao", "resourceVersion": "1"}, "status": {"phase": "Active"}});
+    server.set(NAMESPACES, vec![bao]);
+    let service = json!({"metadata": {"name": "kubernetes", "namespace": "default", "resourceVersion": "1"},
+        "spec": {"clusterIP": "10.96.0.1", "clusterIPs": ["10.96.0.1"]}});
+    server.set(SERVICES, vec![service]);
+    server.set(CLUSTERS, vec![item("bao", &json!({"profile": "Hardened"}))]);
+    server.set(
+        POLICIES,
+        vec![
+            item("a", &json!({})),
+            item("odd", &json!({"ingress": [{"from": [{}]}]})),
+        ],
+    );
+    server
+}
+
+#[tokio::test]
+async fn facts_are_published_once_complete_and_follow_every_event() {
+    let server = served();
+    let mut facts = start(&server);
+    let first = until(&mut facts, |_| true).await;
+    let counts = |snapshot: &Snapshot| {
+        [
+            Kind::OpenBaoCluster,
+            Kind::NetworkPolicy,
+            Kind::Namespace,
+            Kind::Service,
+        ]
+        .map(|kind| snapshot.count(kind))
+    };
+    assert_eq!(counts(&first), [1, 2, 1, 1]);
+    assert_eq!(
+        first.unreadable().count(),
+        1,
+        "an odd object stays and stops nothing"
+    );
+
+    server.send(POLICIES, "ADDED", policy("b")).await;
+    server.send(POLICIES, "DELETED", policy("a")).await;
+    let next = until(&mut facts, |snapshot| snapshot.policy("bao", "a").is_none()).await;
+    assert!(next.policy("bao", "b").is_some());
+}
+
+#[tokio::test]
+async fn a_list_after_a_lost_watch_is_swapped_in_whole() {
+    let server = served();
+    let mut facts = start(&server);
+    until(&mut facts, |_| true).await;
+    server.set(POLICIES, vec![item("new", &json!({}))]);
+    let expired = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure",
+        "reason": "Expired", "message": "too old", "code": 410});
+    server.send(POLICIES, "ERROR", expired).await;
+    let swapped = until(&mut facts, |snapshot| {
+        let old = snapshot.policy("bao", "a").is_some();
+        let new = snapshot.policy("bao", "new").is_some();
+        assert!(old != new, "neither a gap nor half a list");
+        new
+    })
+    .await;
+    assert_eq!(swapped.count(Kind::NetworkPolicy), 1);
+    assert_eq!(
+        swapped.count(Kind::OpenBaoCluster),
+        1,
+        "other kinds are left alone"
+    );
+}
+
+#[tokio::test]
+async fn a_kind_that_the_cluster_does_not_know_is_none_until_it_appears() {
+    let server = served();
+    server.lists.lock().expect("unpoisoned").remove(CLUSTERS);
+    let mut facts = start(&server);
+    let first = until(&mut facts, |_| true).await;
+    assert_eq!(first.count(Kind::OpenBaoCluster), 0);
+    server.set(CLUSTERS, vec![item("late", &json!({}))]);
+    until(&mut facts, |snapshot| {
+        snapshot.cluster("bao", "late").is_some()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nothing_is_published_while_a_kind_is_not_listed() {
+    let server = served();
+    server.lists.lock().expect("unpoisoned").remove(NAMESPACES);
+    let mut facts = start(&server);
+    // All other kinds are listed and watched.
+    for path in [POLICIES, SERVICES, CLUSTERS] {
+        let bookmark = json!({"kind": "NetworkPolicy", "apiVersion": "v1", "metadata": {"resourceVersion": "3"}});
+        server.send(path, "BOOKMARK", bookmark).await;
+    }
+    assert_eq!(*facts.borrow_and_update(), None);
+    server.set(NAMESPACES, vec![]);
+    until(&mut facts, |_| true).await;
+}
