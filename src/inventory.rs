@@ -14,6 +14,7 @@ pub mod cluster;
 pub mod crd;
 pub mod meta;
 pub mod namespace;
+pub mod object;
 pub mod policy;
 pub mod read;
 pub mod render;
@@ -26,8 +27,9 @@ use std::sync::Arc;
 
 pub use cluster::{Cluster, Network, Profile};
 pub use namespace::Namespace;
+pub use object::{Change, Object};
 pub use policy::Policy;
-pub use snapshot::{Change, NamespaceFacts, Object, Snapshot};
+pub use snapshot::{NamespaceFacts, Snapshot};
 
 /// The kinds that a review understands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

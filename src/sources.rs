@@ -1,7 +1,7 @@
 //! Where the facts come from: a folder of manifests, or a cluster's watches.
 //!
 //! A source publishes whole snapshots through a [`tokio::sync::watch`] channel: `None` until it
-//! knows everything once, then a new [`Snapshot`](crate::inventory::Snapshot) on every change.
+//! knows everything once, then a new [`Snapshot`] on every change.
 
 pub mod files;
 pub mod kube;

@@ -6,7 +6,7 @@
 
 mod gather;
 
-use std::future::Future;
+use std::future::{Future, ready};
 use std::pin::pin;
 
 use ::kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind};
@@ -51,27 +51,26 @@ pub async fn watch(client: Client, updates: Updates, shutdown: impl Future<Outpu
 /// One kind's watch, until nobody listens any more.
 async fn follow(client: Client, kind: Kind, steps: mpsc::Sender<(Kind, Step)>) {
     let (api, config) = scope(client, kind);
-    let mut events = pin!(watcher::watcher(api, config).default_backoff());
-    let mut absent = false;
+    // Every attempt begins with `Init`, also one that fails at once: as a success it would end the
+    // backoff. A failed attempt says `Interrupted` instead, which drops what was listed so far.
+    let progress = |event: &watcher::Result<Event<_>>| !matches!(event, Ok(Event::Init));
+    let events = watcher::watcher(api, config).filter(move |event| ready(progress(event)));
+    let mut events = pin!(events.default_backoff());
+    let mut complaint = None;
     while let Some(event) = events.next().await {
         let step = match event {
             Ok(event) => {
-                // Every attempt begins with `Init`, also one that will find the kind absent.
-                absent &= !matches!(event, Event::InitDone);
+                complaint = None;
                 step(kind, event)
             }
             Err(error) if kind == Kind::OpenBaoCluster && is_absent(&error) => {
-                if !std::mem::replace(&mut absent, true) {
-                    tracing::warn!(
-                        kind = kind.as_str(),
-                        "the cluster does not know this kind: taken as none, asked again later"
-                    );
-                }
-                Some(Step::None)
+                let text = "the cluster does not know this kind: taken as none, asked again later";
+                complain(kind, text, &mut complaint);
+                Some(Step::Absent)
             }
             Err(error) => {
-                tracing::warn!(kind = kind.as_str(), %error, "watch interrupted, trying again");
-                None
+                complain(kind, &error.to_string(), &mut complaint);
+                Some(Step::Interrupted)
             }
         };
         if let Some(step) = step
@@ -79,6 +78,18 @@ async fn follow(client: Client, kind: Kind, steps: mpsc::Sender<(Kind, Step)>) {
         {
             return;
         }
+    }
+}
+
+/// Logs what is wrong with a watch once, however often it comes back.
+fn complain(kind: Kind, problem: &str, last: &mut Option<String>) {
+    if last.as_deref() != Some(problem) {
+        tracing::warn!(
+            kind = kind.as_str(),
+            problem,
+            "watch interrupted, trying again"
+        );
+        *last = Some(problem.to_owned());
     }
 }
 
@@ -113,7 +124,7 @@ fn is_absent(error: &watcher::Error) -> bool {
 /// `None` where an event says nothing about the facts.
 fn step(kind: Kind, event: Event<DynamicObject>) -> Option<Step> {
     match event {
-        Event::Init => Some(Step::Start),
+        Event::Init => None,
         Event::InitDone => Some(Step::Done),
         Event::InitApply(object) => fact(kind, object).map(Step::Listed),
         Event::Apply(object) => fact(kind, object).map(Step::Set),

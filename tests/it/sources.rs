@@ -1,4 +1,10 @@
 //! Sources: folders of manifests that change, and a cluster's watches that break.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests fail as tests do"
+)]
+
 mod cluster;
 mod folder;

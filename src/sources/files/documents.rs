@@ -67,6 +67,7 @@ fn without_place(message: &str) -> String {
 
 fn yaml(path: &Path, text: &str) -> Result<Vec<(usize, Value)>, LoadError> {
     // The platform's own files: a dump of a large cluster is no attack, an alias bomb still is.
+    // Numbers are read as kubectl reads them, where `010` is eight.
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
             max_documents: 1_000_000,
@@ -74,6 +75,7 @@ fn yaml(path: &Path, text: &str) -> Result<Vec<(usize, Value)>, LoadError> {
             max_nodes: 50_000_000,
             max_total_scalar_bytes: 1024 * 1024 * 1024,
         },
+        legacy_octal_numbers: true,
         with_snippet: false,
     };
     let documents: Result<Vec<Spanned<Value>>, _> =

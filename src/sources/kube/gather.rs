@@ -17,9 +17,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// What happened in one watch.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Step {
-    /// A list begins.
-    Start,
-    /// An object of that list.
+    /// An object of a list.
     Listed(Object),
     /// The list is whole: what it does not have is gone.
     Done,
@@ -27,8 +25,10 @@ pub(super) enum Step {
     Set(Object),
     /// An object is gone.
     Remove(ObjectRef),
-    /// The kind itself is not there, so no object of it is.
-    None,
+    /// The watch is lost; a list that was not whole begins anew.
+    Interrupted,
+    /// The cluster does not know the kind, so there is no object of it.
+    Absent,
 }
 
 /// Gathers steps into snapshots.
@@ -70,9 +70,6 @@ impl Gatherer {
 
     fn take(&mut self, (kind, step): (Kind, Step), changes: &mut Vec<Change>) {
         match step {
-            Step::Start => {
-                self.lists.insert(kind, Vec::new());
-            }
             Step::Listed(object) => self.lists.entry(kind).or_default().push(object),
             Step::Done => {
                 let listed = self.lists.remove(&kind).unwrap_or_default();
@@ -80,7 +77,10 @@ impl Gatherer {
             }
             Step::Set(object) => changes.push(Change::Set(object)),
             Step::Remove(reference) => changes.push(Change::Remove(reference)),
-            Step::None => {
+            Step::Interrupted => {
+                self.lists.remove(&kind);
+            }
+            Step::Absent => {
                 self.lists.remove(&kind);
                 self.replace(kind, Vec::new(), changes);
             }

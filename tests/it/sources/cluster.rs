@@ -127,7 +127,7 @@ fn start(server: &ApiServer) -> Facts {
 async fn until(facts: &mut Facts, holds: impl Fn(&Snapshot) -> bool) -> Arc<Snapshot> {
     let known =
         facts.wait_for(|snapshot| snapshot.as_ref().is_some_and(|snapshot| holds(snapshot)));
-    let known = timeout(Duration::from_secs(60), known)
+    let known = timeout(Duration::from_mins(1), known)
         .await
         .expect("in time")
         .expect("open");

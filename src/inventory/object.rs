@@ -1,0 +1,85 @@
+//! One object of any kind, and one change of it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::read::API_SERVER_SERVICE;
+use super::{Cluster, Fact, Kind, Meta, Namespace, ObjectRef, Policy};
+
+/// One object that the inventory keeps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Object {
+    /// An OpenBaoCluster.
+    Cluster(Fact<Cluster>),
+    /// A NetworkPolicy.
+    Policy(Fact<Policy>),
+    /// A Namespace.
+    Namespace(Fact<Namespace>),
+    /// Cluster addresses of the Service `default/kubernetes`.
+    ApiServer(Vec<IpAddr>),
+}
+
+/// One change of the inventory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The object is there, in this state.
+    Set(Object),
+    /// The object is gone.
+    Remove(ObjectRef),
+}
+
+impl Object {
+    /// Which object it is.
+    pub fn reference(&self) -> ObjectRef {
+        let named = |kind, namespace: &Arc<str>, name: &Arc<str>| ObjectRef {
+            kind,
+            namespace: namespace.clone(),
+            name: name.clone(),
+        };
+        match self {
+            Self::Cluster(fact) => {
+                let meta = fact.meta();
+                named(Kind::OpenBaoCluster, &meta.namespace, &meta.name)
+            }
+            Self::Policy(fact) => {
+                let meta = fact.meta();
+                named(Kind::NetworkPolicy, &meta.namespace, &meta.name)
+            }
+            Self::Namespace(fact) => named(Kind::Namespace, &"".into(), fact.name()),
+            Self::ApiServer(_) => {
+                let (namespace, name) = API_SERVER_SERVICE;
+                named(Kind::Service, &namespace.into(), &name.into())
+            }
+        }
+    }
+}
+
+impl Fact<Policy> {
+    /// Its metadata, as far as it could be read.
+    pub fn meta(&self) -> &Meta {
+        match self {
+            Self::Read(policy) => &policy.meta,
+            Self::Unreadable(broken) => &broken.meta,
+        }
+    }
+}
+
+impl Fact<Cluster> {
+    /// Its metadata, as far as it could be read.
+    pub fn meta(&self) -> &Meta {
+        match self {
+            Self::Read(cluster) => &cluster.meta,
+            Self::Unreadable(broken) => &broken.meta,
+        }
+    }
+}
+
+impl Fact<Namespace> {
+    /// Its name.
+    pub fn name(&self) -> &Arc<str> {
+        match self {
+            Self::Read(namespace) => &namespace.name,
+            Self::Unreadable(broken) => &broken.meta.name,
+        }
+    }
+}

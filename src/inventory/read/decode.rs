@@ -1,0 +1,139 @@
+//! From text or a value to the typed parts of an object, or to the reason why not.
+
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::Value;
+
+use crate::inventory::meta::WrittenMeta;
+use crate::inventory::rules::shown;
+use crate::inventory::{Malformed, Meta, ObjectRef, Unreadable};
+
+/// An object as it was written, as far as its kind matters.
+#[derive(Debug, Deserialize)]
+#[serde(expecting = "an object")]
+struct Written<S, T = IgnoredAny> {
+    #[serde(default)]
+    metadata: Option<WrittenMeta>,
+    #[serde(default = "Option::default")]
+    spec: Option<S>,
+    #[serde(default = "Option::default")]
+    status: Option<T>,
+}
+
+/// Where an object is decoded from.
+#[derive(Clone, Copy)]
+pub(super) enum Source<'a> {
+    Json(&'a [u8]),
+    Value(&'a Value),
+}
+
+/// Metadata, spec and status.
+pub(super) type Parts<S, T> = (Meta, Option<S>, Option<T>);
+
+impl Source<'_> {
+    /// The parts of the object, metadata completed from `fallback`.
+    pub(super) fn decode<S, T>(self, fallback: &ObjectRef) -> Result<Parts<S, T>, Box<Unreadable>>
+    where
+        S: DeserializeOwned,
+        T: DeserializeOwned,
+    {
+        // serde would take a list for a struct with its fields in order; the API would not.
+        let written = match self {
+            Self::Json(json) if !json.trim_ascii_start().starts_with(b"[") => {
+                serde_json::from_slice::<Written<S, T>>(json)
+            }
+            Self::Value(value) if !value.is_array() => Written::<S, T>::deserialize(value),
+            _ => Err(serde::de::Error::invalid_type(
+                serde::de::Unexpected::Seq,
+                &"an object",
+            )),
+        };
+        match written {
+            Ok(written) => {
+                let meta = written.metadata.unwrap_or_default().or(fallback);
+                Ok((meta, written.spec, written.status))
+            }
+            Err(error) => Err(self.explain::<Written<S, T>>(fallback, &error)),
+        }
+    }
+
+    /// Why the object does not decode, and what of its metadata does.
+    fn explain<W: DeserializeOwned>(
+        self,
+        fallback: &ObjectRef,
+        error: &serde_json::Error,
+    ) -> Box<Unreadable> {
+        let owned;
+        let value = match self {
+            Self::Value(value) => value,
+            Self::Json(json) => {
+                owned = serde_json::from_slice(json).unwrap_or_default();
+                &owned
+            }
+        };
+        let metadata = value.get("metadata").unwrap_or(&Value::Null);
+        let at = match self {
+            // What is no JSON has no value to point into.
+            Self::Json(_) if !error.is_data() => None,
+            _ => serde_path_to_error::deserialize::<_, W>(value).err(),
+        };
+        let problem = at.map_or_else(
+            || Malformed {
+                path: String::new(),
+                value: String::new(),
+                problem: expectation(&error.to_string()),
+            },
+            |at| misfit(value, &at),
+        );
+        Box::new(Unreadable {
+            meta: lenient_meta(metadata, fallback),
+            problems: vec![problem],
+        })
+    }
+}
+
+/// The place where decoding stopped.
+fn misfit(root: &Value, error: &serde_path_to_error::Error<serde_json::Error>) -> Malformed {
+    use serde_path_to_error::Segment;
+    let mut value = Some(root);
+    for segment in error.path() {
+        value = match segment {
+            Segment::Seq { index } => value.and_then(|value| value.get(index)),
+            Segment::Map { key } => value.and_then(|value| value.get(key)),
+            Segment::Enum { .. } | Segment::Unknown => None,
+        };
+    }
+    let path = error.path().to_string();
+    Malformed {
+        path: if path == "." { String::new() } else { path },
+        value: value.map(shown).unwrap_or_default(),
+        problem: expectation(&error.inner().to_string()),
+    }
+}
+
+/// serde's `invalid type: X, expected Y` in this house's order of words; other texts as they are.
+fn expectation(text: &str) -> String {
+    let parts = text.split_once(", expected ");
+    let found = parts.and_then(|(found, expected)| Some((found.split_once(": ")?.1, expected)));
+    match found {
+        Some((found, expected)) => format!("expected {expected}, found {found}"),
+        None => text.to_owned(),
+    }
+}
+
+/// Each field of the metadata that decodes on its own.
+fn lenient_meta(metadata: &Value, fallback: &ObjectRef) -> Meta {
+    if let Ok(whole) = WrittenMeta::deserialize(metadata) {
+        return whole.or(fallback);
+    }
+    let mut kept = serde_json::Map::new();
+    for (field, value) in metadata.as_object().into_iter().flatten() {
+        let alone = Value::from_iter([(field.clone(), value.clone())]);
+        if WrittenMeta::deserialize(&alone).is_ok() {
+            kept.insert(field.clone(), value.clone());
+        }
+    }
+    WrittenMeta::deserialize(&Value::Object(kept))
+        .unwrap_or_default()
+        .or(fallback)
+}

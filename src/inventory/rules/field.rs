@@ -1,0 +1,113 @@
+//! Places in an object, and what is wrong there.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::inventory::Malformed;
+
+/// A place in an object. Written out only when something is wrong there.
+#[derive(Clone, Copy, Debug)]
+pub struct FieldPath<'a> {
+    parent: Option<&'a FieldPath<'a>>,
+    step: Step<'a>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step<'a> {
+    Field(&'a str),
+    Index(usize),
+    Key(&'a str),
+}
+
+impl<'a> FieldPath<'a> {
+    /// The path `text`, from the object's root.
+    pub const fn root(text: &'a str) -> Self {
+        Self {
+            parent: None,
+            step: Step::Field(text),
+        }
+    }
+
+    /// The field `name` of this place.
+    pub const fn field(&'a self, name: &'a str) -> Self {
+        self.then(Step::Field(name))
+    }
+
+    /// Element `at` of the list at this place.
+    pub const fn index(&'a self, at: usize) -> Self {
+        self.then(Step::Index(at))
+    }
+
+    /// The value of `key` in the map at this place.
+    pub const fn key(&'a self, key: &'a str) -> Self {
+        self.then(Step::Key(key))
+    }
+
+    const fn then(&'a self, step: Step<'a>) -> Self {
+        Self {
+            parent: Some(self),
+            step,
+        }
+    }
+}
+
+impl fmt::Display for FieldPath<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(parent) = self.parent {
+            parent.fmt(f)?;
+        }
+        match self.step {
+            Step::Field(name) if self.parent.is_some() => write!(f, ".{name}"),
+            Step::Field(name) => f.write_str(name),
+            Step::Index(at) => write!(f, "[{at}]"),
+            Step::Key(key) => write!(f, "[{key}]"),
+        }
+    }
+}
+
+/// How much of a value is shown, in characters.
+const SHOWN: usize = 200;
+
+/// A value as compact JSON, cut where it is long.
+pub(in crate::inventory) fn shown(value: &impl Serialize) -> String {
+    let text = serde_json::to_string(value).unwrap_or_default();
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+/// Everything that is wrong so far.
+#[derive(Debug, Default)]
+pub(in crate::inventory) struct Problems(Vec<Malformed>);
+
+impl Problems {
+    /// One more problem with `value` at `path`.
+    pub(in crate::inventory) fn add(
+        &mut self,
+        path: &FieldPath<'_>,
+        value: &impl Serialize,
+        problem: impl Into<String>,
+    ) {
+        self.0.push(Malformed {
+            path: path.to_string(),
+            value: shown(value),
+            problem: problem.into(),
+        });
+    }
+
+    /// All of them.
+    pub(in crate::inventory) fn into_list(self) -> Vec<Malformed> {
+        self.0
+    }
+
+    /// `value`, where nothing is wrong.
+    pub(in crate::inventory) fn or<T>(self, value: T) -> Result<T, Vec<Malformed>> {
+        if self.0.is_empty() {
+            Ok(value)
+        } else {
+            Err(self.0)
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! What an OpenBaoCluster declares.
+
+use openbao_perimeter::inventory::{Malformed, Profile};
+use serde_json::{Value, json};
+
+use super::cluster;
+
+#[test]
+fn a_cluster_without_anything_is_read() {
+    for spec in [
+        Value::Null,
+        json!({}),
+        json!({"network": null, "unknown": {"x": 1}}),
+    ] {
+        let cluster = cluster(&spec);
+        assert_eq!(
+            cluster.network,
+            openbao_perimeter::inventory::Network::default()
+        );
+        assert_eq!((cluster.profile, cluster.gateway_namespace), (None, None));
+    }
+}
+
+#[test]
+fn a_clusters_texts_are_trimmed_and_blank_ones_skipped() {
+    let cluster = cluster(&json!({"network": {
+        "apiServerCIDR": " 10.43.0.1/16 ",
+        "apiServerEndpointIPs": [" ", " 192.0.2.1 ", "::ffff:192.0.2.2", "example.org", "10.0.0.1/32"],
+        "dnsNamespace": " openshift-dns ",
+        "dnsEndpointIPs": ["", "169.254.20.10", "2001:db8::53"],
+    }}));
+    let network = cluster.network;
+    let cidr = network
+        .api_server_cidr
+        .expect("declared")
+        .expect("readable");
+    assert_eq!(
+        cidr.canonical().map(|net| net.to_string()).as_deref(),
+        Some("10.43.0.0/16")
+    );
+    assert_eq!(network.dns_namespace.as_deref(), Some("openshift-dns"));
+    let read: Vec<Result<String, Vec<String>>> = network
+        .api_server_endpoints
+        .into_iter()
+        .map(|entry| {
+            entry
+                .map(|address| address.to_string())
+                .map_err(|problems| problems.into_iter().map(|problem| problem.path).collect())
+        })
+        .collect();
+    assert_eq!(
+        read,
+        [
+            Ok("192.0.2.1".to_owned()),
+            Ok("192.0.2.2".to_owned()),
+            Err(vec!["spec.network.apiServerEndpointIPs[3]".to_owned()]),
+            Err(vec!["spec.network.apiServerEndpointIPs[4]".to_owned()]),
+        ]
+    );
+    assert_eq!(network.dns_endpoints.len(), 2);
+    let blank = self::cluster(&json!({"network": {"apiServerCIDR": " ", "dnsNamespace": ""}}));
+    assert_eq!(
+        (blank.network.api_server_cidr, blank.network.dns_namespace),
+        (None, None)
+    );
+}
+
+#[test]
+fn what_is_wrong_with_one_declaration_stays_with_it() {
+    let cluster = cluster(&json!({"network": {
+        "apiServerCIDR": "everywhere",
+        "ingressRules": [{"ports": [{"port": 8200}]}, {"from": [{"ipBlock": {"cidr": "::/0"}, "podSelector": {}}]}],
+        "egressRules": [{"to": [{"ipBlock": {"cidr": "nowhere"}}, {}], "ports": [{"endPort": 1}]}],
+        "trustedIngressPeers": [{"namespaceSelector": {}}, {}],
+    }}));
+    let paths = |problems: &[Malformed]| -> Vec<String> {
+        problems
+            .iter()
+            .map(|problem| problem.path.clone())
+            .collect()
+    };
+    let network = &cluster.network;
+    let cidr = network.api_server_cidr.as_ref().expect("declared");
+    assert_eq!(
+        paths(cidr.as_ref().unwrap_err()),
+        ["spec.network.apiServerCIDR"]
+    );
+    assert!(network.ingress_rules[0].is_ok());
+    assert_eq!(
+        paths(network.ingress_rules[1].as_ref().unwrap_err()),
+        ["spec.network.ingressRules[1].from[0]"]
+    );
+    assert_eq!(
+        paths(network.egress_rules[0].as_ref().unwrap_err()),
+        [
+            "spec.network.egressRules[0].to[0].ipBlock.cidr",
+            "spec.network.egressRules[0].to[1]",
+            "spec.network.egressRules[0].ports[0].endPort",
+        ]
+    );
+    assert!(network.trusted_ingress_peers[0].is_ok());
+    assert_eq!(
+        paths(network.trusted_ingress_peers[1].as_ref().unwrap_err()),
+        ["spec.network.trustedIngressPeers[1]"]
+    );
+}
+
+#[test]
+fn a_clusters_zone_fields_are_read() {
+    let spec = json!({
+        "profile": "Hardened",
+        "podMetadata": {"labels": {"team": "a"}},
+        "readReplicas": {"replicas": 2, "template": {"metadata": {"labels": {"tier": "read"}}}},
+        "backup": {"target": {"workloadIdentity": {"podLabels": {"identity": "on"}}}},
+        "gateway": {"enabled": true, "gatewayRef": {"name": "gw", "namespace": " edge "}},
+        "ingress": {"enabled": true},
+    });
+    let read = cluster(&spec);
+    assert_eq!(read.profile, Some(Profile::Hardened));
+    assert_eq!(read.pod_labels.len(), 2);
+    assert_eq!(
+        read.job_labels.get("identity").map(AsRef::as_ref),
+        Some("on")
+    );
+    assert_eq!(read.gateway_namespace.as_deref(), Some("edge"));
+    assert!(read.ingress_enabled);
+
+    let off = cluster(
+        &json!({"profile": "Relaxed", "gateway": {"enabled": false, "gatewayRef": {"namespace": "edge"}}}),
+    );
+    assert_eq!(
+        (off.profile, off.gateway_namespace, off.ingress_enabled),
+        (None, None, false)
+    );
+    let own = cluster(&json!({"gateway": {"enabled": true, "gatewayRef": {"name": "gw"}}}));
+    assert_eq!(
+        own.gateway_namespace.as_deref(),
+        Some("bao"),
+        "the cluster's own by default"
+    );
+}

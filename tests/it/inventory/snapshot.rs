@@ -1,0 +1,173 @@
+//! Objects by kind, snapshots made of them, and the schema.
+
+use std::sync::Arc;
+
+use openbao_perimeter::cli::crds;
+use openbao_perimeter::inventory::{Change, Fact, Kind, Object, Snapshot, read};
+use serde_json::{Value, json};
+
+#[test]
+fn objects_are_known_by_group_and_kind() {
+    let object = |version: &str, kind: &str, name: &str, extra: Value| {
+        let mut value = json!({"apiVersion": version, "kind": kind, "metadata": {"name": name}});
+        value
+            .as_object_mut()
+            .expect("an object")
+            .extend(extra.as_object().cloned().unwrap_or_default());
+        read::object(&value)
+    };
+    let none = || json!({});
+    assert!(matches!(
+        object("networking.k8s.io/v1", "NetworkPolicy", "a", none()),
+        Some(Object::Policy(_))
+    ));
+    assert!(matches!(
+        object("openbao.org/v1beta1", "OpenBaoCluster", "a", none()),
+        Some(Object::Cluster(_))
+    ));
+    for (version, kind) in [
+        ("crd.projectcalico.org/v1", "NetworkPolicy"),
+        ("v1", "NetworkPolicy"),
+        ("v1", "ConfigMap"),
+        ("example.org/v1", "Namespace"),
+    ] {
+        assert_eq!(object(version, kind, "a", none()), None, "{version} {kind}");
+    }
+    let terminating = |extra| match object("v1", "Namespace", "a", extra) {
+        Some(Object::Namespace(Fact::Read(namespace))) => namespace.terminating,
+        other => panic!("{other:?} is no namespace"),
+    };
+    assert!(!terminating(json!({"status": {"phase": "Active"}})));
+    assert!(terminating(json!({"status": {"phase": "Terminating"}})));
+    assert!(terminating(
+        json!({"metadata": {"name": "a", "deletionTimestamp": "2026-01-01T00:00:00Z"}})
+    ));
+}
+
+#[test]
+fn only_the_api_servers_own_service_is_kept() {
+    let service = |namespace: &str, name: &str, spec: Value| {
+        let metadata = json!({"name": name, "namespace": namespace});
+        read::object(
+            &json!({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}),
+        )
+    };
+    let addresses = |spec| match service("default", "kubernetes", spec) {
+        Some(Object::ApiServer(addresses)) => addresses
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>(),
+        other => panic!("{other:?} is not the API server's service"),
+    };
+    assert_eq!(
+        addresses(json!({"clusterIP": "10.96.0.1", "clusterIPs": ["10.96.0.1", "fd00::1"]})),
+        ["10.96.0.1", "fd00::1"]
+    );
+    assert_eq!(addresses(json!({"clusterIP": "10.96.0.1"})), ["10.96.0.1"]);
+    assert!(addresses(json!({"clusterIP": "None", "clusterIPs": ["None"]})).is_empty());
+    assert_eq!(
+        service("bao", "kubernetes", json!({"clusterIP": "10.96.0.1"})),
+        None
+    );
+    assert_eq!(
+        service("default", "web", json!({"clusterIP": "10.96.0.1"})),
+        None
+    );
+}
+
+fn policy_object(namespace: &str, name: &str, spec: &Value) -> Object {
+    let metadata = json!({"name": name, "namespace": namespace});
+    let value = json!({
+        "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": metadata, "spec": spec,
+    });
+    read::object(&value).expect("a policy")
+}
+
+#[test]
+fn a_snapshot_shares_every_namespace_that_did_not_change() {
+    let set = |namespace, name| Change::Set(policy_object(namespace, name, &json!({})));
+    let first = Snapshot::default().apply([set("a", "x"), set("b", "x"), set("c", "x")]);
+    let remove = Change::Remove(policy_object("c", "x", &json!({})).reference());
+    let second = first.apply([set("a", "y"), set("b", "x"), remove]);
+    let same = |name: &str| {
+        let (before, after) = (first.namespace(name), second.namespace(name));
+        before
+            .zip(after)
+            .map(|(before, after)| Arc::ptr_eq(before, after))
+    };
+    assert_eq!(same("a"), Some(false));
+    assert_eq!(same("b"), Some(true), "the same state is no change");
+    assert_eq!(same("c"), None, "nothing is left of it");
+    assert_eq!(
+        (
+            first.count(Kind::NetworkPolicy),
+            second.count(Kind::NetworkPolicy)
+        ),
+        (3, 3)
+    );
+    let reread = Snapshot::default()
+        .apply([set("a", "x"), set("a", "y"), set("b", "z")])
+        .sharing(&second);
+    let kept = |name: &str| {
+        let (before, after) = (second.namespace(name), reread.namespace(name));
+        before
+            .zip(after)
+            .map(|(before, after)| Arc::ptr_eq(before, after))
+    };
+    assert_eq!((kept("a"), kept("b")), (Some(true), Some(false)));
+}
+
+#[test]
+fn an_unreadable_object_stays_in_the_snapshot() {
+    let broken = policy_object("a", "x", &json!({"ingress": [{"from": [{}]}]}));
+    let snapshot = Snapshot::default().apply([Change::Set(broken.clone())]);
+    let listed: Vec<_> = snapshot.unreadable().collect();
+    assert!(matches!(&listed[..], [(Kind::NetworkPolicy, broken)] if &*broken.meta.name == "x"));
+    assert!(snapshot.policy("a", "x").is_some());
+    assert_eq!(
+        snapshot.references(Kind::NetworkPolicy),
+        [broken.reference()]
+    );
+}
+
+#[test]
+fn the_schema_is_structural_and_keeps_what_it_does_not_know() {
+    let yaml = crds::yaml().expect("yaml");
+    let crd: Value = serde_saphyr::from_str(&yaml).expect("yaml again");
+    assert_eq!(crd["metadata"]["name"], "openbaoclusters.openbao.org");
+    assert_eq!(crd["spec"]["names"]["shortNames"], json!(["bao", "baoc"]));
+    let version = &crd["spec"]["versions"][0];
+    assert_eq!(version["name"], "v1alpha1");
+    assert_eq!(version["subresources"]["status"], json!({}));
+    let schema = &version["schema"]["openAPIV3Schema"]["properties"];
+    for block in [
+        &schema["spec"],
+        &schema["status"],
+        &schema["spec"]["properties"]["network"],
+    ] {
+        assert_eq!(
+            block["x-kubernetes-preserve-unknown-fields"],
+            json!(true),
+            "{block}"
+        );
+        assert_eq!(block["type"], "object", "{block}");
+    }
+    let network = &schema["spec"]["properties"]["network"]["properties"];
+    for field in [
+        "apiServerCIDR",
+        "apiServerEndpointIPs",
+        "dnsNamespace",
+        "dnsEndpointIPs",
+        "egressRules",
+        "ingressRules",
+        "trustedIngressPeers",
+    ] {
+        assert!(network[field].is_object(), "{field}");
+    }
+    let port =
+        &network["ingressRules"]["items"]["properties"]["ports"]["items"]["properties"]["port"];
+    assert_eq!(port["x-kubernetes-int-or-string"], json!(true));
+    for word in ["$ref", "anyOf", "oneOf", "\"enum\"", "definitions"] {
+        assert!(!crd.to_string().contains(word), "{word} in {yaml}");
+    }
+}
