@@ -143,7 +143,12 @@ impl Admission {
         }
     }
 
-    fn validate(&self, envelope: &Envelope<'_>, request: &review::Request, noted: Record) -> Answer {
+    fn validate(
+        &self,
+        envelope: &Envelope<'_>,
+        request: &review::Request,
+        noted: Record,
+    ) -> Answer {
         let world = self.world.load();
         let (verdict, baseline) = match world.as_deref() {
             Some(world) => (review::review(world, request), Some(world.posture.baseline)),
@@ -176,7 +181,10 @@ impl Admission {
         };
         reviewed(
             respond::repaired(&envelope.uid, patch.as_ref(), &repairs.warnings),
-            Record { resolution, ..noted },
+            Record {
+                resolution,
+                ..noted
+            },
         )
     }
 }

@@ -159,7 +159,11 @@ impl Record {
 
     /// The codes found, each once, in order, joined by commas.
     pub fn codes(&self) -> String {
-        let mut codes: Vec<&str> = self.findings.iter().map(|(code, _)| code.as_str()).collect();
+        let mut codes: Vec<&str> = self
+            .findings
+            .iter()
+            .map(|(code, _)| code.as_str())
+            .collect();
         codes.sort_unstable();
         codes.dedup();
         codes.join(",")

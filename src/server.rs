@@ -170,7 +170,14 @@ impl Port {
     }
 
     async fn serve(self, shutdown: Shutdown) {
-        listener::serve(self.listener, self.front, self.router, self.limits, shutdown).await;
+        listener::serve(
+            self.listener,
+            self.front,
+            self.router,
+            self.limits,
+            shutdown,
+        )
+        .await;
     }
 }
 

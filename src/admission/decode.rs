@@ -11,9 +11,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::envelope::Envelope;
-use crate::inventory::{
-    Cluster, Fact, Kind, Malformed, Meta, ObjectRef, Policy, Unreadable, read,
-};
+use crate::inventory::{Cluster, Fact, Kind, Malformed, Meta, ObjectRef, Policy, Unreadable, read};
 use crate::review::{Edit, Operation, Request, Subject, Writer};
 
 /// What is to be done with a review.
@@ -50,7 +48,12 @@ pub fn decode(envelope: &Envelope<'_>) -> Decoded {
         operation,
         writer: Writer {
             name: envelope.user.name.to_string(),
-            groups: envelope.user.groups.iter().map(ToString::to_string).collect(),
+            groups: envelope
+                .user
+                .groups
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
         },
         subject,
     })
@@ -235,27 +238,24 @@ fn spec_changed<T: Judged>(
     let (Some(old), Some(new)) = (spec(old), spec(new)) else {
         return true;
     };
-    let value = |spec: Option<&RawValue>| match spec {
-        None => Some(Value::Null),
-        Some(spec) => serde_json::from_str(spec.get()).ok(),
-    };
-    if old.map(RawValue::get) == new.map(RawValue::get) {
+    if old == new {
         return false;
     }
-    // A spec nested too deep to be compared counts as changed.
-    value(old)
-        .zip(value(new))
-        .is_none_or(|(old, new): (Value, Value)| old != new)
+    let value = |spec| serde_json::from_str::<Value>(spec);
+    match (value(old), value(new)) {
+        (Ok(old), Ok(new)) => old != new,
+        // A spec that is nested too deep to be compared counts as changed.
+        _ => true,
+    }
 }
 
-/// `spec` of an object, unread; `None` where there is no object to have one.
-fn spec(object: Option<&RawValue>) -> Option<Option<&RawValue>> {
+/// The text of an object's `spec`, `null` where it has none; `None` where there is no object.
+fn spec(object: Option<&RawValue>) -> Option<&str> {
     #[derive(Deserialize)]
     struct Spec<'a> {
         #[serde(borrow, default)]
         spec: Option<&'a RawValue>,
     }
-    serde_json::from_str::<Spec<'_>>(object?.get())
-        .ok()
-        .map(|object| object.spec)
+    let object: Spec<'_> = serde_json::from_str(object?.get()).ok()?;
+    Some(object.spec.map_or("null", RawValue::get))
 }

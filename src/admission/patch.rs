@@ -105,7 +105,12 @@ impl Draft {
             return;
         }
         let value = |direction: Direction| Value::from(direction.policy_type());
-        if self.spec.policy_types.as_ref().is_some_and(|types| !types.is_empty()) {
+        if self
+            .spec
+            .policy_types
+            .as_ref()
+            .is_some_and(|types| !types.is_empty())
+        {
             for direction in missing {
                 self.add(&["spec", "policyTypes", "-"], value(direction));
             }

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::envelope::{API_VERSION, KIND};
 use crate::review::{Outcome, Verdict, render};
-use crate::rules::{Finding, Level};
+use crate::rules::{Code, Finding, Level};
 
 /// Warnings that one response carries, before the rest are only counted: clients print each as
 /// a line, and the API server cuts long lists.
@@ -182,7 +182,7 @@ fn annotations<'a>(verdict: &Verdict, baseline: Option<&str>) -> BTreeMap<&'a st
     if let Some(baseline) = baseline {
         notes.insert("baseline", baseline.to_owned());
     }
-    let codes: Vec<&str> = verdict.codes().into_iter().map(|code| code.as_str()).collect();
+    let codes: Vec<&str> = verdict.codes().into_iter().map(Code::as_str).collect();
     if !codes.is_empty() {
         notes.insert("codes", codes.join(","));
     }

@@ -45,7 +45,11 @@ impl std::fmt::Display for Visible<'_> {
             return f.write_str(self.0);
         }
         for character in self.0.chars().take(SHOWN) {
-            let visible = if character.is_control() { '?' } else { character };
+            let visible = if character.is_control() {
+                '?'
+            } else {
+                character
+            };
             std::fmt::Write::write_char(f, visible)?;
         }
         Ok(())
@@ -58,7 +62,10 @@ mod tests {
 
     #[test]
     fn a_name_with_a_line_break_stays_on_its_line() {
-        assert_eq!(Visible("a\nERROR b\u{1b}[31m").to_string(), "a?ERROR b?[31m");
+        assert_eq!(
+            Visible("a\nERROR b\u{1b}[31m").to_string(),
+            "a?ERROR b?[31m"
+        );
     }
 
     #[test]

@@ -150,7 +150,11 @@ impl Metrics {
             "Connections to the review port that have ended",
             self.connections.clone(),
         );
-        all.register("open_connections", "Connections to the review port", self.open.clone());
+        all.register(
+            "open_connections",
+            "Connections to the review port",
+            self.open.clone(),
+        );
         all.register(
             "certificate_expiry_seconds",
             "Unix time at which the served certificate expires",
@@ -184,13 +188,17 @@ impl Metrics {
                 Level::Warn => "warn",
             };
             let code = code.as_str();
-            self.findings.get_or_create(&FindingLabels { code, level }).inc();
+            self.findings
+                .get_or_create(&FindingLabels { code, level })
+                .inc();
         }
     }
 
     /// Counts a request that was answered by an HTTP error; `outcome` names the error.
     pub fn rejected(&self, outcome: &'static str) {
-        self.refused_requests.get_or_create(&OutcomeLabels { outcome }).inc();
+        self.refused_requests
+            .get_or_create(&OutcomeLabels { outcome })
+            .inc();
     }
 
     /// Counts a caught panic.
@@ -212,7 +220,9 @@ impl Metrics {
     pub fn disconnected(&self, end: ConnectionEnd) {
         self.open.dec();
         let outcome = end.as_str();
-        self.connections.get_or_create(&OutcomeLabels { outcome }).inc();
+        self.connections
+            .get_or_create(&OutcomeLabels { outcome })
+            .inc();
     }
 
     /// Notes when the served certificate expires, in seconds of Unix time.
@@ -248,12 +258,14 @@ impl Metrics {
             for fact in facts.policies.values() {
                 note(1, fact.read().is_some());
             }
-            for fact in &facts.namespace {
+            if let Some(fact) = &facts.namespace {
                 note(2, fact.read().is_some());
             }
         }
         for (kind, objects, unreadable) in counts {
-            let labels = KindLabels { kind: kind.as_str() };
+            let labels = KindLabels {
+                kind: kind.as_str(),
+            };
             self.objects.get_or_create(&labels).set(objects);
             self.unreadable.get_or_create(&labels).set(unreadable);
         }

@@ -95,7 +95,9 @@ pub async fn serve(
             () = shutdown.reached(Phase::Draining) => break,
             accepted = accept(&listener, &slots) => accepted,
         };
-        let Some((stream, slot)) = accepted else { break };
+        let Some((stream, slot)) = accepted else {
+            break;
+        };
         let connection = Connection {
             router: router.clone(),
             limits,

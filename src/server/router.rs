@@ -42,9 +42,11 @@ impl Desk {
 /// The webhooks. Everything else is 404, another method 405.
 pub fn router(desk: Desk) -> Router {
     let at = |point: Point| {
-        post(move |State(desk): State<Desk>, request: Request| async move {
-            review(&desk, point, request).await
-        })
+        post(
+            move |State(desk): State<Desk>, request: Request| async move {
+                review(&desk, point, request).await
+            },
+        )
     };
     let shed = desk.metrics.clone();
     let panicked = desk.metrics.clone();
@@ -89,9 +91,10 @@ async fn review(desk: &Desk, point: Point, request: Request) -> Response {
             answer.body,
         )
             .into_response(),
-        Protocol::NotAReview => {
-            text(StatusCode::BAD_REQUEST, String::from_utf8_lossy(&answer.body).into_owned())
-        }
+        Protocol::NotAReview => text(
+            StatusCode::BAD_REQUEST,
+            String::from_utf8_lossy(&answer.body).into_owned(),
+        ),
     }
 }
 

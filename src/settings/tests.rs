@@ -57,5 +57,8 @@ fn an_unknown_baseline_is_refused() {
         baseline: Some("v9".into()),
         ..Settings::default()
     };
-    assert!(matches!(settings.posture(), Err(SettingsError::Baseline(_))));
+    assert!(matches!(
+        settings.posture(),
+        Err(SettingsError::Baseline(_))
+    ));
 }

@@ -1,3 +1,14 @@
-//! One integration binary; a module per subject.
+//! Integration tests, one binary; a module per subject.
+
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "helpers of tests are tests; clippy knows only the marked functions"
+)]
+
+mod answer;
+mod http;
 mod inventory;
 mod sources;
+mod support;
+mod tls;

@@ -1,0 +1,209 @@
+//! What the tests share: reviews, a router, a running server and a client for it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, Response, StatusCode, header};
+use http_body_util::BodyExt as _;
+use hyper_util::rt::TokioIo;
+use openbao_perimeter::admission::Admission;
+use openbao_perimeter::audit::Metrics;
+use openbao_perimeter::inventory::Snapshot;
+use openbao_perimeter::posture::Posture;
+use openbao_perimeter::review::World;
+use openbao_perimeter::server::listener::Limits;
+use openbao_perimeter::server::router::{Desk, router};
+use openbao_perimeter::server::shutdown::{Phase, Shutdown, Trigger};
+use openbao_perimeter::server::tls::Certificates;
+use openbao_perimeter::server::tls::ephemeral::Ephemeral;
+use openbao_perimeter::server::{Addresses, Parts, Server};
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+/// Longer than anything should take; a test that hangs fails instead.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) const UID: &str = "705ab4f5-6393-11e8-b7cc-42010a800002";
+
+/// A complete review of a NetworkPolicy's creation.
+pub(crate) fn review() -> Value {
+    json!({
+        "apiVersion": "admission.k8s.io/v1",
+        "kind": "AdmissionReview",
+        "request": {
+            "uid": UID,
+            "kind": {"group": "networking.k8s.io", "version": "v1", "kind": "NetworkPolicy"},
+            "resource": {
+                "group": "networking.k8s.io", "version": "v1", "resource": "networkpolicies"
+            },
+            "name": "web",
+            "namespace": "shop",
+            "operation": "CREATE",
+            "userInfo": {"username": "alice", "groups": ["system:authenticated"]},
+            "object": {
+                "apiVersion": "networking.k8s.io/v1",
+                "kind": "NetworkPolicy",
+                "metadata": {"name": "web", "namespace": "shop"},
+                "spec": {"podSelector": {"matchLabels": {"app": "web"}}, "policyTypes": ["Ingress"]}
+            },
+            "oldObject": null,
+            "dryRun": false
+        }
+    })
+}
+
+/// The review with one part of its request replaced.
+pub(crate) fn review_with(part: &str, value: Value) -> Value {
+    let mut review = review();
+    review["request"][part] = value;
+    review
+}
+
+/// An admission that knows of nothing.
+pub(crate) fn admission() -> Arc<Admission> {
+    let admission = Admission::new();
+    let snapshot = Arc::new(Snapshot::default());
+    admission.publish(World::compile(None, snapshot, Arc::new(Posture::default())));
+    Arc::new(admission)
+}
+
+/// A router in memory, and what it counts.
+pub(crate) fn desk(limits: Limits) -> (Router, Arc<Metrics>) {
+    let metrics = Arc::new(Metrics::new());
+    let desk = Desk::new(admission(), Arc::clone(&metrics), limits);
+    (router(desk), metrics)
+}
+
+pub(crate) fn post(path: &str, body: impl Into<Body>) -> Request<Body> {
+    Request::post(path)
+        .header(header::CONTENT_TYPE, "application/json")
+        .header(header::HOST, "localhost")
+        .body(body.into())
+        .unwrap()
+}
+
+pub(crate) async fn text<B>(response: Response<B>) -> (StatusCode, String)
+where
+    B: axum::body::HttpBody<Error: std::fmt::Debug>,
+{
+    let status = response.status();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    (status, String::from_utf8(body.to_vec()).unwrap())
+}
+
+/// A server on free loopback ports.
+pub(crate) struct Running {
+    pub(crate) addresses: Addresses,
+    pub(crate) trigger: Trigger,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) run: JoinHandle<()>,
+}
+
+pub(crate) async fn start(
+    certificates: Arc<Certificates>,
+    metrics: Arc<Metrics>,
+    limits: Limits,
+) -> Running {
+    let any = "127.0.0.1:0".parse().unwrap();
+    let asked = Addresses {
+        reviews: any,
+        probes: any,
+        metrics: any,
+    };
+    let parts = Parts {
+        admission: admission(),
+        metrics: Arc::clone(&metrics),
+        certificates,
+        limits,
+    };
+    let server = Server::bind(asked, parts).await.unwrap();
+    let trigger = Shutdown::trigger();
+    Running {
+        addresses: server.addresses(),
+        run: tokio::spawn(server.run(trigger.shutdown())),
+        trigger,
+        metrics,
+    }
+}
+
+/// A server with an ephemeral certificate, and the CA that made it.
+pub(crate) async fn start_ephemeral(limits: Limits) -> (Running, String) {
+    let made = Ephemeral::make().unwrap();
+    let metrics = Arc::new(Metrics::new());
+    let certificates = Arc::new(Certificates::new(made.served, Arc::clone(&metrics)));
+    (start(certificates, metrics, limits).await, made.ca_pem)
+}
+
+impl Running {
+    pub(crate) async fn stop(self) {
+        self.trigger.enter(Phase::Draining);
+        tokio::time::timeout(PATIENCE, self.run)
+            .await
+            .unwrap()
+            .unwrap();
+    }
+}
+
+/// A TLS connection to the webhooks that trusts `ca_pem` and speaks `versions`.
+pub(crate) async fn connect(
+    running: &Running,
+    ca_pem: &str,
+    versions: &[&'static SupportedProtocolVersion],
+) -> std::io::Result<TlsStream<TcpStream>> {
+    let mut roots = RootCertStore::empty();
+    for ca in CertificateDer::pem_slice_iter(ca_pem.as_bytes()) {
+        roots.add(ca.unwrap()).unwrap();
+    }
+    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(versions)
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let stream = TcpStream::connect(running.addresses.reviews).await?;
+    TlsConnector::from(Arc::new(config))
+        .connect(ServerName::try_from("localhost").unwrap(), stream)
+        .await
+}
+
+pub(crate) const BOTH: &[&SupportedProtocolVersion] =
+    &[&rustls::version::TLS13, &rustls::version::TLS12];
+
+/// One request over an open connection.
+pub(crate) async fn ask<IO>(stream: IO, request: Request<Body>) -> (StatusCode, String)
+where
+    IO: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+{
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    text(sender.send_request(request).await.unwrap()).await
+}
+
+/// A plain GET.
+pub(crate) async fn fetch(address: std::net::SocketAddr, path: &str) -> (StatusCode, String) {
+    let request = Request::get(path)
+        .header(header::HOST, "localhost")
+        .body(Body::empty())
+        .unwrap();
+    ask(TcpStream::connect(address).await.unwrap(), request).await
+}
+
+/// An empty folder of this test's own.
+pub(crate) fn folder(name: &str) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _absent = std::fs::remove_dir_all(&path);
+    std::fs::create_dir_all(&path).unwrap();
+    path
+}
