@@ -5,7 +5,7 @@
 //! vocabulary, one fresh value and absence; per block and port list one point of each part that
 //! they cut the line into. So a statement about all connections there are is one about these.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::perimeter::label::{NAMESPACE_NAME, Values};
 use crate::perimeter::port::{Port, Protocol};
 use crate::perimeter::rule::{Operator, Peer, PortEntry, PortRange, Rule, Selector};
 use crate::perimeter::zone::{OtherKeys, Zone};
-use crate::perimeter::{Direction, point};
+use crate::perimeter::{Direction, PeerSet, Region, point};
 
 /// The namespace of the protected pods.
 pub(crate) const HOME: &str = "bao";
@@ -46,6 +46,45 @@ pub(crate) struct Vocabulary {
     pub(crate) ports: fn() -> Vec<PortEntry>,
 }
 
+type Labels = BTreeMap<Arc<str>, Arc<str>>;
+
+/// A peer, with its labels as the engine takes them.
+#[derive(Debug)]
+struct PeerPoint {
+    endpoint: Endpoint,
+    namespace: Labels,
+    labels: Labels,
+}
+
+impl PeerPoint {
+    fn new(endpoint: Endpoint) -> Self {
+        let (namespace, labels) = match &endpoint {
+            Endpoint::Pod { namespace, labels } => (map(namespace), map(labels)),
+            Endpoint::Address(_) => (Labels::new(), Labels::new()),
+        };
+        Self {
+            endpoint,
+            namespace,
+            labels,
+        }
+    }
+
+    fn is_in(&self, set: &PeerSet) -> bool {
+        match (set, &self.endpoint) {
+            (PeerSet::Pods { namespaces, pods }, Endpoint::Pod { .. }) => {
+                namespaces.matches(&self.namespace) && pods.matches(&self.labels)
+            }
+            (PeerSet::V4(set), Endpoint::Address(IpAddr::V4(address))) => set.contains(*address),
+            (PeerSet::V6(set), Endpoint::Address(IpAddr::V6(address))) => set.contains(*address),
+            _ => false,
+        }
+    }
+}
+
+fn map(pairs: &LabelPairs) -> Labels {
+    pairs.iter().cloned().collect()
+}
+
 /// A vocabulary and everything that it can tell apart.
 #[derive(Debug)]
 pub(crate) struct World {
@@ -54,8 +93,8 @@ pub(crate) struct World {
     pub(crate) zone: Zone,
     ports: Vec<PortEntry>,
     /// One pod of the zone of each kind.
-    pub(crate) subjects: Vec<LabelPairs>,
-    peers: Vec<Endpoint>,
+    pub(crate) subjects: Vec<Labels>,
+    peers: Vec<PeerPoint>,
     port_points: Vec<(Protocol, Port)>,
     /// In each direction, for each subject, every connection.
     pub(crate) connections: [Vec<Vec<Connection>>; 2],
@@ -85,17 +124,35 @@ impl World {
             words,
             zone,
             ports,
-            subjects,
-            peers,
+            subjects: subjects.iter().map(map).collect(),
+            peers: peers.into_iter().map(PeerPoint::new).collect(),
             port_points,
             connections,
         }
     }
 
+    /// The numbers of the connections that a region holds, in the order of [`World::connections`].
+    pub(crate) fn inside(&self, region: &Region) -> Vec<usize> {
+        let holds = |(protocol, port): &(Protocol, Port)| region.ports.contains(*protocol, port);
+        let ports: Vec<bool> = self.port_points.iter().map(holds).collect();
+        let peers: Vec<bool> = self.peers.iter().map(|peer| peer.is_in(&region.peer)).collect();
+        let each = peers.len() * ports.len();
+        let mut inside = Vec::new();
+        for (number, subject) in self.subjects.iter().enumerate() {
+            if region.subject.matches(subject) {
+                let at = |i: &usize| peers[i / ports.len()] && ports[i % ports.len()];
+                inside.extend((0..each).filter(at).map(|i| number * each + i));
+            }
+        }
+        inside
+    }
+
     /// A selector of protected pods; rarely one that asks for a key they never have.
     pub(crate) fn subject_selector(&self, dice: &mut Dice<'_>) -> Selector {
         let mut keys: Vec<(&str, &[&str])> = self.words.known.to_vec();
-        keys.push((FREE_KEY, self.words.free));
+        if !self.words.free.is_empty() {
+            keys.push((FREE_KEY, self.words.free));
+        }
         if dice.once_in(6) {
             keys.extend([("app", &["bao", "web"][..]), ("other", &["x"][..])]);
         }
@@ -164,11 +221,12 @@ impl World {
             },
             Endpoint::Address(address) => {
                 let known = blocks_of(&self.words, *address);
-                let same = |peer: &&Endpoint| match peer {
-                    Endpoint::Address(other) => blocks_of(&self.words, *other) == known,
+                let same = |peer: &&PeerPoint| match peer.endpoint {
+                    Endpoint::Address(other) => blocks_of(&self.words, other) == known,
                     Endpoint::Pod { .. } => false,
                 };
-                self.peers.iter().find(same).unwrap_or(peer).clone()
+                let found = self.peers.iter().find(same);
+                found.map_or_else(|| peer.clone(), |found| found.endpoint.clone())
             }
         }
     }
@@ -196,6 +254,9 @@ impl World {
 
 fn selector(dice: &mut Dice<'_>, keys: &[(&str, &[&str])], most: usize) -> Selector {
     let mut selector = Selector::default();
+    if keys.is_empty() {
+        return selector;
+    }
     for _ in 0..dice.roll(most + 1) {
         let (key, values) = dice.pick(keys);
         let listed = |dice: &mut Dice<'_>| vec![dice.pick(values), dice.pick(values)];
@@ -270,9 +331,6 @@ fn peers(words: &Vocabulary) -> Vec<Endpoint> {
 
 /// One address of each part that the blocks cut the two families into.
 fn addresses(words: &Vocabulary) -> Vec<IpAddr> {
-    if words.blocks.is_empty() {
-        return Vec::new();
-    }
     let mut candidates: Vec<IpAddr> = vec![[203, 0, 113, 1].into(), IpAddr::V6(1_u128.into())];
     for net in words.blocks.iter().filter_map(|text| canonical(text)) {
         let (first, last) = (net.network(), net.broadcast());

@@ -1,7 +1,7 @@
 //! The exhaustive oracle of containment: the engine's answers equal an enumeration by the naive
 //! evaluator, in both directions, and every witness is one of the counterexamples counted.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use super::dice::{Dice, hold, instances};
@@ -10,7 +10,7 @@ use crate::perimeter::cover::{Budget, all_uncovered, uncovered};
 use crate::perimeter::point::{At, rule_passes};
 use crate::perimeter::port::Protocol;
 use crate::perimeter::rule::{PortEntry, PortRange, Rule, Selector};
-use crate::perimeter::{Connection, Direction, PeerSet, Reading, Region, witness};
+use crate::perimeter::{Connection, Direction, Reading, Region, witness};
 
 /// A rule in a policy for these pods, read in one way.
 #[derive(Clone, Debug)]
@@ -66,16 +66,17 @@ impl Question {
     }
 
     /// Everything that the area lets through and no cover does.
-    fn counterexamples<'w>(&self, world: &'w World) -> Vec<&'w Connection> {
+    fn counterexamples<'w>(&self, world: &'w World) -> Vec<(usize, &'w Connection)> {
         let mut found = Vec::new();
-        for connections in &world.connections[self.direction as usize] {
+        for (number, connections) in world.connections[self.direction as usize].iter().enumerate() {
             let subject = &connections[0].subject;
             if !selects(&self.area.pods, subject) {
                 continue;
             }
             let covers: Vec<&Written> =
                 self.covers.iter().filter(|cover| selects(&cover.pods, subject)).collect();
-            found.extend(connections.iter().filter(|connection| {
+            let numbered = (number * connections.len()..).zip(connections);
+            found.extend(numbered.filter(|(_, connection)| {
                 self.area.passes(connection) && !covers.iter().any(|cover| cover.passes(connection))
             }));
         }
@@ -117,11 +118,12 @@ impl Question {
         &self,
         world: &World,
         piece: &Region,
-        expected: &[&Connection],
+        expected: &[(usize, &Connection)],
     ) -> Result<(), String> {
         let shown = witness::connection(self.direction, &world.zone, piece).ok_or("no witness")?;
         let genuine = self.area.passes(&shown) && !self.covers.iter().any(|cover| cover.passes(&shown));
-        let counted = expected.contains(&&world.nearest(&shown));
+        let nearest = world.nearest(&shown);
+        let counted = expected.iter().any(|(_, known)| **known == nearest);
         if genuine && counted {
             Ok(())
         } else {
@@ -134,15 +136,14 @@ impl Question {
         &self,
         world: &World,
         pieces: &[Region],
-        expected: &[&Connection],
+        expected: &[(usize, &Connection)],
     ) -> Result<(), String> {
-        let expected: BTreeSet<&Connection> = expected.iter().copied().collect();
-        let all = world.connections[self.direction as usize].iter().flatten();
-        for connection in all {
-            let held = pieces.iter().any(|piece| contains(piece, connection));
-            if held != expected.contains(connection) {
-                return Err(format!("in the pieces: {held}, found {connection:?}"));
-            }
+        let expected: BTreeSet<usize> = expected.iter().map(|(number, _)| *number).collect();
+        let held: BTreeSet<usize> = pieces.iter().flat_map(|piece| world.inside(piece)).collect();
+        if let Some(wrong) = held.symmetric_difference(&expected).next() {
+            let mut all = world.connections[self.direction as usize].iter().flatten();
+            let shown = all.nth(*wrong);
+            return Err(format!("in the pieces: {}, found {shown:?}", held.contains(wrong)));
         }
         let overlap = pieces.iter().enumerate().any(|(at, piece)| {
             pieces[..at].iter().any(|other| !other.is_disjoint(piece))
@@ -152,26 +153,6 @@ impl Question {
         }
         Ok(())
     }
-}
-
-/// Whether a region holds a connection, dimension by dimension.
-fn contains(region: &Region, connection: &Connection) -> bool {
-    use crate::perimeter::connection::Endpoint;
-    let map = |pairs: &[_]| pairs.iter().cloned().collect::<BTreeMap<_, _>>();
-    region.ports.contains(connection.protocol, &connection.port)
-        && match (&region.peer, &connection.peer) {
-            (PeerSet::Pods { namespaces, pods }, Endpoint::Pod { namespace, labels }) => {
-                namespaces.matches(&map(namespace)) && pods.matches(&map(labels))
-            }
-            (PeerSet::V4(set), Endpoint::Address(std::net::IpAddr::V4(address))) => {
-                set.contains(*address)
-            }
-            (PeerSet::V6(set), Endpoint::Address(std::net::IpAddr::V6(address))) => {
-                set.contains(*address)
-            }
-            _ => false,
-        }
-        && region.subject.matches(&map(&connection.subject))
 }
 
 fn entry(protocol: Protocol, ports: PortRange) -> PortEntry {
