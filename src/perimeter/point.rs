@@ -63,16 +63,14 @@ impl PolicyView<'_> {
 
 /// Whether any of the policies isolates a pod with these labels.
 pub fn is_isolated(policies: &[PolicyView<'_>], direction: Direction, pod: &LabelPairs) -> bool {
-    policies.iter().any(|policy| policy.isolates(direction, pod))
+    policies
+        .iter()
+        .any(|policy| policy.isolates(direction, pod))
 }
 
-/// Whether the connection passes the protected pod's side: the pod is not isolated, or a rule of a
-/// policy that isolates it lets the connection through (B9, B10).
-pub fn passes(policies: &[PolicyView<'_>], connection: &Connection, at: At<'_>) -> bool {
+/// Whether a rule of a policy that isolates the protected pod lets the connection through (B10).
+pub fn is_let_through(policies: &[PolicyView<'_>], connection: &Connection, at: At<'_>) -> bool {
     let direction = connection.direction;
-    if !is_isolated(policies, direction, &connection.subject) {
-        return true;
-    }
     policies
         .iter()
         .filter(|policy| policy.isolates(direction, &connection.subject))
@@ -80,6 +78,13 @@ pub fn passes(policies: &[PolicyView<'_>], connection: &Connection, at: At<'_>) 
             let mut rules = policy.rules[direction as usize].iter();
             rules.any(|rule| rule_passes(rule, connection, at))
         })
+}
+
+/// Whether the connection passes the protected pod's side: a rule lets it through, or nothing
+/// isolates the pod (B9).
+pub fn passes(policies: &[PolicyView<'_>], connection: &Connection, at: At<'_>) -> bool {
+    !is_isolated(policies, connection.direction, &connection.subject)
+        || is_let_through(policies, connection, at)
 }
 
 /// Whether a rule, for a pod that its policy selects, lets the connection through.
@@ -128,7 +133,10 @@ fn peer_matches(peer: &Peer, endpoint: &Endpoint, at: At<'_>) -> bool {
                 Some(selector) => selects(selector, namespace),
                 None => value_of(namespace, NAMESPACE_NAME) == Some(at.namespace),
             };
-            there && pods.as_ref().is_none_or(|selector| selects(selector, labels))
+            there
+                && pods
+                    .as_ref()
+                    .is_none_or(|selector| selects(selector, labels))
         }
         (Peer::Block { cidr, except }, Endpoint::Address(address)) => {
             let carved = match at.reading {
@@ -170,8 +178,8 @@ fn ports_match(entries: &[PortEntry], connection: &Connection) -> bool {
     };
     // A name is some number of the destination pod's choice (D7, D11); an address outside declares
     // no names (D9).
-    let declares_names =
-        connection.direction == Direction::Ingress || matches!(connection.peer, Endpoint::Pod { .. });
+    let declares_names = connection.direction == Direction::Ingress
+        || matches!(connection.peer, Endpoint::Pod { .. });
     match &connection.port {
         Port::Number(number) => holds_number(*number),
         Port::Named(name) => {

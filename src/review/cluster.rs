@@ -1,5 +1,6 @@
 //! The review of an OpenBaoCluster write: is what it declares additive-only.
 
+use super::replay;
 use super::request::Edit;
 use super::world::World;
 use crate::inventory::{Cluster, Fact};
@@ -20,5 +21,5 @@ pub(super) fn findings(world: &World, edit: &Edit<Cluster>) -> Vec<Finding> {
     let mut findings = malformed::check(&declaration, after, before);
     findings.extend(everyone::check(&declaration));
     findings.extend(raft_port::check(&declaration));
-    findings
+    replay::of_declaration(&declaration, findings)
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::level::WriterClass;
+use super::replay;
 use super::request::{Edit, Operation, Request};
 use super::world::World;
 use crate::baseline::{ClusterPerimeter, Pods, Selected, ZonePerimeter};
@@ -124,7 +125,7 @@ fn of_zone(
             }
         }
     }
-    findings
+    replay::of_case(&case, findings)
 }
 
 /// The write as it concerns one zone.
@@ -137,9 +138,9 @@ pub(super) fn case<'a>(
     let name = &edit.object.name;
     let is_edited = |policy: &&Selected| policy.name == *name && !name.is_empty();
     let state = |fact: &'a Option<Fact<Policy>>| {
-        let policy = fact.as_ref().and_then(Fact::read).map(AsRef::as_ref);
+        let policy = fact.as_ref().and_then(Fact::read);
         State {
-            policy,
+            policy: policy.map(AsRef::as_ref),
             selected: policy.and_then(|policy| Selected::of(policy, &zone.zone)),
         }
     };
@@ -149,7 +150,7 @@ pub(super) fn case<'a>(
             .managed(name)
             .is_some_and(|managed| managed.pods == zone.pods)
     };
-    if let (None, Some(rendered), true) = (&edit.before, zone.rendered.as_deref(), is_managed()) {
+    if let (None, Some(rendered), true) = (&edit.before, &zone.rendered, is_managed()) {
         // A managed policy that does not exist counts as rendered.
         before = State {
             policy: Some(rendered),

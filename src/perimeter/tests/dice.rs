@@ -1,6 +1,12 @@
 //! Random instances out of plain numbers: cheap to make, and minimised by making numbers smaller,
 //! since zero always means the plainest choice.
 
+#![allow(
+    clippy::disallowed_macros,
+    clippy::disallowed_methods,
+    reason = "a test reads how many instances are wanted, and says how many it ran"
+)]
+
 use std::env;
 use std::fmt::Debug;
 

@@ -103,9 +103,10 @@ pub(crate) struct World {
 impl World {
     /// The world of a vocabulary.
     pub(crate) fn new(words: Vocabulary) -> Self {
-        let known = words.known.iter().map(|(key, values)| {
-            (*key, Values::one_of(values.iter().copied()).or_absent())
-        });
+        let known = words
+            .known
+            .iter()
+            .map(|(key, values)| (*key, Values::one_of(values.iter().copied()).or_absent()));
         let always = [("app", Values::one_of(["bao"]))];
         let zone = Zone::new(
             always.into_iter().chain(known),
@@ -135,7 +136,11 @@ impl World {
     pub(crate) fn inside(&self, region: &Region) -> Vec<usize> {
         let holds = |(protocol, port): &(Protocol, Port)| region.ports.contains(*protocol, port);
         let ports: Vec<bool> = self.port_points.iter().map(holds).collect();
-        let peers: Vec<bool> = self.peers.iter().map(|peer| peer.is_in(&region.peer)).collect();
+        let peers: Vec<bool> = self
+            .peers
+            .iter()
+            .map(|peer| peer.is_in(&region.peer))
+            .collect();
         let each = peers.len() * ports.len();
         let mut inside = Vec::new();
         for (number, subject) in self.subjects.iter().enumerate() {
@@ -169,7 +174,8 @@ impl World {
 
     fn peer(&self, dice: &mut Dice<'_>) -> Peer {
         if !self.words.blocks.is_empty() && dice.roll(2) == 1 {
-            let block = |dice: &mut Dice<'_>| dice.pick(self.words.blocks).parse().expect("a block");
+            let block =
+                |dice: &mut Dice<'_>| dice.pick(self.words.blocks).parse().expect("a block");
             return Peer::Block {
                 cidr: block(dice),
                 except: dice.some(1, block),
@@ -202,7 +208,11 @@ impl World {
             Port::Named(name) => {
                 let known = Port::Named(name.clone());
                 let is_known = self.port_points.iter().any(|(_, point)| *point == known);
-                if is_known { known } else { Port::Named(FRESH.into()) }
+                if is_known {
+                    known
+                } else {
+                    Port::Named(FRESH.into())
+                }
             }
         };
         Connection {
@@ -233,7 +243,11 @@ impl World {
 
     fn known_labels(&self, labels: &LabelPairs) -> LabelPairs {
         let known = |key: &str, value: &str| {
-            let keys = [self.words.known, self.words.namespace_labels, self.words.pod_labels];
+            let keys = [
+                self.words.known,
+                self.words.namespace_labels,
+                self.words.pod_labels,
+            ];
             (key == "app" && value == "bao")
                 || (key == FREE_KEY && self.words.free.contains(&value))
                 || (key == NAMESPACE_NAME && self.words.namespaces.contains(&value))
@@ -244,7 +258,14 @@ impl World {
         };
         let one = |(key, value): &(Arc<str>, Arc<str>)| {
             let fresh = || Arc::from(FRESH);
-            (key.clone(), if known(key, value) { value.clone() } else { fresh() })
+            (
+                key.clone(),
+                if known(key, value) {
+                    value.clone()
+                } else {
+                    fresh()
+                },
+            )
         };
         let mut labels: LabelPairs = labels.iter().map(one).collect();
         labels.sort();
@@ -279,13 +300,18 @@ fn selector(dice: &mut Dice<'_>, keys: &[(&str, &[&str])], most: usize) -> Selec
 fn products(keys: &[(&str, Vec<Option<&str>>)]) -> Vec<LabelPairs> {
     let mut all = vec![LabelPairs::new()];
     for (key, values) in keys {
-        let with = |labels: &LabelPairs, value: &Option<&str>| {
+        let with = |labels: &LabelPairs, value: Option<&str>| {
             let own = value.map(|value| (Arc::from(*key), Arc::from(value)));
             labels.iter().cloned().chain(own).collect::<LabelPairs>()
         };
         all = all
             .iter()
-            .flat_map(|labels| values.iter().map(|value| with(labels, value)).collect::<Vec<_>>())
+            .flat_map(|labels| {
+                values
+                    .iter()
+                    .map(|value| with(labels, *value))
+                    .collect::<Vec<_>>()
+            })
             .collect();
     }
     for labels in &mut all {
@@ -304,7 +330,10 @@ fn subjects(words: &Vocabulary) -> Vec<LabelPairs> {
         keys.push((key, [listed(values), vec![None]].concat()));
     }
     if !words.free.is_empty() {
-        keys.push((FREE_KEY, [listed(words.free), vec![Some(FRESH), None]].concat()));
+        keys.push((
+            FREE_KEY,
+            [listed(words.free), vec![Some(FRESH), None]].concat(),
+        ));
     }
     products(&keys)
 }
@@ -312,7 +341,9 @@ fn subjects(words: &Vocabulary) -> Vec<LabelPairs> {
 fn peers(words: &Vocabulary) -> Vec<Endpoint> {
     let open = |keys: Words| {
         let values = |values| [listed(values), vec![Some(FRESH), None]].concat();
-        keys.iter().map(|(key, own)| (*key, values(own))).collect::<Vec<_>>()
+        keys.iter()
+            .map(|(key, own)| (*key, values(own)))
+            .collect::<Vec<_>>()
     };
     let mut namespaces = open(words.namespace_labels);
     let names = [listed(words.namespaces), vec![Some(FRESH)]].concat();
@@ -336,8 +367,12 @@ fn addresses(words: &Vocabulary) -> Vec<IpAddr> {
         let (first, last) = (net.network(), net.broadcast());
         candidates.extend([first, last]);
         candidates.extend(match last {
-            IpAddr::V4(last) => u32::from(last).checked_add(1).map(|next| IpAddr::V4(next.into())),
-            IpAddr::V6(last) => u128::from(last).checked_add(1).map(|next| IpAddr::V6(next.into())),
+            IpAddr::V4(last) => u32::from(last)
+                .checked_add(1)
+                .map(|next| IpAddr::V4(next.into())),
+            IpAddr::V6(last) => u128::from(last)
+                .checked_add(1)
+                .map(|next| IpAddr::V6(next.into())),
         });
     }
     let mut seen = BTreeSet::new();
@@ -371,7 +406,10 @@ fn port_points(entries: &[PortEntry]) -> Vec<(Protocol, Port)> {
             }
             PortRange::Numbers(first, last) => {
                 points.insert((entry.protocol, Port::Number(*first)));
-                points.extend(last.checked_add(1).map(|next| (entry.protocol, Port::Number(next))));
+                points.extend(
+                    last.checked_add(1)
+                        .map(|next| (entry.protocol, Port::Number(next))),
+                );
             }
         }
     }

@@ -68,13 +68,19 @@ impl Question {
     /// Everything that the area lets through and no cover does.
     fn counterexamples<'w>(&self, world: &'w World) -> Vec<(usize, &'w Connection)> {
         let mut found = Vec::new();
-        for (number, connections) in world.connections[self.direction as usize].iter().enumerate() {
+        for (number, connections) in world.connections[self.direction as usize]
+            .iter()
+            .enumerate()
+        {
             let subject = &connections[0].subject;
             if !selects(&self.area.pods, subject) {
                 continue;
             }
-            let covers: Vec<&Written> =
-                self.covers.iter().filter(|cover| selects(&cover.pods, subject)).collect();
+            let covers: Vec<&Written> = self
+                .covers
+                .iter()
+                .filter(|cover| selects(&cover.pods, subject))
+                .collect();
             let numbered = (number * connections.len()..).zip(connections);
             found.extend(numbered.filter(|(_, connection)| {
                 self.area.passes(connection) && !covers.iter().any(|cover| cover.passes(connection))
@@ -85,10 +91,17 @@ impl Question {
 
     fn check(&self, world: &World) -> Result<(), String> {
         let expected = self.counterexamples(world);
-        let covers: Vec<Region> =
-            self.covers.iter().flat_map(|cover| cover.regions(world, self.direction)).collect();
+        let covers: Vec<Region> = self
+            .covers
+            .iter()
+            .flat_map(|cover| cover.regions(world, self.direction))
+            .collect();
         let covers: Vec<&Region> = covers.iter().collect();
-        let keys = || covers.iter().flat_map(|cover| cover.subject.constrained().map(|(key, _)| key));
+        let keys = || {
+            covers
+                .iter()
+                .flat_map(|cover| cover.subject.constrained().map(|(key, _)| key))
+        };
         let mut pieces = Vec::new();
         let mut is_inside = true;
         for area in self.area.regions(world, self.direction) {
@@ -109,7 +122,10 @@ impl Question {
             pieces.extend(all);
         }
         if is_inside != expected.is_empty() {
-            return Err(format!("inside: {is_inside}, expected {:?}", expected.first()));
+            return Err(format!(
+                "inside: {is_inside}, expected {:?}",
+                expected.first()
+            ));
         }
         self.check_pieces(world, &pieces, &expected)
     }
@@ -121,13 +137,16 @@ impl Question {
         expected: &[(usize, &Connection)],
     ) -> Result<(), String> {
         let shown = witness::connection(self.direction, &world.zone, piece).ok_or("no witness")?;
-        let genuine = self.area.passes(&shown) && !self.covers.iter().any(|cover| cover.passes(&shown));
+        let genuine =
+            self.area.passes(&shown) && !self.covers.iter().any(|cover| cover.passes(&shown));
         let nearest = world.nearest(&shown);
         let counted = expected.iter().any(|(_, known)| **known == nearest);
         if genuine && counted {
             Ok(())
         } else {
-            Err(format!("genuine: {genuine}, counted: {counted}, witness {shown:?}"))
+            Err(format!(
+                "genuine: {genuine}, counted: {counted}, witness {shown:?}"
+            ))
         }
     }
 
@@ -139,15 +158,22 @@ impl Question {
         expected: &[(usize, &Connection)],
     ) -> Result<(), String> {
         let expected: BTreeSet<usize> = expected.iter().map(|(number, _)| *number).collect();
-        let held: BTreeSet<usize> = pieces.iter().flat_map(|piece| world.inside(piece)).collect();
+        let held: BTreeSet<usize> = pieces
+            .iter()
+            .flat_map(|piece| world.inside(piece))
+            .collect();
         if let Some(wrong) = held.symmetric_difference(&expected).next() {
             let mut all = world.connections[self.direction as usize].iter().flatten();
             let shown = all.nth(*wrong);
-            return Err(format!("in the pieces: {}, found {shown:?}", held.contains(wrong)));
+            return Err(format!(
+                "in the pieces: {}, found {shown:?}",
+                held.contains(wrong)
+            ));
         }
-        let overlap = pieces.iter().enumerate().any(|(at, piece)| {
-            pieces[..at].iter().any(|other| !other.is_disjoint(piece))
-        });
+        let overlap = pieces
+            .iter()
+            .enumerate()
+            .any(|(at, piece)| pieces[..at].iter().any(|other| !other.is_disjoint(piece)));
         if overlap && self.area.rule.peers.len() < 2 {
             return Err("pieces overlap".to_owned());
         }
