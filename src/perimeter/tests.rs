@@ -5,6 +5,4 @@ pub(crate) mod dice;
 pub(crate) mod domain;
 mod laws;
 mod oracle;
-mod rows_peers;
-mod rows_pods;
-mod rows_ports;
+mod rows;
