@@ -15,6 +15,7 @@ mod example;
 mod guard;
 
 mod answer;
+mod cli_scenes;
 mod e2e;
 mod http;
 mod inventory;
