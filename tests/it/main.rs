@@ -19,6 +19,7 @@ mod cli_scenes;
 mod e2e;
 mod http;
 mod inventory;
+mod manifests;
 mod scenes;
 mod sources;
 mod support;
