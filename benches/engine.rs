@@ -32,6 +32,9 @@ use openbao_perimeter::review::{
 use openbao_perimeter::rules::case::subject_only;
 use serde_json::{Value, json};
 
+/// What a server without an engine decodes.
+type Bare = kube::core::admission::AdmissionReview<NetworkPolicy>;
+
 /// A policy of the cluster `c0` whose rules all lie inside its declared ceiling.
 fn policy(rules: usize, declared: usize) -> Value {
     let rule = |at: usize| {
@@ -247,7 +250,6 @@ fn whole_review(bench: &mut Bench, bars: &mut Bars) {
     admission.publish(world(100, 10_000, 40));
     let answer = admission.answer(Point::Validate, &body);
     assert!(String::from_utf8_lossy(&answer.body).contains("\"allowed\":true"));
-    type Bare = kube::core::admission::AdmissionReview<NetworkPolicy>;
     let decode = bench.mean("decode_review", || {
         black_box(serde_json::from_slice::<Bare>(black_box(&body)).expect("a review"));
     });
@@ -349,7 +351,6 @@ fn allocations() {
         black_box(admission.answer(Point::Validate, &body));
     });
     let decode = count(&|| {
-        type Bare = kube::core::admission::AdmissionReview<NetworkPolicy>;
         black_box(serde_json::from_slice::<Bare>(&body).expect("a review"));
     });
     println!(

@@ -151,19 +151,16 @@ fn of_zone(
     edit: &Edit<Policy>,
 ) -> Vec<Finding> {
     let case = case(world, cluster, zone, edit);
+    let managed = cluster.managed(&edit.object.name);
+    let is_managed = managed.is_some_and(|managed| managed.pods == zone.pods);
     let mut findings = core_connection_cut::check(&case);
     findings.extend(isolation_lost::check(&case));
     findings.extend(beyond_ceiling::check(&case));
-    if cluster
-        .managed(&edit.object.name)
-        .is_some_and(|managed| managed.pods == zone.pods)
-    {
-        match request.operation {
-            Operation::Delete => findings.push(managed_policy::deleted(&case)),
-            Operation::Create | Operation::Update => {
-                findings.extend(managed_policy::retargeted(&case));
-            }
-        }
+    if is_managed && request.operation == Operation::Delete {
+        return managed_policy::deleted(&case, findings);
+    }
+    if is_managed {
+        findings.extend(managed_policy::retargeted(&case));
     }
     findings
 }
