@@ -59,8 +59,9 @@ impl Gatherer {
         while let Some(first) = steps.recv().await {
             let mut changes = Vec::new();
             self.take(first, &mut changes);
+            let latest = earliest.max(Instant::now()) + PAUSE;
             // Idle: this returns at once with what is there. Busy: it waits out the pause.
-            while let Some(next) = next(&mut steps, earliest).await {
+            while let Some(next) = next(&mut steps, earliest, latest).await {
                 self.take(next, &mut changes);
             }
             self.publish(changes);
