@@ -1,5 +1,6 @@
 //! The command line: what can be asked, and with which exit status it ends.
 
+pub mod check;
 pub mod crds;
 pub mod review;
 pub mod serve;
@@ -25,6 +26,8 @@ pub enum Command {
     Serve(serve::Args),
     /// Answer one AdmissionReview: standard input to standard output
     Review(review::Args),
+    /// Judge manifests in files, for CI: their final state, or an edit
+    Check(check::Args),
     /// Print the CustomResourceDefinitions that tests and trials use
     Crds,
 }
@@ -59,6 +62,7 @@ impl Cli {
         let ended = match self.command {
             Command::Serve(args) => serve::run(args),
             Command::Review(args) => review::run(args),
+            Command::Check(args) => check::run(args),
             Command::Crds => crds::run().map(|()| ExitStatus::Fine).map_err(Into::into),
         };
         ended.unwrap_or_else(|failure| {

@@ -66,25 +66,44 @@ pub fn run(args: Args) -> Result<ExitStatus, Failure> {
 
     let mut snapshot = beside;
     if let Some(before) = &before {
-        let gone = before.objects.iter().map(|located| Change::Remove(located.object.reference()));
+        let gone = before
+            .objects
+            .iter()
+            .map(|located| Change::Remove(located.object.reference()));
         snapshot = snapshot.apply(gone);
     }
-    snapshot = snapshot.apply(after.objects.iter().map(|located| Change::Set(located.object.clone())));
+    snapshot = snapshot.apply(
+        after
+            .objects
+            .iter()
+            .map(|located| Change::Set(located.object.clone())),
+    );
     let world = World::compile(None, Arc::new(snapshot), Arc::new(settings.posture()?));
 
-    let writer = Writer { name: args.user, groups: args.groups };
+    let writer = Writer {
+        name: args.user,
+        groups: args.groups,
+    };
     let judged = match &before {
         None => offline::final_state(&world, &writer, &objects(&after)),
         Some(before) => offline::edit_between(&world, &writer, &objects(before), &objects(&after)),
     };
-    let report = Report::new(&world, judged, &after, before.as_ref());
+    let report = Report::new(&world, &judged, &after, before.as_ref());
     match args.output {
         Output::Text => print!("{}", report.text()),
         Output::Json => println!("{}", report.json()?),
     }
-    Ok(if report.is_refused() { ExitStatus::Refused } else { ExitStatus::Fine })
+    Ok(if report.is_refused() {
+        ExitStatus::Refused
+    } else {
+        ExitStatus::Fine
+    })
 }
 
 fn objects(manifests: &Manifests) -> Objects {
-    manifests.objects.iter().map(|located| (located.object.reference(), located.object.clone())).collect()
+    manifests
+        .objects
+        .iter()
+        .map(|located| (located.object.reference(), located.object.clone()))
+        .collect()
 }

@@ -144,18 +144,17 @@ pub(super) fn case<'a>(
         }
     };
     let mut before = state(&edit.before);
-    if edit.before.is_none() {
+    let is_managed = || {
+        cluster
+            .managed(name)
+            .is_some_and(|managed| managed.pods == zone.pods)
+    };
+    if let (None, Some(rendered), true) = (&edit.before, zone.rendered.as_deref(), is_managed()) {
         // A managed policy that does not exist counts as rendered.
-        if let Some(rendered) = zone
-            .selected
-            .iter()
-            .find(|policy| is_edited(policy) && policy.rendered)
-        {
-            before = State {
-                policy: zone.rendered.as_deref(),
-                selected: Some(rendered.clone()),
-            };
-        }
+        before = State {
+            policy: Some(rendered),
+            selected: Selected::of(rendered, &zone.zone),
+        };
     }
     Case {
         object: &edit.object,

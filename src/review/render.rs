@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::verdict::Verdict;
 use crate::baseline::{CLUSTER_LABEL, MANAGED_LABELS};
-use crate::perimeter::connection::LabelPairs;
+use crate::perimeter::connection::{Endpoint, LabelPairs};
 use crate::perimeter::{Connection, Direction};
 use crate::rules::{Finding, Level};
 
@@ -80,14 +80,24 @@ pub fn shorten(text: &str) -> String {
 /// another pod than its neighbours.
 pub fn connection(connection: &Connection) -> String {
     let subject = protected_pod(&connection.subject);
+    let peer = match &connection.peer {
+        Endpoint::Pod { labels, .. } if is_managed(labels) => protected_pod(labels),
+        peer => peer.to_string(),
+    };
     let (source, destination) = match connection.direction {
-        Direction::Ingress => (connection.peer.to_string(), subject),
-        Direction::Egress => (subject, connection.peer.to_string()),
+        Direction::Ingress => (peer, subject),
+        Direction::Egress => (subject, peer),
     };
     format!(
         "{source} -> {destination}, {} {}",
         connection.protocol, connection.port
     )
+}
+
+fn is_managed(labels: &LabelPairs) -> bool {
+    MANAGED_LABELS
+        .iter()
+        .all(|key| labels.iter().any(|(own, _)| &**own == *key))
 }
 
 fn protected_pod(labels: &LabelPairs) -> String {

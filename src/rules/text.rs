@@ -7,8 +7,9 @@ use super::declaration;
 use crate::baseline::{CLUSTER_LABEL, ClusterPerimeter, Pods};
 use crate::inventory::render;
 use crate::perimeter::label::Values;
-use crate::perimeter::rule::{Rule, Selector};
+use crate::perimeter::rule::{Peer, PortEntry, Rule, Selector};
 use crate::perimeter::{Direction, Region};
+use crate::posture::Posture;
 
 /// Whose pods, for a sentence.
 pub(super) fn pods_of(cluster: &ClusterPerimeter, pods: Pods) -> String {
@@ -56,13 +57,28 @@ pub(super) fn declare(case: &Case<'_>, direction: Direction, rule: &Rule) -> Str
     };
     match refused {
         Some(code) => format!(
-            "it cannot be declared in {cluster} as it stands either ({code} {})",
-            code.name()
+            "it cannot be declared in {cluster} as it stands either ({code} {}); declare who needs it under \
+             spec.network.{field}, for example:\n{}",
+            code.name(),
+            paste_rule(&narrowed(case.posture), direction)
         ),
         None => format!(
             "or, if it is wanted, declare it in {cluster} under spec.network.{field}, and the operator opens it:\n{}",
             paste_rule(rule, direction)
         ),
+    }
+}
+
+/// What may always be declared: one namespace, to be filled in, on the API port.
+fn narrowed(posture: &Posture) -> Rule {
+    let namespaces = Some(Selector::namespace("NAMESPACE-OF-THE-CLIENT"));
+    let peers = vec![Peer::Pods {
+        namespaces,
+        pods: None,
+    }];
+    Rule {
+        peers,
+        ports: vec![PortEntry::tcp(posture.api_port)],
     }
 }
 

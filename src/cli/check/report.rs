@@ -52,15 +52,25 @@ struct Summary {
 impl Report {
     pub(super) fn new(
         world: &World,
-        judged: Vec<Judged>,
+        judged: &[Judged],
         after: &Manifests,
         before: Option<&Manifests>,
     ) -> Self {
-        let located = before.into_iter().chain([after]).flat_map(|manifests| &manifests.objects);
-        let origins: BTreeMap<ObjectRef, &Origin> =
-            located.map(|located| (located.object.reference(), &located.origin)).collect();
+        let located = before
+            .into_iter()
+            .chain([after])
+            .flat_map(|manifests| &manifests.objects);
+        let origins: BTreeMap<ObjectRef, &Origin> = located
+            .map(|located| (located.object.reference(), &located.origin))
+            .collect();
         let has = |level: Level| {
-            let at = move |judged: &&Judged| judged.verdict.findings.iter().any(|finding| finding.level == level);
+            let at = move |judged: &&Judged| {
+                judged
+                    .verdict
+                    .findings
+                    .iter()
+                    .any(|finding| finding.level == level)
+            };
             judged.iter().filter(at).count()
         };
         let summary = Summary {
@@ -71,8 +81,13 @@ impl Report {
         };
         let all = judged.iter().flat_map(|judged| &judged.verdict.findings);
         Self {
-            findings: all.map(|finding| Reported::new(finding, &origins)).collect(),
-            counted_as_rendered: counted_as_rendered(world).iter().map(ToString::to_string).collect(),
+            findings: all
+                .map(|finding| Reported::new(finding, &origins))
+                .collect(),
+            counted_as_rendered: counted_as_rendered(world)
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
             summary,
         }
     }
@@ -95,12 +110,20 @@ impl Report {
             let _ = writeln!(text, "{place}{}\n{}\n", finding.level, finding.text);
         }
         for policy in &self.counted_as_rendered {
-            let _ = writeln!(text, "note: {policy} is in no file and counts as the operator renders it");
+            let _ = writeln!(
+                text,
+                "note: {policy} is in no file and counts as the operator renders it"
+            );
         }
-        let Summary { judged, refused, warned, skipped } = self.summary;
+        let Summary {
+            judged,
+            refused,
+            warned,
+            skipped,
+        } = self.summary;
         let _ = writeln!(
             text,
-            "{judged} objects judged: {refused} refused, {warned} with warnings; {skipped} documents of other kinds"
+            "judged {judged}: {refused} refused, {warned} with warnings; {skipped} of other kinds passed over"
         );
         text
     }
