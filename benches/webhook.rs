@@ -24,8 +24,8 @@ use std::time::Duration;
 use process::Process;
 
 /// Turns, and reviews of each server per turn.
-const TURNS: usize = 8;
-const REVIEWS: usize = 4_000;
+const TURNS: usize = 25;
+const REVIEWS: usize = 2_000;
 /// Connections that stay open; the API server keeps a few.
 const CONNECTIONS: usize = 4;
 /// Starts of each server, of which the median counts.
@@ -53,14 +53,18 @@ struct Seen {
     idle_kib: u64,
     cpu: Duration,
     wall: Duration,
-    latencies: Vec<Duration>,
+    /// Of each turn, sorted.
+    latencies: Vec<Vec<Duration>>,
+}
+
+fn median(mut times: Vec<Duration>) -> f64 {
+    times.sort_unstable();
+    times[times.len() / 2].as_secs_f64()
 }
 
 impl Seen {
     fn start(&self) -> f64 {
-        let mut starts = self.starts.clone();
-        starts.sort_unstable();
-        starts[starts.len() / 2].as_secs_f64()
+        median(self.starts.clone())
     }
 
     fn cpu_per_review(&self) -> f64 {
@@ -73,13 +77,14 @@ impl Seen {
 
     #[expect(clippy::cast_precision_loss, reason = "thousands")]
     fn reviews(&self) -> f64 {
-        self.latencies.len() as f64
+        self.latencies.iter().map(Vec::len).sum::<usize>() as f64
     }
 
-    /// The latency that `per_thousand` of a thousand reviews do not exceed.
+    /// The latency that `per_thousand` of a thousand reviews of a turn do not exceed, in the median
+    /// turn: one turn in which the machine did something else says nothing about the server.
     fn latency(&self, per_thousand: usize) -> f64 {
-        let at = self.latencies.len() * per_thousand / 1_000;
-        self.latencies[at.min(self.latencies.len() - 1)].as_secs_f64()
+        let of_turn = |turn: &Vec<Duration>| turn[turn.len() * per_thousand / 1_000];
+        median(self.latencies.iter().map(of_turn).collect())
     }
 }
 
@@ -101,17 +106,15 @@ async fn compare() -> bool {
     for turn in 0..=TURNS {
         for (server, seen) in servers.iter().zip([&mut ours, &mut bare]) {
             let before = server.cpu();
-            let load = client::load(server, &body, CONNECTIONS, REVIEWS).await;
+            let mut load = client::load(server, &body, CONNECTIONS, REVIEWS).await;
             // The first turn warms up.
             if turn > 0 {
                 seen.cpu += server.cpu().saturating_sub(before);
                 seen.wall += load.wall;
-                seen.latencies.extend(load.latencies);
+                load.latencies.sort_unstable();
+                seen.latencies.push(load.latencies);
             }
         }
-    }
-    for seen in [&mut ours, &mut bare] {
-        seen.latencies.sort_unstable();
     }
     println!("review of {} bytes, {CONNECTIONS} connections", body.len());
     println!(
