@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::{Facts, Pods, ROWS, Renderer, Row, Standing, expand, managed_policy, selector, zone};
+use crate::inventory::size::too_large;
 use crate::inventory::{Cluster, Fact, Kind, Meta, NamespaceFacts, ObjectRef, Policy};
 use crate::perimeter::rule::Rule;
 use crate::perimeter::zone::{OtherKeys, Zone};
@@ -97,8 +98,8 @@ pub struct ZonePerimeter {
     pub rendered: Option<Arc<Policy>>,
     /// The policies that select part of the zone, the managed one as rendered where it is missing.
     pub selected: Vec<Selected>,
-    /// Policies of the namespace that cannot be read: they may isolate, and are not counted on to
-    /// let anything through.
+    /// Policies of the namespace that cannot be read or are too large to be proved: they may
+    /// isolate, and are not counted on to let anything through.
     pub unreadable: Vec<Arc<str>>,
 }
 
@@ -200,9 +201,14 @@ impl ZonePerimeter {
         let rendered = cluster
             .is_rendered()
             .then(|| Arc::new(rendered(pods, row_facts)));
+        let usable = |policy: &&Fact<Policy>| {
+            let read = policy.read();
+            read.is_some_and(|policy| too_large(policy, &row_facts.posture.caps).is_empty())
+        };
         let mut selected: Vec<Selected> = facts
             .policies
             .values()
+            .filter(usable)
             .filter_map(|policy| Selected::of(policy.read()?, &zone))
             .collect();
         if let (Some(policy), None) = (&rendered, stored_policy(pods, cluster, facts)) {
@@ -211,10 +217,7 @@ impl ZonePerimeter {
                 ..selected
             }));
         }
-        let unreadable = facts
-            .policies
-            .iter()
-            .filter(|(_, policy)| policy.read().is_none());
+        let unreadable = facts.policies.iter().filter(|(_, policy)| !usable(policy));
         Self {
             pods,
             floor: Direction::ALL.map(|direction| match rendered {

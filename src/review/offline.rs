@@ -105,20 +105,12 @@ fn judge(
         (Some(_), None) => Operation::Delete,
     };
     let subject = match before.or(after)? {
-        Object::Policy(_) => Subject::Policy(edit(
-            reference,
-            before,
-            after,
-            policy,
-            super::super::inventory::policy::Policy::same_spec,
-        )),
-        Object::Cluster(_) => Subject::Cluster(edit(
-            reference,
-            before,
-            after,
-            cluster,
-            super::super::inventory::cluster::Cluster::same_spec,
-        )),
+        Object::Policy(_) => {
+            Subject::Policy(edit(reference, before, after, policy, Policy::same_spec))
+        }
+        Object::Cluster(_) => {
+            Subject::Cluster(edit(reference, before, after, cluster, Cluster::same_spec))
+        }
         Object::Namespace(_) | Object::ApiServer(_) => return None,
     };
     let request = Request {

@@ -10,7 +10,8 @@ use crate::inventory::{Fact, Policy};
 use crate::perimeter::rule::Rule;
 use crate::rules::case::{Case, State};
 use crate::rules::{
-    Finding, Level, beyond_ceiling, core_connection_cut, input, isolation_lost, managed_policy,
+    Finding, Level, ambiguous_cidr, beyond_ceiling, core_connection_cut, input, isolation_lost,
+    managed_policy, size,
 };
 
 /// All findings about a policy write.
@@ -31,11 +32,51 @@ pub(super) fn findings(
         };
         findings.extend(input::unreadable(&edit.object, broken, level));
     }
+    if !concerns(perimeters, edit) {
+        return findings;
+    }
+    let read = |fact: &'_ Option<Fact<Policy>>| fact.as_ref().and_then(Fact::read).cloned();
+    let (before, after) = (read(&edit.before), read(&edit.after));
+    if let Some(after) = &after {
+        let too_large = size::check(&edit.object, after, &world.posture.caps);
+        if !too_large.is_empty() {
+            // No proof is tried, so nothing else can be said of it.
+            return too_large;
+        }
+        findings.extend(ambiguous_cidr::in_policy(
+            &edit.object,
+            after,
+            before.as_deref(),
+        ));
+    }
     for cluster in perimeters {
         let cluster = with_observed(world, class, cluster, edit);
         findings.extend(of_cluster(world, request, &cluster, edit));
     }
     findings
+}
+
+/// Whether the policy is or was a managed one, or selects a pod of a judged zone. A policy that
+/// cannot be read may select any.
+fn concerns(perimeters: &[ClusterPerimeter], edit: &Edit<Policy>) -> bool {
+    let selects = |zone: &ZonePerimeter, fact: &Fact<Policy>| match fact {
+        Fact::Unreadable(_) => true,
+        Fact::Read(policy) => policy
+            .pods
+            .label_set()
+            .is_some_and(|pods| zone.zone.select(&pods).is_some()),
+    };
+    perimeters.iter().any(|cluster| {
+        let managed = cluster.managed(&edit.object.name);
+        let mut judged = cluster.zones.iter().filter(|zone| is_judged(zone, managed));
+        managed.is_some()
+            || judged.any(|zone| {
+                edit.before
+                    .iter()
+                    .chain(&edit.after)
+                    .any(|fact| selects(zone, fact))
+            })
+    })
 }
 
 /// The cluster's perimeter, in which a managed policy that is being written may itself show the API

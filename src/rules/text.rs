@@ -51,10 +51,7 @@ pub(super) fn declare(case: &Case<'_>, direction: Direction, rule: &Rule) -> Str
         Direction::Ingress => "ingressRules",
         Direction::Egress => "egressRules",
     };
-    let refused = match direction {
-        Direction::Ingress => declaration::refused(rule, cluster, case.posture),
-        Direction::Egress => None,
-    };
+    let refused = declaration::refused(rule, direction, cluster, case.posture);
     match refused {
         Some(code) => format!(
             "it cannot be declared in {cluster} as it stands either ({code} {}); declare who needs it under \
