@@ -9,6 +9,7 @@ use crate::baseline::{ClusterPerimeter, Pods, Selected, ZonePerimeter};
 use crate::inventory::{Fact, Policy};
 use crate::perimeter::rule::Rule;
 use crate::rules::case::{Case, State};
+use crate::rules::certificate::{self, Certificate};
 use crate::rules::{
     Finding, Level, ambiguous_cidr, beyond_ceiling, core_connection_cut, input, isolation_lost,
     managed_policy, size,
@@ -124,6 +125,18 @@ fn of_cluster(
     let judged = cluster.zones.iter().filter(|zone| is_judged(zone, managed));
     judged
         .flat_map(|zone| of_zone(world, request, cluster, zone, edit))
+        .collect()
+}
+
+/// What the acceptance of the written policy's rules rests on.
+pub(super) fn certificates(world: &World, edit: &Edit<Policy>) -> Vec<Certificate> {
+    let perimeters = world.perimeters(&edit.object.namespace).iter();
+    let zones =
+        perimeters.flat_map(|cluster| cluster.zones.iter().map(move |zone| (cluster, zone)));
+    let judged =
+        zones.filter(|(cluster, zone)| is_judged(zone, cluster.managed(&edit.object.name)));
+    judged
+        .flat_map(|(cluster, zone)| certificate::certificates(&case(world, cluster, zone, edit)))
         .collect()
 }
 
