@@ -12,7 +12,10 @@ pub mod offline;
 mod policy;
 pub mod render;
 mod repair;
+mod replay;
 pub mod request;
+#[cfg(test)]
+mod tests;
 pub mod verdict;
 mod world;
 

@@ -39,6 +39,8 @@ pub struct SelectedRule {
 pub struct Selected {
     /// Name of the policy.
     pub name: Arc<str>,
+    /// The policy itself.
+    pub policy: Arc<Policy>,
     /// The part of the zone that it selects.
     pub part: LabelSet,
     /// Whether it isolates in each direction.
@@ -51,7 +53,7 @@ pub struct Selected {
 
 impl Selected {
     /// The policy as it concerns `zone`; `None` where it selects nothing of it.
-    pub fn of(policy: &Policy, zone: &Zone) -> Option<Self> {
+    pub fn of(policy: &Arc<Policy>, zone: &Zone) -> Option<Self> {
         let part = zone.select(&policy.pods.label_set()?)?;
         let rules = |direction: Direction| {
             let one = |rule: &Rule, reading| {
@@ -65,6 +67,7 @@ impl Selected {
         };
         Some(Self {
             name: policy.meta.name.clone(),
+            policy: policy.clone(),
             isolates: Direction::ALL.map(|direction| policy.isolates(direction)),
             rules: Direction::ALL.map(rules),
             part,

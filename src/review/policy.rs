@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::level::WriterClass;
+use super::replay;
 use super::request::{Edit, Operation, Request};
 use super::world::World;
 use crate::baseline::{ClusterPerimeter, Pods, Selected, ZonePerimeter};
@@ -169,11 +170,12 @@ fn of_zone(
     let mut findings = core_connection_cut::check(&case);
     findings.extend(isolation_lost::check(&case));
     findings.extend(beyond_ceiling::check(&case));
-    if is_managed && request.operation == Operation::Delete {
-        return managed_policy::deleted(&case, findings);
-    }
-    if is_managed {
-        findings.extend(managed_policy::retargeted(&case));
+    // What the managed policy's own rules say rests on connections that were replayed already.
+    let mut findings = replay::of_case(&case, findings);
+    match (is_managed, request.operation) {
+        (false, _) => {}
+        (true, Operation::Delete) => findings = managed_policy::deleted(&case, findings),
+        (true, _) => findings.extend(managed_policy::retargeted(&case)),
     }
     findings
 }
@@ -188,9 +190,9 @@ pub(super) fn case<'a>(
     let name = &edit.object.name;
     let is_edited = |policy: &&Selected| policy.name == *name && !name.is_empty();
     let state = |fact: &'a Option<Fact<Policy>>| {
-        let policy = fact.as_ref().and_then(Fact::read).map(AsRef::as_ref);
+        let policy = fact.as_ref().and_then(Fact::read);
         State {
-            policy,
+            policy: policy.map(AsRef::as_ref),
             selected: policy.and_then(|policy| Selected::of(policy, &zone.zone)),
         }
     };
@@ -200,7 +202,7 @@ pub(super) fn case<'a>(
             .managed(name)
             .is_some_and(|managed| managed.pods == zone.pods)
     };
-    if let (None, Some(rendered), true) = (&edit.before, zone.rendered.as_deref(), is_managed()) {
+    if let (None, Some(rendered), true) = (&edit.before, &zone.rendered, is_managed()) {
         // A managed policy that does not exist counts as rendered.
         before = State {
             policy: Some(rendered),
