@@ -19,6 +19,7 @@ pub mod policy;
 pub mod read;
 pub mod render;
 pub mod rules;
+pub mod size;
 pub mod snapshot;
 
 use std::collections::BTreeMap;

@@ -13,6 +13,8 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use ipnet::IpNet;
+
 /// Which edition of the operator's allowlist holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Edition {
@@ -55,6 +57,67 @@ impl FromStr for Edition {
     }
 }
 
+/// How wide declared blocks may be, as prefix lengths: a smaller number is a wider block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Widths {
+    /// Widest merged IPv4 block of a declaration.
+    pub block_v4: u8,
+    /// Widest merged IPv6 block of a declaration.
+    pub block_v6: u8,
+    /// All IPv4 addresses of a declaration together, as one block of that size.
+    pub total_v4: u8,
+    /// All IPv6 addresses of a declaration together, as one block of that size.
+    pub total_v6: u8,
+    /// Widest IPv4 `apiServerCIDR`.
+    pub api_server_v4: u8,
+    /// Widest IPv6 `apiServerCIDR`.
+    pub api_server_v6: u8,
+}
+
+impl Default for Widths {
+    fn default() -> Self {
+        Self {
+            block_v4: 8,
+            block_v6: 32,
+            total_v4: 6,
+            total_v6: 28,
+            api_server_v4: 12,
+            api_server_v6: 64,
+        }
+    }
+}
+
+/// Sizes beyond which a policy is not proved but refused (OBP402): what a proof costs grows with
+/// them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caps {
+    /// Rules in one direction.
+    pub rules: usize,
+    /// Peers or ports of one rule.
+    pub elements: usize,
+    /// `except` entries of one block.
+    pub excepts: usize,
+    /// Requirements of one selector.
+    pub requirements: usize,
+    /// Values of one requirement.
+    pub values: usize,
+    /// Different label keys in all selectors of the policy.
+    pub label_keys: usize,
+}
+
+impl Default for Caps {
+    fn default() -> Self {
+        Self {
+            rules: 10_000,
+            elements: 1_000,
+            excepts: 1_000,
+            requirements: 64,
+            values: 1_000,
+            label_keys: 128,
+        }
+    }
+}
+
 /// Everything about a review that is a matter of choice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Posture {
@@ -76,6 +139,12 @@ pub struct Posture {
     pub api_port: u16,
     /// Port of Raft.
     pub cluster_port: u16,
+    /// How wide declared blocks may be.
+    pub widths: Widths,
+    /// Loopback, link-local and metadata blocks that declared egress may name without a warning.
+    pub unsafe_egress_allowed: Vec<IpNet>,
+    /// Sizes beyond which a policy is refused unproved.
+    pub caps: Caps,
     /// Split nodes that one proof may use before it is undecided.
     pub proof_budget: u32,
 }
@@ -123,6 +192,9 @@ impl Default for Posture {
             health_namespaces: vec!["kube-system".into()],
             api_port: 8200,
             cluster_port: 8201,
+            widths: Widths::default(),
+            unsafe_egress_allowed: Vec::new(),
+            caps: Caps::default(),
             proof_budget: 100_000,
         }
     }

@@ -19,7 +19,7 @@ mod tests;
 pub mod verdict;
 mod world;
 
-pub use level::WriterClass;
+pub use level::{SYSTEM_WRITERS, WriterClass};
 pub use repair::repair;
 pub use request::{Edit, Operation, Request, Subject, Writer};
 pub use verdict::{Outcome, Repair, Repairs, Verdict};

@@ -6,15 +6,19 @@
     clippy::disallowed_types
 )]
 
+pub mod ambiguous_cidr;
 pub mod beyond_ceiling;
 pub mod case;
+pub mod certificate;
 pub mod code;
 pub mod core_connection_cut;
 pub mod declaration;
+pub mod existing_policy;
 pub mod finding;
 pub mod input;
 pub mod isolation_lost;
 pub mod managed_policy;
+pub mod size;
 mod text;
 
 pub use code::Code;

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::{Facts, Pods, ROWS, Renderer, Row, Standing, expand, managed_policy, selector, zone};
+use crate::inventory::size::too_large;
 use crate::inventory::{Cluster, Fact, Kind, Meta, NamespaceFacts, ObjectRef, Policy};
 use crate::perimeter::rule::Rule;
 use crate::perimeter::zone::{OtherKeys, Zone};
@@ -16,6 +17,8 @@ use crate::posture::Posture;
 pub struct Entry {
     /// The row.
     pub row: &'static Row,
+    /// The field of the OpenBaoCluster that declares it, for declared rows.
+    pub declared: Option<Arc<str>>,
     /// The rule it was made from.
     pub rule: Arc<Rule>,
     /// What the rule lets through.
@@ -100,8 +103,8 @@ pub struct ZonePerimeter {
     pub rendered: Option<Arc<Policy>>,
     /// The policies that select part of the zone, the managed one as rendered where it is missing.
     pub selected: Vec<Selected>,
-    /// Policies of the namespace that cannot be read: they may isolate, and are not counted on to
-    /// let anything through.
+    /// Policies of the namespace that cannot be read or are too large to be proved: they may
+    /// isolate, and are not counted on to let anything through.
     pub unreadable: Vec<Arc<str>>,
 }
 
@@ -203,9 +206,14 @@ impl ZonePerimeter {
         let rendered = cluster
             .is_rendered()
             .then(|| Arc::new(rendered(pods, row_facts)));
+        let usable = |policy: &&Fact<Policy>| {
+            let read = policy.read();
+            read.is_some_and(|policy| too_large(policy, &row_facts.posture.caps).is_empty())
+        };
         let mut selected: Vec<Selected> = facts
             .policies
             .values()
+            .filter(usable)
             .filter_map(|policy| Selected::of(policy.read()?, &zone))
             .collect();
         if let (Some(policy), None) = (&rendered, stored_policy(pods, cluster, facts)) {
@@ -214,10 +222,7 @@ impl ZonePerimeter {
                 ..selected
             }));
         }
-        let unreadable = facts
-            .policies
-            .iter()
-            .filter(|(_, policy)| policy.read().is_none());
+        let unreadable = facts.policies.iter().filter(|(_, policy)| !usable(policy));
         Self {
             pods,
             floor: Direction::ALL.map(|direction| match rendered {
@@ -254,26 +259,22 @@ fn entries(
 ) -> Vec<Entry> {
     let rows =
         rows(pods, direction).filter(|row| only.is_none_or(|standing| row.standing == standing));
-    let rules = rows.flat_map(|row| {
-        expand(row, facts)
-            .into_iter()
-            .map(move |expansion| (row, expansion.rule))
-    });
     let namespace = &facts.cluster.meta.namespace;
-    rules
-        .flat_map(|(row, rule)| {
-            let rule = Arc::new(rule);
+    let of_row = |row: &'static Row| {
+        let expansions = expand(row, facts).into_iter();
+        expansions.flat_map(move |expansion| {
+            let rule = Arc::new(expansion.rule);
+            let declared: Option<Arc<str>> = expansion.declared.map(Into::into);
             let regions = rule.regions(namespace, direction, &LabelSet::any(), Reading::Must);
-            regions
-                .into_iter()
-                .map(move |region| Entry {
-                    row,
-                    rule: rule.clone(),
-                    region,
-                })
-                .collect::<Vec<_>>()
+            regions.into_iter().map(move |region| Entry {
+                row,
+                declared: declared.clone(),
+                rule: rule.clone(),
+                region,
+            })
         })
-        .collect()
+    };
+    rows.flat_map(of_row).collect()
 }
 
 fn rows(pods: Pods, direction: Direction) -> impl Iterator<Item = &'static Row> {

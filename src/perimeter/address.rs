@@ -116,6 +116,7 @@ pub enum CidrReading {
 pub struct Cidr {
     text: Box<str>,
     reading: CidrReading,
+    masked: bool,
 }
 
 impl Cidr {
@@ -125,6 +126,7 @@ impl Cidr {
         Self {
             text: net.to_string().into(),
             reading: CidrReading::Canonical(net),
+            masked: false,
         }
     }
 
@@ -141,6 +143,32 @@ impl Cidr {
     /// What the text means.
     pub const fn reading(&self) -> &CidrReading {
         &self.reading
+    }
+
+    /// Whether the text has host bits or a prefix length with leading zeros, which all parsers
+    /// mask or read over.
+    pub const fn is_masked(&self) -> bool {
+        self.masked
+    }
+
+    /// How parsers may read the text, for people. One reading where they agree.
+    pub fn readings(&self) -> Vec<String> {
+        if let CidrReading::Canonical(net) = self.reading {
+            return vec![format!("as {net}")];
+        }
+        let (address, prefix) = self.text.split_once('/').unwrap_or((&self.text, ""));
+        let decimal = without_leading_zeros(address);
+        let mut readings = vec![format!("as {decimal}/{prefix}")];
+        if let Some(octal) = octal(address) {
+            readings.push(format!("in octal as {octal}/{prefix}"));
+        }
+        if let Ok(IpAddr::V6(v6)) = decimal.parse()
+            && let (Some(v4), Some(length)) = (v6.to_ipv4_mapped(), parse_prefix(prefix))
+        {
+            readings.push(format!("as IPv4 {v4}/{}", length.saturating_sub(96)));
+        }
+        readings.push("not at all, which a data plane may take for every address".to_owned());
+        readings
     }
 
     /// The block, where every parser agrees on it.
@@ -203,13 +231,17 @@ impl FromStr for Cidr {
                 max,
                 found: prefix.to_owned(),
             })?;
-        let reading = match IpNet::new(address, length) {
-            Ok(net) if !loose && !is_v4_mapped(address) => CidrReading::Canonical(net.trunc()),
-            _ => CidrReading::Ambiguous,
-        };
+        let net = IpNet::new(address, length).ok();
+        let canonical = net.filter(|_| !loose && !is_v4_mapped(address));
+        let masked = canonical.is_some_and(|net| net.addr() != net.network())
+            || (prefix.len() > 1 && prefix.starts_with('0'));
+        let reading = canonical.map_or(CidrReading::Ambiguous, |net| {
+            CidrReading::Canonical(net.trunc())
+        });
         Ok(Self {
             text: text.into(),
             reading,
+            masked,
         })
     }
 }
@@ -264,4 +296,14 @@ fn without_leading_zeros(text: &str) -> String {
         })
         .collect();
     format!("{hex}{}", octets.join("."))
+}
+
+/// A dotted address whose octets with leading zeros are octal, as C libraries read it.
+fn octal(text: &str) -> Option<Ipv4Addr> {
+    let octet = |octet: &str| match octet.strip_prefix('0') {
+        Some(digits) if !digits.is_empty() => u8::from_str_radix(digits, 8).ok(),
+        _ => octet.parse().ok(),
+    };
+    let octets: Option<Vec<u8>> = text.split('.').map(octet).collect();
+    <[u8; 4]>::try_from(octets?).ok().map(Ipv4Addr::from)
 }

@@ -1,11 +1,14 @@
-//! The review of an OpenBaoCluster write: is what it declares additive-only.
+//! The review of an OpenBaoCluster write: is what it declares additive-only, and which policies does
+//! it bring to bear.
 
 use super::replay;
 use super::request::Edit;
 use super::world::World;
+use crate::baseline::ClusterPerimeter;
 use crate::inventory::{Cluster, Fact};
-use crate::rules::declaration::{Declaration, everyone, malformed, raft_port};
-use crate::rules::{Finding, Level, input};
+use crate::perimeter::Direction;
+use crate::rules::declaration::{self, Declaration, api_server, malformed};
+use crate::rules::{Finding, Level, ambiguous_cidr, existing_policy, input};
 
 /// All findings about a cluster write.
 pub(super) fn findings(world: &World, edit: &Edit<Cluster>) -> Vec<Finding> {
@@ -16,10 +19,36 @@ pub(super) fn findings(world: &World, edit: &Edit<Cluster>) -> Vec<Finding> {
         }
         Some(Fact::Read(after)) => after,
     };
-    let before = edit.before.as_ref().and_then(Fact::read).map(AsRef::as_ref);
-    let declaration = Declaration::new(&edit.object, &world.posture, after, before);
-    let mut findings = malformed::check(&declaration, after, before);
-    findings.extend(everyone::check(&declaration));
-    findings.extend(raft_port::check(&declaration));
-    replay::of_declaration(&declaration, findings)
+    let before = edit.before.as_ref().and_then(Fact::read);
+    let before = before.map(AsRef::as_ref);
+    let mut findings = ambiguous_cidr::in_cluster(&edit.object, after, before);
+    for direction in Direction::ALL {
+        let declared = Declaration::new(&edit.object, &world.posture, direction, after, before);
+        if direction == Direction::Ingress {
+            findings.extend(malformed::check(&declared, after, before));
+            findings.extend(api_server::check(&declared, after, before));
+        }
+        let limit = declaration::limit(&declared);
+        findings.extend(replay::of_declaration(&declared, limit));
+    }
+    if edit.before.is_none() || edit.spec_changed {
+        findings.extend(brought_to_bear(world, edit));
+    }
+    findings
+}
+
+/// Findings about policies of the namespace that pierce the perimeter of the cluster as written.
+fn brought_to_bear(world: &World, edit: &Edit<Cluster>) -> Vec<Finding> {
+    let Some(facts) = world.facts(&edit.object.namespace) else {
+        return Vec::new();
+    };
+    let perimeter = |cluster: &Fact<Cluster>| {
+        let api_server = &world.snapshot.api_server;
+        ClusterPerimeter::of(cluster, facts, &world.posture, api_server, &[])
+    };
+    let Some(after) = edit.after.as_ref().map(perimeter) else {
+        return Vec::new();
+    };
+    let before = edit.before.as_ref().map(perimeter);
+    existing_policy::check(&edit.object, &world.posture, before.as_ref(), &after)
 }

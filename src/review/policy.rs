@@ -10,8 +10,10 @@ use crate::baseline::{ClusterPerimeter, Pods, Selected, ZonePerimeter};
 use crate::inventory::{Fact, Policy};
 use crate::perimeter::rule::Rule;
 use crate::rules::case::{Case, State};
+use crate::rules::certificate::{self, Certificate};
 use crate::rules::{
-    Finding, Level, beyond_ceiling, core_connection_cut, input, isolation_lost, managed_policy,
+    Finding, Level, ambiguous_cidr, beyond_ceiling, core_connection_cut, input, isolation_lost,
+    managed_policy, size,
 };
 
 /// All findings about a policy write.
@@ -32,11 +34,51 @@ pub(super) fn findings(
         };
         findings.extend(input::unreadable(&edit.object, broken, level));
     }
+    if !concerns(perimeters, edit) {
+        return findings;
+    }
+    let read = |fact: &'_ Option<Fact<Policy>>| fact.as_ref().and_then(Fact::read).cloned();
+    let (before, after) = (read(&edit.before), read(&edit.after));
+    if let Some(after) = &after {
+        let too_large = size::check(&edit.object, after, &world.posture.caps);
+        if !too_large.is_empty() {
+            // No proof is tried, so nothing else can be said of it.
+            return too_large;
+        }
+        findings.extend(ambiguous_cidr::in_policy(
+            &edit.object,
+            after,
+            before.as_deref(),
+        ));
+    }
     for cluster in perimeters {
         let cluster = with_observed(world, class, cluster, edit);
         findings.extend(of_cluster(world, request, &cluster, edit));
     }
     findings
+}
+
+/// Whether the policy is or was a managed one, or selects a pod of a judged zone. A policy that
+/// cannot be read may select any.
+fn concerns(perimeters: &[ClusterPerimeter], edit: &Edit<Policy>) -> bool {
+    let selects = |zone: &ZonePerimeter, fact: &Fact<Policy>| match fact {
+        Fact::Unreadable(_) => true,
+        Fact::Read(policy) => policy
+            .pods
+            .label_set()
+            .is_some_and(|pods| zone.zone.select(&pods).is_some()),
+    };
+    perimeters.iter().any(|cluster| {
+        let managed = cluster.managed(&edit.object.name);
+        let mut judged = cluster.zones.iter().filter(|zone| is_judged(zone, managed));
+        managed.is_some()
+            || judged.any(|zone| {
+                edit.before
+                    .iter()
+                    .chain(&edit.after)
+                    .any(|fact| selects(zone, fact))
+            })
+    })
 }
 
 /// The cluster's perimeter, in which a managed policy that is being written may itself show the API
@@ -87,6 +129,18 @@ fn of_cluster(
         .collect()
 }
 
+/// What the acceptance of the written policy's rules rests on.
+pub(super) fn certificates(world: &World, edit: &Edit<Policy>) -> Vec<Certificate> {
+    let perimeters = world.perimeters(&edit.object.namespace).iter();
+    let zones =
+        perimeters.flat_map(|cluster| cluster.zones.iter().map(move |zone| (cluster, zone)));
+    let judged =
+        zones.filter(|(cluster, zone)| is_judged(zone, cluster.managed(&edit.object.name)));
+    judged
+        .flat_map(|(cluster, zone)| certificate::certificates(&case(world, cluster, zone, edit)))
+        .collect()
+}
+
 /// A managed policy may be deleted with its cluster or its namespace.
 fn may_go(world: &World, cluster: &ClusterPerimeter) -> bool {
     let namespace = world
@@ -111,21 +165,19 @@ fn of_zone(
     edit: &Edit<Policy>,
 ) -> Vec<Finding> {
     let case = case(world, cluster, zone, edit);
+    let managed = cluster.managed(&edit.object.name);
+    let is_managed = managed.is_some_and(|managed| managed.pods == zone.pods);
     let mut findings = core_connection_cut::check(&case);
     findings.extend(isolation_lost::check(&case));
     findings.extend(beyond_ceiling::check(&case));
-    if cluster
-        .managed(&edit.object.name)
-        .is_some_and(|managed| managed.pods == zone.pods)
-    {
-        match request.operation {
-            Operation::Delete => findings.push(managed_policy::deleted(&case)),
-            Operation::Create | Operation::Update => {
-                findings.extend(managed_policy::retargeted(&case));
-            }
-        }
+    // What the managed policy's own rules say rests on connections that were replayed already.
+    let mut findings = replay::of_case(&case, findings);
+    match (is_managed, request.operation) {
+        (false, _) => {}
+        (true, Operation::Delete) => findings = managed_policy::deleted(&case, findings),
+        (true, _) => findings.extend(managed_policy::retargeted(&case)),
     }
-    replay::of_case(&case, findings)
+    findings
 }
 
 /// The write as it concerns one zone.

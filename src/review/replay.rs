@@ -43,11 +43,13 @@ pub(super) fn of_declaration(
 ) -> Vec<Finding> {
     let raft = Port::Number(declaration.posture.cluster_port);
     let confirmed = |finding: &Finding| match (finding.code, &finding.witness) {
-        (Code::Obp302, Some(shown)) => is_declared(declaration, shown),
+        (Code::Obp302 | Code::Obp305 | Code::Obp306, Some(shown)) => {
+            is_declared(declaration, shown)
+        }
         (Code::Obp303, Some(shown)) => {
             shown.protocol == Protocol::Tcp && shown.port == raft && is_declared(declaration, shown)
         }
-        (Code::Obp302 | Code::Obp303, None) => false,
+        (Code::Obp302 | Code::Obp303 | Code::Obp305 | Code::Obp306, None) => false,
         _ => true,
     };
     checked(findings, confirmed)

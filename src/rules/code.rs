@@ -17,12 +17,22 @@ pub enum Code {
     Obp201,
     /// egress-beyond-ceiling
     Obp202,
+    /// existing-policy-beyond-ceiling
+    Obp203,
     /// malformed-rule
     Obp301,
     /// ingress-open-to-everyone
     Obp302,
     /// raft-port-exposed
     Obp303,
+    /// egress-open-to-everywhere
+    Obp305,
+    /// unsafe-address
+    Obp306,
+    /// api-server-block
+    Obp307,
+    /// ambiguous-cidr
+    Obp315,
     /// unreadable-object
     Obp401,
     /// undecided
@@ -33,16 +43,21 @@ pub enum Code {
 
 impl Code {
     /// Every code, in order.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 17] = [
         Self::Obp101,
         Self::Obp102,
         Self::Obp103,
         Self::Obp104,
         Self::Obp201,
         Self::Obp202,
+        Self::Obp203,
         Self::Obp301,
         Self::Obp302,
         Self::Obp303,
+        Self::Obp305,
+        Self::Obp306,
+        Self::Obp307,
+        Self::Obp315,
         Self::Obp401,
         Self::Obp402,
         Self::Obp403,
@@ -57,19 +72,18 @@ impl Code {
             Self::Obp104 => "OBP104",
             Self::Obp201 => "OBP201",
             Self::Obp202 => "OBP202",
+            Self::Obp203 => "OBP203",
             Self::Obp301 => "OBP301",
             Self::Obp302 => "OBP302",
             Self::Obp303 => "OBP303",
+            Self::Obp305 => "OBP305",
+            Self::Obp306 => "OBP306",
+            Self::Obp307 => "OBP307",
+            Self::Obp315 => "OBP315",
             Self::Obp401 => "OBP401",
             Self::Obp402 => "OBP402",
             Self::Obp403 => "OBP403",
         }
-    }
-
-    /// Whether the connection that proves a finding is one that no longer passes; for all other
-    /// codes it is one that is let through.
-    pub const fn cuts(self) -> bool {
-        matches!(self, Self::Obp101)
     }
 
     /// The rule's name.
@@ -81,9 +95,14 @@ impl Code {
             Self::Obp104 => "managed-policy-retargeted",
             Self::Obp201 => "ingress-beyond-ceiling",
             Self::Obp202 => "egress-beyond-ceiling",
+            Self::Obp203 => "existing-policy-beyond-ceiling",
             Self::Obp301 => "malformed-rule",
             Self::Obp302 => "ingress-open-to-everyone",
             Self::Obp303 => "raft-port-exposed",
+            Self::Obp305 => "egress-open-to-everywhere",
+            Self::Obp306 => "unsafe-address",
+            Self::Obp307 => "api-server-block",
+            Self::Obp315 => "ambiguous-cidr",
             Self::Obp401 => "unreadable-object",
             Self::Obp402 => "undecided",
             Self::Obp403 => "inventory-not-ready",

@@ -1,11 +1,13 @@
 //! The rules about what an OpenBaoCluster declares: additive-only, held against the limit.
 
+pub mod api_server;
 pub mod everyone;
 pub mod malformed;
 pub mod raft_port;
+pub mod unsafe_address;
 
 use super::{Code, Finding, Level};
-use crate::baseline::{Facts, Peers, ROWS, expand};
+use crate::baseline::{Facts, Peers, Pods, ROWS, expand};
 use crate::inventory::{Cluster, ObjectRef};
 use crate::perimeter::cover::Exhausted;
 use crate::perimeter::rule::Rule;
@@ -31,6 +33,8 @@ pub struct Declaration<'a> {
     pub object: &'a ObjectRef,
     /// The settings.
     pub posture: &'a Posture,
+    /// Which of its rules: ingress (`ingressRules`, `trustedIngressPeers`) or egress (`egressRules`).
+    pub direction: Direction,
     /// What is declared now.
     pub after: Vec<DeclaredRule>,
     /// What was declared before the write.
@@ -38,17 +42,19 @@ pub struct Declaration<'a> {
 }
 
 impl<'a> Declaration<'a> {
-    /// The declared ingress of a cluster: `ingressRules` and `trustedIngressPeers`.
+    /// The declared rules of a cluster in one direction.
     pub fn new(
         object: &'a ObjectRef,
         posture: &'a Posture,
+        direction: Direction,
         after: &Cluster,
         before: Option<&Cluster>,
     ) -> Self {
-        let rules = |cluster| ingress(cluster, posture);
+        let rules = |cluster| rules(cluster, posture, direction);
         Self {
             object,
             posture,
+            direction,
             after: rules(after),
             before: before.map(rules).unwrap_or_default(),
         }
@@ -87,7 +93,7 @@ impl<'a> Declaration<'a> {
     }
 }
 
-fn ingress(cluster: &Cluster, posture: &Posture) -> Vec<DeclaredRule> {
+fn rules(cluster: &Cluster, posture: &Posture, direction: Direction) -> Vec<DeclaredRule> {
     let facts = Facts {
         cluster,
         posture,
@@ -95,27 +101,25 @@ fn ingress(cluster: &Cluster, posture: &Posture) -> Vec<DeclaredRule> {
         observed: &[],
     };
     let rows = ROWS.iter().filter(|row| {
-        row.direction == Direction::Ingress
+        row.direction == direction
+            && row.pods == Pods::Workload
             && matches!(row.peers, Peers::TrustedPeers | Peers::Declared)
     });
+    let namespace = &cluster.meta.namespace;
     rows.flat_map(|row| expand(row, &facts))
         .filter_map(|expansion| {
             Some(declared(
                 expansion.declared?,
                 expansion.rule,
-                &cluster.meta.namespace,
+                namespace,
+                direction,
             ))
         })
         .collect()
 }
 
-fn declared(path: String, rule: Rule, namespace: &str) -> DeclaredRule {
-    let mut regions = rule.regions(
-        namespace,
-        Direction::Ingress,
-        &LabelSet::any(),
-        Reading::May,
-    );
+fn declared(path: String, rule: Rule, namespace: &str, direction: Direction) -> DeclaredRule {
+    let mut regions = rule.regions(namespace, direction, &LabelSet::any(), Reading::May);
     for region in &mut regions {
         region.ports = region.ports.names_as_all();
     }
@@ -126,23 +130,34 @@ fn declared(path: String, rule: Rule, namespace: &str) -> DeclaredRule {
     }
 }
 
-/// Whether an ingress rule may not be declared: the code that refuses it.
-pub(super) fn refused(rule: &Rule, object: &ObjectRef, posture: &Posture) -> Option<Code> {
-    let rule = declared(
-        "spec.network.ingressRules".to_owned(),
-        rule.clone(),
-        &object.namespace,
-    );
+/// Whether a rule may not be declared: the code that refuses it.
+pub(super) fn refused(
+    rule: &Rule,
+    direction: Direction,
+    object: &ObjectRef,
+    posture: &Posture,
+) -> Option<Code> {
+    let rule = declared(String::new(), rule.clone(), &object.namespace, direction);
     let declaration = Declaration {
         object,
         posture,
+        direction,
         after: vec![rule],
         before: Vec::new(),
     };
-    let findings = [
-        everyone::check(&declaration),
-        raft_port::check(&declaration),
-    ]
-    .concat();
-    findings.first().map(|finding| finding.code)
+    let findings = limit(&declaration);
+    findings
+        .iter()
+        .find(|finding| finding.level == Level::Deny)
+        .map(|finding| finding.code)
+}
+
+/// Everything that the limit has to say about the declared rules of one direction.
+pub fn limit(declaration: &Declaration<'_>) -> Vec<Finding> {
+    let mut findings = everyone::check(declaration);
+    if declaration.direction == Direction::Ingress {
+        findings.extend(raft_port::check(declaration));
+    }
+    findings.extend(unsafe_address::check(declaration));
+    findings
 }

@@ -353,6 +353,7 @@ fn view(policy: &Policy) -> PolicyView<'_> {
 fn entries(direction: Direction, rule: &Arc<Rule>) -> Vec<Entry> {
     let regions = rule.regions(HOME, direction, &LabelSet::any(), Reading::Must);
     let entry = |region| Entry {
+        declared: None,
         row: &ROWS[0],
         rule: rule.clone(),
         region,

@@ -1,4 +1,5 @@
-//! OBP302: a declaration opens ingress to everyone, alone or as a union of rules.
+//! OBP302 and OBP305: a declaration opens ingress to everyone, or egress to everywhere, alone or as
+//! a union of rules.
 //!
 //! *Pods*: a rule is open to everyone when it admits a stranger, that is a pod of a namespace that
 //! no rule names, whose namespace carries no label but its name, and that itself carries only
@@ -20,6 +21,7 @@ use crate::perimeter::names::Names;
 use crate::perimeter::port::{Port, PortSet, Protocol};
 use crate::perimeter::zone::matches;
 use crate::perimeter::{Direction, LabelSet, PeerSet, Region, witness};
+use crate::posture::Widths;
 use crate::rules::{Code, Finding, Level};
 
 /// Labels that Kubernetes' own controllers put on ordinary pods: to ask that one is there asks for
@@ -73,12 +75,38 @@ fn pods_finding(declaration: &Declaration<'_>, rule: &DeclaredRule, piece: &Regi
         .flat_map(|rule| &rule.regions)
         .any(|old| piece.is_subset(old));
     Finding {
-        reason: format!("opens the pods of {} to everyone: any pod of any namespace", declaration.object),
-        witness: witness::connection(Direction::Ingress, &cluster_zone(declaration), piece),
-        help: "name who needs it, for example one namespace:\nfrom:\n- namespaceSelector:\n    matchLabels:\n      \
-               kubernetes.io/metadata.name: NAMESPACE"
-            .to_owned(),
-        ..declaration.finding(Code::Obp302, if known { Level::Warn } else { Level::Deny }, &rule.path)
+        reason: match declaration.direction {
+            Direction::Ingress => format!(
+                "opens the pods of {} to everyone: any pod of any namespace",
+                declaration.object
+            ),
+            Direction::Egress => format!(
+                "opens the pods of {} to everywhere: any pod of any namespace",
+                declaration.object
+            ),
+        },
+        witness: witness::connection(declaration.direction, &cluster_zone(declaration), piece),
+        help: format!(
+            "name who needs it, for example one namespace:\n{}:\n- namespaceSelector:\n    matchLabels:\n      \
+             kubernetes.io/metadata.name: NAMESPACE",
+            declaration.direction.peers_field()
+        ),
+        ..declaration.finding(code(declaration), level(declaration, known), &rule.path)
+    }
+}
+
+const fn code(declaration: &Declaration<'_>) -> Code {
+    match declaration.direction {
+        Direction::Ingress => Code::Obp302,
+        Direction::Egress => Code::Obp305,
+    }
+}
+
+/// Ingress open to everyone denies where it is new; egress open to everywhere warns.
+const fn level(declaration: &Declaration<'_>, known: bool) -> Level {
+    match declaration.direction {
+        Direction::Ingress if !known => Level::Deny,
+        Direction::Ingress | Direction::Egress => Level::Warn,
     }
 }
 
@@ -88,16 +116,13 @@ fn address_finding(declaration: &Declaration<'_>, rules: &[&DeclaredRule]) -> Op
     let mut old = None;
     for (protocol, port) in start_points(&regions) {
         let merged = open_on(&regions, protocol, &port);
-        let Some(wide) = too_wide(&merged) else {
+        let Some(wide) = too_wide(declaration.posture.widths, &merged) else {
             continue;
         };
         let known: Vec<&Region> = declaration.known();
         let new = wide.minus(&open_on(&known, protocol, &port));
-        let (level, shown) = if new.is_empty() {
-            (Level::Warn, &wide)
-        } else {
-            (Level::Deny, &new)
-        };
+        let level = level(declaration, new.is_empty());
+        let shown = if new.is_empty() { &wide } else { &new };
         let finding = wide_finding(declaration, rules, level, (protocol, &port), shown);
         if level == Level::Deny {
             return finding;
@@ -140,11 +165,22 @@ fn open_on(regions: &[&Region], protocol: Protocol, port: &Port) -> AddressSet {
     open
 }
 
-/// What is too much of a merged set: its blocks wider than /8 or /32, or all of a family where its
-/// total exceeds a /6 or a /28.
-fn too_wide(merged: &AddressSet) -> Option<AddressSet> {
-    let v4 = family_too_wide(&merged.v4, 24, |address| u128::from(u32::from(address)));
-    let v6 = family_too_wide(&merged.v6, 96, u128::from);
+/// What is too much of a merged set: its blocks that are too wide, or all of a family where its
+/// total is too much.
+fn too_wide(widths: Widths, merged: &AddressSet) -> Option<AddressSet> {
+    let number = |address| u128::from(u32::from(address));
+    let bits = |of: u32, prefix: u8| of.saturating_sub(u32::from(prefix));
+    let limit = |of, block, total| (bits(of, block), bits(of, total));
+    let v4 = family_too_wide(
+        &merged.v4,
+        limit(32, widths.block_v4, widths.total_v4),
+        number,
+    );
+    let v6 = family_too_wide(
+        &merged.v6,
+        limit(128, widths.block_v6, widths.total_v6),
+        u128::from,
+    );
     let wide = AddressSet {
         v4: v4.unwrap_or_default(),
         v6: v6.unwrap_or_default(),
@@ -152,25 +188,24 @@ fn too_wide(merged: &AddressSet) -> Option<AddressSet> {
     (!wide.is_empty()).then_some(wide)
 }
 
-/// `widest` is the number of host bits of the widest permitted block; the total may be four times
-/// (two bits more, /6) that of IPv4 and sixteen times (four bits more, /28) that of IPv6.
+/// `block` and `total` are numbers of host bits.
 fn family_too_wide<T: Integer>(
     merged: &RangeSetBlaze<T>,
-    widest: u32,
+    (block, total): (u32, u32),
     number: impl Fn(T) -> u128,
 ) -> Option<RangeSetBlaze<T>> {
-    let total_bits = if widest == 24 { widest + 2 } else { widest + 4 };
-    let mut total = 0_u128;
+    let mut sum = 0_u128;
     let mut wide = RangeSetBlaze::new();
     for range in merged.ranges() {
         let (first, last) = (number(*range.start()), number(*range.end()));
         // The whole of IPv6 has one address more than u128 can count.
-        total = total.saturating_add((last - first).saturating_add(1));
-        if holds_block(first, last, widest + 1) {
+        sum = sum.saturating_add((last - first).saturating_add(1));
+        if holds_block(first, last, block + 1) {
             wide.ranges_insert(range);
         }
     }
-    if total > 1 << total_bits {
+    let too_many = 1_u128.checked_shl(total).is_some_and(|most| sum > most);
+    if too_many {
         Some(merged.clone())
     } else {
         (!wide.is_empty()).then_some(wide)
@@ -179,7 +214,9 @@ fn family_too_wide<T: Integer>(
 
 /// Whether `first..=last` holds an aligned block of `2^bits` addresses.
 fn holds_block(first: u128, last: u128, bits: u32) -> bool {
-    let size = 1_u128 << bits;
+    let Some(size) = 1_u128.checked_shl(bits) else {
+        return false;
+    };
     first
         .checked_next_multiple_of(size)
         .is_some_and(|start| last >= start && last - start >= size - 1)
@@ -196,6 +233,7 @@ fn wide_finding(
     let Port::Number(number) = port else {
         return None;
     };
+    let widths = &declaration.posture.widths;
     let region = Region {
         subject: LabelSet::any(),
         peer,
@@ -211,12 +249,23 @@ fn wide_finding(
     Some(Finding {
         reason: format!(
             "opens the pods of {} to too many addresses: the blocks of {} merge to more than the limit (a block wider \
-             than /8 or /32, or more than a /6 or a /28 in all)",
+             than /{} or /{}, or more than a /{} or a /{} in all)",
             declaration.object,
-            paths.join(", ")
+            paths.join(", "),
+            widths.block_v4,
+            widths.block_v6,
+            widths.total_v4,
+            widths.total_v6
         ),
-        witness: witness::connection(Direction::Ingress, &cluster_zone(declaration), &region),
-        help: "name the addresses that need it, for example:\nfrom:\n- ipBlock:\n    cidr: 192.0.2.0/24".to_owned(),
-        ..declaration.finding(Code::Obp302, level, paths.first().copied().unwrap_or("spec.network"))
+        witness: witness::connection(declaration.direction, &cluster_zone(declaration), &region),
+        help: format!(
+            "name the addresses that need it, for example:\n{}:\n- ipBlock:\n    cidr: 192.0.2.0/24",
+            declaration.direction.peers_field()
+        ),
+        ..declaration.finding(
+            code(declaration),
+            level,
+            paths.first().copied().unwrap_or("spec.network"),
+        )
     })
 }

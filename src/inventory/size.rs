@@ -1,0 +1,107 @@
+//! How large a policy is, against the sizes that a proof can bear.
+
+use std::collections::BTreeSet;
+
+use super::Policy;
+use crate::perimeter::Direction;
+use crate::perimeter::rule::{Peer, Rule, Selector};
+use crate::posture::Caps;
+
+/// One thing of a policy that is larger than its cap.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TooLarge {
+    /// Field path.
+    pub path: String,
+    /// What is counted there.
+    pub what: &'static str,
+    /// How many there are.
+    pub found: usize,
+    /// How many there may be.
+    pub cap: usize,
+}
+
+/// All that is larger than its cap, in field order. Paths are written only for what is too large,
+/// since this runs for every policy.
+pub fn too_large(policy: &Policy, caps: &Caps) -> Vec<TooLarge> {
+    let mut walk = Walk {
+        caps,
+        found: Vec::new(),
+        keys: BTreeSet::new(),
+    };
+    walk.selector(&policy.pods, &|| "spec.podSelector".to_owned());
+    for direction in Direction::ALL {
+        let rules = policy.rules(direction);
+        let field = || format!("spec.{}", direction.field());
+        walk.count("rules", rules.len(), caps.rules, &field);
+        for (at, rule) in rules.iter().enumerate() {
+            walk.rule(direction, rule, &|| format!("{}[{at}]", field()));
+        }
+    }
+    let keys = walk.keys.len();
+    walk.count("label keys", keys, caps.label_keys, &|| "spec".to_owned());
+    walk.found
+}
+
+/// Writes the path of a field when it is needed.
+type Path<'a> = &'a dyn Fn() -> String;
+
+struct Walk<'a> {
+    caps: &'a Caps,
+    found: Vec<TooLarge>,
+    keys: BTreeSet<&'a str>,
+}
+
+impl<'a> Walk<'a> {
+    fn count(&mut self, what: &'static str, found: usize, cap: usize, path: Path<'_>) {
+        if found > cap {
+            self.found.push(TooLarge {
+                path: path(),
+                what,
+                found,
+                cap,
+            });
+        }
+    }
+
+    fn rule(&mut self, direction: Direction, rule: &'a Rule, path: Path<'_>) {
+        let field = || format!("{}.{}", path(), direction.peers_field());
+        let caps = self.caps;
+        self.count("peers", rule.peers.len(), caps.elements, &field);
+        let ports = || format!("{}.ports", path());
+        self.count("ports", rule.ports.len(), caps.elements, &ports);
+        for (at, peer) in rule.peers.iter().enumerate() {
+            self.peer(peer, &|| format!("{}[{at}]", field()));
+        }
+    }
+
+    fn peer(&mut self, peer: &'a Peer, path: Path<'_>) {
+        match peer {
+            Peer::Block { except, .. } => {
+                let path = || format!("{}.ipBlock.except", path());
+                self.count("exceptions", except.len(), self.caps.excepts, &path);
+            }
+            Peer::Pods { namespaces, pods } => {
+                for (selector, field) in [(namespaces, "namespaceSelector"), (pods, "podSelector")]
+                {
+                    if let Some(selector) = selector {
+                        self.selector(selector, &|| format!("{}.{field}", path()));
+                    }
+                }
+            }
+        }
+    }
+
+    fn selector(&mut self, selector: &'a Selector, path: Path<'_>) {
+        let requirements = selector.labels.len() + selector.expressions.len();
+        self.count("requirements", requirements, self.caps.requirements, path);
+        for (at, requirement) in selector.expressions.iter().enumerate() {
+            let path = || format!("{}.matchExpressions[{at}].values", path());
+            let values = requirement.values.len();
+            self.count("values", values, self.caps.values, &path);
+        }
+        self.keys.extend(selector.labels.keys().map(AsRef::as_ref));
+        let expressions = selector.expressions.iter();
+        self.keys
+            .extend(expressions.map(|requirement| requirement.key.as_ref()));
+    }
+}
