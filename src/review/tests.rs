@@ -2,5 +2,7 @@
 //! the rules held against an enumeration of small worlds.
 
 mod codes;
+mod declarations;
 mod oracle;
+mod properties;
 mod support;

@@ -169,7 +169,7 @@ fn obp201_ingress_beyond_the_ceiling_is_refused_with_the_connection() {
                 json!([{"ipBlock": {"cidr": "198.51.100.0/24"}}]),
                 api.clone(),
             ),
-            format!("198.51.100.0 -> {subject}, TCP 8200"),
+            format!("198.51.100.1 -> {subject}, TCP 8200"),
         ),
         (
             open(json!([{"ipBlock": {"cidr": "::/0"}}]), api.clone()),
@@ -252,7 +252,7 @@ fn obp202_egress_beyond_the_ceiling_is_refused_with_the_connection() {
         ),
         (
             open(halves, json!([])),
-            format!("{subject} -> 0.0.0.0, TCP 1"),
+            format!("{subject} -> 1.0.0.1, TCP 1"),
         ),
     ];
     for (spec, shown) in refused {
