@@ -7,8 +7,11 @@
 )]
 
 mod answer;
+mod corpus;
+mod docs;
 mod http;
 mod inventory;
+mod semantics_doc;
 mod sources;
 mod support;
 mod tls;
