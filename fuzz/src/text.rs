@@ -51,7 +51,6 @@ fn cidr(text: &str) -> Option<Cidr> {
             cidr.readings().len() > 1,
             "ambiguous, with one reading: {text}"
         );
-        assert!(!cidr.is_masked(), "ambiguous and masked: {text}");
         return Some(cidr);
     };
     assert_eq!(cidr.readings().len(), 1, "one meaning: {text}");
