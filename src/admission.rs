@@ -162,6 +162,7 @@ impl Admission {
                 .iter()
                 .map(|finding| (finding.code, finding.level))
                 .collect(),
+            unreplayed: verdict.unreplayed,
             ..noted
         };
         reviewed(body, record)

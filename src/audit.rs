@@ -130,6 +130,8 @@ pub struct Record {
     pub resolution: Resolution,
     /// Code and level of each finding.
     pub findings: Vec<(Code, Level)>,
+    /// Findings whose connection did not replay: bugs of ours.
+    pub unreplayed: usize,
 }
 
 impl Record {
@@ -146,6 +148,7 @@ impl Record {
             dry_run: false,
             resolution,
             findings: Vec::new(),
+            unreplayed: 0,
         }
     }
 

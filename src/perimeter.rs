@@ -15,11 +15,12 @@ pub mod connection;
 pub mod cover;
 pub mod label;
 pub mod names;
+pub mod point;
 pub mod port;
 pub mod region;
 pub mod rule;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod witness;
 pub mod zone;
 

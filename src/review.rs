@@ -12,11 +12,14 @@ pub mod offline;
 mod policy;
 pub mod render;
 mod repair;
+mod replay;
 pub mod request;
+#[cfg(test)]
+mod tests;
 pub mod verdict;
 mod world;
 
-pub use level::WriterClass;
+pub use level::{SYSTEM_WRITERS, WriterClass};
 pub use repair::repair;
 pub use request::{Edit, Operation, Request, Subject, Writer};
 pub use verdict::{Outcome, Repair, Repairs, Verdict};

@@ -9,6 +9,7 @@
 pub mod ambiguous_cidr;
 pub mod beyond_ceiling;
 pub mod case;
+pub mod certificate;
 pub mod code;
 pub mod core_connection_cut;
 pub mod declaration;

@@ -8,6 +8,10 @@
     unreachable_pub,
     reason = "a crate of its own for the targets, a private module of the replaying test"
 )]
+#![allow(
+    clippy::expect_used,
+    reason = "a check that fails panics: that is how libFuzzer and tests notice"
+)]
 
 mod envelope;
 mod naive;

@@ -169,16 +169,16 @@ fn proved(finding: &Finding, edit: &Edit<Policy>) {
             assert!(!passes(&edit.after, Reading::Must), "not cut: {finding:?}");
         }
         Code::Obp102 => assert!(
-            finding.level == Level::Warn || !isolated(&edit.after, witness),
+            finding.level == Level::Warn || !isolated(edit.after.as_ref(), witness),
             "still isolated: {finding:?}"
         ),
         _ => {}
     }
 }
 
-fn isolated(fact: &Option<Fact<Policy>>, connection: &Connection) -> bool {
+fn isolated(fact: Option<&Fact<Policy>>, connection: &Connection) -> bool {
     let subject = connection.subject.iter().cloned().collect();
-    let policy = fact.as_ref().and_then(Fact::read);
+    let policy = fact.and_then(Fact::read);
     policy.is_some_and(|policy| {
         naive::selects(&policy.pods, &subject) && policy.isolates(connection.direction)
     })

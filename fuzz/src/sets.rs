@@ -2,7 +2,6 @@
 //! small domain.
 
 use arbitrary::{Result, Unstructured};
-use openbao_perimeter::perimeter::address::{V4Set, V6Set};
 use openbao_perimeter::perimeter::cover::{Budget, all_uncovered, uncovered};
 use openbao_perimeter::perimeter::label::{NAMESPACE_NAME, Values};
 use openbao_perimeter::perimeter::port::{Port, PortSet, Protocol};
@@ -122,15 +121,11 @@ fn peer(u: &mut Unstructured<'_>) -> Result<Option<PeerSet>> {
     Ok(match u.int_in_range(0..=3)? {
         0 => {
             let ranges = ranges(u)?.into_iter();
-            PeerSet::v4(V4Set::from_iter(
-                ranges.map(|(first, last)| v4(first)..=v4(last)),
-            ))
+            PeerSet::v4(ranges.map(|(first, last)| v4(first)..=v4(last)).collect())
         }
         1 => {
             let ranges = ranges(u)?.into_iter();
-            PeerSet::v6(V6Set::from_iter(
-                ranges.map(|(first, last)| v6(first)..=v6(last)),
-            ))
+            PeerSet::v6(ranges.map(|(first, last)| v6(first)..=v6(last)).collect())
         }
         _ => PeerSet::pods(labels(u, NAMESPACE_KEYS)?, labels(u, KEYS)?),
     })
@@ -222,11 +217,11 @@ fn all_points() -> Vec<Point> {
     let numbers: Vec<u16> = inner.chain([3]).collect();
     ends.extend(numbers.iter().map(|number| End::V4(v4(*number))));
     ends.extend(numbers.iter().map(|number| End::V6(v6(*number))));
-    let names = NAMES.iter().chain(&["fresh"]);
+    let words = NAMES.iter().chain(&["fresh"]);
     let ports: Vec<Port> = numbers
         .iter()
         .map(|number| Port::Number(*number))
-        .chain(names.map(|name| Port::Named((*name).into())))
+        .chain(words.map(|name| Port::Named((*name).into())))
         .collect();
     // Independent dimensions, walked with different steps: not the whole product, which would be
     // hundreds of thousands of points, but another part of it for each end.

@@ -6,6 +6,13 @@ use super::{Record, Resolution};
 
 /// Logs a review. A refusal is an ordinary event: a tenant can make as many as it likes.
 pub fn reviewed(record: &Record, duration: Duration) {
+    if record.unreplayed > 0 {
+        tracing::error!(
+            uid = %Visible(&record.uid),
+            findings = record.unreplayed,
+            "Found connections that the second evaluator did not confirm; this is a bug"
+        );
+    }
     if !tracing::enabled!(tracing::Level::INFO) {
         return;
     }

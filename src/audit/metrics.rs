@@ -85,6 +85,7 @@ pub struct Metrics {
     reviews: Family<ReviewLabels, Counter>,
     durations: Family<PointLabels, Histogram, fn() -> Histogram>,
     findings: Family<FindingLabels, Counter>,
+    unreplayed: Counter,
     refused_requests: Family<OutcomeLabels, Counter>,
     panics: Counter,
     objects: Family<KindLabels, Gauge>,
@@ -111,6 +112,7 @@ impl Metrics {
                 Histogram::new(exponential_buckets(50e-6, 2.0, 16))
             }),
             findings: Family::default(),
+            unreplayed: Counter::default(),
             refused_requests: Family::default(),
             panics: Counter::default(),
             objects: Family::default(),
@@ -133,6 +135,11 @@ impl Metrics {
             self.durations.clone(),
         );
         all.register("findings", "Findings of rules", self.findings.clone());
+        all.register(
+            "witness_replay_failures",
+            "Connections of findings that the second evaluator did not confirm",
+            self.unreplayed.clone(),
+        );
         all.register(
             "rejected_requests",
             "Requests answered by an HTTP error instead of a review",
@@ -182,6 +189,8 @@ impl Metrics {
         self.durations
             .get_or_create(&PointLabels { point })
             .observe(duration.as_secs_f64());
+        self.unreplayed
+            .inc_by(u64::try_from(record.unreplayed).unwrap_or(u64::MAX));
         for (code, level) in &record.findings {
             let level = match level {
                 Level::Deny => "deny",

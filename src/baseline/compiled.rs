@@ -17,6 +17,8 @@ use crate::posture::Posture;
 pub struct Entry {
     /// The row.
     pub row: &'static Row,
+    /// The field of the OpenBaoCluster that declares it, for declared rows.
+    pub declared: Option<Arc<str>>,
     /// The rule it was made from.
     pub rule: Arc<Rule>,
     /// What the rule lets through.
@@ -37,6 +39,8 @@ pub struct SelectedRule {
 pub struct Selected {
     /// Name of the policy.
     pub name: Arc<str>,
+    /// The policy itself.
+    pub policy: Arc<Policy>,
     /// The part of the zone that it selects.
     pub part: LabelSet,
     /// Whether it isolates in each direction.
@@ -49,7 +53,7 @@ pub struct Selected {
 
 impl Selected {
     /// The policy as it concerns `zone`; `None` where it selects nothing of it.
-    pub fn of(policy: &Policy, zone: &Zone) -> Option<Self> {
+    pub fn of(policy: &Arc<Policy>, zone: &Zone) -> Option<Self> {
         let part = zone.select(&policy.pods.label_set()?)?;
         let rules = |direction: Direction| {
             let one = |rule: &Rule, reading| {
@@ -63,6 +67,7 @@ impl Selected {
         };
         Some(Self {
             name: policy.meta.name.clone(),
+            policy: policy.clone(),
             isolates: Direction::ALL.map(|direction| policy.isolates(direction)),
             rules: Direction::ALL.map(rules),
             part,
@@ -254,26 +259,22 @@ fn entries(
 ) -> Vec<Entry> {
     let rows =
         rows(pods, direction).filter(|row| only.is_none_or(|standing| row.standing == standing));
-    let rules = rows.flat_map(|row| {
-        expand(row, facts)
-            .into_iter()
-            .map(move |expansion| (row, expansion.rule))
-    });
     let namespace = &facts.cluster.meta.namespace;
-    rules
-        .flat_map(|(row, rule)| {
-            let rule = Arc::new(rule);
+    let of_row = |row: &'static Row| {
+        let expansions = expand(row, facts).into_iter();
+        expansions.flat_map(move |expansion| {
+            let rule = Arc::new(expansion.rule);
+            let declared: Option<Arc<str>> = expansion.declared.map(Into::into);
             let regions = rule.regions(namespace, direction, &LabelSet::any(), Reading::Must);
-            regions
-                .into_iter()
-                .map(move |region| Entry {
-                    row,
-                    rule: rule.clone(),
-                    region,
-                })
-                .collect::<Vec<_>>()
+            regions.into_iter().map(move |region| Entry {
+                row,
+                declared: declared.clone(),
+                rule: rule.clone(),
+                region,
+            })
         })
-        .collect()
+    };
+    rows.flat_map(of_row).collect()
 }
 
 fn rows(pods: Pods, direction: Direction) -> impl Iterator<Item = &'static Row> {

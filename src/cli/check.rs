@@ -49,6 +49,10 @@ pub struct Args {
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     pub output: Output,
 
+    /// Say of each accepted rule which entries of the ceiling it lies in
+    #[arg(long)]
+    pub explain: bool,
+
     /// Settings, as of `serve`; the inventory holds what stands beside the manifests.
     #[command(flatten)]
     pub settings: Settings,
@@ -88,7 +92,12 @@ pub fn run(args: Args) -> Result<ExitStatus, Failure> {
         None => offline::final_state(&world, &writer, &objects(&after)),
         Some(before) => offline::edit_between(&world, &writer, &objects(before), &objects(&after)),
     };
-    let report = Report::new(&world, &judged, &after, before.as_ref());
+    let explained = if args.explain {
+        offline::explain(&world, &objects(&after))
+    } else {
+        Vec::new()
+    };
+    let report = Report::new(&world, &judged, &explained, &after, before.as_ref());
     match args.output {
         Output::Text => print!("{}", report.text()),
         Output::Json => println!("{}", report.json()?),

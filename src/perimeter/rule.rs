@@ -13,6 +13,7 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use super::address::{Cidr, block_addresses};
@@ -179,6 +180,18 @@ impl PortEntry {
             PortRange::Numbers(first, last) => PortSet::range(self.protocol, *first, *last),
             PortRange::Named(name) => PortSet::name(self.protocol, name.clone()),
         }
+    }
+}
+
+impl fmt::Display for PortEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.ports {
+            PortRange::All => f.write_str("all")?,
+            PortRange::Numbers(first, last) if first == last => write!(f, "{first}")?,
+            PortRange::Numbers(first, last) => write!(f, "{first}-{last}")?,
+            PortRange::Named(name) => write!(f, "{name}")?,
+        }
+        write!(f, "/{}", self.protocol)
     }
 }
 

@@ -1,1 +1,8 @@
-//! To be written.
+//! The engine held against the rows of the NetworkPolicy semantics, against the laws of sets, and
+//! against an enumeration of small worlds.
+
+pub(crate) mod dice;
+pub(crate) mod domain;
+mod laws;
+mod oracle;
+mod rows;

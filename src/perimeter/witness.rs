@@ -1,10 +1,11 @@
 //! One concrete connection out of a region, as readable as the region allows.
 //!
-//! The address that documents use as an example, else the smallest; smallest port, first protocol. A label that may be absent is absent; one that
+//! An address that documents use as an example, else the smallest usable one; smallest port, first protocol. A label that may be absent is absent; one that
 //! must have a listed value has the first; one that must differ from the listed ones has a fresh
 //! name that says so.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use range_set_blaze::{Integer, RangeSetBlaze};
@@ -65,27 +66,42 @@ fn choose(names: &Names, fresh: &str) -> Option<Arc<str>> {
     }
 }
 
-/// An address that people know as an example of an outside one (RFC 5737).
-const EXAMPLE_V4: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
+/// Addresses that people know as examples of outside ones (RFC 5737).
+const EXAMPLES_V4: [Ipv4Addr; 3] = [
+    Ipv4Addr::new(203, 0, 113, 1),
+    Ipv4Addr::new(198, 51, 100, 1),
+    Ipv4Addr::new(192, 0, 2, 1),
+];
 /// The same for IPv6 (RFC 3849).
-const EXAMPLE_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
+const EXAMPLES_V6: [Ipv6Addr; 1] = [Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)];
+/// From here on an address can be somebody's.
+const USABLE_V4: RangeInclusive<Ipv4Addr> = Ipv4Addr::new(1, 0, 0, 1)..=Ipv4Addr::BROADCAST;
+const USABLE_V6: RangeInclusive<Ipv6Addr> = Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 1)
+    ..=Ipv6Addr::new(
+        0xffff, 0xffff, 0xffff, 0xffff, 0xffff, 0xffff, 0xffff, 0xffff,
+    );
 
-fn example<T: Integer>(addresses: &RangeSetBlaze<T>, known: T) -> Option<T> {
-    if addresses.contains(known) {
-        Some(known)
-    } else {
-        addresses.first()
-    }
+/// An example address, else the smallest usable one, else the smallest.
+fn example<T: Integer>(
+    addresses: &RangeSetBlaze<T>,
+    known: &[T],
+    usable: RangeInclusive<T>,
+) -> Option<T> {
+    let known = known
+        .iter()
+        .copied()
+        .find(|address| addresses.contains(*address));
+    known
+        .or_else(|| (addresses & RangeSetBlaze::from_iter([usable])).first())
+        .or_else(|| addresses.first())
 }
 
 fn peer(peer: &PeerSet) -> Option<Endpoint> {
     match peer {
-        PeerSet::V4(addresses) => {
-            example(addresses, EXAMPLE_V4).map(|address| Endpoint::Address(address.into()))
-        }
-        PeerSet::V6(addresses) => {
-            example(addresses, EXAMPLE_V6).map(|address| Endpoint::Address(address.into()))
-        }
+        PeerSet::V4(addresses) => example(addresses, &EXAMPLES_V4, USABLE_V4)
+            .map(|address| Endpoint::Address(address.into())),
+        PeerSet::V6(addresses) => example(addresses, &EXAMPLES_V6, USABLE_V6)
+            .map(|address| Endpoint::Address(address.into())),
         PeerSet::Pods {
             namespaces,
             pods: labels,

@@ -1,6 +1,7 @@
 //! The review of an OpenBaoCluster write: is what it declares additive-only, and which policies does
 //! it bring to bear.
 
+use super::replay;
 use super::request::Edit;
 use super::world::World;
 use crate::baseline::ClusterPerimeter;
@@ -27,7 +28,8 @@ pub(super) fn findings(world: &World, edit: &Edit<Cluster>) -> Vec<Finding> {
             findings.extend(malformed::check(&declared, after, before));
             findings.extend(api_server::check(&declared, after, before));
         }
-        findings.extend(declaration::limit(&declared));
+        let limit = declaration::limit(&declared);
+        findings.extend(replay::of_declaration(&declared, limit));
     }
     if edit.before.is_none() || edit.spec_changed {
         findings.extend(brought_to_bear(world, edit));

@@ -16,7 +16,9 @@ pub enum WriterClass {
     Everyone,
 }
 
-const SYSTEM_WRITERS: &[&str] = &[
+/// Usernames of the system's writers, beside all that begin with `system:controller:`. The
+/// registrations list the same.
+pub const SYSTEM_WRITERS: &[&str] = &[
     "system:kube-controller-manager",
     "system:serviceaccount:kube-system:generic-garbage-collector",
     "system:serviceaccount:kube-system:namespace-controller",

@@ -10,6 +10,7 @@ use super::review;
 use super::verdict::Verdict;
 use super::world::World;
 use crate::inventory::{Cluster, Fact, Kind, Object, ObjectRef, Policy};
+use crate::rules::certificate::Certificate;
 
 /// Objects by what they are called.
 pub type Objects = BTreeMap<ObjectRef, Object>;
@@ -61,6 +62,24 @@ pub fn edit_between(
         .filter(|name| before.get(*name) != after.get(*name));
     changed
         .filter_map(|name| judge(world, writer, name, before.get(name), after.get(name)))
+        .collect()
+}
+
+/// What the acceptance of each policy's rules rests on.
+pub fn explain(world: &World, objects: &Objects) -> Vec<Certificate> {
+    let edits = objects.iter().filter_map(|(reference, object)| {
+        let Object::Policy(fact) = object else {
+            return None;
+        };
+        Some(Edit {
+            object: reference.clone(),
+            before: None,
+            after: Some(fact.clone()),
+            spec_changed: true,
+        })
+    });
+    edits
+        .flat_map(|edit| super::policy::certificates(world, &edit))
         .collect()
 }
 

@@ -3,12 +3,14 @@
 use std::borrow::Cow;
 
 use super::level::WriterClass;
+use super::replay;
 use super::request::{Edit, Operation, Request};
 use super::world::World;
 use crate::baseline::{ClusterPerimeter, Pods, Selected, ZonePerimeter};
 use crate::inventory::{Fact, Policy};
 use crate::perimeter::rule::Rule;
 use crate::rules::case::{Case, State};
+use crate::rules::certificate::{self, Certificate};
 use crate::rules::{
     Finding, Level, ambiguous_cidr, beyond_ceiling, core_connection_cut, input, isolation_lost,
     managed_policy, size,
@@ -127,6 +129,18 @@ fn of_cluster(
         .collect()
 }
 
+/// What the acceptance of the written policy's rules rests on.
+pub(super) fn certificates(world: &World, edit: &Edit<Policy>) -> Vec<Certificate> {
+    let perimeters = world.perimeters(&edit.object.namespace).iter();
+    let zones =
+        perimeters.flat_map(|cluster| cluster.zones.iter().map(move |zone| (cluster, zone)));
+    let judged =
+        zones.filter(|(cluster, zone)| is_judged(zone, cluster.managed(&edit.object.name)));
+    judged
+        .flat_map(|(cluster, zone)| certificate::certificates(&case(world, cluster, zone, edit)))
+        .collect()
+}
+
 /// A managed policy may be deleted with its cluster or its namespace.
 fn may_go(world: &World, cluster: &ClusterPerimeter) -> bool {
     let namespace = world
@@ -151,19 +165,17 @@ fn of_zone(
     edit: &Edit<Policy>,
 ) -> Vec<Finding> {
     let case = case(world, cluster, zone, edit);
+    let managed = cluster.managed(&edit.object.name);
+    let is_managed = managed.is_some_and(|managed| managed.pods == zone.pods);
     let mut findings = core_connection_cut::check(&case);
     findings.extend(isolation_lost::check(&case));
     findings.extend(beyond_ceiling::check(&case));
-    if cluster
-        .managed(&edit.object.name)
-        .is_some_and(|managed| managed.pods == zone.pods)
-    {
-        match request.operation {
-            Operation::Delete => findings.push(managed_policy::deleted(&case)),
-            Operation::Create | Operation::Update => {
-                findings.extend(managed_policy::retargeted(&case));
-            }
-        }
+    // What the managed policy's own rules say rests on connections that were replayed already.
+    let mut findings = replay::of_case(&case, findings);
+    match (is_managed, request.operation) {
+        (false, _) => {}
+        (true, Operation::Delete) => findings = managed_policy::deleted(&case, findings),
+        (true, _) => findings.extend(managed_policy::retargeted(&case)),
     }
     findings
 }
@@ -178,9 +190,9 @@ pub(super) fn case<'a>(
     let name = &edit.object.name;
     let is_edited = |policy: &&Selected| policy.name == *name && !name.is_empty();
     let state = |fact: &'a Option<Fact<Policy>>| {
-        let policy = fact.as_ref().and_then(Fact::read).map(AsRef::as_ref);
+        let policy = fact.as_ref().and_then(Fact::read);
         State {
-            policy,
+            policy: policy.map(AsRef::as_ref),
             selected: policy.and_then(|policy| Selected::of(policy, &zone.zone)),
         }
     };
@@ -190,7 +202,7 @@ pub(super) fn case<'a>(
             .managed(name)
             .is_some_and(|managed| managed.pods == zone.pods)
     };
-    if let (None, Some(rendered), true) = (&edit.before, zone.rendered.as_deref(), is_managed()) {
+    if let (None, Some(rendered), true) = (&edit.before, &zone.rendered, is_managed()) {
         // A managed policy that does not exist counts as rendered.
         before = State {
             policy: Some(rendered),

@@ -6,7 +6,7 @@ use super::verdict::Verdict;
 use crate::baseline::{CLUSTER_LABEL, MANAGED_LABELS};
 use crate::perimeter::connection::{Endpoint, LabelPairs};
 use crate::perimeter::{Connection, Direction};
-use crate::rules::{Finding, Level};
+use crate::rules::{Code, Finding, Level};
 
 /// Characters of a warning that every client shows whole (API server documentation, "Warnings").
 const WARNING_LENGTH: usize = 256;
@@ -33,10 +33,10 @@ pub fn long(finding: &Finding) -> String {
     }
     let _ = write!(text, "\n  {}", finding.reason);
     if let Some(witness) = &finding.witness {
-        let word = if finding.code.cuts() {
-            "cut"
-        } else {
-            "let through"
+        let word = match finding.code {
+            Code::Obp101 => "cut",
+            Code::Obp103 => "at stake",
+            _ => "let through",
         };
         let _ = write!(text, "\n  connection {word}: {}", connection(witness));
     }

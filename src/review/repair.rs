@@ -92,10 +92,12 @@ fn of_cluster(
         }
     }
     for (direction, entry) in dropped(world, cluster, zone, edit, &fixed) {
+        let ports: Vec<String> = entry.rule.ports.iter().map(ToString::to_string).collect();
         let what = format!(
-            "core rule `{}` ({}) in spec.{}",
+            "core rule `{}` ({}; {}) in spec.{}",
             entry.row.id,
             entry.row.reason,
+            ports.join(", "),
             direction.field()
         );
         let repair = Repair::Rule(direction, Rule::clone(&entry.rule));

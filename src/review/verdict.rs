@@ -1,5 +1,6 @@
 //! What a review answers.
 
+use super::replay::is_unreplayed;
 use crate::perimeter::Direction;
 use crate::perimeter::rule::{Rule, Selector};
 use crate::rules::{Code, Finding, Level};
@@ -31,6 +32,9 @@ impl Outcome {
 pub struct Verdict {
     /// Findings.
     pub findings: Vec<Finding>,
+    /// Findings whose connection the second evaluator did not confirm: each is a bug of ours, to be
+    /// counted and logged.
+    pub unreplayed: usize,
 }
 
 impl Verdict {
@@ -41,7 +45,11 @@ impl Verdict {
                 .cmp(&(b.level, b.code, &b.object, &b.path, &b.reason))
         });
         findings.dedup();
-        Self { findings }
+        let unreplayed = findings.iter().filter(|finding| is_unreplayed(finding));
+        Self {
+            unreplayed: unreplayed.count(),
+            findings,
+        }
     }
 
     /// The worst level.

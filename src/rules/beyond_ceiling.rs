@@ -2,7 +2,7 @@
 //! permit, on ingress and on egress.
 
 use super::case::Case;
-use super::text::{declare, nearest, pods_of, take_pods_out};
+use super::text::{declare, nearest, pods_of, take_pods_out, ways_out};
 use super::{Code, Finding, Level};
 use crate::baseline::SelectedRule;
 use crate::perimeter::cover::Exhausted;
@@ -111,18 +111,18 @@ fn finding(
         .and_then(|policy| policy.effective_rules(direction).get(at));
     let managed = case.cluster.managed(&case.object.name).is_some();
     let out = if managed { None } else { take_pods_out(case) };
-    let help = [
+    let help = ways_out([
         out,
         rule.map(|rule| declare(case, direction, rule)),
-        nearest(case, direction, piece),
-    ];
+        rule.and_then(|rule| nearest(case, direction, rule)),
+    ]);
     Finding {
         reason: format!(
             "{what} that neither the baseline `{baseline}` nor spec.network of {} allows{new}",
             case.cluster.object
         ),
         witness: case.witness(direction, piece),
-        help: help.into_iter().flatten().collect::<Vec<_>>().join("\n"),
+        help,
         ..case.finding(code, level, format!("spec.{}[{at}]", direction.field()))
     }
 }

@@ -86,12 +86,6 @@ impl Code {
         }
     }
 
-    /// Whether the connection that proves a finding is one that no longer passes; for all other
-    /// codes it is one that is let through.
-    pub const fn cuts(self) -> bool {
-        matches!(self, Self::Obp101)
-    }
-
     /// The rule's name.
     pub const fn name(self) -> &'static str {
         match self {

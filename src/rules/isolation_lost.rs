@@ -37,7 +37,7 @@ fn lost(case: &Case<'_>, direction: Direction) -> Result<Option<Region>, Exhaust
     )
 }
 
-/// A connection that is open now and that the ceiling does not permit.
+/// A connection that is open now and that the ceiling does not permit; `None` where it permits all.
 fn newly_open(case: &Case<'_>, direction: Direction, piece: &Region) -> Option<Region> {
     let ceiling: Vec<&Region> = case
         .zone
@@ -50,14 +50,14 @@ fn newly_open(case: &Case<'_>, direction: Direction, piece: &Region) -> Option<R
 }
 
 fn finding(case: &Case<'_>, direction: Direction, piece: &Region) -> Finding {
-    let region = newly_open(case, direction, piece).unwrap_or_else(|| piece.clone());
+    let region = newly_open(case, direction, piece);
     let pods = pods_of(case.cluster, case.zone.pods);
     let policy_type = direction.policy_type();
     Finding {
         reason: format!(
             "no policy isolates {pods} for {policy_type} after this write, so every connection is open"
         ),
-        witness: case.witness(direction, &region),
+        witness: region.and_then(|region| case.witness(direction, &region)),
         help: format!(
             "keep `{policy_type}` in spec.policyTypes and the podSelector of {}, or isolate the pods by another \
              policy first",

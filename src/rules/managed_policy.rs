@@ -7,19 +7,26 @@ use crate::baseline::MANAGED_LABELS;
 use crate::inventory::{Meta, Owner};
 use crate::perimeter::Direction;
 
-/// The finding that a managed policy is deleted while its cluster lives.
-pub fn deleted(case: &Case<'_>) -> Finding {
-    Finding {
+/// The finding that a managed policy is deleted while its cluster lives, in place of the many about
+/// each core rule that goes with it; one of their connections proves it.
+pub fn deleted(case: &Case<'_>, findings: Vec<Finding>) -> Vec<Finding> {
+    let witness = findings.iter().find_map(|finding| finding.witness.clone());
+    let deleted = Finding {
         reason: format!(
-            "the operator manages this policy for {}; without it their perimeter is open until the next reconcile",
-            pods_of(case.cluster, case.zone.pods)
+            "the operator manages this policy for {}; without it their perimeter is gone until the next reconcile",
+            pods_of(case.cluster, case.zone.pods),
         ),
+        witness,
         help: format!(
             "leave the policy; it goes when {0} is deleted. To open more, declare it in spec.network of {0}",
             case.cluster.object
         ),
         ..case.finding(Code::Obp103, Level::Deny, "")
-    }
+    };
+    let others = findings
+        .into_iter()
+        .filter(|finding| finding.code != Code::Obp101);
+    others.chain([deleted]).collect()
 }
 
 /// Findings that a managed policy no longer means the same pods, directions or owner.

@@ -6,9 +6,9 @@ use super::case::Case;
 use super::declaration;
 use crate::baseline::{CLUSTER_LABEL, ClusterPerimeter, Pods};
 use crate::inventory::render;
+use crate::perimeter::Direction;
 use crate::perimeter::label::Values;
 use crate::perimeter::rule::{Peer, PortEntry, Rule, Selector};
-use crate::perimeter::{Direction, Region};
 use crate::posture::Posture;
 
 /// Whose pods, for a sentence.
@@ -54,16 +54,21 @@ pub(super) fn declare(case: &Case<'_>, direction: Direction, rule: &Rule) -> Str
     let refused = declaration::refused(rule, direction, cluster, case.posture);
     match refused {
         Some(code) => format!(
-            "it cannot be declared in {cluster} as it stands either ({code} {}); declare who needs it under \
-             spec.network.{field}, for example:\n{}",
+            "declare who needs it in {cluster} under spec.network.{field}, for example as below (the rule as it stands \
+             would be refused there too: {code} {}):\n{}",
             code.name(),
             paste_rule(&narrowed(case.posture), direction)
         ),
         None => format!(
-            "or, if it is wanted, declare it in {cluster} under spec.network.{field}, and the operator opens it:\n{}",
+            "if it is wanted, declare it in {cluster} under spec.network.{field}, and the operator opens it:\n{}",
             paste_rule(rule, direction)
         ),
     }
+}
+
+/// Several ways out, the first one first.
+pub(super) fn ways_out(ways: impl IntoIterator<Item = Option<String>>) -> String {
+    ways.into_iter().flatten().collect::<Vec<_>>().join("\nor ")
 }
 
 /// What may always be declared: one namespace, to be filled in, on the API port.
@@ -79,18 +84,16 @@ fn narrowed(posture: &Posture) -> Rule {
     }
 }
 
-/// On egress: what is allowed on the port of the piece, to narrow the rule to.
-pub(super) fn nearest(case: &Case<'_>, direction: Direction, piece: &Region) -> Option<String> {
+/// On egress: what is allowed on the ports of the rule, to narrow it to.
+pub(super) fn nearest(case: &Case<'_>, direction: Direction, rule: &Rule) -> Option<String> {
     if direction == Direction::Ingress {
         return None;
     }
-    let entry = case
-        .zone
-        .ceiling(direction)
-        .iter()
-        .find(|entry| !entry.region.ports.is_disjoint(&piece.ports))?;
+    let ports = rule.port_set();
+    let mut entries = case.zone.ceiling(direction).iter();
+    let entry = entries.find(|entry| ports.is_subset(&entry.region.ports))?;
     Some(format!(
-        "or narrow the rule to what is allowed on that port (`{}`: {}):\n{}",
+        "narrow the rule to what is allowed on its ports (`{}`: {}):\n{}",
         entry.row.id,
         entry.row.reason,
         paste_rule(&entry.rule, direction)

@@ -55,7 +55,7 @@ impl Default for Limits {
             handshake: Duration::from_secs(2),
             first_byte: Duration::from_secs(5),
             head: Duration::from_secs(5),
-            body: Duration::from_secs(5),
+            body: Duration::from_secs(3),
             drain: Duration::from_secs(25),
         }
     }

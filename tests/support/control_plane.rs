@@ -111,6 +111,14 @@ impl ControlPlane {
         self.kubectl(apply).stdin(manifests).run_ok();
     }
 
+    /// Starts another program beside the servers, as the administrator of this control plane as
+    /// far as it reads `KUBECONFIG`. It runs in [`ControlPlane::folder`], until it is dropped or
+    /// this process ends.
+    pub(crate) fn start_beside(&self, name: &str, program: &Path, args: &str) -> Server {
+        let environment = ("KUBECONFIG", self.kubeconfig());
+        Server::run(&self.folder, name, program, args, Some(environment))
+    }
+
     fn is_ready(&self) -> bool {
         // Asking the port first is cheap, a kubectl that cannot connect is not.
         TcpStream::connect((Ipv4Addr::LOCALHOST, self.api_port)).is_ok()
@@ -147,6 +155,12 @@ impl Kubectl {
     /// Puts the impersonated user into a group.
     pub(crate) fn as_group(mut self, group: &str) -> Self {
         self.0.args(["--as-group", group]);
+        self
+    }
+
+    /// Adds an argument.
+    pub(crate) fn with(mut self, arg: &str) -> Self {
+        self.0.arg(arg);
         self
     }
 
@@ -255,8 +269,8 @@ const RUN_TIED: &str = r#"exec 3<&0
 { read -r end; kill -9 "$server"; } <&3 & watcher=$!
 wait "$server"; kill "$watcher""#;
 
-/// A server and the shell it runs under.
-struct Server {
+/// A server and the shell it runs under. Ends when dropped, without a chance to finish anything.
+pub(crate) struct Server {
     log: PathBuf,
     shell: Mutex<Child>,
 }
@@ -264,23 +278,39 @@ struct Server {
 impl Server {
     /// Starts a server inside the folder: its arguments name files there by name alone.
     fn start(folder: &Folder, name: &str, args: &str) -> Self {
+        Self::run(folder, name, &binary(name), args, None)
+    }
+
+    fn run(
+        folder: &Folder,
+        name: &str,
+        program: &Path,
+        args: &str,
+        environment: Option<(&str, PathBuf)>,
+    ) -> Self {
         let log = folder.path.join(format!("{name}.log"));
         let output = File::create(&log).expect("create the log");
         let mut command = shell(RUN_TIED);
-        command.arg(binary(name)).args(args.split_whitespace());
+        command.arg(program).args(args.split_whitespace());
+        command.envs(environment);
         command.stdout(output.try_clone().expect("share the log"));
         command.stderr(output).current_dir(&folder.path);
         let shell = Mutex::new(command.spawn().expect("run sh"));
         Self { log, shell }
     }
 
-    fn has_ended(&self) -> bool {
+    /// Everything it printed so far, on both outputs.
+    pub(crate) fn printed(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
         let mut shell = self.shell.lock().expect("lock the shell");
         matches!(shell.try_wait(), Ok(Some(_)))
     }
 
-    fn log_tail(&self) -> String {
-        let log = fs::read_to_string(&self.log).unwrap_or_default();
+    pub(crate) fn log_tail(&self) -> String {
+        let log = self.printed();
         let mut tail: Vec<_> = log.lines().rev().take(30).collect();
         tail.reverse();
         format!("--- {}\n{}\n", self.log.display(), tail.join("\n"))
@@ -332,7 +362,8 @@ fn shell(script: &str) -> Command {
     command
 }
 
-fn binary(name: &str) -> PathBuf {
+/// Where a server or tool of the control plane is.
+pub(crate) fn binary(name: &str) -> PathBuf {
     let assets = env::var("KUBEBUILDER_ASSETS").unwrap_or_default();
     let built = concat!(env!("CARGO_MANIFEST_DIR"), "/target/control-plane");
     let paths = [assets.as_str(), built].map(|folder| Path::new(folder).join(name));

@@ -9,6 +9,7 @@ use crate::inventory::ObjectRef;
 use crate::review::World;
 use crate::review::offline::{Judged, counted_as_rendered};
 use crate::review::render;
+use crate::rules::certificate::Certificate;
 use crate::rules::{Finding, Level};
 use crate::sources::files::{Manifests, Origin};
 
@@ -16,8 +17,19 @@ use crate::sources::files::{Manifests, Origin};
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     findings: Vec<Reported>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    accepted: Vec<Accepted>,
     counted_as_rendered: Vec<String>,
     summary: Summary,
+}
+
+/// A rule that was accepted, and what it lies in.
+#[derive(Debug, Serialize)]
+struct Accepted {
+    object: String,
+    field: String,
+    cluster: String,
+    entries: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -53,6 +65,7 @@ impl Report {
     pub(super) fn new(
         world: &World,
         judged: &[Judged],
+        explained: &[Certificate],
         after: &Manifests,
         before: Option<&Manifests>,
     ) -> Self {
@@ -84,6 +97,7 @@ impl Report {
             findings: all
                 .map(|finding| Reported::new(finding, &origins))
                 .collect(),
+            accepted: explained.iter().map(Accepted::new).collect(),
             counted_as_rendered: counted_as_rendered(world)
                 .iter()
                 .map(ToString::to_string)
@@ -109,6 +123,16 @@ impl Report {
             };
             let _ = writeln!(text, "{place}{}\n{}\n", finding.level, finding.text);
         }
+        for Accepted {
+            object,
+            field,
+            cluster,
+            entries,
+        } in &self.accepted
+        {
+            let entries = entries.join(" and ");
+            let _ = writeln!(text, "{object}, {field} lies in {entries} of {cluster}");
+        }
         for policy in &self.counted_as_rendered {
             let _ = writeln!(
                 text,
@@ -126,6 +150,17 @@ impl Report {
             "judged {judged}: {refused} refused, {warned} with warnings; {skipped} of other kinds passed over"
         );
         text
+    }
+}
+
+impl Accepted {
+    fn new(certificate: &Certificate) -> Self {
+        Self {
+            object: certificate.object.to_string(),
+            field: certificate.path.clone(),
+            cluster: certificate.cluster.to_string(),
+            entries: certificate.entries.clone(),
+        }
     }
 }
 

@@ -1,0 +1,360 @@
+//! The engine against the decoding of what it judges: ratios in one run.
+//!
+//! Each proof is measured beside the typed decode of the very policy that it is about, so that the
+//! figures are comparable on any machine. The bars stand beside the ratios; a missed bar ends the
+//! run with status 1.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a benchmark that cannot run should say so and stop"
+)]
+#![allow(missing_docs, reason = "a program of its own")]
+
+use std::fs;
+use std::hint::black_box;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use criterion::Criterion;
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use openbao_perimeter::admission::{Admission, Point};
+use openbao_perimeter::inventory::{Change, Fact, Kind, ObjectRef, Policy, Snapshot, read};
+use openbao_perimeter::perimeter::cover::{Budget, uncovered};
+use openbao_perimeter::perimeter::label::Values;
+use openbao_perimeter::perimeter::{LabelSet, Region};
+use openbao_perimeter::posture::Posture;
+use openbao_perimeter::review::{
+    Edit, Operation, Outcome, Request, Subject, World, Writer, review,
+};
+use openbao_perimeter::rules::case::subject_only;
+use serde_json::{Value, json};
+
+/// What a server without an engine decodes.
+type Bare = kube::core::admission::AdmissionReview<NetworkPolicy>;
+
+/// A policy of the cluster `c0` whose rules all lie inside its declared ceiling.
+fn policy(rules: usize, declared: usize) -> Value {
+    let rule = |at: usize| {
+        json!({
+            "from": [{
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": format!("client-{}", at % declared)}},
+                "podSelector": {"matchLabels": {"app": format!("web-{at}"), "tier": "front"}},
+            }],
+            "ports": [{"port": 8200, "protocol": "TCP"}],
+        })
+    };
+    json!({
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": "clients", "namespace": "ns-0"},
+        "spec": {
+            "podSelector": {"matchLabels": {"openbao.org/cluster": "c0"}},
+            "policyTypes": ["Ingress"],
+            "ingress": (0..rules).map(rule).collect::<Vec<_>>(),
+        },
+    })
+}
+
+/// An OpenBaoCluster that declares so many namespaces as clients.
+fn cluster(namespace: &str, name: &str, declared: usize) -> Value {
+    let rule = |at: usize| {
+        json!({
+            "from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": format!("client-{at}")}}}],
+            "ports": [{"port": 8200, "protocol": "TCP"}],
+        })
+    };
+    json!({
+        "apiVersion": "openbao.org/v1alpha1",
+        "kind": "OpenBaoCluster",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {
+            "profile": "Development",
+            "network": {
+                "apiServerCIDR": "10.96.0.1/32",
+                "ingressRules": (0..declared).map(rule).collect::<Vec<_>>(),
+            },
+        },
+    })
+}
+
+/// So many namespaces with one cluster each, and policies of tenants spread over them.
+fn world(clusters: usize, policies: usize, declared: usize) -> World {
+    let mut objects: Vec<Value> = (0..clusters)
+        .map(|at| cluster(&format!("ns-{at}"), &format!("c{at}"), declared))
+        .collect();
+    objects.extend((0..policies).map(|at| {
+        json!({
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "NetworkPolicy",
+            "metadata": {"name": format!("tenant-{at}"), "namespace": format!("ns-{}", at % clusters.max(1))},
+            "spec": {
+                "podSelector": {"matchLabels": {"app": format!("web-{at}")}},
+                "policyTypes": ["Ingress"],
+                "ingress": [{"from": [{"podSelector": {}}]}],
+            },
+        })
+    }));
+    let changes = objects.iter().filter_map(read::object).map(Change::Set);
+    let snapshot = Snapshot::default().apply(changes);
+    World::compile(None, Arc::new(snapshot), Arc::new(Posture::default()))
+}
+
+fn object() -> ObjectRef {
+    ObjectRef {
+        kind: Kind::NetworkPolicy,
+        namespace: "ns-0".into(),
+        name: "clients".into(),
+    }
+}
+
+fn create(policy: Fact<Policy>) -> Request {
+    let edit = Edit {
+        object: object(),
+        before: None,
+        after: Some(policy),
+        spec_changed: true,
+    };
+    let writer = Writer {
+        name: "tenant".to_owned(),
+        groups: Vec::new(),
+    };
+    Request {
+        operation: Operation::Create,
+        writer,
+        subject: Subject::Policy(edit),
+    }
+}
+
+/// A review of about 3 KB: a policy as a tenant writes it, with the metadata that comes along.
+fn review_body() -> Vec<u8> {
+    let mut object = policy(6, 40);
+    object["metadata"]["annotations"] =
+        json!({ "kubectl.kubernetes.io/last-applied-configuration": object.to_string() });
+    let body = json!({
+        "apiVersion": "admission.k8s.io/v1",
+        "kind": "AdmissionReview",
+        "request": {
+            "uid": "5f2f3c0e-0f4e-4d53-9f6e-2f4b1a0c7d11",
+            "kind": {"group": "networking.k8s.io", "version": "v1", "kind": "NetworkPolicy"},
+            "resource": {"group": "networking.k8s.io", "version": "v1", "resource": "networkpolicies"},
+            "name": "clients",
+            "namespace": "ns-0",
+            "operation": "CREATE",
+            "userInfo": {"username": "tenant", "groups": ["system:authenticated"]},
+            "object": object,
+            "oldObject": null,
+            "dryRun": false,
+        },
+    });
+    body.to_string().into_bytes()
+}
+
+/// The mean time of one run, measured by criterion and read back from its own estimate.
+struct Bench {
+    criterion: Criterion,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let criterion = Criterion::default()
+            .sample_size(20)
+            .warm_up_time(Duration::from_millis(300))
+            .measurement_time(Duration::from_secs(1))
+            .without_plots();
+        Self { criterion }
+    }
+
+    fn mean(&mut self, name: &str, mut run: impl FnMut()) -> f64 {
+        self.criterion
+            .bench_function(name, |bencher| bencher.iter(&mut run));
+        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
+            || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target"),
+            PathBuf::from,
+        );
+        let file = target
+            .join("criterion")
+            .join(name)
+            .join("new/estimates.json");
+        let text = fs::read_to_string(&file).expect("criterion writes its estimates");
+        let estimates: Value = serde_json::from_str(&text).expect("estimates are JSON");
+        estimates["mean"]["point_estimate"]
+            .as_f64()
+            .expect("an estimate has a mean")
+    }
+}
+
+struct Bars {
+    missed: bool,
+}
+
+impl Bars {
+    fn hold(&mut self, what: &str, ratio: f64, bar: f64) {
+        let verdict = if ratio <= bar { "ok" } else { "MISSED" };
+        self.missed |= ratio > bar;
+        println!("ratio: {what}: {ratio:.2} (bar {bar}) {verdict}");
+    }
+}
+
+fn main() -> ExitCode {
+    let mut bench = Bench::new();
+    let mut bars = Bars { missed: false };
+    for (rules, declared, bar) in [(1_000, 50, 1.0), (5_000, 200, 3.0)] {
+        proof(&mut bench, &mut bars, rules, declared, bar);
+    }
+    whole_review(&mut bench, &mut bars);
+    growth(&mut bench);
+    hard_labels(&mut bars);
+    allocations();
+    if bars.missed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+fn proof(bench: &mut Bench, bars: &mut Bars, rules: usize, declared: usize, bar: f64) {
+    let json = policy(rules, declared).to_string();
+    let world = world(1, 0, declared);
+    let request = create(read::policy(json.as_bytes(), &object()));
+    assert_eq!(
+        review(&world, &request).outcome(),
+        Outcome::Allow,
+        "the accept path is measured"
+    );
+    let decode = bench.mean(&format!("decode_{rules}_rules"), || {
+        black_box(serde_json::from_str::<NetworkPolicy>(black_box(&json)).expect("a policy"));
+    });
+    let proof = bench.mean(&format!("proof_{rules}_rules_{declared}_entries"), || {
+        black_box(review(&world, black_box(&request)));
+    });
+    bars.hold(
+        &format!("proof of {rules} rules against {declared} entries / typed decode"),
+        proof / decode,
+        bar,
+    );
+}
+
+fn whole_review(bench: &mut Bench, bars: &mut Bars) {
+    let body = review_body();
+    let review: Value = serde_json::from_slice(&body).expect("a review");
+    let object = review["request"]["object"].to_string();
+    println!(
+        "review of {} bytes, object of {} bytes",
+        body.len(),
+        object.len()
+    );
+    let admission = Admission::new();
+    admission.publish(world(100, 10_000, 40));
+    let answer = admission.answer(Point::Validate, &body);
+    assert!(String::from_utf8_lossy(&answer.body).contains("\"allowed\":true"));
+    let decode = bench.mean("decode_review", || {
+        black_box(serde_json::from_slice::<Bare>(black_box(&body)).expect("a review"));
+    });
+    let whole = bench.mean("review_bytes_to_bytes", || {
+        black_box(admission.answer(Point::Validate, black_box(&body)));
+    });
+    bars.hold(
+        "review, bytes to bytes, 100 clusters and 10,000 policies / typed decode",
+        whole / decode,
+        2.0,
+    );
+}
+
+/// Time against the rules of the changed policy, and against what should not matter.
+fn growth(bench: &mut Bench) {
+    for rules in [125, 250, 500, 1_000, 2_000, 4_000] {
+        let json = policy(rules, 50).to_string();
+        let (world, request) = (
+            world(1, 0, 50),
+            create(read::policy(json.as_bytes(), &object())),
+        );
+        let time = bench.mean(&format!("growth_rules_{rules}"), || {
+            black_box(review(&world, &request));
+        });
+        println!(
+            "growth: {rules} rules: {:.0} ns a rule",
+            time / f64::from(u32::try_from(rules).unwrap_or(u32::MAX))
+        );
+    }
+    let json = policy(10, 50).to_string();
+    for clusters in [1, 10, 100, 1_000] {
+        let (world, request) = (
+            world(clusters, clusters * 10, 50),
+            create(read::policy(json.as_bytes(), &object())),
+        );
+        let time = bench.mean(&format!("growth_clusters_{clusters}"), || {
+            black_box(review(&world, &request));
+        });
+        println!(
+            "growth: {clusters} clusters and {} policies elsewhere: {time:.0} ns a review",
+            clusters * 10
+        );
+    }
+}
+
+/// Random 3-literal label logic: does a union of conjunctions cover everything. Each instance has
+/// to be decided or given up within 1/20 of the API server's ten seconds.
+fn hard_labels(bars: &mut Bars) {
+    let mut worst = Duration::ZERO;
+    let mut given_up = 0;
+    for seed in 0..20 {
+        let covers = random_clauses(60, 258, seed);
+        let covers: Vec<&Region> = covers.iter().collect();
+        let start = Instant::now();
+        let mut budget = Budget::new(Posture::default().proof_budget);
+        given_up +=
+            u32::from(uncovered(&subject_only(LabelSet::any()), &covers, &mut budget).is_err());
+        worst = worst.max(start.elapsed());
+    }
+    println!(
+        "hard labels: 20 instances of 60 keys and 258 three-literal selectors, {given_up} given up, worst {worst:?}"
+    );
+    bars.hold(
+        "hard label logic, worst / half a second",
+        worst.as_secs_f64() / 0.5,
+        1.0,
+    );
+}
+
+fn random_clauses(keys: u64, clauses: u64, seed: u64) -> Vec<Region> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut next = |bound: u64| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state % bound
+    };
+    let mut clause = || {
+        let mut set = LabelSet::any();
+        for _ in 0..3 {
+            let (key, values) = (
+                format!("k{}", next(keys)),
+                [Values::present(), Values::absent()],
+            );
+            let at = usize::try_from(next(2)).unwrap_or_default();
+            set = set.clone().and(key, values[at].clone()).unwrap_or(set);
+        }
+        subject_only(set)
+    };
+    (0..clauses).map(|_| clause()).collect()
+}
+
+fn allocations() {
+    let admission = Admission::new();
+    admission.publish(world(100, 10_000, 40));
+    let body = review_body();
+    let count = |run: &dyn Fn()| allocation_counter::measure(run).count_total;
+    let whole = count(&|| {
+        black_box(admission.answer(Point::Validate, &body));
+    });
+    let decode = count(&|| {
+        black_box(serde_json::from_slice::<Bare>(&body).expect("a review"));
+    });
+    println!(
+        "allocations: {whole} for a whole accepted review of {} bytes, {decode} for its typed decode alone",
+        body.len()
+    );
+}

@@ -1,0 +1,109 @@
+//! One server as a process of its own: started, watched, ended.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::{bare, client};
+
+/// Clock ticks per second in `/proc`; Linux has had no other value for user space since 2.6.
+const TICKS: u64 = 100;
+
+pub(crate) struct Process {
+    child: Child,
+    pub(crate) address: SocketAddr,
+    pub(crate) ca: PathBuf,
+}
+
+impl Process {
+    /// Our server, on the inventory of the examples.
+    pub(crate) async fn guard(folder: &Path, body: &str, starts: &mut Vec<Duration>) -> Self {
+        let ca = folder.join("guard.crt");
+        let inventory = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/examples/inventory");
+        let any = "127.0.0.1:0";
+        let mut command = Command::new(env!("CARGO_BIN_EXE_openbao-perimeter"));
+        command
+            .args(["serve", "--tls", "ephemeral", "--listen", any])
+            .args(["--probes-listen", any, "--metrics-listen", any])
+            .arg("--inventory")
+            .arg(inventory)
+            .arg("--ca-out")
+            .arg(&ca);
+        Self::start(command, ca, body, starts).await
+    }
+
+    /// The bare server: this very program with another argument.
+    pub(crate) async fn bare(folder: &Path, body: &str, starts: &mut Vec<Duration>) -> Self {
+        let ca = folder.join("bare.crt");
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.arg(bare::ARGUMENT).env(bare::CA_OUT, &ca);
+        Self::start(command, ca, body, starts).await
+    }
+
+    /// From the start to the first review that is allowed, which our server does not do before
+    /// its inventory is complete.
+    async fn start(
+        mut command: Command,
+        ca: PathBuf,
+        body: &str,
+        starts: &mut Vec<Duration>,
+    ) -> Self {
+        let begun = Instant::now();
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("a server that starts");
+        let mut line = String::new();
+        let stdout = child.stdout.as_mut().unwrap();
+        BufReader::new(stdout).read_line(&mut line).unwrap();
+        let address = line
+            .trim()
+            .strip_prefix("serving https://")
+            .and_then(|rest| rest.strip_suffix("/validate"))
+            .expect("the address as the first line")
+            .parse()
+            .unwrap();
+        let process = Self { child, address, ca };
+        client::until_allowed(&process, body).await;
+        starts.push(begun.elapsed());
+        process
+    }
+
+    fn proc(&self, file: &str) -> String {
+        std::fs::read_to_string(format!("/proc/{}/{file}", self.child.id())).unwrap()
+    }
+
+    /// User and system time so far.
+    pub(crate) fn cpu(&self) -> Duration {
+        let stat = self.proc("stat");
+        // The name in parentheses may hold spaces; utime and stime are fields 14 and 15.
+        let fields = &stat[stat.rfind(')').unwrap() + 2..];
+        let ticks: u64 = fields
+            .split(' ')
+            .skip(11)
+            .take(2)
+            .map(|field| field.parse::<u64>().unwrap())
+            .sum();
+        Duration::from_millis(ticks * 1_000 / TICKS)
+    }
+
+    /// Resident memory.
+    pub(crate) fn resident_kib(&self) -> u64 {
+        let status = self.proc("status");
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("VmRSS:"))
+            .unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ended = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}

@@ -1,0 +1,184 @@
+//! Every connection is replayed before anybody is shown it, through the naive point evaluator, which
+//! shares no code with the engine that found it.
+//!
+//! A connection that does not replay is a bug of ours: the finding becomes OBP402 at the same
+//! level, so that what was refused stays refused, and says that it is one.
+
+use crate::inventory::Policy;
+use crate::perimeter::point::{
+    At, PolicyView, is_isolated, is_let_through, passes, rule_passes, selects,
+};
+use crate::perimeter::port::{Port, Protocol};
+use crate::perimeter::rule::{PortEntry, PortRange, Rule};
+use crate::perimeter::{Connection, Direction, Reading};
+use crate::rules::case::{Case, Moment};
+use crate::rules::declaration::Declaration;
+use crate::rules::{Code, Finding, Level};
+
+/// How a finding reads whose connection does not replay.
+const UNREPLAYED: &str =
+    "the proof and its replay disagree about a connection, which is a bug of openbao-perimeter";
+
+/// Whether a finding stands for one whose connection did not replay.
+pub(super) fn is_unreplayed(finding: &Finding) -> bool {
+    finding.code == Code::Obp402 && finding.reason == UNREPLAYED
+}
+
+/// The findings about a policy write, each with its connection replayed.
+pub(super) fn of_case(case: &Case<'_>, findings: Vec<Finding>) -> Vec<Finding> {
+    let confirmed = |finding: &Finding| match (finding.code, &finding.witness) {
+        (Code::Obp101, Some(shown)) => is_cut(case, shown),
+        (Code::Obp102, Some(shown)) => is_bared(case, shown),
+        (Code::Obp201 | Code::Obp202, Some(shown)) => is_beyond(case, finding, shown),
+        (Code::Obp101 | Code::Obp201 | Code::Obp202, None) => false,
+        _ => true,
+    };
+    checked(findings, confirmed)
+}
+
+/// The findings about a declaration, each with its connection replayed.
+pub(super) fn of_declaration(
+    declaration: &Declaration<'_>,
+    findings: Vec<Finding>,
+) -> Vec<Finding> {
+    let raft = Port::Number(declaration.posture.cluster_port);
+    let confirmed = |finding: &Finding| match (finding.code, &finding.witness) {
+        (Code::Obp302 | Code::Obp305 | Code::Obp306, Some(shown)) => {
+            is_declared(declaration, shown)
+        }
+        (Code::Obp303, Some(shown)) => {
+            shown.protocol == Protocol::Tcp && shown.port == raft && is_declared(declaration, shown)
+        }
+        (Code::Obp302 | Code::Obp303 | Code::Obp305 | Code::Obp306, None) => false,
+        _ => true,
+    };
+    checked(findings, confirmed)
+}
+
+fn checked(findings: Vec<Finding>, confirmed: impl Fn(&Finding) -> bool) -> Vec<Finding> {
+    findings
+        .into_iter()
+        .map(|finding| {
+            if confirmed(&finding) {
+                finding
+            } else {
+                unreplayed(finding)
+            }
+        })
+        .collect()
+}
+
+fn unreplayed(finding: Finding) -> Finding {
+    Finding {
+        reason: UNREPLAYED.to_owned(),
+        help: format!(
+            "report it with the objects of the namespace; it was found as {} {}: {}",
+            finding.code,
+            finding.code.name(),
+            finding.reason
+        ),
+        code: Code::Obp402,
+        witness: None,
+        ..finding
+    }
+}
+
+/// OBP101: it surely passed before the write, and does not after it.
+fn is_cut(case: &Case<'_>, shown: &Connection) -> bool {
+    let surely = At {
+        namespace: &case.object.namespace,
+        reading: Reading::Must,
+    };
+    let passed = |moment| {
+        let policies = views(case, moment);
+        if case.zone.unreadable.is_empty() {
+            passes(&policies, shown, surely)
+        } else {
+            // The policy that cannot be read may isolate, so only rules are counted on.
+            is_let_through(&policies, shown, surely)
+        }
+    };
+    passed(Moment::Before) && !passed(Moment::After)
+}
+
+/// OBP102: the pod was isolated and is not any more, and nothing permits the connection.
+fn is_bared(case: &Case<'_>, shown: &Connection) -> bool {
+    let isolated = |moment| is_isolated(&views(case, moment), shown.direction, &shown.subject);
+    isolated(Moment::Before) && !isolated(Moment::After) && !is_permitted(case, shown)
+}
+
+/// OBP201 and OBP202: the rule may let it through, and nothing permits it. What the old policy
+/// surely let through is no new harm.
+fn is_beyond(case: &Case<'_>, finding: &Finding, shown: &Connection) -> bool {
+    let at = |reading| At {
+        namespace: &case.object.namespace,
+        reading,
+    };
+    let direction = shown.direction;
+    let field = direction.field();
+    let opens = case.after.policy.is_some_and(|after| {
+        let mut rules = after.effective_rules(direction).iter().enumerate();
+        selects(&after.pods, &shown.subject)
+            && rules.any(|(number, rule)| {
+                finding.path == format!("spec.{field}[{number}]")
+                    && rule_passes(rule, shown, at(Reading::May))
+            })
+    });
+    let known = case
+        .before
+        .policy
+        .is_some_and(|before| is_let_through(&[view(before)], shown, at(Reading::Must)));
+    opens && !is_permitted(case, shown) && !(known && finding.level == Level::Deny)
+}
+
+fn is_permitted(case: &Case<'_>, shown: &Connection) -> bool {
+    let surely = At {
+        namespace: &case.object.namespace,
+        reading: Reading::Must,
+    };
+    let mut ceiling = case.zone.ceiling(shown.direction).iter();
+    ceiling.any(|entry| rule_passes(&entry.rule, shown, surely))
+}
+
+/// OBP302 and OBP303: a declared rule may let it through, where a port name may come to mean any
+/// port.
+fn is_declared(declaration: &Declaration<'_>, shown: &Connection) -> bool {
+    let at = At {
+        namespace: &declaration.object.namespace,
+        reading: Reading::May,
+    };
+    let mut declared = declaration.after.iter();
+    declared.any(|declared| rule_passes(&names_as_all(&declared.rule), shown, at))
+}
+
+fn names_as_all(rule: &Rule) -> Rule {
+    let ports = rule.ports.iter().map(|entry| match entry.ports {
+        PortRange::Named(_) => PortEntry {
+            ports: PortRange::All,
+            ..entry.clone()
+        },
+        PortRange::All | PortRange::Numbers(..) => entry.clone(),
+    });
+    Rule {
+        ports: ports.collect(),
+        peers: rule.peers.clone(),
+    }
+}
+
+/// All policies of the namespace that concern the zone, at one moment.
+fn views<'a>(case: &'a Case<'_>, moment: Moment) -> Vec<PolicyView<'a>> {
+    let edited = match moment {
+        Moment::Before => case.before.policy,
+        Moment::After => case.after.policy,
+    };
+    let others = case.others.iter().map(|other| other.policy.as_ref());
+    others.chain(edited).map(view).collect()
+}
+
+fn view(policy: &Policy) -> PolicyView<'_> {
+    PolicyView {
+        pods: &policy.pods,
+        isolates: Direction::ALL.map(|direction| policy.isolates(direction)),
+        rules: Direction::ALL.map(|direction| policy.rules(direction)),
+    }
+}

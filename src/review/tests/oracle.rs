@@ -1,0 +1,409 @@
+//! The exhaustive oracle of the rules about policies: the floor that is cut, the isolation that is
+//! lost and the ceiling that is pierced equal an enumeration by the naive evaluator, in both
+//! directions, and every connection shown is one of those counted.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
+
+use crate::baseline::{ClusterPerimeter, Entry, Pods, ROWS, Selected, ZonePerimeter};
+use crate::inventory::{Kind, Meta, ObjectRef, Policy};
+use crate::perimeter::point::{At, PolicyView, is_isolated, is_let_through, rule_passes};
+use crate::perimeter::rule::{PortEntry, PortRange, Rule};
+use crate::perimeter::tests::dice::{Dice, hold, instances};
+use crate::perimeter::tests::domain::{HOME, Vocabulary, World};
+use crate::perimeter::{Connection, Direction, LabelSet, Reading};
+use crate::posture::Posture;
+use crate::review::replay;
+use crate::rules::case::{Case, Moment, State};
+use crate::rules::{Code, Finding, Level, beyond_ceiling, core_connection_cut, isolation_lost};
+
+/// One write, held against a floor and a ceiling.
+#[derive(Debug)]
+struct Write {
+    floor: [Vec<Arc<Rule>>; 2],
+    permitted: [Vec<Arc<Rule>>; 2],
+    others: Vec<Arc<Policy>>,
+    before: Option<Arc<Policy>>,
+    after: Option<Arc<Policy>>,
+    /// Whether a policy of the namespace cannot be read.
+    blind: bool,
+}
+
+const SMALL: Vocabulary = Vocabulary {
+    known: &[("role", &["a"])],
+    free: &["v"],
+    namespaces: &[HOME],
+    namespace_labels: &[],
+    pod_labels: &[("tier", &["p"])],
+    blocks: &["10.0.0.0/8", "010.0.0.0/8"],
+    ports: some_ports,
+};
+
+fn some_ports() -> Vec<PortEntry> {
+    let range = |ports| PortEntry {
+        ports,
+        ..PortEntry::tcp(1)
+    };
+    vec![
+        PortEntry::tcp(8200),
+        PortEntry::tcp(8201),
+        range(PortRange::Numbers(8200, 8201)),
+        range(PortRange::Named("web".into())),
+    ]
+}
+
+impl Write {
+    fn random(world: &World, dice: &mut Dice<'_>) -> Self {
+        let rules = |dice: &mut Dice<'_>, most| {
+            Direction::ALL.map(|_| dice.some(most, |dice| Arc::new(world.rule(dice))))
+        };
+        let policy = |dice: &mut Dice<'_>| Arc::new(random_policy(world, dice));
+        let before = (dice.roll(4) < 3).then(|| policy(dice));
+        let after = match (dice.roll(6), &before) {
+            (0..=3, Some(before)) => Some(Arc::new(edited(world, dice, before))),
+            (5, _) => None,
+            _ => Some(policy(dice)),
+        };
+        Self {
+            floor: rules(dice, 2),
+            permitted: rules(dice, 2),
+            others: dice.some(2, policy),
+            before,
+            after,
+            blind: dice.once_in(8),
+        }
+    }
+
+    fn with_case(
+        &self,
+        world: &World,
+        check: impl Fn(&Case<'_>) -> Result<(), String>,
+    ) -> Result<(), String> {
+        let object = ObjectRef {
+            kind: Kind::NetworkPolicy,
+            namespace: HOME.into(),
+            name: "written".into(),
+        };
+        let entries = |direction: Direction, rules: &[&[Arc<Rule>]; 2]| {
+            let of = |rule: &Arc<Rule>| entries(direction, rule);
+            rules
+                .iter()
+                .flat_map(|rules| rules.iter())
+                .flat_map(of)
+                .collect::<Vec<_>>()
+        };
+        let at = |direction: Direction| direction as usize;
+        let zone = ZonePerimeter {
+            pods: Pods::Workload,
+            zone: world.zone.clone(),
+            floor: Direction::ALL.map(|side| entries(side, &[&self.floor[at(side)], &[]])),
+            ceiling: Direction::ALL
+                .map(|side| entries(side, &[&self.floor[at(side)], &self.permitted[at(side)]])),
+            rendered: None,
+            selected: Vec::new(),
+            unreadable: if self.blind {
+                vec!["broken".into()]
+            } else {
+                Vec::new()
+            },
+        };
+        let cluster = ClusterPerimeter {
+            object: object.clone(),
+            deleting: false,
+            zones: Vec::new(),
+        };
+        let state = |policy: &Option<Arc<Policy>>| -> Option<Selected> {
+            policy
+                .as_ref()
+                .and_then(|policy| Selected::of(policy, &world.zone))
+        };
+        let others: Vec<Selected> = self
+            .others
+            .iter()
+            .filter_map(|policy| Selected::of(policy, &world.zone))
+            .collect();
+        check(&Case {
+            object: &object,
+            cluster: &cluster,
+            zone: &zone,
+            posture: &Posture::default(),
+            others: others.iter().collect(),
+            before: State {
+                policy: self.before.as_deref(),
+                selected: state(&self.before),
+            },
+            after: State {
+                policy: self.after.as_deref(),
+                selected: state(&self.after),
+            },
+        })
+    }
+
+    fn views(&self, moment: Moment) -> Vec<PolicyView<'_>> {
+        let edited = match moment {
+            Moment::Before => &self.before,
+            Moment::After => &self.after,
+        };
+        self.others
+            .iter()
+            .chain(edited)
+            .map(|policy| view(policy))
+            .collect()
+    }
+
+    fn passes(&self, moment: Moment, connection: &Connection) -> bool {
+        let views = self.views(moment);
+        let isolated = is_isolated(&views, connection.direction, &connection.subject);
+        is_let_through(&views, connection, at(Reading::Must)) || (!isolated && !self.blind)
+    }
+
+    fn is_cut(&self, rule: &Rule, connection: &Connection) -> bool {
+        rule_passes(rule, connection, at(Reading::Must))
+            && self.passes(Moment::Before, connection)
+            && !self.passes(Moment::After, connection)
+    }
+
+    fn is_bared(&self, connection: &Connection) -> bool {
+        let isolated = |moment| {
+            is_isolated(
+                &self.views(moment),
+                connection.direction,
+                &connection.subject,
+            )
+        };
+        isolated(Moment::Before) && !isolated(Moment::After)
+    }
+
+    fn is_permitted(&self, connection: &Connection) -> bool {
+        let side = connection.direction as usize;
+        let mut ceiling = self.floor[side].iter().chain(&self.permitted[side]);
+        ceiling.any(|rule| rule_passes(rule, connection, at(Reading::Must)))
+    }
+
+    /// Whether a rule of the new policy opens the connection beyond the ceiling.
+    fn is_beyond(&self, rule: &Rule, connection: &Connection) -> bool {
+        let selects =
+            |policy: &Arc<Policy>| view(policy).isolates(connection.direction, &connection.subject);
+        self.after.as_ref().is_some_and(selects)
+            && rule_passes(rule, connection, at(Reading::May))
+            && !self.is_permitted(connection)
+    }
+
+    fn is_known(&self, connection: &Connection) -> bool {
+        let before = self.before.as_ref();
+        before.is_some_and(|before| is_let_through(&[view(before)], connection, at(Reading::Must)))
+    }
+
+    /// Whether the old policy had this rule for all the pods that the new one selects.
+    fn is_kept(&self, world: &World, direction: Direction, rule: &Rule) -> bool {
+        let (Some(before), Some(after)) = (&self.before, &self.after) else {
+            return false;
+        };
+        let all = &world.connections[direction as usize];
+        let mut pods = all.iter().map(|connections| &connections[0].subject);
+        before.effective_rules(direction).contains(rule)
+            && pods.all(|pod| {
+                !view(after).isolates(direction, pod) || view(before).isolates(direction, pod)
+            })
+    }
+
+    fn check(&self, world: &World) -> Result<(), String> {
+        self.with_case(world, |case| {
+            for direction in Direction::ALL {
+                self.check_floor(world, case, direction)?;
+            }
+            self.check_isolation(world, case)?;
+            self.check_ceiling(world, case)?;
+            let findings = [
+                core_connection_cut::check(case),
+                isolation_lost::check(case),
+                beyond_ceiling::check(case),
+            ]
+            .concat();
+            if replay::of_case(case, findings.clone()) == findings {
+                Ok(())
+            } else {
+                Err("a connection does not replay".to_owned())
+            }
+        })
+    }
+
+    fn check_floor(
+        &self,
+        world: &World,
+        case: &Case<'_>,
+        direction: Direction,
+    ) -> Result<(), String> {
+        let cut = core_connection_cut::cut(case, direction).map_err(|_| "out of budget")?;
+        for rule in &self.floor[direction as usize] {
+            let all = || world.connections[direction as usize].iter().flatten();
+            let expected: Vec<&Connection> = all()
+                .filter(|connection| self.is_cut(rule, connection))
+                .collect();
+            let mut found = cut
+                .iter()
+                .filter(|(entry, _)| Arc::ptr_eq(&entry.rule, rule))
+                .peekable();
+            if found.peek().is_some() == expected.is_empty() {
+                return Err(format!(
+                    "cut: {:?}, expected {:?}",
+                    found.peek(),
+                    expected.first()
+                ));
+            }
+            for (_, piece) in found {
+                let shown = case.witness(direction, piece).ok_or("no witness")?;
+                if !expected.contains(&&world.nearest(&shown)) {
+                    return Err(format!("{shown:?} is not cut"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_isolation(&self, world: &World, case: &Case<'_>) -> Result<(), String> {
+        let findings = isolation_lost::check(case);
+        let mut expected = 0;
+        for direction in Direction::ALL {
+            let all = || world.connections[direction as usize].iter().flatten();
+            let bared: Vec<&Connection> = all()
+                .filter(|connection| self.is_bared(connection))
+                .collect();
+            expected += usize::from(!bared.is_empty());
+            let shown = findings
+                .iter()
+                .filter_map(|finding| finding.witness.as_ref())
+                .find(|shown| shown.direction == direction);
+            let harm = bared
+                .iter()
+                .any(|connection| !self.is_permitted(connection));
+            if shown.is_some() != harm {
+                return Err(format!("isolation lost: {shown:?}, expected {harm}"));
+            }
+            let wrong = shown.filter(|shown| !bared.contains(&&world.nearest(shown)));
+            if let Some(wrong) = wrong {
+                return Err(format!("{wrong:?} is still isolated"));
+            }
+        }
+        if findings.len() == expected {
+            Ok(())
+        } else {
+            Err(format!(
+                "expected {expected} directions, found {findings:?}"
+            ))
+        }
+    }
+
+    fn check_ceiling(&self, world: &World, case: &Case<'_>) -> Result<(), String> {
+        let findings = beyond_ceiling::check(case);
+        let mut expected: BTreeMap<String, (Code, Level)> = BTreeMap::new();
+        for direction in Direction::ALL {
+            let rules = self
+                .after
+                .iter()
+                .flat_map(|after| after.effective_rules(direction));
+            for (number, rule) in rules.enumerate() {
+                let all = world.connections[direction as usize].iter().flatten();
+                let beyond: Vec<&Connection> = all
+                    .filter(|connection| self.is_beyond(rule, connection))
+                    .collect();
+                let path = format!("spec.{}[{number}]", direction.field());
+                let new = !self.is_kept(world, direction, rule)
+                    && beyond.iter().any(|connection| !self.is_known(connection));
+                let level = if new { Level::Deny } else { Level::Warn };
+                let code = match direction {
+                    Direction::Ingress => Code::Obp201,
+                    Direction::Egress => Code::Obp202,
+                };
+                if !beyond.is_empty() {
+                    expected.insert(path.clone(), (code, level));
+                }
+                let finding = findings.iter().find(|finding| finding.path == path);
+                let shown = finding.and_then(|finding| finding.witness.as_ref());
+                if shown.is_some_and(|shown| !beyond.contains(&&world.nearest(shown))) {
+                    return Err(format!("{shown:?} is not beyond the ceiling"));
+                }
+            }
+        }
+        let of = |finding: &Finding| (finding.path.clone(), (finding.code, finding.level));
+        let found: BTreeMap<_, _> = findings.iter().map(of).collect();
+        if found == expected && found.len() == findings.len() {
+            Ok(())
+        } else {
+            Err(format!("ceiling: found {found:?}, expected {expected:?}"))
+        }
+    }
+}
+
+const fn at(reading: Reading) -> At<'static> {
+    At {
+        namespace: HOME,
+        reading,
+    }
+}
+
+fn view(policy: &Policy) -> PolicyView<'_> {
+    PolicyView {
+        pods: &policy.pods,
+        isolates: Direction::ALL.map(|direction| policy.isolates(direction)),
+        rules: [&policy.ingress, &policy.egress],
+    }
+}
+
+fn entries(direction: Direction, rule: &Arc<Rule>) -> Vec<Entry> {
+    let regions = rule.regions(HOME, direction, &LabelSet::any(), Reading::Must);
+    let entry = |region| Entry {
+        declared: None,
+        row: &ROWS[0],
+        rule: rule.clone(),
+        region,
+    };
+    regions.into_iter().map(entry).collect()
+}
+
+fn random_policy(world: &World, dice: &mut Dice<'_>) -> Policy {
+    use Direction::{Egress, Ingress};
+    let types = [
+        None,
+        Some(vec![Ingress]),
+        Some(vec![Egress]),
+        Some(vec![Ingress, Egress]),
+    ];
+    Policy {
+        meta: Meta {
+            namespace: HOME.into(),
+            ..Meta::default()
+        },
+        pods: world.subject_selector(dice),
+        policy_types: dice.pick(&types),
+        ingress: dice.some(2, |dice| world.rule(dice)),
+        egress: dice.some(2, |dice| world.rule(dice)),
+    }
+}
+
+/// The policy with a few things changed.
+fn edited(world: &World, dice: &mut Dice<'_>, before: &Policy) -> Policy {
+    let other = random_policy(world, dice);
+    let mut after = before.clone();
+    match dice.roll(7) {
+        0 => after.ingress.clear(),
+        1 => after.egress = other.egress,
+        2 => after.ingress.extend(other.ingress),
+        3 => after.egress.insert(0, world.rule(dice)),
+        4 => after.pods = other.pods,
+        5 => after.policy_types = other.policy_types,
+        _ => after.pods.expressions.clear(),
+    }
+    after
+}
+
+#[test]
+fn floor_isolation_and_ceiling_agree_with_the_enumeration() {
+    let world = LazyLock::new(|| World::new(SMALL));
+    hold(
+        "rules about policies",
+        instances(14),
+        |dice| Write::random(&world, dice),
+        |write| write.check(&world),
+    );
+}

@@ -1,0 +1,12 @@
+//! The scenes that must play, through kubectl, on a real API server with our registrations.
+//!
+//! All share one control plane and one guard ([`stage`]); each plays in a namespace of its own, as
+//! a tenant with a Role there.
+
+mod clusters;
+mod ends;
+mod managed;
+mod outage;
+mod stage;
+mod tenants;
+mod verdicts;

@@ -1,0 +1,78 @@
+//! Our server is down.
+
+use super::stage::{APPLY, LIMIT, Outage, Scene, plane};
+use super::verdicts::assert_quiet;
+use crate::control_plane::{Output, wait_until};
+use crate::example;
+
+const CONFIG_MAP: &str =
+    r#"{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "any"}}"#;
+
+fn assert_closed(output: &Output) {
+    let why = r#"failed calling webhook "tenants.perimeter.openbao.org""#;
+    assert!(
+        !output.status_ok && output.stderr.contains(why),
+        "{output:?}"
+    );
+}
+
+#[test]
+fn during_an_outage_only_tenants_writes_of_the_judged_kinds_are_refused() {
+    let scene = {
+        // Made while the guard is there, and given back before it goes.
+        let scene = Scene::rendered("outage");
+        scene.namespace
+    };
+    let outage = Outage::begin();
+    let scene = Scene::unguarded(scene, &outage);
+
+    assert_closed(&scene.write(APPLY, &scene.scene("allowed-policy-for-web-pods")));
+    assert_closed(&scene.write(APPLY, &scene.scene("allowed-cluster-declares-a-namespace")));
+    assert_closed(&scene.write(APPLY, &scene.scene("repaired-raft-rule-removed")));
+    assert_closed(&scene.write(&["delete", "networkpolicy", "bao-network-policy"], ""));
+
+    assert_quiet(&scene.write(APPLY, CONFIG_MAP));
+    let system = scene
+        .scene("allowed-policy-for-web-pods")
+        .replace(scene.namespace, "kube-system");
+    plane()
+        .kubectl(["apply", "--dry-run=server", "-f", "-"])
+        .stdin(&system)
+        .run_ok();
+    the_operator_goes_on(&scene);
+    the_cluster_goes(&scene);
+}
+
+fn the_operator_goes_on(scene: &Scene) {
+    let changed = example::managed_policies(plane(), scene.namespace);
+    let changed = changed.replace("monitoring", "observability");
+    example::as_operator(plane(), &changed).run_ok();
+    let status = r#"{"metadata": {"annotations": {"seen": "yes"}}}"#;
+    let patch = [
+        "patch",
+        "openbaocluster",
+        "bao",
+        "--type=merge",
+        "-p",
+        status,
+    ];
+    scene.admin(&patch).as_user(example::OPERATOR).run_ok();
+}
+
+fn the_cluster_goes(scene: &Scene) {
+    let delete = [
+        "delete",
+        "openbaocluster",
+        "bao",
+        "--cascade=foreground",
+        "--timeout=60s",
+    ];
+    scene.tenant(&delete).run_ok();
+    assert_eq!(scene.policy("bao-network-policy"), None);
+    let delete = ["delete", "namespace", scene.namespace, "--wait=false"];
+    plane().kubectl(delete).run_ok();
+    wait_until("the namespace is gone", LIMIT, || {
+        let gone = plane().kubectl(["get", "namespace", scene.namespace]).run();
+        gone.stderr.contains("NotFound").then_some(())
+    });
+}

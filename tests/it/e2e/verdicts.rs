@@ -1,0 +1,34 @@
+//! What kubectl prints of our verdicts.
+
+use crate::control_plane::Output;
+
+/// Stored, and nothing said about it.
+pub(super) fn assert_quiet(output: &Output) {
+    assert!(
+        output.status_ok && !output.stderr.contains("OBP"),
+        "{output:?}"
+    );
+}
+
+/// Codes whose proof is a connection.
+const PROVED_BY_CONNECTION: &[&str] = &["OBP101", "OBP102", "OBP201", "OBP202", "OBP302", "OBP303"];
+
+/// Refused by us, with that code, with a connection that proves it where the rule is about
+/// connections, and with what to do.
+pub(super) fn assert_refused(output: &Output, code: &str) {
+    assert_message(&output.stderr, code);
+    assert!(!output.status_ok, "{output:?}");
+}
+
+/// One message among those that kubectl printed.
+pub(super) fn assert_message(message: &str, code: &str) {
+    let by_us = r#"admission webhook "tenants.perimeter.openbao.org" denied the request: OBP"#;
+    let mut expected = vec!["Error from server (Forbidden)", by_us, code, "to do: "];
+    if PROVED_BY_CONNECTION.contains(&code) {
+        // And something to paste, at least a list item.
+        expected.extend(["  connection ", " -> ", "\n    - "]);
+    }
+    for part in expected {
+        assert!(message.contains(part), "expected {part:?} in:\n{message}");
+    }
+}

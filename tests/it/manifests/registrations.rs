@@ -1,0 +1,241 @@
+//! The registrations: paths, ports, kinds, timeouts, and who is sent where.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use k8s_openapi::api::admissionregistration::v1::{
+    MutatingWebhookConfiguration, RuleWithOperations, ValidatingWebhook,
+    ValidatingWebhookConfiguration,
+};
+use k8s_openapi::api::core::v1::{Namespace, Service};
+use openbao_perimeter::admission::{Admission, Point};
+use openbao_perimeter::posture::Posture;
+use openbao_perimeter::review::{SYSTEM_WRITERS, Writer, WriterClass};
+use openbao_perimeter::server::listener::Limits;
+use openbao_perimeter::settings::{Settings, TlsMode};
+use serde_json::{Value, json};
+
+use super::{container_port, object};
+
+/// Every entry. A mutating one has all fields of a validating one, and is read as such.
+fn registrations() -> Vec<(Point, ValidatingWebhook)> {
+    let validating: ValidatingWebhookConfiguration = object("webhook.yaml");
+    let mutating: MutatingWebhookConfiguration = object("webhook.yaml");
+    let mutating = serde_json::to_value(mutating.webhooks).unwrap();
+    let mutating: Vec<ValidatingWebhook> = serde_json::from_value(mutating).unwrap();
+    let validating = validating.webhooks.unwrap().into_iter();
+    let validating = validating.map(|webhook| (Point::Validate, webhook));
+    validating
+        .chain(mutating.into_iter().map(|webhook| (Point::Mutate, webhook)))
+        .collect()
+}
+
+fn timeout(registration: &ValidatingWebhook) -> Duration {
+    let seconds = registration.timeout_seconds.unwrap();
+    Duration::from_secs(seconds.try_into().unwrap())
+}
+
+fn default_listen() -> SocketAddr {
+    let settings = Settings {
+        tls: Some(TlsMode::Ephemeral),
+        ..Settings::default()
+    };
+    settings.server().unwrap().listen
+}
+
+#[test]
+fn the_registrations_call_the_paths_and_the_port_that_are_served() {
+    let service: Service = object("service.yaml");
+    for (point, registration) in registrations() {
+        let called = registration.client_config.service.unwrap();
+        assert_eq!(Some(called.name), service.metadata.name);
+        assert_eq!(Some(called.namespace), service.metadata.namespace);
+        assert_eq!(called.path.as_deref(), Some(point.path()));
+        let ports = service.spec.as_ref().unwrap().ports.as_ref().unwrap();
+        let port = ports
+            .iter()
+            .find(|port| Some(port.port) == called.port)
+            .unwrap();
+        let target = container_port(port.target_port.as_ref());
+        // The tests reach our server by the registrations' own port, without a Service between.
+        assert_eq!(
+            (called.port, target),
+            (Some(default_listen().port().into()), called.port)
+        );
+        assert!(
+            registration.client_config.ca_bundle.is_none(),
+            "whoever makes the certificate sets it"
+        );
+    }
+}
+
+#[test]
+fn each_entry_follows_the_good_practices() {
+    let fails_closed = |name: &str| name.starts_with("tenants.");
+    for (_, registration) in registrations() {
+        let name = &registration.name;
+        let expected = if fails_closed(name) { "Fail" } else { "Ignore" };
+        assert_eq!(
+            registration.failure_policy.as_deref(),
+            Some(expected),
+            "{name}"
+        );
+        assert_eq!(
+            registration.match_policy.as_deref(),
+            Some("Equivalent"),
+            "{name}"
+        );
+        assert_eq!(registration.side_effects, "None", "{name}");
+        assert_eq!(registration.admission_review_versions, ["v1"], "{name}");
+        let namespaces = registration
+            .namespace_selector
+            .unwrap()
+            .match_expressions
+            .unwrap();
+        let left_out = namespaces[0].values.as_ref().unwrap();
+        let own: Namespace = object("namespace.yaml");
+        for namespace in [
+            "kube-system",
+            "kube-node-lease",
+            &own.metadata.name.unwrap(),
+        ] {
+            assert!(
+                left_out.iter().any(|left_out| left_out == namespace),
+                "{name}: {namespace}"
+            );
+        }
+        assert_eq!((namespaces.len(), left_out.len()), (1, 3), "{name}");
+    }
+}
+
+#[test]
+fn a_call_that_stalls_is_given_up_before_the_api_server_does() {
+    let limits = Limits::default();
+    for (_, registration) in registrations() {
+        let (name, timeout) = (&registration.name, timeout(&registration));
+        assert!(limits.handshake < timeout, "{name}");
+        assert!(limits.body <= timeout, "{name}");
+        assert!(timeout <= Duration::from_secs(10), "{name}");
+    }
+}
+
+/// Every kind that a registration could name, as (group, version, kind, resource).
+const KINDS: [[&str; 4]; 4] = [
+    [
+        "networking.k8s.io",
+        "v1",
+        "NetworkPolicy",
+        "networkpolicies",
+    ],
+    [
+        "openbao.org",
+        "v1alpha1",
+        "OpenBaoCluster",
+        "openbaoclusters",
+    ],
+    [
+        "openbao.org",
+        "v1alpha1",
+        "OpenBaoRestore",
+        "openbaorestores",
+    ],
+    ["", "v1", "Namespace", "namespaces"],
+];
+
+/// Whether the code looks at such a write at all: without facts it refuses what it judges.
+fn is_judged([group, version, kind, resource]: [&str; 4], operation: &str) -> bool {
+    let object = json!({"apiVersion": format!("{group}/{version}"), "kind": kind,
+        "metadata": {"name": "a", "namespace": "b"}, "spec": {}});
+    let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {
+        "uid": "1", "name": "a", "namespace": "b", "operation": operation, "userInfo": {},
+        "kind": {"group": group, "version": version, "kind": kind},
+        "resource": {"group": group, "version": version, "resource": resource},
+        "object": object, "oldObject": object,
+    }});
+    let answer = Admission::new().answer(Point::Validate, review.to_string().as_bytes());
+    let answer: Value = serde_json::from_slice(&answer.body).unwrap();
+    answer["response"]["allowed"] == false
+}
+
+#[test]
+fn what_is_judged_is_registered_and_nothing_else() {
+    for (point, registration) in registrations() {
+        for kind in KINDS {
+            for operation in ["CREATE", "UPDATE", "DELETE", "CONNECT"] {
+                let expected = match point {
+                    Point::Validate => is_judged(kind, operation),
+                    // Only what the operator has written once can be put back.
+                    Point::Mutate => kind[2] == "NetworkPolicy" && operation == "UPDATE",
+                };
+                let mut rules = registration.rules.iter().flatten();
+                let found = rules.any(|rule| covers(rule, kind, operation));
+                let name = &registration.name;
+                assert_eq!(found, expected, "{name}: {operation} {kind:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn no_rule_takes_more_than_it_names() {
+    for (_, registration) in registrations() {
+        let rules = serde_json::to_string(&registration.rules).unwrap();
+        assert!(!rules.contains('*'), "{rules}");
+        for rule in registration.rules.iter().flatten() {
+            assert_eq!(rule.scope.as_deref(), Some("Namespaced"), "{rules}");
+        }
+    }
+}
+
+fn covers(rule: &RuleWithOperations, kind: [&str; 4], operation: &str) -> bool {
+    let has =
+        |list: &Option<Vec<String>>, item: &str| list.iter().flatten().any(|found| found == item);
+    has(&rule.api_groups, kind[0])
+        && has(&rule.api_versions, kind[1])
+        && has(&rule.resources, kind[3])
+        && has(&rule.operations, operation)
+}
+
+/// The text in single quotes of an expression.
+fn quoted(expression: &str) -> BTreeSet<&str> {
+    expression.split('\'').skip(1).step_by(2).collect()
+}
+
+#[test]
+fn the_entries_name_the_writers_that_the_code_knows() {
+    let posture = Posture::default();
+    let operator: BTreeSet<&str> = posture
+        .operator_accounts
+        .iter()
+        .map(String::as_str)
+        .collect();
+    let mut system: BTreeSet<&str> = SYSTEM_WRITERS.iter().copied().collect();
+    system.insert("system:controller:");
+    for (_, registration) in registrations() {
+        let conditions = registration.match_conditions.iter().flatten();
+        let named: BTreeSet<&str> = conditions
+            .filter(|condition| condition.expression.contains("username"))
+            .flat_map(|condition| quoted(&condition.expression))
+            .filter(|text| *text != "DELETE")
+            .collect();
+        assert_eq!(
+            named,
+            operator.union(&system).copied().collect(),
+            "{}",
+            registration.name
+        );
+        for name in named {
+            let writer = Writer {
+                name: name.to_owned(),
+                groups: vec![],
+            };
+            let expected = if operator.contains(name) {
+                WriterClass::Operator
+            } else {
+                WriterClass::System
+            };
+            assert_eq!(WriterClass::of(&writer, &posture), expected, "{name}");
+        }
+    }
+}

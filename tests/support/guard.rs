@@ -1,0 +1,148 @@
+//! Our own server in front of a control plane, registered by the very manifests that users apply.
+//!
+//! Only the Service differs: of type ExternalName it makes the API server call `localhost`, on the
+//! port that the registrations name. So one guard runs at a time on a machine.
+
+#![allow(dead_code, reason = "each user needs another part")]
+#![allow(clippy::expect_used, clippy::panic, reason = "test code")]
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use k8s_openapi::ByteString;
+use serde_json::{Value, json};
+
+use crate::control_plane::{ControlPlane, Server, wait_until};
+use crate::example;
+
+/// Where the registrations have it.
+const ADDRESS: &str = "127.0.0.1:9443";
+/// A debug build on a machine that compiles at the same time.
+const LIMIT: Duration = Duration::from_mins(1);
+
+const NAMESPACE: &str = include_str!("../../manifests/namespace.yaml");
+const REGISTRATIONS: &str = include_str!("../../manifests/webhook.yaml");
+const SERVICE: &str = "
+apiVersion: v1
+kind: Service
+metadata:
+  name: openbao-perimeter
+  namespace: openbao-perimeter-system
+spec:
+  type: ExternalName
+  externalName: localhost
+";
+
+/// A running server, killed when dropped.
+pub(crate) struct Guard(Server);
+
+impl Guard {
+    /// Makes a control plane one with the example cluster in namespace `bao`, guarded: all that a
+    /// user does to install us, and what the operator does.
+    pub(crate) fn install(plane: &ControlPlane, program: &Path) -> Self {
+        prepare(plane, program);
+        // Later it would notice our kind only with its next look at the kinds there are.
+        plane.start_controller_manager();
+        example::load(plane, "bao");
+        let guard = Self::start(plane, program);
+        register(plane);
+        guard
+    }
+
+    /// Starts the server from the binary at `program`; returns once it is ready.
+    pub(crate) fn start(plane: &ControlPlane, program: &Path) -> Self {
+        assert!(
+            TcpStream::connect(ADDRESS).is_err(),
+            "{ADDRESS} is taken: the registrations name this port, so end what listens there \
+             (`make run`, `make playground`, another test run)"
+        );
+        let args = format!(
+            "serve --listen {ADDRESS} --probes-listen 127.0.0.1:0 --metrics-listen 127.0.0.1:0 \
+             --tls ephemeral --ca-out ca.crt"
+        );
+        let guard = Self(plane.start_beside("openbao-perimeter", program, &args));
+        wait_until("the server is ready", LIMIT, || {
+            assert!(!guard.0.has_ended(), "{}", guard.0.log_tail());
+            guard.is_ready().then_some(())
+        });
+        guard
+    }
+
+    /// Whether `/readyz` says so. Its address is printed, since its port is any.
+    fn is_ready(&self) -> bool {
+        let printed = self.0.printed();
+        let probes = printed.lines().find_map(|line| {
+            line.strip_prefix("serving http://")?
+                .strip_suffix("/readyz")
+        });
+        probes.is_some_and(|address| {
+            readyz(address).is_some_and(|answer| answer.ends_with("\r\n\r\nok"))
+        })
+    }
+}
+
+fn readyz(address: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    let mut answer = String::new();
+    write!(stream, "GET /readyz HTTP/1.0\r\nHost: {address}\r\n\r\n").ok()?;
+    stream.read_to_string(&mut answer).ok()?;
+    Some(answer)
+}
+
+/// What is there before the server: the kinds that it watches, its namespace and its Service.
+fn prepare(plane: &ControlPlane, program: &Path) {
+    let crds = Command::new(program).arg("crds").output();
+    let crds = crds.expect("run the binary").stdout;
+    plane.apply_ok(&String::from_utf8(crds).expect("YAML"));
+    plane.apply_ok(NAMESPACE);
+    plane.apply_ok(SERVICE);
+    let wait = "wait --for=condition=Established --timeout=60s crd/openbaoclusters.openbao.org";
+    plane.kubectl(wait.split(' ')).run_ok();
+}
+
+/// Applies the registrations unchanged and gives them the CA as certs/README.md says; returns once
+/// each of them answers, asked about the example cluster in namespace `bao`.
+pub(crate) fn register(plane: &ControlPlane) {
+    let apply = || {
+        let apply = plane.kubectl(["apply", "-f", "-"]);
+        apply.stdin(REGISTRATIONS).run_ok()
+    };
+    apply();
+    let ca = fs::read(plane.folder().join("ca.crt")).expect("read the CA certificate");
+    let ca = serde_json::to_value(ByteString(ca)).expect("base64");
+    let (tenants, controllers) = (entry("tenants", &ca), entry("controllers", &ca));
+    set_ca(plane, "validating", &json!([tenants, controllers]));
+    set_ca(plane, "mutating", &json!([entry("repairs", &ca)]));
+    // Once more, as delivery tools do all day: the CA must stay.
+    apply();
+    let ask = |scene: &str| {
+        let ask = ["apply", "--dry-run=server", "-f", "-"];
+        plane
+            .kubectl(ask)
+            .stdin(&example::scene(scene, "bao"))
+            .run()
+    };
+    wait_until("a policy is repaired", LIMIT, || {
+        let answer = ask("repaired-raft-rule-removed");
+        (answer.status_ok && answer.stderr.contains("restored")).then_some(())
+    });
+    wait_until("a policy is refused", LIMIT, || {
+        let answer = ask("refused-OBP201-open-api-by-empty-selector");
+        answer.stderr.contains("OBP201").then_some(())
+    });
+}
+
+fn entry(name: &str, ca: &Value) -> Value {
+    json!({"name": format!("{name}.perimeter.openbao.org"), "clientConfig": {"caBundle": ca}})
+}
+
+fn set_ca(plane: &ControlPlane, kind: &str, webhooks: &Value) {
+    let resource = format!("{kind}webhookconfiguration");
+    let patch = json!({"webhooks": webhooks}).to_string();
+    let patch = ["patch", &resource, "openbao-perimeter", "-p", &patch];
+    plane.kubectl(patch).run_ok();
+}
