@@ -49,7 +49,7 @@ bench: ## Hold the server against a bare one: CPU, throughput, latency, memory, 
 	$(CARGO) bench --bench webhook
 
 FUZZ_SECONDS ?= 30
-FUZZ_TARGETS := cidr_text port_text selector policy_review envelope set_laws
+FUZZ_TARGETS := cidr_text port_text selector policy_review cluster_review envelope set_laws
 
 fuzz: ## Look for inputs that break a law, FUZZ_SECONDS (30) for each target; needs cargo-fuzz
 	@$(CARGO) fuzz --version >/dev/null 2>&1 || { \

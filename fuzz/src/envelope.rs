@@ -40,6 +40,10 @@ pub fn envelope(data: &[u8]) {
 
 /// A review with the uid, or a text.
 fn check(answer: &Answer) {
+    assert_eq!(
+        answer.record.unreplayed, 0,
+        "a connection that does not replay"
+    );
     if answer.protocol == Protocol::NotAReview {
         let text = str::from_utf8(&answer.body).expect("text");
         assert!(!text.trim().is_empty());

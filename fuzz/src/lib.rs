@@ -14,7 +14,6 @@
 )]
 
 mod envelope;
-mod naive;
 mod review;
 mod sets;
 mod shape;
@@ -22,7 +21,7 @@ mod text;
 mod world;
 
 pub use envelope::envelope;
-pub use review::policy_review;
+pub use review::{cluster_review, policy_review};
 pub use sets::set_laws;
 pub use text::{cidr_text, port_text, selector};
 
@@ -31,11 +30,12 @@ pub type Check = fn(&[u8]);
 
 /// Every target: its name, which is that of its binary and of its folder in `corpus/`, and its
 /// check.
-pub const TARGETS: [(&str, Check); 6] = [
+pub const TARGETS: [(&str, Check); 7] = [
     ("cidr_text", cidr_text),
     ("port_text", port_text),
     ("selector", selector),
     ("policy_review", policy_review),
+    ("cluster_review", cluster_review),
     ("envelope", envelope),
     ("set_laws", set_laws),
 ];

@@ -158,3 +158,23 @@ pub fn edit(u: &mut Unstructured<'_>, spec: &mut Value) -> Result<()> {
     }
     Ok(())
 }
+
+/// What an OpenBaoCluster declares.
+pub fn cluster_spec(u: &mut Unstructured<'_>) -> Result<Value> {
+    let mut labels = Map::new();
+    for _ in 0..u.int_in_range(0..=2)? {
+        labels.insert((*u.choose(KEYS)?).to_owned(), json!(u.choose(VALUES)?));
+    }
+    let profile = *u.choose(&["Development", "Hardened"])?;
+    Ok(json!({
+        "profile": profile,
+        "podMetadata": {"labels": labels},
+        "ingress": {"enabled": u.arbitrary::<bool>()?},
+        "network": {
+            "apiServerCIDR": u.choose(BLOCKS)?,
+            "ingressRules": some(u, |u| rule(u, "from"))?,
+            "egressRules": some(u, |u| rule(u, "to"))?,
+            "trustedIngressPeers": some(u, peer)?,
+        },
+    }))
+}

@@ -6,10 +6,9 @@ use std::sync::Arc;
 use openbao_perimeter::inventory::{Fact, Kind, ObjectRef, Policy, read, render};
 use openbao_perimeter::perimeter::Reading;
 use openbao_perimeter::perimeter::address::{AddressSet, Cidr, block_addresses};
+use openbao_perimeter::perimeter::point::selects;
 use openbao_perimeter::perimeter::rule::{PortRange, Selector};
 use serde_json::{Value, json};
-
-use super::naive;
 
 /// Words apart by white space: a `cidr`, and what `except` carves out of it.
 pub fn cidr_text(data: &[u8]) {
@@ -131,7 +130,10 @@ pub fn selector(data: &[u8]) {
     let (samples, complete) = samples(&policy.pods);
     let mut any = false;
     for labels in &samples {
-        let expected = naive::selects(&policy.pods, labels);
+        let pairs = labels
+            .iter()
+            .map(|(key, value)| (key.clone(), value.clone()));
+        let expected = selects(&policy.pods, &pairs.collect());
         any |= expected;
         let found = set.as_ref().is_some_and(|set| set.matches(labels));
         assert_eq!(found, expected, "{labels:?} by {written}");

@@ -53,7 +53,8 @@ replayed! {
     cidr_text_holds_for_the_corpus: "cidr_text",
     port_text_holds_for_the_corpus: "port_text",
     selectors_hold_for_the_corpus: "selector",
-    reviews_hold_for_the_corpus: "policy_review",
+    reviews_of_policies_hold_for_the_corpus: "policy_review",
+    reviews_of_clusters_hold_for_the_corpus: "cluster_review",
     answers_hold_for_the_corpus: "envelope",
     set_laws_hold_for_the_corpus: "set_laws",
 }
