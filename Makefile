@@ -6,7 +6,7 @@ RUN := target/run
 SOAK ?= 5000000
 
 .DEFAULT_GOAL := help
-.PHONY: help run playground test soak control-plane lint fmt docs bench
+.PHONY: help run playground test soak control-plane lint fmt docs bench fuzz
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,3 +52,16 @@ docs: ## Build the documentation of the library in target/doc
 
 bench: ## Hold the server against a bare one: CPU, throughput, latency, memory, start
 	$(CARGO) bench --bench webhook
+
+FUZZ_SECONDS ?= 30
+FUZZ_TARGETS := cidr_text port_text selector policy_review cluster_review envelope set_laws
+
+fuzz: ## Look for inputs that break a law, FUZZ_SECONDS (30) for each target; needs cargo-fuzz
+	@$(CARGO) fuzz --version >/dev/null 2>&1 || { \
+	  echo 'fuzz: cargo-fuzz is not installed: cargo install --locked cargo-fuzz'; exit 1; }
+	@for target in $(FUZZ_TARGETS); do \
+	  found=fuzz/target/corpus/$$target; mkdir -p $$found; \
+	  echo "fuzz: $$target, $(FUZZ_SECONDS) s"; \
+	  $(CARGO) fuzz run --sanitizer none $$target $$found fuzz/corpus/$$target -- \
+	    -max_total_time=$(FUZZ_SECONDS) -timeout=20 -verbosity=0 -print_final_stats=1 || exit 1; \
+	done

@@ -16,11 +16,14 @@ mod guard;
 
 mod answer;
 mod cli_scenes;
+mod corpus;
+mod docs;
 mod e2e;
 mod http;
 mod inventory;
 mod manifests;
 mod scenes;
+mod semantics_doc;
 mod sources;
 mod support;
 mod tls;

@@ -1,0 +1,95 @@
+//! The facts that inputs are judged against, the same for all: a namespace with two OpenBaoClusters,
+//! one of them not rendered yet, a default deny, and a policy whose block parsers read differently.
+
+use std::sync::{Arc, OnceLock};
+
+use openbao_perimeter::inventory::{Change, Fact, Object, Snapshot, read};
+use openbao_perimeter::posture::Posture;
+use openbao_perimeter::review::World;
+use serde_json::{Value, json};
+
+/// The namespace of both clusters.
+pub const NAMESPACE: &str = "bao";
+
+/// Small enough that a target answers fast, large enough for whatever people write.
+const PROOF_BUDGET: u32 = 5_000;
+
+/// The world, made once.
+pub fn world() -> &'static World {
+    static WORLD: OnceLock<World> = OnceLock::new();
+    WORLD.get_or_init(make)
+}
+
+fn make() -> World {
+    let posture = Arc::new(Posture {
+        proof_budget: PROOF_BUDGET,
+        ..Posture::default()
+    });
+    let set = |value: &Value| read::object(value).map(Change::Set);
+    let snapshot = Snapshot::default().apply(objects().iter().filter_map(set));
+    let world = World::compile(None, Arc::new(snapshot.clone()), posture.clone());
+    let bao = world
+        .perimeters(NAMESPACE)
+        .iter()
+        .find(|cluster| &*cluster.object.name == "bao")
+        .expect("the cluster is there");
+    let rendered = bao.zones.iter().filter_map(|zone| zone.rendered.clone());
+    let rendered = rendered.map(|policy| Change::Set(Object::Policy(Fact::Read(policy))));
+    let snapshot = snapshot.apply(rendered);
+    World::compile(None, Arc::new(snapshot), posture)
+}
+
+fn objects() -> Vec<Value> {
+    let metadata = |name: &str| json!({"namespace": NAMESPACE, "name": name});
+    let named = |name: &str| json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}});
+    let cluster = |name: &str, spec: Value| {
+        json!({
+            "apiVersion": "openbao.org/v1alpha1", "kind": "OpenBaoCluster",
+            "metadata": metadata(name), "spec": spec,
+        })
+    };
+    let policy = |name: &str, spec: Value| {
+        json!({
+            "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+            "metadata": metadata(name), "spec": spec,
+        })
+    };
+    vec![
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}),
+        cluster(
+            "bao",
+            json!({
+                "profile": "Development",
+                "network": {
+                    "apiServerCIDR": "10.43.0.1/32",
+                    "apiServerEndpointIPs": ["192.168.166.2"],
+                    "ingressRules": [
+                        {"from": [named("monitoring")], "ports": [{"port": 8200}, {"port": "api"}]},
+                    ],
+                },
+            }),
+        ),
+        cluster(
+            "vault",
+            json!({
+                "profile": "Hardened",
+                "podMetadata": {"labels": {"team": "red"}},
+                "gateway": {"enabled": true, "gatewayRef": {"namespace": "gateways"}},
+                "network": {
+                    "trustedIngressPeers": [{"ipBlock": {"cidr": "192.0.2.0/24"}}],
+                    "egressRules": [
+                        {"to": [{"ipBlock": {"cidr": "198.51.100.0/24", "except": ["198.51.100.128/25"]}}]},
+                    ],
+                },
+            }),
+        ),
+        policy(
+            "default-deny",
+            json!({"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}),
+        ),
+        policy(
+            "odd",
+            json!({"podSelector": {}, "ingress": [{"from": [{"ipBlock": {"cidr": "012.0.0.0/8"}}]}]}),
+        ),
+    ]
+}
