@@ -9,7 +9,7 @@ use crate::perimeter::tests::domain::{HOME, Vocabulary, World};
 pub(super) const SMALL: Vocabulary = Vocabulary {
     known: &[("role", &["a"])],
     free: &["v"],
-    namespaces: &[HOME],
+    namespaces: &[HOME, "n1"],
     namespace_labels: &[],
     pod_labels: &[("tier", &["p"])],
     blocks: &["10.0.0.0/8", "010.0.0.0/8"],
