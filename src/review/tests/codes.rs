@@ -12,6 +12,7 @@ use super::support::{
 use crate::baseline::Pods;
 use crate::inventory::{Fact, Owner, Policy};
 use crate::perimeter::Direction;
+use crate::posture::Posture;
 use crate::review::{WriterClass, not_ready, review};
 use crate::rules::Code::{Obp101, Obp102, Obp103, Obp104, Obp201, Obp202, Obp401, Obp402, Obp403};
 use crate::rules::Level::{Deny, Warn};
@@ -352,7 +353,10 @@ fn obp403_nothing_is_allowed_while_the_facts_are_missing() {
         None,
         Some(policy("web", &json!({"podSelector": {}}))),
     );
-    assert_eq!(found(&not_ready(&request)), [row(Obp403, Deny, "", "")]);
+    assert_eq!(
+        found(&not_ready(&Posture::default(), &request)),
+        [row(Obp403, Deny, "", "")]
+    );
     assert_eq!(found(&review(&plain(), &request)), []);
     assert_eq!(
         WriterClass::of(&tenant(), &crate::posture::Posture::default()),
