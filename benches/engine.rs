@@ -246,7 +246,7 @@ fn whole_review(bench: &mut Bench, bars: &mut Bars) {
         body.len(),
         object.len()
     );
-    let admission = Admission::new();
+    let admission = Admission::default();
     admission.publish(world(100, 10_000, 40));
     let answer = admission.answer(Point::Validate, &body);
     assert!(String::from_utf8_lossy(&answer.body).contains("\"allowed\":true"));
@@ -343,7 +343,7 @@ fn random_clauses(keys: u64, clauses: u64, seed: u64) -> Vec<Region> {
 }
 
 fn allocations() {
-    let admission = Admission::new();
+    let admission = Admission::default();
     admission.publish(world(100, 10_000, 40));
     let body = review_body();
     let count = |run: &dyn Fn()| allocation_counter::measure(run).count_total;

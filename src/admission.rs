@@ -14,7 +14,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 
 use crate::audit::{Operation, Record, Resolution};
-use crate::posture::Edition;
+use crate::posture::{Edition, Posture};
 use crate::review::{self, World};
 use decode::Decoded;
 use envelope::{Broken, Envelope};
@@ -73,13 +73,18 @@ pub struct Answer {
 /// Answers reviews from the facts that were published last.
 #[derive(Debug, Default)]
 pub struct Admission {
+    posture: Arc<Posture>,
     world: ArcSwapOption<World>,
 }
 
 impl Admission {
-    /// Without facts: until [`publish`](Self::publish) every judged write is refused with OBP403.
-    pub fn new() -> Self {
-        Self::default()
+    /// Without facts: until [`publish`](Self::publish) every judged write is refused with OBP403,
+    /// but for writers whom `posture` says no verdict stops.
+    pub fn new(posture: Arc<Posture>) -> Self {
+        Self {
+            posture,
+            world: ArcSwapOption::empty(),
+        }
     }
 
     /// Replaces the facts; reviews that have begun finish with those they began with.
@@ -152,7 +157,7 @@ impl Admission {
         let world = self.world.load();
         let (verdict, baseline) = match world.as_deref() {
             Some(world) => (review::review(world, request), Some(world.posture.baseline)),
-            None => (review::not_ready(request), None),
+            None => (review::not_ready(&self.posture, request), None),
         };
         let body = respond::judged(&envelope.uid, &verdict, baseline.map(Edition::as_str));
         let record = Record {

@@ -10,11 +10,13 @@
     clippy::disallowed_types
 )]
 
+mod ceiling;
 mod compiled;
 mod expand;
 mod managed;
 mod table;
 
+pub use ceiling::Ceiling;
 pub use compiled::{
     ClusterPerimeter, Entry, Selected, SelectedRule, ZonePerimeter, compile, rendered,
 };

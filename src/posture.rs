@@ -14,6 +14,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
+use serde::Deserialize;
 
 /// Which edition of the operator's allowlist holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,7 +59,8 @@ impl FromStr for Edition {
 }
 
 /// How wide declared blocks may be, as prefix lengths: a smaller number is a wider block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Widths {
     /// Widest merged IPv4 block of a declaration.
     pub block_v4: u8,
@@ -89,7 +91,8 @@ impl Default for Widths {
 
 /// Sizes beyond which a policy is not proved but refused (OBP402): what a proof costs grows with
 /// them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Caps {
     /// Rules in one direction.
     pub rules: usize,

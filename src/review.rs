@@ -25,6 +25,7 @@ pub use request::{Edit, Operation, Request, Subject, Writer};
 pub use verdict::{Outcome, Repair, Repairs, Verdict};
 pub use world::World;
 
+use crate::posture::Posture;
 use crate::rules::input;
 
 /// Judges one write: all findings, in a stable order.
@@ -37,11 +38,17 @@ pub fn review(world: &World, request: &Request) -> Verdict {
     Verdict::new(level::settle(request, class, findings))
 }
 
-/// The verdict while the facts are not complete or too old.
-pub fn not_ready(request: &Request) -> Verdict {
+/// The verdict while the facts are not complete or too old: refused, except for writers whom no
+/// verdict stops, and writes that change no spec.
+pub fn not_ready(posture: &Posture, request: &Request) -> Verdict {
     let object = match &request.subject {
         Subject::Policy(edit) => &edit.object,
         Subject::Cluster(edit) => &edit.object,
     };
-    Verdict::new(vec![input::not_ready(object)])
+    let class = WriterClass::of(&request.writer, posture);
+    Verdict::new(level::settle(
+        request,
+        class,
+        vec![input::not_ready(object)],
+    ))
 }

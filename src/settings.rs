@@ -108,6 +108,10 @@ pub struct Settings {
     /// Which events are logged [default: info]
     #[arg(long, env = "OBP_LOG_FILTER", value_name = "FILTER")]
     pub log_filter: Option<String>,
+
+    /// What is decided about reviews beyond the flags; only in the file.
+    #[arg(skip)]
+    pub review: Option<ReviewSettings>,
 }
 
 /// Why the settings cannot be used.
@@ -221,6 +225,7 @@ impl Settings {
             shutdown_delay_seconds: self.shutdown_delay_seconds.or(other.shutdown_delay_seconds),
             log_format: self.log_format.or(other.log_format),
             log_filter: self.log_filter.or(other.log_filter),
+            review: self.review.or(other.review),
         }
     }
 
@@ -245,13 +250,15 @@ impl Settings {
         } else {
             self.operator_accounts.iter().cloned().collect()
         };
-        Ok(Posture {
+        let posture = Posture {
             baseline,
             operator_namespace,
             operator_accounts,
             api_server_addresses: self.api_server_addresses.clone(),
             ..default
-        })
+        };
+        let review = self.review.iter();
+        Ok(review.fold(posture, |posture, review| review.apply(posture)))
     }
 
     /// What the server is told.
@@ -290,5 +297,8 @@ impl Settings {
     }
 }
 
+mod review;
 #[cfg(test)]
 mod tests;
+
+pub use review::ReviewSettings;

@@ -10,7 +10,7 @@ use super::world::world;
 fn admission() -> &'static Admission {
     static ADMISSION: OnceLock<Admission> = OnceLock::new();
     ADMISSION.get_or_init(|| {
-        let admission = Admission::new();
+        let admission = Admission::default();
         admission.publish(world().clone());
         admission
     })
@@ -24,7 +24,7 @@ pub fn envelope(data: &[u8]) {
         .and_then(|value| value.get("request")?.get("uid")?.as_str())
         .filter(|uid| !uid.is_empty());
     for point in Point::ALL {
-        for admission in [admission(), &Admission::new()] {
+        for admission in [admission(), &Admission::default()] {
             let answer = admission.answer(point, data);
             check(&answer);
             assert_eq!(answer, admission.answer(point, data), "not the same twice");

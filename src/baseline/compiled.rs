@@ -4,10 +4,15 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::{Facts, Pods, ROWS, Renderer, Row, Standing, expand, managed_policy, selector, zone};
+use smallvec::SmallVec;
+
+use super::{
+    Ceiling, Facts, Pods, ROWS, Renderer, Row, Standing, expand, managed_policy, selector, zone,
+};
 use crate::inventory::size::too_large;
 use crate::inventory::{Cluster, Fact, Kind, Meta, NamespaceFacts, ObjectRef, Policy};
-use crate::perimeter::rule::Rule;
+use crate::perimeter::port::PortSet;
+use crate::perimeter::rule::{PortEntry, Rule};
 use crate::perimeter::zone::{OtherKeys, Zone};
 use crate::perimeter::{Direction, LabelSet, Reading, Region};
 use crate::posture::Posture;
@@ -29,9 +34,16 @@ pub struct Entry {
 #[derive(Clone, Debug)]
 pub struct SelectedRule {
     /// What some implementation could let through.
-    pub may: Vec<Region>,
+    pub may: SmallVec<[Region; 1]>,
+    /// What every implementation lets through, where that is something else.
+    must: Option<SmallVec<[Region; 1]>>,
+}
+
+impl SelectedRule {
     /// What every implementation lets through.
-    pub must: Vec<Region>,
+    pub fn must(&self) -> &[Region] {
+        self.must.as_ref().unwrap_or(&self.may)
+    }
 }
 
 /// A policy, as far as it concerns one zone.
@@ -55,16 +67,7 @@ impl Selected {
     /// The policy as it concerns `zone`; `None` where it selects nothing of it.
     pub fn of(policy: &Arc<Policy>, zone: &Zone) -> Option<Self> {
         let part = zone.select(&policy.pods.label_set()?)?;
-        let rules = |direction: Direction| {
-            let one = |rule: &Rule, reading| {
-                rule.regions(&policy.meta.namespace, direction, &part, reading)
-            };
-            let both = |rule| SelectedRule {
-                may: one(rule, Reading::May),
-                must: one(rule, Reading::Must),
-            };
-            policy.effective_rules(direction).iter().map(both).collect()
-        };
+        let rules = |direction| selected_rules(policy, direction, &part);
         Some(Self {
             name: policy.meta.name.clone(),
             policy: policy.clone(),
@@ -84,8 +87,32 @@ impl Selected {
     pub fn must(&self, direction: Direction) -> impl Iterator<Item = &Region> {
         self.rules[direction as usize]
             .iter()
-            .flat_map(|rule| &rule.must)
+            .flat_map(SelectedRule::must)
     }
+}
+
+fn selected_rules(policy: &Policy, direction: Direction, part: &LabelSet) -> Vec<SelectedRule> {
+    let namespace = &*policy.meta.namespace;
+    // Most rules of a policy name the same ports as the one before.
+    let mut last: Option<(&[PortEntry], PortSet)> = None;
+    let rules = policy.effective_rules(direction).iter();
+    let one = |rule| {
+        let rule: &Rule = rule;
+        let ports = match &last {
+            Some((entries, ports)) if *entries == &rule.ports[..] => ports.clone(),
+            _ => rule.port_set(),
+        };
+        last = Some((&rule.ports, ports.clone()));
+        let regions = |reading| {
+            rule.regions_on(&ports, namespace, direction, part, reading)
+                .collect()
+        };
+        SelectedRule {
+            may: regions(Reading::May),
+            must: rule.is_ambiguous().then(|| regions(Reading::Must)),
+        }
+    };
+    rules.map(one).collect()
 }
 
 /// One group of a cluster's pods and everything that is judged against it.
@@ -98,7 +125,7 @@ pub struct ZonePerimeter {
     /// The core connections in each direction.
     pub floor: [Vec<Entry>; 2],
     /// Everything that may be open in each direction.
-    pub ceiling: [Vec<Entry>; 2],
+    pub ceiling: [Ceiling; 2],
     /// The managed policy as the operator renders it; `None` where it renders none.
     pub rendered: Option<Arc<Policy>>,
     /// The policies that select part of the zone, the managed one as rendered where it is missing.
@@ -229,7 +256,8 @@ impl ZonePerimeter {
                 Some(_) => entries(pods, direction, row_facts, Some(Standing::Required)),
                 None => Vec::new(),
             }),
-            ceiling: Direction::ALL.map(|direction| entries(pods, direction, row_facts, None)),
+            ceiling: Direction::ALL
+                .map(|direction| Ceiling::new(entries(pods, direction, row_facts, None))),
             rendered,
             selected,
             unreadable: unreadable.map(|(name, _)| name.clone()).collect(),
@@ -244,7 +272,12 @@ impl ZonePerimeter {
 
     /// Everything that may be open in one direction.
     pub fn ceiling(&self, direction: Direction) -> &[Entry] {
-        &self.ceiling[direction as usize]
+        self.ceiling[direction as usize].entries()
+    }
+
+    /// An entry of the ceiling that holds all of a region by itself.
+    pub fn holder(&self, direction: Direction, region: &Region) -> Option<&Entry> {
+        self.ceiling[direction as usize].holder(region)
     }
 }
 

@@ -46,8 +46,9 @@ pub fn run(args: Args) -> Result<ExitStatus, Failure> {
         Some(dir) => sources::files::load(dir)?,
         None => Snapshot::default(),
     };
-    let world = World::compile(None, Arc::new(snapshot), Arc::new(settings.posture()?));
-    let admission = Admission::new();
+    let posture = Arc::new(settings.posture()?);
+    let world = World::compile(None, Arc::new(snapshot), Arc::clone(&posture));
+    let admission = Admission::new(posture);
     admission.publish(world);
     let mut body = Vec::new();
     std::io::stdin().lock().read_to_end(&mut body)?;

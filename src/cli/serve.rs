@@ -51,7 +51,7 @@ async fn serve(settings: &Settings) -> Result<ExitStatus, Failure> {
     let signals = Signals::take()?;
     let trigger = Shutdown::trigger();
     let metrics = Arc::new(Metrics::new());
-    let admission = Arc::new(Admission::new());
+    let admission = Arc::new(Admission::new(Arc::clone(&posture)));
     let certificates = certificates(&options.tls, &metrics, &trigger.shutdown())?;
     let parts = Parts {
         admission: Arc::clone(&admission),

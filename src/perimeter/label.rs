@@ -18,7 +18,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::names::Names;
+use super::names::{Listed, Names};
 
 /// The one namespace label that the API server itself sets, to the namespace's name, on every
 /// write (KEP-2161): it is never absent and cannot be forged.
@@ -137,22 +137,30 @@ impl Values {
 /// A conjunction of requirements on labels, satisfiable by construction. Unmentioned keys are free.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LabelSet {
-    keys: BTreeMap<Arc<str>, Values>,
+    /// Sorted by key, each key once, none of them free.
+    keys: Vec<(Arc<str>, Values)>,
 }
 
 impl LabelSet {
     /// Every set of labels.
     pub const fn any() -> Self {
-        Self {
-            keys: BTreeMap::new(),
-        }
+        Self { keys: Vec::new() }
+    }
+
+    fn find(&self, key: &str) -> Result<usize, usize> {
+        self.keys.binary_search_by(|(own, _)| (**own).cmp(key))
+    }
+
+    fn constraint(&self, key: &str) -> Option<&Values> {
+        let at = self.find(key).ok()?;
+        self.keys.get(at).map(|(_, values)| values)
     }
 
     /// Adds one requirement; `None` when it contradicts what is there.
     #[must_use]
     pub fn and(mut self, key: impl Into<Arc<str>>, values: Values) -> Option<Self> {
         let key = key.into();
-        let both = match self.keys.get(&key) {
+        let both = match self.constraint(&key) {
             Some(known) => known.intersect(&values),
             None => values,
         };
@@ -165,10 +173,11 @@ impl LabelSet {
 
     /// Replaces the values of one key. The caller holds them non-empty.
     fn set(&mut self, key: Arc<str>, values: Values) {
-        if values.is_any() {
-            self.keys.remove(&key);
-        } else {
-            self.keys.insert(key, values);
+        match (self.find(&key), values.is_any()) {
+            (Ok(at), true) => drop(self.keys.remove(at)),
+            (Ok(at), false) => self.keys[at].1 = values,
+            (Err(_), true) => {}
+            (Err(at), false) => self.keys.insert(at, (key, values)),
         }
     }
 
@@ -185,17 +194,17 @@ impl LabelSet {
 
     /// What `key` may be.
     pub fn values(&self, key: &str) -> Values {
-        self.keys.get(key).cloned().unwrap_or_else(Values::any)
+        self.constraint(key).cloned().unwrap_or_else(Values::any)
     }
 
     /// The constrained keys, in order.
     pub fn constrained(&self) -> impl Iterator<Item = (&Arc<str>, &Values)> {
-        self.keys.iter()
+        self.keys.iter().map(|(key, values)| (key, values))
     }
 
     /// Whether `key` is constrained.
     pub fn constrains(&self, key: &str) -> bool {
-        self.keys.contains_key(key)
+        self.constraint(key).is_some()
     }
 
     /// Whether no key is constrained.
@@ -206,11 +215,7 @@ impl LabelSet {
     /// Both conjunctions at once; `None` when they contradict each other.
     #[must_use]
     pub fn intersect(&self, other: &Self) -> Option<Self> {
-        let (small, large) = if self.keys.len() <= other.keys.len() {
-            (self, other)
-        } else {
-            (other, self)
-        };
+        let (small, large) = self.by_size(other);
         let mut result = large.clone();
         for (key, values) in &small.keys {
             result = result.and(key.clone(), values.clone())?;
@@ -218,26 +223,25 @@ impl LabelSet {
         Some(result)
     }
 
+    fn by_size<'a>(&'a self, other: &'a Self) -> (&'a Self, &'a Self) {
+        if self.keys.len() <= other.keys.len() {
+            (self, other)
+        } else {
+            (other, self)
+        }
+    }
+
     /// Whether every set of labels in `self` is in `other`.
     pub fn is_subset(&self, other: &Self) -> bool {
-        other.keys.iter().all(|(key, theirs)| {
-            self.keys
-                .get(key)
-                .is_some_and(|ours| ours.is_subset(theirs))
-        })
+        other.keys.len() <= self.keys.len() && self.cut_by(other).next().is_none()
     }
 
     /// Whether no set of labels is in both.
     pub fn is_disjoint(&self, other: &Self) -> bool {
-        let (small, large) = if self.keys.len() <= other.keys.len() {
-            (self, other)
-        } else {
-            (other, self)
-        };
+        let (small, large) = self.by_size(other);
         small.keys.iter().any(|(key, ours)| {
             large
-                .keys
-                .get(key)
+                .constraint(key)
                 .is_some_and(|theirs| ours.is_disjoint(theirs))
         })
     }
@@ -248,18 +252,16 @@ impl LabelSet {
         &'a self,
         other: &'a Self,
     ) -> impl Iterator<Item = (&'a Arc<str>, &'a Values)> {
-        other.keys.iter().filter(|(key, theirs)| {
+        other.constrained().filter(|(key, theirs)| {
             !self
-                .keys
-                .get(*key)
+                .constraint(key)
                 .is_some_and(|ours| ours.is_subset(theirs))
         })
     }
 
     /// Whether these labels satisfy the conjunction.
     pub fn matches(&self, labels: &BTreeMap<Arc<str>, Arc<str>>) -> bool {
-        self.keys
-            .iter()
+        self.constrained()
             .all(|(key, values)| values.contains(labels.get(key).map(AsRef::as_ref)))
     }
 
@@ -267,26 +269,30 @@ impl LabelSet {
     /// label; `None` when nothing is left.
     #[must_use]
     pub fn on_namespaces(mut self) -> Option<Self> {
-        let Some(values) = self.keys.get(NAMESPACE_NAME) else {
+        let Ok(at) = self.find(NAMESPACE_NAME) else {
             return Some(self);
         };
-        let names = values.present.retain(is_dns_label);
+        let names = self.keys[at].1.present.retain(is_dns_label);
         if names.is_empty() {
             return None;
         }
-        let key: Arc<str> = NAMESPACE_NAME.into();
         if names.is_all() {
-            self.keys.remove(&key);
+            self.keys.remove(at);
         } else {
-            self.keys.insert(
-                key,
-                Values {
-                    present: names,
-                    absent: false,
-                },
-            );
+            self.keys[at].1 = Values {
+                present: names,
+                absent: false,
+            };
         }
         Some(self)
+    }
+
+    /// The names of the namespaces that the set can mean, where they are listed.
+    pub(crate) fn namespace_names(&self) -> Option<&Listed> {
+        match self.constraint(NAMESPACE_NAME)?.values() {
+            Names::Only(listed) => Some(listed),
+            Names::AllBut(_) => None,
+        }
     }
 }
 

@@ -10,17 +10,97 @@
 //! assert_eq!(Names::all().minus(&not_a), Names::only(["a"]));
 //! ```
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+/// Some names, sorted, each once. One name, by far the commonest, needs no allocation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Listed(SmallVec<[Arc<str>; 1]>);
+
+impl Listed {
+    const fn new() -> Self {
+        Self(SmallVec::new_const())
+    }
+
+    fn contains(&self, name: &str) -> bool {
+        match &self.0[..] {
+            [one] => &**one == name,
+            many => many.binary_search_by(|listed| (**listed).cmp(name)).is_ok(),
+        }
+    }
+
+    /// The first name in order.
+    pub fn first(&self) -> Option<&Arc<str>> {
+        self.0.first()
+    }
+
+    /// Whether `name` is listed.
+    pub fn lists(&self, name: &str) -> bool {
+        self.contains(name)
+    }
+
+    /// The names in order.
+    pub fn iter(&self) -> std::slice::Iter<'_, Arc<str>> {
+        self.0.iter()
+    }
+
+    fn filtered(&self, keep: impl Fn(&str) -> bool) -> Self {
+        Self(self.0.iter().filter(|name| keep(name)).cloned().collect())
+    }
+
+    fn and(&self, other: &Self) -> Self {
+        self.filtered(|name| other.contains(name))
+    }
+
+    fn without(&self, other: &Self) -> Self {
+        self.filtered(|name| !other.contains(name))
+    }
+
+    fn or(&self, other: &Self) -> Self {
+        self.iter().chain(other.iter()).cloned().collect()
+    }
+
+    fn is_subset(&self, other: &Self) -> bool {
+        self.0.len() <= other.0.len() && self.0.iter().all(|name| other.contains(name))
+    }
+
+    fn is_disjoint(&self, other: &Self) -> bool {
+        let (few, many) = if self.0.len() <= other.0.len() {
+            (self, other)
+        } else {
+            (other, self)
+        };
+        !few.0.iter().any(|name| many.contains(name))
+    }
+}
+
+impl<'a> IntoIterator for &'a Listed {
+    type Item = &'a Arc<str>;
+    type IntoIter = std::slice::Iter<'a, Arc<str>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl<V: Into<Arc<str>>> FromIterator<V> for Listed {
+    fn from_iter<I: IntoIterator<Item = V>>(names: I) -> Self {
+        let mut names: SmallVec<[Arc<str>; 1]> = names.into_iter().map(Into::into).collect();
+        names.sort_unstable();
+        names.dedup();
+        Self(names)
+    }
+}
 
 /// A set of names: those listed, or all but those listed. The form is unique, because the number
 /// of possible names is treated as unlimited.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Names {
     /// Exactly the listed names.
-    Only(BTreeSet<Arc<str>>),
+    Only(Listed),
     /// Every name except the listed ones.
-    AllBut(BTreeSet<Arc<str>>),
+    AllBut(Listed),
 }
 
 use Names::{AllBut, Only};
@@ -28,32 +108,32 @@ use Names::{AllBut, Only};
 impl Names {
     /// Every name.
     pub const fn all() -> Self {
-        AllBut(BTreeSet::new())
+        AllBut(Listed::new())
     }
 
     /// No name.
     pub const fn none() -> Self {
-        Only(BTreeSet::new())
+        Only(Listed::new())
     }
 
     /// Exactly these.
     pub fn only<V: Into<Arc<str>>>(names: impl IntoIterator<Item = V>) -> Self {
-        Only(names.into_iter().map(Into::into).collect())
+        Only(names.into_iter().collect())
     }
 
     /// All except these.
     pub fn all_but<V: Into<Arc<str>>>(names: impl IntoIterator<Item = V>) -> Self {
-        AllBut(names.into_iter().map(Into::into).collect())
+        AllBut(names.into_iter().collect())
     }
 
     /// Whether no name is in it.
     pub fn is_empty(&self) -> bool {
-        matches!(self, Only(listed) if listed.is_empty())
+        matches!(self, Only(listed) if listed.0.is_empty())
     }
 
     /// Whether every name is in it.
     pub fn is_all(&self) -> bool {
-        matches!(self, AllBut(listed) if listed.is_empty())
+        matches!(self, AllBut(listed) if listed.0.is_empty())
     }
 
     /// Whether `name` is in it.
@@ -61,13 +141,6 @@ impl Names {
         match self {
             Only(listed) => listed.contains(name),
             AllBut(listed) => !listed.contains(name),
-        }
-    }
-
-    /// The names written down, whichever way they count.
-    pub const fn mentioned(&self) -> &BTreeSet<Arc<str>> {
-        match self {
-            Only(listed) | AllBut(listed) => listed,
         }
     }
 
@@ -84,9 +157,9 @@ impl Names {
     #[must_use]
     pub fn intersect(&self, other: &Self) -> Self {
         match (self, other) {
-            (Only(a), Only(b)) => Only(a & b),
-            (Only(only), AllBut(but)) | (AllBut(but), Only(only)) => Only(only - but),
-            (AllBut(a), AllBut(b)) => AllBut(a | b),
+            (Only(a), Only(b)) => Only(a.and(b)),
+            (Only(only), AllBut(but)) | (AllBut(but), Only(only)) => Only(only.without(but)),
+            (AllBut(a), AllBut(b)) => AllBut(a.or(b)),
         }
     }
 
@@ -102,10 +175,10 @@ impl Names {
     #[must_use]
     pub fn minus(&self, other: &Self) -> Self {
         match (self, other) {
-            (Only(a), Only(b)) => Only(a - b),
-            (Only(only), AllBut(but)) => Only(only & but),
-            (AllBut(but), Only(only)) => AllBut(but | only),
-            (AllBut(a), AllBut(b)) => Only(b - a),
+            (Only(a), Only(b)) => Only(a.without(b)),
+            (Only(only), AllBut(but)) => Only(only.and(but)),
+            (AllBut(but), Only(only)) => AllBut(but.or(only)),
+            (AllBut(a), AllBut(b)) => Only(b.without(a)),
         }
     }
 
@@ -131,12 +204,9 @@ impl Names {
     /// The same set over the smaller universe of names that `legal` accepts.
     #[must_use]
     pub(crate) fn retain(&self, legal: impl Fn(&str) -> bool) -> Self {
-        let keep = |listed: &BTreeSet<Arc<str>>| {
-            listed.iter().filter(|name| legal(name)).cloned().collect()
-        };
         match self {
-            Only(listed) => Only(keep(listed)),
-            AllBut(listed) => AllBut(keep(listed)),
+            Only(listed) => Only(listed.filtered(legal)),
+            AllBut(listed) => AllBut(listed.filtered(legal)),
         }
     }
 }

@@ -13,7 +13,7 @@
 //! ```
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use range_set_blaze::RangeSetBlaze;
 
@@ -144,31 +144,34 @@ impl Ports {
     }
 }
 
-/// A set of ports over all protocols.
+/// A set of ports over all protocols. Shared, because most rules of a policy name the same ports.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PortSet {
-    by_protocol: [Ports; 3],
-}
+pub struct PortSet(Arc<[Ports; 3]>);
+
+static ALL: LazyLock<PortSet> = LazyLock::new(|| PortSet::from_fn(|_| Ports::all()));
+static NONE: LazyLock<PortSet> = LazyLock::new(|| PortSet::from_fn(|_| Ports::none()));
 
 impl PortSet {
+    fn from_fn(ports: impl FnMut(usize) -> Ports) -> Self {
+        Self(Arc::new(std::array::from_fn(ports)))
+    }
+
     /// Every port of every protocol.
     pub fn all() -> Self {
-        Self {
-            by_protocol: std::array::from_fn(|_| Ports::all()),
-        }
+        ALL.clone()
     }
 
     /// No port.
     pub fn none() -> Self {
-        Self {
-            by_protocol: std::array::from_fn(|_| Ports::none()),
-        }
+        NONE.clone()
     }
 
     fn of(protocol: Protocol, ports: Ports) -> Self {
-        let mut set = Self::none();
-        set.by_protocol[protocol as usize] = ports;
-        set
+        let mut ports = Some(ports);
+        Self::from_fn(|at| {
+            let own = (at == protocol as usize).then(|| ports.take()).flatten();
+            own.unwrap_or_else(Ports::none)
+        })
     }
 
     /// Every port of one protocol.
@@ -206,13 +209,13 @@ impl PortSet {
     }
 
     /// The ports of one protocol.
-    pub const fn ports(&self, protocol: Protocol) -> &Ports {
-        &self.by_protocol[protocol as usize]
+    pub fn ports(&self, protocol: Protocol) -> &Ports {
+        &self.0[protocol as usize]
     }
 
     /// Whether it holds no port.
     pub fn is_empty(&self) -> bool {
-        self.by_protocol.iter().all(Ports::is_empty)
+        self.0.iter().all(Ports::is_empty)
     }
 
     /// Whether `port` of `protocol` is in it.
@@ -226,24 +229,16 @@ impl PortSet {
 
     /// Whether all of `self` is in `other`.
     pub fn is_subset(&self, other: &Self) -> bool {
-        self.by_protocol
-            .iter()
-            .zip(&other.by_protocol)
-            .all(|(a, b)| a.is_subset(b))
+        Arc::ptr_eq(&self.0, &other.0) || self.0.iter().zip(&*other.0).all(|(a, b)| a.is_subset(b))
     }
 
     /// Whether nothing is in both.
     pub fn is_disjoint(&self, other: &Self) -> bool {
-        self.by_protocol
-            .iter()
-            .zip(&other.by_protocol)
-            .all(|(a, b)| a.is_disjoint(b))
+        self.0.iter().zip(&*other.0).all(|(a, b)| a.is_disjoint(b))
     }
 
     fn zip(&self, other: &Self, op: impl Fn(&Ports, &Ports) -> Ports) -> Self {
-        Self {
-            by_protocol: std::array::from_fn(|i| op(&self.by_protocol[i], &other.by_protocol[i])),
-        }
+        Self::from_fn(|at| op(&self.0[at], &other.0[at]))
     }
 
     /// In both.
@@ -268,34 +263,34 @@ impl PortSet {
     /// the egress side (semantics D9).
     #[must_use]
     pub fn without_names(&self) -> Self {
-        Self {
-            by_protocol: std::array::from_fn(|i| {
-                let ports = &self.by_protocol[i];
-                if ports.names.is_all() {
-                    ports.clone()
-                } else {
-                    Ports {
-                        names: Names::none(),
-                        ..ports.clone()
-                    }
-                }
-            }),
+        let named = |ports: &Ports| !ports.names.is_all() && !ports.names.is_empty();
+        if !self.0.iter().any(named) {
+            return self.clone();
         }
+        Self::from_fn(|at| {
+            let ports = &self.0[at];
+            if named(ports) {
+                Ports {
+                    names: Names::none(),
+                    ..ports.clone()
+                }
+            } else {
+                ports.clone()
+            }
+        })
     }
 
     /// The same with every name read as every port of its protocol: how a declaration is held
     /// against the limit (semantics D11).
     #[must_use]
     pub fn names_as_all(&self) -> Self {
-        Self {
-            by_protocol: std::array::from_fn(|i| {
-                let ports = &self.by_protocol[i];
-                if ports.names.is_empty() {
-                    ports.clone()
-                } else {
-                    Ports::all()
-                }
-            }),
-        }
+        Self::from_fn(|at| {
+            let ports = &self.0[at];
+            if ports.names.is_empty() {
+                ports.clone()
+            } else {
+                Ports::all()
+            }
+        })
     }
 }

@@ -16,6 +16,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::address::{Cidr, block_addresses};
 use super::label::{LabelSet, NAMESPACE_NAME, Values};
 use super::port::{PortSet, Protocol};
@@ -210,9 +212,9 @@ impl Rule {
         if self.ports.is_empty() {
             return PortSet::all();
         }
-        self.ports
-            .iter()
-            .fold(PortSet::none(), |all, entry| all.union(&entry.port_set()))
+        let mut sets = self.ports.iter().map(PortEntry::port_set);
+        let first = sets.next().unwrap_or_else(PortSet::none);
+        sets.fold(first, |all, set| all.union(&set))
     }
 
     /// The regions that the rule, in a policy of `namespace` for pods in `subject`, lets through.
@@ -223,37 +225,59 @@ impl Rule {
         subject: &LabelSet,
         reading: Reading,
     ) -> Vec<Region> {
-        let ports = self.port_set();
-        let peers = if self.peers.is_empty() {
+        self.regions_on(&self.port_set(), namespace, direction, subject, reading)
+            .collect()
+    }
+
+    /// The same, for a caller that has the rule's ports as a set already.
+    pub(crate) fn regions_on<'a>(
+        &'a self,
+        ports: &'a PortSet,
+        namespace: &'a str,
+        direction: Direction,
+        subject: &'a LabelSet,
+        reading: Reading,
+    ) -> impl Iterator<Item = Region> + 'a {
+        let everyone = if self.peers.is_empty() {
             PeerSet::everyone()
         } else {
-            self.peers
-                .iter()
-                .flat_map(|peer| peer.sets(namespace, reading))
-                .collect()
+            Vec::new()
         };
-        peers
+        let written = self
+            .peers
+            .iter()
+            .flat_map(move |peer| peer.sets(namespace, reading));
+        everyone
             .into_iter()
-            .filter_map(|peer| Region::new(direction, subject.clone(), peer, ports.clone()))
-            .collect()
+            .chain(written)
+            .filter_map(move |peer| Region::new(direction, subject.clone(), peer, ports.clone()))
+    }
+
+    /// Whether implementations may read the rule differently: a block in ambiguous text.
+    pub(crate) fn is_ambiguous(&self) -> bool {
+        let ambiguous = |cidr: &Cidr| cidr.canonical().is_none();
+        self.peers.iter().any(|peer| match peer {
+            Peer::Pods { .. } => false,
+            Peer::Block { cidr, except } => ambiguous(cidr) || except.iter().any(ambiguous),
+        })
     }
 }
 
 impl Peer {
     /// The peer as sets: one for pods, one per address family for blocks, none where nothing can
     /// match.
-    pub fn sets(&self, namespace: &str, reading: Reading) -> Vec<PeerSet> {
+    pub fn sets(&self, namespace: &str, reading: Reading) -> SmallVec<[PeerSet; 1]> {
         match self {
             Self::Pods { namespaces, pods } => {
-                let own = Selector::namespace(namespace);
-                let namespaces = namespaces.as_ref().unwrap_or(&own).label_set();
+                let own = || LabelSet::any().and(NAMESPACE_NAME, Values::one_of([namespace]));
+                let namespaces = namespaces.as_ref().map_or_else(own, Selector::label_set);
                 let pods = pods
                     .as_ref()
                     .map_or_else(|| Some(LabelSet::any()), Selector::label_set);
-                let set = namespaces
-                    .zip(pods)
-                    .and_then(|(namespaces, pods)| PeerSet::pods(namespaces, pods));
-                set.into_iter().collect()
+                let both = namespaces.zip(pods);
+                both.and_then(|(namespaces, pods)| PeerSet::pods(namespaces, pods))
+                    .into_iter()
+                    .collect()
             }
             Self::Block { cidr, except } => {
                 let addresses = block_addresses(cidr, except, reading);

@@ -61,7 +61,7 @@ fn choose(names: &Names, fresh: &str) -> Option<Arc<str>> {
         Names::AllBut(listed) => {
             let numbered = (2..).map(|n| Arc::from(format!("{fresh}-{n}")));
             let mut candidates = std::iter::once(Arc::from(fresh)).chain(numbered);
-            candidates.find(|name| !listed.contains(name))
+            candidates.find(|name| !listed.lists(name))
         }
     }
 }

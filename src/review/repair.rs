@@ -101,7 +101,9 @@ fn of_cluster(
             direction.field()
         );
         let repair = Repair::Rule(direction, Rule::clone(&entry.rule));
-        if !repairs.repairs.contains(&repair) {
+        // What is still cut although the rule is there was cut by something else.
+        let is_there = fixed.effective_rules(direction).contains(&entry.rule);
+        if !is_there && !repairs.repairs.contains(&repair) {
             repairs.push(edit, repair, &what);
         }
     }

@@ -1,4 +1,8 @@
 //! Reviews as a whole: each code accepted and refused, the properties that hold for every write, and
 //! the rules held against an enumeration of small worlds.
 
+mod codes;
+mod declarations;
 mod oracle;
+mod properties;
+mod support;

@@ -58,6 +58,8 @@ fn findings(object: &ObjectRef, blocks: &[Placed<'_>], old: &[Placed<'_>]) -> Ve
 fn blocks_of_policy(policy: &Policy) -> Vec<Placed<'_>> {
     let rules = |direction: Direction| {
         let rules = policy.rules(direction).iter().enumerate();
+        // Paths are written only for rules that there is something to say about.
+        let rules = rules.filter(|(_, rule)| rule.peers.iter().any(is_noteworthy));
         rules.flat_map(move |(at, rule)| {
             blocks_of_rule(
                 &format!("spec.{}[{at}]", direction.field()),
@@ -67,6 +69,14 @@ fn blocks_of_policy(policy: &Policy) -> Vec<Placed<'_>> {
         })
     };
     Direction::ALL.into_iter().flat_map(rules).collect()
+}
+
+fn is_noteworthy(peer: &Peer) -> bool {
+    let noteworthy = |cidr: &Cidr| cidr.is_masked() || cidr.canonical().is_none();
+    match peer {
+        Peer::Pods { .. } => false,
+        Peer::Block { cidr, except } => noteworthy(cidr) || except.iter().any(noteworthy),
+    }
 }
 
 fn blocks_of_cluster(cluster: &Cluster) -> Vec<Placed<'_>> {

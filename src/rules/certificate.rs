@@ -45,7 +45,7 @@ fn entries(case: &Case<'_>, direction: Direction, regions: &[Region]) -> Option<
     let ceiling = case.zone.ceiling(direction);
     let mut covering: Vec<&Entry> = Vec::new();
     for region in regions {
-        if let Some(entry) = ceiling.iter().find(|entry| region.is_subset(&entry.region)) {
+        if let Some(entry) = case.zone.holder(direction, region) {
             covering.push(entry);
             continue;
         }

@@ -5,7 +5,7 @@ use super::text::{paste_rule, pods_of};
 use super::{Code, Finding, Level};
 use crate::baseline::Entry;
 use crate::perimeter::cover::Exhausted;
-use crate::perimeter::{Direction, Region};
+use crate::perimeter::{Direction, LabelSet, Region};
 
 /// The core connections that this write cuts, one finding for each row of the baseline.
 pub fn check(case: &Case<'_>) -> Vec<Finding> {
@@ -32,15 +32,16 @@ pub fn cut<'a>(
     if floor.is_empty() || only_adds(case, direction) {
         return Ok(Vec::new());
     }
-    let after = allowed(case, Moment::After, direction)?;
-    let after: Vec<&Region> = after.iter().collect();
+    let open = case.open(Moment::After, direction)?;
+    let after = allowed(case, Moment::After, direction, &open);
     let mut cut = Vec::new();
     for entry in floor {
         if case.outside(&entry.region, &after)?.is_none() {
             continue;
         }
-        let before = allowed(case, Moment::Before, direction)?;
-        let lacking = case.all_outside(&entry.region, &before.iter().collect::<Vec<_>>())?;
+        let open = case.open(Moment::Before, direction)?;
+        let before = allowed(case, Moment::Before, direction, &open);
+        let lacking = case.all_outside(&entry.region, &before)?;
         let covers: Vec<&Region> = after.iter().copied().chain(&lacking).collect();
         if let Some(piece) = case.outside(&entry.region, &covers)? {
             cut.push((entry, piece));
@@ -49,29 +50,28 @@ pub fn cut<'a>(
     Ok(cut)
 }
 
-/// A policy that did not select the zone before and does not isolate it now takes nothing away.
+/// A policy that did not select the zone before takes nothing away, unless it isolates pods that
+/// no other single policy isolates already.
 fn only_adds(case: &Case<'_>, direction: Direction) -> bool {
-    let isolates = case
-        .after
-        .selected
-        .as_ref()
-        .is_some_and(|after| after.isolates(direction));
-    case.before.selected.is_none() && !isolates
+    let isolated = |part: &LabelSet| {
+        let mut others = case.others.iter();
+        others.any(|other| other.isolates(direction) && part.is_subset(&other.part))
+    };
+    let after = case.after.selected.as_ref();
+    let after = after.filter(|after| after.isolates(direction));
+    case.before.selected.is_none() && after.is_none_or(|after| isolated(&after.part))
 }
 
-/// What is surely let through at one moment.
-fn allowed(
-    case: &Case<'_>,
+/// What is surely let through at one moment. `open` is what no policy isolates.
+fn allowed<'a>(
+    case: &'a Case<'_>,
     moment: Moment,
     direction: Direction,
-) -> Result<Vec<Region>, Exhausted> {
-    let mut allowed = case.open(moment, direction)?;
-    allowed.extend(
-        case.policies(moment)
-            .flat_map(|policy| policy.must(direction))
-            .cloned(),
-    );
-    Ok(allowed)
+    open: &'a [Region],
+) -> Vec<&'a Region> {
+    let policies = case.policies(moment);
+    let rules = policies.flat_map(|policy| policy.must(direction));
+    open.iter().chain(rules).collect()
 }
 
 fn finding(case: &Case<'_>, direction: Direction, entry: &Entry, piece: &Region) -> Finding {

@@ -100,7 +100,7 @@ fn pierces(
             uncovered(&area, &ceiling, &mut Budget::new(posture.proof_budget))
         };
         for rule in &policy.rules[direction as usize] {
-            for region in &rule.must {
+            for region in rule.must() {
                 match outside(region) {
                     Ok(Some(piece)) => return Some((direction, Some(piece), true)),
                     Ok(None) => {}

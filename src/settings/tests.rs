@@ -62,3 +62,24 @@ fn an_unknown_baseline_is_refused() {
         Err(SettingsError::Baseline(_))
     ));
 }
+
+#[test]
+fn the_file_decides_about_reviews_and_keeps_the_defaults_of_what_it_leaves_out() {
+    let text = "review:\n  proofBudget: 7\n  unsafeEgressAllowed: [169.254.169.254/32]\n  widths: {blockV4: 16}\n";
+    let posture = yaml(text).unwrap().posture().unwrap();
+    let default = Posture::default();
+    assert_eq!(posture.proof_budget, 7);
+    assert_eq!(
+        posture.unsafe_egress_allowed,
+        ["169.254.169.254/32".parse().unwrap()]
+    );
+    assert_eq!(posture.widths.block_v4, 16);
+    assert_eq!(posture.widths.block_v6, default.widths.block_v6);
+    assert_eq!(posture.caps, default.caps);
+    assert!(
+        yaml("review: {widhts: {}}\n")
+            .unwrap_err()
+            .to_string()
+            .contains("widhts")
+    );
+}

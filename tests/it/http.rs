@@ -128,7 +128,7 @@ async fn what_is_not_judged_is_allowed_untouched_and_counted() {
 
 #[test]
 fn without_facts_validation_refuses_what_is_judged_and_mutation_passes() {
-    let admission = Admission::new();
+    let admission = Admission::default();
     let judged = review().to_string();
     let answer = admission.answer(Point::Validate, judged.as_bytes());
     let response: Value = serde_json::from_slice(&answer.body).unwrap();

@@ -71,7 +71,7 @@ pub(crate) fn review_with(part: &str, value: Value) -> Value {
 
 /// An admission that knows of nothing.
 pub(crate) fn admission() -> Arc<Admission> {
-    let admission = Admission::new();
+    let admission = Admission::default();
     let snapshot = Arc::new(Snapshot::default());
     admission.publish(World::compile(None, snapshot, Arc::new(Posture::default())));
     Arc::new(admission)

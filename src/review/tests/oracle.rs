@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
-use crate::baseline::{ClusterPerimeter, Entry, Pods, ROWS, Selected, ZonePerimeter};
+use crate::baseline::{Ceiling, ClusterPerimeter, Entry, Pods, ROWS, Selected, ZonePerimeter};
 use crate::inventory::{Kind, Meta, ObjectRef, Policy};
 use crate::perimeter::point::{At, PolicyView, is_isolated, is_let_through, rule_passes};
 use crate::perimeter::rule::{PortEntry, PortRange, Rule};
@@ -97,8 +97,12 @@ impl Write {
             pods: Pods::Workload,
             zone: world.zone.clone(),
             floor: Direction::ALL.map(|side| entries(side, &[&self.floor[at(side)], &[]])),
-            ceiling: Direction::ALL
-                .map(|side| entries(side, &[&self.floor[at(side)], &self.permitted[at(side)]])),
+            ceiling: Direction::ALL.map(|side| {
+                Ceiling::new(entries(
+                    side,
+                    &[&self.floor[at(side)], &self.permitted[at(side)]],
+                ))
+            }),
             rendered: None,
             selected: Vec::new(),
             unreadable: if self.blind {

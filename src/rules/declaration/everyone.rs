@@ -40,15 +40,33 @@ const ORDINARY_KEYS: &[&str] = &[
 /// Findings for rules that admit strangers, and for merged blocks that are too wide.
 pub fn check(declaration: &Declaration<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let mut narrow = Vec::new();
+    let mut merged = Vec::new();
     for rule in &declaration.after {
-        match rule.regions.iter().find_map(stranger) {
-            Some(piece) => findings.push(pods_finding(declaration, rule, &piece)),
-            None => narrow.push(rule),
+        let strangers: Vec<Region> = rule.regions.iter().filter_map(stranger).collect();
+        let new = strangers.iter().find(|piece| !is_known(declaration, piece));
+        if let Some(piece) = new.or(strangers.first()) {
+            findings.push(pods_finding(declaration, rule, piece));
+        }
+        // A rule that is new and open to all pods is refused as it stands, whatever its addresses.
+        if new.is_none() {
+            merged.push(rule);
         }
     }
-    findings.extend(address_finding(declaration, &narrow));
+    let wide = address_finding(declaration, &merged);
+    let says_more = |wide: &Finding| {
+        let mut same = findings.iter().filter(|finding| finding.path == wide.path);
+        same.all(|finding| wide.level < finding.level)
+    };
+    findings.extend(wide.filter(says_more));
     findings
+}
+
+/// Whether an old rule let all of it through already.
+fn is_known(declaration: &Declaration<'_>, piece: &Region) -> bool {
+    declaration
+        .known()
+        .iter()
+        .any(|known| piece.is_subset(known))
 }
 
 /// The part of a region whose peers are strangers.
@@ -69,11 +87,7 @@ fn stranger(region: &Region) -> Option<Region> {
 }
 
 fn pods_finding(declaration: &Declaration<'_>, rule: &DeclaredRule, piece: &Region) -> Finding {
-    let known = declaration
-        .before
-        .iter()
-        .flat_map(|rule| &rule.regions)
-        .any(|old| piece.is_subset(old));
+    let known = is_known(declaration, piece);
     Finding {
         reason: match declaration.direction {
             Direction::Ingress => format!(

@@ -2,7 +2,7 @@
 //!
 //! Judged as sets: any overlap counts, however the block is written or split. On ingress it
 //! denies. On egress it warns, because workload identity needs some of these addresses; those that
-//! the platform's owner lists in `unsafeEgressAllowed` are silent.
+//! the platform's owner lists in `review.unsafeEgressAllowed` are silent.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -83,7 +83,7 @@ fn of_rule(
         Direction::Egress => (
             Level::Warn,
             "take the address out of the block with `except`, or, where workload identity needs it, ask the \
-             platform's owner to list it in the setting `unsafeEgressAllowed`",
+             platform's owner to list it in the setting `review.unsafeEgressAllowed`",
         ),
     };
     Some(Finding {

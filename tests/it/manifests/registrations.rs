@@ -153,7 +153,7 @@ fn is_judged([group, version, kind, resource]: [&str; 4], operation: &str) -> bo
         "resource": {"group": group, "version": version, "resource": resource},
         "object": object, "oldObject": object,
     }});
-    let answer = Admission::new().answer(Point::Validate, review.to_string().as_bytes());
+    let answer = Admission::default().answer(Point::Validate, review.to_string().as_bytes());
     let answer: Value = serde_json::from_slice(&answer.body).unwrap();
     answer["response"]["allowed"] == false
 }

@@ -1,0 +1,186 @@
+//! Namespaces in a few words: cluster `bao` in namespace `bao`, its policies, and writes of them.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::baseline::{Facts, Pods, rendered};
+use crate::inventory::{Change, Cluster, Fact, Kind, Object, ObjectRef, Policy, Snapshot, read};
+use crate::posture::Posture;
+use crate::review::{Edit, Operation, Request, Subject, Verdict, World, Writer, review};
+use crate::rules::{Code, Level};
+
+/// The API server's address.
+const API_SERVER: [u8; 4] = [10, 96, 0, 1];
+
+/// A cluster of namespace `bao`.
+pub(super) fn cluster_named(name: &str, spec: &Value) -> Arc<Cluster> {
+    let json = json!({"metadata": {"name": name, "namespace": "bao"}, "spec": spec}).to_string();
+    match read::cluster(json.as_bytes(), &reference(Kind::OpenBaoCluster, name)) {
+        Fact::Read(cluster) => cluster,
+        Fact::Unreadable(broken) => panic!("{json}: {broken:?}"),
+    }
+}
+
+/// The cluster `bao` with this `spec.network`.
+pub(super) fn cluster(network: &Value) -> Arc<Cluster> {
+    cluster_named("bao", &json!({ "network": network }))
+}
+
+/// A policy of namespace `bao`.
+pub(super) fn policy(name: &str, spec: &Value) -> Fact<Policy> {
+    let json = json!({"metadata": {"name": name, "namespace": "bao"}, "spec": spec}).to_string();
+    read::policy(json.as_bytes(), &reference(Kind::NetworkPolicy, name))
+}
+
+/// A policy of a cluster as the operator renders it.
+pub(super) fn managed(cluster: &Cluster, pods: Pods) -> Policy {
+    let facts = Facts {
+        cluster,
+        posture: &Posture::default(),
+        api_server: &[API_SERVER.into()],
+        observed: &[],
+    };
+    rendered(pods, &facts)
+}
+
+pub(super) fn reference(kind: Kind, name: &str) -> ObjectRef {
+    ObjectRef {
+        kind,
+        namespace: "bao".into(),
+        name: name.into(),
+    }
+}
+
+/// A world of these clusters and policies.
+pub(super) fn world(clusters: &[Arc<Cluster>], policies: &[Fact<Policy>]) -> World {
+    let clusters = clusters
+        .iter()
+        .map(|cluster| Object::Cluster(Fact::Read(cluster.clone())));
+    let policies = policies.iter().cloned().map(Object::Policy);
+    let server = [Object::ApiServer(vec![API_SERVER.into()])];
+    let changes = clusters.chain(policies).chain(server).map(Change::Set);
+    let snapshot = Snapshot::default().apply(changes);
+    World::compile(None, snapshot.into(), Posture::default().into())
+}
+
+/// A world of cluster `bao` without declarations, its rendered policies stored.
+pub(super) fn plain() -> World {
+    plain_with(&[])
+}
+
+/// The same with other policies beside them.
+pub(super) fn plain_with(others: &[Fact<Policy>]) -> World {
+    let bao = cluster(&json!({}));
+    let own = Pods::ALL.map(|pods| Fact::Read(managed(&bao, pods).into()));
+    world(&[bao], &[&own[..], others].concat())
+}
+
+pub(super) fn tenant() -> Writer {
+    Writer {
+        name: "jane".into(),
+        groups: Vec::new(),
+    }
+}
+
+pub(super) fn operator() -> Writer {
+    let accounts = Posture::default().operator_accounts;
+    Writer {
+        name: accounts.first().expect("an account").clone(),
+        groups: Vec::new(),
+    }
+}
+
+/// The write of a policy: a creation, an update or a deletion by what is there of the two.
+pub(super) fn policy_request(
+    writer: Writer,
+    name: &str,
+    before: Option<Fact<Policy>>,
+    after: Option<Fact<Policy>>,
+) -> Request {
+    let spec_changed = match (&before, &after) {
+        (Some(Fact::Read(before)), Some(Fact::Read(after))) => !before.same_spec(after),
+        (before, after) => before != after,
+    };
+    let operation = operation(before.is_some(), after.is_some());
+    let object = reference(Kind::NetworkPolicy, name);
+    Request {
+        operation,
+        writer,
+        subject: Subject::Policy(Edit {
+            object,
+            before,
+            after,
+            spec_changed,
+        }),
+    }
+}
+
+/// The write of a cluster.
+pub(super) fn cluster_request(before: Option<&Arc<Cluster>>, after: &Arc<Cluster>) -> Request {
+    Request {
+        operation: operation(before.is_some(), true),
+        writer: tenant(),
+        subject: Subject::Cluster(Edit {
+            object: reference(Kind::OpenBaoCluster, &after.meta.name),
+            before: before.cloned().map(Fact::Read),
+            after: Some(Fact::Read(after.clone())),
+            spec_changed: before.is_none_or(|before| !before.same_spec(after)),
+        }),
+    }
+}
+
+fn operation(before: bool, after: bool) -> Operation {
+    match (before, after) {
+        (false, _) => Operation::Create,
+        (true, true) => Operation::Update,
+        (true, false) => Operation::Delete,
+    }
+}
+
+/// A tenant creates a policy.
+pub(super) fn created(world: &World, name: &str, spec: &Value) -> Verdict {
+    let after = Some(policy(name, spec));
+    review(world, &policy_request(tenant(), name, None, after))
+}
+
+/// A tenant updates a policy.
+pub(super) fn updated(
+    world: &World,
+    name: &str,
+    before: Fact<Policy>,
+    after: Fact<Policy>,
+) -> Verdict {
+    review(
+        world,
+        &policy_request(tenant(), name, Some(before), Some(after)),
+    )
+}
+
+/// A finding: code, level, path, connection.
+pub(super) type Found = (Code, Level, String, Option<String>);
+
+/// The findings of a verdict, after each was replayed.
+pub(super) fn found(verdict: &Verdict) -> Vec<Found> {
+    assert_eq!(verdict.unreplayed, 0, "{verdict:?}");
+    let one = |finding: &crate::rules::Finding| {
+        let shown = finding.witness.as_ref().map(ToString::to_string);
+        (finding.code, finding.level, finding.path.clone(), shown)
+    };
+    verdict.findings.iter().map(one).collect()
+}
+
+/// The codes that deny.
+pub(super) fn denied(verdict: &Verdict) -> Vec<Code> {
+    assert_eq!(verdict.unreplayed, 0, "{verdict:?}");
+    let denies = verdict
+        .findings
+        .iter()
+        .filter(|finding| finding.level == Level::Deny);
+    denies.map(|finding| finding.code).collect()
+}
+
+pub(super) fn row(code: Code, level: Level, path: &str, witness: &str) -> Found {
+    let witness = (!witness.is_empty()).then(|| witness.to_owned());
+    (code, level, path.to_owned(), witness)
+}
