@@ -171,8 +171,10 @@ fn open_on(regions: &[&Region], protocol: Protocol, port: &Port) -> AddressSet {
         .filter(|region| region.ports.contains(protocol, port))
     {
         match &region.peer {
-            PeerSet::V4(addresses) => open.v4 |= addresses,
-            PeerSet::V6(addresses) => open.v6 |= addresses,
+            // Not `|=`: in place it counts addresses twice for a moment, and panics where that is
+            // more than all of IPv6.
+            PeerSet::V4(addresses) => open.v4 = &open.v4 | addresses,
+            PeerSet::V6(addresses) => open.v6 = &open.v6 | addresses,
             PeerSet::Pods { .. } => {}
         }
     }
