@@ -7,9 +7,9 @@ pub mod metrics;
 
 use std::time::Duration;
 
-use crate::admission::Point;
 use crate::inventory::Kind;
 use crate::review::Outcome;
+use crate::review::Point;
 use crate::rules::{Code, Level};
 pub use metrics::Metrics;
 

@@ -21,7 +21,7 @@ mod world;
 
 pub use level::{SYSTEM_WRITERS, WriterClass};
 pub use repair::repair;
-pub use request::{Edit, Operation, Request, Subject, Writer};
+pub use request::{Edit, Operation, Point, Request, Subject, Writer};
 pub use verdict::{Outcome, Repair, Repairs, Verdict};
 pub use world::World;
 

@@ -55,3 +55,34 @@ pub struct Request {
     /// Object.
     pub subject: Subject,
 }
+
+/// Which of the two webhooks is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Point {
+    /// The validating webhook: judges the final state, may refuse.
+    #[default]
+    Validate,
+    /// The mutating webhook: repairs, never refuses a write that it can read.
+    Mutate,
+}
+
+impl Point {
+    /// Both, in the order of the documentation.
+    pub const ALL: [Self; 2] = [Self::Validate, Self::Mutate];
+
+    /// The word in logs, metrics and flags.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Validate => "validate",
+            Self::Mutate => "mutate",
+        }
+    }
+
+    /// The path of the webhook, as the registrations name it.
+    pub const fn path(self) -> &'static str {
+        match self {
+            Self::Validate => "/validate",
+            Self::Mutate => "/mutate",
+        }
+    }
+}

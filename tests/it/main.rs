@@ -15,6 +15,7 @@ mod example;
 mod guard;
 
 mod answer;
+mod arrows;
 mod cli_scenes;
 mod corpus;
 mod docs;

@@ -1,0 +1,125 @@
+//! The arrows of docs/architecture.md: which part may use which. One crate has no arrows of its own.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each part, with the parts of the crate that it may use beside itself.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("perimeter", &[]),
+    ("posture", &[]),
+    ("inventory", &["perimeter", "posture"]),
+    ("baseline", &["inventory", "perimeter", "posture"]),
+    ("rules", &["baseline", "inventory", "perimeter", "posture"]),
+    (
+        "review",
+        &["baseline", "inventory", "perimeter", "posture", "rules"],
+    ),
+    ("telemetry", &[]),
+    ("settings", &["posture", "telemetry"]),
+    ("sources", &["inventory"]),
+    ("audit", &["inventory", "review", "rules"]),
+    (
+        "admission",
+        &[
+            "audit",
+            "inventory",
+            "perimeter",
+            "posture",
+            "review",
+            "rules",
+        ],
+    ),
+    ("server", &["admission", "audit", "inventory", "review"]),
+    (
+        "cli",
+        &[
+            "admission",
+            "audit",
+            "inventory",
+            "posture",
+            "review",
+            "rules",
+            "server",
+            "settings",
+            "sources",
+            "telemetry",
+        ],
+    ),
+];
+
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(dir) else {
+        return Vec::new();
+    };
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths
+        .flat_map(|path| {
+            if path.is_dir() {
+                files(&path)
+            } else {
+                vec![path]
+            }
+        })
+        .collect()
+}
+
+fn part(path: &Path) -> String {
+    let below = path
+        .strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("src"))
+        .unwrap();
+    let first = below
+        .components()
+        .next()
+        .unwrap()
+        .as_os_str()
+        .to_string_lossy()
+        .into_owned();
+    first.trim_end_matches(".rs").to_owned()
+}
+
+/// The parts that a file's code names as `crate::part`, its own tests and comments aside.
+fn used(text: &str) -> Vec<String> {
+    let code = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"));
+    let names = code.flat_map(|line| line.split("crate::").skip(1));
+    let word = |rest: &str| {
+        rest.split(|c: char| !c.is_alphanumeric() && c != '_')
+            .next()
+            .unwrap_or_default()
+            .to_owned()
+    };
+    names.map(word).collect()
+}
+
+#[test]
+fn no_part_uses_one_that_stands_above_it() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut seen = 0;
+    for file in files(&src) {
+        let own = part(&file);
+        let is_test = file
+            .components()
+            .any(|part| matches!(part.as_os_str().to_str(), Some("tests" | "tests.rs")));
+        if is_test || matches!(own.as_str(), "lib" | "main") {
+            continue;
+        }
+        let (_, allowed) = ARROWS
+            .iter()
+            .find(|(name, _)| *name == own)
+            .unwrap_or_else(|| panic!("`{own}` has no arrows"));
+        for used in used(&fs::read_to_string(&file).unwrap()) {
+            seen += 1;
+            let is_fine = used == own || allowed.contains(&used.as_str());
+            assert!(
+                is_fine,
+                "{} uses `{used}`, which `{own}` must not",
+                file.display()
+            );
+        }
+    }
+    assert!(
+        seen > 100,
+        "the walk over the sources finds imports: {seen}"
+    );
+}
