@@ -3,8 +3,10 @@
 CARGO ?= cargo
 RUN := target/run
 
+SOAK ?= 5000000
+
 .DEFAULT_GOAL := help
-.PHONY: help run playground test control-plane lint fmt docs bench fuzz
+.PHONY: help run playground test soak control-plane lint fmt docs bench fuzz
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +28,9 @@ playground: control-plane ## Leave a real API server with our registrations runn
 
 test: control-plane ## Run every test, those against a real API server too
 	$(CARGO) test
+
+soak: ## Hold the engine against the enumeration of SOAK random worlds, five million by default
+	OBP_ORACLE_INSTANCES=$(SOAK) $(CARGO) test --lib -- oracle --nocapture
 
 control-plane: ## Build the API server, etcd and kubectl that the tests run (once; needs Go, or KUBEBUILDER_ASSETS)
 	@tests/control-plane/build.sh

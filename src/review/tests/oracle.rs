@@ -2,20 +2,23 @@
 //! lost and the ceiling that is pierced equal an enumeration by the naive evaluator, in both
 //! directions, and every connection shown is one of those counted.
 
+mod random;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use crate::baseline::{Ceiling, ClusterPerimeter, Entry, Pods, ROWS, Selected, ZonePerimeter};
-use crate::inventory::{Kind, Meta, ObjectRef, Policy};
+use crate::inventory::{Kind, ObjectRef, Policy};
 use crate::perimeter::point::{At, PolicyView, is_isolated, is_let_through, rule_passes};
-use crate::perimeter::rule::{PortEntry, PortRange, Rule};
+use crate::perimeter::rule::Rule;
 use crate::perimeter::tests::dice::{Dice, hold, instances};
-use crate::perimeter::tests::domain::{HOME, Vocabulary, World};
+use crate::perimeter::tests::domain::{HOME, World};
 use crate::perimeter::{Connection, Direction, LabelSet, Reading};
 use crate::posture::Posture;
 use crate::review::replay;
 use crate::rules::case::{Case, Moment, State};
 use crate::rules::{Code, Finding, Level, beyond_ceiling, core_connection_cut, isolation_lost};
+use random::{SMALL, edited, random_policy};
 
 /// One write, held against a floor and a ceiling.
 #[derive(Debug)]
@@ -27,29 +30,6 @@ struct Write {
     after: Option<Arc<Policy>>,
     /// Whether a policy of the namespace cannot be read.
     blind: bool,
-}
-
-const SMALL: Vocabulary = Vocabulary {
-    known: &[("role", &["a"])],
-    free: &["v"],
-    namespaces: &[HOME],
-    namespace_labels: &[],
-    pod_labels: &[("tier", &["p"])],
-    blocks: &["10.0.0.0/8", "010.0.0.0/8"],
-    ports: some_ports,
-};
-
-fn some_ports() -> Vec<PortEntry> {
-    let range = |ports| PortEntry {
-        ports,
-        ..PortEntry::tcp(1)
-    };
-    vec![
-        PortEntry::tcp(8200),
-        PortEntry::tcp(8201),
-        range(PortRange::Numbers(8200, 8201)),
-        range(PortRange::Named("web".into())),
-    ]
 }
 
 impl Write {
@@ -363,42 +343,6 @@ fn entries(direction: Direction, rule: &Arc<Rule>) -> Vec<Entry> {
         region,
     };
     regions.into_iter().map(entry).collect()
-}
-
-fn random_policy(world: &World, dice: &mut Dice<'_>) -> Policy {
-    use Direction::{Egress, Ingress};
-    let types = [
-        None,
-        Some(vec![Ingress]),
-        Some(vec![Egress]),
-        Some(vec![Ingress, Egress]),
-    ];
-    Policy {
-        meta: Meta {
-            namespace: HOME.into(),
-            ..Meta::default()
-        },
-        pods: world.subject_selector(dice),
-        policy_types: dice.pick(&types),
-        ingress: dice.some(2, |dice| world.rule(dice)),
-        egress: dice.some(2, |dice| world.rule(dice)),
-    }
-}
-
-/// The policy with a few things changed.
-fn edited(world: &World, dice: &mut Dice<'_>, before: &Policy) -> Policy {
-    let other = random_policy(world, dice);
-    let mut after = before.clone();
-    match dice.roll(7) {
-        0 => after.ingress.clear(),
-        1 => after.egress = other.egress,
-        2 => after.ingress.extend(other.ingress),
-        3 => after.egress.insert(0, world.rule(dice)),
-        4 => after.pods = other.pods,
-        5 => after.policy_types = other.policy_types,
-        _ => after.pods.expressions.clear(),
-    }
-    after
 }
 
 #[test]

@@ -129,10 +129,10 @@ fn tampered(dice: &mut Dice<'_>, own: &Policy) -> Policy {
     for _ in 0..=dice.roll(3) {
         match dice.roll(8) {
             0 if !after.ingress.is_empty() => {
-                drop(after.ingress.remove(dice.roll(after.ingress.len())))
+                drop(after.ingress.remove(dice.roll(after.ingress.len())));
             }
             1 if !after.egress.is_empty() => {
-                drop(after.egress.remove(dice.roll(after.egress.len())))
+                drop(after.egress.remove(dice.roll(after.egress.len())));
             }
             2 => after.policy_types = Some(vec![Direction::Ingress]),
             3 => after.policy_types = Some(vec![Direction::Egress]),
