@@ -1,13 +1,14 @@
 //! The review of a NetworkPolicy write: one case for each zone that is judged.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::level::WriterClass;
 use super::replay;
 use super::request::{Edit, Operation, Request};
 use super::world::World;
 use crate::baseline::{ClusterPerimeter, Pods, Selected, ZonePerimeter};
-use crate::inventory::{Fact, Policy};
+use crate::inventory::{Fact, Kind, ObjectRef, Policy};
 use crate::perimeter::rule::Rule;
 use crate::rules::case::{Case, State};
 use crate::rules::certificate::{self, Certificate};
@@ -51,11 +52,37 @@ pub(super) fn findings(
             before.as_deref(),
         ));
     }
+    findings.extend(neighbours(world, edit));
     for cluster in perimeters {
         let cluster = with_observed(world, class, cluster, edit);
         findings.extend(of_cluster(world, request, &cluster, edit));
     }
     findings
+}
+
+/// Warnings about other objects of the namespace that cannot be read: they are not counted on, and
+/// never stop this write by themselves.
+fn neighbours(world: &World, edit: &Edit<Policy>) -> Vec<Finding> {
+    let namespace = &edit.object.namespace;
+    let clusters = world.facts(namespace).into_iter();
+    let clusters = clusters.flat_map(|facts| facts.clusters.iter());
+    let clusters = clusters
+        .filter(|(_, cluster)| cluster.read().is_none())
+        .map(|(name, _)| (Kind::OpenBaoCluster, name));
+    // Every zone of the namespace has found the same policies unusable.
+    let zone = world.perimeters(namespace).first();
+    let zone = zone.and_then(|cluster| cluster.zones.first());
+    let policies = zone.into_iter().flat_map(|zone| &zone.unreadable);
+    let policies = policies
+        .filter(|name| **name != edit.object.name)
+        .map(|name| (Kind::NetworkPolicy, name));
+    let reference = |(kind, name): (Kind, &Arc<str>)| ObjectRef {
+        kind,
+        namespace: namespace.clone(),
+        name: name.clone(),
+    };
+    let others = clusters.chain(policies).map(reference);
+    others.map(input::neighbour).collect()
 }
 
 /// Whether the policy is or was a managed one, or selects a pod of a judged zone. A policy that

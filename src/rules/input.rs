@@ -17,6 +17,19 @@ pub fn unreadable(object: &ObjectRef, broken: &Unreadable, level: Level) -> Vec<
     broken.problems.iter().map(one).collect()
 }
 
+/// The warning that another object of the namespace cannot be read or is too large to be proved.
+pub fn neighbour(object: ObjectRef) -> Finding {
+    Finding {
+        code: Code::Obp401,
+        level: Level::Warn,
+        object,
+        path: String::new(),
+        reason: "cannot be read or is too large, so nothing that it says is counted on".to_owned(),
+        witness: None,
+        help: "correct or delete it".to_owned(),
+    }
+}
+
 /// The finding that there are no facts to judge by, or that they are too old.
 pub fn not_ready(object: &ObjectRef) -> Finding {
     Finding {

@@ -89,7 +89,7 @@ fn used(text: &str) -> Vec<String> {
             .unwrap_or_default()
             .to_owned()
     };
-    names.map(word).collect()
+    names.map(word).filter(|name| !name.is_empty()).collect()
 }
 
 #[test]

@@ -318,12 +318,11 @@ fn obp401_what_is_written_has_to_be_readable_where_there_is_a_cluster() {
         found(&created(&world(&[], &[]), "broken", &broken)),
         [row(Obp401, Warn, path, "")]
     );
-    // Somebody else's broken policy blocks nobody.
+    // Somebody else's broken policy blocks nobody, and is named.
     let beside = plain_with(&[policy("broken", &broken)]);
-    assert_eq!(
-        found(&created(&beside, "fine", &json!({"podSelector": {}}))),
-        []
-    );
+    let verdict = created(&beside, "fine", &json!({"podSelector": {}}));
+    assert_eq!(found(&verdict), [row(Obp401, Warn, "", "")]);
+    assert_eq!(&*verdict.findings[0].object.name, "broken");
 }
 
 #[test]
