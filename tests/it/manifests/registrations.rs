@@ -147,11 +147,14 @@ const KINDS: [[&str; 4]; 4] = [
 fn is_judged([group, version, kind, resource]: [&str; 4], operation: &str) -> bool {
     let object = json!({"apiVersion": format!("{group}/{version}"), "kind": kind,
         "metadata": {"name": "a", "namespace": "b"}, "spec": {}});
+    // Without facts, an update of nothing but metadata passes.
+    let mut old = object.clone();
+    old["spec"] = json!({"changed": true});
     let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {
         "uid": "1", "name": "a", "namespace": "b", "operation": operation, "userInfo": {},
         "kind": {"group": group, "version": version, "kind": kind},
         "resource": {"group": group, "version": version, "resource": resource},
-        "object": object, "oldObject": object,
+        "object": object, "oldObject": old,
     }});
     let answer = Admission::default().answer(Point::Validate, review.to_string().as_bytes());
     let answer: Value = serde_json::from_slice(&answer.body).unwrap();
