@@ -50,7 +50,8 @@ fmt: ## Format the code
 docs: ## Build the documentation of the library in target/doc
 	$(CARGO) doc --no-deps
 
-bench: ## Hold the server against a bare one: CPU, throughput, latency, memory, start
+bench: ## Hold the engine against decoding, and the server against a bare one: ratios in one run
+	$(CARGO) bench --bench engine
 	$(CARGO) bench --bench webhook
 
 FUZZ_SECONDS ?= 30
