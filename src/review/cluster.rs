@@ -51,4 +51,6 @@ fn brought_to_bear(world: &World, edit: &Edit<Cluster>) -> Vec<Finding> {
     };
     let before = edit.before.as_ref().map(perimeter);
     existing_policy::check(&edit.object, &world.posture, before.as_ref(), &after)
+        .map(|(zone, policy, finding)| replay::of_existing(zone, policy, finding))
+        .collect()
 }

@@ -73,6 +73,7 @@ impl<'a> Declaration<'a> {
             path: path.into(),
             reason: String::new(),
             witness: None,
+            only_if: None,
             help: String::new(),
         }
     }

@@ -14,28 +14,31 @@ use crate::posture::Posture;
 use super::text::pods_of;
 use super::{Code, Finding, Level};
 
+/// A finding, with the policy and the zone that it is about.
+pub type Pierced<'a> = (&'a ZonePerimeter, &'a Selected, Finding);
+
 /// Findings about policies that pierce the perimeter as it is after the write.
-pub fn check(
-    object: &ObjectRef,
-    posture: &Posture,
-    before: Option<&ClusterPerimeter>,
-    after: &ClusterPerimeter,
-) -> Vec<Finding> {
+pub fn check<'a>(
+    object: &'a ObjectRef,
+    posture: &'a Posture,
+    before: Option<&'a ClusterPerimeter>,
+    after: &'a ClusterPerimeter,
+) -> impl Iterator<Item = Pierced<'a>> {
     let zones = after
         .zones
         .iter()
         .filter(|zone| zone.pods == Pods::Workload);
-    let one = |zone: &ZonePerimeter| {
+    zones.flat_map(move |zone| {
         let old = before.and_then(|before| before.zones.iter().find(|old| old.pods == zone.pods));
         let foreign = zone
             .selected
             .iter()
             .filter(|policy| after.managed(&policy.name).is_none());
-        let found =
-            foreign.filter_map(|policy| of_policy(object, posture, after, (old, zone), policy));
-        found.collect::<Vec<_>>()
-    };
-    zones.flat_map(one).collect()
+        foreign.filter_map(move |policy| {
+            let finding = of_policy(object, posture, after, (old, zone), policy)?;
+            Some((zone, policy, finding))
+        })
+    })
 }
 
 fn of_policy(
@@ -66,6 +69,7 @@ fn of_policy(
             policy.name,
             pods_of(cluster, zone.pods)
         ),
+        only_if: None,
         witness: piece.and_then(|piece| witness::connection(direction, &zone.zone, &piece)),
         help: format!(
             "narrow or delete NetworkPolicy `{}` first, or take the OpenBao pods out of it, under \
