@@ -13,6 +13,7 @@
 pub mod address;
 pub mod connection;
 pub mod cover;
+pub mod difference;
 pub mod label;
 pub mod names;
 pub mod point;
@@ -25,6 +26,7 @@ pub mod witness;
 pub mod zone;
 
 pub use connection::Connection;
+pub use difference::Difference;
 pub use label::LabelSet;
 pub use region::{PeerSet, Region};
 

@@ -44,6 +44,17 @@ impl SelectedRule {
     pub fn must(&self) -> &[Region] {
         self.must.as_ref().unwrap_or(&self.may)
     }
+
+    /// What some implementation could let through, beginning with what all of them do: who looks
+    /// for an example finds a sure one first.
+    pub fn surest_first(&self) -> impl Iterator<Item = &Region> {
+        self.must.iter().flatten().chain(&self.may)
+    }
+
+    /// What only some implementations let through, and more; empty where they agree.
+    pub fn doubtful(&self) -> &[Region] {
+        if self.must.is_some() { &self.may } else { &[] }
+    }
 }
 
 /// A policy, as far as it concerns one zone.

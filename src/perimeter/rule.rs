@@ -253,6 +253,12 @@ impl Rule {
             .filter_map(move |peer| Region::new(direction, subject.clone(), peer, ports.clone()))
     }
 
+    /// Whether it names a port, so that the destination pod decides what it opens.
+    pub(crate) fn names_ports(&self) -> bool {
+        let named = |entry: &PortEntry| matches!(entry.ports, PortRange::Named(_));
+        self.ports.iter().any(named)
+    }
+
     /// Whether implementations may read the rule differently: a block in ambiguous text.
     pub(crate) fn is_ambiguous(&self) -> bool {
         let ambiguous = |cidr: &Cidr| cidr.canonical().is_none();

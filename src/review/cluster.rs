@@ -50,5 +50,9 @@ fn brought_to_bear(world: &World, edit: &Edit<Cluster>) -> Vec<Finding> {
         return Vec::new();
     };
     let before = edit.before.as_ref().map(perimeter);
-    existing_policy::check(&edit.object, &world.posture, before.as_ref(), &after)
+    let pierced = existing_policy::check(&edit.object, &world.posture, before.as_ref(), &after)
+        .map(|(zone, policy, finding)| replay::of_existing(zone, policy, finding));
+    pierced
+        .chain(existing_policy::unjudged(&edit.object, &after))
+        .collect()
 }

@@ -38,7 +38,12 @@ pub fn long(finding: &Finding) -> String {
             Code::Obp103 => "at stake",
             _ => "let through",
         };
-        let _ = write!(text, "\n  connection {word}: {}", connection(witness));
+        let only_where = only_where(finding);
+        let _ = write!(
+            text,
+            "\n  connection {word}: {}{only_where}",
+            connection(witness)
+        );
     }
     for (at, line) in finding.help.lines().enumerate() {
         let _ = write!(text, "\n  {}{line}", if at == 0 { "to do: " } else { "  " });
@@ -46,12 +51,20 @@ pub fn long(finding: &Finding) -> String {
     text
 }
 
+/// What a connection takes that exists under one reading only.
+fn only_where(finding: &Finding) -> String {
+    finding
+        .only_if
+        .map(|difference| format!(", only where {difference}"))
+        .unwrap_or_default()
+}
+
 /// One finding on one line, short enough for a warning header.
 pub fn warning(finding: &Finding) -> String {
     let witness = finding
         .witness
         .as_ref()
-        .map(|witness| format!(" ({})", connection(witness)))
+        .map(|witness| format!(" ({}{})", connection(witness), only_where(finding)))
         .unwrap_or_default();
     let place = if finding.path.is_empty() {
         String::new()

@@ -2,15 +2,18 @@
 //! shares no code with the engine that found it.
 //!
 //! A connection that does not replay is a bug of ours: the finding becomes OBP402 at the same
-//! level, so that what was refused stays refused, and says that it is one.
+//! level, so that what was refused stays refused, and says that it is one. One that does is told
+//! apart by whether it exists under every reading of the rules ([`Difference`]).
 
+use crate::baseline::{Selected, ZonePerimeter};
 use crate::inventory::Policy;
+use crate::perimeter::difference::names_as_all;
 use crate::perimeter::point::{
     At, PolicyView, is_isolated, is_let_through, passes, rule_passes, selects,
 };
 use crate::perimeter::port::{Port, Protocol};
-use crate::perimeter::rule::{PortEntry, PortRange, Rule};
-use crate::perimeter::{Connection, Direction, Reading};
+use crate::perimeter::rule::Rule;
+use crate::perimeter::{Connection, Difference, Direction, Reading};
 use crate::rules::case::{Case, Moment};
 use crate::rules::declaration::Declaration;
 use crate::rules::{Code, Finding, Level};
@@ -33,7 +36,15 @@ pub(super) fn of_case(case: &Case<'_>, findings: Vec<Finding>) -> Vec<Finding> {
         (Code::Obp101 | Code::Obp201 | Code::Obp202, None) => false,
         _ => true,
     };
-    checked(findings, confirmed)
+    let only_if = |finding: &Finding, shown: &Connection| match finding.code {
+        Code::Obp101 => is_still_possible(case, shown).then_some(Difference::AmbiguousCidr),
+        Code::Obp201 | Code::Obp202 => {
+            let rule = written_rule(case, finding, shown.direction)?;
+            Difference::of([rule], shown, &case.object.namespace)
+        }
+        _ => None,
+    };
+    checked(findings, confirmed, only_if)
 }
 
 /// The findings about a declaration, each with its connection replayed.
@@ -52,20 +63,57 @@ pub(super) fn of_declaration(
         (Code::Obp302 | Code::Obp303 | Code::Obp305 | Code::Obp306, None) => false,
         _ => true,
     };
-    checked(findings, confirmed)
+    let only_if = |_: &Finding, shown: &Connection| {
+        let rules = declaration.after.iter().map(|declared| &declared.rule);
+        Difference::of(rules, shown, &declaration.object.namespace)
+    };
+    checked(findings, confirmed, only_if)
 }
 
-fn checked(findings: Vec<Finding>, confirmed: impl Fn(&Finding) -> bool) -> Vec<Finding> {
+/// A finding about a policy that a cluster write brings to bear, with its connection replayed.
+pub(super) fn of_existing(zone: &ZonePerimeter, policy: &Selected, finding: Finding) -> Finding {
+    let namespace = &policy.policy.meta.namespace;
+    let may = At {
+        namespace,
+        reading: Reading::May,
+    };
+    let confirmed = |finding: &Finding| match &finding.witness {
+        None => finding.level != Level::Deny,
+        Some(shown) => {
+            is_let_through(&[view(&policy.policy)], shown, may)
+                && !is_in_ceiling(zone, shown, namespace)
+        }
+    };
+    let only_if = |_: &Finding, shown: &Connection| {
+        Difference::of(policy.policy.rules(shown.direction), shown, namespace)
+    };
+    one_checked(finding, confirmed, only_if)
+}
+
+fn checked(
+    findings: Vec<Finding>,
+    confirmed: impl Fn(&Finding) -> bool,
+    only_if: impl Fn(&Finding, &Connection) -> Option<Difference>,
+) -> Vec<Finding> {
     findings
         .into_iter()
-        .map(|finding| {
-            if confirmed(&finding) {
-                finding
-            } else {
-                unreplayed(finding)
-            }
-        })
+        .map(|finding| one_checked(finding, &confirmed, &only_if))
         .collect()
+}
+
+fn one_checked(
+    finding: Finding,
+    confirmed: impl Fn(&Finding) -> bool,
+    only_if: impl Fn(&Finding, &Connection) -> Option<Difference>,
+) -> Finding {
+    if !confirmed(&finding) {
+        return unreplayed(finding);
+    }
+    let shown = finding.witness.as_ref();
+    Finding {
+        only_if: shown.and_then(|shown| only_if(&finding, shown)),
+        ..finding
+    }
 }
 
 fn unreplayed(finding: Finding) -> Finding {
@@ -79,26 +127,34 @@ fn unreplayed(finding: Finding) -> Finding {
         ),
         code: Code::Obp402,
         witness: None,
+        only_if: None,
         ..finding
     }
 }
 
 /// OBP101: it surely passed before the write, and does not after it.
 fn is_cut(case: &Case<'_>, shown: &Connection) -> bool {
-    let surely = At {
-        namespace: &case.object.namespace,
-        reading: Reading::Must,
-    };
-    let passed = |moment| {
-        let policies = views(case, moment);
-        if case.zone.unreadable.is_empty() {
-            passes(&policies, shown, surely)
-        } else {
-            // The policy that cannot be read may isolate, so only rules are counted on.
-            is_let_through(&policies, shown, surely)
-        }
-    };
+    let passed = |moment| passes_at(case, moment, Reading::Must, shown);
     passed(Moment::Before) && !passed(Moment::After)
+}
+
+/// OBP101: some reading of the rules lets it through after the write as well.
+fn is_still_possible(case: &Case<'_>, shown: &Connection) -> bool {
+    passes_at(case, Moment::After, Reading::May, shown)
+}
+
+fn passes_at(case: &Case<'_>, moment: Moment, reading: Reading, shown: &Connection) -> bool {
+    let policies = views(case, moment);
+    let at = At {
+        namespace: &case.object.namespace,
+        reading,
+    };
+    if case.zone.unreadable.is_empty() {
+        passes(&policies, shown, at)
+    } else {
+        // The policy that cannot be read may isolate, so only rules are counted on.
+        is_let_through(&policies, shown, at)
+    }
 }
 
 /// OBP102: the pod was isolated and is not any more, and nothing permits the connection.
@@ -114,15 +170,10 @@ fn is_beyond(case: &Case<'_>, finding: &Finding, shown: &Connection) -> bool {
         namespace: &case.object.namespace,
         reading,
     };
-    let direction = shown.direction;
-    let field = direction.field();
     let opens = case.after.policy.is_some_and(|after| {
-        let mut rules = after.effective_rules(direction).iter().enumerate();
         selects(&after.pods, &shown.subject)
-            && rules.any(|(number, rule)| {
-                finding.path == format!("spec.{field}[{number}]")
-                    && rule_passes(rule, shown, at(Reading::May))
-            })
+            && written_rule(case, finding, shown.direction)
+                .is_some_and(|rule| rule_passes(rule, shown, at(Reading::May)))
     });
     let known = case
         .before
@@ -131,12 +182,28 @@ fn is_beyond(case: &Case<'_>, finding: &Finding, shown: &Connection) -> bool {
     opens && !is_permitted(case, shown) && !(known && finding.level == Level::Deny)
 }
 
+/// The rule of the written policy that a finding is about.
+fn written_rule<'a>(
+    case: &Case<'a>,
+    finding: &Finding,
+    direction: Direction,
+) -> Option<&'a Rule> {
+    let mut rules = case.after.policy?.effective_rules(direction).iter();
+    let field = direction.field();
+    let at = (0..rules.len()).find(|at| finding.path == format!("spec.{field}[{at}]"))?;
+    rules.nth(at)
+}
+
 fn is_permitted(case: &Case<'_>, shown: &Connection) -> bool {
+    is_in_ceiling(case.zone, shown, &case.object.namespace)
+}
+
+fn is_in_ceiling(zone: &ZonePerimeter, shown: &Connection, namespace: &str) -> bool {
     let surely = At {
-        namespace: &case.object.namespace,
+        namespace,
         reading: Reading::Must,
     };
-    let mut ceiling = case.zone.ceiling(shown.direction).iter();
+    let mut ceiling = zone.ceiling(shown.direction).iter();
     ceiling.any(|entry| rule_passes(&entry.rule, shown, surely))
 }
 
@@ -149,20 +216,6 @@ fn is_declared(declaration: &Declaration<'_>, shown: &Connection) -> bool {
     };
     let mut declared = declaration.after.iter();
     declared.any(|declared| rule_passes(&names_as_all(&declared.rule), shown, at))
-}
-
-fn names_as_all(rule: &Rule) -> Rule {
-    let ports = rule.ports.iter().map(|entry| match entry.ports {
-        PortRange::Named(_) => PortEntry {
-            ports: PortRange::All,
-            ..entry.clone()
-        },
-        PortRange::All | PortRange::Numbers(..) => entry.clone(),
-    });
-    Rule {
-        ports: ports.collect(),
-        peers: rule.peers.clone(),
-    }
 }
 
 /// All policies of the namespace that concern the zone, at one moment.

@@ -4,6 +4,7 @@
 mod attacks;
 mod codes;
 mod declarations;
+mod limit;
 mod oracle;
 mod properties;
 mod support;

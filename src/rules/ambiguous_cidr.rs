@@ -49,6 +49,7 @@ fn findings(object: &ObjectRef, blocks: &[Placed<'_>], old: &[Placed<'_>]) -> Ve
             path: path.clone(),
             reason,
             witness: None,
+            only_if: None,
             help: format!("write {help}"),
         })
     };

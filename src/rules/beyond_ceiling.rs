@@ -50,7 +50,7 @@ fn beyond(
         .iter()
         .map(|entry| &entry.region)
         .collect();
-    let Some(piece) = first_outside(case, &rule.may, &ceiling)? else {
+    let Some(piece) = first_outside(case, rule, &ceiling)? else {
         return Ok(None);
     };
     if is_kept(case, direction, at) {
@@ -62,7 +62,7 @@ fn beyond(
         .iter()
         .flat_map(|before| before.must(direction));
     let known: Vec<&Region> = ceiling.iter().copied().chain(before).collect();
-    let new = first_outside(case, &rule.may, &known)?;
+    let new = first_outside(case, rule, &known)?;
     Ok(Some(
         new.map_or((Level::Warn, piece), |new| (Level::Deny, new)),
     ))
@@ -70,10 +70,10 @@ fn beyond(
 
 fn first_outside(
     case: &Case<'_>,
-    areas: &[Region],
+    rule: &SelectedRule,
     covers: &[&Region],
 ) -> Result<Option<Region>, Exhausted> {
-    for area in areas {
+    for area in rule.surest_first() {
         if let Some(piece) = case.outside(area, covers)? {
             return Ok(Some(piece));
         }

@@ -126,6 +126,7 @@ impl Case<'_> {
             path: path.into(),
             reason: String::new(),
             witness: None,
+            only_if: None,
             help: String::new(),
         }
     }

@@ -3,7 +3,7 @@
 use super::case::{Case, Moment};
 use super::text::{paste_rule, pods_of};
 use super::{Code, Finding, Level};
-use crate::baseline::Entry;
+use crate::baseline::{Entry, SelectedRule};
 use crate::perimeter::cover::Exhausted;
 use crate::perimeter::{Direction, LabelSet, Region};
 
@@ -42,12 +42,22 @@ pub fn cut<'a>(
         let open = case.open(Moment::Before, direction)?;
         let before = allowed(case, Moment::Before, direction, &open);
         let lacking = case.all_outside(&entry.region, &before)?;
-        let covers: Vec<&Region> = after.iter().copied().chain(&lacking).collect();
+        let mut covers: Vec<&Region> = after.iter().copied().chain(&lacking).collect();
         if let Some(piece) = case.outside(&entry.region, &covers)? {
-            cut.push((entry, piece));
+            covers.extend(doubtful(case, direction));
+            // What is cut under every reading tells more.
+            let sure = case.outside(&entry.region, &covers)?;
+            cut.push((entry, sure.unwrap_or(piece)));
         }
     }
     Ok(cut)
+}
+
+/// What is let through after the write under some readings only.
+fn doubtful<'a>(case: &'a Case<'_>, direction: Direction) -> impl Iterator<Item = &'a Region> {
+    let policies = case.policies(Moment::After);
+    let rules = policies.flat_map(move |policy| &policy.rules[direction as usize]);
+    rules.flat_map(SelectedRule::doubtful)
 }
 
 /// A policy that did not select the zone before takes nothing away, unless it isolates pods that

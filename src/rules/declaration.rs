@@ -10,6 +10,7 @@ use super::{Code, Finding, Level};
 use crate::baseline::{Facts, Peers, Pods, ROWS, expand};
 use crate::inventory::{Cluster, ObjectRef};
 use crate::perimeter::cover::Exhausted;
+use crate::perimeter::port::PortSet;
 use crate::perimeter::rule::Rule;
 use crate::perimeter::{Direction, LabelSet, Reading, Region};
 use crate::posture::Posture;
@@ -24,6 +25,21 @@ pub struct DeclaredRule {
     /// What it may let through. A port name counts as every port of its protocol, since a declared
     /// name can come to mean any of them.
     pub regions: Vec<Region>,
+    /// What it surely lets through, where that is something else.
+    must: Option<Vec<Region>>,
+}
+
+impl DeclaredRule {
+    /// What it surely lets through: without its port names, and without blocks in ambiguous text.
+    fn must(&self) -> &[Region] {
+        self.must.as_ref().unwrap_or(&self.regions)
+    }
+
+    /// What it may let through, beginning with what it surely does: who looks for an example finds
+    /// a sure one first.
+    fn surest_first(&self) -> impl Iterator<Item = &Region> {
+        self.must.iter().flatten().chain(&self.regions)
+    }
 }
 
 /// A declaration held against the limit, after the write and, for an update, before it.
@@ -73,6 +89,7 @@ impl<'a> Declaration<'a> {
             path: path.into(),
             reason: String::new(),
             witness: None,
+            only_if: None,
             help: String::new(),
         }
     }
@@ -119,14 +136,22 @@ fn rules(cluster: &Cluster, posture: &Posture, direction: Direction) -> Vec<Decl
 }
 
 fn declared(path: String, rule: Rule, namespace: &str, direction: Direction) -> DeclaredRule {
-    let mut regions = rule.regions(namespace, direction, &LabelSet::any(), Reading::May);
-    for region in &mut regions {
-        region.ports = region.ports.names_as_all();
-    }
+    let regions = |reading| rule.regions(namespace, direction, &LabelSet::any(), reading);
+    let with_ports = |ports: PortSet, region: Region| {
+        (!ports.is_empty()).then_some(Region { ports, ..region })
+    };
+    let may = regions(Reading::May).into_iter();
+    let may = may.filter_map(|region| with_ports(region.ports.names_as_all(), region));
+    let must = (rule.is_ambiguous() || rule.names_ports()).then(|| {
+        let must = regions(Reading::Must).into_iter();
+        must.filter_map(|region| with_ports(region.ports.without_names(), region))
+            .collect()
+    });
     DeclaredRule {
         path,
+        regions: may.collect(),
+        must,
         rule,
-        regions,
     }
 }
 

@@ -8,34 +8,75 @@
 use crate::baseline::{ClusterPerimeter, Pods, Selected, ZonePerimeter};
 use crate::inventory::ObjectRef;
 use crate::perimeter::cover::{Budget, uncovered};
+use crate::perimeter::label::Values;
 use crate::perimeter::{Direction, Region, witness};
 use crate::posture::Posture;
 
 use super::text::pods_of;
 use super::{Code, Finding, Level};
 
+/// A finding, with the policy and the zone that it is about.
+pub type Pierced<'a> = (&'a ZonePerimeter, &'a Selected, Finding);
+
 /// Findings about policies that pierce the perimeter as it is after the write.
-pub fn check(
-    object: &ObjectRef,
-    posture: &Posture,
-    before: Option<&ClusterPerimeter>,
-    after: &ClusterPerimeter,
-) -> Vec<Finding> {
+pub fn check<'a>(
+    object: &'a ObjectRef,
+    posture: &'a Posture,
+    before: Option<&'a ClusterPerimeter>,
+    after: &'a ClusterPerimeter,
+) -> impl Iterator<Item = Pierced<'a>> {
     let zones = after
         .zones
         .iter()
         .filter(|zone| zone.pods == Pods::Workload);
-    let one = |zone: &ZonePerimeter| {
+    zones.flat_map(move |zone| {
         let old = before.and_then(|before| before.zones.iter().find(|old| old.pods == zone.pods));
         let foreign = zone
             .selected
             .iter()
             .filter(|policy| after.managed(&policy.name).is_none());
-        let found =
-            foreign.filter_map(|policy| of_policy(object, posture, after, (old, zone), policy));
-        found.collect::<Vec<_>>()
-    };
-    zones.flat_map(one).collect()
+        foreign.filter_map(move |policy| {
+            let finding = of_policy(object, posture, after, (old, zone), policy)?;
+            Some((zone, policy, finding))
+        })
+    })
+}
+
+/// Warnings about policies that cannot be read or are too large to be proved: what they open to the
+/// cluster's pods is not known.
+pub fn unjudged<'a>(
+    object: &'a ObjectRef,
+    after: &'a ClusterPerimeter,
+) -> impl Iterator<Item = Finding> {
+    let zones = after
+        .zones
+        .iter()
+        .filter(|zone| zone.pods == Pods::Workload);
+    let names = zones.flat_map(|zone| &zone.unreadable);
+    let foreign = names.filter(|name| after.managed(name).is_none());
+    foreign.map(|name| Finding {
+        code: Code::Obp203,
+        level: Level::Warn,
+        object: object.clone(),
+        path: String::new(),
+        reason: format!(
+            "NetworkPolicy `{name}` of the namespace cannot be read, or is too large to be proved, so what it opens \
+             is not known"
+        ),
+        witness: None,
+        only_if: None,
+        help: format!("correct or split NetworkPolicy `{name}`"),
+    })
+}
+
+/// What became of holding a policy against the ceiling.
+enum Pierce {
+    /// This part of it is surely beyond the ceiling.
+    Surely(Direction, Region),
+    /// This part of it is, as some parsers read its text.
+    Perhaps(Direction, Region),
+    /// Nobody knows within the budget.
+    Undecided,
 }
 
 fn of_policy(
@@ -45,44 +86,64 @@ fn of_policy(
     (old, zone): (Option<&ZonePerimeter>, &ZonePerimeter),
     policy: &Selected,
 ) -> Option<Finding> {
-    let pierced = |zone: &ZonePerimeter, policy: &Selected| pierces(posture, zone, policy);
-    let (direction, piece, sure) = pierced(zone, policy)?;
-    let known = old.is_some_and(|old| {
-        let same = old.selected.iter().find(|known| known.name == policy.name);
-        same.is_some_and(|known| policy.part == known.part || pierced(old, known).is_some())
-    });
-    let level = if sure && !known {
-        Level::Deny
-    } else {
-        Level::Warn
+    let pierce = pierce(posture, zone, policy)?;
+    let known = old.is_some_and(|old| selected_as_much(old, zone, policy));
+    let level = match pierce {
+        Pierce::Surely(..) if !known => Level::Deny,
+        Pierce::Surely(..) | Pierce::Perhaps(..) | Pierce::Undecided => Level::Warn,
+    };
+    let name = &policy.name;
+    let pods = pods_of(cluster, zone.pods);
+    let reason = match pierce {
+        Pierce::Surely(..) => {
+            format!("NetworkPolicy `{name}` of the namespace already opens {pods} beyond the ceiling")
+        }
+        Pierce::Perhaps(..) => format!(
+            "NetworkPolicy `{name}` of the namespace may open {pods} beyond the ceiling, as some parsers read it"
+        ),
+        Pierce::Undecided => format!(
+            "whether NetworkPolicy `{name}` of the namespace opens {pods} beyond the ceiling could not be decided \
+             within {} steps",
+            posture.proof_budget
+        ),
+    };
+    let witness = match &pierce {
+        Pierce::Surely(direction, piece) | Pierce::Perhaps(direction, piece) => {
+            witness::connection(*direction, &zone.zone, piece)
+        }
+        Pierce::Undecided => None,
     };
     Some(Finding {
         code: Code::Obp203,
         level,
         object: object.clone(),
         path: String::new(),
-        reason: format!(
-            "NetworkPolicy `{}` of the namespace already opens {} beyond the ceiling",
-            policy.name,
-            pods_of(cluster, zone.pods)
-        ),
-        witness: piece.and_then(|piece| witness::connection(direction, &zone.zone, &piece)),
+        reason,
+        witness,
+        only_if: None,
         help: format!(
-            "narrow or delete NetworkPolicy `{}` first, or take the OpenBao pods out of it, under \
-             spec.podSelector.matchExpressions:\n- key: openbao.org/cluster\n  operator: DoesNotExist",
-            policy.name
+            "narrow or delete NetworkPolicy `{name}` first, or take the OpenBao pods out of it, under \
+             spec.podSelector.matchExpressions:\n- key: openbao.org/cluster\n  operator: DoesNotExist"
         ),
     })
 }
 
-/// Whether a policy lets through more than the ceiling: in which direction, which part, and whether
-/// for sure. What cannot be decided within the budget is not sure.
-fn pierces(
-    posture: &Posture,
-    zone: &ZonePerimeter,
-    policy: &Selected,
-) -> Option<(Direction, Option<Region>, bool)> {
-    let mut unsure = None;
+/// Whether the policy selected at least this part of the zone before the write, so that what pierces
+/// now did not come with other pod labels. Where any value of a label was possible before, as in a
+/// cluster that could not be read, the pods as they are now were among those.
+fn selected_as_much(old: &ZonePerimeter, zone: &ZonePerimeter, policy: &Selected) -> bool {
+    let same = old.selected.iter().find(|known| known.name == policy.name);
+    same.is_some_and(|known| {
+        let unknown = known.part.constrained().map(|(key, _)| key);
+        let unknown = unknown.filter(|key| old.zone.values(key) == Values::any());
+        let part = zone.zone.written_out(&policy.part, unknown);
+        part.is_subset(&known.part)
+    })
+}
+
+/// How a policy pierces the ceiling; `None` where it stays within.
+fn pierce(posture: &Posture, zone: &ZonePerimeter, policy: &Selected) -> Option<Pierce> {
+    let (mut perhaps, mut undecided) = (None, None);
     for direction in Direction::ALL {
         let ceiling: Vec<&Region> = zone
             .ceiling(direction)
@@ -102,17 +163,15 @@ fn pierces(
         for rule in &policy.rules[direction as usize] {
             for region in rule.must() {
                 match outside(region) {
-                    Ok(Some(piece)) => return Some((direction, Some(piece), true)),
+                    Ok(Some(piece)) => return Some(Pierce::Surely(direction, piece)),
                     Ok(None) => {}
-                    Err(_) => unsure = unsure.or(Some((direction, None, false))),
+                    Err(_) => undecided = Some(Pierce::Undecided),
                 }
             }
-            let may = rule
-                .may
-                .iter()
-                .find_map(|region| outside(region).ok().flatten());
-            unsure = unsure.or(may.map(|piece| (direction, Some(piece), false)));
+            let mut doubtful = rule.doubtful().iter();
+            let piece = doubtful.find_map(|region| outside(region).ok().flatten());
+            perhaps = perhaps.or(piece.map(|piece| Pierce::Perhaps(direction, piece)));
         }
     }
-    unsure
+    perhaps.or(undecided)
 }

@@ -2,7 +2,7 @@
 
 use super::Code;
 use crate::inventory::ObjectRef;
-use crate::perimeter::Connection;
+use crate::perimeter::{Connection, Difference};
 
 /// What a finding does to the write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,6 +28,9 @@ pub struct Finding {
     pub reason: String,
     /// The connection that proves it, for rules about connections.
     pub witness: Option<Connection>,
+    /// What the connection takes that not every implementation does; `None` where it exists under
+    /// every reading.
+    pub only_if: Option<Difference>,
     /// What to do, as text to paste; may have several lines.
     pub help: String,
 }

@@ -12,6 +12,7 @@ pub fn unreadable(object: &ObjectRef, broken: &Unreadable, level: Level) -> Vec<
         path: problem.path.clone(),
         reason: format!("cannot be judged: {}", problem.problem),
         witness: None,
+        only_if: None,
         help: format!("correct the value {}", problem.value),
     };
     broken.problems.iter().map(one).collect()
@@ -40,6 +41,7 @@ pub fn not_ready(object: &ObjectRef) -> Finding {
         reason: "the inventory of OpenBao clusters and policies is not complete yet, so nothing can be proved"
             .to_owned(),
         witness: None,
+        only_if: None,
         help: "try again in a moment; if it lasts, ask the platform's owner to look at /readyz?verbose of \
                openbao-perimeter"
             .to_owned(),

@@ -10,13 +10,17 @@ use crate::perimeter::Direction;
 /// The finding that a managed policy is deleted while its cluster lives, in place of the many about
 /// each core rule that goes with it; one of their connections proves it.
 pub fn deleted(case: &Case<'_>, findings: Vec<Finding>) -> Vec<Finding> {
-    let witness = findings.iter().find_map(|finding| finding.witness.clone());
+    let mut shown = findings
+        .iter()
+        .filter_map(|finding| Some((finding.witness.clone()?, finding.only_if)));
+    let (witness, only_if) = shown.next().unzip();
     let deleted = Finding {
         reason: format!(
             "the operator manages this policy for {}; without it their perimeter is gone until the next reconcile",
             pods_of(case.cluster, case.zone.pods),
         ),
         witness,
+        only_if: only_if.flatten(),
         help: format!(
             "leave the policy; it goes when {0} is deleted. To open more, declare it in spec.network of {0}",
             case.cluster.object

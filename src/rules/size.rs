@@ -18,6 +18,7 @@ pub fn check(object: &ObjectRef, policy: &Policy, caps: &Caps) -> Vec<Finding> {
             large.found, large.what, large.cap
         ),
         witness: None,
+        only_if: None,
         help: "split the policy, or merge what belongs together into fewer and wider entries"
             .to_owned(),
     };

@@ -25,6 +25,7 @@ fn finding(level: Level, number: usize) -> Finding {
         path: format!("spec.ingress[{number}]"),
         reason: "lets everyone in".into(),
         witness: None,
+        only_if: None,
         help: String::new(),
     }
 }

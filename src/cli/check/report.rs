@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use crate::inventory::ObjectRef;
+use crate::perimeter::Difference;
 use crate::review::World;
 use crate::review::offline::{Judged, counted_as_rendered};
 use crate::review::render;
@@ -44,6 +45,8 @@ struct Reported {
     reason: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     connection: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    only_if: Option<&'static str>,
     help: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<String>,
@@ -180,6 +183,7 @@ impl Reported {
             field: finding.path.clone(),
             reason: finding.reason.clone(),
             connection: finding.witness.as_ref().map(render::connection),
+            only_if: finding.only_if.map(Difference::as_str),
             help: finding.help.clone(),
             file: origin.map(|origin| origin.file.display().to_string()),
             line: origin.map(|origin| origin.line),

@@ -42,7 +42,7 @@ pub fn check(declaration: &Declaration<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut merged = Vec::new();
     for rule in &declaration.after {
-        let strangers: Vec<Region> = rule.regions.iter().filter_map(stranger).collect();
+        let strangers: Vec<Region> = rule.surest_first().filter_map(stranger).collect();
         let new = strangers.iter().find(|piece| !is_known(declaration, piece));
         if let Some(piece) = new.or(strangers.first()) {
             findings.push(pods_finding(declaration, rule, piece));
@@ -124,12 +124,35 @@ const fn level(declaration: &Declaration<'_>, known: bool) -> Level {
     }
 }
 
-/// The first port on which the merged blocks are too wide, new ones before those known already.
+/// The merged blocks that are too wide, new ones before those known already, and those that surely
+/// are before those that may be.
 fn address_finding(declaration: &Declaration<'_>, rules: &[&DeclaredRule]) -> Option<Finding> {
-    let regions: Vec<&Region> = rules.iter().flat_map(|rule| &rule.regions).collect();
+    let may: Vec<&Region> = rules.iter().flat_map(|rule| &rule.regions).collect();
+    let sure = if rules.iter().any(|rule| rule.must.is_some()) {
+        let must: Vec<&Region> = rules.iter().flat_map(|rule| rule.must()).collect();
+        merged_finding(declaration, rules, &must)
+    } else {
+        None
+    };
+    match sure {
+        Some(sure) if sure.level == Level::Deny => Some(sure),
+        sure => {
+            let possible = merged_finding(declaration, rules, &may);
+            let found = sure.into_iter().chain(possible);
+            found.min_by_key(|finding| finding.level)
+        }
+    }
+}
+
+/// The first port on which these regions are too wide.
+fn merged_finding(
+    declaration: &Declaration<'_>,
+    rules: &[&DeclaredRule],
+    regions: &[&Region],
+) -> Option<Finding> {
     let mut old = None;
-    for (protocol, port) in start_points(&regions) {
-        let merged = open_on(&regions, protocol, &port);
+    for (protocol, port) in start_points(regions) {
+        let merged = open_on(regions, protocol, &port);
         let Some(wide) = too_wide(declaration.posture.widths, &merged) else {
             continue;
         };

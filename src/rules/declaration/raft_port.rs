@@ -32,7 +32,7 @@ fn exposed(
     let own: Vec<&Region> = peers.iter().collect();
     let known: Vec<&Region> = own.iter().copied().chain(declaration.known()).collect();
     let mut old = None;
-    for region in &rule.regions {
+    for region in rule.surest_first() {
         let ports = region.ports.intersect(&raft);
         if ports.is_empty() {
             continue;

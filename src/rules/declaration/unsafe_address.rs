@@ -66,8 +66,7 @@ fn of_rule(
     addresses: &AddressSet,
 ) -> Option<Finding> {
     let pieces: Vec<Region> = rule
-        .regions
-        .iter()
+        .surest_first()
         .filter_map(|region| overlap(region, addresses))
         .collect();
     let known = |piece: &Region| declaration.known().iter().any(|old| piece.is_subset(old));

@@ -1,0 +1,73 @@
+//! The limit of declarations as sets, and the policies that a cluster's write brings to bear:
+//! refused and accepted, with the connection that proves it.
+
+mod addresses;
+mod everyone;
+mod existing;
+mod readings;
+
+use serde_json::{Value, json};
+
+use super::support::{Found, cluster, cluster_request, found, plain};
+use crate::review::review;
+
+const SUBJECT: &str = "the OpenBao pod labelled app.kubernetes.io/instance=bao,\
+    app.kubernetes.io/managed-by=openbao-operator,app.kubernetes.io/name=openbao,openbao.org/cluster=bao";
+const NAME: &str = "kubernetes.io/metadata.name";
+const FIRST_INGRESS: &str = "spec.network.ingressRules[0]";
+const FIRST_EGRESS: &str = "spec.network.egressRules[0]";
+const FIRST_PEER: &str = "spec.network.trustedIngressPeers[0]";
+
+/// What is found when a cluster with this network is created.
+fn declared(network: &Value) -> Vec<Found> {
+    found(&review(&plain(), &cluster_request(None, &cluster(network))))
+}
+
+/// What is found when the network of a cluster is changed.
+fn changed(before: &Value, after: &Value) -> Vec<Found> {
+    let request = cluster_request(Some(&cluster(before)), &cluster(after));
+    found(&review(&plain(), &request))
+}
+
+fn ingress(from: &Value, ports: &Value) -> Value {
+    json!({"ingressRules": [{"from": from, "ports": ports}]})
+}
+
+fn egress(to: &Value, ports: &Value) -> Value {
+    json!({"egressRules": [{"to": to, "ports": ports}]})
+}
+
+fn api() -> Value {
+    json!([{"port": 8200}])
+}
+
+fn https() -> Value {
+    json!([{"port": 443}])
+}
+
+fn block(cidr: &str) -> Value {
+    json!({"ipBlock": {"cidr": cidr}})
+}
+
+fn blocks<'a>(cidrs: impl IntoIterator<Item = &'a str>) -> Value {
+    cidrs.into_iter().map(block).collect()
+}
+
+fn namespace(name: &str) -> Value {
+    json!({"namespaceSelector": {"matchLabels": {NAME: name}}})
+}
+
+/// A selector of one expression.
+fn asks(key: &str, operator: &str, values: &[&str]) -> Value {
+    json!({"matchExpressions": [{"key": key, "operator": operator, "values": values}]})
+}
+
+/// From `source` to an OpenBao pod.
+fn to_bao(source: &str, port: &str) -> String {
+    format!("{source} -> {SUBJECT}, {port}")
+}
+
+/// From an OpenBao pod to `destination`.
+fn from_bao(destination: &str, port: &str) -> String {
+    format!("{SUBJECT} -> {destination}, {port}")
+}
