@@ -82,7 +82,7 @@ fn neighbours(world: &World, edit: &Edit<Policy>) -> Vec<Finding> {
         name: name.clone(),
     };
     let others = clusters.chain(policies).map(reference);
-    others.map(input::neighbour).collect()
+    others.map(|object| input::neighbour(&object)).collect()
 }
 
 /// Whether the policy is or was a managed one, or selects a pod of a judged zone. A policy that

@@ -119,16 +119,7 @@ impl Case<'_> {
 
     /// A finding about this write.
     pub fn finding(&self, code: Code, level: Level, path: impl Into<String>) -> Finding {
-        Finding {
-            code,
-            level,
-            object: self.object.clone(),
-            path: path.into(),
-            reason: String::new(),
-            witness: None,
-            only_if: None,
-            help: String::new(),
-        }
+        Finding::new(code, level, self.object, path)
     }
 
     /// The finding that a proof ran out of budget.

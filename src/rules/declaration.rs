@@ -82,16 +82,7 @@ impl<'a> Declaration<'a> {
     }
 
     fn finding(&self, code: Code, level: Level, path: impl Into<String>) -> Finding {
-        Finding {
-            code,
-            level,
-            object: self.object.clone(),
-            path: path.into(),
-            reason: String::new(),
-            witness: None,
-            only_if: None,
-            help: String::new(),
-        }
+        Finding::new(code, level, self.object, path)
     }
 
     fn undecided(&self, path: &str, exhausted: &Exhausted) -> Finding {
@@ -137,9 +128,8 @@ fn rules(cluster: &Cluster, posture: &Posture, direction: Direction) -> Vec<Decl
 
 fn declared(path: String, rule: Rule, namespace: &str, direction: Direction) -> DeclaredRule {
     let regions = |reading| rule.regions(namespace, direction, &LabelSet::any(), reading);
-    let with_ports = |ports: PortSet, region: Region| {
-        (!ports.is_empty()).then_some(Region { ports, ..region })
-    };
+    let with_ports =
+        |ports: PortSet, region: Region| (!ports.is_empty()).then_some(Region { ports, ..region });
     let may = regions(Reading::May).into_iter();
     let may = may.filter_map(|region| with_ports(region.ports.names_as_all(), region));
     let must = (rule.is_ambiguous() || rule.names_ports()).then(|| {

@@ -34,3 +34,19 @@ pub struct Finding {
     /// What to do, as text to paste; may have several lines.
     pub help: String,
 }
+
+impl Finding {
+    /// A finding without its words, to be completed.
+    pub fn new(code: Code, level: Level, object: &ObjectRef, path: impl Into<String>) -> Self {
+        Self {
+            code,
+            level,
+            object: object.clone(),
+            path: path.into(),
+            reason: String::new(),
+            witness: None,
+            only_if: None,
+            help: String::new(),
+        }
+    }
+}

@@ -19,15 +19,11 @@ pub fn unreadable(object: &ObjectRef, broken: &Unreadable, level: Level) -> Vec<
 }
 
 /// The warning that another object of the namespace cannot be read or is too large to be proved.
-pub fn neighbour(object: ObjectRef) -> Finding {
+pub fn neighbour(object: &ObjectRef) -> Finding {
     Finding {
-        code: Code::Obp401,
-        level: Level::Warn,
-        object,
-        path: String::new(),
         reason: "cannot be read or is too large, so nothing that it says is counted on".to_owned(),
-        witness: None,
         help: "correct or delete it".to_owned(),
+        ..Finding::new(Code::Obp401, Level::Warn, object, "")
     }
 }
 
