@@ -183,11 +183,7 @@ fn is_beyond(case: &Case<'_>, finding: &Finding, shown: &Connection) -> bool {
 }
 
 /// The rule of the written policy that a finding is about.
-fn written_rule<'a>(
-    case: &Case<'a>,
-    finding: &Finding,
-    direction: Direction,
-) -> Option<&'a Rule> {
+fn written_rule<'a>(case: &Case<'a>, finding: &Finding, direction: Direction) -> Option<&'a Rule> {
     let mut rules = case.after.policy?.effective_rules(direction).iter();
     let field = direction.field();
     let at = (0..rules.len()).find(|at| finding.path == format!("spec.{field}[{at}]"))?;

@@ -137,9 +137,8 @@ fn rules(cluster: &Cluster, posture: &Posture, direction: Direction) -> Vec<Decl
 
 fn declared(path: String, rule: Rule, namespace: &str, direction: Direction) -> DeclaredRule {
     let regions = |reading| rule.regions(namespace, direction, &LabelSet::any(), reading);
-    let with_ports = |ports: PortSet, region: Region| {
-        (!ports.is_empty()).then_some(Region { ports, ..region })
-    };
+    let with_ports =
+        |ports: PortSet, region: Region| (!ports.is_empty()).then_some(Region { ports, ..region });
     let may = regions(Reading::May).into_iter();
     let may = may.filter_map(|region| with_ports(region.ports.names_as_all(), region));
     let must = (rule.is_ambiguous() || rule.names_ports()).then(|| {

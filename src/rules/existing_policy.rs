@@ -96,7 +96,9 @@ fn of_policy(
     let pods = pods_of(cluster, zone.pods);
     let reason = match pierce {
         Pierce::Surely(..) => {
-            format!("NetworkPolicy `{name}` of the namespace already opens {pods} beyond the ceiling")
+            format!(
+                "NetworkPolicy `{name}` of the namespace already opens {pods} beyond the ceiling"
+            )
         }
         Pierce::Perhaps(..) => format!(
             "NetworkPolicy `{name}` of the namespace may open {pods} beyond the ceiling, as some parsers read it"

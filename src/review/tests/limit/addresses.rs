@@ -16,7 +16,8 @@ const METADATA: &str = "169.254.169.254";
 
 #[test]
 fn obp306_unsafe_addresses_are_found_however_a_block_is_cut() {
-    let carved = |cidr: &str, except: &[&str]| json!([{"ipBlock": {"cidr": cidr, "except": except}}]);
+    let carved =
+        |cidr: &str, except: &[&str]| json!([{"ipBlock": {"cidr": cidr, "except": except}}]);
     let refused = [
         (blocks(["169.254.169.254/32"]), METADATA),
         (blocks(["127.0.0.0/8"]), "127.0.0.0"),
@@ -63,7 +64,10 @@ fn obp306_unsafe_addresses_are_found_however_a_block_is_cut() {
     for peers in [
         carved("169.0.0.0/8", &["169.254.0.0/16"]),
         blocks(["169.255.0.0/16", "128.0.0.0/9"]),
-        carved("169.254.169.254/31", &["169.254.169.254/32", "169.254.169.255/32"]),
+        carved(
+            "169.254.169.254/31",
+            &["169.254.169.254/32", "169.254.169.255/32"],
+        ),
         blocks(["fec0::/32"]),
     ] {
         assert_eq!(declared(&ingress(&peers, &api())), [], "{peers}");
@@ -107,7 +111,12 @@ fn obp307_the_api_server_block_has_a_width_of_its_own() {
         let known = [row(Obp307, Warn, path, "")];
         assert_eq!(changed(&network(cidr), &network(cidr)), known, "{cidr}");
     }
-    for cidr in ["10.96.0.0/12", "fd00::/64", "10.96.0.1/32", " 10.96.0.1/32 "] {
+    for cidr in [
+        "10.96.0.0/12",
+        "fd00::/64",
+        "10.96.0.1/32",
+        " 10.96.0.1/32 ",
+    ] {
         assert_eq!(declared(&network(cidr)), [], "{cidr}");
     }
     // A narrower block that is still too wide is another declaration.
@@ -133,7 +142,12 @@ fn obp315_text_that_parsers_read_differently_is_refused_in_policies() {
         ("10.010.0.0/16", &[], "cidr", Some(Deny)),
         ("::ffff:192.0.2.0/120", &[], "cidr", Some(Deny)),
         ("10.0.0.0/8", &["10.001.0.0/16"], "except[0]", Some(Deny)),
-        ("10.0.0.0/8", &["10.1.0.0/16", "::ffff:10.2.0.0/112"], "except[1]", Some(Deny)),
+        (
+            "10.0.0.0/8",
+            &["10.1.0.0/16", "::ffff:10.2.0.0/112"],
+            "except[1]",
+            Some(Deny),
+        ),
         ("192.0.2.77/24", &[], "cidr", Some(Warn)),
         ("10.0.0.0/08", &[], "cidr", Some(Warn)),
         ("10.0.0.0/8", &["10.1.0.0/16"], "", None),
@@ -191,7 +205,11 @@ fn obp315_text_that_parsers_read_differently_is_refused_in_clusters() {
         ("10.96.0.0/012", "spec.network.apiServerCIDR"),
     ] {
         let expected = [row(Obp315, Warn, path, "")];
-        assert_eq!(declared(&json!({"apiServerCIDR": cidr})), expected, "{cidr}");
+        assert_eq!(
+            declared(&json!({"apiServerCIDR": cidr})),
+            expected,
+            "{cidr}"
+        );
     }
     assert_eq!(declared(&json!({"apiServerCIDR": "10.96.0.0/12"})), []);
 }

@@ -188,20 +188,10 @@ fn the_union_of_22_blocks_and_all_of_global_ipv6_are_refused() {
         (blocks(["2000::/3"]), "2001:db8::1"),
     ];
     for (peers, address) in cases {
-        let in_expected = row(
-            Obp302,
-            Deny,
-            FIRST_INGRESS,
-            &to_bao(address, "TCP 8200"),
-        );
+        let in_expected = row(Obp302, Deny, FIRST_INGRESS, &to_bao(address, "TCP 8200"));
         let found = declared(&ingress(&peers, &api()));
         assert!(found.contains(&in_expected), "{found:?}");
-        let out_expected = row(
-            Obp305,
-            Warn,
-            FIRST_EGRESS,
-            &from_bao(address, "TCP 443"),
-        );
+        let out_expected = row(Obp305, Warn, FIRST_EGRESS, &from_bao(address, "TCP 443"));
         let found = declared(&egress(&peers, &https()));
         assert!(found.contains(&out_expected), "{found:?}");
         // One rule for each block says the same.
@@ -248,12 +238,7 @@ fn a_declaration_that_names_no_peer_means_all_of_them() {
         findings.contains(&row(Obp302, Deny, FIRST_INGRESS, &anyone)),
         "{findings:?}"
     );
-    let everywhere = row(
-        Obp305,
-        Warn,
-        FIRST_EGRESS,
-        &from_bao(STRANGER, "TCP 443"),
-    );
+    let everywhere = row(Obp305, Warn, FIRST_EGRESS, &from_bao(STRANGER, "TCP 443"));
     let findings = declared(&egress(&json!([]), &https()));
     assert!(findings.contains(&everywhere), "{findings:?}");
 }
