@@ -177,7 +177,11 @@ fn only_new_harm_of_a_stored_cluster_denies() {
     let expected = [pierced, old];
     let good = json!({"from": [block("192.0.2.0/24")], "ports": api()});
     let named = json!({"from": [namespace("web")], "ports": [{"port": 9000}]});
-    for after in [bad(5, &[]), bad(3, &[good.clone()]), bad(3, &[named, good])] {
+    for after in [
+        bad(5, &[]),
+        bad(3, std::slice::from_ref(&good)),
+        bad(3, &[named, good.clone()]),
+    ] {
         let mut request = cluster_request(Some(&stored), &after);
         if let crate::review::Subject::Cluster(edit) = &mut request.subject {
             // Replicas are part of the spec that the API server stores.
