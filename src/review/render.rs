@@ -10,6 +10,8 @@ use crate::rules::{Code, Finding, Level};
 
 /// Characters of a warning that every client shows whole (API server documentation, "Warnings").
 const WARNING_LENGTH: usize = 256;
+/// Characters of a reason that a warning shows at least.
+const LEAST_REASON: usize = 80;
 
 /// The message of a refusal: every finding that denies, with its connection and what to do.
 pub fn message(verdict: &Verdict) -> String {
@@ -71,10 +73,12 @@ pub fn warning(finding: &Finding) -> String {
     } else {
         format!(" {}", finding.path)
     };
-    shorten(&format!(
-        "{}{place}: {}{witness}",
-        finding.code, finding.reason
-    ))
+    let head = format!("{}{place}: ", finding.code);
+    // The connection is the proof: where there is no room for all, the reason is cut before it.
+    let taken = head.chars().count() + witness.chars().count();
+    let room = WARNING_LENGTH.saturating_sub(taken).max(LEAST_REASON);
+    let reason = cut(&finding.reason, room);
+    shorten(&format!("{head}{reason}{witness}"))
 }
 
 /// The text on one line, cut to what a warning header carries.
@@ -83,10 +87,14 @@ pub fn shorten(text: &str) -> String {
         .chars()
         .map(|c| if c.is_control() { ' ' } else { c })
         .collect();
-    if line.chars().count() <= WARNING_LENGTH {
-        return line;
+    cut(&line, WARNING_LENGTH)
+}
+
+fn cut(text: &str, length: usize) -> String {
+    if text.chars().count() <= length {
+        return text.to_owned();
     }
-    line.chars().take(WARNING_LENGTH - 1).chain(['…']).collect()
+    text.chars().take(length - 1).chain(['…']).collect()
 }
 
 /// A connection as people read it: the protected pod by its cluster, and by the labels that make it

@@ -86,15 +86,38 @@ fn of_policy(
     (old, zone): (Option<&ZonePerimeter>, &ZonePerimeter),
     policy: &Selected,
 ) -> Option<Finding> {
-    let pierce = pierce(posture, zone, policy)?;
+    let found = pierce(posture, zone, policy)?;
     let known = old.is_some_and(|old| selected_as_much(old, zone, policy));
-    let level = match pierce {
+    let level = match found {
         Pierce::Surely(..) if !known => Level::Deny,
         Pierce::Surely(..) | Pierce::Perhaps(..) | Pierce::Undecided => Level::Warn,
     };
     let name = &policy.name;
     let pods = pods_of(cluster, zone.pods);
-    let reason = match pierce {
+    let witness = match &found {
+        Pierce::Surely(direction, piece) | Pierce::Perhaps(direction, piece) => {
+            witness::connection(*direction, &zone.zone, piece)
+        }
+        Pierce::Undecided => None,
+    };
+    Some(Finding {
+        code: Code::Obp203,
+        level,
+        object: object.clone(),
+        path: String::new(),
+        reason: reason(posture, name, &pods, &found),
+        witness,
+        only_if: None,
+        help: format!(
+            "narrow or delete NetworkPolicy `{name}` first, or take the OpenBao pods out of it, under \
+             spec.podSelector.matchExpressions:\n- key: openbao.org/cluster\n  operator: DoesNotExist"
+        ),
+    })
+}
+
+/// What a policy does or may do to the pods.
+fn reason(posture: &Posture, name: &str, pods: &str, found: &Pierce) -> String {
+    match found {
         Pierce::Surely(..) => {
             format!(
                 "NetworkPolicy `{name}` of the namespace already opens {pods} beyond the ceiling"
@@ -108,26 +131,7 @@ fn of_policy(
              within {} steps",
             posture.proof_budget
         ),
-    };
-    let witness = match &pierce {
-        Pierce::Surely(direction, piece) | Pierce::Perhaps(direction, piece) => {
-            witness::connection(*direction, &zone.zone, piece)
-        }
-        Pierce::Undecided => None,
-    };
-    Some(Finding {
-        code: Code::Obp203,
-        level,
-        object: object.clone(),
-        path: String::new(),
-        reason,
-        witness,
-        only_if: None,
-        help: format!(
-            "narrow or delete NetworkPolicy `{name}` first, or take the OpenBao pods out of it, under \
-             spec.podSelector.matchExpressions:\n- key: openbao.org/cluster\n  operator: DoesNotExist"
-        ),
-    })
+    }
 }
 
 /// Whether the policy selected at least this part of the zone before the write, so that what pierces

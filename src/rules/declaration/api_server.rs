@@ -1,7 +1,7 @@
 //! OBP307: `apiServerCIDR` is unreadable, or so wide that it opens more than the API server.
 
 use super::Declaration;
-use crate::inventory::Cluster;
+use crate::inventory::{Cluster, Declared};
 use crate::perimeter::address::Cidr;
 use crate::rules::{Code, Finding, Level};
 
@@ -14,8 +14,8 @@ pub fn check(
     before: Option<&Cluster>,
 ) -> Option<Finding> {
     let declared = after.network.api_server_cidr.as_ref()?;
-    let known =
-        before.is_some_and(|before| before.network.api_server_cidr.as_ref() == Some(declared));
+    let before = before.and_then(|before| before.network.api_server_cidr.as_ref());
+    let known = before.is_some_and(|before| before == declared || narrows(before, declared));
     let level = if known { Level::Warn } else { Level::Deny };
     let reason = match declared {
         Err(problems) => problems.first()?.problem.clone(),
@@ -29,6 +29,14 @@ pub fn check(
         ),
         ..declaration.finding(Code::Obp307, level, PATH)
     })
+}
+
+/// Whether the block opens nothing that the one before the write did not.
+fn narrows(before: &Declared<Cidr>, after: &Declared<Cidr>) -> bool {
+    let net = |cidr: &Declared<Cidr>| cidr.as_ref().ok().and_then(Cidr::canonical);
+    net(before)
+        .zip(net(after))
+        .is_some_and(|(before, after)| before.contains(&after))
 }
 
 fn too_wide(declaration: &Declaration<'_>, cidr: &Cidr) -> Option<String> {

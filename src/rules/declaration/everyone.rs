@@ -11,6 +11,8 @@
 //! block never helps. No merged block may be wider than /8 (IPv4) or /32 (IPv6), and together they
 //! may hold no more addresses than a /6 or a /28.
 
+use std::net::Ipv6Addr;
+
 use range_set_blaze::{Integer, RangeSetBlaze};
 
 use super::raft_port::cluster_zone;
@@ -207,18 +209,21 @@ fn open_on(regions: &[&Region], protocol: Protocol, port: &Port) -> AddressSet {
 /// What is too much of a merged set: its blocks that are too wide, or all of a family where its
 /// total is too much.
 fn too_wide(widths: Widths, merged: &AddressSet) -> Option<AddressSet> {
-    let number = |address| u128::from(u32::from(address));
+    let v4_number = (
+        |address| u128::from(u32::from(address)),
+        |number| u32::try_from(number).unwrap_or(u32::MAX).into(),
+    );
     let bits = |of: u32, prefix: u8| of.saturating_sub(u32::from(prefix));
     let limit = |of, block, total| (bits(of, block), bits(of, total));
     let v4 = family_too_wide(
         &merged.v4,
         limit(32, widths.block_v4, widths.total_v4),
-        number,
+        v4_number,
     );
     let v6 = family_too_wide(
         &merged.v6,
         limit(128, widths.block_v6, widths.total_v6),
-        u128::from,
+        (u128::from, Ipv6Addr::from),
     );
     let wide = AddressSet {
         v4: v4.unwrap_or_default(),
@@ -227,11 +232,12 @@ fn too_wide(widths: Widths, merged: &AddressSet) -> Option<AddressSet> {
     (!wide.is_empty()).then_some(wide)
 }
 
-/// `block` and `total` are numbers of host bits.
+/// `block` and `total` are numbers of host bits; the functions turn an address into its number and
+/// back.
 fn family_too_wide<T: Integer>(
     merged: &RangeSetBlaze<T>,
     (block, total): (u32, u32),
-    number: impl Fn(T) -> u128,
+    (number, address): (impl Fn(T) -> u128, impl Fn(u128) -> T),
 ) -> Option<RangeSetBlaze<T>> {
     let mut sum = 0_u128;
     let mut wide = RangeSetBlaze::new();
@@ -239,8 +245,8 @@ fn family_too_wide<T: Integer>(
         let (first, last) = (number(*range.start()), number(*range.end()));
         // The whole of IPv6 has one address more than u128 can count.
         sum = sum.saturating_add((last - first).saturating_add(1));
-        if holds_block(first, last, block + 1) {
-            wide.ranges_insert(range);
+        if let Some((first, last)) = whole_blocks(first, last, block + 1) {
+            wide.ranges_insert(address(first)..=address(last));
         }
     }
     let too_many = 1_u128.checked_shl(total).is_some_and(|most| sum > most);
@@ -251,14 +257,13 @@ fn family_too_wide<T: Integer>(
     }
 }
 
-/// Whether `first..=last` holds an aligned block of `2^bits` addresses.
-fn holds_block(first: u128, last: u128, bits: u32) -> bool {
-    let Some(size) = 1_u128.checked_shl(bits) else {
-        return false;
-    };
-    first
-        .checked_next_multiple_of(size)
-        .is_some_and(|start| last >= start && last - start >= size - 1)
+/// The aligned blocks of `2^bits` addresses in `first..=last`, as one range. What lies beside them
+/// would be narrow enough without them.
+fn whole_blocks(first: u128, last: u128, bits: u32) -> Option<(u128, u128)> {
+    let size = 1_u128.checked_shl(bits)?;
+    let start = first.checked_next_multiple_of(size)?;
+    let whole = last.checked_sub(start)?.saturating_add(1) / size;
+    (whole > 0).then(|| (start, start.saturating_add(whole * size - 1)))
 }
 
 fn wide_finding(

@@ -1,1 +1,279 @@
-//! x
+//! OBP203: policies that a cluster's write brings to bear, and tenants whose policies stand in nobody's
+//! way.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::super::support::{
+    Found, cluster, cluster_named, cluster_request, created, denied, found, managed, plain_with,
+    policy, reference, row, world,
+};
+use super::{FIRST_INGRESS, api, block, ingress, namespace, to_bao};
+use crate::baseline::Pods;
+use crate::inventory::{Cluster, Fact, Kind, Policy, read};
+use crate::posture::Posture;
+use crate::review::{Verdict, World, review};
+use crate::rules::Code::{Obp203, Obp302, Obp402};
+use crate::rules::Level::{Deny, Warn};
+
+const STRANGER: &str = "a pod in namespace `another-namespace`";
+
+fn open(selector: &Value, ports: &Value) -> Value {
+    json!({"podSelector": selector, "ingress": [{"ports": ports}]})
+}
+
+fn wearing(labels: &Value) -> Arc<Cluster> {
+    cluster_named("bao", &json!({"podMetadata": {"labels": labels}}))
+}
+
+/// The write of a cluster beside these policies.
+fn written(
+    policies: &[Fact<Policy>],
+    before: Option<&Arc<Cluster>>,
+    after: &Arc<Cluster>,
+) -> Verdict {
+    let stored: Vec<_> = before.cloned().into_iter().collect();
+    review(&world(&stored, policies), &cluster_request(before, after))
+}
+
+fn shown() -> Found {
+    row(Obp203, Deny, "", &to_bao(STRANGER, "TCP 8200"))
+}
+
+fn warned() -> Found {
+    row(Obp203, Warn, "", &to_bao(STRANGER, "TCP 8200"))
+}
+
+#[test]
+fn obp203_a_new_cluster_is_refused_beside_a_policy_that_pierces_it() {
+    let all = json!({});
+    let bao = cluster(&json!({}));
+    let piercing = policy("open", &open(&all, &api()));
+    let verdict = written(&[piercing], None, &bao);
+    assert_eq!(found(&verdict), [shown()]);
+    let reason = &verdict.findings[0].reason;
+    assert!(reason.contains("NetworkPolicy `open`"), "{reason}");
+    let harmless = [
+        // Of other pods.
+        open(&json!({"matchLabels": {"app": "web"}}), &api()),
+        open(
+            &json!({"matchLabels": {"openbao.org/cluster": "other"}}),
+            &api(),
+        ),
+        // Within the ceiling.
+        json!({"podSelector": {}, "ingress": [{"from": [namespace("kube-system")], "ports": api()}]}),
+        json!({"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}),
+        // Inert.
+        json!({"podSelector": {}, "policyTypes": ["Egress"], "ingress": [{}]}),
+    ];
+    for spec in harmless {
+        let verdict = written(&[policy("fine", &spec)], None, &bao);
+        assert_eq!(found(&verdict), [], "{spec}");
+    }
+    // What the cluster declares itself is no hole.
+    let declares = cluster(&ingress(&json!([namespace("web")]), &api()));
+    let web = json!({"podSelector": {}, "ingress": [{"from": [namespace("web")], "ports": api()}]});
+    let beside = [policy("web", &web)];
+    assert_eq!(found(&written(&beside, None, &declares)), []);
+    let shown = to_bao("a pod in namespace `web`", "TCP 8200");
+    assert_eq!(
+        found(&written(&beside, None, &bao)),
+        [row(Obp203, Deny, "", &shown)]
+    );
+}
+
+#[test]
+fn obp203_every_piercing_policy_is_named() {
+    let policies = ["first", "second"].map(|name| policy(name, &open(&json!({}), &api())));
+    let verdict = written(&policies, None, &cluster(&json!({})));
+    assert_eq!(found(&verdict), [shown(), shown()]);
+    for (finding, name) in verdict.findings.iter().zip(["`first`", "`second`"]) {
+        assert!(finding.reason.contains(name), "{}", finding.reason);
+        assert!(finding.help.contains(name), "{}", finding.help);
+    }
+}
+
+#[test]
+fn obp203_pods_that_get_other_labels_are_not_moved_under_a_policy() {
+    let tier = |values: &[&str]| {
+        let selector = super::asks("tier", "In", values);
+        policy("tiers", &open(&selector, &api()))
+    };
+    let plain = cluster(&json!({}));
+    let [web, db, both] = [
+        json!({"tier": "web"}),
+        json!({"tier": "db"}),
+        json!({"tier": "web", "team": "a"}),
+    ]
+    .map(|labels| wearing(&labels));
+    let denied = |policies: &[Fact<Policy>], before, after| {
+        found(&written(policies, Some(before), after))
+            == [row(
+                Obp203,
+                Deny,
+                "",
+                &format!("{STRANGER} -> {},tier=web, TCP 8200", super::SUBJECT),
+            )]
+    };
+    assert!(denied(&[tier(&["web"])], &plain, &web), "a label is added");
+    assert!(denied(&[tier(&["web"])], &db, &web), "its value changes");
+    assert!(
+        denied(&[tier(&["web", "db"])], &db, &web),
+        "other pods come under a policy that was about some already"
+    );
+    assert_eq!(found(&written(&[tier(&["web"])], Some(&web), &db)), []);
+    assert_eq!(found(&written(&[tier(&["web"])], Some(&web), &plain)), []);
+    // A label that the policy does not ask for moves nothing.
+    let levels: Vec<_> = found(&written(&[tier(&["web"])], Some(&web), &both))
+        .into_iter()
+        .map(|found| (found.0, found.1))
+        .collect();
+    assert_eq!(levels, [(Obp203, Warn)]);
+    // Read replicas are pods of the cluster too.
+    let replicas = json!({"readReplicas": {"template": {"metadata": {"labels": {"tier": "web"}}}}});
+    let replicas = cluster_named("bao", &replicas);
+    assert!(denied(&[tier(&["web"])], &plain, &replicas));
+}
+
+#[test]
+fn obp203_a_narrowed_ceiling_warns() {
+    let web = json!({"podSelector": {}, "ingress": [{"from": [namespace("web")], "ports": api()}]});
+    let policies = [policy("web", &web)];
+    let wide = cluster(&ingress(
+        &json!([namespace("web"), namespace("shop")]),
+        &api(),
+    ));
+    let narrow = cluster(&ingress(&json!([namespace("shop")]), &api()));
+    let shown = to_bao("a pod in namespace `web`", "TCP 8200");
+    let verdict = written(&policies, Some(&wide), &narrow);
+    assert_eq!(found(&verdict), [row(Obp203, Warn, "", &shown)]);
+    assert_eq!(found(&written(&policies, Some(&narrow), &wide)), []);
+}
+
+#[test]
+fn obp203_the_operators_own_policies_are_never_named() {
+    let was = cluster(&ingress(&json!([namespace("web")]), &api()));
+    let own = Pods::ALL.map(|pods| Fact::Read(Arc::new(managed(&was, pods))));
+    let now = cluster(&json!({}));
+    assert_eq!(found(&written(&own, Some(&was), &now)), []);
+    let opened = policy("bao-network-policy", &open(&json!({}), &json!([])));
+    assert_eq!(found(&written(&[opened], None, &now)), []);
+}
+
+#[test]
+fn only_new_harm_of_a_stored_cluster_denies() {
+    let everyone = json!([{"namespaceSelector": {}}]);
+    let bad = |replicas: usize, rules: &[Value]| {
+        let first = json!({"from": everyone, "ports": api()});
+        let rules: Vec<_> = std::iter::once(&first).chain(rules).collect();
+        let network = json!({"ingressRules": rules});
+        cluster_named("bao", &json!({"replicas": replicas, "network": network}))
+    };
+    let policies = [policy("open", &open(&json!({}), &json!([])))];
+    let stored = bad(3, &[]);
+    let old = row(Obp302, Warn, FIRST_INGRESS, &to_bao(STRANGER, "TCP 8200"));
+    let pierced = row(Obp203, Warn, "", &to_bao(STRANGER, "TCP 1"));
+    let expected = [pierced, old];
+    let good = json!({"from": [block("192.0.2.0/24")], "ports": api()});
+    let named = json!({"from": [namespace("web")], "ports": [{"port": 9000}]});
+    for after in [
+        bad(5, &[]),
+        bad(3, std::slice::from_ref(&good)),
+        bad(3, &[named, good.clone()]),
+    ] {
+        let mut request = cluster_request(Some(&stored), &after);
+        if let crate::review::Subject::Cluster(edit) = &mut request.subject {
+            // Replicas are part of the spec that the API server stores.
+            edit.spec_changed = true;
+        }
+        let world = world(std::slice::from_ref(&stored), &policies);
+        assert_eq!(found(&review(&world, &request)), expected);
+    }
+    let worse = json!({"from": everyone, "ports": [{"port": 9000}]});
+    let verdict = written(&policies, Some(&stored), &bad(3, &[worse]));
+    assert_eq!(denied(&verdict), [Obp302]);
+}
+
+/// Policies of somebody else that nothing can be proved about.
+fn troublesome() -> [Fact<Policy>; 2] {
+    let unreadable = json!({"podSelector": {}, "ingress": [{"ports": [{"port": 0}]}]});
+    let rules: Vec<_> = (0..=Posture::default().caps.rules)
+        .map(|_| json!({}))
+        .collect();
+    let large = json!({"podSelector": {}, "ingress": rules});
+    [policy("unreadable", &unreadable), policy("large", &large)]
+}
+
+#[test]
+fn a_policy_that_cannot_be_judged_blocks_no_other_write() {
+    let others = troublesome();
+    let bao = cluster(&json!({}));
+    let warned = row(Obp203, Warn, "", "");
+    let verdict = written(&others, None, &bao);
+    assert_eq!(found(&verdict), [warned.clone(), warned]);
+    for (finding, name) in verdict.findings.iter().zip(["`large`", "`unreadable`"]) {
+        assert!(finding.reason.contains(name), "{}", finding.reason);
+    }
+    let known = plain_with(&others);
+    assert_eq!(
+        found(&created(&known, "fine", &json!({"podSelector": {}}))),
+        []
+    );
+    let kube_system = json!([{"from": [namespace("kube-system")], "ports": api()}]);
+    let fine = json!({"podSelector": {}, "ingress": kube_system});
+    assert_eq!(found(&created(&known, "fine", &fine)), []);
+}
+
+#[test]
+fn a_policy_that_is_too_hard_blocks_no_other_write() {
+    // Several entries of the ceiling have to be told apart, for which there is no budget.
+    let hard = json!({"podSelector": {}, "ingress": [{"from": [{"namespaceSelector": {}}], "ports": api()}]});
+    let bao = cluster(&json!({}));
+    let tight = |policies: &[Fact<Policy>]| -> World {
+        let mut world = world(std::slice::from_ref(&bao), policies);
+        let posture = Posture {
+            proof_budget: 1,
+            ..Posture::default()
+        };
+        world.posture = posture.into();
+        world
+    };
+    let others = [policy("hard", &hard)];
+    let request = cluster_request(None, &bao);
+    let verdict = review(&tight(&others), &request);
+    assert_eq!(found(&verdict), [row(Obp203, Warn, "", "")]);
+    let reason = &verdict.findings[0].reason;
+    assert!(
+        reason.contains("`hard`") && reason.contains("could not be decided within 1 steps"),
+        "{reason}"
+    );
+    // Its own author is refused, another policy's is not.
+    assert_eq!(denied(&created(&tight(&[]), "hard", &hard)), [Obp402]);
+    let easy = json!({"podSelector": {}, "ingress": [{"from": [namespace("kube-system")], "ports": api()}]});
+    assert_eq!(denied(&created(&tight(&others), "easy", &easy)), []);
+    // With a budget it is decided.
+    let roomy = world(std::slice::from_ref(&bao), &others);
+    assert_eq!(found(&review(&roomy, &request)), [shown()]);
+}
+
+#[test]
+fn a_cluster_that_could_not_be_read_before_is_repaired_beside_a_piercing_policy() {
+    let broken = json!({"metadata": {"name": "bao", "namespace": "bao"}, "spec": {"network": 7}});
+    let broken = read::cluster(
+        broken.to_string().as_bytes(),
+        &reference(Kind::OpenBaoCluster, "bao"),
+    );
+    assert!(broken.read().is_none());
+    let after = cluster(&json!({}));
+    for selector in [json!({}), super::asks("app", "DoesNotExist", &[])] {
+        let policies = [policy("open", &open(&selector, &api()))];
+        let mut request = cluster_request(Some(&after), &after);
+        if let crate::review::Subject::Cluster(edit) = &mut request.subject {
+            edit.before = Some(broken.clone());
+            edit.spec_changed = true;
+        }
+        let verdict = review(&world(&[], &policies), &request);
+        assert_eq!(found(&verdict), [warned()], "{selector}");
+    }
+}
