@@ -8,7 +8,7 @@ use std::sync::Arc;
 use clap::ValueEnum;
 
 use super::{ExitStatus, Failure};
-use crate::inventory::{Change, Snapshot};
+use crate::inventory::{Change, Object, Snapshot};
 use crate::review::offline::{self, Objects};
 use crate::review::{World, Writer};
 use crate::settings::Settings;
@@ -41,7 +41,7 @@ pub struct Args {
     #[arg(long = "as", value_name = "USER", default_value = "")]
     pub user: String,
 
-    /// Group of that user; may be given several times
+    /// Group of that user; may be given several times. No rule looks at groups yet
     #[arg(long = "as-group", value_name = "GROUP")]
     pub groups: Vec<String>,
 
@@ -76,20 +76,24 @@ pub fn run(args: Args) -> Result<ExitStatus, Failure> {
             .map(|located| Change::Remove(located.object.reference()));
         snapshot = snapshot.apply(gone);
     }
-    snapshot = snapshot.apply(
-        after
-            .objects
-            .iter()
-            .map(|located| Change::Set(located.object.clone())),
-    );
-    let world = World::compile(None, Arc::new(snapshot), Arc::new(settings.posture()?));
+    let posture = Arc::new(settings.posture()?);
+    let with = |snapshot: &Snapshot, objects: &mut dyn Iterator<Item = &Object>| {
+        let changes = objects.map(|object| Change::Set(object.clone()));
+        World::compile(None, Arc::new(snapshot.apply(changes)), posture.clone())
+    };
+    let all = || after.objects.iter().map(|located| &located.object);
+    let world = with(&snapshot, &mut all());
 
     let writer = Writer {
         name: args.user,
         groups: args.groups,
     };
     let judged = match &before {
-        None => offline::final_state(&world, &writer, &objects(&after)),
+        None => {
+            let mut others = all().filter(|object| !matches!(object, Object::Policy(_)));
+            let beside = with(&snapshot, &mut others);
+            offline::final_state(&world, &beside, &writer, &objects(&after))
+        }
         Some(before) => offline::edit_between(&world, &writer, &objects(before), &objects(&after)),
     };
     let explained = if args.explain {

@@ -25,8 +25,14 @@ pub struct Judged {
 }
 
 /// Judges a final state: managed policies count as the operator's own, and whatever else opens too
-/// much counts as new. `world` holds these objects already.
-pub fn final_state(world: &World, writer: &Writer, objects: &Objects) -> Vec<Judged> {
+/// much counts as new. `world` holds these objects already. `beside` holds all but their policies:
+/// a cluster is judged in it, since each of these policies is judged itself.
+pub fn final_state(
+    world: &World,
+    beside: &World,
+    writer: &Writer,
+    objects: &Objects,
+) -> Vec<Judged> {
     let operator = Writer {
         name: world
             .posture
@@ -41,6 +47,10 @@ pub fn final_state(world: &World, writer: &Writer, objects: &Objects) -> Vec<Jud
             &operator
         } else {
             writer
+        };
+        let world = match reference.kind {
+            Kind::OpenBaoCluster => beside,
+            _ => world,
         };
         judge(world, writer, reference, None, Some(object))
     };

@@ -114,7 +114,7 @@ impl Repairs {
     fn push(&mut self, edit: &Edit<Policy>, repair: Repair, what: &str) {
         self.repairs.push(repair);
         self.warnings.push(format!(
-            "openbao-perimeter restored {what} of {}; to open more, declare it in the OpenBaoCluster",
+            "openbao-perimeter restores {what} of {}; to open more, declare it in the OpenBaoCluster",
             edit.object
         ));
     }

@@ -19,8 +19,8 @@ fn a_flag_wins_over_the_file_and_the_file_fills_the_rest() {
 
 #[test]
 fn an_unknown_key_is_an_error_that_names_it() {
-    let error = yaml("operatorNamspace: typo\n").unwrap_err().to_string();
-    assert!(error.contains("operatorNamspace"), "{error}");
+    let error = yaml("operatorNames: typo\n").unwrap_err().to_string();
+    assert!(error.contains("operatorNames"), "{error}");
 }
 
 #[test]

@@ -128,7 +128,7 @@ pub(crate) fn register(plane: &ControlPlane) {
     };
     wait_until("a policy is repaired", LIMIT, || {
         let answer = ask("repaired-raft-rule-removed");
-        (answer.status_ok && answer.stderr.contains("restored")).then_some(())
+        (answer.status_ok && answer.stderr.contains("restores")).then_some(())
     });
     wait_until("a policy is refused", LIMIT, || {
         let answer = ask("refused-OBP201-open-api-by-empty-selector");

@@ -79,6 +79,10 @@ impl Report {
         let origins: BTreeMap<ObjectRef, &Origin> = located
             .map(|located| (located.object.reference(), &located.origin))
             .collect();
+        let is_deleted = |policy: &ObjectRef| {
+            let mut old = before.into_iter().flat_map(|before| &before.objects);
+            old.any(|located| located.object.reference() == *policy)
+        };
         let has = |level: Level| {
             let at = move |judged: &&Judged| {
                 judged
@@ -103,6 +107,7 @@ impl Report {
             accepted: explained.iter().map(Accepted::new).collect(),
             counted_as_rendered: counted_as_rendered(world)
                 .iter()
+                .filter(|policy| !is_deleted(policy))
                 .map(ToString::to_string)
                 .collect(),
             summary,

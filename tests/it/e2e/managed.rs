@@ -107,7 +107,7 @@ fn assert_repaired(namespace: &'static str, file: &str, restored: &str) {
     for way in Way::ALL {
         let answer = way.write(&scene, &edited);
         assert!(answer.status_ok, "{way:?}: {answer:?}");
-        for word in ["Warning: ", "restored", restored] {
+        for word in ["Warning: ", "restores", restored] {
             assert!(answer.stderr.contains(word), "{way:?}, {word}: {answer:?}");
         }
         let stored = scene.policy(NAME).expect("stored");
@@ -150,7 +150,7 @@ fn a_rule_dropped_from_the_jobs_policy_is_put_back_with_a_warning() {
     ];
     let answer = scene.write(&patch, "");
     assert!(
-        answer.status_ok && answer.stderr.contains("restored"),
+        answer.status_ok && answer.stderr.contains("restores"),
         "{answer:?}"
     );
     assert_eq!(sorted(stored()), whole);

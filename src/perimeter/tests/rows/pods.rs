@@ -115,7 +115,7 @@ fn a5_contradictory_requirements_are_known_to_select_nothing() {
 }
 
 #[test]
-fn a4_c3_a_pod_peer_without_namespaces_is_of_the_policys_namespace() {
+fn a4_c3_a_pod_peer_without_namespaces_is_of_the_namespace_of_the_policy() {
     let rule = Rule {
         peers: vec![pods(None, Some(any()))],
         ports: vec![],
