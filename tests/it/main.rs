@@ -16,6 +16,7 @@ mod guard;
 
 mod answer;
 mod arrows;
+mod cli;
 mod cli_scenes;
 mod corpus;
 mod docs;

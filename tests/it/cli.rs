@@ -1,0 +1,349 @@
+//! The command as people and CI run it: arguments, streams and exit statuses of the real binary.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use k8s_openapi::ByteString;
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use crate::support::{PATIENCE, UID, fetch, folder, review};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_openbao-perimeter");
+const INVENTORY: &str = "manifests/examples/inventory";
+const REFUSED: &str = "manifests/examples/scenes/refused-OBP201-raft-from-a-namespace.yaml";
+
+/// Runs the command to its end: its exit status, standard output and standard error.
+fn run(args: &[&str], input: &[u8]) -> (Option<i32>, String, String) {
+    let mut command = Command::new(BINARY);
+    command.args(args).stdin(Stdio::piped());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // One that refuses its arguments ends before it reads.
+    let _unread = child.stdin.take().unwrap().write_all(input);
+    let output = child.wait_with_output().unwrap();
+    let [out, err] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    (output.status.code(), out, err)
+}
+
+/// The exit status of `review` over the example inventory, and its response.
+fn reviewed(name: &str, point: &str) -> (Option<i32>, Value) {
+    let input = fs::read(format!("manifests/examples/reviews/{name}.json")).unwrap();
+    let args = ["review", "--point", point, "--inventory", INVENTORY];
+    let (status, out, err) = run(&args, &input);
+    assert_eq!(err, "");
+    let mut answer: Value = serde_json::from_str(&out).unwrap();
+    (status, answer["response"].take())
+}
+
+#[test]
+fn a_review_ends_with_the_verdict_as_its_status() {
+    for (name, status, allowed) in [("allowed", 0, true), ("refused", 1, false)] {
+        let (ended, response) = reviewed(name, "validate");
+        assert_eq!(ended, Some(status), "{name}");
+        assert_eq!(response["allowed"], allowed, "{name}: {response}");
+    }
+}
+
+#[test]
+fn a_review_at_the_mutating_point_prints_the_repair_as_a_patch() {
+    let (status, response) = reviewed("repaired", "mutate");
+    assert_eq!((status, &response["allowed"]), (Some(0), &json!(true)));
+    let patch: ByteString = serde_json::from_value(response["patch"].clone()).unwrap();
+    let patch: Value = serde_json::from_slice(&patch.0).unwrap();
+    let selector = json!({"podSelector": {"matchLabels": {
+        "app.kubernetes.io/instance": "bao",
+        "app.kubernetes.io/managed-by": "openbao-operator",
+        "app.kubernetes.io/name": "openbao",
+        "openbao.org/cluster": "bao",
+    }}});
+    let rule = json!({"from": [selector], "ports": [
+        {"port": 8200, "protocol": "TCP"},
+        {"port": 8201, "protocol": "TCP"},
+    ]});
+    let restored = json!([{"op": "add", "path": "/spec/ingress/-", "value": rule}]);
+    assert_eq!(patch, restored);
+}
+
+#[test]
+fn what_is_no_review_could_not_be_run_and_says_why() {
+    let (status, out, err) = run(&["review"], b"garbage");
+    assert_eq!((status, out.as_str()), (Some(2), ""));
+    let begin = "error: cannot answer standard input: expected a JSON AdmissionReview: ";
+    assert!(err.starts_with(begin), "{err}");
+}
+
+#[test]
+fn a_refusal_tells_where_what_and_the_text_to_paste() {
+    let (status, out, err) = run(&["check", "--inventory", INVENTORY, REFUSED], b"");
+    assert_eq!((status, err.as_str()), (Some(1), ""));
+    for part in [
+        &format!("{REFUSED}:2: refused\n"),
+        "OBP201 ingress-beyond-ceiling: NetworkPolicy bao/open-raft, spec.ingress[0]\n",
+        "a pod in namespace `web` -> a pod of OpenBaoCluster `bao`, TCP 8201\n",
+        "
+    - from:
+      - namespaceSelector:
+          matchLabels:
+            kubernetes.io/metadata.name: NAMESPACE-OF-THE-CLIENT
+      ports:
+      - port: 8200
+        protocol: TCP
+",
+        "\njudged 1: 1 refused, ",
+    ] {
+        assert!(out.contains(part), "no {part} in {out}");
+    }
+}
+
+#[test]
+fn the_same_verdict_is_told_as_json() {
+    let args = ["check", "-o", "json", "--inventory", INVENTORY, REFUSED];
+    let (status, out, _) = run(&args, b"");
+    assert_eq!(status, Some(1));
+    let report: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(report["summary"]["refused"], 1);
+    assert_eq!(report["findings"].as_array().map(Vec::len), Some(1));
+    let fields = ["code", "level", "object", "file", "line"];
+    let told = fields.map(|field| report["findings"][0][field].clone());
+    assert_eq!(
+        json!(told),
+        json!(["OBP201", "refused", "open-raft", REFUSED, 2])
+    );
+}
+
+#[test]
+fn standard_input_is_judged_as_a_file_is() {
+    let (_, of_file, _) = run(&["check", "--inventory", INVENTORY, REFUSED], b"");
+    let input = fs::read(REFUSED).unwrap();
+    let (status, out, err) = run(&["check", "--inventory", INVENTORY, "-"], &input);
+    assert_eq!((status, err.as_str()), (Some(1), ""));
+    assert_eq!(out, of_file.replace(REFUSED, "-"));
+}
+
+#[test]
+fn files_that_cannot_be_read_are_named() {
+    let folder = folder("cli-unreadable");
+    let broken = folder.join("broken.yaml");
+    fs::write(&broken, "kind: NetworkPolicy\nspec: [\n").unwrap();
+    let broken = broken.to_str().unwrap();
+    for (path, begin) in [
+        ("no/such", "error: failed to read `no/such`: ".to_owned()),
+        (
+            broken,
+            format!("error: failed to parse `{broken}`, line 2, "),
+        ),
+    ] {
+        let (status, out, err) = run(&["check", path], b"");
+        assert_eq!((status, out.as_str()), (Some(2), ""), "{err}");
+        assert!(err.starts_with(&begin), "{err}");
+    }
+}
+
+/// A copy of the example inventory.
+fn copy_of_inventory(to: &Path) {
+    fs::create_dir(to).unwrap();
+    for entry in fs::read_dir(INVENTORY).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
+
+#[test]
+fn an_edit_that_deletes_a_managed_policy_is_refused() {
+    let folder = folder("cli-before");
+    let (before, after) = (folder.join("before"), folder.join("after"));
+    copy_of_inventory(&before);
+    copy_of_inventory(&after);
+    let [from, to] = [&before, &after].map(|path| path.to_str().unwrap());
+    let args = ["check", "--before", from, to];
+
+    let (status, unchanged, _) = run(&args, b"");
+    assert_eq!(status, Some(0), "{unchanged}");
+
+    fs::remove_file(after.join("bao-network-policy.yaml")).unwrap();
+    let (status, out, _) = run(&args, b"");
+    assert_eq!(status, Some(1), "{out}");
+    // The file is gone from the state after: the place is the one before.
+    let gone = before.join("bao-network-policy.yaml");
+    let begin = format!("{}:3: refused\nOBP103 ", gone.display());
+    assert!(out.starts_with(&begin), "{out}");
+}
+
+#[test]
+fn managed_policies_in_no_file_count_as_the_operator_renders_them() {
+    let [namespace, cluster] =
+        ["namespace", "openbaocluster"].map(|name| format!("{INVENTORY}/{name}.yaml"));
+    let (status, out, _) = run(&["check", &namespace, &cluster], b"");
+    let expected = "\
+note: NetworkPolicy bao/bao-network-policy is in no file and counts as the operator renders it
+note: NetworkPolicy bao/bao-jobs-network-policy is in no file and counts as the operator renders it
+judged 1: 0 refused, 0 with warnings; 0 of other kinds passed over
+";
+    assert_eq!((status, out.as_str()), (Some(0), expected));
+}
+
+#[test]
+fn an_accepted_rule_is_explained_by_the_entry_it_lies_in() {
+    let scene = "manifests/examples/scenes/allowed-policy-repeats-a-declared-connection.yaml";
+    let args = ["check", "--explain", "--inventory", INVENTORY, scene];
+    let (status, out, _) = run(&args, b"");
+    let expected = "\
+NetworkPolicy bao/monitoring-again, spec.ingress[0] lies in ingress-rules (spec.network.ingressRules[0]) \
+of OpenBaoCluster bao/bao
+judged 1: 0 refused, 0 with warnings; 0 of other kinds passed over
+";
+    assert_eq!((status, out.as_str()), (Some(0), expected));
+}
+
+/// A running `serve` on free loopback ports; killed when dropped.
+struct Serving {
+    child: Child,
+    lines: Receiver<String>,
+    ca: PathBuf,
+    reviews: SocketAddr,
+    probes: SocketAddr,
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ended = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+impl Serving {
+    /// Starts it, and waits for its addresses and until it is ready.
+    async fn start(name: &str, delay: &str) -> Self {
+        let ca = folder(name).join("ca.pem");
+        let any = "127.0.0.1:0";
+        let mut command = Command::new(BINARY);
+        command.args(["serve", "--inventory", INVENTORY, "--tls", "ephemeral"]);
+        command.args(["--listen", any, "--probes-listen", any]);
+        command.args(["--metrics-listen", any, "--shutdown-delay-seconds", delay]);
+        command.arg("--ca-out").arg(&ca);
+        command.stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        let (told, lines) = channel();
+        let mut said = out.lines().map_while(Result::ok);
+        thread::spawn(move || said.try_for_each(|line| told.send(line)));
+        let unknown = any.parse().unwrap();
+        let mut serving = Self {
+            child,
+            lines,
+            ca,
+            reviews: unknown,
+            probes: unknown,
+        };
+        serving.reviews = serving.announced("https", "/validate");
+        assert_eq!(serving.announced("https", "/mutate"), serving.reviews);
+        serving.probes = serving.announced("http", "/readyz");
+        serving.announced("http", "/metrics");
+        serving.answers(StatusCode::OK).await;
+        serving
+    }
+
+    /// The address in the next line of standard output.
+    fn announced(&self, scheme: &str, path: &str) -> SocketAddr {
+        let line = self.lines.recv_timeout(PATIENCE).unwrap();
+        let address = line.split('/').nth(2).unwrap();
+        assert_eq!(line, format!("serving {scheme}://{address}{path}"));
+        address.parse().unwrap()
+    }
+
+    /// Waits until the readiness probe answers so.
+    async fn answers(&self, status: StatusCode) {
+        let asked = async { while fetch(self.probes, "/readyz").await.0 != status {} };
+        timeout(PATIENCE, asked).await.unwrap();
+    }
+
+    fn terminate(&self) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-TERM", &pid]).status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// Waits for the end, which closes standard output; the exit status.
+    fn ended(mut self) -> Option<i32> {
+        let end = self.lines.recv_timeout(Duration::from_secs(30));
+        assert_eq!(end, Err(RecvTimeoutError::Disconnected));
+        self.child.wait().unwrap().code()
+    }
+
+    fn connect(&self) -> StreamOwned<ClientConnection, TcpStream> {
+        let mut roots = RootCertStore::empty();
+        roots
+            .add(CertificateDer::from_pem_file(&self.ca).unwrap())
+            .unwrap();
+        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let name = ServerName::try_from("localhost").unwrap();
+        let connection = ClientConnection::new(Arc::new(config), name).unwrap();
+        StreamOwned::new(connection, patient(self.reviews))
+    }
+}
+
+/// A connection whose reads have an end.
+fn patient(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+#[tokio::test]
+async fn a_request_in_flight_is_answered_before_the_signal_ends_the_process_well() {
+    let serving = Serving::start("cli-in-flight", "0").await;
+    let body = review().to_string();
+    let mut slow = serving.connect();
+    let request = format!(
+        "POST /validate HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\nexpect: 100-continue\r\n\r\n",
+        body.len()
+    );
+    slow.write_all(request.as_bytes()).unwrap();
+    // The server asks for the body: from then on the request is in flight.
+    let mut asked = [0; 25];
+    slow.read_exact(&mut asked).unwrap();
+    assert_eq!(&asked, b"HTTP/1.1 100 Continue\r\n\r\n");
+    let mut idle = patient(serving.reviews);
+
+    serving.terminate();
+    // The drain closes what is idle: once this ends, it has begun. A reset is an end too.
+    let _end = idle.read(&mut [0]);
+    slow.write_all(body.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    // So is one without a TLS goodbye.
+    let _end = slow.read_to_end(&mut answer);
+    let answer = String::from_utf8(answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    let (_, review) = answer.split_once("\r\n\r\n").unwrap();
+    let review: Value = serde_json::from_str(review).unwrap();
+    assert_eq!(review["response"]["uid"], UID);
+    assert_eq!(review["response"]["allowed"], true);
+    assert_eq!(serving.ended(), Some(0));
+}
+
+#[tokio::test]
+async fn the_first_signal_makes_it_unready_and_the_second_ends_it_at_once() {
+    let serving = Serving::start("cli-second-signal", "255").await;
+    serving.terminate();
+    serving.answers(StatusCode::SERVICE_UNAVAILABLE).await;
+    serving.terminate();
+    assert_eq!(serving.ended(), Some(2));
+}
