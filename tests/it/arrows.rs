@@ -36,6 +36,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "admission",
             "audit",
             "inventory",
+            "perimeter",
             "posture",
             "review",
             "rules",
