@@ -113,6 +113,8 @@ pub struct Meta {
 /// One owner reference.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Owner {
+    /// Group and version of the owner: by them the operator and the garbage collector find it.
+    pub api_version: Arc<str>,
     /// Kind of the owner.
     pub kind: Arc<str>,
     /// Name of the owner.

@@ -31,6 +31,7 @@ pub(super) struct WrittenMeta {
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default, expecting = "an object")]
 struct WrittenOwner {
+    api_version: Option<Text>,
     kind: Option<Text>,
     name: Option<Text>,
     uid: Option<Text>,
@@ -65,6 +66,7 @@ impl From<WrittenOwner> for Owner {
     fn from(written: WrittenOwner) -> Self {
         let text = |text: Option<Text>| text.unwrap_or_default().0;
         Self {
+            api_version: text(written.api_version),
             kind: text(written.kind),
             name: text(written.name),
             uid: text(written.uid),

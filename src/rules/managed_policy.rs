@@ -117,9 +117,9 @@ fn owners(case: &Case<'_>, before: &[Owner], after: &[Owner]) -> Vec<Finding> {
     gone.map(|owner| Finding {
         reason: format!("the owner reference to OpenBaoCluster `{}` was removed or changed", owner.name),
         help: format!(
-            "put the owner reference back under metadata.ownerReferences:\n- apiVersion: openbao.org/v1alpha1\n  \
-             kind: OpenBaoCluster\n  name: {}\n  uid: {}\n  controller: {}",
-            owner.name, owner.uid, owner.controller
+            "put the owner reference back under metadata.ownerReferences:\n- apiVersion: {}\n  kind: OpenBaoCluster\n  \
+             name: {}\n  uid: {}\n  controller: {}",
+            owner.api_version, owner.name, owner.uid, owner.controller
         ),
         ..case.finding(Code::Obp104, Level::Deny, "metadata.ownerReferences")
     })

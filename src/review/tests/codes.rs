@@ -110,6 +110,7 @@ fn obp103_a_managed_policy_is_deleted_with_its_cluster_only() {
 #[test]
 fn obp104_a_managed_policy_keeps_its_aim_its_labels_and_its_owner() {
     let owner = Owner {
+        api_version: "openbao.org/v1alpha1".into(),
         kind: "OpenBaoCluster".into(),
         name: "bao".into(),
         uid: "1".into(),
@@ -119,6 +120,17 @@ fn obp104_a_managed_policy_keeps_its_aim_its_labels_and_its_owner() {
     let no_owner = found(&updated(&plain(), OWN, before.clone(), fact(own())));
     assert_eq!(
         no_owner,
+        [row(Obp104, Deny, "metadata.ownerReferences", "")]
+    );
+    // The same kind of another group is nobody's owner.
+    let other_group = edited(|own| {
+        own.meta.owners = vec![Owner {
+            api_version: "example.org/v1".into(),
+            ..owner.clone()
+        }];
+    });
+    assert_eq!(
+        found(&updated(&plain(), OWN, before.clone(), other_group)),
         [row(Obp104, Deny, "metadata.ownerReferences", "")]
     );
     let unlabelled = edited(|own| {

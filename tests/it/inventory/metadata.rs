@@ -94,6 +94,7 @@ fn only_metadata_that_rules_look_at_is_kept() {
     assert_eq!(
         meta.owners,
         [Owner {
+            api_version: "openbao.org/v1alpha1".into(),
             kind: "OpenBaoCluster".into(),
             name: "bao".into(),
             uid: "1".into(),

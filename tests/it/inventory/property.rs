@@ -101,6 +101,7 @@ prop_compose! {
         egress in prop::collection::vec(any_rule(), 0..3),
     ) -> Policy {
         let owners = owner.into_iter().map(|name| Owner {
+            api_version: "openbao.org/v1alpha1".into(),
             kind: "OpenBaoCluster".into(),
             uid: name.clone(),
             name,
