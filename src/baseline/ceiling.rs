@@ -50,13 +50,22 @@ impl Ceiling {
     /// An entry that holds all of the region by itself. An entry for listed namespaces can only
     /// hold pods of namespaces that it lists, so those of one of them are all to look at.
     pub fn holder(&self, region: &Region) -> Option<&Entry> {
-        let listed = match &region.peer {
+        let candidates = self.listed(region).iter().chain(&self.rest);
+        let mut entries = candidates.filter_map(|at| self.entries.get(*at));
+        entries.find(|entry| region.is_subset(&entry.region))
+    }
+
+    /// How many entries [`holder`](Self::holder) may have to look at.
+    pub fn candidates(&self, region: &Region) -> usize {
+        self.listed(region).len() + self.rest.len()
+    }
+
+    fn listed(&self, region: &Region) -> &[usize] {
+        let names = match &region.peer {
             PeerSet::Pods { namespaces, .. } => namespaces.namespace_names(),
             PeerSet::V4(_) | PeerSet::V6(_) => None,
         };
-        let first = listed.and_then(|names| self.by_namespace.get(names.first()?));
-        let candidates = first.into_iter().flatten().chain(&self.rest);
-        let mut entries = candidates.filter_map(|at| self.entries.get(*at));
-        entries.find(|entry| region.is_subset(&entry.region))
+        let first = names.and_then(|names| self.by_namespace.get(names.first()?));
+        first.map_or(&[], Vec::as_slice)
     }
 }

@@ -29,17 +29,26 @@ use std::sync::Arc;
 use super::label::LabelSet;
 use super::region::{PeerSet, Region};
 
-/// Work that a proof may still do, in split nodes.
+/// Work that proofs may still do, in split nodes and in covers looked at. All proofs of one review
+/// share it, so that many of them cost no more than one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
     limit: u32,
     used: u32,
+    looks: u64,
 }
+
+/// Covers that may be looked at for each split node of the limit: a node costs what its covers do.
+const LOOKS: u64 = 20;
 
 impl Budget {
     /// A budget of `limit` split nodes.
     pub const fn new(limit: u32) -> Self {
-        Self { limit, used: 0 }
+        Self {
+            limit,
+            used: 0,
+            looks: 0,
+        }
     }
 
     /// Split nodes used so far.
@@ -47,8 +56,14 @@ impl Budget {
         self.used
     }
 
+    /// Counts `covers` that are compared with an area; false where that is too much.
+    pub const fn look(&mut self, covers: usize) -> bool {
+        self.looks = self.looks.saturating_add(covers as u64);
+        self.looks <= LOOKS * self.limit as u64
+    }
+
     fn spend(&mut self, covers: &[&Region]) -> Result<(), Exhausted> {
-        if self.used >= self.limit {
+        if self.used >= self.limit || !self.look(covers.len()) {
             return Err(Exhausted {
                 keys: keys_of(covers),
             });

@@ -1,6 +1,7 @@
 //! The review of a NetworkPolicy write: one case for each zone that is judged.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::sync::Arc;
 
 use super::level::WriterClass;
@@ -9,6 +10,7 @@ use super::request::{Edit, Operation, Request};
 use super::world::World;
 use crate::baseline::{ClusterPerimeter, Pods, Selected, ZonePerimeter};
 use crate::inventory::{Fact, Kind, ObjectRef, Policy};
+use crate::perimeter::cover::Budget;
 use crate::perimeter::rule::Rule;
 use crate::rules::case::{Case, State};
 use crate::rules::certificate::{self, Certificate};
@@ -53,9 +55,10 @@ pub(super) fn findings(
         ));
     }
     findings.extend(neighbours(world, edit));
+    let budget = Cell::new(Budget::new(world.posture.proof_budget));
     for cluster in perimeters {
         let cluster = with_observed(world, class, cluster, edit);
-        findings.extend(of_cluster(world, request, &cluster, edit));
+        findings.extend(of_cluster(world, request, &cluster, edit, &budget));
     }
     findings
 }
@@ -145,6 +148,7 @@ fn of_cluster(
     request: &Request,
     cluster: &ClusterPerimeter,
     edit: &Edit<Policy>,
+    budget: &Cell<Budget>,
 ) -> Vec<Finding> {
     let managed = cluster.managed(&edit.object.name);
     if managed.is_some() && request.operation == Operation::Delete && may_go(world, cluster) {
@@ -152,7 +156,7 @@ fn of_cluster(
     }
     let judged = cluster.zones.iter().filter(|zone| is_judged(zone, managed));
     judged
-        .flat_map(|zone| of_zone(world, request, cluster, zone, edit))
+        .flat_map(|zone| of_zone(world, request, cluster, zone, edit, budget))
         .collect()
 }
 
@@ -163,8 +167,11 @@ pub(super) fn certificates(world: &World, edit: &Edit<Policy>) -> Vec<Certificat
         perimeters.flat_map(|cluster| cluster.zones.iter().map(move |zone| (cluster, zone)));
     let judged =
         zones.filter(|(cluster, zone)| is_judged(zone, cluster.managed(&edit.object.name)));
+    let budget = Cell::new(Budget::new(world.posture.proof_budget));
     judged
-        .flat_map(|(cluster, zone)| certificate::certificates(&case(world, cluster, zone, edit)))
+        .flat_map(|(cluster, zone)| {
+            certificate::certificates(&case(world, cluster, zone, edit, &budget))
+        })
         .collect()
 }
 
@@ -190,8 +197,9 @@ fn of_zone(
     cluster: &ClusterPerimeter,
     zone: &ZonePerimeter,
     edit: &Edit<Policy>,
+    budget: &Cell<Budget>,
 ) -> Vec<Finding> {
-    let case = case(world, cluster, zone, edit);
+    let case = case(world, cluster, zone, edit, budget);
     let managed = cluster.managed(&edit.object.name);
     let is_managed = managed.is_some_and(|managed| managed.pods == zone.pods);
     let mut findings = core_connection_cut::check(&case);
@@ -213,6 +221,7 @@ pub(super) fn case<'a>(
     cluster: &'a ClusterPerimeter,
     zone: &'a ZonePerimeter,
     edit: &'a Edit<Policy>,
+    budget: &'a Cell<Budget>,
 ) -> Case<'a> {
     let name = &edit.object.name;
     let is_edited = |policy: &&Selected| policy.name == *name && !name.is_empty();
@@ -248,5 +257,6 @@ pub(super) fn case<'a>(
             .collect(),
         before,
         after: state(&edit.after),
+        budget,
     }
 }

@@ -4,6 +4,7 @@
 //! had, policyTypes or the podSelector. What the user added stays. What opens too much is never
 //! mutated away; the validating webhook refuses it.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use super::level::WriterClass;
@@ -14,6 +15,7 @@ use super::world::World;
 use crate::baseline::{ClusterPerimeter, Entry, ZonePerimeter};
 use crate::inventory::{Fact, Policy};
 use crate::perimeter::Direction;
+use crate::perimeter::cover::Budget;
 use crate::perimeter::rule::Rule;
 use crate::rules::core_connection_cut;
 
@@ -134,7 +136,8 @@ fn dropped<'a>(
         after: Some(Fact::Read(Arc::new(fixed.clone()))),
         ..edit.clone()
     };
-    let mut case = case(world, cluster, zone, &edit);
+    let budget = Cell::new(Budget::new(world.posture.proof_budget));
+    let mut case = case(world, cluster, zone, &edit, &budget);
     case.others.clear();
     let entry_of = |entry: &Entry, direction: Direction| {
         zone.floor(direction)

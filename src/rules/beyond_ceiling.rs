@@ -15,14 +15,22 @@ pub fn check(case: &Case<'_>) -> Vec<Finding> {
     };
     let mut findings = Vec::new();
     for direction in Direction::ALL {
-        let rules = after.rules[direction as usize].iter().enumerate();
-        for (at, rule) in rules.filter(|(_, rule)| !is_held(case, direction, rule)) {
-            match beyond(case, direction, at, rule) {
+        for (at, rule) in after.rules[direction as usize].iter().enumerate() {
+            let found = match is_held(case, direction, rule) {
+                Ok(true) => continue,
+                Ok(false) => beyond(case, direction, at, rule),
+                Err(exhausted) => Err(exhausted),
+            };
+            match found {
                 Ok(Some((level, piece))) => {
                     findings.push(finding(case, direction, at, level, &piece));
                 }
                 Ok(None) => {}
-                Err(exhausted) => findings.push(case.undecided("the ceiling", &exhausted)),
+                Err(exhausted) => {
+                    // Nothing is left for the rules after it either.
+                    findings.push(case.undecided("the ceiling", &exhausted));
+                    break;
+                }
             }
         }
     }
@@ -31,9 +39,15 @@ pub fn check(case: &Case<'_>) -> Vec<Finding> {
 
 /// Whether each region of a rule lies in one entry of the ceiling: nearly all do, and no proof is
 /// needed then.
-fn is_held(case: &Case<'_>, direction: Direction, rule: &SelectedRule) -> bool {
-    let mut regions = rule.may.iter();
-    regions.all(|region| case.zone.holder(direction, region).is_some())
+fn is_held(case: &Case<'_>, direction: Direction, rule: &SelectedRule) -> Result<bool, Exhausted> {
+    let ceiling = &case.zone.ceiling[direction as usize];
+    for region in &rule.may {
+        case.look(ceiling.candidates(region))?;
+        if ceiling.holder(region).is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The part of a rule that is beyond the ceiling. New harm denies; what the old policy already let

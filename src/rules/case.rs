@@ -1,5 +1,7 @@
 //! One write of a policy, held against one zone of one cluster.
 
+use std::cell::Cell;
+
 use crate::baseline::{ClusterPerimeter, Selected, ZonePerimeter};
 use crate::inventory::{ObjectRef, Policy};
 use crate::perimeter::cover::{Budget, Exhausted, all_uncovered, uncovered};
@@ -35,6 +37,8 @@ pub struct Case<'a> {
     pub before: State<'a>,
     /// The policy after the write.
     pub after: State<'a>,
+    /// Work that the proofs of the review may still do, all together.
+    pub budget: &'a Cell<Budget>,
 }
 
 /// Which moment is meant.
@@ -83,22 +87,39 @@ impl Case<'_> {
             .collect())
     }
 
+    /// Counts covers that are compared with an area.
+    pub fn look(&self, covers: usize) -> Result<(), Exhausted> {
+        let mut budget = self.budget.get();
+        let enough = budget.look(covers);
+        self.budget.set(budget);
+        let keys = std::collections::BTreeSet::new();
+        if enough {
+            Ok(())
+        } else {
+            Err(Exhausted { keys })
+        }
+    }
+
     /// The first part of `area` that none of `covers` holds.
     pub fn outside(&self, area: &Region, covers: &[&Region]) -> Result<Option<Region>, Exhausted> {
+        self.look(weight(covers))?;
         // Nearly always one cover holds it all, and nothing has to be written out.
         if covers.iter().any(|cover| area.is_subset(cover)) {
             return Ok(None);
         }
-        uncovered(&self.written_out(area, covers), covers, &mut self.budget())
+        let mut budget = self.budget.get();
+        let found = uncovered(&self.written_out(area, covers), covers, &mut budget);
+        self.budget.set(budget);
+        found
     }
 
     /// All parts of `area` that none of `covers` holds.
     pub fn all_outside(&self, area: &Region, covers: &[&Region]) -> Result<Vec<Region>, Exhausted> {
-        all_uncovered(&self.written_out(area, covers), covers, &mut self.budget())
-    }
-
-    const fn budget(&self) -> Budget {
-        Budget::new(self.posture.proof_budget)
+        self.look(weight(covers))?;
+        let mut budget = self.budget.get();
+        let found = all_uncovered(&self.written_out(area, covers), covers, &mut budget);
+        self.budget.set(budget);
+        found
     }
 
     /// What the zone knows of the keys on which the covers differ has to stand in the area itself.
@@ -138,6 +159,12 @@ impl Case<'_> {
             ..self.finding(Code::Obp402, Level::Deny, "spec")
         }
     }
+}
+
+/// What it takes to compare an area with covers: each by each of its subject's keys.
+fn weight(covers: &[&Region]) -> usize {
+    let keys = |cover: &&Region| 1 + cover.subject.constrained().count();
+    covers.iter().map(keys).sum()
 }
 
 /// All connections of a part of the zone.

@@ -374,3 +374,25 @@ fn obp403_nothing_is_allowed_while_the_facts_are_missing() {
         WriterClass::Everyone
     );
 }
+
+#[test]
+fn obp402_many_hard_proofs_of_a_review_share_one_budget() {
+    // Fourteen small policies leave 2^14 pieces of the zone open once the managed one is gone, and
+    // each core connection would be held against all of them.
+    let pair = |at: usize| {
+        let keys = ["a", "b"].map(
+            |key| json!({"key": format!("topology.kubernetes.io/{key}{at}"), "operator": "Exists"}),
+        );
+        policy(
+            &format!("pair-{at}"),
+            &json!({"podSelector": {"matchExpressions": keys}, "policyTypes": ["Ingress", "Egress"]}),
+        )
+    };
+    let pairs: Vec<_> = (0..14).map(pair).collect();
+    let gone = policy_request(tenant(), OWN, Some(fact(own())), None);
+    let codes = denied(&review(&plain_with(&pairs), &gone));
+    assert!(
+        codes.contains(&Obp103) && codes.contains(&Obp402),
+        "{codes:?}"
+    );
+}

@@ -9,6 +9,7 @@ use std::sync::{Arc, LazyLock};
 
 use crate::baseline::{Ceiling, ClusterPerimeter, Entry, Pods, ROWS, Selected, ZonePerimeter};
 use crate::inventory::{Kind, ObjectRef, Policy};
+use crate::perimeter::cover::Budget;
 use crate::perimeter::point::{At, PolicyView, is_isolated, is_let_through, rule_passes};
 use crate::perimeter::rule::Rule;
 use crate::perimeter::tests::dice::{Dice, hold, instances};
@@ -120,6 +121,7 @@ impl Write {
                 policy: self.after.as_deref(),
                 selected: state(&self.after),
             },
+            budget: &std::cell::Cell::new(Budget::new(Posture::default().proof_budget)),
         })
     }
 

@@ -13,8 +13,13 @@ use crate::rules::{Code, Finding, Level};
 /// One finding for each declared rule that exposes the port; what was exposed before warns.
 pub fn check(declaration: &Declaration<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
+    let raft = PortSet::number(Protocol::Tcp, declaration.posture.cluster_port);
+    let peers = raft_peers(declaration, &raft);
+    let own: Vec<&Region> = peers.iter().collect();
+    let known: Vec<&Region> = own.iter().copied().chain(declaration.known()).collect();
+    let mut budget = Budget::new(declaration.posture.proof_budget);
     for rule in &declaration.after {
-        match exposed(declaration, rule) {
+        match exposed(rule, &raft, (&own, &known), &mut budget) {
             Ok(Some((level, piece))) => findings.push(finding(declaration, rule, level, &piece)),
             Ok(None) => {}
             Err(exhausted) => findings.push(declaration.undecided(&rule.path, &exhausted)),
@@ -24,16 +29,14 @@ pub fn check(declaration: &Declaration<'_>) -> Vec<Finding> {
 }
 
 fn exposed(
-    declaration: &Declaration<'_>,
     rule: &DeclaredRule,
+    raft: &PortSet,
+    (own, known): (&[&Region], &[&Region]),
+    budget: &mut Budget,
 ) -> Result<Option<(Level, Region)>, Exhausted> {
-    let raft = PortSet::number(Protocol::Tcp, declaration.posture.cluster_port);
-    let peers = raft_peers(declaration, &raft);
-    let own: Vec<&Region> = peers.iter().collect();
-    let known: Vec<&Region> = own.iter().copied().chain(declaration.known()).collect();
     let mut old = None;
     for region in rule.surest_first() {
-        let ports = region.ports.intersect(&raft);
+        let ports = region.ports.intersect(raft);
         if ports.is_empty() {
             continue;
         }
@@ -41,11 +44,10 @@ fn exposed(
             ports,
             ..region.clone()
         };
-        let mut budget = Budget::new(declaration.posture.proof_budget);
-        let Some(piece) = uncovered(&area, &own, &mut budget)? else {
+        let Some(piece) = uncovered(&area, own, budget)? else {
             continue;
         };
-        match uncovered(&area, &known, &mut budget)? {
+        match uncovered(&area, known, budget)? {
             Some(new) => return Ok(Some((Level::Deny, new))),
             None => old = old.or(Some((Level::Warn, piece))),
         }
