@@ -106,6 +106,8 @@ pub struct Caps {
     pub values: usize,
     /// Different label keys in all selectors of the policy.
     pub label_keys: usize,
+    /// Rules and trusted peers that an OpenBaoCluster declares in one direction.
+    pub declared: usize,
 }
 
 impl Default for Caps {
@@ -117,6 +119,7 @@ impl Default for Caps {
             requirements: 64,
             values: 1_000,
             label_keys: 128,
+            declared: 1_000,
         }
     }
 }

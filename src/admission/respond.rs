@@ -18,7 +18,7 @@ use crate::rules::{Code, Finding, Level};
 /// a line, and the API server cuts long lists.
 pub const WARNINGS: usize = 10;
 
-/// Causes that one refusal carries; the message has all findings.
+/// Causes that one refusal carries, of findings in the order of the message.
 pub const CAUSES: usize = 100;
 
 #[derive(Serialize)]

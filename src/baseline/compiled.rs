@@ -260,7 +260,19 @@ impl ZonePerimeter {
                 ..selected
             }));
         }
-        let unreadable = facts.policies.iter().filter(|(_, policy)| !usable(policy));
+        // Whom a policy selects is known of one that is only too large.
+        let may_select = |policy: &Fact<Policy>| {
+            policy.read().is_none_or(|policy| {
+                let pods = policy.pods.label_set();
+                pods.is_some_and(|pods| zone.select(&pods).is_some())
+            })
+        };
+        let unreadable = facts
+            .policies
+            .iter()
+            .filter(|(_, policy)| !usable(policy) && may_select(policy))
+            .map(|(name, _)| name.clone())
+            .collect();
         Self {
             pods,
             floor: Direction::ALL.map(|direction| match rendered {
@@ -271,7 +283,7 @@ impl ZonePerimeter {
                 .map(|direction| Ceiling::new(entries(pods, direction, row_facts, None))),
             rendered,
             selected,
-            unreadable: unreadable.map(|(name, _)| name.clone()).collect(),
+            unreadable,
             zone,
         }
     }

@@ -13,13 +13,28 @@ const WARNING_LENGTH: usize = 256;
 /// Characters of a reason that a warning shows at least.
 const LEAST_REASON: usize = 80;
 
-/// The message of a refusal: every finding that denies, with its connection and what to do.
+/// Bytes after which the message of a refusal only counts the findings that are left.
+const MESSAGE_LENGTH: usize = 64 * 1024;
+
+/// The message of a refusal: the findings that deny, with their connections and what to do.
 pub fn message(verdict: &Verdict) -> String {
-    let denied = verdict
+    let mut denied = verdict
         .findings
         .iter()
         .filter(|finding| finding.level == Level::Deny);
-    denied.map(long).collect::<Vec<_>>().join("\n")
+    let mut text = denied.next().map(long).unwrap_or_default();
+    while text.len() < MESSAGE_LENGTH {
+        let Some(finding) = denied.next() else {
+            return text;
+        };
+        text.push('\n');
+        text.push_str(&long(finding));
+    }
+    let left = denied.count();
+    if left > 0 {
+        let _ = write!(text, "\nand {left} more");
+    }
+    text
 }
 
 /// One finding in full, on several lines.

@@ -169,6 +169,17 @@ pub(super) fn refused(
 
 /// Everything that the limit has to say about the declared rules of one direction.
 pub fn limit(declaration: &Declaration<'_>) -> Vec<Finding> {
+    let (count, most) = (declaration.after.len(), declaration.posture.caps.declared);
+    if count > most {
+        // Their unions are not formed: the work grows faster than their number.
+        return vec![Finding {
+            reason: format!(
+                "{count} declared rules are more than can be proved; expected at most {most}"
+            ),
+            help: "merge rules with the same ports, or blocks that lie side by side".to_owned(),
+            ..declaration.finding(Code::Obp402, Level::Deny, "spec.network")
+        }];
+    }
     let mut findings = everyone::check(declaration);
     if declaration.direction == Direction::Ingress {
         findings.extend(raft_port::check(declaration));

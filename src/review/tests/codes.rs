@@ -396,3 +396,22 @@ fn obp402_many_hard_proofs_of_a_review_share_one_budget() {
         "{codes:?}"
     );
 }
+
+#[test]
+fn a_message_of_many_findings_counts_the_rest() {
+    let rule =
+        |at| json!({"from": [{"podSelector": {"matchLabels": {"app": format!("client-{at}")}}}]});
+    let rules: Vec<Value> = (0..1_000).map(rule).collect();
+    let verdict = created(
+        &plain(),
+        "many",
+        &json!({"podSelector": {}, "ingress": rules}),
+    );
+    let message = crate::review::render::message(&verdict);
+    assert!(
+        message.len() < 70_000 && message.ends_with(" more"),
+        "{}",
+        message.len()
+    );
+    assert_eq!(verdict.findings.len(), 1_000);
+}

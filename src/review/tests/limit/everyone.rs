@@ -7,7 +7,7 @@ use super::{
     FIRST_EGRESS, FIRST_INGRESS, FIRST_PEER, NAME, api, asks, block, blocks, changed, declared,
     egress, from_bao, https, ingress, namespace, to_bao,
 };
-use crate::rules::Code::{Obp302, Obp305, Obp306};
+use crate::rules::Code::{Obp302, Obp305, Obp306, Obp402};
 use crate::rules::Level::{Deny, Warn};
 
 /// The 22 blocks that hold every IPv4 address but loopback and link-local ones.
@@ -276,4 +276,17 @@ fn what_was_open_before_warns_and_a_further_block_denies() {
     let codes: Vec<_> = declared(&named).into_iter().map(|found| found.0).collect();
     assert!(codes.contains(&Obp302), "{codes:?}");
     assert!(!codes.contains(&Obp306), "{codes:?}");
+}
+
+#[test]
+fn more_declared_rules_than_can_be_proved_are_refused() {
+    let most = crate::posture::Caps::default().declared;
+    let rules = |count| {
+        let rule = ingress(&json!([namespace("monitoring")]), &api());
+        let rules = rule["ingressRules"].as_array().cloned().unwrap_or_default();
+        json!({"ingressRules": rules.into_iter().cycle().take(count).collect::<Vec<_>>()})
+    };
+    assert_eq!(declared(&rules(most)), []);
+    let refused = row(Obp402, Deny, "spec.network", "");
+    assert_eq!(declared(&rules(most + 1)), [refused]);
 }
