@@ -58,12 +58,7 @@ fn beyond(
     at: usize,
     rule: &SelectedRule,
 ) -> Result<Option<(Level, Region)>, Exhausted> {
-    let ceiling: Vec<&Region> = case
-        .zone
-        .ceiling(direction)
-        .iter()
-        .map(|entry| &entry.region)
-        .collect();
+    let ceiling = case.ceiling(direction);
     let Some(piece) = first_outside(case, rule, &ceiling)? else {
         return Ok(None);
     };

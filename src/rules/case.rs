@@ -100,6 +100,12 @@ impl Case<'_> {
         }
     }
 
+    /// The regions that may be open in one direction.
+    pub fn ceiling(&self, direction: Direction) -> Vec<&Region> {
+        let entries = self.zone.ceiling(direction).iter();
+        entries.map(|entry| &entry.region).collect()
+    }
+
     /// The first part of `area` that none of `covers` holds.
     pub fn outside(&self, area: &Region, covers: &[&Region]) -> Result<Option<Region>, Exhausted> {
         self.look(weight(covers))?;

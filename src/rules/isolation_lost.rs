@@ -39,12 +39,7 @@ fn lost(case: &Case<'_>, direction: Direction) -> Result<Option<Region>, Exhaust
 
 /// A connection that is open now and that the ceiling does not permit; `None` where it permits all.
 fn newly_open(case: &Case<'_>, direction: Direction, piece: &Region) -> Option<Region> {
-    let ceiling: Vec<&Region> = case
-        .zone
-        .ceiling(direction)
-        .iter()
-        .map(|entry| &entry.region)
-        .collect();
+    let ceiling = case.ceiling(direction);
     let mut open = everything(&piece.subject).into_iter();
     open.find_map(|area| case.outside(&area, &ceiling).ok().flatten())
 }
