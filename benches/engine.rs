@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use criterion::Criterion;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use openbao_perimeter::admission::{Admission, Point};
+use openbao_perimeter::code::Door;
 use openbao_perimeter::inventory::{Change, Fact, Kind, ObjectRef, Policy, Snapshot, read};
 use openbao_perimeter::perimeter::cover::{Budget, uncovered};
 use openbao_perimeter::perimeter::label::Values;
@@ -124,6 +125,7 @@ fn create(policy: Fact<Policy>) -> Request {
     Request {
         operation: Operation::Create,
         writer,
+        door: Door::Webhook,
         subject: Subject::Policy(edit),
     }
 }

@@ -21,10 +21,15 @@ pub use compiled::{
     ClusterPerimeter, Entry, Selected, SelectedRule, ZonePerimeter, compile, rendered,
 };
 pub use expand::{Expansion, Facts, expand};
-pub use managed::{CLUSTER_LABEL, MANAGED_LABELS, Pods, managed_policy, selector, zone};
+pub use managed::{
+    CLUSTER_LABEL, COMPONENT_LABEL, JOB_COMPONENTS, MANAGED_LABELS, NAME_LABEL, OPERATOR_NAME,
+    managed_policy, selector, zone,
+};
 pub use table::ROWS;
 
 use crate::perimeter::Direction;
+pub use crate::posture::Pods;
+use crate::posture::{Edition, Posture};
 
 /// Whether a row belongs to the floor or only to the ceiling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +45,8 @@ pub enum Standing {
 pub enum Renderer {
     /// The operator, in its managed policy.
     Operator,
+    /// The operator's own installation, by Helm or kustomize.
+    Installation,
     /// Nobody: it is permitted, and a policy of somebody else may open it.
     Nobody,
 }
@@ -61,10 +68,26 @@ pub enum Peers {
     EveryoneForIngress,
     /// The namespaces of the setting for health checks.
     HealthNamespaces,
+    /// The namespace `kube-system`, whatever is declared or set.
+    KubeSystem,
     /// The DNS namespace, and each of `spec.network.dnsEndpointIPs`.
     Dns,
-    /// The API server's Service address and endpoint addresses.
+    /// The API server's block or first Service address, and its declared endpoint addresses.
     ApiServer,
+    /// Further addresses of the API server's Service, as in a dual-stack cluster.
+    FurtherApiServers,
+    /// The API server's endpoint addresses of the settings, for the operator's own pods.
+    ApiServerEndpoints,
+    /// Everyone, where the settings name no endpoint addresses of the API server.
+    EveryoneWithoutEndpoints,
+    /// The pods of every OpenBao cluster, in any namespace.
+    OpenBaoPods,
+    /// Namespaces with the labels of those that scrape metrics.
+    MetricsNamespaces,
+    /// Everyone.
+    Everyone,
+    /// What the platform's owner permits for every perimeter.
+    Platform,
     /// Every address, for a Development cluster that declares no egress rule.
     DevelopmentAddresses,
     /// `spec.network.ingressRules` or `egressRules` as written.
@@ -76,14 +99,20 @@ pub enum Peers {
 pub enum RowPorts {
     /// The API port, 8200/TCP by default.
     Api,
+    /// The API port, and that of the metrics listener where it is on.
+    ApiAndMetrics,
+    /// The ports of the setting for health checks.
+    Health,
+    /// These TCP ports.
+    Tcp(&'static [u16]),
+    /// Every port of every protocol.
+    All,
     /// API and Raft ports, 8200 and 8201/TCP by default.
     ApiAndRaft,
     /// 53/UDP and 53/TCP.
     Dns,
     /// 443/TCP for the Service address, 6443/TCP for each endpoint address.
     ApiServer,
-    /// 443/TCP.
-    Https,
     /// As the declaration says.
     AsWritten,
 }
@@ -91,8 +120,10 @@ pub enum RowPorts {
 /// One row of the allowlist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// Stable name.
+    /// Stable name; in one edition no two rows of a zone and direction share it.
     pub id: &'static str,
+    /// The editions that have the row.
+    pub editions: &'static [Edition],
     /// Whose connections.
     pub pods: Pods,
     /// Direction, seen from those pods.
@@ -107,4 +138,16 @@ pub struct Row {
     pub renderer: Renderer,
     /// Why it is there, for people: completes "needed for …" or "permitted for …".
     pub reason: &'static str,
+}
+
+/// The rows of one zone and direction in the edition that holds, in rendered order.
+pub fn rows(
+    pods: Pods,
+    direction: Direction,
+    posture: &Posture,
+) -> impl Iterator<Item = &'static Row> {
+    let edition = posture.baseline;
+    ROWS.iter().filter(move |row| {
+        row.pods == pods && row.direction == direction && row.editions.contains(&edition)
+    })
 }

@@ -3,12 +3,13 @@
 //!
 //! The way of a request: [`server`] → [`admission`] → [`inventory::Snapshot`] →
 //! [`review::review`] → [`audit`]. The pure side ([`perimeter`], [`inventory`], [`baseline`],
-//! [`rules`], [`review`], [`posture`]) has no async, clock, environment, files or network.
+//! [`rules`], [`review`], [`posture`], [`code`]) has no async, clock, environment, files or network.
 
 pub mod admission;
 pub mod audit;
 pub mod baseline;
 pub mod cli;
+pub mod code;
 pub mod inventory;
 pub mod perimeter;
 pub mod posture;

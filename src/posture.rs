@@ -7,7 +7,7 @@
     clippy::disallowed_types
 )]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -16,22 +16,32 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use serde::Deserialize;
 
+use crate::code::{Code, Door, Level};
+use crate::perimeter::Direction;
+use crate::perimeter::rule::Rule;
+
 /// Which edition of the operator's allowlist holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Edition {
+    /// The documentation before 0.1: operators up to 3 January 2026.
+    Classic,
     /// The 0.1.0 documentation.
     #[default]
     V01,
+    /// The newest operator.
+    Next,
 }
 
 impl Edition {
-    /// All editions.
-    pub const ALL: [Self; 1] = [Self::V01];
+    /// All editions, the oldest first.
+    pub const ALL: [Self; 3] = [Self::Classic, Self::V01, Self::Next];
 
     /// The name in settings.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Classic => "classic",
             Self::V01 => "v0.1",
+            Self::Next => "next",
         }
     }
 }
@@ -44,7 +54,7 @@ impl fmt::Display for Edition {
 
 /// A baseline name that does not exist.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected one of `v0.1`, found `{0}`")]
+#[error("expected one of `classic`, `v0.1`, `next`, found `{0}`")]
 pub struct UnknownEdition(String);
 
 impl FromStr for Edition {
@@ -55,6 +65,61 @@ impl FromStr for Edition {
             .into_iter()
             .find(|edition| edition.as_str() == text)
             .ok_or_else(|| UnknownEdition(text.to_owned()))
+    }
+}
+
+/// The groups of pods whose connections are judged, each with a perimeter of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pods {
+    /// OpenBao servers and whatever else carries the four labels and is no job.
+    Workload,
+    /// Backup, restore and snapshot jobs.
+    Jobs,
+    /// The operator's own pods.
+    Controller,
+}
+
+impl Pods {
+    /// All.
+    pub const ALL: [Self; 3] = [Self::Workload, Self::Jobs, Self::Controller];
+
+    /// The zone in settings and tables.
+    pub const fn zone(self) -> &'static str {
+        match self {
+            Self::Workload => "workload",
+            Self::Jobs => "jobs",
+            Self::Controller => "controller",
+        }
+    }
+}
+
+/// A rule that the platform's owner permits for every perimeter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlatformRule {
+    /// Whose connections.
+    pub zones: BTreeSet<Pods>,
+    /// Direction, seen from those pods.
+    pub direction: Direction,
+    /// The rule; a podSelector alone means pods of the judged pods' own namespace.
+    pub rule: Rule,
+    /// Where it stands in the settings, for explanations: `review.platform[0].ingress[0]`.
+    pub path: Arc<str>,
+}
+
+/// The levels that the platform's owner gives to rules, in place of their own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Levels(BTreeMap<(Code, Door), Level>);
+
+impl Levels {
+    /// Gives a rule a level at one door.
+    pub fn set(&mut self, code: Code, door: Door, level: Level) {
+        self.0.insert((code, door), level);
+    }
+
+    /// The level of a rule at a door; `None` where the rule keeps its own.
+    pub fn of(&self, code: Code, door: Door) -> Option<Level> {
+        self.0.get(&(code, door)).copied()
     }
 }
 
@@ -133,14 +198,29 @@ pub struct Posture {
     pub operator_namespace: Arc<str>,
     /// Usernames whose writes are the operator's.
     pub operator_accounts: BTreeSet<String>,
+    /// What floor and ceiling findings about the operator's own writes do, at most.
+    pub operator_level: Level,
+    /// Levels that differ from the rules' own.
+    pub levels: Levels,
+    /// What is permitted for every perimeter.
+    pub platform: Vec<PlatformRule>,
     /// API server addresses, where a cluster does not declare `apiServerCIDR`; before the
     /// addresses of the Service `default/kubernetes`.
     pub api_server_addresses: Vec<IpAddr>,
+    /// Addresses of API server endpoints that the operator's pods reach on 6443; where none are
+    /// named, any address is permitted there on that port.
+    pub api_server_endpoints: Vec<IpAddr>,
     /// Label keys that others add to OpenBao pods at run time: exact keys, or patterns with one
     /// `*` that stands for any text.
     pub runtime_label_keys: Vec<Arc<str>>,
-    /// Namespaces that may reach 8200 for health checks.
+    /// Namespaces that may reach the OpenBao pods for health checks.
     pub health_namespaces: Vec<Arc<str>>,
+    /// Ports for those health checks, TCP; empty stands for the API port.
+    pub health_ports: Vec<u16>,
+    /// Namespaces in which a cluster's DNS is expected.
+    pub dns_namespaces: Vec<Arc<str>>,
+    /// Labels of the namespaces that scrape the operator's metrics.
+    pub metrics_namespace_labels: BTreeMap<Arc<str>, Arc<str>>,
     /// Port of the OpenBao API.
     pub api_port: u16,
     /// Port of Raft.
@@ -190,12 +270,19 @@ impl Default for Posture {
                 account("openbao-operator-controller"),
                 account("openbao-operator-provisioner"),
             ]),
+            operator_level: Level::Warn,
+            levels: Levels::default(),
+            platform: Vec::new(),
             api_server_addresses: Vec::new(),
+            api_server_endpoints: Vec::new(),
             runtime_label_keys: RUNTIME_LABEL_KEYS
                 .iter()
                 .map(|key| Arc::from(*key))
                 .collect(),
             health_namespaces: vec!["kube-system".into()],
+            health_ports: Vec::new(),
+            dns_namespaces: vec!["kube-system".into()],
+            metrics_namespace_labels: [("metrics".into(), "enabled".into())].into(),
             api_port: 8200,
             cluster_port: 8201,
             widths: Widths::default(),

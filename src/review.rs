@@ -35,7 +35,7 @@ pub fn review(world: &World, request: &Request) -> Verdict {
         Subject::Policy(edit) => policy::findings(world, request, class, edit),
         Subject::Cluster(edit) => cluster::findings(world, edit),
     };
-    Verdict::new(level::settle(request, class, findings))
+    Verdict::new(level::settle(&world.posture, request, class, findings))
 }
 
 /// The verdict while the facts are not complete or too old: refused, except for writers whom no
@@ -47,6 +47,7 @@ pub fn not_ready(posture: &Posture, request: &Request) -> Verdict {
     };
     let class = WriterClass::of(&request.writer, posture);
     Verdict::new(level::settle(
+        posture,
         request,
         class,
         vec![input::not_ready(object)],

@@ -10,7 +10,6 @@ pub mod ambiguous_cidr;
 pub mod beyond_ceiling;
 pub mod case;
 pub mod certificate;
-pub mod code;
 pub mod core_connection_cut;
 pub mod declaration;
 pub mod existing_policy;
@@ -19,7 +18,7 @@ pub mod input;
 pub mod isolation_lost;
 pub mod managed_policy;
 pub mod size;
-mod text;
+pub mod text;
 
-pub use code::Code;
-pub use finding::{Finding, Level};
+pub use crate::code::{Code, Level};
+pub use finding::{Finding, Harm};

@@ -13,6 +13,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
+use crate::code::UnknownCode;
 use crate::posture::{Edition, Posture, UnknownEdition};
 use crate::telemetry::Format;
 
@@ -137,6 +138,15 @@ pub enum SettingsError {
     /// `baseline` names no edition.
     #[error("cannot use the setting `baseline`")]
     Baseline(#[from] UnknownEdition),
+    /// `review.levels` names no rule.
+    #[error("cannot use the setting `review.levels`")]
+    Code(#[source] UnknownCode),
+    /// `review.platform` has a rule that no NetworkPolicy could have.
+    #[error("cannot use the setting `review.platform`: {problem}")]
+    Platform {
+        /// Where and what.
+        problem: String,
+    },
     /// `tls: files` without the files.
     #[error("expected the settings `cert` and `key` with `tls: files`, found `{found}`")]
     Certificate {
@@ -257,8 +267,10 @@ impl Settings {
             api_server_addresses: self.api_server_addresses.clone(),
             ..default
         };
-        let review = self.review.iter();
-        Ok(review.fold(posture, |posture, review| review.apply(posture)))
+        match &self.review {
+            Some(review) => review.apply(posture),
+            None => Ok(posture),
+        }
     }
 
     /// What the server is told.
@@ -297,8 +309,10 @@ impl Settings {
     }
 }
 
+mod platform;
 mod review;
 #[cfg(test)]
 mod tests;
 
-pub use review::ReviewSettings;
+pub use platform::PlatformSettings;
+pub use review::{LevelSetting, ReviewSettings};

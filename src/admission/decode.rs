@@ -11,6 +11,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::envelope::Envelope;
+use crate::code::Door;
 use crate::inventory::{Cluster, Fact, Kind, Malformed, Meta, ObjectRef, Policy, Unreadable, read};
 use crate::review::{Edit, Operation, Request, Subject, Writer};
 
@@ -55,6 +56,7 @@ pub fn decode(envelope: &Envelope<'_>) -> Decoded {
                 .map(ToString::to_string)
                 .collect(),
         },
+        door: Door::Webhook,
         subject,
     })
 }

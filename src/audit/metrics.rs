@@ -14,7 +14,6 @@ use prometheus_client::registry::Registry;
 
 use super::Record;
 use crate::inventory::{Kind, Snapshot};
-use crate::rules::Level;
 
 /// The content type of [`Metrics::text`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -192,11 +191,7 @@ impl Metrics {
         self.unreplayed
             .inc_by(u64::try_from(record.unreplayed).unwrap_or(u64::MAX));
         for (code, level) in &record.findings {
-            let level = match level {
-                Level::Deny => "deny",
-                Level::Warn => "warn",
-            };
-            let code = code.as_str();
+            let (code, level) = (code.as_str(), level.as_str());
             self.findings
                 .get_or_create(&FindingLabels { code, level })
                 .inc();

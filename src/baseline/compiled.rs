@@ -7,7 +7,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::{
-    Ceiling, Facts, Pods, ROWS, Renderer, Row, Standing, expand, managed_policy, selector, zone,
+    Ceiling, Facts, Pods, Renderer, Row, Standing, expand, managed_policy, rows, selector, zone,
 };
 use crate::inventory::size::too_large;
 use crate::inventory::{Cluster, Fact, Kind, Meta, NamespaceFacts, ObjectRef, Policy};
@@ -146,10 +146,10 @@ pub struct ZonePerimeter {
     pub unreadable: Vec<Arc<str>>,
 }
 
-/// The perimeter of one cluster.
+/// The perimeter of one cluster, or of the operator's own pods.
 #[derive(Clone, Debug)]
 pub struct ClusterPerimeter {
-    /// Which cluster.
+    /// Which cluster; for the operator's pods, their Namespace.
     pub object: ObjectRef,
     /// Whether the cluster is being deleted.
     pub deleting: bool,
@@ -157,17 +157,20 @@ pub struct ClusterPerimeter {
     pub zones: Vec<ZonePerimeter>,
 }
 
-/// The perimeters of all clusters of a namespace.
+/// The perimeters of all clusters of the namespace `name`, and of the operator's pods where it is
+/// the operator's.
 pub fn compile(
+    name: &str,
     facts: &NamespaceFacts,
     posture: &Posture,
     api_server: &[IpAddr],
 ) -> Vec<ClusterPerimeter> {
-    facts
-        .clusters
-        .values()
-        .map(|cluster| ClusterPerimeter::of(cluster, facts, posture, api_server, &[]))
-        .collect()
+    let clusters = facts.clusters.values();
+    let clusters =
+        clusters.map(|cluster| ClusterPerimeter::of(cluster, facts, posture, api_server, &[]));
+    let operator = (name == &*posture.operator_namespace)
+        .then(|| ClusterPerimeter::of_operator(facts, posture, api_server));
+    clusters.chain(operator).collect()
 }
 
 impl ClusterPerimeter {
@@ -192,7 +195,7 @@ impl ClusterPerimeter {
                 OtherKeys::Free,
             ),
         };
-        let stored = Pods::ALL
+        let stored = Pods::of_cluster(posture.baseline)
             .iter()
             .filter_map(|pods| stored_policy(*pods, &cluster, facts)?.read());
         let observed: Vec<Rule> = stored
@@ -205,9 +208,10 @@ impl ClusterPerimeter {
             api_server,
             observed: &observed,
         };
-        let zones = Pods::ALL
-            .map(|pods| ZonePerimeter::of(pods, &row_facts, facts, knowledge))
-            .into();
+        let zones = Pods::of_cluster(posture.baseline)
+            .iter()
+            .map(|pods| ZonePerimeter::of(*pods, &row_facts, facts, knowledge))
+            .collect();
         let object = ObjectRef {
             kind: Kind::OpenBaoCluster,
             namespace: cluster.meta.namespace.clone(),
@@ -220,8 +224,45 @@ impl ClusterPerimeter {
         }
     }
 
+    /// The perimeter of the operator's own pods. Nobody renders it: it is judged where policies
+    /// isolate those pods.
+    fn of_operator(facts: &NamespaceFacts, posture: &Posture, api_server: &[IpAddr]) -> Self {
+        let namespace = &posture.operator_namespace;
+        let nothing_declared = Cluster {
+            meta: Meta {
+                namespace: namespace.clone(),
+                ..Meta::default()
+            },
+            ..Cluster::default()
+        };
+        let row_facts = Facts {
+            cluster: &nothing_declared,
+            posture,
+            api_server,
+            observed: &[],
+        };
+        let zone = ZonePerimeter::of(Pods::Controller, &row_facts, facts, OtherKeys::Free);
+        Self {
+            object: ObjectRef {
+                kind: Kind::Namespace,
+                namespace: "".into(),
+                name: namespace.clone(),
+            },
+            deleting: false,
+            zones: vec![zone],
+        }
+    }
+
+    /// Whether it is that of a cluster, which can declare more; the operator's own pods have none.
+    pub fn is_cluster(&self) -> bool {
+        self.object.kind == Kind::OpenBaoCluster
+    }
+
     /// The zone whose managed policy has this name.
     pub fn managed(&self, policy: &str) -> Option<&ZonePerimeter> {
+        if !self.is_cluster() {
+            return None;
+        }
         let pods = managed_policy(&self.object.name, policy)?;
         self.zones.iter().find(|zone| zone.pods == pods)
     }
@@ -232,18 +273,20 @@ fn stored_policy<'a>(
     cluster: &Cluster,
     facts: &'a NamespaceFacts,
 ) -> Option<&'a Fact<Policy>> {
-    facts
-        .policies
-        .get(pods.policy_name(&cluster.meta.name).as_str())
+    let name = pods.policy_name(&cluster.meta.name)?;
+    facts.policies.get(name.as_str())
 }
 
 impl ZonePerimeter {
     fn of(pods: Pods, row_facts: &Facts<'_>, facts: &NamespaceFacts, knowledge: OtherKeys) -> Self {
         let cluster = row_facts.cluster;
         let zone = zone(pods, cluster, row_facts.posture, knowledge);
-        let rendered = cluster
-            .is_rendered()
-            .then(|| Arc::new(rendered(pods, row_facts)));
+        let rendered = if cluster.is_rendered() {
+            rendered(pods, row_facts).map(Arc::new)
+        } else {
+            None
+        };
+        let has_floor = cluster.is_rendered();
         let usable = |policy: &&Fact<Policy>| {
             let read = policy.read();
             read.is_some_and(|policy| too_large(policy, &row_facts.posture.caps).is_empty())
@@ -275,9 +318,12 @@ impl ZonePerimeter {
             .collect();
         Self {
             pods,
-            floor: Direction::ALL.map(|direction| match rendered {
-                Some(_) => entries(pods, direction, row_facts, Some(Standing::Required)),
-                None => Vec::new(),
+            floor: Direction::ALL.map(|direction| {
+                if has_floor {
+                    entries(pods, direction, row_facts, Some(Standing::Required))
+                } else {
+                    Vec::new()
+                }
             }),
             ceiling: Direction::ALL
                 .map(|direction| Ceiling::new(entries(pods, direction, row_facts, None))),
@@ -313,8 +359,8 @@ fn entries(
     facts: &Facts<'_>,
     only: Option<Standing>,
 ) -> Vec<Entry> {
-    let rows =
-        rows(pods, direction).filter(|row| only.is_none_or(|standing| row.standing == standing));
+    let rows = rows(pods, direction, facts.posture);
+    let rows = rows.filter(|row| only.is_none_or(|standing| row.standing == standing));
     let namespace = &facts.cluster.meta.namespace;
     let of_row = |row: &'static Row| {
         let expansions = expand(row, facts).into_iter();
@@ -333,22 +379,19 @@ fn entries(
     rows.flat_map(of_row).collect()
 }
 
-fn rows(pods: Pods, direction: Direction) -> impl Iterator<Item = &'static Row> {
-    ROWS.iter()
-        .filter(move |row| row.pods == pods && row.direction == direction)
-}
-
 /// The managed policy as the operator renders it: rows in table order, declared rules verbatim.
-pub fn rendered(pods: Pods, facts: &Facts<'_>) -> Policy {
+/// `None` for pods that it renders none for.
+pub fn rendered(pods: Pods, facts: &Facts<'_>) -> Option<Policy> {
     let cluster = facts.cluster;
-    let name = pods.policy_name(&cluster.meta.name);
+    let name = pods.policy_name(&cluster.meta.name)?;
     let rules = |direction: Direction| {
-        let rows = rows(pods, direction).filter(|row| row.renderer == Renderer::Operator);
+        let rows = rows(pods, direction, facts.posture);
+        let rows = rows.filter(|row| row.renderer == Renderer::Operator);
         rows.flat_map(|row| expand(row, facts))
             .map(|expansion| expansion.rule)
             .collect()
     };
-    Policy {
+    Some(Policy {
         meta: Meta {
             namespace: cluster.meta.namespace.clone(),
             name: name.into(),
@@ -361,5 +404,5 @@ pub fn rendered(pods: Pods, facts: &Facts<'_>) -> Policy {
         policy_types: Some(Direction::ALL.to_vec()),
         ingress: rules(Direction::Ingress),
         egress: rules(Direction::Egress),
-    }
+    })
 }

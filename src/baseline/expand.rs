@@ -1,11 +1,10 @@
 //! Rows made into rules for one cluster.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::managed::{infra_labels, lifecycle_pods};
+use super::managed::{infra_labels, lifecycle_pods, openbao_labels};
 use super::{Peers, Row, RowPorts};
 use crate::inventory::{Cluster, Profile};
 use crate::perimeter::Direction;
@@ -13,10 +12,13 @@ use crate::perimeter::address::Cidr;
 use crate::perimeter::rule::{Operator, Peer, PortEntry, Rule, Selector};
 use crate::posture::Posture;
 
+/// Where a cluster's DNS is unless somebody says otherwise.
+const KUBE_SYSTEM: &str = "kube-system";
+
 /// What a row's rules depend on.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
-    /// The cluster.
+    /// The cluster; for the controller zone one that declares nothing, in the operator's namespace.
     pub cluster: &'a Cluster,
     /// The settings.
     pub posture: &'a Posture,
@@ -27,12 +29,12 @@ pub struct Facts<'a> {
     pub observed: &'a [Rule],
 }
 
-/// One rule of a row, and the declared field it comes from.
+/// One rule of a row, and the field it comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expansion {
     /// The rule.
     pub rule: Rule,
-    /// Field path in the OpenBaoCluster, for declared rows.
+    /// Field path in the OpenBaoCluster, for declared rows; in the settings, for the platform's.
     pub declared: Option<String>,
 }
 
@@ -45,19 +47,29 @@ pub fn expand(row: &Row, facts: &Facts<'_>) -> Vec<Expansion> {
             &network.trusted_ingress_peers,
             |peer| Rule {
                 peers: vec![peer.clone()],
-                ports: ports(row.ports, facts.posture),
+                ports: ports(row.ports, facts),
             },
         ),
+        Peers::Platform => platform(row, facts.posture),
         Peers::Declared => match row.direction {
             Direction::Ingress => declared("ingressRules", &network.ingress_rules, Rule::clone),
             Direction::Egress => declared("egressRules", &network.egress_rules, Rule::clone),
         },
         Peers::ApiServer => plain(api_server(facts)),
-        Peers::Dns => plain(dns(facts)),
+        Peers::FurtherApiServers => plain(further_addresses(facts)),
+        Peers::Dns => plain(dns(row, facts)),
+        Peers::ApiServerEndpoints => {
+            let endpoints = facts.posture.api_server_endpoints.iter();
+            let rule = |address: &IpAddr| Rule {
+                peers: vec![block(Cidr::host(*address))],
+                ports: ports(row.ports, facts),
+            };
+            plain(endpoints.map(rule).collect())
+        }
         _ => {
             let rule = |peers| Rule {
                 peers,
-                ports: ports(row.ports, facts.posture),
+                ports: ports(row.ports, facts),
             };
             plain(peers(row, facts).map(rule).into_iter().collect())
         }
@@ -70,6 +82,20 @@ fn plain(rules: Vec<Rule>) -> Vec<Expansion> {
         .map(|rule| Expansion {
             rule,
             declared: None,
+        })
+        .collect()
+}
+
+/// What the platform's owner permits in this zone and direction.
+fn platform(row: &Row, posture: &Posture) -> Vec<Expansion> {
+    let rules = posture.platform.iter();
+    rules
+        .filter(|permitted| {
+            permitted.direction == row.direction && permitted.zones.contains(&row.pods)
+        })
+        .map(|permitted| Expansion {
+            rule: permitted.rule.clone(),
+            declared: Some(permitted.path.to_string()),
         })
         .collect()
 }
@@ -117,12 +143,35 @@ fn peers(row: &Row, facts: &Facts<'_>) -> Option<Vec<Peer>> {
             other.map(|other| vec![namespace(other)])
         }
         Peers::EveryoneForIngress => cluster.ingress_enabled.then(Vec::new),
+        Peers::Everyone => Some(Vec::new()),
+        Peers::EveryoneWithoutEndpoints => {
+            let unknown = facts.posture.api_server_endpoints.is_empty();
+            unknown.then(Vec::new)
+        }
+        Peers::KubeSystem => Some(vec![namespace(KUBE_SYSTEM)]),
+        Peers::OpenBaoPods => Some(vec![Peer::Pods {
+            namespaces: Some(Selector::default()),
+            pods: Some(Selector::labels(openbao_labels())),
+        }]),
+        Peers::MetricsNamespaces => {
+            let labels = &facts.posture.metrics_namespace_labels;
+            let labels = Selector {
+                labels: labels.clone(),
+                expressions: Vec::new(),
+            };
+            (!labels.labels.is_empty()).then(|| {
+                vec![Peer::Pods {
+                    namespaces: Some(labels),
+                    pods: None,
+                }]
+            })
+        }
         Peers::HealthNamespaces => {
             let all: Vec<Peer> = facts
                 .posture
                 .health_namespaces
                 .iter()
-                .map(namespace)
+                .map(|name| namespace(name))
                 .collect();
             (!all.is_empty()).then_some(all)
         }
@@ -135,37 +184,51 @@ fn peers(row: &Row, facts: &Facts<'_>) -> Option<Vec<Peer>> {
             ];
             applies.then(|| every.map(|net| block(Cidr::from_net(net))).to_vec())
         }
-        Peers::TrustedPeers | Peers::Declared | Peers::ApiServer | Peers::Dns => None,
+        Peers::TrustedPeers
+        | Peers::Declared
+        | Peers::ApiServer
+        | Peers::FurtherApiServers
+        | Peers::ApiServerEndpoints
+        | Peers::Platform
+        | Peers::Dns => None,
     }
 }
 
-fn ports(ports: RowPorts, posture: &Posture) -> Vec<PortEntry> {
+fn ports(ports: RowPorts, facts: &Facts<'_>) -> Vec<PortEntry> {
+    let posture = facts.posture;
+    let api = PortEntry::tcp(posture.api_port);
     match ports {
-        RowPorts::Api => vec![PortEntry::tcp(posture.api_port)],
-        RowPorts::ApiAndRaft => vec![
-            PortEntry::tcp(posture.api_port),
-            PortEntry::tcp(posture.cluster_port),
-        ],
+        RowPorts::Api => vec![api],
+        RowPorts::ApiAndMetrics => {
+            let metrics = facts.cluster.metrics_port.map(PortEntry::tcp);
+            std::iter::once(api).chain(metrics).collect()
+        }
+        RowPorts::ApiAndRaft => vec![api, PortEntry::tcp(posture.cluster_port)],
+        RowPorts::Health if posture.health_ports.is_empty() => vec![api],
+        RowPorts::Health => tcp(&posture.health_ports),
+        RowPorts::Tcp(numbers) => tcp(numbers),
         RowPorts::Dns => vec![PortEntry::udp(53), PortEntry::tcp(53)],
-        RowPorts::Https => vec![PortEntry::tcp(443)],
-        RowPorts::ApiServer | RowPorts::AsWritten => Vec::new(),
+        RowPorts::ApiServer | RowPorts::AsWritten | RowPorts::All => Vec::new(),
     }
 }
 
-fn dns(facts: &Facts<'_>) -> Vec<Rule> {
+fn tcp(numbers: &[u16]) -> Vec<PortEntry> {
+    numbers.iter().map(|port| PortEntry::tcp(*port)).collect()
+}
+
+fn dns(row: &Row, facts: &Facts<'_>) -> Vec<Rule> {
     let network = &facts.cluster.network;
-    let kube_system = Arc::from("kube-system");
-    let default = network.dns_namespace.as_ref().unwrap_or(&kube_system);
+    let home = network.dns_namespace.as_deref().unwrap_or(KUBE_SYSTEM);
     let endpoints = network
         .dns_endpoints
         .iter()
         .flatten()
         .map(|address| block(Cidr::host(*address)));
-    std::iter::once(namespace(default))
+    std::iter::once(namespace(home))
         .chain(endpoints)
         .map(|peer| Rule {
             peers: vec![peer],
-            ports: ports(RowPorts::Dns, facts.posture),
+            ports: ports(row.ports, facts),
         })
         .collect()
 }
@@ -176,21 +239,15 @@ fn api_server(facts: &Facts<'_>) -> Vec<Rule> {
         peers: vec![block(cidr)],
         ports: vec![PortEntry::tcp(port)],
     };
-    let addresses = [&facts.posture.api_server_addresses[..], facts.api_server];
-    let known = addresses
-        .into_iter()
-        .find(|addresses| !addresses.is_empty());
-    let mut rules: Vec<Rule> = match (&network.api_server_cidr, known) {
+    let first = known_addresses(facts).first();
+    let mut rules: Vec<Rule> = match (&network.api_server_cidr, first) {
         (Some(Ok(cidr)), _) => {
             let masked = cidr
                 .canonical()
                 .map_or_else(|| cidr.clone(), Cidr::from_net);
             vec![rule(masked, 443)]
         }
-        (_, Some(addresses)) => addresses
-            .iter()
-            .map(|address| rule(Cidr::host(*address), 443))
-            .collect(),
+        (_, Some(address)) => vec![rule(Cidr::host(*address), 443)],
         _ => facts
             .observed
             .iter()
@@ -208,6 +265,31 @@ fn api_server(facts: &Facts<'_>) -> Vec<Rule> {
     rules
 }
 
+/// Addresses of the API server's Service, where the cluster declares none: of the settings, else as
+/// the Service itself has them.
+fn known_addresses<'a>(facts: &Facts<'a>) -> &'a [IpAddr] {
+    let set = &facts.posture.api_server_addresses;
+    if set.is_empty() {
+        facts.api_server
+    } else {
+        set
+    }
+}
+
+/// The addresses beyond the first, which is the only one that the operator renders.
+fn further_addresses(facts: &Facts<'_>) -> Vec<Rule> {
+    if facts.cluster.network.api_server_cidr.is_some() {
+        return Vec::new();
+    }
+    let further = known_addresses(facts).iter().skip(1);
+    further
+        .map(|address| Rule {
+            peers: vec![block(Cidr::host(*address))],
+            ports: vec![PortEntry::tcp(443)],
+        })
+        .collect()
+}
+
 /// Whether a rule can be the API server's where no address of it is known: one address, 443/TCP.
 fn is_single_address_https(rule: &Rule) -> bool {
     let host = |net: IpNet| net.prefix_len() == net.max_prefix_len();
@@ -223,7 +305,7 @@ fn own_pods(pods: Selector) -> Peer {
     }
 }
 
-fn namespace(name: &Arc<str>) -> Peer {
+fn namespace(name: &str) -> Peer {
     Peer::Pods {
         namespaces: Some(Selector::namespace(name)),
         pods: None,

@@ -7,40 +7,43 @@ use crate::inventory::{Cluster, Labels};
 use crate::perimeter::label::Values;
 use crate::perimeter::rule::{Operator, Selector};
 use crate::perimeter::zone::{OtherKeys, Zone};
-use crate::posture::Posture;
+use crate::posture::{Edition, Pods, Posture};
 
+/// The label by which the operator's pods are known.
+pub const NAME_LABEL: &str = "app.kubernetes.io/name";
+/// The value of that label.
+pub const OPERATOR_NAME: &str = "openbao-operator";
 /// The label that every pod of a cluster carries.
 pub const CLUSTER_LABEL: &str = "openbao.org/cluster";
-const COMPONENT_LABEL: &str = "openbao.org/component";
+/// The label that tells what a pod of a cluster does.
+pub const COMPONENT_LABEL: &str = "openbao.org/component";
 const BACKUP_TYPE_LABEL: &str = "openbao.org/backup-type";
 /// The four labels by which the operator knows what it manages.
 pub const MANAGED_LABELS: [&str; 4] = [
     "app.kubernetes.io/instance",
     "app.kubernetes.io/managed-by",
-    "app.kubernetes.io/name",
+    NAME_LABEL,
     CLUSTER_LABEL,
 ];
-const JOB_COMPONENTS: [&str; 3] = ["backup", "restore", "upgrade-snapshot"];
+/// The values of that label on the pods of the jobs zone.
+pub const JOB_COMPONENTS: [&str; 3] = ["backup", "restore", "upgrade-snapshot"];
 const BACKUP_TYPES: [&str; 3] = ["scheduled", "manual", "pre-upgrade"];
 
-/// The groups of a cluster's pods that have a policy of their own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Pods {
-    /// OpenBao servers and whatever else carries the four labels and is no job.
-    Workload,
-    /// Backup, restore and snapshot jobs.
-    Jobs,
-}
-
 impl Pods {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Workload, Self::Jobs];
+    /// The zones of each cluster: before 0.1 its jobs were outside any restriction.
+    pub const fn of_cluster(edition: Edition) -> &'static [Self] {
+        match edition {
+            Edition::Classic => &[Self::Workload],
+            Edition::V01 | Edition::Next => &[Self::Workload, Self::Jobs],
+        }
+    }
 
-    /// The name of the managed policy.
-    pub fn policy_name(self, cluster: &str) -> String {
+    /// The name of the managed policy; `None` for pods that have none.
+    pub fn policy_name(self, cluster: &str) -> Option<String> {
         match self {
-            Self::Workload => format!("{cluster}-network-policy"),
-            Self::Jobs => format!("{cluster}-jobs-network-policy"),
+            Self::Workload => Some(format!("{cluster}-network-policy")),
+            Self::Jobs => Some(format!("{cluster}-jobs-network-policy")),
+            Self::Controller => None,
         }
     }
 
@@ -49,6 +52,7 @@ impl Pods {
         match self {
             Self::Workload => "OpenBao",
             Self::Jobs => "backup and restore",
+            Self::Controller => "operator",
         }
     }
 }
@@ -63,12 +67,18 @@ pub fn managed_policy(cluster: &str, policy: &str) -> Option<Pods> {
     }
 }
 
+/// The labels that the pods of every cluster share.
+pub(super) fn openbao_labels() -> [(&'static str, &'static str); 2] {
+    let [_, managed_by, name, _] = MANAGED_LABELS;
+    [(managed_by, OPERATOR_NAME), (name, "openbao")]
+}
+
 /// The four labels with their values.
 pub(super) fn infra_labels(cluster: &str) -> [(&'static str, &str); 4] {
     let [instance, managed_by, name, cluster_label] = MANAGED_LABELS;
     [
         (instance, cluster),
-        (managed_by, "openbao-operator"),
+        (managed_by, OPERATOR_NAME),
         (name, "openbao"),
         (cluster_label, cluster),
     ]
@@ -83,6 +93,7 @@ pub fn selector(pods: Pods, cluster: &str) -> Selector {
             &JOB_COMPONENTS,
         ),
         Pods::Jobs => lifecycle_pods(cluster, &JOB_COMPONENTS),
+        Pods::Controller => Selector::labels([(NAME_LABEL, OPERATOR_NAME)]),
     }
 }
 
@@ -94,6 +105,10 @@ pub(super) fn lifecycle_pods(cluster: &str, components: &[&str]) -> Selector {
 /// The labels that pods of the group can carry. `knowledge` says what is assumed of keys that
 /// nothing is known about.
 pub fn zone(pods: Pods, cluster: &Cluster, posture: &Posture, knowledge: OtherKeys) -> Zone {
+    if pods == Pods::Controller {
+        let known = [(NAME_LABEL, Values::one_of([OPERATOR_NAME]))];
+        return Zone::new(known, Vec::new(), OtherKeys::Free);
+    }
     let name = &*cluster.meta.name;
     let mut known: Vec<(Arc<str>, Values)> = Vec::new();
     for (key, value) in infra_labels(name) {
@@ -122,6 +137,7 @@ pub fn zone(pods: Pods, cluster: &Cluster, posture: &Posture, knowledge: OtherKe
             ));
             vec![&cluster.job_labels]
         }
+        Pods::Controller => Vec::new(),
     };
     add_declared(&mut known, &extra);
     Zone::new(known, posture.runtime_label_keys.clone(), knowledge)

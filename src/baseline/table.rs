@@ -1,19 +1,31 @@
-//! The rows. Sources: the operator's network-security documentation for 0.1.0 and its rendering
-//! code, rule numbers I1 to I8 (workload ingress), O1 to O6 (workload egress), J1 to J6 (jobs).
+//! The rows. Sources: the operator's network-security documentation and its rendering code, rule
+//! numbers I1 to I8 (workload ingress), O1 to O6 (workload egress), J1 to J6 (jobs).
 
 use super::Peers::{
-    ApiServer, ClusterPods, Declared, DevelopmentAddresses, Dns, EveryoneForIngress,
-    GatewayNamespace, HealthNamespaces, LifecycleJobs, OperatorPods, TrustedPeers,
+    ApiServer, ApiServerEndpoints, ClusterPods, Declared, DevelopmentAddresses, Dns, Everyone,
+    EveryoneForIngress, EveryoneWithoutEndpoints, FurtherApiServers, GatewayNamespace,
+    HealthNamespaces, KubeSystem, LifecycleJobs, MetricsNamespaces, OpenBaoPods, OperatorPods,
+    Platform, TrustedPeers,
 };
-use super::Pods::{Jobs, Workload};
-use super::Renderer::{Nobody, Operator};
+use super::Pods::{Controller, Jobs, Workload};
+use super::Renderer::{Installation, Nobody, Operator};
+use super::RowPorts::{self, All, Api, ApiAndMetrics, ApiAndRaft, AsWritten, Health, Tcp};
 use super::Standing::{Permitted, Required};
-use super::{Peers, Pods, Renderer, Row, RowPorts, Standing};
+use super::{Peers, Pods, Renderer, Row, Standing};
 use crate::perimeter::Direction::{self, Egress, Ingress};
+use crate::posture::Edition::{self, Classic, Next, V01};
+
+const EACH: &[Edition] = &[Classic, V01, Next];
+const OLD: &[Edition] = &[Classic];
+const V01_ONLY: &[Edition] = &[V01];
+const NEXT_ONLY: &[Edition] = &[Next];
+const BEFORE_NEXT: &[Edition] = &[Classic, V01];
+const SINCE_V01: &[Edition] = &[V01, Next];
 
 #[allow(clippy::too_many_arguments, reason = "one column of the table each")]
 const fn row(
     id: &'static str,
+    editions: &'static [Edition],
     pods: Pods,
     direction: Direction,
     peers: Peers,
@@ -24,6 +36,7 @@ const fn row(
 ) -> Row {
     Row {
         id,
+        editions,
         pods,
         direction,
         peers,
@@ -34,24 +47,48 @@ const fn row(
     }
 }
 
-/// The baseline `v0.1`, in rendered order.
+/// The allowlist of all editions, each zone and direction in rendered order.
 #[rustfmt::skip]
 pub const ROWS: &[Row] = &[
-    row("raft-peers-in",      Workload, Ingress, ClusterPods,          RowPorts::ApiAndRaft, Required,  Operator, "Raft and request forwarding between the cluster's pods"),
-    row("gateway",            Workload, Ingress, GatewayNamespace,     RowPorts::Api,        Permitted, Operator, "the declared Gateway's namespace"),
-    row("trusted-peers",      Workload, Ingress, TrustedPeers,         RowPorts::Api,        Permitted, Operator, "the declared trustedIngressPeers"),
-    row("operator-api",       Workload, Ingress, OperatorPods,         RowPorts::Api,        Required,  Operator, "the operator's probes, initialisation and upgrades"),
-    row("lifecycle-jobs",     Workload, Ingress, LifecycleJobs,        RowPorts::Api,        Required,  Operator, "the cluster's backup and restore jobs"),
-    row("ingress-controller", Workload, Ingress, EveryoneForIngress,   RowPorts::Api,        Permitted, Operator, "the declared Ingress"),
-    row("kube-system-health", Workload, Ingress, HealthNamespaces,     RowPorts::Api,        Permitted, Nobody,   "health checks from the configured namespaces"),
-    row("ingress-rules",      Workload, Ingress, Declared,             RowPorts::AsWritten,  Permitted, Operator, "the declared ingressRules"),
-    row("dns",                Workload, Egress,  Dns,                  RowPorts::Dns,        Required,  Operator, "DNS"),
-    row("api-server",         Workload, Egress,  ApiServer,            RowPorts::ApiServer,  Required,  Operator, "the Kubernetes API server (service registration, auto-join)"),
-    row("raft-peers-out",     Workload, Egress,  ClusterPods,          RowPorts::ApiAndRaft, Required,  Operator, "Raft and request forwarding between the cluster's pods"),
-    row("egress-rules",       Workload, Egress,  Declared,             RowPorts::AsWritten,  Permitted, Operator, "the declared egressRules"),
-    row("jobs-dns",           Jobs,     Egress,  Dns,                  RowPorts::Dns,        Required,  Operator, "DNS"),
-    row("openbao-api",        Jobs,     Egress,  ClusterPods,          RowPorts::Api,        Required,  Operator, "jobs that call the OpenBao API"),
-    row("jobs-api-server",    Jobs,     Egress,  ApiServer,            RowPorts::ApiServer,  Required,  Operator, "the Kubernetes API server"),
-    row("development-https",  Jobs,     Egress,  DevelopmentAddresses, RowPorts::Https,      Permitted, Operator, "object storage, while a Development cluster declares no egressRules"),
-    row("jobs-egress-rules",  Jobs,     Egress,  Declared,             RowPorts::AsWritten,  Permitted, Operator, "the declared egressRules"),
+    row("raft-peers-in",      EACH,        Workload, Ingress, ClusterPods,          ApiAndRaft,    Required,  Operator, "Raft and request forwarding between the cluster's pods"),
+    row("kube-system-health", OLD,         Workload, Ingress, KubeSystem,           All,           Permitted, Operator, "health checks from kube-system"),
+    row("gateway",            BEFORE_NEXT, Workload, Ingress, GatewayNamespace,     Api,           Permitted, Operator, "the declared Gateway's namespace"),
+    row("trusted-peers",      V01_ONLY,    Workload, Ingress, TrustedPeers,         Api,           Permitted, Operator, "the declared trustedIngressPeers"),
+    row("trusted-peers",      NEXT_ONLY,   Workload, Ingress, TrustedPeers,         ApiAndMetrics, Permitted, Operator, "the declared trustedIngressPeers"),
+    row("operator-api",       EACH,        Workload, Ingress, OperatorPods,         Api,           Required,  Operator, "the operator's probes, initialisation and upgrades"),
+    row("lifecycle-jobs",     EACH,        Workload, Ingress, LifecycleJobs,        Api,           Required,  Operator, "the cluster's backup and restore jobs"),
+    row("ingress-controller", BEFORE_NEXT, Workload, Ingress, EveryoneForIngress,   Api,           Permitted, Operator, "the declared Ingress"),
+    row("kube-system-health", V01_ONLY,    Workload, Ingress, HealthNamespaces,     Health,        Permitted, Nobody,   "health checks from the configured namespaces"),
+    row("ingress-rules",      EACH,        Workload, Ingress, Declared,             AsWritten,     Permitted, Operator, "the declared ingressRules"),
+    row("platform",           EACH,        Workload, Ingress, Platform,             AsWritten,     Permitted, Nobody,   "what the platform permits for every perimeter"),
+
+    row("dns",                OLD,         Workload, Egress,  KubeSystem,           RowPorts::Dns, Required,  Operator, "DNS"),
+    row("dns",                SINCE_V01,   Workload, Egress,  Dns,                  RowPorts::Dns, Required,  Operator, "DNS"),
+    row("api-server",         EACH,        Workload, Egress,  ApiServer,      RowPorts::ApiServer, Required,  Operator, "the Kubernetes API server (service registration, auto-join)"),
+    row("api-server-further", EACH     ,   Workload, Egress, FurtherApiServers, Tcp(&[443]),   Permitted, Nobody,   "further addresses of the API server's Service"),
+    row("raft-peers-out",     EACH,        Workload, Egress,  ClusterPods,          ApiAndRaft,    Required,  Operator, "Raft and request forwarding between the cluster's pods"),
+    row("egress-rules",       EACH,        Workload, Egress,  Declared,             AsWritten,     Permitted, Operator, "the declared egressRules"),
+    row("platform",           EACH,        Workload, Egress,  Platform,             AsWritten,     Permitted, Nobody,   "what the platform permits for every perimeter"),
+
+    row("platform",           SINCE_V01,   Jobs,     Ingress, Platform,             AsWritten,     Permitted, Nobody,   "what the platform permits for every perimeter"),
+    row("jobs-dns",           SINCE_V01,   Jobs,     Egress,  Dns,                  RowPorts::Dns, Required,  Operator, "DNS"),
+    row("openbao-api",        SINCE_V01,   Jobs,     Egress,  ClusterPods,          Api,           Required,  Operator, "jobs that call the OpenBao API"),
+    row("jobs-api-server",    SINCE_V01,   Jobs,     Egress,  ApiServer,      RowPorts::ApiServer, Required,  Operator, "the Kubernetes API server"),
+    row("jobs-api-server-further", SINCE_V01, Jobs, Egress, FurtherApiServers, Tcp(&[443]),   Permitted, Nobody,   "further addresses of the API server's Service"),
+    row("development-https",  SINCE_V01,   Jobs,     Egress,  DevelopmentAddresses, Tcp(&[443]),   Permitted, Operator, "object storage, while a Development cluster declares no egressRules"),
+    row("jobs-egress-rules",  SINCE_V01,   Jobs,     Egress,  Declared,             AsWritten,     Permitted, Operator, "the declared egressRules"),
+    row("platform",           SINCE_V01,   Jobs,     Egress,  Platform,             AsWritten,     Permitted, Nobody,   "what the platform permits for every perimeter"),
+
+    row("controller-metrics", EACH,      Controller, Ingress, MetricsNamespaces,    Tcp(&[8080, 8443]), Permitted, Installation, "scraping of the operator's metrics"),
+    row("controller-probes",  EACH,      Controller, Ingress, Everyone,             Tcp(&[8081]),  Permitted, Installation, "health probes of the operator"),
+    row("controller-webhook", EACH,      Controller, Ingress, Everyone,             Tcp(&[9443]),  Permitted, Nobody,   "admission webhooks of the operator"),
+    row("platform",           EACH,      Controller, Ingress, Platform,             AsWritten,     Permitted, Nobody,   "what the platform permits for every perimeter"),
+    row("controller-api-server",    EACH, Controller, Egress, ApiServer,      RowPorts::ApiServer, Required,  Nobody,   "the Kubernetes API server"),
+    row("controller-api-server-further", EACH, Controller, Egress, FurtherApiServers, Tcp(&[443]),   Permitted, Nobody,   "further addresses of the API server's Service"),
+    row("controller-api-endpoints", EACH, Controller, Egress, ApiServerEndpoints,   Tcp(&[6443]),  Required,  Nobody,   "the API server's endpoints"),
+    row("controller-api-endpoints-unknown", EACH, Controller, Egress, EveryoneWithoutEndpoints, Tcp(&[6443]), Permitted, Nobody, "the API server's endpoints, whose addresses nothing names"),
+    row("controller-dns",     EACH,      Controller, Egress,  KubeSystem,           RowPorts::Dns, Required,  Nobody,   "DNS"),
+    row("controller-openbao", EACH,      Controller, Egress,  OpenBaoPods,          Api,           Required,  Nobody,   "the OpenBao clusters that the operator runs"),
+    row("controller-webhooks-out", EACH, Controller, Egress,  Everyone,             Tcp(&[9443]),  Permitted, Nobody,   "admission webhooks"),
+    row("platform",           EACH,      Controller, Egress,  Platform,             AsWritten,     Permitted, Nobody,   "what the platform permits for every perimeter"),
 ];

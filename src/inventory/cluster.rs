@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::crd::{Gateway, NetworkConfig, OpenBaoClusterSpec};
+use super::crd::{Gateway, Metrics, NetworkConfig, OpenBaoClusterSpec};
 use super::rules::{self, FieldPath, Problems};
 use super::{Labels, Malformed, Meta};
 use crate::perimeter::address::Cidr;
@@ -58,9 +58,14 @@ pub struct Cluster {
     pub gateway_namespace: Option<Arc<str>>,
     /// `spec.ingress.enabled`.
     pub ingress_enabled: bool,
+    /// Port of the metrics listener, where it is on: 8202 by default.
+    pub metrics_port: Option<u16>,
     /// `spec.network`.
     pub network: Network,
 }
+
+/// Port of the metrics listener, where none is declared.
+const METRICS_PORT: u16 = 8202;
 
 /// The annotation of a cluster that the operator restores into; it renders no policies for it.
 pub const RESTORE_ORIGIN: &str = "openbao.org/restore-origin";
@@ -109,6 +114,10 @@ impl From<(Meta, OpenBaoClusterSpec)> for Cluster {
             job_labels,
             gateway_namespace,
             ingress_enabled: spec.ingress.and_then(|ingress| ingress.enabled) == Some(true),
+            metrics_port: spec
+                .observability
+                .and_then(|observability| observability.metrics)
+                .and_then(metrics_port),
             network: spec.network.map(Network::from).unwrap_or_default(),
             meta,
         }
@@ -158,6 +167,17 @@ impl From<NetworkConfig> for Network {
             ),
         }
     }
+}
+
+/// The port of the metrics listener: on where it says so, or says nothing and all nodes are scraped.
+fn metrics_port(metrics: Metrics) -> Option<u16> {
+    let listener = metrics.metrics_only_listener.unwrap_or_default();
+    let all_nodes = metrics.scrape_profile.as_deref() == Some("AllNodes");
+    let is_on = metrics.enabled == Some(true) && listener.enabled.unwrap_or(all_nodes);
+    is_on
+        .then(|| listener.port.map_or(Ok(METRICS_PORT), u16::try_from).ok())
+        .flatten()
+        .filter(|port| *port != 0)
 }
 
 fn gateway_namespace(gateway: Gateway, meta: &Meta) -> Arc<str> {

@@ -1,6 +1,9 @@
 //! The review of an OpenBaoCluster write: is what it declares additive-only, and which policies does
 //! it bring to bear.
 
+use std::sync::Arc;
+
+use super::policy::likewise;
 use super::replay;
 use super::request::Edit;
 use super::world::World;
@@ -8,6 +11,7 @@ use crate::baseline::ClusterPerimeter;
 use crate::inventory::{Cluster, Fact};
 use crate::perimeter::Direction;
 use crate::rules::declaration::{self, Declaration, api_server, malformed};
+use crate::rules::text::pods_of;
 use crate::rules::{Finding, Level, ambiguous_cidr, existing_policy, input};
 
 /// All findings about a cluster write.
@@ -50,9 +54,21 @@ fn brought_to_bear(world: &World, edit: &Edit<Cluster>) -> Vec<Finding> {
         return Vec::new();
     };
     let before = edit.before.as_ref().map(perimeter);
-    let pierced = existing_policy::check(&edit.object, &world.posture, before.as_ref(), &after)
-        .map(|(zone, policy, finding)| replay::of_existing(zone, policy, finding));
-    pierced
-        .chain(existing_policy::unjudged(&edit.object, &after))
-        .collect()
+    let mut pierced: Vec<(&Arc<str>, Finding)> = Vec::new();
+    for (zone, policy, finding) in
+        existing_policy::check(&edit.object, &world.posture, before.as_ref(), &after)
+    {
+        let finding = replay::of_existing(zone, policy, finding);
+        let mut known = pierced.iter_mut();
+        let same =
+            known.find(|(name, known)| **name == policy.name && known.level <= finding.level);
+        match same {
+            // One connection for each policy is enough to see what is wrong with it.
+            Some((_, known)) => likewise(known, &pods_of(&after, zone.pods)),
+            None => pierced.push((&policy.name, finding)),
+        }
+    }
+    let pierced = pierced.into_iter().map(|(_, finding)| finding);
+    let unjudged = existing_policy::unjudged(&edit.object, &after);
+    pierced.chain(unjudged).collect()
 }

@@ -2,7 +2,7 @@
 
 use super::request::{Operation, Request, Subject, Writer};
 use crate::posture::Posture;
-use crate::rules::{Code, Finding, Level};
+use crate::rules::{Code, Finding, Harm, Level};
 
 /// The classes of writers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,8 +39,10 @@ impl WriterClass {
     }
 }
 
-/// Findings with the level that they have for this writer and this write.
+/// Findings with the level that they have for this writer and this write; those that are off are
+/// left out.
 pub(super) fn settle(
+    posture: &Posture,
     request: &Request,
     class: WriterClass,
     findings: Vec<Finding>,
@@ -57,13 +59,28 @@ pub(super) fn settle(
     let settle = |finding: Finding| {
         // Managed labels and the owner reference are no part of the spec.
         let about_metadata = finding.code == Code::Obp104 && finding.path.starts_with("metadata");
-        let old_harm = unchanged && !about_metadata;
-        let level = if class == WriterClass::Operator || old_harm {
-            Level::Warn
-        } else {
-            finding.level
+        let old_harm = finding.harm == Harm::Known || (unchanged && !about_metadata);
+        let most = match class {
+            _ if old_harm => Level::Warn,
+            WriterClass::Operator if is_about_allowlist(finding.code) => posture.operator_level,
+            WriterClass::Operator => Level::Warn,
+            WriterClass::System | WriterClass::Everyone => Level::Deny,
         };
+        let set = posture.levels.of(finding.code, request.door);
+        // The strictest level comes first in order.
+        let level = set.unwrap_or(finding.level).max(most);
         Finding { level, ..finding }
     };
-    findings.into_iter().map(settle).collect()
+    let settled = findings.into_iter().map(settle);
+    settled
+        .filter(|finding| finding.level != Level::Off)
+        .collect()
+}
+
+/// Whether a rule is about the floor or the ceiling of policies.
+const fn is_about_allowlist(code: Code) -> bool {
+    matches!(
+        code,
+        Code::Obp101 | Code::Obp102 | Code::Obp103 | Code::Obp104 | Code::Obp201 | Code::Obp202
+    )
 }

@@ -9,6 +9,7 @@ use super::request::{Edit, Operation, Request, Subject, Writer};
 use super::review;
 use super::verdict::Verdict;
 use super::world::World;
+use crate::code::Door;
 use crate::inventory::{Cluster, Fact, Kind, Object, ObjectRef, Policy};
 use crate::rules::certificate::Certificate;
 
@@ -145,6 +146,7 @@ fn judge(
     let request = Request {
         operation,
         writer: writer.clone(),
+        door: Door::Check,
         subject,
     };
     Some(Judged {

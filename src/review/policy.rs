@@ -2,21 +2,23 @@
 
 use std::borrow::Cow;
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::level::WriterClass;
 use super::replay;
 use super::request::{Edit, Operation, Request};
 use super::world::World;
-use crate::baseline::{ClusterPerimeter, Pods, Selected, ZonePerimeter};
+use crate::baseline::{ClusterPerimeter, Selected, ZonePerimeter};
 use crate::inventory::{Fact, Kind, ObjectRef, Policy};
 use crate::perimeter::cover::Budget;
 use crate::perimeter::rule::Rule;
 use crate::rules::case::{Case, State};
 use crate::rules::certificate::{self, Certificate};
+use crate::rules::text::pods_of;
 use crate::rules::{
-    Finding, Level, ambiguous_cidr, beyond_ceiling, core_connection_cut, input, isolation_lost,
-    managed_policy, size,
+    Code, Finding, Level, ambiguous_cidr, beyond_ceiling, core_connection_cut, input,
+    isolation_lost, managed_policy, size,
 };
 
 /// All findings about a policy write.
@@ -72,11 +74,11 @@ fn neighbours(world: &World, edit: &Edit<Policy>) -> Vec<Finding> {
     let clusters = clusters
         .filter(|(_, cluster)| cluster.read().is_none())
         .map(|(name, _)| (Kind::OpenBaoCluster, name));
-    // Every zone of the namespace has found the same policies unusable.
-    let zone = world.perimeters(namespace).first();
-    let zone = zone.and_then(|cluster| cluster.zones.first());
-    let policies = zone.into_iter().flat_map(|zone| &zone.unreadable);
+    let zones = world.perimeters(namespace).iter();
+    let zones = zones.flat_map(|cluster| &cluster.zones);
+    let policies: BTreeSet<&Arc<str>> = zones.flat_map(|zone| &zone.unreadable).collect();
     let policies = policies
+        .into_iter()
         .filter(|name| **name != edit.object.name)
         .map(|name| (Kind::NetworkPolicy, name));
     let reference = |(kind, name): (Kind, &Arc<str>)| ObjectRef {
@@ -99,10 +101,9 @@ fn concerns(perimeters: &[ClusterPerimeter], edit: &Edit<Policy>) -> bool {
             .is_some_and(|pods| zone.zone.select(&pods).is_some()),
     };
     perimeters.iter().any(|cluster| {
-        let managed = cluster.managed(&edit.object.name);
-        let mut judged = cluster.zones.iter().filter(|zone| is_judged(zone, managed));
-        managed.is_some()
-            || judged.any(|zone| {
+        let mut zones = cluster.zones.iter();
+        cluster.managed(&edit.object.name).is_some()
+            || zones.any(|zone| {
                 edit.before
                     .iter()
                     .chain(&edit.after)
@@ -154,10 +155,39 @@ fn of_cluster(
     if managed.is_some() && request.operation == Operation::Delete && may_go(world, cluster) {
         return Vec::new();
     }
-    let judged = cluster.zones.iter().filter(|zone| is_judged(zone, managed));
-    judged
-        .flat_map(|zone| of_zone(world, request, cluster, zone, edit, budget))
-        .collect()
+    let mut findings = Vec::new();
+    for zone in &cluster.zones {
+        let of_zone = of_zone(world, request, cluster, zone, edit, budget);
+        merge(&mut findings, of_zone, &pods_of(cluster, zone.pods));
+    }
+    findings
+}
+
+/// Adds the findings of another zone. What the same rule does there too is told in one breath with
+/// what it does here: one connection proves it, and the way out is the same.
+fn merge(findings: &mut Vec<Finding>, others: Vec<Finding>, pods: &str) {
+    for other in others {
+        let same = findings.iter_mut().find(|known| {
+            let twice = matches!(
+                other.code,
+                Code::Obp102 | Code::Obp201 | Code::Obp202 | Code::Obp402
+            );
+            twice
+                && known.code == other.code
+                && known.path == other.path
+                && known.level <= other.level
+        });
+        match same {
+            Some(known) => likewise(known, pods),
+            None => findings.push(other),
+        }
+    }
+}
+
+/// Says that what was found is so for other pods as well.
+pub(super) fn likewise(finding: &mut Finding, pods: &str) {
+    finding.reason.push_str("; likewise for ");
+    finding.reason.push_str(pods);
 }
 
 /// What the acceptance of the written policy's rules rests on.
@@ -165,10 +195,8 @@ pub(super) fn certificates(world: &World, edit: &Edit<Policy>) -> Vec<Certificat
     let perimeters = world.perimeters(&edit.object.namespace).iter();
     let zones =
         perimeters.flat_map(|cluster| cluster.zones.iter().map(move |zone| (cluster, zone)));
-    let judged =
-        zones.filter(|(cluster, zone)| is_judged(zone, cluster.managed(&edit.object.name)));
     let budget = Cell::new(Budget::new(world.posture.proof_budget));
-    judged
+    zones
         .flat_map(|(cluster, zone)| {
             certificate::certificates(&case(world, cluster, zone, edit, &budget))
         })
@@ -184,11 +212,6 @@ fn may_go(world: &World, cluster: &ClusterPerimeter) -> bool {
         || namespace
             .and_then(Fact::read)
             .is_some_and(|namespace| namespace.terminating)
-}
-
-/// The workload zone is judged for every policy; the jobs zone for its own managed policy.
-fn is_judged(zone: &ZonePerimeter, managed: Option<&ZonePerimeter>) -> bool {
-    zone.pods == Pods::Workload || managed.is_some_and(|managed| managed.pods == zone.pods)
 }
 
 fn of_zone(

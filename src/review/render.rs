@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::verdict::Verdict;
-use crate::baseline::{CLUSTER_LABEL, MANAGED_LABELS};
+use crate::baseline::{CLUSTER_LABEL, MANAGED_LABELS, NAME_LABEL, OPERATOR_NAME};
 use crate::perimeter::connection::{Endpoint, LabelPairs};
 use crate::perimeter::{Connection, Direction};
 use crate::rules::{Code, Finding, Level};
@@ -137,10 +137,15 @@ fn is_managed(labels: &LabelPairs) -> bool {
 }
 
 fn protected_pod(labels: &LabelPairs) -> String {
-    let cluster = labels
-        .iter()
-        .find(|(key, _)| &**key == CLUSTER_LABEL)
-        .map_or("", |(_, value)| value);
+    let value = |asked: &str| {
+        let mut labels = labels.iter();
+        let found = labels.find(|(key, _)| &**key == asked);
+        found.map(|(_, value)| &**value)
+    };
+    let whose = match value(CLUSTER_LABEL) {
+        None if value(NAME_LABEL) == Some(OPERATOR_NAME) => "a pod of the operator".to_owned(),
+        cluster => format!("a pod of OpenBaoCluster `{}`", cluster.unwrap_or_default()),
+    };
     let telling = labels
         .iter()
         .filter(|(key, _)| !MANAGED_LABELS.contains(&&**key));
@@ -148,11 +153,8 @@ fn protected_pod(labels: &LabelPairs) -> String {
         .map(|(key, value)| format!("{key}={value}"))
         .collect();
     if telling.is_empty() {
-        format!("a pod of OpenBaoCluster `{cluster}`")
+        whose
     } else {
-        format!(
-            "a pod of OpenBaoCluster `{cluster}` labelled {}",
-            telling.join(",")
-        )
+        format!("{whose} labelled {}", telling.join(","))
     }
 }

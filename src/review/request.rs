@@ -1,5 +1,6 @@
 //! What is asked: who writes what.
 
+use crate::code::Door;
 use crate::inventory::{Cluster, Fact, ObjectRef, Policy};
 
 /// The operation on the object.
@@ -52,6 +53,8 @@ pub struct Request {
     pub operation: Operation,
     /// Writer.
     pub writer: Writer,
+    /// Where it is asked: rules may have another level there.
+    pub door: Door,
     /// Object.
     pub subject: Subject,
 }

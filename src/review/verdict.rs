@@ -55,7 +55,7 @@ impl Verdict {
     /// The worst level.
     pub fn outcome(&self) -> Outcome {
         match self.findings.iter().map(|finding| finding.level).min() {
-            None => Outcome::Allow,
+            None | Some(Level::Audit | Level::Off) => Outcome::Allow,
             Some(Level::Warn) => Outcome::Warn,
             Some(Level::Deny) => Outcome::Deny,
         }

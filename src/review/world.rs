@@ -32,11 +32,14 @@ impl World {
         let perimeters = snapshot
             .namespaces
             .iter()
-            .filter(|(_, facts)| !facts.clusters.is_empty())
+            .filter(|(name, facts)| {
+                !facts.clusters.is_empty() || **name == posture.operator_namespace
+            })
             .map(|(name, facts)| {
                 let kept = previous.and_then(|old| old.kept(name, facts));
-                let perimeters = kept
-                    .unwrap_or_else(|| Arc::new(compile(facts, &posture, &snapshot.api_server)));
+                let perimeters = kept.unwrap_or_else(|| {
+                    Arc::new(compile(name, facts, &posture, &snapshot.api_server))
+                });
                 (name.clone(), perimeters)
             })
             .collect();

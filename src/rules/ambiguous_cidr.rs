@@ -9,7 +9,7 @@ use crate::perimeter::Direction;
 use crate::perimeter::address::{Cidr, CidrReading};
 use crate::perimeter::rule::{Peer, Rule};
 
-use super::{Code, Finding, Level};
+use super::{Code, Finding, Harm, Level};
 
 /// One CIDR text and where it stands.
 type Placed<'a> = (String, &'a Cidr);
@@ -43,14 +43,10 @@ fn findings(object: &ObjectRef, blocks: &[Placed<'_>], old: &[Placed<'_>]) -> Ve
             ),
         };
         Some(Finding {
-            code: Code::Obp315,
-            level,
-            object: object.clone(),
-            path: path.clone(),
+            harm: if is_old(cidr) { Harm::Known } else { Harm::New },
             reason,
-            witness: None,
-            only_if: None,
             help: format!("write {help}"),
+            ..Finding::new(Code::Obp315, level, object, path.clone())
         })
     };
     blocks.iter().filter_map(finding).collect()

@@ -117,6 +117,12 @@ fn finding(
         Direction::Egress => (Code::Obp202, format!("opens a connection from {pods}")),
     };
     let baseline = case.posture.baseline;
+    let declarer = &case.cluster.object;
+    let allowed = if case.cluster.is_cluster() {
+        format!("neither the baseline `{baseline}` nor spec.network of {declarer} allows")
+    } else {
+        format!("the baseline `{baseline}` does not allow")
+    };
     let new = if level == Level::Deny {
         ""
     } else {
@@ -134,10 +140,7 @@ fn finding(
         rule.and_then(|rule| nearest(case, direction, rule)),
     ]);
     Finding {
-        reason: format!(
-            "{what} that neither the baseline `{baseline}` nor spec.network of {} allows{new}",
-            case.cluster.object
-        ),
+        reason: format!("{what} that {allowed}{new}"),
         witness: case.witness(direction, piece),
         help,
         ..case.finding(code, level, format!("spec.{}[{at}]", direction.field()))

@@ -146,7 +146,10 @@ impl Case<'_> {
 
     /// A finding about this write.
     pub fn finding(&self, code: Code, level: Level, path: impl Into<String>) -> Finding {
-        Finding::new(code, level, self.object, path)
+        Finding {
+            cluster: Some(self.cluster.object.clone()),
+            ..Finding::new(code, level, self.object, path)
+        }
     }
 
     /// The finding that a proof ran out of budget.

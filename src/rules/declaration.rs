@@ -7,7 +7,8 @@ pub mod raft_port;
 pub mod unsafe_address;
 
 use super::{Code, Finding, Level};
-use crate::baseline::{Facts, Peers, Pods, ROWS, expand};
+use crate::baseline;
+use crate::baseline::{Facts, Peers, Pods, expand};
 use crate::inventory::{Cluster, ObjectRef};
 use crate::perimeter::cover::Exhausted;
 use crate::perimeter::port::PortSet;
@@ -82,7 +83,10 @@ impl<'a> Declaration<'a> {
     }
 
     fn finding(&self, code: Code, level: Level, path: impl Into<String>) -> Finding {
-        Finding::new(code, level, self.object, path)
+        Finding {
+            cluster: Some(self.object.clone()),
+            ..Finding::new(code, level, self.object, path)
+        }
     }
 
     fn undecided(&self, path: &str, exhausted: &Exhausted) -> Finding {
@@ -108,11 +112,8 @@ fn rules(cluster: &Cluster, posture: &Posture, direction: Direction) -> Vec<Decl
         api_server: &[],
         observed: &[],
     };
-    let rows = ROWS.iter().filter(|row| {
-        row.direction == direction
-            && row.pods == Pods::Workload
-            && matches!(row.peers, Peers::TrustedPeers | Peers::Declared)
-    });
+    let rows = baseline::rows(Pods::Workload, direction, posture);
+    let rows = rows.filter(|row| matches!(row.peers, Peers::TrustedPeers | Peers::Declared));
     let namespace = &cluster.meta.namespace;
     rows.flat_map(|row| expand(row, &facts))
         .filter_map(|expansion| {

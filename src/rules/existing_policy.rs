@@ -5,7 +5,10 @@
 //! narrowed ceiling warns. Managed policies are never named: the operator rewrites them. A policy
 //! that is hard, unreadable or ambiguous belongs to somebody else and only ever warns here.
 
-use crate::baseline::{ClusterPerimeter, Pods, Selected, ZonePerimeter};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::baseline::{ClusterPerimeter, Selected, ZonePerimeter};
 use crate::inventory::ObjectRef;
 use crate::perimeter::cover::{Budget, uncovered};
 use crate::perimeter::label::Values;
@@ -25,11 +28,7 @@ pub fn check<'a>(
     before: Option<&'a ClusterPerimeter>,
     after: &'a ClusterPerimeter,
 ) -> impl Iterator<Item = Pierced<'a>> {
-    let zones = after
-        .zones
-        .iter()
-        .filter(|zone| zone.pods == Pods::Workload);
-    zones.flat_map(move |zone| {
+    after.zones.iter().flat_map(move |zone| {
         let old = before.and_then(|before| before.zones.iter().find(|old| old.pods == zone.pods));
         let foreign = zone
             .selected
@@ -48,24 +47,21 @@ pub fn unjudged<'a>(
     object: &'a ObjectRef,
     after: &'a ClusterPerimeter,
 ) -> impl Iterator<Item = Finding> {
-    let zones = after
+    let names: BTreeSet<&Arc<str>> = after
         .zones
         .iter()
-        .filter(|zone| zone.pods == Pods::Workload);
-    let names = zones.flat_map(|zone| &zone.unreadable);
-    let foreign = names.filter(|name| after.managed(name).is_none());
+        .flat_map(|zone| &zone.unreadable)
+        .collect();
+    let foreign = names
+        .into_iter()
+        .filter(|name| after.managed(name).is_none());
     foreign.map(|name| Finding {
-        code: Code::Obp203,
-        level: Level::Warn,
-        object: object.clone(),
-        path: String::new(),
         reason: format!(
             "NetworkPolicy `{name}` of the namespace cannot be read, or is too large to be proved, so what it opens \
              is not known"
         ),
-        witness: None,
-        only_if: None,
         help: format!("correct or split NetworkPolicy `{name}`"),
+        ..Finding::new(Code::Obp203, Level::Warn, object, "")
     })
 }
 
@@ -101,17 +97,14 @@ fn of_policy(
         Pierce::Undecided => None,
     };
     Some(Finding {
-        code: Code::Obp203,
-        level,
-        object: object.clone(),
-        path: String::new(),
+        cluster: Some(object.clone()),
         reason: reason(posture, name, &pods, &found),
         witness,
-        only_if: None,
         help: format!(
             "narrow or delete NetworkPolicy `{name}` first, or take the OpenBao pods out of it, under \
              spec.podSelector.matchExpressions:\n- key: openbao.org/cluster\n  operator: DoesNotExist"
         ),
+        ..Finding::new(Code::Obp203, level, object, "")
     })
 }
 

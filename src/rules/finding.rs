@@ -1,16 +1,17 @@
 //! One finding: which rule, about what, proved by which connection, and what to do.
 
-use super::Code;
+use super::{Code, Level};
 use crate::inventory::ObjectRef;
 use crate::perimeter::{Connection, Difference};
 
-/// What a finding does to the write.
+/// Whether the write is to blame. Only new harm may refuse it, whatever level the settings give the
+/// rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// The write is refused.
-    Deny,
-    /// The writer is warned.
-    Warn,
+pub enum Harm {
+    /// The write does it.
+    New,
+    /// It was so before, or another object does it: a warning at most.
+    Known,
 }
 
 /// One thing that is wrong with a write.
@@ -18,10 +19,14 @@ pub enum Level {
 pub struct Finding {
     /// Rule.
     pub code: Code,
-    /// What it does to the write.
+    /// What it does to the write: the rule's own word, until the settings have theirs.
     pub level: Level,
+    /// Whether the write is to blame.
+    pub harm: Harm,
     /// The object at fault.
     pub object: ObjectRef,
+    /// The OpenBaoCluster whose perimeter it is about; `None` where it is about no single one.
+    pub cluster: Option<ObjectRef>,
     /// Field path in that object; empty for the object as a whole.
     pub path: String,
     /// One line, complete by itself: what happens and why it is wrong.
@@ -36,17 +41,33 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// A finding without its words, to be completed.
+    /// A finding without its words, to be completed. What denies is new harm; what only warns is
+    /// known harm, unless [`advice`](Self::advice) says otherwise.
     pub fn new(code: Code, level: Level, object: &ObjectRef, path: impl Into<String>) -> Self {
         Self {
             code,
             level,
+            harm: if level == Level::Deny {
+                Harm::New
+            } else {
+                Harm::Known
+            },
             object: object.clone(),
+            cluster: None,
             path: path.into(),
             reason: String::new(),
             witness: None,
             only_if: None,
             help: String::new(),
+        }
+    }
+
+    /// A finding about what the write does, which only warns by default; the settings may let it
+    /// deny.
+    pub fn advice(code: Code, object: &ObjectRef, path: impl Into<String>) -> Self {
+        Self {
+            harm: Harm::New,
+            ..Self::new(code, Level::Warn, object, path)
         }
     }
 }

@@ -6,14 +6,9 @@ use crate::inventory::{ObjectRef, Unreadable};
 /// One finding for each problem of an object that cannot be read.
 pub fn unreadable(object: &ObjectRef, broken: &Unreadable, level: Level) -> Vec<Finding> {
     let one = |problem: &crate::inventory::Malformed| Finding {
-        code: Code::Obp401,
-        level,
-        object: object.clone(),
-        path: problem.path.clone(),
         reason: format!("cannot be judged: {}", problem.problem),
-        witness: None,
-        only_if: None,
         help: format!("correct the value {}", problem.value),
+        ..Finding::new(Code::Obp401, level, object, problem.path.clone())
     };
     broken.problems.iter().map(one).collect()
 }
@@ -30,16 +25,11 @@ pub fn neighbour(object: &ObjectRef) -> Finding {
 /// The finding that there are no facts to judge by, or that they are too old.
 pub fn not_ready(object: &ObjectRef) -> Finding {
     Finding {
-        code: Code::Obp403,
-        level: Level::Deny,
-        object: object.clone(),
-        path: String::new(),
         reason: "the inventory of OpenBao clusters and policies is not complete yet, so nothing can be proved"
             .to_owned(),
-        witness: None,
-        only_if: None,
         help: "try again in a moment; if it lasts, ask the platform's owner to look at /readyz?verbose of \
                openbao-perimeter"
             .to_owned(),
+        ..Finding::new(Code::Obp403, Level::Deny, object, "")
     }
 }

@@ -58,6 +58,12 @@ fn finding(case: &Case<'_>, direction: Direction, piece: &Region) -> Finding {
              policy first",
             case.object
         ),
+        // The operator can be uninstalled, policies and all; what guards its pods is not ours alone.
+        level: if case.cluster.is_cluster() {
+            Level::Deny
+        } else {
+            Level::Warn
+        },
         ..case.finding(Code::Obp102, Level::Deny, "spec")
     }
 }

@@ -4,7 +4,10 @@ use serde_json::{Value, json};
 
 use super::case::Case;
 use super::declaration;
-use crate::baseline::{CLUSTER_LABEL, ClusterPerimeter, Pods};
+use crate::baseline::{
+    CLUSTER_LABEL, COMPONENT_LABEL, ClusterPerimeter, JOB_COMPONENTS, NAME_LABEL, OPERATOR_NAME,
+    Pods,
+};
 use crate::inventory::render;
 use crate::perimeter::Direction;
 use crate::perimeter::label::Values;
@@ -12,7 +15,7 @@ use crate::perimeter::rule::{Peer, PortEntry, Rule, Selector};
 use crate::posture::Posture;
 
 /// Whose pods, for a sentence.
-pub(super) fn pods_of(cluster: &ClusterPerimeter, pods: Pods) -> String {
+pub fn pods_of(cluster: &ClusterPerimeter, pods: Pods) -> String {
     format!("the {} pods of {}", pods.as_str(), cluster.object)
 }
 
@@ -37,16 +40,38 @@ pub(super) fn paste_selector(selector: &Selector) -> String {
 /// policy is about exactly such pods, so that nothing would be left.
 pub(super) fn take_pods_out(case: &Case<'_>) -> Option<String> {
     let selector = case.after.policy?.pods.label_set()?;
-    selector.and(CLUSTER_LABEL, Values::absent())?;
-    let entry = yaml(&json!([{ "key": CLUSTER_LABEL, "operator": "DoesNotExist" }]));
+    let not_in = |key: &str, values: &[&'static str]| {
+        selector
+            .clone()
+            .and(key, Values::none_of_or_absent(values.iter().copied()))?;
+        Some(json!([{ "key": key, "operator": "NotIn", "values": values }]))
+    };
+    let entry = match case.zone.pods {
+        Pods::Workload => {
+            selector.clone().and(CLUSTER_LABEL, Values::absent())?;
+            json!([{ "key": CLUSTER_LABEL, "operator": "DoesNotExist" }])
+        }
+        Pods::Jobs => not_in(COMPONENT_LABEL, &JOB_COMPONENTS)?,
+        Pods::Controller => not_in(NAME_LABEL, &[OPERATOR_NAME])?,
+    };
+    let (pods, entry) = (case.zone.pods.as_str(), yaml(&entry));
     Some(format!(
-        "take the OpenBao pods out of the policy, under spec.podSelector.matchExpressions:\n{entry}"
+        "take the {pods} pods out of the policy, under spec.podSelector.matchExpressions:\n{entry}"
     ))
 }
 
-/// The `spec.network` entry that declares the rule, where it may be declared; else why not.
+/// The `spec.network` entry that declares the rule, where it may be declared; else why not. Nothing
+/// declares for the operator's own pods, nor ingress for jobs: there the platform's owner has the word.
 pub(super) fn declare(case: &Case<'_>, direction: Direction, rule: &Rule) -> String {
     let cluster = &case.cluster.object;
+    let jobs_ingress = case.zone.pods == Pods::Jobs && direction == Direction::Ingress;
+    if jobs_ingress || !case.cluster.is_cluster() {
+        return format!(
+            "if it is wanted, ask the platform's owner to permit it in the setting `review.platform`, under `{}`:\n{}",
+            direction.field(),
+            paste_rule(rule, direction)
+        );
+    }
     let field = match direction {
         Direction::Ingress => "ingressRules",
         Direction::Egress => "egressRules",

@@ -1,23 +1,43 @@
 //! The settings of reviews that only the file has, under its key `review`.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
 use serde::Deserialize;
 
+use super::SettingsError;
+use super::platform::{self, PlatformSettings};
+use crate::code::{Code, Door, Level};
 use crate::posture::{Caps, Posture, Widths};
 
 /// What is decided about reviews beyond flags. Each key that is left out keeps its default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct ReviewSettings {
+    /// Levels of rules by code, for all doors or for each, in place of their own [default: none]
+    pub levels: BTreeMap<String, LevelSetting>,
+    /// Rules that are permitted for every perimeter, written as those of a NetworkPolicy
+    /// [default: none]
+    pub platform: Vec<PlatformSettings>,
+    /// What floor and ceiling findings about the operator's own policies do [default: warn]
+    pub operator_level: Option<Level>,
     /// Split nodes that one proof may use before it is refused as undecided [default: 100000]
     pub proof_budget: Option<u32>,
     /// Label keys that others put on OpenBao pods at run time, exact or with `*`, in place of the
     /// defaults
     pub runtime_label_keys: Option<Vec<String>>,
-    /// Namespaces that may reach the API port for health checks [default: kube-system]
+    /// Namespaces that may reach the OpenBao pods for health checks [default: kube-system]
     pub health_namespaces: Option<Vec<String>>,
+    /// Ports of those health checks, TCP [default: the API port]
+    pub health_ports: Option<Vec<u16>>,
+    /// Namespaces in which a cluster's DNS is expected [default: kube-system]
+    pub dns_namespaces: Option<Vec<String>>,
+    /// Addresses of API server endpoints, which the operator's pods reach on 6443 [default: any]
+    pub api_server_endpoints: Option<Vec<IpAddr>>,
+    /// Labels of the namespaces that scrape the operator's metrics [default: metrics=enabled]
+    pub metrics_namespace_labels: Option<BTreeMap<String, String>>,
     /// Port of the OpenBao API [default: 8200]
     pub api_port: Option<u16>,
     /// Port of Raft [default: 8201]
@@ -31,12 +51,36 @@ pub struct ReviewSettings {
     pub caps: Option<Caps>,
 }
 
+/// The level of one rule.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "a level (deny, warn, audit, off), or levels by door (webhook, check, audit)"
+)]
+pub enum LevelSetting {
+    /// At every door.
+    Everywhere(Level),
+    /// At some doors; the others keep the rule's own.
+    Each(BTreeMap<Door, Level>),
+}
+
 impl ReviewSettings {
     /// The posture with what is set here.
-    pub(super) fn apply(&self, posture: Posture) -> Posture {
+    pub(super) fn apply(&self, mut posture: Posture) -> Result<Posture, SettingsError> {
         let shared =
             |names: &Vec<String>| names.iter().map(|name| Arc::from(name.as_str())).collect();
-        Posture {
+        self.set_levels(&mut posture)?;
+        for (at, platform) in self.platform.iter().enumerate() {
+            posture.platform.extend(platform::rules(platform, at)?);
+        }
+        let labels = self.metrics_namespace_labels.as_ref().map(|labels| {
+            let pairs = labels.iter();
+            pairs
+                .map(|(key, value)| (Arc::from(key.as_str()), Arc::from(value.as_str())))
+                .collect()
+        });
+        Ok(Posture {
+            operator_level: self.operator_level.unwrap_or(posture.operator_level),
             proof_budget: self.proof_budget.unwrap_or(posture.proof_budget),
             runtime_label_keys: self
                 .runtime_label_keys
@@ -46,6 +90,16 @@ impl ReviewSettings {
                 .health_namespaces
                 .as_ref()
                 .map_or(posture.health_namespaces, shared),
+            health_ports: self.health_ports.clone().unwrap_or(posture.health_ports),
+            dns_namespaces: self
+                .dns_namespaces
+                .as_ref()
+                .map_or(posture.dns_namespaces, shared),
+            api_server_endpoints: self
+                .api_server_endpoints
+                .clone()
+                .unwrap_or(posture.api_server_endpoints),
+            metrics_namespace_labels: labels.unwrap_or(posture.metrics_namespace_labels),
             api_port: self.api_port.unwrap_or(posture.api_port),
             cluster_port: self.cluster_port.unwrap_or(posture.cluster_port),
             unsafe_egress_allowed: self
@@ -55,6 +109,25 @@ impl ReviewSettings {
             widths: self.widths.unwrap_or(posture.widths),
             caps: self.caps.unwrap_or(posture.caps),
             ..posture
+        })
+    }
+
+    fn set_levels(&self, posture: &mut Posture) -> Result<(), SettingsError> {
+        for (code, setting) in &self.levels {
+            let code: Code = code.parse().map_err(SettingsError::Code)?;
+            match setting {
+                LevelSetting::Everywhere(level) => {
+                    for door in Door::ALL {
+                        posture.levels.set(code, door, *level);
+                    }
+                }
+                LevelSetting::Each(levels) => {
+                    for (door, level) in levels {
+                        posture.levels.set(code, *door, *level);
+                    }
+                }
+            }
         }
+        Ok(())
     }
 }

@@ -14,19 +14,15 @@ use serde_json::{Value, json};
 use crate::support::{UID, review, review_with};
 
 fn finding(level: Level, number: usize) -> Finding {
+    let object = ObjectRef {
+        kind: Kind::NetworkPolicy,
+        namespace: "bao".into(),
+        name: "open".into(),
+    };
+    let path = format!("spec.ingress[{number}]");
     Finding {
-        code: Code::Obp201,
-        level,
-        object: ObjectRef {
-            kind: Kind::NetworkPolicy,
-            namespace: "bao".into(),
-            name: "open".into(),
-        },
-        path: format!("spec.ingress[{number}]"),
         reason: "lets everyone in".into(),
-        witness: None,
-        only_if: None,
-        help: String::new(),
+        ..Finding::new(Code::Obp201, level, &object, path)
     }
 }
 

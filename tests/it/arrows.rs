@@ -5,23 +5,38 @@ use std::path::{Path, PathBuf};
 
 /// Each part, with the parts of the crate that it may use beside itself.
 const ARROWS: &[(&str, &[&str])] = &[
+    ("code", &[]),
     ("perimeter", &[]),
-    ("posture", &[]),
+    ("posture", &["code", "perimeter"]),
     ("inventory", &["perimeter", "posture"]),
     ("baseline", &["inventory", "perimeter", "posture"]),
-    ("rules", &["baseline", "inventory", "perimeter", "posture"]),
+    (
+        "rules",
+        &["baseline", "code", "inventory", "perimeter", "posture"],
+    ),
     (
         "review",
-        &["baseline", "inventory", "perimeter", "posture", "rules"],
+        &[
+            "baseline",
+            "code",
+            "inventory",
+            "perimeter",
+            "posture",
+            "rules",
+        ],
     ),
     ("telemetry", &[]),
-    ("settings", &["posture", "telemetry"]),
+    (
+        "settings",
+        &["code", "inventory", "perimeter", "posture", "telemetry"],
+    ),
     ("sources", &["inventory"]),
     ("audit", &["inventory", "review", "rules"]),
     (
         "admission",
         &[
             "audit",
+            "code",
             "inventory",
             "perimeter",
             "posture",

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use openbao_perimeter::code::Door;
 use openbao_perimeter::inventory::{Change, Object, Snapshot};
 use openbao_perimeter::posture::Posture;
 use openbao_perimeter::review::{
@@ -118,6 +119,7 @@ fn request(snapshot: &Snapshot, written: Object) -> Request {
             name: "tenant".into(),
             groups: Vec::new(),
         },
+        door: Door::Webhook,
         subject,
     }
 }
@@ -140,6 +142,7 @@ fn words(verdict: &Verdict) -> String {
         let level = match finding.level {
             Level::Deny => "",
             Level::Warn => " (warning)",
+            Level::Audit | Level::Off => " (note)",
         };
         let (code, name, path) = (finding.code, finding.code.name(), &finding.path);
         writeln!(text, "{code} {name}{level}: {path}").unwrap();

@@ -181,6 +181,7 @@ impl Reported {
             level: match finding.level {
                 Level::Deny => "refused",
                 Level::Warn => "warning",
+                Level::Audit | Level::Off => "note",
             },
             kind: finding.object.kind.as_str(),
             namespace: finding.object.namespace.to_string(),

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::support::{
     cluster, cluster_named, created, denied, found, managed, plain, plain_with, policy,
-    policy_request, tenant, updated, world,
+    policy_request, servers, tenant, updated, world,
 };
 use crate::baseline::Pods;
 use crate::inventory::Fact;
@@ -38,6 +38,8 @@ fn selectors_that_hide_the_openbao_pods_are_seen_through() {
         expression("openbao.org/component", "DoesNotExist", &none),
         expression("openbao.org/component", "NotIn", &json!(["backup"])),
         expression("openbao.org/cluster", "In", &json!(["other", "bao"])),
+        json!({"matchLabels": {"openbao.org/cluster": "bao", "openbao.org/component": "backup"}}),
+        expression("batch.kubernetes.io/job-name", "Exists", &none),
     ];
     for selector in reaching {
         assert_eq!(
@@ -48,7 +50,8 @@ fn selectors_that_hide_the_openbao_pods_are_seen_through() {
     }
     let missing = [
         json!({"matchLabels": {"openbao.org/cluster": "Bao"}}),
-        json!({"matchLabels": {"openbao.org/cluster": "bao", "openbao.org/component": "backup"}}),
+        json!({"matchLabels": {"openbao.org/cluster": "bao", "openbao.org/component": "other-jobs",
+            "app.kubernetes.io/name": "web"}}),
         expression("openbao.org/cluster", "DoesNotExist", &none),
         expression("app", "Exists", &none),
         json!({"matchLabels": {"openbao.org/cluster": "bao"}, "matchExpressions": [
@@ -144,8 +147,10 @@ fn every_cluster_of_a_namespace_is_judged_and_names_that_collide_protect_both() 
     let declares = cluster_named("a", &json!({"network": {"ingressRules": rule}}));
     let two = world(&[declares, cluster_named("b", &json!({}))], &[]);
     let repeat = |selector: Value| json!({"podSelector": selector, "ingress": rule});
-    assert_eq!(denied(&created(&two, "all", &repeat(json!({})))), [Obp201]);
-    let only_a = repeat(json!({"matchLabels": {"openbao.org/cluster": "a"}}));
+    assert_eq!(denied(&created(&two, "all", &repeat(servers()))), [Obp201]);
+    let mut only_a = servers();
+    only_a["matchLabels"] = json!({"openbao.org/cluster": "a"});
+    let only_a = repeat(only_a);
     assert_eq!(found(&created(&two, "only-a", &only_a)), []);
 }
 
@@ -223,7 +228,7 @@ fn blocks_and_ports_at_the_edges_of_what_is_declared() {
     let network = json!({"ingressRules": rule("192.0.2.0/24", json!([{"port": 8200}, {"port": 9000, "endPort": 9010}]))});
     let declared = world(&[cluster(&network)], &[]);
     let write = |from: Value, ports: Value| {
-        let spec = json!({"podSelector": {}, "ingress": [{"from": from, "ports": ports}]});
+        let spec = json!({"podSelector": servers(), "ingress": [{"from": from, "ports": ports}]});
         denied(&created(&declared, "edge", &spec))
     };
     let block = |cidr: &str| json!([{"ipBlock": {"cidr": cidr}}]);

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::support::{
     cluster, created, denied, found, managed, plain, plain_with, policy, policy_request, row,
-    tenant, updated, world,
+    servers, tenant, updated, world,
 };
 use crate::baseline::Pods;
 use crate::inventory::{Fact, Owner, Policy};
@@ -219,8 +219,10 @@ fn obp201_ingress_beyond_the_ceiling_is_refused_with_the_connection() {
         let expected = [row(Obp201, Deny, "spec.ingress[0]", &shown)];
         assert_eq!(found(&created(&plain(), "open", &spec)), expected, "{spec}");
     }
+    let to_servers = json!({"podSelector": servers(),
+        "ingress": [{"from": name("kube-system"), "ports": api}]});
     let accepted = [
-        open(name("kube-system"), api.clone()),
+        to_servers,
         open(
             json!([{"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.0.0.0/9", "10.128.0.0/9"]}}]),
             api.clone(),
@@ -238,10 +240,14 @@ fn obp201_ingress_beyond_the_ceiling_is_refused_with_the_connection() {
         found(&created(
             &declared,
             "repeats",
-            &open(name("web"), json!([{"port": 8200}]))
+            &json!({"podSelector": servers(), "ingress": [{"from": name("web"), "ports": api}]})
         )),
         []
     );
+    // No declaration opens the jobs, which listen to nobody.
+    let jobs = json!({"podSelector": {"matchLabels": {"openbao.org/component": "backup"}},
+        "ingress": [{"from": name("web"), "ports": api}]});
+    assert_eq!(denied(&created(&declared, "jobs", &jobs)), [Obp201]);
 }
 
 #[test]
@@ -345,7 +351,7 @@ fn obp402_a_proof_out_of_budget_is_refused() {
         ..crate::posture::Posture::default()
     };
     tight.posture = Arc::new(posture);
-    let fine = json!({"podSelector": {}, "ingress": [{"from": [{"namespaceSelector":
+    let fine = json!({"podSelector": servers(), "ingress": [{"from": [{"namespaceSelector":
         {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}], "ports": [{"port": 8200}]}]});
     let codes = denied(&created(
         &tight,

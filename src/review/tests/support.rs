@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::baseline::{Facts, Pods, rendered};
+use crate::code::Door;
 use crate::inventory::{Change, Cluster, Fact, Kind, Object, ObjectRef, Policy, Snapshot, read};
 use crate::posture::Posture;
 use crate::review::{Edit, Operation, Request, Subject, Verdict, World, Writer, review};
@@ -33,6 +34,16 @@ pub(super) fn policy(name: &str, spec: &Value) -> Fact<Policy> {
     read::policy(json.as_bytes(), &reference(Kind::NetworkPolicy, name))
 }
 
+/// The zones of a cluster.
+pub(super) const ZONES: [Pods; 2] = [Pods::Workload, Pods::Jobs];
+
+/// The podSelector of OpenBao servers, without the jobs beside them.
+pub(super) fn servers() -> Value {
+    json!({"matchExpressions": [{
+        "key": "openbao.org/component", "operator": "NotIn", "values": ["backup", "restore", "upgrade-snapshot"],
+    }]})
+}
+
 /// A policy of a cluster as the operator renders it.
 pub(super) fn managed(cluster: &Cluster, pods: Pods) -> Policy {
     let facts = Facts {
@@ -41,7 +52,7 @@ pub(super) fn managed(cluster: &Cluster, pods: Pods) -> Policy {
         api_server: &[API_SERVER.into()],
         observed: &[],
     };
-    rendered(pods, &facts)
+    rendered(pods, &facts).expect("a zone of a cluster")
 }
 
 pub(super) fn reference(kind: Kind, name: &str) -> ObjectRef {
@@ -72,7 +83,7 @@ pub(super) fn plain() -> World {
 /// The same with other policies beside them.
 pub(super) fn plain_with(others: &[Fact<Policy>]) -> World {
     let bao = cluster(&json!({}));
-    let own = Pods::ALL.map(|pods| Fact::Read(managed(&bao, pods).into()));
+    let own = ZONES.map(|pods| Fact::Read(managed(&bao, pods).into()));
     world(&[bao], &[&own[..], others].concat())
 }
 
@@ -107,6 +118,7 @@ pub(super) fn policy_request(
     Request {
         operation,
         writer,
+        door: Door::Webhook,
         subject: Subject::Policy(Edit {
             object,
             before,
@@ -121,6 +133,7 @@ pub(super) fn cluster_request(before: Option<&Arc<Cluster>>, after: &Arc<Cluster
     Request {
         operation: operation(before.is_some(), true),
         writer: tenant(),
+        door: Door::Webhook,
         subject: Subject::Cluster(Edit {
             object: reference(Kind::OpenBaoCluster, &after.meta.name),
             before: before.cloned().map(Fact::Read),

@@ -6,11 +6,10 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::super::support::{
-    Found, cluster, cluster_named, cluster_request, created, denied, found, managed, plain_with,
-    policy, reference, row, world,
+    Found, ZONES, cluster, cluster_named, cluster_request, created, denied, found, managed,
+    plain_with, policy, reference, row, servers, world,
 };
 use super::{FIRST_INGRESS, api, block, ingress, namespace, to_bao};
-use crate::baseline::Pods;
 use crate::inventory::{Cluster, Fact, Kind, Policy, read};
 use crate::posture::Posture;
 use crate::review::{Verdict, World, review};
@@ -62,7 +61,7 @@ fn obp203_a_new_cluster_is_refused_beside_a_policy_that_pierces_it() {
             &api(),
         ),
         // Within the ceiling.
-        json!({"podSelector": {}, "ingress": [{"from": [namespace("kube-system")], "ports": api()}]}),
+        json!({"podSelector": servers(), "ingress": [{"from": [namespace("kube-system")], "ports": api()}]}),
         json!({"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}),
         // Inert.
         json!({"podSelector": {}, "policyTypes": ["Egress"], "ingress": [{}]}),
@@ -73,7 +72,7 @@ fn obp203_a_new_cluster_is_refused_beside_a_policy_that_pierces_it() {
     }
     // What the cluster declares itself is no hole.
     let declares = cluster(&ingress(&json!([namespace("web")]), &api()));
-    let web = json!({"podSelector": {}, "ingress": [{"from": [namespace("web")], "ports": api()}]});
+    let web = json!({"podSelector": servers(), "ingress": [{"from": [namespace("web")], "ports": api()}]});
     let beside = [policy("web", &web)];
     assert_eq!(found(&written(&beside, None, &declares)), []);
     let shown = to_bao("a pod in namespace `web`", "TCP 8200");
@@ -138,7 +137,7 @@ fn obp203_pods_that_get_other_labels_are_not_moved_under_a_policy() {
 
 #[test]
 fn obp203_a_narrowed_ceiling_warns() {
-    let web = json!({"podSelector": {}, "ingress": [{"from": [namespace("web")], "ports": api()}]});
+    let web = json!({"podSelector": servers(), "ingress": [{"from": [namespace("web")], "ports": api()}]});
     let policies = [policy("web", &web)];
     let wide = cluster(&ingress(
         &json!([namespace("web"), namespace("shop")]),
@@ -154,7 +153,7 @@ fn obp203_a_narrowed_ceiling_warns() {
 #[test]
 fn obp203_the_operators_own_policies_are_never_named() {
     let was = cluster(&ingress(&json!([namespace("web")]), &api()));
-    let own = Pods::ALL.map(|pods| Fact::Read(Arc::new(managed(&was, pods))));
+    let own = ZONES.map(|pods| Fact::Read(Arc::new(managed(&was, pods))));
     let now = cluster(&json!({}));
     assert_eq!(found(&written(&own, Some(&was), &now)), []);
     let opened = policy("bao-network-policy", &open(&json!({}), &json!([])));
@@ -223,14 +222,14 @@ fn a_policy_that_cannot_be_judged_blocks_no_other_write() {
         warned
     );
     let kube_system = json!([{"from": [namespace("kube-system")], "ports": api()}]);
-    let fine = json!({"podSelector": {}, "ingress": kube_system});
+    let fine = json!({"podSelector": servers(), "ingress": kube_system});
     assert_eq!(found(&created(&known, "fine", &fine)), warned);
 }
 
 #[test]
 fn a_policy_that_is_too_hard_blocks_no_other_write() {
     // Several entries of the ceiling have to be told apart, for which there is no budget.
-    let hard = json!({"podSelector": {}, "ingress": [{"from": [{"namespaceSelector": {}}], "ports": api()}]});
+    let hard = json!({"podSelector": servers(), "ingress": [{"from": [{"namespaceSelector": {}}], "ports": api()}]});
     let bao = cluster(&json!({}));
     let tight = |policies: &[Fact<Policy>]| -> World {
         let mut world = world(std::slice::from_ref(&bao), policies);
@@ -252,7 +251,7 @@ fn a_policy_that_is_too_hard_blocks_no_other_write() {
     );
     // Its own author is refused, another policy's is not.
     assert_eq!(denied(&created(&tight(&[]), "hard", &hard)), [Obp402]);
-    let easy = json!({"podSelector": {}, "ingress": [{"from": [namespace("kube-system")], "ports": api()}]});
+    let easy = json!({"podSelector": servers(), "ingress": [{"from": [namespace("kube-system")], "ports": api()}]});
     assert_eq!(denied(&created(&tight(&others), "easy", &easy)), []);
     // With a budget it is decided.
     let roomy = world(std::slice::from_ref(&bao), &others);

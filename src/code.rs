@@ -1,0 +1,178 @@
+//! The catalogue of rules: stable codes with their names, default levels and explanations. What each
+//! rule looks for is in `rules`; what a platform's owner makes of a code is in `posture`.
+
+#![deny(
+    clippy::disallowed_macros,
+    clippy::disallowed_methods,
+    clippy::disallowed_types
+)]
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::Deserialize;
+
+/// What a finding does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// The write is refused.
+    Deny,
+    /// The writer is warned.
+    Warn,
+    /// Nobody is stopped or told; it is logged, counted and annotated.
+    Audit,
+    /// Nothing: the finding is dropped.
+    Off,
+}
+
+impl Level {
+    /// All, the strictest first.
+    pub const ALL: [Self; 4] = [Self::Deny, Self::Warn, Self::Audit, Self::Off];
+
+    /// The word in settings, logs and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Deny => "deny",
+            Self::Warn => "warn",
+            Self::Audit => "audit",
+            Self::Off => "off",
+        }
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The doors to a review: where a level can be set apart from the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Door {
+    /// The webhooks, and the command `review`.
+    #[default]
+    Webhook,
+    /// The command `check`.
+    Check,
+    /// The background audit of what is stored.
+    Audit,
+}
+
+impl Door {
+    /// All, in the order of the documentation.
+    pub const ALL: [Self; 3] = [Self::Webhook, Self::Check, Self::Audit];
+
+    /// The word in settings.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Webhook => "webhook",
+            Self::Check => "check",
+            Self::Audit => "audit",
+        }
+    }
+}
+
+/// A code that does not exist.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected the code of a rule, found `{found}`; the nearest is `{nearest}`")]
+pub struct UnknownCode {
+    found: String,
+    nearest: Code,
+}
+
+macro_rules! catalogue {
+    ($($variant:ident $code:literal $name:literal $default:literal $summary:literal;)*) => {
+        /// A rule's code: `OBP` and three digits, the first of which is the family.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code {
+            $(#[doc = $name] $variant,)*
+        }
+
+        impl Code {
+            /// Every code, in order.
+            pub const ALL: [Self; [$($code),*].len()] = [$(Self::$variant),*];
+
+            /// The code as printed.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $code,)* }
+            }
+
+            /// The rule's name.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// What it looks for, in one sentence without a full stop.
+            pub const fn summary(self) -> &'static str {
+                match self { $(Self::$variant => $summary,)* }
+            }
+
+            /// Its level while the settings say nothing, in words: a rule with several parts has several.
+            pub const fn default_level(self) -> &'static str {
+                match self { $(Self::$variant => $default,)* }
+            }
+
+            /// Its page: what, why, an example, what to do instead. Markdown.
+            pub const fn explanation(self) -> &'static str {
+                match self { $(Self::$variant => include_str!(concat!("../docs/rules/", $code, ".md")),)* }
+            }
+        }
+    };
+}
+
+// Code, name, default level, summary.
+catalogue! {
+    Obp101 "OBP101" "core-connection-cut" "deny" "a connection that the cluster's lifecycle needs is let through no longer";
+    Obp102 "OBP102" "isolation-lost" "deny; warn in the controller zone" "pods that were isolated in a direction no longer are, so everything is open to them";
+    Obp103 "OBP103" "managed-policy-deleted" "deny" "a policy that the operator manages is deleted while its cluster lives";
+    Obp104 "OBP104" "managed-policy-retargeted" "deny" "a managed policy means other pods, other directions or another owner";
+    Obp201 "OBP201" "ingress-beyond-ceiling" "deny" "a policy opens ingress that neither the baseline nor the cluster's declarations permit";
+    Obp202 "OBP202" "egress-beyond-ceiling" "deny" "a policy opens egress that neither the baseline nor the cluster's declarations permit";
+    Obp203 "OBP203" "existing-policy-beyond-ceiling" "deny; warn where only the ceiling narrowed" "a cluster write brings an existing policy to bear that lets through more than the ceiling";
+    Obp301 "OBP301" "malformed-rule" "deny" "a declared rule that the NetworkPolicy API refuses, so that the operator would stall";
+    Obp302 "OBP302" "ingress-open-to-everyone" "deny" "declared ingress is open to everyone, alone or as a union of rules";
+    Obp303 "OBP303" "raft-port-exposed" "deny" "a declaration lets others than the cluster's own pods reach the Raft port";
+    Obp305 "OBP305" "egress-open-to-everywhere" "warn; deny for Hardened in `next`" "declared egress is open to everywhere, alone or as a union of rules";
+    Obp306 "OBP306" "unsafe-address" "deny on ingress; warn on egress, deny for Hardened in `next`" "a declaration names loopback, link-local or cloud-metadata addresses as peers";
+    Obp307 "OBP307" "api-server-block" "deny" "`apiServerCIDR` is unreadable, or so wide that it opens more than the API server";
+    Obp315 "OBP315" "ambiguous-cidr" "deny; warn where all parsers mask alike" "CIDR text that parsers read differently";
+    Obp401 "OBP401" "unreadable-object" "deny; warn for other objects" "an object that cannot be read, so that nothing can be proved of it";
+    Obp402 "OBP402" "undecided" "deny" "a proof that is out of budget, or too large to be tried";
+    Obp403 "OBP403" "inventory-not-ready" "deny" "the facts to judge by are not complete, or too old";
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Code {
+    type Err = UnknownCode;
+
+    /// A code, or the name of a rule.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut all = Self::ALL.into_iter();
+        let known =
+            all.find(|code| code.as_str().eq_ignore_ascii_case(text) || code.name() == text);
+        known.ok_or_else(|| UnknownCode {
+            found: text.to_owned(),
+            nearest: nearest(text),
+        })
+    }
+}
+
+/// The code or name that is fewest edits away.
+fn nearest(text: &str) -> Code {
+    let upper = text.to_ascii_uppercase();
+    let edits = |code: &Code| {
+        strsim::damerau_levenshtein(code.as_str(), &upper)
+            .min(strsim::damerau_levenshtein(code.name(), text))
+    };
+    Code::ALL
+        .into_iter()
+        .min_by_key(edits)
+        .unwrap_or(Code::Obp101)
+}
