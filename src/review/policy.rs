@@ -15,7 +15,7 @@ use crate::perimeter::cover::Budget;
 use crate::perimeter::rule::Rule;
 use crate::rules::case::{Case, State};
 use crate::rules::certificate::{self, Certificate};
-use crate::rules::text::pods_of;
+use crate::rules::text::{pods_of, ways};
 use crate::rules::{
     Code, Finding, Level, ambiguous_cidr, beyond_ceiling, core_connection_cut, input,
     isolation_lost, managed_policy, size,
@@ -164,7 +164,8 @@ fn of_cluster(
 }
 
 /// Adds the findings of another zone. What the same rule does there too is told in one breath with
-/// what it does here: one connection proves it, and the way out is the same.
+/// what it does here: one connection proves it. The first way out of the other finding is named too,
+/// since the ways out of the one may leave the other.
 fn merge(findings: &mut Vec<Finding>, others: Vec<Finding>, pods: &str) {
     for other in others {
         let same = findings.iter_mut().find(|known| {
@@ -178,7 +179,14 @@ fn merge(findings: &mut Vec<Finding>, others: Vec<Finding>, pods: &str) {
                 && known.level <= other.level
         });
         match same {
-            Some(known) => likewise(known, pods),
+            Some(known) => {
+                likewise(known, pods);
+                let way = ways(&other.help).next().unwrap_or_default();
+                if !ways(&known.help).any(|known| known == way) {
+                    known.help.push_str("\nand ");
+                    known.help.push_str(way);
+                }
+            }
             None => findings.push(other),
         }
     }

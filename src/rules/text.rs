@@ -93,8 +93,15 @@ pub(super) fn declare(case: &Case<'_>, direction: Direction, rule: &Rule) -> Str
 
 /// Several ways out, the first one first.
 pub(super) fn ways_out(ways: impl IntoIterator<Item = Option<String>>) -> String {
-    ways.into_iter().flatten().collect::<Vec<_>>().join("\nor ")
+    ways.into_iter().flatten().collect::<Vec<_>>().join(OR)
 }
+
+/// The ways out that a text of [`ways_out`] names.
+pub fn ways(help: &str) -> impl Iterator<Item = &str> {
+    help.split(OR)
+}
+
+const OR: &str = "\nor ";
 
 /// What may always be declared: one namespace, to be filled in, on the API port.
 fn narrowed(posture: &Posture) -> Rule {
