@@ -120,7 +120,7 @@ fn create(policy: Fact<Policy>) -> Request {
     };
     let writer = Writer {
         name: "tenant".to_owned(),
-        groups: Vec::new(),
+        ..Writer::default()
     };
     Request {
         operation: Operation::Create,

@@ -4,19 +4,23 @@
 //! [`review::Request`], the review judges it, [`respond`] and [`patch`] write the answer. Nothing
 //! here knows HTTP, the clock or where the facts come from.
 
+pub mod appeal;
 pub mod decode;
 pub mod envelope;
 pub mod patch;
 pub mod respond;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 
 use crate::audit::{Operation, Record, Resolution};
+use crate::inventory::ObjectRef;
 use crate::posture::{Edition, Posture};
 pub use crate::review::Point;
-use crate::review::{self, World};
+use crate::review::{self, World, maintenance};
+pub use appeal::{Appeal, User};
 use decode::Decoded;
 use envelope::{Broken, Envelope};
 
@@ -38,6 +42,8 @@ pub struct Answer {
     pub body: Vec<u8>,
     /// What is logged and counted.
     pub record: Record,
+    /// What may be asked outside, and the answer given again with, before this one is sent.
+    pub appeal: Option<Appeal>,
 }
 
 /// Answers reviews from the facts that were published last.
@@ -74,8 +80,13 @@ impl Admission {
 
     /// Answers one body. Total: every body has an answer.
     pub fn answer(&self, point: Point, body: &[u8]) -> Answer {
+        self.answer_granted(point, body, BTreeSet::new())
+    }
+
+    /// Answers one body whose writer may maintain these OpenBaoClusters.
+    pub fn answer_granted(&self, point: Point, body: &[u8], grants: BTreeSet<ObjectRef>) -> Answer {
         match envelope::open(body) {
-            Ok(envelope) => self.answer_envelope(point, &envelope),
+            Ok(envelope) => self.answer_envelope(point, &envelope, grants),
             Err(Broken::Malformed { uid, problem }) => Answer {
                 protocol: Protocol::Review,
                 body: respond::malformed(&uid, &problem),
@@ -83,16 +94,23 @@ impl Admission {
                     uid,
                     ..Record::of(point, Resolution::Malformed)
                 },
+                appeal: None,
             },
             Err(Broken::NotAReview(problem)) => Answer {
                 protocol: Protocol::NotAReview,
                 body: format!("{problem}\n").into_bytes(),
                 record: Record::of(point, Resolution::Malformed),
+                appeal: None,
             },
         }
     }
 
-    fn answer_envelope(&self, point: Point, envelope: &Envelope<'_>) -> Answer {
+    fn answer_envelope(
+        &self,
+        point: Point,
+        envelope: &Envelope<'_>,
+        grants: BTreeSet<ObjectRef>,
+    ) -> Answer {
         let noted = Record {
             uid: envelope.uid.to_string(),
             namespace: envelope.namespace.to_string(),
@@ -102,9 +120,10 @@ impl Admission {
             dry_run: envelope.dry_run,
             ..Record::of(point, Resolution::Untouched)
         };
-        let Decoded::Judged(request) = decode::decode(envelope) else {
+        let Decoded::Judged(mut request) = decode::decode(envelope) else {
             return reviewed(respond::untouched(&envelope.uid), noted);
         };
+        request.writer.grants = grants;
         let object = decode::object(&request);
         let noted = Record {
             kind: Some(object.kind),
@@ -138,9 +157,16 @@ impl Admission {
                 .map(|finding| (finding.code, finding.level))
                 .collect(),
             unreplayed: verdict.unreplayed,
+            maintained: verdict.maintained,
             ..noted
         };
-        reviewed(body, record)
+        let clusters = world
+            .as_deref()
+            .and_then(|world| maintenance::appeal(world, request, &verdict));
+        Answer {
+            appeal: appeal(envelope, clusters),
+            ..reviewed(body, record)
+        }
     }
 
     fn mutate(&self, envelope: &Envelope<'_>, request: &review::Request, noted: Record) -> Answer {
@@ -155,14 +181,26 @@ impl Admission {
             (false, true) => Resolution::Allow,
             (false, false) => Resolution::Warn,
         };
-        reviewed(
-            respond::repaired(&envelope.uid, patch.as_ref(), &repairs.warnings),
-            Record {
-                resolution,
-                ..noted
-            },
-        )
+        let body = respond::repaired(&envelope.uid, patch.as_ref(), &repairs.warnings);
+        let record = Record {
+            resolution,
+            ..noted
+        };
+        let clusters = world
+            .as_deref()
+            .and_then(|world| maintenance::appeal_repairs(world, request, &repairs));
+        Answer {
+            appeal: appeal(envelope, clusters),
+            ..reviewed(body, record)
+        }
     }
+}
+
+fn appeal(envelope: &Envelope<'_>, clusters: Option<BTreeSet<ObjectRef>>) -> Option<Appeal> {
+    clusters.map(|clusters| Appeal {
+        user: User::from(&envelope.user),
+        clusters,
+    })
 }
 
 const fn reviewed(body: Vec<u8>, record: Record) -> Answer {
@@ -170,5 +208,6 @@ const fn reviewed(body: Vec<u8>, record: Record) -> Answer {
         protocol: Protocol::Review,
         body,
         record,
+        appeal: None,
     }
 }

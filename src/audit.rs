@@ -132,6 +132,8 @@ pub struct Record {
     pub findings: Vec<(Code, Level)>,
     /// Findings whose connection did not replay: bugs of ours.
     pub unreplayed: usize,
+    /// Whether a refusal became a warning because the write is maintenance by somebody who may.
+    pub maintained: bool,
 }
 
 impl Record {
@@ -149,6 +151,7 @@ impl Record {
             resolution,
             findings: Vec::new(),
             unreplayed: 0,
+            maintained: false,
         }
     }
 

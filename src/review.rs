@@ -8,6 +8,7 @@
 
 mod cluster;
 mod level;
+pub mod maintenance;
 pub mod offline;
 mod policy;
 pub mod render;
@@ -35,7 +36,7 @@ pub fn review(world: &World, request: &Request) -> Verdict {
         Subject::Policy(edit) => policy::findings(world, request, class, edit),
         Subject::Cluster(edit) => cluster::findings(world, edit),
     };
-    Verdict::new(level::settle(&world.posture, request, class, findings))
+    level::settle(&world.posture, request, class, findings)
 }
 
 /// The verdict while the facts are not complete or too old: refused, except for writers whom no
@@ -46,10 +47,5 @@ pub fn not_ready(posture: &Posture, request: &Request) -> Verdict {
         Subject::Cluster(edit) => &edit.object,
     };
     let class = WriterClass::of(&request.writer, posture);
-    Verdict::new(level::settle(
-        posture,
-        request,
-        class,
-        vec![input::not_ready(object)],
-    ))
+    level::settle(posture, request, class, vec![input::not_ready(object)])
 }

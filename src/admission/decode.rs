@@ -55,6 +55,7 @@ pub fn decode(envelope: &Envelope<'_>) -> Decoded {
                 .iter()
                 .map(ToString::to_string)
                 .collect(),
+            ..Writer::default()
         },
         door: Door::Webhook,
         subject,

@@ -5,6 +5,7 @@
 //! The objects stay raw: whether they are read at all is decided by kind and operation.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{self, Deserializer, Visitor};
@@ -17,7 +18,7 @@ pub const API_VERSION: &str = "admission.k8s.io/v1";
 pub const KIND: &str = "AdmissionReview";
 
 /// A string, borrowed where it has no escapes; `null` and absent are empty.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Text<'a>(Cow<'a, str>);
 
 impl std::ops::Deref for Text<'_> {
@@ -82,9 +83,15 @@ pub struct UserInfo<'a> {
     /// Username.
     #[serde(borrow, rename = "username")]
     pub name: Text<'a>,
+    /// UID.
+    #[serde(borrow)]
+    pub uid: Text<'a>,
     /// Groups.
     #[serde(borrow, deserialize_with = "null_is_default")]
     pub groups: Vec<Text<'a>>,
+    /// Extra fields, for authorizers.
+    #[serde(borrow, deserialize_with = "null_is_default")]
+    pub extra: BTreeMap<Text<'a>, Vec<Text<'a>>>,
 }
 
 /// The request of an AdmissionReview.

@@ -182,6 +182,9 @@ fn annotations<'a>(verdict: &Verdict, baseline: Option<&str>) -> BTreeMap<&'a st
     if let Some(baseline) = baseline {
         notes.insert("baseline", baseline.to_owned());
     }
+    if verdict.maintained {
+        notes.insert("maintenance", "granted".to_owned());
+    }
     let codes: Vec<&str> = verdict.codes().into_iter().map(Code::as_str).collect();
     if !codes.is_empty() {
         notes.insert("codes", codes.join(","));

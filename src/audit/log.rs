@@ -35,6 +35,7 @@ pub fn reviewed(record: &Record, duration: Duration) {
         dry_run = record.dry_run,
         outcome = record.resolution.as_str(),
         codes = record.codes(),
+        maintenance = record.maintained,
         duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
         "Reviewed"
     );

@@ -85,6 +85,7 @@ pub struct Metrics {
     durations: Family<PointLabels, Histogram, fn() -> Histogram>,
     findings: Family<FindingLabels, Counter>,
     unreplayed: Counter,
+    maintained: Counter,
     refused_requests: Family<OutcomeLabels, Counter>,
     panics: Counter,
     objects: Family<KindLabels, Gauge>,
@@ -112,6 +113,7 @@ impl Metrics {
             }),
             findings: Family::default(),
             unreplayed: Counter::default(),
+            maintained: Counter::default(),
             refused_requests: Family::default(),
             panics: Counter::default(),
             objects: Family::default(),
@@ -138,6 +140,11 @@ impl Metrics {
             "witness_replay_failures",
             "Connections of findings that the second evaluator did not confirm",
             self.unreplayed.clone(),
+        );
+        all.register(
+            "maintenance_writes",
+            "Writes that the rules refuse, allowed as maintenance",
+            self.maintained.clone(),
         );
         all.register(
             "rejected_requests",
@@ -190,6 +197,7 @@ impl Metrics {
             .observe(duration.as_secs_f64());
         self.unreplayed
             .inc_by(u64::try_from(record.unreplayed).unwrap_or(u64::MAX));
+        self.maintained.inc_by(u64::from(record.maintained));
         for (code, level) in &record.findings {
             let (code, level) = (code.as_str(), level.as_str());
             self.findings

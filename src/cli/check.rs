@@ -87,6 +87,7 @@ pub fn run(args: Args) -> Result<ExitStatus, Failure> {
     let writer = Writer {
         name: args.user,
         groups: args.groups,
+        ..Writer::default()
     };
     let judged = match &before {
         None => {

@@ -13,6 +13,7 @@ use crate::audit::Metrics;
 use crate::inventory::Snapshot;
 use crate::posture::Posture;
 use crate::review::World;
+use crate::server::authorizer::{AccessReviews, Authorizer};
 use crate::server::listener::Limits;
 use crate::server::shutdown::{Shutdown, Signals};
 use crate::server::tls::ephemeral::Ephemeral;
@@ -53,11 +54,17 @@ async fn serve(settings: &Settings) -> Result<ExitStatus, Failure> {
     let metrics = Arc::new(Metrics::new());
     let admission = Arc::new(Admission::new(Arc::clone(&posture)));
     let certificates = certificates(&options.tls, &metrics, &trigger.shutdown())?;
+    let client = match settings.inventory {
+        Some(_) => None,
+        None => Some(kube::Client::try_default().await?),
+    };
+    let authorizer = client.clone().map(AccessReviews::new);
     let parts = Parts {
         admission: Arc::clone(&admission),
         metrics: Arc::clone(&metrics),
         certificates,
         limits: Limits::default(),
+        authorizer: authorizer.map(|authorizer| Arc::new(authorizer) as Arc<dyn Authorizer>),
     };
     let asked = Addresses {
         reviews: options.listen,
@@ -67,7 +74,7 @@ async fn serve(settings: &Settings) -> Result<ExitStatus, Failure> {
     let server = Server::bind(asked, parts).await?;
     announce(server.addresses())?;
     let (updates, snapshots) = watch::channel(None);
-    let source = follow(settings, updates, trigger.shutdown()).await?;
+    let source = follow(settings, client, updates, trigger.shutdown());
     tokio::spawn(publish(admission, metrics, posture, snapshots));
     let running = server.run(trigger.shutdown());
     tokio::select! {
@@ -112,21 +119,21 @@ fn certificates(
 }
 
 /// Begins to follow the facts: a folder where one is named, else the cluster.
-async fn follow(
+fn follow(
     settings: &Settings,
+    client: Option<kube::Client>,
     updates: watch::Sender<Option<Arc<Snapshot>>>,
     shutdown: Shutdown,
-) -> Result<JoinHandle<Result<(), Failure>>, Failure> {
-    if let Some(dir) = settings.inventory.clone() {
-        return Ok(tokio::spawn(async move {
-            Ok(sources::files::watch(dir, updates, shutdown.begun()).await?)
-        }));
-    }
-    let client = kube::Client::try_default().await?;
-    Ok(tokio::spawn(async move {
-        sources::kube::watch(client, updates, shutdown.begun()).await;
+) -> JoinHandle<Result<(), Failure>> {
+    let dir = settings.inventory.clone();
+    tokio::spawn(async move {
+        if let Some(client) = client {
+            sources::kube::watch(client, updates, shutdown.begun()).await;
+        } else if let Some(dir) = dir {
+            sources::files::watch(dir, updates, shutdown.begun()).await?;
+        }
         Ok(())
-    }))
+    })
 }
 
 /// Waits for the source to fail. Its end because of a shutdown is no failure: then the server's

@@ -41,7 +41,7 @@ pub fn final_state(
             .first()
             .cloned()
             .unwrap_or_default(),
-        groups: Vec::new(),
+        ..Writer::default()
     };
     let judge = |(reference, object): (&ObjectRef, &Object)| {
         let writer = if is_managed(world, reference) {

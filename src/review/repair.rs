@@ -8,6 +8,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use super::level::WriterClass;
+use super::maintenance;
 use super::policy::{case, with_observed};
 use super::request::{Edit, Operation, Request, Subject};
 use super::verdict::{Repair, Repairs};
@@ -35,7 +36,10 @@ pub fn repair(world: &World, request: &Request) -> Repairs {
         return Repairs::default();
     };
     let perimeters = world.perimeters(&edit.object.namespace).iter();
-    let managed = perimeters.filter(|cluster| cluster.managed(&edit.object.name).is_some());
+    let managed = perimeters.filter(|cluster| {
+        cluster.managed(&edit.object.name).is_some()
+            && !maintenance::leaves_alone(request, &cluster.object)
+    });
     managed
         .map(|cluster| {
             of_cluster(

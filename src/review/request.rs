@@ -1,5 +1,7 @@
 //! What is asked: who writes what.
 
+use std::collections::BTreeSet;
+
 use crate::code::Door;
 use crate::inventory::{Cluster, Fact, ObjectRef, Policy};
 
@@ -21,6 +23,9 @@ pub struct Writer {
     pub name: String,
     /// Groups.
     pub groups: Vec<String>,
+    /// The OpenBaoClusters on which the API server said that it holds the verb `maintenance`; asked
+    /// only for a write that needs it.
+    pub grants: BTreeSet<ObjectRef>,
 }
 
 /// An object before and after the write.

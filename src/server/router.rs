@@ -16,8 +16,9 @@ use tower::{BoxError, ServiceBuilder};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 
+use super::authorizer::Authorizer;
 use super::listener::Limits;
-use crate::admission::{Admission, Point, Protocol};
+use crate::admission::{Admission, Answer, Point, Protocol};
 use crate::audit::{self, Metrics};
 
 /// Where reviews are handed in.
@@ -26,15 +27,22 @@ pub struct Desk {
     admission: Arc<Admission>,
     metrics: Arc<Metrics>,
     limits: Limits,
+    authorizer: Option<Arc<dyn Authorizer>>,
 }
 
 impl Desk {
     /// A desk that answers with `admission` and counts in `metrics`.
-    pub const fn new(admission: Arc<Admission>, metrics: Arc<Metrics>, limits: Limits) -> Self {
+    pub const fn new(
+        admission: Arc<Admission>,
+        metrics: Arc<Metrics>,
+        limits: Limits,
+        authorizer: Option<Arc<dyn Authorizer>>,
+    ) -> Self {
         Self {
             admission,
             metrics,
             limits,
+            authorizer,
         }
     }
 }
@@ -81,6 +89,7 @@ async fn review(desk: &Desk, point: Point, request: Request) -> Response {
     };
     let begun = Instant::now();
     let answer = desk.admission.answer(point, &body);
+    let answer = appealed(desk, point, &body, answer).await;
     audit::record(&desk.metrics, &answer.record, begun.elapsed());
     match answer.protocol {
         Protocol::Review => (
@@ -95,6 +104,26 @@ async fn review(desk: &Desk, point: Point, request: Request) -> Response {
             StatusCode::BAD_REQUEST,
             String::from_utf8_lossy(&answer.body).into_owned(),
         ),
+    }
+}
+
+/// The answer after the writer's appeal, where there is one and somebody to ask. Where nobody knows,
+/// the first answer stands.
+async fn appealed(desk: &Desk, point: Point, body: &[u8], answer: Answer) -> Answer {
+    let (Some(appeal), Some(authorizer)) = (&answer.appeal, &desk.authorizer) else {
+        return answer;
+    };
+    match authorizer.grants(appeal).await {
+        Ok(true) => {
+            let grants = appeal.clusters.clone();
+            desk.admission.answer_granted(point, body, grants)
+        }
+        Ok(false) => answer,
+        Err(error) => {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "Refusing maintenance, since nobody knows who may");
+            answer
+        }
     }
 }
 

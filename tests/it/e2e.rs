@@ -5,6 +5,7 @@
 
 mod clusters;
 mod ends;
+mod maintenance;
 mod managed;
 mod outage;
 mod stage;

@@ -117,7 +117,7 @@ fn request(snapshot: &Snapshot, written: Object) -> Request {
         operation,
         writer: Writer {
             name: "tenant".into(),
-            groups: Vec::new(),
+            ..Writer::default()
         },
         door: Door::Webhook,
         subject,

@@ -80,7 +80,7 @@ pub(crate) fn admission() -> Arc<Admission> {
 /// A router in memory, and what it counts.
 pub(crate) fn desk(limits: Limits) -> (Router, Arc<Metrics>) {
     let metrics = Arc::new(Metrics::new());
-    let desk = Desk::new(admission(), Arc::clone(&metrics), limits);
+    let desk = Desk::new(admission(), Arc::clone(&metrics), limits, None);
     (router(desk), metrics)
 }
 
@@ -125,6 +125,7 @@ pub(crate) async fn start(
         metrics: Arc::clone(&metrics),
         certificates,
         limits,
+        authorizer: None,
     };
     let server = Server::bind(asked, parts).await.unwrap();
     let trigger = Shutdown::trigger();

@@ -90,7 +90,7 @@ pub(super) fn plain_with(others: &[Fact<Policy>]) -> World {
 pub(super) fn tenant() -> Writer {
     Writer {
         name: "jane".into(),
-        groups: Vec::new(),
+        ..Writer::default()
     }
 }
 
@@ -98,7 +98,7 @@ pub(super) fn operator() -> Writer {
     let accounts = Posture::default().operator_accounts;
     Writer {
         name: accounts.first().expect("an account").clone(),
-        groups: Vec::new(),
+        ..Writer::default()
     }
 }
 
