@@ -6,7 +6,7 @@ RUN := target/run
 SOAK ?= 5000000
 
 .DEFAULT_GOAL := help
-.PHONY: help run playground test soak control-plane lint fmt docs bench fuzz
+.PHONY: help run playground test soak control-plane lint fmt docs bench fuzz static image image-check
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,20 @@ docs: ## Build the documentation of the library in target/doc
 bench: ## Hold the engine against decoding, and the server against a bare one: ratios in one run
 	$(CARGO) bench --bench engine
 	$(CARGO) bench --bench webhook
+
+# glibc linked in, and with the target named: otherwise the flag would reach build scripts too.
+HOST := $(shell rustc -vV | sed -n 's/^host: //p')
+
+static: ## Build the static binary of the image: target/static/openbao-perimeter
+	RUSTFLAGS='-C target-feature=+crt-static' $(CARGO) build --release --locked --target $(HOST)
+	@mkdir -p target/static
+	cp target/$(HOST)/release/openbao-perimeter target/static/openbao-perimeter
+
+image-check: static ## Hold the static binary to its size, and start it in an empty root
+	tests/image/check.sh target/static/openbao-perimeter
+
+image: ## Build the image; needs a container runtime
+	docker build --tag openbao-perimeter:0.1.0 .
 
 FUZZ_SECONDS ?= 30
 FUZZ_TARGETS := cidr_text port_text selector policy_review cluster_review envelope set_laws
