@@ -35,6 +35,7 @@ use super::region::{PeerSet, Region};
 pub struct Budget {
     limit: u32,
     used: u32,
+    most_looks: u64,
     looks: u64,
 }
 
@@ -47,6 +48,7 @@ impl Budget {
         Self {
             limit,
             used: 0,
+            most_looks: LOOKS * limit as u64,
             looks: 0,
         }
     }
@@ -56,14 +58,32 @@ impl Budget {
         self.used
     }
 
+    /// Whether no split node is left.
+    pub const fn is_spent(&self) -> bool {
+        self.used >= self.limit
+    }
+
     /// Counts `covers` that are compared with an area; false where that is too much.
     pub const fn look(&mut self, covers: usize) -> bool {
         self.looks = self.looks.saturating_add(covers as u64);
-        self.looks <= LOOKS * self.limit as u64
+        self.looks <= self.most_looks
+    }
+
+    /// Does work that may take no more than `nodes` of what is left, so that something is left for
+    /// the rest.
+    pub fn within<T>(&mut self, nodes: u32, work: impl FnOnce(&mut Self) -> T) -> T {
+        let whole = *self;
+        self.limit = self.limit.min(self.used.saturating_add(nodes));
+        let looks = self.looks.saturating_add(LOOKS * u64::from(nodes));
+        self.most_looks = self.most_looks.min(looks);
+        let done = work(self);
+        self.limit = whole.limit;
+        self.most_looks = whole.most_looks;
+        done
     }
 
     fn spend(&mut self, covers: &[&Region]) -> Result<(), Exhausted> {
-        if self.used >= self.limit || !self.look(covers.len()) {
+        if self.is_spent() || !self.look(covers.len()) {
             return Err(Exhausted {
                 keys: keys_of(covers),
             });
@@ -74,7 +94,7 @@ impl Budget {
 }
 
 /// The proof ran out of budget. It names the label keys that made it hard.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Exhausted {
     /// Label keys on which the covers differ.
     pub keys: BTreeSet<Arc<str>>,
