@@ -6,6 +6,10 @@
 //! coNP-complete in the number of label keys, so the work is counted against a [`Budget`] and a
 //! proof that runs out of it is undecided, never accepted.
 //!
+//! An area of all ports of a protocol is proved by their numbers: a port name means one of them,
+//! whichever, so covers whose ranges only together hold all numbers hold it. An area of a name alone
+//! needs a cover that holds the name, or all ports, by itself.
+//!
 //! ```
 //! use openbao_perimeter::perimeter::cover::{Budget, uncovered};
 //! use openbao_perimeter::perimeter::port::{PortSet, Protocol};
@@ -150,7 +154,11 @@ fn search(
     budget: &mut Budget,
     found: &mut dyn FnMut(Region) -> Flow,
 ) -> Result<(), Exhausted> {
-    let mut open: Vec<(Region, Rc<[&Region]>)> = vec![(area.clone(), covers.into())];
+    let area = Region {
+        ports: area.ports.without_implied_names(),
+        ..area.clone()
+    };
+    let mut open: Vec<(Region, Rc<[&Region]>)> = vec![(area, covers.into())];
     while let Some((area, covers)) = open.pop() {
         budget.spend(&covers)?;
         if covers.iter().any(|cover| area.is_subset(cover)) {
