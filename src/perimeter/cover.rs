@@ -205,8 +205,7 @@ fn shrink<'a>(mut area: Region, covers: &[&'a Region]) -> Option<(Region, Vec<&'
                 continue;
             }
             match cuts(&area, cover) {
-                0 => return None,
-                1 => area = outside(&area, cover).pop()?,
+                0 | 1 => area = outside(&area, cover).pop()?,
                 _ => wider.push(cover),
             }
         }
