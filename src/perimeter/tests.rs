@@ -8,3 +8,6 @@ pub(crate) mod domain;
 mod laws;
 mod oracle;
 mod rows;
+mod rule;
+mod witness;
+mod zone;

@@ -142,7 +142,7 @@ fn a_block_made_of_a_network_or_a_host_is_canonical() {
 fn ambiguous_text_is_everything_or_nothing_by_the_reading_and_by_where_it_stands() {
     let (net, odd) = (cidr("10.0.0.0/8"), cidr("010.0.0.0/8"));
     let addresses = |cidr: &Cidr, except: &[&Cidr], reading| {
-        let except: Vec<Cidr> = except.iter().map(|cidr| Cidr::clone(cidr)).collect();
+        let except: Vec<Cidr> = except.iter().copied().cloned().collect();
         block_addresses(cidr, &except, reading)
     };
     let ten = AddressSet::of(net.canonical().expect("canonical"));
