@@ -6,7 +6,7 @@ RUN := target/run
 SOAK ?= 5000000
 
 .DEFAULT_GOAL := help
-.PHONY: help run playground test soak control-plane lint fmt docs bench fuzz static image image-check
+.PHONY: help run playground test soak control-plane lint fmt docs bench fuzz mutants static image image-check
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -80,3 +80,6 @@ fuzz: ## Look for inputs that break a law, FUZZ_SECONDS (30) for each target; ne
 	  $(CARGO) fuzz run --sanitizer none $$target $$found fuzz/corpus/$$target -- \
 	    -max_total_time=$(FUZZ_SECONDS) -timeout=20 -verbosity=0 -print_final_stats=1 || exit 1; \
 	done
+
+mutants: ## Change the engine in small ways and see that its tests notice; MUTANTS_SHARD=0/8 for an eighth; needs cargo-mutants
+	@tests/mutants/run.sh

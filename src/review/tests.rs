@@ -2,6 +2,7 @@
 //! the rules held against an enumeration of small worlds.
 
 mod attacks;
+mod bounds;
 mod codes;
 mod declarations;
 mod limit;

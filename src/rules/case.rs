@@ -92,11 +92,10 @@ impl Case<'_> {
         let mut budget = self.budget.get();
         let enough = budget.look(covers);
         self.budget.set(budget);
-        let keys = std::collections::BTreeSet::new();
         if enough {
             Ok(())
         } else {
-            Err(Exhausted { keys })
+            Err(Exhausted::default())
         }
     }
 
@@ -171,7 +170,7 @@ impl Case<'_> {
 }
 
 /// What it takes to compare an area with covers: each by each of its subject's keys.
-fn weight(covers: &[&Region]) -> usize {
+pub(super) fn weight(covers: &[&Region]) -> usize {
     let keys = |cover: &&Region| 1 + cover.subject.constrained().count();
     covers.iter().map(keys).sum()
 }

@@ -6,11 +6,13 @@ pub mod malformed;
 pub mod raft_port;
 pub mod unsafe_address;
 
+use std::cell::Cell;
+
 use super::{Code, Finding, Level};
 use crate::baseline;
 use crate::baseline::{Facts, Peers, Pods, expand};
 use crate::inventory::{Cluster, ObjectRef};
-use crate::perimeter::cover::Exhausted;
+use crate::perimeter::cover::{Budget, Exhausted};
 use crate::perimeter::port::PortSet;
 use crate::perimeter::rule::Rule;
 use crate::perimeter::{Direction, LabelSet, Reading, Region};
@@ -56,6 +58,8 @@ pub struct Declaration<'a> {
     pub after: Vec<DeclaredRule>,
     /// What was declared before the write.
     pub before: Vec<DeclaredRule>,
+    /// Work that the proofs of the review may still do, all together.
+    pub budget: &'a Cell<Budget>,
 }
 
 impl<'a> Declaration<'a> {
@@ -66,6 +70,7 @@ impl<'a> Declaration<'a> {
         direction: Direction,
         after: &Cluster,
         before: Option<&Cluster>,
+        budget: &'a Cell<Budget>,
     ) -> Self {
         let rules = |cluster| rules(cluster, posture, direction);
         Self {
@@ -74,6 +79,7 @@ impl<'a> Declaration<'a> {
             direction,
             after: rules(after),
             before: before.map(rules).unwrap_or_default(),
+            budget,
         }
     }
 
@@ -152,6 +158,7 @@ pub(super) fn refused(
     direction: Direction,
     object: &ObjectRef,
     posture: &Posture,
+    budget: &Cell<Budget>,
 ) -> Option<Code> {
     let rule = declared(String::new(), rule.clone(), &object.namespace, direction);
     let declaration = Declaration {
@@ -160,6 +167,7 @@ pub(super) fn refused(
         direction,
         after: vec![rule],
         before: Vec::new(),
+        budget,
     };
     let findings = limit(&declaration);
     findings

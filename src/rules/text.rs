@@ -76,7 +76,7 @@ pub(super) fn declare(case: &Case<'_>, direction: Direction, rule: &Rule) -> Str
         Direction::Ingress => "ingressRules",
         Direction::Egress => "egressRules",
     };
-    let refused = declaration::refused(rule, direction, cluster, case.posture);
+    let refused = declaration::refused(rule, direction, cluster, case.posture, case.budget);
     match refused {
         Some(code) => format!(
             "declare who needs it in {cluster} under spec.network.{field}, for example as below (the rule as it stands \

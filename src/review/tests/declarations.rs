@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::support::{Found, cluster, cluster_request, denied, found, plain, row};
+use super::support::{Found, cluster, cluster_request, created, denied, found, plain, row, world};
 use crate::review::review;
-use crate::rules::Code::{Obp301, Obp302, Obp303, Obp306};
+use crate::rules::Code::{Obp202, Obp301, Obp302, Obp303, Obp306};
 use crate::rules::Level::{Deny, Warn};
 
 const SUBJECT: &str = "the OpenBao pod labelled app.kubernetes.io/instance=bao,\
@@ -183,4 +183,24 @@ fn trusted_peers_are_held_against_the_same_limit() {
         declared(&json!({"trustedIngressPeers": [namespace("web")]})),
         []
     );
+}
+
+/// D11: a name means one of the numbers, whichever; but it is looked up in one entry at a time.
+#[test]
+fn declared_ranges_that_together_hold_all_numbers_permit_all_ports_but_no_name_alone() {
+    let to = json!([namespace("web")]);
+    let range =
+        |first: u16, last: u16| json!({"to": to, "ports": [{"port": first, "endPort": last}]});
+    let declared = json!({"egressRules": [range(1, 8_200), range(8_201, 65_535)]});
+    let world = world(&[cluster(&declared)], &[]);
+    let asked = |port: &Value| {
+        let egress = json!([{"to": to, "ports": [port]}]);
+        let spec = json!({"podSelector": {}, "policyTypes": ["Egress"], "egress": egress});
+        found(&created(&world, "web", &spec))
+    };
+    assert_eq!(asked(&json!({"protocol": "TCP"})), []);
+    assert_eq!(asked(&json!({"port": 1, "endPort": 65_535})), []);
+    let shown = format!("{SUBJECT} -> a pod in namespace `web`, TCP port named `web`");
+    let refused = [row(Obp202, Deny, "spec.egress[0]", &shown)];
+    assert_eq!(asked(&json!({"port": "web"})), refused);
 }
