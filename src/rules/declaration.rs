@@ -6,15 +6,16 @@ pub mod malformed;
 pub mod raft_port;
 pub mod unsafe_address;
 
+use super::case::Case;
 use super::{Code, Finding, Level};
 use crate::baseline;
 use crate::baseline::{Facts, Peers, Pods, expand};
-use crate::inventory::{Cluster, ObjectRef};
+use crate::inventory::{Cluster, ObjectRef, Profile};
 use crate::perimeter::cover::Exhausted;
 use crate::perimeter::port::PortSet;
 use crate::perimeter::rule::Rule;
 use crate::perimeter::{Direction, LabelSet, Reading, Region};
-use crate::posture::Posture;
+use crate::posture::{Edition, Posture};
 
 /// One declared ingress rule.
 #[derive(Clone, Debug)]
@@ -52,6 +53,10 @@ pub struct Declaration<'a> {
     pub posture: &'a Posture,
     /// Which of its rules: ingress (`ingressRules`, `trustedIngressPeers`) or egress (`egressRules`).
     pub direction: Direction,
+    /// The profile now.
+    pub profile: Option<Profile>,
+    /// The profile before the write.
+    pub profile_before: Option<Profile>,
     /// What is declared now.
     pub after: Vec<DeclaredRule>,
     /// What was declared before the write.
@@ -72,20 +77,55 @@ impl<'a> Declaration<'a> {
             object,
             posture,
             direction,
+            profile: after.profile,
+            profile_before: before.and_then(|before| before.profile),
             after: rules(after),
             before: before.map(rules).unwrap_or_default(),
         }
     }
 
-    /// What was already declared before the write.
+    fn is_under_contract(&self) -> bool {
+        is_under_contract(self.posture, self.profile)
+    }
+
+    /// What was already declared before the write, and is no new harm. On egress, where only the
+    /// contract refuses anything, that is nothing for a cluster that was not held to it before.
     fn known(&self) -> Vec<&Region> {
+        let newly_held = self.direction == Direction::Egress
+            && self.is_under_contract()
+            && self.profile_before != Some(Profile::Hardened);
+        if newly_held {
+            return Vec::new();
+        }
         self.before.iter().flat_map(|rule| &rule.regions).collect()
+    }
+
+    /// Whether an old rule let all of it through already.
+    fn is_known(&self, piece: &Region) -> bool {
+        self.known().iter().any(|known| piece.is_subset(known))
     }
 
     fn finding(&self, code: Code, level: Level, path: impl Into<String>) -> Finding {
         Finding {
             cluster: Some(self.object.clone()),
             ..Finding::new(code, level, self.object, path)
+        }
+    }
+
+    /// A finding about what the write declares, which only warns by default.
+    fn advice(&self, code: Code, path: impl Into<String>) -> Finding {
+        Finding {
+            cluster: Some(self.object.clone()),
+            ..Finding::advice(code, self.object, path)
+        }
+    }
+
+    /// A finding about what the write declares, which denies under the contract.
+    fn by_contract(&self, code: Code, path: impl Into<String>) -> Finding {
+        if self.is_under_contract() {
+            self.finding(code, Level::Deny, path)
+        } else {
+            self.advice(code, path)
         }
     }
 
@@ -146,18 +186,22 @@ fn declared(path: String, rule: Rule, namespace: &str, direction: Direction) -> 
     }
 }
 
+/// Whether the operator itself holds such clusters to its contract for Hardened ones, so that
+/// advice about it denies.
+pub(super) fn is_under_contract(posture: &Posture, profile: Option<Profile>) -> bool {
+    posture.baseline == Edition::Next && profile == Some(Profile::Hardened)
+}
+
 /// Whether a rule may not be declared: the code that refuses it.
-pub(super) fn refused(
-    rule: &Rule,
-    direction: Direction,
-    object: &ObjectRef,
-    posture: &Posture,
-) -> Option<Code> {
+pub(super) fn refused(rule: &Rule, direction: Direction, case: &Case<'_>) -> Option<Code> {
+    let (object, posture) = (&case.cluster.object, case.posture);
     let rule = declared(String::new(), rule.clone(), &object.namespace, direction);
     let declaration = Declaration {
         object,
         posture,
         direction,
+        profile: case.cluster.profile,
+        profile_before: case.cluster.profile,
         after: vec![rule],
         before: Vec::new(),
     };

@@ -2,13 +2,17 @@
 //! refused and accepted, with the connection that proves it.
 
 mod addresses;
+mod contract;
 mod everyone;
 mod existing;
 mod readings;
 
 use serde_json::{Value, json};
 
-use super::support::{Found, cluster, cluster_request, found, plain};
+use super::support::{
+    Found, cluster, cluster_named, cluster_request, edition, found, plain, world_under,
+};
+use crate::posture::{Edition, Posture};
 use crate::review::review;
 
 const SUBJECT: &str = "the OpenBao pod labelled app.kubernetes.io/instance=bao,\
@@ -27,6 +31,24 @@ fn declared(network: &Value) -> Vec<Found> {
 fn changed(before: &Value, after: &Value) -> Vec<Found> {
     let request = cluster_request(Some(&cluster(before)), &cluster(after));
     found(&review(&plain(), &request))
+}
+
+/// What is found under these settings when the cluster `bao` is created, or gets another spec.
+fn specified(posture: Posture, before: Option<&Value>, after: &Value) -> Vec<Found> {
+    let before = before.map(|spec| cluster_named("bao", spec));
+    let stored: Vec<_> = before.iter().cloned().collect();
+    let world = world_under(posture, &stored, &[]);
+    let request = cluster_request(before.as_ref(), &cluster_named("bao", after));
+    found(&review(&world, &request))
+}
+
+/// What is found in an edition when a Hardened cluster with this network is created.
+fn hardened(baseline: Edition, network: &Value) -> Vec<Found> {
+    specified(edition(baseline), None, &hardened_spec(network))
+}
+
+fn hardened_spec(network: &Value) -> Value {
+    json!({"profile": "Hardened", "network": network})
 }
 
 fn ingress(from: &Value, ports: &Value) -> Value {
