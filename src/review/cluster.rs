@@ -10,7 +10,7 @@ use super::world::World;
 use crate::baseline::ClusterPerimeter;
 use crate::inventory::{Cluster, Fact};
 use crate::perimeter::Direction;
-use crate::rules::declaration::{self, Declaration, api_server, malformed};
+use crate::rules::declaration::{self, Declaration};
 use crate::rules::text::pods_of;
 use crate::rules::{Finding, Level, ambiguous_cidr, existing_policy, input};
 
@@ -29,8 +29,7 @@ pub(super) fn findings(world: &World, edit: &Edit<Cluster>) -> Vec<Finding> {
     for direction in Direction::ALL {
         let declared = Declaration::new(&edit.object, &world.posture, direction, after, before);
         if direction == Direction::Ingress {
-            findings.extend(malformed::check(&declared, after, before));
-            findings.extend(api_server::check(&declared, after, before));
+            findings.extend(declaration::values(&declared, after, before));
         }
         let limit = declaration::limit(&declared);
         findings.extend(replay::of_declaration(&declared, limit));

@@ -1,8 +1,11 @@
 //! The rules about what an OpenBaoCluster declares: additive-only, held against the limit.
 
 pub mod api_server;
+pub mod dns_namespace;
+pub mod endpoint_address;
 pub mod everyone;
 pub mod malformed;
+pub mod metrics_port;
 pub mod raft_port;
 pub mod unsafe_address;
 
@@ -210,6 +213,20 @@ pub(super) fn refused(rule: &Rule, direction: Direction, case: &Case<'_>) -> Opt
         .iter()
         .find(|finding| finding.level == Level::Deny)
         .map(|finding| finding.code)
+}
+
+/// Findings about the declared values that are no rules, for both directions at once.
+pub fn values(
+    declaration: &Declaration<'_>,
+    after: &Cluster,
+    before: Option<&Cluster>,
+) -> Vec<Finding> {
+    let mut findings = malformed::check(declaration, after, before);
+    findings.extend(api_server::check(declaration, after, before));
+    findings.extend(endpoint_address::check(declaration, after, before));
+    findings.extend(dns_namespace::check(declaration, after, before));
+    findings.extend(metrics_port::check(declaration, after, before));
+    findings
 }
 
 /// Everything that the limit has to say about the declared rules of one direction.

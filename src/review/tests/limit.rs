@@ -6,6 +6,7 @@ mod contract;
 mod everyone;
 mod existing;
 mod readings;
+mod values;
 
 use serde_json::{Value, json};
 
