@@ -10,7 +10,7 @@ use super::world::World;
 use crate::baseline::ClusterPerimeter;
 use crate::inventory::{Cluster, Fact};
 use crate::perimeter::Direction;
-use crate::rules::declaration::{self, Declaration};
+use crate::rules::declaration::{self, Declaration, redundant};
 use crate::rules::text::pods_of;
 use crate::rules::{Finding, Level, ambiguous_cidr, existing_policy, input};
 
@@ -25,12 +25,14 @@ pub(super) fn findings(world: &World, edit: &Edit<Cluster>) -> Vec<Finding> {
     };
     let before = edit.before.as_ref().and_then(Fact::read);
     let before = before.map(AsRef::as_ref);
+    let api_server = &world.snapshot.api_server;
     let mut findings = ambiguous_cidr::in_cluster(&edit.object, after, before);
     for direction in Direction::ALL {
         let declared = Declaration::new(&edit.object, &world.posture, direction, after, before);
         if direction == Direction::Ingress {
             findings.extend(declaration::values(&declared, after, before));
         }
+        findings.extend(redundant::check(&declared, after, api_server));
         let limit = declaration::limit(&declared);
         findings.extend(replay::of_declaration(&declared, limit));
     }

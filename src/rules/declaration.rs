@@ -4,9 +4,12 @@ pub mod api_server;
 pub mod dns_namespace;
 pub mod endpoint_address;
 pub mod everyone;
+pub mod listener_ports;
 pub mod malformed;
 pub mod metrics_port;
+pub mod namespace_label;
 pub mod raft_port;
+pub mod redundant;
 pub mod unsafe_address;
 
 use super::case::Case;
@@ -15,7 +18,7 @@ use crate::baseline;
 use crate::baseline::{Facts, Peers, Pods, expand};
 use crate::inventory::{Cluster, ObjectRef, Profile};
 use crate::perimeter::cover::Exhausted;
-use crate::perimeter::port::PortSet;
+use crate::perimeter::port::{PortSet, Protocol};
 use crate::perimeter::rule::Rule;
 use crate::perimeter::{Direction, LabelSet, Reading, Region};
 use crate::posture::{Edition, Posture};
@@ -34,7 +37,18 @@ pub struct DeclaredRule {
     must: Option<Vec<Region>>,
 }
 
+/// Where trusted peers are declared, each a rule of its own.
+const TRUSTED_PEERS: &str = "spec.network.trustedIngressPeers";
+
 impl DeclaredRule {
+    /// Field path of one of its peers.
+    fn peer_path(&self, direction: Direction, at: usize) -> String {
+        if self.path.starts_with(TRUSTED_PEERS) {
+            return self.path.clone();
+        }
+        format!("{}.{}[{at}]", self.path, direction.peers_field())
+    }
+
     /// What it surely lets through: without its port names, and without blocks in ambiguous text.
     fn must(&self) -> &[Region] {
         self.must.as_ref().unwrap_or(&self.regions)
@@ -60,6 +74,8 @@ pub struct Declaration<'a> {
     pub profile: Option<Profile>,
     /// The profile before the write.
     pub profile_before: Option<Profile>,
+    /// The ports that clients need: the API port, and the metrics listener's where it is opened.
+    pub listeners: PortSet,
     /// What is declared now.
     pub after: Vec<DeclaredRule>,
     /// What was declared before the write.
@@ -82,6 +98,7 @@ impl<'a> Declaration<'a> {
             direction,
             profile: after.profile,
             profile_before: before.and_then(|before| before.profile),
+            listeners: listeners(posture, after),
             after: rules(after),
             before: before.map(rules).unwrap_or_default(),
         }
@@ -91,13 +108,15 @@ impl<'a> Declaration<'a> {
         is_under_contract(self.posture, self.profile)
     }
 
+    /// Whether this write is the first that is held to it.
+    fn is_newly_under_contract(&self) -> bool {
+        self.is_under_contract() && self.profile_before != Some(Profile::Hardened)
+    }
+
     /// What was already declared before the write, and is no new harm. On egress, where only the
     /// contract refuses anything, that is nothing for a cluster that was not held to it before.
     fn known(&self) -> Vec<&Region> {
-        let newly_held = self.direction == Direction::Egress
-            && self.is_under_contract()
-            && self.profile_before != Some(Profile::Hardened);
-        if newly_held {
+        if self.direction == Direction::Egress && self.is_newly_under_contract() {
             return Vec::new();
         }
         self.before.iter().flat_map(|rule| &rule.regions).collect()
@@ -145,6 +164,20 @@ impl<'a> Declaration<'a> {
             ),
             ..self.finding(Code::Obp402, Level::Deny, path)
         }
+    }
+}
+
+fn api_port(posture: &Posture) -> PortSet {
+    PortSet::number(Protocol::Tcp, posture.api_port)
+}
+
+fn listeners(posture: &Posture, cluster: &Cluster) -> PortSet {
+    let api = api_port(posture);
+    match cluster.metrics_port {
+        Some(Ok(metrics)) if posture.baseline == Edition::Next => {
+            api.union(&PortSet::number(Protocol::Tcp, metrics))
+        }
+        _ => api,
     }
 }
 
@@ -205,6 +238,7 @@ pub(super) fn refused(rule: &Rule, direction: Direction, case: &Case<'_>) -> Opt
         direction,
         profile: case.cluster.profile,
         profile_before: case.cluster.profile,
+        listeners: api_port(posture),
         after: vec![rule],
         before: Vec::new(),
     };
@@ -245,7 +279,11 @@ pub fn limit(declaration: &Declaration<'_>) -> Vec<Finding> {
     let mut findings = everyone::check(declaration);
     if declaration.direction == Direction::Ingress {
         findings.extend(raft_port::check(declaration));
+        let ports = listener_ports::check(declaration, &findings);
+        findings.extend(ports);
     }
     findings.extend(unsafe_address::check(declaration));
+    let labels = namespace_label::check(declaration, &findings);
+    findings.extend(labels);
     findings
 }

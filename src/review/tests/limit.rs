@@ -2,6 +2,7 @@
 //! refused and accepted, with the connection that proves it.
 
 mod addresses;
+mod advice;
 mod contract;
 mod everyone;
 mod existing;
@@ -11,7 +12,8 @@ mod values;
 use serde_json::{Value, json};
 
 use super::support::{
-    Found, cluster, cluster_named, cluster_request, edition, found, plain, world_under,
+    Found, cluster, cluster_named, cluster_request, edition, found, plain, without_advice,
+    world_under,
 };
 use crate::posture::{Edition, Posture};
 use crate::review::review;
@@ -23,15 +25,16 @@ const FIRST_INGRESS: &str = "spec.network.ingressRules[0]";
 const FIRST_EGRESS: &str = "spec.network.egressRules[0]";
 const FIRST_PEER: &str = "spec.network.trustedIngressPeers[0]";
 
-/// What is found when a cluster with this network is created.
+/// What is found when a cluster with this network is created, what is only advised aside.
 fn declared(network: &Value) -> Vec<Found> {
-    found(&review(&plain(), &cluster_request(None, &cluster(network))))
+    let request = cluster_request(None, &cluster(network));
+    without_advice(found(&review(&plain(), &request)))
 }
 
 /// What is found when the network of a cluster is changed.
 fn changed(before: &Value, after: &Value) -> Vec<Found> {
     let request = cluster_request(Some(&cluster(before)), &cluster(after));
-    found(&review(&plain(), &request))
+    without_advice(found(&review(&plain(), &request)))
 }
 
 /// What is found under these settings when the cluster `bao` is created, or gets another spec.

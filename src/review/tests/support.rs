@@ -216,6 +216,13 @@ pub(super) fn found(verdict: &Verdict) -> Vec<Found> {
     verdict.findings.iter().map(one).collect()
 }
 
+/// The findings but those that only advise, which have tests of their own.
+pub(super) fn without_advice(findings: Vec<Found>) -> Vec<Found> {
+    let advice = [Code::Obp304, Code::Obp313, Code::Obp314];
+    let others = findings.into_iter();
+    others.filter(|found| !advice.contains(&found.0)).collect()
+}
+
 /// The codes that deny.
 pub(super) fn denied(verdict: &Verdict) -> Vec<Code> {
     assert_eq!(verdict.unreplayed, 0, "{verdict:?}");
