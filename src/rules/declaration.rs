@@ -4,6 +4,7 @@ pub mod api_server;
 pub mod dns_namespace;
 pub mod endpoint_address;
 pub mod everyone;
+pub mod hardened;
 pub mod listener_ports;
 pub mod malformed;
 pub mod metrics_port;
@@ -260,6 +261,7 @@ pub fn values(
     findings.extend(endpoint_address::check(declaration, after, before));
     findings.extend(dns_namespace::check(declaration, after, before));
     findings.extend(metrics_port::check(declaration, after, before));
+    findings.extend(hardened::of_cluster(declaration, after, before));
     findings
 }
 
@@ -283,6 +285,8 @@ pub fn limit(declaration: &Declaration<'_>) -> Vec<Finding> {
         findings.extend(ports);
     }
     findings.extend(unsafe_address::check(declaration));
+    let contract = hardened::check(declaration, &findings);
+    findings.extend(contract);
     let labels = namespace_label::check(declaration, &findings);
     findings.extend(labels);
     findings

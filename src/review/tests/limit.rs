@@ -6,6 +6,8 @@ mod advice;
 mod contract;
 mod everyone;
 mod existing;
+mod gaps;
+mod operator;
 mod readings;
 mod values;
 

@@ -68,16 +68,27 @@ fn stranger(region: &Region) -> Option<Region> {
     let PeerSet::Pods { namespaces, pods } = &region.peer else {
         return None;
     };
-    let fresh = |values: &Values| matches!(values.values(), Names::AllBut(_));
-    let ordinary = |key: &str| ORDINARY_KEYS.iter().any(|pattern| matches(pattern, key));
-    let nameless = namespaces.constrained().all(|(key, values)| match &**key {
-        NAMESPACE_NAME => fresh(values),
+    (fits_any_namespace(namespaces) && fits_any_pod(pods)).then(|| region.clone())
+}
+
+/// Whether a namespace fits that nobody names and that carries no label but its name.
+pub(super) fn fits_any_namespace(namespaces: &LabelSet) -> bool {
+    namespaces.constrained().all(|(key, values)| match &**key {
+        NAMESPACE_NAME => is_open(values),
         _ => values.allows_absent(),
-    });
-    let bare = pods
-        .constrained()
-        .all(|(key, values)| values.allows_absent() || (ordinary(key) && fresh(values)));
-    (nameless && bare).then(|| region.clone())
+    })
+}
+
+/// Whether a pod fits that carries only labels which Kubernetes puts on any pod.
+pub(super) fn fits_any_pod(pods: &LabelSet) -> bool {
+    let ordinary = |key: &str| ORDINARY_KEYS.iter().any(|pattern| matches(pattern, key));
+    pods.constrained()
+        .all(|(key, values)| values.allows_absent() || (ordinary(key) && is_open(values)))
+}
+
+/// Whether a value fits that nobody lists.
+fn is_open(values: &Values) -> bool {
+    matches!(values.values(), Names::AllBut(_))
 }
 
 fn pods_finding(declaration: &Declaration<'_>, rule: &DeclaredRule, piece: &Region) -> Finding {
