@@ -141,6 +141,7 @@ catalogue! {
     Obp308 "OBP308" "endpoint-address" "deny; warn for a duplicate or public address" "an API server endpoint or DNS address that cannot be read, is listed twice, or is public";
     Obp309 "OBP309" "dns-namespace" "deny; warn for a namespace without the platform's DNS" "`dnsNamespace` is no name of a namespace, or none in which the platform's DNS is";
     Obp310 "OBP310" "hardened-contract" "deny in `next`; warn before" "a Hardened cluster declares what is not explicit: raw ingress rules, wildcard peers, unnamed ports";
+    Obp311 "OBP311" "policy-name-taken" "deny; warn for a leftover policy before `next`" "the name of one of a new cluster's policies is taken by another cluster's or by a leftover policy";
     Obp312 "OBP312" "metrics-port" "deny" "the metrics listener stands on the API or Raft port, or on none";
     Obp313 "OBP313" "settable-namespace-label" "warn" "a peer is selected by a namespace label that others than the API server set";
     Obp314 "OBP314" "redundant-rule" "warn" "a declared rule opens nothing that is not open already";

@@ -11,6 +11,7 @@ use crate::baseline::ClusterPerimeter;
 use crate::inventory::{Cluster, Fact};
 use crate::perimeter::Direction;
 use crate::rules::declaration::{self, Declaration, redundant};
+use crate::rules::policy_name::{self, Age};
 use crate::rules::text::pods_of;
 use crate::rules::{Finding, Level, ambiguous_cidr, existing_policy, input};
 
@@ -36,10 +37,24 @@ pub(super) fn findings(world: &World, edit: &Edit<Cluster>) -> Vec<Finding> {
         let limit = declaration::limit(&declared);
         findings.extend(replay::of_declaration(&declared, limit));
     }
+    findings.extend(names_taken(world, edit, after));
     if edit.before.is_none() || edit.spec_changed {
         findings.extend(brought_to_bear(world, edit));
     }
     findings
+}
+
+/// Findings about names of the cluster's policies that are taken.
+fn names_taken(world: &World, edit: &Edit<Cluster>, after: &Cluster) -> Vec<Finding> {
+    let age = if edit.before.is_none() {
+        Age::New
+    } else {
+        Age::Old
+    };
+    let facts = world.facts(&edit.object.namespace);
+    facts.map_or_else(Vec::new, |facts| {
+        policy_name::check(&edit.object, after, age, facts, &world.posture)
+    })
 }
 
 /// Findings about policies of the namespace that pierce the perimeter of the cluster as written.

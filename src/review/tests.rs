@@ -5,6 +5,7 @@ mod attacks;
 mod codes;
 mod declarations;
 mod limit;
+mod names;
 mod oracle;
 mod properties;
 mod support;

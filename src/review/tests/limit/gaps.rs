@@ -283,7 +283,7 @@ fn every_single_breach_of_the_contract_is_named_with_its_place() {
             format!("{first}.namespaceSelector"),
         ),
         (
-            json!({"trustedIngressPeers": [{"ipBlock": {"cidr": "168.0.0.0/7", "except": ["169.254.0.0/16"]}}]}),
+            json!({"trustedIngressPeers": [{"ipBlock": {"cidr": "169.0.0.0/8", "except": ["169.254.0.0/16"]}}]}),
             format!("{first}.ipBlock.cidr"),
         ),
         (
