@@ -134,9 +134,17 @@ catalogue! {
     Obp301 "OBP301" "malformed-rule" "deny" "a declared rule that the NetworkPolicy API refuses, so that the operator would stall";
     Obp302 "OBP302" "ingress-open-to-everyone" "deny" "declared ingress is open to everyone, alone or as a union of rules";
     Obp303 "OBP303" "raft-port-exposed" "deny" "a declaration lets others than the cluster's own pods reach the Raft port";
+    Obp304 "OBP304" "more-ports-than-listeners" "warn; deny for Hardened in `next`" "a declared ingress rule opens more ports than OpenBao listens on for its clients";
     Obp305 "OBP305" "egress-open-to-everywhere" "warn; deny for Hardened in `next`" "declared egress is open to everywhere, alone or as a union of rules";
     Obp306 "OBP306" "unsafe-address" "deny on ingress; warn on egress, deny for Hardened in `next`" "a declaration names loopback, link-local or cloud-metadata addresses as peers";
     Obp307 "OBP307" "api-server-block" "deny" "`apiServerCIDR` is unreadable, or so wide that it opens more than the API server";
+    Obp308 "OBP308" "endpoint-address" "deny; warn for a duplicate or public address" "an API server endpoint or DNS address that cannot be read, is listed twice, or is public";
+    Obp309 "OBP309" "dns-namespace" "deny; warn for a namespace without the platform's DNS" "`dnsNamespace` is no name of a namespace, or none in which the platform's DNS is";
+    Obp310 "OBP310" "hardened-contract" "deny in `next`; warn before" "a Hardened cluster declares what is not explicit: raw ingress rules, wildcard peers, unnamed ports";
+    Obp311 "OBP311" "policy-name-taken" "deny; warn for a leftover policy before `next`" "the name of one of a new cluster's policies is taken by another cluster's or by a leftover policy";
+    Obp312 "OBP312" "metrics-port" "deny" "the metrics listener stands on the API or Raft port, or on none";
+    Obp313 "OBP313" "settable-namespace-label" "warn" "a peer is selected by a namespace label that others than the API server set";
+    Obp314 "OBP314" "redundant-rule" "warn" "a declared rule opens nothing that is not open already";
     Obp315 "OBP315" "ambiguous-cidr" "deny; warn where all parsers mask alike" "CIDR text that parsers read differently";
     Obp401 "OBP401" "unreadable-object" "deny; warn for other objects" "an object that cannot be read, so that nothing can be proved of it";
     Obp402 "OBP402" "undecided" "deny" "a proof that is out of budget, or too large to be tried";

@@ -26,7 +26,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-pub use cluster::{Cluster, Declared, Network, Profile};
+pub use cluster::{Cluster, Declared, ListedAddress, Network, Profile};
 pub use namespace::Namespace;
 pub use object::{Change, Object};
 pub use policy::Policy;

@@ -17,6 +17,7 @@ pub mod finding;
 pub mod input;
 pub mod isolation_lost;
 pub mod managed_policy;
+pub mod policy_name;
 pub mod size;
 pub mod text;
 

@@ -53,6 +53,9 @@ pub struct OpenBaoClusterSpec {
     /// Backups.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backup: Option<Backup>,
+    /// Upgrades.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upgrade: Option<Upgrade>,
     /// Metrics.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observability: Option<Observability>,
@@ -170,6 +173,33 @@ block! {
     WorkloadIdentity {
         /// Labels merged into job pods.
         pod_labels: BTreeMap<String, String>,
+    }
+}
+
+block! {
+    /// `spec.upgrade`.
+    Upgrade {
+        /// Whether a snapshot is stored before an upgrade.
+        pre_upgrade_snapshot: bool,
+        /// Upgrades by a second set of pods.
+        blue_green: BlueGreen,
+    }
+}
+
+block! {
+    /// `spec.upgrade.blueGreen`.
+    BlueGreen {
+        /// Whether a snapshot is stored before such an upgrade.
+        pre_upgrade_snapshot: bool,
+    }
+}
+
+impl Upgrade {
+    /// Whether a job stores a snapshot before an upgrade.
+    pub(super) fn takes_snapshots(&self) -> bool {
+        let blue_green = self.blue_green.as_ref();
+        let asked = blue_green.and_then(|blue_green| blue_green.pre_upgrade_snapshot);
+        self.pre_upgrade_snapshot == Some(true) || asked == Some(true)
     }
 }
 

@@ -12,7 +12,8 @@ use crate::baseline::ClusterPerimeter;
 use crate::inventory::{Cluster, Fact};
 use crate::perimeter::Direction;
 use crate::perimeter::cover::Budget;
-use crate::rules::declaration::{self, Declaration, api_server, malformed};
+use crate::rules::declaration::{self, Declaration, redundant};
+use crate::rules::policy_name::{self, Age};
 use crate::rules::text::pods_of;
 use crate::rules::{Finding, Level, ambiguous_cidr, existing_policy, input};
 
@@ -28,6 +29,7 @@ pub(super) fn findings(world: &World, edit: &Edit<Cluster>) -> Vec<Finding> {
     let before = edit.before.as_ref().and_then(Fact::read);
     let before = before.map(AsRef::as_ref);
     let budget = Cell::new(Budget::new(world.posture.proof_budget));
+    let api_server = &world.snapshot.api_server;
     let mut findings = ambiguous_cidr::in_cluster(&edit.object, after, before);
     // First, since it takes half of the budget at most: then neither can what is declared keep it
     // from being decided, nor a hard policy of somebody else what is declared.
@@ -44,13 +46,27 @@ pub(super) fn findings(world: &World, edit: &Edit<Cluster>) -> Vec<Finding> {
             &budget,
         );
         if direction == Direction::Ingress {
-            findings.extend(malformed::check(&declared, after, before));
-            findings.extend(api_server::check(&declared, after, before));
+            findings.extend(declaration::values(&declared, after, before));
         }
+        findings.extend(redundant::check(&declared, after, api_server));
         let limit = declaration::limit(&declared);
         findings.extend(replay::of_declaration(&declared, limit));
     }
+    findings.extend(names_taken(world, edit, after));
     findings
+}
+
+/// Findings about names of the cluster's policies that are taken.
+fn names_taken(world: &World, edit: &Edit<Cluster>, after: &Cluster) -> Vec<Finding> {
+    let age = if edit.before.is_none() {
+        Age::New
+    } else {
+        Age::Old
+    };
+    let facts = world.facts(&edit.object.namespace);
+    facts.map_or_else(Vec::new, |facts| {
+        policy_name::check(&edit.object, after, age, facts, &world.posture)
+    })
 }
 
 /// Findings about policies of the namespace that pierce the perimeter of the cluster as written.

@@ -7,6 +7,7 @@ mod codes;
 mod declarations;
 mod limit;
 mod maintenance;
+mod names;
 mod oracle;
 mod properties;
 mod support;

@@ -31,6 +31,11 @@ pub(super) fn paste_rule(rule: &Rule, direction: Direction) -> String {
     yaml(&json!([render::rule(rule, direction)]))
 }
 
+/// The peers of an ingress rule as a list.
+pub(super) fn paste_peers(rule: &Rule) -> String {
+    yaml(&rule.peers.iter().map(render::peer).collect())
+}
+
 /// A selector.
 pub(super) fn paste_selector(selector: &Selector) -> String {
     yaml(&render::selector(selector))
@@ -72,21 +77,31 @@ pub(super) fn declare(case: &Case<'_>, direction: Direction, rule: &Rule) -> Str
             paste_rule(rule, direction)
         );
     }
+    let trusts = direction == Direction::Ingress
+        && declaration::is_under_contract(case.posture, case.cluster.profile);
     let field = match direction {
+        Direction::Ingress if trusts => "trustedIngressPeers",
         Direction::Ingress => "ingressRules",
         Direction::Egress => "egressRules",
     };
-    let refused = declaration::refused(rule, direction, cluster, case.posture, case.budget);
+    let paste = |rule: &Rule| {
+        if trusts {
+            paste_peers(rule)
+        } else {
+            paste_rule(rule, direction)
+        }
+    };
+    let refused = declaration::refused(rule, direction, case);
     match refused {
         Some(code) => format!(
             "declare who needs it in {cluster} under spec.network.{field}, for example as below (the rule as it stands \
              would be refused there too: {code} {}):\n{}",
             code.name(),
-            paste_rule(&narrowed(case.posture), direction)
+            paste(&narrowed(case.posture))
         ),
         None => format!(
             "if it is wanted, declare it in {cluster} under spec.network.{field}, and the operator opens it:\n{}",
-            paste_rule(rule, direction)
+            paste(rule)
         ),
     }
 }

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::support::{Found, cluster, cluster_request, created, denied, found, plain, row, world};
+use super::support::{
+    Found, cluster, cluster_request, created, denied, found, plain, row, without_advice, world,
+};
 use crate::review::review;
 use crate::rules::Code::{Obp202, Obp301, Obp302, Obp303, Obp306};
 use crate::rules::Level::{Deny, Warn};
@@ -12,13 +14,14 @@ const SUBJECT: &str = "the OpenBao pod labelled app.kubernetes.io/instance=bao,\
 
 /// What is found when a cluster with this network is created.
 fn declared(network: &Value) -> Vec<Found> {
-    found(&review(&plain(), &cluster_request(None, &cluster(network))))
+    let request = cluster_request(None, &cluster(network));
+    without_advice(found(&review(&plain(), &request)))
 }
 
 /// What is found when the network of a cluster is changed.
 fn changed(before: &Value, after: &Value) -> Vec<Found> {
     let request = cluster_request(Some(&cluster(before)), &cluster(after));
-    found(&review(&plain(), &request))
+    without_advice(found(&review(&plain(), &request)))
 }
 
 fn ingress(from: &Value, ports: &Value) -> Value {

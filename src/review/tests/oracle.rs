@@ -95,6 +95,7 @@ impl Write {
         let cluster = ClusterPerimeter {
             object: object.clone(),
             deleting: false,
+            profile: None,
             zones: Vec::new(),
         };
         let state = |policy: &Option<Arc<Policy>>| -> Option<Selected> {

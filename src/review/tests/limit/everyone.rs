@@ -11,7 +11,7 @@ use crate::rules::Code::{Obp302, Obp305, Obp306, Obp402};
 use crate::rules::Level::{Deny, Warn};
 
 /// The 22 blocks that hold every IPv4 address but loopback and link-local ones.
-const ALL_BUT_UNSAFE: [&str; 22] = [
+pub(super) const ALL_BUT_UNSAFE: [&str; 22] = [
     "0.0.0.0/2",
     "64.0.0.0/3",
     "96.0.0.0/4",
