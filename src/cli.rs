@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod crds;
+pub mod render;
 pub mod review;
 pub mod serve;
 
@@ -28,6 +29,8 @@ pub enum Command {
     Review(review::Args),
     /// Judge manifests in files, for CI: their final state, or an edit
     Check(check::Args),
+    /// Print the NetworkPolicies that the operator renders for OpenBaoClusters
+    Render(render::Args),
     /// Print the CustomResourceDefinitions that tests and trials use
     Crds,
 }
@@ -63,6 +66,7 @@ impl Cli {
             Command::Serve(args) => serve::run(args),
             Command::Review(args) => review::run(args),
             Command::Check(args) => check::run(args),
+            Command::Render(args) => render::run(args),
             Command::Crds => crds::run().map(|()| ExitStatus::Fine).map_err(Into::into),
         };
         ended.unwrap_or_else(|failure| {

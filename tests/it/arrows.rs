@@ -25,6 +25,18 @@ const ARROWS: &[(&str, &[&str])] = &[
             "rules",
         ],
     ),
+    (
+        "show",
+        &[
+            "baseline",
+            "code",
+            "inventory",
+            "perimeter",
+            "posture",
+            "review",
+            "rules",
+        ],
+    ),
     ("telemetry", &[]),
     (
         "settings",
@@ -50,6 +62,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "admission",
             "audit",
+            "baseline",
             "inventory",
             "perimeter",
             "posture",
@@ -57,6 +70,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "rules",
             "server",
             "settings",
+            "show",
             "sources",
             "telemetry",
         ],
