@@ -2,9 +2,11 @@
 
 pub mod check;
 pub mod crds;
+pub mod explain;
 pub mod render;
 pub mod review;
 pub mod serve;
+mod text;
 
 use std::error::Error;
 use std::process::{ExitCode, Termination};
@@ -31,6 +33,8 @@ pub enum Command {
     Check(check::Args),
     /// Print the NetworkPolicies that the operator renders for OpenBaoClusters
     Render(render::Args),
+    /// Print the page of a rule, or the list of all rules
+    Explain(explain::Args),
     /// Print the CustomResourceDefinitions that tests and trials use
     Crds,
 }
@@ -67,6 +71,7 @@ impl Cli {
             Command::Review(args) => review::run(args),
             Command::Check(args) => check::run(args),
             Command::Render(args) => render::run(args),
+            Command::Explain(args) => explain::run(&args),
             Command::Crds => crds::run().map(|()| ExitStatus::Fine).map_err(Into::into),
         };
         ended.unwrap_or_else(|failure| {

@@ -1,7 +1,9 @@
 //! `check`: manifests judged by the same engine as admission, for CI.
 
 mod report;
+mod text;
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -103,7 +105,9 @@ pub fn run(args: Args) -> Result<ExitStatus, Failure> {
     };
     let report = Report::new(&world, &judged, &explained, &after, before.as_ref());
     match args.output {
-        Output::Text => print!("{}", report.text()),
+        Output::Text => anstream::stdout()
+            .lock()
+            .write_all(text::of(&report).as_bytes())?,
         Output::Json => println!("{}", report.json()?),
     }
     Ok(if report.is_refused() {

@@ -63,6 +63,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "admission",
             "audit",
             "baseline",
+            "code",
             "inventory",
             "perimeter",
             "posture",
