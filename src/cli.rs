@@ -6,6 +6,7 @@ pub mod explain;
 pub mod render;
 pub mod review;
 pub mod serve;
+pub mod show;
 mod text;
 
 use std::error::Error;
@@ -33,6 +34,8 @@ pub enum Command {
     Check(check::Args),
     /// Print the NetworkPolicies that the operator renders for OpenBaoClusters
     Render(render::Args),
+    /// Show the perimeter of OpenBaoClusters: each row of the allowlist, and what becomes of it
+    Show(show::Args),
     /// Print the page of a rule, or the list of all rules
     Explain(explain::Args),
     /// Print the CustomResourceDefinitions that tests and trials use
@@ -71,6 +74,7 @@ impl Cli {
             Command::Review(args) => review::run(args),
             Command::Check(args) => check::run(args),
             Command::Render(args) => render::run(args),
+            Command::Show(args) => show::run(&args),
             Command::Explain(args) => explain::run(&args),
             Command::Crds => crds::run().map(|()| ExitStatus::Fine).map_err(Into::into),
         };

@@ -3,7 +3,6 @@
 mod report;
 mod text;
 
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -105,9 +104,7 @@ pub fn run(args: Args) -> Result<ExitStatus, Failure> {
     };
     let report = Report::new(&world, &judged, &explained, &after, before.as_ref());
     match args.output {
-        Output::Text => anstream::stdout()
-            .lock()
-            .write_all(text::of(&report).as_bytes())?,
+        Output::Text => super::text::print(&text::of(&report))?,
         Output::Json => println!("{}", report.json()?),
     }
     Ok(if report.is_refused() {

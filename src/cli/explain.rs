@@ -1,12 +1,11 @@
 //! `explain`: the catalogue of rules, and the page of one.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 
 use serde::Serialize;
 
 use super::check::Output;
-use super::text::{STRONG, page, styled, wrapped};
+use super::text::{STRONG, page, print, styled, wrapped};
 use super::{ExitStatus, Failure};
 use crate::code::Code;
 
@@ -56,7 +55,7 @@ pub fn run(args: &Args) -> Result<ExitStatus, Failure> {
             ..Rule::of(code)
         })?,
     };
-    anstream::stdout().lock().write_all(text.as_bytes())?;
+    print(&text)?;
     Ok(ExitStatus::Fine)
 }
 

@@ -1,9 +1,9 @@
 //! `render`: the NetworkPolicies that each declaration asks for, as the operator writes them.
 
 use std::fmt;
-use std::io::Write as _;
 use std::path::PathBuf;
 
+use super::text::print;
 use super::{ExitStatus, Failure};
 use crate::baseline::{Facts, Obstacle, written};
 use crate::inventory::cluster::RESTORE_ORIGIN;
@@ -93,7 +93,7 @@ pub fn run(args: Args) -> Result<ExitStatus, Failure> {
     if count == 0 {
         return Err(RenderError::NoCluster(args.paths).into());
     }
-    std::io::stdout().lock().write_all(text.as_bytes())?;
+    print(&text)?;
     Ok(ExitStatus::Fine)
 }
 

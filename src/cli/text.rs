@@ -2,6 +2,8 @@
 //!
 //! Styles are always written; the stream that prints them takes them out where it is no terminal.
 
+use std::io::{self, Write as _};
+
 use anstyle::{AnsiColor, Style};
 use textwrap::{Options, WordSplitter};
 
@@ -20,6 +22,17 @@ pub(super) const GOOD: Style = AnsiColor::Green.on_default();
 pub(super) const MARK: Style = AnsiColor::Blue.on_default().bold();
 /// What matters less.
 pub(super) const FAINT: Style = Style::new().dimmed();
+
+/// Prints a text, with its styles where standard output is a terminal that shows them. A reader that
+/// has seen enough, such as `head`, is no failure.
+pub(super) fn print(text: &str) -> io::Result<()> {
+    let mut out = anstream::stdout().lock();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}
 
 /// A text in a style.
 pub(super) fn styled(style: Style, text: &str) -> String {

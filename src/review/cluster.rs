@@ -42,7 +42,7 @@ pub(super) fn findings(world: &World, edit: &Edit<Cluster>) -> Vec<Finding> {
 }
 
 /// Findings about policies of the namespace that pierce the perimeter of the cluster as written.
-fn brought_to_bear(world: &World, edit: &Edit<Cluster>) -> Vec<Finding> {
+pub(super) fn brought_to_bear(world: &World, edit: &Edit<Cluster>) -> Vec<Finding> {
     let Some(facts) = world.facts(&edit.object.namespace) else {
         return Vec::new();
     };
