@@ -2,8 +2,12 @@
 
 pub mod check;
 pub mod crds;
+pub mod explain;
+pub mod render;
 pub mod review;
 pub mod serve;
+pub mod show;
+mod text;
 
 use std::error::Error;
 use std::process::{ExitCode, Termination};
@@ -28,6 +32,12 @@ pub enum Command {
     Review(review::Args),
     /// Judge manifests in files, for CI: their final state, or an edit
     Check(check::Args),
+    /// Print the NetworkPolicies that the operator renders for OpenBaoClusters
+    Render(render::Args),
+    /// Show the perimeter of OpenBaoClusters: each row of the allowlist, and what becomes of it
+    Show(show::Args),
+    /// Print the page of a rule, or the list of all rules
+    Explain(explain::Args),
     /// Print the CustomResourceDefinitions that tests and trials use
     Crds,
 }
@@ -63,6 +73,9 @@ impl Cli {
             Command::Serve(args) => serve::run(args),
             Command::Review(args) => review::run(args),
             Command::Check(args) => check::run(args),
+            Command::Render(args) => render::run(args),
+            Command::Show(args) => show::run(&args),
+            Command::Explain(args) => explain::run(&args),
             Command::Crds => crds::run().map(|()| ExitStatus::Fine).map_err(Into::into),
         };
         ended.unwrap_or_else(|failure| {

@@ -3,7 +3,7 @@
 //!
 //! The way of a request: [`server`] → [`admission`] → [`inventory::Snapshot`] →
 //! [`review::review`] → [`audit`]. The pure side ([`perimeter`], [`inventory`], [`baseline`],
-//! [`rules`], [`review`], [`posture`], [`code`]) has no async, clock, environment, files or network.
+//! [`rules`], [`review`], [`show`], [`posture`], [`code`]) has no async, clock, environment, files or network.
 
 pub mod admission;
 pub mod audit;
@@ -17,5 +17,6 @@ pub mod review;
 pub mod rules;
 pub mod server;
 pub mod settings;
+pub mod show;
 pub mod sources;
 pub mod telemetry;

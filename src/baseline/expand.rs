@@ -269,7 +269,7 @@ fn api_server(facts: &Facts<'_>) -> Vec<Rule> {
 
 /// Addresses of the API server's Service, where the cluster declares none: of the settings, else as
 /// the Service itself has them.
-fn known_addresses<'a>(facts: &Facts<'a>) -> &'a [IpAddr] {
+pub(super) fn known_addresses<'a>(facts: &Facts<'a>) -> &'a [IpAddr] {
     let set = &facts.posture.api_server_addresses;
     if set.is_empty() {
         facts.api_server

@@ -56,6 +56,9 @@ pub struct Network {
 pub struct Cluster {
     /// Metadata.
     pub meta: Meta,
+    /// `metadata.uid`, by which its policies name it as their owner; `None` in a manifest that no
+    /// server has seen.
+    pub uid: Option<Arc<str>>,
     /// `spec.profile`; `None` where absent or unknown.
     pub profile: Option<Profile>,
     /// The labels that some of its server pods carry beyond the operator's own:
@@ -90,6 +93,7 @@ impl Cluster {
     pub fn same_spec(&self, other: &Self) -> bool {
         let bare = |cluster: &Self| Self {
             meta: Meta::default(),
+            uid: None,
             ..cluster.clone()
         };
         bare(self) == bare(other)
@@ -137,6 +141,7 @@ impl From<(Meta, OpenBaoClusterSpec)> for Cluster {
                 .and_then(metrics_port),
             stores_snapshots,
             network: spec.network.map(Network::from).unwrap_or_default(),
+            uid: None,
             meta,
         }
     }

@@ -25,6 +25,7 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::crd::OpenBaoClusterSpec;
+use super::meta::Text;
 use super::{Cluster, Fact, Kind, Namespace, Object, ObjectRef, Policy};
 use decode::Source;
 
@@ -92,9 +93,12 @@ fn read_policy(source: Source<'_>, fallback: &ObjectRef) -> Fact<Policy> {
 }
 
 fn read_cluster(source: Source<'_>, fallback: &ObjectRef) -> Fact<Cluster> {
-    let read = source.decode::<OpenBaoClusterSpec, IgnoredAny>(fallback);
-    read.map(|(meta, spec, _)| Cluster::from((meta, spec.unwrap_or_default())))
-        .into()
+    let read = source.decode_with_uid::<OpenBaoClusterSpec, IgnoredAny, Text>(fallback);
+    read.map(|((meta, spec, _), uid)| Cluster {
+        uid: uid.map(|uid| uid.0).filter(|uid| !uid.is_empty()),
+        ..Cluster::from((meta, spec.unwrap_or_default()))
+    })
+    .into()
 }
 
 fn read_namespace(source: Source<'_>, fallback: &ObjectRef) -> Fact<Namespace> {

@@ -70,7 +70,11 @@ fn names_taken(world: &World, edit: &Edit<Cluster>, after: &Cluster) -> Vec<Find
 }
 
 /// Findings about policies of the namespace that pierce the perimeter of the cluster as written.
-fn brought_to_bear(world: &World, edit: &Edit<Cluster>, budget: &Cell<Budget>) -> Vec<Finding> {
+pub(super) fn brought_to_bear(
+    world: &World,
+    edit: &Edit<Cluster>,
+    budget: &Cell<Budget>,
+) -> Vec<Finding> {
     let Some(facts) = world.facts(&edit.object.namespace) else {
         return Vec::new();
     };

@@ -3,14 +3,18 @@
 //! Each object is judged with all others in the state that the files leave them in, so two edits
 //! that only together break the perimeter are both shown.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use super::request::{Edit, Operation, Request, Subject, Writer};
 use super::review;
 use super::verdict::Verdict;
 use super::world::World;
-use crate::code::Door;
+use crate::baseline::Pods;
+use crate::code::{Code, Door};
 use crate::inventory::{Cluster, Fact, Kind, Object, ObjectRef, Policy};
+use crate::perimeter::cover::Budget;
+use crate::rules::Finding;
 use crate::rules::certificate::Certificate;
 
 /// Objects by what they are called.
@@ -112,6 +116,42 @@ pub fn counted_as_rendered(world: &World) -> Vec<ObjectRef> {
         })
     });
     missing.collect()
+}
+
+/// What lets through more than the ceiling of a cluster as it stands: policies of its namespace, and
+/// its managed policies where somebody opened them.
+pub fn piercing(world: &World, cluster: &ObjectRef) -> Vec<Finding> {
+    let Some(facts) = world.facts(&cluster.namespace) else {
+        return Vec::new();
+    };
+    let edit = Edit {
+        object: cluster.clone(),
+        before: None,
+        after: facts.clusters.get(&cluster.name).cloned(),
+        spec_changed: true,
+    };
+    let budget = Cell::new(Budget::new(world.posture.proof_budget));
+    let others = super::cluster::brought_to_bear(world, &edit, &budget);
+    let managed = Pods::of_cluster(world.posture.baseline).iter();
+    let managed = managed.filter_map(|pods| {
+        let policy = facts
+            .policies
+            .get(pods.policy_name(&cluster.name)?.as_str())?;
+        let object = Object::Policy(policy.clone());
+        judge(
+            world,
+            &Writer::default(),
+            &object.reference(),
+            None,
+            Some(&object),
+        )
+    });
+    let beyond = managed.flat_map(|judged| judged.verdict.findings);
+    let beyond = beyond.filter(|finding| {
+        matches!(finding.code, Code::Obp201 | Code::Obp202)
+            && finding.cluster.as_ref().is_none_or(|own| own == cluster)
+    });
+    others.into_iter().chain(beyond).collect()
 }
 
 fn is_managed(world: &World, reference: &ObjectRef) -> bool {

@@ -20,7 +20,7 @@ pub fn pods_of(cluster: &ClusterPerimeter, pods: Pods) -> String {
 }
 
 /// A value as block YAML, ready to be pasted.
-pub(super) fn yaml(value: &Value) -> String {
+pub fn yaml(value: &Value) -> String {
     // A JSON value always has a YAML form; JSON itself is YAML too.
     serde_saphyr::to_string(value)
         .map_or_else(|_| value.to_string(), |text| text.trim_end().to_owned())

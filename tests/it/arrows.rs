@@ -25,6 +25,18 @@ const ARROWS: &[(&str, &[&str])] = &[
             "rules",
         ],
     ),
+    (
+        "show",
+        &[
+            "baseline",
+            "code",
+            "inventory",
+            "perimeter",
+            "posture",
+            "review",
+            "rules",
+        ],
+    ),
     ("telemetry", &[]),
     (
         "settings",
@@ -50,6 +62,8 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "admission",
             "audit",
+            "baseline",
+            "code",
             "inventory",
             "perimeter",
             "posture",
@@ -57,6 +71,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "rules",
             "server",
             "settings",
+            "show",
             "sources",
             "telemetry",
         ],

@@ -24,6 +24,7 @@ mod e2e;
 mod http;
 mod inventory;
 mod manifests;
+mod render;
 mod scenes;
 mod semantics_doc;
 mod sources;

@@ -1,0 +1,351 @@
+//! A perimeter as people look at it: each row of the allowlist with what becomes of it. Every output
+//! of `show` is made from this.
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::conditions::{self, Condition};
+use super::zone;
+use crate::baseline::{ClusterPerimeter, Peers, compile};
+use crate::inventory::{Fact, Kind, NamespaceFacts, ObjectRef, Profile};
+use crate::perimeter::cover::Budget;
+use crate::perimeter::{Connection, Direction};
+use crate::posture::Pods;
+use crate::review::offline::piercing;
+use crate::review::{World, render};
+use crate::rules::Finding;
+
+/// Some clusters' perimeters, and that of the operator's own pods.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct View {
+    /// Edition of the allowlist.
+    pub baseline: &'static str,
+    /// The clusters.
+    pub clusters: Vec<ClusterView>,
+    /// The operator's pods, with their namespace.
+    pub controller: ZoneView,
+}
+
+/// One cluster's perimeter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ClusterView {
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+    /// `spec.profile`, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<&'static str>,
+    /// What is to be known of the cluster as a whole.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// Its zones.
+    pub zones: Vec<ZoneView>,
+    /// The service accounts of its jobs.
+    pub accounts: Vec<Account>,
+    /// The status checkpoints.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+    /// What lets through more than the ceiling permits.
+    pub piercing: Vec<Piercing>,
+}
+
+/// One group of pods.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ZoneView {
+    /// `workload`, `jobs` or `controller`.
+    pub zone: &'static str,
+    /// The pods in words.
+    pub pods: &'static str,
+    /// Their namespace.
+    pub namespace: String,
+    /// The managed policy; the operator's own pods have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Managed>,
+    /// Whether the pods are isolated, in each direction.
+    pub isolation: Vec<Isolation>,
+    /// Policies that may be about these pods and cannot be read, or are too large to be proved.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<String>,
+    /// The rows of the allowlist.
+    pub rows: Vec<RowView>,
+}
+
+/// The policy that the operator manages for a zone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Managed {
+    /// Its name.
+    pub name: String,
+    /// Whether it is there; one that is not counts as the operator renders it.
+    pub stored: bool,
+}
+
+/// Whether pods are isolated in a direction: what no policy isolates is open to everyone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Isolation {
+    /// `ingress` or `egress`.
+    pub direction: &'static str,
+    /// What is so now.
+    pub state: Isolated,
+    /// The policies that isolate.
+    pub policies: Vec<String>,
+}
+
+/// How far pods are isolated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Isolated {
+    /// All of them are.
+    Yes,
+    /// All of them will be once the operator has rendered its policy.
+    OnceRendered,
+    /// Some of them are.
+    Partly,
+    /// None of them is.
+    No,
+    /// A policy that cannot be read may isolate them.
+    Unknown,
+}
+
+/// One row of the allowlist for one rule that it means here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RowView {
+    /// Name of the row.
+    pub id: &'static str,
+    /// `ingress` or `egress`.
+    pub direction: &'static str,
+    /// The kind of the other end.
+    #[serde(skip)]
+    pub peers: Peers,
+    /// The other end, in words.
+    pub peer: String,
+    /// Ports; empty where the row means nothing here.
+    pub ports: String,
+    /// `floor` or `ceiling`.
+    pub standing: &'static str,
+    /// What becomes of it.
+    pub state: State,
+    /// Why it is there.
+    pub reason: &'static str,
+    /// The field that declares it, in the OpenBaoCluster or in the settings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub declared: Option<String>,
+    /// The rules that let it through.
+    pub opened_by: Vec<Opener>,
+    /// A connection of it that nothing lets through.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<String>,
+}
+
+/// What becomes of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// Of the floor, and all of it is let through.
+    Held,
+    /// Of the floor, and some of it is not let through.
+    Broken,
+    /// Of the ceiling, and all of it is let through.
+    Open,
+    /// Of the ceiling, and some of it is let through.
+    PartlyOpen,
+    /// Of the ceiling, and nothing of it is let through.
+    Closed,
+    /// Its condition does not hold here.
+    Off,
+    /// An address is not known, or the proof is out of budget.
+    Unjudged,
+}
+
+impl State {
+    /// The state in words.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Broken => "broken",
+            Self::Open => "open",
+            Self::PartlyOpen => "partly open",
+            Self::Closed => "closed",
+            Self::Off => "off",
+            Self::Unjudged => "unjudged",
+        }
+    }
+}
+
+/// A rule that lets a row through.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Opener {
+    /// Name of the policy.
+    pub policy: String,
+    /// Field path of the rule.
+    pub rule: String,
+    /// Whether the policy is not there, and counts as the operator renders it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub rendered: bool,
+}
+
+/// A service account of a cluster's jobs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Account {
+    /// Name of the ServiceAccount.
+    pub name: String,
+    /// Whose it is.
+    pub jobs: &'static str,
+    /// The zone of those pods.
+    pub zone: &'static str,
+}
+
+/// Something that lets through more than the ceiling permits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Piercing {
+    /// Code of the rule that says so.
+    pub code: &'static str,
+    /// What is wrong.
+    pub reason: String,
+    /// `workload`, `jobs` or `controller`, where a connection shows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zone: Option<&'static str>,
+    /// `ingress` or `egress`, where a connection shows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub direction: Option<&'static str>,
+    /// The connection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connection: Option<String>,
+    /// What to do.
+    pub help: String,
+}
+
+impl View {
+    /// The perimeters of these clusters.
+    pub fn new(world: &World, clusters: &[ObjectRef]) -> Self {
+        let of = |object: &ObjectRef| {
+            let mut perimeters = world.perimeters(&object.namespace).iter();
+            let perimeter = perimeters.find(|perimeter| perimeter.object == *object)?;
+            Some(cluster(world, perimeter))
+        };
+        Self {
+            baseline: world.posture.baseline.as_str(),
+            clusters: clusters.iter().filter_map(of).collect(),
+            controller: controller(world),
+        }
+    }
+}
+
+fn cluster(world: &World, perimeter: &ClusterPerimeter) -> ClusterView {
+    let object = &perimeter.object;
+    let fact = world.snapshot.cluster(&object.namespace, &object.name);
+    let read = fact.and_then(Fact::read);
+    let mut notes = Vec::new();
+    if read.is_none() {
+        notes.push("It cannot be read, so nothing that it declares counts.".to_owned());
+    }
+    if read.is_some_and(|cluster| !cluster.is_rendered()) {
+        notes.push(
+            "It is restored into, so the operator renders no policies for it: there is no floor, and isolation is \
+             somebody else's work."
+                .to_owned(),
+        );
+    }
+    if perimeter.deleting {
+        notes.push("It is being deleted.".to_owned());
+    }
+    if Pods::of_cluster(world.posture.baseline).len() == 1 {
+        notes.push("This baseline does not restrict backup and restore jobs.".to_owned());
+    }
+    let found = piercing(world, object);
+    ClusterView {
+        namespace: object.namespace.to_string(),
+        name: object.name.to_string(),
+        profile: read.and_then(|cluster| cluster.profile).map(profile),
+        notes,
+        zones: zones(world, perimeter),
+        accounts: accounts(&object.name),
+        conditions: conditions::of(world, object),
+        piercing: found.iter().map(pierced).collect(),
+    }
+}
+
+const fn profile(profile: Profile) -> &'static str {
+    match profile {
+        Profile::Hardened => "Hardened",
+        Profile::Development => "Development",
+    }
+}
+
+fn zones(world: &World, perimeter: &ClusterPerimeter) -> Vec<ZoneView> {
+    // Each zone has a budget of its own: one that is hard to prove must not hide the other.
+    let zones = perimeter.zones.iter();
+    zones
+        .map(|zone| {
+            let budget = Cell::new(Budget::new(world.posture.proof_budget));
+            zone::view(world, perimeter, zone, &budget)
+        })
+        .collect()
+}
+
+/// The operator's pods, also where nothing of their namespace is known.
+fn controller(world: &World) -> ZoneView {
+    let namespace = &world.posture.operator_namespace;
+    let is_its_own = |perimeter: &&ClusterPerimeter| perimeter.object.kind == Kind::Namespace;
+    let known = world.perimeters(namespace).iter().find(is_its_own);
+    let known = known.and_then(|perimeter| zones(world, perimeter).pop());
+    known.unwrap_or_else(|| {
+        let nothing = NamespaceFacts::default();
+        let api_server = &world.snapshot.api_server;
+        let perimeters = compile(namespace, &nothing, &world.posture, api_server);
+        let perimeter = perimeters.iter().find(is_its_own);
+        let zone = perimeter.and_then(|perimeter| zones(world, perimeter).pop());
+        zone.unwrap_or_else(|| zone::nothing_known(namespace))
+    })
+}
+
+/// The accounts that the operator runs a cluster's jobs with. Upgrades are among the OpenBao pods,
+/// not the jobs, as far as policies go.
+fn accounts(cluster: &Arc<str>) -> Vec<Account> {
+    let account = |kind: &str, jobs, pods: Pods| Account {
+        name: format!("{cluster}-{kind}-serviceaccount"),
+        jobs,
+        zone: pods.zone(),
+    };
+    vec![
+        account("backup", "backup", Pods::Jobs),
+        account("restore", "restore", Pods::Jobs),
+        account("upgrade", "upgrade", Pods::Workload),
+    ]
+}
+
+fn pierced(finding: &Finding) -> Piercing {
+    let witness = finding.witness.as_ref();
+    Piercing {
+        code: finding.code.as_str(),
+        reason: finding.reason.clone(),
+        zone: witness.map(zone_of),
+        direction: witness.map(|witness| witness.direction.field()),
+        connection: witness.map(render::connection),
+        help: finding.help.clone(),
+    }
+}
+
+/// The zone of the protected pod of a connection.
+fn zone_of(connection: &Connection) -> &'static str {
+    use crate::baseline::{CLUSTER_LABEL, COMPONENT_LABEL, JOB_COMPONENTS};
+    let value = |asked: &str| {
+        let mut labels = connection.subject.iter();
+        labels
+            .find(|(key, _)| &**key == asked)
+            .map(|(_, value)| &**value)
+    };
+    let pods = match (value(CLUSTER_LABEL), value(COMPONENT_LABEL)) {
+        (None, _) => Pods::Controller,
+        (_, Some(component)) if JOB_COMPONENTS.contains(&component) => Pods::Jobs,
+        _ => Pods::Workload,
+    };
+    pods.zone()
+}
+
+/// The word for a direction.
+pub(super) const fn word(direction: Direction) -> &'static str {
+    direction.field()
+}
