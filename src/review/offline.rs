@@ -141,7 +141,7 @@ fn judge(
         Object::Cluster(_) => {
             Subject::Cluster(edit(reference, before, after, cluster, Cluster::same_spec))
         }
-        Object::Namespace(_) | Object::ApiServer(_) => return None,
+        _ => return None,
     };
     let request = Request {
         operation,
