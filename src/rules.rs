@@ -13,12 +13,16 @@ pub mod certificate;
 pub mod checkpoint;
 pub mod core_connection_cut;
 pub mod declaration;
+pub mod endpoint_not_covered;
 pub mod existing_policy;
 pub mod explicit_egress;
+pub mod fallback_ended;
 pub mod finding;
 pub mod input;
 pub mod isolation_lost;
 pub mod managed_policy;
+pub mod nobody_admitted;
+mod opened;
 pub mod size;
 pub mod text;
 

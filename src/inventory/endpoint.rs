@@ -1,7 +1,7 @@
 //! Where pods connect to: a URL or `host:port` of a declaration, read.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use http::Uri;
@@ -113,6 +113,9 @@ fn host(text: &str, namespace: &str) -> Option<Host> {
     let bare = bare.trim_end_matches('.').to_ascii_lowercase();
     if bare.is_empty() {
         return None;
+    }
+    if bare == "localhost" {
+        return Some(Host::Address(Ipv4Addr::LOCALHOST.into()));
     }
     if let Ok(address) = bare.parse::<IpAddr>() {
         return Some(Host::Address(address.to_canonical()));

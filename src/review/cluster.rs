@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::advice;
 use super::policy::likewise;
 use super::replay;
 use super::request::Edit;
@@ -37,6 +38,7 @@ pub(super) fn findings(world: &World, edit: &Edit<Cluster>) -> Vec<Finding> {
     }
     if edit.before.is_none() || edit.spec_changed {
         findings.extend(brought_to_bear(world, edit));
+        findings.extend(advice::of_cluster(world, &edit.object, after, before));
     }
     findings
 }

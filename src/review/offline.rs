@@ -10,7 +10,7 @@ use super::review;
 use super::verdict::Verdict;
 use super::world::World;
 use crate::code::Door;
-use crate::inventory::{Cluster, Fact, Kind, Object, ObjectRef, Policy};
+use crate::inventory::{Cluster, Fact, Kind, Object, ObjectRef, Policy, Restore};
 use crate::rules::certificate::Certificate;
 
 /// Objects by what they are called.
@@ -141,6 +141,9 @@ fn judge(
         Object::Cluster(_) => {
             Subject::Cluster(edit(reference, before, after, cluster, Cluster::same_spec))
         }
+        Object::Restore(_) => {
+            Subject::Restore(edit(reference, before, after, restore, Restore::same_spec))
+        }
         _ => return None,
     };
     let request = Request {
@@ -188,6 +191,13 @@ fn policy(object: &Object) -> Option<&Fact<Policy>> {
 fn cluster(object: &Object) -> Option<&Fact<Cluster>> {
     match object {
         Object::Cluster(fact) => Some(fact),
+        _ => None,
+    }
+}
+
+fn restore(object: &Object) -> Option<&Fact<Restore>> {
+    match object {
+        Object::Restore(fact) => Some(fact),
         _ => None,
     }
 }

@@ -1,7 +1,7 @@
 //! What is asked: who writes what.
 
 use crate::code::Door;
-use crate::inventory::{Cluster, Fact, ObjectRef, Policy};
+use crate::inventory::{Cluster, Fact, ObjectRef, Policy, Restore};
 
 /// The operation on the object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +44,8 @@ pub enum Subject {
     Policy(Edit<Policy>),
     /// An OpenBaoCluster.
     Cluster(Edit<Cluster>),
+    /// An OpenBaoRestore.
+    Restore(Edit<Restore>),
 }
 
 /// One write to be judged.

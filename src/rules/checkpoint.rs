@@ -150,7 +150,7 @@ pub fn check(
 }
 
 /// The finding about one checkpoint, where it is `False`. `old` is what it was before the write.
-pub(super) fn finding(
+pub fn finding(
     object: &ObjectRef,
     condition: &Condition,
     live: Option<&LiveCondition>,
@@ -179,7 +179,7 @@ pub(super) fn finding(
 }
 
 /// The code about a checkpoint, and the field that decides it.
-pub(super) const fn place(kind: Checkpoint) -> (Code, &'static str) {
+pub const fn place(kind: Checkpoint) -> (Code, &'static str) {
     match kind {
         Checkpoint::ApiServerNetwork => (Code::Obp601, "spec.network"),
         Checkpoint::GatewayIntegration => (Code::Obp602, "spec.gateway"),

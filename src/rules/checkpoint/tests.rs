@@ -10,7 +10,7 @@ use crate::code::Code;
 use crate::inventory::Checkpoint::ApiServerNetwork;
 use crate::inventory::Status::{False, True, Unknown};
 use crate::inventory::{
-    Change, Cluster, Extent, Fact, Kind, Object, ObjectRef, Restore, Snapshot, Status, read,
+    Change, Cluster, Extent, Kind, Object, ObjectRef, Restore, Snapshot, Status, read,
 };
 use crate::posture::{Edition, Posture};
 use crate::rules::Harm;
