@@ -59,17 +59,15 @@ impl Endpoint {
     /// of one label is a Service of `namespace`, where the pods are that look it up.
     pub fn read(text: &str, port: u16, namespace: &str) -> Result<Self, InvalidEndpoint> {
         let invalid = || InvalidEndpoint(text.to_owned());
-        let (authority, port) = match text.split_once("://") {
-            Some((scheme, _)) => {
-                let uri: Uri = text.parse().map_err(|_| invalid())?;
-                let authority = uri.authority().cloned().ok_or_else(invalid)?;
-                (authority, scheme_port(scheme).unwrap_or(port))
-            }
-            None => {
-                // A path may follow, as in a URL without its scheme.
-                let authority = text.split('/').next().unwrap_or_default();
-                (authority.parse::<Authority>().map_err(|_| invalid())?, port)
-            }
+        let (authority, port) = if let Some((scheme, _)) = text.split_once("://") {
+            let uri: Uri = text.parse().map_err(|_| invalid())?;
+            let authority = uri.authority().cloned().ok_or_else(invalid)?;
+            (authority, scheme_port(scheme).unwrap_or(port))
+        } else {
+            // A path may follow, as in a URL without its scheme.
+            let authority = text.split('/').next().unwrap_or_default();
+            let authority = authority.parse::<Authority>().map_err(|_| invalid())?;
+            (authority, port)
         };
         let port = match authority.port() {
             Some(written) => Some(written.as_u16()),

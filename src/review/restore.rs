@@ -27,8 +27,7 @@ pub(super) fn findings(world: &World, edit: &Edit<Restore>) -> Vec<Finding> {
         RestoreInto::Cluster(name) => name,
         RestoreInto::Fresh => return Vec::new(),
         RestoreInto::Nothing => {
-            let said = "names no cluster to restore into".to_owned();
-            return vec![untold(&edit.object, said)];
+            return vec![untold(&edit.object, "it names no cluster to restore into")];
         }
     };
     let cluster = world.snapshot.cluster(&edit.object.namespace, name);
@@ -36,16 +35,16 @@ pub(super) fn findings(world: &World, edit: &Edit<Restore>) -> Vec<Finding> {
         Some(Fact::Read(cluster)) => into_cluster(world, &edit.object, restore, cluster),
         Some(Fact::Unreadable(_)) => {
             let said = format!("OpenBaoCluster `{name}` cannot be read");
-            vec![untold(&edit.object, said)]
+            vec![untold(&edit.object, &said)]
         }
         None => {
             let said = format!("no OpenBaoCluster `{name}` is known in this namespace");
-            vec![untold(&edit.object, said)]
+            vec![untold(&edit.object, &said)]
         }
     }
 }
 
-fn untold(object: &ObjectRef, said: String) -> Finding {
+fn untold(object: &ObjectRef, said: &str) -> Finding {
     Finding {
         reason: format!(
             "{said}, so neither {} nor its egress can be told",

@@ -35,11 +35,11 @@ fn is_explicit_peer(peer: &Peer) -> bool {
             named && pods.is_none_or(|pods| selects(pods) || namespaces.is_some())
         }
         Peer::Block { cidr, .. } => cidr.canonical().is_some_and(|net| {
-            let touches = |block: &&str| {
+            let touches = |block: &str| {
                 let block: Option<IpNet> = block.parse().ok();
                 block.is_some_and(|block| block.contains(&net) || net.contains(&block))
             };
-            net.prefix_len() != 0 && !UNSAFE.iter().any(|block| touches(&block))
+            net.prefix_len() != 0 && !UNSAFE.iter().any(|block| touches(block))
         }),
     }
 }

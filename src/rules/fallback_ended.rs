@@ -22,15 +22,10 @@ pub fn check(
     if !is_development || after.network.egress_rules.is_empty() || !is_lost(after, known) {
         return None;
     }
-    let (ends, backup) = match before {
-        Some(before) => {
-            let had = !fallback(before, known).is_empty();
-            (had, backup_ends(object, after, known))
-        }
-        None => {
-            let backup = backup_ends(object, after, known);
-            (backup.is_some(), backup)
-        }
+    let backup = backup_ends(object, after, known);
+    let ends = match before {
+        Some(before) => !fallback(before, known).is_empty(),
+        None => backup.is_some(),
     };
     let reason = match backup {
         Some(place) => format!(

@@ -7,6 +7,7 @@ mod clusters;
 mod ends;
 mod managed;
 mod outage;
+mod restores;
 mod stage;
 mod tenants;
 mod verdicts;

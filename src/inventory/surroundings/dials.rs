@@ -149,15 +149,12 @@ fn seal(dials: &mut Dials<'_>, spec: &OpenBaoClusterSpec, unseal: &Unseal) {
 fn aws_kms(dials: &mut Dials<'_>, unseal: &Unseal) {
     let what = "the KMS of AWS";
     let aws = unseal.awskms.clone().unwrap_or_default();
-    match aws.endpoint.as_deref().and_then(filled) {
-        Some(endpoint) => {
-            dials.written(what, "spec.unseal.awskms.endpoint", Some(endpoint), HTTPS);
-        }
-        None => {
-            let region = aws.region.as_deref().and_then(filled);
-            let name = format!("kms.{}.amazonaws.com", region.unwrap_or(DEFAULT_REGION));
-            dials.public(what, "spec.unseal.awskms.region", name);
-        }
+    if let Some(endpoint) = aws.endpoint.as_deref().and_then(filled) {
+        dials.written(what, "spec.unseal.awskms.endpoint", Some(endpoint), HTTPS);
+    } else {
+        let region = aws.region.as_deref().and_then(filled);
+        let name = format!("kms.{}.amazonaws.com", region.unwrap_or(DEFAULT_REGION));
+        dials.public(what, "spec.unseal.awskms.region", name);
     }
 }
 

@@ -211,7 +211,7 @@ kind: Role
 metadata: {{name: tenant, namespace: {namespace}}}
 rules:
   - {{apiGroups: [networking.k8s.io], resources: [networkpolicies], verbs: ['*']}}
-  - {{apiGroups: [openbao.org], resources: [openbaoclusters], verbs: ['*']}}
+  - {{apiGroups: [openbao.org], resources: [openbaoclusters, openbaorestores], verbs: ['*']}}
   - {{apiGroups: [''], resources: [configmaps], verbs: ['*']}}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
