@@ -149,6 +149,13 @@ catalogue! {
     Obp401 "OBP401" "unreadable-object" "deny; warn for other objects" "an object that cannot be read, so that nothing can be proved of it";
     Obp402 "OBP402" "undecided" "deny" "a proof that is out of budget, or too large to be tried";
     Obp403 "OBP403" "inventory-not-ready" "deny" "the facts to judge by are not complete, or too old";
+    Obp601 "OBP601" "api-server-network-not-ready" "warn" "the checkpoint APIServerNetworkReady is False";
+    Obp602 "OBP602" "gateway-integration-not-ready" "warn" "the checkpoint GatewayIntegrationReady is False";
+    Obp603 "OBP603" "backup-configuration-not-ready" "warn" "the checkpoint BackupConfigurationReady is False";
+    Obp604 "OBP604" "restore-configuration-not-ready" "warn; deny for Hardened in `next` without explicit egress" "the checkpoint RestoreConfigurationReady is False, or cannot be told";
+    Obp605 "OBP605" "endpoint-not-covered" "warn" "a seal, backup, restore or identity endpoint that no egress rule covers";
+    Obp606 "OBP606" "nobody-admitted" "warn" "a Gateway or an Ingress is on, and no peer admits it";
+    Obp607 "OBP607" "fallback-ended" "warn" "the first egress rule ends the fallback of Development jobs to port 443";
 }
 
 impl fmt::Display for Code {

@@ -6,6 +6,7 @@
     clippy::disallowed_types
 )]
 
+mod advice;
 mod cluster;
 mod level;
 pub mod maintenance;
@@ -15,6 +16,7 @@ pub mod render;
 mod repair;
 mod replay;
 pub mod request;
+mod restore;
 #[cfg(test)]
 mod tests;
 pub mod verdict;
@@ -35,6 +37,7 @@ pub fn review(world: &World, request: &Request) -> Verdict {
     let findings = match &request.subject {
         Subject::Policy(edit) => policy::findings(world, request, class, edit),
         Subject::Cluster(edit) => cluster::findings(world, edit),
+        Subject::Restore(edit) => restore::findings(world, edit),
     };
     level::settle(&world.posture, request, class, findings)
 }
@@ -45,6 +48,7 @@ pub fn not_ready(posture: &Posture, request: &Request) -> Verdict {
     let object = match &request.subject {
         Subject::Policy(edit) => &edit.object,
         Subject::Cluster(edit) => &edit.object,
+        Subject::Restore(edit) => &edit.object,
     };
     let class = WriterClass::of(&request.writer, posture);
     level::settle(posture, request, class, vec![input::not_ready(object)])

@@ -1,5 +1,6 @@
 //! The metrics, all declared here. Labels come from closed sets only.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -254,31 +255,18 @@ impl Metrics {
 
     /// Notes how many objects there are.
     pub fn inventory(&self, snapshot: &Snapshot) {
-        let mut counts = [
-            (Kind::OpenBaoCluster, 0, 0),
-            (Kind::NetworkPolicy, 0, 0),
-            (Kind::Namespace, 0, 0),
-        ];
-        for facts in snapshot.namespaces.values() {
-            let mut note = |at: usize, readable: bool| {
-                counts[at].1 += 1;
-                counts[at].2 += i64::from(!readable);
-            };
-            for fact in facts.clusters.values() {
-                note(0, fact.read().is_some());
-            }
-            for fact in facts.policies.values() {
-                note(1, fact.read().is_some());
-            }
-            if let Some(fact) = &facts.namespace {
-                note(2, fact.read().is_some());
-            }
+        let mut unreadable: BTreeMap<Kind, i64> = BTreeMap::new();
+        for (kind, _) in snapshot.unreadable() {
+            *unreadable.entry(kind).or_default() += 1;
         }
-        for (kind, objects, unreadable) in counts {
+        // Of Services only one address is kept, which is no object.
+        for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Service) {
             let labels = KindLabels {
                 kind: kind.as_str(),
             };
+            let objects = i64::try_from(snapshot.count(kind)).unwrap_or(i64::MAX);
             self.objects.get_or_create(&labels).set(objects);
+            let unreadable = unreadable.get(&kind).copied().unwrap_or_default();
             self.unreadable.get_or_create(&labels).set(unreadable);
         }
     }

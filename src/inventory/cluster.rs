@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::crd::{Gateway, Metrics, NetworkConfig, OpenBaoClusterSpec, Upgrade};
 use super::rules::{self, FieldPath, Problems};
-use super::{Labels, Malformed, Meta};
+use super::{Labels, Malformed, Meta, Surroundings};
 use crate::perimeter::address::Cidr;
 use crate::perimeter::rule::{Peer, Rule};
 
@@ -77,6 +77,8 @@ pub struct Cluster {
     pub stores_snapshots: bool,
     /// `spec.network`.
     pub network: Network,
+    /// The services around it, and its stored checkpoints.
+    pub surroundings: Surroundings,
 }
 
 /// Port of the metrics listener, where none is declared.
@@ -89,12 +91,14 @@ pub const METRICS_PORT_PATH: &str = "spec.observability.metrics.metricsOnlyListe
 pub const RESTORE_ORIGIN: &str = "openbao.org/restore-origin";
 
 impl Cluster {
-    /// Whether the two say the same, their metadata aside.
+    /// Whether the two say the same, their metadata and status aside.
     pub fn same_spec(&self, other: &Self) -> bool {
-        let bare = |cluster: &Self| Self {
-            meta: Meta::default(),
-            uid: None,
-            ..cluster.clone()
+        let bare = |cluster: &Self| {
+            let mut bare = cluster.clone();
+            bare.meta = Meta::default();
+            bare.uid = None;
+            bare.surroundings.live.clear();
+            bare
         };
         bare(self) == bare(other)
     }
@@ -109,6 +113,7 @@ impl From<(Meta, OpenBaoClusterSpec)> for Cluster {
     /// Reads a spec as the operator does: texts trimmed, blank ones as if absent. What is wrong
     /// with a declared value stays with that value.
     fn from((meta, spec): (Meta, OpenBaoClusterSpec)) -> Self {
+        let surroundings = Surroundings::of(&meta, &spec);
         let replicas = spec.read_replicas.and_then(|replicas| replicas.template);
         let replicas = replicas.and_then(|template| template.metadata);
         let pod_labels = [spec.pod_metadata, replicas]
@@ -142,6 +147,7 @@ impl From<(Meta, OpenBaoClusterSpec)> for Cluster {
             stores_snapshots,
             network: spec.network.map(Network::from).unwrap_or_default(),
             uid: None,
+            surroundings,
             meta,
         }
     }
@@ -239,7 +245,7 @@ fn shared(labels: BTreeMap<String, String>) -> Labels {
 }
 
 /// The text without the blanks around it, where something is left.
-fn filled(text: &str) -> Option<&str> {
+pub(super) fn filled(text: &str) -> Option<&str> {
     Some(text.trim()).filter(|text| !text.is_empty())
 }
 

@@ -5,7 +5,22 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::read::API_SERVER_SERVICE;
-use super::{Change, Cluster, Fact, Kind, Namespace, Object, ObjectRef, Policy, Unreadable};
+use super::{
+    Change, Cluster, Fact, Gateway, GatewayClass, Kind, Namespace, Object, ObjectRef, Policy,
+    Restore, Unreadable,
+};
+
+/// How much of a kind the facts hold: whether an object that is not there is known not to exist.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Extent {
+    /// What somebody happened to write down, as in files.
+    #[default]
+    Part,
+    /// Every object that the cluster has.
+    Whole,
+    /// The cluster does not serve the kind, so there is none.
+    Unserved,
+}
 
 /// What is known of one namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,6 +31,10 @@ pub struct NamespaceFacts {
     pub clusters: BTreeMap<Arc<str>, Fact<Cluster>>,
     /// NetworkPolicies by name.
     pub policies: BTreeMap<Arc<str>, Fact<Policy>>,
+    /// OpenBaoRestores by name.
+    pub restores: BTreeMap<Arc<str>, Fact<Restore>>,
+    /// Gateways by name.
+    pub gateways: BTreeMap<Arc<str>, Fact<Gateway>>,
 }
 
 /// All facts at one moment.
@@ -25,11 +44,19 @@ pub struct Snapshot {
     pub namespaces: BTreeMap<Arc<str>, Arc<NamespaceFacts>>,
     /// Addresses of the Service `default/kubernetes`.
     pub api_server: Vec<IpAddr>,
+    /// GatewayClasses by name.
+    pub gateway_classes: BTreeMap<Arc<str>, Fact<GatewayClass>>,
+    /// How much of each kind is known; [`Extent::Part`] where it is not said.
+    pub extents: BTreeMap<Kind, Extent>,
 }
 
 impl NamespaceFacts {
     fn is_empty(&self) -> bool {
-        self.namespace.is_none() && self.clusters.is_empty() && self.policies.is_empty()
+        self.namespace.is_none()
+            && self.clusters.is_empty()
+            && self.policies.is_empty()
+            && self.restores.is_empty()
+            && self.gateways.is_empty()
     }
 
     /// Whether `object`, which belongs to this namespace, is known in exactly this state.
@@ -38,7 +65,9 @@ impl NamespaceFacts {
             Object::Cluster(fact) => self.clusters.get(&fact.meta().name) == Some(fact),
             Object::Policy(fact) => self.policies.get(&fact.meta().name) == Some(fact),
             Object::Namespace(fact) => self.namespace.as_ref() == Some(fact),
-            Object::ApiServer(_) => false,
+            Object::Restore(fact) => self.restores.get(&fact.meta().name) == Some(fact),
+            Object::Gateway(fact) => self.gateways.get(fact.name()) == Some(fact),
+            Object::ApiServer(_) | Object::GatewayClass(_) => false,
         }
     }
 
@@ -51,7 +80,13 @@ impl NamespaceFacts {
                 self.policies.insert(fact.meta().name.clone(), fact);
             }
             Object::Namespace(fact) => self.namespace = Some(fact),
-            Object::ApiServer(_) => {}
+            Object::Restore(fact) => {
+                self.restores.insert(fact.meta().name.clone(), fact);
+            }
+            Object::Gateway(fact) => {
+                self.gateways.insert(fact.name().clone(), fact);
+            }
+            Object::ApiServer(_) | Object::GatewayClass(_) => {}
         }
     }
 
@@ -60,7 +95,9 @@ impl NamespaceFacts {
             Kind::OpenBaoCluster => self.clusters.contains_key(name),
             Kind::NetworkPolicy => self.policies.contains_key(name),
             Kind::Namespace => self.namespace.is_some(),
-            Kind::Service => false,
+            Kind::OpenBaoRestore => self.restores.contains_key(name),
+            Kind::Gateway => self.gateways.contains_key(name),
+            Kind::Service | Kind::GatewayClass => false,
         }
     }
 
@@ -73,7 +110,13 @@ impl NamespaceFacts {
                 self.policies.remove(name);
             }
             Kind::Namespace => self.namespace = None,
-            Kind::Service => {}
+            Kind::OpenBaoRestore => {
+                self.restores.remove(name);
+            }
+            Kind::Gateway => {
+                self.gateways.remove(name);
+            }
+            Kind::Service | Kind::GatewayClass => {}
         }
     }
 
@@ -90,7 +133,12 @@ impl NamespaceFacts {
         let clusters = clusters.filter_map(|fact| broken(Kind::OpenBaoCluster, fact));
         let policies = self.policies.values();
         let policies = policies.filter_map(|fact| broken(Kind::NetworkPolicy, fact));
-        namespace.chain(clusters).chain(policies)
+        let restores = self.restores.values();
+        let restores = restores.filter_map(|fact| broken(Kind::OpenBaoRestore, fact));
+        let gateways = self.gateways.values();
+        let gateways = gateways.filter_map(|fact| broken(Kind::Gateway, fact));
+        let own = namespace.chain(clusters).chain(policies);
+        own.chain(restores).chain(gateways)
     }
 }
 
@@ -104,6 +152,9 @@ impl Snapshot {
             match change {
                 Change::Set(object) => next.set(object),
                 Change::Remove(reference) => next.remove(&reference),
+                Change::Extent(kind, extent) => {
+                    next.extents.insert(kind, extent);
+                }
             }
         }
         next
@@ -112,6 +163,10 @@ impl Snapshot {
     fn set(&mut self, object: Object) {
         if let Object::ApiServer(addresses) = object {
             self.api_server = addresses;
+            return;
+        }
+        if let Object::GatewayClass(fact) = object {
+            self.gateway_classes.insert(fact.name().clone(), fact);
             return;
         }
         let facts = self
@@ -128,6 +183,10 @@ impl Snapshot {
             if (&*reference.namespace, &*reference.name) == API_SERVER_SERVICE {
                 self.api_server.clear();
             }
+            return;
+        }
+        if reference.kind == Kind::GatewayClass {
+            self.gateway_classes.remove(&reference.name);
             return;
         }
         let home = home(reference);
@@ -172,11 +231,27 @@ impl Snapshot {
         self.namespace(namespace)?.policies.get(name)
     }
 
+    /// A Gateway.
+    pub fn gateway(&self, namespace: &str, name: &str) -> Option<&Fact<Gateway>> {
+        self.namespace(namespace)?.gateways.get(name)
+    }
+
+    /// How much of a kind is known.
+    pub fn extent(&self, kind: Kind) -> Extent {
+        self.extents.get(&kind).copied().unwrap_or_default()
+    }
+
     /// Every object that could not be understood, by namespace, kind and name.
     pub fn unreadable(&self) -> impl Iterator<Item = (Kind, &Arc<Unreadable>)> {
-        self.namespaces
-            .values()
+        let classes = self.gateway_classes.values();
+        let classes = classes.filter_map(|fact| match fact {
+            Fact::Read(_) => None,
+            Fact::Unreadable(broken) => Some((Kind::GatewayClass, broken)),
+        });
+        let namespaces = self.namespaces.values();
+        namespaces
             .flat_map(|facts| facts.unreadable())
+            .chain(classes)
     }
 
     /// Every object of one kind, by namespace and name.
@@ -198,8 +273,18 @@ impl Snapshot {
                 Kind::Namespace if facts.namespace.is_some() => {
                     found.push(reference(&"".into(), namespace));
                 }
-                Kind::Namespace | Kind::Service => {}
+                Kind::OpenBaoRestore => {
+                    found.extend(facts.restores.keys().map(|name| reference(namespace, name)));
+                }
+                Kind::Gateway => {
+                    found.extend(facts.gateways.keys().map(|name| reference(namespace, name)));
+                }
+                Kind::Namespace | Kind::Service | Kind::GatewayClass => {}
             }
+        }
+        if kind == Kind::GatewayClass {
+            let names = self.gateway_classes.keys();
+            found.extend(names.map(|name| reference(&"".into(), name)));
         }
         if kind == Kind::Service && !self.api_server.is_empty() {
             let (namespace, name) = API_SERVER_SERVICE;
@@ -214,10 +299,13 @@ impl Snapshot {
             Kind::OpenBaoCluster => facts.clusters.len(),
             Kind::NetworkPolicy => facts.policies.len(),
             Kind::Namespace => usize::from(facts.namespace.is_some()),
-            Kind::Service => 0,
+            Kind::OpenBaoRestore => facts.restores.len(),
+            Kind::Gateway => facts.gateways.len(),
+            Kind::Service | Kind::GatewayClass => 0,
         };
         match kind {
             Kind::Service => usize::from(!self.api_server.is_empty()),
+            Kind::GatewayClass => self.gateway_classes.len(),
             _ => self.namespaces.values().map(|facts| count(facts)).sum(),
         }
     }

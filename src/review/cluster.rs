@@ -4,6 +4,7 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
+use super::advice;
 use super::policy::likewise;
 use super::replay;
 use super::request::Edit;
@@ -53,6 +54,9 @@ pub(super) fn findings(world: &World, edit: &Edit<Cluster>) -> Vec<Finding> {
         findings.extend(replay::of_declaration(&declared, limit));
     }
     findings.extend(names_taken(world, edit, after));
+    if edit.before.is_none() || edit.spec_changed {
+        findings.extend(advice::of_cluster(world, &edit.object, after, before));
+    }
     findings
 }
 

@@ -51,6 +51,7 @@ pub(super) fn settle(
     let unchanged = match &request.subject {
         Subject::Policy(edit) => !edit.spec_changed,
         Subject::Cluster(edit) => !edit.spec_changed,
+        Subject::Restore(edit) => !edit.spec_changed,
     };
     let exempt =
         class == WriterClass::System && (unchanged || request.operation == Operation::Delete);

@@ -39,6 +39,10 @@ impl Request {
                 edit.before.as_ref().map(|fact| says(fact.meta())),
                 edit.after.as_ref().map(|fact| says(fact.meta())),
             ),
+            Subject::Restore(edit) => (
+                edit.before.as_ref().map(|fact| says(fact.meta())),
+                edit.after.as_ref().map(|fact| says(fact.meta())),
+            ),
         };
         before == Some(true) || (self.operation != Operation::Delete && after == Some(true))
     }

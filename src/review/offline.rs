@@ -12,7 +12,7 @@ use super::verdict::Verdict;
 use super::world::World;
 use crate::baseline::Pods;
 use crate::code::{Code, Door};
-use crate::inventory::{Cluster, Fact, Kind, Object, ObjectRef, Policy};
+use crate::inventory::{Cluster, Fact, Kind, Object, ObjectRef, Policy, Restore};
 use crate::perimeter::cover::Budget;
 use crate::rules::Finding;
 use crate::rules::certificate::Certificate;
@@ -181,7 +181,10 @@ fn judge(
         Object::Cluster(_) => {
             Subject::Cluster(edit(reference, before, after, cluster, Cluster::same_spec))
         }
-        Object::Namespace(_) | Object::ApiServer(_) => return None,
+        Object::Restore(_) => {
+            Subject::Restore(edit(reference, before, after, restore, Restore::same_spec))
+        }
+        _ => return None,
     };
     let request = Request {
         operation,
@@ -228,6 +231,13 @@ fn policy(object: &Object) -> Option<&Fact<Policy>> {
 fn cluster(object: &Object) -> Option<&Fact<Cluster>> {
     match object {
         Object::Cluster(fact) => Some(fact),
+        _ => None,
+    }
+}
+
+fn restore(object: &Object) -> Option<&Fact<Restore>> {
+    match object {
+        Object::Restore(fact) => Some(fact),
         _ => None,
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::code::Door;
-use crate::inventory::{Cluster, Fact, ObjectRef, Policy};
+use crate::inventory::{Cluster, Fact, ObjectRef, Policy, Restore};
 
 /// The operation on the object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +49,8 @@ pub enum Subject {
     Policy(Edit<Policy>),
     /// An OpenBaoCluster.
     Cluster(Edit<Cluster>),
+    /// An OpenBaoRestore.
+    Restore(Edit<Restore>),
 }
 
 /// One write to be judged.

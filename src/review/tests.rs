@@ -1,6 +1,7 @@
 //! Reviews as a whole: each code accepted and refused, the properties that hold for every write, and
 //! the rules held against an enumeration of small worlds.
 
+mod advice;
 mod attacks;
 mod bounds;
 mod codes;

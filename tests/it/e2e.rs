@@ -8,6 +8,7 @@ mod ends;
 mod maintenance;
 mod managed;
 mod outage;
+mod restores;
 mod stage;
 mod tenants;
 mod verdicts;

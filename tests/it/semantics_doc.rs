@@ -111,7 +111,7 @@ fn request(snapshot: &Snapshot, written: Object) -> Request {
             };
             (operation(&edit), Subject::Cluster(edit))
         }
-        Object::Namespace(_) | Object::ApiServer(_) => panic!("expected a judged kind"),
+        _ => panic!("expected a judged kind"),
     };
     Request {
         operation,

@@ -100,7 +100,8 @@ fn prepare(plane: &ControlPlane, program: &Path) {
     plane.apply_ok(&String::from_utf8(crds).expect("YAML"));
     plane.apply_ok(NAMESPACE);
     plane.apply_ok(SERVICE);
-    let wait = "wait --for=condition=Established --timeout=60s crd/openbaoclusters.openbao.org";
+    let wait = "wait --for=condition=Established --timeout=60s crd/openbaoclusters.openbao.org \
+                crd/openbaorestores.openbao.org";
     plane.kubectl(wait.split(' ')).run_ok();
 }
 

@@ -211,7 +211,7 @@ kind: Role
 metadata: {{name: tenant, namespace: {namespace}}}
 rules:
   - {{apiGroups: [networking.k8s.io], resources: [networkpolicies], verbs: ['*']}}
-  - {{apiGroups: [openbao.org], resources: [openbaoclusters], verbs: [get, list, watch, create, update, patch, delete]}}
+  - {{apiGroups: [openbao.org], resources: [openbaoclusters, openbaorestores], verbs: [get, list, watch, create, update, patch, delete]}}
   - {{apiGroups: [''], resources: [configmaps], verbs: ['*']}}
 ---
 apiVersion: rbac.authorization.k8s.io/v1

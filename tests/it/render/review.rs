@@ -121,7 +121,7 @@ fn world(objects: &[Object], era: &str) -> World {
 fn tenant() -> Writer {
     Writer {
         name: "tenant-alice".to_owned(),
-        groups: Vec::new(),
+        ..Writer::default()
     }
 }
 
