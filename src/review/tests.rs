@@ -7,4 +7,5 @@ mod declarations;
 mod limit;
 mod oracle;
 mod properties;
+mod rows;
 mod support;
