@@ -7,5 +7,6 @@ mod declarations;
 mod limit;
 mod oracle;
 mod properties;
+mod repairs;
 mod rows;
 mod support;

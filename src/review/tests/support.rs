@@ -46,9 +46,14 @@ pub(super) fn servers() -> Value {
 
 /// A policy of a cluster as the operator renders it.
 pub(super) fn managed(cluster: &Cluster, pods: Pods) -> Policy {
+    managed_in(&Posture::default(), cluster, pods)
+}
+
+/// A policy of a cluster as the operator of another edition renders it.
+pub(super) fn managed_in(posture: &Posture, cluster: &Cluster, pods: Pods) -> Policy {
     let facts = Facts {
         cluster,
-        posture: &Posture::default(),
+        posture,
         api_server: &[API_SERVER.into()],
         observed: &[],
     };
@@ -65,6 +70,15 @@ pub(super) fn reference(kind: Kind, name: &str) -> ObjectRef {
 
 /// A world of these clusters and policies.
 pub(super) fn world(clusters: &[Arc<Cluster>], policies: &[Fact<Policy>]) -> World {
+    world_in(&Posture::default(), clusters, policies)
+}
+
+/// The same with other settings.
+pub(super) fn world_in(
+    posture: &Posture,
+    clusters: &[Arc<Cluster>],
+    policies: &[Fact<Policy>],
+) -> World {
     let clusters = clusters
         .iter()
         .map(|cluster| Object::Cluster(Fact::Read(cluster.clone())));
@@ -72,7 +86,7 @@ pub(super) fn world(clusters: &[Arc<Cluster>], policies: &[Fact<Policy>]) -> Wor
     let server = [Object::ApiServer(vec![API_SERVER.into()])];
     let changes = clusters.chain(policies).chain(server).map(Change::Set);
     let snapshot = Snapshot::default().apply(changes);
-    World::compile(None, snapshot.into(), Posture::default().into())
+    World::compile(None, snapshot.into(), posture.clone().into())
 }
 
 /// A world of cluster `bao` without declarations, its rendered policies stored.
