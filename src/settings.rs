@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::code::UnknownCode;
@@ -18,7 +19,7 @@ use crate::posture::{Edition, Posture, UnknownEdition};
 use crate::telemetry::Format;
 
 /// Where the served certificate comes from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TlsMode {
     /// From `cert` and `key`, read again when they change.
@@ -30,7 +31,7 @@ pub enum TlsMode {
 
 /// Every setting, as typed. The same names serve as flags, as environment variables (`OBP_…`) and, in
 /// camel case, as keys of the file.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Args, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Settings {
     /// File with settings, YAML
@@ -96,6 +97,7 @@ pub struct Settings {
 
     /// Edition of the operator's allowlist [default: v0.1]
     #[arg(long, env = "OBP_BASELINE", value_name = "EDITION")]
+    #[schemars(extend("enum" = Edition::ALL.map(Edition::as_str)))]
     pub baseline: Option<String>,
 
     /// Seconds between being unready and taking no more connections at shutdown [default: 2]
@@ -188,6 +190,11 @@ pub struct ServerOptions {
 }
 
 impl Settings {
+    /// The JSON schema of the file, for editors and for the documentation.
+    pub fn schema() -> serde_json::Value {
+        schemars::schema_for!(Self).to_value()
+    }
+
     /// These settings, completed from the file that they name.
     pub fn with_file(self) -> Result<Self, SettingsError> {
         let Some(path) = self.config.clone() else {
@@ -206,7 +213,7 @@ impl Settings {
             .map(Option::unwrap_or_default)
             .map_err(|problem| SettingsError::Understand {
                 file: path.to_owned(),
-                problem: problem.to_string(),
+                problem: known::hinted::<Self>(&problem.to_string(), text),
             })
     }
 
@@ -309,6 +316,7 @@ impl Settings {
     }
 }
 
+mod known;
 mod platform;
 mod review;
 #[cfg(test)]

@@ -11,4 +11,6 @@ mod maintenance;
 mod names;
 mod oracle;
 mod properties;
+mod repairs;
+mod rows;
 mod support;

@@ -100,7 +100,9 @@ pub(super) fn declare(case: &Case<'_>, direction: Direction, rule: &Rule) -> Str
             paste(&narrowed(case.posture))
         ),
         None => format!(
-            "if it is wanted, declare it in {cluster} under spec.network.{field}, and the operator opens it:\n{}",
+            "if it is wanted, declare it in {cluster} under spec.network.{field} and leave it out of {}, also where \
+             one release has both, since the operator opens it:\n{}",
+            case.object,
             paste(rule)
         ),
     }

@@ -24,6 +24,22 @@ fn an_unknown_key_is_an_error_that_names_it() {
 }
 
 #[test]
+fn an_unknown_key_is_told_the_nearest_known_one() {
+    for (text, known) in [
+        ("operatorNamspace: typo\n", "operatorNamespace"),
+        ("review: {widhts: {}}\n", "widths"),
+        ("review: {widths: {blokV4: 16}}\n", "blockV4"),
+        ("review: {platform: [{zone: [jobs]}]}\n", "zones"),
+    ] {
+        let error = yaml(text).unwrap_err().to_string();
+        assert!(error.ends_with(&format!("is `{known}`")), "{error}");
+    }
+    let text = "review: {platform: [{ingress: [{form: []}]}]}\n";
+    let error = yaml(text).unwrap().posture().unwrap_err().to_string();
+    assert!(error.ends_with("nearest to `form` is `from`"), "{error}");
+}
+
+#[test]
 fn an_empty_file_sets_nothing() {
     for text in ["", "# nothing yet\n", "---\n"] {
         assert_eq!(yaml(text).unwrap(), Settings::default(), "{text:?}");

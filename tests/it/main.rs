@@ -16,6 +16,7 @@ mod guard;
 
 mod answer;
 mod arrows;
+mod cases;
 mod cli;
 mod cli_scenes;
 mod corpus;
@@ -24,6 +25,7 @@ mod e2e;
 mod http;
 mod inventory;
 mod manifests;
+mod reference;
 mod render;
 mod scenes;
 mod semantics_doc;

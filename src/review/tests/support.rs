@@ -48,9 +48,14 @@ pub(super) fn servers() -> Value {
 
 /// A policy of a cluster as the operator renders it.
 pub(super) fn managed(cluster: &Cluster, pods: Pods) -> Policy {
+    managed_in(&Posture::default(), cluster, pods)
+}
+
+/// A policy of a cluster as the operator of another edition renders it.
+pub(super) fn managed_in(posture: &Posture, cluster: &Cluster, pods: Pods) -> Policy {
     let facts = Facts {
         cluster,
-        posture: &Posture::default(),
+        posture,
         api_server: &[API_SERVER.into()],
         observed: &[],
     };
@@ -82,6 +87,15 @@ pub(super) fn reference(kind: Kind, name: &str) -> ObjectRef {
 /// A world of these clusters and policies.
 pub(super) fn world(clusters: &[Arc<Cluster>], policies: &[Fact<Policy>]) -> World {
     world_under(Posture::default(), clusters, policies)
+}
+
+/// The same with other settings.
+pub(super) fn world_in(
+    posture: &Posture,
+    clusters: &[Arc<Cluster>],
+    policies: &[Fact<Policy>],
+) -> World {
+    world_under(posture.clone(), clusters, policies)
 }
 
 /// The settings of an edition.

@@ -58,6 +58,15 @@ impl Outage {
     }
 }
 
+impl Outage {
+    /// Somebody answers after all: a guard with these settings, until it is dropped.
+    pub(super) fn guard_with(&self, settings: &str) -> guard::Guard {
+        let other = guard::Guard::start_with(plane(), program(), settings);
+        guard::trust(plane());
+        other
+    }
+}
+
 impl Drop for Outage {
     fn drop(&mut self) {
         *self.0 = Some(guard::Guard::start(plane(), program()));
