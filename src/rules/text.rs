@@ -7,6 +7,7 @@ use super::declaration;
 use crate::baseline::{CLUSTER_LABEL, ClusterPerimeter, Pods};
 use crate::inventory::render;
 use crate::perimeter::Direction;
+use crate::perimeter::cover::Exhausted;
 use crate::perimeter::label::Values;
 use crate::perimeter::rule::{Peer, PortEntry, Rule, Selector};
 use crate::posture::Posture;
@@ -64,6 +65,18 @@ pub(super) fn declare(case: &Case<'_>, direction: Direction, rule: &Rule) -> Str
             paste_rule(rule, direction)
         ),
     }
+}
+
+/// What to do about a proof that ran out of budget.
+pub(super) fn simpler(exhausted: &Exhausted) -> String {
+    let keys: Vec<&str> = exhausted.keys.iter().map(AsRef::as_ref).collect();
+    if keys.is_empty() {
+        return "write fewer rules, or split what belongs to different pods".to_owned();
+    }
+    format!(
+        "select by fewer label keys; the proof split on: {}",
+        keys.join(", ")
+    )
 }
 
 /// Several ways out, the first one first.
