@@ -88,9 +88,7 @@ impl Budget {
 
     fn spend(&mut self, covers: &[&Region]) -> Result<(), Exhausted> {
         if self.is_spent() || !self.look(covers.len()) {
-            return Err(Exhausted {
-                keys: keys_of(covers),
-            });
+            return Err(Exhausted::of(covers));
         }
         self.used += 1;
         Ok(())
@@ -104,17 +102,20 @@ pub struct Exhausted {
     pub keys: BTreeSet<Arc<str>>,
 }
 
-fn keys_of(covers: &[&Region]) -> BTreeSet<Arc<str>> {
-    let mut keys = BTreeSet::new();
-    let mut add = |set: &LabelSet| keys.extend(set.constrained().map(|(key, _)| key.clone()));
-    for cover in covers {
-        add(&cover.subject);
-        if let PeerSet::Pods { namespaces, pods } = &cover.peer {
-            add(namespaces);
-            add(pods);
+impl Exhausted {
+    /// A proof against these covers that could not go on.
+    pub fn of(covers: &[&Region]) -> Self {
+        let mut keys = BTreeSet::new();
+        let mut add = |set: &LabelSet| keys.extend(set.constrained().map(|(key, _)| key.clone()));
+        for cover in covers {
+            add(&cover.subject);
+            if let PeerSet::Pods { namespaces, pods } = &cover.peer {
+                add(namespaces);
+                add(pods);
+            }
         }
+        Self { keys }
     }
-    keys
 }
 
 /// A part of `area` that is in none of `covers`; `None` when there is none.

@@ -16,7 +16,7 @@ pub mod unsafe_address;
 use std::cell::Cell;
 
 use super::case::Case;
-use super::{Code, Finding, Level};
+use super::{Code, Finding, Level, text};
 use crate::baseline;
 use crate::baseline::{Facts, Peers, Pods, expand};
 use crate::inventory::{Cluster, ObjectRef, Profile};
@@ -159,16 +159,12 @@ impl<'a> Declaration<'a> {
     }
 
     fn undecided(&self, path: &str, exhausted: &Exhausted) -> Finding {
-        let keys: Vec<&str> = exhausted.keys.iter().map(AsRef::as_ref).collect();
         Finding {
             reason: format!(
                 "the declaration could not be decided within {} steps",
                 self.posture.proof_budget
             ),
-            help: format!(
-                "select by fewer label keys; the proof split on: {}",
-                keys.join(", ")
-            ),
+            help: text::simpler(exhausted),
             ..self.finding(Code::Obp402, Level::Deny, path)
         }
     }

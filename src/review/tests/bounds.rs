@@ -114,6 +114,32 @@ fn a_hard_policy_keeps_no_other_from_being_refused() {
 }
 
 #[test]
+fn what_is_undecided_names_the_label_keys_that_made_it_hard() {
+    let help = |bao: &Arc<Cluster>, proof_budget, policy: Fact<Policy>| {
+        let mut world = world(std::slice::from_ref(bao), &[]);
+        world.posture = Posture {
+            proof_budget,
+            ..Posture::default()
+        }
+        .into();
+        let request = policy_request(tenant(), "hard-000", None, Some(policy));
+        let findings = review(&world, &request).findings;
+        let found = findings.iter().find(|finding| finding.code == Obp402);
+        found.map(|finding| finding.help.clone())
+    };
+    let bao = permissive(5);
+    let keys = |proof_budget| {
+        let help = help(&bao, proof_budget, hard(1).remove(0)).expect("undecided");
+        let keys = help.strip_prefix("select by fewer label keys; the proof split on: ");
+        keys.map(|keys| keys.split(", ").filter(|key| key.starts_with('p')).count())
+    };
+    // All thirty before the first step, those that are left in the middle of the proof.
+    assert_eq!([1, 5].map(keys), [Some(30), Some(30)]);
+    assert!(keys(100).is_some_and(|count| (1..30).contains(&count)));
+    assert_eq!(help(&bao, 100_000, hard(1).remove(0)), None);
+}
+
+#[test]
 fn obp402_many_hard_proofs_of_a_review_share_one_budget() {
     // Fourteen small policies leave 2^14 pieces of the zone open once the managed one is gone, and
     // each core connection would be held against all of them.
