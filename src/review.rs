@@ -7,6 +7,7 @@
 )]
 
 mod cluster;
+mod isolation;
 mod level;
 pub mod offline;
 mod policy;
@@ -19,6 +20,7 @@ mod tests;
 pub mod verdict;
 mod world;
 
+pub use isolation::isolation;
 pub use level::{SYSTEM_WRITERS, WriterClass};
 pub use repair::repair;
 pub use request::{Edit, Operation, Point, Request, Subject, Writer};

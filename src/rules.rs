@@ -12,6 +12,7 @@ pub mod case;
 pub mod certificate;
 pub mod core_connection_cut;
 pub mod declaration;
+pub mod default_deny_absent;
 pub mod existing_policy;
 pub mod finding;
 pub mod input;

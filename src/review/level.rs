@@ -1,6 +1,7 @@
 //! Who writes, and what that makes of a finding's level.
 
 use super::request::{Operation, Request, Subject, Writer};
+use crate::code::Door;
 use crate::posture::Posture;
 use crate::rules::{Code, Finding, Harm, Level};
 
@@ -72,6 +73,20 @@ pub(super) fn settle(
         Finding { level, ..finding }
     };
     let settled = findings.into_iter().map(settle);
+    settled
+        .filter(|finding| finding.level != Level::Off)
+        .collect()
+}
+
+/// Findings about a state, which no write is to blame for, with the level that they have at a door.
+pub(super) fn of_state(posture: &Posture, door: Door, findings: Vec<Finding>) -> Vec<Finding> {
+    let settled = findings.into_iter().map(|finding| Finding {
+        level: posture
+            .levels
+            .of(finding.code, door)
+            .unwrap_or(finding.level),
+        ..finding
+    });
     settled
         .filter(|finding| finding.level != Level::Off)
         .collect()

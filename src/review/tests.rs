@@ -4,6 +4,7 @@
 mod attacks;
 mod codes;
 mod declarations;
+mod isolation;
 mod limit;
 mod names;
 mod oracle;

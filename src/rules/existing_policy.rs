@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::baseline::{ClusterPerimeter, Selected, ZonePerimeter};
 use crate::inventory::ObjectRef;
-use crate::perimeter::cover::{Budget, uncovered};
+use crate::perimeter::cover::{Budget, Exhausted, uncovered};
 use crate::perimeter::label::Values;
 use crate::perimeter::{Direction, Region, witness};
 use crate::posture::Posture;
@@ -150,14 +150,8 @@ fn pierce(posture: &Posture, zone: &ZonePerimeter, policy: &Selected) -> Option<
             .map(|entry| &entry.region)
             .collect();
         let outside = |region: &Region| {
-            let keys = ceiling
-                .iter()
-                .flat_map(|cover| cover.subject.constrained().map(|(key, _)| key));
-            let area = Region {
-                subject: zone.zone.written_out(&region.subject, keys),
-                ..region.clone()
-            };
-            uncovered(&area, &ceiling, &mut Budget::new(posture.proof_budget))
+            let mut budget = Budget::new(posture.proof_budget);
+            outside(zone, &ceiling, region, &mut budget)
         };
         for rule in &policy.rules[direction as usize] {
             for region in rule.must() {
@@ -173,4 +167,21 @@ fn pierce(posture: &Posture, zone: &ZonePerimeter, policy: &Selected) -> Option<
         }
     }
     perhaps.or(undecided)
+}
+
+/// A part of a region of the zone that none of `covers` holds.
+pub(super) fn outside(
+    zone: &ZonePerimeter,
+    covers: &[&Region],
+    region: &Region,
+    budget: &mut Budget,
+) -> Result<Option<Region>, Exhausted> {
+    let keys = covers
+        .iter()
+        .flat_map(|cover| cover.subject.constrained().map(|(key, _)| key));
+    let area = Region {
+        subject: zone.zone.written_out(&region.subject, keys),
+        ..region.clone()
+    };
+    uncovered(&area, covers, budget)
 }
