@@ -4,7 +4,9 @@
 mod attacks;
 mod codes;
 mod declarations;
+mod editions;
 mod isolation;
+mod levels;
 mod limit;
 mod names;
 mod oracle;
