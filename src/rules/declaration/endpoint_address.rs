@@ -15,7 +15,7 @@ use crate::rules::{Code, Finding, Level};
 /// loopback, link-local, documentation, benchmarks, multicast, reserved (IANA's registries of special
 /// purpose addresses).
 const NOT_PUBLIC_V4: &[(Ipv4Addr, u8)] = &[
-    (Ipv4Addr::new(0, 0, 0, 0), 8),
+    (Ipv4Addr::UNSPECIFIED, 8),
     (Ipv4Addr::new(10, 0, 0, 0), 8),
     (Ipv4Addr::new(100, 64, 0, 0), 10),
     (Ipv4Addr::new(127, 0, 0, 0), 8),
