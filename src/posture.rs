@@ -160,7 +160,7 @@ impl Default for Widths {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Caps {
-    /// Rules in one direction.
+    /// Rules in one direction; for an OpenBaoCluster, peers of all that it declares in one direction.
     pub rules: usize,
     /// Peers or ports of one rule.
     pub elements: usize,

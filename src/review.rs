@@ -8,6 +8,7 @@
 
 mod advice;
 mod cluster;
+mod isolation;
 mod level;
 pub mod maintenance;
 pub mod offline;
@@ -22,6 +23,7 @@ mod tests;
 pub mod verdict;
 mod world;
 
+pub use isolation::isolation;
 pub use level::{SYSTEM_WRITERS, WriterClass};
 pub use repair::repair;
 pub use request::{Edit, Operation, Point, Request, Subject, Writer};

@@ -208,8 +208,10 @@ impl Settings {
     }
 
     fn from_yaml(path: &Path, text: &str) -> Result<Self, SettingsError> {
+        // The level `off` is a word, and no boolean of old YAML.
+        let options = serde_saphyr::options! { strict_booleans: true };
         // An empty file, or one of comments only, sets nothing.
-        serde_saphyr::from_str::<Option<Self>>(text)
+        serde_saphyr::from_str_with_options::<Option<Self>>(text, options)
             .map(Option::unwrap_or_default)
             .map_err(|problem| SettingsError::Understand {
                 file: path.to_owned(),

@@ -49,7 +49,7 @@ pub fn run(args: &Args) -> Result<ExitStatus, Failure> {
     let text = match (args.code, args.output) {
         (None, Output::Text) => list(),
         (Some(code), Output::Text) => page(code.explanation()),
-        (None, Output::Json) => json(&Code::ALL.map(Rule::of))?,
+        (None, Output::Json) => json(Code::ALL.map(Rule::of).as_slice())?,
         (Some(code), Output::Json) => json(&Rule {
             explanation: Some(code.explanation()),
             ..Rule::of(code)
@@ -59,7 +59,7 @@ pub fn run(args: &Args) -> Result<ExitStatus, Failure> {
     Ok(ExitStatus::Fine)
 }
 
-fn json(value: &impl Serialize) -> Result<String, serde_json::Error> {
+fn json(value: &(impl Serialize + ?Sized)) -> Result<String, serde_json::Error> {
     serde_json::to_string_pretty(value).map(|text| text + "\n")
 }
 

@@ -2,6 +2,7 @@
 
 use super::request::{Operation, Request, Subject, Writer};
 use super::verdict::Verdict;
+use crate::code::Door;
 use crate::posture::Posture;
 use crate::rules::{Code, Finding, Harm, Level};
 
@@ -87,6 +88,20 @@ pub(super) fn settle(
         maintained,
         ..Verdict::new(findings)
     }
+}
+
+/// Findings about a state, which no write is to blame for, with the level that they have at a door.
+pub(super) fn of_state(posture: &Posture, door: Door, findings: Vec<Finding>) -> Vec<Finding> {
+    let settled = findings.into_iter().map(|finding| Finding {
+        level: posture
+            .levels
+            .of(finding.code, door)
+            .unwrap_or(finding.level),
+        ..finding
+    });
+    settled
+        .filter(|finding| finding.level != Level::Off)
+        .collect()
 }
 
 /// Whether a rule is about the floor or the ceiling of policies.

@@ -7,9 +7,9 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use super::request::{Edit, Operation, Request, Subject, Writer};
-use super::review;
 use super::verdict::Verdict;
 use super::world::World;
+use super::{isolation, review};
 use crate::baseline::Pods;
 use crate::code::{Code, Door};
 use crate::inventory::{Cluster, Fact, Kind, Object, ObjectRef, Policy, Restore};
@@ -53,13 +53,28 @@ pub fn final_state(
         } else {
             writer
         };
-        let world = match reference.kind {
+        let beside = match reference.kind {
             Kind::OpenBaoCluster => beside,
             _ => world,
         };
-        judge(world, writer, reference, None, Some(object))
+        let judged = judge(beside, writer, reference, None, Some(object))?;
+        Some(with_isolation(world, judged))
     };
     objects.iter().filter_map(judge).collect()
+}
+
+/// A cluster's verdict with what the policies beside it leave open.
+fn with_isolation(world: &World, judged: Judged) -> Judged {
+    let mut perimeters = world.perimeters(&judged.object.namespace).iter();
+    let Some(cluster) = perimeters.find(|cluster| cluster.object == judged.object) else {
+        return judged;
+    };
+    let mut findings = judged.verdict.findings;
+    findings.extend(isolation(world, cluster, Door::Check));
+    Judged {
+        verdict: Verdict::new(findings),
+        object: judged.object,
+    }
 }
 
 /// Judges the edit from `before` to `after`. `world` holds the objects of `after` already.

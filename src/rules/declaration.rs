@@ -253,6 +253,24 @@ pub(super) fn refused(rule: &Rule, direction: Direction, case: &Case<'_>) -> Opt
         .map(|finding| finding.code)
 }
 
+/// The refusal of more rules, or peers in all of them, than can be proved.
+fn too_many(declaration: &Declaration<'_>) -> Option<Finding> {
+    let caps = &declaration.posture.caps;
+    let regions = declaration.after.iter().map(|rule| rule.regions.len());
+    let counts = [
+        ("rules", declaration.after.len(), caps.declared),
+        ("peers", regions.sum(), caps.rules),
+    ];
+    let (what, count, most) = counts.into_iter().find(|(_, count, most)| count > most)?;
+    Some(Finding {
+        reason: format!(
+            "{count} declared {what} are more than can be proved; expected at most {most}"
+        ),
+        help: "merge rules with the same ports, or blocks that lie side by side".to_owned(),
+        ..declaration.finding(Code::Obp402, Level::Deny, "spec.network")
+    })
+}
+
 /// Findings about the declared values that are no rules, for both directions at once.
 pub fn values(
     declaration: &Declaration<'_>,
@@ -270,16 +288,9 @@ pub fn values(
 
 /// Everything that the limit has to say about the declared rules of one direction.
 pub fn limit(declaration: &Declaration<'_>) -> Vec<Finding> {
-    let (count, most) = (declaration.after.len(), declaration.posture.caps.declared);
-    if count > most {
-        // Their unions are not formed: the work grows faster than their number.
-        return vec![Finding {
-            reason: format!(
-                "{count} declared rules are more than can be proved; expected at most {most}"
-            ),
-            help: "merge rules with the same ports, or blocks that lie side by side".to_owned(),
-            ..declaration.finding(Code::Obp402, Level::Deny, "spec.network")
-        }];
+    // Their unions are not formed: the work grows faster than their number.
+    if let Some(too_many) = too_many(declaration) {
+        return vec![too_many];
     }
     let mut findings = everyone::check(declaration);
     if declaration.direction == Direction::Ingress {

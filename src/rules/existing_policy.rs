@@ -162,7 +162,7 @@ fn pierce(
     let (mut perhaps, mut undecided) = (None, None);
     for direction in Direction::ALL {
         let mut outside = |region: &Region| {
-            let piece = budget.within(most, |budget| outside(zone, direction, region, budget));
+            let piece = budget.within(most, |budget| beyond(zone, direction, region, budget));
             if piece.is_err() {
                 undecided = Some(Pierce::Undecided);
             }
@@ -180,7 +180,7 @@ fn pierce(
 }
 
 /// The first part of a region that no entry of the ceiling holds.
-fn outside(
+fn beyond(
     zone: &ZonePerimeter,
     direction: Direction,
     region: &Region,
@@ -199,12 +199,22 @@ fn outside(
     if budget.is_spent() || !budget.look(weight(&ceiling)) {
         return Err(Exhausted::default());
     }
-    let keys = ceiling
+    outside(zone, &ceiling, region, budget)
+}
+
+/// A part of a region of the zone that none of `covers` holds.
+pub(super) fn outside(
+    zone: &ZonePerimeter,
+    covers: &[&Region],
+    region: &Region,
+    budget: &mut Budget,
+) -> Result<Option<Region>, Exhausted> {
+    let keys = covers
         .iter()
         .flat_map(|cover| cover.subject.constrained().map(|(key, _)| key));
     let area = Region {
         subject: zone.zone.written_out(&region.subject, keys),
         ..region.clone()
     };
-    uncovered(&area, &ceiling, budget)
+    uncovered(&area, covers, budget)
 }

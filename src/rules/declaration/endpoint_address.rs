@@ -2,19 +2,20 @@
 //!
 //! The operator opens 6443/TCP and 53 to each of them, whatever they are.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{Ipv4Net, Ipv6Net};
 
 use super::Declaration;
-use crate::inventory::{Cluster, Declared, ListedAddress, Network};
+use crate::inventory::{Cluster, Declared, ListedAddress, Malformed, Network};
 use crate::rules::{Code, Finding, Level};
 
 /// Blocks that no host of the Internet has, as far as a cluster has a use for them: private, shared,
 /// loopback, link-local, documentation, benchmarks, multicast, reserved (IANA's registries of special
 /// purpose addresses).
 const NOT_PUBLIC_V4: &[(Ipv4Addr, u8)] = &[
-    (Ipv4Addr::new(0, 0, 0, 0), 8),
+    (Ipv4Addr::UNSPECIFIED, 8),
     (Ipv4Addr::new(10, 0, 0, 0), 8),
     (Ipv4Addr::new(100, 64, 0, 0), 10),
     (Ipv4Addr::new(127, 0, 0, 0), 8),
@@ -62,17 +63,17 @@ pub fn check(
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (field, port, source, list) in LISTS {
-        let (after, before) = (list(&after.network), before.map(|old| list(&old.network)));
-        let old = before.unwrap_or_default();
-        for (at, entry) in after.iter().enumerate() {
+        let old = Old::of(before.map(|old| list(&old.network)).unwrap_or_default());
+        let mut copies: BTreeMap<IpAddr, usize> = BTreeMap::new();
+        for entry in list(&after.network) {
             let found = match entry {
-                Err(problems) => unreadable(declaration, problems, old),
-                Ok(listed) => {
-                    let path = format!("spec.network.{field}[{}]", listed.at);
-                    let reason = remark(*listed, &after[..at], old, port);
-                    reason.map(|reason| Finding {
+                Err(problems) => old.unreadable(declaration, problems),
+                Ok(ListedAddress { at, address }) => {
+                    let copies = copies.entry(*address).or_default();
+                    *copies += 1;
+                    old.remark(*address, *copies, port).map(|reason| Finding {
                         reason,
-                        ..declaration.advice(Code::Obp308, path)
+                        ..declaration.advice(Code::Obp308, format!("spec.network.{field}[{at}]"))
                     })
                 }
             };
@@ -85,42 +86,61 @@ pub fn check(
     findings
 }
 
-fn unreadable(
-    declaration: &Declaration<'_>,
-    problems: &[crate::inventory::Malformed],
-    old: &[Declared<ListedAddress>],
-) -> Option<Finding> {
-    let problem = problems.first()?;
-    let mut known = old.iter().filter_map(|entry| entry.as_ref().err());
-    let is_known = known.any(|known| known.iter().any(|known| known.value == problem.value));
-    let level = if is_known { Level::Warn } else { Level::Deny };
-    Some(Finding {
-        reason: format!(
-            "{}; the operator stops at it and renders no policy",
-            problem.problem
-        ),
-        ..declaration.finding(Code::Obp308, level, problem.path.clone())
-    })
+/// What a list held before the write.
+struct Old<'a> {
+    /// How often each address stood there.
+    addresses: BTreeMap<IpAddr, usize>,
+    /// The values that no address could be read from.
+    unreadable: BTreeSet<&'a str>,
 }
 
-/// What there is to say of an address that can be read; `None` where it was so before.
-fn remark(
-    listed: ListedAddress,
-    earlier: &[Declared<ListedAddress>],
-    old: &[Declared<ListedAddress>],
-    port: &str,
-) -> Option<String> {
-    let address = listed.address;
-    let count = |entries: &[Declared<ListedAddress>]| {
-        let same = entries.iter().flatten();
-        same.filter(|entry| entry.address == address).count()
-    };
-    let (copies, known) = (count(earlier), count(old));
-    if copies > 0 {
-        return (known <= copies).then(|| format!("lists {address} a second time"));
+impl<'a> Old<'a> {
+    fn of(list: &'a [Declared<ListedAddress>]) -> Self {
+        let mut old = Self {
+            addresses: BTreeMap::new(),
+            unreadable: BTreeSet::new(),
+        };
+        for entry in list {
+            match entry {
+                Ok(listed) => *old.addresses.entry(listed.address).or_default() += 1,
+                Err(problems) => {
+                    let values = problems.iter().map(|problem| problem.value.as_str());
+                    old.unreadable.extend(values);
+                }
+            }
+        }
+        old
     }
-    let tells = is_public(address) && known == 0;
-    tells.then(|| format!("opens {port} to {address}, a public address of the Internet"))
+
+    fn unreadable(&self, declaration: &Declaration<'_>, problems: &[Malformed]) -> Option<Finding> {
+        let problem = problems.first()?;
+        let level = if self.unreadable.contains(problem.value.as_str()) {
+            Level::Warn
+        } else {
+            Level::Deny
+        };
+        Some(Finding {
+            reason: format!(
+                "{}; the operator stops at it and renders no policy",
+                problem.problem
+            ),
+            ..declaration.finding(Code::Obp308, level, problem.path.clone())
+        })
+    }
+
+    /// What there is to say of an address that stands there for the `copy`-th time; `None` where it
+    /// did so before.
+    fn remark(&self, address: IpAddr, copy: usize, port: &str) -> Option<String> {
+        let known = self.addresses.get(&address).is_some_and(|old| *old >= copy);
+        if known {
+            None
+        } else if copy > 1 {
+            Some(format!("lists {address} a second time"))
+        } else {
+            is_public(address)
+                .then(|| format!("opens {port} to {address}, a public address of the Internet"))
+        }
+    }
 }
 
 fn is_public(address: IpAddr) -> bool {

@@ -23,7 +23,7 @@ pub fn check(
     api_server: &[IpAddr],
 ) -> Vec<Finding> {
     let rules = &declaration.after;
-    if rules.len() > declaration.posture.caps.declared {
+    if super::too_many(declaration).is_some() {
         return Vec::new();
     }
     let zones: Vec<Vec<Region>> = zones(declaration)

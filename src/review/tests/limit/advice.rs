@@ -176,12 +176,12 @@ fn obp314_a_rule_that_opens_nothing_is_told() {
     let teams = |operator: &str| json!([{"namespaceSelector": {"matchLabels": {NAME: "web"}}, "podSelector": asks("team", operator, &[])}]);
     let second = "spec.network.ingressRules[1]";
     let third = "spec.network.ingressRules[2]";
-    let mut trusting = rules(&[web.clone()]);
+    let mut trusting = rules(std::slice::from_ref(&web));
     trusting["trustedIngressPeers"] = web.clone();
     let nobody = json!([{"podSelector": {"matchLabels": {"app": "a"}, "matchExpressions": [
         {"key": "app", "operator": "DoesNotExist"}]}}]);
     let table: [(Value, &[&str]); 9] = [
-        (rules(&[own.clone()]), &[FIRST_INGRESS]),
+        (rules(std::slice::from_ref(&own)), &[FIRST_INGRESS]),
         (
             ingress(&own, &json!([{"port": 8200}, {"port": 8201}])),
             &[FIRST_INGRESS],

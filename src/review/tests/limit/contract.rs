@@ -3,9 +3,10 @@
 
 use serde_json::{Value, json};
 
-use super::super::support::{edition, row};
+use super::super::support::{cluster_named, created, edition, row, servers, world_under};
 use super::{
-    FIRST_EGRESS, block, blocks, egress, from_bao, hardened, hardened_spec, https, specified,
+    FIRST_EGRESS, asks, block, blocks, egress, from_bao, hardened, hardened_spec, https, namespace,
+    specified,
 };
 use crate::posture::Edition::{Classic, Next, V01};
 use crate::rules::Code::{Obp305, Obp306};
@@ -61,4 +62,29 @@ fn a_cluster_that_becomes_hardened_is_held_to_the_contract_from_then_on() {
         written(&hardened_spec(&wide), &development(&wide)),
         [shown(Warn)]
     );
+}
+
+#[test]
+fn a_refused_policy_is_told_to_be_declared_where_the_contract_takes_it() {
+    let spec = hardened_spec(&json!({}));
+    let bao = [cluster_named("bao", &spec)];
+    let open = |from: Value| json!({"podSelector": servers(), "ingress": [{"from": from, "ports": [{"port": 8200}]}]});
+    let help = |baseline, from: Value| {
+        let verdict = created(
+            &world_under(edition(baseline), &bao, &[]),
+            "open",
+            &open(from),
+        );
+        verdict.findings[0].help.clone()
+    };
+    let web = json!([namespace("web")]);
+    let trusted = help(Next, web.clone());
+    let paste = "spec.network.trustedIngressPeers, and the operator opens it:\n- namespaceSelector:\n    matchLabels:\n      \
+                 kubernetes.io/metadata.name: web";
+    assert!(trusted.contains(paste), "{trusted}");
+    let raw = help(V01, web);
+    assert!(raw.contains("spec.network.ingressRules"), "{raw}");
+    let any = json!([{"namespaceSelector": asks("unused", "DoesNotExist", &[]), "podSelector": {"matchLabels": {"app": "a"}}}]);
+    let narrowed = help(Next, any);
+    assert!(narrowed.contains("OBP310 hardened-contract"), "{narrowed}");
 }

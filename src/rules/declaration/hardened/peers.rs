@@ -7,6 +7,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use super::super::everyone::{fits_any_namespace, fits_any_pod};
 use super::super::{Declaration, DeclaredRule};
 use super::{About, Breach};
+use crate::perimeter::LabelSet;
 use crate::perimeter::rule::{Peer, Selector};
 
 const NAME_IT: &str = "name the namespace, for example:\nnamespaceSelector:\n  matchLabels:\n    \
@@ -55,7 +56,7 @@ fn of_peer(path: &str, peer: &Peer) -> Option<Breach> {
             namespaces: Some(namespaces),
             ..
         } => {
-            let set = namespaces.label_set().and_then(|set| set.on_namespaces());
+            let set = namespaces.label_set().and_then(LabelSet::on_namespaces);
             let is_wide = set.is_some_and(|set| fits_any_namespace(&set));
             (is_empty(namespaces) || is_wide).then(|| Breach {
                 about: About::Pods,
