@@ -109,6 +109,27 @@ pub enum Isolated {
     Unknown,
 }
 
+impl Isolation {
+    /// What is so, in words.
+    pub const fn words(&self) -> &'static str {
+        match self.state {
+            Isolated::Yes => "isolated",
+            Isolated::OnceRendered => "isolated once rendered",
+            Isolated::Partly => "only partly isolated (OBP105)",
+            Isolated::No => "not isolated (OBP105)",
+            Isolated::Unknown => "perhaps not isolated",
+        }
+    }
+
+    /// What stands before the policies that isolate.
+    pub const fn by(&self) -> &'static str {
+        match self.state {
+            Isolated::Yes => " by ",
+            _ => "; so far some of the pods, by ",
+        }
+    }
+}
+
 /// One row of the allowlist for one rule that it means here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RowView {
@@ -184,6 +205,20 @@ pub struct Opener {
     /// Whether the policy is not there, and counts as the operator renders it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub rendered: bool,
+}
+
+impl RowView {
+    /// Whether it passes because nothing isolates the pods, rather than by a rule.
+    pub fn is_unguarded(&self) -> bool {
+        self.opened_by.is_empty() && matches!(self.state, State::Held | State::Open)
+    }
+
+    /// The rules that let it through, the first ones of many; and how many more there are.
+    pub fn openers(&self) -> (&[Opener], usize) {
+        const SHOWN: usize = 3;
+        let shown = self.opened_by.get(..SHOWN).unwrap_or(&self.opened_by);
+        (shown, self.opened_by.len() - shown.len())
+    }
 }
 
 /// A service account of a cluster's jobs.

@@ -65,11 +65,15 @@ pub(super) fn ports(rule: &Rule) -> String {
     let mut ports: Vec<String> = Vec::new();
     for entry in &rule.ports {
         let port = match &entry.ports {
-            _ if !same => entry.to_string(),
             PortRange::All => "all".to_owned(),
             PortRange::Numbers(first, last) if first == last => first.to_string(),
             PortRange::Numbers(first, last) => format!("{first}-{last}"),
             PortRange::Named(name) => name.to_string(),
+        };
+        let port = if same {
+            port
+        } else {
+            format!("{port} {}", entry.protocol)
         };
         ports.push(port);
     }

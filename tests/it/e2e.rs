@@ -7,6 +7,7 @@ mod clusters;
 mod ends;
 mod managed;
 mod outage;
+mod printed;
 mod stage;
 mod tenants;
 mod verdicts;
