@@ -1,6 +1,7 @@
 //! Rules in words.
 
 use crate::baseline::{Peers, Row};
+use crate::perimeter::address::Cidr;
 use crate::perimeter::label::NAMESPACE_NAME;
 use crate::perimeter::rule::{Operator, Peer, PortRange, Requirement, Rule, Selector};
 
@@ -88,7 +89,7 @@ fn peer(peer: &Peer) -> String {
     match peer {
         Peer::Block { cidr, except } if except.is_empty() => cidr.to_string(),
         Peer::Block { cidr, except } => {
-            let except: Vec<&str> = except.iter().map(|carved| carved.text()).collect();
+            let except: Vec<&str> = except.iter().map(Cidr::text).collect();
             format!("{cidr} except {}", except.join(", "))
         }
         Peer::Pods { namespaces, pods } => {

@@ -18,6 +18,7 @@ mod answer;
 mod arrows;
 mod cli;
 mod cli_scenes;
+mod cli_show;
 mod cli_views;
 mod corpus;
 mod docs;
