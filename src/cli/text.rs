@@ -120,15 +120,12 @@ fn plain(line: &str) -> String {
             Some((words, after))
         });
         text.push_str(before);
-        match parts.filter(|(words, _)| !words.contains(['[', ']'])) {
-            Some((words, after)) => {
-                text.push_str(words);
-                rest = after;
-            }
-            None => {
-                text.push('[');
-                rest = link;
-            }
+        if let Some((words, after)) = parts.filter(|(words, _)| !words.contains(['[', ']'])) {
+            text.push_str(words);
+            rest = after;
+        } else {
+            text.push('[');
+            rest = link;
         }
     }
     text.push_str(rest);

@@ -167,23 +167,19 @@ fn of_zone(out: &mut String, zone: &ZoneView) {
 }
 
 fn isolated(out: &mut String, isolation: &Isolation) {
-    let (class, word) = match isolation.state {
-        Isolated::Yes => ("held", "isolated"),
-        Isolated::OnceRendered => (
-            "unjudged",
-            "isolated once the operator has rendered its policy",
-        ),
-        Isolated::Partly => ("broken", "only partly isolated (OBP105)"),
-        Isolated::No => ("broken", "not isolated (OBP105)"),
-        Isolated::Unknown => ("unjudged", "perhaps not isolated"),
+    let class = match isolation.state {
+        Isolated::Yes => "held",
+        Isolated::Partly | Isolated::No => "broken",
+        Isolated::OnceRendered | Isolated::Unknown => "unjudged",
     };
     let _ = write!(
         out,
-        "<li>{} <b class=\"state {class}\">{word}</b>",
-        Escaped(isolation.direction)
+        "<li>{} {}",
+        Escaped(isolation.direction),
+        state(class, isolation.words())
     );
     for (at, policy) in isolation.policies.iter().enumerate() {
-        let separator = if at == 0 { " by " } else { ", " };
+        let separator = if at == 0 { isolation.by() } else { ", " };
         let _ = write!(out, "{separator}<code>{}</code>", Escaped(policy));
     }
     out.push_str("</li>");
@@ -246,11 +242,18 @@ fn why(row: &RowView) -> String {
 }
 
 fn opened_by(row: &RowView) -> String {
-    let openers = row.opened_by.iter().map(|opener| {
+    let (openers, more) = row.openers();
+    let openers = openers.iter().map(|opener| {
         let (policy, rule) = (Escaped(&opener.policy), Escaped(&opener.rule));
         format!("<code>{policy}</code> {rule}")
     });
     let mut text = openers.collect::<Vec<_>>().join("<br>");
+    if row.is_unguarded() {
+        text.push_str("nothing isolates these pods");
+    }
+    if more > 0 {
+        let _ = write!(text, "<br>and {more} more");
+    }
     if let Some(missing) = &row.missing {
         let missing = Escaped(missing);
         let _ = write!(text, "<p class=\"missing\">Not let through: {missing}</p>");

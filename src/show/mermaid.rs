@@ -7,13 +7,13 @@ use super::picture::{Arrow, Band, Mark, Way, bands};
 use super::view::{ClusterView, View};
 
 /// Styles that can be read on light and on dark pages.
-const STYLES: &str = "\
-  classDef protected stroke-width:3px
-  classDef declared stroke:#0969da,stroke-width:2px,stroke-dasharray:6 4
-  classDef permitted stroke:#8c6d1f,stroke-dasharray:2 3
-  classDef broken stroke:#cf222e,stroke-width:2px,stroke-dasharray:6 4
-  classDef beyond stroke:#cf222e,stroke-width:3px
-";
+const STYLES: [&str; 5] = [
+    "protected stroke-width:3px",
+    "declared stroke:#0969da,stroke-width:2px,stroke-dasharray:6 4",
+    "permitted stroke:#8c6d1f,stroke-dasharray:2 3",
+    "broken stroke:#cf222e,stroke-width:2px,stroke-dasharray:6 4",
+    "beyond stroke:#cf222e,stroke-width:3px",
+];
 
 /// One flowchart with a box for each cluster.
 pub fn flowchart(view: &View) -> String {
@@ -21,7 +21,9 @@ pub fn flowchart(view: &View) -> String {
     for (number, cluster) in view.clusters.iter().enumerate() {
         draw(&mut text, number, cluster);
     }
-    text.push_str(STYLES);
+    for style in STYLES {
+        let _ = writeln!(text, "  classDef {style}");
+    }
     text
 }
 
@@ -77,8 +79,11 @@ fn node(arrows: &[&Arrow]) -> String {
     label(std::iter::once(title).chain(lines))
 }
 
+/// What is cut in one band and holds in another is told by its links.
 fn class(arrows: &[&Arrow]) -> String {
-    let worst = arrows.iter().map(|arrow| arrow.mark).max();
+    let all_cut = arrows.iter().all(|arrow| arrow.mark == Mark::Broken);
+    let marks = arrows.iter().map(|arrow| arrow.mark);
+    let worst = marks.filter(|mark| all_cut || *mark != Mark::Broken).max();
     let worst = worst.filter(|mark| *mark != Mark::Core);
     worst.map_or_else(String::new, |mark| format!(":::{}", mark.class()))
 }

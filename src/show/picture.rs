@@ -120,10 +120,8 @@ fn band(cluster: &ClusterView, zone: &ZoneView) -> Band {
         let words = match isolation.state {
             Isolated::Yes => continue,
             Isolated::OnceRendered => {
-                band.notes.push(format!(
-                    "{}: isolated once that is rendered",
-                    isolation.direction
-                ));
+                band.notes
+                    .push(format!("{}: isolated once rendered", isolation.direction));
                 continue;
             }
             Isolated::Unknown => {
@@ -184,6 +182,11 @@ fn arrow(row: &RowView, is_jobs: bool, number: usize) -> Arrow {
     // What people chose stands alone, each rule by itself.
     let is_single = matches!(row.peers, Peers::Declared | Peers::Platform);
     let unique = format!("{key}-{}-{number}", row.direction);
+    // The title says already that it is the operator.
+    let peer = row
+        .peer
+        .strip_prefix("the operator, in ")
+        .unwrap_or(&row.peer);
     let own_words = matches!(row.peers, Peers::ClusterPods | Peers::LifecycleJobs);
     Arrow {
         key: if is_single { unique } else { key.to_owned() },
@@ -191,7 +194,7 @@ fn arrow(row: &RowView, is_jobs: bool, number: usize) -> Arrow {
         lines: if own_words {
             Vec::new()
         } else {
-            vec![row.peer.clone()]
+            vec![peer.to_owned()]
         },
         labels: vec![row.ports.clone()],
         way: way(row.direction),

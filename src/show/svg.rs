@@ -118,8 +118,12 @@ fn draw(out: &mut String, band: &Band, layout: Layout, top: usize) -> usize {
     let least = top + texts.len() * LINE + 2 * PADDING;
     let bottom = left.max(right).saturating_sub(GAP).max(least);
     rect(out, "protected", own, top, bottom - top);
-    let middle = top + (bottom - top - texts.len() * LINE) / 2;
-    write_lines(out, &texts, own, middle);
+    // A narrow box is as long as the screen: its words stand where people begin to read.
+    let first = match layout {
+        Layout::Wide => top + (bottom - top - texts.len() * LINE) / 2,
+        Layout::Narrow => top + PADDING,
+    };
+    write_lines(out, &texts, own, first);
     bottom
 }
 

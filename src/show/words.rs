@@ -1,6 +1,7 @@
 //! Rules in words.
 
 use crate::baseline::{Peers, Row};
+use crate::perimeter::address::Cidr;
 use crate::perimeter::label::NAMESPACE_NAME;
 use crate::perimeter::rule::{Operator, Peer, PortRange, Requirement, Rule, Selector};
 
@@ -65,11 +66,15 @@ pub(super) fn ports(rule: &Rule) -> String {
     let mut ports: Vec<String> = Vec::new();
     for entry in &rule.ports {
         let port = match &entry.ports {
-            _ if !same => entry.to_string(),
             PortRange::All => "all".to_owned(),
             PortRange::Numbers(first, last) if first == last => first.to_string(),
             PortRange::Numbers(first, last) => format!("{first}-{last}"),
             PortRange::Named(name) => name.to_string(),
+        };
+        let port = if same {
+            port
+        } else {
+            format!("{port} {}", entry.protocol)
         };
         ports.push(port);
     }
@@ -84,7 +89,7 @@ fn peer(peer: &Peer) -> String {
     match peer {
         Peer::Block { cidr, except } if except.is_empty() => cidr.to_string(),
         Peer::Block { cidr, except } => {
-            let except: Vec<&str> = except.iter().map(|carved| carved.text()).collect();
+            let except: Vec<&str> = except.iter().map(Cidr::text).collect();
             format!("{cidr} except {}", except.join(", "))
         }
         Peer::Pods { namespaces, pods } => {

@@ -247,14 +247,22 @@ fn of_rule(
 
 /// The rules that let the entries through: those that do so alone, or else all that help.
 fn openers(case: &Case<'_>, direction: Direction, entries: &[&Entry]) -> Vec<Opener> {
+    let own = entries.first().map(|entry| entry.rule.as_ref());
     let mut alone = Vec::new();
     let mut helping = Vec::new();
     for policy in case.policies(Moment::After) {
+        let managed = case.cluster.managed(&policy.name).is_some();
+        let written = policy.policy.effective_rules(direction);
         for (at, rule) in policy.rules[direction as usize].iter().enumerate() {
-            let opener = || Opener {
-                policy: policy.name.to_string(),
-                rule: format!("spec.{}[{at}]", direction.field()),
-                rendered: policy.rendered,
+            // The rule that is written for it comes before what happens to open it as well.
+            let rank = (written.get(at) != own, !managed);
+            let opener = || {
+                let opener = Opener {
+                    policy: policy.name.to_string(),
+                    rule: format!("spec.{}[{at}]", direction.field()),
+                    rendered: policy.rendered,
+                };
+                (rank, opener)
             };
             let holds = |entry: &&&Entry| rule.must().iter().any(|own| entry.region.is_subset(own));
             let touches =
@@ -266,9 +274,7 @@ fn openers(case: &Case<'_>, direction: Direction, entries: &[&Entry]) -> Vec<Ope
             }
         }
     }
-    // What the operator renders for it comes before what happens to open it as well.
-    let managed = |opener: &Opener| case.cluster.managed(&opener.policy).is_none();
     let mut openers = if alone.is_empty() { helping } else { alone };
-    openers.sort_by_key(managed);
-    openers
+    openers.sort_by_key(|(rank, _)| *rank);
+    openers.into_iter().map(|(_, opener)| opener).collect()
 }

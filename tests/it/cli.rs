@@ -90,17 +90,18 @@ fn a_refusal_tells_where_what_and_the_text_to_paste() {
     let (status, out, err) = run(&["check", "--inventory", INVENTORY, REFUSED], b"");
     assert_eq!((status, err.as_str()), (Some(1), ""));
     for part in [
-        &format!("{REFUSED}:2: refused\n"),
-        "OBP201 ingress-beyond-ceiling: NetworkPolicy bao/open-raft, spec.ingress[0]\n",
+        "NetworkPolicy bao/open-raft: 1 refused\n\nrefused[OBP201] ingress-beyond-ceiling: spec.ingress[0]\n",
+        &format!("--> {REFUSED}:16:7\n"),
+        "\n16 |     - from:\n   |       ^^^^^\n",
         "a pod in namespace `web` -> a pod of OpenBaoCluster `bao`, TCP 8201\n",
         "
-    - from:
-      - namespaceSelector:
-          matchLabels:
-            kubernetes.io/metadata.name: NAMESPACE-OF-THE-CLIENT
-      ports:
-      - port: 8200
-        protocol: TCP
+       - from:
+         - namespaceSelector:
+             matchLabels:
+               kubernetes.io/metadata.name: NAMESPACE-OF-THE-CLIENT
+         ports:
+         - port: 8200
+           protocol: TCP
 ",
         "\njudged 1: 1 refused, ",
     ] {
@@ -178,8 +179,12 @@ fn an_edit_that_deletes_a_managed_policy_is_refused() {
     assert_eq!(status, Some(1), "{out}");
     // The file is gone from the state after: the place is the one before.
     let gone = before.join("bao-network-policy.yaml");
-    let begin = format!("{}:3: refused\nOBP103 ", gone.display());
-    assert!(out.starts_with(&begin), "{out}");
+    assert!(
+        out.contains("refused[OBP103] managed-policy-deleted\n"),
+        "{out}"
+    );
+    let place = format!("--> {}:6:3\n", gone.display());
+    assert!(out.contains(&place), "{out}");
 }
 
 #[test]
@@ -201,8 +206,8 @@ fn an_accepted_rule_is_explained_by_the_entry_it_lies_in() {
     let args = ["check", "--explain", "--inventory", INVENTORY, scene];
     let (status, out, _) = run(&args, b"");
     let expected = "\
-NetworkPolicy bao/monitoring-again, spec.ingress[0] lies in ingress-rules (spec.network.ingressRules[0]) \
-of OpenBaoCluster bao/bao
+NetworkPolicy bao/monitoring-again, spec.ingress[0] lies in ingress-rules
+  (spec.network.ingressRules[0]) of OpenBaoCluster bao/bao
 judged 1: 0 refused, 0 with warnings; 0 of other kinds passed over
 ";
     assert_eq!((status, out.as_str()), (Some(0), expected));

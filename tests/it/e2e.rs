@@ -9,6 +9,7 @@ mod ends;
 mod maintenance;
 mod managed;
 mod outage;
+mod printed;
 mod restores;
 mod stage;
 mod tenants;

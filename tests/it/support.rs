@@ -208,3 +208,35 @@ pub(crate) fn folder(name: &str) -> PathBuf {
     std::fs::create_dir_all(&path).unwrap();
     path
 }
+
+/// Holds a text against the file of this name in `tests/it/golden`, which `OBP_UPDATE_GOLDEN=1` writes.
+pub(crate) fn assert_golden(name: &str, text: &str) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/it/golden")
+        .join(name);
+    if std::env::var_os("OBP_UPDATE_GOLDEN").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+    }
+    let golden = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        golden == text,
+        "tests/it/golden/{name} is not what is printed now; look, and if it is right run the test with \
+         OBP_UPDATE_GOLDEN=1:\n{text}"
+    );
+}
+
+/// Runs the command to its end, with an environment: its exit status, standard output and error.
+pub(crate) fn run_with(
+    environment: &[(&str, &str)],
+    args: &[&str],
+) -> (Option<i32>, String, String) {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_openbao-perimeter"));
+    for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
+        command.env_remove(name);
+    }
+    command.envs(environment.iter().copied()).args(args);
+    let output = command.stdin(std::process::Stdio::null()).output().unwrap();
+    let [out, err] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    (output.status.code(), out, err)
+}

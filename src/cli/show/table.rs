@@ -117,18 +117,14 @@ fn of_zone(text: &mut String, zone: &ZoneView) {
         let by = if isolation.policies.is_empty() {
             String::new()
         } else {
-            format!(" by {}", isolation.policies.join(", "))
+            format!("{}{}", isolation.by(), isolation.policies.join(", "))
         };
-        let (style, words) = match isolation.state {
-            Isolated::Yes => (GOOD, "isolated"),
-            Isolated::OnceRendered => (
-                DOUBTFUL,
-                "isolated once the operator has rendered its policy",
-            ),
-            Isolated::Partly => (BAD, "only partly isolated (OBP105)"),
-            Isolated::No => (BAD, "not isolated (OBP105)"),
-            Isolated::Unknown => (DOUBTFUL, "perhaps not isolated"),
+        let style = match isolation.state {
+            Isolated::Yes => GOOD,
+            Isolated::Partly | Isolated::No => BAD,
+            Isolated::OnceRendered | Isolated::Unknown => DOUBTFUL,
         };
+        let words = isolation.words();
         let line = wrapped(
             &format!("{}: {words}{by}", isolation.direction),
             "  ",
@@ -191,6 +187,10 @@ fn of_row(text: &mut String, row: &RowView) {
         let line = wrapped(&format!("by {}", openers(row)), &indent, &indent);
         let _ = writeln!(text, "{}", styled(FAINT, &line));
     }
+    if row.is_unguarded() {
+        let line = format!("{indent}since nothing isolates these pods");
+        let _ = writeln!(text, "{}", styled(FAINT, &line));
+    }
     if let Some(missing) = &row.missing {
         let line = wrapped(&format!("not let through: {missing}"), &indent, &indent);
         let _ = writeln!(text, "{}", styled(style, &line));
@@ -203,16 +203,14 @@ const _: () = assert!(INDENT + 40 < WIDTH, "a row has room for its words");
 
 /// The rules that let a row through; the first ones where they are many.
 fn openers(row: &RowView) -> String {
-    const SHOWN: usize = 4;
-    let shown = row.opened_by.iter().take(SHOWN);
+    let (shown, more) = row.openers();
     let shown: Vec<String> = shown
+        .iter()
         .map(|opener| format!("{} {}", opener.policy, opener.rule))
         .collect();
-    let more = row.opened_by.len().saturating_sub(SHOWN);
-    let more = if more > 0 {
-        format!(" and {more} more")
-    } else {
-        String::new()
+    let more = match more {
+        0 => String::new(),
+        more => format!(" and {more} more"),
     };
     format!("{}{more}", shown.join(", "))
 }

@@ -32,6 +32,8 @@ pub(super) enum Source<'a> {
 
 /// Metadata, spec and status.
 pub(super) type Parts<S, T> = (Meta, Option<S>, Option<T>);
+/// The same, and the uid.
+pub(super) type WithUid<S, T, U> = (Parts<S, T>, Option<U>);
 
 impl Source<'_> {
     /// The parts of the object, metadata completed from `fallback`.
@@ -48,7 +50,7 @@ impl Source<'_> {
     pub(super) fn decode_with_uid<S, T, U>(
         self,
         fallback: &ObjectRef,
-    ) -> Result<(Parts<S, T>, Option<U>), Box<Unreadable>>
+    ) -> Result<WithUid<S, T, U>, Box<Unreadable>>
     where
         S: DeserializeOwned,
         T: DeserializeOwned,

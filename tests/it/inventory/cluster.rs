@@ -1,9 +1,9 @@
 //! What an OpenBaoCluster declares.
 
-use openbao_perimeter::inventory::{Malformed, Profile};
+use openbao_perimeter::inventory::{Fact, Kind, Malformed, Profile, read};
 use serde_json::{Value, json};
 
-use super::cluster;
+use super::{cluster, reference};
 
 #[test]
 fn a_cluster_without_anything_is_read() {
@@ -197,5 +197,24 @@ fn a_cluster_stores_snapshots_for_backups_and_before_upgrades() {
     ];
     for (spec, expected) in table {
         assert_eq!(cluster(&spec).stores_snapshots, expected, "{spec}");
+    }
+}
+
+#[test]
+fn the_uid_is_a_fact_of_clusters_and_no_part_of_what_they_say() {
+    let cluster = |uid: Value| {
+        let json = json!({"metadata": {"name": "it", "uid": uid}, "spec": {}}).to_string();
+        let Fact::Read(cluster) = read::cluster(json.as_bytes(), &reference(Kind::OpenBaoCluster))
+        else {
+            panic!("{json}");
+        };
+        cluster
+    };
+    let known = cluster(json!("b1"));
+    assert_eq!(known.uid.as_deref(), Some("b1"));
+    for absent in [Value::Null, json!("")] {
+        let unknown = cluster(absent);
+        assert_eq!(unknown.uid, None);
+        assert!(unknown.same_spec(&known));
     }
 }

@@ -159,14 +159,14 @@ impl Choice {
             "policyTypes": ["Ingress", "Egress"],
             "egress": self.jobs_egress(),
         });
-        let mut policies = vec![self.policy("prod-network-policy", workload)];
+        let mut policies = vec![self.policy("prod-network-policy", &workload)];
         if self.era != "classic" {
-            policies.push(self.policy("prod-jobs-network-policy", jobs));
+            policies.push(self.policy("prod-jobs-network-policy", &jobs));
         }
         policies
     }
 
-    fn policy(&self, name: &str, spec: Value) -> Value {
+    fn policy(&self, name: &str, spec: &Value) -> Value {
         let mut metadata = json!({"name": name, "namespace": "bao", "labels": infra_labels()});
         if self.uid > 0 {
             metadata["ownerReferences"] = json!([{
