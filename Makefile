@@ -47,7 +47,8 @@ lint: ## Check format, clippy, docs, dependencies and spelling
 fmt: ## Format the code
 	$(CARGO) fmt
 
-docs: ## Build the documentation of the library in target/doc
+docs: ## Write docs/reference and docs/coverage.md from the code, and the library's documentation to target/doc
+	OBP_BLESS=1 $(CARGO) test --quiet --test it reference::
 	$(CARGO) doc --no-deps
 
 bench: ## Hold the engine against decoding, and the server against a bare one: ratios in one run

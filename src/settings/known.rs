@@ -43,12 +43,12 @@ impl<'a> Schema<'a> {
         known: &'a Map<String, Value>,
         fields: &Map<String, Value>,
     ) -> Option<String> {
-        fields.iter().find_map(|(key, value)| match known.get(key) {
-            Some(schema) => self.unknown(schema, value),
-            None => {
-                let nearest = nearest(key, known.keys())?;
-                Some(format!("; the known key nearest to `{key}` is `{nearest}`"))
+        fields.iter().find_map(|(key, value)| {
+            if let Some(schema) = known.get(key) {
+                return self.unknown(schema, value);
             }
+            let nearest = nearest(key, known.keys())?;
+            Some(format!("; the known key nearest to `{key}` is `{nearest}`"))
         })
     }
 

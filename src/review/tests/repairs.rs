@@ -23,8 +23,6 @@ struct Damage {
     pods: Pods,
     before: Policy,
     after: Policy,
-    /// Whether a rule was added that nothing permits.
-    is_beyond: bool,
 }
 
 impl Damage {
@@ -47,7 +45,6 @@ impl Damage {
             network,
             pods,
             before,
-            is_beyond: false,
         };
         let world = damage.world();
         for _ in 0..=dice.roll(4) {
@@ -82,10 +79,7 @@ impl Damage {
             3 => rules.reverse(),
             4 => after.policy_types = Some(vec![direction]),
             7 => after.pods = dice.pick(&other_pods()),
-            _ => {
-                self.is_beyond |= kind == 6;
-                rules.extend(added);
-            }
+            _ => rules.extend(added),
         }
     }
 
@@ -146,7 +140,9 @@ fn damage_is_repaired_to_a_state_without_findings_or_refused_with_a_connection()
             .findings
             .iter()
             .all(|finding| finding.witness.is_some());
-        let is_right = match (verdict.outcome(), damage.is_beyond) {
+        let rules = Direction::ALL.map(|direction| damage.after.rules(direction));
+        let is_beyond = rules.concat().contains(&stranger());
+        let is_right = match (verdict.outcome(), is_beyond) {
             (Outcome::Allow, false) => verdict.findings.is_empty(),
             (Outcome::Deny, true) => shown && verdict.unreplayed == 0,
             _ => false,

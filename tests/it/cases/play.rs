@@ -206,7 +206,7 @@ fn without_facts(case: &Case) -> Verdict {
     let envelope = envelope::open(review.as_bytes()).unwrap_or_else(|_| panic!("{review}"));
     match decode(&envelope) {
         Decoded::Judged(request) => openbao_perimeter::review::not_ready(&posture(case), &request),
-        _ => Verdict::default(),
+        Decoded::Untouched => Verdict::default(),
     }
 }
 

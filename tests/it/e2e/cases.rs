@@ -7,7 +7,7 @@ use std::path::Path;
 use openbao_perimeter::sources::files;
 use serde_json::Value;
 
-use super::stage::{LIMIT, Outage, Scene, plane};
+use super::stage::{LIMIT, Outage, Scene, guard_during, plane};
 use crate::cases::{Case, all};
 use crate::control_plane::{Output, wait_until};
 use crate::example;
@@ -55,7 +55,7 @@ fn every_case_with_settings_is_refused_by_a_guard_that_has_them() {
     assert!(groups.len() > 2, "{:?}", groups.keys());
     let outage = Outage::begin();
     for (settings, cases) in &groups {
-        let _guard = outage.guard_with(settings);
+        let _guard = guard_during(&outage, settings);
         for case in cases {
             play(case, &Scene::unguarded(namespace(case), &outage));
         }
@@ -123,9 +123,12 @@ fn play(case: &Case, scene: &Scene) {
     let request = moved(&objects(&case.request)[0], scene);
     let expect = case.expect.as_ref().expect("an expectation");
     let repaired = !expect.repairs.is_empty();
-    let is_over = |answer: &Output| match repaired {
-        true => answer.status_ok && answer.stderr.contains("restores"),
-        false => missing(case, scene, answer).is_empty(),
+    let is_over = |answer: &Output| {
+        if repaired {
+            answer.status_ok && answer.stderr.contains("restores")
+        } else {
+            missing(case, scene, answer).is_empty()
+        }
     };
     // The guard's facts follow the API server's.
     let dry: Vec<&str> = args.iter().copied().chain(["--dry-run=server"]).collect();

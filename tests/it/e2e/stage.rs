@@ -58,13 +58,11 @@ impl Outage {
     }
 }
 
-impl Outage {
-    /// Somebody answers after all: a guard with these settings, until it is dropped.
-    pub(super) fn guard_with(&self, settings: &str) -> guard::Guard {
-        let other = guard::Guard::start_with(plane(), program(), settings);
-        guard::trust(plane());
-        other
-    }
+/// During an outage of the guard of all scenes: another one with these settings, until it is dropped.
+pub(super) fn guard_during(_outage: &Outage, settings: &str) -> guard::Guard {
+    let other = guard::Guard::start_with(plane(), program(), settings);
+    guard::trust(plane());
+    other
 }
 
 impl Drop for Outage {

@@ -12,6 +12,7 @@ use super::{assert_fresh, page};
 /// commands share, have a page of their own.
 fn help(command: Command) -> String {
     let settings = Settings::augment_args(Command::new("settings"));
+    let is_serve = command.get_name() == "serve";
     let is_setting = |id: &clap::Id| {
         settings
             .get_arguments()
@@ -19,7 +20,7 @@ fn help(command: Command) -> String {
     };
     let mut command = command
         .mut_args(|arg| {
-            let hidden = is_setting(arg.get_id());
+            let hidden = !is_serve && is_setting(arg.get_id());
             arg.hide(hidden).hide_env_values(true)
         })
         .term_width(100);
@@ -31,7 +32,7 @@ fn help(command: Command) -> String {
 #[test]
 fn the_page_about_the_command_line_is_fresh() {
     let about = "Exit status: 0 nothing was refused, 1 something was, 2 the command could not run. The flags \
-                 of `serve`, which most commands share, stand on a [page of their own](settings.md).";
+                 of `serve` are [settings](settings.md), and those of most commands too.";
     let mut text = page("Command line", "`src/cli.rs`", about);
     let mut whole = Cli::command();
     whole.build();

@@ -207,7 +207,10 @@ fn controller_pods_are_judged_only_where_a_policy_isolates_them() {
         assert_eq!(told(&bare.create(&[Ingress], &[])), [""; 0]);
         // A rule of a direction that the policy does not isolate in has no effect.
         let inert = anyone(Egress, 25);
-        assert_eq!(told(&bare.create(&[Ingress], &[inert.clone()])), [""; 0]);
+        assert_eq!(
+            told(&bare.create(&[Ingress], std::slice::from_ref(&inert))),
+            [""; 0]
+        );
         let verdict = with_egress(edition).create(&[Egress], &[inert]);
         assert_refused(&verdict, Code::Obp202, &["TCP 25"]);
         // Another namespace is not the operator's.
