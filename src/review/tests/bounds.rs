@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::support::{
     cluster, cluster_request, created, denied, managed, plain, plain_with, policy, policy_request,
-    reference, tenant, world,
+    reference, servers, tenant, world,
 };
 use crate::baseline::{ClusterPerimeter, Pods};
 use crate::inventory::{Cluster, Fact, Kind, Policy};
@@ -45,7 +45,8 @@ fn permissive(holes: usize) -> Arc<Cluster> {
 /// Policies that let all pods of `clients` in at once: within the ceiling, and hard to prove so.
 fn hard(count: usize) -> Vec<Fact<Policy>> {
     let from = json!([{ "namespaceSelector": clients() }]);
-    let spec = json!({"podSelector": {}, "ingress": [{"from": from, "ports": [{"port": 8200}]}]});
+    let spec =
+        json!({"podSelector": servers(), "ingress": [{"from": from, "ports": [{"port": 8200}]}]});
     let names = (0..count).map(|at| format!("hard-{at:03}"));
     names.map(|name| policy(&name, &spec)).collect()
 }
@@ -54,7 +55,7 @@ fn hard(count: usize) -> Vec<Fact<Policy>> {
 fn open() -> Fact<Policy> {
     policy(
         "open",
-        &json!({"podSelector": {}, "ingress": [{"ports": [{"port": 8200}]}]}),
+        &json!({"podSelector": servers(), "ingress": [{"ports": [{"port": 8200}]}]}),
     )
 }
 

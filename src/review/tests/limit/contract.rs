@@ -79,9 +79,13 @@ fn a_refused_policy_is_told_to_be_declared_where_the_contract_takes_it() {
     };
     let web = json!([namespace("web")]);
     let trusted = help(Next, web.clone());
-    let paste = "spec.network.trustedIngressPeers, and the operator opens it:\n- namespaceSelector:\n    matchLabels:\n      \
+    let paste = "the operator opens it:\n- namespaceSelector:\n    matchLabels:\n      \
                  kubernetes.io/metadata.name: web";
     assert!(trusted.contains(paste), "{trusted}");
+    assert!(
+        trusted.contains("under spec.network.trustedIngressPeers"),
+        "{trusted}"
+    );
     let raw = help(V01, web);
     assert!(raw.contains("spec.network.ingressRules"), "{raw}");
     let any = json!([{"namespaceSelector": asks("unused", "DoesNotExist", &[]), "podSelector": {"matchLabels": {"app": "a"}}}]);
