@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 
 use super::opened::{Opened, opened};
 use super::text::yaml;
-use super::{Code, Finding, Level};
+use super::{Code, Finding, Harm, Level};
 use crate::baseline::{Peers, Pods};
 use crate::inventory::endpoint::{Endpoint, Host};
 use crate::inventory::surroundings::Dial;
-use crate::inventory::{Cluster, ObjectRef};
+use crate::inventory::{Cluster, Kind, ObjectRef};
 use crate::perimeter::label::NAMESPACE_NAME;
-use crate::perimeter::port::{Port, PortSet, Protocol};
+use crate::perimeter::port::{Port, Protocol};
 use crate::perimeter::{Direction, PeerSet, Region};
 use crate::posture::Posture;
 
@@ -42,10 +42,16 @@ pub type Known<'a> = (&'a Posture, &'a [IpAddr]);
 /// Findings for all endpoints that are not covered. Those that `before` left uncovered too are known.
 pub fn check(now: Dialling<'_>, before: Option<Dialling<'_>>, known: Known<'_>) -> Vec<Finding> {
     let old = before.map_or_else(Vec::new, |before| uncovered(before, known));
-    let was = |dial: &Dial| old.iter().any(|(known, _)| *known == dial);
+    let harm = |dial: &Dial| {
+        if old.iter().any(|(known, _)| *known == dial) {
+            Harm::Known
+        } else {
+            Harm::New
+        }
+    };
     let found = uncovered(now, known).into_iter();
     found
-        .map(|(dial, why)| finding(now, dial, why, was(dial)))
+        .map(|(dial, why)| finding(now, dial, &why, harm(dial)))
         .collect()
 }
 
@@ -82,49 +88,54 @@ fn why(dial: &Dial, opened: &[Opened], cluster: &Cluster) -> Option<Why> {
         Ok(endpoint) => endpoint,
         Err(invalid) => return Some(Why::Nowhere(invalid.to_string())),
     };
-    let has_port = |region: &&Region| {
-        region
-            .ports
-            .contains(Protocol::Tcp, &Port::Number(endpoint.port))
-    };
-    let regions = || opened.iter().flat_map(|open| &open.regions);
-    match &endpoint.host {
+    let port = Port::Number(endpoint.port);
+    let has_port = |region: &Region| region.ports.contains(Protocol::Tcp, &port);
+    let is_covered = match &endpoint.host {
         // Inside a pod no policy is asked.
-        Host::Address(address) if address.is_loopback() => None,
+        Host::Address(address) if address.is_loopback() => true,
         Host::Address(address) => {
-            let mut holding = regions().filter(|region| holds(region, *address));
-            (!holding.any(|region| has_port(&region))).then_some(Why::Shut)
+            let mut regions = opened.iter().flat_map(|open| &open.regions);
+            regions.any(|region| holds(region, *address) && has_port(region))
         }
-        Host::Name(_) => (!addressed(opened).any(|region| has_port(&region))).then_some(Why::Shut),
+        Host::Name(_) => addressed(opened).any(has_port),
         Host::Service { name, namespace } => {
-            let service = (&**name, &**namespace);
-            let own = is_own(service, cluster);
-            if service == API_SERVER && opened.iter().any(|open| open.peers == Peers::ApiServer) {
-                return None;
-            }
-            let counts = |open: &&Opened| open.peers != Peers::ClusterPods || own;
-            let reaching = opened.iter().filter(counts).flat_map(|open| &open.regions);
-            let reaching = reaching.filter(|region| reaches(region, namespace));
-            let ports: Vec<&PortSet> = reaching.map(|region| &region.ports).collect();
-            // Which number a port name means is the pods' to say.
-            let fits = |ports: &&PortSet| {
-                ports.contains(Protocol::Tcp, &Port::Number(endpoint.port))
-                    || !ports.ports(Protocol::Tcp).names().is_empty()
-            };
-            if ports.iter().any(fits) {
-                return None;
-            }
-            let declared = opened.iter().filter(|open| is_declared(open));
-            let mut declared = declared.flat_map(|open| &open.regions);
-            Some(if declared.any(|region| reaches(region, namespace)) {
-                Why::OtherPorts
-            } else if addressed(opened).any(|region| has_port(&region)) {
-                Why::AddressesOnly
-            } else {
-                Why::Shut
-            })
+            return why_service((name, namespace), endpoint.port, opened, cluster);
         }
+    };
+    (!is_covered).then_some(Why::Shut)
+}
+
+/// Why a Service, by name and namespace, is not covered.
+fn why_service(
+    service: (&str, &str),
+    port: u16,
+    opened: &[Opened],
+    cluster: &Cluster,
+) -> Option<Why> {
+    if service == API_SERVER && opened.iter().any(|open| open.peers == Peers::ApiServer) {
+        return None;
     }
+    let (_, namespace) = service;
+    let port = Port::Number(port);
+    let has_port = |region: &Region| region.ports.contains(Protocol::Tcp, &port);
+    // Which number a port name means is the pods' to say.
+    let fits =
+        |region: &Region| has_port(region) || !region.ports.ports(Protocol::Tcp).names().is_empty();
+    let own = is_own(service, cluster);
+    let counts = |open: &&Opened| open.peers != Peers::ClusterPods || own;
+    let mut counted = opened.iter().filter(counts).flat_map(|open| &open.regions);
+    if counted.any(|region| reaches(region, namespace) && fits(region)) {
+        return None;
+    }
+    let declared = opened.iter().filter(|open| is_declared(open));
+    let mut declared = declared.flat_map(|open| &open.regions);
+    Some(if declared.any(|region| reaches(region, namespace)) {
+        Why::OtherPorts
+    } else if addressed(opened).any(has_port) {
+        Why::AddressesOnly
+    } else {
+        Why::Shut
+    })
 }
 
 const fn is_declared(open: &Opened) -> bool {
@@ -174,32 +185,41 @@ fn is_own((name, namespace): (&str, &str), cluster: &Cluster) -> bool {
     namespace == &*meta.namespace && suffix.is_some_and(|suffix| OWN_SERVICES.contains(&suffix))
 }
 
-fn finding(now: Dialling<'_>, dial: &Dial, why: Why, is_known: bool) -> Finding {
-    let finding = if is_known {
+fn finding(now: Dialling<'_>, dial: &Dial, why: &Why, harm: Harm) -> Finding {
+    let finding = if harm == Harm::Known {
         Finding::new(Code::Obp605, Level::Warn, now.object, &*dial.path)
     } else {
         Finding::advice(Code::Obp605, now.object, &*dial.path)
     };
     let meta = &now.cluster.meta;
     let cluster = ObjectRef {
-        kind: crate::inventory::Kind::OpenBaoCluster,
+        kind: Kind::OpenBaoCluster,
         namespace: Arc::clone(&meta.namespace),
         name: Arc::clone(&meta.name),
     };
-    let who = match now.pods {
+    Finding {
+        cluster: Some(cluster),
+        reason: reason(now.pods, dial, why),
+        help: dial
+            .endpoint
+            .as_ref()
+            .map_or_else(|_| "write a URL, or a host and a port".to_owned(), help),
+        ..finding
+    }
+}
+
+fn reason(pods: Pods, dial: &Dial, why: &Why) -> String {
+    let who = match pods {
         Pods::Jobs => "jobs",
         Pods::Workload | Pods::Controller => "pods",
     };
-    let (what, port) = (
-        dial.what,
-        dial.endpoint.as_ref().map_or(0, |endpoint| endpoint.port),
+    let what = dial.what;
+    let (place, port) = dial.endpoint.as_ref().map_or_else(
+        |_| (String::new(), 0),
+        |endpoint| (endpoint.to_string(), endpoint.port),
     );
-    let place = dial.endpoint.as_ref().map(ToString::to_string);
-    let place = place.unwrap_or_default();
-    let reason = match why {
-        Why::Nowhere(problem) => {
-            format!("whether {who} reach {what} is not known: {problem}")
-        }
+    match why {
+        Why::Nowhere(problem) => format!("whether {who} reach {what} is not known: {problem}"),
         Why::Shut => format!("no egress rule lets {who} reach {what}, {place}"),
         Why::OtherPorts => format!(
             "egress rules let {who} reach the namespace of {what}, {place}, on other ports than {port}; right only if its \
@@ -209,15 +229,6 @@ fn finding(now: Dialling<'_>, dial: &Dial, why: Why, is_known: bool) -> Finding 
             "no egress rule for pods lets {who} reach {what}, {place}; its port is open to addresses, which pods are \
              under some network plugins only"
         ),
-    };
-    Finding {
-        cluster: Some(cluster),
-        reason,
-        help: dial
-            .endpoint
-            .as_ref()
-            .map_or_else(|_| "write a URL, or a host and a port".to_owned(), help),
-        ..finding
     }
 }
 
