@@ -19,8 +19,8 @@ use crate::reference::is_blessing;
 /// What is wrong with a case; empty where it ends as it expects.
 fn wrong(case: &Case) -> String {
     let found = play::offline(case);
-    let found = match play::in_memory(case, &found) {
-        Ok(()) => play::expectation(case, &found),
+    let found = match play::in_memory(case, &found.edit) {
+        Ok(()) => play::expectation(case, &found.state),
         Err(problem) => return problem,
     };
     let path = case.folder.join("expect.yaml");
