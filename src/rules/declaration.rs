@@ -177,7 +177,10 @@ fn api_port(posture: &Posture) -> PortSet {
 fn listeners(posture: &Posture, cluster: &Cluster) -> PortSet {
     let api = api_port(posture);
     match cluster.metrics_port {
-        Some(Ok(metrics)) if posture.baseline == Edition::Next => {
+        // On the Raft port it is a finding of its own (OBP312), and nothing that clients need.
+        Some(Ok(metrics))
+            if posture.baseline == Edition::Next && metrics != posture.cluster_port =>
+        {
             api.union(&PortSet::number(Protocol::Tcp, metrics))
         }
         _ => api,

@@ -19,6 +19,8 @@ use super::support::{
 };
 use crate::posture::{Edition, Posture};
 use crate::review::review;
+use crate::rules::Code;
+use crate::rules::Level::Deny;
 
 const SUBJECT: &str = "the OpenBao pod labelled app.kubernetes.io/instance=bao,\
     app.kubernetes.io/managed-by=openbao-operator,app.kubernetes.io/name=openbao,openbao.org/cluster=bao";
@@ -55,6 +57,24 @@ fn hardened(baseline: Edition, network: &Value) -> Vec<Found> {
 
 fn hardened_spec(network: &Value) -> Value {
     json!({"profile": "Hardened", "network": network})
+}
+
+/// The codes that refuse a spec when a cluster is created with it.
+fn refused(baseline: Edition, spec: &Value) -> Vec<Code> {
+    let found = specified(edition(baseline), None, spec).into_iter();
+    let mut codes: Vec<Code> = found
+        .filter(|found| found.1 == Deny)
+        .map(|found| found.0)
+        .collect();
+    codes.dedup();
+    codes
+}
+
+fn passes_the_operator(spec: &Value) {
+    assert!(
+        operator::accepts(spec),
+        "the operator itself refuses {spec}"
+    );
 }
 
 fn ingress(from: &Value, ports: &Value) -> Value {

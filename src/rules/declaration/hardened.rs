@@ -15,6 +15,9 @@ use crate::posture::Edition;
 use crate::rules::text::paste_peers;
 use crate::rules::{Code, Finding, Harm, Level};
 
+/// Where raw ingress rules are declared.
+const RAW_RULES: &str = "spec.network.ingressRules";
+
 /// How every finding about it begins.
 const CONTRACT: &str = "the contract for Hardened clusters";
 
@@ -78,8 +81,7 @@ pub fn check(declaration: &Declaration<'_>, found: &[Finding]) -> Vec<Finding> {
 
 /// The rules that the contract looks into: raw ingress rules are refused as they stand.
 fn judged(direction: Direction, rules: &[DeclaredRule]) -> impl Iterator<Item = &DeclaredRule> {
-    let raw = "spec.network.ingressRules";
-    let is_raw = move |rule: &&DeclaredRule| rule.path.starts_with(raw);
+    let is_raw = |rule: &&DeclaredRule| rule.path.starts_with(RAW_RULES);
     rules
         .iter()
         .filter(move |rule| direction == Direction::Egress || !is_raw(rule))
@@ -162,13 +164,15 @@ fn raw_ingress(
     } else {
         Harm::New
     };
-    let mut peers = rules.iter().flatten().filter(|rule| !rule.peers.is_empty());
-    let paste = peers.next().map_or_else(
+    let is_explicit = |rule: &&DeclaredRule| {
+        rule.path.starts_with(RAW_RULES) && peers::breaches(declaration, rule).is_empty()
+    };
+    let paste = declaration.after.iter().find(is_explicit).map_or_else(
         || {
             "- namespaceSelector:\n    matchLabels:\n      kubernetes.io/metadata.name: NAMESPACE"
                 .to_owned()
         },
-        paste_peers,
+        |rule| paste_peers(&rule.rule),
     );
     Some(Finding {
         reason: format!(
@@ -177,7 +181,7 @@ fn raw_ingress(
         help: format!(
             "declare who needs the API port as trusted peers, for example:\ntrustedIngressPeers:\n{paste}"
         ),
-        ..told(declaration, harm, "spec.network.ingressRules")?
+        ..told(declaration, harm, RAW_RULES)?
     })
 }
 

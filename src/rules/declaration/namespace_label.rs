@@ -9,7 +9,7 @@ use crate::perimeter::rule::{Peer, Selector};
 use crate::rules::{Code, Finding};
 
 /// One finding for each such peer that the write adds. A rule that `found` calls open to everyone is
-/// left out, since no label keeps anybody out of it.
+/// left out, since no label keeps anybody out of it, and so is a selector that is told of already.
 pub fn check(declaration: &Declaration<'_>, found: &[Finding]) -> Vec<Finding> {
     let everyone = [Code::Obp302, Code::Obp305];
     let is_told = |rule: &&DeclaredRule| {
@@ -17,7 +17,9 @@ pub fn check(declaration: &Declaration<'_>, found: &[Finding]) -> Vec<Finding> {
         about.any(|finding| everyone.contains(&finding.code))
     };
     let rules = declaration.after.iter().filter(|rule| !is_told(rule));
-    rules.flat_map(|rule| of_rule(declaration, rule)).collect()
+    let findings = rules.flat_map(|rule| of_rule(declaration, rule));
+    let is_new = |finding: &Finding| found.iter().all(|told| told.path != finding.path);
+    findings.filter(is_new).collect()
 }
 
 fn of_rule<'a>(
