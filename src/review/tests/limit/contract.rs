@@ -287,7 +287,7 @@ fn an_ingress_needs_a_trusted_peer_and_a_backup_an_egress_rule() {
         let off = json!({"profile": profile});
         let mut switched_on = specified(edition(Next), Some(&off), &spec);
         // That nobody is admitted now is advice of its own.
-        switched_on.retain(|found| found.0 != Code::Obp606);
+        switched_on.retain(|found| found.0 != crate::rules::Code::Obp606);
         assert_eq!(switched_on.len(), 1);
         assert_eq!((switched_on[0].0, switched_on[0].1), (Obp310, Deny));
     }
