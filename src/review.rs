@@ -8,6 +8,7 @@
 
 mod cluster;
 mod level;
+mod metadata;
 pub mod offline;
 mod policy;
 pub mod render;
@@ -39,16 +40,17 @@ pub fn review(world: &World, request: &Request) -> Verdict {
 }
 
 /// The verdict while the facts are not complete or too old: refused, except for writers whom no
-/// verdict stops, and writes that change no spec.
+/// verdict stops, and writes that change neither a spec nor what makes a policy a managed one.
 pub fn not_ready(posture: &Posture, request: &Request) -> Verdict {
     let object = match &request.subject {
         Subject::Policy(edit) => &edit.object,
         Subject::Cluster(edit) => &edit.object,
     };
     let class = WriterClass::of(&request.writer, posture);
-    Verdict::new(level::settle(
-        request,
-        class,
-        vec![input::not_ready(object)],
-    ))
+    let finding = if metadata::may_leave_its_manager(request) {
+        input::not_ready_for_metadata(object)
+    } else {
+        input::not_ready(object)
+    };
+    Verdict::new(level::settle(request, class, vec![finding]))
 }

@@ -56,7 +56,8 @@ pub(super) fn settle(
     }
     let settle = |finding: Finding| {
         // Managed labels and the owner reference are no part of the spec.
-        let about_metadata = finding.code == Code::Obp104 && finding.path.starts_with("metadata");
+        let about_metadata = matches!(finding.code, Code::Obp104 | Code::Obp403)
+            && finding.path.starts_with("metadata");
         let old_harm = unchanged && !about_metadata;
         let level = if class == WriterClass::Operator || old_harm {
             Level::Warn

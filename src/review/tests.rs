@@ -8,3 +8,4 @@ mod limit;
 mod oracle;
 mod properties;
 mod support;
+mod unready;
