@@ -6,8 +6,10 @@
 
 pub mod decode;
 pub mod envelope;
+pub mod glimpse;
 pub mod patch;
 pub mod respond;
+mod unjudged;
 
 use std::sync::Arc;
 
@@ -19,6 +21,7 @@ pub use crate::review::Point;
 use crate::review::{self, World};
 use decode::Decoded;
 use envelope::{Broken, Envelope};
+pub use unjudged::Unjudged;
 
 /// Whether a body could be answered in the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,6 +9,7 @@ pub mod admission;
 pub mod audit;
 pub mod baseline;
 pub mod cli;
+pub mod duration;
 pub mod inventory;
 pub mod perimeter;
 pub mod posture;

@@ -15,7 +15,8 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["baseline", "inventory", "perimeter", "posture", "rules"],
     ),
     ("telemetry", &[]),
-    ("settings", &["posture", "telemetry"]),
+    ("duration", &[]),
+    ("settings", &["duration", "posture", "telemetry"]),
     ("sources", &["inventory"]),
     ("audit", &["inventory", "review", "rules"]),
     (
@@ -29,7 +30,10 @@ const ARROWS: &[(&str, &[&str])] = &[
             "rules",
         ],
     ),
-    ("server", &["admission", "audit", "inventory", "review"]),
+    (
+        "server",
+        &["admission", "audit", "duration", "inventory", "review"],
+    ),
     (
         "cli",
         &[

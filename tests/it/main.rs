@@ -23,6 +23,7 @@ mod docs;
 mod e2e;
 mod http;
 mod inventory;
+mod limits;
 mod manifests;
 mod scenes;
 mod semantics_doc;

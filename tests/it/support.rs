@@ -125,6 +125,7 @@ pub(crate) async fn start(
         metrics: Arc::clone(&metrics),
         certificates,
         limits,
+        own_namespace: None,
     };
     let server = Server::bind(asked, parts).await.unwrap();
     let trigger = Shutdown::trigger();
