@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio_rustls::TlsAcceptor;
 
 use crate::admission::Admission;
@@ -33,6 +33,10 @@ use probes::Readiness;
 use router::Desk;
 use shutdown::{Phase, Shutdown};
 use tls::{Certificates, TlsError};
+
+/// Connections that the kernel keeps until they are accepted. The usual 128 overflow when clients
+/// come at once, and whom the kernel then drops believes to be connected.
+const QUEUE: u32 = 1024;
 
 /// Why the server could not begin.
 #[derive(Debug, thiserror::Error)]
@@ -96,17 +100,17 @@ struct Port {
 }
 
 impl Server {
-    /// Binds the ports; port 0 takes a free one.
-    pub async fn bind(addresses: Addresses, parts: Parts) -> Result<Self, ServerError> {
+    /// Binds the ports, inside a runtime; port 0 takes a free one.
+    pub fn bind(addresses: Addresses, parts: Parts) -> Result<Self, ServerError> {
         let readiness = Arc::new(Readiness::new(
             Arc::clone(&parts.admission),
             Arc::clone(&parts.certificates),
             parts.own_namespace.clone(),
         ));
         let acceptor = TlsAcceptor::from(Arc::new(tls::server_config(&parts.certificates)?));
-        let (reviews, reviews_at) = listen(addresses.reviews).await?;
-        let (probes, probes_at) = listen(addresses.probes).await?;
-        let (metrics, metrics_at) = listen(addresses.metrics).await?;
+        let (reviews, reviews_at) = listen(addresses.reviews)?;
+        let (probes, probes_at) = listen(addresses.probes)?;
+        let (metrics, metrics_at) = listen(addresses.metrics)?;
         let desk = Desk::new(
             Arc::clone(&parts.admission),
             Arc::clone(&parts.metrics),
@@ -218,9 +222,20 @@ pub fn reachable(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
-async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServerError> {
+fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServerError> {
     let failed = |source| ServerError::Listen { address, source };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let listener = queue(address).map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
     Ok((listener, bound))
+}
+
+fn queue(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    // A restart finds connections of the process before it.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(QUEUE)
 }

@@ -67,7 +67,7 @@ async fn serve(settings: &Settings) -> Result<ExitStatus, Failure> {
         probes: options.probes_listen,
         metrics: options.metrics_listen,
     };
-    let server = Server::bind(asked, parts).await?;
+    let server = Server::bind(asked, parts)?;
     announce(server.addresses())?;
     let (updates, snapshots) = watch::channel(None);
     let source = follow(settings, updates, trigger.shutdown()).await?;

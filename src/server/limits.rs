@@ -46,7 +46,7 @@ impl Default for Limits {
             bytes_in_flight: 32 * 1024 * 1024,
             // The API server asks for 10 s unless told otherwise.
             review: Duration::from_secs(9),
-            // docs/decisions/0006: above it, the way to another thread costs little beside the work.
+            // Above it, the way to another thread costs little beside the work (docs/decisions).
             at_once_bytes: 16 * 1024,
             workers: std::thread::available_parallelism().map_or(1, usize::from),
         }
