@@ -4,6 +4,7 @@ CARGO ?= cargo
 RUN := target/run
 
 SOAK ?= 5000000
+HOSTILE ?= 20
 
 .DEFAULT_GOAL := help
 .PHONY: help run playground test soak control-plane lint fmt docs bench fuzz mutants static image image-check
@@ -29,8 +30,9 @@ playground: control-plane ## Leave a real API server with our registrations runn
 test: control-plane ## Run every test, those against a real API server too
 	$(CARGO) test
 
-soak: ## Hold the engine against the enumeration of SOAK random worlds, five million by default
+soak: ## Hold the engine against SOAK random worlds (5 million), and the server against HOSTILE rounds (20) of attacks
 	OBP_ORACLE_INSTANCES=$(SOAK) $(CARGO) test --lib -- oracle --nocapture
+	OBP_HOSTILE_ROUNDS=$(HOSTILE) $(CARGO) test --release --test it -- hostile --nocapture
 
 control-plane: ## Build the API server, etcd and kubectl that the tests run (once; needs Go, or KUBEBUILDER_ASSETS)
 	@tests/control-plane/build.sh

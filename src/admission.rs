@@ -7,8 +7,10 @@
 pub mod appeal;
 pub mod decode;
 pub mod envelope;
+pub mod glimpse;
 pub mod patch;
 pub mod respond;
+mod unjudged;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -23,6 +25,7 @@ use crate::review::{self, World, maintenance};
 pub use appeal::{Appeal, User};
 use decode::Decoded;
 use envelope::{Broken, Envelope};
+pub use unjudged::Unjudged;
 
 /// Whether a body could be answered in the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

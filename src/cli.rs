@@ -3,6 +3,7 @@
 pub mod check;
 pub mod crds;
 pub mod explain;
+mod limits;
 pub mod render;
 pub mod review;
 pub mod serve;

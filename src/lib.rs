@@ -10,6 +10,7 @@ pub mod audit;
 pub mod baseline;
 pub mod cli;
 pub mod code;
+pub mod duration;
 pub mod inventory;
 pub mod perimeter;
 pub mod posture;

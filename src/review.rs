@@ -11,6 +11,7 @@ mod cluster;
 mod isolation;
 mod level;
 pub mod maintenance;
+mod metadata;
 pub mod offline;
 mod policy;
 pub mod render;
@@ -45,7 +46,7 @@ pub fn review(world: &World, request: &Request) -> Verdict {
 }
 
 /// The verdict while the facts are not complete or too old: refused, except for writers whom no
-/// verdict stops, and writes that change no spec.
+/// verdict stops, and writes that change neither a spec nor what makes a policy a managed one.
 pub fn not_ready(posture: &Posture, request: &Request) -> Verdict {
     let object = match &request.subject {
         Subject::Policy(edit) => &edit.object,
@@ -53,5 +54,10 @@ pub fn not_ready(posture: &Posture, request: &Request) -> Verdict {
         Subject::Restore(edit) => &edit.object,
     };
     let class = WriterClass::of(&request.writer, posture);
-    level::settle(posture, request, class, vec![input::not_ready(object)])
+    let finding = if metadata::may_leave_its_manager(request) {
+        input::not_ready_for_metadata(object)
+    } else {
+        input::not_ready(object)
+    };
+    level::settle(posture, request, class, vec![finding])
 }

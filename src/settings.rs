@@ -115,6 +115,14 @@ pub struct Settings {
     /// What is decided about reviews beyond the flags; only in the file.
     #[arg(skip)]
     pub review: Option<ReviewSettings>,
+
+    /// What the webhooks' port puts up with; in the file under the key `limits`.
+    #[command(flatten)]
+    pub limits: LimitSettings,
+
+    /// Namespace of this process [default: `POD_NAMESPACE`, or that of its service account]
+    #[arg(long, env = "OBP_OWN_NAMESPACE", value_name = "NAMESPACE")]
+    pub own_namespace: Option<String>,
 }
 
 /// Why the settings cannot be used.
@@ -155,6 +163,14 @@ pub enum SettingsError {
         /// What is there of the two.
         found: &'static str,
     },
+    /// A body of the size that is allowed would never be taken.
+    #[error("expected `maxBytesInFlight` of at least `maxBodyBytes`, {body}, found `{in_flight}`")]
+    BytesInFlight {
+        /// Bytes of a body.
+        body: u32,
+        /// Bytes of all bodies.
+        in_flight: u32,
+    },
 }
 
 /// Where the served certificate comes from, with all that this needs.
@@ -187,6 +203,10 @@ pub struct ServerOptions {
     pub tls: Tls,
     /// From unready to taking no more connections.
     pub shutdown_delay: Duration,
+    /// What the webhooks' port puts up with.
+    pub limits: LimitSettings,
+    /// Namespace of this process, where it is known.
+    pub own_namespace: Option<String>,
 }
 
 impl Settings {
@@ -245,6 +265,8 @@ impl Settings {
             log_format: self.log_format.or(other.log_format),
             log_filter: self.log_filter.or(other.log_filter),
             review: self.review.or(other.review),
+            limits: self.limits.or(other.limits),
+            own_namespace: self.own_namespace.or(other.own_namespace),
         }
     }
 
@@ -308,6 +330,8 @@ impl Settings {
             metrics_listen: self.metrics_listen.unwrap_or_else(|| any(8080)),
             tls,
             shutdown_delay: Duration::from_secs(self.shutdown_delay_seconds.unwrap_or(2).into()),
+            limits: self.limits.checked()?,
+            own_namespace: namespace::own(self.own_namespace.as_deref()),
         })
     }
 
@@ -319,10 +343,13 @@ impl Settings {
 }
 
 mod known;
+mod limits;
+mod namespace;
 mod platform;
 mod review;
 #[cfg(test)]
 mod tests;
 
+pub use limits::{LimitSettings, TimeLimit};
 pub use platform::PlatformSettings;
 pub use review::{LevelSetting, ReviewSettings};

@@ -270,6 +270,10 @@ fn spec_changed<T: Judged>(
     if old == new {
         return false;
     }
+    let is_bounded = |spec: &str| read::extent::is_bounded(spec.as_bytes());
+    if !is_bounded(old) || !is_bounded(new) {
+        return true;
+    }
     let value = |spec| serde_json::from_str::<Value>(spec);
     match (value(old), value(new)) {
         (Ok(old), Ok(new)) => old != new,

@@ -149,7 +149,7 @@ impl Metrics {
         );
         all.register(
             "rejected_requests",
-            "Requests answered by an HTTP error instead of a review",
+            "Requests answered without a verdict, by reason",
             self.refused_requests.clone(),
         );
         all.register("panics", "Panics caught in a request", self.panics.clone());
@@ -207,7 +207,7 @@ impl Metrics {
         }
     }
 
-    /// Counts a request that was answered by an HTTP error; `outcome` names the error.
+    /// Counts a request that got no verdict; `outcome` names the reason.
     pub fn rejected(&self, outcome: &'static str) {
         self.refused_requests
             .get_or_create(&OutcomeLabels { outcome })

@@ -1,12 +1,12 @@
 //! `serve`: wiring only. Settings, a source, the server, shutdown.
 
 use std::io::Write as _;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::limits::limits;
 use super::{ExitStatus, Failure};
 use crate::admission::{Admission, Point};
 use crate::audit::Metrics;
@@ -14,11 +14,10 @@ use crate::inventory::Snapshot;
 use crate::posture::Posture;
 use crate::review::World;
 use crate::server::authorizer::{AccessReviews, Authorizer};
-use crate::server::listener::Limits;
 use crate::server::shutdown::{Shutdown, Signals};
 use crate::server::tls::ephemeral::Ephemeral;
 use crate::server::tls::{Certificates, Files, TlsError};
-use crate::server::{Addresses, Parts, Server};
+use crate::server::{Addresses, Parts, Server, reachable};
 use crate::settings::{Settings, Tls};
 use crate::{sources, telemetry};
 
@@ -40,10 +39,13 @@ pub fn run(args: Args) -> Result<ExitStatus, Failure> {
     let settings = args.settings.with_file()?;
     let (format, filter) = settings.logging();
     telemetry::start(format, filter)?;
-    tokio::runtime::Builder::new_multi_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
-        .build()?
-        .block_on(serve(&settings))
+        .build()?;
+    let ended = runtime.block_on(serve(&settings));
+    // A review that goes on past its time holds nobody up any more.
+    runtime.shutdown_background();
+    ended
 }
 
 async fn serve(settings: &Settings) -> Result<ExitStatus, Failure> {
@@ -63,15 +65,16 @@ async fn serve(settings: &Settings) -> Result<ExitStatus, Failure> {
         admission: Arc::clone(&admission),
         metrics: Arc::clone(&metrics),
         certificates,
-        limits: Limits::default(),
+        limits: limits(&options.limits),
         authorizer: authorizer.map(|authorizer| Arc::new(authorizer) as Arc<dyn Authorizer>),
+        own_namespace: options.own_namespace.as_deref().map(Arc::from),
     };
     let asked = Addresses {
         reviews: options.listen,
         probes: options.probes_listen,
         metrics: options.metrics_listen,
     };
-    let server = Server::bind(asked, parts).await?;
+    let server = Server::bind(asked, parts)?;
     announce(server.addresses())?;
     let (updates, snapshots) = watch::channel(None);
     let source = follow(settings, client, updates, trigger.shutdown());
@@ -187,15 +190,4 @@ fn announce(addresses: Addresses) -> std::io::Result<()> {
         writeln!(out, "serving {line}")?;
     }
     out.flush()
-}
-
-/// An address to connect to: "every address" is reached by the loopback one.
-fn reachable(mut address: SocketAddr) -> SocketAddr {
-    if address.ip().is_unspecified() {
-        address.set_ip(match address.ip() {
-            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
-            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
-        });
-    }
-    address
 }

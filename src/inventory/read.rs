@@ -16,6 +16,7 @@
 //! ```
 
 mod decode;
+pub mod extent;
 
 use std::net::IpAddr;
 

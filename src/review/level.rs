@@ -64,7 +64,8 @@ pub(super) fn settle(
         let breaks_glass = request.breaks_glass(class, &finding);
 
         // Managed labels and the owner reference are no part of the spec.
-        let about_metadata = finding.code == Code::Obp104 && finding.path.starts_with("metadata");
+        let about_metadata = matches!(finding.code, Code::Obp104 | Code::Obp403)
+            && finding.path.starts_with("metadata");
         let old_harm = finding.harm == Harm::Known || (unchanged && !about_metadata);
         let most = match class {
             _ if old_harm => Level::Warn,

@@ -17,3 +17,4 @@ mod properties;
 mod repairs;
 mod rows;
 mod support;
+mod unready;

@@ -118,6 +118,11 @@ impl Certificates {
         i64::try_from(now).is_ok_and(|now| now < self.served.load().expires)
     }
 
+    /// Whether this is the leaf that is served now.
+    pub fn is_leaf(&self, der: &CertificateDer<'_>) -> bool {
+        self.served.load().key.cert.first() == Some(der)
+    }
+
     fn swap(&self, served: Served) {
         self.metrics.certificate_expires(served.expires);
         self.served.store(Arc::new(served));

@@ -38,9 +38,17 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("telemetry", &[]),
+    ("duration", &[]),
     (
         "settings",
-        &["code", "inventory", "perimeter", "posture", "telemetry"],
+        &[
+            "code",
+            "duration",
+            "inventory",
+            "perimeter",
+            "posture",
+            "telemetry",
+        ],
     ),
     ("sources", &["inventory"]),
     ("audit", &["inventory", "review", "rules"]),
@@ -56,7 +64,10 @@ const ARROWS: &[(&str, &[&str])] = &[
             "rules",
         ],
     ),
-    ("server", &["admission", "audit", "inventory", "review"]),
+    (
+        "server",
+        &["admission", "audit", "duration", "inventory", "review"],
+    ),
     (
         "cli",
         &[

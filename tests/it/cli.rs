@@ -19,6 +19,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
+use crate::manifests::{TUNABLES, variable};
 use crate::support::{PATIENCE, UID, fetch, folder, review};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_openbao-perimeter");
@@ -214,12 +215,13 @@ judged 1: 0 refused, 0 with warnings; 0 of other kinds passed over
 }
 
 /// A running `serve` on free loopback ports; killed when dropped.
-struct Serving {
-    child: Child,
+pub(crate) struct Serving {
+    pub(crate) child: Child,
     lines: Receiver<String>,
-    ca: PathBuf,
-    reviews: SocketAddr,
-    probes: SocketAddr,
+    pub(crate) ca: PathBuf,
+    pub(crate) reviews: SocketAddr,
+    pub(crate) probes: SocketAddr,
+    pub(crate) metrics: SocketAddr,
 }
 
 impl Drop for Serving {
@@ -232,12 +234,18 @@ impl Drop for Serving {
 impl Serving {
     /// Starts it, and waits for its addresses and until it is ready.
     async fn start(name: &str, delay: &str) -> Self {
+        Self::start_with(name, &["--shutdown-delay-seconds", delay]).await
+    }
+
+    /// The same with any arguments.
+    pub(crate) async fn start_with(name: &str, more: &[&str]) -> Self {
         let ca = folder(name).join("ca.pem");
         let any = "127.0.0.1:0";
         let mut command = Command::new(BINARY);
         command.args(["serve", "--inventory", INVENTORY, "--tls", "ephemeral"]);
         command.args(["--listen", any, "--probes-listen", any]);
-        command.args(["--metrics-listen", any, "--shutdown-delay-seconds", delay]);
+        command.args(["--metrics-listen", any]).args(more);
+        command.env(TUNABLES, variable(TUNABLES));
         command.arg("--ca-out").arg(&ca);
         command.stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
@@ -252,11 +260,12 @@ impl Serving {
             ca,
             reviews: unknown,
             probes: unknown,
+            metrics: unknown,
         };
         serving.reviews = serving.announced("https", "/validate");
         assert_eq!(serving.announced("https", "/mutate"), serving.reviews);
         serving.probes = serving.announced("http", "/readyz");
-        serving.announced("http", "/metrics");
+        serving.metrics = serving.announced("http", "/metrics");
         serving.answers(StatusCode::OK).await;
         serving
     }
@@ -275,14 +284,14 @@ impl Serving {
         timeout(PATIENCE, asked).await.unwrap();
     }
 
-    fn terminate(&self) {
+    pub(crate) fn terminate(&self) {
         let pid = self.child.id().to_string();
         let sent = Command::new("kill").args(["-TERM", &pid]).status();
         assert!(sent.unwrap().success());
     }
 
     /// Waits for the end, which closes standard output; the exit status.
-    fn ended(mut self) -> Option<i32> {
+    pub(crate) fn ended(mut self) -> Option<i32> {
         let end = self.lines.recv_timeout(Duration::from_secs(30));
         assert_eq!(end, Err(RecvTimeoutError::Disconnected));
         self.child.wait().unwrap().code()

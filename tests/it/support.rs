@@ -126,15 +126,21 @@ pub(crate) async fn start(
         certificates,
         limits,
         authorizer: None,
+        own_namespace: None,
     };
-    let server = Server::bind(asked, parts).await.unwrap();
+    let server = Server::bind(asked, parts).unwrap();
     let trigger = Shutdown::trigger();
-    Running {
+    let running = Running {
         addresses: server.addresses(),
         run: tokio::spawn(server.run(trigger.shutdown())),
         trigger,
         metrics,
-    }
+    };
+    // It calls its own port first.
+    let probes = running.addresses.probes;
+    let ready = async { while fetch(probes, "/readyz").await.0 != StatusCode::OK {} };
+    tokio::time::timeout(PATIENCE, ready).await.unwrap();
+    running
 }
 
 /// A server with an ephemeral certificate, and the CA that made it.
@@ -161,6 +167,15 @@ pub(crate) async fn connect(
     ca_pem: &str,
     versions: &[&'static SupportedProtocolVersion],
 ) -> std::io::Result<TlsStream<TcpStream>> {
+    connect_to(running.addresses.reviews, ca_pem, versions).await
+}
+
+/// The same, to any address.
+pub(crate) async fn connect_to(
+    address: std::net::SocketAddr,
+    ca_pem: &str,
+    versions: &[&'static SupportedProtocolVersion],
+) -> std::io::Result<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     for ca in CertificateDer::pem_slice_iter(ca_pem.as_bytes()) {
         roots.add(ca.unwrap()).unwrap();
@@ -171,7 +186,7 @@ pub(crate) async fn connect(
         .with_root_certificates(roots)
         .with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    let stream = TcpStream::connect(running.addresses.reviews).await?;
+    let stream = TcpStream::connect(address).await?;
     TlsConnector::from(Arc::new(config))
         .connect(ServerName::try_from("localhost").unwrap(), stream)
         .await

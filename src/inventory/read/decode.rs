@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 
+use super::extent;
 use crate::inventory::meta::WrittenMeta;
 use crate::inventory::rules::shown;
 use crate::inventory::{Malformed, Meta, ObjectRef, Unreadable};
@@ -56,6 +57,11 @@ impl Source<'_> {
         T: DeserializeOwned,
         U: DeserializeOwned + Default,
     {
+        if let Self::Json(json) = self
+            && !extent::is_bounded(json)
+        {
+            return Err(Self::too_large(fallback));
+        }
         // serde would take a list for a struct with its fields in order; the API would not.
         let written = match self {
             Self::Json(json) if !json.trim_ascii_start().starts_with(b"[") => {
@@ -75,6 +81,18 @@ impl Source<'_> {
             }
             Err(error) => Err(self.explain::<Written<S, T, U>>(fallback, &error)),
         }
+    }
+
+    /// Nothing is read of an object that holds too much.
+    fn too_large(fallback: &ObjectRef) -> Box<Unreadable> {
+        Box::new(Unreadable {
+            meta: WrittenMeta::<IgnoredAny>::default().or(fallback),
+            problems: vec![Malformed {
+                path: String::new(),
+                value: String::new(),
+                problem: format!("expected at most {} values, found more", extent::VALUES),
+            }],
+        })
     }
 
     /// Why the object does not decode, and what of its metadata does.
