@@ -8,7 +8,9 @@
 pub mod admission;
 pub mod audit;
 pub mod baseline;
+pub mod certs;
 pub mod cli;
+pub mod file_events;
 pub mod inventory;
 pub mod perimeter;
 pub mod posture;

@@ -10,22 +10,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Deserialize;
 
+use crate::certs::rotation::TermsError;
 use crate::posture::{Edition, Posture, UnknownEdition};
 use crate::telemetry::Format;
-
-/// Where the served certificate comes from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum TlsMode {
-    /// From `cert` and `key`, read again when they change.
-    #[default]
-    Files,
-    /// Made at start, held in memory: for a look around and for tests.
-    Ephemeral,
-}
 
 /// Every setting, as typed. The same names serve as flags, as environment variables (`OBP_…`) and, in
 /// camel case, as keys of the file.
@@ -112,6 +102,14 @@ pub struct Settings {
     /// What is decided about reviews beyond the flags; only in the file.
     #[arg(skip)]
     pub review: Option<ReviewSettings>,
+
+    /// What `tls: self-managed` can be told.
+    #[command(flatten)]
+    pub self_managed: SelfManagedSettings,
+
+    /// Which clients may connect at all.
+    #[command(flatten)]
+    pub clients: ClientSettings,
 }
 
 /// Why the settings cannot be used.
@@ -143,22 +141,14 @@ pub enum SettingsError {
         /// What is there of the two.
         found: &'static str,
     },
-}
-
-/// Where the served certificate comes from, with all that this needs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Tls {
-    /// A pair of files.
-    Files {
-        /// Certificate chain, PEM.
-        cert: PathBuf,
-        /// Private key, PEM.
-        key: PathBuf,
-    },
-    /// In memory.
-    Ephemeral {
-        /// Where the CA certificate is written.
-        ca_out: Option<PathBuf>,
+    /// Lifetimes or names of `selfManaged` that do not fit together.
+    #[error("cannot use the settings `selfManaged`")]
+    SelfManaged(#[from] TermsError),
+    /// Half of what it takes to know a client.
+    #[error("expected the settings `clients.ca` and `clients.subjects` together, found `{found}`")]
+    Clients {
+        /// What is there of the two.
+        found: &'static str,
     },
 }
 
@@ -173,6 +163,8 @@ pub struct ServerOptions {
     pub metrics_listen: SocketAddr,
     /// Certificate.
     pub tls: Tls,
+    /// Who may connect; everybody where there is none.
+    pub clients: Option<ClientOptions>,
     /// From unready to taking no more connections.
     pub shutdown_delay: Duration,
 }
@@ -203,7 +195,6 @@ impl Settings {
     /// What is set here, and what `other` sets beside it.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
-        let list = |own: Vec<String>, other| if own.is_empty() { other } else { own };
         Self {
             config: self.config.or(other.config),
             listen: self.listen.or(other.listen),
@@ -226,6 +217,8 @@ impl Settings {
             log_format: self.log_format.or(other.log_format),
             log_filter: self.log_filter.or(other.log_filter),
             review: self.review.or(other.review),
+            self_managed: self.self_managed.or(other.self_managed),
+            clients: self.clients.or(other.clients),
         }
     }
 
@@ -264,28 +257,12 @@ impl Settings {
     /// What the server is told.
     pub fn server(&self) -> Result<ServerOptions, SettingsError> {
         let any = |port| SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
-        let tls = match (self.tls.unwrap_or_default(), &self.cert, &self.key) {
-            (TlsMode::Ephemeral, _, _) => Tls::Ephemeral {
-                ca_out: self.ca_out.clone(),
-            },
-            (TlsMode::Files, Some(cert), Some(key)) => Tls::Files {
-                cert: cert.clone(),
-                key: key.clone(),
-            },
-            (TlsMode::Files, cert, key) => {
-                let found = match (cert, key) {
-                    (Some(_), _) => "cert",
-                    (None, Some(_)) => "key",
-                    (None, None) => "none of them",
-                };
-                return Err(SettingsError::Certificate { found });
-            }
-        };
         Ok(ServerOptions {
             listen: self.listen.unwrap_or_else(|| any(9443)),
             probes_listen: self.probes_listen.unwrap_or_else(|| any(8081)),
             metrics_listen: self.metrics_listen.unwrap_or_else(|| any(8080)),
-            tls,
+            tls: self.resolve_tls()?,
+            clients: self.clients.resolve()?,
             shutdown_delay: Duration::from_secs(self.shutdown_delay_seconds.unwrap_or(2).into()),
         })
     }
@@ -297,8 +274,15 @@ impl Settings {
     }
 }
 
+/// What is set here wins whole: lists are not joined.
+fn list(own: Vec<String>, other: Vec<String>) -> Vec<String> {
+    if own.is_empty() { other } else { own }
+}
+
 mod review;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 pub use review::ReviewSettings;
+pub use tls::{ClientOptions, ClientSettings, SelfManagedSettings, Tls, TlsMode};

@@ -45,10 +45,7 @@ impl Readiness {
     pub fn latches(&self) -> [Latch; 3] {
         let closed = |open: bool, why| if open { None } else { Some(why) };
         let inventory = closed(self.admission.is_ready(), "not complete yet");
-        let certificate = closed(
-            self.certificates.is_valid(SystemTime::now()),
-            "expired or absent",
-        );
+        let certificate = self.certificates.problem(SystemTime::now());
         let leaving = closed(!self.leaving.load(Ordering::Relaxed), "begun");
         [
             ("inventory", inventory),

@@ -15,8 +15,10 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["baseline", "inventory", "perimeter", "posture", "rules"],
     ),
     ("telemetry", &[]),
-    ("settings", &["posture", "telemetry"]),
-    ("sources", &["inventory"]),
+    ("file_events", &[]),
+    ("certs", &[]),
+    ("settings", &["certs", "posture", "telemetry"]),
+    ("sources", &["file_events", "inventory"]),
     ("audit", &["inventory", "review", "rules"]),
     (
         "admission",
@@ -29,12 +31,23 @@ const ARROWS: &[(&str, &[&str])] = &[
             "rules",
         ],
     ),
-    ("server", &["admission", "audit", "inventory", "review"]),
+    (
+        "server",
+        &[
+            "admission",
+            "audit",
+            "certs",
+            "file_events",
+            "inventory",
+            "review",
+        ],
+    ),
     (
         "cli",
         &[
             "admission",
             "audit",
+            "certs",
             "inventory",
             "perimeter",
             "posture",
