@@ -1,5 +1,6 @@
 //! The command line: what can be asked, and with which exit status it ends.
 
+pub mod certs;
 pub mod check;
 pub mod crds;
 pub mod review;
@@ -30,6 +31,8 @@ pub enum Command {
     Check(check::Args),
     /// Print the CustomResourceDefinitions that tests and trials use
     Crds,
+    /// Make certificates, or say what is in one
+    Certs(certs::Args),
 }
 
 /// How a command ended.
@@ -63,6 +66,7 @@ impl Cli {
             Command::Serve(args) => serve::run(args),
             Command::Review(args) => review::run(args),
             Command::Check(args) => check::run(args),
+            Command::Certs(args) => certs::run(args),
             Command::Crds => crds::run().map(|()| ExitStatus::Fine).map_err(Into::into),
         };
         ended.unwrap_or_else(|failure| {

@@ -285,4 +285,4 @@ mod tests;
 mod tls;
 
 pub use review::ReviewSettings;
-pub use tls::{ClientOptions, ClientSettings, SelfManagedSettings, Tls, TlsMode};
+pub use tls::{ClientOptions, ClientSettings, SERVICE_NAMES, SelfManagedSettings, Tls, TlsMode};

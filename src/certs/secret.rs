@@ -219,3 +219,6 @@ fn text<'a>(data: &'a Data, entry: &'static str) -> Result<&'a str, SecretError>
 fn bytes(text: &str) -> ByteString {
     ByteString(text.as_bytes().to_vec())
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,8 +25,8 @@ pub enum TlsMode {
     Ephemeral,
 }
 
-/// What the leaf of the manifests' Service is called.
-const NAMES: [&str; 2] = [
+/// What the Service of the manifests is called, and so its certificate.
+pub const SERVICE_NAMES: [&str; 2] = [
     "openbao-perimeter.openbao-perimeter-system.svc",
     "openbao-perimeter.openbao-perimeter-system.svc.cluster.local",
 ];
@@ -100,7 +100,7 @@ impl SelfManagedSettings {
 
     fn terms(&self) -> Result<Terms, TermsError> {
         let names: BTreeSet<String> = if self.names.is_empty() {
-            NAMES.map(str::to_owned).into()
+            SERVICE_NAMES.map(str::to_owned).into()
         } else {
             self.names.iter().cloned().collect()
         };

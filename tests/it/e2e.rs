@@ -3,6 +3,7 @@
 //! All share one control plane and one guard ([`stage`]); each plays in a namespace of its own, as
 //! a tenant with a Role there.
 
+mod certificates;
 mod clusters;
 mod ends;
 mod managed;

@@ -16,7 +16,9 @@ mod guard;
 
 mod answer;
 mod arrows;
+mod certificates;
 mod cli;
+mod cli_certs;
 mod cli_scenes;
 mod corpus;
 mod docs;

@@ -34,7 +34,7 @@ fn self_managed_needs_no_further_setting() {
     };
     let expected = "openbao-perimeter-system/openbao-perimeter-self-managed";
     assert_eq!(secret.to_string(), expected);
-    assert!(terms.names().contains(NAMES[0]));
+    assert!(terms.names().contains(SERVICE_NAMES[0]));
 }
 
 #[test]
