@@ -153,28 +153,10 @@ impl Vault {
             secret: self.secret.clone(),
             source: Box::new(source),
         })?;
-        let found = match &object {
-            None => Found::Nothing,
-            Some(object) => self.understand(object)?,
-        };
+        let found = understand(object.as_ref()).ok_or_else(|| VaultError::Foreign {
+            secret: self.secret.clone(),
+        })?;
         Ok((found, Version(object)))
-    }
-
-    fn understand(&self, object: &Secret) -> Result<Found, VaultError> {
-        let data = object.data.as_ref().filter(|data| !data.is_empty());
-        let Some(data) = data else {
-            return Ok(Found::Nothing);
-        };
-        let (label, ours) = MANAGED_BY;
-        if object.labels().get(label).map(String::as_str) != Some(ours) {
-            return Err(VaultError::Foreign {
-                secret: self.secret.clone(),
-            });
-        }
-        Ok(match secret::read(data) {
-            Ok(state) => Found::State(Box::new(state)),
-            Err(error) => Found::Broken(error),
-        })
     }
 
     /// Writes a state over what was read, unless somebody else has done so since.
@@ -214,8 +196,45 @@ impl Vault {
     }
 }
 
+/// What a Secret is like; none where it is somebody else's.
+fn understand(object: Option<&Secret>) -> Option<Found> {
+    let data = object.and_then(|object| object.data.as_ref());
+    let (Some(object), Some(data)) = (object, data.filter(|data| !data.is_empty())) else {
+        return Some(Found::Nothing);
+    };
+    let (label, ours) = MANAGED_BY;
+    if object.labels().get(label).map(String::as_str) != Some(ours) {
+        return None;
+    }
+    Some(match secret::read(data) {
+        Ok(state) => Found::State(Box::new(state)),
+        Err(error) => Found::Broken(error),
+    })
+}
+
 impl fmt::Debug for Vault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Vault({})", self.secret)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::ByteString;
+
+    use super::*;
+
+    #[test]
+    fn the_secret_of_somebody_else_is_never_written_over() {
+        let mut object = Secret::default();
+        assert!(matches!(understand(None), Some(Found::Nothing)));
+        assert!(matches!(understand(Some(&object)), Some(Found::Nothing)));
+        let data = [("tls.crt".to_owned(), ByteString(b"theirs".to_vec()))];
+        object.data = Some(data.into());
+        assert!(understand(Some(&object)).is_none());
+        let (label, ours) = MANAGED_BY;
+        object.labels_mut().insert(label.into(), ours.into());
+        let found = understand(Some(&object));
+        assert!(matches!(found, Some(Found::Broken(_))), "{found:?}");
     }
 }

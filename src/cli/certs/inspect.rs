@@ -137,9 +137,8 @@ impl Display for Report {
                 seen.not_after, seen.days_left
             )?;
         }
-        match self.key_matches {
-            Some(true) => writeln!(f, "the key is the certificate's")?,
-            Some(false) | None => {}
+        if self.key_matches == Some(true) {
+            writeln!(f, "the key is the certificate's")?;
         }
         for problem in &self.problems {
             writeln!(f, "problem: {problem}")?;
