@@ -1,5 +1,6 @@
 //! The command line: what can be asked, and with which exit status it ends.
 
+pub mod certs;
 pub mod check;
 pub mod crds;
 pub mod explain;
@@ -41,6 +42,8 @@ pub enum Command {
     Explain(explain::Args),
     /// Print the CustomResourceDefinitions that tests and trials use
     Crds,
+    /// Make certificates, or say what is in one
+    Certs(certs::Args),
 }
 
 /// How a command ended.
@@ -77,6 +80,7 @@ impl Cli {
             Command::Render(args) => render::run(args),
             Command::Show(args) => show::run(&args),
             Command::Explain(args) => explain::run(&args),
+            Command::Certs(args) => certs::run(args),
             Command::Crds => crds::run().map(|()| ExitStatus::Fine).map_err(Into::into),
         };
         ended.unwrap_or_else(|failure| {

@@ -8,9 +8,11 @@
 pub mod admission;
 pub mod audit;
 pub mod baseline;
+pub mod certs;
 pub mod cli;
 pub mod code;
 pub mod duration;
+pub mod file_events;
 pub mod inventory;
 pub mod perimeter;
 pub mod posture;

@@ -10,24 +10,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::certs::rotation::TermsError;
 use crate::code::UnknownCode;
 use crate::posture::{Edition, Posture, UnknownEdition};
 use crate::telemetry::Format;
-
-/// Where the served certificate comes from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum TlsMode {
-    /// From `cert` and `key`, read again when they change.
-    #[default]
-    Files,
-    /// Made at start, held in memory: for a look around and for tests.
-    Ephemeral,
-}
 
 /// Every setting, as typed. The same names serve as flags, as environment variables (`OBP_…`) and, in
 /// camel case, as keys of the file.
@@ -123,6 +113,13 @@ pub struct Settings {
     /// Namespace of this process [default: `POD_NAMESPACE`, or that of its service account]
     #[arg(long, env = "OBP_OWN_NAMESPACE", value_name = "NAMESPACE")]
     pub own_namespace: Option<String>,
+    /// What `tls: self-managed` can be told.
+    #[command(flatten)]
+    pub self_managed: SelfManagedSettings,
+
+    /// Which clients may connect at all.
+    #[command(flatten)]
+    pub clients: ClientSettings,
 }
 
 /// Why the settings cannot be used.
@@ -171,22 +168,14 @@ pub enum SettingsError {
         /// Bytes of all bodies.
         in_flight: u32,
     },
-}
-
-/// Where the served certificate comes from, with all that this needs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Tls {
-    /// A pair of files.
-    Files {
-        /// Certificate chain, PEM.
-        cert: PathBuf,
-        /// Private key, PEM.
-        key: PathBuf,
-    },
-    /// In memory.
-    Ephemeral {
-        /// Where the CA certificate is written.
-        ca_out: Option<PathBuf>,
+    /// Lifetimes or names of `selfManaged` that do not fit together.
+    #[error("cannot use the settings `selfManaged`")]
+    SelfManaged(#[from] TermsError),
+    /// Half of what it takes to know a client.
+    #[error("expected the settings `clients.ca` and `clients.subjects` together, found `{found}`")]
+    Clients {
+        /// What is there of the two.
+        found: &'static str,
     },
 }
 
@@ -201,6 +190,8 @@ pub struct ServerOptions {
     pub metrics_listen: SocketAddr,
     /// Certificate.
     pub tls: Tls,
+    /// Who may connect; everybody where there is none.
+    pub clients: Option<ClientOptions>,
     /// From unready to taking no more connections.
     pub shutdown_delay: Duration,
     /// What the webhooks' port puts up with.
@@ -242,7 +233,6 @@ impl Settings {
     /// What is set here, and what `other` sets beside it.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
-        let list = |own: Vec<String>, other| if own.is_empty() { other } else { own };
         Self {
             config: self.config.or(other.config),
             listen: self.listen.or(other.listen),
@@ -267,6 +257,8 @@ impl Settings {
             review: self.review.or(other.review),
             limits: self.limits.or(other.limits),
             own_namespace: self.own_namespace.or(other.own_namespace),
+            self_managed: self.self_managed.or(other.self_managed),
+            clients: self.clients.or(other.clients),
         }
     }
 
@@ -307,28 +299,12 @@ impl Settings {
     /// What the server is told.
     pub fn server(&self) -> Result<ServerOptions, SettingsError> {
         let any = |port| SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
-        let tls = match (self.tls.unwrap_or_default(), &self.cert, &self.key) {
-            (TlsMode::Ephemeral, _, _) => Tls::Ephemeral {
-                ca_out: self.ca_out.clone(),
-            },
-            (TlsMode::Files, Some(cert), Some(key)) => Tls::Files {
-                cert: cert.clone(),
-                key: key.clone(),
-            },
-            (TlsMode::Files, cert, key) => {
-                let found = match (cert, key) {
-                    (Some(_), _) => "cert",
-                    (None, Some(_)) => "key",
-                    (None, None) => "none of them",
-                };
-                return Err(SettingsError::Certificate { found });
-            }
-        };
         Ok(ServerOptions {
             listen: self.listen.unwrap_or_else(|| any(9443)),
             probes_listen: self.probes_listen.unwrap_or_else(|| any(8081)),
             metrics_listen: self.metrics_listen.unwrap_or_else(|| any(8080)),
-            tls,
+            tls: self.resolve_tls()?,
+            clients: self.clients.resolve()?,
             shutdown_delay: Duration::from_secs(self.shutdown_delay_seconds.unwrap_or(2).into()),
             limits: self.limits.checked()?,
             own_namespace: namespace::own(self.own_namespace.as_deref()),
@@ -342,6 +318,11 @@ impl Settings {
     }
 }
 
+/// What is set here wins whole: lists are not joined.
+fn list(own: Vec<String>, other: Vec<String>) -> Vec<String> {
+    if own.is_empty() { other } else { own }
+}
+
 mod known;
 mod limits;
 mod namespace;
@@ -349,7 +330,9 @@ mod platform;
 mod review;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 pub use limits::{LimitSettings, TimeLimit};
 pub use platform::PlatformSettings;
 pub use review::{LevelSetting, ReviewSettings};
+pub use tls::{ClientOptions, ClientSettings, SERVICE_NAMES, SelfManagedSettings, Tls, TlsMode};

@@ -13,8 +13,12 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+mod certificates;
+
 use super::Record;
 use crate::inventory::{Kind, Snapshot};
+
+use certificates::CertificateMetrics;
 
 /// The content type of [`Metrics::text`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -55,6 +59,8 @@ pub enum ConnectionEnd {
     Closed,
     /// The TLS handshake failed or took too long.
     Handshake,
+    /// The client had no certificate, or not the one expected.
+    ClientRefused,
     /// No request, or no whole one, came in time, or it was no HTTP.
     Request,
 }
@@ -64,6 +70,7 @@ impl ConnectionEnd {
         match self {
             Self::Closed => "closed",
             Self::Handshake => "handshake-failed",
+            Self::ClientRefused => "client-refused",
             Self::Request => "request-failed",
         }
     }
@@ -76,6 +83,15 @@ pub enum Reload {
     Swapped,
     /// It is broken; the old one stays.
     Kept,
+}
+
+impl Reload {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Swapped => "swapped",
+            Self::Kept => "kept-old",
+        }
+    }
 }
 
 /// Everything that is counted.
@@ -95,6 +111,7 @@ pub struct Metrics {
     open: Gauge,
     expiry: Gauge<f64, AtomicU64>,
     reloads: Family<OutcomeLabels, Counter>,
+    certificates: CertificateMetrics,
 }
 
 impl Default for Metrics {
@@ -123,6 +140,7 @@ impl Metrics {
             open: Gauge::default(),
             expiry: Gauge::default(),
             reloads: Family::default(),
+            certificates: CertificateMetrics::default(),
         };
         metrics.register();
         metrics
@@ -179,6 +197,7 @@ impl Metrics {
             "Changed certificate files that were read",
             self.reloads.clone(),
         );
+        self.certificates.register(all);
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         all.register("build", "The running program", build);
     }
@@ -238,18 +257,17 @@ impl Metrics {
             .inc();
     }
 
-    /// Notes when the served certificate expires, in seconds of Unix time.
+    /// Notes when the served certificate expires, and its CA where that is known, in seconds of
+    /// Unix time.
     #[expect(clippy::cast_precision_loss, reason = "exact for 285 million years")]
-    pub fn certificate_expires(&self, at: i64) {
-        self.expiry.set(at as f64);
+    pub fn certificate_expires(&self, leaf: i64, ca: Option<i64>) {
+        self.expiry.set(leaf as f64);
+        self.certificates.ca_expires(ca);
     }
 
     /// Counts a changed certificate.
     pub fn certificate_reloaded(&self, reload: Reload) {
-        let outcome = match reload {
-            Reload::Swapped => "swapped",
-            Reload::Kept => "kept-old",
-        };
+        let outcome = reload.as_str();
         self.reloads.get_or_create(&OutcomeLabels { outcome }).inc();
     }
 

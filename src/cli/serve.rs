@@ -1,5 +1,7 @@
 //! `serve`: wiring only. Settings, a source, the server, shutdown.
 
+mod tls;
+
 use std::io::Write as _;
 use std::sync::Arc;
 
@@ -15,10 +17,8 @@ use crate::posture::Posture;
 use crate::review::World;
 use crate::server::authorizer::{AccessReviews, Authorizer};
 use crate::server::shutdown::{Shutdown, Signals};
-use crate::server::tls::ephemeral::Ephemeral;
-use crate::server::tls::{Certificates, Files, TlsError};
 use crate::server::{Addresses, Parts, Server, reachable};
-use crate::settings::{Settings, Tls};
+use crate::settings::Settings;
 use crate::{sources, telemetry};
 
 /// What `serve` can be told.
@@ -55,7 +55,7 @@ async fn serve(settings: &Settings) -> Result<ExitStatus, Failure> {
     let trigger = Shutdown::trigger();
     let metrics = Arc::new(Metrics::new());
     let admission = Arc::new(Admission::new(Arc::clone(&posture)));
-    let certificates = certificates(&options.tls, &metrics, &trigger.shutdown())?;
+    let certificates = tls::certificates(&options, &metrics, &trigger.shutdown()).await?;
     let client = match settings.inventory {
         Some(_) => None,
         None => Some(kube::Client::try_default().await?),
@@ -84,40 +84,6 @@ async fn serve(settings: &Settings) -> Result<ExitStatus, Failure> {
         () = running => Ok(ExitStatus::Fine),
         failure = ended(source, trigger.shutdown()) => Err(failure),
         () = signals.conduct(trigger, options.shutdown_delay) => Ok(ExitStatus::CouldNotRun),
-    }
-}
-
-/// The certificate of the settings, kept fresh where it comes from files.
-fn certificates(
-    tls: &Tls,
-    metrics: &Arc<Metrics>,
-    shutdown: &Shutdown,
-) -> Result<Arc<Certificates>, TlsError> {
-    let metrics = Arc::clone(metrics);
-    match tls {
-        Tls::Ephemeral { ca_out } => {
-            let made = Ephemeral::make()?;
-            if let Some(file) = ca_out {
-                made.write_ca(file)?;
-            }
-            Ok(Arc::new(Certificates::new(made.served, metrics)))
-        }
-        Tls::Files { cert, key } => {
-            let files = Files {
-                cert: cert.clone(),
-                key: key.clone(),
-            };
-            let contents = files.contents()?;
-            let served = files.served(&contents)?;
-            let certificates = Arc::new(Certificates::new(served, metrics));
-            tokio::spawn(files.follow(
-                contents,
-                Files::INTERVAL,
-                Arc::clone(&certificates),
-                shutdown.clone(),
-            ));
-            Ok(certificates)
-        }
     }
 }
 

@@ -149,6 +149,10 @@ impl Connection {
         match outcome {
             // Boxed, so that who never gets here does not take the memory for it.
             Ok(Ok(stream)) => Box::pin(self.http(stream, peer)).await,
+            Ok(Err(error)) if is_about_the_client(&error) => {
+                tracing::warn!(?peer, %error, "Client certificate refused");
+                ConnectionEnd::ClientRefused
+            }
             Ok(Err(error)) => {
                 tracing::debug!(?peer, %error, "TLS handshake failed");
                 ConnectionEnd::Handshake
@@ -189,4 +193,13 @@ impl Connection {
             }
         }
     }
+}
+
+/// Whether a handshake failed for the client's certificate: absent, not sound, another's.
+fn is_about_the_client(error: &io::Error) -> bool {
+    let inner = error.get_ref().and_then(|error| error.downcast_ref());
+    matches!(
+        inner,
+        Some(rustls::Error::NoCertificatesPresented | rustls::Error::InvalidCertificate(_))
+    )
 }

@@ -100,10 +100,7 @@ impl Readiness {
     pub fn latches(&self) -> [Latch; 4] {
         let closed = |open: bool, why| if open { None } else { Some(why) };
         let inventory = closed(self.admission.is_ready(), "not complete yet");
-        let certificate = closed(
-            self.certificates.is_valid(SystemTime::now()),
-            "expired or absent",
-        );
+        let certificate = self.certificates.problem(SystemTime::now());
         let answered = self.answered.load(Ordering::Relaxed);
         let port = closed(answered, "has not answered yet");
         let leaving = closed(!self.leaving.load(Ordering::Relaxed), "begun");

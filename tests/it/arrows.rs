@@ -39,9 +39,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("telemetry", &[]),
     ("duration", &[]),
+    ("file_events", &[]),
+    ("certs", &[]),
     (
         "settings",
         &[
+            "certs",
             "code",
             "duration",
             "inventory",
@@ -50,7 +53,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "telemetry",
         ],
     ),
-    ("sources", &["inventory"]),
+    ("sources", &["file_events", "inventory"]),
     ("audit", &["inventory", "review", "rules"]),
     (
         "admission",
@@ -66,7 +69,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "server",
-        &["admission", "audit", "duration", "inventory", "review"],
+        &[
+            "admission",
+            "audit",
+            "certs",
+            "duration",
+            "file_events",
+            "inventory",
+            "review",
+        ],
     ),
     (
         "cli",
@@ -74,6 +85,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "admission",
             "audit",
             "baseline",
+            "certs",
             "code",
             "inventory",
             "perimeter",

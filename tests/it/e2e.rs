@@ -4,6 +4,7 @@
 //! a tenant with a Role there.
 
 mod cases;
+mod certificates;
 mod clusters;
 mod ends;
 mod maintenance;

@@ -1,5 +1,6 @@
 //! The manifests say what the code does.
 
+mod certificates;
 mod registrations;
 
 use std::collections::BTreeSet;

@@ -8,7 +8,7 @@
 
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -26,7 +26,8 @@ const LIMIT: Duration = Duration::from_mins(1);
 
 const NAMESPACE: &str = include_str!("../../manifests/namespace.yaml");
 const REGISTRATIONS: &str = include_str!("../../manifests/webhook.yaml");
-const SERVICE: &str = "
+/// Makes the API server call `localhost` where a registration names our Service.
+pub(crate) const SERVICE: &str = "
 apiVersion: v1
 kind: Service
 metadata:
@@ -85,16 +86,18 @@ impl Guard {
             line.strip_prefix("serving http://")?
                 .strip_suffix("/readyz")
         });
+        let probes = probes.and_then(|address| address.parse().ok());
         probes.is_some_and(|address| {
-            readyz(address).is_some_and(|answer| answer.ends_with("\r\n\r\nok"))
+            get(address, "/readyz").is_some_and(|answer| answer.ends_with("\r\n\r\nok"))
         })
     }
 }
 
-fn readyz(address: &str) -> Option<String> {
+/// The whole answer to a plain GET.
+pub(crate) fn get(address: SocketAddr, path: &str) -> Option<String> {
     let mut stream = TcpStream::connect(address).ok()?;
     let mut answer = String::new();
-    write!(stream, "GET /readyz HTTP/1.0\r\nHost: {address}\r\n\r\n").ok()?;
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n").ok()?;
     stream.read_to_string(&mut answer).ok()?;
     Some(answer)
 }

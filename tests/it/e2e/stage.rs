@@ -37,7 +37,7 @@ impl Stage {
     }
 }
 
-fn program() -> &'static Path {
+pub(super) fn program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_openbao-perimeter"))
 }
 
