@@ -96,7 +96,7 @@ pub(super) fn ways_out(ways: impl IntoIterator<Item = Option<String>>) -> String
     ways.into_iter().flatten().collect::<Vec<_>>().join(OR)
 }
 
-/// The ways out that a text of [`ways_out`] names.
+/// The ways out that the help of a finding names.
 pub fn ways(help: &str) -> impl Iterator<Item = &str> {
     help.split(OR)
 }
