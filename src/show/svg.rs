@@ -140,7 +140,7 @@ fn other(out: &mut String, arrow: &Arrow, layout: Layout, top: usize) -> usize {
     let labels: Vec<String> = arrow
         .labels
         .iter()
-        .flat_map(|label| wrap(label, (to - from) / 7))
+        .flat_map(|label| wrap(&unbroken(label), (to - from) / 7))
         .collect();
     // The labels stand above the middle, so half of the height is theirs.
     let height = (texts.len() * LINE + 2 * PADDING).max(2 * (labels.len() * 14 + 8));
@@ -198,6 +198,13 @@ fn lines(title: &str, more: &[String], width: usize) -> Vec<Text> {
     let more = more.iter().filter(|line| !line.is_empty());
     let more = more.flat_map(|line| wrap(line, room / 7)).map(text("line"));
     title.chain(more).collect()
+}
+
+/// Ports with each number kept beside its protocol.
+fn unbroken(ports: &str) -> String {
+    let parts = ports.split(", ");
+    let parts: Vec<String> = parts.map(|port| port.replace(' ', "\u{a0}")).collect();
+    parts.join(", ")
 }
 
 /// Words in lines of at most so many characters; what is longer is cut where it has to be.

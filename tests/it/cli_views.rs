@@ -225,6 +225,23 @@ fn findings_are_told_by_object_with_the_line_that_they_are_about() {
 }
 
 #[test]
+fn of_a_file_that_is_one_line_only_the_place_is_shown() {
+    let scene = format!("{SCENES}/refused-OBP202-egress-to-two-halves.yaml");
+    let policy: Value = serde_saphyr::from_str(&fs::read_to_string(scene).unwrap()).unwrap();
+    let items = vec![json!({"kind": "Other", "apiVersion": "v1"}), policy];
+    let list = json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string();
+    let file = folder("check-one-line").join("list.json");
+    fs::write(&file, &list).unwrap();
+    let file = file.to_str().unwrap();
+    let (_, out, _) = run_with(&[], &["check", "--inventory", INVENTORY, file]);
+    let column = list.find("\"egress\":[{").unwrap() + "\"egress\":[{".len();
+    assert!(out.contains(&format!("{file}:1:{column}\n")), "{out}");
+    let shown = out.lines().find(|line| line.starts_with("1 | ")).unwrap();
+    assert!(shown.starts_with("1 | {") && shown.len() <= 100, "{shown}");
+    assert!(out.contains("\n  | ^^^^"), "{out}");
+}
+
+#[test]
 fn colours_are_for_terminals_and_for_those_who_force_them() {
     let plain = check(&[]);
     assert!(!plain.contains('\u{1b}'), "{plain}");

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use crate::cli::text::WIDTH;
 use crate::inventory::ObjectRef;
 use crate::perimeter::Difference;
 use crate::review::World;
@@ -71,7 +72,25 @@ pub(super) struct Reported {
 #[derive(Clone, Debug)]
 pub(super) struct Shown {
     pub(super) place: Place,
+    /// The line, or as much of it around the place as fits.
     pub(super) text: String,
+    /// How many characters of the line stand before that.
+    pub(super) skipped: usize,
+}
+
+impl Shown {
+    /// A file of JSON may be one line, so only what fits is kept.
+    fn new(place: Place, line: &str) -> Self {
+        const ROOM: usize = WIDTH - 10;
+        let before = place.column - 1;
+        let skipped = if before + 20 > ROOM { before } else { 0 };
+        let text = line.chars().skip(skipped).take(ROOM);
+        Self {
+            place,
+            text: text.map(|c| if c.is_control() { ' ' } else { c }).collect(),
+            skipped,
+        }
+    }
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -234,8 +253,8 @@ impl<'a> Files<'a> {
             let paths: Vec<String> = numbers.iter().map(path).collect();
             for (number, place) in numbers.into_iter().zip(source.places(line, &paths)) {
                 shown[number] = place.and_then(|place| {
-                    let text = source.line(place.line)?.to_owned();
-                    Some(Shown { place, text })
+                    let line = source.line(place.line)?;
+                    Some(Shown::new(place, line))
                 });
             }
         }

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use anstyle::Style;
 
 use super::report::{Report, Reported, Shown, Summary};
-use crate::cli::text::{BAD, DOUBTFUL, MARK, STRONG, WIDTH, styled, wrapped};
+use crate::cli::text::{BAD, DOUBTFUL, MARK, STRONG, styled, wrapped};
 
 /// The whole report.
 pub(super) fn of(report: &Report) -> String {
@@ -151,25 +151,10 @@ fn excerpt(text: &mut String, file: &str, shown: &Shown, margin: usize, style: S
         "", place.line, place.column
     );
     let _ = writeln!(text, "{:margin$} {bar}", "");
-    // A line that is no manifest's, such as one file of JSON, is shown around the place only.
-    let room = WIDTH.saturating_sub(margin + 3);
-    let skipped = if place.column + 20 > room {
-        place.column - 1
-    } else {
-        0
-    };
-    let line: String = shown
-        .text
-        .chars()
-        .skip(skipped)
-        .take(room)
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
-    let before = place.column - 1 - skipped;
-    let length = place
-        .length
-        .min(line.chars().count().saturating_sub(before))
-        .max(1);
+    let line = &shown.text;
+    let before = place.column - 1 - shown.skipped;
+    let rest = line.chars().count().saturating_sub(before);
+    let length = place.length.min(rest).max(1);
     let marks = styled(style, &"^".repeat(length));
     let _ = writeln!(text, "{number} {bar} {line}");
     let _ = writeln!(text, "{:margin$} {bar} {:before$}{marks}", "", "");
