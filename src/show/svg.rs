@@ -202,9 +202,9 @@ fn lines(title: &str, more: &[String], width: usize) -> Vec<Text> {
 
 /// Ports with each number kept beside its protocol.
 fn unbroken(ports: &str) -> String {
-    let parts = ports.split(", ");
-    let parts: Vec<String> = parts.map(|port| port.replace(' ', "\u{a0}")).collect();
-    parts.join(", ")
+    let each = ports.split(", ");
+    let each: Vec<String> = each.map(|port| port.replace(' ', "\u{a0}")).collect();
+    each.join(", ")
 }
 
 /// Words in lines of at most so many characters; what is longer is cut where it has to be.
