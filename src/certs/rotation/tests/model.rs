@@ -134,14 +134,15 @@ impl World {
         }
     }
 
-    /// The bundles that some API server may go by now.
+    /// The bundles that some API server may go by now, the last one first.
     fn believed(&self) -> impl Iterator<Item = &str> {
-        let replaced = self.bundles.iter().skip(1).map(|(at, _)| Some(*at));
-        self.bundles
-            .iter()
-            .zip(replaced.chain([None]))
-            .filter(|(_, replaced)| replaced.is_none_or(|at| self.now < at + SETTLE))
-            .map(|((_, bundle), _)| bundle.as_str())
+        let mut replaced = i64::MAX;
+        let recent = self.bundles.iter().rev().take_while(move |(at, _)| {
+            let is_recent = self.now < replaced.saturating_add(SETTLE);
+            replaced = *at;
+            is_recent
+        });
+        recent.map(|(_, bundle)| bundle.as_str())
     }
 
     fn check(&mut self) -> Result<(), TestCaseError> {
