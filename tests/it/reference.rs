@@ -72,3 +72,34 @@ fn table(text: &mut String, head: &[&str], rows: impl IntoIterator<Item = Vec<St
 fn code(text: &str) -> String {
     format!("`{text}`")
 }
+
+/// Every page for people, the generated ones too.
+fn pages(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            pages(&path, found);
+        } else if path.extension().is_some_and(|ending| ending == "md") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn every_link_of_a_page_leads_to_a_file() {
+    let mut found = Vec::new();
+    pages(&root().join("docs"), &mut found);
+    found.extend(["README.md", "CONTRIBUTING.md", "SECURITY.md"].map(|page| root().join(page)));
+    for page in found {
+        let text = fs::read_to_string(&page).unwrap();
+        for link in text.split("](").skip(1) {
+            let target = link.split(')').next().unwrap_or_default();
+            let file = target.split('#').next().unwrap_or_default();
+            if file.is_empty() || target.contains("://") {
+                continue;
+            }
+            let path = page.parent().unwrap().join(file);
+            assert!(path.exists(), "{}: {target}", page.display());
+        }
+    }
+}

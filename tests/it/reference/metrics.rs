@@ -23,6 +23,9 @@ fn counted() -> String {
     metrics.connected();
     metrics.disconnected(ConnectionEnd::Closed);
     metrics.certificate_reloaded(Reload::Swapped);
+    metrics.client_ca_reloaded(Reload::Swapped);
+    metrics.rotation_stepped("any");
+    metrics.certificate_expires(0, Some(0));
     metrics.inventory(&Snapshot::default());
     metrics.text().unwrap()
 }
@@ -108,4 +111,16 @@ fn the_page_about_metrics_is_fresh() {
         rows,
     );
     assert_fresh("docs/reference/metrics.md", &text);
+}
+
+#[test]
+fn every_metric_that_is_registered_has_its_line() {
+    let sources = [
+        include_str!("../../../src/audit/metrics.rs"),
+        include_str!("../../../src/audit/metrics/certificates.rs"),
+    ];
+    let registered = sources
+        .iter()
+        .map(|source| source.matches("all.register(").count());
+    assert_eq!(metrics(&counted()).len(), registered.sum::<usize>());
 }

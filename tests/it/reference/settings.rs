@@ -14,30 +14,22 @@ struct Flag {
     env: String,
 }
 
-/// The flags, by the key of the file that is the same setting; and those that are none.
+/// The flags by what their doc comment says, which is that of the key as well.
 fn flags() -> BTreeMap<String, Flag> {
     let command = Settings::augment_args(Command::new("settings"));
-    let flags = command.get_arguments();
+    let mut flags = BTreeMap::new();
+    for flag in command.get_arguments() {
+        let long = flag.get_long().expect("a long flag");
+        let env = flag.get_env().expect("an environment variable");
+        let help = flag.get_help().expect("a doc comment").to_string();
+        let shown = Flag {
+            long: format!("--{long}"),
+            env: env.to_string_lossy().into_owned(),
+        };
+        let (told, _) = doc(&help);
+        assert!(flags.insert(told, shown).is_none(), "twice: {help}");
+    }
     flags
-        .map(|flag| {
-            let long = flag.get_long().expect("a long flag");
-            let env = flag.get_env().expect("an environment variable");
-            let flag_shown = Flag {
-                long: format!("--{long}"),
-                env: env.to_string_lossy().into_owned(),
-            };
-            (camel_case(flag.get_id().as_str()), flag_shown)
-        })
-        .collect()
-}
-
-fn camel_case(id: &str) -> String {
-    let mut words = id.split('_');
-    let first = words.next().unwrap_or_default().to_owned();
-    words.fold(first, |key, word| {
-        let (head, tail) = word.split_at(1);
-        format!("{key}{}{tail}", head.to_uppercase())
-    })
 }
 
 /// What a doc comment says, and the default at its end.
@@ -147,25 +139,25 @@ fn the_page_about_settings_is_fresh() {
     let mut rows = Vec::new();
     schema.rows("", &schema.0, &mut rows);
     let mut flags = flags();
-    let flag_only = flags.remove("config").map(|flag| {
-        let told = "File with these settings, YAML".to_owned();
+    let config = "File with settings, YAML".to_owned();
+    let flag_only = flags.remove(&config).map(|flag| {
         vec![
             String::new(),
             code(&flag.long),
             code(&flag.env),
             "path".into(),
             String::new(),
-            told,
+            config,
         ]
     });
     let (with_flags, file_only): (Vec<_>, Vec<_>) = rows
         .into_iter()
-        .partition(|row| flags.contains_key(row[0].trim_matches('`')));
+        .partition(|row| flags.contains_key(&row[3]));
     let with_flags: Vec<Vec<String>> = with_flags
         .into_iter()
         .map(|row| {
-            let flag = flags.remove(row[0].trim_matches('`')).unwrap();
             let [key, kind, default, told] = <[String; 4]>::try_from(row).unwrap();
+            let flag = flags.remove(&told).unwrap();
             vec![key, code(&flag.long), code(&flag.env), kind, default, told]
         })
         .collect();
