@@ -161,7 +161,9 @@ pub enum SettingsError {
         found: &'static str,
     },
     /// A body of the size that is allowed would never be taken.
-    #[error("expected `maxBytesInFlight` of at least `maxBodyBytes`, {body}, found `{in_flight}`")]
+    #[error(
+        "expected `maxBytesInFlight` of at least `maxBodyBytes`, `{body}`, found `{in_flight}`"
+    )]
     BytesInFlight {
         /// Bytes of a body.
         body: u32,
