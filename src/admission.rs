@@ -9,6 +9,7 @@ pub mod envelope;
 pub mod patch;
 pub mod respond;
 
+use std::fmt;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
@@ -40,11 +41,19 @@ pub struct Answer {
     pub record: Record,
 }
 
+/// Whether the facts are recent enough to be judged by: asked at each review, answered by whoever
+/// has a clock.
+pub trait Currency: fmt::Debug + Send + Sync {
+    /// Whether they are.
+    fn is_current(&self) -> bool;
+}
+
 /// Answers reviews from the facts that were published last.
 #[derive(Debug, Default)]
 pub struct Admission {
     posture: Arc<Posture>,
     world: ArcSwapOption<World>,
+    currency: Option<Arc<dyn Currency>>,
 }
 
 impl Admission {
@@ -54,7 +63,15 @@ impl Admission {
         Self {
             posture,
             world: ArcSwapOption::empty(),
+            currency: None,
         }
+    }
+
+    /// The same, refusing with OBP403 as well while the facts are not current.
+    #[must_use]
+    pub fn while_current(mut self, currency: Arc<dyn Currency>) -> Self {
+        self.currency = Some(currency);
+        self
     }
 
     /// Replaces the facts; reviews that have begun finish with those they began with.
@@ -125,7 +142,11 @@ impl Admission {
         noted: Record,
     ) -> Answer {
         let world = self.world.load();
-        let (verdict, baseline) = match world.as_deref() {
+        let is_current = self
+            .currency
+            .as_ref()
+            .is_none_or(|currency| currency.is_current());
+        let (verdict, baseline) = match world.as_deref().filter(|_| is_current) {
             Some(world) => (review::review(world, request), Some(world.posture.baseline)),
             None => (review::not_ready(&self.posture, request), None),
         };

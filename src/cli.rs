@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod crds;
+mod live;
 pub mod review;
 pub mod serve;
 

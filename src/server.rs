@@ -127,6 +127,11 @@ impl Server {
         self.addresses
     }
 
+    /// What the probes say; others may add warnings.
+    pub fn readiness(&self) -> Arc<Readiness> {
+        Arc::clone(&self.readiness)
+    }
+
     /// Serves until shutdown, and until all that is in flight is answered or the drain's time is
     /// up. The probes answer to the end.
     pub async fn run(self, shutdown: Shutdown) {

@@ -113,6 +113,10 @@ pub struct Settings {
     /// What is decided about reviews beyond the flags; only in the file.
     #[arg(skip)]
     pub review: Option<ReviewSettings>,
+
+    /// What is done in a cluster; in the file under the key `cluster`.
+    #[command(flatten)]
+    pub cluster: ClusterSettings,
 }
 
 /// Why the settings cannot be used.
@@ -152,6 +156,14 @@ pub enum SettingsError {
     Certificate {
         /// What is there of the two.
         found: &'static str,
+    },
+    /// Facts would be too old before an idle cluster says anything.
+    #[error("expected `staleAfterSeconds` of at least `{least}`, found `{found}`")]
+    StaleAfter {
+        /// The shortest time, in seconds.
+        least: u32,
+        /// What is set.
+        found: u32,
     },
 }
 
@@ -236,6 +248,7 @@ impl Settings {
             log_format: self.log_format.or(other.log_format),
             log_filter: self.log_filter.or(other.log_filter),
             review: self.review.or(other.review),
+            cluster: self.cluster.or(other.cluster),
         }
     }
 
@@ -309,10 +322,12 @@ impl Settings {
     }
 }
 
+mod cluster;
 mod platform;
 mod review;
 #[cfg(test)]
 mod tests;
 
+pub use cluster::{ClusterOptions, ClusterSettings, Switch};
 pub use platform::PlatformSettings;
 pub use review::{LevelSetting, ReviewSettings};

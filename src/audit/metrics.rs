@@ -1,5 +1,7 @@
 //! The metrics, all declared here. Labels come from closed sets only.
 
+pub mod cluster;
+
 use std::fmt;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -14,6 +16,7 @@ use prometheus_client::registry::Registry;
 
 use super::Record;
 use crate::inventory::{Kind, Snapshot};
+use cluster::ClusterMetrics;
 
 /// The content type of [`Metrics::text`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -93,6 +96,8 @@ pub struct Metrics {
     open: Gauge,
     expiry: Gauge<f64, AtomicU64>,
     reloads: Family<OutcomeLabels, Counter>,
+    /// What is counted beside reviews where a cluster is guarded.
+    pub cluster: ClusterMetrics,
 }
 
 impl Default for Metrics {
@@ -120,6 +125,7 @@ impl Metrics {
             open: Gauge::default(),
             expiry: Gauge::default(),
             reloads: Family::default(),
+            cluster: ClusterMetrics::default(),
         };
         metrics.register();
         metrics
@@ -171,6 +177,7 @@ impl Metrics {
             "Changed certificate files that were read",
             self.reloads.clone(),
         );
+        self.cluster.register(all);
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         all.register("build", "The running program", build);
     }
@@ -244,34 +251,29 @@ impl Metrics {
         self.reloads.get_or_create(&OutcomeLabels { outcome }).inc();
     }
 
-    /// Notes how many objects there are.
-    pub fn inventory(&self, snapshot: &Snapshot) {
-        let mut counts = [
-            (Kind::OpenBaoCluster, 0, 0),
-            (Kind::NetworkPolicy, 0, 0),
-            (Kind::Namespace, 0, 0),
-        ];
-        for facts in snapshot.namespaces.values() {
-            let mut note = |at: usize, readable: bool| {
-                counts[at].1 += 1;
-                counts[at].2 += i64::from(!readable);
-            };
-            for fact in facts.clusters.values() {
-                note(0, fact.read().is_some());
-            }
-            for fact in facts.policies.values() {
-                note(1, fact.read().is_some());
-            }
-            if let Some(fact) = &facts.namespace {
-                note(2, fact.read().is_some());
+    /// Notes how many objects there are, by the namespaces that differ from `before`: a change costs
+    /// what it touches, not what there is.
+    pub fn inventory(&self, before: &Snapshot, after: &Snapshot) {
+        const KINDS: [Kind; 3] = [Kind::OpenBaoCluster, Kind::NetworkPolicy, Kind::Namespace];
+        let mut moved = [[0; 2]; KINDS.len()];
+        for namespace in after.touched(before) {
+            for (at, kind) in KINDS.into_iter().enumerate() {
+                for (sign, snapshot) in [(-1, before), (1, after)] {
+                    let Some(facts) = snapshot.namespace(&namespace) else {
+                        continue;
+                    };
+                    let [objects, unreadable] = facts.count(kind);
+                    moved[at][0] += sign * i64::try_from(objects).unwrap_or(i64::MAX);
+                    moved[at][1] += sign * i64::try_from(unreadable).unwrap_or(i64::MAX);
+                }
             }
         }
-        for (kind, objects, unreadable) in counts {
+        for (kind, [objects, unreadable]) in KINDS.into_iter().zip(moved) {
             let labels = KindLabels {
                 kind: kind.as_str(),
             };
-            self.objects.get_or_create(&labels).set(objects);
-            self.unreadable.get_or_create(&labels).set(unreadable);
+            self.objects.get_or_create(&labels).inc_by(objects);
+            self.unreadable.get_or_create(&labels).inc_by(unreadable);
         }
     }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::live::Live;
 use super::{ExitStatus, Failure};
 use crate::admission::{Admission, Point};
 use crate::audit::Metrics;
@@ -51,7 +52,8 @@ async fn serve(settings: &Settings) -> Result<ExitStatus, Failure> {
     let signals = Signals::take()?;
     let trigger = Shutdown::trigger();
     let metrics = Arc::new(Metrics::new());
-    let admission = Arc::new(Admission::new(Arc::clone(&posture)));
+    let live = Live::connect(settings, &metrics).await?;
+    let admission = Arc::new(Live::admission(live.as_ref(), &posture));
     let certificates = certificates(&options.tls, &metrics, &trigger.shutdown())?;
     let parts = Parts {
         admission: Arc::clone(&admission),
@@ -67,7 +69,10 @@ async fn serve(settings: &Settings) -> Result<ExitStatus, Failure> {
     let server = Server::bind(asked, parts).await?;
     announce(server.addresses())?;
     let (updates, snapshots) = watch::channel(None);
-    let source = follow(settings, updates, trigger.shutdown()).await?;
+    let source = follow(settings, live.as_ref(), updates, &trigger.shutdown());
+    if let Some(live) = live {
+        live.accompany(server.readiness());
+    }
     tokio::spawn(publish(admission, metrics, posture, snapshots));
     let running = server.run(trigger.shutdown());
     tokio::select! {
@@ -112,21 +117,22 @@ fn certificates(
 }
 
 /// Begins to follow the facts: a folder where one is named, else the cluster.
-async fn follow(
+fn follow(
     settings: &Settings,
+    live: Option<&Live>,
     updates: watch::Sender<Option<Arc<Snapshot>>>,
-    shutdown: Shutdown,
-) -> Result<JoinHandle<Result<(), Failure>>, Failure> {
-    if let Some(dir) = settings.inventory.clone() {
-        return Ok(tokio::spawn(async move {
-            Ok(sources::files::watch(dir, updates, shutdown.begun()).await?)
-        }));
+    shutdown: &Shutdown,
+) -> JoinHandle<Result<(), Failure>> {
+    let shutdown = shutdown.clone();
+    match (settings.inventory.clone(), live) {
+        (Some(dir), _) => {
+            tokio::spawn(
+                async move { Ok(sources::files::watch(dir, updates, shutdown.begun()).await?) },
+            )
+        }
+        (None, Some(live)) => live.follow(updates, shutdown),
+        (None, None) => tokio::spawn(async { Err(SourceEnded.into()) }),
     }
-    let client = kube::Client::try_default().await?;
-    Ok(tokio::spawn(async move {
-        sources::kube::watch(client, updates, shutdown.begun()).await;
-        Ok(())
-    }))
 }
 
 /// Waits for the source to fail. Its end because of a shutdown is no failure: then the server's
@@ -151,15 +157,18 @@ async fn publish(
         let Some(snapshot) = snapshots.borrow_and_update().clone() else {
             continue;
         };
-        metrics.inventory(&snapshot);
         let previous = admission.world();
-        let posture = Arc::clone(&posture);
+        let (known, posture) = (previous.clone(), Arc::clone(&posture));
         // Pure work that may take milliseconds in a large cluster: off the threads that serve.
         let compiled = tokio::task::spawn_blocking(move || {
-            World::compile(previous.as_deref(), snapshot, posture)
+            World::compile(known.as_deref(), snapshot, posture)
         });
         match compiled.await {
-            Ok(world) => admission.publish(world),
+            Ok(world) => {
+                let before = previous.map(|known| Arc::clone(&known.snapshot));
+                metrics.inventory(&before.unwrap_or_default(), &world.snapshot);
+                admission.publish(world);
+            }
             Err(error) => tracing::error!(%error, "Keeping the old facts"),
         }
     }

@@ -77,6 +77,21 @@ impl NamespaceFacts {
         }
     }
 
+    /// How many objects of a kind there are, and how many of them cannot be read.
+    pub fn count(&self, kind: Kind) -> [usize; 2] {
+        fn count<'a, T: 'a>(facts: impl Iterator<Item = &'a Fact<T>>) -> [usize; 2] {
+            facts.fold([0, 0], |[all, broken], fact| {
+                [all + 1, broken + usize::from(fact.read().is_none())]
+            })
+        }
+        match kind {
+            Kind::OpenBaoCluster => count(self.clusters.values()),
+            Kind::NetworkPolicy => count(self.policies.values()),
+            Kind::Namespace => count(self.namespace.iter()),
+            Kind::Service => [0, 0],
+        }
+    }
+
     fn unreadable(&self) -> impl Iterator<Item = (Kind, &Arc<Unreadable>)> {
         fn broken<T>(kind: Kind, fact: &Fact<T>) -> Option<(Kind, &Arc<Unreadable>)> {
             match fact {
@@ -157,6 +172,34 @@ impl Snapshot {
         self
     }
 
+    /// The same facts, with those of one namespace replaced.
+    #[must_use]
+    pub fn with_namespace(&self, name: &str, facts: NamespaceFacts) -> Self {
+        let mut next = self.clone();
+        if facts.is_empty() {
+            next.namespaces.remove(name);
+        } else {
+            next.namespaces.insert(name.into(), Arc::new(facts));
+        }
+        next
+    }
+
+    /// The namespaces whose facts are not those of `before`, in order. One that was made anew with
+    /// equal facts counts.
+    pub fn touched(&self, before: &Self) -> Vec<Arc<str>> {
+        let same = |(name, facts): &(&Arc<str>, &Arc<NamespaceFacts>)| {
+            let known = before.namespaces.get(*name);
+            known.is_some_and(|known| Arc::ptr_eq(known, facts))
+        };
+        let differs = self.namespaces.iter().filter(|entry| !same(entry));
+        let gone = before.namespaces.keys();
+        let gone = gone.filter(|name| !self.namespaces.contains_key(*name));
+        let mut touched: Vec<Arc<str>> =
+            differs.map(|(name, _)| name).chain(gone).cloned().collect();
+        touched.sort_unstable();
+        touched
+    }
+
     /// What is known of a namespace.
     pub fn namespace(&self, name: &str) -> Option<&Arc<NamespaceFacts>> {
         self.namespaces.get(name)
@@ -210,15 +253,13 @@ impl Snapshot {
 
     /// How many objects of one kind there are.
     pub fn count(&self, kind: Kind) -> usize {
-        let count = |facts: &NamespaceFacts| match kind {
-            Kind::OpenBaoCluster => facts.clusters.len(),
-            Kind::NetworkPolicy => facts.policies.len(),
-            Kind::Namespace => usize::from(facts.namespace.is_some()),
-            Kind::Service => 0,
-        };
         match kind {
             Kind::Service => usize::from(!self.api_server.is_empty()),
-            _ => self.namespaces.values().map(|facts| count(facts)).sum(),
+            _ => self
+                .namespaces
+                .values()
+                .map(|facts| facts.count(kind)[0])
+                .sum(),
         }
     }
 }

@@ -1,9 +1,12 @@
 //! The plain ports: is it alive, is it ready, what has it counted.
 
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
+use arc_swap::ArcSwap;
 use axum::Router;
 use axum::extract::{RawQuery, State};
 use axum::http::{StatusCode, header};
@@ -21,6 +24,7 @@ pub struct Readiness {
     admission: Arc<Admission>,
     certificates: Arc<Certificates>,
     leaving: AtomicBool,
+    notices: ArcSwap<BTreeMap<&'static str, String>>,
 }
 
 /// One latch: its name and, while it is closed, why.
@@ -28,12 +32,30 @@ pub type Latch = (&'static str, Option<&'static str>);
 
 impl Readiness {
     /// Ready once `admission` has facts and `certificates` a certificate.
-    pub const fn new(admission: Arc<Admission>, certificates: Arc<Certificates>) -> Self {
+    pub fn new(admission: Arc<Admission>, certificates: Arc<Certificates>) -> Self {
         Self {
             admission,
             certificates,
             leaving: AtomicBool::new(false),
+            notices: ArcSwap::default(),
         }
+    }
+
+    /// Sets or takes back what `/readyz?verbose` warns of under a name. It closes no latch.
+    pub fn notice(&self, name: &'static str, text: Option<String>) {
+        self.notices.rcu(|notices| {
+            let mut notices = BTreeMap::clone(notices);
+            match &text {
+                Some(text) => notices.insert(name, text.clone()),
+                None => notices.remove(name),
+            };
+            notices
+        });
+    }
+
+    /// What to warn of now, by name.
+    pub fn notices(&self) -> BTreeMap<&'static str, String> {
+        BTreeMap::clone(&self.notices.load())
     }
 
     /// From now on not ready: the process is about to end.
@@ -90,6 +112,9 @@ async fn ready(State(readiness): State<Arc<Readiness>>, RawQuery(query): RawQuer
             Some(why) => format!("[-]{name} failed: {why}\n"),
         })
         .collect();
+    for (name, text) in readiness.notices() {
+        let _never = writeln!(lines, "[!]{name} warning: {text}");
+    }
     lines.push_str(if open {
         "readyz check passed\n"
     } else {

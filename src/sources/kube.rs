@@ -5,9 +5,11 @@
 //! swapped in whole, so no reader ever sees half of it.
 
 mod gather;
+mod pulse;
 
 use std::future::{Future, ready};
 use std::pin::pin;
+use std::sync::Arc;
 
 use ::kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind};
 use ::kube::runtime::WatchStreamExt;
@@ -21,6 +23,7 @@ use crate::inventory::read::{self, API_SERVER_SERVICE};
 use crate::inventory::{Kind, Object};
 use crate::sources::Updates;
 use gather::{Gatherer, Step};
+pub use pulse::Pulse;
 
 /// The kinds that are watched; facts are complete when each was listed once.
 const KINDS: [Kind; 4] = [
@@ -34,12 +37,18 @@ const KINDS: [Kind; 4] = [
 const BACKLOG: usize = 1024;
 
 /// Publishes the facts of a cluster until `shutdown`. Watches that break are started again with
-/// backoff; meanwhile the last facts stay.
-pub async fn watch(client: Client, updates: Updates, shutdown: impl Future<Output = ()>) {
+/// backoff; meanwhile the last facts stay, and `pulse` tells how old they may be.
+pub async fn watch(
+    client: Client,
+    pulse: Arc<Pulse>,
+    updates: Updates,
+    shutdown: impl Future<Output = ()>,
+) {
     let (sender, receiver) = mpsc::channel(BACKLOG);
     let mut watches = JoinSet::new();
     for kind in KINDS {
-        watches.spawn(follow(client.clone(), kind, sender.clone()));
+        let client = Arc::clone(&pulse).hear(client.clone(), kind);
+        watches.spawn(follow(client, Arc::clone(&pulse), kind, sender.clone()));
     }
     drop(sender);
     tokio::select! {
@@ -49,8 +58,9 @@ pub async fn watch(client: Client, updates: Updates, shutdown: impl Future<Outpu
 }
 
 /// One kind's watch, until nobody listens any more.
-async fn follow(client: Client, kind: Kind, steps: mpsc::Sender<(Kind, Step)>) {
+async fn follow(client: Client, pulse: Arc<Pulse>, kind: Kind, steps: mpsc::Sender<(Kind, Step)>) {
     let (api, config) = scope(client, kind);
+    let config = config.timeout(pulse.watch_seconds());
     // Every attempt begins with `Init`, also one that fails at once: as a success it would end the
     // backoff. A failed attempt says `Interrupted` instead, which drops what was listed so far.
     let progress = |event: &watcher::Result<Event<_>>| !matches!(event, Ok(Event::Init));
@@ -73,10 +83,13 @@ async fn follow(client: Client, kind: Kind, steps: mpsc::Sender<(Kind, Step)>) {
                 Some(Step::Interrupted)
             }
         };
-        if let Some(step) = step
-            && steps.send((kind, step)).await.is_err()
-        {
+        let Some(step) = step else { continue };
+        let is_whole = matches!(step, Step::Done | Step::Absent);
+        if steps.send((kind, step)).await.is_err() {
             return;
+        }
+        if is_whole {
+            pulse.beat(kind);
         }
     }
 }

@@ -8,3 +8,4 @@
 
 mod cluster;
 mod folder;
+mod pulse;
