@@ -15,9 +15,10 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 
 use crate::audit::{Operation, Record, Resolution};
+use crate::inventory::{NamespaceFacts, ObjectRef};
 use crate::posture::{Edition, Posture};
-pub use crate::review::Point;
-use crate::review::{self, World};
+use crate::review::{self, Verdict, World};
+pub use crate::review::{Doubt, Point};
 use decode::Decoded;
 use envelope::{Broken, Envelope};
 
@@ -39,6 +40,48 @@ pub struct Answer {
     pub body: Vec<u8>,
     /// What is logged and counted.
     pub record: Record,
+    /// What was found, where the object was judged.
+    pub grounds: Option<Grounds>,
+}
+
+/// What was found about an object that was judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grounds {
+    /// The object.
+    pub object: ObjectRef,
+    /// All that was found.
+    pub verdict: Verdict,
+    /// Whether another answer could come of newer facts.
+    pub doubt: Option<Doubted>,
+}
+
+/// A doubt, and the facts that it is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Doubted {
+    /// The doubt.
+    pub doubt: Doubt,
+    /// What was known of the object's namespace.
+    pub known: Option<Arc<NamespaceFacts>>,
+}
+
+/// What a review is judged by.
+#[derive(Clone, Copy, Debug)]
+enum Basis<'a> {
+    /// Facts.
+    Facts(&'a World),
+    /// There are none, or none that are recent enough.
+    None,
+    /// Newer ones were needed and could not be had.
+    Unread,
+}
+
+impl Basis<'_> {
+    const fn world(&self) -> Option<&World> {
+        match self {
+            Self::Facts(world) => Some(world),
+            Self::None | Self::Unread => None,
+        }
+    }
 }
 
 /// Whether the facts are recent enough to be judged by: asked at each review, answered by whoever
@@ -91,8 +134,28 @@ impl Admission {
 
     /// Answers one body. Total: every body has an answer.
     pub fn answer(&self, point: Point, body: &[u8]) -> Answer {
+        let world = self.world.load();
+        let is_current = |currency: &Arc<dyn Currency>| currency.is_current();
+        let basis = match world.as_deref() {
+            Some(world) if self.currency.as_ref().is_none_or(is_current) => Basis::Facts(world),
+            _ => Basis::None,
+        };
+        self.answer_by(basis, point, body)
+    }
+
+    /// Answers one body by these facts, whatever was published.
+    pub fn answer_in(&self, world: &World, point: Point, body: &[u8]) -> Answer {
+        self.answer_by(Basis::Facts(world), point, body)
+    }
+
+    /// Answers one body whose answer was in [doubt](Doubt::NoCluster) that could not be settled.
+    pub fn answer_unread(&self, point: Point, body: &[u8]) -> Answer {
+        self.answer_by(Basis::Unread, point, body)
+    }
+
+    fn answer_by(&self, basis: Basis<'_>, point: Point, body: &[u8]) -> Answer {
         match envelope::open(body) {
-            Ok(envelope) => self.answer_envelope(point, &envelope),
+            Ok(envelope) => self.answer_envelope(basis, point, &envelope),
             Err(Broken::Malformed { uid, problem }) => Answer {
                 protocol: Protocol::Review,
                 body: respond::malformed(&uid, &problem),
@@ -100,16 +163,18 @@ impl Admission {
                     uid,
                     ..Record::of(point, Resolution::Malformed)
                 },
+                grounds: None,
             },
             Err(Broken::NotAReview(problem)) => Answer {
                 protocol: Protocol::NotAReview,
                 body: format!("{problem}\n").into_bytes(),
                 record: Record::of(point, Resolution::Malformed),
+                grounds: None,
             },
         }
     }
 
-    fn answer_envelope(&self, point: Point, envelope: &Envelope<'_>) -> Answer {
+    fn answer_envelope(&self, basis: Basis<'_>, point: Point, envelope: &Envelope<'_>) -> Answer {
         let noted = Record {
             uid: envelope.uid.to_string(),
             namespace: envelope.namespace.to_string(),
@@ -130,26 +195,25 @@ impl Admission {
             ..noted
         };
         match point {
-            Point::Validate => self.validate(envelope, &request, noted),
-            Point::Mutate => self.mutate(envelope, &request, noted),
+            Point::Validate => self.validate(basis, envelope, &request, noted),
+            Point::Mutate => mutate(basis, envelope, &request, noted),
         }
     }
 
     fn validate(
         &self,
+        basis: Basis<'_>,
         envelope: &Envelope<'_>,
         request: &review::Request,
         noted: Record,
     ) -> Answer {
-        let world = self.world.load();
-        let is_current = self
-            .currency
-            .as_ref()
-            .is_none_or(|currency| currency.is_current());
-        let (verdict, baseline) = match world.as_deref().filter(|_| is_current) {
-            Some(world) => (review::review(world, request), Some(world.posture.baseline)),
-            None => (review::not_ready(&self.posture, request), None),
+        let verdict = match basis {
+            Basis::Facts(world) => review::review(world, request),
+            Basis::None => review::not_ready(&self.posture, request),
+            Basis::Unread => review::not_read(&self.posture, request),
         };
+        let world = basis.world();
+        let baseline = world.map(|world| world.posture.baseline);
         let body = respond::judged(&envelope.uid, &verdict, baseline.map(Edition::as_str));
         let record = Record {
             resolution: Resolution::of(verdict.outcome()),
@@ -161,29 +225,47 @@ impl Admission {
             unreplayed: verdict.unreplayed,
             ..noted
         };
-        reviewed(body, record)
-    }
-
-    fn mutate(&self, envelope: &Envelope<'_>, request: &review::Request, noted: Record) -> Answer {
-        let world = self.world.load();
-        let repairs = world
-            .as_deref()
-            .map(|world| review::repair(world, request))
-            .unwrap_or_default();
-        let patch = patch::patch(&repairs, request, envelope.object);
-        let resolution = match (patch.is_some(), repairs.warnings.is_empty()) {
-            (true, _) => Resolution::Repair,
-            (false, true) => Resolution::Allow,
-            (false, false) => Resolution::Warn,
+        let object = request.object().clone();
+        let doubted = |world: &World| {
+            let doubt = review::doubt(world, request, &verdict)?;
+            let known = world.snapshot.namespace(&object.namespace).cloned();
+            Some(Doubted { doubt, known })
         };
-        reviewed(
-            respond::repaired(&envelope.uid, patch.as_ref(), &repairs.warnings),
-            Record {
-                resolution,
-                ..noted
-            },
-        )
+        let grounds = Grounds {
+            doubt: world.and_then(doubted),
+            object,
+            verdict,
+        };
+        Answer {
+            grounds: Some(grounds),
+            ..reviewed(body, record)
+        }
     }
+}
+
+fn mutate(
+    basis: Basis<'_>,
+    envelope: &Envelope<'_>,
+    request: &review::Request,
+    noted: Record,
+) -> Answer {
+    let repairs = basis
+        .world()
+        .map(|world| review::repair(world, request))
+        .unwrap_or_default();
+    let patch = patch::patch(&repairs, request, envelope.object);
+    let resolution = match (patch.is_some(), repairs.warnings.is_empty()) {
+        (true, _) => Resolution::Repair,
+        (false, true) => Resolution::Allow,
+        (false, false) => Resolution::Warn,
+    };
+    reviewed(
+        respond::repaired(&envelope.uid, patch.as_ref(), &repairs.warnings),
+        Record {
+            resolution,
+            ..noted
+        },
+    )
 }
 
 const fn reviewed(body: Vec<u8>, record: Record) -> Answer {
@@ -191,5 +273,6 @@ const fn reviewed(body: Vec<u8>, record: Record) -> Answer {
         protocol: Protocol::Review,
         body,
         record,
+        grounds: None,
     }
 }

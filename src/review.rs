@@ -7,6 +7,7 @@
 )]
 
 mod cluster;
+mod doubt;
 mod level;
 pub mod offline;
 mod policy;
@@ -14,19 +15,23 @@ pub mod render;
 mod repair;
 mod replay;
 pub mod request;
+mod standing;
 #[cfg(test)]
 mod tests;
 pub mod verdict;
 mod world;
 
+pub use doubt::{Doubt, doubt};
 pub use level::{SYSTEM_WRITERS, WriterClass};
 pub use repair::repair;
 pub use request::{Edit, Operation, Point, Request, Subject, Writer};
+pub use standing::standing;
 pub use verdict::{Outcome, Repair, Repairs, Verdict};
 pub use world::World;
 
+use crate::inventory::ObjectRef;
 use crate::posture::Posture;
-use crate::rules::input;
+use crate::rules::{Finding, input};
 
 /// Judges one write: all findings, in a stable order.
 pub fn review(world: &World, request: &Request) -> Verdict {
@@ -41,15 +46,21 @@ pub fn review(world: &World, request: &Request) -> Verdict {
 /// The verdict while the facts are not complete or too old: refused, except for writers whom no
 /// verdict stops, and writes that change no spec.
 pub fn not_ready(posture: &Posture, request: &Request) -> Verdict {
-    let object = match &request.subject {
-        Subject::Policy(edit) => &edit.object,
-        Subject::Cluster(edit) => &edit.object,
-    };
+    without_facts(posture, request, input::not_ready)
+}
+
+/// The verdict about a policy that was allowed in [doubt](Doubt::NoCluster), where the doubt could
+/// not be settled.
+pub fn not_read(posture: &Posture, request: &Request) -> Verdict {
+    without_facts(posture, request, input::not_read)
+}
+
+fn without_facts(
+    posture: &Posture,
+    request: &Request,
+    finding: impl Fn(&ObjectRef) -> Finding,
+) -> Verdict {
     let class = WriterClass::of(&request.writer, posture);
-    Verdict::new(level::settle(
-        posture,
-        request,
-        class,
-        vec![input::not_ready(object)],
-    ))
+    let findings = vec![finding(request.object())];
+    Verdict::new(level::settle(posture, request, class, findings))
 }

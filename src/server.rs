@@ -4,6 +4,7 @@
 //! are plain, on ports of their own. No registration names them, and no limit of the webhooks'
 //! port is shared with them: a flood there leaves the probes alone.
 
+pub mod fresh;
 pub mod listener;
 pub mod probes;
 pub mod router;
@@ -21,6 +22,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::admission::Admission;
 use crate::audit::Metrics;
+use fresh::Beside;
 use listener::{Front, Limits};
 use probes::Readiness;
 use router::Desk;
@@ -66,6 +68,8 @@ pub struct Parts {
     pub certificates: Arc<Certificates>,
     /// Limits of the webhooks' port.
     pub limits: Limits,
+    /// What the cluster is asked and told beside reviews.
+    pub beside: Beside,
 }
 
 /// A server whose ports are bound and that serves none of them yet.
@@ -102,7 +106,8 @@ impl Server {
             Arc::clone(&parts.admission),
             Arc::clone(&parts.metrics),
             parts.limits,
-        );
+        )
+        .beside(parts.beside.clone());
         Ok(Self {
             addresses: Addresses {
                 reviews: reviews_at,

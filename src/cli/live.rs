@@ -3,20 +3,27 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::Uri;
+use k8s_openapi::api::admissionregistration::v1::WebhookClientConfig;
 use kube::Client;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::Failure;
 use crate::admission::{Admission, Currency};
-use crate::audit::Metrics;
+use crate::audit::background::{self, Worlds};
+use crate::audit::{Metrics, Outbox};
+use crate::events;
 use crate::inventory::Snapshot;
 use crate::posture::Posture;
+use crate::registration::{self, Expected, ManifestError, Trust};
+use crate::server::fresh::{Beside, Facts, Reading, Scope, Unread};
 use crate::server::probes::Readiness;
 use crate::server::shutdown::Shutdown;
-use crate::settings::{ClusterOptions, Settings};
+use crate::server::tls::Certificates;
+use crate::settings::{Settings, Switch};
 use crate::sources;
-use crate::sources::kube::Pulse;
+use crate::sources::kube::{Pulse, ReadError, Reader};
 
 /// How often it is looked whether the API server is still heard of. Reviews ask for themselves.
 const LOOK: Duration = Duration::from_secs(1);
@@ -26,6 +33,9 @@ pub(super) struct Live {
     client: Client,
     pulse: Arc<Pulse>,
     metrics: Arc<Metrics>,
+    posture: Arc<Posture>,
+    registration: Option<String>,
+    outbox: Option<Outbox>,
 }
 
 impl Currency for Pulse {
@@ -34,13 +44,42 @@ impl Currency for Pulse {
     }
 }
 
+impl Facts for Reader {
+    fn read(&self, namespace: Arc<str>, scope: Scope) -> Reading {
+        let reader = self.clone();
+        Box::pin(async move {
+            let read = reader.read(namespace, scope.kinds()).await;
+            read.map_err(|error| match error {
+                ReadError::Late => Unread::Late,
+                error => Unread::Failed(error.to_string()),
+            })
+        })
+    }
+}
+
+impl Trust for Certificates {
+    fn trusts(&self, client: &WebhookClientConfig) -> Option<bool> {
+        let bundle = client
+            .ca_bundle
+            .as_ref()
+            .map_or(&[][..], |bundle| &bundle.0);
+        let name = match (&client.service, &client.url) {
+            (Some(service), _) => format!("{}.{}.svc", service.name, service.namespace),
+            (None, Some(url)) => url.parse::<Uri>().ok()?.host()?.to_owned(),
+            (None, None) => return None,
+        };
+        Some(self.is_trusted_by(bundle, &name))
+    }
+}
+
 impl Live {
     /// Connects to the cluster; `None` where a folder is the inventory.
     pub(super) async fn connect(
         settings: &Settings,
+        posture: &Arc<Posture>,
         metrics: &Arc<Metrics>,
     ) -> Result<Option<Self>, Failure> {
-        let options: ClusterOptions = settings.cluster.options()?;
+        let options = settings.cluster.options()?;
         if settings.inventory.is_some() {
             return Ok(None);
         }
@@ -50,12 +89,21 @@ impl Live {
         let client = Client::try_from(config)?;
         let heard = Arc::clone(metrics);
         let pulse = Pulse::new(options.stale_after, move |kind, at| {
-            heard.cluster.heard(kind, at)
+            heard.cluster.heard(kind, at);
+        });
+        let outbox = (options.events == Switch::On).then(|| {
+            let (outbox, notices) = Outbox::new(Arc::clone(metrics));
+            let write = events::write(client.clone(), instance(), Arc::clone(metrics), notices);
+            tokio::spawn(write);
+            outbox
         });
         Ok(Some(Self {
             client,
             pulse: Arc::new(pulse),
             metrics: Arc::clone(metrics),
+            posture: Arc::clone(posture),
+            registration: options.registration,
+            outbox,
         }))
     }
 
@@ -65,6 +113,14 @@ impl Live {
         match live {
             Some(live) => admission.while_current(Arc::<Pulse>::clone(&live.pulse)),
             None => admission,
+        }
+    }
+
+    /// What the cluster is asked and told beside reviews.
+    pub(super) fn beside(&self) -> Beside {
+        Beside {
+            facts: Some(Arc::new(Reader::new(self.client.clone()))),
+            outbox: self.outbox.clone(),
         }
     }
 
@@ -81,10 +137,56 @@ impl Live {
         })
     }
 
-    /// Begins what is done beside the watches.
-    pub(super) fn accompany(self, readiness: Arc<Readiness>) {
-        tokio::spawn(look_for_silence(self.pulse, self.metrics, readiness));
+    /// Begins to watch our registrations.
+    fn watch_registrations(
+        &self,
+        readiness: Arc<Readiness>,
+        certificates: Arc<Certificates>,
+    ) -> Result<(), ManifestError> {
+        let Some(name) = self.registration.clone() else {
+            return Ok(());
+        };
+        let written = Posture::default().operator_accounts;
+        let expected = Expected::new(written, self.posture.operator_accounts.clone())?;
+        let watch = registration::watch::Watch {
+            client: self.client.clone(),
+            name,
+            expected,
+            trust: certificates,
+            metrics: Arc::clone(&self.metrics),
+            outbox: self.outbox.clone(),
+        };
+        tokio::spawn(watch.run(move |text| readiness.notice("registrations", text)));
+        Ok(())
     }
+}
+
+/// Begins what is done beside reviews: the audit, and in a cluster what watches over the watches and
+/// our registrations.
+pub(super) fn accompany(
+    live: Option<Live>,
+    readiness: Arc<Readiness>,
+    certificates: Arc<Certificates>,
+    metrics: &Arc<Metrics>,
+    worlds: Worlds,
+) {
+    let outbox = live.as_ref().and_then(|live| live.outbox.clone());
+    tokio::spawn(background::follow(worlds, Arc::clone(metrics), outbox));
+    let Some(live) = live else {
+        return;
+    };
+    if let Err(error) = live.watch_registrations(Arc::clone(&readiness), certificates) {
+        tracing::error!(%error, "The registrations are not watched");
+    }
+    tokio::spawn(look_for_silence(live.pulse, live.metrics, readiness));
+}
+
+/// What tells replicas apart: the pod's name, which is its host's.
+fn instance() -> String {
+    let named = std::env::var("HOSTNAME")
+        .ok()
+        .filter(|name| !name.is_empty());
+    named.unwrap_or_else(|| env!("CARGO_PKG_NAME").to_owned())
 }
 
 /// Tells of a kind that is not heard of any more, and of its return.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::live::Live;
+use super::live::{self, Live};
 use super::{ExitStatus, Failure};
 use crate::admission::{Admission, Point};
 use crate::audit::Metrics;
@@ -52,14 +52,15 @@ async fn serve(settings: &Settings) -> Result<ExitStatus, Failure> {
     let signals = Signals::take()?;
     let trigger = Shutdown::trigger();
     let metrics = Arc::new(Metrics::new());
-    let live = Live::connect(settings, &metrics).await?;
+    let live = Live::connect(settings, &posture, &metrics).await?;
     let admission = Arc::new(Live::admission(live.as_ref(), &posture));
     let certificates = certificates(&options.tls, &metrics, &trigger.shutdown())?;
     let parts = Parts {
         admission: Arc::clone(&admission),
         metrics: Arc::clone(&metrics),
-        certificates,
+        certificates: Arc::clone(&certificates),
         limits: Limits::default(),
+        beside: live.as_ref().map(Live::beside).unwrap_or_default(),
     };
     let asked = Addresses {
         reviews: options.listen,
@@ -70,10 +71,9 @@ async fn serve(settings: &Settings) -> Result<ExitStatus, Failure> {
     announce(server.addresses())?;
     let (updates, snapshots) = watch::channel(None);
     let source = follow(settings, live.as_ref(), updates, &trigger.shutdown());
-    if let Some(live) = live {
-        live.accompany(server.readiness());
-    }
-    tokio::spawn(publish(admission, metrics, posture, snapshots));
+    let (worlds, audited) = watch::channel(None);
+    live::accompany(live, server.readiness(), certificates, &metrics, audited);
+    tokio::spawn(publish(admission, metrics, posture, snapshots, worlds));
     let running = server.run(trigger.shutdown());
     tokio::select! {
         () = running => Ok(ExitStatus::Fine),
@@ -146,12 +146,13 @@ async fn ended(source: JoinHandle<Result<(), Failure>>, shutdown: Shutdown) -> F
     }
 }
 
-/// Compiles each snapshot and hands it to the admission.
+/// Compiles each snapshot and hands it to the admission, then to the audit.
 async fn publish(
     admission: Arc<Admission>,
     metrics: Arc<Metrics>,
     posture: Arc<Posture>,
     mut snapshots: watch::Receiver<Option<Arc<Snapshot>>>,
+    worlds: watch::Sender<Option<Arc<World>>>,
 ) {
     while snapshots.changed().await.is_ok() {
         let Some(snapshot) = snapshots.borrow_and_update().clone() else {
@@ -168,6 +169,7 @@ async fn publish(
                 let before = previous.map(|known| Arc::clone(&known.snapshot));
                 metrics.inventory(&before.unwrap_or_default(), &world.snapshot);
                 admission.publish(world);
+                worlds.send_replace(admission.world());
             }
             Err(error) => tracing::error!(%error, "Keeping the old facts"),
         }

@@ -1,6 +1,6 @@
 //! The snapshot: immutable, shared, changed by making the next one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -74,6 +74,28 @@ impl NamespaceFacts {
             }
             Kind::Namespace => self.namespace = None,
             Kind::Service => {}
+        }
+    }
+
+    /// Every object of a kind, by name; `namespace` is where they are.
+    fn references(&self, namespace: &Arc<str>, kind: Kind) -> Vec<ObjectRef> {
+        let named = |name: &Arc<str>| ObjectRef {
+            kind,
+            namespace: namespace.clone(),
+            name: name.clone(),
+        };
+        match kind {
+            Kind::OpenBaoCluster => self.clusters.keys().map(named).collect(),
+            Kind::NetworkPolicy => self.policies.keys().map(named).collect(),
+            Kind::Namespace => {
+                let reference = ObjectRef {
+                    kind,
+                    namespace: "".into(),
+                    name: namespace.clone(),
+                };
+                self.namespace.iter().map(|_| reference.clone()).collect()
+            }
+            Kind::Service => Vec::new(),
         }
     }
 
@@ -172,16 +194,20 @@ impl Snapshot {
         self
     }
 
-    /// The same facts, with those of one namespace replaced.
+    /// The same facts, with all of one namespace that are of these kinds replaced by `objects`. Where
+    /// nothing differs, the namespace keeps its `Arc`.
     #[must_use]
-    pub fn with_namespace(&self, name: &str, facts: NamespaceFacts) -> Self {
-        let mut next = self.clone();
-        if facts.is_empty() {
-            next.namespaces.remove(name);
-        } else {
-            next.namespaces.insert(name.into(), Arc::new(facts));
-        }
-        next
+    pub fn renewed(&self, namespace: &Arc<str>, kinds: &[Kind], objects: Vec<Object>) -> Self {
+        let there: BTreeSet<ObjectRef> = objects.iter().map(Object::reference).collect();
+        let known = self.namespaces.get(namespace).into_iter();
+        let known = known.flat_map(|facts| {
+            kinds
+                .iter()
+                .flat_map(|kind| facts.references(namespace, *kind))
+        });
+        let gone = known.filter(|reference| !there.contains(reference));
+        let gone = gone.map(Change::Remove);
+        self.apply(gone.chain(objects.into_iter().map(Change::Set)))
     }
 
     /// The namespaces whose facts are not those of `before`, in order. One that was made anew with
@@ -224,29 +250,17 @@ impl Snapshot {
 
     /// Every object of one kind, by namespace and name.
     pub fn references(&self, kind: Kind) -> Vec<ObjectRef> {
-        let reference = |namespace: &Arc<str>, name: &Arc<str>| ObjectRef {
-            kind,
-            namespace: namespace.clone(),
-            name: name.clone(),
-        };
-        let mut found = Vec::new();
-        for (namespace, facts) in &self.namespaces {
-            match kind {
-                Kind::OpenBaoCluster => {
-                    found.extend(facts.clusters.keys().map(|name| reference(namespace, name)));
-                }
-                Kind::NetworkPolicy => {
-                    found.extend(facts.policies.keys().map(|name| reference(namespace, name)));
-                }
-                Kind::Namespace if facts.namespace.is_some() => {
-                    found.push(reference(&"".into(), namespace));
-                }
-                Kind::Namespace | Kind::Service => {}
-            }
-        }
+        let namespaces = self.namespaces.iter();
+        let mut found: Vec<ObjectRef> = namespaces
+            .flat_map(|(namespace, facts)| facts.references(namespace, kind))
+            .collect();
         if kind == Kind::Service && !self.api_server.is_empty() {
             let (namespace, name) = API_SERVER_SERVICE;
-            found.push(reference(&namespace.into(), &name.into()));
+            found.push(ObjectRef {
+                kind,
+                namespace: namespace.into(),
+                name: name.into(),
+            });
         }
         found
     }

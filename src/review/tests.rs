@@ -4,6 +4,7 @@
 mod attacks;
 mod codes;
 mod declarations;
+mod doubt;
 mod limit;
 mod oracle;
 mod properties;

@@ -1,7 +1,7 @@
 //! The two routes of the webhooks' port, and the layers around them.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -16,26 +16,38 @@ use tower::{BoxError, ServiceBuilder};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 
+use super::fresh::{self, Beside};
 use super::listener::Limits;
 use crate::admission::{Admission, Point, Protocol};
 use crate::audit::{self, Metrics};
 
+/// For asking the API server before an answer; less than half of what it gives us.
+const FRESH_READ: Duration = Duration::from_secs(2);
+
 /// Where reviews are handed in.
 #[derive(Clone, Debug)]
 pub struct Desk {
-    admission: Arc<Admission>,
-    metrics: Arc<Metrics>,
+    pub(super) admission: Arc<Admission>,
+    pub(super) metrics: Arc<Metrics>,
     limits: Limits,
+    pub(super) beside: Beside,
 }
 
 impl Desk {
     /// A desk that answers with `admission` and counts in `metrics`.
-    pub const fn new(admission: Arc<Admission>, metrics: Arc<Metrics>, limits: Limits) -> Self {
+    pub fn new(admission: Arc<Admission>, metrics: Arc<Metrics>, limits: Limits) -> Self {
         Self {
             admission,
             metrics,
             limits,
+            beside: Beside::default(),
         }
+    }
+
+    /// The same, which asks and tells a cluster.
+    #[must_use]
+    pub fn beside(self, beside: Beside) -> Self {
+        Self { beside, ..self }
     }
 }
 
@@ -81,6 +93,8 @@ async fn review(desk: &Desk, point: Point, request: Request) -> Response {
     };
     let begun = Instant::now();
     let answer = desk.admission.answer(point, &body);
+    let due = tokio::time::Instant::now() + FRESH_READ;
+    let answer = fresh::finish(desk, point, &body, answer, due).await;
     audit::record(&desk.metrics, &answer.record, begun.elapsed());
     match answer.protocol {
         Protocol::Review => (

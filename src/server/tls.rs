@@ -2,6 +2,7 @@
 
 pub mod ephemeral;
 pub mod files;
+mod trust;
 
 use std::io;
 use std::path::PathBuf;

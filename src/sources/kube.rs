@@ -4,6 +4,7 @@
 //! gathers the facts and publishes snapshots. A list after a lost watch is gathered first and then
 //! swapped in whole, so no reader ever sees half of it.
 
+mod fresh;
 mod gather;
 mod pulse;
 
@@ -22,6 +23,7 @@ use tokio::task::JoinSet;
 use crate::inventory::read::{self, API_SERVER_SERVICE};
 use crate::inventory::{Kind, Object};
 use crate::sources::Updates;
+pub use fresh::{ReadError, Reader};
 use gather::{Gatherer, Step};
 pub use pulse::Pulse;
 
@@ -106,7 +108,7 @@ fn complain(kind: Kind, problem: &str, last: &mut Option<String>) {
     }
 }
 
-fn scope(client: Client, kind: Kind) -> (Api<DynamicObject>, watcher::Config) {
+fn resource(kind: Kind) -> ApiResource {
     let (version, plural) = match kind {
         Kind::OpenBaoCluster => ("v1alpha1", "openbaoclusters"),
         Kind::NetworkPolicy => ("v1", "networkpolicies"),
@@ -114,7 +116,11 @@ fn scope(client: Client, kind: Kind) -> (Api<DynamicObject>, watcher::Config) {
         Kind::Service => ("v1", "services"),
     };
     let gvk = GroupVersionKind::gvk(kind.group(), version, kind.as_str());
-    let resource = ApiResource::from_gvk_with_plural(&gvk, plural);
+    ApiResource::from_gvk_with_plural(&gvk, plural)
+}
+
+fn scope(client: Client, kind: Kind) -> (Api<DynamicObject>, watcher::Config) {
+    let resource = resource(kind);
     let config = watcher::Config::default();
     if kind == Kind::Service {
         let (namespace, name) = API_SERVER_SERVICE;

@@ -30,8 +30,11 @@ const ARROWS: &[(&str, &[&str])] = &[
         "settings",
         &["code", "inventory", "perimeter", "posture", "telemetry"],
     ),
-    ("sources", &["inventory"]),
-    ("audit", &["inventory", "review", "rules"]),
+    ("rate", &[]),
+    ("sources", &["inventory", "rate"]),
+    ("audit", &["inventory", "rate", "review", "rules"]),
+    ("events", &["audit", "inventory"]),
+    ("registration", &["audit"]),
     (
         "admission",
         &[
@@ -50,9 +53,11 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "admission",
             "audit",
+            "events",
             "inventory",
             "perimeter",
             "posture",
+            "registration",
             "review",
             "rules",
             "server",

@@ -21,6 +21,7 @@ mod cli_scenes;
 mod corpus;
 mod docs;
 mod e2e;
+mod fresh;
 mod http;
 mod inventory;
 mod manifests;

@@ -8,4 +8,5 @@
 
 mod cluster;
 mod folder;
+mod fresh;
 mod pulse;

@@ -14,6 +14,7 @@ use openbao_perimeter::audit::Metrics;
 use openbao_perimeter::inventory::Snapshot;
 use openbao_perimeter::posture::Posture;
 use openbao_perimeter::review::World;
+use openbao_perimeter::server::fresh::Beside;
 use openbao_perimeter::server::listener::Limits;
 use openbao_perimeter::server::router::{Desk, router};
 use openbao_perimeter::server::shutdown::{Phase, Shutdown, Trigger};
@@ -125,6 +126,7 @@ pub(crate) async fn start(
         metrics: Arc::clone(&metrics),
         certificates,
         limits,
+        beside: Beside::default(),
     };
     let server = Server::bind(asked, parts).await.unwrap();
     let trigger = Shutdown::trigger();
