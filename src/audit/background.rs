@@ -4,6 +4,7 @@
 //! Admission sees one write at a time. Two that are in flight together cannot see each other, and
 //! nobody sees what is written while no server runs: both show here.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,16 +52,12 @@ fn touched(audited: Option<&World>, world: &World, ledger: &Ledger) -> Vec<Arc<s
     let same = |known: &&World| {
         known.posture == world.posture && known.snapshot.api_server == world.snapshot.api_server
     };
-    match audited.filter(same) {
-        Some(known) => world.snapshot.touched(&known.snapshot),
-        None => {
-            let all = world.snapshot.namespaces.keys().chain(ledger.namespaces());
-            let mut all: Vec<Arc<str>> = all.cloned().collect();
-            all.sort_unstable();
-            all.dedup();
-            all
-        }
+    if let Some(known) = audited.filter(same) {
+        return world.snapshot.touched(&known.snapshot);
     }
+    let all = world.snapshot.namespaces.keys().chain(ledger.namespaces());
+    let all: BTreeSet<&Arc<str>> = all.collect();
+    all.into_iter().cloned().collect()
 }
 
 fn tell(turn: &Turn, outbox: Option<&Outbox>) {

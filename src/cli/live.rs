@@ -206,12 +206,13 @@ async fn look_for_silence(pulse: Arc<Pulse>, metrics: Arc<Metrics>, readiness: A
         if kind == known {
             continue;
         }
-        match kind {
-            Some(kind) => tracing::error!(
+        if let Some(kind) = kind {
+            tracing::error!(
                 kind = kind.as_str(),
                 "No word from the API server for too long; judged writes are refused with OBP403"
-            ),
-            None => tracing::info!("The API server is heard of again"),
+            );
+        } else {
+            tracing::info!("The API server is heard of again");
         }
         known = kind;
     }

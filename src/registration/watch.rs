@@ -195,11 +195,11 @@ async fn follow(
                 continue;
             }
             Ok(Event::InitApply(object)) => {
-                listed = Seen::Live(entries(object));
+                listed = Seen::Live(entries(&object));
                 continue;
             }
             Ok(Event::InitDone) => listed.clone(),
-            Ok(Event::Apply(object)) => Seen::Live(entries(object)),
+            Ok(Event::Apply(object)) => Seen::Live(entries(&object)),
             Ok(Event::Delete(_)) => Seen::Missing,
             Err(error) => {
                 let text = error.to_string();
@@ -226,7 +226,7 @@ async fn follow(
 }
 
 /// Entries that cannot be read are none, so each expected one is missed.
-fn entries(object: DynamicObject) -> Entries {
+fn entries(object: &DynamicObject) -> Entries {
     let webhooks = object.data.get("webhooks").cloned().unwrap_or_default();
     serde_json::from_value(webhooks).unwrap_or_default()
 }

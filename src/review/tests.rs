@@ -8,4 +8,5 @@ mod doubt;
 mod limit;
 mod oracle;
 mod properties;
+mod standing;
 mod support;

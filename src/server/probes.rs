@@ -42,6 +42,10 @@ impl Readiness {
     }
 
     /// Sets or takes back what `/readyz?verbose` warns of under a name. It closes no latch.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "callers have made the text for this"
+    )]
     pub fn notice(&self, name: &'static str, text: Option<String>) {
         self.notices.rcu(|notices| {
             let mut notices = BTreeMap::clone(notices);

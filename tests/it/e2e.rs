@@ -5,8 +5,12 @@
 
 mod clusters;
 mod ends;
+mod events;
+mod lag;
 mod managed;
 mod outage;
+mod race;
+mod registrations;
 mod stage;
 mod tenants;
 mod verdicts;

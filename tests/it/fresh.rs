@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use openbao_perimeter::admission::Admission;
+use openbao_perimeter::admission::{Admission, Currency, Point};
 use openbao_perimeter::audit::Metrics;
 use openbao_perimeter::inventory::{Change, Object, Snapshot, read};
 use openbao_perimeter::posture::Posture;
@@ -59,6 +59,12 @@ fn opens(selector: &Value) -> Value {
         json!({"metadata": {"name": "web", "namespace": "shop"}, "spec": {"podSelector": selector,
             "ingress": [{"from": [monitoring], "ports": [{"port": 8200}]}]}}),
     )
+}
+
+/// OpenBao servers, without the jobs beside them: nobody can declare who may reach those.
+fn servers() -> Value {
+    let jobs = ["backup", "restore", "upgrade-snapshot"];
+    json!({"matchExpressions": [{"key": "openbao.org/component", "operator": "NotIn", "values": jobs}]})
 }
 
 fn declared() -> Value {
@@ -132,7 +138,7 @@ impl Scene {
 #[tokio::test]
 async fn a_refusal_is_taken_back_where_the_declaration_was_not_heard_of_yet() {
     let scene = Scene::new(vec![cluster(&json!({}))], Some(vec![cluster(&declared())]));
-    let (allowed, message) = scene.ask(&opens(&json!({}))).await;
+    let (allowed, message) = scene.ask(&opens(&servers())).await;
     assert!(allowed, "{message}");
     assert!(scene.counted("changed-verdict"));
 }
@@ -144,7 +150,7 @@ async fn a_refusal_stands_where_nothing_else_is_known_or_can_be_asked() {
         (None, "failed"),
     ] {
         let scene = Scene::new(vec![cluster(&json!({}))], real);
-        let (allowed, message) = scene.ask(&opens(&json!({}))).await;
+        let (allowed, message) = scene.ask(&opens(&servers())).await;
         assert!(!allowed && message.contains("OBP201"), "{message}");
         assert_eq!(scene.reads(), 1);
         assert!(scene.counted(outcome), "{outcome}");
@@ -154,7 +160,7 @@ async fn a_refusal_stands_where_nothing_else_is_known_or_can_be_asked() {
 #[tokio::test]
 async fn a_policy_is_refused_where_its_cluster_was_not_heard_of_yet() {
     let scene = Scene::new(Vec::new(), Some(vec![cluster(&json!({}))]));
-    let (allowed, message) = scene.ask(&opens(&json!({}))).await;
+    let (allowed, message) = scene.ask(&opens(&servers())).await;
     assert!(!allowed && message.contains("OBP201"), "{message}");
     assert!(scene.counted("changed-verdict"));
 }
@@ -162,7 +168,7 @@ async fn a_policy_is_refused_where_its_cluster_was_not_heard_of_yet() {
 #[tokio::test]
 async fn a_policy_is_refused_as_undecided_where_nobody_can_say_whether_there_is_a_cluster() {
     let scene = Scene::new(Vec::new(), None);
-    let (allowed, message) = scene.ask(&opens(&json!({}))).await;
+    let (allowed, message) = scene.ask(&opens(&servers())).await;
     assert!(!allowed && message.contains("OBP403"), "{message}");
     assert!(scene.counted("failed"));
 }
@@ -173,7 +179,7 @@ async fn who_is_in_no_doubt_does_not_wait() {
     let web = opens(&json!({"matchLabels": {"app": "web"}}));
     let (allowed, message) = scene.ask(&web).await;
     assert!(allowed, "{message}");
-    let mut operator = opens(&json!({}));
+    let mut operator = opens(&servers());
     operator["request"]["userInfo"]["username"] =
         json!("system:serviceaccount:openbao-operator-system:openbao-operator-controller");
     assert!(scene.ask(&operator).await.0);
@@ -185,7 +191,44 @@ async fn an_answer_by_facts_that_were_replaced_meanwhile_is_judged_again() {
     let scene = Scene::new(Vec::new(), Some(vec![cluster(&json!({}))]));
     // The watch catches up during the read, so what is read is no news any more.
     *scene.server.meanwhile.lock().unwrap() = Some(Arc::clone(&scene.admission));
-    let (allowed, message) = scene.ask(&opens(&json!({}))).await;
+    let (allowed, message) = scene.ask(&opens(&servers())).await;
     assert!(!allowed && message.contains("OBP201"), "{message}");
     assert!(scene.counted("changed-verdict"));
+}
+
+#[derive(Debug)]
+struct Silence;
+
+impl Currency for Silence {
+    fn is_current(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn facts_that_are_too_old_prove_nothing() {
+    let admission = Admission::default().while_current(Arc::new(Silence));
+    admission.publish(world(vec![cluster(&json!({}))]));
+    let ask = |review: &Value| {
+        let answer = admission.answer(Point::Validate, review.to_string().as_bytes());
+        serde_json::from_slice::<Value>(&answer.body).unwrap()["response"].take()
+    };
+    let mut harmless = opens(&json!({"matchLabels": {"app": "web"}}));
+    let refused = ask(&harmless);
+    assert_eq!(refused["allowed"], false);
+    assert!(
+        refused["status"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("OBP403"),
+        "{refused}"
+    );
+    harmless["request"]["userInfo"]["username"] =
+        json!("system:serviceaccount:openbao-operator-system:openbao-operator-controller");
+    let warned = ask(&harmless);
+    assert_eq!(warned["allowed"], true);
+    assert!(
+        warned["warnings"][0].as_str().unwrap().contains("OBP403"),
+        "{warned}"
+    );
 }

@@ -25,6 +25,7 @@ mod fresh;
 mod http;
 mod inventory;
 mod manifests;
+mod registration;
 mod scenes;
 mod semantics_doc;
 mod sources;

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use http_body_util::BodyExt as _;
 use hyper::Request;
 use kube::Client;
 use kube::client::Body;
@@ -60,7 +59,7 @@ impl Slow {
         self.go.acquire().await.expect("open").forget();
         let items: Vec<_> = names.iter().map(|name| item(name, &json!({}))).collect();
         let list = json!({"metadata": {"resourceVersion": "1"}, "items": items});
-        whole(200, &list).map(|body| body.boxed_unsync())
+        whole(200, &list)
     }
 
     fn add(&self, name: &str) {
