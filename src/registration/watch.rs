@@ -81,8 +81,8 @@ impl Watch {
             if all.len() == Configuration::ALL.len() {
                 let drift = self.drift(&all);
                 if drift != known {
-                    self.tell(&known, &drift);
                     notice(summary(&self.name, &drift));
+                    self.tell(&known, &drift);
                     known = drift;
                 }
             }
