@@ -68,7 +68,7 @@ pub struct Beside {
 }
 
 /// What is done with an answer before it is given, until `due`: the doubt about it is settled, and
-/// a refusal that is no dry run is told.
+/// a refusal is told.
 pub(super) async fn finish(
     desk: &Desk,
     point: Point,
@@ -77,14 +77,20 @@ pub(super) async fn finish(
     due: Instant,
 ) -> Answer {
     let answer = settle(desk, point, body, answer, due).await;
+    tell(desk, &answer);
+    answer
+}
+
+/// Tells of a refusal that is no dry run.
+fn tell(desk: &Desk, answer: &Answer) {
     let is_told = answer.record.resolution == Resolution::Deny && !answer.record.dry_run;
     if let (Some(outbox), Some(grounds), true) = (&desk.beside.outbox, &answer.grounds, is_told) {
         outbox.refused(&grounds.verdict);
     }
-    answer
 }
 
-/// Without doubt, or anybody to ask, it is the answer itself.
+/// The answer after the doubt about it is settled. Without doubt, or anybody to ask, it is the answer
+/// itself.
 async fn settle(desk: &Desk, point: Point, body: &Bytes, answer: Answer, due: Instant) -> Answer {
     let Some(facts) = &desk.beside.facts else {
         return answer;
