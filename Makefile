@@ -4,9 +4,10 @@ CARGO ?= cargo
 RUN := target/run
 
 SOAK ?= 5000000
+HOSTILE ?= 20
 
 .DEFAULT_GOAL := help
-.PHONY: help run playground test soak control-plane lint fmt docs bench fuzz
+.PHONY: help run playground test soak control-plane lint fmt docs bench fuzz mutants static image image-check
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,8 +30,9 @@ playground: control-plane ## Leave a real API server with our registrations runn
 test: control-plane ## Run every test, those against a real API server too
 	$(CARGO) test
 
-soak: ## Hold the engine against the enumeration of SOAK random worlds, five million by default
+soak: ## Hold the engine against SOAK random worlds (5 million), and the server against HOSTILE rounds (20) of attacks
 	OBP_ORACLE_INSTANCES=$(SOAK) $(CARGO) test --lib -- oracle --nocapture
+	OBP_HOSTILE_ROUNDS=$(HOSTILE) $(CARGO) test --release --test it -- hostile --nocapture
 
 control-plane: ## Build the API server, etcd and kubectl that the tests run (once; needs Go, or KUBEBUILDER_ASSETS)
 	@tests/control-plane/build.sh
@@ -47,12 +49,27 @@ lint: ## Check format, clippy, docs, dependencies and spelling
 fmt: ## Format the code
 	$(CARGO) fmt
 
-docs: ## Build the documentation of the library in target/doc
+docs: ## Write docs/reference and docs/coverage.md from the code, and the library's documentation to target/doc
+	OBP_BLESS=1 $(CARGO) test --quiet --test it reference::
 	$(CARGO) doc --no-deps
 
 bench: ## Hold the engine against decoding, and the server against a bare one: ratios in one run
 	$(CARGO) bench --bench engine
 	$(CARGO) bench --bench webhook
+
+# glibc linked in, and with the target named: otherwise the flag would reach build scripts too.
+HOST := $(shell rustc -vV | sed -n 's/^host: //p')
+
+static: ## Build the static binary of the image: target/static/openbao-perimeter
+	RUSTFLAGS='-C target-feature=+crt-static' $(CARGO) build --release --locked --target $(HOST)
+	@mkdir -p target/static
+	cp target/$(HOST)/release/openbao-perimeter target/static/openbao-perimeter
+
+image-check: static ## Hold the static binary to its size, and start it in an empty root
+	tests/image/check.sh target/static/openbao-perimeter
+
+image: ## Build the image; needs a container runtime
+	docker build --tag openbao-perimeter:0.1.0 .
 
 FUZZ_SECONDS ?= 30
 FUZZ_TARGETS := cidr_text port_text selector policy_review cluster_review envelope set_laws
@@ -66,3 +83,6 @@ fuzz: ## Look for inputs that break a law, FUZZ_SECONDS (30) for each target; ne
 	  $(CARGO) fuzz run --sanitizer none $$target $$found fuzz/corpus/$$target -- \
 	    -max_total_time=$(FUZZ_SECONDS) -timeout=20 -verbosity=0 -print_final_stats=1 || exit 1; \
 	done
+
+mutants: ## Change the engine in small ways and see that its tests notice; MUTANTS_SHARD=0/8 for an eighth; needs cargo-mutants
+	@tests/mutants/run.sh

@@ -4,11 +4,15 @@
 //! [`review::Request`], the review judges it, [`respond`] and [`patch`] write the answer. Nothing
 //! here knows HTTP, the clock or where the facts come from.
 
+pub mod appeal;
 pub mod decode;
 pub mod envelope;
+pub mod glimpse;
 pub mod patch;
 pub mod respond;
+mod unjudged;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -17,10 +21,12 @@ use arc_swap::ArcSwapOption;
 use crate::audit::{Operation, Record, Resolution};
 use crate::inventory::{NamespaceFacts, ObjectRef};
 use crate::posture::{Edition, Posture};
-use crate::review::{self, Verdict, World};
+use crate::review::{self, Verdict, World, maintenance};
 pub use crate::review::{Doubt, Point};
+pub use appeal::{Appeal, User};
 use decode::Decoded;
 use envelope::{Broken, Envelope};
+pub use unjudged::Unjudged;
 
 /// Whether a body could be answered in the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +46,8 @@ pub struct Answer {
     pub body: Vec<u8>,
     /// What is logged and counted.
     pub record: Record,
+    /// What may be asked outside, and the answer given again with, before this one is sent.
+    pub appeal: Option<Appeal>,
     /// What was found, where the object was judged.
     pub grounds: Option<Grounds>,
 }
@@ -75,8 +83,8 @@ enum Basis<'a> {
     Unread,
 }
 
-impl Basis<'_> {
-    const fn world(&self) -> Option<&World> {
+impl<'a> Basis<'a> {
+    const fn world(&self) -> Option<&'a World> {
         match self {
             Self::Facts(world) => Some(world),
             Self::None | Self::Unread => None,
@@ -135,27 +143,50 @@ impl Admission {
     /// Answers one body. Total: every body has an answer.
     pub fn answer(&self, point: Point, body: &[u8]) -> Answer {
         let world = self.world.load();
-        let is_current = |currency: &Arc<dyn Currency>| currency.is_current();
-        let basis = match world.as_deref() {
-            Some(world) if self.currency.as_ref().is_none_or(is_current) => Basis::Facts(world),
-            _ => Basis::None,
-        };
-        self.answer_by(basis, point, body)
+        self.answer_by(self.basis(world.as_deref()), point, body, BTreeSet::new())
     }
 
     /// Answers one body by these facts, whatever was published.
     pub fn answer_in(&self, world: &World, point: Point, body: &[u8]) -> Answer {
-        self.answer_by(Basis::Facts(world), point, body)
+        self.answer_by(Basis::Facts(world), point, body, BTreeSet::new())
     }
 
     /// Answers one body whose answer was in [doubt](Doubt::NoCluster) that could not be settled.
     pub fn answer_unread(&self, point: Point, body: &[u8]) -> Answer {
-        self.answer_by(Basis::Unread, point, body)
+        self.answer_by(Basis::Unread, point, body, BTreeSet::new())
     }
 
-    fn answer_by(&self, basis: Basis<'_>, point: Point, body: &[u8]) -> Answer {
+    /// Answers one body whose writer may maintain these OpenBaoClusters, by these facts or by those
+    /// that were published.
+    pub fn answer_granted(
+        &self,
+        settled: Option<&World>,
+        point: Point,
+        body: &[u8],
+        grants: BTreeSet<ObjectRef>,
+    ) -> Answer {
+        let world = self.world.load();
+        let basis = settled.map_or_else(|| self.basis(world.as_deref()), Basis::Facts);
+        self.answer_by(basis, point, body, grants)
+    }
+
+    fn basis<'a>(&self, world: Option<&'a World>) -> Basis<'a> {
+        let is_current = |currency: &Arc<dyn Currency>| currency.is_current();
+        match world {
+            Some(world) if self.currency.as_ref().is_none_or(is_current) => Basis::Facts(world),
+            _ => Basis::None,
+        }
+    }
+
+    fn answer_by(
+        &self,
+        basis: Basis<'_>,
+        point: Point,
+        body: &[u8],
+        grants: BTreeSet<ObjectRef>,
+    ) -> Answer {
         match envelope::open(body) {
-            Ok(envelope) => self.answer_envelope(basis, point, &envelope),
+            Ok(envelope) => self.answer_envelope(basis, point, &envelope, grants),
             Err(Broken::Malformed { uid, problem }) => Answer {
                 protocol: Protocol::Review,
                 body: respond::malformed(&uid, &problem),
@@ -164,17 +195,25 @@ impl Admission {
                     ..Record::of(point, Resolution::Malformed)
                 },
                 grounds: None,
+                appeal: None,
             },
             Err(Broken::NotAReview(problem)) => Answer {
                 protocol: Protocol::NotAReview,
                 body: format!("{problem}\n").into_bytes(),
                 record: Record::of(point, Resolution::Malformed),
                 grounds: None,
+                appeal: None,
             },
         }
     }
 
-    fn answer_envelope(&self, basis: Basis<'_>, point: Point, envelope: &Envelope<'_>) -> Answer {
+    fn answer_envelope(
+        &self,
+        basis: Basis<'_>,
+        point: Point,
+        envelope: &Envelope<'_>,
+        grants: BTreeSet<ObjectRef>,
+    ) -> Answer {
         let noted = Record {
             uid: envelope.uid.to_string(),
             namespace: envelope.namespace.to_string(),
@@ -184,9 +223,10 @@ impl Admission {
             dry_run: envelope.dry_run,
             ..Record::of(point, Resolution::Untouched)
         };
-        let Decoded::Judged(request) = decode::decode(envelope) else {
+        let Decoded::Judged(mut request) = decode::decode(envelope) else {
             return reviewed(respond::untouched(&envelope.uid), noted);
         };
+        request.writer.grants = grants;
         let object = decode::object(&request);
         let noted = Record {
             kind: Some(object.kind),
@@ -223,6 +263,7 @@ impl Admission {
                 .map(|finding| (finding.code, finding.level))
                 .collect(),
             unreplayed: verdict.unreplayed,
+            maintained: verdict.maintained,
             ..noted
         };
         let object = request.object().clone();
@@ -231,12 +272,14 @@ impl Admission {
             let known = world.snapshot.namespace(&object.namespace).cloned();
             Some(Doubted { doubt, known })
         };
+        let clusters = world.and_then(|world| maintenance::appeal(world, request, &verdict));
         let grounds = Grounds {
             doubt: world.and_then(doubted),
             object,
             verdict,
         };
         Answer {
+            appeal: appeal(envelope, clusters),
             grounds: Some(grounds),
             ..reviewed(body, record)
         }
@@ -249,8 +292,8 @@ fn mutate(
     request: &review::Request,
     noted: Record,
 ) -> Answer {
-    let repairs = basis
-        .world()
+    let world = basis.world();
+    let repairs = world
         .map(|world| review::repair(world, request))
         .unwrap_or_default();
     let patch = patch::patch(&repairs, request, envelope.object);
@@ -259,13 +302,23 @@ fn mutate(
         (false, true) => Resolution::Allow,
         (false, false) => Resolution::Warn,
     };
-    reviewed(
-        respond::repaired(&envelope.uid, patch.as_ref(), &repairs.warnings),
-        Record {
-            resolution,
-            ..noted
-        },
-    )
+    let body = respond::repaired(&envelope.uid, patch.as_ref(), &repairs.warnings);
+    let record = Record {
+        resolution,
+        ..noted
+    };
+    let clusters = world.and_then(|world| maintenance::appeal_repairs(world, request, &repairs));
+    Answer {
+        appeal: appeal(envelope, clusters),
+        ..reviewed(body, record)
+    }
+}
+
+fn appeal(envelope: &Envelope<'_>, clusters: Option<BTreeSet<ObjectRef>>) -> Option<Appeal> {
+    clusters.map(|clusters| Appeal {
+        user: User::from(&envelope.user),
+        clusters,
+    })
 }
 
 const fn reviewed(body: Vec<u8>, record: Record) -> Answer {
@@ -274,5 +327,6 @@ const fn reviewed(body: Vec<u8>, record: Record) -> Answer {
         body,
         record,
         grounds: None,
+        appeal: None,
     }
 }

@@ -32,17 +32,20 @@ pub enum Resolution {
     Untouched,
     /// The body was no review, or none of a known shape.
     Malformed,
+    /// A limit was reached before there was a verdict.
+    Unjudged,
 }
 
 impl Resolution {
     /// All, in order.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Allow,
         Self::Warn,
         Self::Deny,
         Self::Repair,
         Self::Untouched,
         Self::Malformed,
+        Self::Unjudged,
     ];
 
     /// The word in logs and metrics.
@@ -54,6 +57,7 @@ impl Resolution {
             Self::Repair => "repair",
             Self::Untouched => "untouched",
             Self::Malformed => "malformed",
+            Self::Unjudged => "unjudged",
         }
     }
 
@@ -68,7 +72,7 @@ impl Resolution {
 
     /// Whether the write was refused.
     pub const fn is_refusal(self) -> bool {
-        matches!(self, Self::Deny | Self::Malformed)
+        matches!(self, Self::Deny | Self::Malformed | Self::Unjudged)
     }
 }
 
@@ -136,6 +140,10 @@ pub struct Record {
     pub findings: Vec<(Code, Level)>,
     /// Findings whose connection did not replay: bugs of ours.
     pub unreplayed: usize,
+    /// Whether a refusal became a warning because the write is maintenance by somebody who may.
+    pub maintained: bool,
+    /// The API server's id of the request that caused the review, where it sends one.
+    pub audit_id: Option<String>,
 }
 
 impl Record {
@@ -153,6 +161,8 @@ impl Record {
             resolution,
             findings: Vec::new(),
             unreplayed: 0,
+            maintained: false,
+            audit_id: None,
         }
     }
 
@@ -175,6 +185,12 @@ impl Record {
         codes.dedup();
         codes.join(",")
     }
+}
+
+/// Logs and counts a request that got no verdict; `why` names the reason.
+pub fn turned_away(metrics: &Metrics, record: &Record, why: &'static str) {
+    metrics.rejected(why);
+    log::turned_away(record, why);
 }
 
 /// Logs and counts one review that took `duration`, from the whole body to the whole answer.

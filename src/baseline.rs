@@ -15,6 +15,7 @@ mod compiled;
 mod expand;
 mod managed;
 mod table;
+mod written;
 
 pub use ceiling::Ceiling;
 pub use compiled::{
@@ -26,6 +27,7 @@ pub use managed::{
     managed_policy, pods_of_any_cluster, selector, zone,
 };
 pub use table::ROWS;
+pub use written::{OWNER_UID, Obstacle, written};
 
 use crate::perimeter::Direction;
 pub use crate::posture::Pods;

@@ -1,10 +1,16 @@
 //! The command line: what can be asked, and with which exit status it ends.
 
+pub mod certs;
 pub mod check;
 pub mod crds;
+pub mod explain;
+mod limits;
 mod live;
+pub mod render;
 pub mod review;
 pub mod serve;
+pub mod show;
+mod text;
 
 use std::error::Error;
 use std::process::{ExitCode, Termination};
@@ -29,8 +35,16 @@ pub enum Command {
     Review(review::Args),
     /// Judge manifests in files, for CI: their final state, or an edit
     Check(check::Args),
+    /// Print the NetworkPolicies that the operator renders for OpenBaoClusters
+    Render(render::Args),
+    /// Show the perimeter of OpenBaoClusters: each row of the allowlist, and what becomes of it
+    Show(show::Args),
+    /// Print the page of a rule, or the list of all rules
+    Explain(explain::Args),
     /// Print the CustomResourceDefinitions that tests and trials use
     Crds,
+    /// Make certificates, or say what is in one
+    Certs(certs::Args),
 }
 
 /// How a command ended.
@@ -64,6 +78,10 @@ impl Cli {
             Command::Serve(args) => serve::run(args),
             Command::Review(args) => review::run(args),
             Command::Check(args) => check::run(args),
+            Command::Render(args) => render::run(args),
+            Command::Show(args) => show::run(&args),
+            Command::Explain(args) => explain::run(&args),
+            Command::Certs(args) => certs::run(args),
             Command::Crds => crds::run().map(|()| ExitStatus::Fine).map_err(Into::into),
         };
         ended.unwrap_or_else(|failure| {

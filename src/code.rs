@@ -10,10 +10,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// What a finding does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     /// The write is refused.
@@ -48,7 +49,9 @@ impl fmt::Display for Level {
 }
 
 /// The doors to a review: where a level can be set apart from the others.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Door {
     /// The webhooks, and the command `review`.
@@ -128,19 +131,35 @@ catalogue! {
     Obp102 "OBP102" "isolation-lost" "deny; warn in the controller zone" "pods that were isolated in a direction no longer are, so everything is open to them";
     Obp103 "OBP103" "managed-policy-deleted" "deny" "a policy that the operator manages is deleted while its cluster lives";
     Obp104 "OBP104" "managed-policy-retargeted" "deny" "a managed policy means other pods, other directions or another owner";
+    Obp105 "OBP105" "default-deny-absent" "audit" "pods of a cluster are not isolated in a direction, so everything is open to them";
     Obp201 "OBP201" "ingress-beyond-ceiling" "deny" "a policy opens ingress that neither the baseline nor the cluster's declarations permit";
     Obp202 "OBP202" "egress-beyond-ceiling" "deny" "a policy opens egress that neither the baseline nor the cluster's declarations permit";
     Obp203 "OBP203" "existing-policy-beyond-ceiling" "deny; warn where only the ceiling narrowed" "a cluster write brings an existing policy to bear that lets through more than the ceiling";
     Obp301 "OBP301" "malformed-rule" "deny" "a declared rule that the NetworkPolicy API refuses, so that the operator would stall";
     Obp302 "OBP302" "ingress-open-to-everyone" "deny" "declared ingress is open to everyone, alone or as a union of rules";
     Obp303 "OBP303" "raft-port-exposed" "deny" "a declaration lets others than the cluster's own pods reach the Raft port";
+    Obp304 "OBP304" "more-ports-than-listeners" "warn; deny for Hardened in `next`" "a declared ingress rule opens more ports than OpenBao listens on for its clients";
     Obp305 "OBP305" "egress-open-to-everywhere" "warn; deny for Hardened in `next`" "declared egress is open to everywhere, alone or as a union of rules";
     Obp306 "OBP306" "unsafe-address" "deny on ingress; warn on egress, deny for Hardened in `next`" "a declaration names loopback, link-local or cloud-metadata addresses as peers";
     Obp307 "OBP307" "api-server-block" "deny" "`apiServerCIDR` is unreadable, or so wide that it opens more than the API server";
+    Obp308 "OBP308" "endpoint-address" "deny; warn for a duplicate or public address" "an API server endpoint or DNS address that cannot be read, is listed twice, or is public";
+    Obp309 "OBP309" "dns-namespace" "deny; warn for a namespace without the platform's DNS" "`dnsNamespace` is no name of a namespace, or none in which the platform's DNS is";
+    Obp310 "OBP310" "hardened-contract" "deny in `next`; warn before" "a Hardened cluster declares what is not explicit: raw ingress rules, wildcard peers, unnamed ports";
+    Obp311 "OBP311" "policy-name-taken" "deny; warn for a leftover policy before `next`" "the name of one of a new cluster's policies is taken by another cluster's or by a leftover policy";
+    Obp312 "OBP312" "metrics-port" "deny" "the metrics listener stands on the API or Raft port, or on none";
+    Obp313 "OBP313" "settable-namespace-label" "warn" "a peer is selected by a namespace label that others than the API server set";
+    Obp314 "OBP314" "redundant-rule" "warn" "a declared rule opens nothing that is not open already";
     Obp315 "OBP315" "ambiguous-cidr" "deny; warn where all parsers mask alike" "CIDR text that parsers read differently";
     Obp401 "OBP401" "unreadable-object" "deny; warn for other objects" "an object that cannot be read, so that nothing can be proved of it";
     Obp402 "OBP402" "undecided" "deny" "a proof that is out of budget, or too large to be tried";
     Obp403 "OBP403" "inventory-not-ready" "deny" "the facts to judge by are not complete, or too old";
+    Obp601 "OBP601" "api-server-network-not-ready" "warn" "the checkpoint APIServerNetworkReady is False";
+    Obp602 "OBP602" "gateway-integration-not-ready" "warn" "the checkpoint GatewayIntegrationReady is False";
+    Obp603 "OBP603" "backup-configuration-not-ready" "warn" "the checkpoint BackupConfigurationReady is False";
+    Obp604 "OBP604" "restore-configuration-not-ready" "warn; deny for Hardened in `next` without explicit egress" "the checkpoint RestoreConfigurationReady is False, or cannot be told";
+    Obp605 "OBP605" "endpoint-not-covered" "warn" "a seal, backup, restore or identity endpoint that no egress rule covers";
+    Obp606 "OBP606" "nobody-admitted" "warn" "a Gateway or an Ingress is on, and no peer admits it";
+    Obp607 "OBP607" "fallback-ended" "warn" "the first egress rule ends the fallback of Development jobs to port 443";
 }
 
 impl fmt::Display for Code {

@@ -11,26 +11,35 @@
 )]
 
 pub mod cluster;
+pub mod condition;
 pub mod crd;
+pub mod endpoint;
+pub mod gateway;
 pub mod meta;
 pub mod namespace;
 pub mod object;
 pub mod policy;
 pub mod read;
 pub mod render;
+pub mod restore;
 pub mod rules;
 pub mod size;
 pub mod snapshot;
+pub mod surroundings;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-pub use cluster::{Cluster, Declared, Network, Profile};
+pub use cluster::{Cluster, Declared, ListedAddress, Network, Profile};
+pub use condition::{Checkpoint, LiveCondition, Status};
+pub use gateway::{Gateway, GatewayClass};
 pub use namespace::Namespace;
 pub use object::{Change, Object};
 pub use policy::Policy;
-pub use snapshot::{NamespaceFacts, Snapshot};
+pub use restore::Restore;
+pub use snapshot::{Extent, NamespaceFacts, Snapshot};
+pub use surroundings::Surroundings;
 
 /// The kinds that a review understands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,9 +52,26 @@ pub enum Kind {
     Namespace,
     /// `v1` Service; only `default/kubernetes` is of interest.
     Service,
+    /// `openbao.org/v1alpha1` OpenBaoRestore.
+    OpenBaoRestore,
+    /// `gateway.networking.k8s.io/v1` Gateway.
+    Gateway,
+    /// `gateway.networking.k8s.io/v1` GatewayClass.
+    GatewayClass,
 }
 
 impl Kind {
+    /// All.
+    pub const ALL: [Self; 7] = [
+        Self::OpenBaoCluster,
+        Self::NetworkPolicy,
+        Self::Namespace,
+        Self::Service,
+        Self::OpenBaoRestore,
+        Self::Gateway,
+        Self::GatewayClass,
+    ];
+
     /// The kind as the API writes it.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -53,16 +79,25 @@ impl Kind {
             Self::NetworkPolicy => "NetworkPolicy",
             Self::Namespace => "Namespace",
             Self::Service => "Service",
+            Self::OpenBaoRestore => "OpenBaoRestore",
+            Self::Gateway => "Gateway",
+            Self::GatewayClass => "GatewayClass",
         }
     }
 
     /// The API group; empty for the core group.
     pub const fn group(self) -> &'static str {
         match self {
-            Self::OpenBaoCluster => "openbao.org",
+            Self::OpenBaoCluster | Self::OpenBaoRestore => "openbao.org",
             Self::NetworkPolicy => "networking.k8s.io",
             Self::Namespace | Self::Service => "",
+            Self::Gateway | Self::GatewayClass => "gateway.networking.k8s.io",
         }
+    }
+
+    /// Whether its objects are in no namespace.
+    pub const fn is_cluster_scoped(self) -> bool {
+        matches!(self, Self::Namespace | Self::GatewayClass)
     }
 }
 
@@ -71,7 +106,7 @@ impl Kind {
 pub struct ObjectRef {
     /// Kind.
     pub kind: Kind,
-    /// Namespace; empty for a Namespace itself.
+    /// Namespace; empty for what is in none.
     pub namespace: Arc<str>,
     /// Name.
     pub name: Arc<str>,

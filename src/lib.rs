@@ -3,14 +3,17 @@
 //!
 //! The way of a request: [`server`] → [`admission`] → [`inventory::Snapshot`] →
 //! [`review::review`] → [`audit`]. The pure side ([`perimeter`], [`inventory`], [`baseline`],
-//! [`rules`], [`review`], [`posture`], [`code`]) has no async, clock, environment, files or network.
+//! [`rules`], [`review`], [`show`], [`posture`], [`code`]) has no async, clock, environment, files or network.
 
 pub mod admission;
 pub mod audit;
 pub mod baseline;
+pub mod certs;
 pub mod cli;
 pub mod code;
+pub mod duration;
 pub mod events;
+pub mod file_events;
 pub mod inventory;
 pub mod perimeter;
 pub mod posture;
@@ -20,5 +23,6 @@ pub mod review;
 pub mod rules;
 pub mod server;
 pub mod settings;
+pub mod show;
 pub mod sources;
 pub mod telemetry;

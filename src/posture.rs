@@ -14,7 +14,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::code::{Code, Door, Level};
 use crate::perimeter::Direction;
@@ -69,7 +70,7 @@ impl FromStr for Edition {
 }
 
 /// The groups of pods whose connections are judged, each with a perimeter of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Pods {
     /// OpenBao servers and whatever else carries the four labels and is no job.
@@ -124,7 +125,7 @@ impl Levels {
 }
 
 /// How wide declared blocks may be, as prefix lengths: a smaller number is a wider block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Widths {
     /// Widest merged IPv4 block of a declaration.
@@ -156,10 +157,10 @@ impl Default for Widths {
 
 /// Sizes beyond which a policy is not proved but refused (OBP402): what a proof costs grows with
 /// them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Caps {
-    /// Rules in one direction.
+    /// Rules in one direction; for an OpenBaoCluster, peers of all that it declares in one direction.
     pub rules: usize,
     /// Peers or ports of one rule.
     pub elements: usize,

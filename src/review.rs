@@ -6,15 +6,20 @@
     clippy::disallowed_types
 )]
 
+mod advice;
 mod cluster;
 mod doubt;
+mod isolation;
 mod level;
+pub mod maintenance;
+mod metadata;
 pub mod offline;
 mod policy;
 pub mod render;
 mod repair;
 mod replay;
 pub mod request;
+mod restore;
 mod standing;
 #[cfg(test)]
 mod tests;
@@ -22,6 +27,7 @@ pub mod verdict;
 mod world;
 
 pub use doubt::{Doubt, doubt};
+pub use isolation::isolation;
 pub use level::{SYSTEM_WRITERS, WriterClass};
 pub use repair::repair;
 pub use request::{Edit, Operation, Point, Request, Subject, Writer};
@@ -39,14 +45,21 @@ pub fn review(world: &World, request: &Request) -> Verdict {
     let findings = match &request.subject {
         Subject::Policy(edit) => policy::findings(world, request, class, edit),
         Subject::Cluster(edit) => cluster::findings(world, edit),
+        Subject::Restore(edit) => restore::findings(world, edit),
     };
-    Verdict::new(level::settle(&world.posture, request, class, findings))
+    level::settle(&world.posture, request, class, findings)
 }
 
 /// The verdict while the facts are not complete or too old: refused, except for writers whom no
-/// verdict stops, and writes that change no spec.
+/// verdict stops, and writes that change neither a spec nor what makes a policy a managed one.
 pub fn not_ready(posture: &Posture, request: &Request) -> Verdict {
-    without_facts(posture, request, input::not_ready)
+    without_facts(posture, request, |object| {
+        if metadata::may_leave_its_manager(request) {
+            input::not_ready_for_metadata(object)
+        } else {
+            input::not_ready(object)
+        }
+    })
 }
 
 /// The verdict about a policy that was allowed in [doubt](Doubt::NoCluster), where the doubt could
@@ -62,5 +75,5 @@ fn without_facts(
 ) -> Verdict {
     let class = WriterClass::of(&request.writer, posture);
     let findings = vec![finding(request.object())];
-    Verdict::new(level::settle(posture, request, class, findings))
+    level::settle(posture, request, class, findings)
 }

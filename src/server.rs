@@ -4,30 +4,42 @@
 //! are plain, on ports of their own. No registration names them, and no limit of the webhooks'
 //! port is shared with them: a flood there leaves the probes alone.
 
+mod aside;
+pub mod authorizer;
+mod deadline;
+mod echo;
 pub mod fresh;
+mod intake;
+mod limits;
 pub mod listener;
 pub mod probes;
 pub mod router;
 pub mod shutdown;
 pub mod tls;
+mod workers;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio_rustls::TlsAcceptor;
 
 use crate::admission::Admission;
 use crate::audit::Metrics;
+use aside::PlainPort;
 use fresh::Beside;
 use listener::{Front, Limits};
 use probes::Readiness;
 use router::Desk;
 use shutdown::{Phase, Shutdown};
 use tls::{Certificates, TlsError};
+
+/// Connections that the kernel keeps until they are accepted. The usual 128 overflow when clients
+/// come at once, and whom the kernel then drops believes to be connected.
+const QUEUE: u32 = 1024;
 
 /// Why the server could not begin.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +82,8 @@ pub struct Parts {
     pub limits: Limits,
     /// What the cluster is asked and told beside reviews.
     pub beside: Beside,
+    /// The namespace that this process runs in, where it is known.
+    pub own_namespace: Option<Arc<str>>,
 }
 
 /// A server whose ports are bound and that serves none of them yet.
@@ -78,8 +92,7 @@ pub struct Server {
     addresses: Addresses,
     parts: Parts,
     reviews: Port,
-    probes: Port,
-    metrics: Port,
+    plain: [PlainPort; 2],
     readiness: Arc<Readiness>,
 }
 
@@ -92,16 +105,17 @@ struct Port {
 }
 
 impl Server {
-    /// Binds the ports; port 0 takes a free one.
-    pub async fn bind(addresses: Addresses, parts: Parts) -> Result<Self, ServerError> {
+    /// Binds the ports, inside a runtime; port 0 takes a free one.
+    pub fn bind(addresses: Addresses, parts: Parts) -> Result<Self, ServerError> {
         let readiness = Arc::new(Readiness::new(
             Arc::clone(&parts.admission),
             Arc::clone(&parts.certificates),
+            parts.own_namespace.clone(),
         ));
         let acceptor = TlsAcceptor::from(Arc::new(tls::server_config(&parts.certificates)?));
-        let (reviews, reviews_at) = listen(addresses.reviews).await?;
-        let (probes, probes_at) = listen(addresses.probes).await?;
-        let (metrics, metrics_at) = listen(addresses.metrics).await?;
+        let (reviews, reviews_at) = listen(addresses.reviews)?;
+        let (probes, probes_at) = listen(addresses.probes)?;
+        let (metrics, metrics_at) = listen(addresses.metrics)?;
         let desk = Desk::new(
             Arc::clone(&parts.admission),
             Arc::clone(&parts.metrics),
@@ -120,8 +134,10 @@ impl Server {
                 limits: parts.limits,
                 router: router::router(desk),
             },
-            probes: Port::plain(probes, probes::router(Arc::clone(&readiness))),
-            metrics: Port::plain(metrics, probes::metrics_router(Arc::clone(&parts.metrics))),
+            plain: [
+                plain(probes, probes::router(Arc::clone(&readiness)))?,
+                plain(metrics, probes::metrics_router(Arc::clone(&parts.metrics)))?,
+            ],
             readiness,
             parts,
         })
@@ -141,23 +157,32 @@ impl Server {
     /// up. The probes answer to the end.
     pub async fn run(self, shutdown: Shutdown) {
         let drained = Shutdown::trigger();
-        let until_drained = drained.shutdown();
+        let closed = match aside::serve(self.plain, plain_limits(), drained.shutdown()) {
+            Ok(closed) => closed,
+            Err(error) => {
+                tracing::error!(%error, "Cannot start the thread of the probes");
+                return;
+            }
+        };
         let readiness = Arc::clone(&self.readiness);
         let mut unready = shutdown.clone();
         let reviews = async {
-            self.reviews.serve(shutdown).await;
+            self.reviews.serve(shutdown.clone()).await;
             drained.enter(Phase::Draining);
         };
         let leave = async {
             unready.reached(Phase::Unready).await;
             readiness.leave();
         };
-        tokio::join!(
-            reviews,
-            leave,
-            self.probes.serve(until_drained.clone()),
-            self.metrics.serve(until_drained),
-        );
+        let own_port = async {
+            let certificates = Arc::clone(&self.parts.certificates);
+            tokio::select! {
+                () = echo::heard(self.addresses.reviews, certificates) => readiness.answer(),
+                () = shutdown.clone().begun() => {}
+            }
+        };
+        // An error is the end of the thread as well.
+        let ((), (), (), _closed) = tokio::join!(reviews, leave, own_port, closed);
         tracing::info!(
             panics = self.parts.metrics.panics(),
             "Answered everything in flight"
@@ -166,19 +191,6 @@ impl Server {
 }
 
 impl Port {
-    fn plain(listener: TcpListener, router: Router) -> Self {
-        Self {
-            listener,
-            front: Front::Plain,
-            limits: Limits {
-                connections: 64,
-                drain: Duration::from_secs(1),
-                ..Limits::default()
-            },
-            router,
-        }
-    }
-
     async fn serve(self, shutdown: Shutdown) {
         listener::serve(
             self.listener,
@@ -191,9 +203,50 @@ impl Port {
     }
 }
 
-async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServerError> {
+/// The kubelet and the collectors of metrics are few, and wait for nothing.
+fn plain_limits() -> Limits {
+    Limits {
+        connections: 64,
+        drain: Duration::from_secs(1),
+        ..Limits::default()
+    }
+}
+
+fn plain(listener: TcpListener, router: Router) -> Result<PlainPort, ServerError> {
+    let address = listener.local_addr();
+    let failed = |source| ServerError::Listen {
+        address: address.unwrap_or(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0))),
+        source,
+    };
+    let listener = listener.into_std().map_err(failed)?;
+    Ok(PlainPort { listener, router })
+}
+
+/// An address to connect to: "every address" is reached by the loopback one.
+pub fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address.ip() {
+            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
+}
+
+fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServerError> {
     let failed = |source| ServerError::Listen { address, source };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let listener = queue(address).map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
     Ok((listener, bound))
+}
+
+fn queue(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    // A restart finds connections of the process before it.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(QUEUE)
 }

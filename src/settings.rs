@@ -10,27 +10,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::certs::rotation::TermsError;
 use crate::code::UnknownCode;
 use crate::posture::{Edition, Posture, UnknownEdition};
 use crate::telemetry::Format;
 
-/// Where the served certificate comes from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum TlsMode {
-    /// From `cert` and `key`, read again when they change.
-    #[default]
-    Files,
-    /// Made at start, held in memory: for a look around and for tests.
-    Ephemeral,
-}
-
 /// Every setting, as typed. The same names serve as flags, as environment variables (`OBP_…`) and, in
 /// camel case, as keys of the file.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Args, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Settings {
     /// File with settings, YAML
@@ -96,6 +87,7 @@ pub struct Settings {
 
     /// Edition of the operator's allowlist [default: v0.1]
     #[arg(long, env = "OBP_BASELINE", value_name = "EDITION")]
+    #[schemars(extend("enum" = Edition::ALL.map(Edition::as_str)))]
     pub baseline: Option<String>,
 
     /// Seconds between being unready and taking no more connections at shutdown [default: 2]
@@ -117,6 +109,20 @@ pub struct Settings {
     /// What is done in a cluster; in the file under the key `cluster`.
     #[command(flatten)]
     pub cluster: ClusterSettings,
+    /// What the webhooks' port puts up with; in the file under the key `limits`.
+    #[command(flatten)]
+    pub limits: LimitSettings,
+
+    /// Namespace of this process [default: `POD_NAMESPACE`, or that of its service account]
+    #[arg(long, env = "OBP_OWN_NAMESPACE", value_name = "NAMESPACE")]
+    pub own_namespace: Option<String>,
+    /// What `tls: self-managed` can be told.
+    #[command(flatten)]
+    pub self_managed: SelfManagedSettings,
+
+    /// Which clients may connect at all.
+    #[command(flatten)]
+    pub clients: ClientSettings,
 }
 
 /// Why the settings cannot be used.
@@ -165,22 +171,24 @@ pub enum SettingsError {
         /// What is set.
         found: u32,
     },
-}
-
-/// Where the served certificate comes from, with all that this needs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Tls {
-    /// A pair of files.
-    Files {
-        /// Certificate chain, PEM.
-        cert: PathBuf,
-        /// Private key, PEM.
-        key: PathBuf,
+    /// A body of the size that is allowed would never be taken.
+    #[error(
+        "expected `maxBytesInFlight` of at least `maxBodyBytes`, `{body}`, found `{in_flight}`"
+    )]
+    BytesInFlight {
+        /// Bytes of a body.
+        body: u32,
+        /// Bytes of all bodies.
+        in_flight: u32,
     },
-    /// In memory.
-    Ephemeral {
-        /// Where the CA certificate is written.
-        ca_out: Option<PathBuf>,
+    /// Lifetimes or names of `selfManaged` that do not fit together.
+    #[error("cannot use the settings `selfManaged`")]
+    SelfManaged(#[from] TermsError),
+    /// Half of what it takes to know a client.
+    #[error("expected the settings `clients.ca` and `clients.subjects` together, found `{found}`")]
+    Clients {
+        /// What is there of the two.
+        found: &'static str,
     },
 }
 
@@ -195,11 +203,22 @@ pub struct ServerOptions {
     pub metrics_listen: SocketAddr,
     /// Certificate.
     pub tls: Tls,
+    /// Who may connect; everybody where there is none.
+    pub clients: Option<ClientOptions>,
     /// From unready to taking no more connections.
     pub shutdown_delay: Duration,
+    /// What the webhooks' port puts up with.
+    pub limits: LimitSettings,
+    /// Namespace of this process, where it is known.
+    pub own_namespace: Option<String>,
 }
 
 impl Settings {
+    /// The JSON schema of the file, for editors and for the documentation.
+    pub fn schema() -> serde_json::Value {
+        schemars::schema_for!(Self).to_value()
+    }
+
     /// These settings, completed from the file that they name.
     pub fn with_file(self) -> Result<Self, SettingsError> {
         let Some(path) = self.config.clone() else {
@@ -213,19 +232,20 @@ impl Settings {
     }
 
     fn from_yaml(path: &Path, text: &str) -> Result<Self, SettingsError> {
+        // The level `off` is a word, and no boolean of old YAML.
+        let options = serde_saphyr::options! { strict_booleans: true };
         // An empty file, or one of comments only, sets nothing.
-        serde_saphyr::from_str::<Option<Self>>(text)
+        serde_saphyr::from_str_with_options::<Option<Self>>(text, options)
             .map(Option::unwrap_or_default)
             .map_err(|problem| SettingsError::Understand {
                 file: path.to_owned(),
-                problem: problem.to_string(),
+                problem: known::hinted::<Self>(&problem.to_string(), text),
             })
     }
 
     /// What is set here, and what `other` sets beside it.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
-        let list = |own: Vec<String>, other| if own.is_empty() { other } else { own };
         Self {
             config: self.config.or(other.config),
             listen: self.listen.or(other.listen),
@@ -249,6 +269,10 @@ impl Settings {
             log_filter: self.log_filter.or(other.log_filter),
             review: self.review.or(other.review),
             cluster: self.cluster.or(other.cluster),
+            limits: self.limits.or(other.limits),
+            own_namespace: self.own_namespace.or(other.own_namespace),
+            self_managed: self.self_managed.or(other.self_managed),
+            clients: self.clients.or(other.clients),
         }
     }
 
@@ -289,29 +313,15 @@ impl Settings {
     /// What the server is told.
     pub fn server(&self) -> Result<ServerOptions, SettingsError> {
         let any = |port| SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
-        let tls = match (self.tls.unwrap_or_default(), &self.cert, &self.key) {
-            (TlsMode::Ephemeral, _, _) => Tls::Ephemeral {
-                ca_out: self.ca_out.clone(),
-            },
-            (TlsMode::Files, Some(cert), Some(key)) => Tls::Files {
-                cert: cert.clone(),
-                key: key.clone(),
-            },
-            (TlsMode::Files, cert, key) => {
-                let found = match (cert, key) {
-                    (Some(_), _) => "cert",
-                    (None, Some(_)) => "key",
-                    (None, None) => "none of them",
-                };
-                return Err(SettingsError::Certificate { found });
-            }
-        };
         Ok(ServerOptions {
             listen: self.listen.unwrap_or_else(|| any(9443)),
             probes_listen: self.probes_listen.unwrap_or_else(|| any(8081)),
             metrics_listen: self.metrics_listen.unwrap_or_else(|| any(8080)),
-            tls,
+            tls: self.resolve_tls()?,
+            clients: self.clients.resolve()?,
             shutdown_delay: Duration::from_secs(self.shutdown_delay_seconds.unwrap_or(2).into()),
+            limits: self.limits.checked()?,
+            own_namespace: namespace::own(self.own_namespace.as_deref()),
         })
     }
 
@@ -322,12 +332,23 @@ impl Settings {
     }
 }
 
+/// What is set here wins whole: lists are not joined.
+fn list(own: Vec<String>, other: Vec<String>) -> Vec<String> {
+    if own.is_empty() { other } else { own }
+}
+
 mod cluster;
+mod known;
+mod limits;
+mod namespace;
 mod platform;
 mod review;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 pub use cluster::{ClusterOptions, ClusterSettings, Switch};
+pub use limits::{LimitSettings, TimeLimit};
 pub use platform::PlatformSettings;
 pub use review::{LevelSetting, ReviewSettings};
+pub use tls::{ClientOptions, ClientSettings, SERVICE_NAMES, SelfManagedSettings, Tls, TlsMode};

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use openbao_perimeter::admission::{Admission, Answer, Point, Protocol};
+use openbao_perimeter::admission::{Admission, Answer, Point, Protocol, Unjudged};
 use serde_json::Value;
 
 use super::world::world;
@@ -27,6 +27,8 @@ pub fn envelope(data: &[u8]) {
         for admission in [admission(), &Admission::default()] {
             let answer = admission.answer(point, data);
             check(&answer);
+            let cut = &data[..data.len() / 2];
+            check(&admission.unjudged(point, cut, Unjudged::TooLate));
             assert_eq!(answer, admission.answer(point, data), "not the same twice");
             if let (Some(value), Some(uid)) = (&value, uid) {
                 // Written anew, so that no field is there twice.

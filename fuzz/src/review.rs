@@ -166,7 +166,7 @@ fn by_each_writer(operation: Operation, subject: &Subject) -> impl Iterator<Item
         operation,
         writer: Writer {
             name: (*writer).to_owned(),
-            groups: Vec::new(),
+            ..Writer::default()
         },
         door: Door::Webhook,
         subject: subject.clone(),

@@ -12,7 +12,9 @@ use serde_json::value::RawValue;
 
 use super::envelope::Envelope;
 use crate::code::Door;
-use crate::inventory::{Cluster, Fact, Kind, Malformed, Meta, ObjectRef, Policy, Unreadable, read};
+use crate::inventory::{
+    Cluster, Fact, Kind, Malformed, Meta, ObjectRef, Policy, Restore, Unreadable, read,
+};
 use crate::review::{Edit, Operation, Request, Subject, Writer};
 
 /// What is to be done with a review.
@@ -30,11 +32,13 @@ pub fn decode(envelope: &Envelope<'_>) -> Decoded {
     let judged = match (&*kind.group, &*kind.kind) {
         ("networking.k8s.io", "NetworkPolicy") => Kind::NetworkPolicy,
         ("openbao.org", "OpenBaoCluster") => Kind::OpenBaoCluster,
+        ("openbao.org", "OpenBaoRestore") => Kind::OpenBaoRestore,
         _ => return Decoded::Untouched,
     };
     let operation = match (&*envelope.operation, judged) {
         ("CREATE", _) => Operation::Create,
-        ("UPDATE", _) => Operation::Update,
+        // A restore cannot be changed, and a stored one harms nobody.
+        ("UPDATE", Kind::NetworkPolicy | Kind::OpenBaoCluster) => Operation::Update,
         ("DELETE", Kind::NetworkPolicy) => Operation::Delete,
         _ => return Decoded::Untouched,
     };
@@ -43,6 +47,7 @@ pub fn decode(envelope: &Envelope<'_>) -> Decoded {
     }
     let subject = match judged {
         Kind::NetworkPolicy => Subject::Policy(edit(envelope, judged, operation)),
+        Kind::OpenBaoRestore => Subject::Restore(edit(envelope, judged, operation)),
         _ => Subject::Cluster(edit(envelope, judged, operation)),
     };
     Decoded::Judged(Request {
@@ -55,6 +60,7 @@ pub fn decode(envelope: &Envelope<'_>) -> Decoded {
                 .iter()
                 .map(ToString::to_string)
                 .collect(),
+            ..Writer::default()
         },
         door: Door::Webhook,
         subject,
@@ -66,6 +72,7 @@ pub const fn object(request: &Request) -> &ObjectRef {
     match &request.subject {
         Subject::Policy(edit) => &edit.object,
         Subject::Cluster(edit) => &edit.object,
+        Subject::Restore(edit) => &edit.object,
     }
 }
 
@@ -121,6 +128,26 @@ impl Judged for Cluster {
     fn same_spec(&self, other: &Self) -> bool {
         // What is not read of a cluster may differ; the JSON decides then.
         self.network == other.network && self.profile == other.profile
+    }
+}
+
+impl Judged for Restore {
+    const VERSION: &'static str = "v1alpha1";
+
+    fn read(json: &[u8], fallback: &ObjectRef) -> Fact<Self> {
+        read::restore(json, fallback)
+    }
+
+    fn meta(&self) -> &Meta {
+        &self.meta
+    }
+
+    fn meta_mut(&mut self) -> &mut Meta {
+        &mut self.meta
+    }
+
+    fn same_spec(&self, other: &Self) -> bool {
+        Self::same_spec(self, other)
     }
 }
 
@@ -242,6 +269,10 @@ fn spec_changed<T: Judged>(
     };
     if old == new {
         return false;
+    }
+    let is_bounded = |spec: &str| read::extent::is_bounded(spec.as_bytes());
+    if !is_bounded(old) || !is_bounded(new) {
+        return true;
     }
     let value = |spec| serde_json::from_str::<Value>(spec);
     match (value(old), value(new)) {

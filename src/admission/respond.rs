@@ -10,6 +10,7 @@ use k8s_openapi::ByteString;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Status, StatusCause, StatusDetails};
 use serde::Serialize;
 
+use super::Unjudged;
 use super::envelope::{API_VERSION, KIND};
 use crate::review::{Outcome, Verdict, render};
 use crate::rules::{Code, Finding, Level};
@@ -81,6 +82,29 @@ pub fn malformed(uid: &str, problem: &str) -> Vec<u8> {
     Response {
         uid,
         status: Some(status),
+        ..Response::default()
+    }
+    .into_json()
+}
+
+/// Refuses a review that was not judged.
+pub fn unjudged(uid: &str, why: Unjudged) -> Vec<u8> {
+    let details = why.retry_after().map(|seconds| StatusDetails {
+        retry_after_seconds: Some(seconds),
+        ..StatusDetails::default()
+    });
+    let status = Status {
+        status: Some("Failure".into()),
+        code: Some(why.code().into()),
+        reason: Some(why.reason().into()),
+        message: Some(why.to_string()),
+        details,
+        ..Status::default()
+    };
+    Response {
+        uid,
+        status: Some(status),
+        audit_annotations: BTreeMap::from([("verdict", why.as_str().to_owned())]),
         ..Response::default()
     }
     .into_json()
@@ -181,6 +205,9 @@ fn annotations<'a>(verdict: &Verdict, baseline: Option<&str>) -> BTreeMap<&'a st
     let mut notes = BTreeMap::from([("verdict", verdict.outcome().as_str().to_owned())]);
     if let Some(baseline) = baseline {
         notes.insert("baseline", baseline.to_owned());
+    }
+    if verdict.maintained {
+        notes.insert("maintenance", "granted".to_owned());
     }
     let codes: Vec<&str> = verdict.codes().into_iter().map(Code::as_str).collect();
     if !codes.is_empty() {

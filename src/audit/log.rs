@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tracing::field::{DisplayValue, display};
+
 use super::{Record, Resolution};
 
 /// Logs a review. A refusal is an ordinary event: a tenant can make as many as it likes.
@@ -26,6 +28,7 @@ pub fn reviewed(record: &Record, duration: Duration) {
     }
     tracing::info!(
         uid = %Visible(&record.uid),
+        audit_id = audit_id(record),
         point = record.point.as_str(),
         operation = record.operation.as_str(),
         kind = record.kind(),
@@ -35,9 +38,29 @@ pub fn reviewed(record: &Record, duration: Duration) {
         dry_run = record.dry_run,
         outcome = record.resolution.as_str(),
         codes = record.codes(),
+        maintenance = record.maintained,
         duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
         "Reviewed"
     );
+}
+
+/// Logs a request that got no verdict.
+pub fn turned_away(record: &Record, why: &'static str) {
+    tracing::warn!(
+        uid = %Visible(&record.uid),
+        audit_id = audit_id(record),
+        point = record.point.as_str(),
+        operation = record.operation.as_str(),
+        namespace = %Visible(&record.namespace),
+        name = %Visible(&record.name),
+        user = %Visible(&record.user),
+        why,
+        "Answered without a verdict"
+    );
+}
+
+fn audit_id(record: &Record) -> Option<DisplayValue<Visible<'_>>> {
+    record.audit_id.as_deref().map(|id| display(Visible(id)))
 }
 
 /// Text of a stranger, of bounded length and without control characters: it cannot forge a line.

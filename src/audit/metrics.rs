@@ -14,9 +14,13 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+mod certificates;
+
 use super::Record;
 use crate::inventory::{Kind, Snapshot};
 use cluster::ClusterMetrics;
+
+use certificates::CertificateMetrics;
 
 /// The content type of [`Metrics::text`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -57,6 +61,8 @@ pub enum ConnectionEnd {
     Closed,
     /// The TLS handshake failed or took too long.
     Handshake,
+    /// The client had no certificate, or not the one expected.
+    ClientRefused,
     /// No request, or no whole one, came in time, or it was no HTTP.
     Request,
 }
@@ -66,6 +72,7 @@ impl ConnectionEnd {
         match self {
             Self::Closed => "closed",
             Self::Handshake => "handshake-failed",
+            Self::ClientRefused => "client-refused",
             Self::Request => "request-failed",
         }
     }
@@ -80,6 +87,15 @@ pub enum Reload {
     Kept,
 }
 
+impl Reload {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Swapped => "swapped",
+            Self::Kept => "kept-old",
+        }
+    }
+}
+
 /// Everything that is counted.
 #[derive(Debug)]
 pub struct Metrics {
@@ -88,6 +104,7 @@ pub struct Metrics {
     durations: Family<PointLabels, Histogram, fn() -> Histogram>,
     findings: Family<FindingLabels, Counter>,
     unreplayed: Counter,
+    maintained: Counter,
     refused_requests: Family<OutcomeLabels, Counter>,
     panics: Counter,
     objects: Family<KindLabels, Gauge>,
@@ -98,6 +115,7 @@ pub struct Metrics {
     reloads: Family<OutcomeLabels, Counter>,
     /// What is counted beside reviews where a cluster is guarded.
     pub cluster: ClusterMetrics,
+    certificates: CertificateMetrics,
 }
 
 impl Default for Metrics {
@@ -117,6 +135,7 @@ impl Metrics {
             }),
             findings: Family::default(),
             unreplayed: Counter::default(),
+            maintained: Counter::default(),
             refused_requests: Family::default(),
             panics: Counter::default(),
             objects: Family::default(),
@@ -126,6 +145,7 @@ impl Metrics {
             expiry: Gauge::default(),
             reloads: Family::default(),
             cluster: ClusterMetrics::default(),
+            certificates: CertificateMetrics::default(),
         };
         metrics.register();
         metrics
@@ -146,8 +166,13 @@ impl Metrics {
             self.unreplayed.clone(),
         );
         all.register(
+            "maintenance_writes",
+            "Writes that the rules refuse, allowed as maintenance",
+            self.maintained.clone(),
+        );
+        all.register(
             "rejected_requests",
-            "Requests answered by an HTTP error instead of a review",
+            "Requests answered without a verdict, by reason",
             self.refused_requests.clone(),
         );
         all.register("panics", "Panics caught in a request", self.panics.clone());
@@ -178,6 +203,7 @@ impl Metrics {
             self.reloads.clone(),
         );
         self.cluster.register(all);
+        self.certificates.register(all);
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         all.register("build", "The running program", build);
     }
@@ -197,6 +223,7 @@ impl Metrics {
             .observe(duration.as_secs_f64());
         self.unreplayed
             .inc_by(u64::try_from(record.unreplayed).unwrap_or(u64::MAX));
+        self.maintained.inc_by(u64::from(record.maintained));
         for (code, level) in &record.findings {
             let (code, level) = (code.as_str(), level.as_str());
             self.findings
@@ -205,7 +232,7 @@ impl Metrics {
         }
     }
 
-    /// Counts a request that was answered by an HTTP error; `outcome` names the error.
+    /// Counts a request that got no verdict; `outcome` names the reason.
     pub fn rejected(&self, outcome: &'static str) {
         self.refused_requests
             .get_or_create(&OutcomeLabels { outcome })
@@ -236,39 +263,49 @@ impl Metrics {
             .inc();
     }
 
-    /// Notes when the served certificate expires, in seconds of Unix time.
+    /// Notes when the served certificate expires, and its CA where that is known, in seconds of
+    /// Unix time.
     #[expect(clippy::cast_precision_loss, reason = "exact for 285 million years")]
-    pub fn certificate_expires(&self, at: i64) {
-        self.expiry.set(at as f64);
+    pub fn certificate_expires(&self, leaf: i64, ca: Option<i64>) {
+        self.expiry.set(leaf as f64);
+        self.certificates.ca_expires(ca);
     }
 
     /// Counts a changed certificate.
     pub fn certificate_reloaded(&self, reload: Reload) {
-        let outcome = match reload {
-            Reload::Swapped => "swapped",
-            Reload::Kept => "kept-old",
-        };
+        let outcome = reload.as_str();
         self.reloads.get_or_create(&OutcomeLabels { outcome }).inc();
     }
 
     /// Notes how many objects there are, by the namespaces that differ from `before`: a change costs
     /// what it touches, not what there is.
     pub fn inventory(&self, before: &Snapshot, after: &Snapshot) {
-        const KINDS: [Kind; 3] = [Kind::OpenBaoCluster, Kind::NetworkPolicy, Kind::Namespace];
-        let mut moved = [[0; 2]; KINDS.len()];
+        // Of Services only one address is kept, which is no object.
+        let kinds = Kind::ALL.into_iter().filter(|kind| *kind != Kind::Service);
+        let mut moved: Vec<(Kind, [i64; 2])> = kinds.map(|kind| (kind, [0; 2])).collect();
+        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         for namespace in after.touched(before) {
-            for (at, kind) in KINDS.into_iter().enumerate() {
+            for (kind, moved) in &mut moved {
                 for (sign, snapshot) in [(-1, before), (1, after)] {
                     let Some(facts) = snapshot.namespace(&namespace) else {
                         continue;
                     };
-                    let [objects, unreadable] = facts.count(kind);
-                    moved[at][0] += sign * i64::try_from(objects).unwrap_or(i64::MAX);
-                    moved[at][1] += sign * i64::try_from(unreadable).unwrap_or(i64::MAX);
+                    let [objects, unreadable] = facts.count(*kind);
+                    moved[0] += sign * number(objects);
+                    moved[1] += sign * number(unreadable);
                 }
             }
         }
-        for (kind, [objects, unreadable]) in KINDS.into_iter().zip(moved) {
+        for (kind, moved) in &mut moved {
+            if *kind == Kind::GatewayClass {
+                let [was, is] = [before, after].map(Snapshot::gateway_class_counts);
+                *moved = [
+                    number(is[0]) - number(was[0]),
+                    number(is[1]) - number(was[1]),
+                ];
+            }
+        }
+        for (kind, [objects, unreadable]) in moved {
             let labels = KindLabels {
                 kind: kind.as_str(),
             };

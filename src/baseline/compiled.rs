@@ -10,7 +10,7 @@ use super::{
     Ceiling, Facts, Pods, Renderer, Row, Standing, expand, managed_policy, rows, selector, zone,
 };
 use crate::inventory::size::too_large;
-use crate::inventory::{Cluster, Fact, Kind, Meta, NamespaceFacts, ObjectRef, Policy};
+use crate::inventory::{Cluster, Fact, Kind, Meta, NamespaceFacts, ObjectRef, Policy, Profile};
 use crate::perimeter::port::PortSet;
 use crate::perimeter::rule::{PortEntry, Rule};
 use crate::perimeter::zone::{OtherKeys, Zone};
@@ -153,6 +153,8 @@ pub struct ClusterPerimeter {
     pub object: ObjectRef,
     /// Whether the cluster is being deleted.
     pub deleting: bool,
+    /// Its profile; `None` for the operator's own pods.
+    pub profile: Option<Profile>,
     /// Its zones.
     pub zones: Vec<ZonePerimeter>,
 }
@@ -220,6 +222,7 @@ impl ClusterPerimeter {
         Self {
             object,
             deleting: cluster.meta.deleting,
+            profile: cluster.profile,
             zones,
         }
     }
@@ -249,6 +252,7 @@ impl ClusterPerimeter {
                 name: namespace.clone(),
             },
             deleting: false,
+            profile: None,
             zones: vec![zone],
         }
     }

@@ -200,7 +200,9 @@ fn ports(ports: RowPorts, facts: &Facts<'_>) -> Vec<PortEntry> {
     match ports {
         RowPorts::Api => vec![api],
         RowPorts::ApiAndMetrics => {
-            let metrics = facts.cluster.metrics_port.map(PortEntry::tcp);
+            // An unreadable port is a finding of its own (OBP312).
+            let metrics = facts.cluster.metrics_port.iter().flatten();
+            let metrics = metrics.map(|port| PortEntry::tcp(*port));
             std::iter::once(api).chain(metrics).collect()
         }
         RowPorts::ApiAndRaft => vec![api, PortEntry::tcp(posture.cluster_port)],
@@ -223,7 +225,7 @@ fn dns(row: &Row, facts: &Facts<'_>) -> Vec<Rule> {
         .dns_endpoints
         .iter()
         .flatten()
-        .map(|address| block(Cidr::host(*address)));
+        .map(|listed| block(Cidr::host(listed.address)));
     std::iter::once(namespace(home))
         .chain(endpoints)
         .map(|peer| Rule {
@@ -260,14 +262,14 @@ fn api_server(facts: &Facts<'_>) -> Vec<Rule> {
             .api_server_endpoints
             .iter()
             .flatten()
-            .map(|address| rule(Cidr::host(*address), 6443)),
+            .map(|listed| rule(Cidr::host(listed.address), 6443)),
     );
     rules
 }
 
 /// Addresses of the API server's Service, where the cluster declares none: of the settings, else as
 /// the Service itself has them.
-fn known_addresses<'a>(facts: &Facts<'a>) -> &'a [IpAddr] {
+pub(super) fn known_addresses<'a>(facts: &Facts<'a>) -> &'a [IpAddr] {
     let set = &facts.posture.api_server_addresses;
     if set.is_empty() {
         facts.api_server

@@ -1,6 +1,7 @@
 //! `check`: manifests judged by the same engine as admission, for CI.
 
 mod report;
+mod text;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -87,6 +88,7 @@ pub fn run(args: Args) -> Result<ExitStatus, Failure> {
     let writer = Writer {
         name: args.user,
         groups: args.groups,
+        ..Writer::default()
     };
     let judged = match &before {
         None => {
@@ -103,7 +105,7 @@ pub fn run(args: Args) -> Result<ExitStatus, Failure> {
     };
     let report = Report::new(&world, &judged, &explained, &after, before.as_ref());
     match args.output {
-        Output::Text => print!("{}", report.text()),
+        Output::Text => super::text::print(&text::of(&report))?,
         Output::Json => println!("{}", report.json()?),
     }
     Ok(if report.is_refused() {

@@ -5,7 +5,7 @@ use std::io::Write;
 
 use kube::CustomResourceExt;
 
-use crate::inventory::crd::OpenBaoCluster;
+use crate::inventory::crd::{OpenBaoCluster, OpenBaoRestore};
 
 /// Why the schemas could not be printed.
 #[derive(Debug, thiserror::Error)]
@@ -18,12 +18,14 @@ pub enum CrdsError {
     Output(#[from] std::io::Error),
 }
 
-/// The CustomResourceDefinition of OpenBaoCluster as YAML.
+/// The CustomResourceDefinitions of OpenBaoCluster and OpenBaoRestore as YAML, a document each.
 ///
 /// # Errors
 /// Where the schema cannot be written as YAML.
 pub fn yaml() -> Result<String, CrdsError> {
-    Ok(serde_saphyr::to_string(&OpenBaoCluster::crd())?)
+    let documents = [OpenBaoCluster::crd(), OpenBaoRestore::crd()];
+    let documents: Result<Vec<String>, _> = documents.iter().map(serde_saphyr::to_string).collect();
+    Ok(documents?.join("---\n"))
 }
 
 /// Prints the schemas to standard output.

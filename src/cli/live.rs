@@ -17,6 +17,7 @@ use crate::events;
 use crate::inventory::Snapshot;
 use crate::posture::Posture;
 use crate::registration::{self, Expected, ManifestError, Trust};
+use crate::server::authorizer::AccessReviews;
 use crate::server::fresh::{Beside, Facts, Reading, Scope, Unread};
 use crate::server::probes::Readiness;
 use crate::server::shutdown::Shutdown;
@@ -120,6 +121,7 @@ impl Live {
     pub(super) fn beside(&self) -> Beside {
         Beside {
             facts: Some(Arc::new(Reader::new(self.client.clone()))),
+            authorizer: Some(Arc::new(AccessReviews::new(self.client.clone()))),
             outbox: self.outbox.clone(),
         }
     }
@@ -156,7 +158,7 @@ impl Live {
             metrics: Arc::clone(&self.metrics),
             outbox: self.outbox.clone(),
         };
-        tokio::spawn(watch.run(move |text| readiness.notice("registrations", text)));
+        tokio::spawn(watch.run(move |text| readiness.notice("registrations", text.as_deref())));
         Ok(())
     }
 }
@@ -202,7 +204,7 @@ async fn look_for_silence(pulse: Arc<Pulse>, metrics: Arc<Metrics>, readiness: A
             let (kind, age) = (kind.as_str(), age.as_secs());
             format!("no word about {kind} from the API server for {age} s, so judged writes are refused with OBP403")
         });
-        readiness.notice("watches", notice);
+        readiness.notice("watches", notice.as_deref());
         if kind == known {
             continue;
         }

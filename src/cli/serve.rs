@@ -1,12 +1,14 @@
 //! `serve`: wiring only. Settings, a source, the server, shutdown.
 
+mod tls;
+
 use std::io::Write as _;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::limits::limits;
 use super::live::{self, Live};
 use super::{ExitStatus, Failure};
 use crate::admission::{Admission, Point};
@@ -14,12 +16,9 @@ use crate::audit::Metrics;
 use crate::inventory::Snapshot;
 use crate::posture::Posture;
 use crate::review::World;
-use crate::server::listener::Limits;
 use crate::server::shutdown::{Shutdown, Signals};
-use crate::server::tls::ephemeral::Ephemeral;
-use crate::server::tls::{Certificates, Files, TlsError};
-use crate::server::{Addresses, Parts, Server};
-use crate::settings::{Settings, Tls};
+use crate::server::{Addresses, Parts, Server, reachable};
+use crate::settings::Settings;
 use crate::{sources, telemetry};
 
 /// What `serve` can be told.
@@ -40,10 +39,13 @@ pub fn run(args: Args) -> Result<ExitStatus, Failure> {
     let settings = args.settings.with_file()?;
     let (format, filter) = settings.logging();
     telemetry::start(format, filter)?;
-    tokio::runtime::Builder::new_multi_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
-        .build()?
-        .block_on(serve(&settings))
+        .build()?;
+    let ended = runtime.block_on(serve(&settings));
+    // A review that goes on past its time holds nobody up any more.
+    runtime.shutdown_background();
+    ended
 }
 
 async fn serve(settings: &Settings) -> Result<ExitStatus, Failure> {
@@ -54,20 +56,21 @@ async fn serve(settings: &Settings) -> Result<ExitStatus, Failure> {
     let metrics = Arc::new(Metrics::new());
     let live = Live::connect(settings, &posture, &metrics).await?;
     let admission = Arc::new(Live::admission(live.as_ref(), &posture));
-    let certificates = certificates(&options.tls, &metrics, &trigger.shutdown())?;
+    let certificates = tls::certificates(&options, &metrics, &trigger.shutdown()).await?;
     let parts = Parts {
         admission: Arc::clone(&admission),
         metrics: Arc::clone(&metrics),
         certificates: Arc::clone(&certificates),
-        limits: Limits::default(),
+        limits: limits(&options.limits),
         beside: live.as_ref().map(Live::beside).unwrap_or_default(),
+        own_namespace: options.own_namespace.as_deref().map(Arc::from),
     };
     let asked = Addresses {
         reviews: options.listen,
         probes: options.probes_listen,
         metrics: options.metrics_listen,
     };
-    let server = Server::bind(asked, parts).await?;
+    let server = Server::bind(asked, parts)?;
     announce(server.addresses())?;
     let (updates, snapshots) = watch::channel(None);
     let source = follow(settings, live.as_ref(), updates, &trigger.shutdown());
@@ -79,40 +82,6 @@ async fn serve(settings: &Settings) -> Result<ExitStatus, Failure> {
         () = running => Ok(ExitStatus::Fine),
         failure = ended(source, trigger.shutdown()) => Err(failure),
         () = signals.conduct(trigger, options.shutdown_delay) => Ok(ExitStatus::CouldNotRun),
-    }
-}
-
-/// The certificate of the settings, kept fresh where it comes from files.
-fn certificates(
-    tls: &Tls,
-    metrics: &Arc<Metrics>,
-    shutdown: &Shutdown,
-) -> Result<Arc<Certificates>, TlsError> {
-    let metrics = Arc::clone(metrics);
-    match tls {
-        Tls::Ephemeral { ca_out } => {
-            let made = Ephemeral::make()?;
-            if let Some(file) = ca_out {
-                made.write_ca(file)?;
-            }
-            Ok(Arc::new(Certificates::new(made.served, metrics)))
-        }
-        Tls::Files { cert, key } => {
-            let files = Files {
-                cert: cert.clone(),
-                key: key.clone(),
-            };
-            let contents = files.contents()?;
-            let served = files.served(&contents)?;
-            let certificates = Arc::new(Certificates::new(served, metrics));
-            tokio::spawn(files.follow(
-                contents,
-                Files::INTERVAL,
-                Arc::clone(&certificates),
-                shutdown.clone(),
-            ));
-            Ok(certificates)
-        }
     }
 }
 
@@ -191,15 +160,4 @@ fn announce(addresses: Addresses) -> std::io::Result<()> {
         writeln!(out, "serving {line}")?;
     }
     out.flush()
-}
-
-/// An address to connect to: "every address" is reached by the loopback one.
-fn reachable(mut address: SocketAddr) -> SocketAddr {
-    if address.ip().is_unspecified() {
-        address.set_ip(match address.ip() {
-            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
-            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
-        });
-    }
-    address
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::crd::{Gateway, Metrics, NetworkConfig, OpenBaoClusterSpec};
+use super::crd::{Gateway, Metrics, NetworkConfig, OpenBaoClusterSpec, Upgrade};
 use super::rules::{self, FieldPath, Problems};
-use super::{Labels, Malformed, Meta};
+use super::{Labels, Malformed, Meta, Surroundings};
 use crate::perimeter::address::Cidr;
 use crate::perimeter::rule::{Peer, Rule};
 
@@ -23,17 +23,26 @@ pub enum Profile {
 /// finding about that entry; the rest of the cluster is still judged.
 pub type Declared<T> = Result<T, Vec<Malformed>>;
 
+/// An address of a declared list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListedAddress {
+    /// Its place in the list as written, with blank entries counted.
+    pub at: usize,
+    /// The address; an IPv4-mapped one is IPv4, as the operator renders it.
+    pub address: IpAddr,
+}
+
 /// `spec.network`, plus what is defaulted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Network {
     /// `apiServerCIDR`, trimmed; `None` where absent or blank.
     pub api_server_cidr: Option<Declared<Cidr>>,
     /// `apiServerEndpointIPs`, trimmed, blank entries left out.
-    pub api_server_endpoints: Vec<Declared<IpAddr>>,
+    pub api_server_endpoints: Vec<Declared<ListedAddress>>,
     /// `dnsNamespace`, trimmed; `None` where absent or blank.
     pub dns_namespace: Option<Arc<str>>,
     /// `dnsEndpointIPs`, trimmed, blank entries left out.
-    pub dns_endpoints: Vec<Declared<IpAddr>>,
+    pub dns_endpoints: Vec<Declared<ListedAddress>>,
     /// `ingressRules`.
     pub ingress_rules: Vec<Declared<Rule>>,
     /// `egressRules`.
@@ -47,6 +56,9 @@ pub struct Network {
 pub struct Cluster {
     /// Metadata.
     pub meta: Meta,
+    /// `metadata.uid`, by which its policies name it as their owner; `None` in a manifest that no
+    /// server has seen.
+    pub uid: Option<Arc<str>>,
     /// `spec.profile`; `None` where absent or unknown.
     pub profile: Option<Profile>,
     /// The labels that some of its server pods carry beyond the operator's own:
@@ -59,23 +71,34 @@ pub struct Cluster {
     /// `spec.ingress.enabled`.
     pub ingress_enabled: bool,
     /// Port of the metrics listener, where it is on: 8202 by default.
-    pub metrics_port: Option<u16>,
+    pub metrics_port: Option<Declared<u16>>,
+    /// Whether jobs of the cluster store something elsewhere: `spec.backup` is set, or snapshots
+    /// before upgrades are on.
+    pub stores_snapshots: bool,
     /// `spec.network`.
     pub network: Network,
+    /// The services around it, and its stored checkpoints.
+    pub surroundings: Surroundings,
 }
 
 /// Port of the metrics listener, where none is declared.
 const METRICS_PORT: u16 = 8202;
 
+/// Where that port is declared.
+pub const METRICS_PORT_PATH: &str = "spec.observability.metrics.metricsOnlyListener.port";
+
 /// The annotation of a cluster that the operator restores into; it renders no policies for it.
 pub const RESTORE_ORIGIN: &str = "openbao.org/restore-origin";
 
 impl Cluster {
-    /// Whether the two say the same, their metadata aside.
+    /// Whether the two say the same, their metadata and status aside.
     pub fn same_spec(&self, other: &Self) -> bool {
-        let bare = |cluster: &Self| Self {
-            meta: Meta::default(),
-            ..cluster.clone()
+        let bare = |cluster: &Self| {
+            let mut bare = cluster.clone();
+            bare.meta = Meta::default();
+            bare.uid = None;
+            bare.surroundings.live.clear();
+            bare
         };
         bare(self) == bare(other)
     }
@@ -90,6 +113,7 @@ impl From<(Meta, OpenBaoClusterSpec)> for Cluster {
     /// Reads a spec as the operator does: texts trimmed, blank ones as if absent. What is wrong
     /// with a declared value stays with that value.
     fn from((meta, spec): (Meta, OpenBaoClusterSpec)) -> Self {
+        let surroundings = Surroundings::of(&meta, &spec);
         let replicas = spec.read_replicas.and_then(|replicas| replicas.template);
         let replicas = replicas.and_then(|template| template.metadata);
         let pod_labels = [spec.pod_metadata, replicas]
@@ -99,6 +123,8 @@ impl From<(Meta, OpenBaoClusterSpec)> for Cluster {
             .filter(|labels| !labels.is_empty())
             .map(shared)
             .collect();
+        let snapshots_upgrades = spec.upgrade.as_ref().is_some_and(Upgrade::takes_snapshots);
+        let stores_snapshots = spec.backup.is_some() || snapshots_upgrades;
         let job_labels = spec
             .backup
             .and_then(|backup| backup.target?.workload_identity?.pod_labels)
@@ -118,7 +144,10 @@ impl From<(Meta, OpenBaoClusterSpec)> for Cluster {
                 .observability
                 .and_then(|observability| observability.metrics)
                 .and_then(metrics_port),
+            stores_snapshots,
             network: spec.network.map(Network::from).unwrap_or_default(),
+            uid: None,
+            surroundings,
             meta,
         }
     }
@@ -170,14 +199,21 @@ impl From<NetworkConfig> for Network {
 }
 
 /// The port of the metrics listener: on where it says so, or says nothing and all nodes are scraped.
-fn metrics_port(metrics: Metrics) -> Option<u16> {
+fn metrics_port(metrics: Metrics) -> Option<Declared<u16>> {
     let listener = metrics.metrics_only_listener.unwrap_or_default();
     let all_nodes = metrics.scrape_profile.as_deref() == Some("AllNodes");
     let is_on = metrics.enabled == Some(true) && listener.enabled.unwrap_or(all_nodes);
-    is_on
-        .then(|| listener.port.map_or(Ok(METRICS_PORT), u16::try_from).ok())
-        .flatten()
-        .filter(|port| *port != 0)
+    is_on.then(|| listener.port.map_or(Ok(METRICS_PORT), port))
+}
+
+fn port(written: i32) -> Declared<u16> {
+    let number = u16::try_from(written).ok().filter(|number| *number != 0);
+    number.ok_or_else(|| {
+        let mut problems = Problems::default();
+        let problem = format!("expected a port from 1 to 65535, found `{written}`");
+        problems.add(&FieldPath::root(METRICS_PORT_PATH), &written, problem);
+        problems.into_list()
+    })
 }
 
 fn gateway_namespace(gateway: Gateway, meta: &Meta) -> Arc<str> {
@@ -209,7 +245,7 @@ fn shared(labels: BTreeMap<String, String>) -> Labels {
 }
 
 /// The text without the blanks around it, where something is left.
-fn filled(text: &str) -> Option<&str> {
+pub(super) fn filled(text: &str) -> Option<&str> {
     Some(text.trim()).filter(|text| !text.is_empty())
 }
 
@@ -221,12 +257,14 @@ fn cidr(at: &FieldPath<'_>, text: &str) -> Declared<Cidr> {
     })
 }
 
-/// The addresses of a list; IPv4-mapped ones are IPv4, as the operator renders them.
-fn addresses(at: &FieldPath<'_>, written: &[String]) -> Vec<Declared<IpAddr>> {
+/// The addresses of a list, which the operator trims, and of which it skips blank ones.
+fn addresses(at: &FieldPath<'_>, written: &[String]) -> Vec<Declared<ListedAddress>> {
     let entries = written.iter().enumerate();
-    entries
-        .filter_map(|(i, text)| Some(address(&at.index(i), filled(text)?)))
-        .collect()
+    let read = |(i, text): (usize, &String)| {
+        let address = address(&at.index(i), filled(text)?);
+        Some(address.map(|address| ListedAddress { at: i, address }))
+    };
+    entries.filter_map(read).collect()
 }
 
 fn address(at: &FieldPath<'_>, text: &str) -> Declared<IpAddr> {

@@ -14,6 +14,33 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// A block of the spec: all fields optional, unknown ones kept.
+macro_rules! block {
+    ($(#[$doc:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident: $kind:ty,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+        #[serde(rename_all = "camelCase", default)]
+        #[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+        pub struct $name {
+            $(
+                $(#[$field_meta])*
+                #[serde(skip_serializing_if = "Option::is_none")]
+                pub $field: Option<$kind>,
+            )*
+        }
+    };
+}
+
+mod bootstrap;
+mod restore;
+mod seal;
+mod storage;
+
+pub use bootstrap::{SelfInit, SelfInitOidc, SelfInitRequest};
+pub use restore::{OpenBaoRestore, OpenBaoRestoreSpec, RestoreSource};
+pub use seal::{Acme, AwsKms, AzureKeyVault, Kmip, OciKms, ServiceAccount, Tls, Transit, Unseal};
+pub use storage::{AzureTarget, Backup, BackupTarget, LocalRef, WorkloadIdentity};
+
 /// `spec` of an OpenBaoCluster.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
@@ -56,31 +83,45 @@ pub struct OpenBaoClusterSpec {
     /// Metrics.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observability: Option<Observability>,
+    /// Certificates of the API.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
+    /// How the pods unseal themselves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unseal: Option<Unseal>,
+    /// Who the server pods are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_account: Option<ServiceAccount>,
+    /// First initialisation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub self_init: Option<SelfInit>,
+    /// Upgrades.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upgrade: Option<Upgrade>,
     /// What the cluster declares for its perimeter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network: Option<NetworkConfig>,
 }
 
-/// `status`, kept whole and not read.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
-pub struct OpenBaoClusterStatus {}
+block! {
+    /// `status`, kept whole; of it only conditions are read.
+    OpenBaoClusterStatus {
+        /// The conditions that the operator reports.
+        conditions: Vec<StatusCondition>,
+    }
+}
 
-/// A block of the spec: all fields optional, unknown ones kept.
-macro_rules! block {
-    ($(#[$doc:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident: $kind:ty,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-        #[serde(rename_all = "camelCase", default)]
-        #[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
-        pub struct $name {
-            $(
-                $(#[$field_meta])*
-                #[serde(skip_serializing_if = "Option::is_none")]
-                pub $field: Option<$kind>,
-            )*
-        }
-    };
+block! {
+    /// One element of `status.conditions`.
+    StatusCondition {
+        /// What it is about.
+        #[serde(rename = "type")]
+        kind: String,
+        /// `True`, `False` or `Unknown`.
+        status: String,
+        /// Why, in one word.
+        reason: String,
+    }
 }
 
 block! {
@@ -120,6 +161,11 @@ block! {
         hostname: String,
         /// Whether TLS ends at OpenBao.
         tls_passthrough: bool,
+        /// The one listener that the route is for.
+        listener_name: String,
+        /// TLS between the Gateway and OpenBao.
+        #[serde(rename = "backendTLS")]
+        backend_tls: BackendTls,
     }
 }
 
@@ -134,6 +180,41 @@ block! {
 }
 
 block! {
+    /// `spec.gateway.backendTLS`.
+    BackendTls {
+        /// Whether it is on, as it is where nothing is said.
+        enabled: bool,
+    }
+}
+
+block! {
+    /// `spec.upgrade`.
+    Upgrade {
+        /// Whether a snapshot is taken first.
+        pre_upgrade_snapshot: bool,
+        /// Upgrades by a second set of pods.
+        blue_green: BlueGreen,
+    }
+}
+
+block! {
+    /// `spec.upgrade.blueGreen`.
+    BlueGreen {
+        /// Whether a snapshot is taken first.
+        pre_upgrade_snapshot: bool,
+    }
+}
+
+impl Upgrade {
+    /// Whether a job stores a snapshot before an upgrade.
+    pub(super) fn takes_snapshots(&self) -> bool {
+        let blue_green = self.blue_green.as_ref();
+        let asked = blue_green.and_then(|blue_green| blue_green.pre_upgrade_snapshot);
+        self.pre_upgrade_snapshot == Some(true) || asked == Some(true)
+    }
+}
+
+block! {
     /// `spec.ingress`.
     Ingress {
         /// Whether it is on.
@@ -142,34 +223,6 @@ block! {
         host: String,
         /// Ingress class.
         class_name: String,
-    }
-}
-
-block! {
-    /// `spec.backup`.
-    Backup {
-        /// Where backups go.
-        target: BackupTarget,
-    }
-}
-
-block! {
-    /// `spec.backup.target`.
-    BackupTarget {
-        /// `s3`, `gcs` or `azure`.
-        provider: String,
-        /// URL of the object storage.
-        endpoint: String,
-        /// Identity of the backup pods.
-        workload_identity: WorkloadIdentity,
-    }
-}
-
-block! {
-    /// `spec.backup.target.workloadIdentity`.
-    WorkloadIdentity {
-        /// Labels merged into job pods.
-        pod_labels: BTreeMap<String, String>,
     }
 }
 

@@ -16,10 +16,12 @@ use super::{Labels, Meta, ObjectRef, Owner};
 /// The domain of the annotations that a review looks at.
 pub const DOMAIN: &str = "openbao.org/";
 
-/// The `metadata` of any object, as it was written.
+/// The `metadata` of any object, as it was written. The uid is read as `U`: only owners need theirs.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default, expecting = "an object")]
-pub(super) struct WrittenMeta {
+pub(super) struct WrittenMeta<U = IgnoredAny> {
+    /// `metadata.uid`; absent in a manifest that no server has seen.
+    pub(super) uid: Option<U>,
     name: Option<Text>,
     namespace: Option<Text>,
     labels: Option<Texts<All>>,
@@ -38,7 +40,7 @@ struct WrittenOwner {
     controller: Option<bool>,
 }
 
-impl WrittenMeta {
+impl<U> WrittenMeta<U> {
     /// The fact, with name and namespace of `fallback` where they are not written.
     pub(super) fn or(self, fallback: &ObjectRef) -> Meta {
         let named = |text: Option<Text>, otherwise: &Arc<str>| {
@@ -77,7 +79,7 @@ impl From<WrittenOwner> for Owner {
 
 /// A text that is decoded into its shared form without a copy in between.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-struct Text(Arc<str>);
+pub(super) struct Text(pub(super) Arc<str>);
 
 impl<'de> Deserialize<'de> for Text {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -4,7 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::read::API_SERVER_SERVICE;
-use super::{Cluster, Fact, Kind, Meta, Namespace, ObjectRef, Policy};
+use super::{
+    Cluster, Extent, Fact, Gateway, GatewayClass, Kind, Meta, Namespace, ObjectRef, Policy, Restore,
+};
 
 /// One object that the inventory keeps.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +19,12 @@ pub enum Object {
     Namespace(Fact<Namespace>),
     /// Cluster addresses of the Service `default/kubernetes`.
     ApiServer(Vec<IpAddr>),
+    /// An OpenBaoRestore.
+    Restore(Fact<Restore>),
+    /// A Gateway.
+    Gateway(Fact<Gateway>),
+    /// A GatewayClass.
+    GatewayClass(Fact<GatewayClass>),
 }
 
 /// One change of the inventory.
@@ -26,6 +34,8 @@ pub enum Change {
     Set(Object),
     /// The object is gone.
     Remove(ObjectRef),
+    /// How much of a kind the facts hold.
+    Extent(Kind, Extent),
 }
 
 impl Object {
@@ -50,6 +60,12 @@ impl Object {
                 let (namespace, name) = API_SERVER_SERVICE;
                 named(Kind::Service, &namespace.into(), &name.into())
             }
+            Self::Restore(fact) => {
+                let meta = fact.meta();
+                named(Kind::OpenBaoRestore, &meta.namespace, &meta.name)
+            }
+            Self::Gateway(fact) => named(Kind::Gateway, fact.namespace(), fact.name()),
+            Self::GatewayClass(fact) => named(Kind::GatewayClass, &"".into(), fact.name()),
         }
     }
 }
@@ -79,6 +95,44 @@ impl Fact<Namespace> {
     pub fn name(&self) -> &Arc<str> {
         match self {
             Self::Read(namespace) => &namespace.name,
+            Self::Unreadable(broken) => &broken.meta.name,
+        }
+    }
+}
+
+impl Fact<Restore> {
+    /// Its metadata, as far as it could be read.
+    pub fn meta(&self) -> &Meta {
+        match self {
+            Self::Read(restore) => &restore.meta,
+            Self::Unreadable(broken) => &broken.meta,
+        }
+    }
+}
+
+impl Fact<Gateway> {
+    /// Its namespace.
+    pub fn namespace(&self) -> &Arc<str> {
+        match self {
+            Self::Read(gateway) => &gateway.namespace,
+            Self::Unreadable(broken) => &broken.meta.namespace,
+        }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &Arc<str> {
+        match self {
+            Self::Read(gateway) => &gateway.name,
+            Self::Unreadable(broken) => &broken.meta.name,
+        }
+    }
+}
+
+impl Fact<GatewayClass> {
+    /// Its name.
+    pub fn name(&self) -> &Arc<str> {
+        match self {
+            Self::Read(class) => &class.name,
             Self::Unreadable(broken) => &broken.meta.name,
         }
     }

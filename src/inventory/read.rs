@@ -16,16 +16,23 @@
 //! ```
 
 mod decode;
+pub mod extent;
 
 use std::net::IpAddr;
 
 use k8s_openapi::api::networking::v1::NetworkPolicySpec;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 
-use super::crd::OpenBaoClusterSpec;
-use super::{Cluster, Fact, Kind, Namespace, Object, ObjectRef, Policy};
+use super::condition::live;
+use super::crd::{OpenBaoClusterSpec, OpenBaoClusterStatus, OpenBaoRestoreSpec};
+use super::gateway::{WrittenGateway, WrittenStatus};
+use super::meta::Text;
+use super::{
+    Cluster, Fact, Gateway, GatewayClass, Kind, LiveCondition, Meta, Namespace, Object, ObjectRef,
+    Policy, Restore, Unreadable,
+};
 use decode::Source;
 
 /// The API server's own Service: namespace and name.
@@ -41,19 +48,19 @@ pub fn cluster(json: &[u8], fallback: &ObjectRef) -> Fact<Cluster> {
     read_cluster(Source::Json(json), fallback)
 }
 
+/// An OpenBaoRestore from JSON; name and namespace from `fallback` where the object has none.
+pub fn restore(json: &[u8], fallback: &ObjectRef) -> Fact<Restore> {
+    read_restore(Source::Json(json), fallback)
+}
+
 /// The kind that `apiVersion` and `kind` name, whatever the version; `None` where it is not ours.
 pub fn kind(api_version: &str, kind: &str) -> Option<Kind> {
     let group = api_version
         .split_once('/')
         .map_or("", |(group, _version)| group);
-    [
-        Kind::OpenBaoCluster,
-        Kind::NetworkPolicy,
-        Kind::Namespace,
-        Kind::Service,
-    ]
-    .into_iter()
-    .find(|known| known.group() == group && known.as_str() == kind)
+    Kind::ALL
+        .into_iter()
+        .find(|known| known.group() == group && known.as_str() == kind)
 }
 
 /// An object of any kind; `None` for kinds that are not ours and for Services other than
@@ -68,7 +75,7 @@ pub fn object(value: &Value) -> Option<Object> {
 pub fn object_of(kind: Kind, value: &Value) -> Option<Object> {
     let fallback = ObjectRef {
         kind,
-        namespace: if kind == Kind::Namespace {
+        namespace: if kind.is_cluster_scoped() {
             ""
         } else {
             "default"
@@ -82,6 +89,9 @@ pub fn object_of(kind: Kind, value: &Value) -> Option<Object> {
         Kind::NetworkPolicy => Some(Object::Policy(read_policy(source, &fallback))),
         Kind::Namespace => Some(Object::Namespace(read_namespace(source, &fallback))),
         Kind::Service => read_api_server(source, &fallback).map(Object::ApiServer),
+        Kind::OpenBaoRestore => Some(Object::Restore(read_restore(source, &fallback))),
+        Kind::Gateway => Some(Object::Gateway(read_gateway(source, &fallback))),
+        Kind::GatewayClass => Some(Object::GatewayClass(read_class(source, &fallback))),
     }
 }
 
@@ -92,8 +102,55 @@ fn read_policy(source: Source<'_>, fallback: &ObjectRef) -> Fact<Policy> {
 }
 
 fn read_cluster(source: Source<'_>, fallback: &ObjectRef) -> Fact<Cluster> {
-    let read = source.decode::<OpenBaoClusterSpec, IgnoredAny>(fallback);
-    read.map(|(meta, spec, _)| Cluster::from((meta, spec.unwrap_or_default())))
+    let read = with_conditions::<OpenBaoClusterSpec>(source, fallback);
+    read.map(|((meta, spec, live), uid)| {
+        let mut cluster = Cluster::from((meta, spec));
+        cluster.uid = uid.map(|uid| uid.0).filter(|uid| !uid.is_empty());
+        cluster.surroundings.live = live;
+        cluster
+    })
+    .into()
+}
+
+fn read_restore(source: Source<'_>, fallback: &ObjectRef) -> Fact<Restore> {
+    let read = with_conditions::<OpenBaoRestoreSpec>(source, fallback);
+    read.map(|((meta, spec, live), _)| Restore {
+        live,
+        ..Restore::from((meta, spec))
+    })
+    .into()
+}
+
+/// Metadata, spec and checkpoints of an object, and its uid.
+type WithConditions<S> = ((Meta, S, Vec<LiveCondition>), Option<Text>);
+
+/// Metadata, spec and checkpoints. A status that cannot be read says nothing: what the operator
+/// reports never makes an object unreadable.
+fn with_conditions<S: DeserializeOwned + Default>(
+    source: Source<'_>,
+    fallback: &ObjectRef,
+) -> Result<WithConditions<S>, Box<Unreadable>> {
+    let whole = source.decode_with_uid::<S, OpenBaoClusterStatus, Text>(fallback);
+    if let Ok(((meta, spec, status), uid)) = whole {
+        let conditions = status.and_then(|status| status.conditions);
+        return Ok(((meta, spec.unwrap_or_default(), live(conditions)), uid));
+    }
+    let ((meta, spec, _), uid) = source.decode_with_uid::<S, IgnoredAny, Text>(fallback)?;
+    Ok(((meta, spec.unwrap_or_default(), Vec::new()), uid))
+}
+
+fn read_gateway(source: Source<'_>, fallback: &ObjectRef) -> Fact<Gateway> {
+    let read = source.decode::<WrittenGateway, WrittenStatus>(fallback);
+    read.map(|(meta, spec, status)| {
+        let named = (meta.namespace, meta.name);
+        Gateway::of(named, spec.unwrap_or_default(), status.unwrap_or_default())
+    })
+    .into()
+}
+
+fn read_class(source: Source<'_>, fallback: &ObjectRef) -> Fact<GatewayClass> {
+    let read = source.decode::<IgnoredAny, WrittenStatus>(fallback);
+    read.map(|(meta, _, status)| GatewayClass::of(meta.name, status.unwrap_or_default()))
         .into()
 }
 

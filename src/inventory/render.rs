@@ -132,17 +132,18 @@ fn metadata(meta: &Meta) -> Value {
     fields.into()
 }
 
-/// An owner reference. Facts do not keep the owner's API version; it is known for our own kind.
+/// An owner reference. One to a controller is written as the API machinery's own helper does.
 fn owner(owner: &Owner) -> Value {
     let mut fields = Map::new();
-    if *owner.kind == *Kind::OpenBaoCluster.as_str() {
-        fields.insert("apiVersion".into(), text("openbao.org/v1alpha1"));
+    if !owner.api_version.is_empty() {
+        fields.insert("apiVersion".into(), text(&owner.api_version));
     }
     fields.insert("kind".into(), text(&owner.kind));
     fields.insert("name".into(), text(&owner.name));
     fields.insert("uid".into(), text(&owner.uid));
     if owner.controller {
         fields.insert("controller".into(), Value::Bool(true));
+        fields.insert("blockOwnerDeletion".into(), Value::Bool(true));
     }
     fields.into()
 }

@@ -5,7 +5,22 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::read::API_SERVER_SERVICE;
-use super::{Change, Cluster, Fact, Kind, Namespace, Object, ObjectRef, Policy, Unreadable};
+use super::{
+    Change, Cluster, Fact, Gateway, GatewayClass, Kind, Namespace, Object, ObjectRef, Policy,
+    Restore, Unreadable,
+};
+
+/// How much of a kind the facts hold: whether an object that is not there is known not to exist.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Extent {
+    /// What somebody happened to write down, as in files.
+    #[default]
+    Part,
+    /// Every object that the cluster has.
+    Whole,
+    /// The cluster does not serve the kind, so there is none.
+    Unserved,
+}
 
 /// What is known of one namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,6 +31,10 @@ pub struct NamespaceFacts {
     pub clusters: BTreeMap<Arc<str>, Fact<Cluster>>,
     /// NetworkPolicies by name.
     pub policies: BTreeMap<Arc<str>, Fact<Policy>>,
+    /// OpenBaoRestores by name.
+    pub restores: BTreeMap<Arc<str>, Fact<Restore>>,
+    /// Gateways by name.
+    pub gateways: BTreeMap<Arc<str>, Fact<Gateway>>,
 }
 
 /// All facts at one moment.
@@ -25,11 +44,19 @@ pub struct Snapshot {
     pub namespaces: BTreeMap<Arc<str>, Arc<NamespaceFacts>>,
     /// Addresses of the Service `default/kubernetes`.
     pub api_server: Vec<IpAddr>,
+    /// GatewayClasses by name.
+    pub gateway_classes: BTreeMap<Arc<str>, Fact<GatewayClass>>,
+    /// How much of each kind is known; [`Extent::Part`] where it is not said.
+    pub extents: BTreeMap<Kind, Extent>,
 }
 
 impl NamespaceFacts {
     fn is_empty(&self) -> bool {
-        self.namespace.is_none() && self.clusters.is_empty() && self.policies.is_empty()
+        self.namespace.is_none()
+            && self.clusters.is_empty()
+            && self.policies.is_empty()
+            && self.restores.is_empty()
+            && self.gateways.is_empty()
     }
 
     /// Whether `object`, which belongs to this namespace, is known in exactly this state.
@@ -38,7 +65,9 @@ impl NamespaceFacts {
             Object::Cluster(fact) => self.clusters.get(&fact.meta().name) == Some(fact),
             Object::Policy(fact) => self.policies.get(&fact.meta().name) == Some(fact),
             Object::Namespace(fact) => self.namespace.as_ref() == Some(fact),
-            Object::ApiServer(_) => false,
+            Object::Restore(fact) => self.restores.get(&fact.meta().name) == Some(fact),
+            Object::Gateway(fact) => self.gateways.get(fact.name()) == Some(fact),
+            Object::ApiServer(_) | Object::GatewayClass(_) => false,
         }
     }
 
@@ -51,7 +80,13 @@ impl NamespaceFacts {
                 self.policies.insert(fact.meta().name.clone(), fact);
             }
             Object::Namespace(fact) => self.namespace = Some(fact),
-            Object::ApiServer(_) => {}
+            Object::Restore(fact) => {
+                self.restores.insert(fact.meta().name.clone(), fact);
+            }
+            Object::Gateway(fact) => {
+                self.gateways.insert(fact.name().clone(), fact);
+            }
+            Object::ApiServer(_) | Object::GatewayClass(_) => {}
         }
     }
 
@@ -60,7 +95,9 @@ impl NamespaceFacts {
             Kind::OpenBaoCluster => self.clusters.contains_key(name),
             Kind::NetworkPolicy => self.policies.contains_key(name),
             Kind::Namespace => self.namespace.is_some(),
-            Kind::Service => false,
+            Kind::OpenBaoRestore => self.restores.contains_key(name),
+            Kind::Gateway => self.gateways.contains_key(name),
+            Kind::Service | Kind::GatewayClass => false,
         }
     }
 
@@ -73,7 +110,13 @@ impl NamespaceFacts {
                 self.policies.remove(name);
             }
             Kind::Namespace => self.namespace = None,
-            Kind::Service => {}
+            Kind::OpenBaoRestore => {
+                self.restores.remove(name);
+            }
+            Kind::Gateway => {
+                self.gateways.remove(name);
+            }
+            Kind::Service | Kind::GatewayClass => {}
         }
     }
 
@@ -95,22 +138,21 @@ impl NamespaceFacts {
                 };
                 self.namespace.iter().map(|_| reference.clone()).collect()
             }
-            Kind::Service => Vec::new(),
+            Kind::OpenBaoRestore => self.restores.keys().map(named).collect(),
+            Kind::Gateway => self.gateways.keys().map(named).collect(),
+            Kind::Service | Kind::GatewayClass => Vec::new(),
         }
     }
 
     /// How many objects of a kind there are, and how many of them cannot be read.
     pub fn count(&self, kind: Kind) -> [usize; 2] {
-        fn count<'a, T: 'a>(facts: impl Iterator<Item = &'a Fact<T>>) -> [usize; 2] {
-            facts.fold([0, 0], |[all, broken], fact| {
-                [all + 1, broken + usize::from(fact.read().is_none())]
-            })
-        }
         match kind {
             Kind::OpenBaoCluster => count(self.clusters.values()),
             Kind::NetworkPolicy => count(self.policies.values()),
             Kind::Namespace => count(self.namespace.iter()),
-            Kind::Service => [0, 0],
+            Kind::OpenBaoRestore => count(self.restores.values()),
+            Kind::Gateway => count(self.gateways.values()),
+            Kind::Service | Kind::GatewayClass => [0, 0],
         }
     }
 
@@ -127,11 +169,28 @@ impl NamespaceFacts {
         let clusters = clusters.filter_map(|fact| broken(Kind::OpenBaoCluster, fact));
         let policies = self.policies.values();
         let policies = policies.filter_map(|fact| broken(Kind::NetworkPolicy, fact));
-        namespace.chain(clusters).chain(policies)
+        let restores = self.restores.values();
+        let restores = restores.filter_map(|fact| broken(Kind::OpenBaoRestore, fact));
+        let gateways = self.gateways.values();
+        let gateways = gateways.filter_map(|fact| broken(Kind::Gateway, fact));
+        let own = namespace.chain(clusters).chain(policies);
+        own.chain(restores).chain(gateways)
     }
 }
 
+/// How many facts there are, and how many of them cannot be read.
+fn count<'a, T: 'a>(facts: impl Iterator<Item = &'a Fact<T>>) -> [usize; 2] {
+    facts.fold([0, 0], |[all, broken], fact| {
+        [all + 1, broken + usize::from(fact.read().is_none())]
+    })
+}
+
 impl Snapshot {
+    /// How many GatewayClasses there are, and how many of them cannot be read.
+    pub fn gateway_class_counts(&self) -> [usize; 2] {
+        count(self.gateway_classes.values())
+    }
+
     /// The next snapshot. Only namespaces that a change really touches get a new `Arc`, and a
     /// namespace of which nothing is left is dropped.
     #[must_use]
@@ -141,6 +200,9 @@ impl Snapshot {
             match change {
                 Change::Set(object) => next.set(object),
                 Change::Remove(reference) => next.remove(&reference),
+                Change::Extent(kind, extent) => {
+                    next.extents.insert(kind, extent);
+                }
             }
         }
         next
@@ -149,6 +211,10 @@ impl Snapshot {
     fn set(&mut self, object: Object) {
         if let Object::ApiServer(addresses) = object {
             self.api_server = addresses;
+            return;
+        }
+        if let Object::GatewayClass(fact) = object {
+            self.gateway_classes.insert(fact.name().clone(), fact);
             return;
         }
         let facts = self
@@ -165,6 +231,10 @@ impl Snapshot {
             if (&*reference.namespace, &*reference.name) == API_SERVER_SERVICE {
                 self.api_server.clear();
             }
+            return;
+        }
+        if reference.kind == Kind::GatewayClass {
+            self.gateway_classes.remove(&reference.name);
             return;
         }
         let home = home(reference);
@@ -241,11 +311,27 @@ impl Snapshot {
         self.namespace(namespace)?.policies.get(name)
     }
 
+    /// A Gateway.
+    pub fn gateway(&self, namespace: &str, name: &str) -> Option<&Fact<Gateway>> {
+        self.namespace(namespace)?.gateways.get(name)
+    }
+
+    /// How much of a kind is known.
+    pub fn extent(&self, kind: Kind) -> Extent {
+        self.extents.get(&kind).copied().unwrap_or_default()
+    }
+
     /// Every object that could not be understood, by namespace, kind and name.
     pub fn unreadable(&self) -> impl Iterator<Item = (Kind, &Arc<Unreadable>)> {
-        self.namespaces
-            .values()
+        let classes = self.gateway_classes.values();
+        let classes = classes.filter_map(|fact| match fact {
+            Fact::Read(_) => None,
+            Fact::Unreadable(broken) => Some((Kind::GatewayClass, broken)),
+        });
+        let namespaces = self.namespaces.values();
+        namespaces
             .flat_map(|facts| facts.unreadable())
+            .chain(classes)
     }
 
     /// Every object of one kind, by namespace and name.
@@ -254,6 +340,13 @@ impl Snapshot {
         let mut found: Vec<ObjectRef> = namespaces
             .flat_map(|(namespace, facts)| facts.references(namespace, kind))
             .collect();
+        if kind == Kind::GatewayClass {
+            found.extend(self.gateway_classes.keys().map(|name| ObjectRef {
+                kind,
+                namespace: "".into(),
+                name: name.clone(),
+            }));
+        }
         if kind == Kind::Service && !self.api_server.is_empty() {
             let (namespace, name) = API_SERVER_SERVICE;
             found.push(ObjectRef {
@@ -269,6 +362,7 @@ impl Snapshot {
     pub fn count(&self, kind: Kind) -> usize {
         match kind {
             Kind::Service => usize::from(!self.api_server.is_empty()),
+            Kind::GatewayClass => self.gateway_classes.len(),
             _ => self
                 .namespaces
                 .values()

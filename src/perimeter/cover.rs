@@ -6,6 +6,10 @@
 //! coNP-complete in the number of label keys, so the work is counted against a [`Budget`] and a
 //! proof that runs out of it is undecided, never accepted.
 //!
+//! An area of all ports of a protocol is proved by their numbers: a port name means one of them,
+//! whichever, so covers whose ranges only together hold all numbers hold it. An area of a name alone
+//! needs a cover that holds the name, or all ports, by itself.
+//!
 //! ```
 //! use openbao_perimeter::perimeter::cover::{Budget, uncovered};
 //! use openbao_perimeter::perimeter::port::{PortSet, Protocol};
@@ -35,6 +39,7 @@ use super::region::{PeerSet, Region};
 pub struct Budget {
     limit: u32,
     used: u32,
+    most_looks: u64,
     looks: u64,
 }
 
@@ -47,6 +52,7 @@ impl Budget {
         Self {
             limit,
             used: 0,
+            most_looks: LOOKS * limit as u64,
             looks: 0,
         }
     }
@@ -56,17 +62,33 @@ impl Budget {
         self.used
     }
 
+    /// Whether no split node is left.
+    pub const fn is_spent(&self) -> bool {
+        self.used >= self.limit
+    }
+
     /// Counts `covers` that are compared with an area; false where that is too much.
     pub const fn look(&mut self, covers: usize) -> bool {
         self.looks = self.looks.saturating_add(covers as u64);
-        self.looks <= LOOKS * self.limit as u64
+        self.looks <= self.most_looks
+    }
+
+    /// Does work that may take no more than `nodes` of what is left, so that something is left for
+    /// the rest.
+    pub fn within<T>(&mut self, nodes: u32, work: impl FnOnce(&mut Self) -> T) -> T {
+        let whole = *self;
+        self.limit = self.limit.min(self.used.saturating_add(nodes));
+        let looks = self.looks.saturating_add(LOOKS * u64::from(nodes));
+        self.most_looks = self.most_looks.min(looks);
+        let done = work(self);
+        self.limit = whole.limit;
+        self.most_looks = whole.most_looks;
+        done
     }
 
     fn spend(&mut self, covers: &[&Region]) -> Result<(), Exhausted> {
-        if self.used >= self.limit || !self.look(covers.len()) {
-            return Err(Exhausted {
-                keys: keys_of(covers),
-            });
+        if self.is_spent() || !self.look(covers.len()) {
+            return Err(Exhausted::of(covers));
         }
         self.used += 1;
         Ok(())
@@ -74,23 +96,26 @@ impl Budget {
 }
 
 /// The proof ran out of budget. It names the label keys that made it hard.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Exhausted {
     /// Label keys on which the covers differ.
     pub keys: BTreeSet<Arc<str>>,
 }
 
-fn keys_of(covers: &[&Region]) -> BTreeSet<Arc<str>> {
-    let mut keys = BTreeSet::new();
-    let mut add = |set: &LabelSet| keys.extend(set.constrained().map(|(key, _)| key.clone()));
-    for cover in covers {
-        add(&cover.subject);
-        if let PeerSet::Pods { namespaces, pods } = &cover.peer {
-            add(namespaces);
-            add(pods);
+impl Exhausted {
+    /// A proof against these covers that could not go on.
+    pub fn of(covers: &[&Region]) -> Self {
+        let mut keys = BTreeSet::new();
+        let mut add = |set: &LabelSet| keys.extend(set.constrained().map(|(key, _)| key.clone()));
+        for cover in covers {
+            add(&cover.subject);
+            if let PeerSet::Pods { namespaces, pods } = &cover.peer {
+                add(namespaces);
+                add(pods);
+            }
         }
+        Self { keys }
     }
-    keys
 }
 
 /// A part of `area` that is in none of `covers`; `None` when there is none.
@@ -130,7 +155,11 @@ fn search(
     budget: &mut Budget,
     found: &mut dyn FnMut(Region) -> Flow,
 ) -> Result<(), Exhausted> {
-    let mut open: Vec<(Region, Rc<[&Region]>)> = vec![(area.clone(), covers.into())];
+    let area = Region {
+        ports: area.ports.without_implied_names(),
+        ..area.clone()
+    };
+    let mut open: Vec<(Region, Rc<[&Region]>)> = vec![(area, covers.into())];
     while let Some((area, covers)) = open.pop() {
         budget.spend(&covers)?;
         if covers.iter().any(|cover| area.is_subset(cover)) {
@@ -177,8 +206,7 @@ fn shrink<'a>(mut area: Region, covers: &[&'a Region]) -> Option<(Region, Vec<&'
                 continue;
             }
             match cuts(&area, cover) {
-                0 => return None,
-                1 => area = outside(&area, cover).pop()?,
+                0 | 1 => area = outside(&area, cover).pop()?,
                 _ => wider.push(cover),
             }
         }

@@ -92,11 +92,15 @@ impl Ports {
 
     /// A name always means some number, so all numbers are all ports.
     fn normal(self) -> Self {
-        if self.numbers.len() == u32::from(u16::MAX) {
+        if self.has_all_numbers() {
             Self::all()
         } else {
             self
         }
+    }
+
+    fn has_all_numbers(&self) -> bool {
+        self.numbers.len() == u32::from(u16::MAX)
     }
 
     /// The numbers.
@@ -278,6 +282,25 @@ impl PortSet {
                 ports.clone()
             }
         })
+    }
+
+    /// Without the names of a protocol of which every number is in it: a name always means one of
+    /// those, so it is nothing to be proved by itself.
+    #[must_use]
+    pub(crate) fn without_implied_names(&self) -> Self {
+        let plain = |ports: &Ports| Ports {
+            names: if ports.has_all_numbers() {
+                Names::none()
+            } else {
+                ports.names.clone()
+            },
+            ..ports.clone()
+        };
+        if self.0.iter().any(Ports::has_all_numbers) {
+            Self::from_fn(|at| plain(&self.0[at]))
+        } else {
+            self.clone()
+        }
     }
 
     /// The same with every name read as every port of its protocol: how a declaration is held

@@ -176,7 +176,7 @@ impl PortEntry {
         }
     }
 
-    fn port_set(&self) -> PortSet {
+    pub(crate) fn port_set(&self) -> PortSet {
         match &self.ports {
             PortRange::All => PortSet::protocol(self.protocol),
             PortRange::Numbers(first, last) => PortSet::range(self.protocol, *first, *last),

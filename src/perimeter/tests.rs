@@ -1,8 +1,13 @@
 //! The engine held against the rows of the NetworkPolicy semantics, against the laws of sets, and
 //! against an enumeration of small worlds.
 
+mod address;
+mod cover;
 pub(crate) mod dice;
 pub(crate) mod domain;
 mod laws;
 mod oracle;
 mod rows;
+mod rule;
+mod witness;
+mod zone;

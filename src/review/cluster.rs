@@ -1,8 +1,10 @@
 //! The review of an OpenBaoCluster write: is what it declares additive-only, and which policies does
 //! it bring to bear.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
+use super::advice;
 use super::policy::likewise;
 use super::replay;
 use super::request::Edit;
@@ -10,7 +12,9 @@ use super::world::World;
 use crate::baseline::ClusterPerimeter;
 use crate::inventory::{Cluster, Fact};
 use crate::perimeter::Direction;
-use crate::rules::declaration::{self, Declaration, api_server, malformed};
+use crate::perimeter::cover::Budget;
+use crate::rules::declaration::{self, Declaration, redundant};
+use crate::rules::policy_name::{self, Age};
 use crate::rules::text::pods_of;
 use crate::rules::{Finding, Level, ambiguous_cidr, existing_policy, input};
 
@@ -25,24 +29,56 @@ pub(super) fn findings(world: &World, edit: &Edit<Cluster>) -> Vec<Finding> {
     };
     let before = edit.before.as_ref().and_then(Fact::read);
     let before = before.map(AsRef::as_ref);
+    let budget = Cell::new(Budget::new(world.posture.proof_budget));
+    let api_server = &world.snapshot.api_server;
     let mut findings = ambiguous_cidr::in_cluster(&edit.object, after, before);
+    // First, since it takes half of the budget at most: then neither can what is declared keep it
+    // from being decided, nor a hard policy of somebody else what is declared.
+    if edit.before.is_none() || edit.spec_changed {
+        findings.extend(brought_to_bear(world, edit, &budget));
+    }
     for direction in Direction::ALL {
-        let declared = Declaration::new(&edit.object, &world.posture, direction, after, before);
+        let declared = Declaration::new(
+            &edit.object,
+            &world.posture,
+            direction,
+            after,
+            before,
+            &budget,
+        );
         if direction == Direction::Ingress {
-            findings.extend(malformed::check(&declared, after, before));
-            findings.extend(api_server::check(&declared, after, before));
+            findings.extend(declaration::values(&declared, after, before));
         }
+        findings.extend(redundant::check(&declared, after, api_server));
         let limit = declaration::limit(&declared);
         findings.extend(replay::of_declaration(&declared, limit));
     }
+    findings.extend(names_taken(world, edit, after));
     if edit.before.is_none() || edit.spec_changed {
-        findings.extend(brought_to_bear(world, edit));
+        findings.extend(advice::of_cluster(world, &edit.object, after, before));
     }
     findings
 }
 
+/// Findings about names of the cluster's policies that are taken.
+fn names_taken(world: &World, edit: &Edit<Cluster>, after: &Cluster) -> Vec<Finding> {
+    let age = if edit.before.is_none() {
+        Age::New
+    } else {
+        Age::Old
+    };
+    let facts = world.facts(&edit.object.namespace);
+    facts.map_or_else(Vec::new, |facts| {
+        policy_name::check(&edit.object, after, age, facts, &world.posture)
+    })
+}
+
 /// Findings about policies of the namespace that pierce the perimeter of the cluster as written.
-fn brought_to_bear(world: &World, edit: &Edit<Cluster>) -> Vec<Finding> {
+pub(super) fn brought_to_bear(
+    world: &World,
+    edit: &Edit<Cluster>,
+    budget: &Cell<Budget>,
+) -> Vec<Finding> {
     let Some(facts) = world.facts(&edit.object.namespace) else {
         return Vec::new();
     };
@@ -54,10 +90,20 @@ fn brought_to_bear(world: &World, edit: &Edit<Cluster>) -> Vec<Finding> {
         return Vec::new();
     };
     let before = edit.before.as_ref().map(perimeter);
+    let mut left = budget.get();
+    let half = world.posture.proof_budget.div_ceil(2);
+    let found = left.within(half, |budget| {
+        existing_policy::check(
+            &edit.object,
+            &world.posture,
+            before.as_ref(),
+            &after,
+            budget,
+        )
+    });
+    budget.set(left);
     let mut pierced: Vec<(&Arc<str>, Finding)> = Vec::new();
-    for (zone, policy, finding) in
-        existing_policy::check(&edit.object, &world.posture, before.as_ref(), &after)
-    {
+    for (zone, policy, finding) in found {
         let finding = replay::of_existing(zone, policy, finding);
         let mut known = pierced.iter_mut();
         let same =

@@ -40,7 +40,7 @@ pub fn doubt(world: &World, request: &Request, verdict: &Verdict) -> Option<Doub
             let is_alone = known.is_none_or(|facts| facts.clusters.is_empty());
             (is_alone && could_select(world, edit)).then_some(Doubt::NoCluster)
         }
-        (Outcome::Allow | Outcome::Warn, Subject::Cluster(_)) => None,
+        (Outcome::Allow | Outcome::Warn, Subject::Cluster(_) | Subject::Restore(_)) => None,
     }
 }
 
@@ -52,9 +52,15 @@ const fn rests_on_facts(code: Code) -> bool {
         Code::Obp301
             | Code::Obp302
             | Code::Obp303
+            | Code::Obp304
             | Code::Obp305
             | Code::Obp306
             | Code::Obp307
+            | Code::Obp308
+            | Code::Obp309
+            | Code::Obp310
+            | Code::Obp312
+            | Code::Obp313
             | Code::Obp315
             | Code::Obp401
             | Code::Obp402

@@ -1,6 +1,8 @@
 //! Who writes, and what that makes of a finding's level.
 
 use super::request::{Operation, Request, Subject, Writer};
+use super::verdict::Verdict;
+use crate::code::Door;
 use crate::posture::Posture;
 use crate::rules::{Code, Finding, Harm, Level};
 
@@ -39,39 +41,65 @@ impl WriterClass {
     }
 }
 
-/// Findings with the level that they have for this writer and this write; those that are off are
+/// The verdict: findings with the level that they have for this writer and this write; those that are off are
 /// left out.
 pub(super) fn settle(
     posture: &Posture,
     request: &Request,
     class: WriterClass,
     findings: Vec<Finding>,
-) -> Vec<Finding> {
+) -> Verdict {
     let unchanged = match &request.subject {
         Subject::Policy(edit) => !edit.spec_changed,
         Subject::Cluster(edit) => !edit.spec_changed,
+        Subject::Restore(edit) => !edit.spec_changed,
     };
     let exempt =
         class == WriterClass::System && (unchanged || request.operation == Operation::Delete);
     if exempt {
-        return Vec::new();
+        return Verdict::default();
     }
+    let mut maintained = false;
     let settle = |finding: Finding| {
+        let breaks_glass = request.breaks_glass(class, &finding);
+
         // Managed labels and the owner reference are no part of the spec.
-        let about_metadata = finding.code == Code::Obp104 && finding.path.starts_with("metadata");
+        let about_metadata = matches!(finding.code, Code::Obp104 | Code::Obp403)
+            && finding.path.starts_with("metadata");
         let old_harm = finding.harm == Harm::Known || (unchanged && !about_metadata);
         let most = match class {
             _ if old_harm => Level::Warn,
             WriterClass::Operator if is_about_allowlist(finding.code) => posture.operator_level,
             WriterClass::Operator => Level::Warn,
+            WriterClass::Everyone if breaks_glass => Level::Warn,
             WriterClass::System | WriterClass::Everyone => Level::Deny,
         };
         let set = posture.levels.of(finding.code, request.door);
         // The strictest level comes first in order.
-        let level = set.unwrap_or(finding.level).max(most);
+        let own = set.unwrap_or(finding.level);
+        maintained |= breaks_glass && !old_harm && own == Level::Deny;
+        let level = own.max(most);
         Finding { level, ..finding }
     };
     let settled = findings.into_iter().map(settle);
+    let findings = settled
+        .filter(|finding| finding.level != Level::Off)
+        .collect();
+    Verdict {
+        maintained,
+        ..Verdict::new(findings)
+    }
+}
+
+/// Findings about a state, which no write is to blame for, with the level that they have at a door.
+pub(super) fn of_state(posture: &Posture, door: Door, findings: Vec<Finding>) -> Vec<Finding> {
+    let settled = findings.into_iter().map(|finding| Finding {
+        level: posture
+            .levels
+            .of(finding.code, door)
+            .unwrap_or(finding.level),
+        ..finding
+    });
     settled
         .filter(|finding| finding.level != Level::Off)
         .collect()

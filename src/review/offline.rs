@@ -3,14 +3,18 @@
 //! Each object is judged with all others in the state that the files leave them in, so two edits
 //! that only together break the perimeter are both shown.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use super::request::{Edit, Operation, Request, Subject, Writer};
-use super::review;
 use super::verdict::Verdict;
 use super::world::World;
-use crate::code::Door;
-use crate::inventory::{Cluster, Fact, Kind, Object, ObjectRef, Policy};
+use super::{isolation, review};
+use crate::baseline::Pods;
+use crate::code::{Code, Door};
+use crate::inventory::{Cluster, Fact, Kind, Object, ObjectRef, Policy, Restore};
+use crate::perimeter::cover::Budget;
+use crate::rules::Finding;
 use crate::rules::certificate::Certificate;
 
 /// Objects by what they are called.
@@ -41,7 +45,7 @@ pub fn final_state(
             .first()
             .cloned()
             .unwrap_or_default(),
-        groups: Vec::new(),
+        ..Writer::default()
     };
     let judge = |(reference, object): (&ObjectRef, &Object)| {
         let writer = if is_managed(world, reference) {
@@ -49,13 +53,28 @@ pub fn final_state(
         } else {
             writer
         };
-        let world = match reference.kind {
+        let beside = match reference.kind {
             Kind::OpenBaoCluster => beside,
             _ => world,
         };
-        judge(world, writer, reference, None, Some(object))
+        let judged = judge(beside, writer, reference, None, Some(object))?;
+        Some(with_isolation(world, judged))
     };
     objects.iter().filter_map(judge).collect()
+}
+
+/// A cluster's verdict with what the policies beside it leave open.
+fn with_isolation(world: &World, judged: Judged) -> Judged {
+    let mut perimeters = world.perimeters(&judged.object.namespace).iter();
+    let Some(cluster) = perimeters.find(|cluster| cluster.object == judged.object) else {
+        return judged;
+    };
+    let mut findings = judged.verdict.findings;
+    findings.extend(isolation(world, cluster, Door::Check));
+    Judged {
+        verdict: Verdict::new(findings),
+        object: judged.object,
+    }
 }
 
 /// Judges the edit from `before` to `after`. `world` holds the objects of `after` already.
@@ -114,6 +133,42 @@ pub fn counted_as_rendered(world: &World) -> Vec<ObjectRef> {
     missing.collect()
 }
 
+/// What lets through more than the ceiling of a cluster as it stands: policies of its namespace, and
+/// its managed policies where somebody opened them.
+pub fn piercing(world: &World, cluster: &ObjectRef) -> Vec<Finding> {
+    let Some(facts) = world.facts(&cluster.namespace) else {
+        return Vec::new();
+    };
+    let edit = Edit {
+        object: cluster.clone(),
+        before: None,
+        after: facts.clusters.get(&cluster.name).cloned(),
+        spec_changed: true,
+    };
+    let budget = Cell::new(Budget::new(world.posture.proof_budget));
+    let others = super::cluster::brought_to_bear(world, &edit, &budget);
+    let managed = Pods::of_cluster(world.posture.baseline).iter();
+    let managed = managed.filter_map(|pods| {
+        let policy = facts
+            .policies
+            .get(pods.policy_name(&cluster.name)?.as_str())?;
+        let object = Object::Policy(policy.clone());
+        judge(
+            world,
+            &Writer::default(),
+            &object.reference(),
+            None,
+            Some(&object),
+        )
+    });
+    let beyond = managed.flat_map(|judged| judged.verdict.findings);
+    let beyond = beyond.filter(|finding| {
+        matches!(finding.code, Code::Obp201 | Code::Obp202)
+            && finding.cluster.as_ref().is_none_or(|own| own == cluster)
+    });
+    others.into_iter().chain(beyond).collect()
+}
+
 fn is_managed(world: &World, reference: &ObjectRef) -> bool {
     reference.kind == Kind::NetworkPolicy
         && world
@@ -141,7 +196,10 @@ fn judge(
         Object::Cluster(_) => {
             Subject::Cluster(edit(reference, before, after, cluster, Cluster::same_spec))
         }
-        Object::Namespace(_) | Object::ApiServer(_) => return None,
+        Object::Restore(_) => {
+            Subject::Restore(edit(reference, before, after, restore, Restore::same_spec))
+        }
+        _ => return None,
     };
     let request = Request {
         operation,
@@ -188,6 +246,13 @@ fn policy(object: &Object) -> Option<&Fact<Policy>> {
 fn cluster(object: &Object) -> Option<&Fact<Cluster>> {
     match object {
         Object::Cluster(fact) => Some(fact),
+        _ => None,
+    }
+}
+
+fn restore(object: &Object) -> Option<&Fact<Restore>> {
+    match object {
+        Object::Restore(fact) => Some(fact),
         _ => None,
     }
 }

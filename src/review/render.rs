@@ -50,11 +50,7 @@ pub fn long(finding: &Finding) -> String {
     }
     let _ = write!(text, "\n  {}", finding.reason);
     if let Some(witness) = &finding.witness {
-        let word = match finding.code {
-            Code::Obp101 => "cut",
-            Code::Obp103 => "at stake",
-            _ => "let through",
-        };
+        let word = connection_word(finding.code);
         let only_where = only_where(finding);
         let _ = write!(
             text,
@@ -66,6 +62,15 @@ pub fn long(finding: &Finding) -> String {
         let _ = write!(text, "\n  {}{line}", if at == 0 { "to do: " } else { "  " });
     }
     text
+}
+
+/// What has become of the connection that a finding of this rule shows.
+pub const fn connection_word(code: Code) -> &'static str {
+    match code {
+        Code::Obp101 => "cut",
+        Code::Obp103 => "at stake",
+        _ => "let through",
+    }
 }
 
 /// What a connection takes that exists under one reading only.

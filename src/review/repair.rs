@@ -8,6 +8,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use super::level::WriterClass;
+use super::maintenance;
 use super::policy::{case, with_observed};
 use super::request::{Edit, Operation, Request, Subject};
 use super::verdict::{Repair, Repairs};
@@ -35,15 +36,19 @@ pub fn repair(world: &World, request: &Request) -> Repairs {
         return Repairs::default();
     };
     let perimeters = world.perimeters(&edit.object.namespace).iter();
-    let managed = perimeters.filter(|cluster| cluster.managed(&edit.object.name).is_some());
+    let managed = perimeters.filter(|cluster| {
+        cluster.managed(&edit.object.name).is_some()
+            && !maintenance::leaves_alone(request, &cluster.object)
+    });
+    let budget = Cell::new(Budget::new(world.posture.proof_budget));
     managed
         .map(|cluster| {
             of_cluster(
                 world,
                 &with_observed(world, class, cluster, edit),
                 edit,
-                before,
-                after,
+                (before, after),
+                &budget,
             )
         })
         .find(|repairs| !repairs.repairs.is_empty())
@@ -58,8 +63,8 @@ fn of_cluster(
     world: &World,
     cluster: &ClusterPerimeter,
     edit: &Edit<Policy>,
-    before: &Policy,
-    after: &Policy,
+    (before, after): (&Policy, &Policy),
+    budget: &Cell<Budget>,
 ) -> Repairs {
     let mut repairs = Repairs::default();
     let (Some(zone), mut fixed) = (cluster.managed(&edit.object.name), after.clone()) else {
@@ -93,7 +98,7 @@ fn of_cluster(
             repairs.push(edit, Repair::PolicyType(direction), &what);
         }
     }
-    for (direction, entry) in dropped(world, cluster, zone, edit, &fixed) {
+    for (direction, entry) in dropped(world, cluster, zone, edit, &fixed, budget) {
         let ports: Vec<String> = entry.rule.ports.iter().map(ToString::to_string).collect();
         let what = format!(
             "core rule `{}` ({}; {}) in spec.{}",
@@ -131,13 +136,13 @@ fn dropped<'a>(
     zone: &'a ZonePerimeter,
     edit: &Edit<Policy>,
     fixed: &Policy,
+    budget: &Cell<Budget>,
 ) -> Vec<(Direction, &'a Entry)> {
     let edit = Edit {
         after: Some(Fact::Read(Arc::new(fixed.clone()))),
         ..edit.clone()
     };
-    let budget = Cell::new(Budget::new(world.posture.proof_budget));
-    let mut case = case(world, cluster, zone, &edit, &budget);
+    let mut case = case(world, cluster, zone, &edit, budget);
     case.others.clear();
     let entry_of = |entry: &Entry, direction: Direction| {
         zone.floor(direction)

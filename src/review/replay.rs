@@ -16,6 +16,7 @@ use crate::perimeter::rule::Rule;
 use crate::perimeter::{Connection, Difference, Direction, Reading};
 use crate::rules::case::{Case, Moment};
 use crate::rules::declaration::Declaration;
+use crate::rules::default_deny_absent::{Missing, counted};
 use crate::rules::{Code, Finding, Level};
 
 /// How a finding reads whose connection does not replay.
@@ -88,6 +89,21 @@ pub(super) fn of_existing(zone: &ZonePerimeter, policy: &Selected, finding: Find
         Difference::of(policy.policy.rules(shown.direction), shown, namespace)
     };
     one_checked(finding, confirmed, only_if)
+}
+
+/// A finding about pods that no policy isolates, with its connection replayed.
+pub(super) fn of_bare(zone: &ZonePerimeter, missing: Missing, finding: Finding) -> Finding {
+    let policies: Vec<PolicyView<'_>> = counted(zone, missing)
+        .map(|selected| view(&selected.policy))
+        .collect();
+    let confirmed = |finding: &Finding| {
+        finding.witness.as_ref().is_none_or(|shown| {
+            let namespace = finding.object.namespace.as_ref();
+            !is_isolated(&policies, shown.direction, &shown.subject)
+                && !is_in_ceiling(zone, shown, namespace)
+        })
+    };
+    one_checked(finding, confirmed, |_, _| None)
 }
 
 fn checked(

@@ -1,7 +1,9 @@
 //! What is asked: who writes what.
 
+use std::collections::BTreeSet;
+
 use crate::code::Door;
-use crate::inventory::{Cluster, Fact, ObjectRef, Policy};
+use crate::inventory::{Cluster, Fact, ObjectRef, Policy, Restore};
 
 /// The operation on the object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +23,9 @@ pub struct Writer {
     pub name: String,
     /// Groups.
     pub groups: Vec<String>,
+    /// The OpenBaoClusters on which the API server said that it holds the verb `maintenance`; asked
+    /// only for a write that needs it.
+    pub grants: BTreeSet<ObjectRef>,
 }
 
 /// An object before and after the write.
@@ -44,6 +49,8 @@ pub enum Subject {
     Policy(Edit<Policy>),
     /// An OpenBaoCluster.
     Cluster(Edit<Cluster>),
+    /// An OpenBaoRestore.
+    Restore(Edit<Restore>),
 }
 
 /// One write to be judged.
@@ -65,6 +72,7 @@ impl Request {
         match &self.subject {
             Subject::Policy(edit) => &edit.object,
             Subject::Cluster(edit) => &edit.object,
+            Subject::Restore(edit) => &edit.object,
         }
     }
 }

@@ -96,6 +96,6 @@ fn operator(world: &World) -> Writer {
     let accounts = &world.posture.operator_accounts;
     Writer {
         name: accounts.first().cloned().unwrap_or_default(),
-        groups: Vec::new(),
+        ..Writer::default()
     }
 }

@@ -1,12 +1,22 @@
 //! Reviews as a whole: each code accepted and refused, the properties that hold for every write, and
 //! the rules held against an enumeration of small worlds.
 
+mod advice;
 mod attacks;
+mod bounds;
 mod codes;
 mod declarations;
 mod doubt;
+mod editions;
+mod isolation;
+mod levels;
 mod limit;
+mod maintenance;
+mod names;
 mod oracle;
 mod properties;
+mod repairs;
+mod rows;
 mod standing;
 mod support;
+mod unready;

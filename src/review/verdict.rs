@@ -35,6 +35,8 @@ pub struct Verdict {
     /// Findings whose connection the second evaluator did not confirm: each is a bug of ours, to be
     /// counted and logged.
     pub unreplayed: usize,
+    /// Whether a refusal became a warning because the write is maintenance by somebody who may.
+    pub maintained: bool,
 }
 
 impl Verdict {
@@ -48,6 +50,7 @@ impl Verdict {
         let unreplayed = findings.iter().filter(|finding| is_unreplayed(finding));
         Self {
             unreplayed: unreplayed.count(),
+            maintained: false,
             findings,
         }
     }

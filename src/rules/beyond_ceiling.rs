@@ -42,7 +42,9 @@ pub fn check(case: &Case<'_>) -> Vec<Finding> {
 fn is_held(case: &Case<'_>, direction: Direction, rule: &SelectedRule) -> Result<bool, Exhausted> {
     let ceiling = &case.zone.ceiling[direction as usize];
     for region in &rule.may {
-        case.look(ceiling.candidates(region))?;
+        if !case.look(ceiling.candidates(region)) {
+            return Err(Exhausted::of(&case.ceiling(direction)));
+        }
         if ceiling.holder(region).is_none() {
             return Ok(false);
         }

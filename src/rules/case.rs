@@ -9,7 +9,7 @@ use crate::perimeter::port::PortSet;
 use crate::perimeter::{Connection, Direction, LabelSet, PeerSet, Region, witness};
 use crate::posture::Posture;
 
-use super::{Code, Finding, Level};
+use super::{Code, Finding, Level, text};
 
 /// A policy before or after the write, with its part in the zone.
 #[derive(Clone, Debug, Default)]
@@ -87,17 +87,12 @@ impl Case<'_> {
             .collect())
     }
 
-    /// Counts covers that are compared with an area.
-    pub fn look(&self, covers: usize) -> Result<(), Exhausted> {
+    /// Counts covers that are compared with an area; false where that is too much.
+    pub fn look(&self, covers: usize) -> bool {
         let mut budget = self.budget.get();
         let enough = budget.look(covers);
         self.budget.set(budget);
-        let keys = std::collections::BTreeSet::new();
-        if enough {
-            Ok(())
-        } else {
-            Err(Exhausted { keys })
-        }
+        enough
     }
 
     /// The regions that may be open in one direction.
@@ -108,7 +103,9 @@ impl Case<'_> {
 
     /// The first part of `area` that none of `covers` holds.
     pub fn outside(&self, area: &Region, covers: &[&Region]) -> Result<Option<Region>, Exhausted> {
-        self.look(weight(covers))?;
+        if !self.look(weight(covers)) {
+            return Err(Exhausted::of(covers));
+        }
         // Nearly always one cover holds it all, and nothing has to be written out.
         if covers.iter().any(|cover| area.is_subset(cover)) {
             return Ok(None);
@@ -121,7 +118,9 @@ impl Case<'_> {
 
     /// All parts of `area` that none of `covers` holds.
     pub fn all_outside(&self, area: &Region, covers: &[&Region]) -> Result<Vec<Region>, Exhausted> {
-        self.look(weight(covers))?;
+        if !self.look(weight(covers)) {
+            return Err(Exhausted::of(covers));
+        }
         let mut budget = self.budget.get();
         let found = all_uncovered(&self.written_out(area, covers), covers, &mut budget);
         self.budget.set(budget);
@@ -154,24 +153,20 @@ impl Case<'_> {
 
     /// The finding that a proof ran out of budget.
     pub fn undecided(&self, what: &str, exhausted: &Exhausted) -> Finding {
-        let keys: Vec<&str> = exhausted.keys.iter().map(AsRef::as_ref).collect();
         let cluster = &self.cluster.object;
         Finding {
             reason: format!(
                 "{what} of {cluster} could not be decided within {} steps",
                 self.posture.proof_budget
             ),
-            help: format!(
-                "select by fewer label keys; the proof split on: {}",
-                keys.join(", ")
-            ),
+            help: text::simpler(exhausted),
             ..self.finding(Code::Obp402, Level::Deny, "spec")
         }
     }
 }
 
 /// What it takes to compare an area with covers: each by each of its subject's keys.
-fn weight(covers: &[&Region]) -> usize {
+pub(super) fn weight(covers: &[&Region]) -> usize {
     let keys = |cover: &&Region| 1 + cover.subject.constrained().count();
     covers.iter().map(keys).sum()
 }

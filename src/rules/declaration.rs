@@ -1,20 +1,30 @@
 //! The rules about what an OpenBaoCluster declares: additive-only, held against the limit.
 
 pub mod api_server;
+pub mod dns_namespace;
+pub mod endpoint_address;
 pub mod everyone;
+pub mod hardened;
+pub mod listener_ports;
 pub mod malformed;
+pub mod metrics_port;
+pub mod namespace_label;
 pub mod raft_port;
+pub mod redundant;
 pub mod unsafe_address;
 
-use super::{Code, Finding, Level};
+use std::cell::Cell;
+
+use super::case::Case;
+use super::{Code, Finding, Level, text};
 use crate::baseline;
 use crate::baseline::{Facts, Peers, Pods, expand};
-use crate::inventory::{Cluster, ObjectRef};
-use crate::perimeter::cover::Exhausted;
-use crate::perimeter::port::PortSet;
+use crate::inventory::{Cluster, ObjectRef, Profile};
+use crate::perimeter::cover::{Budget, Exhausted};
+use crate::perimeter::port::{PortSet, Protocol};
 use crate::perimeter::rule::Rule;
 use crate::perimeter::{Direction, LabelSet, Reading, Region};
-use crate::posture::Posture;
+use crate::posture::{Edition, Posture};
 
 /// One declared ingress rule.
 #[derive(Clone, Debug)]
@@ -30,7 +40,18 @@ pub struct DeclaredRule {
     must: Option<Vec<Region>>,
 }
 
+/// Where trusted peers are declared, each a rule of its own.
+const TRUSTED_PEERS: &str = "spec.network.trustedIngressPeers";
+
 impl DeclaredRule {
+    /// Field path of one of its peers.
+    fn peer_path(&self, direction: Direction, at: usize) -> String {
+        if self.path.starts_with(TRUSTED_PEERS) {
+            return self.path.clone();
+        }
+        format!("{}.{}[{at}]", self.path, direction.peers_field())
+    }
+
     /// What it surely lets through: without its port names, and without blocks in ambiguous text.
     fn must(&self) -> &[Region] {
         self.must.as_ref().unwrap_or(&self.regions)
@@ -52,10 +73,18 @@ pub struct Declaration<'a> {
     pub posture: &'a Posture,
     /// Which of its rules: ingress (`ingressRules`, `trustedIngressPeers`) or egress (`egressRules`).
     pub direction: Direction,
+    /// The profile now.
+    pub profile: Option<Profile>,
+    /// The profile before the write.
+    pub profile_before: Option<Profile>,
+    /// The ports that clients need: the API port, and the metrics listener's where it is opened.
+    pub listeners: PortSet,
     /// What is declared now.
     pub after: Vec<DeclaredRule>,
     /// What was declared before the write.
     pub before: Vec<DeclaredRule>,
+    /// Work that the proofs of the review may still do, all together.
+    pub budget: &'a Cell<Budget>,
 }
 
 impl<'a> Declaration<'a> {
@@ -66,20 +95,43 @@ impl<'a> Declaration<'a> {
         direction: Direction,
         after: &Cluster,
         before: Option<&Cluster>,
+        budget: &'a Cell<Budget>,
     ) -> Self {
         let rules = |cluster| rules(cluster, posture, direction);
         Self {
             object,
             posture,
             direction,
+            profile: after.profile,
+            profile_before: before.and_then(|before| before.profile),
+            listeners: listeners(posture, after),
             after: rules(after),
             before: before.map(rules).unwrap_or_default(),
+            budget,
         }
     }
 
-    /// What was already declared before the write.
+    fn is_under_contract(&self) -> bool {
+        is_under_contract(self.posture, self.profile)
+    }
+
+    /// Whether this write is the first that is held to it.
+    fn is_newly_under_contract(&self) -> bool {
+        self.is_under_contract() && self.profile_before != Some(Profile::Hardened)
+    }
+
+    /// What was already declared before the write, and is no new harm. On egress, where only the
+    /// contract refuses anything, that is nothing for a cluster that was not held to it before.
     fn known(&self) -> Vec<&Region> {
+        if self.direction == Direction::Egress && self.is_newly_under_contract() {
+            return Vec::new();
+        }
         self.before.iter().flat_map(|rule| &rule.regions).collect()
+    }
+
+    /// Whether an old rule let all of it through already.
+    fn is_known(&self, piece: &Region) -> bool {
+        self.known().iter().any(|known| piece.is_subset(known))
     }
 
     fn finding(&self, code: Code, level: Level, path: impl Into<String>) -> Finding {
@@ -89,19 +141,49 @@ impl<'a> Declaration<'a> {
         }
     }
 
+    /// A finding about what the write declares, which only warns by default.
+    fn advice(&self, code: Code, path: impl Into<String>) -> Finding {
+        Finding {
+            cluster: Some(self.object.clone()),
+            ..Finding::advice(code, self.object, path)
+        }
+    }
+
+    /// A finding about what the write declares, which denies under the contract.
+    fn by_contract(&self, code: Code, path: impl Into<String>) -> Finding {
+        if self.is_under_contract() {
+            self.finding(code, Level::Deny, path)
+        } else {
+            self.advice(code, path)
+        }
+    }
+
     fn undecided(&self, path: &str, exhausted: &Exhausted) -> Finding {
-        let keys: Vec<&str> = exhausted.keys.iter().map(AsRef::as_ref).collect();
         Finding {
             reason: format!(
                 "the declaration could not be decided within {} steps",
                 self.posture.proof_budget
             ),
-            help: format!(
-                "select by fewer label keys; the proof split on: {}",
-                keys.join(", ")
-            ),
+            help: text::simpler(exhausted),
             ..self.finding(Code::Obp402, Level::Deny, path)
         }
+    }
+}
+
+fn api_port(posture: &Posture) -> PortSet {
+    PortSet::number(Protocol::Tcp, posture.api_port)
+}
+
+fn listeners(posture: &Posture, cluster: &Cluster) -> PortSet {
+    let api = api_port(posture);
+    match cluster.metrics_port {
+        // On the Raft port it is a finding of its own (OBP312), and nothing that clients need.
+        Some(Ok(metrics))
+            if posture.baseline == Edition::Next && metrics != posture.cluster_port =>
+        {
+            api.union(&PortSet::number(Protocol::Tcp, metrics))
+        }
+        _ => api,
     }
 }
 
@@ -146,20 +228,26 @@ fn declared(path: String, rule: Rule, namespace: &str, direction: Direction) -> 
     }
 }
 
+/// Whether the operator itself holds such clusters to its contract for Hardened ones, so that
+/// advice about it denies.
+pub(super) fn is_under_contract(posture: &Posture, profile: Option<Profile>) -> bool {
+    posture.baseline == Edition::Next && profile == Some(Profile::Hardened)
+}
+
 /// Whether a rule may not be declared: the code that refuses it.
-pub(super) fn refused(
-    rule: &Rule,
-    direction: Direction,
-    object: &ObjectRef,
-    posture: &Posture,
-) -> Option<Code> {
+pub(super) fn refused(rule: &Rule, direction: Direction, case: &Case<'_>) -> Option<Code> {
+    let (object, posture) = (&case.cluster.object, case.posture);
     let rule = declared(String::new(), rule.clone(), &object.namespace, direction);
     let declaration = Declaration {
         object,
         posture,
         direction,
+        profile: case.cluster.profile,
+        profile_before: case.cluster.profile,
+        listeners: api_port(posture),
         after: vec![rule],
         before: Vec::new(),
+        budget: case.budget,
     };
     let findings = limit(&declaration);
     findings
@@ -168,23 +256,55 @@ pub(super) fn refused(
         .map(|finding| finding.code)
 }
 
+/// The refusal of more rules, or peers in all of them, than can be proved.
+fn too_many(declaration: &Declaration<'_>) -> Option<Finding> {
+    let caps = &declaration.posture.caps;
+    let regions = declaration.after.iter().map(|rule| rule.regions.len());
+    let counts = [
+        ("rules", declaration.after.len(), caps.declared),
+        ("peers", regions.sum(), caps.rules),
+    ];
+    let (what, count, most) = counts.into_iter().find(|(_, count, most)| count > most)?;
+    Some(Finding {
+        reason: format!(
+            "{count} declared {what} are more than can be proved; expected at most {most}"
+        ),
+        help: "merge rules with the same ports, or blocks that lie side by side".to_owned(),
+        ..declaration.finding(Code::Obp402, Level::Deny, "spec.network")
+    })
+}
+
+/// Findings about the declared values that are no rules, for both directions at once.
+pub fn values(
+    declaration: &Declaration<'_>,
+    after: &Cluster,
+    before: Option<&Cluster>,
+) -> Vec<Finding> {
+    let mut findings = malformed::check(declaration, after, before);
+    findings.extend(api_server::check(declaration, after, before));
+    findings.extend(endpoint_address::check(declaration, after, before));
+    findings.extend(dns_namespace::check(declaration, after, before));
+    findings.extend(metrics_port::check(declaration, after, before));
+    findings.extend(hardened::of_cluster(declaration, after, before));
+    findings
+}
+
 /// Everything that the limit has to say about the declared rules of one direction.
 pub fn limit(declaration: &Declaration<'_>) -> Vec<Finding> {
-    let (count, most) = (declaration.after.len(), declaration.posture.caps.declared);
-    if count > most {
-        // Their unions are not formed: the work grows faster than their number.
-        return vec![Finding {
-            reason: format!(
-                "{count} declared rules are more than can be proved; expected at most {most}"
-            ),
-            help: "merge rules with the same ports, or blocks that lie side by side".to_owned(),
-            ..declaration.finding(Code::Obp402, Level::Deny, "spec.network")
-        }];
+    // Their unions are not formed: the work grows faster than their number.
+    if let Some(too_many) = too_many(declaration) {
+        return vec![too_many];
     }
     let mut findings = everyone::check(declaration);
     if declaration.direction == Direction::Ingress {
         findings.extend(raft_port::check(declaration));
+        let ports = listener_ports::check(declaration, &findings);
+        findings.extend(ports);
     }
     findings.extend(unsafe_address::check(declaration));
+    let contract = hardened::check(declaration, &findings);
+    findings.extend(contract);
+    let labels = namespace_label::check(declaration, &findings);
+    findings.extend(labels);
     findings
 }

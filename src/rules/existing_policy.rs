@@ -10,35 +10,47 @@ use std::sync::Arc;
 
 use crate::baseline::{ClusterPerimeter, Selected, ZonePerimeter};
 use crate::inventory::ObjectRef;
-use crate::perimeter::cover::{Budget, uncovered};
+use crate::perimeter::cover::{Budget, Exhausted, uncovered};
 use crate::perimeter::label::Values;
 use crate::perimeter::{Direction, Region, witness};
 use crate::posture::Posture;
 
+use super::case::weight;
 use super::text::pods_of;
 use super::{Code, Finding, Level};
 
 /// A finding, with the policy and the zone that it is about.
 pub type Pierced<'a> = (&'a ZonePerimeter, &'a Selected, Finding);
 
-/// Findings about policies that pierce the perimeter as it is after the write.
+/// Steps that each region of a policy may take at first. Ordinary ones take a few.
+const FIRST: u32 = 100;
+
+/// Findings about policies that pierce the perimeter as it is after the write. All share the budget:
+/// each region may take a few steps of it at first, so that a hard policy does not keep an ordinary
+/// one from being decided, and what is left goes to those that need more.
 pub fn check<'a>(
     object: &'a ObjectRef,
     posture: &'a Posture,
     before: Option<&'a ClusterPerimeter>,
     after: &'a ClusterPerimeter,
-) -> impl Iterator<Item = Pierced<'a>> {
-    after.zones.iter().flat_map(move |zone| {
+    budget: &mut Budget,
+) -> Vec<Pierced<'a>> {
+    let zones = after.zones.iter();
+    let policies = zones.flat_map(|zone| zone.selected.iter().map(move |policy| (zone, policy)));
+    let foreign = policies.filter(|(_, policy)| after.managed(&policy.name).is_none());
+    let first: Vec<_> = foreign
+        .map(|(zone, policy)| (zone, policy, pierce(zone, policy, budget, FIRST)))
+        .collect();
+    let decided = first.into_iter().filter_map(|(zone, policy, found)| {
+        let found = match found {
+            Some(Pierce::Undecided) => pierce(zone, policy, budget, u32::MAX),
+            found => found,
+        };
         let old = before.and_then(|before| before.zones.iter().find(|old| old.pods == zone.pods));
-        let foreign = zone
-            .selected
-            .iter()
-            .filter(|policy| after.managed(&policy.name).is_none());
-        foreign.filter_map(move |policy| {
-            let finding = of_policy(object, posture, after, (old, zone), policy)?;
-            Some((zone, policy, finding))
-        })
-    })
+        let finding = of_policy(object, posture, after, (old, zone), (policy, found?));
+        Some((zone, policy, finding))
+    });
+    decided.collect()
 }
 
 /// Warnings about policies that cannot be read or are too large to be proved: what they open to the
@@ -80,9 +92,8 @@ fn of_policy(
     posture: &Posture,
     cluster: &ClusterPerimeter,
     (old, zone): (Option<&ZonePerimeter>, &ZonePerimeter),
-    policy: &Selected,
-) -> Option<Finding> {
-    let found = pierce(posture, zone, policy)?;
+    (policy, found): (&Selected, Pierce),
+) -> Finding {
     let known = old.is_some_and(|old| selected_as_much(old, zone, policy));
     let level = match found {
         Pierce::Surely(..) if !known => Level::Deny,
@@ -96,7 +107,7 @@ fn of_policy(
         }
         Pierce::Undecided => None,
     };
-    Some(Finding {
+    Finding {
         cluster: Some(object.clone()),
         reason: reason(posture, name, &pods, &found),
         witness,
@@ -105,7 +116,7 @@ fn of_policy(
              spec.podSelector.matchExpressions:\n- key: openbao.org/cluster\n  operator: DoesNotExist"
         ),
         ..Finding::new(Code::Obp203, level, object, "")
-    })
+    }
 }
 
 /// What a policy does or may do to the pods.
@@ -140,37 +151,70 @@ fn selected_as_much(old: &ZonePerimeter, zone: &ZonePerimeter, policy: &Selected
     })
 }
 
-/// How a policy pierces the ceiling; `None` where it stays within.
-fn pierce(posture: &Posture, zone: &ZonePerimeter, policy: &Selected) -> Option<Pierce> {
+/// How a policy pierces the ceiling; `None` where it stays within. No region may take more than
+/// `most` steps.
+fn pierce(
+    zone: &ZonePerimeter,
+    policy: &Selected,
+    budget: &mut Budget,
+    most: u32,
+) -> Option<Pierce> {
     let (mut perhaps, mut undecided) = (None, None);
     for direction in Direction::ALL {
-        let ceiling: Vec<&Region> = zone
-            .ceiling(direction)
-            .iter()
-            .map(|entry| &entry.region)
-            .collect();
-        let outside = |region: &Region| {
-            let keys = ceiling
-                .iter()
-                .flat_map(|cover| cover.subject.constrained().map(|(key, _)| key));
-            let area = Region {
-                subject: zone.zone.written_out(&region.subject, keys),
-                ..region.clone()
-            };
-            uncovered(&area, &ceiling, &mut Budget::new(posture.proof_budget))
+        let mut outside = |region: &Region| {
+            let piece = budget.within(most, |budget| beyond(zone, direction, region, budget));
+            if piece.is_err() {
+                undecided = Some(Pierce::Undecided);
+            }
+            piece.ok().flatten()
         };
         for rule in &policy.rules[direction as usize] {
-            for region in rule.must() {
-                match outside(region) {
-                    Ok(Some(piece)) => return Some(Pierce::Surely(direction, piece)),
-                    Ok(None) => {}
-                    Err(_) => undecided = Some(Pierce::Undecided),
-                }
+            if let Some(piece) = rule.must().iter().find_map(&mut outside) {
+                return Some(Pierce::Surely(direction, piece));
             }
-            let mut doubtful = rule.doubtful().iter();
-            let piece = doubtful.find_map(|region| outside(region).ok().flatten());
+            let piece = rule.doubtful().iter().find_map(&mut outside);
             perhaps = perhaps.or(piece.map(|piece| Pierce::Perhaps(direction, piece)));
         }
     }
-    perhaps.or(undecided)
+    undecided.or(perhaps)
+}
+
+/// The first part of a region that no entry of the ceiling holds.
+fn beyond(
+    zone: &ZonePerimeter,
+    direction: Direction,
+    region: &Region,
+    budget: &mut Budget,
+) -> Result<Option<Region>, Exhausted> {
+    let candidates = zone.ceiling[direction as usize].candidates(region);
+    if !budget.look(candidates) {
+        return Err(Exhausted::default());
+    }
+    if zone.holder(direction, region).is_some() {
+        return Ok(None);
+    }
+    let entries = zone.ceiling(direction).iter();
+    let ceiling: Vec<&Region> = entries.map(|entry| &entry.region).collect();
+    // Nothing is written out for a proof that cannot begin.
+    if budget.is_spent() || !budget.look(weight(&ceiling)) {
+        return Err(Exhausted::default());
+    }
+    outside(zone, &ceiling, region, budget)
+}
+
+/// A part of a region of the zone that none of `covers` holds.
+pub(super) fn outside(
+    zone: &ZonePerimeter,
+    covers: &[&Region],
+    region: &Region,
+    budget: &mut Budget,
+) -> Result<Option<Region>, Exhausted> {
+    let keys = covers
+        .iter()
+        .flat_map(|cover| cover.subject.constrained().map(|(key, _)| key));
+    let area = Region {
+        subject: zone.zone.written_out(&region.subject, keys),
+        ..region.clone()
+    };
+    uncovered(&area, covers, budget)
 }

@@ -7,7 +7,10 @@ use crate::inventory::{ObjectRef, Unreadable};
 pub fn unreadable(object: &ObjectRef, broken: &Unreadable, level: Level) -> Vec<Finding> {
     let one = |problem: &crate::inventory::Malformed| Finding {
         reason: format!("cannot be judged: {}", problem.problem),
-        help: format!("correct the value {}", problem.value),
+        help: match problem.value.as_str() {
+            "" => "correct the object".to_owned(),
+            value => format!("correct the value {value}"),
+        },
         ..Finding::new(Code::Obp401, level, object, problem.path.clone())
     };
     broken.problems.iter().map(one).collect()
@@ -19,6 +22,14 @@ pub fn neighbour(object: &ObjectRef) -> Finding {
         reason: "cannot be read or is too large, so nothing that it says is counted on".to_owned(),
         help: "correct or delete it".to_owned(),
         ..Finding::new(Code::Obp401, Level::Warn, object, "")
+    }
+}
+
+/// The finding that what makes a policy a managed one changes, while no facts tell whether it is one.
+pub fn not_ready_for_metadata(object: &ObjectRef) -> Finding {
+    Finding {
+        path: "metadata".to_owned(),
+        ..not_ready(object)
     }
 }
 

@@ -10,6 +10,7 @@ use crate::baseline::{
 };
 use crate::inventory::render;
 use crate::perimeter::Direction;
+use crate::perimeter::cover::Exhausted;
 use crate::perimeter::label::Values;
 use crate::perimeter::rule::{Peer, PortEntry, Rule, Selector};
 use crate::posture::Posture;
@@ -20,7 +21,7 @@ pub fn pods_of(cluster: &ClusterPerimeter, pods: Pods) -> String {
 }
 
 /// A value as block YAML, ready to be pasted.
-pub(super) fn yaml(value: &Value) -> String {
+pub fn yaml(value: &Value) -> String {
     // A JSON value always has a YAML form; JSON itself is YAML too.
     serde_saphyr::to_string(value)
         .map_or_else(|_| value.to_string(), |text| text.trim_end().to_owned())
@@ -29,6 +30,11 @@ pub(super) fn yaml(value: &Value) -> String {
 /// A rule as an element of its list.
 pub(super) fn paste_rule(rule: &Rule, direction: Direction) -> String {
     yaml(&json!([render::rule(rule, direction)]))
+}
+
+/// The peers of an ingress rule as a list.
+pub(super) fn paste_peers(rule: &Rule) -> String {
+    yaml(&rule.peers.iter().map(render::peer).collect())
 }
 
 /// A selector.
@@ -72,23 +78,47 @@ pub(super) fn declare(case: &Case<'_>, direction: Direction, rule: &Rule) -> Str
             paste_rule(rule, direction)
         );
     }
+    let trusts = direction == Direction::Ingress
+        && declaration::is_under_contract(case.posture, case.cluster.profile);
     let field = match direction {
+        Direction::Ingress if trusts => "trustedIngressPeers",
         Direction::Ingress => "ingressRules",
         Direction::Egress => "egressRules",
     };
-    let refused = declaration::refused(rule, direction, cluster, case.posture);
+    let paste = |rule: &Rule| {
+        if trusts {
+            paste_peers(rule)
+        } else {
+            paste_rule(rule, direction)
+        }
+    };
+    let refused = declaration::refused(rule, direction, case);
     match refused {
         Some(code) => format!(
             "declare who needs it in {cluster} under spec.network.{field}, for example as below (the rule as it stands \
              would be refused there too: {code} {}):\n{}",
             code.name(),
-            paste_rule(&narrowed(case.posture), direction)
+            paste(&narrowed(case.posture))
         ),
         None => format!(
-            "if it is wanted, declare it in {cluster} under spec.network.{field}, and the operator opens it:\n{}",
-            paste_rule(rule, direction)
+            "if it is wanted, declare it in {cluster} under spec.network.{field} and leave it out of {}, also where \
+             one release has both, since the operator opens it:\n{}",
+            case.object,
+            paste(rule)
         ),
     }
+}
+
+/// What to do about a proof that ran out of budget.
+pub(super) fn simpler(exhausted: &Exhausted) -> String {
+    let keys: Vec<&str> = exhausted.keys.iter().map(AsRef::as_ref).collect();
+    if keys.is_empty() {
+        return "write fewer rules, or split what belongs to different pods".to_owned();
+    }
+    format!(
+        "select by fewer label keys; the proof split on: {}",
+        keys.join(", ")
+    )
 }
 
 /// Several ways out, the first one first.
@@ -96,7 +126,7 @@ pub(super) fn ways_out(ways: impl IntoIterator<Item = Option<String>>) -> String
     ways.into_iter().flatten().collect::<Vec<_>>().join(OR)
 }
 
-/// The ways out that a text of [`ways_out`] names.
+/// The ways out that a help text names.
 pub fn ways(help: &str) -> impl Iterator<Item = &str> {
     help.split(OR)
 }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use tokio::time::Instant;
 
+use super::authorizer::Authorizer;
 use super::router::Desk;
 use crate::admission::{Answer, Doubt, Doubted, Point};
 use crate::audit::metrics::cluster::FreshRead;
@@ -63,55 +64,67 @@ pub trait Facts: fmt::Debug + Send + Sync {
 pub struct Beside {
     /// Who can ask the API server.
     pub facts: Option<Arc<dyn Facts>>,
+    /// Who is asked whether a writer may do maintenance.
+    pub authorizer: Option<Arc<dyn Authorizer>>,
     /// Who is told of refusals.
     pub outbox: Option<Outbox>,
 }
 
-/// What is done with an answer before it is given, until `due`: the doubt about it is settled, and
-/// a refusal is told.
-pub(super) async fn finish(
-    desk: &Desk,
-    point: Point,
-    body: &Bytes,
-    answer: Answer,
-    due: Instant,
-) -> Answer {
-    let answer = settle(desk, point, body, answer, due).await;
-    tell(desk, &answer);
-    answer
+/// An answer without doubt, or whose doubt nobody could settle.
+#[derive(Debug)]
+pub(super) struct Settled {
+    /// The answer.
+    pub(super) answer: Answer,
+    /// The facts that it rests on, where they are others than those that were published.
+    pub(super) world: Option<Arc<World>>,
+}
+
+impl From<Answer> for Settled {
+    fn from(answer: Answer) -> Self {
+        Self {
+            answer,
+            world: None,
+        }
+    }
 }
 
 /// Tells of a refusal that is no dry run.
-fn tell(desk: &Desk, answer: &Answer) {
+pub(super) fn tell(desk: &Desk, answer: &Answer) {
     let is_told = answer.record.resolution == Resolution::Deny && !answer.record.dry_run;
     if let (Some(outbox), Some(grounds), true) = (&desk.beside.outbox, &answer.grounds, is_told) {
         outbox.refused(&grounds.verdict);
     }
 }
 
-/// The answer after the doubt about it is settled. Without doubt, or anybody to ask, it is the answer
-/// itself.
-async fn settle(desk: &Desk, point: Point, body: &Bytes, answer: Answer, due: Instant) -> Answer {
+/// The answer after the doubt about it is settled, until `due`. Without doubt, or anybody to ask, it
+/// is the answer itself.
+pub(super) async fn settle(
+    desk: &Desk,
+    point: Point,
+    body: &Bytes,
+    answer: Answer,
+    due: Instant,
+) -> Settled {
     let Some(facts) = &desk.beside.facts else {
-        return answer;
+        return answer.into();
     };
     let Some((namespace, doubted)) = doubted(&answer) else {
-        return answer;
+        return answer.into();
     };
     let renewed = renewed(desk, &**facts, &namespace, &doubted);
     let renewed = tokio::time::timeout_at(due, renewed).await;
     match renewed.unwrap_or(Err(Unread::Late)) {
         Ok(None) => {
             desk.metrics.cluster.fresh_read(FreshRead::Confirmed);
-            answer
+            answer.into()
         }
         Ok(Some(world)) => again(desk, point, body, answer, world).await,
         Err(why) => {
             tracing::warn!(%namespace, %why, "Could not read a namespace afresh");
             desk.metrics.cluster.fresh_read(FreshRead::Failed);
             match doubted.doubt {
-                Doubt::Refused => answer,
-                Doubt::NoCluster => desk.admission.answer_unread(point, body),
+                Doubt::Refused => answer.into(),
+                Doubt::NoCluster => desk.admission.answer_unread(point, body).into(),
             }
         }
     }
@@ -163,9 +176,10 @@ async fn again(
     body: &Bytes,
     answer: Answer,
     world: Arc<World>,
-) -> Answer {
+) -> Settled {
     let (admission, body) = (Arc::clone(&desk.admission), body.clone());
-    let judge = move || admission.answer_in(&world, point, &body);
+    let by = Arc::clone(&world);
+    let judge = move || admission.answer_in(&by, point, &body);
     let judged = tokio::task::spawn_blocking(judge).await;
     let outcome = match &judged {
         Ok(next) if next.record.resolution == answer.record.resolution => FreshRead::Same,
@@ -174,5 +188,11 @@ async fn again(
     };
     desk.metrics.cluster.fresh_read(outcome);
     // A panic is printed by the process's hook; then the first answer stands.
-    judged.unwrap_or(answer)
+    match judged {
+        Ok(answer) => Settled {
+            answer,
+            world: Some(world),
+        },
+        Err(_) => answer.into(),
+    }
 }

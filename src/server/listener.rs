@@ -20,46 +20,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
+pub use super::limits::Limits;
 use super::shutdown::{Phase, Shutdown};
 use crate::audit::Metrics;
 use crate::audit::metrics::ConnectionEnd;
 
-/// What one port puts up with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Connections at once; further ones wait in the kernel's queue.
-    pub connections: usize,
-    /// Requests at once; further ones are answered with 429.
-    pub requests: usize,
-    /// Bytes of a body; one more is answered with 413.
-    pub body_bytes: usize,
-    /// Time for the TLS handshake.
-    pub handshake: Duration,
-    /// Time until the first byte of the first request.
-    pub first_byte: Duration,
-    /// Time for the head of a request, counted from the end of the one before.
-    pub head: Duration,
-    /// Time for the body of a request.
-    pub body: Duration,
-    /// Time that is left to requests in flight at shutdown.
-    pub drain: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            connections: 1_000,
-            requests: 256,
-            // Object and old object of up to 3 MB each, and what is around them.
-            body_bytes: 7 * 1024 * 1024,
-            handshake: Duration::from_secs(2),
-            first_byte: Duration::from_secs(5),
-            head: Duration::from_secs(5),
-            body: Duration::from_secs(3),
-            drain: Duration::from_secs(25),
-        }
-    }
-}
+/// Bytes that one connection may buffer beside the body that is being read; hyper's own limit is
+/// six times as much, and a client with many connections would fill each.
+const CONNECTION_BUFFER: usize = 64 * 1024;
 
 /// What stands between the socket and HTTP.
 #[derive(Clone)]
@@ -179,7 +147,12 @@ impl Connection {
             () = self.shutdown.reached(Phase::Draining) => return ConnectionEnd::Handshake,
         };
         match outcome {
-            Ok(Ok(stream)) => self.http(stream, peer).await,
+            // Boxed, so that who never gets here does not take the memory for it.
+            Ok(Ok(stream)) => Box::pin(self.http(stream, peer)).await,
+            Ok(Err(error)) if is_about_the_client(&error) => {
+                tracing::warn!(?peer, %error, "Client certificate refused");
+                ConnectionEnd::ClientRefused
+            }
             Ok(Err(error)) => {
                 tracing::debug!(?peer, %error, "TLS handshake failed");
                 ConnectionEnd::Handshake
@@ -210,6 +183,7 @@ impl Connection {
         let served = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.limits.head)
+            .max_buf_size(CONNECTION_BUFFER)
             .serve_connection(TokioIo::new(stream), TowerToHyperService::new(self.router));
         match self.watcher.watch(served).await {
             Ok(()) => ConnectionEnd::Closed,
@@ -219,4 +193,13 @@ impl Connection {
             }
         }
     }
+}
+
+/// Whether a handshake failed for the client's certificate: absent, not sound, another's.
+fn is_about_the_client(error: &io::Error) -> bool {
+    let inner = error.get_ref().and_then(|error| error.downcast_ref());
+    matches!(
+        inner,
+        Some(rustls::Error::NoCertificatesPresented | rustls::Error::InvalidCertificate(_))
+    )
 }

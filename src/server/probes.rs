@@ -23,6 +23,8 @@ use crate::audit::metrics::CONTENT_TYPE;
 pub struct Readiness {
     admission: Arc<Admission>,
     certificates: Arc<Certificates>,
+    own_namespace: Option<Arc<str>>,
+    answered: AtomicBool,
     leaving: AtomicBool,
     notices: ArcSwap<BTreeMap<&'static str, String>>,
 }
@@ -31,26 +33,34 @@ pub struct Readiness {
 pub type Latch = (&'static str, Option<&'static str>);
 
 impl Readiness {
-    /// Ready once `admission` has facts and `certificates` a certificate.
-    pub fn new(admission: Arc<Admission>, certificates: Arc<Certificates>) -> Self {
+    /// Ready once `admission` has facts, `certificates` a certificate, and the webhooks' port has
+    /// [answered](Self::answer). `own_namespace` is where this process runs, if that is known.
+    pub fn new(
+        admission: Arc<Admission>,
+        certificates: Arc<Certificates>,
+        own_namespace: Option<Arc<str>>,
+    ) -> Self {
         Self {
             admission,
             certificates,
+            own_namespace,
+            answered: AtomicBool::new(false),
             leaving: AtomicBool::new(false),
             notices: ArcSwap::default(),
         }
     }
 
+    /// The webhooks' port was seen to answer.
+    pub fn answer(&self) {
+        self.answered.store(true, Ordering::Relaxed);
+    }
+
     /// Sets or takes back what `/readyz?verbose` warns of under a name. It closes no latch.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "callers have made the text for this"
-    )]
-    pub fn notice(&self, name: &'static str, text: Option<String>) {
+    pub fn notice(&self, name: &'static str, text: Option<&str>) {
         self.notices.rcu(|notices| {
             let mut notices = BTreeMap::clone(notices);
-            match &text {
-                Some(text) => notices.insert(name, text.clone()),
+            match text {
+                Some(text) => notices.insert(name, text.to_owned()),
                 None => notices.remove(name),
             };
             notices
@@ -59,7 +69,26 @@ impl Readiness {
 
     /// What to warn of now, by name.
     pub fn notices(&self) -> BTreeMap<&'static str, String> {
-        BTreeMap::clone(&self.notices.load())
+        let mut notices = BTreeMap::clone(&self.notices.load());
+        if let Some(text) = self.misplaced() {
+            notices.insert("own-namespace", text);
+        }
+        notices
+    }
+
+    /// The registrations leave our own namespace out, so what is in it is not guarded.
+    fn misplaced(&self) -> Option<String> {
+        let own = self.own_namespace.as_ref()?;
+        let world = self.admission.world()?;
+        if world.posture.operator_namespace == *own {
+            return Some(format!(
+                "`{own}` is the operator's namespace too, and no write in it is judged"
+            ));
+        }
+        let cluster = world.facts(own)?.clusters.keys().next()?;
+        Some(format!(
+            "`{own}` holds OpenBaoCluster `{cluster}`, and no write in it is judged"
+        ))
     }
 
     /// From now on not ready: the process is about to end.
@@ -68,17 +97,17 @@ impl Readiness {
     }
 
     /// All latches, in a fixed order.
-    pub fn latches(&self) -> [Latch; 3] {
+    pub fn latches(&self) -> [Latch; 4] {
         let closed = |open: bool, why| if open { None } else { Some(why) };
         let inventory = closed(self.admission.is_ready(), "not complete yet");
-        let certificate = closed(
-            self.certificates.is_valid(SystemTime::now()),
-            "expired or absent",
-        );
+        let certificate = self.certificates.problem(SystemTime::now());
+        let answered = self.answered.load(Ordering::Relaxed);
+        let port = closed(answered, "has not answered yet");
         let leaving = closed(!self.leaving.load(Ordering::Relaxed), "begun");
         [
             ("inventory", inventory),
             ("certificate", certificate),
+            ("webhook-port", port),
             ("shutdown", leaving),
         ]
     }

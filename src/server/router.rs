@@ -1,24 +1,27 @@
-//! The two routes of the webhooks' port, and the layers around them.
+//! The two routes of the webhooks' port: from a request to an answer, whatever happens.
+//!
+//! Every limit is answered in the protocol where the uid can be had, by [`Admission::unjudged`],
+//! and by an HTTP error where not. That takes a look at the body, which layers around the handler
+//! do not have: so the limits are kept here, and only what nobody foresaw is caught by a layer.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::body::{Body, Bytes};
-use axum::error_handling::HandleErrorLayer;
-use axum::extract::{DefaultBodyLimit, FromRequest as _, Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
 use axum::routing::post;
-use tower::limit::GlobalConcurrencyLimitLayer;
-use tower::load_shed::LoadShedLayer;
-use tower::{BoxError, ServiceBuilder};
+use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::limit::RequestBodyLimitLayer;
 
-use super::fresh::{self, Beside};
-use super::listener::Limits;
-use crate::admission::{Admission, Point, Protocol};
+use super::deadline::deadline;
+use super::fresh::{self, Beside, Settled};
+use super::intake::{Intake, Rest, Stop, Stopped, Whole};
+use super::limits::Limits;
+use super::workers::{Workers, caught};
+use crate::admission::{Admission, Answer, Point, Protocol, Unjudged};
 use crate::audit::{self, Metrics};
 
 /// For asking the API server before an answer; less than half of what it gives us.
@@ -30,6 +33,9 @@ pub struct Desk {
     pub(super) admission: Arc<Admission>,
     pub(super) metrics: Arc<Metrics>,
     limits: Limits,
+    places: Arc<Semaphore>,
+    intake: Intake,
+    workers: Workers,
     pub(super) beside: Beside,
 }
 
@@ -40,6 +46,9 @@ impl Desk {
             admission,
             metrics,
             limits,
+            places: Arc::new(Semaphore::new(limits.requests)),
+            intake: Intake::new(limits),
+            workers: Workers::new(limits.workers),
             beside: Beside::default(),
         }
     }
@@ -55,130 +64,185 @@ impl Desk {
 pub fn router(desk: Desk) -> Router {
     let at = |point: Point| {
         post(
-            move |State(desk): State<Desk>, request: Request| async move {
-                review(&desk, point, request).await
+            move |State(desk): State<Arc<Desk>>, request: Request| async move {
+                Review::new(&desk, point, &request).answer(request).await
             },
         )
     };
-    let shed = desk.metrics.clone();
     let panicked = desk.metrics.clone();
-    let layers = ServiceBuilder::new()
-        .layer(CatchPanicLayer::custom(move |_| {
-            // The panic itself is printed by the process's hook; its text stays here.
-            panicked.panicked();
-            text(StatusCode::INTERNAL_SERVER_ERROR, "internal error")
-        }))
-        .layer(HandleErrorLayer::new(move |_: BoxError| {
-            shed.rejected("overloaded");
-            std::future::ready(overloaded())
-        }))
-        .layer(LoadShedLayer::new())
-        .layer(GlobalConcurrencyLimitLayer::new(desk.limits.requests))
-        .layer(DefaultBodyLimit::disable())
-        .layer(RequestBodyLimitLayer::new(desk.limits.body_bytes));
     Router::new()
         .route(Point::Validate.path(), at(Point::Validate))
         .route(Point::Mutate.path(), at(Point::Mutate))
-        .layer(layers)
-        .with_state(desk)
+        .layer(CatchPanicLayer::custom(move |_| {
+            // The panic itself is printed by the process's hook; its text stays here.
+            panicked.panicked();
+            panicked.rejected(Unjudged::Panicked.as_str());
+            text(StatusCode::INTERNAL_SERVER_ERROR, "internal error")
+        }))
+        .with_state(Arc::new(desk))
 }
 
-async fn review(desk: &Desk, point: Point, request: Request) -> Response {
-    let body = match body(desk, request).await {
-        Ok(body) => body,
-        Err(rejection) => {
-            desk.metrics.rejected(rejection.name());
-            return rejection.respond();
-        }
-    };
-    let begun = Instant::now();
-    let answer = desk.admission.answer(point, &body);
-    let due = tokio::time::Instant::now() + FRESH_READ;
-    let answer = fresh::finish(desk, point, &body, answer, due).await;
-    audit::record(&desk.metrics, &answer.record, begun.elapsed());
-    match answer.protocol {
-        Protocol::Review => (
-            [(
-                header::CONTENT_TYPE,
-                HeaderValue::from_static("application/json"),
-            )],
-            answer.body,
-        )
-            .into_response(),
-        Protocol::NotAReview => text(
-            StatusCode::BAD_REQUEST,
-            String::from_utf8_lossy(&answer.body).into_owned(),
-        ),
-    }
+/// One request in work.
+struct Review<'a> {
+    desk: &'a Desk,
+    point: Point,
+    due: tokio::time::Instant,
+    audit_id: Option<String>,
 }
 
-/// Why a request got an HTTP error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Rejection {
-    MediaType,
-    TooLarge,
-    TooSlow,
-    Broken,
-}
-
-impl Rejection {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::MediaType => "media-type",
-            Self::TooLarge => "too-large",
-            Self::TooSlow => "too-slow",
-            Self::Broken => "broken",
+impl<'a> Review<'a> {
+    fn new(desk: &'a Desk, point: Point, request: &Request) -> Self {
+        let begun = tokio::time::Instant::now();
+        let audit_id = request.headers().get("audit-id");
+        Self {
+            desk,
+            point,
+            due: deadline(begun, request.uri().query(), desk.limits.review),
+            audit_id: audit_id.and_then(|id| Some(id.to_str().ok()?.to_owned())),
         }
     }
 
-    fn respond(self) -> Response {
-        let (status, message) = match self {
-            Self::MediaType => (
+    async fn answer(self, request: Request) -> Response {
+        if !is_json(request.headers()) {
+            self.desk.metrics.rejected("media-type");
+            return text(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "expected content-type `application/json`",
-            ),
-            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body too large"),
-            Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, "body took too long"),
-            Self::Broken => (StatusCode::BAD_REQUEST, "body ended early"),
+            );
+        }
+        let body = request.into_body();
+        let Ok(_place) = self.desk.places.try_acquire() else {
+            let (beginning, rest) = self.desk.intake.beginning(body, self.due).await;
+            return self.unjudged(&beginning, Unjudged::Overloaded, rest);
         };
-        let mut response = text(status, message);
-        if matches!(self, Self::TooSlow | Self::TooLarge) {
-            // The rest of the body may still be coming: nothing can follow on this connection.
-            let close = HeaderValue::from_static("close");
-            response.headers_mut().insert(header::CONNECTION, close);
+        match self.desk.intake.whole(body, self.due).await {
+            Ok(body) => self.judge(body).await,
+            Err(stopped) => self.stopped(&stopped),
+        }
+    }
+
+    async fn judge(self, body: Whole) -> Response {
+        let begun = Instant::now();
+        let body = Arc::new(body);
+        let judged = match self.answered(&body).await {
+            Ok(answer) => {
+                let due = self.due.min(tokio::time::Instant::now() + FRESH_READ);
+                let settled = fresh::settle(self.desk, self.point, &body.bytes, answer, due).await;
+                self.appealed(&body, settled).await
+            }
+            Err(why) => Err(why),
+        };
+        match judged {
+            Ok(_) if tokio::time::Instant::now() > self.due => {
+                self.unjudged(&body.bytes, Unjudged::TooLate, Rest::Read)
+            }
+            Ok(mut answer) => {
+                fresh::tell(self.desk, &answer);
+                answer.record.audit_id = self.audit_id;
+                audit::record(&self.desk.metrics, &answer.record, begun.elapsed());
+                respond(answer, StatusCode::BAD_REQUEST)
+            }
+            Err(why) => self.unjudged(&body.bytes, why, Rest::Read),
+        }
+    }
+
+    /// The first answer: to small bodies at once, to large ones beside.
+    async fn answered(&self, body: &Arc<Whole>) -> Result<Answer, Unjudged> {
+        let point = self.point;
+        if body.bytes.len() <= self.desk.limits.at_once_bytes {
+            return caught(|| self.desk.admission.answer(point, &body.bytes));
+        }
+        let (admission, body) = (Arc::clone(&self.desk.admission), Arc::clone(body));
+        let work = move || admission.answer(point, &body.bytes);
+        self.desk.workers.run(self.due, work).await
+    }
+
+    /// The answer after the writer's appeal, where there is one and somebody to ask. Where nobody
+    /// knows, the answer before it stands.
+    async fn appealed(&self, body: &Arc<Whole>, settled: Settled) -> Result<Answer, Unjudged> {
+        let Settled { answer, world } = settled;
+        let (Some(appeal), Some(authorizer)) = (&answer.appeal, &self.desk.beside.authorizer)
+        else {
+            return Ok(answer);
+        };
+        match authorizer.grants(appeal).await {
+            Ok(true) => {
+                let (grants, point) = (appeal.clusters.clone(), self.point);
+                let (admission, body) = (Arc::clone(&self.desk.admission), Arc::clone(body));
+                let work =
+                    move || admission.answer_granted(world.as_deref(), point, &body.bytes, grants);
+                self.desk.workers.run(self.due, work).await
+            }
+            Ok(false) => Ok(answer),
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "Refusing maintenance, since nobody knows who may");
+                Ok(answer)
+            }
+        }
+    }
+
+    fn stopped(self, stopped: &Stopped) -> Response {
+        let Stopped {
+            beginning, rest, ..
+        } = stopped;
+        let why = match stopped.why {
+            Stop::TooLarge => Unjudged::TooLarge(self.desk.limits.body_bytes),
+            Stop::Crowded => Unjudged::Overloaded,
+            Stop::TooSlow => Unjudged::TooSlow,
+            Stop::Broken => {
+                // There is nobody left to read an answer.
+                self.desk.metrics.rejected("broken");
+                return text(StatusCode::BAD_REQUEST, "body ended early");
+            }
+        };
+        self.unjudged(beginning, why, *rest)
+    }
+
+    fn unjudged(self, beginning: &[u8], why: Unjudged, rest: Rest) -> Response {
+        if why == Unjudged::Panicked {
+            self.desk.metrics.panicked();
+        }
+        let admission = &self.desk.admission;
+        let mut answer = admission.unjudged(self.point, beginning, why);
+        answer.record.audit_id = self.audit_id;
+        audit::turned_away(&self.desk.metrics, &answer.record, why.as_str());
+        let status = match why {
+            Unjudged::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            _ => StatusCode::from_u16(why.code()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE),
+        };
+        let mut response = respond(answer, status);
+        let is_error = !response.status().is_success();
+        let headers = response.headers_mut();
+        if let Some(seconds) = why.retry_after().filter(|_| is_error) {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        if rest == Rest::Coming {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response
     }
 }
 
-/// The whole body, within its limits of size and time.
-async fn body(desk: &Desk, request: Request) -> Result<Bytes, Rejection> {
-    let json = request
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split(';').next())
-        .is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"));
-    if !json {
-        return Err(Rejection::MediaType);
-    }
-    let read = Bytes::from_request(request, &());
-    match tokio::time::timeout(desk.limits.body, read).await {
-        Err(_) => Err(Rejection::TooSlow),
-        Ok(Ok(body)) => Ok(body),
-        Ok(Err(error)) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            Err(Rejection::TooLarge)
+/// An answer over HTTP; one that is no review gets `error` as its status.
+fn respond(answer: Answer, error: StatusCode) -> Response {
+    match answer.protocol {
+        Protocol::Review => {
+            let mut response = Response::new(Body::from(answer.body));
+            let json = HeaderValue::from_static("application/json");
+            response.headers_mut().insert(header::CONTENT_TYPE, json);
+            response
         }
-        Ok(Err(_)) => Err(Rejection::Broken),
+        Protocol::NotAReview => text(error, answer.body),
     }
 }
 
-/// Too many at once. The API server's client tries again after the time that is named.
-fn overloaded() -> Response {
-    let mut response = text(StatusCode::TOO_MANY_REQUESTS, "too many reviews at once");
-    let second = HeaderValue::from_static("1");
-    response.headers_mut().insert(header::RETRY_AFTER, second);
-    response
+fn is_json(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next())
+        .is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
 }
 
 fn text(status: StatusCode, message: impl Into<Body>) -> Response {

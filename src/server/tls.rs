@@ -1,25 +1,34 @@
 //! The served certificate: where it comes from, and how it is swapped under open connections.
 
+pub mod clients;
 pub mod ephemeral;
 pub mod files;
+mod follow;
+pub mod self_managed;
 mod trust;
 
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
 
-use arc_swap::ArcSwap;
+use arc_swap::ArcSwapOption;
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::pem;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::server::{
+    ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier,
+};
 use rustls::sign::CertifiedKey;
-use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use crate::audit::Metrics;
+use crate::certs::x509::{Facts, Malformed};
+use crate::certs::{self, Moment, Pair};
+pub use clients::Clients;
 pub use files::Files;
+pub use self_managed::SelfManaged;
 
 /// Why a certificate cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -53,9 +62,36 @@ pub enum TlsError {
         #[source]
         source: pem::Error,
     },
-    /// The certificate cannot be understood.
-    #[error("cannot understand the certificate: {0}")]
-    Certificate(String),
+    /// A file is longer than any chain.
+    #[error(
+        "expected at most {} bytes of PEM in `{file}`, found more",
+        files::PEM_LIMIT
+    )]
+    TooLong {
+        /// The file.
+        file: PathBuf,
+    },
+    /// A file with client CAs cannot be used.
+    #[error("cannot use the client CAs in `{file}`: {problem}")]
+    ClientCa {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A pair that was made here is no PEM.
+    #[error("cannot read the certificate that was made")]
+    Made {
+        /// What is wrong.
+        #[source]
+        source: pem::Error,
+    },
+    /// There is no certificate.
+    #[error("expected a chain of certificates, found none")]
+    NoCertificate,
+    /// A certificate cannot be understood.
+    #[error(transparent)]
+    Certificate(#[from] Malformed),
     /// Key and certificate do not make a pair, or rustls refuses them.
     #[error("cannot use the certificate and key")]
     Pair(#[source] rustls::Error),
@@ -68,8 +104,9 @@ pub enum TlsError {
 #[derive(Debug)]
 pub struct Served {
     key: Arc<CertifiedKey>,
-    /// Unix time, seconds.
-    expires: i64,
+    expires: Moment,
+    /// The earliest end of the certificates above the leaf, as far as the chain has them.
+    ca_expires: Option<Moment>,
 }
 
 impl Served {
@@ -78,56 +115,106 @@ impl Served {
         chain: Vec<CertificateDer<'static>>,
         key: PrivateKeyDer<'static>,
     ) -> Result<Self, TlsError> {
-        let leaf = chain
-            .first()
-            .ok_or_else(|| TlsError::Certificate("expected a chain, found none".into()))?;
-        let expires = X509Certificate::from_der(leaf)
-            .map_err(|error| TlsError::Certificate(error.to_string()))?
-            .1
-            .validity()
-            .not_after
-            .timestamp();
+        let (leaf, above) = chain.split_first().ok_or(TlsError::NoCertificate)?;
+        let end = |certificate| Facts::read(certificate).map(|facts| facts.life.until);
+        let expires = end(leaf)?;
+        let above = above.iter().map(end).collect::<Result<Vec<_>, _>>()?;
         let key = CertifiedKey::from_der(chain, key, &ring::default_provider())
             .map_err(TlsError::Pair)?;
         Ok(Self {
             key: Arc::new(key),
             expires,
+            ca_expires: above.into_iter().min(),
         })
+    }
+}
+
+impl Served {
+    /// From a pair that was made here.
+    pub fn from_pair(pair: &Pair) -> Result<Self, TlsError> {
+        let made = |source| TlsError::Made { source };
+        let chain = certs::pem::certificates(pair.certificate.as_bytes()).map_err(made)?;
+        let key = certs::pem::key(pair.key.as_bytes()).map_err(made)?;
+        Self::new(chain, key)
     }
 }
 
 /// The certificate of now; new handshakes take it from here.
 #[derive(Debug)]
 pub struct Certificates {
-    served: ArcSwap<Served>,
+    served: ArcSwapOption<Served>,
+    /// Whether the API server can know the CA.
+    is_announced: AtomicBool,
+    clients: Option<Arc<Clients>>,
     metrics: Arc<Metrics>,
 }
 
 impl Certificates {
     /// Serves this one first.
     pub fn new(served: Served, metrics: Arc<Metrics>) -> Self {
-        metrics.certificate_expires(served.expires);
+        let certificates = Self::awaited(metrics);
+        certificates.announced();
+        certificates.swap(served);
+        certificates
+    }
+
+    /// Has none yet: handshakes fail, and it is not ready.
+    pub const fn awaited(metrics: Arc<Metrics>) -> Self {
         Self {
-            served: ArcSwap::from_pointee(served),
+            served: ArcSwapOption::const_empty(),
+            is_announced: AtomicBool::new(false),
+            clients: None,
             metrics,
         }
     }
 
-    /// Whether the certificate has not expired at `now`.
-    pub fn is_valid(&self, now: SystemTime) -> bool {
-        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        i64::try_from(now).is_ok_and(|now| now < self.served.load().expires)
+    /// Lets in these clients only.
+    #[must_use]
+    pub fn with_clients(self, clients: Option<Arc<Clients>>) -> Self {
+        Self { clients, ..self }
+    }
+
+    /// Why requests should not be sent here at `now`, as far as the certificate goes.
+    pub fn problem(&self, now: SystemTime) -> Option<&'static str> {
+        match &*self.served.load() {
+            None => Some("absent"),
+            Some(served) if served.expires <= now.into() => Some("expired"),
+            Some(_) if !self.is_announced.load(Ordering::Relaxed) => {
+                Some("not in the registrations yet")
+            }
+            Some(_) => None,
+        }
+    }
+
+    /// From now on the API server knows the CA, as far as that is in our hands.
+    fn announced(&self) {
+        self.is_announced.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether this is the leaf that is served now.
+    pub fn is_leaf(&self, der: &CertificateDer<'_>) -> bool {
+        let served = self.served.load();
+        let leaf = served.as_deref().and_then(|served| served.key.cert.first());
+        leaf == Some(der)
     }
 
     fn swap(&self, served: Served) {
-        self.metrics.certificate_expires(served.expires);
-        self.served.store(Arc::new(served));
+        let expires = served.expires;
+        self.metrics
+            .certificate_expires(expires.unix(), served.ca_expires.map(Moment::unix));
+        let old = self.served.swap(Some(Arc::new(served)));
+        if old.is_some() {
+            tracing::info!(%expires, "Serving a new certificate");
+        }
     }
 }
 
 impl ResolvesServerCert for Certificates {
     fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.served.load().key))
+        self.served
+            .load()
+            .as_ref()
+            .map(|served| Arc::clone(&served.key))
     }
 }
 
@@ -136,11 +223,20 @@ impl ResolvesServerCert for Certificates {
 pub fn server_config(certificates: &Arc<Certificates>) -> Result<ServerConfig, TlsError> {
     let provider = Arc::new(ring::default_provider());
     let resolver = Arc::<Certificates>::clone(certificates);
+    let verifier = match &certificates.clients {
+        Some(clients) => Arc::<Clients>::clone(clients),
+        None => WebPkiClientVerifier::no_client_auth(),
+    };
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(TlsError::Pair)?
-        .with_no_client_auth()
+        .with_client_cert_verifier(verifier)
         .with_cert_resolver(resolver);
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    if certificates.clients.is_some() {
+        // A resumed session shows no certificate: one whose CA has gone would come back with it.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+    }
     Ok(config)
 }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::SettingsError;
@@ -17,7 +18,7 @@ const STALE_AFTER: u32 = 300;
 const REGISTRATION: &str = "openbao-perimeter";
 
 /// On or off.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Switch {
     /// On.
@@ -28,7 +29,7 @@ pub enum Switch {
 }
 
 /// What is told of a cluster, as typed. Each that is left out keeps its default.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Args, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct ClusterSettings {
     /// Seconds without word from the API server after which nothing is proved any more (OBP403)

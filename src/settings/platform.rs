@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use k8s_openapi::api::networking::v1::{NetworkPolicyEgressRule, NetworkPolicyIngressRule};
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::SettingsError;
+use super::{SettingsError, known};
 use crate::inventory::Malformed;
 use crate::inventory::rules::{self, FieldPath};
 use crate::perimeter::Direction;
@@ -15,14 +16,16 @@ use crate::perimeter::rule::Rule;
 use crate::posture::{PlatformRule, Pods};
 
 /// Rules for some zones.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PlatformSettings {
     /// Whose connections [default: workload, jobs, controller]
     pub zones: Option<BTreeSet<Pods>>,
     /// Elements of a NetworkPolicy's `spec.ingress`
+    #[schemars(with = "Vec<NetworkPolicyIngressRule>")]
     pub ingress: Vec<Value>,
     /// Elements of a NetworkPolicy's `spec.egress`
+    #[schemars(with = "Vec<NetworkPolicyEgressRule>")]
     pub egress: Vec<Value>,
 }
 
@@ -77,7 +80,7 @@ fn refused(problems: &[Malformed]) -> SettingsError {
 
 /// The typed rule. The API's types pass over keys that they do not know; here such a key is an
 /// error, since a rule that means more than it says would open every perimeter.
-fn understood<T: DeserializeOwned + Serialize>(
+fn understood<T: DeserializeOwned + Serialize + JsonSchema>(
     path: &str,
     written: &Value,
 ) -> Result<T, SettingsError> {
@@ -87,7 +90,10 @@ fn understood<T: DeserializeOwned + Serialize>(
     let rule = T::deserialize(written).map_err(|error| failed(error.to_string()))?;
     let again = serde_json::to_value(&rule).map_err(|error| failed(error.to_string()))?;
     match lost_key(written, &again) {
-        Some(key) => Err(failed(format!("unknown key `{key}`"))),
+        Some(key) => {
+            let hint = known::hint::<T>(written).unwrap_or_default();
+            Err(failed(format!("unknown key `{key}`{hint}")))
+        }
         None => Ok(rule),
     }
 }

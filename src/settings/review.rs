@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::SettingsError;
@@ -13,10 +14,11 @@ use crate::code::{Code, Door, Level};
 use crate::posture::{Caps, Posture, Widths};
 
 /// What is decided about reviews beyond flags. Each key that is left out keeps its default.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct ReviewSettings {
     /// Levels of rules by code, for all doors or for each, in place of their own [default: none]
+    #[schemars(extend("propertyNames" = rule_names()))]
     pub levels: BTreeMap<String, LevelSetting>,
     /// Rules that are permitted for every perimeter, written as those of a NetworkPolicy
     /// [default: none]
@@ -44,6 +46,7 @@ pub struct ReviewSettings {
     pub cluster_port: Option<u16>,
     /// Loopback, link-local and metadata blocks that declared egress may name without a warning
     /// [default: none]
+    #[schemars(with = "Option<Vec<String>>")]
     pub unsafe_egress_allowed: Option<Vec<IpNet>>,
     /// How wide declared blocks may be, as prefix lengths
     pub widths: Option<Widths>,
@@ -52,7 +55,7 @@ pub struct ReviewSettings {
 }
 
 /// The level of one rule.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(
     untagged,
     expecting = "a level (deny, warn, audit, off), or levels by door (webhook, check, audit)"
@@ -62,6 +65,15 @@ pub enum LevelSetting {
     Everywhere(Level),
     /// At some doors; the others keep the rule's own.
     Each(BTreeMap<Door, Level>),
+}
+
+/// The schema of the keys of `levels`: the codes and names of the rules.
+fn rule_names() -> serde_json::Value {
+    let codes = Code::ALL.iter();
+    let names: Vec<&str> = codes
+        .flat_map(|code| [code.as_str(), code.name()])
+        .collect();
+    serde_json::json!({ "enum": names })
 }
 
 impl ReviewSettings {

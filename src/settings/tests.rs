@@ -1,4 +1,5 @@
 use super::*;
+use crate::code::{Code, Door, Level};
 
 fn yaml(text: &str) -> Result<Settings, SettingsError> {
     Settings::from_yaml(Path::new("settings.yaml"), text)
@@ -21,6 +22,22 @@ fn a_flag_wins_over_the_file_and_the_file_fills_the_rest() {
 fn an_unknown_key_is_an_error_that_names_it() {
     let error = yaml("operatorNames: typo\n").unwrap_err().to_string();
     assert!(error.contains("operatorNames"), "{error}");
+}
+
+#[test]
+fn an_unknown_key_is_told_the_nearest_known_one() {
+    for (text, known) in [
+        ("operatorNamspace: typo\n", "operatorNamespace"),
+        ("review: {widhts: {}}\n", "widths"),
+        ("review: {widths: {blokV4: 16}}\n", "blockV4"),
+        ("review: {platform: [{zone: [jobs]}]}\n", "zones"),
+    ] {
+        let error = yaml(text).unwrap_err().to_string();
+        assert!(error.ends_with(&format!("is `{known}`")), "{error}");
+    }
+    let text = "review: {platform: [{ingress: [{form: []}]}]}\n";
+    let error = yaml(text).unwrap().posture().unwrap_err().to_string();
+    assert!(error.ends_with("nearest to `form` is `from`"), "{error}");
 }
 
 #[test]
@@ -82,4 +99,59 @@ fn the_file_decides_about_reviews_and_keeps_the_defaults_of_what_it_leaves_out()
             .to_string()
             .contains("widhts")
     );
+}
+
+/// The posture of a file with these levels.
+fn levels(levels: &str) -> Result<Posture, SettingsError> {
+    yaml(&format!("review: {{levels: {levels}}}\n"))?.posture()
+}
+
+#[test]
+fn a_level_is_set_for_all_doors_or_for_some_by_code_or_by_name() {
+    let words = [
+        ("deny", Level::Deny),
+        ("warn", Level::Warn),
+        ("audit", Level::Audit),
+        ("off", Level::Off),
+    ];
+    for (word, level) in words {
+        for code in ["OBP201", "obp201", "ingress-beyond-ceiling"] {
+            let posture = levels(&format!("{{{code}: {word}}}")).unwrap();
+            for door in Door::ALL {
+                assert_eq!(posture.levels.of(Code::Obp201, door), Some(level), "{code}");
+                assert_eq!(posture.levels.of(Code::Obp202, door), None, "{code}");
+            }
+        }
+        for door in Door::ALL {
+            let text = format!("{{OBP201: {{{}: {word}}}}}", door.as_str());
+            let posture = levels(&text).unwrap();
+            for other in Door::ALL {
+                let expected = (other == door).then_some(level);
+                assert_eq!(posture.levels.of(Code::Obp201, other), expected, "{text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_unknown_code_level_or_door_is_an_error_that_says_what_is_known() {
+    let table = [
+        ("{OBP2O1: warn}", "`OBP2O1`; the nearest is `OBP201`"),
+        ("{OBP999: warn}", "the nearest is `OBP"),
+        (
+            "{ingress-open-to-everybody: warn}",
+            "`ingress-open-to-everybody`; the nearest is `OBP302`",
+        ),
+        ("{OBP201: refuse}", "a level (deny, warn, audit, off)"),
+        (
+            "{OBP201: {admission: warn}}",
+            "levels by door (webhook, check, audit)",
+        ),
+    ];
+    for (text, expected) in table {
+        let error = levels(text).unwrap_err();
+        let cause = std::error::Error::source(&error).map(ToString::to_string);
+        let told = format!("{error}: {}", cause.unwrap_or_default());
+        assert!(told.contains(expected), "{text}: {told}");
+    }
 }

@@ -2,6 +2,7 @@
 
 mod documents;
 mod find;
+pub mod place;
 mod reload;
 
 use std::collections::BTreeMap;
@@ -34,6 +35,8 @@ impl fmt::Display for Origin {
 pub struct Located {
     /// Where.
     pub origin: Origin,
+    /// Its place in a `List` and in lists inside that; empty for a document of its own.
+    pub item: Vec<usize>,
     /// As far as it could be understood.
     pub object: Object,
     /// As it was written.
@@ -47,6 +50,8 @@ pub struct Manifests {
     pub objects: Vec<Located>,
     /// How many documents are of other kinds, or no objects at all.
     pub skipped: usize,
+    /// The text of each file, to show the lines that something is said about.
+    pub texts: BTreeMap<PathBuf, String>,
 }
 
 /// Why manifests could not be loaded.
@@ -119,12 +124,13 @@ pub fn objects<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result<Man
     let mut manifests = Manifests::default();
     let mut seen: BTreeMap<ObjectRef, Origin> = BTreeMap::new();
     for file in find::files(paths)? {
-        for (line, value) in documents::read(&file)? {
+        let text = documents::text(&file)?;
+        for (line, value) in documents::read(&file, &text)? {
             let origin = Origin {
                 file: file.clone(),
                 line,
             };
-            for written in documents::items(value) {
+            for (item, written) in documents::items(value) {
                 let Some(object) = read::object(&written) else {
                     manifests.skipped += 1;
                     continue;
@@ -132,11 +138,13 @@ pub fn objects<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result<Man
                 register(&mut seen, &object, &origin)?;
                 manifests.objects.push(Located {
                     origin: origin.clone(),
+                    item,
                     object,
                     written,
                 });
             }
         }
+        manifests.texts.insert(file, text);
     }
     Ok(manifests)
 }

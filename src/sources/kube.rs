@@ -1,4 +1,5 @@
-//! A cluster's watches: OpenBaoClusters, NetworkPolicies, Namespaces, the API server's Service.
+//! A cluster's watches: OpenBaoClusters and OpenBaoRestores, NetworkPolicies, Namespaces, the API
+//! server's Service, Gateways and their classes.
 //!
 //! Each kind is watched by a task of its own, which reduces objects to facts at once; one task
 //! gathers the facts and publishes snapshots. A list after a lost watch is gathered first and then
@@ -28,12 +29,23 @@ use gather::{Gatherer, Step};
 pub use pulse::Pulse;
 
 /// The kinds that are watched; facts are complete when each was listed once.
-const KINDS: [Kind; 4] = [
-    Kind::OpenBaoCluster,
-    Kind::NetworkPolicy,
-    Kind::Namespace,
-    Kind::Service,
-];
+const KINDS: [Kind; 7] = Kind::ALL;
+
+/// Whether the kind is a custom one, which a cluster may do without.
+const fn is_custom(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::OpenBaoCluster | Kind::OpenBaoRestore | Kind::Gateway | Kind::GatewayClass
+    )
+}
+
+/// Whether only advice rests on the kind, so that a cluster is guarded without it too.
+const fn is_for_advice(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::OpenBaoRestore | Kind::Gateway | Kind::GatewayClass
+    )
+}
 
 /// Steps that may wait for the gatherer before watches are held back.
 const BACKLOG: usize = 1024;
@@ -75,10 +87,16 @@ async fn follow(client: Client, pulse: Arc<Pulse>, kind: Kind, steps: mpsc::Send
                 complaint = None;
                 step(kind, event)
             }
-            Err(error) if kind == Kind::OpenBaoCluster && is_absent(&error) => {
+            Err(error) if is_custom(kind) && is_refused(&error, 404) => {
                 let text = "the cluster does not know this kind: taken as none, asked again later";
                 complain(kind, text, &mut complaint);
                 Some(Step::Absent)
+            }
+            Err(error) if is_for_advice(kind) && is_refused(&error, 403) => {
+                let text =
+                    "not permitted to list this kind: nothing is said about it, asked again later";
+                complain(kind, text, &mut complaint);
+                Some(Step::Withheld)
             }
             Err(error) => {
                 complain(kind, &error.to_string(), &mut complaint);
@@ -114,6 +132,9 @@ fn resource(kind: Kind) -> ApiResource {
         Kind::NetworkPolicy => ("v1", "networkpolicies"),
         Kind::Namespace => ("v1", "namespaces"),
         Kind::Service => ("v1", "services"),
+        Kind::OpenBaoRestore => ("v1alpha1", "openbaorestores"),
+        Kind::Gateway => ("v1", "gateways"),
+        Kind::GatewayClass => ("v1", "gatewayclasses"),
     };
     let gvk = GroupVersionKind::gvk(kind.group(), version, kind.as_str());
     ApiResource::from_gvk_with_plural(&gvk, plural)
@@ -130,14 +151,14 @@ fn scope(client: Client, kind: Kind) -> (Api<DynamicObject>, watcher::Config) {
     (Api::all_with(client, &resource), config)
 }
 
-/// Whether the API server does not serve the kind at all.
-fn is_absent(error: &watcher::Error) -> bool {
+/// Whether the API server answered with this status.
+fn is_refused(error: &watcher::Error, code: u16) -> bool {
     let (watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error)) =
         error
     else {
         return false;
     };
-    matches!(error, Error::Api(status) if status.code == 404)
+    matches!(error, Error::Api(status) if status.code == code)
 }
 
 /// `None` where an event says nothing about the facts.

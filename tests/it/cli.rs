@@ -19,6 +19,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
+use crate::manifests::{TUNABLES, variable};
 use crate::support::{PATIENCE, UID, fetch, folder, review};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_openbao-perimeter");
@@ -90,17 +91,18 @@ fn a_refusal_tells_where_what_and_the_text_to_paste() {
     let (status, out, err) = run(&["check", "--inventory", INVENTORY, REFUSED], b"");
     assert_eq!((status, err.as_str()), (Some(1), ""));
     for part in [
-        &format!("{REFUSED}:2: refused\n"),
-        "OBP201 ingress-beyond-ceiling: NetworkPolicy bao/open-raft, spec.ingress[0]\n",
+        "NetworkPolicy bao/open-raft: 1 refused\n\nrefused[OBP201] ingress-beyond-ceiling: spec.ingress[0]\n",
+        &format!("--> {REFUSED}:16:7\n"),
+        "\n16 |     - from:\n   |       ^^^^^\n",
         "a pod in namespace `web` -> a pod of OpenBaoCluster `bao`, TCP 8201\n",
         "
-    - from:
-      - namespaceSelector:
-          matchLabels:
-            kubernetes.io/metadata.name: NAMESPACE-OF-THE-CLIENT
-      ports:
-      - port: 8200
-        protocol: TCP
+       - from:
+         - namespaceSelector:
+             matchLabels:
+               kubernetes.io/metadata.name: NAMESPACE-OF-THE-CLIENT
+         ports:
+         - port: 8200
+           protocol: TCP
 ",
         "\njudged 1: 1 refused, ",
     ] {
@@ -178,8 +180,12 @@ fn an_edit_that_deletes_a_managed_policy_is_refused() {
     assert_eq!(status, Some(1), "{out}");
     // The file is gone from the state after: the place is the one before.
     let gone = before.join("bao-network-policy.yaml");
-    let begin = format!("{}:3: refused\nOBP103 ", gone.display());
-    assert!(out.starts_with(&begin), "{out}");
+    assert!(
+        out.contains("refused[OBP103] managed-policy-deleted\n"),
+        "{out}"
+    );
+    let place = format!("--> {}:6:3\n", gone.display());
+    assert!(out.contains(&place), "{out}");
 }
 
 #[test]
@@ -201,20 +207,21 @@ fn an_accepted_rule_is_explained_by_the_entry_it_lies_in() {
     let args = ["check", "--explain", "--inventory", INVENTORY, scene];
     let (status, out, _) = run(&args, b"");
     let expected = "\
-NetworkPolicy bao/monitoring-again, spec.ingress[0] lies in ingress-rules (spec.network.ingressRules[0]) \
-of OpenBaoCluster bao/bao
+NetworkPolicy bao/monitoring-again, spec.ingress[0] lies in ingress-rules
+  (spec.network.ingressRules[0]) of OpenBaoCluster bao/bao
 judged 1: 0 refused, 0 with warnings; 0 of other kinds passed over
 ";
     assert_eq!((status, out.as_str()), (Some(0), expected));
 }
 
 /// A running `serve` on free loopback ports; killed when dropped.
-struct Serving {
-    child: Child,
+pub(crate) struct Serving {
+    pub(crate) child: Child,
     lines: Receiver<String>,
-    ca: PathBuf,
-    reviews: SocketAddr,
-    probes: SocketAddr,
+    pub(crate) ca: PathBuf,
+    pub(crate) reviews: SocketAddr,
+    pub(crate) probes: SocketAddr,
+    pub(crate) metrics: SocketAddr,
 }
 
 impl Drop for Serving {
@@ -227,12 +234,18 @@ impl Drop for Serving {
 impl Serving {
     /// Starts it, and waits for its addresses and until it is ready.
     async fn start(name: &str, delay: &str) -> Self {
+        Self::start_with(name, &["--shutdown-delay-seconds", delay]).await
+    }
+
+    /// The same with any arguments.
+    pub(crate) async fn start_with(name: &str, more: &[&str]) -> Self {
         let ca = folder(name).join("ca.pem");
         let any = "127.0.0.1:0";
         let mut command = Command::new(BINARY);
         command.args(["serve", "--inventory", INVENTORY, "--tls", "ephemeral"]);
         command.args(["--listen", any, "--probes-listen", any]);
-        command.args(["--metrics-listen", any, "--shutdown-delay-seconds", delay]);
+        command.args(["--metrics-listen", any]).args(more);
+        command.env(TUNABLES, variable(TUNABLES));
         command.arg("--ca-out").arg(&ca);
         command.stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
@@ -247,11 +260,12 @@ impl Serving {
             ca,
             reviews: unknown,
             probes: unknown,
+            metrics: unknown,
         };
         serving.reviews = serving.announced("https", "/validate");
         assert_eq!(serving.announced("https", "/mutate"), serving.reviews);
         serving.probes = serving.announced("http", "/readyz");
-        serving.announced("http", "/metrics");
+        serving.metrics = serving.announced("http", "/metrics");
         serving.answers(StatusCode::OK).await;
         serving
     }
@@ -270,14 +284,14 @@ impl Serving {
         timeout(PATIENCE, asked).await.unwrap();
     }
 
-    fn terminate(&self) {
+    pub(crate) fn terminate(&self) {
         let pid = self.child.id().to_string();
         let sent = Command::new("kill").args(["-TERM", &pid]).status();
         assert!(sent.unwrap().success());
     }
 
     /// Waits for the end, which closes standard output; the exit status.
-    fn ended(mut self) -> Option<i32> {
+    pub(crate) fn ended(mut self) -> Option<i32> {
         let end = self.lines.recv_timeout(Duration::from_secs(30));
         assert_eq!(end, Err(RecvTimeoutError::Disconnected));
         self.child.wait().unwrap().code()

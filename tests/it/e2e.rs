@@ -3,14 +3,19 @@
 //! All share one control plane and one guard ([`stage`]); each plays in a namespace of its own, as
 //! a tenant with a Role there.
 
+mod cases;
+mod certificates;
 mod clusters;
 mod ends;
 mod events;
 mod lag;
+mod maintenance;
 mod managed;
 mod outage;
+mod printed;
 mod race;
 mod registrations;
+mod restores;
 mod stage;
 mod tenants;
 mod verdicts;

@@ -106,6 +106,7 @@ impl Scene {
             Limits::default(),
         );
         let beside = Beside {
+            authorizer: None,
             facts: Some(facts),
             outbox: None,
         };

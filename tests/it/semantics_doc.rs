@@ -111,13 +111,13 @@ fn request(snapshot: &Snapshot, written: Object) -> Request {
             };
             (operation(&edit), Subject::Cluster(edit))
         }
-        Object::Namespace(_) | Object::ApiServer(_) => panic!("expected a judged kind"),
+        _ => panic!("expected a judged kind"),
     };
     Request {
         operation,
         writer: Writer {
             name: "tenant".into(),
-            groups: Vec::new(),
+            ..Writer::default()
         },
         door: Door::Webhook,
         subject,

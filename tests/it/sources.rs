@@ -9,4 +9,5 @@
 mod cluster;
 mod folder;
 mod fresh;
+mod place;
 mod pulse;

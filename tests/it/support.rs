@@ -127,15 +127,21 @@ pub(crate) async fn start(
         certificates,
         limits,
         beside: Beside::default(),
+        own_namespace: None,
     };
-    let server = Server::bind(asked, parts).await.unwrap();
+    let server = Server::bind(asked, parts).unwrap();
     let trigger = Shutdown::trigger();
-    Running {
+    let running = Running {
         addresses: server.addresses(),
         run: tokio::spawn(server.run(trigger.shutdown())),
         trigger,
         metrics,
-    }
+    };
+    // It calls its own port first.
+    let probes = running.addresses.probes;
+    let ready = async { while fetch(probes, "/readyz").await.0 != StatusCode::OK {} };
+    tokio::time::timeout(PATIENCE, ready).await.unwrap();
+    running
 }
 
 /// A server with an ephemeral certificate, and the CA that made it.
@@ -162,6 +168,15 @@ pub(crate) async fn connect(
     ca_pem: &str,
     versions: &[&'static SupportedProtocolVersion],
 ) -> std::io::Result<TlsStream<TcpStream>> {
+    connect_to(running.addresses.reviews, ca_pem, versions).await
+}
+
+/// The same, to any address.
+pub(crate) async fn connect_to(
+    address: std::net::SocketAddr,
+    ca_pem: &str,
+    versions: &[&'static SupportedProtocolVersion],
+) -> std::io::Result<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     for ca in CertificateDer::pem_slice_iter(ca_pem.as_bytes()) {
         roots.add(ca.unwrap()).unwrap();
@@ -172,7 +187,7 @@ pub(crate) async fn connect(
         .with_root_certificates(roots)
         .with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    let stream = TcpStream::connect(running.addresses.reviews).await?;
+    let stream = TcpStream::connect(address).await?;
     TlsConnector::from(Arc::new(config))
         .connect(ServerName::try_from("localhost").unwrap(), stream)
         .await
@@ -208,4 +223,36 @@ pub(crate) fn folder(name: &str) -> PathBuf {
     let _absent = std::fs::remove_dir_all(&path);
     std::fs::create_dir_all(&path).unwrap();
     path
+}
+
+/// Holds a text against the file of this name in `tests/it/golden`, which `OBP_UPDATE_GOLDEN=1` writes.
+pub(crate) fn assert_golden(name: &str, text: &str) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/it/golden")
+        .join(name);
+    if std::env::var_os("OBP_UPDATE_GOLDEN").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+    }
+    let golden = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        golden == text,
+        "tests/it/golden/{name} is not what is printed now; look, and if it is right run the test with \
+         OBP_UPDATE_GOLDEN=1:\n{text}"
+    );
+}
+
+/// Runs the command to its end, with an environment: its exit status, standard output and error.
+pub(crate) fn run_with(
+    environment: &[(&str, &str)],
+    args: &[&str],
+) -> (Option<i32>, String, String) {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_openbao-perimeter"));
+    for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
+        command.env_remove(name);
+    }
+    command.envs(environment.iter().copied()).args(args);
+    let output = command.stdin(std::process::Stdio::null()).output().unwrap();
+    let [out, err] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    (output.status.code(), out, err)
 }

@@ -49,7 +49,7 @@ async fn a_client_that_does_not_know_the_ca_is_refused_and_counted() {
 }
 
 /// Waits until the metrics have this line.
-async fn counted(metrics: &Metrics, line: &str) {
+pub(crate) async fn counted(metrics: &Metrics, line: &str) {
     let wait = async {
         while !metrics.text().unwrap().contains(line) {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -226,10 +226,10 @@ async fn the_metrics_are_served_by_their_names() {
 }
 
 /// A folder as the kubelet makes it: the files are links through `..data`, which is swapped.
-struct Volume<'a>(&'a Path);
+pub(crate) struct Volume<'a>(pub(crate) &'a Path);
 
 impl Volume<'_> {
-    fn files(&self) -> Files {
+    pub(crate) fn files(&self) -> Files {
         for name in ["tls.crt", "tls.key"] {
             symlink(Path::new("..data").join(name), self.0.join(name)).unwrap();
         }
@@ -239,7 +239,7 @@ impl Volume<'_> {
         }
     }
 
-    fn swap(&self, version: &str, cert: &str, key: &str) {
+    pub(crate) fn swap(&self, version: &str, cert: &str, key: &str) {
         let data = self.0.join(version);
         fs::create_dir(&data).unwrap();
         fs::write(data.join("tls.crt"), cert).unwrap();
@@ -250,7 +250,7 @@ impl Volume<'_> {
     }
 }
 
-fn self_signed() -> (String, String) {
+pub(crate) fn self_signed() -> (String, String) {
     let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
     (params.self_signed(&key).unwrap().pem(), key.serialize_pem())

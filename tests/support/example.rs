@@ -13,7 +13,7 @@ pub(crate) const OPERATOR: &str =
     "system:serviceaccount:openbao-operator-system:openbao-operator-controller";
 
 /// The UID that the files give the owner of the managed policies.
-const UID: &str = "6f0f2b9e-3a52-4f0e-9c36-2d1c0f6a7b10";
+pub(crate) const UID: &str = "6f0f2b9e-3a52-4f0e-9c36-2d1c0f6a7b10";
 
 /// The rights that the operator's account has.
 const OPERATOR_RIGHTS: &str = "

@@ -8,7 +8,7 @@
 
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -26,7 +26,8 @@ const LIMIT: Duration = Duration::from_mins(1);
 
 const NAMESPACE: &str = include_str!("../../manifests/namespace.yaml");
 const REGISTRATIONS: &str = include_str!("../../manifests/webhook.yaml");
-const SERVICE: &str = "
+/// Makes the API server call `localhost` where a registration names our Service.
+pub(crate) const SERVICE: &str = "
 apiVersion: v1
 kind: Service
 metadata:
@@ -55,6 +56,12 @@ impl Guard {
 
     /// Starts the server from the binary at `program`; returns once it is ready.
     pub(crate) fn start(plane: &ControlPlane, program: &Path) -> Self {
+        Self::start_with(plane, program, "")
+    }
+
+    /// The same with this file of settings.
+    pub(crate) fn start_with(plane: &ControlPlane, program: &Path, settings: &str) -> Self {
+        fs::write(plane.folder().join("settings.yaml"), settings).expect("write the settings");
         assert!(
             TcpStream::connect(ADDRESS).is_err(),
             "{ADDRESS} is taken: the registrations name this port, so end what listens there \
@@ -62,7 +69,7 @@ impl Guard {
         );
         let args = format!(
             "serve --listen {ADDRESS} --probes-listen 127.0.0.1:0 --metrics-listen 127.0.0.1:0 \
-             --tls ephemeral --ca-out ca.crt"
+             --tls ephemeral --ca-out ca.crt --config settings.yaml"
         );
         let guard = Self(plane.start_beside("openbao-perimeter", program, &args));
         wait_until("the server is ready", LIMIT, || {
@@ -89,7 +96,7 @@ impl Guard {
         let address = printed
             .lines()
             .find_map(|line| line.strip_prefix("serving http://")?.strip_suffix(path));
-        get(address?, &format!("{path}{query}"))
+        get(address?.parse().ok()?, &format!("{path}{query}"))
     }
 
     /// The value of a metric with its labels, `name{label="value"}`; none while it is not there.
@@ -100,7 +107,8 @@ impl Guard {
     }
 }
 
-fn get(address: &str, path: &str) -> Option<String> {
+/// The whole answer to a plain GET.
+pub(crate) fn get(address: SocketAddr, path: &str) -> Option<String> {
     let mut stream = TcpStream::connect(address).ok()?;
     let mut answer = String::new();
     write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n").ok()?;
@@ -115,25 +123,15 @@ fn prepare(plane: &ControlPlane, program: &Path) {
     plane.apply_ok(&String::from_utf8(crds).expect("YAML"));
     plane.apply_ok(NAMESPACE);
     plane.apply_ok(SERVICE);
-    let wait = "wait --for=condition=Established --timeout=60s crd/openbaoclusters.openbao.org";
+    let wait = "wait --for=condition=Established --timeout=60s crd/openbaoclusters.openbao.org \
+                crd/openbaorestores.openbao.org";
     plane.kubectl(wait.split(' ')).run_ok();
 }
 
-/// Applies the registrations unchanged and gives them the CA as certs/README.md says; returns once
-/// each of them answers, asked about the example cluster in namespace `bao`.
+/// Makes the API server ask; returns once each registration answers, asked about the example cluster
+/// in namespace `bao`.
 pub(crate) fn register(plane: &ControlPlane) {
-    let apply = || {
-        let apply = plane.kubectl(["apply", "-f", "-"]);
-        apply.stdin(REGISTRATIONS).run_ok()
-    };
-    apply();
-    let ca = fs::read(plane.folder().join("ca.crt")).expect("read the CA certificate");
-    let ca = serde_json::to_value(ByteString(ca)).expect("base64");
-    let (tenants, controllers) = (entry("tenants", &ca), entry("controllers", &ca));
-    set_ca(plane, "validating", &json!([tenants, controllers]));
-    set_ca(plane, "mutating", &json!([entry("repairs", &ca)]));
-    // Once more, as delivery tools do all day: the CA must stay.
-    apply();
+    trust(plane);
     let ask = |scene: &str| {
         let ask = ["apply", "--dry-run=server", "-f", "-"];
         plane
@@ -149,6 +147,23 @@ pub(crate) fn register(plane: &ControlPlane) {
         let answer = ask("refused-OBP201-open-api-by-empty-selector");
         answer.stderr.contains("OBP201").then_some(())
     });
+}
+
+/// Applies the registrations unchanged and gives them the CA of the server that runs now, as
+/// certs/README.md says.
+pub(crate) fn trust(plane: &ControlPlane) {
+    let apply = || {
+        let apply = plane.kubectl(["apply", "-f", "-"]);
+        apply.stdin(REGISTRATIONS).run_ok()
+    };
+    apply();
+    let ca = fs::read(plane.folder().join("ca.crt")).expect("read the CA certificate");
+    let ca = serde_json::to_value(ByteString(ca)).expect("base64");
+    let (tenants, controllers) = (entry("tenants", &ca), entry("controllers", &ca));
+    set_ca(plane, "validating", &json!([tenants, controllers]));
+    set_ca(plane, "mutating", &json!([entry("repairs", &ca)]));
+    // Once more, as delivery tools do all day: the CA must stay.
+    apply();
 }
 
 fn entry(name: &str, ca: &Value) -> Value {

@@ -1,10 +1,11 @@
 //! What `check` found, for people and for machines.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::path::Path;
 
 use serde::Serialize;
 
+use crate::cli::text::WIDTH;
 use crate::inventory::ObjectRef;
 use crate::perimeter::Difference;
 use crate::review::World;
@@ -12,56 +13,92 @@ use crate::review::offline::{Judged, counted_as_rendered};
 use crate::review::render;
 use crate::rules::certificate::Certificate;
 use crate::rules::{Finding, Level};
-use crate::sources::files::{Manifests, Origin};
+use crate::sources::files::place::{Place, Source, path_in};
+use crate::sources::files::{Located, Manifests};
 
 /// Everything that a run of `check` has to say.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
-    findings: Vec<Reported>,
+    pub(super) findings: Vec<Reported>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    accepted: Vec<Accepted>,
-    counted_as_rendered: Vec<String>,
-    summary: Summary,
+    pub(super) accepted: Vec<Accepted>,
+    pub(super) counted_as_rendered: Vec<String>,
+    pub(super) summary: Summary,
 }
 
 /// A rule that was accepted, and what it lies in.
 #[derive(Debug, Serialize)]
-struct Accepted {
-    object: String,
-    field: String,
-    cluster: String,
-    entries: Vec<String>,
+pub(super) struct Accepted {
+    pub(super) object: String,
+    pub(super) field: String,
+    pub(super) cluster: String,
+    pub(super) entries: Vec<String>,
 }
 
+/// A finding, and where it stands.
 #[derive(Debug, Serialize)]
-struct Reported {
-    code: &'static str,
-    name: &'static str,
-    level: &'static str,
-    kind: &'static str,
-    namespace: String,
-    object: String,
-    field: String,
-    reason: String,
+pub(super) struct Reported {
+    pub(super) code: &'static str,
+    pub(super) name: &'static str,
+    pub(super) level: &'static str,
+    pub(super) kind: &'static str,
+    pub(super) namespace: String,
+    pub(super) object: String,
+    pub(super) field: String,
+    pub(super) reason: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    connection: Option<String>,
+    pub(super) connection: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    only_if: Option<&'static str>,
-    help: String,
+    pub(super) only_if: Option<&'static str>,
+    pub(super) help: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    file: Option<String>,
+    pub(super) file: Option<String>,
+    /// Where the object's document begins.
     #[serde(skip_serializing_if = "Option::is_none")]
-    line: Option<usize>,
+    pub(super) line: Option<usize>,
+    /// Where the field stands, or the deepest part of its path that is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field_line: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field_column: Option<usize>,
     #[serde(skip)]
-    text: String,
+    pub(super) shown: Option<Shown>,
+    /// What the connection is, for people.
+    #[serde(skip)]
+    pub(super) connection_word: &'static str,
+}
+
+/// A part of a line of a file.
+#[derive(Clone, Debug)]
+pub(super) struct Shown {
+    pub(super) place: Place,
+    /// The line, or as much of it around the place as fits.
+    pub(super) text: String,
+    /// How many characters of the line stand before that.
+    pub(super) skipped: usize,
+}
+
+impl Shown {
+    /// A file of JSON may be one line, so only what fits is kept.
+    fn new(place: Place, line: &str) -> Self {
+        const ROOM: usize = WIDTH - 10;
+        let before = place.column - 1;
+        let skipped = if before + 20 > ROOM { before } else { 0 };
+        let text = line.chars().skip(skipped).take(ROOM);
+        Self {
+            place,
+            text: text.map(|c| if c.is_control() { ' ' } else { c }).collect(),
+            skipped,
+        }
+    }
 }
 
 #[derive(Debug, Default, Serialize)]
-struct Summary {
-    judged: usize,
-    refused: usize,
-    warned: usize,
-    skipped: usize,
+pub(super) struct Summary {
+    pub(super) judged: usize,
+    pub(super) refused: usize,
+    pub(super) warned: usize,
+    pub(super) skipped: usize,
 }
 
 impl Report {
@@ -72,13 +109,7 @@ impl Report {
         after: &Manifests,
         before: Option<&Manifests>,
     ) -> Self {
-        let located = before
-            .into_iter()
-            .chain([after])
-            .flat_map(|manifests| &manifests.objects);
-        let origins: BTreeMap<ObjectRef, &Origin> = located
-            .map(|located| (located.object.reference(), &located.origin))
-            .collect();
+        let files = Files::new(before.into_iter().chain([after]));
         let is_deleted = |policy: &ObjectRef| {
             let mut old = before.into_iter().flat_map(|before| &before.objects);
             old.any(|located| located.object.reference() == *policy)
@@ -100,9 +131,12 @@ impl Report {
             skipped: after.skipped,
         };
         let all = judged.iter().flat_map(|judged| &judged.verdict.findings);
+        let all: Vec<&Finding> = all.collect();
+        let shown = files.shown(&all).into_iter();
+        let findings = all.iter().zip(shown);
         Self {
-            findings: all
-                .map(|finding| Reported::new(finding, &origins))
+            findings: findings
+                .map(|(finding, shown)| Reported::new(finding, files.located(finding), shown))
                 .collect(),
             accepted: explained.iter().map(Accepted::new).collect(),
             counted_as_rendered: counted_as_rendered(world)
@@ -121,44 +155,6 @@ impl Report {
     pub(super) fn json(&self) -> Result<String, serde_json::Error> {
         serde_json::to_string_pretty(self)
     }
-
-    pub(super) fn text(&self) -> String {
-        let mut text = String::new();
-        for finding in &self.findings {
-            let place = match (&finding.file, finding.line) {
-                (Some(file), Some(line)) => format!("{file}:{line}: "),
-                _ => String::new(),
-            };
-            let _ = writeln!(text, "{place}{}\n{}\n", finding.level, finding.text);
-        }
-        for Accepted {
-            object,
-            field,
-            cluster,
-            entries,
-        } in &self.accepted
-        {
-            let entries = entries.join(" and ");
-            let _ = writeln!(text, "{object}, {field} lies in {entries} of {cluster}");
-        }
-        for policy in &self.counted_as_rendered {
-            let _ = writeln!(
-                text,
-                "note: {policy} is in no file and counts as the operator renders it"
-            );
-        }
-        let Summary {
-            judged,
-            refused,
-            warned,
-            skipped,
-        } = self.summary;
-        let _ = writeln!(
-            text,
-            "judged {judged}: {refused} refused, {warned} with warnings; {skipped} of other kinds passed over"
-        );
-        text
-    }
 }
 
 impl Accepted {
@@ -173,8 +169,9 @@ impl Accepted {
 }
 
 impl Reported {
-    fn new(finding: &Finding, origins: &BTreeMap<ObjectRef, &Origin>) -> Self {
-        let origin = origins.get(&finding.object);
+    fn new(finding: &Finding, located: Option<&Located>, shown: Option<Shown>) -> Self {
+        let origin = located.map(|located| &located.origin);
+        let place = shown.as_ref().map(|shown| shown.place);
         Self {
             code: finding.code.as_str(),
             name: finding.code.name(),
@@ -193,7 +190,74 @@ impl Reported {
             help: finding.help.clone(),
             file: origin.map(|origin| origin.file.display().to_string()),
             line: origin.map(|origin| origin.line),
-            text: render::long(finding),
+            field_line: place.map(|place| place.line),
+            field_column: place.map(|place| place.column),
+            shown,
+            connection_word: render::connection_word(finding.code),
         }
+    }
+}
+
+/// The files that were read, and where each object stands in them.
+struct Files<'a> {
+    located: BTreeMap<ObjectRef, &'a Located>,
+    texts: BTreeMap<&'a Path, &'a str>,
+}
+
+impl<'a> Files<'a> {
+    fn new(manifests: impl Iterator<Item = &'a Manifests> + Clone) -> Self {
+        let objects = manifests.clone().flat_map(|manifests| &manifests.objects);
+        let texts = manifests.flat_map(|manifests| &manifests.texts);
+        Self {
+            located: objects
+                .map(|located| (located.object.reference(), located))
+                .collect(),
+            texts: texts
+                .map(|(file, text)| (file.as_path(), text.as_str()))
+                .collect(),
+        }
+    }
+
+    fn located(&self, finding: &Finding) -> Option<&'a Located> {
+        self.located.get(&finding.object).copied()
+    }
+
+    /// The line that each finding is about. A document is looked through once for all its findings.
+    fn shown(&self, findings: &[&Finding]) -> Vec<Option<Shown>> {
+        let mut documents: BTreeMap<(&Path, usize), Vec<usize>> = BTreeMap::new();
+        for (number, finding) in findings.iter().enumerate() {
+            if let Some(located) = self.located(finding) {
+                let document = (located.origin.file.as_path(), located.origin.line);
+                documents.entry(document).or_default().push(number);
+            }
+        }
+        let mut shown = vec![None; findings.len()];
+        let mut open: Option<(&Path, Source<'_>)> = None;
+        for ((file, line), numbers) in documents {
+            if open.as_ref().is_none_or(|(known, _)| *known != file) {
+                open = self.texts.get(file).map(|text| (file, Source::new(text)));
+            }
+            let Some((_, source)) = &open else { continue };
+            let path = |number: &usize| {
+                let finding = findings[*number];
+                let item = self
+                    .located(finding)
+                    .map_or(&[][..], |located| &located.item);
+                let field = if finding.path.is_empty() {
+                    "metadata.name"
+                } else {
+                    &finding.path
+                };
+                path_in(item, field)
+            };
+            let paths: Vec<String> = numbers.iter().map(path).collect();
+            for (number, place) in numbers.into_iter().zip(source.places(line, &paths)) {
+                shown[number] = place.and_then(|place| {
+                    let line = source.line(place.line)?;
+                    Some(Shown::new(place, line))
+                });
+            }
+        }
+        shown
     }
 }

@@ -4,16 +4,20 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 
+use super::extent;
 use crate::inventory::meta::WrittenMeta;
 use crate::inventory::rules::shown;
 use crate::inventory::{Malformed, Meta, ObjectRef, Unreadable};
 
 /// An object as it was written, as far as its kind matters.
 #[derive(Debug, Deserialize)]
-#[serde(expecting = "an object")]
-struct Written<S, T = IgnoredAny> {
-    #[serde(default)]
-    metadata: Option<WrittenMeta>,
+#[serde(
+    expecting = "an object",
+    bound = "S: Deserialize<'de>, T: Deserialize<'de>, U: Deserialize<'de> + Default"
+)]
+struct Written<S, T, U> {
+    #[serde(default = "Option::default")]
+    metadata: Option<WrittenMeta<U>>,
     #[serde(default = "Option::default")]
     spec: Option<S>,
     #[serde(default = "Option::default")]
@@ -29,6 +33,8 @@ pub(super) enum Source<'a> {
 
 /// Metadata, spec and status.
 pub(super) type Parts<S, T> = (Meta, Option<S>, Option<T>);
+/// The same, and the uid.
+pub(super) type WithUid<S, T, U> = (Parts<S, T>, Option<U>);
 
 impl Source<'_> {
     /// The parts of the object, metadata completed from `fallback`.
@@ -37,12 +43,31 @@ impl Source<'_> {
         S: DeserializeOwned,
         T: DeserializeOwned,
     {
+        let read = self.decode_with_uid::<S, T, IgnoredAny>(fallback);
+        read.map(|(parts, _)| parts)
+    }
+
+    /// The same, and the object's uid.
+    pub(super) fn decode_with_uid<S, T, U>(
+        self,
+        fallback: &ObjectRef,
+    ) -> Result<WithUid<S, T, U>, Box<Unreadable>>
+    where
+        S: DeserializeOwned,
+        T: DeserializeOwned,
+        U: DeserializeOwned + Default,
+    {
+        if let Self::Json(json) = self
+            && !extent::is_bounded(json)
+        {
+            return Err(Self::too_large(fallback));
+        }
         // serde would take a list for a struct with its fields in order; the API would not.
         let written = match self {
             Self::Json(json) if !json.trim_ascii_start().starts_with(b"[") => {
-                serde_json::from_slice::<Written<S, T>>(json)
+                serde_json::from_slice::<Written<S, T, U>>(json)
             }
-            Self::Value(value) if !value.is_array() => Written::<S, T>::deserialize(value),
+            Self::Value(value) if !value.is_array() => Written::<S, T, U>::deserialize(value),
             _ => Err(serde::de::Error::invalid_type(
                 serde::de::Unexpected::Seq,
                 &"an object",
@@ -50,11 +75,24 @@ impl Source<'_> {
         };
         match written {
             Ok(written) => {
-                let meta = written.metadata.unwrap_or_default().or(fallback);
-                Ok((meta, written.spec, written.status))
+                let mut metadata = written.metadata.unwrap_or_default();
+                let uid = metadata.uid.take();
+                Ok(((metadata.or(fallback), written.spec, written.status), uid))
             }
-            Err(error) => Err(self.explain::<Written<S, T>>(fallback, &error)),
+            Err(error) => Err(self.explain::<Written<S, T, U>>(fallback, &error)),
         }
+    }
+
+    /// Nothing is read of an object that holds too much.
+    fn too_large(fallback: &ObjectRef) -> Box<Unreadable> {
+        Box::new(Unreadable {
+            meta: WrittenMeta::<IgnoredAny>::default().or(fallback),
+            problems: vec![Malformed {
+                path: String::new(),
+                value: String::new(),
+                problem: format!("expected at most {} values, found more", extent::VALUES),
+            }],
+        })
     }
 
     /// Why the object does not decode, and what of its metadata does.
@@ -123,17 +161,17 @@ fn expectation(text: &str) -> String {
 
 /// Each field of the metadata that decodes on its own.
 fn lenient_meta(metadata: &Value, fallback: &ObjectRef) -> Meta {
-    if let Ok(whole) = WrittenMeta::deserialize(metadata) {
+    if let Ok(whole) = <WrittenMeta>::deserialize(metadata) {
         return whole.or(fallback);
     }
     let mut kept = serde_json::Map::new();
     for (field, value) in metadata.as_object().into_iter().flatten() {
         let alone = Value::from_iter([(field.clone(), value.clone())]);
-        if WrittenMeta::deserialize(&alone).is_ok() {
+        if <WrittenMeta>::deserialize(&alone).is_ok() {
             kept.insert(field.clone(), value.clone());
         }
     }
-    WrittenMeta::deserialize(&Value::Object(kept))
+    <WrittenMeta>::deserialize(&Value::Object(kept))
         .unwrap_or_default()
         .or(fallback)
 }

@@ -78,9 +78,15 @@ pub(in crate::inventory) fn shown(value: &impl Serialize) -> String {
     }
 }
 
+/// Problems that are listed of one object; the rest is counted.
+const LISTED: usize = 100;
+
 /// Everything that is wrong so far.
 #[derive(Debug, Default)]
-pub(in crate::inventory) struct Problems(Vec<Malformed>);
+pub(in crate::inventory) struct Problems {
+    listed: Vec<Malformed>,
+    further: usize,
+}
 
 impl Problems {
     /// One more problem with `value` at `path`.
@@ -90,24 +96,35 @@ impl Problems {
         value: &impl Serialize,
         problem: impl Into<String>,
     ) {
-        self.0.push(Malformed {
+        if self.listed.len() == LISTED {
+            self.further += 1;
+            return;
+        }
+        self.listed.push(Malformed {
             path: path.to_string(),
             value: shown(value),
             problem: problem.into(),
         });
     }
 
-    /// All of them.
-    pub(in crate::inventory) fn into_list(self) -> Vec<Malformed> {
-        self.0
+    /// All of them, the last ones as a number.
+    pub(in crate::inventory) fn into_list(mut self) -> Vec<Malformed> {
+        if self.further > 0 {
+            self.listed.push(Malformed {
+                path: String::new(),
+                value: String::new(),
+                problem: format!("{} more problems, not listed", self.further),
+            });
+        }
+        self.listed
     }
 
     /// `value`, where nothing is wrong.
     pub(in crate::inventory) fn or<T>(self, value: T) -> Result<T, Vec<Malformed>> {
-        if self.0.is_empty() {
+        if self.listed.is_empty() {
             Ok(value)
         } else {
-            Err(self.0)
+            Err(self.into_list())
         }
     }
 }

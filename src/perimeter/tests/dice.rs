@@ -60,11 +60,13 @@ pub(crate) fn hold<T: Debug>(
     make: impl Fn(&mut Dice<'_>) -> T,
     check: impl Fn(&T) -> Result<(), String>,
 ) {
+    // Mutation testing asks for no shrinking, by `PROPTEST_MAX_SHRINK_ITERS`.
+    let asked = Config::default();
     let config = Config {
         cases,
         failure_persistence: None,
-        max_shrink_iters: 20_000,
-        ..Config::default()
+        max_shrink_iters: asked.max_shrink_iters.min(20_000),
+        ..asked
     };
     let instance = |numbers: &[u16]| {
         make(&mut Dice {

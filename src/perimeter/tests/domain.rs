@@ -297,6 +297,16 @@ fn selector(dice: &mut Dice<'_>, keys: &[(&str, &[&str])], most: usize) -> Selec
     selector
 }
 
+/// Whether a connection by a port name says nothing of its own, since what lets it through lets every
+/// number through, one of which the name means. A name that nobody wrote tells.
+pub(crate) fn is_implied(passes: impl Fn(&Connection) -> bool, connection: &Connection) -> bool {
+    let unheard_of = || Connection {
+        port: Port::Named("unheard-of".into()),
+        ..connection.clone()
+    };
+    matches!(connection.port, Port::Named(_)) && passes(&unheard_of())
+}
+
 /// Whether a selector of this world selects one of its pods.
 pub(crate) fn selects(selector: &Selector, subject: &LabelPairs) -> bool {
     point::selects(selector, subject)

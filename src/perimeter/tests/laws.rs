@@ -216,9 +216,12 @@ fn port_set(dice: &mut Dice<'_>) -> PortSet {
             }
         }
     };
-    dice.some(4, entry)
-        .iter()
-        .fold(PortSet::none(), |all, one| all.union(one))
+    joined(dice.some(4, entry), PortSet::union).unwrap_or_else(PortSet::none)
+}
+
+/// One set of several. A single one stays as it was made, whatever the union is worth.
+fn joined<S>(sets: Vec<S>, union: fn(&S, &S) -> S) -> Option<S> {
+    sets.into_iter().reduce(|all, one| union(&all, &one))
 }
 
 #[test]
@@ -285,9 +288,7 @@ fn addresses(dice: &mut Dice<'_>) -> AddressSet {
         AddressSet::of(cidr.canonical().expect("canonical"))
     };
     let some = |dice: &mut Dice<'_>| {
-        dice.some(2, block)
-            .iter()
-            .fold(AddressSet::none(), |all, one| all.union(one))
+        joined(dice.some(2, block), AddressSet::union).unwrap_or_else(AddressSet::none)
     };
     some(dice).minus(&some(dice))
 }
@@ -323,7 +324,8 @@ fn address_sets_obey_the_laws_of_sets() {
     });
 }
 
-fn region(dice: &mut Dice<'_>) -> Region {
+/// A region of any kind.
+pub(super) fn region(dice: &mut Dice<'_>) -> Region {
     let peer = match dice.roll(3) {
         0 => PeerSet::pods(LabelSet::any(), label_set(dice)),
         1 => PeerSet::v4(addresses(dice).v4),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use super::dice::{Dice, hold, instances};
-use super::domain::{HOME, Vocabulary, World, selects};
+use super::domain::{HOME, Vocabulary, World, is_implied, selects};
 use crate::perimeter::cover::{Budget, all_uncovered, uncovered};
 use crate::perimeter::point::{At, rule_passes};
 use crate::perimeter::port::Protocol;
@@ -83,7 +83,10 @@ impl Question {
                 .collect();
             let numbered = (number * connections.len()..).zip(connections);
             found.extend(numbered.filter(|(_, connection)| {
-                self.area.passes(connection) && !covers.iter().any(|cover| cover.passes(connection))
+                let passes = |connection: &Connection| self.area.passes(connection);
+                passes(connection)
+                    && !covers.iter().any(|cover| cover.passes(connection))
+                    && !is_implied(passes, connection)
             }));
         }
         found

@@ -9,7 +9,8 @@ use super::support::{
     policy_request, servers, tenant, updated, world,
 };
 use crate::baseline::Pods;
-use crate::inventory::Fact;
+use crate::inventory::{Fact, Policy, render};
+use crate::perimeter::Direction;
 use crate::review::{Operation, Request, Subject, review};
 use crate::rules::Code::{Obp101, Obp102, Obp103, Obp104, Obp201, Obp202, Obp315};
 
@@ -312,6 +313,43 @@ fn a_default_deny_cuts_nothing_and_two_halves_cover_as_well_as_one() {
             [Obp101]
         );
     }
+}
+
+#[test]
+fn policies_that_each_have_half_of_a_port_range_cover_a_core_connection_together() {
+    // The managed policy lets the cluster's own pods reach ports 8200 and 8201 of each other.
+    let own = managed(&cluster(&json!({})), Pods::Workload);
+    let from = render::rule(&own.ingress[0], Direction::Ingress)["from"].clone();
+    let half = |name: &str, first: u16, last: u16| {
+        let ports = json!([{"port": first, "endPort": last}]);
+        let ingress = json!([{"from": from, "ports": ports}]);
+        let spec = json!({"podSelector": {}, "policyTypes": ["Ingress"], "ingress": ingress});
+        policy(name, &spec)
+    };
+    let (low, high) = (half("low", 8_000, 8_200), half("high", 8_201, 8_300));
+    let mut without = own.clone();
+    without.ingress.remove(0);
+    let known = |others: &[Fact<Policy>]| {
+        let others = [&[Fact::Read(Arc::new(without.clone()))], others].concat();
+        world(&[cluster(&json!({}))], &others)
+    };
+    let (own, without) = [own, without.clone()]
+        .map(|own| Fact::Read(Arc::new(own)))
+        .into();
+    let both = plain_with(&[low.clone(), high.clone()]);
+    assert_eq!(
+        found(&updated(&both, "bao-network-policy", own, without)),
+        []
+    );
+    // Whoever takes one half away then is named.
+    let known = known(&[low.clone(), high]);
+    let gone = policy_request(tenant(), "low", Some(low), None);
+    let verdict = review(&known, &gone);
+    assert_eq!(denied(&verdict), [Obp101]);
+    let finding = &verdict.findings[0];
+    assert_eq!(&*finding.object.name, "low");
+    let shown = finding.witness.as_ref().map(ToString::to_string);
+    assert!(shown.is_some_and(|shown| shown.ends_with("TCP 8200")));
 }
 
 #[test]

@@ -2,9 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::support::{Found, cluster, cluster_request, denied, found, plain, row};
+use super::support::{
+    Found, cluster, cluster_request, created, denied, found, plain, row, without_advice, world,
+};
 use crate::review::review;
-use crate::rules::Code::{Obp301, Obp302, Obp303, Obp306};
+use crate::rules::Code::{Obp202, Obp301, Obp302, Obp303, Obp306};
 use crate::rules::Level::{Deny, Warn};
 
 const SUBJECT: &str = "the OpenBao pod labelled app.kubernetes.io/instance=bao,\
@@ -12,13 +14,14 @@ const SUBJECT: &str = "the OpenBao pod labelled app.kubernetes.io/instance=bao,\
 
 /// What is found when a cluster with this network is created.
 fn declared(network: &Value) -> Vec<Found> {
-    found(&review(&plain(), &cluster_request(None, &cluster(network))))
+    let request = cluster_request(None, &cluster(network));
+    without_advice(found(&review(&plain(), &request)))
 }
 
 /// What is found when the network of a cluster is changed.
 fn changed(before: &Value, after: &Value) -> Vec<Found> {
     let request = cluster_request(Some(&cluster(before)), &cluster(after));
-    found(&review(&plain(), &request))
+    without_advice(found(&review(&plain(), &request)))
 }
 
 fn ingress(from: &Value, ports: &Value) -> Value {
@@ -183,4 +186,24 @@ fn trusted_peers_are_held_against_the_same_limit() {
         declared(&json!({"trustedIngressPeers": [namespace("web")]})),
         []
     );
+}
+
+/// D11: a name means one of the numbers, whichever; but it is looked up in one entry at a time.
+#[test]
+fn declared_ranges_that_together_hold_all_numbers_permit_all_ports_but_no_name_alone() {
+    let to = json!([namespace("web")]);
+    let range =
+        |first: u16, last: u16| json!({"to": to, "ports": [{"port": first, "endPort": last}]});
+    let declared = json!({"egressRules": [range(1, 8_200), range(8_201, 65_535)]});
+    let world = world(&[cluster(&declared)], &[]);
+    let asked = |port: &Value| {
+        let egress = json!([{"to": to, "ports": [port]}]);
+        let spec = json!({"podSelector": {}, "policyTypes": ["Egress"], "egress": egress});
+        found(&created(&world, "web", &spec))
+    };
+    assert_eq!(asked(&json!({"protocol": "TCP"})), []);
+    assert_eq!(asked(&json!({"port": 1, "endPort": 65_535})), []);
+    let shown = format!("{SUBJECT} -> a pod in namespace `web`, TCP port named `web`");
+    let refused = [row(Obp202, Deny, "spec.egress[0]", &shown)];
+    assert_eq!(asked(&json!({"port": "web"})), refused);
 }

@@ -2,14 +2,25 @@
 //! refused and accepted, with the connection that proves it.
 
 mod addresses;
+mod advice;
+mod contract;
 mod everyone;
 mod existing;
+mod gaps;
+mod operator;
 mod readings;
+mod values;
 
 use serde_json::{Value, json};
 
-use super::support::{Found, cluster, cluster_request, found, plain};
+use super::support::{
+    Found, cluster, cluster_named, cluster_request, edition, found, plain, without_advice,
+    world_under,
+};
+use crate::posture::{Edition, Posture};
 use crate::review::review;
+use crate::rules::Code;
+use crate::rules::Level::Deny;
 
 const SUBJECT: &str = "the OpenBao pod labelled app.kubernetes.io/instance=bao,\
     app.kubernetes.io/managed-by=openbao-operator,app.kubernetes.io/name=openbao,openbao.org/cluster=bao";
@@ -18,15 +29,52 @@ const FIRST_INGRESS: &str = "spec.network.ingressRules[0]";
 const FIRST_EGRESS: &str = "spec.network.egressRules[0]";
 const FIRST_PEER: &str = "spec.network.trustedIngressPeers[0]";
 
-/// What is found when a cluster with this network is created.
+/// What is found when a cluster with this network is created, what is only advised aside.
 fn declared(network: &Value) -> Vec<Found> {
-    found(&review(&plain(), &cluster_request(None, &cluster(network))))
+    let request = cluster_request(None, &cluster(network));
+    without_advice(found(&review(&plain(), &request)))
 }
 
 /// What is found when the network of a cluster is changed.
 fn changed(before: &Value, after: &Value) -> Vec<Found> {
     let request = cluster_request(Some(&cluster(before)), &cluster(after));
-    found(&review(&plain(), &request))
+    without_advice(found(&review(&plain(), &request)))
+}
+
+/// What is found under these settings when the cluster `bao` is created, or gets another spec.
+fn specified(posture: Posture, before: Option<&Value>, after: &Value) -> Vec<Found> {
+    let before = before.map(|spec| cluster_named("bao", spec));
+    let stored: Vec<_> = before.iter().cloned().collect();
+    let world = world_under(posture, &stored, &[]);
+    let request = cluster_request(before.as_ref(), &cluster_named("bao", after));
+    found(&review(&world, &request))
+}
+
+/// What is found in an edition when a Hardened cluster with this network is created.
+fn hardened(baseline: Edition, network: &Value) -> Vec<Found> {
+    specified(edition(baseline), None, &hardened_spec(network))
+}
+
+fn hardened_spec(network: &Value) -> Value {
+    json!({"profile": "Hardened", "network": network})
+}
+
+/// The codes that refuse a spec when a cluster is created with it.
+fn refused(baseline: Edition, spec: &Value) -> Vec<Code> {
+    let found = specified(edition(baseline), None, spec).into_iter();
+    let mut codes: Vec<Code> = found
+        .filter(|found| found.1 == Deny)
+        .map(|found| found.0)
+        .collect();
+    codes.dedup();
+    codes
+}
+
+fn passes_the_operator(spec: &Value) {
+    assert!(
+        operator::accepts(spec),
+        "the operator itself refuses {spec}"
+    );
 }
 
 fn ingress(from: &Value, ports: &Value) -> Value {

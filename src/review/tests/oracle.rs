@@ -13,7 +13,7 @@ use crate::perimeter::cover::Budget;
 use crate::perimeter::point::{At, PolicyView, is_isolated, is_let_through, rule_passes};
 use crate::perimeter::rule::Rule;
 use crate::perimeter::tests::dice::{Dice, hold, instances};
-use crate::perimeter::tests::domain::{HOME, World};
+use crate::perimeter::tests::domain::{HOME, World, is_implied};
 use crate::perimeter::{Connection, Direction, LabelSet, Reading};
 use crate::posture::Posture;
 use crate::review::replay;
@@ -95,6 +95,7 @@ impl Write {
         let cluster = ClusterPerimeter {
             object: object.clone(),
             deleting: false,
+            profile: None,
             zones: Vec::new(),
         };
         let state = |policy: &Option<Arc<Policy>>| -> Option<Selected> {
@@ -144,7 +145,9 @@ impl Write {
     }
 
     fn is_cut(&self, rule: &Rule, connection: &Connection) -> bool {
-        rule_passes(rule, connection, at(Reading::Must))
+        let floor = |connection: &Connection| rule_passes(rule, connection, at(Reading::Must));
+        floor(connection)
+            && !is_implied(floor, connection)
             && self.passes(Moment::Before, connection)
             && !self.passes(Moment::After, connection)
     }
@@ -170,8 +173,10 @@ impl Write {
     fn is_beyond(&self, rule: &Rule, connection: &Connection) -> bool {
         let selects =
             |policy: &Arc<Policy>| view(policy).isolates(connection.direction, &connection.subject);
+        let opens = |connection: &Connection| rule_passes(rule, connection, at(Reading::May));
         self.after.as_ref().is_some_and(selects)
-            && rule_passes(rule, connection, at(Reading::May))
+            && opens(connection)
+            && !is_implied(opens, connection)
             && !self.is_permitted(connection)
     }
 
@@ -266,9 +271,10 @@ impl Write {
                 .iter()
                 .filter_map(|finding| finding.witness.as_ref())
                 .find(|shown| shown.direction == direction);
-            let harm = bared
-                .iter()
-                .any(|connection| !self.is_permitted(connection));
+            // Everything is open, so a port name says nothing of its own.
+            let harm = bared.iter().any(|connection| {
+                !is_implied(|_| true, connection) && !self.is_permitted(connection)
+            });
             if shown.is_some() != harm {
                 return Err(format!("isolation lost: {shown:?}, expected {harm}"));
             }

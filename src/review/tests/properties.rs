@@ -114,7 +114,7 @@ fn any_policy(dice: &mut Dice<'_>, name: &str) -> Policy {
     }
 }
 
-fn network(dice: &mut Dice<'_>) -> Value {
+pub(super) fn network(dice: &mut Dice<'_>) -> Value {
     let namespaces = json!([{"namespaceSelector": {"matchLabels": {"team": "a"}}}]);
     dice.pick(&[
         json!({}),
@@ -206,7 +206,7 @@ impl Scene {
     }
 }
 
-fn repaired(policy: &Policy, repairs: &[Repair]) -> Policy {
+pub(super) fn repaired(policy: &Policy, repairs: &[Repair]) -> Policy {
     let mut fixed = policy.clone();
     for repair in repairs {
         match repair {

@@ -6,8 +6,10 @@ use serde_json::{Value, json};
 
 use crate::baseline::{Facts, Pods, rendered};
 use crate::code::Door;
-use crate::inventory::{Change, Cluster, Fact, Kind, Object, ObjectRef, Policy, Snapshot, read};
-use crate::posture::Posture;
+use crate::inventory::{
+    Change, Cluster, Fact, Kind, Object, ObjectRef, Owner, Policy, Snapshot, read,
+};
+use crate::posture::{Edition, Posture};
 use crate::review::{Edit, Operation, Request, Subject, Verdict, World, Writer, review};
 use crate::rules::{Code, Level};
 
@@ -46,13 +48,32 @@ pub(super) fn servers() -> Value {
 
 /// A policy of a cluster as the operator renders it.
 pub(super) fn managed(cluster: &Cluster, pods: Pods) -> Policy {
+    managed_in(&Posture::default(), cluster, pods)
+}
+
+/// A policy of a cluster as the operator of another edition renders it.
+pub(super) fn managed_in(posture: &Posture, cluster: &Cluster, pods: Pods) -> Policy {
     let facts = Facts {
         cluster,
-        posture: &Posture::default(),
+        posture,
         api_server: &[API_SERVER.into()],
         observed: &[],
     };
     rendered(pods, &facts).expect("a zone of a cluster")
+}
+
+/// The policy with the owner reference that the operator gives it.
+pub(super) fn owned(policy: Policy) -> Policy {
+    let owner = Owner {
+        api_version: "openbao.org/v1alpha1".into(),
+        kind: "OpenBaoCluster".into(),
+        name: "bao".into(),
+        uid: "1".into(),
+        controller: true,
+    };
+    let mut policy = policy;
+    policy.meta.owners = vec![owner];
+    policy
 }
 
 pub(super) fn reference(kind: Kind, name: &str) -> ObjectRef {
@@ -65,6 +86,32 @@ pub(super) fn reference(kind: Kind, name: &str) -> ObjectRef {
 
 /// A world of these clusters and policies.
 pub(super) fn world(clusters: &[Arc<Cluster>], policies: &[Fact<Policy>]) -> World {
+    world_under(Posture::default(), clusters, policies)
+}
+
+/// The same with other settings.
+pub(super) fn world_in(
+    posture: &Posture,
+    clusters: &[Arc<Cluster>],
+    policies: &[Fact<Policy>],
+) -> World {
+    world_under(posture.clone(), clusters, policies)
+}
+
+/// The settings of an edition.
+pub(super) fn edition(baseline: Edition) -> Posture {
+    Posture {
+        baseline,
+        ..Posture::default()
+    }
+}
+
+/// A world of these clusters and policies, judged by these settings.
+pub(super) fn world_under(
+    posture: Posture,
+    clusters: &[Arc<Cluster>],
+    policies: &[Fact<Policy>],
+) -> World {
     let clusters = clusters
         .iter()
         .map(|cluster| Object::Cluster(Fact::Read(cluster.clone())));
@@ -72,7 +119,7 @@ pub(super) fn world(clusters: &[Arc<Cluster>], policies: &[Fact<Policy>]) -> Wor
     let server = [Object::ApiServer(vec![API_SERVER.into()])];
     let changes = clusters.chain(policies).chain(server).map(Change::Set);
     let snapshot = Snapshot::default().apply(changes);
-    World::compile(None, snapshot.into(), Posture::default().into())
+    World::compile(None, snapshot.into(), posture.into())
 }
 
 /// A world of cluster `bao` without declarations, its rendered policies stored.
@@ -83,14 +130,14 @@ pub(super) fn plain() -> World {
 /// The same with other policies beside them.
 pub(super) fn plain_with(others: &[Fact<Policy>]) -> World {
     let bao = cluster(&json!({}));
-    let own = ZONES.map(|pods| Fact::Read(managed(&bao, pods).into()));
+    let own = ZONES.map(|pods| Fact::Read(owned(managed(&bao, pods)).into()));
     world(&[bao], &[&own[..], others].concat())
 }
 
 pub(super) fn tenant() -> Writer {
     Writer {
         name: "jane".into(),
-        groups: Vec::new(),
+        ..Writer::default()
     }
 }
 
@@ -98,7 +145,7 @@ pub(super) fn operator() -> Writer {
     let accounts = Posture::default().operator_accounts;
     Writer {
         name: accounts.first().expect("an account").clone(),
-        groups: Vec::new(),
+        ..Writer::default()
     }
 }
 
@@ -181,6 +228,13 @@ pub(super) fn found(verdict: &Verdict) -> Vec<Found> {
         (finding.code, finding.level, finding.path.clone(), shown)
     };
     verdict.findings.iter().map(one).collect()
+}
+
+/// The findings but those that only advise, which have tests of their own.
+pub(super) fn without_advice(findings: Vec<Found>) -> Vec<Found> {
+    let advice = [Code::Obp304, Code::Obp313, Code::Obp314];
+    let others = findings.into_iter();
+    others.filter(|found| !advice.contains(&found.0)).collect()
 }
 
 /// The codes that deny.

@@ -24,7 +24,7 @@ use crate::perimeter::port::{Port, PortSet, Protocol};
 use crate::perimeter::zone::matches;
 use crate::perimeter::{Direction, LabelSet, PeerSet, Region, witness};
 use crate::posture::Widths;
-use crate::rules::{Code, Finding, Level};
+use crate::rules::{Code, Finding, Harm, Level};
 
 /// Labels that Kubernetes' own controllers put on ordinary pods: to ask that one is there asks for
 /// nothing.
@@ -45,7 +45,7 @@ pub fn check(declaration: &Declaration<'_>) -> Vec<Finding> {
     let mut merged = Vec::new();
     for rule in &declaration.after {
         let strangers: Vec<Region> = rule.surest_first().filter_map(stranger).collect();
-        let new = strangers.iter().find(|piece| !is_known(declaration, piece));
+        let new = strangers.iter().find(|piece| !declaration.is_known(piece));
         if let Some(piece) = new.or(strangers.first()) {
             findings.push(pods_finding(declaration, rule, piece));
         }
@@ -57,18 +57,10 @@ pub fn check(declaration: &Declaration<'_>) -> Vec<Finding> {
     let wide = address_finding(declaration, &merged);
     let says_more = |wide: &Finding| {
         let mut same = findings.iter().filter(|finding| finding.path == wide.path);
-        same.all(|finding| wide.level < finding.level)
+        same.all(|finding| wide.harm < finding.harm)
     };
     findings.extend(wide.filter(says_more));
     findings
-}
-
-/// Whether an old rule let all of it through already.
-fn is_known(declaration: &Declaration<'_>, piece: &Region) -> bool {
-    declaration
-        .known()
-        .iter()
-        .any(|known| piece.is_subset(known))
 }
 
 /// The part of a region whose peers are strangers.
@@ -76,20 +68,35 @@ fn stranger(region: &Region) -> Option<Region> {
     let PeerSet::Pods { namespaces, pods } = &region.peer else {
         return None;
     };
-    let fresh = |values: &Values| matches!(values.values(), Names::AllBut(_));
-    let ordinary = |key: &str| ORDINARY_KEYS.iter().any(|pattern| matches(pattern, key));
-    let nameless = namespaces.constrained().all(|(key, values)| match &**key {
-        NAMESPACE_NAME => fresh(values),
+    (fits_any_namespace(namespaces) && fits_any_pod(pods)).then(|| region.clone())
+}
+
+/// Whether a namespace fits that nobody names and that carries no label but its name.
+pub(super) fn fits_any_namespace(namespaces: &LabelSet) -> bool {
+    namespaces.constrained().all(|(key, values)| match &**key {
+        NAMESPACE_NAME => is_open(values),
         _ => values.allows_absent(),
-    });
-    let bare = pods
-        .constrained()
-        .all(|(key, values)| values.allows_absent() || (ordinary(key) && fresh(values)));
-    (nameless && bare).then(|| region.clone())
+    })
+}
+
+/// Whether a pod fits that carries only labels which Kubernetes puts on any pod.
+pub(super) fn fits_any_pod(pods: &LabelSet) -> bool {
+    let ordinary = |key: &str| ORDINARY_KEYS.iter().any(|pattern| matches(pattern, key));
+    pods.constrained()
+        .all(|(key, values)| values.allows_absent() || (ordinary(key) && is_open(values)))
+}
+
+/// Whether a value fits that nobody lists.
+fn is_open(values: &Values) -> bool {
+    matches!(values.values(), Names::AllBut(_))
 }
 
 fn pods_finding(declaration: &Declaration<'_>, rule: &DeclaredRule, piece: &Region) -> Finding {
-    let known = is_known(declaration, piece);
+    let harm = if declaration.is_known(piece) {
+        Harm::Known
+    } else {
+        Harm::New
+    };
     Finding {
         reason: match declaration.direction {
             Direction::Ingress => format!(
@@ -107,7 +114,7 @@ fn pods_finding(declaration: &Declaration<'_>, rule: &DeclaredRule, piece: &Regi
              kubernetes.io/metadata.name: NAMESPACE",
             declaration.direction.peers_field()
         ),
-        ..declaration.finding(code(declaration), level(declaration, known), &rule.path)
+        ..weighed(declaration, harm, &rule.path)
     }
 }
 
@@ -118,11 +125,14 @@ const fn code(declaration: &Declaration<'_>) -> Code {
     }
 }
 
-/// Ingress open to everyone denies where it is new; egress open to everywhere warns.
-const fn level(declaration: &Declaration<'_>, known: bool) -> Level {
-    match declaration.direction {
-        Direction::Ingress if !known => Level::Deny,
-        Direction::Ingress | Direction::Egress => Level::Warn,
+/// Ingress open to everyone denies where it is new; egress open to everywhere does so under the
+/// contract only.
+fn weighed(declaration: &Declaration<'_>, harm: Harm, path: &str) -> Finding {
+    let code = code(declaration);
+    match (harm, declaration.direction) {
+        (Harm::Known, _) => declaration.finding(code, Level::Warn, path),
+        (Harm::New, Direction::Ingress) => declaration.finding(code, Level::Deny, path),
+        (Harm::New, Direction::Egress) => declaration.by_contract(code, path),
     }
 }
 
@@ -137,11 +147,11 @@ fn address_finding(declaration: &Declaration<'_>, rules: &[&DeclaredRule]) -> Op
         None
     };
     match sure {
-        Some(sure) if sure.level == Level::Deny => Some(sure),
+        Some(sure) if sure.harm == Harm::New => Some(sure),
         sure => {
             let possible = merged_finding(declaration, rules, &may);
             let found = sure.into_iter().chain(possible);
-            found.min_by_key(|finding| finding.level)
+            found.min_by_key(|finding| finding.harm)
         }
     }
 }
@@ -160,10 +170,13 @@ fn merged_finding(
         };
         let known: Vec<&Region> = declaration.known();
         let new = wide.minus(&open_on(&known, protocol, &port));
-        let level = level(declaration, new.is_empty());
-        let shown = if new.is_empty() { &wide } else { &new };
-        let finding = wide_finding(declaration, rules, level, (protocol, &port), shown);
-        if level == Level::Deny {
+        let (harm, shown) = if new.is_empty() {
+            (Harm::Known, &wide)
+        } else {
+            (Harm::New, &new)
+        };
+        let finding = wide_finding(declaration, rules, harm, (protocol, &port), shown);
+        if harm == Harm::New {
             return finding;
         }
         old = old.or(finding);
@@ -269,7 +282,7 @@ fn whole_blocks(first: u128, last: u128, bits: u32) -> Option<(u128, u128)> {
 fn wide_finding(
     declaration: &Declaration<'_>,
     rules: &[&DeclaredRule],
-    level: Level,
+    harm: Harm,
     (protocol, port): (Protocol, &Port),
     shown: &AddressSet,
 ) -> Option<Finding> {
@@ -306,9 +319,9 @@ fn wide_finding(
             "name the addresses that need it, for example:\n{}:\n- ipBlock:\n    cidr: 192.0.2.0/24",
             declaration.direction.peers_field()
         ),
-        ..declaration.finding(
-            code(declaration),
-            level,
+        ..weighed(
+            declaration,
+            harm,
             paths.first().copied().unwrap_or("spec.network"),
         )
     })

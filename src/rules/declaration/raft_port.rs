@@ -17,7 +17,7 @@ pub fn check(declaration: &Declaration<'_>) -> Vec<Finding> {
     let peers = raft_peers(declaration, &raft);
     let own: Vec<&Region> = peers.iter().collect();
     let known: Vec<&Region> = own.iter().copied().chain(declaration.known()).collect();
-    let mut budget = Budget::new(declaration.posture.proof_budget);
+    let mut budget = declaration.budget.get();
     for rule in &declaration.after {
         match exposed(rule, &raft, (&own, &known), &mut budget) {
             Ok(Some((level, piece))) => findings.push(finding(declaration, rule, level, &piece)),
@@ -25,6 +25,7 @@ pub fn check(declaration: &Declaration<'_>) -> Vec<Finding> {
             Err(exhausted) => findings.push(declaration.undecided(&rule.path, &exhausted)),
         }
     }
+    declaration.budget.set(budget);
     findings
 }
 

@@ -69,27 +69,28 @@ fn of_rule(
         .surest_first()
         .filter_map(|region| overlap(region, addresses))
         .collect();
-    let known = |piece: &Region| declaration.known().iter().any(|old| piece.is_subset(old));
+    let known = |piece: &Region| declaration.is_known(piece);
     let piece = pieces
         .iter()
         .find(|piece| !known(piece))
         .or_else(|| pieces.first())?;
-    let (level, help) = match declaration.direction {
-        Direction::Ingress if !known(piece) => {
-            (Level::Deny, "name the addresses that clients really have")
-        }
-        Direction::Ingress => (Level::Warn, "name the addresses that clients really have"),
-        Direction::Egress => (
-            Level::Warn,
+    let help = match declaration.direction {
+        Direction::Ingress => "name the addresses that clients really have",
+        Direction::Egress => {
             "take the address out of the block with `except`, or, where workload identity needs it, ask the \
-             platform's owner to list it in the setting `review.unsafeEgressAllowed`",
-        ),
+             platform's owner to list it in the setting `review.unsafeEgressAllowed`"
+        }
+    };
+    let weighed = match (known(piece), declaration.direction) {
+        (true, _) => declaration.finding(Code::Obp306, Level::Warn, &rule.path),
+        (false, Direction::Ingress) => declaration.finding(Code::Obp306, Level::Deny, &rule.path),
+        (false, Direction::Egress) => declaration.by_contract(Code::Obp306, &rule.path),
     };
     Some(Finding {
         reason: "names a loopback, link-local or cloud-metadata address as a peer".to_owned(),
         witness: witness::connection(declaration.direction, &cluster_zone(declaration), piece),
         help: help.to_owned(),
-        ..declaration.finding(Code::Obp306, level, &rule.path)
+        ..weighed
     })
 }
 

@@ -3,14 +3,15 @@
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
-
-use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, KeyUsagePurpose,
-};
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use std::time::{Duration, SystemTime};
 
 use super::{Served, TlsError};
+use crate::certs::foundry::Rcgen;
+use crate::certs::rotation::Foundry as _;
+use crate::certs::{Life, Moment};
+
+/// Longer than any process of this kind lives.
+const LENGTH: Duration = Duration::from_hours(10 * 365 * 24);
 
 /// Names and addresses that the leaf is good for: this machine, and the Service of the manifests.
 pub const NAMES: [&str; 5] = [
@@ -33,25 +34,12 @@ pub struct Ephemeral {
 impl Ephemeral {
     /// Makes a CA and a leaf. The CA's key is dropped: no second leaf can come from it.
     pub fn make() -> Result<Self, TlsError> {
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-        params
-            .distinguished_name
-            .push(DnType::CommonName, "openbao-perimeter ephemeral CA");
-        let ca = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
-        let mut params = CertificateParams::new(NAMES.map(str::to_owned).to_vec())?;
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        params.use_authority_key_identifier_extension = true;
-        params
-            .distinguished_name
-            .push(DnType::CommonName, "openbao-perimeter");
-        let key = KeyPair::generate()?;
-        let leaf = params.signed_by(&key, &ca)?;
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let life = Life::starting(Moment::from(SystemTime::now()), LENGTH);
+        let ca = Rcgen.ca(life)?;
+        let leaf = Rcgen.leaf(&ca, life, &NAMES.map(str::to_owned).into())?;
         Ok(Self {
-            served: Served::new(vec![leaf.der().clone()], key)?,
-            ca_pem: ca.as_ref().pem(),
+            served: Served::from_pair(&leaf)?,
+            ca_pem: ca.certificate,
         })
     }
 

@@ -1,8 +1,6 @@
 //! A certificate in files, followed.
 //!
-//! Mounted Secrets change by a swap of symlinks, after which a watch on the file is dead; so the
-//! files are read on a timer and compared by content. A pair that does not fit together, as in the
-//! middle of a change, leaves the old one in place.
+//! A pair that does not fit together, as in the middle of a change, leaves the old one in place.
 
 use std::fs;
 use std::io::Read as _;
@@ -10,15 +8,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-
+use super::follow::{Followed, follow};
 use super::{Certificates, Served, TlsError};
 use crate::audit::metrics::Reload;
-use crate::server::shutdown::{Phase, Shutdown};
+use crate::certs::pem;
+use crate::server::shutdown::Shutdown;
 
-/// Bytes that are read of a PEM file; real chains have a tenth.
-const PEM_LIMIT: u64 = 1024 * 1024;
+/// Bytes of a PEM file; real chains have a tenth. A longer one is refused, not cut.
+pub const PEM_LIMIT: u64 = 256 * 1024;
 
 /// A certificate and its key, in files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +34,7 @@ pub struct Contents {
 }
 
 impl Files {
-    /// How often the files are compared.
+    /// How often the files are compared, beside the events.
     pub const INTERVAL: Duration = Duration::from_secs(10);
 
     /// Reads the files.
@@ -50,68 +47,57 @@ impl Files {
 
     /// Understands what was read.
     pub fn served(&self, contents: &Contents) -> Result<Served, TlsError> {
-        let broken = |expected, file: &Path| {
-            let file = file.to_owned();
-            move |source| TlsError::Pem {
-                expected,
-                file,
-                source,
-            }
-        };
-        let chain = CertificateDer::pem_slice_iter(&contents.cert)
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(broken("certificate", &self.cert))?;
-        let key = PrivateKeyDer::from_pem_slice(&contents.key)
-            .map_err(broken("private key", &self.key))?;
+        let chain =
+            pem::certificates(&contents.cert).map_err(not_pem("certificate", &self.cert))?;
+        let key = pem::key(&contents.key).map_err(not_pem("private key", &self.key))?;
         Served::new(chain, key)
     }
 
-    /// Reads the files again every `interval` until shutdown, and serves what is new and sound.
+    /// Reads the files again on events and every `interval` until shutdown, and serves what is new
+    /// and sound.
     pub async fn follow(
         self,
-        mut known: Contents,
+        known: Contents,
         interval: Duration,
         certificates: Arc<Certificates>,
-        mut shutdown: Shutdown,
+        shutdown: Shutdown,
     ) {
-        let mut ticks = tokio::time::interval(interval);
-        loop {
-            tokio::select! {
-                () = shutdown.reached(Phase::Draining) => return,
-                _ = ticks.tick() => {}
-            }
-            // A few kilobytes from a file system in memory: not worth a thread of its own.
-            match self.contents() {
-                Ok(found) if found == known => {}
-                Ok(found) => {
-                    self.take(&found, &certificates);
-                    // Also when broken, so that one broken pair is told once.
-                    known = found;
-                }
-                Err(error) => tracing::debug!(%error, "Cannot read the certificate again"),
-            }
-        }
-    }
-
-    fn take(&self, found: &Contents, certificates: &Certificates) {
-        let reload = match self.served(found) {
-            Ok(served) => {
-                let expires = served.expires;
-                certificates.swap(served);
-                tracing::info!(expires, "Serving a new certificate");
-                Reload::Swapped
-            }
-            Err(error) => {
-                let error = &error as &dyn std::error::Error;
-                tracing::warn!(error, "Keeping the old certificate");
-                Reload::Kept
-            }
+        let followed = Pair {
+            files: self,
+            certificates,
         };
-        certificates.metrics.certificate_reloaded(reload);
+        follow(followed, known, interval, shutdown).await;
     }
 }
 
-fn read(file: &Path) -> Result<Vec<u8>, TlsError> {
+struct Pair {
+    files: Files,
+    certificates: Arc<Certificates>,
+}
+
+impl Followed for Pair {
+    type Contents = Contents;
+
+    fn files(&self) -> Vec<&Path> {
+        vec![&self.files.cert, &self.files.key]
+    }
+
+    fn contents(&self) -> Result<Contents, TlsError> {
+        self.files.contents()
+    }
+
+    fn take(&self, contents: &Contents) -> Result<(), TlsError> {
+        self.certificates.swap(self.files.served(contents)?);
+        Ok(())
+    }
+
+    fn count(&self, reload: Reload) {
+        self.certificates.metrics.certificate_reloaded(reload);
+    }
+}
+
+/// Reads a PEM file, whole.
+pub fn read(file: &Path) -> Result<Vec<u8>, TlsError> {
     let failed = |source| TlsError::Read {
         file: file.to_owned(),
         source,
@@ -119,8 +105,26 @@ fn read(file: &Path) -> Result<Vec<u8>, TlsError> {
     let mut contents = Vec::new();
     fs::File::open(file)
         .map_err(failed)?
-        .take(PEM_LIMIT)
+        .take(PEM_LIMIT + 1)
         .read_to_end(&mut contents)
         .map_err(failed)?;
-    Ok(contents)
+    if u64::try_from(contents.len()).is_ok_and(|length| length <= PEM_LIMIT) {
+        Ok(contents)
+    } else {
+        let file = file.to_owned();
+        Err(TlsError::TooLong { file })
+    }
+}
+
+/// What is wrong with the PEM of a file.
+pub(super) fn not_pem(
+    expected: &'static str,
+    file: &Path,
+) -> impl FnOnce(rustls::pki_types::pem::Error) -> TlsError {
+    let file = file.to_owned();
+    move |source| TlsError::Pem {
+        expected,
+        file,
+        source,
+    }
 }

@@ -15,7 +15,14 @@ impl Certificates {
     /// Whether a client that trusts the CAs in `bundle`, PEM, and asks for `name` takes the
     /// certificate of now.
     pub fn is_trusted_by(&self, bundle: &[u8], name: &str) -> bool {
-        let key = Arc::clone(&self.served.load().key);
+        let Some(key) = self
+            .served
+            .load()
+            .as_deref()
+            .map(|served| Arc::clone(&served.key))
+        else {
+            return false;
+        };
         let Some((leaf, intermediates)) = key.cert.split_first() else {
             return false;
         };

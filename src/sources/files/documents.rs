@@ -1,6 +1,5 @@
 //! A file as documents, and documents as objects.
 
-use std::io::Read;
 use std::path::Path;
 
 use serde_json::Value;
@@ -10,28 +9,28 @@ use super::LoadError;
 use super::find::STDIN;
 
 /// The documents of a file with the line where each starts; empty ones are left out.
-pub(super) fn read(path: &Path) -> Result<Vec<(usize, Value)>, LoadError> {
-    let text = text(path).map_err(|error| LoadError::Read {
-        path: path.to_owned(),
-        error,
-    })?;
+pub(super) fn read(path: &Path, text: &str) -> Result<Vec<(usize, Value)>, LoadError> {
     if path
         .extension()
         .is_some_and(|extension| extension == "json")
     {
-        json(path, &text)
+        json(path, text)
     } else {
-        yaml(path, &text)
+        yaml(path, text)
     }
 }
 
-fn text(path: &Path) -> std::io::Result<String> {
-    if path.as_os_str() != STDIN {
-        return std::fs::read_to_string(path);
-    }
-    let mut text = String::new();
-    std::io::stdin().read_to_string(&mut text)?;
-    Ok(text)
+/// The whole text of a file, or of standard input.
+pub(super) fn text(path: &Path) -> Result<String, LoadError> {
+    let text = if path.as_os_str() == STDIN {
+        std::io::read_to_string(std::io::stdin())
+    } else {
+        std::fs::read_to_string(path)
+    };
+    text.map_err(|error| LoadError::Read {
+        path: path.to_owned(),
+        error,
+    })
 }
 
 fn json(path: &Path, text: &str) -> Result<Vec<(usize, Value)>, LoadError> {
@@ -102,19 +101,25 @@ fn line(number: u64) -> usize {
     usize::try_from(number).unwrap_or_default()
 }
 
-/// The objects of a document: itself, or the items of a `List` or of a kind's own list.
-pub(super) fn items(mut document: Value) -> Vec<Value> {
-    let kind = document.get("kind").and_then(Value::as_str);
-    let Some(item_kind) = kind.and_then(|kind| kind.strip_suffix("List")) else {
-        return vec![document];
-    };
-    let item_kind = item_kind.to_owned();
-    let version = document.get("apiVersion").cloned();
-    let Some(Value::Array(items)) = document.get_mut("items").map(Value::take) else {
-        return vec![document];
-    };
+/// The objects of a document, each with its place in the lists that it stands in: the document itself,
+/// or the items of a `List` or of a kind's own list.
+pub(super) fn items(document: Value) -> Vec<(Vec<usize>, Value)> {
     let mut found = Vec::new();
-    for mut item in items {
+    collect(document, &[], &mut found);
+    found
+}
+
+fn collect(mut document: Value, at: &[usize], found: &mut Vec<(Vec<usize>, Value)>) {
+    let kind = document.get("kind").and_then(Value::as_str);
+    let item_kind = kind.and_then(|kind| kind.strip_suffix("List"));
+    let item_kind = item_kind.map(str::to_owned);
+    let version = document.get("apiVersion").cloned();
+    let items = document.get_mut("items").filter(|items| items.is_array());
+    let (Some(item_kind), Some(Value::Array(items))) = (item_kind, items.map(Value::take)) else {
+        found.push((at.to_vec(), document));
+        return;
+    };
+    for (index, mut item) in items.into_iter().enumerate() {
         // Items of a kind's own list need not repeat their kind.
         if let Value::Object(fields) = &mut item
             && !item_kind.is_empty()
@@ -127,7 +132,6 @@ pub(super) fn items(mut document: Value) -> Vec<Value> {
                     .or_insert_with(|| version.clone());
             }
         }
-        found.extend(self::items(item));
+        collect(item, &[at, &[index]].concat(), found);
     }
-    found
 }

@@ -5,17 +5,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use notify::event::{AccessKind, AccessMode};
-use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use notify::RecommendedWatcher;
 use tokio::sync::Notify;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::{LoadError, load};
+use crate::file_events::{self, DEBOUNCE, RecursiveMode};
 use crate::inventory::{Kind, Snapshot};
 use crate::sources::Updates;
 
-/// Files that are written together are read together.
-const DEBOUNCE: Duration = Duration::from_millis(100);
 /// Not every change raises an event: network mounts have none, and watches can be lost.
 const INTERVAL: Duration = Duration::from_secs(10);
 
@@ -117,32 +115,14 @@ impl Reader {
 /// Wakes `changed` on every change below `path`. A single file is watched through its folder,
 /// because an editor replaces the file itself.
 fn observe(path: &Path, changed: Arc<Notify>) -> Option<RecommendedWatcher> {
-    let folder = match path.parent() {
-        Some(parent) if path.is_file() && parent.as_os_str().is_empty() => Path::new("."),
-        Some(parent) if path.is_file() => parent,
-        _ => path,
+    let folder = if path.is_file() {
+        file_events::folder(path)
+    } else {
+        path
     };
-    let wake = move |event: notify::Result<Event>| {
-        if event.is_ok_and(|event| is_change(event.kind)) {
-            changed.notify_one();
-        }
-    };
-    let watcher = notify::recommended_watcher(wake).and_then(|mut watcher| {
-        watcher.watch(folder, RecursiveMode::Recursive)?;
-        Ok(watcher)
-    });
-    watcher
+    file_events::observe([folder], RecursiveMode::Recursive, changed)
         .inspect_err(|error| {
             tracing::warn!(%error, "no file events, the inventory is read on a timer only");
         })
         .ok()
-}
-
-/// Reading the files raises events too; they are no change.
-const fn is_change(kind: EventKind) -> bool {
-    match kind {
-        EventKind::Access(AccessKind::Close(AccessMode::Write)) => true,
-        EventKind::Access(_) => false,
-        _ => true,
-    }
 }

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
 use super::KINDS;
-use crate::inventory::{Change, Kind, Object, ObjectRef, Snapshot};
+use crate::inventory::{Change, Extent, Kind, Object, ObjectRef, Snapshot};
 use crate::sources::Updates;
 
 /// Snapshots are no closer together than this while events keep coming.
@@ -29,6 +29,8 @@ pub(super) enum Step {
     Interrupted,
     /// The cluster does not know the kind, so there is no object of it.
     Absent,
+    /// The kind may not be listed, so nothing is known of it.
+    Withheld,
 }
 
 /// Gathers steps into snapshots.
@@ -74,7 +76,7 @@ impl Gatherer {
             Step::Listed(object) => self.lists.entry(kind).or_default().push(object),
             Step::Done => {
                 let listed = self.lists.remove(&kind).unwrap_or_default();
-                self.replace(kind, listed, changes);
+                self.replace(kind, Extent::Whole, listed, changes);
             }
             Step::Set(object) => changes.push(Change::Set(object)),
             Step::Remove(reference) => changes.push(Change::Remove(reference)),
@@ -83,17 +85,28 @@ impl Gatherer {
             }
             Step::Absent => {
                 self.lists.remove(&kind);
-                self.replace(kind, Vec::new(), changes);
+                self.replace(kind, Extent::Unserved, Vec::new(), changes);
+            }
+            Step::Withheld => {
+                self.lists.remove(&kind);
+                self.replace(kind, Extent::Part, Vec::new(), changes);
             }
         }
     }
 
     /// All objects of a kind at once. What is known and not listed goes, and so does what a change
     /// of this very round would set: the list is newer.
-    fn replace(&mut self, kind: Kind, listed: Vec<Object>, changes: &mut Vec<Change>) {
+    fn replace(
+        &mut self,
+        kind: Kind,
+        extent: Extent,
+        listed: Vec<Object>,
+        changes: &mut Vec<Change>,
+    ) {
         let is_other = |change: &Change| match change {
             Change::Set(object) => object.reference().kind != kind,
             Change::Remove(reference) => reference.kind != kind,
+            Change::Extent(other, _) => *other != kind,
         };
         changes.retain(is_other);
         let still: BTreeSet<ObjectRef> = listed.iter().map(Object::reference).collect();
@@ -103,6 +116,7 @@ impl Gatherer {
             .filter(|reference| !still.contains(reference));
         changes.extend(gone.map(Change::Remove));
         changes.extend(listed.into_iter().map(Change::Set));
+        changes.push(Change::Extent(kind, extent));
         self.complete.insert(kind);
     }
 

@@ -17,7 +17,7 @@ use hyper::Request;
 use hyper::body::{Bytes, Frame};
 use tokio::time::{Instant, timeout};
 
-use super::KINDS;
+use super::{KINDS, is_for_advice};
 use crate::inventory::Kind;
 
 /// Seconds; kube's watcher takes no longer one.
@@ -53,8 +53,10 @@ impl Pulse {
         Self {
             start: Instant::now(),
             limit,
+            // What only advice rests on may be forbidden, and makes nothing stale.
             beats: KINDS
                 .into_iter()
+                .filter(|kind| !is_for_advice(*kind))
                 .map(|kind| (kind, AtomicU64::new(0)))
                 .collect(),
             listener: Box::new(listener),

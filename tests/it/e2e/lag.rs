@@ -117,6 +117,7 @@ impl Server {
         };
         let facts: Arc<dyn Facts> = Arc::new(Ask(Reader::new(client.clone())));
         let beside = Beside {
+            authorizer: None,
             facts: Some(facts),
             outbox: None,
         };

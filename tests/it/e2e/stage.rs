@@ -37,7 +37,7 @@ impl Stage {
     }
 }
 
-fn program() -> &'static Path {
+pub(super) fn program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_openbao-perimeter"))
 }
 
@@ -56,6 +56,13 @@ impl Outage {
         *guard = None;
         Self(guard)
     }
+}
+
+/// During an outage of the guard of all scenes: another one with these settings, until it is dropped.
+pub(super) fn guard_during(_outage: &Outage, settings: &str) -> guard::Guard {
+    let other = guard::Guard::start_with(plane(), program(), settings);
+    guard::trust(plane());
+    other
 }
 
 impl Drop for Outage {
@@ -237,7 +244,7 @@ kind: Role
 metadata: {{name: tenant, namespace: {namespace}}}
 rules:
   - {{apiGroups: [networking.k8s.io], resources: [networkpolicies], verbs: ['*']}}
-  - {{apiGroups: [openbao.org], resources: [openbaoclusters], verbs: ['*']}}
+  - {{apiGroups: [openbao.org], resources: [openbaoclusters, openbaorestores], verbs: [get, list, watch, create, update, patch, delete]}}
   - {{apiGroups: [''], resources: [configmaps], verbs: ['*']}}
 ---
 apiVersion: rbac.authorization.k8s.io/v1

@@ -1,9 +1,9 @@
 //! What an OpenBaoCluster declares.
 
-use openbao_perimeter::inventory::{Malformed, Profile};
+use openbao_perimeter::inventory::{Fact, Kind, Malformed, Profile, read};
 use serde_json::{Value, json};
 
-use super::cluster;
+use super::{cluster, reference};
 
 #[test]
 fn a_cluster_without_anything_is_read() {
@@ -44,15 +44,15 @@ fn a_clusters_texts_are_trimmed_and_blank_ones_skipped() {
         .into_iter()
         .map(|entry| {
             entry
-                .map(|address| address.to_string())
+                .map(|listed| format!("{} {}", listed.at, listed.address))
                 .map_err(|problems| problems.into_iter().map(|problem| problem.path).collect())
         })
         .collect();
     assert_eq!(
         read,
         [
-            Ok("192.0.2.1".to_owned()),
-            Ok("192.0.2.2".to_owned()),
+            Ok("1 192.0.2.1".to_owned()),
+            Ok("2 192.0.2.2".to_owned()),
             Err(vec!["spec.network.apiServerEndpointIPs[3]".to_owned()]),
             Err(vec!["spec.network.apiServerEndpointIPs[4]".to_owned()]),
         ]
@@ -138,4 +138,83 @@ fn a_clusters_zone_fields_are_read() {
         Some("bao"),
         "the cluster's own by default"
     );
+}
+
+#[test]
+fn the_metrics_port_is_kept_as_declared_where_the_listener_is_on() {
+    let port = |metrics: Value| {
+        let read = cluster(&json!({"observability": {"metrics": metrics}})).metrics_port;
+        let path = |problems: Vec<Malformed>| problems[0].path.clone();
+        read.map(|port| port.map_err(path))
+    };
+    let broken = Err("spec.observability.metrics.metricsOnlyListener.port".to_owned());
+    let table = [
+        (json!({"enabled": true}), None),
+        (
+            json!({"enabled": true, "scrapeProfile": "AllNodes"}),
+            Some(Ok(8202)),
+        ),
+        (
+            json!({"enabled": true, "scrapeProfile": "AllNodes", "metricsOnlyListener": {"enabled": false}}),
+            None,
+        ),
+        (
+            json!({"enabled": true, "metricsOnlyListener": {"enabled": true, "port": 8201}}),
+            Some(Ok(8201)),
+        ),
+        (
+            json!({"enabled": false, "metricsOnlyListener": {"enabled": true, "port": 8201}}),
+            None,
+        ),
+        (
+            json!({"enabled": true, "metricsOnlyListener": {"enabled": true, "port": 0}}),
+            Some(broken.clone()),
+        ),
+        (
+            json!({"enabled": true, "metricsOnlyListener": {"enabled": true, "port": 70000}}),
+            Some(broken),
+        ),
+    ];
+    for (metrics, expected) in table {
+        assert_eq!(port(metrics.clone()), expected, "{metrics}");
+    }
+}
+
+#[test]
+fn a_cluster_stores_snapshots_for_backups_and_before_upgrades() {
+    let table = [
+        (json!({}), false),
+        (json!({"backup": {}}), true),
+        (json!({"upgrade": {"preUpgradeSnapshot": true}}), true),
+        (
+            json!({"upgrade": {"preUpgradeSnapshot": false, "blueGreen": {}}}),
+            false,
+        ),
+        (
+            json!({"upgrade": {"blueGreen": {"preUpgradeSnapshot": true}}}),
+            true,
+        ),
+    ];
+    for (spec, expected) in table {
+        assert_eq!(cluster(&spec).stores_snapshots, expected, "{spec}");
+    }
+}
+
+#[test]
+fn the_uid_is_a_fact_of_clusters_and_no_part_of_what_they_say() {
+    let cluster = |uid: Value| {
+        let json = json!({"metadata": {"name": "it", "uid": uid}, "spec": {}}).to_string();
+        let Fact::Read(cluster) = read::cluster(json.as_bytes(), &reference(Kind::OpenBaoCluster))
+        else {
+            panic!("{json}");
+        };
+        cluster
+    };
+    let known = cluster(json!("b1"));
+    assert_eq!(known.uid.as_deref(), Some("b1"));
+    for absent in [Value::Null, json!("")] {
+        let unknown = cluster(absent);
+        assert_eq!(unknown.uid, None);
+        assert!(unknown.same_spec(&known));
+    }
 }

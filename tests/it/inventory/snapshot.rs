@@ -132,9 +132,67 @@ fn an_unreadable_object_stays_in_the_snapshot() {
 }
 
 #[test]
+fn gateways_their_classes_and_restores_are_kept_and_go_again() {
+    let of = |version: &str, kind: &str, metadata: Value, spec: Value| {
+        let value =
+            json!({"apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec});
+        read::object(&value).expect("a kind of ours")
+    };
+    let gateway = "gateway.networking.k8s.io/v1";
+    let objects = [
+        of(
+            gateway,
+            "Gateway",
+            json!({"name": "g", "namespace": "edge"}),
+            json!({"listeners": null}),
+        ),
+        of(gateway, "GatewayClass", json!({"name": "c"}), json!({})),
+        of(
+            "openbao.org/v1alpha1",
+            "OpenBaoRestore",
+            json!({"name": "r", "namespace": "bao"}),
+            json!({}),
+        ),
+        of(
+            gateway,
+            "Gateway",
+            json!({"name": "odd", "namespace": "edge"}),
+            json!({"listeners": "x"}),
+        ),
+    ];
+    let kinds = [Kind::Gateway, Kind::GatewayClass, Kind::OpenBaoRestore];
+    let counts = |snapshot: &Snapshot| kinds.map(|kind| snapshot.count(kind));
+    let set = |snapshot: &Snapshot| snapshot.apply(objects.iter().cloned().map(Change::Set));
+    let snapshot = set(&Snapshot::default());
+    assert_eq!(counts(&snapshot), [2, 1, 1]);
+    assert_eq!(set(&snapshot), snapshot, "the same again changes nothing");
+    let unreadable: Vec<_> = snapshot.unreadable().map(|(kind, _)| kind).collect();
+    assert_eq!(unreadable, [Kind::Gateway]);
+    let known: Vec<_> = kinds
+        .iter()
+        .flat_map(|kind| snapshot.references(*kind))
+        .collect();
+    let shown: Vec<_> = known.iter().map(ToString::to_string).collect();
+    let expected = [
+        "Gateway edge/g",
+        "Gateway edge/odd",
+        "GatewayClass c",
+        "OpenBaoRestore bao/r",
+    ];
+    assert_eq!(shown, expected);
+    let none = snapshot.apply(known.into_iter().map(Change::Remove));
+    assert_eq!(none, Snapshot::default());
+}
+
+#[test]
 fn the_schema_is_structural_and_keeps_what_it_does_not_know() {
     let yaml = crds::yaml().expect("yaml");
-    let crd: Value = serde_saphyr::from_str(&yaml).expect("yaml again");
+    let documents: Vec<Value> = serde_saphyr::from_multiple(&yaml).expect("yaml again");
+    let [crd, restore] = &documents[..] else {
+        panic!("expected two documents: {yaml}");
+    };
+    assert_eq!(restore["metadata"]["name"], "openbaorestores.openbao.org");
+    assert_eq!(restore["spec"]["names"]["shortNames"], json!(["obrestore"]));
     assert_eq!(crd["metadata"]["name"], "openbaoclusters.openbao.org");
     assert_eq!(crd["spec"]["names"]["shortNames"], json!(["bao", "baoc"]));
     let version = &crd["spec"]["versions"][0];
@@ -169,7 +227,9 @@ fn the_schema_is_structural_and_keeps_what_it_does_not_know() {
         &network["ingressRules"]["items"]["properties"]["ports"]["items"]["properties"]["port"];
     assert_eq!(port["x-kubernetes-int-or-string"], json!(true));
     for word in ["$ref", "anyOf", "oneOf", "\"enum\"", "definitions"] {
-        assert!(!crd.to_string().contains(word), "{word} in {yaml}");
+        for crd in &documents {
+            assert!(!crd.to_string().contains(word), "{word} in {yaml}");
+        }
     }
 }
 

@@ -232,7 +232,7 @@ fn the_entries_name_the_writers_that_the_code_knows() {
         for name in named {
             let writer = Writer {
                 name: name.to_owned(),
-                groups: vec![],
+                ..Writer::default()
             };
             let expected = if operator.contains(name) {
                 WriterClass::Operator

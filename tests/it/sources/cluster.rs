@@ -1,6 +1,6 @@
 //! A cluster's watches, against an API server that lives in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use hyper::body::{Bytes, Frame};
 use hyper::{Request, Response};
 use kube::Client;
 use kube::client::Body;
-use openbao_perimeter::inventory::{Kind, Snapshot};
+use openbao_perimeter::inventory::{Extent, Kind, Snapshot};
 use openbao_perimeter::sources::kube as source;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
@@ -21,6 +21,9 @@ use tokio::time::timeout;
 pub(super) const CLUSTERS: &str = "/apis/openbao.org/v1alpha1/openbaoclusters";
 pub(super) const POLICIES: &str = "/apis/networking.k8s.io/v1/networkpolicies";
 pub(super) const NAMESPACES: &str = "/api/v1/namespaces";
+const RESTORES: &str = "/apis/openbao.org/v1alpha1/openbaorestores";
+const GATEWAYS: &str = "/apis/gateway.networking.k8s.io/v1/gateways";
+const CLASSES: &str = "/apis/gateway.networking.k8s.io/v1/gatewayclasses";
 pub(super) const SERVICES: &str = "/api/v1/namespaces/default/services";
 
 pub(super) type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
@@ -30,6 +33,8 @@ pub(super) type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
 pub(super) struct ApiServer {
     pub(super) lists: Arc<Mutex<BTreeMap<String, Vec<Value>>>>,
     watches: Arc<Mutex<BTreeMap<String, mpsc::UnboundedSender<Value>>>>,
+    /// Paths that we may not list.
+    forbidden: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl ApiServer {
@@ -51,6 +56,11 @@ impl ApiServer {
 
     pub(super) fn answer(&self, request: &Request<Body>) -> Answer {
         let path = request.uri().path();
+        if self.forbidden.lock().expect("unpoisoned").contains(path) {
+            let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure",
+                "message": "no", "reason": "Forbidden", "code": 403});
+            return whole(403, &status);
+        }
         let Some(items) = self.lists.lock().expect("unpoisoned").get(path).cloned() else {
             let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure",
                 "message": "not found", "reason": "NotFound", "code": 404});
@@ -233,4 +243,40 @@ async fn nothing_is_published_while_a_kind_is_not_listed() {
     assert_eq!(*facts.borrow_and_update(), None);
     server.set(NAMESPACES, vec![]);
     until(&mut facts, |_| true).await;
+}
+
+#[tokio::test]
+async fn gateways_and_restores_are_followed_where_the_cluster_has_them() {
+    let server = served();
+    let item = |name: &str| json!({"metadata": {"name": name, "namespace": "edge", "resourceVersion": "1"}, "spec": {}});
+    server.set(GATEWAYS, vec![item("a"), item("b")]);
+    server.set(RESTORES, vec![item("again")]);
+    let class = json!({"metadata": {"name": "traefik", "resourceVersion": "1"}, "spec": {}});
+    let mut facts = start(&server);
+    let first = until(&mut facts, |_| true).await;
+    let kinds = [Kind::Gateway, Kind::GatewayClass, Kind::OpenBaoRestore];
+    let counts = |snapshot: &Snapshot| kinds.map(|kind| snapshot.count(kind));
+    let extents = |snapshot: &Snapshot| kinds.map(|kind| snapshot.extent(kind));
+    assert_eq!(counts(&first), [2, 0, 1]);
+    assert_eq!(
+        extents(&first),
+        [Extent::Whole, Extent::Unserved, Extent::Whole]
+    );
+    server.set(CLASSES, vec![class]);
+    let next = until(&mut facts, |snapshot| {
+        snapshot.count(Kind::GatewayClass) == 1
+    })
+    .await;
+    assert_eq!(extents(&next), [Extent::Whole; 3]);
+}
+
+#[tokio::test]
+async fn facts_are_complete_without_the_permission_to_list_what_only_advice_rests_on() {
+    let server = served();
+    let paths = [GATEWAYS, CLASSES, RESTORES].map(str::to_owned);
+    server.forbidden.lock().expect("unpoisoned").extend(paths);
+    let mut facts = start(&server);
+    let first = until(&mut facts, |_| true).await;
+    assert_eq!(first.extent(Kind::Gateway), Extent::Part);
+    assert_eq!(first.extent(Kind::NetworkPolicy), Extent::Whole);
 }

@@ -149,3 +149,26 @@ fn attack_a_named_port_that_no_container_declares_is_not_nothing() {
         "against the limit it counts as every port"
     );
 }
+
+/// D11: what a name means is one of the numbers, whichever.
+#[test]
+fn d11_ranges_that_together_hold_all_numbers_hold_all_ports_but_no_name_alone() {
+    let regions = |entries| rule(entries).regions(HOME, Ingress, &LabelSet::any(), Reading::May);
+    let range = |first, last| regions(vec![ports(Tcp, Numbers(first, last))]);
+    let (low, high) = (range(1, 8200), range(8201, 65535));
+    let halves: Vec<_> = low.iter().chain(&high).collect();
+    let left = |entries, covers: &[&crate::perimeter::Region]| {
+        let area = &regions(entries)[0];
+        let piece = uncovered(area, covers, &mut Budget::new(100)).expect("decided");
+        piece.map(|piece| piece.ports)
+    };
+    let api = || ports(Tcp, Named("api".into()));
+    for entries in [vec![ports(Tcp, All)], vec![ports(Tcp, All), api()]] {
+        assert_eq!(left(entries.clone(), &halves), None);
+        let rest = Some(PortSet::range(Tcp, 8201, 65535));
+        assert_eq!(left(entries, &halves[..3]), rest);
+    }
+    assert_eq!(left(vec![api()], &halves), Some(PortSet::name(Tcp, "api")));
+    let others = PortSet::protocol(Udp).union(&PortSet::protocol(Sctp));
+    assert_eq!(left(vec![], &halves), Some(others.without_implied_names()));
+}

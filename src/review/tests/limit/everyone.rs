@@ -11,7 +11,7 @@ use crate::rules::Code::{Obp302, Obp305, Obp306, Obp402};
 use crate::rules::Level::{Deny, Warn};
 
 /// The 22 blocks that hold every IPv4 address but loopback and link-local ones.
-const ALL_BUT_UNSAFE: [&str; 22] = [
+pub(super) const ALL_BUT_UNSAFE: [&str; 22] = [
     "0.0.0.0/2",
     "64.0.0.0/3",
     "96.0.0.0/4",
@@ -287,6 +287,12 @@ fn more_declared_rules_than_can_be_proved_are_refused() {
         json!({"ingressRules": rules.into_iter().cycle().take(count).collect::<Vec<_>>()})
     };
     assert_eq!(declared(&rules(most)), []);
-    let refused = row(Obp402, Deny, "spec.network", "");
-    assert_eq!(declared(&rules(most + 1)), [refused]);
+    let refused = [row(Obp402, Deny, "spec.network", "")];
+    assert_eq!(declared(&rules(most + 1)), refused);
+    // A few rules with very many peers are as much work.
+    let block = |at: usize| block(&format!("10.0.{}.{}/32", at / 256, at % 256));
+    let peers: Value = (0..=crate::posture::Caps::default().rules)
+        .map(block)
+        .collect();
+    assert_eq!(declared(&ingress(&peers, &api())), refused);
 }

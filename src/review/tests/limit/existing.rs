@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 
 use super::super::support::{
     Found, ZONES, cluster, cluster_named, cluster_request, created, denied, found, managed,
-    plain_with, policy, reference, row, servers, world,
+    plain_with, policy, reference, row, servers, without_advice, world,
 };
 use super::{FIRST_INGRESS, api, block, ingress, namespace, to_bao};
 use crate::inventory::{Cluster, Fact, Kind, Policy, read};
 use crate::posture::Posture;
 use crate::review::{Verdict, World, review};
-use crate::rules::Code::{Obp203, Obp302, Obp401, Obp402};
+use crate::rules::Code::{Obp203, Obp302, Obp311, Obp401, Obp402};
 use crate::rules::Level::{Deny, Warn};
 
 const STRANGER: &str = "a pod in namespace `another-namespace`";
@@ -157,7 +157,8 @@ fn obp203_the_operators_own_policies_are_never_named() {
     let now = cluster(&json!({}));
     assert_eq!(found(&written(&own, Some(&was), &now)), []);
     let opened = policy("bao-network-policy", &open(&json!({}), &json!([])));
-    assert_eq!(found(&written(&[opened], None, &now)), []);
+    let taken = [row(Obp311, Warn, "metadata.name", "")];
+    assert_eq!(found(&written(&[opened], None, &now)), taken);
 }
 
 #[test]
@@ -187,7 +188,8 @@ fn only_new_harm_of_a_stored_cluster_denies() {
             edit.spec_changed = true;
         }
         let world = world(std::slice::from_ref(&stored), &policies);
-        assert_eq!(found(&review(&world, &request)), expected);
+        let findings = found(&review(&world, &request));
+        assert_eq!(without_advice(findings), expected);
     }
     let worse = json!({"from": everyone, "ports": [{"port": 9000}]});
     let verdict = written(&policies, Some(&stored), &bad(3, &[worse]));

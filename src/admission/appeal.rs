@@ -1,0 +1,48 @@
+//! What has to be asked outside before a refusal of maintenance stands: may the writer do this?
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::envelope::UserInfo;
+use crate::inventory::ObjectRef;
+
+/// The verb on OpenBaoClusters that maintenance takes, as the operator's own lock asks it.
+pub const VERB: &str = "maintenance";
+
+/// A refused write that would pass if its writer may maintain these clusters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Appeal {
+    /// Who writes.
+    pub user: User,
+    /// The OpenBaoClusters; all of them have to be granted.
+    pub clusters: BTreeSet<ObjectRef>,
+}
+
+/// A user as the API server authenticated it, with all that an authorizer may look at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct User {
+    /// Username.
+    pub name: String,
+    /// UID.
+    pub uid: String,
+    /// Groups.
+    pub groups: Vec<String>,
+    /// Extra fields.
+    pub extra: BTreeMap<String, Vec<String>>,
+}
+
+impl From<&UserInfo<'_>> for User {
+    fn from(info: &UserInfo<'_>) -> Self {
+        let extra = info.extra.iter();
+        Self {
+            name: info.name.to_string(),
+            uid: info.uid.to_string(),
+            groups: info.groups.iter().map(ToString::to_string).collect(),
+            extra: extra
+                .map(|(key, values)| {
+                    let values = values.iter().map(ToString::to_string);
+                    (key.to_string(), values.collect())
+                })
+                .collect(),
+        }
+    }
+}

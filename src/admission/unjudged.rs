@@ -1,0 +1,133 @@
+//! Answers without a verdict: the server's limits were reached before there was one.
+//!
+//! Who is refused by rules is refused here too, in a proper review. Writers whom no verdict stops
+//! get an HTTP error instead, and the registration decides: the entry that they are sent through
+//! fails open. The mutating webhook lets pass unrepaired; what is wrong is refused right after by
+//! the validating one.
+
+use super::glimpse::{Glimpse, glimpse};
+use super::{Admission, Answer, Point, Protocol, respond};
+use crate::audit::{Record, Resolution};
+use crate::review::{Writer, WriterClass};
+
+/// Why there is no verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unjudged {
+    /// Too many reviews, or too many bytes of them, are in work.
+    Overloaded,
+    /// The body is larger than the limit, in bytes.
+    TooLarge(usize),
+    /// The time that the caller gave is used up.
+    TooLate,
+    /// The body did not come in time.
+    TooSlow,
+    /// A bug of ours.
+    Panicked,
+}
+
+impl Unjudged {
+    /// The word in metrics and logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Overloaded => "overloaded",
+            Self::TooLarge(_) => "too-large",
+            Self::TooLate => "too-late",
+            Self::TooSlow => "too-slow",
+            Self::Panicked => "panicked",
+        }
+    }
+
+    /// The HTTP status, inside a review or as the status of the response.
+    pub const fn code(self) -> u16 {
+        match self {
+            Self::Overloaded => 429,
+            Self::TooLarge(_) => 413,
+            Self::TooLate | Self::TooSlow => 504,
+            Self::Panicked => 500,
+        }
+    }
+
+    /// The reason of a Kubernetes status.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Overloaded => "TooManyRequests",
+            Self::TooLarge(_) => "RequestEntityTooLarge",
+            Self::TooLate | Self::TooSlow => "Timeout",
+            Self::Panicked => "InternalError",
+        }
+    }
+
+    /// Seconds after which to try again. Clients of Kubernetes do so by themselves; only what costs
+    /// us nothing is worth that.
+    pub const fn retry_after(self) -> Option<i32> {
+        match self {
+            Self::Overloaded => Some(1),
+            _ => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Unjudged {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Overloaded => f.write_str("too many reviews at once, try again"),
+            Self::TooLarge(limit) => {
+                write!(f, "expected a review of at most {limit} bytes, found more")
+            }
+            Self::TooLate => {
+                f.write_str("the time for the review ended before there was a verdict")
+            }
+            Self::TooSlow => f.write_str("the review did not arrive in time"),
+            Self::Panicked => f.write_str("internal error"),
+        }
+    }
+}
+
+impl Admission {
+    /// Answers without a verdict a body of which at least the beginning is there. The protocol of
+    /// the answer is [`Protocol::NotAReview`] where no uid was seen, and for the operator and the
+    /// system: then `why` is to become the HTTP status.
+    pub fn unjudged(&self, point: Point, beginning: &[u8], why: Unjudged) -> Answer {
+        let seen = glimpse(beginning);
+        let is_review = !seen.uid.is_empty() && self.may_refuse(&seen.user);
+        let (protocol, body) = match point {
+            _ if !is_review => (Protocol::NotAReview, why.to_string().into_bytes()),
+            Point::Validate => (Protocol::Review, respond::unjudged(&seen.uid, why)),
+            Point::Mutate => {
+                let warning = format!("not repaired, to be judged as written: {why}");
+                (
+                    Protocol::Review,
+                    respond::repaired(&seen.uid, None, &[warning]),
+                )
+            }
+        };
+        Answer {
+            protocol,
+            body,
+            record: noted(point, seen),
+            appeal: None,
+            grounds: None,
+        }
+    }
+
+    fn may_refuse(&self, user: &str) -> bool {
+        let writer = Writer {
+            name: user.to_owned(),
+            ..Writer::default()
+        };
+        let world = self.world.load();
+        let posture = world.as_deref().map_or(&self.posture, |w| &w.posture);
+        WriterClass::of(&writer, posture) == WriterClass::Everyone
+    }
+}
+
+fn noted(point: Point, seen: Glimpse) -> Record {
+    Record {
+        uid: seen.uid,
+        namespace: seen.namespace,
+        name: seen.name,
+        operation: seen.operation,
+        user: seen.user,
+        ..Record::of(point, Resolution::Unjudged)
+    }
+}

@@ -1,0 +1,94 @@
+//! The metrics of certificates beyond the served pair: its CA, client CAs, what self-managed does.
+
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use super::{Metrics, OutcomeLabels, Reload};
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StepLabels {
+    step: &'static str,
+}
+
+/// A family of at most one line.
+type NoLabels = [(&'static str, &'static str); 0];
+
+#[derive(Debug, Default)]
+pub(super) struct CertificateMetrics {
+    /// Without a CA there is no line.
+    ca_expiry: Family<NoLabels, Gauge<f64, AtomicU64>>,
+    client_ca_reloads: Family<OutcomeLabels, Counter>,
+    steps: Family<StepLabels, Counter>,
+    bundle_writes: Counter,
+    failures: Counter,
+}
+
+impl CertificateMetrics {
+    pub(super) fn register(&self, all: &mut Registry) {
+        all.register(
+            "certificate_ca_expiry_seconds",
+            "Unix time at which the first CA above the served certificate expires, where known",
+            self.ca_expiry.clone(),
+        );
+        all.register(
+            "client_ca_reloads",
+            "Changed files of client CAs that were read",
+            self.client_ca_reloads.clone(),
+        );
+        all.register(
+            "self_managed_steps",
+            "Steps of the rotation that this replica took",
+            self.steps.clone(),
+        );
+        all.register(
+            "self_managed_bundle_writes",
+            "Writes of the CA bundle to the registrations by this replica",
+            self.bundle_writes.clone(),
+        );
+        all.register(
+            "self_managed_failures",
+            "Times that the Secret or the registrations could not be kept",
+            self.failures.clone(),
+        );
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "exact for 285 million years")]
+    pub(super) fn ca_expires(&self, at: Option<i64>) {
+        match at {
+            Some(at) => {
+                self.ca_expiry.get_or_create(&[]).set(at as f64);
+            }
+            None => self.ca_expiry.clear(),
+        }
+    }
+}
+
+impl Metrics {
+    /// Counts a changed file of client CAs.
+    pub fn client_ca_reloaded(&self, reload: Reload) {
+        let outcome = reload.as_str();
+        let reloads = &self.certificates.client_ca_reloads;
+        reloads.get_or_create(&OutcomeLabels { outcome }).inc();
+    }
+
+    /// Counts a step of the rotation; `step` names it.
+    pub fn rotation_stepped(&self, step: &'static str) {
+        let steps = &self.certificates.steps;
+        steps.get_or_create(&StepLabels { step }).inc();
+    }
+
+    /// Counts a write of the CA bundle.
+    pub fn bundle_written(&self) {
+        self.certificates.bundle_writes.inc();
+    }
+
+    /// Counts a time that the Secret or the registrations could not be kept.
+    pub fn self_managed_failed(&self) {
+        self.certificates.failures.inc();
+    }
+}

@@ -1,0 +1,61 @@
+mod model;
+mod table;
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::time::Duration;
+
+use super::*;
+
+/// Makes texts that say what they are: `ca 1`, and `leaf 2 of ca 1`.
+#[derive(Default)]
+struct Fake {
+    made: u32,
+}
+
+impl Foundry for Fake {
+    type Error = Infallible;
+
+    fn ca(&mut self, _life: Life) -> Result<Pair, Infallible> {
+        self.made += 1;
+        Ok(pair(format!("ca {}", self.made)))
+    }
+
+    fn leaf(
+        &mut self,
+        signer: &Pair,
+        _life: Life,
+        _names: &BTreeSet<String>,
+    ) -> Result<Pair, Infallible> {
+        self.made += 1;
+        Ok(pair(format!(
+            "leaf {} of {}",
+            self.made, signer.certificate
+        )))
+    }
+}
+
+fn pair(certificate: String) -> Pair {
+    Pair {
+        key: format!("key of {certificate}"),
+        certificate,
+    }
+}
+
+fn names(names: &[&str]) -> BTreeSet<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+/// A CA of 900 s, a leaf of 90 s, 30 s of settling.
+fn terms() -> Terms {
+    terms_for("a")
+}
+
+fn terms_for(name: &str) -> Terms {
+    let [ca, leaf, settle] = [900, 90, 30].map(Duration::from_secs);
+    Terms::new(ca, leaf, settle, names(&[name])).unwrap()
+}
+
+fn at(seconds: i64) -> Moment {
+    Moment::from_unix(seconds)
+}

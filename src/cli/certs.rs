@@ -1,0 +1,61 @@
+//! `certs`: makes certificates as files, and says what is in one.
+
+mod inspect;
+mod make;
+
+use std::io;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use super::{ExitStatus, Failure};
+use crate::certs::Moment;
+
+/// What `certs` can be told.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// What to do with certificates.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands about certificates.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Make a CA and a certificate as files; where DIR has a CA, a new certificate of that
+    Make(make::Args),
+    /// Say what a certificate is good for, and until when; status 1 where it should be replaced
+    Inspect(inspect::Args),
+}
+
+/// Why the files cannot be used.
+#[derive(Debug, thiserror::Error)]
+enum FileError {
+    /// A folder or file cannot be written.
+    #[error("cannot write `{path}`")]
+    Write {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    /// A file holds no certificate.
+    #[error("expected a PEM certificate in `{path}`, found none")]
+    NoCertificate { path: PathBuf },
+    /// A file holds no key.
+    #[error("expected a PEM private key in `{path}`, found none")]
+    NoKey { path: PathBuf },
+    /// Half a CA.
+    #[error("expected `ca.crt` and `ca.key` in `{dir}`, or none of them, found one")]
+    HalfCa { dir: PathBuf },
+    /// A CA that cannot sign.
+    #[error("the CA in `{dir}` has expired or has another key; move `ca.crt` and `ca.key` away")]
+    UselessCa { dir: PathBuf },
+}
+
+/// Runs the command.
+pub(super) fn run(args: Args) -> Result<ExitStatus, Failure> {
+    let now = Moment::from(SystemTime::now());
+    match args.command {
+        Command::Make(args) => make::run(&args, now),
+        Command::Inspect(args) => inspect::run(&args, now),
+    }
+}

@@ -1,0 +1,156 @@
+//! `certs inspect`: what a certificate says, and whether it should be replaced.
+
+use std::collections::BTreeSet;
+use std::fmt::{self, Display};
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::FileError;
+use crate::certs::x509::{self, Facts};
+use crate::certs::{Length, Moment, pem};
+use crate::cli::check::Output;
+use crate::cli::{ExitStatus, Failure};
+use crate::server::tls::files;
+
+/// What `certs inspect` can be told.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Certificate or chain, PEM
+    #[arg(value_name = "CERT")]
+    pub certificate: PathBuf,
+
+    /// Private key, PEM: is it the key of the first certificate?
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
+
+    /// Also refuse what expires within this time
+    #[arg(long, value_name = "DURATION", default_value = "0s")]
+    pub expires_within: Length,
+
+    /// Output format
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub output: Output,
+}
+
+/// What is to be said.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Report {
+    certificates: Vec<Seen>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_matches: Option<bool>,
+    problems: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Seen {
+    subject: String,
+    names: BTreeSet<String>,
+    issuer: String,
+    is_ca: bool,
+    not_before: String,
+    not_after: String,
+    days_left: i64,
+}
+
+pub(super) fn run(args: &Args, now: Moment) -> Result<ExitStatus, Failure> {
+    let chain = pem::certificates(&files::read(&args.certificate)?).unwrap_or_default();
+    let leaf = chain.first().ok_or_else(|| FileError::NoCertificate {
+        path: args.certificate.clone(),
+    })?;
+    let facts = chain
+        .iter()
+        .map(Facts::read)
+        .collect::<Result<Vec<_>, _>>()?;
+    let key_matches = args.key.as_ref().map(|path| {
+        let key = pem::key(&files::read(path)?);
+        let key = key.map_err(|_| FileError::NoKey { path: path.clone() })?;
+        Ok::<_, Failure>(x509::is_key_of(key, leaf))
+    });
+    let key_matches = key_matches.transpose()?;
+    let mut problems: Vec<String> = facts
+        .iter()
+        .filter_map(|facts| problem(facts, now, args.expires_within))
+        .collect();
+    if key_matches == Some(false) {
+        problems.push("the key is another certificate's".into());
+    }
+    let status = if problems.is_empty() {
+        ExitStatus::Fine
+    } else {
+        ExitStatus::Refused
+    };
+    let report = Report {
+        certificates: facts.into_iter().map(|facts| seen(facts, now)).collect(),
+        key_matches,
+        problems,
+    };
+    let text = match args.output {
+        Output::Text => report.to_string(),
+        Output::Json => format!("{}\n", serde_json::to_string_pretty(&report)?),
+    };
+    std::io::stdout().write_all(text.as_bytes())?;
+    Ok(status)
+}
+
+/// Why a certificate should be replaced.
+fn problem(facts: &Facts, now: Moment, within: Length) -> Option<String> {
+    let (life, subject) = (facts.life, &facts.subject);
+    if now < life.from {
+        Some(format!("`{subject}` is not good before {}", life.from))
+    } else if life.is_over(now) {
+        Some(format!("`{subject}` has expired on {}", life.until))
+    } else if life.is_over(now + within.get()) {
+        Some(format!("`{subject}` expires soon, on {}", life.until))
+    } else {
+        None
+    }
+}
+
+fn seen(facts: Facts, now: Moment) -> Seen {
+    let left = facts.life.until.unix().saturating_sub(now.unix());
+    Seen {
+        subject: facts.subject,
+        names: facts.names,
+        issuer: facts.issuer,
+        is_ca: facts.is_ca,
+        not_before: facts.life.from.to_string(),
+        not_after: facts.life.until.to_string(),
+        days_left: left.div_euclid(24 * 60 * 60),
+    }
+}
+
+impl Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for seen in &self.certificates {
+            let kind = if seen.is_ca { "CA" } else { "certificate" };
+            writeln!(f, "{kind:<12}{}", seen.subject)?;
+            writeln!(f, "  names     {}", listed(&seen.names))?;
+            writeln!(f, "  issuer    {}", seen.issuer)?;
+            writeln!(f, "  good from {}", seen.not_before)?;
+            writeln!(
+                f,
+                "  until     {} ({} days left)",
+                seen.not_after, seen.days_left
+            )?;
+        }
+        if self.key_matches == Some(true) {
+            writeln!(f, "the key is the certificate's")?;
+        }
+        for problem in &self.problems {
+            writeln!(f, "problem: {problem}")?;
+        }
+        Ok(())
+    }
+}
+
+fn listed(names: &BTreeSet<String>) -> String {
+    if names.is_empty() {
+        return "none".into();
+    }
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    names.join(", ")
+}

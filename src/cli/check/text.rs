@@ -1,0 +1,212 @@
+//! What `check` found, for people: grouped by object, each message with the line it is about.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use anstyle::Style;
+
+use super::report::{Report, Reported, Shown, Summary};
+use crate::cli::text::{BAD, DOUBTFUL, MARK, STRONG, styled, wrapped};
+
+/// The whole report.
+pub(super) fn of(report: &Report) -> String {
+    let mut text = String::new();
+    for group in groups(&report.findings) {
+        object(&mut text, &group);
+    }
+    for accepted in &report.accepted {
+        let entries = accepted.entries.join(" and ");
+        let line = format!(
+            "{}, {} lies in {entries} of {}",
+            accepted.object, accepted.field, accepted.cluster
+        );
+        let _ = writeln!(text, "{}", wrapped(&line, "", "  "));
+    }
+    for policy in &report.counted_as_rendered {
+        let line = format!("note: {policy} is in no file and counts as the operator renders it");
+        let _ = writeln!(text, "{}", wrapped(&line, "", "  "));
+    }
+    summary(&mut text, &report.summary);
+    text
+}
+
+/// The findings by object, in the order in which each object comes first; what is said twice of one
+/// object is left out the second time.
+fn groups(findings: &[Reported]) -> Vec<Vec<&Reported>> {
+    let mut groups: Vec<Vec<&Reported>> = Vec::new();
+    let mut said = BTreeSet::new();
+    for finding in findings {
+        let name = |finding: &Reported| {
+            (
+                finding.kind,
+                finding.namespace.clone(),
+                finding.object.clone(),
+            )
+        };
+        let words = (name(finding), finding.code, &finding.field, &finding.reason);
+        if !said.insert(words) {
+            continue;
+        }
+        let mut known = groups.iter_mut();
+        match known.find(|group| {
+            group
+                .first()
+                .is_some_and(|first| name(first) == name(finding))
+        }) {
+            Some(group) => group.push(finding),
+            None => groups.push(vec![finding]),
+        }
+    }
+    groups
+}
+
+fn object(text: &mut String, findings: &[&Reported]) {
+    let Some(first) = findings.first() else {
+        return;
+    };
+    let separator = if first.namespace.is_empty() { "" } else { "/" };
+    let name = format!(
+        "{} {}{separator}{}",
+        first.kind, first.namespace, first.object
+    );
+    let counts: Vec<String> = [
+        ("refused", "refused"),
+        ("warning", "warned of"),
+        ("note", "noted"),
+    ]
+    .into_iter()
+    .filter_map(|(level, word)| {
+        let count = findings
+            .iter()
+            .filter(|finding| finding.level == level)
+            .count();
+        (count > 0).then(|| format!("{count} {word}"))
+    })
+    .collect();
+    let _ = writeln!(text, "{}: {}\n", styled(STRONG, &name), counts.join(", "));
+    for found in findings {
+        finding(text, found);
+        text.push('\n');
+    }
+}
+
+fn level(finding: &Reported) -> Style {
+    match finding.level {
+        "refused" => BAD,
+        "warning" => DOUBTFUL,
+        _ => MARK,
+    }
+}
+
+fn finding(text: &mut String, found: &Reported) {
+    let head = format!("{}[{}]", found.level, found.code);
+    let place = if found.field.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", found.field)
+    };
+    let _ = writeln!(
+        text,
+        "{} {}{place}",
+        styled(level(found), &head),
+        found.name
+    );
+    // As wide as the number of the line, so that the marks stand in one column.
+    let margin = found
+        .shown
+        .as_ref()
+        .map_or(2, |shown| shown.place.line.to_string().len());
+    match (&found.file, &found.shown, found.line) {
+        (Some(file), Some(shown), _) => excerpt(text, file, shown, margin, level(found)),
+        (Some(file), None, Some(line)) => {
+            let _ = writeln!(text, "{:margin$}{} {file}:{line}", "", styled(MARK, "-->"));
+        }
+        _ => {}
+    }
+    said(text, &found.reason, margin);
+    if let Some(connection) = &found.connection {
+        let only_where = found
+            .only_if
+            .map(|difference| format!(", only where {difference}"));
+        let only_where = only_where.unwrap_or_default();
+        let word = found.connection_word;
+        said(
+            text,
+            &format!("connection {word}: {connection}{only_where}"),
+            margin,
+        );
+    }
+    to_do(text, &found.help, margin);
+}
+
+/// The place, its line, and marks under the part that is meant.
+fn excerpt(text: &mut String, file: &str, shown: &Shown, margin: usize, style: Style) {
+    let place = shown.place;
+    let arrow = styled(MARK, "-->");
+    let bar = styled(MARK, "|");
+    let number = styled(MARK, &place.line.to_string());
+    let _ = writeln!(
+        text,
+        "{:margin$}{arrow} {file}:{}:{}",
+        "", place.line, place.column
+    );
+    let _ = writeln!(text, "{:margin$} {bar}", "");
+    let line = &shown.text;
+    let before = place.column - 1 - shown.skipped;
+    let rest = line.chars().count().saturating_sub(before);
+    let length = place.length.min(rest).max(1);
+    let marks = styled(style, &"^".repeat(length));
+    let _ = writeln!(text, "{number} {bar} {line}");
+    let _ = writeln!(text, "{:margin$} {bar} {:before$}{marks}", "", "");
+}
+
+/// One thing that is said of a finding.
+fn said(text: &mut String, words: &str, margin: usize) {
+    let first = format!("{:margin$} = ", "");
+    let rest = " ".repeat(margin + 3);
+    let line = wrapped(words, &first, &rest);
+    let mark = format!("{:margin$} {} ", "", styled(MARK, "="));
+    let _ = writeln!(text, "{mark}{}", line.strip_prefix(&first).unwrap_or(&line));
+}
+
+/// What to do: sentences in lines that fit, what is there to be pasted as it is.
+fn to_do(text: &mut String, help: &str, margin: usize) {
+    let indent = " ".repeat(margin + 3);
+    for (at, line) in help.lines().enumerate() {
+        let is_yaml = line.starts_with([' ', '-']);
+        if at == 0 {
+            said(text, &format!("to do: {line}"), margin);
+        } else if is_yaml {
+            let _ = writeln!(text, "{indent}  {line}");
+        } else {
+            let _ = writeln!(
+                text,
+                "{}",
+                wrapped(line, &format!("{indent}  "), &format!("{indent}    "))
+            );
+        }
+    }
+}
+
+fn summary(text: &mut String, summary: &Summary) {
+    let Summary {
+        judged,
+        refused,
+        warned,
+        skipped,
+    } = *summary;
+    let count = |number: usize, word: &str, style: Style| {
+        let words = format!("{number} {word}");
+        if number > 0 {
+            styled(style, &words)
+        } else {
+            words
+        }
+    };
+    let _ = writeln!(
+        text,
+        "judged {judged}: {}, {}; {skipped} of other kinds passed over",
+        count(refused, "refused", BAD),
+        count(warned, "with warnings", DOUBTFUL)
+    );
+}

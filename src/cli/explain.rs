@@ -1,0 +1,74 @@
+//! `explain`: the catalogue of rules, and the page of one.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::check::Output;
+use super::text::{STRONG, page, print, styled, wrapped};
+use super::{ExitStatus, Failure};
+use crate::code::Code;
+
+/// What `explain` can be told.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Code or name of a rule, such as `OBP201`; without one all rules are listed
+    #[arg(value_name = "CODE")]
+    pub code: Option<Code>,
+
+    /// Output format
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub output: Output,
+}
+
+/// A rule as JSON.
+#[derive(Serialize)]
+struct Rule {
+    code: &'static str,
+    name: &'static str,
+    default_level: &'static str,
+    summary: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explanation: Option<&'static str>,
+}
+
+impl Rule {
+    const fn of(code: Code) -> Self {
+        Self {
+            code: code.as_str(),
+            name: code.name(),
+            default_level: code.default_level(),
+            summary: code.summary(),
+            explanation: None,
+        }
+    }
+}
+
+/// Prints the page of a rule, or the list of all.
+pub fn run(args: &Args) -> Result<ExitStatus, Failure> {
+    let text = match (args.code, args.output) {
+        (None, Output::Text) => list(),
+        (Some(code), Output::Text) => page(code.explanation()),
+        (None, Output::Json) => json(Code::ALL.map(Rule::of).as_slice())?,
+        (Some(code), Output::Json) => json(&Rule {
+            explanation: Some(code.explanation()),
+            ..Rule::of(code)
+        })?,
+    };
+    print(&text)?;
+    Ok(ExitStatus::Fine)
+}
+
+fn json(value: &(impl Serialize + ?Sized)) -> Result<String, serde_json::Error> {
+    serde_json::to_string_pretty(value).map(|text| text + "\n")
+}
+
+fn list() -> String {
+    let mut text = String::new();
+    for code in Code::ALL {
+        let head = styled(STRONG, &format!("{code} {}", code.name()));
+        let _ = writeln!(text, "{head} ({})", code.default_level());
+        let _ = writeln!(text, "{}", wrapped(code.summary(), "    ", "    "));
+    }
+    text
+}

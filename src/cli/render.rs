@@ -1,0 +1,108 @@
+//! `render`: the NetworkPolicies that each declaration asks for, as the operator writes them.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use super::text::print;
+use super::{ExitStatus, Failure};
+use crate::baseline::{Facts, Obstacle, written};
+use crate::inventory::cluster::RESTORE_ORIGIN;
+use crate::inventory::{Fact, Object, Unreadable};
+use crate::settings::Settings;
+use crate::show::manifests;
+use crate::sources::files;
+
+/// What `render` can be told.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Files and folders with OpenBaoClusters; `-` is standard input
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+
+    /// Settings, as of `serve`; the API server's Service is taken from the files, else from the
+    /// inventory.
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
+/// Why nothing was rendered.
+#[derive(Debug, thiserror::Error)]
+enum RenderError {
+    #[error("expected an OpenBaoCluster in {}, found none", .0.iter().map(|path| format!("`{}`", path.display())).collect::<Vec<_>>().join(", "))]
+    NoCluster(Vec<PathBuf>),
+    #[error("{}", Lines(.0))]
+    Stopped(Vec<String>),
+}
+
+/// All that is wrong, one line each.
+struct Lines<'a>(&'a [String]);
+
+impl fmt::Display for Lines<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\nerror: "))
+    }
+}
+
+/// Prints the policies of all clusters, or of none where one of them cannot be rendered.
+pub fn run(args: Args) -> Result<ExitStatus, Failure> {
+    let settings = args.settings.with_file()?;
+    let posture = settings.posture()?;
+    let found = files::objects(&args.paths)?.objects;
+    let beside = settings.inventory.as_deref().map(files::load).transpose()?;
+    let in_files = found.iter().find_map(|located| match &located.object {
+        Object::ApiServer(addresses) => Some(addresses.clone()),
+        _ => None,
+    });
+    let api_server = in_files
+        .or_else(|| beside.map(|snapshot| snapshot.api_server))
+        .unwrap_or_default();
+    let (mut text, mut problems, mut count) = (String::new(), Vec::new(), 0);
+    for located in &found {
+        let Object::Cluster(fact) = &located.object else {
+            continue;
+        };
+        count += 1;
+        let cluster = match fact {
+            Fact::Read(cluster) => cluster,
+            Fact::Unreadable(broken) => {
+                problems.extend(unreadable(broken));
+                continue;
+            }
+        };
+        let facts = Facts {
+            cluster,
+            posture: &posture,
+            api_server: &api_server,
+            observed: &[],
+        };
+        match written(&facts) {
+            Err(obstacles) => problems.extend(obstacles.iter().map(Obstacle::to_string)),
+            Ok(_) if !cluster.is_rendered() => eprintln!(
+                "note: OpenBaoCluster {}/{} has the annotation `{RESTORE_ORIGIN}`, so the operator renders no policies \
+                 for it",
+                cluster.meta.namespace, cluster.meta.name
+            ),
+            Ok(policies) => {
+                text.push_str(&manifests::documents(cluster, &policies, posture.baseline));
+            }
+        }
+    }
+    if !problems.is_empty() {
+        return Err(RenderError::Stopped(problems).into());
+    }
+    if count == 0 {
+        return Err(RenderError::NoCluster(args.paths).into());
+    }
+    print(&text)?;
+    Ok(ExitStatus::Fine)
+}
+
+fn unreadable(broken: &Unreadable) -> impl Iterator<Item = String> {
+    let (namespace, name) = (&broken.meta.namespace, &broken.meta.name);
+    broken.problems.iter().map(move |problem| {
+        format!(
+            "cannot render OpenBaoCluster {namespace}/{name}, {}: {}",
+            problem.path, problem.problem
+        )
+    })
+}

@@ -1,0 +1,144 @@
+//! `show`: a cluster's perimeter, row by row, from files or from a cluster that runs.
+
+mod table;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use tokio::sync::watch;
+
+use super::{ExitStatus, Failure, text};
+use crate::inventory::{Kind, ObjectRef, Snapshot};
+use crate::review::World;
+use crate::settings::Settings;
+use crate::show::view::View;
+use crate::show::{html, mermaid};
+use crate::sources;
+use crate::sources::kube::Pulse;
+
+/// How long a cluster may take to tell its facts.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How the perimeter is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    #[default]
+    Table,
+    /// One JSON object.
+    Json,
+    /// A Mermaid flowchart, for Markdown pages.
+    Mermaid,
+    /// A page with picture and tables, in one file.
+    Html,
+}
+
+/// What `show` can be told.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Which OpenBaoCluster, as `namespace/name` or as a name that only one has; all of them where
+    /// none is named
+    #[arg(value_name = "CLUSTER")]
+    pub cluster: Option<String>,
+
+    /// Output format
+    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    pub output: Output,
+
+    /// Settings, as of `serve`; without an inventory, the cluster that kubectl would talk to is asked.
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
+/// Why nothing can be shown.
+#[derive(Debug, thiserror::Error)]
+enum ShowError {
+    #[error("expected an OpenBaoCluster, found none")]
+    NoCluster,
+    #[error("expected one of {}, found `{found}`", list(.known))]
+    Unknown {
+        found: String,
+        known: Vec<ObjectRef>,
+    },
+    #[error("expected the name of one OpenBaoCluster, found `{found}`, which {} have", list(.matching))]
+    Ambiguous {
+        found: String,
+        matching: Vec<ObjectRef>,
+    },
+    #[error("the cluster did not tell all its facts within {} seconds; can you list openbaoclusters, \
+             networkpolicies and namespaces in all namespaces, and services in `default`?", PATIENCE.as_secs())]
+    NotComplete,
+}
+
+fn list(clusters: &[ObjectRef]) -> String {
+    let names: Vec<String> = clusters
+        .iter()
+        .map(|cluster| format!("`{}/{}`", cluster.namespace, cluster.name))
+        .collect();
+    names.join(", ")
+}
+
+/// Prints the perimeters.
+pub fn run(args: &Args) -> Result<ExitStatus, Failure> {
+    let settings = args.settings.clone().with_file()?;
+    let posture = Arc::new(settings.posture()?);
+    let snapshot = match &settings.inventory {
+        Some(dir) => Arc::new(sources::files::load(dir)?),
+        None => live()?,
+    };
+    let world = World::compile(None, snapshot, posture);
+    let known = world.snapshot.references(Kind::OpenBaoCluster);
+    let clusters = chosen(args.cluster.as_deref(), known)?;
+    let view = View::new(&world, &clusters);
+    let printed = match args.output {
+        Output::Table => table::of(&view),
+        Output::Json => serde_json::to_string_pretty(&view)? + "\n",
+        Output::Mermaid => mermaid::flowchart(&view),
+        Output::Html => html::page(&view),
+    };
+    text::print(&printed)?;
+    Ok(ExitStatus::Fine)
+}
+
+/// The clusters that are meant.
+fn chosen(asked: Option<&str>, known: Vec<ObjectRef>) -> Result<Vec<ObjectRef>, ShowError> {
+    if known.is_empty() {
+        return Err(ShowError::NoCluster);
+    }
+    let Some(asked) = asked else {
+        return Ok(known);
+    };
+    let is_meant = |cluster: &&ObjectRef| match asked.split_once('/') {
+        Some((namespace, name)) => *cluster.namespace == *namespace && *cluster.name == *name,
+        None => *cluster.name == *asked,
+    };
+    let matching: Vec<ObjectRef> = known.iter().filter(is_meant).cloned().collect();
+    let found = asked.to_owned();
+    match matching.len() {
+        0 => Err(ShowError::Unknown { found, known }),
+        1 => Ok(matching),
+        _ => Err(ShowError::Ambiguous { found, matching }),
+    }
+}
+
+/// The facts of the cluster that the kubeconfig or the pod's own account leads to, at this moment.
+fn live() -> Result<Arc<Snapshot>, Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(async {
+            let client = kube::Client::try_default().await?;
+            let (updates, mut snapshots) = watch::channel(None);
+            let never = std::future::pending();
+            let pulse = Arc::new(Pulse::new(PATIENCE, |_, _| {}));
+            let source = tokio::spawn(sources::kube::watch(client, pulse, updates, never));
+            let complete = snapshots.wait_for(Option::is_some);
+            let snapshot = match tokio::time::timeout(PATIENCE, complete).await {
+                Ok(Ok(snapshot)) => snapshot.clone(),
+                Ok(Err(_)) | Err(_) => None,
+            };
+            source.abort();
+            Ok(snapshot.ok_or(ShowError::NotComplete)?)
+        })
+}

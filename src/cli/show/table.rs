@@ -1,0 +1,226 @@
+//! A view as text: a heading for each zone, its rows in columns.
+
+use std::fmt::Write as _;
+
+use anstyle::Style;
+
+use crate::cli::text::{BAD, DOUBTFUL, FAINT, GOOD, MARK, STRONG, WIDTH, styled, wrapped};
+use crate::show::view::{ClusterView, Isolated, RowView, State, View, ZoneView};
+
+/// The whole view.
+pub(super) fn of(view: &View) -> String {
+    let mut text = String::new();
+    for cluster in &view.clusters {
+        of_cluster(&mut text, cluster, view.baseline);
+    }
+    let heading = format!(
+        "The operator's own pods, namespace {}",
+        view.controller.namespace
+    );
+    let _ = writeln!(text, "{}", styled(STRONG, &heading));
+    of_zone(&mut text, &view.controller);
+    text
+}
+
+fn of_cluster(text: &mut String, cluster: &ClusterView, baseline: &str) {
+    let name = format!("OpenBaoCluster {}/{}", cluster.namespace, cluster.name);
+    let profile = cluster
+        .profile
+        .map(|profile| format!(", profile {profile}"));
+    let _ = writeln!(
+        text,
+        "{} (baseline {baseline}{})\n",
+        styled(STRONG, &name),
+        profile.unwrap_or_default()
+    );
+    for note in &cluster.notes {
+        let _ = writeln!(text, "{}\n", wrapped(note, "note: ", "  "));
+    }
+    for zone in &cluster.zones {
+        let heading = match zone.zone {
+            "jobs" => "Backup and restore jobs",
+            _ => "OpenBao pods",
+        };
+        let _ = writeln!(text, "{}", styled(STRONG, heading));
+        of_zone(text, zone);
+        text.push('\n');
+    }
+    piercing(text, cluster);
+    conditions(text, cluster);
+    let _ = writeln!(text, "{}", styled(STRONG, "Service accounts of the jobs"));
+    for account in &cluster.accounts {
+        let _ = writeln!(
+            text,
+            "  {} ({} jobs, zone {})",
+            account.name, account.jobs, account.zone
+        );
+    }
+    text.push('\n');
+}
+
+fn piercing(text: &mut String, cluster: &ClusterView) {
+    if cluster.piercing.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "{}", styled(BAD, "Beyond the ceiling"));
+    for found in &cluster.piercing {
+        let _ = writeln!(
+            text,
+            "{}",
+            wrapped(&format!("{} {}", found.code, found.reason), "  ", "    ")
+        );
+        if let Some(connection) = &found.connection {
+            let line = format!("connection let through: {connection}");
+            let _ = writeln!(text, "{}", wrapped(&line, "    ", "      "));
+        }
+    }
+    text.push('\n');
+}
+
+fn conditions(text: &mut String, cluster: &ClusterView) {
+    if cluster.conditions.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "{}", styled(STRONG, "Status checkpoints"));
+    for condition in &cluster.conditions {
+        let style = match condition.status.as_str() {
+            "True" => GOOD,
+            "False" => BAD,
+            _ => DOUBTFUL,
+        };
+        let status = styled(style, &format!("{:<7}", condition.status));
+        let _ = writeln!(text, "  {status} {} ({})", condition.kind, condition.reason);
+        let _ = writeln!(
+            text,
+            "{}",
+            wrapped(&condition.message, "          ", "          ")
+        );
+        if let Some(live) = &condition.live {
+            let line = format!("the live object says: {live}");
+            let _ = writeln!(text, "{}", wrapped(&line, "          ", "          "));
+        }
+    }
+    text.push('\n');
+}
+
+fn of_zone(text: &mut String, zone: &ZoneView) {
+    if let Some(policy) = &zone.policy {
+        let stored = if policy.stored {
+            ""
+        } else {
+            ", which is not there and counts as the operator renders it"
+        };
+        let line = format!("managed policy {}{stored}", policy.name);
+        let _ = writeln!(text, "{}", wrapped(&line, "  ", "    "));
+    }
+    for isolation in &zone.isolation {
+        let by = if isolation.policies.is_empty() {
+            String::new()
+        } else {
+            format!("{}{}", isolation.by(), isolation.policies.join(", "))
+        };
+        let style = match isolation.state {
+            Isolated::Yes => GOOD,
+            Isolated::Partly | Isolated::No => BAD,
+            Isolated::OnceRendered | Isolated::Unknown => DOUBTFUL,
+        };
+        let words = isolation.words();
+        let line = wrapped(
+            &format!("{}: {words}{by}", isolation.direction),
+            "  ",
+            "    ",
+        );
+        // Styled after it is wrapped: styles have no width.
+        let _ = writeln!(text, "{}", line.replacen(words, &styled(style, words), 1));
+    }
+    for name in &zone.unreadable {
+        let line = format!("NetworkPolicy {name} cannot be read, or is too large to be proved");
+        let _ = writeln!(text, "{}", styled(DOUBTFUL, &wrapped(&line, "  ", "    ")));
+    }
+    for row in zone.rows.iter().filter(|row| row.state != State::Off) {
+        of_row(text, row);
+    }
+    let off: Vec<String> = zone
+        .rows
+        .iter()
+        .filter(|row| row.state == State::Off)
+        .map(|row| format!("{} {}", row.direction, row.id))
+        .collect();
+    if !off.is_empty() {
+        let line = format!("off: {}", off.join(", "));
+        let _ = writeln!(text, "{}", styled(FAINT, &wrapped(&line, "  ", "    ")));
+    }
+}
+
+fn of_row(text: &mut String, row: &RowView) {
+    let arrow = if row.direction == "ingress" {
+        "<-"
+    } else {
+        "->"
+    };
+    let style = style(row.state);
+    let state = styled(style, &format!("{:<11}", row.state.as_str()));
+    let standing = row.standing;
+    let ports = if row.ports.is_empty() {
+        String::new()
+    } else {
+        format!(", {}", row.ports)
+    };
+    let head = wrapped(
+        &format!("{arrow} {}{ports}", row.peer),
+        &" ".repeat(INDENT),
+        &" ".repeat(INDENT + 3),
+    );
+    let _ = writeln!(text, "  {state} {standing:<7} {}", head.trim_start());
+    let declared = row.declared.as_ref();
+    let declared = declared
+        .map(|field| format!(", {field}"))
+        .unwrap_or_default();
+    let indent = " ".repeat(INDENT + 3);
+    let line = wrapped(
+        &format!("{}: {}{declared}", row.id, row.reason),
+        &indent,
+        &indent,
+    );
+    let _ = writeln!(text, "{}", styled(FAINT, &line));
+    if !row.opened_by.is_empty() {
+        let line = wrapped(&format!("by {}", openers(row)), &indent, &indent);
+        let _ = writeln!(text, "{}", styled(FAINT, &line));
+    }
+    if row.is_unguarded() {
+        let line = format!("{indent}since nothing isolates these pods");
+        let _ = writeln!(text, "{}", styled(FAINT, &line));
+    }
+    if let Some(missing) = &row.missing {
+        let line = wrapped(&format!("not let through: {missing}"), &indent, &indent);
+        let _ = writeln!(text, "{}", styled(style, &line));
+    }
+}
+
+/// Where the words of a row begin.
+const INDENT: usize = 2 + 11 + 1 + 7 + 1;
+const _: () = assert!(INDENT + 40 < WIDTH, "a row has room for its words");
+
+/// The rules that let a row through; the first ones where they are many.
+fn openers(row: &RowView) -> String {
+    let (shown, more) = row.openers();
+    let shown: Vec<String> = shown
+        .iter()
+        .map(|opener| format!("{} {}", opener.policy, opener.rule))
+        .collect();
+    let more = match more {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("{}{more}", shown.join(", "))
+}
+
+const fn style(state: State) -> Style {
+    match state {
+        State::Held => GOOD,
+        State::Broken => BAD,
+        State::Open => MARK,
+        State::PartlyOpen | State::Unjudged => DOUBTFUL,
+        State::Closed | State::Off => FAINT,
+    }
+}

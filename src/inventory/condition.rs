@@ -1,0 +1,118 @@
+//! The operator's status checkpoints, as they stand in a live object.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::crd::StatusCondition;
+
+/// The conditions about network assumptions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Checkpoint {
+    /// Whether the way to the Kubernetes API server is known.
+    ApiServerNetwork,
+    /// Whether the declared Gateway can serve the cluster.
+    GatewayIntegration,
+    /// Whether backup jobs have what they need.
+    BackupConfiguration,
+    /// Whether a restore job has what it needs.
+    RestoreConfiguration,
+}
+
+impl Checkpoint {
+    /// All, in the order of the documentation.
+    pub const ALL: [Self; 4] = [
+        Self::ApiServerNetwork,
+        Self::GatewayIntegration,
+        Self::BackupConfiguration,
+        Self::RestoreConfiguration,
+    ];
+
+    /// The condition's type.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ApiServerNetwork => "APIServerNetworkReady",
+            Self::GatewayIntegration => "GatewayIntegrationReady",
+            Self::BackupConfiguration => "BackupConfigurationReady",
+            Self::RestoreConfiguration => "RestoreConfigurationReady",
+        }
+    }
+}
+
+impl fmt::Display for Checkpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Status of a condition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Status {
+    /// `True`.
+    True,
+    /// `False`.
+    False,
+    /// `Unknown`.
+    Unknown,
+}
+
+impl Status {
+    /// The word in the object.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::True => "True",
+            Self::False => "False",
+            Self::Unknown => "Unknown",
+        }
+    }
+
+    /// Anything that is neither `True` nor `False` says nothing.
+    fn read(word: &str) -> Self {
+        match word {
+            "True" => Self::True,
+            "False" => Self::False,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A checkpoint as the operator reported it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LiveCondition {
+    /// Which.
+    pub kind: Checkpoint,
+    /// Status.
+    pub status: Status,
+    /// Why, in one word; empty where the object has none.
+    pub reason: Arc<str>,
+}
+
+/// The checkpoints among the conditions of an object.
+pub(super) fn live(written: Option<Vec<StatusCondition>>) -> Vec<LiveCondition> {
+    let written = written.unwrap_or_default();
+    let of_kind = |kind: Checkpoint| {
+        let found = first(&written, kind.as_str())?;
+        Some(LiveCondition {
+            kind,
+            status: Status::read(found.status.as_deref().unwrap_or_default()),
+            reason: found.reason.as_deref().unwrap_or_default().into(),
+        })
+    };
+    Checkpoint::ALL.into_iter().filter_map(of_kind).collect()
+}
+
+/// The status of a condition; `None` where the object does not have it.
+pub(super) fn status(written: &[StatusCondition], kind: &str) -> Option<Status> {
+    let found = first(written, kind)?;
+    Some(Status::read(found.status.as_deref().unwrap_or_default()))
+}
+
+fn first<'a>(written: &'a [StatusCondition], kind: &str) -> Option<&'a StatusCondition> {
+    let mut all = written.iter();
+    all.find(|condition| condition.kind.as_deref() == Some(kind))
+}

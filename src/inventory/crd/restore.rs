@@ -1,0 +1,51 @@
+//! OpenBaoRestore as the API has it, `openbao.org/v1alpha1`.
+
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{BackupTarget, LocalRef, OpenBaoClusterStatus};
+
+/// `spec` of an OpenBaoRestore.
+#[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[kube(
+    group = "openbao.org",
+    version = "v1alpha1",
+    kind = "OpenBaoRestore",
+    plural = "openbaorestores",
+    shortname = "obrestore",
+    namespaced,
+    status = "OpenBaoClusterStatus"
+)]
+#[serde(rename_all = "camelCase", default)]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+pub struct OpenBaoRestoreSpec {
+    /// The cluster that is restored into, of the same namespace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
+    /// Where the snapshot is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<RestoreSource>,
+    /// Role with which the job logs in to OpenBao.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jwt_auth_role: Option<String>,
+    /// Token with which it does where there is no role.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_secret_ref: Option<LocalRef>,
+    /// A cluster that is made for this restore, in the newest edition.
+    // Outside the schema, which keeps unknown fields: only whether it is there matters.
+    #[schemars(skip)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster_template: Option<Value>,
+}
+
+block! {
+    /// `spec.source`.
+    RestoreSource {
+        /// The object storage.
+        target: BackupTarget,
+        /// The snapshot in it.
+        key: String,
+    }
+}

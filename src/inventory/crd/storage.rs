@@ -1,0 +1,66 @@
+//! `spec.backup`, and the object storage that an OpenBaoRestore shares with it.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+block! {
+    /// A Secret or the like in the same namespace.
+    LocalRef {
+        /// Its name.
+        name: String,
+    }
+}
+
+block! {
+    /// `spec.backup`.
+    Backup {
+        /// Cron schedule.
+        schedule: String,
+        /// Where backups go.
+        target: BackupTarget,
+        /// Role with which backup jobs log in to OpenBao.
+        jwt_auth_role: String,
+        /// Token with which they do where there is no role.
+        token_secret_ref: LocalRef,
+    }
+}
+
+block! {
+    /// `spec.backup.target`, `spec.source.target`.
+    BackupTarget {
+        /// `s3`, `gcs` or `azure`.
+        provider: String,
+        /// URL of the object storage.
+        endpoint: String,
+        /// Region, for S3.
+        region: String,
+        /// Role that the jobs take on, for S3.
+        role_arn: String,
+        /// Credentials for the object storage.
+        credentials_secret_ref: LocalRef,
+        /// Identity of the backup pods.
+        workload_identity: WorkloadIdentity,
+        /// For Azure.
+        azure: AzureTarget,
+    }
+}
+
+block! {
+    /// `spec.backup.target.azure`.
+    AzureTarget {
+        /// Name of the storage account, of which the host name is made.
+        storage_account: String,
+    }
+}
+
+block! {
+    /// `spec.backup.target.workloadIdentity`.
+    WorkloadIdentity {
+        /// Annotations of the jobs' service account.
+        service_account_annotations: BTreeMap<String, String>,
+        /// Labels merged into job pods.
+        pod_labels: BTreeMap<String, String>,
+    }
+}

@@ -1,0 +1,118 @@
+//! How much there is in a JSON text, before it is given the memory of typed parts.
+//!
+//! An empty port is three bytes of text and sixty in memory, so a body within its limit could still
+//! take hundreds of megabytes. The walk stops at the cap and allocates nothing.
+
+use std::cell::Cell;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+/// Values (objects, lists, texts, numbers) that one object may hold. One with as many rules as
+/// [`Caps`](crate::posture::Caps) allow stays below it.
+pub const VALUES: usize = 150_000;
+
+/// Texts up to this length are not walked: they cannot hold enough to matter.
+const SHORT: usize = 64 * 1024;
+
+/// Whether the text holds at most [`VALUES`], as far as it is JSON at all.
+pub fn is_bounded(json: &[u8]) -> bool {
+    json.len() <= SHORT || holds_at_most(VALUES, json)
+}
+
+fn holds_at_most(values: usize, json: &[u8]) -> bool {
+    let left = Cell::new(values);
+    let mut json = serde_json::Deserializer::from_slice(json);
+    // An error for another reason is for the one who reads it in earnest.
+    Count(&left).deserialize(&mut json).is_ok() || left.get() > 0
+}
+
+#[derive(Clone, Copy)]
+struct Count<'a>(&'a Cell<usize>);
+
+impl Count<'_> {
+    fn one<E: serde::de::Error>(self) -> Result<(), E> {
+        let left = self.0.get().checked_sub(1);
+        self.0.set(left.unwrap_or_default());
+        left.map(drop)
+            .ok_or_else(|| E::custom("more values than the cap"))
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Count<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Count<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+
+    fn visit_unit<E: serde::de::Error>(self) -> Result<(), E> {
+        self.one()
+    }
+
+    fn visit_bool<E: serde::de::Error>(self, _: bool) -> Result<(), E> {
+        self.one()
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<(), E> {
+        self.one()
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, _: u64) -> Result<(), E> {
+        self.one()
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<(), E> {
+        self.one()
+    }
+
+    fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<(), E> {
+        self.one()
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        self.one::<A::Error>()?;
+        while list.next_element_seed(self)?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        self.one::<A::Error>()?;
+        while map.next_key::<IgnoredAny>()?.is_some() {
+            map.next_value_seed(self)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_value_counts_once() {
+        for (json, values) in [
+            ("{}", 1),
+            ("[[],[]]", 3),
+            (r#"{"a":[1,-1,1.5,true,null,"x\n"],"b":{"c":"d"}}"#, 10),
+        ] {
+            assert!(holds_at_most(values, json.as_bytes()), "{json}");
+            assert!(!holds_at_most(values - 1, json.as_bytes()), "{json}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_json_is_not_called_large() {
+        for json in ["", "{", &"[".repeat(200), r#"{"a":"#, "garbage"] {
+            assert!(holds_at_most(1_000, json.as_bytes()), "{json}");
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! What pods connect to, made out of a declaration: seals, ACME, issuers, object storage, and the
+//! clouds' token services.
+//!
+//! Where a declaration names a region or an account and no host, the public host of that cloud is
+//! meant. On GKE a pod's identity comes from addresses that depend on the data plane, so it is not
+//! among them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::Dial;
+use crate::inventory::Meta;
+use crate::inventory::cluster::filled;
+use crate::inventory::crd::{BackupTarget, OpenBaoClusterSpec, Unseal};
+use crate::inventory::endpoint::Endpoint;
+
+const HTTPS: u16 = 443;
+const KMIP: u16 = 5696;
+
+/// Region of a declaration for AWS that names none.
+const DEFAULT_REGION: &str = "us-east-1";
+
+/// The annotation by which a service account takes on a role of AWS.
+const AWS_ROLE: &str = "eks.amazonaws.com/role-arn";
+/// The annotation by which a service account is an application of Azure.
+const AZURE_CLIENT: &str = "azure.workload.identity/client-id";
+
+/// Seals that may be a network service, of which the declaration does not say where.
+const PLACELESS_SEALS: [&str; 2] = ["kms", "pkcs11"];
+
+/// Gathers what is dialled from one namespace.
+struct Dials<'a> {
+    namespace: &'a str,
+    found: Vec<Dial>,
+}
+
+impl Dials<'_> {
+    /// A URL or `host:port`, where one is written.
+    fn written(&mut self, what: &'static str, path: &str, text: Option<&str>, port: u16) {
+        if let Some(text) = text.and_then(filled) {
+            self.found.push(Dial {
+                what,
+                path: path.into(),
+                endpoint: Endpoint::read(text, port, self.namespace),
+            });
+        }
+    }
+
+    /// A cloud's public host.
+    fn public(&mut self, what: &'static str, path: &str, name: String) {
+        self.found.push(Dial {
+            what,
+            path: path.into(),
+            endpoint: Ok(Endpoint::public(name, HTTPS)),
+        });
+    }
+
+    /// The token services of the clouds that a service account's annotations name.
+    fn tokens(&mut self, path: &str, annotations: &BTreeMap<String, String>, region: &str) {
+        if annotations.contains_key(AWS_ROLE) {
+            self.public(STS, path, format!("sts.{region}.amazonaws.com"));
+        }
+        if annotations.contains_key(AZURE_CLIENT) {
+            self.public(LOGIN, path, "login.microsoftonline.com".to_owned());
+        }
+    }
+}
+
+const STS: &str = "the token service of AWS";
+const LOGIN: &str = "the token service of Azure";
+const STORAGE: &str = "the object storage";
+
+/// What the server pods connect to.
+pub(super) fn of_servers(meta: &Meta, spec: &OpenBaoClusterSpec) -> Vec<Dial> {
+    let mut dials = Dials {
+        namespace: &meta.namespace,
+        found: Vec::new(),
+    };
+    if let Some(unseal) = &spec.unseal {
+        seal(&mut dials, spec, unseal);
+    }
+    let acme = spec.tls.as_ref();
+    let acme = acme.filter(|tls| tls.mode.as_deref() == Some("ACME"));
+    let directory = acme.and_then(|tls| tls.acme.as_ref()?.directory_url.as_deref());
+    dials.written(
+        "the ACME directory",
+        "spec.tls.acme.directoryURL",
+        directory,
+        HTTPS,
+    );
+    issuers(&mut dials, spec);
+    dials.found
+}
+
+fn seal(dials: &mut Dials<'_>, spec: &OpenBaoClusterSpec, unseal: &Unseal) {
+    match unseal.kind.as_deref() {
+        Some("transit") => {
+            let transit = unseal.transit.clone().unwrap_or_default();
+            let path = "spec.unseal.transit.address";
+            dials.written("the transit seal", path, transit.address.as_deref(), HTTPS);
+        }
+        Some("kmip") => {
+            let kmip = unseal.kmip.clone().unwrap_or_default();
+            for (path, text) in [
+                ("spec.unseal.kmip.address", kmip.address),
+                ("spec.unseal.kmip.endpoint", kmip.endpoint),
+            ] {
+                dials.written("the KMIP seal", path, text.as_deref(), KMIP);
+            }
+        }
+        Some("awskms") => aws_kms(dials, unseal),
+        Some("gcpckms") => dials.public(
+            "the KMS of Google Cloud",
+            "spec.unseal.type",
+            "cloudkms.googleapis.com".to_owned(),
+        ),
+        Some("azurekeyvault") => {
+            let vault = unseal.azure_key_vault.clone().unwrap_or_default();
+            if let Some(vault) = vault.vault_name.as_deref().and_then(filled) {
+                let path = "spec.unseal.azureKeyVault.vaultName";
+                dials.public("the Key Vault", path, format!("{vault}.vault.azure.net"));
+            }
+        }
+        Some("ocikms") => {
+            let oci = unseal.ocikms.clone().unwrap_or_default();
+            for (path, text) in [
+                ("spec.unseal.ocikms.cryptoEndpoint", oci.crypto_endpoint),
+                (
+                    "spec.unseal.ocikms.managementEndpoint",
+                    oci.management_endpoint,
+                ),
+            ] {
+                dials.written("the KMS of OCI", path, text.as_deref(), HTTPS);
+            }
+        }
+        _ => {}
+    }
+    let region = unseal.awskms.as_ref().and_then(|aws| aws.region.as_deref());
+    let annotations = spec.service_account.as_ref();
+    if let Some(annotations) = annotations.and_then(|account| account.annotations.as_ref()) {
+        let path = "spec.serviceAccount.annotations";
+        let region = region.and_then(filled).unwrap_or(DEFAULT_REGION);
+        dials.tokens(path, annotations, region);
+    }
+}
+
+fn aws_kms(dials: &mut Dials<'_>, unseal: &Unseal) {
+    let what = "the KMS of AWS";
+    let aws = unseal.awskms.clone().unwrap_or_default();
+    if let Some(endpoint) = aws.endpoint.as_deref().and_then(filled) {
+        dials.written(what, "spec.unseal.awskms.endpoint", Some(endpoint), HTTPS);
+    } else {
+        let region = aws.region.as_deref().and_then(filled);
+        let name = format!("kms.{}.amazonaws.com", region.unwrap_or(DEFAULT_REGION));
+        dials.public(what, "spec.unseal.awskms.region", name);
+    }
+}
+
+/// Issuers of the tokens that OpenBao checks: the operator's, and those of the first requests.
+fn issuers(dials: &mut Dials<'_>, spec: &OpenBaoClusterSpec) {
+    let Some(init) = spec.self_init.as_ref() else {
+        return;
+    };
+    if init.enabled != Some(true) {
+        return;
+    }
+    let oidc = init.oidc.as_ref();
+    let oidc = oidc.filter(|oidc| oidc.enabled == Some(true));
+    let issuer = oidc.and_then(|oidc| oidc.issuer.as_deref());
+    dials.written(
+        "the OIDC issuer",
+        "spec.selfInit.oidc.issuer",
+        issuer,
+        HTTPS,
+    );
+    for (at, request) in init.requests.iter().flatten().enumerate() {
+        let data = request.data.as_ref();
+        for (field, what) in [
+            ("oidc_discovery_url", "an OIDC issuer"),
+            ("jwks_url", "the keys of a JWT issuer"),
+        ] {
+            let text = data
+                .and_then(|data| data.get(field))
+                .and_then(Value::as_str);
+            let path = format!("spec.selfInit.requests[{at}].data.{field}");
+            dials.written(what, &path, text, HTTPS);
+        }
+    }
+}
+
+/// The kind of a seal that may be a network service in a place that is not declared.
+pub(super) fn placeless_seal(spec: &OpenBaoClusterSpec) -> Option<Arc<str>> {
+    let kind = spec.unseal.as_ref()?.kind.as_deref()?;
+    PLACELESS_SEALS.contains(&kind).then(|| kind.into())
+}
+
+/// What a backup or restore job connects to.
+pub(super) fn of_job(meta: &Meta, path: &str, target: &BackupTarget) -> Vec<Dial> {
+    let mut dials = Dials {
+        namespace: &meta.namespace,
+        found: Vec::new(),
+    };
+    let at = |field: &str| format!("{path}.{field}");
+    let region = target.region.as_deref().and_then(filled);
+    let region = region.unwrap_or(DEFAULT_REGION);
+    let endpoint = target.endpoint.as_deref().and_then(filled);
+    match (target.provider.as_deref(), endpoint) {
+        (_, Some(text)) => dials.written(STORAGE, &at("endpoint"), Some(text), HTTPS),
+        (Some("gcs"), None) => {
+            let name = "storage.googleapis.com".to_owned();
+            dials.public(STORAGE, &at("provider"), name);
+        }
+        (Some("azure"), None) => {
+            let azure = target.azure.clone().unwrap_or_default();
+            if let Some(account) = azure.storage_account.as_deref().and_then(filled) {
+                let name = format!("{account}.blob.core.windows.net");
+                dials.public(STORAGE, &at("azure.storageAccount"), name);
+            }
+        }
+        // The schema wants an endpoint for S3.
+        (_, None) => {}
+    }
+    if target.role_arn.as_deref().and_then(filled).is_some() {
+        let name = format!("sts.{region}.amazonaws.com");
+        dials.public(STS, &at("roleArn"), name);
+    }
+    let identity = target.workload_identity.as_ref();
+    if let Some(annotations) =
+        identity.and_then(|identity| identity.service_account_annotations.as_ref())
+    {
+        let path = at("workloadIdentity.serviceAccountAnnotations");
+        dials.tokens(&path, annotations, region);
+    }
+    dials.found
+}

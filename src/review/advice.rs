@@ -1,0 +1,81 @@
+//! Advice about a cluster or a restore: the checkpoints, and what the operator does not look at.
+
+use super::world::World;
+use crate::baseline::Pods;
+use crate::inventory::{Checkpoint, Cluster, ObjectRef, Profile};
+use crate::rules::endpoint_not_covered::{self, Dialling, Known};
+use crate::rules::{Code, Finding, checkpoint, fallback_ended, nobody_admitted};
+
+/// What there is to say about a cluster, as the write leaves it. A write that leaves the spec alone is not
+/// told again what it cannot help.
+pub(super) fn of_cluster(
+    world: &World,
+    object: &ObjectRef,
+    after: &Cluster,
+    before: Option<&Cluster>,
+) -> Vec<Finding> {
+    let known = known(world);
+    let mut findings = checkpoint::check(object, after, before, (&world.snapshot, &world.posture));
+    findings.extend(snapshot_without_egress(object, after, &findings));
+    findings.extend(endpoints(object, after, before, known));
+    findings.extend(endpoint_not_covered::placeless(object, after, before));
+    let posture = &world.posture;
+    findings.extend(nobody_admitted::check(object, after, before, posture));
+    findings.extend(fallback_ended::check(object, after, before, known));
+    findings
+}
+
+/// The settings and the API server's addresses.
+pub(super) fn known(world: &World) -> Known<'_> {
+    (&world.posture, &world.snapshot.api_server)
+}
+
+/// What servers and backup jobs of a cluster connect to.
+fn endpoints(
+    object: &ObjectRef,
+    after: &Cluster,
+    before: Option<&Cluster>,
+    known: Known<'_>,
+) -> Vec<Finding> {
+    fn dialling<'a>(object: &'a ObjectRef, pods: Pods, cluster: &'a Cluster) -> Dialling<'a> {
+        let around = &cluster.surroundings;
+        let jobs = || around.backup.as_ref().map_or(&[][..], |needs| &needs.dials);
+        let dials = match pods {
+            Pods::Jobs => jobs(),
+            Pods::Workload | Pods::Controller => &around.dials,
+        };
+        Dialling {
+            object,
+            pods,
+            cluster,
+            dials,
+        }
+    }
+    let of = |pods| {
+        let before = before.map(|before| dialling(object, pods, before));
+        endpoint_not_covered::check(dialling(object, pods, after), before, known)
+    };
+    let servers = of(Pods::Workload);
+    servers.into_iter().chain(of(Pods::Jobs)).collect()
+}
+
+/// A snapshot before an upgrade needs what a backup needs; the operator reports it only once it upgrades.
+fn snapshot_without_egress(
+    object: &ObjectRef,
+    after: &Cluster,
+    findings: &[Finding],
+) -> Option<Finding> {
+    let (code, _) = checkpoint::place(Checkpoint::BackupConfiguration);
+    let is_told = findings.iter().any(|finding| finding.code == code);
+    let is_hardened = after.profile == Some(Profile::Hardened);
+    let is_shut = is_hardened && after.network.egress_rules.is_empty();
+    let wanted = after.surroundings.snapshot_before_upgrade && is_shut && !is_told;
+    wanted.then(|| Finding {
+        cluster: Some(object.clone()),
+        reason: "the snapshot before an upgrade will stop with NetworkEgressRulesRequired: the cluster is Hardened and \
+                 declares no egressRules"
+            .to_owned(),
+        help: "declare the object storage under spec.network.egressRules".to_owned(),
+        ..Finding::advice(Code::Obp603, object, "spec.upgrade")
+    })
+}

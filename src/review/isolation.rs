@@ -1,0 +1,20 @@
+//! What is isolated now: a statement about a state, beside the review of writes.
+
+use super::world::World;
+use super::{level, replay};
+use crate::baseline::ClusterPerimeter;
+use crate::code::Door;
+use crate::rules::Finding;
+use crate::rules::default_deny_absent::{self, Missing};
+
+/// OBP105 for each zone of a cluster and each direction in which some of its pods are not isolated, as
+/// seen at a door: manifests need not hold what the operator renders, while what is stored has to.
+pub fn isolation(world: &World, cluster: &ClusterPerimeter, door: Door) -> Vec<Finding> {
+    let missing = match door {
+        Door::Webhook | Door::Check => Missing::Rendered,
+        Door::Audit => Missing::Absent,
+    };
+    let found = default_deny_absent::check(cluster, &world.posture, missing);
+    let replayed = found.map(|(zone, finding)| replay::of_bare(zone, missing, finding));
+    level::of_state(&world.posture, door, replayed.collect())
+}

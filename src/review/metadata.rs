@@ -1,0 +1,32 @@
+//! What of a policy's metadata matters when there are no facts yet.
+
+use super::request::{Request, Subject};
+use crate::baseline::MANAGED_LABELS;
+use crate::inventory::Meta;
+
+/// How the names of all managed policies end, whatever their cluster is called.
+const MANAGED_SUFFIX: &str = "-network-policy";
+
+/// Whether the write changes, on a policy that may be a managed one, a label or owner by which the
+/// operator finds it. Whether it is one only the facts could tell.
+pub(super) fn may_leave_its_manager(request: &Request) -> bool {
+    let Subject::Policy(edit) = &request.subject else {
+        return false;
+    };
+    let (Some(before), Some(after)) = (&edit.before, &edit.after) else {
+        return false;
+    };
+    edit.object.name.ends_with(MANAGED_SUFFIX) && changes(before.meta(), after.meta())
+}
+
+fn changes(before: &Meta, after: &Meta) -> bool {
+    let labels = MANAGED_LABELS
+        .iter()
+        .any(|key| before.labels.get(*key) != after.labels.get(*key));
+    let owners = |meta: &Meta| {
+        let clusters = |owner: &&crate::inventory::Owner| &*owner.kind == "OpenBaoCluster";
+        meta.owners.iter().filter(clusters).cloned().collect()
+    };
+    let (before, after): (Vec<_>, Vec<_>) = (owners(before), owners(after));
+    labels || before != after
+}

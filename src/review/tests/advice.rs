@@ -1,0 +1,269 @@
+//! OBP601 to OBP607: what is said of a cluster and of a restore, and what is not.
+
+mod endpoints;
+mod entrances;
+mod restores;
+mod samples;
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::support::{cluster_named, cluster_request, reference, tenant};
+use crate::code::Door;
+use crate::inventory::{Change, Cluster, Fact, Kind, Object, Restore, Snapshot, read};
+use crate::posture::{Edition, Posture};
+use crate::review::{Edit, Operation, Request, Subject, Verdict, World, review};
+use crate::rules::Code::{Obp605, Obp607};
+use crate::rules::{Code, Finding, Level};
+
+fn world(edition: Edition, clusters: &[Arc<Cluster>]) -> World {
+    let clusters = clusters
+        .iter()
+        .cloned()
+        .map(Fact::Read)
+        .map(Object::Cluster);
+    let server = [Object::ApiServer(vec![[10, 96, 0, 1].into()])];
+    let snapshot = Snapshot::default().apply(clusters.chain(server).map(Change::Set));
+    let posture = Posture {
+        baseline: edition,
+        ..Posture::default()
+    };
+    World::compile(None, snapshot.into(), posture.into())
+}
+
+/// What is advised about a cluster that is made, or changed.
+fn advised(edition: Edition, before: Option<&Value>, after: &Value) -> Vec<Finding> {
+    let cluster = |spec: &Value| cluster_named("bao", spec);
+    let before = before.map(cluster);
+    let request = cluster_request(before.as_ref(), &cluster(after));
+    advice(review(&world(edition, &[]), &request))
+}
+
+fn advice(verdict: Verdict) -> Vec<Finding> {
+    let findings = verdict.findings.into_iter();
+    findings
+        .filter(|finding| finding.code >= Code::Obp601)
+        .collect()
+}
+
+/// What is advised about a restore that is made in a namespace with this cluster `bao`.
+fn restored(edition: Edition, cluster: &Value, spec: &Value) -> Vec<Finding> {
+    let json = json!({"metadata": {"name": "again", "namespace": "bao"}, "spec": spec}).to_string();
+    let object = reference(Kind::OpenBaoRestore, "again");
+    let restore: Fact<Restore> = read::restore(json.as_bytes(), &object);
+    let request = Request {
+        operation: Operation::Create,
+        writer: tenant(),
+        door: Door::Webhook,
+        subject: Subject::Restore(Edit {
+            object,
+            before: None,
+            after: Some(restore),
+            spec_changed: true,
+        }),
+    };
+    let world = world(edition, &[cluster_named("bao", cluster)]);
+    review(&world, &request).findings
+}
+
+fn codes(findings: &[Finding]) -> Vec<(Code, Level, &str)> {
+    let one = |finding: &'_ Finding| (finding.code, finding.level);
+    let paths = findings.iter().map(|finding| finding.path.as_str());
+    findings
+        .iter()
+        .map(one)
+        .zip(paths)
+        .map(|((code, level), path)| (code, level, path))
+        .collect()
+}
+
+fn to(peer: &Value, port: u16) -> Value {
+    json!({"to": [peer], "ports": [{"protocol": "TCP", "port": port}]})
+}
+
+fn namespace(name: &str) -> Value {
+    json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}})
+}
+
+fn block(cidr: &str) -> Value {
+    json!({"ipBlock": {"cidr": cidr}})
+}
+
+fn transit(address: &str, egress: &[Value]) -> Value {
+    json!({"unseal": {"type": "transit", "transit": {"address": address}}, "network": {"egressRules": egress}})
+}
+
+fn backup(target: &Value, extra: &Value) -> Value {
+    let mut spec = json!({"profile": "Development",
+        "backup": {"schedule": "0 3 * * *", "jwtAuthRole": "backup", "target": target}});
+    spec.as_object_mut()
+        .expect("a map")
+        .extend(extra.as_object().expect("a map").clone());
+    spec
+}
+
+#[test]
+fn obp605_every_endpoint_of_the_servers_is_looked_at() {
+    let table = [
+        (
+            json!({"unseal": {"type": "kmip", "kmip": {"endpoint": "kmip.example.org"}}}),
+            "kmip.example.org:5696",
+        ),
+        (
+            json!({"unseal": {"type": "awskms", "awskms": {"region": "eu-west-1"}}}),
+            "kms.eu-west-1.amazonaws.com:443",
+        ),
+        (
+            json!({"unseal": {"type": "awskms", "awskms": {"endpoint": "https://192.0.2.1"}}}),
+            "192.0.2.1:443",
+        ),
+        (
+            json!({"unseal": {"type": "gcpckms"}}),
+            "cloudkms.googleapis.com:443",
+        ),
+        (
+            json!({"unseal": {"type": "azurekeyvault", "azureKeyVault": {"vaultName": "v"}}}),
+            "v.vault.azure.net:443",
+        ),
+        (
+            json!({"unseal": {"type": "ocikms", "ocikms": {"cryptoEndpoint": "https://c.example.org"}}}),
+            "c.example.org:443",
+        ),
+        (
+            json!({"tls": {"mode": "ACME", "acme": {"directoryURL": "https://acme.example.org/dir"}}}),
+            "acme.example.org:443",
+        ),
+        (
+            json!({"selfInit": {"enabled": true, "oidc": {"enabled": true, "issuer": "https://id.example.org"}}}),
+            "id.example.org:443",
+        ),
+        (
+            json!({"selfInit": {"enabled": true, "requests": [{"path": "auth/jwt/config", "data": {
+                "jwks_url": "https://keys.example.org/jwks"}}]}}),
+            "keys.example.org:443",
+        ),
+        (
+            json!({"unseal": {"type": "static"}, "serviceAccount": {"annotations": {
+                "eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/x"}}}),
+            "sts.us-east-1.amazonaws.com:443",
+        ),
+    ];
+    for (spec, place) in table {
+        let found = advised(Edition::V01, None, &spec);
+        let reasons: Vec<_> = found.iter().map(|one| one.reason.as_str()).collect();
+        assert!(
+            reasons.len() == 1 && reasons[0].ends_with(&format!(", {place}")),
+            "{spec}: {reasons:?}"
+        );
+        let mut open = spec.clone();
+        open["network"] =
+            json!({"egressRules": [to(&block("0.0.0.0/0"), 443), to(&block("0.0.0.0/0"), 5696)]});
+        assert_eq!(codes(&advised(Edition::V01, None, &open)), [], "{spec}");
+    }
+    let internal = json!({"selfInit": {"enabled": true, "oidc": {"enabled": true,
+        "issuer": "https://kubernetes.default.svc.cluster.local"}}});
+    assert_eq!(
+        codes(&advised(Edition::V01, None, &internal)),
+        [],
+        "the core rows open the API server"
+    );
+    let off = json!({"tls": {"mode": "External", "acme": {"directoryURL": "https://acme.example.org"}},
+        "selfInit": {"enabled": true, "oidc": {"enabled": false, "issuer": "https://id.example.org"}}});
+    assert_eq!(codes(&advised(Edition::V01, None, &off)), [], "not used");
+}
+
+#[test]
+fn obp605_every_endpoint_of_the_jobs_is_looked_at() {
+    let other = json!({"network": {"egressRules": [to(&namespace("other"), 8200)]}});
+    let table = [
+        (
+            json!({"endpoint": "https://s3.example.org"}),
+            "s3.example.org:443",
+        ),
+        (json!({"endpoint": "s3://192.0.2.1"}), "192.0.2.1:443"),
+        (json!({"provider": "gcs"}), "storage.googleapis.com:443"),
+        (
+            json!({"provider": "azure", "azure": {"storageAccount": "a"}}),
+            "a.blob.core.windows.net:443",
+        ),
+        (
+            json!({"region": "eu-west-1", "roleArn": "arn"}),
+            "sts.eu-west-1.amazonaws.com:443",
+        ),
+        (
+            json!({"workloadIdentity": {"serviceAccountAnnotations": {"azure.workload.identity/client-id": "x"}}}),
+            "login.microsoftonline.com:443",
+        ),
+    ];
+    for (target, place) in table {
+        let found = advised(Edition::V01, None, &backup(&target, &other));
+        let of_605: Vec<_> = found.iter().filter(|one| one.code == Obp605).collect();
+        assert!(
+            of_605.len() == 1 && of_605[0].reason.ends_with(&format!(", {place}")),
+            "{target}: {found:?}"
+        );
+        // The fallback of a Development cluster covers them all; before it there was no perimeter.
+        assert_eq!(
+            codes(&advised(Edition::V01, None, &backup(&target, &json!({})))),
+            []
+        );
+        assert_eq!(
+            codes(&advised(Edition::Classic, None, &backup(&target, &other))),
+            []
+        );
+    }
+}
+
+#[test]
+fn obp607_the_first_egress_rule_ends_the_fallback() {
+    let none = json!({"profile": "Development"});
+    let with = |rule: Value| json!({"profile": "Development", "network": {"egressRules": [rule]}});
+    let expected = [(Obp607, Level::Warn, "spec.network.egressRules")];
+    let seal = with(to(&namespace("seal"), 8200));
+    assert_eq!(codes(&advised(Edition::V01, Some(&none), &seal)), expected);
+    assert_eq!(codes(&advised(Edition::Next, Some(&none), &seal)), expected);
+    for (before, after) in [
+        // A second rule, another profile, a cluster without backups.
+        (Some(&seal), with(to(&namespace("other"), 8200))),
+        (None, seal.clone()),
+        (
+            Some(&none),
+            json!({"profile": "Hardened", "network": {"egressRules": [to(&namespace("seal"), 8200)]}}),
+        ),
+    ] {
+        assert_eq!(codes(&advised(Edition::V01, before, &after)), [], "{after}");
+    }
+    assert_eq!(codes(&advised(Edition::Classic, Some(&none), &seal)), []);
+    // Who opens 443 to every address ends nothing.
+    let both = json!({"to": [block("0.0.0.0/0"), block("::/0")], "ports": [{"port": 443}]});
+    assert_eq!(codes(&advised(Edition::V01, Some(&none), &with(both))), []);
+}
+
+#[test]
+fn obp607_a_new_cluster_is_told_where_its_backups_go_to_the_fallbacks_port() {
+    let seal = json!({"network": {"egressRules": [to(&namespace("seal"), 8200)]}});
+    let found = advised(
+        Edition::V01,
+        None,
+        &backup(&json!({"endpoint": "https://192.0.2.40"}), &seal),
+    );
+    let expected = [
+        (Obp605, Level::Warn, "spec.backup.target.endpoint"),
+        (Obp607, Level::Warn, "spec.network.egressRules"),
+    ];
+    assert_eq!(codes(&found), expected);
+    let other_port = advised(
+        Edition::V01,
+        None,
+        &backup(&json!({"endpoint": "https://192.0.2.40:9000"}), &seal),
+    );
+    assert_eq!(codes(&other_port), expected[..1]);
+    let storage = json!({"network": {"egressRules": [to(&block("192.0.2.40/32"), 443)]}});
+    let covered = advised(
+        Edition::V01,
+        None,
+        &backup(&json!({"endpoint": "https://192.0.2.40"}), &storage),
+    );
+    assert_eq!(codes(&covered), []);
+}

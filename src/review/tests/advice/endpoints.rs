@@ -1,0 +1,188 @@
+//! OBP605: what covers an endpoint.
+
+use serde_json::{Value, json};
+
+use super::{advised, block, namespace, to, transit};
+use crate::posture::Edition;
+use crate::rules::Code::Obp605;
+use crate::rules::{Harm, Level};
+
+/// Whether the address of a transit seal is covered by these rules.
+fn covered(address: &str, egress: &[Value]) -> bool {
+    let found = advised(Edition::V01, None, &transit(address, egress));
+    assert!(
+        found
+            .iter()
+            .all(|one| one.code == Obp605 && one.level == Level::Warn),
+        "{found:?}"
+    );
+    assert!(found.len() < 2, "{found:?}");
+    found.is_empty()
+}
+
+#[test]
+fn obp605_a_service_is_covered_by_pods_of_its_namespace_on_its_port() {
+    for address in [
+        "https://infra.seal.svc:8200",
+        "https://INFRA.seal.svc.cluster.local.:8200/v1/",
+        "infra-0.infra.seal.svc:8200",
+    ] {
+        assert!(
+            covered(address, &[to(&namespace("seal"), 8200)]),
+            "{address}"
+        );
+        assert!(
+            covered(address, &[json!({"to": [namespace("seal")]})]),
+            "{address}"
+        );
+        assert!(covered(address, &[json!({})]), "{address}");
+        let labelled = json!({"namespaceSelector": {"matchLabels": {"team": "a"}}});
+        assert!(
+            covered(address, &[to(&labelled, 8200)]),
+            "believed: {address}"
+        );
+        assert!(!covered(address, &[]), "{address}");
+        assert!(
+            !covered(address, &[to(&namespace("seal"), 443)]),
+            "{address}"
+        );
+        assert!(
+            !covered(address, &[to(&namespace("other"), 8200)]),
+            "{address}"
+        );
+        assert!(
+            !covered(address, &[to(&block("0.0.0.0/0"), 8200)]),
+            "{address}"
+        );
+    }
+    // A name of one label is looked up in the namespace of the pods.
+    let own = json!({"podSelector": {"matchLabels": {"app": "seal"}}});
+    assert!(covered("https://infra:8200", &[to(&own, 8200)]));
+    assert!(!covered(
+        "https://infra:8200",
+        &[to(&namespace("infra"), 8200)]
+    ));
+    // Of its own namespace the core rows open the cluster's own pods, and no others.
+    assert!(covered("https://bao.bao.svc:8200", &[]));
+    assert!(!covered("https://bao-too.bao.svc:8200", &[]));
+    // What a port name means is the pods' to say.
+    let named = json!({"to": [namespace("seal")], "ports": [{"port": "api"}]});
+    assert!(covered("https://infra.seal.svc:8200", &[named]));
+}
+
+#[test]
+fn obp605_says_what_a_rule_for_another_port_or_for_addresses_is_worth() {
+    let reason = |egress: Value| {
+        let found = advised(
+            Edition::V01,
+            None,
+            &transit("https://infra.seal.svc", &[egress]),
+        );
+        found
+            .into_iter()
+            .map(|one| one.reason)
+            .collect::<Vec<_>>()
+            .concat()
+    };
+    let other = reason(to(&namespace("seal"), 8200));
+    assert!(
+        other.contains("on other ports than 443; right only if its pods listen there"),
+        "{other}"
+    );
+    let addresses = reason(to(&block("0.0.0.0/0"), 443));
+    assert!(
+        addresses.contains("pods are under some network plugins only"),
+        "{addresses}"
+    );
+    let shut = reason(to(&namespace("other"), 443));
+    assert_eq!(
+        shut,
+        "no egress rule lets pods reach the transit seal, infra.seal.svc:443"
+    );
+}
+
+#[test]
+fn obp605_an_address_is_covered_by_a_block_that_holds_it() {
+    for (address, cidr) in [
+        ("https://192.0.2.40:8200", "192.0.2.0/24"),
+        ("https://[2001:db8::40]:8200", "2001:db8::/64"),
+        ("https://[::ffff:192.0.2.40]:8200", "192.0.2.40/32"),
+    ] {
+        assert!(covered(address, &[to(&block(cidr), 8200)]), "{address}");
+        assert!(!covered(address, &[to(&block(cidr), 8201)]), "{address}");
+        assert!(
+            !covered(address, &[to(&block("198.51.100.0/24"), 8200)]),
+            "{address}"
+        );
+        assert!(
+            !covered(address, &[to(&namespace("seal"), 8200)]),
+            "{address}"
+        );
+    }
+    let carved = json!({"ipBlock": {"cidr": "192.0.2.0/24", "except": ["192.0.2.40/32"]}});
+    assert!(!covered("https://192.0.2.40:8200", &[to(&carved, 8200)]));
+    let udp = json!({"to": [block("192.0.2.0/24")], "ports": [{"port": 8200, "protocol": "UDP"}]});
+    assert!(!covered("https://192.0.2.40:8200", &[udp]));
+    // A neighbour in the same pod needs no policy.
+    assert!(covered("http://127.0.0.1:8200", &[]));
+    assert!(covered("http://localhost:8200", &[]));
+}
+
+#[test]
+fn obp605_another_name_is_covered_where_its_port_is_open_to_addresses() {
+    let name = "https://seal.example.org:8200";
+    assert!(covered(name, &[to(&block("192.0.2.0/24"), 8200)]));
+    assert!(covered(name, &[json!({"ports": [{"port": 8200}]})]));
+    for egress in [
+        to(&block("192.0.2.0/24"), 443),
+        to(&namespace("seal"), 8200),
+        to(&block("127.0.0.0/8"), 8200),
+        to(&block("169.254.0.0/16"), 8200),
+    ] {
+        assert!(!covered(name, std::slice::from_ref(&egress)), "{egress}");
+    }
+    // The API server's address is no way out, nor is that of DNS.
+    assert!(!covered("https://seal.example.org", &[]));
+}
+
+#[test]
+fn obp605_a_port_is_the_written_one_or_the_schemes() {
+    let https = [to(&namespace("seal"), 443)];
+    assert!(covered("https://infra.seal.svc", &https));
+    assert!(covered("infra.seal.svc", &https));
+    assert!(!covered("http://infra.seal.svc", &https));
+    assert!(covered(
+        "http://infra.seal.svc",
+        &[to(&namespace("seal"), 80)]
+    ));
+}
+
+#[test]
+fn obp605_a_text_that_names_no_place_is_told() {
+    for address in [
+        "https://",
+        "https://infra:99999",
+        "https://infra:",
+        "a b",
+        "https://infra:0",
+    ] {
+        assert!(!covered(address, &[json!({})]), "{address}");
+    }
+    assert!(covered("  ", &[]), "blank is absent");
+}
+
+#[test]
+fn obp605_what_was_so_before_is_known() {
+    let spec = transit("https://infra.seal.svc:8200", &[]);
+    let moved = transit("https://other.seal.svc:8200", &[]);
+    let harms = |before: Option<&Value>, after: &Value| {
+        let found = advised(Edition::V01, before, after);
+        found.into_iter().map(|one| one.harm).collect::<Vec<_>>()
+    };
+    let mut scaled = spec.clone();
+    scaled["ingress"] = json!({"enabled": true});
+    assert_eq!(harms(None, &spec), [Harm::New]);
+    assert_eq!(harms(Some(&spec), &scaled), [Harm::Known]);
+    assert_eq!(harms(Some(&spec), &moved), [Harm::New]);
+    assert_eq!(harms(Some(&spec), &spec), [], "nothing is written");
+}

@@ -1,0 +1,146 @@
+//! A restore that is made: its cluster, its condition, its way to the snapshot, the contract.
+
+use serde_json::{Value, json};
+
+use super::{block, codes, namespace, restored, to};
+use crate::posture::Edition::{Classic, Next, V01};
+use crate::rules::Code::{Obp401, Obp604, Obp605};
+use crate::rules::Level::{Deny, Warn};
+
+fn from(endpoint: &str) -> Value {
+    json!({"cluster": "bao", "jwtAuthRole": "restore",
+        "source": {"key": "x.snap", "target": {"endpoint": endpoint, "bucket": "b"}}})
+}
+
+fn hardened(egress: &[Value]) -> Value {
+    json!({"profile": "Hardened", "network": {"egressRules": egress}})
+}
+
+#[test]
+fn obp604_a_cluster_that_is_not_known_is_told() {
+    let mut elsewhere = from("https://192.0.2.40");
+    elsewhere["cluster"] = json!("other");
+    let found = restored(V01, &json!({}), &elsewhere);
+    assert_eq!(codes(&found), [(Obp604, Warn, "spec.cluster")]);
+    assert!(
+        found[0]
+            .reason
+            .starts_with("no OpenBaoCluster `other` is known"),
+        "{found:?}"
+    );
+    let nothing = restored(V01, &json!({}), &json!({}));
+    assert_eq!(codes(&nothing), [(Obp604, Warn, "spec.cluster")]);
+}
+
+#[test]
+fn obp604_a_condition_that_is_false_is_told() {
+    let open = json!({"profile": "Development"});
+    let bare = json!({"cluster": "bao"});
+    assert_eq!(
+        codes(&restored(V01, &open, &bare)),
+        [(Obp604, Warn, "spec")]
+    );
+    assert_eq!(
+        codes(&restored(V01, &hardened(&[]), &bare)),
+        [(Obp604, Warn, "spec")]
+    );
+    assert_eq!(
+        codes(&restored(Classic, &hardened(&[]), &bare)),
+        [],
+        "it has no conditions"
+    );
+    assert_eq!(
+        codes(&restored(V01, &open, &from("https://192.0.2.40"))),
+        []
+    );
+}
+
+#[test]
+fn obp604_the_contract_of_a_hardened_cluster_denies_in_the_newest_edition() {
+    let storage = to(&block("192.0.2.40/32"), 443);
+    let restore = from("https://192.0.2.40");
+    let denied = (Obp604, Deny, "spec.cluster");
+    for egress in [
+        vec![],
+        vec![to(&block("0.0.0.0/0"), 443)],
+        vec![storage.clone(), json!({"to": [block("192.0.2.0/24")]})],
+        vec![
+            storage.clone(),
+            json!({"to": [namespace("x")], "ports": [{"protocol": "TCP"}]}),
+        ],
+        vec![storage.clone(), json!({"ports": [{"port": 443}]})],
+        vec![storage.clone(), to(&json!({"namespaceSelector": {}}), 443)],
+        vec![storage.clone(), to(&json!({"podSelector": {}}), 443)],
+        vec![storage.clone(), to(&block("169.254.169.254/32"), 80)],
+        vec![storage.clone(), to(&block("not-a-block"), 80)],
+    ] {
+        let found = restored(Next, &hardened(&egress), &restore);
+        let found = codes(&found);
+        assert_eq!(found.first(), Some(&denied), "{egress:?}");
+        let twice = found.iter().filter(|one| one.0 == Obp604).count();
+        assert_eq!(twice, 1, "{egress:?}: the condition says the same");
+    }
+    for egress in [
+        vec![storage.clone()],
+        vec![
+            storage,
+            to(
+                &json!({"namespaceSelector": {"matchLabels": {"a": "b"}}, "podSelector": {}}),
+                443,
+            ),
+        ],
+    ] {
+        assert_eq!(
+            codes(&restored(Next, &hardened(&egress), &restore)),
+            [],
+            "{egress:?}"
+        );
+    }
+    let open = json!({"profile": "Development"});
+    assert_eq!(codes(&restored(Next, &open, &restore)), []);
+    let warned = restored(V01, &hardened(&[]), &restore);
+    assert!(warned.iter().all(|one| one.level == Warn), "{warned:?}");
+}
+
+#[test]
+fn obp605_the_way_of_a_restore_to_its_snapshot_is_that_of_the_clusters_jobs() {
+    let open = json!({"profile": "Development"});
+    let found = restored(V01, &open, &from("http://storage.storage.svc:9000"));
+    assert_eq!(
+        codes(&found),
+        [(Obp605, Warn, "spec.source.target.endpoint")]
+    );
+    let cluster = found[0].cluster.as_ref().map(ToString::to_string);
+    assert_eq!(cluster.as_deref(), Some("OpenBaoCluster bao/bao"));
+    let declared = json!({"profile": "Development",
+        "network": {"egressRules": [to(&namespace("storage"), 9000)]}});
+    assert_eq!(
+        codes(&restored(
+            V01,
+            &declared,
+            &from("http://storage.storage.svc:9000")
+        )),
+        []
+    );
+    assert_eq!(
+        codes(&restored(
+            Classic,
+            &open,
+            &from("http://storage.storage.svc:9000")
+        )),
+        []
+    );
+}
+
+#[test]
+fn a_restore_with_a_cluster_of_its_own_is_left_alone() {
+    let mut fresh = from("http://storage.storage.svc:9000");
+    fresh["clusterTemplate"] = json!({"metadata": {"name": "new"}});
+    assert_eq!(codes(&restored(Next, &hardened(&[]), &fresh)), []);
+}
+
+#[test]
+fn obp401_a_restore_that_cannot_be_read_is_refused() {
+    let found = restored(V01, &json!({}), &json!({"cluster": 7}));
+    assert_eq!(codes(&found), [(Obp401, Deny, "spec.cluster")]);
+}

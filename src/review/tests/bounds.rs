@@ -1,0 +1,188 @@
+//! Work and words are bounded for a review as a whole, whatever stands in the namespace.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::support::{
+    cluster, cluster_request, created, denied, managed, plain, plain_with, policy, policy_request,
+    reference, servers, tenant, world,
+};
+use crate::baseline::{ClusterPerimeter, Pods};
+use crate::inventory::{Cluster, Fact, Kind, Policy};
+use crate::perimeter::cover::Budget;
+use crate::posture::Posture;
+use crate::review::{Verdict, review};
+use crate::rules::Code::{Obp103, Obp203, Obp402};
+use crate::rules::{Code, Level, existing_policy};
+
+/// Every pod of namespace `clients`, as a union of selectors: one pigeon has no hole, or two share
+/// one. True whatever the labels are, since there is one hole too few, and hard to prove.
+fn pigeons(holes: usize) -> Value {
+    let asks = |pigeon: usize, hole: usize, operator: &str| json!({"key": format!("p{pigeon}-{hole}"), "operator": operator});
+    let mut selectors = Vec::new();
+    for pigeon in 0..=holes {
+        let homeless = (0..holes).map(|hole| asks(pigeon, hole, "DoesNotExist"));
+        selectors.push(homeless.collect::<Vec<_>>());
+        for (other, hole) in (0..pigeon).flat_map(|other| (0..holes).map(move |hole| (other, hole)))
+        {
+            selectors.push([pigeon, other].map(|one| asks(one, hole, "Exists")).into());
+        }
+    }
+    let peer = |keys: &Vec<Value>| json!({"namespaceSelector": clients(), "podSelector": {"matchExpressions": keys}});
+    selectors.iter().map(peer).collect()
+}
+
+fn clients() -> Value {
+    json!({"matchLabels": {"kubernetes.io/metadata.name": "clients"}})
+}
+
+/// The cluster that lets all pods of `clients` in, piece by piece.
+fn permissive(holes: usize) -> Arc<Cluster> {
+    cluster(&json!({"ingressRules": [{"from": pigeons(holes), "ports": [{"port": 8200}]}]}))
+}
+
+/// Policies that let all pods of `clients` in at once: within the ceiling, and hard to prove so.
+fn hard(count: usize) -> Vec<Fact<Policy>> {
+    let from = json!([{ "namespaceSelector": clients() }]);
+    let spec =
+        json!({"podSelector": servers(), "ingress": [{"from": from, "ports": [{"port": 8200}]}]});
+    let names = (0..count).map(|at| format!("hard-{at:03}"));
+    names.map(|name| policy(&name, &spec)).collect()
+}
+
+/// Opens the cluster to everyone, and comes last by name.
+fn open() -> Fact<Policy> {
+    policy(
+        "open",
+        &json!({"podSelector": servers(), "ingress": [{"ports": [{"port": 8200}]}]}),
+    )
+}
+
+/// The creation of a cluster beside these policies, with a budget.
+fn created_beside(bao: &Arc<Cluster>, policies: &[Fact<Policy>], proof_budget: u32) -> Verdict {
+    let mut world = world(std::slice::from_ref(bao), policies);
+    world.posture = Posture {
+        proof_budget,
+        ..Posture::default()
+    }
+    .into();
+    review(&world, &cluster_request(None, bao))
+}
+
+fn levels(verdict: &Verdict) -> Vec<(Code, Level, bool)> {
+    let undecided = |reason: &str| reason.contains("could not be decided");
+    let found = verdict.findings.iter();
+    found
+        .map(|finding| (finding.code, finding.level, undecided(&finding.reason)))
+        .collect()
+}
+
+/// Steps that holding all policies of the namespace against the ceiling takes of `limit`.
+fn steps(policies: &[Fact<Policy>], limit: u32) -> u32 {
+    let bao = permissive(5);
+    let world = world(std::slice::from_ref(&bao), policies);
+    let facts = world.facts("bao").expect("the namespace");
+    let after = ClusterPerimeter::of(&Fact::Read(bao), facts, &world.posture, &[], &[]);
+    let mut budget = Budget::new(limit);
+    let object = reference(Kind::OpenBaoCluster, "bao");
+    existing_policy::check(&object, &world.posture, None, &after, &mut budget);
+    budget.used()
+}
+
+#[test]
+fn many_hard_policies_of_a_namespace_cost_no_more_than_the_budget() {
+    let one = steps(&hard(1), 100_000);
+    assert!((200..10_000).contains(&one), "{one}");
+    // Those that need more than the first try begin anew.
+    assert_eq!(steps(&hard(2), 100_000), 2 * one);
+    assert!(steps(&hard(100), 2 * one) <= 2 * one);
+}
+
+#[test]
+fn a_hard_policy_keeps_no_other_from_being_refused() {
+    let bao = permissive(5);
+    let mut policies = hard(3);
+    policies.push(open());
+    let deny = (Obp203, Level::Deny, false);
+    assert_eq!(levels(&created_beside(&bao, &policies, 100_000)), [deny]);
+    // Not one of them can be decided, the open one all the same.
+    let undecided = (Obp203, Level::Warn, true);
+    assert_eq!(
+        levels(&created_beside(&bao, &policies, 1_000)),
+        [deny, undecided, undecided, undecided]
+    );
+}
+
+#[test]
+fn what_is_undecided_names_the_label_keys_that_made_it_hard() {
+    let help = |bao: &Arc<Cluster>, proof_budget, policy: Fact<Policy>| {
+        let mut world = world(std::slice::from_ref(bao), &[]);
+        world.posture = Posture {
+            proof_budget,
+            ..Posture::default()
+        }
+        .into();
+        let request = policy_request(tenant(), "hard-000", None, Some(policy));
+        let findings = review(&world, &request).findings;
+        let found = findings.iter().find(|finding| finding.code == Obp402);
+        found.map(|finding| finding.help.clone())
+    };
+    let bao = permissive(5);
+    let keys = |proof_budget| {
+        let help = help(&bao, proof_budget, hard(1).remove(0)).expect("undecided");
+        let keys = help.strip_prefix("select by fewer label keys; the proof split on: ");
+        keys.map(|keys| keys.split(", ").filter(|key| key.starts_with('p')).count())
+    };
+    // All thirty before the first step, those that are left in the middle of the proof.
+    assert_eq!([1, 5].map(keys), [Some(30), Some(30)]);
+    assert!(keys(100).is_some_and(|count| (1..30).contains(&count)));
+    assert_eq!(help(&bao, 100_000, hard(1).remove(0)), None);
+}
+
+#[test]
+fn obp402_many_hard_proofs_of_a_review_share_one_budget() {
+    // Fourteen small policies leave 2^14 pieces of the zone open once the managed one is gone, and
+    // each core connection would be held against all of them.
+    let pair = |at: usize| {
+        let keys = ["a", "b"].map(
+            |key| json!({"key": format!("topology.kubernetes.io/{key}{at}"), "operator": "Exists"}),
+        );
+        policy(
+            &format!("pair-{at}"),
+            &json!({"podSelector": {"matchExpressions": keys}, "policyTypes": ["Ingress", "Egress"]}),
+        )
+    };
+    let pairs: Vec<_> = (0..14).map(pair).collect();
+    let own = managed(&cluster(&json!({})), Pods::Workload);
+    let gone = policy_request(
+        tenant(),
+        "bao-network-policy",
+        Some(Fact::Read(own.into())),
+        None,
+    );
+    let codes = denied(&review(&plain_with(&pairs), &gone));
+    assert!(
+        codes.contains(&Obp103) && codes.contains(&Obp402),
+        "{codes:?}"
+    );
+}
+
+#[test]
+fn a_message_of_many_findings_counts_the_rest() {
+    let rule =
+        |at| json!({"from": [{"podSelector": {"matchLabels": {"app": format!("client-{at}")}}}]});
+    let rules: Vec<Value> = (0..1_000).map(rule).collect();
+    let verdict = created(
+        &plain(),
+        "many",
+        &json!({"podSelector": {}, "ingress": rules}),
+    );
+    let message = crate::review::render::message(&verdict);
+    assert!(
+        message.len() < 70_000 && message.ends_with(" more"),
+        "{}",
+        message.len()
+    );
+    assert_eq!(verdict.findings.len(), 1_000);
+}

@@ -1,0 +1,206 @@
+//! OBP105: pods that nothing isolates now.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::support::{
+    ZONES, cluster, edition, managed, owned, policy, reference, tenant, world_under,
+};
+use crate::code::Door::{self, Audit, Check};
+use crate::inventory::{Cluster, Fact, Kind, Object, Policy, read};
+use crate::perimeter::Direction;
+use crate::posture::Edition::{Classic, Next, V01};
+use crate::posture::Posture;
+use crate::review::offline::{Objects, final_state};
+use crate::review::{World, isolation};
+use crate::rules::Code::{Obp105, Obp401};
+use crate::rules::{Finding, Level};
+
+const SERVERS: &str = "the OpenBao pods";
+const JOBS: &str = "the backup and restore pods";
+
+/// What is found of the only cluster.
+fn bare(world: &World, door: Door) -> Vec<Finding> {
+    let perimeters = world.perimeters("bao").iter();
+    perimeters
+        .flat_map(|cluster| isolation(world, cluster, door))
+        .collect()
+}
+
+/// Whose pods are open, in which direction.
+fn open(findings: &[Finding]) -> Vec<(&'static str, &'static str)> {
+    let of = |finding: &Finding| {
+        assert_eq!((finding.code, finding.level), (Obp105, Level::Audit));
+        let pods = if finding.reason.contains(SERVERS) {
+            SERVERS
+        } else {
+            JOBS
+        };
+        let to = if finding.reason.contains("for Ingress") {
+            "in"
+        } else {
+            "out"
+        };
+        (pods, to)
+    };
+    findings.iter().map(of).collect()
+}
+
+fn own() -> [Policy; 2] {
+    ZONES.map(|pods| owned(managed(&cluster(&json!({})), pods)))
+}
+
+fn facts(policies: &[Policy]) -> Vec<Fact<Policy>> {
+    let facts = policies.iter().cloned();
+    facts.map(|policy| Fact::Read(policy.into())).collect()
+}
+
+fn world(policies: &[Fact<Policy>]) -> World {
+    world_under(edition(V01), &[cluster(&json!({}))], policies)
+}
+
+#[test]
+fn obp105_what_the_operator_renders_isolates_everything() {
+    for door in Door::ALL {
+        assert_eq!(open(&bare(&world(&facts(&own())), door)), [], "{door:?}");
+    }
+    // A namespace's default deny does as well, whoever wrote it.
+    let all = policy(
+        "default-deny",
+        &json!({"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}),
+    );
+    assert_eq!(open(&bare(&world(&[all]), Audit)), []);
+}
+
+#[test]
+fn obp105_a_missing_managed_policy_counts_as_rendered_in_files_and_as_missing_in_the_audit() {
+    assert_eq!(open(&bare(&world(&[]), Check)), []);
+    let everything = [
+        (SERVERS, "in"),
+        (SERVERS, "out"),
+        (JOBS, "in"),
+        (JOBS, "out"),
+    ];
+    assert_eq!(open(&bare(&world(&[]), Audit)), everything);
+    let [servers, _] = own();
+    let jobs = [(JOBS, "in"), (JOBS, "out")];
+    assert_eq!(open(&bare(&world(&facts(&[servers])), Audit)), jobs);
+    // Jobs are outside any restriction before 0.1.
+    let bao = cluster(&json!({}));
+    let classic = world_under(edition(Classic), &[bao], &[]);
+    assert_eq!(open(&bare(&classic, Audit)), everything[..2]);
+}
+
+#[test]
+fn obp105_a_policy_that_isolates_one_way_or_some_pods_leaves_the_rest_open() {
+    let one_way = own().map(|mut policy| {
+        policy.policy_types = Some(vec![Direction::Ingress]);
+        policy
+    });
+    let out = [(SERVERS, "out"), (JOBS, "out")];
+    assert_eq!(open(&bare(&world(&facts(&one_way)), Check)), out);
+    let mut active = own();
+    active[0].pods = active[0].pods.clone().and(
+        "openbao-active",
+        crate::perimeter::rule::Operator::In,
+        &["true"],
+    );
+    let findings = bare(&world(&facts(&active)), Check);
+    assert_eq!(open(&findings), [(SERVERS, "in"), (SERVERS, "out")]);
+    // The connection is one of a pod that is left out, and none that is permitted anyway.
+    let shown: Vec<String> = findings
+        .iter()
+        .map(|finding| finding.witness.as_ref().expect("one").to_string())
+        .collect();
+    let subject = "the OpenBao pod labelled app.kubernetes.io/instance=bao,\
+        app.kubernetes.io/managed-by=openbao-operator,app.kubernetes.io/name=openbao,openbao.org/cluster=bao";
+    let stranger = "a pod in namespace `another-namespace`";
+    assert_eq!(
+        shown,
+        [
+            format!("{stranger} -> {subject}, TCP 1"),
+            format!("{subject} -> {stranger}, TCP 1"),
+        ]
+    );
+    assert!(
+        findings[0].help.contains("openbao.org/cluster: bao"),
+        "{}",
+        findings[0].help
+    );
+}
+
+#[test]
+fn obp105_a_cluster_that_is_restored_into_has_no_perimeter_and_one_that_goes_needs_none() {
+    let restored = |annotations: Value| -> Arc<Cluster> {
+        let json = json!({"metadata": {"name": "bao", "namespace": "bao", "annotations": annotations}, "spec": {}});
+        let read = read::cluster(
+            json.to_string().as_bytes(),
+            &reference(Kind::OpenBaoCluster, "bao"),
+        );
+        read.read().expect("readable").clone()
+    };
+    let bao = restored(json!({"openbao.org/restore-origin": "old"}));
+    let findings = bare(&world_under(edition(Next), &[bao], &[]), Check);
+    assert_eq!(findings.len(), 4);
+    let mut going = Arc::unwrap_or_clone(restored(json!({})));
+    going.meta.deleting = true;
+    assert_eq!(
+        bare(&world_under(edition(Next), &[going.into()], &[]), Audit),
+        []
+    );
+}
+
+#[test]
+fn obp105_a_policy_that_cannot_be_judged_is_named_since_it_may_isolate() {
+    let broken = policy("broken", &json!({"policyTypes": ["Sideways"]}));
+    let findings = bare(&world(&[broken]), Audit);
+    assert_eq!(findings.len(), 4);
+    for finding in findings {
+        assert!(
+            finding.reason.contains("NetworkPolicy `broken`"),
+            "{}",
+            finding.reason
+        );
+    }
+}
+
+#[test]
+fn obp105_check_tells_it_of_a_cluster_and_the_settings_may_raise_it() {
+    let one_way = own().map(|mut policy| {
+        policy.policy_types = Some(vec![Direction::Ingress]);
+        policy
+    });
+    let policies = facts(&one_way);
+    let bao = cluster(&json!({}));
+    let mut objects: Objects = policies
+        .iter()
+        .map(|fact| {
+            (
+                reference(Kind::NetworkPolicy, &fact.meta().name),
+                Object::Policy(fact.clone()),
+            )
+        })
+        .collect();
+    let name = reference(Kind::OpenBaoCluster, "bao");
+    objects.insert(name.clone(), Object::Cluster(Fact::Read(bao.clone())));
+    let found = |posture: Posture| -> Vec<_> {
+        let world = world_under(posture.clone(), std::slice::from_ref(&bao), &policies);
+        let beside = world_under(posture, std::slice::from_ref(&bao), &[]);
+        let judged = final_state(&world, &beside, &tenant(), &objects);
+        let of_cluster = judged.into_iter().filter(|judged| judged.object == name);
+        let findings = of_cluster.flat_map(|judged| judged.verdict.findings);
+        findings
+            .map(|finding| (finding.code, finding.level))
+            .collect()
+    };
+    let mut posture = edition(V01);
+    assert_eq!(found(posture.clone()), [(Obp105, Level::Audit); 2]);
+    posture.levels.set(Obp105, Audit, Level::Off);
+    posture.levels.set(Obp401, Check, Level::Off);
+    assert_eq!(found(posture.clone()), [(Obp105, Level::Audit); 2]);
+    posture.levels.set(Obp105, Check, Level::Deny);
+    assert_eq!(found(posture.clone()), [(Obp105, Level::Deny); 2]);
+    posture.levels.set(Obp105, Check, Level::Off);
+    assert_eq!(found(posture), []);
+}

@@ -1,0 +1,166 @@
+//! What the settings make of a rule's level, at each door.
+
+use serde_json::{Value, json};
+
+use super::support::{
+    cluster, cluster_request, edition, operator, policy, policy_request, tenant, world_under,
+};
+use crate::code::{Door, Level};
+use crate::posture::{Edition, Posture};
+use crate::review::{Outcome, Request, Verdict, Writer, review};
+use crate::rules::Code::{self, Obp201, Obp302, Obp305, Obp401};
+use crate::rules::Harm;
+
+fn posture(code: Code, door: Door, level: Level) -> Posture {
+    let mut posture = edition(Edition::V01);
+    posture.levels.set(code, door, level);
+    posture
+}
+
+/// A tenant opens the pods to everyone.
+fn opening(door: Door, writer: Writer) -> Request {
+    let open = policy("open", &json!({"podSelector": {}, "ingress": [{}]}));
+    Request {
+        door,
+        ..policy_request(writer, "open", None, Some(open))
+    }
+}
+
+fn judged(posture: Posture, request: &Request) -> Verdict {
+    review(&world_under(posture, &[cluster(&json!({}))], &[]), request)
+}
+
+fn levels(verdict: &Verdict) -> Vec<(Code, Level)> {
+    let findings = verdict.findings.iter();
+    findings
+        .map(|finding| (finding.code, finding.level))
+        .collect()
+}
+
+#[test]
+fn every_level_holds_at_its_door_and_at_no_other() {
+    let expected = [
+        (Level::Deny, Outcome::Deny),
+        (Level::Warn, Outcome::Warn),
+        (Level::Audit, Outcome::Allow),
+        (Level::Off, Outcome::Allow),
+    ];
+    for (level, outcome) in expected {
+        for door in Door::ALL {
+            for asked in Door::ALL {
+                let verdict = judged(posture(Obp201, door, level), &opening(asked, tenant()));
+                let (level, outcome) = if asked == door {
+                    (level, outcome)
+                } else {
+                    (Level::Deny, Outcome::Deny)
+                };
+                let left = if level == Level::Off {
+                    vec![]
+                } else {
+                    vec![(Obp201, level)]
+                };
+                assert_eq!(levels(&verdict), left, "{door:?} {asked:?}");
+                assert_eq!(verdict.outcome(), outcome, "{door:?} {asked:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_level_is_that_of_its_code_alone() {
+    for code in Code::ALL.into_iter().filter(|code| *code != Obp201) {
+        let verdict = judged(
+            posture(code, Door::Webhook, Level::Off),
+            &opening(Door::Webhook, tenant()),
+        );
+        assert_eq!(levels(&verdict), [(Obp201, Level::Deny)], "{code}");
+    }
+}
+
+#[test]
+fn known_harm_denies_at_no_level() {
+    let everyone =
+        json!({"ingressRules": [{"from": [{"namespaceSelector": {}}], "ports": [{"port": 8200}]}]});
+    let mut beside = everyone.clone();
+    beside["dnsNamespace"] = json!("kube-system");
+    let (before, after) = (cluster(&everyone), cluster(&beside));
+    let expected = [
+        (Level::Deny, vec![(Obp302, Level::Warn)]),
+        (Level::Warn, vec![(Obp302, Level::Warn)]),
+        (Level::Audit, vec![(Obp302, Level::Audit)]),
+        (Level::Off, vec![]),
+    ];
+    for (level, left) in expected {
+        let world = world_under(
+            posture(Obp302, Door::Webhook, level),
+            std::slice::from_ref(&before),
+            &[],
+        );
+        let verdict = review(&world, &cluster_request(Some(&before), &after));
+        assert_eq!(levels(&verdict), left, "{level}");
+        let known = |finding: &crate::rules::Finding| finding.harm == Harm::Known;
+        assert!(verdict.findings.iter().all(known));
+    }
+}
+
+#[test]
+fn another_objects_fault_denies_at_no_level() {
+    let broken = policy("broken", &json!({"policyTypes": ["Sideways"]}));
+    let world = world_under(
+        posture(Obp401, Door::Webhook, Level::Deny),
+        &[cluster(&json!({}))],
+        &[broken],
+    );
+    let fine = policy("fine", &json!({"podSelector": {}}));
+    let verdict = review(&world, &policy_request(tenant(), "fine", None, Some(fine)));
+    assert_eq!(levels(&verdict), [(Obp401, Level::Warn)]);
+}
+
+#[test]
+fn a_write_that_changes_no_spec_passes_at_any_level() {
+    let open = policy("open", &json!({"podSelector": {}, "ingress": [{}]}));
+    let request = policy_request(tenant(), "open", Some(open.clone()), Some(open.clone()));
+    let world = world_under(
+        posture(Obp201, Door::Webhook, Level::Deny),
+        &[cluster(&json!({}))],
+        &[open],
+    );
+    assert_eq!(levels(&review(&world, &request)), [(Obp201, Level::Warn)]);
+}
+
+#[test]
+fn the_operator_is_refused_by_the_setting_for_it_only() {
+    let raised = posture(Obp201, Door::Webhook, Level::Deny);
+    let request = opening(Door::Webhook, operator());
+    assert_eq!(
+        judged(raised.clone(), &request).outcome(),
+        Outcome::Warn,
+        "a rule's level does not reach the operator"
+    );
+    let strict = Posture {
+        operator_level: Level::Deny,
+        ..raised
+    };
+    assert_eq!(judged(strict, &request).outcome(), Outcome::Deny);
+}
+
+#[test]
+fn what_only_warns_is_refused_where_the_settings_say_so() {
+    let wide = json!({"egressRules": [{"to": [{"ipBlock": {"cidr": "198.0.0.0/7"}}], "ports": [{"port": 443}]}]});
+    let declared = |posture: Posture, before: Option<&Value>| {
+        let before = before.map(cluster);
+        let stored: Vec<_> = before.iter().cloned().collect();
+        let request = cluster_request(before.as_ref(), &cluster(&wide));
+        levels(&review(&world_under(posture, &stored, &[]), &request))
+    };
+    let plain = edition(Edition::V01);
+    assert_eq!(declared(plain, None), [(Obp305, Level::Warn)]);
+    let raised = posture(Obp305, Door::Webhook, Level::Deny);
+    assert_eq!(declared(raised.clone(), None), [(Obp305, Level::Deny)]);
+    let other = json!({"dnsNamespace": "kube-system"});
+    assert_eq!(
+        declared(raised.clone(), Some(&other)),
+        [(Obp305, Level::Deny)]
+    );
+    assert_eq!(declared(raised, Some(&wide)), [(Obp305, Level::Warn)]);
+}

@@ -1,0 +1,184 @@
+//! Gaps of the operator's own checks, each by a spec that passes them and is refused here.
+
+use serde_json::{Value, json};
+
+use super::super::support::{Found, edition};
+use super::everyone::ALL_BUT_UNSAFE;
+use super::operator::accepts;
+use super::{
+    NAME, asks, blocks, egress, hardened_spec, https, namespace, passes_the_operator, refused,
+    specified,
+};
+use crate::code::Door;
+use crate::posture::Edition::{self, Classic, Next, V01};
+use crate::rules::Code::{Obp301, Obp302, Obp305, Obp307, Obp308, Obp309, Obp310};
+use crate::rules::Level::{Deny, Warn};
+
+fn trusted(peers: &Value) -> Value {
+    hardened_spec(&json!({"trustedIngressPeers": peers}))
+}
+
+#[test]
+fn g8_an_api_server_block_of_any_width() {
+    for cidr in ["0.0.0.0/0", "10.0.0.0/8", "::/0"] {
+        let spec = hardened_spec(&json!({"apiServerCIDR": cidr}));
+        passes_the_operator(&spec);
+        for baseline in Edition::ALL {
+            assert_eq!(refused(baseline, &spec), [Obp307], "{baseline} {cidr}");
+        }
+    }
+}
+
+#[test]
+fn g9_dns_anywhere_and_endpoints_of_the_internet() {
+    let broken = [
+        (Obp308, json!({"dnsEndpointIPs": ["dns.example.org"]})),
+        (Obp308, json!({"apiServerEndpointIPs": ["10.0.0.1/32"]})),
+        (Obp309, json!({"dnsNamespace": "Not_A_Name"})),
+    ];
+    for (code, network) in broken {
+        let spec = hardened_spec(&network);
+        passes_the_operator(&spec);
+        for baseline in Edition::ALL {
+            assert_eq!(refused(baseline, &spec), [code], "{baseline} {network}");
+        }
+    }
+    // What may be meant so is told, and refused where the platform's owner says so.
+    let doubtful = [
+        (Obp308, json!({"dnsEndpointIPs": ["8.8.8.8"]})),
+        (Obp308, json!({"apiServerEndpointIPs": ["8.8.8.8"]})),
+        (Obp309, json!({"dnsNamespace": "tenant"})),
+    ];
+    for (code, network) in doubtful {
+        let spec = hardened_spec(&network);
+        passes_the_operator(&spec);
+        for baseline in Edition::ALL {
+            let mut posture = edition(baseline);
+            let told = |found: Vec<Found>| -> Vec<_> {
+                found.into_iter().map(|found| (found.0, found.1)).collect()
+            };
+            let found = specified(posture.clone(), None, &spec);
+            assert_eq!(told(found), [(code, Warn)], "{baseline} {network}");
+            posture.levels.set(code, Door::Webhook, Deny);
+            let found = specified(posture, None, &spec);
+            assert_eq!(told(found), [(code, Deny)], "{baseline} {network}");
+        }
+    }
+}
+
+#[test]
+fn g10_unions_that_are_nearly_every_address() {
+    for peers in [
+        blocks(ALL_BUT_UNSAFE),
+        blocks(["2000::/3"]),
+        blocks(["0.0.0.0/2", "64.0.0.0/3", "192.0.0.0/2"]),
+    ] {
+        let spec = trusted(&peers);
+        passes_the_operator(&spec);
+        for baseline in [V01, Next] {
+            assert!(
+                refused(baseline, &spec).contains(&Obp302),
+                "{baseline} {peers}"
+            );
+        }
+        let spec = hardened_spec(&egress(&peers, &https()));
+        passes_the_operator(&spec);
+        assert!(refused(Next, &spec).contains(&Obp305), "{peers}");
+        for baseline in [Classic, V01] {
+            assert_eq!(refused(baseline, &spec), [], "{baseline} {peers}");
+        }
+    }
+    // The plain halves overlap what is unsafe, which the operator sees as well.
+    let halves = trusted(&blocks(["0.0.0.0/1", "128.0.0.0/1"]));
+    assert!(!accepts(&halves) && refused(V01, &halves).contains(&Obp302));
+}
+
+#[test]
+fn g11_wildcards_dressed_as_expressions() {
+    let dressed = [
+        asks("unused", "DoesNotExist", &[]),
+        asks("dummy", "NotIn", &["x"]),
+        asks(NAME, "Exists", &[]),
+        asks(NAME, "NotIn", &["kube-system"]),
+    ];
+    for selector in dressed {
+        let any = json!([{"namespaceSelector": selector}]);
+        let spec = trusted(&any);
+        passes_the_operator(&spec);
+        for baseline in [V01, Next] {
+            assert_eq!(refused(baseline, &spec), [Obp302], "{baseline} {selector}");
+        }
+        let spec = hardened_spec(&egress(&any, &https()));
+        passes_the_operator(&spec);
+        assert_eq!(refused(Next, &spec), [Obp305], "{selector}");
+        // With a podSelector beside it is not everyone, and not explicit either.
+        let labelled = json!([{"namespaceSelector": selector, "podSelector": {"matchLabels": {"app": "web"}}}]);
+        for spec in [
+            trusted(&labelled),
+            hardened_spec(&egress(&labelled, &https())),
+        ] {
+            passes_the_operator(&spec);
+            assert_eq!(refused(Next, &spec), [Obp310], "{spec}");
+            assert_eq!(refused(V01, &spec), [], "{spec}");
+        }
+    }
+    let any_pod = trusted(&json!([{"podSelector": asks("unused", "DoesNotExist", &[])}]));
+    passes_the_operator(&any_pod);
+    assert_eq!(refused(Next, &any_pod), [Obp310]);
+}
+
+#[test]
+fn g12_ports_that_are_named_and_mean_all() {
+    let to = json!([namespace("egress")]);
+    let wide = [
+        json!([{"port": 1, "endPort": 65535}]),
+        json!([{"port": 1, "endPort": 40000, "protocol": "UDP"}]),
+        json!([{"port": 1, "endPort": 20000}, {"port": 20001, "endPort": 65535}]),
+        json!([{"port": 443}, {"port": "proxy"}]),
+    ];
+    for ports in wide {
+        let spec = hardened_spec(&egress(&to, &ports));
+        passes_the_operator(&spec);
+        assert_eq!(refused(Next, &spec), [Obp310], "{ports}");
+        assert_eq!(refused(V01, &spec), [], "{ports}");
+    }
+    // Split over rules.
+    let rule =
+        |first: u16, last: u16| json!({"to": to, "ports": [{"port": first, "endPort": last}]});
+    let split = json!({"egressRules": [rule(1, 30_000), rule(30_001, 60_000)]});
+    passes_the_operator(&hardened_spec(&split));
+    assert_eq!(refused(Next, &hardened_spec(&split)), [Obp310]);
+    for ports in [
+        https(),
+        json!([{"port": 30000, "endPort": 32767}, {"port": 53, "protocol": "UDP"}]),
+    ] {
+        let spec = hardened_spec(&egress(&to, &ports));
+        passes_the_operator(&spec);
+        assert_eq!(refused(Next, &spec), [], "{ports}");
+    }
+}
+
+#[test]
+fn g13_rules_that_the_networkpolicy_api_refuses() {
+    let outside = json!([{"ipBlock": {"cidr": "192.0.2.0/24", "except": ["198.51.100.0/24"]}}]);
+    let both = json!([{"ipBlock": {"cidr": "192.0.2.0/24"}, "podSelector": {"matchLabels": {"app": "a"}}}]);
+    let operator = json!([{"podSelector": asks("app", "Near", &["x"])}]);
+    let web = json!([namespace("web")]);
+    let malformed = [
+        json!({"trustedIngressPeers": outside}),
+        json!({"trustedIngressPeers": both}),
+        json!({"trustedIngressPeers": operator}),
+        egress(&web, &json!([{"port": 443, "endPort": 80}])),
+        egress(&web, &json!([{"port": "https", "endPort": 444}])),
+        egress(&web, &json!([{"port": 0}])),
+        egress(&web, &json!([{"port": 70000}])),
+        egress(&web, &json!([{"port": 443, "protocol": "tcp"}])),
+    ];
+    for network in malformed {
+        let spec = hardened_spec(&network);
+        passes_the_operator(&spec);
+        for baseline in Edition::ALL {
+            assert_eq!(refused(baseline, &spec), [Obp301], "{baseline} {network}");
+        }
+    }
+}

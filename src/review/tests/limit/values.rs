@@ -1,0 +1,158 @@
+//! OBP308, OBP309 and OBP312: addresses, a namespace and a port that a cluster declares.
+
+use serde_json::{Value, json};
+
+use super::super::support::{edition, row};
+use super::{changed, declared, specified};
+use crate::posture::{Edition, Posture};
+use crate::rules::Code::{Obp303, Obp308, Obp309, Obp312};
+use crate::rules::Level::{Deny, Warn};
+
+#[test]
+fn obp308_addresses_that_the_operator_stops_at_are_refused_with_their_place() {
+    for field in ["apiServerEndpointIPs", "dnsEndpointIPs"] {
+        let network = |addresses: &[&str]| json!({field: addresses});
+        let path = |at: usize| format!("spec.network.{field}[{at}]");
+        for text in [
+            "example.org",
+            "10.0.0.1/32",
+            "010.0.0.1",
+            "10.0.0",
+            "fe80::1%eth0",
+            "10.0.0.1:6443",
+        ] {
+            // A blank entry is skipped, and keeps its place.
+            let broken = network(&[" ", "10.0.0.7", text]);
+            assert_eq!(
+                declared(&broken),
+                [row(Obp308, Deny, &path(2), "")],
+                "{text}"
+            );
+            let more = network(&[text, "10.0.0.7", "10.0.0.8"]);
+            assert_eq!(
+                changed(&broken, &more),
+                [row(Obp308, Warn, &path(0), "")],
+                "{text}"
+            );
+        }
+        assert_eq!(declared(&network(&["", " "])), []);
+    }
+}
+
+#[test]
+fn obp308_public_addresses_and_duplicates_are_told_once() {
+    for field in ["apiServerEndpointIPs", "dnsEndpointIPs"] {
+        let network = |addresses: &[&str]| json!({field: addresses});
+        let told = |at: &[usize]| -> Vec<_> {
+            let path = |at: &usize| format!("spec.network.{field}[{at}]");
+            at.iter()
+                .map(|at| row(Obp308, Warn, &path(at), ""))
+                .collect()
+        };
+        let table: [(&[&str], &[usize]); 8] = [
+            (&["8.8.8.8"], &[0]),
+            (&["10.0.0.7", "", "1.1.1.1"], &[2]),
+            (&["2606:4700::1111"], &[0]),
+            (&["100.128.0.1", "172.32.0.1", "192.169.0.1"], &[0, 1, 2]),
+            (&["10.0.0.7", "10.0.0.8", " 10.0.0.7 "], &[2]),
+            // An IPv4-mapped address is rendered as IPv4.
+            (&["10.0.0.7", "::ffff:10.0.0.7"], &[1]),
+            (&["fd00::1", "fd00:0::1"], &[1]),
+            (
+                &[
+                    "169.254.20.10",
+                    "10.96.0.10",
+                    "172.31.0.1",
+                    "192.168.1.1",
+                    "100.64.0.1",
+                    "fd00::53",
+                    "fe80::53",
+                    "2001:db8::53",
+                ],
+                &[],
+            ),
+        ];
+        for (addresses, at) in table {
+            let network = network(addresses);
+            assert_eq!(declared(&network), told(at), "{network}");
+            // Nobody is told again of what stays, wherever it moves in the list.
+            let mut moved: Vec<&str> = addresses.to_vec();
+            moved.insert(0, "10.0.0.99");
+            assert_eq!(changed(&network, &json!({field: moved})), [], "{network}");
+        }
+        let third = changed(
+            &network(&["10.0.0.7", "10.0.0.7"]),
+            &network(&["10.0.0.7", "10.0.0.7", "10.0.0.7", "8.8.8.8"]),
+        );
+        assert_eq!(third, told(&[2, 3]));
+    }
+}
+
+#[test]
+fn obp309_dns_is_looked_for_in_a_namespace_of_the_platform() {
+    let path = "spec.network.dnsNamespace";
+    let network = |name: &str| json!({"dnsNamespace": name});
+    for name in ["kube_system", "Kube-System", "-dns", "a.b", &"a".repeat(64)] {
+        let refused = [row(Obp309, Deny, path, "")];
+        assert_eq!(declared(&network(name)), refused, "{name}");
+        let known = changed(&network(name), &network(name));
+        assert_eq!(known, [row(Obp309, Warn, path, "")], "{name}");
+    }
+    let warned = [row(Obp309, Warn, path, "")];
+    assert_eq!(declared(&network("tenant")), warned);
+    assert_eq!(changed(&network("dns"), &network("tenant")), warned);
+    assert_eq!(changed(&network("tenant"), &network("tenant")), []);
+    for name in ["kube-system", " kube-system ", "", " "] {
+        assert_eq!(declared(&network(name)), [], "{name:?}");
+    }
+    let posture = Posture {
+        dns_namespaces: vec!["openshift-dns".into(), "node-dns".into()],
+        ..Posture::default()
+    };
+    let under = |name| specified(posture.clone(), None, &json!({"network": network(name)}));
+    assert_eq!(under("node-dns"), []);
+    assert_eq!(under("kube-system"), warned);
+}
+
+#[test]
+fn obp312_the_metrics_listener_has_a_port_of_its_own() {
+    let path = "spec.observability.metrics.metricsOnlyListener.port";
+    let spec = |listener: Value| json!({"observability": {"metrics": {"enabled": true, "metricsOnlyListener": listener}}});
+    let on = |port: i32| spec(json!({"enabled": true, "port": port}));
+    for baseline in Edition::ALL {
+        let written =
+            |before: Option<&Value>, after: &Value| specified(edition(baseline), before, after);
+        for port in [8200, 8201, 0, 70_000, -1] {
+            let refused = [row(Obp312, Deny, path, "")];
+            assert_eq!(written(None, &on(port)), refused, "{baseline} {port}");
+            let known = [row(Obp312, Warn, path, "")];
+            assert_eq!(
+                written(Some(&on(port)), &on(port)),
+                known,
+                "{baseline} {port}"
+            );
+        }
+        for fine in [
+            on(8202),
+            on(9102),
+            spec(json!({"enabled": false, "port": 8201})),
+            spec(json!({"port": 8201})),
+            spec(json!({"enabled": true})),
+        ] {
+            assert_eq!(written(None, &fine), [], "{baseline} {fine}");
+        }
+        let switched_on = written(
+            Some(&spec(json!({"enabled": false, "port": 8201}))),
+            &on(8201),
+        );
+        assert_eq!(switched_on, [row(Obp312, Deny, path, "")], "{baseline}");
+    }
+    // In the newest edition the port is opened to every trusted peer.
+    let mut trusting = on(8201);
+    trusting["network"] = json!({"trustedIngressPeers": [super::namespace("monitoring")]});
+    let codes: Vec<_> = specified(edition(Edition::Next), None, &trusting)
+        .into_iter()
+        .map(|found| found.0)
+        .collect();
+    assert_eq!(codes, [Obp303, Obp312]);
+}

@@ -1,0 +1,144 @@
+//! OBP311: names of policies that are taken.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::support::{
+    Found, ZONES, cluster_named, cluster_request, edition, found, managed, owned, policy,
+    reference, row, without_advice, world_under,
+};
+use crate::inventory::{Cluster, Fact, Kind, Owner, Policy, read};
+use crate::posture::Edition::{self, Classic, Next, V01};
+use crate::review::review;
+use crate::rules::Code::Obp311;
+use crate::rules::Level::{self, Deny, Warn};
+
+fn named(name: &str) -> Arc<Cluster> {
+    cluster_named(name, &json!({"profile": "Development"}))
+}
+
+fn restored(name: &str) -> Arc<Cluster> {
+    let json = json!({"metadata": {"name": name, "namespace": "bao",
+        "annotations": {"openbao.org/restore-origin": "old"}}, "spec": {}});
+    let read = read::cluster(
+        json.to_string().as_bytes(),
+        &reference(Kind::OpenBaoCluster, name),
+    );
+    read.read().expect("readable").clone()
+}
+
+/// What is found when a cluster is written beside others and policies.
+fn written(
+    baseline: Edition,
+    clusters: &[Arc<Cluster>],
+    policies: &[Fact<Policy>],
+    before: Option<&Arc<Cluster>>,
+    after: &Arc<Cluster>,
+) -> Vec<Found> {
+    let world = world_under(edition(baseline), clusters, policies);
+    without_advice(found(&review(&world, &cluster_request(before, after))))
+}
+
+fn told(level: Level) -> Found {
+    row(Obp311, level, "metadata.name", "")
+}
+
+#[test]
+fn obp311_clusters_whose_policies_share_a_name_are_refused() {
+    let pairs = [("bao", "bao-jobs"), ("bao-jobs", "bao")];
+    for (old, new) in pairs {
+        let create = |baseline| written(baseline, &[named(old)], &[], None, &named(new));
+        assert_eq!(create(V01), [told(Deny)], "{old} {new}");
+        assert_eq!(create(Next), [told(Deny)], "{old} {new}");
+        assert_eq!(create(Classic), [], "jobs have no policy there");
+        // In the state that files leave, each of the two is judged beside the other.
+        let both = [named(old), named(new)];
+        assert_eq!(written(V01, &both, &[], None, &named(new)), [told(Deny)]);
+        // Two that are there already can still be changed.
+        let changed = cluster_named(new, &json!({"profile": "Hardened"}));
+        let update = written(V01, &both, &[], Some(&named(new)), &changed);
+        assert_eq!(update, [told(Warn)], "{old} {new}");
+        // No policies are rendered for a cluster that is restored into.
+        assert_eq!(written(V01, &[restored(old)], &[], None, &named(new)), []);
+        assert_eq!(written(V01, &[named(old)], &[], None, &restored(new)), []);
+    }
+    for other in ["bao-job", "bao-jobs-jobs", "jobs", "ba", "bao-2"] {
+        let found = written(V01, &[named(other)], &[], None, &named("bao"));
+        assert_eq!(found, [], "{other}");
+    }
+}
+
+#[test]
+fn obp311_a_cluster_that_cannot_be_read_holds_its_name_too() {
+    let broken = json!({"metadata": {"name": "bao", "namespace": "bao"}, "spec": {"network": 7}});
+    let broken = read::cluster(
+        broken.to_string().as_bytes(),
+        &reference(Kind::OpenBaoCluster, "bao"),
+    );
+    assert!(broken.read().is_none());
+    let mut world = world_under(edition(V01), &[], &[]);
+    let change = crate::inventory::Change::Set(crate::inventory::Object::Cluster(broken));
+    world.snapshot = Arc::new(world.snapshot.apply([change]));
+    let verdict = review(&world, &cluster_request(None, &named("bao-jobs")));
+    assert_eq!(without_advice(found(&verdict)), [told(Deny)]);
+}
+
+#[test]
+fn obp311_a_policy_that_is_not_the_operators_is_told_when_a_cluster_takes_its_name() {
+    let bao = named("bao");
+    let empty = json!({"podSelector": {"matchLabels": {"app": "web"}}});
+    let foreign = |name: &str| policy(name, &empty);
+    let level = |baseline| if baseline == Next { Deny } else { Warn };
+    for baseline in Edition::ALL {
+        let create = |policies: &[Fact<Policy>]| written(baseline, &[], policies, None, &bao);
+        let workload = create(&[foreign("bao-network-policy")]);
+        assert_eq!(workload, [told(level(baseline))], "{baseline}");
+        let jobs = create(&[foreign("bao-jobs-network-policy")]);
+        let expected = if baseline == Classic {
+            vec![]
+        } else {
+            vec![told(level(baseline))]
+        };
+        assert_eq!(jobs, expected, "{baseline}");
+        assert_eq!(create(&[foreign("bao-policy")]), [], "{baseline}");
+        // Who manages the cluster already has it settled.
+        let policies = [foreign("bao-network-policy")];
+        let stored = [bao.clone()];
+        let changed = cluster_named("bao", &json!({"profile": "Hardened"}));
+        let update = written(baseline, &stored, &policies, Some(&bao), &changed);
+        assert_eq!(update, [], "{baseline}");
+    }
+}
+
+#[test]
+fn obp311_an_owner_reference_or_the_operators_mark_makes_a_policy_the_clusters() {
+    let bao = named("bao");
+    let own = ZONES.map(|pods| owned(managed(&bao, pods)));
+    let create = |policies: &[Policy]| {
+        let policies: Vec<_> = policies
+            .iter()
+            .map(|policy| Fact::Read(policy.clone().into()))
+            .collect();
+        written(Next, &[], &policies, None, &bao).len()
+    };
+    assert_eq!(create(&own), 0);
+    let changed = |change: &dyn Fn(&mut Owner)| {
+        let mut policy = own[0].clone();
+        policy.meta.owners.iter_mut().for_each(change);
+        create(&[policy])
+    };
+    assert_eq!(changed(&|owner| owner.name = "other".into()), 1);
+    assert_eq!(changed(&|owner| owner.kind = "OpenBaoTenant".into()), 1);
+    assert_eq!(
+        changed(&|owner| owner.api_version = "example.org/v1".into()),
+        1
+    );
+    let mut marked = managed(&bao, ZONES[0]);
+    assert_eq!(create(std::slice::from_ref(&marked)), 1);
+    marked
+        .meta
+        .annotations
+        .insert("openbao.org/owner-uid".into(), "1".into());
+    assert_eq!(create(&[marked]), 0);
+}

@@ -1,0 +1,174 @@
+//! Damage to a managed policy, in every edition and for both of them: it is repaired to a state in which
+//! nothing is found, or refused with a connection; what a user added within the ceiling survives.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::properties::{network, repaired};
+use super::support::{cluster, managed_in, policy_request, tenant, world_in};
+use crate::baseline::Pods;
+use crate::inventory::{Fact, Policy};
+use crate::perimeter::Direction;
+use crate::perimeter::rule::{Peer, PortEntry, Rule, Selector};
+use crate::perimeter::tests::dice::{Dice, hold};
+use crate::posture::{Edition, Posture};
+use crate::review::{Outcome, World, repair, review};
+
+/// A managed policy, as it was and as a tenant leaves it.
+#[derive(Debug)]
+struct Damage {
+    posture: Posture,
+    network: Value,
+    pods: Pods,
+    before: Policy,
+    after: Policy,
+}
+
+impl Damage {
+    fn world(&self) -> World {
+        let own = Fact::Read(Arc::new(self.before.clone()));
+        world_in(&self.posture, &[cluster(&self.network)], &[own])
+    }
+
+    fn roll(dice: &mut Dice<'_>) -> Self {
+        let posture = Posture {
+            baseline: dice.pick(&Edition::ALL),
+            ..Posture::default()
+        };
+        let network = network(dice);
+        let pods = dice.pick(Pods::of_cluster(posture.baseline));
+        let before = managed_in(&posture, &cluster(&network), pods);
+        let mut damage = Self {
+            after: before.clone(),
+            posture,
+            network,
+            pods,
+            before,
+        };
+        let world = damage.world();
+        for _ in 0..=dice.roll(4) {
+            damage.once(dice, &world);
+        }
+        damage
+    }
+
+    fn once(&mut self, dice: &mut Dice<'_>, world: &World) {
+        let direction = dice.pick(&Direction::ALL);
+        let kind = dice.roll(8);
+        let added = match kind {
+            5 => self.permitted(dice, world, direction),
+            6 => Some(stranger()),
+            _ => None,
+        };
+        let after = &mut self.after;
+        let rules = match direction {
+            Direction::Ingress => &mut after.ingress,
+            Direction::Egress => &mut after.egress,
+        };
+        let at = dice.roll(rules.len().max(1));
+        match kind {
+            0 if at < rules.len() => drop(rules.remove(at)),
+            1 => rules.clear(),
+            // One port less.
+            2 => drop(rules.get_mut(at).and_then(|rule| {
+                let many = rule.ports.len() > 1;
+                many.then(|| rule.ports.remove(0))
+            })),
+            // Each rule is still there, in another order.
+            3 => rules.reverse(),
+            4 => after.policy_types = Some(vec![direction]),
+            7 => after.pods = dice.pick(&other_pods()),
+            _ => rules.extend(added),
+        }
+    }
+
+    /// A rule that the ceiling permits, perhaps with one of its ports only.
+    fn permitted(&self, dice: &mut Dice<'_>, world: &World, direction: Direction) -> Option<Rule> {
+        let perimeter = world.perimeters("bao").first().expect("a cluster");
+        let zone = perimeter.zones.iter().find(|zone| zone.pods == self.pods);
+        let entries = zone.expect("a zone").ceiling(direction);
+        let mut rule = (!entries.is_empty()).then(|| Rule::clone(&dice.pick(entries).rule))?;
+        if dice.once_in(2) {
+            rule.ports.truncate(1);
+        }
+        Some(rule)
+    }
+}
+
+/// A rule that no row permits, in either direction.
+fn stranger() -> Rule {
+    Rule {
+        peers: vec![Peer::Pods {
+            namespaces: Some(Selector::namespace("stranger")),
+            pods: None,
+        }],
+        ports: vec![PortEntry::tcp(9999)],
+    }
+}
+
+fn other_pods() -> [Selector; 4] {
+    [
+        Selector::default(),
+        Selector::labels([("app", "web")]),
+        Selector::labels([("openbao-active", "true")]),
+        Selector::labels([("openbao.org/cluster", "bao")]),
+    ]
+}
+
+#[test]
+fn damage_is_repaired_to_a_state_without_findings_or_refused_with_a_connection() {
+    hold("damage", 1200, Damage::roll, |damage| {
+        let world = damage.world();
+        let name = damage.before.meta.name.clone();
+        let request = |after: &Policy| {
+            let fact = |policy: &Policy| Some(Fact::Read(Arc::new(policy.clone())));
+            policy_request(tenant(), &name, fact(&damage.before), fact(after))
+        };
+        let repairs = repair(&world, &request(&damage.after)).repairs;
+        let fixed = repaired(&damage.after, &repairs);
+        for direction in Direction::ALL {
+            let kept = fixed
+                .rules(direction)
+                .get(..damage.after.rules(direction).len());
+            if kept != Some(damage.after.rules(direction)) {
+                return Err(format!("a rule is gone after {repairs:?}"));
+            }
+        }
+        let verdict = review(&world, &request(&fixed));
+        let shown = verdict
+            .findings
+            .iter()
+            .all(|finding| finding.witness.is_some());
+        let rules = Direction::ALL.map(|direction| damage.after.rules(direction));
+        let is_beyond = rules.concat().contains(&stranger());
+        let is_right = match (verdict.outcome(), is_beyond) {
+            (Outcome::Allow, false) => verdict.findings.is_empty(),
+            (Outcome::Deny, true) => shown && verdict.unreplayed == 0,
+            _ => false,
+        };
+        if is_right {
+            Ok(())
+        } else {
+            Err(format!("after {repairs:?}: {verdict:?}"))
+        }
+    });
+}
+
+#[test]
+fn a_policy_that_was_left_whole_is_not_touched() {
+    for edition in Edition::ALL {
+        for pods in Pods::of_cluster(edition) {
+            let posture = Posture {
+                baseline: edition,
+                ..Posture::default()
+            };
+            let cluster = cluster(&json!({}));
+            let whole = Fact::Read(Arc::new(managed_in(&posture, &cluster, *pods)));
+            let world = world_in(&posture, &[cluster], std::slice::from_ref(&whole));
+            let name = pods.policy_name("bao").expect("a zone of a cluster");
+            let request = policy_request(tenant(), &name, Some(whole.clone()), Some(whole));
+            assert_eq!(repair(&world, &request).repairs, [], "{edition} {pods:?}");
+        }
+    }
+}

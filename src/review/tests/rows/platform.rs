@@ -1,0 +1,98 @@
+//! What the platform's owner permits for every perimeter.
+
+use super::{EACH, Place, Rule, SINCE_V01, block, egress, ingress, namespace, tcp};
+use crate::baseline::Pods;
+use crate::perimeter::Direction::{self, Egress, Ingress};
+use crate::posture::Edition;
+use crate::settings::Settings;
+
+const PERMITTED: &str = "
+review:
+  platform:
+    - ingress:
+        - from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: mesh}}}]
+          ports: [{port: 15021, protocol: TCP}]
+      egress:
+        - to: [{ipBlock: {cidr: 169.254.20.10/32}}]
+          ports: [{port: 53, protocol: UDP}]
+    - zones: [workload]
+      ingress:
+        - from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}]
+          ports: [{port: 8200, protocol: TCP}]
+";
+
+fn place(pods: Pods, edition: Edition) -> Place {
+    let settings: Settings = serde_saphyr::from_str(PERMITTED).expect("settings");
+    let posture = settings.posture().expect("a posture");
+    let place = Place::of(pods, edition).set(|own| own.platform = posture.platform);
+    match pods {
+        Pods::Controller => place.holding("deny-all-ingress", &[Ingress], &[]),
+        Pods::Workload | Pods::Jobs => place,
+    }
+}
+
+fn mesh(port: u16) -> Rule {
+    ingress(&namespace("mesh"), &tcp(&[port]))
+}
+
+fn cache(port: u16) -> Rule {
+    let Rule(direction, rule) = egress(&block("169.254.20.10/32"), &serde_json::json!([]));
+    let ports = serde_json::json!([{"port": port, "protocol": "UDP"}]);
+    Rule(
+        direction,
+        serde_json::json!({"to": rule["to"], "ports": ports}),
+    )
+}
+
+fn assert_platform(pods: Pods, direction: Direction, editions: &[Edition]) {
+    for edition in editions {
+        let permitted = place(pods, *edition);
+        let (row, more) = match direction {
+            Ingress => (mesh(15021), mesh(15020)),
+            Egress => (cache(53), cache(54)),
+        };
+        if pods == Pods::Controller && direction == Egress {
+            // Nothing isolates them in that direction: a first policy would cut what they need.
+            continue;
+        }
+        permitted.permits(&row);
+        permitted.refuses(&more, &[]);
+        let mut nothing = place(pods, *edition);
+        nothing.posture.platform.clear();
+        nothing.refuses(&row, &[]);
+    }
+}
+
+#[test]
+fn platform_workload_ingress() {
+    assert_platform(Pods::Workload, Ingress, &EACH);
+}
+
+#[test]
+fn platform_workload_egress() {
+    assert_platform(Pods::Workload, Egress, &EACH);
+}
+
+#[test]
+fn platform_jobs_ingress() {
+    assert_platform(Pods::Jobs, Ingress, &SINCE_V01);
+}
+
+#[test]
+fn platform_jobs_egress() {
+    assert_platform(Pods::Jobs, Egress, &SINCE_V01);
+}
+
+#[test]
+fn platform_controller_ingress() {
+    assert_platform(Pods::Controller, Ingress, &EACH);
+}
+
+#[test]
+fn platform_rules_hold_in_the_zones_that_they_name() {
+    let monitoring = ingress(&namespace("monitoring"), &tcp(&[8200]));
+    for edition in SINCE_V01 {
+        place(Pods::Workload, edition).permits(&monitoring);
+        place(Pods::Jobs, edition).refuses(&monitoring, &["`monitoring`"]);
+    }
+}

@@ -1,0 +1,109 @@
+//! Posture: default deny in each direction, and who is judged at all.
+
+use serde_json::json;
+
+use super::{
+    BEFORE_NEXT, EACH, Place, Rule, SINCE_V01, assert_refused, egress, ingress, namespace, tcp,
+    told,
+};
+use crate::baseline::Pods;
+use crate::inventory::Fact;
+use crate::perimeter::Direction;
+use crate::posture::Edition;
+use crate::rules::Code::Obp102;
+
+/// The managed policy no longer isolates in this direction.
+fn bared(place: &Place, direction: Direction) -> crate::review::Verdict {
+    let managed = place.managed(place.pods);
+    let mut bare = managed.clone();
+    let other = Direction::ALL.into_iter().find(|side| *side != direction);
+    bare.policy_types = Some(other.into_iter().collect());
+    match direction {
+        Direction::Ingress => bare.ingress.clear(),
+        Direction::Egress => bare.egress.clear(),
+    }
+    let name = managed.meta.name.to_string();
+    let fact = |policy: crate::inventory::Policy| Some(Fact::Read(policy.into()));
+    place.write(&name, fact(managed), fact(bare))
+}
+
+fn assert_default_deny(pods: Pods, direction: Direction, editions: &[Edition]) {
+    for edition in editions {
+        let place = Place::of(pods, *edition);
+        let verdict = bared(&place, direction);
+        let lost = verdict.findings.iter().find(|found| found.code == Obp102);
+        assert!(lost.is_some(), "{edition}: {:?}", told(&verdict));
+        let stranger = match direction {
+            Direction::Ingress => ingress(&namespace("web"), &tcp(&[8200])),
+            Direction::Egress => egress(&namespace("web"), &tcp(&[8443])),
+        };
+        place.refuses(&stranger, &["namespace `web`"]);
+    }
+}
+
+#[test]
+fn posture_workload_ingress_is_denied_by_default() {
+    assert_default_deny(Pods::Workload, Direction::Ingress, &EACH);
+}
+
+#[test]
+fn posture_workload_egress_is_denied_by_default() {
+    assert_default_deny(Pods::Workload, Direction::Egress, &EACH);
+}
+
+#[test]
+fn posture_job_ingress_is_denied_by_default() {
+    assert_default_deny(Pods::Jobs, Direction::Ingress, &SINCE_V01);
+}
+
+#[test]
+fn posture_job_egress_is_denied_by_default() {
+    assert_default_deny(Pods::Jobs, Direction::Egress, &SINCE_V01);
+}
+
+#[test]
+fn posture_backup_jobs_are_excluded_in_the_older_edition() {
+    let place = Place::of(Pods::Jobs, Edition::Classic);
+    place.permits(&ingress(&namespace("web"), &tcp(&[8200])));
+    place.permits(&egress(&json!([]), &tcp(&[443])));
+}
+
+#[test]
+fn posture_upgrade_jobs_are_inside_the_workload_zone() {
+    for edition in EACH {
+        let place = Place::of(Pods::Workload, edition);
+        let spec = json!({
+            "podSelector": {"matchLabels": {"openbao.org/component": "upgrade"}},
+            "ingress": [ingress(&namespace("web"), &tcp(&[8200])).1],
+        });
+        let verdict = place.write("own", None, Some(place.fact("own", &spec)));
+        let shown = ["namespace `web`", "openbao.org/component=upgrade"];
+        assert_refused(&verdict, crate::rules::Code::Obp201, &shown);
+    }
+}
+
+#[test]
+fn posture_policies_of_other_pods_are_nobodys_business_here() {
+    for edition in BEFORE_NEXT {
+        let place = Place::of(Pods::Workload, edition);
+        let spec = json!({"podSelector": {"matchLabels": {"app": "web"}}, "ingress": [{}], "egress": [{}]});
+        let verdict = place.write("own", None, Some(place.fact("own", &spec)));
+        assert_eq!(told(&verdict), [""; 0]);
+    }
+}
+
+#[test]
+fn posture_custom_rules_are_additive_only() {
+    let declared = json!({"ingressRules": [{"from": namespace("web"), "ports": tcp(&[8200])}]});
+    for edition in EACH {
+        let place = Place::of(Pods::Workload, edition).declaring(&declared);
+        let core: Vec<_> = Place::of(Pods::Workload, edition)
+            .managed(Pods::Workload)
+            .ingress;
+        let whole = place.managed(Pods::Workload).ingress;
+        assert_eq!(whole[..core.len()], core[..], "{edition}: core rules first");
+        assert_eq!(whole.len(), core.len() + 1, "{edition}");
+        let Rule(_, web) = ingress(&namespace("web"), &tcp(&[8200]));
+        place.permits(&Rule(Direction::Ingress, web));
+    }
+}

@@ -1,0 +1,176 @@
+//! Egress of the OpenBao pods.
+
+use serde_json::json;
+
+use super::{
+    EACH, Place, SINCE_V01, assert_cut, block, cluster_pods, dns_ports, egress, namespace, tcp,
+};
+use crate::baseline::Pods;
+use crate::inventory::Fact;
+use crate::posture::Edition;
+
+fn place(edition: Edition) -> Place {
+    Place::of(Pods::Workload, edition)
+}
+
+#[test]
+fn egress_kubernetes_api_443() {
+    for edition in EACH {
+        let found = egress(&block("10.96.0.1/32"), &tcp(&[443]));
+        place(edition).requires("api-server", &found);
+        place(edition).refuses(&egress(&block("10.96.0.1/32"), &tcp(&[80])), &["TCP 80"]);
+        place(edition).refuses(
+            &egress(&block("10.96.0.0/31"), &tcp(&[443])),
+            &["10.96.0.0"],
+        );
+        let declared = place(edition).declaring(&json!({"apiServerCIDR": "10.43.0.1/24"}));
+        // Masked, as the operator does.
+        declared.requires("api-server", &egress(&block("10.43.0.0/24"), &tcp(&[443])));
+        declared.refuses(&found, &["10.96.0.1"]);
+        let set = place(edition).set(|posture| {
+            posture.api_server_addresses = vec!["10.43.0.1".parse().expect("an address")];
+        });
+        set.requires("api-server", &egress(&block("10.43.0.1/32"), &tcp(&[443])));
+    }
+}
+
+#[test]
+fn egress_kubernetes_api_endpoints_6443() {
+    let network = json!({"apiServerEndpointIPs": ["192.168.166.2", "2001:db8::2"]});
+    for edition in EACH {
+        let declared = place(edition).declaring(&network);
+        for host in ["192.168.166.2/32", "2001:db8::2/128"] {
+            declared.requires("api-server", &egress(&block(host), &tcp(&[6443])));
+            place(edition).refuses(&egress(&block(host), &tcp(&[6443])), &["TCP 6443"]);
+        }
+        let more = egress(&block("192.168.166.2/32"), &tcp(&[443]));
+        declared.refuses(&more, &["192.168.166.2, TCP 443"]);
+        declared.refuses(
+            &egress(&block("192.168.166.3/32"), &tcp(&[6443])),
+            &["192.168.166.3"],
+        );
+    }
+}
+
+#[test]
+fn egress_kubernetes_api_second_address_of_a_dual_stack_service_443() {
+    for edition in EACH {
+        let mut dual = place(edition);
+        dual.api_server.push("fd00::1".parse().expect("an address"));
+        let second = egress(&block("fd00::1/128"), &tcp(&[443]));
+        assert!(!dual.renders(&second), "the operator renders the first one");
+        dual.permits(&second);
+        dual.refuses(&egress(&block("fd00::1/128"), &tcp(&[6443])), &["TCP 6443"]);
+        place(edition).refuses(&second, &["fd00::1"]);
+        let mut declared = dual.declaring(&json!({"apiServerCIDR": "10.96.0.1/32"}));
+        declared.api_server = vec!["fd00::1".parse().expect("an address")];
+        declared.refuses(&second, &["fd00::1"]);
+    }
+}
+
+#[test]
+fn egress_kubernetes_api_of_unknown_address_is_what_the_managed_policy_shows() {
+    for edition in EACH {
+        let mut shown = place(edition).declaring(&json!({
+            "egressRules": [{"to": block("10.43.0.1/32"), "ports": tcp(&[443])}],
+        }));
+        let managed = shown.managed(Pods::Workload);
+        let mut without = managed.clone();
+        without
+            .egress
+            .retain(|rule| !format!("{rule:?}").contains("10.43.0.1"));
+        // Nothing tells the address any more, and nothing is declared: the stored rule stands for it.
+        shown.api_server.clear();
+        shown.spec = json!({});
+        let fact = |policy: crate::inventory::Policy| Some(Fact::Read(policy.into()));
+        let verdict = shown.write("bao-network-policy", fact(managed), fact(without));
+        assert_cut(&verdict, "api-server");
+    }
+}
+
+#[test]
+fn egress_dns_53() {
+    for edition in EACH {
+        let dns = egress(&namespace("kube-system"), &dns_ports());
+        place(edition).requires("dns", &dns);
+        place(edition).refuses(
+            &egress(&namespace("kube-system"), &tcp(&[9153])),
+            &["`kube-system`", "TCP 9153"],
+        );
+        place(edition).refuses(
+            &egress(&namespace("dns"), &dns_ports()),
+            &["namespace `dns`", " 53"],
+        );
+    }
+}
+
+#[test]
+fn egress_dns_53_in_the_declared_namespace() {
+    let network = json!({"dnsNamespace": "openshift-dns"});
+    let declared = egress(&namespace("openshift-dns"), &dns_ports());
+    let usual = egress(&namespace("kube-system"), &dns_ports());
+    for edition in SINCE_V01 {
+        place(edition)
+            .declaring(&network)
+            .requires("dns", &declared);
+        place(edition)
+            .declaring(&network)
+            .refuses(&usual, &["`kube-system`"]);
+    }
+    // The older edition knows no such field.
+    place(Edition::Classic)
+        .declaring(&network)
+        .requires("dns", &usual);
+    place(Edition::Classic)
+        .declaring(&network)
+        .refuses(&declared, &["`openshift-dns`"]);
+}
+
+#[test]
+fn egress_dns_53_at_the_declared_addresses() {
+    let network = json!({"dnsEndpointIPs": ["169.254.20.10"]});
+    let node_local = egress(&block("169.254.20.10/32"), &dns_ports());
+    for edition in SINCE_V01 {
+        place(edition)
+            .declaring(&network)
+            .requires("dns", &node_local);
+        let more = egress(&block("169.254.20.10/32"), &tcp(&[8080]));
+        place(edition)
+            .declaring(&network)
+            .refuses(&more, &["TCP 8080"]);
+        place(edition).refuses(&node_local, &["169.254.20.10"]);
+    }
+    place(Edition::Classic)
+        .declaring(&network)
+        .refuses(&node_local, &["169.254.20.10"]);
+}
+
+#[test]
+fn egress_raft_peers_8200_and_8201() {
+    for edition in EACH {
+        let peers = egress(&cluster_pods(), &tcp(&[8200, 8201]));
+        place(edition).requires("raft-peers-out", &peers);
+        place(edition).refuses(&egress(&cluster_pods(), &tcp(&[8202])), &["TCP 8202"]);
+        place(edition).refuses(&egress(&namespace("bao"), &tcp(&[8201])), &["TCP 8201"]);
+    }
+}
+
+#[test]
+fn egress_storage_kms_and_pki_as_declared() {
+    let network = json!({"egressRules": [{"to": block("192.168.100.0/24"), "ports": tcp(&[443])}]});
+    for edition in EACH {
+        let rule = egress(&block("192.168.100.0/24"), &tcp(&[443]));
+        let declared = place(edition).declaring(&network);
+        assert!(declared.renders(&rule), "{edition}");
+        declared.permits(&rule);
+        declared.refuses(
+            &egress(&block("192.168.100.0/24"), &tcp(&[9000])),
+            &["TCP 9000"],
+        );
+        declared.refuses(
+            &egress(&block("192.168.100.0/23"), &tcp(&[443])),
+            &["192.168.101.0"],
+        );
+        place(edition).refuses(&rule, &["192.168.100.0, TCP 443"]);
+    }
+}

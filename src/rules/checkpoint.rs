@@ -1,0 +1,222 @@
+//! The operator's four status checkpoints, computed from facts: its statuses and reasons, in its
+//! order of checks. And OBP601 to OBP604, which say where one of them is `False`.
+//!
+//! What the facts cannot tell, such as whether a Secret exists, is `Unknown`, with a message that says
+//! what it hangs on. The edition `classic` has none of these conditions.
+
+mod api_server;
+mod gateway;
+mod job;
+mod reasons;
+#[cfg(test)]
+mod tests;
+
+use crate::inventory::{
+    Checkpoint, Cluster, Fact, LiveCondition, ObjectRef, Restore, Snapshot, Status,
+};
+use crate::posture::{Edition, Posture};
+
+use super::{Code, Finding, Level};
+
+pub use reasons::{REASONS, Reason};
+
+/// A checkpoint as it is computed here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Condition {
+    /// Which.
+    pub kind: Checkpoint,
+    /// Status.
+    pub status: Status,
+    /// Why, in the operator's word.
+    pub reason: &'static str,
+    /// Why, for people: a clause without a full stop.
+    pub message: String,
+}
+
+impl Condition {
+    fn new(
+        kind: Checkpoint,
+        status: Status,
+        reason: &'static str,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            kind,
+            status,
+            reason,
+            message: message.into(),
+        }
+    }
+
+    fn unknown(kind: Checkpoint, message: impl Into<String>) -> Self {
+        Self::new(kind, Status::Unknown, "Unknown", message)
+    }
+
+    /// Whether a live condition says something else.
+    pub fn differs_from(&self, live: &LiveCondition) -> bool {
+        self.status != live.status || self.reason != &*live.reason
+    }
+
+    /// The condition on one line, and the live one beside it where it says something else.
+    pub fn beside(&self, live: Option<&LiveCondition>) -> String {
+        let Self {
+            kind,
+            status,
+            reason,
+            message,
+        } = self;
+        let own = format!("{kind} is {status} ({reason}): {message}");
+        match live.filter(|live| self.differs_from(live)) {
+            Some(live) => format!(
+                "{own}; the live object says {} ({})",
+                live.status, live.reason
+            ),
+            None => own,
+        }
+    }
+}
+
+/// The checkpoints of a cluster, in the order of the documentation. Those that the operator does not
+/// report are left out: a Gateway's where none is declared, a backup's likewise, and all of them in
+/// the edition `classic`.
+pub fn checkpoints(cluster: &Cluster, snapshot: &Snapshot, posture: &Posture) -> Vec<Condition> {
+    if posture.baseline == Edition::Classic {
+        return Vec::new();
+    }
+    let around = &cluster.surroundings;
+    let conditions = [
+        Some(api_server::condition(cluster, snapshot, posture)),
+        around
+            .gateway
+            .as_ref()
+            .map(|gateway| gateway::condition(gateway, snapshot, posture)),
+        around
+            .backup
+            .as_ref()
+            .map(|needs| job::backup(cluster, needs, posture)),
+    ];
+    let conditions = conditions.into_iter().flatten();
+    conditions
+        .map(|condition| reasons::settled(unless_held(cluster, condition), posture.baseline))
+        .collect()
+}
+
+/// The checkpoint of a restore into this cluster; `None` in the edition `classic`.
+pub fn of_restore(restore: &Restore, cluster: &Cluster, posture: &Posture) -> Option<Condition> {
+    (posture.baseline != Edition::Classic).then(|| {
+        let condition = job::restore(cluster, &restore.needs, posture);
+        reasons::settled(condition, posture.baseline)
+    })
+}
+
+/// A paused cluster, or one without a profile, is not looked at any further.
+fn unless_held(cluster: &Cluster, condition: Condition) -> Condition {
+    let (reason, message) = if cluster.surroundings.paused {
+        (
+            "Paused",
+            "the cluster is paused, so the operator checks nothing",
+        )
+    } else if cluster.profile.is_none() {
+        (
+            "ProfileNotSet",
+            "spec.profile is not set, so the operator checks nothing",
+        )
+    } else {
+        return condition;
+    };
+    Condition::new(condition.kind, Status::Unknown, reason, message)
+}
+
+/// OBP601 to OBP603: the checkpoints of a cluster that are `False`, here or in the live object.
+pub fn check(
+    object: &ObjectRef,
+    after: &Cluster,
+    before: Option<&Cluster>,
+    (snapshot, posture): (&Snapshot, &Posture),
+) -> Vec<Finding> {
+    let old = before.map(|before| checkpoints(before, snapshot, posture));
+    let old = old.unwrap_or_default();
+    let conditions = checkpoints(after, snapshot, posture).into_iter();
+    let finding = |condition: Condition| {
+        let old = old.iter().find(|old| old.kind == condition.kind);
+        finding(
+            object,
+            &condition,
+            after.surroundings.live(condition.kind),
+            old,
+        )
+    };
+    conditions.filter_map(finding).collect()
+}
+
+/// The finding about one checkpoint, where it is `False`. `old` is what it was before the write.
+pub fn finding(
+    object: &ObjectRef,
+    condition: &Condition,
+    live: Option<&LiveCondition>,
+    old: Option<&Condition>,
+) -> Option<Finding> {
+    // What the operator saw that cannot be seen here. Where the facts make it `True` after a write, the
+    // operator has not looked at this write yet.
+    let is_blind = condition.status == Status::Unknown || old.is_none();
+    let seen = live.filter(|live| live.status == Status::False && is_blind);
+    if condition.status != Status::False && seen.is_none() {
+        return None;
+    }
+    let (code, path) = place(condition.kind);
+    let same = |old: &Condition| old.status == condition.status && old.reason == condition.reason;
+    let is_known = seen.is_some() || old.is_some_and(same);
+    let finding = if is_known {
+        Finding::new(code, Level::Warn, object, path)
+    } else {
+        Finding::advice(code, object, path)
+    };
+    Some(Finding {
+        reason: condition.beside(live),
+        help: help(condition.reason, condition.kind),
+        ..finding
+    })
+}
+
+/// The code about a checkpoint, and the field that decides it.
+pub const fn place(kind: Checkpoint) -> (Code, &'static str) {
+    match kind {
+        Checkpoint::ApiServerNetwork => (Code::Obp601, "spec.network"),
+        Checkpoint::GatewayIntegration => (Code::Obp602, "spec.gateway"),
+        Checkpoint::BackupConfiguration => (Code::Obp603, "spec.backup"),
+        Checkpoint::RestoreConfiguration => (Code::Obp604, "spec"),
+    }
+}
+
+fn help(reason: &str, kind: Checkpoint) -> String {
+    let text = match reason {
+        "APIServerNetworkConfigurationInvalid" => {
+            "write apiServerCIDR as an address and a prefix length, and each of apiServerEndpointIPs as an address"
+        }
+        "GatewayAPIMissing" => {
+            "install the Gateway API, or turn spec.gateway off and name the proxy's namespace in \
+             spec.network.trustedIngressPeers"
+        }
+        "GatewayReferenceMissing" => "name a Gateway that exists in spec.gateway.gatewayRef",
+        "GatewayListenerIncompatible" => {
+            "name a listener with spec.gateway.listenerName that fits: HTTP or HTTPS, or TLS in mode Passthrough \
+             with tlsPassthrough"
+        }
+        "NetworkEgressRulesRequired" | "SecurityViolation" => {
+            "declare what the jobs reach in spec.network.egressRules: peers by name or block, each with its ports"
+        }
+        "AuthenticationRequired" => {
+            "set jwtAuthRole or tokenSecretRef, or let OpenBao make the roles with spec.selfInit.oidc.enabled"
+        }
+        _ if kind == Checkpoint::GatewayIntegration => {
+            "ask the Gateway's owner: the Gateway and its class say more in their status"
+        }
+        _ => "look at the condition's message in the live object",
+    };
+    text.to_owned()
+}
+
+/// The cluster of a name, where it can be read.
+pub(super) fn read<T>(fact: Option<&Fact<T>>) -> Option<&T> {
+    fact.and_then(Fact::read).map(AsRef::as_ref)
+}

@@ -1,0 +1,88 @@
+//! `BackupConfigurationReady` and `RestoreConfigurationReady`: one evaluator for both jobs.
+
+use super::Condition;
+use crate::inventory::surroundings::JobNeeds;
+use crate::inventory::{Checkpoint, Cluster, Profile, Status};
+use crate::posture::{Edition, Posture};
+use crate::rules::explicit_egress;
+
+/// The condition of a cluster's backups, where it is neither paused nor without a profile.
+pub(super) fn backup(cluster: &Cluster, needs: &JobNeeds, posture: &Posture) -> Condition {
+    condition(Checkpoint::BackupConfiguration, cluster, needs, posture)
+}
+
+/// The condition of a restore into a cluster.
+pub(super) fn restore(cluster: &Cluster, needs: &JobNeeds, posture: &Posture) -> Condition {
+    condition(Checkpoint::RestoreConfiguration, cluster, needs, posture)
+}
+
+/// The first match wins.
+fn condition(
+    kind: Checkpoint,
+    cluster: &Cluster,
+    needs: &JobNeeds,
+    posture: &Posture,
+) -> Condition {
+    let is_false = |reason, message: &str| Condition::new(kind, Status::False, reason, message);
+    if cluster.profile == Some(Profile::Hardened) {
+        let rules = &cluster.network.egress_rules;
+        if rules.is_empty() {
+            return is_false(
+                "NetworkEgressRulesRequired",
+                "the cluster is Hardened and declares no egressRules",
+            );
+        }
+        if posture.baseline == Edition::Next && !explicit_egress::is_explicit(rules) {
+            return is_false(
+                "SecurityViolation",
+                "the cluster is Hardened, and an egress rule lacks ports or names no explicit peer",
+            );
+        }
+    }
+    let has_role = needs.jwt_role.is_some() || cluster.surroundings.has_default_roles;
+    if !has_role && needs.token_secret.is_none() {
+        return is_false(
+            "AuthenticationRequired",
+            "neither jwtAuthRole nor tokenSecretRef says how the job logs in to OpenBao",
+        );
+    }
+    let (reason, message) = storage(needs);
+    let token = needs.token_secret.as_ref().filter(|_| !has_role);
+    let credentials = needs.credentials_secret.as_ref();
+    let secrets: Vec<String> = token
+        .into_iter()
+        .chain(credentials)
+        .map(|name| format!("`{name}`"))
+        .collect();
+    if secrets.is_empty() {
+        return Condition::new(kind, Status::True, reason, message);
+    }
+    // Of Secrets nothing is read here, not even whether they exist.
+    let secrets = secrets.join(" and ");
+    Condition::unknown(
+        kind,
+        format!(
+            "{reason} if the Secret {secrets} exists and is fit for it, which is not known here"
+        ),
+    )
+}
+
+/// How the job gets into the object storage.
+const fn storage(needs: &JobNeeds) -> (&'static str, &'static str) {
+    if needs.credentials_secret.is_some() {
+        (
+            "Ready",
+            "the object storage is entered with credentials of a Secret",
+        )
+    } else if needs.has_identity {
+        (
+            "WorkloadIdentityConfigured",
+            "the object storage is entered with a declared identity",
+        )
+    } else {
+        (
+            "AmbientIdentityAssumed",
+            "nothing says how the object storage is entered, so the pod's own identity is assumed",
+        )
+    }
+}

@@ -1,0 +1,107 @@
+//! The statuses and reasons that the operator reports, by edition. Any other pair it rewrites to
+//! `Unknown`, `Unknown`; so is it here.
+
+use super::Condition;
+use crate::inventory::Checkpoint::{
+    self, ApiServerNetwork, BackupConfiguration, GatewayIntegration, RestoreConfiguration,
+};
+use crate::inventory::Status::{self, False, True, Unknown};
+use crate::posture::Edition::{self, Next, V01};
+
+/// A status and reason that a checkpoint can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// Checkpoint.
+    pub kind: Checkpoint,
+    /// Status.
+    pub status: Status,
+    /// Reason.
+    pub reason: &'static str,
+    /// Editions that have it.
+    pub editions: &'static [Edition],
+}
+
+const SINCE_V01: &[Edition] = &[V01, Next];
+const NEXT_ONLY: &[Edition] = &[Next];
+
+const fn pair(
+    kind: Checkpoint,
+    status: Status,
+    reason: &'static str,
+    editions: &'static [Edition],
+) -> Reason {
+    Reason {
+        kind,
+        status,
+        reason,
+        editions,
+    }
+}
+
+/// Every pair.
+#[rustfmt::skip]
+pub const REASONS: &[Reason] = &[
+    pair(ApiServerNetwork, True,    "APIServerNetworkReady",                SINCE_V01),
+    pair(ApiServerNetwork, Unknown, "APIServerEndpointIPsRecommended",      SINCE_V01),
+    pair(ApiServerNetwork, False,   "APIServerNetworkConfigurationInvalid", SINCE_V01),
+    pair(ApiServerNetwork, Unknown, "Paused",                               SINCE_V01),
+    pair(ApiServerNetwork, Unknown, "ProfileNotSet",                        SINCE_V01),
+    pair(ApiServerNetwork, Unknown, "Unknown",                              SINCE_V01),
+
+    pair(GatewayIntegration, True,    "GatewayIntegrationReady",          SINCE_V01),
+    pair(GatewayIntegration, False,   "GatewayAPIMissing",                SINCE_V01),
+    pair(GatewayIntegration, False,   "GatewayReferenceMissing",          SINCE_V01),
+    pair(GatewayIntegration, False,   "GatewayClassMissing",              SINCE_V01),
+    pair(GatewayIntegration, False,   "GatewayListenerIncompatible",      SINCE_V01),
+    pair(GatewayIntegration, False,   "GatewayClassNotAccepted",          SINCE_V01),
+    pair(GatewayIntegration, False,   "GatewayVersionUnsupported",        SINCE_V01),
+    pair(GatewayIntegration, False,   "GatewayFeatureUnsupported",        SINCE_V01),
+    pair(GatewayIntegration, False,   "GatewayNotProgrammed",             SINCE_V01),
+    pair(GatewayIntegration, False,   "GatewayRouteNotAccepted",          NEXT_ONLY),
+    pair(GatewayIntegration, False,   "GatewayRouteReferencesUnresolved", NEXT_ONLY),
+    pair(GatewayIntegration, Unknown, "GatewayClassPending",              SINCE_V01),
+    pair(GatewayIntegration, Unknown, "GatewayCapabilitiesUnknown",       SINCE_V01),
+    pair(GatewayIntegration, Unknown, "GatewayProgrammingPending",        SINCE_V01),
+    pair(GatewayIntegration, Unknown, "GatewayRoutePending",              NEXT_ONLY),
+    pair(GatewayIntegration, Unknown, "Paused",                           SINCE_V01),
+    pair(GatewayIntegration, Unknown, "ProfileNotSet",                    SINCE_V01),
+    pair(GatewayIntegration, Unknown, "Unknown",                          SINCE_V01),
+
+    pair(BackupConfiguration, True,    "Ready",                      SINCE_V01),
+    pair(BackupConfiguration, True,    "WorkloadIdentityConfigured", SINCE_V01),
+    pair(BackupConfiguration, True,    "AmbientIdentityAssumed",     SINCE_V01),
+    pair(BackupConfiguration, False,   "NetworkEgressRulesRequired", SINCE_V01),
+    pair(BackupConfiguration, False,   "AuthenticationRequired",     SINCE_V01),
+    pair(BackupConfiguration, False,   "TokenSecretMissing",         SINCE_V01),
+    pair(BackupConfiguration, False,   "CredentialsSecretMissing",   SINCE_V01),
+    pair(BackupConfiguration, False,   "SecurityViolation",          NEXT_ONLY),
+    pair(BackupConfiguration, Unknown, "Paused",                     SINCE_V01),
+    pair(BackupConfiguration, Unknown, "ProfileNotSet",              SINCE_V01),
+    pair(BackupConfiguration, Unknown, "Unknown",                    SINCE_V01),
+
+    pair(RestoreConfiguration, True,    "Ready",                      SINCE_V01),
+    pair(RestoreConfiguration, True,    "WorkloadIdentityConfigured", SINCE_V01),
+    pair(RestoreConfiguration, True,    "AmbientIdentityAssumed",     SINCE_V01),
+    pair(RestoreConfiguration, False,   "NetworkEgressRulesRequired", SINCE_V01),
+    pair(RestoreConfiguration, False,   "AuthenticationRequired",     SINCE_V01),
+    pair(RestoreConfiguration, False,   "TokenSecretMissing",         SINCE_V01),
+    pair(RestoreConfiguration, False,   "TokenSecretInvalid",         SINCE_V01),
+    pair(RestoreConfiguration, False,   "CredentialsSecretMissing",   SINCE_V01),
+    pair(RestoreConfiguration, False,   "SecurityViolation",          NEXT_ONLY),
+    pair(RestoreConfiguration, Unknown, "Unknown",                    SINCE_V01),
+];
+
+/// The condition, as an operator of this edition would report it.
+pub(super) fn settled(condition: Condition, edition: Edition) -> Condition {
+    let is_known = REASONS.iter().any(|known| {
+        known.kind == condition.kind
+            && known.status == condition.status
+            && known.reason == condition.reason
+            && known.editions.contains(&edition)
+    });
+    if is_known {
+        condition
+    } else {
+        Condition::unknown(condition.kind, condition.message)
+    }
+}

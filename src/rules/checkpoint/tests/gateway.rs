@@ -1,0 +1,281 @@
+//! `GatewayIntegrationReady`.
+
+use serde_json::{Value, json};
+
+use super::{cluster, edition, pair, snapshot};
+use crate::inventory::Status::{False, True, Unknown};
+use crate::inventory::{Change, Extent, Kind, Snapshot, Status};
+use crate::posture::Edition;
+use crate::rules::checkpoint::checkpoints;
+
+fn condition(kind: &str, status: &str) -> Value {
+    json!({"type": kind, "status": status, "reason": "X"})
+}
+
+fn gateway(listeners: &Value, programmed: &Value) -> Value {
+    json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway",
+        "metadata": {"name": "shared", "namespace": "edge"},
+        "spec": {"gatewayClassName": "traefik", "listeners": listeners},
+        "status": {"conditions": programmed}})
+}
+
+fn class(conditions: &Value, features: &Value) -> Value {
+    json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "GatewayClass",
+        "metadata": {"name": "traefik"}, "spec": {"controllerName": "x/y"},
+        "status": {"conditions": conditions, "supportedFeatures": features}})
+}
+
+fn https() -> Value {
+    json!([{"name": "https", "protocol": "HTTPS", "port": 443}])
+}
+
+fn programmed() -> Value {
+    json!([condition("Programmed", "True")])
+}
+
+fn accepted() -> Value {
+    json!([
+        condition("Accepted", "True"),
+        condition("SupportedVersion", "True")
+    ])
+}
+
+fn features() -> Value {
+    json!([{"name": "HTTPRoute"}, {"name": "BackendTLSPolicy"}, {"name": "Mesh"}])
+}
+
+fn used(extra: &Value) -> Value {
+    let mut used = json!({"enabled": true, "hostname": "bao.example.org",
+        "gatewayRef": {"name": " shared ", "namespace": "edge"}});
+    let extra = extra.as_object().expect("a map").clone();
+    used.as_object_mut().expect("a map").extend(extra);
+    used
+}
+
+fn checked_in(at: Edition, used: &Value, facts: &Snapshot) -> (Status, &'static str) {
+    let spec = json!({"profile": "Development", "tls": {"enabled": true}, "gateway": used});
+    let found = checkpoints(&cluster(&spec), facts, &edition(at));
+    pair(&found[1], at)
+}
+
+fn checked(used: &Value, objects: &[Value]) -> (Status, &'static str) {
+    checked_in(Edition::V01, used, &snapshot(objects))
+}
+
+/// The usual Gateway with another class.
+fn with_class(class: Value) -> (Status, &'static str) {
+    checked(
+        &used(&json!({})),
+        &[gateway(&https(), &programmed()), class],
+    )
+}
+
+/// The usual class with another Gateway.
+fn with_gateway(used: &Value, gateway: Value) -> (Status, &'static str) {
+    checked(used, &[gateway, class(&accepted(), &features())])
+}
+
+#[test]
+fn gateway_integration_ready() {
+    let found = with_class(class(&accepted(), &features()));
+    assert_eq!(found, (True, "GatewayIntegrationReady"));
+    // Older versions of the API publish names alone.
+    let found = with_class(class(
+        &accepted(),
+        &json!(["HTTPRoute", "BackendTLSPolicy"]),
+    ));
+    assert_eq!(found, (True, "GatewayIntegrationReady"));
+}
+
+#[test]
+fn gateway_route_pending_and_its_like_are_unknown_here() {
+    let objects = [
+        gateway(&https(), &programmed()),
+        class(&accepted(), &features()),
+    ];
+    let found = checked_in(Edition::Next, &used(&json!({})), &snapshot(&objects));
+    assert_eq!(found, (Unknown, "Unknown"));
+}
+
+#[test]
+fn gateway_api_missing() {
+    let unserved = [Change::Extent(Kind::Gateway, Extent::Unserved)];
+    let facts = Snapshot::default().apply(unserved);
+    let found = checked_in(Edition::V01, &used(&json!({})), &facts);
+    assert_eq!(found, (False, "GatewayAPIMissing"));
+}
+
+#[test]
+fn gateway_reference_missing() {
+    let expected = (False, "GatewayReferenceMissing");
+    assert_eq!(checked(&used(&json!({})), &[]), expected);
+    let nameless = used(&json!({"gatewayRef": {"name": " "}}));
+    assert_eq!(
+        with_gateway(&nameless, gateway(&https(), &programmed())),
+        expected
+    );
+    // Its own namespace is meant where none is written.
+    let elsewhere = used(&json!({"gatewayRef": {"name": "shared"}}));
+    assert_eq!(
+        with_gateway(&elsewhere, gateway(&https(), &programmed())),
+        expected
+    );
+    // A nameless reference is wrong wherever Gateways are known.
+    assert_eq!(
+        checked_in(Edition::V01, &nameless, &Snapshot::default()),
+        expected
+    );
+}
+
+#[test]
+fn a_gateway_that_may_be_elsewhere_is_unknown() {
+    let found = checked_in(Edition::V01, &used(&json!({})), &Snapshot::default());
+    assert_eq!(found, (Unknown, "Unknown"));
+    let only = snapshot(&[gateway(&https(), &programmed())]);
+    let only = only.apply([Change::Extent(Kind::GatewayClass, Extent::Part)]);
+    assert_eq!(
+        checked_in(Edition::V01, &used(&json!({})), &only),
+        (Unknown, "Unknown")
+    );
+}
+
+#[test]
+fn a_gateway_that_cannot_be_read_is_unknown() {
+    let broken = gateway(&json!("x"), &programmed());
+    assert_eq!(
+        with_gateway(&used(&json!({})), broken),
+        (Unknown, "Unknown")
+    );
+}
+
+#[test]
+fn gateway_class_missing() {
+    let expected = (False, "GatewayClassMissing");
+    assert_eq!(
+        checked(&used(&json!({})), &[gateway(&https(), &programmed())]),
+        expected
+    );
+    let mut classless = gateway(&https(), &programmed());
+    classless["spec"]["gatewayClassName"] = json!(" ");
+    assert_eq!(with_gateway(&used(&json!({})), classless), expected);
+}
+
+#[test]
+fn gateway_listener_incompatible() {
+    let expected = (False, "GatewayListenerIncompatible");
+    let tls = |mode: &str| json!([{"name": "tls", "protocol": "TLS", "tls": {"mode": mode}}]);
+    let through = json!({"tlsPassthrough": true});
+    for (extra, listeners) in [
+        (json!({}), json!([])),
+        (json!({}), tls("Passthrough")),
+        (json!({"listenerName": "web"}), https()),
+        (through.clone(), https()),
+        (through.clone(), tls("Terminate")),
+        (
+            json!({"listenerName": "tcp"}),
+            json!([{"name": "tcp", "protocol": "TCP"}]),
+        ),
+    ] {
+        let found = with_gateway(&used(&extra), gateway(&listeners, &programmed()));
+        assert_eq!(found, expected, "{extra} {listeners}");
+    }
+    let both = json!([{"name": "web", "protocol": "HTTP"}, {"name": "https", "protocol": "HTTPS"}]);
+    let named = used(&json!({"listenerName": "https"}));
+    let found = with_gateway(&named, gateway(&both, &programmed()));
+    assert_eq!(found, (True, "GatewayIntegrationReady"));
+}
+
+#[test]
+fn a_listener_is_looked_at_before_the_class() {
+    let found = checked(&used(&json!({})), &[gateway(&json!([]), &programmed())]);
+    assert_eq!(found, (False, "GatewayListenerIncompatible"));
+}
+
+#[test]
+fn gateway_class_not_accepted() {
+    let refused = json!([
+        condition("Accepted", "False"),
+        condition("SupportedVersion", "False")
+    ]);
+    assert_eq!(
+        with_class(class(&refused, &json!([]))),
+        (False, "GatewayClassNotAccepted")
+    );
+}
+
+#[test]
+fn gateway_class_pending() {
+    let expected = (Unknown, "GatewayClassPending");
+    for conditions in [
+        json!([]),
+        json!([condition("Accepted", "Unknown")]),
+        json!([condition("Accepted", "True")]),
+        json!([
+            condition("Accepted", "True"),
+            condition("SupportedVersion", "Unknown")
+        ]),
+    ] {
+        assert_eq!(
+            with_class(class(&conditions, &features())),
+            expected,
+            "{conditions}"
+        );
+    }
+}
+
+#[test]
+fn gateway_version_unsupported() {
+    let old = json!([
+        condition("Accepted", "True"),
+        condition("SupportedVersion", "False")
+    ]);
+    assert_eq!(
+        with_class(class(&old, &features())),
+        (False, "GatewayVersionUnsupported")
+    );
+}
+
+#[test]
+fn gateway_capabilities_unknown() {
+    let found = with_class(class(&accepted(), &json!([])));
+    assert_eq!(found, (Unknown, "GatewayCapabilitiesUnknown"));
+}
+
+#[test]
+fn gateway_feature_unsupported() {
+    let http = class(&accepted(), &json!([{"name": "HTTPRoute"}]));
+    assert_eq!(
+        with_class(http.clone()),
+        (False, "GatewayFeatureUnsupported")
+    );
+    // Without TLS behind it the policy for it is not asked for.
+    let objects = [gateway(&https(), &programmed()), http];
+    let plain = used(&json!({"backendTLS": {"enabled": false}}));
+    assert_eq!(checked(&plain, &objects), (True, "GatewayIntegrationReady"));
+    let passed = json!([{"name": "tls", "protocol": "TLS", "tls": {"mode": "Passthrough"}}]);
+    let through = used(&json!({"tlsPassthrough": true}));
+    let found = with_gateway(&through, gateway(&passed, &programmed()));
+    assert_eq!(found, (False, "GatewayFeatureUnsupported"), "TLSRoute");
+}
+
+#[test]
+fn gateway_not_programmed() {
+    let off = gateway(&https(), &json!([condition("Programmed", "False")]));
+    assert_eq!(
+        with_gateway(&used(&json!({})), off),
+        (False, "GatewayNotProgrammed")
+    );
+}
+
+#[test]
+fn gateway_programming_pending() {
+    for conditions in [
+        json!([]),
+        json!(null),
+        json!([condition("Programmed", "Unknown")]),
+    ] {
+        let pending = gateway(&https(), &conditions);
+        let found = with_gateway(&used(&json!({})), pending);
+        assert_eq!(found, (Unknown, "GatewayProgrammingPending"));
+    }
+}

@@ -1,0 +1,53 @@
+//! OBP309: `dnsNamespace` is no name of a namespace, or not one in which the platform's DNS is.
+
+use super::Declaration;
+use crate::inventory::Cluster;
+use crate::perimeter::label::is_dns_label;
+use crate::rules::{Code, Finding, Level};
+
+const PATH: &str = "spec.network.dnsNamespace";
+
+/// The finding about the declared namespace. What was declared before the write stays unsaid, unless
+/// it is no name.
+pub fn check(
+    declaration: &Declaration<'_>,
+    after: &Cluster,
+    before: Option<&Cluster>,
+) -> Option<Finding> {
+    let name = after.network.dns_namespace.as_deref()?;
+    let is_known = before.is_some_and(|old| old.network.dns_namespace.as_deref() == Some(name));
+    let known = &declaration.posture.dns_namespaces;
+    let found = if !is_dns_label(name) {
+        let level = if is_known { Level::Warn } else { Level::Deny };
+        Finding {
+            reason: format!(
+                "expected the name of a namespace, found `{name}`; no namespace can have it, so OpenBao would be \
+                 without DNS"
+            ),
+            ..declaration.finding(Code::Obp309, level, PATH)
+        }
+    } else if !is_known && known.iter().all(|expected| **expected != *name) {
+        Finding {
+            reason: format!(
+                "opens port 53 to every pod of namespace `{name}`, which is none in which the platform's DNS is expected"
+            ),
+            ..declaration.advice(Code::Obp309, PATH)
+        }
+    } else {
+        return None;
+    };
+    Some(Finding {
+        help: help(known),
+        ..found
+    })
+}
+
+fn help(known: &[std::sync::Arc<str>]) -> String {
+    let listed = "if DNS is in another one, ask the platform's owner to list it in the setting `review.dnsNamespaces`";
+    known.first().map_or_else(
+        || listed.to_owned(),
+        |first| {
+            format!("declare the namespace of the platform's DNS:\ndnsNamespace: {first}\n{listed}")
+        },
+    )
+}

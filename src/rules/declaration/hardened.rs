@@ -1,0 +1,245 @@
+//! OBP310: the operator's contract for Hardened clusters, judged as sets.
+//!
+//! The operator itself counts labels and prefix lengths, peer by peer. Here a selector is explicit
+//! when it keeps some pod out, whatever it is made of, and ports are named when they are not most
+//! of all ports, alone or together. Where the operator's own words are stricter (`except` does not
+//! count), they hold as well, so that what passes here passes there.
+
+mod peers;
+mod ports;
+
+use super::{Declaration, DeclaredRule, TRUSTED_PEERS};
+use crate::inventory::{Cluster, Profile};
+use crate::perimeter::{Direction, Region};
+use crate::posture::Edition;
+use crate::rules::text::paste_peers;
+use crate::rules::{Code, Finding, Harm, Level};
+
+/// Where raw ingress rules are declared.
+const RAW_RULES: &str = "spec.network.ingressRules";
+
+/// How every finding about it begins.
+const CONTRACT: &str = "the contract for Hardened clusters";
+
+/// What in a rule is not explicit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum About {
+    Addresses,
+    Pods,
+    Ports,
+}
+
+impl About {
+    /// The rules that say the same of it, and more.
+    const fn told_by(self) -> &'static [Code] {
+        match self {
+            Self::Addresses => &[Code::Obp302, Code::Obp305, Code::Obp306],
+            Self::Pods => &[Code::Obp302, Code::Obp305],
+            Self::Ports => &[],
+        }
+    }
+}
+
+/// One thing in a rule that the contract refuses.
+#[derive(Clone, Debug)]
+struct Breach {
+    about: About,
+    path: String,
+    reason: String,
+    help: &'static str,
+}
+
+/// Findings about the declared rules of a Hardened cluster, but for what `found` says already.
+pub fn check(declaration: &Declaration<'_>, found: &[Finding]) -> Vec<Finding> {
+    if declaration.profile != Some(Profile::Hardened) {
+        return Vec::new();
+    }
+    let broken: Vec<&Region> = broken_before(declaration);
+    let mut findings = Vec::new();
+    for rule in judged(declaration.direction, &declaration.after) {
+        let harm = harm(rule, &broken);
+        let peers = peers::breaches(declaration, rule);
+        for breach in peers
+            .into_iter()
+            .chain(ports::breach(declaration.direction, rule))
+        {
+            let about = breach.about;
+            let is_told = |weighed: &Finding| {
+                let mut same = found.iter().filter(|found| found.path == rule.path);
+                same.any(|found| {
+                    about.told_by().contains(&found.code) && found.level <= weighed.level
+                })
+            };
+            let weighed = weighed(declaration, harm, breach);
+            findings.extend(weighed.filter(|weighed| !is_told(weighed)));
+        }
+    }
+    let together = ports::together(declaration);
+    findings.extend(together.and_then(|(harm, breach)| weighed(declaration, harm, breach)));
+    findings
+}
+
+/// The rules that the contract looks into: raw ingress rules are refused as they stand.
+fn judged(direction: Direction, rules: &[DeclaredRule]) -> impl Iterator<Item = &DeclaredRule> {
+    let is_raw = |rule: &&DeclaredRule| rule.path.starts_with(RAW_RULES);
+    rules
+        .iter()
+        .filter(move |rule| direction == Direction::Egress || !is_raw(rule))
+}
+
+/// What the rules let through that broke the contract before the write, while it was in force.
+fn broken_before<'a>(declaration: &'a Declaration<'_>) -> Vec<&'a Region> {
+    if declaration.profile_before != Some(Profile::Hardened) {
+        return Vec::new();
+    }
+    let is_broken = |rule: &&DeclaredRule| {
+        ports::breach(declaration.direction, rule).is_some()
+            || !peers::breaches(declaration, rule).is_empty()
+    };
+    let rules = judged(declaration.direction, &declaration.before).filter(is_broken);
+    rules.flat_map(|rule| &rule.regions).collect()
+}
+
+/// Whether all that the rule lets through was let through in breach of the contract before.
+fn harm(rule: &DeclaredRule, broken: &[&Region]) -> Harm {
+    let mut regions = rule.regions.iter();
+    let known = |region: &Region| broken.iter().any(|broken| region.is_subset(broken));
+    if !broken.is_empty() && regions.all(known) {
+        Harm::Known
+    } else {
+        Harm::New
+    }
+}
+
+/// The finding about a breach; `None` for advice that was due before the write already.
+fn weighed(declaration: &Declaration<'_>, harm: Harm, breach: Breach) -> Option<Finding> {
+    Some(Finding {
+        reason: format!("{CONTRACT}: {}", breach.reason),
+        help: breach.help.to_owned(),
+        ..told(declaration, harm, breach.path)?
+    })
+}
+
+fn told(declaration: &Declaration<'_>, harm: Harm, path: impl Into<String>) -> Option<Finding> {
+    match harm {
+        Harm::New => Some(declaration.by_contract(Code::Obp310, path)),
+        Harm::Known if declaration.is_under_contract() => {
+            Some(declaration.finding(Code::Obp310, Level::Warn, path))
+        }
+        Harm::Known => None,
+    }
+}
+
+/// Findings about the cluster as a whole: what it leaves out, and raw ingress rules.
+pub fn of_cluster(
+    declaration: &Declaration<'_>,
+    after: &Cluster,
+    before: Option<&Cluster>,
+) -> Vec<Finding> {
+    let raw = raw_ingress(declaration, after, before);
+    let ingress = untrusting_ingress(declaration, after, before);
+    let egress = missing_egress(declaration, after, before);
+    [raw, ingress, egress].into_iter().flatten().collect()
+}
+
+/// Raw ingress rules. Before 0.1 there is nothing to write instead of them.
+fn raw_ingress(
+    declaration: &Declaration<'_>,
+    after: &Cluster,
+    before: Option<&Cluster>,
+) -> Option<Finding> {
+    let is_free = declaration.posture.baseline == Edition::Classic;
+    let rules = &after.network.ingress_rules;
+    if is_free || after.profile != Some(Profile::Hardened) || rules.is_empty() {
+        return None;
+    }
+    let old = hardened(before);
+    let known = |old: &Cluster| {
+        rules
+            .iter()
+            .all(|rule| old.network.ingress_rules.contains(rule))
+    };
+    let harm = if old.is_some_and(known) {
+        Harm::Known
+    } else {
+        Harm::New
+    };
+    let is_explicit = |rule: &&DeclaredRule| {
+        rule.path.starts_with(RAW_RULES) && peers::breaches(declaration, rule).is_empty()
+    };
+    let paste = declaration.after.iter().find(is_explicit).map_or_else(
+        || {
+            "- namespaceSelector:\n    matchLabels:\n      kubernetes.io/metadata.name: NAMESPACE"
+                .to_owned()
+        },
+        |rule| paste_peers(&rule.rule),
+    );
+    Some(Finding {
+        reason: format!(
+            "{CONTRACT}: raw `ingressRules` are refused, since they open any port to any peer"
+        ),
+        help: format!(
+            "declare who needs the API port as trusted peers, for example:\ntrustedIngressPeers:\n{paste}"
+        ),
+        ..told(declaration, harm, RAW_RULES)?
+    })
+}
+
+/// An Ingress that no trusted peer stands for: the newest operator refuses that of every cluster.
+fn untrusting_ingress(
+    declaration: &Declaration<'_>,
+    after: &Cluster,
+    before: Option<&Cluster>,
+) -> Option<Finding> {
+    let untrusting = |cluster: &Cluster| {
+        cluster.ingress_enabled && cluster.network.trusted_ingress_peers.is_empty()
+    };
+    if declaration.posture.baseline != Edition::Next || !untrusting(after) {
+        return None;
+    }
+    let level = if before.is_some_and(untrusting) {
+        Level::Warn
+    } else {
+        Level::Deny
+    };
+    Some(Finding {
+        reason: "`spec.ingress` is on and no trusted peer is declared, so that nothing would reach OpenBao through it"
+            .to_owned(),
+        help: "name the namespace of the ingress controller:\ntrustedIngressPeers:\n- namespaceSelector:\n    \
+               matchLabels:\n      kubernetes.io/metadata.name: NAMESPACE"
+            .to_owned(),
+        ..declaration.finding(Code::Obp310, level, TRUSTED_PEERS)
+    })
+}
+
+/// Backups or snapshots that no egress rule lets out.
+fn missing_egress(
+    declaration: &Declaration<'_>,
+    after: &Cluster,
+    before: Option<&Cluster>,
+) -> Option<Finding> {
+    let missing =
+        |cluster: &Cluster| cluster.stores_snapshots && cluster.network.egress_rules.is_empty();
+    if after.profile != Some(Profile::Hardened) || !missing(after) {
+        return None;
+    }
+    let harm = if hardened(before).is_some_and(missing) {
+        Harm::Known
+    } else {
+        Harm::New
+    };
+    Some(Finding {
+        reason: format!(
+            "{CONTRACT}: backups and snapshots before upgrades need an egress rule, and none is declared"
+        ),
+        help: "name the object storage, for example:\negressRules:\n- to:\n  - ipBlock:\n      cidr: 192.0.2.10/32\n  \
+               ports:\n  - protocol: TCP\n    port: 443"
+            .to_owned(),
+        ..told(declaration, harm, "spec.network.egressRules")?
+    })
+}
+
+/// The cluster before the write, where the contract held it already.
+fn hardened(before: Option<&Cluster>) -> Option<&Cluster> {
+    before.filter(|old| old.profile == Some(Profile::Hardened))
+}

@@ -1,0 +1,100 @@
+//! Peers that are not explicit.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+use super::super::everyone::{fits_any_namespace, fits_any_pod};
+use super::super::{Declaration, DeclaredRule};
+use super::{About, Breach};
+use crate::perimeter::LabelSet;
+use crate::perimeter::rule::{Peer, Selector};
+
+const NAME_IT: &str = "name the namespace, for example:\nnamespaceSelector:\n  matchLabels:\n    \
+                       kubernetes.io/metadata.name: NAMESPACE";
+const NAME_PODS: &str =
+    "name the pods, for example:\npodSelector:\n  matchLabels:\n    app.kubernetes.io/name: NAME";
+const NAME_BLOCK: &str =
+    "name the addresses that need it in blocks of their own; the operator does not count `except`";
+
+/// The blocks that the operator's contract keeps out of every `ipBlock`.
+const LOOPBACK_V4: (Ipv4Addr, u8) = (Ipv4Addr::new(127, 0, 0, 0), 8);
+const LINK_LOCAL_V4: (Ipv4Addr, u8) = (Ipv4Addr::new(169, 254, 0, 0), 16);
+const LOOPBACK_V6: (Ipv6Addr, u8) = (Ipv6Addr::LOCALHOST, 128);
+const LINK_LOCAL_V6: (Ipv6Addr, u8) = (Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10);
+
+/// Everything about the peers of a rule that the contract refuses.
+pub(super) fn breaches(declaration: &Declaration<'_>, rule: &DeclaredRule) -> Vec<Breach> {
+    let direction = declaration.direction;
+    if rule.rule.peers.is_empty() {
+        let field = direction.peers_field();
+        return vec![Breach {
+            about: About::Pods,
+            path: format!("{}.{field}", rule.path),
+            reason: format!("`{field}` names nobody, which means everybody"),
+            help: NAME_IT,
+        }];
+    }
+    let peers = rule.rule.peers.iter().enumerate();
+    peers
+        .filter_map(|(at, peer)| of_peer(&rule.peer_path(direction, at), peer))
+        .collect()
+}
+
+fn of_peer(path: &str, peer: &Peer) -> Option<Breach> {
+    match peer {
+        Peer::Block { cidr, .. } => {
+            let net = cidr.canonical()?;
+            Some(Breach {
+                about: About::Addresses,
+                path: format!("{path}.ipBlock.cidr"),
+                reason: unsafe_block(net)?,
+                help: NAME_BLOCK,
+            })
+        }
+        Peer::Pods {
+            namespaces: Some(namespaces),
+            ..
+        } => {
+            let set = namespaces.label_set().and_then(LabelSet::on_namespaces);
+            let is_wide = set.is_some_and(|set| fits_any_namespace(&set));
+            (is_empty(namespaces) || is_wide).then(|| Breach {
+                about: About::Pods,
+                path: format!("{path}.namespaceSelector"),
+                reason: "this selector is not explicit: any namespace fits it".to_owned(),
+                help: NAME_IT,
+            })
+        }
+        Peer::Pods { pods, .. } => {
+            let pods = pods.as_ref()?;
+            let is_wide = pods.label_set().is_some_and(|set| fits_any_pod(&set));
+            (is_empty(pods) || is_wide).then(|| Breach {
+                about: About::Pods,
+                path: format!("{path}.podSelector"),
+                reason: "this selector is not explicit: any pod of the namespace fits it"
+                    .to_owned(),
+                help: NAME_PODS,
+            })
+        }
+    }
+}
+
+fn is_empty(selector: &Selector) -> bool {
+    selector.labels.is_empty() && selector.expressions.is_empty()
+}
+
+/// What is wrong with a block, `except` or not; `None` where nothing is.
+fn unsafe_block(net: IpNet) -> Option<String> {
+    if net.prefix_len() == 0 {
+        return Some(format!("`{net}` is every address of its family"));
+    }
+    let v4 =
+        [LOOPBACK_V4, LINK_LOCAL_V4].map(|(at, length)| Ipv4Net::new(at, length).map(IpNet::V4));
+    let v6 =
+        [LOOPBACK_V6, LINK_LOCAL_V6].map(|(at, length)| Ipv6Net::new(at, length).map(IpNet::V6));
+    let mut blocks = v4.into_iter().chain(v6).flatten();
+    let hit = blocks.find(|block| block.contains(&net) || net.contains(block))?;
+    Some(format!(
+        "`{net}` overlaps {hit}, whatever its `except` takes out"
+    ))
+}

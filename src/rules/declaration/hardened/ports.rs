@@ -1,0 +1,105 @@
+//! Ports that are not named.
+
+use super::super::{Declaration, DeclaredRule};
+use super::{About, Breach, judged};
+use crate::inventory::Profile;
+use crate::perimeter::Direction;
+use crate::perimeter::port::{PortSet, Protocol};
+use crate::perimeter::rule::PortRange;
+use crate::rules::Harm;
+
+/// Ports of one protocol that a cluster may name, all its rules together: half of all. Nothing that a
+/// cluster talks to has more, and whoever needs a range still has room.
+const MOST: u32 = 32_768;
+
+const NAME_PORTS: &str =
+    "name the ports that are needed, for example:\nports:\n- protocol: TCP\n  port: 443";
+
+/// What is wrong with the ports of one rule. Trusted peers have none of their own.
+pub(super) fn breach(direction: Direction, rule: &DeclaredRule) -> Option<Breach> {
+    if direction == Direction::Ingress {
+        return None;
+    }
+    let entries = &rule.rule.ports;
+    if entries.is_empty() {
+        let reason = "`ports` is missing, which means every port".to_owned();
+        return Some(of_rule(rule, reason));
+    }
+    for (at, entry) in entries.iter().enumerate() {
+        let reason = match &entry.ports {
+            PortRange::All => format!(
+                "an entry without `port` means every port of {}",
+                entry.protocol
+            ),
+            PortRange::Named(name) => {
+                format!("the destination decides which port `{name}` is, so it may be any")
+            }
+            PortRange::Numbers(..) => continue,
+        };
+        return Some(Breach {
+            about: About::Ports,
+            path: format!("{}.ports[{at}]", rule.path),
+            reason,
+            help: NAME_PORTS,
+        });
+    }
+    let wide = too_many(&rule.rule.port_set())?;
+    Some(of_rule(
+        rule,
+        format!("it opens more than half of all {wide} ports"),
+    ))
+}
+
+/// What is wrong with the ports of all rules together where each by itself is fine, told of the rule
+/// that opens most of them.
+pub(super) fn together(declaration: &Declaration<'_>) -> Option<(Harm, Breach)> {
+    let after = fine(declaration.direction, &declaration.after);
+    let all = union(&after);
+    let wide = too_many(&all)?;
+    let widest = after
+        .into_iter()
+        .max_by_key(|rule| count(&rule.rule.port_set(), wide))?;
+    let before = union(&fine(declaration.direction, &declaration.before));
+    let was_held = declaration.profile_before == Some(Profile::Hardened);
+    let harm = if was_held && all.is_subset(&before) {
+        Harm::Known
+    } else {
+        Harm::New
+    };
+    let reason =
+        format!("together with the other rules it opens more than half of all {wide} ports");
+    Some((harm, of_rule(widest, reason)))
+}
+
+/// The rules that are fine by themselves.
+fn fine(direction: Direction, rules: &[DeclaredRule]) -> Vec<&DeclaredRule> {
+    let rules = judged(direction, rules);
+    rules
+        .filter(|rule| direction == Direction::Egress && breach(direction, rule).is_none())
+        .collect()
+}
+
+fn union(rules: &[&DeclaredRule]) -> PortSet {
+    let sets = rules.iter().map(|rule| rule.rule.port_set());
+    sets.fold(PortSet::none(), |all, set| all.union(&set))
+}
+
+fn of_rule(rule: &DeclaredRule, reason: String) -> Breach {
+    Breach {
+        about: About::Ports,
+        path: format!("{}.ports", rule.path),
+        reason,
+        help: NAME_PORTS,
+    }
+}
+
+/// The protocol of which there are too many ports.
+fn too_many(ports: &PortSet) -> Option<Protocol> {
+    Protocol::ALL
+        .into_iter()
+        .find(|protocol| count(ports, *protocol) > MOST)
+}
+
+fn count(ports: &PortSet, protocol: Protocol) -> u32 {
+    ports.ports(protocol).numbers().len()
+}

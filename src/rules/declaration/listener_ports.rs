@@ -1,0 +1,88 @@
+//! OBP304: a declared ingress rule opens more ports than OpenBao listens on: by a range, by a missing
+//! list, by a port name, or of UDP or SCTP.
+//!
+//! The Raft port is OBP303's, which refuses it whatever else the rule opens.
+
+use super::{Declaration, DeclaredRule};
+use crate::perimeter::Region;
+use crate::perimeter::port::{PortSet, Protocol};
+use crate::perimeter::rule::PortEntry;
+use crate::rules::{Code, Finding, Level};
+
+/// One finding for each declared rule that opens further ports, unless `found` holds one about the
+/// same ports. What was opened before stays unsaid, or warns where new harm denies.
+pub fn check(declaration: &Declaration<'_>, found: &[Finding]) -> Vec<Finding> {
+    let raft = PortSet::number(Protocol::Tcp, declaration.posture.cluster_port);
+    let fine = declaration.listeners.union(&raft);
+    let of_rule = |rule: &DeclaredRule| {
+        let path = format!("{}.ports", rule.path);
+        let is_told = found
+            .iter()
+            .any(|finding| finding.code == Code::Obp303 && finding.path == path);
+        if is_told {
+            return None;
+        }
+        let further: Vec<Region> = rule
+            .regions
+            .iter()
+            .filter_map(|r| beyond(r, &fine))
+            .collect();
+        let first = further.first()?;
+        let newly_held = declaration.is_newly_under_contract();
+        let is_new = newly_held || further.iter().any(|piece| !declaration.is_known(piece));
+        let weighed = if is_new {
+            declaration.by_contract(Code::Obp304, path)
+        } else if declaration.is_under_contract() {
+            declaration.finding(Code::Obp304, Level::Warn, path)
+        } else {
+            return None;
+        };
+        Some(Finding {
+            reason: reason(declaration, rule, first),
+            help: help(declaration),
+            ..weighed
+        })
+    };
+    declaration.after.iter().filter_map(of_rule).collect()
+}
+
+/// The part of a region on other ports.
+fn beyond(region: &Region, fine: &PortSet) -> Option<Region> {
+    let ports = region.ports.minus(fine);
+    (!ports.is_empty()).then(|| Region {
+        ports,
+        ..region.clone()
+    })
+}
+
+fn reason(declaration: &Declaration<'_>, rule: &DeclaredRule, piece: &Region) -> String {
+    let entries = rule.rule.ports.iter();
+    let further = |entry: &&PortEntry| !entry.port_set().names_as_all().is_disjoint(&piece.ports);
+    let further: Vec<String> = entries.filter(further).map(ToString::to_string).collect();
+    let opened = if further.is_empty() {
+        "names no ports and so opens all of them".to_owned()
+    } else {
+        format!("opens {}", further.join(", "))
+    };
+    format!(
+        "{opened}, where OpenBao listens on {} for its clients",
+        listeners(declaration).join(" and ")
+    )
+}
+
+fn help(declaration: &Declaration<'_>) -> String {
+    let entries = declaration.listeners.ports(Protocol::Tcp).numbers();
+    let entries: Vec<String> = entries
+        .iter()
+        .map(|port| format!("- protocol: TCP\n  port: {port}"))
+        .collect();
+    format!(
+        "name the ports that clients need:\nports:\n{}",
+        entries.join("\n")
+    )
+}
+
+fn listeners(declaration: &Declaration<'_>) -> Vec<String> {
+    let ports = declaration.listeners.ports(Protocol::Tcp).numbers();
+    ports.iter().map(|port| format!("{port}/TCP")).collect()
+}

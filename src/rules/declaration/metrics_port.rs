@@ -1,0 +1,36 @@
+//! OBP312: the metrics listener stands on the API or Raft port, or on none.
+
+use super::Declaration;
+use crate::inventory::cluster::METRICS_PORT_PATH;
+use crate::inventory::{Cluster, Declared};
+use crate::rules::{Code, Finding, Level};
+
+/// The finding about the declared port; one that was declared before the write warns.
+pub fn check(
+    declaration: &Declaration<'_>,
+    after: &Cluster,
+    before: Option<&Cluster>,
+) -> Option<Finding> {
+    let port = after.metrics_port.as_ref()?;
+    let known = before.is_some_and(|old| old.metrics_port.as_ref() == Some(port));
+    let level = if known { Level::Warn } else { Level::Deny };
+    Some(Finding {
+        reason: reason(declaration, port)?,
+        help: "give the metrics listener a port of its own, for example:\nport: 8202".to_owned(),
+        ..declaration.finding(Code::Obp312, level, METRICS_PORT_PATH)
+    })
+}
+
+fn reason(declaration: &Declaration<'_>, port: &Declared<u16>) -> Option<String> {
+    let posture = declaration.posture;
+    match port {
+        Err(problems) => Some(problems.first()?.problem.clone()),
+        Ok(port) if *port == posture.cluster_port => Some(format!(
+            "puts the metrics listener on the Raft port {port}, which would open it to every trusted peer"
+        )),
+        Ok(port) if *port == posture.api_port => Some(format!(
+            "puts the metrics listener on the API port {port}, so that one of the two cannot start"
+        )),
+        Ok(_) => None,
+    }
+}

@@ -1,0 +1,281 @@
+//! OBP605: an endpoint that pods connect to, and no egress of theirs lets through.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::opened::{Opened, opened};
+use super::text::yaml;
+use super::{Code, Finding, Harm, Level};
+use crate::baseline::{Peers, Pods};
+use crate::inventory::endpoint::{Endpoint, Host};
+use crate::inventory::surroundings::Dial;
+use crate::inventory::{Cluster, Kind, ObjectRef};
+use crate::perimeter::label::NAMESPACE_NAME;
+use crate::perimeter::port::{Port, Protocol};
+use crate::perimeter::{Direction, PeerSet, Region};
+use crate::posture::Posture;
+
+/// The Service of the API server, which the core rows open.
+const API_SERVER: (&str, &str) = ("kubernetes", "default");
+
+/// Names of a cluster's own Services, after its name.
+const OWN_SERVICES: [&str; 4] = ["", "-public", "-acme", "-read"];
+
+/// Whose connections, out of which cluster's perimeter, and who says so.
+#[derive(Clone, Copy, Debug)]
+pub struct Dialling<'a> {
+    /// The object that names the endpoints.
+    pub object: &'a ObjectRef,
+    /// The pods that connect.
+    pub pods: Pods,
+    /// The cluster whose egress they have.
+    pub cluster: &'a Cluster,
+    /// What they connect to.
+    pub dials: &'a [Dial],
+}
+
+/// What is known beside the cluster: the settings, and the addresses of the API server.
+pub type Known<'a> = (&'a Posture, &'a [IpAddr]);
+
+/// Findings for all endpoints that are not covered. Those that `before` left uncovered too are known.
+pub fn check(now: Dialling<'_>, before: Option<Dialling<'_>>, known: Known<'_>) -> Vec<Finding> {
+    let old = before.map_or_else(Vec::new, |before| uncovered(before, known));
+    let harm = |dial: &Dial| {
+        if old.iter().any(|(known, _)| *known == dial) {
+            Harm::Known
+        } else {
+            Harm::New
+        }
+    };
+    let found = uncovered(now, known).into_iter();
+    found
+        .map(|(dial, why)| finding(now, dial, &why, harm(dial)))
+        .collect()
+}
+
+/// The endpoints that are not covered, with what is said of each.
+fn uncovered<'a>(dialling: Dialling<'a>, known: Known<'_>) -> Vec<(&'a Dial, Why)> {
+    let Dialling { cluster, pods, .. } = dialling;
+    let Some(opened) = opened(cluster, pods, Direction::Egress, known) else {
+        return Vec::new();
+    };
+    let judged = dialling
+        .dials
+        .iter()
+        .map(|dial| (dial, why(dial, &opened, cluster)));
+    judged
+        .filter_map(|(dial, why)| Some((dial, why?)))
+        .collect()
+}
+
+/// Why an endpoint is not covered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Why {
+    /// Its text names no place.
+    Nowhere(String),
+    /// Nothing opens it.
+    Shut,
+    /// Its Service's namespace is open on other ports, of which one may be its pods'.
+    OtherPorts,
+    /// Its port is open to addresses, which the pods of a Service are for some network plugins only.
+    AddressesOnly,
+}
+
+fn why(dial: &Dial, opened: &[Opened], cluster: &Cluster) -> Option<Why> {
+    let endpoint = match &dial.endpoint {
+        Ok(endpoint) => endpoint,
+        Err(invalid) => return Some(Why::Nowhere(invalid.to_string())),
+    };
+    let port = Port::Number(endpoint.port);
+    let has_port = |region: &Region| region.ports.contains(Protocol::Tcp, &port);
+    let is_covered = match &endpoint.host {
+        // Inside a pod no policy is asked.
+        Host::Address(address) if address.is_loopback() => true,
+        Host::Address(address) => {
+            let mut regions = opened.iter().flat_map(|open| &open.regions);
+            regions.any(|region| holds(region, *address) && has_port(region))
+        }
+        Host::Name(_) => addressed(opened).any(has_port),
+        Host::Service { name, namespace } => {
+            return why_service((name, namespace), endpoint.port, opened, cluster);
+        }
+    };
+    (!is_covered).then_some(Why::Shut)
+}
+
+/// Why a Service, by name and namespace, is not covered.
+fn why_service(
+    service: (&str, &str),
+    port: u16,
+    opened: &[Opened],
+    cluster: &Cluster,
+) -> Option<Why> {
+    if service == API_SERVER && opened.iter().any(|open| open.peers == Peers::ApiServer) {
+        return None;
+    }
+    let (_, namespace) = service;
+    let port = Port::Number(port);
+    let has_port = |region: &Region| region.ports.contains(Protocol::Tcp, &port);
+    // Which number a port name means is the pods' to say.
+    let fits =
+        |region: &Region| has_port(region) || !region.ports.ports(Protocol::Tcp).names().is_empty();
+    let own = is_own(service, cluster);
+    let counts = |open: &&Opened| open.peers != Peers::ClusterPods || own;
+    let mut counted = opened.iter().filter(counts).flat_map(|open| &open.regions);
+    if counted.any(|region| reaches(region, namespace) && fits(region)) {
+        return None;
+    }
+    let declared = opened.iter().filter(|open| is_declared(open));
+    let mut declared = declared.flat_map(|open| &open.regions);
+    Some(if declared.any(|region| reaches(region, namespace)) {
+        Why::OtherPorts
+    } else if addressed(opened).any(has_port) {
+        Why::AddressesOnly
+    } else {
+        Why::Shut
+    })
+}
+
+const fn is_declared(open: &Opened) -> bool {
+    matches!(open.peers, Peers::Declared | Peers::Platform)
+}
+
+/// What is open to addresses that can be anywhere: not the API server's and not those of DNS.
+fn addressed(opened: &[Opened]) -> impl Iterator<Item = &Region> {
+    let anywhere = opened
+        .iter()
+        .filter(|open| is_declared(open) || open.peers == Peers::DevelopmentAddresses);
+    let regions = anywhere.flat_map(|open| &open.regions);
+    regions.filter(|region| match &region.peer {
+        PeerSet::Pods { .. } => false,
+        // Nobody's name leads to loopback or link-local addresses.
+        PeerSet::V4(addresses) => addresses
+            .first()
+            .is_some_and(|first| !first.is_loopback() && !first.is_link_local()),
+        PeerSet::V6(addresses) => addresses
+            .first()
+            .is_some_and(|first| !first.is_loopback() && !first.is_unicast_link_local()),
+    })
+}
+
+fn holds(region: &Region, address: IpAddr) -> bool {
+    match (&region.peer, address) {
+        (PeerSet::V4(addresses), IpAddr::V4(address)) => addresses.contains(address),
+        (PeerSet::V6(addresses), IpAddr::V6(address)) => addresses.contains(address),
+        _ => false,
+    }
+}
+
+/// Whether pods of a namespace are among the peers. Which other labels the namespace and the Service's
+/// pods carry is not known here, so a rule that asks for some is believed.
+fn reaches(region: &Region, namespace: &str) -> bool {
+    match &region.peer {
+        PeerSet::Pods { namespaces, .. } => {
+            namespaces.values(NAMESPACE_NAME).contains(Some(namespace))
+        }
+        PeerSet::V4(_) | PeerSet::V6(_) => false,
+    }
+}
+
+fn is_own((name, namespace): (&str, &str), cluster: &Cluster) -> bool {
+    let meta = &cluster.meta;
+    let suffix = name.strip_prefix(&*meta.name);
+    namespace == &*meta.namespace && suffix.is_some_and(|suffix| OWN_SERVICES.contains(&suffix))
+}
+
+fn finding(now: Dialling<'_>, dial: &Dial, why: &Why, harm: Harm) -> Finding {
+    let finding = if harm == Harm::Known {
+        Finding::new(Code::Obp605, Level::Warn, now.object, &*dial.path)
+    } else {
+        Finding::advice(Code::Obp605, now.object, &*dial.path)
+    };
+    let meta = &now.cluster.meta;
+    let cluster = ObjectRef {
+        kind: Kind::OpenBaoCluster,
+        namespace: Arc::clone(&meta.namespace),
+        name: Arc::clone(&meta.name),
+    };
+    Finding {
+        cluster: Some(cluster),
+        reason: reason(now.pods, dial, why),
+        help: dial
+            .endpoint
+            .as_ref()
+            .map_or_else(|_| "write a URL, or a host and a port".to_owned(), help),
+        ..finding
+    }
+}
+
+fn reason(pods: Pods, dial: &Dial, why: &Why) -> String {
+    let who = match pods {
+        Pods::Jobs => "jobs",
+        Pods::Workload | Pods::Controller => "pods",
+    };
+    let what = dial.what;
+    let (place, port) = dial.endpoint.as_ref().map_or_else(
+        |_| (String::new(), 0),
+        |endpoint| (endpoint.to_string(), endpoint.port),
+    );
+    match why {
+        Why::Nowhere(problem) => format!("whether {who} reach {what} is not known: {problem}"),
+        Why::Shut => format!("no egress rule lets {who} reach {what}, {place}"),
+        Why::OtherPorts => format!(
+            "egress rules let {who} reach the namespace of {what}, {place}, on other ports than {port}; right only if its \
+             pods listen there, behind the Service's port"
+        ),
+        Why::AddressesOnly => format!(
+            "no egress rule for pods lets {who} reach {what}, {place}; its port is open to addresses, which pods are \
+             under some network plugins only"
+        ),
+    }
+}
+
+fn help(endpoint: &Endpoint) -> String {
+    let (peer, hint) = match &endpoint.host {
+        Host::Address(address) => {
+            let length = if address.is_ipv4() { 32 } else { 128 };
+            (block(&format!("{address}/{length}")), "")
+        }
+        Host::Service { namespace, .. } => (
+            json!({"namespaceSelector": {"matchLabels": {NAMESPACE_NAME: &**namespace}}}),
+            " (the port of its pods, where the Service's is another)",
+        ),
+        Host::Name(_) => (block("BLOCK-OF-ITS-ADDRESSES"), ""),
+    };
+    let ports = json!([{"protocol": "TCP", "port": endpoint.port}]);
+    format!(
+        "declare it in the cluster under spec.network.egressRules{hint}:\n{}",
+        yaml(&json!([{"to": [peer], "ports": ports}]))
+    )
+}
+
+fn block(cidr: &str) -> Value {
+    json!({"ipBlock": {"cidr": cidr}})
+}
+
+/// A seal that may be a network service in a place that nothing names, while nothing is declared.
+pub fn placeless(object: &ObjectRef, after: &Cluster, before: Option<&Cluster>) -> Option<Finding> {
+    let placeless = |cluster: &Cluster| {
+        let seal = cluster.surroundings.placeless_seal.clone()?;
+        let is_shut = cluster.network.egress_rules.is_empty() && cluster.is_rendered();
+        is_shut.then_some(seal)
+    };
+    let seal = placeless(after)?;
+    let path = "spec.unseal.type";
+    let finding = if before.and_then(placeless).is_some() {
+        Finding::new(Code::Obp605, Level::Warn, object, path)
+    } else {
+        Finding::advice(Code::Obp605, object, path)
+    };
+    Some(Finding {
+        cluster: Some(object.clone()),
+        reason: format!(
+            "whether pods reach the {seal} seal is not known, since nothing says where it is; with no egressRules they \
+             reach nothing on the network"
+        ),
+        help: "if it is on the network, declare it under spec.network.egressRules".to_owned(),
+        ..finding
+    })
+}

@@ -1,0 +1,105 @@
+//! OBP606: a Gateway or an Ingress is on, and nobody is admitted who could be its proxy.
+//!
+//! Where the proxy's pods really run is not known here, so any declared peer may be it.
+
+use super::opened::opened;
+use super::{Code, Finding, Level};
+use crate::baseline::{Peers, Pods};
+use crate::inventory::{Cluster, ObjectRef};
+use crate::perimeter::Direction;
+use crate::perimeter::port::{Port, Protocol};
+use crate::posture::{Edition, Posture};
+
+/// The two ways in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Entrance {
+    Gateway,
+    Ingress,
+}
+
+/// Findings for entrances that lead nowhere.
+pub fn check(
+    object: &ObjectRef,
+    after: &Cluster,
+    before: Option<&Cluster>,
+    posture: &Posture,
+) -> Vec<Finding> {
+    let shut = shut(after, posture);
+    let old = before.map_or_else(Vec::new, |before| self::shut(before, posture));
+    let finding = |entrance: Entrance| {
+        let path = match entrance {
+            Entrance::Gateway => "spec.gateway",
+            Entrance::Ingress => "spec.ingress",
+        };
+        let finding = if old.contains(&entrance) {
+            Finding::new(Code::Obp606, Level::Warn, object, path)
+        } else {
+            Finding::advice(Code::Obp606, object, path)
+        };
+        Finding {
+            cluster: Some(object.clone()),
+            reason: reason(entrance, after, posture),
+            help: help(entrance, after),
+            ..finding
+        }
+    };
+    shut.into_iter().map(finding).collect()
+}
+
+/// The entrances that are on and admit nobody.
+fn shut(cluster: &Cluster, posture: &Posture) -> Vec<Entrance> {
+    let known = (posture, &[][..]);
+    let Some(opened) = opened(cluster, Pods::Workload, Direction::Ingress, known) else {
+        return Vec::new();
+    };
+    let api = Port::Number(posture.api_port);
+    let admits = |entrance: Entrance| {
+        let mut candidates = opened.iter().filter(|open| match open.peers {
+            Peers::GatewayNamespace => entrance == Entrance::Gateway,
+            Peers::EveryoneForIngress | Peers::TrustedPeers | Peers::Declared | Peers::Platform => {
+                true
+            }
+            _ => false,
+        });
+        candidates.any(|open| {
+            let mut regions = open.regions.iter();
+            regions.any(|region| region.ports.contains(Protocol::Tcp, &api))
+        })
+    };
+    let on = [
+        (Entrance::Gateway, cluster.gateway_namespace.is_some()),
+        (Entrance::Ingress, cluster.ingress_enabled),
+    ];
+    let on = on.into_iter().filter(|(_, is_on)| *is_on);
+    on.map(|(entrance, _)| entrance)
+        .filter(|entrance| !admits(*entrance))
+        .collect()
+}
+
+fn reason(entrance: Entrance, cluster: &Cluster, posture: &Posture) -> String {
+    let port = posture.api_port;
+    let own = cluster.gateway_namespace.as_ref() == Some(&cluster.meta.namespace);
+    match entrance {
+        Entrance::Gateway if own && posture.baseline != Edition::Next => format!(
+            "no peer admits the Gateway to {port}: it is in the cluster's own namespace, which the operator's rule for \
+             Gateways leaves out"
+        ),
+        Entrance::Gateway => format!(
+            "no peer admits the Gateway to {port}: the operator opens nothing for it, and no trusted peer is declared"
+        ),
+        Entrance::Ingress => format!(
+            "no peer admits the Ingress to {port}: the operator opens nothing for it, and no trusted peer is declared"
+        ),
+    }
+}
+
+fn help(entrance: Entrance, cluster: &Cluster) -> String {
+    let namespace = match (entrance, &cluster.gateway_namespace) {
+        (Entrance::Gateway, Some(namespace)) => namespace,
+        _ => "NAMESPACE-OF-THE-PROXY",
+    };
+    format!(
+        "name the proxy's pods under spec.network.trustedIngressPeers:\n- namespaceSelector:\n    matchLabels:\n      \
+         kubernetes.io/metadata.name: {namespace}"
+    )
+}

@@ -1,0 +1,51 @@
+//! What the baseline opens for the pods of a cluster, rule by rule, as declared and rendered: what advice
+//! about endpoints and proxies is held against.
+
+use std::net::IpAddr;
+
+use crate::baseline::{Facts, Peers, Pods, Renderer, expand, rows};
+use crate::inventory::Cluster;
+use crate::perimeter::rule::Rule;
+use crate::perimeter::{Direction, LabelSet, Reading, Region};
+use crate::posture::{Edition, Posture};
+
+/// One rule that is open, and what it comes from.
+#[derive(Clone, Debug)]
+pub(super) struct Opened {
+    /// What kind of row it is of.
+    pub(super) peers: Peers,
+    /// What it surely lets through.
+    pub(super) regions: Vec<Region>,
+}
+
+/// Everything that the operator opens and the platform permits; `None` where no policy of the operator
+/// stands around these pods, so that nothing is shut.
+pub(super) fn opened(
+    cluster: &Cluster,
+    pods: Pods,
+    direction: Direction,
+    (posture, api_server): (&Posture, &[IpAddr]),
+) -> Option<Vec<Opened>> {
+    let is_open = pods == Pods::Jobs && posture.baseline == Edition::Classic;
+    if is_open || !cluster.is_rendered() {
+        return None;
+    }
+    let facts = Facts {
+        cluster,
+        posture,
+        api_server,
+        observed: &[],
+    };
+    let namespace = &cluster.meta.namespace;
+    let regions = |rule: &Rule| rule.regions(namespace, direction, &LabelSet::any(), Reading::Must);
+    let counted = rows(pods, direction, posture)
+        .filter(|row| row.renderer == Renderer::Operator || row.peers == Peers::Platform);
+    let opened = counted.flat_map(|row| {
+        let rules = expand(row, &facts).into_iter();
+        rules.map(|expansion| Opened {
+            peers: row.peers,
+            regions: regions(&expansion.rule),
+        })
+    });
+    Some(opened.collect())
+}

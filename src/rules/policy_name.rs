@@ -1,0 +1,128 @@
+//! OBP311: a name under which the operator will write a policy is taken: by another cluster's policy,
+//! or by one that is left over or somebody's own.
+//!
+//! `x` and `x-jobs` share one: the jobs policy of the first has the name of the server policy of
+//! the second.
+
+use super::{Code, Finding, Level};
+use crate::baseline::Pods;
+use crate::inventory::cluster::RESTORE_ORIGIN;
+use crate::inventory::{Cluster, Fact, Meta, NamespaceFacts, ObjectRef};
+use crate::posture::{Edition, Posture};
+
+/// Mark of the operator's own on what it manages, since the newest edition.
+const OWNER_UID: &str = "openbao.org/owner-uid";
+const PATH: &str = "metadata.name";
+
+/// Whether the cluster is created, or was there before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Age {
+    /// This write creates it.
+    New,
+    /// It exists.
+    Old,
+}
+
+/// Findings about the names of a cluster's policies. Nothing is rendered for a cluster that is
+/// restored into, so that none are taken.
+pub fn check(
+    object: &ObjectRef,
+    after: &Cluster,
+    age: Age,
+    facts: &NamespaceFacts,
+    posture: &Posture,
+) -> Vec<Finding> {
+    if !after.is_rendered() {
+        return Vec::new();
+    }
+    let mut findings: Vec<Finding> = collision(object, age, facts, posture).into_iter().collect();
+    if age == Age::New {
+        findings.extend(leftovers(object, facts, posture));
+    }
+    findings
+}
+
+/// Two clusters whose policies have one name.
+fn collision(
+    object: &ObjectRef,
+    age: Age,
+    facts: &NamespaceFacts,
+    posture: &Posture,
+) -> Option<Finding> {
+    let own: Vec<String> = names(&object.name, posture).collect();
+    let others = facts.clusters.iter();
+    let others = others.filter(|(name, other)| **name != object.name && is_rendered(other));
+    let mut shared = others.filter_map(|(name, _)| {
+        let policy = names(name, posture).find(|policy| own.contains(policy))?;
+        Some((name, policy))
+    });
+    let (other, policy) = shared.next()?;
+    let level = match age {
+        Age::New => Level::Deny,
+        Age::Old => Level::Warn,
+    };
+    Some(Finding {
+        cluster: Some(object.clone()),
+        reason: format!(
+            "shares the policy name `{policy}` with OpenBaoCluster `{other}` of the namespace, so each would overwrite \
+             the other's perimeter"
+        ),
+        help: "give it another name, or put it into another namespace".to_owned(),
+        ..Finding::new(Code::Obp311, level, object, PATH)
+    })
+}
+
+/// Policies that are there already and not the operator's.
+fn leftovers<'a>(
+    object: &'a ObjectRef,
+    facts: &'a NamespaceFacts,
+    posture: &'a Posture,
+) -> impl Iterator<Item = Finding> {
+    let foreign = names(&object.name, posture).filter(|name| {
+        let policy = facts.policies.get(name.as_str());
+        policy.is_some_and(|policy| !is_owned(policy.meta(), &object.name))
+    });
+    foreign.map(|name| {
+        let (finding, what) = match posture.baseline {
+            Edition::Next => (
+                Finding::new(Code::Obp311, Level::Deny, object, PATH),
+                "the operator refuses to take it over, and the cluster would not start",
+            ),
+            Edition::Classic | Edition::V01 => (
+                Finding::advice(Code::Obp311, object, PATH),
+                "the operator would overwrite it",
+            ),
+        };
+        Finding {
+            cluster: Some(object.clone()),
+            reason: format!(
+                "NetworkPolicy `{name}` of the namespace is there already and no OpenBaoCluster `{}` owns it: {what}",
+                object.name
+            ),
+            help: format!(
+                "see whose it is, then delete it:\nkubectl -n {} delete networkpolicy {name}",
+                object.namespace
+            ),
+            ..finding
+        }
+    })
+}
+
+/// The names of a cluster's policies.
+fn names<'a>(cluster: &'a str, posture: &Posture) -> impl Iterator<Item = String> + 'a {
+    let zones = Pods::of_cluster(posture.baseline).iter();
+    zones.filter_map(move |pods| pods.policy_name(cluster))
+}
+
+fn is_rendered(cluster: &Fact<Cluster>) -> bool {
+    !cluster.meta().annotations.contains_key(RESTORE_ORIGIN)
+}
+
+/// Whether the operator wrote it for a cluster of this name.
+fn is_owned(policy: &Meta, cluster: &str) -> bool {
+    let is_owner = |owner: &crate::inventory::Owner| {
+        let group = owner.api_version.split('/').next();
+        group == Some("openbao.org") && &*owner.kind == "OpenBaoCluster" && &*owner.name == cluster
+    };
+    policy.owners.iter().any(is_owner) || policy.annotations.contains_key(OWNER_UID)
+}

@@ -1,0 +1,116 @@
+//! Asks the API server whether a writer may do maintenance.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use k8s_openapi::api::authorization::v1::{
+    ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec,
+};
+use kube::api::{Api, PostParams};
+
+use crate::admission::appeal::{self, Appeal};
+use crate::inventory::ObjectRef;
+
+/// Time for all questions about one write. The answer to the API server has to wait for them.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Why nobody knows whether the writer may.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthorizerError {
+    /// The API server does not answer, or refuses the question.
+    #[error("cannot ask whether `{user}` may maintain {cluster}")]
+    Ask {
+        /// Username.
+        user: String,
+        /// OpenBaoCluster.
+        cluster: ObjectRef,
+        /// What happened.
+        #[source]
+        source: kube::Error,
+    },
+    /// The answers did not come in time.
+    #[error("expected an answer within {} s, found none", PATIENCE.as_secs())]
+    TooSlow,
+}
+
+/// Whoever knows which writers may do maintenance.
+pub trait Authorizer: Debug + Send + Sync {
+    /// Whether the writer may maintain every cluster that is asked about.
+    fn grants<'a>(&'a self, appeal: &'a Appeal) -> BoxFuture<'a, Result<bool, AuthorizerError>>;
+}
+
+/// The API server, by SubjectAccessReviews.
+#[derive(Clone)]
+pub struct AccessReviews(Api<SubjectAccessReview>);
+
+impl Debug for AccessReviews {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AccessReviews")
+    }
+}
+
+impl AccessReviews {
+    /// Asks through this client.
+    pub fn new(client: kube::Client) -> Self {
+        Self(Api::all(client))
+    }
+
+    async fn may_maintain(
+        &self,
+        appeal: &Appeal,
+        cluster: &ObjectRef,
+    ) -> Result<bool, AuthorizerError> {
+        let question = question(appeal, cluster);
+        let answer = self.0.create(&PostParams::default(), &question).await;
+        let answer = answer.map_err(|source| AuthorizerError::Ask {
+            user: appeal.user.name.clone(),
+            cluster: cluster.clone(),
+            source,
+        })?;
+        Ok(answer
+            .status
+            .is_some_and(|status| status.allowed && status.denied != Some(true)))
+    }
+}
+
+impl Authorizer for AccessReviews {
+    fn grants<'a>(&'a self, appeal: &'a Appeal) -> BoxFuture<'a, Result<bool, AuthorizerError>> {
+        let each = async {
+            for cluster in &appeal.clusters {
+                if !self.may_maintain(appeal, cluster).await? {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        };
+        Box::pin(async move {
+            tokio::time::timeout(PATIENCE, each)
+                .await
+                .unwrap_or(Err(AuthorizerError::TooSlow))
+        })
+    }
+}
+
+fn question(appeal: &Appeal, cluster: &ObjectRef) -> SubjectAccessReview {
+    let user = &appeal.user;
+    let some = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+    SubjectAccessReview {
+        spec: SubjectAccessReviewSpec {
+            user: some(&user.name),
+            uid: some(&user.uid),
+            groups: Some(user.groups.clone()),
+            extra: Some(user.extra.clone()),
+            resource_attributes: Some(ResourceAttributes {
+                group: Some(cluster.kind.group().to_owned()),
+                resource: Some("openbaoclusters".to_owned()),
+                namespace: Some(cluster.namespace.to_string()),
+                name: Some(cluster.name.to_string()),
+                verb: Some(appeal::VERB.to_owned()),
+                ..ResourceAttributes::default()
+            }),
+            ..SubjectAccessReviewSpec::default()
+        },
+        ..SubjectAccessReview::default()
+    }
+}

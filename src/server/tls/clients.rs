@@ -1,0 +1,172 @@
+//! Client certificates: who may speak to the webhooks at all, where the API server has one.
+//!
+//! The CA of those certificates often signs others too, so its signature alone proves nothing: the
+//! common name has to be one that is expected.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::crypto::ring;
+use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::{
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, RootCertStore,
+    SignatureScheme,
+};
+
+use super::TlsError;
+use super::files::{not_pem, read};
+use super::follow::{Followed, follow};
+use crate::audit::Metrics;
+use crate::audit::metrics::Reload;
+use crate::certs::pem;
+use crate::certs::x509::Facts;
+use crate::server::shutdown::Shutdown;
+
+/// A client whose certificate is sound, and another's.
+#[derive(Debug, thiserror::Error)]
+#[error("expected one of the client subjects that are set, found `{found}`")]
+struct UnexpectedSubject {
+    found: String,
+}
+
+/// Which clients are let in.
+#[derive(Debug)]
+pub struct Clients {
+    file: PathBuf,
+    subjects: BTreeSet<String>,
+    verifier: ArcSwap<Arc<dyn ClientCertVerifier>>,
+    metrics: Arc<Metrics>,
+}
+
+impl Clients {
+    /// Lets in who has a certificate of a CA in `file` with one of `subjects` as common name.
+    pub fn new(
+        file: PathBuf,
+        subjects: BTreeSet<String>,
+        metrics: Arc<Metrics>,
+    ) -> Result<(Arc<Self>, ClientCaContents), TlsError> {
+        let contents = ClientCaContents(read(&file)?);
+        let clients = Self {
+            verifier: ArcSwap::from_pointee(verifier(&file, &contents)?),
+            file,
+            subjects,
+            metrics,
+        };
+        Ok((Arc::new(clients), contents))
+    }
+
+    /// Reads the CAs again on events and every `interval` until shutdown.
+    pub async fn follow(
+        self: Arc<Self>,
+        known: ClientCaContents,
+        interval: Duration,
+        shutdown: Shutdown,
+    ) {
+        follow(self, known, interval, shutdown).await;
+    }
+}
+
+/// What the file of client CAs holds, for comparison.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ClientCaContents(Vec<u8>);
+
+impl Followed for Arc<Clients> {
+    type Contents = ClientCaContents;
+
+    fn files(&self) -> Vec<&Path> {
+        vec![&self.file]
+    }
+
+    fn contents(&self) -> Result<ClientCaContents, TlsError> {
+        read(&self.file).map(ClientCaContents)
+    }
+
+    fn take(&self, contents: &ClientCaContents) -> Result<(), TlsError> {
+        self.verifier
+            .store(Arc::new(verifier(&self.file, contents)?));
+        tracing::info!("Knows new client CAs");
+        Ok(())
+    }
+
+    fn count(&self, reload: Reload) {
+        self.metrics.client_ca_reloaded(reload);
+    }
+}
+
+fn verifier(
+    file: &Path,
+    contents: &ClientCaContents,
+) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    let unusable = |problem: String| TlsError::ClientCa {
+        file: file.to_owned(),
+        problem,
+    };
+    let mut roots = RootCertStore::empty();
+    for ca in pem::certificates(&contents.0).map_err(not_pem("certificate", file))? {
+        roots.add(ca).map_err(|error| unusable(error.to_string()))?;
+    }
+    let provider = Arc::new(ring::default_provider());
+    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+        .build()
+        .map(|verifier| verifier as Arc<dyn ClientCertVerifier>)
+        .map_err(|error| unusable(error.to_string()))
+}
+
+impl ClientCertVerifier for Clients {
+    /// None: the CAs change while this lives. A client then chooses by itself.
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        let current = self.verifier.load();
+        let verified = current.verify_client_cert(end_entity, intermediates, now)?;
+        let facts = Facts::read(end_entity)
+            .map_err(|_| Error::InvalidCertificate(CertificateError::BadEncoding))?;
+        match facts.common_names.as_slice() {
+            [name] if self.subjects.contains(name) => Ok(verified),
+            _ => {
+                let found = facts.subject;
+                let error = OtherError(Arc::new(UnexpectedSubject { found }));
+                Err(Error::InvalidCertificate(CertificateError::Other(error)))
+            }
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.verifier
+            .load()
+            .verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.verifier
+            .load()
+            .verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.verifier.load().supported_verify_schemes()
+    }
+}

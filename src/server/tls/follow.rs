@@ -1,0 +1,98 @@
+//! Files that are read again when they change.
+//!
+//! Mounted Secrets change by a swap of symlinks, after which a watch on the file is dead; so the
+//! folder is watched, and the files are read on a timer as well. What counts is the content.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use super::TlsError;
+use crate::audit::metrics::Reload;
+use crate::file_events::{self, DEBOUNCE, RecursiveMode};
+use crate::server::shutdown::{Phase, Shutdown};
+
+/// What is followed.
+pub(super) trait Followed {
+    /// What the files hold, for comparison.
+    type Contents: PartialEq;
+
+    /// The files.
+    fn files(&self) -> Vec<&Path>;
+
+    /// Reads them.
+    fn contents(&self) -> Result<Self::Contents, TlsError>;
+
+    /// Takes what is new; what is in use stays where that is broken.
+    fn take(&self, contents: &Self::Contents) -> Result<(), TlsError>;
+
+    /// Counts how it went.
+    fn count(&self, reload: Reload);
+}
+
+/// Follows until shutdown: on events, and every `interval`.
+pub(super) async fn follow<F: Followed>(
+    followed: F,
+    known: F::Contents,
+    interval_between: Duration,
+    mut shutdown: Shutdown,
+) {
+    let changed = Arc::new(Notify::new());
+    let files = followed.files();
+    let folders = files.iter().map(|file| file_events::folder(file));
+    let _watcher = file_events::observe(folders, RecursiveMode::NonRecursive, changed.clone())
+        .inspect_err(|error| {
+            tracing::warn!(%error, "No file events, certificates are read on a timer only");
+        });
+    let mut reader = Reader {
+        followed: &followed,
+        known: Ok(known),
+    };
+    let mut timer = interval(interval_between);
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = shutdown.reached(Phase::Draining) => return,
+            () = changed.notified() => sleep(DEBOUNCE).await,
+            _ = timer.tick() => {}
+        }
+        // A few kilobytes from a file system in memory: not worth a thread of its own.
+        reader.look();
+    }
+}
+
+struct Reader<'a, F: Followed> {
+    followed: &'a F,
+    /// What was found last, or why it could not be read: each is told once.
+    known: Result<F::Contents, String>,
+}
+
+impl<F: Followed> Reader<'_, F> {
+    fn look(&mut self) {
+        let found = self.followed.contents();
+        let (taken, found) = match found {
+            Ok(found) if self.known.as_ref() == Ok(&found) => return,
+            Ok(found) => (self.followed.take(&found), Ok(found)),
+            Err(error) => {
+                let text = error.to_string();
+                if self.known.as_ref().err() == Some(&text) {
+                    return;
+                }
+                (Err(error), Err(text))
+            }
+        };
+        // Also when broken, so that one broken pair is told once.
+        self.known = found;
+        self.followed.count(match taken {
+            Ok(()) => Reload::Swapped,
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "Keeping the old certificate");
+                Reload::Kept
+            }
+        });
+    }
+}

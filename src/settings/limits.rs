@@ -1,0 +1,215 @@
+//! The settings of the webhooks' port: flags `--max-…` and `--…-timeout`, and in the file the key
+//! `limits`.
+
+use std::num::NonZeroU32;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::Args;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::SettingsError;
+use crate::duration::go_duration;
+
+/// Object and old object of up to 3 MB each, and what is around them.
+const BODY_BYTES: u32 = 7 * 1024 * 1024;
+/// The largest bodies four times, or thousands of common ones.
+const BYTES_IN_FLIGHT: u32 = 32 * 1024 * 1024;
+
+/// What the webhooks' port puts up with. Each that is left out keeps its default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Args, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct LimitSettings {
+    /// Connections at once; further ones wait [default: 1000]
+    #[arg(long, env = "OBP_MAX_CONNECTIONS", value_name = "NUMBER")]
+    pub max_connections: Option<NonZeroU32>,
+
+    /// Requests at once; further ones are answered with 429 [default: 256]
+    #[arg(long, env = "OBP_MAX_REQUESTS", value_name = "NUMBER")]
+    pub max_requests: Option<NonZeroU32>,
+
+    /// Bytes of a review; one more is answered with 413 [default: 7340032]
+    #[arg(long, env = "OBP_MAX_BODY_BYTES", value_name = "BYTES")]
+    pub max_body_bytes: Option<NonZeroU32>,
+
+    /// Bytes of reviews held at once; what would take more is answered with 429
+    /// [default: 33554432]
+    #[arg(long, env = "OBP_MAX_BYTES_IN_FLIGHT", value_name = "BYTES")]
+    pub max_bytes_in_flight: Option<NonZeroU32>,
+
+    /// Bytes of a review up to which the thread that read it judges it; larger ones go to a worker
+    /// [default: 16384]
+    #[arg(long, env = "OBP_MAX_AT_ONCE_BYTES", value_name = "BYTES")]
+    pub max_at_once_bytes: Option<NonZeroU32>,
+
+    /// Workers, and so large reviews judged at the same time [default: one for each processor]
+    #[arg(long, env = "OBP_MAX_WORKERS", value_name = "NUMBER")]
+    pub max_workers: Option<NonZeroU32>,
+
+    /// Time for a TLS handshake [default: 2s]
+    #[arg(long, env = "OBP_HANDSHAKE_TIMEOUT", value_name = "TIME")]
+    pub handshake_timeout: Option<TimeLimit>,
+
+    /// Time for the head of a request, and for which an idle connection is kept [default: 5s]
+    #[arg(long, env = "OBP_HEAD_TIMEOUT", value_name = "TIME")]
+    pub head_timeout: Option<TimeLimit>,
+
+    /// Time for the body of a request [default: 3s]
+    #[arg(long, env = "OBP_BODY_TIMEOUT", value_name = "TIME")]
+    pub body_timeout: Option<TimeLimit>,
+
+    /// Time from a request to its answer, where the caller does not ask for less [default: 9s]
+    #[arg(long, env = "OBP_REVIEW_TIMEOUT", value_name = "TIME")]
+    pub review_timeout: Option<TimeLimit>,
+
+    /// Time that is left to requests in flight at shutdown [default: 25s]
+    #[arg(long, env = "OBP_DRAIN_TIMEOUT", value_name = "TIME")]
+    pub drain_timeout: Option<TimeLimit>,
+}
+
+impl LimitSettings {
+    /// These, where they fit together.
+    pub(super) fn checked(self) -> Result<Self, SettingsError> {
+        let or = |set: Option<NonZeroU32>, default| set.map_or(default, NonZeroU32::get);
+        let body = or(self.max_body_bytes, BODY_BYTES);
+        let in_flight = or(self.max_bytes_in_flight, BYTES_IN_FLIGHT.max(body));
+        if in_flight < body {
+            return Err(SettingsError::BytesInFlight { body, in_flight });
+        }
+        Ok(Self {
+            max_body_bytes: NonZeroU32::new(body),
+            max_bytes_in_flight: NonZeroU32::new(in_flight),
+            ..self
+        })
+    }
+
+    /// What is set here, and what `other` sets beside it.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            max_connections: self.max_connections.or(other.max_connections),
+            max_requests: self.max_requests.or(other.max_requests),
+            max_body_bytes: self.max_body_bytes.or(other.max_body_bytes),
+            max_bytes_in_flight: self.max_bytes_in_flight.or(other.max_bytes_in_flight),
+            max_at_once_bytes: self.max_at_once_bytes.or(other.max_at_once_bytes),
+            max_workers: self.max_workers.or(other.max_workers),
+            handshake_timeout: self.handshake_timeout.or(other.handshake_timeout),
+            head_timeout: self.head_timeout.or(other.head_timeout),
+            body_timeout: self.body_timeout.or(other.body_timeout),
+            review_timeout: self.review_timeout.or(other.review_timeout),
+            drain_timeout: self.drain_timeout.or(other.drain_timeout),
+        }
+    }
+}
+
+/// A time as Kubernetes writes it: `10s`, `500ms`, `1m30s`. At most an hour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(with = "String")]
+#[serde(try_from = "String")]
+pub struct TimeLimit(Duration);
+
+/// What a [`TimeLimit`] is at most.
+const LONGEST: Duration = Duration::from_hours(1);
+
+/// A text is no [`TimeLimit`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "expected a time above zero and up to an hour such as `10s`, `500ms` or `1m30s`, found `{0}`"
+)]
+pub struct NotATime(String);
+
+impl FromStr for TimeLimit {
+    type Err = NotATime;
+
+    fn from_str(text: &str) -> Result<Self, NotATime> {
+        go_duration(text)
+            .filter(|time| !time.is_zero() && *time <= LONGEST)
+            .map(Self)
+            .ok_or_else(|| NotATime(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for TimeLimit {
+    type Error = NotATime;
+
+    fn try_from(text: String) -> Result<Self, NotATime> {
+        text.parse()
+    }
+}
+
+impl From<TimeLimit> for Duration {
+    fn from(limit: TimeLimit) -> Self {
+        limit.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_has_a_unit_and_an_end() {
+        for (text, milliseconds) in [
+            ("10s", 10_000),
+            ("500ms", 500),
+            ("1m30s", 90_000),
+            ("1h", 3_600_000),
+        ] {
+            let time: TimeLimit = text.parse().unwrap();
+            assert_eq!(
+                Duration::from(time),
+                Duration::from_millis(milliseconds),
+                "{text}"
+            );
+        }
+        for text in [
+            "",
+            "0s",
+            "10",
+            "-1s",
+            "1s-2s",
+            "61m",
+            "99999999999999999999h",
+            "soon",
+        ] {
+            let error = text.parse::<TimeLimit>().unwrap_err().to_string();
+            assert!(error.contains(&format!("found `{text}`")), "{error}");
+        }
+    }
+
+    fn server(text: &str) -> Result<LimitSettings, String> {
+        let path = std::path::Path::new("settings.yaml");
+        let settings = super::super::Settings::from_yaml(path, &format!("tls: ephemeral\n{text}"));
+        let server = settings.and_then(|settings| settings.server());
+        server
+            .map(|server| server.limits)
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_file_has_them_under_a_key_of_their_own() {
+        let limits = server("limits: {maxRequests: 7, bodyTimeout: 500ms}").unwrap();
+        assert_eq!(limits.max_requests, NonZeroU32::new(7));
+        assert_eq!(limits.body_timeout, "500ms".parse().ok());
+        for (text, problem) in [
+            ("limits: {maxRequest: 7}", "maxRequest"),
+            ("limits: {maxRequests: 0}", "maxRequests"),
+            ("limits: {bodyTimeout: soon}", "found `soon`"),
+        ] {
+            let error = server(text).unwrap_err();
+            assert!(error.contains(problem), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_body_that_is_allowed_also_fits_in_flight() {
+        let error = server("limits: {maxBytesInFlight: 1000}").unwrap_err();
+        assert!(
+            error.contains("at least `maxBodyBytes`, `7340032`, found `1000`"),
+            "{error}"
+        );
+        let large = server("limits: {maxBodyBytes: 100000000}").unwrap();
+        assert_eq!(large.max_bytes_in_flight, NonZeroU32::new(100_000_000));
+    }
+}

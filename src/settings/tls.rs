@@ -1,0 +1,230 @@
+//! Where the served certificate comes from, and who may ask for it: typed, and resolved.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Settings, SettingsError};
+use crate::certs::Length;
+use crate::certs::cluster::SecretRef;
+use crate::certs::rotation::{Terms, TermsError};
+
+/// Where the served certificate comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum TlsMode {
+    /// From `cert` and `key`, read again when they change.
+    #[default]
+    Files,
+    /// Made here, kept in a Secret that the replicas share, announced in the registrations.
+    SelfManaged,
+    /// Made at start, held in memory: for a look around and for tests.
+    Ephemeral,
+}
+
+/// What the Service of the manifests is called, and so its certificate.
+pub const SERVICE_NAMES: [&str; 2] = [
+    "openbao-perimeter.openbao-perimeter-system.svc",
+    "openbao-perimeter.openbao-perimeter-system.svc.cluster.local",
+];
+
+const DAY: Duration = Duration::from_hours(24);
+
+/// What `tls: self-managed` can be told, in the file under the key `selfManaged`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct SelfManagedSettings {
+    /// Secret that the replicas share (`--tls self-managed`)
+    /// [default: openbao-perimeter-system/openbao-perimeter-self-managed]
+    #[arg(
+        id = "self_managed_secret",
+        long = "self-managed-secret",
+        env = "OBP_SELF_MANAGED_SECRET",
+        value_name = "NAMESPACE/NAME"
+    )]
+    #[schemars(with = "Option<String>")]
+    pub secret: Option<SecretRef>,
+
+    /// Name or address that the certificate is good for (`--tls self-managed`); repeatable,
+    /// comma-separated [default: the Service of the manifests]
+    #[arg(
+        id = "self_managed_name",
+        long = "self-managed-name",
+        env = "OBP_SELF_MANAGED_NAME",
+        value_name = "NAME",
+        value_delimiter = ','
+    )]
+    pub names: Vec<String>,
+
+    /// Life of the CA, renewed after two thirds (`--tls self-managed`) [default: 365d]
+    #[arg(
+        id = "self_managed_ca_lifetime",
+        long = "self-managed-ca-lifetime",
+        env = "OBP_SELF_MANAGED_CA_LIFETIME",
+        value_name = "DURATION"
+    )]
+    #[schemars(with = "Option<String>")]
+    pub ca_lifetime: Option<Length>,
+
+    /// Life of the certificate, renewed after two thirds (`--tls self-managed`) [default: 90d]
+    #[arg(
+        id = "self_managed_lifetime",
+        long = "self-managed-lifetime",
+        env = "OBP_SELF_MANAGED_LIFETIME",
+        value_name = "DURATION"
+    )]
+    #[schemars(with = "Option<String>")]
+    pub lifetime: Option<Length>,
+
+    /// How long every API server may take to notice a new CA bundle (`--tls self-managed`)
+    /// [default: 5m]
+    #[arg(
+        id = "self_managed_settle",
+        long = "self-managed-settle",
+        env = "OBP_SELF_MANAGED_SETTLE",
+        value_name = "DURATION"
+    )]
+    #[schemars(with = "Option<String>")]
+    pub settle: Option<Length>,
+}
+
+impl SelfManagedSettings {
+    pub(super) fn or(self, other: Self) -> Self {
+        Self {
+            secret: self.secret.or(other.secret),
+            names: super::list(self.names, other.names),
+            ca_lifetime: self.ca_lifetime.or(other.ca_lifetime),
+            lifetime: self.lifetime.or(other.lifetime),
+            settle: self.settle.or(other.settle),
+        }
+    }
+
+    fn terms(&self) -> Result<Terms, TermsError> {
+        let names: BTreeSet<String> = if self.names.is_empty() {
+            SERVICE_NAMES.map(str::to_owned).into()
+        } else {
+            self.names.iter().cloned().collect()
+        };
+        let length = |set: Option<Length>, default| set.map_or(default, Length::get);
+        Terms::new(
+            length(self.ca_lifetime, 365 * DAY),
+            length(self.lifetime, 90 * DAY),
+            length(self.settle, Duration::from_mins(5)),
+            names,
+        )
+    }
+}
+
+/// Which clients may connect at all, in the file under the key `clients`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct ClientSettings {
+    /// CA certificates, PEM; clients of the webhooks must then show a certificate of one of them
+    /// [default: everybody may connect]
+    #[arg(
+        id = "client_ca",
+        long = "client-ca",
+        env = "OBP_CLIENT_CA",
+        value_name = "FILE"
+    )]
+    pub ca: Option<PathBuf>,
+
+    /// Common name that such a client certificate must have; repeatable, comma-separated
+    #[arg(
+        id = "client_subject",
+        long = "client-subject",
+        env = "OBP_CLIENT_SUBJECT",
+        value_name = "NAME",
+        value_delimiter = ','
+    )]
+    pub subjects: Vec<String>,
+}
+
+impl ClientSettings {
+    pub(super) fn or(self, other: Self) -> Self {
+        Self {
+            ca: self.ca.or(other.ca),
+            subjects: super::list(self.subjects, other.subjects),
+        }
+    }
+
+    /// Who may connect; everybody where nothing is said. One of the two alone is a mistake: a CA
+    /// that signs others too proves nothing, and a name without a CA even less.
+    pub(super) fn resolve(&self) -> Result<Option<ClientOptions>, SettingsError> {
+        match (&self.ca, self.subjects.as_slice()) {
+            (None, []) => Ok(None),
+            (Some(ca), [_, ..]) => Ok(Some(ClientOptions {
+                ca: ca.clone(),
+                subjects: self.subjects.iter().cloned().collect(),
+            })),
+            (Some(_), []) => Err(SettingsError::Clients { found: "ca" }),
+            (None, _) => Err(SettingsError::Clients { found: "subjects" }),
+        }
+    }
+}
+
+/// Which clients may connect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientOptions {
+    /// CA certificates, PEM.
+    pub ca: PathBuf,
+    /// Common names that are expected.
+    pub subjects: BTreeSet<String>,
+}
+
+/// Where the served certificate comes from, with all that this needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tls {
+    /// A pair of files.
+    Files {
+        /// Certificate chain, PEM.
+        cert: PathBuf,
+        /// Private key, PEM.
+        key: PathBuf,
+    },
+    /// Made here.
+    SelfManaged {
+        /// The Secret that the replicas share.
+        secret: SecretRef,
+        /// Lifetimes and names.
+        terms: Terms,
+    },
+    /// In memory.
+    Ephemeral {
+        /// Where the CA certificate is written.
+        ca_out: Option<PathBuf>,
+    },
+}
+
+impl Settings {
+    pub(super) fn resolve_tls(&self) -> Result<Tls, SettingsError> {
+        match (self.tls.unwrap_or_default(), &self.cert, &self.key) {
+            (TlsMode::Ephemeral, _, _) => Ok(Tls::Ephemeral {
+                ca_out: self.ca_out.clone(),
+            }),
+            (TlsMode::SelfManaged, _, _) => Ok(Tls::SelfManaged {
+                secret: self.self_managed.secret.clone().unwrap_or_default(),
+                terms: self.self_managed.terms()?,
+            }),
+            (TlsMode::Files, Some(cert), Some(key)) => Ok(Tls::Files {
+                cert: cert.clone(),
+                key: key.clone(),
+            }),
+            (TlsMode::Files, cert, key) => {
+                let found = match (cert, key) {
+                    (Some(_), _) => "cert",
+                    (None, Some(_)) => "key",
+                    (None, None) => "none of them",
+                };
+                Err(SettingsError::Certificate { found })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,18 @@
+//! What people are shown of a perimeter beside verdicts: the policies that a declaration asks for, and
+//! each row of the allowlist with what becomes of it, as data, picture and page.
+
+#![deny(
+    clippy::disallowed_macros,
+    clippy::disallowed_methods,
+    clippy::disallowed_types
+)]
+
+pub mod conditions;
+pub mod html;
+pub mod manifests;
+pub mod mermaid;
+mod picture;
+mod svg;
+pub mod view;
+mod words;
+mod zone;

@@ -1,0 +1,29 @@
+//! The managed policies of a cluster as text that `kubectl apply` takes.
+
+use std::fmt::Write as _;
+
+use crate::inventory::{Cluster, Policy, render};
+use crate::posture::Edition;
+use crate::rules::text::yaml;
+
+/// The policies as YAML documents, each with a comment that says whose it is, and why it has no
+/// owner where the cluster's uid is not known.
+pub fn documents(cluster: &Cluster, policies: &[Policy], edition: Edition) -> String {
+    let (namespace, name) = (&cluster.meta.namespace, &cluster.meta.name);
+    let mut text = String::new();
+    for policy in policies {
+        let _ = writeln!(
+            text,
+            "---\n# {} as the operator renders it for OpenBaoCluster {namespace}/{name}, baseline {edition}.",
+            policy.meta.name
+        );
+        if policy.meta.owners.is_empty() {
+            text.push_str(
+                "# Without ownerReferences: the OpenBaoCluster's manifest has no metadata.uid, which only an API server gives.\n",
+            );
+        }
+        text.push_str(&yaml(&render::policy(policy)));
+        text.push('\n');
+    }
+    text
+}

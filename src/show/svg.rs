@@ -1,0 +1,230 @@
+//! The picture as SVG, laid out by hand: columns of boxes, and level arrows with the ports above.
+//!
+//! There are two layouts. The wide one has who comes in on the left and who is reached on the right;
+//! the narrow one, for phones, has all of them in one column.
+
+use std::fmt::Write as _;
+
+use super::html::Escaped;
+use super::picture::{Arrow, Band, Mark, Way, bands};
+use super::view::ClusterView;
+
+/// How much room there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// Three columns.
+    Wide,
+    /// Two columns.
+    Narrow,
+}
+
+/// A column of boxes.
+#[derive(Clone, Copy)]
+struct Column {
+    x: usize,
+    width: usize,
+}
+
+impl Layout {
+    const fn width(self) -> usize {
+        match self {
+            Self::Wide => 980,
+            Self::Narrow => 362,
+        }
+    }
+
+    const fn protected(self) -> Column {
+        match self {
+            Self::Wide => Column { x: 361, width: 258 },
+            Self::Narrow => Column { x: 1, width: 104 },
+        }
+    }
+
+    /// Where the other end of an arrow stands.
+    const fn others(self, way: Way) -> Column {
+        match (self, way) {
+            (Self::Wide, Way::In) => Column { x: 1, width: 258 },
+            (Self::Wide, _) => Column { x: 721, width: 258 },
+            (Self::Narrow, _) => Column { x: 187, width: 174 },
+        }
+    }
+
+    const fn class(self) -> &'static str {
+        match self {
+            Self::Wide => "wide",
+            Self::Narrow => "narrow",
+        }
+    }
+}
+
+/// Height of a line of text, and room around the text of a box.
+const LINE: usize = 16;
+const PADDING: usize = 10;
+/// Room between boxes, and between bands.
+const GAP: usize = 12;
+const BAND_GAP: usize = 30;
+
+/// The arrow heads that all pictures of a page use.
+pub(super) fn heads() -> String {
+    let mut text = String::from(
+        "<svg class=\"heads\" width=\"0\" height=\"0\" aria-hidden=\"true\" focusable=\"false\"><defs>",
+    );
+    for mark in Mark::ALL {
+        let class = mark.class();
+        let _ = write!(
+            text,
+            "<marker id=\"head-{class}\" viewBox=\"0 0 10 10\" refX=\"9\" refY=\"5\" markerWidth=\"7\" \
+             markerHeight=\"7\" orient=\"auto-start-reverse\"><path class=\"head {class}\" d=\"M0 0L10 5L0 10z\"/>\
+             </marker>"
+        );
+    }
+    text.push_str("</defs></svg>\n");
+    text
+}
+
+/// The picture of a cluster.
+pub(super) fn picture(cluster: &ClusterView, layout: Layout) -> String {
+    let mut body = String::new();
+    let mut y = 1;
+    for (number, band) in bands(cluster).iter().enumerate() {
+        y += if number == 0 { 0 } else { BAND_GAP };
+        y = draw(&mut body, band, layout, y);
+    }
+    let (width, height) = (layout.width(), y + 2);
+    format!(
+        "<svg class=\"picture {}\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" role=\"img\" \
+         aria-label=\"{}\">{body}</svg>\n",
+        layout.class(),
+        Escaped(&format!(
+            "Who may talk with the pods of {}/{}",
+            cluster.namespace, cluster.name
+        )),
+    )
+}
+
+/// Draws a band from `top` on; where it ends.
+fn draw(out: &mut String, band: &Band, layout: Layout, top: usize) -> usize {
+    let own = layout.protected();
+    let texts = lines(band.title, &band.notes, own.width);
+    let (mut left, mut right) = (top, top);
+    for arrow in &band.arrows {
+        let y = if layout == Layout::Wide && arrow.way == Way::In {
+            &mut left
+        } else {
+            &mut right
+        };
+        *y = other(out, arrow, layout, *y) + GAP;
+    }
+    let least = top + texts.len() * LINE + 2 * PADDING;
+    let bottom = left.max(right).saturating_sub(GAP).max(least);
+    rect(out, "protected", own, top, bottom - top);
+    // A narrow box is as long as the screen: its words stand where people begin to read.
+    let first = match layout {
+        Layout::Wide => top + (bottom - top - texts.len() * LINE) / 2,
+        Layout::Narrow => top + PADDING,
+    };
+    write_lines(out, &texts, own, first);
+    bottom
+}
+
+/// Draws the other end of an arrow and the arrow, from `top` on; where they end.
+fn other(out: &mut String, arrow: &Arrow, layout: Layout, top: usize) -> usize {
+    let column = layout.others(arrow.way);
+    let texts = lines(arrow.title, &arrow.lines, column.width);
+    let own = layout.protected();
+    let (from, to) = if column.x < own.x {
+        (column.x + column.width, own.x)
+    } else {
+        (own.x + own.width, column.x)
+    };
+    let labels: Vec<String> = arrow
+        .labels
+        .iter()
+        .flat_map(|label| wrap(&unbroken(label), (to - from) / 7))
+        .collect();
+    // The labels stand above the middle, so half of the height is theirs.
+    let height = (texts.len() * LINE + 2 * PADDING).max(2 * (labels.len() * 14 + 8));
+    let class = arrow.mark.class();
+    rect(out, class, column, top, height);
+    write_lines(out, &texts, column, top + (height - texts.len() * LINE) / 2);
+    let y = top + height / 2;
+    let (start, end) = if column.x > own.x && arrow.way == Way::In {
+        (to, from)
+    } else {
+        (from, to)
+    };
+    let tail = if arrow.way == Way::Both {
+        format!(" marker-start=\"url(#head-{class})\"")
+    } else {
+        String::new()
+    };
+    let _ = write!(
+        out,
+        "<line class=\"link {class}\" x1=\"{start}\" y1=\"{y}\" x2=\"{end}\" y2=\"{y}\" \
+         marker-end=\"url(#head-{class})\"{tail}/>"
+    );
+    let first = y.saturating_sub(7 + 14 * labels.len().saturating_sub(1));
+    for (at, label) in labels.iter().enumerate() {
+        let _ = write!(
+            out,
+            "<text class=\"port\" x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
+            usize::midpoint(from, to),
+            first + at * 14,
+            Escaped(label)
+        );
+    }
+    top + height
+}
+
+fn rect(out: &mut String, class: &str, column: Column, y: usize, height: usize) {
+    let Column { x, width } = column;
+    let _ = write!(
+        out,
+        "<rect class=\"box {class}\" x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" rx=\"7\"/>"
+    );
+}
+
+/// A line of a box: the title is set in bold.
+struct Text {
+    words: String,
+    class: &'static str,
+}
+
+/// The lines of a box of this width.
+fn lines(title: &str, more: &[String], width: usize) -> Vec<Text> {
+    let room = width - 2 * PADDING;
+    let text = |class| move |words| Text { words, class };
+    let title = wrap(title, room / 8).into_iter().map(text("title"));
+    let more = more.iter().filter(|line| !line.is_empty());
+    let more = more.flat_map(|line| wrap(line, room / 7)).map(text("line"));
+    title.chain(more).collect()
+}
+
+/// Ports with each number kept beside its protocol.
+fn unbroken(ports: &str) -> String {
+    let each = ports.split(", ");
+    let each: Vec<String> = each.map(|port| port.replace(' ', "\u{a0}")).collect();
+    each.join(", ")
+}
+
+/// Words in lines of at most so many characters; what is longer is cut where it has to be.
+fn wrap(text: &str, most: usize) -> Vec<String> {
+    let options = textwrap::Options::new(most.max(4))
+        .word_splitter(textwrap::WordSplitter::HyphenSplitter)
+        .break_words(true);
+    let lines = textwrap::wrap(text, options).into_iter();
+    lines.map(std::borrow::Cow::into_owned).collect()
+}
+
+fn write_lines(out: &mut String, texts: &[Text], column: Column, top: usize) {
+    for (at, text) in texts.iter().enumerate() {
+        let _ = write!(
+            out,
+            "<text class=\"{}\" x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
+            text.class,
+            column.x + column.width / 2,
+            top + (at + 1) * LINE - 4,
+            Escaped(&text.words)
+        );
+    }
+}

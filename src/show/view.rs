@@ -1,0 +1,250 @@
+//! A perimeter as people look at it: each row of the allowlist with what becomes of it. Every output
+//! of `show` is made from this.
+
+mod make;
+
+use serde::Serialize;
+
+use super::conditions::Condition;
+use crate::baseline::Peers;
+use crate::perimeter::Direction;
+
+/// Some clusters' perimeters, and that of the operator's own pods.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct View {
+    /// Edition of the allowlist.
+    pub baseline: &'static str,
+    /// The clusters.
+    pub clusters: Vec<ClusterView>,
+    /// The operator's pods, with their namespace.
+    pub controller: ZoneView,
+}
+
+/// One cluster's perimeter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ClusterView {
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+    /// `spec.profile`, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<&'static str>,
+    /// What is to be known of the cluster as a whole.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// Its zones.
+    pub zones: Vec<ZoneView>,
+    /// The service accounts of its jobs.
+    pub accounts: Vec<Account>,
+    /// The status checkpoints.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+    /// What lets through more than the ceiling permits.
+    pub piercing: Vec<Piercing>,
+}
+
+/// One group of pods.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ZoneView {
+    /// `workload`, `jobs` or `controller`.
+    pub zone: &'static str,
+    /// The pods in words.
+    pub pods: &'static str,
+    /// Their namespace.
+    pub namespace: String,
+    /// The managed policy; the operator's own pods have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Managed>,
+    /// Whether the pods are isolated, in each direction.
+    pub isolation: Vec<Isolation>,
+    /// Policies that may be about these pods and cannot be read, or are too large to be proved.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<String>,
+    /// The rows of the allowlist.
+    pub rows: Vec<RowView>,
+}
+
+/// The policy that the operator manages for a zone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Managed {
+    /// Its name.
+    pub name: String,
+    /// Whether it is there; one that is not counts as the operator renders it.
+    pub stored: bool,
+}
+
+/// Whether pods are isolated in a direction: what no policy isolates is open to everyone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Isolation {
+    /// `ingress` or `egress`.
+    pub direction: &'static str,
+    /// What is so now.
+    pub state: Isolated,
+    /// The policies that isolate.
+    pub policies: Vec<String>,
+}
+
+/// How far pods are isolated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Isolated {
+    /// All of them are.
+    Yes,
+    /// All of them will be once the operator has rendered its policy.
+    OnceRendered,
+    /// Some of them are.
+    Partly,
+    /// None of them is.
+    No,
+    /// A policy that cannot be read may isolate them.
+    Unknown,
+}
+
+impl Isolation {
+    /// What is so, in words.
+    pub const fn words(&self) -> &'static str {
+        match self.state {
+            Isolated::Yes => "isolated",
+            Isolated::OnceRendered => "isolated once rendered",
+            Isolated::Partly => "only partly isolated (OBP105)",
+            Isolated::No => "not isolated (OBP105)",
+            Isolated::Unknown => "perhaps not isolated",
+        }
+    }
+
+    /// What stands before the policies that isolate.
+    pub const fn by(&self) -> &'static str {
+        match self.state {
+            Isolated::Yes => " by ",
+            _ => "; so far some of the pods, by ",
+        }
+    }
+}
+
+/// One row of the allowlist for one rule that it means here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RowView {
+    /// Name of the row.
+    pub id: &'static str,
+    /// `ingress` or `egress`.
+    pub direction: &'static str,
+    /// The kind of the other end.
+    #[serde(skip)]
+    pub peers: Peers,
+    /// The other end, in words.
+    pub peer: String,
+    /// Ports; empty where the row means nothing here.
+    pub ports: String,
+    /// `floor` or `ceiling`.
+    pub standing: &'static str,
+    /// What becomes of it.
+    pub state: State,
+    /// Why it is there.
+    pub reason: &'static str,
+    /// The field that declares it, in the OpenBaoCluster or in the settings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub declared: Option<String>,
+    /// The rules that let it through.
+    pub opened_by: Vec<Opener>,
+    /// A connection of it that nothing lets through.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<String>,
+}
+
+/// What becomes of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// Of the floor, and all of it is let through.
+    Held,
+    /// Of the floor, and some of it is not let through.
+    Broken,
+    /// Of the ceiling, and all of it is let through.
+    Open,
+    /// Of the ceiling, and some of it is let through.
+    PartlyOpen,
+    /// Of the ceiling, and nothing of it is let through.
+    Closed,
+    /// Its condition does not hold here.
+    Off,
+    /// An address is not known, or the proof is out of budget.
+    Unjudged,
+}
+
+impl State {
+    /// The state in words.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Broken => "broken",
+            Self::Open => "open",
+            Self::PartlyOpen => "partly open",
+            Self::Closed => "closed",
+            Self::Off => "off",
+            Self::Unjudged => "unjudged",
+        }
+    }
+}
+
+/// A rule that lets a row through.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Opener {
+    /// Name of the policy.
+    pub policy: String,
+    /// Field path of the rule.
+    pub rule: String,
+    /// Whether the policy is not there, and counts as the operator renders it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub rendered: bool,
+}
+
+impl RowView {
+    /// Whether it passes because nothing isolates the pods, rather than by a rule.
+    pub fn is_unguarded(&self) -> bool {
+        self.opened_by.is_empty() && matches!(self.state, State::Held | State::Open)
+    }
+
+    /// The rules that let it through, the first ones of many; and how many more there are.
+    pub fn openers(&self) -> (&[Opener], usize) {
+        const SHOWN: usize = 3;
+        let shown = self.opened_by.get(..SHOWN).unwrap_or(&self.opened_by);
+        (shown, self.opened_by.len() - shown.len())
+    }
+}
+
+/// A service account of a cluster's jobs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Account {
+    /// Name of the ServiceAccount.
+    pub name: String,
+    /// Whose it is.
+    pub jobs: &'static str,
+    /// The zone of those pods.
+    pub zone: &'static str,
+}
+
+/// Something that lets through more than the ceiling permits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Piercing {
+    /// Code of the rule that says so.
+    pub code: &'static str,
+    /// What is wrong.
+    pub reason: String,
+    /// `workload`, `jobs` or `controller`, where a connection shows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zone: Option<&'static str>,
+    /// `ingress` or `egress`, where a connection shows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub direction: Option<&'static str>,
+    /// The connection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connection: Option<String>,
+    /// What to do.
+    pub help: String,
+}
+
+/// The word for a direction.
+pub(super) const fn word(direction: Direction) -> &'static str {
+    direction.field()
+}

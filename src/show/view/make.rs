@@ -1,0 +1,143 @@
+//! The view of some clusters, made from the facts.
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use super::{Account, ClusterView, Piercing, View, ZoneView};
+use crate::baseline::{ClusterPerimeter, compile};
+use crate::inventory::{Fact, Kind, NamespaceFacts, ObjectRef, Profile};
+use crate::perimeter::Connection;
+use crate::perimeter::cover::Budget;
+use crate::posture::Pods;
+use crate::review::offline::piercing;
+use crate::review::{World, render};
+use crate::rules::Finding;
+use crate::show::{conditions, zone};
+
+impl View {
+    /// The perimeters of these clusters.
+    pub fn new(world: &World, clusters: &[ObjectRef]) -> Self {
+        let of = |object: &ObjectRef| {
+            let mut perimeters = world.perimeters(&object.namespace).iter();
+            let perimeter = perimeters.find(|perimeter| perimeter.object == *object)?;
+            Some(cluster(world, perimeter))
+        };
+        Self {
+            baseline: world.posture.baseline.as_str(),
+            clusters: clusters.iter().filter_map(of).collect(),
+            controller: controller(world),
+        }
+    }
+}
+
+fn cluster(world: &World, perimeter: &ClusterPerimeter) -> ClusterView {
+    let object = &perimeter.object;
+    let fact = world.snapshot.cluster(&object.namespace, &object.name);
+    let read = fact.and_then(Fact::read);
+    let mut notes = Vec::new();
+    if read.is_none() {
+        notes.push("It cannot be read, so nothing that it declares counts.".to_owned());
+    }
+    if read.is_some_and(|cluster| !cluster.is_rendered()) {
+        notes.push(
+            "It is restored into, so the operator renders no policies for it: there is no floor, and isolation is \
+             somebody else's work."
+                .to_owned(),
+        );
+    }
+    if perimeter.deleting {
+        notes.push("It is being deleted.".to_owned());
+    }
+    if Pods::of_cluster(world.posture.baseline).len() == 1 {
+        notes.push("This baseline does not restrict backup and restore jobs.".to_owned());
+    }
+    let found = piercing(world, object);
+    ClusterView {
+        namespace: object.namespace.to_string(),
+        name: object.name.to_string(),
+        profile: read.and_then(|cluster| cluster.profile).map(profile),
+        notes,
+        zones: zones(world, perimeter),
+        accounts: accounts(&object.name),
+        conditions: conditions::of(world, object),
+        piercing: found.iter().map(pierced).collect(),
+    }
+}
+
+const fn profile(profile: Profile) -> &'static str {
+    match profile {
+        Profile::Hardened => "Hardened",
+        Profile::Development => "Development",
+    }
+}
+
+fn zones(world: &World, perimeter: &ClusterPerimeter) -> Vec<ZoneView> {
+    // Each zone has a budget of its own: one that is hard to prove must not hide the other.
+    let zones = perimeter.zones.iter();
+    zones
+        .map(|zone| {
+            let budget = Cell::new(Budget::new(world.posture.proof_budget));
+            zone::view(world, perimeter, zone, &budget)
+        })
+        .collect()
+}
+
+/// The operator's pods, also where nothing of their namespace is known.
+fn controller(world: &World) -> ZoneView {
+    let namespace = &world.posture.operator_namespace;
+    let is_its_own = |perimeter: &&ClusterPerimeter| perimeter.object.kind == Kind::Namespace;
+    let known = world.perimeters(namespace).iter().find(is_its_own);
+    let known = known.and_then(|perimeter| zones(world, perimeter).pop());
+    known.unwrap_or_else(|| {
+        let nothing = NamespaceFacts::default();
+        let api_server = &world.snapshot.api_server;
+        let perimeters = compile(namespace, &nothing, &world.posture, api_server);
+        let perimeter = perimeters.iter().find(is_its_own);
+        let zone = perimeter.and_then(|perimeter| zones(world, perimeter).pop());
+        zone.unwrap_or_else(|| zone::nothing_known(namespace))
+    })
+}
+
+/// The accounts that the operator runs a cluster's jobs with. Upgrades are among the OpenBao pods,
+/// not the jobs, as far as policies go.
+fn accounts(cluster: &Arc<str>) -> Vec<Account> {
+    let account = |kind: &str, jobs, pods: Pods| Account {
+        name: format!("{cluster}-{kind}-serviceaccount"),
+        jobs,
+        zone: pods.zone(),
+    };
+    vec![
+        account("backup", "backup", Pods::Jobs),
+        account("restore", "restore", Pods::Jobs),
+        account("upgrade", "upgrade", Pods::Workload),
+    ]
+}
+
+fn pierced(finding: &Finding) -> Piercing {
+    let witness = finding.witness.as_ref();
+    Piercing {
+        code: finding.code.as_str(),
+        reason: finding.reason.clone(),
+        zone: witness.map(zone_of),
+        direction: witness.map(|witness| witness.direction.field()),
+        connection: witness.map(render::connection),
+        help: finding.help.clone(),
+    }
+}
+
+/// The zone of the protected pod of a connection.
+fn zone_of(connection: &Connection) -> &'static str {
+    use crate::baseline::{CLUSTER_LABEL, COMPONENT_LABEL, JOB_COMPONENTS};
+    let value = |asked: &str| {
+        let mut labels = connection.subject.iter();
+        labels
+            .find(|(key, _)| &**key == asked)
+            .map(|(_, value)| &**value)
+    };
+    let pods = match (value(CLUSTER_LABEL), value(COMPONENT_LABEL)) {
+        (None, _) => Pods::Controller,
+        (_, Some(component)) if JOB_COMPONENTS.contains(&component) => Pods::Jobs,
+        _ => Pods::Workload,
+    };
+    pods.zone()
+}

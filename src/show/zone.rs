@@ -1,0 +1,280 @@
+//! One zone of a perimeter: is it isolated, and what becomes of each row.
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use super::view::{Isolated, Isolation, Managed, Opener, RowView, State, ZoneView, word};
+use super::words;
+use crate::baseline::{
+    ClusterPerimeter, Entry, Peers, Row, Selected, Standing, ZonePerimeter, rows,
+};
+use crate::perimeter::cover::{Budget, Exhausted};
+use crate::perimeter::rule::{PortEntry, Rule};
+use crate::perimeter::{Direction, LabelSet, Region};
+use crate::posture::Pods;
+use crate::review::{World, render};
+use crate::rules::case::{Case, Moment, State as Written, subject_only};
+
+/// The view of one zone.
+pub(super) fn view(
+    world: &World,
+    cluster: &ClusterPerimeter,
+    zone: &ZonePerimeter,
+    budget: &Cell<Budget>,
+) -> ZoneView {
+    let namespace = if cluster.is_cluster() {
+        &cluster.object.namespace
+    } else {
+        &cluster.object.name
+    };
+    let case = Case {
+        object: &cluster.object,
+        cluster,
+        zone,
+        posture: &world.posture,
+        others: zone.selected.iter().collect(),
+        before: Written::default(),
+        after: Written::default(),
+        budget,
+    };
+    let rows = Direction::ALL
+        .into_iter()
+        .flat_map(|direction| of_direction(&case, direction));
+    ZoneView {
+        zone: zone.pods.zone(),
+        pods: zone.pods.as_str(),
+        namespace: namespace.to_string(),
+        policy: zone.rendered.as_ref().map(|policy| Managed {
+            name: policy.meta.name.to_string(),
+            stored: world
+                .snapshot
+                .policy(namespace, &policy.meta.name)
+                .is_some(),
+        }),
+        isolation: Direction::ALL
+            .map(|direction| isolation(&case, direction))
+            .into(),
+        unreadable: zone.unreadable.iter().map(ToString::to_string).collect(),
+        rows: rows.collect(),
+    }
+}
+
+/// The view of the operator's pods where nothing at all can be said of them.
+pub(super) fn nothing_known(namespace: &Arc<str>) -> ZoneView {
+    ZoneView {
+        zone: Pods::Controller.zone(),
+        pods: Pods::Controller.as_str(),
+        namespace: namespace.to_string(),
+        policy: None,
+        isolation: Vec::new(),
+        unreadable: Vec::new(),
+        rows: Vec::new(),
+    }
+}
+
+fn isolation(case: &Case<'_>, direction: Direction) -> Isolation {
+    let zone = case.zone;
+    let isolating = |policy: &&Selected| policy.isolates(direction);
+    let stored = zone
+        .selected
+        .iter()
+        .filter(isolating)
+        .filter(|policy| !policy.rendered);
+    let parts = |policies: &mut dyn Iterator<Item = &Selected>| -> Vec<Region> {
+        policies
+            .map(|policy| subject_only(policy.part.clone()))
+            .collect()
+    };
+    let whole = subject_only(LabelSet::any());
+    let covered = |regions: &[Region]| {
+        let covers: Vec<&Region> = regions.iter().collect();
+        case.outside(&whole, &covers)
+            .is_ok_and(|piece| piece.is_none())
+    };
+    let now = parts(&mut stored.clone());
+    let all = parts(&mut zone.selected.iter().filter(isolating));
+    let state = if covered(&now) {
+        Isolated::Yes
+    } else if !zone.unreadable.is_empty() {
+        Isolated::Unknown
+    } else if covered(&all) {
+        Isolated::OnceRendered
+    } else if all.is_empty() {
+        Isolated::No
+    } else {
+        Isolated::Partly
+    };
+    Isolation {
+        direction: word(direction),
+        state,
+        policies: stored.map(|policy| policy.name.to_string()).collect(),
+    }
+}
+
+fn of_direction(case: &Case<'_>, direction: Direction) -> Vec<RowView> {
+    let open = case.open(Moment::After, direction);
+    let entries = case.zone.ceiling(direction);
+    let mut views = Vec::new();
+    for row in rows(case.zone.pods, direction, case.posture) {
+        let rules = rules(row, entries);
+        if lacks_address(row, &rules) {
+            let peer = "the API server, whose address nothing names".to_owned();
+            views.push(RowView {
+                state: State::Unjudged,
+                standing: standing(case, row),
+                ..without_rule(row, peer)
+            });
+        } else if rules.is_empty() {
+            let peer = words::kind(row.peers).to_owned();
+            views.push(RowView {
+                standing: standing(case, row),
+                ..without_rule(row, peer)
+            });
+        }
+        views.extend(
+            rules
+                .iter()
+                .map(|rule| of_rule(case, row, rule, open.as_ref())),
+        );
+    }
+    views
+}
+
+fn without_rule(row: &Row, peer: String) -> RowView {
+    RowView {
+        id: row.id,
+        direction: word(row.direction),
+        peers: row.peers,
+        peer,
+        ports: String::new(),
+        standing: "",
+        state: State::Off,
+        reason: row.reason,
+        declared: None,
+        opened_by: Vec::new(),
+        missing: None,
+    }
+}
+
+/// The entries of a row, those of one rule together.
+fn rules<'a>(row: &Row, entries: &'a [Entry]) -> Vec<Vec<&'a Entry>> {
+    let mut rules: Vec<Vec<&Entry>> = Vec::new();
+    let own = entries.iter().filter(|entry| std::ptr::eq(entry.row, row));
+    for entry in own {
+        match rules.last_mut() {
+            Some(rule)
+                if rule
+                    .iter()
+                    .any(|known| Arc::ptr_eq(&known.rule, &entry.rule)) =>
+            {
+                rule.push(entry);
+            }
+            _ => rules.push(vec![entry]),
+        }
+    }
+    rules
+}
+
+/// Whether the row is the API server's and none of its rules is for the Service.
+fn lacks_address(row: &Row, rules: &[Vec<&Entry>]) -> bool {
+    let is_service = |rule: &Rule| rule.ports == [PortEntry::tcp(443)];
+    row.peers == Peers::ApiServer && !rules.iter().flatten().any(|entry| is_service(&entry.rule))
+}
+
+/// A cluster without rendered policies has no floor.
+fn standing(case: &Case<'_>, row: &Row) -> &'static str {
+    let has_floor = case.zone.pods == Pods::Controller || case.zone.rendered.is_some();
+    if has_floor && row.standing == Standing::Required {
+        "floor"
+    } else {
+        "ceiling"
+    }
+}
+
+fn of_rule(
+    case: &Case<'_>,
+    row: &Row,
+    entries: &[&Entry],
+    open: Result<&Vec<Region>, &Exhausted>,
+) -> RowView {
+    let direction = row.direction;
+    let standing = standing(case, row);
+    let policies = || case.policies(Moment::After);
+    let verdict = open.cloned().map_err(Clone::clone).and_then(|open| {
+        let covers: Vec<&Region> = open
+            .iter()
+            .chain(policies().flat_map(|policy| policy.must(direction)))
+            .collect();
+        let mut missing = None;
+        for entry in entries {
+            let piece = case.outside(&entry.region, &covers)?;
+            missing = missing.or(piece);
+        }
+        let touched = covers
+            .iter()
+            .any(|cover| entries.iter().any(|entry| !entry.region.is_disjoint(cover)));
+        Ok((missing, touched))
+    });
+    let state = match (&verdict, standing) {
+        (Err(_), _) => State::Unjudged,
+        (Ok((None, _)), "floor") => State::Held,
+        (Ok((Some(_), _)), "floor") => State::Broken,
+        (Ok((None, _)), _) => State::Open,
+        (Ok((Some(_), true)), _) => State::PartlyOpen,
+        (Ok((Some(_), false)), _) => State::Closed,
+    };
+    let missing = verdict.ok().and_then(|(missing, _)| missing);
+    let missing = missing.filter(|_| matches!(state, State::Broken | State::PartlyOpen));
+    let first = entries.first();
+    let rule = first.map(|entry| entry.rule.as_ref());
+    RowView {
+        state,
+        standing,
+        ports: rule.map(words::ports).unwrap_or_default(),
+        declared: first
+            .and_then(|entry| entry.declared.as_deref())
+            .map(str::to_owned),
+        opened_by: openers(case, direction, entries),
+        missing: missing
+            .and_then(|piece| case.witness(direction, &piece))
+            .map(|connection| render::connection(&connection)),
+        ..without_rule(
+            row,
+            rule.map(|rule| words::peers(row, rule)).unwrap_or_default(),
+        )
+    }
+}
+
+/// The rules that let the entries through: those that do so alone, or else all that help.
+fn openers(case: &Case<'_>, direction: Direction, entries: &[&Entry]) -> Vec<Opener> {
+    let own = entries.first().map(|entry| entry.rule.as_ref());
+    let mut alone = Vec::new();
+    let mut helping = Vec::new();
+    for policy in case.policies(Moment::After) {
+        let managed = case.cluster.managed(&policy.name).is_some();
+        let written = policy.policy.effective_rules(direction);
+        for (at, rule) in policy.rules[direction as usize].iter().enumerate() {
+            // The rule that is written for it comes before what happens to open it as well.
+            let rank = (written.get(at) != own, !managed);
+            let opener = || {
+                let opener = Opener {
+                    policy: policy.name.to_string(),
+                    rule: format!("spec.{}[{at}]", direction.field()),
+                    rendered: policy.rendered,
+                };
+                (rank, opener)
+            };
+            let holds = |entry: &&&Entry| rule.must().iter().any(|own| entry.region.is_subset(own));
+            let touches =
+                |entry: &&Entry| rule.must().iter().any(|own| !entry.region.is_disjoint(own));
+            if entries.iter().filter(holds).count() == entries.len() {
+                alone.push(opener());
+            } else if entries.iter().any(touches) {
+                helping.push(opener());
+            }
+        }
+    }
+    let mut openers = if alone.is_empty() { helping } else { alone };
+    openers.sort_by_key(|(rank, _)| *rank);
+    openers.into_iter().map(|(_, opener)| opener).collect()
+}

@@ -1,0 +1,273 @@
+//! A case, played without a cluster.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use openbao_perimeter::admission::{Admission, respond};
+use openbao_perimeter::audit::Metrics;
+use openbao_perimeter::inventory::{Change, Object, Snapshot};
+use openbao_perimeter::posture::Posture;
+use openbao_perimeter::review::offline::{self, Judged, Objects};
+use openbao_perimeter::review::{Outcome, Verdict, World, Writer, render};
+use openbao_perimeter::server::listener::Limits;
+use openbao_perimeter::server::router::{Desk, router};
+use openbao_perimeter::sources::files;
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+use super::format::{Case, Expect, Facts, Found, Operation};
+use crate::support::{UID, post, text};
+
+/// What a file of a case holds: one object, and how it is written.
+struct Written {
+    objects: Objects,
+    json: Value,
+}
+
+fn written(path: &Path) -> Written {
+    let manifests = files::objects([path]).unwrap();
+    let [located] = &manifests.objects[..] else {
+        panic!("expected one object in {}", path.display());
+    };
+    Written {
+        objects: [(located.object.reference(), located.object.clone())].into(),
+        json: located.written.clone(),
+    }
+}
+
+fn posture(case: &Case) -> Arc<Posture> {
+    let posture = case.settings().posture();
+    Arc::new(posture.unwrap_or_else(|error| panic!("{}: {error}", case.name)))
+}
+
+/// Everything that is there before the write.
+fn stored(case: &Case) -> Snapshot {
+    let before = case.before.as_deref().map(written);
+    let deleted = (case.operation() == Operation::Delete).then(|| written(&case.request));
+    let there = before.into_iter().chain(deleted);
+    let objects = there.flat_map(|written| written.objects.into_values());
+    files::load(&case.inventory)
+        .unwrap()
+        .apply(objects.map(Change::Set))
+}
+
+fn world(posture: &Arc<Posture>, snapshot: Snapshot) -> World {
+    World::compile(None, Arc::new(snapshot), Arc::clone(posture))
+}
+
+/// What the function behind `check` says of the object that a case writes.
+pub(super) struct Offline {
+    /// Of the edit.
+    pub(super) edit: Verdict,
+    /// Of the state that it leaves, where that can be asked: the same, and what is no matter of a write.
+    pub(super) state: Verdict,
+}
+
+/// The rule about what is so, whoever wrote what.
+const OF_A_STATE: &str = "OBP105";
+
+/// The verdicts about the object that a case writes.
+pub(super) fn offline(case: &Case) -> Offline {
+    let posture = posture(case);
+    let writer = Writer {
+        name: case.user().to_owned(),
+        groups: case.header.groups.clone(),
+        ..Writer::default()
+    };
+    let request = written(&case.request).objects;
+    let before = match (&case.before, case.operation()) {
+        (Some(before), _) => written(before).objects,
+        (None, Operation::Delete) => request.clone(),
+        (None, _) => Objects::new(),
+    };
+    let after = match case.operation() {
+        Operation::Delete => Objects::new(),
+        Operation::Create | Operation::Update => request,
+    };
+    let set = |objects: &Objects| {
+        objects
+            .values()
+            .cloned()
+            .map(Change::Set)
+            .collect::<Vec<_>>()
+    };
+    let gone = before.keys().cloned().map(Change::Remove);
+    let there = stored(case).apply(gone);
+    let final_world = world(&posture, there.apply(set(&after)));
+    let edit = only(
+        case,
+        offline::edit_between(&final_world, &writer, &before, &after),
+    );
+    let is_managed = |object: &Object| {
+        let name = object.reference();
+        let mut clusters = final_world.perimeters(&name.namespace).iter();
+        clusters.any(|cluster| cluster.managed(&name.name).is_some())
+    };
+    // A managed policy of a final state counts as the operator's own.
+    if case.operation() == Operation::Create && !after.values().any(is_managed) {
+        let is_policy = |object: &Object| matches!(object, Object::Policy(_));
+        let others = after
+            .clone()
+            .into_iter()
+            .filter(|(_, object)| !is_policy(object));
+        let beside = world(&posture, there.apply(set(&others.collect())));
+        let state = only(
+            case,
+            offline::final_state(&final_world, &beside, &writer, &after),
+        );
+        let of_writes = state.findings.iter();
+        let of_writes = of_writes.filter(|finding| finding.code.as_str() != OF_A_STATE);
+        let of_writes = Verdict::new(of_writes.cloned().collect());
+        assert_eq!(of_writes, edit, "{}: final state and edit", case.name);
+        return Offline { edit, state };
+    }
+    let state = edit.clone();
+    Offline { edit, state }
+}
+
+/// The one verdict; none where nothing was to judge.
+fn only(case: &Case, judged: Vec<Judged>) -> Verdict {
+    assert!(judged.len() < 2, "{}: {judged:?}", case.name);
+    judged
+        .into_iter()
+        .next()
+        .map(|judged| judged.verdict)
+        .unwrap_or_default()
+}
+
+/// The AdmissionReview that an API server would send.
+fn review(case: &Case) -> Value {
+    let request = written(&case.request).json;
+    let before = case.before.as_deref().map(|path| written(path).json);
+    let (object, old) = match case.operation() {
+        Operation::Create => (request.clone(), Value::Null),
+        Operation::Update => (request.clone(), before.expect("a before.yaml")),
+        Operation::Delete => (Value::Null, request.clone()),
+    };
+    let kind = request["kind"].as_str().unwrap();
+    let version = request["apiVersion"].as_str().unwrap();
+    let (group, version) = version.split_once('/').unwrap();
+    let plural = match kind {
+        "NetworkPolicy" => "networkpolicies".to_owned(),
+        kind => format!("{}s", kind.to_lowercase()),
+    };
+    json!({
+        "apiVersion": "admission.k8s.io/v1",
+        "kind": "AdmissionReview",
+        "request": {
+            "uid": UID,
+            "kind": {"group": group, "version": version, "kind": kind},
+            "resource": {"group": group, "version": version, "resource": plural},
+            "name": request["metadata"]["name"],
+            "namespace": request["metadata"]["namespace"],
+            "operation": case.operation().as_str(),
+            "userInfo": {"username": case.user(), "groups": case.header.groups},
+            "object": object,
+            "oldObject": old,
+            "dryRun": false,
+        },
+    })
+}
+
+/// The answer of a router in memory.
+fn ask(case: &Case, path: &str, review: &Value) -> Value {
+    let posture = posture(case);
+    let admission = Admission::new(Arc::clone(&posture));
+    if case.header.facts == Facts::Complete {
+        admission.publish(world(&posture, stored(case)));
+    }
+    let desk = Desk::new(
+        admission.into(),
+        Arc::new(Metrics::new()),
+        Limits::default(),
+    );
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let request = post(path, review.to_string());
+    let (status, body) = runtime
+        .unwrap()
+        .block_on(async { text(router(desk).oneshot(request).await.unwrap()).await });
+    assert_eq!(status, StatusCode::OK, "{}: {body}", case.name);
+    serde_json::from_str(&body).unwrap()
+}
+
+/// The router answers what the verdict of `check` says, word by word.
+pub(super) fn in_memory(case: &Case, verdict: &Verdict) -> Result<(), String> {
+    let answer = ask(case, "/validate", &review(case));
+    let baseline = posture(case).baseline;
+    let expected = match case.header.facts {
+        Facts::Complete => respond::judged(UID, verdict, Some(baseline.as_str())),
+        Facts::Missing => respond::judged(UID, &without_facts(case), None),
+    };
+    let expected: Value = serde_json::from_slice(&expected).unwrap();
+    if answer == expected {
+        Ok(())
+    } else {
+        Err(format!(
+            "check says {expected:#}\nthe router answers {answer:#}"
+        ))
+    }
+}
+
+/// `check` always has its facts, so what the router says without them is read from its answer.
+fn without_facts(case: &Case) -> Verdict {
+    use openbao_perimeter::admission::decode::{Decoded, decode};
+    use openbao_perimeter::admission::envelope;
+    let review = review(case).to_string();
+    let envelope = envelope::open(review.as_bytes()).unwrap_or_else(|_| panic!("{review}"));
+    match decode(&envelope) {
+        Decoded::Judged(request) => openbao_perimeter::review::not_ready(&posture(case), &request),
+        Decoded::Untouched => Verdict::default(),
+    }
+}
+
+/// What was found, as a case expects it.
+pub(super) fn expectation(case: &Case, offline: &Verdict) -> Expect {
+    let verdict = match case.header.facts {
+        Facts::Complete => offline.clone(),
+        Facts::Missing => without_facts(case),
+    };
+    let findings = verdict.findings.iter().map(|finding| Found {
+        code: finding.code.as_str().to_owned(),
+        level: finding.level.as_str().to_owned(),
+        path: finding.path.clone(),
+        connection: finding.witness.as_ref().map(render::connection),
+    });
+    Expect {
+        outcome: match verdict.outcome() {
+            Outcome::Allow => "allow",
+            Outcome::Warn => "warn",
+            Outcome::Deny => "deny",
+        }
+        .to_owned(),
+        findings: findings.collect(),
+        repairs: repairs(case),
+    }
+}
+
+/// What `/mutate` puts back. What it made whole is not refused.
+fn repairs(case: &Case) -> Vec<String> {
+    let mut review = review(case);
+    let answer = ask(case, "/mutate", &review);
+    let Some(patch) = answer["response"]["patch"].as_str() else {
+        return Vec::new();
+    };
+    let quoted = serde_json::to_string(patch).unwrap();
+    let bytes: k8s_openapi::ByteString = serde_json::from_str(&quoted).unwrap();
+    let patch: json_patch::Patch = serde_json::from_slice(&bytes.0).unwrap();
+    json_patch::patch(&mut review["request"]["object"], &patch).unwrap();
+    let again = ask(case, "/validate", &review);
+    assert_eq!(
+        again["response"]["allowed"], true,
+        "{}: {again:#}",
+        case.name
+    );
+    let changes = serde_json::to_value(&patch).unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let changes = changes.as_array().unwrap().iter();
+    changes
+        .map(|change| format!("{} {}", text(&change["op"]), text(&change["path"])))
+        .collect()
+}

@@ -1,0 +1,184 @@
+//! `show` as people and programs read it.
+
+use serde_json::{Value, json};
+
+use crate::cli_views::{INVENTORY, assert_fits, failed, inventory, ok};
+use crate::support::assert_golden;
+
+/// A cluster with everything that a perimeter can have, two policies that pierce it, and a managed
+/// policy that lets too little through.
+const TROUBLED: &str = "
+apiVersion: openbao.org/v1alpha1
+kind: OpenBaoCluster
+metadata: {name: prod, namespace: shop}
+spec:
+  profile: Hardened
+  gateway: {enabled: true, gatewayRef: {name: g, namespace: gateway-system}}
+  network:
+    apiServerCIDR: 10.43.0.1/32
+    trustedIngressPeers: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: traefik}}}]
+    egressRules:
+      - to: [{ipBlock: {cidr: 192.0.2.40/32}}]
+        ports: [{port: 443}]
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: too-open, namespace: shop}
+spec:
+  podSelector: {matchLabels: {openbao-active: 'true'}}
+  ingress: [{from: [{ipBlock: {cidr: 198.51.100.0/24}}]}]
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: prod-jobs-network-policy, namespace: shop}
+spec:
+  podSelector:
+    matchLabels: {openbao.org/cluster: prod}
+    matchExpressions: [{key: openbao.org/component, operator: In, values: [backup, restore, upgrade-snapshot]}]
+  policyTypes: [Egress]
+  egress:
+    - to: [{ipBlock: {cidr: 10.43.0.1/32}}]
+      ports: [{port: 443}]
+    - to: [{ipBlock: {cidr: 203.0.113.0/24}}]
+      ports: [{port: 9000}]
+";
+
+#[test]
+fn the_example_cluster_is_shown_as_a_table() {
+    let table = ok(&["show", "--inventory", INVENTORY]);
+    assert_fits(&table);
+    assert_golden("show.txt", &table);
+    assert_eq!(table, ok(&["show", "bao", "--inventory", INVENTORY]));
+    assert_eq!(table, ok(&["show", "bao/bao", "--inventory", INVENTORY]));
+}
+
+#[test]
+fn a_troubled_cluster_is_shown_with_all_that_is_wrong() {
+    let troubled = inventory("show-troubled", TROUBLED);
+    assert_golden(
+        "show-troubled.txt",
+        &ok(&["show", "--inventory", &troubled]),
+    );
+    assert_golden(
+        "show-troubled.mmd",
+        &ok(&["show", "--inventory", &troubled, "-o", "mermaid"]),
+    );
+}
+
+#[test]
+fn the_view_as_json_has_every_row_with_its_state_and_its_rules() {
+    let troubled = inventory("show-json", TROUBLED);
+    let view: Value =
+        serde_json::from_str(&ok(&["show", "--inventory", &troubled, "-o", "json"])).unwrap();
+    let zones = view["clusters"][0]["zones"].as_array().unwrap();
+    let row = |zone: usize, id: &str| {
+        let rows = zones[zone]["rows"].as_array().unwrap();
+        rows.iter()
+            .find(|row| row["id"] == id)
+            .unwrap_or_else(|| panic!("no {id}"))
+            .clone()
+    };
+    let told = |row: Value| json!([row["state"], row["standing"], row["opened_by"]]);
+    let rendered =
+        |rule: &str| json!([{"policy": "prod-network-policy", "rule": rule, "rendered": true}]);
+    assert_eq!(
+        told(row(0, "raft-peers-in")),
+        json!(["held", "floor", rendered("spec.ingress[0]")])
+    );
+    assert_eq!(
+        told(row(0, "trusted-peers")),
+        json!(["open", "ceiling", rendered("spec.ingress[2]")])
+    );
+    assert_eq!(
+        told(row(0, "ingress-controller")),
+        json!(["off", "ceiling", []])
+    );
+    assert_eq!(
+        told(row(0, "kube-system-health")),
+        json!(["closed", "ceiling", []])
+    );
+    let own = json!([{"policy": "prod-jobs-network-policy", "rule": "spec.egress[0]"}]);
+    assert_eq!(
+        told(row(1, "jobs-api-server")),
+        json!(["held", "floor", own])
+    );
+    assert_eq!(told(row(1, "jobs-dns")), json!(["broken", "floor", []]));
+    let missing = row(1, "jobs-dns")["missing"].as_str().unwrap().to_owned();
+    assert!(
+        missing.ends_with("-> a pod in namespace `kube-system`, TCP 53"),
+        "{missing}"
+    );
+
+    let isolation = |zone: usize| {
+        let both = zones[zone]["isolation"].as_array().unwrap().iter();
+        both.map(|one| one["state"].as_str().unwrap())
+            .collect::<Vec<_>>()
+    };
+    // What `too-open` isolates is the active pod only.
+    assert_eq!(isolation(0), ["once-rendered", "once-rendered"]);
+    assert_eq!(isolation(1), ["partly", "yes"]);
+    let piercing = view["clusters"][0]["piercing"].as_array().unwrap().iter();
+    let piercing: Vec<Value> = piercing
+        .map(|found| json!([found["code"], found["zone"], found["direction"]]))
+        .collect();
+    assert_eq!(
+        piercing,
+        [
+            json!(["OBP203", "workload", "ingress"]),
+            json!(["OBP202", "jobs", "egress"])
+        ]
+    );
+    assert_eq!(view["controller"]["isolation"][0]["state"], "no");
+}
+
+#[test]
+fn a_cluster_that_is_not_there_or_not_the_only_one_is_an_error() {
+    let two = TROUBLED.to_owned() + "---" + &TROUBLED.replace("namespace: shop", "namespace: bar");
+    let two = inventory("show-two", &two);
+    assert_eq!(
+        failed(&["show", "prod", "--inventory", &two]),
+        "error: expected the name of one OpenBaoCluster, found `prod`, which `bar/prod`, `shop/prod` have\n"
+    );
+    assert_eq!(
+        failed(&["show", "shop/x", "--inventory", &two]),
+        "error: expected one of `bar/prod`, `shop/prod`, found `shop/x`\n"
+    );
+    let one: Value = serde_json::from_str(&ok(&[
+        "show",
+        "bar/prod",
+        "--inventory",
+        &two,
+        "-o",
+        "json",
+    ]))
+    .unwrap();
+    assert_eq!(one["clusters"].as_array().unwrap().len(), 1);
+    let none = inventory("show-none", "");
+    assert_eq!(
+        failed(&["show", "--inventory", &none]),
+        "error: expected an OpenBaoCluster, found none\n"
+    );
+}
+
+#[test]
+fn before_0_1_only_the_openbao_pods_have_a_zone() {
+    let args = [
+        "show",
+        "--inventory",
+        INVENTORY,
+        "--baseline",
+        "classic",
+        "-o",
+        "json",
+    ];
+    let view: Value = serde_json::from_str(&ok(&args)).unwrap();
+    let zones = view["clusters"][0]["zones"].as_array().unwrap();
+    assert_eq!(
+        zones.iter().map(|zone| &zone["zone"]).collect::<Vec<_>>(),
+        ["workload"]
+    );
+    assert_eq!(
+        view["clusters"][0]["notes"],
+        json!(["This baseline does not restrict backup and restore jobs."])
+    );
+}

@@ -1,0 +1,116 @@
+//! Writes and handshakes that never stop.
+
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+
+use super::stage::Stage;
+use crate::example;
+
+/// As long as a bundle is promised to work once another one has taken its place.
+const SETTLE: Duration = Duration::from_secs(6);
+const SERVICE: &str = "openbao-perimeter.openbao-perimeter-system.svc";
+
+/// Whether a handshake with the replica succeeds for somebody who trusts the bundle.
+fn is_trusted(replica: SocketAddr, bundle: &str) -> Result<(), String> {
+    let mut roots = RootCertStore::empty();
+    for ca in CertificateDer::pem_slice_iter(bundle.as_bytes()) {
+        let ca = ca.map_err(|error| error.to_string())?;
+        roots.add(ca).map_err(|error| error.to_string())?;
+    }
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = ServerName::try_from(SERVICE).map_err(|error| error.to_string())?;
+    let client =
+        ClientConnection::new(Arc::new(config), name).map_err(|error| error.to_string())?;
+    let stream = TcpStream::connect(replica).map_err(|error| error.to_string())?;
+    let mut stream = StreamOwned::new(client, stream);
+    while stream.conn.is_handshaking() {
+        let done = stream.conn.complete_io(&mut stream.sock);
+        done.map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
+/// Writes that never stop, and what failed of them.
+pub(super) struct Load {
+    is_over: Arc<AtomicBool>,
+    done: Arc<AtomicUsize>,
+    failed: Arc<Mutex<Vec<String>>>,
+    workers: Vec<JoinHandle<()>>,
+}
+
+impl Load {
+    pub(super) fn start(stage: &Arc<Stage>) -> Self {
+        let mut load = Self {
+            is_over: Arc::default(),
+            done: Arc::default(),
+            failed: Arc::default(),
+            workers: Vec::new(),
+        };
+        let policy = example::scene("allowed-policy-for-web-pods", "bao");
+        let writer = Arc::clone(stage);
+        load.spawn(move || {
+            let ask = ["apply", "--dry-run=server", "-f", "-"];
+            let answer = writer.plane.kubectl(ask).stdin(&policy).run();
+            if answer.status_ok {
+                Ok(())
+            } else {
+                Err(answer.stderr)
+            }
+        });
+        // An API server may go by an older bundle for a moment, and connects anew only at times: this
+        // one does so all the time, with a bundle that it read a moment ago.
+        let reader = Arc::clone(stage);
+        load.spawn(move || {
+            let started = Instant::now();
+            let Some(bundle) = reader.bundle() else {
+                return Ok(());
+            };
+            for replica in &reader.replicas {
+                let trusted = is_trusted(replica.reviews, &bundle);
+                // On a busy machine reading alone may take longer than a bundle is promised for.
+                if started.elapsed() < SETTLE {
+                    trusted.map_err(|error| format!("{error}\n{bundle}"))?;
+                }
+            }
+            Ok(())
+        });
+        load
+    }
+
+    fn spawn(&mut self, mut act: impl FnMut() -> Result<(), String> + Send + 'static) {
+        let (is_over, done) = (Arc::clone(&self.is_over), Arc::clone(&self.done));
+        let failed = Arc::clone(&self.failed);
+        self.workers.push(thread::spawn(move || {
+            while !is_over.load(Ordering::Relaxed) {
+                match act() {
+                    Ok(()) => drop(done.fetch_add(1, Ordering::Relaxed)),
+                    Err(error) => failed.lock().unwrap().push(error),
+                }
+            }
+        }));
+    }
+
+    /// How many writes and handshakes there were, none of which failed.
+    pub(super) fn stop(self) -> usize {
+        self.is_over.store(true, Ordering::Relaxed);
+        for worker in self.workers {
+            worker.join().unwrap();
+        }
+        let failed = self.failed.lock().unwrap();
+        let done = self.done.load(Ordering::Relaxed);
+        assert!(failed.is_empty(), "{} of {done}: {failed:#?}", failed.len());
+        done
+    }
+}

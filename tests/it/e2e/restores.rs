@@ -1,0 +1,39 @@
+//! What is said of an OpenBaoRestore.
+
+use serde_json::json;
+
+use super::stage::{APPLY, Scene};
+use super::verdicts::assert_quiet;
+
+fn restore(scene: &Scene, name: &str, cluster: &str, endpoint: &str) -> String {
+    let metadata = json!({"name": name, "namespace": scene.namespace});
+    let source = json!({"key": "x.snap", "target": {"endpoint": endpoint, "bucket": "b"}});
+    let spec = json!({"cluster": cluster, "jwtAuthRole": "restore", "source": source});
+    json!({"apiVersion": "openbao.org/v1alpha1", "kind": "OpenBaoRestore", "metadata": metadata, "spec": spec})
+        .to_string()
+}
+
+#[test]
+fn a_restore_is_judged_as_it_is_made_and_left_alone_after() {
+    let scene = Scene::with_cluster("restores");
+    let fallback = restore(&scene, "quiet", "bao", "https://192.0.2.40");
+    assert_quiet(&scene.write(APPLY, &fallback));
+
+    let shut = restore(&scene, "shut", "bao", "http://storage.storage.svc:9000");
+    let made = scene.write(APPLY, &shut);
+    assert!(
+        made.status_ok && made.stderr.contains("Warning: OBP605"),
+        "{made:?}"
+    );
+    let moved = restore(&scene, "shut", "bao", "http://storage.storage.svc:9001");
+    assert_quiet(&scene.write(APPLY, &moved));
+
+    let lost = scene.write(
+        APPLY,
+        &restore(&scene, "lost", "other", "https://192.0.2.40"),
+    );
+    assert!(
+        lost.status_ok && lost.stderr.contains("Warning: OBP604"),
+        "{lost:?}"
+    );
+}

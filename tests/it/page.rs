@@ -1,0 +1,204 @@
+//! The page of `show -o html`: what it must not contain, and how a real browser shows it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use openbao_perimeter::inventory::{Change, Kind, Snapshot, read};
+use openbao_perimeter::posture::Posture;
+use openbao_perimeter::review::World;
+use openbao_perimeter::show::conditions::Condition;
+use openbao_perimeter::show::view::View;
+use openbao_perimeter::show::{html, mermaid};
+use serde_json::{Value, json};
+
+use crate::support::folder;
+
+/// Measures the page at some widths, in frames of its own, and writes what is wrong into the title.
+const MEASURE: &str = include_str!("page/measure.js");
+
+fn view(objects: &[Value]) -> View {
+    let changes = objects
+        .iter()
+        .map(|object| Change::Set(read::object(object).unwrap()));
+    let snapshot = Snapshot::default().apply(changes);
+    let world = World::compile(None, snapshot.into(), Arc::new(Posture::default()));
+    let clusters = world.snapshot.references(Kind::OpenBaoCluster);
+    View::new(&world, &clusters)
+}
+
+/// A cluster that declares much, with long names, and policies that pierce it.
+fn busy() -> View {
+    let namespace = "a-tenants-namespace-with-quite-a-long-name";
+    let cluster = json!({
+        "apiVersion": "openbao.org/v1alpha1", "kind": "OpenBaoCluster",
+        "metadata": {"name": "payments-production-vault", "namespace": namespace},
+        "spec": {
+            "profile": "Hardened",
+            "gateway": {"enabled": true, "gatewayRef": {"name": "g", "namespace": "gateway-system"}},
+            "ingress": {"enabled": true},
+            "network": {
+                "apiServerCIDR": "10.43.0.1/32",
+                "apiServerEndpointIPs": ["192.168.166.2", "fd00:1234:5678:9abc:def0:1234:5678:9abc"],
+                "dnsEndpointIPs": ["169.254.20.10"],
+                "trustedIngressPeers": [{
+                    "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "gateway-system"}},
+                    "podSelector": {"matchLabels": {"app.kubernetes.io/name": "traefik", "x": "y".repeat(63)}},
+                }],
+                "ingressRules": [{
+                    "from": [{"ipBlock": {"cidr": "192.168.0.0/16", "except": ["192.168.7.0/24", "192.168.9.0/24"]}}],
+                    "ports": [{"port": 8200}, {"port": 9102, "endPort": 9110}, {"port": "metrics", "protocol": "UDP"}],
+                }],
+                "egressRules": [{"to": [{"ipBlock": {"cidr": "2001:db8::/64"}}], "ports": [{"port": 443}]}],
+            },
+        },
+    });
+    let policy = json!({
+        "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+        "metadata": {"name": "open-everything", "namespace": namespace},
+        "spec": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"], "ingress": [{}]},
+    });
+    let jobs = json!({
+        "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+        "metadata": {"name": "payments-production-vault-jobs-network-policy", "namespace": namespace},
+        "spec": {"podSelector": {"matchLabels": {"nobody": "has-it"}}},
+    });
+    let mut view = view(&[cluster, policy, jobs]);
+    view.clusters[0].conditions = vec![Condition {
+        kind: "APIServerNetworkReady".to_owned(),
+        status: "Unknown".to_owned(),
+        reason: "APIServerEndpointIPsRecommended".to_owned(),
+        message: "The address of the Service is known, those of its endpoints are not.".to_owned(),
+        live: Some("True, APIServerNetworkReady".to_owned()),
+    }];
+    view
+}
+
+#[test]
+fn the_page_needs_nothing_from_outside_and_runs_nothing() {
+    let page = html::page(&busy());
+    for outside in [
+        "<script", "<link", "<img", "<iframe", "@import", "src=", "href=", "http:", "https:",
+        "onload",
+    ] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+    let inside = page.matches("url(#head-").count();
+    assert_eq!(page.matches("url(").count(), inside);
+    assert!(page.contains("default-src 'none'; style-src 'unsafe-inline'"));
+    assert!(page.contains("@media (prefers-color-scheme: dark)"));
+}
+
+#[test]
+fn what_manifests_say_is_never_markup() {
+    let evil = "</title><script>alert(1)</script>\"'&amp;`[x](y)`";
+    let cluster = json!({
+        "apiVersion": "openbao.org/v1alpha1", "kind": "OpenBaoCluster",
+        "metadata": {"name": evil, "namespace": "\"><img src=x onerror=alert(1)>"},
+        "spec": {"network": {"dnsNamespace": evil, "ingressRules": [
+            {"from": [{"namespaceSelector": {"matchLabels": {"a": "b"}}}], "ports": [{"port": 8200}]},
+        ]}},
+    });
+    let policy = json!({
+        "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+        "metadata": {"name": evil, "namespace": "\"><img src=x onerror=alert(1)>"},
+        "spec": {"podSelector": {}, "ingress": [{}]},
+    });
+    let mut view = view(&[cluster, policy]);
+    view.clusters[0].conditions = vec![Condition {
+        kind: evil.to_owned(),
+        status: evil.to_owned(),
+        reason: evil.to_owned(),
+        message: evil.to_owned(),
+        live: Some(evil.to_owned()),
+    }];
+    let page = html::page(&view);
+    assert!(
+        !page.contains("<script") && !page.contains("<img") && !page.contains("</title><"),
+        "{page}"
+    );
+    assert_eq!(page.matches("<title>").count(), 1);
+    let chart = mermaid::flowchart(&view);
+    for line in chart.lines() {
+        // Each label is one pair of quotes, and nothing of it ends them or begins a tag of its own.
+        assert!(
+            line.matches('"').count() % 2 == 0 && !line.contains("<script"),
+            "{line}"
+        );
+    }
+}
+
+fn browser() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    let names = ["chromium", "chromium-browser", "google-chrome"];
+    let mut all =
+        std::env::split_paths(&path).flat_map(|folder| names.map(|name| folder.join(name)));
+    all.find(|path| path.is_file())
+}
+
+/// What the browser makes of a file: the document after its scripts, and what it logged.
+fn opened(browser: &Path, file: &Path, profile: &Path) -> (String, String) {
+    let output = Command::new(browser)
+        .args([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+        ])
+        .args([
+            "--no-first-run",
+            "--disable-extensions",
+            "--disable-background-networking",
+        ])
+        .args([
+            "--enable-logging=stderr",
+            "--v=0",
+            "--virtual-time-budget=20000",
+            "--dump-dom",
+        ])
+        .arg(format!("--user-data-dir={}", profile.display()))
+        .arg(format!("file://{}", file.display()))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let [out, err] =
+        [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+    assert!(output.status.success(), "{err}");
+    (out, err)
+}
+
+#[test]
+fn a_browser_shows_the_page_whole_at_the_widths_of_phones_and_desks() {
+    let Some(browser) = browser() else {
+        println!("skipped: neither chromium nor chrome is installed, so no browser opens the page");
+        return;
+    };
+    let folder = folder("page");
+    let page = html::page(&busy());
+    let plain = folder.join("page.html");
+    fs::write(&plain, &page).unwrap();
+    let (dom, log) = opened(&browser, &plain, &folder.join("profile"));
+    assert!(dom.contains("payments-production-vault"), "{dom}");
+    let complaints: Vec<&str> = log
+        .lines()
+        .filter(|line| line.contains("CONSOLE"))
+        .collect();
+    assert!(complaints.is_empty(), "{complaints:?}");
+
+    let measuring = folder.join("measuring.html");
+    let page = serde_json::to_string(&page).unwrap().replace("</", "<\\/");
+    let script = MEASURE.replace("PAGE", &page);
+    fs::write(
+        &measuring,
+        format!("<!doctype html><title></title><body><script>{script}</script>"),
+    )
+    .unwrap();
+    let (dom, _) = opened(&browser, &measuring, &folder.join("profile"));
+    let told = dom
+        .split_once("<title>")
+        .and_then(|(_, rest)| rest.split_once("</title>"));
+    let told = told.map(|(told, _)| told.to_owned());
+    let expected = "360 narrow, 390 narrow, 800 wide, 1280 wide";
+    assert_eq!(told.as_deref(), Some(expected));
+}

@@ -1,0 +1,159 @@
+//! What the probes say, and that nothing keeps them from saying it.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use openbao_perimeter::admission::Admission;
+use openbao_perimeter::audit::Metrics;
+use openbao_perimeter::inventory::{Change, Snapshot, read};
+use openbao_perimeter::posture::Posture;
+use openbao_perimeter::review::World;
+use openbao_perimeter::server::listener::Limits;
+use openbao_perimeter::server::probes::{Readiness, router};
+use openbao_perimeter::server::tls::Certificates;
+use openbao_perimeter::server::tls::ephemeral::Ephemeral;
+use serde_json::json;
+use tower::ServiceExt as _;
+
+use crate::cli::Serving;
+use crate::support::{BOTH, PATIENCE, connect_to, start_ephemeral, text};
+
+/// A server that is ready but for what is done to it here, in this namespace.
+fn readiness(own_namespace: &str, admission: &Arc<Admission>) -> Arc<Readiness> {
+    let served = Ephemeral::make().unwrap().served;
+    let certificates = Arc::new(Certificates::new(served, Arc::new(Metrics::new())));
+    let admission = Arc::clone(admission);
+    Arc::new(Readiness::new(
+        admission,
+        certificates,
+        Some(own_namespace.into()),
+    ))
+}
+
+async fn verbose(readiness: &Arc<Readiness>) -> (StatusCode, String) {
+    let request = Request::get("/readyz?verbose").body(Body::empty()).unwrap();
+    let router = router(Arc::clone(readiness));
+    text(router.oneshot(request).await.unwrap()).await
+}
+
+/// Cluster `main` in namespace `bao`.
+fn world() -> World {
+    let cluster = json!({
+        "apiVersion": "openbao.org/v1alpha1", "kind": "OpenBaoCluster",
+        "metadata": {"name": "main", "namespace": "bao"}, "spec": {},
+    });
+    let known = Change::Set(read::object(&cluster).unwrap());
+    let snapshot = Arc::new(Snapshot::default().apply([known]));
+    World::compile(None, snapshot, Arc::new(Posture::default()))
+}
+
+#[tokio::test]
+async fn each_latch_that_is_missing_is_named_with_its_reason() {
+    let admission = Arc::new(Admission::default());
+    let readiness = readiness("perimeter", &admission);
+    let expected = "[-]inventory failed: not complete yet\n[+]certificate ok\n\
+                    [-]webhook-port failed: has not answered yet\n[+]shutdown ok\n\
+                    readyz check failed\n";
+    let unready = StatusCode::SERVICE_UNAVAILABLE;
+    assert_eq!(verbose(&readiness).await, (unready, expected.into()));
+    admission.publish(world());
+    assert_eq!(verbose(&readiness).await.0, unready);
+    readiness.answer();
+    let expected = "[+]inventory ok\n[+]certificate ok\n[+]webhook-port ok\n[+]shutdown ok\n\
+                    readyz check passed\n";
+    assert_eq!(verbose(&readiness).await, (StatusCode::OK, expected.into()));
+}
+
+#[tokio::test]
+async fn an_own_namespace_that_should_be_guarded_is_warned_of_and_no_failure() {
+    let admission = Arc::new(Admission::default());
+    admission.publish(world());
+    for (own, warning) in [
+        (
+            "bao",
+            "[!]own-namespace warning: `bao` holds OpenBaoCluster `main`",
+        ),
+        (
+            "openbao-operator-system",
+            "[!]own-namespace warning: `openbao-operator-system` is the operator's namespace too",
+        ),
+        ("perimeter", ""),
+    ] {
+        let readiness = readiness(own, &admission);
+        readiness.answer();
+        let (status, told) = verbose(&readiness).await;
+        assert_eq!(status, StatusCode::OK, "{own}");
+        assert!(told.contains(warning), "{own}: {told}");
+        assert_eq!(told.contains("[!]"), !warning.is_empty(), "{own}: {told}");
+    }
+}
+
+#[tokio::test]
+async fn a_notice_is_shown_until_it_is_taken_back() {
+    let admission = Arc::new(Admission::default());
+    admission.publish(world());
+    let readiness = readiness("perimeter", &admission);
+    readiness.answer();
+    readiness.notice("registration", Some("failurePolicy is `Ignore`"));
+    let (status, told) = verbose(&readiness).await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(
+        told.contains("[!]registration warning: failurePolicy is `Ignore`\n"),
+        "{told}"
+    );
+    readiness.notice("registration", None);
+    assert!(!verbose(&readiness).await.1.contains("[!]"));
+}
+
+/// A plain GET without a runtime.
+fn fetch_blocking(address: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn probes_and_metrics_answer_while_no_thread_is_left_for_reviews() {
+    let (running, _) = start_ephemeral(Limits::default()).await;
+    let addresses = running.addresses;
+    // This test has one thread, that of the reviews, and here it does nothing else.
+    let live = fetch_blocking(addresses.probes, "/livez");
+    assert!(live.starts_with("HTTP/1.1 200 OK"), "{live}");
+    let metrics = fetch_blocking(addresses.metrics, "/metrics");
+    assert!(
+        metrics.contains("openbao_perimeter_panics_total 0"),
+        "{metrics}"
+    );
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_request_that_never_ends_is_cut_by_the_drain_and_the_process_ends_well() {
+    let limits = [
+        ["--drain-timeout", "500ms"],
+        ["--body-timeout", "1m"],
+        ["--review-timeout", "1m"],
+        ["--shutdown-delay-seconds", "0"],
+    ];
+    let serving = Serving::start_with("probes-drain", &limits.concat()).await;
+    let ca = std::fs::read_to_string(&serving.ca).unwrap();
+    let mut stuck = connect_to(serving.reviews, &ca, BOTH).await.unwrap();
+    let head = b"POST /validate HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+                 content-length: 9\r\nexpect: 100-continue\r\n\r\n";
+    tokio::io::AsyncWriteExt::write_all(&mut stuck, head)
+        .await
+        .unwrap();
+    let mut asked = [0; 25];
+    tokio::io::AsyncReadExt::read_exact(&mut stuck, &mut asked)
+        .await
+        .unwrap();
+    serving.terminate();
+    assert_eq!(serving.ended(), Some(0));
+}

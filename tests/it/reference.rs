@@ -1,0 +1,105 @@
+//! The pages of `docs/reference` and `docs/coverage.md`, written from the code. `make docs` writes
+//! them; without it a page that is not what the code says fails its test.
+
+mod baselines;
+mod cli;
+mod coverage;
+mod metrics;
+mod perimeter;
+mod rules;
+mod settings;
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+/// Set by `make docs`.
+const WRITE: &str = "OBP_BLESS";
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Whether what is generated is to be written rather than held against what is there.
+pub(crate) fn is_blessing() -> bool {
+    std::env::var_os(WRITE).is_some_and(|value| value == "1")
+}
+
+/// The page is what the code says, or becomes it.
+fn assert_fresh(page: &str, expected: &str) {
+    let path = root().join(page);
+    if is_blessing() {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, expected).unwrap();
+    }
+    let found = fs::read_to_string(&path).unwrap_or_default();
+    let lines = found.lines().chain([""]);
+    let stale = lines.zip(expected.lines().chain([""])).enumerate();
+    let stale = stale
+        .into_iter()
+        .find(|(_, (found, expected))| found != expected);
+    assert!(
+        found == expected,
+        "{page} is stale: run `make docs`. First difference, line and found and expected: {stale:?}"
+    );
+}
+
+/// The beginning of a page.
+fn page(title: &str, source: &str, about: &str) -> String {
+    format!(
+        "<!-- Written by `make docs` from {source}; change it there. -->\n# {title}\n\n{about}\n"
+    )
+}
+
+/// A table of these rows.
+fn table(text: &mut String, head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) {
+    let _ = write!(
+        text,
+        "\n| {} |\n|{}\n",
+        head.join(" | "),
+        " --- |".repeat(head.len())
+    );
+    for row in rows {
+        assert_eq!(row.len(), head.len(), "{row:?}");
+        let cells: Vec<String> = row
+            .iter()
+            .map(|cell| cell.replace('|', "\\|").replace('\n', " "))
+            .collect();
+        let _ = writeln!(text, "| {} |", cells.join(" | "));
+    }
+}
+
+fn code(text: &str) -> String {
+    format!("`{text}`")
+}
+
+/// Every page for people, the generated ones too.
+fn pages(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            pages(&path, found);
+        } else if path.extension().is_some_and(|ending| ending == "md") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn every_link_of_a_page_leads_to_a_file() {
+    let mut found = Vec::new();
+    pages(&root().join("docs"), &mut found);
+    found.extend(["README.md", "CONTRIBUTING.md", "SECURITY.md"].map(|page| root().join(page)));
+    for page in found {
+        let text = fs::read_to_string(&page).unwrap();
+        for link in text.split("](").skip(1) {
+            let target = link.split(')').next().unwrap_or_default();
+            let file = target.split('#').next().unwrap_or_default();
+            if file.is_empty() || target.contains("://") {
+                continue;
+            }
+            let path = page.parent().unwrap().join(file);
+            assert!(path.exists(), "{}: {target}", page.display());
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! `docs/reference/metrics.md`: what `/metrics` has.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use openbao_perimeter::admission::Point;
+use openbao_perimeter::audit::metrics::{ConnectionEnd, Reload};
+use openbao_perimeter::audit::{Metrics, Record, Resolution};
+use openbao_perimeter::code::{Code, Level};
+use openbao_perimeter::inventory::Snapshot;
+
+use super::{assert_fresh, code, page, table};
+
+/// Everything counted once: a metric with labels shows none before that.
+fn counted() -> String {
+    let metrics = Metrics::new();
+    let record = Record {
+        findings: vec![(Code::Obp101, Level::Deny)],
+        ..Record::of(Point::Validate, Resolution::Deny)
+    };
+    metrics.reviewed(&record, Duration::ZERO);
+    metrics.rejected("overloaded");
+    metrics.connected();
+    metrics.disconnected(ConnectionEnd::Closed);
+    metrics.certificate_reloaded(Reload::Swapped);
+    metrics.client_ca_reloaded(Reload::Swapped);
+    metrics.rotation_stepped("any");
+    metrics.certificate_expires(0, Some(0));
+    metrics.inventory(&Snapshot::default(), &Snapshot::default());
+    metrics.text().unwrap()
+}
+
+#[derive(Default)]
+struct Metric {
+    kind: String,
+    help: String,
+    labels: Vec<String>,
+}
+
+/// The metrics of an OpenMetrics text, in its order.
+fn metrics(text: &str) -> Vec<(String, Metric)> {
+    let mut order: Vec<String> = Vec::new();
+    let mut found: BTreeMap<String, Metric> = BTreeMap::new();
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("# HELP ") {
+            let (name, help) = rest.split_once(' ').unwrap();
+            order.push(name.to_owned());
+            help.clone_into(&mut found.entry(name.to_owned()).or_default().help);
+        } else if let Some(rest) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = rest.split_once(' ').unwrap();
+            kind.clone_into(&mut found.entry(name.to_owned()).or_default().kind);
+        } else if let Some((sample, rest)) = line.split_once('{') {
+            let labels = rest.split_once('}').unwrap().0;
+            let names = labels.split(',').filter_map(|label| label.split_once('='));
+            let name = order.iter().rfind(|name| sample.starts_with(name.as_str()));
+            let metric = found.get_mut(name.unwrap()).unwrap();
+            if metric.labels.is_empty() {
+                metric.labels = names
+                    .map(|(name, _)| name.to_owned())
+                    .filter(|name| name != "le")
+                    .collect();
+            }
+        }
+    }
+    order
+        .into_iter()
+        .map(|name| {
+            let metric = found.remove(&name).unwrap();
+            (name, metric)
+        })
+        .collect()
+}
+
+/// The values of a label, where they are few and known.
+fn values(metric: &str, label: &str) -> String {
+    let listed = |words: Vec<&str>| {
+        let words: Vec<String> = words.into_iter().map(code).collect();
+        format!("{}: {}", code(label), words.join(", "))
+    };
+    match label {
+        "point" => listed(Point::ALL.map(Point::as_str).to_vec()),
+        "level" => listed(
+            [Level::Deny, Level::Warn, Level::Audit]
+                .map(Level::as_str)
+                .to_vec(),
+        ),
+        "outcome" if metric.ends_with("_reviews") => {
+            listed(Resolution::ALL.map(Resolution::as_str).to_vec())
+        }
+        "code" => format!("{}: a code of [the rules](rules.md)", code(label)),
+        _ => code(label),
+    }
+}
+
+#[test]
+fn the_page_about_metrics_is_fresh() {
+    let about = "In OpenMetrics format at `/metrics` of the address in [`metricsListen`](settings.md). Labels come from \
+                 closed sets, so their number stays small. A counter is shown with `_total` behind its name.";
+    let mut text = page("Metrics", "`src/audit/metrics.rs`", about);
+    let rows = metrics(&counted()).into_iter().map(|(name, metric)| {
+        let labels: Vec<String> = metric
+            .labels
+            .iter()
+            .map(|label| values(&name, label))
+            .collect();
+        vec![code(&name), metric.kind, labels.join("; "), metric.help]
+    });
+    table(
+        &mut text,
+        &["metric", "type", "labels", "what it says"],
+        rows,
+    );
+    assert_fresh("docs/reference/metrics.md", &text);
+}
+
+#[test]
+fn every_metric_that_is_registered_has_its_line() {
+    let sources = [
+        include_str!("../../../src/audit/metrics.rs"),
+        include_str!("../../../src/audit/metrics/certificates.rs"),
+    ];
+    let registered = sources
+        .iter()
+        .map(|source| source.matches("all.register(").count());
+    assert_eq!(metrics(&counted()).len(), registered.sum::<usize>());
+}
