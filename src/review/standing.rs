@@ -4,9 +4,9 @@
 //! writes did together shows, though each of them was fine alone.
 
 use super::request::{Edit, Operation, Request, Subject, Writer};
-use super::review;
 use super::verdict::Verdict;
 use super::world::World;
+use super::{isolation, review};
 use crate::code::Door;
 use crate::inventory::{Cluster, Fact, Kind, NamespaceFacts, ObjectRef, Policy};
 use crate::rules::Finding;
@@ -25,7 +25,9 @@ pub fn standing(world: &World, namespace: &str) -> Vec<Finding> {
         .values()
         .flat_map(|policy| of_policy(world, policy));
     let clusters = of_clusters(world, namespace, facts);
-    Verdict::new(policies.chain(clusters).collect()).findings
+    let perimeters = world.perimeters(namespace).iter();
+    let bare = perimeters.flat_map(|cluster| isolation(world, cluster, Door::Audit));
+    Verdict::new(policies.chain(clusters).chain(bare).collect()).findings
 }
 
 fn of_policy(world: &World, policy: &Fact<Policy>) -> Vec<Finding> {

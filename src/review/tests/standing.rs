@@ -48,6 +48,15 @@ fn nothing_stands_against_a_rendered_cluster_and_a_namespace_without_one() {
 }
 
 #[test]
+fn a_cluster_stands_bare_until_its_policies_are_there() {
+    let bao = cluster(&json!({}));
+    let missing = stands(&world(&[bao], &[]));
+    let codes: Vec<Code> = missing.iter().map(|(code, ..)| *code).collect();
+    // Both zones in both directions: what only counts as rendered isolates nobody yet.
+    assert_eq!(codes, [Code::Obp105; 4], "{missing:?}");
+}
+
+#[test]
 fn a_policy_that_opens_too_much_stands_whoever_wrote_it() {
     let found = stands(&plain_with(&[opens()]));
     assert_eq!(
