@@ -106,6 +106,7 @@ impl Admission {
             body,
             record: noted(point, seen),
             appeal: None,
+            grounds: None,
         }
     }
 

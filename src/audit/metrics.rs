@@ -1,6 +1,7 @@
 //! The metrics, all declared here. Labels come from closed sets only.
 
-use std::collections::BTreeMap;
+pub mod cluster;
+
 use std::fmt;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -17,6 +18,7 @@ mod certificates;
 
 use super::Record;
 use crate::inventory::{Kind, Snapshot};
+use cluster::ClusterMetrics;
 
 use certificates::CertificateMetrics;
 
@@ -111,6 +113,8 @@ pub struct Metrics {
     open: Gauge,
     expiry: Gauge<f64, AtomicU64>,
     reloads: Family<OutcomeLabels, Counter>,
+    /// What is counted beside reviews where a cluster is guarded.
+    pub cluster: ClusterMetrics,
     certificates: CertificateMetrics,
 }
 
@@ -140,6 +144,7 @@ impl Metrics {
             open: Gauge::default(),
             expiry: Gauge::default(),
             reloads: Family::default(),
+            cluster: ClusterMetrics::default(),
             certificates: CertificateMetrics::default(),
         };
         metrics.register();
@@ -197,6 +202,7 @@ impl Metrics {
             "Changed certificate files that were read",
             self.reloads.clone(),
         );
+        self.cluster.register(all);
         self.certificates.register(all);
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         all.register("build", "The running program", build);
@@ -271,21 +277,40 @@ impl Metrics {
         self.reloads.get_or_create(&OutcomeLabels { outcome }).inc();
     }
 
-    /// Notes how many objects there are.
-    pub fn inventory(&self, snapshot: &Snapshot) {
-        let mut unreadable: BTreeMap<Kind, i64> = BTreeMap::new();
-        for (kind, _) in snapshot.unreadable() {
-            *unreadable.entry(kind).or_default() += 1;
-        }
+    /// Notes how many objects there are, by the namespaces that differ from `before`: a change costs
+    /// what it touches, not what there is.
+    pub fn inventory(&self, before: &Snapshot, after: &Snapshot) {
         // Of Services only one address is kept, which is no object.
-        for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Service) {
+        let kinds = Kind::ALL.into_iter().filter(|kind| *kind != Kind::Service);
+        let mut moved: Vec<(Kind, [i64; 2])> = kinds.map(|kind| (kind, [0; 2])).collect();
+        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        for namespace in after.touched(before) {
+            for (kind, moved) in &mut moved {
+                for (sign, snapshot) in [(-1, before), (1, after)] {
+                    let Some(facts) = snapshot.namespace(&namespace) else {
+                        continue;
+                    };
+                    let [objects, unreadable] = facts.count(*kind);
+                    moved[0] += sign * number(objects);
+                    moved[1] += sign * number(unreadable);
+                }
+            }
+        }
+        for (kind, moved) in &mut moved {
+            if *kind == Kind::GatewayClass {
+                let [was, is] = [before, after].map(Snapshot::gateway_class_counts);
+                *moved = [
+                    number(is[0]) - number(was[0]),
+                    number(is[1]) - number(was[1]),
+                ];
+            }
+        }
+        for (kind, [objects, unreadable]) in moved {
             let labels = KindLabels {
                 kind: kind.as_str(),
             };
-            let objects = i64::try_from(snapshot.count(kind)).unwrap_or(i64::MAX);
-            self.objects.get_or_create(&labels).set(objects);
-            let unreadable = unreadable.get(&kind).copied().unwrap_or_default();
-            self.unreadable.get_or_create(&labels).set(unreadable);
+            self.objects.get_or_create(&labels).inc_by(objects);
+            self.unreadable.get_or_create(&labels).inc_by(unreadable);
         }
     }
 
