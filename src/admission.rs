@@ -13,15 +13,16 @@ pub mod respond;
 mod unjudged;
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 
 use crate::audit::{Operation, Record, Resolution};
-use crate::inventory::ObjectRef;
+use crate::inventory::{NamespaceFacts, ObjectRef};
 use crate::posture::{Edition, Posture};
-pub use crate::review::Point;
-use crate::review::{self, World, maintenance};
+use crate::review::{self, Verdict, World, maintenance};
+pub use crate::review::{Doubt, Point};
 pub use appeal::{Appeal, User};
 use decode::Decoded;
 use envelope::{Broken, Envelope};
@@ -47,6 +48,55 @@ pub struct Answer {
     pub record: Record,
     /// What may be asked outside, and the answer given again with, before this one is sent.
     pub appeal: Option<Appeal>,
+    /// What was found, where the object was judged.
+    pub grounds: Option<Grounds>,
+}
+
+/// What was found about an object that was judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grounds {
+    /// The object.
+    pub object: ObjectRef,
+    /// All that was found.
+    pub verdict: Verdict,
+    /// Whether another answer could come of newer facts.
+    pub doubt: Option<Doubted>,
+}
+
+/// A doubt, and the facts that it is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Doubted {
+    /// The doubt.
+    pub doubt: Doubt,
+    /// What was known of the object's namespace.
+    pub known: Option<Arc<NamespaceFacts>>,
+}
+
+/// What a review is judged by.
+#[derive(Clone, Copy, Debug)]
+enum Basis<'a> {
+    /// Facts.
+    Facts(&'a World),
+    /// There are none, or none that are recent enough.
+    None,
+    /// Newer ones were needed and could not be had.
+    Unread,
+}
+
+impl<'a> Basis<'a> {
+    const fn world(&self) -> Option<&'a World> {
+        match self {
+            Self::Facts(world) => Some(world),
+            Self::None | Self::Unread => None,
+        }
+    }
+}
+
+/// Whether the facts are recent enough to be judged by: asked at each review, answered by whoever
+/// has a clock.
+pub trait Currency: fmt::Debug + Send + Sync {
+    /// Whether they are.
+    fn is_current(&self) -> bool;
 }
 
 /// Answers reviews from the facts that were published last.
@@ -54,6 +104,7 @@ pub struct Answer {
 pub struct Admission {
     posture: Arc<Posture>,
     world: ArcSwapOption<World>,
+    currency: Option<Arc<dyn Currency>>,
 }
 
 impl Admission {
@@ -63,7 +114,15 @@ impl Admission {
         Self {
             posture,
             world: ArcSwapOption::empty(),
+            currency: None,
         }
+    }
+
+    /// The same, refusing with OBP403 as well while the facts are not current.
+    #[must_use]
+    pub fn while_current(mut self, currency: Arc<dyn Currency>) -> Self {
+        self.currency = Some(currency);
+        self
     }
 
     /// Replaces the facts; reviews that have begun finish with those they began with.
@@ -83,13 +142,51 @@ impl Admission {
 
     /// Answers one body. Total: every body has an answer.
     pub fn answer(&self, point: Point, body: &[u8]) -> Answer {
-        self.answer_granted(point, body, BTreeSet::new())
+        let world = self.world.load();
+        self.answer_by(self.basis(world.as_deref()), point, body, BTreeSet::new())
     }
 
-    /// Answers one body whose writer may maintain these OpenBaoClusters.
-    pub fn answer_granted(&self, point: Point, body: &[u8], grants: BTreeSet<ObjectRef>) -> Answer {
+    /// Answers one body by these facts, whatever was published.
+    pub fn answer_in(&self, world: &World, point: Point, body: &[u8]) -> Answer {
+        self.answer_by(Basis::Facts(world), point, body, BTreeSet::new())
+    }
+
+    /// Answers one body whose answer was in [doubt](Doubt::NoCluster) that could not be settled.
+    pub fn answer_unread(&self, point: Point, body: &[u8]) -> Answer {
+        self.answer_by(Basis::Unread, point, body, BTreeSet::new())
+    }
+
+    /// Answers one body whose writer may maintain these OpenBaoClusters, by these facts or by those
+    /// that were published.
+    pub fn answer_granted(
+        &self,
+        settled: Option<&World>,
+        point: Point,
+        body: &[u8],
+        grants: BTreeSet<ObjectRef>,
+    ) -> Answer {
+        let world = self.world.load();
+        let basis = settled.map_or_else(|| self.basis(world.as_deref()), Basis::Facts);
+        self.answer_by(basis, point, body, grants)
+    }
+
+    fn basis<'a>(&self, world: Option<&'a World>) -> Basis<'a> {
+        let is_current = |currency: &Arc<dyn Currency>| currency.is_current();
+        match world {
+            Some(world) if self.currency.as_ref().is_none_or(is_current) => Basis::Facts(world),
+            _ => Basis::None,
+        }
+    }
+
+    fn answer_by(
+        &self,
+        basis: Basis<'_>,
+        point: Point,
+        body: &[u8],
+        grants: BTreeSet<ObjectRef>,
+    ) -> Answer {
         match envelope::open(body) {
-            Ok(envelope) => self.answer_envelope(point, &envelope, grants),
+            Ok(envelope) => self.answer_envelope(basis, point, &envelope, grants),
             Err(Broken::Malformed { uid, problem }) => Answer {
                 protocol: Protocol::Review,
                 body: respond::malformed(&uid, &problem),
@@ -97,12 +194,14 @@ impl Admission {
                     uid,
                     ..Record::of(point, Resolution::Malformed)
                 },
+                grounds: None,
                 appeal: None,
             },
             Err(Broken::NotAReview(problem)) => Answer {
                 protocol: Protocol::NotAReview,
                 body: format!("{problem}\n").into_bytes(),
                 record: Record::of(point, Resolution::Malformed),
+                grounds: None,
                 appeal: None,
             },
         }
@@ -110,6 +209,7 @@ impl Admission {
 
     fn answer_envelope(
         &self,
+        basis: Basis<'_>,
         point: Point,
         envelope: &Envelope<'_>,
         grants: BTreeSet<ObjectRef>,
@@ -135,22 +235,25 @@ impl Admission {
             ..noted
         };
         match point {
-            Point::Validate => self.validate(envelope, &request, noted),
-            Point::Mutate => self.mutate(envelope, &request, noted),
+            Point::Validate => self.validate(basis, envelope, &request, noted),
+            Point::Mutate => mutate(basis, envelope, &request, noted),
         }
     }
 
     fn validate(
         &self,
+        basis: Basis<'_>,
         envelope: &Envelope<'_>,
         request: &review::Request,
         noted: Record,
     ) -> Answer {
-        let world = self.world.load();
-        let (verdict, baseline) = match world.as_deref() {
-            Some(world) => (review::review(world, request), Some(world.posture.baseline)),
-            None => (review::not_ready(&self.posture, request), None),
+        let verdict = match basis {
+            Basis::Facts(world) => review::review(world, request),
+            Basis::None => review::not_ready(&self.posture, request),
+            Basis::Unread => review::not_read(&self.posture, request),
         };
+        let world = basis.world();
+        let baseline = world.map(|world| world.posture.baseline);
         let body = respond::judged(&envelope.uid, &verdict, baseline.map(Edition::as_str));
         let record = Record {
             resolution: Resolution::of(verdict.outcome()),
@@ -163,39 +266,51 @@ impl Admission {
             maintained: verdict.maintained,
             ..noted
         };
-        let clusters = world
-            .as_deref()
-            .and_then(|world| maintenance::appeal(world, request, &verdict));
+        let object = request.object().clone();
+        let doubted = |world: &World| {
+            let doubt = review::doubt(world, request, &verdict)?;
+            let known = world.snapshot.namespace(&object.namespace).cloned();
+            Some(Doubted { doubt, known })
+        };
+        let clusters = world.and_then(|world| maintenance::appeal(world, request, &verdict));
+        let grounds = Grounds {
+            doubt: world.and_then(doubted),
+            object,
+            verdict,
+        };
         Answer {
             appeal: appeal(envelope, clusters),
+            grounds: Some(grounds),
             ..reviewed(body, record)
         }
     }
+}
 
-    fn mutate(&self, envelope: &Envelope<'_>, request: &review::Request, noted: Record) -> Answer {
-        let world = self.world.load();
-        let repairs = world
-            .as_deref()
-            .map(|world| review::repair(world, request))
-            .unwrap_or_default();
-        let patch = patch::patch(&repairs, request, envelope.object);
-        let resolution = match (patch.is_some(), repairs.warnings.is_empty()) {
-            (true, _) => Resolution::Repair,
-            (false, true) => Resolution::Allow,
-            (false, false) => Resolution::Warn,
-        };
-        let body = respond::repaired(&envelope.uid, patch.as_ref(), &repairs.warnings);
-        let record = Record {
-            resolution,
-            ..noted
-        };
-        let clusters = world
-            .as_deref()
-            .and_then(|world| maintenance::appeal_repairs(world, request, &repairs));
-        Answer {
-            appeal: appeal(envelope, clusters),
-            ..reviewed(body, record)
-        }
+fn mutate(
+    basis: Basis<'_>,
+    envelope: &Envelope<'_>,
+    request: &review::Request,
+    noted: Record,
+) -> Answer {
+    let world = basis.world();
+    let repairs = world
+        .map(|world| review::repair(world, request))
+        .unwrap_or_default();
+    let patch = patch::patch(&repairs, request, envelope.object);
+    let resolution = match (patch.is_some(), repairs.warnings.is_empty()) {
+        (true, _) => Resolution::Repair,
+        (false, true) => Resolution::Allow,
+        (false, false) => Resolution::Warn,
+    };
+    let body = respond::repaired(&envelope.uid, patch.as_ref(), &repairs.warnings);
+    let record = Record {
+        resolution,
+        ..noted
+    };
+    let clusters = world.and_then(|world| maintenance::appeal_repairs(world, request, &repairs));
+    Answer {
+        appeal: appeal(envelope, clusters),
+        ..reviewed(body, record)
     }
 }
 
@@ -211,6 +326,7 @@ const fn reviewed(body: Vec<u8>, record: Record) -> Answer {
         protocol: Protocol::Review,
         body,
         record,
+        grounds: None,
         appeal: None,
     }
 }

@@ -2,8 +2,11 @@
 //!
 //! Never the contents of an object.
 
+pub mod background;
+pub mod ledger;
 pub mod log;
 pub mod metrics;
+pub mod outbox;
 
 use std::time::Duration;
 
@@ -12,6 +15,7 @@ use crate::review::Outcome;
 use crate::review::Point;
 use crate::rules::{Code, Level};
 pub use metrics::Metrics;
+pub use outbox::Outbox;
 
 /// How a review ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

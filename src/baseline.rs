@@ -24,7 +24,7 @@ pub use compiled::{
 pub use expand::{Expansion, Facts, expand};
 pub use managed::{
     CLUSTER_LABEL, COMPONENT_LABEL, JOB_COMPONENTS, MANAGED_LABELS, NAME_LABEL, OPERATOR_NAME,
-    managed_policy, selector, zone,
+    managed_policy, pods_of_any_cluster, selector, zone,
 };
 pub use table::ROWS;
 pub use written::{OWNER_UID, Obstacle, written};

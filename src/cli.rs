@@ -5,6 +5,7 @@ pub mod check;
 pub mod crds;
 pub mod explain;
 mod limits;
+mod live;
 pub mod render;
 pub mod review;
 pub mod serve;

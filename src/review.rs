@@ -8,6 +8,7 @@
 
 mod advice;
 mod cluster;
+mod doubt;
 mod isolation;
 mod level;
 pub mod maintenance;
@@ -19,20 +20,24 @@ mod repair;
 mod replay;
 pub mod request;
 mod restore;
+mod standing;
 #[cfg(test)]
 mod tests;
 pub mod verdict;
 mod world;
 
+pub use doubt::{Doubt, doubt};
 pub use isolation::isolation;
 pub use level::{SYSTEM_WRITERS, WriterClass};
 pub use repair::repair;
 pub use request::{Edit, Operation, Point, Request, Subject, Writer};
+pub use standing::standing;
 pub use verdict::{Outcome, Repair, Repairs, Verdict};
 pub use world::World;
 
+use crate::inventory::ObjectRef;
 use crate::posture::Posture;
-use crate::rules::input;
+use crate::rules::{Finding, input};
 
 /// Judges one write: all findings, in a stable order.
 pub fn review(world: &World, request: &Request) -> Verdict {
@@ -48,16 +53,27 @@ pub fn review(world: &World, request: &Request) -> Verdict {
 /// The verdict while the facts are not complete or too old: refused, except for writers whom no
 /// verdict stops, and writes that change neither a spec nor what makes a policy a managed one.
 pub fn not_ready(posture: &Posture, request: &Request) -> Verdict {
-    let object = match &request.subject {
-        Subject::Policy(edit) => &edit.object,
-        Subject::Cluster(edit) => &edit.object,
-        Subject::Restore(edit) => &edit.object,
-    };
+    without_facts(posture, request, |object| {
+        if metadata::may_leave_its_manager(request) {
+            input::not_ready_for_metadata(object)
+        } else {
+            input::not_ready(object)
+        }
+    })
+}
+
+/// The verdict about a policy that was allowed in [doubt](Doubt::NoCluster), where the doubt could
+/// not be settled.
+pub fn not_read(posture: &Posture, request: &Request) -> Verdict {
+    without_facts(posture, request, input::not_read)
+}
+
+fn without_facts(
+    posture: &Posture,
+    request: &Request,
+    finding: impl Fn(&ObjectRef) -> Finding,
+) -> Verdict {
     let class = WriterClass::of(&request.writer, posture);
-    let finding = if metadata::may_leave_its_manager(request) {
-        input::not_ready_for_metadata(object)
-    } else {
-        input::not_ready(object)
-    };
-    level::settle(posture, request, class, vec![finding])
+    let findings = vec![finding(request.object())];
+    level::settle(posture, request, class, findings)
 }

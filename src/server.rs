@@ -8,6 +8,7 @@ mod aside;
 pub mod authorizer;
 mod deadline;
 mod echo;
+pub mod fresh;
 mod intake;
 mod limits;
 pub mod listener;
@@ -29,7 +30,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::admission::Admission;
 use crate::audit::Metrics;
 use aside::PlainPort;
-use authorizer::Authorizer;
+use fresh::Beside;
 use listener::{Front, Limits};
 use probes::Readiness;
 use router::Desk;
@@ -79,8 +80,8 @@ pub struct Parts {
     pub certificates: Arc<Certificates>,
     /// Limits of the webhooks' port.
     pub limits: Limits,
-    /// Who is asked whether a writer may do maintenance; nobody where there is no API server.
-    pub authorizer: Option<Arc<dyn Authorizer>>,
+    /// What the cluster is asked and told beside reviews.
+    pub beside: Beside,
     /// The namespace that this process runs in, where it is known.
     pub own_namespace: Option<Arc<str>>,
 }
@@ -119,8 +120,8 @@ impl Server {
             Arc::clone(&parts.admission),
             Arc::clone(&parts.metrics),
             parts.limits,
-            parts.authorizer.clone(),
-        );
+        )
+        .beside(parts.beside.clone());
         Ok(Self {
             addresses: Addresses {
                 reviews: reviews_at,
@@ -135,7 +136,10 @@ impl Server {
             },
             plain: [
                 plain(probes, probes::router(Arc::clone(&readiness)))?,
-                plain(metrics, probes::metrics_router(Arc::clone(&parts.metrics)))?,
+                plain(
+                    metrics,
+                    probes::metrics_router(Arc::clone(&parts.metrics), Arc::clone(&readiness)),
+                )?,
             ],
             readiness,
             parts,
@@ -145,6 +149,11 @@ impl Server {
     /// The addresses that are bound.
     pub const fn addresses(&self) -> Addresses {
         self.addresses
+    }
+
+    /// What the probes say; others may add warnings.
+    pub fn readiness(&self) -> Arc<Readiness> {
+        Arc::clone(&self.readiness)
     }
 
     /// Serves until shutdown, and until all that is in flight is answered or the drain's time is

@@ -106,6 +106,9 @@ pub struct Settings {
     #[arg(skip)]
     pub review: Option<ReviewSettings>,
 
+    /// What is done in a cluster; in the file under the key `cluster`.
+    #[command(flatten)]
+    pub cluster: ClusterSettings,
     /// What the webhooks' port puts up with; in the file under the key `limits`.
     #[command(flatten)]
     pub limits: LimitSettings,
@@ -160,8 +163,18 @@ pub enum SettingsError {
         /// What is there of the two.
         found: &'static str,
     },
+    /// Facts would be too old before an idle cluster says anything.
+    #[error("expected `staleAfterSeconds` of at least `{least}`, found `{found}`")]
+    StaleAfter {
+        /// The shortest time, in seconds.
+        least: u32,
+        /// What is set.
+        found: u32,
+    },
     /// A body of the size that is allowed would never be taken.
-    #[error("expected `maxBytesInFlight` of at least `maxBodyBytes`, {body}, found `{in_flight}`")]
+    #[error(
+        "expected `maxBytesInFlight` of at least `maxBodyBytes`, `{body}`, found `{in_flight}`"
+    )]
     BytesInFlight {
         /// Bytes of a body.
         body: u32,
@@ -255,6 +268,7 @@ impl Settings {
             log_format: self.log_format.or(other.log_format),
             log_filter: self.log_filter.or(other.log_filter),
             review: self.review.or(other.review),
+            cluster: self.cluster.or(other.cluster),
             limits: self.limits.or(other.limits),
             own_namespace: self.own_namespace.or(other.own_namespace),
             self_managed: self.self_managed.or(other.self_managed),
@@ -323,6 +337,7 @@ fn list(own: Vec<String>, other: Vec<String>) -> Vec<String> {
     if own.is_empty() { other } else { own }
 }
 
+mod cluster;
 mod known;
 mod limits;
 mod namespace;
@@ -332,6 +347,7 @@ mod review;
 mod tests;
 mod tls;
 
+pub use cluster::{ClusterOptions, ClusterSettings, Switch};
 pub use limits::{LimitSettings, TimeLimit};
 pub use platform::PlatformSettings;
 pub use review::{LevelSetting, ReviewSettings};

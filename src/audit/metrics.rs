@@ -1,6 +1,7 @@
 //! The metrics, all declared here. Labels come from closed sets only.
 
-use std::collections::BTreeMap;
+pub mod cluster;
+
 use std::fmt;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -14,9 +15,12 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 mod certificates;
+mod process;
 
 use super::Record;
 use crate::inventory::{Kind, Snapshot};
+use crate::review::Point;
+use cluster::ClusterMetrics;
 
 use certificates::CertificateMetrics;
 
@@ -66,6 +70,13 @@ pub enum ConnectionEnd {
 }
 
 impl ConnectionEnd {
+    const ALL: [Self; 4] = [
+        Self::Closed,
+        Self::Handshake,
+        Self::ClientRefused,
+        Self::Request,
+    ];
+
     const fn as_str(self) -> &'static str {
         match self {
             Self::Closed => "closed",
@@ -86,6 +97,8 @@ pub enum Reload {
 }
 
 impl Reload {
+    const ALL: [Self; 2] = [Self::Swapped, Self::Kept];
+
     const fn as_str(self) -> &'static str {
         match self {
             Self::Swapped => "swapped",
@@ -98,6 +111,7 @@ impl Reload {
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
+    ready: Gauge,
     reviews: Family<ReviewLabels, Counter>,
     durations: Family<PointLabels, Histogram, fn() -> Histogram>,
     findings: Family<FindingLabels, Counter>,
@@ -111,6 +125,8 @@ pub struct Metrics {
     open: Gauge,
     expiry: Gauge<f64, AtomicU64>,
     reloads: Family<OutcomeLabels, Counter>,
+    /// What is counted beside reviews where a cluster is guarded.
+    pub cluster: ClusterMetrics,
     certificates: CertificateMetrics,
 }
 
@@ -124,7 +140,8 @@ impl Metrics {
     /// All metrics, at zero.
     pub fn new() -> Self {
         let mut metrics = Self {
-            registry: Registry::with_prefix("openbao_perimeter"),
+            registry: Registry::default(),
+            ready: Gauge::default(),
             reviews: Family::default(),
             durations: Family::new_with_constructor(|| {
                 Histogram::new(exponential_buckets(50e-6, 2.0, 16))
@@ -140,6 +157,7 @@ impl Metrics {
             open: Gauge::default(),
             expiry: Gauge::default(),
             reloads: Family::default(),
+            cluster: ClusterMetrics::default(),
             certificates: CertificateMetrics::default(),
         };
         metrics.register();
@@ -147,7 +165,14 @@ impl Metrics {
     }
 
     fn register(&mut self) {
-        let all = &mut self.registry;
+        self.registry
+            .register_collector(Box::new(process::Process::new()));
+        let all = self.registry.sub_registry_with_prefix("openbao_perimeter");
+        all.register(
+            "ready",
+            "Whether this replica takes reviews, as at `/readyz`",
+            self.ready.clone(),
+        );
         all.register("reviews", "Reviews answered", self.reviews.clone());
         all.register(
             "review_duration_seconds",
@@ -197,9 +222,43 @@ impl Metrics {
             "Changed certificate files that were read",
             self.reloads.clone(),
         );
+        self.cluster.register(all);
         self.certificates.register(all);
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         all.register("build", "The running program", build);
+        self.begin();
+    }
+
+    /// Puts what is alerted on and has few labels at zero: an increase from nothing is none.
+    fn begin(&self) {
+        for point in Point::ALL.map(Point::as_str) {
+            drop(self.durations.get_or_create(&PointLabels { point }));
+        }
+        for end in ConnectionEnd::ALL {
+            let outcome = end.as_str();
+            let connections = &self.connections;
+            connections
+                .get_or_create(&OutcomeLabels { outcome })
+                .inc_by(0);
+        }
+        for reload in Reload::ALL {
+            let outcome = reload.as_str();
+            let reloads = &self.reloads;
+            reloads.get_or_create(&OutcomeLabels { outcome }).inc_by(0);
+        }
+        self.certificates.begin();
+    }
+
+    /// Notes how many latches keep this replica from being ready.
+    pub fn latched(&self, closed: usize) {
+        self.ready.set(i64::from(closed == 0));
+    }
+
+    /// Puts a reason of [`Self::rejected`] at zero.
+    pub fn may_reject(&self, outcome: &'static str) {
+        self.refused_requests
+            .get_or_create(&OutcomeLabels { outcome })
+            .inc_by(0);
     }
 
     /// Counts a review.
@@ -271,21 +330,40 @@ impl Metrics {
         self.reloads.get_or_create(&OutcomeLabels { outcome }).inc();
     }
 
-    /// Notes how many objects there are.
-    pub fn inventory(&self, snapshot: &Snapshot) {
-        let mut unreadable: BTreeMap<Kind, i64> = BTreeMap::new();
-        for (kind, _) in snapshot.unreadable() {
-            *unreadable.entry(kind).or_default() += 1;
-        }
+    /// Notes how many objects there are, by the namespaces that differ from `before`: a change costs
+    /// what it touches, not what there is.
+    pub fn inventory(&self, before: &Snapshot, after: &Snapshot) {
         // Of Services only one address is kept, which is no object.
-        for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Service) {
+        let kinds = Kind::ALL.into_iter().filter(|kind| *kind != Kind::Service);
+        let mut moved: Vec<(Kind, [i64; 2])> = kinds.map(|kind| (kind, [0; 2])).collect();
+        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        for namespace in after.touched(before) {
+            for (kind, moved) in &mut moved {
+                for (sign, snapshot) in [(-1, before), (1, after)] {
+                    let Some(facts) = snapshot.namespace(&namespace) else {
+                        continue;
+                    };
+                    let [objects, unreadable] = facts.count(*kind);
+                    moved[0] += sign * number(objects);
+                    moved[1] += sign * number(unreadable);
+                }
+            }
+        }
+        for (kind, moved) in &mut moved {
+            if *kind == Kind::GatewayClass {
+                let [was, is] = [before, after].map(Snapshot::gateway_class_counts);
+                *moved = [
+                    number(is[0]) - number(was[0]),
+                    number(is[1]) - number(was[1]),
+                ];
+            }
+        }
+        for (kind, [objects, unreadable]) in moved {
             let labels = KindLabels {
                 kind: kind.as_str(),
             };
-            let objects = i64::try_from(snapshot.count(kind)).unwrap_or(i64::MAX);
-            self.objects.get_or_create(&labels).set(objects);
-            let unreadable = unreadable.get(&kind).copied().unwrap_or_default();
-            self.unreadable.get_or_create(&labels).set(unreadable);
+            self.objects.get_or_create(&labels).inc_by(objects);
+            self.unreadable.get_or_create(&labels).inc_by(unreadable);
         }
     }
 

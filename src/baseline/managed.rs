@@ -143,6 +143,20 @@ pub fn zone(pods: Pods, cluster: &Cluster, posture: &Posture, knowledge: OtherKe
     Zone::new(known, posture.runtime_label_keys.clone(), knowledge)
 }
 
+/// The pods that a cluster of any name could have, as far as their labels are not its own choice.
+pub fn pods_of_any_cluster(posture: &Posture) -> Zone {
+    let [instance, managed_by, name, cluster] = MANAGED_LABELS;
+    let known = [
+        (instance, Values::any()),
+        (managed_by, Values::one_of([OPERATOR_NAME])),
+        (name, Values::one_of(["openbao"]).or_absent()),
+        (cluster, Values::present()),
+        (COMPONENT_LABEL, Values::any()),
+        (BACKUP_TYPE_LABEL, Values::any()),
+    ];
+    Zone::new(known, posture.runtime_label_keys.clone(), OtherKeys::Absent)
+}
+
 /// Labels that a cluster declares for its pods never override the operator's own, and only some
 /// pods of the group carry them.
 fn add_declared(known: &mut Vec<(Arc<str>, Values)>, declared: &[&Labels]) {

@@ -26,7 +26,7 @@ pub(super) fn limits(set: &LimitSettings) -> Limits {
         drain: time(set.drain_timeout, default.drain),
         bytes_in_flight: number(set.max_bytes_in_flight, default.bytes_in_flight),
         review: time(set.review_timeout, default.review),
-        at_once_bytes: default.at_once_bytes,
+        at_once_bytes: number(set.max_at_once_bytes, default.at_once_bytes),
         workers: number(set.max_workers, default.workers),
     }
 }

@@ -9,13 +9,13 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::limits::limits;
+use super::live::{self, Live};
 use super::{ExitStatus, Failure};
 use crate::admission::{Admission, Point};
 use crate::audit::Metrics;
 use crate::inventory::Snapshot;
 use crate::posture::Posture;
 use crate::review::World;
-use crate::server::authorizer::{AccessReviews, Authorizer};
 use crate::server::shutdown::{Shutdown, Signals};
 use crate::server::{Addresses, Parts, Server, reachable};
 use crate::settings::Settings;
@@ -54,19 +54,15 @@ async fn serve(settings: &Settings) -> Result<ExitStatus, Failure> {
     let signals = Signals::take()?;
     let trigger = Shutdown::trigger();
     let metrics = Arc::new(Metrics::new());
-    let admission = Arc::new(Admission::new(Arc::clone(&posture)));
+    let live = Live::connect(settings, &posture, &metrics).await?;
+    let admission = Arc::new(Live::admission(live.as_ref(), &posture));
     let certificates = tls::certificates(&options, &metrics, &trigger.shutdown()).await?;
-    let client = match settings.inventory {
-        Some(_) => None,
-        None => Some(kube::Client::try_default().await?),
-    };
-    let authorizer = client.clone().map(AccessReviews::new);
     let parts = Parts {
         admission: Arc::clone(&admission),
         metrics: Arc::clone(&metrics),
-        certificates,
+        certificates: Arc::clone(&certificates),
         limits: limits(&options.limits),
-        authorizer: authorizer.map(|authorizer| Arc::new(authorizer) as Arc<dyn Authorizer>),
+        beside: live.as_ref().map(Live::beside).unwrap_or_default(),
         own_namespace: options.own_namespace.as_deref().map(Arc::from),
     };
     let asked = Addresses {
@@ -77,8 +73,10 @@ async fn serve(settings: &Settings) -> Result<ExitStatus, Failure> {
     let server = Server::bind(asked, parts)?;
     announce(server.addresses())?;
     let (updates, snapshots) = watch::channel(None);
-    let source = follow(settings, client, updates, trigger.shutdown());
-    tokio::spawn(publish(admission, metrics, posture, snapshots));
+    let source = follow(settings, live.as_ref(), updates, &trigger.shutdown());
+    let (worlds, audited) = watch::channel(None);
+    live::accompany(live, server.readiness(), certificates, &metrics, audited);
+    tokio::spawn(publish(admission, metrics, posture, snapshots, worlds));
     let running = server.run(trigger.shutdown());
     tokio::select! {
         () = running => Ok(ExitStatus::Fine),
@@ -90,19 +88,20 @@ async fn serve(settings: &Settings) -> Result<ExitStatus, Failure> {
 /// Begins to follow the facts: a folder where one is named, else the cluster.
 fn follow(
     settings: &Settings,
-    client: Option<kube::Client>,
+    live: Option<&Live>,
     updates: watch::Sender<Option<Arc<Snapshot>>>,
-    shutdown: Shutdown,
+    shutdown: &Shutdown,
 ) -> JoinHandle<Result<(), Failure>> {
-    let dir = settings.inventory.clone();
-    tokio::spawn(async move {
-        if let Some(client) = client {
-            sources::kube::watch(client, updates, shutdown.begun()).await;
-        } else if let Some(dir) = dir {
-            sources::files::watch(dir, updates, shutdown.begun()).await?;
+    let shutdown = shutdown.clone();
+    match (settings.inventory.clone(), live) {
+        (Some(dir), _) => {
+            tokio::spawn(
+                async move { Ok(sources::files::watch(dir, updates, shutdown.begun()).await?) },
+            )
         }
-        Ok(())
-    })
+        (None, Some(live)) => live.follow(updates, shutdown),
+        (None, None) => tokio::spawn(async { Err(SourceEnded.into()) }),
+    }
 }
 
 /// Waits for the source to fail. Its end because of a shutdown is no failure: then the server's
@@ -116,26 +115,31 @@ async fn ended(source: JoinHandle<Result<(), Failure>>, shutdown: Shutdown) -> F
     }
 }
 
-/// Compiles each snapshot and hands it to the admission.
+/// Compiles each snapshot and hands it to the admission, then to the audit.
 async fn publish(
     admission: Arc<Admission>,
     metrics: Arc<Metrics>,
     posture: Arc<Posture>,
     mut snapshots: watch::Receiver<Option<Arc<Snapshot>>>,
+    worlds: watch::Sender<Option<Arc<World>>>,
 ) {
     while snapshots.changed().await.is_ok() {
         let Some(snapshot) = snapshots.borrow_and_update().clone() else {
             continue;
         };
-        metrics.inventory(&snapshot);
         let previous = admission.world();
-        let posture = Arc::clone(&posture);
+        let (known, posture) = (previous.clone(), Arc::clone(&posture));
         // Pure work that may take milliseconds in a large cluster: off the threads that serve.
         let compiled = tokio::task::spawn_blocking(move || {
-            World::compile(previous.as_deref(), snapshot, posture)
+            World::compile(known.as_deref(), snapshot, posture)
         });
         match compiled.await {
-            Ok(world) => admission.publish(world),
+            Ok(world) => {
+                let before = previous.map(|known| Arc::clone(&known.snapshot));
+                metrics.inventory(&before.unwrap_or_default(), &world.snapshot);
+                admission.publish(world);
+                worlds.send_replace(admission.world());
+            }
             Err(error) => tracing::error!(%error, "Keeping the old facts"),
         }
     }

@@ -15,6 +15,7 @@ use crate::settings::Settings;
 use crate::show::view::View;
 use crate::show::{html, mermaid};
 use crate::sources;
+use crate::sources::kube::Pulse;
 
 /// How long a cluster may take to tell its facts.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -130,7 +131,8 @@ fn live() -> Result<Arc<Snapshot>, Failure> {
             let client = kube::Client::try_default().await?;
             let (updates, mut snapshots) = watch::channel(None);
             let never = std::future::pending();
-            let source = tokio::spawn(sources::kube::watch(client, updates, never));
+            let pulse = Arc::new(Pulse::new(PATIENCE, |_, _| {}));
+            let source = tokio::spawn(sources::kube::watch(client, pulse, updates, never));
             let complete = snapshots.wait_for(Option::is_some);
             let snapshot = match tokio::time::timeout(PATIENCE, complete).await {
                 Ok(Ok(snapshot)) => snapshot.clone(),

@@ -1,6 +1,6 @@
 //! The snapshot: immutable, shared, changed by making the next one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -120,6 +120,42 @@ impl NamespaceFacts {
         }
     }
 
+    /// Every object of a kind, by name; `namespace` is where they are.
+    fn references(&self, namespace: &Arc<str>, kind: Kind) -> Vec<ObjectRef> {
+        let named = |name: &Arc<str>| ObjectRef {
+            kind,
+            namespace: namespace.clone(),
+            name: name.clone(),
+        };
+        match kind {
+            Kind::OpenBaoCluster => self.clusters.keys().map(named).collect(),
+            Kind::NetworkPolicy => self.policies.keys().map(named).collect(),
+            Kind::Namespace => {
+                let reference = ObjectRef {
+                    kind,
+                    namespace: "".into(),
+                    name: namespace.clone(),
+                };
+                self.namespace.iter().map(|_| reference.clone()).collect()
+            }
+            Kind::OpenBaoRestore => self.restores.keys().map(named).collect(),
+            Kind::Gateway => self.gateways.keys().map(named).collect(),
+            Kind::Service | Kind::GatewayClass => Vec::new(),
+        }
+    }
+
+    /// How many objects of a kind there are, and how many of them cannot be read.
+    pub fn count(&self, kind: Kind) -> [usize; 2] {
+        match kind {
+            Kind::OpenBaoCluster => count(self.clusters.values()),
+            Kind::NetworkPolicy => count(self.policies.values()),
+            Kind::Namespace => count(self.namespace.iter()),
+            Kind::OpenBaoRestore => count(self.restores.values()),
+            Kind::Gateway => count(self.gateways.values()),
+            Kind::Service | Kind::GatewayClass => [0, 0],
+        }
+    }
+
     fn unreadable(&self) -> impl Iterator<Item = (Kind, &Arc<Unreadable>)> {
         fn broken<T>(kind: Kind, fact: &Fact<T>) -> Option<(Kind, &Arc<Unreadable>)> {
             match fact {
@@ -142,7 +178,19 @@ impl NamespaceFacts {
     }
 }
 
+/// How many facts there are, and how many of them cannot be read.
+fn count<'a, T: 'a>(facts: impl Iterator<Item = &'a Fact<T>>) -> [usize; 2] {
+    facts.fold([0, 0], |[all, broken], fact| {
+        [all + 1, broken + usize::from(fact.read().is_none())]
+    })
+}
+
 impl Snapshot {
+    /// How many GatewayClasses there are, and how many of them cannot be read.
+    pub fn gateway_class_counts(&self) -> [usize; 2] {
+        count(self.gateway_classes.values())
+    }
+
     /// The next snapshot. Only namespaces that a change really touches get a new `Arc`, and a
     /// namespace of which nothing is left is dropped.
     #[must_use]
@@ -216,6 +264,38 @@ impl Snapshot {
         self
     }
 
+    /// The same facts, with all of one namespace that are of these kinds replaced by `objects`. Where
+    /// nothing differs, the namespace keeps its `Arc`.
+    #[must_use]
+    pub fn renewed(&self, namespace: &Arc<str>, kinds: &[Kind], objects: Vec<Object>) -> Self {
+        let there: BTreeSet<ObjectRef> = objects.iter().map(Object::reference).collect();
+        let known = self.namespaces.get(namespace).into_iter();
+        let known = known.flat_map(|facts| {
+            kinds
+                .iter()
+                .flat_map(|kind| facts.references(namespace, *kind))
+        });
+        let gone = known.filter(|reference| !there.contains(reference));
+        let gone = gone.map(Change::Remove);
+        self.apply(gone.chain(objects.into_iter().map(Change::Set)))
+    }
+
+    /// The namespaces whose facts are not those of `before`, in order. One that was made anew with
+    /// equal facts counts.
+    pub fn touched(&self, before: &Self) -> Vec<Arc<str>> {
+        let same = |(name, facts): &(&Arc<str>, &Arc<NamespaceFacts>)| {
+            let known = before.namespaces.get(*name);
+            known.is_some_and(|known| Arc::ptr_eq(known, facts))
+        };
+        let differs = self.namespaces.iter().filter(|entry| !same(entry));
+        let gone = before.namespaces.keys();
+        let gone = gone.filter(|name| !self.namespaces.contains_key(*name));
+        let mut touched: Vec<Arc<str>> =
+            differs.map(|(name, _)| name).chain(gone).cloned().collect();
+        touched.sort_unstable();
+        touched
+    }
+
     /// What is known of a namespace.
     pub fn namespace(&self, name: &str) -> Option<&Arc<NamespaceFacts>> {
         self.namespaces.get(name)
@@ -256,57 +336,38 @@ impl Snapshot {
 
     /// Every object of one kind, by namespace and name.
     pub fn references(&self, kind: Kind) -> Vec<ObjectRef> {
-        let reference = |namespace: &Arc<str>, name: &Arc<str>| ObjectRef {
-            kind,
-            namespace: namespace.clone(),
-            name: name.clone(),
-        };
-        let mut found = Vec::new();
-        for (namespace, facts) in &self.namespaces {
-            match kind {
-                Kind::OpenBaoCluster => {
-                    found.extend(facts.clusters.keys().map(|name| reference(namespace, name)));
-                }
-                Kind::NetworkPolicy => {
-                    found.extend(facts.policies.keys().map(|name| reference(namespace, name)));
-                }
-                Kind::Namespace if facts.namespace.is_some() => {
-                    found.push(reference(&"".into(), namespace));
-                }
-                Kind::OpenBaoRestore => {
-                    found.extend(facts.restores.keys().map(|name| reference(namespace, name)));
-                }
-                Kind::Gateway => {
-                    found.extend(facts.gateways.keys().map(|name| reference(namespace, name)));
-                }
-                Kind::Namespace | Kind::Service | Kind::GatewayClass => {}
-            }
-        }
+        let namespaces = self.namespaces.iter();
+        let mut found: Vec<ObjectRef> = namespaces
+            .flat_map(|(namespace, facts)| facts.references(namespace, kind))
+            .collect();
         if kind == Kind::GatewayClass {
-            let names = self.gateway_classes.keys();
-            found.extend(names.map(|name| reference(&"".into(), name)));
+            found.extend(self.gateway_classes.keys().map(|name| ObjectRef {
+                kind,
+                namespace: "".into(),
+                name: name.clone(),
+            }));
         }
         if kind == Kind::Service && !self.api_server.is_empty() {
             let (namespace, name) = API_SERVER_SERVICE;
-            found.push(reference(&namespace.into(), &name.into()));
+            found.push(ObjectRef {
+                kind,
+                namespace: namespace.into(),
+                name: name.into(),
+            });
         }
         found
     }
 
     /// How many objects of one kind there are.
     pub fn count(&self, kind: Kind) -> usize {
-        let count = |facts: &NamespaceFacts| match kind {
-            Kind::OpenBaoCluster => facts.clusters.len(),
-            Kind::NetworkPolicy => facts.policies.len(),
-            Kind::Namespace => usize::from(facts.namespace.is_some()),
-            Kind::OpenBaoRestore => facts.restores.len(),
-            Kind::Gateway => facts.gateways.len(),
-            Kind::Service | Kind::GatewayClass => 0,
-        };
         match kind {
             Kind::Service => usize::from(!self.api_server.is_empty()),
             Kind::GatewayClass => self.gateway_classes.len(),
-            _ => self.namespaces.values().map(|facts| count(facts)).sum(),
+            _ => self
+                .namespaces
+                .values()
+                .map(|facts| facts.count(kind)[0])
+                .sum(),
         }
     }
 }

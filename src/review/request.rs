@@ -66,6 +66,17 @@ pub struct Request {
     pub subject: Subject,
 }
 
+impl Request {
+    /// Which object it is about.
+    pub const fn object(&self) -> &ObjectRef {
+        match &self.subject {
+            Subject::Policy(edit) => &edit.object,
+            Subject::Cluster(edit) => &edit.object,
+            Subject::Restore(edit) => &edit.object,
+        }
+    }
+}
+
 /// Which of the two webhooks is asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Point {

@@ -44,3 +44,13 @@ pub fn not_ready(object: &ObjectRef) -> Finding {
         ..Finding::new(Code::Obp403, Level::Deny, object, "")
     }
 }
+
+/// The finding that no cluster is known in the namespace, and that it could not be asked whether one was just made.
+pub fn not_read(object: &ObjectRef) -> Finding {
+    Finding {
+        reason: "the policy could select OpenBao pods, and the API server could not be asked whether a cluster was \
+                 just made in the namespace"
+            .to_owned(),
+        ..not_ready(object)
+    }
+}

@@ -4,9 +4,8 @@
 //! and by an HTTP error where not. That takes a look at the body, which layers around the handler
 //! do not have: so the limits are kept here, and only what nobody foresaw is caught by a layer.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
@@ -17,35 +16,32 @@ use axum::routing::post;
 use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use super::authorizer::Authorizer;
 use super::deadline::deadline;
+use super::fresh::{self, Beside, Settled};
 use super::intake::{Intake, Rest, Stop, Stopped, Whole};
 use super::limits::Limits;
 use super::workers::{Workers, caught};
 use crate::admission::{Admission, Answer, Point, Protocol, Unjudged};
 use crate::audit::{self, Metrics};
-use crate::inventory::ObjectRef;
+
+/// For asking the API server before an answer; less than half of what it gives us.
+const FRESH_READ: Duration = Duration::from_secs(2);
 
 /// Where reviews are handed in.
 #[derive(Clone, Debug)]
 pub struct Desk {
-    admission: Arc<Admission>,
-    metrics: Arc<Metrics>,
+    pub(super) admission: Arc<Admission>,
+    pub(super) metrics: Arc<Metrics>,
     limits: Limits,
     places: Arc<Semaphore>,
     intake: Intake,
     workers: Workers,
-    authorizer: Option<Arc<dyn Authorizer>>,
+    pub(super) beside: Beside,
 }
 
 impl Desk {
     /// A desk that answers with `admission` and counts in `metrics`.
-    pub fn new(
-        admission: Arc<Admission>,
-        metrics: Arc<Metrics>,
-        limits: Limits,
-        authorizer: Option<Arc<dyn Authorizer>>,
-    ) -> Self {
+    pub fn new(admission: Arc<Admission>, metrics: Arc<Metrics>, limits: Limits) -> Self {
         Self {
             admission,
             metrics,
@@ -53,10 +49,21 @@ impl Desk {
             places: Arc::new(Semaphore::new(limits.requests)),
             intake: Intake::new(limits),
             workers: Workers::new(limits.workers),
-            authorizer,
+            beside: Beside::default(),
         }
     }
+
+    /// The same, which asks and tells a cluster.
+    #[must_use]
+    pub fn beside(self, beside: Beside) -> Self {
+        Self { beside, ..self }
+    }
 }
+
+/// The body is not said to be JSON.
+const MEDIA_TYPE: &str = "media-type";
+/// The body ended before it was whole.
+const BROKEN: &str = "broken";
 
 /// The webhooks. Everything else is 404, another method 405.
 pub fn router(desk: Desk) -> Router {
@@ -68,6 +75,12 @@ pub fn router(desk: Desk) -> Router {
         )
     };
     let panicked = desk.metrics.clone();
+    for why in Unjudged::ALL.map(Unjudged::as_str) {
+        desk.metrics.may_reject(why);
+    }
+    for why in [MEDIA_TYPE, BROKEN] {
+        desk.metrics.may_reject(why);
+    }
     Router::new()
         .route(Point::Validate.path(), at(Point::Validate))
         .route(Point::Mutate.path(), at(Point::Mutate))
@@ -102,7 +115,7 @@ impl<'a> Review<'a> {
 
     async fn answer(self, request: Request) -> Response {
         if !is_json(request.headers()) {
-            self.desk.metrics.rejected("media-type");
+            self.desk.metrics.rejected(MEDIA_TYPE);
             return text(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "expected content-type `application/json`",
@@ -122,8 +135,12 @@ impl<'a> Review<'a> {
     async fn judge(self, body: Whole) -> Response {
         let begun = Instant::now();
         let body = Arc::new(body);
-        let judged = match self.answered(&body, BTreeSet::new()).await {
-            Ok(answer) => self.appealed(&body, answer).await,
+        let judged = match self.answered(&body).await {
+            Ok(answer) => {
+                let due = self.due.min(tokio::time::Instant::now() + FRESH_READ);
+                let settled = fresh::settle(self.desk, self.point, &body.bytes, answer, due).await;
+                self.appealed(&body, settled).await
+            }
             Err(why) => Err(why),
         };
         match judged {
@@ -131,6 +148,7 @@ impl<'a> Review<'a> {
                 self.unjudged(&body.bytes, Unjudged::TooLate, Rest::Read)
             }
             Ok(mut answer) => {
+                fresh::tell(self.desk, &answer);
                 answer.record.audit_id = self.audit_id;
                 audit::record(&self.desk.metrics, &answer.record, begun.elapsed());
                 respond(answer, StatusCode::BAD_REQUEST)
@@ -139,30 +157,33 @@ impl<'a> Review<'a> {
         }
     }
 
-    /// The answer to a writer with these grants: small bodies at once, large ones beside.
-    async fn answered(
-        &self,
-        body: &Arc<Whole>,
-        grants: BTreeSet<ObjectRef>,
-    ) -> Result<Answer, Unjudged> {
+    /// The first answer: to small bodies at once, to large ones beside.
+    async fn answered(&self, body: &Arc<Whole>) -> Result<Answer, Unjudged> {
         let point = self.point;
         if body.bytes.len() <= self.desk.limits.at_once_bytes {
-            let admission = &self.desk.admission;
-            return caught(|| admission.answer_granted(point, &body.bytes, grants));
+            return caught(|| self.desk.admission.answer(point, &body.bytes));
         }
         let (admission, body) = (Arc::clone(&self.desk.admission), Arc::clone(body));
-        let work = move || admission.answer_granted(point, &body.bytes, grants);
+        let work = move || admission.answer(point, &body.bytes);
         self.desk.workers.run(self.due, work).await
     }
 
     /// The answer after the writer's appeal, where there is one and somebody to ask. Where nobody
-    /// knows, the first answer stands.
-    async fn appealed(&self, body: &Arc<Whole>, answer: Answer) -> Result<Answer, Unjudged> {
-        let (Some(appeal), Some(authorizer)) = (&answer.appeal, &self.desk.authorizer) else {
+    /// knows, the answer before it stands.
+    async fn appealed(&self, body: &Arc<Whole>, settled: Settled) -> Result<Answer, Unjudged> {
+        let Settled { answer, world } = settled;
+        let (Some(appeal), Some(authorizer)) = (&answer.appeal, &self.desk.beside.authorizer)
+        else {
             return Ok(answer);
         };
         match authorizer.grants(appeal).await {
-            Ok(true) => self.answered(body, appeal.clusters.clone()).await,
+            Ok(true) => {
+                let (grants, point) = (appeal.clusters.clone(), self.point);
+                let (admission, body) = (Arc::clone(&self.desk.admission), Arc::clone(body));
+                let work =
+                    move || admission.answer_granted(world.as_deref(), point, &body.bytes, grants);
+                self.desk.workers.run(self.due, work).await
+            }
             Ok(false) => Ok(answer),
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
@@ -182,7 +203,7 @@ impl<'a> Review<'a> {
             Stop::TooSlow => Unjudged::TooSlow,
             Stop::Broken => {
                 // There is nobody left to read an answer.
-                self.desk.metrics.rejected("broken");
+                self.desk.metrics.rejected(BROKEN);
                 return text(StatusCode::BAD_REQUEST, "body ended early");
             }
         };

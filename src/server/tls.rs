@@ -5,6 +5,7 @@ pub mod ephemeral;
 pub mod files;
 mod follow;
 pub mod self_managed;
+mod trust;
 
 use std::io;
 use std::path::PathBuf;

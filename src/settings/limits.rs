@@ -38,7 +38,12 @@ pub struct LimitSettings {
     #[arg(long, env = "OBP_MAX_BYTES_IN_FLIGHT", value_name = "BYTES")]
     pub max_bytes_in_flight: Option<NonZeroU32>,
 
-    /// Reviews above 16 KiB judged at the same time [default: one for each processor]
+    /// Bytes of a review up to which the thread that read it judges it; larger ones go to a worker
+    /// [default: 16384]
+    #[arg(long, env = "OBP_MAX_AT_ONCE_BYTES", value_name = "BYTES")]
+    pub max_at_once_bytes: Option<NonZeroU32>,
+
+    /// Workers, and so large reviews judged at the same time [default: one for each processor]
     #[arg(long, env = "OBP_MAX_WORKERS", value_name = "NUMBER")]
     pub max_workers: Option<NonZeroU32>,
 
@@ -87,6 +92,7 @@ impl LimitSettings {
             max_requests: self.max_requests.or(other.max_requests),
             max_body_bytes: self.max_body_bytes.or(other.max_body_bytes),
             max_bytes_in_flight: self.max_bytes_in_flight.or(other.max_bytes_in_flight),
+            max_at_once_bytes: self.max_at_once_bytes.or(other.max_at_once_bytes),
             max_workers: self.max_workers.or(other.max_workers),
             handshake_timeout: self.handshake_timeout.or(other.handshake_timeout),
             head_timeout: self.head_timeout.or(other.head_timeout),
@@ -170,5 +176,40 @@ mod tests {
             let error = text.parse::<TimeLimit>().unwrap_err().to_string();
             assert!(error.contains(&format!("found `{text}`")), "{error}");
         }
+    }
+
+    fn server(text: &str) -> Result<LimitSettings, String> {
+        let path = std::path::Path::new("settings.yaml");
+        let settings = super::super::Settings::from_yaml(path, &format!("tls: ephemeral\n{text}"));
+        let server = settings.and_then(|settings| settings.server());
+        server
+            .map(|server| server.limits)
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_file_has_them_under_a_key_of_their_own() {
+        let limits = server("limits: {maxRequests: 7, bodyTimeout: 500ms}").unwrap();
+        assert_eq!(limits.max_requests, NonZeroU32::new(7));
+        assert_eq!(limits.body_timeout, "500ms".parse().ok());
+        for (text, problem) in [
+            ("limits: {maxRequest: 7}", "maxRequest"),
+            ("limits: {maxRequests: 0}", "maxRequests"),
+            ("limits: {bodyTimeout: soon}", "found `soon`"),
+        ] {
+            let error = server(text).unwrap_err();
+            assert!(error.contains(problem), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_body_that_is_allowed_also_fits_in_flight() {
+        let error = server("limits: {maxBytesInFlight: 1000}").unwrap_err();
+        assert!(
+            error.contains("at least `maxBodyBytes`, `7340032`, found `1000`"),
+            "{error}"
+        );
+        let large = server("limits: {maxBodyBytes: 100000000}").unwrap();
+        assert_eq!(large.max_bytes_in_flight, NonZeroU32::new(100_000_000));
     }
 }

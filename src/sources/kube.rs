@@ -5,10 +5,13 @@
 //! gathers the facts and publishes snapshots. A list after a lost watch is gathered first and then
 //! swapped in whole, so no reader ever sees half of it.
 
+mod fresh;
 mod gather;
+mod pulse;
 
 use std::future::{Future, ready};
 use std::pin::pin;
+use std::sync::Arc;
 
 use ::kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind};
 use ::kube::runtime::WatchStreamExt;
@@ -21,7 +24,9 @@ use tokio::task::JoinSet;
 use crate::inventory::read::{self, API_SERVER_SERVICE};
 use crate::inventory::{Kind, Object};
 use crate::sources::Updates;
+pub use fresh::{ReadError, Reader};
 use gather::{Gatherer, Step};
+pub use pulse::Pulse;
 
 /// The kinds that are watched; facts are complete when each was listed once.
 const KINDS: [Kind; 7] = Kind::ALL;
@@ -46,12 +51,18 @@ const fn is_for_advice(kind: Kind) -> bool {
 const BACKLOG: usize = 1024;
 
 /// Publishes the facts of a cluster until `shutdown`. Watches that break are started again with
-/// backoff; meanwhile the last facts stay.
-pub async fn watch(client: Client, updates: Updates, shutdown: impl Future<Output = ()>) {
+/// backoff; meanwhile the last facts stay, and `pulse` tells how old they may be.
+pub async fn watch(
+    client: Client,
+    pulse: Arc<Pulse>,
+    updates: Updates,
+    shutdown: impl Future<Output = ()>,
+) {
     let (sender, receiver) = mpsc::channel(BACKLOG);
     let mut watches = JoinSet::new();
     for kind in KINDS {
-        watches.spawn(follow(client.clone(), kind, sender.clone()));
+        let client = Arc::clone(&pulse).hear(client.clone(), kind);
+        watches.spawn(follow(client, Arc::clone(&pulse), kind, sender.clone()));
     }
     drop(sender);
     tokio::select! {
@@ -61,8 +72,9 @@ pub async fn watch(client: Client, updates: Updates, shutdown: impl Future<Outpu
 }
 
 /// One kind's watch, until nobody listens any more.
-async fn follow(client: Client, kind: Kind, steps: mpsc::Sender<(Kind, Step)>) {
+async fn follow(client: Client, pulse: Arc<Pulse>, kind: Kind, steps: mpsc::Sender<(Kind, Step)>) {
     let (api, config) = scope(client, kind);
+    let config = config.timeout(pulse.watch_seconds());
     // Every attempt begins with `Init`, also one that fails at once: as a success it would end the
     // backoff. A failed attempt says `Interrupted` instead, which drops what was listed so far.
     let progress = |event: &watcher::Result<Event<_>>| !matches!(event, Ok(Event::Init));
@@ -91,10 +103,13 @@ async fn follow(client: Client, kind: Kind, steps: mpsc::Sender<(Kind, Step)>) {
                 Some(Step::Interrupted)
             }
         };
-        if let Some(step) = step
-            && steps.send((kind, step)).await.is_err()
-        {
+        let Some(step) = step else { continue };
+        let is_whole = matches!(step, Step::Done | Step::Absent);
+        if steps.send((kind, step)).await.is_err() {
             return;
+        }
+        if is_whole {
+            pulse.beat(kind);
         }
     }
 }
@@ -111,7 +126,7 @@ fn complain(kind: Kind, problem: &str, last: &mut Option<String>) {
     }
 }
 
-fn scope(client: Client, kind: Kind) -> (Api<DynamicObject>, watcher::Config) {
+fn resource(kind: Kind) -> ApiResource {
     let (version, plural) = match kind {
         Kind::OpenBaoCluster => ("v1alpha1", "openbaoclusters"),
         Kind::NetworkPolicy => ("v1", "networkpolicies"),
@@ -122,7 +137,11 @@ fn scope(client: Client, kind: Kind) -> (Api<DynamicObject>, watcher::Config) {
         Kind::GatewayClass => ("v1", "gatewayclasses"),
     };
     let gvk = GroupVersionKind::gvk(kind.group(), version, kind.as_str());
-    let resource = ApiResource::from_gvk_with_plural(&gvk, plural);
+    ApiResource::from_gvk_with_plural(&gvk, plural)
+}
+
+fn scope(client: Client, kind: Kind) -> (Api<DynamicObject>, watcher::Config) {
+    let resource = resource(kind);
     let config = watcher::Config::default();
     if kind == Kind::Service {
         let (namespace, name) = API_SERVER_SERVICE;

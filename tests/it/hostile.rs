@@ -150,7 +150,7 @@ async fn bodies_get_a_review_or_a_clean_error_and_their_memory_comes_back() {
                 );
             }
         }
-        for body in bodies::mutated(500) {
+        for body in bodies::mutated(200) {
             target.send("mutated", Point::Validate, &body).await;
         }
         target.is_calm().await;

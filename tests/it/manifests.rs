@@ -2,6 +2,7 @@
 
 mod certificates;
 mod image;
+pub(crate) mod monitoring;
 pub(crate) mod overlays;
 mod registrations;
 mod rights;

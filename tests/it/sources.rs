@@ -8,4 +8,6 @@
 
 mod cluster;
 mod folder;
+mod fresh;
 mod place;
+mod pulse;

@@ -14,6 +14,7 @@ use openbao_perimeter::audit::Metrics;
 use openbao_perimeter::inventory::Snapshot;
 use openbao_perimeter::posture::Posture;
 use openbao_perimeter::review::World;
+use openbao_perimeter::server::fresh::Beside;
 use openbao_perimeter::server::listener::Limits;
 use openbao_perimeter::server::router::{Desk, router};
 use openbao_perimeter::server::shutdown::{Phase, Shutdown, Trigger};
@@ -80,7 +81,7 @@ pub(crate) fn admission() -> Arc<Admission> {
 /// A router in memory, and what it counts.
 pub(crate) fn desk(limits: Limits) -> (Router, Arc<Metrics>) {
     let metrics = Arc::new(Metrics::new());
-    let desk = Desk::new(admission(), Arc::clone(&metrics), limits, None);
+    let desk = Desk::new(admission(), Arc::clone(&metrics), limits);
     (router(desk), metrics)
 }
 
@@ -125,7 +126,7 @@ pub(crate) async fn start(
         metrics: Arc::clone(&metrics),
         certificates,
         limits,
-        authorizer: None,
+        beside: Beside::default(),
         own_namespace: None,
     };
     let server = Server::bind(asked, parts).unwrap();

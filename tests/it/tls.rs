@@ -10,6 +10,7 @@ use axum::http::StatusCode;
 use openbao_perimeter::audit::Metrics;
 use openbao_perimeter::server::listener::Limits;
 use openbao_perimeter::server::shutdown::Phase;
+use openbao_perimeter::server::tls::ephemeral::Ephemeral;
 use openbao_perimeter::server::tls::{Certificates, Files};
 use rcgen::{CertificateParams, KeyPair};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -329,4 +330,43 @@ fn files_that_cannot_be_served_say_why() {
         assert!(problem.contains(expected), "{expected}: {problem}");
         assert_eq!(problem.is_empty(), expected.is_empty(), "{problem}");
     }
+}
+
+#[test]
+fn a_bundle_is_trusted_by_the_ca_in_it_and_for_the_names_of_the_leaf() {
+    let made = Ephemeral::make().unwrap();
+    let other = Ephemeral::make().unwrap();
+    let certificates = Certificates::new(made.served, Arc::new(Metrics::new()));
+    let service = "openbao-perimeter.openbao-perimeter-system.svc";
+    let trusted = |bundle: &str, name: &str| certificates.is_trusted_by(bundle.as_bytes(), name);
+    assert!(trusted(&made.ca_pem, service));
+    let both = format!("{}{}", other.ca_pem, made.ca_pem);
+    assert!(trusted(&both, service), "while a CA is rotated");
+    assert!(!trusted(&other.ca_pem, service));
+    assert!(!trusted(
+        &made.ca_pem,
+        "elsewhere.openbao-perimeter-system.svc"
+    ));
+    for bundle in [
+        "",
+        "no PEM",
+        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+    ] {
+        assert!(!trusted(bundle, service), "{bundle}");
+    }
+}
+
+#[test]
+fn a_certificate_that_is_its_own_root_is_trusted_by_itself() {
+    let (cert, key) = self_signed();
+    let folder = folder("own-root");
+    let files = Files {
+        cert: folder.join("tls.crt"),
+        key: folder.join("tls.key"),
+    };
+    fs::write(&files.cert, &cert).unwrap();
+    fs::write(&files.key, key).unwrap();
+    let served = files.served(&files.contents().unwrap()).unwrap();
+    let certificates = Certificates::new(served, Arc::new(Metrics::new()));
+    assert!(certificates.is_trusted_by(cert.as_bytes(), "localhost"));
 }

@@ -79,17 +79,31 @@ impl Guard {
         guard
     }
 
-    /// Whether `/readyz` says so. Its address is printed, since its port is any.
+    /// Whether `/readyz` says so.
     fn is_ready(&self) -> bool {
+        let answer = self.fetch("/readyz", "");
+        answer.is_some_and(|answer| answer.ends_with("\r\n\r\nok"))
+    }
+
+    /// All that it printed and logged.
+    pub(crate) fn printed(&self) -> String {
+        self.0.printed()
+    }
+
+    /// What it answers on a plain port. Its address is printed, since its port is any.
+    pub(crate) fn fetch(&self, path: &str, query: &str) -> Option<String> {
         let printed = self.0.printed();
-        let probes = printed.lines().find_map(|line| {
-            line.strip_prefix("serving http://")?
-                .strip_suffix("/readyz")
-        });
-        let probes = probes.and_then(|address| address.parse().ok());
-        probes.is_some_and(|address| {
-            get(address, "/readyz").is_some_and(|answer| answer.ends_with("\r\n\r\nok"))
-        })
+        let address = printed
+            .lines()
+            .find_map(|line| line.strip_prefix("serving http://")?.strip_suffix(path));
+        get(address?.parse().ok()?, &format!("{path}{query}"))
+    }
+
+    /// The value of a metric with its labels, `name{label="value"}`; none while it is not there.
+    pub(crate) fn metric(&self, name: &str) -> Option<u64> {
+        let metrics = self.fetch("/metrics", "")?;
+        let mut lines = metrics.lines();
+        lines.find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
     }
 }
 

@@ -1,5 +1,7 @@
 //! The work that a proof counts, and where it gives up.
 
+use super::dice::{Dice, hold};
+use super::laws::region;
 use crate::perimeter::cover::{Budget, Exhausted, all_uncovered, uncovered};
 use crate::perimeter::label::Values;
 use crate::perimeter::port::{PortSet, Protocol};
@@ -129,4 +131,35 @@ fn work_within_a_part_of_the_budget_leaves_the_rest() {
     assert!(budget.look(7));
     assert!(budget.within(2, |budget| budget.look(40) && !budget.look(1)));
     assert!(budget.look(200 - 48) && !budget.within(2, |budget| budget.look(1)));
+}
+
+#[test]
+fn what_is_left_of_a_region_and_what_is_taken_off_make_it_up() {
+    let some = |dice: &mut Dice<'_>| {
+        let area = region(dice);
+        let mut covers = dice.some(2, region);
+        // Most regions have another kind of peer and would take nothing off.
+        for cover in &mut covers {
+            if dice.roll(4) > 0 && area.peer.is_disjoint(&cover.peer) {
+                cover.peer = area.peer.clone();
+            }
+        }
+        (area, covers)
+    };
+    hold("pieces", 3_000, some, |(area, covers)| {
+        let covers: Vec<&Region> = covers.iter().collect();
+        let pieces = all_uncovered(area, &covers, &mut Budget::new(1_000));
+        let pieces = pieces.map_err(|_| "out of budget")?;
+        let stray = pieces.iter().enumerate().any(|(at, piece)| {
+            let before = covers.iter().copied().chain(&pieces[..at]);
+            !piece.is_subset(area) || before.into_iter().any(|other| !other.is_disjoint(piece))
+        });
+        let all: Vec<&Region> = covers.iter().copied().chain(&pieces).collect();
+        let lost = uncovered(area, &all, &mut Budget::new(10_000)) != Ok(None);
+        match (stray, lost) {
+            (false, false) => Ok(()),
+            (true, _) => Err(format!("a piece is not of the area alone: {pieces:?}")),
+            (false, true) => Err(format!("the pieces leave something out: {pieces:?}")),
+        }
+    });
 }

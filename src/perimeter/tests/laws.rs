@@ -324,7 +324,8 @@ fn address_sets_obey_the_laws_of_sets() {
     });
 }
 
-fn region(dice: &mut Dice<'_>) -> Region {
+/// A region of any kind.
+pub(super) fn region(dice: &mut Dice<'_>) -> Region {
     let peer = match dice.roll(3) {
         0 => PeerSet::pods(LabelSet::any(), label_set(dice)),
         1 => PeerSet::v4(addresses(dice).v4),

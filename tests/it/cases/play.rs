@@ -181,7 +181,6 @@ fn ask(case: &Case, path: &str, review: &Value) -> Value {
         admission.into(),
         Arc::new(Metrics::new()),
         Limits::default(),
-        None,
     );
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -72,6 +72,26 @@ impl Drop for Outage {
     }
 }
 
+/// The guard, with no other scene playing while this lives.
+pub(super) struct Alone(RwLockWriteGuard<'static, Option<guard::Guard>>);
+
+impl Alone {
+    /// Waits for the other scenes.
+    pub(super) fn begin() -> Self {
+        Self(STAGE.guard.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The guard.
+    pub(super) fn guard(&self) -> &guard::Guard {
+        self.0.as_ref().expect("a guard")
+    }
+}
+
+/// The registrations as they should be, again.
+pub(super) fn register_again(_alone: &Alone) {
+    guard::register(plane());
+}
+
 /// A namespace with a tenant in it.
 pub(super) struct Scene {
     pub(super) namespace: &'static str,
@@ -121,6 +141,12 @@ impl Scene {
             rendered.status_ok && rendered.stderr.is_empty(),
             "{rendered:?}"
         );
+    }
+
+    /// The guard of this scene.
+    pub(super) fn guard(&self) -> &guard::Guard {
+        let guard = self.guarded.as_ref().and_then(|guard| guard.as_ref());
+        guard.expect("a guard")
     }
 
     /// The guard's facts follow the API server's: once it refuses, it knows the cluster.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use openbao_perimeter::audit::Metrics;
 use openbao_perimeter::cli::crds;
 use openbao_perimeter::inventory::{Change, Fact, Kind, Object, Snapshot, read};
 use serde_json::{Value, json};
@@ -229,5 +230,90 @@ fn the_schema_is_structural_and_keeps_what_it_does_not_know() {
         for crd in &documents {
             assert!(!crd.to_string().contains(word), "{word} in {yaml}");
         }
+    }
+}
+
+fn named(kind: &str, namespace: &str, name: &str) -> Object {
+    let version = match kind {
+        "NetworkPolicy" => "networking.k8s.io/v1",
+        _ => "openbao.org/v1alpha1",
+    };
+    let metadata = json!({"name": name, "namespace": namespace});
+    read::object(&json!({"apiVersion": version, "kind": kind, "metadata": metadata})).expect("ours")
+}
+
+fn of(objects: &[Object]) -> Snapshot {
+    Snapshot::default().apply(objects.iter().cloned().map(Change::Set))
+}
+
+#[test]
+fn only_the_namespaces_that_a_change_touches_are_touched() {
+    let before = of(&[
+        named("NetworkPolicy", "a", "p"),
+        named("NetworkPolicy", "b", "p"),
+    ]);
+    let same = before.apply([Change::Set(named("NetworkPolicy", "a", "p"))]);
+    assert!(same.touched(&before).is_empty());
+    let gone = Change::Remove(named("NetworkPolicy", "b", "p").reference());
+    let after = before.apply([Change::Set(named("OpenBaoCluster", "c", "bao")), gone]);
+    let touched = after.touched(&before);
+    assert_eq!(
+        touched.iter().map(|name| &**name).collect::<Vec<_>>(),
+        ["b", "c"]
+    );
+}
+
+#[test]
+fn a_namespace_that_is_read_anew_loses_what_was_not_read_of_those_kinds_alone() {
+    let known = of(&[
+        named("NetworkPolicy", "a", "old"),
+        named("NetworkPolicy", "a", "kept"),
+        named("OpenBaoCluster", "a", "bao"),
+        named("NetworkPolicy", "b", "other"),
+    ]);
+    let policies = vec![
+        named("NetworkPolicy", "a", "kept"),
+        named("NetworkPolicy", "a", "new"),
+    ];
+    let renewed = known.renewed(&"a".into(), &[Kind::NetworkPolicy], policies.clone());
+    let expected = of(&[
+        named("NetworkPolicy", "a", "new"),
+        named("NetworkPolicy", "a", "kept"),
+        named("OpenBaoCluster", "a", "bao"),
+        named("NetworkPolicy", "b", "other"),
+    ]);
+    assert_eq!(renewed, expected);
+    let again = renewed.renewed(&"a".into(), &[Kind::NetworkPolicy], policies);
+    assert!(again.touched(&renewed).is_empty(), "nothing new");
+}
+
+#[test]
+fn the_gauges_of_the_inventory_follow_each_change() {
+    let metrics = Metrics::new();
+    let gauge = |kind: &str| {
+        let line = format!("openbao_perimeter_inventory_objects{{kind=\"{kind}\"}} ");
+        let text = metrics.text().expect("text");
+        let mut lines = text.lines();
+        lines.find_map(|found| found.strip_prefix(&line)?.parse::<usize>().ok())
+    };
+    let mut known = Snapshot::default();
+    for objects in [
+        vec![
+            named("NetworkPolicy", "a", "p"),
+            named("NetworkPolicy", "b", "p"),
+        ],
+        vec![
+            named("NetworkPolicy", "a", "p"),
+            named("OpenBaoCluster", "a", "bao"),
+        ],
+        vec![],
+        vec![named("NetworkPolicy", "c", "p")],
+    ] {
+        let next = of(&objects);
+        metrics.inventory(&known, &next);
+        for kind in [Kind::NetworkPolicy, Kind::OpenBaoCluster] {
+            assert_eq!(gauge(kind.as_str()), Some(next.count(kind)), "{objects:?}");
+        }
+        known = next;
     }
 }

@@ -86,7 +86,8 @@ fn each_entry_follows_the_good_practices() {
             Some("Equivalent"),
             "{name}"
         );
-        assert_eq!(registration.side_effects, "None", "{name}");
+        // Refusals become Events, but never of a dry run.
+        assert_eq!(registration.side_effects, "NoneOnDryRun", "{name}");
         assert_eq!(registration.admission_review_versions, ["v1"], "{name}");
         let namespaces = registration
             .namespace_selector

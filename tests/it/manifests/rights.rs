@@ -32,7 +32,11 @@ fn grants(objects: &[Value]) -> BTreeMap<(String, String), BTreeSet<String>> {
 
 #[test]
 fn beyond_reading_the_account_may_do_what_is_listed_here() {
-    let asks = [("subjectaccessreviews.authorization.k8s.io", "create", "")];
+    let asks = [
+        ("subjectaccessreviews.authorization.k8s.io", "create", ""),
+        ("events.events.k8s.io", "create", ""),
+        ("events.events.k8s.io", "patch", ""),
+    ];
     let self_managed = [
         ("secrets.", "create", ""),
         ("secrets.", "update", "openbao-perimeter-self-managed"),

@@ -7,7 +7,7 @@ use openbao_perimeter::admission::Point;
 use openbao_perimeter::audit::metrics::{ConnectionEnd, Reload};
 use openbao_perimeter::audit::{Metrics, Record, Resolution};
 use openbao_perimeter::code::{Code, Level};
-use openbao_perimeter::inventory::Snapshot;
+use openbao_perimeter::inventory::{Kind, Snapshot};
 
 use super::{assert_fresh, code, page, table};
 
@@ -26,7 +26,12 @@ fn counted() -> String {
     metrics.client_ca_reloaded(Reload::Swapped);
     metrics.rotation_stepped("any");
     metrics.certificate_expires(0, Some(0));
-    metrics.inventory(&Snapshot::default());
+    metrics.inventory(&Snapshot::default(), &Snapshot::default());
+    metrics.cluster.heard(Kind::NetworkPolicy, 0);
+    metrics
+        .cluster
+        .audited(&[((Code::Obp101, Level::Deny), 1)].into());
+    metrics.cluster.drift("any", 0);
     metrics.text().unwrap()
 }
 
@@ -118,9 +123,15 @@ fn every_metric_that_is_registered_has_its_line() {
     let sources = [
         include_str!("../../../src/audit/metrics.rs"),
         include_str!("../../../src/audit/metrics/certificates.rs"),
+        include_str!("../../../src/audit/metrics/cluster.rs"),
     ];
     let registered = sources
         .iter()
         .map(|source| source.matches("all.register(").count());
-    assert_eq!(metrics(&counted()).len(), registered.sum::<usize>());
+    let metrics = metrics(&counted());
+    // Those of the process are read as they are scraped.
+    let ours = metrics
+        .iter()
+        .filter(|(name, _)| name.starts_with("openbao_perimeter_"));
+    assert_eq!(ours.count(), registered.sum::<usize>());
 }

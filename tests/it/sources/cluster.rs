@@ -18,27 +18,27 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
-const CLUSTERS: &str = "/apis/openbao.org/v1alpha1/openbaoclusters";
-const POLICIES: &str = "/apis/networking.k8s.io/v1/networkpolicies";
-const NAMESPACES: &str = "/api/v1/namespaces";
+pub(super) const CLUSTERS: &str = "/apis/openbao.org/v1alpha1/openbaoclusters";
+pub(super) const POLICIES: &str = "/apis/networking.k8s.io/v1/networkpolicies";
+pub(super) const NAMESPACES: &str = "/api/v1/namespaces";
 const RESTORES: &str = "/apis/openbao.org/v1alpha1/openbaorestores";
 const GATEWAYS: &str = "/apis/gateway.networking.k8s.io/v1/gateways";
 const CLASSES: &str = "/apis/gateway.networking.k8s.io/v1/gatewayclasses";
-const SERVICES: &str = "/api/v1/namespaces/default/services";
+pub(super) const SERVICES: &str = "/api/v1/namespaces/default/services";
 
-type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
+pub(super) type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
 
 /// What the API server has, by path; a path without a list is not served.
 #[derive(Clone, Default)]
-struct ApiServer {
-    lists: Arc<Mutex<BTreeMap<String, Vec<Value>>>>,
+pub(super) struct ApiServer {
+    pub(super) lists: Arc<Mutex<BTreeMap<String, Vec<Value>>>>,
     watches: Arc<Mutex<BTreeMap<String, mpsc::UnboundedSender<Value>>>>,
     /// Paths that we may not list.
     forbidden: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl ApiServer {
-    fn client(&self) -> Client {
+    pub(super) fn client(&self) -> Client {
         let server = self.clone();
         let service = tower::service_fn(move |request: Request<Body>| {
             let server = server.clone();
@@ -47,14 +47,14 @@ impl ApiServer {
         Client::new(service, "default")
     }
 
-    fn set(&self, path: &str, items: Vec<Value>) {
+    pub(super) fn set(&self, path: &str, items: Vec<Value>) {
         self.lists
             .lock()
             .expect("unpoisoned")
             .insert(path.to_owned(), items);
     }
 
-    fn answer(&self, request: &Request<Body>) -> Answer {
+    pub(super) fn answer(&self, request: &Request<Body>) -> Answer {
         let path = request.uri().path();
         if self.forbidden.lock().expect("unpoisoned").contains(path) {
             let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure",
@@ -88,7 +88,7 @@ impl ApiServer {
     }
 
     /// Sends an event once the watch is there.
-    async fn send(&self, path: &str, kind: &str, object: Value) {
+    pub(super) async fn send(&self, path: &str, kind: &str, object: Value) {
         let event = json!({"type": kind, "object": object});
         loop {
             let watch = self.watches.lock().expect("unpoisoned").get(path).cloned();
@@ -100,7 +100,7 @@ impl ApiServer {
     }
 }
 
-fn whole(code: u16, body: &Value) -> Answer {
+pub(super) fn whole(code: u16, body: &Value) -> Answer {
     let body = Full::new(Bytes::from(body.to_string())).boxed_unsync();
     Response::builder()
         .status(code)
@@ -114,7 +114,7 @@ fn object(version: &str, kind: &str, name: &str, spec: &Value) -> Value {
 }
 
 /// Items of a list carry neither kind nor version.
-fn item(name: &str, spec: &Value) -> Value {
+pub(super) fn item(name: &str, spec: &Value) -> Value {
     json!({"spec": spec, "metadata": {"name": name, "namespace": "bao", "resourceVersion": "1"}})
 }
 
@@ -126,8 +126,10 @@ type Facts = watch::Receiver<Option<Arc<Snapshot>>>;
 
 fn start(server: &ApiServer) -> Facts {
     let (sender, receiver) = watch::channel(None);
+    let pulse = source::Pulse::new(Duration::from_mins(5), |_, _| {});
     tokio::spawn(source::watch(
         server.client(),
+        Arc::new(pulse),
         sender,
         std::future::pending(),
     ));
@@ -144,7 +146,7 @@ async fn until(facts: &mut Facts, holds: impl Fn(&Snapshot) -> bool) -> Arc<Snap
     known.clone().expect("facts")
 }
 
-fn served() -> ApiServer {
+pub(super) fn served() -> ApiServer {
     let server = ApiServer::default();
     let bao =
         json!({"metadata": {"name": "bao", "resourceVersion": "1"}, "status": {"phase": "Active"}});

@@ -1,0 +1,130 @@
+//! What the background audit has found, namespace by namespace.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::inventory::ObjectRef;
+use crate::rules::{Code, Finding, Level};
+
+/// Findings of one namespace that are kept: one that is broken all over is told of all the same.
+const MOST: usize = 1_000;
+
+/// What makes two findings the same one: a reason in other words does not make it new.
+type Key = (Code, ObjectRef, Option<ObjectRef>, String);
+
+/// The findings that stand.
+#[derive(Clone, Debug, Default)]
+pub struct Ledger {
+    namespaces: BTreeMap<Arc<str>, BTreeMap<Key, Finding>>,
+}
+
+/// How the findings of a namespace differ from those before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Turn {
+    /// Those that were not there.
+    pub new: Vec<Finding>,
+    /// Those that are there no more.
+    pub gone: Vec<Finding>,
+}
+
+impl Ledger {
+    /// Replaces the findings of a namespace.
+    pub fn enter(&mut self, namespace: &Arc<str>, findings: Vec<Finding>) -> Turn {
+        let keyed = findings
+            .into_iter()
+            .take(MOST)
+            .map(|finding| (key(&finding), finding));
+        let now: BTreeMap<Key, Finding> = keyed.collect();
+        let before = if now.is_empty() {
+            self.namespaces.remove(namespace)
+        } else {
+            self.namespaces.insert(namespace.clone(), now.clone())
+        };
+        let before = before.unwrap_or_default();
+        let only_in = |here: &BTreeMap<Key, Finding>, there: &BTreeMap<Key, Finding>| {
+            let only = here.iter().filter(|(key, _)| !there.contains_key(*key));
+            only.map(|(_, finding)| finding.clone()).collect()
+        };
+        Turn {
+            new: only_in(&now, &before),
+            gone: only_in(&before, &now),
+        }
+    }
+
+    /// How many findings there are of each rule and level.
+    pub fn counts(&self) -> BTreeMap<(Code, Level), usize> {
+        let mut counts = BTreeMap::new();
+        for finding in self.namespaces.values().flat_map(BTreeMap::values) {
+            *counts.entry((finding.code, finding.level)).or_default() += 1;
+        }
+        counts
+    }
+
+    /// The namespaces with findings.
+    pub fn namespaces(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.namespaces.keys()
+    }
+}
+
+fn key(finding: &Finding) -> Key {
+    let Finding {
+        code,
+        object,
+        cluster,
+        path,
+        ..
+    } = finding;
+    (*code, object.clone(), cluster.clone(), path.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inventory::Kind;
+
+    fn finding(name: &str, reason: &str) -> Finding {
+        let object = ObjectRef {
+            kind: Kind::NetworkPolicy,
+            namespace: "bao".into(),
+            name: name.into(),
+        };
+        Finding {
+            reason: reason.to_owned(),
+            ..Finding::new(Code::Obp201, Level::Deny, &object, "spec.ingress[0]")
+        }
+    }
+
+    fn names(findings: &[Finding]) -> Vec<&str> {
+        findings
+            .iter()
+            .map(|finding| &*finding.object.name)
+            .collect()
+    }
+
+    #[test]
+    fn a_finding_is_new_once_and_gone_once() {
+        let mut ledger = Ledger::default();
+        let bao: Arc<str> = "bao".into();
+        let turn = ledger.enter(&bao, vec![finding("a", "x"), finding("b", "x")]);
+        assert_eq!(
+            (names(&turn.new), names(&turn.gone)),
+            (vec!["a", "b"], vec![])
+        );
+        let turn = ledger.enter(
+            &bao,
+            vec![finding("b", "in other words"), finding("c", "x")],
+        );
+        assert_eq!(
+            (names(&turn.new), names(&turn.gone)),
+            (vec!["c"], vec!["a"])
+        );
+        assert_eq!(ledger.counts(), [((Code::Obp201, Level::Deny), 2)].into());
+        let turn = ledger.enter(&bao, Vec::new());
+        assert_eq!(
+            (names(&turn.new), names(&turn.gone)),
+            (vec![], vec!["b", "c"])
+        );
+        assert!(ledger.counts().is_empty());
+        assert_eq!(ledger.namespaces().count(), 0);
+    }
+}

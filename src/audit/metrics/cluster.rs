@@ -1,0 +1,193 @@
+//! What is counted beside reviews where a cluster is guarded: watches, fresh reads, the audit,
+//! the registrations, Events.
+
+use std::collections::BTreeMap;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use super::{FindingLabels, KindLabels, OutcomeLabels};
+use crate::inventory::Kind;
+use crate::rules::{Code, Level};
+
+/// What became of a fresh read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FreshRead {
+    /// The facts were those that the watches had brought.
+    Confirmed,
+    /// They were others, and the verdict is the same.
+    Same,
+    /// They were others, and so is the verdict.
+    Changed,
+    /// The API server did not answer, or not in time.
+    Failed,
+}
+
+impl FreshRead {
+    const ALL: [Self; 4] = [Self::Confirmed, Self::Same, Self::Changed, Self::Failed];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Confirmed => "confirmed",
+            Self::Same => "same-verdict",
+            Self::Changed => "changed-verdict",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// What became of an Event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventEnd {
+    /// Written.
+    Written,
+    /// It was there already, from an earlier time or another replica.
+    Repeated,
+    /// The namespace had too many of late.
+    Limited,
+    /// Too many were waiting.
+    Dropped,
+    /// The object is not there.
+    Gone,
+    /// The API server did not take it.
+    Failed,
+}
+
+impl EventEnd {
+    const ALL: [Self; 6] = [
+        Self::Written,
+        Self::Repeated,
+        Self::Limited,
+        Self::Dropped,
+        Self::Gone,
+        Self::Failed,
+    ];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Written => "written",
+            Self::Repeated => "repeated",
+            Self::Limited => "limited",
+            Self::Dropped => "dropped",
+            Self::Gone => "gone",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WhatLabels {
+    what: &'static str,
+}
+
+/// Counters and gauges.
+#[derive(Debug, Default)]
+pub struct ClusterMetrics {
+    heard: Family<KindLabels, Gauge>,
+    stale: Gauge,
+    fresh_reads: Family<OutcomeLabels, Counter>,
+    findings: Family<FindingLabels, Gauge>,
+    drift: Family<WhatLabels, Gauge>,
+    events: Family<OutcomeLabels, Counter>,
+}
+
+impl ClusterMetrics {
+    /// Registers all, at zero.
+    pub(super) fn register(&self, all: &mut Registry) {
+        for outcome in FreshRead::ALL {
+            self.fresh_reads
+                .get_or_create(&labelled(outcome.as_str()))
+                .inc_by(0);
+        }
+        for end in EventEnd::ALL {
+            self.events.get_or_create(&labelled(end.as_str())).inc_by(0);
+        }
+        all.register(
+            "watch_last_event_timestamp_seconds",
+            "Unix time at which the API server was last heard of about a kind: an event, a bookmark, a list",
+            self.heard.clone(),
+        );
+        all.register(
+            "inventory_stale",
+            "Whether some kind was not heard of for too long, so that nothing is proved",
+            self.stale.clone(),
+        );
+        all.register(
+            "fresh_reads",
+            "Reads of a namespace that settle a review which a lagging watch might get wrong",
+            self.fresh_reads.clone(),
+        );
+        all.register(
+            "audit_findings",
+            "What the background audit finds about the objects that are stored now",
+            self.findings.clone(),
+        );
+        all.register(
+            "registration_drift",
+            "Entries of our webhook configurations that are not as they should be",
+            self.drift.clone(),
+        );
+        all.register(
+            "events",
+            "Kubernetes Events about refusals and findings",
+            self.events.clone(),
+        );
+    }
+
+    /// Notes when the API server was heard of about a kind, in seconds of Unix time.
+    pub fn heard(&self, kind: Kind, at: u64) {
+        let labels = KindLabels {
+            kind: kind.as_str(),
+        };
+        self.heard
+            .get_or_create(&labels)
+            .set(i64::try_from(at).unwrap_or(i64::MAX));
+    }
+
+    /// Notes that some kind has not been heard of for too long, or that all are again.
+    pub fn stale(&self, lost: Option<Kind>) {
+        self.stale.set(i64::from(lost.is_some()));
+    }
+
+    /// Counts a fresh read.
+    pub fn fresh_read(&self, outcome: FreshRead) {
+        self.fresh_reads
+            .get_or_create(&labelled(outcome.as_str()))
+            .inc();
+    }
+
+    /// Notes what the audit finds now; what it does not find any more falls to zero.
+    pub fn audited(&self, found: &BTreeMap<(Code, Level), usize>) {
+        for code in Code::ALL {
+            for level in Level::ALL {
+                let labels = FindingLabels {
+                    code: code.as_str(),
+                    level: level.as_str(),
+                };
+                let count = found.get(&(code, level)).copied().unwrap_or_default();
+                if count > 0 || self.findings.get(&labels).is_some() {
+                    let count = i64::try_from(count).unwrap_or(i64::MAX);
+                    self.findings.get_or_create(&labels).set(count);
+                }
+            }
+        }
+    }
+
+    /// Notes how many entries of our registrations differ in one respect.
+    pub fn drift(&self, what: &'static str, entries: usize) {
+        let entries = i64::try_from(entries).unwrap_or(i64::MAX);
+        self.drift.get_or_create(&WhatLabels { what }).set(entries);
+    }
+
+    /// Counts an Event.
+    pub fn event(&self, end: EventEnd) {
+        self.events.get_or_create(&labelled(end.as_str())).inc();
+    }
+}
+
+const fn labelled(outcome: &'static str) -> OutcomeLabels {
+    OutcomeLabels { outcome }
+}

@@ -1,0 +1,221 @@
+//! `serve` in a cluster: the watches and all that is done beside them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::Uri;
+use k8s_openapi::api::admissionregistration::v1::WebhookClientConfig;
+use kube::Client;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::Failure;
+use crate::admission::{Admission, Currency};
+use crate::audit::background::{self, Worlds};
+use crate::audit::{Metrics, Outbox};
+use crate::events;
+use crate::inventory::Snapshot;
+use crate::posture::Posture;
+use crate::registration::{self, Expected, ManifestError, Trust};
+use crate::server::authorizer::AccessReviews;
+use crate::server::fresh::{Beside, Facts, Reading, Scope, Unread};
+use crate::server::probes::Readiness;
+use crate::server::shutdown::Shutdown;
+use crate::server::tls::Certificates;
+use crate::settings::{Settings, Switch};
+use crate::sources;
+use crate::sources::kube::{Pulse, ReadError, Reader};
+
+/// How often it is looked whether the API server is still heard of. Reviews ask for themselves.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// A cluster, connected to.
+pub(super) struct Live {
+    client: Client,
+    pulse: Arc<Pulse>,
+    metrics: Arc<Metrics>,
+    posture: Arc<Posture>,
+    registration: Option<String>,
+    outbox: Option<Outbox>,
+}
+
+impl Currency for Pulse {
+    fn is_current(&self) -> bool {
+        self.lost().is_none()
+    }
+}
+
+impl Facts for Reader {
+    fn read(&self, namespace: Arc<str>, scope: Scope) -> Reading {
+        let reader = self.clone();
+        Box::pin(async move {
+            let read = reader.read(namespace, scope.kinds()).await;
+            read.map_err(|error| match error {
+                ReadError::Late => Unread::Late,
+                error => Unread::Failed(error.to_string()),
+            })
+        })
+    }
+}
+
+impl Trust for Certificates {
+    fn trusts(&self, client: &WebhookClientConfig) -> Option<bool> {
+        let bundle = client
+            .ca_bundle
+            .as_ref()
+            .map_or(&[][..], |bundle| &bundle.0);
+        let name = match (&client.service, &client.url) {
+            (Some(service), _) => format!("{}.{}.svc", service.name, service.namespace),
+            (None, Some(url)) => url.parse::<Uri>().ok()?.host()?.to_owned(),
+            (None, None) => return None,
+        };
+        Some(self.is_trusted_by(bundle, &name))
+    }
+}
+
+impl Live {
+    /// Connects to the cluster; `None` where a folder is the inventory.
+    pub(super) async fn connect(
+        settings: &Settings,
+        posture: &Arc<Posture>,
+        metrics: &Arc<Metrics>,
+    ) -> Result<Option<Self>, Failure> {
+        let options = settings.cluster.options()?;
+        if settings.inventory.is_some() {
+            return Ok(None);
+        }
+        let mut config = kube::Config::infer().await?;
+        // A list that stalls half way ends, too; watches end sooner by themselves.
+        config.read_timeout = Some(options.stale_after);
+        let client = Client::try_from(config)?;
+        let heard = Arc::clone(metrics);
+        let pulse = Pulse::new(options.stale_after, move |kind, at| {
+            heard.cluster.heard(kind, at);
+        });
+        let outbox = (options.events == Switch::On).then(|| {
+            let (outbox, notices) = Outbox::new(Arc::clone(metrics));
+            let write = events::write(client.clone(), instance(), Arc::clone(metrics), notices);
+            tokio::spawn(write);
+            outbox
+        });
+        Ok(Some(Self {
+            client,
+            pulse: Arc::new(pulse),
+            metrics: Arc::clone(metrics),
+            posture: Arc::clone(posture),
+            registration: options.registration,
+            outbox,
+        }))
+    }
+
+    /// The admission: where a cluster is followed, only while it is heard of.
+    pub(super) fn admission(live: Option<&Self>, posture: &Arc<Posture>) -> Admission {
+        let admission = Admission::new(Arc::clone(posture));
+        match live {
+            Some(live) => admission.while_current(Arc::<Pulse>::clone(&live.pulse)),
+            None => admission,
+        }
+    }
+
+    /// What the cluster is asked and told beside reviews.
+    pub(super) fn beside(&self) -> Beside {
+        Beside {
+            facts: Some(Arc::new(Reader::new(self.client.clone()))),
+            authorizer: Some(Arc::new(AccessReviews::new(self.client.clone()))),
+            outbox: self.outbox.clone(),
+        }
+    }
+
+    /// Begins to follow the cluster's facts.
+    pub(super) fn follow(
+        &self,
+        updates: watch::Sender<Option<Arc<Snapshot>>>,
+        shutdown: Shutdown,
+    ) -> JoinHandle<Result<(), Failure>> {
+        let (client, pulse) = (self.client.clone(), Arc::clone(&self.pulse));
+        tokio::spawn(async move {
+            sources::kube::watch(client, pulse, updates, shutdown.begun()).await;
+            Ok(())
+        })
+    }
+
+    /// Begins to watch our registrations.
+    fn watch_registrations(
+        &self,
+        readiness: Arc<Readiness>,
+        certificates: Arc<Certificates>,
+    ) -> Result<(), ManifestError> {
+        let Some(name) = self.registration.clone() else {
+            return Ok(());
+        };
+        let written = Posture::default().operator_accounts;
+        let expected = Expected::new(written, self.posture.operator_accounts.clone())?;
+        let watch = registration::watch::Watch {
+            client: self.client.clone(),
+            name,
+            expected,
+            trust: certificates,
+            metrics: Arc::clone(&self.metrics),
+            outbox: self.outbox.clone(),
+        };
+        tokio::spawn(watch.run(move |text| readiness.notice("registrations", text.as_deref())));
+        Ok(())
+    }
+}
+
+/// Begins what is done beside reviews: the audit, and in a cluster what watches over the watches and
+/// our registrations.
+pub(super) fn accompany(
+    live: Option<Live>,
+    readiness: Arc<Readiness>,
+    certificates: Arc<Certificates>,
+    metrics: &Arc<Metrics>,
+    worlds: Worlds,
+) {
+    let outbox = live.as_ref().and_then(|live| live.outbox.clone());
+    tokio::spawn(background::follow(worlds, Arc::clone(metrics), outbox));
+    let Some(live) = live else {
+        return;
+    };
+    if let Err(error) = live.watch_registrations(Arc::clone(&readiness), certificates) {
+        tracing::error!(%error, "The registrations are not watched");
+    }
+    tokio::spawn(look_for_silence(live.pulse, live.metrics, readiness));
+}
+
+/// What tells replicas apart: the pod's name, which is its host's.
+fn instance() -> String {
+    let named = std::env::var("HOSTNAME")
+        .ok()
+        .filter(|name| !name.is_empty());
+    named.unwrap_or_else(|| env!("CARGO_PKG_NAME").to_owned())
+}
+
+/// Tells of a kind that is not heard of any more, and of its return.
+async fn look_for_silence(pulse: Arc<Pulse>, metrics: Arc<Metrics>, readiness: Arc<Readiness>) {
+    let mut interval = tokio::time::interval(LOOK);
+    let mut known = None;
+    loop {
+        interval.tick().await;
+        let lost = pulse.lost();
+        let kind = lost.map(|(kind, _)| kind);
+        metrics.cluster.stale(kind);
+        let notice = lost.map(|(kind, age)| {
+            let (kind, age) = (kind.as_str(), age.as_secs());
+            format!("no word about {kind} from the API server for {age} s, so judged writes are refused with OBP403")
+        });
+        readiness.notice("watches", notice.as_deref());
+        if kind == known {
+            continue;
+        }
+        if let Some(kind) = kind {
+            tracing::error!(
+                kind = kind.as_str(),
+                "No word from the API server for too long; judged writes are refused with OBP403"
+            );
+        } else {
+            tracing::info!("The API server is heard of again");
+        }
+        known = kind;
+    }
+}

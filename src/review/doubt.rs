@@ -1,0 +1,83 @@
+//! Whether a verdict rests on facts that a lagging watch may have wrong, so that it is worth to ask
+//! the API server before it is given.
+
+use super::level::WriterClass;
+use super::request::{Edit, Request, Subject};
+use super::verdict::{Outcome, Verdict};
+use super::world::World;
+use crate::baseline::pods_of_any_cluster;
+use crate::inventory::{Fact, Policy};
+use crate::rules::{Code, Level};
+
+/// What would be different if the facts of the namespace were others than those known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// It is refused because of them: a declaration, a policy or a deletion may not have been
+    /// heard of yet.
+    Refused,
+    /// It is allowed because there is no cluster: one may have been made just now.
+    NoCluster,
+}
+
+/// The doubt about a verdict. There is none about the writes of the operator and the system, which
+/// are not refused, and about a refusal that the object itself is reason enough for.
+pub fn doubt(world: &World, request: &Request, verdict: &Verdict) -> Option<Doubt> {
+    if WriterClass::of(&request.writer, &world.posture) != WriterClass::Everyone {
+        return None;
+    }
+    match (verdict.outcome(), &request.subject) {
+        (Outcome::Deny, _) => {
+            let mut refusals = verdict
+                .findings
+                .iter()
+                .filter(|finding| finding.level == Level::Deny);
+            refusals
+                .all(|finding| rests_on_facts(finding.code))
+                .then_some(Doubt::Refused)
+        }
+        (Outcome::Allow | Outcome::Warn, Subject::Policy(edit)) => {
+            let known = world.facts(&edit.object.namespace);
+            let is_alone = known.is_none_or(|facts| facts.clusters.is_empty());
+            (is_alone && could_select(world, edit)).then_some(Doubt::NoCluster)
+        }
+        (Outcome::Allow | Outcome::Warn, Subject::Cluster(_) | Subject::Restore(_)) => None,
+    }
+}
+
+/// Whether a finding of this rule could be another with other facts. A rule that is not named here
+/// is taken to: at worst something is read for nothing.
+const fn rests_on_facts(code: Code) -> bool {
+    !matches!(
+        code,
+        Code::Obp301
+            | Code::Obp302
+            | Code::Obp303
+            | Code::Obp304
+            | Code::Obp305
+            | Code::Obp306
+            | Code::Obp307
+            | Code::Obp308
+            | Code::Obp309
+            | Code::Obp310
+            | Code::Obp312
+            | Code::Obp313
+            | Code::Obp315
+            | Code::Obp401
+            | Code::Obp402
+            | Code::Obp403
+    )
+}
+
+/// Whether the policy selects or selected pods that a cluster of any name could have. Labels that a
+/// cluster chooses for its pods are not known before the cluster is.
+fn could_select(world: &World, edit: &Edit<Policy>) -> bool {
+    let zone = pods_of_any_cluster(&world.posture);
+    let selects = |fact: &Fact<Policy>| match fact {
+        Fact::Unreadable(_) => true,
+        Fact::Read(policy) => {
+            let pods = policy.pods.label_set();
+            pods.is_some_and(|pods| zone.select(&pods).is_some())
+        }
+    };
+    edit.before.iter().chain(&edit.after).any(selects)
+}

@@ -1,0 +1,103 @@
+//! What is wrong with what is stored, whoever wrote it and when: the audit's door.
+//!
+//! Each object of a namespace is judged as if it were written now beside all others, so what two
+//! writes did together shows, though each of them was fine alone.
+
+use super::request::{Edit, Operation, Request, Subject, Writer};
+use super::verdict::Verdict;
+use super::world::World;
+use super::{isolation, review};
+use crate::code::Door;
+use crate::inventory::{Cluster, Fact, Kind, NamespaceFacts, ObjectRef, Policy};
+use crate::rules::Finding;
+
+/// All findings about the objects of a namespace, in a stable order, each once. Managed policies
+/// count as the operator's. There are none where there is nothing to guard.
+pub fn standing(world: &World, namespace: &str) -> Vec<Finding> {
+    let Some(facts) = world.facts(namespace) else {
+        return Vec::new();
+    };
+    if world.perimeters(namespace).is_empty() {
+        return Vec::new();
+    }
+    let policies = facts
+        .policies
+        .values()
+        .flat_map(|policy| of_policy(world, policy));
+    let clusters = of_clusters(world, namespace, facts);
+    let perimeters = world.perimeters(namespace).iter();
+    let bare = perimeters.flat_map(|cluster| isolation(world, cluster, Door::Audit));
+    Verdict::new(policies.chain(clusters).chain(bare).collect()).findings
+}
+
+fn of_policy(world: &World, policy: &Fact<Policy>) -> Vec<Finding> {
+    let meta = policy.meta();
+    let object = ObjectRef {
+        kind: Kind::NetworkPolicy,
+        namespace: meta.namespace.clone(),
+        name: meta.name.clone(),
+    };
+    let mut perimeters = world.perimeters(&object.namespace).iter();
+    let is_managed = perimeters.any(|cluster| cluster.managed(&object.name).is_some());
+    let writer = if is_managed {
+        operator(world)
+    } else {
+        Writer::default()
+    };
+    judged(world, writer, Subject::Policy(written(object, policy)))
+}
+
+/// Clusters are judged beside no policy: what those open is said of each of them already.
+fn of_clusters(world: &World, namespace: &str, facts: &NamespaceFacts) -> Vec<Finding> {
+    if facts.clusters.is_empty() {
+        return Vec::new();
+    }
+    let snapshot = world
+        .snapshot
+        .renewed(&namespace.into(), &[Kind::NetworkPolicy], Vec::new());
+    let beside = World::compile(Some(world), snapshot.into(), world.posture.clone());
+    let one = |cluster: &Fact<Cluster>| {
+        let meta = cluster.meta();
+        let object = ObjectRef {
+            kind: Kind::OpenBaoCluster,
+            namespace: meta.namespace.clone(),
+            name: meta.name.clone(),
+        };
+        judged(
+            &beside,
+            Writer::default(),
+            Subject::Cluster(written(object, cluster)),
+        )
+    };
+    facts.clusters.values().flat_map(one).collect()
+}
+
+fn judged(world: &World, writer: Writer, subject: Subject) -> Vec<Finding> {
+    let request = Request {
+        operation: Operation::Create,
+        writer,
+        door: Door::Audit,
+        subject,
+    };
+    review(world, &request).findings
+}
+
+fn written<T>(object: ObjectRef, fact: &Fact<T>) -> Edit<T>
+where
+    Fact<T>: Clone,
+{
+    Edit {
+        object,
+        before: None,
+        after: Some(fact.clone()),
+        spec_changed: true,
+    }
+}
+
+fn operator(world: &World) -> Writer {
+    let accounts = &world.posture.operator_accounts;
+    Writer {
+        name: accounts.first().cloned().unwrap_or_default(),
+        ..Writer::default()
+    }
+}

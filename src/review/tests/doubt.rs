@@ -1,0 +1,93 @@
+//! Which verdicts are worth to ask the API server about.
+
+use serde_json::{Value, json};
+
+use super::support::{
+    cluster, cluster_request, operator, plain, policy, policy_request, tenant, world,
+};
+use crate::review::{Doubt, Request, World, Writer, doubt, review};
+
+fn doubted(world: &World, request: &Request) -> Option<Doubt> {
+    doubt(world, request, &review(world, request))
+}
+
+fn opens(pods: &Value) -> Value {
+    json!({"podSelector": pods, "ingress": [{}]})
+}
+
+fn labelled(key: &str, value: &str) -> Value {
+    json!({"matchLabels": {key: value}})
+}
+
+fn creates(writer: Writer, spec: &Value) -> Request {
+    policy_request(writer, "p", None, Some(policy("p", spec)))
+}
+
+#[test]
+fn a_refusal_that_rests_on_facts_is_in_doubt_and_one_that_the_object_earns_is_not() {
+    let refused = creates(tenant(), &opens(&json!({})));
+    assert_eq!(doubted(&plain(), &refused), Some(Doubt::Refused));
+    let unreadable = creates(
+        tenant(),
+        &json!({"podSelector": {}, "ingress": [{"from": [{}]}]}),
+    );
+    assert_eq!(doubted(&plain(), &unreadable), None);
+    let everyone = cluster_request(None, &cluster(&json!({"ingressRules": [{}]})));
+    assert_eq!(doubted(&plain(), &everyone), None);
+}
+
+#[test]
+fn the_operator_is_never_in_doubt() {
+    let none = world(&[], &[]);
+    for world in [&plain(), &none] {
+        assert_eq!(
+            doubted(world, &creates(operator(), &opens(&json!({})))),
+            None
+        );
+    }
+}
+
+#[test]
+fn without_a_cluster_an_allowed_policy_is_in_doubt_where_it_could_select_openbao_pods() {
+    let none = world(&[], &[]);
+    let could = [
+        json!({}),
+        labelled("openbao.org/cluster", "any"),
+        labelled("app.kubernetes.io/name", "openbao"),
+        labelled("openbao-active", "true"),
+        json!({"matchExpressions": [{"key": "app", "operator": "DoesNotExist"}]}),
+    ];
+    for pods in could {
+        let request = creates(tenant(), &opens(&pods));
+        assert_eq!(doubted(&none, &request), Some(Doubt::NoCluster), "{pods}");
+    }
+    let cannot = [
+        labelled("app", "web"),
+        labelled("app.kubernetes.io/managed-by", "helm"),
+        json!({"matchExpressions": [{"key": "openbao.org/cluster", "operator": "DoesNotExist"}]}),
+    ];
+    for pods in cannot {
+        let request = creates(tenant(), &opens(&pods));
+        assert_eq!(doubted(&none, &request), None, "{pods}");
+    }
+}
+
+#[test]
+fn a_deletion_without_a_cluster_is_in_doubt_by_what_the_policy_selected() {
+    let none = world(&[], &[]);
+    let deletes = |pods: &Value| {
+        let before = policy("p", &json!({ "podSelector": pods }));
+        policy_request(tenant(), "p", Some(before), None)
+    };
+    assert_eq!(doubted(&none, &deletes(&json!({}))), Some(Doubt::NoCluster));
+    assert_eq!(doubted(&none, &deletes(&labelled("app", "web"))), None);
+}
+
+#[test]
+fn an_allowed_policy_beside_a_known_cluster_is_in_no_doubt() {
+    let closes = creates(
+        tenant(),
+        &json!({"podSelector": {}, "policyTypes": ["Ingress"]}),
+    );
+    assert_eq!(doubted(&plain(), &closes), None);
+}

@@ -1,0 +1,49 @@
+//! Whether a client that trusts a bundle would trust what is served.
+
+use std::sync::Arc;
+
+use rustls::RootCertStore;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier as _;
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+
+use super::Certificates;
+
+impl Certificates {
+    /// Whether a client that trusts the CAs in `bundle`, PEM, and asks for `name` takes the
+    /// certificate of now.
+    pub fn is_trusted_by(&self, bundle: &[u8], name: &str) -> bool {
+        let Some(key) = self
+            .served
+            .load()
+            .as_deref()
+            .map(|served| Arc::clone(&served.key))
+        else {
+            return false;
+        };
+        let Some((leaf, intermediates)) = key.cert.split_first() else {
+            return false;
+        };
+        let mut roots = RootCertStore::empty();
+        for root in CertificateDer::pem_slice_iter(bundle).flatten() {
+            // The API server takes a certificate that is its own root; webpki does not.
+            if root == *leaf {
+                return true;
+            }
+            let _unusable = roots.add(root);
+        }
+        let Ok(name) = ServerName::try_from(name) else {
+            return false;
+        };
+        let provider = Arc::new(ring::default_provider());
+        let verifier = WebPkiServerVerifier::builder_with_provider(roots.into(), provider).build();
+        verifier.is_ok_and(|verifier| {
+            let now = UnixTime::now();
+            verifier
+                .verify_server_cert(leaf, intermediates, &name, &[], now)
+                .is_ok()
+        })
+    }
+}

@@ -1,0 +1,235 @@
+//! One fresh read before an answer that a lagging watch may have wrong, in memory.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use openbao_perimeter::admission::{Admission, Currency, Point};
+use openbao_perimeter::audit::Metrics;
+use openbao_perimeter::inventory::{Change, Object, Snapshot, read};
+use openbao_perimeter::posture::Posture;
+use openbao_perimeter::review::World;
+use openbao_perimeter::server::fresh::{Beside, Facts, Reading, Scope, Unread};
+use openbao_perimeter::server::listener::Limits;
+use openbao_perimeter::server::router::{Desk, router};
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+use crate::support::{post, review_with, text};
+
+/// What the API server has; `None` while it does not answer.
+#[derive(Debug, Default)]
+struct ApiServer {
+    objects: Mutex<Option<Vec<Object>>>,
+    reads: AtomicUsize,
+    /// Hears of the objects just before they are read.
+    meanwhile: Mutex<Option<Arc<Admission>>>,
+}
+
+impl Facts for ApiServer {
+    fn read(&self, _namespace: Arc<str>, scope: Scope) -> Reading {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        let objects = self.objects.lock().unwrap().clone();
+        if let Some(admission) = &*self.meanwhile.lock().unwrap() {
+            admission.publish(world(objects.clone().unwrap_or_default()));
+        }
+        Box::pin(async move {
+            let mut objects = objects.ok_or(Unread::Late)?;
+            objects.retain(|object| scope.kinds().contains(&object.reference().kind));
+            Ok(objects)
+        })
+    }
+}
+
+fn world(objects: Vec<Object>) -> World {
+    let snapshot = Snapshot::default().apply(objects.into_iter().map(Change::Set));
+    World::compile(None, Arc::new(snapshot), Arc::new(Posture::default()))
+}
+
+fn cluster(network: &Value) -> Object {
+    let cluster = json!({"apiVersion": "openbao.org/v1alpha1", "kind": "OpenBaoCluster",
+        "metadata": {"name": "bao", "namespace": "shop"}, "spec": {"network": network}});
+    read::object(&cluster).unwrap()
+}
+
+/// A tenant lets namespace `monitoring` reach the OpenBao pods.
+fn opens(selector: &Value) -> Value {
+    let monitoring = json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}});
+    review_with(
+        "object",
+        json!({"metadata": {"name": "web", "namespace": "shop"}, "spec": {"podSelector": selector,
+            "ingress": [{"from": [monitoring], "ports": [{"port": 8200}]}]}}),
+    )
+}
+
+/// OpenBao servers, without the jobs beside them: nobody can declare who may reach those.
+fn servers() -> Value {
+    let jobs = ["backup", "restore", "upgrade-snapshot"];
+    json!({"matchExpressions": [{"key": "openbao.org/component", "operator": "NotIn", "values": jobs}]})
+}
+
+fn declared() -> Value {
+    let monitoring = json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}});
+    json!({"ingressRules": [{"from": [monitoring], "ports": [{"port": 8200}]}]})
+}
+
+struct Scene {
+    server: Arc<ApiServer>,
+    metrics: Arc<Metrics>,
+    admission: Arc<Admission>,
+}
+
+impl Scene {
+    /// The watches have brought `known`, the API server has `real`.
+    fn new(known: Vec<Object>, real: Option<Vec<Object>>) -> Self {
+        let admission = Admission::default();
+        let snapshot = Snapshot::default().apply(known.into_iter().map(Change::Set));
+        admission.publish(World::compile(
+            None,
+            Arc::new(snapshot),
+            Arc::new(Posture::default()),
+        ));
+        let server = ApiServer::default();
+        *server.objects.lock().unwrap() = real;
+        Self {
+            server: Arc::new(server),
+            metrics: Arc::new(Metrics::new()),
+            admission: Arc::new(admission),
+        }
+    }
+
+    /// Whether it is allowed, and the message.
+    async fn ask(&self, review: &Value) -> (bool, String) {
+        let facts: Arc<dyn Facts> = Arc::<ApiServer>::clone(&self.server);
+        let desk = Desk::new(
+            Arc::clone(&self.admission),
+            Arc::clone(&self.metrics),
+            Limits::default(),
+        );
+        let beside = Beside {
+            authorizer: None,
+            facts: Some(facts),
+            outbox: None,
+        };
+        let router = router(desk.beside(beside));
+        let (_, body) = text(
+            router
+                .oneshot(post("/validate", review.to_string()))
+                .await
+                .unwrap(),
+        )
+        .await;
+        let answer: Value = serde_json::from_str(&body).unwrap();
+        let response = &answer["response"];
+        (
+            response["allowed"] == true,
+            response["status"]["message"].to_string(),
+        )
+    }
+
+    fn reads(&self) -> usize {
+        self.server.reads.load(Ordering::Relaxed)
+    }
+
+    fn counted(&self, outcome: &str) -> bool {
+        let line = format!("openbao_perimeter_fresh_reads_total{{outcome=\"{outcome}\"}} 1");
+        self.metrics.text().unwrap().contains(&line)
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_is_taken_back_where_the_declaration_was_not_heard_of_yet() {
+    let scene = Scene::new(vec![cluster(&json!({}))], Some(vec![cluster(&declared())]));
+    let (allowed, message) = scene.ask(&opens(&servers())).await;
+    assert!(allowed, "{message}");
+    assert!(scene.counted("changed-verdict"));
+}
+
+#[tokio::test]
+async fn a_refusal_stands_where_nothing_else_is_known_or_can_be_asked() {
+    for (real, outcome) in [
+        (Some(vec![cluster(&json!({}))]), "confirmed"),
+        (None, "failed"),
+    ] {
+        let scene = Scene::new(vec![cluster(&json!({}))], real);
+        let (allowed, message) = scene.ask(&opens(&servers())).await;
+        assert!(!allowed && message.contains("OBP201"), "{message}");
+        assert_eq!(scene.reads(), 1);
+        assert!(scene.counted(outcome), "{outcome}");
+    }
+}
+
+#[tokio::test]
+async fn a_policy_is_refused_where_its_cluster_was_not_heard_of_yet() {
+    let scene = Scene::new(Vec::new(), Some(vec![cluster(&json!({}))]));
+    let (allowed, message) = scene.ask(&opens(&servers())).await;
+    assert!(!allowed && message.contains("OBP201"), "{message}");
+    assert!(scene.counted("changed-verdict"));
+}
+
+#[tokio::test]
+async fn a_policy_is_refused_as_undecided_where_nobody_can_say_whether_there_is_a_cluster() {
+    let scene = Scene::new(Vec::new(), None);
+    let (allowed, message) = scene.ask(&opens(&servers())).await;
+    assert!(!allowed && message.contains("OBP403"), "{message}");
+    assert!(scene.counted("failed"));
+}
+
+#[tokio::test]
+async fn who_is_in_no_doubt_does_not_wait() {
+    let scene = Scene::new(Vec::new(), None);
+    let web = opens(&json!({"matchLabels": {"app": "web"}}));
+    let (allowed, message) = scene.ask(&web).await;
+    assert!(allowed, "{message}");
+    let mut operator = opens(&servers());
+    operator["request"]["userInfo"]["username"] =
+        json!("system:serviceaccount:openbao-operator-system:openbao-operator-controller");
+    assert!(scene.ask(&operator).await.0);
+    assert_eq!(scene.reads(), 0);
+}
+
+#[tokio::test]
+async fn an_answer_by_facts_that_were_replaced_meanwhile_is_judged_again() {
+    let scene = Scene::new(Vec::new(), Some(vec![cluster(&json!({}))]));
+    // The watch catches up during the read, so what is read is no news any more.
+    *scene.server.meanwhile.lock().unwrap() = Some(Arc::clone(&scene.admission));
+    let (allowed, message) = scene.ask(&opens(&servers())).await;
+    assert!(!allowed && message.contains("OBP201"), "{message}");
+    assert!(scene.counted("changed-verdict"));
+}
+
+#[derive(Debug)]
+struct Silence;
+
+impl Currency for Silence {
+    fn is_current(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn facts_that_are_too_old_prove_nothing() {
+    let admission = Admission::default().while_current(Arc::new(Silence));
+    admission.publish(world(vec![cluster(&json!({}))]));
+    let ask = |review: &Value| {
+        let answer = admission.answer(Point::Validate, review.to_string().as_bytes());
+        serde_json::from_slice::<Value>(&answer.body).unwrap()["response"].take()
+    };
+    let mut harmless = opens(&json!({"matchLabels": {"app": "web"}}));
+    let refused = ask(&harmless);
+    assert_eq!(refused["allowed"], false);
+    assert!(
+        refused["status"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("OBP403"),
+        "{refused}"
+    );
+    harmless["request"]["userInfo"]["username"] =
+        json!("system:serviceaccount:openbao-operator-system:openbao-operator-controller");
+    let warned = ask(&harmless);
+    assert_eq!(warned["allowed"], true);
+    assert!(
+        warned["warnings"][0].as_str().unwrap().contains("OBP403"),
+        "{warned}"
+    );
+}
