@@ -88,7 +88,7 @@ fn tests(folder: &Path, found: &mut BTreeSet<String>) {
         } else {
             String::new()
         };
-        for attribute in ["#[test]", "#[tokio::test]"] {
+        for attribute in ["#[test]", "#[tokio::test"] {
             for after in text.split(attribute).skip(1) {
                 // Further attributes may stand between.
                 let name = after

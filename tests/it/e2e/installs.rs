@@ -32,7 +32,9 @@ fn prepared() -> ControlPlane {
     let objects = rendered(INSTALLS[0]);
     for kind in ["Namespace", "ServiceAccount"] {
         let object: Value = one(&objects, kind);
-        plane.apply_ok(&object.to_string());
+        // As users do, so that a later call of theirs says nothing about it.
+        let apply = plane.kubectl(["apply", "-f", "-"]);
+        apply.stdin(&object.to_string()).run_ok();
     }
     plane
 }
@@ -56,7 +58,9 @@ fn stand_in(kind: &str, plural: &str) -> String {
 fn every_way_to_install_is_taken_by_the_api_server_without_a_warning() {
     let plane = plane();
     for folder in INSTALLS.iter().chain(&REGISTRATIONS) {
-        for mode in [&[][..], &["--server-side"]] {
+        // By hand, and as delivery tools do.
+        let delivery = ["--server-side", "--field-manager=delivery"];
+        for mode in [&[][..], &delivery] {
             let apply = ["apply", "--dry-run=server", "-k", folder];
             let output = plane.kubectl(apply.iter().chain(mode)).run();
             assert!(output.status_ok, "{folder}: {}", output.stderr);
@@ -83,7 +87,8 @@ fn our_namespace_takes_our_pods_and_no_privileged_ones() {
             refused.stderr.contains("violates PodSecurity"),
             "{refused:?}"
         );
-        pod["spec"]["volumes"] = json!([{"name": "host", "hostPath": {"path": "/"}}]);
+        let volumes = pod["spec"]["volumes"].as_array_mut().expect("volumes");
+        volumes.push(json!({"name": "host", "hostPath": {"path": "/"}}));
         let refused = create().stdin(&pod.to_string()).run();
         assert!(refused.stderr.contains("hostPath"), "{refused:?}");
     }
