@@ -210,6 +210,13 @@ impl Point {
         peer && region.subject.matches(&self.subject)
             && region.ports.contains(self.protocol, &self.port)
     }
+
+    /// Whether the point is a port name beside every number of its protocol, one of which it means:
+    /// it is proved with that number.
+    fn is_implied(&self, area: &Region) -> bool {
+        let numbers = area.ports.ports(self.protocol).numbers();
+        matches!(self.port, Port::Named(_)) && numbers.len() == u32::from(u16::MAX)
+    }
 }
 
 /// One point for each part that sets of this domain can tell apart.
