@@ -174,15 +174,11 @@ fn isolated(out: &mut String, isolation: &Isolation) {
     };
     let _ = write!(
         out,
-        "<li>{} {}",
+        "<li>{} {}{}</li>",
         Escaped(isolation.direction),
-        state(class, isolation.words())
+        state(class, isolation.words()),
+        isolation.details(|name| format!("<code>{}</code>", Escaped(name)))
     );
-    for (at, policy) in isolation.policies.iter().enumerate() {
-        let separator = if at == 0 { isolation.by() } else { ", " };
-        let _ = write!(out, "{separator}<code>{}</code>", Escaped(policy));
-    }
-    out.push_str("</li>");
 }
 
 /// The beginning of a table with these columns.

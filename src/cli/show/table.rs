@@ -114,11 +114,7 @@ fn of_zone(text: &mut String, zone: &ZoneView) {
         let _ = writeln!(text, "{}", wrapped(&line, "  ", "    "));
     }
     for isolation in &zone.isolation {
-        let by = if isolation.policies.is_empty() {
-            String::new()
-        } else {
-            format!("{}{}", isolation.by(), isolation.policies.join(", "))
-        };
+        let details = isolation.details(str::to_owned);
         let style = match isolation.state {
             Isolated::Yes => GOOD,
             Isolated::Partly | Isolated::No => BAD,
@@ -126,7 +122,7 @@ fn of_zone(text: &mut String, zone: &ZoneView) {
         };
         let words = isolation.words();
         let line = wrapped(
-            &format!("{}: {words}{by}", isolation.direction),
+            &format!("{}: {words}{details}", isolation.direction),
             "  ",
             "    ",
         );
