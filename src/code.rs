@@ -142,8 +142,8 @@ catalogue! {
     Obp305 "OBP305" "egress-open-to-everywhere" "warn; deny for Hardened in `next`" "declared egress is open to everywhere, alone or as a union of rules";
     Obp306 "OBP306" "unsafe-address" "deny on ingress; warn on egress, deny for Hardened in `next`" "a declaration names loopback, link-local or cloud-metadata addresses as peers";
     Obp307 "OBP307" "api-server-block" "deny" "`apiServerCIDR` is unreadable, or so wide that it opens more than the API server";
-    Obp308 "OBP308" "endpoint-address" "deny; warn for a duplicate or public address" "an API server endpoint or DNS address that cannot be read, is listed twice, or is public";
-    Obp309 "OBP309" "dns-namespace" "deny; warn for a namespace without the platform's DNS" "`dnsNamespace` is no name of a namespace, or none in which the platform's DNS is";
+    Obp308 "OBP308" "endpoint-address" "deny; warn for a duplicate or public address, deny for a public one and Hardened in `next`" "an API server endpoint or DNS address that cannot be read, is listed twice, or is public";
+    Obp309 "OBP309" "dns-namespace" "deny; warn for a namespace without the platform's DNS, deny for Hardened in `next`" "`dnsNamespace` is no name of a namespace, or none in which the platform's DNS is";
     Obp310 "OBP310" "hardened-contract" "deny in `next`; warn before" "a Hardened cluster declares what is not explicit (raw ingress rules, wildcard peers, unnamed ports), or is restored into by such egress";
     Obp311 "OBP311" "policy-name-taken" "deny; warn for a leftover policy before `next`" "the name of one of a new cluster's policies is taken by another cluster's or by a leftover policy";
     Obp312 "OBP312" "metrics-port" "deny" "the metrics listener stands on the API or Raft port, or on none";
