@@ -62,6 +62,26 @@ fn every_way_to_install_runs_the_image_of_this_version() {
     assert!(makefile.contains(&format!("docker build --tag {image} .")));
 }
 
+/// The CI has no container runtime and starts no release build: `make static` is the one command of
+/// both, so what `make image-check` looks at is what the image holds.
+#[test]
+fn the_image_holds_the_binary_that_make_static_builds() {
+    let makefile = fs::read_to_string("Makefile").unwrap();
+    let recipe = makefile.split("\nstatic: ").nth(1).unwrap();
+    let recipe = recipe.split("\n\n").next().unwrap();
+    let binary = recipe.split_whitespace().next_back().unwrap();
+    assert!(recipe.contains("-C target-feature=+crt-static"), "{recipe}");
+    assert!(recipe.contains("--release --locked"), "{recipe}");
+    let text = dockerfile();
+    let build = format!("make static && mv {binary} /openbao-perimeter");
+    assert_eq!(after(&text, "RUN").last(), Some(&build.as_str()));
+    assert!(after(&text, "COPY").contains(&"--from=build /openbao-perimeter /openbao-perimeter"));
+    assert_eq!(after(&text, "ENTRYPOINT"), [r#"["/openbao-perimeter"]"#]);
+    let check = makefile.split("\nimage-check: ").nth(1).unwrap();
+    assert!(check.starts_with("static "), "{check}");
+    assert!(check.contains(&format!("\n\ttests/image/check.sh {binary}\n")));
+}
+
 /// Every file below a folder.
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
