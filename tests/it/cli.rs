@@ -248,7 +248,9 @@ impl Serving {
         command.args(["--metrics-listen", any]).args(more);
         command.env(TUNABLES, variable(TUNABLES));
         command.arg("--ca-out").arg(&ca);
-        command.stdout(Stdio::piped()).stderr(Stdio::null());
+        // Beside the CA, for whoever reads what is logged.
+        let log = fs::File::create(ca.with_file_name("log")).unwrap();
+        command.stdout(Stdio::piped()).stderr(log);
         let mut child = command.spawn().unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
         let (told, lines) = channel();
