@@ -1,4 +1,4 @@
-//! Writes and handshakes that never stop.
+//! Handshakes that never stop, beside the writes.
 
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -12,7 +12,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use super::stage::Stage;
-use crate::example;
+use super::writes::Writes;
 
 /// As long as a bundle is promised to work once another one has taken its place.
 const SETTLE: Duration = Duration::from_secs(6);
@@ -42,10 +42,12 @@ fn is_trusted(replica: SocketAddr, bundle: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Writes that never stop, and what failed of them.
+/// Writes and handshakes, and what failed of them.
 pub(super) struct Load {
+    writes: Writes,
     is_over: Arc<AtomicBool>,
     done: Arc<AtomicUsize>,
+    most_cas: Arc<AtomicUsize>,
     failed: Arc<Mutex<Vec<String>>>,
     workers: Vec<JoinHandle<()>>,
 }
@@ -53,34 +55,28 @@ pub(super) struct Load {
 impl Load {
     pub(super) fn start(stage: &Arc<Stage>) -> Self {
         let mut load = Self {
+            writes: Writes::start(stage),
             is_over: Arc::default(),
             done: Arc::default(),
+            most_cas: Arc::default(),
             failed: Arc::default(),
             workers: Vec::new(),
         };
-        let policy = example::scene("allowed-policy-for-web-pods", "bao");
-        let writer = Arc::clone(stage);
-        load.spawn(move || {
-            let ask = ["apply", "--dry-run=server", "-f", "-"];
-            let answer = writer.plane.kubectl(ask).stdin(&policy).run();
-            if answer.status_ok {
-                Ok(())
-            } else {
-                Err(answer.stderr)
-            }
-        });
         // An API server may go by an older bundle for a moment, and connects anew only at times: this
         // one does so all the time, with a bundle that it read a moment ago.
-        let reader = Arc::clone(stage);
+        let (reader, most_cas) = (Arc::clone(stage), Arc::clone(&load.most_cas));
         load.spawn(move || {
             let started = Instant::now();
             let Some(bundle) = reader.bundle() else {
                 return Ok(());
             };
-            for replica in &reader.replicas {
+            let cas = bundle.matches("BEGIN CERTIFICATE").count();
+            most_cas.fetch_max(cas, Ordering::Relaxed);
+            let replicas = reader.replicas.read().unwrap().clone();
+            for replica in replicas {
                 let trusted = is_trusted(replica.reviews, &bundle);
                 // On a busy machine reading alone may take longer than a bundle is promised for.
-                if started.elapsed() < SETTLE {
+                if started.elapsed() < SETTLE && !replica.leaves() && replica.is_ready() {
                     trusted.map_err(|error| format!("{error}\n{bundle}"))?;
                 }
             }
@@ -102,8 +98,8 @@ impl Load {
         }));
     }
 
-    /// How many writes and handshakes there were, none of which failed.
-    pub(super) fn stop(self) -> usize {
+    /// What there was, none of which failed.
+    pub(super) fn stop(self) -> String {
         self.is_over.store(true, Ordering::Relaxed);
         for worker in self.workers {
             worker.join().unwrap();
@@ -111,6 +107,8 @@ impl Load {
         let failed = self.failed.lock().unwrap();
         let done = self.done.load(Ordering::Relaxed);
         assert!(failed.is_empty(), "{} of {done}: {failed:#?}", failed.len());
-        done
+        let cas = self.most_cas.load(Ordering::Relaxed);
+        assert!(cas >= 2, "old and new CA were never in the bundle together");
+        format!("{done} handshakes, 0 failed; {}", self.writes.stop())
     }
 }

@@ -1,16 +1,21 @@
 //! Two replicas, a balancer before them, and a control plane.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
-use std::thread::{self, JoinHandle};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use axum::http::Request;
 use k8s_openapi::ByteString;
+use kube::Client;
 use serde_json::Value;
+use tokio::runtime::Runtime;
 
-use crate::control_plane::{ControlPlane, Output, Server, wait_until};
-use crate::e2e::stage::{LIMIT, program};
+use super::balancer::{Balancer, Replicas};
+use super::replica::Replica;
+use crate::control_plane::{ControlPlane, Output, wait_until};
+use crate::e2e::race::client_of;
+use crate::e2e::stage::{program, tenancy};
 use crate::{example, guard};
 
 /// Long enough for one rotation of the CA and a replacement of a lost Secret, thrice.
@@ -19,117 +24,81 @@ pub(super) const REGISTRATIONS: [&str; 2] = [
     "validatingwebhookconfiguration",
     "mutatingwebhookconfiguration",
 ];
-
-/// One of our servers, as the account that the manifests give it.
-pub(super) struct Replica {
-    pub(super) server: Server,
-    pub(super) reviews: SocketAddr,
-    probes: SocketAddr,
-    metrics: SocketAddr,
-}
-
-impl Replica {
-    pub(super) fn start(plane: &ControlPlane, name: &str) -> Self {
-        let inventory = example::folder().join("inventory");
-        // Much faster than anybody would have it, and still slow enough for a busy machine.
-        let args = format!(
-            "KUBECONFIG=kubeconfig-guard {} serve --inventory {} --tls self-managed \
-             --self-managed-ca-lifetime 60s --self-managed-lifetime 20s --self-managed-settle 6s \
-             --listen 127.0.0.1:0 --probes-listen 127.0.0.1:0 --metrics-listen 127.0.0.1:0",
-            program().display(),
-            inventory.display()
-        );
-        let server = plane.start_beside(name, Path::new("/usr/bin/env"), &args);
-        let find = |start: &str, end: &str| {
-            wait_until("the server prints its addresses", LIMIT, || {
-                assert!(!server.has_ended(), "{}", server.log_tail());
-                let printed = server.printed();
-                let address = printed
-                    .lines()
-                    .find_map(|line| line.strip_prefix(start)?.strip_suffix(end));
-                address.map(|address| address.parse().expect("an address"))
-            })
-        };
-        Self {
-            reviews: find("serving https://", "/validate"),
-            probes: find("serving http://", "/readyz"),
-            metrics: find("serving http://", "/metrics"),
-            server,
-        }
-    }
-
-    pub(super) fn is_ready(&self) -> bool {
-        guard::get(self.probes, "/readyz").is_some_and(|text| text.ends_with("\r\n\r\nok"))
-    }
-
-    /// How many steps of a kind it took.
-    pub(super) fn steps(&self, step: &str) -> u64 {
-        let line = format!("openbao_perimeter_self_managed_steps_total{{step=\"{step}\"}} ");
-        let text = guard::get(self.metrics, "/metrics").unwrap_or_default();
-        let count = text.lines().find_map(|text| text.strip_prefix(&line));
-        count.map_or(0, |count| count.parse().expect("a number"))
-    }
-}
-
-/// Both replicas behind one address, as a Service does it.
-struct Balancer {
-    port: u16,
-    _accepting: JoinHandle<()>,
-}
-
-impl Balancer {
-    fn start(targets: [SocketAddr; 2]) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind a port");
-        let port = listener.local_addr().expect("know the port").port();
-        let accepting = thread::spawn(move || {
-            for (stream, target) in listener.incoming().zip(targets.iter().cycle()) {
-                let (Ok(client), Ok(server)) = (stream, TcpStream::connect(target)) else {
-                    continue;
-                };
-                forward(&client, &server);
-                forward(&server, &client);
-            }
-        });
-        Self {
-            port,
-            _accepting: accepting,
-        }
-    }
-}
-
-fn forward(from: &TcpStream, to: &TcpStream) {
-    let mut from = from.try_clone().expect("share a socket");
-    let mut to = to.try_clone().expect("share a socket");
-    thread::spawn(move || {
-        let _ended = std::io::copy(&mut from, &mut to);
-        let _closed = to.shutdown(std::net::Shutdown::Both);
-    });
-}
+/// In the folder of the control plane; all replicas read it.
+const SETTINGS: &str = "settings.yaml";
 
 pub(super) struct Stage {
     pub(super) plane: ControlPlane,
-    pub(super) replicas: [Replica; 2],
+    runtime: Runtime,
+    client: Client,
+    /// Those that serve, in the order in which they started.
+    pub(super) replicas: Replicas,
+    ended: Mutex<Vec<Arc<Replica>>>,
+    started: AtomicUsize,
     pub(super) registrations: String,
 }
 
 impl Stage {
     pub(super) fn set_up() -> Self {
         let plane = ControlPlane::start();
-        for manifest in ["namespace", "rbac", "self-managed/rbac"] {
+        guard::prepare(&plane, program());
+        for manifest in ["rbac", "self-managed/rbac"] {
             plane.apply_ok(&manifest_text(manifest));
         }
-        plane.apply_ok(&example::inventory("namespace", "bao"));
-        plane.apply_ok(guard::SERVICE);
+        example::load(&plane, "bao");
+        plane.apply_ok(&tenancy("bao"));
         impersonate(&plane);
-        // Both at once: one of them makes the Secret.
-        let replicas = ["replica-0", "replica-1"].map(|name| Replica::start(&plane, name));
-        let balancer = Balancer::start([replicas[0].reviews, replicas[1].reviews]);
+        let replicas = Replicas::default();
+        let balancer = Balancer::start(Arc::clone(&replicas));
         let port = format!("port: {}", balancer.port);
-        Self {
+        let runtime = Runtime::new().expect("a runtime");
+        let stage = Self {
+            client: runtime.block_on(client_of(&plane, None)),
+            runtime,
             registrations: manifest_text("webhook").replace("port: 9443", &port),
             plane,
             replicas,
+            ended: Mutex::default(),
+            started: AtomicUsize::new(0),
+        };
+        stage.set("");
+        // Both at once: one of them makes the Secret.
+        stage.start();
+        stage.start();
+        stage
+    }
+
+    /// Writes the settings of all replicas, in one step.
+    pub(super) fn set(&self, settings: &str) {
+        let folder = self.plane.folder();
+        let draft = folder.join("settings.draft");
+        fs::write(&draft, settings).expect("write the settings");
+        fs::rename(draft, folder.join(SETTINGS)).expect("put the settings in place");
+    }
+
+    fn start(&self) -> Arc<Replica> {
+        let number = self.started.fetch_add(1, Ordering::Relaxed);
+        let name = format!("replica-{number}");
+        let replica = Arc::new(Replica::start(&self.plane, &name, SETTINGS));
+        self.replicas.write().unwrap().push(Arc::clone(&replica));
+        replica
+    }
+
+    /// Ends the oldest replica and starts another one, until all are new.
+    pub(super) fn roll(&self) {
+        for _ in 0..2 {
+            let oldest = Arc::clone(&self.replicas.read().unwrap()[0]);
+            oldest.leave();
+            self.replicas.write().unwrap().remove(0);
+            self.ended.lock().unwrap().push(oldest);
+            let new = self.start();
+            self.wait_for("the new replica is ready", || new.is_ready());
         }
+    }
+
+    pub(super) fn are_ready(&self) -> bool {
+        let replicas = self.replicas.read().unwrap();
+        replicas.iter().all(|replica| replica.is_ready())
     }
 
     pub(super) fn apply(&self, args: &str) -> Output {
@@ -139,14 +108,11 @@ impl Stage {
     }
 
     pub(super) fn registration(&self, kind: &str) -> Value {
-        let get = [
-            "get",
-            kind,
-            "openbao-perimeter",
-            "-o=json",
-            "--show-managed-fields",
-        ];
-        self.plane.kubectl(get).run_json()
+        let path = format!("/apis/admissionregistration.k8s.io/v1/{kind}s/openbao-perimeter");
+        let request = Request::get(path).body(Vec::new()).expect("a request");
+        // No kubectl: this is asked all the time, beside what is measured.
+        let read = self.runtime.block_on(self.client.request(request));
+        read.expect("a registration")
     }
 
     /// The CAs of an entry; all entries have the same ones.
@@ -171,17 +137,18 @@ impl Stage {
         bundle.matches("BEGIN CERTIFICATE").count()
     }
 
-    pub(super) fn steps(&self, step: &str) -> u64 {
-        self.replicas
-            .iter()
-            .map(|replica| replica.steps(step))
-            .sum()
+    /// How many steps of the rotation were taken, by all that ever served.
+    pub(super) fn steps(&self, step: &str) -> usize {
+        let ended = self.ended.lock().unwrap().clone();
+        let serving = self.replicas.read().unwrap().clone();
+        let all = ended.iter().chain(&serving);
+        all.map(|replica| replica.steps(step)).sum()
     }
 
     pub(super) fn wait_for(&self, what: &str, mut is_so: impl FnMut() -> bool) {
         wait_until(what, ROTATION, || {
-            for replica in &self.replicas {
-                assert!(!replica.server.has_ended(), "{}", replica.server.log_tail());
+            for replica in self.replicas.read().unwrap().iter() {
+                replica.is_alive();
             }
             is_so().then_some(())
         });
