@@ -13,6 +13,7 @@ use std::time::Duration;
 use clap::Args;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::certs::rotation::TermsError;
 use crate::code::UnknownCode;
@@ -215,8 +216,18 @@ pub struct ServerOptions {
 
 impl Settings {
     /// The JSON schema of the file, for editors and for the documentation.
-    pub fn schema() -> serde_json::Value {
-        schemars::schema_for!(Self).to_value()
+    pub fn schema() -> Value {
+        let mut schema = schemars::schema_for!(Self).to_value();
+        // Kubernetes' own types stand there with their shape; what they mean is told by Kubernetes.
+        let defined = schema.get_mut("$defs").and_then(Value::as_object_mut);
+        for (_, kind) in defined
+            .into_iter()
+            .flatten()
+            .filter(|(name, _)| name.starts_with("io.k8s."))
+        {
+            known::without_descriptions(kind);
+        }
+        schema
     }
 
     /// These settings, completed from the file that they name.
