@@ -1,22 +1,19 @@
 //! Self-managed certificates on a real API server: two replicas with the rights of the manifests
 //! share one Secret, and their leaf and CA rotate while reviews are answered.
 
-mod balancer;
-mod load;
-mod replica;
-mod stage;
-mod writes;
-
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::replicas::load::Load;
+use super::replicas::stage::{REGISTRATIONS, Stage};
 use crate::example;
-use load::Load;
-use stage::{REGISTRATIONS, Stage};
 
 /// Of a rotation, in their order.
 const STEPS: [&str; 4] = ["renew", "announce", "promote", "retire"];
+/// Much faster than anybody would have it, and still slow enough for a busy machine.
+const PACE: &str = "--self-managed-ca-lifetime 60s --self-managed-lifetime 20s \
+                    --self-managed-settle 6s";
 const MANAGER: &str = "openbao-perimeter-self-managed";
 
 /// Rolling restarts and rotations in a row, each with everything that can happen to a pair of replicas.
@@ -27,21 +24,13 @@ fn rounds() -> usize {
 
 #[test]
 fn two_replicas_restart_and_rotate_leaf_and_ca_under_load_without_a_failed_or_wrong_write() {
-    let stage = Arc::new(Stage::set_up());
+    let stage = Arc::new(Stage::set_up(PACE));
     stage.wait_for("both are ready before there is a registration", || {
         stage.are_ready()
     });
     assert_eq!(stage.steps("begin"), 1, "one of them made the Secret");
 
-    let applied = stage.apply("");
-    assert!(applied.status_ok, "{applied:?}");
-    stage.wait_for("the bundle is in all entries", || stage.cas() > 0);
-    let open = example::scene("refused-OBP201-open-api-by-empty-selector", "bao");
-    stage.wait_for("the API server asks the webhooks", || {
-        let ask = ["apply", "--dry-run=server", "-f", "-"];
-        let asked = stage.plane.kubectl(ask).stdin(&open).run();
-        asked.stderr.contains("OBP201")
-    });
+    stage.register();
     what_both_find_is_told_in_one_event(&stage);
 
     let load = Load::start(&stage);
@@ -116,7 +105,7 @@ fn the_secret_is_lost(stage: &Stage) {
 
 #[test]
 fn the_bundle_stays_whoever_applies_the_manifests() {
-    let stage = Stage::set_up();
+    let stage = Stage::set_up(PACE);
     let applied = stage.apply("");
     assert!(applied.status_ok, "{applied:?}");
     stage.wait_for("the bundle is in all entries", || stage.cas() > 0);

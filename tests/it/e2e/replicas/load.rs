@@ -1,49 +1,19 @@
 //! Handshakes that never stop, beside the writes.
 
-use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use rustls::crypto::ring;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
-
+use super::ask;
 use super::stage::Stage;
 use super::writes::Writes;
 
 /// As long as a bundle is promised to work once another one has taken its place.
 const SETTLE: Duration = Duration::from_secs(6);
-const SERVICE: &str = "openbao-perimeter.openbao-perimeter-system.svc";
-
-/// Whether a handshake with the replica succeeds for somebody who trusts the bundle.
-fn is_trusted(replica: SocketAddr, bundle: &str) -> Result<(), String> {
-    let mut roots = RootCertStore::empty();
-    for ca in CertificateDer::pem_slice_iter(bundle.as_bytes()) {
-        let ca = ca.map_err(|error| error.to_string())?;
-        roots.add(ca).map_err(|error| error.to_string())?;
-    }
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let name = ServerName::try_from(SERVICE).map_err(|error| error.to_string())?;
-    let client =
-        ClientConnection::new(Arc::new(config), name).map_err(|error| error.to_string())?;
-    let stream = TcpStream::connect(replica).map_err(|error| error.to_string())?;
-    let mut stream = StreamOwned::new(client, stream);
-    while stream.conn.is_handshaking() {
-        let done = stream.conn.complete_io(&mut stream.sock);
-        done.map_err(|error| error.to_string())?;
-    }
-    Ok(())
-}
 
 /// Writes and handshakes, and what failed of them.
-pub(super) struct Load {
+pub(in crate::e2e) struct Load {
     writes: Writes,
     is_over: Arc<AtomicBool>,
     done: Arc<AtomicUsize>,
@@ -53,7 +23,7 @@ pub(super) struct Load {
 }
 
 impl Load {
-    pub(super) fn start(stage: &Arc<Stage>) -> Self {
+    pub(in crate::e2e) fn start(stage: &Arc<Stage>) -> Self {
         let mut load = Self {
             writes: Writes::start(stage),
             is_over: Arc::default(),
@@ -74,7 +44,7 @@ impl Load {
             most_cas.fetch_max(cas, Ordering::Relaxed);
             let replicas = reader.replicas.read().unwrap().clone();
             for replica in replicas {
-                let trusted = is_trusted(replica.reviews, &bundle);
+                let trusted = ask::connect(replica.reviews, &bundle).map(drop);
                 // On a busy machine reading alone may take longer than a bundle is promised for.
                 if started.elapsed() < SETTLE && !replica.leaves() && replica.is_ready() {
                     trusted.map_err(|error| format!("{error}\n{bundle}"))?;
@@ -99,7 +69,7 @@ impl Load {
     }
 
     /// What there was, none of which failed.
-    pub(super) fn stop(self) -> String {
+    pub(in crate::e2e) fn stop(self) -> String {
         self.is_over.store(true, Ordering::Relaxed);
         for worker in self.workers {
             worker.join().unwrap();

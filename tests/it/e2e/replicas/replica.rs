@@ -12,21 +12,19 @@ use crate::guard;
 /// A pod has as long after SIGTERM.
 const GRACE: Duration = Duration::from_secs(30);
 
-pub(super) struct Replica {
+pub(in crate::e2e) struct Replica {
     server: Server,
-    pub(super) reviews: SocketAddr,
+    pub(in crate::e2e) reviews: SocketAddr,
     probes: SocketAddr,
     metrics: SocketAddr,
     leaves: AtomicBool,
 }
 
 impl Replica {
-    /// Starts it on free ports; it reads its settings from a file of that folder.
-    pub(super) fn start(plane: &ControlPlane, name: &str, settings: &str) -> Self {
-        // Much faster than anybody would have it, and still slow enough for a busy machine.
+    /// Starts it on free ports; with self-managed certificates.
+    pub(in crate::e2e) fn start(plane: &ControlPlane, name: &str, args: &str) -> Self {
         let args = format!(
-            "KUBECONFIG=kubeconfig-guard {} serve --config {settings} --tls self-managed \
-             --self-managed-ca-lifetime 60s --self-managed-lifetime 20s --self-managed-settle 6s \
+            "KUBECONFIG=kubeconfig-guard {} serve --tls self-managed {args} \
              --listen 127.0.0.1:0 --probes-listen 127.0.0.1:0 --metrics-listen 127.0.0.1:0",
             program().display(),
         );
@@ -50,12 +48,12 @@ impl Replica {
         }
     }
 
-    pub(super) fn is_ready(&self) -> bool {
+    pub(in crate::e2e) fn is_ready(&self) -> bool {
         guard::get(self.probes, "/readyz").is_some_and(|text| text.ends_with("\r\n\r\nok"))
     }
 
     /// How many steps of the rotation it took, also when it has ended since.
-    pub(super) fn steps(&self, step: &str) -> usize {
+    pub(in crate::e2e) fn steps(&self, step: &str) -> usize {
         let taken = |line: &&str| {
             line.contains("Took a step of the certificates' rotation")
                 && line.contains(&format!("\"{step}\""))
@@ -64,19 +62,19 @@ impl Replica {
     }
 
     /// The value of a metric with its labels.
-    pub(super) fn metric(&self, name: &str) -> usize {
+    pub(in crate::e2e) fn metric(&self, name: &str) -> usize {
         let text = guard::get(self.metrics, "/metrics").unwrap_or_default();
         let value = text.lines().find_map(|line| line.strip_prefix(name));
         value.map_or(0, |value| value.trim().parse().expect("a number"))
     }
 
     /// Whether it was told to end.
-    pub(super) fn leaves(&self) -> bool {
+    pub(in crate::e2e) fn leaves(&self) -> bool {
         self.leaves.load(Ordering::Relaxed)
     }
 
     /// Asks it to end, and waits until it has, in good order.
-    pub(super) fn leave(&self) {
+    pub(in crate::e2e) fn leave(&self) {
         self.leaves.store(true, Ordering::Relaxed);
         self.server.terminate();
         let ended = wait_until("the replica ends", GRACE, || self.server.ended());
@@ -84,7 +82,7 @@ impl Replica {
     }
 
     /// Fails where it ended by itself.
-    pub(super) fn is_alive(&self) {
+    pub(in crate::e2e) fn is_alive(&self) {
         let ended = self.server.has_ended() && !self.leaves();
         assert!(!ended, "{}", self.server.log_tail());
     }

@@ -20,26 +20,28 @@ use crate::{example, guard};
 
 /// Long enough for one rotation of the CA and a replacement of a lost Secret, thrice.
 const ROTATION: Duration = Duration::from_mins(5);
-pub(super) const REGISTRATIONS: [&str; 2] = [
+pub(in crate::e2e) const REGISTRATIONS: [&str; 2] = [
     "validatingwebhookconfiguration",
     "mutatingwebhookconfiguration",
 ];
 /// In the folder of the control plane; all replicas read it.
 const SETTINGS: &str = "settings.yaml";
 
-pub(super) struct Stage {
-    pub(super) plane: ControlPlane,
+pub(in crate::e2e) struct Stage {
+    pub(in crate::e2e) plane: ControlPlane,
     runtime: Runtime,
     client: Client,
     /// Those that serve, in the order in which they started.
-    pub(super) replicas: Replicas,
+    pub(in crate::e2e) replicas: Replicas,
     ended: Mutex<Vec<Arc<Replica>>>,
     started: AtomicUsize,
-    pub(super) registrations: String,
+    pub(in crate::e2e) registrations: String,
+    /// Of each replica.
+    args: &'static str,
 }
 
 impl Stage {
-    pub(super) fn set_up() -> Self {
+    pub(in crate::e2e) fn set_up(args: &'static str) -> Self {
         let plane = ControlPlane::start();
         guard::prepare(&plane, program());
         for manifest in ["rbac", "self-managed/rbac"] {
@@ -60,6 +62,7 @@ impl Stage {
             replicas,
             ended: Mutex::default(),
             started: AtomicUsize::new(0),
+            args,
         };
         stage.set("");
         // Both at once: one of them makes the Secret.
@@ -69,7 +72,7 @@ impl Stage {
     }
 
     /// Writes the settings of all replicas, in one step.
-    pub(super) fn set(&self, settings: &str) {
+    pub(in crate::e2e) fn set(&self, settings: &str) {
         let folder = self.plane.folder();
         let draft = folder.join("settings.draft");
         fs::write(&draft, settings).expect("write the settings");
@@ -79,13 +82,14 @@ impl Stage {
     fn start(&self) -> Arc<Replica> {
         let number = self.started.fetch_add(1, Ordering::Relaxed);
         let name = format!("replica-{number}");
-        let replica = Arc::new(Replica::start(&self.plane, &name, SETTINGS));
+        let args = format!("--config {SETTINGS} {}", self.args);
+        let replica = Arc::new(Replica::start(&self.plane, &name, &args));
         self.replicas.write().unwrap().push(Arc::clone(&replica));
         replica
     }
 
     /// Ends the oldest replica and starts another one, until all are new.
-    pub(super) fn roll(&self) {
+    pub(in crate::e2e) fn roll(&self) {
         for _ in 0..2 {
             let oldest = Arc::clone(&self.replicas.read().unwrap()[0]);
             oldest.leave();
@@ -96,18 +100,34 @@ impl Stage {
         }
     }
 
-    pub(super) fn are_ready(&self) -> bool {
+    pub(in crate::e2e) fn are_ready(&self) -> bool {
         let replicas = self.replicas.read().unwrap();
         replicas.iter().all(|replica| replica.is_ready())
     }
 
-    pub(super) fn apply(&self, args: &str) -> Output {
+    pub(in crate::e2e) fn apply(&self, args: &str) -> Output {
         let args = format!("apply -f - {args}");
         let call = self.plane.kubectl(args.split_whitespace());
         call.stdin(&self.registrations).run()
     }
 
-    pub(super) fn registration(&self, kind: &str) -> Value {
+    /// Makes the API server ask; returns once it does.
+    pub(in crate::e2e) fn register(&self) {
+        let applied = self.apply("");
+        assert!(applied.status_ok, "{applied:?}");
+        self.wait_for("the bundle is in all entries", || self.cas() > 0);
+        self.wait_for("the API server asks the webhooks", || self.is_asked());
+    }
+
+    /// Whether the API server knows the verdict of a replica.
+    pub(in crate::e2e) fn is_asked(&self) -> bool {
+        let open = example::scene("refused-OBP201-open-api-by-empty-selector", "bao");
+        let ask = ["apply", "--dry-run=server", "-f", "-"];
+        let asked = self.plane.kubectl(ask).stdin(&open).run();
+        asked.stderr.contains("OBP201")
+    }
+
+    pub(in crate::e2e) fn registration(&self, kind: &str) -> Value {
         let path = format!("/apis/admissionregistration.k8s.io/v1/{kind}s/openbao-perimeter");
         let request = Request::get(path).body(Vec::new()).expect("a request");
         // No kubectl: this is asked all the time, beside what is measured.
@@ -116,7 +136,7 @@ impl Stage {
     }
 
     /// The CAs of an entry; all entries have the same ones.
-    pub(super) fn bundle(&self) -> Option<String> {
+    pub(in crate::e2e) fn bundle(&self) -> Option<String> {
         let mut bundles = REGISTRATIONS.iter().flat_map(|kind| {
             let entries = self.registration(kind)["webhooks"].clone();
             let entries = entries.as_array().cloned().unwrap_or_default();
@@ -132,20 +152,20 @@ impl Stage {
         String::from_utf8(bytes.0).ok()
     }
 
-    pub(super) fn cas(&self) -> usize {
+    pub(in crate::e2e) fn cas(&self) -> usize {
         let bundle = self.bundle().unwrap_or_default();
         bundle.matches("BEGIN CERTIFICATE").count()
     }
 
     /// How many steps of the rotation were taken, by all that ever served.
-    pub(super) fn steps(&self, step: &str) -> usize {
+    pub(in crate::e2e) fn steps(&self, step: &str) -> usize {
         let ended = self.ended.lock().unwrap().clone();
         let serving = self.replicas.read().unwrap().clone();
         let all = ended.iter().chain(&serving);
         all.map(|replica| replica.steps(step)).sum()
     }
 
-    pub(super) fn wait_for(&self, what: &str, mut is_so: impl FnMut() -> bool) {
+    pub(in crate::e2e) fn wait_for(&self, what: &str, mut is_so: impl FnMut() -> bool) {
         wait_until(what, ROTATION, || {
             for replica in self.replicas.read().unwrap().iter() {
                 replica.is_alive();
