@@ -107,8 +107,10 @@ fn each(stage: &Stage, bundle: &str, reviews: &[Value]) -> Vec<Vec<Value>> {
         };
         let asked: Vec<_> = reviews.iter().map(ask).collect();
         let answers = asked.into_iter().map(|asked| {
-            let answers = asked.into_iter().map(|answer| answer.join());
-            answers.map(|answer| answer.expect("an answer")).collect()
+            let answers = asked.into_iter();
+            answers
+                .map(|answer| answer.join().expect("an answer"))
+                .collect()
         });
         answers.collect()
     })
