@@ -5,9 +5,10 @@ RUN := target/run
 
 SOAK ?= 5000000
 HOSTILE ?= 20
+SOAK_MINUTES ?= 10
 
 .DEFAULT_GOAL := help
-.PHONY: help run playground test soak control-plane lint fmt docs bench fuzz mutants static image image-check
+.PHONY: help run playground test soak control-plane lint fmt docs bench scale fuzz mutants static image image-check
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,9 +31,10 @@ playground: control-plane ## Leave a real API server with our registrations runn
 test: control-plane ## Run every test, those against a real API server too
 	$(CARGO) test
 
-soak: ## Hold the engine against SOAK random worlds (5 million), and the server against HOSTILE rounds (20) of attacks
+soak: control-plane ## Hold the engine against SOAK random worlds (5 million), the server against HOSTILE rounds (20) of attacks and SOAK_MINUTES (10) of load
 	OBP_ORACLE_INSTANCES=$(SOAK) $(CARGO) test --lib -- oracle --nocapture
 	OBP_HOSTILE_ROUNDS=$(HOSTILE) $(CARGO) test --release --test it -- hostile --nocapture
+	SOAK_MINUTES=$(SOAK_MINUTES) $(CARGO) bench --bench cluster -- soak
 
 control-plane: ## Build the API server, etcd and kubectl that the tests run (once; needs Go, or KUBEBUILDER_ASSETS)
 	@tests/control-plane/build.sh
@@ -57,6 +59,9 @@ bench: ## Hold the engine and check against decoding, and the server against a b
 	$(CARGO) bench --bench engine
 	$(CARGO) bench --bench check
 	$(CARGO) bench --bench webhook
+
+scale: control-plane ## Load 10,000 policies into a real API server: start, memory and time per review, beside a small one
+	$(CARGO) bench --bench cluster -- scale
 
 # glibc linked in, and with the target named: otherwise the flag would reach build scripts too.
 HOST := $(shell rustc -vV | sed -n 's/^host: //p')

@@ -9,6 +9,7 @@ pub mod authorizer;
 mod deadline;
 mod echo;
 pub mod fresh;
+mod idle;
 mod intake;
 mod limits;
 pub mod listener;

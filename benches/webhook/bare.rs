@@ -1,6 +1,9 @@
 //! The least that a webhook can do: decode with kube's types, allow.
 
+use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -18,10 +21,22 @@ use openbao_perimeter::server::tls::{Certificates, server_config};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
+use crate::process::Process;
+
 /// The argument that makes the benchmark this server.
 pub(crate) const ARGUMENT: &str = "--bare-server";
 /// The environment variable that names the file for the CA certificate.
-pub(crate) const CA_OUT: &str = "BARE_CA_OUT";
+const CA_OUT: &str = "BARE_CA_OUT";
+
+impl Process {
+    /// The bare server: this very program with another argument.
+    pub(crate) async fn bare(folder: &Path, body: &str, starts: &mut Vec<Duration>) -> Self {
+        let ca = folder.join("bare.crt");
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.arg(ARGUMENT).env(CA_OUT, &ca);
+        Self::start(command, ca, body, starts).await
+    }
+}
 
 async fn validate(body: Bytes) -> impl IntoResponse {
     let review: AdmissionReview<DynamicObject> = serde_json::from_slice(&body).unwrap();

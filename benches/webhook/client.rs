@@ -1,5 +1,7 @@
 //! The caller: reviews over TLS connections that stay open, one after the other on each.
 
+#![allow(dead_code, reason = "each user needs another part")]
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,7 +26,7 @@ pub(crate) struct Load {
     pub(crate) latencies: Vec<Duration>,
 }
 
-async fn connect(process: &Process) -> SendRequest<Body> {
+pub(crate) async fn connect(process: &Process) -> SendRequest<Body> {
     let mut roots = RootCertStore::empty();
     let ca = CertificateDer::from_pem_file(&process.ca).unwrap();
     roots.add(ca).unwrap();
@@ -46,7 +48,7 @@ async fn connect(process: &Process) -> SendRequest<Body> {
 }
 
 /// Whether the review was allowed.
-async fn ask(sender: &mut SendRequest<Body>, body: &str) -> bool {
+pub(crate) async fn ask(sender: &mut SendRequest<Body>, body: &str) -> bool {
     sender.ready().await.unwrap();
     let request = Request::post("/validate?timeout=10s")
         .header(header::HOST, "localhost")

@@ -1,12 +1,14 @@
 //! One server as a process of its own: started, watched, ended.
 
+#![allow(dead_code, reason = "each user needs another part")]
+
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::{bare, client};
+use crate::client;
 
 /// Clock ticks per second in `/proc`; Linux has had no other value for user space since 2.6.
 const TICKS: u64 = 100;
@@ -34,17 +36,9 @@ impl Process {
         Self::start(command, ca, body, starts).await
     }
 
-    /// The bare server: this very program with another argument.
-    pub(crate) async fn bare(folder: &Path, body: &str, starts: &mut Vec<Duration>) -> Self {
-        let ca = folder.join("bare.crt");
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command.arg(bare::ARGUMENT).env(bare::CA_OUT, &ca);
-        Self::start(command, ca, body, starts).await
-    }
-
     /// From the start to the first review that is allowed, which our server does not do before
     /// its inventory is complete.
-    async fn start(
+    pub(crate) async fn start(
         mut command: Command,
         ca: PathBuf,
         body: &str,
@@ -92,12 +86,20 @@ impl Process {
 
     /// Resident memory.
     pub(crate) fn resident_kib(&self) -> u64 {
+        self.status("VmRSS:")
+    }
+
+    /// A number of `/proc/PID/status`.
+    pub(crate) fn status(&self, name: &str) -> u64 {
         let status = self.proc("status");
-        let line = status
-            .lines()
-            .find(|line| line.starts_with("VmRSS:"))
-            .unwrap();
+        let line = status.lines().find(|line| line.starts_with(name)).unwrap();
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
+    /// Open descriptors.
+    pub(crate) fn descriptors(&self) -> u64 {
+        let folder = format!("/proc/{}/fd", self.child.id());
+        std::fs::read_dir(folder).unwrap().count() as u64
     }
 }
 

@@ -22,6 +22,7 @@ pub(super) fn limits(set: &LimitSettings) -> Limits {
         handshake: time(set.handshake_timeout, default.handshake),
         first_byte: time(set.head_timeout, default.first_byte),
         head: time(set.head_timeout, default.head),
+        idle: default.idle,
         body: time(set.body_timeout, default.body),
         drain: time(set.drain_timeout, default.drain),
         bytes_in_flight: number(set.max_bytes_in_flight, default.bytes_in_flight),

@@ -15,8 +15,10 @@ pub struct Limits {
     pub handshake: Duration,
     /// Time until the first byte of the first request.
     pub first_byte: Duration,
-    /// Time for the head of a request, counted from the end of the one before.
+    /// Time for the head of a request, counted from its first byte.
     pub head: Duration,
+    /// Time between two requests, while places for connections are left; else that of the head.
+    pub idle: Duration,
     /// Time for the body of a request.
     pub body: Duration,
     /// Time that is left to requests in flight at shutdown.
@@ -41,6 +43,8 @@ impl Default for Limits {
             handshake: Duration::from_secs(2),
             first_byte: Duration::from_secs(5),
             head: Duration::from_secs(5),
+            // An API server gives an idle connection up after 90 s. It has to be the first to do so.
+            idle: Duration::from_mins(2),
             body: Duration::from_secs(3),
             drain: Duration::from_secs(25),
             bytes_in_flight: 32 * 1024 * 1024,

@@ -4,14 +4,17 @@
 //! connection counts for the drain only from its first byte on, so that a stalled handshake does
 //! not hold the drain up.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::{HeaderValue, header};
 use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper::service::{Service as _, service_fn};
+use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, BufReader};
@@ -20,6 +23,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
+use super::idle::Pace;
 pub use super::limits::Limits;
 use super::shutdown::{Phase, Shutdown};
 use crate::audit::Metrics;
@@ -71,12 +75,22 @@ pub async fn serve(
             limits,
             watcher: graceful.watcher(),
             shutdown: shutdown.clone(),
+            idle: idle(&slots, limits),
         };
         tokio::spawn(connection.run(stream, front.clone(), slot));
     }
     drop(listener);
     if timeout(limits.drain, graceful.shutdown()).await.is_err() {
         tracing::warn!(after = ?limits.drain, "Cutting requests that are still in flight");
+    }
+}
+
+/// How long a connection is kept for its next request: not for long when few are left for others.
+fn idle(slots: &Semaphore, limits: Limits) -> Duration {
+    if slots.available_permits() >= limits.connections / 4 {
+        limits.idle
+    } else {
+        limits.head
     }
 }
 
@@ -117,6 +131,7 @@ struct Connection {
     limits: Limits,
     watcher: Watcher,
     shutdown: Shutdown,
+    idle: Duration,
 }
 
 impl Connection {
@@ -180,11 +195,26 @@ impl Connection {
             Ok(Ok(_)) => {}
             Ok(Err(_)) | Err(_) => return ConnectionEnd::Request,
         }
+        let pace = Pace::new(self.idle, self.limits.head);
+        let stream = TokioIo::new(pace.listen(stream));
+        let (router, shutdown) = (TowerToHyperService::new(self.router), self.shutdown);
+        let shutdown = Arc::new(shutdown);
+        let service = service_fn(move |request| {
+            let (answer, shutdown) = (router.call(request), Arc::clone(&shutdown));
+            async move {
+                let mut answer = answer.await?;
+                if shutdown.is_leaving() {
+                    let close = HeaderValue::from_static("close");
+                    answer.headers_mut().insert(header::CONNECTION, close);
+                }
+                Ok::<_, Infallible>(answer)
+            }
+        });
         let served = http1::Builder::new()
-            .timer(TokioTimer::new())
+            .timer(pace)
             .header_read_timeout(self.limits.head)
             .max_buf_size(CONNECTION_BUFFER)
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(self.router));
+            .serve_connection(stream, service);
         match self.watcher.watch(served).await {
             Ok(()) => ConnectionEnd::Closed,
             Err(error) => {

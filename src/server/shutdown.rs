@@ -11,7 +11,8 @@ use tokio::sync::watch;
 pub enum Phase {
     /// Serving.
     Serving,
-    /// Still serving, but not ready any more, so that endpoints can notice.
+    /// Still serving, but not ready any more, so that endpoints can notice. Each answer asks its
+    /// client to close: what is closed later would be so at a moment that the client does not know.
     Unready,
     /// No more connections; what is in flight is finished.
     Draining,
@@ -51,6 +52,11 @@ impl Shutdown {
     pub async fn reached(&mut self, phase: Phase) {
         // An error means that the trigger is gone: then there is nobody left to wait for.
         let _gone = self.0.wait_for(|current| *current >= phase).await;
+    }
+
+    /// Whether clients should turn to somebody else.
+    pub fn is_leaving(&self) -> bool {
+        *self.0.borrow() >= Phase::Unready
     }
 
     /// Whether no more connections are taken.

@@ -51,7 +51,7 @@ pub struct LimitSettings {
     #[arg(long, env = "OBP_HANDSHAKE_TIMEOUT", value_name = "TIME")]
     pub handshake_timeout: Option<TimeLimit>,
 
-    /// Time for the head of a request, and for which an idle connection is kept [default: 5s]
+    /// Time for the head of a request, from its first byte [default: 5s]
     #[arg(long, env = "OBP_HEAD_TIMEOUT", value_name = "TIME")]
     pub head_timeout: Option<TimeLimit>,
 

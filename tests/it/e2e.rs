@@ -17,6 +17,8 @@ mod outage;
 mod printed;
 mod race;
 mod registrations;
+mod replicas;
+mod restarts;
 mod restores;
 mod stage;
 mod tenants;

@@ -205,6 +205,37 @@ async fn it_is_unready_before_it_stops_serving() {
 }
 
 #[tokio::test]
+async fn whoever_asks_a_server_that_leaves_is_told_to_close() {
+    let (running, ca) = start_ephemeral(Limits::default()).await;
+    let mut stream = connect(&running, &ca, BOTH).await.unwrap();
+    let body = review().to_string();
+    let request = format!(
+        "POST /validate HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut answer = vec![0; 64 * 1024];
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let read = stream.read(&mut answer).await.unwrap();
+    let open = String::from_utf8(answer[..read].to_vec()).unwrap();
+    assert!(
+        open.contains(UID) && !open.contains("connection:"),
+        "{open}"
+    );
+
+    running.trigger.enter(Phase::Unready);
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut last = Vec::new();
+    let _end = timeout(PATIENCE, stream.read_to_end(&mut last)).await;
+    let last = String::from_utf8(last).unwrap();
+    assert!(
+        last.contains(UID) && last.contains("connection: close"),
+        "{last}"
+    );
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn the_metrics_are_served_by_their_names() {
     let (running, ca) = start_ephemeral(Limits::default()).await;
     let stream = connect(&running, &ca, BOTH).await.unwrap();

@@ -30,9 +30,10 @@ const POLL_INTERVAL: Duration = Duration::from_millis(50);
 pub(crate) struct ControlPlane {
     // Dropped in this order: clients before what they talk to, the folder last.
     controller_manager: OnceLock<Server>,
-    api_server: Server,
-    etcd: Server,
+    api_server: Mutex<Option<Server>>,
+    etcd: Mutex<Option<Server>>,
     api_port: u16,
+    ports: [u16; 2],
     folder: Folder,
 }
 
@@ -52,17 +53,48 @@ impl ControlPlane {
     fn try_start() -> Result<Self, String> {
         let folder = Folder::create();
         let [client_port, peer_port, api_port] = free_ports();
-        let etcd_url = format!("http://127.0.0.1:{client_port}");
         let plane = Self {
             controller_manager: OnceLock::new(),
-            etcd: start_etcd(&folder, &etcd_url, peer_port),
-            api_server: start_api_server(&folder, &etcd_url, api_port),
+            api_server: Mutex::default(),
+            etcd: Mutex::default(),
             api_port,
+            ports: [client_port, peer_port],
             folder,
         };
         plane.write_kubeconfig();
-        wait_for_start(&[&plane.etcd, &plane.api_server], || plane.is_ready())?;
+        plane.start_etcd();
+        plane.start_api_server();
+        plane.wait_for_start()?;
         Ok(plane)
+    }
+
+    fn wait_for_start(&self) -> Result<(), String> {
+        let etcd = self.etcd.lock().expect("lock etcd");
+        let api_server = self.api_server.lock().expect("lock the API server");
+        let servers: Vec<&Server> = etcd.iter().chain(api_server.iter()).collect();
+        wait_for_start(&servers, || self.is_ready())
+    }
+
+    /// Starts etcd, with what it had stored when it was stopped; does not wait for it.
+    pub(crate) fn start_etcd(&self) {
+        let server = start_etcd(&self.folder, self.ports);
+        *self.etcd.lock().expect("lock etcd") = Some(server);
+    }
+
+    /// Kills etcd.
+    pub(crate) fn stop_etcd(&self) {
+        *self.etcd.lock().expect("lock etcd") = None;
+    }
+
+    /// Starts the API server on its port; does not wait for it.
+    pub(crate) fn start_api_server(&self) {
+        let server = start_api_server(&self.folder, self.ports[0], self.api_port);
+        *self.api_server.lock().expect("lock the API server") = Some(server);
+    }
+
+    /// Kills the API server.
+    pub(crate) fn stop_api_server(&self) {
+        *self.api_server.lock().expect("lock the API server") = None;
     }
 
     /// Starts garbage collection and namespace deletion, once; returns when both have begun.
@@ -119,7 +151,8 @@ impl ControlPlane {
         Server::run(&self.folder, name, program, args, Some(environment))
     }
 
-    fn is_ready(&self) -> bool {
+    /// Whether requests are answered.
+    pub(crate) fn is_ready(&self) -> bool {
         // Asking the port first is cheap, a kubectl that cannot connect is not.
         TcpStream::connect((Ipv4Addr::LOCALHOST, self.api_port)).is_ok()
             // A listing of what is not ready contains "ok" too.
@@ -234,7 +267,8 @@ fn wait_for_start(servers: &[&Server], ready: impl Fn() -> bool) -> Result<(), S
     }
 }
 
-fn start_etcd(folder: &Folder, url: &str, peer_port: u16) -> Server {
+fn start_etcd(folder: &Folder, [client_port, peer_port]: [u16; 2]) -> Server {
+    let url = format!("http://127.0.0.1:{client_port}");
     let peer_url = format!("http://127.0.0.1:{peer_port}");
     let args = format!(
         "--data-dir=etcd --unsafe-no-fsync --log-level=warn \
@@ -245,14 +279,14 @@ fn start_etcd(folder: &Folder, url: &str, peer_port: u16) -> Server {
     Server::start(folder, "etcd", &args)
 }
 
-fn start_api_server(folder: &Folder, etcd_url: &str, port: u16) -> Server {
+fn start_api_server(folder: &Folder, etcd_port: u16, port: u16) -> Server {
     // A token of its own: another test's server that got our port must not pass for ours.
     let tokens = format!("{},admin,admin,\"system:masters\"\n", folder.name);
     fs::write(folder.path.join("tokens.csv"), tokens).expect("write the token file");
     let key = include_str!("../control-plane/sa-test.key");
     fs::write(folder.path.join("sa.key"), key).expect("write the signing key");
     let args = format!(
-        "--etcd-servers={etcd_url} --secure-port={port} --cert-dir=certificates \
+        "--etcd-servers=http://127.0.0.1:{etcd_port} --secure-port={port} --cert-dir=certificates \
          --bind-address=127.0.0.1 --advertise-address=127.0.0.1 \
          --token-auth-file=tokens.csv --authorization-mode=RBAC --allow-privileged \
          --service-account-key-file=sa.key --service-account-signing-key-file=sa.key \
@@ -265,13 +299,16 @@ fn start_api_server(folder: &Folder, etcd_url: &str, port: u16) -> Server {
 /// Runs a server until it ends, or until the pipe closes, as it does however this process dies.
 /// The watcher goes with the server, before it could kill a stranger that got the same number.
 const RUN_TIED: &str = r#"exec 3<&0
+pid=$1; shift
 "$@" 3<&- & server=$!
+echo "$server" > "$pid"
 { read -r end; kill -9 "$server"; } <&3 & watcher=$!
-wait "$server"; kill "$watcher""#;
+wait "$server"; status=$?; kill "$watcher"; exit "$status""#;
 
 /// A server and the shell it runs under. Ends when dropped, without a chance to finish anything.
 pub(crate) struct Server {
     log: PathBuf,
+    pid: PathBuf,
     shell: Mutex<Child>,
 }
 
@@ -289,14 +326,16 @@ impl Server {
         environment: Option<(&str, PathBuf)>,
     ) -> Self {
         let log = folder.path.join(format!("{name}.log"));
+        let pid = folder.path.join(format!("{name}.pid"));
         let output = File::create(&log).expect("create the log");
+        let _stale = fs::remove_file(&pid);
         let mut command = shell(RUN_TIED);
-        command.arg(program).args(args.split_whitespace());
+        command.arg(&pid).arg(program).args(args.split_whitespace());
         command.envs(environment);
         command.stdout(output.try_clone().expect("share the log"));
         command.stderr(output).current_dir(&folder.path);
         let shell = Mutex::new(command.spawn().expect("run sh"));
-        Self { log, shell }
+        Self { log, pid, shell }
     }
 
     /// Everything it printed so far, on both outputs.
@@ -305,8 +344,27 @@ impl Server {
     }
 
     pub(crate) fn has_ended(&self) -> bool {
+        self.ended().is_some()
+    }
+
+    /// How it ended, once it has.
+    pub(crate) fn ended(&self) -> Option<process::ExitStatus> {
         let mut shell = self.shell.lock().expect("lock the shell");
-        matches!(shell.try_wait(), Ok(Some(_)))
+        shell.try_wait().ok().flatten()
+    }
+
+    /// Its process number.
+    pub(crate) fn pid(&self) -> String {
+        let read = || Some(fs::read_to_string(&self.pid).ok()?.trim().to_owned());
+        wait_until("the process number is known", START_DEADLINE, || {
+            read().filter(|pid| !pid.is_empty())
+        })
+    }
+
+    /// Asks it to end, as Kubernetes does.
+    pub(crate) fn terminate(&self) {
+        let sent = Command::new("kill").args(["-TERM", &self.pid()]).status();
+        assert!(sent.expect("run kill").success());
     }
 
     pub(crate) fn log_tail(&self) -> String {

@@ -117,7 +117,7 @@ pub(crate) fn get(address: SocketAddr, path: &str) -> Option<String> {
 }
 
 /// What is there before the server: the kinds that it watches, its namespace and its Service.
-fn prepare(plane: &ControlPlane, program: &Path) {
+pub(crate) fn prepare(plane: &ControlPlane, program: &Path) {
     let crds = Command::new(program).arg("crds").output();
     let crds = crds.expect("run the binary").stdout;
     plane.apply_ok(&String::from_utf8(crds).expect("YAML"));

@@ -12,7 +12,7 @@ use kube::{Client, Config};
 use serde_json::{Value, json};
 
 use super::stage::{APPLY, Alone, LIMIT, Outage, Scene, plane};
-use crate::control_plane::wait_until;
+use crate::control_plane::{ControlPlane, wait_until};
 use crate::{example, guard};
 
 const ROUNDS: usize = 100;
@@ -22,7 +22,12 @@ const MOST_ATTEMPTS: usize = 1_000;
 
 /// Calls without a process for each, so that two of them meet.
 pub(super) async fn client(user: Option<&str>) -> Client {
-    let kubeconfig = Kubeconfig::read_from(plane().kubeconfig()).expect("a kubeconfig");
+    client_of(plane(), user).await
+}
+
+/// The same, of another control plane.
+pub(super) async fn client_of(plane: &ControlPlane, user: Option<&str>) -> Client {
+    let kubeconfig = Kubeconfig::read_from(plane.kubeconfig()).expect("a kubeconfig");
     let options = KubeConfigOptions::default();
     let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
     let mut config = config.expect("a configuration");

@@ -13,7 +13,7 @@ use crate::{example, guard};
 pub(super) const LIMIT: Duration = Duration::from_mins(1);
 
 /// A tenant, with the rights of one in the scene's namespace.
-const TENANT: &str = "tenant-alice";
+pub(super) const TENANT: &str = "tenant-alice";
 
 /// `kubectl apply` of a manifest.
 pub(super) const APPLY: &[&str] = &["apply", "-f", "-"];
@@ -232,7 +232,8 @@ impl Scene {
     }
 }
 
-fn tenancy(namespace: &str) -> String {
+/// A namespace, and what the tenant may do there.
+pub(super) fn tenancy(namespace: &str) -> String {
     format!(
         "
 apiVersion: v1

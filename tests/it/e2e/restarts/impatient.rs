@@ -1,0 +1,74 @@
+//! An admission that trusts its facts for seconds only. No setting lets a server be that strict,
+//! since an idle watch is silent for longer; here each watch is begun anew all the time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use openbao_perimeter::admission::Admission;
+use openbao_perimeter::audit::Metrics;
+use openbao_perimeter::posture::Posture;
+use openbao_perimeter::review::World;
+use openbao_perimeter::server::listener::Limits;
+use openbao_perimeter::server::router::{Desk, router};
+use openbao_perimeter::sources::kube::{Pulse, watch};
+use serde_json::Value;
+use tokio::runtime::Runtime;
+use tower::ServiceExt as _;
+
+use crate::control_plane::{ControlPlane, wait_until};
+use crate::e2e::race::client_of;
+use crate::e2e::stage::LIMIT;
+use crate::support::{post, text};
+
+/// A watch ends after half of it, and begins anew at once.
+const AGE: Duration = Duration::from_secs(6);
+
+pub(super) struct Impatient {
+    runtime: Runtime,
+    router: Router,
+}
+
+impl Impatient {
+    /// Follows the facts of a control plane.
+    pub(super) fn follow(plane: &ControlPlane) -> Self {
+        let runtime = Runtime::new().expect("a runtime");
+        let client = runtime.block_on(client_of(plane, None));
+        let pulse = Arc::new(Pulse::new(AGE, |_, _| {}));
+        let admission = Admission::default().while_current(Arc::<Pulse>::clone(&pulse));
+        let admission = Arc::new(admission);
+        let (sender, mut facts) = tokio::sync::watch::channel(None);
+        runtime.spawn(watch(client, pulse, sender, std::future::pending()));
+        let published = Arc::clone(&admission);
+        runtime.spawn(async move {
+            while facts.changed().await.is_ok() {
+                let snapshot = facts.borrow_and_update().clone().expect("facts");
+                let previous = published.world();
+                let posture = Arc::new(Posture::default());
+                published.publish(World::compile(previous.as_deref(), snapshot, posture));
+            }
+        });
+        let desk = Desk::new(admission, Arc::new(Metrics::new()), Limits::default());
+        Self {
+            runtime,
+            router: router(desk),
+        }
+    }
+
+    /// Asks until the review is allowed, or refused with a code.
+    pub(super) fn wait_for(&self, review: &Value, code: Option<&str>) {
+        let what = format!("refused by age: {code:?}");
+        wait_until(&what, LIMIT, || {
+            let asked = post("/validate", review.to_string());
+            let answer = self.runtime.block_on(async {
+                let answer = self.router.clone().oneshot(asked).await;
+                text(answer.expect("an answer")).await.1
+            });
+            let is_so = match code {
+                Some(code) => answer.contains(code),
+                None => answer.contains(r#""allowed":true"#),
+            };
+            is_so.then_some(())
+        });
+    }
+}
