@@ -15,12 +15,15 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 mod certificates;
+mod settings;
 
 use super::Record;
 use crate::inventory::{Kind, Snapshot};
 use cluster::ClusterMetrics;
 
 use certificates::CertificateMetrics;
+use settings::SettingsMetrics;
+pub use settings::SettingsReload;
 
 /// The content type of [`Metrics::text`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -116,6 +119,7 @@ pub struct Metrics {
     /// What is counted beside reviews where a cluster is guarded.
     pub cluster: ClusterMetrics,
     certificates: CertificateMetrics,
+    settings: SettingsMetrics,
 }
 
 impl Default for Metrics {
@@ -146,6 +150,7 @@ impl Metrics {
             reloads: Family::default(),
             cluster: ClusterMetrics::default(),
             certificates: CertificateMetrics::default(),
+            settings: SettingsMetrics::default(),
         };
         metrics.register();
         metrics
@@ -204,6 +209,7 @@ impl Metrics {
         );
         self.cluster.register(all);
         self.certificates.register(all);
+        self.settings.register(all);
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         all.register("build", "The running program", build);
     }
