@@ -219,6 +219,8 @@ pub(crate) struct Serving {
     pub(crate) child: Child,
     lines: Receiver<String>,
     pub(crate) ca: PathBuf,
+    /// What it logs.
+    pub(crate) log: PathBuf,
     pub(crate) reviews: SocketAddr,
     pub(crate) probes: SocketAddr,
     pub(crate) metrics: SocketAddr,
@@ -239,7 +241,8 @@ impl Serving {
 
     /// The same with any arguments.
     pub(crate) async fn start_with(name: &str, more: &[&str]) -> Self {
-        let ca = folder(name).join("ca.pem");
+        let folder = folder(name);
+        let (ca, log) = (folder.join("ca.pem"), folder.join("log"));
         let any = "127.0.0.1:0";
         let mut command = Command::new(BINARY);
         command.args(["serve", "--inventory", INVENTORY, "--tls", "ephemeral"]);
@@ -247,7 +250,8 @@ impl Serving {
         command.args(["--metrics-listen", any]).args(more);
         command.env(TUNABLES, variable(TUNABLES));
         command.arg("--ca-out").arg(&ca);
-        command.stdout(Stdio::piped()).stderr(Stdio::null());
+        command.stdout(Stdio::piped());
+        command.stderr(fs::File::create(&log).unwrap());
         let mut child = command.spawn().unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
         let (told, lines) = channel();
@@ -258,6 +262,7 @@ impl Serving {
             child,
             lines,
             ca,
+            log,
             reviews: unknown,
             probes: unknown,
             metrics: unknown,
