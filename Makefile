@@ -41,7 +41,7 @@ lint: ## Check format, clippy, docs, dependencies and spelling
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --no-deps --quiet
-	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --offline check bans licenses sources; \
+	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) fetch --locked --quiet && $(CARGO) deny --offline check bans licenses sources; \
 	  else echo 'lint: cargo-deny is not installed, so bans, licences and sources are not checked'; fi
 	@if command -v typos >/dev/null; then typos; \
 	  else echo 'lint: typos is not installed, so the spelling is not checked'; fi

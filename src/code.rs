@@ -155,9 +155,9 @@ catalogue! {
     Obp305 "OBP305" "egress-open-to-everywhere" "warn; deny for Hardened in `next`" "declared egress is open to everywhere, alone or as a union of rules";
     Obp306 "OBP306" "unsafe-address" "deny on ingress; warn on egress, deny for Hardened in `next`" "a declaration names loopback, link-local or cloud-metadata addresses as peers";
     Obp307 "OBP307" "api-server-block" "deny" "`apiServerCIDR` is unreadable, or so wide that it opens more than the API server";
-    Obp308 "OBP308" "endpoint-address" "deny; warn for a duplicate or public address" "an API server endpoint or DNS address that cannot be read, is listed twice, or is public";
-    Obp309 "OBP309" "dns-namespace" "deny; warn for a namespace without the platform's DNS" "`dnsNamespace` is no name of a namespace, or none in which the platform's DNS is";
-    Obp310 "OBP310" "hardened-contract" "deny in `next`; warn before" "a Hardened cluster declares what is not explicit: raw ingress rules, wildcard peers, unnamed ports";
+    Obp308 "OBP308" "endpoint-address" "deny; warn for a duplicate or public address, deny for a public one and Hardened in `next`" "an API server endpoint or DNS address that cannot be read, is listed twice, or is public";
+    Obp309 "OBP309" "dns-namespace" "deny; warn for a namespace without the platform's DNS, deny for Hardened in `next`" "`dnsNamespace` is no name of a namespace, or none in which the platform's DNS is";
+    Obp310 "OBP310" "hardened-contract" "deny in `next`; warn before" "a Hardened cluster declares what is not explicit (raw ingress rules, wildcard peers, unnamed ports), or is restored into by such egress";
     Obp311 "OBP311" "policy-name-taken" "deny; warn for a leftover policy before `next`" "the name of one of a new cluster's policies is taken by another cluster's or by a leftover policy";
     Obp312 "OBP312" "metrics-port" "deny" "the metrics listener stands on the API or Raft port, or on none";
     Obp313 "OBP313" "settable-namespace-label" "warn" "a peer is selected by a namespace label that others than the API server set";
@@ -169,7 +169,7 @@ catalogue! {
     Obp601 "OBP601" "api-server-network-not-ready" "warn" "the checkpoint APIServerNetworkReady is False";
     Obp602 "OBP602" "gateway-integration-not-ready" "warn" "the checkpoint GatewayIntegrationReady is False";
     Obp603 "OBP603" "backup-configuration-not-ready" "warn" "the checkpoint BackupConfigurationReady is False";
-    Obp604 "OBP604" "restore-configuration-not-ready" "warn; deny for Hardened in `next` without explicit egress" "the checkpoint RestoreConfigurationReady is False, or cannot be told";
+    Obp604 "OBP604" "restore-configuration-not-ready" "warn" "the checkpoint RestoreConfigurationReady is False, or cannot be told";
     Obp605 "OBP605" "endpoint-not-covered" "warn" "a seal, backup, restore or identity endpoint that no egress rule covers";
     Obp606 "OBP606" "nobody-admitted" "warn" "a Gateway or an Ingress is on, and no peer admits it";
     Obp607 "OBP607" "fallback-ended" "warn" "the first egress rule ends the fallback of Development jobs to port 443";

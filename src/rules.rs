@@ -27,6 +27,7 @@ mod opened;
 pub mod policy_name;
 pub mod size;
 pub mod text;
+mod undecided;
 
 pub use crate::code::{Code, Level};
 pub use finding::{Finding, Harm};

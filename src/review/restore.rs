@@ -6,12 +6,12 @@ use super::request::Edit;
 use super::world::World;
 use crate::baseline::Pods;
 use crate::inventory::restore::RestoreInto;
-use crate::inventory::{Checkpoint, Cluster, Fact, Kind, ObjectRef, Profile, Restore};
-use crate::posture::Edition;
+use crate::inventory::{Checkpoint, Cluster, Fact, Kind, ObjectRef, Restore};
+use crate::rules::declaration::hardened;
 use crate::rules::endpoint_not_covered::{self, Dialling};
-use crate::rules::{Code, Finding, Level, checkpoint, explicit_egress, input};
+use crate::rules::{Code, Finding, Level, checkpoint, input};
 
-/// Reasons of the condition that the Hardened contract refuses already.
+/// Reasons of the condition that OBP310 tells already where the contract denies.
 const CONTRACT: [&str; 2] = ["NetworkEgressRulesRequired", "SecurityViolation"];
 
 /// All findings about a new restore. A stored one cannot be changed, and is not looked at again.
@@ -61,7 +61,8 @@ fn into_cluster(
     restore: &Restore,
     cluster: &Cluster,
 ) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = contract(world, object, cluster).into_iter().collect();
+    let contract = hardened::of_restore(object, cluster, &world.posture);
+    let mut findings: Vec<Finding> = contract.into_iter().collect();
     let condition = checkpoint::of_restore(restore, cluster, &world.posture);
     let is_told = |reason: &str| !findings.is_empty() && CONTRACT.contains(&reason);
     let condition = condition.filter(|condition| !is_told(condition.reason));
@@ -79,30 +80,6 @@ fn into_cluster(
     };
     findings.extend(endpoint_not_covered::check(dialling, None, known(world)));
     findings
-}
-
-/// The Hardened contract of the newest operator. To be one with OBP310, which holds the cluster's own
-/// writes to it.
-fn contract(world: &World, object: &ObjectRef, cluster: &Cluster) -> Option<Finding> {
-    let rules = &cluster.network.egress_rules;
-    let holds =
-        world.posture.baseline == Edition::Next && cluster.profile == Some(Profile::Hardened);
-    let said = if rules.is_empty() {
-        "declares no egressRules"
-    } else {
-        "has an egress rule without ports or without explicit peers"
-    };
-    (holds && (rules.is_empty() || !explicit_egress::is_explicit(rules))).then(|| Finding {
-        cluster: Some(reference(cluster)),
-        reason: format!(
-            "{} is Hardened and {said}, so the operator refuses to restore into it",
-            reference(cluster)
-        ),
-        help: "declare the object storage in the cluster under spec.network.egressRules, by namespace or block and with \
-               its port; then make the restore"
-            .to_owned(),
-        ..Finding::new(Code::Obp604, Level::Deny, object, "spec.cluster")
-    })
 }
 
 fn reference(cluster: &Cluster) -> ObjectRef {

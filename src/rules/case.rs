@@ -9,7 +9,7 @@ use crate::perimeter::port::PortSet;
 use crate::perimeter::{Connection, Direction, LabelSet, PeerSet, Region, witness};
 use crate::posture::Posture;
 
-use super::{Code, Finding, Level, text};
+use super::{Code, Finding, Level, undecided};
 
 /// A policy before or after the write, with its part in the zone.
 #[derive(Clone, Debug, Default)]
@@ -159,7 +159,7 @@ impl Case<'_> {
                 "{what} of {cluster} could not be decided within {} steps",
                 self.posture.proof_budget
             ),
-            help: text::simpler(exhausted),
+            help: undecided::simpler(exhausted),
             ..self.finding(Code::Obp402, Level::Deny, "spec")
         }
     }

@@ -16,7 +16,7 @@ pub mod unsafe_address;
 use std::cell::Cell;
 
 use super::case::Case;
-use super::{Code, Finding, Level, text};
+use super::{Code, Finding, Level, undecided};
 use crate::baseline;
 use crate::baseline::{Facts, Peers, Pods, expand};
 use crate::inventory::{Cluster, ObjectRef, Profile};
@@ -164,7 +164,7 @@ impl<'a> Declaration<'a> {
                 "the declaration could not be decided within {} steps",
                 self.posture.proof_budget
             ),
-            help: text::simpler(exhausted),
+            help: undecided::simpler(exhausted),
             ..self.finding(Code::Obp402, Level::Deny, path)
         }
     }

@@ -30,7 +30,7 @@ pub fn check<'a>(
     posture: &'a Posture,
     missing: Missing,
 ) -> impl Iterator<Item = Bare<'a>> {
-    let is_judged = cluster.is_cluster() && !cluster.deleting;
+    let is_judged = is_judged(cluster);
     let zones = cluster.zones.iter().filter(move |_| is_judged);
     zones.flat_map(move |zone| {
         Direction::ALL.into_iter().filter_map(move |direction| {
@@ -38,6 +38,11 @@ pub fn check<'a>(
             Some((zone, finding))
         })
     })
+}
+
+/// Whether the rule says anything of a cluster.
+pub fn is_judged(cluster: &ClusterPerimeter) -> bool {
+    cluster.is_cluster() && !cluster.deleting
 }
 
 /// The policies of a zone that are there, or count as if they were.
@@ -97,7 +102,10 @@ fn of_zone(
 }
 
 /// A part of the zone that no policy isolates.
-fn bare(
+///
+/// # Errors
+/// The proof is out of budget.
+pub fn bare(
     zone: &ZonePerimeter,
     direction: Direction,
     missing: Missing,

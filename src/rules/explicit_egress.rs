@@ -1,8 +1,8 @@
 //! Whether declared egress rules are explicit, as the Hardened contract of the newest operator asks
 //! for its jobs: every rule names its peers and its ports, and no peer is a wildcard.
 //!
-//! The contract itself is judged as sets by OBP310; this is the operator's own, looser test, which
-//! decides its conditions. Where both are wanted, OBP310 has the word.
+//! That contract is OBP310, which judges it as sets. This is the operator's own, looser test: only its
+//! condition hangs on it, since that is to say what the operator will say.
 
 use ipnet::IpNet;
 

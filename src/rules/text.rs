@@ -10,7 +10,6 @@ use crate::baseline::{
 };
 use crate::inventory::render;
 use crate::perimeter::Direction;
-use crate::perimeter::cover::Exhausted;
 use crate::perimeter::label::Values;
 use crate::perimeter::rule::{Peer, PortEntry, Rule, Selector};
 use crate::posture::Posture;
@@ -107,18 +106,6 @@ pub(super) fn declare(case: &Case<'_>, direction: Direction, rule: &Rule) -> Str
             paste(rule)
         ),
     }
-}
-
-/// What to do about a proof that ran out of budget.
-pub(super) fn simpler(exhausted: &Exhausted) -> String {
-    let keys: Vec<&str> = exhausted.keys.iter().map(AsRef::as_ref).collect();
-    if keys.is_empty() {
-        return "write fewer rules, or split what belongs to different pods".to_owned();
-    }
-    format!(
-        "select by fewer label keys; the proof split on: {}",
-        keys.join(", ")
-    )
 }
 
 /// Several ways out, the first one first.

@@ -81,3 +81,18 @@ impl<'a> Schema<'a> {
 fn nearest<'k>(key: &str, known: impl Iterator<Item = &'k String>) -> Option<&'k String> {
     known.min_by_key(|known| strsim::damerau_levenshtein(known, key))
 }
+
+/// Takes the description of a schema away, and of all that is in it.
+pub(super) fn without_descriptions(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            // A property of that name would hold a schema, no text.
+            if fields.get("description").is_some_and(Value::is_string) {
+                fields.remove("description");
+            }
+            fields.values_mut().for_each(without_descriptions);
+        }
+        Value::Array(elements) => elements.iter_mut().for_each(without_descriptions),
+        _ => {}
+    }
+}

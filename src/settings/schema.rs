@@ -2,14 +2,24 @@
 
 use serde_json::Value;
 
-use super::Settings;
+use super::{Settings, known};
 
 impl Settings {
     /// The JSON schema of the file, for editors and for the documentation.
     pub fn schema() -> Value {
         let mut schema = schemars::schema_for!(Self).to_value();
+        untold(&mut schema);
         tidy(&mut schema);
         schema
+    }
+}
+
+/// Kubernetes' own types stand there with their shape; what they mean is told by Kubernetes.
+fn untold(schema: &mut Value) {
+    let defined = schema.get_mut("$defs").and_then(Value::as_object_mut);
+    let theirs = defined.into_iter().flatten();
+    for (_, kind) in theirs.filter(|(name, _)| name.starts_with("io.k8s.")) {
+        known::without_descriptions(kind);
     }
 }
 

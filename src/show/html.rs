@@ -174,15 +174,11 @@ fn isolated(out: &mut String, isolation: &Isolation) {
     };
     let _ = write!(
         out,
-        "<li>{} {}",
+        "<li>{} {}{}</li>",
         Escaped(isolation.direction),
-        state(class, isolation.words())
+        state(class, isolation.words()),
+        isolation.details(|name| format!("<code>{}</code>", Escaped(name)))
     );
-    for (at, policy) in isolation.policies.iter().enumerate() {
-        let separator = if at == 0 { isolation.by() } else { ", " };
-        let _ = write!(out, "{separator}<code>{}</code>", Escaped(policy));
-    }
-    out.push_str("</li>");
 }
 
 /// The beginning of a table with these columns.
@@ -269,23 +265,19 @@ fn conditions(out: &mut String, cluster: &ClusterView) {
     let columns = ["Checkpoint", "Status", "Reason", "Message"];
     table_head(out, &columns);
     for condition in &cluster.conditions {
-        let class = match condition.status.as_str() {
+        let class = match condition.status {
             "True" => "held",
             "False" => "broken",
             _ => "unjudged",
         };
         let mut message = Escaped(&condition.message).to_string();
-        if let Some(live) = &condition.live {
-            let live = Escaped(live);
-            let _ = write!(
-                message,
-                "<p class=\"missing\">The live object says: {live}</p>"
-            );
+        if let Some(live) = condition.live_words() {
+            let _ = write!(message, "<p class=\"missing\">{}</p>", Escaped(&live));
         }
         let cells = [
-            Escaped(&condition.kind).to_string(),
-            state(class, &condition.status),
-            Escaped(&condition.reason).to_string(),
+            Escaped(&condition.title()).to_string(),
+            state(class, condition.status),
+            Escaped(condition.reason).to_string(),
             message,
         ];
         out.push_str("<tr>");

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use super::conditions::Condition;
 use super::picture::{Arrow, Band, Mark, Way, bands};
 use super::view::{ClusterView, View};
 
@@ -44,6 +45,12 @@ fn draw(text: &mut String, number: usize, cluster: &ClusterView) {
             label(lines)
         );
     }
+    if !cluster.conditions.is_empty() {
+        let title = "Status checkpoints".to_owned();
+        let lines = cluster.conditions.iter().map(condition);
+        let lines = label(std::iter::once(title).chain(lines));
+        let _ = writeln!(text, "    {}[\"{lines}\"]", id("checkpoints"));
+    }
     let _ = writeln!(text, "  end");
     let protected = |key: &str| bands.iter().any(|band| band.key == key);
     let others = bands.iter().flat_map(|band| &band.arrows);
@@ -64,6 +71,11 @@ fn draw(text: &mut String, number: usize, cluster: &ClusterView) {
         let labels = label(labels.iter().cloned());
         let _ = writeln!(text, "  {} {link}|\"{labels}\"| {}", id(from), id(to));
     }
+}
+
+fn condition(condition: &Condition) -> String {
+    let (status, reason) = (condition.status, condition.reason);
+    format!("{}: {status} ({reason})", condition.title())
 }
 
 /// The words of a node that several bands may talk with.

@@ -81,6 +81,9 @@ pub struct Isolation {
     pub direction: &'static str,
     /// What is so now.
     pub state: Isolated,
+    /// Code of the rule that says so; it says nothing of the operator's own pods.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<&'static str>,
     /// The policies that isolate.
     pub policies: Vec<String>,
 }
@@ -107,18 +110,23 @@ impl Isolation {
         match self.state {
             Isolated::Yes => "isolated",
             Isolated::OnceRendered => "isolated once rendered",
-            Isolated::Partly => "only partly isolated (OBP105)",
-            Isolated::No => "not isolated (OBP105)",
+            Isolated::Partly => "only partly isolated",
+            Isolated::No => "not isolated",
             Isolated::Unknown => "perhaps not isolated",
         }
     }
 
-    /// What stands before the policies that isolate.
-    pub const fn by(&self) -> &'static str {
-        match self.state {
+    /// What is said after the words: the rule that says so, and the policies that isolate, each as
+    /// `named` writes it.
+    pub fn details(&self, named: impl Fn(&str) -> String) -> String {
+        let code = self.code.map(|code| format!(" ({code})"));
+        let by = match self.state {
             Isolated::Yes => " by ",
             _ => "; so far some of the pods, by ",
-        }
+        };
+        let policies: Vec<String> = self.policies.iter().map(|name| named(name)).collect();
+        let by = (!policies.is_empty()).then(|| format!("{by}{}", policies.join(", ")));
+        code.unwrap_or_default() + &by.unwrap_or_default()
     }
 }
 

@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use super::view::{Isolated, Isolation, Managed, Opener, RowView, State, ZoneView, word};
 use super::words;
-use crate::baseline::{
-    ClusterPerimeter, Entry, Peers, Row, Selected, Standing, ZonePerimeter, rows,
-};
+use crate::baseline::{ClusterPerimeter, Entry, Peers, Row, Standing, ZonePerimeter, rows};
 use crate::perimeter::cover::{Budget, Exhausted};
 use crate::perimeter::rule::{PortEntry, Rule};
-use crate::perimeter::{Direction, LabelSet, Region};
+use crate::perimeter::{Direction, Region};
 use crate::posture::Pods;
 use crate::review::{World, render};
-use crate::rules::case::{Case, Moment, State as Written, subject_only};
+use crate::rules::Code;
+use crate::rules::case::{Case, Moment, State as Written};
+use crate::rules::default_deny_absent::{self, Missing};
 
 /// The view of one zone.
 pub(super) fn view(
@@ -72,42 +72,35 @@ pub(super) fn nothing_known(namespace: &Arc<str>) -> ZoneView {
     }
 }
 
+/// As OBP105 judges it, and what it leaves open: whether the operator has yet to render.
 fn isolation(case: &Case<'_>, direction: Direction) -> Isolation {
     let zone = case.zone;
-    let isolating = |policy: &&Selected| policy.isolates(direction);
-    let stored = zone
-        .selected
-        .iter()
-        .filter(isolating)
-        .filter(|policy| !policy.rendered);
-    let parts = |policies: &mut dyn Iterator<Item = &Selected>| -> Vec<Region> {
-        policies
-            .map(|policy| subject_only(policy.part.clone()))
-            .collect()
+    let isolating = |missing| {
+        let counted = default_deny_absent::counted(zone, missing);
+        counted.filter(move |policy| policy.isolates(direction))
     };
-    let whole = subject_only(LabelSet::any());
-    let covered = |regions: &[Region]| {
-        let covers: Vec<&Region> = regions.iter().collect();
-        case.outside(&whole, &covers)
-            .is_ok_and(|piece| piece.is_none())
+    let is_whole = |missing| {
+        let mut budget = case.budget.get();
+        let bare = default_deny_absent::bare(zone, direction, missing, &mut budget);
+        case.budget.set(budget);
+        bare.map(|bare| bare.is_none())
     };
-    let now = parts(&mut stored.clone());
-    let all = parts(&mut zone.selected.iter().filter(isolating));
-    let state = if covered(&now) {
-        Isolated::Yes
-    } else if !zone.unreadable.is_empty() {
-        Isolated::Unknown
-    } else if covered(&all) {
-        Isolated::OnceRendered
-    } else if all.is_empty() {
-        Isolated::No
-    } else {
-        Isolated::Partly
+    let state = match (is_whole(Missing::Absent), is_whole(Missing::Rendered)) {
+        (Ok(true), _) => Isolated::Yes,
+        (Err(_), _) | (_, Err(_)) => Isolated::Unknown,
+        _ if !zone.unreadable.is_empty() => Isolated::Unknown,
+        (_, Ok(true)) => Isolated::OnceRendered,
+        _ if isolating(Missing::Rendered).next().is_none() => Isolated::No,
+        _ => Isolated::Partly,
     };
+    let is_told = matches!(state, Isolated::No | Isolated::Partly)
+        && default_deny_absent::is_judged(case.cluster);
+    let policies = isolating(Missing::Absent);
     Isolation {
         direction: word(direction),
         state,
-        policies: stored.map(|policy| policy.name.to_string()).collect(),
+        code: is_told.then_some(Code::Obp105.as_str()),
+        policies: policies.map(|policy| policy.name.to_string()).collect(),
     }
 }
 

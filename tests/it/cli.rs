@@ -196,6 +196,7 @@ fn managed_policies_in_no_file_count_as_the_operator_renders_them() {
     let expected = "\
 note: NetworkPolicy bao/bao-network-policy is in no file and counts as the operator renders it
 note: NetworkPolicy bao/bao-jobs-network-policy is in no file and counts as the operator renders it
+OpenBaoCluster bao/bao: APIServerNetworkReady True (APIServerNetworkReady)
 judged 1: 0 refused, 0 with warnings; 0 of other kinds passed over
 ";
     assert_eq!((status, out.as_str()), (Some(0), expected));

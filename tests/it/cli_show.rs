@@ -20,6 +20,15 @@ spec:
     egressRules:
       - to: [{ipBlock: {cidr: 192.0.2.40/32}}]
         ports: [{port: 443}]
+status:
+  conditions:
+    - {type: APIServerNetworkReady, status: Unknown, reason: APIServerEndpointIPsRecommended}
+    - {type: GatewayIntegrationReady, status: 'False', reason: GatewayReferenceMissing}
+---
+apiVersion: openbao.org/v1alpha1
+kind: OpenBaoRestore
+metadata: {name: friday, namespace: shop}
+spec: {cluster: prod, source: {key: x, target: {endpoint: 'https://192.0.2.40', bucket: b}}}
 ---
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
@@ -129,6 +138,21 @@ fn the_view_as_json_has_every_row_with_its_state_and_its_rules() {
         ]
     );
     assert_eq!(view["controller"]["isolation"][0]["state"], "no");
+    let conditions = view["clusters"][0]["conditions"].as_array().unwrap().iter();
+    let conditions: Vec<Value> = conditions
+        .map(|one| json!([one["type"], one["restore"], one["status"], one["live"]]))
+        .collect();
+    let live = |status: &str, reason: &str| json!({"status": status, "reason": reason});
+    let same = live("Unknown", "APIServerEndpointIPsRecommended");
+    let gateway = live("False", "GatewayReferenceMissing");
+    assert_eq!(
+        conditions,
+        [
+            json!(["APIServerNetworkReady", null, "Unknown", same]),
+            json!(["GatewayIntegrationReady", null, "Unknown", gateway]),
+            json!(["RestoreConfigurationReady", "friday", "False", null]),
+        ]
+    );
 }
 
 #[test]

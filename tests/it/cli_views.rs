@@ -225,6 +225,43 @@ fn findings_are_told_by_object_with_the_line_that_they_are_about() {
 }
 
 #[test]
+fn check_tells_the_checkpoints_of_each_cluster_and_restore_that_it_judges() {
+    let files = inventory(
+        "check-checkpoints",
+        "
+apiVersion: openbao.org/v1alpha1
+kind: OpenBaoCluster
+metadata: {name: prod, namespace: shop}
+spec: {profile: Hardened, network: {apiServerCIDR: 10.43.0.1/32}}
+status:
+  conditions: [{type: APIServerNetworkReady, status: 'True', reason: APIServerNetworkReady}]
+---
+apiVersion: openbao.org/v1alpha1
+kind: OpenBaoRestore
+metadata: {name: friday, namespace: shop}
+spec: {cluster: prod, source: {key: x, target: {endpoint: 'https://192.0.2.40', bucket: b}}}
+",
+    );
+    let (_, text, _) = run_with(&[], &["check", &files]);
+    let lines = "\
+OpenBaoCluster shop/prod: APIServerNetworkReady Unknown (APIServerEndpointIPsRecommended), live True
+  (APIServerNetworkReady)
+OpenBaoRestore shop/friday: RestoreConfigurationReady False (NetworkEgressRulesRequired)
+";
+    assert!(text.contains(lines), "{text}");
+    let (_, json, _) = run_with(&[], &["check", "-o", "json", &files]);
+    let report: Value = serde_json::from_str(&json).unwrap();
+    let live = json!({"status": "True", "reason": "APIServerNetworkReady"});
+    assert_eq!(report["checkpoints"][0]["conditions"][0]["live"], live);
+    assert_eq!(
+        report["checkpoints"][1]["object"],
+        "OpenBaoRestore shop/friday"
+    );
+    let (_, text, _) = run_with(&[], &["check", "--baseline", "classic", &files]);
+    assert!(!text.contains("NetworkReady"), "{text}");
+}
+
+#[test]
 fn of_a_file_that_is_one_line_only_the_place_is_shown() {
     let scene = format!("{SCENES}/refused-OBP202-egress-to-two-halves.yaml");
     let policy: Value = serde_saphyr::from_str(&fs::read_to_string(scene).unwrap()).unwrap();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use openbao_perimeter::inventory::{Change, Kind, Snapshot, read};
 use openbao_perimeter::posture::Posture;
 use openbao_perimeter::review::World;
-use openbao_perimeter::show::conditions::Condition;
+use openbao_perimeter::show::conditions::{Condition, Live};
 use openbao_perimeter::show::view::View;
 use openbao_perimeter::show::{html, mermaid};
 use serde_json::{Value, json};
@@ -53,6 +53,9 @@ fn busy() -> View {
                 "egressRules": [{"to": [{"ipBlock": {"cidr": "2001:db8::/64"}}], "ports": [{"port": 443}]}],
             },
         },
+        "status": {"conditions": [
+            {"type": "APIServerNetworkReady", "status": "False", "reason": "APIServerNetworkConfigurationInvalid"},
+        ]},
     });
     let policy = json!({
         "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
@@ -64,15 +67,7 @@ fn busy() -> View {
         "metadata": {"name": "payments-production-vault-jobs-network-policy", "namespace": namespace},
         "spec": {"podSelector": {"matchLabels": {"nobody": "has-it"}}},
     });
-    let mut view = view(&[cluster, policy, jobs]);
-    view.clusters[0].conditions = vec![Condition {
-        kind: "APIServerNetworkReady".to_owned(),
-        status: "Unknown".to_owned(),
-        reason: "APIServerEndpointIPsRecommended".to_owned(),
-        message: "The address of the Service is known, those of its endpoints are not.".to_owned(),
-        live: Some("True, APIServerNetworkReady".to_owned()),
-    }];
-    view
+    view(&[cluster, policy, jobs])
 }
 
 #[test]
@@ -107,11 +102,15 @@ fn what_manifests_say_is_never_markup() {
     });
     let mut view = view(&[cluster, policy]);
     view.clusters[0].conditions = vec![Condition {
-        kind: evil.to_owned(),
-        status: evil.to_owned(),
-        reason: evil.to_owned(),
+        kind: evil,
+        restore: Some(evil.to_owned()),
+        status: evil,
+        reason: evil,
         message: evil.to_owned(),
-        live: Some(evil.to_owned()),
+        live: Some(Live {
+            status: evil,
+            reason: evil.to_owned(),
+        }),
     }];
     let page = html::page(&view);
     assert!(

@@ -3,12 +3,11 @@
 mod reload;
 
 use std::fs;
-use std::path::{Path, PathBuf};
 
-use openbao_perimeter::settings::{Settings, SettingsFile};
+use openbao_perimeter::settings::Settings;
 use serde_json::Value;
 
-use crate::support::{folder, run_with};
+use crate::support::{assert_golden, folder, run_with};
 
 #[test]
 fn the_settings_in_force_are_printed_with_where_each_comes_from() {
@@ -66,6 +65,24 @@ fn values(printed: &str) -> Vec<&str> {
 }
 
 #[test]
+fn what_is_printed_reads_as_a_file_of_settings() {
+    let environment = [("OBP_BASELINE", "next"), ("OBP_OWN_NAMESPACE", "perimeter")];
+    let config = "tests/it/settings/print.yaml";
+    // As many workers as there are processors would be another file on each machine.
+    let args = [
+        "serve",
+        "--print-config",
+        "--config",
+        config,
+        "--max-workers",
+        "4",
+    ];
+    let (status, out, err) = run_with(&environment, &args);
+    assert_eq!((status, err.as_str()), (Some(0), ""));
+    assert_golden("print-config.yaml", &out);
+}
+
+#[test]
 fn settings_that_serve_would_refuse_are_printed_and_refused() {
     let (status, out, err) = run_with(&[], &["serve", "--print-config"]);
     assert!(out.contains("tls: files  # default\n"), "{out}");
@@ -98,29 +115,4 @@ fn the_schema_forbids_every_key_that_it_does_not_list() {
     let mut found = Vec::new();
     open("", &Settings::schema(), &mut found);
     assert_eq!(found, Vec::<String>::new());
-}
-
-/// The files of settings among the manifests, by their name.
-fn of_manifests(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            of_manifests(&path, found);
-        } else if path.file_name().is_some_and(|name| name == "settings.yaml") {
-            found.push(path);
-        }
-    }
-}
-
-#[test]
-fn the_settings_of_the_manifests_are_understood() {
-    let mut found = Vec::new();
-    let manifests = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests");
-    of_manifests(&manifests, &mut found);
-    for path in found {
-        let text = fs::read_to_string(&path).unwrap();
-        let settings = SettingsFile::parse(&path, text).unwrap().settings;
-        settings.posture().unwrap();
-        settings.cluster.options().unwrap();
-    }
 }

@@ -13,6 +13,7 @@ use crate::review::offline::{Judged, counted_as_rendered};
 use crate::review::render;
 use crate::rules::certificate::Certificate;
 use crate::rules::{Finding, Level};
+use crate::show::conditions::{self, Condition};
 use crate::sources::files::place::{Place, Source, path_in};
 use crate::sources::files::{Located, Manifests};
 
@@ -23,7 +24,16 @@ pub(super) struct Report {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) accepted: Vec<Accepted>,
     pub(super) counted_as_rendered: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) checkpoints: Vec<Checkpoints>,
     pub(super) summary: Summary,
+}
+
+/// The status checkpoints of an object that was judged.
+#[derive(Debug, Serialize)]
+pub(super) struct Checkpoints {
+    pub(super) object: String,
+    pub(super) conditions: Vec<Condition>,
 }
 
 /// A rule that was accepted, and what it lies in.
@@ -144,6 +154,10 @@ impl Report {
                 .filter(|policy| !is_deleted(policy))
                 .map(ToString::to_string)
                 .collect(),
+            checkpoints: judged
+                .iter()
+                .filter_map(|judged| Checkpoints::of(world, &judged.object))
+                .collect(),
             summary,
         }
     }
@@ -154,6 +168,17 @@ impl Report {
 
     pub(super) fn json(&self) -> Result<String, serde_json::Error> {
         serde_json::to_string_pretty(self)
+    }
+}
+
+impl Checkpoints {
+    /// `None` for an object that has none.
+    fn of(world: &World, object: &ObjectRef) -> Option<Self> {
+        let conditions = conditions::own(world, object);
+        (!conditions.is_empty()).then(|| Self {
+            object: object.to_string(),
+            conditions,
+        })
     }
 }
 

@@ -7,6 +7,7 @@ use anstyle::Style;
 
 use super::report::{Report, Reported, Shown, Summary};
 use crate::cli::text::{BAD, DOUBTFUL, MARK, STRONG, styled, wrapped};
+use crate::show::conditions::Condition;
 
 /// The whole report.
 pub(super) fn of(report: &Report) -> String {
@@ -24,6 +25,12 @@ pub(super) fn of(report: &Report) -> String {
     }
     for policy in &report.counted_as_rendered {
         let line = format!("note: {policy} is in no file and counts as the operator renders it");
+        let _ = writeln!(text, "{}", wrapped(&line, "", "  "));
+    }
+    for checkpoints in &report.checkpoints {
+        let conditions = checkpoints.conditions.iter().map(Condition::short);
+        let conditions: Vec<String> = conditions.collect();
+        let line = format!("{}: {}", checkpoints.object, conditions.join("; "));
         let _ = writeln!(text, "{}", wrapped(&line, "", "  "));
     }
     summary(&mut text, &report.summary);

@@ -77,27 +77,27 @@ fn piercing(text: &mut String, cluster: &ClusterView) {
     text.push('\n');
 }
 
+/// What stands before the words about a checkpoint: the width of its status.
+const CONDITION: &str = "          ";
+
 fn conditions(text: &mut String, cluster: &ClusterView) {
     if cluster.conditions.is_empty() {
         return;
     }
     let _ = writeln!(text, "{}", styled(STRONG, "Status checkpoints"));
     for condition in &cluster.conditions {
-        let style = match condition.status.as_str() {
+        let style = match condition.status {
             "True" => GOOD,
             "False" => BAD,
             _ => DOUBTFUL,
         };
         let status = styled(style, &format!("{:<7}", condition.status));
-        let _ = writeln!(text, "  {status} {} ({})", condition.kind, condition.reason);
-        let _ = writeln!(
-            text,
-            "{}",
-            wrapped(&condition.message, "          ", "          ")
-        );
-        if let Some(live) = &condition.live {
-            let line = format!("the live object says: {live}");
-            let _ = writeln!(text, "{}", wrapped(&line, "          ", "          "));
+        let head = format!("{} ({})", condition.title(), condition.reason);
+        let head = wrapped(&head, CONDITION, CONDITION);
+        let _ = writeln!(text, "  {status} {}", head.trim_start());
+        let said = std::iter::once(condition.message.clone()).chain(condition.live_words());
+        for line in said {
+            let _ = writeln!(text, "{}", wrapped(&line, CONDITION, CONDITION));
         }
     }
     text.push('\n');
@@ -114,11 +114,7 @@ fn of_zone(text: &mut String, zone: &ZoneView) {
         let _ = writeln!(text, "{}", wrapped(&line, "  ", "    "));
     }
     for isolation in &zone.isolation {
-        let by = if isolation.policies.is_empty() {
-            String::new()
-        } else {
-            format!("{}{}", isolation.by(), isolation.policies.join(", "))
-        };
+        let details = isolation.details(str::to_owned);
         let style = match isolation.state {
             Isolated::Yes => GOOD,
             Isolated::Partly | Isolated::No => BAD,
@@ -126,7 +122,7 @@ fn of_zone(text: &mut String, zone: &ZoneView) {
         };
         let words = isolation.words();
         let line = wrapped(
-            &format!("{}: {words}{by}", isolation.direction),
+            &format!("{}: {words}{details}", isolation.direction),
             "  ",
             "    ",
         );

@@ -63,7 +63,7 @@ fn obp311_clusters_whose_policies_share_a_name_are_refused() {
         assert_eq!(written(V01, &[restored(old)], &[], None, &named(new)), []);
         assert_eq!(written(V01, &[named(old)], &[], None, &restored(new)), []);
     }
-    for other in ["bao-job", "bao-jobs-jobs", "jobs", "ba", "bao-2"] {
+    for other in ["bao-job", "bao-jobs-jobs", "jobs", "b", "bao-2"] {
         let found = written(V01, &[named(other)], &[], None, &named("bao"));
         assert_eq!(found, [], "{other}");
     }

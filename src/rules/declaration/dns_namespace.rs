@@ -1,4 +1,5 @@
-//! OBP309: `dnsNamespace` is no name of a namespace, or not one in which the platform's DNS is.
+//! OBP309: `dnsNamespace` is no name of a namespace, or not one in which the platform's DNS is. The
+//! latter warns, and denies under the contract for Hardened clusters.
 
 use super::Declaration;
 use crate::inventory::Cluster;
@@ -26,12 +27,14 @@ pub fn check(
             ),
             ..declaration.finding(Code::Obp309, level, PATH)
         }
-    } else if !is_known && known.iter().all(|expected| **expected != *name) {
+    } else if (!is_known || declaration.is_newly_under_contract())
+        && known.iter().all(|expected| **expected != *name)
+    {
         Finding {
             reason: format!(
                 "opens port 53 to every pod of namespace `{name}`, which is none in which the platform's DNS is expected"
             ),
-            ..declaration.advice(Code::Obp309, PATH)
+            ..declaration.by_contract(Code::Obp309, PATH)
         }
     } else {
         return None;

@@ -1,6 +1,8 @@
 //! OBP308: an API server endpoint or DNS address that cannot be read, is listed twice, or is public.
 //!
-//! The operator opens 6443/TCP and 53 to each of them, whatever they are.
+//! The operator opens 6443/TCP and 53 to each of them, whatever they are. A public one warns, since
+//! endpoints of managed clusters are; under the contract for Hardened clusters it denies, unless the
+//! platform's owner names the endpoint.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -63,6 +65,7 @@ pub fn check(
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (field, port, source, list) in LISTS {
+        let before = before.filter(|_| !declaration.is_newly_under_contract());
         let old = Old::of(before.map(|old| list(&old.network)).unwrap_or_default());
         let mut copies: BTreeMap<IpAddr, usize> = BTreeMap::new();
         for entry in list(&after.network) {
@@ -71,10 +74,17 @@ pub fn check(
                 Ok(ListedAddress { at, address }) => {
                     let copies = copies.entry(*address).or_default();
                     *copies += 1;
-                    old.remark(*address, *copies, port).map(|reason| Finding {
-                        reason,
-                        ..declaration.advice(Code::Obp308, format!("spec.network.{field}[{at}]"))
-                    })
+                    let path = format!("spec.network.{field}[{at}]");
+                    if old.is_known(*address, *copies) {
+                        None
+                    } else if *copies > 1 {
+                        Some(Finding {
+                            reason: format!("lists {address} a second time"),
+                            ..declaration.advice(Code::Obp308, path)
+                        })
+                    } else {
+                        of_public(declaration, *address, port, path)
+                    }
                 }
             };
             findings.extend(found.map(|found| Finding {
@@ -128,19 +138,24 @@ impl<'a> Old<'a> {
         })
     }
 
-    /// What there is to say of an address that stands there for the `copy`-th time; `None` where it
-    /// did so before.
-    fn remark(&self, address: IpAddr, copy: usize, port: &str) -> Option<String> {
-        let known = self.addresses.get(&address).is_some_and(|old| *old >= copy);
-        if known {
-            None
-        } else if copy > 1 {
-            Some(format!("lists {address} a second time"))
-        } else {
-            is_public(address)
-                .then(|| format!("opens {port} to {address}, a public address of the Internet"))
-        }
+    /// Whether an address stood there for the `copy`-th time already.
+    fn is_known(&self, address: IpAddr, copy: usize) -> bool {
+        self.addresses.get(&address).is_some_and(|old| *old >= copy)
     }
+}
+
+/// The finding about an address, where it is public and not one that the platform's owner names.
+fn of_public(
+    declaration: &Declaration<'_>,
+    address: IpAddr,
+    port: &str,
+    path: String,
+) -> Option<Finding> {
+    let named = &declaration.posture.api_server_endpoints;
+    (is_public(address) && !named.contains(&address)).then(|| Finding {
+        reason: format!("opens {port} to {address}, a public address of the Internet"),
+        ..declaration.by_contract(Code::Obp308, path)
+    })
 }
 
 fn is_public(address: IpAddr) -> bool {

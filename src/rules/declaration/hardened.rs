@@ -7,6 +7,7 @@
 
 mod peers;
 mod ports;
+mod restore;
 
 use super::{Declaration, DeclaredRule, TRUSTED_PEERS};
 use crate::inventory::{Cluster, Profile};
@@ -14,6 +15,8 @@ use crate::perimeter::{Direction, Region};
 use crate::posture::Edition;
 use crate::rules::text::paste_peers;
 use crate::rules::{Code, Finding, Harm, Level};
+
+pub use restore::of_restore;
 
 /// Where raw ingress rules are declared.
 const RAW_RULES: &str = "spec.network.ingressRules";

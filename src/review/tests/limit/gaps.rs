@@ -11,7 +11,7 @@ use super::{
 };
 use crate::code::Door;
 use crate::posture::Edition::{self, Classic, Next, V01};
-use crate::rules::Code::{Obp301, Obp302, Obp305, Obp307, Obp308, Obp309, Obp310};
+use crate::rules::Code::{self, Obp301, Obp302, Obp305, Obp307, Obp308, Obp309, Obp310};
 use crate::rules::Level::{Deny, Warn};
 
 fn trusted(peers: &Value) -> Value {
@@ -43,7 +43,7 @@ fn g9_dns_anywhere_and_endpoints_of_the_internet() {
             assert_eq!(refused(baseline, &spec), [code], "{baseline} {network}");
         }
     }
-    // What may be meant so is told, and refused where the platform's owner says so.
+    // What may be meant so is told, and refused under the contract or where the platform's owner says so.
     let doubtful = [
         (Obp308, json!({"dnsEndpointIPs": ["8.8.8.8"]})),
         (Obp308, json!({"apiServerEndpointIPs": ["8.8.8.8"]})),
@@ -58,12 +58,24 @@ fn g9_dns_anywhere_and_endpoints_of_the_internet() {
                 found.into_iter().map(|found| (found.0, found.1)).collect()
             };
             let found = specified(posture.clone(), None, &spec);
-            assert_eq!(told(found), [(code, Warn)], "{baseline} {network}");
+            let level = if baseline == Next { Deny } else { Warn };
+            assert_eq!(told(found), [(code, level)], "{baseline} {network}");
             posture.levels.set(code, Door::Webhook, Deny);
             let found = specified(posture, None, &spec);
             assert_eq!(told(found), [(code, Deny)], "{baseline} {network}");
         }
     }
+    // An endpoint that the platform's owner names is one.
+    let mut posture = edition(Next);
+    posture.api_server_endpoints = vec!["8.8.8.8".parse().expect("an address")];
+    let named = hardened_spec(&json!({"apiServerEndpointIPs": ["8.8.8.8"]}));
+    assert_eq!(specified(posture, None, &named), []);
+    // A cluster that becomes Hardened is held to it with all that it declares.
+    let spec = |profile: &str| json!({"profile": profile, "network": {"dnsNamespace": "tenant", "dnsEndpointIPs": ["8.8.8.8"]}});
+    let found = specified(edition(Next), Some(&spec("Development")), &spec("Hardened"));
+    let denied = found.iter().filter(|found| found.1 == Deny);
+    let codes: Vec<Code> = denied.map(|found| found.0).collect();
+    assert_eq!(codes, [Obp308, Obp309]);
 }
 
 #[test]

@@ -79,6 +79,6 @@ pub(super) const DOCUMENTED: &[Page] = &[
         row("ingress", "kube-system: no more", &[], &["ingress_kube_system_any_port", "ingress_kube_system_health_paths_8200"]),
         row("ingress", "trusted peers → 8200 and the metrics listener's port", &["trusted-peers"], &["ingress_trusted_peers_metrics_port"]),
         row("status checkpoints", "`GatewayIntegrationReady`: the managed route too", &[], &["gateway_route_pending_and_its_like_are_unknown_here"]),
-        row("status checkpoints", "backup and restore: the Hardened contract too", &[], &["security_violation_is_of_the_newest_edition", "obp604_the_contract_of_a_hardened_cluster_denies_in_the_newest_edition"]),
+        row("status checkpoints", "backup and restore: the Hardened contract too", &[], &["security_violation_is_of_the_newest_edition", "obp310_the_contract_of_a_hardened_cluster_denies_a_restore_in_the_newest_edition"]),
     ]},
 ];

@@ -1,0 +1,55 @@
+//! A restore into a Hardened cluster: the newest operator holds it to the contract of the cluster, as
+//! its job goes out by the cluster's egress rules.
+
+use std::cell::Cell;
+
+use super::super::{Declaration, is_under_contract};
+use super::{CONTRACT, check};
+use crate::inventory::{Cluster, Kind, ObjectRef};
+use crate::perimeter::Direction;
+use crate::perimeter::cover::Budget;
+use crate::posture::Posture;
+use crate::rules::{Code, Finding, Level};
+
+/// What of the contract the egress of a cluster breaks, told of the restore `object` that is made.
+pub fn of_restore(object: &ObjectRef, cluster: &Cluster, posture: &Posture) -> Option<Finding> {
+    if !is_under_contract(posture, cluster.profile) {
+        return None;
+    }
+    let named = ObjectRef {
+        kind: Kind::OpenBaoCluster,
+        namespace: cluster.meta.namespace.clone(),
+        name: cluster.meta.name.clone(),
+    };
+    let breach = breach(&named, cluster, posture)?;
+    Some(Finding {
+        cluster: Some(named.clone()),
+        reason: format!(
+            "{CONTRACT}: a restore needs explicit egress rules, and in {named} {breach}"
+        ),
+        help: "declare the object storage in the cluster under spec.network.egressRules, by namespace or block and with \
+               its port; then make the restore"
+            .to_owned(),
+        ..Finding::new(Code::Obp310, Level::Deny, object, "spec.cluster")
+    })
+}
+
+fn breach(named: &ObjectRef, cluster: &Cluster, posture: &Posture) -> Option<String> {
+    let rules = &cluster.network.egress_rules;
+    if rules.is_empty() {
+        return Some("none is declared".to_owned());
+    }
+    if let Some(at) = rules.iter().position(Result::is_err) {
+        return Some(format!("spec.network.egressRules[{at}] cannot be read"));
+    }
+    let budget = Cell::new(Budget::new(posture.proof_budget));
+    let egress = Direction::Egress;
+    let declaration = Declaration::new(named, posture, egress, cluster, None, &budget);
+    let found = check(&declaration, &[]).into_iter().next()?;
+    let contract = format!("{CONTRACT}: ");
+    let reason = found
+        .reason
+        .strip_prefix(&contract)
+        .unwrap_or(&found.reason);
+    Some(format!("{}: {reason}", found.path))
+}

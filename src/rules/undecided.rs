@@ -1,0 +1,15 @@
+//! Words about a proof that ran out of budget.
+
+use crate::perimeter::cover::Exhausted;
+
+/// What to do about a proof that ran out of budget.
+pub(super) fn simpler(exhausted: &Exhausted) -> String {
+    let keys: Vec<&str> = exhausted.keys.iter().map(AsRef::as_ref).collect();
+    if keys.is_empty() {
+        return "write fewer rules, or split what belongs to different pods".to_owned();
+    }
+    format!(
+        "select by fewer label keys; the proof split on: {}",
+        keys.join(", ")
+    )
+}
