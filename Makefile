@@ -53,8 +53,9 @@ docs: ## Write docs/reference and docs/coverage.md from the code, and the librar
 	OBP_BLESS=1 $(CARGO) test --quiet --test it reference::
 	$(CARGO) doc --no-deps
 
-bench: ## Hold the engine against decoding, and the server against a bare one: ratios in one run
+bench: ## Hold the engine and check against decoding, and the server against a bare one: ratios in one run
 	$(CARGO) bench --bench engine
+	$(CARGO) bench --bench check
 	$(CARGO) bench --bench webhook
 
 # glibc linked in, and with the target named: otherwise the flag would reach build scripts too.

@@ -3,13 +3,14 @@
 mod report;
 mod text;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::ValueEnum;
 
 use super::{ExitStatus, Failure, print_config};
-use crate::inventory::{Change, Object, Snapshot};
+use crate::inventory::{Change, Object, ObjectRef, Snapshot};
 use crate::review::offline::{self, Objects};
 use crate::review::{World, Writer};
 use crate::settings::{Given, Settings};
@@ -42,7 +43,8 @@ pub struct Args {
     #[arg(long = "as", value_name = "USER", default_value = "")]
     pub user: String,
 
-    /// Group of that user; may be given several times. No rule looks at groups yet
+    /// Group of that user; may be given several times. Rules ask only for `system:masters`, during
+    /// maintenance
     #[arg(long = "as-group", value_name = "GROUP")]
     pub groups: Vec<String>,
 
@@ -109,7 +111,13 @@ fn judge(args: Args, settings: &Settings) -> Result<ExitStatus, Failure> {
             let beside = with(&snapshot, &mut others);
             offline::final_state(&world, &beside, &writer, &objects(&after))
         }
-        Some(before) => offline::edit_between(&world, &writer, &objects(before), &objects(&after)),
+        Some(before) => offline::edit_between(
+            &world,
+            &writer,
+            &objects(before),
+            &objects(&after),
+            &respecified(before, &after),
+        ),
     };
     let explained = if args.explain {
         offline::explain(&world, &objects(&after))
@@ -133,5 +141,20 @@ fn objects(manifests: &Manifests) -> Objects {
         .objects
         .iter()
         .map(|located| (located.object.reference(), located.object.clone()))
+        .collect()
+}
+
+/// The objects whose specs are written differently in the two.
+fn respecified(before: &Manifests, after: &Manifests) -> BTreeSet<ObjectRef> {
+    let specs = |manifests: &Manifests| {
+        let objects = manifests.objects.iter();
+        let specs = objects.map(|located| (located.object.reference(), located.spec));
+        specs.collect::<BTreeMap<_, _>>()
+    };
+    let (old, new) = (specs(before), specs(after));
+    let differs = |(name, spec): &(ObjectRef, u64)| old.get(name).is_some_and(|old| old != spec);
+    new.into_iter()
+        .filter(differs)
+        .map(|(name, _)| name)
         .collect()
 }

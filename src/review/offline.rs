@@ -4,7 +4,7 @@
 //! that only together break the perimeter are both shown.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::request::{Edit, Operation, Request, Subject, Writer};
 use super::verdict::Verdict;
@@ -57,7 +57,7 @@ pub fn final_state(
             Kind::OpenBaoCluster => beside,
             _ => world,
         };
-        let judged = judge(beside, writer, reference, None, Some(object))?;
+        let judged = judge(beside, writer, reference, Spec::AsFacts, None, Some(object))?;
         Some(with_isolation(world, judged))
     };
     objects.iter().filter_map(judge).collect()
@@ -78,20 +78,30 @@ fn with_isolation(world: &World, judged: Judged) -> Judged {
 }
 
 /// Judges the edit from `before` to `after`. `world` holds the objects of `after` already.
+/// `respecified` are those whose specs differ as they are written: facts need not show it, and a
+/// write of them is a change all the same.
 pub fn edit_between(
     world: &World,
     writer: &Writer,
     before: &Objects,
     after: &Objects,
+    respecified: &BTreeSet<ObjectRef>,
 ) -> Vec<Judged> {
     let mut names: Vec<&ObjectRef> = before.keys().chain(after.keys()).collect();
     names.sort();
     names.dedup();
     let changed = names
         .into_iter()
-        .filter(|name| before.get(*name) != after.get(*name));
+        .filter(|name| respecified.contains(name) || before.get(*name) != after.get(*name));
     changed
-        .filter_map(|name| judge(world, writer, name, before.get(name), after.get(name)))
+        .filter_map(|name| {
+            let spec = if respecified.contains(name) {
+                Spec::Differs
+            } else {
+                Spec::AsFacts
+            };
+            judge(world, writer, name, spec, before.get(name), after.get(name))
+        })
         .collect()
 }
 
@@ -157,6 +167,7 @@ pub fn piercing(world: &World, cluster: &ObjectRef) -> Vec<Finding> {
             world,
             &Writer::default(),
             &object.reference(),
+            Spec::AsFacts,
             None,
             Some(&object),
         )
@@ -177,10 +188,20 @@ fn is_managed(world: &World, reference: &ObjectRef) -> bool {
             .any(|cluster| cluster.managed(&reference.name).is_some())
 }
 
+/// How the specs of an edit compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Spec {
+    /// They differ as they are written.
+    Differs,
+    /// What the facts say of them is all that is known.
+    AsFacts,
+}
+
 fn judge(
     world: &World,
     writer: &Writer,
     reference: &ObjectRef,
+    spec: Spec,
     before: Option<&Object>,
     after: Option<&Object>,
 ) -> Option<Judged> {
@@ -190,15 +211,30 @@ fn judge(
         (Some(_), None) => Operation::Delete,
     };
     let subject = match before.or(after)? {
-        Object::Policy(_) => {
-            Subject::Policy(edit(reference, before, after, policy, Policy::same_spec))
-        }
-        Object::Cluster(_) => {
-            Subject::Cluster(edit(reference, before, after, cluster, Cluster::same_spec))
-        }
-        Object::Restore(_) => {
-            Subject::Restore(edit(reference, before, after, restore, Restore::same_spec))
-        }
+        Object::Policy(_) => Subject::Policy(edit(
+            reference,
+            spec,
+            before,
+            after,
+            policy,
+            Policy::same_spec,
+        )),
+        Object::Cluster(_) => Subject::Cluster(edit(
+            reference,
+            spec,
+            before,
+            after,
+            cluster,
+            Cluster::same_spec,
+        )),
+        Object::Restore(_) => Subject::Restore(edit(
+            reference,
+            spec,
+            before,
+            after,
+            restore,
+            Restore::same_spec,
+        )),
         _ => return None,
     };
     let request = Request {
@@ -215,6 +251,7 @@ fn judge(
 
 fn edit<T>(
     reference: &ObjectRef,
+    spec: Spec,
     before: Option<&Object>,
     after: Option<&Object>,
     fact: impl Fn(&Object) -> Option<&Fact<T>>,
@@ -225,6 +262,7 @@ where
 {
     let (before, after) = (before.and_then(&fact), after.and_then(&fact));
     let unchanged = match (before, after) {
+        _ if spec == Spec::Differs => false,
         (Some(Fact::Read(before)), Some(Fact::Read(after))) => same_spec(before, after),
         _ => before == after,
     };

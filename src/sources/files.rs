@@ -7,6 +7,7 @@ mod reload;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -39,8 +40,8 @@ pub struct Located {
     pub item: Vec<usize>,
     /// As far as it could be understood.
     pub object: Object,
-    /// As it was written.
-    pub written: Value,
+    /// A fingerprint of its `spec` as it was written; holds within one process.
+    pub spec: u64,
 }
 
 /// All objects of some files.
@@ -140,13 +141,19 @@ pub fn objects<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result<Man
                     origin: origin.clone(),
                     item,
                     object,
-                    written,
+                    spec: fingerprint(written.get("spec")),
                 });
             }
         }
         manifests.texts.insert(file, text);
     }
     Ok(manifests)
+}
+
+fn fingerprint(spec: Option<&Value>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    spec.hash(&mut hasher);
+    hasher.finish()
 }
 
 fn register(

@@ -189,6 +189,38 @@ fn an_edit_that_deletes_a_managed_policy_is_refused() {
 }
 
 #[test]
+fn an_edit_of_a_field_that_no_rule_reads_is_a_change_as_it_is_for_the_webhook() {
+    let folder = folder("cli-respecified");
+    let declaring = |replicas: u32| {
+        format!(
+            "apiVersion: openbao.org/v1alpha1
+kind: OpenBaoCluster
+metadata: {{name: bao, namespace: bao}}
+spec:
+  replicas: {replicas}
+  network:
+    apiServerCIDR: 10.43.0.1/32
+    ingressRules:
+      - ports: [{{protocol: TCP, port: 8200}}]
+        from: [{{ipBlock: {{cidr: 0.0.0.0/0}}}}]
+"
+        )
+    };
+    let [before, same, scaled] =
+        [("before", 3), ("same", 3), ("scaled", 5)].map(|(name, replicas)| {
+            let path = folder.join(name).with_extension("yaml");
+            fs::write(&path, declaring(replicas)).unwrap();
+            path.display().to_string()
+        });
+
+    let (status, out, _) = run(&["check", "--before", &before, &same], b"");
+    assert!(status == Some(0) && out.contains("judged 0:"), "{out}");
+    let (_, out, _) = run(&["check", "--before", &before, &scaled], b"");
+    let found = out.contains("judged 1:") && out.contains("[OBP302]");
+    assert!(found, "{out}");
+}
+
+#[test]
 fn managed_policies_in_no_file_count_as_the_operator_renders_them() {
     let [namespace, cluster] =
         ["namespace", "openbaocluster"].map(|name| format!("{INVENTORY}/{name}.yaml"));
@@ -220,7 +252,6 @@ pub(crate) struct Serving {
     pub(crate) child: Child,
     lines: Receiver<String>,
     pub(crate) ca: PathBuf,
-    /// What it logs.
     pub(crate) log: PathBuf,
     pub(crate) reviews: SocketAddr,
     pub(crate) probes: SocketAddr,

@@ -1,12 +1,14 @@
 //! A case, played without a cluster.
 
+use std::collections::BTreeSet;
+use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
 use axum::http::StatusCode;
 use openbao_perimeter::admission::{Admission, respond};
 use openbao_perimeter::audit::Metrics;
-use openbao_perimeter::inventory::{Change, Object, Snapshot};
+use openbao_perimeter::inventory::{Change, Object, ObjectRef, Snapshot};
 use openbao_perimeter::posture::Posture;
 use openbao_perimeter::review::offline::{self, Judged, Objects};
 use openbao_perimeter::review::{Outcome, Verdict, World, Writer, render};
@@ -32,7 +34,7 @@ fn written(path: &Path) -> Written {
     };
     Written {
         objects: [(located.object.reference(), located.object.clone())].into(),
-        json: located.written.clone(),
+        json: serde_saphyr::from_str(&fs::read_to_string(path).unwrap()).unwrap(),
     }
 }
 
@@ -97,7 +99,7 @@ pub(super) fn offline(case: &Case) -> Offline {
     let final_world = world(&posture, there.apply(set(&after)));
     let edit = only(
         case,
-        offline::edit_between(&final_world, &writer, &before, &after),
+        offline::edit_between(&final_world, &writer, &before, &after, &respecified(case)),
     );
     let is_managed = |object: &Object| {
         let name = object.reference();
@@ -124,6 +126,17 @@ pub(super) fn offline(case: &Case) -> Offline {
     }
     let state = edit.clone();
     Offline { edit, state }
+}
+
+/// The object of a case whose spec is written otherwise than before.
+fn respecified(case: &Case) -> BTreeSet<ObjectRef> {
+    let Some(before) = &case.before else {
+        return BTreeSet::new();
+    };
+    let (before, request) = (written(before), written(&case.request));
+    let differs = before.json.get("spec") != request.json.get("spec");
+    let names = request.objects.into_keys();
+    names.filter(|_| differs).collect()
 }
 
 /// The one verdict; none where nothing was to judge.

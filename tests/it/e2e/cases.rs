@@ -2,9 +2,9 @@
 //! namespace of its own, those with other settings before a guard that has them.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
-use openbao_perimeter::sources::files;
 use serde_json::Value;
 
 use super::stage::{LIMIT, Outage, Scene, guard_during, plane};
@@ -80,9 +80,21 @@ fn namespace(case: &Case) -> &'static str {
 
 /// The objects of a file or folder, as they are written.
 fn objects(path: &Path) -> Vec<Value> {
-    let manifests = files::objects([path]).expect("manifests");
-    let located = manifests.objects.into_iter();
-    located.map(|located| located.written).collect()
+    let files = if path.is_dir() {
+        let entries = fs::read_dir(path).expect("a folder");
+        let mut files: Vec<PathBuf> = entries
+            .map(|entry| entry.expect("an entry").path())
+            .collect();
+        files.sort();
+        files
+    } else {
+        vec![path.to_owned()]
+    };
+    let documents = files.iter().flat_map(|file| {
+        let text = fs::read_to_string(file).expect("a file");
+        serde_saphyr::from_multiple::<Value>(&text).expect("manifests")
+    });
+    documents.collect()
 }
 
 /// An object in the namespace of the case, owned by the cluster that lives there.

@@ -1,0 +1,137 @@
+//! `check` on 1,000 NetworkPolicies and 100 OpenBaoClusters against the parsing of the same files, each
+//! a process of its own: their time on the processor, in turns, and the memory of `check`.
+//!
+//! The yardstick reads the files and gives each to the YAML crate, which makes typed objects of it;
+//! it knows beforehand which kind is in which file. Ends with 1 where a bar is missed.
+
+#![allow(
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a benchmark that cannot run has nobody to tell but the one who started it"
+)]
+
+#[path = "check/files.rs"]
+mod files;
+
+use std::fs;
+use std::hint::black_box;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use nix::sys::resource::{UsageWho, getrusage};
+use openbao_perimeter::inventory::crd::OpenBaoCluster;
+
+/// The argument with which this program is the yardstick.
+const YARDSTICK: &str = "parse";
+/// Runs of each, in turns.
+const TURNS: usize = 21;
+/// `check` may take so many times as long as the yardstick.
+const TIMES: f64 = 2.0;
+/// And so much memory, in MB.
+const MEMORY: f64 = 40.0;
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    if arguments.next().as_deref() == Some(YARDSTICK) {
+        let folder = arguments.next().expect("a folder");
+        parse(Path::new(&folder));
+        return ExitCode::SUCCESS;
+    }
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench-check");
+    let _fresh = fs::remove_dir_all(&folder);
+    let bytes = files::write(&folder);
+    println!("1,000 NetworkPolicies and 100 OpenBaoClusters, {bytes} bytes");
+    if compare(&folder) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// The yardstick.
+fn parse(folder: &Path) {
+    let (mut policies, mut clusters) = (Vec::new(), Vec::new());
+    for namespace in sorted(folder) {
+        let text = |kind: &str| fs::read_to_string(namespace.join(kind)).unwrap();
+        let read: Vec<OpenBaoCluster> =
+            serde_saphyr::from_multiple(&text("clusters.yaml")).unwrap();
+        clusters.extend(read);
+        let read: Vec<NetworkPolicy> = serde_saphyr::from_multiple(&text("policies.yaml")).unwrap();
+        policies.extend(read);
+    }
+    assert_eq!((policies.len(), clusters.len()), (1_000, 100));
+    black_box((policies, clusters));
+}
+
+fn sorted(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths
+}
+
+/// Runs a command to its end: its time on the processor, and by the clock.
+fn run(command: &mut Command, ends_with: i32) -> (Duration, Duration) {
+    let (before, start) = (spent(), Instant::now());
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let (after, wall) = (spent(), start.elapsed());
+    assert_eq!(output.status.code(), Some(ends_with), "{output:?}");
+    (after - before, wall)
+}
+
+/// What all processes have spent that this one started, and that have ended.
+fn spent() -> Duration {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap();
+    let part = |time: nix::sys::time::TimeVal| {
+        Duration::from_secs(time.tv_sec().unsigned_abs())
+            + Duration::from_micros(time.tv_usec().unsigned_abs())
+    };
+    part(usage.user_time()) + part(usage.system_time())
+}
+
+fn compare(folder: &Path) -> bool {
+    let mut check = Command::new(env!("CARGO_BIN_EXE_openbao-perimeter"));
+    check.arg("check").arg(folder);
+    let mut yardstick = Command::new(std::env::current_exe().unwrap());
+    yardstick.arg(YARDSTICK).arg(folder);
+    // The kernel keeps the most that any of the children took: only `check` has run so far.
+    run(&mut check, 1);
+    let peak = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap().max_rss();
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for _ in 0..TURNS {
+        ours.push(run(&mut check, 1));
+        theirs.push(run(&mut yardstick, 0));
+    }
+    let [ours, theirs] =
+        [ours, theirs].map(|times| (median(&times, |run| run.0), median(&times, |run| run.1)));
+    println!(
+        "processor: check {:.1} ms, parsing {:.1} ms; clock: {:.1} and {:.1} ms",
+        ours.0, theirs.0, ours.1, theirs.1
+    );
+    #[expect(clippy::cast_precision_loss, reason = "kilobytes")]
+    let megabytes = peak as f64 * 1_024.0 / 1e6;
+    let time = holds(
+        "check / parsing into typed objects",
+        ours.0 / theirs.0,
+        TIMES,
+    );
+    let memory = holds("peak memory of check, MB", megabytes, MEMORY);
+    time && memory
+}
+
+/// In milliseconds.
+fn median(runs: &[(Duration, Duration)], time: impl Fn(&(Duration, Duration)) -> Duration) -> f64 {
+    let mut times: Vec<Duration> = runs.iter().map(time).collect();
+    times.sort_unstable();
+    times[times.len() / 2].as_secs_f64() * 1e3
+}
+
+fn holds(what: &str, found: f64, bar: f64) -> bool {
+    let is_held = found <= bar;
+    let verdict = if is_held { "ok" } else { "MISSED" };
+    println!("ratio: {what}: {found:.2} (bar {bar}) {verdict}");
+    is_held
+}
