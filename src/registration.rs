@@ -17,7 +17,7 @@ use serde_json::Value;
 use expression::Expression;
 
 /// The one copy of how they should be.
-const MANIFEST: &str = include_str!("../manifests/webhook.yaml");
+const MANIFEST: &str = include_str!("../manifests/registrations/webhook.yaml");
 
 /// The two kinds of configurations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

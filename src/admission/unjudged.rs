@@ -26,6 +26,15 @@ pub enum Unjudged {
 }
 
 impl Unjudged {
+    /// All, with limits of zero.
+    pub const ALL: [Self; 5] = [
+        Self::Overloaded,
+        Self::TooLarge(0),
+        Self::TooLate,
+        Self::TooSlow,
+        Self::Panicked,
+    ];
+
     /// The word in metrics and logs.
     pub const fn as_str(self) -> &'static str {
         match self {

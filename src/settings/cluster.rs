@@ -14,7 +14,7 @@ use super::SettingsError;
 const SHORTEST_STALE_AFTER: u32 = 120;
 /// Five minutes.
 const STALE_AFTER: u32 = 300;
-/// As in `manifests/webhook.yaml`.
+/// As in `manifests/registrations/webhook.yaml`.
 const REGISTRATION: &str = "openbao-perimeter";
 
 /// On or off.

@@ -252,7 +252,6 @@ pub(crate) struct Serving {
     pub(crate) child: Child,
     lines: Receiver<String>,
     pub(crate) ca: PathBuf,
-    pub(crate) log: PathBuf,
     pub(crate) reviews: SocketAddr,
     pub(crate) probes: SocketAddr,
     pub(crate) metrics: SocketAddr,
@@ -273,8 +272,7 @@ impl Serving {
 
     /// The same with any arguments.
     pub(crate) async fn start_with(name: &str, more: &[&str]) -> Self {
-        let folder = folder(name);
-        let (ca, log) = (folder.join("ca.pem"), folder.join("log"));
+        let ca = folder(name).join("ca.pem");
         let any = "127.0.0.1:0";
         let mut command = Command::new(BINARY);
         command.args(["serve", "--inventory", INVENTORY, "--tls", "ephemeral"]);
@@ -282,8 +280,9 @@ impl Serving {
         command.args(["--metrics-listen", any]).args(more);
         command.env(TUNABLES, variable(TUNABLES));
         command.arg("--ca-out").arg(&ca);
-        command.stdout(Stdio::piped());
-        command.stderr(fs::File::create(&log).unwrap());
+        // Beside the CA, for whoever reads what is logged.
+        let log = fs::File::create(ca.with_file_name("log")).unwrap();
+        command.stdout(Stdio::piped()).stderr(log);
         let mut child = command.spawn().unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
         let (told, lines) = channel();
@@ -294,7 +293,6 @@ impl Serving {
             child,
             lines,
             ca,
-            log,
             reviews: unknown,
             probes: unknown,
             metrics: unknown,

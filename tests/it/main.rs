@@ -31,6 +31,7 @@ mod hostile;
 mod http;
 mod inventory;
 mod limits;
+mod logs;
 mod manifests;
 mod page;
 mod probes;

@@ -33,7 +33,7 @@ fn expected(accounts: &[&str]) -> Expected {
 
 /// The webhooks of a configuration as JSON, with what the API server adds to them.
 fn stored(configuration: Configuration) -> Value {
-    let text = fs::read_to_string("manifests/webhook.yaml").unwrap();
+    let text = fs::read_to_string("manifests/registrations/webhook.yaml").unwrap();
     let documents: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
     let mut documents = documents.into_iter();
     let mut webhooks = documents

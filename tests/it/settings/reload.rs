@@ -89,7 +89,7 @@ impl Stage {
     }
 
     fn log(&self) -> String {
-        fs::read_to_string(&self.serving.log).unwrap()
+        fs::read_to_string(self.serving.ca.with_file_name("log")).unwrap()
     }
 
     async fn verbose(&self) -> String {

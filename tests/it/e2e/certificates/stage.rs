@@ -115,7 +115,7 @@ pub(super) struct Stage {
 impl Stage {
     pub(super) fn set_up() -> Self {
         let plane = ControlPlane::start();
-        for manifest in ["namespace", "rbac", "self-managed/rbac"] {
+        for manifest in ["base/namespace", "base/rbac", "overlays/self-managed/rbac"] {
             plane.apply_ok(&manifest_text(manifest));
         }
         plane.apply_ok(&example::inventory("namespace", "bao"));
@@ -126,7 +126,7 @@ impl Stage {
         let balancer = Balancer::start([replicas[0].reviews, replicas[1].reviews]);
         let port = format!("port: {}", balancer.port);
         Self {
-            registrations: manifest_text("webhook").replace("port: 9443", &port),
+            registrations: manifest_text("registrations/webhook").replace("port: 9443", &port),
             plane,
             replicas,
         }
