@@ -183,6 +183,11 @@ impl Expected {
         })
     }
 
+    /// The same with other accounts of the operator in the settings.
+    pub fn expect_accounts(&mut self, accounts: BTreeSet<String>) {
+        self.accounts = accounts;
+    }
+
     /// In which respects a configuration differs, and in how many entries. `live` is `None` where it
     /// is not there.
     pub fn drift(

@@ -124,9 +124,7 @@ impl Admission {
             name: user.to_owned(),
             ..Writer::default()
         };
-        let world = self.world.load();
-        let posture = world.as_deref().map_or(&self.posture, |w| &w.posture);
-        WriterClass::of(&writer, posture) == WriterClass::Everyone
+        WriterClass::of(&writer, &self.posture()) == WriterClass::Everyone
     }
 }
 

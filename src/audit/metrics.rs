@@ -16,6 +16,7 @@ use prometheus_client::registry::Registry;
 
 mod certificates;
 mod process;
+mod settings;
 
 use super::Record;
 use crate::inventory::{Kind, Snapshot};
@@ -23,6 +24,8 @@ use crate::review::Point;
 use cluster::ClusterMetrics;
 
 use certificates::CertificateMetrics;
+use settings::SettingsMetrics;
+pub use settings::SettingsReload;
 
 /// The content type of [`Metrics::text`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -128,6 +131,7 @@ pub struct Metrics {
     /// What is counted beside reviews where a cluster is guarded.
     pub cluster: ClusterMetrics,
     certificates: CertificateMetrics,
+    settings: SettingsMetrics,
 }
 
 impl Default for Metrics {
@@ -159,6 +163,7 @@ impl Metrics {
             reloads: Family::default(),
             cluster: ClusterMetrics::default(),
             certificates: CertificateMetrics::default(),
+            settings: SettingsMetrics::default(),
         };
         metrics.register();
         metrics
@@ -224,6 +229,7 @@ impl Metrics {
         );
         self.cluster.register(all);
         self.certificates.register(all);
+        self.settings.register(all);
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         all.register("build", "The running program", build);
         self.begin();

@@ -40,6 +40,7 @@ mod registration;
 mod render;
 mod scenes;
 mod semantics_doc;
+mod settings;
 mod sources;
 mod support;
 mod tls;

@@ -203,8 +203,18 @@ fn the_operators_accounts_are_those_of_the_settings() {
         ),
         []
     );
-    let found = drift(&expected(&[]), Configuration::Validating, moved, Some(true));
+    let mut changing = expected(&[]);
+    let found = drift(
+        &changing,
+        Configuration::Validating,
+        moved.clone(),
+        Some(true),
+    );
     assert_eq!(found, [(What::OperatorAccounts, 2)]);
+    // The settings change at run time.
+    changing.expect_accounts(other.map(str::to_owned).into());
+    let found = drift(&changing, Configuration::Validating, moved, Some(true));
+    assert_eq!(found, []);
 }
 
 #[test]

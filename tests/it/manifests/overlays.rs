@@ -81,7 +81,7 @@ fn settings(install: &str, objects: &[Value]) -> Settings {
     let Subcommand::Serve(serve) = Cli::try_parse_from(typed).unwrap().command else {
         panic!("expected `serve`");
     };
-    serve.settings.with_file().unwrap()
+    serve.settings.settings.with_file().unwrap()
 }
 
 #[test]

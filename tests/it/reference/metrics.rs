@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use openbao_perimeter::admission::Point;
-use openbao_perimeter::audit::metrics::{ConnectionEnd, Reload};
+use openbao_perimeter::audit::metrics::{ConnectionEnd, Reload, SettingsReload};
 use openbao_perimeter::audit::{Metrics, Record, Resolution};
 use openbao_perimeter::code::{Code, Level};
 use openbao_perimeter::inventory::{Kind, Snapshot};
@@ -92,6 +92,9 @@ fn values(metric: &str, label: &str) -> String {
         "outcome" if metric.ends_with("_reviews") => {
             listed(Resolution::ALL.map(Resolution::as_str).to_vec())
         }
+        "outcome" if metric.ends_with("_settings_reloads") => {
+            listed(SettingsReload::ALL.map(SettingsReload::as_str).to_vec())
+        }
         "code" => format!("{}: a code of [the rules](rules.md)", code(label)),
         _ => code(label),
     }
@@ -124,6 +127,7 @@ fn every_metric_that_is_registered_has_its_line() {
         include_str!("../../../src/audit/metrics.rs"),
         include_str!("../../../src/audit/metrics/certificates.rs"),
         include_str!("../../../src/audit/metrics/cluster.rs"),
+        include_str!("../../../src/audit/metrics/settings.rs"),
     ];
     let registered = sources
         .iter()
