@@ -24,6 +24,7 @@ pub mod isolation_lost;
 pub mod managed_policy;
 pub mod nobody_admitted;
 mod opened;
+pub mod paste;
 pub mod policy_name;
 pub mod size;
 pub mod text;

@@ -7,6 +7,7 @@
 mod aside;
 pub mod authorizer;
 mod deadline;
+pub mod desk;
 mod echo;
 pub mod fresh;
 mod idle;
@@ -31,10 +32,10 @@ use tokio_rustls::TlsAcceptor;
 use crate::admission::Admission;
 use crate::audit::Metrics;
 use aside::PlainPort;
+use desk::Desk;
 use fresh::Beside;
 use listener::{Front, Limits};
 use probes::Readiness;
-use router::Desk;
 use shutdown::{Phase, Shutdown};
 use tls::{Certificates, TlsError};
 

@@ -8,6 +8,7 @@
 )]
 
 pub mod conditions;
+mod escaped;
 pub mod html;
 pub mod manifests;
 pub mod mermaid;

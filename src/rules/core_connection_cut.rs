@@ -1,7 +1,8 @@
 //! OBP101: a core connection that was let through no longer is.
 
 use super::case::{Case, Moment};
-use super::text::{paste_rule, pods_of};
+use super::paste::paste_rule;
+use super::text::pods_of;
 use super::{Code, Finding, Level};
 use crate::baseline::{Entry, SelectedRule};
 use crate::perimeter::cover::Exhausted;

@@ -8,7 +8,8 @@ use crate::posture::Posture;
 
 use super::case::{everything, subject_only};
 use super::existing_policy::outside;
-use super::text::{paste_selector, pods_of};
+use super::paste::paste_selector;
+use super::text::pods_of;
 use super::{Code, Finding, Harm, Level};
 
 /// What a managed policy counts as that is not there.

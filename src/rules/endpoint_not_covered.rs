@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::opened::{Opened, opened};
-use super::text::yaml;
+use super::paste::yaml;
 use super::{Code, Finding, Harm, Level};
 use crate::baseline::{Peers, Pods};
 use crate::inventory::endpoint::{Endpoint, Host};

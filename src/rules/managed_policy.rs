@@ -1,7 +1,8 @@
 //! OBP103 and OBP104: a policy that the operator manages is deleted, or aimed elsewhere.
 
 use super::case::{Case, State};
-use super::text::{paste_selector, pods_of};
+use super::paste::paste_selector;
+use super::text::pods_of;
 use super::{Code, Finding, Level};
 use crate::baseline::MANAGED_LABELS;
 use crate::inventory::{Meta, Owner};

@@ -1,14 +1,14 @@
-//! Words and YAML that several rules need: what to paste, and whose pods are meant.
+//! Words that several rules need: whose pods are meant, and what to do.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::case::Case;
 use super::declaration;
+use super::paste::{paste_peers, paste_rule, yaml};
 use crate::baseline::{
     CLUSTER_LABEL, COMPONENT_LABEL, ClusterPerimeter, JOB_COMPONENTS, NAME_LABEL, OPERATOR_NAME,
     Pods,
 };
-use crate::inventory::render;
 use crate::perimeter::Direction;
 use crate::perimeter::label::Values;
 use crate::perimeter::rule::{Peer, PortEntry, Rule, Selector};
@@ -17,28 +17,6 @@ use crate::posture::Posture;
 /// Whose pods, for a sentence.
 pub fn pods_of(cluster: &ClusterPerimeter, pods: Pods) -> String {
     format!("the {} pods of {}", pods.as_str(), cluster.object)
-}
-
-/// A value as block YAML, ready to be pasted.
-pub fn yaml(value: &Value) -> String {
-    // A JSON value always has a YAML form; JSON itself is YAML too.
-    serde_saphyr::to_string(value)
-        .map_or_else(|_| value.to_string(), |text| text.trim_end().to_owned())
-}
-
-/// A rule as an element of its list.
-pub(super) fn paste_rule(rule: &Rule, direction: Direction) -> String {
-    yaml(&json!([render::rule(rule, direction)]))
-}
-
-/// The peers of an ingress rule as a list.
-pub(super) fn paste_peers(rule: &Rule) -> String {
-    yaml(&rule.peers.iter().map(render::peer).collect())
-}
-
-/// A selector.
-pub(super) fn paste_selector(selector: &Selector) -> String {
-    yaml(&render::selector(selector))
 }
 
 /// The `matchExpressions` entry that takes a cluster's pods out of the policy; `None` where the

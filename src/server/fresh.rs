@@ -13,7 +13,7 @@ use axum::body::Bytes;
 use tokio::time::Instant;
 
 use super::authorizer::Authorizer;
-use super::router::Desk;
+use super::desk::Desk;
 use crate::admission::{Answer, Doubt, Doubted, Point};
 use crate::audit::metrics::cluster::FreshRead;
 use crate::audit::{Outbox, Resolution};

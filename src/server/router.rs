@@ -13,52 +13,18 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use axum::routing::post;
-use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::deadline::deadline;
-use super::fresh::{self, Beside, Settled};
-use super::intake::{Intake, Rest, Stop, Stopped, Whole};
-use super::limits::Limits;
-use super::workers::{Workers, caught};
-use crate::admission::{Admission, Answer, Point, Protocol, Unjudged};
-use crate::audit::{self, Metrics};
+use super::desk::Desk;
+use super::fresh::{self, Settled};
+use super::intake::{Rest, Stop, Stopped, Whole};
+use super::workers::caught;
+use crate::admission::{Answer, Point, Protocol, Unjudged};
+use crate::audit;
 
 /// For asking the API server before an answer; less than half of what it gives us.
 const FRESH_READ: Duration = Duration::from_secs(2);
-
-/// Where reviews are handed in.
-#[derive(Clone, Debug)]
-pub struct Desk {
-    pub(super) admission: Arc<Admission>,
-    pub(super) metrics: Arc<Metrics>,
-    limits: Limits,
-    places: Arc<Semaphore>,
-    intake: Intake,
-    workers: Workers,
-    pub(super) beside: Beside,
-}
-
-impl Desk {
-    /// A desk that answers with `admission` and counts in `metrics`.
-    pub fn new(admission: Arc<Admission>, metrics: Arc<Metrics>, limits: Limits) -> Self {
-        Self {
-            admission,
-            metrics,
-            limits,
-            places: Arc::new(Semaphore::new(limits.requests)),
-            intake: Intake::new(limits),
-            workers: Workers::new(limits.workers),
-            beside: Beside::default(),
-        }
-    }
-
-    /// The same, which asks and tells a cluster.
-    #[must_use]
-    pub fn beside(self, beside: Beside) -> Self {
-        Self { beside, ..self }
-    }
-}
 
 /// The body is not said to be JSON.
 const MEDIA_TYPE: &str = "media-type";

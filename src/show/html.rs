@@ -1,32 +1,14 @@
 //! A view as one page that needs nothing else: no scripts, no fonts, no images. Readable in the light
 //! and in the dark, on paper and on phones.
 
-use std::fmt::{self, Write as _};
+use std::fmt::Write as _;
 
+use super::escaped::Escaped;
 use super::picture::Mark;
 use super::svg::{self, Layout};
 use super::view::{ClusterView, Isolated, Isolation, RowView, State, View, ZoneView};
 
 const STYLE: &str = include_str!("html/style.css");
-
-/// Text inside an element or a quoted attribute.
-pub(super) struct Escaped<'a>(pub(super) &'a str);
-
-impl fmt::Display for Escaped<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for c in self.0.chars() {
-            match c {
-                '&' => f.write_str("&amp;")?,
-                '<' => f.write_str("&lt;")?,
-                '>' => f.write_str("&gt;")?,
-                '"' => f.write_str("&quot;")?,
-                '\'' => f.write_str("&#39;")?,
-                c => f.write_char(c)?,
-            }
-        }
-        Ok(())
-    }
-}
 
 /// The page.
 pub fn page(view: &View) -> String {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::inventory::{Cluster, Policy, render};
 use crate::posture::Edition;
-use crate::rules::text::yaml;
+use crate::rules::paste::yaml;
 
 /// The policies as YAML documents, each with a comment that says whose it is, and why it has no
 /// owner where the cluster's uid is not known.

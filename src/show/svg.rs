@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use super::html::Escaped;
+use super::escaped::Escaped;
 use super::picture::{Arrow, Band, Mark, Way, bands};
 use super::view::ClusterView;
 

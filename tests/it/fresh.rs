@@ -8,9 +8,10 @@ use openbao_perimeter::audit::Metrics;
 use openbao_perimeter::inventory::{Change, Object, Snapshot, read};
 use openbao_perimeter::posture::Posture;
 use openbao_perimeter::review::World;
+use openbao_perimeter::server::desk::Desk;
 use openbao_perimeter::server::fresh::{Beside, Facts, Reading, Scope, Unread};
 use openbao_perimeter::server::listener::Limits;
-use openbao_perimeter::server::router::{Desk, router};
+use openbao_perimeter::server::router::router;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 

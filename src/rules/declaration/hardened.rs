@@ -13,7 +13,7 @@ use super::{Declaration, DeclaredRule, TRUSTED_PEERS};
 use crate::inventory::{Cluster, Profile};
 use crate::perimeter::{Direction, Region};
 use crate::posture::Edition;
-use crate::rules::text::paste_peers;
+use crate::rules::paste::paste_peers;
 use crate::rules::{Code, Finding, Harm, Level};
 
 pub use restore::of_restore;
