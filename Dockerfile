@@ -1,7 +1,7 @@
 # The image: one static binary on an empty base. `make static` builds the same binary without a container runtime, and
 # `make image-check` starts it in an empty root.
 #
-# Kept equal by tests: the toolchain with rust-toolchain.toml, the user with manifests/deployment.yaml.
+# Kept equal by tests: the toolchain with rust-toolchain.toml, the user with manifests/base/deployment.yaml.
 FROM rust:1.95.0-slim-bookworm AS build
 # ring compiles some C; make has the one build command.
 RUN apt-get update \

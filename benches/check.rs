@@ -79,7 +79,7 @@ fn run(command: &mut Command, ends_with: i32) -> (Duration, Duration) {
     let output = command.stdin(Stdio::null()).output().unwrap();
     let (after, wall) = (spent(), start.elapsed());
     assert_eq!(output.status.code(), Some(ends_with), "{output:?}");
-    (after - before, wall)
+    (after.saturating_sub(before), wall)
 }
 
 /// What all processes have spent that this one started, and that have ended.

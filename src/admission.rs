@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 
 use crate::audit::{Operation, Record, Resolution};
 use crate::inventory::{NamespaceFacts, ObjectRef};
@@ -102,7 +102,8 @@ pub trait Currency: fmt::Debug + Send + Sync {
 /// Answers reviews from the facts that were published last.
 #[derive(Debug, Default)]
 pub struct Admission {
-    posture: Arc<Posture>,
+    /// What is decided while there are no facts; those bring their own.
+    posture: ArcSwap<Posture>,
     world: ArcSwapOption<World>,
     currency: Option<Arc<dyn Currency>>,
 }
@@ -112,7 +113,7 @@ impl Admission {
     /// but for writers whom `posture` says no verdict stops.
     pub fn new(posture: Arc<Posture>) -> Self {
         Self {
-            posture,
+            posture: ArcSwap::new(posture),
             world: ArcSwapOption::empty(),
             currency: None,
         }
@@ -128,6 +129,19 @@ impl Admission {
     /// Replaces the facts; reviews that have begun finish with those they began with.
     pub fn publish(&self, world: World) {
         self.world.store(Some(Arc::new(world)));
+    }
+
+    /// Decides otherwise while there are no facts. Once there are, a world with another posture
+    /// [replaces](Self::publish) them.
+    pub fn decide(&self, posture: Arc<Posture>) {
+        self.posture.store(posture);
+    }
+
+    /// What is decided now.
+    pub fn posture(&self) -> Arc<Posture> {
+        let world = self.world.load();
+        let decided = world.as_ref().map(|world| Arc::clone(&world.posture));
+        decided.unwrap_or_else(|| self.posture.load_full())
     }
 
     /// The facts, once there are any.
@@ -249,8 +263,8 @@ impl Admission {
     ) -> Answer {
         let verdict = match basis {
             Basis::Facts(world) => review::review(world, request),
-            Basis::None => review::not_ready(&self.posture, request),
-            Basis::Unread => review::not_read(&self.posture, request),
+            Basis::None => review::not_ready(&self.posture(), request),
+            Basis::Unread => review::not_read(&self.posture(), request),
         };
         let world = basis.world();
         let baseline = world.map(|world| world.posture.baseline);

@@ -6,6 +6,7 @@ pub mod crds;
 pub mod explain;
 mod limits;
 mod live;
+mod print_config;
 pub mod render;
 pub mod review;
 pub mod serve;

@@ -25,6 +25,26 @@ pub fn go_duration(text: &str) -> Option<Duration> {
         .map(Duration::from)
 }
 
+/// A time in the largest unit in which it is whole, as [`go_duration`] reads it: `90s`, `2h`,
+/// `1500ms`.
+pub fn text(time: Duration) -> String {
+    let nanoseconds = time.as_nanos();
+    let mut units = UNITS.into_iter();
+    let whole = units.find(|(_, unit)| nanoseconds != 0 && nanoseconds.is_multiple_of(*unit));
+    let (name, unit) = whole.unwrap_or(("s", 1));
+    format!("{}{name}", nanoseconds / unit)
+}
+
+/// The units of a time, the largest first, in nanoseconds.
+const UNITS: [(&str, u128); 6] = [
+    ("h", 3_600_000_000_000),
+    ("m", 60_000_000_000),
+    ("s", 1_000_000_000),
+    ("ms", 1_000_000),
+    ("us", 1_000),
+    ("ns", 1),
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -41,6 +61,22 @@ mod tests {
         ] {
             let expected = Duration::from_millis(milliseconds);
             assert_eq!(go_duration(text), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_time_is_written_as_it_is_read() {
+        for (time, expected) in [
+            (Duration::from_hours(2), "2h"),
+            (Duration::from_mins(90), "90m"),
+            (Duration::from_secs(90), "90s"),
+            (Duration::from_millis(1_500), "1500ms"),
+            (Duration::from_micros(7), "7us"),
+            (Duration::from_nanos(7), "7ns"),
+            (Duration::ZERO, "0s"),
+        ] {
+            assert_eq!(text(time), expected);
+            assert_eq!(go_duration(expected), Some(time), "{expected}");
         }
     }
 

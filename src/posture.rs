@@ -70,7 +70,9 @@ impl FromStr for Edition {
 }
 
 /// The groups of pods whose connections are judged, each with a perimeter of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Pods {
     /// OpenBao servers and whatever else carries the four labels and is no job.

@@ -17,7 +17,7 @@ use serde_json::Value;
 use expression::Expression;
 
 /// The one copy of how they should be.
-const MANIFEST: &str = include_str!("../manifests/webhook.yaml");
+const MANIFEST: &str = include_str!("../manifests/registrations/webhook.yaml");
 
 /// The two kinds of configurations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -181,6 +181,11 @@ impl Expected {
             written,
             accounts,
         })
+    }
+
+    /// The same with other accounts of the operator in the settings.
+    pub fn expect_accounts(&mut self, accounts: BTreeSet<String>) {
+        self.accounts = accounts;
     }
 
     /// In which respects a configuration differs, and in how many entries. `live` is `None` where it

@@ -137,7 +137,10 @@ impl Server {
             },
             plain: [
                 plain(probes, probes::router(Arc::clone(&readiness)))?,
-                plain(metrics, probes::metrics_router(Arc::clone(&parts.metrics)))?,
+                plain(
+                    metrics,
+                    probes::metrics_router(Arc::clone(&parts.metrics), Arc::clone(&readiness)),
+                )?,
             ],
             readiness,
             parts,

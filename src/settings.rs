@@ -3,17 +3,15 @@
 //!
 //! A flag wins over its environment variable, that over the file, and that over the default.
 
-use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 use schemars::JsonSchema;
-use serde::Deserialize;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
 
 use crate::certs::rotation::TermsError;
 use crate::code::UnknownCode;
@@ -22,7 +20,7 @@ use crate::telemetry::Format;
 
 /// Every setting, as typed. The same names serve as flags, as environment variables (`OBP_…`) and, in
 /// camel case, as keys of the file.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Args, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Settings {
     /// File with settings, YAML
@@ -182,6 +180,12 @@ pub enum SettingsError {
         /// Bytes of all bodies.
         in_flight: u32,
     },
+    /// A path that no file of settings could hold.
+    #[error("cannot write the settings as YAML: {problem}")]
+    Write {
+        /// What is wrong.
+        problem: String,
+    },
     /// Lifetimes or names of `selfManaged` that do not fit together.
     #[error("cannot use the settings `selfManaged`")]
     SelfManaged(#[from] TermsError),
@@ -215,45 +219,6 @@ pub struct ServerOptions {
 }
 
 impl Settings {
-    /// The JSON schema of the file, for editors and for the documentation.
-    pub fn schema() -> Value {
-        let mut schema = schemars::schema_for!(Self).to_value();
-        // Kubernetes' own types stand there with their shape; what they mean is told by Kubernetes.
-        let defined = schema.get_mut("$defs").and_then(Value::as_object_mut);
-        for (_, kind) in defined
-            .into_iter()
-            .flatten()
-            .filter(|(name, _)| name.starts_with("io.k8s."))
-        {
-            known::without_descriptions(kind);
-        }
-        schema
-    }
-
-    /// These settings, completed from the file that they name.
-    pub fn with_file(self) -> Result<Self, SettingsError> {
-        let Some(path) = self.config.clone() else {
-            return Ok(self);
-        };
-        let text = fs::read_to_string(&path).map_err(|source| SettingsError::Read {
-            file: path.clone(),
-            source,
-        })?;
-        Ok(self.or(Self::from_yaml(&path, &text)?))
-    }
-
-    fn from_yaml(path: &Path, text: &str) -> Result<Self, SettingsError> {
-        // The level `off` is a word, and no boolean of old YAML.
-        let options = serde_saphyr::options! { strict_booleans: true };
-        // An empty file, or one of comments only, sets nothing.
-        serde_saphyr::from_str_with_options::<Option<Self>>(text, options)
-            .map(Option::unwrap_or_default)
-            .map_err(|problem| SettingsError::Understand {
-                file: path.to_owned(),
-                problem: known::hinted::<Self>(&problem.to_string(), text),
-            })
-    }
-
     /// What is set here, and what `other` sets beside it.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
@@ -323,17 +288,32 @@ impl Settings {
 
     /// What the server is told.
     pub fn server(&self) -> Result<ServerOptions, SettingsError> {
-        let any = |port| SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
+        let [listen, probes_listen, metrics_listen] = self.addresses();
         Ok(ServerOptions {
-            listen: self.listen.unwrap_or_else(|| any(9443)),
-            probes_listen: self.probes_listen.unwrap_or_else(|| any(8081)),
-            metrics_listen: self.metrics_listen.unwrap_or_else(|| any(8080)),
+            listen,
+            probes_listen,
+            metrics_listen,
             tls: self.resolve_tls()?,
             clients: self.clients.resolve()?,
-            shutdown_delay: Duration::from_secs(self.shutdown_delay_seconds.unwrap_or(2).into()),
+            shutdown_delay: Duration::from_secs(self.shutdown_delay().into()),
             limits: self.limits.checked()?,
             own_namespace: namespace::own(self.own_namespace.as_deref()),
         })
+    }
+
+    /// Addresses of the webhooks, the probes and the metrics.
+    fn addresses(&self) -> [SocketAddr; 3] {
+        let any = |port| SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
+        [
+            self.listen.unwrap_or_else(|| any(9443)),
+            self.probes_listen.unwrap_or_else(|| any(8081)),
+            self.metrics_listen.unwrap_or_else(|| any(8080)),
+        ]
+    }
+
+    /// In seconds.
+    fn shutdown_delay(&self) -> u8 {
+        self.shutdown_delay_seconds.unwrap_or(2)
     }
 
     /// Shape of log lines, and which events are logged.
@@ -349,16 +329,25 @@ fn list(own: Vec<String>, other: Vec<String>) -> Vec<String> {
 }
 
 mod cluster;
+mod effective;
+mod file;
+mod given;
+mod keys;
 mod known;
 mod limits;
 mod namespace;
 mod platform;
+mod print;
 mod review;
+mod schema;
 #[cfg(test)]
 mod tests;
 mod tls;
 
 pub use cluster::{ClusterOptions, ClusterSettings, Switch};
+pub use file::SettingsFile;
+pub use given::{Given, Origin};
+pub use keys::{Keys, LIVE};
 pub use limits::{LimitSettings, TimeLimit};
 pub use platform::PlatformSettings;
 pub use review::{LevelSetting, ReviewSettings};

@@ -26,6 +26,15 @@ pub enum Unjudged {
 }
 
 impl Unjudged {
+    /// All, with limits of zero.
+    pub const ALL: [Self; 5] = [
+        Self::Overloaded,
+        Self::TooLarge(0),
+        Self::TooLate,
+        Self::TooSlow,
+        Self::Panicked,
+    ];
+
     /// The word in metrics and logs.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -115,9 +124,7 @@ impl Admission {
             name: user.to_owned(),
             ..Writer::default()
         };
-        let world = self.world.load();
-        let posture = world.as_deref().map_or(&self.posture, |w| &w.posture);
-        WriterClass::of(&writer, posture) == WriterClass::Everyone
+        WriterClass::of(&writer, &self.posture()) == WriterClass::Everyone
     }
 }
 

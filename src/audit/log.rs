@@ -15,15 +15,15 @@ pub fn reviewed(record: &Record, duration: Duration) {
             "Found connections that the second evaluator did not confirm; this is a bug"
         );
     }
-    if !tracing::enabled!(tracing::Level::INFO) {
-        return;
-    }
     if record.resolution == Resolution::Malformed {
         tracing::warn!(
             uid = %Visible(&record.uid),
             point = record.point.as_str(),
             "Answered a body that is no review of a known shape"
         );
+        return;
+    }
+    if !tracing::enabled!(tracing::Level::INFO) {
         return;
     }
     tracing::info!(

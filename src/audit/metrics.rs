@@ -15,12 +15,17 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 mod certificates;
+mod process;
+mod settings;
 
 use super::Record;
 use crate::inventory::{Kind, Snapshot};
+use crate::review::Point;
 use cluster::ClusterMetrics;
 
 use certificates::CertificateMetrics;
+use settings::SettingsMetrics;
+pub use settings::SettingsReload;
 
 /// The content type of [`Metrics::text`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -68,6 +73,13 @@ pub enum ConnectionEnd {
 }
 
 impl ConnectionEnd {
+    const ALL: [Self; 4] = [
+        Self::Closed,
+        Self::Handshake,
+        Self::ClientRefused,
+        Self::Request,
+    ];
+
     const fn as_str(self) -> &'static str {
         match self {
             Self::Closed => "closed",
@@ -88,6 +100,8 @@ pub enum Reload {
 }
 
 impl Reload {
+    const ALL: [Self; 2] = [Self::Swapped, Self::Kept];
+
     const fn as_str(self) -> &'static str {
         match self {
             Self::Swapped => "swapped",
@@ -100,6 +114,7 @@ impl Reload {
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
+    ready: Gauge,
     reviews: Family<ReviewLabels, Counter>,
     durations: Family<PointLabels, Histogram, fn() -> Histogram>,
     findings: Family<FindingLabels, Counter>,
@@ -116,6 +131,7 @@ pub struct Metrics {
     /// What is counted beside reviews where a cluster is guarded.
     pub cluster: ClusterMetrics,
     certificates: CertificateMetrics,
+    settings: SettingsMetrics,
 }
 
 impl Default for Metrics {
@@ -128,7 +144,8 @@ impl Metrics {
     /// All metrics, at zero.
     pub fn new() -> Self {
         let mut metrics = Self {
-            registry: Registry::with_prefix("openbao_perimeter"),
+            registry: Registry::default(),
+            ready: Gauge::default(),
             reviews: Family::default(),
             durations: Family::new_with_constructor(|| {
                 Histogram::new(exponential_buckets(50e-6, 2.0, 16))
@@ -146,13 +163,21 @@ impl Metrics {
             reloads: Family::default(),
             cluster: ClusterMetrics::default(),
             certificates: CertificateMetrics::default(),
+            settings: SettingsMetrics::default(),
         };
         metrics.register();
         metrics
     }
 
     fn register(&mut self) {
-        let all = &mut self.registry;
+        self.registry
+            .register_collector(Box::new(process::Process::new()));
+        let all = self.registry.sub_registry_with_prefix("openbao_perimeter");
+        all.register(
+            "ready",
+            "Whether this replica takes reviews, as at `/readyz`",
+            self.ready.clone(),
+        );
         all.register("reviews", "Reviews answered", self.reviews.clone());
         all.register(
             "review_duration_seconds",
@@ -204,8 +229,42 @@ impl Metrics {
         );
         self.cluster.register(all);
         self.certificates.register(all);
+        self.settings.register(all);
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         all.register("build", "The running program", build);
+        self.begin();
+    }
+
+    /// Puts what is alerted on and has few labels at zero: an increase from nothing is none.
+    fn begin(&self) {
+        for point in Point::ALL.map(Point::as_str) {
+            drop(self.durations.get_or_create(&PointLabels { point }));
+        }
+        for end in ConnectionEnd::ALL {
+            let outcome = end.as_str();
+            let connections = &self.connections;
+            connections
+                .get_or_create(&OutcomeLabels { outcome })
+                .inc_by(0);
+        }
+        for reload in Reload::ALL {
+            let outcome = reload.as_str();
+            let reloads = &self.reloads;
+            reloads.get_or_create(&OutcomeLabels { outcome }).inc_by(0);
+        }
+        self.certificates.begin();
+    }
+
+    /// Notes how many latches keep this replica from being ready.
+    pub fn latched(&self, closed: usize) {
+        self.ready.set(i64::from(closed == 0));
+    }
+
+    /// Puts a reason of [`Self::rejected`] at zero.
+    pub fn may_reject(&self, outcome: &'static str) {
+        self.refused_requests
+            .get_or_create(&OutcomeLabels { outcome })
+            .inc_by(0);
     }
 
     /// Counts a review.

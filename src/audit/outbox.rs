@@ -4,6 +4,7 @@
 //! waits the rest is dropped; both are counted, and logs and metrics have everything.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -95,6 +96,7 @@ impl Notice {
 pub struct Outbox {
     sender: mpsc::Sender<Notice>,
     buckets: Arc<Mutex<BTreeMap<String, Bucket>>>,
+    closed: Arc<AtomicBool>,
     metrics: Arc<Metrics>,
 }
 
@@ -105,13 +107,31 @@ impl Outbox {
         let outbox = Self {
             sender,
             buckets: Arc::default(),
+            closed: Arc::default(),
             metrics,
         };
         (outbox, receiver)
     }
 
+    /// From now on nothing is taken in.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+    }
+
+    /// From now on what is handed in is taken. What was not is not told later.
+    pub fn open(&self) {
+        self.closed.store(false, Ordering::Relaxed);
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+
     /// Tells of a refusal.
     pub fn refused(&self, verdict: &Verdict) {
+        if self.is_closed() {
+            return;
+        }
         let refusals = verdict
             .findings
             .iter()
@@ -138,6 +158,9 @@ impl Outbox {
 
     /// Hands in a notice, unless its namespace has had too many of late or too many wait.
     pub fn post(&self, notice: Notice) {
+        if self.is_closed() {
+            return;
+        }
         if !self.may_post(notice.namespace()) {
             self.metrics.cluster.event(EventEnd::Limited);
         } else if self.sender.try_send(notice).is_err() {
@@ -213,6 +236,23 @@ mod tests {
         }
         assert_eq!(notices.len(), BACKLOG);
         assert_eq!(counted(&metrics, "dropped"), Some(5));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_closed_outbox_takes_and_counts_nothing_until_it_is_open_again() {
+        let metrics = Arc::new(Metrics::new());
+        let (outbox, notices) = Outbox::new(Arc::clone(&metrics));
+        let other = outbox.clone();
+        outbox.close();
+        for _ in 0..=BURST {
+            other.refused(&verdict("bao", Level::Deny));
+            other.found(&verdict("bao", Level::Deny).findings[0]);
+        }
+        assert_eq!(notices.len(), 0);
+        assert_eq!(counted(&metrics, "limited").unwrap_or(0), 0);
+        outbox.open();
+        other.refused(&verdict("bao", Level::Deny));
+        assert_eq!(notices.len(), 1);
     }
 
     #[tokio::test(start_paused = true)]

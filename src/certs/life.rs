@@ -8,6 +8,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use k8s_openapi::jiff::{Span, SpanRelativeTo, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::duration;
+
+/// Seconds of a day.
+const DAY: u64 = 24 * 60 * 60;
+
 /// A point in time: seconds since 1970. Written as people read it, `2026-11-24T21:34:00Z`.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
@@ -99,8 +104,8 @@ impl Life {
 }
 
 /// A length of time, written as `90d`, `2160h`, `5m` or `1h 30m`. A day has 24 hours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Length(Duration);
 
 /// A text that is no length of time.
@@ -128,6 +133,22 @@ impl FromStr for Length {
     }
 }
 
+impl From<Duration> for Length {
+    fn from(length: Duration) -> Self {
+        Self(length)
+    }
+}
+
+impl From<Length> for String {
+    fn from(Length(length): Length) -> Self {
+        let (days, rest) = (length.as_secs() / DAY, length.as_secs() % DAY);
+        if days > 0 && rest == 0 && length.subsec_nanos() == 0 {
+            return format!("{days}d");
+        }
+        duration::text(length)
+    }
+}
+
 impl TryFrom<String> for Length {
     type Error = NotALength;
 
@@ -149,7 +170,9 @@ mod tests {
             ("5m", 300),
             ("0s", 0),
         ] {
-            assert_eq!(text.parse::<Length>().unwrap().get().as_secs(), seconds);
+            let length = text.parse::<Length>().unwrap();
+            assert_eq!(length.get().as_secs(), seconds);
+            assert_eq!(String::from(length).parse(), Ok(length), "{text}");
         }
         for text in ["", "5", "-5m", "1mo", "1y", "soon", "99999999999999999999h"] {
             let error = text.parse::<Length>().unwrap_err().to_string();

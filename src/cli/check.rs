@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use clap::ValueEnum;
 
-use super::{ExitStatus, Failure};
+use super::{ExitStatus, Failure, print_config};
 use crate::inventory::{Change, Object, ObjectRef, Snapshot};
 use crate::review::offline::{self, Objects};
 use crate::review::{World, Writer};
-use crate::settings::Settings;
+use crate::settings::{Given, Settings};
 use crate::sources::files::{self, Manifests};
 use report::Report;
 
@@ -31,7 +31,7 @@ pub enum Output {
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Files and folders with manifests; `-` is standard input
-    #[arg(required = true, value_name = "PATH")]
+    #[arg(required_unless_present = "print_config", value_name = "PATH")]
     pub paths: Vec<PathBuf>,
 
     /// Judge the edit from the manifests of this file or folder to those of PATH, rather than PATH
@@ -56,14 +56,27 @@ pub struct Args {
     #[arg(long)]
     pub explain: bool,
 
+    /// Print the settings that would be in force, each with where it comes from, and end
+    #[arg(long)]
+    pub print_config: bool,
+
     /// Settings, as of `serve`; the inventory holds what stands beside the manifests.
     #[command(flatten)]
-    pub settings: Settings,
+    pub settings: Given,
 }
 
 /// Judges the manifests and prints what was found.
 pub fn run(args: Args) -> Result<ExitStatus, Failure> {
-    let settings = args.settings.with_file()?;
+    let file = args.settings.file()?;
+    if args.print_config {
+        print_config::print(&args.settings, file.as_ref())?;
+        return Ok(ExitStatus::Fine);
+    }
+    let settings = args.settings.with(file.as_ref());
+    judge(args, &settings)
+}
+
+fn judge(args: Args, settings: &Settings) -> Result<ExitStatus, Failure> {
     let beside = match &settings.inventory {
         Some(dir) => files::load(dir)?,
         None => Snapshot::default(),

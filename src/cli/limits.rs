@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::server::listener::Limits;
-use crate::settings::{LimitSettings, TimeLimit};
+use crate::settings::{LimitSettings, SettingsError, TimeLimit};
 
 /// What is set, and the defaults beside it.
 pub(super) fn limits(set: &LimitSettings) -> Limits {
@@ -32,6 +32,26 @@ pub(super) fn limits(set: &LimitSettings) -> Limits {
     }
 }
 
+/// The limits that hold with these settings, as settings.
+pub(super) fn effective(set: LimitSettings) -> Result<LimitSettings, SettingsError> {
+    let limits = limits(&set.checked()?);
+    let number = |limit: usize| u32::try_from(limit).ok().and_then(NonZeroU32::new);
+    let time = |limit| TimeLimit::try_from(limit).ok();
+    Ok(LimitSettings {
+        max_connections: number(limits.connections),
+        max_requests: number(limits.requests),
+        max_body_bytes: number(limits.body_bytes),
+        max_bytes_in_flight: number(limits.bytes_in_flight),
+        max_at_once_bytes: number(limits.at_once_bytes),
+        max_workers: number(limits.workers),
+        handshake_timeout: time(limits.handshake),
+        head_timeout: time(limits.head),
+        body_timeout: time(limits.body),
+        review_timeout: time(limits.review),
+        drain_timeout: time(limits.drain),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,5 +67,20 @@ mod tests {
         // What the settings complete and the server's own defaults are the same numbers.
         let completed = settings.server().unwrap().limits;
         assert_eq!(limits(&completed), Limits::default());
+    }
+
+    #[test]
+    fn the_limits_that_hold_are_all_told_and_hold_again() {
+        let set = LimitSettings {
+            max_body_bytes: NonZeroU32::new(50_000_000),
+            body_timeout: "1500ms".parse().ok(),
+            ..LimitSettings::default()
+        };
+        let told = effective(set).unwrap();
+        assert_eq!(limits(&told), limits(&set.checked().unwrap()));
+        let Ok(serde_json::Value::Object(keys)) = serde_json::to_value(told) else {
+            panic!("expected an object");
+        };
+        assert!(!keys.values().any(serde_json::Value::is_null), "{keys:?}");
     }
 }

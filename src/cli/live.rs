@@ -34,9 +34,8 @@ pub(super) struct Live {
     client: Client,
     pulse: Arc<Pulse>,
     metrics: Arc<Metrics>,
-    posture: Arc<Posture>,
     registration: Option<String>,
-    outbox: Option<Outbox>,
+    outbox: Outbox,
 }
 
 impl Currency for Pulse {
@@ -77,7 +76,6 @@ impl Live {
     /// Connects to the cluster; `None` where a folder is the inventory.
     pub(super) async fn connect(
         settings: &Settings,
-        posture: &Arc<Posture>,
         metrics: &Arc<Metrics>,
     ) -> Result<Option<Self>, Failure> {
         let options = settings.cluster.options()?;
@@ -92,17 +90,14 @@ impl Live {
         let pulse = Pulse::new(options.stale_after, move |kind, at| {
             heard.cluster.heard(kind, at);
         });
-        let outbox = (options.events == Switch::On).then(|| {
-            let (outbox, notices) = Outbox::new(Arc::clone(metrics));
-            let write = events::write(client.clone(), instance(), Arc::clone(metrics), notices);
-            tokio::spawn(write);
-            outbox
-        });
+        let (outbox, notices) = Outbox::new(Arc::clone(metrics));
+        let write = events::write(client.clone(), instance(), Arc::clone(metrics), notices);
+        tokio::spawn(write);
+        turn(&outbox, options.events);
         Ok(Some(Self {
             client,
             pulse: Arc::new(pulse),
             metrics: Arc::clone(metrics),
-            posture: Arc::clone(posture),
             registration: options.registration,
             outbox,
         }))
@@ -122,8 +117,13 @@ impl Live {
         Beside {
             facts: Some(Arc::new(Reader::new(self.client.clone()))),
             authorizer: Some(Arc::new(AccessReviews::new(self.client.clone()))),
-            outbox: self.outbox.clone(),
+            outbox: Some(self.outbox.clone()),
         }
+    }
+
+    /// Where Events are handed in.
+    pub(super) fn outbox(&self) -> Outbox {
+        self.outbox.clone()
     }
 
     /// Begins to follow the cluster's facts.
@@ -144,19 +144,22 @@ impl Live {
         &self,
         readiness: Arc<Readiness>,
         certificates: Arc<Certificates>,
+        admission: Arc<Admission>,
     ) -> Result<(), ManifestError> {
         let Some(name) = self.registration.clone() else {
             return Ok(());
         };
         let written = Posture::default().operator_accounts;
-        let expected = Expected::new(written, self.posture.operator_accounts.clone())?;
+        let accounts = move || admission.posture().operator_accounts.clone();
+        let expected = Expected::new(written, accounts())?;
         let watch = registration::watch::Watch {
             client: self.client.clone(),
             name,
             expected,
+            accounts: Box::new(accounts),
             trust: certificates,
             metrics: Arc::clone(&self.metrics),
-            outbox: self.outbox.clone(),
+            outbox: Some(self.outbox.clone()),
         };
         tokio::spawn(watch.run(move |text| readiness.notice("registrations", text.as_deref())));
         Ok(())
@@ -169,18 +172,27 @@ pub(super) fn accompany(
     live: Option<Live>,
     readiness: Arc<Readiness>,
     certificates: Arc<Certificates>,
+    admission: Arc<Admission>,
     metrics: &Arc<Metrics>,
     worlds: Worlds,
 ) {
-    let outbox = live.as_ref().and_then(|live| live.outbox.clone());
+    let outbox = live.as_ref().map(Live::outbox);
     tokio::spawn(background::follow(worlds, Arc::clone(metrics), outbox));
     let Some(live) = live else {
         return;
     };
-    if let Err(error) = live.watch_registrations(Arc::clone(&readiness), certificates) {
+    if let Err(error) = live.watch_registrations(Arc::clone(&readiness), certificates, admission) {
         tracing::error!(%error, "The registrations are not watched");
     }
     tokio::spawn(look_for_silence(live.pulse, live.metrics, readiness));
+}
+
+/// Whether Events are taken in.
+pub(super) fn turn(outbox: &Outbox, switch: Switch) {
+    match switch {
+        Switch::On => outbox.open(),
+        Switch::Off => outbox.close(),
+    }
 }
 
 /// What tells replicas apart: the pod's name, which is its host's.

@@ -1,32 +1,39 @@
 //! `serve`: wiring only. Settings, a source, the server, shutdown.
 
+mod publish;
+mod reload;
 mod tls;
 
 use std::io::Write as _;
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::limits::limits;
 use super::live::{self, Live};
-use super::{ExitStatus, Failure};
-use crate::admission::{Admission, Point};
+use super::{ExitStatus, Failure, print_config};
+use crate::admission::Point;
 use crate::audit::Metrics;
 use crate::inventory::Snapshot;
-use crate::posture::Posture;
-use crate::review::World;
 use crate::server::shutdown::{Shutdown, Signals};
 use crate::server::{Addresses, Parts, Server, reachable};
-use crate::settings::Settings;
+use crate::settings::{Given, ServerOptions, Settings, SettingsFile};
+use crate::telemetry::LogFilter;
 use crate::{sources, telemetry};
+use publish::Publisher;
+use reload::{Follower, Hands};
 
 /// What `serve` can be told.
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// Print the settings that would be in force, each with where it comes from, and end
+    #[arg(long)]
+    pub print_config: bool,
+
     /// Settings.
     #[command(flatten)]
-    pub settings: Settings,
+    pub settings: Given,
 }
 
 /// The facts can no longer be followed.
@@ -36,25 +43,39 @@ struct SourceEnded;
 
 /// Serves until a signal; a second one ends at once.
 pub fn run(args: Args) -> Result<ExitStatus, Failure> {
-    let settings = args.settings.with_file()?;
+    let given = args.settings;
+    let file = given.file()?;
+    let settings = given.with(file.as_ref());
+    if args.print_config {
+        print_config::print(&given, file.as_ref())?;
+        // What serves no requests is told as it would be without the flag.
+        settings.server()?;
+        settings.cluster.options()?;
+        return Ok(ExitStatus::Fine);
+    }
     let (format, filter) = settings.logging();
-    telemetry::start(format, filter)?;
+    let filter = telemetry::start(format, telemetry::filter(filter)?)?;
+    let followed = file.map(|file| (given, file));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    let ended = runtime.block_on(serve(&settings));
+    let ended = runtime.block_on(serve(&settings, followed, filter));
     // A review that goes on past its time holds nobody up any more.
     runtime.shutdown_background();
     ended
 }
 
-async fn serve(settings: &Settings) -> Result<ExitStatus, Failure> {
+async fn serve(
+    settings: &Settings,
+    followed: Option<(Given, SettingsFile)>,
+    filter: LogFilter,
+) -> Result<ExitStatus, Failure> {
     let options = settings.server()?;
     let posture = Arc::new(settings.posture()?);
     let signals = Signals::take()?;
     let trigger = Shutdown::trigger();
     let metrics = Arc::new(Metrics::new());
-    let live = Live::connect(settings, &posture, &metrics).await?;
+    let live = Live::connect(settings, &metrics).await?;
     let admission = Arc::new(Live::admission(live.as_ref(), &posture));
     let certificates = tls::certificates(&options, &metrics, &trigger.shutdown()).await?;
     let parts = Parts {
@@ -65,23 +86,51 @@ async fn serve(settings: &Settings) -> Result<ExitStatus, Failure> {
         beside: live.as_ref().map(Live::beside).unwrap_or_default(),
         own_namespace: options.own_namespace.as_deref().map(Arc::from),
     };
-    let asked = Addresses {
-        reviews: options.listen,
-        probes: options.probes_listen,
-        metrics: options.metrics_listen,
-    };
-    let server = Server::bind(asked, parts)?;
+    let server = Server::bind(asked(&options), parts)?;
     announce(server.addresses())?;
     let (updates, snapshots) = watch::channel(None);
     let source = follow(settings, live.as_ref(), updates, &trigger.shutdown());
     let (worlds, audited) = watch::channel(None);
-    live::accompany(live, server.readiness(), certificates, &metrics, audited);
-    tokio::spawn(publish(admission, metrics, posture, snapshots, worlds));
+    let (decide, decisions) = mpsc::channel(1);
+    let hands = Hands {
+        decisions: decide,
+        filter,
+        outbox: live.as_ref().map(Live::outbox),
+        readiness: server.readiness(),
+        metrics: Arc::clone(&metrics),
+    };
+    if let Some((given, file)) = followed {
+        tokio::spawn(Follower::new(given, file, hands)?.run(trigger.shutdown()));
+    }
+    live::accompany(
+        live,
+        server.readiness(),
+        certificates,
+        Arc::clone(&admission),
+        &metrics,
+        audited,
+    );
+    let publisher = Publisher {
+        admission,
+        metrics,
+        snapshots,
+        decisions,
+        worlds,
+    };
+    tokio::spawn(publisher.run());
     let running = server.run(trigger.shutdown());
     tokio::select! {
         () = running => Ok(ExitStatus::Fine),
         failure = ended(source, trigger.shutdown()) => Err(failure),
         () = signals.conduct(trigger, options.shutdown_delay) => Ok(ExitStatus::CouldNotRun),
+    }
+}
+
+fn asked(options: &ServerOptions) -> Addresses {
+    Addresses {
+        reviews: options.listen,
+        probes: options.probes_listen,
+        metrics: options.metrics_listen,
     }
 }
 
@@ -112,36 +161,6 @@ async fn ended(source: JoinHandle<Result<(), Failure>>, shutdown: Shutdown) -> F
         Err(panicked) => panicked.into(),
         Ok(Ok(())) if shutdown.is_draining() => std::future::pending().await,
         Ok(Ok(())) => SourceEnded.into(),
-    }
-}
-
-/// Compiles each snapshot and hands it to the admission, then to the audit.
-async fn publish(
-    admission: Arc<Admission>,
-    metrics: Arc<Metrics>,
-    posture: Arc<Posture>,
-    mut snapshots: watch::Receiver<Option<Arc<Snapshot>>>,
-    worlds: watch::Sender<Option<Arc<World>>>,
-) {
-    while snapshots.changed().await.is_ok() {
-        let Some(snapshot) = snapshots.borrow_and_update().clone() else {
-            continue;
-        };
-        let previous = admission.world();
-        let (known, posture) = (previous.clone(), Arc::clone(&posture));
-        // Pure work that may take milliseconds in a large cluster: off the threads that serve.
-        let compiled = tokio::task::spawn_blocking(move || {
-            World::compile(known.as_deref(), snapshot, posture)
-        });
-        match compiled.await {
-            Ok(world) => {
-                let before = previous.map(|known| Arc::clone(&known.snapshot));
-                metrics.inventory(&before.unwrap_or_default(), &world.snapshot);
-                admission.publish(world);
-                worlds.send_replace(admission.world());
-            }
-            Err(error) => tracing::error!(%error, "Keeping the old facts"),
-        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The configurations of a cluster, watched by name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,8 +17,8 @@ use super::{Configuration, Entries, Expected, Trust, What};
 use crate::audit::Metrics;
 use crate::audit::outbox::{Notice, Occasion, Outbox, Regarding};
 
-/// How often the certificate that is served is held against the bundles: it changes, and expires,
-/// without a word from the API server.
+/// How often what is ours is held against the registrations: the certificate that is served changes,
+/// and expires, and settings change, without a word from the API server.
 const LOOK: Duration = Duration::from_secs(10);
 
 /// What is known of one configuration.
@@ -43,6 +43,8 @@ pub struct Watch {
     pub name: String,
     /// How they should be.
     pub expected: Expected,
+    /// The operator's accounts in the settings, which may change.
+    pub accounts: Box<dyn Fn() -> BTreeSet<String> + Send + Sync>,
     /// What is served.
     pub trust: Arc<dyn Trust>,
     /// Where it is counted.
@@ -54,7 +56,7 @@ pub struct Watch {
 impl Watch {
     /// Watches for ever. `notice` is told each time what differs has changed, in one line; `None` once
     /// nothing does.
-    pub async fn run(self, notice: impl Fn(Option<String>) + Send) {
+    pub async fn run(mut self, notice: impl Fn(Option<String>) + Send) {
         for what in What::ALL {
             self.metrics.cluster.drift(what.as_str(), 0);
         }
@@ -77,6 +79,7 @@ impl Watch {
                 },
                 _ = look.tick() => {}
             }
+            self.expected.expect_accounts((self.accounts)());
             // Until both were seen once, nothing is known of either.
             if all.len() == Configuration::ALL.len() {
                 let drift = self.drift(&all);

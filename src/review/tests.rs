@@ -15,6 +15,7 @@ mod maintenance;
 mod names;
 mod oracle;
 mod properties;
+mod recompiled;
 mod repairs;
 mod rows;
 mod standing;

@@ -156,14 +156,16 @@ async fn ready(State(readiness): State<Arc<Readiness>>, RawQuery(query): RawQuer
     (status, lines).into_response()
 }
 
-/// `/metrics`.
-pub fn metrics_router(metrics: Arc<Metrics>) -> Router {
+/// `/metrics`, where readiness is one of them.
+pub fn metrics_router(metrics: Arc<Metrics>, readiness: Arc<Readiness>) -> Router {
     Router::new()
         .route("/metrics", get(scrape))
-        .with_state(metrics)
+        .with_state((metrics, readiness))
 }
 
-async fn scrape(State(metrics): State<Arc<Metrics>>) -> Response {
+async fn scrape(State((metrics, readiness)): State<(Arc<Metrics>, Arc<Readiness>)>) -> Response {
+    let latches = readiness.latches();
+    metrics.latched(latches.iter().filter(|(_, why)| why.is_some()).count());
     metrics.text().map_or_else(
         |_| StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         |text| ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),

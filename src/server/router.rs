@@ -60,6 +60,11 @@ impl Desk {
     }
 }
 
+/// The body is not said to be JSON.
+const MEDIA_TYPE: &str = "media-type";
+/// The body ended before it was whole.
+const BROKEN: &str = "broken";
+
 /// The webhooks. Everything else is 404, another method 405.
 pub fn router(desk: Desk) -> Router {
     let at = |point: Point| {
@@ -70,6 +75,12 @@ pub fn router(desk: Desk) -> Router {
         )
     };
     let panicked = desk.metrics.clone();
+    for why in Unjudged::ALL.map(Unjudged::as_str) {
+        desk.metrics.may_reject(why);
+    }
+    for why in [MEDIA_TYPE, BROKEN] {
+        desk.metrics.may_reject(why);
+    }
     Router::new()
         .route(Point::Validate.path(), at(Point::Validate))
         .route(Point::Mutate.path(), at(Point::Mutate))
@@ -104,7 +115,7 @@ impl<'a> Review<'a> {
 
     async fn answer(self, request: Request) -> Response {
         if !is_json(request.headers()) {
-            self.desk.metrics.rejected("media-type");
+            self.desk.metrics.rejected(MEDIA_TYPE);
             return text(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "expected content-type `application/json`",
@@ -192,7 +203,7 @@ impl<'a> Review<'a> {
             Stop::TooSlow => Unjudged::TooSlow,
             Stop::Broken => {
                 // There is nobody left to read an answer.
-                self.desk.metrics.rejected("broken");
+                self.desk.metrics.rejected(BROKEN);
                 return text(StatusCode::BAD_REQUEST, "body ended early");
             }
         };

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::SettingsError;
 
@@ -14,11 +14,13 @@ use super::SettingsError;
 const SHORTEST_STALE_AFTER: u32 = 120;
 /// Five minutes.
 const STALE_AFTER: u32 = 300;
-/// As in `manifests/webhook.yaml`.
+/// As in `manifests/registrations/webhook.yaml`.
 const REGISTRATION: &str = "openbao-perimeter";
 
 /// On or off.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Switch {
     /// On.
@@ -29,7 +31,7 @@ pub enum Switch {
 }
 
 /// What is told of a cluster, as typed. Each that is left out keeps its default.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Args, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct ClusterSettings {
     /// Seconds without word from the API server after which nothing is proved any more (OBP403)
@@ -66,6 +68,16 @@ impl ClusterSettings {
             stale_after_seconds: self.stale_after_seconds.or(other.stale_after_seconds),
             registration: self.registration.or(other.registration),
             events: self.events.or(other.events),
+        }
+    }
+
+    /// With the defaults spelled out.
+    pub(super) fn effective(&self) -> Self {
+        let name = self.registration.as_deref().unwrap_or(REGISTRATION);
+        Self {
+            stale_after_seconds: Some(self.stale_after_seconds.unwrap_or(STALE_AFTER)),
+            registration: Some(name.to_owned()),
+            events: Some(self.events.unwrap_or_default()),
         }
     }
 

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use clap::Args;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::SettingsError;
-use crate::duration::go_duration;
+use crate::duration::{go_duration, text};
 
 /// Object and old object of up to 3 MB each, and what is around them.
 const BODY_BYTES: u32 = 7 * 1024 * 1024;
@@ -18,7 +18,7 @@ const BODY_BYTES: u32 = 7 * 1024 * 1024;
 const BYTES_IN_FLIGHT: u32 = 32 * 1024 * 1024;
 
 /// What the webhooks' port puts up with. Each that is left out keeps its default.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Args, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Args, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct LimitSettings {
     /// Connections at once; further ones wait [default: 1000]
@@ -70,7 +70,7 @@ pub struct LimitSettings {
 
 impl LimitSettings {
     /// These, where they fit together.
-    pub(super) fn checked(self) -> Result<Self, SettingsError> {
+    pub fn checked(self) -> Result<Self, SettingsError> {
         let or = |set: Option<NonZeroU32>, default| set.map_or(default, NonZeroU32::get);
         let body = or(self.max_body_bytes, BODY_BYTES);
         let in_flight = or(self.max_bytes_in_flight, BYTES_IN_FLIGHT.max(body));
@@ -104,9 +104,9 @@ impl LimitSettings {
 }
 
 /// A time as Kubernetes writes it: `10s`, `500ms`, `1m30s`. At most an hour.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(with = "String")]
-#[serde(try_from = "String")]
+#[serde(try_from = "String", into = "String")]
 pub struct TimeLimit(Duration);
 
 /// What a [`TimeLimit`] is at most.
@@ -123,10 +123,25 @@ impl FromStr for TimeLimit {
     type Err = NotATime;
 
     fn from_str(text: &str) -> Result<Self, NotATime> {
-        go_duration(text)
-            .filter(|time| !time.is_zero() && *time <= LONGEST)
-            .map(Self)
-            .ok_or_else(|| NotATime(text.to_owned()))
+        let time = go_duration(text).ok_or_else(|| NotATime(text.to_owned()))?;
+        Self::try_from(time).map_err(|_| NotATime(text.to_owned()))
+    }
+}
+
+impl TryFrom<Duration> for TimeLimit {
+    type Error = NotATime;
+
+    fn try_from(time: Duration) -> Result<Self, NotATime> {
+        if time.is_zero() || time > LONGEST {
+            return Err(NotATime(text(time)));
+        }
+        Ok(Self(time))
+    }
+}
+
+impl From<TimeLimit> for String {
+    fn from(limit: TimeLimit) -> Self {
+        text(limit.0)
     }
 }
 
@@ -162,6 +177,7 @@ mod tests {
                 Duration::from_millis(milliseconds),
                 "{text}"
             );
+            assert_eq!(String::from(time).parse(), Ok(time), "{text}");
         }
         for text in [
             "",

@@ -16,10 +16,11 @@ use crate::perimeter::rule::Rule;
 use crate::posture::{PlatformRule, Pods};
 
 /// Rules for some zones.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PlatformSettings {
     /// Whose connections [default: workload, jobs, controller]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub zones: Option<BTreeSet<Pods>>,
     /// Elements of a NetworkPolicy's `spec.ingress`
     #[schemars(with = "Vec<NetworkPolicyIngressRule>")]

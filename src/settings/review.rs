@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::SettingsError;
 use super::platform::{self, PlatformSettings};
@@ -14,7 +14,7 @@ use crate::code::{Code, Door, Level};
 use crate::posture::{Caps, Posture, Widths};
 
 /// What is decided about reviews beyond flags. Each key that is left out keeps its default.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct ReviewSettings {
     /// Levels of rules by code, for all doors or for each, in place of their own [default: none]
@@ -55,7 +55,7 @@ pub struct ReviewSettings {
 }
 
 /// The level of one rule.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(
     untagged,
     expecting = "a level (deny, warn, audit, off), or levels by door (webhook, check, audit)"
@@ -122,6 +122,30 @@ impl ReviewSettings {
             caps: self.caps.unwrap_or(posture.caps),
             ..posture
         })
+    }
+
+    /// All that is decided in a posture. Levels and platform rules stay as they are written.
+    pub(super) fn of(posture: &Posture, written: Option<&Self>) -> Self {
+        let words = |names: &[Arc<str>]| names.iter().map(ToString::to_string).collect();
+        let labels = posture.metrics_namespace_labels.iter();
+        let labels = labels.map(|(key, value)| (key.to_string(), value.to_string()));
+        Self {
+            levels: written.map_or_else(BTreeMap::new, |written| written.levels.clone()),
+            platform: written.map_or_else(Vec::new, |written| written.platform.clone()),
+            operator_level: Some(posture.operator_level),
+            proof_budget: Some(posture.proof_budget),
+            runtime_label_keys: Some(words(&posture.runtime_label_keys)),
+            health_namespaces: Some(words(&posture.health_namespaces)),
+            health_ports: Some(posture.health_ports.clone()),
+            dns_namespaces: Some(words(&posture.dns_namespaces)),
+            api_server_endpoints: Some(posture.api_server_endpoints.clone()),
+            metrics_namespace_labels: Some(labels.collect()),
+            api_port: Some(posture.api_port),
+            cluster_port: Some(posture.cluster_port),
+            unsafe_egress_allowed: Some(posture.unsafe_egress_allowed.clone()),
+            widths: Some(posture.widths),
+            caps: Some(posture.caps),
+        }
     }
 
     fn set_levels(&self, posture: &mut Posture) -> Result<(), SettingsError> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Settings, SettingsError};
 use crate::certs::Length;
@@ -14,7 +14,9 @@ use crate::certs::cluster::SecretRef;
 use crate::certs::rotation::{Terms, TermsError};
 
 /// Where the served certificate comes from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum TlsMode {
     /// From `cert` and `key`, read again when they change.
@@ -35,7 +37,7 @@ pub const SERVICE_NAMES: [&str; 2] = [
 const DAY: Duration = Duration::from_hours(24);
 
 /// What `tls: self-managed` can be told, in the file under the key `selfManaged`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Args, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct SelfManagedSettings {
     /// Secret that the replicas share (`--tls self-managed`)
@@ -103,24 +105,42 @@ impl SelfManagedSettings {
         }
     }
 
+    /// With the defaults spelled out.
+    pub(super) fn effective(&self) -> Self {
+        let [ca_lifetime, lifetime, settle] = self.lengths().map(Some);
+        Self {
+            secret: Some(self.secret.clone().unwrap_or_default()),
+            names: self.served_names(),
+            ca_lifetime,
+            lifetime,
+            settle,
+        }
+    }
+
+    fn served_names(&self) -> Vec<String> {
+        let service = SERVICE_NAMES.map(str::to_owned).to_vec();
+        super::list(self.names.clone(), service)
+    }
+
+    /// Lives of the CA and of the certificate, and the time to settle.
+    fn lengths(&self) -> [Length; 3] {
+        let or = |set: Option<Length>, default: Duration| set.unwrap_or(default.into());
+        [
+            or(self.ca_lifetime, 365 * DAY),
+            or(self.lifetime, 90 * DAY),
+            or(self.settle, Duration::from_mins(5)),
+        ]
+    }
+
     fn terms(&self) -> Result<Terms, TermsError> {
-        let names: BTreeSet<String> = if self.names.is_empty() {
-            SERVICE_NAMES.map(str::to_owned).into()
-        } else {
-            self.names.iter().cloned().collect()
-        };
-        let length = |set: Option<Length>, default| set.map_or(default, Length::get);
-        Terms::new(
-            length(self.ca_lifetime, 365 * DAY),
-            length(self.lifetime, 90 * DAY),
-            length(self.settle, Duration::from_mins(5)),
-            names,
-        )
+        let [ca_lifetime, lifetime, settle] = self.lengths().map(Length::get);
+        let names = self.served_names().into_iter().collect();
+        Terms::new(ca_lifetime, lifetime, settle, names)
     }
 }
 
 /// Which clients may connect at all, in the file under the key `clients`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Args, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct ClientSettings {
     /// CA certificates, PEM; clients of the webhooks must then show a certificate of one of them

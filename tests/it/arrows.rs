@@ -40,7 +40,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("telemetry", &[]),
     ("duration", &[]),
     ("file_events", &[]),
-    ("certs", &[]),
+    ("certs", &["duration"]),
     (
         "settings",
         &[
@@ -91,6 +91,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "certs",
             "code",
             "events",
+            "file_events",
             "inventory",
             "perimeter",
             "posture",

@@ -193,8 +193,7 @@ fn an_edit_of_a_field_that_no_rule_reads_is_a_change_as_it_is_for_the_webhook() 
     let folder = folder("cli-respecified");
     let declaring = |replicas: u32| {
         format!(
-            "\
-apiVersion: openbao.org/v1alpha1
+            "apiVersion: openbao.org/v1alpha1
 kind: OpenBaoCluster
 metadata: {{name: bao, namespace: bao}}
 spec:
@@ -217,10 +216,8 @@ spec:
     let (status, out, _) = run(&["check", "--before", &before, &same], b"");
     assert!(status == Some(0) && out.contains("judged 0:"), "{out}");
     let (_, out, _) = run(&["check", "--before", &before, &scaled], b"");
-    assert!(
-        out.contains("judged 1:") && out.contains("[OBP302]"),
-        "{out}"
-    );
+    let found = out.contains("judged 1:") && out.contains("[OBP302]");
+    assert!(found, "{out}");
 }
 
 #[test]
@@ -283,7 +280,9 @@ impl Serving {
         command.args(["--metrics-listen", any]).args(more);
         command.env(TUNABLES, variable(TUNABLES));
         command.arg("--ca-out").arg(&ca);
-        command.stdout(Stdio::piped()).stderr(Stdio::null());
+        // Beside the CA, for whoever reads what is logged.
+        let log = fs::File::create(ca.with_file_name("log")).unwrap();
+        command.stdout(Stdio::piped()).stderr(log);
         let mut child = command.spawn().unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
         let (told, lines) = channel();

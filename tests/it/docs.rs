@@ -73,3 +73,59 @@ fn every_link_between_pages_leads_to_a_code() {
         }
     }
 }
+
+/// The names of all tests of the tree.
+fn tests(folder: &Path, found: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            tests(&path, found);
+            continue;
+        }
+        let is_source = path.extension().is_some_and(|ending| ending == "rs");
+        let text = if is_source {
+            std::fs::read_to_string(&path).unwrap()
+        } else {
+            String::new()
+        };
+        for attribute in ["#[test]", "#[tokio::test"] {
+            for after in text.split(attribute).skip(1) {
+                // Further attributes may stand between.
+                let name = after
+                    .split("fn ")
+                    .nth(1)
+                    .and_then(|rest| rest.split('(').next());
+                found.extend(name.map(str::to_owned));
+            }
+        }
+    }
+}
+
+#[test]
+fn every_test_that_the_threat_model_names_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut known = BTreeSet::new();
+    tests(&root.join("src"), &mut known);
+    tests(&root.join("tests"), &mut known);
+    let page = std::fs::read_to_string(root.join("docs/threat-model.md")).unwrap();
+    let rows = page
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| ---"));
+    let mut published = 0;
+    for row in rows.filter(|row| !row.ends_with("| shown by |")) {
+        let shown = row.trim_end_matches(" |").rsplit("| ").next().unwrap();
+        let named: Vec<&str> = shown.split('`').skip(1).step_by(2).collect();
+        // What is out of scope has none.
+        assert!(
+            !named.is_empty() || row.contains("| out of scope |"),
+            "{row}"
+        );
+        for name in named {
+            assert!(known.contains(name), "no test `{name}`");
+        }
+        let number = row.trim_start_matches("| ").split('.').next().unwrap();
+        published += usize::from(number.parse() == Ok(published + 1));
+    }
+    // Those of the published model.
+    assert_eq!(published, 18);
+}

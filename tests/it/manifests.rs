@@ -1,7 +1,11 @@
 //! The manifests say what the code does.
 
 mod certificates;
+mod image;
+pub(crate) mod monitoring;
+pub(crate) mod overlays;
 mod registrations;
+mod rights;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -29,7 +33,7 @@ fn object<T: DeserializeOwned + Resource>(file: &str) -> T {
 }
 
 fn container() -> Container {
-    let deployment: Deployment = object("deployment.yaml");
+    let deployment: Deployment = object("base/deployment.yaml");
     deployment
         .spec
         .unwrap()
@@ -59,7 +63,7 @@ fn the_deployment_serves_the_ports_that_it_and_its_network_policy_name() {
     let Command::Serve(serve) = Cli::try_parse_from(typed).unwrap().command else {
         panic!("expected `serve`");
     };
-    let options = serve.settings.server().unwrap();
+    let options = serve.settings.settings.server().unwrap();
     let listens = [
         options.listen,
         options.probes_listen,
@@ -69,7 +73,7 @@ fn the_deployment_serves_the_ports_that_it_and_its_network_policy_name() {
     let ports = container.ports.unwrap();
     let declared: BTreeSet<i32> = ports.iter().map(|port| port.container_port).collect();
     assert_eq!(served, declared);
-    let policy: NetworkPolicy = object("network-policy.yaml");
+    let policy: NetworkPolicy = object("base/network-policy.yaml");
     let ingress = policy.spec.unwrap().ingress.unwrap();
     let open = ingress
         .into_iter()

@@ -33,7 +33,7 @@ fn expected(accounts: &[&str]) -> Expected {
 
 /// The webhooks of a configuration as JSON, with what the API server adds to them.
 fn stored(configuration: Configuration) -> Value {
-    let text = fs::read_to_string("manifests/webhook.yaml").unwrap();
+    let text = fs::read_to_string("manifests/registrations/webhook.yaml").unwrap();
     let documents: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
     let mut documents = documents.into_iter();
     let mut webhooks = documents
@@ -203,8 +203,18 @@ fn the_operators_accounts_are_those_of_the_settings() {
         ),
         []
     );
-    let found = drift(&expected(&[]), Configuration::Validating, moved, Some(true));
+    let mut changing = expected(&[]);
+    let found = drift(
+        &changing,
+        Configuration::Validating,
+        moved.clone(),
+        Some(true),
+    );
     assert_eq!(found, [(What::OperatorAccounts, 2)]);
+    // The settings change at run time.
+    changing.expect_accounts(other.map(str::to_owned).into());
+    let found = drift(&changing, Configuration::Validating, moved, Some(true));
+    assert_eq!(found, []);
 }
 
 #[test]

@@ -57,6 +57,15 @@ impl CertificateMetrics {
         );
     }
 
+    /// Puts the outcomes at zero.
+    pub(super) fn begin(&self) {
+        for reload in Reload::ALL {
+            let outcome = reload.as_str();
+            let reloads = &self.client_ca_reloads;
+            reloads.get_or_create(&OutcomeLabels { outcome }).inc_by(0);
+        }
+    }
+
     #[expect(clippy::cast_precision_loss, reason = "exact for 285 million years")]
     pub(super) fn ca_expires(&self, at: Option<i64>) {
         match at {

@@ -159,7 +159,8 @@ impl ClusterMetrics {
             .inc();
     }
 
-    /// Notes what the audit finds now; what it does not find any more falls to zero.
+    /// Notes what the audit finds now; what it does not find any more falls to zero, and what would
+    /// deny, which is alerted on, begins there.
     pub fn audited(&self, found: &BTreeMap<(Code, Level), usize>) {
         for code in Code::ALL {
             for level in Level::ALL {
@@ -168,7 +169,8 @@ impl ClusterMetrics {
                     level: level.as_str(),
                 };
                 let count = found.get(&(code, level)).copied().unwrap_or_default();
-                if count > 0 || self.findings.get(&labels).is_some() {
+                let is_known = level == Level::Deny || self.findings.get(&labels).is_some();
+                if count > 0 || is_known {
                     let count = i64::try_from(count).unwrap_or(i64::MAX);
                     self.findings.get_or_create(&labels).set(count);
                 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, PostParams};
 use kube::{Client, ResourceExt as _};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::certs::rotation::State;
 use crate::certs::secret::{self, SecretError};
@@ -16,8 +16,8 @@ const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", OURS);
 const OURS: &str = "openbao-perimeter";
 
 /// Namespace and name of a Secret, written `namespace/name`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct SecretRef {
     /// Its namespace.
     pub namespace: String,
@@ -60,6 +60,12 @@ impl FromStr for SecretRef {
             }
             _ => Err(NotARef(text.to_owned())),
         }
+    }
+}
+
+impl From<SecretRef> for String {
+    fn from(secret: SecretRef) -> Self {
+        secret.to_string()
     }
 }
 

@@ -60,6 +60,10 @@ fn network(dice: &mut Dice<'_>, profile: &str) -> Value {
     for (field, values) in texts {
         network[field] = json!(dice.pick(&values));
     }
+    // Another namespace for DNS is against the contract for Hardened clusters.
+    if profile == "Hardened" && network["dnsNamespace"] == json!("openshift-dns") {
+        network["dnsNamespace"] = json!("kube-system");
+    }
     if profile != "Hardened" {
         let rule = |dice: &mut Dice<'_>| json!({"from": [peer(dice)], "ports": [{"port": 8200}]});
         network["ingressRules"] = json!(dice.some(2, rule));

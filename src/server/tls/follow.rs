@@ -4,15 +4,11 @@
 //! folder is watched, and the files are read on a timer as well. What counts is the content.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
-
-use tokio::sync::Notify;
-use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::TlsError;
 use crate::audit::metrics::Reload;
-use crate::file_events::{self, DEBOUNCE, RecursiveMode};
+use crate::file_events::Changes;
 use crate::server::shutdown::{Phase, Shutdown};
 
 /// What is followed.
@@ -40,24 +36,15 @@ pub(super) async fn follow<F: Followed>(
     interval_between: Duration,
     mut shutdown: Shutdown,
 ) {
-    let changed = Arc::new(Notify::new());
-    let files = followed.files();
-    let folders = files.iter().map(|file| file_events::folder(file));
-    let _watcher = file_events::observe(folders, RecursiveMode::NonRecursive, changed.clone())
-        .inspect_err(|error| {
-            tracing::warn!(%error, "No file events, certificates are read on a timer only");
-        });
+    let mut changes = Changes::of(followed.files(), interval_between);
     let mut reader = Reader {
         followed: &followed,
         known: Ok(known),
     };
-    let mut timer = interval(interval_between);
-    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             () = shutdown.reached(Phase::Draining) => return,
-            () = changed.notified() => sleep(DEBOUNCE).await,
-            _ = timer.tick() => {}
+            () = changes.next() => {}
         }
         // A few kilobytes from a file system in memory: not worth a thread of its own.
         reader.look();

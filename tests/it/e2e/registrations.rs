@@ -127,7 +127,7 @@ fn the_glass_is_broken(alone: &Alone) {
 
 #[test]
 fn the_role_of_the_manifests_allows_what_is_done() {
-    plane().apply_ok(include_str!("../../../manifests/rbac.yaml"));
+    plane().apply_ok(include_str!("../../../manifests/base/rbac.yaml"));
     let account = "system:serviceaccount:openbao-perimeter-system:openbao-perimeter";
     let may = |verb: &str, resource: &str| {
         let ask = ["auth", "can-i", verb, resource, "-n", "shop"];

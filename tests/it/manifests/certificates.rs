@@ -20,7 +20,7 @@ fn names(rules: Vec<PolicyRule>) -> BTreeSet<String> {
 #[test]
 fn self_managed_has_rights_to_its_secret_and_its_registrations_only() {
     let secret = SecretRef::default();
-    let role: Role = object("self-managed/rbac.yaml");
+    let role: Role = object("overlays/self-managed/rbac.yaml");
     assert_eq!(role.metadata.namespace, Some(secret.namespace));
     let rules = role.rules.unwrap();
     let verbs = rules.iter().filter(|rule| rule.resource_names.is_none());
@@ -31,7 +31,7 @@ fn self_managed_has_rights_to_its_secret_and_its_registrations_only() {
     assert_eq!(verbs, ["create"], "without a name");
     assert_eq!(names(rules), [secret.name].into());
 
-    let role: ClusterRole = object("self-managed/rbac.yaml");
+    let role: ClusterRole = object("overlays/self-managed/rbac.yaml");
     let rules = role.rules.unwrap();
     assert!(rules.iter().all(|rule| rule.resource_names.is_some()));
     assert_eq!(names(rules), [registrations::NAME.to_owned()].into());
@@ -48,7 +48,7 @@ fn the_certificate_of_cert_manager_is_the_one_that_the_deployment_mounts() {
         panic!("expected one leaf");
     };
     assert_eq!(leaf["spec"]["dnsNames"], serde_json::json!(SERVICE_NAMES));
-    let deployment: Deployment = object("deployment.yaml");
+    let deployment: Deployment = object("base/deployment.yaml");
     let pod = deployment.spec.unwrap().template.spec.unwrap();
     let mounted = pod
         .volumes

@@ -20,8 +20,8 @@ use super::{container_port, object};
 
 /// Every entry. A mutating one has all fields of a validating one, and is read as such.
 fn registrations() -> Vec<(Point, ValidatingWebhook)> {
-    let validating: ValidatingWebhookConfiguration = object("webhook.yaml");
-    let mutating: MutatingWebhookConfiguration = object("webhook.yaml");
+    let validating: ValidatingWebhookConfiguration = object("registrations/webhook.yaml");
+    let mutating: MutatingWebhookConfiguration = object("registrations/webhook.yaml");
     let mutating = serde_json::to_value(mutating.webhooks).unwrap();
     let mutating: Vec<ValidatingWebhook> = serde_json::from_value(mutating).unwrap();
     let validating = validating.webhooks.unwrap().into_iter();
@@ -46,7 +46,7 @@ fn default_listen() -> SocketAddr {
 
 #[test]
 fn the_registrations_call_the_paths_and_the_port_that_are_served() {
-    let service: Service = object("service.yaml");
+    let service: Service = object("base/service.yaml");
     for (point, registration) in registrations() {
         let called = registration.client_config.service.unwrap();
         assert_eq!(Some(called.name), service.metadata.name);
@@ -95,7 +95,7 @@ fn each_entry_follows_the_good_practices() {
             .match_expressions
             .unwrap();
         let left_out = namespaces[0].values.as_ref().unwrap();
-        let own: Namespace = object("namespace.yaml");
+        let own: Namespace = object("base/namespace.yaml");
         for namespace in [
             "kube-system",
             "kube-node-lease",

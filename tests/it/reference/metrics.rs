@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use openbao_perimeter::admission::Point;
-use openbao_perimeter::audit::metrics::{ConnectionEnd, Reload};
+use openbao_perimeter::audit::metrics::{ConnectionEnd, Reload, SettingsReload};
 use openbao_perimeter::audit::{Metrics, Record, Resolution};
 use openbao_perimeter::code::{Code, Level};
 use openbao_perimeter::inventory::{Kind, Snapshot};
@@ -92,6 +92,9 @@ fn values(metric: &str, label: &str) -> String {
         "outcome" if metric.ends_with("_reviews") => {
             listed(Resolution::ALL.map(Resolution::as_str).to_vec())
         }
+        "outcome" if metric.ends_with("_settings_reloads") => {
+            listed(SettingsReload::ALL.map(SettingsReload::as_str).to_vec())
+        }
         "code" => format!("{}: a code of [the rules](rules.md)", code(label)),
         _ => code(label),
     }
@@ -124,9 +127,15 @@ fn every_metric_that_is_registered_has_its_line() {
         include_str!("../../../src/audit/metrics.rs"),
         include_str!("../../../src/audit/metrics/certificates.rs"),
         include_str!("../../../src/audit/metrics/cluster.rs"),
+        include_str!("../../../src/audit/metrics/settings.rs"),
     ];
     let registered = sources
         .iter()
         .map(|source| source.matches("all.register(").count());
-    assert_eq!(metrics(&counted()).len(), registered.sum::<usize>());
+    let metrics = metrics(&counted());
+    // Those of the process are read as they are scraped.
+    let ours = metrics
+        .iter()
+        .filter(|(name, _)| name.starts_with("openbao_perimeter_"));
+    assert_eq!(ours.count(), registered.sum::<usize>());
 }

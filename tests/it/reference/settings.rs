@@ -1,9 +1,10 @@
 //! `docs/reference/settings.md` and `settings.schema.json`: every setting.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use clap::{Args as _, Command};
-use openbao_perimeter::settings::Settings;
+use openbao_perimeter::settings::{LIVE, Settings};
 use serde_json::Value;
 
 use super::{assert_fresh, code, page, table};
@@ -135,6 +136,13 @@ fn the_page_about_settings_is_fresh() {
                  key that is not known is an error. [settings.schema.json](settings.schema.json) is the schema of the \
                  file: with `# yaml-language-server: $schema=…` in its first line, editors check and complete it.";
     let mut text = page("Settings", "`src/settings.rs`", about);
+    let live = LIVE.map(code).join(", ");
+    let _ = write!(
+        text,
+        "\n`serve` reads the file again when it changes. What it says of {live} is then in force without a restart, in one \
+         step, and the other keys wait for one: logs and `/readyz?verbose` say which. A file that is broken, or that \
+         `serve` would not start with, changes nothing; see [the commands](../cli.md#settings).\n"
+    );
     let schema = Schema(Settings::schema());
     let mut rows = Vec::new();
     schema.rows("", &schema.0, &mut rows);

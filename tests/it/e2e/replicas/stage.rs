@@ -44,7 +44,7 @@ impl Stage {
     pub(in crate::e2e) fn set_up(args: &'static str) -> Self {
         let plane = ControlPlane::start();
         guard::prepare(&plane, program());
-        for manifest in ["rbac", "self-managed/rbac"] {
+        for manifest in ["base/rbac", "overlays/self-managed/rbac"] {
             plane.apply_ok(&manifest_text(manifest));
         }
         example::load(&plane, "bao");
@@ -57,7 +57,7 @@ impl Stage {
         let stage = Self {
             client: runtime.block_on(client_of(&plane, None)),
             runtime,
-            registrations: manifest_text("webhook").replace("port: 9443", &port),
+            registrations: manifest_text("registrations/webhook").replace("port: 9443", &port),
             plane,
             replicas,
             ended: Mutex::default(),

@@ -1,0 +1,90 @@
+//! The settings as a list of keys, for whoever tells or compares them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::{Settings, SettingsError};
+
+/// The keys whose change in the file is put in force at run time, with all below them.
+pub const LIVE: [&str; 7] = [
+    "apiServerAddresses",
+    "baseline",
+    "cluster.events",
+    "logFilter",
+    "operatorAccounts",
+    "operatorNamespace",
+    "review",
+];
+
+/// Keys whose values are maps of whatever is written in them.
+const MAPS: [&str; 2] = ["review.levels", "review.metricsNamespaceLabels"];
+
+/// Each key by its path, `review.widths.blockV4`, with its value; those that are not set with null.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Keys(pub(super) BTreeMap<String, Value>);
+
+/// Keys with different values.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Difference {
+    /// Those that are put in force at run time.
+    pub live: Vec<String>,
+    /// Those that need a restart.
+    pub fixed: Vec<String>,
+}
+
+impl Keys {
+    /// The keys of these settings.
+    pub fn of(settings: &Settings) -> Result<Self, SettingsError> {
+        let tree = serde_json::to_value(settings).map_err(|error| SettingsError::Write {
+            problem: error.to_string(),
+        })?;
+        let mut keys = BTreeMap::new();
+        walk(String::new(), tree, &mut keys);
+        Ok(Self(keys))
+    }
+
+    /// Which keys differ.
+    pub fn difference(&self, other: &Self) -> Difference {
+        let mut difference = Difference::default();
+        let keys: BTreeSet<&String> = self.0.keys().chain(other.0.keys()).collect();
+        for key in keys {
+            if self.0.get(key) == other.0.get(key) {
+                continue;
+            }
+            let list = if is_live(key) {
+                &mut difference.live
+            } else {
+                &mut difference.fixed
+            };
+            list.push(key.clone());
+        }
+        difference
+    }
+}
+
+fn is_live(key: &str) -> bool {
+    let below = |live: &str| {
+        key.strip_prefix(live)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    LIVE.into_iter().any(below)
+}
+
+fn walk(path: String, value: Value, keys: &mut BTreeMap<String, Value>) {
+    match value {
+        Value::Object(fields) if !MAPS.contains(&path.as_str()) => {
+            for (key, value) in fields {
+                let path = if path.is_empty() {
+                    key
+                } else {
+                    format!("{path}.{key}")
+                };
+                walk(path, value, keys);
+            }
+        }
+        value => {
+            keys.insert(path, value);
+        }
+    }
+}

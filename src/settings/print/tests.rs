@@ -1,0 +1,194 @@
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use clap::{Args as _, Command, Parser};
+
+use super::*;
+use crate::settings::given::argument;
+use crate::settings::{Origin, Settings};
+
+#[derive(Parser)]
+struct Typed {
+    #[command(flatten)]
+    given: Given,
+}
+
+fn given(args: &[&str]) -> Given {
+    let args = ["serve"].iter().chain(args);
+    Typed::try_parse_from(args).unwrap().given
+}
+
+fn file(text: &str) -> SettingsFile {
+    SettingsFile::parse(Path::new("settings.yaml"), text.to_owned()).unwrap()
+}
+
+/// Every kind of value, and each group.
+const RICH: &str = r#"
+tls: ephemeral
+baseline: next
+logFilter: "info,openbao_perimeter=debug # not a comment"
+operatorNamespace: "null"
+apiServerAddresses: [10.0.0.1, "fd00::1"]
+cluster: {events: off, registration: ""}
+limits: {bodyTimeout: 1m30s, maxRequests: 7}
+selfManaged: {secret: a/b, lifetime: 36h}
+clients: {ca: "/tls/a: b.pem", subjects: [kube-apiserver]}
+review:
+  levels: {OBP201: off, raft-port-exposed: {check: warn}}
+  dnsNamespaces: []
+  widths: {blockV4: 16}
+  metricsNamespaceLabels: {"on": "yes"}
+  platform:
+  - zones: [workload]
+    ingress:
+    - from: [{namespaceSelector: {matchLabels: {a: "1"}}}]
+      ports: [{port: 9102}]
+  - egress: [{to: [{ipBlock: {cidr: 10.0.0.0/24}}]}]
+"#;
+
+/// Not the server's, but as whole.
+fn limits(set: LimitSettings) -> LimitSettings {
+    let defaults = "{maxConnections: 1, maxRequests: 2, maxBodyBytes: 3, maxBytesInFlight: 4, \
+                    maxAtOnceBytes: 5, maxWorkers: 6, handshakeTimeout: 1s, headTimeout: 2s, \
+                    bodyTimeout: 3s, reviewTimeout: 4s, drainTimeout: 5s}";
+    set.or(file(&format!("limits: {defaults}")).settings.limits)
+}
+
+fn printed(given: &Given, file: Option<&SettingsFile>) -> String {
+    given.print(file, limits(given.with(file).limits)).unwrap()
+}
+
+#[test]
+fn every_key_but_those_of_reviews_has_an_argument_and_every_argument_a_key() {
+    let settings = Settings::default().effective(LimitSettings::default());
+    let Keys(keys) = Keys::of(&settings.unwrap()).unwrap();
+    let named = keys.keys().filter(|key| !key.starts_with("review."));
+    let named: BTreeSet<String> = named.map(|key| argument(key).unwrap()).collect();
+    let command = Settings::augment_args(Command::new("settings"));
+    let arguments = command
+        .get_arguments()
+        .map(|argument| argument.get_id().to_string());
+    let mut arguments: BTreeSet<String> = arguments.collect();
+    arguments.remove("config");
+    assert_eq!(named, arguments);
+}
+
+#[test]
+fn what_is_printed_is_a_file_that_sets_the_same() {
+    for text in ["tls: ephemeral", RICH] {
+        let file = file(text);
+        let given = given(&["--listen", "127.0.0.1:1", "--operator-account", "a,b"]);
+        let settings = given.with(Some(&file));
+        let printed = printed(&given, Some(&file));
+        let again = SettingsFile::parse(Path::new("printed.yaml"), printed.clone());
+        let again = again.unwrap_or_else(|error| panic!("{error}:\n{printed}"));
+        let limits = limits(settings.limits);
+        assert_eq!(again.settings, settings.effective(limits).unwrap());
+        assert_eq!(
+            again.settings.posture().unwrap(),
+            settings.posture().unwrap()
+        );
+        let told = |settings: &Settings| {
+            let mut server = settings.server().unwrap();
+            server.limits = LimitSettings::default();
+            (server, settings.cluster.options().unwrap())
+        };
+        assert_eq!(told(&again.settings), told(&settings));
+    }
+}
+
+#[test]
+fn the_innermost_key_says_where_it_comes_from() {
+    let file = file(RICH);
+    let given = given(&["--listen", "127.0.0.1:1", "--max-requests", "9"]);
+    let written = || Origin::File("settings.yaml".into());
+    for (key, expected) in [
+        ("listen", Origin::Flag("--listen".to_owned())),
+        (
+            "limits.maxRequests",
+            Origin::Flag("--max-requests".to_owned()),
+        ),
+        ("limits.bodyTimeout", written()),
+        ("limits.headTimeout", Origin::Default),
+        ("clients.subjects", written()),
+        ("selfManaged.names", Origin::Default),
+        ("review.levels", written()),
+        ("review.dnsNamespaces", written()),
+        ("review.widths.blockV4", written()),
+        ("review.widths.blockV6", Origin::Default),
+        ("review.caps.rules", Origin::Default),
+    ] {
+        assert_eq!(given.origin(key, Some(&file)), expected, "{key}");
+    }
+    let empty = self::file("operatorAccounts: []\nbaseline: null\nreview: {healthPorts: []}\n");
+    for (key, expected) in [
+        ("operatorAccounts", Origin::Default),
+        ("baseline", Origin::Default),
+        ("review.healthPorts", written()),
+    ] {
+        assert_eq!(given.origin(key, Some(&empty)), expected, "{key}");
+    }
+}
+
+#[test]
+fn comments_stand_behind_values_and_in_place_of_what_is_not_set() {
+    let file = file(RICH);
+    let printed = printed(&given(&["--max-requests", "9"]), Some(&file));
+    for line in [
+        "# inventory: not set",
+        "baseline: next  # file settings.yaml",
+        "limits:",
+        "  maxRequests: 9  # flag --max-requests",
+        "  maxWorkers: 6  # default",
+        "    blockV4: 16  # file settings.yaml",
+        "    blockV6: 32  # default",
+    ] {
+        assert!(
+            printed.lines().any(|found| found == line),
+            "{line}\n{printed}"
+        );
+    }
+}
+
+/// The keys that differ between two files: those for run time, and those for a restart.
+fn difference(before: &str, after: &str) -> [Vec<String>; 2] {
+    let keys = |text: &str| {
+        let settings = file(text).settings;
+        Keys::of(&settings.effective(limits(settings.limits)).unwrap()).unwrap()
+    };
+    let difference = keys(before).difference(&keys(after));
+    [difference.live, difference.fixed]
+}
+
+#[test]
+fn keys_differ_by_what_is_in_force_and_not_by_what_is_written() {
+    let none: [&[&str]; 2] = [&[], &[]];
+    let table = [
+        ("", "listen: 0.0.0.0:9443\nbaseline: v0.1\n", none),
+        ("# a", "review: {widths: {blockV4: 8}}", none),
+        ("", "logFilter: debug", [&["logFilter"], &[]]),
+        ("cluster: {events: off}", "", [&["cluster.events"], &[]]),
+        (
+            "",
+            "cluster: {registration: a}",
+            [&[], &["cluster.registration"]],
+        ),
+        (
+            "",
+            "operatorNamespace: a",
+            [&["operatorAccounts", "operatorNamespace"], &[]],
+        ),
+        (
+            "tls: ephemeral",
+            "limits: {maxWorkers: 1}\nreview: {levels: {OBP201: warn}, caps: {rules: 1}}",
+            [
+                &["review.caps.rules", "review.levels"],
+                &["limits.maxWorkers", "tls"],
+            ],
+        ),
+        ("inventory: a", "", [&[], &["inventory"]]),
+    ];
+    for (before, after, expected) in table {
+        assert_eq!(difference(before, after), expected, "{before:?} {after:?}");
+    }
+}

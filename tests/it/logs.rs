@@ -1,0 +1,85 @@
+//! What the server logs, as lines of the running program.
+
+use std::fs;
+
+use axum::http::StatusCode;
+use serde_json::Value;
+
+use crate::cli::Serving;
+use crate::support::{BOTH, ask, connect_to, post};
+
+/// The reviews that are sent: file, door, and what the log says about it.
+const SENT: [(&str, &str, &str); 3] = [
+    ("allowed", "/validate", "allow"),
+    ("refused", "/validate", "deny"),
+    ("repaired", "/mutate", "repair"),
+];
+
+fn sent(name: &str) -> String {
+    fs::read_to_string(format!("manifests/examples/reviews/{name}.json")).unwrap()
+}
+
+/// What a server with these arguments logs about one review of each kind, and about a body that is none.
+async fn logged(folder: &str, more: &[&str]) -> String {
+    let serving = Serving::start_with(folder, more).await;
+    let ca = fs::read_to_string(&serving.ca).unwrap();
+    let log = serving.ca.with_file_name("log");
+    let bodies = SENT.map(|(name, path, _)| (path, sent(name)));
+    let none = (
+        "/validate",
+        r#"{"request": {"uid": "a", "kind": 1}}"#.to_owned(),
+    );
+    for (path, body) in bodies.into_iter().chain([none]) {
+        let stream = connect_to(serving.reviews, &ca, BOTH).await.unwrap();
+        let (status, answer) = ask(stream, post(path, body)).await;
+        assert_eq!(status, StatusCode::OK, "{answer}");
+    }
+    serving.terminate();
+    assert_eq!(serving.ended(), Some(0));
+    fs::read_to_string(log).unwrap()
+}
+
+#[tokio::test]
+async fn as_json_each_review_is_one_line_with_its_fields_and_nothing_of_its_object() {
+    let log = logged("logs-json", &["--log-format", "json"]).await;
+    let lines = log
+        .lines()
+        .map(|line| serde_json::from_str(line).expect(line));
+    let lines: Vec<Value> = lines.collect();
+    let told = |message: &str| -> Vec<&Value> {
+        let of = |line: &&Value| line["message"] == message;
+        lines.iter().filter(of).collect()
+    };
+    let reviewed = told("Reviewed");
+    assert_eq!(reviewed.len(), SENT.len(), "{log}");
+    for (fields, (name, path, outcome)) in reviewed.iter().zip(SENT) {
+        let review: Value = serde_json::from_str(&sent(name)).unwrap();
+        let request = &review["request"];
+        assert_eq!(fields["level"], "INFO");
+        assert_eq!(fields["point"], path[1..]);
+        assert_eq!(fields["outcome"], outcome);
+        for field in ["uid", "operation", "namespace", "name"] {
+            assert_eq!(fields[field], request[field], "{field}");
+        }
+        assert_eq!(fields["kind"], request["kind"]["kind"]);
+        assert_eq!(fields["user"], request["userInfo"]["username"]);
+        assert_eq!(fields["dry_run"], request["dryRun"] == true);
+        assert!(fields["duration_us"].is_u64(), "{fields}");
+        let codes = fields["codes"].as_str().unwrap();
+        assert_eq!(codes.contains("OBP"), outcome == "deny", "{codes}");
+    }
+    let malformed = told("Answered a body that is no review of a known shape");
+    assert_eq!(malformed.len(), 1, "{log}");
+    assert!(!log.contains("podSelector"), "{log}");
+}
+
+#[tokio::test]
+async fn as_text_each_review_is_one_line_and_a_filter_leaves_it_out() {
+    let log = logged("logs-text", &[]).await;
+    let reviewed = log.lines().filter(|line| line.contains("Reviewed")).count();
+    assert_eq!(reviewed, SENT.len(), "{log}");
+    // What is no review stays, since somebody sends it who should not.
+    let log = logged("logs-filter", &["--log-filter", "warn"]).await;
+    assert!(!log.contains("Reviewed"), "{log}");
+    assert!(log.contains("no review of a known shape"), "{log}");
+}

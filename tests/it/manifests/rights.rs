@@ -1,0 +1,106 @@
+//! What the account may do, in each way to install.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::api::rbac::v1::PolicyRule;
+use openbao_perimeter::inventory::Kind;
+use serde_json::Value;
+
+use super::overlays::{INSTALLS, of_kind, rendered};
+
+/// What is granted: resource with its group, verb, and the names it is limited to.
+fn grants(objects: &[Value]) -> BTreeMap<(String, String), BTreeSet<String>> {
+    let mut grants: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
+    for role in of_kind(objects, "Role").chain(of_kind(objects, "ClusterRole")) {
+        let rules: Vec<PolicyRule> = serde_json::from_value(role["rules"].clone()).unwrap();
+        for rule in rules {
+            assert!(rule.non_resource_urls.is_none());
+            for group in rule.api_groups.iter().flatten() {
+                for resource in rule.resources.iter().flatten() {
+                    for verb in &rule.verbs {
+                        let resource = format!("{resource}.{group}");
+                        let names = rule.resource_names.iter().flatten().cloned();
+                        let granted = grants.entry((resource, verb.clone())).or_default();
+                        granted.extend(names);
+                    }
+                }
+            }
+        }
+    }
+    grants
+}
+
+#[test]
+fn beyond_reading_the_account_may_do_what_is_listed_here() {
+    let asks = [
+        ("subjectaccessreviews.authorization.k8s.io", "create", ""),
+        ("events.events.k8s.io", "create", ""),
+        ("events.events.k8s.io", "patch", ""),
+    ];
+    let self_managed = [
+        ("secrets.", "create", ""),
+        ("secrets.", "update", "openbao-perimeter-self-managed"),
+        (
+            "validatingwebhookconfigurations.admissionregistration.k8s.io",
+            "patch",
+            "openbao-perimeter",
+        ),
+        (
+            "mutatingwebhookconfigurations.admissionregistration.k8s.io",
+            "patch",
+            "openbao-perimeter",
+        ),
+    ];
+    for install in INSTALLS {
+        let mut expected = asks.to_vec();
+        if install == INSTALLS[2] {
+            expected.extend(self_managed);
+        }
+        let grants = grants(&rendered(install));
+        let writes = grants
+            .iter()
+            .filter(|((_, verb), _)| !["get", "list", "watch"].contains(&verb.as_str()));
+        let found: BTreeSet<(&str, &str, String)> = writes
+            .map(|((resource, verb), names)| {
+                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                (resource.as_str(), verb.as_str(), names.join(","))
+            })
+            .collect();
+        let expected = expected
+            .into_iter()
+            .map(|(resource, verb, names)| (resource, verb, names.to_owned()));
+        assert_eq!(found, expected.collect(), "{install}");
+    }
+}
+
+#[test]
+fn what_the_account_reads_of_all_namespaces_is_what_is_watched() {
+    let watched: BTreeSet<String> = Kind::ALL
+        .into_iter()
+        .map(|kind| {
+            let name = kind.as_str().to_lowercase();
+            let plural = match kind {
+                Kind::NetworkPolicy => "networkpolicies".to_owned(),
+                Kind::GatewayClass => format!("{name}es"),
+                _ => format!("{name}s"),
+            };
+            format!("{plural}.{}", kind.group())
+        })
+        .collect();
+    for install in INSTALLS {
+        let grants = grants(&rendered(install));
+        for verb in ["get", "list", "watch"] {
+            let mut readable = BTreeSet::new();
+            for ((resource, granted), names) in &grants {
+                if granted != verb {
+                    continue;
+                }
+                // One Service, our registrations, our Secret: by name.
+                let by_name = !names.is_empty();
+                assert!(by_name || watched.contains(resource), "{verb} {resource}");
+                readable.insert(resource.clone());
+            }
+            assert!(readable.is_superset(&watched), "{install}: {verb}");
+        }
+    }
+}
