@@ -23,7 +23,7 @@ fn rounds() -> usize {
 }
 
 #[test]
-fn two_replicas_restart_and_rotate_leaf_and_ca_under_load_without_a_failed_or_wrong_write() {
+fn two_replicas_restart_reload_and_rotate_under_load_without_a_failed_or_wrong_write() {
     let stage = Arc::new(Stage::set_up(PACE));
     stage.wait_for("both are ready before there is a registration", || {
         stage.are_ready()
@@ -39,6 +39,7 @@ fn two_replicas_restart_and_rotate_leaf_and_ca_under_load_without_a_failed_or_wr
         let before = stage.bundle().unwrap();
         stage.roll();
         println!("both replicas are new");
+        settings_are_followed(&stage);
         for (step, taken) in STEPS.into_iter().zip(steps) {
             stage.wait_for(step, || stage.steps(step) > taken);
         }
@@ -55,6 +56,25 @@ fn two_replicas_restart_and_rotate_leaf_and_ca_under_load_without_a_failed_or_wr
         "{} rolling restarts, the Secret lost once; {STEPS:?} {steps:?}; {done}",
         rounds()
     );
+}
+
+/// New settings, then ones that cannot be read: each replica applies the first and keeps them.
+fn settings_are_followed(stage: &Stage) {
+    let each_has = |outcome: &str, times: usize| {
+        let name = format!("openbao_perimeter_settings_reloads_total{{outcome=\"{outcome}\"}}");
+        stage.wait_for(&format!("{times} {outcome} at each"), || {
+            let replicas = stage.replicas.read().unwrap();
+            let counts = replicas.iter().map(|replica| replica.metric(&name));
+            counts.min() >= Some(times)
+        });
+    };
+    stage.set("review:\n  dnsNamespaces: [kube-system, cluster-dns]\n");
+    each_has("applied", 1);
+    stage.set("review: [");
+    each_has("kept-old", 1);
+    stage.set("");
+    each_has("applied", 2);
+    println!("both replicas have followed the settings: 2 applied, 1 kept out");
 }
 
 /// What both audits find at the same time becomes one Event.
