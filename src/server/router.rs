@@ -1,8 +1,9 @@
 //! The two routes of the webhooks' port: from a request to an answer, whatever happens.
 //!
-//! Every limit is answered in the protocol where the uid can be had, by [`Admission::unjudged`],
-//! and by an HTTP error where not. That takes a look at the body, which layers around the handler
-//! do not have: so the limits are kept here, and only what nobody foresaw is caught by a layer.
+//! Every limit is answered in the protocol where the uid can be had, by
+//! [`unjudged`](crate::admission::Admission::unjudged), and by an HTTP error where not. That takes a
+//! look at the body, which layers around the handler do not have: so the limits are kept here, and
+//! only what nobody foresaw is caught by a layer.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
