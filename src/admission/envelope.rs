@@ -90,7 +90,7 @@ pub struct UserInfo<'a> {
     #[serde(borrow, deserialize_with = "bounded")]
     pub groups: Vec<Text<'a>>,
     /// Extra fields, for authorizers.
-    #[serde(borrow, deserialize_with = "null_is_default")]
+    #[serde(borrow, deserialize_with = "bounded_lists")]
     pub extra: BTreeMap<Text<'a>, Vec<Text<'a>>>,
 }
 
@@ -174,6 +174,69 @@ fn bounded<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Tex
         }
     }
     deserializer.deserialize_any(Reader)
+}
+
+/// Lists by key, of which keys and texts are at most [`GROUPS`] together.
+fn bounded_lists<'de: 'a, 'a, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<Text<'a>, Vec<Text<'a>>>, D::Error> {
+    struct List(usize);
+    impl<'de> de::DeserializeSeed<'de> for List {
+        type Value = Vec<Text<'de>>;
+
+        fn deserialize<D: Deserializer<'de>>(self, list: D) -> Result<Self::Value, D::Error> {
+            list.deserialize_any(self)
+        }
+    }
+    impl<'de> Visitor<'de> for List {
+        type Value = Vec<Text<'de>>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "lists of at most {GROUPS} strings together")
+        }
+
+        fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+            Ok(Vec::new())
+        }
+
+        fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+            let mut texts = Vec::new();
+            while let Some(text) = list.next_element()? {
+                if texts.len() == self.0 {
+                    return Err(de::Error::invalid_length(GROUPS + 1, &self));
+                }
+                texts.push(text);
+            }
+            Ok(texts)
+        }
+    }
+    struct Map;
+    impl<'de> Visitor<'de> for Map {
+        type Value = BTreeMap<Text<'de>, Vec<Text<'de>>>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "lists of at most {GROUPS} strings together, by key")
+        }
+
+        fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+            Ok(BTreeMap::new())
+        }
+
+        fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut lists = BTreeMap::new();
+            let mut left = GROUPS;
+            while let Some(key) = map.next_key()? {
+                left = left
+                    .checked_sub(1)
+                    .ok_or_else(|| de::Error::invalid_length(GROUPS + 1, &self))?;
+                let list = map.next_value_seed(List(left))?;
+                left -= list.len();
+                lists.insert(key, list);
+            }
+            Ok(lists)
+        }
+    }
+    deserializer.deserialize_any(Map)
 }
 
 /// Why a body is not a review that can be judged.

@@ -84,6 +84,11 @@ pub struct Life {
 }
 
 impl Life {
+    /// Whether a moment is in it.
+    pub fn holds(&self, at: Moment) -> bool {
+        self.from <= at && at < self.until
+    }
+
     /// Begins at a moment.
     pub fn starting(from: Moment, length: Duration) -> Self {
         Self {

@@ -10,7 +10,7 @@ use super::replay;
 use super::request::{Edit, Operation, Request};
 use super::world::World;
 use crate::baseline::{ClusterPerimeter, Selected, ZonePerimeter};
-use crate::inventory::{Fact, Kind, ObjectRef, Policy};
+use crate::inventory::{Fact, Kind, ObjectRef, Policy, Unreadable};
 use crate::perimeter::cover::Budget;
 use crate::perimeter::rule::Rule;
 use crate::rules::case::{Case, State};
@@ -30,6 +30,19 @@ pub(super) fn findings(
 ) -> Vec<Finding> {
     let perimeters = world.perimeters(&edit.object.namespace);
     let mut findings = Vec::new();
+    let stored = deleted(world, edit);
+    let edit = match &stored {
+        Deleted::AsSaid => edit,
+        Deleted::Stored(edit) => edit,
+        Deleted::Unknown(broken) => {
+            let level = if perimeters.is_empty() {
+                Level::Warn
+            } else {
+                Level::Deny
+            };
+            return input::unreadable(&edit.object, broken, level);
+        }
+    };
     if let Some(Fact::Unreadable(broken)) = &edit.after {
         // Where there is no cluster, no perimeter can be hurt.
         let level = if perimeters.is_empty() {
@@ -63,6 +76,32 @@ pub(super) fn findings(
         findings.extend(of_cluster(world, request, &cluster, edit, &budget));
     }
     findings
+}
+
+/// What a write deletes.
+enum Deleted {
+    /// Nothing, or what the request says.
+    AsSaid,
+    /// The policy of that name in the facts: the request has it not, or it cannot be read.
+    Stored(Box<Edit<Policy>>),
+    /// Neither the request nor the facts say.
+    Unknown(Arc<Unreadable>),
+}
+
+fn deleted(world: &World, edit: &Edit<Policy>) -> Deleted {
+    let (Some(Fact::Unreadable(broken)), None) = (&edit.before, &edit.after) else {
+        return Deleted::AsSaid;
+    };
+    let facts = world.facts(&edit.object.namespace);
+    match facts.and_then(|facts| facts.policies.get(&edit.object.name)) {
+        Some(stored @ Fact::Read(_)) => Deleted::Stored(Box::new(Edit {
+            before: Some(stored.clone()),
+            ..edit.clone()
+        })),
+        // Nothing that it says was counted on.
+        Some(Fact::Unreadable(_)) => Deleted::AsSaid,
+        None => Deleted::Unknown(Arc::clone(broken)),
+    }
 }
 
 /// Warnings about other objects of the namespace that cannot be read: they are not counted on, and

@@ -6,6 +6,7 @@ mod attacks;
 mod bounds;
 mod codes;
 mod declarations;
+mod deleted;
 mod doubt;
 mod editions;
 mod isolation;

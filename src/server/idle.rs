@@ -1,4 +1,5 @@
-//! How long a connection may be silent: long between two requests, short within the head of one.
+//! How long a connection may be silent: long between two requests, short within the head of one and
+//! while an answer waits to be read.
 //!
 //! hyper has one limit for both. A server that closes an idle connection may do so at the moment in
 //! which the next review is sent, and no API server sends a review twice: the write would fail. So
@@ -35,10 +36,12 @@ impl Pace {
     }
 
     /// The stream, which notes that something is heard.
-    pub(super) fn listen<IO>(&self, io: IO) -> Heard<IO> {
-        Heard {
+    pub(super) fn listen<IO>(&self, io: IO) -> Paced<IO> {
+        Paced {
             io,
             heard: Arc::clone(&self.heard),
+            patience: self.head,
+            stalled: None,
         }
     }
 }
@@ -82,14 +85,37 @@ impl Future for Wait {
     }
 }
 
-/// A stream that notes whether something was read.
+/// A stream that notes whether something was read, and that breaks once the other side has read
+/// nothing for as long as a head may take: hyper would wait for it for ever.
 #[derive(Debug)]
-pub(super) struct Heard<IO> {
+pub(super) struct Paced<IO> {
     io: IO,
     heard: Arc<AtomicBool>,
+    patience: Duration,
+    /// Runs since nothing more could be written.
+    stalled: Option<Pin<Box<time::Sleep>>>,
 }
 
-impl<IO: AsyncRead + Unpin> AsyncRead for Heard<IO> {
+impl<IO> Paced<IO> {
+    /// The outcome of a write, with an end to waiting.
+    fn unless_stalled<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.stalled = None;
+            return written;
+        }
+        let stalled = self
+            .stalled
+            .get_or_insert_with(|| Box::pin(time::sleep(self.patience)));
+        ready!(stalled.as_mut().poll(cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl<IO: AsyncRead + Unpin> AsyncRead for Paced<IO> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -104,13 +130,14 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Heard<IO> {
     }
 }
 
-impl<IO: AsyncWrite + Unpin> AsyncWrite for Heard<IO> {
+impl<IO: AsyncWrite + Unpin> AsyncWrite for Paced<IO> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, bytes)
+        let written = Pin::new(&mut self.io).poll_write(cx, bytes);
+        self.unless_stalled(cx, written)
     }
 
     fn poll_write_vectored(
@@ -118,7 +145,8 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Heard<IO> {
         cx: &mut Context<'_>,
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, bytes)
+        let written = Pin::new(&mut self.io).poll_write_vectored(cx, bytes);
+        self.unless_stalled(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -126,11 +154,13 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Heard<IO> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
+        let flushed = Pin::new(&mut self.io).poll_flush(cx);
+        self.unless_stalled(cx, flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
+        let shut = Pin::new(&mut self.io).poll_shutdown(cx);
+        self.unless_stalled(cx, shut)
     }
 }
 
@@ -162,6 +192,29 @@ mod tests {
             .serve_connection(stream, answer);
         tokio::spawn(served);
         client
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_reads_nothing_is_cut() {
+        let (client, stream) = duplex(64);
+        let pace = Pace::new(IDLE, HEAD);
+        let stream = TokioIo::new(pace.listen(stream));
+        let long = "x".repeat(4096);
+        let answer = service_fn(move |_| {
+            let answer = Response::new(long.clone());
+            async move { Ok::<_, Infallible>(answer) }
+        });
+        let served = http1::Builder::new()
+            .timer(pace)
+            .header_read_timeout(HEAD)
+            .serve_connection(stream, answer);
+        let begun = Instant::now();
+        let (_reads_nothing, mut writes) = tokio::io::split(client);
+        let asks = tokio::spawn(async move { while writes.write_all(REQUEST).await.is_ok() {} });
+        let error = served.await.unwrap_err();
+        assert!(error.to_string().contains("error writing"), "{error}");
+        assert!(begun.elapsed() < 2 * HEAD, "{:?}", begun.elapsed());
+        asks.await.unwrap();
     }
 
     async fn answered(client: &mut DuplexStream) {

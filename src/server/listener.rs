@@ -126,6 +126,15 @@ async fn pause_after(error: &io::Error) {
     }
 }
 
+/// How many requests a connection may bring.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Requests {
+    /// One: probes and scrapes, which anybody may send, leave no connection behind that others need.
+    One,
+    /// Any number.
+    Many,
+}
+
 struct Connection {
     router: Router,
     limits: Limits,
@@ -139,7 +148,7 @@ impl Connection {
         let peer = stream.peer_addr().ok();
         match front {
             Front::Plain => {
-                self.http(stream, peer).await;
+                self.http(stream, peer, Requests::One).await;
             }
             Front::Tls(acceptor, metrics) => {
                 metrics.connected();
@@ -163,7 +172,7 @@ impl Connection {
         };
         match outcome {
             // Boxed, so that who never gets here does not take the memory for it.
-            Ok(Ok(stream)) => Box::pin(self.http(stream, peer)).await,
+            Ok(Ok(stream)) => Box::pin(self.http(stream, peer, Requests::Many)).await,
             Ok(Err(error)) if is_about_the_client(&error) => {
                 tracing::warn!(?peer, %error, "Client certificate refused");
                 ConnectionEnd::ClientRefused
@@ -179,7 +188,12 @@ impl Connection {
         }
     }
 
-    async fn http<IO>(mut self, stream: IO, peer: Option<SocketAddr>) -> ConnectionEnd
+    async fn http<IO>(
+        mut self,
+        stream: IO,
+        peer: Option<SocketAddr>,
+        requests: Requests,
+    ) -> ConnectionEnd
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -214,6 +228,7 @@ impl Connection {
             .timer(pace)
             .header_read_timeout(self.limits.head)
             .max_buf_size(CONNECTION_BUFFER)
+            .keep_alive(requests == Requests::Many)
             .serve_connection(stream, service);
         match self.watcher.watch(served).await {
             Ok(()) => ConnectionEnd::Closed,

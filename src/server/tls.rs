@@ -25,7 +25,7 @@ use rustls::sign::CertifiedKey;
 
 use crate::audit::Metrics;
 use crate::certs::x509::{Facts, Malformed};
-use crate::certs::{self, Moment, Pair};
+use crate::certs::{self, Life, Moment, Pair};
 pub use clients::Clients;
 pub use files::Files;
 pub use self_managed::SelfManaged;
@@ -92,6 +92,12 @@ pub enum TlsError {
     /// A certificate cannot be understood.
     #[error(transparent)]
     Certificate(#[from] Malformed),
+    /// A sound pair is not good now, while the one that is served is.
+    #[error("expected a certificate that is good now, found one that is good from {} until {}", life.from, life.until)]
+    NotNow {
+        /// When it is good.
+        life: Life,
+    },
     /// Key and certificate do not make a pair, or rustls refuses them.
     #[error("cannot use the certificate and key")]
     Pair(#[source] rustls::Error),
@@ -104,7 +110,7 @@ pub enum TlsError {
 #[derive(Debug)]
 pub struct Served {
     key: Arc<CertifiedKey>,
-    expires: Moment,
+    life: Life,
     /// The earliest end of the certificates above the leaf, as far as the chain has them.
     ca_expires: Option<Moment>,
 }
@@ -116,14 +122,15 @@ impl Served {
         key: PrivateKeyDer<'static>,
     ) -> Result<Self, TlsError> {
         let (leaf, above) = chain.split_first().ok_or(TlsError::NoCertificate)?;
-        let end = |certificate| Facts::read(certificate).map(|facts| facts.life.until);
-        let expires = end(leaf)?;
+        let life = |certificate| Facts::read(certificate).map(|facts| facts.life);
+        let end = |certificate| life(certificate).map(|life| life.until);
+        let life = life(leaf)?;
         let above = above.iter().map(end).collect::<Result<Vec<_>, _>>()?;
         let key = CertifiedKey::from_der(chain, key, &ring::default_provider())
             .map_err(TlsError::Pair)?;
         Ok(Self {
             key: Arc::new(key),
-            expires,
+            life,
             ca_expires: above.into_iter().min(),
         })
     }
@@ -178,7 +185,8 @@ impl Certificates {
     pub fn problem(&self, now: SystemTime) -> Option<&'static str> {
         match &*self.served.load() {
             None => Some("absent"),
-            Some(served) if served.expires <= now.into() => Some("expired"),
+            Some(served) if served.life.until <= now.into() => Some("expired"),
+            Some(served) if served.life.from > now.into() => Some("not valid yet"),
             Some(_) if !self.is_announced.load(Ordering::Relaxed) => {
                 Some("not in the registrations yet")
             }
@@ -198,8 +206,20 @@ impl Certificates {
         leaf == Some(der)
     }
 
+    /// As [`Self::swap`], but keeps one that is good at `now` where the new one is not: it would break
+    /// every handshake.
+    fn swap_where_good(&self, served: Served, now: Moment) -> Result<(), TlsError> {
+        let is_good = |served: &Served| served.life.holds(now);
+        if !is_good(&served) && self.served.load().as_deref().is_some_and(is_good) {
+            let life = served.life;
+            return Err(TlsError::NotNow { life });
+        }
+        self.swap(served);
+        Ok(())
+    }
+
     fn swap(&self, served: Served) {
-        let expires = served.expires;
+        let expires = served.life.until;
         self.metrics
             .certificate_expires(expires.unix(), served.ca_expires.map(Moment::unix));
         let old = self.served.swap(Some(Arc::new(served)));

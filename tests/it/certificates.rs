@@ -13,7 +13,7 @@ use openbao_perimeter::certs::rotation::Foundry as _;
 use openbao_perimeter::certs::{Life, Moment, Pair};
 use openbao_perimeter::server::listener::Limits;
 use openbao_perimeter::server::tls::ephemeral::Ephemeral;
-use openbao_perimeter::server::tls::{Certificates, Clients, Files};
+use openbao_perimeter::server::tls::{Certificates, Clients, Files, Served};
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, Issuer, KeyPair};
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject as _;
@@ -23,7 +23,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::support::{BOTH, Running, ask, connect, fetch, folder, post, review, start};
+use crate::support::{BOTH, Running, ask, connect, folder, post, review, start};
 use crate::tls::{Volume, counted, self_signed};
 
 /// Far beyond any test: what happens, happens by an event.
@@ -104,39 +104,54 @@ async fn files_that_vanish_or_grow_too_long_are_counted_and_the_old_pair_stays()
 }
 
 #[tokio::test]
-async fn the_expiry_of_leaf_and_ca_is_told_and_an_expired_leaf_is_not_ready() {
+async fn the_expiry_of_leaf_and_ca_is_told_and_no_good_pair_is_given_up_for_one_that_is_not() {
     let folder = folder("certificate-expiry");
-    let files = Files {
-        cert: folder.join("tls.crt"),
-        key: folder.join("tls.key"),
-    };
-    let (long, short) = (life(-2, 9), life(-2, -1));
-    let write = |leaf: Life| {
+    let volume = Volume(&folder);
+    let (good, long) = (life(-2, 3), life(-2, 9));
+    let write = |version: &str, leaf: Life| {
         let ca = Rcgen.ca(long).unwrap();
         let made = Rcgen
             .leaf(&ca, leaf, &BTreeSet::from(["localhost".to_owned()]))
             .unwrap();
-        fs::write(&files.key, made.key).unwrap();
-        fs::write(&files.cert, made.certificate + &ca.certificate).unwrap();
+        volume.swap(version, &(made.certificate + &ca.certificate), &made.key);
     };
-    write(life(-2, 3));
-    let running = start_following(files.clone(), Duration::from_millis(10)).await;
-    assert_eq!(
-        fetch(running.addresses.probes, "/readyz").await.0,
-        StatusCode::OK
-    );
-    write(short);
+    write("v1", good);
+    let running = start_following(volume.files(), Duration::from_millis(10)).await;
     let line = format!(
         "openbao_perimeter_certificate_expiry_seconds {}",
-        short.until.unix()
+        good.until.unix()
     );
     counted(&running.metrics, &line).await;
-    let line = format!("certificate_ca_expiry_seconds{{}} {}", long.until.unix());
-    counted(&running.metrics, &line).await;
-    let (status, text) = fetch(running.addresses.probes, "/readyz").await;
-    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
-    assert!(text.contains("[-]certificate failed: expired"), "{text}");
+    let ca_line = format!("certificate_ca_expiry_seconds{{}} {}", long.until.unix());
+    counted(&running.metrics, &ca_line).await;
+    for (times, other) in [(1, life(-2, -1)), (2, life(1, 3))] {
+        write(&format!("kept-{times}"), other);
+        let kept = format!(r#"certificate_reloads_total{{outcome="kept-old"}} {times}"#);
+        counted(&running.metrics, &kept).await;
+        counted(&running.metrics, &line).await;
+    }
+    write("v2", life(-1, 2));
+    let swapped = r#"certificate_reloads_total{outcome="swapped"} 1"#;
+    counted(&running.metrics, swapped).await;
     running.stop().await;
+}
+
+#[test]
+fn outside_of_its_life_a_certificate_is_not_ready() {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let begun = SystemTime::now();
+    let day = Duration::from_hours(24);
+    params.not_before = begun.into();
+    params.not_after = (begun + day).into();
+    let made = params.self_signed(&key).unwrap();
+    let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
+    let served = Served::new(vec![made.der().clone()], key).unwrap();
+    let certificates = Certificates::new(served, Arc::new(Metrics::new()));
+    let at = |time: SystemTime| certificates.problem(time);
+    assert_eq!(at(begun - day), Some("not valid yet"));
+    assert_eq!(at(begun + day / 2), None);
+    assert_eq!(at(begun + 2 * day), Some("expired"));
 }
 
 /// A certificate of the API server's kind.

@@ -6,7 +6,7 @@ use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::follow::{Followed, follow};
 use super::{Certificates, Served, TlsError};
@@ -87,8 +87,9 @@ impl Followed for Pair {
     }
 
     fn take(&self, contents: &Contents) -> Result<(), TlsError> {
-        self.certificates.swap(self.files.served(contents)?);
-        Ok(())
+        let served = self.files.served(contents)?;
+        self.certificates
+            .swap_where_good(served, SystemTime::now().into())
     }
 
     fn count(&self, reload: Reload) {

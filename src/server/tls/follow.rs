@@ -62,16 +62,22 @@ impl<F: Followed> Reader<'_, F> {
         let found = self.followed.contents();
         let (taken, found) = match found {
             Ok(found) if self.known.as_ref() == Ok(&found) => return,
-            Ok(found) => (self.followed.take(&found), Ok(found)),
-            Err(error) => {
-                let text = error.to_string();
-                if self.known.as_ref().err() == Some(&text) {
-                    return;
-                }
-                (Err(error), Err(text))
-            }
+            Ok(found) => match self.followed.take(&found) {
+                // What is not good now may be later, and the old pair may end meanwhile.
+                Err(error @ TlsError::NotNow { .. }) => (Err(error), None),
+                taken => (taken, Some(found)),
+            },
+            Err(error) => (Err(error), None),
         };
         // Also when broken, so that one broken pair is told once.
+        let found = match (found, &taken) {
+            (None, Err(error)) => Err(error.to_string()),
+            (None, Ok(())) => return,
+            (Some(found), _) => Ok(found),
+        };
+        if found.is_err() && found.as_ref().err() == self.known.as_ref().err() {
+            return;
+        }
         self.known = found;
         self.followed.count(match taken {
             Ok(()) => Reload::Swapped,

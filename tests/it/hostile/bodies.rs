@@ -36,6 +36,16 @@ pub(crate) fn of_size(bytes: usize) -> Vec<u8> {
     body
 }
 
+/// A review whose writer has `element` among his extra fields as often as the limit allows.
+fn extra(before: &str, element: &str, after: &str) -> Vec<u8> {
+    let body = with_object("{}");
+    let user = r#""username":"alice""#;
+    let room = LIMIT - body.len() - user.len() - before.len() - after.len() - 16;
+    let elements = vec![element; room / (element.len() + 1)].join(",");
+    let extra = format!(r#"{user},"extra":{before}{elements}{after}"#);
+    replaced(&body, user, extra.as_bytes())
+}
+
 fn labels(count: usize) -> Vec<u8> {
     let labels: Vec<String> = (0..count).map(|at| format!(r#""l{at}":"v""#)).collect();
     with_object(&format!(
@@ -96,6 +106,16 @@ pub(crate) fn all() -> Vec<(&'static str, Vec<u8>, &'static [Kind])> {
             ERROR,
         ),
         ("depth outside", "[".repeat(5_000_000).into_bytes(), ERROR),
+        (
+            "a writer's extra fields",
+            extra(r#"{"a":["#, r#""""#, "]}"),
+            REFUSED,
+        ),
+        (
+            "a writer's extra keys",
+            extra("{", r#""":[]"#, "}"),
+            REFUSED,
+        ),
         ("a hundred thousand labels", labels(100_000), PROPER),
         ("three hundred thousand labels", labels(300_000), PROPER),
         ("uid: number", part("uid", json!(7)), ERROR),

@@ -1,0 +1,43 @@
+//! The deletion of a policy of which the request shows nothing that can be read.
+
+use serde_json::json;
+
+use super::support::{
+    ZONES, cluster, denied, managed, owned, plain, plain_with, policy, policy_request, tenant,
+    world,
+};
+use crate::inventory::{Fact, Policy};
+use crate::review::{World, review};
+use crate::rules::Code::{self, Obp401};
+
+fn deleted(world: &World, name: &str, shown: Fact<Policy>) -> Vec<Code> {
+    let request = policy_request(tenant(), name, Some(shown), None);
+    denied(&review(world, &request))
+}
+
+fn broken(name: &str) -> Fact<Policy> {
+    let broken = policy(name, &json!({"podSelector": 7}));
+    assert!(matches!(broken, Fact::Unreadable(_)));
+    broken
+}
+
+#[test]
+fn it_is_judged_as_it_is_stored() {
+    let world = plain();
+    for pods in ZONES {
+        let own = owned(managed(&cluster(&json!({})), pods));
+        let name = own.meta.name.to_string();
+        let as_stored = deleted(&world, &name, Fact::Read(own.into()));
+        assert!(!as_stored.is_empty(), "{name}");
+        assert_eq!(deleted(&world, &name, broken(&name)), as_stored, "{name}");
+    }
+}
+
+#[test]
+fn what_nobody_knows_stays_where_there_is_a_cluster() {
+    assert_eq!(deleted(&plain(), "unknown", broken("unknown")), [Obp401]);
+    assert_eq!(deleted(&world(&[], &[]), "unknown", broken("unknown")), []);
+    // Of what is stored and cannot be read nothing was counted on.
+    let stored = plain_with(&[broken("wide")]);
+    assert_eq!(deleted(&stored, "wide", broken("wide")), []);
+}
