@@ -14,6 +14,7 @@ mod limit;
 mod maintenance;
 mod names;
 mod oracle;
+mod order;
 mod properties;
 mod recompiled;
 mod repairs;
