@@ -154,13 +154,13 @@ catalogue! {
     Obp304 "OBP304" "more-ports-than-listeners" "warn; deny for Hardened in `next`" "a declared ingress rule opens more ports than OpenBao listens on for its clients";
     Obp305 "OBP305" "egress-open-to-everywhere" "warn; deny for Hardened in `next`" "declared egress is open to everywhere, alone or as a union of rules";
     Obp306 "OBP306" "unsafe-address" "deny on ingress; warn on egress, deny for Hardened in `next`" "a declaration names loopback, link-local or cloud-metadata addresses as peers";
-    Obp307 "OBP307" "api-server-block" "deny" "`apiServerCIDR` is unreadable, or so wide that it opens more than the API server";
-    Obp308 "OBP308" "endpoint-address" "deny; warn for a duplicate or public address, deny for a public one and Hardened in `next`" "an API server endpoint or DNS address that cannot be read, is listed twice, or is public";
+    Obp307 "OBP307" "api-server-block" "deny; warn for a public block, deny for Hardened in `next`" "`apiServerCIDR` is unreadable, opens more than the API server, or is unsafe or public";
+    Obp308 "OBP308" "endpoint-address" "deny; warn for a duplicate or public address, deny for a public one and Hardened in `next`" "an API server endpoint or DNS address that cannot be read, is unsafe, is listed twice, or is public";
     Obp309 "OBP309" "dns-namespace" "deny; warn for a namespace without the platform's DNS, deny for Hardened in `next`" "`dnsNamespace` is no name of a namespace, or none in which the platform's DNS is";
     Obp310 "OBP310" "hardened-contract" "deny in `next`; warn before" "a Hardened cluster declares what is not explicit (raw ingress rules, wildcard peers, unnamed ports), or is restored into by such egress";
     Obp311 "OBP311" "policy-name-taken" "deny; warn for a leftover policy before `next`" "the name of one of a new cluster's policies is taken by another cluster's or by a leftover policy";
     Obp312 "OBP312" "metrics-port" "deny" "the metrics listener stands on the API or Raft port, or on none";
-    Obp313 "OBP313" "settable-namespace-label" "warn" "a peer is selected by a namespace label that others than the API server set";
+    Obp313 "OBP313" "settable-namespace-label" "warn" "a peer is selected by labels that others set: of its namespace, or of pods in any namespace";
     Obp314 "OBP314" "redundant-rule" "warn" "a declared rule opens nothing that is not open already";
     Obp315 "OBP315" "ambiguous-cidr" "deny; warn where all parsers mask alike" "CIDR text that parsers read differently";
     Obp401 "OBP401" "unreadable-object" "deny; warn for other objects" "an object that cannot be read, so that nothing can be proved of it";
@@ -173,6 +173,58 @@ catalogue! {
     Obp605 "OBP605" "endpoint-not-covered" "warn" "a seal, backup, restore or identity endpoint that no egress rule covers";
     Obp606 "OBP606" "nobody-admitted" "warn" "a Gateway or an Ingress is on, and no peer admits it";
     Obp607 "OBP607" "fallback-ended" "warn" "the first egress rule ends the fallback of Development jobs to port 443";
+}
+
+/// How much a finding of a rule matters beside others of its level: the most comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Weight {
+    /// What is cut or opened, and what cannot be judged.
+    Harm,
+    /// What a declaration asks for and should not, and what will not work.
+    Mistake,
+    /// What could be said better.
+    Style,
+    /// What has no effect at all.
+    Idle,
+}
+
+impl Code {
+    /// How much its findings matter.
+    pub const fn weight(self) -> Weight {
+        match self {
+            Self::Obp101
+            | Self::Obp102
+            | Self::Obp103
+            | Self::Obp104
+            | Self::Obp105
+            | Self::Obp201
+            | Self::Obp202
+            | Self::Obp203
+            | Self::Obp401
+            | Self::Obp402
+            | Self::Obp403 => Weight::Harm,
+            Self::Obp301
+            | Self::Obp302
+            | Self::Obp303
+            | Self::Obp305
+            | Self::Obp306
+            | Self::Obp307
+            | Self::Obp310
+            | Self::Obp311
+            | Self::Obp312
+            | Self::Obp601
+            | Self::Obp602
+            | Self::Obp603
+            | Self::Obp604
+            | Self::Obp605
+            | Self::Obp606
+            | Self::Obp607 => Weight::Mistake,
+            Self::Obp304 | Self::Obp308 | Self::Obp309 | Self::Obp313 | Self::Obp315 => {
+                Weight::Style
+            }
+            Self::Obp314 => Weight::Idle,
+        }
+    }
 }
 
 impl fmt::Display for Code {

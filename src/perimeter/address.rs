@@ -96,6 +96,29 @@ impl AddressSet {
         }
     }
 
+    /// In both.
+    #[must_use]
+    pub fn overlap(&self, other: &Self) -> Self {
+        Self {
+            v4: &self.v4 & &other.v4,
+            v6: &self.v6 & &other.v6,
+        }
+    }
+
+    /// Whether an address is in it.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match address {
+            IpAddr::V4(address) => self.v4.contains(address),
+            IpAddr::V6(address) => self.v6.contains(address),
+        }
+    }
+
+    /// The first address of it, IPv4 before IPv6.
+    pub fn first(&self) -> Option<IpAddr> {
+        let v4 = self.v4.first().map(IpAddr::V4);
+        v4.or_else(|| self.v6.first().map(IpAddr::V6))
+    }
+
     /// Whether no address is in it.
     pub fn is_empty(&self) -> bool {
         self.v4.is_empty() && self.v6.is_empty()

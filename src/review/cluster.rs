@@ -73,12 +73,25 @@ fn names_taken(world: &World, edit: &Edit<Cluster>, after: &Cluster) -> Vec<Find
     })
 }
 
+/// What lets through more than a ceiling.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pierced {
+    /// What is said of it.
+    pub finding: Finding,
+    /// The policy, where it is one that can be judged.
+    pub policy: Option<Arc<str>>,
+    /// Field path of the rule in that policy, where a connection shows it.
+    pub path: Option<String>,
+}
+
 /// Findings about policies of the namespace that pierce the perimeter of the cluster as written.
-pub(super) fn brought_to_bear(
-    world: &World,
-    edit: &Edit<Cluster>,
-    budget: &Cell<Budget>,
-) -> Vec<Finding> {
+fn brought_to_bear(world: &World, edit: &Edit<Cluster>, budget: &Cell<Budget>) -> Vec<Finding> {
+    let pierced = pierced(world, edit, budget).into_iter();
+    pierced.map(|pierced| pierced.finding).collect()
+}
+
+/// The same, with the policies and their rules.
+pub(super) fn pierced(world: &World, edit: &Edit<Cluster>, budget: &Cell<Budget>) -> Vec<Pierced> {
     let Some(facts) = world.facts(&edit.object.namespace) else {
         return Vec::new();
     };
@@ -102,19 +115,28 @@ pub(super) fn brought_to_bear(
         )
     });
     budget.set(left);
-    let mut pierced: Vec<(&Arc<str>, Finding)> = Vec::new();
+    let mut pierced: Vec<Pierced> = Vec::new();
     for (zone, policy, finding) in found {
         let finding = replay::of_existing(zone, policy, finding);
         let mut known = pierced.iter_mut();
-        let same =
-            known.find(|(name, known)| **name == policy.name && known.level <= finding.level);
+        let same = known.find(|known| {
+            known.policy.as_ref() == Some(&policy.name) && known.finding.level <= finding.level
+        });
         match same {
             // One connection for each policy is enough to see what is wrong with it.
-            Some((_, known)) => likewise(known, &pods_of(&after, zone.pods)),
-            None => pierced.push((&policy.name, finding)),
+            Some(known) => likewise(&mut known.finding, &pods_of(&after, zone.pods)),
+            None => pierced.push(Pierced {
+                path: replay::rule_path(policy, &finding),
+                policy: Some(policy.name.clone()),
+                finding,
+            }),
         }
     }
-    let pierced = pierced.into_iter().map(|(_, finding)| finding);
     let unjudged = existing_policy::unjudged(&edit.object, &after);
-    pierced.chain(unjudged).collect()
+    pierced.extend(unjudged.map(|finding| Pierced {
+        finding,
+        policy: None,
+        path: None,
+    }));
+    pierced
 }

@@ -6,6 +6,7 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use super::cluster::Pierced;
 use super::request::{Edit, Operation, Request, Subject, Writer};
 use super::verdict::Verdict;
 use super::world::World;
@@ -14,7 +15,6 @@ use crate::baseline::Pods;
 use crate::code::{Code, Door};
 use crate::inventory::{Cluster, Fact, Kind, Object, ObjectRef, Policy, Restore};
 use crate::perimeter::cover::Budget;
-use crate::rules::Finding;
 use crate::rules::certificate::Certificate;
 
 /// Objects by what they are called.
@@ -145,7 +145,7 @@ pub fn counted_as_rendered(world: &World) -> Vec<ObjectRef> {
 
 /// What lets through more than the ceiling of a cluster as it stands: policies of its namespace, and
 /// its managed policies where somebody opened them.
-pub fn piercing(world: &World, cluster: &ObjectRef) -> Vec<Finding> {
+pub fn piercing(world: &World, cluster: &ObjectRef) -> Vec<Pierced> {
     let Some(facts) = world.facts(&cluster.namespace) else {
         return Vec::new();
     };
@@ -156,7 +156,7 @@ pub fn piercing(world: &World, cluster: &ObjectRef) -> Vec<Finding> {
         spec_changed: true,
     };
     let budget = Cell::new(Budget::new(world.posture.proof_budget));
-    let others = super::cluster::brought_to_bear(world, &edit, &budget);
+    let others = super::cluster::pierced(world, &edit, &budget);
     let managed = Pods::of_cluster(world.posture.baseline).iter();
     let managed = managed.filter_map(|pods| {
         let policy = facts
@@ -176,6 +176,11 @@ pub fn piercing(world: &World, cluster: &ObjectRef) -> Vec<Finding> {
     let beyond = beyond.filter(|finding| {
         matches!(finding.code, Code::Obp201 | Code::Obp202)
             && finding.cluster.as_ref().is_none_or(|own| own == cluster)
+    });
+    let beyond = beyond.map(|finding| Pierced {
+        policy: Some(finding.object.name.clone()),
+        path: Some(finding.path.clone()).filter(|path| !path.is_empty()),
+        finding,
     });
     others.into_iter().chain(beyond).collect()
 }

@@ -91,6 +91,18 @@ pub(super) fn of_existing(zone: &ZonePerimeter, policy: &Selected, finding: Find
     one_checked(finding, confirmed, only_if)
 }
 
+/// Field path of the first rule of a policy that may let a finding's connection through.
+pub(super) fn rule_path(policy: &Selected, finding: &Finding) -> Option<String> {
+    let shown = finding.witness.as_ref()?;
+    let at = At {
+        namespace: &policy.policy.meta.namespace,
+        reading: Reading::May,
+    };
+    let mut rules = policy.policy.effective_rules(shown.direction).iter();
+    let number = rules.position(|rule| rule_passes(rule, shown, at))?;
+    Some(format!("spec.{}[{number}]", shown.direction.field()))
+}
+
 /// A finding about pods that no policy isolates, with its connection replayed.
 pub(super) fn of_bare(zone: &ZonePerimeter, missing: Missing, finding: Finding) -> Finding {
     let policies: Vec<PolicyView<'_>> = counted(zone, missing)

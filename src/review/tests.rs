@@ -15,6 +15,7 @@ mod limit;
 mod maintenance;
 mod names;
 mod oracle;
+mod order;
 mod properties;
 mod recompiled;
 mod repairs;

@@ -1,5 +1,7 @@
 //! What a review answers.
 
+use std::cmp::Ordering;
+
 use super::replay::is_unreplayed;
 use crate::perimeter::Direction;
 use crate::perimeter::rule::{Rule, Selector};
@@ -27,7 +29,8 @@ impl Outcome {
     }
 }
 
-/// All findings of a review, in a stable order: level, code, object, path.
+/// All findings of a review, the most important first and in a stable order: level, weight, code,
+/// object, path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
     /// Findings.
@@ -43,8 +46,12 @@ impl Verdict {
     /// A verdict with its findings in order, each once.
     pub fn new(mut findings: Vec<Finding>) -> Self {
         findings.sort_by(|a, b| {
-            (a.level, a.code, &a.object, &a.path, &a.reason)
-                .cmp(&(b.level, b.code, &b.object, &b.path, &b.reason))
+            let rank = |finding: &Finding| (finding.level, finding.code.weight(), finding.code);
+            let by_rank = rank(a).cmp(&rank(b));
+            by_rank
+                .then_with(|| a.object.cmp(&b.object))
+                .then_with(|| by_path(&a.path, &b.path))
+                .then_with(|| a.reason.cmp(&b.reason))
         });
         findings.dedup();
         let unreplayed = findings.iter().filter(|finding| is_unreplayed(finding));
@@ -71,6 +78,19 @@ impl Verdict {
         codes.dedup();
         codes
     }
+}
+
+/// The order of two field paths: what stands between brackets by its number, `[2]` before `[10]`.
+fn by_path(a: &str, b: &str) -> Ordering {
+    /// Numbers, each with the text behind it. A number is its length and its digits, so that none is
+    /// too large.
+    fn pieces(path: &str) -> impl Iterator<Item = (usize, &str, &str)> {
+        path.split('[').map(|piece| {
+            let (number, text) = piece.split_once(']').unwrap_or(("", piece));
+            (number.len(), number, text)
+        })
+    }
+    pieces(a).cmp(pieces(b)).then_with(|| a.cmp(b))
 }
 
 /// One thing that the mutating webhook puts back into a managed policy.

@@ -64,6 +64,7 @@ pub enum LevelSetting {
     /// At every door.
     Everywhere(Level),
     /// At some doors; the others keep the rule's own.
+    #[schemars(extend("propertyNames" = door_names()))]
     Each(BTreeMap<Door, Level>),
 }
 
@@ -74,6 +75,11 @@ fn rule_names() -> serde_json::Value {
         .flat_map(|code| [code.as_str(), code.name()])
         .collect();
     serde_json::json!({ "enum": names })
+}
+
+/// The schema of the keys of one rule's levels.
+fn door_names() -> serde_json::Value {
+    serde_json::json!({ "enum": Door::ALL.map(Door::as_str) })
 }
 
 impl ReviewSettings {

@@ -27,7 +27,7 @@ fn an_unknown_key_is_an_error_that_names_it() {
 }
 
 #[test]
-fn an_unknown_key_is_told_the_nearest_known_one() {
+fn an_unknown_key_or_word_is_told_the_nearest_known_one() {
     for (text, known) in [
         ("operatorNamspace: typo\n", "operatorNamespace"),
         ("review: {widhts: {}}\n", "widths"),
@@ -36,6 +36,36 @@ fn an_unknown_key_is_told_the_nearest_known_one() {
     ] {
         let error = yaml(text).unwrap_err().to_string();
         assert!(error.ends_with(&format!("is `{known}`")), "{error}");
+    }
+    for (text, known) in [
+        (
+            "review: {levels: {OBP201: {webhok: warn}}}\n",
+            "key nearest to `webhok` is `webhook`",
+        ),
+        (
+            "review: {levels: {obp201: {Audit: warn}}}\n",
+            "key nearest to `Audit` is `audit`",
+        ),
+        (
+            "review: {levels: {OBP201: wrn}}\n",
+            "word nearest to `wrn` is `warn`",
+        ),
+        (
+            "review: {levels: {OBP201: {check: awdit}}}\n",
+            "word nearest to `awdit` is `audit`",
+        ),
+        (
+            "review: {operatorLevel: dney}\n",
+            "word nearest to `dney` is `deny`",
+        ),
+        (
+            "review: {platform: [{zones: [job]}]}\n",
+            "word nearest to `job` is `jobs`",
+        ),
+    ] {
+        let error = yaml(text).unwrap_err();
+        let told = told(&error);
+        assert!(told.contains(known), "{text}: {told}");
     }
     let text = "review: {platform: [{ingress: [{form: []}]}]}\n";
     let error = yaml(text).unwrap().posture().unwrap_err().to_string();
@@ -103,6 +133,12 @@ fn the_file_decides_about_reviews_and_keeps_the_defaults_of_what_it_leaves_out()
     );
 }
 
+/// An error with its cause.
+fn told(error: &SettingsError) -> String {
+    let cause = std::error::Error::source(error).map(ToString::to_string);
+    format!("{error}: {}", cause.unwrap_or_default())
+}
+
 /// The posture of a file with these levels.
 fn levels(levels: &str) -> Result<Posture, SettingsError> {
     yaml(&format!("review: {{levels: {levels}}}\n"))?.posture()
@@ -152,8 +188,7 @@ fn an_unknown_code_level_or_door_is_an_error_that_says_what_is_known() {
     ];
     for (text, expected) in table {
         let error = levels(text).unwrap_err();
-        let cause = std::error::Error::source(&error).map(ToString::to_string);
-        let told = format!("{error}: {}", cause.unwrap_or_default());
+        let told = told(&error);
         assert!(told.contains(expected), "{text}: {told}");
     }
 }

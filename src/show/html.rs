@@ -101,6 +101,9 @@ fn piercing(out: &mut String, cluster: &ClusterView) {
             Escaped(found.code),
             Escaped(&found.reason)
         );
+        if let Some(place) = found.place() {
+            let _ = write!(out, "<p>NetworkPolicy {}</p>", Escaped(&place));
+        }
         if let Some(connection) = &found.connection {
             let _ = write!(out, "<p>Let through: {}</p>", Escaped(connection));
         }

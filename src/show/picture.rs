@@ -141,7 +141,9 @@ fn band(cluster: &ClusterView, zone: &ZoneView) -> Band {
     }
     for (at, piercing) in cluster.piercing.iter().enumerate() {
         if piercing.zone == Some(zone.zone) {
-            let words = vec![piercing.connection.clone().unwrap_or_default()];
+            let place = piercing.place().map(|place| format!("by {place}"));
+            let words = piercing.connection.clone().into_iter().chain(place);
+            let words = words.collect();
             let way = way(piercing.direction.unwrap_or("ingress"));
             let pierced = ("Beyond the ceiling", words, piercing.code);
             band.arrows

@@ -239,6 +239,12 @@ pub struct Piercing {
     pub code: &'static str,
     /// What is wrong.
     pub reason: String,
+    /// Name of the policy that does it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    /// Field path of the rule in that policy, where one is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
     /// `workload`, `jobs` or `controller`, where a connection shows it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub zone: Option<&'static str>,
@@ -250,6 +256,17 @@ pub struct Piercing {
     pub connection: Option<String>,
     /// What to do.
     pub help: String,
+}
+
+impl Piercing {
+    /// The policy and its rule, where they are known.
+    pub fn place(&self) -> Option<String> {
+        let policy = self.policy.as_ref()?;
+        Some(match &self.path {
+            Some(path) => format!("{policy} {path}"),
+            None => policy.clone(),
+        })
+    }
 }
 
 /// The word for a direction.

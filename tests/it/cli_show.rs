@@ -128,13 +128,26 @@ fn the_view_as_json_has_every_row_with_its_state_and_its_rules() {
     assert_eq!(isolation(1), ["partly", "yes"]);
     let piercing = view["clusters"][0]["piercing"].as_array().unwrap().iter();
     let piercing: Vec<Value> = piercing
-        .map(|found| json!([found["code"], found["zone"], found["direction"]]))
+        .map(|found| {
+            let place = [&found["policy"], &found["path"]];
+            json!([found["code"], found["zone"], found["direction"], place])
+        })
         .collect();
     assert_eq!(
         piercing,
         [
-            json!(["OBP203", "workload", "ingress"]),
-            json!(["OBP202", "jobs", "egress"])
+            json!([
+                "OBP203",
+                "workload",
+                "ingress",
+                ["too-open", "spec.ingress[0]"]
+            ]),
+            json!([
+                "OBP202",
+                "jobs",
+                "egress",
+                ["prod-jobs-network-policy", "spec.egress[1]"]
+            ])
         ]
     );
     assert_eq!(view["controller"]["isolation"][0]["state"], "no");

@@ -311,3 +311,28 @@ fn the_place_of_a_field_is_told_as_json_too() {
     );
     assert_eq!(finding["field_column"], json!(7));
 }
+
+#[test]
+fn a_line_of_a_file_says_where_it_is_cut() {
+    let padding = "x".repeat(100);
+    let manifest = format!(
+        r#"{{"apiVersion":"openbao.org/v1alpha1","kind":"OpenBaoCluster","metadata":{{"name":"bao","namespace":"bao","annotations":{{"a":"{padding}"}}}},"spec":{{"network":{{"dnsNamespace":"kube_system"}},"version":"{padding}"}}}}"#
+    );
+    let folder = inventory("check-cut", &manifest);
+    let (status, out, _) = run_with(&[], &["check", &folder]);
+    assert_eq!(status, Some(1), "{out}");
+    let mut lines = out.lines().skip_while(|line| !line.contains("OBP309"));
+    let shown = lines
+        .by_ref()
+        .find(|line| line.starts_with("1 | "))
+        .unwrap();
+    let text = shown.strip_prefix("1 | …").unwrap();
+    assert!(
+        text.contains("kube_system") && text.ends_with("x…"),
+        "{shown}"
+    );
+    assert_eq!(shown.chars().count(), 94, "{shown}");
+    // The first mark stands behind the sign of the cut.
+    let marks = lines.next().unwrap();
+    assert!(marks.starts_with("  |  ^^"), "{marks}");
+}

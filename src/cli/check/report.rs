@@ -82,7 +82,7 @@ pub(super) struct Reported {
 #[derive(Clone, Debug)]
 pub(super) struct Shown {
     pub(super) place: Place,
-    /// The line, or as much of it around the place as fits.
+    /// The line, or as much of it around the place as fits, with `…` where it is cut.
     pub(super) text: String,
     /// How many characters of the line stand before that.
     pub(super) skipped: usize,
@@ -93,11 +93,20 @@ impl Shown {
     fn new(place: Place, line: &str) -> Self {
         const ROOM: usize = WIDTH - 10;
         let before = place.column - 1;
-        let skipped = if before + 20 > ROOM { before } else { 0 };
-        let text = line.chars().skip(skipped).take(ROOM);
+        // The mark stands for the character before the place.
+        let skipped = if before + 20 > ROOM { before - 1 } else { 0 };
+        let line = line.chars().skip(skipped).take(ROOM + 1);
+        let mut text: Vec<char> = line.map(|c| if c.is_control() { ' ' } else { c }).collect();
+        if let (1.., Some(first)) = (skipped, text.first_mut()) {
+            *first = '…';
+        }
+        if text.len() > ROOM {
+            text.truncate(ROOM - 1);
+            text.push('…');
+        }
         Self {
             place,
-            text: text.map(|c| if c.is_control() { ' ' } else { c }).collect(),
+            text: text.into_iter().collect(),
             skipped,
         }
     }

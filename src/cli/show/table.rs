@@ -69,6 +69,10 @@ fn piercing(text: &mut String, cluster: &ClusterView) {
             "{}",
             wrapped(&format!("{} {}", found.code, found.reason), "  ", "    ")
         );
+        if let Some(place) = found.place() {
+            let line = format!("NetworkPolicy {place}");
+            let _ = writeln!(text, "{}", wrapped(&line, "    ", "      "));
+        }
         if let Some(connection) = &found.connection {
             let line = format!("connection let through: {connection}");
             let _ = writeln!(text, "{}", wrapped(&line, "    ", "      "));

@@ -35,6 +35,13 @@ fn declared(network: &Value) -> Vec<Found> {
     without_advice(found(&review(&plain(), &request)))
 }
 
+/// What is said when a cluster with this network is created.
+fn reasons(network: &Value) -> Vec<(Code, String)> {
+    let request = cluster_request(None, &cluster(network));
+    let found = review(&plain(), &request).findings.into_iter();
+    found.map(|found| (found.code, found.reason)).collect()
+}
+
 /// What is found when the network of a cluster is changed.
 fn changed(before: &Value, after: &Value) -> Vec<Found> {
     let request = cluster_request(Some(&cluster(before)), &cluster(after));

@@ -112,7 +112,7 @@ fn a_declaration_without_limits_stands_at_its_cluster() {
         .into_iter()
         .map(|(code, ..)| code)
         .collect();
-    assert_eq!(codes, [Code::Obp302, Code::Obp303, Code::Obp306]);
+    assert_eq!(codes, [Code::Obp302, Code::Obp303]);
 }
 
 #[test]

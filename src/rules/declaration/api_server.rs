@@ -1,13 +1,16 @@
-//! OBP307: `apiServerCIDR` is unreadable, or so wide that it opens more than the API server.
+//! OBP307: `apiServerCIDR` is unreadable, so wide that it opens more than the API server, or holds
+//! addresses that are unsafe to open (loopback, link-local, cloud metadata) or public.
 
-use super::Declaration;
+use super::endpoint_address::public;
+use super::{Declaration, unsafe_address};
 use crate::inventory::{Cluster, Declared};
-use crate::perimeter::address::Cidr;
+use crate::perimeter::address::{AddressSet, Cidr};
 use crate::rules::{Code, Finding, Level};
 
 const PATH: &str = "spec.network.apiServerCIDR";
 
-/// The finding about the declared block; what was declared before the write warns.
+/// The finding about the declared block; what was declared before the write warns, but for a public
+/// one, of which nobody is told again.
 pub fn check(
     declaration: &Declaration<'_>,
     after: &Cluster,
@@ -16,18 +19,31 @@ pub fn check(
     let declared = after.network.api_server_cidr.as_ref()?;
     let before = before.and_then(|before| before.network.api_server_cidr.as_ref());
     let known = before.is_some_and(|before| before == declared || narrows(before, declared));
-    let level = if known { Level::Warn } else { Level::Deny };
     let reason = match declared {
-        Err(problems) => problems.first()?.problem.clone(),
-        Ok(cidr) => too_wide(declaration, cidr)?,
+        Err(problems) => Some(problems.first()?.problem.clone()),
+        Ok(cidr) => too_wide(declaration, cidr).or_else(|| unsafe_part(declaration, cidr)),
     };
+    let help = format!(
+        "name the address of the Service default/kubernetes, for example:\napiServerCIDR: {}",
+        "10.96.0.1/32"
+    );
+    if let Some(reason) = reason {
+        let level = if known { Level::Warn } else { Level::Deny };
+        return Some(Finding {
+            reason,
+            help,
+            ..declaration.finding(Code::Obp307, level, PATH)
+        });
+    }
+    let is_told = known && !declaration.is_newly_under_contract();
+    let cidr = declared.as_ref().ok().filter(|_| !is_told)?;
     Some(Finding {
-        reason,
+        reason: public_part(declaration, cidr)?,
         help: format!(
-            "name the address of the Service default/kubernetes, for example:\napiServerCIDR: {}",
-            "10.96.0.1/32"
+            "{help}\nif the API server has a public address, ask the platform's owner to list it in the setting \
+             `apiServerAddresses`"
         ),
-        ..declaration.finding(Code::Obp307, level, PATH)
+        ..declaration.by_contract(Code::Obp307, PATH)
     })
 }
 
@@ -50,4 +66,25 @@ fn too_wide(declaration: &Declaration<'_>, cidr: &Cidr) -> Option<String> {
     (net.prefix_len() < widest).then(|| {
         format!("`{cidr}` opens port 443 of far more than the API server; expected a block no wider than /{widest}")
     })
+}
+
+fn unsafe_part(declaration: &Declaration<'_>, cidr: &Cidr) -> Option<String> {
+    let nowhere = unsafe_address::without_api_server(declaration.posture);
+    let found = AddressSet::of(cidr.canonical()?)
+        .overlap(&nowhere)
+        .first()?;
+    Some(format!(
+        "`{cidr}` opens port 443 of {found}, a loopback, link-local or cloud-metadata address, at which no API \
+         server is"
+    ))
+}
+
+/// A public part of the block that the platform's owner does not name.
+fn public_part(declaration: &Declaration<'_>, cidr: &Cidr) -> Option<String> {
+    let named = unsafe_address::named(declaration.posture);
+    let block = AddressSet::of(cidr.canonical()?).minus(&named);
+    let found = block.overlap(&public()).first()?;
+    Some(format!(
+        "`{cidr}` opens port 443 of {found}, a public address of the Internet"
+    ))
 }

@@ -4,17 +4,21 @@
 use super::Declaration;
 use crate::inventory::Cluster;
 use crate::perimeter::label::is_dns_label;
+use crate::posture::Edition;
 use crate::rules::{Code, Finding, Level};
 
 const PATH: &str = "spec.network.dnsNamespace";
 
 /// The finding about the declared namespace. What was declared before the write stays unsaid, unless
-/// it is no name.
+/// it is no name. The oldest operator looks for DNS in `kube-system`, whatever is declared.
 pub fn check(
     declaration: &Declaration<'_>,
     after: &Cluster,
     before: Option<&Cluster>,
 ) -> Option<Finding> {
+    if declaration.posture.baseline == Edition::Classic {
+        return None;
+    }
     let name = after.network.dns_namespace.as_deref()?;
     let is_known = before.is_some_and(|old| old.network.dns_namespace.as_deref() == Some(name));
     let known = &declaration.posture.dns_namespaces;

@@ -1,4 +1,5 @@
-//! OBP308: an API server endpoint or DNS address that cannot be read, is listed twice, or is public.
+//! OBP308: an API server endpoint or DNS address that cannot be read, is unsafe, is listed twice, or
+//! is public.
 //!
 //! The operator opens 6443/TCP and 53 to each of them, whatever they are. A public one warns, since
 //! endpoints of managed clusters are; under the contract for Hardened clusters it denies, unless the
@@ -9,8 +10,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{Ipv4Net, Ipv6Net};
 
-use super::Declaration;
+use super::unsafe_address::blocks;
+use super::{Declaration, unsafe_address};
 use crate::inventory::{Cluster, Declared, ListedAddress, Malformed, Network};
+use crate::perimeter::address::AddressSet;
+use crate::posture::{Edition, Posture};
 use crate::rules::{Code, Finding, Level};
 
 /// Blocks that no host of the Internet has, as far as a cluster has a use for them: private, shared,
@@ -38,63 +42,147 @@ const DOCUMENTATION_V6: &[(Ipv6Addr, u8)] = &[
     (Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20),
 ];
 
-/// The two lists: their field, what they are for, and how to find the right addresses.
-const LISTS: [(&str, &str, &str, List); 2] = [
-    (
-        "apiServerEndpointIPs",
-        "6443/TCP",
-        "kubectl -n default get endpointslices -l kubernetes.io/service-name=kubernetes",
-        |network| &network.api_server_endpoints,
-    ),
-    (
-        "dnsEndpointIPs",
-        "53/UDP and 53/TCP",
-        "kubectl -n kube-system get service kube-dns",
-        |network| &network.dns_endpoints,
-    ),
-];
+/// One of the two lists.
+struct List {
+    field: &'static str,
+    /// The ports that the operator opens to each.
+    ports: &'static str,
+    /// How to find the right addresses.
+    source: &'static str,
+    of: fn(&Network) -> &[Declared<ListedAddress>],
+    /// Addresses at which nothing of the kind is.
+    nowhere: fn(&Posture) -> AddressSet,
+    /// Addresses at which it is in some clouds only.
+    doubtful: fn(&Posture) -> AddressSet,
+}
 
-type List = fn(&Network) -> &[Declared<ListedAddress>];
+const API_SERVERS: List = List {
+    field: "apiServerEndpointIPs",
+    ports: "6443/TCP",
+    source: "kubectl -n default get endpointslices -l kubernetes.io/service-name=kubernetes",
+    of: |network| &network.api_server_endpoints,
+    nowhere: unsafe_address::without_api_server,
+    doubtful: |_| AddressSet::none(),
+};
+const RESOLVERS: List = List {
+    field: "dnsEndpointIPs",
+    ports: "53/UDP and 53/TCP",
+    source: "kubectl -n kube-system get service kube-dns",
+    of: |network| &network.dns_endpoints,
+    nowhere: unsafe_address::without_resolver,
+    doubtful: unsafe_address::metadata_resolver,
+};
 
 /// Findings about both lists. What was listed before the write stays unsaid, unless the operator
-/// cannot render it.
+/// cannot render it or it is unsafe. The oldest operator has no list of resolvers.
 pub fn check(
     declaration: &Declaration<'_>,
     after: &Cluster,
     before: Option<&Cluster>,
 ) -> Vec<Finding> {
+    let lists: &[List] = match declaration.posture.baseline {
+        Edition::Classic => &[API_SERVERS],
+        Edition::V01 | Edition::Next => &[API_SERVERS, RESOLVERS],
+    };
+    let lists = lists.iter();
+    lists
+        .flat_map(|list| of_list(declaration, list, after, before))
+        .collect()
+}
+
+fn of_list(
+    declaration: &Declaration<'_>,
+    list: &List,
+    after: &Cluster,
+    before: Option<&Cluster>,
+) -> Vec<Finding> {
+    let stood = Old::of(
+        before
+            .map(|old| (list.of)(&old.network))
+            .unwrap_or_default(),
+    );
+    let told = before.filter(|_| !declaration.is_newly_under_contract());
+    let told = Old::of(told.map(|old| (list.of)(&old.network)).unwrap_or_default());
+    let nowhere = (list.nowhere)(declaration.posture);
+    let doubtful = (list.doubtful)(declaration.posture);
+    let mut copies: BTreeMap<IpAddr, usize> = BTreeMap::new();
     let mut findings = Vec::new();
-    for (field, port, source, list) in LISTS {
-        let before = before.filter(|_| !declaration.is_newly_under_contract());
-        let old = Old::of(before.map(|old| list(&old.network)).unwrap_or_default());
-        let mut copies: BTreeMap<IpAddr, usize> = BTreeMap::new();
-        for entry in list(&after.network) {
-            let found = match entry {
-                Err(problems) => old.unreadable(declaration, problems),
-                Ok(ListedAddress { at, address }) => {
-                    let copies = copies.entry(*address).or_default();
-                    *copies += 1;
-                    let path = format!("spec.network.{field}[{at}]");
-                    if old.is_known(*address, *copies) {
-                        None
-                    } else if *copies > 1 {
-                        Some(Finding {
-                            reason: format!("lists {address} a second time"),
-                            ..declaration.advice(Code::Obp308, path)
-                        })
-                    } else {
-                        of_public(declaration, *address, port, path)
-                    }
+    for entry in (list.of)(&after.network) {
+        let found = match entry {
+            Err(problems) => told.unreadable(declaration, problems),
+            Ok(ListedAddress { at, address }) => {
+                let copies = copies.entry(*address).or_default();
+                *copies += 1;
+                let path = format!("spec.network.{}[{at}]", list.field);
+                if *copies == 1 && nowhere.contains(*address) {
+                    Some(of_unsafe(declaration, list, &stood, *address, path))
+                } else if told.is_known(*address, *copies) {
+                    None
+                } else if *copies > 1 {
+                    Some(Finding {
+                        reason: format!("lists {address} a second time"),
+                        ..declaration.advice(Code::Obp308, path)
+                    })
+                } else if doubtful.contains(*address) {
+                    Some(of_doubtful(declaration, list, *address, path))
+                } else {
+                    of_public(declaration, *address, list.ports, path)
                 }
-            };
-            findings.extend(found.map(|found| Finding {
-                help: format!("list each address once, as this shows them:\n{source}"),
-                ..found
-            }));
-        }
+            }
+        };
+        findings.extend(found.map(|found| Finding {
+            help: format!(
+                "list each address once, as this shows them:\n{}{}",
+                list.source, found.help
+            ),
+            ..found
+        }));
     }
     findings
 }
+
+/// The finding about an address at which nothing of the kind is.
+fn of_unsafe(
+    declaration: &Declaration<'_>,
+    list: &List,
+    stood: &Old<'_>,
+    address: IpAddr,
+    path: String,
+) -> Finding {
+    let level = if stood.is_known(address, 1) {
+        Level::Warn
+    } else {
+        Level::Deny
+    };
+    Finding {
+        reason: format!(
+            "opens {} to {address}, a loopback, link-local or cloud-metadata address",
+            list.ports
+        ),
+        help: WHERE_IT_IS.to_owned(),
+        ..declaration.finding(Code::Obp308, level, path)
+    }
+}
+
+/// The finding about an address at which it is in some clouds only.
+fn of_doubtful(
+    declaration: &Declaration<'_>,
+    list: &List,
+    address: IpAddr,
+    path: String,
+) -> Finding {
+    Finding {
+        reason: format!(
+            "opens {} to {address}, the metadata service of most clouds",
+            list.ports
+        ),
+        help: WHERE_IT_IS.to_owned(),
+        ..declaration.by_contract(Code::Obp308, path)
+    }
+}
+
+const WHERE_IT_IS: &str = "\nif it is there all the same, ask the platform's owner to list it in the setting \
+                           `review.unsafeEgressAllowed`";
 
 /// What a list held before the write.
 struct Old<'a> {
@@ -156,6 +244,12 @@ fn of_public(
         reason: format!("opens {port} to {address}, a public address of the Internet"),
         ..declaration.by_contract(Code::Obp308, path)
     })
+}
+
+/// All public addresses.
+pub(super) fn public() -> AddressSet {
+    let global = blocks(&[(Ipv4Addr::UNSPECIFIED, 0)], &[GLOBAL_V6]);
+    global.minus(&blocks(NOT_PUBLIC_V4, DOCUMENTATION_V6))
 }
 
 fn is_public(address: IpAddr) -> bool {

@@ -1,9 +1,12 @@
-//! OBP313: a peer is selected by a label of its namespace that others may set.
+//! OBP313: a peer is selected by labels that others may set: one of its namespace, or those of pods
+//! in any namespace.
 //!
 //! The API server itself sets `kubernetes.io/metadata.name`. Every other label of a namespace is
-//! whatever somebody who may edit namespaces made it.
+//! whatever somebody who may edit namespaces made it, and a label of a pod whatever its maker did.
 
+use super::everyone::fits_any_namespace;
 use super::{Declaration, DeclaredRule};
+use crate::perimeter::LabelSet;
 use crate::perimeter::label::NAMESPACE_NAME;
 use crate::perimeter::rule::{Peer, Selector};
 use crate::rules::{Code, Finding};
@@ -33,12 +36,9 @@ fn of_rule<'a>(
     let peers = rule.rule.peers.iter().enumerate();
     let new = peers.filter(move |(_, peer)| !is_old(peer));
     new.filter_map(move |(at, peer)| {
-        let keys = settable(peer)?;
+        let loose = Loose::of(peer)?;
         Some(Finding {
-            reason: format!(
-                "selects by the namespace label {}, which everyone may set who may edit a namespace",
-                keys.join(", ")
-            ),
+            reason: loose.reason(),
             help: format!(
                 "name the namespaces, for example:\nnamespaceSelector:\n  matchLabels:\n    {NAMESPACE_NAME}: NAMESPACE"
             ),
@@ -50,33 +50,61 @@ fn of_rule<'a>(
     })
 }
 
-/// The keys of a namespace selector that is not tied to names; `None` where there is none, or where
-/// it selects nobody.
-fn settable(peer: &Peer) -> Option<Vec<String>> {
-    let Peer::Pods {
-        namespaces: Some(selector),
-        ..
-    } = peer
-    else {
-        return None;
-    };
-    let set = selector.label_set()?.on_namespaces()?;
-    if set.namespace_names().is_some() {
-        return None;
+/// What a peer rests on, where that is nothing but labels that others may set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Loose {
+    /// Labels of pods, whichever namespace they are in.
+    Pods(Vec<String>),
+    /// Labels of a namespace.
+    Namespace(Vec<String>),
+}
+
+impl Loose {
+    fn of(peer: &Peer) -> Option<Self> {
+        let Peer::Pods {
+            namespaces: Some(selector),
+            pods,
+        } = peer
+        else {
+            return None;
+        };
+        let set = selector.label_set().and_then(LabelSet::on_namespaces)?;
+        if fits_any_namespace(&set) {
+            // A selector of pods that contradicts itself selects nobody.
+            let pods = pods.as_ref().filter(|pods| pods.label_set().is_some())?;
+            return named(keys(pods)).map(Self::Pods);
+        }
+        if set.namespace_names().is_some() {
+            return None;
+        }
+        let keys = keys(selector);
+        named(keys.into_iter().filter(|key| key != NAMESPACE_NAME)).map(Self::Namespace)
     }
-    let keys = keys(selector);
+
+    fn reason(&self) -> String {
+        match self {
+            Self::Pods(keys) => format!(
+                "selects pods of any namespace by the label {}, which everyone may set who may make a pod anywhere",
+                keys.join(", ")
+            ),
+            Self::Namespace(keys) => format!(
+                "selects by the namespace label {}, which everyone may set who may edit a namespace",
+                keys.join(", ")
+            ),
+        }
+    }
+}
+
+/// Keys in back-quotes, each once and in order; `None` where there are none.
+fn named(keys: impl IntoIterator<Item = String>) -> Option<Vec<String>> {
+    let mut keys: Vec<String> = keys.into_iter().map(|key| format!("`{key}`")).collect();
+    keys.sort();
+    keys.dedup();
     (!keys.is_empty()).then_some(keys)
 }
 
 fn keys(selector: &Selector) -> Vec<String> {
     let labels = selector.labels.keys();
     let expressions = selector.expressions.iter().map(|asked| &asked.key);
-    let mut keys: Vec<String> = labels
-        .chain(expressions)
-        .filter(|key| &***key != NAMESPACE_NAME)
-        .map(|key| format!("`{key}`"))
-        .collect();
-    keys.sort();
-    keys.dedup();
-    keys
+    labels.chain(expressions).map(ToString::to_string).collect()
 }

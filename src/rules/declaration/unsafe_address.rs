@@ -12,6 +12,7 @@ use super::raft_port::cluster_zone;
 use super::{Declaration, DeclaredRule};
 use crate::perimeter::address::AddressSet;
 use crate::perimeter::{Direction, PeerSet, Region, witness};
+use crate::posture::Posture;
 use crate::rules::{Code, Finding, Level};
 
 /// Blocks that no client and no service of OpenBao has, with what they are.
@@ -31,6 +32,17 @@ const UNSAFE_V6: &[(Ipv6Addr, u8)] = &[
     (Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254), 128),
 ];
 
+/// No host at all: on most systems a connection to it stays on the machine.
+const NOBODY_V4: &[(Ipv4Addr, u8)] = &[(Ipv4Addr::UNSPECIFIED, 8)];
+const NOBODY_V6: &[(Ipv6Addr, u8)] = &[(Ipv6Addr::UNSPECIFIED, 128)];
+/// Where resolvers are: link-local, and Azure's, which is an address of the Internet to OBP308.
+const RESOLVERS_V4: &[(Ipv4Addr, u8)] = &[
+    (Ipv4Addr::new(169, 254, 0, 0), 16),
+    (Ipv4Addr::new(168, 63, 129, 16), 32),
+];
+const RESOLVERS_V6: &[(Ipv6Addr, u8)] = &[(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10)];
+const METADATA_V4: &[(Ipv4Addr, u8)] = &[(Ipv4Addr::new(169, 254, 169, 254), 32)];
+
 /// One finding for each declared rule that names such an address.
 pub fn check(declaration: &Declaration<'_>) -> Vec<Finding> {
     let unsafe_addresses = unsafe_addresses(declaration);
@@ -41,23 +53,63 @@ pub fn check(declaration: &Declaration<'_>) -> Vec<Finding> {
 }
 
 fn unsafe_addresses(declaration: &Declaration<'_>) -> AddressSet {
-    let v4 = UNSAFE_V4
+    match declaration.direction {
+        Direction::Ingress => blocks(UNSAFE_V4, UNSAFE_V6),
+        Direction::Egress => allowed(declaration.posture, blocks(UNSAFE_V4, UNSAFE_V6)),
+    }
+}
+
+/// Addresses at which no API server is: the unsafe ones, and those that mean no host at all. Without
+/// those that the platform's owner names or allows.
+pub(super) fn without_api_server(posture: &Posture) -> AddressSet {
+    no_host(posture).minus(&named(posture))
+}
+
+/// Addresses at which no resolver is. Link-local ones are usual: DNS caches on each node, and the
+/// resolvers of some clouds, as is Azure's.
+pub(super) fn without_resolver(posture: &Posture) -> AddressSet {
+    no_host(posture).minus(&blocks(RESOLVERS_V4, RESOLVERS_V6))
+}
+
+/// The metadata service of most clouds, which is the resolver too in some. Without what the
+/// platform's owner allows.
+pub(super) fn metadata_resolver(posture: &Posture) -> AddressSet {
+    allowed(posture, blocks(METADATA_V4, &[]))
+}
+
+/// The API servers that the platform's owner names.
+pub(super) fn named(posture: &Posture) -> AddressSet {
+    let addresses = posture.api_server_addresses.iter();
+    addresses
+        .chain(&posture.api_server_endpoints)
+        .fold(AddressSet::none(), |all, address| {
+            all.union(&AddressSet::of(IpNet::from(*address)))
+        })
+}
+
+fn no_host(posture: &Posture) -> AddressSet {
+    let nobody = blocks(NOBODY_V4, NOBODY_V6);
+    allowed(posture, blocks(UNSAFE_V4, UNSAFE_V6).union(&nobody))
+}
+
+/// Without what the platform's owner allows.
+fn allowed(posture: &Posture, addresses: AddressSet) -> AddressSet {
+    let allowed = posture.unsafe_egress_allowed.iter();
+    allowed.fold(addresses, |left, net| left.minus(&AddressSet::of(*net)))
+}
+
+/// The addresses of some blocks.
+pub(super) fn blocks(v4: &[(Ipv4Addr, u8)], v6: &[(Ipv6Addr, u8)]) -> AddressSet {
+    let v4 = v4
         .iter()
         .filter_map(|(address, length)| Ipv4Net::new(*address, *length).ok());
-    let v6 = UNSAFE_V6
+    let v6 = v6
         .iter()
         .filter_map(|(address, length)| Ipv6Net::new(*address, *length).ok());
     let nets = v4.map(IpNet::V4).chain(v6.map(IpNet::V6));
-    let all = nets.fold(AddressSet::none(), |all, net| {
+    nets.fold(AddressSet::none(), |all, net| {
         all.union(&AddressSet::of(net))
-    });
-    match declaration.direction {
-        Direction::Ingress => all,
-        Direction::Egress => {
-            let allowed = declaration.posture.unsafe_egress_allowed.iter();
-            allowed.fold(all, |left, net| left.minus(&AddressSet::of(*net)))
-        }
-    }
+    })
 }
 
 fn of_rule(
@@ -65,6 +117,10 @@ fn of_rule(
     rule: &DeclaredRule,
     addresses: &AddressSet,
 ) -> Option<Finding> {
+    // That everybody is a peer is told already (OBP302, OBP305), and such a rule names no address.
+    if rule.rule.peers.is_empty() {
+        return None;
+    }
     let pieces: Vec<Region> = rule
         .surest_first()
         .filter_map(|region| overlap(region, addresses))

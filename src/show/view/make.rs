@@ -9,9 +9,8 @@ use crate::inventory::{Fact, Kind, NamespaceFacts, ObjectRef, Profile};
 use crate::perimeter::Connection;
 use crate::perimeter::cover::Budget;
 use crate::posture::Pods;
-use crate::review::offline::piercing;
+use crate::review::offline::{Pierced, piercing};
 use crate::review::{World, render};
-use crate::rules::Finding;
 use crate::show::{conditions, zone};
 
 impl View {
@@ -113,11 +112,14 @@ fn accounts(cluster: &Arc<str>) -> Vec<Account> {
     ]
 }
 
-fn pierced(finding: &Finding) -> Piercing {
+fn pierced(pierced: &Pierced) -> Piercing {
+    let finding = &pierced.finding;
     let witness = finding.witness.as_ref();
     Piercing {
         code: finding.code.as_str(),
         reason: finding.reason.clone(),
+        policy: pierced.policy.as_ref().map(ToString::to_string),
+        path: pierced.path.clone(),
         zone: witness.map(zone_of),
         direction: witness.map(|witness| witness.direction.field()),
         connection: witness.map(render::connection),

@@ -24,6 +24,15 @@ struct Documented {
     ids: &'static [&'static str],
     /// The tests that hold it.
     tests: &'static [&'static str],
+    /// The editions in which it holds, where it means none of our rows and not the page's own alone.
+    editions: &'static [Edition],
+}
+
+impl Documented {
+    /// The same, which holds in these editions.
+    const fn of(self, editions: &'static [Edition]) -> Self {
+        Self { editions, ..self }
+    }
 }
 
 /// A page of the operator's documentation.
@@ -78,14 +87,20 @@ fn tests() -> Vec<(String, String)> {
     found
 }
 
-/// The baselines that have one of these rows; the page's own where it means none of them.
+/// The baselines that have one of these rows; where it means none of them, those it says, or else the
+/// page's own.
 fn baselines(page: &Page, documented: &Documented) -> String {
     let has = |edition: &Edition| {
         let mut rows = ROWS.iter().filter(|row| documented.ids.contains(&row.id));
         rows.any(|row| row.editions.contains(edition))
     };
     let names: Vec<String> = match documented.ids {
-        [] => vec![code(page.baseline.as_str())],
+        [] if documented.editions.is_empty() => vec![code(page.baseline.as_str())],
+        [] => documented
+            .editions
+            .iter()
+            .map(|edition| code(edition.as_str()))
+            .collect(),
         _ => Edition::ALL
             .iter()
             .filter(|edition| has(edition))

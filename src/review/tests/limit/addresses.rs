@@ -3,13 +3,14 @@
 
 use serde_json::{Value, json};
 
-use super::super::support::{Found, created, plain, policy, row, updated};
+use super::super::support::{Found, created, edition, plain, policy, row, updated};
 use super::{
     FIRST_EGRESS, FIRST_INGRESS, FIRST_PEER, api, block, blocks, changed, declared, egress,
-    from_bao, https, ingress, to_bao,
+    from_bao, https, ingress, specified, to_bao,
 };
+use crate::posture::{Edition, Posture};
 use crate::review::tests::support::found;
-use crate::rules::Code::{Obp306, Obp307, Obp315};
+use crate::rules::Code::{Obp302, Obp305, Obp306, Obp307, Obp315};
 use crate::rules::Level::{self, Deny, Warn};
 
 const METADATA: &str = "169.254.169.254";
@@ -122,6 +123,124 @@ fn obp307_the_api_server_block_has_a_width_of_its_own() {
     // A narrower block that is still too wide is another declaration.
     let narrowed = changed(&network("0.0.0.0/0"), &network("10.0.0.0/11"));
     assert_eq!(narrowed, [row(Obp307, Warn, path, "")]);
+}
+
+#[test]
+fn obp306_a_rule_for_everybody_names_no_address() {
+    for rule in [json!({}), json!({"ports": []}), json!({"ports": api()})] {
+        for (field, told) in [("ingressRules", Obp302), ("egressRules", Obp305)] {
+            let found = declared(&json!({field: [rule]}));
+            let codes: Vec<_> = found.iter().map(|found| found.0).collect();
+            assert!(codes.contains(&told), "{field} {rule}: {codes:?}");
+            assert!(!codes.contains(&Obp306), "{field} {rule}: {codes:?}");
+        }
+    }
+}
+
+#[test]
+fn obp307_unsafe_addresses_in_the_block_are_refused() {
+    let network = |cidr: &str| json!({"apiServerCIDR": cidr});
+    let path = "spec.network.apiServerCIDR";
+    for cidr in [
+        "169.254.169.254/32",
+        "169.240.0.0/12",
+        "127.0.0.1/32",
+        "0.0.0.0/32",
+        "100.100.100.200/32",
+        "168.63.129.16/32",
+        "::1/128",
+        "::/128",
+        "fe80::/64",
+        "fd00:ec2::/64",
+    ] {
+        let refused = [row(Obp307, Deny, path, "")];
+        assert_eq!(declared(&network(cidr)), refused, "{cidr}");
+        let known = [row(Obp307, Warn, path, "")];
+        assert_eq!(changed(&network(cidr), &network(cidr)), known, "{cidr}");
+        assert_eq!(
+            changed(&network("10.96.0.1/32"), &network(cidr)),
+            refused,
+            "{cidr}"
+        );
+        let allowed = Posture {
+            unsafe_egress_allowed: vec!["::/0".parse().unwrap(), "0.0.0.0/0".parse().unwrap()],
+            ..Posture::default()
+        };
+        let found = specified(allowed, None, &json!({"network": network(cidr)}));
+        assert!(
+            found.iter().all(|found| found.1 == Warn),
+            "{cidr}: {found:?}"
+        );
+    }
+    for cidr in [
+        "10.96.0.0/12",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "100.64.0.0/13",
+        "198.18.0.0/15",
+        "fd00::/64",
+    ] {
+        assert_eq!(declared(&network(cidr)), [], "{cidr}");
+    }
+}
+
+#[test]
+fn obp307_a_public_block_is_told_once_unless_the_owner_names_it() {
+    let network = |cidr: &str| json!({"apiServerCIDR": cidr});
+    let path = "spec.network.apiServerCIDR";
+    let warned = [row(Obp307, Warn, path, "")];
+    for cidr in [
+        "8.0.0.0/12",
+        "8.8.8.8/32",
+        "100.128.0.0/12",
+        "172.32.0.0/12",
+        "2606:4700::/64",
+    ] {
+        assert_eq!(declared(&network(cidr)), warned, "{cidr}");
+        assert_eq!(changed(&network(cidr), &network(cidr)), [], "{cidr}");
+        assert_eq!(
+            changed(&network("10.96.0.1/32"), &network(cidr)),
+            warned,
+            "{cidr}"
+        );
+    }
+    assert_eq!(
+        changed(&network("8.0.0.0/12"), &network("8.8.8.8/32")),
+        [],
+        "narrowed"
+    );
+    let of = |posture: Posture, before: Option<&Value>, cidr: &str| {
+        let spec = json!({"profile": "Hardened", "network": network(cidr)});
+        let found = specified(posture, before, &spec).into_iter();
+        found.filter(|found| found.0 == Obp307).collect::<Vec<_>>()
+    };
+    let denied = [row(Obp307, Deny, path, "")];
+    let development = json!({"profile": "Development", "network": network("8.8.8.8/32")});
+    let hardened = json!({"profile": "Hardened", "network": network("8.8.8.8/32")});
+    let next = || edition(Edition::Next);
+    assert_eq!(of(edition(Edition::V01), None, "8.8.8.8/32"), warned);
+    assert_eq!(of(next(), None, "8.8.8.8/32"), denied);
+    assert_eq!(of(next(), Some(&development), "8.8.8.8/32"), denied);
+    assert_eq!(of(next(), Some(&hardened), "8.8.8.8/32"), []);
+    let address = || vec!["8.8.8.8".parse().unwrap()];
+    let named = [
+        Posture {
+            api_server_addresses: address(),
+            ..next()
+        },
+        Posture {
+            api_server_endpoints: address(),
+            ..next()
+        },
+    ];
+    for posture in named {
+        assert_eq!(of(posture.clone(), None, "8.8.8.8/32"), []);
+        assert_eq!(
+            of(posture, None, "8.8.8.8/31"),
+            denied,
+            "the other half is nobody's"
+        );
+    }
 }
 
 /// The OBP315 of a list of findings.

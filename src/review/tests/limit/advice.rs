@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::super::support::{Found, cluster, cluster_request, edition, found, plain, row};
 use super::{
     FIRST_EGRESS, FIRST_INGRESS, FIRST_PEER, NAME, api, asks, block, egress, hardened_spec, https,
-    ingress, namespace, specified,
+    ingress, namespace, reasons, specified,
 };
 use crate::posture::Edition::{Classic, Next, V01};
 use crate::review::review;
@@ -126,6 +126,40 @@ fn obp313_peers_by_labels_that_others_set_are_told() {
             ingress(&json!([narrowed, pods, block("192.0.2.0/24")]), &api()),
             vec![],
         ),
+        // In any namespace a label of pods keeps nobody out.
+        (
+            ingress(
+                &json!([
+                    {"namespaceSelector": {}, "podSelector": {"matchLabels": {"app": "x"}}},
+                    {
+                        "namespaceSelector": asks(NAME, "NotIn", &["kube-system"]),
+                        "podSelector": asks("app", "Exists", &[]),
+                    },
+                    {
+                        "namespaceSelector": asks("unused", "DoesNotExist", &[]),
+                        "podSelector": asks("app", "In", &["x", "y"]),
+                    },
+                ]),
+                &api(),
+            ),
+            (0..3)
+                .map(|at| format!("{FIRST_INGRESS}.from[{at}].namespaceSelector"))
+                .collect(),
+        ),
+        (
+            ingress(
+                &json!([
+                    {"namespaceSelector": asks(NAME, "In", &["web"]), "podSelector": asks("app", "Exists", &[])},
+                    // This one selects nobody.
+                    {"namespaceSelector": {}, "podSelector": {
+                        "matchLabels": {"app": "x"},
+                        "matchExpressions": [{"key": "app", "operator": "DoesNotExist"}],
+                    }},
+                ]),
+                &api(),
+            ),
+            vec![],
+        ),
         // Everyone is another finding.
         (
             ingress(
@@ -158,6 +192,29 @@ fn obp313_peers_by_labels_that_others_set_are_told() {
     assert_eq!(
         advised(Obp313, Some(&old), &moved),
         warned(Obp313, &[second])
+    );
+}
+
+#[test]
+fn obp313_says_which_labels_others_may_set() {
+    let told = |peer: Value| {
+        let found = reasons(&ingress(&json!([peer]), &api())).into_iter();
+        let found = found.filter(|found| found.0 == Obp313);
+        found.map(|found| found.1).collect::<Vec<_>>()
+    };
+    let pods = told(
+        json!({"namespaceSelector": {}, "podSelector": {"matchLabels": {"b": "x", "a": "y"}}}),
+    );
+    assert_eq!(
+        pods,
+        [
+            "selects pods of any namespace by the label `a`, `b`, which everyone may set who may make a pod anywhere"
+        ]
+    );
+    let namespaces = told(json!({"namespaceSelector": {"matchLabels": {"team": "a"}}}));
+    assert_eq!(
+        namespaces,
+        ["selects by the namespace label `team`, which everyone may set who may edit a namespace"]
     );
 }
 

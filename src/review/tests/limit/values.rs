@@ -73,10 +73,16 @@ fn obp308_public_addresses_and_duplicates_are_told_once() {
             ),
         ];
         for (addresses, at) in table {
-            let network = network(addresses);
+            // At a link-local address may be a resolver, and no API server.
+            let is_local = |address: &&str| {
+                field == "dnsEndpointIPs"
+                    || !address.starts_with("169.254") && !address.starts_with("fe80")
+            };
+            let addresses: Vec<&str> = addresses.iter().copied().filter(is_local).collect();
+            let network = network(&addresses);
             assert_eq!(declared(&network), told(at), "{network}");
             // Nobody is told again of what stays, wherever it moves in the list.
-            let mut moved: Vec<&str> = addresses.to_vec();
+            let mut moved = addresses.clone();
             moved.insert(0, "10.0.0.99");
             assert_eq!(changed(&network, &json!({field: moved})), [], "{network}");
         }
@@ -86,6 +92,101 @@ fn obp308_public_addresses_and_duplicates_are_told_once() {
         );
         assert_eq!(third, told(&[2, 3]));
     }
+}
+
+#[test]
+fn obp308_unsafe_addresses_are_refused_where_nothing_of_the_kind_is() {
+    let both = [
+        "127.0.0.1",
+        "::1",
+        "0.0.0.0",
+        "::",
+        "::ffff:127.0.0.1",
+        "100.100.100.200",
+        "192.0.0.192",
+        "fd00:ec2::254",
+    ];
+    let endpoints_only = [
+        "169.254.20.10",
+        "168.63.129.16",
+        "fe80::53",
+        "169.254.169.254",
+    ];
+    let nowhere = both.map(|address| ("dnsEndpointIPs", address));
+    let endpoints = both.iter().chain(&endpoints_only);
+    let endpoints = endpoints.map(|address| ("apiServerEndpointIPs", *address));
+    for (field, address) in nowhere.into_iter().chain(endpoints) {
+        let network = json!({field: ["10.0.0.7", address]});
+        let path = format!("spec.network.{field}[1]");
+        assert_eq!(
+            declared(&network),
+            [row(Obp308, Deny, &path, "")],
+            "{network}"
+        );
+        let known = [row(Obp308, Warn, &path, "")];
+        assert_eq!(changed(&network, &network), known, "{network}");
+        let posture = |allowed: &str| Posture {
+            unsafe_egress_allowed: vec![allowed.parse().unwrap()],
+            ..Posture::default()
+        };
+        let host = if address.contains("::") && !address.starts_with("::ffff") {
+            format!("{address}/128")
+        } else {
+            format!("{}/32", address.trim_start_matches("::ffff:"))
+        };
+        let allowed = specified(posture(&host), None, &json!({"network": network}));
+        let left = allowed.iter().filter(|found| found.1 == Deny).count();
+        assert_eq!(left, 0, "{network}");
+    }
+    let named = Posture {
+        api_server_endpoints: vec!["169.254.1.1".parse().unwrap()],
+        ..Posture::default()
+    };
+    let spec = json!({"network": {"apiServerEndpointIPs": ["169.254.1.1"]}});
+    assert_eq!(specified(named, None, &spec), []);
+}
+
+#[test]
+fn obp308_the_metadata_service_as_a_resolver_is_advised_against() {
+    let spec = |profile: &str| json!({"profile": profile, "network": {"dnsEndpointIPs": ["169.254.169.254"]}});
+    let path = "spec.network.dnsEndpointIPs[0]";
+    let of = |posture: Posture, profile: &str| {
+        let found = specified(posture, None, &spec(profile)).into_iter();
+        found.filter(|found| found.0 == Obp308).collect::<Vec<_>>()
+    };
+    let warned = [row(Obp308, Warn, path, "")];
+    assert_eq!(of(Posture::default(), "Development"), warned);
+    assert_eq!(of(edition(Edition::Next), "Development"), warned);
+    assert_eq!(
+        of(edition(Edition::Next), "Hardened"),
+        [row(Obp308, Deny, path, "")]
+    );
+    let allowed = Posture {
+        unsafe_egress_allowed: vec!["169.254.169.254/32".parse().unwrap()],
+        ..Posture::default()
+    };
+    assert_eq!(of(allowed, "Development"), []);
+}
+
+#[test]
+fn the_oldest_operator_opens_no_dns_that_is_declared() {
+    for network in [
+        json!({"dnsNamespace": "tenant"}),
+        json!({"dnsNamespace": "kube_system"}),
+        json!({"dnsEndpointIPs": ["8.8.8.8", "127.0.0.1", "example.org", "8.8.8.8"]}),
+    ] {
+        let spec = json!({"network": network});
+        assert_eq!(
+            specified(edition(Edition::Classic), None, &spec),
+            [],
+            "{spec}"
+        );
+        assert_ne!(specified(edition(Edition::V01), None, &spec), [], "{spec}");
+    }
+    let endpoints = json!({"network": {"apiServerEndpointIPs": ["8.8.8.8"]}});
+    let path = "spec.network.apiServerEndpointIPs[0]";
+    let told = specified(edition(Edition::Classic), None, &endpoints);
+    assert_eq!(told, [row(Obp308, Warn, path, "")]);
 }
 
 #[test]

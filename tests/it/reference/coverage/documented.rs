@@ -15,18 +15,22 @@ const fn row(
         row,
         ids,
         tests,
+        editions: &[],
     }
 }
+
+/// The editions since 0.1.0.
+const SINCE_V01: &[Edition] = &[Edition::V01, Edition::Next];
 
 /// All pages, the default's first.
 #[rustfmt::skip]
 pub(super) const DOCUMENTED: &[Page] = &[
     Page { title: "The page of 0.1.0", baseline: Edition::V01, rows: &[
-        row("posture", "workload ingress: default deny", &[], &["posture_workload_ingress_is_denied_by_default", "posture_upgrade_jobs_are_inside_the_workload_zone", "posture_policies_of_other_pods_are_nobodys_business_here"]),
-        row("posture", "workload egress: default deny", &[], &["posture_workload_egress_is_denied_by_default"]),
-        row("posture", "job ingress and egress: a policy of their own", &[], &["posture_job_ingress_is_denied_by_default", "posture_job_egress_is_denied_by_default", "jobs_ingress_nothing"]),
-        row("posture", "controller: judged where policies isolate it", &[], &["controller_pods_are_judged_only_where_a_policy_isolates_them", "controller_isolation_that_is_lost_warns_unless_a_setting_denies"]),
-        row("posture", "custom rules are additive", &[], &["posture_custom_rules_are_additive_only"]),
+        row("posture", "workload ingress: default deny", &[], &["posture_workload_ingress_is_denied_by_default", "posture_upgrade_jobs_are_inside_the_workload_zone", "posture_policies_of_other_pods_are_nobodys_business_here"]).of(&Edition::ALL),
+        row("posture", "workload egress: default deny", &[], &["posture_workload_egress_is_denied_by_default"]).of(&Edition::ALL),
+        row("posture", "job ingress and egress: a policy of their own", &[], &["posture_job_ingress_is_denied_by_default", "posture_job_egress_is_denied_by_default", "jobs_ingress_nothing"]).of(SINCE_V01),
+        row("posture", "controller: judged where policies isolate it", &[], &["controller_pods_are_judged_only_where_a_policy_isolates_them", "controller_isolation_that_is_lost_warns_unless_a_setting_denies"]).of(&Edition::ALL),
+        row("posture", "custom rules are additive", &[], &["posture_custom_rules_are_additive_only"]).of(&Edition::ALL),
         row("ingress", "operator → 8200", &["operator-api"], &["ingress_operator_8200"]),
         row("ingress", "Raft peers → 8200, 8201", &["raft-peers-in"], &["ingress_raft_peers_8200_and_8201"]),
         row("ingress", "backup and restore jobs → 8200", &["lifecycle-jobs"], &["ingress_backup_and_restore_jobs_8200"]),
@@ -44,10 +48,10 @@ pub(super) const DOCUMENTED: &[Page] = &[
         row("job egress", "OpenBao → 8200", &["openbao-api"], &["jobs_egress_openbao_8200"]),
         row("job egress", "everywhere → 443, Development without `egressRules`", &["development-https"], &["jobs_egress_everywhere_443_for_development_without_egress_rules"]),
         row("job egress", "object storage as declared", &["jobs-egress-rules"], &["jobs_egress_storage_as_declared"]),
-        row("status checkpoints", "`APIServerNetworkReady`", &[], &["api_server_network_ready_with_an_endpoint_address", "api_server_endpoint_ips_recommended_with_a_service_address_alone", "api_server_network_configuration_invalid_with_what_the_operator_does_not_read", "api_server_network_is_unknown_where_no_address_is_known_here"]),
-        row("status checkpoints", "`GatewayIntegrationReady`", &[], &["gateway_integration_ready", "gateway_api_missing", "gateway_reference_missing", "a_gateway_that_may_be_elsewhere_is_unknown", "a_gateway_that_cannot_be_read_is_unknown", "gateway_listener_incompatible", "a_listener_is_looked_at_before_the_class", "gateway_class_missing", "gateway_class_not_accepted", "gateway_class_pending", "gateway_version_unsupported", "gateway_capabilities_unknown", "gateway_feature_unsupported", "gateway_not_programmed", "gateway_programming_pending"]),
-        row("status checkpoints", "`BackupConfigurationReady` and `RestoreConfigurationReady`", &[], &["network_egress_rules_required_comes_first", "authentication_required", "token_secret_missing_and_invalid_are_unknown_here", "credentials_secret_missing_and_ready_are_unknown_here", "workload_identity_configured", "ambient_identity_assumed", "a_restore_is_not_held_by_a_paused_cluster"]),
-        row("status checkpoints", "all: paused, no profile, off, the live condition", &[], &["paused_and_profile_not_set_hold_every_check_of_a_cluster", "a_checkpoint_of_what_is_off_is_left_out", "a_live_condition_that_says_something_else_is_shown_beside_ours", "a_status_that_cannot_be_read_says_nothing"]),
+        row("status checkpoints", "`APIServerNetworkReady`", &[], &["api_server_network_ready_with_an_endpoint_address", "api_server_endpoint_ips_recommended_with_a_service_address_alone", "api_server_network_configuration_invalid_with_what_the_operator_does_not_read", "api_server_network_is_unknown_where_no_address_is_known_here"]).of(SINCE_V01),
+        row("status checkpoints", "`GatewayIntegrationReady`", &[], &["gateway_integration_ready", "gateway_api_missing", "gateway_reference_missing", "a_gateway_that_may_be_elsewhere_is_unknown", "a_gateway_that_cannot_be_read_is_unknown", "gateway_listener_incompatible", "a_listener_is_looked_at_before_the_class", "gateway_class_missing", "gateway_class_not_accepted", "gateway_class_pending", "gateway_version_unsupported", "gateway_capabilities_unknown", "gateway_feature_unsupported", "gateway_not_programmed", "gateway_programming_pending"]).of(SINCE_V01),
+        row("status checkpoints", "`BackupConfigurationReady` and `RestoreConfigurationReady`", &[], &["network_egress_rules_required_comes_first", "authentication_required", "token_secret_missing_and_invalid_are_unknown_here", "credentials_secret_missing_and_ready_are_unknown_here", "workload_identity_configured", "ambient_identity_assumed", "a_restore_is_not_held_by_a_paused_cluster"]).of(SINCE_V01),
+        row("status checkpoints", "all: paused, no profile, off, the live condition", &[], &["paused_and_profile_not_set_hold_every_check_of_a_cluster", "a_checkpoint_of_what_is_off_is_left_out", "a_live_condition_that_says_something_else_is_shown_beside_ours", "a_status_that_cannot_be_read_says_nothing"]).of(SINCE_V01),
         row("controller ingress", "metrics → 8080, 8443", &["controller-metrics"], &["controller_ingress_metrics_8080_and_8443"]),
         row("controller ingress", "probes → 8081", &["controller-probes"], &["controller_ingress_probes_8081"]),
         row("controller egress", "Kubernetes API → 443, endpoints 6443", &["controller-api-server", "controller-api-server-further", "controller-api-endpoints", "controller-api-endpoints-unknown"], &["controller_egress_kubernetes_api_443", "controller_egress_second_address_of_a_dual_stack_service_443", "controller_egress_kubernetes_api_endpoints_6443", "controller_egress_kubernetes_api_endpoints_of_unknown_address_6443"]),
