@@ -187,12 +187,12 @@ impl ZonePerimeter {
     fn of(pods: Pods, row_facts: &Facts<'_>, facts: &NamespaceFacts, knowledge: OtherKeys) -> Self {
         let cluster = row_facts.cluster;
         let zone = zone(pods, cluster, row_facts.posture, knowledge);
-        let rendered = if cluster.is_rendered() {
+        let has_floor = cluster.is_rendered(row_facts.posture.baseline);
+        let rendered = if has_floor {
             rendered(pods, row_facts).map(Arc::new)
         } else {
             None
         };
-        let has_floor = cluster.is_rendered();
         let usable = |policy: &&Fact<Policy>| {
             let read = policy.read();
             read.is_some_and(|policy| too_large(policy, &row_facts.posture.caps).is_empty())

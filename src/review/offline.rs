@@ -5,12 +5,13 @@
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use super::cluster::{brought_to_bear, managed_names};
 use super::request::{Edit, Operation, Request, Subject, Writer};
 use super::verdict::Verdict;
 use super::world::World;
 use super::{isolation, review};
-use crate::baseline::Pods;
 use crate::code::{Code, Door};
 use crate::inventory::{Cluster, Fact, Kind, Object, ObjectRef, Policy, Restore};
 use crate::perimeter::cover::Budget;
@@ -156,12 +157,10 @@ pub fn piercing(world: &World, cluster: &ObjectRef) -> Vec<Finding> {
         spec_changed: true,
     };
     let budget = Cell::new(Budget::new(world.posture.proof_budget));
-    let others = super::cluster::brought_to_bear(world, &edit, &budget);
-    let managed = Pods::of_cluster(world.posture.baseline).iter();
-    let managed = managed.filter_map(|pods| {
-        let policy = facts
-            .policies
-            .get(pods.policy_name(&cluster.name)?.as_str())?;
+    let managed: BTreeSet<Arc<str>> = managed_names(cluster, world.posture.baseline).collect();
+    let others = brought_to_bear(world, &edit, &managed, &budget);
+    let managed = managed.iter().filter_map(|name| {
+        let policy = facts.policies.get(name)?;
         let object = Object::Policy(policy.clone());
         judge(
             world,

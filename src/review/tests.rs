@@ -17,6 +17,7 @@ mod oracle;
 mod properties;
 mod recompiled;
 mod repairs;
+mod restored;
 mod rows;
 mod standing;
 mod support;
