@@ -155,7 +155,8 @@ fn makes_roles(init: &SelfInit) -> bool {
 
 fn gateway_use(meta: &Meta, spec: &OpenBaoClusterSpec, gateway: &Gateway) -> GatewayUse {
     let reference = gateway.gateway_ref.clone().unwrap_or_default();
-    let speaks_tls = spec.tls.as_ref().and_then(|tls| tls.enabled) == Some(true);
+    // On by default, as the operator makes certificates of its own.
+    let speaks_tls = spec.tls.as_ref().and_then(|tls| tls.enabled) != Some(false);
     let backend = gateway.backend_tls.as_ref().and_then(|tls| tls.enabled);
     let tls = if gateway.tls_passthrough == Some(true) {
         GatewayTls::Passthrough
