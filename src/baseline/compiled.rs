@@ -9,7 +9,9 @@ use super::{
     selector, zone,
 };
 use crate::inventory::size::too_large;
-use crate::inventory::{Cluster, Fact, Kind, Meta, NamespaceFacts, ObjectRef, Policy, Profile};
+use crate::inventory::{
+    Cluster, Fact, Kind, Labels, Meta, NamespaceFacts, ObjectRef, Policy, Profile,
+};
 use crate::perimeter::rule::Rule;
 use crate::perimeter::zone::{OtherKeys, Zone};
 use crate::perimeter::{Direction, LabelSet, Reading, Region};
@@ -186,7 +188,8 @@ fn stored_policy<'a>(
 impl ZonePerimeter {
     fn of(pods: Pods, row_facts: &Facts<'_>, facts: &NamespaceFacts, knowledge: OtherKeys) -> Self {
         let cluster = row_facts.cluster;
-        let zone = zone(pods, cluster, row_facts.posture, knowledge);
+        let restores: Vec<&Labels> = facts.restore_labels(&cluster.meta.name).collect();
+        let zone = zone(pods, cluster, &restores, row_facts.posture, knowledge);
         let has_floor = cluster.is_rendered(row_facts.posture.baseline);
         let rendered = if has_floor {
             rendered(pods, row_facts).map(Arc::new)

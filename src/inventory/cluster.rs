@@ -244,7 +244,8 @@ fn each<W, T>(
         .collect()
 }
 
-fn shared(labels: BTreeMap<String, String>) -> Labels {
+/// Labels as they are shared.
+pub(super) fn shared(labels: BTreeMap<String, String>) -> Labels {
     let pairs = labels.into_iter();
     pairs
         .map(|(key, value)| (key.into(), value.into()))

@@ -32,7 +32,7 @@ pub struct Judged {
 
 /// Judges a final state: managed policies count as the operator's own, and whatever else opens too
 /// much counts as new. `world` holds these objects already. `beside` holds all but their policies:
-/// a cluster is judged in it, since each of these policies is judged itself.
+/// a cluster or restore is judged in it, since each of these policies is judged itself.
 pub fn final_state(
     world: &World,
     beside: &World,
@@ -55,7 +55,7 @@ pub fn final_state(
             writer
         };
         let beside = match reference.kind {
-            Kind::OpenBaoCluster => beside,
+            Kind::OpenBaoCluster | Kind::OpenBaoRestore => beside,
             _ => world,
         };
         let judged = judge(beside, writer, reference, Spec::AsFacts, None, Some(object))?;
