@@ -44,17 +44,7 @@ fn condition(
             && kind == Checkpoint::RestoreConfiguration
             && let Some(doubt) = needs.doubts.first()
         {
-            let minded = minded(&doubt.what);
-            let message = match doubt.what {
-                Doubtful::PlainToService => format!(
-                    "the cluster is Hardened and {minded}; whether the operator's contract lets that pass is not known \
-                     here"
-                ),
-                Doubtful::Unverified | Doubtful::Scheme(_) => {
-                    format!("the cluster is Hardened, and the restore fails since {minded}")
-                }
-            };
-            return Condition::unknown(kind, message);
+            return Condition::unknown(kind, doubted(&doubt.what));
         }
     }
     let has_role = needs.jwt_role.is_some() || cluster.surroundings.has_default_roles;
@@ -83,6 +73,20 @@ fn condition(
             "{reason} if the Secret {secrets} exists and is fit for it, which is not known here"
         ),
     )
+}
+
+/// What becomes of a restore into a Hardened cluster from such a storage. The operator has no reason for
+/// it in this condition.
+fn doubted(what: &Doubtful) -> String {
+    let minded = minded(what);
+    match what {
+        Doubtful::PlainToService => format!(
+            "the cluster is Hardened and {minded}; whether the operator's contract lets that pass is not known here"
+        ),
+        Doubtful::Unverified | Doubtful::Scheme(_) => {
+            format!("the cluster is Hardened, and the restore fails since {minded}")
+        }
+    }
 }
 
 /// How the job gets into the object storage.
