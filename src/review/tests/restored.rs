@@ -107,7 +107,10 @@ fn obp203_names_the_managed_policies_of_a_cluster_that_nobody_renders_for() {
                  app.kubernetes.io/managed-by=openbao-operator,app.kubernetes.io/name=openbao,\
                  openbao.org/cluster=bao, TCP 1";
     let pierced = row(Obp203, Deny, "", shown);
-    assert_eq!(create(Next, &marked(), &open), [pierced.clone()]);
+    assert_eq!(
+        create(Next, &marked(), &open),
+        std::slice::from_ref(&pierced)
+    );
     // The newest operator takes over nothing of somebody else's, whatever its owner is called.
     let taken = row(Obp311, Deny, "metadata.name", "");
     let forged = |uid: &str| {
@@ -126,6 +129,6 @@ fn obp203_names_the_managed_policies_of_a_cluster_that_nobody_renders_for() {
     assert_eq!(create(Next, &plain(), &forged("1")), []);
     // An older one overwrites it.
     let told = row(Obp311, Warn, "metadata.name", "");
-    assert_eq!(create(V01, &plain(), &open), [told.clone()]);
+    assert_eq!(create(V01, &plain(), &open), std::slice::from_ref(&told));
     assert_eq!(create(V01, &marked(), &open), [told]);
 }
