@@ -147,7 +147,7 @@ catalogue! {
     Obp105 "OBP105" "default-deny-absent" "audit" "pods of a cluster are not isolated in a direction, so everything is open to them";
     Obp201 "OBP201" "ingress-beyond-ceiling" "deny" "a policy opens ingress that neither the baseline nor the cluster's declarations permit";
     Obp202 "OBP202" "egress-beyond-ceiling" "deny" "a policy opens egress that neither the baseline nor the cluster's declarations permit";
-    Obp203 "OBP203" "existing-policy-beyond-ceiling" "deny; warn where only the ceiling narrowed" "a cluster write brings an existing policy to bear that lets through more than the ceiling";
+    Obp203 "OBP203" "existing-policy-beyond-ceiling" "deny; warn where only the ceiling narrowed" "a cluster write or a new restore brings an existing policy to bear that lets through more than the ceiling";
     Obp301 "OBP301" "malformed-rule" "deny" "a declared rule that the NetworkPolicy API refuses, so that the operator would stall";
     Obp302 "OBP302" "ingress-open-to-everyone" "deny" "declared ingress is open to everyone, alone or as a union of rules";
     Obp303 "OBP303" "raft-port-exposed" "deny" "a declaration lets others than the cluster's own pods reach the Raft port";

@@ -44,7 +44,7 @@ pub fn review(world: &World, request: &Request) -> Verdict {
     let class = WriterClass::of(&request.writer, &world.posture);
     let findings = match &request.subject {
         Subject::Policy(edit) => policy::findings(world, request, class, edit),
-        Subject::Cluster(edit) => cluster::findings(world, edit),
+        Subject::Cluster(edit) => cluster::findings(world, class, edit),
         Subject::Restore(edit) => restore::findings(world, edit),
     };
     level::settle(&world.posture, request, class, findings)
@@ -54,7 +54,7 @@ pub fn review(world: &World, request: &Request) -> Verdict {
 /// verdict stops, and writes that change neither a spec nor what makes a policy a managed one.
 pub fn not_ready(posture: &Posture, request: &Request) -> Verdict {
     without_facts(posture, request, |object| {
-        if metadata::may_leave_its_manager(request) {
+        if metadata::may_leave_its_manager(request, posture.baseline) {
             input::not_ready_for_metadata(object)
         } else {
             input::not_ready(object)

@@ -9,7 +9,9 @@ use super::{
     selector, zone,
 };
 use crate::inventory::size::too_large;
-use crate::inventory::{Cluster, Fact, Kind, Meta, NamespaceFacts, ObjectRef, Policy, Profile};
+use crate::inventory::{
+    Cluster, Fact, Kind, Labels, Meta, NamespaceFacts, ObjectRef, Policy, Profile,
+};
 use crate::perimeter::rule::Rule;
 use crate::perimeter::zone::{OtherKeys, Zone};
 use crate::perimeter::{Direction, LabelSet, Reading, Region};
@@ -186,13 +188,14 @@ fn stored_policy<'a>(
 impl ZonePerimeter {
     fn of(pods: Pods, row_facts: &Facts<'_>, facts: &NamespaceFacts, knowledge: OtherKeys) -> Self {
         let cluster = row_facts.cluster;
-        let zone = zone(pods, cluster, row_facts.posture, knowledge);
-        let rendered = if cluster.is_rendered() {
+        let restores: Vec<&Labels> = facts.restore_labels(&cluster.meta.name).collect();
+        let zone = zone(pods, cluster, &restores, row_facts.posture, knowledge);
+        let has_floor = cluster.is_rendered(row_facts.posture.baseline);
+        let rendered = if has_floor {
             rendered(pods, row_facts).map(Arc::new)
         } else {
             None
         };
-        let has_floor = cluster.is_rendered();
         let usable = |policy: &&Fact<Policy>| {
             let read = policy.read();
             read.is_some_and(|policy| too_large(policy, &row_facts.posture.caps).is_empty())

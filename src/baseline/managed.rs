@@ -102,9 +102,15 @@ pub(super) fn lifecycle_pods(cluster: &str, components: &[&str]) -> Selector {
     Selector::labels([(CLUSTER_LABEL, cluster)]).and(COMPONENT_LABEL, Operator::In, components)
 }
 
-/// The labels that pods of the group can carry. `knowledge` says what is assumed of keys that
-/// nothing is known about.
-pub fn zone(pods: Pods, cluster: &Cluster, posture: &Posture, knowledge: OtherKeys) -> Zone {
+/// The labels that pods of the group can carry. `restores` are those that restores into the cluster give
+/// their jobs; `knowledge` says what is assumed of keys that nothing is known about.
+pub fn zone(
+    pods: Pods,
+    cluster: &Cluster,
+    restores: &[&Labels],
+    posture: &Posture,
+    knowledge: OtherKeys,
+) -> Zone {
     if pods == Pods::Controller {
         let known = [(NAME_LABEL, Values::one_of([OPERATOR_NAME]))];
         return Zone::new(known, Vec::new(), OtherKeys::Free);
@@ -135,7 +141,8 @@ pub fn zone(pods: Pods, cluster: &Cluster, posture: &Posture, knowledge: OtherKe
                 BACKUP_TYPE_LABEL.into(),
                 Values::one_of(BACKUP_TYPES).or_absent(),
             ));
-            vec![&cluster.job_labels]
+            let backups = [&cluster.job_labels].into_iter();
+            backups.chain(restores.iter().copied()).collect()
         }
         Pods::Controller => Vec::new(),
     };

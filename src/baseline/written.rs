@@ -33,7 +33,7 @@ pub struct Obstacle {
 /// # Errors
 /// Everything that would stop the operator, or that the API server would refuse in its policies.
 pub fn written(facts: &Facts<'_>) -> Result<Vec<Policy>, Vec<Obstacle>> {
-    if !facts.cluster.is_rendered() {
+    if !facts.cluster.is_rendered(facts.posture.baseline) {
         return Ok(Vec::new());
     }
     let mut obstacles = Vec::new();

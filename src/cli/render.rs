@@ -77,7 +77,7 @@ pub fn run(args: Args) -> Result<ExitStatus, Failure> {
         };
         match written(&facts) {
             Err(obstacles) => problems.extend(obstacles.iter().map(Obstacle::to_string)),
-            Ok(_) if !cluster.is_rendered() => eprintln!(
+            Ok(_) if !cluster.is_rendered(posture.baseline) => eprintln!(
                 "note: OpenBaoCluster {}/{} has the annotation `{RESTORE_ORIGIN}`, so the operator renders no policies \
                  for it",
                 cluster.meta.namespace, cluster.meta.name

@@ -9,6 +9,7 @@ use super::rules::{self, FieldPath, Problems};
 use super::{Labels, Malformed, Meta, Surroundings};
 use crate::perimeter::address::Cidr;
 use crate::perimeter::rule::{Peer, Rule};
+use crate::posture::Edition;
 
 /// `spec.profile`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +88,7 @@ const METRICS_PORT: u16 = 8202;
 /// Where that port is declared.
 pub const METRICS_PORT_PATH: &str = "spec.observability.metrics.metricsOnlyListener.port";
 
-/// The annotation of a cluster that the operator restores into; it renders no policies for it.
+/// The annotation of a cluster that the newest operator restores into; it renders no policies for it.
 pub const RESTORE_ORIGIN: &str = "openbao.org/restore-origin";
 
 impl Cluster {
@@ -103,10 +104,16 @@ impl Cluster {
         bare(self) == bare(other)
     }
 
-    /// Whether the operator renders policies for it.
-    pub fn is_rendered(&self) -> bool {
-        !self.meta.annotations.contains_key(RESTORE_ORIGIN)
+    /// Whether the operator of this edition renders policies for it.
+    pub fn is_rendered(&self, edition: Edition) -> bool {
+        !is_restored_into(&self.meta, edition)
     }
+}
+
+/// Whether an operator of this edition made the cluster to restore into. Only the newest one knows the
+/// annotation: to the others it is a word like any other.
+pub fn is_restored_into(cluster: &Meta, edition: Edition) -> bool {
+    edition == Edition::Next && cluster.annotations.contains_key(RESTORE_ORIGIN)
 }
 
 impl From<(Meta, OpenBaoClusterSpec)> for Cluster {
@@ -237,7 +244,8 @@ fn each<W, T>(
         .collect()
 }
 
-fn shared(labels: BTreeMap<String, String>) -> Labels {
+/// Labels as they are shared.
+pub(super) fn shared(labels: BTreeMap<String, String>) -> Labels {
     let pairs = labels.into_iter();
     pairs
         .map(|(key, value)| (key.into(), value.into()))

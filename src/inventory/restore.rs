@@ -33,6 +33,11 @@ pub struct Restore {
 }
 
 impl Restore {
+    /// Whether it restores into the cluster of this name in its namespace.
+    pub fn is_into(&self, cluster: &str) -> bool {
+        matches!(&self.into, RestoreInto::Cluster(name) if &**name == cluster)
+    }
+
     /// Whether the two say the same, metadata and status aside.
     pub fn same_spec(&self, other: &Self) -> bool {
         self.into == other.into && self.needs == other.needs

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::read::API_SERVER_SERVICE;
 use super::{
-    Change, Cluster, Fact, Gateway, GatewayClass, Kind, Namespace, Object, ObjectRef, Policy,
-    Restore, Unreadable,
+    Change, Cluster, Fact, Gateway, GatewayClass, Kind, Labels, Namespace, Object, ObjectRef,
+    Policy, Restore, Unreadable,
 };
 
 /// How much of a kind the facts hold: whether an object that is not there is known not to exist.
@@ -57,6 +57,13 @@ impl NamespaceFacts {
             && self.policies.is_empty()
             && self.restores.is_empty()
             && self.gateways.is_empty()
+    }
+
+    /// The labels that restores into a cluster give their jobs.
+    pub fn restore_labels<'a>(&'a self, cluster: &'a str) -> impl Iterator<Item = &'a Labels> {
+        let restores = self.restores.values().filter_map(Fact::read);
+        let into = restores.filter(move |restore| restore.is_into(cluster));
+        into.map(|restore| &restore.needs.pod_labels)
     }
 
     /// Whether `object`, which belongs to this namespace, is known in exactly this state.

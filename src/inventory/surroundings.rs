@@ -2,14 +2,16 @@
 //! what its jobs need.
 
 mod dials;
+mod storage;
 
 use std::sync::Arc;
 
-use super::cluster::filled;
+use super::cluster::{filled, shared};
 use super::condition::LiveCondition;
 use super::crd::{BackupTarget, Gateway, LocalRef, OpenBaoClusterSpec, SelfInit};
 use super::endpoint::{Endpoint, InvalidEndpoint};
-use super::{Checkpoint, Meta};
+use super::{Checkpoint, Labels, Meta};
+pub use storage::{Doubtful, StorageDoubt};
 
 /// One thing that pods connect to beside the cluster's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +61,10 @@ pub struct JobNeeds {
     pub has_identity: bool,
     /// What the job connects to.
     pub dials: Vec<Dial>,
+    /// Labels that its pods carry beyond the operator's own.
+    pub pod_labels: Labels,
+    /// What about the storage a Hardened cluster does not accept, or may not.
+    pub doubts: Vec<StorageDoubt>,
 }
 
 /// Everything about a cluster that its network perimeter does not depend on, but has to suit.
@@ -130,7 +136,10 @@ impl JobNeeds {
         let has_metadata = identity
             .service_account_annotations
             .is_some_and(|annotations| !annotations.is_empty())
-            || identity.pod_labels.is_some_and(|labels| !labels.is_empty());
+            || identity
+                .pod_labels
+                .as_ref()
+                .is_some_and(|labels| !labels.is_empty());
         let has_role = target.role_arn.as_deref().and_then(filled).is_some();
         Self {
             jwt_role: jwt_role.and_then(filled).map(Arc::from),
@@ -138,6 +147,8 @@ impl JobNeeds {
             credentials_secret: target.credentials_secret_ref.as_ref().and_then(name),
             has_identity: has_role || has_metadata,
             dials: dials::of_job(meta, path, target),
+            pod_labels: identity.pod_labels.map(shared).unwrap_or_default(),
+            doubts: storage::doubts(path, target),
         }
     }
 }
@@ -155,7 +166,8 @@ fn makes_roles(init: &SelfInit) -> bool {
 
 fn gateway_use(meta: &Meta, spec: &OpenBaoClusterSpec, gateway: &Gateway) -> GatewayUse {
     let reference = gateway.gateway_ref.clone().unwrap_or_default();
-    let speaks_tls = spec.tls.as_ref().and_then(|tls| tls.enabled) == Some(true);
+    // On by default, as the operator makes certificates of its own.
+    let speaks_tls = spec.tls.as_ref().and_then(|tls| tls.enabled) != Some(false);
     let backend = gateway.backend_tls.as_ref().and_then(|tls| tls.enabled);
     let tls = if gateway.tls_passthrough == Some(true) {
         GatewayTls::Passthrough

@@ -18,8 +18,13 @@ pub(super) fn of_cluster(
     let mut findings = checkpoint::check(object, after, before, (&world.snapshot, &world.posture));
     findings.extend(snapshot_without_egress(object, after, &findings));
     findings.extend(endpoints(object, after, before, known));
-    findings.extend(endpoint_not_covered::placeless(object, after, before));
     let posture = &world.posture;
+    findings.extend(endpoint_not_covered::placeless(
+        object,
+        after,
+        before,
+        posture.baseline,
+    ));
     findings.extend(nobody_admitted::check(object, after, before, posture));
     findings.extend(fallback_ended::check(object, after, before, known));
     findings

@@ -2,24 +2,27 @@
 //! it bring to bear.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::advice;
+use super::level::WriterClass;
 use super::policy::likewise;
 use super::replay;
 use super::request::Edit;
 use super::world::World;
-use crate::baseline::ClusterPerimeter;
-use crate::inventory::{Cluster, Fact};
+use crate::baseline::{ClusterPerimeter, Pods};
+use crate::inventory::{Cluster, Fact, ObjectRef};
 use crate::perimeter::Direction;
 use crate::perimeter::cover::Budget;
+use crate::posture::Edition;
 use crate::rules::declaration::{self, Declaration, redundant};
 use crate::rules::policy_name::{self, Age};
 use crate::rules::text::pods_of;
-use crate::rules::{Finding, Level, ambiguous_cidr, existing_policy, input};
+use crate::rules::{Finding, Level, ambiguous_cidr, existing_policy, input, isolation_lost};
 
 /// All findings about a cluster write.
-pub(super) fn findings(world: &World, edit: &Edit<Cluster>) -> Vec<Finding> {
+pub(super) fn findings(world: &World, class: WriterClass, edit: &Edit<Cluster>) -> Vec<Finding> {
     let after = match &edit.after {
         None => return Vec::new(),
         Some(Fact::Unreadable(broken)) => {
@@ -32,10 +35,22 @@ pub(super) fn findings(world: &World, edit: &Edit<Cluster>) -> Vec<Finding> {
     let budget = Cell::new(Budget::new(world.posture.proof_budget));
     let api_server = &world.snapshot.api_server;
     let mut findings = ambiguous_cidr::in_cluster(&edit.object, after, before);
+    if class != WriterClass::Operator
+        && let Some(before) = &edit.before
+    {
+        let marked =
+            isolation_lost::by_mark(&edit.object, before.meta(), &after.meta, &world.posture);
+        findings.extend(marked);
+    }
     // First, since it takes half of the budget at most: then neither can what is declared keep it
     // from being decided, nor a hard policy of somebody else what is declared.
     if edit.before.is_none() || edit.spec_changed {
-        findings.extend(brought_to_bear(world, edit, &budget));
+        findings.extend(brought_to_bear(
+            world,
+            edit,
+            &rewritten(world, edit, after),
+            &budget,
+        ));
     }
     for direction in Direction::ALL {
         let declared = Declaration::new(
@@ -84,14 +99,52 @@ pub struct Pierced {
     pub path: Option<String>,
 }
 
-/// Findings about policies of the namespace that pierce the perimeter of the cluster as written.
-fn brought_to_bear(world: &World, edit: &Edit<Cluster>, budget: &Cell<Budget>) -> Vec<Finding> {
-    let pierced = pierced(world, edit, budget).into_iter();
+/// The policies that the operator rewrites for the cluster as written. The newest one takes over none of
+/// somebody else's, and keeps up none of a cluster that is restored into.
+fn rewritten(world: &World, edit: &Edit<Cluster>, after: &Cluster) -> BTreeSet<Arc<str>> {
+    let edition = world.posture.baseline;
+    if !after.is_rendered(edition) {
+        return BTreeSet::new();
+    }
+    let takes_over = edition != Edition::Next || edit.before.is_some();
+    let facts = world.facts(&edit.object.namespace);
+    let is_kept = |name: &Arc<str>| {
+        let stored = facts.and_then(|facts| facts.policies.get(name));
+        takes_over || stored.is_none_or(|policy| policy_name::is_owned(policy.meta(), after))
+    };
+    managed_names(&edit.object, edition)
+        .filter(is_kept)
+        .collect()
+}
+
+/// The names of the policies that are a cluster's own.
+pub(super) fn managed_names(
+    object: &ObjectRef,
+    edition: Edition,
+) -> impl Iterator<Item = Arc<str>> {
+    let zones = Pods::of_cluster(edition).iter();
+    zones.filter_map(|pods| pods.policy_name(&object.name).map(Arc::from))
+}
+
+/// Findings about policies of the namespace that pierce the perimeter of the cluster as written, but
+/// for those `aside`.
+fn brought_to_bear(
+    world: &World,
+    edit: &Edit<Cluster>,
+    aside: &BTreeSet<Arc<str>>,
+    budget: &Cell<Budget>,
+) -> Vec<Finding> {
+    let pierced = pierced(world, edit, aside, budget).into_iter();
     pierced.map(|pierced| pierced.finding).collect()
 }
 
 /// The same, with the policies and their rules.
-pub(super) fn pierced(world: &World, edit: &Edit<Cluster>, budget: &Cell<Budget>) -> Vec<Pierced> {
+pub(super) fn pierced(
+    world: &World,
+    edit: &Edit<Cluster>,
+    aside: &BTreeSet<Arc<str>>,
+    budget: &Cell<Budget>,
+) -> Vec<Pierced> {
     let Some(facts) = world.facts(&edit.object.namespace) else {
         return Vec::new();
     };
@@ -111,6 +164,7 @@ pub(super) fn pierced(world: &World, edit: &Edit<Cluster>, budget: &Cell<Budget>
             &world.posture,
             before.as_ref(),
             &after,
+            aside,
             budget,
         )
     });
@@ -132,7 +186,7 @@ pub(super) fn pierced(world: &World, edit: &Edit<Cluster>, budget: &Cell<Budget>
             }),
         }
     }
-    let unjudged = existing_policy::unjudged(&edit.object, &after);
+    let unjudged = existing_policy::unjudged(&edit.object, &after, aside);
     pierced.extend(unjudged.map(|finding| Pierced {
         finding,
         policy: None,

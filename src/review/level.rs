@@ -63,8 +63,8 @@ pub(super) fn settle(
     let settle = |finding: Finding| {
         let breaks_glass = request.breaks_glass(class, &finding);
 
-        // Managed labels and the owner reference are no part of the spec.
-        let about_metadata = matches!(finding.code, Code::Obp104 | Code::Obp403)
+        // Managed labels, the owner reference and the mark of a restored cluster are no part of the spec.
+        let about_metadata = matches!(finding.code, Code::Obp102 | Code::Obp104 | Code::Obp403)
             && finding.path.starts_with("metadata");
         let old_harm = finding.harm == Harm::Known || (unchanged && !about_metadata);
         let most = match class {

@@ -2,16 +2,27 @@
 
 use super::request::{Request, Subject};
 use crate::baseline::MANAGED_LABELS;
-use crate::inventory::Meta;
+use crate::inventory::cluster::is_restored_into;
+use crate::inventory::{Cluster, Fact, Meta};
+use crate::posture::Edition;
 
 /// How the names of all managed policies end, whatever their cluster is called.
 const MANAGED_SUFFIX: &str = "-network-policy";
 
 /// Whether the write changes, on a policy that may be a managed one, a label or owner by which the
-/// operator finds it. Whether it is one only the facts could tell.
-pub(super) fn may_leave_its_manager(request: &Request) -> bool {
-    let Subject::Policy(edit) = &request.subject else {
-        return false;
+/// operator finds it; whether it is one only the facts could tell. Or whether it marks a cluster so that
+/// the operator keeps up no policies for it.
+pub(super) fn may_leave_its_manager(request: &Request, edition: Edition) -> bool {
+    let edit = match &request.subject {
+        Subject::Policy(edit) => edit,
+        Subject::Cluster(edit) => {
+            let marked = [&edit.before, &edit.after].map(|fact| {
+                let cluster: Option<&Fact<Cluster>> = fact.as_ref();
+                cluster.map(|cluster| is_restored_into(cluster.meta(), edition))
+            });
+            return marked == [Some(false), Some(true)];
+        }
+        Subject::Restore(_) => return false,
     };
     let (Some(before), Some(after)) = (&edit.before, &edit.after) else {
         return false;

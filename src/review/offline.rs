@@ -5,13 +5,14 @@
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 pub use super::cluster::Pierced;
+use super::cluster::{managed_names, pierced};
 use super::request::{Edit, Operation, Request, Subject, Writer};
 use super::verdict::Verdict;
 use super::world::World;
 use super::{isolation, review};
-use crate::baseline::Pods;
 use crate::code::{Code, Door};
 use crate::inventory::{Cluster, Fact, Kind, Object, ObjectRef, Policy, Restore};
 use crate::perimeter::cover::Budget;
@@ -31,7 +32,7 @@ pub struct Judged {
 
 /// Judges a final state: managed policies count as the operator's own, and whatever else opens too
 /// much counts as new. `world` holds these objects already. `beside` holds all but their policies:
-/// a cluster is judged in it, since each of these policies is judged itself.
+/// a cluster or restore is judged in it, since each of these policies is judged itself.
 pub fn final_state(
     world: &World,
     beside: &World,
@@ -54,7 +55,7 @@ pub fn final_state(
             writer
         };
         let beside = match reference.kind {
-            Kind::OpenBaoCluster => beside,
+            Kind::OpenBaoCluster | Kind::OpenBaoRestore => beside,
             _ => world,
         };
         let judged = judge(beside, writer, reference, Spec::AsFacts, None, Some(object))?;
@@ -156,12 +157,10 @@ pub fn piercing(world: &World, cluster: &ObjectRef) -> Vec<Pierced> {
         spec_changed: true,
     };
     let budget = Cell::new(Budget::new(world.posture.proof_budget));
-    let others = super::cluster::pierced(world, &edit, &budget);
-    let managed = Pods::of_cluster(world.posture.baseline).iter();
-    let managed = managed.filter_map(|pods| {
-        let policy = facts
-            .policies
-            .get(pods.policy_name(&cluster.name)?.as_str())?;
+    let managed: BTreeSet<Arc<str>> = managed_names(cluster, world.posture.baseline).collect();
+    let others = pierced(world, &edit, &managed, &budget);
+    let managed = managed.iter().filter_map(|name| {
+        let policy = facts.policies.get(name)?;
         let object = Object::Policy(policy.clone());
         judge(
             world,

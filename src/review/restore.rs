@@ -1,18 +1,26 @@
 //! The review of an OpenBaoRestore as it is made: its cluster, its way to the snapshot, and what a
 //! Hardened cluster asks for.
 
+use std::sync::Arc;
+
 use super::advice::known;
+use super::cluster::managed_names;
+use super::replay;
 use super::request::Edit;
 use super::world::World;
-use crate::baseline::Pods;
+use crate::baseline::{ClusterPerimeter, Pods};
 use crate::inventory::restore::RestoreInto;
-use crate::inventory::{Checkpoint, Cluster, Fact, Kind, ObjectRef, Restore};
+use crate::inventory::{Checkpoint, Cluster, Fact, Kind, NamespaceFacts, ObjectRef, Restore};
+use crate::perimeter::cover::Budget;
 use crate::rules::declaration::hardened;
 use crate::rules::endpoint_not_covered::{self, Dialling};
-use crate::rules::{Code, Finding, Level, checkpoint, input};
+use crate::rules::{Code, Finding, Level, checkpoint, existing_policy, input};
 
-/// Reasons of the condition that OBP310 tells already where the contract denies.
-const CONTRACT: [&str; 2] = ["NetworkEgressRulesRequired", "SecurityViolation"];
+/// Reason of the condition that OBP310 tells already where the contract denies.
+const CONTRACT: &str = "NetworkEgressRulesRequired";
+
+/// Where a restore says what labels its jobs carry.
+const POD_LABELS: &str = "spec.source.target.workloadIdentity.podLabels";
 
 /// All findings about a new restore. A stored one cannot be changed, and is not looked at again.
 pub(super) fn findings(world: &World, edit: &Edit<Restore>) -> Vec<Finding> {
@@ -58,13 +66,12 @@ fn untold(object: &ObjectRef, said: &str) -> Finding {
 fn into_cluster(
     world: &World,
     object: &ObjectRef,
-    restore: &Restore,
-    cluster: &Cluster,
+    restore: &Arc<Restore>,
+    cluster: &Arc<Cluster>,
 ) -> Vec<Finding> {
-    let contract = hardened::of_restore(object, cluster, &world.posture);
-    let mut findings: Vec<Finding> = contract.into_iter().collect();
+    let mut findings = hardened::of_restore(object, restore, cluster, &world.posture);
     let condition = checkpoint::of_restore(restore, cluster, &world.posture);
-    let is_told = |reason: &str| !findings.is_empty() && CONTRACT.contains(&reason);
+    let is_told = |reason: &str| !findings.is_empty() && reason == CONTRACT;
     let condition = condition.filter(|condition| !is_told(condition.reason));
     let condition = condition
         .and_then(|condition| checkpoint::finding(object, &condition, restore.live.first(), None));
@@ -79,7 +86,53 @@ fn into_cluster(
         dials: &restore.needs.dials,
     };
     findings.extend(endpoint_not_covered::check(dialling, None, known(world)));
+    findings.extend(brought_to_bear(world, object, restore, cluster));
     findings
+}
+
+/// Findings about policies of the namespace that let through too much for the jobs of the cluster, now that
+/// some of them carry the labels of this restore.
+fn brought_to_bear(
+    world: &World,
+    object: &ObjectRef,
+    restore: &Arc<Restore>,
+    cluster: &Arc<Cluster>,
+) -> Vec<Finding> {
+    let Some(facts) = world.facts(&object.namespace) else {
+        return Vec::new();
+    };
+    if restore.needs.pod_labels.is_empty() {
+        return Vec::new();
+    }
+    let perimeter = |facts: &NamespaceFacts| {
+        let api_server = &world.snapshot.api_server;
+        let cluster = Fact::Read(cluster.clone());
+        ClusterPerimeter::of(&cluster, facts, &world.posture, api_server, &[])
+    };
+    let mut facts = facts.clone();
+    // In files it is among the facts already.
+    facts.restores.remove(&object.name);
+    let before = perimeter(&facts);
+    let restores = &mut facts.restores;
+    restores.insert(object.name.clone(), Fact::Read(restore.clone()));
+    let after = perimeter(&facts);
+    let aside = managed_names(&after.object, world.posture.baseline).collect();
+    let mut budget = Budget::new(world.posture.proof_budget);
+    let posture = &world.posture;
+    let found = existing_policy::check(object, posture, Some(&before), &after, &aside, &mut budget);
+    // What a policy opened to the cluster's pods before is not this restore's to answer for.
+    let new = found.into_iter().filter(|(zone, policy, finding)| {
+        let mut zones = before.zones.iter();
+        let old = zones.find(|old| old.pods == zone.pods);
+        let mut known = old.iter().flat_map(|old| &old.selected);
+        finding.level == Level::Deny || known.all(|known| known.name != policy.name)
+    });
+    let told = |(zone, policy, finding)| Finding {
+        cluster: Some(after.object.clone()),
+        path: POD_LABELS.to_owned(),
+        ..replay::of_existing(zone, policy, finding)
+    };
+    new.map(told).collect()
 }
 
 fn reference(cluster: &Cluster) -> ObjectRef {

@@ -19,6 +19,7 @@ mod order;
 mod properties;
 mod recompiled;
 mod repairs;
+mod restored;
 mod rows;
 mod standing;
 mod support;

@@ -15,7 +15,7 @@ use crate::inventory::{Cluster, Kind, ObjectRef};
 use crate::perimeter::label::NAMESPACE_NAME;
 use crate::perimeter::port::{Port, Protocol};
 use crate::perimeter::{Direction, PeerSet, Region};
-use crate::posture::Posture;
+use crate::posture::{Edition, Posture};
 
 /// The Service of the API server, which the core rows open.
 const API_SERVER: (&str, &str) = ("kubernetes", "default");
@@ -256,10 +256,15 @@ fn block(cidr: &str) -> Value {
 }
 
 /// A seal that may be a network service in a place that nothing names, while nothing is declared.
-pub fn placeless(object: &ObjectRef, after: &Cluster, before: Option<&Cluster>) -> Option<Finding> {
+pub fn placeless(
+    object: &ObjectRef,
+    after: &Cluster,
+    before: Option<&Cluster>,
+    edition: Edition,
+) -> Option<Finding> {
     let placeless = |cluster: &Cluster| {
         let seal = cluster.surroundings.placeless_seal.clone()?;
-        let is_shut = cluster.network.egress_rules.is_empty() && cluster.is_rendered();
+        let is_shut = cluster.network.egress_rules.is_empty() && cluster.is_rendered(edition);
         is_shut.then_some(seal)
     };
     let seal = placeless(after)?;

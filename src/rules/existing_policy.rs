@@ -2,7 +2,7 @@
 //! bear that lets through more than the ceiling permits.
 //!
 //! A create, and an update that moves the zone (other pod labels), denies and names the policy. A
-//! narrowed ceiling warns. Managed policies are never named: the operator rewrites them. A policy
+//! narrowed ceiling warns. Managed policies that the operator rewrites are never named. A policy
 //! that is hard, unreadable or ambiguous belongs to somebody else and only ever warns here.
 
 use std::collections::BTreeSet;
@@ -27,17 +27,19 @@ const FIRST: u32 = 100;
 
 /// Findings about policies that pierce the perimeter as it is after the write. All share the budget:
 /// each region may take a few steps of it at first, so that a hard policy does not keep an ordinary
-/// one from being decided, and what is left goes to those that need more.
+/// one from being decided, and what is left goes to those that need more. Policies `aside` are those
+/// that the operator rewrites, or that are judged by themselves.
 pub fn check<'a>(
     object: &'a ObjectRef,
     posture: &'a Posture,
     before: Option<&'a ClusterPerimeter>,
     after: &'a ClusterPerimeter,
+    aside: &BTreeSet<Arc<str>>,
     budget: &mut Budget,
 ) -> Vec<Pierced<'a>> {
     let zones = after.zones.iter();
     let policies = zones.flat_map(|zone| zone.selected.iter().map(move |policy| (zone, policy)));
-    let foreign = policies.filter(|(_, policy)| after.managed(&policy.name).is_none());
+    let foreign = policies.filter(|(_, policy)| !aside.contains(&policy.name));
     let first: Vec<_> = foreign
         .map(|(zone, policy)| (zone, policy, pierce(zone, policy, budget, FIRST)))
         .collect();
@@ -58,16 +60,18 @@ pub fn check<'a>(
 pub fn unjudged<'a>(
     object: &'a ObjectRef,
     after: &'a ClusterPerimeter,
+    aside: &BTreeSet<Arc<str>>,
 ) -> impl Iterator<Item = Finding> {
     let names: BTreeSet<&Arc<str>> = after
         .zones
         .iter()
         .flat_map(|zone| &zone.unreadable)
         .collect();
-    let foreign = names
+    let foreign: Vec<_> = names
         .into_iter()
-        .filter(|name| after.managed(name).is_none());
-    foreign.map(|name| Finding {
+        .filter(|name| !aside.contains(*name))
+        .collect();
+    foreign.into_iter().map(|name| Finding {
         reason: format!(
             "NetworkPolicy `{name}` of the namespace cannot be read, or is too large to be proved, so what it opens \
              is not known"

@@ -3,8 +3,11 @@
 use super::case::{Case, Moment, everything, subject_only};
 use super::text::pods_of;
 use super::{Code, Finding, Level};
+use crate::inventory::cluster::{RESTORE_ORIGIN, is_restored_into};
+use crate::inventory::{Meta, ObjectRef};
 use crate::perimeter::cover::Exhausted;
 use crate::perimeter::{Direction, Region};
+use crate::posture::Posture;
 
 /// One finding for each direction in which the write lifts isolation.
 pub fn check(case: &Case<'_>) -> Vec<Finding> {
@@ -17,6 +20,32 @@ pub fn check(case: &Case<'_>) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// The finding that a cluster gets the mark of one that is restored into: from then on the operator keeps
+/// up no policy for it. Only the operator sets it, on a cluster that it makes.
+pub fn by_mark(
+    object: &ObjectRef,
+    before: &Meta,
+    after: &Meta,
+    posture: &Posture,
+) -> Option<Finding> {
+    let edition = posture.baseline;
+    let is_added = !is_restored_into(before, edition) && is_restored_into(after, edition);
+    is_added.then(|| Finding {
+        cluster: Some(object.clone()),
+        reason: format!(
+            "with the annotation `{RESTORE_ORIGIN}` the operator no longer keeps up the policies that isolate the \
+             cluster's pods; it sets it itself, on clusters that it makes to restore into"
+        ),
+        help: format!("leave out the annotation:\nmetadata:\n  annotations:\n    {RESTORE_ORIGIN}: null"),
+        ..Finding::new(
+            Code::Obp102,
+            Level::Deny,
+            object,
+            format!("metadata.annotations[{RESTORE_ORIGIN}]"),
+        )
+    })
 }
 
 /// The part of the zone that only this policy isolated, and no longer does. Only what the edited

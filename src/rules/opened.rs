@@ -27,7 +27,7 @@ pub(super) fn opened(
     (posture, api_server): (&Posture, &[IpAddr]),
 ) -> Option<Vec<Opened>> {
     let is_open = pods == Pods::Jobs && posture.baseline == Edition::Classic;
-    if is_open || !cluster.is_rendered() {
+    if is_open || !cluster.is_rendered(posture.baseline) {
         return None;
     }
     let facts = Facts {

@@ -4,14 +4,14 @@
 //! `x` and `x-jobs` share one: the jobs policy of the first has the name of the server policy of
 //! the second.
 
+use std::sync::Arc;
+
 use super::{Code, Finding, Level};
-use crate::baseline::Pods;
-use crate::inventory::cluster::RESTORE_ORIGIN;
-use crate::inventory::{Cluster, Fact, Meta, NamespaceFacts, ObjectRef};
+use crate::baseline::{OWNER_UID, Pods};
+use crate::inventory::cluster::is_restored_into;
+use crate::inventory::{Cluster, Meta, NamespaceFacts, ObjectRef, Owner};
 use crate::posture::{Edition, Posture};
 
-/// Mark of the operator's own on what it manages, since the newest edition.
-const OWNER_UID: &str = "openbao.org/owner-uid";
 const PATH: &str = "metadata.name";
 
 /// Whether the cluster is created, or was there before.
@@ -32,12 +32,12 @@ pub fn check(
     facts: &NamespaceFacts,
     posture: &Posture,
 ) -> Vec<Finding> {
-    if !after.is_rendered() {
+    if !after.is_rendered(posture.baseline) {
         return Vec::new();
     }
     let mut findings: Vec<Finding> = collision(object, age, facts, posture).into_iter().collect();
     if age == Age::New {
-        findings.extend(leftovers(object, facts, posture));
+        findings.extend(leftovers(object, after, facts, posture));
     }
     findings
 }
@@ -51,7 +51,9 @@ fn collision(
 ) -> Option<Finding> {
     let own: Vec<String> = names(&object.name, posture).collect();
     let others = facts.clusters.iter();
-    let others = others.filter(|(name, other)| **name != object.name && is_rendered(other));
+    let others = others.filter(|(name, other)| {
+        **name != object.name && !is_restored_into(other.meta(), posture.baseline)
+    });
     let mut shared = others.filter_map(|(name, _)| {
         let policy = names(name, posture).find(|policy| own.contains(policy))?;
         Some((name, policy))
@@ -75,12 +77,13 @@ fn collision(
 /// Policies that are there already and not the operator's.
 fn leftovers<'a>(
     object: &'a ObjectRef,
+    cluster: &'a Cluster,
     facts: &'a NamespaceFacts,
     posture: &'a Posture,
 ) -> impl Iterator<Item = Finding> {
     let foreign = names(&object.name, posture).filter(|name| {
         let policy = facts.policies.get(name.as_str());
-        policy.is_some_and(|policy| !is_owned(policy.meta(), &object.name))
+        policy.is_some_and(|policy| !is_owned(policy.meta(), cluster))
     });
     foreign.map(|name| {
         let (finding, what) = match posture.baseline {
@@ -114,15 +117,19 @@ fn names<'a>(cluster: &'a str, posture: &Posture) -> impl Iterator<Item = String
     zones.filter_map(move |pods| pods.policy_name(cluster))
 }
 
-fn is_rendered(cluster: &Fact<Cluster>) -> bool {
-    !cluster.meta().annotations.contains_key(RESTORE_ORIGIN)
-}
-
-/// Whether the operator wrote it for a cluster of this name.
-fn is_owned(policy: &Meta, cluster: &str) -> bool {
-    let is_owner = |owner: &crate::inventory::Owner| {
+/// Whether the operator wrote it for this cluster: the controlling owner is the cluster, or the operator's
+/// mark names it, by its uid. Without a uid, in a manifest that no server has seen, the name decides, and
+/// any mark.
+pub fn is_owned(policy: &Meta, cluster: &Cluster) -> bool {
+    let is_owner = |owner: &Owner| {
         let group = owner.api_version.split('/').next();
-        group == Some("openbao.org") && &*owner.kind == "OpenBaoCluster" && &*owner.name == cluster
+        let is_it = group == Some("openbao.org")
+            && &*owner.kind == "OpenBaoCluster"
+            && owner.name == cluster.meta.name;
+        let is_same = |uid: &Arc<str>| owner.controller && owner.uid == *uid;
+        is_it && cluster.uid.as_ref().is_none_or(is_same)
     };
-    policy.owners.iter().any(is_owner) || policy.annotations.contains_key(OWNER_UID)
+    let marked = policy.annotations.get(OWNER_UID);
+    let is_marked = |mark: &Arc<str>| cluster.uid.as_ref().is_none_or(|uid| mark == uid);
+    policy.owners.iter().any(is_owner) || marked.is_some_and(is_marked)
 }

@@ -9,6 +9,7 @@ use crate::baseline::{
     CLUSTER_LABEL, COMPONENT_LABEL, ClusterPerimeter, JOB_COMPONENTS, NAME_LABEL, OPERATOR_NAME,
     Pods,
 };
+use crate::inventory::surroundings::Doubtful;
 use crate::perimeter::Direction;
 use crate::perimeter::label::Values;
 use crate::perimeter::rule::{Peer, PortEntry, Rule, Selector};
@@ -125,4 +126,22 @@ pub(super) fn nearest(case: &Case<'_>, direction: Direction, rule: &Rule) -> Opt
         entry.row.reason,
         paste_rule(&entry.rule, direction)
     ))
+}
+
+/// What a Hardened cluster minds about an object storage, as a clause.
+pub(super) fn minded(what: &Doubtful) -> String {
+    match what {
+        Doubtful::Unverified => "the certificate of the object storage is not verified".to_owned(),
+        Doubtful::Scheme(scheme) if scheme.is_empty() => {
+            "the object storage's URL has no scheme, where `https` or `s3` is expected".to_owned()
+        }
+        Doubtful::Scheme(scheme) => {
+            format!(
+                "the object storage's URL has the scheme `{scheme}`, where `https` or `s3` is expected"
+            )
+        }
+        Doubtful::PlainToService => {
+            "the object storage is a Service that is reached over plain HTTP".to_owned()
+        }
+    }
 }

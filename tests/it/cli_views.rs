@@ -110,7 +110,7 @@ kind: OpenBaoCluster
 metadata: {name: prod, namespace: shop, annotations: {openbao.org/restore-origin: x}}
 ",
     );
-    let (status, out, err) = run_with(&[], &["render", &restored]);
+    let (status, out, err) = run_with(&[], &["render", &restored, "--baseline", "next"]);
     let note = "note: OpenBaoCluster shop/prod has the annotation `openbao.org/restore-origin`, so the operator renders \
                 no policies for it\n";
     assert_eq!((status, out.as_str(), err.as_str()), (Some(0), "", note));

@@ -34,6 +34,8 @@ block! {
         provider: String,
         /// URL of the object storage.
         endpoint: String,
+        /// Whether the certificate of the object storage goes unverified.
+        insecure_skip_verify: bool,
         /// Region, for S3.
         region: String,
         /// Role that the jobs take on, for S3.

@@ -86,7 +86,8 @@ fn steps(policies: &[Fact<Policy>], limit: u32) -> u32 {
     let after = ClusterPerimeter::of(&Fact::Read(bao), facts, &world.posture, &[], &[]);
     let mut budget = Budget::new(limit);
     let object = reference(Kind::OpenBaoCluster, "bao");
-    existing_policy::check(&object, &world.posture, None, &after, &mut budget);
+    let aside = std::collections::BTreeSet::new();
+    existing_policy::check(&object, &world.posture, None, &after, &aside, &mut budget);
     budget.used()
 }
 

@@ -63,7 +63,7 @@ fn obp101_a_core_connection_cut_is_refused_with_the_connection() {
 
 #[test]
 fn obp102_the_last_isolation_of_pods_is_kept() {
-    // The operator renders nothing for a cluster that is restored into: no floor, no managed policy.
+    // The newest operator renders nothing for a cluster that is restored into: no floor, no managed policy.
     let restored = json!({"metadata": {"name": "bao", "namespace": "bao",
         "annotations": {"openbao.org/restore-origin": "old"}}, "spec": {}});
     let restored = match crate::inventory::read::cluster(
@@ -74,7 +74,12 @@ fn obp102_the_last_isolation_of_pods_is_kept() {
         Fact::Unreadable(broken) => panic!("{broken:?}"),
     };
     let deny = policy("deny", &json!({"podSelector": {}}));
-    let alone = world(std::slice::from_ref(&restored), std::slice::from_ref(&deny));
+    let next = || super::support::edition(crate::posture::Edition::Next);
+    let alone = super::support::world_under(
+        next(),
+        std::slice::from_ref(&restored),
+        std::slice::from_ref(&deny),
+    );
     let gone = policy_request(tenant(), "deny", Some(deny.clone()), None);
     let shown = format!(
         "a pod in namespace `another-namespace` -> the OpenBao pod labelled {SUBJECT}, TCP 1"
@@ -83,7 +88,8 @@ fn obp102_the_last_isolation_of_pods_is_kept() {
         found(&review(&alone, &gone)),
         [row(Obp102, Deny, "spec", &shown)]
     );
-    let also = world(
+    let also = super::support::world_under(
+        next(),
         &[restored],
         &[deny, policy("deny-too", &json!({"podSelector": {}}))],
     );

@@ -9,6 +9,7 @@ mod existing;
 mod gaps;
 mod operator;
 mod readings;
+mod restores;
 mod values;
 
 use serde_json::{Value, json};

@@ -60,8 +60,11 @@ fn obp311_clusters_whose_policies_share_a_name_are_refused() {
         let update = written(V01, &both, &[], Some(&named(new)), &changed);
         assert_eq!(update, [told(Warn)], "{old} {new}");
         // No policies are rendered for a cluster that is restored into.
-        assert_eq!(written(V01, &[restored(old)], &[], None, &named(new)), []);
-        assert_eq!(written(V01, &[named(old)], &[], None, &restored(new)), []);
+        assert_eq!(written(Next, &[restored(old)], &[], None, &named(new)), []);
+        assert_eq!(written(Next, &[named(old)], &[], None, &restored(new)), []);
+        // Older operators do not know the annotation.
+        let known = written(V01, &[restored(old)], &[], None, &named(new));
+        assert_eq!(known, [told(Deny)], "{old} {new}");
     }
     for other in ["bao-job", "bao-jobs-jobs", "jobs", "b", "bao-2"] {
         let found = written(V01, &[named(other)], &[], None, &named("bao"));
@@ -141,4 +144,34 @@ fn obp311_an_owner_reference_or_the_operators_mark_makes_a_policy_the_clusters()
         .annotations
         .insert("openbao.org/owner-uid".into(), "1".into());
     assert_eq!(create(&[marked]), 0);
+}
+
+#[test]
+fn obp311_only_the_uid_of_the_new_cluster_makes_a_policy_its_own() {
+    let mut bao = Arc::unwrap_or_clone(named("bao"));
+    bao.uid = Some("1".into());
+    let bao = Arc::new(bao);
+    let create = |policy: Policy| {
+        let policies = [Fact::Read(policy.into())];
+        written(Next, &[], &policies, None, &bao)
+    };
+    let own = owned(managed(&bao, ZONES[0]));
+    assert_eq!(create(own.clone()), []);
+    let with_owner = |change: &dyn Fn(&mut Owner)| {
+        let mut policy = own.clone();
+        policy.meta.owners.iter_mut().for_each(change);
+        create(policy)
+    };
+    assert_eq!(with_owner(&|owner| owner.uid = "2".into()), [told(Deny)]);
+    assert_eq!(with_owner(&|owner| owner.controller = false), [told(Deny)]);
+    let marked = |uid: &str| {
+        let mut policy = managed(&bao, ZONES[0]);
+        policy
+            .meta
+            .annotations
+            .insert("openbao.org/owner-uid".into(), uid.into());
+        create(policy)
+    };
+    assert_eq!(marked("1"), []);
+    assert_eq!(marked("2"), [told(Deny)]);
 }

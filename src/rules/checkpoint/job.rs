@@ -1,10 +1,11 @@
 //! `BackupConfigurationReady` and `RestoreConfigurationReady`: one evaluator for both jobs.
 
 use super::Condition;
-use crate::inventory::surroundings::JobNeeds;
+use crate::inventory::surroundings::{Doubtful, JobNeeds};
 use crate::inventory::{Checkpoint, Cluster, Profile, Status};
 use crate::posture::{Edition, Posture};
 use crate::rules::explicit_egress;
+use crate::rules::text::minded;
 
 /// The condition of a cluster's backups, where it is neither paused nor without a profile.
 pub(super) fn backup(cluster: &Cluster, needs: &JobNeeds, posture: &Posture) -> Condition {
@@ -33,10 +34,17 @@ fn condition(
             );
         }
         if posture.baseline == Edition::Next && !explicit_egress::is_explicit(rules) {
+            // A restore fails without a reason of this condition: it is not in the operator's table.
             return is_false(
                 "SecurityViolation",
                 "the cluster is Hardened, and an egress rule lacks ports or names no explicit peer",
             );
+        }
+        if posture.baseline == Edition::Next
+            && kind == Checkpoint::RestoreConfiguration
+            && let Some(doubt) = needs.doubts.first()
+        {
+            return Condition::unknown(kind, doubted(&doubt.what));
         }
     }
     let has_role = needs.jwt_role.is_some() || cluster.surroundings.has_default_roles;
@@ -65,6 +73,20 @@ fn condition(
             "{reason} if the Secret {secrets} exists and is fit for it, which is not known here"
         ),
     )
+}
+
+/// What becomes of a restore into a Hardened cluster from such a storage. The operator has no reason for
+/// it in this condition.
+fn doubted(what: &Doubtful) -> String {
+    let minded = minded(what);
+    match what {
+        Doubtful::PlainToService => format!(
+            "the cluster is Hardened and {minded}; whether the operator's contract lets that pass is not known here"
+        ),
+        Doubtful::Unverified | Doubtful::Scheme(_) => {
+            format!("the cluster is Hardened, and the restore fails since {minded}")
+        }
+    }
 }
 
 /// How the job gets into the object storage.

@@ -74,7 +74,7 @@ pub const REASONS: &[Reason] = &[
     pair(BackupConfiguration, False,   "AuthenticationRequired",     SINCE_V01),
     pair(BackupConfiguration, False,   "TokenSecretMissing",         SINCE_V01),
     pair(BackupConfiguration, False,   "CredentialsSecretMissing",   SINCE_V01),
-    pair(BackupConfiguration, False,   "SecurityViolation",          NEXT_ONLY),
+    pair(BackupConfiguration, False,   "SecurityViolation",          SINCE_V01),
     pair(BackupConfiguration, Unknown, "Paused",                     SINCE_V01),
     pair(BackupConfiguration, Unknown, "ProfileNotSet",              SINCE_V01),
     pair(BackupConfiguration, Unknown, "Unknown",                    SINCE_V01),
@@ -87,7 +87,6 @@ pub const REASONS: &[Reason] = &[
     pair(RestoreConfiguration, False,   "TokenSecretMissing",         SINCE_V01),
     pair(RestoreConfiguration, False,   "TokenSecretInvalid",         SINCE_V01),
     pair(RestoreConfiguration, False,   "CredentialsSecretMissing",   SINCE_V01),
-    pair(RestoreConfiguration, False,   "SecurityViolation",          NEXT_ONLY),
     pair(RestoreConfiguration, Unknown, "Unknown",                    SINCE_V01),
 ];
 

@@ -37,7 +37,7 @@ fn cluster(world: &World, perimeter: &ClusterPerimeter) -> ClusterView {
     if read.is_none() {
         notes.push("It cannot be read, so nothing that it declares counts.".to_owned());
     }
-    if read.is_some_and(|cluster| !cluster.is_rendered()) {
+    if read.is_some_and(|cluster| !cluster.is_rendered(world.posture.baseline)) {
         notes.push(
             "It is restored into, so the operator renders no policies for it: there is no floor, and isolation is \
              somebody else's work."

@@ -151,3 +151,52 @@ fn obp401_a_restore_that_cannot_be_read_is_refused() {
     let found = restored(V01, &json!({}), &json!({"cluster": 7}));
     assert_eq!(codes(&found), [(Obp401, Deny, "spec.cluster")]);
 }
+
+#[test]
+fn obp310_storage_that_the_contract_refuses_denies_a_restore_in_the_newest_edition() {
+    let storage = hardened(&[
+        to(&block("192.0.2.40/32"), 443),
+        to(&block("192.0.2.40/32"), 80),
+    ]);
+    let with = |endpoint: &str, unverified: bool| {
+        let mut restore = from(endpoint);
+        restore["source"]["target"]["insecureSkipVerify"] = json!(unverified);
+        restore
+    };
+    let at = |field: &'static str| (Obp310, Deny, field);
+    let (scheme, unverified) = (
+        at("spec.source.target.endpoint"),
+        at("spec.source.target.insecureSkipVerify"),
+    );
+    let cases = [
+        (with("https://192.0.2.40", false), vec![]),
+        (with("S3://192.0.2.40", false), vec![]),
+        (with("http://192.0.2.40", false), vec![scheme]),
+        (with("ftp://192.0.2.40:80", false), vec![scheme]),
+        (with("192.0.2.40", false), vec![scheme]),
+        (with("https://192.0.2.40", true), vec![unverified]),
+        (with("http://192.0.2.40", true), vec![scheme, unverified]),
+        (with("http://x.svc@192.0.2.40", false), vec![scheme]),
+    ];
+    for (restore, expected) in cases {
+        let found = restored(Next, &storage, &restore);
+        assert_eq!(codes(&found), expected, "{restore}");
+        assert_eq!(codes(&restored(V01, &storage, &restore)), [], "{restore}");
+    }
+    // The newest operator admits it to a Service of two labels; what its contract says then is not known.
+    let plain = with("http://minio.storage.svc.cluster.local", false);
+    let found = restored(Next, &storage, &plain);
+    assert!(
+        !codes(&found).iter().any(|found| found.0 == Obp310),
+        "{found:?}"
+    );
+    let development = json!({"profile": "Development", "network": storage["network"]});
+    assert_eq!(
+        codes(&restored(
+            Next,
+            &development,
+            &with("http://192.0.2.40", true)
+        )),
+        []
+    );
+}

@@ -279,3 +279,22 @@ fn gateway_programming_pending() {
         assert_eq!(found, (Unknown, "GatewayProgrammingPending"));
     }
 }
+
+#[test]
+fn tls_is_on_where_the_cluster_says_nothing_of_it() {
+    let only_routes = class(&accepted(), &json!([{"name": "HTTPRoute"}]));
+    let facts = snapshot(&[gateway(&https(), &programmed()), only_routes]);
+    let with = |spec: Value| {
+        let mut spec = spec;
+        spec["profile"] = json!("Development");
+        spec["gateway"] = used(&json!({}));
+        let found = checkpoints(&cluster(&spec), &facts, &edition(Edition::V01));
+        pair(&found[1], Edition::V01)
+    };
+    let missing = (False, "GatewayFeatureUnsupported");
+    let enabled = |on: bool| json!({"tls": {"enabled": on}});
+    assert_eq!(with(json!({})), missing);
+    assert_eq!(with(json!({"tls": {"mode": "External"}})), missing);
+    assert_eq!(with(enabled(true)), missing);
+    assert_eq!(with(enabled(false)), (True, "GatewayIntegrationReady"));
+}

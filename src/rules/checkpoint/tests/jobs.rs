@@ -65,7 +65,7 @@ fn security_violation_is_of_the_newest_edition() {
     let role = json!({"jwtAuthRole": "backup"});
     assert_eq!(
         both_in(Next, &wild, &role),
-        [(False, "SecurityViolation"); 2]
+        [(False, "SecurityViolation"), (Unknown, "Unknown")]
     );
     assert_eq!(
         both_in(V01, &wild, &role),
@@ -160,4 +160,34 @@ fn a_restore_is_not_held_by_a_paused_cluster() {
         (found.status, found.reason),
         (False, "AuthenticationRequired")
     );
+}
+
+#[test]
+fn a_restore_that_the_contract_stops_has_no_reason_of_its_own() {
+    let hardened = json!({"profile": "Hardened", "network": explicit()});
+    let told = |at: Edition, target: Value| {
+        let into = json!({"cluster": "bao", "jwtAuthRole": "x", "source": {"target": target}});
+        let found = of_restore(&restore(&into), &cluster(&hardened), &edition(at));
+        let found = found.expect("it has one");
+        pair(&found, at);
+        (found.status, found.reason, found.message)
+    };
+    let (status, reason, message) = told(
+        Next,
+        json!({"endpoint": "https://192.0.2.1", "insecureSkipVerify": true}),
+    );
+    assert_eq!((status, reason), (Unknown, "Unknown"));
+    assert!(message.contains("is not verified"), "{message}");
+    let (status, _, message) = told(Next, json!({"endpoint": "http://192.0.2.1"}));
+    assert_eq!(status, Unknown);
+    assert!(message.contains("scheme `http`"), "{message}");
+    let (status, _, message) = told(Next, json!({"endpoint": "http://minio.storage.svc:9000"}));
+    assert_eq!(status, Unknown);
+    assert!(message.contains("is not known here"), "{message}");
+    for at in [V01, Next] {
+        let (status, reason, _) = told(at, json!({"endpoint": "https://192.0.2.1"}));
+        assert_eq!((status, reason), (True, "AmbientIdentityAssumed"));
+    }
+    let (status, ..) = told(V01, json!({"endpoint": "http://192.0.2.1"}));
+    assert_eq!(status, True);
 }

@@ -5,24 +5,33 @@ use std::cell::Cell;
 
 use super::super::{Declaration, is_under_contract};
 use super::{CONTRACT, check};
-use crate::inventory::{Cluster, Kind, ObjectRef};
+use crate::inventory::surroundings::Doubtful;
+use crate::inventory::{Cluster, Kind, ObjectRef, Restore};
 use crate::perimeter::Direction;
 use crate::perimeter::cover::Budget;
 use crate::posture::Posture;
+use crate::rules::text::minded;
 use crate::rules::{Code, Finding, Level};
 
-/// What of the contract the egress of a cluster breaks, told of the restore `object` that is made.
-pub fn of_restore(object: &ObjectRef, cluster: &Cluster, posture: &Posture) -> Option<Finding> {
+/// What of the contract the egress of a cluster and the storage of a restore break, told of the restore
+/// `object` that is made.
+pub fn of_restore(
+    object: &ObjectRef,
+    restore: &Restore,
+    cluster: &Cluster,
+    posture: &Posture,
+) -> Vec<Finding> {
     if !is_under_contract(posture, cluster.profile) {
-        return None;
+        return Vec::new();
     }
     let named = ObjectRef {
         kind: Kind::OpenBaoCluster,
         namespace: cluster.meta.namespace.clone(),
         name: cluster.meta.name.clone(),
     };
-    let breach = breach(&named, cluster, posture)?;
-    Some(Finding {
+    let storage = storage(object, &named, restore);
+    let breach = breach(&named, cluster, posture);
+    let egress = breach.map(|breach| Finding {
         cluster: Some(named.clone()),
         reason: format!(
             "{CONTRACT}: a restore needs explicit egress rules, and in {named} {breach}"
@@ -31,7 +40,32 @@ pub fn of_restore(object: &ObjectRef, cluster: &Cluster, posture: &Posture) -> O
                its port; then make the restore"
             .to_owned(),
         ..Finding::new(Code::Obp310, Level::Deny, object, "spec.cluster")
+    });
+    egress.into_iter().chain(storage).collect()
+}
+
+/// What of the contract the storage of a restore surely breaks.
+fn storage(object: &ObjectRef, named: &ObjectRef, restore: &Restore) -> Vec<Finding> {
+    let doubts = restore.needs.doubts.iter();
+    let sure = doubts.filter(|doubt| doubt.what != Doubtful::PlainToService);
+    sure.map(|doubt| Finding {
+        cluster: Some(named.clone()),
+        reason: format!(
+            "{CONTRACT}: {}, so the restore would fail",
+            minded(&doubt.what)
+        ),
+        help: match doubt.what {
+            Doubtful::Unverified => {
+                "leave out insecureSkipVerify, and have the job trust the storage's certificate"
+                    .to_owned()
+            }
+            Doubtful::Scheme(_) | Doubtful::PlainToService => {
+                "write the URL of the object storage with `https://`".to_owned()
+            }
+        },
+        ..Finding::new(Code::Obp310, Level::Deny, object, doubt.path.to_string())
     })
+    .collect()
 }
 
 fn breach(named: &ObjectRef, cluster: &Cluster, posture: &Posture) -> Option<String> {

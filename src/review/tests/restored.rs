@@ -1,0 +1,134 @@
+//! Clusters with the annotation of those that are restored into: only the newest operator knows it, and
+//! only it sets it.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::support::{
+    Found, ZONES, cluster_request, edition, found, managed, operator, owned, policy,
+    policy_request, reference, row, tenant, world_under,
+};
+use crate::inventory::{Cluster, Fact, Kind, Policy, read};
+use crate::posture::Edition::{self, Next, V01};
+use crate::review::{Writer, not_ready, review};
+use crate::rules::Code::{self, Obp101, Obp102, Obp203, Obp311, Obp403};
+use crate::rules::Level::{Deny, Warn};
+
+const MARK: &str = "openbao.org/restore-origin";
+const AT: &str = "metadata.annotations[openbao.org/restore-origin]";
+const OWN: &str = "bao-network-policy";
+
+fn with(annotations: &Value) -> Arc<Cluster> {
+    let json = json!({"metadata": {"name": "bao", "namespace": "bao", "uid": "1", "annotations": annotations},
+        "spec": {"profile": "Development"}});
+    let read = read::cluster(
+        json.to_string().as_bytes(),
+        &reference(Kind::OpenBaoCluster, "bao"),
+    );
+    read.read().expect("readable").clone()
+}
+
+fn plain() -> Arc<Cluster> {
+    with(&json!({}))
+}
+
+fn marked() -> Arc<Cluster> {
+    with(&json!({MARK: "old"}))
+}
+
+fn fact(policy: Policy) -> Fact<Policy> {
+    Fact::Read(policy.into())
+}
+
+fn updated_by(
+    writer: Writer,
+    baseline: Edition,
+    from: &Arc<Cluster>,
+    to: &Arc<Cluster>,
+) -> Vec<Found> {
+    let own = fact(owned(managed(from, ZONES[0])));
+    let world = world_under(edition(baseline), std::slice::from_ref(from), &[own]);
+    let mut request = cluster_request(Some(from), to);
+    request.writer = writer;
+    found(&review(&world, &request))
+}
+
+#[test]
+fn obp102_nobody_but_the_operator_marks_a_cluster_as_restored_into() {
+    let told = [row(Obp102, Deny, AT, "")];
+    assert_eq!(updated_by(tenant(), Next, &plain(), &marked()), told);
+    assert_eq!(updated_by(operator(), Next, &plain(), &marked()), []);
+    // What is so already, or is taken back, lifts nothing.
+    assert_eq!(updated_by(tenant(), Next, &marked(), &marked()), []);
+    assert_eq!(updated_by(tenant(), Next, &marked(), &plain()), []);
+    let other = with(&json!({"openbao.org/note": "x"}));
+    assert_eq!(updated_by(tenant(), Next, &plain(), &other), []);
+    // An older operator does not know the annotation, and renders its policies as ever.
+    assert_eq!(updated_by(tenant(), V01, &plain(), &marked()), []);
+}
+
+#[test]
+fn obp403_the_mark_waits_for_the_facts_too() {
+    let write = |baseline| {
+        let request = cluster_request(Some(&plain()), &marked());
+        found(&not_ready(&edition(baseline), &request))
+    };
+    assert_eq!(write(Next), [row(Obp403, Deny, "metadata", "")]);
+    assert_eq!(write(V01), [row(Obp403, Warn, "", "")]);
+}
+
+#[test]
+fn obp101_the_annotation_lifts_the_floor_in_the_newest_edition_only() {
+    let cut = |baseline| -> Vec<Code> {
+        let own = owned(managed(&marked(), ZONES[0]));
+        let world = world_under(edition(baseline), &[marked()], &[fact(own.clone())]);
+        let mut without = own.clone();
+        without.egress.clear();
+        let request = policy_request(tenant(), OWN, Some(fact(own)), Some(fact(without)));
+        let found = found(&review(&world, &request)).into_iter();
+        found.map(|found| found.0).collect()
+    };
+    assert_eq!(cut(V01), [Obp101; 3]);
+    assert_eq!(cut(Next), []);
+}
+
+#[test]
+fn obp203_names_the_managed_policies_of_a_cluster_that_nobody_renders_for() {
+    let open = policy(
+        OWN,
+        &json!({"podSelector": {"matchLabels": {"openbao.org/cluster": "bao"}}, "ingress": [{}]}),
+    );
+    let create = |baseline, cluster: &Arc<Cluster>, policy: &Fact<Policy>| {
+        let world = world_under(edition(baseline), &[], std::slice::from_ref(policy));
+        found(&review(&world, &cluster_request(None, cluster)))
+    };
+    let shown = "a pod in namespace `another-namespace` -> the OpenBao pod labelled app.kubernetes.io/instance=bao,\
+                 app.kubernetes.io/managed-by=openbao-operator,app.kubernetes.io/name=openbao,\
+                 openbao.org/cluster=bao, TCP 1";
+    let pierced = row(Obp203, Deny, "", shown);
+    assert_eq!(
+        create(Next, &marked(), &open),
+        std::slice::from_ref(&pierced)
+    );
+    // The newest operator takes over nothing of somebody else's, whatever its owner is called.
+    let taken = row(Obp311, Deny, "metadata.name", "");
+    let forged = |uid: &str| {
+        let Fact::Read(policy) = &open else {
+            panic!("readable")
+        };
+        let mut policy = owned(Policy::clone(policy));
+        policy.meta.owners[0].uid = uid.into();
+        fact(policy)
+    };
+    assert_eq!(
+        create(Next, &plain(), &open),
+        [pierced.clone(), taken.clone()]
+    );
+    assert_eq!(create(Next, &plain(), &forged("2")), [pierced, taken]);
+    assert_eq!(create(Next, &plain(), &forged("1")), []);
+    // An older one overwrites it.
+    let told = row(Obp311, Warn, "metadata.name", "");
+    assert_eq!(create(V01, &plain(), &open), std::slice::from_ref(&told));
+    assert_eq!(create(V01, &marked(), &open), [told]);
+}
