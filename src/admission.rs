@@ -15,11 +15,12 @@ mod unjudged;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 
 use crate::audit::{Operation, Record, Resolution};
-use crate::inventory::{NamespaceFacts, ObjectRef};
+use crate::inventory::{Kind, NamespaceFacts, ObjectRef};
 use crate::posture::{Edition, Posture};
 use crate::review::{self, Verdict, World, maintenance};
 pub use crate::review::{Doubt, Point};
@@ -97,6 +98,11 @@ impl<'a> Basis<'a> {
 pub trait Currency: fmt::Debug + Send + Sync {
     /// Whether they are.
     fn is_current(&self) -> bool;
+
+    /// The kinds of which there was no word at all yet, so that there are no facts.
+    fn missing(&self) -> Vec<Kind> {
+        Vec::new()
+    }
 }
 
 /// Answers reviews from the facts that were published last.
@@ -105,6 +111,8 @@ pub struct Admission {
     /// What is decided while there are no facts; those bring their own.
     posture: ArcSwap<Posture>,
     world: ArcSwapOption<World>,
+    /// There are newer facts, and no world of them.
+    outdated: AtomicBool,
     currency: Option<Arc<dyn Currency>>,
 }
 
@@ -115,6 +123,7 @@ impl Admission {
         Self {
             posture: ArcSwap::new(posture),
             world: ArcSwapOption::empty(),
+            outdated: AtomicBool::new(false),
             currency: None,
         }
     }
@@ -129,6 +138,13 @@ impl Admission {
     /// Replaces the facts; reviews that have begun finish with those they began with.
     pub fn publish(&self, world: World) {
         self.world.store(Some(Arc::new(world)));
+        self.outdated.store(false, Ordering::Release);
+    }
+
+    /// There are newer facts that cannot be judged by: until others are [published](Self::publish),
+    /// those that were prove nothing.
+    pub fn outdate(&self) {
+        self.outdated.store(true, Ordering::Release);
     }
 
     /// Decides otherwise while there are no facts. Once there are, a world with another posture
@@ -147,6 +163,14 @@ impl Admission {
     /// The facts, once there are any.
     pub fn world(&self) -> Option<Arc<World>> {
         self.world.load_full()
+    }
+
+    /// The kinds that facts are still waited for, as far as that is known.
+    pub fn missing(&self) -> Vec<Kind> {
+        let currency = self.currency.as_ref();
+        currency
+            .map(|currency| currency.missing())
+            .unwrap_or_default()
     }
 
     /// Whether facts were published.
@@ -185,9 +209,11 @@ impl Admission {
     }
 
     fn basis<'a>(&self, world: Option<&'a World>) -> Basis<'a> {
-        let is_current = |currency: &Arc<dyn Currency>| currency.is_current();
+        let is_heard = |currency: &Arc<dyn Currency>| currency.is_current();
+        let is_current =
+            !self.outdated.load(Ordering::Acquire) && self.currency.as_ref().is_none_or(is_heard);
         match world {
-            Some(world) if self.currency.as_ref().is_none_or(is_current) => Basis::Facts(world),
+            Some(world) if is_current => Basis::Facts(world),
             _ => Basis::None,
         }
     }

@@ -178,7 +178,11 @@ impl Metrics {
             "Whether this replica takes reviews, as at `/readyz`",
             self.ready.clone(),
         );
-        all.register("reviews", "Reviews answered", self.reviews.clone());
+        all.register(
+            "reviews",
+            "Reviews answered but for those that `rejected_requests` counts",
+            self.reviews.clone(),
+        );
         all.register(
             "review_duration_seconds",
             "Time from the whole body to the whole answer",
@@ -200,7 +204,11 @@ impl Metrics {
             "Requests answered without a verdict, by reason",
             self.refused_requests.clone(),
         );
-        all.register("panics", "Panics caught in a request", self.panics.clone());
+        all.register(
+            "panics",
+            "Panics caught, in a request or of the facts",
+            self.panics.clone(),
+        );
         all.register("inventory_objects", "Objects known", self.objects.clone());
         all.register(
             "inventory_unreadable",

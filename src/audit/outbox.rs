@@ -1,7 +1,8 @@
 //! What is to be told where the objects are: Kubernetes Events, before they are written.
 //!
-//! Nobody waits here. A namespace that has much to be told is told a part of it, and when too much
-//! waits the rest is dropped; both are counted, and logs and metrics have everything.
+//! Nobody waits here. A namespace that has much to be told is told a part of it, of each occasion
+//! for itself: who is refused often does not hide what was found. When too much waits the rest is
+//! dropped; both are counted, and logs and metrics have everything.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,7 +26,7 @@ const BURST: u32 = 10;
 const PERIOD: Duration = Duration::from_secs(10);
 /// Notices of one refusal: the first says what is wrong, the caller was told everything.
 const OF_ONE_REFUSAL: usize = 3;
-/// Namespaces that are remembered for their rate.
+/// Namespaces that are remembered for their rate, for each occasion.
 const NAMESPACES: usize = 1_000;
 
 /// What a notice hangs on.
@@ -43,7 +44,7 @@ pub enum Regarding {
 }
 
 /// Why a notice is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Occasion {
     /// A write was refused: it can happen again.
     Refused,
@@ -95,7 +96,7 @@ impl Notice {
 #[derive(Clone, Debug)]
 pub struct Outbox {
     sender: mpsc::Sender<Notice>,
-    buckets: Arc<Mutex<BTreeMap<String, Bucket>>>,
+    buckets: Arc<Mutex<BTreeMap<Occasion, BTreeMap<String, Bucket>>>>,
     closed: Arc<AtomicBool>,
     metrics: Arc<Metrics>,
 }
@@ -156,21 +157,23 @@ impl Outbox {
         }
     }
 
-    /// Hands in a notice, unless its namespace has had too many of late or too many wait.
+    /// Hands in a notice, unless its namespace has had too many of its occasion of late or too many
+    /// wait.
     pub fn post(&self, notice: Notice) {
         if self.is_closed() {
             return;
         }
-        if !self.may_post(notice.namespace()) {
+        if !self.may_post(notice.occasion, notice.namespace()) {
             self.metrics.cluster.event(EventEnd::Limited);
         } else if self.sender.try_send(notice).is_err() {
             self.metrics.cluster.event(EventEnd::Dropped);
         }
     }
 
-    fn may_post(&self, namespace: &str) -> bool {
+    fn may_post(&self, occasion: Occasion, namespace: &str) -> bool {
         let now = Instant::now();
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let buckets = buckets.entry(occasion).or_default();
         if buckets.len() >= NAMESPACES {
             buckets.retain(|_, bucket| !bucket.is_full(now));
         }
@@ -225,6 +228,22 @@ mod tests {
         tokio::time::advance(PERIOD).await;
         outbox.refused(&verdict("loud", Level::Deny));
         assert_eq!(notices.len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flood_of_refusals_does_not_hide_what_the_audit_found_there() {
+        let (outbox, mut notices) = Outbox::new(Arc::new(Metrics::new()));
+        for _ in 0..=BURST {
+            outbox.refused(&verdict("bao", Level::Deny));
+        }
+        outbox.found(&verdict("bao", Level::Deny).findings[0]);
+        outbox.close();
+        drop(outbox);
+        let mut last = None;
+        while let Some(notice) = notices.recv().await {
+            last = Some(notice.occasion);
+        }
+        assert_eq!(last, Some(Occasion::Found));
     }
 
     #[tokio::test(start_paused = true)]

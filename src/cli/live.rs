@@ -14,7 +14,7 @@ use crate::admission::{Admission, Currency};
 use crate::audit::background::{self, Worlds};
 use crate::audit::{Metrics, Outbox};
 use crate::events;
-use crate::inventory::Snapshot;
+use crate::inventory::{Kind, Snapshot};
 use crate::posture::Posture;
 use crate::registration::{self, Expected, ManifestError, Trust};
 use crate::server::authorizer::AccessReviews;
@@ -41,6 +41,10 @@ pub(super) struct Live {
 impl Currency for Pulse {
     fn is_current(&self) -> bool {
         self.lost().is_none()
+    }
+
+    fn missing(&self) -> Vec<Kind> {
+        Self::missing(self)
     }
 }
 

@@ -16,6 +16,7 @@ use super::{ExitStatus, Failure, print_config};
 use crate::admission::Point;
 use crate::audit::Metrics;
 use crate::inventory::Snapshot;
+use crate::review::World;
 use crate::server::shutdown::{Shutdown, Signals};
 use crate::server::{Addresses, Parts, Server, reachable};
 use crate::settings::{Given, ServerOptions, Settings, SettingsFile};
@@ -102,6 +103,7 @@ async fn serve(
     if let Some((given, file)) = followed {
         tokio::spawn(Follower::new(given, file, hands)?.run(trigger.shutdown()));
     }
+    let shown = server.readiness();
     live::accompany(
         live,
         server.readiness(),
@@ -116,6 +118,8 @@ async fn serve(
         snapshots,
         decisions,
         worlds,
+        compile: World::compile,
+        notify: Box::new(move |text| shown.notice("facts", text)),
     };
     tokio::spawn(publisher.run());
     let running = server.run(trigger.shutdown());

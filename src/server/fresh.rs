@@ -8,17 +8,21 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Bytes;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::authorizer::Authorizer;
 use super::desk::Desk;
-use crate::admission::{Answer, Doubt, Doubted, Point};
+use crate::admission::{Answer, Doubt, Doubted, Point, Unjudged};
 use crate::audit::metrics::cluster::FreshRead;
 use crate::audit::{Outbox, Resolution};
 use crate::inventory::{Kind, Object};
 use crate::review::World;
+
+/// For asking the API server before an answer; less than half of what it gives us.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What is read of a namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -104,28 +108,36 @@ pub(super) async fn settle(
     body: &Bytes,
     answer: Answer,
     due: Instant,
-) -> Settled {
+) -> Result<Settled, Unjudged> {
     let Some(facts) = &desk.beside.facts else {
-        return answer.into();
+        return Ok(answer.into());
     };
     let Some((namespace, doubted)) = doubted(&answer) else {
-        return answer.into();
+        return Ok(answer.into());
     };
-    let renewed = renewed(desk, &**facts, &namespace, &doubted);
-    let renewed = tokio::time::timeout_at(due, renewed).await;
-    match renewed.unwrap_or(Err(Unread::Late)) {
+    let until = due.min(Instant::now() + PATIENCE);
+    let renewed = renewed(desk, &**facts, &namespace, &doubted, until);
+    match timeout_at(until, renewed)
+        .await
+        .unwrap_or(Err(Unread::Late))
+    {
         Ok(None) => {
             desk.metrics.cluster.fresh_read(FreshRead::Confirmed);
-            answer.into()
+            Ok(answer.into())
         }
-        Ok(Some(world)) => again(desk, point, body, answer, world).await,
+        Ok(Some(world)) => {
+            let review = (point, body.clone());
+            again(desk, review, answer, doubted.doubt, world, due).await
+        }
         Err(why) => {
             tracing::warn!(%namespace, %why, "Could not read a namespace afresh");
             desk.metrics.cluster.fresh_read(FreshRead::Failed);
-            match doubted.doubt {
-                Doubt::Refused => answer.into(),
-                Doubt::NoCluster => desk.admission.answer_unread(point, body).into(),
+            if doubted.doubt == Doubt::Refused {
+                return Ok(answer.into());
             }
+            let (admission, body) = (Arc::clone(&desk.admission), body.clone());
+            let judge = move || admission.answer_unread(point, &body);
+            Ok(desk.workers.run(due, judge).await?.into())
         }
     }
 }
@@ -142,6 +154,7 @@ async fn renewed(
     facts: &dyn Facts,
     namespace: &Arc<str>,
     doubted: &Doubted,
+    due: Instant,
 ) -> Result<Option<Arc<World>>, Unread> {
     if doubted.doubt == Doubt::NoCluster {
         let clusters = facts.read(namespace.clone(), Scope::Clusters).await?;
@@ -166,33 +179,175 @@ async fn renewed(
         (!is_known).then(|| Arc::new(world()))
     };
     // Pure work that may take milliseconds: off the threads that serve.
-    let compiled = tokio::task::spawn_blocking(compile).await;
-    compiled.map_err(|error| Unread::Failed(error.to_string()))
+    desk.workers
+        .run(due, compile)
+        .await
+        .map_err(|why| match why {
+            Unjudged::TooLate => Unread::Late,
+            why => {
+                desk.metrics.panicked();
+                Unread::Failed(why.to_string())
+            }
+        })
 }
 
+/// Judges again, by other facts. Where that fails a refusal stands, and an allowance does not: it
+/// was given where no cluster was known, and there is one.
 async fn again(
     desk: &Desk,
-    point: Point,
-    body: &Bytes,
+    (point, body): (Point, Bytes),
     answer: Answer,
+    doubt: Doubt,
     world: Arc<World>,
-) -> Settled {
-    let (admission, body) = (Arc::clone(&desk.admission), body.clone());
-    let by = Arc::clone(&world);
+    due: Instant,
+) -> Result<Settled, Unjudged> {
+    let (admission, by) = (Arc::clone(&desk.admission), Arc::clone(&world));
     let judge = move || admission.answer_in(&by, point, &body);
-    let judged = tokio::task::spawn_blocking(judge).await;
+    let judged = desk.workers.run(due, judge).await;
     let outcome = match &judged {
         Ok(next) if next.record.resolution == answer.record.resolution => FreshRead::Same,
         Ok(_) => FreshRead::Changed,
         Err(_) => FreshRead::Failed,
     };
     desk.metrics.cluster.fresh_read(outcome);
-    // A panic is printed by the process's hook; then the first answer stands.
     match judged {
-        Ok(answer) => Settled {
+        Ok(answer) => Ok(Settled {
             answer,
             world: Some(world),
-        },
-        Err(_) => answer.into(),
+        }),
+        Err(why) if doubt == Doubt::NoCluster => Err(why),
+        Err(why) => {
+            if why == Unjudged::Panicked {
+                desk.metrics.panicked();
+            }
+            Ok(answer.into())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use serde_json::json;
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::admission::Admission;
+    use crate::audit::Metrics;
+    use crate::inventory::read;
+    use crate::posture::Posture;
+    use crate::server::limits::Limits;
+
+    /// What the API server has; `None` while it does not answer.
+    #[derive(Debug)]
+    struct Has(Option<Vec<Object>>);
+
+    impl Facts for Has {
+        fn read(&self, _: Arc<str>, _: Scope) -> Reading {
+            Box::pin(std::future::ready(self.0.clone().ok_or(Unread::Late)))
+        }
+    }
+
+    fn cluster() -> Object {
+        let cluster = json!({"apiVersion": "openbao.org/v1alpha1", "kind": "OpenBaoCluster",
+            "metadata": {"name": "bao", "namespace": "shop"}, "spec": {}});
+        read::object(&cluster).unwrap()
+    }
+
+    fn world() -> World {
+        World::compile(None, Arc::default(), Arc::new(Posture::default()))
+    }
+
+    /// One worker, and facts that know of no cluster.
+    fn desk(real: Option<Vec<Object>>) -> Desk {
+        let admission = Admission::default();
+        admission.publish(world());
+        let limits = Limits {
+            workers: 1,
+            ..Limits::default()
+        };
+        let desk = Desk::new(Arc::new(admission), Arc::new(Metrics::new()), limits);
+        desk.beside(Beside {
+            facts: Some(Arc::new(Has(real))),
+            ..Beside::default()
+        })
+    }
+
+    /// A policy that selects every pod.
+    fn review() -> Bytes {
+        let policy = json!({"metadata": {"name": "all", "namespace": "shop"},
+            "spec": {"podSelector": {}, "ingress": [{}]}});
+        let resource =
+            json!({"group": "networking.k8s.io", "version": "v1", "resource": "networkpolicies"});
+        let kind = json!({"group": "networking.k8s.io", "version": "v1", "kind": "NetworkPolicy"});
+        let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
+            "request": {"uid": "a", "operation": "CREATE", "namespace": "shop", "name": "all", "kind": kind,
+                "resource": resource, "userInfo": {"username": "alice"}, "object": policy}});
+        review.to_string().into()
+    }
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_millis(20)
+    }
+
+    /// The only worker is busy until the sender is gone.
+    async fn occupied(desk: &Desk) -> mpsc::Sender<()> {
+        let (go_on, told) = mpsc::channel();
+        let (begun, begins) = oneshot::channel();
+        let workers = desk.workers.clone();
+        tokio::spawn(async move {
+            let work = move || (begun.send(()), told.recv().is_ok());
+            workers.run(Instant::now() + 10 * PATIENCE, work).await
+        });
+        begins.await.unwrap();
+        go_on
+    }
+
+    #[tokio::test]
+    async fn the_second_judgement_of_an_allowance_takes_a_worker_or_there_is_none() {
+        for real in [None, Some(vec![cluster()])] {
+            let (desk, body) = (desk(real), review());
+            let answer = desk.admission.answer(Point::Validate, &body);
+            assert_eq!(
+                answer
+                    .grounds
+                    .as_ref()
+                    .unwrap()
+                    .doubt
+                    .as_ref()
+                    .unwrap()
+                    .doubt,
+                Doubt::NoCluster
+            );
+            let _busy = occupied(&desk).await;
+            let settled = settle(&desk, Point::Validate, &body, answer, soon()).await;
+            assert_eq!(settled.unwrap_err(), Unjudged::TooLate);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_cannot_be_judged_again_stands_where_it_refuses() {
+        let (desk, body) = (desk(None), review());
+        let first = desk.admission.answer(Point::Validate, &body);
+        let _busy = occupied(&desk).await;
+        for (doubt, stands) in [(Doubt::NoCluster, false), (Doubt::Refused, true)] {
+            let review = (Point::Validate, body.clone());
+            let again = again(
+                &desk,
+                review,
+                first.clone(),
+                doubt,
+                Arc::new(world()),
+                soon(),
+            );
+            let again = again.await.map(|settled| settled.answer);
+            let expected = if stands {
+                Ok(first.clone())
+            } else {
+                Err(Unjudged::TooLate)
+            };
+            assert_eq!(again, expected, "{doubt:?}");
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The plain ports: is it alive, is it ready, what has it counted.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use super::tls::Certificates;
 use crate::admission::Admission;
 use crate::audit::Metrics;
 use crate::audit::metrics::CONTENT_TYPE;
+use crate::inventory::Kind;
 
 /// Whether requests should be sent here: a set of latches, all of which must be open.
 #[derive(Debug)]
@@ -30,7 +32,7 @@ pub struct Readiness {
 }
 
 /// One latch: its name and, while it is closed, why.
-pub type Latch = (&'static str, Option<&'static str>);
+pub type Latch = (&'static str, Option<Cow<'static, str>>);
 
 impl Readiness {
     /// Ready once `admission` has facts, `certificates` a certificate, and the webhooks' port has
@@ -98,9 +100,10 @@ impl Readiness {
 
     /// All latches, in a fixed order.
     pub fn latches(&self) -> [Latch; 4] {
-        let closed = |open: bool, why| if open { None } else { Some(why) };
-        let inventory = closed(self.admission.is_ready(), "not complete yet");
+        let closed = |open: bool, why: &'static str| (!open).then_some(Cow::Borrowed(why));
+        let inventory = (!self.admission.is_ready()).then(|| incomplete(&self.admission.missing()));
         let certificate = self.certificates.problem(SystemTime::now());
+        let certificate = certificate.map(Cow::Borrowed);
         let answered = self.answered.load(Ordering::Relaxed);
         let port = closed(answered, "has not answered yet");
         let leaving = closed(!self.leaving.load(Ordering::Relaxed), "begun");
@@ -110,6 +113,15 @@ impl Readiness {
             ("webhook-port", port),
             ("shutdown", leaving),
         ]
+    }
+}
+
+/// What the facts lack.
+fn incomplete(missing: &[Kind]) -> Cow<'static, str> {
+    let kinds: Vec<&str> = missing.iter().map(|kind| kind.as_str()).collect();
+    match kinds[..] {
+        [] => "not complete yet".into(),
+        _ => format!("not complete yet, no list of {}", kinds.join(", ")).into(),
     }
 }
 

@@ -6,7 +6,7 @@
 //! only what nobody foresaw is caught by a layer.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::Router;
 use axum::body::Body;
@@ -14,6 +14,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use axum::routing::post;
+use tokio::time::timeout_at;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::deadline::deadline;
@@ -23,9 +24,6 @@ use super::intake::{Rest, Stop, Stopped, Whole};
 use super::workers::caught;
 use crate::admission::{Answer, Point, Protocol, Unjudged};
 use crate::audit;
-
-/// For asking the API server before an answer; less than half of what it gives us.
-const FRESH_READ: Duration = Duration::from_secs(2);
 
 /// The body is not said to be JSON.
 const MEDIA_TYPE: &str = "media-type";
@@ -104,9 +102,11 @@ impl<'a> Review<'a> {
         let body = Arc::new(body);
         let judged = match self.answered(&body).await {
             Ok(answer) => {
-                let due = self.due.min(tokio::time::Instant::now() + FRESH_READ);
-                let settled = fresh::settle(self.desk, self.point, &body.bytes, answer, due).await;
-                self.appealed(&body, settled).await
+                let (desk, point, due) = (self.desk, self.point, self.due);
+                match fresh::settle(desk, point, &body.bytes, answer, due).await {
+                    Ok(settled) => self.appealed(&body, settled).await,
+                    Err(why) => Err(why),
+                }
             }
             Err(why) => Err(why),
         };
@@ -136,14 +136,15 @@ impl<'a> Review<'a> {
     }
 
     /// The answer after the writer's appeal, where there is one and somebody to ask. Where nobody
-    /// knows, the answer before it stands.
+    /// knows, the answer before it stands; where nobody says so in the caller's time, there is none.
     async fn appealed(&self, body: &Arc<Whole>, settled: Settled) -> Result<Answer, Unjudged> {
         let Settled { answer, world } = settled;
         let (Some(appeal), Some(authorizer)) = (&answer.appeal, &self.desk.beside.authorizer)
         else {
             return Ok(answer);
         };
-        match authorizer.grants(appeal).await {
+        let granted = timeout_at(self.due, authorizer.grants(appeal)).await;
+        match granted.map_err(|_late| Unjudged::TooLate)? {
             Ok(true) => {
                 let (grants, point) = (appeal.clusters.clone(), self.point);
                 let (admission, body) = (Arc::clone(&self.desk.admission), Arc::clone(body));
@@ -153,8 +154,7 @@ impl<'a> Review<'a> {
             }
             Ok(false) => Ok(answer),
             Err(error) => {
-                let error = &error as &dyn std::error::Error;
-                tracing::warn!(error, "Refusing maintenance, since nobody knows who may");
+                audit::log::unasked(&error);
                 Ok(answer)
             }
         }

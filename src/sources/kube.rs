@@ -105,6 +105,9 @@ async fn follow(client: Client, pulse: Arc<Pulse>, kind: Kind, steps: mpsc::Send
         };
         let Some(step) = step else { continue };
         let is_whole = matches!(step, Step::Done | Step::Absent);
+        if is_whole || step == Step::Withheld {
+            pulse.complete(kind);
+        }
         if steps.send((kind, step)).await.is_err() {
             return;
         }

@@ -2,12 +2,15 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use openbao_perimeter::admission::{Admission, Currency, Point};
+use futures_util::future::BoxFuture;
+use openbao_perimeter::admission::{Admission, Appeal, Currency, Point};
 use openbao_perimeter::audit::Metrics;
 use openbao_perimeter::inventory::{Change, Object, Snapshot, read};
 use openbao_perimeter::posture::Posture;
 use openbao_perimeter::review::World;
+use openbao_perimeter::server::authorizer::{Authorizer, AuthorizerError};
 use openbao_perimeter::server::desk::Desk;
 use openbao_perimeter::server::fresh::{Beside, Facts, Reading, Scope, Unread};
 use openbao_perimeter::server::listener::Limits;
@@ -196,6 +199,35 @@ async fn an_answer_by_facts_that_were_replaced_meanwhile_is_judged_again() {
     let (allowed, message) = scene.ask(&opens(&servers())).await;
     assert!(!allowed && message.contains("OBP201"), "{message}");
     assert!(scene.counted("changed-verdict"));
+}
+
+/// Never says whether a writer may do maintenance.
+#[derive(Debug)]
+struct Mute;
+
+impl Authorizer for Mute {
+    fn grants<'a>(&'a self, _: &'a Appeal) -> BoxFuture<'a, Result<bool, AuthorizerError>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_about_maintenance_ends_with_the_time_of_the_caller() {
+    let scene = Scene::new(vec![cluster(&json!({}))], None);
+    let desk = Desk::new(scene.admission, scene.metrics, Limits::default());
+    let router = router(desk.beside(Beside {
+        authorizer: Some(Arc::new(Mute)),
+        ..Beside::default()
+    }));
+    let mut review = opens(&servers());
+    review["request"]["object"]["metadata"]["annotations"] =
+        json!({"openbao.org/maintenance": "true"});
+    let asked = router.oneshot(post("/validate?timeout=1s", review.to_string()));
+    let answered = tokio::time::timeout(Duration::from_secs(1), asked).await;
+    let (_, body) = text(answered.expect("in time").unwrap()).await;
+    let answer: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(answer["response"]["allowed"], false, "{answer}");
+    assert_eq!(answer["response"]["status"]["code"], 504, "{answer}");
 }
 
 #[derive(Debug)]

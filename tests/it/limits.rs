@@ -151,6 +151,8 @@ async fn one_request_too_many_is_refused_by_its_uid_and_told_to_come_back() {
     assert_eq!(no_review.status(), StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(no_review.headers()[header::RETRY_AFTER], "1");
     counted(&metrics, "overloaded", 2);
+    // What gets no verdict is counted there, and not among the reviews.
+    assert!(!metrics.text().unwrap().contains("unjudged"));
     first.abort();
     let _cancelled = first.await;
     let next = response(&router, post("/validate", review().to_string())).await;

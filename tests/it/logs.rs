@@ -70,6 +70,7 @@ async fn as_json_each_review_is_one_line_with_its_fields_and_nothing_of_its_obje
     }
     let malformed = told("Answered a body that is no review of a known shape");
     assert_eq!(malformed.len(), 1, "{log}");
+    assert_eq!(malformed[0]["outcome"], "malformed");
     assert!(!log.contains("podSelector"), "{log}");
 }
 

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
-use openbao_perimeter::admission::Admission;
+use openbao_perimeter::admission::{Admission, Currency};
 use openbao_perimeter::audit::Metrics;
-use openbao_perimeter::inventory::{Change, Snapshot, read};
+use openbao_perimeter::inventory::{Change, Kind, Snapshot, read};
 use openbao_perimeter::posture::Posture;
 use openbao_perimeter::review::World;
 use openbao_perimeter::server::listener::Limits;
@@ -65,6 +65,28 @@ async fn each_latch_that_is_missing_is_named_with_its_reason() {
     let expected = "[+]inventory ok\n[+]certificate ok\n[+]webhook-port ok\n[+]shutdown ok\n\
                     readyz check passed\n";
     assert_eq!(verbose(&readiness).await, (StatusCode::OK, expected.into()));
+}
+
+/// Watches of which some have brought nothing yet.
+#[derive(Debug)]
+struct Slow;
+
+impl Currency for Slow {
+    fn is_current(&self) -> bool {
+        true
+    }
+
+    fn missing(&self) -> Vec<Kind> {
+        vec![Kind::NetworkPolicy, Kind::Namespace]
+    }
+}
+
+#[tokio::test]
+async fn the_kinds_that_are_waited_for_are_named() {
+    let admission = Arc::new(Admission::default().while_current(Arc::new(Slow)));
+    let told = verbose(&readiness("perimeter", &admission)).await.1;
+    let line = "[-]inventory failed: not complete yet, no list of NetworkPolicy, Namespace\n";
+    assert!(told.contains(line), "{told}");
 }
 
 #[tokio::test]

@@ -17,6 +17,16 @@ pub(super) struct Decision {
     pub(super) done: oneshot::Sender<()>,
 }
 
+/// How facts become what is judged by.
+pub(super) type Compile = fn(Option<&World>, Arc<Snapshot>, Arc<Posture>) -> World;
+
+/// Takes what `/readyz?verbose` is to warn of, or `None` to take it back.
+pub(super) type Notify = Box<dyn Fn(Option<&str>) + Send + Sync>;
+
+/// What is shown while the newest facts are not in force.
+const STUCK: &str = "the newest facts or settings could not be compiled, a bug of ours that the log shows; \
+    while facts are missing judged writes are refused with OBP403";
+
 /// What is published, and where.
 pub(super) struct Publisher {
     pub(super) admission: Arc<Admission>,
@@ -24,6 +34,8 @@ pub(super) struct Publisher {
     pub(super) snapshots: watch::Receiver<Option<Arc<Snapshot>>>,
     pub(super) decisions: mpsc::Receiver<Decision>,
     pub(super) worlds: watch::Sender<Option<Arc<World>>>,
+    pub(super) compile: Compile,
+    pub(super) notify: Notify,
 }
 
 impl Publisher {
@@ -56,9 +68,10 @@ impl Publisher {
             return true;
         };
         let previous = self.admission.world();
-        let known = previous.clone();
+        let (known, newest) = (previous.clone(), Arc::clone(&snapshot));
         // Pure work that may take milliseconds in a large cluster: off the threads that serve.
-        let compile = move || World::compile(known.as_deref(), snapshot, posture);
+        let compile = self.compile;
+        let compile = move || compile(known.as_deref(), snapshot, posture);
         match tokio::task::spawn_blocking(compile).await {
             Ok(world) => {
                 let before = previous.map(|known| Arc::clone(&known.snapshot));
@@ -66,10 +79,17 @@ impl Publisher {
                     .inventory(&before.unwrap_or_default(), &world.snapshot);
                 self.admission.publish(world);
                 self.worlds.send_replace(self.admission.world());
+                (self.notify)(None);
                 true
             }
             Err(error) => {
-                tracing::error!(%error, "Keeping the old facts");
+                tracing::error!(%error, "Could not compile the newest facts");
+                self.metrics.panicked();
+                // Under another posture the same facts are as good as they were.
+                if previous.is_none_or(|known| !Arc::ptr_eq(&known.snapshot, &newest)) {
+                    self.admission.outdate();
+                }
+                (self.notify)(Some(STUCK));
                 false
             }
         }
@@ -78,13 +98,34 @@ impl Publisher {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::admission::Point;
+    use crate::audit::Resolution;
+    use crate::inventory::{Change, read};
 
     struct Stage {
         admission: Arc<Admission>,
         snapshots: watch::Sender<Option<Arc<Snapshot>>>,
         decisions: mpsc::Sender<Decision>,
         worlds: watch::Receiver<Option<Arc<World>>>,
+        metrics: Arc<Metrics>,
+        notices: watch::Receiver<Option<String>>,
+    }
+
+    /// Fails with facts about namespace `cursed`, and with the budget of 13.
+    fn compile(known: Option<&World>, snapshot: Arc<Snapshot>, posture: Arc<Posture>) -> World {
+        let is_cursed = snapshot.namespace("cursed").is_some() || posture.proof_budget == 13;
+        assert!(!is_cursed, "on purpose");
+        World::compile(known, snapshot, posture)
+    }
+
+    fn cursed() -> Snapshot {
+        let namespace =
+            json!({"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": "cursed"}});
+        let namespace = read::object(&namespace).unwrap();
+        Snapshot::default().apply([Change::Set(namespace)])
     }
 
     fn stage() -> Stage {
@@ -92,12 +133,18 @@ mod tests {
         let (updates, snapshots) = watch::channel(None);
         let (sender, decisions) = mpsc::channel(1);
         let (told, worlds) = watch::channel(None);
+        let metrics = Arc::new(Metrics::new());
+        let (notify, notices) = watch::channel(None);
         let publisher = Publisher {
             admission: Arc::clone(&admission),
-            metrics: Arc::new(Metrics::new()),
+            metrics: Arc::clone(&metrics),
             snapshots,
             decisions,
             worlds: told,
+            compile,
+            notify: Box::new(move |text| {
+                notify.send_replace(text.map(ToOwned::to_owned));
+            }),
         };
         tokio::spawn(publisher.run());
         Stage {
@@ -105,6 +152,8 @@ mod tests {
             snapshots: updates,
             decisions: sender,
             worlds,
+            metrics,
+            notices,
         }
     }
 
@@ -123,6 +172,23 @@ mod tests {
         async fn learn(&mut self) {
             self.snapshots.send_replace(Some(Arc::default()));
             self.worlds.changed().await.unwrap();
+        }
+
+        /// Whether a policy that is about nothing is refused for want of facts.
+        fn refuses(&self) -> bool {
+            let policy = json!({"metadata": {"name": "web", "namespace": "shop"},
+                "spec": {"podSelector": {"matchLabels": {"app": "web"}}}});
+            let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
+                "request": {"uid": "a", "operation": "CREATE", "namespace": "shop", "name": "web",
+                    "kind": {"group": "networking.k8s.io", "version": "v1", "kind": "NetworkPolicy"},
+                    "resource": {"group": "networking.k8s.io", "version": "v1", "resource": "networkpolicies"},
+                    "userInfo": {"username": "alice"}, "object": policy}});
+            let answer = self
+                .admission
+                .answer(Point::Validate, review.to_string().as_bytes());
+            let codes = answer.record.codes();
+            assert!(codes.is_empty() || codes == "OBP403", "{codes}");
+            answer.record.resolution == Resolution::Deny
         }
 
         fn budget(&self) -> u32 {
@@ -154,6 +220,37 @@ mod tests {
         assert!(stage.worlds.has_changed().unwrap());
         stage.learn().await;
         assert_eq!(stage.budget(), 8);
+    }
+
+    #[tokio::test]
+    async fn facts_that_cannot_be_compiled_are_counted_and_told_and_nothing_is_proved_by_older_ones()
+     {
+        let mut stage = stage();
+        stage.learn().await;
+        assert!(!stage.refuses());
+        stage.snapshots.send_replace(Some(Arc::new(cursed())));
+        stage.notices.wait_for(Option::is_some).await.unwrap();
+        assert!(stage.refuses());
+        assert_eq!(stage.metrics.panics(), 1);
+        stage.learn().await;
+        assert!(!stage.refuses());
+        stage.notices.wait_for(Option::is_none).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_decision_that_cannot_be_put_in_force_leaves_the_facts_as_good_as_they_were() {
+        let mut stage = stage();
+        stage.learn().await;
+        let posture = Arc::new(Posture {
+            proof_budget: 13,
+            ..Posture::default()
+        });
+        let (done, told) = oneshot::channel();
+        let decision = Decision { posture, done };
+        assert!(stage.decisions.send(decision).await.is_ok());
+        assert!(told.await.is_err());
+        assert!(stage.notices.borrow().is_some());
+        assert!(!stage.refuses());
     }
 
     #[tokio::test]

@@ -5,9 +5,9 @@
 //! API server's consent to begin a watch, a list that is whole, and its word that it does not
 //! serve the kind. A connection that is dead has none of them.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ::kube::client::Body;
@@ -33,6 +33,8 @@ type Listener = dyn Fn(Kind, u64) + Send + Sync;
 pub struct Pulse {
     start: Instant,
     limit: Duration,
+    /// Not listed, nor taken as none, since the beginning.
+    missing: Mutex<BTreeSet<Kind>>,
     /// Milliseconds from `start`.
     beats: BTreeMap<Kind, AtomicU64>,
     listener: Box<Listener>,
@@ -53,6 +55,7 @@ impl Pulse {
         Self {
             start: Instant::now(),
             limit,
+            missing: Mutex::new(KINDS.into()),
             // What only advice rests on may be forbidden, and makes nothing stale.
             beats: KINDS
                 .into_iter()
@@ -78,6 +81,21 @@ impl Pulse {
     /// The kind that was not heard of for longer than the limit, and for how long.
     pub fn lost(&self) -> Option<(Kind, Duration)> {
         Some(self.slowest()).filter(|(_, age)| *age > self.limit)
+    }
+
+    /// The kinds of which it was not yet said what there is, in order.
+    pub fn missing(&self) -> Vec<Kind> {
+        let missing = self.missing.lock();
+        let missing = missing.unwrap_or_else(PoisonError::into_inner);
+        missing.iter().copied().collect()
+    }
+
+    /// Notes that it was said what there is of a kind.
+    pub(super) fn complete(&self, kind: Kind) {
+        let missing = self.missing.lock();
+        missing
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&kind);
     }
 
     /// How long one watch may last, in seconds. An idle one is begun anew within the limit, and a

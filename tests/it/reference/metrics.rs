@@ -90,7 +90,10 @@ fn values(metric: &str, label: &str) -> String {
                 .to_vec(),
         ),
         "outcome" if metric.ends_with("_reviews") => {
-            listed(Resolution::ALL.map(Resolution::as_str).to_vec())
+            // What got no verdict is counted by `rejected_requests`.
+            let counted = Resolution::ALL.into_iter();
+            let counted = counted.filter(|end| *end != Resolution::Unjudged);
+            listed(counted.map(Resolution::as_str).collect())
         }
         "outcome" if metric.ends_with("_settings_reloads") => {
             listed(SettingsReload::ALL.map(SettingsReload::as_str).to_vec())

@@ -166,6 +166,28 @@ async fn a_kind_that_is_not_served_is_never_stale() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_kind_that_was_never_listed_is_named_until_it_is() {
+    let server = served();
+    server.lists.lock().expect("unpoisoned").remove(POLICIES);
+    let pulse = Arc::new(Pulse::new(LIMIT, |_, _| {}));
+    assert_eq!(pulse.missing(), Kind::ALL);
+    let (sender, mut facts) = tokio::sync::watch::channel(None);
+    let followed = Arc::clone(&pulse);
+    tokio::spawn(watch(
+        server.client(),
+        followed,
+        sender,
+        std::future::pending(),
+    ));
+    sleep(MINUTE).await;
+    // Restores and Gateways are not served here, which is an answer.
+    assert_eq!(pulse.missing(), [Kind::NetworkPolicy]);
+    server.set(POLICIES, Vec::new());
+    facts.wait_for(Option::is_some).await.expect("facts");
+    assert_eq!(pulse.missing(), []);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_dead_connection_is_stale_after_the_limit_and_its_return_ends_that() {
     for broken in [Manner::Dead, Manner::Errs] {
         let (line, pulse) = begin(Manner::Bookmarks, served()).await;
