@@ -236,7 +236,6 @@ mod tests {
     use crate::admission::Admission;
     use crate::audit::Metrics;
     use crate::inventory::read;
-    use crate::posture::Posture;
     use crate::server::limits::Limits;
 
     /// What the API server has; `None` while it does not answer.
@@ -256,7 +255,7 @@ mod tests {
     }
 
     fn world() -> World {
-        World::compile(None, Arc::default(), Arc::new(Posture::default()))
+        World::compile(None, Arc::default(), Arc::default())
     }
 
     /// One worker, and facts that know of no cluster.
