@@ -51,7 +51,15 @@ fn policy(rules: usize, declared: usize) -> Value {
         "kind": "NetworkPolicy",
         "metadata": {"name": "clients", "namespace": "ns-0"},
         "spec": {
-            "podSelector": {"matchLabels": {"openbao.org/cluster": "c0"}},
+            // The servers alone: nothing may reach the jobs.
+            "podSelector": {
+                "matchLabels": {"openbao.org/cluster": "c0"},
+                "matchExpressions": [{
+                    "key": "openbao.org/component",
+                    "operator": "NotIn",
+                    "values": ["backup", "restore", "upgrade-snapshot"],
+                }],
+            },
             "policyTypes": ["Ingress"],
             "ingress": (0..rules).map(rule).collect::<Vec<_>>(),
         },
