@@ -6,10 +6,11 @@
 
 mod aside;
 pub mod authorizer;
+pub mod beside;
 mod deadline;
 pub mod desk;
 mod echo;
-pub mod fresh;
+mod fresh;
 mod idle;
 mod intake;
 mod limits;
@@ -32,8 +33,8 @@ use tokio_rustls::TlsAcceptor;
 use crate::admission::Admission;
 use crate::audit::Metrics;
 use aside::PlainPort;
+use beside::Beside;
 use desk::Desk;
-use fresh::Beside;
 use listener::{Front, Limits};
 use probes::Readiness;
 use shutdown::{Phase, Shutdown};

@@ -147,69 +147,49 @@ where
 /// Groups of one writer; the largest directories know hundreds.
 const GROUPS: usize = 10_000;
 
-/// A list of at most [`GROUPS`] texts: an empty one takes three bytes of a body and twenty-four of
-/// memory.
-fn bounded<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Text<'a>>, D::Error> {
-    struct Reader;
-    impl<'de> Visitor<'de> for Reader {
-        type Value = Vec<Text<'de>>;
+/// At most so many texts: an empty one takes three bytes of a body and twenty-four of memory.
+struct Texts(usize);
 
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            write!(f, "a list of at most {GROUPS} strings")
-        }
+impl<'de> de::DeserializeSeed<'de> for Texts {
+    type Value = Vec<Text<'de>>;
 
-        fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
-            Ok(Vec::new())
-        }
-
-        fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-            let mut texts = Vec::new();
-            while let Some(text) = list.next_element()? {
-                if texts.len() == GROUPS {
-                    return Err(de::Error::invalid_length(GROUPS + 1, &self));
-                }
-                texts.push(text);
-            }
-            Ok(texts)
-        }
+    fn deserialize<D: Deserializer<'de>>(self, list: D) -> Result<Self::Value, D::Error> {
+        list.deserialize_any(self)
     }
-    deserializer.deserialize_any(Reader)
+}
+
+impl<'de> Visitor<'de> for Texts {
+    type Value = Vec<Text<'de>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "at most {GROUPS} strings")
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+        Ok(Vec::new())
+    }
+
+    fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut texts = Vec::new();
+        while let Some(text) = list.next_element()? {
+            if texts.len() == self.0 {
+                return Err(de::Error::invalid_length(GROUPS + 1, &self));
+            }
+            texts.push(text);
+        }
+        Ok(texts)
+    }
+}
+
+/// A list of at most [`GROUPS`] texts.
+fn bounded<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Text<'a>>, D::Error> {
+    deserializer.deserialize_any(Texts(GROUPS))
 }
 
 /// Lists by key, of which keys and texts are at most [`GROUPS`] together.
 fn bounded_lists<'de: 'a, 'a, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<BTreeMap<Text<'a>, Vec<Text<'a>>>, D::Error> {
-    struct List(usize);
-    impl<'de> de::DeserializeSeed<'de> for List {
-        type Value = Vec<Text<'de>>;
-
-        fn deserialize<D: Deserializer<'de>>(self, list: D) -> Result<Self::Value, D::Error> {
-            list.deserialize_any(self)
-        }
-    }
-    impl<'de> Visitor<'de> for List {
-        type Value = Vec<Text<'de>>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            write!(f, "lists of at most {GROUPS} strings together")
-        }
-
-        fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
-            Ok(Vec::new())
-        }
-
-        fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-            let mut texts = Vec::new();
-            while let Some(text) = list.next_element()? {
-                if texts.len() == self.0 {
-                    return Err(de::Error::invalid_length(GROUPS + 1, &self));
-                }
-                texts.push(text);
-            }
-            Ok(texts)
-        }
-    }
     struct Map;
     impl<'de> Visitor<'de> for Map {
         type Value = BTreeMap<Text<'de>, Vec<Text<'de>>>;
@@ -229,7 +209,7 @@ fn bounded_lists<'de: 'a, 'a, D: Deserializer<'de>>(
                 left = left
                     .checked_sub(1)
                     .ok_or_else(|| de::Error::invalid_length(GROUPS + 1, &self))?;
-                let list = map.next_value_seed(List(left))?;
+                let list = map.next_value_seed(Texts(left))?;
                 left -= list.len();
                 lists.insert(key, list);
             }

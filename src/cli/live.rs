@@ -18,7 +18,7 @@ use crate::inventory::{Kind, Snapshot};
 use crate::posture::Posture;
 use crate::registration::{self, Expected, ManifestError, Trust};
 use crate::server::authorizer::AccessReviews;
-use crate::server::fresh::{Beside, Facts, Reading, Scope, Unread};
+use crate::server::beside::{Beside, Facts, Reading, Scope, Unread};
 use crate::server::probes::Readiness;
 use crate::server::shutdown::Shutdown;
 use crate::server::tls::Certificates;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use super::fresh::Beside;
+use super::beside::Beside;
 use super::intake::Intake;
 use super::limits::Limits;
 use super::workers::Workers;

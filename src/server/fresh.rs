@@ -4,75 +4,21 @@
 //! OpenBao pods where no cluster is known. The review stays pure: it is held again, in a world in
 //! which one namespace is as the API server says it is.
 
-use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
 use tokio::time::{Instant, timeout_at};
 
-use super::authorizer::Authorizer;
+use super::beside::{Facts, Scope, Unread};
 use super::desk::Desk;
 use crate::admission::{Answer, Doubt, Doubted, Point, Unjudged};
+use crate::audit::Resolution;
 use crate::audit::metrics::cluster::FreshRead;
-use crate::audit::{Outbox, Resolution};
-use crate::inventory::{Kind, Object};
 use crate::review::World;
 
 /// For asking the API server before an answer; less than half of what it gives us.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// What is read of a namespace.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Scope {
-    /// Its OpenBaoClusters.
-    Clusters,
-    /// All that a verdict about it may rest on.
-    Everything,
-}
-
-impl Scope {
-    /// The kinds that are read.
-    pub const fn kinds(self) -> &'static [Kind] {
-        match self {
-            Self::Clusters => &[Kind::OpenBaoCluster],
-            Self::Everything => &[Kind::OpenBaoCluster, Kind::NetworkPolicy, Kind::Namespace],
-        }
-    }
-}
-
-/// Why nothing was read.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unread {
-    /// It took too long.
-    #[error("the API server did not answer in time")]
-    Late,
-    /// The API server refused, or is not reached.
-    #[error("{0}")]
-    Failed(String),
-}
-
-/// The objects of a namespace, later.
-pub type Reading = Pin<Box<dyn Future<Output = Result<Vec<Object>, Unread>> + Send>>;
-
-/// Who can ask the API server.
-pub trait Facts: fmt::Debug + Send + Sync {
-    /// Reads a namespace as it is at some moment after this call.
-    fn read(&self, namespace: Arc<str>, scope: Scope) -> Reading;
-}
-
-/// What the cluster is asked and told beside reviews; nothing where the facts come from files.
-#[derive(Clone, Debug, Default)]
-pub struct Beside {
-    /// Who can ask the API server.
-    pub facts: Option<Arc<dyn Facts>>,
-    /// Who is asked whether a writer may do maintenance.
-    pub authorizer: Option<Arc<dyn Authorizer>>,
-    /// Who is told of refusals.
-    pub outbox: Option<Outbox>,
-}
 
 /// An answer without doubt, or whose doubt nobody could settle.
 #[derive(Debug)]
@@ -235,7 +181,8 @@ mod tests {
     use super::*;
     use crate::admission::Admission;
     use crate::audit::Metrics;
-    use crate::inventory::read;
+    use crate::inventory::{Object, read};
+    use crate::server::beside::{Beside, Reading};
     use crate::server::limits::Limits;
 
     /// What the API server has; `None` while it does not answer.

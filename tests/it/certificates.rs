@@ -24,7 +24,8 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::support::{BOTH, Running, ask, connect, folder, post, review, start};
-use crate::tls::{Volume, counted, self_signed};
+use crate::tls::{counted, self_signed};
+use crate::volume::Volume;
 
 /// Far beyond any test: what happens, happens by an event.
 const NEVER: Duration = Duration::from_hours(1);
@@ -53,8 +54,8 @@ async fn a_swapped_volume_is_noticed_by_an_event() {
     let folder = folder("certificate-event");
     let volume = Volume(&folder);
     let (first, first_key) = self_signed();
-    volume.swap("v1", &first, &first_key);
-    let running = start_following(volume.files(), NEVER).await;
+    volume.swap_pair("v1", &first, &first_key);
+    let running = start_following(volume.pair(), NEVER).await;
     connect(&running, &first, BOTH).await.unwrap();
     let mut last = first;
     for version in ["v2", "v3", "v4"] {
@@ -74,7 +75,7 @@ async fn swap_until_served(
     key: &str,
     running: &Running,
 ) {
-    volume.swap(version, cert, key);
+    volume.swap_pair(version, cert, key);
     let swapped = version[1..].parse::<u32>().unwrap() - 1;
     let line = format!(r#"certificate_reloads_total{{outcome="swapped"}} {swapped}"#);
     counted(&running.metrics, &line).await;
@@ -113,10 +114,10 @@ async fn the_expiry_of_leaf_and_ca_is_told_and_no_good_pair_is_given_up_for_one_
         let made = Rcgen
             .leaf(&ca, leaf, &BTreeSet::from(["localhost".to_owned()]))
             .unwrap();
-        volume.swap(version, &(made.certificate + &ca.certificate), &made.key);
+        volume.swap_pair(version, &(made.certificate + &ca.certificate), &made.key);
     };
     write("v1", good);
-    let running = start_following(volume.files(), Duration::from_millis(10)).await;
+    let running = start_following(volume.pair(), Duration::from_millis(10)).await;
     let line = format!(
         "openbao_perimeter_certificate_expiry_seconds {}",
         good.until.unix()

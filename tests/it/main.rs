@@ -44,3 +44,4 @@ mod settings;
 mod sources;
 mod support;
 mod tls;
+mod volume;

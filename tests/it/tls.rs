@@ -1,8 +1,6 @@
 //! The server on real sockets: TLS, limits of time, drain, certificates that change.
 
 use std::fs;
-use std::os::unix::fs::symlink;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +18,7 @@ use tokio::time::timeout;
 use crate::support::{
     BOTH, PATIENCE, Running, UID, ask, connect, fetch, folder, post, review, start, start_ephemeral,
 };
+use crate::volume::Volume;
 
 #[tokio::test]
 async fn both_tls_versions_are_served_over_http_1_1() {
@@ -256,31 +255,6 @@ async fn the_metrics_are_served_by_their_names() {
     running.stop().await;
 }
 
-/// A folder as the kubelet makes it: the files are links through `..data`, which is swapped.
-pub(crate) struct Volume<'a>(pub(crate) &'a Path);
-
-impl Volume<'_> {
-    pub(crate) fn files(&self) -> Files {
-        for name in ["tls.crt", "tls.key"] {
-            symlink(Path::new("..data").join(name), self.0.join(name)).unwrap();
-        }
-        Files {
-            cert: self.0.join("tls.crt"),
-            key: self.0.join("tls.key"),
-        }
-    }
-
-    pub(crate) fn swap(&self, version: &str, cert: &str, key: &str) {
-        let data = self.0.join(version);
-        fs::create_dir(&data).unwrap();
-        fs::write(data.join("tls.crt"), cert).unwrap();
-        fs::write(data.join("tls.key"), key).unwrap();
-        let link = self.0.join("..data_tmp");
-        symlink(version, &link).unwrap();
-        fs::rename(link, self.0.join("..data")).unwrap();
-    }
-}
-
 pub(crate) fn self_signed() -> (String, String) {
     let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
@@ -304,12 +278,12 @@ async fn a_swapped_volume_is_served_and_a_broken_one_is_not() {
     let folder = folder("certificate-volume");
     let volume = Volume(&folder);
     let (first, first_key) = self_signed();
-    volume.swap("v1", &first, &first_key);
-    let running = start_following(volume.files()).await;
+    volume.swap_pair("v1", &first, &first_key);
+    let running = start_following(volume.pair()).await;
     connect(&running, &first, BOTH).await.unwrap();
 
     let (second, second_key) = self_signed();
-    volume.swap("v2", &second, &second_key);
+    volume.swap_pair("v2", &second, &second_key);
     counted(
         &running.metrics,
         r#"certificate_reloads_total{outcome="swapped"} 1"#,
@@ -324,7 +298,7 @@ async fn a_swapped_volume_is_served_and_a_broken_one_is_not() {
         ("v4", &third[..third.len() / 2], ""),
         ("v5", "", "garbage"),
     ] {
-        volume.swap(at, cert, key);
+        volume.swap_pair(at, cert, key);
         let kept = at[1..].parse::<usize>().unwrap() - 2;
         let line = format!(r#"certificate_reloads_total{{outcome="kept-old"}} {kept}"#);
         counted(&running.metrics, &line).await;

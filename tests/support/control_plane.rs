@@ -10,7 +10,6 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::{self, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::{self, Path, PathBuf};
@@ -20,7 +19,12 @@ use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 use std::{env, thread};
 
-use serde_json::{Value, json};
+use serde_json::json;
+
+#[path = "control_plane/kubectl.rs"]
+mod kubectl;
+
+pub(crate) use kubectl::{Kubectl, Output};
 
 /// Four seconds suffice on an idle machine; the rest is for one that compiles at the same time.
 const START_DEADLINE: Duration = Duration::from_mins(2);
@@ -173,71 +177,6 @@ impl ControlPlane {
         });
         fs::write(self.kubeconfig(), kubeconfig.to_string()).expect("write the kubeconfig");
     }
-}
-
-/// A kubectl call being put together.
-pub(crate) struct Kubectl(Command);
-
-impl Kubectl {
-    /// Impersonates a user; a service account is `system:serviceaccount:<namespace>:<name>`.
-    pub(crate) fn as_user(mut self, user: &str) -> Self {
-        self.0.args(["--as", user]);
-        self
-    }
-
-    /// Puts the impersonated user into a group.
-    pub(crate) fn as_group(mut self, group: &str) -> Self {
-        self.0.args(["--as-group", group]);
-        self
-    }
-
-    /// Adds an argument.
-    pub(crate) fn with(mut self, arg: &str) -> Self {
-        self.0.arg(arg);
-        self
-    }
-
-    /// What `-f -` reads.
-    pub(crate) fn stdin(mut self, text: &str) -> Self {
-        let (reader, mut writer) = io::pipe().expect("make a pipe");
-        let text = text.to_owned();
-        // A call that fails early does not read its input; its own message tells why.
-        thread::spawn(move || writer.write_all(text.as_bytes()));
-        self.0.stdin(reader);
-        self
-    }
-
-    /// Runs the call to its end.
-    pub(crate) fn run(mut self) -> Output {
-        let output = self.0.output().expect("run kubectl");
-        Output {
-            status_ok: output.status.success(),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
-    }
-
-    /// Runs a call that has to succeed, for what it prints; panics with its error otherwise.
-    pub(crate) fn run_ok(self) -> String {
-        let call = format!("{:?}", self.0);
-        let output = self.run();
-        assert!(output.status_ok, "{call}: {}", output.stderr);
-        output.stdout
-    }
-
-    /// Like [`Kubectl::run_ok`], for a call that prints JSON.
-    pub(crate) fn run_json(self) -> Value {
-        serde_json::from_str(&self.run_ok()).expect("kubectl was asked for JSON")
-    }
-}
-
-/// What a kubectl call came to.
-#[derive(Debug)]
-pub(crate) struct Output {
-    pub(crate) status_ok: bool,
-    pub(crate) stdout: String,
-    /// Has refusals and admission warnings.
-    pub(crate) stderr: String,
 }
 
 /// Asks until there is an answer; panics with `what` when there is none within the limit.

@@ -2,8 +2,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -13,6 +12,7 @@ use tokio::time::timeout;
 
 use crate::cli::Serving;
 use crate::support::{BOTH, PATIENCE, ask, connect_to, fetch, folder, post};
+use crate::volume::Volume;
 
 /// A policy that OBP201 is about.
 const REVIEW: &str = include_str!("../../../manifests/examples/reviews/refused.json");
@@ -177,32 +177,21 @@ async fn a_file_that_is_gone_keeps_the_old_settings() {
     assert!(!stage.verbose().await.contains("[!]settings"));
 }
 
-/// The next version of a ConfigMap, as the kubelet brings it: the file is a link through `..data`,
-/// which is swapped.
-fn swap(volume: &Path, version: &str, text: &str) {
-    let data = volume.join(version);
-    fs::create_dir(&data).unwrap();
-    fs::write(data.join("settings.yaml"), text).unwrap();
-    let link = volume.join("..data_tmp");
-    symlink(version, &link).unwrap();
-    fs::rename(link, volume.join("..data")).unwrap();
-}
-
 #[tokio::test]
 async fn a_swapped_volume_is_read_again() {
-    let volume = folder("settings-volume-file");
-    swap(&volume, "..v1", DENY);
-    let file = volume.join("settings.yaml");
-    symlink("..data/settings.yaml", &file).unwrap();
-    let stage = Stage::following("settings-volume", file).await;
+    let folder = folder("settings-volume-file");
+    let volume = Volume(&folder);
+    let swap = |version: &str, text: &str| volume.swap(version, &[("settings.yaml", text)]);
+    swap("..v1", DENY);
+    let stage = Stage::following("settings-volume", volume.link("settings.yaml")).await;
     assert!(!stage.is_allowed().await);
-    swap(&volume, "..v2", WARN);
+    swap("..v2", WARN);
     stage.reloads("applied", 1).await;
     assert!(stage.is_allowed().await);
     // The same in another folder is no change.
-    swap(&volume, "..v3", WARN);
-    fs::remove_dir_all(volume.join("..v1")).unwrap();
-    swap(&volume, "..v4", DENY);
+    swap("..v3", WARN);
+    fs::remove_dir_all(folder.join("..v1")).unwrap();
+    swap("..v4", DENY);
     stage.reloads("applied", 2).await;
     assert!(!stage.is_allowed().await);
     stage.reloads("unchanged", 0).await;

@@ -12,6 +12,8 @@ use openbao_perimeter::sources::files::{self, LoadError};
 use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
+use crate::volume::Volume;
+
 /// A folder of its own, removed with the value.
 struct Folder(PathBuf);
 
@@ -212,15 +214,11 @@ fn an_object_without_a_name_and_a_missing_file_are_refused() {
     assert!(matches!(error, LoadError::Read { .. }), "{error}");
 }
 
-/// A ConfigMap volume: files are links through `..data`, which is swapped in one step.
+/// The next version of a ConfigMap volume.
 fn publish(folder: &Folder, version: &str, text: &str) {
-    folder.write(&format!("..{version}/a.yaml"), text);
-    let next = folder.path("..data_tmp");
-    symlink(format!("..{version}"), &next).expect("a link");
-    fs::rename(next, folder.path("..data")).expect("swapped");
-    if !folder.path("a.yaml").is_symlink() {
-        symlink("..data/a.yaml", folder.path("a.yaml")).expect("a link");
-    }
+    let volume = Volume(&folder.0);
+    volume.swap(&format!("..{version}"), &[("a.yaml", text)]);
+    volume.link("a.yaml");
 }
 
 #[tokio::test]

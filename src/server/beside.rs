@@ -1,0 +1,60 @@
+//! Whom a server beside a cluster asks and tells.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use super::authorizer::Authorizer;
+use crate::audit::Outbox;
+use crate::inventory::{Kind, Object};
+
+/// What is read of a namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// Its OpenBaoClusters.
+    Clusters,
+    /// All that a verdict about it may rest on.
+    Everything,
+}
+
+impl Scope {
+    /// The kinds that are read.
+    pub const fn kinds(self) -> &'static [Kind] {
+        match self {
+            Self::Clusters => &[Kind::OpenBaoCluster],
+            Self::Everything => &[Kind::OpenBaoCluster, Kind::NetworkPolicy, Kind::Namespace],
+        }
+    }
+}
+
+/// Why nothing was read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unread {
+    /// It took too long.
+    #[error("the API server did not answer in time")]
+    Late,
+    /// The API server refused, or is not reached.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// The objects of a namespace, later.
+pub type Reading = Pin<Box<dyn Future<Output = Result<Vec<Object>, Unread>> + Send>>;
+
+/// Who can ask the API server.
+pub trait Facts: fmt::Debug + Send + Sync {
+    /// Reads a namespace as it is at some moment after this call.
+    fn read(&self, namespace: Arc<str>, scope: Scope) -> Reading;
+}
+
+/// What the cluster is asked and told beside reviews; nothing where the facts come from files.
+#[derive(Clone, Debug, Default)]
+pub struct Beside {
+    /// Who can ask the API server.
+    pub facts: Option<Arc<dyn Facts>>,
+    /// Who is asked whether a writer may do maintenance.
+    pub authorizer: Option<Arc<dyn Authorizer>>,
+    /// Who is told of refusals.
+    pub outbox: Option<Outbox>,
+}
