@@ -267,7 +267,7 @@ impl Admission {
             return reviewed(respond::untouched(&envelope.uid), noted);
         };
         request.writer.grants = grants;
-        let object = decode::object(&request);
+        let object = request.object();
         let noted = Record {
             kind: Some(object.kind),
             namespace: object.namespace.to_string(),

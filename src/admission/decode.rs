@@ -67,15 +67,6 @@ pub fn decode(envelope: &Envelope<'_>) -> Decoded {
     })
 }
 
-/// Which object a request is about.
-pub const fn object(request: &Request) -> &ObjectRef {
-    match &request.subject {
-        Subject::Policy(edit) => &edit.object,
-        Subject::Cluster(edit) => &edit.object,
-        Subject::Restore(edit) => &edit.object,
-    }
-}
-
 /// A kind that is judged: how it is read, and what the request may add to it.
 trait Judged: Clone {
     /// The version whose shape is read.

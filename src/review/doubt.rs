@@ -2,10 +2,9 @@
 //! the API server before it is given.
 
 use super::level::WriterClass;
-use super::request::{Edit, Request, Subject};
+use super::request::{Edit, Operation, Request, Subject};
 use super::verdict::{Outcome, Verdict};
 use super::world::World;
-use crate::baseline::pods_of_any_cluster;
 use crate::inventory::{Fact, Policy};
 use crate::rules::{Code, Level};
 
@@ -32,7 +31,7 @@ pub fn doubt(world: &World, request: &Request, verdict: &Verdict) -> Option<Doub
                 .iter()
                 .filter(|finding| finding.level == Level::Deny);
             refusals
-                .all(|finding| rests_on_facts(finding.code))
+                .all(|finding| rests_on_facts(request, finding.code))
                 .then_some(Doubt::Refused)
         }
         (Outcome::Allow | Outcome::Warn, Subject::Policy(edit)) => {
@@ -46,32 +45,34 @@ pub fn doubt(world: &World, request: &Request, verdict: &Verdict) -> Option<Doub
 
 /// Whether a finding of this rule could be another with other facts. A rule that is not named here
 /// is taken to: at worst something is read for nothing.
-const fn rests_on_facts(code: Code) -> bool {
-    !matches!(
-        code,
+const fn rests_on_facts(request: &Request, code: Code) -> bool {
+    match code {
+        // The contract that a restore is held to is its cluster's.
+        Code::Obp310 => matches!(request.subject, Subject::Restore(_)),
+        // The facts may know what the request deletes.
+        Code::Obp401 => matches!(request.operation, Operation::Delete),
         Code::Obp301
-            | Code::Obp302
-            | Code::Obp303
-            | Code::Obp304
-            | Code::Obp305
-            | Code::Obp306
-            | Code::Obp307
-            | Code::Obp308
-            | Code::Obp309
-            | Code::Obp310
-            | Code::Obp312
-            | Code::Obp313
-            | Code::Obp315
-            | Code::Obp401
-            | Code::Obp402
-            | Code::Obp403
-    )
+        | Code::Obp302
+        | Code::Obp303
+        | Code::Obp304
+        | Code::Obp305
+        | Code::Obp306
+        | Code::Obp307
+        | Code::Obp308
+        | Code::Obp309
+        | Code::Obp312
+        | Code::Obp313
+        | Code::Obp315
+        | Code::Obp402
+        | Code::Obp403 => false,
+        _ => true,
+    }
 }
 
 /// Whether the policy selects or selected pods that a cluster of any name could have. Labels that a
 /// cluster chooses for its pods are not known before the cluster is.
 fn could_select(world: &World, edit: &Edit<Policy>) -> bool {
-    let zone = pods_of_any_cluster(&world.posture);
+    let zone = &world.of_any_cluster;
     let selects = |fact: &Fact<Policy>| match fact {
         Fact::Unreadable(_) => true,
         Fact::Read(policy) => {

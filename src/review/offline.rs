@@ -58,7 +58,7 @@ pub fn final_state(
             Kind::OpenBaoCluster | Kind::OpenBaoRestore => beside,
             _ => world,
         };
-        let judged = judge(beside, writer, reference, Spec::AsFacts, None, Some(object))?;
+        let judged = judge(beside, writer, reference, &Pair::state(object))?;
         Some(with_isolation(world, judged))
     };
     objects.iter().filter_map(judge).collect()
@@ -96,12 +96,12 @@ pub fn edit_between(
         .filter(|name| respecified.contains(name) || before.get(*name) != after.get(*name));
     changed
         .filter_map(|name| {
-            let spec = if respecified.contains(name) {
-                Spec::Differs
-            } else {
-                Spec::AsFacts
+            let pair = Pair {
+                before: before.get(name),
+                after: after.get(name),
+                respecified: respecified.contains(name),
             };
-            judge(world, writer, name, spec, before.get(name), after.get(name))
+            judge(world, writer, name, &pair)
         })
         .collect()
 }
@@ -166,9 +166,7 @@ pub fn piercing(world: &World, cluster: &ObjectRef) -> Vec<Pierced> {
             world,
             &Writer::default(),
             &object.reference(),
-            Spec::AsFacts,
-            None,
-            Some(&object),
+            &Pair::state(&object),
         )
     });
     let beyond = managed.flat_map(|judged| judged.verdict.findings);
@@ -192,53 +190,35 @@ fn is_managed(world: &World, reference: &ObjectRef) -> bool {
             .any(|cluster| cluster.managed(&reference.name).is_some())
 }
 
-/// How the specs of an edit compare.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Spec {
-    /// They differ as they are written.
-    Differs,
-    /// What the facts say of them is all that is known.
-    AsFacts,
+/// An object before and after an edit.
+struct Pair<'a> {
+    before: Option<&'a Object>,
+    after: Option<&'a Object>,
+    /// Whether the specs differ as they are written, whatever the facts say of them.
+    respecified: bool,
 }
 
-fn judge(
-    world: &World,
-    writer: &Writer,
-    reference: &ObjectRef,
-    spec: Spec,
-    before: Option<&Object>,
-    after: Option<&Object>,
-) -> Option<Judged> {
-    let operation = match (before, after) {
+impl<'a> Pair<'a> {
+    /// An object of a final state.
+    const fn state(object: &'a Object) -> Self {
+        Self {
+            before: None,
+            after: Some(object),
+            respecified: false,
+        }
+    }
+}
+
+fn judge(world: &World, writer: &Writer, reference: &ObjectRef, pair: &Pair<'_>) -> Option<Judged> {
+    let operation = match (pair.before, pair.after) {
         (None, _) => Operation::Create,
         (Some(_), Some(_)) => Operation::Update,
         (Some(_), None) => Operation::Delete,
     };
-    let subject = match before.or(after)? {
-        Object::Policy(_) => Subject::Policy(edit(
-            reference,
-            spec,
-            before,
-            after,
-            policy,
-            Policy::same_spec,
-        )),
-        Object::Cluster(_) => Subject::Cluster(edit(
-            reference,
-            spec,
-            before,
-            after,
-            cluster,
-            Cluster::same_spec,
-        )),
-        Object::Restore(_) => Subject::Restore(edit(
-            reference,
-            spec,
-            before,
-            after,
-            restore,
-            Restore::same_spec,
-        )),
+    let subject = match pair.before.or(pair.after)? {
+        Object::Policy(_) => Subject::Policy(edit(reference, pair, policy, Policy::same_spec)),
+        Object::Cluster(_) => Subject::Cluster(edit(reference, pair, cluster, Cluster::same_spec)),
+        Object::Restore(_) => Subject::Restore(edit(reference, pair, restore, Restore::same_spec)),
         _ => return None,
     };
     let request = Request {
@@ -255,18 +235,15 @@ fn judge(
 
 fn edit<T>(
     reference: &ObjectRef,
-    spec: Spec,
-    before: Option<&Object>,
-    after: Option<&Object>,
+    pair: &Pair<'_>,
     fact: impl Fn(&Object) -> Option<&Fact<T>>,
     same_spec: impl Fn(&T, &T) -> bool,
 ) -> Edit<T>
 where
     Fact<T>: Clone + PartialEq,
 {
-    let (before, after) = (before.and_then(&fact), after.and_then(&fact));
+    let (before, after) = (pair.before.and_then(&fact), pair.after.and_then(&fact));
     let unchanged = match (before, after) {
-        _ if spec == Spec::Differs => false,
         (Some(Fact::Read(before)), Some(Fact::Read(after))) => same_spec(before, after),
         _ => before == after,
     };
@@ -274,7 +251,7 @@ where
         object: reference.clone(),
         before: before.cloned(),
         after: after.cloned(),
-        spec_changed: !unchanged,
+        spec_changed: pair.respecified || !unchanged,
     }
 }
 

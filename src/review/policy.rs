@@ -30,26 +30,19 @@ pub(super) fn findings(
 ) -> Vec<Finding> {
     let perimeters = world.perimeters(&edit.object.namespace);
     let mut findings = Vec::new();
+    // Where there is no cluster, no perimeter can be hurt.
+    let level = if perimeters.is_empty() {
+        Level::Warn
+    } else {
+        Level::Deny
+    };
     let stored = deleted(world, edit);
     let edit = match &stored {
         Deleted::AsSaid => edit,
         Deleted::Stored(edit) => edit,
-        Deleted::Unknown(broken) => {
-            let level = if perimeters.is_empty() {
-                Level::Warn
-            } else {
-                Level::Deny
-            };
-            return input::unreadable(&edit.object, broken, level);
-        }
+        Deleted::Unknown(broken) => return input::unreadable(&edit.object, broken, level),
     };
     if let Some(Fact::Unreadable(broken)) = &edit.after {
-        // Where there is no cluster, no perimeter can be hurt.
-        let level = if perimeters.is_empty() {
-            Level::Warn
-        } else {
-            Level::Deny
-        };
         findings.extend(input::unreadable(&edit.object, broken, level));
     }
     if !concerns(perimeters, edit) {

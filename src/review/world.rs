@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::baseline::{ClusterPerimeter, compile};
+use crate::baseline::{ClusterPerimeter, compile, pods_of_any_cluster};
 use crate::inventory::{NamespaceFacts, Snapshot};
+use crate::perimeter::zone::Zone;
 use crate::posture::Posture;
 
 /// A snapshot with the zones, floors and ceilings of each cluster compiled.
@@ -15,6 +16,8 @@ pub struct World {
     /// The settings.
     pub posture: Arc<Posture>,
     perimeters: BTreeMap<Arc<str>, Arc<Vec<ClusterPerimeter>>>,
+    /// The pods that a cluster could have of which nothing is known yet.
+    pub(super) of_any_cluster: Zone,
 }
 
 impl World {
@@ -44,6 +47,7 @@ impl World {
             })
             .collect();
         Self {
+            of_any_cluster: pods_of_any_cluster(&posture),
             snapshot,
             posture,
             perimeters,

@@ -9,27 +9,15 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::support::{cluster_named, cluster_request, reference, tenant};
-use crate::code::Door;
-use crate::inventory::{Change, Cluster, Fact, Kind, Object, Restore, Snapshot, read};
-use crate::posture::{Edition, Posture};
-use crate::review::{Edit, Operation, Request, Subject, Verdict, World, review};
+use super::support::{self, cluster_named, cluster_request, restore_request, world_under};
+use crate::inventory::Cluster;
+use crate::posture::Edition;
+use crate::review::{Verdict, World, review};
 use crate::rules::Code::{Obp605, Obp607};
 use crate::rules::{Code, Finding, Level};
 
 fn world(edition: Edition, clusters: &[Arc<Cluster>]) -> World {
-    let clusters = clusters
-        .iter()
-        .cloned()
-        .map(Fact::Read)
-        .map(Object::Cluster);
-    let server = [Object::ApiServer(vec![[10, 96, 0, 1].into()])];
-    let snapshot = Snapshot::default().apply(clusters.chain(server).map(Change::Set));
-    let posture = Posture {
-        baseline: edition,
-        ..Posture::default()
-    };
-    World::compile(None, snapshot.into(), posture.into())
+    world_under(support::edition(edition), clusters, &[])
 }
 
 /// What is advised about a cluster that is made, or changed.
@@ -49,20 +37,7 @@ fn advice(verdict: Verdict) -> Vec<Finding> {
 
 /// What is advised about a restore that is made in a namespace with this cluster `bao`.
 fn restored(edition: Edition, cluster: &Value, spec: &Value) -> Vec<Finding> {
-    let json = json!({"metadata": {"name": "again", "namespace": "bao"}, "spec": spec}).to_string();
-    let object = reference(Kind::OpenBaoRestore, "again");
-    let restore: Fact<Restore> = read::restore(json.as_bytes(), &object);
-    let request = Request {
-        operation: Operation::Create,
-        writer: tenant(),
-        door: Door::Webhook,
-        subject: Subject::Restore(Edit {
-            object,
-            before: None,
-            after: Some(restore),
-            spec_changed: true,
-        }),
-    };
+    let request = restore_request(support::restore(spec));
     let world = world(edition, &[cluster_named("bao", cluster)]);
     review(&world, &request).findings
 }

@@ -3,9 +3,12 @@
 use serde_json::{Value, json};
 
 use super::support::{
-    cluster, cluster_request, operator, plain, policy, policy_request, tenant, world,
+    cluster, cluster_named, cluster_request, denied, edition, operator, plain, policy,
+    policy_request, restore, restore_request, tenant, world, world_under,
 };
+use crate::posture::Edition;
 use crate::review::{Doubt, Request, World, Writer, doubt, review};
+use crate::rules::Code;
 
 fn doubted(world: &World, request: &Request) -> Option<Doubt> {
     doubt(world, request, &review(world, request))
@@ -34,6 +37,23 @@ fn a_refusal_that_rests_on_facts_is_in_doubt_and_one_that_the_object_earns_is_no
     assert_eq!(doubted(&plain(), &unreadable), None);
     let everyone = cluster_request(None, &cluster(&json!({"ingressRules": [{}]})));
     assert_eq!(doubted(&plain(), &everyone), None);
+}
+
+#[test]
+fn a_restore_that_its_cluster_is_not_fit_for_is_in_doubt() {
+    let bare = cluster_named("bao", &json!({"profile": "Hardened"}));
+    let world = world_under(edition(Edition::Next), &[bare], &[]);
+    let request = restore_request(restore(&json!({"cluster": "bao"})));
+    let denied = denied(&review(&world, &request));
+    assert_eq!(denied, [Code::Obp310]);
+    assert_eq!(doubted(&world, &request), Some(Doubt::Refused));
+}
+
+#[test]
+fn the_deletion_of_what_nobody_knows_is_in_doubt() {
+    let broken = policy("p", &json!({"podSelector": 7}));
+    let deletes = policy_request(tenant(), "p", Some(broken), None);
+    assert_eq!(doubted(&plain(), &deletes), Some(Doubt::Refused));
 }
 
 #[test]

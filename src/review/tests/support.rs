@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::baseline::{Facts, Pods, rendered};
 use crate::code::Door;
 use crate::inventory::{
-    Change, Cluster, Fact, Kind, Object, ObjectRef, Owner, Policy, Snapshot, read,
+    Change, Cluster, Fact, Kind, Object, ObjectRef, Owner, Policy, Restore, Snapshot, read,
 };
 use crate::posture::{Edition, Posture};
 use crate::review::{Edit, Operation, Request, Subject, Verdict, World, Writer, review};
@@ -186,6 +186,27 @@ pub(super) fn cluster_request(before: Option<&Arc<Cluster>>, after: &Arc<Cluster
             before: before.cloned().map(Fact::Read),
             after: Some(Fact::Read(after.clone())),
             spec_changed: before.is_none_or(|before| !before.same_spec(after)),
+        }),
+    }
+}
+
+/// The OpenBaoRestore `again` of namespace `bao`.
+pub(super) fn restore(spec: &Value) -> Fact<Restore> {
+    let json = json!({"metadata": {"name": "again", "namespace": "bao"}, "spec": spec}).to_string();
+    read::restore(json.as_bytes(), &reference(Kind::OpenBaoRestore, "again"))
+}
+
+/// The creation of that restore.
+pub(super) fn restore_request(restore: Fact<Restore>) -> Request {
+    Request {
+        operation: Operation::Create,
+        writer: tenant(),
+        door: Door::Webhook,
+        subject: Subject::Restore(Edit {
+            object: reference(Kind::OpenBaoRestore, "again"),
+            before: None,
+            after: Some(restore),
+            spec_changed: true,
         }),
     }
 }

@@ -3,10 +3,10 @@
 
 use serde_json::{Value, json};
 
-use super::super::support::{cluster, created, plain_with, policy, reference, tenant, world};
-use crate::code::{Code, Door};
-use crate::inventory::{Change, Fact, Kind, Object, Policy, Restore, read};
-use crate::review::{Edit, Operation, Request, Subject, World, review};
+use super::super::support::{self, cluster, created, plain_with, policy, restore_request, world};
+use crate::code::Code;
+use crate::inventory::{Change, Fact, Object, Policy, Restore};
+use crate::review::{World, review};
 use crate::rules::Code::{Obp201, Obp202, Obp203};
 use crate::rules::Finding;
 use crate::rules::Level::{self, Deny};
@@ -16,11 +16,8 @@ const POD_LABELS: &str = "spec.source.target.workloadIdentity.podLabels";
 fn restore(into: &str, labels: &Value) -> Fact<Restore> {
     let target =
         json!({"endpoint": "https://192.0.2.40", "workloadIdentity": {"podLabels": labels}});
-    let json = json!({"metadata": {"name": "again", "namespace": "bao"},
-        "spec": {"cluster": into, "jwtAuthRole": "x", "source": {"key": "k", "target": target}}});
-    read::restore(
-        json.to_string().as_bytes(),
-        &reference(Kind::OpenBaoRestore, "again"),
+    support::restore(
+        &json!({"cluster": into, "jwtAuthRole": "x", "source": {"key": "k", "target": target}}),
     )
 }
 
@@ -34,18 +31,7 @@ fn labelled() -> Value {
 }
 
 fn made(world: &World, restore: Fact<Restore>) -> Vec<Finding> {
-    let request = Request {
-        operation: Operation::Create,
-        writer: tenant(),
-        door: Door::Webhook,
-        subject: Subject::Restore(Edit {
-            object: reference(Kind::OpenBaoRestore, "again"),
-            before: None,
-            after: Some(restore),
-            spec_changed: true,
-        }),
-    };
-    let verdict = review(world, &request);
+    let verdict = review(world, &restore_request(restore));
     assert_eq!(verdict.unreplayed, 0, "{verdict:?}");
     let findings = verdict.findings.into_iter();
     findings.filter(|finding| finding.code == Obp203).collect()
