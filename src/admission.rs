@@ -254,26 +254,23 @@ impl Admission {
         envelope: &Envelope<'_>,
         grants: BTreeSet<ObjectRef>,
     ) -> Answer {
-        let noted = Record {
+        let noted = |kind: Option<Kind>, namespace: &str, name: &str| Record {
             uid: envelope.uid.to_string(),
-            namespace: envelope.namespace.to_string(),
-            name: envelope.name.to_string(),
+            kind,
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
             operation: Operation::from_api(&envelope.operation),
             user: envelope.user.name.to_string(),
             dry_run: envelope.dry_run,
             ..Record::of(point, Resolution::Untouched)
         };
         let Decoded::Judged(mut request) = decode::decode(envelope) else {
+            let noted = noted(None, &envelope.namespace, &envelope.name);
             return reviewed(respond::untouched(&envelope.uid), noted);
         };
         request.writer.grants = grants;
         let object = request.object();
-        let noted = Record {
-            kind: Some(object.kind),
-            namespace: object.namespace.to_string(),
-            name: object.name.to_string(),
-            ..noted
-        };
+        let noted = noted(Some(object.kind), &object.namespace, &object.name);
         match point {
             Point::Validate => self.validate(basis, envelope, &request, noted),
             Point::Mutate => mutate(basis, envelope, &request, noted),

@@ -112,19 +112,18 @@ impl Zone {
 
 /// Whether `text` is `pattern`, in which each `*` stands for any text.
 pub(crate) fn matches(pattern: &str, text: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let Some(mut rest) = parts.next().and_then(|prefix| text.strip_prefix(prefix)) else {
+    let Some((prefix, mut pattern)) = pattern.split_once('*') else {
+        return pattern == text;
+    };
+    let Some(mut rest) = text.strip_prefix(prefix) else {
         return false;
     };
-    let parts: Vec<&str> = parts.collect();
-    let Some((suffix, middle)) = parts.split_last() else {
-        return rest.is_empty();
-    };
-    for part in middle {
+    while let Some((part, behind)) = pattern.split_once('*') {
         let Some(at) = rest.find(part) else {
             return false;
         };
         rest = &rest[at + part.len()..];
+        pattern = behind;
     }
-    rest.ends_with(suffix)
+    rest.ends_with(pattern)
 }
