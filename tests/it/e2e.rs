@@ -16,6 +16,7 @@ mod monitoring;
 mod outage;
 mod printed;
 mod race;
+mod readme;
 mod registrations;
 mod replicas;
 mod restarts;
