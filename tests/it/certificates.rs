@@ -31,7 +31,7 @@ use crate::volume::Volume;
 const NEVER: Duration = Duration::from_hours(1);
 
 /// A life that began and ends so many days from now.
-fn life(from: i64, until: i64) -> Life {
+pub(crate) fn life(from: i64, until: i64) -> Life {
     let day = |days: i64| Moment::from_unix(Moment::from(SystemTime::now()).unix() + days * 86_400);
     Life {
         from: day(from),
@@ -156,7 +156,7 @@ fn outside_of_its_life_a_certificate_is_not_ready() {
 }
 
 /// A certificate of the API server's kind.
-fn client(ca: &Pair, name: &str) -> Pair {
+pub(crate) fn client(ca: &Pair, name: &str) -> Pair {
     let signer = KeyPair::from_pem(&ca.key).unwrap();
     let issuer = Issuer::from_ca_cert_pem(&ca.certificate, signer).unwrap();
     let mut params = CertificateParams::default();

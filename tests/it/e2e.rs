@@ -5,6 +5,7 @@
 
 mod cases;
 mod certificates;
+mod clients;
 mod clusters;
 mod ends;
 mod events;
@@ -14,6 +15,7 @@ mod maintenance;
 mod managed;
 mod monitoring;
 mod outage;
+mod overload;
 mod printed;
 mod race;
 mod readme;

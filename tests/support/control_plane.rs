@@ -38,23 +38,31 @@ pub(crate) struct ControlPlane {
     etcd: Mutex<Option<Server>>,
     api_port: u16,
     ports: [u16; 2],
+    /// More flags of the API server.
+    flags: String,
     folder: Folder,
 }
 
 impl ControlPlane {
     /// Starts etcd and the API server; returns once requests are answered.
     pub(crate) fn start() -> Self {
-        let mut started = Self::try_start();
+        Self::start_with(|_| String::new())
+    }
+
+    /// The same with more flags for the API server; the files that they name go into the folder
+    /// first.
+    pub(crate) fn start_with(flags: impl Fn(&Path) -> String) -> Self {
+        let mut started = Self::try_start(&flags);
         for _ in 1..3 {
             // Ports found free may be taken before the servers bind them.
             if matches!(&started, Err(logs) if logs.contains("address already in use")) {
-                started = Self::try_start();
+                started = Self::try_start(&flags);
             }
         }
         started.unwrap_or_else(|logs| panic!("the control plane did not start\n{logs}"))
     }
 
-    fn try_start() -> Result<Self, String> {
+    fn try_start(flags: impl Fn(&Path) -> String) -> Result<Self, String> {
         let folder = Folder::create();
         let [client_port, peer_port, api_port] = free_ports();
         let plane = Self {
@@ -63,6 +71,7 @@ impl ControlPlane {
             etcd: Mutex::default(),
             api_port,
             ports: [client_port, peer_port],
+            flags: flags(&folder.path),
             folder,
         };
         plane.write_kubeconfig();
@@ -92,7 +101,7 @@ impl ControlPlane {
 
     /// Starts the API server on its port; does not wait for it.
     pub(crate) fn start_api_server(&self) {
-        let server = start_api_server(&self.folder, self.ports[0], self.api_port);
+        let server = start_api_server(&self.folder, self.ports[0], self.api_port, &self.flags);
         *self.api_server.lock().expect("lock the API server") = Some(server);
     }
 
@@ -218,7 +227,7 @@ fn start_etcd(folder: &Folder, [client_port, peer_port]: [u16; 2]) -> Server {
     Server::start(folder, "etcd", &args)
 }
 
-fn start_api_server(folder: &Folder, etcd_port: u16, port: u16) -> Server {
+fn start_api_server(folder: &Folder, etcd_port: u16, port: u16, flags: &str) -> Server {
     // A token of its own: another test's server that got our port must not pass for ours.
     let tokens = format!("{},admin,admin,\"system:masters\"\n", folder.name);
     fs::write(folder.path.join("tokens.csv"), tokens).expect("write the token file");
@@ -230,7 +239,7 @@ fn start_api_server(folder: &Folder, etcd_port: u16, port: u16) -> Server {
          --token-auth-file=tokens.csv --authorization-mode=RBAC --allow-privileged \
          --service-account-key-file=sa.key --service-account-signing-key-file=sa.key \
          --service-account-issuer=https://kubernetes.default.svc \
-         --service-cluster-ip-range=10.96.0.0/24"
+         --service-cluster-ip-range=10.96.0.0/24 {flags}"
     );
     Server::start(folder, "kube-apiserver", &args)
 }

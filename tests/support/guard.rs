@@ -20,7 +20,7 @@ use crate::control_plane::{ControlPlane, Server, wait_until};
 use crate::example;
 
 /// Where the registrations have it.
-const ADDRESS: &str = "127.0.0.1:9443";
+pub(crate) const ADDRESS: &str = "127.0.0.1:9443";
 /// A debug build on a machine that compiles at the same time.
 const LIMIT: Duration = Duration::from_mins(1);
 

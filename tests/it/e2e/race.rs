@@ -27,12 +27,17 @@ pub(super) async fn client(user: Option<&str>) -> Client {
 
 /// The same, of another control plane.
 pub(super) async fn client_of(plane: &ControlPlane, user: Option<&str>) -> Client {
+    Client::try_from(config_of(plane, user).await).expect("a client")
+}
+
+/// How to call a control plane.
+pub(super) async fn config_of(plane: &ControlPlane, user: Option<&str>) -> Config {
     let kubeconfig = Kubeconfig::read_from(plane.kubeconfig()).expect("a kubeconfig");
     let options = KubeConfigOptions::default();
     let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
     let mut config = config.expect("a configuration");
     config.auth_info.impersonate = user.map(str::to_owned);
-    Client::try_from(config).expect("a client")
+    config
 }
 
 /// What the audit logged since a moment, of one object and code.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::clients;
 use crate::control_plane::{ControlPlane, Kubectl, Output, wait_until};
 use crate::{example, guard};
 
@@ -28,7 +29,7 @@ struct Stage {
 
 impl Stage {
     fn set_up() -> Self {
-        let plane = ControlPlane::start();
+        let plane = ControlPlane::start_with(clients::flags);
         let guard = guard::Guard::install(&plane, program());
         Self {
             plane,

@@ -11,14 +11,14 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::Value;
 
-const SERVICE: &str = "openbao-perimeter.openbao-perimeter-system.svc";
+pub(in crate::e2e) const SERVICE: &str = "openbao-perimeter.openbao-perimeter-system.svc";
 /// Longer than the server takes for anything.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-pub(super) type Stream = StreamOwned<ClientConnection, TcpStream>;
+pub(in crate::e2e) type Stream = StreamOwned<ClientConnection, TcpStream>;
 
 /// A handshake with the replica, by somebody who trusts the bundle.
-pub(super) fn connect(replica: SocketAddr, bundle: &str) -> Result<Stream, String> {
+pub(in crate::e2e) fn connect(replica: SocketAddr, bundle: &str) -> Result<Stream, String> {
     let mut roots = RootCertStore::empty();
     for ca in CertificateDer::pem_slice_iter(bundle.as_bytes()) {
         let ca = ca.map_err(|error| error.to_string())?;

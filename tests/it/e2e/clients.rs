@@ -1,0 +1,119 @@
+//! The API server shows a client certificate, by the very files of certs/README.md.
+
+use std::fs;
+use std::path::Path;
+
+use openbao_perimeter::certs::foundry::Rcgen;
+use openbao_perimeter::certs::rotation::Foundry as _;
+use serde_json::{Value, json};
+
+use super::stage::{APPLY, LIMIT, Outage, Scene, guard_during, plane};
+use super::verdicts::{assert_quiet, assert_refused};
+use crate::certificates::{client, life};
+use crate::control_plane::{Output, wait_until};
+use crate::guard::Guard;
+
+const README: &str = include_str!("../../../certs/README.md");
+/// Where the files are said to be.
+const THERE: &str = "/etc/kubernetes/openbao-perimeter";
+const REGISTRATION: [&str; 2] = ["validatingwebhookconfiguration", "openbao-perimeter"];
+const SETTINGS: &str = "clients: {ca: client-ca.crt, subjects: [kube-apiserver]}";
+
+/// The flag for API servers, and the files behind it. Servers that want no certificate do not notice.
+/// By the name `localhost` our server gets to see another one's, by its address none at all.
+pub(super) fn flags(folder: &Path) -> String {
+    let write = |name: &str, text: &str| fs::write(folder.join(name), text).expect("write");
+    let ca = Rcgen.ca(life(-1, 9)).expect("a CA");
+    write("client-ca.crt", &ca.certificate);
+    for (file, name) in [("client", "kube-apiserver"), ("other", "kubelet")] {
+        let pair = client(&ca, name);
+        write(&format!("{file}.crt"), &pair.certificate);
+        write(&format!("{file}.key"), &pair.key);
+    }
+    let here = folder.to_str().expect("a path");
+    let (_, about) = README.split_once("## Only the API server").expect("a part");
+    let blocks = about.split("```yaml\n").skip(1);
+    let mut blocks = blocks.map(|block| {
+        let (block, _) = block.split_once("```").expect("an end");
+        block.replace(THERE, here)
+    });
+    let mut next = || blocks.next().expect("a file");
+    write("admission.yaml", &next());
+    let mut users: Value = serde_saphyr::from_str(&next()).expect("a kubeconfig");
+    let other = |end: &str| format!("{here}/other.{end}");
+    let other = json!({"client-certificate": other("crt"), "client-key": other("key")});
+    let all = users["users"].as_array_mut().expect("users");
+    all.push(json!({"name": "localhost:9443", "user": other}));
+    write("webhooks.kubeconfig", &users.to_string());
+    "--admission-control-config-file=admission.yaml".to_owned()
+}
+
+/// The entry of tenants asks by addresses, until this is dropped.
+struct Elsewhere;
+
+impl Elsewhere {
+    fn ask(&self, host: &str) {
+        let url = format!("https://{host}:9443/validate");
+        let there = json!({"service": null, "url": url});
+        let entry = json!({"name": "tenants.perimeter.openbao.org", "clientConfig": there});
+        let patch = json!({"webhooks": [entry]}).to_string();
+        let patch = ["patch", REGISTRATION[0], REGISTRATION[1], "-p", &patch];
+        plane().kubectl(patch).run_ok();
+    }
+}
+
+impl Drop for Elsewhere {
+    /// Whoever registers next would keep the address beside the Service.
+    fn drop(&mut self) {
+        let delete = ["delete", REGISTRATION[0], REGISTRATION[1]];
+        plane().kubectl(delete).run();
+    }
+}
+
+fn turned_away(guard: &Guard) -> u64 {
+    let name = r#"openbao_perimeter_connections_total{outcome="client-refused"}"#;
+    guard.metric(name).expect("a metric")
+}
+
+#[test]
+fn only_an_api_server_with_the_certificate_that_is_expected_gets_verdicts() {
+    let namespace = Scene::rendered("clients").namespace;
+    let outage = Outage::begin();
+    let guard = guard_during(&outage, SETTINGS);
+    let scene = Scene::unguarded(namespace, &outage);
+    let dry = |name: &str| {
+        let ask = ["apply", "--dry-run=server", "-f", "-"];
+        scene.tenant(&ask).stdin(&scene.scene(name)).run()
+    };
+    let open = "refused-OBP201-open-api-by-empty-selector";
+    let refused = |output: Output| output.stderr.contains("OBP201").then_some(());
+    wait_until("a policy is refused", LIMIT, || refused(dry(open)));
+    assert_refused(&scene.write(APPLY, &scene.scene(open)), "OBP201");
+    let allowed = scene.scene("allowed-policy-for-web-pods");
+    assert_quiet(&scene.write(APPLY, &allowed));
+    wait_until("a policy is repaired", LIMIT, || {
+        let repaired = dry("repaired-raft-rule-removed");
+        repaired.stderr.contains("restores").then_some(())
+    });
+    // Its own question whether its port answers.
+    assert_eq!(turned_away(&guard), 1);
+
+    let elsewhere = Elsewhere;
+    for (host, whose) in [("localhost", "another's"), ("127.0.0.1", "none")] {
+        let before = turned_away(&guard);
+        elsewhere.ask(host);
+        let called = format!(
+            "failed calling webhook \"tenants.perimeter.openbao.org\": failed to call webhook: \
+             Post \"https://{host}:9443/validate"
+        );
+        let failed = wait_until("the write fails", LIMIT, || {
+            // Not one that is stored: of that kubectl would send nothing.
+            let output = dry("allowed-namespace-default-deny");
+            output.stderr.contains(&called).then_some(output.stderr)
+        });
+        assert!(failed.contains("remote error: tls: "), "{failed}");
+        let after = turned_away(&guard);
+        assert!(after > before, "{whose}: {before} {after}");
+        println!("certificate of the API server: {whose}: {failed}");
+    }
+}
