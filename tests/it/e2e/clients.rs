@@ -51,15 +51,13 @@ pub(super) fn flags(folder: &Path) -> String {
 /// The entry of tenants asks by addresses, until this is dropped.
 struct Elsewhere;
 
-impl Elsewhere {
-    fn ask(&self, host: &str) {
-        let url = format!("https://{host}:9443/validate");
-        let there = json!({"service": null, "url": url});
-        let entry = json!({"name": "tenants.perimeter.openbao.org", "clientConfig": there});
-        let patch = json!({"webhooks": [entry]}).to_string();
-        let patch = ["patch", REGISTRATION[0], REGISTRATION[1], "-p", &patch];
-        plane().kubectl(patch).run_ok();
-    }
+fn ask_at(host: &str, _elsewhere: &Elsewhere) {
+    let url = format!("https://{host}:9443/validate");
+    let there = json!({"service": null, "url": url});
+    let entry = json!({"name": "tenants.perimeter.openbao.org", "clientConfig": there});
+    let patch = json!({"webhooks": [entry]}).to_string();
+    let patch = ["patch", REGISTRATION[0], REGISTRATION[1], "-p", &patch];
+    plane().kubectl(patch).run_ok();
 }
 
 impl Drop for Elsewhere {
@@ -101,7 +99,7 @@ fn only_an_api_server_with_the_certificate_that_is_expected_gets_verdicts() {
     let elsewhere = Elsewhere;
     for (host, whose) in [("localhost", "another's"), ("127.0.0.1", "none")] {
         let before = turned_away(&guard);
-        elsewhere.ask(host);
+        ask_at(host, &elsewhere);
         let called = format!(
             "failed calling webhook \"tenants.perimeter.openbao.org\": failed to call webhook: \
              Post \"https://{host}:9443/validate"
