@@ -12,6 +12,7 @@ pub mod review;
 pub mod serve;
 pub mod show;
 mod text;
+mod typed;
 
 use std::error::Error;
 use std::process::{ExitCode, Termination};

@@ -127,8 +127,7 @@ impl Levels {
 }
 
 /// How wide declared blocks may be, as prefix lengths: a smaller number is a wider block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Widths {
     /// Widest merged IPv4 block of a declaration.
     pub block_v4: u8,
@@ -159,8 +158,7 @@ impl Default for Widths {
 
 /// Sizes beyond which a policy is not proved but refused (OBP402): what a proof costs grows with
 /// them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caps {
     /// Rules in one direction; for an OpenBaoCluster, peers of all that it declares in one direction.
     pub rules: usize,

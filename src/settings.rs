@@ -101,26 +101,29 @@ pub struct Settings {
     #[arg(long, env = "OBP_LOG_FILTER", value_name = "FILTER")]
     pub log_filter: Option<String>,
 
-    /// What is decided about reviews beyond the flags; only in the file.
-    #[arg(skip)]
-    pub review: Option<ReviewSettings>,
-
-    /// What is done in a cluster; in the file under the key `cluster`.
-    #[command(flatten)]
-    pub cluster: ClusterSettings,
-    /// What the webhooks' port puts up with; in the file under the key `limits`.
-    #[command(flatten)]
-    pub limits: LimitSettings,
-
     /// Namespace of this process [default: `POD_NAMESPACE`, or that of its service account]
     #[arg(long, env = "OBP_OWN_NAMESPACE", value_name = "NAMESPACE")]
     pub own_namespace: Option<String>,
+
+    // A heading stays until the next one, so the groups come last.
+    /// What is decided about reviews; in the file under the key `review`.
+    #[command(flatten, next_help_heading = "Reviews")]
+    pub review: ReviewSettings,
+
+    /// What is done in a cluster; in the file under the key `cluster`.
+    #[command(flatten, next_help_heading = "In a cluster")]
+    pub cluster: ClusterSettings,
+
+    /// What the webhooks' port puts up with; in the file under the key `limits`.
+    #[command(flatten, next_help_heading = "Limits of the webhooks' port")]
+    pub limits: LimitSettings,
+
     /// What `tls: self-managed` can be told.
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Self-managed certificates")]
     pub self_managed: SelfManagedSettings,
 
     /// Which clients may connect at all.
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Clients of the webhooks' port")]
     pub clients: ClientSettings,
 }
 
@@ -273,17 +276,13 @@ impl Settings {
         } else {
             self.operator_accounts.iter().cloned().collect()
         };
-        let posture = Posture {
+        self.review.apply(Posture {
             baseline,
             operator_namespace,
             operator_accounts,
             api_server_addresses: self.api_server_addresses.clone(),
             ..default
-        };
-        match &self.review {
-            Some(review) => review.apply(posture),
-            None => Ok(posture),
-        }
+        })
     }
 
     /// What the server is told.
@@ -350,5 +349,5 @@ pub use given::{Given, Origin};
 pub use keys::{Keys, LIVE};
 pub use limits::{LimitSettings, TimeLimit};
 pub use platform::PlatformSettings;
-pub use review::{LevelSetting, ReviewSettings};
+pub use review::{CapSettings, LevelSetting, ReviewSettings, WidthSettings};
 pub use tls::{ClientOptions, ClientSettings, SERVICE_NAMES, SelfManagedSettings, Tls, TlsMode};

@@ -61,7 +61,7 @@ pub struct Args {
     pub print_config: bool,
 
     /// Settings, as of `serve`; the inventory holds what stands beside the manifests.
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Settings")]
     pub settings: Given,
 }
 

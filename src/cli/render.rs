@@ -21,7 +21,7 @@ pub struct Args {
 
     /// Settings, as of `serve`; the API server's Service is taken from the files, else from the
     /// inventory.
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Settings")]
     pub settings: Settings,
 }
 

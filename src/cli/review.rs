@@ -30,7 +30,7 @@ pub struct Args {
     pub point: Point,
 
     /// Settings, as of `serve`; without an inventory there are no facts but those of the review.
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Settings")]
     pub settings: Settings,
 }
 

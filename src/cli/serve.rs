@@ -33,7 +33,7 @@ pub struct Args {
     pub print_config: bool,
 
     /// Settings.
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Settings")]
     pub settings: Given,
 }
 

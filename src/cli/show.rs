@@ -47,7 +47,7 @@ pub struct Args {
     pub output: Output,
 
     /// Settings, as of `serve`; without an inventory, the cluster that kubectl would talk to is asked.
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Settings")]
     pub settings: Settings,
 }
 

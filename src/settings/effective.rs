@@ -26,7 +26,7 @@ impl Settings {
             shutdown_delay_seconds: Some(self.shutdown_delay()),
             log_format: Some(log_format),
             log_filter: Some(log_filter.to_owned()),
-            review: Some(ReviewSettings::of(&posture, self.review.as_ref())),
+            review: ReviewSettings::of(&posture, &self.review),
             cluster: self.cluster.effective(),
             limits,
             own_namespace: namespace::own(self.own_namespace.as_deref()),

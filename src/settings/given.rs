@@ -70,11 +70,17 @@ impl Given {
     }
 }
 
-/// The argument of a key. Those under `review` have none.
+/// The argument of a key.
 pub(super) fn argument(key: &str) -> Option<String> {
     match key.split_once('.') {
         None => Some(snake(key)),
         Some(("cluster" | "limits", key)) => Some(snake(key)),
+        Some(("review", key)) => match key.split_once('.') {
+            None => Some(snake(key)),
+            Some(("widths", key)) => Some(format!("width_{}", snake(key))),
+            Some(("caps", key)) => Some(format!("cap_{}", snake(key))),
+            Some(_) => None,
+        },
         Some(("selfManaged", "names")) => Some("self_managed_name".to_owned()),
         Some(("selfManaged", key)) => Some(format!("self_managed_{}", snake(key))),
         Some(("clients", "subjects")) => Some("client_subject".to_owned()),

@@ -1,4 +1,8 @@
-//! The settings of reviews that only the file has, under its key `review`.
+//! The settings of reviews, in the file under the key `review`.
+
+mod flags;
+mod levels;
+mod sizes;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -10,85 +14,89 @@ use serde::{Deserialize, Serialize};
 
 use super::SettingsError;
 use super::platform::{self, PlatformSettings};
-use crate::code::{Code, Door, Level};
-use crate::posture::{Caps, Posture, Widths};
+use crate::code::Level;
+use crate::posture::Posture;
+pub use levels::LevelSetting;
+pub use sizes::{CapSettings, WidthSettings};
 
-/// What is decided about reviews beyond flags. Each key that is left out keeps its default.
+/// What is decided about reviews. Each key that is left out keeps its default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct ReviewSettings {
-    /// Levels of rules by code, for all doors or for each, in place of their own [default: none]
-    #[schemars(extend("propertyNames" = rule_names()))]
-    pub levels: BTreeMap<String, LevelSetting>,
-    /// Rules that are permitted for every perimeter, written as those of a NetworkPolicy
-    /// [default: none]
-    pub platform: Vec<PlatformSettings>,
+    /// Level of a rule in place of its own, by code or name: for all doors, or for one of them
+    /// (webhook, check, audit); repeatable, comma-separated [default: none]
+    #[schemars(extend("propertyNames" = levels::rule_names()))]
+    pub levels: Option<BTreeMap<String, LevelSetting>>,
+    /// Rules that are permitted for every perimeter, written as those of a NetworkPolicy; as a flag
+    /// the list in YAML [default: none]
+    pub platform: Option<Vec<PlatformSettings>>,
     /// What floor and ceiling findings about the operator's own policies do [default: warn]
     pub operator_level: Option<Level>,
     /// Split nodes that one proof may use before it is refused as undecided [default: 100000]
     pub proof_budget: Option<u32>,
-    /// Label keys that others put on OpenBao pods at run time, exact or with `*`, in place of the
-    /// defaults
+    /// Label key that others put on OpenBao pods at run time, exact or with `*`; repeatable,
+    /// comma-separated [default: those of the operator, Kubernetes and service meshes]
     pub runtime_label_keys: Option<Vec<String>>,
-    /// Namespaces that may reach the OpenBao pods for health checks [default: kube-system]
+    /// Namespace that may reach the OpenBao pods for health checks; repeatable, comma-separated
+    /// [default: kube-system]
     pub health_namespaces: Option<Vec<String>>,
-    /// Ports of those health checks, TCP [default: the API port]
+    /// Port of those health checks, TCP; repeatable, comma-separated [default: the API port]
     pub health_ports: Option<Vec<u16>>,
-    /// Namespaces in which a cluster's DNS is expected [default: kube-system]
+    /// Namespace in which a cluster's DNS is expected; repeatable, comma-separated
+    /// [default: kube-system]
     pub dns_namespaces: Option<Vec<String>>,
-    /// Addresses of API server endpoints, which the operator's pods reach on 6443 [default: any]
+    /// Address of an API server endpoint, which the operator's pods reach on 6443; repeatable,
+    /// comma-separated [default: any]
     pub api_server_endpoints: Option<Vec<IpAddr>>,
-    /// Labels of the namespaces that scrape the operator's metrics [default: metrics=enabled]
+    /// Label of the namespaces that scrape the operator's metrics; repeatable, comma-separated
+    /// [default: metrics=enabled]
     pub metrics_namespace_labels: Option<BTreeMap<String, String>>,
     /// Port of the OpenBao API [default: 8200]
     pub api_port: Option<u16>,
     /// Port of Raft [default: 8201]
     pub cluster_port: Option<u16>,
-    /// Loopback, link-local and metadata blocks that declared egress may name without a warning
-    /// [default: none]
+    /// Loopback, link-local or metadata block that declared egress may name without a warning;
+    /// repeatable, comma-separated [default: none]
     #[schemars(with = "Option<Vec<String>>")]
     pub unsafe_egress_allowed: Option<Vec<IpNet>>,
-    /// How wide declared blocks may be, as prefix lengths
-    pub widths: Option<Widths>,
-    /// Sizes beyond which a policy is refused unproved
-    pub caps: Option<Caps>,
-}
-
-/// The level of one rule.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(
-    untagged,
-    expecting = "a level (deny, warn, audit, off), or levels by door (webhook, check, audit)"
-)]
-pub enum LevelSetting {
-    /// At every door.
-    Everywhere(Level),
-    /// At some doors; the others keep the rule's own.
-    #[schemars(extend("propertyNames" = door_names()))]
-    Each(BTreeMap<Door, Level>),
-}
-
-/// The schema of the keys of `levels`: the codes and names of the rules.
-fn rule_names() -> serde_json::Value {
-    let codes = Code::ALL.iter();
-    let names: Vec<&str> = codes
-        .flat_map(|code| [code.as_str(), code.name()])
-        .collect();
-    serde_json::json!({ "enum": names })
-}
-
-/// The schema of the keys of one rule's levels.
-fn door_names() -> serde_json::Value {
-    serde_json::json!({ "enum": Door::ALL.map(Door::as_str) })
+    /// How wide declared blocks may be, as prefix lengths.
+    pub widths: WidthSettings,
+    /// Sizes beyond which a policy is refused unproved.
+    pub caps: CapSettings,
 }
 
 impl ReviewSettings {
+    /// What is set here, and what `other` sets beside it: key by key, lists and maps whole.
+    pub(super) fn or(self, other: Self) -> Self {
+        Self {
+            levels: self.levels.or(other.levels),
+            platform: self.platform.or(other.platform),
+            operator_level: self.operator_level.or(other.operator_level),
+            proof_budget: self.proof_budget.or(other.proof_budget),
+            runtime_label_keys: self.runtime_label_keys.or(other.runtime_label_keys),
+            health_namespaces: self.health_namespaces.or(other.health_namespaces),
+            health_ports: self.health_ports.or(other.health_ports),
+            dns_namespaces: self.dns_namespaces.or(other.dns_namespaces),
+            api_server_endpoints: self.api_server_endpoints.or(other.api_server_endpoints),
+            metrics_namespace_labels: self
+                .metrics_namespace_labels
+                .or(other.metrics_namespace_labels),
+            api_port: self.api_port.or(other.api_port),
+            cluster_port: self.cluster_port.or(other.cluster_port),
+            unsafe_egress_allowed: self.unsafe_egress_allowed.or(other.unsafe_egress_allowed),
+            widths: self.widths.or(other.widths),
+            caps: self.caps.or(other.caps),
+        }
+    }
+
     /// The posture with what is set here.
     pub(super) fn apply(&self, mut posture: Posture) -> Result<Posture, SettingsError> {
         let shared =
             |names: &Vec<String>| names.iter().map(|name| Arc::from(name.as_str())).collect();
-        self.set_levels(&mut posture)?;
-        for (at, platform) in self.platform.iter().enumerate() {
+        if let Some(written) = &self.levels {
+            levels::set(written, &mut posture.levels).map_err(SettingsError::Code)?;
+        }
+        for (at, platform) in self.platform.iter().flatten().enumerate() {
             posture.platform.extend(platform::rules(platform, at)?);
         }
         let labels = self.metrics_namespace_labels.as_ref().map(|labels| {
@@ -124,20 +132,20 @@ impl ReviewSettings {
                 .unsafe_egress_allowed
                 .clone()
                 .unwrap_or(posture.unsafe_egress_allowed),
-            widths: self.widths.unwrap_or(posture.widths),
-            caps: self.caps.unwrap_or(posture.caps),
+            widths: self.widths.apply(posture.widths),
+            caps: self.caps.apply(posture.caps),
             ..posture
         })
     }
 
     /// All that is decided in a posture. Levels and platform rules stay as they are written.
-    pub(super) fn of(posture: &Posture, written: Option<&Self>) -> Self {
+    pub(super) fn of(posture: &Posture, written: &Self) -> Self {
         let words = |names: &[Arc<str>]| names.iter().map(ToString::to_string).collect();
         let labels = posture.metrics_namespace_labels.iter();
         let labels = labels.map(|(key, value)| (key.to_string(), value.to_string()));
         Self {
-            levels: written.map_or_else(BTreeMap::new, |written| written.levels.clone()),
-            platform: written.map_or_else(Vec::new, |written| written.platform.clone()),
+            levels: Some(written.levels.clone().unwrap_or_default()),
+            platform: Some(written.platform.clone().unwrap_or_default()),
             operator_level: Some(posture.operator_level),
             proof_budget: Some(posture.proof_budget),
             runtime_label_keys: Some(words(&posture.runtime_label_keys)),
@@ -149,27 +157,11 @@ impl ReviewSettings {
             api_port: Some(posture.api_port),
             cluster_port: Some(posture.cluster_port),
             unsafe_egress_allowed: Some(posture.unsafe_egress_allowed.clone()),
-            widths: Some(posture.widths),
-            caps: Some(posture.caps),
+            widths: WidthSettings::of(posture.widths),
+            caps: CapSettings::of(posture.caps),
         }
-    }
-
-    fn set_levels(&self, posture: &mut Posture) -> Result<(), SettingsError> {
-        for (code, setting) in &self.levels {
-            let code: Code = code.parse().map_err(SettingsError::Code)?;
-            match setting {
-                LevelSetting::Everywhere(level) => {
-                    for door in Door::ALL {
-                        posture.levels.set(code, door, *level);
-                    }
-                }
-                LevelSetting::Each(levels) => {
-                    for (door, level) in levels {
-                        posture.levels.set(code, *door, *level);
-                    }
-                }
-            }
-        }
-        Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@ mod reload;
 use std::fs;
 
 use openbao_perimeter::settings::Settings;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{assert_golden, folder, run_with};
 
@@ -80,6 +80,106 @@ fn what_is_printed_reads_as_a_file_of_settings() {
     let (status, out, err) = run_with(&environment, &args);
     assert_eq!((status, err.as_str()), (Some(0), ""));
     assert_golden("print-config.yaml", &out);
+}
+
+/// A flag before its variable, that before the file, in each command that takes settings.
+#[test]
+fn of_reviews_too_a_flag_wins_over_the_variable_and_that_over_the_file() {
+    let file = folder("settings-reviews").join("settings.yaml");
+    let text = "review: {levels: {OBP201: off}, healthPorts: [1], dnsNamespaces: [file], caps: {rules: 1, values: 1, excepts: 4}, \
+                platform: [{egress: [{}]}]}";
+    fs::write(&file, text).unwrap();
+    let config = file.to_str().unwrap();
+    let environment = [
+        ("OBP_LEVEL", "OBP304@check=deny,OBP305=warn"),
+        ("OBP_HEALTH_PORT", "2,3"),
+        ("OBP_DNS_NAMESPACE", "environment"),
+        ("OBP_CAP_RULES", "2"),
+        ("OBP_PLATFORM", "[{zones: [jobs], ingress: [{}]}]"),
+    ];
+    let flags = "--dns-namespace a --dns-namespace b --cap-values 3 --tls ephemeral";
+    for command in ["serve", "check"] {
+        let args = [command, "--print-config", "--config", config];
+        let args: Vec<&str> = args.into_iter().chain(flags.split(' ')).collect();
+        let (status, out, err) = run_with(&environment, &args);
+        assert_eq!((status, err.as_str()), (Some(0), ""));
+        let found: Value = serde_saphyr::from_str(&out).unwrap();
+        for (key, expected) in [
+            (
+                "levels",
+                json!({"OBP304": {"check": "deny"}, "OBP305": "warn"}),
+            ),
+            ("healthPorts", json!([2, 3])),
+            ("dnsNamespaces", json!(["a", "b"])),
+        ] {
+            assert_eq!(found["review"][key], expected, "{key}");
+        }
+        assert_eq!(found["review"]["platform"][0]["zones"], json!(["jobs"]));
+        for line in [
+            "  levels:  # environment OBP_LEVEL".to_owned(),
+            "  healthPorts:  # environment OBP_HEALTH_PORT".to_owned(),
+            "  dnsNamespaces:  # flag --dns-namespace".to_owned(),
+            "  platform:  # environment OBP_PLATFORM".to_owned(),
+            "    rules: 2  # environment OBP_CAP_RULES".to_owned(),
+            "    values: 3  # flag --cap-values".to_owned(),
+            format!("    excepts: 4  # file {config}"),
+            "    elements: 1000  # default".to_owned(),
+        ] {
+            assert!(out.lines().any(|found| found == line), "{line}\n{out}");
+        }
+    }
+}
+
+#[test]
+fn every_command_judges_by_the_flags_about_reviews() {
+    let open = "manifests/examples/scenes/refused-OBP201-raft-from-a-namespace.yaml";
+    let inventory = "manifests/examples/inventory";
+    let check = ["check", open, "--inventory", inventory];
+    let (status, out, _) = run_with(&[], &check);
+    assert_eq!(status, Some(1), "{out}");
+    for off in ["OBP201=warn", "OBP201@check=off"] {
+        let args: Vec<&str> = check.into_iter().chain(["--level", off]).collect();
+        assert_eq!(run_with(&[], &args).0, Some(0), "{off}");
+        let (status, out, _) = run_with(&[("OBP_LEVEL", off)], &check);
+        assert_eq!(status, Some(0), "{out}");
+    }
+    let show = [
+        "show",
+        "--inventory",
+        inventory,
+        "--health-namespace",
+        "probes",
+    ];
+    let (status, out, err) = run_with(&[], &show);
+    assert_eq!(status, Some(0), "{err}");
+    assert!(
+        out.contains("ceiling <- namespace probes, 8200 TCP"),
+        "{out}"
+    );
+    let render = ["render", "manifests/examples/inventory/openbaocluster.yaml"];
+    let render: Vec<&str> = render.into_iter().chain(["--api-port", "8999"]).collect();
+    let (status, out, err) = run_with(&[], &render);
+    assert_eq!(status, Some(0), "{err}");
+    assert!(out.contains("port: 8999"), "{out}");
+}
+
+#[test]
+fn a_value_that_is_not_understood_is_told_with_the_variable_that_it_stands_in() {
+    let environment = [("OBP_HEALTH_PORT", "https"), ("OBP_MAX_REQUESTS", "5")];
+    let (status, _, err) = run_with(&environment, &["serve"]);
+    assert_eq!(status, Some(2));
+    for part in [
+        "invalid value 'https' for '--health-port <PORT>': expected a port from 1 to 65535",
+        "tip: the value stands in the environment variable `OBP_HEALTH_PORT`",
+    ] {
+        assert!(err.contains(part), "{part}: {err}");
+    }
+    for flag in [&["--health-port=x"][..], &["--health-port", "x"]] {
+        let args: Vec<&str> = ["serve"].iter().chain(flag).copied().collect();
+        let (_, _, err) = run_with(&environment, &args);
+        assert!(err.contains("'x' for '--health-port <PORT>'"), "{err}");
+        assert!(!err.contains("OBP_HEALTH_PORT"), "{err}");
+    }
 }
 
 #[test]

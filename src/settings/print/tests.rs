@@ -59,11 +59,11 @@ fn printed(given: &Given, file: Option<&SettingsFile>) -> String {
 }
 
 #[test]
-fn every_key_but_those_of_reviews_has_an_argument_and_every_argument_a_key() {
+fn every_key_has_an_argument_and_every_argument_a_key() {
     let settings = Settings::default().effective(LimitSettings::default());
     let Keys(keys) = Keys::of(&settings.unwrap()).unwrap();
-    let named = keys.keys().filter(|key| !key.starts_with("review."));
-    let named: BTreeSet<String> = named.map(|key| argument(key).unwrap()).collect();
+    let named = keys.keys().map(|key| argument(key).unwrap());
+    let named: BTreeSet<String> = named.collect();
     let command = Settings::augment_args(Command::new("settings"));
     let arguments = command
         .get_arguments()
@@ -100,7 +100,9 @@ fn what_is_printed_is_a_file_that_sets_the_same() {
 #[test]
 fn the_innermost_key_says_where_it_comes_from() {
     let file = file(RICH);
-    let given = given(&["--listen", "127.0.0.1:1", "--max-requests", "9"]);
+    let flags = "--listen 127.0.0.1:1 --max-requests 9 --health-port= --width-total-v4 5";
+    let flags: Vec<&str> = flags.split(' ').collect();
+    let given = given(&flags);
     let written = || Origin::File("settings.yaml".into());
     for (key, expected) in [
         ("listen", Origin::Flag("--listen".to_owned())),
@@ -117,9 +119,18 @@ fn the_innermost_key_says_where_it_comes_from() {
         ("review.widths.blockV4", written()),
         ("review.widths.blockV6", Origin::Default),
         ("review.caps.rules", Origin::Default),
+        (
+            "review.healthPorts",
+            Origin::Flag("--health-port".to_owned()),
+        ),
+        (
+            "review.widths.totalV4",
+            Origin::Flag("--width-total-v4".to_owned()),
+        ),
     ] {
         assert_eq!(given.origin(key, Some(&file)), expected, "{key}");
     }
+    let given = self::given(&[]);
     let empty = self::file("operatorAccounts: []\nbaseline: null\nreview: {healthPorts: []}\n");
     for (key, expected) in [
         ("operatorAccounts", Origin::Default),

@@ -52,7 +52,14 @@ impl Stage {
     }
 
     async fn following(name: &str, file: PathBuf) -> Self {
-        let serving = Serving::start_with(name, &["--config", file.to_str().unwrap()]).await;
+        Self::told(name, file, &[]).await
+    }
+
+    /// With flags too.
+    async fn told(name: &str, file: PathBuf, flags: &[&str]) -> Self {
+        let args = ["--config", file.to_str().unwrap()];
+        let args: Vec<&str> = args.iter().chain(flags).copied().collect();
+        let serving = Serving::start_with(name, &args).await;
         let ca = fs::read_to_string(&serving.ca).unwrap();
         Self { serving, ca, file }
     }
@@ -235,4 +242,18 @@ async fn the_log_filter_changes_at_run_time() {
     let before = stage.log();
     stage.is_allowed().await;
     assert_eq!(stage.log(), before);
+}
+
+#[tokio::test]
+async fn what_a_flag_says_of_reviews_stays_whatever_the_file_says_next() {
+    let file = folder("settings-flag-file").join("settings.yaml");
+    fs::write(&file, DENY).unwrap();
+    let stage = Stage::told("settings-flag", file, &["--level", "OBP201=warn"]).await;
+    assert!(stage.is_allowed().await);
+    stage.write("# only levels\nreview: {levels: {OBP201: deny, OBP202: deny}}\n");
+    stage.reloads("unchanged", 1).await;
+    assert!(stage.is_allowed().await);
+    stage.write("review: {levels: {OBP201: deny}, proofBudget: 99999}\n");
+    stage.reloads("applied", 1).await;
+    assert!(stage.is_allowed().await);
 }
