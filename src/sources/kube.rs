@@ -5,6 +5,7 @@
 //! gathers the facts and publishes snapshots. A list after a lost watch is gathered first and then
 //! swapped in whole, so no reader ever sees half of it.
 
+mod backoff;
 mod fresh;
 mod gather;
 mod pulse;
@@ -24,6 +25,7 @@ use tokio::task::JoinSet;
 use crate::inventory::read::{self, API_SERVER_SERVICE};
 use crate::inventory::{Kind, Object};
 use crate::sources::Updates;
+use backoff::Delays;
 pub use fresh::{ReadError, Reader};
 use gather::{Gatherer, Step};
 pub use pulse::Pulse;
@@ -79,7 +81,7 @@ async fn follow(client: Client, pulse: Arc<Pulse>, kind: Kind, steps: mpsc::Send
     // backoff. A failed attempt says `Interrupted` instead, which drops what was listed so far.
     let progress = |event: &watcher::Result<Event<_>>| !matches!(event, Ok(Event::Init));
     let events = watcher::watcher(api, config).filter(move |event| ready(progress(event)));
-    let mut events = pin!(events.default_backoff());
+    let mut events = pin!(events.backoff(Delays::of(kind)));
     let mut complaint = None;
     while let Some(event) = events.next().await {
         let step = match event {
