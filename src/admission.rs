@@ -10,6 +10,7 @@ pub mod envelope;
 pub mod glimpse;
 pub mod patch;
 pub mod respond;
+mod strict;
 mod unjudged;
 
 use std::collections::BTreeSet;
@@ -227,16 +228,7 @@ impl Admission {
     ) -> Answer {
         match envelope::open(body) {
             Ok(envelope) => self.answer_envelope(basis, point, &envelope, grants),
-            Err(Broken::Malformed { uid, problem }) => Answer {
-                protocol: Protocol::Review,
-                body: respond::malformed(&uid, &problem),
-                record: Record {
-                    uid,
-                    ..Record::of(point, Resolution::Malformed)
-                },
-                grounds: None,
-                appeal: None,
-            },
+            Err(Broken::Malformed { uid, problem }) => malformed(point, &uid, &problem),
             Err(Broken::NotAReview(problem)) => Answer {
                 protocol: Protocol::NotAReview,
                 body: format!("{problem}\n").into_bytes(),
@@ -264,9 +256,13 @@ impl Admission {
             dry_run: envelope.dry_run,
             ..Record::of(point, Resolution::Untouched)
         };
-        let Decoded::Judged(mut request) = decode::decode(envelope) else {
-            let noted = noted(None, &envelope.namespace, &envelope.name);
-            return reviewed(respond::untouched(&envelope.uid), noted);
+        let mut request = match decode::decode(envelope) {
+            Decoded::Judged(request) => request,
+            Decoded::Untouched => {
+                let noted = noted(None, &envelope.namespace, &envelope.name);
+                return reviewed(respond::untouched(&envelope.uid), noted);
+            }
+            Decoded::Malformed(problem) => return malformed(point, &envelope.uid, &problem),
         };
         request.writer.grants = grants;
         let object = request.object();
@@ -356,6 +352,15 @@ fn appeal(envelope: &Envelope<'_>, clusters: Option<BTreeSet<ObjectRef>>) -> Opt
         user: User::from(&envelope.user),
         clusters,
     })
+}
+
+/// Refuses what makes no sense. Nothing that it says of itself is noted but the uid.
+fn malformed(point: Point, uid: &str, problem: &str) -> Answer {
+    let noted = Record {
+        uid: uid.to_owned(),
+        ..Record::of(point, Resolution::Malformed)
+    };
+    reviewed(respond::malformed(uid, problem), noted)
 }
 
 const fn reviewed(body: Vec<u8>, record: Record) -> Answer {

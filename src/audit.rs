@@ -187,9 +187,9 @@ impl Record {
     }
 }
 
-/// Logs and counts a request that got no verdict; `why` names the reason.
-pub fn turned_away(metrics: &Metrics, record: &Record, why: &'static str) {
-    metrics.rejected(why);
+/// Logs and counts a request that got no verdict within `duration`; `why` names the reason.
+pub fn turned_away(metrics: &Metrics, record: &Record, why: &'static str, duration: Duration) {
+    metrics.turned_away(record.point, why, duration);
     log::turned_away(record, why);
 }
 

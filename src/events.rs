@@ -3,6 +3,11 @@
 //! The name of an Event is worked out of the object, the reason and the place. So two replicas that
 //! have the same to tell make one Event: the second one's is there already. The object is looked up
 //! first, since `kubectl describe` finds Events by its uid, and what is gone is told nothing of.
+//!
+//! What stands is told once, so where the API server does not take it, it is tried [again](later). A
+//! refusal is not: who was refused knows.
+
+mod later;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,13 +22,13 @@ use kube::api::{
 };
 use kube::{Client, Error};
 use serde_json::json;
-use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::audit::Metrics;
 use crate::audit::metrics::cluster::EventEnd;
-use crate::audit::outbox::{Notice, Occasion, Regarding};
+use crate::audit::outbox::{Notice, Notices, Occasion, Regarding};
 use crate::inventory::{Kind, ObjectRef};
+use later::Later;
 
 /// Who says so.
 const CONTROLLER: &str = "perimeter.openbao.org/openbao-perimeter";
@@ -39,27 +44,50 @@ const LIMIT: Duration = Duration::from_secs(5);
 const REMEMBERED: usize = 4096;
 
 /// Writes what comes out of the outbox, until nothing more can. `instance` tells replicas apart.
-pub async fn write(
-    client: Client,
-    instance: String,
-    metrics: Arc<Metrics>,
-    mut notices: mpsc::Receiver<Notice>,
-) {
+pub async fn write(client: Client, instance: String, metrics: Arc<Metrics>, mut notices: Notices) {
     let mut writer = Writer {
         client,
         instance,
         told: BTreeMap::new(),
     };
-    while let Some(notice) = notices.recv().await {
+    let mut later = Later::default();
+    loop {
+        let (notice, tries) = tokio::select! {
+            next = notices.recv() => match next {
+                Some(notice) => (notice, 0),
+                None => return,
+            },
+            again = later.due() => again,
+        };
         let end = match timeout(LIMIT, writer.write(&notice)).await {
             Ok(Ok(end)) => end,
             Ok(Err(error)) => {
                 tracing::warn!(reason = notice.reason, %error, "Could not write an Event");
-                EventEnd::Failed
+                let may_pass = may_pass(&error) && notice.occasion != Occasion::Refused;
+                failed(&mut later, may_pass.then_some(notice), tries)
             }
-            Err(_late) => EventEnd::Failed,
+            Err(_late) => {
+                let again = notice.occasion != Occasion::Refused;
+                failed(&mut later, again.then_some(notice), tries)
+            }
         };
         metrics.cluster.event(end);
+    }
+}
+
+/// What becomes of an Event that was not taken.
+fn failed(later: &mut Later, again: Option<Notice>, tries: u32) -> EventEnd {
+    match again.and_then(|notice| later.put(notice, tries + 1)) {
+        Some(()) => EventEnd::Retried,
+        None => EventEnd::Failed,
+    }
+}
+
+/// Whether another time the answer may be another one. No right, or an Event that is not valid, stays so.
+fn may_pass(error: &Error) -> bool {
+    match error {
+        Error::Api(status) => status.code >= 500 || matches!(status.code, 408 | 429),
+        _ => true,
     }
 }
 
@@ -77,13 +105,16 @@ impl Writer {
             return Ok(EventEnd::Gone);
         };
         let name = event_name(&target.name, &uid, notice);
-        let count = self.count(&name);
         let namespace = target.event_namespace();
         let events: Api<Event> = Api::namespaced(self.client.clone(), &namespace);
         let event = self.event(&name, &target, uid, notice);
         match events.create(&PostParams::default(), &event).await {
-            Ok(_) => Ok(EventEnd::Written),
+            Ok(_) => {
+                self.count(&name);
+                Ok(EventEnd::Written)
+            }
             Err(Error::Api(status)) if status.code == 409 => {
+                let count = self.count(&name);
                 // What stands is told once. What happened again is counted.
                 if notice.occasion == Occasion::Refused || count > 1 {
                     let now = MicroTime(Timestamp::now());
@@ -234,41 +265,4 @@ fn cut(text: &str, most: usize) -> &str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn notice(path: &str) -> Notice {
-        Notice {
-            regarding: Regarding::Configuration {
-                kind: "ValidatingWebhookConfiguration",
-                name: "a".to_owned(),
-            },
-            related: None,
-            occasion: Occasion::Found,
-            reason: "OBP201".to_owned(),
-            path: path.to_owned(),
-            note: String::new(),
-        }
-    }
-
-    #[test]
-    fn the_name_depends_on_the_object_and_the_place_and_on_nothing_else() {
-        let name = event_name("bao", "uid", &notice("spec"));
-        assert_eq!(name, event_name("bao", "uid", &notice("spec")));
-        // Written out: another build has to find the same.
-        assert_eq!(name, "bao.bce62be61ff2693a");
-        assert_ne!(name, event_name("bao", "other", &notice("spec")));
-        assert_ne!(name, event_name("bao", "uid", &notice("spec.ingress")));
-    }
-
-    #[test]
-    fn a_long_name_still_makes_a_name_and_a_long_note_is_cut_between_characters() {
-        let long = format!("{}.{}", "a".repeat(199), "b".repeat(53));
-        let name = event_name(&long, "uid", &notice(""));
-        assert!(
-            name.starts_with(&format!("{}.", "a".repeat(199))) && name.len() < 253,
-            "{name}"
-        );
-        assert_eq!(cut("aé", 2), "a");
-    }
-}
+mod tests;

@@ -11,6 +11,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::envelope::Envelope;
+use super::strict;
 use crate::code::Door;
 use crate::inventory::{
     Cluster, Fact, Kind, Malformed, Meta, ObjectRef, Policy, Restore, Unreadable, read,
@@ -24,33 +25,32 @@ pub enum Decoded {
     Judged(Request),
     /// Allow it as it is: another kind, a subresource, or an operation that is not judged.
     Untouched,
+    /// Refuse it: it says what no API server says, or names the object as none can be named.
+    Malformed(String),
 }
 
 /// Reads what is written, by whom.
 pub fn decode(envelope: &Envelope<'_>) -> Decoded {
-    let kind = &envelope.kind;
-    let judged = match (&*kind.group, &*kind.kind) {
-        ("networking.k8s.io", "NetworkPolicy") => Kind::NetworkPolicy,
-        ("openbao.org", "OpenBaoCluster") => Kind::OpenBaoCluster,
-        ("openbao.org", "OpenBaoRestore") => Kind::OpenBaoRestore,
-        _ => return Decoded::Untouched,
+    read(envelope).unwrap_or_else(Decoded::Malformed)
+}
+
+fn read(envelope: &Envelope<'_>) -> Result<Decoded, String> {
+    let Some(judged) = strict::judged(envelope)? else {
+        return Ok(Decoded::Untouched);
     };
     let operation = match (&*envelope.operation, judged) {
         ("CREATE", _) => Operation::Create,
         // A restore cannot be changed, and a stored one harms nobody.
         ("UPDATE", Kind::NetworkPolicy | Kind::OpenBaoCluster) => Operation::Update,
         ("DELETE", Kind::NetworkPolicy) => Operation::Delete,
-        _ => return Decoded::Untouched,
+        _ => return Ok(Decoded::Untouched),
     };
-    if !envelope.sub_resource.is_empty() {
-        return Decoded::Untouched;
-    }
     let subject = match judged {
-        Kind::NetworkPolicy => Subject::Policy(edit(envelope, judged, operation)),
-        Kind::OpenBaoRestore => Subject::Restore(edit(envelope, judged, operation)),
-        _ => Subject::Cluster(edit(envelope, judged, operation)),
+        Kind::NetworkPolicy => Subject::Policy(edit(envelope, judged, operation)?),
+        Kind::OpenBaoRestore => Subject::Restore(edit(envelope, judged, operation)?),
+        _ => Subject::Cluster(edit(envelope, judged, operation)?),
     };
-    Decoded::Judged(Request {
+    Ok(Decoded::Judged(Request {
         operation,
         writer: Writer {
             name: envelope.user.name.to_string(),
@@ -64,7 +64,7 @@ pub fn decode(envelope: &Envelope<'_>) -> Decoded {
         },
         door: Door::Webhook,
         subject,
-    })
+    }))
 }
 
 /// A kind that is judged: how it is read, and what the request may add to it.
@@ -142,7 +142,11 @@ impl Judged for Restore {
     }
 }
 
-fn edit<T: Judged>(envelope: &Envelope<'_>, kind: Kind, operation: Operation) -> Edit<T> {
+fn edit<T: Judged>(
+    envelope: &Envelope<'_>,
+    kind: Kind,
+    operation: Operation,
+) -> Result<Edit<T>, String> {
     let mut object = ObjectRef {
         kind,
         namespace: Arc::from(&*envelope.namespace),
@@ -154,7 +158,7 @@ fn edit<T: Judged>(envelope: &Envelope<'_>, kind: Kind, operation: Operation) ->
         Operation::Delete => (Some(envelope.old_object), None),
     };
     let mut fact = |json: Option<&RawValue>| {
-        let fact = fact(json, &object, &envelope.kind.version);
+        let fact = fact(json, &object, &envelope.kind.version)?;
         let found = meta(&fact);
         // A generated name, and the deletion of a collection: only the object knows it.
         for (asked, found) in [
@@ -165,22 +169,22 @@ fn edit<T: Judged>(envelope: &Envelope<'_>, kind: Kind, operation: Operation) ->
                 *asked = Arc::clone(found);
             }
         }
-        fact
+        Ok::<_, String>(fact)
     };
-    let after = new.map(&mut fact);
-    let before = old.map(&mut fact);
+    let after = new.map(&mut fact).transpose()?;
+    let before = old.map(&mut fact).transpose()?;
     let spec_changed = match (&before, &after) {
         (Some(before), Some(after)) => {
             spec_changed(before, after, envelope.old_object, envelope.object)
         }
         _ => true,
     };
-    Edit {
+    Ok(Edit {
         object,
         before,
         after,
         spec_changed,
-    }
+    })
 }
 
 fn meta<T: Judged>(fact: &Fact<T>) -> &Meta {
@@ -191,7 +195,11 @@ fn meta<T: Judged>(fact: &Fact<T>) -> &Meta {
 }
 
 /// One object of the request, held against what the request says it is.
-fn fact<T: Judged>(json: Option<&RawValue>, asked: &ObjectRef, version: &str) -> Fact<T> {
+fn fact<T: Judged>(
+    json: Option<&RawValue>,
+    asked: &ObjectRef,
+    version: &str,
+) -> Result<Fact<T>, String> {
     let broken = |meta: Meta, path: &str, value: String, problem: String| {
         Fact::Unreadable(Arc::new(Unreadable {
             meta,
@@ -208,22 +216,24 @@ fn fact<T: Judged>(json: Option<&RawValue>, asked: &ObjectRef, version: &str) ->
         ..Meta::default()
     };
     if version != T::VERSION {
+        let version = strict::escaped(version);
         let problem = format!("expected version `{}`, found `{version}`", T::VERSION);
-        return broken(nameless(), "apiVersion", version.to_owned(), problem);
+        return Ok(broken(nameless(), "apiVersion", version, problem));
     }
     let Some(json) = json else {
         let problem = "expected an object, found none".to_owned();
-        return broken(nameless(), "", "null".to_owned(), problem);
+        return Ok(broken(nameless(), "", "null".to_owned(), problem));
     };
     let mut fact = T::read(json.get().as_bytes(), asked);
     let found = meta(&fact);
+    strict::named("object.metadata", &found.namespace, &found.name)?;
     for (path, asked, found) in [
         ("metadata.namespace", &asked.namespace, &found.namespace),
         ("metadata.name", &asked.name, &found.name),
     ] {
         if !asked.is_empty() && !found.is_empty() && asked != found {
             let problem = format!("expected `{asked}` as the request says, found `{found}`");
-            return broken(nameless(), path, found.to_string(), problem);
+            return Ok(broken(nameless(), path, found.to_string(), problem));
         }
     }
     if let Fact::Read(object) = &mut fact
@@ -239,7 +249,7 @@ fn fact<T: Judged>(json: Option<&RawValue>, asked: &ObjectRef, version: &str) ->
             }
         }
     }
-    fact
+    Ok(fact)
 }
 
 /// Whether the specs differ as JSON values. The cheap answers come first: equal text, and facts

@@ -76,6 +76,21 @@ pub struct GroupVersionKind<'a> {
     pub kind: Text<'a>,
 }
 
+/// Group, version and resource that the object is served as.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct GroupVersionResource<'a> {
+    /// API group; empty for the core group.
+    #[serde(borrow)]
+    pub group: Text<'a>,
+    /// Version.
+    #[serde(borrow)]
+    pub version: Text<'a>,
+    /// Plural name.
+    #[serde(borrow)]
+    pub resource: Text<'a>,
+}
+
 /// Who writes. Absent means nobody in particular: the rules hold in full.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
@@ -104,6 +119,9 @@ pub struct Envelope<'a> {
     /// Kind of the object, after conversion to the version that the registration names.
     #[serde(borrow)]
     pub kind: GroupVersionKind<'a>,
+    /// What the kind is served as; empty where the caller does not say so.
+    #[serde(borrow, default, deserialize_with = "null_is_default")]
+    pub resource: GroupVersionResource<'a>,
     /// `status`, `scale` and the like; empty for the object itself.
     #[serde(borrow, default)]
     pub sub_resource: Text<'a>,

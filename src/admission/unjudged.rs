@@ -7,6 +7,7 @@
 
 use super::glimpse::{Glimpse, glimpse};
 use super::{Admission, Answer, Point, Protocol, respond};
+use crate::audit::metrics::TOO_LATE;
 use crate::audit::{Record, Resolution};
 use crate::review::{Writer, WriterClass};
 
@@ -40,7 +41,7 @@ impl Unjudged {
         match self {
             Self::Overloaded => "overloaded",
             Self::TooLarge(_) => "too-large",
-            Self::TooLate => "too-late",
+            Self::TooLate => TOO_LATE,
             Self::TooSlow => "too-slow",
             Self::Panicked => "panicked",
         }

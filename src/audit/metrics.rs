@@ -39,9 +39,15 @@ struct ReviewLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct PointLabels {
+struct DurationLabels {
     point: &'static str,
+    outcome: &'static str,
 }
+
+/// The outcome of a duration that ended in an answer with a verdict, or in one that none is needed for.
+pub const ANSWERED: &str = "answered";
+/// That of one whose time ended before, which is alerted on like a slow answer.
+pub const TOO_LATE: &str = "too-late";
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct FindingLabels {
@@ -116,7 +122,7 @@ pub struct Metrics {
     registry: Registry,
     ready: Gauge,
     reviews: Family<ReviewLabels, Counter>,
-    durations: Family<PointLabels, Histogram, fn() -> Histogram>,
+    durations: Family<DurationLabels, Histogram, fn() -> Histogram>,
     findings: Family<FindingLabels, Counter>,
     unreplayed: Counter,
     maintained: Counter,
@@ -185,7 +191,7 @@ impl Metrics {
         );
         all.register(
             "review_duration_seconds",
-            "Time from the whole body to the whole answer",
+            "Time from the whole body to the whole answer; of a request that is turned away, from its head",
             self.durations.clone(),
         );
         all.register("findings", "Findings of rules", self.findings.clone());
@@ -226,7 +232,7 @@ impl Metrics {
             self.open.clone(),
         );
         all.register(
-            "certificate_expiry_seconds",
+            "certificate_expiry_timestamp_seconds",
             "Unix time at which the served certificate expires",
             self.expiry.clone(),
         );
@@ -246,7 +252,10 @@ impl Metrics {
     /// Puts what is alerted on and has few labels at zero: an increase from nothing is none.
     fn begin(&self) {
         for point in Point::ALL.map(Point::as_str) {
-            drop(self.durations.get_or_create(&PointLabels { point }));
+            for outcome in [ANSWERED, TOO_LATE] {
+                let labels = DurationLabels { point, outcome };
+                drop(self.durations.get_or_create(&labels));
+            }
         }
         for end in ConnectionEnd::ALL {
             let outcome = end.as_str();
@@ -286,7 +295,10 @@ impl Metrics {
         };
         self.reviews.get_or_create(&labels).inc();
         self.durations
-            .get_or_create(&PointLabels { point })
+            .get_or_create(&DurationLabels {
+                point,
+                outcome: ANSWERED,
+            })
             .observe(duration.as_secs_f64());
         self.unreplayed
             .inc_by(u64::try_from(record.unreplayed).unwrap_or(u64::MAX));
@@ -299,7 +311,16 @@ impl Metrics {
         }
     }
 
-    /// Counts a request that got no verdict; `outcome` names the reason.
+    /// Counts a request that got no verdict after `duration`; `outcome` names the reason.
+    pub fn turned_away(&self, point: Point, outcome: &'static str, duration: Duration) {
+        self.rejected(outcome);
+        let point = point.as_str();
+        self.durations
+            .get_or_create(&DurationLabels { point, outcome })
+            .observe(duration.as_secs_f64());
+    }
+
+    /// Counts a request that got no verdict, where it is not known how long it took.
     pub fn rejected(&self, outcome: &'static str) {
         self.refused_requests
             .get_or_create(&OutcomeLabels { outcome })

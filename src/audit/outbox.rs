@@ -5,6 +5,7 @@
 //! dropped; both are counted, and logs and metrics have everything.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -21,6 +22,9 @@ use crate::rules::{Finding, Level};
 
 /// Notices that wait to be written.
 const BACKLOG: usize = 256;
+/// Of them, notices of one namespace and one occasion: who is refused in a loop leaves room for
+/// the others, also while the API server takes nothing.
+const SHARE: usize = 10;
 /// Notices of one namespace at once after a quiet time, and how often one more is taken.
 const BURST: u32 = 10;
 const PERIOD: Duration = Duration::from_secs(10);
@@ -92,10 +96,52 @@ impl Notice {
     }
 }
 
+/// How many notices wait, of each occasion and namespace; those of which none does are not there.
+#[derive(Clone, Debug, Default)]
+struct Waiting(Arc<Mutex<BTreeMap<(Occasion, String), usize>>>);
+
+impl Waiting {
+    /// Counts one more, where the namespace has room.
+    fn enter(&self, notice: &Notice) -> Option<()> {
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (notice.occasion, notice.namespace().to_owned());
+        let count = waiting.entry(key).or_default();
+        (*count < SHARE).then(|| *count += 1)
+    }
+
+    fn leave(&self, notice: &Notice) {
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (notice.occasion, notice.namespace().to_owned());
+        if let Entry::Occupied(mut count) = waiting.entry(key) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+    }
+}
+
+/// Where notices come out, in the order in which they were handed in.
+#[derive(Debug)]
+pub struct Notices {
+    receiver: mpsc::Receiver<Notice>,
+    waiting: Waiting,
+}
+
+impl Notices {
+    /// The next one; `None` once no more can come.
+    pub async fn recv(&mut self) -> Option<Notice> {
+        let notice = self.receiver.recv().await?;
+        self.waiting.leave(&notice);
+        Some(notice)
+    }
+}
+
 /// Where notices are handed in.
 #[derive(Clone, Debug)]
 pub struct Outbox {
     sender: mpsc::Sender<Notice>,
+    waiting: Waiting,
     buckets: Arc<Mutex<BTreeMap<Occasion, BTreeMap<String, Bucket>>>>,
     closed: Arc<AtomicBool>,
     metrics: Arc<Metrics>,
@@ -103,15 +149,17 @@ pub struct Outbox {
 
 impl Outbox {
     /// An outbox, and the end at which notices come out.
-    pub fn new(metrics: Arc<Metrics>) -> (Self, mpsc::Receiver<Notice>) {
+    pub fn new(metrics: Arc<Metrics>) -> (Self, Notices) {
         let (sender, receiver) = mpsc::channel(BACKLOG);
+        let waiting = Waiting::default();
         let outbox = Self {
             sender,
+            waiting: waiting.clone(),
             buckets: Arc::default(),
             closed: Arc::default(),
             metrics,
         };
-        (outbox, receiver)
+        (outbox, Notices { receiver, waiting })
     }
 
     /// From now on nothing is taken in.
@@ -157,17 +205,24 @@ impl Outbox {
         }
     }
 
-    /// Hands in a notice, unless its namespace has had too many of its occasion of late or too many
-    /// wait.
+    /// Hands in a notice, unless its namespace has had too many of its occasion of late, or too many
+    /// wait, of it or of all.
     pub fn post(&self, notice: Notice) {
         if self.is_closed() {
             return;
         }
         if !self.may_post(notice.occasion, notice.namespace()) {
             self.metrics.cluster.event(EventEnd::Limited);
-        } else if self.sender.try_send(notice).is_err() {
+        } else if self.enqueue(notice).is_none() {
             self.metrics.cluster.event(EventEnd::Dropped);
         }
+    }
+
+    fn enqueue(&self, notice: Notice) -> Option<()> {
+        self.waiting.enter(&notice)?;
+        let sent = self.sender.try_send(notice);
+        sent.map_err(|full| self.waiting.leave(&full.into_inner()))
+            .ok()
     }
 
     fn may_post(&self, occasion: Occasion, namespace: &str) -> bool {
@@ -190,97 +245,4 @@ impl Outbox {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::inventory::Kind;
-    use crate::rules::Code;
-
-    fn verdict(namespace: &str, level: Level) -> Verdict {
-        let object = ObjectRef {
-            kind: Kind::NetworkPolicy,
-            namespace: namespace.into(),
-            name: "p".into(),
-        };
-        Verdict::new(vec![Finding::new(Code::Obp201, level, &object, "spec")])
-    }
-
-    fn counted(metrics: &Metrics, outcome: &str) -> Option<u64> {
-        let text = metrics.text().expect("text");
-        let line = format!("openbao_perimeter_events_total{{outcome=\"{outcome}\"}} ");
-        text.lines()
-            .find_map(|found| found.strip_prefix(&line)?.parse().ok())
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn one_namespace_that_floods_leaves_the_others_alone() {
-        let metrics = Arc::new(Metrics::new());
-        let (outbox, mut notices) = Outbox::new(Arc::clone(&metrics));
-        for _ in 0..1_000 {
-            outbox.refused(&verdict("loud", Level::Deny));
-        }
-        outbox.refused(&verdict("quiet", Level::Deny));
-        let burst = usize::try_from(BURST).expect("small");
-        assert_eq!(notices.len(), burst + 1);
-        assert_eq!(counted(&metrics, "limited"), Some(1_000 - u64::from(BURST)));
-        for _ in 0..=burst {
-            notices.recv().await.expect("a notice");
-        }
-        tokio::time::advance(PERIOD).await;
-        outbox.refused(&verdict("loud", Level::Deny));
-        assert_eq!(notices.len(), 1);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_flood_of_refusals_does_not_hide_what_the_audit_found_there() {
-        let (outbox, mut notices) = Outbox::new(Arc::new(Metrics::new()));
-        for _ in 0..=BURST {
-            outbox.refused(&verdict("bao", Level::Deny));
-        }
-        outbox.found(&verdict("bao", Level::Deny).findings[0]);
-        outbox.close();
-        drop(outbox);
-        let mut last = None;
-        while let Some(notice) = notices.recv().await {
-            last = Some(notice.occasion);
-        }
-        assert_eq!(last, Some(Occasion::Found));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_does_not_fit_is_dropped_and_counted() {
-        let metrics = Arc::new(Metrics::new());
-        let (outbox, notices) = Outbox::new(Arc::clone(&metrics));
-        for at in 0..BACKLOG + 5 {
-            outbox.refused(&verdict(&format!("n{at}"), Level::Deny));
-        }
-        assert_eq!(notices.len(), BACKLOG);
-        assert_eq!(counted(&metrics, "dropped"), Some(5));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_closed_outbox_takes_and_counts_nothing_until_it_is_open_again() {
-        let metrics = Arc::new(Metrics::new());
-        let (outbox, notices) = Outbox::new(Arc::clone(&metrics));
-        let other = outbox.clone();
-        outbox.close();
-        for _ in 0..=BURST {
-            other.refused(&verdict("bao", Level::Deny));
-            other.found(&verdict("bao", Level::Deny).findings[0]);
-        }
-        assert_eq!(notices.len(), 0);
-        assert_eq!(counted(&metrics, "limited").unwrap_or(0), 0);
-        outbox.open();
-        other.refused(&verdict("bao", Level::Deny));
-        assert_eq!(notices.len(), 1);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn nobody_is_told_of_what_is_only_audited_or_did_not_refuse() {
-        let (outbox, notices) = Outbox::new(Arc::new(Metrics::new()));
-        outbox.refused(&verdict("bao", Level::Warn));
-        outbox.found(&verdict("bao", Level::Audit).findings[0]);
-        assert_eq!(notices.len(), 0);
-        outbox.found(&verdict("bao", Level::Warn).findings[0]);
-        assert_eq!(notices.len(), 1);
-    }
-}
+mod tests;

@@ -38,6 +38,7 @@ use crate::perimeter::rule::{Peer, Rule, Selector};
 
 pub use field::FieldPath;
 pub(super) use field::{Problems, shown};
+pub(crate) use selector::is_dns_subdomain;
 
 /// An element of `ingress` or `ingressRules`; errors are all its problems, in field order.
 pub fn ingress_rule(

@@ -175,6 +175,8 @@ pub fn metrics_router(metrics: Arc<Metrics>, readiness: Arc<Readiness>) -> Route
         .with_state((metrics, readiness))
 }
 
+/// One format, under its own name, whatever `Accept` says. Prometheus asks for it unless it is told not
+/// to, and then reads by the content type; a 406 would only lose the scrape.
 async fn scrape(State((metrics, readiness)): State<(Arc<Metrics>, Arc<Readiness>)>) -> Response {
     let latches = readiness.latches();
     metrics.latched(latches.iter().filter(|(_, why)| why.is_some()).count());

@@ -23,7 +23,7 @@ use super::fresh::{self, Settled};
 use super::intake::{Rest, Stop, Stopped, Whole};
 use super::workers::caught;
 use crate::admission::{Answer, Point, Protocol, Unjudged};
-use crate::audit;
+use crate::audit::{self, Record, Resolution};
 
 /// The body is not said to be JSON.
 const MEDIA_TYPE: &str = "media-type";
@@ -62,6 +62,7 @@ pub fn router(desk: Desk) -> Router {
 struct Review<'a> {
     desk: &'a Desk,
     point: Point,
+    begun: tokio::time::Instant,
     due: tokio::time::Instant,
     audit_id: Option<String>,
 }
@@ -73,6 +74,7 @@ impl<'a> Review<'a> {
         Self {
             desk,
             point,
+            begun,
             due: deadline(begun, request.uri().query(), desk.limits.review),
             audit_id: audit_id.and_then(|id| Some(id.to_str().ok()?.to_owned())),
         }
@@ -80,11 +82,8 @@ impl<'a> Review<'a> {
 
     async fn answer(self, request: Request) -> Response {
         if !is_json(request.headers()) {
-            self.desk.metrics.rejected(MEDIA_TYPE);
-            return text(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "expected content-type `application/json`",
-            );
+            let message = "expected content-type `application/json`";
+            return self.unread(MEDIA_TYPE, StatusCode::UNSUPPORTED_MEDIA_TYPE, message);
         }
         let body = request.into_body();
         let Ok(_place) = self.desk.places.try_acquire() else {
@@ -170,11 +169,20 @@ impl<'a> Review<'a> {
             Stop::TooSlow => Unjudged::TooSlow,
             Stop::Broken => {
                 // There is nobody left to read an answer.
-                self.desk.metrics.rejected(BROKEN);
-                return text(StatusCode::BAD_REQUEST, "body ended early");
+                return self.unread(BROKEN, StatusCode::BAD_REQUEST, "body ended early");
             }
         };
         self.unjudged(beginning, why, *rest)
+    }
+
+    /// Turns away a request of which nothing was looked at.
+    fn unread(self, why: &'static str, status: StatusCode, message: &'static str) -> Response {
+        let noted = Record {
+            audit_id: self.audit_id,
+            ..Record::of(self.point, Resolution::Unjudged)
+        };
+        audit::turned_away(&self.desk.metrics, &noted, why, self.begun.elapsed());
+        text(status, message)
     }
 
     fn unjudged(self, beginning: &[u8], why: Unjudged, rest: Rest) -> Response {
@@ -184,7 +192,8 @@ impl<'a> Review<'a> {
         let admission = &self.desk.admission;
         let mut answer = admission.unjudged(self.point, beginning, why);
         answer.record.audit_id = self.audit_id;
-        audit::turned_away(&self.desk.metrics, &answer.record, why.as_str());
+        let (metrics, took) = (&self.desk.metrics, self.begun.elapsed());
+        audit::turned_away(metrics, &answer.record, why.as_str(), took);
         let status = match why {
             Unjudged::TooSlow => StatusCode::REQUEST_TIMEOUT,
             _ => StatusCode::from_u16(why.code()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE),

@@ -4,6 +4,7 @@ mod documents;
 mod find;
 pub mod place;
 mod reload;
+mod unique;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -119,11 +119,14 @@ async fn the_expiry_of_leaf_and_ca_is_told_and_no_good_pair_is_given_up_for_one_
     write("v1", good);
     let running = start_following(volume.pair(), Duration::from_millis(10)).await;
     let line = format!(
-        "openbao_perimeter_certificate_expiry_seconds {}",
+        "openbao_perimeter_certificate_expiry_timestamp_seconds {}",
         good.until.unix()
     );
     counted(&running.metrics, &line).await;
-    let ca_line = format!("certificate_ca_expiry_seconds{{}} {}", long.until.unix());
+    let ca_line = format!(
+        "certificate_ca_expiry_timestamp_seconds{{}} {}",
+        long.until.unix()
+    );
     counted(&running.metrics, &ca_line).await;
     for (times, other) in [(1, life(-2, -1)), (2, life(1, 3))] {
         write(&format!("kept-{times}"), other);

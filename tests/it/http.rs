@@ -104,12 +104,12 @@ async fn another_version_of_the_review_is_refused_by_its_uid() {
 
 #[tokio::test]
 async fn what_is_not_judged_is_allowed_untouched_and_counted() {
-    let pod = json!({"group": "", "version": "v1", "kind": "Pod"});
+    let mut pod = review_with("kind", json!({"group": "", "version": "v1", "kind": "Pod"}));
+    pod["request"]["resource"] = json!({"group": "", "version": "v1", "resource": "pods"});
     let reviews = [
-        review_with("kind", pod),
+        pod,
         review_with("subResource", json!("status")),
         review_with("operation", json!("CONNECT")),
-        review_with("operation", json!("PATCH")),
     ];
     let (router, metrics) = desk(Limits::default());
     for review in &reviews {

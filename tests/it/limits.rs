@@ -32,6 +32,14 @@ fn counted(metrics: &Metrics, outcome: &str, times: usize) {
     assert!(text.contains(&line), "no {line} in {text}");
 }
 
+/// How many requests of this end are in the histogram.
+fn timed(metrics: &Metrics, point: Point, outcome: &str, times: usize) {
+    let point = point.as_str();
+    let line = format!(r#"duration_seconds_count{{point="{point}",outcome="{outcome}"}} {times}"#);
+    let text = metrics.text().unwrap();
+    assert!(text.contains(&line), "no {line} in {text}");
+}
+
 /// A refusal without a verdict, as a client of Kubernetes sees it.
 fn refused(code: u16, reason: &str, response: &Value) {
     assert_eq!(response["uid"], UID, "{response}");
@@ -151,6 +159,7 @@ async fn one_request_too_many_is_refused_by_its_uid_and_told_to_come_back() {
     assert_eq!(no_review.status(), StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(no_review.headers()[header::RETRY_AFTER], "1");
     counted(&metrics, "overloaded", 2);
+    timed(&metrics, Point::Validate, "overloaded", 2);
     // What gets no verdict is counted there, and not among the reviews.
     assert!(!metrics.text().unwrap().contains("unjudged"));
     first.abort();
@@ -189,6 +198,9 @@ async fn the_time_of_the_caller_ends_in_a_refusal_before_the_caller_gives_up() {
     let too_short = post("/validate?timeout=1ms", review().to_string());
     refused(504, "Timeout", &response(&router, too_short).await);
     counted(&metrics, "too-late", 1);
+    timed(&metrics, Point::Validate, "too-late", 1);
+    timed(&metrics, Point::Validate, "answered", 0);
+    timed(&metrics, Point::Mutate, "too-late", 0);
     // A body that stalls behind its uid, and one that stalls before it.
     let (body, _) = unfinished(&large("alice", 1_000)[..600]);
     let stalled = post("/validate?timeout=100ms", body);
@@ -198,6 +210,10 @@ async fn the_time_of_the_caller_ends_in_a_refusal_before_the_caller_gives_up() {
     let status = router.clone().oneshot(stalled).await.unwrap().status();
     assert_eq!(status, StatusCode::REQUEST_TIMEOUT);
     counted(&metrics, "too-slow", 2);
+    // Both waited for all of their time.
+    let name = r#"duration_seconds_bucket{le="0.0512",point="validate",outcome="too-slow"} 0"#;
+    assert!(metrics.text().unwrap().contains(name));
+    timed(&metrics, Point::Validate, "too-slow", 2);
     let long = post(
         "/validate?timeout=99999999999999999999h",
         review().to_string(),

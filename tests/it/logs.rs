@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use serde_json::Value;
 
 use crate::cli::Serving;
-use crate::support::{BOTH, ask, connect_to, post};
+use crate::support::{BOTH, ask, connect_to, fetch, post};
 
 /// The reviews that are sent: file, door, and what the log says about it.
 const SENT: [(&str, &str, &str); 3] = [
@@ -72,6 +72,44 @@ async fn as_json_each_review_is_one_line_with_its_fields_and_nothing_of_its_obje
     assert_eq!(malformed.len(), 1, "{log}");
     assert_eq!(malformed[0]["outcome"], "malformed");
     assert!(!log.contains("podSelector"), "{log}");
+}
+
+#[tokio::test]
+async fn what_is_turned_away_unread_is_logged_with_the_audit_id_of_its_cause_and_counted() {
+    let serving = Serving::start_with("logs-unread", &[]).await;
+    let ca = fs::read_to_string(&serving.ca).unwrap();
+    let log = serving.ca.with_file_name("log");
+    let mut request = post("/mutate", "name=web");
+    let form = "application/x-www-form-urlencoded".parse().unwrap();
+    request.headers_mut().insert("content-type", form);
+    request
+        .headers_mut()
+        .insert("audit-id", "a-7".parse().unwrap());
+    let stream = connect_to(serving.reviews, &ca, BOTH).await.unwrap();
+    assert_eq!(
+        ask(stream, request).await.0,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE
+    );
+    let (_, scrape) = fetch(serving.metrics, "/metrics").await;
+    for sample in [
+        r#"rejected_requests_total{outcome="media-type"} 1"#,
+        r#"review_duration_seconds_count{point="mutate",outcome="media-type"} 1"#,
+    ] {
+        assert!(scrape.contains(sample), "{scrape}");
+    }
+    serving.terminate();
+    assert_eq!(serving.ended(), Some(0));
+    let log = fs::read_to_string(log).unwrap();
+    let mut lines = log.lines();
+    let line = lines.find(|line| line.contains("without a verdict"));
+    let line = line.unwrap_or_else(|| panic!("{log}"));
+    for field in [
+        r#"audit_id="a-7""#,
+        r#"point="mutate""#,
+        r#"why="media-type""#,
+    ] {
+        assert!(line.contains(field), "{field}: {line}");
+    }
 }
 
 #[tokio::test]

@@ -42,6 +42,7 @@ mod scenes;
 mod semantics_doc;
 mod settings;
 mod sources;
+mod strict;
 mod support;
 mod tls;
 mod volume;

@@ -12,7 +12,7 @@ use openbao_perimeter::inventory::{Change, Kind, Snapshot, read};
 use openbao_perimeter::posture::Posture;
 use openbao_perimeter::review::World;
 use openbao_perimeter::server::listener::Limits;
-use openbao_perimeter::server::probes::{Readiness, router};
+use openbao_perimeter::server::probes::{Readiness, metrics_router, router};
 use openbao_perimeter::server::tls::Certificates;
 use openbao_perimeter::server::tls::ephemeral::Ephemeral;
 use serde_json::json;
@@ -48,6 +48,31 @@ fn world() -> World {
     let known = Change::Set(read::object(&cluster).unwrap());
     let snapshot = Arc::new(Snapshot::default().apply([known]));
     World::compile(None, snapshot, Arc::new(Posture::default()))
+}
+
+#[tokio::test]
+async fn metrics_are_of_the_type_that_they_are_said_to_be_whatever_is_accepted() {
+    let metrics = Arc::new(Metrics::new());
+    let readiness = readiness("perimeter", &Arc::new(Admission::default()));
+    let router = metrics_router(metrics, readiness);
+    for accepted in [
+        "application/openmetrics-text;version=1.0.0,text/plain;q=0.5",
+        "text/plain;version=0.0.4",
+        "image/png",
+    ] {
+        let request = Request::get("/metrics").header("accept", accepted);
+        let request = request.body(Body::empty()).unwrap();
+        let response = router.clone().oneshot(request).await.unwrap();
+        let told = response.headers()["content-type"].clone();
+        assert_eq!(
+            told, "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            "{accepted}"
+        );
+        let (status, body) = text(response).await;
+        assert_eq!(status, StatusCode::OK);
+        // What only OpenMetrics has.
+        assert!(body.ends_with("# EOF\n"), "{body}");
+    }
 }
 
 #[tokio::test]

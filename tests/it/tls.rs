@@ -243,11 +243,11 @@ async fn the_metrics_are_served_by_their_names() {
     assert_eq!(status, StatusCode::OK);
     for line in [
         r#"openbao_perimeter_reviews_total{point="validate",kind="NetworkPolicy",operation="CREATE",outcome="allow"} 1"#,
-        r#"openbao_perimeter_review_duration_seconds_count{point="validate"} 1"#,
+        r#"openbao_perimeter_review_duration_seconds_count{point="validate",outcome="answered"} 1"#,
         r#"openbao_perimeter_review_duration_seconds_bucket{le="0.00005""#,
         "openbao_perimeter_panics_total 0",
         "openbao_perimeter_build_info{",
-        "openbao_perimeter_certificate_expiry_seconds ",
+        "openbao_perimeter_certificate_expiry_timestamp_seconds ",
         "# EOF",
     ] {
         assert!(text.contains(line), "no {line} in {text}");

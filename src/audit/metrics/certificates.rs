@@ -31,7 +31,7 @@ pub(super) struct CertificateMetrics {
 impl CertificateMetrics {
     pub(super) fn register(&self, all: &mut Registry) {
         all.register(
-            "certificate_ca_expiry_seconds",
+            "certificate_ca_expiry_timestamp_seconds",
             "Unix time at which the first CA above the served certificate expires, where known",
             self.ca_expiry.clone(),
         );

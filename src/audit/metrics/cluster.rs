@@ -52,17 +52,20 @@ pub enum EventEnd {
     Dropped,
     /// The object is not there.
     Gone,
+    /// The API server did not take it this time; it is tried again.
+    Retried,
     /// The API server did not take it.
     Failed,
 }
 
 impl EventEnd {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Written,
         Self::Repeated,
         Self::Limited,
         Self::Dropped,
         Self::Gone,
+        Self::Retried,
         Self::Failed,
     ];
 
@@ -73,6 +76,7 @@ impl EventEnd {
             Self::Limited => "limited",
             Self::Dropped => "dropped",
             Self::Gone => "gone",
+            Self::Retried => "retried",
             Self::Failed => "failed",
         }
     }

@@ -115,7 +115,7 @@ fn is_label_name(text: &str) -> bool {
 }
 
 /// `IsDNS1123Subdomain`; unlike a namespace's name, its parts have no length limit of their own.
-fn is_dns_subdomain(text: &str) -> bool {
+pub(crate) fn is_dns_subdomain(text: &str) -> bool {
     let plain = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let is_part = |part: &str| {
         let bytes = part.as_bytes();

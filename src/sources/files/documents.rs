@@ -7,6 +7,7 @@ use serde_saphyr::Spanned;
 
 use super::LoadError;
 use super::find::STDIN;
+use super::unique::Unique;
 
 /// The documents of a file with the line where each starts; empty ones are left out.
 pub(super) fn read(path: &Path, text: &str) -> Result<Vec<(usize, Value)>, LoadError> {
@@ -34,14 +35,14 @@ pub(super) fn text(path: &Path) -> Result<String, LoadError> {
 }
 
 fn json(path: &Path, text: &str) -> Result<Vec<(usize, Value)>, LoadError> {
-    let mut stream = serde_json::Deserializer::from_str(text).into_iter::<Value>();
+    let mut stream = serde_json::Deserializer::from_str(text).into_iter::<Unique>();
     let mut documents = Vec::new();
     loop {
         let rest = &text[stream.byte_offset()..];
         let start = text.len() - rest.trim_start().len();
         match stream.next() {
             None => return Ok(documents),
-            Some(Ok(value)) => documents.push((line_of(text, start), value)),
+            Some(Ok(Unique(value))) => documents.push((line_of(text, start), value)),
             Some(Err(error)) => {
                 return Err(LoadError::Syntax {
                     path: path.to_owned(),

@@ -234,6 +234,7 @@ fn without_facts(case: &Case) -> Verdict {
     match decode(&envelope) {
         Decoded::Judged(request) => openbao_perimeter::review::not_ready(&posture(case), &request),
         Decoded::Untouched => Verdict::default(),
+        Decoded::Malformed(problem) => panic!("{problem}"),
     }
 }
 

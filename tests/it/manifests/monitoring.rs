@@ -14,7 +14,7 @@ use crate::support::{BOTH, ask, connect_to, fetch, post};
 
 const FOLDER: &str = "manifests/monitoring";
 /// A certificate that is held in memory shows no CA above it.
-pub(crate) const NOT_EPHEMERAL: &str = "openbao_perimeter_certificate_ca_expiry_seconds";
+pub(crate) const NOT_EPHEMERAL: &str = "openbao_perimeter_certificate_ca_expiry_timestamp_seconds";
 
 fn alerts() -> Vec<Value> {
     let text = fs::read_to_string(format!("{FOLDER}/alerts.yaml")).unwrap();

@@ -116,6 +116,21 @@ fn each_way_to_install_starts_the_server_with_the_certificate_that_it_promises()
 }
 
 #[test]
+fn as_many_large_reviews_are_judged_at_once_as_bodies_of_the_largest_size_are_held() {
+    for install in INSTALLS {
+        let limits = settings(install, &rendered(install)).limits.checked();
+        let limits = limits.unwrap();
+        let [workers, body, held] = [
+            limits.max_workers,
+            limits.max_body_bytes,
+            limits.max_bytes_in_flight,
+        ]
+        .map(|limit| limit.unwrap().get());
+        assert_eq!(workers, held / body, "{install}");
+    }
+}
+
+#[test]
 fn every_volume_is_mounted_and_comes_from_what_is_applied_with_it() {
     for install in INSTALLS {
         let objects = rendered(install);

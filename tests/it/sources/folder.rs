@@ -178,6 +178,47 @@ fn a_malformed_object_is_kept_and_a_malformed_file_is_refused() {
 }
 
 #[test]
+fn a_key_that_is_there_twice_is_refused_with_its_place() {
+    let folder = Folder::new();
+    let twice = policy("a").replace("podSelector: {}", "podSelector: {}\n  podSelector: {}");
+    let list = r#"{"kind": "List", "items": [{"kind": "ConfigMap"}, {"spec": {"podSelector": {},
+ "ingress": [{"ports": [{"port": 1,
+   "port": 2}]}]}}]}"#;
+    for (name, text, at, key) in [
+        ("a.yaml", twice.as_str(), (8, 3), "podSelector"),
+        (
+            "a.json",
+            list,
+            (3, 9),
+            "`items[1].spec.ingress[0].ports[0].port`",
+        ),
+    ] {
+        folder.write(name, text);
+        let error = files::load(&folder.0).expect_err("twice");
+        let LoadError::Syntax {
+            path,
+            line,
+            column,
+            found,
+        } = &error
+        else {
+            panic!("{error} is no syntax error");
+        };
+        assert_eq!(*path, folder.path(name));
+        assert_eq!((*line, *column), at, "{error}");
+        assert!(found.contains(key), "{error}");
+        fs::remove_file(folder.path(name)).expect("removed");
+    }
+    // The same key in two objects is none twice.
+    let once = r#"{"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "a",
+        "namespace": "bao"}, "spec": {"podSelector": {}, "ingress": [{"ports": [{"port": 1}, {"port": -2.5}]}]},
+        "other": [null, true, "a\n"]}"#;
+    folder.write("a.json", once);
+    let documents = files::objects([&folder.0]).expect("loadable");
+    assert_eq!(documents.objects.len(), 1);
+}
+
+#[test]
 fn the_same_object_twice_names_both_places() {
     let folder = Folder::new();
     folder.write("a.yaml", &policy("a"));

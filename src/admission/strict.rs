@@ -1,0 +1,112 @@
+//! What no API server sends. A review that looks almost like one of ours is refused, and not taken
+//! for one that is none of our business.
+
+use super::envelope::Envelope;
+use crate::inventory::Kind;
+use crate::inventory::rules::is_dns_subdomain;
+use crate::perimeter::label::is_dns_label;
+
+/// The kinds that are judged, with the resource that each is served as.
+const JUDGED: [(Kind, &str); 3] = [
+    (Kind::NetworkPolicy, "networkpolicies"),
+    (Kind::OpenBaoCluster, "openbaoclusters"),
+    (Kind::OpenBaoRestore, "openbaorestores"),
+];
+const OPERATIONS: [&str; 4] = ["CREATE", "UPDATE", "DELETE", "CONNECT"];
+
+/// The kind that a review is about, where it is one that is judged and the object itself is meant;
+/// what is wrong where the review contradicts itself, or names things as the API does not.
+pub(super) fn judged(envelope: &Envelope<'_>) -> Result<Option<Kind>, String> {
+    if !OPERATIONS.contains(&&*envelope.operation) {
+        return Err(format!(
+            "expected `request.operation` to be one of `{}`, found `{}`",
+            OPERATIONS.join("`, `"),
+            escaped(&envelope.operation)
+        ));
+    }
+    let kind = &envelope.kind;
+    if kind.kind.is_empty() {
+        return Err("expected a kind in `request.kind`, found none".to_owned());
+    }
+    // `scale` and the like have a kind of their own, and write no spec of ours.
+    if !envelope.sub_resource.is_empty() {
+        return Ok(None);
+    }
+    let by_kind = known("kind", (&kind.group, &kind.kind), |(kind, _)| kind.as_str())?;
+    let resource = &envelope.resource;
+    // Callers who are no API server may leave it out; then there is nothing to contradict the kind.
+    if !resource.resource.is_empty() {
+        let served = (&*resource.group, &*resource.resource);
+        let by_resource = known("resource", served, |(_, plural)| plural)?;
+        if by_kind != by_resource || by_kind.is_some() && kind.version != resource.version {
+            return Err(format!(
+                "expected `request.kind` and `request.resource` of one type, found `{}/{}` `{}` and `{}/{}` `{}`",
+                escaped(&kind.group),
+                escaped(&kind.version),
+                escaped(&kind.kind),
+                escaped(&resource.group),
+                escaped(&resource.version),
+                escaped(&resource.resource)
+            ));
+        }
+    }
+    if by_kind.is_some() {
+        if envelope.namespace.is_empty() {
+            return Err("expected `request.namespace`, found none".to_owned());
+        }
+        named("request", &envelope.namespace, &envelope.name)?;
+    }
+    Ok(by_kind)
+}
+
+/// Whether a namespace and a name are spelt as the API has them; one that is empty is to come. The
+/// API server looks at a name only after us, and until then its text would stand in logs and Events.
+pub(super) fn named(at: &str, namespace: &str, name: &str) -> Result<(), String> {
+    if !namespace.is_empty() && !is_dns_label(namespace) {
+        return Err(format!(
+            "expected `{at}.namespace` to be a DNS label, found `{}`",
+            escaped(namespace)
+        ));
+    }
+    if !name.is_empty() && !is_dns_subdomain(name) {
+        return Err(format!(
+            "expected `{at}.name` to be a lowercase DNS subdomain (RFC 1123), found `{}`",
+            escaped(name)
+        ));
+    }
+    Ok(())
+}
+
+/// The kind of this group and name. Another spelling of it is an error and no other kind.
+fn known(
+    what: &str,
+    (group, name): (&str, &str),
+    spelt: impl Fn((Kind, &'static str)) -> &'static str,
+) -> Result<Option<Kind>, String> {
+    for judged in JUDGED {
+        let (kind, expected) = (judged.0, spelt(judged));
+        if (group, name) == (kind.group(), expected) {
+            return Ok(Some(kind));
+        }
+        if group.eq_ignore_ascii_case(kind.group()) && name.eq_ignore_ascii_case(expected) {
+            return Err(format!(
+                "expected `request.{what}` to be spelt `{expected}` of `{}`, found `{}` of `{}`",
+                kind.group(),
+                escaped(name),
+                escaped(group)
+            ));
+        }
+    }
+    Ok(None)
+}
+
+/// At most 100 characters of a text that a stranger chose, all of them visible and none a quote.
+pub(super) fn escaped(text: &str) -> String {
+    let shown = text.chars().take(100);
+    shown
+        .map(|c| match c {
+            '`' => "\\u{60}".to_owned(),
+            c => c.escape_default().to_string(),
+        })
+        .collect()
+}
