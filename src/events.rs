@@ -4,7 +4,7 @@
 //! have the same to tell make one Event: the second one's is there already. The object is looked up
 //! first, since `kubectl describe` finds Events by its uid, and what is gone is told nothing of.
 //!
-//! What stands is told once, so where the API server does not take it, it is tried [again](later). A
+//! What stands is told once, so where the API server does not take it, it is tried again. A
 //! refusal is not: who was refused knows.
 
 mod later;
