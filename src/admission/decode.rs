@@ -157,8 +157,8 @@ fn edit<T: Judged>(
         Operation::Update => (Some(envelope.old_object), Some(envelope.object)),
         Operation::Delete => (Some(envelope.old_object), None),
     };
-    let mut fact = |json: Option<&RawValue>| {
-        let fact = fact(json, &object, &envelope.kind.version)?;
+    let mut fact = |at: &str, json: Option<&RawValue>| {
+        let fact = fact(at, json, &object, &envelope.kind.version)?;
         let found = meta(&fact);
         // A generated name, and the deletion of a collection: only the object knows it.
         for (asked, found) in [
@@ -171,8 +171,12 @@ fn edit<T: Judged>(
         }
         Ok::<_, String>(fact)
     };
-    let after = new.map(&mut fact).transpose()?;
-    let before = old.map(&mut fact).transpose()?;
+    let after = new
+        .map(|json| fact("request.object.metadata", json))
+        .transpose()?;
+    let before = old
+        .map(|json| fact("request.oldObject.metadata", json))
+        .transpose()?;
     let spec_changed = match (&before, &after) {
         (Some(before), Some(after)) => {
             spec_changed(before, after, envelope.old_object, envelope.object)
@@ -194,8 +198,9 @@ fn meta<T: Judged>(fact: &Fact<T>) -> &Meta {
     }
 }
 
-/// One object of the request, held against what the request says it is.
+/// One object of the request, held against what the request says it is. Its metadata stand at `at`.
 fn fact<T: Judged>(
+    at: &str,
     json: Option<&RawValue>,
     asked: &ObjectRef,
     version: &str,
@@ -226,7 +231,7 @@ fn fact<T: Judged>(
     };
     let mut fact = T::read(json.get().as_bytes(), asked);
     let found = meta(&fact);
-    strict::named("object.metadata", &found.namespace, &found.name)?;
+    strict::named(at, &found.namespace, &found.name)?;
     for (path, asked, found) in [
         ("metadata.namespace", &asked.namespace, &found.namespace),
         ("metadata.name", &asked.name, &found.name),

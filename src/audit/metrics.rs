@@ -3,7 +3,6 @@
 pub mod cluster;
 
 use std::fmt;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use prometheus_client::encoding::{EncodeLabelSet, text};
@@ -15,6 +14,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 mod certificates;
+mod connections;
 mod process;
 mod settings;
 
@@ -24,6 +24,9 @@ use crate::review::Point;
 use cluster::ClusterMetrics;
 
 use certificates::CertificateMetrics;
+pub use certificates::Reload;
+pub use connections::ConnectionEnd;
+use connections::ConnectionMetrics;
 use settings::SettingsMetrics;
 pub use settings::SettingsReload;
 
@@ -65,57 +68,6 @@ struct OutcomeLabels {
     outcome: &'static str,
 }
 
-/// How the life of a connection to the review port ended, or why it had none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConnectionEnd {
-    /// Closed by either side, after any number of requests.
-    Closed,
-    /// The TLS handshake failed or took too long.
-    Handshake,
-    /// The client had no certificate, or not the one expected.
-    ClientRefused,
-    /// No request, or no whole one, came in time, or it was no HTTP.
-    Request,
-}
-
-impl ConnectionEnd {
-    const ALL: [Self; 4] = [
-        Self::Closed,
-        Self::Handshake,
-        Self::ClientRefused,
-        Self::Request,
-    ];
-
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Closed => "closed",
-            Self::Handshake => "handshake-failed",
-            Self::ClientRefused => "client-refused",
-            Self::Request => "request-failed",
-        }
-    }
-}
-
-/// What became of a certificate that was read again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reload {
-    /// It is new and served from now on.
-    Swapped,
-    /// It is broken; the old one stays.
-    Kept,
-}
-
-impl Reload {
-    const ALL: [Self; 2] = [Self::Swapped, Self::Kept];
-
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Swapped => "swapped",
-            Self::Kept => "kept-old",
-        }
-    }
-}
-
 /// Everything that is counted.
 #[derive(Debug)]
 pub struct Metrics {
@@ -130,10 +82,7 @@ pub struct Metrics {
     panics: Counter,
     objects: Family<KindLabels, Gauge>,
     unreadable: Family<KindLabels, Gauge>,
-    connections: Family<OutcomeLabels, Counter>,
-    open: Gauge,
-    expiry: Gauge<f64, AtomicU64>,
-    reloads: Family<OutcomeLabels, Counter>,
+    connections: ConnectionMetrics,
     /// What is counted beside reviews where a cluster is guarded.
     pub cluster: ClusterMetrics,
     certificates: CertificateMetrics,
@@ -163,10 +112,7 @@ impl Metrics {
             panics: Counter::default(),
             objects: Family::default(),
             unreadable: Family::default(),
-            connections: Family::default(),
-            open: Gauge::default(),
-            expiry: Gauge::default(),
-            reloads: Family::default(),
+            connections: ConnectionMetrics::default(),
             cluster: ClusterMetrics::default(),
             certificates: CertificateMetrics::default(),
             settings: SettingsMetrics::default(),
@@ -221,26 +167,7 @@ impl Metrics {
             "Objects known that could not be read",
             self.unreadable.clone(),
         );
-        all.register(
-            "connections",
-            "Connections to the review port that have ended",
-            self.connections.clone(),
-        );
-        all.register(
-            "open_connections",
-            "Connections to the review port",
-            self.open.clone(),
-        );
-        all.register(
-            "certificate_expiry_timestamp_seconds",
-            "Unix time at which the served certificate expires",
-            self.expiry.clone(),
-        );
-        all.register(
-            "certificate_reloads",
-            "Changed certificate files that were read",
-            self.reloads.clone(),
-        );
+        self.connections.register(all);
         self.cluster.register(all);
         self.certificates.register(all);
         self.settings.register(all);
@@ -257,18 +184,7 @@ impl Metrics {
                 drop(self.durations.get_or_create(&labels));
             }
         }
-        for end in ConnectionEnd::ALL {
-            let outcome = end.as_str();
-            let connections = &self.connections;
-            connections
-                .get_or_create(&OutcomeLabels { outcome })
-                .inc_by(0);
-        }
-        for reload in Reload::ALL {
-            let outcome = reload.as_str();
-            let reloads = &self.reloads;
-            reloads.get_or_create(&OutcomeLabels { outcome }).inc_by(0);
-        }
+        self.connections.begin();
         self.certificates.begin();
     }
 
@@ -335,34 +251,6 @@ impl Metrics {
     /// Panics caught so far.
     pub fn panics(&self) -> u64 {
         self.panics.get()
-    }
-
-    /// Notes a connection to the review port.
-    pub fn connected(&self) {
-        self.open.inc();
-    }
-
-    /// Notes the end of a connection to the review port.
-    pub fn disconnected(&self, end: ConnectionEnd) {
-        self.open.dec();
-        let outcome = end.as_str();
-        self.connections
-            .get_or_create(&OutcomeLabels { outcome })
-            .inc();
-    }
-
-    /// Notes when the served certificate expires, and its CA where that is known, in seconds of
-    /// Unix time.
-    #[expect(clippy::cast_precision_loss, reason = "exact for 285 million years")]
-    pub fn certificate_expires(&self, leaf: i64, ca: Option<i64>) {
-        self.expiry.set(leaf as f64);
-        self.certificates.ca_expires(ca);
-    }
-
-    /// Counts a changed certificate.
-    pub fn certificate_reloaded(&self, reload: Reload) {
-        let outcome = reload.as_str();
-        self.reloads.get_or_create(&OutcomeLabels { outcome }).inc();
     }
 
     /// Notes how many objects there are, by the namespaces that differ from `before`: a change costs

@@ -204,7 +204,10 @@ fn a_deletion_is_held_to_the_name_of_the_old_object() {
     }
     deletion["request"]["oldObject"]["metadata"]["name"] = json!("We b");
     let message = refused(&deletion);
-    assert!(message.contains("`object.metadata.name`"), "{message}");
+    assert!(
+        message.contains("`request.oldObject.metadata.name`"),
+        "{message}"
+    );
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The metrics of certificates beyond the served pair: its CA, client CAs, what self-managed does.
+//! The metrics of certificates: the served pair, its CA, client CAs, what self-managed does.
 
 use std::sync::atomic::AtomicU64;
 
@@ -8,7 +8,27 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use super::{Metrics, OutcomeLabels, Reload};
+use super::{Metrics, OutcomeLabels};
+
+/// What became of a certificate that was read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reload {
+    /// It is new and served from now on.
+    Swapped,
+    /// It is broken; the old one stays.
+    Kept,
+}
+
+impl Reload {
+    const ALL: [Self; 2] = [Self::Swapped, Self::Kept];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Swapped => "swapped",
+            Self::Kept => "kept-old",
+        }
+    }
+}
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StepLabels {
@@ -20,6 +40,8 @@ type NoLabels = [(&'static str, &'static str); 0];
 
 #[derive(Debug, Default)]
 pub(super) struct CertificateMetrics {
+    expiry: Gauge<f64, AtomicU64>,
+    reloads: Family<OutcomeLabels, Counter>,
     /// Without a CA there is no line.
     ca_expiry: Family<NoLabels, Gauge<f64, AtomicU64>>,
     client_ca_reloads: Family<OutcomeLabels, Counter>,
@@ -30,6 +52,16 @@ pub(super) struct CertificateMetrics {
 
 impl CertificateMetrics {
     pub(super) fn register(&self, all: &mut Registry) {
+        all.register(
+            "certificate_expiry_timestamp_seconds",
+            "Unix time at which the served certificate expires",
+            self.expiry.clone(),
+        );
+        all.register(
+            "certificate_reloads",
+            "Changed certificate files that were read",
+            self.reloads.clone(),
+        );
         all.register(
             "certificate_ca_expiry_timestamp_seconds",
             "Unix time at which the first CA above the served certificate expires, where known",
@@ -59,25 +91,36 @@ impl CertificateMetrics {
 
     /// Puts the outcomes at zero.
     pub(super) fn begin(&self) {
-        for reload in Reload::ALL {
-            let outcome = reload.as_str();
-            let reloads = &self.client_ca_reloads;
-            reloads.get_or_create(&OutcomeLabels { outcome }).inc_by(0);
-        }
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "exact for 285 million years")]
-    pub(super) fn ca_expires(&self, at: Option<i64>) {
-        match at {
-            Some(at) => {
-                self.ca_expiry.get_or_create(&[]).set(at as f64);
+        for outcome in Reload::ALL.map(Reload::as_str) {
+            for reloads in [&self.reloads, &self.client_ca_reloads] {
+                reloads.get_or_create(&OutcomeLabels { outcome }).inc_by(0);
             }
-            None => self.ca_expiry.clear(),
         }
     }
 }
 
 impl Metrics {
+    /// Notes when the served certificate expires, and its CA where that is known, in seconds of
+    /// Unix time.
+    #[expect(clippy::cast_precision_loss, reason = "exact for 285 million years")]
+    pub fn certificate_expires(&self, leaf: i64, ca: Option<i64>) {
+        self.certificates.expiry.set(leaf as f64);
+        let of_ca = &self.certificates.ca_expiry;
+        match ca {
+            Some(at) => {
+                of_ca.get_or_create(&[]).set(at as f64);
+            }
+            None => of_ca.clear(),
+        }
+    }
+
+    /// Counts a changed certificate.
+    pub fn certificate_reloaded(&self, reload: Reload) {
+        let outcome = reload.as_str();
+        let reloads = &self.certificates.reloads;
+        reloads.get_or_create(&OutcomeLabels { outcome }).inc();
+    }
+
     /// Counts a changed file of client CAs.
     pub fn client_ca_reloaded(&self, reload: Reload) {
         let outcome = reload.as_str();

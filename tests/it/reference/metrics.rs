@@ -130,6 +130,7 @@ fn every_metric_that_is_registered_has_its_line() {
         include_str!("../../../src/audit/metrics.rs"),
         include_str!("../../../src/audit/metrics/certificates.rs"),
         include_str!("../../../src/audit/metrics/cluster.rs"),
+        include_str!("../../../src/audit/metrics/connections.rs"),
         include_str!("../../../src/audit/metrics/settings.rs"),
     ];
     let registered = sources

@@ -161,20 +161,26 @@ fn a_malformed_object_is_kept_and_a_malformed_file_is_refused() {
     for (name, text) in table {
         folder.write(name, text);
         let error = files::load(&folder.0).expect_err(text);
-        let LoadError::Syntax {
-            path,
-            line,
-            column,
-            found,
-        } = &error
-        else {
-            panic!("{error} is no syntax error");
-        };
-        assert_eq!(*path, folder.path(name));
-        assert!(*line >= 1 && *column >= 1 && !found.is_empty(), "{error}");
+        let (line, column, found) = syntax(&error, &folder.path(name));
+        assert!(line >= 1 && column >= 1 && !found.is_empty(), "{error}");
         assert!(!found.contains(" line "), "the place is told once: {error}");
         fs::remove_file(folder.path(name)).expect("removed");
     }
+}
+
+/// Line, column and text of the syntax error in a file.
+fn syntax<'a>(error: &'a LoadError, file: &Path) -> (usize, usize, &'a str) {
+    let LoadError::Syntax {
+        path,
+        line,
+        column,
+        found,
+    } = error
+    else {
+        panic!("{error} is no syntax error");
+    };
+    assert_eq!(path, file);
+    (*line, *column, found)
 }
 
 #[test]
@@ -195,17 +201,8 @@ fn a_key_that_is_there_twice_is_refused_with_its_place() {
     ] {
         folder.write(name, text);
         let error = files::load(&folder.0).expect_err("twice");
-        let LoadError::Syntax {
-            path,
-            line,
-            column,
-            found,
-        } = &error
-        else {
-            panic!("{error} is no syntax error");
-        };
-        assert_eq!(*path, folder.path(name));
-        assert_eq!((*line, *column), at, "{error}");
+        let (line, column, found) = syntax(&error, &folder.path(name));
+        assert_eq!((line, column), at, "{error}");
         assert!(found.contains(key), "{error}");
         fs::remove_file(folder.path(name)).expect("removed");
     }

@@ -44,9 +44,15 @@ impl Load {
             most_cas.fetch_max(cas, Ordering::Relaxed);
             let replicas = reader.replicas.read().unwrap().clone();
             for replica in replicas {
+                // One that has just come is asked by nobody until it is ready, and has no certificate at first.
+                let was_ready = replica.is_ready();
                 let trusted = ask::connect(replica.reviews, &bundle).map(drop);
                 // On a busy machine reading alone may take longer than a bundle is promised for.
-                if started.elapsed() < SETTLE && !replica.leaves() && replica.is_ready() {
+                if was_ready
+                    && started.elapsed() < SETTLE
+                    && !replica.leaves()
+                    && replica.is_ready()
+                {
                     trusted.map_err(|error| format!("{error}\n{bundle}"))?;
                 }
             }
