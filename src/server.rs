@@ -18,6 +18,7 @@ pub mod listener;
 pub mod probes;
 pub mod router;
 pub mod shutdown;
+mod threads;
 pub mod tls;
 mod workers;
 
@@ -38,6 +39,7 @@ use desk::Desk;
 use listener::{Front, Limits};
 use probes::Readiness;
 use shutdown::{Phase, Shutdown};
+use threads::Threads;
 use tls::{Certificates, TlsError};
 
 /// Connections that the kernel keeps until they are accepted. The usual 128 overflow when clients
@@ -59,6 +61,9 @@ pub enum ServerError {
     /// The certificate cannot be served.
     #[error("cannot serve TLS")]
     Tls(#[from] TlsError),
+    /// There are no threads to serve on.
+    #[error("cannot start the threads of probes and connections")]
+    Threads(#[source] io::Error),
 }
 
 /// Addresses: those asked for, or those bound.
@@ -161,19 +166,15 @@ impl Server {
 
     /// Serves until shutdown, and until all that is in flight is answered or the drain's time is
     /// up. The probes answer to the end.
-    pub async fn run(self, shutdown: Shutdown) {
+    pub async fn run(self, shutdown: Shutdown) -> Result<(), ServerError> {
         let drained = Shutdown::trigger();
-        let closed = match aside::serve(self.plain, plain_limits(), drained.shutdown()) {
-            Ok(closed) => closed,
-            Err(error) => {
-                tracing::error!(%error, "Cannot start the thread of the probes");
-                return;
-            }
-        };
+        let closed = aside::serve(self.plain, plain_limits(), drained.shutdown());
+        let closed = closed.map_err(ServerError::Threads)?;
+        let threads = Threads::start().map_err(ServerError::Threads)?;
         let readiness = Arc::clone(&self.readiness);
         let mut unready = shutdown.clone();
         let reviews = async {
-            self.reviews.serve(shutdown.clone()).await;
+            self.reviews.serve(threads, shutdown.clone()).await;
             drained.enter(Phase::Draining);
         };
         let leave = async {
@@ -193,16 +194,18 @@ impl Server {
             panics = self.parts.metrics.panics(),
             "Answered everything in flight"
         );
+        Ok(())
     }
 }
 
 impl Port {
-    async fn serve(self, shutdown: Shutdown) {
+    async fn serve(self, threads: Threads, shutdown: Shutdown) {
         listener::serve(
             self.listener,
             self.front,
             self.router,
             self.limits,
+            threads,
             shutdown,
         )
         .await;

@@ -97,7 +97,8 @@ pub struct Settings {
     #[arg(long, env = "OBP_LOG_FORMAT", value_name = "FORMAT")]
     pub log_format: Option<Format>,
 
-    /// Which events are logged [default: info]
+    /// Which events are logged: a level (`off`, `error`, `warn`, `info`, `debug`, `trace`), or `TARGET=LEVEL`, or several
+    /// with commas between them [default: info]
     #[arg(long, env = "OBP_LOG_FILTER", value_name = "FILTER")]
     pub log_filter: Option<String>,
 

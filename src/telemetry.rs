@@ -1,10 +1,10 @@
 //! Where log events go: standard error, as text or JSON lines.
 
-use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::filter::{LevelFilter as Level, ParseError, Targets};
 use tracing_subscriber::layer::{Layer, SubscriberExt as _};
 use tracing_subscriber::reload::{self, Handle};
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
-use tracing_subscriber::{EnvFilter, Registry, fmt};
+use tracing_subscriber::{Registry, fmt};
 
 /// The shape of log lines.
 #[derive(
@@ -40,6 +40,16 @@ pub enum TelemetryError {
         #[source]
         source: ParseError,
     },
+    /// A part of the filter says no level. As the name of a target it would silence all others.
+    #[error(
+        "`{part}` in the log filter `{filter}` is neither a level (off, error, warn, info, debug, trace) nor `TARGET=LEVEL`"
+    )]
+    Part {
+        /// The part.
+        part: String,
+        /// The filter as given.
+        filter: String,
+    },
     /// The filter cannot be replaced.
     #[error("cannot replace the log filter")]
     Replace(#[from] reload::Error),
@@ -50,26 +60,37 @@ pub enum TelemetryError {
 
 /// Which events are logged; may be replaced at any time.
 #[derive(Clone, Debug)]
-pub struct LogFilter(Handle<EnvFilter, Registry>);
+pub struct LogFilter(Handle<Targets, Registry>);
 
 impl LogFilter {
     /// Logs by another filter from now on.
-    pub fn replace(&self, filter: EnvFilter) -> Result<(), TelemetryError> {
+    pub fn replace(&self, filter: Targets) -> Result<(), TelemetryError> {
         Ok(self.0.reload(filter)?)
     }
 }
 
-/// Understands a log filter.
-pub fn filter(filter: &str) -> Result<EnvFilter, TelemetryError> {
-    let parsed = EnvFilter::builder().parse(filter);
-    parsed.map_err(|source| TelemetryError::Filter {
-        filter: filter.to_owned(),
-        source,
-    })
+/// Understands a log filter: a level, or `TARGET=LEVEL`, or several with commas between them.
+pub fn filter(filter: &str) -> Result<Targets, TelemetryError> {
+    let parts: Vec<&str> = filter.split(',').map(str::trim).collect();
+    let says_no_level =
+        |part: &&str| !part.contains('=') && (part.is_empty() || part.parse::<Level>().is_err());
+    if let Some(part) = parts.iter().copied().find(says_no_level) {
+        return Err(TelemetryError::Part {
+            part: part.to_owned(),
+            filter: filter.to_owned(),
+        });
+    }
+    parts
+        .join(",")
+        .parse()
+        .map_err(|source| TelemetryError::Filter {
+            filter: filter.to_owned(),
+            source,
+        })
 }
 
 /// Begins logging for the whole process.
-pub fn start(format: Format, filter: EnvFilter) -> Result<LogFilter, TelemetryError> {
+pub fn start(format: Format, filter: Targets) -> Result<LogFilter, TelemetryError> {
     let (filter, handle) = reload::Layer::new(filter);
     let lines = fmt::layer().with_writer(std::io::stderr);
     let lines = match format {
@@ -81,4 +102,39 @@ pub fn start(format: Format, filter: EnvFilter) -> Result<LogFilter, TelemetryEr
         .with(lines)
         .try_init()?;
     Ok(LogFilter(handle))
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing_subscriber::filter::LevelFilter;
+
+    use super::*;
+
+    #[test]
+    fn a_filter_is_levels_of_targets() {
+        let some = filter("warn, kube=debug").unwrap();
+        assert_eq!(some.default_level(), Some(LevelFilter::WARN));
+        assert!(some.would_enable("kube::client", &tracing::Level::DEBUG));
+        assert!(!some.would_enable("hyper", &tracing::Level::INFO));
+        assert_eq!(
+            filter("off").unwrap().default_level(),
+            Some(LevelFilter::OFF)
+        );
+    }
+
+    #[test]
+    fn a_slip_of_the_pen_does_not_silence_the_log() {
+        for slip in [
+            "",
+            "inof",
+            "info,",
+            "kube",
+            "info kube=debug=",
+            "kube=loud",
+            "a=b=c",
+        ] {
+            let error = filter(slip).unwrap_err().to_string();
+            assert!(error.contains(&format!("log filter `{slip}`")), "{error}");
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::client;
+use crate::client::Pattern;
 use crate::process::Process;
 use crate::world::{self, World};
 
@@ -48,9 +48,15 @@ async fn measure(world: &World) -> Seen {
     let server = server.expect("started");
     starts.sort_unstable();
     let memory = ["VmRSS:", "RssAnon:", "VmHWM:"].map(|name| server.status(name));
-    client::load(&server, &body, CONNECTIONS, REVIEWS / 10).await;
+    let pattern = Pattern {
+        connections: CONNECTIONS,
+        reviews: REVIEWS,
+        period: Duration::ZERO,
+    };
+    // Warms up.
+    pattern.load(&server, &body);
     let before = server.cpu();
-    let mut load = client::load(&server, &body, CONNECTIONS, REVIEWS).await;
+    let mut load = pattern.load(&server, &body);
     load.latencies.sort_unstable();
     Seen {
         objects,

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each user needs another part")]
 
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
@@ -16,6 +17,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::json;
 use tokio::net::TcpStream;
+use tokio::runtime::Builder;
 use tokio_rustls::TlsConnector;
 
 use crate::process::Process;
@@ -70,41 +72,63 @@ pub(crate) async fn until_allowed(process: &Process, body: &str) {
     }
 }
 
-/// `reviews` reviews over `connections` connections.
-pub(crate) async fn load(
-    process: &Process,
-    body: &str,
-    connections: usize,
-    reviews: usize,
-) -> Load {
-    let mut senders = Vec::new();
-    for _ in 0..connections {
-        senders.push(connect(process).await);
+/// How a server is asked.
+#[derive(Clone, Copy)]
+pub(crate) struct Pattern {
+    /// Connections that stay open; the API server keeps a few.
+    pub(crate) connections: usize,
+    /// Reviews in all.
+    pub(crate) reviews: usize,
+    /// From one review of a connection to its next; zero where each follows the answer before it.
+    pub(crate) period: Duration,
+}
+
+impl Pattern {
+    /// Asks `process`. Each connection has a thread: a runtime's clock ticks in milliseconds, and
+    /// ten reviews fit in one.
+    pub(crate) fn load(self, process: &Process, body: &str) -> Load {
+        let begun = Instant::now();
+        let latencies = thread::scope(|scope| {
+            let connections: Vec<_> = (0..self.connections)
+                .map(|number| scope.spawn(move || self.of_connection(number, process, body)))
+                .collect();
+            let asked = connections.into_iter().map(|thread| thread.join().unwrap());
+            asked.collect::<Vec<_>>()
+        });
+        let connected = latencies.iter().map(|(connected, _)| *connected).max();
+        Load {
+            wall: connected.unwrap_or(begun).elapsed(),
+            latencies: latencies.into_iter().flat_map(|(_, of)| of).collect(),
+        }
     }
-    let begun = Instant::now();
-    let body: Arc<str> = Arc::from(body);
-    let tasks: Vec<_> = senders
-        .into_iter()
-        .map(|mut sender| {
-            let body = Arc::clone(&body);
-            tokio::spawn(async move {
-                let mut latencies = Vec::with_capacity(reviews / connections);
-                for _ in 0..reviews / connections {
-                    let asked = Instant::now();
-                    assert!(ask(&mut sender, &body).await, "expected it to be allowed");
-                    latencies.push(asked.elapsed());
-                }
-                latencies
-            })
-        })
-        .collect();
-    let mut latencies = Vec::with_capacity(reviews);
-    for task in tasks {
-        latencies.extend(task.await.unwrap());
-    }
-    Load {
-        wall: begun.elapsed(),
-        latencies,
+
+    /// When the first review was sent, and how long each took, counted from when it was due: what
+    /// waits behind a slow one is late as well.
+    fn of_connection(
+        self,
+        number: usize,
+        process: &Process,
+        body: &str,
+    ) -> (Instant, Vec<Duration>) {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let mut sender = runtime.block_on(connect(process));
+        let begun = Instant::now();
+        // Not all at the same moment.
+        let connections = u32::try_from(self.connections).unwrap();
+        let mut due = begun + self.period / connections * u32::try_from(number).unwrap();
+        let asked = (0..self.reviews / self.connections).map(|_| {
+            thread::sleep(due.saturating_duration_since(Instant::now()));
+            if self.period.is_zero() {
+                due = Instant::now();
+            }
+            let is_allowed = runtime.block_on(ask(&mut sender, body));
+            assert!(is_allowed, "expected it to be allowed");
+            let took = due.elapsed();
+            due += self.period;
+            took
+        });
+        let took = asked.collect();
+        (begun, took)
     }
 }
 

@@ -124,7 +124,7 @@ async fn serve(
     tokio::spawn(publisher.run());
     let running = server.run(trigger.shutdown());
     tokio::select! {
-        () = running => Ok(ExitStatus::Fine),
+        ended = running => Ok(ended.map(|()| ExitStatus::Fine)?),
         failure = ended(source, trigger.shutdown()) => Err(failure),
         () = signals.conduct(trigger, options.shutdown_delay) => Ok(ExitStatus::CouldNotRun),
     }

@@ -17,7 +17,7 @@
 //! assert_eq!(zone.select(&whole), Some(LabelSet::any()), "every pod of the zone");
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::label::{LabelSet, Values};
@@ -35,7 +35,7 @@ pub enum OtherKeys {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Zone {
     known: BTreeMap<Arc<str>, Values>,
-    free: Vec<Arc<str>>,
+    free: Keys,
     others: OtherKeys,
 }
 
@@ -51,23 +51,23 @@ impl Zone {
                 .into_iter()
                 .map(|(key, values)| (key.into(), values))
                 .collect(),
-            free,
+            free: Keys::new(free),
             others,
         }
     }
 
     /// What pods of the zone can have under `key`.
     pub fn values(&self, key: &str) -> Values {
-        if let Some(values) = self.known.get(key) {
-            return values.clone();
+        match self.known.get(key) {
+            Some(values) => values.clone(),
+            None if self.is_free(key) => Values::any(),
+            None => Values::absent(),
         }
-        let free =
-            self.others == OtherKeys::Free || self.free.iter().any(|pattern| matches(pattern, key));
-        if free {
-            Values::any()
-        } else {
-            Values::absent()
-        }
+    }
+
+    /// Whether a key that is not known may be there with any value.
+    fn is_free(&self, key: &str) -> bool {
+        self.others == OtherKeys::Free || self.free.contains(key)
     }
 
     /// The known keys and what they can be.
@@ -79,18 +79,29 @@ impl Zone {
     /// which the selector takes less than the whole zone are constrained, so the whole zone is
     /// [`LabelSet::any`].
     pub fn select(&self, selector: &LabelSet) -> Option<LabelSet> {
+        // Nearly every selector of a stranger ends here.
+        if self.contradicts(selector) {
+            return None;
+        }
         let mut part = LabelSet::any();
         for (key, asked) in selector.constrained() {
-            let ours = self.values(key);
-            let both = ours.intersect(asked);
-            if both.is_empty() {
-                return None;
-            }
-            if both != ours {
-                part = part.with(key, both)?;
+            match self.known.get(key) {
+                Some(ours) if ours.is_subset(asked) => {}
+                Some(ours) => part = part.with(key, ours.intersect(asked))?,
+                None if self.is_free(key) => part = part.with(key, asked.clone())?,
+                None if asked.allows_absent() => {}
+                None => return None,
             }
         }
         Some(part)
+    }
+
+    /// Whether the selector asks for what no pod has under some known key.
+    fn contradicts(&self, selector: &LabelSet) -> bool {
+        selector.constrained().any(|(key, asked)| {
+            let ours = self.known.get(key);
+            ours.is_some_and(|ours| ours.is_disjoint(asked))
+        })
     }
 
     /// A part of the zone with the zone's own knowledge of `keys` written out, so that it can be
@@ -110,20 +121,70 @@ impl Zone {
     }
 }
 
-/// Whether `text` is `pattern`, in which each `*` stands for any text.
-pub(crate) fn matches(pattern: &str, text: &str) -> bool {
-    let Some((prefix, mut pattern)) = pattern.split_once('*') else {
-        return pattern == text;
-    };
-    let Some(mut rest) = text.strip_prefix(prefix) else {
-        return false;
-    };
-    while let Some((part, behind)) = pattern.split_once('*') {
-        let Some(at) = rest.find(part) else {
+/// Keys, listed or by patterns; sorted out once, since each selector of each review asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Keys {
+    listed: BTreeSet<Arc<str>>,
+    patterns: Vec<Pattern>,
+}
+
+impl Keys {
+    fn new(keys: Vec<Arc<str>>) -> Self {
+        let (patterns, listed): (Vec<_>, Vec<_>) =
+            keys.into_iter().partition(|key| key.contains('*'));
+        Self {
+            listed: listed.into_iter().collect(),
+            patterns: patterns.iter().map(|key| Pattern::new(key)).collect(),
+        }
+    }
+
+    fn contains(&self, key: &str) -> bool {
+        self.listed.contains(key) || self.patterns.iter().any(|pattern| pattern.matches(key))
+    }
+}
+
+/// Text in which each `*` stands for any text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Pattern {
+    /// What stands before the first `*`.
+    begins: Box<str>,
+    /// What stands between two of them.
+    holds: Vec<Box<str>>,
+    /// What stands behind the last; `None` where there is no `*`.
+    ends: Option<Box<str>>,
+}
+
+impl Pattern {
+    fn new(pattern: &str) -> Self {
+        let mut parts = pattern.split('*').map(Box::from);
+        let begins = parts.next().unwrap_or_default();
+        let mut holds: Vec<Box<str>> = parts.collect();
+        let ends = holds.pop();
+        Self {
+            begins,
+            holds,
+            ends,
+        }
+    }
+
+    fn matches(&self, text: &str) -> bool {
+        let Some(mut rest) = text.strip_prefix(&*self.begins) else {
             return false;
         };
-        rest = &rest[at + part.len()..];
-        pattern = behind;
+        let Some(ends) = &self.ends else {
+            return rest.is_empty();
+        };
+        for part in &self.holds {
+            let Some(at) = rest.find(&**part) else {
+                return false;
+            };
+            rest = &rest[at + part.len()..];
+        }
+        rest.ends_with(&**ends)
     }
-    rest.ends_with(pattern)
+}
+
+/// Whether `text` is `pattern`, in which each `*` stands for any text.
+pub(crate) fn matches(pattern: &str, text: &str) -> bool {
+    Pattern::new(pattern).matches(text)
 }

@@ -11,6 +11,7 @@ use super::request::{Edit, Operation, Request};
 use super::world::World;
 use crate::baseline::{ClusterPerimeter, Selected, ZonePerimeter};
 use crate::inventory::{Fact, Kind, ObjectRef, Policy, Unreadable};
+use crate::perimeter::LabelSet;
 use crate::perimeter::cover::Budget;
 use crate::perimeter::rule::Rule;
 use crate::rules::case::{Case, State};
@@ -125,23 +126,19 @@ fn neighbours(world: &World, edit: &Edit<Policy>) -> Vec<Finding> {
 /// Whether the policy is or was a managed one, or selects a pod of a judged zone. A policy that
 /// cannot be read may select any.
 fn concerns(perimeters: &[ClusterPerimeter], edit: &Edit<Policy>) -> bool {
-    let selects = |zone: &ZonePerimeter, fact: &Fact<Policy>| match fact {
-        Fact::Unreadable(_) => true,
-        Fact::Read(policy) => policy
-            .pods
-            .label_set()
-            .is_some_and(|pods| zone.zone.select(&pods).is_some()),
+    let facts = || edit.before.iter().chain(&edit.after);
+    let selects: Vec<LabelSet> = facts()
+        .filter_map(|fact| fact.read()?.pods.label_set())
+        .collect();
+    let is_unreadable = facts().any(|fact| fact.read().is_none());
+    let is_managed = |cluster: &ClusterPerimeter| cluster.managed(&edit.object.name).is_some();
+    let is_selected = |zone: &ZonePerimeter| {
+        let mut selects = selects.iter();
+        is_unreadable || selects.any(|pods| zone.zone.select(pods).is_some())
     };
-    perimeters.iter().any(|cluster| {
-        let mut zones = cluster.zones.iter();
-        cluster.managed(&edit.object.name).is_some()
-            || zones.any(|zone| {
-                edit.before
-                    .iter()
-                    .chain(&edit.after)
-                    .any(|fact| selects(zone, fact))
-            })
-    })
+    perimeters
+        .iter()
+        .any(|cluster| is_managed(cluster) || cluster.zones.iter().any(is_selected))
 }
 
 /// The cluster's perimeter, in which a managed policy that is being written may itself show the API

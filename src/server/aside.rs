@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 
 use super::listener::{self, Front, Limits};
 use super::shutdown::Shutdown;
+use super::threads::Threads;
 
 /// A port that is bound, for any runtime.
 #[derive(Debug)]
@@ -44,7 +45,8 @@ pub(super) fn serve(
 async fn one(port: PlainPort, limits: Limits, shutdown: Shutdown) {
     match TcpListener::from_std(port.listener) {
         Ok(listener) => {
-            listener::serve(listener, Front::Plain, port.router, limits, shutdown).await;
+            let here = Threads::none();
+            listener::serve(listener, Front::Plain, port.router, limits, here, shutdown).await;
         }
         Err(error) => tracing::error!(%error, "Cannot serve probes or metrics"),
     }

@@ -1,4 +1,4 @@
-//! The accept loop: one task per connection, every wait with an end.
+//! The accept loop: one task per connection, on the threads it is given, every wait with an end.
 //!
 //! The handshake happens in the connection's task, so that one slow client delays nobody, and a
 //! connection counts for the drain only from its first byte on, so that a stalled handshake does
@@ -6,7 +6,7 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream as StdTcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +26,7 @@ use tokio_rustls::TlsAcceptor;
 use super::idle::Pace;
 pub use super::limits::Limits;
 use super::shutdown::{Phase, Shutdown};
+use super::threads::Threads;
 use crate::audit::Metrics;
 use crate::audit::metrics::ConnectionEnd;
 
@@ -52,11 +53,12 @@ impl std::fmt::Debug for Front {
 }
 
 /// Serves until shutdown drains, then finishes what is in flight, for at most the drain's time.
-pub async fn serve(
+pub(super) async fn serve(
     listener: TcpListener,
     front: Front,
     router: Router,
     limits: Limits,
+    threads: Threads,
     mut shutdown: Shutdown,
 ) {
     let graceful = GracefulShutdown::new();
@@ -77,7 +79,7 @@ pub async fn serve(
             shutdown: shutdown.clone(),
             idle: idle(&slots, limits),
         };
-        tokio::spawn(connection.run(stream, front.clone(), slot));
+        threads.serve(connection.run(stream, front.clone(), slot));
     }
     drop(listener);
     if timeout(limits.drain, graceful.shutdown()).await.is_err() {
@@ -98,11 +100,13 @@ fn idle(slots: &Semaphore, limits: Limits) -> Duration {
 async fn accept(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
-) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+) -> Option<(StdTcpStream, OwnedSemaphorePermit)> {
     let slot = Arc::clone(slots).acquire_owned().await.ok()?;
     loop {
-        match listener.accept().await {
-            Ok((stream, _)) => {
+        // Of no runtime, for the one of its thread.
+        let accepted = listener.accept().await;
+        match accepted.and_then(|(stream, _)| stream.into_std()) {
+            Ok(stream) => {
                 // Answers are small and written whole: waiting to fill a packet only adds delay.
                 let _unset = stream.set_nodelay(true);
                 return Some((stream, slot));
@@ -144,8 +148,15 @@ struct Connection {
 }
 
 impl Connection {
-    async fn run(self, stream: TcpStream, front: Front, slot: OwnedSemaphorePermit) {
+    async fn run(self, stream: StdTcpStream, front: Front, slot: OwnedSemaphorePermit) {
         let peer = stream.peer_addr().ok();
+        let stream = match TcpStream::from_std(stream) {
+            Ok(stream) => stream,
+            Err(error) => {
+                tracing::warn!(?peer, %error, "Cannot serve a connection");
+                return;
+            }
+        };
         match front {
             Front::Plain => {
                 self.http(stream, peer, Requests::One).await;

@@ -21,7 +21,7 @@ use openbao_perimeter::server::router::router;
 use openbao_perimeter::server::shutdown::{Phase, Shutdown, Trigger};
 use openbao_perimeter::server::tls::Certificates;
 use openbao_perimeter::server::tls::ephemeral::Ephemeral;
-use openbao_perimeter::server::{Addresses, Parts, Server};
+use openbao_perimeter::server::{Addresses, Parts, Server, ServerError};
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -108,7 +108,7 @@ pub(crate) struct Running {
     pub(crate) addresses: Addresses,
     pub(crate) trigger: Trigger,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) run: JoinHandle<()>,
+    pub(crate) run: JoinHandle<Result<(), ServerError>>,
 }
 
 pub(crate) async fn start(
@@ -156,10 +156,8 @@ pub(crate) async fn start_ephemeral(limits: Limits) -> (Running, String) {
 impl Running {
     pub(crate) async fn stop(self) {
         self.trigger.enter(Phase::Draining);
-        tokio::time::timeout(PATIENCE, self.run)
-            .await
-            .unwrap()
-            .unwrap();
+        let ended = tokio::time::timeout(PATIENCE, self.run).await.unwrap();
+        ended.unwrap().unwrap();
     }
 }
 

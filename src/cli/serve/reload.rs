@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 
 use super::publish::Decision;
 use crate::audit::metrics::SettingsReload;
@@ -36,7 +36,7 @@ pub(super) struct Hands {
 /// Settings that `serve` would start with.
 struct Sound {
     posture: Arc<Posture>,
-    filter: EnvFilter,
+    filter: Targets,
     events: Switch,
     keys: Keys,
 }
@@ -163,7 +163,7 @@ impl Follower {
         told.await.map_err(|_| NotCompiled)
     }
 
-    fn beside_reviews(&self, filter: EnvFilter, events: Switch) {
+    fn beside_reviews(&self, filter: Targets, events: Switch) {
         if let Some(outbox) = &self.hands.outbox {
             live::turn(outbox, events);
         }
