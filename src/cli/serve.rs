@@ -57,7 +57,9 @@ pub fn run(args: Args) -> Result<ExitStatus, Failure> {
     let (format, filter) = settings.logging();
     let filter = telemetry::start(format, telemetry::filter(filter)?)?;
     let followed = file.map(|file| (given, file));
+    // Reviews have threads of their own: this is for watches and what follows from them.
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
         .enable_all()
         .build()?;
     let ended = runtime.block_on(serve(&settings, followed, filter));

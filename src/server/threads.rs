@@ -2,8 +2,8 @@
 //!
 //! A review is read, judged and answered in less time than it takes to wake another thread. A
 //! runtime that shares its work among threads wakes one for nearly every review; here a connection
-//! stays on one thread to its end, and each processor has one. Reviews that could hold others up
-//! are judged by `workers`, whatever thread their connection is on.
+//! stays on one thread to its end. Large reviews are judged by `workers`, whatever thread their
+//! connection is on.
 
 use std::future::Future;
 use std::io;
@@ -12,6 +12,10 @@ use std::thread;
 
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
+
+/// Threads at most. One answers more reviews than an API server has writes, and a node may have a
+/// hundred processors.
+const MOST: usize = 4;
 
 /// Where new connections go. What is still served when it is dropped is cut.
 #[derive(Debug)]
@@ -27,9 +31,11 @@ struct Thread {
 }
 
 impl Threads {
-    /// As many new threads as there are processors.
+    /// As many new threads as there are processors, within reason.
     pub(super) fn start() -> io::Result<Self> {
-        let processors = thread::available_parallelism().map_or(1, usize::from);
+        let processors = thread::available_parallelism()
+            .map_or(1, usize::from)
+            .min(MOST);
         (1..=processors)
             .map(Thread::start)
             .collect::<io::Result<_>>()
