@@ -7,6 +7,7 @@
 mod aside;
 pub mod authorizer;
 pub mod beside;
+mod caution;
 mod deadline;
 pub mod desk;
 mod echo;

@@ -151,6 +151,11 @@ pub enum SettingsError {
     /// `baseline` names no edition.
     #[error("cannot use the setting `baseline`")]
     Baseline(#[from] UnknownEdition),
+    /// An account without a name. Nobody would be the operator.
+    #[error(
+        "cannot use the setting `operatorAccounts`: expected usernames, found an empty one; leave it out for the operator's own"
+    )]
+    NamelessAccount,
     /// `review.levels` names no rule.
     #[error("cannot use the setting `review.levels`")]
     Code(#[source] UnknownCode),
@@ -267,6 +272,13 @@ impl Settings {
             .operator_namespace
             .as_deref()
             .map_or_else(|| Arc::clone(&default.operator_namespace), Arc::from);
+        if self
+            .operator_accounts
+            .iter()
+            .any(|name| name.trim().is_empty())
+        {
+            return Err(SettingsError::NamelessAccount);
+        }
         let operator_accounts = if self.operator_accounts.is_empty() {
             // Upstream's account names, in the namespace that is set.
             let moved = |account: &String| {

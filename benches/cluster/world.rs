@@ -1,6 +1,6 @@
 //! A control plane, what is written there, and our server beside it.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -19,12 +19,15 @@ use crate::{client, guard};
 /// Where the kinds of the operator are served, with our server's namespace.
 pub(crate) fn plane() -> ControlPlane {
     let plane = ControlPlane::start();
-    guard::prepare(&plane, program());
+    guard::prepare(&plane, &program());
     plane
 }
 
-fn program() -> &'static Path {
-    Path::new(env!("CARGO_BIN_EXE_openbao-perimeter"))
+/// The binary that is measured: the image's, where it is named.
+pub(crate) fn program() -> PathBuf {
+    let named = std::env::var_os("OBP_PROGRAM").map(PathBuf::from);
+    let path = named.unwrap_or_else(|| env!("CARGO_BIN_EXE_openbao-perimeter").into());
+    path.canonicalize().expect("a program")
 }
 
 /// Our server, which follows the control plane; once it has allowed a review.

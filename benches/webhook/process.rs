@@ -18,11 +18,16 @@ pub(crate) struct Process {
 
 impl Process {
     /// Our server, on the inventory of the examples.
-    pub(crate) async fn guard(folder: &Path, body: &str, starts: &mut Vec<Duration>) -> Self {
+    pub(crate) async fn guard(
+        program: &Path,
+        folder: &Path,
+        body: &str,
+        starts: &mut Vec<Duration>,
+    ) -> Self {
         let ca = folder.join("guard.crt");
         let inventory = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/examples/inventory");
         let any = "127.0.0.1:0";
-        let mut command = Command::new(env!("CARGO_BIN_EXE_openbao-perimeter"));
+        let mut command = Command::new(program);
         command
             .args(["serve", "--tls", "ephemeral", "--listen", any])
             .args(["--probes-listen", any, "--metrics-listen", any])

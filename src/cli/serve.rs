@@ -50,6 +50,7 @@ pub fn run(args: Args) -> Result<ExitStatus, Failure> {
     if args.print_config {
         print_config::print(&given, file.as_ref())?;
         // What serves no requests is told as it would be without the flag.
+        settings.posture()?;
         settings.server()?;
         settings.cluster.options()?;
         return Ok(ExitStatus::Fine);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use super::beside::Beside;
+use super::caution::Caution;
 use super::intake::Intake;
 use super::limits::Limits;
 use super::workers::Workers;
@@ -20,6 +21,7 @@ pub struct Desk {
     pub(super) places: Arc<Semaphore>,
     pub(super) intake: Intake,
     pub(super) workers: Workers,
+    pub(super) caution: Arc<Caution>,
     pub(super) beside: Beside,
 }
 
@@ -33,6 +35,7 @@ impl Desk {
             places: Arc::new(Semaphore::new(limits.requests)),
             intake: Intake::new(limits),
             workers: Workers::new(limits.workers),
+            caution: Arc::new(Caution::new()),
             beside: Beside::default(),
         }
     }

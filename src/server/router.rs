@@ -125,9 +125,12 @@ impl<'a> Review<'a> {
 
     /// The first answer: to small bodies at once, to large ones beside.
     async fn answered(&self, body: &Arc<Whole>) -> Result<Answer, Unjudged> {
-        let point = self.point;
-        if body.bytes.len() <= self.desk.limits.at_once_bytes {
-            return caught(|| self.desk.admission.answer(point, &body.bytes));
+        let (point, desk) = (self.point, self.desk);
+        let begun = tokio::time::Instant::now();
+        if body.bytes.len() <= desk.limits.at_once_bytes && !desk.caution.is_due(begun) {
+            let answer = caught(|| desk.admission.answer(point, &body.bytes));
+            desk.caution.note(begun, tokio::time::Instant::now());
+            return answer;
         }
         let (admission, body) = (Arc::clone(&self.desk.admission), Arc::clone(body));
         let work = move || admission.answer(point, &body.bytes);

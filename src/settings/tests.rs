@@ -95,6 +95,15 @@ fn the_default_accounts_follow_the_operators_namespace() {
 }
 
 #[test]
+fn an_account_without_a_name_is_refused() {
+    for account in ["", " "] {
+        let settings = yaml(&format!("operatorAccounts: [operator, \"{account}\"]")).unwrap();
+        let error = settings.posture().unwrap_err().to_string();
+        assert!(error.contains("`operatorAccounts`"), "{error}");
+    }
+}
+
+#[test]
 fn certificate_files_are_asked_for_by_name() {
     let error = Settings::default().server().unwrap_err().to_string();
     assert!(error.contains("`cert` and `key`"), "{error}");

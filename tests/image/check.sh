@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Holds the static binary to what the image promises: it needs no file but itself, is at most 20 MB large, and serves from
-# an empty root as an ordinary user. Without the right to change the root it is started where it lies.
+# Holds the static binary to what the image promises: it needs no file but itself, is at most 20 MB large, serves from an
+# empty root as an ordinary user, and takes at most 12 MB of memory for that. Without the right to change the root it is
+# started where it lies.
 set -euo pipefail
 
 binary=$(readlink -f "$1")
 most=$((20 * 1000 * 1000))
+most_resident=$((12 * 1000 * 1000))
 here=$(cd "$(dirname "$0")/../.." && pwd)
 
 size=$(stat -c %s "$binary")
@@ -26,23 +28,45 @@ chmod -R a+rX "$root"
 
 start=("$root/openbao-perimeter")
 inventory="$root/inventory"
+ca="$root/ca/ca.crt"
+mkdir -m 777 "$root/ca"
 # The C library wants random bytes before the kernel's call for them is found; containers have this device.
 if [ "$(id -u)" = 0 ] && mkdir "$root/dev" && mknod -m 444 "$root/dev/urandom" c 1 9 2>/dev/null; then
   start=(chroot --userspec=65532:65532 "$root" /openbao-perimeter)
   inventory=/inventory
+  ca=/ca/ca.crt
 fi
 
+# The address that serves PATH.
+address() { sed -n "s|^serving \(.*/$1\)$|\1|p" "$root.log" | head -n 1; }
+
+reviews() { # reviews NUMBER
+  for _ in $(seq "$1"); do
+    for review in allowed refused; do
+      curl --silent --show-error --fail --cacert "$root/ca/ca.crt" --header 'content-type: application/json' \
+        --data "@$here/manifests/examples/reviews/$review.json" "$(address validate | sed s/127.0.0.1/localhost/)" \
+        >/dev/null
+    done
+  done
+}
+
 "${start[@]}" --version
-"${start[@]}" serve --inventory "$inventory" --tls ephemeral --listen 127.0.0.1:0 --probes-listen 127.0.0.1:0 \
+"${start[@]}" serve --inventory "$inventory" --tls ephemeral --ca-out "$ca" --listen 127.0.0.1:0 --probes-listen 127.0.0.1:0 \
   --metrics-listen 127.0.0.1:0 >"$root.log" 2>&1 &
 pid=$!
 ready=""
 for _ in $(seq 100); do
-  ready=$(sed -n 's|^serving \(http://.*/readyz\)$|\1|p' "$root.log" | head -n 1)
+  ready=$(address readyz)
   if [ -n "$ready" ] && [ "$(curl --silent --max-time 1 "$ready")" = ok ]; then
+    reviews 50
+    resident=$(($(sed -n 's/^VmRSS:[[:space:]]*\([0-9]*\) kB/\1/p' "/proc/$pid/status") * 1024))
     kill -TERM "$pid"
     wait "$pid"
-    echo "image: $size bytes, static, ready and ended well"
+    echo "image: $size bytes, static, ready, $resident bytes of memory after 100 reviews, ended well"
+    if [ "$resident" -gt "$most_resident" ]; then
+      echo "image: expected at most $most_resident bytes of memory; \`make order\` records the order of functions anew" >&2
+      exit 1
+    fi
     rm -f "$root.log"
     exit 0
   fi

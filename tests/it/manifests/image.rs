@@ -70,7 +70,10 @@ fn the_image_holds_the_binary_that_make_static_builds() {
     let recipe = makefile.split("\nstatic: ").nth(1).unwrap();
     let recipe = recipe.split("\n\n").next().unwrap();
     let binary = recipe.split_whitespace().next_back().unwrap();
-    assert!(recipe.contains("-C target-feature=+crt-static"), "{recipe}");
+    assert!(recipe.contains("RUSTFLAGS='$(STATIC)'"), "{recipe}");
+    let flags = makefile.split("\nSTATIC := ").nth(1).unwrap();
+    let flags = flags.split("\n\n").next().unwrap();
+    assert!(flags.contains("-C target-feature=+crt-static"), "{flags}");
     assert!(recipe.contains("--release --locked"), "{recipe}");
     let text = dockerfile();
     let build = format!("make static && mv {binary} /openbao-perimeter");
@@ -131,6 +134,7 @@ fn everything_that_the_sources_include_is_sent_to_the_build() {
         "Cargo.toml",
         "Cargo.lock",
         "Makefile",
+        "image",
         "rust-toolchain.toml",
     ] {
         assert!(sent.contains(&needed), "{needed}");
