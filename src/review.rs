@@ -35,19 +35,26 @@ pub use standing::standing;
 pub use verdict::{Outcome, Repair, Repairs, Verdict};
 pub use world::World;
 
+use std::cell::Cell;
+
 use crate::inventory::ObjectRef;
+use crate::perimeter::cover::Budget;
 use crate::posture::Posture;
 use crate::rules::{Finding, input};
 
 /// Judges one write: all findings, in a stable order.
 pub fn review(world: &World, request: &Request) -> Verdict {
     let class = WriterClass::of(&request.writer, &world.posture);
+    let budget = Cell::new(Budget::new(world.posture.proof_budget));
     let findings = match &request.subject {
-        Subject::Policy(edit) => policy::findings(world, request, class, edit),
-        Subject::Cluster(edit) => cluster::findings(world, class, edit),
-        Subject::Restore(edit) => restore::findings(world, edit),
+        Subject::Policy(edit) => policy::findings(world, request, class, edit, &budget),
+        Subject::Cluster(edit) => cluster::findings(world, class, edit, &budget),
+        Subject::Restore(edit) => restore::findings(world, edit, &budget),
     };
-    level::settle(&world.posture, request, class, findings)
+    Verdict {
+        work: budget.get().work(),
+        ..level::settle(&world.posture, request, class, findings)
+    }
 }
 
 /// The verdict while the facts are not complete or too old: refused, except for writers whom no

@@ -62,6 +62,11 @@ impl Budget {
         self.used
     }
 
+    /// All work done so far, in split nodes.
+    pub const fn work(&self) -> u64 {
+        self.used as u64 + self.looks / LOOKS
+    }
+
     /// Whether no split node is left.
     pub const fn is_spent(&self) -> bool {
         self.used >= self.limit

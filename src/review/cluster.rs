@@ -22,7 +22,12 @@ use crate::rules::text::pods_of;
 use crate::rules::{Finding, Level, ambiguous_cidr, existing_policy, input, isolation_lost};
 
 /// All findings about a cluster write.
-pub(super) fn findings(world: &World, class: WriterClass, edit: &Edit<Cluster>) -> Vec<Finding> {
+pub(super) fn findings(
+    world: &World,
+    class: WriterClass,
+    edit: &Edit<Cluster>,
+    budget: &Cell<Budget>,
+) -> Vec<Finding> {
     let after = match &edit.after {
         None => return Vec::new(),
         Some(Fact::Unreadable(broken)) => {
@@ -32,7 +37,6 @@ pub(super) fn findings(world: &World, class: WriterClass, edit: &Edit<Cluster>) 
     };
     let before = edit.before.as_ref().and_then(Fact::read);
     let before = before.map(AsRef::as_ref);
-    let budget = Cell::new(Budget::new(world.posture.proof_budget));
     let api_server = &world.snapshot.api_server;
     let mut findings = ambiguous_cidr::in_cluster(&edit.object, after, before);
     if class != WriterClass::Operator
@@ -49,7 +53,7 @@ pub(super) fn findings(world: &World, class: WriterClass, edit: &Edit<Cluster>) 
             world,
             edit,
             &rewritten(world, edit, after),
-            &budget,
+            budget,
         ));
     }
     for direction in Direction::ALL {
@@ -59,7 +63,7 @@ pub(super) fn findings(world: &World, class: WriterClass, edit: &Edit<Cluster>) 
             direction,
             after,
             before,
-            &budget,
+            budget,
         );
         if direction == Direction::Ingress {
             findings.extend(declaration::values(&declared, after, before));

@@ -28,6 +28,7 @@ pub(super) fn findings(
     request: &Request,
     class: WriterClass,
     edit: &Edit<Policy>,
+    budget: &Cell<Budget>,
 ) -> Vec<Finding> {
     let perimeters = world.perimeters(&edit.object.namespace);
     let mut findings = Vec::new();
@@ -64,10 +65,9 @@ pub(super) fn findings(
         ));
     }
     findings.extend(neighbours(world, edit));
-    let budget = Cell::new(Budget::new(world.posture.proof_budget));
     for cluster in perimeters {
         let cluster = with_observed(world, class, cluster, edit);
-        findings.extend(of_cluster(world, request, &cluster, edit, &budget));
+        findings.extend(of_cluster(world, request, &cluster, edit, budget));
     }
     findings
 }

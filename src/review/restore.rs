@@ -1,6 +1,7 @@
 //! The review of an OpenBaoRestore as it is made: its cluster, its way to the snapshot, and what a
 //! Hardened cluster asks for.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use super::advice::known;
@@ -23,7 +24,7 @@ const CONTRACT: &str = "NetworkEgressRulesRequired";
 const POD_LABELS: &str = "spec.source.target.workloadIdentity.podLabels";
 
 /// All findings about a new restore. A stored one cannot be changed, and is not looked at again.
-pub(super) fn findings(world: &World, edit: &Edit<Restore>) -> Vec<Finding> {
+pub(super) fn findings(world: &World, edit: &Edit<Restore>, budget: &Cell<Budget>) -> Vec<Finding> {
     let restore = match (&edit.before, &edit.after) {
         (None, Some(Fact::Read(restore))) => restore,
         (None, Some(Fact::Unreadable(broken))) => {
@@ -40,7 +41,7 @@ pub(super) fn findings(world: &World, edit: &Edit<Restore>) -> Vec<Finding> {
     };
     let cluster = world.snapshot.cluster(&edit.object.namespace, name);
     match cluster {
-        Some(Fact::Read(cluster)) => into_cluster(world, &edit.object, restore, cluster),
+        Some(Fact::Read(cluster)) => into_cluster(world, &edit.object, restore, cluster, budget),
         Some(Fact::Unreadable(_)) => {
             let said = format!("OpenBaoCluster `{name}` cannot be read");
             vec![untold(&edit.object, &said)]
@@ -68,6 +69,7 @@ fn into_cluster(
     object: &ObjectRef,
     restore: &Arc<Restore>,
     cluster: &Arc<Cluster>,
+    budget: &Cell<Budget>,
 ) -> Vec<Finding> {
     let mut findings = hardened::of_restore(object, restore, cluster, &world.posture);
     let condition = checkpoint::of_restore(restore, cluster, &world.posture);
@@ -86,7 +88,7 @@ fn into_cluster(
         dials: &restore.needs.dials,
     };
     findings.extend(endpoint_not_covered::check(dialling, None, known(world)));
-    findings.extend(brought_to_bear(world, object, restore, cluster));
+    findings.extend(brought_to_bear(world, object, restore, cluster, budget));
     findings
 }
 
@@ -97,6 +99,7 @@ fn brought_to_bear(
     object: &ObjectRef,
     restore: &Arc<Restore>,
     cluster: &Arc<Cluster>,
+    budget: &Cell<Budget>,
 ) -> Vec<Finding> {
     let Some(facts) = world.facts(&object.namespace) else {
         return Vec::new();
@@ -117,9 +120,10 @@ fn brought_to_bear(
     restores.insert(object.name.clone(), Fact::Read(restore.clone()));
     let after = perimeter(&facts);
     let aside = managed_names(&after.object, world.posture.baseline).collect();
-    let mut budget = Budget::new(world.posture.proof_budget);
+    let mut left = budget.get();
     let posture = &world.posture;
-    let found = existing_policy::check(object, posture, Some(&before), &after, &aside, &mut budget);
+    let found = existing_policy::check(object, posture, Some(&before), &after, &aside, &mut left);
+    budget.set(left);
     // What a policy opened to the cluster's pods before is not this restore's to answer for.
     let new = found.into_iter().filter(|(zone, policy, finding)| {
         let mut zones = before.zones.iter();

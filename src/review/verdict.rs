@@ -40,6 +40,8 @@ pub struct Verdict {
     pub unreplayed: usize,
     /// Whether a refusal became a warning because the write is maintenance by somebody who may.
     pub maintained: bool,
+    /// What the proofs took, in split nodes ([`Budget::work`](crate::perimeter::cover::Budget::work)).
+    pub work: u64,
 }
 
 impl Verdict {
@@ -58,6 +60,7 @@ impl Verdict {
         Self {
             unreplayed: unreplayed.count(),
             maintained: false,
+            work: 0,
             findings,
         }
     }

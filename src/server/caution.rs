@@ -1,14 +1,18 @@
 //! Small reviews are judged where they were read, and are small work, nearly all of them. One that
 //! was not is a sign of more: its namespace may hold selectors that make every proof long. Then
 //! reviews of any size are handed to the workers for a while, so that no connection waits for another.
+//!
+//! Work is told by the proofs themselves. By the clock, a review that another thread interrupted
+//! would look long, and a busy machine would be given more to do.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// A review that took this long is not small work: a hundred of the common ones.
-const LONG: Duration = Duration::from_millis(3);
+/// Split nodes of a review that is not small work. A common one takes some dozens, and the whole
+/// budget takes a tenth of a second.
+const LONG: u64 = 2_000;
 /// How long caution lasts after it.
 const WHILE: Duration = Duration::from_secs(1);
 
@@ -33,10 +37,10 @@ impl Caution {
         self.milliseconds(now) < self.until.load(Ordering::Relaxed)
     }
 
-    /// Notes that a review was judged where it was read, from `begun` to `ended`.
-    pub(super) fn note(&self, begun: Instant, ended: Instant) {
-        if ended.saturating_duration_since(begun) >= LONG {
-            let until = self.milliseconds(ended + WHILE);
+    /// Notes what the proofs of a review took that ended at `now`.
+    pub(super) fn note(&self, work: u64, now: Instant) {
+        if work >= LONG {
+            let until = self.milliseconds(now + WHILE);
             self.until.fetch_max(until, Ordering::Relaxed);
         }
     }
@@ -52,16 +56,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_lasts_a_while_after_a_review_that_took_long() {
+    fn it_lasts_a_while_after_a_review_that_took_much() {
         let caution = Caution::new();
         let at = |milliseconds| caution.since + Duration::from_millis(milliseconds);
-        caution.note(at(100), at(102));
-        assert!(!caution.is_due(at(103)), "2 ms are not long");
-        caution.note(at(200), at(290));
+        caution.note(LONG - 1, at(100));
+        assert!(!caution.is_due(at(101)));
+        caution.note(LONG, at(290));
         for (now, due) in [(290, true), (1_289, true), (1_290, false)] {
             assert_eq!(caution.is_due(at(now)), due, "{now}");
         }
-        caution.note(at(0), at(5));
+        caution.note(u64::MAX, at(5));
         assert!(caution.is_due(at(1_289)), "an older one takes nothing away");
     }
 }

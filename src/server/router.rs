@@ -126,15 +126,19 @@ impl<'a> Review<'a> {
     /// The first answer: to small bodies at once, to large ones beside.
     async fn answered(&self, body: &Arc<Whole>) -> Result<Answer, Unjudged> {
         let (point, desk) = (self.point, self.desk);
-        let begun = tokio::time::Instant::now();
-        if body.bytes.len() <= desk.limits.at_once_bytes && !desk.caution.is_due(begun) {
-            let answer = caught(|| desk.admission.answer(point, &body.bytes));
-            desk.caution.note(begun, tokio::time::Instant::now());
-            return answer;
+        let is_small = body.bytes.len() <= desk.limits.at_once_bytes;
+        let answer = if is_small && !desk.caution.is_due(self.begun) {
+            caught(|| desk.admission.answer(point, &body.bytes))
+        } else {
+            let (admission, body) = (Arc::clone(&desk.admission), Arc::clone(body));
+            let work = move || admission.answer(point, &body.bytes);
+            desk.workers.run(self.due, work).await
+        }?;
+        if let (true, Some(grounds)) = (is_small, &answer.grounds) {
+            let now = tokio::time::Instant::now();
+            desk.caution.note(grounds.verdict.work, now);
         }
-        let (admission, body) = (Arc::clone(&self.desk.admission), Arc::clone(body));
-        let work = move || admission.answer(point, &body.bytes);
-        self.desk.workers.run(self.due, work).await
+        Ok(answer)
     }
 
     /// The answer after the writer's appeal, where there is one and somebody to ask. Where nobody
@@ -242,3 +246,6 @@ fn text(status: StatusCode, message: impl Into<Body>) -> Response {
     response.headers_mut().insert(header::CONTENT_TYPE, plain);
     response
 }
+
+#[cfg(test)]
+mod tests;

@@ -101,6 +101,16 @@ fn many_hard_policies_of_a_namespace_cost_no_more_than_the_budget() {
 }
 
 #[test]
+fn a_verdict_says_what_its_proofs_took() {
+    let bao = permissive(5);
+    let one = u64::from(steps(&hard(1), 100_000));
+    let took = |count| created_beside(&bao, &hard(count), 100_000).work;
+    assert!(took(0) < 100, "{}", took(0));
+    assert!(took(1) >= one, "{}", took(1));
+    assert!(took(3) >= 3 * one, "{}", took(3));
+}
+
+#[test]
 fn a_hard_policy_keeps_no_other_from_being_refused() {
     let bao = permissive(5);
     let mut policies = hard(3);
