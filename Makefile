@@ -3,6 +3,8 @@
 CARGO ?= cargo
 RUN := target/run
 
+# The binary of the image is what is measured.
+MEASURED := OBP_PROGRAM=target/static/openbao-perimeter
 SOAK ?= 5000000
 HOSTILE ?= 20
 SOAK_MINUTES ?= 10
@@ -31,10 +33,10 @@ playground: control-plane ## Leave a real API server with our registrations runn
 test: control-plane ## Run every test, those against a real API server too
 	$(CARGO) test
 
-soak: control-plane ## Hold the engine against SOAK random worlds (5 million), the server against HOSTILE rounds (20) of attacks and SOAK_MINUTES (10) of load
+soak: control-plane static ## Hold the engine against SOAK random worlds (5 million), the server against HOSTILE rounds (20) of attacks and SOAK_MINUTES (10) of load
 	OBP_ORACLE_INSTANCES=$(SOAK) $(CARGO) test --lib -- oracle --nocapture
 	OBP_HOSTILE_ROUNDS=$(HOSTILE) $(CARGO) test --release --test it -- hostile --nocapture
-	SOAK_MINUTES=$(SOAK_MINUTES) $(CARGO) bench --bench cluster -- soak
+	SOAK_MINUTES=$(SOAK_MINUTES) $(MEASURED) $(CARGO) bench --bench cluster -- soak
 
 control-plane: ## Build the API server, etcd and kubectl that the tests run (once; needs Go, or KUBEBUILDER_ASSETS)
 	@tests/control-plane/build.sh
@@ -58,10 +60,10 @@ docs: ## Write docs/reference and docs/coverage.md from the code, and the librar
 bench: control-plane static ## Hold the engine and check against decoding, and the server against a bare one: ratios in one run
 	$(CARGO) bench --bench engine
 	$(CARGO) bench --bench check
-	OBP_PROGRAM=target/static/openbao-perimeter $(CARGO) bench --bench webhook
+	$(MEASURED) $(CARGO) bench --bench webhook
 
-scale: control-plane ## Load 10,000 policies into a real API server: start, memory and time per review, beside a small one
-	$(CARGO) bench --bench cluster -- scale
+scale: control-plane static ## Load 10,000 policies into a real API server: start, memory and time per review, beside a small one
+	$(MEASURED) $(CARGO) bench --bench cluster -- scale
 
 # With the target named: otherwise the flags would reach build scripts too. glibc is linked in; relocations are packed, and
 # functions ordered by their names, so that less of the program is in memory.
