@@ -26,7 +26,8 @@ pub struct Desk {
 }
 
 impl Desk {
-    /// A desk that answers with `admission` and counts in `metrics`.
+    /// A desk that answers with `admission` and counts in `metrics`. Made inside a runtime, whose
+    /// threads judge what is large.
     pub fn new(admission: Arc<Admission>, metrics: Arc<Metrics>, limits: Limits) -> Self {
         Self {
             admission,

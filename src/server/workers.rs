@@ -6,6 +6,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
@@ -13,12 +14,19 @@ use crate::admission::Unjudged;
 
 /// Runs work on threads of its own.
 #[derive(Clone, Debug)]
-pub(super) struct Workers(Arc<Semaphore>);
+pub(super) struct Workers {
+    places: Arc<Semaphore>,
+    /// Whose threads: one pool for all that serve, so that no more threads are there than places.
+    runtime: Handle,
+}
 
 impl Workers {
-    /// At most so many at a time.
+    /// At most so many at a time, on threads of the runtime that this is called in.
     pub(super) fn new(workers: usize) -> Self {
-        Self(Arc::new(Semaphore::new(workers.max(1))))
+        Self {
+            places: Arc::new(Semaphore::new(workers.max(1))),
+            runtime: Handle::current(),
+        }
     }
 
     /// The result, where it is there by `due`. Work that has begun goes on to its end, which the
@@ -28,11 +36,11 @@ impl Workers {
         due: Instant,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Unjudged> {
-        let place = timeout_at(due, Arc::clone(&self.0).acquire_owned());
+        let place = timeout_at(due, Arc::clone(&self.places).acquire_owned());
         let Ok(Ok(place)) = place.await else {
             return Err(Unjudged::TooLate);
         };
-        let task = tokio::task::spawn_blocking(move || {
+        let task = self.runtime.spawn_blocking(move || {
             let done = caught(work);
             drop(place);
             done
