@@ -66,10 +66,11 @@ scale: control-plane static ## Load 10,000 policies into a real API server: star
 	$(MEASURED) $(CARGO) bench --bench cluster -- scale
 
 # With the target named: otherwise the flags would reach build scripts too. glibc is linked in; relocations are packed, and
-# functions ordered by their names, so that less of the program is in memory.
+# functions ordered by their names, so that less of the program is in memory. Only the program itself is linked for the
+# target, from here: so the linker's path need not be whole, which could hold a space.
 HOST := $(shell rustc -vV | sed -n 's/^host: //p')
 STATIC := -C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs \
-  -C symbol-mangling-version=v0 -C linker=$(CURDIR)/image/linker.sh
+  -C symbol-mangling-version=v0 -C linker=image/linker.sh
 
 static: ## Build the static binary of the image: target/static/openbao-perimeter
 	RUSTFLAGS='$(STATIC)' $(CARGO) build --release --locked --target $(HOST)

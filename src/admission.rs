@@ -52,6 +52,8 @@ pub struct Answer {
     pub appeal: Option<Appeal>,
     /// What was found, where the object was judged.
     pub grounds: Option<Grounds>,
+    /// What the proofs took, in split nodes.
+    pub work: u64,
 }
 
 /// What was found about an object that was judged.
@@ -235,6 +237,7 @@ impl Admission {
                 record: Record::of(point, Resolution::Malformed),
                 grounds: None,
                 appeal: None,
+                work: 0,
             },
         }
     }
@@ -313,6 +316,7 @@ impl Admission {
         };
         Answer {
             appeal: appeal(envelope, clusters),
+            work: grounds.verdict.work,
             grounds: Some(grounds),
             ..reviewed(body, record)
         }
@@ -343,6 +347,7 @@ fn mutate(
     let clusters = world.and_then(|world| maintenance::appeal_repairs(world, request, &repairs));
     Answer {
         appeal: appeal(envelope, clusters),
+        work: repairs.work,
         ..reviewed(body, record)
     }
 }
@@ -370,5 +375,6 @@ const fn reviewed(body: Vec<u8>, record: Record) -> Answer {
         record,
         grounds: None,
         appeal: None,
+        work: 0,
     }
 }

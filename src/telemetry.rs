@@ -72,9 +72,7 @@ impl LogFilter {
 /// Understands a log filter: a level, or `TARGET=LEVEL`, or several with commas between them.
 pub fn filter(filter: &str) -> Result<Targets, TelemetryError> {
     let parts: Vec<&str> = filter.split(',').map(str::trim).collect();
-    let says_no_level =
-        |part: &&str| !part.contains('=') && (part.is_empty() || part.parse::<Level>().is_err());
-    if let Some(part) = parts.iter().copied().find(says_no_level) {
+    if let Some(part) = parts.iter().copied().find(|part| !says_a_level(part)) {
         return Err(TelemetryError::Part {
             part: part.to_owned(),
             filter: filter.to_owned(),
@@ -87,6 +85,17 @@ pub fn filter(filter: &str) -> Result<Targets, TelemetryError> {
             filter: filter.to_owned(),
             source,
         })
+}
+
+/// Whether a part says a level, of everything or of a target. A target in brackets would be one on
+/// spans or fields, which the parser takes for a name that nothing has; no text is a level to it.
+fn says_a_level(part: &str) -> bool {
+    let (target, level) = part.split_once('=').unwrap_or(("all", part));
+    !target.is_empty() && !target.contains(['[', '{']) && !level.is_empty() && is_level(level)
+}
+
+fn is_level(text: &str) -> bool {
+    text.parse::<Level>().is_ok()
 }
 
 /// Begins logging for the whole process.
@@ -132,6 +141,11 @@ mod tests {
             "info kube=debug=",
             "kube=loud",
             "a=b=c",
+            "info,kube[span]=debug",
+            "info,[span]=debug",
+            "info,kube[{field}]=debug",
+            "info,kube=",
+            "=debug",
         ] {
             let error = filter(slip).unwrap_err().to_string();
             assert!(error.contains(&format!("log filter `{slip}`")), "{error}");

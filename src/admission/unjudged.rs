@@ -117,6 +117,7 @@ impl Admission {
             record: noted(point, seen),
             appeal: None,
             grounds: None,
+            work: 0,
         }
     }
 

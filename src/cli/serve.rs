@@ -53,6 +53,7 @@ pub fn run(args: Args) -> Result<ExitStatus, Failure> {
         settings.posture()?;
         settings.server()?;
         settings.cluster.options()?;
+        telemetry::filter(settings.logging().1)?;
         return Ok(ExitStatus::Fine);
     }
     let (format, filter) = settings.logging();

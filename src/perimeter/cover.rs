@@ -41,6 +41,7 @@ pub struct Budget {
     used: u32,
     most_looks: u64,
     looks: u64,
+    beside: u64,
 }
 
 /// Covers that may be looked at for each split node of the limit: a node costs what its covers do.
@@ -54,6 +55,7 @@ impl Budget {
             used: 0,
             most_looks: LOOKS * limit as u64,
             looks: 0,
+            beside: 0,
         }
     }
 
@@ -62,9 +64,14 @@ impl Budget {
         self.used
     }
 
-    /// All work done so far, in split nodes.
+    /// All work done so far, in split nodes, that beside it too.
     pub const fn work(&self) -> u64 {
-        self.used as u64 + self.looks / LOOKS
+        self.used as u64 + self.looks / LOOKS + self.beside
+    }
+
+    /// Counts the work of a proof that had a budget of its own; what is left here stays.
+    pub const fn beside(&mut self, other: &Self) {
+        self.beside = self.beside.saturating_add(other.work());
     }
 
     /// Whether no split node is left.

@@ -41,7 +41,7 @@ pub fn repair(world: &World, request: &Request) -> Repairs {
             && !maintenance::leaves_alone(request, &cluster.object)
     });
     let budget = Cell::new(Budget::new(world.posture.proof_budget));
-    managed
+    let found = managed
         .map(|cluster| {
             of_cluster(
                 world,
@@ -52,7 +52,11 @@ pub fn repair(world: &World, request: &Request) -> Repairs {
             )
         })
         .find(|repairs| !repairs.repairs.is_empty())
-        .unwrap_or_default()
+        .unwrap_or_default();
+    Repairs {
+        work: budget.get().work(),
+        ..found
+    }
 }
 
 fn both(edit: &Edit<Policy>) -> Option<(&Policy, &Policy)> {

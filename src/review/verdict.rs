@@ -114,4 +114,6 @@ pub struct Repairs {
     pub repairs: Vec<Repair>,
     /// One line for the writer per repair.
     pub warnings: Vec<String>,
+    /// What the proofs took, as [`Verdict::work`].
+    pub work: u64,
 }

@@ -111,6 +111,13 @@ impl<'a> Declaration<'a> {
         }
     }
 
+    /// Counts the work of a proof that had a budget of its own.
+    fn worked_beside(&self, other: &Budget) {
+        let mut budget = self.budget.get();
+        budget.beside(other);
+        self.budget.set(budget);
+    }
+
     fn is_under_contract(&self) -> bool {
         is_under_contract(self.posture, self.profile)
     }

@@ -134,9 +134,9 @@ impl<'a> Review<'a> {
             let work = move || admission.answer(point, &body.bytes);
             desk.workers.run(self.due, work).await
         }?;
-        if let (true, Some(grounds)) = (is_small, &answer.grounds) {
+        if is_small {
             let now = tokio::time::Instant::now();
-            desk.caution.note(grounds.verdict.work, now);
+            desk.caution.note(answer.work, now);
         }
         Ok(answer)
     }

@@ -191,6 +191,11 @@ fn settings_that_serve_would_refuse_are_printed_and_refused() {
         err.contains("expected the settings `cert` and `key`"),
         "{err}"
     );
+    let args = ["serve", "--print-config", "--tls", "ephemeral"];
+    assert_eq!(run_with(&[], &args).0, Some(0));
+    let (status, _, err) = run_with(&[("OBP_LOG_FILTER", "kube")], &args);
+    assert_eq!(status, Some(2));
+    assert!(err.contains("log filter `kube`"), "{err}");
     // Of no interest to a check.
     assert_eq!(run_with(&[], &["check", "--print-config"]).0, Some(0));
 }

@@ -12,7 +12,7 @@ use crate::baseline::{ClusterPerimeter, Pods};
 use crate::inventory::{Cluster, Fact, Kind, Policy};
 use crate::perimeter::cover::Budget;
 use crate::posture::Posture;
-use crate::review::{Verdict, review};
+use crate::review::{Verdict, repair, review};
 use crate::rules::Code::{Obp103, Obp203, Obp402};
 use crate::rules::{Code, Level, existing_policy};
 
@@ -108,6 +108,40 @@ fn a_verdict_says_what_its_proofs_took() {
     assert!(took(0) < 100, "{}", took(0));
     assert!(took(1) >= one, "{}", took(1));
     assert!(took(3) >= 3 * one, "{}", took(3));
+}
+
+#[test]
+fn a_verdict_says_what_the_proofs_of_advice_took() {
+    let rules = json!([
+        {"from": pigeons(5), "ports": [{"port": 8200}]},
+        {"from": [{"namespaceSelector": clients()}], "ports": [{"port": 8200}]},
+    ]);
+    let bao = cluster(&json!({ "ingressRules": rules }));
+    let took = created_beside(&bao, &[], 100_000).work;
+    // Whether either rule opens anything that the other does not.
+    assert!(took >= 200, "{took}");
+}
+
+#[test]
+fn repairs_say_what_their_proofs_took() {
+    let own = managed(&cluster(&json!({})), Pods::Workload);
+    let name = own.meta.name.to_string();
+    let mut from = pigeons(5);
+    for peer in from.as_array_mut().expect("peers") {
+        peer.as_object_mut().expect("a peer").remove("namespaceSelector");
+    }
+    let spec = json!({"podSelector": servers(), "ingress": [{ "from": from }]});
+    let Fact::Read(pieces) = policy(&name, &spec) else {
+        panic!("expected a policy");
+    };
+    let cut = Policy {
+        ingress: pieces.ingress.clone(),
+        ..own.clone()
+    };
+    let fact = |policy: Policy| Some(Fact::Read(Arc::new(policy)));
+    let request = policy_request(tenant(), &name, fact(own), fact(cut));
+    let took = repair(&plain(), &request).work;
+    assert!(took >= 200, "{took}");
 }
 
 #[test]

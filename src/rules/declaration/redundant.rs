@@ -54,6 +54,7 @@ pub fn check(
             }
         }
     }
+    declaration.worked_beside(&budget);
     findings
 }
 
