@@ -23,6 +23,11 @@ done
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+if ! command -v nm >/dev/null; then
+  echo "linker: expected \`nm\`, of binutils" >&2
+  exit 1
+fi
+# What it says of members without symbols is of no interest.
 nm --defined-only --format=posix "${objects[@]}" 2>/dev/null | cut -d ' ' -f 1 >"$work/names"
 sed -E -f "$here/normal.sed" "$work/names" | paste -d ' ' - "$work/names" |
   awk 'NR == FNR { listed[$1]; next } $1 in listed { print $2 }' "$here/order.txt" - >"$work/order"

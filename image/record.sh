@@ -7,6 +7,13 @@ binary=$(readlink -f "$1")
 here=$(dirname "$(readlink -f "$0")")
 cd "$here/.."
 
+for needed in valgrind curl; do
+  if ! command -v "$needed" >/dev/null; then
+    echo "order: expected \`$needed\`" >&2
+    exit 1
+  fi
+done
+
 work=$(mktemp -d)
 trap 'kill $(jobs -p) 2>/dev/null || true; wait; rm -rf "$work"' EXIT
 

@@ -21,7 +21,9 @@ if ldd "$binary" 2>/dev/null | grep -q '=>'; then
 fi
 
 root=$(mktemp -d)
-trap 'kill "${pid:-0}" 2>/dev/null || true; rm -rf "$root"' EXIT
+pid=""
+# Without a number it would be the whole group of processes, with the caller in it.
+trap '[ -z "$pid" ] || kill "$pid" 2>/dev/null || true; rm -rf "$root"' EXIT
 cp "$binary" "$root/openbao-perimeter"
 cp -r "$here/manifests/examples/inventory" "$root/inventory"
 chmod -R a+rX "$root"
