@@ -1,6 +1,7 @@
 //! Small reviews are judged where they were read, and are small work, nearly all of them. One that
 //! was not is a sign of more: its namespace may hold selectors that make every proof long. Then
-//! reviews of any size are handed to the workers for a while, so that no connection waits for another.
+//! reviews of any size are handed to workers for a while, so that no connection waits for another.
+//! Small ones have workers of their own: large ones take long, and would keep them waiting again.
 //!
 //! Work is told by the proofs themselves. By the clock, a review that another thread interrupted
 //! would look long, and a busy machine would be given more to do.

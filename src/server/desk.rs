@@ -21,6 +21,8 @@ pub struct Desk {
     pub(super) places: Arc<Semaphore>,
     pub(super) intake: Intake,
     pub(super) workers: Workers,
+    /// Workers for small reviews under [caution](Caution), which wait for no large one there either.
+    pub(super) careful: Workers,
     pub(super) caution: Arc<Caution>,
     pub(super) beside: Beside,
 }
@@ -36,6 +38,7 @@ impl Desk {
             places: Arc::new(Semaphore::new(limits.requests)),
             intake: Intake::new(limits),
             workers: Workers::new(limits.workers),
+            careful: Workers::new(limits.workers),
             caution: Arc::new(Caution::new()),
             beside: Beside::default(),
         }

@@ -123,7 +123,7 @@ impl<'a> Review<'a> {
         }
     }
 
-    /// The first answer: to small bodies at once, to large ones beside.
+    /// The first answer: to small bodies at once, or with caution beside; to large ones beside.
     async fn answered(&self, body: &Arc<Whole>) -> Result<Answer, Unjudged> {
         let (point, desk) = (self.point, self.desk);
         let is_small = body.bytes.len() <= desk.limits.at_once_bytes;
@@ -132,7 +132,12 @@ impl<'a> Review<'a> {
         } else {
             let (admission, body) = (Arc::clone(&desk.admission), Arc::clone(body));
             let work = move || admission.answer(point, &body.bytes);
-            desk.workers.run(self.due, work).await
+            let workers = if is_small {
+                &desk.careful
+            } else {
+                &desk.workers
+            };
+            workers.run(self.due, work).await
         }?;
         if is_small {
             let now = tokio::time::Instant::now();

@@ -128,7 +128,9 @@ fn repairs_say_what_their_proofs_took() {
     let name = own.meta.name.to_string();
     let mut from = pigeons(5);
     for peer in from.as_array_mut().expect("peers") {
-        peer.as_object_mut().expect("a peer").remove("namespaceSelector");
+        peer.as_object_mut()
+            .expect("a peer")
+            .remove("namespaceSelector");
     }
     let spec = json!({"podSelector": servers(), "ingress": [{ "from": from }]});
     let Fact::Read(pieces) = policy(&name, &spec) else {
