@@ -181,6 +181,7 @@ fn patched(spec: Value, repairs: Vec<Repair>) -> (Value, Value) {
     let repairs = Repairs {
         repairs,
         warnings: vec!["restored".into()],
+        ..Repairs::default()
     };
     let patch = patch::patch(&repairs, &decoded(&review), envelope.object).unwrap();
     let response =

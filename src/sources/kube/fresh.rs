@@ -12,6 +12,7 @@ use ::kube::api::{Api, DynamicObject, ListParams};
 use ::kube::{Client, Error};
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
+use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{fact, resource};
@@ -53,6 +54,9 @@ type Key = (Arc<str>, &'static [Kind]);
 pub struct Reader {
     client: Client,
     queue: Arc<Queue>,
+    /// Who waits may be on any thread that serves connections. What it reads, for others too and
+    /// maybe a lot, is no work for that one.
+    runtime: Handle,
 }
 
 struct Queue {
@@ -74,7 +78,7 @@ impl std::fmt::Debug for Reader {
 }
 
 impl Reader {
-    /// Reads through this client.
+    /// Reads through this client, on the runtime that this is called in.
     pub fn new(client: Client) -> Self {
         let queue = Queue {
             slots: Mutex::default(),
@@ -83,6 +87,7 @@ impl Reader {
         Self {
             client,
             queue: Arc::new(queue),
+            runtime: Handle::current(),
         }
     }
 
@@ -98,7 +103,7 @@ impl Reader {
             let slot = slots.entry(key.clone()).or_default();
             let begin = || {
                 let turn = Arc::clone(&slot.turn);
-                let read = tokio::spawn(self.clone().take_turn(key, turn));
+                let read = self.runtime.spawn(self.clone().take_turn(key, turn));
                 let ended = read.map(|ended| ended.unwrap_or(Err(ReadError::GivenUp)));
                 ended.boxed().shared()
             };

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use hyper::Request;
 use kube::Client;
@@ -96,6 +97,26 @@ async fn whoever_comes_during_a_read_shares_the_next_one_which_sees_what_they_sa
     }
     let lists = slow.lists.load(Ordering::Relaxed);
     assert!(lists <= 3, "51 readers, {lists} lists");
+}
+
+#[tokio::test]
+async fn a_read_outlives_the_runtime_that_asked_first() {
+    let slow = Slow::new();
+    let reader = slow.reader();
+    slow.add("there");
+    let first = reader.clone();
+    // As a connection's thread would, which ends before the answer is there.
+    let asked = tokio::task::spawn_blocking(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .expect("a runtime");
+        let read = first.read("bao".into(), KINDS);
+        assert!(runtime.block_on(async { read.now_or_never() }).is_none());
+    });
+    asked.await.expect("no panic");
+    slow.go.add_permits(1);
+    let read = timeout(Duration::from_mins(1), reader.read("bao".into(), KINDS)).await;
+    assert_eq!(names(&read.expect("in time").expect("read")), ["there"]);
 }
 
 #[tokio::test(start_paused = true)]
