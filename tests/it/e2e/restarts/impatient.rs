@@ -49,7 +49,10 @@ impl Impatient {
                 published.publish(World::compile(previous.as_deref(), snapshot, posture));
             }
         });
-        let desk = Desk::new(admission, Arc::new(Metrics::new()), Limits::default());
+        let desk = {
+            let _inside = runtime.enter();
+            Desk::new(admission, Arc::new(Metrics::new()), Limits::default())
+        };
         Self {
             runtime,
             router: router(desk),
