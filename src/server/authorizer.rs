@@ -8,6 +8,8 @@ use k8s_openapi::api::authorization::v1::{
     ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec,
 };
 use kube::api::{Api, PostParams};
+use tokio::runtime::Handle;
+use tokio::task::JoinSet;
 
 use crate::admission::appeal::{self, Appeal};
 use crate::inventory::ObjectRef;
@@ -32,6 +34,9 @@ pub enum AuthorizerError {
     /// The answers did not come in time.
     #[error("expected an answer within {} s, found none", PATIENCE.as_secs())]
     TooSlow,
+    /// The server ends.
+    #[error("the question was given up")]
+    GivenUp,
 }
 
 /// Whoever knows which writers may do maintenance.
@@ -42,7 +47,12 @@ pub trait Authorizer: Debug + Send + Sync {
 
 /// The API server, by SubjectAccessReviews.
 #[derive(Clone)]
-pub struct AccessReviews(Api<SubjectAccessReview>);
+pub struct AccessReviews {
+    api: Api<SubjectAccessReview>,
+    /// Who waits is on a thread that serves connections. A connection to the API server that is made
+    /// there would be kept for others too.
+    runtime: Handle,
+}
 
 impl Debug for AccessReviews {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -51,9 +61,12 @@ impl Debug for AccessReviews {
 }
 
 impl AccessReviews {
-    /// Asks through this client.
+    /// Asks through this client, on the runtime that this is called in.
     pub fn new(client: kube::Client) -> Self {
-        Self(Api::all(client))
+        Self {
+            api: Api::all(client),
+            runtime: Handle::current(),
+        }
     }
 
     async fn may_maintain(
@@ -61,13 +74,20 @@ impl AccessReviews {
         appeal: &Appeal,
         cluster: &ObjectRef,
     ) -> Result<bool, AuthorizerError> {
-        let question = question(appeal, cluster);
-        let answer = self.0.create(&PostParams::default(), &question).await;
-        let answer = answer.map_err(|source| AuthorizerError::Ask {
-            user: appeal.user.name.clone(),
-            cluster: cluster.clone(),
-            source,
-        })?;
+        let (api, question) = (self.api.clone(), question(appeal, cluster));
+        // A set gives up what it holds when nobody waits any more.
+        let mut asked = JoinSet::new();
+        let ask = async move { api.create(&PostParams::default(), &question).await };
+        asked.spawn_on(ask, &self.runtime);
+        let answer = asked.join_next().await.and_then(Result::ok);
+        let answer =
+            answer
+                .ok_or(AuthorizerError::GivenUp)?
+                .map_err(|source| AuthorizerError::Ask {
+                    user: appeal.user.name.clone(),
+                    cluster: cluster.clone(),
+                    source,
+                })?;
         Ok(answer
             .status
             .is_some_and(|status| status.allowed && status.denied != Some(true)))

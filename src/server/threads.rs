@@ -87,7 +87,10 @@ impl Thread {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use tokio::sync::oneshot;
+    use tokio::time::timeout;
 
     use super::*;
 
@@ -116,17 +119,19 @@ mod tests {
         // Whoever leaves makes room where it was.
         let (left, end) = all.remove(3);
         drop(end);
-        while Arc::strong_count(
-            &threads
+        let fewest = || {
+            let open = threads
                 .0
                 .iter()
-                .min_by_key(|t| Arc::strong_count(&t.open))
-                .unwrap()
-                .open,
-        ) > 2
-        {
-            tokio::task::yield_now().await;
-        }
+                .map(|thread| Arc::strong_count(&thread.open));
+            open.min().unwrap()
+        };
+        let left_room = async {
+            while fewest() > 2 {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(Duration::from_mins(1), left_room).await.unwrap();
         assert_eq!(one(&threads).await.0, left);
     }
 
