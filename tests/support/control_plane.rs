@@ -370,12 +370,16 @@ fn shell(script: &str) -> Command {
 
 /// Where a server or tool of the control plane is.
 pub(crate) fn binary(name: &str) -> PathBuf {
+    found(name).unwrap_or_else(|| panic!("{name} is missing: run `make control-plane`"))
+}
+
+/// Where a file of the control plane is, looked for in the same order as by build.sh.
+pub(crate) fn found(name: &str) -> Option<PathBuf> {
     let assets = env::var("KUBEBUILDER_ASSETS").unwrap_or_default();
     let built = concat!(env!("CARGO_MANIFEST_DIR"), "/target/control-plane");
     let paths = [assets.as_str(), built].map(|folder| Path::new(folder).join(name));
-    let found = paths.iter().find(|path| path.is_file());
-    let found = found.unwrap_or_else(|| panic!("{name} is missing: run `make control-plane`"));
-    path::absolute(found).expect("know the current folder")
+    let found = paths.iter().find(|path| path.is_file())?;
+    Some(path::absolute(found).expect("know the current folder"))
 }
 
 /// Ports that were free a moment ago, held together so that they differ.

@@ -37,10 +37,32 @@ fn self_managed_has_rights_to_its_secret_and_its_registrations_only() {
     assert_eq!(names(rules), [registrations::NAME.to_owned()].into());
 }
 
+fn documents_of_cert_manager() -> Vec<Value> {
+    let text = fs::read_to_string("certs/cert-manager.yaml").unwrap();
+    serde_saphyr::from_multiple(&text).unwrap()
+}
+
+/// With another key a renewed CA would not vouch for the leaf that the pods still serve. What
+/// cert-manager does by itself depends on its version.
+#[test]
+fn the_ca_of_cert_manager_keeps_its_key_and_the_leaf_does_not() {
+    let documents = documents_of_cert_manager();
+    let certificates = documents
+        .iter()
+        .filter(|document| document["kind"] == "Certificate");
+    let policies: Vec<_> = certificates
+        .map(|certificate| {
+            let spec = &certificate["spec"];
+            (spec["isCA"] == true, &spec["privateKey"]["rotationPolicy"])
+        })
+        .collect();
+    let [never, always] = ["Never", "Always"].map(Value::from);
+    assert_eq!(policies, [(true, &never), (false, &always)]);
+}
+
 #[test]
 fn the_certificate_of_cert_manager_is_the_one_that_the_deployment_mounts() {
-    let text = fs::read_to_string("certs/cert-manager.yaml").unwrap();
-    let documents: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
+    let documents = documents_of_cert_manager();
     let mut leaf = documents
         .iter()
         .filter(|document| document["kind"] == "Certificate" && document["spec"]["isCA"] != true);
