@@ -98,7 +98,7 @@ pub(super) fn run(args: &Args, now: Moment) -> Result<ExitStatus, Failure> {
 
 /// Why a certificate should be replaced.
 fn problem(facts: &Facts, now: Moment, within: Length) -> Option<String> {
-    let (life, subject) = (facts.life, &facts.subject);
+    let (life, subject) = (facts.life, called(&facts.subject, &facts.names));
     if now < life.from {
         Some(format!("`{subject}` is not good before {}", life.from))
     } else if life.is_over(now) {
@@ -127,7 +127,7 @@ impl Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for seen in &self.certificates {
             let kind = if seen.is_ca { "CA" } else { "certificate" };
-            writeln!(f, "{kind:<12}{}", seen.subject)?;
+            writeln!(f, "{kind:<12}{}", called(&seen.subject, &seen.names))?;
             writeln!(f, "  names     {}", listed(&seen.names))?;
             writeln!(f, "  issuer    {}", seen.issuer)?;
             writeln!(f, "  good from {}", seen.not_before)?;
@@ -147,10 +147,30 @@ impl Display for Report {
     }
 }
 
+/// What a certificate is called: some have no subject, those of cert-manager for one.
+fn called<'a>(subject: &'a str, names: &'a BTreeSet<String>) -> &'a str {
+    let name = names.first().map(String::as_str);
+    let without = name.unwrap_or("without a subject");
+    if subject.is_empty() { without } else { subject }
+}
+
 fn listed(names: &BTreeSet<String>) -> String {
     if names.is_empty() {
         return "none".into();
     }
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_without_a_subject_is_called_by_a_name() {
+        let names = BTreeSet::from(["b.svc".to_owned(), "a.svc".to_owned()]);
+        assert_eq!(called("CN=x", &names), "CN=x");
+        assert_eq!(called("", &names), "a.svc");
+        assert_eq!(called("", &BTreeSet::new()), "without a subject");
+    }
 }

@@ -115,8 +115,8 @@ fn cert_manager_knows_every_field_of_our_certificates_and_issuers() {
     for object in ours {
         assert!(create(object).status_ok);
         let mut wrong = object.clone();
-        wrong["spec"]["renewBfore"] = json!("720h");
-        refused(&wrong, r#"unknown field "spec.renewBfore""#);
+        wrong["spec"]["renewalBefore"] = json!("720h");
+        refused(&wrong, r#"unknown field "spec.renewalBefore""#);
         kinds.insert(object["kind"].as_str().expect("a kind"));
         if object["kind"] == "Certificate" {
             let mut wrong = object.clone();
