@@ -191,18 +191,15 @@ fn ask(case: &Case, path: &str, review: &Value) -> Value {
     if case.header.facts == Facts::Complete {
         admission.publish(world(&posture, stored(case)));
     }
-    let desk = Desk::new(
-        admission.into(),
-        Arc::new(Metrics::new()),
-        Limits::default(),
-    );
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
     let request = post(path, review.to_string());
-    let (status, body) = runtime
-        .unwrap()
-        .block_on(async { text(router(desk).oneshot(request).await.unwrap()).await });
+    let (status, body) = runtime.unwrap().block_on(async {
+        let metrics = Arc::new(Metrics::new());
+        let desk = Desk::new(admission.into(), metrics, Limits::default());
+        text(router(desk).oneshot(request).await.unwrap()).await
+    });
     assert_eq!(status, StatusCode::OK, "{}: {body}", case.name);
     serde_json::from_str(&body).unwrap()
 }
