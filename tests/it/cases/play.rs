@@ -121,7 +121,11 @@ pub(super) fn offline(case: &Case) -> Offline {
         );
         let of_writes = state.findings.iter();
         let of_writes = of_writes.filter(|finding| finding.code.as_str() != OF_A_STATE);
-        let of_writes = Verdict::new(of_writes.cloned().collect());
+        // How long the proofs were is no part of what is found.
+        let of_writes = Verdict {
+            work: edit.work,
+            ..Verdict::new(of_writes.cloned().collect())
+        };
         assert_eq!(of_writes, edit, "{}: final state and edit", case.name);
         return Offline { edit, state };
     }
