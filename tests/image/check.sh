@@ -6,7 +6,7 @@ set -euo pipefail
 
 binary=$(readlink -f "$1")
 most=$((20 * 1000 * 1000))
-most_resident=$((12 * 1000 * 1000))
+most_resident=${MOST_RESIDENT:-$((12 * 1000 * 1000))}
 here=$(cd "$(dirname "$0")/../.." && pwd)
 
 size=$(stat -c %s "$binary")
