@@ -1,6 +1,6 @@
 //! Where log events go: standard error, as text or JSON lines.
 
-use tracing_subscriber::filter::{LevelFilter as Level, ParseError, Targets};
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::{Layer, SubscriberExt as _};
 use tracing_subscriber::reload::{self, Handle};
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
@@ -31,20 +31,11 @@ pub enum Format {
 /// Why logging could not begin.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
-    /// The filter is not one.
-    #[error("cannot read the log filter `{filter}`")]
-    Filter {
-        /// The filter as given.
-        filter: String,
-        /// What is wrong with it.
-        #[source]
-        source: ParseError,
-    },
     /// A part of the filter says no level. As the name of a target it would silence all others.
     #[error(
         "`{part}` in the log filter `{filter}` is neither a level (off, error, warn, info, debug, trace) nor `TARGET=LEVEL`"
     )]
-    Part {
+    Filter {
         /// The part.
         part: String,
         /// The filter as given.
@@ -70,32 +61,29 @@ impl LogFilter {
 }
 
 /// Understands a log filter: a level, or `TARGET=LEVEL`, or several with commas between them.
+///
+/// Not by the parser of [`Targets`]: it takes a word that is no level for the name of a target, and
+/// so are spans and fields in brackets.
 pub fn filter(filter: &str) -> Result<Targets, TelemetryError> {
-    let parts: Vec<&str> = filter.split(',').map(str::trim).collect();
-    if let Some(part) = parts.iter().copied().find(|part| !says_a_level(part)) {
-        return Err(TelemetryError::Part {
+    let mut targets = Targets::new();
+    for part in filter.split(',').map(str::trim) {
+        let understood = match part.split_once('=') {
+            None => level(part).map(|level| targets.clone().with_default(level)),
+            Some((target, text)) => level(text)
+                .filter(|_| !target.is_empty() && !target.contains(['[', '{']))
+                .map(|level| targets.clone().with_target(target, level)),
+        };
+        targets = understood.ok_or_else(|| TelemetryError::Filter {
             part: part.to_owned(),
             filter: filter.to_owned(),
-        });
+        })?;
     }
-    parts
-        .join(",")
-        .parse()
-        .map_err(|source| TelemetryError::Filter {
-            filter: filter.to_owned(),
-            source,
-        })
+    Ok(targets)
 }
 
-/// Whether a part says a level, of everything or of a target. A target in brackets would be one on
-/// spans or fields, which the parser takes for a name that nothing has; no text is a level to it.
-fn says_a_level(part: &str) -> bool {
-    let (target, level) = part.split_once('=').unwrap_or(("all", part));
-    !target.is_empty() && !target.contains(['[', '{']) && !level.is_empty() && is_level(level)
-}
-
-fn is_level(text: &str) -> bool {
-    text.parse::<Level>().is_ok()
+/// A level by its name; the parser takes no text for one too.
+fn level(text: &str) -> Option<LevelFilter> {
+    text.parse().ok().filter(|_| !text.is_empty())
 }
 
 /// Begins logging for the whole process.
@@ -115,8 +103,6 @@ pub fn start(format: Format, filter: Targets) -> Result<LogFilter, TelemetryErro
 
 #[cfg(test)]
 mod tests {
-    use tracing_subscriber::filter::LevelFilter;
-
     use super::*;
 
     #[test]

@@ -79,10 +79,6 @@ impl Zone {
     /// which the selector takes less than the whole zone are constrained, so the whole zone is
     /// [`LabelSet::any`].
     pub fn select(&self, selector: &LabelSet) -> Option<LabelSet> {
-        // Nearly every selector of a stranger ends here.
-        if self.contradicts(selector) {
-            return None;
-        }
         let mut part = LabelSet::any();
         for (key, asked) in selector.constrained() {
             match self.known.get(key) {
@@ -94,14 +90,6 @@ impl Zone {
             }
         }
         Some(part)
-    }
-
-    /// Whether the selector asks for what no pod has under some known key.
-    fn contradicts(&self, selector: &LabelSet) -> bool {
-        selector.constrained().any(|(key, asked)| {
-            let ours = self.known.get(key);
-            ours.is_some_and(|ours| ours.is_disjoint(asked))
-        })
     }
 
     /// A part of the zone with the zone's own knowledge of `keys` written out, so that it can be

@@ -6,7 +6,7 @@ set -euo pipefail
 
 binary=$(readlink -f "$1")
 most=$((20 * 1000 * 1000))
-most_resident=${MOST_RESIDENT:-$((12 * 1000 * 1000))}
+most_resident=$((12 * 1000 * 1000))
 here=$(cd "$(dirname "$0")/../.." && pwd)
 
 size=$(stat -c %s "$binary")
@@ -23,7 +23,7 @@ fi
 root=$(mktemp -d)
 pid=""
 # Without a number it would be the whole group of processes, with the caller in it.
-trap '[ -z "$pid" ] || kill "$pid" 2>/dev/null || true; rm -rf "$root"' EXIT
+trap '[ -z "$pid" ] || kill "$pid" 2>/dev/null || true; rm -rf "$root" "$root.log"' EXIT
 cp "$binary" "$root/openbao-perimeter"
 cp -r "$here/manifests/examples/inventory" "$root/inventory"
 chmod -R a+rX "$root"
@@ -69,7 +69,6 @@ for _ in $(seq 100); do
       echo "image: expected at most $most_resident bytes of memory; \`make order\` records the order of functions anew" >&2
       exit 1
     fi
-    rm -f "$root.log"
     exit 0
   fi
   kill -0 "$pid" 2>/dev/null || break
