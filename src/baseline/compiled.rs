@@ -48,6 +48,9 @@ pub struct ZonePerimeter {
     /// Policies of the namespace that cannot be read or are too large to be proved: they may
     /// isolate, and are not counted on to let anything through.
     pub unreadable: Vec<Arc<str>>,
+    /// Those of them that can be read. Nothing is proved by them; each of their rules is held
+    /// against the ceiling by itself.
+    pub oversize: Vec<Selected>,
 }
 
 /// The perimeter of one cluster, or of the operator's own pods.
@@ -200,12 +203,14 @@ impl ZonePerimeter {
             let read = policy.read();
             read.is_some_and(|policy| too_large(policy, &row_facts.posture.caps).is_empty())
         };
-        let mut selected: Vec<Selected> = facts
-            .policies
-            .values()
-            .filter(usable)
-            .filter_map(|policy| Selected::of(policy.read()?, &zone))
-            .collect();
+        let (usable_ones, others): (Vec<_>, Vec<_>) = facts.policies.values().partition(usable);
+        let select = |policies: Vec<&Fact<Policy>>| -> Vec<Selected> {
+            let selected = policies.into_iter();
+            selected
+                .filter_map(|policy| Selected::of(policy.read()?, &zone))
+                .collect()
+        };
+        let (mut selected, oversize) = (select(usable_ones), select(others));
         if let (Some(policy), None) = (&rendered, stored_policy(pods, cluster, facts)) {
             selected.extend(Selected::of(policy, &zone).map(|selected| Selected {
                 rendered: true,
@@ -239,6 +244,7 @@ impl ZonePerimeter {
             rendered,
             selected,
             unreadable,
+            oversize,
             zone,
         }
     }

@@ -147,6 +147,30 @@ impl LabelSet {
         Self { keys: Vec::new() }
     }
 
+    /// All of these requirements at once; `None` where some contradict each other.
+    pub fn all_of(mut keys: Vec<(Arc<str>, Values)>) -> Option<Self> {
+        keys.sort_by(|(a, _), (b, _)| a.cmp(b));
+        // In pairs, and those in pairs again: one after the other, the work would grow with the
+        // square of the requirements on one key.
+        loop {
+            let before = keys.len();
+            let mut is_merged = false;
+            keys.dedup_by(|(key, values), (known, both)| {
+                is_merged = !is_merged && key == known;
+                if is_merged {
+                    *both = both.intersect(values);
+                }
+                is_merged
+            });
+            if keys.len() == before {
+                break;
+            }
+        }
+        keys.retain(|(_, values)| !values.is_any());
+        let mut values = keys.iter().map(|(_, values)| values);
+        (!values.any(Values::is_empty)).then_some(Self { keys })
+    }
+
     fn find(&self, key: &str) -> Result<usize, usize> {
         self.keys.binary_search_by(|(own, _)| (**own).cmp(key))
     }

@@ -101,11 +101,9 @@ impl Selector {
 
     /// What it selects; `None` where its requirements contradict each other (semantics A5).
     pub fn label_set(&self) -> Option<LabelSet> {
-        let mut set = LabelSet::any();
-        for (key, value) in &self.labels {
-            set = set.and(key.clone(), Values::one_of([value.clone()]))?;
-        }
-        for requirement in &self.expressions {
+        let labels = self.labels.iter();
+        let labels = labels.map(|(key, value)| (key.clone(), Values::one_of([value.clone()])));
+        let expressions = self.expressions.iter().map(|requirement| {
             let listed = || requirement.values.iter().cloned();
             let values = match requirement.operator {
                 Operator::In => Values::one_of(listed()),
@@ -113,9 +111,9 @@ impl Selector {
                 Operator::Exists => Values::present(),
                 Operator::DoesNotExist => Values::absent(),
             };
-            set = set.and(requirement.key.clone(), values)?;
-        }
-        Some(set)
+            (requirement.key.clone(), values)
+        });
+        LabelSet::all_of(labels.chain(expressions).collect())
     }
 }
 
@@ -209,12 +207,20 @@ pub struct Rule {
 impl Rule {
     /// All ports the rule names.
     pub fn port_set(&self) -> PortSet {
-        if self.ports.is_empty() {
-            return PortSet::all();
+        if let [only] = &self.ports[..] {
+            return only.port_set();
         }
-        let mut sets = self.ports.iter().map(PortEntry::port_set);
-        let first = sets.next().unwrap_or_else(PortSet::none);
-        sets.fold(first, |all, set| all.union(&set))
+        let mut sets: Vec<PortSet> = self.ports.iter().map(PortEntry::port_set).collect();
+        // In pairs, and those in pairs again: one after the other, the work would grow with the
+        // square of the entries.
+        while sets.len() > 1 {
+            let pairs = sets.chunks(2).map(|pair| match pair {
+                [first, second] => first.union(second),
+                _ => pair[0].clone(),
+            });
+            sets = pairs.collect();
+        }
+        sets.pop().unwrap_or_else(PortSet::all)
     }
 
     /// The regions that the rule, in a policy of `namespace` for pods in `subject`, lets through.

@@ -70,6 +70,14 @@ impl Zone {
         self.others == OtherKeys::Free || self.free.contains(key)
     }
 
+    /// Whether every pod of this zone could be one of `other` too.
+    pub fn is_subset(&self, other: &Self) -> bool {
+        let mut keys = self.known.keys().chain(other.known.keys());
+        let is_free = self.others == OtherKeys::Absent || other.others == OtherKeys::Free;
+        let is_runtime = self.free == other.free || other.others == OtherKeys::Free;
+        is_free && is_runtime && keys.all(|key| self.values(key).is_subset(&other.values(key)))
+    }
+
     /// The known keys and what they can be.
     pub fn known(&self) -> impl Iterator<Item = (&Arc<str>, &Values)> {
         self.known.iter()

@@ -178,7 +178,9 @@ pub(super) fn pierced(
         let finding = replay::of_existing(zone, policy, finding);
         let mut known = pierced.iter_mut();
         let same = known.find(|known| {
-            known.policy.as_ref() == Some(&policy.name) && known.finding.level <= finding.level
+            known.policy.as_ref() == Some(&policy.name)
+                && known.finding.code == finding.code
+                && known.finding.level <= finding.level
         });
         match same {
             // One connection for each policy is enough to see what is wrong with it.
@@ -190,8 +192,8 @@ pub(super) fn pierced(
             }),
         }
     }
-    let unjudged = existing_policy::unjudged(&edit.object, &after, aside);
-    pierced.extend(unjudged.map(|finding| Pierced {
+    let unjudged = existing_policy::unjudged(&edit.object, before.as_ref(), &after, aside);
+    pierced.extend(unjudged.into_iter().map(|finding| Pierced {
         finding,
         policy: None,
         path: None,

@@ -49,6 +49,8 @@ const fn rests_on_facts(request: &Request, code: Code) -> bool {
     match code {
         // The contract that a restore is held to is its cluster's.
         Code::Obp310 => matches!(request.subject, Subject::Restore(_)),
+        // What is undecided of a cluster or a restore may be about a policy that is gone.
+        Code::Obp402 => !matches!(request.subject, Subject::Policy(_)),
         // The facts may know what the request deletes.
         Code::Obp401 => matches!(request.operation, Operation::Delete),
         Code::Obp301
@@ -63,7 +65,6 @@ const fn rests_on_facts(request: &Request, code: Code) -> bool {
         | Code::Obp312
         | Code::Obp313
         | Code::Obp315
-        | Code::Obp402
         | Code::Obp403 => false,
         _ => true,
     }

@@ -79,7 +79,7 @@ pub(super) fn of_existing(zone: &ZonePerimeter, policy: &Selected, finding: Find
         reading: Reading::May,
     };
     let confirmed = |finding: &Finding| match &finding.witness {
-        None => finding.level != Level::Deny,
+        None => finding.level != Level::Deny || finding.code == Code::Obp402,
         Some(shown) => {
             is_let_through(&[view(&policy.policy)], shown, may)
                 && !is_in_ceiling(zone, shown, namespace)

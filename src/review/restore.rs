@@ -136,7 +136,15 @@ fn brought_to_bear(
         path: POD_LABELS.to_owned(),
         ..replay::of_existing(zone, policy, finding)
     };
-    new.map(told).collect()
+    let unjudged = existing_policy::unjudged(object, Some(&before), &after, &aside);
+    let unjudged = unjudged.into_iter();
+    let unjudged = unjudged.filter(|finding| finding.level == Level::Deny);
+    let unjudged = unjudged.map(|finding| Finding {
+        cluster: Some(after.object.clone()),
+        path: POD_LABELS.to_owned(),
+        ..finding
+    });
+    new.map(told).chain(unjudged).collect()
 }
 
 fn reference(cluster: &Cluster) -> ObjectRef {

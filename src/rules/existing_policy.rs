@@ -2,10 +2,13 @@
 //! bear that lets through more than the ceiling permits.
 //!
 //! A create, and an update that moves the zone (other pod labels), denies and names the policy. A
-//! narrowed ceiling warns. Managed policies that the operator rewrites are never named. A policy
-//! that is hard, unreadable or ambiguous belongs to somebody else and only ever warns here.
+//! narrowed ceiling warns. Managed policies that the operator rewrites are never named.
+//!
+//! Each rule of a policy is judged by itself, however large the policy is. A policy that may open too
+//! much, because it cannot be read or no proof of it ends, is undecided: OBP402, at the same levels.
+//! One that opens too much under one reading of an ambiguous block only warns.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::baseline::{ClusterPerimeter, Selected, ZonePerimeter};
@@ -38,7 +41,10 @@ pub fn check<'a>(
     budget: &mut Budget,
 ) -> Vec<Pierced<'a>> {
     let zones = after.zones.iter();
-    let policies = zones.flat_map(|zone| zone.selected.iter().map(move |policy| (zone, policy)));
+    let policies = zones.flat_map(|zone| {
+        let selected = zone.selected.iter().chain(&zone.oversize);
+        selected.map(move |policy| (zone, policy))
+    });
     let foreign = policies.filter(|(_, policy)| !aside.contains(&policy.name));
     let first: Vec<_> = foreign
         .map(|(zone, policy)| (zone, policy, pierce(zone, policy, budget, FIRST)))
@@ -55,30 +61,39 @@ pub fn check<'a>(
     decided.collect()
 }
 
-/// Warnings about policies that cannot be read or are too large to be proved: what they open to the
-/// cluster's pods is not known.
-pub fn unjudged<'a>(
-    object: &'a ObjectRef,
-    after: &'a ClusterPerimeter,
+/// Findings about policies of which only the name is known, or no more than whom they select: what
+/// they open to the cluster's pods is undecided.
+pub fn unjudged(
+    object: &ObjectRef,
+    before: Option<&ClusterPerimeter>,
+    after: &ClusterPerimeter,
     aside: &BTreeSet<Arc<str>>,
-) -> impl Iterator<Item = Finding> {
-    let names: BTreeSet<&Arc<str>> = after
-        .zones
-        .iter()
-        .flat_map(|zone| &zone.unreadable)
-        .collect();
-    let foreign: Vec<_> = names
-        .into_iter()
-        .filter(|name| !aside.contains(*name))
-        .collect();
-    foreign.into_iter().map(|name| Finding {
+) -> Vec<Finding> {
+    let mut levels: BTreeMap<&Arc<str>, Level> = BTreeMap::new();
+    for zone in &after.zones {
+        let old = before.and_then(|before| before.zones.iter().find(|old| old.pods == zone.pods));
+        let old = old.filter(|old| zone.zone.is_subset(&old.zone));
+        for name in &zone.unreadable {
+            let is_known = old.is_some_and(|old| old.unreadable.contains(name));
+            let level = if is_known { Level::Warn } else { Level::Deny };
+            let is_judged = zone.oversize.iter().any(|policy| policy.name == *name);
+            if !is_judged && !aside.contains(name) {
+                let known = levels.entry(name).or_insert(level);
+                *known = level.min(*known);
+            }
+        }
+    }
+    let finding = |(name, level): (&Arc<str>, Level)| Finding {
+        cluster: Some(object.clone()),
         reason: format!(
-            "NetworkPolicy `{name}` of the namespace cannot be read, or is too large to be proved, so what it opens \
-             is not known"
+            "NetworkPolicy `{name}` of the namespace may select the pods of {}, and what it opens to them cannot be \
+             read",
+            after.object
         ),
-        help: format!("correct or split NetworkPolicy `{name}`"),
-        ..Finding::new(Code::Obp203, Level::Warn, object, "")
-    })
+        help: format!("correct, split or delete NetworkPolicy `{name}` first"),
+        ..Finding::new(Code::Obp402, level, object, "")
+    };
+    levels.into_iter().map(finding).collect()
 }
 
 /// What became of holding a policy against the ceiling.
@@ -99,8 +114,12 @@ fn of_policy(
     (policy, found): (&Selected, Pierce),
 ) -> Finding {
     let known = old.is_some_and(|old| selected_as_much(old, zone, policy));
+    let code = match found {
+        Pierce::Surely(..) | Pierce::Perhaps(..) => Code::Obp203,
+        Pierce::Undecided => Code::Obp402,
+    };
     let level = match found {
-        Pierce::Surely(..) if !known => Level::Deny,
+        Pierce::Surely(..) | Pierce::Undecided if !known => Level::Deny,
         Pierce::Surely(..) | Pierce::Perhaps(..) | Pierce::Undecided => Level::Warn,
     };
     let name = &policy.name;
@@ -119,7 +138,7 @@ fn of_policy(
             "narrow or delete NetworkPolicy `{name}` first, or take the OpenBao pods out of it, under \
              spec.podSelector.matchExpressions:\n- key: openbao.org/cluster\n  operator: DoesNotExist"
         ),
-        ..Finding::new(Code::Obp203, level, object, "")
+        ..Finding::new(code, level, object, "")
     }
 }
 
@@ -146,7 +165,8 @@ fn reason(posture: &Posture, name: &str, pods: &str, found: &Pierce) -> String {
 /// now did not come with other pod labels. Where any value of a label was possible before, as in a
 /// cluster that could not be read, the pods as they are now were among those.
 fn selected_as_much(old: &ZonePerimeter, zone: &ZonePerimeter, policy: &Selected) -> bool {
-    let same = old.selected.iter().find(|known| known.name == policy.name);
+    let mut selected = old.selected.iter().chain(&old.oversize);
+    let same = selected.find(|known| known.name == policy.name);
     same.is_some_and(|known| {
         let unknown = known.part.constrained().map(|(key, _)| key);
         let unknown = unknown.filter(|key| old.zone.values(key) == Values::any());

@@ -154,7 +154,7 @@ fn a_hard_policy_keeps_no_other_from_being_refused() {
     let deny = (Obp203, Level::Deny, false);
     assert_eq!(levels(&created_beside(&bao, &policies, 100_000)), [deny]);
     // Not one of them can be decided, the open one all the same.
-    let undecided = (Obp203, Level::Warn, true);
+    let undecided = (Obp402, Level::Deny, true);
     assert_eq!(
         levels(&created_beside(&bao, &policies, 1_000)),
         [deny, undecided, undecided, undecided]

@@ -75,6 +75,7 @@ impl Write {
         };
         let at = |direction: Direction| direction as usize;
         let zone = ZonePerimeter {
+            oversize: Vec::new(),
             pods: Pods::Workload,
             zone: world.zone.clone(),
             floor: Direction::ALL.map(|side| entries(side, &[&self.floor[at(side)], &[]])),

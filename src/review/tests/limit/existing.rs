@@ -10,6 +10,7 @@ use super::super::support::{
     plain_with, policy, reference, row, servers, without_advice, world,
 };
 use super::{FIRST_INGRESS, api, block, ingress, namespace, to_bao};
+use crate::inventory::size::too_large;
 use crate::inventory::{Cluster, Fact, Kind, Policy, read};
 use crate::posture::Posture;
 use crate::review::{Verdict, World, review};
@@ -206,17 +207,40 @@ fn troublesome() -> [Fact<Policy>; 2] {
     [policy("unreadable", &unreadable), policy("large", &large)]
 }
 
+/// What is said of the two where they may be about the cluster's pods only now.
+fn troubles() -> [Found; 2] {
+    [
+        row(Obp203, Deny, "", &to_bao(STRANGER, "TCP 1")),
+        row(Obp402, Deny, "", ""),
+    ]
+}
+
 #[test]
-fn a_policy_that_cannot_be_judged_blocks_no_other_write() {
-    let others = troublesome();
-    let bao = cluster(&json!({}));
-    let warned = row(Obp203, Warn, "", "");
-    let verdict = written(&others, None, &bao);
-    assert_eq!(found(&verdict), [warned.clone(), warned]);
+fn a_cluster_is_not_made_beside_a_policy_that_cannot_be_judged() {
+    let verdict = written(&troublesome(), None, &cluster(&json!({})));
+    assert_eq!(found(&verdict), troubles());
     for (finding, name) in verdict.findings.iter().zip(["`large`", "`unreadable`"]) {
         assert!(finding.reason.contains(name), "{}", finding.reason);
     }
-    let known = plain_with(&others);
+}
+
+#[test]
+fn pods_are_not_moved_beside_a_policy_that_cannot_be_judged() {
+    let web = wearing(&json!({"tier": "web"}));
+    let plain = cluster(&json!({}));
+    let [unreadable, _] = troublesome();
+    let unreadable = [unreadable];
+    let deny = [row(Obp402, Deny, "", "")];
+    assert_eq!(found(&written(&unreadable, Some(&plain), &web)), deny);
+    // Who wears less, or declares less, is about no pod that was not there before.
+    let warn = [row(Obp402, Warn, "", "")];
+    let narrow = cluster(&ingress(&json!([namespace("shop")]), &api()));
+    assert_eq!(found(&written(&unreadable, Some(&narrow), &plain)), warn);
+}
+
+#[test]
+fn a_policy_that_cannot_be_judged_blocks_no_write_of_another_policy() {
+    let known = plain_with(&troublesome());
     // Each is named in a warning, and nothing more.
     let warned = [row(Obp401, Warn, "", ""), row(Obp401, Warn, "", "")];
     assert_eq!(
@@ -229,7 +253,63 @@ fn a_policy_that_cannot_be_judged_blocks_no_other_write() {
 }
 
 #[test]
-fn a_policy_that_is_too_hard_blocks_no_other_write() {
+fn an_open_rule_is_found_however_large_the_policy_around_it_is() {
+    let many =
+        |count: usize, one: &dyn Fn(usize) -> Value| -> Value { (0..count).map(one).collect() };
+    let app = |at: usize| json!({"podSelector": {"matchLabels": {"app": at.to_string()}}});
+    let caps = Posture::default().caps;
+    let keys = many(
+        caps.requirements + 1,
+        &|at| json!({"key": format!("k{at}"), "operator": "DoesNotExist"}),
+    );
+    let values = many(caps.values + 1, &|at| at.to_string().into());
+    let excepts = many(caps.excepts + 1, &|at| {
+        json!(format!("10.{}.{}.0/24", at / 256, at % 256))
+    });
+    let key = |at: usize| json!({"podSelector": {"matchLabels": {format!("k{at}"): "v"}}});
+    let large = [
+        json!([{}, {"from": many(caps.elements + 1, &app)}]),
+        json!([{}, {"from": [app(0)], "ports": many(caps.elements + 1, &|at| json!({"port": at + 1}))}]),
+        json!([{}, {"from": [{"podSelector": {"matchExpressions": keys}}]}]),
+        json!([{}, {"from": [{"podSelector": {"matchExpressions": [{"key": "k", "operator": "In", "values": values}]}}]}]),
+        json!([{}, {"from": [{"ipBlock": {"cidr": "10.0.0.0/8", "except": excepts}}]}]),
+        json!([{}, {"from": many(caps.label_keys + 1, &key)}]),
+        many(caps.rules + 1, &|_| json!({})),
+    ];
+    for rules in large {
+        let planted = policy("planted", &json!({"podSelector": {}, "ingress": rules}));
+        let Fact::Read(read) = &planted else {
+            panic!("expected a policy");
+        };
+        assert_ne!(too_large(read, &caps), [], "{rules}");
+        let verdict = written(&[planted], None, &cluster(&json!({})));
+        let expected = row(Obp203, Deny, "", &to_bao(STRANGER, "TCP 1"));
+        assert_eq!(found(&verdict), [expected]);
+    }
+}
+
+#[test]
+fn a_large_policy_within_the_ceiling_stops_no_cluster() {
+    let block = |at: usize| json!({"ipBlock": {"cidr": format!("192.0.2.{}/32", at % 256)}});
+    let from: Value = (0..=Posture::default().caps.elements).map(block).collect();
+    let spec = json!({"podSelector": servers(), "ingress": [{"from": from, "ports": api()}]});
+    let declared = ingress(&json!([{"ipBlock": {"cidr": "192.0.2.0/24"}}]), &api());
+    let verdict = written(&[policy("large", &spec)], None, &cluster(&declared));
+    assert_eq!(found(&verdict), []);
+}
+
+#[test]
+fn a_large_policy_about_other_pods_stops_no_cluster() {
+    let rules: Vec<_> = (0..=Posture::default().caps.rules)
+        .map(|_| json!({}))
+        .collect();
+    let spec = json!({"podSelector": {"matchLabels": {"app": "web"}}, "ingress": rules});
+    let verdict = written(&[policy("large", &spec)], None, &cluster(&json!({})));
+    assert_eq!(found(&verdict), []);
+}
+
+#[test]
+fn a_policy_that_is_too_hard_blocks_the_cluster_and_no_other_policy() {
     // Several entries of the ceiling have to be told apart, for which there is no budget.
     let hard = json!({"podSelector": servers(), "ingress": [{"from": [{"namespaceSelector": {}}], "ports": api()}]});
     let bao = cluster(&json!({}));
@@ -245,7 +325,7 @@ fn a_policy_that_is_too_hard_blocks_no_other_write() {
     let others = [policy("hard", &hard)];
     let request = cluster_request(None, &bao);
     let verdict = review(&tight(&others), &request);
-    assert_eq!(found(&verdict), [row(Obp203, Warn, "", "")]);
+    assert_eq!(found(&verdict), [row(Obp402, Deny, "", "")]);
     let reason = &verdict.findings[0].reason;
     assert!(
         reason.contains("`hard`") && reason.contains("could not be decided within 1 steps"),
