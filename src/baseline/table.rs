@@ -57,7 +57,7 @@ pub const ROWS: &[Row] = &[
     row("trusted-peers",      NEXT_ONLY,   Workload, Ingress, TrustedPeers,         ApiAndMetrics, Permitted, Operator, "the declared trustedIngressPeers"),
     row("operator-api",       EACH,        Workload, Ingress, OperatorPods,         Api,           Required,  Operator, "the operator's probes, initialisation and upgrades"),
     row("lifecycle-jobs",     EACH,        Workload, Ingress, LifecycleJobs,        Api,           Required,  Operator, "the cluster's backup and restore jobs"),
-    row("ingress-controller", BEFORE_NEXT, Workload, Ingress, EveryoneForIngress,   Api,           Permitted, Operator, "the declared Ingress"),
+    row("ingress-controller", OLD,         Workload, Ingress, EveryoneForIngress,   Api,           Permitted, Operator, "the declared Ingress"),
     row("kube-system-health", V01_ONLY,    Workload, Ingress, HealthNamespaces,     Health,        Permitted, Nobody,   "health checks from the configured namespaces"),
     row("ingress-rules",      EACH,        Workload, Ingress, Declared,             AsWritten,     Permitted, Operator, "the declared ingressRules"),
     row("platform",           EACH,        Workload, Ingress, Platform,             AsWritten,     Permitted, Nobody,   "what the platform permits for every perimeter"),

@@ -98,10 +98,7 @@ fn the_view_as_json_has_every_row_with_its_state_and_its_rules() {
         told(row(0, "trusted-peers")),
         json!(["open", "ceiling", rendered("spec.ingress[2]")])
     );
-    assert_eq!(
-        told(row(0, "ingress-controller")),
-        json!(["off", "ceiling", []])
-    );
+    assert_eq!(told(row(0, "ingress-rules")), json!(["off", "ceiling", []]));
     assert_eq!(
         told(row(0, "kube-system-health")),
         json!(["closed", "ceiling", []])

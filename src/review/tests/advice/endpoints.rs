@@ -180,7 +180,7 @@ fn obp605_what_was_so_before_is_known() {
         found.into_iter().map(|one| one.harm).collect::<Vec<_>>()
     };
     let mut scaled = spec.clone();
-    scaled["ingress"] = json!({"enabled": true});
+    scaled["podMetadata"] = json!({"labels": {"app": "vault"}});
     assert_eq!(harms(None, &spec), [Harm::New]);
     assert_eq!(harms(Some(&spec), &scaled), [Harm::Known]);
     assert_eq!(harms(Some(&spec), &moved), [Harm::New]);

@@ -166,18 +166,18 @@ fn ingress_ingress_controller_8200() {
         crate::perimeter::Direction::Ingress,
         json!({"ports": tcp(&[8201])}),
     );
-    for edition in BEFORE_NEXT {
+    let on = place(Edition::Classic).with(enabled(true));
+    assert!(on.renders(&anyone));
+    on.permits(&anyone);
+    on.refuses(&raft, &["TCP 8201"]);
+    place(Edition::Classic)
+        .with(enabled(false))
+        .refuses(&anyone, &["TCP 8200"]);
+    for edition in SINCE_V01 {
         let on = place(edition).with(enabled(true));
-        assert!(on.renders(&anyone), "{edition}");
-        on.permits(&anyone);
-        on.refuses(&raft, &["TCP 8201"]);
-        place(edition)
-            .with(enabled(false))
-            .refuses(&anyone, &["TCP 8200"]);
+        assert!(!on.renders(&anyone), "{edition}");
+        on.refuses(&anyone, &["TCP 8200"]);
     }
-    let next = place(Edition::Next).with(enabled(true));
-    assert!(!next.renders(&anyone));
-    next.refuses(&anyone, &["TCP 8200"]);
 }
 
 #[test]

@@ -36,7 +36,6 @@ pub(super) const DOCUMENTED: &[Page] = &[
         row("ingress", "backup and restore jobs → 8200", &["lifecycle-jobs"], &["ingress_backup_and_restore_jobs_8200"]),
         row("ingress", "gateway namespace → 8200", &["gateway"], &["ingress_gateway_namespace_8200", "ingress_gateway_in_the_clusters_own_namespace_opens_nothing"]),
         row("ingress", "trusted peers → 8200", &["trusted-peers"], &["ingress_trusted_peers_8200"]),
-        row("ingress", "ingress controller → 8200", &["ingress-controller"], &["ingress_ingress_controller_8200"]),
         row("ingress", "kube-system health paths → 8200", &["kube-system-health"], &["ingress_kube_system_health_paths_8200"]),
         row("ingress", "`ingressRules` as written", &["ingress-rules"], &["ingress_custom_ingress_rules_as_written"]),
         row("egress", "Kubernetes API → 443, endpoints 6443", &["api-server", "api-server-further"], &["egress_kubernetes_api_443", "egress_kubernetes_api_endpoints_6443", "egress_kubernetes_api_second_address_of_a_dual_stack_service_443", "egress_kubernetes_api_of_unknown_address_is_what_the_managed_policy_shows"]),
@@ -79,7 +78,6 @@ pub(super) const DOCUMENTED: &[Page] = &[
     ]},
     Page { title: "The newest operator", baseline: Edition::Next, rows: &[
         row("ingress", "gateway namespace: no more", &[], &["ingress_gateway_namespace_8200"]),
-        row("ingress", "ingress controller: no more", &[], &["ingress_ingress_controller_8200"]),
         row("ingress", "kube-system: no more", &[], &["ingress_kube_system_any_port", "ingress_kube_system_health_paths_8200"]),
         row("ingress", "trusted peers → 8200 and the metrics listener's port", &["trusted-peers"], &["ingress_trusted_peers_metrics_port"]),
         row("status checkpoints", "`GatewayIntegrationReady`: the managed route too", &[], &["gateway_route_pending_and_its_like_are_unknown_here"]),
