@@ -27,7 +27,7 @@ pub use managed::{
 };
 pub use selected::{Selected, SelectedRule};
 pub use table::ROWS;
-pub use written::{OWNER_UID, Obstacle, written};
+pub use written::{OWNER_UID, Obstacle, refused, written};
 
 use crate::perimeter::Direction;
 pub use crate::posture::Pods;

@@ -163,6 +163,7 @@ catalogue! {
     Obp313 "OBP313" "settable-namespace-label" "warn" "a peer is selected by labels that others set: of its namespace, or of pods in any namespace";
     Obp314 "OBP314" "redundant-rule" "warn" "a declared rule opens nothing that is not open already";
     Obp315 "OBP315" "ambiguous-cidr" "deny; warn where all parsers mask alike" "CIDR text that parsers read differently";
+    Obp318 "OBP318" "declaration-opens" "warn" "a cluster write opens connections for peers that it does not declare";
     Obp401 "OBP401" "unreadable-object" "deny; warn for other objects" "an object that cannot be read, so that nothing can be proved of it";
     Obp402 "OBP402" "undecided" "deny" "a proof that is out of budget, or too large to be tried";
     Obp403 "OBP403" "inventory-not-ready" "deny" "the facts to judge by are not complete, or too old";
@@ -212,6 +213,7 @@ impl Code {
             | Self::Obp310
             | Self::Obp311
             | Self::Obp312
+            | Self::Obp318
             | Self::Obp601
             | Self::Obp602
             | Self::Obp603

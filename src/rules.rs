@@ -13,6 +13,7 @@ pub mod certificate;
 pub mod checkpoint;
 pub mod core_connection_cut;
 pub mod declaration;
+pub mod declaration_opens;
 pub mod default_deny_absent;
 pub mod endpoint_not_covered;
 pub mod existing_policy;

@@ -5,7 +5,7 @@
 //! an API server that nothing names, ends its reconcile before it writes a policy.
 
 use super::expand::known_addresses;
-use super::{Facts, Peers, Pods, Renderer, rendered, rows};
+use super::{Facts, Peers, Pods, Renderer, Row, expand, rendered, rows, selector};
 use crate::inventory::{Cluster, Declared, Fact, Kind, Malformed, ObjectRef, Owner, Policy};
 use crate::inventory::{read, render};
 use crate::perimeter::Direction;
@@ -46,18 +46,19 @@ pub fn written(facts: &Facts<'_>) -> Result<Vec<Policy>, Vec<Obstacle>> {
     if !obstacles.is_empty() {
         return Err(obstacles);
     }
+    let refused = refused(facts);
+    if !refused.is_empty() {
+        let obstacles = refused.into_iter().map(|problem| {
+            let told = format!("the API server would deny the policy: {}", problem.problem);
+            obstacle(facts.cluster, &problem.path, told)
+        });
+        return Err(obstacles.collect());
+    }
     let zones = Pods::of_cluster(facts.posture.baseline).iter();
-    let policies: Vec<Policy> = zones
+    Ok(zones
         .filter_map(|pods| rendered(*pods, facts))
         .map(|policy| owned(policy, facts))
-        .collect();
-    let refused = policies.iter().flat_map(|policy| refused(policy, facts));
-    let refused: Vec<Obstacle> = refused.collect();
-    if refused.is_empty() {
-        Ok(policies)
-    } else {
-        Err(refused)
-    }
+        .collect())
 }
 
 fn obstacle(cluster: &Cluster, path: &str, problem: String) -> Obstacle {
@@ -149,25 +150,79 @@ fn owned(mut policy: Policy, facts: &Facts<'_>) -> Policy {
     policy
 }
 
-/// What the NetworkPolicy API refuses in a policy made of names and namespaces that nothing checked.
-fn refused(policy: &Policy, facts: &Facts<'_>) -> Vec<Obstacle> {
+/// What the API server would deny in the managed policies, of the values that the operator copies from the cluster: one
+/// problem for each field. Declared rules and peers are not among them; each is read by itself.
+pub fn refused(facts: &Facts<'_>) -> Vec<Malformed> {
+    let cluster = facts.cluster;
+    let mut found: Vec<Malformed> = Vec::new();
+    if !cluster.is_rendered(facts.posture.baseline) {
+        return found;
+    }
+    for pods in Pods::of_cluster(facts.posture.baseline) {
+        let named = Policy {
+            pods: selector(*pods, &cluster.meta.name),
+            ..Policy::default()
+        };
+        found.extend(problem(&named, NAME));
+        for (direction, row) in copied(*pods, facts) {
+            for expansion in expand(row, facts) {
+                let mut one = Policy::default();
+                match direction {
+                    Direction::Ingress => one.ingress.push(expansion.rule),
+                    Direction::Egress => one.egress.push(expansion.rule),
+                }
+                found.extend(problem(&one, field(row.peers)));
+            }
+        }
+    }
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    found.dedup_by(|a, b| a.path == b.path);
+    found
+}
+
+const NAME: &str = "metadata.name";
+
+/// The rows whose rules the operator makes of single values of the cluster.
+fn copied<'a>(
+    pods: Pods,
+    facts: &'a Facts<'_>,
+) -> impl Iterator<Item = (Direction, &'static Row)> + 'a {
+    let of = move |direction| {
+        let rows = rows(pods, direction, facts.posture);
+        let rows = rows.filter(|row| {
+            let is_read = matches!(row.peers, Peers::TrustedPeers | Peers::Declared);
+            row.renderer == Renderer::Operator && !is_read
+        });
+        rows.map(move |row| (direction, row))
+    };
+    Direction::ALL.into_iter().flat_map(of)
+}
+
+/// The field of the cluster that the peers of a row are made of.
+const fn field(peers: Peers) -> &'static str {
+    match peers {
+        Peers::GatewayNamespace => "spec.gateway.gatewayRef.namespace",
+        Peers::Dns => "spec.network.dnsNamespace",
+        Peers::ApiServer => "spec.network.apiServerCIDR",
+        Peers::ClusterPods | Peers::LifecycleJobs => NAME,
+        _ => "spec",
+    }
+}
+
+/// The first thing that the API server would deny in a policy, at the field that it comes from.
+fn problem(policy: &Policy, path: &str) -> Option<Malformed> {
     let json = render::policy(policy).to_string();
-    let object = ObjectRef {
+    let nameless = ObjectRef {
         kind: Kind::NetworkPolicy,
-        namespace: policy.meta.namespace.clone(),
-        name: policy.meta.name.clone(),
+        namespace: "".into(),
+        name: "".into(),
     };
-    let Fact::Unreadable(broken) = read::policy(json.as_bytes(), &object) else {
-        return Vec::new();
+    let Fact::Unreadable(broken) = read::policy(json.as_bytes(), &nameless) else {
+        return None;
     };
-    let problems = broken.problems.iter();
-    problems
-        .map(|problem| {
-            let problem = format!(
-                "the API server would refuse {object}, {}: {}",
-                problem.path, problem.problem
-            );
-            obstacle(facts.cluster, "spec", problem)
-        })
-        .collect()
+    let first = broken.problems.first()?;
+    Some(Malformed {
+        path: path.to_owned(),
+        ..first.clone()
+    })
 }

@@ -40,7 +40,7 @@ pub struct Network {
     pub api_server_cidr: Option<Declared<Cidr>>,
     /// `apiServerEndpointIPs`, trimmed, blank entries left out.
     pub api_server_endpoints: Vec<Declared<ListedAddress>>,
-    /// `dnsNamespace`, trimmed; `None` where absent or blank.
+    /// `dnsNamespace` as written, since the operator copies it with its blanks; `None` where absent or empty.
     pub dns_namespace: Option<Arc<str>>,
     /// `dnsEndpointIPs`, trimmed, blank entries left out.
     pub dns_endpoints: Vec<Declared<ListedAddress>>,
@@ -67,7 +67,7 @@ pub struct Cluster {
     pub pod_labels: Vec<Labels>,
     /// `spec.backup.target.workloadIdentity.podLabels`.
     pub job_labels: Labels,
-    /// The Gateway's namespace, where `spec.gateway.enabled`; the cluster's own by default.
+    /// The Gateway's namespace as written, where `spec.gateway.enabled`; the cluster's own where absent or blank.
     pub gateway_namespace: Option<Arc<str>>,
     /// `spec.ingress.enabled`.
     pub ingress_enabled: bool,
@@ -117,7 +117,7 @@ pub fn is_restored_into(cluster: &Meta, edition: Edition) -> bool {
 }
 
 impl From<(Meta, OpenBaoClusterSpec)> for Cluster {
-    /// Reads a spec as the operator does: texts trimmed, blank ones as if absent. What is wrong
+    /// Reads a spec as the operator does: addresses trimmed, blank ones as if absent. What is wrong
     /// with a declared value stays with that value.
     fn from((meta, spec): (Meta, OpenBaoClusterSpec)) -> Self {
         let surroundings = Surroundings::of(&meta, &spec);
@@ -182,8 +182,7 @@ impl From<NetworkConfig> for Network {
             api_server_endpoints: addresses(&root.field("apiServerEndpointIPs"), &endpoints),
             dns_namespace: written
                 .dns_namespace
-                .as_deref()
-                .and_then(filled)
+                .filter(|name| !name.is_empty())
                 .map(Arc::from),
             dns_endpoints: addresses(&root.field("dnsEndpointIPs"), &dns),
             ingress_rules: each(
@@ -226,8 +225,7 @@ fn port(written: i32) -> Declared<u16> {
 fn gateway_namespace(gateway: Gateway, meta: &Meta) -> Arc<str> {
     let written = gateway.gateway_ref.and_then(|gateway| gateway.namespace);
     written
-        .as_deref()
-        .and_then(filled)
+        .filter(|name| filled(name).is_some())
         .map_or_else(|| meta.namespace.clone(), Arc::from)
 }
 

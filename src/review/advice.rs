@@ -4,7 +4,7 @@ use super::world::World;
 use crate::baseline::Pods;
 use crate::inventory::{Checkpoint, Cluster, ObjectRef, Profile};
 use crate::rules::endpoint_not_covered::{self, Dialling, Known};
-use crate::rules::{Code, Finding, checkpoint, fallback_ended, nobody_admitted};
+use crate::rules::{Code, Finding, checkpoint, declaration_opens, fallback_ended, nobody_admitted};
 
 /// What there is to say about a cluster, as the write leaves it. A write that leaves the spec alone is not
 /// told again what it cannot help.
@@ -26,6 +26,7 @@ pub(super) fn of_cluster(
         posture.baseline,
     ));
     findings.extend(nobody_admitted::check(object, after, before, posture));
+    findings.extend(declaration_opens::check(object, after, before, posture));
     findings.extend(fallback_ended::check(object, after, before, known));
     findings
 }

@@ -290,7 +290,13 @@ pub fn values(
     let mut findings = malformed::check(declaration, after, before);
     findings.extend(api_server::check(declaration, after, before));
     findings.extend(endpoint_address::check(declaration, after, before));
-    findings.extend(dns_namespace::check(declaration, after, before));
+    // What the API server denies, no namespace can be called either.
+    if findings
+        .iter()
+        .all(|found| found.path != dns_namespace::PATH)
+    {
+        findings.extend(dns_namespace::check(declaration, after, before));
+    }
     findings.extend(metrics_port::check(declaration, after, before));
     findings.extend(hardened::of_cluster(declaration, after, before));
     findings

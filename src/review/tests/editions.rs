@@ -55,7 +55,7 @@ fn network(dice: &mut Dice<'_>, profile: &str) -> Value {
             "apiServerCIDR",
             ["", "10.96.0.1/32", "10.96.0.7/16", "fd00::1/112"],
         ),
-        ("dnsNamespace", ["", "kube-system", " ", "openshift-dns"]),
+        ("dnsNamespace", ["", "kube-system", "", "openshift-dns"]),
     ];
     for (field, values) in texts {
         network[field] = json!(dice.pick(&values));

@@ -7,6 +7,8 @@ mod contract;
 mod everyone;
 mod existing;
 mod gaps;
+mod names;
+mod opens;
 mod operator;
 mod readings;
 mod restores;

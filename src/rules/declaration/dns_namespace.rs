@@ -7,7 +7,8 @@ use crate::perimeter::label::is_dns_label;
 use crate::posture::Edition;
 use crate::rules::{Code, Finding, Level};
 
-const PATH: &str = "spec.network.dnsNamespace";
+/// Where it is declared.
+pub(super) const PATH: &str = "spec.network.dnsNamespace";
 
 /// The finding about the declared namespace. What was declared before the write stays unsaid, unless
 /// it is no name. The oldest operator looks for DNS in `kube-system`, whatever is declared.

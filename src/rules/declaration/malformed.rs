@@ -1,9 +1,13 @@
-//! OBP301: a declared rule that the NetworkPolicy API refuses. The operator copies it into its
-//! policy, the API server refuses that policy, and the reconcile stops before the StatefulSet.
+//! OBP301: a declared value that the NetworkPolicy API denies. The operator copies it into its
+//! policy, the API server denies that policy, and the reconcile stops before the StatefulSet.
 
 use super::Declaration;
+use crate::baseline::{self, Facts};
 use crate::inventory::{Cluster, Malformed};
 use crate::rules::{Code, Finding, Level};
+
+/// The field that names the cluster.
+const NAME: &str = "metadata.name";
 
 /// One finding for each problem; one that was there before the write warns.
 pub fn check(
@@ -11,34 +15,48 @@ pub fn check(
     after: &Cluster,
     before: Option<&Cluster>,
 ) -> Vec<Finding> {
-    let known: Vec<&Malformed> = before.map(problems).unwrap_or_default();
+    let all = |cluster: &Cluster| {
+        let mut all: Vec<Malformed> = problems(cluster).cloned().collect();
+        all.extend(rendered(declaration, cluster));
+        all
+    };
+    let known = before.map(all).unwrap_or_default();
     let is_known = |problem: &Malformed| {
         known
             .iter()
             .any(|known| known.value == problem.value && known.problem == problem.problem)
     };
-    problems(after)
+    all(after)
         .into_iter()
         .map(|problem| Finding {
             reason: format!(
-                "the NetworkPolicy API refuses this, and the operator would stall on it: {}",
+                "the NetworkPolicy API denies this, and the operator would stall on it: {}",
                 problem.problem
             ),
-            help: format!("correct the value {}", problem.value),
+            help: help(&problem),
             ..declaration.finding(
                 Code::Obp301,
-                if is_known(problem) {
+                if is_known(&problem) {
                     Level::Warn
                 } else {
                     Level::Deny
                 },
-                problem.path.clone(),
+                problem.path,
             )
         })
         .collect()
 }
 
-fn problems(cluster: &Cluster) -> Vec<&Malformed> {
+fn help(problem: &Malformed) -> String {
+    if problem.path == NAME {
+        return "create the OpenBaoCluster under a name of at most 63 characters: the operator writes it into labels"
+            .to_owned();
+    }
+    format!("correct the value {}", problem.value)
+}
+
+/// The problems with declared rules and peers.
+fn problems(cluster: &Cluster) -> impl Iterator<Item = &Malformed> {
     let network = &cluster.network;
     let rules = network
         .ingress_rules
@@ -49,5 +67,15 @@ fn problems(cluster: &Cluster) -> Vec<&Malformed> {
         .trusted_ingress_peers
         .iter()
         .filter_map(|peer| peer.as_ref().err());
-    rules.chain(peers).flatten().collect()
+    rules.chain(peers).flatten()
+}
+
+/// The problems with the names that the operator writes into labels and selectors.
+fn rendered(declaration: &Declaration<'_>, cluster: &Cluster) -> Vec<Malformed> {
+    baseline::refused(&Facts {
+        cluster,
+        posture: declaration.posture,
+        api_server: &[],
+        observed: &[],
+    })
 }

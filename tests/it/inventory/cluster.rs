@@ -22,11 +22,11 @@ fn a_cluster_without_anything_is_read() {
 }
 
 #[test]
-fn a_clusters_texts_are_trimmed_and_blank_ones_skipped() {
+fn a_clusters_addresses_are_trimmed_and_blank_ones_skipped() {
     let cluster = cluster(&json!({"network": {
         "apiServerCIDR": " 10.43.0.1/16 ",
         "apiServerEndpointIPs": [" ", " 192.0.2.1 ", "::ffff:192.0.2.2", "example.org", "10.0.0.1/32"],
-        "dnsNamespace": " openshift-dns ",
+        "dnsNamespace": "openshift-dns",
         "dnsEndpointIPs": ["", "169.254.20.10", "2001:db8::53"],
     }}));
     let network = cluster.network;
@@ -63,6 +63,26 @@ fn a_clusters_texts_are_trimmed_and_blank_ones_skipped() {
         (blank.network.api_server_cidr, blank.network.dns_namespace),
         (None, None)
     );
+}
+
+#[test]
+fn names_of_namespaces_keep_their_blanks_as_the_operator_copies_them() {
+    let gateway = |namespace: &str| json!({"enabled": true, "gatewayRef": {"name": "g", "namespace": namespace}});
+    for (written, dns, gateways) in [
+        ("edge", Some("edge"), "edge"),
+        (" edge ", Some(" edge "), " edge "),
+        // Of a Gateway's namespace that is blank the operator takes the cluster's own.
+        (" ", Some(" "), "bao"),
+        ("", None, "bao"),
+    ] {
+        let spec = json!({"network": {"dnsNamespace": written}, "gateway": gateway(written)});
+        let read = cluster(&spec);
+        let found = (
+            read.network.dns_namespace.as_deref(),
+            read.gateway_namespace.as_deref(),
+        );
+        assert_eq!(found, (dns, Some(gateways)), "{written:?}");
+    }
 }
 
 #[test]
@@ -112,7 +132,7 @@ fn a_clusters_zone_fields_are_read() {
         "podMetadata": {"labels": {"team": "a"}},
         "readReplicas": {"replicas": 2, "template": {"metadata": {"labels": {"tier": "read"}}}},
         "backup": {"target": {"workloadIdentity": {"podLabels": {"identity": "on"}}}},
-        "gateway": {"enabled": true, "gatewayRef": {"name": "gw", "namespace": " edge "}},
+        "gateway": {"enabled": true, "gatewayRef": {"name": "gw", "namespace": "edge"}},
         "ingress": {"enabled": true},
     });
     let read = cluster(&spec);

@@ -96,7 +96,7 @@ impl Choice {
         ];
         network["apiServerEndpointIPs"] = json!(endpoints[self.endpoints]);
         if self.dns_namespace > 0 {
-            network["dnsNamespace"] = json!(["", " ", "openshift-dns"][self.dns_namespace]);
+            network["dnsNamespace"] = json!(["", "", "openshift-dns"][self.dns_namespace]);
         }
         if self.dns_addresses > 0 {
             network["dnsEndpointIPs"] = json!(["169.254.20.10", "fd00::a"]);
@@ -217,7 +217,7 @@ impl Choice {
         }});
         rules.push(rule("from", &[jobs], &tcp(&[8200])));
         // I7
-        if self.era != "next" && self.ingress > 0 {
+        if self.era == "classic" && self.ingress > 0 {
             rules.push(json!({"ports": tcp(&[8200])}));
         }
         // I8

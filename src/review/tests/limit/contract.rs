@@ -14,7 +14,7 @@ use super::{
 use crate::perimeter::tests::dice::{Dice, hold};
 use crate::posture::Edition::{Classic, Next, V01};
 use crate::review::review;
-use crate::rules::Code::{Obp305, Obp306, Obp310};
+use crate::rules::Code::{Obp305, Obp306, Obp310, Obp318};
 use crate::rules::Level::{self, Deny, Warn};
 
 fn development(network: &Value) -> Value {
@@ -63,9 +63,10 @@ fn a_cluster_that_becomes_hardened_is_held_to_the_contract_from_then_on() {
         .expect("rules")
         .push(json!({"to": [block("192.0.2.7/32")], "ports": https()}));
     assert_eq!(written(&hardened_spec(&wide), &beside), [shown(Warn)]);
+    let softened = row(Obp318, Warn, "spec.profile", "");
     assert_eq!(
         written(&hardened_spec(&wide), &development(&wide)),
-        [shown(Warn)]
+        [shown(Warn), softened]
     );
 }
 
@@ -283,7 +284,7 @@ fn an_ingress_needs_a_trusted_peer_and_a_backup_an_egress_rule() {
     for profile in ["Hardened", "Development"] {
         let spec = ingress(profile);
         assert_eq!(refused(Next, &spec), [Obp310], "{profile}");
-        assert_eq!(specified(edition(V01), None, &spec), [], "{profile}");
+        assert_eq!(refused(V01, &spec), [], "{profile}");
         let off = json!({"profile": profile});
         let mut switched_on = specified(edition(Next), Some(&off), &spec);
         // That nobody is admitted now is advice of its own.

@@ -1,0 +1,107 @@
+//! OBP318: a cluster write opens connections for peers that nobody declared, since the operator renders
+//! rules for other fields too: an Ingress, a Gateway's namespace, the profile.
+
+use super::opened::opened as all_opened;
+use super::{Code, Finding};
+use crate::baseline::{Peers, Pods};
+use crate::inventory::{Cluster, ObjectRef, Profile};
+use crate::perimeter::{Direction, Region};
+use crate::posture::Posture;
+
+const PROFILE: &str = "spec.profile";
+
+/// One finding for each field. What was open before the write stays unsaid. A new cluster opens nothing by
+/// its Gateway or profile that its baseline does not name; an Ingress that admits everyone is told there too.
+pub fn check(
+    object: &ObjectRef,
+    after: &Cluster,
+    before: Option<&Cluster>,
+    posture: &Posture,
+) -> Vec<Finding> {
+    let finding = |path: &str, reason: String, help: String| Finding {
+        cluster: Some(object.clone()),
+        reason,
+        help,
+        ..Finding::advice(Code::Obp318, object, path)
+    };
+    let opened = opened(after, before, posture);
+    let opens = |peers: Peers| opened.contains(&peers);
+    let port = posture.api_port;
+    let baseline = posture.baseline;
+    let mut findings = Vec::new();
+    if opens(Peers::EveryoneForIngress) {
+        let reason = format!(
+            "opens port {port} of the OpenBao pods to everyone: for an Ingress the operator of `{baseline}` renders a \
+             rule without peers"
+        );
+        let help =
+            "expose OpenBao by an Ingress of your own, and name its controller's pods under \
+                    spec.network.ingressRules"
+                .to_owned();
+        findings.push(finding("spec.ingress.enabled", reason, help));
+    }
+    let Some(before) = before else {
+        return findings;
+    };
+    if opens(Peers::GatewayNamespace)
+        && let Some(namespace) = &after.gateway_namespace
+    {
+        let reason = format!(
+            "opens port {port} of the OpenBao pods to every pod of namespace `{namespace}`, in which the Gateway is now"
+        );
+        let help = format!("make sure that only gateways run in namespace `{namespace}`");
+        findings.push(finding("spec.gateway.gatewayRef.namespace", reason, help));
+    }
+    let fallback = opens(Peers::DevelopmentAddresses).then_some(
+        "lets backup and restore pods reach every address on port 443, since a Development cluster declares no \
+         egressRules",
+    );
+    let is_softened =
+        before.profile == Some(Profile::Hardened) && after.profile != Some(Profile::Hardened);
+    if is_softened {
+        let ends = "ends what the operator holds Hardened clusters to";
+        let reason = fallback.map_or_else(
+            || ends.to_owned(),
+            |fallback| format!("{ends}, and {fallback}"),
+        );
+        let help = "leave the profile at Hardened, and declare what is missing".to_owned();
+        findings.push(finding(PROFILE, reason, help));
+    } else if let Some(fallback) = fallback {
+        let is_profile = before.profile != after.profile;
+        let path = if is_profile {
+            PROFILE
+        } else {
+            "spec.network.egressRules"
+        };
+        let help =
+            "declare the object storage of backups under spec.network.egressRules".to_owned();
+        findings.push(finding(path, fallback.to_owned(), help));
+    }
+    findings
+}
+
+/// What the operator opens for fields that name no peer, and did not open before.
+fn opened(after: &Cluster, before: Option<&Cluster>, posture: &Posture) -> Vec<Peers> {
+    let of = |(pods, direction)| {
+        let open = |cluster| all_opened(cluster, pods, direction, (posture, &[]));
+        let known = before.and_then(open).unwrap_or_default();
+        let known: Vec<Region> = known.into_iter().flat_map(|open| open.regions).collect();
+        let is_known = |region: &Region| known.iter().any(|known| region.is_subset(known));
+        let now = open(after).unwrap_or_default().into_iter();
+        now.filter(|open| is_implied(open.peers) && !open.regions.iter().all(is_known))
+            .map(|open| open.peers)
+            .collect::<Vec<_>>()
+    };
+    let both = [
+        (Pods::Workload, Direction::Ingress),
+        (Pods::Jobs, Direction::Egress),
+    ];
+    both.into_iter().flat_map(of).collect()
+}
+
+const fn is_implied(peers: Peers) -> bool {
+    matches!(
+        peers,
+        Peers::EveryoneForIngress | Peers::GatewayNamespace | Peers::DevelopmentAddresses
+    )
+}
