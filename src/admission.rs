@@ -5,6 +5,7 @@
 //! here knows HTTP, the clock or where the facts come from.
 
 pub mod appeal;
+mod basis;
 pub mod decode;
 pub mod envelope;
 pub mod glimpse;
@@ -21,11 +22,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arc_swap::{ArcSwap, ArcSwapOption};
 
 use crate::audit::{Operation, Record, Resolution};
-use crate::inventory::{Kind, NamespaceFacts, ObjectRef};
+use crate::inventory::{Freshness, Kind, NamespaceFacts, ObjectRef};
 use crate::posture::{Edition, Posture};
 use crate::review::{self, Verdict, World, maintenance};
 pub use crate::review::{Doubt, Point};
 pub use appeal::{Appeal, User};
+use basis::Basis;
 use decode::Decoded;
 use envelope::{Broken, Envelope};
 pub use unjudged::Unjudged;
@@ -76,31 +78,20 @@ pub struct Doubted {
     pub known: Option<Arc<NamespaceFacts>>,
 }
 
-/// What a review is judged by.
-#[derive(Clone, Copy, Debug)]
-enum Basis<'a> {
-    /// Facts.
-    Facts(&'a World),
-    /// There are none, or none that are recent enough.
-    None,
-    /// Newer ones were needed and could not be had.
-    Unread,
-}
-
-impl<'a> Basis<'a> {
-    const fn world(&self) -> Option<&'a World> {
-        match self {
-            Self::Facts(world) => Some(world),
-            Self::None | Self::Unread => None,
-        }
-    }
-}
-
 /// Whether the facts are recent enough to be judged by: asked at each review, answered by whoever
 /// has a clock.
 pub trait Currency: fmt::Debug + Send + Sync {
     /// Whether they are.
     fn is_current(&self) -> bool;
+
+    /// The same, where only some of them may be too old.
+    fn freshness(&self) -> Freshness {
+        if self.is_current() {
+            Freshness::Current
+        } else {
+            Freshness::Stale
+        }
+    }
 
     /// The kinds of which there was no word at all yet, so that there are no facts.
     fn missing(&self) -> Vec<Kind> {
@@ -212,12 +203,15 @@ impl Admission {
     }
 
     fn basis<'a>(&self, world: Option<&'a World>) -> Basis<'a> {
-        let is_heard = |currency: &Arc<dyn Currency>| currency.is_current();
-        let is_current =
-            !self.outdated.load(Ordering::Acquire) && self.currency.as_ref().is_none_or(is_heard);
-        match world {
-            Some(world) if is_current => Basis::Facts(world),
-            _ => Basis::None,
+        let Some(world) = world.filter(|_| !self.outdated.load(Ordering::Acquire)) else {
+            return Basis::None;
+        };
+        let currency = self.currency.as_ref();
+        let freshness = currency.map_or(Freshness::Current, |currency| currency.freshness());
+        match freshness {
+            Freshness::Current => Basis::Facts(world),
+            Freshness::StaleClusters => Basis::StaleClusters(world),
+            Freshness::Stale => Basis::None,
         }
     }
 
@@ -269,6 +263,7 @@ impl Admission {
         };
         request.writer.grants = grants;
         let object = request.object();
+        let basis = basis.of_namespace(&object.namespace);
         let noted = noted(Some(object.kind), &object.namespace, &object.name);
         match point {
             Point::Validate => self.validate(basis, envelope, &request, noted),
@@ -285,7 +280,7 @@ impl Admission {
     ) -> Answer {
         let verdict = match basis {
             Basis::Facts(world) => review::review(world, request),
-            Basis::None => review::not_ready(&self.posture(), request),
+            Basis::StaleClusters(_) | Basis::None => review::not_ready(&self.posture(), request),
             Basis::Unread => review::not_read(&self.posture(), request),
         };
         let world = basis.world();

@@ -27,7 +27,7 @@ use tokio::time::timeout;
 use crate::audit::Metrics;
 use crate::audit::metrics::cluster::EventEnd;
 use crate::audit::outbox::{Notice, Notices, Occasion, Regarding};
-use crate::inventory::{Kind, ObjectRef};
+use crate::inventory::ObjectRef;
 use later::Later;
 
 /// Who says so.
@@ -223,16 +223,10 @@ impl Target {
     }
 }
 
-/// Its plural is the usual one.
 fn resource(object: &ObjectRef) -> ApiResource {
-    let group = object.kind.group();
-    let version = if group == Kind::OpenBaoCluster.group() {
-        "v1alpha1"
-    } else {
-        "v1"
-    };
-    let gvk = GroupVersionKind::gvk(group, version, object.kind.as_str());
-    ApiResource::from_gvk(&gvk)
+    let kind = object.kind;
+    let gvk = GroupVersionKind::gvk(kind.group(), kind.versions()[0], kind.as_str());
+    ApiResource::from_gvk_with_plural(&gvk, kind.plural())
 }
 
 /// The same for every replica and every time.

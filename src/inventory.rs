@@ -14,6 +14,7 @@ pub mod cluster;
 pub mod condition;
 pub mod crd;
 pub mod endpoint;
+pub mod freshness;
 pub mod gateway;
 pub mod meta;
 pub mod namespace;
@@ -33,6 +34,7 @@ use std::sync::Arc;
 
 pub use cluster::{Cluster, Declared, ListedAddress, Network, Profile};
 pub use condition::{Checkpoint, LiveCondition, Status};
+pub use freshness::Freshness;
 pub use gateway::{Gateway, GatewayClass};
 pub use namespace::Namespace;
 pub use object::{Change, Object};
@@ -92,6 +94,28 @@ impl Kind {
             Self::NetworkPolicy => "networking.k8s.io",
             Self::Namespace | Self::Service => "",
             Self::Gateway | Self::GatewayClass => "gateway.networking.k8s.io",
+        }
+    }
+
+    /// The versions that are read, the one to ask for first. Versions that stand together have one shape.
+    pub const fn versions(self) -> &'static [&'static str] {
+        match self {
+            Self::OpenBaoCluster | Self::OpenBaoRestore => &["v1alpha1"],
+            Self::NetworkPolicy | Self::Namespace | Self::Service => &["v1"],
+            Self::Gateway | Self::GatewayClass => &["v1", "v1beta1"],
+        }
+    }
+
+    /// The resource that it is served as.
+    pub const fn plural(self) -> &'static str {
+        match self {
+            Self::OpenBaoCluster => "openbaoclusters",
+            Self::NetworkPolicy => "networkpolicies",
+            Self::Namespace => "namespaces",
+            Self::Service => "services",
+            Self::OpenBaoRestore => "openbaorestores",
+            Self::Gateway => "gateways",
+            Self::GatewayClass => "gatewayclasses",
         }
     }
 
@@ -178,6 +202,8 @@ pub struct Unreadable {
     pub meta: Meta,
     /// Everything that is wrong with it, in field order; never empty.
     pub problems: Vec<Malformed>,
+    /// The version it is in, where that is one that is not read: then only its metadata are known.
+    pub version: Option<Arc<str>>,
 }
 
 /// An object as far as it could be understood.
@@ -195,6 +221,32 @@ impl<T> Fact<T> {
         match self {
             Self::Read(fact) => Some(fact),
             Self::Unreadable(_) => None,
+        }
+    }
+}
+
+impl Unreadable {
+    /// An object in a version that is not read.
+    pub fn in_version(kind: Kind, meta: Meta, version: &str) -> Self {
+        let read = kind.versions().join("` or `");
+        Self {
+            meta,
+            problems: vec![Malformed {
+                path: "apiVersion".to_owned(),
+                value: version.to_owned(),
+                problem: format!("expected version `{read}`, found `{version}`"),
+            }],
+            version: Some(version.into()),
+        }
+    }
+}
+
+impl<T> Fact<T> {
+    /// The version that the object is in, where that is one that is not read.
+    pub fn unread_version(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Read(_) => None,
+            Self::Unreadable(broken) => broken.version.as_ref(),
         }
     }
 }

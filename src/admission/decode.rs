@@ -69,8 +69,6 @@ fn read(envelope: &Envelope<'_>) -> Result<Decoded, String> {
 
 /// A kind that is judged: how it is read, and what the request may add to it.
 trait Judged: Clone {
-    /// The version whose shape is read.
-    const VERSION: &'static str;
     fn read(json: &[u8], fallback: &ObjectRef) -> Fact<Self>;
     fn meta(&self) -> &Meta;
     fn meta_mut(&mut self) -> &mut Meta;
@@ -79,8 +77,6 @@ trait Judged: Clone {
 }
 
 impl Judged for Policy {
-    const VERSION: &'static str = "v1";
-
     fn read(json: &[u8], fallback: &ObjectRef) -> Fact<Self> {
         read::policy(json, fallback)
     }
@@ -102,8 +98,6 @@ impl Judged for Policy {
 }
 
 impl Judged for Cluster {
-    const VERSION: &'static str = "v1alpha1";
-
     fn read(json: &[u8], fallback: &ObjectRef) -> Fact<Self> {
         read::cluster(json, fallback)
     }
@@ -123,8 +117,6 @@ impl Judged for Cluster {
 }
 
 impl Judged for Restore {
-    const VERSION: &'static str = "v1alpha1";
-
     fn read(json: &[u8], fallback: &ObjectRef) -> Fact<Self> {
         read::restore(json, fallback)
     }
@@ -213,6 +205,7 @@ fn fact<T: Judged>(
                 value,
                 problem,
             }],
+            version: None,
         }))
     };
     let nameless = || Meta {
@@ -220,16 +213,17 @@ fn fact<T: Judged>(
         name: Arc::clone(&asked.name),
         ..Meta::default()
     };
-    if version != T::VERSION {
-        let version = strict::escaped(version);
-        let problem = format!("expected version `{}`, found `{version}`", T::VERSION);
-        return Ok(broken(nameless(), "apiVersion", version, problem));
-    }
     let Some(json) = json else {
         let problem = "expected an object, found none".to_owned();
         return Ok(broken(nameless(), "", "null".to_owned(), problem));
     };
-    let mut fact = T::read(json.get().as_bytes(), asked);
+    let json = json.get().as_bytes();
+    let mut fact = if asked.kind.versions().contains(&version) {
+        T::read(json, asked)
+    } else {
+        let version = strict::escaped(version);
+        Fact::Unreadable(read::other_version(json, asked, &version).into())
+    };
     let found = meta(&fact);
     strict::named(at, &found.namespace, &found.name)?;
     for (path, asked, found) in [

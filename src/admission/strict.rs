@@ -6,11 +6,11 @@ use crate::inventory::Kind;
 use crate::inventory::rules::is_dns_subdomain;
 use crate::perimeter::label::is_dns_label;
 
-/// The kinds that are judged, with the resource that each is served as.
-const JUDGED: [(Kind, &str); 3] = [
-    (Kind::NetworkPolicy, "networkpolicies"),
-    (Kind::OpenBaoCluster, "openbaoclusters"),
-    (Kind::OpenBaoRestore, "openbaorestores"),
+/// The kinds that are judged, in whatever version.
+const JUDGED: [Kind; 3] = [
+    Kind::NetworkPolicy,
+    Kind::OpenBaoCluster,
+    Kind::OpenBaoRestore,
 ];
 const OPERATIONS: [&str; 4] = ["CREATE", "UPDATE", "DELETE", "CONNECT"];
 
@@ -32,12 +32,12 @@ pub(super) fn judged(envelope: &Envelope<'_>) -> Result<Option<Kind>, String> {
     if !envelope.sub_resource.is_empty() {
         return Ok(None);
     }
-    let by_kind = known("kind", (&kind.group, &kind.kind), |(kind, _)| kind.as_str())?;
+    let by_kind = known("kind", (&kind.group, &kind.kind), Kind::as_str)?;
     let resource = &envelope.resource;
     // Callers who are no API server may leave it out; then there is nothing to contradict the kind.
     if !resource.resource.is_empty() {
         let served = (&*resource.group, &*resource.resource);
-        let by_resource = known("resource", served, |(_, plural)| plural)?;
+        let by_resource = known("resource", served, Kind::plural)?;
         if by_kind != by_resource || by_kind.is_some() && kind.version != resource.version {
             return Err(format!(
                 "expected `request.kind` and `request.resource` of one type, found `{}/{}` `{}` and `{}/{}` `{}`",
@@ -81,10 +81,10 @@ pub(super) fn named(at: &str, namespace: &str, name: &str) -> Result<(), String>
 fn known(
     what: &str,
     (group, name): (&str, &str),
-    spelt: impl Fn((Kind, &'static str)) -> &'static str,
+    spelt: impl Fn(Kind) -> &'static str,
 ) -> Result<Option<Kind>, String> {
-    for judged in JUDGED {
-        let (kind, expected) = (judged.0, spelt(judged));
+    for kind in JUDGED {
+        let expected = spelt(kind);
         if (group, name) == (kind.group(), expected) {
             return Ok(Some(kind));
         }

@@ -60,6 +60,9 @@ pub struct ClusterPerimeter {
     pub object: ObjectRef,
     /// Whether the cluster is being deleted.
     pub deleting: bool,
+    /// The version that the cluster is served in, where that is one that is not read: what it declares is
+    /// not known then, so nothing about its pods can be proved.
+    pub unread_version: Option<Arc<str>>,
     /// Its profile; `None` for the operator's own pods.
     pub profile: Option<Profile>,
     /// Its zones.
@@ -92,6 +95,7 @@ impl ClusterPerimeter {
         api_server: &[IpAddr],
         observed: &[Rule],
     ) -> Self {
+        let unread_version = cluster.unread_version().cloned();
         let (cluster, knowledge) = match cluster {
             Fact::Read(cluster) => (cluster.clone(), OtherKeys::Absent),
             // Nothing it declares is known, so nothing of it is permitted, and its pods may carry
@@ -129,6 +133,7 @@ impl ClusterPerimeter {
         Self {
             object,
             deleting: cluster.meta.deleting,
+            unread_version,
             profile: cluster.profile,
             zones,
         }
@@ -159,6 +164,7 @@ impl ClusterPerimeter {
                 name: namespace.clone(),
             },
             deleting: false,
+            unread_version: None,
             profile: None,
             zones: vec![zone],
         }

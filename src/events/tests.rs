@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 
 use super::*;
 use crate::audit::Outbox;
+use crate::inventory::Kind;
 
 fn notice(path: &str) -> Notice {
     Notice {

@@ -81,7 +81,11 @@ impl TryFrom<(Meta, NetworkPolicySpec)> for Policy {
         let written = spec.policy_types.unwrap_or_default();
         let policy_types = read_types(&root.field("policyTypes"), &written, &mut problems);
         match problems.or(()) {
-            Err(problems) => Err(Box::new(Unreadable { meta, problems })),
+            Err(problems) => Err(Box::new(Unreadable {
+                meta,
+                problems,
+                version: None,
+            })),
             Ok(()) => Ok(Self {
                 meta,
                 pods,

@@ -64,25 +64,60 @@ pub fn kind(api_version: &str, kind: &str) -> Option<Kind> {
 }
 
 /// An object of any kind; `None` for kinds that are not ours and for Services other than
-/// `default/kubernetes`. One without a namespace is in `default`.
+/// `default/kubernetes`. One without a namespace is in `default`; one in a version that is not read is
+/// unreadable.
 pub fn object(value: &Value) -> Option<Object> {
     let text = |field: &str| value.get(field).and_then(Value::as_str).unwrap_or_default();
-    let kind = kind(text("apiVersion"), text("kind"))?;
-    object_of(kind, value)
+    let api_version = text("apiVersion");
+    let kind = kind(api_version, text("kind"))?;
+    let version = api_version
+        .rsplit_once('/')
+        .map_or(api_version, |(_, version)| version);
+    if version.is_empty() || kind.versions().contains(&version) {
+        return object_of(kind, value);
+    }
+    let broken = in_version(Source::Value(value), &nameless(kind), version);
+    match kind {
+        Kind::OpenBaoCluster => Some(Object::Cluster(Fact::Unreadable(broken.into()))),
+        Kind::NetworkPolicy => Some(Object::Policy(Fact::Unreadable(broken.into()))),
+        Kind::Namespace => Some(Object::Namespace(Fact::Unreadable(broken.into()))),
+        Kind::Service => None,
+        Kind::OpenBaoRestore => Some(Object::Restore(Fact::Unreadable(broken.into()))),
+        Kind::Gateway => Some(Object::Gateway(Fact::Unreadable(broken.into()))),
+        Kind::GatewayClass => Some(Object::GatewayClass(Fact::Unreadable(broken.into()))),
+    }
+}
+
+/// The metadata of an object from JSON that is in a version that is not read.
+pub fn other_version(json: &[u8], fallback: &ObjectRef, version: &str) -> Unreadable {
+    in_version(Source::Json(json), fallback, version)
+}
+
+/// Metadata have one shape in all versions.
+fn in_version(source: Source<'_>, fallback: &ObjectRef, version: &str) -> Unreadable {
+    let meta = match source.decode::<IgnoredAny, IgnoredAny>(fallback) {
+        Ok((meta, _, _)) => meta,
+        Err(broken) => broken.meta,
+    };
+    Unreadable::in_version(fallback.kind, meta, version)
+}
+
+fn nameless(kind: Kind) -> ObjectRef {
+    let namespace = if kind.is_cluster_scoped() {
+        ""
+    } else {
+        "default"
+    };
+    ObjectRef {
+        kind,
+        namespace: namespace.into(),
+        name: "".into(),
+    }
 }
 
 /// The same, for an object whose kind is known from elsewhere: items of a list do not say theirs.
 pub fn object_of(kind: Kind, value: &Value) -> Option<Object> {
-    let fallback = ObjectRef {
-        kind,
-        namespace: if kind.is_cluster_scoped() {
-            ""
-        } else {
-            "default"
-        }
-        .into(),
-        name: "".into(),
-    };
+    let fallback = nameless(kind);
     let source = Source::Value(value);
     match kind {
         Kind::OpenBaoCluster => Some(Object::Cluster(read_cluster(source, &fallback))),

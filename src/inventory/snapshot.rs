@@ -163,6 +163,12 @@ impl NamespaceFacts {
         }
     }
 
+    /// How many OpenBaoClusters are in a version that is not read.
+    pub fn unread_clusters(&self) -> usize {
+        let versions = self.clusters.values().filter_map(Fact::unread_version);
+        versions.count()
+    }
+
     fn unreadable(&self) -> impl Iterator<Item = (Kind, &Arc<Unreadable>)> {
         fn broken<T>(kind: Kind, fact: &Fact<T>) -> Option<(Kind, &Arc<Unreadable>)> {
             match fact {

@@ -28,24 +28,19 @@ pub(super) fn findings(
     edit: &Edit<Cluster>,
     budget: &Cell<Budget>,
 ) -> Vec<Finding> {
+    let mut findings = marked(world, class, edit);
     let after = match &edit.after {
         None => return Vec::new(),
         Some(Fact::Unreadable(broken)) => {
-            return input::unreadable(&edit.object, broken, Level::Deny);
+            findings.extend(input::unreadable(&edit.object, broken, Level::Deny));
+            return findings;
         }
         Some(Fact::Read(after)) => after,
     };
     let before = edit.before.as_ref().and_then(Fact::read);
     let before = before.map(AsRef::as_ref);
     let api_server = &world.snapshot.api_server;
-    let mut findings = ambiguous_cidr::in_cluster(&edit.object, after, before);
-    if class != WriterClass::Operator
-        && let Some(before) = &edit.before
-    {
-        let marked =
-            isolation_lost::by_mark(&edit.object, before.meta(), &after.meta, &world.posture);
-        findings.extend(marked);
-    }
+    findings.extend(ambiguous_cidr::in_cluster(&edit.object, after, before));
     // First, since it takes half of the budget at most: then neither can what is declared keep it
     // from being decided, nor a hard policy of somebody else what is declared.
     if edit.before.is_none() || edit.spec_changed {
@@ -77,6 +72,19 @@ pub(super) fn findings(
         findings.extend(advice::of_cluster(world, &edit.object, after, before));
     }
     findings
+}
+
+/// Findings about the mark by which the operator keeps up no policies: metadata, which are known of a cluster that
+/// cannot be read too.
+fn marked(world: &World, class: WriterClass, edit: &Edit<Cluster>) -> Vec<Finding> {
+    let (Some(before), Some(after)) = (&edit.before, &edit.after) else {
+        return Vec::new();
+    };
+    if class == WriterClass::Operator {
+        return Vec::new();
+    }
+    let marked = isolation_lost::by_mark(&edit.object, before.meta(), after.meta(), &world.posture);
+    marked.into_iter().collect()
 }
 
 /// Findings about names of the cluster's policies that are taken.

@@ -1,9 +1,9 @@
 //! What of a policy's metadata matters when there are no facts yet.
 
-use super::request::{Request, Subject};
+use super::request::{Edit, Request, Subject};
 use crate::baseline::MANAGED_LABELS;
 use crate::inventory::cluster::is_restored_into;
-use crate::inventory::{Cluster, Fact, Meta};
+use crate::inventory::{Cluster, Fact, Meta, Policy};
 use crate::posture::Edition;
 
 /// How the names of all managed policies end, whatever their cluster is called.
@@ -28,6 +28,14 @@ pub(super) fn may_leave_its_manager(request: &Request, edition: Edition) -> bool
         return false;
     };
     edit.object.name.ends_with(MANAGED_SUFFIX) && changes(before.meta(), after.meta())
+}
+
+/// Whether the write changes who owns the policy.
+pub(super) fn changes_owners(edit: &Edit<Policy>) -> bool {
+    match (&edit.before, &edit.after) {
+        (Some(before), Some(after)) => before.meta().owners != after.meta().owners,
+        _ => false,
+    }
 }
 
 fn changes(before: &Meta, after: &Meta) -> bool {

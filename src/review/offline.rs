@@ -70,6 +70,9 @@ fn with_isolation(world: &World, judged: Judged) -> Judged {
     let Some(cluster) = perimeters.find(|cluster| cluster.object == judged.object) else {
         return judged;
     };
+    if cluster.unread_version.is_some() {
+        return judged;
+    }
     let mut findings = judged.verdict.findings;
     findings.extend(isolation(world, cluster, Door::Check));
     Judged {
@@ -245,6 +248,10 @@ where
     let (before, after) = (pair.before.and_then(&fact), pair.after.and_then(&fact));
     let unchanged = match (before, after) {
         (Some(Fact::Read(before)), Some(Fact::Read(after))) => same_spec(before, after),
+        // As written, see `respecified`: metadata are no part of the spec.
+        (Some(Fact::Unreadable(before)), Some(Fact::Unreadable(after))) => {
+            before.problems == after.problems
+        }
         _ => before == after,
     };
     Edit {

@@ -6,10 +6,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::level::WriterClass;
+use super::metadata;
 use super::replay;
 use super::request::{Edit, Operation, Request};
 use super::world::World;
 use crate::baseline::{ClusterPerimeter, Selected, ZonePerimeter};
+use crate::code::Door;
 use crate::inventory::{Fact, Kind, ObjectRef, Policy, Unreadable};
 use crate::perimeter::LabelSet;
 use crate::perimeter::cover::Budget;
@@ -66,10 +68,45 @@ pub(super) fn findings(
     }
     findings.extend(neighbours(world, edit));
     for cluster in perimeters {
+        if let Some(version) = &cluster.unread_version {
+            findings.extend(of_unread(world, request, cluster, version, edit));
+            continue;
+        }
         let cluster = with_observed(world, class, cluster, edit);
         findings.extend(of_cluster(world, request, &cluster, edit, budget));
     }
     findings
+}
+
+/// The finding about a policy that may select pods of a cluster of which only the name is known. The audit has none:
+/// it says the same of the cluster itself.
+fn of_unread(
+    world: &World,
+    request: &Request,
+    cluster: &ClusterPerimeter,
+    version: &str,
+    edit: &Edit<Policy>,
+) -> Option<Finding> {
+    let is_managed = cluster.managed(&edit.object.name).is_some();
+    let goes_with_it = is_managed && request.operation == Operation::Delete;
+    if request.door == Door::Audit
+        || goes_with_it && may_go(world, cluster)
+        || !concerns(std::slice::from_ref(cluster), edit)
+    {
+        return None;
+    }
+    let finding = input::unread_cluster(&edit.object, &cluster.object, version);
+    // By labels and owners the operator finds its policy, and the garbage collector deletes one.
+    let changes_hands = metadata::may_leave_its_manager(request, world.posture.baseline)
+        || metadata::changes_owners(edit);
+    Some(if changes_hands {
+        Finding {
+            path: "metadata".to_owned(),
+            ..finding
+        }
+    } else {
+        finding
+    })
 }
 
 /// What a write deletes.
@@ -105,7 +142,7 @@ fn neighbours(world: &World, edit: &Edit<Policy>) -> Vec<Finding> {
     let clusters = world.facts(namespace).into_iter();
     let clusters = clusters.flat_map(|facts| facts.clusters.iter());
     let clusters = clusters
-        .filter(|(_, cluster)| cluster.read().is_none())
+        .filter(|(_, cluster)| cluster.read().is_none() && cluster.unread_version().is_none())
         .map(|(name, _)| (Kind::OpenBaoCluster, name));
     let zones = world.perimeters(namespace).iter();
     let zones = zones.flat_map(|cluster| &cluster.zones);

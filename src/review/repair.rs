@@ -37,7 +37,9 @@ pub fn repair(world: &World, request: &Request) -> Repairs {
     };
     let perimeters = world.perimeters(&edit.object.namespace).iter();
     let managed = perimeters.filter(|cluster| {
-        cluster.managed(&edit.object.name).is_some()
+        // The operator renders it from a declaration that is not known.
+        cluster.unread_version.is_none()
+            && cluster.managed(&edit.object.name).is_some()
             && !maintenance::leaves_alone(request, &cluster.object)
     });
     let budget = Cell::new(Budget::new(world.posture.proof_budget));

@@ -26,6 +26,7 @@ pub fn standing(world: &World, namespace: &str) -> Vec<Finding> {
         .flat_map(|policy| of_policy(world, policy));
     let clusters = of_clusters(world, namespace, facts);
     let perimeters = world.perimeters(namespace).iter();
+    let perimeters = perimeters.filter(|cluster| cluster.unread_version.is_none());
     let bare = perimeters.flat_map(|cluster| isolation(world, cluster, Door::Audit));
     Verdict::new(policies.chain(clusters).chain(bare).collect()).findings
 }

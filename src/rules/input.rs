@@ -5,6 +5,17 @@ use crate::inventory::{ObjectRef, Unreadable};
 
 /// One finding for each problem of an object that cannot be read.
 pub fn unreadable(object: &ObjectRef, broken: &Unreadable, level: Level) -> Vec<Finding> {
+    if let Some(version) = &broken.version {
+        let (kind, read) = (object.kind, object.kind.versions().join(" or "));
+        return vec![Finding {
+            reason: unread(object, version),
+            help: format!(
+                "{UPGRADE}, or write it as {}/{read} where that is served",
+                kind.group()
+            ),
+            ..Finding::new(Code::Obp401, level, object, "apiVersion")
+        }];
+    }
     let one = |problem: &crate::inventory::Malformed| Finding {
         reason: format!("cannot be judged: {}", problem.problem),
         help: match problem.value.as_str() {
@@ -15,6 +26,25 @@ pub fn unreadable(object: &ObjectRef, broken: &Unreadable, level: Level) -> Vec<
     };
     broken.problems.iter().map(one).collect()
 }
+
+/// The finding that an OpenBaoCluster is served in a version that is not read, so that nothing can be proved of a
+/// policy that may select its pods.
+pub fn unread_cluster(object: &ObjectRef, cluster: &ObjectRef, version: &str) -> Finding {
+    Finding {
+        cluster: Some(cluster.clone()),
+        reason: format!("may select OpenBao pods, and {}", unread(cluster, version)),
+        help: UPGRADE.to_owned(),
+        ..Finding::new(Code::Obp403, Level::Deny, object, "")
+    }
+}
+
+fn unread(object: &ObjectRef, version: &str) -> String {
+    let (kind, name) = (object.kind.as_str(), &object.name);
+    format!("{kind} {name} is served as {version}, which this release cannot read")
+}
+
+/// The cure for an object in a version that is not read.
+const UPGRADE: &str = "upgrade openbao-perimeter";
 
 /// The warning that another object of the namespace cannot be read or is too large to be proved.
 pub fn neighbour(object: &ObjectRef) -> Finding {

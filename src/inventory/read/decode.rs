@@ -92,6 +92,7 @@ impl Source<'_> {
                 value: String::new(),
                 problem: format!("expected at most {} values, found more", extent::VALUES),
             }],
+            version: None,
         })
     }
 
@@ -126,6 +127,7 @@ impl Source<'_> {
         Box::new(Unreadable {
             meta: lenient_meta(metadata, fallback),
             problems: vec![problem],
+            version: None,
         })
     }
 }

@@ -94,6 +94,7 @@ impl Write {
             },
         };
         let cluster = ClusterPerimeter {
+            unread_version: None,
             object: object.clone(),
             deleting: false,
             profile: None,
