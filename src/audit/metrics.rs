@@ -82,6 +82,7 @@ pub struct Metrics {
     panics: Counter,
     objects: Family<KindLabels, Gauge>,
     unreadable: Family<KindLabels, Gauge>,
+    unread_clusters: Gauge,
     connections: ConnectionMetrics,
     /// What is counted beside reviews where a cluster is guarded.
     pub cluster: ClusterMetrics,
@@ -112,6 +113,7 @@ impl Metrics {
             panics: Counter::default(),
             objects: Family::default(),
             unreadable: Family::default(),
+            unread_clusters: Gauge::default(),
             connections: ConnectionMetrics::default(),
             cluster: ClusterMetrics::default(),
             certificates: CertificateMetrics::default(),
@@ -166,6 +168,11 @@ impl Metrics {
             "inventory_unreadable",
             "Objects known that could not be read",
             self.unreadable.clone(),
+        );
+        all.register(
+            "unreadable_clusters",
+            "OpenBaoClusters of which only the name is known, since they are served in a version that is not read",
+            self.unread_clusters.clone(),
         );
         self.connections.register(all);
         self.cluster.register(all);
@@ -260,7 +267,12 @@ impl Metrics {
         let kinds = Kind::ALL.into_iter().filter(|kind| *kind != Kind::Service);
         let mut moved: Vec<(Kind, [i64; 2])> = kinds.map(|kind| (kind, [0; 2])).collect();
         let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        let mut unread = 0;
         for namespace in after.touched(before) {
+            for (sign, snapshot) in [(-1, before), (1, after)] {
+                let facts = snapshot.namespace(&namespace);
+                unread += sign * number(facts.map_or(0, |facts| facts.unread_clusters()));
+            }
             for (kind, moved) in &mut moved {
                 for (sign, snapshot) in [(-1, before), (1, after)] {
                     let Some(facts) = snapshot.namespace(&namespace) else {
@@ -281,6 +293,7 @@ impl Metrics {
                 ];
             }
         }
+        self.unread_clusters.inc_by(unread);
         for (kind, [objects, unreadable]) in moved {
             let labels = KindLabels {
                 kind: kind.as_str(),

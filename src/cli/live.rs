@@ -1,5 +1,6 @@
 //! `serve` in a cluster: the watches and all that is done beside them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use crate::admission::{Admission, Currency};
 use crate::audit::background::{self, Worlds};
 use crate::audit::{Metrics, Outbox};
 use crate::events;
-use crate::inventory::{Kind, Snapshot};
+use crate::inventory::{Freshness, Kind, Snapshot};
 use crate::posture::Posture;
 use crate::registration::{self, Expected, ManifestError, Trust};
 use crate::server::authorizer::AccessReviews;
@@ -24,7 +25,7 @@ use crate::server::shutdown::Shutdown;
 use crate::server::tls::Certificates;
 use crate::settings::{Settings, Switch};
 use crate::sources;
-use crate::sources::kube::{Pulse, ReadError, Reader};
+use crate::sources::kube::{Pulse, ReadError, Reader, Served};
 
 /// How often it is looked whether the API server is still heard of. Reviews ask for themselves.
 const LOOK: Duration = Duration::from_secs(1);
@@ -43,6 +44,10 @@ impl Currency for Pulse {
         self.lost().is_none()
     }
 
+    fn freshness(&self) -> Freshness {
+        Self::freshness(self)
+    }
+
     fn missing(&self) -> Vec<Kind> {
         Self::missing(self)
     }
@@ -55,6 +60,7 @@ impl Facts for Reader {
             let read = reader.read(namespace, scope.kinds()).await;
             read.map_err(|error| match error {
                 ReadError::Late => Unread::Late,
+                ReadError::Unserved { .. } => Unread::Unserved,
                 error => Unread::Failed(error.to_string()),
             })
         })
@@ -207,31 +213,68 @@ fn instance() -> String {
     named.unwrap_or_else(|| env!("CARGO_PKG_NAME").to_owned())
 }
 
-/// Tells of a kind that is not heard of any more, and of its return.
+/// Reports kinds without a list or watch event for too long, their return, and kinds that are served in versions that
+/// are not read.
 async fn look_for_silence(pulse: Arc<Pulse>, metrics: Arc<Metrics>, readiness: Arc<Readiness>) {
     let mut interval = tokio::time::interval(LOOK);
     let mut known = None;
     loop {
         interval.tick().await;
+        let served = pulse.served();
+        for (kind, served) in &served {
+            metrics.cluster.served(*kind, served.version());
+        }
+        readiness.notice("versions", versions(&served).as_deref());
         let lost = pulse.lost();
         let kind = lost.map(|(kind, _)| kind);
         metrics.cluster.stale(kind);
+        let denied = match pulse.freshness() {
+            Freshness::StaleClusters => "writes in namespaces with OpenBaoClusters are denied",
+            _ => "judged writes are denied",
+        };
         let notice = lost.map(|(kind, age)| {
             let (kind, age) = (kind.as_str(), age.as_secs());
-            format!("no word about {kind} from the API server for {age} s, so judged writes are refused with OBP403")
+            format!("no list or watch event for {kind} in {age} s; {denied} (OBP403)")
         });
         readiness.notice("watches", notice.as_deref());
         if kind == known {
             continue;
         }
         if let Some(kind) = kind {
+            let kind = kind.as_str();
             tracing::error!(
-                kind = kind.as_str(),
-                "No word from the API server for too long; judged writes are refused with OBP403"
+                kind,
+                "no list or watch event for too long; {denied} (OBP403)"
             );
         } else {
-            tracing::info!("The API server is heard of again");
+            tracing::info!("the API server answers again");
         }
         known = kind;
     }
+}
+
+/// The warning of `/readyz?verbose` about the versions in which kinds are served.
+fn versions(served: &BTreeMap<Kind, Served>) -> Option<String> {
+    let text = |(kind, served): (&Kind, &Served)| {
+        let name = kind.as_str();
+        match (served, kind) {
+            (Served::Unread(version), Kind::OpenBaoCluster) => Some(format!(
+                "{name} is served as {version}, which this release cannot read: in namespaces with OpenBaoClusters, policies \
+                 that may select OpenBao pods are denied (OBP403); upgrade openbao-perimeter"
+            )),
+            (Served::Unread(version), _) => Some(format!(
+                "{name} is served as {version}, which this release cannot read: nothing new is known of it; upgrade \
+                 openbao-perimeter"
+            )),
+            (Served::Nowhere, Kind::OpenBaoCluster) => Some(format!(
+                "{name} is served in no version: no cluster is guarded until the CRD is installed"
+            )),
+            (Served::Unproved, _) => Some(format!(
+                "the list of {name} answers 404, and it is not proved that the kind is gone: the last facts count"
+            )),
+            (Served::Read(_) | Served::Nowhere, _) => None,
+        }
+    };
+    let told: Vec<String> = served.iter().filter_map(text).collect();
+    (!told.is_empty()).then(|| told.join("; "))
 }

@@ -16,6 +16,8 @@ pub enum Scope {
     Clusters,
     /// All that a verdict about it may rest on.
     Everything,
+    /// The same but for its OpenBaoClusters.
+    Others,
 }
 
 impl Scope {
@@ -24,6 +26,7 @@ impl Scope {
         match self {
             Self::Clusters => &[Kind::OpenBaoCluster],
             Self::Everything => &[Kind::OpenBaoCluster, Kind::NetworkPolicy, Kind::Namespace],
+            Self::Others => &[Kind::NetworkPolicy, Kind::Namespace],
         }
     }
 }
@@ -34,6 +37,9 @@ pub enum Unread {
     /// It took too long.
     #[error("the API server did not answer in time")]
     Late,
+    /// The API server serves no OpenBaoClusters, as it says now.
+    #[error("no version of OpenBaoCluster is served")]
+    Unserved,
     /// The API server refused, or is not reached.
     #[error("{0}")]
     Failed(String),

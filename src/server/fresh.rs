@@ -103,13 +103,22 @@ async fn renewed(
     due: Instant,
 ) -> Result<Option<Arc<World>>, Unread> {
     if doubted.doubt == Doubt::NoCluster {
-        let clusters = facts.read(namespace.clone(), Scope::Clusters).await?;
+        let clusters = match facts.read(namespace.clone(), Scope::Clusters).await {
+            Err(Unread::Unserved) => Vec::new(),
+            clusters => clusters?,
+        };
         if clusters.is_empty() {
             return Ok(None);
         }
     }
-    let scope = Scope::Everything;
-    let objects = facts.read(namespace.clone(), scope).await?;
+    // That a kind is not served makes no denial an allowance: what is known of it stays.
+    let (scope, objects) = match facts.read(namespace.clone(), Scope::Everything).await {
+        Err(Unread::Unserved) => {
+            let others = facts.read(namespace.clone(), Scope::Others).await?;
+            (Scope::Others, others)
+        }
+        objects => (Scope::Everything, objects?),
+    };
     let Some(latest) = desk.admission.world() else {
         return Ok(None);
     };

@@ -6,6 +6,8 @@
 //! swapped in whole, so no reader ever sees half of it.
 
 mod backoff;
+mod custom;
+mod discovery;
 mod fresh;
 mod gather;
 mod pulse;
@@ -19,6 +21,7 @@ use ::kube::runtime::WatchStreamExt;
 use ::kube::runtime::watcher::{self, Event};
 use ::kube::{Client, Error, ResourceExt};
 use futures_util::StreamExt;
+use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -26,6 +29,7 @@ use crate::inventory::read::{self, API_SERVER_SERVICE};
 use crate::inventory::{Kind, Object};
 use crate::sources::Updates;
 use backoff::Delays;
+pub use discovery::Served;
 pub use fresh::{ReadError, Reader};
 use gather::{Gatherer, Step};
 pub use pulse::Pulse;
@@ -64,7 +68,12 @@ pub async fn watch(
     let mut watches = JoinSet::new();
     for kind in KINDS {
         let client = Arc::clone(&pulse).hear(client.clone(), kind);
-        watches.spawn(follow(client, Arc::clone(&pulse), kind, sender.clone()));
+        let (pulse, sender) = (Arc::clone(&pulse), sender.clone());
+        if is_custom(kind) {
+            watches.spawn(custom::follow(client, pulse, kind, sender));
+        } else {
+            watches.spawn(follow(client, pulse, kind, sender));
+        }
     }
     drop(sender);
     tokio::select! {
@@ -87,18 +96,7 @@ async fn follow(client: Client, pulse: Arc<Pulse>, kind: Kind, steps: mpsc::Send
         let step = match event {
             Ok(event) => {
                 complaint = None;
-                step(kind, event)
-            }
-            Err(error) if is_custom(kind) && is_refused(&error, 404) => {
-                let text = "the cluster does not know this kind: taken as none, asked again later";
-                complain(kind, text, &mut complaint);
-                Some(Step::Absent)
-            }
-            Err(error) if is_for_advice(kind) && is_refused(&error, 403) => {
-                let text =
-                    "not permitted to list this kind: nothing is said about it, asked again later";
-                complain(kind, text, &mut complaint);
-                Some(Step::Withheld)
+                step(event, |object| fact(kind, object))
             }
             Err(error) => {
                 complain(kind, &error.to_string(), &mut complaint);
@@ -106,8 +104,8 @@ async fn follow(client: Client, pulse: Arc<Pulse>, kind: Kind, steps: mpsc::Send
             }
         };
         let Some(step) = step else { continue };
-        let is_whole = matches!(step, Step::Done | Step::Absent);
-        if is_whole || step == Step::Withheld {
+        let is_whole = step == Step::Done;
+        if is_whole {
             pulse.complete(kind);
         }
         if steps.send((kind, step)).await.is_err() {
@@ -131,22 +129,13 @@ fn complain(kind: Kind, problem: &str, last: &mut Option<String>) {
     }
 }
 
-fn resource(kind: Kind) -> ApiResource {
-    let (version, plural) = match kind {
-        Kind::OpenBaoCluster => ("v1alpha1", "openbaoclusters"),
-        Kind::NetworkPolicy => ("v1", "networkpolicies"),
-        Kind::Namespace => ("v1", "namespaces"),
-        Kind::Service => ("v1", "services"),
-        Kind::OpenBaoRestore => ("v1alpha1", "openbaorestores"),
-        Kind::Gateway => ("v1", "gateways"),
-        Kind::GatewayClass => ("v1", "gatewayclasses"),
-    };
+fn resource(kind: Kind, version: &str) -> ApiResource {
     let gvk = GroupVersionKind::gvk(kind.group(), version, kind.as_str());
-    ApiResource::from_gvk_with_plural(&gvk, plural)
+    ApiResource::from_gvk_with_plural(&gvk, kind.plural())
 }
 
 fn scope(client: Client, kind: Kind) -> (Api<DynamicObject>, watcher::Config) {
-    let resource = resource(kind);
+    let resource = resource(kind, kind.versions()[0]);
     let config = watcher::Config::default();
     if kind == Kind::Service {
         let (namespace, name) = API_SERVER_SERVICE;
@@ -167,23 +156,25 @@ fn is_refused(error: &watcher::Error, code: u16) -> bool {
 }
 
 /// `None` where an event says nothing about the facts.
-fn step(kind: Kind, event: Event<DynamicObject>) -> Option<Step> {
+fn step<K>(event: Event<K>, fact: impl Fn(K) -> Option<Object>) -> Option<Step> {
     match event {
         Event::Init => None,
         Event::InitDone => Some(Step::Done),
-        Event::InitApply(object) => fact(kind, object).map(Step::Listed),
-        Event::Apply(object) => fact(kind, object).map(Step::Set),
-        Event::Delete(object) => fact(kind, object).map(|object| Step::Remove(object.reference())),
+        Event::InitApply(object) => fact(object).map(Step::Listed),
+        Event::Apply(object) => fact(object).map(Step::Set),
+        Event::Delete(object) => fact(object).map(|object| Step::Remove(object.reference())),
     }
 }
 
-fn fact(kind: Kind, mut object: DynamicObject) -> Option<Object> {
+fn fact(kind: Kind, object: DynamicObject) -> Option<Object> {
+    read::object_of(kind, &written(object)?)
+}
+
+/// The object as JSON, without what is never looked at.
+fn written(mut object: DynamicObject) -> Option<Value> {
     object.managed_fields_mut().clear();
     let name = object.name_any();
-    let value = serde_json::to_value(object)
-        .inspect_err(|error| {
-            tracing::error!(kind = kind.as_str(), name, %error, "object cannot be written as JSON");
-        })
-        .ok()?;
-    read::object_of(kind, &value)
+    serde_json::to_value(object)
+        .inspect_err(|error| tracing::error!(name, %error, "object cannot be written as JSON"))
+        .ok()
 }

@@ -26,3 +26,4 @@ mod restores;
 mod stage;
 mod tenants;
 mod verdicts;
+mod versions;

@@ -1,13 +1,13 @@
 //! One fresh read before an answer that a lagging watch may have wrong, in memory.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use openbao_perimeter::admission::{Admission, Appeal, Currency, Point};
 use openbao_perimeter::audit::Metrics;
-use openbao_perimeter::inventory::{Change, Object, Snapshot, read};
+use openbao_perimeter::inventory::{Change, Kind, Object, Snapshot, read};
 use openbao_perimeter::posture::Posture;
 use openbao_perimeter::review::World;
 use openbao_perimeter::server::authorizer::{Authorizer, AuthorizerError};
@@ -25,6 +25,8 @@ use crate::support::{post, review_with, text};
 struct ApiServer {
     objects: Mutex<Option<Vec<Object>>>,
     reads: AtomicUsize,
+    /// It says that it serves no OpenBaoClusters.
+    unserved: AtomicBool,
     /// Hears of the objects just before they are read.
     meanwhile: Mutex<Option<Arc<Admission>>>,
 }
@@ -36,8 +38,13 @@ impl Facts for ApiServer {
         if let Some(admission) = &*self.meanwhile.lock().unwrap() {
             admission.publish(world(objects.clone().unwrap_or_default()));
         }
+        let asks_for_clusters = scope.kinds().contains(&Kind::OpenBaoCluster);
+        let is_unserved = self.unserved.load(Ordering::Relaxed) && asks_for_clusters;
         Box::pin(async move {
             let mut objects = objects.ok_or(Unread::Late)?;
+            if is_unserved {
+                return Err(Unread::Unserved);
+            }
             objects.retain(|object| scope.kinds().contains(&object.reference().kind));
             Ok(objects)
         })
@@ -265,4 +272,34 @@ fn facts_that_are_too_old_prove_nothing() {
         warned["warnings"][0].as_str().unwrap().contains("OBP403"),
         "{warned}"
     );
+}
+
+/// A cluster in a version that is not read.
+fn named() -> Object {
+    let cluster = json!({"apiVersion": "openbao.org/v1beta1", "kind": "OpenBaoCluster",
+        "metadata": {"name": "bao", "namespace": "shop"}});
+    read::object(&cluster).unwrap()
+}
+
+#[tokio::test]
+async fn a_cluster_of_which_only_the_name_is_served_takes_an_allowance_back() {
+    let scene = Scene::new(vec![], Some(vec![named()]));
+    let (allowed, message) = scene.ask(&opens(&servers())).await;
+    assert!(!allowed && message.contains("OBP403"), "{message}");
+    assert!(
+        message.contains("OpenBaoCluster bao is served as v1beta1"),
+        "{message}"
+    );
+}
+
+#[tokio::test]
+async fn that_no_version_is_served_turns_neither_an_allowance_nor_a_denial() {
+    let scene = Scene::new(vec![], Some(vec![]));
+    scene.server.unserved.store(true, Ordering::Relaxed);
+    let (allowed, message) = scene.ask(&opens(&servers())).await;
+    assert!(allowed, "{message}");
+    let scene = Scene::new(vec![cluster(&json!({}))], Some(vec![]));
+    scene.server.unserved.store(true, Ordering::Relaxed);
+    let (allowed, message) = scene.ask(&opens(&servers())).await;
+    assert!(!allowed && message.contains("OBP201"), "{message}");
 }

@@ -11,3 +11,4 @@ mod folder;
 mod fresh;
 mod place;
 mod pulse;
+mod versions;

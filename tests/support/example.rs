@@ -16,7 +16,7 @@ pub(crate) const OPERATOR: &str =
 pub(crate) const UID: &str = "6f0f2b9e-3a52-4f0e-9c36-2d1c0f6a7b10";
 
 /// The rights that the operator's account has.
-const OPERATOR_RIGHTS: &str = "
+pub(crate) const OPERATOR_RIGHTS: &str = "
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
 metadata: {name: openbao-operator}

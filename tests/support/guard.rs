@@ -24,7 +24,7 @@ pub(crate) const ADDRESS: &str = "127.0.0.1:9443";
 /// A debug build on a machine that compiles at the same time.
 const LIMIT: Duration = Duration::from_mins(1);
 
-const NAMESPACE: &str = include_str!("../../manifests/base/namespace.yaml");
+pub(crate) const NAMESPACE: &str = include_str!("../../manifests/base/namespace.yaml");
 const REGISTRATIONS: &str = include_str!("../../manifests/registrations/webhook.yaml");
 /// Makes the API server call `localhost` where a registration names our Service.
 pub(crate) const SERVICE: &str = "

@@ -2,6 +2,7 @@
 //! the registrations, Events.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -87,9 +88,18 @@ struct WhatLabels {
     what: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct VersionLabels {
+    kind: &'static str,
+    version: String,
+}
+
 /// Counters and gauges.
 #[derive(Debug, Default)]
 pub struct ClusterMetrics {
+    served: Family<VersionLabels, Gauge>,
+    /// The version that was noted last, by kind.
+    noted: Mutex<BTreeMap<Kind, String>>,
     heard: Family<KindLabels, Gauge>,
     stale: Gauge,
     fresh_reads: Family<OutcomeLabels, Counter>,
@@ -113,6 +123,11 @@ impl ClusterMetrics {
             "watch_last_event_timestamp_seconds",
             "Unix time at which the API server was last heard of about a kind: an event, a bookmark, a list",
             self.heard.clone(),
+        );
+        all.register(
+            "served_version",
+            "Version in which a custom kind is served and followed; `none` where it is served in none",
+            self.served.clone(),
         );
         all.register(
             "inventory_stale",
@@ -149,6 +164,23 @@ impl ClusterMetrics {
         self.heard
             .get_or_create(&labels)
             .set(i64::try_from(at).unwrap_or(i64::MAX));
+    }
+
+    /// Notes the version in which a custom kind is served; `None` where it is served in none, or that is not known.
+    pub fn served(&self, kind: Kind, version: Option<&str>) {
+        let version = version.unwrap_or("none");
+        let labels = |version: &str| VersionLabels {
+            kind: kind.as_str(),
+            version: version.to_owned(),
+        };
+        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        if noted.get(&kind).is_some_and(|noted| noted == version) {
+            return;
+        }
+        self.served.get_or_create(&labels(version)).set(1);
+        if let Some(before) = noted.insert(kind, version.to_owned()) {
+            self.served.remove(&labels(&before));
+        }
     }
 
     /// Notes that some kind has not been heard of for too long, or that all are again.

@@ -8,14 +8,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use ::kube::api::{Api, DynamicObject, ListParams};
+use ::kube::api::{Api, ApiResource, DynamicObject, ListParams};
 use ::kube::{Client, Error};
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{fact, resource};
+use super::discovery::{self, Served};
+use super::{custom, fact, is_custom, resource};
 use crate::inventory::{Kind, Object};
 use crate::rate::Bucket;
 
@@ -38,6 +39,12 @@ pub enum ReadError {
         kind: &'static str,
         /// What happened.
         problem: String,
+    },
+    /// The API server serves the kind in no version, as it says now.
+    #[error("no version of kind `{kind}` is served")]
+    Unserved {
+        /// Kind.
+        kind: &'static str,
     },
     /// The task that read is gone.
     #[error("the read was given up")]
@@ -137,29 +144,57 @@ impl Reader {
         let mut objects = Vec::new();
         for kind in *kinds {
             let found = self.of_kind(namespace, *kind).await;
-            let found = found.map_err(|error| ReadError::Api {
-                kind: kind.as_str(),
-                problem: error.to_string(),
-            })?;
-            objects.extend(found.into_iter().filter_map(|object| fact(*kind, object)));
+            objects.extend(found.map_err(|error| of_read(*kind, &error))??);
         }
         Ok(objects)
     }
 
-    /// Without a resource version, so no older than this call. A kind that is not served has no
-    /// objects.
-    async fn of_kind(&self, namespace: &str, kind: Kind) -> Result<Vec<DynamicObject>, Error> {
-        let (client, resource) = (self.client.clone(), resource(kind));
+    /// Without a resource version, so no older than this call. A list that answers 404 is no answer: discovery tells
+    /// whether the kind is served in another version, or in none.
+    async fn of_kind(&self, namespace: &str, kind: Kind) -> Result<Answer, Error> {
+        let client = self.client.clone();
+        let first = resource(kind, kind.versions()[0]);
         if kind == Kind::Namespace {
-            let found = Api::all_with(client, &resource).get_opt(namespace).await?;
-            return Ok(found.into_iter().collect());
+            let found = Api::all_with(client, &first).get_opt(namespace).await?;
+            let found = found.and_then(|object| fact(kind, object));
+            return Ok(Ok(found.into_iter().collect()));
         }
-        let api: Api<DynamicObject> = Api::namespaced_with(client, namespace, &resource);
-        match api.list(&ListParams::default()).await {
-            Ok(list) => Ok(list.items),
-            Err(Error::Api(status)) if status.code == 404 => Ok(Vec::new()),
-            Err(error) => Err(error),
+        let gone = match list(client.clone(), namespace, kind, &first).await {
+            Err(Error::Api(status)) if status.code == 404 && is_custom(kind) => status,
+            objects => return objects.map(Ok),
+        };
+        match discovery::served(&client, kind).await? {
+            Served::Unread(version) => {
+                let resource = resource(kind, &version);
+                Ok(Ok(custom::list(client, namespace, &resource).await?))
+            }
+            Served::Read(version) if version != kind.versions()[0] => {
+                let resource = resource(kind, version);
+                list(client, namespace, kind, &resource).await.map(Ok)
+            }
+            Served::Nowhere => Ok(Err(ReadError::Unserved {
+                kind: kind.as_str(),
+            })),
+            Served::Read(_) | Served::Unproved => Err(Error::Api(gone)),
         }
+    }
+}
+
+async fn list(
+    client: Client,
+    namespace: &str,
+    kind: Kind,
+    resource: &ApiResource,
+) -> Result<Vec<Object>, Error> {
+    let api = Api::<DynamicObject>::namespaced_with(client, namespace, resource);
+    let items = api.list(&ListParams::default()).await?.items.into_iter();
+    Ok(items.filter_map(|object| fact(kind, object)).collect())
+}
+
+fn of_read(kind: Kind, error: &Error) -> ReadError {
+    ReadError::Api {
+        kind: kind.as_str(),
+        problem: error.to_string(),
     }
 }
 

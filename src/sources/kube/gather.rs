@@ -27,9 +27,9 @@ pub(super) enum Step {
     Remove(ObjectRef),
     /// The watch is lost; a list that was not whole begins anew.
     Interrupted,
-    /// The cluster does not know the kind, so there is no object of it.
+    /// It is proved that the API server serves the kind in no version, so there is no object of it.
     Absent,
-    /// The kind may not be listed, so nothing is known of it.
+    /// The kind may not be listed, or is served in a version that is not read: nothing more is known of it.
     Withheld,
 }
 
@@ -89,7 +89,8 @@ impl Gatherer {
             }
             Step::Withheld => {
                 self.lists.remove(&kind);
-                self.replace(kind, Extent::Part, Vec::new(), changes);
+                changes.push(Change::Extent(kind, Extent::Part));
+                self.complete.insert(kind);
             }
         }
     }

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ::kube::client::Body;
@@ -17,8 +17,9 @@ use hyper::Request;
 use hyper::body::{Bytes, Frame};
 use tokio::time::{Instant, timeout};
 
+use super::discovery::Served;
 use super::{KINDS, is_for_advice};
-use crate::inventory::Kind;
+use crate::inventory::{Freshness, Kind};
 
 /// Seconds; kube's watcher takes no longer one.
 const LONGEST_WATCH: u32 = 290;
@@ -35,6 +36,8 @@ pub struct Pulse {
     limit: Duration,
     /// Not listed, nor taken as none, since the beginning.
     missing: Mutex<BTreeSet<Kind>>,
+    /// How the custom kinds are served, as far as that is known.
+    served: Mutex<BTreeMap<Kind, Served>>,
     /// Milliseconds from `start`.
     beats: BTreeMap<Kind, AtomicU64>,
     listener: Box<Listener>,
@@ -56,6 +59,7 @@ impl Pulse {
             start: Instant::now(),
             limit,
             missing: Mutex::new(KINDS.into()),
+            served: Mutex::default(),
             // What only advice rests on may be forbidden, and makes nothing stale.
             beats: KINDS
                 .into_iter()
@@ -66,21 +70,49 @@ impl Pulse {
         }
     }
 
-    /// The kind that was not heard of for longest, and for how long.
-    fn slowest(&self) -> (Kind, Duration) {
+    /// The kinds that were not heard of for longer than the limit, and for how long.
+    fn silent(&self) -> impl Iterator<Item = (Kind, Duration)> {
         let now = self.start.elapsed();
-        let age = |(kind, beat): (&Kind, &AtomicU64)| {
+        let ages = self.beats.iter().map(move |(kind, beat)| {
             let beat = Duration::from_millis(beat.load(Ordering::Relaxed));
             (*kind, now.saturating_sub(beat))
-        };
-        let ages = self.beats.iter().map(age);
-        ages.max_by_key(|(_, age)| *age)
-            .unwrap_or((KINDS[0], Duration::ZERO))
+        });
+        ages.filter(|(_, age)| *age > self.limit)
     }
 
-    /// The kind that was not heard of for longer than the limit, and for how long.
+    /// The kind that was not heard of for longest, beyond the limit, and for how long.
     pub fn lost(&self) -> Option<(Kind, Duration)> {
-        Some(self.slowest()).filter(|(_, age)| *age > self.limit)
+        self.silent().max_by_key(|(_, age)| *age)
+    }
+
+    /// Whether the facts are recent enough to prove anything by. Where the API server answers that it does not list
+    /// OpenBaoClusters, and this is not proved, only what is known of clusters is too old.
+    pub fn freshness(&self) -> Freshness {
+        let mut silent = self.silent().map(|(kind, _)| kind).peekable();
+        if silent.peek().is_none() {
+            return Freshness::Current;
+        }
+        let is_unproved = self.lock_served().get(&Kind::OpenBaoCluster) == Some(&Served::Unproved);
+        if is_unproved && silent.all(|kind| kind == Kind::OpenBaoCluster) {
+            Freshness::StaleClusters
+        } else {
+            Freshness::Stale
+        }
+    }
+
+    /// How the custom kinds are served, as far as that is known.
+    pub fn served(&self) -> BTreeMap<Kind, Served> {
+        self.lock_served().clone()
+    }
+
+    /// Notes how a custom kind is served; whether that is something new.
+    pub(super) fn serve(&self, kind: Kind, served: Served) -> bool {
+        let before = self.lock_served().insert(kind, served.clone());
+        before != Some(served)
+    }
+
+    fn lock_served(&self) -> MutexGuard<'_, BTreeMap<Kind, Served>> {
+        self.served.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The kinds of which it was not yet said what there is, in order.

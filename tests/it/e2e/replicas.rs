@@ -3,6 +3,6 @@
 pub(super) mod ask;
 mod balancer;
 pub(super) mod load;
-mod replica;
+pub(super) mod replica;
 pub(super) mod stage;
 mod writes;

@@ -28,6 +28,7 @@ fn counted() -> String {
     metrics.certificate_expires(0, Some(0));
     metrics.inventory(&Snapshot::default(), &Snapshot::default());
     metrics.cluster.heard(Kind::NetworkPolicy, 0);
+    metrics.cluster.served(Kind::OpenBaoCluster, None);
     metrics
         .cluster
         .audited(&[((Code::Obp101, Level::Deny), 1)].into());

@@ -52,6 +52,17 @@ impl Replica {
         guard::get(self.probes, "/readyz").is_some_and(|text| text.ends_with("\r\n\r\nok"))
     }
 
+    /// The text of `/readyz?verbose`.
+    pub(in crate::e2e) fn readyz(&self) -> String {
+        let text = guard::get(self.probes, "/readyz?verbose").unwrap_or_default();
+        text.replace('\r', "")
+    }
+
+    /// All that it printed and logged.
+    pub(in crate::e2e) fn printed(&self) -> String {
+        self.server.printed()
+    }
+
     /// How many steps of the rotation it took, also when it has ended since.
     pub(in crate::e2e) fn steps(&self, step: &str) -> usize {
         let taken = |line: &&str| {

@@ -175,12 +175,12 @@ impl Stage {
     }
 }
 
-fn manifest_text(name: &str) -> String {
+pub(in crate::e2e) fn manifest_text(name: &str) -> String {
     fs::read_to_string(format!("manifests/{name}.yaml")).expect("read a manifest")
 }
 
 /// The replicas have the rights of their account, not the administrator's.
-fn impersonate(plane: &ControlPlane) {
+pub(in crate::e2e) fn impersonate(plane: &ControlPlane) {
     let text = fs::read_to_string(plane.kubeconfig()).expect("read the kubeconfig");
     let mut config: Value = serde_json::from_str(&text).expect("JSON");
     let account = "system:serviceaccount:openbao-perimeter-system:openbao-perimeter";

@@ -1,0 +1,304 @@
+//! The watch of a custom kind: of its objects where they are served in a version that is read, of their names where they
+//! are served in another one.
+//!
+//! Known objects go only once [discovery] proves that the kind is gone. A kind that was served before counts as gone
+//! after two proofs, half a minute apart: one API server of several may not know it for a moment.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::kube::api::{Api, ApiResource, DynamicObject, ListParams, PartialObjectMeta};
+use ::kube::core::TypeMeta;
+use ::kube::runtime::watcher::{self, Event};
+use ::kube::runtime::{WatchStreamExt, utils::Backoff as _};
+use ::kube::{Client, Error};
+use futures_util::{Stream, StreamExt};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
+
+use super::backoff::Delays;
+use super::discovery::{self, Served};
+use super::gather::Step;
+use super::pulse::Pulse;
+use super::{complain, fact, is_for_advice, is_refused, resource, step, written};
+use crate::inventory::{Kind, Object, read};
+
+/// Two proofs that a kind which was served is gone are at least this far apart.
+const PROOFS: Duration = Duration::from_secs(30);
+
+/// How often the versions are looked at while OpenBaoClusters are not served in one that is read.
+const LOOK: Duration = Duration::from_secs(3);
+
+/// The watch of one custom kind.
+struct Watch {
+    client: Client,
+    pulse: Arc<Pulse>,
+    kind: Kind,
+    steps: mpsc::Sender<(Kind, Step)>,
+    /// Delays of the kind of which nothing but advice rests on.
+    delays: Delays,
+    /// Whether it was served at some time.
+    was_served: bool,
+    /// Since when each answer of discovery proves that it is not served.
+    gone_since: Option<Instant>,
+    complaint: Option<String>,
+}
+
+/// The reason for the end of a watch.
+enum End {
+    /// The list or the watch answers 404.
+    Unserved,
+    /// The kind is served otherwise now.
+    Otherwise(Served),
+    /// The receiver of the steps is gone.
+    Closed,
+}
+
+/// Follows a custom kind until the receiver of the steps is gone.
+pub(super) async fn follow(
+    client: Client,
+    pulse: Arc<Pulse>,
+    kind: Kind,
+    steps: mpsc::Sender<(Kind, Step)>,
+) {
+    let watch = Watch {
+        client,
+        pulse,
+        kind,
+        steps,
+        delays: Delays::of(kind),
+        was_served: false,
+        gone_since: None,
+        complaint: None,
+    };
+    watch.run().await;
+}
+
+impl Watch {
+    async fn run(mut self) {
+        let mut served = Served::Read(self.kind.versions()[0]);
+        loop {
+            let end = match &served {
+                Served::Unread(version) if !is_for_advice(self.kind) => {
+                    self.names(&version.clone()).await
+                }
+                Served::Read(version) => self.objects(version).await,
+                _ => self.objects(self.kind.versions()[0]).await,
+            };
+            let next = match end {
+                End::Closed => return,
+                End::Otherwise(next) => Some(next),
+                End::Unserved => self.look().await,
+            };
+            let Some(next) = next else { return };
+            served = next;
+        }
+    }
+
+    /// The objects, in a version that is read, until that is no longer served.
+    async fn objects(&mut self, version: &'static str) -> End {
+        let api = Api::all_with(self.client.clone(), &resource(self.kind, version));
+        let events = watcher::watcher(api, self.config());
+        let kind = self.kind;
+        let is_read = Served::Read(version);
+        let take = move |event| step(event, |object| fact(kind, object));
+        self.take(events, take, &is_read).await
+    }
+
+    /// The names of objects in a version that is not read, until one that is read is served again, or this one is
+    /// served no more.
+    async fn names(&mut self, version: &Arc<str>) -> End {
+        let resource = resource(self.kind, version);
+        let api = Api::<PartialObjectMeta<DynamicObject>>::all_with(self.client.clone(), &resource);
+        let events = watcher::watcher(api, self.config());
+        let take = move |event| step(event, |object| named(&resource, object));
+        let is_unread = Served::Unread(version.clone());
+        self.take(events, take, &is_unread).await
+    }
+
+    fn config(&self) -> watcher::Config {
+        watcher::Config::default().timeout(self.pulse.watch_seconds())
+    }
+
+    /// Takes the events of a watch. Where the version is not read, it is looked meanwhile whether another one is
+    /// served.
+    async fn take<K>(
+        &mut self,
+        events: impl Stream<Item = watcher::Result<Event<K>>>,
+        mut take: impl FnMut(Event<K>) -> Option<Step>,
+        served: &Served,
+    ) -> End {
+        let is_unread = matches!(served, Served::Unread(_));
+        // As in `follow` of the other kinds: every attempt begins with `Init`.
+        let progress = |event: &watcher::Result<Event<K>>| !matches!(event, Ok(Event::Init));
+        let events = events.filter(move |event| std::future::ready(progress(event)));
+        let mut events = pin!(events.backoff(Delays::of(self.kind)));
+        let mut looks = interval_at(Instant::now() + LOOK, LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let event = tokio::select! {
+                event = events.next() => event,
+                _ = looks.tick(), if is_unread => {
+                    match discovery::served(&self.client, self.kind).await {
+                        Ok(found @ (Served::Read(_) | Served::Unread(_))) if found != *served => {
+                            return End::Otherwise(found);
+                        }
+                        // The watch itself tells that it is served no more.
+                        _ => continue,
+                    }
+                }
+            };
+            let step = match event {
+                None => return End::Closed,
+                Some(Ok(event)) => {
+                    self.complaint = None;
+                    take(event)
+                }
+                Some(Err(error)) if is_refused(&error, 404) => return End::Unserved,
+                Some(Err(error)) if is_for_advice(self.kind) && is_refused(&error, 403) => {
+                    let text = "not permitted to list this kind: nothing more is known of it, asked again later";
+                    complain(self.kind, text, &mut self.complaint);
+                    Some(Step::Withheld)
+                }
+                Some(Err(error)) => {
+                    complain(self.kind, &error.to_string(), &mut self.complaint);
+                    Some(Step::Interrupted)
+                }
+            };
+            let Some(step) = step else { continue };
+            if step == Step::Done {
+                self.was_served = true;
+                self.gone_since = None;
+                self.delays.reset();
+                self.tell(served.clone());
+            }
+            if self.send(step).await.is_none() {
+                return End::Closed;
+            }
+        }
+    }
+
+    /// Asks how the kind is served, after a list or a watch that answered 404, and waits before the next one; `None`
+    /// where the receiver is gone.
+    async fn look(&mut self) -> Option<Served> {
+        let found = discovery::served(&self.client, self.kind).await;
+        let is_gone = matches!(found, Ok(Served::Nowhere));
+        let since = is_gone.then(|| self.gone_since.unwrap_or_else(Instant::now));
+        self.gone_since = since;
+        let is_proved = !self.was_served || since.is_some_and(|since| since.elapsed() >= PROOFS);
+        let is_advice = is_for_advice(self.kind);
+        // No verdict waits for what only advice rests on.
+        let unknown = if is_advice {
+            Step::Withheld
+        } else {
+            Step::Interrupted
+        };
+        let (next, step) = match &found {
+            Ok(Served::Nowhere) if is_proved => (Served::Nowhere, Step::Absent),
+            Ok(Served::Unread(version)) => (Served::Unread(version.clone()), unknown),
+            Ok(_) => (Served::Unproved, unknown),
+            Err(error) => {
+                complain(self.kind, &error.to_string(), &mut self.complaint);
+                (Served::Unproved, unknown)
+            }
+        };
+        let is_named = matches!(next, Served::Unread(_)) && !is_advice;
+        self.tell(next.clone());
+        self.send(step).await?;
+        if is_named {
+            return Some(next);
+        }
+        self.wait().await;
+        // Served in a version that is read after all: another API server, or a moment later.
+        Some(
+            found
+                .ok()
+                .filter(|found| matches!(found, Served::Read(_)))
+                .unwrap_or(next),
+        )
+    }
+
+    async fn wait(&mut self) {
+        let delay = if is_for_advice(self.kind) {
+            self.delays.next().unwrap_or(LOOK)
+        } else {
+            LOOK
+        };
+        sleep(delay).await;
+    }
+
+    /// Hands a step on, and what it says of how current the facts are; `None` where the receiver is gone.
+    async fn send(&self, step: Step) -> Option<()> {
+        let is_whole = matches!(step, Step::Done | Step::Absent);
+        if is_whole || step == Step::Withheld {
+            self.pulse.complete(self.kind);
+        }
+        self.steps.send((self.kind, step)).await.ok()?;
+        if is_whole {
+            self.pulse.beat(self.kind);
+        }
+        Some(())
+    }
+
+    /// Notes how the kind is served, and logs it with the cure where that is something new.
+    fn tell(&self, served: Served) {
+        if !self.pulse.serve(self.kind, served.clone()) {
+            return;
+        }
+        let (kind, version) = (self.kind.as_str(), served.version());
+        match (&served, self.kind) {
+            (Served::Read(_), _) => {
+                tracing::info!(kind, version, "kind is served in a version that is read")
+            }
+            (Served::Unread(_), Kind::OpenBaoCluster) => tracing::error!(
+                kind,
+                version,
+                "kind is served in a version that this release cannot read: policies that may select OpenBao pods are \
+                 denied (OBP403) in namespaces with OpenBaoClusters; upgrade openbao-perimeter"
+            ),
+            (Served::Unread(_), _) => tracing::warn!(
+                kind,
+                version,
+                "kind is served in a version that this release cannot read: nothing new is known of it; upgrade \
+                 openbao-perimeter"
+            ),
+            (Served::Nowhere, Kind::OpenBaoCluster) => tracing::warn!(
+                kind,
+                "no version of this kind is served: there is nothing to guard until its CRD is installed"
+            ),
+            (Served::Nowhere, _) => {
+                tracing::info!(kind, "no version of this kind is served: taken as none")
+            }
+            (Served::Unproved, _) => tracing::warn!(
+                kind,
+                "list answers 404, and discovery does not prove that the kind is gone: the last facts count"
+            ),
+        }
+    }
+}
+
+/// The objects of a namespace in a version that is not read, by their metadata.
+pub(super) async fn list(
+    client: Client,
+    namespace: &str,
+    resource: &ApiResource,
+) -> Result<Vec<Object>, Error> {
+    let api = Api::<DynamicObject>::namespaced_with(client, namespace, resource);
+    let items = api.list_metadata(&ListParams::default()).await?.items;
+    let named = |object| named(resource, object);
+    Ok(items.into_iter().filter_map(named).collect())
+}
+
+/// An object of which only the metadata were read, in a version that is not.
+fn named(resource: &ApiResource, object: PartialObjectMeta<DynamicObject>) -> Option<Object> {
+    let object = DynamicObject {
+        types: Some(TypeMeta {
+            api_version: resource.api_version.clone(),
+            kind: resource.kind.clone(),
+        }),
+        metadata: object.metadata,
+        data: serde_json::Value::default(),
+    };
+    written(object).and_then(|value| read::object(&value))
+}

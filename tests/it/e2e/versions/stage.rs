@@ -1,0 +1,253 @@
+//! A control plane whose CRD of OpenBaoClusters changes, and one guard with the rights of its account.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::control_plane::{ControlPlane, Output, wait_until};
+use crate::e2e::replicas::replica::Replica;
+use crate::e2e::replicas::stage::{impersonate, manifest_text};
+use crate::e2e::stage::{LIMIT, TENANT, program, tenancy};
+use crate::{example, guard};
+
+/// The version that is read.
+pub(super) const READ: &str = "v1alpha1";
+/// One that is not.
+pub(super) const OTHER: &str = "v1beta1";
+const NAME: &str = "openbaoclusters.openbao.org";
+const REVIEWS: &str = concat!(
+    "openbao_perimeter_reviews_total",
+    r#"{point="validate",kind="NetworkPolicy",operation="CREATE",outcome="allow"}"#
+);
+const ROLE: &str = "clusterrole/openbao-perimeter";
+
+/// A version of the CRD.
+pub(super) struct Version {
+    pub(super) name: &'static str,
+    pub(super) served: bool,
+    pub(super) storage: bool,
+}
+
+pub(super) struct Stage {
+    plane: ControlPlane,
+    guard: Option<Replica>,
+    started: usize,
+    crd: Value,
+}
+
+impl Stage {
+    /// Everything but the CRD of OpenBaoClusters; the one of OpenBaoRestores keeps the group alive. The guard is ready.
+    pub(super) fn without_the_crd() -> Self {
+        let plane = ControlPlane::start();
+        plane.apply_ok(guard::NAMESPACE);
+        plane.apply_ok(guard::SERVICE);
+        for manifest in ["base/rbac", "overlays/self-managed/rbac"] {
+            plane.apply_ok(&manifest_text(manifest));
+        }
+        plane.apply_ok(example::OPERATOR_RIGHTS);
+        for namespace in ["bao", "shop", "late"] {
+            plane.apply_ok(&tenancy(namespace));
+        }
+        impersonate(&plane);
+        let printed = Command::new(program()).arg("crds").output();
+        let printed = String::from_utf8(printed.expect("run the binary").stdout).expect("YAML");
+        let crds: Vec<Value> = serde_saphyr::from_multiple(&printed).expect("YAML");
+        let is_clusters = |crd: &Value| crd["metadata"]["name"] == NAME;
+        let (clusters, others): (Vec<_>, Vec<_>) = crds.into_iter().partition(is_clusters);
+        for crd in others {
+            plane.apply_ok(&crd.to_string());
+        }
+        let mut stage = Self {
+            plane,
+            guard: None,
+            started: 0,
+            crd: clusters.into_iter().next().expect("the CRD"),
+        };
+        stage.start();
+        stage.wait_until_ready();
+        stage
+    }
+
+    fn start(&mut self) {
+        self.guard = None;
+        let name = format!("guard-{}", self.started);
+        self.started += 1;
+        self.guard = Some(Replica::start(&self.plane, &name, ""));
+    }
+
+    fn guard(&self) -> &Replica {
+        self.guard.as_ref().expect("a guard")
+    }
+
+    /// Another guard, which the API server asks; returns once it does.
+    pub(super) fn restart(&mut self) {
+        self.start();
+        self.wait_until_ready();
+    }
+
+    /// Another guard, which may never become ready.
+    pub(super) fn restart_unready(&mut self) {
+        self.start();
+    }
+
+    pub(super) fn wait_until_ready(&self) {
+        wait_until("the guard is ready", LIMIT, || {
+            self.guard().is_alive();
+            self.guard().is_ready().then_some(())
+        });
+        if self.started > 1 {
+            self.register();
+        }
+    }
+
+    /// Makes the API server ask the guard; returns once it does.
+    pub(super) fn register(&self) {
+        let port = format!("port: {}", self.guard().reviews.port());
+        let manifest = manifest_text("registrations/webhook").replace("port: 9443", &port);
+        let apply = self.plane.kubectl(["apply", "-f", "-"]);
+        apply.stdin(&manifest).run_ok();
+        wait_until("the API server asks", LIMIT, || {
+            self.ask("shop");
+            (self.metric(REVIEWS) > 0).then_some(())
+        });
+    }
+
+    /// Serves OpenBaoClusters in these versions, a moment later.
+    pub(super) fn serve(&self, versions: &[Version]) {
+        let mut crd = self.crd.clone();
+        let written = crd["spec"]["versions"][0].clone();
+        let versions = versions.iter().map(|version| {
+            let mut written = written.clone();
+            written["name"] = json!(version.name);
+            written["served"] = json!(version.served);
+            written["storage"] = json!(version.storage);
+            written
+        });
+        crd["spec"]["versions"] = versions.collect();
+        self.plane.apply_ok(&crd.to_string());
+    }
+
+    pub(super) fn wait_until_served(&self, version: &str) {
+        let path = format!("/apis/openbao.org/{version}/openbaoclusters");
+        wait_until("the version is served", LIMIT, || {
+            let list = self.plane.kubectl(["get", "--raw", &path]).run();
+            list.status_ok.then_some(())
+        });
+    }
+
+    /// Nothing is stored in another version.
+    pub(super) fn store_only(&self, version: &str) {
+        let patch = json!({"status": {"storedVersions": [version]}}).to_string();
+        let patch = [
+            "patch",
+            "crd",
+            NAME,
+            "--subresource=status",
+            "--type=merge",
+            "-p",
+            &patch,
+        ];
+        self.plane.kubectl(patch).run_ok();
+    }
+
+    pub(super) fn delete_the_crd(&self) {
+        let delete = ["delete", "crd", NAME, "--wait=false"];
+        self.plane.kubectl(delete).run_ok();
+    }
+
+    /// Whether the guard may list OpenBaoClusters.
+    pub(super) fn may_list(&self, may: bool) {
+        let resources = if may {
+            json!(["openbaoclusters", "openbaorestores"])
+        } else {
+            json!(["openbaorestores"])
+        };
+        let patch = json!([{"op": "replace", "path": "/rules/0/resources", "value": resources}]);
+        let patch = ["patch", ROLE, "--type=json", "-p", &patch.to_string()];
+        self.plane.kubectl(patch).run_ok();
+    }
+
+    /// A tenant makes the cluster `bao`; waits until the API server takes it, which it does a moment after the CRD is
+    /// established.
+    pub(super) fn make(&self, version: &str, namespace: &str) {
+        wait_until("the cluster is made", LIMIT, || {
+            let made = self.create(version, namespace, TENANT);
+            assert!(!made.stderr.contains("OBP"), "{made:?}");
+            made.status_ok.then_some(())
+        });
+    }
+
+    pub(super) fn make_as_operator(&self, version: &str, namespace: &str) -> Output {
+        self.create(version, namespace, example::OPERATOR)
+    }
+
+    fn create(&self, version: &str, namespace: &str, user: &str) -> Output {
+        let path = clusters(version, namespace);
+        let cluster = json!({"apiVersion": format!("openbao.org/{version}"), "kind": "OpenBaoCluster",
+            "metadata": {"name": "bao", "namespace": namespace}, "spec": {"profile": "Development"}});
+        let create = self.plane.kubectl(["create", "--raw", &path, "-f", "-"]);
+        create.as_user(user).stdin(&cluster.to_string()).run()
+    }
+
+    pub(super) fn remove(&self, version: &str, namespace: &str) {
+        let path = format!("{}/bao", clusters(version, namespace));
+        self.plane.kubectl(["delete", "--raw", &path]).run_ok();
+    }
+
+    /// A tenant changes the cluster of a namespace.
+    pub(super) fn change(
+        &self,
+        version: &str,
+        namespace: &str,
+        change: impl Fn(&mut Value),
+    ) -> Output {
+        let path = format!("{}/bao", clusters(version, namespace));
+        let mut cluster = self.plane.kubectl(["get", "--raw", &path]).run_json();
+        change(&mut cluster);
+        let replace = self.plane.kubectl(["replace", "--raw", &path, "-f", "-"]);
+        replace.as_user(TENANT).stdin(&cluster.to_string()).run()
+    }
+
+    /// The answer to a tenant who opens all pods of a namespace to everyone.
+    pub(super) fn ask(&self, namespace: &str) -> Output {
+        let path =
+            format!("/apis/networking.k8s.io/v1/namespaces/{namespace}/networkpolicies?dryRun=All");
+        let open = policy(namespace, &json!({"podSelector": {}, "ingress": [{}]}));
+        let create = self.plane.kubectl(["create", "--raw", &path, "-f", "-"]);
+        create.as_user(TENANT).stdin(&open.to_string()).run()
+    }
+
+    pub(super) fn denies(&self, namespace: &str, why: &str) {
+        let answer = self.ask(namespace);
+        assert!(
+            !answer.status_ok && answer.stderr.contains(why),
+            "{namespace}: {why}: {answer:?}"
+        );
+    }
+
+    pub(super) fn opens(&self, namespace: &str) {
+        let answer = self.ask(namespace);
+        assert!(answer.status_ok, "{namespace}: {answer:?}");
+    }
+
+    pub(super) fn readyz(&self) -> String {
+        self.guard().readyz()
+    }
+
+    pub(super) fn printed(&self) -> String {
+        self.guard().printed()
+    }
+
+    pub(super) fn metric(&self, name: &str) -> usize {
+        self.guard().metric(name)
+    }
+}
+
+fn clusters(version: &str, namespace: &str) -> String {
+    format!("/apis/openbao.org/{version}/namespaces/{namespace}/openbaoclusters")
+}
+
+fn policy(namespace: &str, spec: &Value) -> Value {
+    json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+        "metadata": {"name": "open", "namespace": namespace}, "spec": spec})
+}
