@@ -295,7 +295,8 @@ impl Expected {
     }
 
     fn of_expression(&self, expected: &Expression, live: &Expression) -> BTreeSet<What> {
-        if expected.skeleton != live.skeleton {
+        // An empty list is part of the skeleton, so a list in its place makes another number of them.
+        if expected.skeleton != live.skeleton || expected.lists.len() != live.lists.len() {
             return BTreeSet::from([What::MatchConditions]);
         }
         let lists = expected.lists.iter().zip(&live.lists);

@@ -25,5 +25,6 @@ mod restarts;
 mod restores;
 mod stage;
 mod tenants;
+mod unchanged;
 mod verdicts;
 mod versions;

@@ -47,6 +47,15 @@ fn stored(configuration: Configuration) -> Value {
     webhooks
 }
 
+/// The expression that lets unchanged writes past, with another list in place of the empty one.
+fn unchanged_writes_of(list: &str) -> String {
+    let webhooks = stored(Configuration::Validating);
+    let expression = webhooks[1]["matchConditions"][1]["expression"].as_str();
+    let expression = expression.unwrap();
+    assert!(expression.contains("[]"), "{expression}");
+    expression.replace("[]", list)
+}
+
 fn drift(
     expected: &Expected,
     configuration: Configuration,
@@ -113,6 +122,17 @@ fn each_change_of_an_entry_is_noticed_as_what_it_is() {
         ),
         ("/0/clientConfig/service", Value::Null, What::Path),
         ("/0/timeoutSeconds", json!(1), What::Timeout),
+        ("/1/timeoutSeconds", json!(5), What::Timeout),
+        (
+            "/1/matchConditions/1/expression",
+            json!(unchanged_writes_of("['a']")),
+            What::MatchConditions,
+        ),
+        (
+            "/1/matchConditions/1/expression",
+            json!("true"),
+            What::MatchConditions,
+        ),
         ("/0/sideEffects", json!("None"), What::Terms),
         ("/0/matchPolicy", json!("Exact"), What::Terms),
         (

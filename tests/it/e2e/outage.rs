@@ -1,9 +1,14 @@
 //! Our server is down.
 
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
 use super::stage::{APPLY, LIMIT, Outage, Scene, plane};
 use super::verdicts::assert_quiet;
 use crate::control_plane::{Output, wait_until};
-use crate::example;
+use crate::{example, guard};
 
 const CONFIG_MAP: &str =
     r#"{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "any"}}"#;
@@ -41,6 +46,34 @@ fn during_an_outage_only_tenants_writes_of_the_judged_kinds_are_refused() {
         .run_ok();
     the_operator_goes_on(&scene);
     the_cluster_goes(&scene);
+}
+
+/// How long a write of the operator takes.
+fn time_of_a_write(scene: &Scene, port: u16) -> Duration {
+    let policy = json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+        "metadata": {"name": "hung", "namespace": scene.namespace},
+        "spec": {"podSelector": {"matchLabels": {"app": "web"}}, "ingress": [{"ports": [{"port": port}]}]}});
+    let begun = Instant::now();
+    let written = example::as_operator(plane(), &policy.to_string()).run();
+    assert!(written.status_ok, "{written:?}");
+    begun.elapsed()
+}
+
+#[test]
+fn a_server_that_hangs_delays_the_operator_by_a_second_and_no_more() {
+    let namespace = Scene::with_cluster("hung").namespace;
+    let outage = Outage::begin();
+    let scene = Scene::unguarded(namespace, &outage);
+    let refused = time_of_a_write(&scene, 1);
+    // Connections are taken by the kernel, and nobody ever answers a handshake.
+    let _hangs = TcpListener::bind(guard::ADDRESS).expect("the port of the guard");
+    let hung = time_of_a_write(&scene, 2);
+    let waited = hung.saturating_sub(refused);
+    assert!(hung >= Duration::from_secs(1), "{hung:?}: nobody was asked");
+    assert!(
+        waited < Duration::from_secs(4),
+        "{hung:?}, {refused:?} before"
+    );
 }
 
 fn the_operator_goes_on(scene: &Scene) {
