@@ -18,6 +18,7 @@ mod outage;
 mod overload;
 mod printed;
 mod race;
+mod quota;
 mod readme;
 mod registrations;
 mod replicas;

@@ -113,15 +113,27 @@ impl ControlPlane {
     /// Starts garbage collection and namespace deletion, once; returns when both have begun.
     /// Without it a deleted namespace stays `Terminating` and owned objects outlive their owner.
     pub(crate) fn start_controller_manager(&self) {
+        self.start_controllers(
+            "garbage-collector-controller,namespace-controller",
+            "generic-garbage-collector namespace-controller",
+        );
+    }
+
+    /// Starts these controllers, once; returns when each has begun. It has no port to ask, but each
+    /// makes its service account when it begins.
+    pub(crate) fn start_controllers(&self, controllers: &str, accounts: &str) {
         let server = self.controller_manager.get_or_init(|| {
-            let args = "--kubeconfig=kubeconfig --leader-elect=false --secure-port=0 \
-                --controllers=garbage-collector-controller,namespace-controller \
-                --use-service-account-credentials";
-            Server::start(&self.folder, "kube-controller-manager", args)
+            let args = format!(
+                "--kubeconfig=kubeconfig --leader-elect=false --secure-port=0 \
+                --controllers={controllers} --use-service-account-credentials"
+            );
+            Server::start(&self.folder, "kube-controller-manager", &args)
         });
-        // It has no port to ask, but each controller makes its service account when it begins.
-        let accounts = "get sa -n kube-system namespace-controller generic-garbage-collector";
-        let has_begun = || self.kubectl(accounts.split_whitespace()).run().status_ok;
+        let get = ["get", "sa", "-n", "kube-system"].into_iter();
+        let has_begun = || {
+            let accounts = accounts.split_whitespace();
+            self.kubectl(get.clone().chain(accounts)).run().status_ok
+        };
         wait_for_start(&[server], has_begun)
             .unwrap_or_else(|log| panic!("the controller manager did not start\n{log}"));
     }
