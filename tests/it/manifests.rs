@@ -84,6 +84,16 @@ fn the_deployment_serves_the_ports_that_it_and_its_network_policy_name() {
     assert_eq!(open, served);
 }
 
+#[test]
+fn the_pods_get_out_to_an_api_server_on_any_port_and_by_tcp_only() {
+    let policy: NetworkPolicy = object("base/network-policy.yaml");
+    let egress = serde_json::to_value(policy.spec.unwrap().egress).unwrap();
+    assert_eq!(
+        egress,
+        serde_json::json!([{"ports": [{"protocol": "TCP"}]}])
+    );
+}
+
 /// The one variable that is not ours but of the C library.
 pub(crate) const TUNABLES: &str = "GLIBC_TUNABLES";
 
