@@ -144,7 +144,7 @@ catalogue! {
     Obp102 "OBP102" "isolation-lost" "deny; warn in the controller zone" "pods that were isolated in a direction no longer are, so everything is open to them";
     Obp103 "OBP103" "managed-policy-deleted" "deny" "a policy that the operator manages is deleted while its cluster lives";
     Obp104 "OBP104" "managed-policy-retargeted" "deny" "a managed policy means other pods, other directions or another owner";
-    Obp105 "OBP105" "default-deny-absent" "audit" "pods of a cluster are not isolated in a direction, so everything is open to them";
+    Obp105 "OBP105" "default-deny-absent" "audit; warn where the operator's policy is missing" "pods of a cluster are not isolated in a direction, so everything is open to them, or the operator's policy for them is missing";
     Obp201 "OBP201" "ingress-beyond-ceiling" "deny" "a policy opens ingress that neither the baseline nor the cluster's declarations permit";
     Obp202 "OBP202" "egress-beyond-ceiling" "deny" "a policy opens egress that neither the baseline nor the cluster's declarations permit";
     Obp203 "OBP203" "existing-policy-beyond-ceiling" "deny; warn where only the ceiling narrowed" "a cluster write or a new restore brings an existing policy to bear that lets through more than the ceiling";

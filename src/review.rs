@@ -44,7 +44,15 @@ use crate::rules::{Finding, input};
 
 /// Judges one write: all findings, in a stable order.
 pub fn review(world: &World, request: &Request) -> Verdict {
-    let class = WriterClass::of(&request.writer, &world.posture);
+    review_as(
+        world,
+        request,
+        WriterClass::of(&request.writer, &world.posture),
+    )
+}
+
+/// Judges one write by a writer of this class.
+fn review_as(world: &World, request: &Request, class: WriterClass) -> Verdict {
     let budget = Cell::new(Budget::new(world.posture.proof_budget));
     let findings = match &request.subject {
         Subject::Policy(edit) => policy::findings(world, request, class, edit, &budget),

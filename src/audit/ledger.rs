@@ -30,11 +30,11 @@ pub struct Turn {
 impl Ledger {
     /// Replaces the findings of a namespace.
     pub fn enter(&mut self, namespace: &Arc<str>, findings: Vec<Finding>) -> Turn {
-        let keyed = findings
-            .into_iter()
-            .take(MOST)
-            .map(|finding| (key(&finding), finding));
-        let now: BTreeMap<Key, Finding> = keyed.collect();
+        let mut now: BTreeMap<Key, Finding> = BTreeMap::new();
+        for finding in findings.into_iter().take(MOST) {
+            // They are in order: the strictest of the same ones comes first.
+            now.entry(key(&finding)).or_insert(finding);
+        }
         let before = if now.is_empty() {
             self.namespaces.remove(namespace)
         } else {

@@ -18,7 +18,7 @@ use super::metrics::cluster::EventEnd;
 use crate::inventory::ObjectRef;
 use crate::rate::Bucket;
 use crate::review::{Verdict, render};
-use crate::rules::{Finding, Level};
+use crate::rules::{Code, Finding, Level};
 
 /// Notices that wait to be written.
 const BACKLOG: usize = 256;
@@ -191,9 +191,11 @@ impl Outbox {
     }
 
     /// Tells of what the audit found, at the object at fault. Findings that nobody is to be told of
-    /// are passed over.
+    /// are passed over, and so are policies that the operator has yet to write: each new cluster is
+    /// without them for a moment, and an alert tells of those that stay away.
     pub fn found(&self, finding: &Finding) {
-        if finding.level <= Level::Warn {
+        let is_passing = finding.code == Code::Obp105 && finding.level == Level::Warn;
+        if finding.level <= Level::Warn && !is_passing {
             self.post(Notice {
                 regarding: Regarding::Object(finding.object.clone()),
                 related: finding

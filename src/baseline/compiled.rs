@@ -43,6 +43,8 @@ pub struct ZonePerimeter {
     pub ceiling: [Ceiling; 2],
     /// The managed policy as the operator renders it; `None` where it renders none.
     pub rendered: Option<Arc<Policy>>,
+    /// Name of the managed policy, where the operator renders one and none is stored.
+    pub missing: Option<Arc<str>>,
     /// The policies that select part of the zone, the managed one as rendered where it is missing.
     pub selected: Vec<Selected>,
     /// Policies of the namespace that cannot be read or are too large to be proved: they may
@@ -217,7 +219,9 @@ impl ZonePerimeter {
                 .collect()
         };
         let (mut selected, oversize) = (select(usable_ones), select(others));
+        let mut missing = None;
         if let (Some(policy), None) = (&rendered, stored_policy(pods, cluster, facts)) {
+            missing = Some(policy.meta.name.clone());
             selected.extend(Selected::of(policy, &zone).map(|selected| Selected {
                 rendered: true,
                 ..selected
@@ -248,6 +252,7 @@ impl ZonePerimeter {
             ceiling: Direction::ALL
                 .map(|direction| Ceiling::new(entries(pods, direction, row_facts, None))),
             rendered,
+            missing,
             selected,
             unreadable,
             oversize,

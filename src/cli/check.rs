@@ -11,7 +11,7 @@ use clap::ValueEnum;
 
 use super::{ExitStatus, Failure, print_config};
 use crate::inventory::{Change, Object, ObjectRef, Snapshot};
-use crate::review::offline::{self, Objects};
+use crate::review::offline::{self, Missing, Objects};
 use crate::review::{World, Writer};
 use crate::settings::{Given, Settings};
 use crate::sources::files::{self, Manifests};
@@ -38,6 +38,11 @@ pub struct Args {
     /// as a final state
     #[arg(long, value_name = "PATH")]
     pub before: Option<PathBuf>,
+
+    /// PATH is a dump of a cluster: what it does not hold is not there. A managed policy that is missing
+    /// is then found (OBP105), where it otherwise counts as the operator renders it
+    #[arg(long, conflicts_with = "before")]
+    pub dump: bool,
 
     /// Username that writes the manifests
     #[arg(long = "as", value_name = "USER", default_value = "")]
@@ -95,7 +100,8 @@ fn judge(args: Args, settings: &Settings) -> Result<ExitStatus, Failure> {
     let posture = Arc::new(settings.posture()?);
     let with = |snapshot: &Snapshot, objects: &mut dyn Iterator<Item = &Object>| {
         let changes = objects.map(|object| Change::Set(object.clone()));
-        World::compile(None, Arc::new(snapshot.apply(changes)), posture.clone())
+        let world = World::compile(None, Arc::new(snapshot.apply(changes)), posture.clone());
+        if args.dump { world.as_stored() } else { world }
     };
     let all = || after.objects.iter().map(|located| &located.object);
     let world = with(&snapshot, &mut all());
@@ -109,7 +115,12 @@ fn judge(args: Args, settings: &Settings) -> Result<ExitStatus, Failure> {
         None => {
             let mut others = all().filter(|object| !matches!(object, Object::Policy(_)));
             let beside = with(&snapshot, &mut others);
-            offline::final_state(&world, &beside, &writer, &objects(&after))
+            let missing = if args.dump {
+                Missing::Absent
+            } else {
+                Missing::Rendered
+            };
+            offline::final_state(&world, &beside, &writer, &objects(&after), missing)
         }
         Some(before) => offline::edit_between(
             &world,

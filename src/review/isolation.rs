@@ -9,12 +9,15 @@ use crate::rules::default_deny_absent::{self, Missing};
 
 /// OBP105 for each zone of a cluster and each direction in which some of its pods are not isolated, as
 /// seen at a door: manifests need not hold what the operator renders, while what is stored has to.
-pub fn isolation(world: &World, cluster: &ClusterPerimeter, door: Door) -> Vec<Finding> {
-    let missing = match door {
-        Door::Webhook | Door::Check => Missing::Rendered,
-        Door::Audit => Missing::Absent,
-    };
+pub fn isolation(
+    world: &World,
+    cluster: &ClusterPerimeter,
+    door: Door,
+    missing: Missing,
+) -> Vec<Finding> {
     let found = default_deny_absent::check(cluster, &world.posture, missing);
-    let replayed = found.map(|(zone, finding)| replay::of_bare(zone, missing, finding));
+    let replayed = found
+        .into_iter()
+        .map(|(zone, finding)| replay::of_bare(zone, missing, finding));
     level::of_state(&world.posture, door, replayed.collect())
 }

@@ -11,6 +11,9 @@ use crate::rules::{Code, Finding, Harm, Level};
 pub enum WriterClass {
     /// The operator: nothing denies, and nothing is mutated.
     Operator,
+    /// Nobody writes: it is a managed policy as it is stored. What the operator would not render is a
+    /// finding, since a tenant may have written it while no webhook was asked.
+    Stored,
     /// Garbage collection, namespace deletion, and Kubernetes' own controllers: they may delete, and
     /// update metadata.
     System,
@@ -70,7 +73,9 @@ pub(super) fn settle(
         let most = match class {
             _ if old_harm => Level::Warn,
             WriterClass::Operator if is_about_allowlist(finding.code) => posture.operator_level,
-            WriterClass::Operator => Level::Warn,
+            WriterClass::Stored if is_undecided(finding.code) => Level::Deny,
+            WriterClass::Stored if is_about_allowlist(finding.code) => Level::Deny,
+            WriterClass::Operator | WriterClass::Stored => Level::Warn,
             WriterClass::Everyone if breaks_glass => Level::Warn,
             WriterClass::System | WriterClass::Everyone => Level::Deny,
         };
@@ -103,6 +108,11 @@ pub(super) fn of_state(posture: &Posture, door: Door, findings: Vec<Finding>) ->
     settled
         .filter(|finding| finding.level != Level::Off)
         .collect()
+}
+
+/// Whether a rule says that nobody knows.
+const fn is_undecided(code: Code) -> bool {
+    matches!(code, Code::Obp401 | Code::Obp402)
 }
 
 /// Whether a rule is about the floor or the ceiling of policies.

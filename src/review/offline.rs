@@ -9,14 +9,16 @@ use std::sync::Arc;
 
 pub use super::cluster::Pierced;
 use super::cluster::{managed_names, pierced};
+use super::level::WriterClass;
 use super::request::{Edit, Operation, Request, Subject, Writer};
 use super::verdict::Verdict;
 use super::world::World;
-use super::{isolation, review};
+use super::{isolation, review_as};
 use crate::code::{Code, Door};
 use crate::inventory::{Cluster, Fact, Kind, Object, ObjectRef, Policy, Restore};
 use crate::perimeter::cover::Budget;
 use crate::rules::certificate::Certificate;
+pub use crate::rules::default_deny_absent::Missing;
 
 /// Objects by what they are called.
 pub type Objects = BTreeMap<ObjectRef, Object>;
@@ -30,42 +32,36 @@ pub struct Judged {
     pub verdict: Verdict,
 }
 
-/// Judges a final state: managed policies count as the operator's own, and whatever else opens too
-/// much counts as new. `world` holds these objects already. `beside` holds all but their policies:
-/// a cluster or restore is judged in it, since each of these policies is judged itself.
+/// Judges a final state: managed policies are compared with what the operator renders, and whatever
+/// else opens too much counts as new. `world` holds these objects already. `beside` holds all but
+/// their policies: a cluster or restore is judged in it, since each of these policies is judged
+/// itself. `missing` is what a managed policy counts as that is not among the objects; in a dump of
+/// a cluster, for which the worlds count [nothing as rendered](World::as_stored), it is absent.
 pub fn final_state(
     world: &World,
     beside: &World,
     writer: &Writer,
     objects: &Objects,
+    missing: Missing,
 ) -> Vec<Judged> {
-    let operator = Writer {
-        name: world
-            .posture
-            .operator_accounts
-            .first()
-            .cloned()
-            .unwrap_or_default(),
-        ..Writer::default()
-    };
     let judge = |(reference, object): (&ObjectRef, &Object)| {
-        let writer = if is_managed(world, reference) {
-            &operator
+        let by = if is_managed(world, reference) {
+            By::Stored
         } else {
-            writer
+            By::Writer(writer)
         };
         let beside = match reference.kind {
             Kind::OpenBaoCluster | Kind::OpenBaoRestore => beside,
             _ => world,
         };
-        let judged = judge(beside, writer, reference, &Pair::state(object))?;
-        Some(with_isolation(world, judged))
+        let judged = judge(beside, by, reference, &Pair::state(object))?;
+        Some(with_isolation(world, judged, missing))
     };
     objects.iter().filter_map(judge).collect()
 }
 
 /// A cluster's verdict with what the policies beside it leave open.
-fn with_isolation(world: &World, judged: Judged) -> Judged {
+fn with_isolation(world: &World, judged: Judged, missing: Missing) -> Judged {
     let mut perimeters = world.perimeters(&judged.object.namespace).iter();
     let Some(cluster) = perimeters.find(|cluster| cluster.object == judged.object) else {
         return judged;
@@ -74,7 +70,7 @@ fn with_isolation(world: &World, judged: Judged) -> Judged {
         return judged;
     }
     let mut findings = judged.verdict.findings;
-    findings.extend(isolation(world, cluster, Door::Check));
+    findings.extend(isolation(world, cluster, Door::Check, missing));
     Judged {
         verdict: Verdict::new(findings),
         object: judged.object,
@@ -104,7 +100,7 @@ pub fn edit_between(
                 after: after.get(name),
                 respecified: respecified.contains(name),
             };
-            judge(world, writer, name, &pair)
+            judge(world, By::Writer(writer), name, &pair)
         })
         .collect()
 }
@@ -167,7 +163,7 @@ pub fn piercing(world: &World, cluster: &ObjectRef) -> Vec<Pierced> {
         let object = Object::Policy(policy.clone());
         judge(
             world,
-            &Writer::default(),
+            By::Stored,
             &object.reference(),
             &Pair::state(&object),
         )
@@ -193,6 +189,15 @@ fn is_managed(world: &World, reference: &ObjectRef) -> bool {
             .any(|cluster| cluster.managed(&reference.name).is_some())
 }
 
+/// The writer of an object that is judged.
+#[derive(Clone, Copy)]
+enum By<'a> {
+    /// This one.
+    Writer(&'a Writer),
+    /// Nobody: a managed policy as it is stored.
+    Stored,
+}
+
 /// An object before and after an edit.
 struct Pair<'a> {
     before: Option<&'a Object>,
@@ -212,7 +217,11 @@ impl<'a> Pair<'a> {
     }
 }
 
-fn judge(world: &World, writer: &Writer, reference: &ObjectRef, pair: &Pair<'_>) -> Option<Judged> {
+fn judge(world: &World, by: By<'_>, reference: &ObjectRef, pair: &Pair<'_>) -> Option<Judged> {
+    let (class, writer) = match by {
+        By::Writer(writer) => (WriterClass::of(writer, &world.posture), writer.clone()),
+        By::Stored => (WriterClass::Stored, Writer::default()),
+    };
     let operation = match (pair.before, pair.after) {
         (None, _) => Operation::Create,
         (Some(_), Some(_)) => Operation::Update,
@@ -226,13 +235,13 @@ fn judge(world: &World, writer: &Writer, reference: &ObjectRef, pair: &Pair<'_>)
     };
     let request = Request {
         operation,
-        writer: writer.clone(),
+        writer,
         door: Door::Check,
         subject,
     };
     Some(Judged {
         object: reference.clone(),
-        verdict: review(world, &request),
+        verdict: review_as(world, &request, class),
     })
 }
 

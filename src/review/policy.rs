@@ -16,6 +16,7 @@ use crate::inventory::{Fact, Kind, ObjectRef, Policy, Unreadable};
 use crate::perimeter::LabelSet;
 use crate::perimeter::cover::Budget;
 use crate::perimeter::rule::Rule;
+use crate::posture::{Edition, Posture};
 use crate::rules::case::{Case, State};
 use crate::rules::certificate::{self, Certificate};
 use crate::rules::text::{pods_of, ways};
@@ -73,7 +74,7 @@ pub(super) fn findings(
             continue;
         }
         let cluster = with_observed(world, class, cluster, edit);
-        findings.extend(of_cluster(world, request, &cluster, edit, budget));
+        findings.extend(of_cluster(world, request, class, &cluster, edit, budget));
     }
     findings
 }
@@ -213,6 +214,7 @@ pub(super) fn with_observed<'a>(
 fn of_cluster(
     world: &World,
     request: &Request,
+    class: WriterClass,
     cluster: &ClusterPerimeter,
     edit: &Edit<Policy>,
     budget: &Cell<Budget>,
@@ -223,7 +225,7 @@ fn of_cluster(
     }
     let mut findings = Vec::new();
     for zone in &cluster.zones {
-        let of_zone = of_zone(world, request, cluster, zone, edit, budget);
+        let of_zone = of_zone(world, request, class, cluster, zone, edit, budget);
         merge(&mut findings, of_zone, &pods_of(cluster, zone.pods));
     }
     findings
@@ -291,17 +293,25 @@ fn may_go(world: &World, cluster: &ClusterPerimeter) -> bool {
 fn of_zone(
     world: &World,
     request: &Request,
+    class: WriterClass,
     cluster: &ClusterPerimeter,
     zone: &ZonePerimeter,
     edit: &Edit<Policy>,
     budget: &Cell<Budget>,
 ) -> Vec<Finding> {
-    let case = case(world, cluster, zone, edit, budget);
+    let mut case = case(world, cluster, zone, edit, budget);
     let managed = cluster.managed(&edit.object.name);
     let is_managed = managed.is_some_and(|managed| managed.pods == zone.pods);
     let mut findings = core_connection_cut::check(&case);
     findings.extend(isolation_lost::check(&case));
-    findings.extend(beyond_ceiling::check(&case));
+    let mut beyond = beyond_ceiling::check(&case);
+    let is_new = |finding: &Finding| finding.level == Level::Deny;
+    if class == WriterClass::Stored && is_managed && beyond.iter().any(is_new) {
+        // Worked out only where it matters: it takes as long as to compile the cluster.
+        case.elsewhere = elsewhere(world, cluster, zone);
+        beyond = beyond_ceiling::check(&case);
+    }
+    findings.extend(beyond);
     // What the managed policy's own rules say rests on connections that were replayed already.
     let mut findings = replay::of_case(&case, findings);
     match (is_managed, request.operation) {
@@ -310,6 +320,34 @@ fn of_zone(
         (true, _) => findings.extend(managed_policy::retargeted(&case)),
     }
     findings
+}
+
+/// The managed policy of a zone as the operator renders it under each other baseline.
+fn elsewhere(
+    world: &World,
+    cluster: &ClusterPerimeter,
+    zone: &ZonePerimeter,
+) -> Vec<(Edition, Selected)> {
+    let Some(facts) = world.facts(&cluster.object.namespace) else {
+        return Vec::new();
+    };
+    let Some(fact) = facts.clusters.get(&cluster.object.name) else {
+        return Vec::new();
+    };
+    let others = Edition::ALL.into_iter();
+    let others = others.filter(|edition| *edition != world.posture.baseline);
+    let rendered = others.filter_map(|baseline| {
+        let posture = Posture {
+            baseline,
+            ..Posture::clone(&world.posture)
+        };
+        let api_server = &world.snapshot.api_server;
+        let cluster = ClusterPerimeter::of(fact, facts, &posture, api_server, &[]);
+        let mut zones = cluster.zones.into_iter();
+        let rendered = zones.find(|other| other.pods == zone.pods)?.rendered?;
+        Some((baseline, Selected::of(&rendered, &zone.zone)?))
+    });
+    rendered.collect()
 }
 
 /// The write as it concerns one zone.
@@ -354,6 +392,7 @@ pub(super) fn case<'a>(
             .collect(),
         before,
         after: state(&edit.after),
+        elsewhere: Vec::new(),
         budget,
     }
 }

@@ -3,16 +3,18 @@
 //! Each object of a namespace is judged as if it were written now beside all others, so what two
 //! writes did together shows, though each of them was fine alone.
 
+use super::level::WriterClass;
 use super::request::{Edit, Operation, Request, Subject, Writer};
 use super::verdict::Verdict;
 use super::world::World;
-use super::{isolation, review};
+use super::{isolation, review_as};
 use crate::code::Door;
 use crate::inventory::{Cluster, Fact, Kind, NamespaceFacts, ObjectRef, Policy};
 use crate::rules::Finding;
+use crate::rules::default_deny_absent::Missing;
 
 /// All findings about the objects of a namespace, in a stable order, each once. Managed policies
-/// count as the operator's. There are none where there is nothing to guard.
+/// are compared with what the operator renders. There are none where there is nothing to guard.
 pub fn standing(world: &World, namespace: &str) -> Vec<Finding> {
     let Some(facts) = world.facts(namespace) else {
         return Vec::new();
@@ -27,7 +29,8 @@ pub fn standing(world: &World, namespace: &str) -> Vec<Finding> {
     let clusters = of_clusters(world, namespace, facts);
     let perimeters = world.perimeters(namespace).iter();
     let perimeters = perimeters.filter(|cluster| cluster.unread_version.is_none());
-    let bare = perimeters.flat_map(|cluster| isolation(world, cluster, Door::Audit));
+    let bare =
+        perimeters.flat_map(|cluster| isolation(world, cluster, Door::Audit, Missing::Absent));
     Verdict::new(policies.chain(clusters).chain(bare).collect()).findings
 }
 
@@ -40,12 +43,12 @@ fn of_policy(world: &World, policy: &Fact<Policy>) -> Vec<Finding> {
     };
     let mut perimeters = world.perimeters(&object.namespace).iter();
     let is_managed = perimeters.any(|cluster| cluster.managed(&object.name).is_some());
-    let writer = if is_managed {
-        operator(world)
+    let class = if is_managed {
+        WriterClass::Stored
     } else {
-        Writer::default()
+        WriterClass::Everyone
     };
-    judged(world, writer, Subject::Policy(written(object, policy)))
+    judged(world, class, Subject::Policy(written(object, policy)))
 }
 
 /// Clusters are judged beside no policy: what those open is said of each of them already.
@@ -66,21 +69,21 @@ fn of_clusters(world: &World, namespace: &str, facts: &NamespaceFacts) -> Vec<Fi
         };
         judged(
             &beside,
-            Writer::default(),
+            WriterClass::Everyone,
             Subject::Cluster(written(object, cluster)),
         )
     };
     facts.clusters.values().flat_map(one).collect()
 }
 
-fn judged(world: &World, writer: Writer, subject: Subject) -> Vec<Finding> {
+fn judged(world: &World, class: WriterClass, subject: Subject) -> Vec<Finding> {
     let request = Request {
         operation: Operation::Create,
-        writer,
+        writer: Writer::default(),
         door: Door::Audit,
         subject,
     };
-    review(world, &request).findings
+    review_as(world, &request, class).findings
 }
 
 fn written<T>(object: ObjectRef, fact: &Fact<T>) -> Edit<T>
@@ -92,13 +95,5 @@ where
         before: None,
         after: Some(fact.clone()),
         spec_changed: true,
-    }
-}
-
-fn operator(world: &World) -> Writer {
-    let accounts = &world.posture.operator_accounts;
-    Writer {
-        name: accounts.first().cloned().unwrap_or_default(),
-        ..Writer::default()
     }
 }

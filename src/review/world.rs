@@ -59,6 +59,18 @@ impl World {
         same.then(|| self.perimeters.get(name).cloned()).flatten()
     }
 
+    /// The same where nothing counts as rendered: a managed policy that is not among the facts is not
+    /// there.
+    #[must_use]
+    pub fn as_stored(mut self) -> Self {
+        let perimeters = self.perimeters.values_mut();
+        let clusters = perimeters.flat_map(|perimeters| Arc::make_mut(perimeters));
+        for zone in clusters.flat_map(|cluster| &mut cluster.zones) {
+            zone.selected.retain(|policy| !policy.rendered);
+        }
+        self
+    }
+
     /// The perimeters of the clusters of a namespace.
     pub fn perimeters(&self, namespace: &str) -> &[ClusterPerimeter] {
         self.perimeters

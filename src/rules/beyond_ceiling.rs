@@ -7,6 +7,7 @@ use super::{Code, Finding, Level};
 use crate::baseline::SelectedRule;
 use crate::perimeter::cover::Exhausted;
 use crate::perimeter::{Direction, Region};
+use crate::posture::Edition;
 
 /// One finding for each rule of the written policy that reaches beyond the ceiling.
 pub fn check(case: &Case<'_>) -> Vec<Finding> {
@@ -22,9 +23,7 @@ pub fn check(case: &Case<'_>) -> Vec<Finding> {
                 Err(exhausted) => Err(exhausted),
             };
             match found {
-                Ok(Some((level, piece))) => {
-                    findings.push(finding(case, direction, at, level, &piece));
-                }
+                Ok(Some(beyond)) => findings.push(finding(case, direction, at, &beyond)),
                 Ok(None) => {}
                 Err(exhausted) => {
                     // Nothing is left for the rules after it either.
@@ -52,31 +51,58 @@ fn is_held(case: &Case<'_>, direction: Direction, rule: &SelectedRule) -> Result
     Ok(true)
 }
 
+/// A part of a rule that is beyond the ceiling.
+struct Beyond {
+    level: Level,
+    piece: Region,
+    /// The baseline under which the operator renders the rule.
+    fitting: Option<Edition>,
+}
+
 /// The part of a rule that is beyond the ceiling. New harm denies; what the old policy already let
-/// through warns.
+/// through warns, and so does what the operator renders under another baseline.
 fn beyond(
     case: &Case<'_>,
     direction: Direction,
     at: usize,
     rule: &SelectedRule,
-) -> Result<Option<(Level, Region)>, Exhausted> {
+) -> Result<Option<Beyond>, Exhausted> {
     let ceiling = case.ceiling(direction);
     let Some(piece) = first_outside(case, rule, &ceiling)? else {
         return Ok(None);
     };
+    let known = |piece, fitting| Beyond {
+        level: Level::Warn,
+        piece,
+        fitting,
+    };
     if is_kept(case, direction, at) {
-        return Ok(Some((Level::Warn, piece)));
+        return Ok(Some(known(piece, None)));
     }
     let before = case
         .before
         .selected
         .iter()
         .flat_map(|before| before.must(direction));
-    let known: Vec<&Region> = ceiling.iter().copied().chain(before).collect();
-    let new = first_outside(case, rule, &known)?;
-    Ok(Some(
-        new.map_or((Level::Warn, piece), |new| (Level::Deny, new)),
-    ))
+    let covers: Vec<&Region> = ceiling.iter().copied().chain(before).collect();
+    let Some(new) = first_outside(case, rule, &covers)? else {
+        return Ok(Some(known(piece, None)));
+    };
+    for (edition, rendered) in &case.elsewhere {
+        let covers: Vec<&Region> = covers
+            .iter()
+            .copied()
+            .chain(rendered.must(direction))
+            .collect();
+        if first_outside(case, rule, &covers)?.is_none() {
+            return Ok(Some(known(new, Some(*edition))));
+        }
+    }
+    Ok(Some(Beyond {
+        level: Level::Deny,
+        piece: new,
+        fitting: None,
+    }))
 }
 
 fn first_outside(
@@ -106,13 +132,8 @@ fn is_kept(case: &Case<'_>, direction: Direction, at: usize) -> bool {
         && after.part.is_subset(&before.part)
 }
 
-fn finding(
-    case: &Case<'_>,
-    direction: Direction,
-    at: usize,
-    level: Level,
-    piece: &Region,
-) -> Finding {
+fn finding(case: &Case<'_>, direction: Direction, at: usize, beyond: &Beyond) -> Finding {
+    let (level, piece) = (beyond.level, &beyond.piece);
     let pods = pods_of(case.cluster, case.zone.pods);
     let (code, what) = match direction {
         Direction::Ingress => (Code::Obp201, format!("opens {pods} to a connection")),
@@ -125,10 +146,10 @@ fn finding(
     } else {
         format!("the baseline `{baseline}` does not allow")
     };
-    let new = if level == Level::Deny {
-        ""
-    } else {
-        " (it already did before this write)"
+    let new = match (level, beyond.fitting) {
+        (Level::Deny, _) => String::new(),
+        (_, Some(edition)) => format!("; the operator renders it under the baseline `{edition}`"),
+        (_, None) => " (it already did before this write)".to_owned(),
     };
     let rule = case
         .after
@@ -136,7 +157,11 @@ fn finding(
         .and_then(|policy| policy.effective_rules(direction).get(at));
     let managed = case.cluster.managed(&case.object.name).is_some();
     let out = if managed { None } else { take_pods_out(case) };
+    let fitting = beyond.fitting.map(|edition| {
+        format!("set the baseline of the operator that runs:\nreview:\n  baseline: {edition}")
+    });
     let help = ways_out([
+        fitting,
         out,
         rule.map(|rule| declare(case, direction, rule)),
         rule.and_then(|rule| nearest(case, direction, rule)),

@@ -7,7 +7,7 @@ use crate::inventory::{ObjectRef, Policy};
 use crate::perimeter::cover::{Budget, Exhausted, all_uncovered, uncovered};
 use crate::perimeter::port::PortSet;
 use crate::perimeter::{Connection, Direction, LabelSet, PeerSet, Region, witness};
-use crate::posture::Posture;
+use crate::posture::{Edition, Posture};
 
 use super::{Code, Finding, Level, undecided};
 
@@ -37,6 +37,8 @@ pub struct Case<'a> {
     pub before: State<'a>,
     /// The policy after the write.
     pub after: State<'a>,
+    /// A stored managed policy as the operator renders it under each other baseline.
+    pub elsewhere: Vec<(Edition, Selected)>,
     /// Work that the proofs of the review may still do, all together.
     pub budget: &'a Cell<Budget>,
 }

@@ -1,7 +1,8 @@
-//! OBP105: pods of a cluster are not isolated in a direction, so that every connection is open to
-//! them there. A statement about what is, not about a write.
+//! OBP105: the operator's policy for pods of a cluster is missing, or no policy isolates them in a
+//! direction, so that every connection is open to them there. A statement about what is, not about
+//! a write.
 
-use crate::baseline::{ClusterPerimeter, Selected, ZonePerimeter, selector};
+use crate::baseline::{ClusterPerimeter, Pods, Selected, ZonePerimeter, selector};
 use crate::perimeter::cover::{Budget, Exhausted};
 use crate::perimeter::{Direction, LabelSet, Region, witness};
 use crate::posture::Posture;
@@ -24,21 +25,27 @@ pub enum Missing {
 /// A finding, with the zone that it is about.
 pub type Bare<'a> = (&'a ZonePerimeter, Finding);
 
-/// One finding for each zone and direction of a cluster in which some pods are not isolated. Nothing
-/// is said of the operator's own pods, and of a cluster that is being deleted.
+/// One finding for all managed policies of a cluster that are missing, and one for each other zone
+/// and direction in which some pods are not isolated. Nothing is said of the operator's own pods,
+/// and of a cluster that is being deleted.
 pub fn check<'a>(
     cluster: &'a ClusterPerimeter,
-    posture: &'a Posture,
+    posture: &Posture,
     missing: Missing,
-) -> impl Iterator<Item = Bare<'a>> {
-    let is_judged = is_judged(cluster);
-    let zones = cluster.zones.iter().filter(move |_| is_judged);
-    zones.flat_map(move |zone| {
-        Direction::ALL.into_iter().filter_map(move |direction| {
-            let finding = of_zone(cluster, posture, zone, direction, missing)?;
-            Some((zone, finding))
-        })
-    })
+) -> Vec<Bare<'a>> {
+    if !is_judged(cluster) {
+        return Vec::new();
+    }
+    let is_gone = |zone: &&ZonePerimeter| missing == Missing::Absent && zone.missing.is_some();
+    let (gone, others): (Vec<_>, Vec<_>) = cluster.zones.iter().partition(is_gone);
+    let mut found: Vec<Bare<'a>> = of_missing(cluster, posture, &gone).into_iter().collect();
+    for zone in others {
+        for direction in Direction::ALL {
+            let finding = of_zone(cluster, posture, zone, direction, missing);
+            found.extend(finding.map(|finding| (zone, finding)));
+        }
+    }
+    found
 }
 
 /// Whether the rule says anything of a cluster.
@@ -50,6 +57,61 @@ pub fn is_judged(cluster: &ClusterPerimeter) -> bool {
 pub fn counted(zone: &ZonePerimeter, missing: Missing) -> impl Iterator<Item = &Selected> {
     let policies = zone.selected.iter();
     policies.filter(move |policy| !policy.rendered || missing == Missing::Rendered)
+}
+
+/// The finding that the operator's policies of these zones are missing, with a connection that is
+/// open to one of them.
+fn of_missing<'a>(
+    cluster: &'a ClusterPerimeter,
+    posture: &Posture,
+    gone: &[&'a ZonePerimeter],
+) -> Option<Bare<'a>> {
+    let first = *gone.first()?;
+    let mut open = gone.iter().flat_map(|zone| {
+        Direction::ALL.into_iter().filter_map(move |direction| {
+            let finding = of_zone(cluster, posture, zone, direction, Missing::Absent)?;
+            Some((*zone, finding))
+        })
+    });
+    let open = open.next();
+    let names = gone.iter().filter_map(|zone| zone.missing.as_deref());
+    let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+    let (policies, are) = match names.len() {
+        1 => ("NetworkPolicy", "is"),
+        _ => ("NetworkPolicies", "are"),
+    };
+    let then = match &open {
+        Some((_, finding)) => finding.reason.clone(),
+        None => "other policies isolate the pods, and what only the missing ones permit is cut"
+            .to_owned(),
+    };
+    let object = &cluster.object;
+    let before = match first.pods {
+        // The first of them is that of the jobs only where there is the one of the servers.
+        Pods::Jobs => {
+            " (one before 0.1 keeps none for jobs: there `review.baseline: classic` fits)"
+        }
+        Pods::Workload | Pods::Controller => "",
+    };
+    let (zone, shown) = open.map_or((first, None), |(zone, finding)| (zone, finding.witness));
+    let finding = Finding {
+        harm: Harm::New,
+        cluster: Some(object.clone()),
+        reason: format!(
+            "{policies} {} of the operator {are} missing: {then}",
+            names.join(" and ")
+        ),
+        witness: shown,
+        help: format!(
+            "see why the operator does not keep {0}{before}: kubectl -n {1} describe openbaocluster {2}\nor {3}",
+            if names.len() == 1 { "it" } else { "them" },
+            object.namespace,
+            object.name,
+            isolating(cluster, zone, "Ingress, Egress"),
+        ),
+        ..Finding::new(Code::Obp105, Level::Warn, object, "")
+    };
+    Some((zone, finding))
 }
 
 fn of_zone(
@@ -86,7 +148,6 @@ fn of_zone(
              judged, and may"
         ),
     };
-    let selector = paste_selector(&selector(zone.pods, &cluster.object.name));
     Some(Finding {
         level: Level::Audit,
         harm: Harm::New,
@@ -94,12 +155,20 @@ fn of_zone(
         reason,
         witness: shown,
         help: format!(
-            "see why the operator keeps no policy for them, or isolate them by one of your own:\nspec:\n  \
-             podSelector:\n    {}\n  policyTypes: [{policy_type}]",
-            selector.replace('\n', "\n    ")
+            "see why the operator keeps no policy for them, or {}",
+            isolating(cluster, zone, policy_type)
         ),
         ..Finding::new(Code::Obp105, Level::Audit, &cluster.object, "")
     })
+}
+
+/// The advice to isolate the pods of a zone by another policy.
+fn isolating(cluster: &ClusterPerimeter, zone: &ZonePerimeter, types: &str) -> String {
+    let selector = paste_selector(&selector(zone.pods, &cluster.object.name));
+    format!(
+        "isolate them by one of your own:\nspec:\n  podSelector:\n    {}\n  policyTypes: [{types}]",
+        selector.replace('\n', "\n    ")
+    )
 }
 
 /// A part of the zone that no policy isolates.

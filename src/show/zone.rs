@@ -35,6 +35,7 @@ pub(super) fn view(
         others: zone.selected.iter().collect(),
         before: Written::default(),
         after: Written::default(),
+        elsewhere: Vec::new(),
         budget,
     };
     let rows = Direction::ALL

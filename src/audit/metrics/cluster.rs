@@ -195,8 +195,8 @@ impl ClusterMetrics {
             .inc();
     }
 
-    /// Notes what the audit finds now; what it does not find any more falls to zero, and what would
-    /// deny, which is alerted on, begins there.
+    /// Notes what the audit finds now; what it does not find any more falls to zero, and what is alerted
+    /// on begins there: what would deny, and managed policies that are missing.
     pub fn audited(&self, found: &BTreeMap<(Code, Level), usize>) {
         for code in Code::ALL {
             for level in Level::ALL {
@@ -205,7 +205,9 @@ impl ClusterMetrics {
                     level: level.as_str(),
                 };
                 let count = found.get(&(code, level)).copied().unwrap_or_default();
-                let is_known = level == Level::Deny || self.findings.get(&labels).is_some();
+                let is_alerted_on =
+                    level == Level::Deny || (code, level) == (Code::Obp105, Level::Warn);
+                let is_known = is_alerted_on || self.findings.get(&labels).is_some();
                 if count > 0 || is_known {
                     let count = i64::try_from(count).unwrap_or(i64::MAX);
                     self.findings.get_or_create(&labels).set(count);

@@ -13,6 +13,7 @@ use crate::inventory::{Cluster, Fact, Policy};
 use crate::perimeter::tests::dice::{Dice, hold};
 use crate::posture::Edition;
 use crate::review::{Request, World, isolation, review};
+use crate::rules::default_deny_absent::Missing;
 use crate::rules::{Finding, Level};
 
 const NAME: &str = "kubernetes.io/metadata.name";
@@ -152,7 +153,7 @@ fn holds(baseline: Edition, cluster: &Arc<Cluster>) -> Result<(), String> {
     let mut bare = all
         .perimeters("bao")
         .iter()
-        .flat_map(|cluster| isolation(&all, cluster, Door::Audit));
+        .flat_map(|cluster| isolation(&all, cluster, Door::Audit, Missing::Absent));
     bare.next()
         .map_or(Ok(()), |finding| Err(format!("{baseline}: {finding:#?}")))
 }

@@ -15,16 +15,32 @@ use crate::posture::Posture;
 use crate::review::offline::{Objects, final_state};
 use crate::review::{World, isolation};
 use crate::rules::Code::{Obp105, Obp401};
+use crate::rules::default_deny_absent::Missing;
 use crate::rules::{Finding, Level};
 
 const SERVERS: &str = "the OpenBao pods";
 const JOBS: &str = "the backup and restore pods";
 
-/// What is found of the only cluster.
+/// Findings about the only cluster, as `check` of manifests or the audit of stored objects asks.
 fn bare(world: &World, door: Door) -> Vec<Finding> {
+    let missing = match door {
+        Check => Missing::Rendered,
+        _ => Missing::Absent,
+    };
     let perimeters = world.perimeters("bao").iter();
     perimeters
-        .flat_map(|cluster| isolation(world, cluster, door))
+        .flat_map(|cluster| isolation(world, cluster, door, missing))
+        .collect()
+}
+
+/// Findings about missing policies: reason and level.
+fn missing(findings: &[Finding]) -> Vec<(&str, Level)> {
+    let of = |finding: &'_ Finding| (finding.code == Obp105).then_some(finding.level);
+    let known = findings
+        .iter()
+        .filter_map(|finding| Some((finding, of(finding)?)));
+    known
+        .map(|(finding, level)| (finding.reason.as_str(), level))
         .collect()
 }
 
@@ -65,31 +81,70 @@ fn obp105_what_the_operator_renders_isolates_everything() {
     for door in Door::ALL {
         assert_eq!(open(&bare(&world(&facts(&own())), door)), [], "{door:?}");
     }
-    // A namespace's default deny does as well, whoever wrote it.
+}
+
+#[test]
+fn obp105_a_missing_managed_policy_counts_as_rendered_in_files_and_as_missing_in_what_is_stored() {
+    assert_eq!(bare(&world(&[]), Check), []);
+    let both = "NetworkPolicies `bao-network-policy` and `bao-jobs-network-policy` of the operator are missing: \
+        no policy isolates the OpenBao pods of OpenBaoCluster bao/bao for Ingress, so every connection is open";
+    let nothing = bare(&world(&[]), Audit);
+    assert_eq!(missing(&nothing), [(both, Level::Warn)]);
+    assert!(
+        nothing[0].witness.is_some()
+            && nothing[0]
+                .help
+                .contains("-n bao describe openbaocluster bao")
+    );
+    let [servers, _] = own();
+    let jobs = "NetworkPolicy `bao-jobs-network-policy` of the operator is missing: \
+        no policy isolates the backup and restore pods of OpenBaoCluster bao/bao for Ingress, so every connection is open";
+    let only_servers = bare(&world(&facts(&[servers])), Audit);
+    assert_eq!(missing(&only_servers), [(jobs, Level::Warn)]);
+    assert!(only_servers[0].help.contains("review.baseline: classic"));
+    // Jobs are outside any restriction before 0.1.
+    let bao = cluster(&json!({}));
+    let classic = bare(&world_under(edition(Classic), &[bao], &[]), Audit);
+    assert_eq!(classic.len(), 1);
+    assert!(
+        classic[0]
+            .reason
+            .starts_with("NetworkPolicy `bao-network-policy` of")
+    );
+}
+
+#[test]
+fn obp105_a_missing_managed_policy_is_told_where_others_isolate_the_pods_too() {
     let all = policy(
         "default-deny",
         &json!({"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}),
     );
-    assert_eq!(open(&bare(&world(&[all]), Audit)), []);
+    let isolated = bare(&world(std::slice::from_ref(&all)), Audit);
+    let what = "NetworkPolicies `bao-network-policy` and `bao-jobs-network-policy` of the operator are missing: \
+        other policies isolate the pods, and what only the missing ones permit is cut";
+    assert_eq!(missing(&isolated), [(what, Level::Warn)]);
+    assert_eq!(isolated[0].witness, None);
+    // No policy of the operator is missing where it keeps none.
+    let going = world(&[all, facts(&own()).remove(0), facts(&own()).remove(1)]);
+    assert_eq!(bare(&going, Audit), []);
 }
 
 #[test]
-fn obp105_a_missing_managed_policy_counts_as_rendered_in_files_and_as_missing_in_the_audit() {
-    assert_eq!(open(&bare(&world(&[]), Check)), []);
+fn obp105_a_managed_policy_that_is_aimed_elsewhere_or_unreadable_is_not_missing() {
+    let aimed = own().map(|mut policy| {
+        policy.pods = crate::perimeter::rule::Selector::labels([("app", "web")]);
+        policy
+    });
     let everything = [
         (SERVERS, "in"),
         (SERVERS, "out"),
         (JOBS, "in"),
         (JOBS, "out"),
     ];
-    assert_eq!(open(&bare(&world(&[]), Audit)), everything);
-    let [servers, _] = own();
-    let jobs = [(JOBS, "in"), (JOBS, "out")];
-    assert_eq!(open(&bare(&world(&facts(&[servers])), Audit)), jobs);
-    // Jobs are outside any restriction before 0.1.
-    let bao = cluster(&json!({}));
-    let classic = world_under(edition(Classic), &[bao], &[]);
-    assert_eq!(open(&bare(&classic, Audit)), everything[..2]);
+    assert_eq!(open(&bare(&world(&facts(&aimed)), Audit)), everything);
+    let broken = ["bao-network-policy", "bao-jobs-network-policy"]
+        .map(|name| policy(name, &json!({"policyTypes": ["Sideways"]})));
+    assert_eq!(open(&bare(&world(&broken), Audit)), everything);
 }
 
 #[test]
@@ -155,7 +210,7 @@ fn obp105_a_cluster_that_is_restored_into_has_no_perimeter_and_one_that_goes_nee
 fn obp105_a_policy_that_cannot_be_judged_is_named_since_it_may_isolate() {
     let broken = policy("broken", &json!({"policyTypes": ["Sideways"]}));
     let findings = bare(&world(&[broken]), Audit);
-    assert_eq!(findings.len(), 4);
+    assert_eq!(findings.len(), 1);
     for finding in findings {
         assert!(
             finding.reason.contains("NetworkPolicy `broken`"),
@@ -187,7 +242,7 @@ fn obp105_check_tells_it_of_a_cluster_and_the_settings_may_raise_it() {
     let found = |posture: Posture| -> Vec<_> {
         let world = world_under(posture.clone(), std::slice::from_ref(&bao), &policies);
         let beside = world_under(posture, std::slice::from_ref(&bao), &[]);
-        let judged = final_state(&world, &beside, &tenant(), &objects);
+        let judged = final_state(&world, &beside, &tenant(), &objects, Missing::Rendered);
         let of_cluster = judged.into_iter().filter(|judged| judged.object == name);
         let findings = of_cluster.flat_map(|judged| judged.verdict.findings);
         findings

@@ -86,6 +86,7 @@ impl Write {
                 ))
             }),
             rendered: None,
+            missing: None,
             selected: Vec::new(),
             unreadable: if self.blind {
                 vec!["broken".into()]
@@ -124,6 +125,7 @@ impl Write {
                 policy: self.after.as_deref(),
                 selected: state(&self.after),
             },
+            elsewhere: Vec::new(),
             budget: &std::cell::Cell::new(Budget::new(Posture::default().proof_budget)),
         })
     }

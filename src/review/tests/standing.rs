@@ -5,11 +5,13 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::support::{
-    Found, ZONES, cluster, found, managed, plain, plain_with, policy, servers, world,
+    Found, ZONES, cluster, edition, found, managed, managed_in, plain, plain_with, policy, servers,
+    world, world_under,
 };
 use crate::code::Door;
 use crate::inventory::{Fact, Policy};
-use crate::posture::Posture;
+use crate::perimeter::Direction;
+use crate::posture::{Edition, Posture};
 use crate::review::{Verdict, World, standing};
 use crate::rules::{Code, Level};
 
@@ -51,9 +53,8 @@ fn nothing_stands_against_a_rendered_cluster_and_a_namespace_without_one() {
 fn a_cluster_stands_bare_until_its_policies_are_there() {
     let bao = cluster(&json!({}));
     let missing = stands(&world(&[bao], &[]));
-    let codes: Vec<Code> = missing.iter().map(|(code, ..)| *code).collect();
-    // Both zones in both directions: what only counts as rendered isolates nobody yet.
-    assert_eq!(codes, [Code::Obp105; 4], "{missing:?}");
+    // What only counts as rendered isolates nobody yet.
+    assert_eq!(missing, [(Code::Obp105, Level::Warn, String::new())]);
 }
 
 #[test]
@@ -65,20 +66,114 @@ fn a_policy_that_opens_too_much_stands_whoever_wrote_it() {
     );
 }
 
+/// Findings about the cluster `bao` with these managed policies, of servers and jobs.
+fn stands_with(posture: Posture, policies: [Policy; 2]) -> Vec<(Code, Level, String)> {
+    let stored = policies.map(|policy| Fact::Read(policy.into()));
+    stands(&world_under(posture, &[cluster(&json!({}))], &stored))
+}
+
 #[test]
-fn a_managed_policy_counts_as_the_operators() {
+fn a_managed_policy_that_was_opened_stands_as_what_the_operator_would_not_render() {
     let bao = cluster(&json!({}));
-    let mut opened = managed(&bao, ZONES[0]);
+    let own = || ZONES.map(|pods| managed(&bao, pods));
+    let deny = |code: Code, path: &str| (code, Level::Deny, path.to_owned());
+    assert_eq!(stands_with(Posture::default(), own()), []);
+
+    let Fact::Read(open) = opens() else {
+        panic!("read")
+    };
+    let [mut opened, jobs] = own();
+    opened.ingress.extend(open.ingress.clone());
+    let at = format!("spec.ingress[{}]", opened.ingress.len() - 1);
+    let found = stands_with(Posture::default(), [opened, jobs]);
+    assert_eq!(found, [deny(Code::Obp201, &at)]);
+
+    let [mut aimed, jobs] = own();
+    aimed.pods = crate::perimeter::rule::Selector::labels([("app", "web")]);
+    let found = stands_with(Posture::default(), [aimed, jobs]);
+    assert!(
+        found.contains(&deny(Code::Obp104, "spec.podSelector")),
+        "{found:?}"
+    );
+
+    let [servers, mut cut] = own();
+    cut.policy_types = Some(vec![Direction::Ingress]);
+    let found = stands_with(Posture::default(), [servers, cut]);
+    assert!(
+        found.contains(&deny(Code::Obp104, "spec.policyTypes")),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn a_managed_policy_that_nobody_can_judge_stands() {
+    let bao = cluster(&json!({}));
+    let jobs = Fact::Read(managed(&bao, ZONES[1]).into());
+    let broken = policy("bao-network-policy", &json!({"policyTypes": ["Sideways"]}));
+    let found = stands(&world(std::slice::from_ref(&bao), &[broken, jobs.clone()]));
+    assert!(
+        found.contains(&(Code::Obp401, Level::Deny, "spec.policyTypes[0]".to_owned())),
+        "{found:?}"
+    );
+    let mut large = managed(&bao, ZONES[0]);
+    let one = large.ingress[0].clone();
+    large.ingress.resize(Posture::default().caps.rules + 1, one);
+    let found = stands(&world(&[bao], &[Fact::Read(large.into()), jobs]));
+    let is_undecided =
+        |(code, level, _): &(Code, Level, String)| (*code, *level) == (Code::Obp402, Level::Deny);
+    assert!(found.iter().any(is_undecided), "{found:?}");
+}
+
+#[test]
+fn what_another_baseline_renders_warns_and_names_it() {
+    let bao = cluster(&json!({}));
+    let own = |baseline: Edition| managed_in(&edition(baseline), &bao, ZONES[0]);
+    let jobs = || managed(&bao, ZONES[1]);
+    // Before 0.1 kube-system reached every port.
+    let old = stands_with(edition(Edition::V01), [own(Edition::Classic), jobs()]);
+    assert_eq!(
+        old,
+        [(Code::Obp201, Level::Warn, "spec.ingress[1]".to_owned())]
+    );
+    let stored = [own(Edition::Classic), jobs()].map(|policy| Fact::Read(policy.into()));
+    let world = world_under(edition(Edition::V01), std::slice::from_ref(&bao), &stored);
+    let [finding] = &standing(&world, "bao")[..] else {
+        panic!("one finding")
+    };
+    assert!(
+        finding
+            .reason
+            .ends_with("; the operator renders it under the baseline `classic`"),
+        "{}",
+        finding.reason
+    );
+    assert!(
+        finding.help.contains("baseline: classic"),
+        "{}",
+        finding.help
+    );
+    assert!(finding.witness.is_some());
+
+    // A rule beside it that no baseline renders denies all the same, and so does the same one made wider.
+    let mut opened = own(Edition::Classic);
     let Fact::Read(open) = opens() else {
         panic!("read")
     };
     opened.ingress.extend(open.ingress.clone());
-    let at = opened.ingress.len() - 1;
-    let other = Fact::Read(managed(&bao, ZONES[1]).into());
-    let found = stands(&world(&[bao], &[Fact::Read(opened.into()), other]));
+    let at = format!("spec.ingress[{}]", opened.ingress.len() - 1);
+    let found = stands_with(edition(Edition::V01), [opened, jobs()]);
+    let expected = [
+        (Code::Obp201, Level::Deny, at),
+        (Code::Obp201, Level::Warn, "spec.ingress[1]".to_owned()),
+    ];
+    assert_eq!(found, expected);
+    let mut wider = own(Edition::Classic);
+    let others = wider.ingress[0].peers.clone();
+    wider.ingress[1].peers.extend(others);
+    let found = stands_with(edition(Edition::V01), [wider, jobs()]);
     assert_eq!(
         found,
-        [(Code::Obp201, Level::Warn, format!("spec.ingress[{at}]"))]
+        [(Code::Obp201, Level::Deny, "spec.ingress[1]".to_owned())]
     );
 }
 

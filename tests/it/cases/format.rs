@@ -22,6 +22,8 @@ pub(crate) struct Header {
     /// Settings, as a file of them.
     pub(crate) settings: Option<Value>,
     pub(crate) facts: Facts,
+    /// Whether the object is judged as one of a dump of a cluster, rather than its write.
+    pub(crate) dump: bool,
     /// Why the case does not play on a real API server.
     pub(crate) not_on_the_api_server: Option<String>,
 }

@@ -10,7 +10,7 @@ use openbao_perimeter::admission::{Admission, respond};
 use openbao_perimeter::audit::Metrics;
 use openbao_perimeter::inventory::{Change, Object, ObjectRef, Snapshot};
 use openbao_perimeter::posture::Posture;
-use openbao_perimeter::review::offline::{self, Judged, Objects};
+use openbao_perimeter::review::offline::{self, Judged, Missing, Objects};
 use openbao_perimeter::review::{Outcome, Verdict, World, Writer, render};
 use openbao_perimeter::server::desk::Desk;
 use openbao_perimeter::server::listener::Limits;
@@ -107,7 +107,15 @@ pub(super) fn offline(case: &Case) -> Offline {
         let mut clusters = final_world.perimeters(&name.namespace).iter();
         clusters.any(|cluster| cluster.managed(&name.name).is_some())
     };
-    // A managed policy of a final state counts as the operator's own.
+    if case.header.dump {
+        let worlds = [&after, &Objects::new()];
+        let [all, beside] =
+            worlds.map(|objects| world(&posture, there.apply(set(objects))).as_stored());
+        let judged = offline::final_state(&all, &beside, &writer, &after, Missing::Absent);
+        let state = only(case, judged);
+        return Offline { edit, state };
+    }
+    // A managed policy of a final state is compared with what the operator renders.
     if case.operation() == Operation::Create && !after.values().any(is_managed) {
         let is_policy = |object: &Object| matches!(object, Object::Policy(_));
         let others = after
@@ -117,7 +125,7 @@ pub(super) fn offline(case: &Case) -> Offline {
         let beside = world(&posture, there.apply(set(&others.collect())));
         let state = only(
             case,
-            offline::final_state(&final_world, &beside, &writer, &after),
+            offline::final_state(&final_world, &beside, &writer, &after, Missing::Rendered),
         );
         let of_writes = state.findings.iter();
         let of_writes = of_writes.filter(|finding| finding.code.as_str() != OF_A_STATE);

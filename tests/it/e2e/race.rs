@@ -82,7 +82,8 @@ fn time(line: &str) -> Option<Timestamp> {
     line.split_whitespace().next()?.parse().ok()
 }
 
-fn strip_colours(text: &str) -> String {
+/// A log without the colours that a terminal would show.
+pub(super) fn strip_colours(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('\u{1b}') {
@@ -115,14 +116,6 @@ fn render_without_dns(scene: &Scene) {
         let written = example::as_operator(plane(), &policy.to_string()).run();
         assert!(written.status_ok, "{}", written.stderr);
     }
-}
-
-/// A tenant's policy that lets nothing through.
-fn deny_all(name: &str) -> NetworkPolicy {
-    let policy = json!({"metadata": {"name": name}, "spec": {
-        "podSelector": {"matchLabels": {"openbao.org/cluster": "bao"}},
-        "policyTypes": ["Ingress", "Egress"]}});
-    serde_json::from_value(policy).expect("a policy")
 }
 
 /// Has a tenant delete two policies at once, of which one is needed, until it has succeeded in that
@@ -190,16 +183,28 @@ fn two_deletions_that_cut_a_core_connection_together_are_found() {
 
 #[test]
 fn two_deletions_that_end_the_isolation_together_are_found() {
-    let scene = Scene::empty("race-isolation");
-    // No operator has written its policies yet, so others isolate it.
-    let cluster = scene.inventory("openbaocluster");
-    scene.tenant(APPLY).stdin(&cluster).run_ok();
+    let scene = Scene::with_cluster("race-isolation");
+    // The operator's policy isolates its pods for ingress only, so others isolate them for egress.
+    let policies = example::managed_policies(plane(), scene.namespace);
+    let mut policies: Vec<Value> = serde_saphyr::from_multiple(&policies).expect("YAML");
+    policies[0]["spec"]["policyTypes"] = json!(["Ingress"]);
+    for policy in &policies {
+        let written = example::as_operator(plane(), &policy.to_string()).run();
+        assert!(written.status_ok, "{}", written.stderr);
+    }
+    let mut spec = policies[0]["spec"].clone();
+    spec["policyTypes"] = json!(["Egress"]);
+    spec["ingress"] = json!([]);
+    let isolating = |name: &str| {
+        let policy = json!({"metadata": {"name": name}, "spec": spec});
+        serde_json::from_value(policy).expect("a policy")
+    };
     let object = "OpenBaoCluster race-isolation/bao";
     let log = Log::of(scene.guard(), object, "OBP105");
     wait_until("the bare cluster is found", LIMIT, || {
         log.stands().then_some(())
     });
-    let went = race(&scene, &log, deny_all);
+    let went = race(&scene, &log, isolating);
     println!("two deletions that end an isolation: {went}");
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use openbao_perimeter::code::{Door, Level};
 use openbao_perimeter::inventory::{Change, Fact, Object, Policy, Snapshot, read};
-use openbao_perimeter::review::offline::{self, Objects};
+use openbao_perimeter::review::offline::{self, Missing, Objects};
 use openbao_perimeter::review::{Edit, Operation, Request, Subject, World, Writer, review};
 use openbao_perimeter::rules::Finding;
 use proptest::prelude::*;
@@ -169,7 +169,7 @@ proptest! {
             }
             let all: Vec<Object> = policies.into_iter().chain([cluster]).collect();
             let objects: Objects = all.iter().map(|object| (object.reference(), object.clone())).collect();
-            for judged in offline::final_state(&world(&all, era), &alone, &tenant(), &objects) {
+            for judged in offline::final_state(&world(&all, era), &alone, &tenant(), &objects, Missing::Rendered) {
                 let found = judged.verdict.findings;
                 let wrong = if judged.object.kind.as_str() == "NetworkPolicy" {
                     wrong(&found)
