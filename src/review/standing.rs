@@ -7,11 +7,11 @@ use super::level::WriterClass;
 use super::request::{Edit, Operation, Request, Subject, Writer};
 use super::verdict::Verdict;
 use super::world::World;
-use super::{isolation, review_as};
+use super::{isolation, level, review_as};
 use crate::code::Door;
 use crate::inventory::{Cluster, Fact, Kind, NamespaceFacts, ObjectRef, Policy};
-use crate::rules::Finding;
 use crate::rules::default_deny_absent::Missing;
+use crate::rules::{Finding, Level, input};
 
 /// All findings about the objects of a namespace, in a stable order, each once. Managed policies
 /// are compared with what the operator renders. There are none where there is nothing to guard.
@@ -67,6 +67,13 @@ fn of_clusters(world: &World, namespace: &str, facts: &NamespaceFacts) -> Vec<Fi
             namespace: meta.namespace.clone(),
             name: meta.name.clone(),
         };
+        if let Fact::Unreadable(broken) = cluster
+            && broken.version.is_some()
+        {
+            // No perimeter is broken: an alert of its own says that nothing can be proved of it.
+            let told = input::unreadable(&object, broken, Level::Warn);
+            return level::of_state(&world.posture, Door::Audit, told);
+        }
         judged(
             &beside,
             WriterClass::Everyone,

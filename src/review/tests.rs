@@ -23,4 +23,5 @@ mod restored;
 mod rows;
 mod standing;
 mod support;
+mod unread;
 mod unready;

@@ -34,7 +34,12 @@ fn cluster(world: &World, perimeter: &ClusterPerimeter) -> ClusterView {
     let fact = world.snapshot.cluster(&object.namespace, &object.name);
     let read = fact.and_then(Fact::read);
     let mut notes = Vec::new();
-    if read.is_none() {
+    if let Some(version) = &perimeter.unread_version {
+        notes.push(format!(
+            "It is in version {version}, which this release cannot read: upgrade openbao-perimeter. Nothing that it \
+             declares counts here."
+        ));
+    } else if read.is_none() {
         notes.push("It cannot be read, so nothing that it declares counts.".to_owned());
     }
     if read.is_some_and(|cluster| !cluster.is_rendered(world.posture.baseline)) {

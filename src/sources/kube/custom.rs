@@ -79,17 +79,18 @@ impl Watch {
     async fn run(mut self) {
         let mut served = Served::Read(self.kind.versions()[0]);
         loop {
-            let end = match &served {
+            let first = Served::Read(self.kind.versions()[0]);
+            let (tried, end) = match &served {
                 Served::Unread(version) if !is_for_advice(self.kind) => {
-                    self.names(&version.clone()).await
+                    (served.clone(), self.names(version).await)
                 }
-                Served::Read(version) => self.objects(version).await,
-                _ => self.objects(self.kind.versions()[0]).await,
+                Served::Read(version) => (served.clone(), self.objects(version).await),
+                _ => (first, self.objects(self.kind.versions()[0]).await),
             };
             let next = match end {
                 End::Closed => return,
                 End::Otherwise(next) => Some(next),
-                End::Unserved => self.look().await,
+                End::Unserved => self.look(&tried).await,
             };
             let Some(next) = next else { return };
             served = next;
@@ -179,10 +180,16 @@ impl Watch {
         }
     }
 
-    /// Asks how the kind is served, after a list or a watch that answered 404, and waits before the next one; `None`
-    /// where the receiver is gone.
-    async fn look(&mut self) -> Option<Served> {
+    /// Asks how the kind is served, after a list or a watch of `tried` that answered 404, and waits before the next
+    /// one; `None` where the receiver is gone.
+    async fn look(&mut self, tried: &Served) -> Option<Served> {
         let found = discovery::served(&self.client, self.kind).await;
+        if let Ok(served @ Served::Read(_)) = &found
+            && served != tried
+        {
+            self.gone_since = None;
+            return Some(served.clone());
+        }
         let is_gone = matches!(found, Ok(Served::Nowhere));
         let since = is_gone.then(|| self.gone_since.unwrap_or_else(Instant::now));
         self.gone_since = since;
@@ -196,7 +203,9 @@ impl Watch {
         };
         let (next, step) = match &found {
             Ok(Served::Nowhere) if is_proved => (Served::Nowhere, Step::Absent),
-            Ok(Served::Unread(version)) => (Served::Unread(version.clone()), unknown),
+            Ok(Served::Unread(version)) if found.as_ref().ok() != Some(tried) => {
+                (Served::Unread(version.clone()), unknown)
+            }
             Ok(_) => (Served::Unproved, unknown),
             Err(error) => {
                 complain(self.kind, &error.to_string(), &mut self.complaint);
@@ -210,13 +219,9 @@ impl Watch {
             return Some(next);
         }
         self.wait().await;
-        // Served in a version that is read after all: another API server, or a moment later.
-        Some(
-            found
-                .ok()
-                .filter(|found| matches!(found, Served::Read(_)))
-                .unwrap_or(next),
-        )
+        // Served after all: another API server, or a moment later.
+        let is_served = |found: &Served| matches!(found, Served::Read(_) | Served::Unread(_));
+        Some(found.ok().filter(is_served).unwrap_or(next))
     }
 
     async fn wait(&mut self) {

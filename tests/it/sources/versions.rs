@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ const LIMIT: Duration = Duration::from_mins(5);
 #[derive(Clone)]
 struct Versions {
     server: ApiServer,
+    /// Requests so far.
+    asked: Arc<AtomicUsize>,
     /// Resources of each version; `None` while discovery does not answer.
     discovery: Arc<Mutex<Option<BTreeMap<&'static str, Vec<&'static str>>>>>,
 }
@@ -35,6 +38,7 @@ impl Versions {
     fn new(versions: &[&'static str]) -> Self {
         let new = Self {
             server: served(),
+            asked: Arc::default(),
             discovery: Arc::default(),
         };
         new.serve(Some(versions));
@@ -77,6 +81,7 @@ impl Versions {
     }
 
     fn answer(&self, request: &Request<Body>) -> Answer {
+        self.asked.fetch_add(1, Ordering::Relaxed);
         let path = request.uri().path();
         let rest = path
             .strip_prefix(GROUP)
@@ -303,6 +308,25 @@ async fn without_facts_names_or_a_proof_nothing_is_published() {
     versions.serve(Some(&[]));
     followed.until("facts", has_none).await;
     assert_eq!(followed.served(), Some(Served::Nowhere));
+}
+
+#[tokio::test(start_paused = true)]
+async fn names_that_are_served_and_not_listed_are_asked_for_every_few_seconds() {
+    let versions = Versions::new(&["v1beta1"]);
+    versions
+        .server
+        .lists
+        .lock()
+        .expect("unpoisoned")
+        .remove(OTHER);
+    let mut followed = Followed::start(&versions);
+    sleep(Duration::from_mins(1)).await;
+    assert!(followed.facts.borrow_and_update().is_none());
+    assert_eq!(followed.served(), Some(Served::Unproved));
+    let asked = versions.asked.load(Ordering::Relaxed);
+    assert!((20..400).contains(&asked), "{asked} requests in a minute");
+    versions.serve(Some(&["v1beta1"]));
+    followed.until("the name", is_named).await;
 }
 
 const READ: &[Kind] = &[Kind::OpenBaoCluster];

@@ -230,8 +230,11 @@ impl Stage {
         assert!(answer.status_ok, "{namespace}: {answer:?}");
     }
 
-    pub(super) fn readyz(&self) -> String {
-        self.guard().readyz()
+    /// Waits until `/readyz?verbose` says so; it is a second behind.
+    pub(super) fn says(&self, text: &str) {
+        wait_until(text, LIMIT, || {
+            self.guard().readyz().contains(text).then_some(())
+        });
     }
 
     pub(super) fn printed(&self) -> String {
