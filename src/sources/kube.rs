@@ -10,6 +10,7 @@ mod custom;
 mod discovery;
 mod fresh;
 mod gather;
+mod problem;
 mod pulse;
 
 use std::future::{Future, ready};
@@ -32,6 +33,7 @@ use backoff::Delays;
 pub use discovery::Served;
 pub use fresh::{ReadError, Reader};
 use gather::{Gatherer, Step};
+use problem::problem;
 pub use pulse::Pulse;
 
 /// The kinds that are watched; facts are complete when each was listed once.
@@ -99,7 +101,7 @@ async fn follow(client: Client, pulse: Arc<Pulse>, kind: Kind, steps: mpsc::Send
                 step(event, |object| fact(kind, object))
             }
             Err(error) => {
-                complain(kind, &error.to_string(), &mut complaint);
+                complain(kind, &problem(&error), &mut complaint);
                 Some(Step::Interrupted)
             }
         };

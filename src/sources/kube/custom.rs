@@ -20,6 +20,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 use super::backoff::Delays;
 use super::discovery::{self, Served};
 use super::gather::Step;
+use super::problem::problem;
 use super::pulse::Pulse;
 use super::{complain, fact, is_for_advice, is_refused, resource, step, written};
 use crate::inventory::{Kind, Object, read};
@@ -163,7 +164,7 @@ impl Watch {
                     Some(Step::Withheld)
                 }
                 Some(Err(error)) => {
-                    complain(self.kind, &error.to_string(), &mut self.complaint);
+                    complain(self.kind, &problem(&error), &mut self.complaint);
                     Some(Step::Interrupted)
                 }
             };

@@ -1,0 +1,71 @@
+//! A failure of a watch in words.
+
+use std::error::Error;
+use std::iter::successors;
+
+use hyper_util::client::legacy;
+
+/// Advice where no connection is made at all: a policy or a firewall that drops packets says nothing
+/// itself.
+const CANNOT_CONNECT: &str = "cannot connect to the API server: check that NetworkPolicies and firewalls let this pod \
+    out to address and port of its endpoints (kubectl -n default get endpointslices)";
+
+/// The error with all its causes, each once, and with advice where no connection was made.
+pub(super) fn problem(error: &(dyn Error + 'static)) -> String {
+    let causes = || {
+        successors(Some(error), |error: &&(dyn Error + 'static)| {
+            (*error).source()
+        })
+    };
+    let mut text = String::new();
+    for cause in causes().map(ToString::to_string) {
+        // Many errors repeat their cause.
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    let mut causes = causes().filter_map(|cause| cause.downcast_ref::<legacy::Error>());
+    if causes.any(legacy::Error::is_connect) {
+        text = format!("{CANNOT_CONNECT}: {text}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+
+    use ::kube::api::{Api, ListParams};
+    use ::kube::runtime::watcher;
+    use ::kube::{Client, Config};
+    use k8s_openapi::api::core::v1::Namespace;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn nobody_who_listens_is_told_with_the_cause_and_where_to_look() {
+        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = free.local_addr().unwrap();
+        drop(free);
+        let client = Client::try_from(Config::new(format!("http://{address}").parse().unwrap()));
+        let namespaces: Api<Namespace> = Api::all(client.unwrap());
+        let error = namespaces.list(&ListParams::default()).await.unwrap_err();
+        let text = problem(&watcher::Error::InitialListFailed(error));
+        assert!(
+            text.starts_with("cannot connect to the API server: "),
+            "{text}"
+        );
+        assert!(
+            text.contains("endpointslices") && text.contains("refused"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn another_failure_is_told_once_and_without_advice() {
+        let error = std::io::Error::other(std::io::Error::other("gone"));
+        assert_eq!(problem(&error), "gone");
+    }
+}
