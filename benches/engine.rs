@@ -29,7 +29,7 @@ use openbao_perimeter::posture::Posture;
 use openbao_perimeter::review::{
     Edit, Operation, Outcome, Request, Subject, World, Writer, review,
 };
-use openbao_perimeter::rules::case::subject_only;
+use openbao_perimeter::rules::case::whole;
 use serde_json::{Value, json};
 
 /// What a server without an engine decodes.
@@ -326,7 +326,7 @@ fn hard_labels(bars: &mut Bars) {
         let start = Instant::now();
         let mut budget = Budget::new(Posture::default().proof_budget);
         given_up +=
-            u32::from(uncovered(&subject_only(LabelSet::any()), &covers, &mut budget).is_err());
+            u32::from(uncovered(&whole(&LabelSet::any()).into(), &covers, &mut budget).is_err());
         worst = worst.max(start.elapsed());
     }
     println!(
@@ -357,7 +357,7 @@ fn random_clauses(keys: u64, clauses: u64, seed: u64) -> Vec<Region> {
             let at = usize::try_from(next(2)).unwrap_or_default();
             set = set.clone().and(key, values[at].clone()).unwrap_or(set);
         }
-        subject_only(set)
+        Region::from(whole(&set))
     };
     (0..clauses).map(|_| clause()).collect()
 }

@@ -54,7 +54,7 @@ pub struct Answer {
     pub appeal: Option<Appeal>,
     /// What was found, where the object was judged.
     pub grounds: Option<Grounds>,
-    /// What the proofs took, in split nodes.
+    /// What the proofs took, in steps.
     pub work: u64,
 }
 

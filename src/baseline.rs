@@ -19,13 +19,15 @@ mod table;
 mod written;
 
 pub use ceiling::Ceiling;
-pub use compiled::{ClusterPerimeter, Entry, ZonePerimeter, compile, rendered};
+pub use compiled::{
+    ClusterPerimeter, Entry, NamespacePerimeters, ZonePerimeter, compile, rendered,
+};
 pub use expand::{Expansion, Facts, expand};
 pub use managed::{
     CLUSTER_LABEL, COMPONENT_LABEL, JOB_COMPONENTS, MANAGED_LABELS, NAME_LABEL, OPERATOR_NAME,
     managed_policy, pods_of_any_cluster, selector, zone,
 };
-pub use selected::{Selected, SelectedRule};
+pub use selected::{PolicyRegions, Selected, SelectedRule, SharedRegions};
 pub use table::ROWS;
 pub use written::{OWNER_UID, Obstacle, refused, written};
 

@@ -28,7 +28,7 @@ pub mod zone;
 pub use connection::Connection;
 pub use difference::Difference;
 pub use label::LabelSet;
-pub use region::{PeerSet, Region};
+pub use region::{PeerSet, Region, RegionRef};
 
 /// Which side of the protected pods a connection is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -232,7 +232,7 @@ pub struct Posture {
     pub unsafe_egress_allowed: Vec<IpNet>,
     /// Sizes beyond which a policy is refused unproved.
     pub caps: Caps,
-    /// Split nodes that one proof may use before it is undecided.
+    /// Work limit of a review, in steps of 20 comparisons; what needs more is undecided.
     pub proof_budget: u32,
 }
 

@@ -5,16 +5,32 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Entry;
-use crate::perimeter::{PeerSet, Region};
+use crate::perimeter::{PeerSet, RegionRef};
 
 /// The entries of the ceiling in one direction.
 #[derive(Clone, Debug, Default)]
 pub struct Ceiling {
     entries: Vec<Entry>,
     /// Entries for pods of listed namespaces, by each name.
-    by_namespace: BTreeMap<Arc<str>, Vec<usize>>,
+    by_namespace: BTreeMap<Arc<str>, Group>,
     /// All others.
-    rest: Vec<usize>,
+    rest: Group,
+    /// Comparisons that it takes to look at all of them.
+    weight: usize,
+}
+
+/// Some of the entries, by their numbers.
+#[derive(Clone, Debug, Default)]
+struct Group {
+    entries: Vec<usize>,
+    weight: usize,
+}
+
+impl Group {
+    fn push(&mut self, at: usize, entry: &Entry) {
+        self.entries.push(at);
+        self.weight += RegionRef::from(&entry.region).weight();
+    }
 }
 
 impl Ceiling {
@@ -29,15 +45,13 @@ impl Ceiling {
             match listed {
                 Some(names) => {
                     for name in names {
-                        ceiling
-                            .by_namespace
-                            .entry(name.clone())
-                            .or_default()
-                            .push(at);
+                        let of_name = ceiling.by_namespace.entry(name.clone()).or_default();
+                        of_name.push(at, entry);
                     }
                 }
-                None => ceiling.rest.push(at),
+                None => ceiling.rest.push(at, entry),
             }
+            ceiling.weight += RegionRef::from(&entry.region).weight();
         }
         Self { entries, ..ceiling }
     }
@@ -47,25 +61,34 @@ impl Ceiling {
         &self.entries
     }
 
+    /// Comparisons that it takes to look at all of them.
+    pub const fn weight(&self) -> usize {
+        self.weight
+    }
+
     /// An entry that holds all of the region by itself. An entry for listed namespaces can only
     /// hold pods of namespaces that it lists, so those of one of them are all to look at.
-    pub fn holder(&self, region: &Region) -> Option<&Entry> {
-        let candidates = self.listed(region).iter().chain(&self.rest);
+    pub fn holder(&self, region: RegionRef<'_>) -> Option<&Entry> {
+        let listed = self.listed(region.peer).into_iter();
+        let candidates = listed.chain([&self.rest]).flat_map(|group| &group.entries);
         let mut entries = candidates.filter_map(|at| self.entries.get(*at));
-        entries.find(|entry| region.is_subset(&entry.region))
+        entries.find(|entry| region.is_subset((&entry.region).into()))
     }
 
-    /// How many entries [`holder`](Self::holder) may have to look at.
-    pub fn candidates(&self, region: &Region) -> usize {
-        self.listed(region).len() + self.rest.len()
+    /// Comparisons that [`holder`](Self::holder) may take.
+    pub fn to_look_at(&self, region: RegionRef<'_>) -> usize {
+        let listed = self.listed(region.peer).into_iter();
+        let groups = listed.chain([&self.rest]);
+        groups
+            .map(|group| group.weight + group.entries.len() * region.ranges())
+            .sum()
     }
 
-    fn listed(&self, region: &Region) -> &[usize] {
-        let names = match &region.peer {
+    fn listed(&self, peer: &PeerSet) -> Option<&Group> {
+        let names = match peer {
             PeerSet::Pods { namespaces, .. } => namespaces.namespace_names(),
             PeerSet::V4(_) | PeerSet::V6(_) => None,
         };
-        let first = names.and_then(|names| self.by_namespace.get(names.first()?));
-        first.map_or(&[], Vec::as_slice)
+        self.by_namespace.get(names?.first()?)
     }
 }

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::{
-    Ceiling, Facts, Pods, Renderer, Row, Selected, Standing, expand, managed_policy, rows,
-    selector, zone,
+    Ceiling, Facts, Pods, Renderer, Row, Selected, SharedRegions, Standing, expand, managed_policy,
+    rows, selector, zone,
 };
 use crate::inventory::size::too_large;
 use crate::inventory::{
@@ -14,7 +14,7 @@ use crate::inventory::{
 };
 use crate::perimeter::rule::Rule;
 use crate::perimeter::zone::{OtherKeys, Zone};
-use crate::perimeter::{Direction, LabelSet, Reading, Region};
+use crate::perimeter::{Direction, LabelSet, Reading, Region, RegionRef};
 use crate::posture::Posture;
 
 /// One connection set of the allowlist, with the row that it comes from.
@@ -71,20 +71,33 @@ pub struct ClusterPerimeter {
     pub zones: Vec<ZonePerimeter>,
 }
 
-/// The perimeters of all clusters of the namespace `name`, and of the operator's pods where it is
-/// the operator's.
+/// What can be worked out of one namespace.
+#[derive(Clone, Debug)]
+pub struct NamespacePerimeters {
+    /// The perimeters of its clusters, and of the operator's pods where it is the operator's.
+    pub clusters: Vec<ClusterPerimeter>,
+    /// What the rules of its policies let through.
+    pub regions: SharedRegions,
+}
+
+/// Works out the namespace `name`. What `known` has of the same policies is kept.
 pub fn compile(
     name: &str,
     facts: &NamespaceFacts,
     posture: &Posture,
     api_server: &[IpAddr],
-) -> Vec<ClusterPerimeter> {
+    known: Option<&SharedRegions>,
+) -> NamespacePerimeters {
+    let regions = SharedRegions::of(facts, known);
     let clusters = facts.clusters.values();
-    let clusters =
-        clusters.map(|cluster| ClusterPerimeter::of(cluster, facts, posture, api_server, &[]));
+    let clusters = clusters
+        .map(|cluster| ClusterPerimeter::of(cluster, (facts, &regions), posture, api_server, &[]));
     let operator = (name == &*posture.operator_namespace)
-        .then(|| ClusterPerimeter::of_operator(facts, posture, api_server));
-    clusters.chain(operator).collect()
+        .then(|| ClusterPerimeter::of_operator((facts, &regions), posture, api_server));
+    NamespacePerimeters {
+        clusters: clusters.chain(operator).collect(),
+        regions,
+    }
 }
 
 impl ClusterPerimeter {
@@ -92,7 +105,7 @@ impl ClusterPerimeter {
     /// address of it is known, beside those of the stored managed policies.
     pub fn of(
         cluster: &Fact<Cluster>,
-        facts: &NamespaceFacts,
+        (facts, regions): (&NamespaceFacts, &SharedRegions),
         posture: &Posture,
         api_server: &[IpAddr],
         observed: &[Rule],
@@ -125,7 +138,7 @@ impl ClusterPerimeter {
         };
         let zones = Pods::of_cluster(posture.baseline)
             .iter()
-            .map(|pods| ZonePerimeter::of(*pods, &row_facts, facts, knowledge))
+            .map(|pods| ZonePerimeter::of(*pods, &row_facts, (facts, regions), knowledge))
             .collect();
         let object = ObjectRef {
             kind: Kind::OpenBaoCluster,
@@ -143,7 +156,11 @@ impl ClusterPerimeter {
 
     /// The perimeter of the operator's own pods. Nobody renders it: it is judged where policies
     /// isolate those pods.
-    fn of_operator(facts: &NamespaceFacts, posture: &Posture, api_server: &[IpAddr]) -> Self {
+    fn of_operator(
+        beside: (&NamespaceFacts, &SharedRegions),
+        posture: &Posture,
+        api_server: &[IpAddr],
+    ) -> Self {
         let namespace = &posture.operator_namespace;
         let nothing_declared = Cluster {
             meta: Meta {
@@ -158,7 +175,7 @@ impl ClusterPerimeter {
             api_server,
             observed: &[],
         };
-        let zone = ZonePerimeter::of(Pods::Controller, &row_facts, facts, OtherKeys::Free);
+        let zone = ZonePerimeter::of(Pods::Controller, &row_facts, beside, OtherKeys::Free);
         Self {
             object: ObjectRef {
                 kind: Kind::Namespace,
@@ -197,7 +214,12 @@ fn stored_policy<'a>(
 }
 
 impl ZonePerimeter {
-    fn of(pods: Pods, row_facts: &Facts<'_>, facts: &NamespaceFacts, knowledge: OtherKeys) -> Self {
+    fn of(
+        pods: Pods,
+        row_facts: &Facts<'_>,
+        (facts, regions): (&NamespaceFacts, &SharedRegions),
+        knowledge: OtherKeys,
+    ) -> Self {
         let cluster = row_facts.cluster;
         let restores: Vec<&Labels> = facts.restore_labels(&cluster.meta.name).collect();
         let zone = zone(pods, cluster, &restores, row_facts.posture, knowledge);
@@ -215,18 +237,18 @@ impl ZonePerimeter {
         let select = |policies: Vec<&Fact<Policy>>| -> Vec<Selected> {
             let selected = policies.into_iter();
             selected
-                .filter_map(|policy| Selected::of(policy.read()?, &zone))
+                .filter_map(|policy| Selected::shared(policy.read()?, &zone, regions))
                 .collect()
         };
         let (mut selected, oversize) = (select(usable_ones), select(others));
         let mut missing = None;
         if let (Some(policy), None) = (&rendered, stored_policy(pods, cluster, facts)) {
             missing = Some(policy.meta.name.clone());
-            selected.extend(Selected::of(policy, &zone).map(|selected| Selected {
-                rendered: true,
-                ..selected
-            }));
+            selected.extend(Selected::of(policy, &zone).map(Selected::as_rendered));
         }
+        // What the lifecycle needs is nearly always in the operator's own: it is looked at first.
+        let own = pods.policy_name(&cluster.meta.name);
+        selected.sort_by_key(|policy| own.as_deref() != Some(&*policy.name));
         // Whom a policy selects is known of one that is only too large.
         let may_select = |policy: &Fact<Policy>| {
             policy.read().is_none_or(|policy| {
@@ -270,8 +292,17 @@ impl ZonePerimeter {
         self.ceiling[direction as usize].entries()
     }
 
+    /// The regions of everything that may be open in one direction.
+    pub fn ceiling_regions(
+        &self,
+        direction: Direction,
+    ) -> impl Iterator<Item = RegionRef<'_>> + Clone {
+        let entries = self.ceiling(direction).iter();
+        entries.map(|entry| RegionRef::from(&entry.region))
+    }
+
     /// An entry of the ceiling that holds all of a region by itself.
-    pub fn holder(&self, direction: Direction, region: &Region) -> Option<&Entry> {
+    pub fn holder(&self, direction: Direction, region: RegionRef<'_>) -> Option<&Entry> {
         self.ceiling[direction as usize].holder(region)
     }
 }

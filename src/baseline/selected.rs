@@ -1,39 +1,135 @@
 //! A policy as it concerns one zone: the part that it selects, and its rules as regions.
+//!
+//! What the rules let through does not depend on the zone. It is worked out once for each policy and
+//! shared by all zones of all clusters that the policy selects.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 
 use smallvec::SmallVec;
 
-use crate::inventory::Policy;
+use crate::inventory::{NamespaceFacts, Policy};
 use crate::perimeter::port::PortSet;
 use crate::perimeter::rule::{PortEntry, Rule};
 use crate::perimeter::zone::Zone;
-use crate::perimeter::{Direction, LabelSet, Reading, Region};
+use crate::perimeter::{Direction, LabelSet, PeerSet, Reading, Region, RegionRef};
 
-/// One rule of a policy, as regions of the part of a zone that the policy selects.
+/// A region without its subject.
 #[derive(Clone, Debug)]
-pub struct SelectedRule {
-    /// What some implementation could let through.
-    pub may: SmallVec<[Region; 1]>,
-    /// What every implementation lets through, where that is something else.
-    must: Option<SmallVec<[Region; 1]>>,
+struct PeerPorts {
+    peer: PeerSet,
+    ports: PortSet,
 }
 
-impl SelectedRule {
+/// What one rule lets through, whichever pods its policy selects.
+#[derive(Clone, Debug)]
+struct RuleRegions {
+    may: SmallVec<[PeerPorts; 1]>,
+    /// What every implementation lets through, where that is something else.
+    must: Option<SmallVec<[PeerPorts; 1]>>,
+}
+
+/// What the rules of a policy let through, whichever pods it selects.
+#[derive(Clone, Debug)]
+pub struct PolicyRegions {
+    rules: [Vec<RuleRegions>; 2],
+    /// How many regions there are.
+    sizes: [usize; 2],
+}
+
+impl PolicyRegions {
+    /// The regions of all rules that have an effect.
+    pub fn of(policy: &Policy) -> Self {
+        let rules = Direction::ALL.map(|direction| rule_regions(policy, direction));
+        let size = |rules: &Vec<RuleRegions>| rules.iter().map(|rule| rule.may.len()).sum();
+        Self {
+            sizes: [size(&rules[0]), size(&rules[1])],
+            rules,
+        }
+    }
+}
+
+/// The regions of a namespace's policies, each worked out when a zone first needs it.
+#[derive(Clone, Debug, Default)]
+pub struct SharedRegions(BTreeMap<Arc<str>, Shared>);
+
+#[derive(Clone, Debug)]
+struct Shared {
+    policy: Arc<Policy>,
+    regions: OnceLock<Arc<PolicyRegions>>,
+}
+
+impl SharedRegions {
+    /// Those of a namespace. What `known` has of the same policies is kept.
+    pub fn of(facts: &NamespaceFacts, known: Option<&Self>) -> Self {
+        let shared = |policy: &Arc<Policy>| {
+            let known = known.and_then(|known| known.same(policy));
+            known.cloned().unwrap_or_else(|| Shared {
+                policy: policy.clone(),
+                regions: OnceLock::new(),
+            })
+        };
+        let policies = facts.policies.iter();
+        let policies =
+            policies.filter_map(|(name, fact)| Some((name.clone(), shared(fact.read()?))));
+        Self(policies.collect())
+    }
+
+    /// What is shared of this very policy.
+    fn same(&self, policy: &Arc<Policy>) -> Option<&Shared> {
+        let shared = self.0.get(&policy.meta.name)?;
+        Arc::ptr_eq(&shared.policy, policy).then_some(shared)
+    }
+
+    /// The regions of a policy.
+    fn regions(&self, policy: &Arc<Policy>) -> Arc<PolicyRegions> {
+        let new = || Arc::new(PolicyRegions::of(policy));
+        let shared = self.same(policy);
+        shared.map_or_else(new, |shared| shared.regions.get_or_init(new).clone())
+    }
+}
+
+/// One rule of a policy, as regions of the part of a zone that the policy selects.
+#[derive(Clone, Copy, Debug)]
+pub struct SelectedRule<'a> {
+    part: &'a LabelSet,
+    rule: &'a RuleRegions,
+}
+
+impl<'a> SelectedRule<'a> {
+    fn placed(self, regions: &'a [PeerPorts]) -> impl Iterator<Item = RegionRef<'a>> + Clone {
+        regions.iter().map(move |region| RegionRef {
+            subject: self.part,
+            peer: &region.peer,
+            ports: &region.ports,
+        })
+    }
+
+    /// What some implementation could let through.
+    pub fn may(self) -> impl Iterator<Item = RegionRef<'a>> + Clone {
+        self.placed(&self.rule.may)
+    }
+
     /// What every implementation lets through.
-    pub fn must(&self) -> &[Region] {
-        self.must.as_ref().unwrap_or(&self.may)
+    pub fn must(self) -> impl Iterator<Item = RegionRef<'a>> + Clone {
+        self.placed(self.rule.must.as_ref().unwrap_or(&self.rule.may))
     }
 
     /// What some implementation could let through, beginning with what all of them do: who looks
     /// for an example finds a sure one first.
-    pub fn surest_first(&self) -> impl Iterator<Item = &Region> {
-        self.must.iter().flatten().chain(&self.may)
+    pub fn surest_first(self) -> impl Iterator<Item = RegionRef<'a>> + Clone {
+        self.placed(self.rule.must.as_deref().unwrap_or_default())
+            .chain(self.may())
     }
 
     /// What only some implementations let through, and more; empty where they agree.
-    pub fn doubtful(&self) -> &[Region] {
-        if self.must.is_some() { &self.may } else { &[] }
+    pub fn doubtful(self) -> impl Iterator<Item = RegionRef<'a>> + Clone {
+        let may = if self.rule.must.is_some() {
+            &self.rule.may[..]
+        } else {
+            &[]
+        };
+        self.placed(may)
     }
 }
 
@@ -48,25 +144,46 @@ pub struct Selected {
     pub part: LabelSet,
     /// Whether it isolates in each direction.
     pub isolates: [bool; 2],
-    /// Its rules in each direction; none where it does not isolate.
-    pub rules: [Vec<SelectedRule>; 2],
     /// Whether this policy is not there, and only counts as the operator would render it.
     pub rendered: bool,
+    regions: Arc<PolicyRegions>,
 }
 
 impl Selected {
     /// The policy as it concerns `zone`; `None` where it selects nothing of it.
     pub fn of(policy: &Arc<Policy>, zone: &Zone) -> Option<Self> {
+        Self::with(policy, zone, || Arc::new(PolicyRegions::of(policy)))
+    }
+
+    /// The same, with the regions that other zones have of it too.
+    pub fn shared(policy: &Arc<Policy>, zone: &Zone, known: &SharedRegions) -> Option<Self> {
+        Self::with(policy, zone, || known.regions(policy))
+    }
+
+    /// The same, with the regions of its rules from elsewhere.
+    pub fn with(
+        policy: &Arc<Policy>,
+        zone: &Zone,
+        regions: impl FnOnce() -> Arc<PolicyRegions>,
+    ) -> Option<Self> {
         let part = zone.select(&policy.pods.label_set()?)?;
-        let rules = |direction| selected_rules(policy, direction, &part);
         Some(Self {
             name: policy.meta.name.clone(),
             policy: policy.clone(),
-            isolates: Direction::ALL.map(|direction| policy.isolates(direction)),
-            rules: Direction::ALL.map(rules),
             part,
+            isolates: Direction::ALL.map(|direction| policy.isolates(direction)),
             rendered: false,
+            regions: regions(),
         })
+    }
+
+    /// The same of a policy that is not there, and only counts as the operator would render it.
+    #[must_use]
+    pub fn as_rendered(self) -> Self {
+        Self {
+            rendered: true,
+            ..self
+        }
     }
 
     /// Whether it isolates its part of the zone in this direction.
@@ -74,15 +191,27 @@ impl Selected {
         self.isolates[direction as usize]
     }
 
+    /// Its rules in this direction; none where it does not isolate.
+    pub fn rules(&self, direction: Direction) -> impl Iterator<Item = SelectedRule<'_>> + Clone {
+        let rules = self.regions.rules[direction as usize].iter();
+        rules.map(|rule| SelectedRule {
+            part: &self.part,
+            rule,
+        })
+    }
+
+    /// How many regions its rules are in this direction.
+    pub fn size(&self, direction: Direction) -> usize {
+        self.regions.sizes[direction as usize]
+    }
+
     /// What it surely lets through in this direction.
-    pub fn must(&self, direction: Direction) -> impl Iterator<Item = &Region> {
-        self.rules[direction as usize]
-            .iter()
-            .flat_map(SelectedRule::must)
+    pub fn must(&self, direction: Direction) -> impl Iterator<Item = RegionRef<'_>> + Clone {
+        self.rules(direction).flat_map(SelectedRule::must)
     }
 }
 
-fn selected_rules(policy: &Policy, direction: Direction, part: &LabelSet) -> Vec<SelectedRule> {
+fn rule_regions(policy: &Policy, direction: Direction) -> Vec<RuleRegions> {
     let namespace = &*policy.meta.namespace;
     // Most rules of a policy name the same ports as the one before.
     let mut last: Option<(&[PortEntry], PortSet)> = None;
@@ -95,10 +224,12 @@ fn selected_rules(policy: &Policy, direction: Direction, part: &LabelSet) -> Vec
         };
         last = Some((&rule.ports, ports.clone()));
         let regions = |reading| {
-            rule.regions_on(&ports, namespace, direction, part, reading)
-                .collect()
+            let any = LabelSet::any();
+            let regions = rule.regions_on(&ports, namespace, direction, &any, reading);
+            let regions = regions.map(|Region { peer, ports, .. }| PeerPorts { peer, ports });
+            regions.collect()
         };
-        SelectedRule {
+        RuleRegions {
             may: regions(Reading::May),
             must: rule.is_ambiguous().then(|| regions(Reading::Must)),
         }

@@ -31,79 +31,78 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::label::LabelSet;
-use super::region::{PeerSet, Region};
+use super::region::{PeerSet, Region, RegionRef};
 
-/// Work that proofs may still do, in split nodes and in covers looked at. All proofs of one review
+/// Work that proofs may still do, counted in comparisons of one label, or of a few ranges. What takes
+/// as long counts as well: writing out a piece, showing what was found. All proofs of one review
 /// share it, so that many of them cost no more than one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
-    limit: u32,
-    used: u32,
-    most_looks: u64,
-    looks: u64,
+    limit: u64,
+    done: u64,
     beside: u64,
 }
 
-/// Covers that may be looked at for each split node of the limit: a node costs what its covers do.
-const LOOKS: u64 = 20;
+/// Comparisons of a step, the unit of limits and figures.
+const STEP: u64 = 20;
+
+/// Comparisons in steps.
+pub(crate) fn steps(comparisons: usize) -> u32 {
+    let steps = (comparisons as u64).div_ceil(STEP);
+    u32::try_from(steps).unwrap_or(u32::MAX)
+}
 
 impl Budget {
-    /// A budget of `limit` split nodes.
+    /// A budget of `limit` steps.
     pub const fn new(limit: u32) -> Self {
         Self {
-            limit,
-            used: 0,
-            most_looks: LOOKS * limit as u64,
-            looks: 0,
+            limit: STEP * limit as u64,
+            done: 0,
             beside: 0,
         }
     }
 
-    /// Split nodes used so far.
-    pub const fn used(&self) -> u32 {
-        self.used
+    /// Comparisons so far.
+    pub const fn comparisons(&self) -> u64 {
+        self.done
     }
 
-    /// All work done so far, in split nodes, that beside it too.
+    /// Steps used so far.
+    pub const fn used(&self) -> u64 {
+        self.done.div_ceil(STEP)
+    }
+
+    /// All work done so far, in steps, that beside it too.
     pub const fn work(&self) -> u64 {
-        self.used as u64 + self.looks / LOOKS + self.beside
+        (self.done + self.beside).div_ceil(STEP)
     }
 
     /// Counts the work of a proof that had a budget of its own; what is left here stays.
     pub const fn beside(&mut self, other: &Self) {
-        self.beside = self.beside.saturating_add(other.work());
+        let work = other.done.saturating_add(other.beside);
+        self.beside = self.beside.saturating_add(work);
     }
 
-    /// Whether no split node is left.
+    /// Whether nothing is left.
     pub const fn is_spent(&self) -> bool {
-        self.used >= self.limit
+        self.done >= self.limit
     }
 
-    /// Counts `covers` that are compared with an area; false where that is too much.
-    pub const fn look(&mut self, covers: usize) -> bool {
-        self.looks = self.looks.saturating_add(covers as u64);
-        self.looks <= self.most_looks
+    /// Counts comparisons; false where that is too much.
+    pub const fn look(&mut self, comparisons: usize) -> bool {
+        self.done = self.done.saturating_add(comparisons as u64);
+        self.done <= self.limit
     }
 
-    /// Does work that may take no more than `nodes` of what is left, so that something is left for
+    /// Does work that may take no more than `steps` of what is left, so that something is left for
     /// the rest.
-    pub fn within<T>(&mut self, nodes: u32, work: impl FnOnce(&mut Self) -> T) -> T {
-        let whole = *self;
-        self.limit = self.limit.min(self.used.saturating_add(nodes));
-        let looks = self.looks.saturating_add(LOOKS * u64::from(nodes));
-        self.most_looks = self.most_looks.min(looks);
+    pub fn within<T>(&mut self, steps: u32, work: impl FnOnce(&mut Self) -> T) -> T {
+        let whole = self.limit;
+        let most = self.done.saturating_add(STEP * u64::from(steps));
+        self.limit = self.limit.min(most);
         let done = work(self);
-        self.limit = whole.limit;
-        self.most_looks = whole.most_looks;
+        self.limit = whole;
         done
-    }
-
-    fn spend(&mut self, covers: &[&Region]) -> Result<(), Exhausted> {
-        if self.is_spent() || !self.look(covers.len()) {
-            return Err(Exhausted::of(covers));
-        }
-        self.used += 1;
-        Ok(())
     }
 }
 
@@ -114,16 +113,26 @@ pub struct Exhausted {
     pub keys: BTreeSet<Arc<str>>,
 }
 
+/// How many keys are named of a proof that could not go on.
+const NAMED: usize = 64;
+
 impl Exhausted {
     /// A proof against these covers that could not go on.
-    pub fn of(covers: &[&Region]) -> Self {
+    pub fn of<'a, C: Into<RegionRef<'a>>>(covers: impl IntoIterator<Item = C>) -> Self {
         let mut keys = BTreeSet::new();
-        let mut add = |set: &LabelSet| keys.extend(set.constrained().map(|(key, _)| key.clone()));
         for cover in covers {
-            add(&cover.subject);
-            if let PeerSet::Pods { namespaces, pods } = &cover.peer {
+            let cover = cover.into();
+            let mut add = |set: &LabelSet| {
+                let room = NAMED.saturating_sub(keys.len());
+                keys.extend(set.constrained().take(room).map(|(key, _)| key.clone()));
+            };
+            add(cover.subject);
+            if let PeerSet::Pods { namespaces, pods } = cover.peer {
                 add(namespaces);
                 add(pods);
+            }
+            if keys.len() >= NAMED {
+                break;
             }
         }
         Self { keys }
@@ -131,9 +140,9 @@ impl Exhausted {
 }
 
 /// A part of `area` that is in none of `covers`; `None` when there is none.
-pub fn uncovered(
+pub fn uncovered<'a, C: Into<RegionRef<'a>> + Copy>(
     area: &Region,
-    covers: &[&Region],
+    covers: &[C],
     budget: &mut Budget,
 ) -> Result<Option<Region>, Exhausted> {
     let mut found = None;
@@ -145,9 +154,9 @@ pub fn uncovered(
 }
 
 /// All parts of `area` that are in none of `covers`, as disjoint regions.
-pub fn all_uncovered(
+pub fn all_uncovered<'a, C: Into<RegionRef<'a>> + Copy>(
     area: &Region,
-    covers: &[&Region],
+    covers: &[C],
     budget: &mut Budget,
 ) -> Result<Vec<Region>, Exhausted> {
     let mut found = Vec::new();
@@ -160,10 +169,30 @@ pub fn all_uncovered(
 
 type Flow = ControlFlow<()>;
 
+/// A cover, and what it takes to hold an area against it.
+#[derive(Clone, Copy)]
+struct Cover<'a> {
+    region: RegionRef<'a>,
+    weight: usize,
+}
+
+impl<'a> Cover<'a> {
+    fn of(region: RegionRef<'a>) -> Self {
+        Self {
+            region,
+            weight: region.weight(),
+        }
+    }
+}
+
+fn exhausted(covers: &[Cover<'_>]) -> Exhausted {
+    Exhausted::of(covers.iter().map(|cover| cover.region))
+}
+
 /// Depth first, on a stack of our own: the depth is bounded by the number of covers only.
-fn search(
+fn search<'a, C: Into<RegionRef<'a>> + Copy>(
     area: &Region,
-    covers: &[&Region],
+    covers: &[C],
     budget: &mut Budget,
     found: &mut dyn FnMut(Region) -> Flow,
 ) -> Result<(), Exhausted> {
@@ -171,89 +200,118 @@ fn search(
         ports: area.ports.without_implied_names(),
         ..area.clone()
     };
-    let mut open: Vec<(Region, Rc<[&Region]>)> = vec![(area, covers.into())];
+    let covers: Rc<[Cover<'a>]> = covers.iter().map(|c| Cover::of((*c).into())).collect();
+    let mut open = vec![(area, covers)];
     while let Some((area, covers)) = open.pop() {
-        budget.spend(&covers)?;
-        if covers.iter().any(|cover| area.is_subset(cover)) {
-            continue;
+        let whole = RegionRef::from(&area).weight();
+        if budget.is_spent() || !budget.look(whole + NODE) {
+            return Err(exhausted(&covers));
         }
-        let Some((area, live)) = shrink(area, &covers) else {
+        let Some((area, live)) = shrink(area, &covers, budget)? else {
             continue;
         };
-        let fewest_cuts = live
-            .iter()
-            .enumerate()
-            .min_by_key(|(_, cover)| cuts(&area, cover));
-        let Some((at, splitter)) = fewest_cuts else {
+        let fewest_cuts = live.iter().enumerate().min_by_key(|(_, (_, cuts))| *cuts);
+        let Some((at, (splitter, _))) = fewest_cuts else {
             if found(area).is_break() {
                 return Ok(());
             }
             continue;
         };
-        let rest: Rc<[&Region]> = live
+        let rest: Rc<[Cover<'_>]> = live
             .iter()
             .enumerate()
             .filter(|(i, _)| *i != at)
-            .map(|(_, cover)| *cover)
+            .map(|(_, (cover, _))| *cover)
             .collect();
-        open.extend(
-            outside(&area, splitter)
-                .into_iter()
-                .rev()
-                .map(|piece| (piece, rest.clone())),
-        );
+        let pieces = outside(&area, splitter.region);
+        // Each piece is a copy of the area with one part changed.
+        if !budget.look(whole * pieces.len()) {
+            return Err(exhausted(&rest));
+        }
+        open.extend(pieces.into_iter().rev().map(|piece| (piece, rest.clone())));
     }
     Ok(())
 }
 
+/// What a node takes beside its comparisons.
+const NODE: usize = 4;
+
+/// An area, and the covers that cut it on more than one dimension, each with how many.
+type Shrunk<'a> = (Region, Vec<(Cover<'a>, usize)>);
+
 /// Drops covers that do not touch the area, and takes off at once every cover that cuts it on one
 /// dimension only, since what is left is one piece again. `None` when nothing is left.
-fn shrink<'a>(mut area: Region, covers: &[&'a Region]) -> Option<(Region, Vec<&'a Region>)> {
-    let mut live = covers.to_vec();
+fn shrink<'a>(
+    mut area: Region,
+    covers: &[Cover<'a>],
+    budget: &mut Budget,
+) -> Result<Option<Shrunk<'a>>, Exhausted> {
+    let mut live: Vec<(Cover<'a>, usize)> = Vec::with_capacity(covers.len());
+    let mut todo: Vec<Cover<'a>> = covers.to_vec();
     loop {
-        let before = live.len();
-        let mut wider = Vec::with_capacity(before);
-        for cover in live {
-            if area.is_disjoint(cover) {
-                continue;
+        let before = todo.len();
+        let mut ranges = RegionRef::from(&area).ranges();
+        live.clear();
+        for cover in todo {
+            if !budget.look(cover.weight + ranges) {
+                return Err(exhausted(covers));
             }
-            match cuts(&area, cover) {
-                0 | 1 => area = outside(&area, cover).pop()?,
-                _ => wider.push(cover),
+            match cuts((&area).into(), cover.region) {
+                None => {}
+                Some(0) => return Ok(None),
+                Some(1) => {
+                    let whole = RegionRef::from(&area).weight();
+                    let Some(left) = outside(&area, cover.region).pop() else {
+                        return Ok(None);
+                    };
+                    if !budget.look(whole) {
+                        return Err(exhausted(covers));
+                    }
+                    area = left;
+                    ranges = RegionRef::from(&area).ranges();
+                }
+                Some(cuts) => live.push((cover, cuts)),
             }
         }
-        live = wider;
         if live.len() == before {
-            return Some((area, live));
+            return Ok(Some((area, live)));
         }
+        todo = live.iter().map(|(cover, _)| *cover).collect();
     }
 }
 
-/// On how many dimensions `cover` does not hold all of `area`.
-fn cuts(area: &Region, cover: &Region) -> usize {
-    let peer = match (&area.peer, &cover.peer) {
+/// On how many dimensions `cover` does not hold all of `area`; `None` where they share nothing.
+fn cuts(area: RegionRef<'_>, cover: RegionRef<'_>) -> Option<usize> {
+    let peer = match (area.peer, cover.peer) {
         (
             PeerSet::Pods { namespaces, pods },
             PeerSet::Pods {
                 namespaces: theirs,
                 pods: their_pods,
             },
-        ) => namespaces.cut_by(theirs).count() + pods.cut_by(their_pods).count(),
+        ) => namespaces.cuts(theirs)? + pods.cuts(their_pods)?,
+        (ours, theirs) if ours.is_disjoint(theirs) => return None,
         (ours, theirs) => usize::from(!ours.is_subset(theirs)),
     };
-    let ports = usize::from(!area.ports.is_subset(&cover.ports));
-    peer + ports + area.subject.cut_by(&cover.subject).count()
+    let ports = if area.ports.is_subset(cover.ports) {
+        0
+    } else if area.ports.is_disjoint(cover.ports) {
+        return None;
+    } else {
+        1
+    };
+    Some(peer + ports + area.subject.cuts(cover.subject)?)
 }
 
 /// `area` without `cover`, as disjoint pieces. The two overlap.
-fn outside(area: &Region, cover: &Region) -> Vec<Region> {
+fn outside(area: &Region, cover: RegionRef<'_>) -> Vec<Region> {
     let mut pieces = Vec::new();
     let mut rest = area.clone();
     outside_ports(&mut rest, cover, &mut pieces);
     outside_peer(&mut rest, cover, &mut pieces);
     outside_labels(
         &rest.subject.clone(),
-        &cover.subject,
+        cover.subject,
         |part, side| match side {
             Side::Outside => pieces.push(Region {
                 subject: part,
@@ -265,19 +323,19 @@ fn outside(area: &Region, cover: &Region) -> Vec<Region> {
     pieces
 }
 
-fn outside_ports(rest: &mut Region, cover: &Region, pieces: &mut Vec<Region>) {
-    let ports = rest.ports.minus(&cover.ports);
+fn outside_ports(rest: &mut Region, cover: RegionRef<'_>, pieces: &mut Vec<Region>) {
+    let ports = rest.ports.minus(cover.ports);
     if !ports.is_empty() {
         pieces.push(Region {
             ports,
             ..rest.clone()
         });
-        rest.ports = rest.ports.intersect(&cover.ports);
+        rest.ports = rest.ports.intersect(cover.ports);
     }
 }
 
-fn outside_peer(rest: &mut Region, cover: &Region, pieces: &mut Vec<Region>) {
-    match (rest.peer.clone(), &cover.peer) {
+fn outside_peer(rest: &mut Region, cover: RegionRef<'_>, pieces: &mut Vec<Region>) {
+    match (rest.peer.clone(), cover.peer) {
         (PeerSet::V4(ours), PeerSet::V4(theirs)) => {
             pieces.extend(PeerSet::v4(&ours - theirs).map(|peer| Region {
                 peer,

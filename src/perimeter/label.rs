@@ -226,6 +226,25 @@ impl LabelSet {
         self.keys.iter().map(|(key, values)| (key, values))
     }
 
+    /// Comparisons that it takes to hold another set against this one.
+    pub(crate) fn weight(&self) -> usize {
+        let values = |(_, values): &(_, Values)| values.present.listed().len().max(1);
+        self.keys.iter().map(values).sum()
+    }
+
+    /// Whether this set and `other` share nothing, or else on how many keys `other` cuts it.
+    pub(crate) fn cuts(&self, other: &Self) -> Option<usize> {
+        let mut cuts = 0;
+        for (key, theirs) in &other.keys {
+            match self.constraint(key) {
+                Some(ours) if ours.is_disjoint(theirs) => return None,
+                Some(ours) if ours.is_subset(theirs) => {}
+                Some(_) | None => cuts += 1,
+            }
+        }
+        Some(cuts)
+    }
+
     /// Whether `key` is constrained.
     pub fn constrains(&self, key: &str) -> bool {
         self.constraint(key).is_some()

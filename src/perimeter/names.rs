@@ -30,6 +30,11 @@ impl Listed {
         }
     }
 
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// The first name in order.
     pub fn first(&self) -> Option<&Arc<str>> {
         self.0.first()
@@ -124,6 +129,13 @@ impl Names {
     /// All except these.
     pub fn all_but<V: Into<Arc<str>>>(names: impl IntoIterator<Item = V>) -> Self {
         AllBut(names.into_iter().collect())
+    }
+
+    /// The names that it lists, whether it holds them or all others.
+    pub(crate) const fn listed(&self) -> &Listed {
+        match self {
+            Only(listed) | AllBut(listed) => listed,
+        }
     }
 
     /// Whether no name is in it.

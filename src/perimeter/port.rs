@@ -165,6 +165,11 @@ impl PortSet {
         ALL.clone()
     }
 
+    /// The same, for who only looks at it.
+    pub(crate) fn every() -> &'static Self {
+        &ALL
+    }
+
     /// No port.
     pub fn none() -> Self {
         NONE.clone()
@@ -220,6 +225,12 @@ impl PortSet {
     /// Whether it holds no port.
     pub fn is_empty(&self) -> bool {
         self.0.iter().all(Ports::is_empty)
+    }
+
+    /// How many ranges of numbers and how many names it is made of.
+    pub(crate) fn ranges(&self) -> usize {
+        let parts = |ports: &Ports| ports.numbers.ranges_len() + ports.names.listed().len();
+        self.0.iter().map(parts).sum()
     }
 
     /// Whether `port` of `protocol` is in it.

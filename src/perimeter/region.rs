@@ -2,7 +2,8 @@
 //!
 //! A [`Region`] is a product of independent sets: labels of the protected pod (the subject), the
 //! peer (pods, IPv4 or IPv6 addresses, never mixed), and the port. It says nothing of its
-//! direction: regions of one direction only are ever compared.
+//! direction: regions of one direction only are ever compared. A [`RegionRef`] is one whose parts are
+//! shared.
 
 use super::Direction;
 use super::address::{V4Set, V6Set, all_v4, all_v6};
@@ -136,16 +137,12 @@ impl Region {
 
     /// Whether all of `self` is in `other`.
     pub fn is_subset(&self, other: &Self) -> bool {
-        self.peer.is_subset(&other.peer)
-            && self.ports.is_subset(&other.ports)
-            && self.subject.is_subset(&other.subject)
+        RegionRef::from(self).is_subset(other.into())
     }
 
     /// Whether nothing is in both.
     pub fn is_disjoint(&self, other: &Self) -> bool {
-        self.peer.is_disjoint(&other.peer)
-            || self.ports.is_disjoint(&other.ports)
-            || self.subject.is_disjoint(&other.subject)
+        RegionRef::from(self).is_disjoint(other.into())
     }
 
     /// In both; `None` where that is nothing.
@@ -160,3 +157,77 @@ impl Region {
         })
     }
 }
+
+/// A region whose parts belong to others: the rules of a policy are kept once, whatever part of
+/// whichever zone the policy selects.
+#[derive(Clone, Copy, Debug)]
+pub struct RegionRef<'a> {
+    /// Labels of the protected pods.
+    pub subject: &'a LabelSet,
+    /// The other end.
+    pub peer: &'a PeerSet,
+    /// Destination ports.
+    pub ports: &'a PortSet,
+}
+
+impl<'a> From<&'a Region> for RegionRef<'a> {
+    fn from(region: &'a Region) -> Self {
+        Self {
+            subject: &region.subject,
+            peer: &region.peer,
+            ports: &region.ports,
+        }
+    }
+}
+
+impl From<RegionRef<'_>> for Region {
+    fn from(region: RegionRef<'_>) -> Self {
+        Self {
+            subject: region.subject.clone(),
+            peer: region.peer.clone(),
+            ports: region.ports.clone(),
+        }
+    }
+}
+
+impl RegionRef<'_> {
+    /// Whether all of `self` is in `other`.
+    pub fn is_subset(self, other: RegionRef<'_>) -> bool {
+        self.peer.is_subset(other.peer)
+            && self.ports.is_subset(other.ports)
+            && self.subject.is_subset(other.subject)
+    }
+
+    /// Whether nothing is in both.
+    pub fn is_disjoint(self, other: RegionRef<'_>) -> bool {
+        self.differs_beside_subject(other) || self.subject.is_disjoint(other.subject)
+    }
+
+    /// Whether nothing is in both, whatever their subjects are.
+    pub(crate) fn differs_beside_subject(self, other: RegionRef<'_>) -> bool {
+        self.peer.is_disjoint(other.peer) || self.ports.is_disjoint(other.ports)
+    }
+
+    /// Comparisons that it takes to hold another region against this one: one for each label key
+    /// and each value, one for some ranges of addresses and ports.
+    pub(crate) fn weight(self) -> usize {
+        let peer = match self.peer {
+            PeerSet::Pods { namespaces, pods } => namespaces.weight() + pods.weight(),
+            PeerSet::V4(_) | PeerSet::V6(_) => 0,
+        };
+        1 + self.subject.weight() + peer + self.ranges()
+    }
+
+    /// Comparisons of its ranges, which take as long as those of the other region: both are walked.
+    pub(crate) fn ranges(self) -> usize {
+        let addresses = match self.peer {
+            PeerSet::Pods { .. } => 0,
+            PeerSet::V4(addresses) => addresses.ranges_len(),
+            PeerSet::V6(addresses) => addresses.ranges_len(),
+        };
+        (addresses + self.ports.ranges()) / RANGES
+    }
+}
+
+/// Ranges that are compared as fast as one label.
+const RANGES: usize = 4;

@@ -108,12 +108,18 @@ impl Zone {
         part: &LabelSet,
         keys: impl IntoIterator<Item = &'a Arc<str>>,
     ) -> LabelSet {
-        keys.into_iter().fold(part.clone(), |part, key| {
-            if part.constrains(key) {
-                return part;
-            }
-            part.with(key, self.values(key)).unwrap_or(part)
-        })
+        let others: BTreeSet<&Arc<str>> = keys
+            .into_iter()
+            .filter(|key| !part.constrains(key))
+            .collect();
+        if others.is_empty() {
+            return part.clone();
+        }
+        let others = others.into_iter();
+        let others = others.map(|key| (key.clone(), self.values(key)));
+        let own = part.constrained();
+        let own = own.map(|(key, values)| (key.clone(), values.clone()));
+        LabelSet::all_of(own.chain(others).collect()).unwrap_or_else(|| part.clone())
     }
 }
 

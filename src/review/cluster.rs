@@ -2,7 +2,7 @@
 //! it bring to bear.
 
 use std::cell::Cell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::advice;
@@ -160,9 +160,10 @@ pub(super) fn pierced(
     let Some(facts) = world.facts(&edit.object.namespace) else {
         return Vec::new();
     };
+    let regions = world.regions(&edit.object.namespace, facts);
     let perimeter = |cluster: &Fact<Cluster>| {
         let api_server = &world.snapshot.api_server;
-        ClusterPerimeter::of(cluster, facts, &world.posture, api_server, &[])
+        ClusterPerimeter::of(cluster, (facts, &regions), &world.posture, api_server, &[])
     };
     let Some(after) = edit.after.as_ref().map(perimeter) else {
         return Vec::new();
@@ -182,23 +183,25 @@ pub(super) fn pierced(
     });
     budget.set(left);
     let mut pierced: Vec<Pierced> = Vec::new();
+    let mut of_policy: BTreeMap<&Arc<str>, Vec<usize>> = BTreeMap::new();
     for (zone, policy, finding) in found {
         let finding = replay::of_existing(zone, policy, finding);
-        let mut known = pierced.iter_mut();
-        let same = known.find(|known| {
-            known.policy.as_ref() == Some(&policy.name)
-                && known.finding.code == finding.code
-                && known.finding.level <= finding.level
+        let known = of_policy.entry(&policy.name).or_default();
+        let same = known.iter().find(|at| {
+            let known = &pierced[**at].finding;
+            known.code == finding.code && known.level <= finding.level
         });
-        match same {
+        if let Some(same) = same {
             // One connection for each policy is enough to see what is wrong with it.
-            Some(known) => likewise(&mut known.finding, &pods_of(&after, zone.pods)),
-            None => pierced.push(Pierced {
-                path: replay::rule_path(policy, &finding),
-                policy: Some(policy.name.clone()),
-                finding,
-            }),
+            likewise(&mut pierced[*same].finding, &pods_of(&after, zone.pods));
+            continue;
         }
+        known.push(pierced.len());
+        pierced.push(Pierced {
+            path: replay::rule_path(policy, &finding),
+            policy: Some(policy.name.clone()),
+            finding,
+        });
     }
     let unjudged = existing_policy::unjudged(&edit.object, before.as_ref(), &after, aside);
     pierced.extend(unjudged.into_iter().map(|finding| Pierced {

@@ -1,8 +1,8 @@
 //! The review of a NetworkPolicy write: one case for each zone that is judged.
 
 use std::borrow::Cow;
-use std::cell::Cell;
-use std::collections::BTreeSet;
+use std::cell::{Cell, OnceCell};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::level::WriterClass;
@@ -10,7 +10,7 @@ use super::metadata;
 use super::replay;
 use super::request::{Edit, Operation, Request};
 use super::world::World;
-use crate::baseline::{ClusterPerimeter, Selected, ZonePerimeter};
+use crate::baseline::{ClusterPerimeter, PolicyRegions, Selected, ZonePerimeter};
 use crate::code::Door;
 use crate::inventory::{Fact, Kind, ObjectRef, Policy, Unreadable};
 use crate::perimeter::LabelSet;
@@ -68,15 +68,35 @@ pub(super) fn findings(
         ));
     }
     findings.extend(neighbours(world, edit));
+    let written = Written::of(edit);
     for cluster in perimeters {
         if let Some(version) = &cluster.unread_version {
             findings.extend(of_unread(world, request, cluster, version, edit));
             continue;
         }
         let cluster = with_observed(world, class, cluster, edit);
-        findings.extend(of_cluster(world, request, class, &cluster, edit, budget));
+        findings.extend(of_cluster(
+            world, request, class, &cluster, &written, budget,
+        ));
     }
     findings
+}
+
+/// A write of a policy, with what its rules let through: worked out once for all zones.
+pub(super) struct Written<'a> {
+    edit: &'a Edit<Policy>,
+    before: OnceCell<Arc<PolicyRegions>>,
+    after: OnceCell<Arc<PolicyRegions>>,
+}
+
+impl<'a> Written<'a> {
+    pub(super) const fn of(edit: &'a Edit<Policy>) -> Self {
+        Self {
+            edit,
+            before: OnceCell::new(),
+            after: OnceCell::new(),
+        }
+    }
 }
 
 /// The finding about a policy that may select pods of a cluster of which only the name is known. The audit has none:
@@ -200,9 +220,10 @@ pub(super) fn with_observed<'a>(
     let observed: Vec<Rule> = shown.flat_map(|policy| policy.egress.clone()).collect();
     let recompiled = world.facts(&cluster.object.namespace).and_then(|facts| {
         let fact = facts.clusters.get(&cluster.object.name)?;
+        let regions = world.regions(&cluster.object.namespace, facts);
         Some(ClusterPerimeter::of(
             fact,
-            facts,
+            (facts, &regions),
             &world.posture,
             &[],
             &observed,
@@ -216,46 +237,57 @@ fn of_cluster(
     request: &Request,
     class: WriterClass,
     cluster: &ClusterPerimeter,
-    edit: &Edit<Policy>,
+    written: &Written<'_>,
     budget: &Cell<Budget>,
 ) -> Vec<Finding> {
-    let managed = cluster.managed(&edit.object.name);
+    let managed = cluster.managed(&written.edit.object.name);
     if managed.is_some() && request.operation == Operation::Delete && may_go(world, cluster) {
         return Vec::new();
     }
-    let mut findings = Vec::new();
+    let mut merged = Merged::default();
     for zone in &cluster.zones {
-        let of_zone = of_zone(world, request, class, cluster, zone, edit, budget);
-        merge(&mut findings, of_zone, &pods_of(cluster, zone.pods));
+        let of_zone = of_zone(world, request, class, cluster, zone, written, budget);
+        merged.add(of_zone, &pods_of(cluster, zone.pods));
     }
-    findings
+    merged.findings
 }
 
-/// Adds the findings of another zone. What the same rule does there too is told in one breath with
-/// what it does here: one connection proves it. The first way out of the other finding is named too,
-/// since the ways out of the one may leave the other.
-fn merge(findings: &mut Vec<Finding>, others: Vec<Finding>, pods: &str) {
-    for other in others {
-        let same = findings.iter_mut().find(|known| {
+/// The findings of several zones. What the same rule does there too is told in one breath with what
+/// it does here: one connection proves it. The first way out of the other finding is named too, since
+/// the ways out of the one may leave the other.
+#[derive(Default)]
+struct Merged {
+    findings: Vec<Finding>,
+    /// Those that are told once, by rule and path.
+    known: BTreeMap<(Code, String), Vec<usize>>,
+}
+
+impl Merged {
+    fn add(&mut self, others: Vec<Finding>, pods: &str) {
+        for other in others {
             let twice = matches!(
                 other.code,
                 Code::Obp102 | Code::Obp201 | Code::Obp202 | Code::Obp402
             );
-            twice
-                && known.code == other.code
-                && known.path == other.path
-                && known.level <= other.level
-        });
-        match same {
-            Some(known) => {
-                likewise(known, pods);
-                let way = ways(&other.help).next().unwrap_or_default();
-                if !ways(&known.help).any(|known| known == way) {
-                    known.help.push_str("\nand ");
-                    known.help.push_str(way);
-                }
+            if !twice {
+                self.findings.push(other);
+                continue;
             }
-            None => findings.push(other),
+            let key = (other.code, other.path.clone());
+            let known = self.known.entry(key).or_default();
+            let is_as_bad = |at: &&usize| self.findings[**at].level <= other.level;
+            if let Some(same) = known.iter().find(is_as_bad) {
+                let same = &mut self.findings[*same];
+                likewise(same, pods);
+                let way = ways(&other.help).next().unwrap_or_default();
+                if !ways(&same.help).any(|known| known == way) {
+                    same.help.push_str("\nand ");
+                    same.help.push_str(way);
+                }
+            } else {
+                known.push(self.findings.len());
+                self.findings.push(other);
+            }
         }
     }
 }
@@ -272,9 +304,10 @@ pub(super) fn certificates(world: &World, edit: &Edit<Policy>) -> Vec<Certificat
     let zones =
         perimeters.flat_map(|cluster| cluster.zones.iter().map(move |zone| (cluster, zone)));
     let budget = Cell::new(Budget::new(world.posture.proof_budget));
+    let written = Written::of(edit);
     zones
         .flat_map(|(cluster, zone)| {
-            certificate::certificates(&case(world, cluster, zone, edit, &budget))
+            certificate::certificates(&case(world, cluster, zone, &written, &budget))
         })
         .collect()
 }
@@ -296,11 +329,11 @@ fn of_zone(
     class: WriterClass,
     cluster: &ClusterPerimeter,
     zone: &ZonePerimeter,
-    edit: &Edit<Policy>,
+    written: &Written<'_>,
     budget: &Cell<Budget>,
 ) -> Vec<Finding> {
-    let mut case = case(world, cluster, zone, edit, budget);
-    let managed = cluster.managed(&edit.object.name);
+    let mut case = case(world, cluster, zone, written, budget);
+    let managed = cluster.managed(&case.object.name);
     let is_managed = managed.is_some_and(|managed| managed.pods == zone.pods);
     let mut findings = core_connection_cut::check(&case);
     findings.extend(isolation_lost::check(&case));
@@ -334,6 +367,7 @@ fn elsewhere(
     let Some(fact) = facts.clusters.get(&cluster.object.name) else {
         return Vec::new();
     };
+    let regions = world.regions(&cluster.object.namespace, facts);
     let others = Edition::ALL.into_iter();
     let others = others.filter(|edition| *edition != world.posture.baseline);
     let rendered = others.filter_map(|baseline| {
@@ -342,7 +376,8 @@ fn elsewhere(
             ..Posture::clone(&world.posture)
         };
         let api_server = &world.snapshot.api_server;
-        let cluster = ClusterPerimeter::of(fact, facts, &posture, api_server, &[]);
+        let beside = (facts, &*regions);
+        let cluster = ClusterPerimeter::of(fact, beside, &posture, api_server, &[]);
         let mut zones = cluster.zones.into_iter();
         let rendered = zones.find(|other| other.pods == zone.pods)?.rendered?;
         Some((baseline, Selected::of(&rendered, &zone.zone)?))
@@ -355,19 +390,24 @@ pub(super) fn case<'a>(
     world: &'a World,
     cluster: &'a ClusterPerimeter,
     zone: &'a ZonePerimeter,
-    edit: &'a Edit<Policy>,
+    written: &'a Written<'a>,
     budget: &'a Cell<Budget>,
 ) -> Case<'a> {
+    let edit = written.edit;
     let name = &edit.object.name;
     let is_edited = |policy: &&Selected| policy.name == *name && !name.is_empty();
-    let state = |fact: &'a Option<Fact<Policy>>| {
+    let state = |fact: &'a Option<Fact<Policy>>, regions: &OnceCell<Arc<PolicyRegions>>| {
         let policy = fact.as_ref().and_then(Fact::read);
+        let select = |policy: &Arc<Policy>| {
+            let regions = || regions.get_or_init(|| Arc::new(PolicyRegions::of(policy)));
+            Selected::with(policy, &zone.zone, || regions().clone())
+        };
         State {
             policy: policy.map(AsRef::as_ref),
-            selected: policy.and_then(|policy| Selected::of(policy, &zone.zone)),
+            selected: policy.and_then(select),
         }
     };
-    let mut before = state(&edit.before);
+    let mut before = state(&edit.before, &written.before);
     let is_managed = || {
         cluster
             .managed(name)
@@ -391,7 +431,7 @@ pub(super) fn case<'a>(
             .filter(|policy| !is_edited(policy))
             .collect(),
         before,
-        after: state(&edit.after),
+        after: state(&edit.after, &written.after),
         elsewhere: Vec::new(),
         budget,
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::level::WriterClass;
 use super::maintenance;
-use super::policy::{case, with_observed};
+use super::policy::{Written, case, with_observed};
 use super::request::{Edit, Operation, Request, Subject};
 use super::verdict::{Repair, Repairs};
 use super::world::World;
@@ -148,7 +148,8 @@ fn dropped<'a>(
         after: Some(Fact::Read(Arc::new(fixed.clone()))),
         ..edit.clone()
     };
-    let mut case = case(world, cluster, zone, &edit, budget);
+    let written = Written::of(&edit);
+    let mut case = case(world, cluster, zone, &written, budget);
     case.others.clear();
     let entry_of = |entry: &Entry, direction: Direction| {
         zone.floor(direction)

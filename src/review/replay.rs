@@ -5,6 +5,8 @@
 //! level, so that what was refused stays refused, and says that it is one. One that does is told
 //! apart by whether it exists under every reading of the rules ([`Difference`]).
 
+use std::sync::Arc;
+
 use crate::baseline::{Selected, ZonePerimeter};
 use crate::inventory::Policy;
 use crate::perimeter::difference::names_as_all;
@@ -15,7 +17,7 @@ use crate::perimeter::port::{Port, Protocol};
 use crate::perimeter::rule::Rule;
 use crate::perimeter::{Connection, Difference, Direction, Reading};
 use crate::rules::case::{Case, Moment};
-use crate::rules::declaration::Declaration;
+use crate::rules::declaration::{Declaration, DeclaredRule};
 use crate::rules::default_deny_absent::{Missing, counted};
 use crate::rules::{Code, Finding, Level};
 
@@ -54,21 +56,41 @@ pub(super) fn of_declaration(
     findings: Vec<Finding>,
 ) -> Vec<Finding> {
     let raft = Port::Number(declaration.posture.cluster_port);
+    let named: Vec<Rule> = declaration
+        .after
+        .iter()
+        .map(|own| names_as_all(&own.rule))
+        .collect();
+    let is_declared =
+        |finding: &Finding, shown: &Connection| is_declared(declaration, &named, finding, shown);
     let confirmed = |finding: &Finding| match (finding.code, &finding.witness) {
-        (Code::Obp302 | Code::Obp305 | Code::Obp306, Some(shown)) => {
-            is_declared(declaration, shown)
-        }
+        (Code::Obp302 | Code::Obp305 | Code::Obp306, Some(shown)) => is_declared(finding, shown),
         (Code::Obp303, Some(shown)) => {
-            shown.protocol == Protocol::Tcp && shown.port == raft && is_declared(declaration, shown)
+            shown.protocol == Protocol::Tcp && shown.port == raft && is_declared(finding, shown)
         }
         (Code::Obp302 | Code::Obp303 | Code::Obp305 | Code::Obp306, None) => false,
         _ => true,
     };
-    let only_if = |_: &Finding, shown: &Connection| {
+    let only_if = |finding: &Finding, shown: &Connection| {
+        let namespace = &declaration.object.namespace;
+        let own = declaration
+            .after
+            .iter()
+            .filter(|own| is_about(finding, own));
+        let own = Difference::of(own.map(|own| &own.rule), shown, namespace)?;
+        if !declaration.look(declaration.size()) {
+            return Some(own);
+        }
         let rules = declaration.after.iter().map(|declared| &declared.rule);
-        Difference::of(rules, shown, &declaration.object.namespace)
+        Difference::of(rules, shown, namespace)
     };
     checked(findings, confirmed, only_if)
+}
+
+/// Whether a finding is about this declared rule, or a field of it.
+fn is_about(finding: &Finding, declared: &DeclaredRule) -> bool {
+    let rest = finding.path.strip_prefix(&declared.path);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// A finding about a policy that a cluster write brings to bear, with its connection replayed.
@@ -212,10 +234,10 @@ fn is_beyond(case: &Case<'_>, finding: &Finding, shown: &Connection) -> bool {
 
 /// The rule of the written policy that a finding is about.
 fn written_rule<'a>(case: &Case<'a>, finding: &Finding, direction: Direction) -> Option<&'a Rule> {
-    let mut rules = case.after.policy?.effective_rules(direction).iter();
-    let field = direction.field();
-    let at = (0..rules.len()).find(|at| finding.path == format!("spec.{field}[{at}]"))?;
-    rules.nth(at)
+    let rules = case.after.policy?.effective_rules(direction);
+    let path = finding.path.strip_prefix("spec.")?;
+    let number = path.strip_prefix(direction.field())?.strip_prefix('[')?;
+    rules.get(number.strip_suffix(']')?.parse::<usize>().ok()?)
 }
 
 fn is_permitted(case: &Case<'_>, shown: &Connection) -> bool {
@@ -227,19 +249,28 @@ fn is_in_ceiling(zone: &ZonePerimeter, shown: &Connection, namespace: &str) -> b
         namespace,
         reading: Reading::Must,
     };
-    let mut ceiling = zone.ceiling(shown.direction).iter();
-    ceiling.any(|entry| rule_passes(&entry.rule, shown, surely))
+    let ceiling = zone.ceiling(shown.direction);
+    // Each peer of a rule is an entry of its own.
+    let mut rules = ceiling.chunk_by(|a, b| Arc::ptr_eq(&a.rule, &b.rule));
+    rules.any(|entries| rule_passes(&entries[0].rule, shown, surely))
 }
 
 /// OBP302 and OBP303: a declared rule may let it through, where a port name may come to mean any
-/// port.
-fn is_declared(declaration: &Declaration<'_>, shown: &Connection) -> bool {
+/// port. `named` are the rules, read so.
+fn is_declared(
+    declaration: &Declaration<'_>,
+    named: &[Rule],
+    finding: &Finding,
+    shown: &Connection,
+) -> bool {
     let at = At {
         namespace: &declaration.object.namespace,
         reading: Reading::May,
     };
-    let mut declared = declaration.after.iter();
-    declared.any(|declared| rule_passes(&names_as_all(&declared.rule), shown, at))
+    let own = declaration.after.iter().zip(named);
+    let mut own = own.filter(|(declared, _)| is_about(finding, declared));
+    own.any(|(_, rule)| rule_passes(rule, shown, at))
+        || named.iter().any(|rule| rule_passes(rule, shown, at))
 }
 
 /// All policies of the namespace that concern the zone, at one moment.

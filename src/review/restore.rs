@@ -107,10 +107,11 @@ fn brought_to_bear(
     if restore.needs.pod_labels.is_empty() {
         return Vec::new();
     }
+    let regions = world.regions(&object.namespace, facts);
     let perimeter = |facts: &NamespaceFacts| {
         let api_server = &world.snapshot.api_server;
         let cluster = Fact::Read(cluster.clone());
-        ClusterPerimeter::of(&cluster, facts, &world.posture, api_server, &[])
+        ClusterPerimeter::of(&cluster, (facts, &regions), &world.posture, api_server, &[])
     };
     let mut facts = facts.clone();
     // In files it is among the facts already.

@@ -40,7 +40,7 @@ pub struct Verdict {
     pub unreplayed: usize,
     /// Whether a refusal became a warning because the write is maintenance by somebody who may.
     pub maintained: bool,
-    /// What the proofs took, in split nodes ([`Budget::work`](crate::perimeter::cover::Budget::work)).
+    /// What the proofs took, in steps ([`Budget::work`](crate::perimeter::cover::Budget::work)).
     pub work: u64,
 }
 

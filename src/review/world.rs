@@ -1,9 +1,12 @@
 //! The facts with everything worked out of them that does not depend on a request.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::baseline::{ClusterPerimeter, compile, pods_of_any_cluster};
+use crate::baseline::{
+    ClusterPerimeter, NamespacePerimeters, SharedRegions, compile, pods_of_any_cluster,
+};
 use crate::inventory::{NamespaceFacts, Snapshot};
 use crate::perimeter::zone::Zone;
 use crate::posture::Posture;
@@ -15,7 +18,7 @@ pub struct World {
     pub snapshot: Arc<Snapshot>,
     /// The settings.
     pub posture: Arc<Posture>,
-    perimeters: BTreeMap<Arc<str>, Arc<Vec<ClusterPerimeter>>>,
+    perimeters: BTreeMap<Arc<str>, Arc<NamespacePerimeters>>,
     /// The pods that a cluster could have of which nothing is known yet.
     pub(super) of_any_cluster: Zone,
 }
@@ -31,7 +34,8 @@ impl World {
         let same_settings = |old: &&Self| {
             *old.posture == *posture && old.snapshot.api_server == snapshot.api_server
         };
-        let previous = previous.filter(same_settings);
+        let regions = |name: &Arc<str>| Some(&previous?.perimeters.get(name)?.regions);
+        let same = previous.filter(same_settings);
         let perimeters = snapshot
             .namespaces
             .iter()
@@ -39,9 +43,10 @@ impl World {
                 !facts.clusters.is_empty() || **name == posture.operator_namespace
             })
             .map(|(name, facts)| {
-                let kept = previous.and_then(|old| old.kept(name, facts));
+                let kept = same.and_then(|old| old.kept(name, facts));
                 let perimeters = kept.unwrap_or_else(|| {
-                    Arc::new(compile(name, facts, &posture, &snapshot.api_server))
+                    let api_server = &snapshot.api_server;
+                    Arc::new(compile(name, facts, &posture, api_server, regions(name)))
                 });
                 (name.clone(), perimeters)
             })
@@ -54,7 +59,7 @@ impl World {
         }
     }
 
-    fn kept(&self, name: &str, facts: &Arc<NamespaceFacts>) -> Option<Arc<Vec<ClusterPerimeter>>> {
+    fn kept(&self, name: &str, facts: &Arc<NamespaceFacts>) -> Option<Arc<NamespacePerimeters>> {
         let same = Arc::ptr_eq(self.snapshot.namespaces.get(name)?, facts);
         same.then(|| self.perimeters.get(name).cloned()).flatten()
     }
@@ -64,7 +69,7 @@ impl World {
     #[must_use]
     pub fn as_stored(mut self) -> Self {
         let perimeters = self.perimeters.values_mut();
-        let clusters = perimeters.flat_map(|perimeters| Arc::make_mut(perimeters));
+        let clusters = perimeters.flat_map(|perimeters| &mut Arc::make_mut(perimeters).clusters);
         for zone in clusters.flat_map(|cluster| &mut cluster.zones) {
             zone.selected.retain(|policy| !policy.rendered);
         }
@@ -75,7 +80,19 @@ impl World {
     pub fn perimeters(&self, namespace: &str) -> &[ClusterPerimeter] {
         self.perimeters
             .get(namespace)
-            .map_or(&[], |perimeters| perimeters)
+            .map_or(&[], |perimeters| &perimeters.clusters)
+    }
+
+    /// What the rules of a namespace's policies let through.
+    pub(super) fn regions(
+        &self,
+        namespace: &str,
+        facts: &NamespaceFacts,
+    ) -> Cow<'_, SharedRegions> {
+        match self.perimeters.get(namespace) {
+            Some(perimeters) => Cow::Borrowed(&perimeters.regions),
+            None => Cow::Owned(SharedRegions::of(facts, None)),
+        }
     }
 
     /// What is known of a namespace.

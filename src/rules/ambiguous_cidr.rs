@@ -4,6 +4,8 @@
 //! that it cannot parse match every address. An IPv4-mapped IPv6 block may be read as IPv4. Host
 //! bits and a prefix length such as `/08` are masked by all parsers alike, and only warn.
 
+use std::collections::BTreeSet;
+
 use crate::inventory::{Cluster, ObjectRef, Policy};
 use crate::perimeter::Direction;
 use crate::perimeter::address::{Cidr, CidrReading};
@@ -27,7 +29,8 @@ pub fn in_cluster(object: &ObjectRef, after: &Cluster, before: Option<&Cluster>)
 }
 
 fn findings(object: &ObjectRef, blocks: &[Placed<'_>], old: &[Placed<'_>]) -> Vec<Finding> {
-    let is_old = |cidr: &Cidr| old.iter().any(|(_, known)| known.text() == cidr.text());
+    let old: BTreeSet<&str> = old.iter().map(|(_, known)| known.text()).collect();
+    let is_old = |cidr: &Cidr| old.contains(cidr.text());
     let finding = |(path, cidr): &Placed<'_>| {
         let (level, reason, help) = match cidr.reading() {
             CidrReading::Canonical(net) if cidr.is_masked() => (

@@ -2,11 +2,12 @@
 //! permit, on ingress and on egress.
 
 use super::case::Case;
+use super::proof::SHOWN;
 use super::text::{declare, nearest, pods_of, take_pods_out, ways_out};
 use super::{Code, Finding, Level};
 use crate::baseline::SelectedRule;
 use crate::perimeter::cover::Exhausted;
-use crate::perimeter::{Direction, Region};
+use crate::perimeter::{Direction, Region, RegionRef};
 use crate::posture::Edition;
 
 /// One finding for each rule of the written policy that reaches beyond the ceiling.
@@ -16,10 +17,11 @@ pub fn check(case: &Case<'_>) -> Vec<Finding> {
     };
     let mut findings = Vec::new();
     for direction in Direction::ALL {
-        for (at, rule) in after.rules[direction as usize].iter().enumerate() {
+        let mut kept = Kept::default();
+        for (at, rule) in after.rules(direction).enumerate() {
             let found = match is_held(case, direction, rule) {
                 Ok(true) => continue,
-                Ok(false) => beyond(case, direction, at, rule),
+                Ok(false) => beyond(case, direction, (at, rule), &mut kept),
                 Err(exhausted) => Err(exhausted),
             };
             match found {
@@ -38,11 +40,15 @@ pub fn check(case: &Case<'_>) -> Vec<Finding> {
 
 /// Whether each region of a rule lies in one entry of the ceiling: nearly all do, and no proof is
 /// needed then.
-fn is_held(case: &Case<'_>, direction: Direction, rule: &SelectedRule) -> Result<bool, Exhausted> {
+fn is_held(
+    case: &Case<'_>,
+    direction: Direction,
+    rule: SelectedRule<'_>,
+) -> Result<bool, Exhausted> {
     let ceiling = &case.zone.ceiling[direction as usize];
-    for region in &rule.may {
-        if !case.look(ceiling.candidates(region)) {
-            return Err(Exhausted::of(&case.ceiling(direction)));
+    for region in rule.may() {
+        if !case.look(ceiling.to_look_at(region)) {
+            return Err(Exhausted::of(case.ceiling(direction)));
         }
         if ceiling.holder(region).is_none() {
             return Ok(false);
@@ -64,11 +70,11 @@ struct Beyond {
 fn beyond(
     case: &Case<'_>,
     direction: Direction,
-    at: usize,
-    rule: &SelectedRule,
+    (at, rule): (usize, SelectedRule<'_>),
+    kept: &mut Kept,
 ) -> Result<Option<Beyond>, Exhausted> {
-    let ceiling = case.ceiling(direction);
-    let Some(piece) = first_outside(case, rule, &ceiling)? else {
+    let ceiling = || case.ceiling(direction);
+    let Some(piece) = first_outside(case, rule, ceiling)? else {
         return Ok(None);
     };
     let known = |piece, fitting| Beyond {
@@ -76,25 +82,29 @@ fn beyond(
         piece,
         fitting,
     };
-    if is_kept(case, direction, at) {
+    // What shows it takes time as well: the connection is replayed against the ceiling and the old
+    // rules, and what may be written instead is looked for.
+    let weight = case.zone.ceiling[direction as usize].weight();
+    let old = case.before.selected.as_ref();
+    let old_size = old.map_or(0, |old| old.size(direction));
+    if !case.look(SHOWN + weight + old_size) {
+        return Err(Exhausted::of(ceiling()));
+    }
+    if kept.has(case, direction, at)? {
         return Ok(Some(known(piece, None)));
     }
-    let before = case
-        .before
-        .selected
-        .iter()
-        .flat_map(|before| before.must(direction));
-    let covers: Vec<&Region> = ceiling.iter().copied().chain(before).collect();
-    let Some(new) = first_outside(case, rule, &covers)? else {
+    let covers = || {
+        let before = old
+            .into_iter()
+            .flat_map(move |before| before.must(direction));
+        ceiling().chain(before)
+    };
+    let Some(new) = first_outside(case, rule, covers)? else {
         return Ok(Some(known(piece, None)));
     };
     for (edition, rendered) in &case.elsewhere {
-        let covers: Vec<&Region> = covers
-            .iter()
-            .copied()
-            .chain(rendered.must(direction))
-            .collect();
-        if first_outside(case, rule, &covers)?.is_none() {
+        let covers = || covers().chain(rendered.must(direction));
+        if first_outside(case, rule, covers)?.is_none() {
             return Ok(Some(known(new, Some(*edition))));
         }
     }
@@ -105,31 +115,54 @@ fn beyond(
     }))
 }
 
-fn first_outside(
+fn first_outside<'c, C: Iterator<Item = RegionRef<'c>>>(
     case: &Case<'_>,
-    rule: &SelectedRule,
-    covers: &[&Region],
+    rule: SelectedRule<'_>,
+    covers: impl Fn() -> C,
 ) -> Result<Option<Region>, Exhausted> {
     for area in rule.surest_first() {
-        if let Some(piece) = case.outside(area, covers)? {
+        if let Some(piece) = case.outside(area, covers())? {
             return Ok(Some(piece));
         }
     }
     Ok(None)
 }
 
-/// Whether the old policy had this very rule for at least the same pods. Text that parsers read
-/// differently means the same in both then, whatever that is.
-fn is_kept(case: &Case<'_>, direction: Direction, at: usize) -> bool {
-    let (Some(before), Some(after)) = (&case.before.selected, &case.after.selected) else {
-        return false;
-    };
-    let (Some(old), Some(new)) = (case.before.policy, case.after.policy) else {
-        return false;
-    };
-    let rule = new.effective_rules(direction).get(at);
-    rule.is_some_and(|rule| old.effective_rules(direction).contains(rule))
-        && after.part.is_subset(&before.part)
+/// Which rules the old policy had. Most stand where they stood, or follow one that was found.
+#[derive(Default)]
+struct Kept {
+    next: usize,
+}
+
+impl Kept {
+    /// Whether the old policy had this very rule for at least the same pods. Text that parsers read
+    /// differently means the same in both then, whatever that is.
+    fn has(&mut self, case: &Case<'_>, direction: Direction, at: usize) -> Result<bool, Exhausted> {
+        let (Some(before), Some(after)) = (&case.before.selected, &case.after.selected) else {
+            return Ok(false);
+        };
+        let (Some(old), Some(new)) = (case.before.policy, case.after.policy) else {
+            return Ok(false);
+        };
+        if !after.part.is_subset(&before.part) {
+            return Ok(false);
+        }
+        let old = old.effective_rules(direction);
+        let Some(rule) = new.effective_rules(direction).get(at) else {
+            return Ok(false);
+        };
+        let mut likely = [self.next, at].into_iter();
+        let mut found = likely.find(|at| old.get(*at) == Some(rule));
+        if found.is_none() {
+            let weight = 1 + rule.peers.len() + rule.ports.len();
+            if !case.look(old.len().saturating_mul(weight)) {
+                return Err(Exhausted::default());
+            }
+            found = old.iter().position(|old| old == rule);
+        }
+        self.next = found.map_or(self.next, |found| found + 1);
+        Ok(found.is_some())
+    }
 }
 
 fn finding(case: &Case<'_>, direction: Direction, at: usize, beyond: &Beyond) -> Finding {

@@ -4,12 +4,12 @@ use std::cell::Cell;
 
 use crate::baseline::{ClusterPerimeter, Selected, ZonePerimeter};
 use crate::inventory::{ObjectRef, Policy};
-use crate::perimeter::cover::{Budget, Exhausted, all_uncovered, uncovered};
+use crate::perimeter::cover::{Budget, Exhausted};
 use crate::perimeter::port::PortSet;
-use crate::perimeter::{Connection, Direction, LabelSet, PeerSet, Region, witness};
+use crate::perimeter::{Connection, Direction, LabelSet, PeerSet, Region, RegionRef, witness};
 use crate::posture::{Edition, Posture};
 
-use super::{Code, Finding, Level, undecided};
+use super::{Code, Finding, Level, proof, undecided};
 
 /// A policy before or after the write, with its part in the zone.
 #[derive(Clone, Debug, Default)]
@@ -53,23 +53,24 @@ pub enum Moment {
 }
 
 impl Case<'_> {
-    /// All policies of the zone at one moment.
-    pub fn policies(&self, moment: Moment) -> impl Iterator<Item = &Selected> {
+    /// All policies of the zone at one moment: first the written one.
+    pub fn policies(&self, moment: Moment) -> impl Iterator<Item = &Selected> + Clone {
         let edited = match moment {
             Moment::Before => &self.before,
             Moment::After => &self.after,
         };
-        self.others.iter().copied().chain(&edited.selected)
+        edited.selected.iter().chain(self.others.iter().copied())
     }
 
     /// The parts of the zone that policies isolate in one direction, as regions of all connections.
-    pub fn isolated(&self, moment: Moment, direction: Direction) -> Vec<Region> {
-        let isolating = self
-            .policies(moment)
-            .filter(|policy| policy.isolates(direction));
-        isolating
-            .map(|policy| subject_only(policy.part.clone()))
-            .collect()
+    pub fn isolated(
+        &self,
+        moment: Moment,
+        direction: Direction,
+    ) -> impl Iterator<Item = RegionRef<'_>> {
+        self.policies(moment)
+            .filter(move |policy| policy.isolates(direction))
+            .map(|policy| whole(&policy.part))
     }
 
     /// The parts of the zone that no policy isolates, open to and from everyone. None are counted
@@ -78,66 +79,47 @@ impl Case<'_> {
         if !self.zone.unreadable.is_empty() {
             return Ok(Vec::new());
         }
-        let isolated = self.isolated(moment, direction);
-        let free = self.all_outside(
-            &subject_only(LabelSet::any()),
-            &isolated.iter().collect::<Vec<_>>(),
-        )?;
+        let any = LabelSet::any();
+        let free = self.all_outside(whole(&any), self.isolated(moment, direction))?;
         Ok(free
             .into_iter()
             .flat_map(|region| everything(&region.subject))
             .collect())
     }
 
-    /// Counts covers that are compared with an area; false where that is too much.
-    pub fn look(&self, covers: usize) -> bool {
+    /// Counts comparisons; false where that is too much.
+    pub fn look(&self, comparisons: usize) -> bool {
+        self.count(|budget| budget.look(comparisons))
+    }
+
+    fn count<T>(&self, work: impl FnOnce(&mut Budget) -> T) -> T {
         let mut budget = self.budget.get();
-        let enough = budget.look(covers);
+        let done = work(&mut budget);
         self.budget.set(budget);
-        enough
+        done
     }
 
     /// The regions that may be open in one direction.
-    pub fn ceiling(&self, direction: Direction) -> Vec<&Region> {
-        let entries = self.zone.ceiling(direction).iter();
-        entries.map(|entry| &entry.region).collect()
+    pub fn ceiling(&self, direction: Direction) -> impl Iterator<Item = RegionRef<'_>> + Clone {
+        self.zone.ceiling_regions(direction)
     }
 
     /// The first part of `area` that none of `covers` holds.
-    pub fn outside(&self, area: &Region, covers: &[&Region]) -> Result<Option<Region>, Exhausted> {
-        if !self.look(weight(covers)) {
-            return Err(Exhausted::of(covers));
-        }
-        // Nearly always one cover holds it all, and nothing has to be written out.
-        if covers.iter().any(|cover| area.is_subset(cover)) {
-            return Ok(None);
-        }
-        let mut budget = self.budget.get();
-        let found = uncovered(&self.written_out(area, covers), covers, &mut budget);
-        self.budget.set(budget);
-        found
+    pub fn outside<'c>(
+        &self,
+        area: RegionRef<'_>,
+        covers: impl IntoIterator<Item = RegionRef<'c>>,
+    ) -> Result<Option<Region>, Exhausted> {
+        self.count(|budget| proof::outside(&self.zone.zone, area, covers, budget))
     }
 
     /// All parts of `area` that none of `covers` holds.
-    pub fn all_outside(&self, area: &Region, covers: &[&Region]) -> Result<Vec<Region>, Exhausted> {
-        if !self.look(weight(covers)) {
-            return Err(Exhausted::of(covers));
-        }
-        let mut budget = self.budget.get();
-        let found = all_uncovered(&self.written_out(area, covers), covers, &mut budget);
-        self.budget.set(budget);
-        found
-    }
-
-    /// What the zone knows of the keys on which the covers differ has to stand in the area itself.
-    fn written_out(&self, area: &Region, covers: &[&Region]) -> Region {
-        let keys = covers
-            .iter()
-            .flat_map(|cover| cover.subject.constrained().map(|(key, _)| key));
-        Region {
-            subject: self.zone.zone.written_out(&area.subject, keys),
-            ..area.clone()
-        }
+    pub fn all_outside<'c>(
+        &self,
+        area: RegionRef<'_>,
+        covers: impl IntoIterator<Item = RegionRef<'c>>,
+    ) -> Result<Vec<Region>, Exhausted> {
+        self.count(|budget| proof::all_outside(&self.zone.zone, area, covers, budget))
     }
 
     /// A connection in a region.
@@ -167,12 +149,6 @@ impl Case<'_> {
     }
 }
 
-/// What it takes to compare an area with covers: each by each of its subject's keys.
-pub(super) fn weight(covers: &[&Region]) -> usize {
-    let keys = |cover: &&Region| 1 + cover.subject.constrained().count();
-    covers.iter().map(keys).sum()
-}
-
 /// All connections of a part of the zone.
 pub fn everything(part: &LabelSet) -> Vec<Region> {
     let region = |peer| Region {
@@ -183,15 +159,16 @@ pub fn everything(part: &LabelSet) -> Vec<Region> {
     PeerSet::everyone().into_iter().map(region).collect()
 }
 
+static EVERY_POD: PeerSet = PeerSet::Pods {
+    namespaces: LabelSet::any(),
+    pods: LabelSet::any(),
+};
+
 /// A region that differs from others of its kind in its subject only.
-pub fn subject_only(part: LabelSet) -> Region {
-    let pods = PeerSet::Pods {
-        namespaces: LabelSet::any(),
-        pods: LabelSet::any(),
-    };
-    Region {
+pub fn whole(part: &LabelSet) -> RegionRef<'_> {
+    RegionRef {
         subject: part,
-        peer: pods,
-        ports: PortSet::all(),
+        peer: &EVERY_POD,
+        ports: PortSet::every(),
     }
 }

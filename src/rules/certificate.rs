@@ -1,9 +1,9 @@
 //! Why a rule was accepted: which entries of the ceiling it lies in.
 
 use super::case::Case;
-use crate::baseline::Entry;
+use crate::baseline::{Entry, SelectedRule};
 use crate::inventory::ObjectRef;
-use crate::perimeter::{Direction, Region};
+use crate::perimeter::{Direction, RegionRef};
 
 /// One rule of a policy and the entries of the ceiling that cover it. The proof itself is
 /// [`super::beyond_ceiling`]'s; this says what it rests on.
@@ -26,9 +26,9 @@ pub fn certificates(case: &Case<'_>) -> Vec<Certificate> {
         return Vec::new();
     };
     let of_direction = |direction: Direction| {
-        let rules = after.rules[direction as usize].iter().enumerate();
+        let rules = after.rules(direction).enumerate();
         rules.filter_map(move |(at, rule)| {
-            let entries = entries(case, direction, &rule.may)?;
+            let entries = entries(case, direction, rule)?;
             Some(Certificate {
                 object: case.object.clone(),
                 path: format!("spec.{}[{at}]", direction.field()),
@@ -41,20 +41,23 @@ pub fn certificates(case: &Case<'_>) -> Vec<Certificate> {
 }
 
 /// The entries that cover all regions of a rule; `None` where they do not, or it is undecided.
-fn entries(case: &Case<'_>, direction: Direction, regions: &[Region]) -> Option<Vec<String>> {
+fn entries(case: &Case<'_>, direction: Direction, rule: SelectedRule<'_>) -> Option<Vec<String>> {
     let ceiling = case.zone.ceiling(direction);
     let mut covering: Vec<&Entry> = Vec::new();
-    for region in regions {
+    for region in rule.may() {
+        if !case.look(case.zone.ceiling[direction as usize].weight()) {
+            return None;
+        }
         if let Some(entry) = case.zone.holder(direction, region) {
             covering.push(entry);
             continue;
         }
         let live: Vec<&Entry> = ceiling
             .iter()
-            .filter(|entry| !region.is_disjoint(&entry.region))
+            .filter(|entry| !region.is_disjoint((&entry.region).into()))
             .collect();
-        let covers: Vec<&Region> = live.iter().map(|entry| &entry.region).collect();
-        if !matches!(case.outside(region, &covers), Ok(None)) {
+        let covers = live.iter().map(|entry| RegionRef::from(&entry.region));
+        if !matches!(case.outside(region, covers), Ok(None)) {
             return None;
         }
         covering.extend(live);

@@ -6,7 +6,7 @@ use super::text::pods_of;
 use super::{Code, Finding, Level};
 use crate::baseline::{Entry, SelectedRule};
 use crate::perimeter::cover::Exhausted;
-use crate::perimeter::{Direction, LabelSet, Region};
+use crate::perimeter::{Direction, LabelSet, Region, RegionRef};
 
 /// The core connections that this write cuts, one finding for each row of the baseline.
 pub fn check(case: &Case<'_>) -> Vec<Finding> {
@@ -34,20 +34,32 @@ pub fn cut<'a>(
         return Ok(Vec::new());
     }
     let open = case.open(Moment::After, direction)?;
-    let after = allowed(case, Moment::After, direction, &open);
+    let after = || allowed(case, Moment::After, direction, &open);
+    let mut open_before = None;
     let mut cut = Vec::new();
     for entry in floor {
-        if case.outside(&entry.region, &after)?.is_none() {
+        let area = RegionRef::from(&entry.region);
+        if case.outside(area, after())?.is_none() {
             continue;
         }
-        let open = case.open(Moment::Before, direction)?;
-        let before = allowed(case, Moment::Before, direction, &open);
-        let lacking = case.all_outside(&entry.region, &before)?;
-        let mut covers: Vec<&Region> = after.iter().copied().chain(&lacking).collect();
-        if let Some(piece) = case.outside(&entry.region, &covers)? {
-            covers.extend(doubtful(case, direction));
+        if open_before.is_none() {
+            open_before = Some(case.open(Moment::Before, direction)?);
+        }
+        let open = open_before.as_deref().unwrap_or_default();
+        let before = allowed(case, Moment::Before, direction, open);
+        let lacking = case.all_outside(area, before)?;
+        let covers = || {
+            // As long as what is lacking: the lifetime is a shorter one.
+            let after = after().map(|region| RegionRef {
+                subject: region.subject,
+                peer: region.peer,
+                ports: region.ports,
+            });
+            after.chain(lacking.iter().map(RegionRef::from))
+        };
+        if let Some(piece) = case.outside(area, covers())? {
             // What is cut under every reading tells more.
-            let sure = case.outside(&entry.region, &covers)?;
+            let sure = case.outside(area, covers().chain(doubtful(case, direction)))?;
             cut.push((entry, sure.unwrap_or(piece)));
         }
     }
@@ -55,9 +67,12 @@ pub fn cut<'a>(
 }
 
 /// What is let through after the write under some readings only.
-fn doubtful<'a>(case: &'a Case<'_>, direction: Direction) -> impl Iterator<Item = &'a Region> {
+fn doubtful<'a>(
+    case: &'a Case<'_>,
+    direction: Direction,
+) -> impl Iterator<Item = RegionRef<'a>> + Clone {
     let policies = case.policies(Moment::After);
-    let rules = policies.flat_map(move |policy| &policy.rules[direction as usize]);
+    let rules = policies.flat_map(move |policy| policy.rules(direction));
     rules.flat_map(SelectedRule::doubtful)
 }
 
@@ -79,10 +94,10 @@ fn allowed<'a>(
     moment: Moment,
     direction: Direction,
     open: &'a [Region],
-) -> Vec<&'a Region> {
+) -> impl Iterator<Item = RegionRef<'a>> + Clone {
     let policies = case.policies(moment);
-    let rules = policies.flat_map(|policy| policy.must(direction));
-    open.iter().chain(rules).collect()
+    let rules = policies.flat_map(move |policy| policy.must(direction));
+    open.iter().map(RegionRef::from).chain(rules)
 }
 
 fn finding(case: &Case<'_>, direction: Direction, entry: &Entry, piece: &Region) -> Finding {

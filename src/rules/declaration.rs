@@ -23,7 +23,7 @@ use crate::inventory::{Cluster, ObjectRef, Profile};
 use crate::perimeter::cover::{Budget, Exhausted};
 use crate::perimeter::port::{PortSet, Protocol};
 use crate::perimeter::rule::Rule;
-use crate::perimeter::{Direction, LabelSet, Reading, Region};
+use crate::perimeter::{Direction, LabelSet, Reading, Region, RegionRef};
 use crate::posture::{Edition, Posture};
 
 /// One declared ingress rule.
@@ -38,6 +38,8 @@ pub struct DeclaredRule {
     pub regions: Vec<Region>,
     /// What it surely lets through, where that is something else.
     must: Option<Vec<Region>>,
+    /// Whether the cluster declared this very rule before, as far as that is seen at once.
+    is_kept: bool,
 }
 
 /// Where trusted peers are declared, each a rule of its own.
@@ -98,17 +100,34 @@ impl<'a> Declaration<'a> {
         budget: &'a Cell<Budget>,
     ) -> Self {
         let rules = |cluster| rules(cluster, posture, direction);
+        let profile_before = before.and_then(|before| before.profile);
+        let before = before.map(rules).unwrap_or_default();
+        let mut declared = rules(after);
+        mark_kept(&before, &mut declared);
         Self {
             object,
             posture,
             direction,
             profile: after.profile,
-            profile_before: before.and_then(|before| before.profile),
+            profile_before,
             listeners: listeners(posture, after),
-            after: rules(after),
-            before: before.map(rules).unwrap_or_default(),
+            after: declared,
+            before,
             budget,
         }
+    }
+
+    /// Counts comparisons; false where that is too much.
+    pub fn look(&self, comparisons: usize) -> bool {
+        let mut budget = self.budget.get();
+        let enough = budget.look(comparisons);
+        self.budget.set(budget);
+        enough
+    }
+
+    /// How many regions are declared now.
+    pub fn size(&self) -> usize {
+        self.after.iter().map(|rule| rule.regions.len()).sum()
     }
 
     /// Counts the work of a proof that had a budget of its own.
@@ -127,18 +146,32 @@ impl<'a> Declaration<'a> {
         self.is_under_contract() && self.profile_before != Some(Profile::Hardened)
     }
 
-    /// What was already declared before the write, and is no new harm. On egress, where only the
-    /// contract refuses anything, that is nothing for a cluster that was not held to it before.
-    fn known(&self) -> Vec<&Region> {
-        if self.direction == Direction::Egress && self.is_newly_under_contract() {
-            return Vec::new();
-        }
-        self.before.iter().flat_map(|rule| &rule.regions).collect()
+    /// Whether what was declared before the write is no new harm. On egress, where only the contract
+    /// refuses anything, it is for a cluster that was not held to it before.
+    fn counts_before(&self) -> bool {
+        self.direction == Direction::Ingress || !self.is_newly_under_contract()
     }
 
-    /// Whether an old rule let all of it through already.
-    fn is_known(&self, piece: &Region) -> bool {
-        self.known().iter().any(|known| piece.is_subset(known))
+    /// What was already declared before the write, and is no new harm.
+    fn known(&self) -> impl Iterator<Item = &Region> + Clone {
+        let before = if self.counts_before() {
+            &self.before[..]
+        } else {
+            &[]
+        };
+        before.iter().flat_map(|rule| &rule.regions)
+    }
+
+    /// Whether an old rule let all of this part of a rule through already. What cannot be told
+    /// within the budget is new.
+    fn is_known(&self, rule: &DeclaredRule, piece: &Region) -> bool {
+        if rule.is_kept && self.counts_before() {
+            return true;
+        }
+        let piece = RegionRef::from(piece);
+        let mut known = self.known().map(RegionRef::from);
+        let to_look_at = known.clone().count().saturating_mul(1 + piece.ranges());
+        self.look(to_look_at) && known.any(|known| piece.is_subset(known))
     }
 
     fn finding(&self, code: Code, level: Level, path: impl Into<String>) -> Finding {
@@ -194,6 +227,20 @@ fn listeners(posture: &Posture, cluster: &Cluster) -> PortSet {
     }
 }
 
+/// Marks the rules that were there before: where they stand, or after one that was.
+fn mark_kept(before: &[DeclaredRule], after: &mut [DeclaredRule]) {
+    let mut next = 0;
+    for (at, declared) in after.iter_mut().enumerate() {
+        let is_same = |at: &usize| {
+            let old = before.get(*at);
+            old.is_some_and(|old| old.rule == declared.rule)
+        };
+        let found = [next, at].into_iter().find(is_same);
+        declared.is_kept = found.is_some();
+        next = found.map_or(next, |found| found + 1);
+    }
+}
+
 fn rules(cluster: &Cluster, posture: &Posture, direction: Direction) -> Vec<DeclaredRule> {
     let facts = Facts {
         cluster,
@@ -232,6 +279,7 @@ fn declared(path: String, rule: Rule, namespace: &str, direction: Direction) -> 
         regions: may.collect(),
         must,
         rule,
+        is_kept: false,
     }
 }
 

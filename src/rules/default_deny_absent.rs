@@ -7,9 +7,9 @@ use crate::perimeter::cover::{Budget, Exhausted};
 use crate::perimeter::{Direction, LabelSet, Region, witness};
 use crate::posture::Posture;
 
-use super::case::{everything, subject_only};
-use super::existing_policy::outside;
+use super::case::{everything, whole};
 use super::paste::paste_selector;
+use super::proof::outside;
 use super::text::pods_of;
 use super::{Code, Finding, Harm, Level};
 
@@ -129,10 +129,10 @@ fn of_zone(
     let pods = pods_of(cluster, zone.pods);
     let policy_type = direction.policy_type();
     let shown = piece.as_ref().and_then(|piece| {
-        let ceiling = zone.ceiling(direction).iter();
-        let ceiling: Vec<&Region> = ceiling.map(|entry| &entry.region).collect();
         let mut open = everything(&piece.subject).into_iter();
-        let region = open.find_map(|area| outside(zone, &ceiling, &area, &mut budget).ok()?)?;
+        let ceiling = || zone.ceiling_regions(direction);
+        let region = open
+            .find_map(|area| outside(&zone.zone, (&area).into(), ceiling(), &mut budget).ok()?)?;
         witness::connection(direction, &zone.zone, &region)
     });
     let reason = match (&piece, zone.unreadable.first()) {
@@ -182,9 +182,6 @@ pub fn bare(
     budget: &mut Budget,
 ) -> Result<Option<Region>, Exhausted> {
     let isolating = counted(zone, missing).filter(|policy| policy.isolates(direction));
-    let isolated: Vec<Region> = isolating
-        .map(|policy| subject_only(policy.part.clone()))
-        .collect();
-    let covers: Vec<&Region> = isolated.iter().collect();
-    outside(zone, &covers, &subject_only(LabelSet::any()), budget)
+    let isolated = isolating.map(|policy| whole(&policy.part));
+    outside(&zone.zone, whole(&LabelSet::any()), isolated, budget)
 }

@@ -11,14 +11,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::baseline::{ClusterPerimeter, Selected, ZonePerimeter};
+use crate::baseline::{Ceiling, ClusterPerimeter, Selected, ZonePerimeter};
 use crate::inventory::ObjectRef;
-use crate::perimeter::cover::{Budget, Exhausted, uncovered};
+use crate::perimeter::cover::{Budget, Exhausted, steps};
 use crate::perimeter::label::Values;
-use crate::perimeter::{Direction, Region, witness};
+use crate::perimeter::{Direction, Region, RegionRef, witness};
 use crate::posture::Posture;
 
-use super::case::weight;
+use super::proof::{SHOWN, outside};
 use super::text::pods_of;
 use super::{Code, Finding, Level};
 
@@ -26,7 +26,7 @@ use super::{Code, Finding, Level};
 pub type Pierced<'a> = (&'a ZonePerimeter, &'a Selected, Finding);
 
 /// Steps that each region of a policy may take at first. Ordinary ones take a few.
-const FIRST: u32 = 100;
+const FIRST: u32 = 20;
 
 /// Findings about policies that pierce the perimeter as it is after the write. All share the budget:
 /// each region may take a few steps of it at first, so that a hard policy does not keep an ordinary
@@ -46,12 +46,27 @@ pub fn check<'a>(
         selected.map(move |policy| (zone, policy))
     });
     let foreign = policies.filter(|(_, policy)| !aside.contains(&policy.name));
+    let mut pierce = |zone, policy, most| {
+        // Nothing is tried that cannot begin: there may be many rules left.
+        if budget.is_spent() {
+            return Some(Pierce::Undecided);
+        }
+        let found = pierce(zone, policy, budget, most);
+        // The connection that shows it is replayed against the ceiling.
+        let ceilings = zone.ceiling.iter().map(Ceiling::weight);
+        if matches!(found, Some(Pierce::Surely(..) | Pierce::Perhaps(..)))
+            && !budget.look(SHOWN + ceilings.sum::<usize>())
+        {
+            return Some(Pierce::Undecided);
+        }
+        found
+    };
     let first: Vec<_> = foreign
-        .map(|(zone, policy)| (zone, policy, pierce(zone, policy, budget, FIRST)))
+        .map(|(zone, policy)| (zone, policy, pierce(zone, policy, FIRST)))
         .collect();
     let decided = first.into_iter().filter_map(|(zone, policy, found)| {
         let found = match found {
-            Some(Pierce::Undecided) => pierce(zone, policy, budget, u32::MAX),
+            Some(Pierce::Undecided) => pierce(zone, policy, u32::MAX),
             found => found,
         };
         let old = before.and_then(|before| before.zones.iter().find(|old| old.pods == zone.pods));
@@ -185,18 +200,20 @@ fn pierce(
 ) -> Option<Pierce> {
     let (mut perhaps, mut undecided) = (None, None);
     for direction in Direction::ALL {
-        let mut outside = |region: &Region| {
+        let ceiling = &zone.ceiling[direction as usize];
+        let most = most.saturating_add(steps(ceiling.weight()));
+        let mut outside = |region: RegionRef<'_>| {
             let piece = budget.within(most, |budget| beyond(zone, direction, region, budget));
             if piece.is_err() {
                 undecided = Some(Pierce::Undecided);
             }
             piece.ok().flatten()
         };
-        for rule in &policy.rules[direction as usize] {
-            if let Some(piece) = rule.must().iter().find_map(&mut outside) {
+        for rule in policy.rules(direction) {
+            if let Some(piece) = rule.must().find_map(&mut outside) {
                 return Some(Pierce::Surely(direction, piece));
             }
-            let piece = rule.doubtful().iter().find_map(&mut outside);
+            let piece = rule.doubtful().find_map(&mut outside);
             perhaps = perhaps.or(piece.map(|piece| Pierce::Perhaps(direction, piece)));
         }
     }
@@ -207,38 +224,15 @@ fn pierce(
 fn beyond(
     zone: &ZonePerimeter,
     direction: Direction,
-    region: &Region,
+    region: RegionRef<'_>,
     budget: &mut Budget,
 ) -> Result<Option<Region>, Exhausted> {
-    let candidates = zone.ceiling[direction as usize].candidates(region);
-    if !budget.look(candidates) {
+    let ceiling = &zone.ceiling[direction as usize];
+    if !budget.look(ceiling.to_look_at(region)) {
         return Err(Exhausted::default());
     }
-    if zone.holder(direction, region).is_some() {
+    if ceiling.holder(region).is_some() {
         return Ok(None);
     }
-    let entries = zone.ceiling(direction).iter();
-    let ceiling: Vec<&Region> = entries.map(|entry| &entry.region).collect();
-    // Nothing is written out for a proof that cannot begin.
-    if budget.is_spent() || !budget.look(weight(&ceiling)) {
-        return Err(Exhausted::default());
-    }
-    outside(zone, &ceiling, region, budget)
-}
-
-/// A part of a region of the zone that none of `covers` holds.
-pub(super) fn outside(
-    zone: &ZonePerimeter,
-    covers: &[&Region],
-    region: &Region,
-    budget: &mut Budget,
-) -> Result<Option<Region>, Exhausted> {
-    let keys = covers
-        .iter()
-        .flat_map(|cover| cover.subject.constrained().map(|(key, _)| key));
-    let area = Region {
-        subject: zone.zone.written_out(&region.subject, keys),
-        ..region.clone()
-    };
-    uncovered(&area, covers, budget)
+    outside(&zone.zone, region, zone.ceiling_regions(direction), budget)
 }

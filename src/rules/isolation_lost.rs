@@ -1,6 +1,6 @@
 //! OBP102: pods that were isolated in a direction no longer are, so everything is open to them.
 
-use super::case::{Case, Moment, everything, subject_only};
+use super::case::{Case, Moment, everything, whole};
 use super::text::pods_of;
 use super::{Code, Finding, Level};
 use crate::inventory::cluster::{RESTORE_ORIGIN, is_restored_into};
@@ -60,17 +60,14 @@ fn lost(case: &Case<'_>, direction: Direction) -> Result<Option<Region>, Exhaust
         return Ok(None);
     };
     let after = case.isolated(Moment::After, direction);
-    case.outside(
-        &subject_only(before.part.clone()),
-        &after.iter().collect::<Vec<_>>(),
-    )
+    case.outside(whole(&before.part), after)
 }
 
 /// A connection that is open now and that the ceiling does not permit; `None` where it permits all.
 fn newly_open(case: &Case<'_>, direction: Direction, piece: &Region) -> Option<Region> {
-    let ceiling = case.ceiling(direction);
     let mut open = everything(&piece.subject).into_iter();
-    open.find_map(|area| case.outside(&area, &ceiling).ok().flatten())
+    let beyond = |area: Region| case.outside((&area).into(), case.ceiling(direction));
+    open.find_map(|area| beyond(area).ok().flatten())
 }
 
 fn finding(case: &Case<'_>, direction: Direction, piece: &Region) -> Finding {

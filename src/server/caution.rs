@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Split nodes of a review that is not small work. A common one takes some dozens, and the whole
-/// budget takes a tenth of a second.
+/// Steps of a review that is not small work. A common one takes some dozens, and the whole budget
+/// takes a tenth of a second.
 const LONG: u64 = 2_000;
 /// How long caution lasts after it.
 const WHILE: Duration = Duration::from_secs(1);

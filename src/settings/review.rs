@@ -32,7 +32,8 @@ pub struct ReviewSettings {
     pub platform: Option<Vec<PlatformSettings>>,
     /// What floor and ceiling findings about the operator's own policies do [default: warn]
     pub operator_level: Option<Level>,
-    /// Split nodes that one proof may use before it is refused as undecided [default: 100000]
+    /// Work limit of a review, in steps of 20 comparisons. What needs more is denied (OBP402)
+    /// [default: 100000]
     pub proof_budget: Option<u32>,
     /// Label key that others put on OpenBao pods at run time, exact or with `*`; repeatable,
     /// comma-separated [default: those of the operator, Kubernetes and service meshes]

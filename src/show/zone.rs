@@ -8,7 +8,7 @@ use super::words;
 use crate::baseline::{ClusterPerimeter, Entry, Peers, Row, Standing, ZonePerimeter, rows};
 use crate::perimeter::cover::{Budget, Exhausted};
 use crate::perimeter::rule::{PortEntry, Rule};
-use crate::perimeter::{Direction, Region};
+use crate::perimeter::{Direction, Region, RegionRef};
 use crate::posture::Pods;
 use crate::review::{World, render};
 use crate::rules::Code;
@@ -195,18 +195,20 @@ fn of_rule(
     let standing = standing(case, row);
     let policies = || case.policies(Moment::After);
     let verdict = open.cloned().map_err(Clone::clone).and_then(|open| {
-        let covers: Vec<&Region> = open
-            .iter()
-            .chain(policies().flat_map(|policy| policy.must(direction)))
-            .collect();
+        let covers = || {
+            let rules = policies().flat_map(|policy| policy.must(direction));
+            open.iter().map(RegionRef::from).chain(rules)
+        };
         let mut missing = None;
         for entry in entries {
-            let piece = case.outside(&entry.region, &covers)?;
+            let piece = case.outside((&entry.region).into(), covers())?;
             missing = missing.or(piece);
         }
-        let touched = covers
-            .iter()
-            .any(|cover| entries.iter().any(|entry| !entry.region.is_disjoint(cover)));
+        let touches = |cover: RegionRef<'_>| {
+            let mut entries = entries.iter();
+            entries.any(|entry| !cover.is_disjoint((&entry.region).into()))
+        };
+        let touched = covers().any(touches);
         Ok((missing, touched))
     });
     let state = match (&verdict, standing) {
@@ -247,7 +249,7 @@ fn openers(case: &Case<'_>, direction: Direction, entries: &[&Entry]) -> Vec<Ope
     for policy in case.policies(Moment::After) {
         let managed = case.cluster.managed(&policy.name).is_some();
         let written = policy.policy.effective_rules(direction);
-        for (at, rule) in policy.rules[direction as usize].iter().enumerate() {
+        for (at, rule) in policy.rules(direction).enumerate() {
             // The rule that is written for it comes before what happens to open it as well.
             let rank = (written.get(at) != own, !managed);
             let opener = || {
@@ -258,9 +260,14 @@ fn openers(case: &Case<'_>, direction: Direction, entries: &[&Entry]) -> Vec<Ope
                 };
                 (rank, opener)
             };
-            let holds = |entry: &&&Entry| rule.must().iter().any(|own| entry.region.is_subset(own));
-            let touches =
-                |entry: &&Entry| rule.must().iter().any(|own| !entry.region.is_disjoint(own));
+            let holds = |entry: &&&Entry| {
+                let region = RegionRef::from(&entry.region);
+                rule.must().any(|own| region.is_subset(own))
+            };
+            let touches = |entry: &&Entry| {
+                let region = RegionRef::from(&entry.region);
+                rule.must().any(|own| !region.is_disjoint(own))
+            };
             if entries.iter().filter(holds).count() == entries.len() {
                 alone.push(opener());
             } else if entries.iter().any(touches) {

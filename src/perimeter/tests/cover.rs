@@ -36,48 +36,71 @@ fn corner() -> Region {
     of(&[("a", Values::absent()), ("b", Values::absent())])
 }
 
-/// What is left of everything by these covers, and the steps it took.
-fn steps(covers: &[Region]) -> (usize, u32) {
+/// How many pieces of everything these covers leave, and the comparisons that it took.
+fn left(covers: &[Region]) -> (usize, u64) {
     let covers: Vec<&Region> = covers.iter().collect();
     let mut budget = Budget::new(1_000);
     let left = all_uncovered(&of(&[]), &covers, &mut budget).expect("decided");
-    (left.len(), budget.used())
+    (left.len(), budget.comparisons())
 }
 
 #[test]
-fn a_step_is_counted_for_each_piece_that_is_looked_at() {
-    assert_eq!(steps(&[]), (1, 1));
-    assert_eq!(steps(&[of(&[])]), (0, 1));
-    assert_eq!(steps(&[corner()]), (2, 3));
+fn what_cuts_one_dimension_is_taken_off_at_once() {
+    let pieces = |covers: &[Region]| left(covers).0;
+    assert_eq!(pieces(&[]), 1);
+    assert_eq!(pieces(&[of(&[])]), 0);
+    assert_eq!(pieces(&[corner()]), 2);
     // Covers that cut one dimension are taken off at once, however many and in whatever order.
     let pods = ["a", "b", "c"].map(|key| of(&[(key, Values::absent())]));
-    assert_eq!(steps(&pods), (1, 1));
+    assert_eq!(pieces(&pods), 1);
     let mut ranges: Vec<Region> = (1..=300).map(|port| on(port, port)).collect();
-    assert_eq!(steps(&ranges), (1, 1));
+    let (all, half) = (left(&ranges), left(&ranges[..150]));
+    assert_eq!((all.0, half.0), (1, 1));
+    assert!(all.1 <= 2 * half.1, "{all:?} {half:?}");
     ranges.reverse();
-    assert_eq!(steps(&ranges), (1, 1));
+    assert_eq!(pieces(&ranges), 1);
     // What is taken off can make of a cover on two dimensions one on a single dimension.
-    assert_eq!(steps(&[corner(), of(&[("a", Values::present())])]), (1, 1));
+    assert_eq!(pieces(&[corner(), of(&[("a", Values::present())])]), 1);
     // And it can leave nothing.
     let halves = [Values::absent(), Values::present()].map(|values| of(&[("a", values)]));
-    assert_eq!(steps(&halves), (0, 1));
+    assert_eq!(pieces(&halves), 0);
 }
 
 #[test]
-fn a_proof_has_as_many_steps_as_its_budget() {
+fn what_is_long_takes_more_of_the_budget() {
+    let one = |values: usize, ranges: u16| {
+        let values = (0..values).map(|at| at.to_string());
+        let ports = (0..ranges).map(|at| PortSet::number(Protocol::Tcp, 2 * at + 1));
+        let cover = Region {
+            ports: ports.fold(PortSet::none(), |all, one| all.union(&one)),
+            ..of(&[("a", Values::one_of(values))])
+        };
+        left(&[cover]).1
+    };
+    let short = one(1, 1);
+    assert!(one(1_000, 1) > short + 1_000);
+    assert!(one(1, 1_000) > short + 200);
+}
+
+#[test]
+fn a_proof_ends_where_its_budget_does() {
     let (area, corner) = (of(&[]), corner());
+    let (_, whole) = left(std::slice::from_ref(&corner));
     for limit in 0..5 {
         let mut budget = Budget::new(limit);
         let found = all_uncovered(&area, &[&corner], &mut budget);
-        assert_eq!(found.is_ok(), limit >= 3, "{limit}");
-        assert_eq!(budget.used(), limit.min(3));
-        assert_eq!(budget.is_spent(), limit <= 3, "{limit}");
+        let is_enough = 20 * u64::from(limit) >= whole;
+        assert_eq!(found.is_ok(), is_enough, "{limit}");
+        assert!(is_enough || budget.is_spent(), "{limit}");
     }
-    // The first piece alone takes fewer, and the next proof goes on with what is left.
-    let mut budget = Budget::new(3);
+    // The first piece alone takes less, and the next proof goes on with what is left.
+    let mut budget = Budget::new(100);
     assert!(uncovered(&area, &[&corner], &mut budget).is_ok());
-    assert_eq!(budget.used(), 2);
-    assert!(uncovered(&area, &[&corner], &mut budget).is_err());
+    let first = budget.comparisons();
+    assert!(first < whole);
+    assert!(all_uncovered(&area, &[&corner], &mut budget).is_ok());
+    assert_eq!(budget.comparisons(), first + whole);
+    assert_eq!(budget.used(), (first + whole).div_ceil(20));
 }
 
 #[test]
@@ -96,37 +119,33 @@ fn an_exhausted_proof_names_every_key_of_its_covers() {
 }
 
 #[test]
-fn covers_looked_at_are_counted_beside_steps() {
+fn a_step_is_twenty_comparisons() {
     let mut budget = Budget::new(2);
-    assert!(budget.look(40), "twenty for each step");
+    assert!(budget.look(40) && budget.is_spent());
     assert!(!budget.look(1) && !budget.look(0));
-    assert!(!budget.is_spent(), "that is about steps");
     assert!(Budget::new(0).look(0));
-    // A proof looks at each of its covers at each step.
-    let covers: Vec<Region> = (1..=60).map(|port| on(port, port)).collect();
-    let covers: Vec<&Region> = covers.iter().collect();
-    let area = on(1, 100);
-    assert!(uncovered(&area, &covers, &mut Budget::new(2)).is_err());
-    assert!(uncovered(&area, &covers, &mut Budget::new(3)).is_ok());
-    let mut budget = Budget::new(4);
-    assert!(budget.look(20) && uncovered(&area, &covers, &mut budget).is_ok());
-    assert!(!budget.look(1));
+    // What was done elsewhere is told, and takes nothing away.
+    let mut other = Budget::new(2);
+    other.beside(&budget);
+    assert_eq!((other.used(), other.work()), (0, 3));
+    assert!(other.look(40));
 }
 
 #[test]
 fn work_within_a_part_of_the_budget_leaves_the_rest() {
     let (area, corner) = (of(&[]), corner());
-    let mut budget = Budget::new(10);
+    let (_, whole) = left(std::slice::from_ref(&corner));
+    let enough = u32::try_from(whole.div_ceil(20)).expect("few");
+    let mut budget = Budget::new(4 * enough);
     let prove = |budget: &mut Budget| all_uncovered(&area, &[&corner], budget).is_ok();
-    assert!(!budget.within(2, prove));
-    assert_eq!((budget.used(), budget.is_spent()), (2, false));
-    assert!(budget.within(3, prove));
-    assert_eq!(budget.used(), 5);
+    assert!(!budget.within(0, prove) && !budget.is_spent());
+    let before = budget.comparisons();
+    assert!(budget.within(enough, prove));
+    assert_eq!(budget.comparisons(), before + whole);
     assert!(budget.within(u32::MAX, prove));
-    assert_eq!(budget.used(), 8);
+    while prove(&mut budget) {}
     assert!(!budget.within(100, prove), "no more than there is");
-    assert_eq!((budget.used(), budget.is_spent()), (10, true));
-    // The same of looks: 200 in all, of which 7 are gone.
+    // The same of single looks: 200 in all, of which 7 are gone.
     let mut budget = Budget::new(10);
     assert!(budget.look(7));
     assert!(budget.within(2, |budget| budget.look(40) && !budget.look(1)));

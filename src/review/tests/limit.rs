@@ -111,7 +111,7 @@ fn blocks<'a>(cidrs: impl IntoIterator<Item = &'a str>) -> Value {
     cidrs.into_iter().map(block).collect()
 }
 
-fn namespace(name: &str) -> Value {
+pub(super) fn namespace(name: &str) -> Value {
     json!({"namespaceSelector": {"matchLabels": {NAME: name}}})
 }
 

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use super::support::plain;
+use serde_json::json;
+
+use super::limit::namespace;
+use super::support::{cluster, cluster_named, plain, policy, world};
+use crate::inventory::{Change, Object};
 use crate::posture::{Edition, Posture};
 use crate::review::World;
 
@@ -58,4 +62,53 @@ fn other_settings_leave_nothing_of_what_was_compiled_under_the_old_ones() {
         assert!(compiled(&next) == compiled(&fresh), "{:?}", next.posture);
         assert!(compiled(&next) != compiled(&known), "{:?}", next.posture);
     }
+}
+
+/// What is left in memory of a world of so many clusters beside one policy of 10,000 rules.
+fn left_in_memory(clusters: usize) -> i64 {
+    let rule = |at: usize| json!({"from": [namespace(&format!("client-{at}"))]});
+    let rules: Vec<_> = (0..10_000).map(rule).collect();
+    let large = [policy(
+        "large",
+        &json!({"podSelector": {}, "ingress": rules}),
+    )];
+    let name = |at: usize| cluster_named(&format!("c{at}"), &json!({}));
+    let clusters: Vec<_> = (0..clusters).map(name).collect();
+    let mut compiled = None;
+    let counted = allocation_counter::measure(|| compiled = Some(world(&clusters, &large)));
+    drop(compiled);
+    counted.bytes_current
+}
+
+#[test]
+fn what_a_policy_lets_through_is_kept_once_for_all_clusters() {
+    let (one, many) = (left_in_memory(1), left_in_memory(21));
+    // The regions of the policy, and what each further cluster takes of its own.
+    assert!(one > 2_000_000, "{one}");
+    assert!(many - one < 20 * 64 * 1024, "{one} {many}");
+}
+
+#[test]
+fn what_policies_let_through_is_kept_while_other_objects_of_the_namespace_change() {
+    let bao = cluster(&json!({}));
+    let rules: Vec<_> = (0..10_000).map(|_| json!({})).collect();
+    let large = policy("large", &json!({"podSelector": {}, "ingress": rules}));
+    let known = world(&[bao], &[large]);
+    let small = policy("small", &json!({"podSelector": {}}));
+    let next = known.snapshot.apply([Change::Set(Object::Policy(small))]);
+    let mut compiled = None;
+    let counted = allocation_counter::measure(|| {
+        compiled = Some(World::compile(
+            Some(&known),
+            next.into(),
+            known.posture.clone(),
+        ));
+    });
+    assert!(counted.bytes_total < 200_000, "{}", counted.bytes_total);
+    // The policy itself may be another one under the same name.
+    let other = policy("large", &json!({"podSelector": {}, "ingress": [{}]}));
+    let next = known.snapshot.apply([Change::Set(Object::Policy(other))]);
+    let next = World::compile(Some(&known), next.into(), known.posture.clone());
+    let fresh = World::compile(None, next.snapshot.clone(), known.posture.clone());
+    assert!(self::compiled(&next) == self::compiled(&fresh));
 }

@@ -11,13 +11,15 @@
 //! block never helps. No merged block may be wider than /8 (IPv4) or /32 (IPv6), and together they
 //! may hold no more addresses than a /6 or a /28.
 
+use std::collections::BTreeSet;
 use std::net::Ipv6Addr;
 
 use range_set_blaze::{Integer, RangeSetBlaze};
 
 use super::raft_port::cluster_zone;
 use super::{Declaration, DeclaredRule};
-use crate::perimeter::address::AddressSet;
+use crate::perimeter::address::{AddressSet, V4Set, V6Set};
+use crate::perimeter::cover::Exhausted;
 use crate::perimeter::label::{NAMESPACE_NAME, Values};
 use crate::perimeter::names::Names;
 use crate::perimeter::port::{Port, PortSet, Protocol};
@@ -45,16 +47,28 @@ pub fn check(declaration: &Declaration<'_>) -> Vec<Finding> {
     let mut merged = Vec::new();
     for rule in &declaration.after {
         let strangers: Vec<Region> = rule.surest_first().filter_map(stranger).collect();
-        let new = strangers.iter().find(|piece| !declaration.is_known(piece));
+        let mut pieces = strangers.iter();
+        let new = pieces.find(|piece| !declaration.is_known(rule, piece));
         if let Some(piece) = new.or(strangers.first()) {
-            findings.push(pods_finding(declaration, rule, piece));
+            let harm = if new.is_some() {
+                Harm::New
+            } else {
+                Harm::Known
+            };
+            findings.push(pods_finding(declaration, rule, piece, harm));
         }
         // A rule that is new and open to all pods is refused as it stands, whatever its addresses.
         if new.is_none() {
             merged.push(rule);
         }
     }
-    let wide = address_finding(declaration, &merged);
+    let wide = match address_finding(declaration, &merged) {
+        Ok(wide) => wide,
+        Err(exhausted) => {
+            findings.push(declaration.undecided("spec.network", &exhausted));
+            None
+        }
+    };
     let says_more = |wide: &Finding| {
         let mut same = findings.iter().filter(|finding| finding.path == wide.path);
         same.all(|finding| wide.harm < finding.harm)
@@ -91,12 +105,12 @@ fn is_open(values: &Values) -> bool {
     matches!(values.values(), Names::AllBut(_))
 }
 
-fn pods_finding(declaration: &Declaration<'_>, rule: &DeclaredRule, piece: &Region) -> Finding {
-    let harm = if declaration.is_known(piece) {
-        Harm::Known
-    } else {
-        Harm::New
-    };
+fn pods_finding(
+    declaration: &Declaration<'_>,
+    rule: &DeclaredRule,
+    piece: &Region,
+    harm: Harm,
+) -> Finding {
     Finding {
         reason: match declaration.direction {
             Direction::Ingress => format!(
@@ -138,85 +152,139 @@ fn weighed(declaration: &Declaration<'_>, harm: Harm, path: &str) -> Finding {
 
 /// The merged blocks that are too wide, new ones before those known already, and those that surely
 /// are before those that may be.
-fn address_finding(declaration: &Declaration<'_>, rules: &[&DeclaredRule]) -> Option<Finding> {
-    let may: Vec<&Region> = rules.iter().flat_map(|rule| &rule.regions).collect();
+fn address_finding(
+    declaration: &Declaration<'_>,
+    rules: &[&DeclaredRule],
+) -> Result<Option<Finding>, Exhausted> {
+    let may = rules.iter().flat_map(|rule| &rule.regions);
     let sure = if rules.iter().any(|rule| rule.must.is_some()) {
-        let must: Vec<&Region> = rules.iter().flat_map(|rule| rule.must()).collect();
-        merged_finding(declaration, rules, &must)
+        let must = rules.iter().flat_map(|rule| rule.must());
+        merged_finding(declaration, rules, must)?
     } else {
         None
     };
-    match sure {
+    Ok(match sure {
         Some(sure) if sure.harm == Harm::New => Some(sure),
         sure => {
-            let possible = merged_finding(declaration, rules, &may);
+            let possible = merged_finding(declaration, rules, may)?;
             let found = sure.into_iter().chain(possible);
             found.min_by_key(|finding| finding.harm)
         }
-    }
+    })
 }
 
 /// The first port on which these regions are too wide.
-fn merged_finding(
+fn merged_finding<'a>(
     declaration: &Declaration<'_>,
     rules: &[&DeclaredRule],
-    regions: &[&Region],
-) -> Option<Finding> {
+    regions: impl Iterator<Item = &'a Region>,
+) -> Result<Option<Finding>, Exhausted> {
+    let (open, known) = (Open::of(regions), Open::of(declaration.known()));
     let mut old = None;
-    for (protocol, port) in start_points(regions) {
-        let merged = open_on(regions, protocol, &port);
+    let mut seen = BTreeSet::new();
+    for (protocol, port) in open.start_points() {
+        let blocks = open.on(declaration, protocol, port)?;
+        if !seen.insert(blocks.clone()) {
+            continue;
+        }
+        let merged = open.merged(declaration, &blocks)?;
         let Some(wide) = too_wide(declaration.posture.widths, &merged) else {
             continue;
         };
-        let known: Vec<&Region> = declaration.known();
-        let new = wide.minus(&open_on(&known, protocol, &port));
-        let (harm, shown) = if new.is_empty() {
-            (Harm::Known, &wide)
-        } else {
-            (Harm::New, &new)
-        };
-        let finding = wide_finding(declaration, rules, harm, (protocol, &port), shown);
-        if harm == Harm::New {
-            return finding;
+        let before = known.on(declaration, protocol, port)?;
+        let new = wide.minus(&known.merged(declaration, &before)?);
+        if !new.is_empty() {
+            let point = (protocol, port);
+            return Ok(wide_finding(declaration, rules, Harm::New, point, &new));
         }
-        old = old.or(finding);
+        old = old.or(Some(((protocol, port), wide)));
     }
-    old
+    Ok(old.and_then(|(point, wide)| wide_finding(declaration, rules, Harm::Known, point, &wide)))
 }
 
-/// Ports at which the set of open rules can grow: every set of rules that are open together on some
-/// port is open together on one of these.
-fn start_points(regions: &[&Region]) -> Vec<(Protocol, Port)> {
-    let mut points: Vec<(Protocol, Port)> = Vec::new();
-    for region in regions
-        .iter()
-        .filter(|region| !matches!(region.peer, PeerSet::Pods { .. }))
-    {
-        for protocol in Protocol::ALL {
-            let ranges = region.ports.ports(protocol).numbers().ranges();
-            points.extend(ranges.map(|range| (protocol, Port::Number(*range.start()))));
+/// The addresses that are open, by the ports on which they are.
+struct Open<'a>(Vec<(&'a PortSet, AddressSet)>);
+
+impl<'a> Open<'a> {
+    fn of(regions: impl Iterator<Item = &'a Region>) -> Self {
+        let mut open: Vec<(&PortSet, Vec<&PeerSet>)> = Vec::new();
+        for region in regions.filter(|region| !matches!(region.peer, PeerSet::Pods { .. })) {
+            match open.last_mut() {
+                Some((ports, peers)) if **ports == region.ports => peers.push(&region.peer),
+                _ => open.push((&region.ports, vec![&region.peer])),
+            }
         }
+        let open = open.into_iter();
+        Self(
+            open.map(|(ports, peers)| (ports, addresses(&peers)))
+                .collect(),
+        )
     }
-    points.sort();
-    points.dedup();
-    points
+
+    /// Ports at which the set of open rules can grow: every set of rules that are open together on
+    /// some port is open together on one of these.
+    fn start_points(&self) -> Vec<(Protocol, u16)> {
+        let mut points = Vec::new();
+        for (ports, _) in &self.0 {
+            for protocol in Protocol::ALL {
+                let ranges = ports.ports(protocol).numbers().ranges();
+                points.extend(ranges.map(|range| (protocol, *range.start())));
+            }
+        }
+        points.sort_unstable();
+        points.dedup();
+        points
+    }
+
+    /// Which of them are open on a port.
+    fn on(
+        &self,
+        declaration: &Declaration<'_>,
+        protocol: Protocol,
+        port: u16,
+    ) -> Result<Vec<usize>, Exhausted> {
+        if !declaration.look(self.0.len()) {
+            return Err(Exhausted::default());
+        }
+        let port = Port::Number(port);
+        let all = self.0.iter().enumerate();
+        let open = all.filter(|(_, (ports, _))| ports.contains(protocol, &port));
+        Ok(open.map(|(at, _)| at).collect())
+    }
+
+    /// The addresses of some of them.
+    fn merged(
+        &self,
+        declaration: &Declaration<'_>,
+        some: &[usize],
+    ) -> Result<AddressSet, Exhausted> {
+        let some = || some.iter().filter_map(|at| Some(&self.0.get(*at)?.1));
+        let ranges = |set: &AddressSet| set.v4.ranges_len() + set.v6.ranges_len();
+        if !declaration.look(some().map(ranges).sum::<usize>()) {
+            return Err(Exhausted::default());
+        }
+        Ok(AddressSet {
+            v4: V4Set::from_iter(some().flat_map(|set| set.v4.ranges())),
+            v6: V6Set::from_iter(some().flat_map(|set| set.v6.ranges())),
+        })
+    }
 }
 
-fn open_on(regions: &[&Region], protocol: Protocol, port: &Port) -> AddressSet {
-    let mut open = AddressSet::none();
-    for region in regions
-        .iter()
-        .filter(|region| region.ports.contains(protocol, port))
-    {
-        match &region.peer {
-            // Not `|=`: in place it counts addresses twice for a moment, and panics where that is
-            // more than all of IPv6.
-            PeerSet::V4(addresses) => open.v4 = &open.v4 | addresses,
-            PeerSet::V6(addresses) => open.v6 = &open.v6 | addresses,
+/// All addresses of some peers, at once: one after the other, the work would grow with the square of
+/// their number.
+fn addresses(peers: &[&PeerSet]) -> AddressSet {
+    let (mut v4, mut v6) = (Vec::new(), Vec::new());
+    for peer in peers {
+        match peer {
+            PeerSet::V4(addresses) => v4.extend(addresses.ranges()),
+            PeerSet::V6(addresses) => v6.extend(addresses.ranges()),
             PeerSet::Pods { .. } => {}
         }
     }
-    open
+    AddressSet {
+        v4: V4Set::from_iter(v4),
+        v6: V6Set::from_iter(v6),
+    }
 }
 
 /// What is too much of a merged set: its blocks that are too wide, or all of a family where its
@@ -283,18 +351,15 @@ fn wide_finding(
     declaration: &Declaration<'_>,
     rules: &[&DeclaredRule],
     harm: Harm,
-    (protocol, port): (Protocol, &Port),
+    (protocol, port): (Protocol, u16),
     shown: &AddressSet,
 ) -> Option<Finding> {
     let peer = PeerSet::v4(shown.v4.clone()).or_else(|| PeerSet::v6(shown.v6.clone()))?;
-    let Port::Number(number) = port else {
-        return None;
-    };
     let widths = &declaration.posture.widths;
     let region = Region {
         subject: LabelSet::any(),
         peer,
-        ports: PortSet::number(protocol, *number),
+        ports: PortSet::number(protocol, port),
     };
     let contributes =
         |rule: &&&DeclaredRule| rule.regions.iter().any(|open| !open.is_disjoint(&region));

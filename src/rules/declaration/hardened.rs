@@ -60,7 +60,7 @@ pub fn check(declaration: &Declaration<'_>, found: &[Finding]) -> Vec<Finding> {
     let broken: Vec<&Region> = broken_before(declaration);
     let mut findings = Vec::new();
     for rule in judged(declaration.direction, &declaration.after) {
-        let harm = harm(rule, &broken);
+        let harm = harm(declaration, rule, &broken);
         let peers = peers::breaches(declaration, rule);
         for breach in peers
             .into_iter()
@@ -104,9 +104,12 @@ fn broken_before<'a>(declaration: &'a Declaration<'_>) -> Vec<&'a Region> {
 }
 
 /// Whether all that the rule lets through was let through in breach of the contract before.
-fn harm(rule: &DeclaredRule, broken: &[&Region]) -> Harm {
+fn harm(declaration: &Declaration<'_>, rule: &DeclaredRule, broken: &[&Region]) -> Harm {
     let mut regions = rule.regions.iter();
-    let known = |region: &Region| broken.iter().any(|broken| region.is_subset(broken));
+    let known = |region: &Region| {
+        // What cannot be told within the budget is new.
+        declaration.look(broken.len()) && broken.iter().any(|broken| region.is_subset(broken))
+    };
     if !broken.is_empty() && regions.all(known) {
         Harm::Known
     } else {

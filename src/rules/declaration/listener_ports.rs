@@ -3,6 +3,8 @@
 //!
 //! The Raft port is OBP303's, which refuses it whatever else the rule opens.
 
+use std::collections::BTreeSet;
+
 use super::{Declaration, DeclaredRule};
 use crate::perimeter::Region;
 use crate::perimeter::port::{PortSet, Protocol};
@@ -14,12 +16,11 @@ use crate::rules::{Code, Finding, Level};
 pub fn check(declaration: &Declaration<'_>, found: &[Finding]) -> Vec<Finding> {
     let raft = PortSet::number(Protocol::Tcp, declaration.posture.cluster_port);
     let fine = declaration.listeners.union(&raft);
+    let told = found.iter().filter(|found| found.code == Code::Obp303);
+    let told: BTreeSet<&str> = told.map(|found| found.path.as_str()).collect();
     let of_rule = |rule: &DeclaredRule| {
         let path = format!("{}.ports", rule.path);
-        let is_told = found
-            .iter()
-            .any(|finding| finding.code == Code::Obp303 && finding.path == path);
-        if is_told {
+        if told.contains(path.as_str()) {
             return None;
         }
         let further: Vec<Region> = rule
@@ -29,7 +30,10 @@ pub fn check(declaration: &Declaration<'_>, found: &[Finding]) -> Vec<Finding> {
             .collect();
         let first = further.first()?;
         let newly_held = declaration.is_newly_under_contract();
-        let is_new = newly_held || further.iter().any(|piece| !declaration.is_known(piece));
+        let is_new = newly_held
+            || further
+                .iter()
+                .any(|piece| !declaration.is_known(rule, piece));
         let weighed = if is_new {
             declaration.by_contract(Code::Obp304, path)
         } else if declaration.is_under_contract() {

@@ -4,6 +4,8 @@
 //! The API server itself sets `kubernetes.io/metadata.name`. Every other label of a namespace is
 //! whatever somebody who may edit namespaces made it, and a label of a pod whatever its maker did.
 
+use std::collections::BTreeSet;
+
 use super::everyone::fits_any_namespace;
 use super::{Declaration, DeclaredRule};
 use crate::perimeter::LabelSet;
@@ -15,13 +17,13 @@ use crate::rules::{Code, Finding};
 /// left out, since no label keeps anybody out of it, and so is a selector that is told of already.
 pub fn check(declaration: &Declaration<'_>, found: &[Finding]) -> Vec<Finding> {
     let everyone = [Code::Obp302, Code::Obp305];
-    let is_told = |rule: &&DeclaredRule| {
-        let mut about = found.iter().filter(|finding| finding.path == rule.path);
-        about.any(|finding| everyone.contains(&finding.code))
-    };
+    let told: BTreeSet<&str> = found.iter().map(|finding| finding.path.as_str()).collect();
+    let about = found.iter().filter(|found| everyone.contains(&found.code));
+    let about: BTreeSet<&str> = about.map(|finding| finding.path.as_str()).collect();
+    let is_told = |rule: &&DeclaredRule| about.contains(rule.path.as_str());
     let rules = declaration.after.iter().filter(|rule| !is_told(rule));
     let findings = rules.flat_map(|rule| of_rule(declaration, rule));
-    let is_new = |finding: &Finding| found.iter().all(|told| told.path != finding.path);
+    let is_new = |finding: &Finding| !told.contains(finding.path.as_str());
     findings.filter(is_new).collect()
 }
 
@@ -31,12 +33,13 @@ fn of_rule<'a>(
 ) -> impl Iterator<Item = Finding> + 'a {
     let is_old = |peer: &Peer| {
         let mut old = declaration.before.iter();
-        old.any(|old| old.rule.peers.contains(peer))
+        let peers = old.clone().map(|old| old.rule.peers.len()).sum();
+        // What cannot be told within the budget is new.
+        rule.is_kept || (declaration.look(peers) && old.any(|old| old.rule.peers.contains(peer)))
     };
     let peers = rule.rule.peers.iter().enumerate();
-    let new = peers.filter(move |(_, peer)| !is_old(peer));
-    new.filter_map(move |(at, peer)| {
-        let loose = Loose::of(peer)?;
+    peers.filter_map(move |(at, peer)| {
+        let loose = Loose::of(peer).filter(|_| !is_old(peer))?;
         Some(Finding {
             reason: loose.reason(),
             help: format!(

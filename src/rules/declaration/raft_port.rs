@@ -17,12 +17,19 @@ pub fn check(declaration: &Declaration<'_>) -> Vec<Finding> {
     let peers = raft_peers(declaration, &raft);
     let own: Vec<&Region> = peers.iter().collect();
     let known: Vec<&Region> = own.iter().copied().chain(declaration.known()).collect();
+    let counts_before = declaration.counts_before();
     let mut budget = declaration.budget.get();
     for rule in &declaration.after {
-        match exposed(rule, &raft, (&own, &known), &mut budget) {
+        let is_kept = rule.is_kept && counts_before;
+        let known = if is_kept { None } else { Some(&known[..]) };
+        match exposed(rule, &raft, (&own, known), &mut budget) {
             Ok(Some((level, piece))) => findings.push(finding(declaration, rule, level, &piece)),
             Ok(None) => {}
-            Err(exhausted) => findings.push(declaration.undecided(&rule.path, &exhausted)),
+            Err(exhausted) => {
+                // Nothing is left for the rules after it either.
+                findings.push(declaration.undecided(&rule.path, &exhausted));
+                break;
+            }
         }
     }
     declaration.budget.set(budget);
@@ -32,7 +39,7 @@ pub fn check(declaration: &Declaration<'_>) -> Vec<Finding> {
 fn exposed(
     rule: &DeclaredRule,
     raft: &PortSet,
-    (own, known): (&[&Region], &[&Region]),
+    (own, known): (&[&Region], Option<&[&Region]>),
     budget: &mut Budget,
 ) -> Result<Option<(Level, Region)>, Exhausted> {
     let mut old = None;
@@ -48,7 +55,11 @@ fn exposed(
         let Some(piece) = uncovered(&area, own, budget)? else {
             continue;
         };
-        match uncovered(&area, known, budget)? {
+        let new = match known {
+            Some(known) => uncovered(&area, known, budget)?,
+            None => None,
+        };
+        match new {
             Some(new) => return Ok(Some((Level::Deny, new))),
             None => old = old.or(Some((Level::Warn, piece))),
         }

@@ -10,11 +10,14 @@ use super::{Declaration, DeclaredRule};
 use crate::baseline::{self, Facts, Pods, Standing, expand};
 use crate::inventory::Cluster;
 use crate::perimeter::cover::{Budget, uncovered};
-use crate::perimeter::{Direction, LabelSet, Reading, Region};
+use crate::perimeter::{Direction, LabelSet, Reading, Region, RegionRef};
 use crate::rules::{Code, Finding};
 
 /// Part of the budget of a proof that this advice may use.
 const SHARE: u32 = 10;
+
+/// Rules that are told apart, or regions that are listed, as fast as labels are compared.
+const CHEAP: usize = 8;
 
 /// One finding for each rule that the write adds and that opens nothing.
 pub fn check(
@@ -33,6 +36,10 @@ pub fn check(
     let mut idle = vec![false; rules.len()];
     let mut findings = Vec::new();
     for (at, rule) in rules.iter().enumerate().rev() {
+        let size = 1 + rule.rule.peers.len();
+        if !budget.look(rules.len().saturating_mul(size) / CHEAP) {
+            break;
+        }
         if is_old(declaration, rule) {
             continue;
         }
@@ -41,6 +48,9 @@ pub fn check(
             .filter(|(other, _)| *other != at && !idle[*other])
             .flat_map(|(_, other)| other.must())
             .collect();
+        if !budget.look(zones.len() * others.len() / CHEAP) {
+            break;
+        }
         let mut covered = zones.iter().map(|core| {
             let covers: Vec<&Region> = core.iter().chain(others.iter().copied()).collect();
             holds(&covers, rule, &mut budget)
@@ -95,7 +105,10 @@ fn core(
 /// Whether the covers hold all that the rule may open; `None` out of budget.
 fn holds(covers: &[&Region], rule: &DeclaredRule, budget: &mut Budget) -> Option<bool> {
     for region in &rule.regions {
-        if !budget.look(covers.len()) {
+        let area = RegionRef::from(region);
+        let mut weights = covers.iter().map(|cover| RegionRef::from(*cover).weight());
+        let ranges = area.ranges();
+        if !weights.all(|weight| budget.look(weight + ranges)) {
             return None;
         }
         if covers.iter().any(|cover| region.is_subset(cover)) {

@@ -125,7 +125,7 @@ fn of_rule(
         .surest_first()
         .filter_map(|region| overlap(region, addresses))
         .collect();
-    let known = |piece: &Region| declaration.is_known(piece);
+    let known = |piece: &Region| declaration.is_known(rule, piece);
     let piece = pieces
         .iter()
         .find(|piece| !known(piece))

@@ -42,7 +42,8 @@ struct ReviewFlags {
     )]
     operator_level: Option<Level>,
 
-    /// Split nodes that one proof may use before it is refused as undecided [default: 100000]
+    /// Work limit of a review, in steps of 20 comparisons. What needs more is denied (OBP402)
+    /// [default: 100000]
     #[arg(long, env = "OBP_PROOF_BUDGET", value_name = "NUMBER")]
     proof_budget: Option<u32>,
 

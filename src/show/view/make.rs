@@ -95,8 +95,8 @@ fn controller(world: &World) -> ZoneView {
     known.unwrap_or_else(|| {
         let nothing = NamespaceFacts::default();
         let api_server = &world.snapshot.api_server;
-        let perimeters = compile(namespace, &nothing, &world.posture, api_server);
-        let perimeter = perimeters.iter().find(is_its_own);
+        let compiled = compile(namespace, &nothing, &world.posture, api_server, None);
+        let perimeter = compiled.clusters.iter().find(is_its_own);
         let zone = perimeter.and_then(|perimeter| zones(world, perimeter).pop());
         zone.unwrap_or_else(|| zone::nothing_known(namespace))
     })

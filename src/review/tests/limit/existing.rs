@@ -316,7 +316,7 @@ fn a_policy_that_is_too_hard_blocks_the_cluster_and_no_other_policy() {
     let tight = |policies: &[Fact<Policy>]| -> World {
         let mut world = world(std::slice::from_ref(&bao), policies);
         let posture = Posture {
-            proof_budget: 1,
+            proof_budget: 4,
             ..Posture::default()
         };
         world.posture = posture.into();
@@ -328,7 +328,7 @@ fn a_policy_that_is_too_hard_blocks_the_cluster_and_no_other_policy() {
     assert_eq!(found(&verdict), [row(Obp402, Deny, "", "")]);
     let reason = &verdict.findings[0].reason;
     assert!(
-        reason.contains("`hard`") && reason.contains("could not be decided within 1 steps"),
+        reason.contains("`hard`") && reason.contains("could not be decided within 4 steps"),
         "{reason}"
     );
     // Its own author is refused, another policy's is not.

@@ -1,0 +1,85 @@
+//! Proofs about regions of a zone, counted from the first comparison on.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::perimeter::cover::{Budget, Exhausted, all_uncovered, uncovered};
+use crate::perimeter::zone::Zone;
+use crate::perimeter::{Region, RegionRef};
+
+/// A part of `area` that none of `covers` holds; its subject is a part of the zone.
+///
+/// # Errors
+/// The proof is out of budget.
+pub(super) fn outside<'c>(
+    zone: &Zone,
+    area: RegionRef<'_>,
+    covers: impl IntoIterator<Item = RegionRef<'c>>,
+    budget: &mut Budget,
+) -> Result<Option<Region>, Exhausted> {
+    match touching(zone, area, covers, budget)? {
+        Some((area, covers)) => uncovered(&area, &covers, budget),
+        None => Ok(None),
+    }
+}
+
+/// All parts of `area` that none of `covers` holds.
+///
+/// # Errors
+/// The proof is out of budget.
+pub(super) fn all_outside<'c>(
+    zone: &Zone,
+    area: RegionRef<'_>,
+    covers: impl IntoIterator<Item = RegionRef<'c>>,
+    budget: &mut Budget,
+) -> Result<Vec<Region>, Exhausted> {
+    match touching(zone, area, covers, budget)? {
+        Some((area, covers)) => all_uncovered(&area, &covers, budget),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// Comparisons that take as long as the words of a finding.
+pub(super) const SHOWN: usize = 200;
+
+/// Covers whose label keys are named where the comparison could not go on.
+const NAMED: usize = 1_000;
+
+/// Comparisons that it takes to ask a zone what it knows of a key.
+const KEY: usize = 8;
+
+/// The covers that may share something with the area, and the area with what the zone knows of the
+/// keys on which they differ written out. `None` where one of them holds it all, as nearly always one does.
+fn touching<'c>(
+    zone: &Zone,
+    area: RegionRef<'_>,
+    covers: impl IntoIterator<Item = RegionRef<'c>>,
+    budget: &mut Budget,
+) -> Result<Option<(Region, Vec<RegionRef<'c>>)>, Exhausted> {
+    let ranges = area.ranges();
+    let mut live = Vec::new();
+    let mut covers = covers.into_iter();
+    while let Some(cover) = covers.next() {
+        if !budget.look(cover.weight() + ranges) {
+            let rest = covers.take(NAMED);
+            return Err(Exhausted::of(live.into_iter().chain([cover]).chain(rest)));
+        }
+        if area.is_subset(cover) {
+            return Ok(None);
+        }
+        if !area.differs_beside_subject(cover) {
+            live.push(cover);
+        }
+    }
+    let keys = live.iter().flat_map(|cover| cover.subject.constrained());
+    let keys: BTreeSet<&Arc<str>> = keys.map(|(key, _)| key).collect();
+    if budget.is_spent() || !budget.look(KEY * keys.len()) {
+        return Err(Exhausted::of(live));
+    }
+    let area = Region {
+        subject: zone.written_out(area.subject, keys),
+        peer: area.peer.clone(),
+        ports: area.ports.clone(),
+    };
+    Ok(Some((area, live)))
+}
