@@ -80,7 +80,7 @@ fn the_operator_is_warned_and_nothing_is_repaired() {
     );
     let write = |writer| policy_request(writer, OWN, Some(own()), Some(bare.clone()));
     let verdict = review(&world, &write(operator()));
-    assert_eq!(found(&verdict), [row(Obp403, Warn, "", "")]);
+    assert_eq!(found(&verdict), [row(Obp403, Warn, "metadata", "")]);
     assert!(repair(&world, &write(tenant())).repairs.is_empty());
 }
 
