@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 
-use crate::audit::{Operation, Record, Resolution};
+use crate::audit::{Denial, Operation, Record, Resolution};
 use crate::inventory::{Freshness, Kind, NamespaceFacts, ObjectRef};
 use crate::posture::{Edition, Posture};
 use crate::review::{self, Verdict, World, maintenance};
@@ -293,6 +293,7 @@ impl Admission {
                 .iter()
                 .map(|finding| (finding.code, finding.level))
                 .collect(),
+            denial: Denial::of(&verdict),
             unreplayed: verdict.unreplayed,
             maintained: verdict.maintained,
             ..noted

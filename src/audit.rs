@@ -1,6 +1,6 @@
 //! What is noted of each review: the only place where a decision is logged or counted.
 //!
-//! Never the contents of an object.
+//! Of the contents of an object, only what the reason of a denial names.
 
 pub mod background;
 pub mod ledger;
@@ -11,8 +11,7 @@ pub mod outbox;
 use std::time::Duration;
 
 use crate::inventory::Kind;
-use crate::review::Outcome;
-use crate::review::Point;
+use crate::review::{Outcome, Point, Verdict, render};
 use crate::rules::{Code, Level};
 pub use metrics::Metrics;
 pub use outbox::Outbox;
@@ -142,8 +141,32 @@ pub struct Record {
     pub unreplayed: usize,
     /// Whether a refusal became a warning because the write is maintenance by somebody who may.
     pub maintained: bool,
-    /// The API server's id of the request that caused the review, where it sends one.
-    pub audit_id: Option<String>,
+    /// Reason of a denial.
+    pub denial: Option<Denial>,
+}
+
+/// The first finding that denies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denial {
+    /// Field path; empty where it is about the whole object.
+    pub field: String,
+    /// Reason, in one sentence.
+    pub reason: String,
+    /// Example connection, where it is about connections.
+    pub connection: Option<String>,
+}
+
+impl Denial {
+    /// The first finding of a verdict that denies.
+    pub fn of(verdict: &Verdict) -> Option<Self> {
+        let mut findings = verdict.findings.iter();
+        let first = findings.find(|finding| finding.level == Level::Deny)?;
+        Some(Self {
+            field: first.path.clone(),
+            reason: first.reason.clone(),
+            connection: render::example(first),
+        })
+    }
 }
 
 impl Record {
@@ -162,7 +185,7 @@ impl Record {
             findings: Vec::new(),
             unreplayed: 0,
             maintained: false,
-            audit_id: None,
+            denial: None,
         }
     }
 

@@ -21,7 +21,6 @@ pub fn reviewed(record: &Record, duration: Duration) {
     if record.resolution == Resolution::Malformed {
         tracing::warn!(
             uid = &*visible(&record.uid),
-            audit_id = audit_id(record).as_deref(),
             point = record.point.as_str(),
             outcome = record.resolution.as_str(),
             duration_us = microseconds(duration),
@@ -29,9 +28,11 @@ pub fn reviewed(record: &Record, duration: Duration) {
         );
         return;
     }
+    let denial = record.denial.as_ref();
+    let connection = denial.and_then(|denial| denial.connection.as_deref());
+    let connection = connection.map(|connection| cut(connection, REASON));
     tracing::info!(
         uid = &*visible(&record.uid),
-        audit_id = audit_id(record).as_deref(),
         point = record.point.as_str(),
         operation = record.operation.as_str(),
         kind = record.kind(),
@@ -41,6 +42,9 @@ pub fn reviewed(record: &Record, duration: Duration) {
         dry_run = record.dry_run,
         outcome = record.resolution.as_str(),
         codes = record.codes(),
+        field = denial.map(|denial| visible(&denial.field)).as_deref(),
+        reason = denial.map(|denial| cut(&denial.reason, REASON)).as_deref(),
+        connection = connection.as_deref(),
         maintenance = record.maintained,
         duration_us = microseconds(duration),
         "Reviewed"
@@ -51,7 +55,6 @@ pub fn reviewed(record: &Record, duration: Duration) {
 pub fn turned_away(record: &Record, why: &'static str) {
     tracing::warn!(
         uid = &*visible(&record.uid),
-        audit_id = audit_id(record).as_deref(),
         point = record.point.as_str(),
         operation = record.operation.as_str(),
         namespace = &*visible(&record.namespace),
@@ -74,10 +77,6 @@ pub fn unasked(error: &(dyn Error + 'static)) {
     tracing::warn!(error, "Refusing maintenance, since nobody knows who may");
 }
 
-fn audit_id(record: &Record) -> Option<Cow<'_, str>> {
-    record.audit_id.as_deref().map(visible)
-}
-
 fn microseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
@@ -85,14 +84,22 @@ fn microseconds(duration: Duration) -> u64 {
 /// Characters shown of a text; Kubernetes' own names are at most 253 long.
 const SHOWN: usize = 256;
 
-/// Text of a stranger, of bounded length and without what is not seen as what it is.
+/// Characters shown of the reason of a denial, and of its connection.
+const REASON: usize = 1024;
+
+/// Name or the like of a stranger, cut, without characters that are not seen as what they are.
 fn visible(text: &str) -> Cow<'_, str> {
+    cut(text, SHOWN)
+}
+
+/// The same for a text of at most `most` characters.
+fn cut(text: &str, most: usize) -> Cow<'_, str> {
     // Names of Kubernetes are all of that kind.
     let is_plain = |byte: u8| matches!(byte, b' '..=b'~');
-    if text.len() <= SHOWN && (text.bytes().all(is_plain) || !text.contains(is_deceptive)) {
+    if text.len() <= most && (text.bytes().all(is_plain) || !text.contains(is_deceptive)) {
         return Cow::Borrowed(text);
     }
-    let shown = text.chars().take(SHOWN);
+    let shown = text.chars().take(most);
     shown
         .map(|c| if is_deceptive(c) { '?' } else { c })
         .collect()
@@ -114,6 +121,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
+    use crate::audit::Denial;
     use crate::review::Point;
 
     #[test]
@@ -169,7 +177,11 @@ mod tests {
             namespace: forged.into(),
             name: forged.into(),
             user: forged.into(),
-            audit_id: Some(forged.into()),
+            denial: Some(Denial {
+                field: forged.into(),
+                reason: forged.into(),
+                connection: Some(forged.into()),
+            }),
             ..Record::of(Point::Validate, resolution)
         }
     }
@@ -197,19 +209,24 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_is_no_review_is_found_by_the_audit_id_of_its_cause() {
-        let record = Record {
-            audit_id: Some("a-7".into()),
-            ..Record::of(Point::Mutate, Resolution::Malformed)
+    fn a_denial_is_logged_with_its_field_its_reason_and_an_example() {
+        let denied = Record {
+            denial: Some(Denial {
+                field: "spec.ingress[0]".into(),
+                reason: "opens\nport 8200".into(),
+                connection: Some("x".repeat(10_000)),
+            }),
+            ..Record::of(Point::Validate, Resolution::Deny)
         };
-        let line = logged(|| reviewed(&record, Duration::from_millis(2)));
-        for field in [
-            r#"audit_id="a-7""#,
-            r#"point="mutate""#,
-            r#"outcome="malformed""#,
-            "duration_us=2000",
-        ] {
+        let line = logged(|| reviewed(&denied, Duration::ZERO));
+        for field in [r#"field="spec.ingress[0]""#, r#"reason="opens?port 8200""#] {
             assert!(line.contains(field), "{field}: {line}");
+        }
+        assert_eq!(line.matches('x').count(), REASON);
+        let allowed = Record::of(Point::Validate, Resolution::Allow);
+        let line = logged(|| reviewed(&allowed, Duration::ZERO));
+        for field in ["field=", "reason=", "connection="] {
+            assert!(!line.contains(field), "{field}: {line}");
         }
     }
 }

@@ -150,7 +150,7 @@ impl Metrics {
         );
         all.register(
             "maintenance_writes",
-            "Writes that the rules refuse, allowed as maintenance",
+            "Writes that the rules deny, allowed as maintenance; no dry runs",
             self.maintained.clone(),
         );
         all.register(
@@ -225,7 +225,8 @@ impl Metrics {
             .observe(duration.as_secs_f64());
         self.unreplayed
             .inc_by(u64::try_from(record.unreplayed).unwrap_or(u64::MAX));
-        self.maintained.inc_by(u64::from(record.maintained));
+        let is_maintenance = record.maintained && !record.dry_run;
+        self.maintained.inc_by(u64::from(is_maintenance));
         for (code, level) in &record.findings {
             let (code, level) = (code.as_str(), level.as_str());
             self.findings
@@ -308,5 +309,27 @@ impl Metrics {
         let mut text = String::new();
         text::encode(&mut text, &self.registry)?;
         Ok(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::Resolution;
+
+    #[test]
+    fn a_dry_run_is_no_maintenance_write() {
+        let metrics = Metrics::new();
+        for (dry_run, count) in [(true, 0), (false, 1), (true, 1)] {
+            let record = Record {
+                dry_run,
+                maintained: true,
+                ..Record::of(Point::Validate, Resolution::Warn)
+            };
+            metrics.reviewed(&record, Duration::ZERO);
+            let sample = format!("openbao_perimeter_maintenance_writes_total {count}\n");
+            let text = metrics.text().unwrap();
+            assert!(text.contains(&sample), "{dry_run}: {text}");
+        }
     }
 }

@@ -49,14 +49,9 @@ pub fn long(finding: &Finding) -> String {
         let _ = write!(text, ", {}", finding.path);
     }
     let _ = write!(text, "\n  {}", finding.reason);
-    if let Some(witness) = &finding.witness {
+    if let Some(example) = example(finding) {
         let word = connection_word(finding.code);
-        let only_where = only_where(finding);
-        let _ = write!(
-            text,
-            "\n  connection {word}: {}{only_where}",
-            connection(witness)
-        );
+        let _ = write!(text, "\n  connection {word}: {example}");
     }
     for (at, line) in finding.help.lines().enumerate() {
         let _ = write!(text, "\n  {}{line}", if at == 0 { "to do: " } else { "  " });
@@ -82,11 +77,15 @@ fn only_where(finding: &Finding) -> String {
 }
 
 /// One finding on one line, short enough for a warning header.
+/// The connection that a finding shows, and what it takes.
+pub fn example(finding: &Finding) -> Option<String> {
+    let shown = finding.witness.as_ref().map(connection)?;
+    Some(shown + &only_where(finding))
+}
+
 pub fn warning(finding: &Finding) -> String {
-    let witness = finding
-        .witness
-        .as_ref()
-        .map(|witness| format!(" ({}{})", connection(witness), only_where(finding)))
+    let witness = example(finding)
+        .map(|example| format!(" ({example})"))
         .unwrap_or_default();
     let place = if finding.path.is_empty() {
         String::new()

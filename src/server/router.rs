@@ -64,19 +64,16 @@ struct Review<'a> {
     point: Point,
     begun: tokio::time::Instant,
     due: tokio::time::Instant,
-    audit_id: Option<String>,
 }
 
 impl<'a> Review<'a> {
     fn new(desk: &'a Desk, point: Point, request: &Request) -> Self {
         let begun = tokio::time::Instant::now();
-        let audit_id = request.headers().get("audit-id");
         Self {
             desk,
             point,
             begun,
             due: deadline(begun, request.uri().query(), desk.limits.review),
-            audit_id: audit_id.and_then(|id| Some(id.to_str().ok()?.to_owned())),
         }
     }
 
@@ -113,9 +110,8 @@ impl<'a> Review<'a> {
             Ok(_) if tokio::time::Instant::now() > self.due => {
                 self.unjudged(&body.bytes, Unjudged::TooLate, Rest::Read)
             }
-            Ok(mut answer) => {
+            Ok(answer) => {
                 fresh::tell(self.desk, &answer);
-                answer.record.audit_id = self.audit_id;
                 audit::record(&self.desk.metrics, &answer.record, begun.elapsed());
                 respond(answer, StatusCode::BAD_REQUEST)
             }
@@ -189,10 +185,7 @@ impl<'a> Review<'a> {
 
     /// Turns away a request of which nothing was looked at.
     fn unread(self, why: &'static str, status: StatusCode, message: &'static str) -> Response {
-        let noted = Record {
-            audit_id: self.audit_id,
-            ..Record::of(self.point, Resolution::Unjudged)
-        };
+        let noted = Record::of(self.point, Resolution::Unjudged);
         audit::turned_away(&self.desk.metrics, &noted, why, self.begun.elapsed());
         text(status, message)
     }
@@ -202,8 +195,7 @@ impl<'a> Review<'a> {
             self.desk.metrics.panicked();
         }
         let admission = &self.desk.admission;
-        let mut answer = admission.unjudged(self.point, beginning, why);
-        answer.record.audit_id = self.audit_id;
+        let answer = admission.unjudged(self.point, beginning, why);
         let (metrics, took) = (&self.desk.metrics, self.begun.elapsed());
         audit::turned_away(metrics, &answer.record, why.as_str(), took);
         let status = match why {
