@@ -24,7 +24,8 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use crate::audit::{Denial, Operation, Record, Resolution};
 use crate::inventory::{Freshness, Kind, NamespaceFacts, ObjectRef};
 use crate::posture::{Edition, Posture};
-use crate::review::{self, Verdict, World, maintenance};
+use crate::review::maintenance::Lacking;
+use crate::review::{self, Verdict, World};
 pub use crate::review::{Doubt, Point};
 pub use appeal::{Appeal, User};
 use basis::Basis;
@@ -58,6 +59,23 @@ pub struct Answer {
     pub work: u64,
 }
 
+impl Answer {
+    /// The same to a writer of whom it is known that it may not maintain this OpenBaoCluster.
+    #[must_use]
+    pub fn lacking(self, cluster: ObjectRef) -> Self {
+        let Some(mut grounds) = self.grounds else {
+            return self;
+        };
+        grounds.verdict.lacking = Some(Lacking::Verb([cluster].into()));
+        let baseline = grounds.baseline.map(Edition::as_str);
+        Self {
+            body: respond::judged(&self.record.uid, &grounds.verdict, baseline),
+            grounds: Some(grounds),
+            ..self
+        }
+    }
+}
+
 /// What was found about an object that was judged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grounds {
@@ -67,6 +85,8 @@ pub struct Grounds {
     pub verdict: Verdict,
     /// Whether another answer could come of newer facts.
     pub doubt: Option<Doubted>,
+    /// The edition of the allowlist, where one was at hand.
+    baseline: Option<Edition>,
 }
 
 /// A doubt, and the facts that it is about.
@@ -304,14 +324,15 @@ impl Admission {
             let known = world.snapshot.namespace(&object.namespace).cloned();
             Some(Doubted { doubt, known })
         };
-        let clusters = world.and_then(|world| maintenance::appeal(world, request, &verdict));
+        let appeal = appeal(envelope, verdict.lacking.as_ref());
         let grounds = Grounds {
             doubt: world.and_then(doubted),
+            baseline,
             object,
             verdict,
         };
         Answer {
-            appeal: appeal(envelope, clusters),
+            appeal,
             work: grounds.verdict.work,
             grounds: Some(grounds),
             ..reviewed(body, record)
@@ -340,16 +361,16 @@ fn mutate(
         resolution,
         ..noted
     };
-    let clusters = world.and_then(|world| maintenance::appeal_repairs(world, request, &repairs));
     Answer {
-        appeal: appeal(envelope, clusters),
+        appeal: appeal(envelope, repairs.lacking.as_ref()),
         work: repairs.work,
         ..reviewed(body, record)
     }
 }
 
-fn appeal(envelope: &Envelope<'_>, clusters: Option<BTreeSet<ObjectRef>>) -> Option<Appeal> {
-    clusters.map(|clusters| Appeal {
+fn appeal(envelope: &Envelope<'_>, lacking: Option<&Lacking>) -> Option<Appeal> {
+    let clusters = lacking?.clusters()?.clone();
+    Some(Appeal {
         user: User::from(&envelope.user),
         clusters,
     })

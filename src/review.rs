@@ -41,6 +41,7 @@ use crate::inventory::ObjectRef;
 use crate::perimeter::cover::Budget;
 use crate::posture::Posture;
 use crate::rules::{Finding, input};
+use maintenance::Allowance;
 
 /// Judges one write: all findings, in a stable order.
 pub fn review(world: &World, request: &Request) -> Verdict {
@@ -59,9 +60,12 @@ fn review_as(world: &World, request: &Request, class: WriterClass) -> Verdict {
         Subject::Cluster(edit) => cluster::findings(world, class, edit, &budget),
         Subject::Restore(edit) => restore::findings(world, edit, &budget),
     };
+    let allowance = Allowance::of(Some(world), request, class);
+    let verdict = level::settle(&world.posture, request, class, allowance, findings);
     Verdict {
         work: budget.get().work(),
-        ..level::settle(&world.posture, request, class, findings)
+        lacking: maintenance::lacking(Some(world), request, class, &verdict),
+        ..verdict
     }
 }
 
@@ -90,5 +94,10 @@ fn without_facts(
 ) -> Verdict {
     let class = WriterClass::of(&request.writer, posture);
     let findings = vec![finding(request.object())];
-    level::settle(posture, request, class, findings)
+    let allowance = Allowance::of(None, request, class);
+    let verdict = level::settle(posture, request, class, allowance, findings);
+    Verdict {
+        lacking: maintenance::lacking(None, request, class, &verdict),
+        ..verdict
+    }
 }

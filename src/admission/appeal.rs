@@ -5,9 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::envelope::UserInfo;
 use crate::inventory::ObjectRef;
 
-/// The verb on OpenBaoClusters that maintenance takes, as the operator's own lock asks it.
-pub const VERB: &str = "maintenance";
-
 /// A refused write that would pass if its writer may maintain these clusters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Appeal {

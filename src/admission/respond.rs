@@ -208,6 +208,8 @@ fn annotations<'a>(verdict: &Verdict, baseline: Option<&str>) -> BTreeMap<&'a st
     }
     if verdict.maintained {
         notes.insert("maintenance", "granted".to_owned());
+    } else if verdict.lacking.is_some() {
+        notes.insert("maintenance", "denied".to_owned());
     }
     let codes: Vec<&str> = verdict.codes().into_iter().map(Code::as_str).collect();
     if !codes.is_empty() {

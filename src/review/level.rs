@@ -1,5 +1,6 @@
 //! Who writes, and what that makes of a finding's level.
 
+use super::maintenance::Allowance;
 use super::request::{Operation, Request, Subject, Writer};
 use super::verdict::Verdict;
 use crate::code::Door;
@@ -50,6 +51,7 @@ pub(super) fn settle(
     posture: &Posture,
     request: &Request,
     class: WriterClass,
+    allowance: Allowance<'_>,
     findings: Vec<Finding>,
 ) -> Verdict {
     let unchanged = match &request.subject {
@@ -64,7 +66,7 @@ pub(super) fn settle(
     }
     let mut maintained = false;
     let settle = |finding: Finding| {
-        let breaks_glass = request.breaks_glass(class, &finding);
+        let breaks_glass = allowance.covers(&finding);
 
         // Managed labels, the owner reference and the mark of a restored cluster are no part of the spec.
         let about_metadata = matches!(finding.code, Code::Obp102 | Code::Obp104 | Code::Obp403)

@@ -1,25 +1,89 @@
-//! Breaking the glass: a write that the rules refuse, made on purpose by somebody who may.
+//! Maintenance: a write that the rules deny, made on purpose by somebody who may.
 //!
 //! Two things have to be there. The object says so itself, by the annotation
 //! `openbao.org/maintenance: "true"`; and the writer belongs to `system:masters`, or holds the verb
-//! `maintenance` on each OpenBaoCluster that has a finding, as the operator's own lock asks it. Whether
-//! it does is asked outside, after a refusal ([`appeal`]), and comes back as
+//! `maintenance` on the subresource `perimeter` of each OpenBaoCluster that has a finding, and of each whose pods a
+//! new policy selects. Whether it does is asked outside, after a denial ([`Lacking`]), and comes back as
 //! [`Writer::grants`](super::Writer).
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use super::level::WriterClass;
 use super::request::{Operation, Request, Subject};
-use super::verdict::{Repairs, Verdict};
+use super::verdict::Verdict;
 use super::world::World;
-use crate::inventory::{Kind, Meta, ObjectRef};
+use crate::baseline::ZonePerimeter;
+use crate::inventory::{Fact, Kind, Meta, ObjectRef};
 use crate::rules::{Finding, Level};
 
 /// The annotation that a maintenance write carries.
 pub const ANNOTATION: &str = "openbao.org/maintenance";
 
+/// The verb that maintenance takes.
+pub const VERB: &str = "maintenance";
+
+/// The resource that the verb is asked for. The operator has a verb of that name on the resource itself, which its
+/// own admin role grants together with all others.
+pub const RESOURCE: &str = "openbaoclusters";
+/// The subresource of it.
+pub const SUBRESOURCE: &str = "perimeter";
+
 /// The group that needs no grant.
 const MASTERS: &str = "system:masters";
+
+/// OpenBaoClusters that a message names.
+const NAMED: usize = 10;
+
+/// Right that the writer of a denied maintenance write needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lacking {
+    /// The verb on each of these OpenBaoClusters.
+    Verb(BTreeSet<ObjectRef>),
+    /// Membership in `system:masters`, since the write concerns more than OpenBaoClusters that can be named.
+    Masters,
+}
+
+impl Lacking {
+    /// Right to maintain these objects. One is held on a named OpenBaoCluster: there is none for the
+    /// operator's own pods, nor for a cluster whose name is still to come.
+    fn of(objects: BTreeSet<ObjectRef>) -> Self {
+        let is_named =
+            |object: &ObjectRef| object.kind == Kind::OpenBaoCluster && !object.name.is_empty();
+        if !objects.is_empty() && objects.iter().all(is_named) {
+            Self::Verb(objects)
+        } else {
+            Self::Masters
+        }
+    }
+
+    /// The OpenBaoClusters on which the API server can be asked for the verb.
+    pub fn clusters(&self) -> Option<&BTreeSet<ObjectRef>> {
+        match self {
+            Self::Verb(clusters) => Some(clusters),
+            Self::Masters => None,
+        }
+    }
+}
+
+impl fmt::Display for Lacking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the annotation {ANNOTATION} counts only for a writer ")?;
+        let clusters = match self {
+            Self::Masters => return write!(f, "in the group `{MASTERS}` here"),
+            Self::Verb(clusters) => clusters,
+        };
+        write!(f, "with the verb `{VERB}` on {RESOURCE}/{SUBRESOURCE} of ")?;
+        for (at, cluster) in clusters.iter().take(NAMED).enumerate() {
+            let comma = if at == 0 { "" } else { ", " };
+            write!(f, "{comma}{}/{}", cluster.namespace, cluster.name)?;
+        }
+        match clusters.len().saturating_sub(NAMED) {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
+}
 
 impl Request {
     /// Whether the object says that this is maintenance: the new or the old one, for a deletion the
@@ -47,71 +111,87 @@ impl Request {
         before == Some(true) || (self.operation != Operation::Delete && after == Some(true))
     }
 
-    /// Whether the write may do what a finding says, since it is maintenance by somebody who may.
-    pub(super) fn breaks_glass(&self, class: WriterClass, finding: &Finding) -> bool {
-        if class != WriterClass::Everyone || !self.is_maintenance() {
-            return false;
-        }
-        let granted = match &finding.cluster {
-            Some(cluster) => self.writer.grants.contains(cluster),
-            // What is about no single cluster was asked about all of the namespace.
-            None => !self.writer.grants.is_empty(),
-        };
-        self.is_by_masters() || granted
-    }
-
     fn is_by_masters(&self) -> bool {
         self.writer.groups.iter().any(|group| group == MASTERS)
     }
 }
 
-/// The OpenBaoClusters on which the writer has to hold the verb `maintenance` for a refused write to
-/// pass; `None` where no grant would let it pass.
-pub fn appeal(world: &World, request: &Request, verdict: &Verdict) -> Option<BTreeSet<ObjectRef>> {
+/// Which findings maintenance lets pass.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Allowance<'a> {
+    /// None.
+    Nothing,
+    /// All.
+    Everything,
+    /// Those about OpenBaoClusters that the writer may maintain.
+    Granted(&'a World, &'a BTreeSet<ObjectRef>),
+}
+
+impl<'a> Allowance<'a> {
+    /// Allowance of the writer of a request. Without facts nobody knows which clusters a write concerns.
+    pub(super) fn of(world: Option<&'a World>, request: &'a Request, class: WriterClass) -> Self {
+        if class != WriterClass::Everyone || !request.is_maintenance() {
+            return Self::Nothing;
+        }
+        if request.is_by_masters() {
+            return Self::Everything;
+        }
+        let grants = &request.writer.grants;
+        let Some(world) = world else {
+            return Self::Nothing;
+        };
+        if selected(world, request).is_subset(grants) {
+            Self::Granted(world, grants)
+        } else {
+            Self::Nothing
+        }
+    }
+
+    /// Whether it lets a finding pass.
+    pub(super) fn covers(self, finding: &Finding) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Everything => true,
+            Self::Granted(world, grants) => {
+                let concerned = concerned(world, finding);
+                !concerned.is_empty() && concerned.is_subset(grants)
+            }
+        }
+    }
+}
+
+/// Right that the writer of a maintenance write needs; `None` where nothing is denied, or it is not marked
+/// as maintenance.
+pub(super) fn lacking(
+    world: Option<&World>,
+    request: &Request,
+    class: WriterClass,
+    verdict: &Verdict,
+) -> Option<Lacking> {
+    let is_asked = class == WriterClass::Everyone && request.is_maintenance();
     let denied = verdict.findings.iter();
     let mut denied = denied
         .filter(|finding| finding.level == Level::Deny)
         .peekable();
-    denied.peek()?;
-    if !request.is_maintenance() {
+    if !is_asked || denied.peek().is_none() {
         return None;
     }
-    let mut asked = BTreeSet::new();
-    for finding in denied {
-        match &finding.cluster {
-            Some(cluster) => {
-                asked.insert(cluster.clone());
-            }
-            None => asked.extend(clusters_of(world, &finding.object)),
-        }
-    }
-    can_be_asked(asked)
+    let Some(world) = world else {
+        return Some(Lacking::Masters);
+    };
+    let mut needed = selected(world, request);
+    needed.extend(denied.flat_map(|finding| concerned(world, finding)));
+    Some(Lacking::of(needed))
 }
 
-/// The same for a write that the mutating webhook would repair.
-pub fn appeal_repairs(
-    world: &World,
+/// The same for a write that the mutating webhook repairs, since it belongs to these clusters.
+pub(super) fn lacking_to_keep(
     request: &Request,
-    repairs: &Repairs,
-) -> Option<BTreeSet<ObjectRef>> {
-    if repairs.repairs.is_empty() || !request.is_maintenance() {
-        return None;
-    }
-    let Subject::Policy(edit) = &request.subject else {
-        return None;
-    };
-    let clusters = clusters_of(world, &edit.object);
-    let managed = world.perimeters(&edit.object.namespace).iter();
-    let managed: BTreeSet<ObjectRef> = managed
-        .filter(|cluster| cluster.managed(&edit.object.name).is_some())
-        .map(|cluster| cluster.object.clone())
-        .collect();
-    can_be_asked(
-        clusters
-            .into_iter()
-            .filter(|cluster| managed.contains(cluster))
-            .collect(),
-    )
+    clusters: impl Iterator<Item = ObjectRef>,
+) -> Option<Lacking> {
+    request
+        .is_maintenance()
+        .then(|| Lacking::of(clusters.collect()))
 }
 
 /// Whether nothing is to be repaired, since the writer may do what it does.
@@ -119,15 +199,36 @@ pub(super) fn leaves_alone(request: &Request, cluster: &ObjectRef) -> bool {
     request.is_maintenance() && (request.is_by_masters() || request.writer.grants.contains(cluster))
 }
 
-fn clusters_of(world: &World, object: &ObjectRef) -> Vec<ObjectRef> {
-    let perimeters = world.perimeters(&object.namespace).iter();
-    perimeters.map(|cluster| cluster.object.clone()).collect()
+/// The objects that a finding is about: its cluster, or else every one that there is in the namespace.
+fn concerned(world: &World, finding: &Finding) -> BTreeSet<ObjectRef> {
+    match &finding.cluster {
+        Some(cluster) => [cluster.clone()].into(),
+        None if finding.object.kind == Kind::OpenBaoCluster => [finding.object.clone()].into(),
+        None => {
+            let perimeters = world.perimeters(&finding.object.namespace).iter();
+            perimeters.map(|cluster| cluster.object.clone()).collect()
+        }
+    }
 }
 
-/// A grant is for a named OpenBaoCluster: there is none for the operator's own pods, nor for a
-/// cluster whose name is still to come.
-fn can_be_asked(asked: BTreeSet<ObjectRef>) -> Option<BTreeSet<ObjectRef>> {
-    let named =
-        |cluster: &ObjectRef| cluster.kind == Kind::OpenBaoCluster && !cluster.name.is_empty();
-    (!asked.is_empty() && asked.iter().all(named)).then_some(asked)
+/// The clusters whose pods a new policy may select. The annotation stays on the policy and counts for later writes
+/// of it, so one cluster's right is not enough.
+fn selected(world: &World, request: &Request) -> BTreeSet<ObjectRef> {
+    let (Subject::Policy(edit), Operation::Create) = (&request.subject, request.operation) else {
+        return BTreeSet::new();
+    };
+    let read = edit.after.as_ref().and_then(Fact::read);
+    let pods = read.map(|policy| policy.pods.label_set());
+    let is_selected = |zone: &ZonePerimeter| match &pods {
+        // A policy that cannot be read may select any.
+        None => true,
+        Some(pods) => pods
+            .as_ref()
+            .is_some_and(|pods| zone.zone.select(pods).is_some()),
+    };
+    let perimeters = world.perimeters(&edit.object.namespace).iter();
+    perimeters
+        .filter(|cluster| cluster.is_cluster() && cluster.zones.iter().any(is_selected))
+        .map(|cluster| cluster.object.clone())
+        .collect()
 }

@@ -16,8 +16,17 @@ const LEAST_REASON: usize = 80;
 /// Bytes after which the message of a refusal only counts the findings that are left.
 const MESSAGE_LENGTH: usize = 64 * 1024;
 
-/// The message of a refusal: the findings that deny, with their connections and what to do.
+/// The message of a denial: the findings that deny, with their connections and what to do; then what a writer lacks
+/// who marked the write as maintenance.
 pub fn message(verdict: &Verdict) -> String {
+    let mut text = findings(verdict);
+    if let Some(lacking) = &verdict.lacking {
+        let _ = write!(text, "\nmaintenance: {lacking}");
+    }
+    text
+}
+
+fn findings(verdict: &Verdict) -> String {
     let mut denied = verdict
         .findings
         .iter()
@@ -68,6 +77,12 @@ pub const fn connection_word(code: Code) -> &'static str {
     }
 }
 
+/// The connection that a finding shows, and what it takes.
+pub fn example(finding: &Finding) -> Option<String> {
+    let shown = finding.witness.as_ref().map(connection)?;
+    Some(shown + &only_where(finding))
+}
+
 /// What a connection takes that exists under one reading only.
 fn only_where(finding: &Finding) -> String {
     finding
@@ -77,12 +92,6 @@ fn only_where(finding: &Finding) -> String {
 }
 
 /// One finding on one line, short enough for a warning header.
-/// The connection that a finding shows, and what it takes.
-pub fn example(finding: &Finding) -> Option<String> {
-    let shown = finding.witness.as_ref().map(connection)?;
-    Some(shown + &only_where(finding))
-}
-
 pub fn warning(finding: &Finding) -> String {
     let witness = example(finding)
         .map(|example| format!(" ({example})"))

@@ -36,14 +36,17 @@ pub fn repair(world: &World, request: &Request) -> Repairs {
         return Repairs::default();
     };
     let perimeters = world.perimeters(&edit.object.namespace).iter();
-    let managed = perimeters.filter(|cluster| {
-        // The operator renders it from a declaration that is not known.
-        cluster.unread_version.is_none()
-            && cluster.managed(&edit.object.name).is_some()
-            && !maintenance::leaves_alone(request, &cluster.object)
-    });
+    let managed: Vec<&ClusterPerimeter> = perimeters
+        .filter(|cluster| {
+            // The operator renders it from a declaration that is not known.
+            cluster.unread_version.is_none()
+                && cluster.managed(&edit.object.name).is_some()
+                && !maintenance::leaves_alone(request, &cluster.object)
+        })
+        .collect();
     let budget = Cell::new(Budget::new(world.posture.proof_budget));
     let found = managed
+        .iter()
         .map(|cluster| {
             of_cluster(
                 world,
@@ -53,9 +56,20 @@ pub fn repair(world: &World, request: &Request) -> Repairs {
                 &budget,
             )
         })
-        .find(|repairs| !repairs.repairs.is_empty())
-        .unwrap_or_default();
+        .find(|repairs| !repairs.repairs.is_empty());
+    let Some(found) = found else {
+        return Repairs {
+            work: budget.get().work(),
+            ..Repairs::default()
+        };
+    };
+    let clusters = managed.into_iter().map(|cluster| cluster.object.clone());
+    let lacking = maintenance::lacking_to_keep(request, clusters);
+    let mut warnings = found.warnings;
+    warnings.extend(lacking.as_ref().map(ToString::to_string));
     Repairs {
+        warnings,
+        lacking,
         work: budget.get().work(),
         ..found
     }

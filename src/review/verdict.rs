@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use super::maintenance::Lacking;
 use super::replay::is_unreplayed;
 use crate::perimeter::Direction;
 use crate::perimeter::rule::{Rule, Selector};
@@ -40,6 +41,8 @@ pub struct Verdict {
     pub unreplayed: usize,
     /// Whether a refusal became a warning because the write is maintenance by somebody who may.
     pub maintained: bool,
+    /// Right that the writer needs, where a maintenance write is denied.
+    pub lacking: Option<Lacking>,
     /// What the proofs took, in steps ([`Budget::work`](crate::perimeter::cover::Budget::work)).
     pub work: u64,
 }
@@ -60,6 +63,7 @@ impl Verdict {
         Self {
             unreplayed: unreplayed.count(),
             maintained: false,
+            lacking: None,
             work: 0,
             findings,
         }
@@ -114,6 +118,8 @@ pub struct Repairs {
     pub repairs: Vec<Repair>,
     /// One line for the writer per repair.
     pub warnings: Vec<String>,
+    /// Right that the writer needs, where a maintenance write is repaired.
+    pub lacking: Option<Lacking>,
     /// What the proofs took, as [`Verdict::work`].
     pub work: u64,
 }

@@ -11,8 +11,9 @@ use kube::api::{Api, PostParams};
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
-use crate::admission::appeal::{self, Appeal};
+use crate::admission::appeal::Appeal;
 use crate::inventory::ObjectRef;
+use crate::review::maintenance::{RESOURCE, SUBRESOURCE, VERB};
 
 /// Time for all questions about one write. The answer to the API server has to wait for them.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -39,10 +40,13 @@ pub enum AuthorizerError {
     GivenUp,
 }
 
+/// A cluster that the writer may not maintain, or why nobody knows.
+pub type Lacked = Result<Option<ObjectRef>, AuthorizerError>;
+
 /// Whoever knows which writers may do maintenance.
 pub trait Authorizer: Debug + Send + Sync {
-    /// Whether the writer may maintain every cluster that is asked about.
-    fn grants<'a>(&'a self, appeal: &'a Appeal) -> BoxFuture<'a, Result<bool, AuthorizerError>>;
+    /// The first cluster among those asked about that the writer may not maintain; `None` where it may maintain all.
+    fn lacks<'a>(&'a self, appeal: &'a Appeal) -> BoxFuture<'a, Lacked>;
 }
 
 /// The API server, by SubjectAccessReviews.
@@ -95,14 +99,14 @@ impl AccessReviews {
 }
 
 impl Authorizer for AccessReviews {
-    fn grants<'a>(&'a self, appeal: &'a Appeal) -> BoxFuture<'a, Result<bool, AuthorizerError>> {
+    fn lacks<'a>(&'a self, appeal: &'a Appeal) -> BoxFuture<'a, Lacked> {
         let each = async {
             for cluster in &appeal.clusters {
                 if !self.may_maintain(appeal, cluster).await? {
-                    return Ok(false);
+                    return Ok(Some(cluster.clone()));
                 }
             }
-            Ok(true)
+            Ok(None)
         };
         Box::pin(async move {
             tokio::time::timeout(PATIENCE, each)
@@ -123,10 +127,11 @@ fn question(appeal: &Appeal, cluster: &ObjectRef) -> SubjectAccessReview {
             extra: Some(user.extra.clone()),
             resource_attributes: Some(ResourceAttributes {
                 group: Some(cluster.kind.group().to_owned()),
-                resource: Some("openbaoclusters".to_owned()),
+                resource: Some(RESOURCE.to_owned()),
+                subresource: Some(SUBRESOURCE.to_owned()),
                 namespace: Some(cluster.namespace.to_string()),
                 name: Some(cluster.name.to_string()),
-                verb: Some(appeal::VERB.to_owned()),
+                verb: Some(VERB.to_owned()),
                 ..ResourceAttributes::default()
             }),
             ..SubjectAccessReviewSpec::default()

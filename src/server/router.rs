@@ -150,16 +150,16 @@ impl<'a> Review<'a> {
         else {
             return Ok(answer);
         };
-        let granted = timeout_at(self.due, authorizer.grants(appeal)).await;
-        match granted.map_err(|_late| Unjudged::TooLate)? {
-            Ok(true) => {
+        let lacks = timeout_at(self.due, authorizer.lacks(appeal)).await;
+        match lacks.map_err(|_late| Unjudged::TooLate)? {
+            Ok(None) => {
                 let (grants, point) = (appeal.clusters.clone(), self.point);
                 let (admission, body) = (Arc::clone(&self.desk.admission), Arc::clone(body));
                 let work =
                     move || admission.answer_granted(world.as_deref(), point, &body.bytes, grants);
                 self.desk.workers.run(self.due, work).await
             }
-            Ok(false) => Ok(answer),
+            Ok(Some(cluster)) => Ok(answer.lacking(cluster)),
             Err(error) => {
                 audit::log::unasked(&error);
                 Ok(answer)

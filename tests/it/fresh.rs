@@ -10,7 +10,7 @@ use openbao_perimeter::audit::Metrics;
 use openbao_perimeter::inventory::{Change, Kind, Object, Snapshot, read};
 use openbao_perimeter::posture::Posture;
 use openbao_perimeter::review::World;
-use openbao_perimeter::server::authorizer::{Authorizer, AuthorizerError};
+use openbao_perimeter::server::authorizer::{Authorizer, Lacked};
 use openbao_perimeter::server::beside::{Beside, Facts, Reading, Scope, Unread};
 use openbao_perimeter::server::desk::Desk;
 use openbao_perimeter::server::listener::Limits;
@@ -213,7 +213,7 @@ async fn an_answer_by_facts_that_were_replaced_meanwhile_is_judged_again() {
 struct Mute;
 
 impl Authorizer for Mute {
-    fn grants<'a>(&'a self, _: &'a Appeal) -> BoxFuture<'a, Result<bool, AuthorizerError>> {
+    fn lacks<'a>(&'a self, _: &'a Appeal) -> BoxFuture<'a, Lacked> {
         Box::pin(std::future::pending())
     }
 }

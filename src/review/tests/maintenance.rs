@@ -6,12 +6,14 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::support::{
-    cluster, cluster_request, managed, operator, plain, policy_request, reference, tenant,
+    cluster, cluster_named, cluster_request, managed, operator, plain, policy_request, reference,
+    servers, tenant, world,
 };
 use crate::baseline::Pods;
-use crate::inventory::{Cluster, Fact, Kind, ObjectRef, Policy};
-use crate::review::maintenance::{ANNOTATION, appeal, appeal_repairs};
-use crate::review::{Outcome, Writer, repair, review};
+use crate::inventory::{Cluster, Fact, Kind, Policy};
+use crate::posture::Posture;
+use crate::review::maintenance::{ANNOTATION, Lacking};
+use crate::review::{Outcome, Request, Writer, not_ready, render, repair, review};
 
 fn open() -> Policy {
     let spec = json!({"podSelector": {}, "ingress": [{"ports": [{"port": 8200}]}]});
@@ -58,8 +60,8 @@ fn granted(names: &[&str]) -> Writer {
     clippy::unnecessary_wraps,
     reason = "compared with an answer that may be none"
 )]
-fn asked(names: &[&str]) -> Option<BTreeSet<ObjectRef>> {
-    Some(granted(names).grants)
+fn asked(names: &[&str]) -> Option<Lacking> {
+    Some(Lacking::Verb(granted(names).grants))
 }
 
 #[test]
@@ -103,8 +105,7 @@ fn a_deletion_is_maintenance_by_the_old_object_only() {
 #[test]
 fn only_a_refusal_that_a_grant_could_lift_is_asked_about() {
     let world = plain();
-    let asked_about =
-        |request: &crate::review::Request| appeal(&world, request, &review(&world, request));
+    let asked_about = |request: &Request| review(&world, request).lacking;
     let marked = policy_request(tenant(), "open", None, fact(annotated(open(), "true")));
     assert_eq!(asked_about(&marked), asked(&["bao"]));
     let bare = policy_request(tenant(), "open", None, fact(open()));
@@ -136,13 +137,124 @@ fn a_cluster_is_maintained_by_its_own_name() {
         Arc::new(wanted)
     };
     let request = cluster_request(None, &marked("bao"));
-    let verdict = review(&plain(), &request);
-    assert_eq!(appeal(&plain(), &request, &verdict), asked(&["bao"]));
+    assert_eq!(review(&plain(), &request).lacking, asked(&["bao"]));
     // A name still to come could be any.
     let request = cluster_request(None, &marked(""));
     let verdict = review(&plain(), &request);
     assert_eq!(verdict.outcome(), Outcome::Deny);
-    assert_eq!(appeal(&plain(), &request, &verdict), None);
+    assert_eq!(verdict.lacking, Some(Lacking::Masters));
+}
+
+#[test]
+fn a_new_clusters_ambiguous_block_is_its_own_matter() {
+    let ambiguous = json!({"apiServerCIDR": "010.0.0.0/8"});
+    let mut wanted = Cluster::clone(&cluster_named("new", &json!({"network": ambiguous})));
+    wanted
+        .meta
+        .annotations
+        .insert(ANNOTATION.into(), "true".into());
+    let request = |writer: Writer| Request {
+        writer,
+        ..cluster_request(None, &Arc::new(wanted.clone()))
+    };
+    let verdict = review(&plain(), &request(tenant()));
+    assert_eq!(verdict.lacking, asked(&["new"]));
+    let verdict = review(&plain(), &request(granted(&["new"])));
+    assert_eq!(verdict.outcome(), Outcome::Warn);
+}
+
+/// Two clusters; the second one declares that everyone in namespace `web` may connect.
+fn two_clusters() -> crate::review::World {
+    let web =
+        json!([{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "web"}}}]);
+    let declares = json!({"network": {"trustedIngressPeers": web}});
+    let clusters = [cluster(&json!({})), cluster_named("other", &declares)];
+    world(&clusters, &[])
+}
+
+/// A policy that lets namespace `web` in: to every pod, or to those of one cluster.
+fn web(pods: &serde_json::Value) -> Policy {
+    let from =
+        json!([{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "web"}}}]);
+    let spec = json!({"podSelector": pods, "ingress": [{"from": from, "ports": [{"port": 8200}]}]});
+    match super::support::policy("web", &spec) {
+        Fact::Read(policy) => annotated(Arc::unwrap_or_clone(policy), "true"),
+        Fact::Unreadable(broken) => panic!("{broken:?}"),
+    }
+}
+
+#[test]
+fn a_new_policy_takes_the_right_on_every_cluster_that_it_selects() {
+    let world = two_clusters();
+    let created = |writer: Writer, pods: &serde_json::Value| {
+        review(
+            &world,
+            &policy_request(writer, "web", None, fact(web(pods))),
+        )
+    };
+    // Jobs let nobody in, whatever is declared.
+    let every = servers();
+    let verdict = created(tenant(), &every);
+    let about: BTreeSet<_> = verdict
+        .findings
+        .iter()
+        .map(|found| found.cluster.clone())
+        .collect();
+    assert_eq!(about, [Some(reference(Kind::OpenBaoCluster, "bao"))].into());
+    assert_eq!(verdict.lacking, asked(&["bao", "other"]));
+    assert_eq!(created(granted(&["bao"]), &every).outcome(), Outcome::Deny);
+    assert_eq!(
+        created(granted(&["bao", "other"]), &every).outcome(),
+        Outcome::Warn
+    );
+    let own = json!({"matchLabels": {"openbao.org/cluster": "bao"}});
+    assert_eq!(created(tenant(), &own).lacking, asked(&["bao"]));
+    assert_eq!(created(granted(&["bao"]), &own).outcome(), Outcome::Warn);
+    // An update is asked about where it has a finding.
+    let narrow = annotated(web(&json!({"matchLabels": {"app": "web"}})), "true");
+    let update = |writer| policy_request(writer, "web", fact(narrow.clone()), fact(web(&every)));
+    assert_eq!(review(&world, &update(tenant())).lacking, asked(&["bao"]));
+    assert_eq!(
+        review(&world, &update(granted(&["bao"]))).outcome(),
+        Outcome::Warn
+    );
+}
+
+#[test]
+fn without_facts_only_masters_may_do_maintenance() {
+    let posture = Posture::default();
+    let request = |writer| policy_request(writer, "open", None, fact(annotated(open(), "true")));
+    let verdict = not_ready(&posture, &request(granted(&["bao"])));
+    assert_eq!(verdict.outcome(), Outcome::Deny);
+    assert_eq!(verdict.lacking, Some(Lacking::Masters));
+    assert_eq!(
+        not_ready(&posture, &request(masters())).outcome(),
+        Outcome::Warn
+    );
+}
+
+#[test]
+fn a_writer_who_lacks_the_right_is_told_which() {
+    let request = |writer| policy_request(writer, "open", None, fact(annotated(open(), "true")));
+    let message = |request: &Request| render::message(&review(&plain(), request));
+    let told = message(&request(tenant()));
+    let last = told.lines().last().unwrap_or_default();
+    assert_eq!(
+        last,
+        "maintenance: the annotation openbao.org/maintenance counts only for a writer with the verb `maintenance` \
+         on openbaoclusters/perimeter of bao/bao"
+    );
+    let bare = policy_request(tenant(), "open", None, fact(open()));
+    assert!(!message(&bare).contains("maintenance"));
+    let many = (10..30).map(|at| reference(Kind::OpenBaoCluster, &format!("c{at}")));
+    let told = Lacking::Verb(many.collect()).to_string();
+    assert!(
+        told.ends_with(
+            "of bao/c10, bao/c11, bao/c12, bao/c13, bao/c14, bao/c15, bao/c16, bao/c17, bao/c18, \
+                            bao/c19 and 10 more"
+        ),
+        "{told}"
+    );
 }
 
 #[test]
@@ -157,8 +269,13 @@ fn maintenance_is_not_repaired_away() {
     let world = plain();
     let repairs = |writer: Writer| repair(&world, &update(writer, &cut));
     assert!(!repairs(tenant()).repairs.is_empty());
-    let wanted = appeal_repairs(&world, &update(tenant(), &cut), &repairs(tenant()));
-    assert_eq!(wanted, asked(&["bao"]));
+    assert_eq!(repairs(tenant()).lacking, asked(&["bao"]));
+    let warned = repairs(tenant()).warnings.pop().unwrap_or_default();
+    assert!(
+        warned.contains("openbaoclusters/perimeter of bao/bao"),
+        "{warned}"
+    );
+    assert_eq!(repairs(granted(&["bao"])).warnings, Vec::<String>::new());
     assert!(repairs(masters()).repairs.is_empty());
     assert!(repairs(granted(&["bao"])).repairs.is_empty());
     assert!(!repairs(granted(&["other"])).repairs.is_empty());

@@ -1,10 +1,10 @@
-//! Breaking the glass: an annotation, and somebody who may.
+//! Maintenance: an annotation, and somebody who may.
 
 use serde_json::{Value, json};
 
 use super::stage::{APPLY, LIMIT, Scene, plane};
 use super::verdicts::assert_refused;
-use crate::control_plane::wait_until;
+use crate::control_plane::{Output, wait_until};
 
 /// The scene's open policy, marked as maintenance.
 fn marked(scene: &Scene) -> String {
@@ -15,46 +15,76 @@ fn marked(scene: &Scene) -> String {
     open.to_string()
 }
 
-/// A Role with the verb `maintenance` on the OpenBaoCluster of this name, bound to the tenant.
-fn grant(scene: &Scene, cluster: &str) {
+/// Gives the tenant a Role with this rule, and waits until it may `verb` the resource.
+fn grant(scene: &Scene, name: &str, rule: &Value, ask: &[&str]) {
     let role = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role",
-        "metadata": {"name": format!("maintains-{cluster}"), "namespace": scene.namespace},
-        "rules": [{"apiGroups": ["openbao.org"], "resources": ["openbaoclusters"],
-            "resourceNames": [cluster], "verbs": ["maintenance"]}],
+        "metadata": {"name": name, "namespace": scene.namespace}, "rules": [rule],
     });
     let binding = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
-        "metadata": {"name": format!("maintains-{cluster}"), "namespace": scene.namespace},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": format!("maintains-{cluster}")},
+        "metadata": {"name": name, "namespace": scene.namespace},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
         "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "tenant-alice"}],
     });
     plane().apply_ok(&format!("{role}\n---\n{binding}"));
     // The authorizer follows by a watch of its own.
     wait_until("the grant holds", LIMIT, || {
-        let resource = format!("openbaoclusters.openbao.org/{cluster}");
-        let ask = ["auth", "can-i", "maintenance", &resource];
+        let ask = [&["auth", "can-i"], ask].concat();
         scene.tenant(&ask).run().status_ok.then_some(())
     });
 }
 
+/// The right to maintain the OpenBaoCluster of this name.
+fn grant_maintenance(scene: &Scene, cluster: &str) {
+    let rule = json!({"apiGroups": ["openbao.org"], "resources": ["openbaoclusters/perimeter"],
+        "resourceNames": [cluster], "verbs": ["maintenance"]});
+    let resource = format!("openbaoclusters.openbao.org/{cluster}");
+    let ask = ["maintenance", &resource, "--subresource=perimeter"];
+    grant(scene, &format!("maintains-{cluster}"), &rule, &ask);
+}
+
 #[test]
-fn a_tenant_with_the_verb_on_the_cluster_may_break_the_glass() {
+fn a_tenant_with_the_verb_on_the_cluster_may_do_maintenance() {
     let scene = Scene::rendered("maintenance-by-verb");
     let open = marked(&scene);
-    assert_refused(&scene.write(APPLY, &open), "OBP201");
-    grant(&scene, "another");
-    assert_refused(&scene.write(APPLY, &open), "OBP201");
-    grant(&scene, "bao");
+    let assert_told = |written: &Output| {
+        assert_refused(written, "OBP201");
+        let right =
+            "with the verb `maintenance` on openbaoclusters/perimeter of maintenance-by-verb/bao";
+        assert!(written.stderr.contains(right), "{written:?}");
+    };
+    assert_told(&scene.write(APPLY, &open));
+    grant_maintenance(&scene, "another");
+    assert_told(&scene.write(APPLY, &open));
+    grant_maintenance(&scene, "bao");
     let bare = scene.scene("refused-OBP201-open-api-by-four-labels");
-    assert_refused(&scene.write(APPLY, &bare), "OBP201");
+    let written = scene.write(APPLY, &bare);
+    assert_refused(&written, "OBP201");
+    assert!(!written.stderr.contains("perimeter of"), "{written:?}");
     let written = scene.write(APPLY, &open);
     assert!(written.status_ok, "{written:?}");
     assert!(written.stderr.contains("Warning: OBP201"), "{written:?}");
 }
 
 #[test]
-fn a_cluster_administrator_may_break_the_glass_and_is_not_repaired() {
+fn all_verbs_on_the_resource_are_no_right_to_maintenance() {
+    let scene = Scene::rendered("maintenance-by-star");
+    // As in the operator's own admin role.
+    let rule =
+        json!({"apiGroups": ["openbao.org"], "resources": ["openbaoclusters"], "verbs": ["*"]});
+    let ask = ["maintenance", "openbaoclusters.openbao.org/bao"];
+    grant(&scene, "openbaocluster-admin", &rule, &ask);
+    let written = scene.write(APPLY, &marked(&scene));
+    assert_refused(&written, "OBP201");
+    assert!(
+        written.stderr.contains("openbaoclusters/perimeter"),
+        "{written:?}"
+    );
+}
+
+#[test]
+fn a_cluster_administrator_may_do_maintenance_and_is_not_repaired() {
     let scene = Scene::rendered("maintenance-by-masters");
     let name = "bao-network-policy";
     let patch = json!({
