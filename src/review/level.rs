@@ -67,11 +67,7 @@ pub(super) fn settle(
     let mut maintained = false;
     let settle = |finding: Finding| {
         let breaks_glass = allowance.covers(&finding);
-
-        // Managed labels, the owner reference and the mark of a restored cluster are no part of the spec.
-        let about_metadata = matches!(finding.code, Code::Obp102 | Code::Obp104 | Code::Obp403)
-            && finding.path.starts_with("metadata");
-        let old_harm = finding.harm == Harm::Known || (unchanged && !about_metadata);
+        let old_harm = finding.harm == Harm::Known || (unchanged && !is_about_metadata(&finding));
         let most = match class {
             _ if old_harm => Level::Warn,
             WriterClass::Operator if is_about_allowlist(finding.code) => posture.operator_level,
@@ -88,7 +84,11 @@ pub(super) fn settle(
         let level = own.max(most);
         Finding { level, ..finding }
     };
-    let settled = findings.into_iter().map(settle);
+    // The operator cannot help what stands in a spec that it leaves alone: it only moves a finalizer.
+    let is_told = |finding: &Finding| {
+        class != WriterClass::Operator || !unchanged || is_about_metadata(finding)
+    };
+    let settled = findings.into_iter().filter(is_told).map(settle);
     let findings = settled
         .filter(|finding| finding.level != Level::Off)
         .collect();
@@ -96,6 +96,13 @@ pub(super) fn settle(
         maintained,
         ..Verdict::new(findings)
     }
+}
+
+/// Whether a finding is about what is no part of the spec: managed labels, the owner reference, the mark of a
+/// restored cluster.
+fn is_about_metadata(finding: &Finding) -> bool {
+    matches!(finding.code, Code::Obp102 | Code::Obp104 | Code::Obp403)
+        && finding.path.starts_with("metadata")
 }
 
 /// Findings about a state, which no write is to blame for, with the level that they have at a door.

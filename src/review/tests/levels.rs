@@ -6,6 +6,7 @@ use super::support::{
     cluster, cluster_request, edition, operator, policy, policy_request, tenant, world_under,
 };
 use crate::code::{Door, Level};
+use crate::inventory::Cluster;
 use crate::posture::{Edition, Posture};
 use crate::review::{Outcome, Request, Verdict, Writer, review};
 use crate::rules::Code::{self, Obp201, Obp302, Obp305, Obp401};
@@ -163,4 +164,31 @@ fn what_only_warns_is_refused_where_the_settings_say_so() {
         [(Obp305, Level::Deny)]
     );
     assert_eq!(declared(raised, Some(&wide)), [(Obp305, Level::Warn)]);
+}
+
+#[test]
+fn the_operator_is_told_nothing_of_a_spec_that_it_leaves_alone() {
+    let faulty = cluster(&json!({
+        "apiServerCIDR": "10.96.0.1/12",
+        "dnsNamespace": "tenant",
+        "dnsEndpointIPs": ["8.8.8.8", "8.8.8.8"],
+        "ingressRules": [{"ports": [{"port": 9000}]}, {"ports": [{"port": 9000}]}],
+        "egressRules": [{"to": [{"ipBlock": {"cidr": "192.0.2.77/24"}}]}],
+        "trustedIngressPeers": [{"ipBlock": {"cidr": "010.0.0.0/8"}},
+            {"namespaceSelector": {"matchLabels": {"team": "a"}}}],
+    }));
+    let mut finalized = Cluster::clone(&faulty);
+    finalized.meta.labels.insert("a".into(), "b".into());
+    let mut narrowed = finalized.clone();
+    narrowed.network.ingress_rules.pop();
+    let written = |writer: Writer, after: &Cluster| {
+        let request = Request {
+            writer,
+            ..cluster_request(Some(&faulty), &after.clone().into())
+        };
+        levels(&judged(edition(Edition::V01), &request))
+    };
+    assert_eq!(written(operator(), &finalized), []);
+    assert!(written(tenant(), &finalized).len() > 3);
+    assert!(written(operator(), &narrowed).len() > 3);
 }
