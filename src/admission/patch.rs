@@ -1,7 +1,7 @@
 //! From repairs to the smallest JSON patch.
 //!
-//! Rules and policy types are appended, so that what the user wrote, and what other webhooks add at
-//! the same time, stays. Only a field that is missing or empty is written whole.
+//! Rules and policy types are inserted, so that what the user wrote stays. Only a field that is missing or
+//! empty is written whole.
 
 use json_patch::jsonptr::PointerBuf;
 use json_patch::{AddOperation, Patch, PatchOperation, ReplaceOperation};
@@ -30,10 +30,12 @@ pub fn patch(repairs: &Repairs, request: &Request, object: Option<&RawValue>) ->
     for repair in &repairs.repairs {
         match repair {
             Repair::PodSelector(selector) => patch.pod_selector(render::selector(selector)),
-            Repair::Rule(direction, rule) => {
-                patch.rule(*direction, render::rule(rule, *direction));
-            }
-            Repair::PolicyType(_) => {}
+            Repair::Rule {
+                direction,
+                at,
+                rule,
+            } => patch.rule(*direction, *at, render::rule(rule, *direction)),
+            Repair::PolicyType { .. } => {}
         }
     }
     Some(Patch(patch.operations))
@@ -92,12 +94,13 @@ impl Draft {
     }
 
     /// Adds the missing types. Where the object names none, those that the API server would set
-    /// by default are written out too: a list of one entry would switch the others off.
+    /// by default are written out too: a list of one entry would switch the others off. Where it names one
+    /// twice, there is no room for another.
     fn policy_types(&mut self, repairs: &[Repair], after: &Policy) {
-        let missing: Vec<Direction> = repairs
+        let missing: Vec<(Direction, usize)> = repairs
             .iter()
             .filter_map(|repair| match repair {
-                Repair::PolicyType(direction) => Some(*direction),
+                Repair::PolicyType { direction, at } => Some((*direction, *at)),
                 _ => None,
             })
             .collect();
@@ -105,35 +108,32 @@ impl Draft {
             return;
         }
         let value = |direction: Direction| Value::from(direction.policy_type());
-        if self
-            .spec
-            .policy_types
-            .as_ref()
-            .is_some_and(|types| !types.is_empty())
-        {
-            for direction in missing {
-                self.add(&["spec", "policyTypes", "-"], value(direction));
+        let written = self.spec.policy_types.as_ref().map_or(0, Vec::len);
+        if written > 0 && written + missing.len() <= Direction::ALL.len() {
+            for (direction, at) in missing {
+                self.add(&["spec", "policyTypes", &at.to_string()], value(direction));
             }
             return;
         }
+        let is_missing = |direction| missing.iter().any(|(missing, _)| *missing == direction);
         let types = Direction::ALL
             .into_iter()
-            .filter(|direction| after.isolates(*direction) || missing.contains(direction))
+            .filter(|direction| after.isolates(*direction) || is_missing(*direction))
             .map(value)
             .collect();
         self.add(&["spec", "policyTypes"], types);
     }
 
-    fn rule(&mut self, direction: Direction, rule: Value) {
+    fn rule(&mut self, direction: Direction, at: usize, rule: Value) {
         let list = match direction {
             Direction::Ingress => &mut self.spec.ingress,
             Direction::Egress => &mut self.spec.egress,
         };
-        let appendable = list.as_ref().is_some_and(|rules| !rules.is_empty());
-        // From the second rule on there is a list to append to.
+        let is_list = list.as_ref().is_some_and(|rules| !rules.is_empty());
+        // From the second rule on there is a list to insert into.
         list.get_or_insert_default().push(IgnoredAny);
-        if appendable {
-            self.add(&["spec", direction.field(), "-"], rule);
+        if is_list {
+            self.add(&["spec", direction.field(), &at.to_string()], rule);
         } else {
             self.add(&["spec", direction.field()], Value::Array(vec![rule]));
         }

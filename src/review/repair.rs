@@ -1,8 +1,9 @@
 //! What the mutating webhook puts back: only what can be put back without guessing.
 //!
 //! An update of a managed policy by anyone but the operator that drops core rules the old policy
-//! had, policyTypes or the podSelector. What the user added stays. What opens too much is never
-//! mutated away; the validating webhook refuses it.
+//! had, policyTypes or the podSelector. What the user added stays. Rules go back to the place that they had,
+//! so that a policy which only lost some is the operator's again, and the operator need not write it. What opens
+//! too much is never mutated away; the validating webhook denies it.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -107,18 +108,22 @@ fn of_cluster(
         .filter(|direction| before.isolates(*direction))
     {
         if !after.isolates(direction) {
-            let types = fixed.policy_types.get_or_insert_with(|| {
-                Direction::ALL
-                    .into_iter()
-                    .filter(|direction| after.isolates(*direction))
-                    .collect()
-            });
-            types.push(direction);
+            let types = fixed.policy_types.get_or_insert_with(|| types_of(after));
+            let old = types_of(before).iter().position(|old| *old == direction);
+            let at = old.unwrap_or(types.len()).min(types.len());
+            types.insert(at, direction);
             let what = format!("`{}` in spec.policyTypes", direction.policy_type());
-            repairs.push(edit, Repair::PolicyType(direction), &what);
+            repairs.push(edit, Repair::PolicyType { direction, at }, &what);
         }
     }
-    for (direction, entry) in dropped(world, cluster, zone, edit, &fixed, budget) {
+    // In the order of the old policy, so that each rule finds those before it in their place.
+    let mut dropped = dropped(world, cluster, zone, edit, &fixed, budget);
+    let place = |direction: Direction, rule: &Rule| {
+        let mut old = before.rules(direction).iter();
+        old.position(|old| old == rule).unwrap_or(usize::MAX)
+    };
+    dropped.sort_by_key(|(direction, entry)| (*direction, place(*direction, &entry.rule)));
+    for (direction, entry) in dropped {
         let ports: Vec<String> = entry.rule.ports.iter().map(ToString::to_string).collect();
         let what = format!(
             "core rule `{}` ({}; {}) in spec.{}",
@@ -127,14 +132,52 @@ fn of_cluster(
             ports.join(", "),
             direction.field()
         );
-        let repair = Repair::Rule(direction, Rule::clone(&entry.rule));
         // What is still cut although the rule is there was cut by something else.
-        let is_there = fixed.effective_rules(direction).contains(&entry.rule);
-        if !is_there && !repairs.repairs.contains(&repair) {
-            repairs.push(edit, repair, &what);
+        if fixed.effective_rules(direction).contains(&entry.rule) {
+            continue;
         }
+        let rule = Rule::clone(&entry.rule);
+        let rules = match direction {
+            Direction::Ingress => &mut fixed.ingress,
+            Direction::Egress => &mut fixed.egress,
+        };
+        let at = behind(before.rules(direction), place(direction, &rule), rules);
+        rules.insert(at, rule.clone());
+        let repair = Repair::Rule {
+            direction,
+            at,
+            rule,
+        };
+        repairs.push(edit, repair, &what);
     }
     repairs
+}
+
+/// Rules before a lost one that are looked for: a policy may have thousands.
+const NEAREST: usize = 100;
+
+/// The place of the old rule number `at` among the rules that there are: behind the nearest one that stood before it.
+fn behind(old: &[Rule], at: usize, rules: &[Rule]) -> usize {
+    let Some(earlier) = old.get(..at) else {
+        return rules.len();
+    };
+    let mut nearest = earlier.iter().rev().take(NEAREST);
+    let found = nearest.find_map(|old| rules.iter().position(|rule| rule == old));
+    match found {
+        Some(before) => before + 1,
+        None if earlier.len() > NEAREST => at.min(rules.len()),
+        None => 0,
+    }
+}
+
+/// The directions in `policyTypes`, or those that the API server sets where there are none.
+fn types_of(policy: &Policy) -> Vec<Direction> {
+    let defaults = || {
+        let all = Direction::ALL.into_iter();
+        all.filter(|direction| policy.isolates(*direction))
+            .collect()
+    };
+    policy.policy_types.clone().unwrap_or_else(defaults)
 }
 
 impl Repairs {

@@ -106,9 +106,21 @@ pub enum Repair {
     /// `spec.podSelector` as it was.
     PodSelector(Selector),
     /// A missing `policyTypes` entry.
-    PolicyType(Direction),
-    /// A core rule, appended.
-    Rule(Direction, Rule),
+    PolicyType {
+        /// The entry.
+        direction: Direction,
+        /// Its place in the list, after the repairs before it.
+        at: usize,
+    },
+    /// A core rule.
+    Rule {
+        /// The list that it belongs to.
+        direction: Direction,
+        /// Its place in that list, after the repairs before it.
+        at: usize,
+        /// The rule.
+        rule: Rule,
+    },
 }
 
 /// What the mutating webhook answers: what it restores, and a warning for each.

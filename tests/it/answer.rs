@@ -203,19 +203,31 @@ fn rule(port: u16) -> Rule {
 }
 
 #[test]
-fn rules_are_appended_and_nothing_of_the_users_is_touched() {
+fn rules_are_inserted_and_nothing_of_the_users_is_touched() {
     let written = json!({"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{"ports": [{"port": 1}]}]});
+    let back = |direction, at, port| Repair::Rule {
+        direction,
+        at,
+        rule: rule(port),
+    };
     let repairs = vec![
-        Repair::Rule(Direction::Ingress, rule(8201)),
-        Repair::Rule(Direction::Egress, rule(53)),
-        Repair::Rule(Direction::Egress, rule(443)),
-        Repair::PolicyType(Direction::Egress),
+        back(Direction::Ingress, 0, 8200),
+        back(Direction::Ingress, 2, 8201),
+        back(Direction::Egress, 0, 53),
+        back(Direction::Egress, 1, 443),
+        egress_type(1),
     ];
     let (spec, patch) = patched(written, repairs);
     assert_eq!(spec["policyTypes"], json!(["Ingress", "Egress"]));
-    assert_eq!(spec["ingress"][0], json!({"ports": [{"port": 1}]}));
-    assert_eq!(spec["ingress"].as_array().unwrap().len(), 2);
-    assert_eq!(spec["egress"].as_array().unwrap().len(), 2);
+    assert_eq!(spec["ingress"][1], json!({"ports": [{"port": 1}]}));
+    let ports = |list: &Value| -> Vec<u64> {
+        let rules = list.as_array().unwrap().iter();
+        rules
+            .map(|rule| rule["ports"][0]["port"].as_u64().unwrap())
+            .collect()
+    };
+    assert_eq!(ports(&spec["ingress"]), [8200, 1, 8201]);
+    assert_eq!(ports(&spec["egress"]), [53, 443]);
     let paths: Vec<&str> = patch
         .as_array()
         .unwrap()
@@ -223,10 +235,11 @@ fn rules_are_appended_and_nothing_of_the_users_is_touched() {
         .map(|operation| operation["path"].as_str().unwrap())
         .collect();
     let expected = [
-        "/spec/policyTypes/-",
-        "/spec/ingress/-",
+        "/spec/policyTypes/1",
+        "/spec/ingress/0",
+        "/spec/ingress/2",
         "/spec/egress",
-        "/spec/egress/-",
+        "/spec/egress/1",
     ];
     assert_eq!(paths, expected);
 }
@@ -253,7 +266,21 @@ fn writing_one_missing_policy_type_keeps_the_defaulted_one() {
         json!({"podSelector": {}}),
         json!({"podSelector": {}, "policyTypes": []}),
     ] {
-        let (spec, _) = patched(written, vec![Repair::PolicyType(Direction::Egress)]);
+        let (spec, _) = patched(written, vec![egress_type(1)]);
         assert_eq!(spec["policyTypes"], json!(["Ingress", "Egress"]));
+    }
+}
+
+#[test]
+fn a_policy_type_that_is_there_twice_leaves_room_for_the_other() {
+    let written = json!({"podSelector": {}, "policyTypes": ["Ingress", "Ingress"]});
+    let (spec, _) = patched(written, vec![egress_type(1)]);
+    assert_eq!(spec["policyTypes"], json!(["Ingress", "Egress"]));
+}
+
+fn egress_type(at: usize) -> Repair {
+    Repair::PolicyType {
+        direction: Direction::Egress,
+        at,
     }
 }

@@ -74,7 +74,7 @@ fn a_review_at_the_mutating_point_prints_the_repair_as_a_patch() {
         {"port": 8200, "protocol": "TCP"},
         {"port": 8201, "protocol": "TCP"},
     ]});
-    let restored = json!([{"op": "add", "path": "/spec/ingress/-", "value": rule}]);
+    let restored = json!([{"op": "add", "path": "/spec/ingress/0", "value": rule}]);
     assert_eq!(patch, restored);
 }
 

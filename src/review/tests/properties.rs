@@ -211,7 +211,7 @@ pub(super) fn repaired(policy: &Policy, repairs: &[Repair]) -> Policy {
     for repair in repairs {
         match repair {
             Repair::PodSelector(pods) => fixed.pods = pods.clone(),
-            Repair::PolicyType(direction) => {
+            Repair::PolicyType { direction, at } => {
                 let types = || {
                     Direction::ALL
                         .into_iter()
@@ -221,10 +221,19 @@ pub(super) fn repaired(policy: &Policy, repairs: &[Repair]) -> Policy {
                 fixed
                     .policy_types
                     .get_or_insert_with(types)
-                    .push(*direction);
+                    .insert(*at, *direction);
             }
-            Repair::Rule(Direction::Ingress, rule) => fixed.ingress.push(rule.clone()),
-            Repair::Rule(Direction::Egress, rule) => fixed.egress.push(rule.clone()),
+            Repair::Rule {
+                direction,
+                at,
+                rule,
+            } => {
+                let rules = match direction {
+                    Direction::Ingress => &mut fixed.ingress,
+                    Direction::Egress => &mut fixed.egress,
+                };
+                rules.insert(*at, rule.clone());
+            }
         }
     }
     fixed
