@@ -148,7 +148,7 @@ catalogue! {
     Obp201 "OBP201" "ingress-beyond-ceiling" "deny" "a policy opens ingress that neither the baseline nor the cluster's declarations permit";
     Obp202 "OBP202" "egress-beyond-ceiling" "deny" "a policy opens egress that neither the baseline nor the cluster's declarations permit";
     Obp203 "OBP203" "existing-policy-beyond-ceiling" "deny; warn where only the ceiling narrowed" "a cluster write or a new restore brings an existing policy to bear that lets through more than the ceiling";
-    Obp301 "OBP301" "malformed-rule" "deny" "a declared rule that the NetworkPolicy API refuses, so that the operator would stall";
+    Obp301 "OBP301" "malformed-rule" "deny" "a declared rule or name that the NetworkPolicy API denies, so that the operator would stall";
     Obp302 "OBP302" "ingress-open-to-everyone" "deny" "declared ingress is open to everyone, alone or as a union of rules";
     Obp303 "OBP303" "raft-port-exposed" "deny" "a declaration lets others than the cluster's own pods reach the Raft port";
     Obp304 "OBP304" "more-ports-than-listeners" "warn; deny for Hardened in `next`" "a declared ingress rule opens more ports than OpenBao listens on for its clients";

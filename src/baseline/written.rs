@@ -150,7 +150,7 @@ fn owned(mut policy: Policy, facts: &Facts<'_>) -> Policy {
     policy
 }
 
-/// What the API server would deny in the managed policies, of the values that the operator copies from the cluster: one
+/// Values that the operator copies from the cluster and the API server would deny in the managed policies: one
 /// problem for each field. Declared rules and peers are not among them; each is read by itself.
 pub fn refused(facts: &Facts<'_>) -> Vec<Malformed> {
     let cluster = facts.cluster;

@@ -80,7 +80,7 @@ pub fn check(
     findings
 }
 
-/// What the operator opens for fields that name no peer, and did not open before.
+/// Peers that the operator opens for fields that name none, and did not open before.
 fn opened(after: &Cluster, before: Option<&Cluster>, posture: &Posture) -> Vec<Peers> {
     let of = |(pods, direction)| {
         let open = |cluster| all_opened(cluster, pods, direction, (posture, &[]));

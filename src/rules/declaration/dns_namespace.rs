@@ -7,7 +7,7 @@ use crate::perimeter::label::is_dns_label;
 use crate::posture::Edition;
 use crate::rules::{Code, Finding, Level};
 
-/// Where it is declared.
+/// Field path.
 pub(super) const PATH: &str = "spec.network.dnsNamespace";
 
 /// The finding about the declared namespace. What was declared before the write stays unsaid, unless

@@ -18,7 +18,7 @@ fn gateway(namespace: &str) -> Value {
     json!({"gateway": {"enabled": true, "gatewayRef": {"name": "edge", "namespace": namespace}}})
 }
 
-/// What is denied of the gateway's namespace.
+/// Findings about names.
 fn denied(baseline: Edition, before: Option<&Value>, after: &Value) -> Vec<Found> {
     let mut found = specified(edition(baseline), before, after);
     found.retain(|found| found.0 == Obp301);

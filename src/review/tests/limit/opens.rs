@@ -14,7 +14,7 @@ const GATEWAY: &str = "spec.gateway.gatewayRef.namespace";
 const PROFILE: &str = "spec.profile";
 const EGRESS: &str = "spec.network.egressRules";
 
-/// Where it is found that a write opens more.
+/// Findings about what a write opens.
 fn opened(baseline: Edition, before: Option<&Value>, after: &Value) -> Vec<Found> {
     let mut found = specified(edition(baseline), before, after);
     found.retain(|found| found.0 == Obp318);
