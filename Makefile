@@ -33,9 +33,10 @@ playground: control-plane ## Leave a real API server with our registrations runn
 test: control-plane ## Run every test, those against a real API server too
 	$(CARGO) test
 
-soak: control-plane static ## Hold the engine against SOAK random worlds (5 million), the server against HOSTILE rounds (20) of attacks and SOAK_MINUTES (10) of load
+soak: control-plane static ## Hold the engine against SOAK random worlds (5 million), the server against HOSTILE rounds (20) of attacks, the largest policies and SOAK_MINUTES (10) of load
 	OBP_ORACLE_INSTANCES=$(SOAK) $(CARGO) test --lib -- oracle --nocapture
 	OBP_HOSTILE_ROUNDS=$(HOSTILE) $(CARGO) test --release --test it -- hostile --nocapture
+	$(MEASURED) $(CARGO) bench --bench cluster -- memory
 	SOAK_MINUTES=$(SOAK_MINUTES) $(MEASURED) $(CARGO) bench --bench cluster -- soak
 
 control-plane: ## Build the API server, etcd and kubectl that the tests run (once; needs Go, or KUBEBUILDER_ASSETS)

@@ -1,5 +1,5 @@
-//! Our server on a real API server, with figures instead of bars: `scale` shows what a large cluster
-//! costs, `soak` whether it costs more the longer it lasts.
+//! Our server on a real API server: `scale` shows what a large cluster costs, `soak` whether it costs more the longer it
+//! lasts, and `memory` what tenants can make it cost.
 
 #![allow(
     clippy::expect_used,
@@ -16,6 +16,8 @@ mod control_plane;
 mod example;
 #[path = "../tests/support/guard.rs"]
 mod guard;
+#[path = "cluster/memory.rs"]
+mod memory;
 #[path = "webhook/process.rs"]
 mod process;
 #[path = "cluster/scale.rs"]
@@ -38,6 +40,10 @@ fn main() -> ExitCode {
         let is_flat = runtime.block_on(soak::show());
         return ExitCode::from(u8::from(!is_flat));
     }
-    println!("cargo bench --bench cluster -- scale|soak");
+    if asked("memory") {
+        let is_held = runtime.block_on(memory::show());
+        return ExitCode::from(u8::from(!is_held));
+    }
+    println!("cargo bench --bench cluster -- memory|scale|soak");
     ExitCode::SUCCESS
 }

@@ -203,7 +203,7 @@ impl Admission {
         self.answer_by(Basis::Facts(world), point, body, BTreeSet::new())
     }
 
-    /// Answers one body whose answer was in [doubt](Doubt::NoCluster) that could not be settled.
+    /// Answers one body whose answer was in [doubt](Doubt) that could not be settled.
     pub fn answer_unread(&self, point: Point, body: &[u8]) -> Answer {
         self.answer_by(Basis::Unread, point, body, BTreeSet::new())
     }

@@ -26,11 +26,15 @@ pub mod restore;
 pub mod rules;
 pub mod size;
 pub mod snapshot;
+pub mod stub;
 pub mod surroundings;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+
+use crate::perimeter::rule::Selector;
+use size::TooLarge;
 
 pub use cluster::{Cluster, Declared, ListedAddress, Network, Profile};
 pub use condition::{Checkpoint, LiveCondition, Status};
@@ -41,6 +45,7 @@ pub use object::{Change, Object};
 pub use policy::Policy;
 pub use restore::Restore;
 pub use snapshot::{Extent, NamespaceFacts, Snapshot};
+pub use stub::Stub;
 pub use surroundings::Surroundings;
 
 /// The kinds that a review understands.
@@ -204,6 +209,44 @@ pub struct Unreadable {
     pub problems: Vec<Malformed>,
     /// The version it is in, where that is one that is not read: then only its metadata are known.
     pub version: Option<Arc<str>>,
+    /// Where it is too large to be read, how large; then only its names are known of its metadata.
+    pub too_large: Option<Box<Oversize>>,
+}
+
+/// An object that is too large to be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Oversize {
+    /// How large it is.
+    pub size: TooLarge,
+    /// For a NetworkPolicy, the pods that it selects; `None` where they are not known.
+    pub pods: Option<Selector>,
+}
+
+impl Unreadable {
+    /// An object that is too large to be read.
+    pub fn too_large(meta: Meta, size: TooLarge, pods: Option<Selector>) -> Self {
+        let TooLarge {
+            path,
+            what,
+            found,
+            cap,
+        } = &size;
+        Self {
+            meta,
+            problems: vec![Malformed {
+                path: path.clone(),
+                value: String::new(),
+                problem: format!("expected at most {cap} {what}, found {found}"),
+            }],
+            version: None,
+            too_large: Some(Box::new(Oversize { size, pods })),
+        }
+    }
+
+    /// For a NetworkPolicy that is too large, the pods that it selects, where they are known.
+    pub fn pods(&self) -> Option<&Selector> {
+        self.too_large.as_ref()?.pods.as_ref()
+    }
 }
 
 /// An object as far as it could be understood.
@@ -237,6 +280,7 @@ impl Unreadable {
                 problem: format!("expected version `{read}`, found `{version}`"),
             }],
             version: Some(version.into()),
+            too_large: None,
         }
     }
 }

@@ -81,8 +81,8 @@ pub fn not_ready(posture: &Posture, request: &Request) -> Verdict {
     })
 }
 
-/// The verdict about a policy that was allowed in [doubt](Doubt::NoCluster), where the doubt could
-/// not be settled.
+/// The verdict about a write that was in doubt, whether there is a cluster or what policies say that were not read,
+/// where the doubt could not be settled.
 pub fn not_read(posture: &Posture, request: &Request) -> Verdict {
     without_facts(posture, request, input::not_read)
 }

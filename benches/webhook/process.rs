@@ -96,6 +96,15 @@ impl Process {
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 
+    /// Sends a signal.
+    pub(crate) fn signal(&self, name: &str) {
+        let mut kill = Command::new("kill");
+        let sent = kill
+            .args(["-s", name, &self.child.id().to_string()])
+            .status();
+        assert!(sent.is_ok_and(|status| status.success()), "a signal");
+    }
+
     /// Open descriptors.
     pub(crate) fn descriptors(&self) -> u64 {
         let folder = format!("/proc/{}/fd", self.child.id());

@@ -206,6 +206,7 @@ fn fact<T: Judged>(
                 problem,
             }],
             version: None,
+            too_large: None,
         }))
     };
     let nameless = || Meta {

@@ -32,6 +32,10 @@ pub async fn follow(mut worlds: Worlds, metrics: Arc<Metrics>, outbox: Option<Ou
             continue;
         };
         for namespace in touched(audited.as_deref(), &world, &ledger) {
+            if world.is_unread(&namespace) {
+                // Judged as soon as its policies are read, which is a change of it.
+                continue;
+            }
             let (judged, name) = (Arc::clone(&world), Arc::clone(&namespace));
             let judge = move || standing(&judged, &name);
             match tokio::task::spawn_blocking(judge).await {

@@ -47,7 +47,7 @@ pub struct ZonePerimeter {
     pub missing: Option<Arc<str>>,
     /// The policies that select part of the zone, the managed one as rendered where it is missing.
     pub selected: Vec<Selected>,
-    /// Policies of the namespace that cannot be read or are too large to be proved: they may
+    /// Policies of the namespace that cannot be read, are too large to be proved or were not read yet: they may
     /// isolate, and are not counted on to let anything through.
     pub unreadable: Vec<Arc<str>>,
     /// Those of them that can be read. Nothing is proved by them; each of their rules is held
@@ -213,6 +213,12 @@ fn stored_policy<'a>(
     facts.policies.get(name.as_str())
 }
 
+/// Whether the policy is there and was not read.
+fn is_stub(pods: Pods, cluster: &Cluster, facts: &NamespaceFacts) -> bool {
+    let name = pods.policy_name(&cluster.meta.name);
+    name.is_some_and(|name| facts.stubs.contains_key(name.as_str()))
+}
+
 impl ZonePerimeter {
     fn of(
         pods: Pods,
@@ -242,26 +248,32 @@ impl ZonePerimeter {
         };
         let (mut selected, oversize) = (select(usable_ones), select(others));
         let mut missing = None;
-        if let (Some(policy), None) = (&rendered, stored_policy(pods, cluster, facts)) {
+        let is_missing = stored_policy(pods, cluster, facts).is_none();
+        let is_missing = is_missing && !is_stub(pods, cluster, facts);
+        if let Some(policy) = rendered.as_ref().filter(|_| is_missing) {
             missing = Some(policy.meta.name.clone());
             selected.extend(Selected::of(policy, &zone).map(Selected::as_rendered));
         }
         // What the lifecycle needs is nearly always in the operator's own: it is looked at first.
         let own = pods.policy_name(&cluster.meta.name);
         selected.sort_by_key(|policy| own.as_deref() != Some(&*policy.name));
-        // Whom a policy selects is known of one that is only too large.
+        // Which pods a policy selects is known of one that is only too large.
         let may_select = |policy: &Fact<Policy>| {
-            policy.read().is_none_or(|policy| {
-                let pods = policy.pods.label_set();
+            let selector = match policy {
+                Fact::Read(policy) => Some(&policy.pods),
+                Fact::Unreadable(broken) => broken.pods(),
+            };
+            selector.is_none_or(|selector| {
+                let pods = selector.label_set();
                 pods.is_some_and(|pods| zone.select(&pods).is_some())
             })
         };
-        let unreadable = facts
-            .policies
-            .iter()
-            .filter(|(_, policy)| !usable(policy) && may_select(policy))
-            .map(|(name, _)| name.clone())
-            .collect();
+        let unusable = facts.policies.iter();
+        let unusable = unusable.filter(|(_, policy)| !usable(policy) && may_select(policy));
+        let unread = facts.stubs.iter();
+        let unread = unread.filter(|(_, stub)| stub.may_select(&zone));
+        let names = unusable.map(|(name, _)| name);
+        let unreadable = names.chain(unread.map(|(name, _)| name)).cloned().collect();
         Self {
             pods,
             floor: Direction::ALL.map(|direction| {

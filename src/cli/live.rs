@@ -25,7 +25,7 @@ use crate::server::shutdown::Shutdown;
 use crate::server::tls::Certificates;
 use crate::settings::{Settings, Switch};
 use crate::sources;
-use crate::sources::kube::{Pulse, ReadError, Reader, Served};
+use crate::sources::kube::{Postures, Pulse, ReadError, Reader, Served};
 
 /// How often it is looked whether the API server is still heard of. Reviews ask for themselves.
 const LOOK: Duration = Duration::from_secs(1);
@@ -37,6 +37,7 @@ pub(super) struct Live {
     metrics: Arc<Metrics>,
     registration: Option<String>,
     outbox: Outbox,
+    postures: Postures,
 }
 
 impl Currency for Pulse {
@@ -87,6 +88,7 @@ impl Live {
     pub(super) async fn connect(
         settings: &Settings,
         metrics: &Arc<Metrics>,
+        postures: Postures,
     ) -> Result<Option<Self>, Failure> {
         let options = settings.cluster.options()?;
         if settings.inventory.is_some() {
@@ -110,6 +112,7 @@ impl Live {
             metrics: Arc::clone(metrics),
             registration: options.registration,
             outbox,
+            postures,
         }))
     }
 
@@ -125,7 +128,10 @@ impl Live {
     /// What the cluster is asked and told beside reviews.
     pub(super) fn beside(&self) -> Beside {
         Beside {
-            facts: Some(Arc::new(Reader::new(self.client.clone()))),
+            facts: Some(Arc::new(Reader::new(
+                self.client.clone(),
+                self.postures.clone(),
+            ))),
             authorizer: Some(Arc::new(AccessReviews::new(self.client.clone()))),
             outbox: Some(self.outbox.clone()),
         }
@@ -143,8 +149,9 @@ impl Live {
         shutdown: Shutdown,
     ) -> JoinHandle<Result<(), Failure>> {
         let (client, pulse) = (self.client.clone(), Arc::clone(&self.pulse));
+        let postures = self.postures.clone();
         tokio::spawn(async move {
-            sources::kube::watch(client, pulse, updates, shutdown.begun()).await;
+            sources::kube::watch(client, pulse, postures, updates, shutdown.begun()).await;
             Ok(())
         })
     }

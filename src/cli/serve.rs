@@ -80,7 +80,8 @@ async fn serve(
     let signals = Signals::take()?;
     let trigger = Shutdown::trigger();
     let metrics = Arc::new(Metrics::new());
-    let live = Live::connect(settings, &metrics).await?;
+    let (decided, postures) = watch::channel(Arc::clone(&posture));
+    let live = Live::connect(settings, &metrics, postures).await?;
     let admission = Arc::new(Live::admission(live.as_ref(), &posture));
     let certificates = tls::certificates(&options, &metrics, &trigger.shutdown()).await?;
     let parts = Parts {
@@ -122,6 +123,7 @@ async fn serve(
         snapshots,
         decisions,
         worlds,
+        postures: decided,
         compile: World::compile,
         notify: Box::new(move |text| shown.notice("facts", text)),
     };

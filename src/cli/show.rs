@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::{ExitStatus, Failure, text};
 use crate::inventory::{Kind, ObjectRef, Snapshot};
+use crate::posture::Posture;
 use crate::review::World;
 use crate::settings::Settings;
 use crate::show::view::View;
@@ -85,7 +86,7 @@ pub fn run(args: &Args) -> Result<ExitStatus, Failure> {
     let posture = Arc::new(settings.posture()?);
     let snapshot = match &settings.inventory {
         Some(dir) => Arc::new(sources::files::load(dir)?),
-        None => live()?,
+        None => live(&posture)?,
     };
     let world = World::compile(None, snapshot, posture);
     let known = world.snapshot.references(Kind::OpenBaoCluster);
@@ -123,7 +124,7 @@ fn chosen(asked: Option<&str>, known: Vec<ObjectRef>) -> Result<Vec<ObjectRef>, 
 }
 
 /// The facts of the cluster that the kubeconfig or the pod's own account leads to, at this moment.
-fn live() -> Result<Arc<Snapshot>, Failure> {
+fn live(posture: &Arc<Posture>) -> Result<Arc<Snapshot>, Failure> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?
@@ -132,8 +133,14 @@ fn live() -> Result<Arc<Snapshot>, Failure> {
             let (updates, mut snapshots) = watch::channel(None);
             let never = std::future::pending();
             let pulse = Arc::new(Pulse::new(PATIENCE, |_, _| {}));
-            let source = tokio::spawn(sources::kube::watch(client, pulse, updates, never));
-            let complete = snapshots.wait_for(Option::is_some);
+            let (_decided, postures) = watch::channel(Arc::clone(posture));
+            let watch = sources::kube::watch(client, pulse, postures, updates, never);
+            let source = tokio::spawn(watch);
+            let is_read = |facts: &Arc<Snapshot>| {
+                let mut namespaces = facts.namespaces.values();
+                namespaces.all(|facts| facts.clusters.is_empty() || facts.stubs.is_empty())
+            };
+            let complete = snapshots.wait_for(|facts| facts.as_ref().is_some_and(is_read));
             let snapshot = match tokio::time::timeout(PATIENCE, complete).await {
                 Ok(Ok(snapshot)) => snapshot.clone(),
                 Ok(Err(_)) | Err(_) => None,

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::read::API_SERVER_SERVICE;
 use super::{
-    Cluster, Extent, Fact, Gateway, GatewayClass, Kind, Meta, Namespace, ObjectRef, Policy, Restore,
+    Cluster, Extent, Fact, Gateway, GatewayClass, Kind, Meta, Namespace, ObjectRef, Policy,
+    Restore, Stub,
 };
 
 /// One object that the inventory keeps.
@@ -15,6 +16,8 @@ pub enum Object {
     Cluster(Fact<Cluster>),
     /// A NetworkPolicy.
     Policy(Fact<Policy>),
+    /// A NetworkPolicy that was not read, and its namespace.
+    Stub(Arc<str>, Arc<Stub>),
     /// A Namespace.
     Namespace(Fact<Namespace>),
     /// Cluster addresses of the Service `default/kubernetes`.
@@ -55,6 +58,7 @@ impl Object {
                 let meta = fact.meta();
                 named(Kind::NetworkPolicy, &meta.namespace, &meta.name)
             }
+            Self::Stub(namespace, stub) => named(Kind::NetworkPolicy, namespace, &stub.name),
             Self::Namespace(fact) => named(Kind::Namespace, &"".into(), fact.name()),
             Self::ApiServer(_) => {
                 let (namespace, name) = API_SERVER_SERVICE;

@@ -85,6 +85,7 @@ impl TryFrom<(Meta, NetworkPolicySpec)> for Policy {
                 meta,
                 problems,
                 version: None,
+                too_large: None,
             })),
             Ok(()) => Ok(Self {
                 meta,

@@ -17,6 +17,7 @@
 
 mod decode;
 pub mod extent;
+pub mod outline;
 
 use std::net::IpAddr;
 
@@ -115,18 +116,26 @@ fn nameless(kind: Kind) -> ObjectRef {
     }
 }
 
+/// An object from JSON, of a kind and with names that are known from elsewhere; `None` for Services other than
+/// `default/kubernetes`.
+pub fn object_json(named: &ObjectRef, json: &[u8]) -> Option<Object> {
+    object_from(Source::Json(json), named)
+}
+
 /// The same, for an object whose kind is known from elsewhere: items of a list do not say theirs.
 pub fn object_of(kind: Kind, value: &Value) -> Option<Object> {
-    let fallback = nameless(kind);
-    let source = Source::Value(value);
-    match kind {
-        Kind::OpenBaoCluster => Some(Object::Cluster(read_cluster(source, &fallback))),
-        Kind::NetworkPolicy => Some(Object::Policy(read_policy(source, &fallback))),
-        Kind::Namespace => Some(Object::Namespace(read_namespace(source, &fallback))),
-        Kind::Service => read_api_server(source, &fallback).map(Object::ApiServer),
-        Kind::OpenBaoRestore => Some(Object::Restore(read_restore(source, &fallback))),
-        Kind::Gateway => Some(Object::Gateway(read_gateway(source, &fallback))),
-        Kind::GatewayClass => Some(Object::GatewayClass(read_class(source, &fallback))),
+    object_from(Source::Value(value), &nameless(kind))
+}
+
+fn object_from(source: Source<'_>, fallback: &ObjectRef) -> Option<Object> {
+    match fallback.kind {
+        Kind::OpenBaoCluster => Some(Object::Cluster(read_cluster(source, fallback))),
+        Kind::NetworkPolicy => Some(Object::Policy(read_policy(source, fallback))),
+        Kind::Namespace => Some(Object::Namespace(read_namespace(source, fallback))),
+        Kind::Service => read_api_server(source, fallback).map(Object::ApiServer),
+        Kind::OpenBaoRestore => Some(Object::Restore(read_restore(source, fallback))),
+        Kind::Gateway => Some(Object::Gateway(read_gateway(source, fallback))),
+        Kind::GatewayClass => Some(Object::GatewayClass(read_class(source, fallback))),
     }
 }
 

@@ -111,15 +111,16 @@ fn read_rule(
     problems: &mut Problems,
 ) -> Rule {
     let peers_at = at.field(direction.peers_field());
-    let peers = peers.unwrap_or_default().iter().enumerate();
-    let peers = peers
-        .filter_map(|(i, written)| read_peer(&peers_at.index(i), written, problems))
-        .collect();
+    let written = peers.unwrap_or_default();
+    // As much room as there are: facts are kept for long.
+    let mut peers = Vec::with_capacity(written.len());
+    let read = written.iter().enumerate();
+    peers.extend(read.filter_map(|(i, peer)| read_peer(&peers_at.index(i), peer, problems)));
     let ports_at = at.field("ports");
-    let ports = ports.unwrap_or_default().iter().enumerate();
-    let ports = ports
-        .filter_map(|(i, written)| ports::read(&ports_at.index(i), written, problems))
-        .collect();
+    let written = ports.unwrap_or_default();
+    let mut ports = Vec::with_capacity(written.len());
+    let read = written.iter().enumerate();
+    ports.extend(read.filter_map(|(i, port)| ports::read(&ports_at.index(i), port, problems)));
     Rule { peers, ports }
 }
 

@@ -42,6 +42,35 @@ pub fn too_large(policy: &Policy, caps: &Caps) -> Vec<TooLarge> {
     walk.found
 }
 
+/// Memory that a policy takes, in bytes: enough to tell an ordinary one from a very large one.
+pub fn weight(policy: &Policy) -> usize {
+    let rules = policy.ingress.iter().chain(&policy.egress);
+    let rules = rules.map(|rule| {
+        let peers = rule.peers.iter().map(|peer| match peer {
+            Peer::Block { except, .. } => 2 * except.len() + 1,
+            Peer::Pods { namespaces, pods } => {
+                let selectors = [namespaces, pods].into_iter().flatten();
+                selectors.map(parts).sum::<usize>() + 2
+            }
+        });
+        1 + rule.ports.len() + peers.sum::<usize>()
+    });
+    let labels = policy.meta.labels.len() + policy.meta.owners.len();
+    (4 + labels + parts(&policy.pods) + rules.sum::<usize>()) * PART
+}
+
+/// Bytes of memory of a part of a policy: a label, a value, half a peer.
+const PART: usize = 64;
+
+/// How many parts of that size a selector has.
+pub fn parts(selector: &Selector) -> usize {
+    let values = selector.expressions.iter();
+    let values: usize = values.map(|requirement| requirement.values.len() + 2).sum();
+    // A map has room for eleven labels.
+    let labels = selector.labels.len().div_ceil(11) * 6 + selector.labels.len();
+    labels + values
+}
+
 /// Writes the path of a field when it is needed.
 type Path<'a> = &'a dyn Fn() -> String;
 

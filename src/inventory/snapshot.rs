@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::read::API_SERVER_SERVICE;
 use super::{
     Change, Cluster, Fact, Gateway, GatewayClass, Kind, Labels, Namespace, Object, ObjectRef,
-    Policy, Restore, Unreadable,
+    Policy, Restore, Stub, Unreadable,
 };
 
 /// How much of a kind the facts hold: whether an object that is not there is known not to exist.
@@ -31,6 +31,8 @@ pub struct NamespaceFacts {
     pub clusters: BTreeMap<Arc<str>, Fact<Cluster>>,
     /// NetworkPolicies by name.
     pub policies: BTreeMap<Arc<str>, Fact<Policy>>,
+    /// NetworkPolicies by name that are there and were not read. What rests on them is not known.
+    pub stubs: BTreeMap<Arc<str>, Arc<Stub>>,
     /// OpenBaoRestores by name.
     pub restores: BTreeMap<Arc<str>, Fact<Restore>>,
     /// Gateways by name.
@@ -55,6 +57,7 @@ impl NamespaceFacts {
         self.namespace.is_none()
             && self.clusters.is_empty()
             && self.policies.is_empty()
+            && self.stubs.is_empty()
             && self.restores.is_empty()
             && self.gateways.is_empty()
     }
@@ -71,6 +74,7 @@ impl NamespaceFacts {
         match object {
             Object::Cluster(fact) => self.clusters.get(&fact.meta().name) == Some(fact),
             Object::Policy(fact) => self.policies.get(&fact.meta().name) == Some(fact),
+            Object::Stub(_, stub) => self.stubs.get(&stub.name) == Some(stub),
             Object::Namespace(fact) => self.namespace.as_ref() == Some(fact),
             Object::Restore(fact) => self.restores.get(&fact.meta().name) == Some(fact),
             Object::Gateway(fact) => self.gateways.get(fact.name()) == Some(fact),
@@ -84,7 +88,12 @@ impl NamespaceFacts {
                 self.clusters.insert(fact.meta().name.clone(), fact);
             }
             Object::Policy(fact) => {
+                self.stubs.remove(&fact.meta().name);
                 self.policies.insert(fact.meta().name.clone(), fact);
+            }
+            Object::Stub(_, stub) => {
+                self.policies.remove(&stub.name);
+                self.stubs.insert(stub.name.clone(), stub);
             }
             Object::Namespace(fact) => self.namespace = Some(fact),
             Object::Restore(fact) => {
@@ -100,7 +109,9 @@ impl NamespaceFacts {
     fn contains(&self, kind: Kind, name: &str) -> bool {
         match kind {
             Kind::OpenBaoCluster => self.clusters.contains_key(name),
-            Kind::NetworkPolicy => self.policies.contains_key(name),
+            Kind::NetworkPolicy => {
+                self.policies.contains_key(name) || self.stubs.contains_key(name)
+            }
             Kind::Namespace => self.namespace.is_some(),
             Kind::OpenBaoRestore => self.restores.contains_key(name),
             Kind::Gateway => self.gateways.contains_key(name),
@@ -115,6 +126,7 @@ impl NamespaceFacts {
             }
             Kind::NetworkPolicy => {
                 self.policies.remove(name);
+                self.stubs.remove(name);
             }
             Kind::Namespace => self.namespace = None,
             Kind::OpenBaoRestore => {
@@ -136,7 +148,10 @@ impl NamespaceFacts {
         };
         match kind {
             Kind::OpenBaoCluster => self.clusters.keys().map(named).collect(),
-            Kind::NetworkPolicy => self.policies.keys().map(named).collect(),
+            Kind::NetworkPolicy => {
+                let names = self.policies.keys().chain(self.stubs.keys());
+                names.map(named).collect()
+            }
             Kind::Namespace => {
                 let reference = ObjectRef {
                     kind,
@@ -155,7 +170,10 @@ impl NamespaceFacts {
     pub fn count(&self, kind: Kind) -> [usize; 2] {
         match kind {
             Kind::OpenBaoCluster => count(self.clusters.values()),
-            Kind::NetworkPolicy => count(self.policies.values()),
+            Kind::NetworkPolicy => {
+                let [read, broken] = count(self.policies.values());
+                [read + self.stubs.len(), broken]
+            }
             Kind::Namespace => count(self.namespace.iter()),
             Kind::OpenBaoRestore => count(self.restores.values()),
             Kind::Gateway => count(self.gateways.values()),

@@ -2,10 +2,11 @@
 //! the API server before it is given.
 
 use super::level::WriterClass;
+use super::policy;
 use super::request::{Edit, Operation, Request, Subject};
 use super::verdict::{Outcome, Verdict};
 use super::world::World;
-use crate::inventory::{Fact, Policy};
+use crate::inventory::{Fact, NamespaceFacts, Policy};
 use crate::rules::{Code, Level};
 
 /// What would be different if the facts of the namespace were others than those known.
@@ -16,6 +17,8 @@ pub enum Doubt {
     Refused,
     /// It is allowed because there is no cluster: one may have been made just now.
     NoCluster,
+    /// It rests on policies of which only stubs are kept.
+    Unread,
 }
 
 /// The doubt about a verdict. There is none about the writes of the operator and the system, which
@@ -23,6 +26,9 @@ pub enum Doubt {
 pub fn doubt(world: &World, request: &Request, verdict: &Verdict) -> Option<Doubt> {
     if WriterClass::of(&request.writer, &world.posture) != WriterClass::Everyone {
         return None;
+    }
+    if rests_on_stubs(world, request) {
+        return Some(Doubt::Unread);
     }
     match (verdict.outcome(), &request.subject) {
         (Outcome::Deny, _) => {
@@ -40,6 +46,22 @@ pub fn doubt(world: &World, request: &Request, verdict: &Verdict) -> Option<Doub
             (is_alone && could_select(world, edit)).then_some(Doubt::NoCluster)
         }
         (Outcome::Allow | Outcome::Warn, Subject::Cluster(_) | Subject::Restore(_)) => None,
+    }
+}
+
+/// Whether the verdict rests on policies of the namespace that were not read: of a policy that may select pods of a
+/// cluster, of a cluster whose pods they may select, and of a restore.
+fn rests_on_stubs(world: &World, request: &Request) -> bool {
+    let namespace = &request.object().namespace;
+    let perimeters = world.perimeters(namespace);
+    let has_stubs = |facts: &NamespaceFacts| !facts.stubs.is_empty();
+    if !world.facts(namespace).is_some_and(has_stubs) {
+        return false;
+    }
+    match &request.subject {
+        Subject::Policy(edit) => policy::concerns(perimeters, edit),
+        Subject::Cluster(edit) => edit.before.is_none() || edit.spec_changed,
+        Subject::Restore(_) => !perimeters.is_empty(),
     }
 }
 

@@ -152,6 +152,10 @@ fn deleted(world: &World, edit: &Edit<Policy>) -> Deleted {
         })),
         // Nothing that it says was counted on.
         Some(Fact::Unreadable(_)) => Deleted::AsSaid,
+        None if broken.too_large.is_some() => Deleted::AsSaid,
+        None if facts.is_some_and(|facts| facts.stubs.contains_key(&edit.object.name)) => {
+            Deleted::AsSaid
+        }
         None => Deleted::Unknown(Arc::clone(broken)),
     }
 }
@@ -183,7 +187,7 @@ fn neighbours(world: &World, edit: &Edit<Policy>) -> Vec<Finding> {
 
 /// Whether the policy is or was a managed one, or selects a pod of a judged zone. A policy that
 /// cannot be read may select any.
-fn concerns(perimeters: &[ClusterPerimeter], edit: &Edit<Policy>) -> bool {
+pub(super) fn concerns(perimeters: &[ClusterPerimeter], edit: &Edit<Policy>) -> bool {
     let facts = || edit.before.iter().chain(&edit.after);
     let selects: Vec<LabelSet> = facts()
         .filter_map(|fact| fact.read()?.pods.label_set())

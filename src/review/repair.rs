@@ -36,6 +36,9 @@ pub fn repair(world: &World, request: &Request) -> Repairs {
     let Some((before, after)) = both(edit) else {
         return Repairs::default();
     };
+    if world.is_unread(&edit.object.namespace) {
+        return Repairs::default();
+    }
     let perimeters = world.perimeters(&edit.object.namespace).iter();
     let managed: Vec<&ClusterPerimeter> = perimeters
         .filter(|cluster| {

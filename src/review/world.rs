@@ -95,6 +95,12 @@ impl World {
         }
     }
 
+    /// Whether there is something to guard in a namespace, and policies of it were not read yet.
+    pub fn is_unread(&self, namespace: &str) -> bool {
+        let facts = self.facts(namespace);
+        !self.perimeters(namespace).is_empty() && facts.is_some_and(|facts| !facts.stubs.is_empty())
+    }
+
     /// What is known of a namespace.
     pub fn facts(&self, namespace: &str) -> Option<&NamespaceFacts> {
         self.snapshot.namespaces.get(namespace).map(AsRef::as_ref)

@@ -1,7 +1,7 @@
 //! OBP401 and OBP403: what is written cannot be read, or the facts to judge it by are not there.
 
-use super::{Code, Finding, Level};
-use crate::inventory::{ObjectRef, Unreadable};
+use super::{Code, Finding, Level, size};
+use crate::inventory::{Kind, ObjectRef, Unreadable};
 
 /// One finding for each problem of an object that cannot be read.
 pub fn unreadable(object: &ObjectRef, broken: &Unreadable, level: Level) -> Vec<Finding> {
@@ -15,6 +15,9 @@ pub fn unreadable(object: &ObjectRef, broken: &Unreadable, level: Level) -> Vec<
             ),
             ..Finding::new(Code::Obp401, level, object, "apiVersion")
         }];
+    }
+    if let (Some(large), Kind::NetworkPolicy) = (&broken.too_large, object.kind) {
+        return vec![size::finding(object, &large.size, level)];
     }
     let one = |problem: &crate::inventory::Malformed| Finding {
         reason: format!("cannot be judged: {}", problem.problem),
@@ -75,12 +78,17 @@ pub fn not_ready(object: &ObjectRef) -> Finding {
     }
 }
 
-/// The finding that no cluster is known in the namespace, and that it could not be asked whether one was just made.
+/// The finding that a verdict rests on what the API server has in the namespace now, and that it could not be asked.
 pub fn not_read(object: &ObjectRef) -> Finding {
+    let reason = match object.kind {
+        Kind::NetworkPolicy => {
+            "the policy could select OpenBao pods, and the API server could not be asked which OpenBaoClusters and \
+             policies are in the namespace now"
+        }
+        _ => "the API server could not be asked which policies are in the namespace now",
+    };
     Finding {
-        reason: "the policy could select OpenBao pods, and the API server could not be asked whether a cluster was \
-                 just made in the namespace"
-            .to_owned(),
+        reason: reason.to_owned(),
         ..not_ready(object)
     }
 }

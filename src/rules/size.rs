@@ -8,14 +8,20 @@ use super::{Code, Finding, Level};
 
 /// Findings for all that is too large.
 pub fn check(object: &ObjectRef, policy: &Policy, caps: &Caps) -> Vec<Finding> {
-    let finding = |large: TooLarge| Finding {
+    let large = too_large(policy, caps);
+    let finding = |large: &TooLarge| finding(object, large, Level::Deny);
+    large.iter().map(finding).collect()
+}
+
+/// The finding for one thing that is too large.
+pub fn finding(object: &ObjectRef, large: &TooLarge, level: Level) -> Finding {
+    Finding {
         reason: format!(
             "{} {} are more than can be proved; expected at most {}",
             large.found, large.what, large.cap
         ),
         help: "split the policy, or merge what belongs together into fewer and wider entries"
             .to_owned(),
-        ..Finding::new(Code::Obp402, Level::Deny, object, large.path)
-    };
-    too_large(policy, caps).into_iter().map(finding).collect()
+        ..Finding::new(Code::Obp402, level, object, large.path.clone())
+    }
 }

@@ -1,7 +1,7 @@
 //! One fresh read before an answer that a lagging watch may have wrong.
 //!
-//! Only a refusal that rests on facts pays for it, and the allowance of a policy that could select
-//! OpenBao pods where no cluster is known. The review stays pure: it is held again, in a world in
+//! Only a refusal that rests on facts pays for it, the allowance of a policy that could select OpenBao pods where no
+//! cluster is known, and what rests on policies of which only stubs are kept. The review stays pure: it is held again, in a world in
 //! which one namespace is as the API server says it is.
 
 use std::sync::Arc;
@@ -146,8 +146,8 @@ async fn renewed(
         })
 }
 
-/// Judges again, by other facts. Where that fails a refusal stands, and an allowance does not: it
-/// was given where no cluster was known, and there is one.
+/// Judges again, by other facts. Where that fails a refusal stands; an answer that was given where no cluster was
+/// known, and there is one, or without the policies that it rests on, does not.
 async fn again(
     desk: &Desk,
     (point, body): (Point, Bytes),
@@ -170,7 +170,7 @@ async fn again(
             answer,
             world: Some(world),
         }),
-        Err(why) if doubt == Doubt::NoCluster => Err(why),
+        Err(why) if doubt != Doubt::Refused => Err(why),
         Err(why) => {
             if why == Unjudged::Panicked {
                 desk.metrics.panicked();

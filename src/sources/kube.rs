@@ -5,36 +5,47 @@
 //! gathers the facts and publishes snapshots. A list after a lost watch is gathered first and then
 //! swapped in whole, so no reader ever sees half of it.
 
+mod answers;
 mod backoff;
 mod custom;
 mod discovery;
+mod follower;
 mod fresh;
 mod gather;
+mod items;
+mod policies;
 mod problem;
 mod pulse;
+mod reads;
 
 use std::future::{Future, ready};
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
-use ::kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind};
+use ::kube::api::{ApiResource, GroupVersionKind};
 use ::kube::runtime::WatchStreamExt;
 use ::kube::runtime::watcher::{self, Event};
-use ::kube::{Client, Error, ResourceExt};
+use ::kube::{Client, Error};
 use futures_util::StreamExt;
-use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
+use crate::inventory::Kind;
 use crate::inventory::read::{self, API_SERVER_SERVICE};
-use crate::inventory::{Kind, Object};
+use crate::posture::Posture;
 use crate::sources::Updates;
+use answers::Listing;
 use backoff::Delays;
 pub use discovery::Served;
+use follower::Decode;
 pub use fresh::{ReadError, Reader};
 use gather::{Gatherer, Step};
+use policies::{Found, Guarded};
 use problem::problem;
 pub use pulse::Pulse;
+use reads::Reads;
 
 /// The kinds that are watched; facts are complete when each was listed once.
 const KINDS: [Kind; 7] = Kind::ALL;
@@ -55,6 +66,12 @@ const fn is_for_advice(kind: Kind) -> bool {
     )
 }
 
+/// What the platform's owner decided, as it is in force.
+pub type Postures = tokio::sync::watch::Receiver<Arc<Posture>>;
+
+/// How long the list of the policies waits for that of the clusters.
+const CLUSTERS_FIRST: Duration = Duration::from_secs(3);
+
 /// Steps that may wait for the gatherer before watches are held back.
 const BACKLOG: usize = 1024;
 
@@ -63,42 +80,74 @@ const BACKLOG: usize = 1024;
 pub async fn watch(
     client: Client,
     pulse: Arc<Pulse>,
+    postures: Postures,
     updates: Updates,
     shutdown: impl Future<Output = ()>,
 ) {
     let (sender, receiver) = mpsc::channel(BACKLOG);
+    let (guarded, known) = tokio::sync::watch::channel(None);
     let mut watches = JoinSet::new();
     for kind in KINDS {
         let client = Arc::clone(&pulse).hear(client.clone(), kind);
         let (pulse, sender) = (Arc::clone(&pulse), sender.clone());
         if is_custom(kind) {
             watches.spawn(custom::follow(client, pulse, kind, sender));
+        } else if kind == Kind::NetworkPolicy {
+            let decode = policies::decoder(known.clone(), postures.clone());
+            let known = known.clone();
+            watches.spawn(async move {
+                until_known(known).await;
+                follow(client, pulse, kind, decode, sender).await;
+            });
         } else {
-            watches.spawn(follow(client, pulse, kind, sender));
+            watches.spawn(follow(client, pulse, kind, decoder(kind), sender));
         }
     }
+    let reads = Reads::new(client, sender.downgrade());
     drop(sender);
     tokio::select! {
         () = shutdown => {}
-        () = Gatherer::new(updates).run(receiver) => {}
+        () = Gatherer::new(updates, guarded, postures, reads).run(receiver) => {}
     }
 }
 
+/// Waits a little for the clusters: then all policies that matter are kept as they are listed, and none is read twice.
+async fn until_known(mut guarded: tokio::sync::watch::Receiver<Guarded>) {
+    let known = guarded.wait_for(Option::is_some);
+    // Policies that turn out to matter are read then.
+    let _late = timeout(CLUSTERS_FIRST, known).await;
+}
+
+/// Makes facts of the objects of a kind.
+fn decoder(kind: Kind) -> Decode {
+    Box::new(move |outline, json| {
+        let object = read::object_json(&outline.of_kind(kind), json)?;
+        let version = outline.number();
+        Some(Found { object, version })
+    })
+}
+
 /// One kind's watch, until nobody listens any more.
-async fn follow(client: Client, pulse: Arc<Pulse>, kind: Kind, steps: mpsc::Sender<(Kind, Step)>) {
-    let (api, config) = scope(client, kind);
-    let config = config.timeout(pulse.watch_seconds());
+async fn follow(
+    client: Client,
+    pulse: Arc<Pulse>,
+    kind: Kind,
+    decode: Decode,
+    steps: mpsc::Sender<(Kind, Step)>,
+) {
+    let listing = listing(client, kind);
+    let events = follower::follow(listing, pulse.watch_seconds(), decode);
     // Every attempt begins with `Init`, also one that fails at once: as a success it would end the
     // backoff. A failed attempt says `Interrupted` instead, which drops what was listed so far.
     let progress = |event: &watcher::Result<Event<_>>| !matches!(event, Ok(Event::Init));
-    let events = watcher::watcher(api, config).filter(move |event| ready(progress(event)));
+    let events = events.filter(move |event| ready(progress(event)));
     let mut events = pin!(events.backoff(Delays::of(kind)));
     let mut complaint = None;
     while let Some(event) = events.next().await {
         let step = match event {
             Ok(event) => {
                 complaint = None;
-                step(event, |object| fact(kind, object))
+                step(event)
             }
             Err(error) => {
                 complain(kind, &problem(&error), &mut complaint);
@@ -136,15 +185,14 @@ fn resource(kind: Kind, version: &str) -> ApiResource {
     ApiResource::from_gvk_with_plural(&gvk, kind.plural())
 }
 
-fn scope(client: Client, kind: Kind) -> (Api<DynamicObject>, watcher::Config) {
+fn listing(client: Client, kind: Kind) -> Listing {
     let resource = resource(kind, kind.versions()[0]);
-    let config = watcher::Config::default();
     if kind == Kind::Service {
         let (namespace, name) = API_SERVER_SERVICE;
-        let api = Api::namespaced_with(client, namespace, &resource);
-        return (api, config.fields(&format!("metadata.name={name}")));
+        let listing = Listing::new(client, &resource, Some(namespace));
+        return listing.fields(format!("metadata.name={name}"));
     }
-    (Api::all_with(client, &resource), config)
+    Listing::new(client, &resource, None)
 }
 
 /// Whether the API server answered with this status.
@@ -158,25 +206,12 @@ fn is_refused(error: &watcher::Error, code: u16) -> bool {
 }
 
 /// `None` where an event says nothing about the facts.
-fn step<K>(event: Event<K>, fact: impl Fn(K) -> Option<Object>) -> Option<Step> {
+fn step(event: Event<Found>) -> Option<Step> {
     match event {
         Event::Init => None,
         Event::InitDone => Some(Step::Done),
-        Event::InitApply(object) => fact(object).map(Step::Listed),
-        Event::Apply(object) => fact(object).map(Step::Set),
-        Event::Delete(object) => fact(object).map(|object| Step::Remove(object.reference())),
+        Event::InitApply(found) => Some(Step::Listed(found.object)),
+        Event::Apply(found) => Some(Step::Set(found)),
+        Event::Delete(found) => Some(Step::Remove(found.object.reference(), found.version)),
     }
-}
-
-fn fact(kind: Kind, object: DynamicObject) -> Option<Object> {
-    read::object_of(kind, &written(object)?)
-}
-
-/// The object as JSON, without what is never looked at.
-fn written(mut object: DynamicObject) -> Option<Value> {
-    object.managed_fields_mut().clear();
-    let name = object.name_any();
-    serde_json::to_value(object)
-        .inspect_err(|error| tracing::error!(name, %error, "object cannot be written as JSON"))
-        .ok()
 }

@@ -54,7 +54,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("rate", &[]),
-    ("sources", &["file_events", "inventory", "rate"]),
+    ("sources", &["file_events", "inventory", "posture", "rate"]),
     ("audit", &["code", "inventory", "rate", "review", "rules"]),
     ("events", &["audit", "inventory"]),
     ("registration", &["audit"]),

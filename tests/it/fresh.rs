@@ -7,7 +7,8 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use openbao_perimeter::admission::{Admission, Appeal, Currency, Point};
 use openbao_perimeter::audit::Metrics;
-use openbao_perimeter::inventory::{Change, Kind, Object, Snapshot, read};
+use openbao_perimeter::inventory::read::outline::outline;
+use openbao_perimeter::inventory::{Change, Kind, Object, Snapshot, Stub, read};
 use openbao_perimeter::posture::Posture;
 use openbao_perimeter::review::World;
 use openbao_perimeter::server::authorizer::{Authorizer, Lacked};
@@ -60,6 +61,39 @@ fn cluster(network: &Value) -> Object {
     let cluster = json!({"apiVersion": "openbao.org/v1alpha1", "kind": "OpenBaoCluster",
         "metadata": {"name": "bao", "namespace": "shop"}, "spec": {"network": network}});
     read::object(&cluster).unwrap()
+}
+
+/// A stored policy of the namespace.
+fn stored(name: &str, spec: &Value) -> Value {
+    json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+        "metadata": {"name": name, "namespace": "shop", "resourceVersion": "1"}, "spec": spec})
+}
+
+fn policy(name: &str, spec: &Value) -> Object {
+    read::object(&stored(name, spec)).unwrap()
+}
+
+/// The same, of which only a stub is known.
+fn stub(name: &str, spec: &Value) -> Object {
+    let json = stored(name, spec).to_string();
+    let stub = Stub::read(&outline(json.as_bytes()).unwrap(), json.as_bytes());
+    Object::Stub("shop".into(), Arc::new(stub))
+}
+
+/// A tenant makes an OpenBaoCluster.
+fn makes_a_cluster() -> Value {
+    let mut review = review_with(
+        "object",
+        json!({"apiVersion": "openbao.org/v1alpha1", "kind": "OpenBaoCluster",
+            "metadata": {"name": "bao", "namespace": "shop"}, "spec": {}}),
+    );
+    let request = &mut review["request"];
+    request["kind"] =
+        json!({"group": "openbao.org", "version": "v1alpha1", "kind": "OpenBaoCluster"});
+    request["resource"] =
+        json!({"group": "openbao.org", "version": "v1alpha1", "resource": "openbaoclusters"});
+    request["name"] = json!("bao");
+    review
 }
 
 /// A tenant lets namespace `monitoring` reach the OpenBao pods.
@@ -302,4 +336,45 @@ async fn that_no_version_is_served_turns_neither_an_allowance_nor_a_denial() {
     scene.server.unserved.store(true, Ordering::Relaxed);
     let (allowed, message) = scene.ask(&opens(&servers())).await;
     assert!(!allowed && message.contains("OBP201"), "{message}");
+}
+
+#[tokio::test]
+async fn a_verdict_about_openbao_pods_rests_on_no_policy_that_was_not_read() {
+    let other = json!({"podSelector": servers(), "policyTypes": ["Ingress"]});
+    let known = || vec![cluster(&declared()), stub("other", &other)];
+    let real = vec![cluster(&declared()), policy("other", &other)];
+    let scene = Scene::new(known(), Some(real));
+    let (allowed, message) = scene.ask(&opens(&servers())).await;
+    assert!(allowed, "{message}");
+    assert_eq!(scene.reads(), 1);
+    let scene = Scene::new(known(), None);
+    let (allowed, message) = scene.ask(&opens(&servers())).await;
+    assert!(!allowed && message.contains("OBP403"), "{message}");
+    // Whom it does not concern does not wait.
+    assert!(
+        scene
+            .ask(&opens(&json!({"matchLabels": {"app": "web"}})))
+            .await
+            .0
+    );
+    assert_eq!(scene.reads(), 1);
+}
+
+#[tokio::test]
+async fn a_cluster_is_made_beside_policies_that_are_read_first() {
+    let open = json!({"podSelector": {}, "ingress": [{}]});
+    let web = json!({"podSelector": {"matchLabels": {"app": "web"}}, "ingress": [{}]});
+    for (real, denial) in [
+        (Some(vec![policy("planted", &open)]), Some("OBP203")),
+        (Some(vec![policy("planted", &web)]), None),
+        (Some(Vec::new()), None),
+        (None, Some("OBP403")),
+    ] {
+        let known = vec![stub("planted", &open)];
+        let scene = Scene::new(known, real.clone());
+        let (allowed, message) = scene.ask(&makes_a_cluster()).await;
+        assert_eq!(allowed, denial.is_none(), "{real:?}: {message}");
+        assert!(message.contains(denial.unwrap_or_default()), "{message}");
+        assert_eq!(scene.reads(), 1);
+    }
 }

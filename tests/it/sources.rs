@@ -9,6 +9,7 @@
 mod cluster;
 mod folder;
 mod fresh;
+mod guarded;
 mod place;
 mod pulse;
 mod versions;

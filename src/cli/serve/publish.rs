@@ -34,6 +34,8 @@ pub(super) struct Publisher {
     pub(super) snapshots: watch::Receiver<Option<Arc<Snapshot>>>,
     pub(super) decisions: mpsc::Receiver<Decision>,
     pub(super) worlds: watch::Sender<Option<Arc<World>>>,
+    /// Told of the posture that is in force.
+    pub(super) postures: watch::Sender<Arc<Posture>>,
     pub(super) compile: Compile,
     pub(super) notify: Notify,
 }
@@ -64,9 +66,11 @@ impl Publisher {
     /// now.
     async fn publish(&mut self, posture: Arc<Posture>) -> bool {
         let Some(snapshot) = self.snapshots.borrow_and_update().clone() else {
+            self.postures.send_replace(Arc::clone(&posture));
             self.admission.decide(posture);
             return true;
         };
+        let decided = Arc::clone(&posture);
         let previous = self.admission.world();
         let (known, newest) = (previous.clone(), Arc::clone(&snapshot));
         // Pure work that may take milliseconds in a large cluster: off the threads that serve.
@@ -78,6 +82,11 @@ impl Publisher {
                 self.metrics
                     .inventory(&before.unwrap_or_default(), &world.snapshot);
                 self.admission.publish(world);
+                self.postures.send_if_modified(|known| {
+                    let is_new = **known != *decided;
+                    *known = decided;
+                    is_new
+                });
                 self.worlds.send_replace(self.admission.world());
                 (self.notify)(None);
                 true
@@ -141,6 +150,7 @@ mod tests {
             snapshots,
             decisions,
             worlds: told,
+            postures: watch::channel(Arc::default()).0,
             compile,
             notify: Box::new(move |text| {
                 notify.send_replace(text.map(ToOwned::to_owned));

@@ -4,10 +4,11 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 
-use super::extent;
+use super::{extent, outline};
 use crate::inventory::meta::WrittenMeta;
 use crate::inventory::rules::shown;
-use crate::inventory::{Malformed, Meta, ObjectRef, Unreadable};
+use crate::inventory::size::TooLarge;
+use crate::inventory::{Kind, Malformed, Meta, ObjectRef, Unreadable, stub};
 
 /// An object as it was written, as far as its kind matters.
 #[derive(Debug, Deserialize)]
@@ -57,10 +58,8 @@ impl Source<'_> {
         T: DeserializeOwned,
         U: DeserializeOwned + Default,
     {
-        if let Self::Json(json) = self
-            && !extent::is_bounded(json)
-        {
-            return Err(Self::too_large(fallback));
+        if let Some(size) = self.too_large() {
+            return Err(Box::new(self.oversize(size, fallback)));
         }
         // serde would take a list for a struct with its fields in order; the API would not.
         let written = match self {
@@ -83,17 +82,30 @@ impl Source<'_> {
         }
     }
 
-    /// Nothing is read of an object that holds too much.
-    fn too_large(fallback: &ObjectRef) -> Box<Unreadable> {
-        Box::new(Unreadable {
-            meta: WrittenMeta::<IgnoredAny>::default().or(fallback),
-            problems: vec![Malformed {
-                path: String::new(),
-                value: String::new(),
-                problem: format!("expected at most {} values, found more", extent::VALUES),
-            }],
-            version: None,
+    fn too_large(self) -> Option<TooLarge> {
+        let found = match self {
+            Self::Json(json) if extent::is_bounded(json) => return None,
+            Self::Json(json) => extent::count(json),
+            Self::Value(value) => extent::of_value(value),
+        };
+        (found > extent::VALUES).then(|| TooLarge {
+            path: String::new(),
+            what: "values",
+            found,
+            cap: extent::VALUES,
         })
+    }
+
+    /// Only the names are read of an object that holds too much.
+    fn oversize(self, size: TooLarge, fallback: &ObjectRef) -> Unreadable {
+        let (outline, pods) = match self {
+            Self::Json(json) => (outline::outline(json), stub::selector_of(json)),
+            Self::Value(value) => (outline::of_value(value), None),
+        };
+        let named = outline.map_or_else(|| fallback.clone(), |outline| outline.or(fallback));
+        let meta = WrittenMeta::<IgnoredAny>::default().or(&named);
+        let pods = pods.filter(|_| fallback.kind == Kind::NetworkPolicy);
+        Unreadable::too_large(meta, size, pods)
     }
 
     /// Why the object does not decode, and what of its metadata does.
@@ -128,6 +140,7 @@ impl Source<'_> {
             meta: lenient_meta(metadata, fallback),
             problems: vec![problem],
             version: None,
+            too_large: None,
         })
     }
 }

@@ -7,6 +7,7 @@ use std::cell::Cell;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
 
 /// Values (objects, lists, texts, numbers) that one object may hold. One with as many rules as
 /// [`Caps`](crate::posture::Caps) allow stays below it.
@@ -18,6 +19,25 @@ const SHORT: usize = 64 * 1024;
 /// Whether the text holds at most [`VALUES`], as far as it is JSON at all.
 pub fn is_bounded(json: &[u8]) -> bool {
     json.len() <= SHORT || holds_at_most(VALUES, json)
+}
+
+/// How many values there are in a text, as far as it is JSON.
+pub fn count(json: &[u8]) -> usize {
+    let left = Cell::new(usize::MAX);
+    let mut json = serde_json::Deserializer::from_slice(json);
+    // What is no JSON is counted up to there.
+    let _ended = Count(&left).deserialize(&mut json);
+    usize::MAX - left.get()
+}
+
+/// How many values a value holds, itself included.
+pub fn of_value(value: &Value) -> usize {
+    let inner = match value {
+        Value::Array(list) => list.iter().map(of_value).sum(),
+        Value::Object(fields) => fields.values().map(of_value).sum(),
+        _ => 0,
+    };
+    inner + 1
 }
 
 fn holds_at_most(values: usize, json: &[u8]) -> bool {
@@ -106,6 +126,17 @@ mod tests {
         ] {
             assert!(holds_at_most(values, json.as_bytes()), "{json}");
             assert!(!holds_at_most(values - 1, json.as_bytes()), "{json}");
+        }
+    }
+
+    #[test]
+    fn a_value_is_counted_as_its_text_is() {
+        for (count, expected) in [(VALUES - 2, true), (VALUES - 1, false)] {
+            let list = Value::from_iter([("a", Value::from_iter(vec![Value::Null; count]))]);
+            assert_eq!(of_value(&list) <= VALUES, expected, "{count}");
+            let text = list.to_string();
+            assert_eq!(is_bounded(text.as_bytes()), expected, "{count}");
+            assert_eq!(super::count(text.as_bytes()), of_value(&list), "{count}");
         }
     }
 

@@ -10,7 +10,7 @@ use crate::perimeter::rule::Peer;
 pub(super) fn read(at: &FieldPath<'_>, written: &IPBlock, problems: &mut Problems) -> Option<Peer> {
     let cidr = cidr(&at.field("cidr"), &written.cidr, problems);
     let except_at = at.field("except");
-    let mut except = Vec::new();
+    let mut except = Vec::with_capacity(written.except.as_ref().map_or(0, Vec::len));
     for (i, text) in written.except.iter().flatten().enumerate() {
         let at = except_at.index(i);
         let Some(carved) = self::cidr(&at, text, problems) else {

@@ -3,11 +3,13 @@
 use serde_json::{Value, json};
 
 use super::support::{
-    cluster, cluster_named, cluster_request, denied, edition, operator, plain, policy,
+    cluster, cluster_named, cluster_request, denied, edition, managed, operator, plain, policy,
     policy_request, restore, restore_request, tenant, world, world_under,
 };
+use crate::baseline::Pods;
+use crate::inventory::{Change, Fact, Object, Policy, Stub};
 use crate::posture::Edition;
-use crate::review::{Doubt, Request, World, Writer, doubt, review};
+use crate::review::{Doubt, Request, World, Writer, doubt, repair, review};
 use crate::rules::Code;
 
 fn doubted(world: &World, request: &Request) -> Option<Doubt> {
@@ -110,4 +112,64 @@ fn an_allowed_policy_beside_a_known_cluster_is_in_no_doubt() {
         &json!({"podSelector": {}, "policyTypes": ["Ingress"]}),
     );
     assert_eq!(doubted(&plain(), &closes), None);
+}
+
+/// The plain world, with a policy of its namespace that was not read.
+fn with_stub() -> World {
+    let stub = Stub::of(&policy("other", &opens(&json!({}))));
+    let namespace = cluster(&json!({})).meta.namespace.clone();
+    let change = Change::Set(Object::Stub(namespace, stub.into()));
+    let world = plain();
+    let snapshot = world.snapshot.apply([change]);
+    World::compile(Some(&world), snapshot.into(), world.posture.clone())
+}
+
+#[test]
+fn what_rests_on_policies_that_were_not_read_is_in_doubt_whatever_it_is() {
+    let world = with_stub();
+    assert!(world.is_unread(&cluster(&json!({})).meta.namespace));
+    let bao = cluster(&json!({}));
+    let changed = cluster(&json!({"dnsNamespace": "dns"}));
+    for request in [
+        creates(tenant(), &opens(&json!({}))),
+        creates(tenant(), &json!({"podSelector": {}})),
+        cluster_request(None, &bao),
+        cluster_request(Some(&bao), &changed),
+        restore_request(restore(&json!({"cluster": "bao"}))),
+    ] {
+        assert_eq!(
+            doubted(&world, &request),
+            Some(Doubt::Unread),
+            "{request:?}"
+        );
+    }
+    let web = labelled("app", "web");
+    for request in [
+        creates(tenant(), &opens(&web)),
+        creates(operator(), &opens(&json!({}))),
+    ] {
+        assert_eq!(doubted(&world, &request), None, "{request:?}");
+    }
+}
+
+#[test]
+fn a_stub_counts_as_a_policy_that_is_there_and_lets_nothing_be_repaired() {
+    let namespace = cluster(&json!({})).meta.namespace.clone();
+    let world = with_stub();
+    let names = world
+        .perimeters(&namespace)
+        .iter()
+        .flat_map(|cluster| &cluster.zones);
+    let names: Vec<_> = names.flat_map(|zone| &zone.unreadable).collect();
+    assert!(!names.is_empty() && names.iter().all(|name| ***name == *"other"));
+    let own = managed(&cluster(&json!({})), Pods::Workload);
+    let cut = Policy {
+        egress: Vec::new(),
+        ..own.clone()
+    };
+    let fact = |policy: Policy| Some(Fact::Read(policy.into()));
+    let name = own.meta.name.to_string();
+    let request = policy_request(tenant(), &name, fact(own), fact(cut));
+    assert!(!repair(&plain(), &request).repairs.is_empty());
+    assert!(repair(&world, &request).repairs.is_empty());
 }

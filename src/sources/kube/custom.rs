@@ -8,22 +8,24 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::kube::api::{Api, ApiResource, DynamicObject, ListParams, PartialObjectMeta};
-use ::kube::core::TypeMeta;
 use ::kube::runtime::watcher::{self, Event};
 use ::kube::runtime::{WatchStreamExt, utils::Backoff as _};
 use ::kube::{Client, Error};
-use futures_util::{Stream, StreamExt};
+use futures_util::StreamExt;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
+use super::answers::{Gate, Listing};
 use super::backoff::Delays;
 use super::discovery::{self, Served};
+use super::follower::{self, Decode};
 use super::gather::Step;
+use super::policies::Found;
 use super::problem::problem;
 use super::pulse::Pulse;
-use super::{complain, fact, is_for_advice, is_refused, resource, step, written};
-use crate::inventory::{Kind, Object, read};
+use super::{complain, decoder, is_for_advice, is_refused, resource, step};
+use crate::inventory::read::outline::{Outline, outline};
+use crate::inventory::{Fact, Kind, Object, read};
 
 /// Two proofs that a kind which was served is gone are at least this far apart.
 const PROOFS: Duration = Duration::from_secs(30);
@@ -100,40 +102,35 @@ impl Watch {
 
     /// The objects, in a version that is read, until that is no longer served.
     async fn objects(&mut self, version: &'static str) -> End {
-        let api = Api::all_with(self.client.clone(), &resource(self.kind, version));
-        let events = watcher::watcher(api, self.config());
-        let kind = self.kind;
-        let is_read = Served::Read(version);
-        let take = move |event| step(event, |object| fact(kind, object));
-        self.take(events, take, &is_read).await
+        let resource = resource(self.kind, version);
+        let listing = Listing::new(self.client.clone(), &resource, None);
+        let decode = decoder(self.kind);
+        self.take(listing, decode, &Served::Read(version)).await
     }
 
     /// The names of objects in a version that is not read, until one that is read is served again, or this one is
     /// served no more.
     async fn names(&mut self, version: &Arc<str>) -> End {
         let resource = resource(self.kind, version);
-        let api = Api::<PartialObjectMeta<DynamicObject>>::all_with(self.client.clone(), &resource);
-        let events = watcher::watcher(api, self.config());
-        let take = move |event| step(event, |object| named(&resource, object));
-        let is_unread = Served::Unread(version.clone());
-        self.take(events, take, &is_unread).await
-    }
-
-    fn config(&self) -> watcher::Config {
-        watcher::Config::default().timeout(self.pulse.watch_seconds())
+        let listing = Listing::new(self.client.clone(), &resource, None).metadata();
+        let (kind, is_unread) = (self.kind, Served::Unread(version.clone()));
+        let version = version.clone();
+        let decode = Box::new(move |outline: &Outline, json: &[u8]| {
+            Some(Found {
+                object: named(kind, outline, json, &version)?,
+                version: outline.number(),
+            })
+        });
+        self.take(listing, decode, &is_unread).await
     }
 
     /// Takes the events of a watch. Where the version is not read, it is looked meanwhile whether another one is
     /// served.
-    async fn take<K>(
-        &mut self,
-        events: impl Stream<Item = watcher::Result<Event<K>>>,
-        mut take: impl FnMut(Event<K>) -> Option<Step>,
-        served: &Served,
-    ) -> End {
+    async fn take(&mut self, listing: Listing, decode: Decode, served: &Served) -> End {
         let is_unread = matches!(served, Served::Unread(_));
+        let events = follower::follow(listing, self.pulse.watch_seconds(), decode);
         // As in `follow` of the other kinds: every attempt begins with `Init`.
-        let progress = |event: &watcher::Result<Event<K>>| !matches!(event, Ok(Event::Init));
+        let progress = |event: &watcher::Result<Event<_>>| !matches!(event, Ok(Event::Init));
         let events = events.filter(move |event| std::future::ready(progress(event)));
         let mut events = pin!(events.backoff(Delays::of(self.kind)));
         let mut looks = interval_at(Instant::now() + LOOK, LOOK);
@@ -155,7 +152,7 @@ impl Watch {
                 None => return End::Closed,
                 Some(Ok(event)) => {
                     self.complaint = None;
-                    take(event)
+                    step(event)
                 }
                 Some(Err(error)) if is_refused(&error, 404) => return End::Unserved,
                 Some(Err(error)) if is_for_advice(self.kind) && is_refused(&error, 403) => {
@@ -288,23 +285,18 @@ impl Watch {
 pub(super) async fn list(
     client: Client,
     namespace: &str,
-    resource: &ApiResource,
+    kind: Kind,
+    version: &str,
+    gate: &mut Gate,
 ) -> Result<Vec<Object>, Error> {
-    let api = Api::<DynamicObject>::namespaced_with(client, namespace, resource);
-    let items = api.list_metadata(&ListParams::default()).await?.items;
-    let named = |object| named(resource, object);
-    Ok(items.into_iter().filter_map(named).collect())
+    let listing = Listing::new(client, &resource(kind, version), Some(namespace)).metadata();
+    let named = |json: &[u8]| named(kind, &outline(json)?, json, version);
+    listing.all(gate, named).await.map(|(objects, _)| objects)
 }
 
 /// An object of which only the metadata were read, in a version that is not.
-fn named(resource: &ApiResource, object: PartialObjectMeta<DynamicObject>) -> Option<Object> {
-    let object = DynamicObject {
-        types: Some(TypeMeta {
-            api_version: resource.api_version.clone(),
-            kind: resource.kind.clone(),
-        }),
-        metadata: object.metadata,
-        data: serde_json::Value::default(),
-    };
-    written(object).and_then(|value| read::object(&value))
+fn named(kind: Kind, outline: &Outline, json: &[u8], version: &str) -> Option<Object> {
+    let broken = read::other_version(json, &outline.of_kind(kind), version);
+    // No verdict rests on the names of other kinds.
+    (kind == Kind::OpenBaoCluster).then(|| Object::Cluster(Fact::Unreadable(broken.into())))
 }

@@ -2,29 +2,39 @@
 //!
 //! A read that has begun may be older than what a caller knows, so nobody joins it: who comes while
 //! one is under way waits for the next, together with all others who do. So there is one read of a
-//! namespace at a time and one that waits, and what they cost does not grow with the callers.
+//! namespace at a time and one that waits, and what they cost does not grow with the callers. Each
+//! namespace has an allowance of its own, and one that was quiet waits for no busy one. Objects are
+//! read one by one, and one read at a time may hold a large one.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use ::kube::api::{Api, ApiResource, DynamicObject, ListParams};
 use ::kube::{Client, Error};
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
 use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep, timeout};
 
+use super::answers::{Gate, Listing};
+use super::custom;
 use super::discovery::{self, Served};
-use super::{custom, fact, is_custom, resource};
+use super::policies::{self, Wanted};
+use super::{Postures, is_custom, resource};
+use crate::inventory::read::{self, outline::outline};
 use crate::inventory::{Kind, Object};
 use crate::rate::Bucket;
 
 /// One read, from its turn to its end. Reviews wait less.
 const LIMIT: Duration = Duration::from_secs(5);
-/// Reads at once after a quiet time, and how often one more may begin.
-const BURST: u32 = 50;
-const PERIOD: Duration = Duration::from_millis(20);
+/// Reads of one namespace at once after a quiet time, and how often one more of them may begin.
+const BURST: u32 = 10;
+const PERIOD: Duration = Duration::from_millis(100);
+/// After so long without a read a namespace counts as quiet.
+const QUIET: Duration = Duration::from_secs(10);
+/// Reads under way at once: of namespaces that were quiet before, and as many of all others.
+const AT_ONCE: usize = 16;
 
 /// Why nothing was read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -60,6 +70,7 @@ type Key = (Arc<str>, &'static [Kind]);
 #[derive(Clone)]
 pub struct Reader {
     client: Client,
+    postures: Postures,
     queue: Arc<Queue>,
     /// Who waits may be on any thread that serves connections. What it reads, for others too and
     /// maybe a lot, is no work for that one.
@@ -68,7 +79,11 @@ pub struct Reader {
 
 struct Queue {
     slots: Mutex<BTreeMap<Key, Slot>>,
-    bucket: Mutex<Bucket>,
+    /// Namespaces that were read a short while ago.
+    recent: Mutex<BTreeMap<Arc<str>, Recent>>,
+    quiet: Semaphore,
+    busy: Semaphore,
+    gate: Gate,
 }
 
 /// One namespace: the read that has not begun, and whose turn it is.
@@ -85,15 +100,12 @@ impl std::fmt::Debug for Reader {
 }
 
 impl Reader {
-    /// Reads through this client, on the runtime that this is called in.
-    pub fn new(client: Client) -> Self {
-        let queue = Queue {
-            slots: Mutex::default(),
-            bucket: Mutex::new(Bucket::new(BURST, PERIOD, Instant::now())),
-        };
+    /// Reads through this client, on the runtime that this is called in, as much as the posture in force allows.
+    pub fn new(client: Client, postures: Postures) -> Self {
         Self {
             client,
-            queue: Arc::new(queue),
+            postures,
+            queue: Arc::new(Queue::new()),
             runtime: Handle::current(),
         }
     }
@@ -121,13 +133,9 @@ impl Reader {
 
     async fn take_turn(self, key: Key, turn: Arc<tokio::sync::Mutex<()>>) -> Answer {
         let _turn = turn.lock_owned().await;
-        let wait = {
-            let bucket = self.queue.bucket.lock();
-            bucket
-                .unwrap_or_else(PoisonError::into_inner)
-                .reserve(Instant::now())
-        };
+        let Reserved { wait, is_quiet } = self.queue.reserve(&key.0, Instant::now());
         sleep(wait).await;
+        let _place = self.queue.place(is_quiet).await;
         // From here on it may be too old for whoever comes.
         if let Some(slot) = self.queue.slots().get_mut(&key) {
             slot.waiting = None;
@@ -142,35 +150,33 @@ impl Reader {
 
     async fn objects(&self, (namespace, kinds): &Key) -> Answer {
         let mut objects = Vec::new();
+        let mut gate = self.queue.gate.clone();
         for kind in *kinds {
-            let found = self.of_kind(namespace, *kind).await;
-            objects.extend(found.map_err(|error| of_read(*kind, &error))??);
+            let found = self.of_kind(namespace, *kind, &mut gate).await;
+            objects.extend(found.map_err(|error| ReadError::Api {
+                kind: kind.as_str(),
+                problem: error.to_string(),
+            })??);
         }
         Ok(objects)
     }
 
     /// Without a resource version, so no older than this call. A list that answers 404 is no answer: discovery tells
     /// whether the kind is served in another version, or in none.
-    async fn of_kind(&self, namespace: &str, kind: Kind) -> Result<Answer, Error> {
-        let client = self.client.clone();
-        let first = resource(kind, kind.versions()[0]);
-        if kind == Kind::Namespace {
-            let found = Api::all_with(client, &first).get_opt(namespace).await?;
-            let found = found.and_then(|object| fact(kind, object));
-            return Ok(Ok(found.into_iter().collect()));
-        }
-        let gone = match list(client.clone(), namespace, kind, &first).await {
+    async fn of_kind(&self, namespace: &str, kind: Kind, gate: &mut Gate) -> Result<Answer, Error> {
+        let first = kind.versions()[0];
+        let gone = match self.list(namespace, kind, first, gate).await {
             Err(Error::Api(status)) if status.code == 404 && is_custom(kind) => status,
             objects => return objects.map(Ok),
         };
-        match discovery::served(&client, kind).await? {
+        match discovery::served(&self.client, kind).await? {
             Served::Unread(version) => {
-                let resource = resource(kind, &version);
-                Ok(Ok(custom::list(client, namespace, &resource).await?))
+                let client = self.client.clone();
+                let named = custom::list(client, namespace, kind, &version, gate).await;
+                named.map(Ok)
             }
-            Served::Read(version) if version != kind.versions()[0] => {
-                let resource = resource(kind, version);
-                list(client, namespace, kind, &resource).await.map(Ok)
+            Served::Read(version) if version != first => {
+                self.list(namespace, kind, version, gate).await.map(Ok)
             }
             Served::Nowhere => Ok(Err(ReadError::Unserved {
                 kind: kind.as_str(),
@@ -178,28 +184,87 @@ impl Reader {
             Served::Read(_) | Served::Unproved => Err(Error::Api(gone)),
         }
     }
-}
 
-async fn list(
-    client: Client,
-    namespace: &str,
-    kind: Kind,
-    resource: &ApiResource,
-) -> Result<Vec<Object>, Error> {
-    let api = Api::<DynamicObject>::namespaced_with(client, namespace, resource);
-    let items = api.list(&ListParams::default()).await?.items.into_iter();
-    Ok(items.filter_map(|object| fact(kind, object)).collect())
-}
-
-fn of_read(kind: Kind, error: &Error) -> ReadError {
-    ReadError::Api {
-        kind: kind.as_str(),
-        problem: error.to_string(),
+    async fn list(
+        &self,
+        namespace: &str,
+        kind: Kind,
+        version: &str,
+        gate: &mut Gate,
+    ) -> Result<Vec<Object>, Error> {
+        let (client, resource) = (self.client.clone(), resource(kind, version));
+        let listing = if kind == Kind::Namespace {
+            let named = format!("metadata.name={namespace}");
+            Listing::new(client, &resource, None).fields(named)
+        } else {
+            Listing::new(client, &resource, Some(namespace))
+        };
+        if kind == Kind::NetworkPolicy {
+            let caps = self.postures.borrow().caps;
+            let read = policies::read(&listing, Wanted::default(), &caps, gate).await?;
+            return Ok(read.found.into_iter().map(|found| found.object).collect());
+        }
+        let read = |json: &[u8]| read::object_json(&outline(json)?.of_kind(kind), json);
+        listing.all(gate, read).await.map(|(objects, _)| objects)
     }
 }
 
 impl Queue {
+    fn new() -> Self {
+        Self {
+            slots: Mutex::default(),
+            recent: Mutex::default(),
+            quiet: Semaphore::new(AT_ONCE),
+            busy: Semaphore::new(AT_ONCE),
+            gate: Gate::shared(),
+        }
+    }
+
     fn slots(&self) -> MutexGuard<'_, BTreeMap<Key, Slot>> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Takes a token of a namespace's own.
+    fn reserve(&self, namespace: &Arc<str>, now: Instant) -> Reserved {
+        let recent = self.recent.lock();
+        let mut recent = recent.unwrap_or_else(PoisonError::into_inner);
+        recent.retain(|_, known| now < known.last + QUIET || !known.bucket.is_full(now));
+        let is_quiet = !recent.contains_key(namespace);
+        let known = recent.entry(namespace.clone()).or_insert_with(|| Recent {
+            bucket: Bucket::new(BURST, PERIOD, now),
+            last: now,
+        });
+        known.last = now;
+        Reserved {
+            wait: known.bucket.reserve(now),
+            is_quiet,
+        }
+    }
+
+    /// A place among the reads that are under way. Namespaces that were quiet do not stand behind those that were not.
+    async fn place(&self, is_quiet: bool) -> Option<SemaphorePermit<'_>> {
+        // Nobody closes them.
+        let busy = self.busy.acquire();
+        if !is_quiet {
+            return busy.await.ok();
+        }
+        tokio::select! {
+            place = self.quiet.acquire() => place.ok(),
+            place = busy => place.ok(),
+        }
+    }
+}
+
+/// A namespace that was read a short while ago.
+struct Recent {
+    bucket: Bucket,
+    last: Instant,
+}
+
+/// A namespace's turn.
+struct Reserved {
+    /// How long it waits for itself.
+    wait: Duration,
+    /// Whether nothing was read of it for a while.
+    is_quiet: bool,
 }

@@ -1,14 +1,18 @@
 //! One owner of the cluster's facts: takes steps of all watches, publishes snapshots.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout_at};
 
-use super::KINDS;
-use crate::inventory::{Change, Extent, Kind, Object, ObjectRef, Snapshot};
+use super::policies::{self, Found, Guarded, Policies};
+use super::reads::Reads;
+use super::{KINDS, Postures};
+use crate::inventory::{Change, Extent, Kind, NamespaceFacts, Object, ObjectRef, Snapshot};
+use crate::posture::Posture;
 use crate::sources::Updates;
 
 /// Snapshots are no closer together than this while events keep coming.
@@ -22,9 +26,11 @@ pub(super) enum Step {
     /// The list is whole: what it does not have is gone.
     Done,
     /// An object is there, in this state.
-    Set(Object),
-    /// An object is gone.
-    Remove(ObjectRef),
+    Set(Found),
+    /// An object is gone, since a version.
+    Remove(ObjectRef, u64),
+    /// The policies of a namespace were read, or not.
+    Read(Arc<str>, Option<Policies>),
     /// The watch is lost; a list that was not whole begins anew.
     Interrupted,
     /// It is proved that the API server serves the kind in no version, so there is no object of it.
@@ -42,25 +48,53 @@ pub(super) struct Gatherer {
     lists: BTreeMap<Kind, Vec<Object>>,
     complete: BTreeSet<Kind>,
     published: bool,
+    postures: Postures,
+    /// What is decided now.
+    posture: Arc<Posture>,
+    /// Told which namespaces are guarded.
+    guarded: watch::Sender<Guarded>,
+    reads: Reads,
+    /// What was read and not merged yet.
+    read: Vec<(Arc<str>, Policies)>,
+    /// Versions of policies that were read, and that their watch has not come to yet.
+    ahead: BTreeMap<ObjectRef, u64>,
 }
 
 impl Gatherer {
-    pub(super) fn new(updates: Updates) -> Self {
+    pub(super) fn new(
+        updates: Updates,
+        guarded: watch::Sender<Guarded>,
+        mut postures: Postures,
+        reads: Reads,
+    ) -> Self {
+        let posture = Arc::clone(&postures.borrow_and_update());
         Self {
             updates,
             known: Arc::default(),
             lists: BTreeMap::new(),
             complete: BTreeSet::new(),
             published: false,
+            postures,
+            posture,
+            guarded,
+            reads,
+            read: Vec::new(),
+            ahead: BTreeMap::new(),
         }
     }
 
     /// Runs until all watches have ended.
     pub(super) async fn run(mut self, mut steps: mpsc::Receiver<(Kind, Step)>) {
         let mut earliest = Instant::now();
-        while let Some(first) = steps.recv().await {
+        loop {
             let mut changes = Vec::new();
-            self.take(first, &mut changes);
+            tokio::select! {
+                first = steps.recv() => match first {
+                    Some(first) => self.take(first, &mut changes),
+                    None => return,
+                },
+                posture = decided(&mut self.postures) => self.decide(posture, &mut changes),
+            }
             let latest = earliest.max(Instant::now()) + PAUSE;
             // Idle: this returns at once with what is there. Busy: it waits out the pause.
             while let Some(next) = next(&mut steps, earliest, latest).await {
@@ -73,13 +107,29 @@ impl Gatherer {
 
     fn take(&mut self, (kind, step): (Kind, Step), changes: &mut Vec<Change>) {
         match step {
-            Step::Listed(object) => self.lists.entry(kind).or_default().push(object),
+            Step::Listed(object) => {
+                let object = self.shared(object);
+                self.lists.entry(kind).or_default().push(object);
+            }
             Step::Done => {
                 let listed = self.lists.remove(&kind).unwrap_or_default();
+                self.ahead.retain(|reference, _| reference.kind != kind);
                 self.replace(kind, Extent::Whole, listed, changes);
             }
-            Step::Set(object) => changes.push(Change::Set(object)),
-            Step::Remove(reference) => changes.push(Change::Remove(reference)),
+            Step::Set(Found { object, version }) => {
+                if self.is_news(&object.reference(), version) {
+                    changes.push(Change::Set(object));
+                }
+            }
+            Step::Remove(reference, version) => {
+                if self.is_news(&reference, version) {
+                    changes.push(Change::Remove(reference));
+                }
+            }
+            Step::Read(namespace, policies) => {
+                self.reads.ended(&namespace, policies.as_ref());
+                self.read.extend(policies.map(|read| (namespace, read)));
+            }
             Step::Interrupted => {
                 self.lists.remove(&kind);
             }
@@ -121,8 +171,108 @@ impl Gatherer {
         self.complete.insert(kind);
     }
 
+    /// Whether a version of an object is not older than one that was read.
+    fn is_news(&mut self, reference: &ObjectRef, version: u64) -> bool {
+        if self
+            .ahead
+            .get(reference)
+            .is_some_and(|read| version < *read)
+        {
+            return false;
+        }
+        self.ahead.remove(reference);
+        true
+    }
+
+    /// The object, as it is known already where nothing differs: then a list takes no memory.
+    fn shared(&self, object: Object) -> Object {
+        let namespace = object.reference().namespace;
+        let known = || self.known.namespace(&namespace);
+        match &object {
+            Object::Policy(fact) => {
+                let known = known().and_then(|facts| facts.policies.get(&fact.meta().name));
+                let known = known.filter(|known| *known == fact).cloned();
+                known.map_or(object, Object::Policy)
+            }
+            Object::Stub(_, stub) => {
+                let known = known().and_then(|facts| facts.stubs.get_key_value(&stub.name));
+                match known.filter(|(_, known)| *known == stub) {
+                    Some((_, known)) => Object::Stub(namespace, Arc::clone(known)),
+                    None => object,
+                }
+            }
+            _ => object,
+        }
+    }
+
+    /// Another posture may guard another namespace, and let larger policies be read.
+    fn decide(&mut self, posture: Arc<Posture>, changes: &mut Vec<Change>) {
+        if posture.caps != self.posture.caps {
+            changes.extend(policies::reconsidered(&self.known));
+        }
+        self.posture = posture;
+    }
+
+    /// What was read takes the place of stubs.
+    fn merge(&mut self, mut facts: Snapshot) -> Snapshot {
+        for (namespace, read) in mem::take(&mut self.read) {
+            let Some(known) = facts.namespace(&namespace).cloned() else {
+                continue;
+            };
+            let (newer, gone) = policies::merged(&known.stubs, &read);
+            for (stub, found) in &newer {
+                if found.version > stub.version {
+                    self.ahead.insert(found.object.reference(), found.version);
+                }
+            }
+            let gone = gone.into_iter().map(|name| ObjectRef {
+                kind: Kind::NetworkPolicy,
+                namespace: namespace.clone(),
+                name,
+            });
+            let newer = newer.into_iter().map(|(_, found)| found.object.clone());
+            let changes = newer.map(Change::Set).chain(gone.map(Change::Remove));
+            facts = facts.apply(changes);
+        }
+        facts
+    }
+
+    /// Keeps whole what is guarded, and of all else stubs; begins to read what is missing.
+    fn keep(&mut self, facts: Snapshot) -> Snapshot {
+        if !self.complete.contains(&Kind::OpenBaoCluster) {
+            return facts;
+        }
+        let guarded = policies::guarded(&facts, &self.posture.operator_namespace);
+        let mut changes = policies::shrunk(&facts, &guarded);
+        for namespace in &guarded {
+            let known = self.known.namespace(namespace);
+            if let Some(facts) = facts.namespace(namespace)
+                && known.is_none_or(|known| !Arc::ptr_eq(known, facts))
+            {
+                changes.extend(policies::fitted(namespace, facts));
+            }
+        }
+        let facts = facts.apply(changes);
+        let has_stubs = |facts: &&Arc<NamespaceFacts>| !facts.stubs.is_empty();
+        for namespace in &guarded {
+            if let Some(unread) = facts.namespace(namespace).filter(has_stubs) {
+                self.reads.begin(namespace, unread, self.posture.caps);
+            }
+        }
+        self.guarded.send_if_modified(|known| {
+            let is_new = known.as_deref() != Some(&guarded);
+            if is_new {
+                *known = Some(Arc::new(guarded));
+            }
+            is_new
+        });
+        facts
+    }
+
     fn publish(&mut self, changes: Vec<Change>) {
         let next = self.known.apply(changes);
+        let next = self.merge(next);
+        let next = self.keep(next);
         let is_new = next != *self.known;
         self.known = Arc::new(next);
         let is_complete = KINDS.iter().all(|kind| self.complete.contains(kind));
@@ -131,6 +281,14 @@ impl Gatherer {
             self.updates.send_replace(Some(self.known.clone()));
         }
     }
+}
+
+/// What is decided next. Without anybody who decides, that stays as it is.
+async fn decided(postures: &mut Postures) -> Arc<Posture> {
+    if postures.changed().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+    Arc::clone(&postures.borrow_and_update())
 }
 
 /// The next step that belongs to this round: one that comes before `earliest`, or is there already;

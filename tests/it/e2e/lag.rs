@@ -22,7 +22,7 @@ use openbao_perimeter::server::beside::{Beside, Facts, Reading, Scope, Unread};
 use openbao_perimeter::server::desk::Desk;
 use openbao_perimeter::server::listener::Limits;
 use openbao_perimeter::server::router::router;
-use openbao_perimeter::sources::kube::{Pulse, Reader, watch};
+use openbao_perimeter::sources::kube::{Postures, Pulse, Reader, watch};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 use tower::ServiceExt as _;
@@ -65,6 +65,11 @@ fn lagging(client: Client, lags: Arc<AtomicBool>) -> Client {
     Client::new(service, "default")
 }
 
+/// The posture that `serve` has without settings.
+fn postures() -> Postures {
+    tokio::sync::watch::channel(Arc::default()).1
+}
+
 #[derive(Debug)]
 struct Ask(Reader);
 
@@ -94,7 +99,8 @@ impl Server {
         let pulse = Arc::new(Pulse::new(Duration::from_mins(5), |_, _| {}));
         let (sender, mut facts) = tokio::sync::watch::channel(None);
         let watched = lagging(client.clone(), Arc::clone(&lags));
-        tokio::spawn(watch(watched, pulse, sender, std::future::pending()));
+        let never = std::future::pending();
+        tokio::spawn(watch(watched, pulse, postures(), sender, never));
         let admission = Arc::new(Admission::default());
         facts.wait_for(Option::is_some).await.expect("facts");
         lags.store(true, Ordering::Relaxed);
@@ -116,7 +122,7 @@ impl Server {
                 Limits::default(),
             )
         };
-        let facts: Arc<dyn Facts> = Arc::new(Ask(Reader::new(client.clone())));
+        let facts: Arc<dyn Facts> = Arc::new(Ask(Reader::new(client.clone(), postures())));
         let beside = Beside {
             authorizer: None,
             facts: Some(facts),

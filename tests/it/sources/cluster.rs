@@ -35,6 +35,8 @@ pub(super) struct ApiServer {
     watches: Arc<Mutex<BTreeMap<String, mpsc::UnboundedSender<Value>>>>,
     /// Paths that we may not list.
     forbidden: Arc<Mutex<BTreeSet<String>>>,
+    /// Whether it sends all objects at once, whatever it was asked for.
+    pub(super) ignores_limits: bool,
 }
 
 impl ApiServer {
@@ -71,8 +73,7 @@ impl ApiServer {
             assert!(query.contains("metadata.name%3Dkubernetes"), "{query}");
         }
         if !query.contains("watch=true") {
-            let metadata = json!({"resourceVersion": "1"});
-            return whole(200, &json!({"metadata": metadata, "items": items}));
+            return whole(200, &self.page(items, query));
         }
         let (sender, receiver) = mpsc::unbounded_channel();
         self.watches
@@ -85,6 +86,22 @@ impl ApiServer {
             Some((Ok(Frame::data(line)), receiver))
         });
         Response::new(StreamBody::new(events).boxed_unsync())
+    }
+
+    /// The part of a list that is asked for; all of it where the server ignores that.
+    fn page(&self, mut items: Vec<Value>, query: &str) -> Value {
+        let asked = |name: &str| {
+            let part = query.split('&').find_map(|part| part.strip_prefix(name));
+            part.map(|number| number.parse::<usize>().expect("a number"))
+        };
+        let mut metadata = json!({"resourceVersion": "1"});
+        let from = asked("continue=").unwrap_or_default();
+        let limit = asked("limit=").filter(|_| !self.ignores_limits);
+        if let Some(limit) = limit.filter(|limit| items.len() > from + limit) {
+            metadata["continue"] = json!((from + limit).to_string());
+            items.truncate(from + limit);
+        }
+        json!({"metadata": metadata, "items": items.split_off(from)})
     }
 
     /// Sends an event once the watch is there.
@@ -122,7 +139,12 @@ fn policy(name: &str) -> Value {
     object("networking.k8s.io/v1", "NetworkPolicy", name, &json!({}))
 }
 
-type Facts = watch::Receiver<Option<Arc<Snapshot>>>;
+/// The posture that `serve` has without settings.
+pub(super) fn postures() -> source::Postures {
+    watch::channel(Arc::default()).1
+}
+
+pub(super) type Facts = watch::Receiver<Option<Arc<Snapshot>>>;
 
 fn start(server: &ApiServer) -> Facts {
     let (sender, receiver) = watch::channel(None);
@@ -130,13 +152,14 @@ fn start(server: &ApiServer) -> Facts {
     tokio::spawn(source::watch(
         server.client(),
         Arc::new(pulse),
+        postures(),
         sender,
         std::future::pending(),
     ));
     receiver
 }
 
-async fn until(facts: &mut Facts, holds: impl Fn(&Snapshot) -> bool) -> Arc<Snapshot> {
+pub(super) async fn until(facts: &mut Facts, holds: impl Fn(&Snapshot) -> bool) -> Arc<Snapshot> {
     let known =
         facts.wait_for(|snapshot| snapshot.as_ref().is_some_and(|snapshot| holds(snapshot)));
     let known = timeout(Duration::from_mins(1), known)
@@ -279,4 +302,62 @@ async fn facts_are_complete_without_the_permission_to_list_what_only_advice_rest
     let first = until(&mut facts, |_| true).await;
     assert_eq!(first.extent(Kind::Gateway), Extent::Part);
     assert_eq!(first.extent(Kind::NetworkPolicy), Extent::Whole);
+}
+
+#[tokio::test]
+async fn every_page_of_a_list_is_followed_and_one_that_holds_all() {
+    for ignores_limits in [false, true] {
+        let server = ApiServer {
+            ignores_limits,
+            ..served()
+        };
+        let names: Vec<String> = (0..250).map(|number| format!("p{number:03}")).collect();
+        let items = names.iter().map(|name| item(name, &json!({})));
+        server.set(POLICIES, items.collect());
+        let first = until(&mut start(&server), |_| true).await;
+        let facts = first.namespace("bao").expect("facts");
+        assert!(facts.policies.keys().map(AsRef::as_ref).eq(&names));
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_ends_early_is_asked_for_again_and_says_nothing() {
+    let server = served();
+    let torn = server.clone();
+    let attempts = Arc::new(Mutex::new(0));
+    let seen = Arc::clone(&attempts);
+    let service = tower::service_fn(move |request: Request<Body>| {
+        let is_list = !request
+            .uri()
+            .query()
+            .unwrap_or_default()
+            .contains("watch=true");
+        let is_torn = request.uri().path() == POLICIES && is_list && {
+            let mut attempts = seen.lock().expect("unpoisoned");
+            *attempts += 1;
+            *attempts <= 2
+        };
+        let answer = if is_torn {
+            let text = Bytes::from(
+                r#"{"metadata":{"resourceVersion":"1"},"items":[{"metadata":{"name":"a"}}"#,
+            );
+            Response::new(Full::new(text).boxed_unsync())
+        } else {
+            torn.answer(&request)
+        };
+        async move { Ok::<_, Infallible>(answer) }
+    });
+    let (sender, mut facts) = watch::channel(None);
+    let pulse = source::Pulse::new(Duration::from_mins(5), |_, _| {});
+    let client = Client::new(service, "default");
+    tokio::spawn(source::watch(
+        client,
+        Arc::new(pulse),
+        postures(),
+        sender,
+        std::future::pending(),
+    ));
+    let first = until(&mut facts, |_| true).await;
+    assert_eq!(first.count(Kind::NetworkPolicy), 2);
+    assert_eq!(*attempts.lock().expect("unpoisoned"), 3);
 }

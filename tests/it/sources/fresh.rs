@@ -16,7 +16,7 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::cluster::{Answer, item, whole};
+use super::cluster::{Answer, item, postures, whole};
 
 const KINDS: &[Kind] = &[Kind::OpenBaoCluster];
 
@@ -46,7 +46,7 @@ impl Slow {
             let path = request.uri().path().to_owned();
             async move { Ok::<_, Infallible>(slow.answer(&path).await) }
         });
-        Reader::new(Client::new(service, "default"))
+        Reader::new(Client::new(service, "default"), postures())
     }
 
     async fn answer(&self, path: &str) -> Answer {
@@ -145,4 +145,45 @@ async fn who_gives_up_waiting_holds_up_nobody() {
     let read = timeout(Duration::from_mins(1), reader.read("bao".into(), KINDS)).await;
     read.expect("in time").expect("read");
     assert!(slow.lists.load(Ordering::Relaxed) <= 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hundred_namespaces_that_read_all_the_time_make_no_other_wait() {
+    const TAKES: Duration = Duration::from_millis(50);
+    let service = tower::service_fn(|_: Request<Body>| async {
+        tokio::time::sleep(TAKES).await;
+        let list = json!({"metadata": {"resourceVersion": "1"}, "items": []});
+        Ok::<_, Infallible>(whole(200, &list))
+    });
+    let reader = Reader::new(Client::new(service, "default"), postures());
+    for number in 0..100 {
+        let (reader, namespace) = (reader.clone(), Arc::from(format!("busy-{number}")));
+        tokio::spawn(async move {
+            loop {
+                let read = reader.read(Arc::clone(&namespace), KINDS).await;
+                read.expect("read");
+            }
+        });
+    }
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    for number in 0..10 {
+        let begun = tokio::time::Instant::now();
+        let read = reader.read(format!("quiet-{number}").into(), KINDS).await;
+        read.expect("read");
+        let took = begun.elapsed();
+        assert!(took <= 2 * TAKES, "{took:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_namespace_alone_is_read_so_often_and_no_more() {
+    let slow = Slow::new();
+    slow.go.add_permits(1_000);
+    let reader = slow.reader();
+    let begun = tokio::time::Instant::now();
+    while begun.elapsed() < Duration::from_secs(10) {
+        reader.read("bao".into(), KINDS).await.expect("read");
+    }
+    let lists = slow.lists.load(Ordering::Relaxed);
+    assert!((100..=115).contains(&lists), "{lists}");
 }

@@ -15,7 +15,7 @@ use openbao_perimeter::sources::kube::{Pulse, watch};
 use serde_json::json;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::cluster::{Answer, ApiServer, CLUSTERS, POLICIES, served, whole};
+use super::cluster::{Answer, ApiServer, CLUSTERS, POLICIES, postures, served, whole};
 
 const LIMIT: Duration = Duration::from_mins(5);
 const MINUTE: Duration = Duration::from_mins(1);
@@ -127,6 +127,7 @@ async fn begin(manner: Manner, server: ApiServer) -> (Line, Arc<Pulse>) {
     tokio::spawn(watch(
         line.client(),
         Arc::clone(&pulse),
+        postures(),
         sender,
         std::future::pending(),
     ));
@@ -176,6 +177,7 @@ async fn a_kind_that_was_never_listed_is_named_until_it_is() {
     tokio::spawn(watch(
         server.client(),
         followed,
+        postures(),
         sender,
         std::future::pending(),
     ));

@@ -16,7 +16,7 @@ use tokio::sync::watch as channel;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::cluster::{
-    Answer, ApiServer, CLUSTERS, NAMESPACES, POLICIES, SERVICES, item, served, whole,
+    Answer, ApiServer, CLUSTERS, NAMESPACES, POLICIES, SERVICES, item, postures, served, whole,
 };
 
 const GROUP: &str = "/apis/openbao.org";
@@ -141,6 +141,7 @@ impl Followed {
         let followed = watch(
             versions.client(),
             Arc::clone(&pulse),
+            postures(),
             sender,
             std::future::pending(),
         );
@@ -343,7 +344,7 @@ async fn read(versions: &Versions, kinds: &'static [Kind]) -> Result<Vec<Object>
             }
         }
     }
-    Reader::new(versions.client())
+    Reader::new(versions.client(), postures())
         .read("bao".into(), kinds)
         .await
 }

@@ -39,7 +39,9 @@ impl Impatient {
         let admission = Admission::default().while_current(Arc::<Pulse>::clone(&pulse));
         let admission = Arc::new(admission);
         let (sender, mut facts) = tokio::sync::watch::channel(None);
-        runtime.spawn(watch(client, pulse, sender, std::future::pending()));
+        let (_decided, postures) = tokio::sync::watch::channel(Arc::default());
+        let never = std::future::pending();
+        runtime.spawn(watch(client, pulse, postures, sender, never));
         let published = Arc::clone(&admission);
         runtime.spawn(async move {
             while facts.changed().await.is_ok() {

@@ -1,0 +1,197 @@
+//! NetworkPolicies of which next to nothing is kept: those of namespaces where nothing is guarded, and those not read yet.
+//!
+//! A tenant decides how many policies there are and how large. Where no OpenBaoCluster is, none of what they say
+//! matters before one comes, and then they are read.
+
+use std::sync::Arc;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::read::outline::Outline;
+use super::rules::{self, FieldPath};
+use super::{Fact, Policy};
+use crate::perimeter::rule::Selector;
+use crate::perimeter::zone::Zone;
+
+/// Bytes of a selector, as JSON, that are kept.
+const LONGEST_SELECTOR: usize = 1024;
+
+/// What is kept of a NetworkPolicy that was not read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stub {
+    /// Name.
+    pub name: Arc<str>,
+    /// Its `resourceVersion`; 0 where that is not known.
+    pub version: u64,
+    /// `spec.podSelector` as JSON; `None` where it is too long to be kept.
+    pods: Option<Box<str>>,
+}
+
+impl Stub {
+    /// The stub of a policy from JSON.
+    pub fn read(outline: &Outline, json: &[u8]) -> Self {
+        Self {
+            name: outline.name.clone(),
+            version: outline.number(),
+            pods: selector_text(json),
+        }
+    }
+
+    /// The stub of a policy that was read.
+    pub fn of(policy: &Fact<Policy>) -> Self {
+        let selector = match policy {
+            Fact::Read(policy) => Some(&policy.pods),
+            Fact::Unreadable(broken) => broken.pods(),
+        };
+        let text = selector.and_then(|selector| serde_json::to_string(&written(selector)).ok());
+        Self {
+            name: policy.meta().name.clone(),
+            version: 0,
+            pods: text
+                .filter(|text| text.len() <= LONGEST_SELECTOR)
+                .map(Into::into),
+        }
+    }
+
+    /// Its `spec.podSelector`; `None` where that is not known, so that it may select any pod.
+    pub fn selector(&self) -> Option<Selector> {
+        selector(self.pods.as_deref()?)
+    }
+
+    /// Whether it may select a pod of a zone.
+    pub fn may_select(&self, zone: &Zone) -> bool {
+        self.selector().is_none_or(|selector| {
+            let pods = selector.label_set();
+            pods.is_some_and(|pods| zone.select(&pods).is_some())
+        })
+    }
+}
+
+/// The `spec.podSelector` of a policy from JSON, where it can be told from so much of it.
+pub(super) fn selector_of(json: &[u8]) -> Option<Selector> {
+    selector(&selector_text(json)?)
+}
+
+fn selector_text(json: &[u8]) -> Option<Box<str>> {
+    #[derive(Deserialize)]
+    struct Object<'a> {
+        #[serde(borrow, default)]
+        spec: Option<Spec<'a>>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Spec<'a> {
+        #[serde(borrow, default)]
+        pod_selector: Option<&'a RawValue>,
+    }
+    let object: Object<'_> = serde_json::from_slice(json).ok()?;
+    let pods = object.spec.and_then(|spec| spec.pod_selector);
+    let text = pods.map_or("{}", RawValue::get);
+    (text.len() <= LONGEST_SELECTOR).then(|| text.into())
+}
+
+fn selector(text: &str) -> Option<Selector> {
+    let written: Option<LabelSelector> = serde_json::from_str(text).ok()?;
+    let at = FieldPath::root("spec.podSelector");
+    rules::selector(&at, &written.unwrap_or_default()).ok()
+}
+
+fn written(selector: &Selector) -> LabelSelector {
+    let labels = selector.labels.iter();
+    let labels = labels.map(|(key, value)| (key.to_string(), value.to_string()));
+    let expressions = selector.expressions.iter();
+    let expressions = expressions.map(|requirement| LabelSelectorRequirement {
+        key: requirement.key.to_string(),
+        operator: requirement.operator.as_str().to_owned(),
+        values: Some(requirement.values.iter().map(ToString::to_string).collect()),
+    });
+    LabelSelector {
+        match_labels: Some(labels.collect()),
+        match_expressions: Some(expressions.collect()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::inventory::read::outline::outline;
+    use crate::perimeter::label::Values;
+    use crate::perimeter::zone::OtherKeys;
+
+    fn stub(spec: &Value) -> Stub {
+        let policy = json!({"metadata": {"name": "web", "namespace": "shop", "resourceVersion": "7"}, "spec": spec});
+        let policy = policy.to_string();
+        Stub::read(&outline(policy.as_bytes()).unwrap(), policy.as_bytes())
+    }
+
+    fn zone() -> Zone {
+        Zone::new(
+            [("app", Values::one_of(["bao"]))],
+            Vec::new(),
+            OtherKeys::Absent,
+        )
+    }
+
+    #[test]
+    fn a_stub_knows_which_pods_its_policy_may_select() {
+        let many: Vec<String> = (0..200).map(|number| format!("value-{number}")).collect();
+        for (spec, selects) in [
+            (json!({}), true),
+            (json!(null), true),
+            (json!({"podSelector": null}), true),
+            (json!({"podSelector": {}, "ingress": [{}, {}]}), true),
+            (
+                json!({"podSelector": {"matchLabels": {"app": "bao"}}}),
+                true,
+            ),
+            (
+                json!({"podSelector": {"matchLabels": {"app": "web"}}}),
+                false,
+            ),
+            (
+                json!({"podSelector": {"matchExpressions": [{"key": "app", "operator": "NotIn", "values": ["bao"]}]}}),
+                false,
+            ),
+            // What is too long to be kept, or makes no sense, may select anything.
+            (
+                json!({"podSelector": {"matchExpressions": [{"key": "app", "operator": "In", "values": many}]}}),
+                true,
+            ),
+            (json!({"podSelector": {"matchLabels": {"app": "-"}}}), true),
+            (json!({"podSelector": 7}), true),
+        ] {
+            let stub = stub(&spec);
+            assert_eq!((&*stub.name, stub.version), ("web", 7));
+            assert_eq!(stub.may_select(&zone()), selects, "{spec}");
+        }
+    }
+
+    #[test]
+    fn the_stub_of_a_policy_that_was_read_selects_the_same() {
+        for selector in [
+            json!({}),
+            json!({"matchLabels": {"app": "web", "tier": "db"}}),
+            json!({"matchExpressions": [{"key": "app", "operator": "Exists"},
+                {"key": "tier", "operator": "In", "values": ["a", "b"]}]}),
+        ] {
+            let spec = json!({"podSelector": selector});
+            let policy = json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+                "metadata": {"name": "web", "namespace": "shop"}, "spec": spec});
+            let Some(crate::inventory::Object::Policy(policy)) =
+                crate::inventory::read::object(&policy)
+            else {
+                panic!("a policy");
+            };
+            assert_eq!(
+                Stub::of(&policy).selector(),
+                stub(&spec).selector(),
+                "{selector}"
+            );
+            assert!(stub(&spec).selector().is_some());
+        }
+    }
+}

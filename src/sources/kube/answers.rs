@@ -1,0 +1,327 @@
+//! Lists and watches whose answers are read object by object.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::kube::api::{ApiResource, DynamicObject, ListParams, Resource as _, WatchParams};
+use ::kube::client::Body;
+use ::kube::core::{Request, Status};
+use ::kube::{Client, Error};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::Response;
+use hyper::body::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use super::items::{Items, Lines};
+
+/// Objects of one page; the API server holds a page whole.
+const PAGE: u32 = 100;
+/// Most bytes that are read of an error.
+const LONGEST_ERROR: usize = 64 * 1024;
+/// How long after its end a watch may still be silent before its connection is given up.
+const MARGIN: Duration = Duration::from_secs(5);
+
+/// What is listed and watched.
+#[derive(Clone)]
+pub(super) struct Listing {
+    client: Client,
+    request: Request,
+    fields: Option<String>,
+    form: Form,
+}
+
+/// What is asked for of each object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Whole,
+    Metadata,
+}
+
+impl Listing {
+    /// All objects of a resource, or those of one namespace.
+    pub(super) fn new(client: Client, resource: &ApiResource, namespace: Option<&str>) -> Self {
+        Self {
+            client,
+            request: Request::new(DynamicObject::url_path(resource, namespace)),
+            fields: None,
+            form: Form::Whole,
+        }
+    }
+
+    /// Only the metadata of each, which have one shape in all versions.
+    #[must_use]
+    pub(super) fn metadata(mut self) -> Self {
+        self.form = Form::Metadata;
+        self
+    }
+
+    /// Only those that a field selector selects.
+    #[must_use]
+    pub(super) fn fields(mut self, selector: String) -> Self {
+        self.fields = Some(selector);
+        self
+    }
+
+    /// One page of the list, from where another one ended.
+    pub(super) async fn page(&self, continued: Option<String>) -> Result<Page, Error> {
+        let params = ListParams {
+            limit: Some(PAGE),
+            continue_token: continued,
+            field_selector: self.fields.clone(),
+            ..ListParams::default()
+        };
+        let request = match self.form {
+            Form::Whole => self.request.list(&params),
+            Form::Metadata => self.request.list_metadata(&params),
+        };
+        Ok(Page {
+            frames: self.ask(request.map_err(Error::BuildRequest)?).await?,
+            items: Items::default(),
+        })
+    }
+
+    /// A watch from a version on, for so many seconds.
+    pub(super) async fn watch(&self, version: &str, seconds: u32) -> Result<Watch, Error> {
+        let params = WatchParams {
+            field_selector: self.fields.clone(),
+            timeout: Some(seconds),
+            ..WatchParams::default()
+        };
+        let request = match self.form {
+            Form::Whole => self.request.watch(&params, version),
+            Form::Metadata => self.request.watch_metadata(&params, version),
+        };
+        Ok(Watch {
+            frames: self.ask(request.map_err(Error::BuildRequest)?).await?,
+            lines: Lines::default(),
+            patience: Duration::from_secs(u64::from(seconds)) + MARGIN,
+        })
+    }
+
+    async fn ask(&self, request: http::Request<Vec<u8>>) -> Result<Frames, Error> {
+        let response = self.client.send(request.map(Body::from)).await?;
+        Ok(Frames {
+            body: succeeded(response).await?.into_body(),
+            chunk: Bytes::new(),
+        })
+    }
+}
+
+impl Listing {
+    /// What `read` makes of all items, and the version of the list.
+    pub(super) async fn all<T>(
+        &self,
+        gate: &mut Gate,
+        mut read: impl FnMut(&[u8]) -> Option<T>,
+    ) -> Result<(Vec<T>, u64), Error> {
+        let mut all = Vec::new();
+        let mut continued = None;
+        loop {
+            let mut page = self.page(continued).await?;
+            while let Some(item) = page.next(gate, &mut read).await? {
+                all.extend(item);
+            }
+            let end = page.end()?;
+            if end.continued.is_empty() {
+                return Ok((all, end.resource_version.parse().unwrap_or_default()));
+            }
+            continued = Some(end.continued);
+        }
+    }
+}
+
+/// Lets one read at a time hold a large object, of all that share the gate.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Gate {
+    shared: Option<Arc<Semaphore>>,
+    held: Option<Arc<OwnedSemaphorePermit>>,
+}
+
+/// Bytes of an object from which on it is a large one.
+const LARGE: usize = 256 * 1024;
+
+impl Gate {
+    /// A gate that is shared by its clones.
+    pub(super) fn shared() -> Self {
+        Self {
+            shared: Some(Arc::new(Semaphore::new(1))),
+            held: None,
+        }
+    }
+
+    /// Waits for its turn, where that many bytes are much. It is kept until the gate is dropped.
+    async fn pass(&mut self, bytes: usize) {
+        if let (Some(shared), None, true) = (&self.shared, &self.held, bytes > LARGE) {
+            // Nobody closes it.
+            self.held = Arc::clone(shared).acquire_owned().await.ok().map(Arc::new);
+        }
+    }
+}
+
+/// The response, where it is no error.
+async fn succeeded(response: Response<Body>) -> Result<Response<Body>, Error> {
+    let code = response.status();
+    if !code.is_client_error() && !code.is_server_error() {
+        return Ok(response);
+    }
+    let text = Limited::new(response.into_body(), LONGEST_ERROR).collect();
+    let text = match text.await {
+        Ok(text) => text.to_bytes(),
+        Err(error) if error.is::<LengthLimitError>() => Bytes::new(),
+        Err(error) => return Err(Error::Service(error)),
+    };
+    // A proxy, and a path that is not served, answer with plain text.
+    let status = serde_json::from_slice::<Status>(&text).unwrap_or_else(|_| {
+        let text = String::from_utf8_lossy(&text);
+        Status::failure(text.trim(), "no Status in the answer").with_code(code.as_u16())
+    });
+    Err(Error::Api(status.boxed()))
+}
+
+/// The bytes of an answer.
+struct Frames {
+    body: Body,
+    /// What has arrived and is not read.
+    chunk: Bytes,
+}
+
+impl Frames {
+    /// Waits for more; whether there is any.
+    async fn more(&mut self) -> Result<bool, Error> {
+        while self.chunk.is_empty() {
+            let Some(frame) = self.body.frame().await else {
+                return Ok(false);
+            };
+            if let Ok(data) = frame?.into_data() {
+                self.chunk = data;
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// A page of a list that is being read.
+pub(super) struct Page {
+    frames: Frames,
+    items: Items,
+}
+
+/// The end of a page.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PageEnd {
+    /// The version of the list.
+    #[serde(default)]
+    pub(super) resource_version: String,
+    /// How the next page is asked for; empty after the last.
+    #[serde(default, rename = "continue")]
+    pub(super) continued: String,
+}
+
+impl Page {
+    /// What `read` makes of the next item; `None` after the last.
+    pub(super) async fn next<T>(
+        &mut self,
+        gate: &mut Gate,
+        read: impl FnOnce(&[u8]) -> T,
+    ) -> Result<Option<T>, Error> {
+        while self.frames.more().await? {
+            gate.pass(self.items.begun()).await;
+            let chunk = self.frames.chunk.clone();
+            let mut rest = &chunk[..];
+            let item = self.items.next(&mut rest).map_err(unreadable)?;
+            let used = chunk.len() - rest.len();
+            drop(self.frames.chunk.split_to(used));
+            if let Some(item) = item {
+                return Ok(Some(read(item)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What stands beside the items, once all are read.
+    pub(super) fn end(&self) -> Result<PageEnd, Error> {
+        #[derive(Deserialize)]
+        struct List {
+            metadata: PageEnd,
+        }
+        let list = serde_json::from_slice::<List>(self.items.frame());
+        list.map(|list| list.metadata).map_err(Error::SerdeError)
+    }
+}
+
+/// A watch that is being read.
+pub(super) struct Watch {
+    frames: Frames,
+    lines: Lines,
+    patience: Duration,
+}
+
+/// One event of a watch.
+#[derive(Debug, Deserialize)]
+pub(super) struct WatchEvent<'a> {
+    /// `ADDED`, `MODIFIED`, `DELETED`, `BOOKMARK` or `ERROR`.
+    #[serde(rename = "type")]
+    pub(super) kind: &'a str,
+    /// The object as it is then, or a `Status`.
+    #[serde(borrow)]
+    pub(super) object: &'a RawValue,
+}
+
+impl Watch {
+    /// What `read` makes of the next event; `None` after the last, and where nothing came for too long.
+    pub(super) async fn next<T>(
+        &mut self,
+        read: impl FnOnce(WatchEvent<'_>) -> T,
+    ) -> Result<Option<T>, Error> {
+        let patience = self.patience;
+        let next = timeout(patience, self.whole(read));
+        next.await.unwrap_or(Ok(None))
+    }
+
+    async fn whole<T>(
+        &mut self,
+        read: impl FnOnce(WatchEvent<'_>) -> T,
+    ) -> Result<Option<T>, Error> {
+        while self.frames.more().await? {
+            let chunk = self.frames.chunk.clone();
+            let mut rest = &chunk[..];
+            let line = self.lines.next(&mut rest).map_err(unreadable)?;
+            let used = chunk.len() - rest.len();
+            drop(self.frames.chunk.split_to(used));
+            if let Some(line) = line.filter(|line| !line.trim_ascii().is_empty()) {
+                let event = serde_json::from_slice(line).map_err(Error::SerdeError)?;
+                return Ok(Some(read(event)));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn unreadable(error: super::items::CutError) -> Error {
+    Error::ReadEvents(std::io::Error::other(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn one_large_object_at_a_time_is_let_in_and_small_ones_are_not_held_up() {
+        let gate = Gate::shared();
+        let (mut first, mut second) = (gate.clone(), gate.clone());
+        first.pass(LARGE).await;
+        second.pass(LARGE).await;
+        first.pass(LARGE + 1).await;
+        first.pass(LARGE + 1).await;
+        second.pass(LARGE).await;
+        assert!(second.pass(LARGE + 1).now_or_never().is_none());
+        drop(first);
+        second.pass(LARGE + 1).await;
+    }
+}

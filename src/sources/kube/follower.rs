@@ -1,0 +1,188 @@
+//! One kind from its list on through its watches, as kube's own watcher does it, but object by object.
+//!
+//! kube's watcher holds each page of a list whole, as text and decoded, and an API server may send all objects in one
+//! page. What is followed here is decoded one at a time, into facts of bounded size.
+
+use std::mem;
+
+use ::kube::core::Status;
+use ::kube::runtime::watcher::{Error, Event, Result};
+use futures_util::{Stream, stream};
+use serde_json::value::RawValue;
+
+use super::answers::{Gate, Listing, Page, Watch, WatchEvent};
+use super::policies::Found;
+use crate::inventory::read::outline::{Outline, outline};
+
+/// Code of an API server that has forgotten the version to go on from.
+const GONE: u16 = 410;
+
+/// Makes a fact of an object; `None` where it says nothing about the facts.
+pub(super) type Decode = Box<dyn Fn(&Outline, &[u8]) -> Option<Found> + Send + Sync>;
+
+#[derive(Default)]
+enum State {
+    /// Nothing is known.
+    #[default]
+    Empty,
+    /// The next page is to be asked for.
+    Between(Option<String>),
+    /// A page is being read.
+    Listing(Page),
+    /// The next watch is to be asked for.
+    Listed(String),
+    /// A watch is being read.
+    Watching(String, Watch),
+}
+
+struct Follower {
+    listing: Listing,
+    seconds: u32,
+    decode: Decode,
+    state: State,
+}
+
+/// The events of a kind, without end: after an error it goes on where it can. Each watch takes so many seconds.
+pub(super) fn follow(
+    listing: Listing,
+    seconds: u32,
+    decode: Decode,
+) -> impl Stream<Item = Result<Event<Found>>> + Send {
+    let follower = Follower {
+        listing,
+        seconds,
+        decode,
+        state: State::Empty,
+    };
+    stream::unfold(follower, |mut follower| async {
+        loop {
+            if let Some(event) = follower.step().await {
+                return Some((event, follower));
+            }
+        }
+    })
+}
+
+impl Follower {
+    /// One step; `None` where it is no event.
+    async fn step(&mut self) -> Option<Result<Event<Found>>> {
+        match mem::take(&mut self.state) {
+            State::Empty => {
+                self.state = State::Between(None);
+                Some(Ok(Event::Init))
+            }
+            State::Between(continued) => match self.listing.page(continued).await {
+                Ok(page) => {
+                    self.state = State::Listing(page);
+                    None
+                }
+                Err(error) => Some(Err(Error::InitialListFailed(error))),
+            },
+            State::Listing(page) => self.list(page).await,
+            State::Listed(version) => match self.listing.watch(&version, self.seconds).await {
+                Ok(watch) => {
+                    self.state = State::Watching(version, watch);
+                    None
+                }
+                Err(error) => {
+                    if !is_gone(&error) {
+                        self.state = State::Listed(version);
+                    }
+                    Some(Err(Error::WatchStartFailed(error)))
+                }
+            },
+            State::Watching(version, watch) => self.watch(version, watch).await,
+        }
+    }
+
+    /// The next item of a page, or its end.
+    async fn list(&mut self, mut page: Page) -> Option<Result<Event<Found>>> {
+        let decode = &self.decode;
+        let read = |json: &[u8]| Some(decode(&outline(json)?, json));
+        let item = match page.next(&mut Gate::default(), read).await {
+            Ok(item) => item,
+            Err(error) => return Some(Err(Error::InitialListFailed(error))),
+        };
+        match item {
+            Some(Some(found)) => {
+                self.state = State::Listing(page);
+                found.map(Event::InitApply).map(Ok)
+            }
+            // An object without metadata is none.
+            Some(None) => Some(Err(Error::NoResourceVersion)),
+            None => match page.end() {
+                Ok(end) if !end.continued.is_empty() => {
+                    self.state = State::Between(Some(end.continued));
+                    None
+                }
+                Ok(end) if end.resource_version.is_empty() => Some(Err(Error::NoResourceVersion)),
+                Ok(end) => {
+                    self.state = State::Listed(end.resource_version);
+                    Some(Ok(Event::InitDone))
+                }
+                Err(error) => Some(Err(Error::InitialListFailed(error))),
+            },
+        }
+    }
+
+    /// The next event of a watch, or its end.
+    async fn watch(&mut self, version: String, mut watch: Watch) -> Option<Result<Event<Found>>> {
+        let decode = &self.decode;
+        let read = |event: WatchEvent<'_>| heard(decode, &event);
+        match watch.next(read).await {
+            Ok(None) => {
+                self.state = State::Listed(version);
+                None
+            }
+            Ok(Some(Heard::Event(next, event))) => {
+                self.state = State::Watching(next, watch);
+                event.map(Ok)
+            }
+            Ok(Some(Heard::Error(status))) => {
+                if status.code != GONE {
+                    self.state = State::Watching(version, watch);
+                }
+                Some(Err(Error::WatchError(status)))
+            }
+            Ok(Some(Heard::Nameless)) => Some(Err(Error::NoResourceVersion)),
+            Err(error) => {
+                self.state = State::Listed(version);
+                Some(Err(Error::WatchFailed(error)))
+            }
+        }
+    }
+}
+
+fn is_gone(error: &::kube::Error) -> bool {
+    matches!(error, ::kube::Error::Api(status) if status.code == GONE)
+}
+
+/// An event of a watch.
+enum Heard {
+    /// The version that it brings, and what it says about the facts.
+    Event(String, Option<Event<Found>>),
+    Error(Box<Status>),
+    /// An object without a version.
+    Nameless,
+}
+
+fn heard(decode: &Decode, event: &WatchEvent<'_>) -> Heard {
+    let json = event.object.get().as_bytes();
+    if event.kind == "ERROR" {
+        return Heard::Error(Box::new(status(event.object)));
+    }
+    let Some(outline) = outline(json).filter(|outline| !outline.version.is_empty()) else {
+        return Heard::Nameless;
+    };
+    let event = match event.kind {
+        "ADDED" | "MODIFIED" => decode(&outline, json).map(Event::Apply),
+        "DELETED" => decode(&outline, json).map(Event::Delete),
+        _ => None,
+    };
+    Heard::Event(outline.version, event)
+}
+
+fn status(written: &RawValue) -> Status {
+    serde_json::from_str(written.get())
+        .unwrap_or_else(|error| Status::failure(&error.to_string(), "unreadable"))
+}
