@@ -163,6 +163,8 @@ catalogue! {
     Obp313 "OBP313" "settable-namespace-label" "warn" "a peer is selected by labels that others set: of its namespace, or of pods in any namespace";
     Obp314 "OBP314" "redundant-rule" "warn" "a declared rule opens nothing that is not open already";
     Obp315 "OBP315" "ambiguous-cidr" "deny; warn where all parsers mask alike" "CIDR text that parsers read differently";
+    Obp316 "OBP316" "unknown-field" "warn" "a field that the API does not have, so that an API server drops it";
+    Obp317 "OBP317" "rule-without-effect" "warn" "a rule, or a part of one, that lets nothing through as it is written";
     Obp318 "OBP318" "declaration-opens" "warn" "a cluster write opens connections for peers that it does not declare";
     Obp401 "OBP401" "unreadable-object" "deny; warn for other objects" "an object that cannot be read, so that nothing can be proved of it";
     Obp402 "OBP402" "undecided" "deny" "a proof that is out of budget, or too large to be tried";
@@ -213,6 +215,7 @@ impl Code {
             | Self::Obp310
             | Self::Obp311
             | Self::Obp312
+            | Self::Obp316
             | Self::Obp318
             | Self::Obp601
             | Self::Obp602
@@ -224,7 +227,7 @@ impl Code {
             Self::Obp304 | Self::Obp308 | Self::Obp309 | Self::Obp313 | Self::Obp315 => {
                 Weight::Style
             }
-            Self::Obp314 => Weight::Idle,
+            Self::Obp314 | Self::Obp317 => Weight::Idle,
         }
     }
 }

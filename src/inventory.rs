@@ -28,6 +28,7 @@ pub mod size;
 pub mod snapshot;
 pub mod stub;
 pub mod surroundings;
+pub mod unknown;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -47,6 +48,7 @@ pub use restore::Restore;
 pub use snapshot::{Extent, NamespaceFacts, Snapshot};
 pub use stub::Stub;
 pub use surroundings::Surroundings;
+pub use unknown::UnknownField;
 
 /// The kinds that a review understands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -172,6 +174,9 @@ pub struct Meta {
     pub owners: Vec<Owner>,
     /// Whether a deletion timestamp is set.
     pub deleting: bool,
+    /// Fields of the object that the API does not have, where it comes from a file or was just
+    /// written; nowhere else are they looked for.
+    pub unknown: Vec<UnknownField>,
 }
 
 /// One owner reference.

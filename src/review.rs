@@ -40,7 +40,7 @@ use std::cell::Cell;
 use crate::inventory::ObjectRef;
 use crate::perimeter::cover::Budget;
 use crate::posture::Posture;
-use crate::rules::{Finding, input};
+use crate::rules::{Finding, input, unknown_field};
 use maintenance::Allowance;
 
 /// Judges one write: all findings, in a stable order.
@@ -55,11 +55,13 @@ pub fn review(world: &World, request: &Request) -> Verdict {
 /// Judges one write by a writer of this class.
 fn review_as(world: &World, request: &Request, class: WriterClass) -> Verdict {
     let budget = Cell::new(Budget::new(world.posture.proof_budget));
-    let findings = match &request.subject {
+    let mut findings = match &request.subject {
         Subject::Policy(edit) => policy::findings(world, request, class, edit, &budget),
         Subject::Cluster(edit) => cluster::findings(world, class, edit, &budget),
         Subject::Restore(edit) => restore::findings(world, edit, &budget),
     };
+    let unknown = unknown_fields(request, &mut findings);
+    findings.extend(unknown);
     let allowance = Allowance::of(Some(world), request, class);
     let verdict = level::settle(&world.posture, request, class, allowance, findings);
     Verdict {
@@ -67,6 +69,20 @@ fn review_as(world: &World, request: &Request, class: WriterClass) -> Verdict {
         lacking: maintenance::lacking(Some(world), request, class, &verdict),
         ..verdict
     }
+}
+
+/// Findings about unknown fields of what is written, which are named where they may be why it is denied.
+fn unknown_fields(request: &Request, findings: &mut [Finding]) -> Vec<Finding> {
+    let (before, after) = request.metadata();
+    let Some(after) = after else {
+        return Vec::new();
+    };
+    let is_kept = before.is_some_and(|before| before.unknown == after.unknown);
+    if is_kept && !request.spec_changed() {
+        return Vec::new();
+    }
+    unknown_field::name_in(findings, request.object(), &after.unknown);
+    unknown_field::check(request.object(), after, before)
 }
 
 /// The verdict while the facts are not complete or too old: refused, except for writers whom no

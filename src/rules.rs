@@ -31,6 +31,8 @@ mod proof;
 pub mod size;
 pub mod text;
 mod undecided;
+pub mod unknown_field;
+pub mod without_effect;
 
 pub use crate::code::{Code, Level};
 pub use finding::{Finding, Harm};

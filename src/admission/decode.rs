@@ -99,7 +99,7 @@ impl Judged for Policy {
 
 impl Judged for Cluster {
     fn read(json: &[u8], fallback: &ObjectRef) -> Fact<Self> {
-        read::cluster(json, fallback)
+        read::written_cluster(json, fallback)
     }
 
     fn meta(&self) -> &Meta {

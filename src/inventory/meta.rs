@@ -60,6 +60,7 @@ impl<U> WrittenMeta<U> {
                 .map(Owner::from)
                 .collect(),
             deleting: self.deletion_timestamp.is_some(),
+            unknown: Vec::new(),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::read::API_SERVER_SERVICE;
+use super::unknown::UnknownField;
 use super::{
     Cluster, Extent, Fact, Gateway, GatewayClass, Kind, Meta, Namespace, ObjectRef, Policy,
     Restore, Stub,
@@ -42,6 +43,21 @@ pub enum Change {
 }
 
 impl Object {
+    /// The object with its unknown fields noted; a kind that is not judged has none.
+    #[must_use]
+    pub(super) fn noting(mut self, unknown: Vec<UnknownField>) -> Self {
+        if unknown.is_empty() {
+            return self;
+        }
+        match &mut self {
+            Self::Cluster(fact) => fact.meta_mut().unknown = unknown,
+            Self::Policy(fact) => fact.meta_mut().unknown = unknown,
+            Self::Restore(fact) => fact.meta_mut().unknown = unknown,
+            _ => {}
+        }
+        self
+    }
+
     /// Which object it is.
     pub fn reference(&self) -> ObjectRef {
         let named = |kind, namespace: &Arc<str>, name: &Arc<str>| ObjectRef {
@@ -73,6 +89,24 @@ impl Object {
         }
     }
 }
+
+/// The metadata of a fact, to be changed.
+macro_rules! meta_mut {
+    ($kind:ty) => {
+        impl Fact<$kind> {
+            pub(super) fn meta_mut(&mut self) -> &mut Meta {
+                match self {
+                    Self::Read(object) => &mut Arc::make_mut(object).meta,
+                    Self::Unreadable(broken) => &mut Arc::make_mut(broken).meta,
+                }
+            }
+        }
+    };
+}
+
+meta_mut!(Policy);
+meta_mut!(Cluster);
+meta_mut!(Restore);
 
 impl Fact<Policy> {
     /// Its metadata, as far as it could be read.

@@ -30,6 +30,7 @@ use super::condition::live;
 use super::crd::{OpenBaoClusterSpec, OpenBaoClusterStatus, OpenBaoRestoreSpec};
 use super::gateway::{WrittenGateway, WrittenStatus};
 use super::meta::Text;
+use super::unknown;
 use super::{
     Cluster, Fact, Gateway, GatewayClass, Kind, LiveCondition, Meta, Namespace, Object, ObjectRef,
     Policy, Restore, Unreadable,
@@ -49,6 +50,18 @@ pub fn cluster(json: &[u8], fallback: &ObjectRef) -> Fact<Cluster> {
     read_cluster(Source::Json(json), fallback)
 }
 
+/// An OpenBaoCluster that was just written, with its unknown fields: a definition may keep them. In
+/// text longer than any that a person writes they are not looked for.
+pub fn written_cluster(json: &[u8], fallback: &ObjectRef) -> Fact<Cluster> {
+    let mut fact = cluster(json, fallback);
+    if json.len() <= extent::SHORT
+        && let Ok(value) = serde_json::from_slice::<Value>(json)
+    {
+        fact.meta_mut().unknown = unknown::fields(Kind::OpenBaoCluster, &value);
+    }
+    fact
+}
+
 /// An OpenBaoRestore from JSON; name and namespace from `fallback` where the object has none.
 pub fn restore(json: &[u8], fallback: &ObjectRef) -> Fact<Restore> {
     read_restore(Source::Json(json), fallback)
@@ -64,10 +77,16 @@ pub fn kind(api_version: &str, kind: &str) -> Option<Kind> {
         .find(|known| known.group() == group && known.as_str() == kind)
 }
 
-/// An object of any kind; `None` for kinds that are not ours and for Services other than
-/// `default/kubernetes`. One without a namespace is in `default`; one in a version that is not read is
-/// unreadable.
+/// An object of any kind, with its unknown fields; `None` for kinds that are not ours and for Services
+/// other than `default/kubernetes`. One without a namespace is in `default`; one in a version that is
+/// not read is unreadable.
 pub fn object(value: &Value) -> Option<Object> {
+    let object = known(value)?;
+    let kind = object.reference().kind;
+    Some(object.noting(unknown::fields(kind, value)))
+}
+
+fn known(value: &Value) -> Option<Object> {
     let text = |field: &str| value.get(field).and_then(Value::as_str).unwrap_or_default();
     let api_version = text("apiVersion");
     let kind = kind(api_version, text("kind"))?;

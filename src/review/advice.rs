@@ -1,10 +1,27 @@
-//! Advice about a cluster or a restore: the checkpoints, and what the operator does not look at.
+//! Advice about a write: rules without effect, the checkpoints, and what the operator does not look at.
 
+use super::request::Edit;
 use super::world::World;
 use crate::baseline::Pods;
-use crate::inventory::{Checkpoint, Cluster, ObjectRef, Profile};
+use crate::code::Door;
+use crate::inventory::{Checkpoint, Cluster, Fact, ObjectRef, Policy, Profile};
 use crate::rules::endpoint_not_covered::{self, Dialling, Known};
-use crate::rules::{Code, Finding, checkpoint, declaration_opens, fallback_ended, nobody_admitted};
+use crate::rules::{
+    Code, Finding, checkpoint, declaration_opens, fallback_ended, nobody_admitted, without_effect,
+};
+
+/// Warnings about rules of a policy that do nothing, for whoever writes them: what is stored is left
+/// alone.
+pub(super) fn of_policy(door: Door, edit: &Edit<Policy>) -> Vec<Finding> {
+    let (Some(Fact::Read(after)), true) = (&edit.after, edit.spec_changed) else {
+        return Vec::new();
+    };
+    if door == Door::Audit {
+        return Vec::new();
+    }
+    let before = edit.before.as_ref().and_then(Fact::read);
+    without_effect::in_policy(&edit.object, after, before.map(AsRef::as_ref))
+}
 
 /// What there is to say about a cluster, as the write leaves it. A write that leaves the spec alone is not
 /// told again what it cannot help.
@@ -26,6 +43,7 @@ pub(super) fn of_cluster(
         posture.baseline,
     ));
     findings.extend(nobody_admitted::check(object, after, before, posture));
+    findings.extend(without_effect::in_cluster(object, after, before));
     findings.extend(declaration_opens::check(object, after, before, posture));
     findings.extend(fallback_ended::check(object, after, before, known));
     findings

@@ -87,6 +87,8 @@ const fn rests_on_facts(request: &Request, code: Code) -> bool {
         | Code::Obp312
         | Code::Obp313
         | Code::Obp315
+        | Code::Obp316
+        | Code::Obp317
         | Code::Obp403 => false,
         _ => true,
     }

@@ -5,6 +5,7 @@ use std::cell::{Cell, OnceCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::advice;
 use super::level::WriterClass;
 use super::metadata;
 use super::replay;
@@ -36,11 +37,8 @@ pub(super) fn findings(
     let perimeters = world.perimeters(&edit.object.namespace);
     let mut findings = Vec::new();
     // Where there is no cluster, no perimeter can be hurt.
-    let level = if perimeters.is_empty() {
-        Level::Warn
-    } else {
-        Level::Deny
-    };
+    let is_guarded = !perimeters.is_empty();
+    let level = if is_guarded { Level::Deny } else { Level::Warn };
     let stored = deleted(world, edit);
     let edit = match &stored {
         Deleted::AsSaid => edit,
@@ -49,6 +47,9 @@ pub(super) fn findings(
     };
     if let Some(Fact::Unreadable(broken)) = &edit.after {
         findings.extend(input::unreadable(&edit.object, broken, level));
+    }
+    if is_guarded {
+        findings.extend(advice::of_policy(request.door, edit));
     }
     if !concerns(perimeters, edit) {
         return findings;

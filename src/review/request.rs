@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::code::Door;
-use crate::inventory::{Cluster, Fact, ObjectRef, Policy, Restore};
+use crate::inventory::{Cluster, Fact, Meta, ObjectRef, Policy, Restore};
 
 /// The operation on the object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +73,33 @@ impl Request {
             Subject::Policy(edit) => &edit.object,
             Subject::Cluster(edit) => &edit.object,
             Subject::Restore(edit) => &edit.object,
+        }
+    }
+
+    /// Whether the spec changes.
+    pub(super) const fn spec_changed(&self) -> bool {
+        match &self.subject {
+            Subject::Policy(edit) => edit.spec_changed,
+            Subject::Cluster(edit) => edit.spec_changed,
+            Subject::Restore(edit) => edit.spec_changed,
+        }
+    }
+
+    /// The object's metadata before and after the write.
+    pub(super) fn metadata(&self) -> (Option<&Meta>, Option<&Meta>) {
+        match &self.subject {
+            Subject::Policy(edit) => (
+                edit.before.as_ref().map(Fact::<Policy>::meta),
+                edit.after.as_ref().map(Fact::<Policy>::meta),
+            ),
+            Subject::Cluster(edit) => (
+                edit.before.as_ref().map(Fact::<Cluster>::meta),
+                edit.after.as_ref().map(Fact::<Cluster>::meta),
+            ),
+            Subject::Restore(edit) => (
+                edit.before.as_ref().map(Fact::<Restore>::meta),
+                edit.after.as_ref().map(Fact::<Restore>::meta),
+            ),
         }
     }
 }

@@ -14,7 +14,7 @@ use serde_json::Value;
 pub const VALUES: usize = 150_000;
 
 /// Texts up to this length are not walked: they cannot hold enough to matter.
-const SHORT: usize = 64 * 1024;
+pub(super) const SHORT: usize = 64 * 1024;
 
 /// Whether the text holds at most [`VALUES`], as far as it is JSON at all.
 pub fn is_bounded(json: &[u8]) -> bool {

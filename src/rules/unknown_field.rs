@@ -1,0 +1,68 @@
+//! OBP316: a field that the API does not have, so that what is written there has no effect.
+
+use std::fmt::Write as _;
+
+use super::{Code, Finding, Harm, Level};
+use crate::inventory::unknown::UnknownField;
+use crate::inventory::{Meta, ObjectRef};
+
+/// Unknown fields that one denial names.
+const NAMED: usize = 3;
+
+/// One finding for each unknown field of an object as it is written.
+pub fn check(object: &ObjectRef, after: &Meta, before: Option<&Meta>) -> Vec<Finding> {
+    let was_there = |field: &UnknownField| before.is_some_and(|old| old.unknown.contains(field));
+    let finding = |field: &UnknownField| Finding {
+        harm: if was_there(field) {
+            Harm::Known
+        } else {
+            Harm::New
+        },
+        reason: format!(
+            "unknown field `{}`, which an API server drops; the nearest known field is `{}`",
+            field.name, field.nearest
+        ),
+        help: format!(
+            "write `{}` where that was meant, else take `{}` out",
+            field.nearest, field.name
+        ),
+        ..Finding::advice(Code::Obp316, object, &field.path)
+    };
+    after.unknown.iter().map(finding).collect()
+}
+
+/// Names, in each finding that denies a part of the object, the unknown fields of that part: what they
+/// were meant to say may be what is missing.
+pub fn name_in(findings: &mut [Finding], object: &ObjectRef, unknown: &[UnknownField]) {
+    if unknown.is_empty() {
+        return;
+    }
+    let denials = findings.iter_mut();
+    let denials = denials.filter(|finding| finding.level == Level::Deny);
+    for finding in denials.filter(|finding| finding.object == *object) {
+        let beside = unknown.iter().filter(|field| belongs(finding, field));
+        let mut named = String::new();
+        for field in beside.take(NAMED) {
+            let _ = write!(
+                named,
+                "; the unknown field `{}` is dropped with what it says ({}), perhaps `{}` was meant",
+                field.path, field.value, field.nearest
+            );
+        }
+        finding.reason.push_str(&named);
+    }
+}
+
+/// Whether the field stands in the part that a finding is about, or was to select the pods that its
+/// rule is for.
+fn belongs(finding: &Finding, field: &UnknownField) -> bool {
+    let inside = |part: &str| {
+        let rest = field.path.strip_prefix(part);
+        rest.is_some_and(|rest| rest.starts_with(['.', '[']))
+    };
+    let nearest = field.nearest.trim_start_matches("spec.");
+    let selects = inside("spec.podSelector")
+        || (nearest.starts_with("podSelector") && !field.path.contains('['));
+    let is_about_pods = matches!(finding.code, Code::Obp201 | Code::Obp202);
+    (is_about_pods && selects) || (!finding.path.is_empty() && inside(&finding.path))
+}

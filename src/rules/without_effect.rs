@@ -1,0 +1,193 @@
+//! OBP317: a rule, or a part of one, that lets nothing through as it is written.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::IpNet;
+
+use super::{Code, Finding, Harm};
+use crate::inventory::{Cluster, ObjectRef, Policy};
+use crate::perimeter::rule::{Peer, PortRange, Rule, Selector};
+use crate::perimeter::{Direction, Reading};
+
+/// Blocks whose addresses no pod has: loopback, link-local and multicast. A port name is looked up in
+/// the pod at the address.
+const WITHOUT_PODS: [(IpAddr, u8); 6] = [
+    (IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)), 8),
+    (IpAddr::V4(Ipv4Addr::new(169, 254, 0, 0)), 16),
+    (IpAddr::V4(Ipv4Addr::new(224, 0, 0, 0)), 4),
+    (IpAddr::V6(Ipv6Addr::LOCALHOST), 128),
+    (IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0)), 10),
+    (IpAddr::V6(Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0)), 8),
+];
+
+/// Rules that are named one by one; of the rest only the number is told.
+const LISTED: usize = 20;
+
+/// Findings about the rules of a policy. What the old policy had as well is known.
+pub fn in_policy(object: &ObjectRef, after: &Policy, before: Option<&Policy>) -> Vec<Finding> {
+    Direction::ALL
+        .into_iter()
+        .flat_map(|direction| of_direction(object, direction, after, before))
+        .collect()
+}
+
+/// Findings about the egress rules that a cluster declares. A whole rule without effect is OBP314.
+pub fn in_cluster(object: &ObjectRef, after: &Cluster, before: Option<&Cluster>) -> Vec<Finding> {
+    let rules = |cluster: &Cluster| {
+        let declared = cluster.network.egress_rules.iter();
+        declared
+            .map(|rule| rule.clone().ok())
+            .collect::<Vec<Option<Rule>>>()
+    };
+    let old = before.map(rules).unwrap_or_default();
+    let rules = rules(after);
+    let placed = rules
+        .iter()
+        .enumerate()
+        .filter_map(|(at, rule)| Some((format!("spec.network.egressRules[{at}]"), rule.as_ref()?)));
+    let found = placed.filter_map(|(path, rule)| {
+        let idle = idle_port(rule)?;
+        let known = old.iter().flatten().any(|old| old == rule);
+        Some(finding(object, &path, known, idle))
+    });
+    found.take(LISTED).collect()
+}
+
+/// A part of a rule, and what is wrong with it.
+struct Idle {
+    /// Path below the rule's.
+    part: String,
+    reason: String,
+    help: String,
+}
+
+fn of_direction(
+    object: &ObjectRef,
+    direction: Direction,
+    after: &Policy,
+    before: Option<&Policy>,
+) -> Vec<Finding> {
+    let rules = after.rules(direction);
+    let old = before.map(|before| before.rules(direction));
+    let old = old.unwrap_or_default();
+    let path = format!("spec.{}", direction.field());
+    if rules.is_empty() {
+        return Vec::new();
+    }
+    if !after.isolates(direction) {
+        let known = before.is_some_and(|before| !before.isolates(direction) && old == rules);
+        return vec![finding(
+            object,
+            &path,
+            known,
+            without_type(direction, rules.len()),
+        )];
+    }
+    let mut idle = rules.iter().enumerate().filter_map(|(at, rule)| {
+        let port = (direction == Direction::Egress).then(|| idle_port(rule));
+        let idle = port
+            .flatten()
+            .or_else(|| idle_peer(rule, direction, &object.namespace))?;
+        let path = format!("{path}[{at}]");
+        Some(finding(object, &path, old.contains(rule), idle))
+    });
+    let mut findings: Vec<Finding> = idle.by_ref().take(LISTED).collect();
+    let rest = idle.count();
+    if rest > 0 {
+        let reason = format!("{rest} more rules have parts without effect");
+        let rest = Idle {
+            part: String::new(),
+            reason,
+            help: "correct the first ones, then look again".to_owned(),
+        };
+        findings.push(finding(object, &path, false, rest));
+    }
+    findings
+}
+
+fn finding(object: &ObjectRef, path: &str, is_known: bool, idle: Idle) -> Finding {
+    Finding {
+        harm: if is_known { Harm::Known } else { Harm::New },
+        reason: idle.reason,
+        help: idle.help,
+        ..Finding::advice(Code::Obp317, object, format!("{path}{}", idle.part))
+    }
+}
+
+fn without_type(direction: Direction, rules: usize) -> Idle {
+    let (field, policy_type) = (direction.field(), direction.policy_type());
+    let rules = match rules {
+        1 => format!("the rule of spec.{field} has"),
+        _ => format!("the {rules} rules of spec.{field} have"),
+    };
+    Idle {
+        part: String::new(),
+        reason: format!("{rules} no effect, since spec.policyTypes does not list `{policy_type}`"),
+        help: format!(
+            "add `{policy_type}` to spec.policyTypes, which isolates the pods in that direction, or leave spec.{field} out"
+        ),
+    }
+}
+
+/// A port name beside addresses that no pod has.
+fn idle_port(rule: &Rule) -> Option<Idle> {
+    let mut ports = rule.ports.iter().enumerate();
+    let (at, name) = ports.find_map(|(at, entry)| match &entry.ports {
+        PortRange::Named(name) => Some((at, name)),
+        PortRange::All | PortRange::Numbers(..) => None,
+    })?;
+    let mut blocks = rule.peers.iter().filter_map(|peer| match peer {
+        Peer::Block { cidr, .. } => cidr.canonical(),
+        Peer::Pods { .. } => None,
+    });
+    let block = blocks.find(|block| is_without_pods(block))?;
+    Some(Idle {
+        part: format!(".ports[{at}]"),
+        reason: format!(
+            "the port name `{name}` opens nothing at {block}: it is looked up in the pod at an address, and no pod has \
+             one of these"
+        ),
+        help: "write the number of the port".to_owned(),
+    })
+}
+
+fn is_without_pods(block: &IpNet) -> bool {
+    WITHOUT_PODS.iter().any(|(address, length)| {
+        let net = IpNet::new(*address, *length);
+        net.is_ok_and(|net| net.contains(block))
+    })
+}
+
+/// A peer that nothing can be: its requirements contradict each other, or `except` takes all of it.
+fn idle_peer(rule: &Rule, direction: Direction, namespace: &str) -> Option<Idle> {
+    let mut peers = rule.peers.iter().enumerate();
+    let (at, peer) = peers
+        .find(|(_, peer)| may_be_nobody(peer) && peer.sets(namespace, Reading::May).is_empty())?;
+    let (reason, help) = match peer {
+        Peer::Pods { .. } => (
+            "the peer selects nobody: its requirements contradict each other",
+            "correct the selectors, or leave the peer out",
+        ),
+        Peer::Block { .. } => (
+            "the peer is nobody: `except` takes every address of the block",
+            "correct `except`, or leave the peer out",
+        ),
+    };
+    Some(Idle {
+        part: format!(".{}[{at}]", direction.peers_field()),
+        reason: reason.to_owned(),
+        help: help.to_owned(),
+    })
+}
+
+/// Whether it is worth a look: labels alone contradict nothing.
+fn may_be_nobody(peer: &Peer) -> bool {
+    let expresses = |selector: &Option<Selector>| {
+        let mut selector = selector.iter();
+        selector.any(|selector| !selector.expressions.is_empty())
+    };
+    match peer {
+        Peer::Pods { namespaces, pods } => expresses(namespaces) || expresses(pods),
+        Peer::Block { except, .. } => !except.is_empty(),
+    }
+}
