@@ -6,6 +6,7 @@ pub mod crds;
 pub mod explain;
 mod limits;
 mod live;
+mod namespace;
 mod print_config;
 pub mod render;
 pub mod review;
@@ -54,7 +55,7 @@ pub enum Command {
 pub enum ExitStatus {
     /// 0: nothing was refused.
     Fine,
-    /// 1: something was refused.
+    /// 1: something was refused, or `check --strict` could not judge something.
     Refused,
     /// 2: it could not run.
     CouldNotRun,

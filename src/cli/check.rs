@@ -1,5 +1,6 @@
 //! `check`: manifests judged by the same engine as admission, for CI.
 
+mod notes;
 mod report;
 mod text;
 
@@ -9,12 +10,14 @@ use std::sync::Arc;
 
 use clap::ValueEnum;
 
+use super::namespace::NamespaceArg;
 use super::{ExitStatus, Failure, print_config};
 use crate::inventory::{Change, Object, ObjectRef, Snapshot};
 use crate::review::offline::{self, Missing, Objects};
 use crate::review::{World, Writer};
 use crate::settings::{Given, Settings};
 use crate::sources::files::{self, Manifests};
+use notes::Input;
 use report::Report;
 
 /// How the result is printed.
@@ -53,6 +56,15 @@ pub struct Args {
     #[arg(long = "as-group", value_name = "GROUP")]
     pub groups: Vec<String>,
 
+    /// Namespace of objects that name none.
+    #[command(flatten)]
+    pub namespace: NamespaceArg,
+
+    /// End with 1 also where something could not be judged: no OpenBaoCluster is known in the namespace of
+    /// a NetworkPolicy, or all objects are of other kinds
+    #[arg(long)]
+    pub strict: bool,
+
     /// Output format
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     pub output: Output,
@@ -82,14 +94,23 @@ pub fn run(args: Args) -> Result<ExitStatus, Failure> {
 }
 
 fn judge(args: Args, settings: &Settings) -> Result<ExitStatus, Failure> {
-    let beside = match &settings.inventory {
-        Some(dir) => files::load(dir)?,
-        None => Snapshot::default(),
+    let namespace = args.namespace.namespace.as_deref();
+    let beside = settings.inventory.as_deref();
+    let beside = beside.map(|dir| files::inventory(dir, namespace));
+    let beside = beside.transpose()?.unwrap_or_default();
+    let after = files::objects_in(&args.paths, namespace)?;
+    let before = args.before.as_ref();
+    let before = before
+        .map(|path| files::objects_in([path], namespace))
+        .transpose()?;
+    let input = Input {
+        paths: &args.paths,
+        defaulted: beside.defaulted.clone(),
+        before: before.as_ref(),
+        after: &after,
     };
-    let after = files::objects(&args.paths)?;
-    let before = args.before.map(|path| files::objects([path])).transpose()?;
 
-    let mut snapshot = beside;
+    let mut snapshot = beside.into_snapshot();
     if let Some(before) = &before {
         let gone = before
             .objects
@@ -135,12 +156,13 @@ fn judge(args: Args, settings: &Settings) -> Result<ExitStatus, Failure> {
     } else {
         Vec::new()
     };
-    let report = Report::new(&world, &judged, &explained, &after, before.as_ref());
+    let report = Report::new(&world, &judged, &explained, &input);
     match args.output {
         Output::Text => super::text::print(&text::of(&report))?,
         Output::Json => println!("{}", report.json()?),
     }
-    Ok(if report.is_refused() {
+    let is_unjudged = report.is_unjudged() || input.is_of_other_kinds();
+    Ok(if report.is_refused() || (args.strict && is_unjudged) {
         ExitStatus::Refused
     } else {
         ExitStatus::Fine

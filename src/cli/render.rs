@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use super::namespace::{self, NamespaceArg};
 use super::text::print;
 use super::{ExitStatus, Failure};
 use crate::baseline::{Facts, Obstacle, written};
@@ -18,6 +19,10 @@ pub struct Args {
     /// Files and folders with OpenBaoClusters; `-` is standard input
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
+
+    /// Namespace of objects that name none.
+    #[command(flatten)]
+    pub namespace: NamespaceArg,
 
     /// Settings, as of `serve`; the API server's Service is taken from the files, else from the
     /// inventory.
@@ -47,7 +52,12 @@ impl fmt::Display for Lines<'_> {
 pub fn run(args: Args) -> Result<ExitStatus, Failure> {
     let settings = args.settings.with_file()?;
     let posture = settings.posture()?;
-    let found = files::objects(&args.paths)?.objects;
+    let namespace = args.namespace.namespace.as_deref();
+    let manifests = files::objects_in(&args.paths, namespace)?;
+    if let Some(note) = namespace::note(&manifests.defaulted) {
+        eprintln!("note: {note}; `-n` names another");
+    }
+    let found = manifests.objects;
     let beside = settings.inventory.as_deref().map(files::load).transpose()?;
     let in_files = found.iter().find_map(|located| match &located.object {
         Object::ApiServer(addresses) => Some(addresses.clone()),

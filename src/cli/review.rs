@@ -5,12 +5,11 @@ use std::sync::Arc;
 
 use clap::ValueEnum;
 
-use super::{ExitStatus, Failure};
+use super::{ExitStatus, Failure, namespace};
 use crate::admission::{Admission, Point, Protocol};
 use crate::inventory::Snapshot;
 use crate::review::World;
 use crate::settings::Settings;
-use crate::sources;
 
 impl ValueEnum for Point {
     fn value_variants<'a>() -> &'a [Self] {
@@ -43,7 +42,7 @@ struct NotAReview(String);
 pub fn run(args: Args) -> Result<ExitStatus, Failure> {
     let settings = args.settings.with_file()?;
     let snapshot = match &settings.inventory {
-        Some(dir) => sources::files::load(dir)?,
+        Some(dir) => namespace::facts(dir)?,
         None => Snapshot::default(),
     };
     let posture = Arc::new(settings.posture()?);
@@ -56,6 +55,11 @@ pub fn run(args: Args) -> Result<ExitStatus, Failure> {
     if answer.protocol == Protocol::NotAReview {
         let problem = String::from_utf8_lossy(&answer.body);
         return Err(NotAReview(problem.trim_end().to_owned()).into());
+    }
+    if let (Some(grounds), Some(world)) = (&answer.grounds, admission.world())
+        && let Some(reason) = namespace::unjudged(&world, &grounds.object)
+    {
+        eprintln!("note: {} was not judged: {reason}", grounds.object);
     }
     let mut out = std::io::stdout().lock();
     out.write_all(&answer.body)?;

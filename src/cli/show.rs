@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 use tokio::sync::watch;
 
-use super::{ExitStatus, Failure, text};
+use super::{ExitStatus, Failure, namespace, text};
 use crate::inventory::{Kind, ObjectRef, Snapshot};
 use crate::posture::Posture;
 use crate::review::World;
@@ -85,7 +85,7 @@ pub fn run(args: &Args) -> Result<ExitStatus, Failure> {
     let settings = args.settings.clone().with_file()?;
     let posture = Arc::new(settings.posture()?);
     let snapshot = match &settings.inventory {
-        Some(dir) => Arc::new(sources::files::load(dir)?),
+        Some(dir) => Arc::new(namespace::facts(dir)?),
         None => live(&posture)?,
     };
     let world = World::compile(None, snapshot, posture);

@@ -22,6 +22,7 @@ mod cli;
 mod cli_certs;
 mod cli_scenes;
 mod cli_show;
+mod cli_silence;
 mod cli_views;
 mod corpus;
 mod docs;

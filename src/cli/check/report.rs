@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::notes::Input;
 use crate::cli::text::WIDTH;
 use crate::inventory::ObjectRef;
 use crate::perimeter::Difference;
@@ -24,9 +25,26 @@ pub(super) struct Report {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) accepted: Vec<Accepted>,
     pub(super) counted_as_rendered: Vec<String>,
+    /// What could not be judged.
+    pub(super) unjudged: Vec<Unjudged>,
+    /// What else is to be known about the input.
+    pub(super) notes: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) checkpoints: Vec<Checkpoints>,
     pub(super) summary: Summary,
+}
+
+/// An object of which nothing could be said.
+#[derive(Debug, Serialize)]
+pub(super) struct Unjudged {
+    pub(super) kind: &'static str,
+    pub(super) namespace: String,
+    pub(super) object: String,
+    pub(super) reason: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
 }
 
 /// The status checkpoints of an object that was judged.
@@ -118,6 +136,7 @@ pub(super) struct Summary {
     pub(super) refused: usize,
     pub(super) warned: usize,
     pub(super) skipped: usize,
+    pub(super) unjudged: usize,
 }
 
 impl Report {
@@ -125,10 +144,14 @@ impl Report {
         world: &World,
         judged: &[Judged],
         explained: &[Certificate],
-        after: &Manifests,
-        before: Option<&Manifests>,
+        input: &Input<'_>,
     ) -> Self {
+        let (before, after) = (input.before, input.after);
         let files = Files::new(before.into_iter().chain([after]));
+        let unjudged = input.unjudged(world, judged).into_iter();
+        let unjudged: Vec<Unjudged> = unjudged
+            .map(|(object, reason)| Unjudged::new(&object, reason, &files))
+            .collect();
         let is_deleted = |policy: &ObjectRef| {
             let mut old = before.into_iter().flat_map(|before| &before.objects);
             old.any(|located| located.object.reference() == *policy)
@@ -144,10 +167,11 @@ impl Report {
             judged.iter().filter(at).count()
         };
         let summary = Summary {
-            judged: judged.len(),
+            judged: judged.len() - unjudged.len(),
             refused: has(Level::Deny),
             warned: has(Level::Warn),
-            skipped: after.skipped,
+            skipped: after.skipped(),
+            unjudged: unjudged.len(),
         };
         let all = judged.iter().flat_map(|judged| &judged.verdict.findings);
         let all: Vec<&Finding> = all.collect();
@@ -163,6 +187,8 @@ impl Report {
                 .filter(|policy| !is_deleted(policy))
                 .map(ToString::to_string)
                 .collect(),
+            unjudged,
+            notes: input.notes(judged),
             checkpoints: judged
                 .iter()
                 .filter_map(|judged| Checkpoints::of(world, &judged.object))
@@ -175,8 +201,31 @@ impl Report {
         self.summary.refused > 0
     }
 
+    pub(super) const fn is_unjudged(&self) -> bool {
+        self.summary.unjudged > 0
+    }
+
     pub(super) fn json(&self) -> Result<String, serde_json::Error> {
         serde_json::to_string_pretty(self)
+    }
+}
+
+impl Unjudged {
+    fn new(object: &ObjectRef, reason: String, files: &Files<'_>) -> Self {
+        let origin = files.located.get(object).map(|located| &located.origin);
+        Self {
+            kind: object.kind.as_str(),
+            namespace: object.namespace.to_string(),
+            object: object.name.to_string(),
+            reason,
+            file: origin.map(|origin| origin.file.display().to_string()),
+            line: origin.map(|origin| origin.line),
+        }
+    }
+
+    /// Kind, namespace and name.
+    pub(super) fn name(&self) -> String {
+        format!("{} {}/{}", self.kind, self.namespace, self.object)
     }
 }
 

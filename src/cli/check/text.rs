@@ -1,11 +1,12 @@
 //! What `check` found, for people: grouped by object, each message with the line it is about.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use anstyle::Style;
 
-use super::report::{Report, Reported, Shown, Summary};
+use super::report::{Report, Reported, Shown, Summary, Unjudged};
+use crate::cli::namespace::named;
 use crate::cli::text::{BAD, DOUBTFUL, MARK, STRONG, styled, wrapped};
 use crate::show::conditions::Condition;
 
@@ -27,6 +28,10 @@ pub(super) fn of(report: &Report) -> String {
         let line = format!("note: {policy} is in no file and counts as the operator renders it");
         let _ = writeln!(text, "{}", wrapped(&line, "", "  "));
     }
+    unjudged(&mut text, &report.unjudged);
+    for note in &report.notes {
+        let _ = writeln!(text, "{}", wrapped(&format!("note: {note}"), "", "  "));
+    }
     for checkpoints in &report.checkpoints {
         let conditions = checkpoints.conditions.iter().map(Condition::short);
         let conditions: Vec<String> = conditions.collect();
@@ -35,6 +40,25 @@ pub(super) fn of(report: &Report) -> String {
     }
     summary(&mut text, &report.summary);
     text
+}
+
+/// What could not be judged, with one line for all that have the same reason.
+fn unjudged(text: &mut String, all: &[Unjudged]) {
+    let mut by_reason: BTreeMap<&str, Vec<&Unjudged>> = BTreeMap::new();
+    for unjudged in all {
+        by_reason
+            .entry(&unjudged.reason)
+            .or_default()
+            .push(unjudged);
+    }
+    for (reason, objects) in by_reason {
+        let verb = if objects.len() == 1 { "was" } else { "were" };
+        let objects = named(objects.iter().map(|object| object.name()));
+        let line = format!(
+            "note: {objects} {verb} not judged: {reason}; give it with `--inventory` or among the files"
+        );
+        let _ = writeln!(text, "{}", wrapped(&line, "", "  "));
+    }
 }
 
 /// The findings by object, in the order in which each object comes first; what is said twice of one
@@ -201,6 +225,7 @@ fn summary(text: &mut String, summary: &Summary) {
         refused,
         warned,
         skipped,
+        unjudged,
     } = *summary;
     let count = |number: usize, word: &str, style: Style| {
         let words = format!("{number} {word}");
@@ -210,9 +235,13 @@ fn summary(text: &mut String, summary: &Summary) {
             words
         }
     };
+    let unjudged = match unjudged {
+        0 => String::new(),
+        number => format!("; {}", count(number, "not judged", DOUBTFUL)),
+    };
     let _ = writeln!(
         text,
-        "judged {judged}: {}, {}; {skipped} of other kinds passed over",
+        "judged {judged}: {}, {}; {skipped} of other kinds passed over{unjudged}",
         count(refused, "refused", BAD),
         count(warned, "with warnings", DOUBTFUL)
     );

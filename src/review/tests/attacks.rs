@@ -6,13 +6,14 @@ use serde_json::{Value, json};
 
 use super::support::{
     cluster, cluster_named, created, denied, found, managed, plain, plain_with, policy,
-    policy_request, servers, tenant, updated, world,
+    policy_request, row, servers, tenant, updated, world,
 };
 use crate::baseline::Pods;
 use crate::inventory::{Fact, Policy, render};
 use crate::perimeter::Direction;
 use crate::review::{Operation, Request, Subject, review};
-use crate::rules::Code::{Obp101, Obp102, Obp103, Obp104, Obp201, Obp202, Obp315};
+use crate::rules::Code::{Obp101, Obp102, Obp103, Obp104, Obp201, Obp202, Obp315, Obp317};
+use crate::rules::Level::Warn;
 
 /// Everyone is let in to the pods of this selector.
 fn open(selector: &Value) -> Value {
@@ -97,7 +98,7 @@ fn inert_rules_count_from_the_moment_they_are_switched_on() {
             "sleeper",
             &json!({"podSelector": {}, "policyTypes": ["Ingress"], "egress": [{}]})
         )),
-        []
+        [row(Obp317, Warn, "spec.egress", "")]
     );
     assert_eq!(denied(&updated(&known, "sleeper", off, on)), [Obp202]);
     assert_eq!(

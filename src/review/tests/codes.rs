@@ -238,7 +238,7 @@ fn obp201_ingress_beyond_the_ceiling_is_refused_with_the_connection() {
         json!({"podSelector": {}}),
     ];
     for spec in accepted {
-        assert_eq!(found(&created(&plain(), "fine", &spec)), [], "{spec}");
+        assert_eq!(denied(&created(&plain(), "fine", &spec)), [], "{spec}");
     }
     let declared = cluster(&json!({"ingressRules": [{"from": name("web"), "ports": api}]}));
     let declared = world(&[declared], &[]);
@@ -295,7 +295,7 @@ fn obp202_egress_beyond_the_ceiling_is_refused_with_the_connection() {
         json!({"podSelector": {}, "policyTypes": ["Ingress"], "egress": [{}]}),
     ];
     for spec in accepted {
-        assert_eq!(found(&created(&plain(), "fine", &spec)), [], "{spec}");
+        assert_eq!(denied(&created(&plain(), "fine", &spec)), [], "{spec}");
     }
 }
 

@@ -8,6 +8,7 @@ use serde_saphyr::Spanned;
 use super::LoadError;
 use super::find::STDIN;
 use super::unique::Unique;
+use crate::inventory::read;
 
 /// The documents of a file with the line where each starts; empty ones are left out.
 pub(super) fn read(path: &Path, text: &str) -> Result<Vec<(usize, Value)>, LoadError> {
@@ -80,21 +81,29 @@ fn yaml(path: &Path, text: &str) -> Result<Vec<(usize, Value)>, LoadError> {
     };
     let documents: Result<Vec<Spanned<Value>>, _> =
         serde_saphyr::from_multiple_with_options(text, options);
-    let documents = documents.map_err(|error| syntax(path, &error))?;
+    let documents = documents.map_err(|error| syntax(path, text, &error))?;
     let located = documents
         .into_iter()
         .map(|document| (line(document.referenced.line()), document.value));
     Ok(located.collect())
 }
 
-fn syntax(path: &Path, error: &serde_saphyr::Error) -> LoadError {
+fn syntax(path: &Path, text: &str, error: &serde_saphyr::Error) -> LoadError {
     let place = error.location();
     let at = |part: Option<u64>| part.map_or(0, line);
+    let row = at(place.map(|place| place.line()));
+    let found_at = text.lines().nth(row.saturating_sub(1));
+    let is_template = found_at.is_some_and(|row| row.contains("{{"));
+    let hint = if is_template {
+        "; render the template first"
+    } else {
+        ""
+    };
     LoadError::Syntax {
         path: path.to_owned(),
-        line: at(place.map(|place| place.line())),
+        line: row,
         column: at(place.map(|place| place.column())),
-        found: without_place(&error.without_snippet().to_string()),
+        found: without_place(&error.without_snippet().to_string()) + hint,
     }
 }
 
@@ -115,6 +124,14 @@ fn collect(mut document: Value, at: &[usize], found: &mut Vec<(Vec<usize>, Value
     let item_kind = kind.and_then(|kind| kind.strip_suffix("List"));
     let item_kind = item_kind.map(str::to_owned);
     let version = document.get("apiVersion").cloned();
+    // A list of nothing may be written without its items. Other kinds may end in the same word.
+    let is_list = item_kind.as_deref().is_some_and(|kind| {
+        let version = version.as_ref().and_then(Value::as_str).unwrap_or_default();
+        kind.is_empty() || read::kind(version, kind).is_some()
+    });
+    if is_list && document.get("items").is_none_or(Value::is_null) {
+        return;
+    }
     let items = document.get_mut("items").filter(|items| items.is_array());
     let (Some(item_kind), Some(Value::Array(items))) = (item_kind, items.map(Value::take)) else {
         found.push((at.to_vec(), document));

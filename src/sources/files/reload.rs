@@ -9,7 +9,7 @@ use notify::RecommendedWatcher;
 use tokio::sync::Notify;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use super::{LoadError, load};
+use super::{LoadError, Manifests, inventory};
 use crate::file_events::{self, DEBOUNCE, RecursiveMode};
 use crate::inventory::{Kind, Snapshot};
 use crate::sources::Updates;
@@ -67,9 +67,9 @@ impl Reader {
         }
     }
 
-    async fn read(&self) -> Result<Snapshot, LoadError> {
+    async fn read(&self) -> Result<Manifests, LoadError> {
         let path = self.path.clone();
-        let read = tokio::task::spawn_blocking(move || load(&path));
+        let read = tokio::task::spawn_blocking(move || inventory(&path, None));
         read.await.unwrap_or_else(|_| {
             Err(LoadError::Interrupted {
                 path: self.path.clone(),
@@ -79,19 +79,24 @@ impl Reader {
 
     async fn reload(&mut self) {
         match self.read().await {
-            Ok(snapshot) => {
+            Ok(manifests) => {
                 if self.complaint.take().is_some() {
                     tracing::info!(path = %self.path.display(), "inventory is readable again");
                 }
-                if snapshot != *self.published {
-                    self.publish(snapshot);
-                }
+                self.publish(manifests);
             }
             Err(error) => self.complain(&error),
         }
     }
 
-    fn publish(&mut self, snapshot: Snapshot) {
+    /// Publishes the facts, where they differ from those that are published.
+    fn publish(&mut self, manifests: Manifests) {
+        let defaulted = manifests.defaulted.len();
+        let snapshot = manifests.into_snapshot();
+        let is_known = self.updates.borrow().is_some() && snapshot == *self.published;
+        if is_known {
+            return;
+        }
         self.published = Arc::new(snapshot.sharing(&self.published));
         tracing::info!(
             path = %self.path.display(),
@@ -100,6 +105,15 @@ impl Reader {
             unreadable = self.published.unreadable().count(),
             "inventory loaded"
         );
+        if defaulted > 0 {
+            tracing::warn!(
+                objects = defaulted,
+                "objects without metadata.namespace are taken to be in namespace default"
+            );
+        }
+        if self.published.count(Kind::OpenBaoCluster) == 0 {
+            tracing::warn!("no OpenBaoCluster in the inventory, so no cluster is guarded");
+        }
         self.updates.send_replace(Some(self.published.clone()));
     }
 

@@ -101,7 +101,7 @@ fn every_object_of_a_folder_is_found_once_with_its_line() {
             place("deep/2.yml", 1)
         ]
     );
-    assert_eq!(found.skipped, 1);
+    assert_eq!(found.skipped(), 1);
     assert_eq!(
         names(&folder.0),
         ["bao/a", "bao/b", "default/c", "default/d"]

@@ -1,0 +1,126 @@
+//! Notes of `check`: objects that it did not judge, and assumptions that it made.
+
+use std::path::{Path, PathBuf};
+
+use crate::cli::namespace;
+use crate::inventory::{Kind, Object, ObjectRef};
+use crate::review::World;
+use crate::review::offline::Judged;
+use crate::sources::files::Manifests;
+
+/// The kinds that are judged.
+const JUDGED: [Kind; 3] = [
+    Kind::NetworkPolicy,
+    Kind::OpenBaoCluster,
+    Kind::OpenBaoRestore,
+];
+
+/// The manifests that were read.
+pub(super) struct Input<'a> {
+    pub(super) paths: &'a [PathBuf],
+    /// Objects of the inventory that are in the default namespace, since they name none.
+    pub(super) defaulted: Vec<ObjectRef>,
+    pub(super) before: Option<&'a Manifests>,
+    pub(super) after: &'a Manifests,
+}
+
+impl Input<'_> {
+    fn manifests(&self) -> impl Iterator<Item = &Manifests> {
+        self.before.into_iter().chain([self.after])
+    }
+
+    /// Whether no object is of a kind that is judged.
+    pub(super) fn is_of_other_kinds(&self) -> bool {
+        !self.manifests().any(Manifests::holds_judged_kinds)
+    }
+
+    /// The policies of which nothing can be said, each with the reason: in their namespace no cluster
+    /// is known, neither before nor after.
+    pub(super) fn unjudged(&self, world: &World, judged: &[Judged]) -> Vec<(ObjectRef, String)> {
+        let had_cluster = |namespace: &str| {
+            let objects = self.manifests().flat_map(|manifests| &manifests.objects);
+            let mut clusters = objects.filter_map(|located| match &located.object {
+                Object::Cluster(fact) => Some(&fact.meta().namespace),
+                _ => None,
+            });
+            clusters.any(|known| **known == *namespace)
+        };
+        let objects = judged.iter().map(|judged| &judged.object);
+        let objects = objects.filter(|object| !had_cluster(&object.namespace));
+        objects
+            .filter_map(|object| Some((object.clone(), namespace::unjudged(world, object)?)))
+            .collect()
+    }
+
+    /// Everything to say about the input that is about no finding.
+    pub(super) fn notes(&self, judged: &[Judged]) -> Vec<String> {
+        let mut notes = Vec::new();
+        if self.is_of_other_kinds() {
+            notes.push(format!(
+                "nothing was judged, since there is no {}: {}",
+                JUDGED.map(Kind::as_str).join(", "),
+                self.other_kinds(|_| true)
+            ));
+        } else if self.before.is_some() && judged.is_empty() {
+            notes.push("nothing was judged, since nothing differs from what is before".to_owned());
+        }
+        let is_namesake = |kind: &str| JUDGED.iter().any(|judged| judged.as_str() == kind);
+        let namesakes = self.other_kinds(is_namesake);
+        if !namesakes.is_empty() {
+            notes.push(format!("of another API group, and not judged: {namesakes}"));
+        }
+        let defaulted = self.manifests().flat_map(|manifests| &manifests.defaulted);
+        let mut defaulted: Vec<ObjectRef> = defaulted.chain(&self.defaulted).cloned().collect();
+        defaulted.sort();
+        defaulted.dedup();
+        let defaulted = namespace::note(&defaulted);
+        notes.extend(defaulted.map(|note| format!("{note}; `-n` names another")));
+        for manifests in self.manifests() {
+            if let Some(first) = manifests.no_objects.first() {
+                notes.push(format!(
+                    "{} without `apiVersion` and `kind`, the first at {first}",
+                    counted(manifests.no_objects.len(), "document")
+                ));
+            }
+        }
+        let empty = self.paths.iter().filter(|path| self.is_empty(path));
+        notes.extend(empty.map(|path| match path.to_str() {
+            Some("-") => "standard input is empty".to_owned(),
+            _ => format!("there is nothing in `{}`", path.display()),
+        }));
+        notes
+    }
+
+    fn is_empty(&self, path: &Path) -> bool {
+        let mut texts = self.after.texts.iter();
+        let of_path =
+            |(file, text): (&PathBuf, &String)| file.starts_with(path) && !text.trim().is_empty();
+        !texts.any(of_path)
+    }
+
+    /// The other kinds with these names, each with how many objects are of it.
+    fn other_kinds(&self, is_meant: impl Fn(&str) -> bool) -> String {
+        let ours = self.after.objects.iter().filter_map(|located| {
+            let kind = located.object.reference().kind;
+            (!JUDGED.contains(&kind)).then(|| kind.as_str().to_owned())
+        });
+        let others = self.after.others.iter();
+        let others = others.flat_map(|((kind, version), number)| {
+            std::iter::repeat_n(format!("{kind} ({version})"), *number)
+        });
+        let mut counts = std::collections::BTreeMap::<String, usize>::new();
+        let named = ours.chain(others);
+        for kind in named.filter(|kind| is_meant(kind.split(' ').next().unwrap_or_default())) {
+            *counts.entry(kind).or_default() += 1;
+        }
+        let counts = counts
+            .iter()
+            .map(|(kind, number)| format!("{number} {kind}"));
+        counts.collect::<Vec<_>>().join(", ")
+    }
+}
+
+fn counted(number: usize, word: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {word}{plural}")
+}

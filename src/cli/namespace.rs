@@ -1,0 +1,72 @@
+//! The namespace of objects in files that name none.
+
+use std::path::Path;
+
+use crate::inventory::{Kind, ObjectRef, Snapshot};
+use crate::perimeter::label::is_dns_label;
+use crate::review::World;
+use crate::sources::files::{self, DEFAULT_NAMESPACE, LoadError};
+
+/// Objects that a note names.
+const NAMED: usize = 3;
+
+/// Namespace of objects in files that name none.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct NamespaceArg {
+    /// Namespace of objects without `metadata.namespace`
+    #[arg(short, long, value_name = "NAMESPACE", value_parser = label)]
+    pub namespace: Option<String>,
+}
+
+fn label(text: &str) -> Result<String, String> {
+    if is_dns_label(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("expected a DNS label (up to 63 of `a-z`, `0-9` and `-`)".to_owned())
+    }
+}
+
+/// The facts of an inventory; objects that are taken to be in the default namespace are told.
+pub(super) fn facts(inventory: &Path) -> Result<Snapshot, LoadError> {
+    let manifests = files::inventory(inventory, None)?;
+    if let Some(note) = note(&manifests.defaulted) {
+        eprintln!("note: {note}");
+    }
+    Ok(manifests.into_snapshot())
+}
+
+/// Note that these objects are taken to be in the default namespace.
+pub(super) fn note(defaulted: &[ObjectRef]) -> Option<String> {
+    let (verb, pronoun) = match defaulted {
+        [] => return None,
+        [_] => ("has", "is"),
+        _ => ("have", "are"),
+    };
+    Some(format!(
+        "{} {verb} no metadata.namespace and {pronoun} taken to be in `{DEFAULT_NAMESPACE}`",
+        named(defaulted.iter().map(ToString::to_string))
+    ))
+}
+
+/// Reason for which a policy is not judged: there is nothing to guard in its namespace.
+pub(super) fn unjudged(world: &World, object: &ObjectRef) -> Option<String> {
+    let is_judged =
+        object.kind != Kind::NetworkPolicy || !world.perimeters(&object.namespace).is_empty();
+    (!is_judged).then(|| {
+        format!(
+            "no OpenBaoCluster is known in namespace {}",
+            object.namespace
+        )
+    })
+}
+
+/// The first of some objects, and how many more there are.
+pub(super) fn named(objects: impl ExactSizeIterator<Item = String>) -> String {
+    let more = objects.len().saturating_sub(NAMED);
+    let named: Vec<String> = objects.take(NAMED).collect();
+    let more = match more {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("{}{more}", named.join(", "))
+}
