@@ -15,9 +15,9 @@ fn marked(scene: &Scene) -> String {
     open.to_string()
 }
 
-/// Gives the tenant a Role with this rule, and waits until it may `verb` the resource.
-fn grant(scene: &Scene, name: &str, rule: &Value, ask: &[&str]) {
-    let role = json!({
+/// Gives the tenant a Role with this rule, and waits until `kubectl auth can-i` says yes.
+fn grant(scene: &Scene, name: &str, rule: &Value, question: &[&str]) {
+    let manifest = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role",
         "metadata": {"name": name, "namespace": scene.namespace}, "rules": [rule],
     });
@@ -27,10 +27,10 @@ fn grant(scene: &Scene, name: &str, rule: &Value, ask: &[&str]) {
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
         "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "tenant-alice"}],
     });
-    plane().apply_ok(&format!("{role}\n---\n{binding}"));
+    plane().apply_ok(&format!("{manifest}\n---\n{binding}"));
     // The authorizer follows by a watch of its own.
     wait_until("the grant holds", LIMIT, || {
-        let ask = [&["auth", "can-i"], ask].concat();
+        let ask = [&["auth", "can-i"], question].concat();
         scene.tenant(&ask).run().status_ok.then_some(())
     });
 }

@@ -47,10 +47,10 @@ fn obp318_an_ingress_admits_everyone_in_the_oldest_edition() {
     for baseline in [V01, Next] {
         assert_eq!(opened(baseline, None, &on), [], "{baseline}");
     }
-    let mut denies = edition(Classic);
-    denies.levels.set(Obp318, Door::Webhook, Deny);
+    let mut strict = edition(Classic);
+    strict.levels.set(Obp318, Door::Webhook, Deny);
     let denied = row(Obp318, Deny, INGRESS, "");
-    assert!(specified(denies, None, &on).contains(&denied));
+    assert!(specified(strict, None, &on).contains(&denied));
 }
 
 #[test]
