@@ -1,8 +1,10 @@
-//! OBP315: CIDR text that parsers read differently.
+//! OBP315: CIDR text that parsers read differently, or that newer API servers refuse.
 //!
 //! Leading zeros may be read as octal, as decimal, or not at all, and one data plane lets a block
 //! that it cannot parse match every address. An IPv4-mapped IPv6 block may be read as IPv4. Host
-//! bits and a prefix length such as `/08` are masked by all parsers alike, and only warn.
+//! bits and a prefix length such as `/08` are masked by all parsers alike, but Kubernetes 1.36 refuses
+//! them in a new policy. Where the operator copies them from an OpenBaoCluster it would stall, so that
+//! they deny; elsewhere they warn.
 
 use std::collections::BTreeSet;
 
@@ -13,8 +15,14 @@ use crate::perimeter::rule::{Peer, Rule};
 
 use super::{Code, Finding, Harm, Level};
 
-/// One CIDR text and where it stands.
-type Placed<'a> = (String, &'a Cidr);
+/// One CIDR text and its place.
+struct Placed<'a> {
+    path: String,
+    cidr: &'a Cidr,
+    /// In which rules of the operator's policies the text appears as it stands: ingress of one, or egress
+    /// of both. `None` where the operator does not copy it.
+    copied: Option<Direction>,
+}
 
 /// Findings about the blocks of a policy's rules; text that the old policy had as well warns.
 pub fn in_policy(object: &ObjectRef, after: &Policy, before: Option<&Policy>) -> Vec<Finding> {
@@ -29,30 +37,81 @@ pub fn in_cluster(object: &ObjectRef, after: &Cluster, before: Option<&Cluster>)
 }
 
 fn findings(object: &ObjectRef, blocks: &[Placed<'_>], old: &[Placed<'_>]) -> Vec<Finding> {
-    let old: BTreeSet<&str> = old.iter().map(|(_, known)| known.text()).collect();
-    let is_old = |cidr: &Cidr| old.contains(cidr.text());
-    let finding = |(path, cidr): &Placed<'_>| {
+    let old = old.iter().map(|known| (known.cidr.text(), known.copied));
+    let old: Known<'_> = old.collect();
+    let finding = |placed: &Placed<'_>| {
+        let (cidr, is_old) = (placed.cidr, is_old(placed, &old));
         let (level, reason, help) = match cidr.reading() {
-            CidrReading::Canonical(net) if cidr.is_masked() => (
-                Level::Warn,
-                format!("`{cidr}` is read as `{net}`; newer API servers refuse it"),
-                net.to_string(),
+            CidrReading::Canonical(_) if !cidr.is_masked() => return None,
+            CidrReading::Canonical(net) => (
+                if is_old || placed.copied.is_none() { Level::Warn } else { Level::Deny },
+                masked(placed, &net.to_string()),
+                canonical_or_host(cidr, &net.to_string()),
             ),
-            CidrReading::Canonical(_) => return None,
             CidrReading::Ambiguous => (
-                if is_old(cidr) { Level::Warn } else { Level::Deny },
+                if is_old { Level::Warn } else { Level::Deny },
                 format!("parsers read `{cidr}` differently: {}", cidr.readings().join(", or ")),
                 "the block in canonical form, without leading zeros and not as an IPv4-mapped address".to_owned(),
             ),
         };
         Some(Finding {
-            harm: if is_old(cidr) { Harm::Known } else { Harm::New },
+            harm: if is_old { Harm::Known } else { Harm::New },
             reason,
             help: format!("write {help}"),
-            ..Finding::new(Code::Obp315, level, object, path.clone())
+            ..Finding::new(Code::Obp315, level, object, placed.path.clone())
         })
     };
     blocks.iter().filter_map(finding).collect()
+}
+
+/// The texts before the write, each with the rules that it was copied to.
+type Known<'a> = BTreeSet<(&'a str, Option<Direction>)>;
+
+/// Whether the text stood there before the write, so that API servers still take it in each policy that
+/// it is copied to.
+fn is_old(placed: &Placed<'_>, old: &Known<'_>) -> bool {
+    let (ingress, egress) = (Some(Direction::Ingress), Some(Direction::Egress));
+    let enough: &[Option<Direction>] = match placed.copied {
+        None => &[None, ingress, egress],
+        Some(Direction::Ingress) => &[ingress, egress],
+        Some(Direction::Egress) => &[egress],
+    };
+    let text = placed.cidr.text();
+    enough.iter().any(|copied| old.contains(&(text, *copied)))
+}
+
+/// The reason of a finding about text that all parsers mask.
+fn masked(placed: &Placed<'_>, net: &str) -> String {
+    let cidr = placed.cidr;
+    let wrong = if has_host_bits(cidr) {
+        "has host bits"
+    } else {
+        "has a prefix length with a leading zero"
+    };
+    let stall = if placed.copied.is_some() {
+        "; the operator copies it into its policy, and would stall on it"
+    } else {
+        ""
+    };
+    format!(
+        "`{cidr}` {wrong}, which Kubernetes 1.36 refuses in a new policy: all parsers read it as {net}{stall}"
+    )
+}
+
+/// The block, and the one address that may have been meant.
+fn canonical_or_host(cidr: &Cidr, net: &str) -> String {
+    match cidr.text().split_once('/') {
+        Some((address, _)) if has_host_bits(cidr) => {
+            let whole = if address.contains(':') { 128 } else { 32 };
+            format!("{net}, or {address}/{whole} for that one address")
+        }
+        _ => net.to_owned(),
+    }
+}
+
+fn has_host_bits(cidr: &Cidr) -> bool {
+    let prefix = cidr.text().rsplit('/').next().unwrap_or_default();
+    prefix.len() < 2 || !prefix.starts_with('0')
 }
 
 fn blocks_of_policy(policy: &Policy) -> Vec<Placed<'_>> {
@@ -61,11 +120,8 @@ fn blocks_of_policy(policy: &Policy) -> Vec<Placed<'_>> {
         // Paths are written only for rules that there is something to say about.
         let rules = rules.filter(|(_, rule)| rule.peers.iter().any(is_noteworthy));
         rules.flat_map(move |(at, rule)| {
-            blocks_of_rule(
-                &format!("spec.{}[{at}]", direction.field()),
-                direction,
-                rule,
-            )
+            let path = format!("spec.{}[{at}]", direction.field());
+            blocks_of_rule(&path, direction, None, rule)
         })
     };
     Direction::ALL.into_iter().flat_map(rules).collect()
@@ -89,40 +145,46 @@ fn blocks_of_cluster(cluster: &Cluster) -> Vec<Placed<'_>> {
     for (field, direction, rules) in declared {
         for (at, rule) in rules.iter().enumerate() {
             let Ok(rule) = rule else { continue };
-            blocks.extend(blocks_of_rule(
-                &format!("spec.network.{field}[{at}]"),
-                direction,
-                rule,
-            ));
+            let path = format!("spec.network.{field}[{at}]");
+            blocks.extend(blocks_of_rule(&path, direction, Some(direction), rule));
         }
     }
     for (at, peer) in network.trusted_ingress_peers.iter().enumerate() {
         let Ok(peer) = peer else { continue };
-        blocks.extend(blocks_of_peer(
-            &format!("spec.network.trustedIngressPeers[{at}]"),
-            peer,
-        ));
+        let path = format!("spec.network.trustedIngressPeers[{at}]");
+        blocks.extend(blocks_of_peer(&path, Some(Direction::Ingress), peer));
     }
+    // The operator masks this one.
     let api_server = network.api_server_cidr.iter().flatten();
-    blocks.extend(api_server.map(|cidr| ("spec.network.apiServerCIDR".to_owned(), cidr)));
+    blocks.extend(api_server.map(|cidr| Placed {
+        path: "spec.network.apiServerCIDR".to_owned(),
+        cidr,
+        copied: None,
+    }));
     blocks
 }
 
-fn blocks_of_rule<'a>(path: &str, direction: Direction, rule: &'a Rule) -> Vec<Placed<'a>> {
+fn blocks_of_rule<'a>(
+    path: &str,
+    direction: Direction,
+    copied: Option<Direction>,
+    rule: &'a Rule,
+) -> Vec<Placed<'a>> {
     let peers = rule.peers.iter().enumerate();
     let field = direction.peers_field();
     peers
-        .flat_map(|(at, peer)| blocks_of_peer(&format!("{path}.{field}[{at}]"), peer))
+        .flat_map(|(at, peer)| blocks_of_peer(&format!("{path}.{field}[{at}]"), copied, peer))
         .collect()
 }
 
-fn blocks_of_peer<'a>(path: &str, peer: &'a Peer) -> Vec<Placed<'a>> {
+fn blocks_of_peer<'a>(path: &str, copied: Option<Direction>, peer: &'a Peer) -> Vec<Placed<'a>> {
     let Peer::Block { cidr, except } = peer else {
         return Vec::new();
     };
+    let placed = |path: String, cidr| Placed { path, cidr, copied };
     let excepts = except.iter().enumerate();
-    let excepts = excepts.map(|(at, cidr)| (format!("{path}.ipBlock.except[{at}]"), cidr));
-    std::iter::once((format!("{path}.ipBlock.cidr"), cidr))
+    let excepts = excepts.map(|(at, cidr)| placed(format!("{path}.ipBlock.except[{at}]"), cidr));
+    std::iter::once(placed(format!("{path}.ipBlock.cidr"), cidr))
         .chain(excepts)
         .collect()
 }

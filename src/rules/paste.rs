@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use crate::inventory::render;
 use crate::perimeter::Direction;
-use crate::perimeter::rule::{Rule, Selector};
+use crate::perimeter::address::Cidr;
+use crate::perimeter::rule::{Peer, Rule, Selector};
 
 /// A value as block YAML, ready to be pasted.
 pub fn yaml(value: &Value) -> String {
@@ -15,12 +16,32 @@ pub fn yaml(value: &Value) -> String {
 
 /// A rule as an element of its list.
 pub(super) fn paste_rule(rule: &Rule, direction: Direction) -> String {
-    yaml(&json!([render::rule(rule, direction)]))
+    let rule = Rule {
+        peers: rule.peers.iter().map(canonical).collect(),
+        ports: rule.ports.clone(),
+    };
+    yaml(&json!([render::rule(&rule, direction)]))
 }
 
 /// The peers of an ingress rule as a list.
 pub(super) fn paste_peers(rule: &Rule) -> String {
-    yaml(&rule.peers.iter().map(render::peer).collect())
+    let peers = rule.peers.iter().map(canonical);
+    yaml(&peers.map(|peer| render::peer(&peer)).collect())
+}
+
+/// A peer with its blocks as every API server takes them, where all parsers read them alike.
+fn canonical(peer: &Peer) -> Peer {
+    let Peer::Block { cidr, except } = peer else {
+        return peer.clone();
+    };
+    let masked = |cidr: &Cidr| {
+        let net = cidr.canonical().filter(|_| cidr.is_masked());
+        net.map_or_else(|| cidr.clone(), Cidr::from_net)
+    };
+    Peer::Block {
+        cidr: masked(cidr),
+        except: except.iter().map(masked).collect(),
+    }
 }
 
 /// A selector.
