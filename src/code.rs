@@ -162,7 +162,7 @@ catalogue! {
     Obp312 "OBP312" "metrics-port" "deny" "the metrics listener stands on the API or Raft port, or on none";
     Obp313 "OBP313" "settable-namespace-label" "warn" "a peer is selected by labels that others set: of its namespace, or of pods in any namespace";
     Obp314 "OBP314" "redundant-rule" "warn" "a declared rule opens nothing that is not open already";
-    Obp315 "OBP315" "ambiguous-cidr" "deny; warn where all parsers mask alike" "CIDR text that parsers read differently";
+    Obp315 "OBP315" "ambiguous-cidr" "deny; warn for text that all parsers mask, where the operator does not copy it" "CIDR text that parsers read differently, or that newer API servers refuse";
     Obp316 "OBP316" "unknown-field" "warn" "a field that the API does not have, so that an API server drops it";
     Obp317 "OBP317" "rule-without-effect" "warn" "a rule, or a part of one, that lets nothing through as it is written";
     Obp318 "OBP318" "declaration-opens" "warn" "a cluster write opens connections for peers that it does not declare";

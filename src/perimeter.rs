@@ -11,6 +11,7 @@
 )]
 
 pub mod address;
+pub mod carried;
 pub mod connection;
 pub mod cover;
 pub mod difference;
@@ -68,12 +69,39 @@ impl Direction {
     }
 }
 
-/// Which of two readings of a rule is meant, where implementations of NetworkPolicy may differ.
-/// The floor has to hold under [`Reading::Must`], the ceiling under [`Reading::May`].
+/// Which reading of a rule is meant, where implementations of NetworkPolicy may differ. The floor has
+/// to lie inside [`Reading::Must`], and [`Reading::May`] inside [`Reading::Permitted`] of the ceiling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reading {
     /// What every implementation lets through.
     Must,
     /// What some implementation could let through.
     May,
+    /// The reading of the ceiling: the ports as in [`Reading::May`], so that a rule permits itself, and
+    /// blocks in ambiguous text as in [`Reading::Must`].
+    Permitted,
+}
+
+impl Reading {
+    /// Whether a block in ambiguous text is every address, and not none.
+    pub(crate) const fn is_wide_in_addresses(self) -> bool {
+        matches!(self, Self::May)
+    }
+
+    /// Whether port names count beside blocks on egress, and tunnel ports as every port on ingress.
+    pub(crate) const fn is_wide_in_ports(self) -> bool {
+        matches!(self, Self::May | Self::Permitted)
+    }
+}
+
+/// The place of a rule, and how it is read.
+#[derive(Clone, Copy, Debug)]
+pub struct At<'a> {
+    /// Namespace of the policy.
+    pub namespace: &'a str,
+    /// How a rule is read that implementations read differently.
+    pub reading: Reading,
+    /// TCP ports from which a proxy in the pod forwards to every other TCP port, as those of service
+    /// meshes do. On ingress only.
+    pub tunnels: &'a [u16],
 }

@@ -226,6 +226,8 @@ pub struct Posture {
     pub api_port: u16,
     /// Port of Raft.
     pub cluster_port: u16,
+    /// TCP ports of OpenBao pods from which a service mesh's proxy forwards to every other TCP port.
+    pub tunnel_ports: Vec<u16>,
     /// How wide declared blocks may be.
     pub widths: Widths,
     /// Loopback, link-local and metadata blocks that declared egress may name without a warning.
@@ -260,6 +262,10 @@ pub const RUNTIME_LABEL_KEYS: &[&str] = &[
     "*.linkerd.io/*",
 ];
 
+/// Ports of proxies that forward to whichever port their peer asks for: Istio's HBONE, in ambient mode
+/// and of sidecars, and Linkerd's inbound port.
+pub const TUNNEL_PORTS: &[u16] = &[15008, 4143];
+
 impl Default for Posture {
     fn default() -> Self {
         let namespace = "openbao-operator-system";
@@ -286,6 +292,7 @@ impl Default for Posture {
             metrics_namespace_labels: [("metrics".into(), "enabled".into())].into(),
             api_port: 8200,
             cluster_port: 8201,
+            tunnel_ports: TUNNEL_PORTS.to_vec(),
             widths: Widths::default(),
             unsafe_egress_allowed: Vec::new(),
             caps: Caps::default(),

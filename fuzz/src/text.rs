@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use openbao_perimeter::inventory::{Fact, Kind, ObjectRef, Policy, read, render};
-use openbao_perimeter::perimeter::Reading;
 use openbao_perimeter::perimeter::address::{AddressSet, Cidr, block_addresses};
 use openbao_perimeter::perimeter::point::selects;
 use openbao_perimeter::perimeter::rule::{PortRange, Selector};
+use openbao_perimeter::perimeter::{Reading, carried};
 use serde_json::{Value, json};
 
 /// Words apart by white space: a `cidr`, and what `except` carves out of it.
@@ -23,17 +23,37 @@ pub fn cidr_text(data: &[u8]) {
         addresses(except, Reading::May),
     );
     assert!(inside(&must, &may), "must is not inside may: {text}");
+    let permitted = addresses(except, Reading::Permitted);
+    assert_eq!(permitted, must, "ambiguous text permits something: {text}");
+    carries(&may);
     for (reading, carved) in [(Reading::Must, must), (Reading::May, may)] {
         let whole = addresses(&[], reading);
         assert!(inside(&carved, &whole), "`except` adds addresses: {text}");
         if block.canonical().is_none() {
             let expected = match reading {
-                Reading::Must => AddressSet::none(),
+                Reading::Must | Reading::Permitted => AddressSet::none(),
                 Reading::May => AddressSet::all(),
             };
             assert_eq!(whole, expected, "an ambiguous block: {text}");
         }
     }
+}
+
+/// The first and last addresses of a set carry what the set carries.
+fn carries(addresses: &AddressSet) {
+    let all = carried::of(&addresses.v6);
+    for range in addresses.v6.ranges() {
+        for address in [*range.start(), *range.end()] {
+            let one = carried::of_address(address);
+            assert!(one.is_none_or(|one| all.contains(one)), "{address}");
+        }
+    }
+    let found = carried::carrier(&addresses.v6, &all);
+    assert_eq!(found.is_none(), all.is_empty(), "{addresses:?}");
+    assert!(
+        found.is_none_or(|found| addresses.v6.contains(found)),
+        "{found:?}"
+    );
 }
 
 fn inside(small: &AddressSet, large: &AddressSet) -> bool {
@@ -91,6 +111,9 @@ fn read_back(fact: &Fact<Policy>) -> Option<&Policy> {
     }
 }
 
+/// Ports from which a mesh's proxy forwards to all others.
+const TUNNELS: &[u16] = &[15008, 4143];
+
 /// An element of `ports` as JSON, or else a text that becomes its `port`.
 pub fn port_text(data: &[u8]) {
     let entry = serde_json::from_slice(data)
@@ -112,6 +135,10 @@ pub fn port_text(data: &[u8]) {
     assert!(!ports.is_empty(), "an entry without a port: {entry}");
     assert!(ports.is_subset(&ports.names_as_all()), "{entry}");
     assert!(ports.without_names().is_subset(&ports), "{entry}");
+    let wide = ports.with_tunnels(TUNNELS);
+    assert!(ports.is_subset(&wide), "{entry}");
+    assert_eq!(wide.with_tunnels(TUNNELS), wide, "{entry}");
+    assert_eq!(ports == wide, ports.tunnel(TUNNELS).is_none(), "{entry}");
 }
 
 /// How many sets of labels are tried on one selector.

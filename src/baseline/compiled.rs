@@ -14,7 +14,7 @@ use crate::inventory::{
 };
 use crate::perimeter::rule::Rule;
 use crate::perimeter::zone::{OtherKeys, Zone};
-use crate::perimeter::{Direction, LabelSet, Reading, Region, RegionRef};
+use crate::perimeter::{At, Direction, LabelSet, Reading, Region, RegionRef};
 use crate::posture::Posture;
 
 /// One connection set of the allowlist, with the row that it comes from.
@@ -88,7 +88,7 @@ pub fn compile(
     api_server: &[IpAddr],
     known: Option<&SharedRegions>,
 ) -> NamespacePerimeters {
-    let regions = SharedRegions::of(facts, known);
+    let regions = SharedRegions::of(facts, &posture.tunnel_ports, known);
     let clusters = facts.clusters.values();
     let clusters = clusters
         .map(|cluster| ClusterPerimeter::of(cluster, (facts, &regions), posture, api_server, &[]));
@@ -235,6 +235,7 @@ impl ZonePerimeter {
         } else {
             None
         };
+        let tunnels = &row_facts.posture.tunnel_ports;
         let usable = |policy: &&Fact<Policy>| {
             let read = policy.read();
             read.is_some_and(|policy| too_large(policy, &row_facts.posture.caps).is_empty())
@@ -252,7 +253,7 @@ impl ZonePerimeter {
         let is_missing = is_missing && !is_stub(pods, cluster, facts);
         if let Some(policy) = rendered.as_ref().filter(|_| is_missing) {
             missing = Some(policy.meta.name.clone());
-            selected.extend(Selected::of(policy, &zone).map(Selected::as_rendered));
+            selected.extend(Selected::of(policy, &zone, tunnels).map(Selected::as_rendered));
         }
         // What the lifecycle needs is nearly always in the operator's own: it is looked at first.
         let own = pods.policy_name(&cluster.meta.name);
@@ -320,8 +321,7 @@ impl ZonePerimeter {
 }
 
 /// The regions of all rows of one direction, or only of those with this standing. The floor
-/// counts only what every implementation understands, and so does the ceiling: what it permits has
-/// to be unambiguous.
+/// counts what every implementation understands, the ceiling what its rules [permit](Reading::Permitted).
 fn entries(
     pods: Pods,
     direction: Direction,
@@ -330,13 +330,20 @@ fn entries(
 ) -> Vec<Entry> {
     let rows = rows(pods, direction, facts.posture);
     let rows = rows.filter(|row| only.is_none_or(|standing| row.standing == standing));
-    let namespace = &facts.cluster.meta.namespace;
+    let at = At {
+        namespace: &facts.cluster.meta.namespace,
+        reading: match only {
+            Some(Standing::Required) => Reading::Must,
+            Some(Standing::Permitted) | None => Reading::Permitted,
+        },
+        tunnels: &facts.posture.tunnel_ports,
+    };
     let of_row = |row: &'static Row| {
         let expansions = expand(row, facts).into_iter();
         expansions.flat_map(move |expansion| {
             let rule = Arc::new(expansion.rule);
             let declared: Option<Arc<str>> = expansion.declared.map(Into::into);
-            let regions = rule.regions(namespace, direction, &LabelSet::any(), Reading::Must);
+            let regions = rule.regions(at, direction, &LabelSet::any());
             regions.into_iter().map(move |region| Entry {
                 row,
                 declared: declared.clone(),

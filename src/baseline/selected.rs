@@ -10,9 +10,9 @@ use smallvec::SmallVec;
 
 use crate::inventory::{NamespaceFacts, Policy};
 use crate::perimeter::port::PortSet;
-use crate::perimeter::rule::{PortEntry, Rule};
+use crate::perimeter::rule::{PortEntry, Rule, read_ports};
 use crate::perimeter::zone::Zone;
-use crate::perimeter::{Direction, LabelSet, PeerSet, Reading, Region, RegionRef};
+use crate::perimeter::{At, Direction, LabelSet, PeerSet, Reading, Region, RegionRef};
 
 /// A region without its subject.
 #[derive(Clone, Debug)]
@@ -27,6 +27,8 @@ struct RuleRegions {
     may: SmallVec<[PeerPorts; 1]>,
     /// What every implementation lets through, where that is something else.
     must: Option<SmallVec<[PeerPorts; 1]>>,
+    /// Whether a block in it stands in text that parsers read differently.
+    ambiguous: bool,
 }
 
 /// What the rules of a policy let through, whichever pods it selects.
@@ -38,9 +40,10 @@ pub struct PolicyRegions {
 }
 
 impl PolicyRegions {
-    /// The regions of all rules that have an effect.
-    pub fn of(policy: &Policy) -> Self {
-        let rules = Direction::ALL.map(|direction| rule_regions(policy, direction));
+    /// The regions of all rules that have an effect. From the TCP ports `tunnels` a proxy in the pods may
+    /// forward to all others.
+    pub fn of(policy: &Policy, tunnels: &[u16]) -> Self {
+        let rules = Direction::ALL.map(|direction| rule_regions(policy, direction, tunnels));
         let size = |rules: &Vec<RuleRegions>| rules.iter().map(|rule| rule.may.len()).sum();
         Self {
             sizes: [size(&rules[0]), size(&rules[1])],
@@ -51,7 +54,10 @@ impl PolicyRegions {
 
 /// The regions of a namespace's policies, each worked out when a zone first needs it.
 #[derive(Clone, Debug, Default)]
-pub struct SharedRegions(BTreeMap<Arc<str>, Shared>);
+pub struct SharedRegions {
+    policies: BTreeMap<Arc<str>, Shared>,
+    tunnels: Vec<u16>,
+}
 
 #[derive(Clone, Debug)]
 struct Shared {
@@ -60,8 +66,10 @@ struct Shared {
 }
 
 impl SharedRegions {
-    /// Those of a namespace. What `known` has of the same policies is kept.
-    pub fn of(facts: &NamespaceFacts, known: Option<&Self>) -> Self {
+    /// Those of a namespace. What `known` has of the same policies is kept, where it has the same tunnel
+    /// ports.
+    pub fn of(facts: &NamespaceFacts, tunnels: &[u16], known: Option<&Self>) -> Self {
+        let known = known.filter(|known| known.tunnels == tunnels);
         let shared = |policy: &Arc<Policy>| {
             let known = known.and_then(|known| known.same(policy));
             known.cloned().unwrap_or_else(|| Shared {
@@ -72,18 +80,21 @@ impl SharedRegions {
         let policies = facts.policies.iter();
         let policies =
             policies.filter_map(|(name, fact)| Some((name.clone(), shared(fact.read()?))));
-        Self(policies.collect())
+        Self {
+            policies: policies.collect(),
+            tunnels: tunnels.to_vec(),
+        }
     }
 
     /// What is shared of this very policy.
     fn same(&self, policy: &Arc<Policy>) -> Option<&Shared> {
-        let shared = self.0.get(&policy.meta.name)?;
+        let shared = self.policies.get(&policy.meta.name)?;
         Arc::ptr_eq(&shared.policy, policy).then_some(shared)
     }
 
     /// The regions of a policy.
     fn regions(&self, policy: &Arc<Policy>) -> Arc<PolicyRegions> {
-        let new = || Arc::new(PolicyRegions::of(policy));
+        let new = || Arc::new(PolicyRegions::of(policy, &self.tunnels));
         let shared = self.same(policy);
         shared.map_or_else(new, |shared| shared.regions.get_or_init(new).clone())
     }
@@ -122,14 +133,43 @@ impl<'a> SelectedRule<'a> {
             .chain(self.may())
     }
 
-    /// What only some implementations let through, and more; empty where they agree.
+    /// The part that it may let through by the text as it stands. Of a rule with a block that parsers read
+    /// differently, the part that every implementation lets through.
+    pub fn legible(self) -> impl Iterator<Item = RegionRef<'a>> + Clone {
+        let must = self.rule.must.as_ref().filter(|_| self.rule.ambiguous);
+        self.placed(must.unwrap_or(&self.rule.may))
+    }
+
+    /// The same, beginning with the part that every implementation lets through.
+    pub fn legible_surest_first(self) -> impl Iterator<Item = RegionRef<'a>> + Clone {
+        let wide: &[PeerPorts] = if self.rule.ambiguous {
+            &[]
+        } else {
+            &self.rule.may
+        };
+        self.placed(self.rule.must.as_deref().unwrap_or_default())
+            .chain(self.placed(wide))
+    }
+
+    /// The part that it lets through as some parsers read its blocks, and more; empty where all read them
+    /// alike.
     pub fn doubtful(self) -> impl Iterator<Item = RegionRef<'a>> + Clone {
-        let may = if self.rule.must.is_some() {
-            &self.rule.may[..]
+        let may: &[PeerPorts] = if self.rule.ambiguous {
+            &self.rule.may
         } else {
             &[]
         };
         self.placed(may)
+    }
+
+    /// Whether some implementations may let more through than others.
+    pub const fn is_read_differently(self) -> bool {
+        self.rule.must.is_some()
+    }
+
+    /// Whether a block in it stands in text that parsers read differently.
+    pub const fn is_ambiguous(self) -> bool {
+        self.rule.ambiguous
     }
 }
 
@@ -150,9 +190,12 @@ pub struct Selected {
 }
 
 impl Selected {
-    /// The policy as it concerns `zone`; `None` where it selects nothing of it.
-    pub fn of(policy: &Arc<Policy>, zone: &Zone) -> Option<Self> {
-        Self::with(policy, zone, || Arc::new(PolicyRegions::of(policy)))
+    /// The policy as it concerns `zone`; `None` where it selects nothing of it. From the TCP ports
+    /// `tunnels` a proxy in the pods may forward to all others.
+    pub fn of(policy: &Arc<Policy>, zone: &Zone, tunnels: &[u16]) -> Option<Self> {
+        Self::with(policy, zone, || {
+            Arc::new(PolicyRegions::of(policy, tunnels))
+        })
     }
 
     /// The same, with the regions that other zones have of it too.
@@ -205,33 +248,52 @@ impl Selected {
         self.regions.sizes[direction as usize]
     }
 
+    /// The part that it may let through in this direction by the text as it stands.
+    pub fn legible(&self, direction: Direction) -> impl Iterator<Item = RegionRef<'_>> + Clone {
+        self.rules(direction).flat_map(SelectedRule::legible)
+    }
+
     /// What it surely lets through in this direction.
     pub fn must(&self, direction: Direction) -> impl Iterator<Item = RegionRef<'_>> + Clone {
         self.rules(direction).flat_map(SelectedRule::must)
     }
 }
 
-fn rule_regions(policy: &Policy, direction: Direction) -> Vec<RuleRegions> {
-    let namespace = &*policy.meta.namespace;
+fn rule_regions(policy: &Policy, direction: Direction, tunnels: &[u16]) -> Vec<RuleRegions> {
+    let at = |reading| At {
+        namespace: &policy.meta.namespace,
+        reading,
+        tunnels,
+    };
+    let (must, may) = (at(Reading::Must), at(Reading::May));
     // Most rules of a policy name the same ports as the one before.
-    let mut last: Option<(&[PortEntry], PortSet)> = None;
+    let mut last: Option<(&[PortEntry], PortSet, PortSet)> = None;
     let rules = policy.effective_rules(direction).iter();
     let one = |rule| {
         let rule: &Rule = rule;
-        let ports = match &last {
-            Some((entries, ports)) if *entries == &rule.ports[..] => ports.clone(),
-            _ => rule.port_set(),
+        let (written, wide) = match &last {
+            Some((entries, written, wide)) if *entries == &rule.ports[..] => {
+                (written.clone(), wide.clone())
+            }
+            _ => {
+                let written = rule.port_set();
+                let wide = read_ports(&written, may, direction);
+                (written, wide)
+            }
         };
-        last = Some((&rule.ports, ports.clone()));
-        let regions = |reading| {
+        last = Some((&rule.ports, written.clone(), wide.clone()));
+        let regions = |ports: &PortSet, at| {
             let any = LabelSet::any();
-            let regions = rule.regions_on(&ports, namespace, direction, &any, reading);
+            let regions = rule.regions_on(ports, at, direction, &any);
             let regions = regions.map(|Region { peer, ports, .. }| PeerPorts { peer, ports });
             regions.collect()
         };
         RuleRegions {
-            may: regions(Reading::May),
-            must: rule.is_ambiguous().then(|| regions(Reading::Must)),
+            may: regions(&wide, may),
+            must: rule
+                .is_read_differently(&written, direction, tunnels)
+                .then(|| regions(&written, must)),
+            ambiguous: rule.is_ambiguous(),
         }
     };
     rules.map(one).collect()

@@ -229,7 +229,7 @@ impl Cidr {
 
 /// The addresses of an `ipBlock`: `cidr` less what `except` carves out of it.
 pub fn block_addresses(cidr: &Cidr, except: &[Cidr], reading: Reading) -> AddressSet {
-    let may = reading == Reading::May;
+    let may = reading.is_wide_in_addresses();
     let block = cidr.addresses(may);
     if except.is_empty() {
         return block;

@@ -13,10 +13,10 @@
 
 use std::fmt;
 
-use super::point::{At, rule_passes};
+use super::point::rule_passes;
 use super::port::Port;
 use super::rule::{PortEntry, PortRange, Rule};
-use super::{Connection, Reading};
+use super::{At, Connection, Reading};
 
 /// Why a connection exists only under one of the two readings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,8 +25,10 @@ pub enum Difference {
     /// C16, C17).
     AmbiguousCidr,
     /// A port name is declared, for this protocol and number, by the destination pod (semantics D7,
-    /// D8, D11).
+    /// D8, D11), also by one behind an address (D9).
     UndeclaredPortName,
+    /// A proxy in the pod forwards a tunnel port to every TCP port (semantics D13).
+    TunnelPort,
 }
 
 impl Difference {
@@ -35,28 +37,29 @@ impl Difference {
         match self {
             Self::AmbiguousCidr => "ambiguous-cidr",
             Self::UndeclaredPortName => "undeclared-port-name",
+            Self::TunnelPort => "tunnel-port",
         }
     }
 
-    /// What it takes that one of `rules`, of policies of `namespace`, lets a connection through
-    /// which may pass; `None` where every implementation lets it through.
+    /// The condition under which one of `rules`, of policies at this place, lets through a connection that
+    /// may pass; `None` where every implementation lets it through.
     pub fn of<'a>(
         rules: impl IntoIterator<Item = &'a Rule> + Clone,
         shown: &Connection,
-        namespace: &str,
+        at: At<'_>,
     ) -> Option<Self> {
-        let surely = At {
-            namespace,
-            reading: Reading::Must,
-        };
-        let passes = |rule: &Rule| rule_passes(rule, shown, surely);
+        let passes = |rule: &Rule, reading| rule_passes(rule, shown, At { reading, ..at });
+        let surely = |rule: &Rule| passes(rule, Reading::Must);
         let by_name = matches!(shown.port, Port::Named(_));
-        if rules.clone().into_iter().any(passes) {
+        if rules.clone().into_iter().any(surely) {
             return by_name.then_some(Self::UndeclaredPortName);
         }
-        let mut named = rules.into_iter().map(names_as_all);
-        Some(if named.any(|rule| passes(&rule)) {
+        let mut named = rules.clone().into_iter().map(names_as_all);
+        let mut rules = rules.into_iter();
+        Some(if named.any(|rule| surely(&rule)) {
             Self::UndeclaredPortName
+        } else if rules.any(|rule| passes(rule, Reading::Permitted)) {
+            Self::TunnelPort
         } else {
             Self::AmbiguousCidr
         })
@@ -69,6 +72,7 @@ impl fmt::Display for Difference {
         f.write_str(match self {
             Self::AmbiguousCidr => "a CIDR that parsers read differently is read so",
             Self::UndeclaredPortName => "the destination pod declares the port name so",
+            Self::TunnelPort => "a mesh's proxy in the pod forwards its tunnel port to every port",
         })
     }
 }

@@ -20,28 +20,20 @@
 //!     port: Port::Number(port),
 //! };
 //! let everyone = Rule { peers: vec![], ports: vec![PortEntry::tcp(8200)] };
-//! let at = At { namespace: "bao", reading: Reading::May };
+//! let at = At { namespace: "bao", reading: Reading::May, tunnels: &[15008] };
 //! assert!(rule_passes(&everyone, &connection(8200), at));
 //! assert!(!rule_passes(&everyone, &connection(8201), at));
 //! ```
 
 use std::net::IpAddr;
 
+pub use super::At;
 use super::address::{Cidr, CidrReading};
 use super::connection::{Connection, Endpoint, LabelPairs};
 use super::label::NAMESPACE_NAME;
-use super::port::Port;
+use super::port::{Port, Protocol};
 use super::rule::{Operator, Peer, PortEntry, PortRange, Requirement, Rule, Selector};
 use super::{Direction, Reading};
-
-/// Where a rule stands and how it is read.
-#[derive(Clone, Copy, Debug)]
-pub struct At<'a> {
-    /// Namespace of the policy.
-    pub namespace: &'a str,
-    /// How text is read that implementations read differently.
-    pub reading: Reading,
-}
 
 /// One policy of the protected pods' namespace, as far as a connection depends on it.
 #[derive(Clone, Copy, Debug)]
@@ -94,7 +86,7 @@ pub fn rule_passes(rule: &Rule, connection: &Connection, at: At<'_>) -> bool {
             .peers
             .iter()
             .any(|peer| peer_matches(peer, &connection.peer, at));
-    peers && ports_match(&rule.ports, connection)
+    peers && ports_match(&rule.ports, connection, at)
 }
 
 /// Whether a selector selects what carries exactly these labels (A5 to A9).
@@ -140,7 +132,7 @@ fn peer_matches(peer: &Peer, endpoint: &Endpoint, at: At<'_>) -> bool {
         }
         (Peer::Block { cidr, except }, Endpoint::Address(address)) => {
             let carved = match at.reading {
-                Reading::Must => Reading::May,
+                Reading::Must | Reading::Permitted => Reading::May,
                 Reading::May => Reading::Must,
             };
             in_block(cidr, *address, at.reading)
@@ -150,8 +142,8 @@ fn peer_matches(peer: &Peer, endpoint: &Endpoint, at: At<'_>) -> bool {
     }
 }
 
-/// Text that parsers read differently holds every address for what may be, none for what must be
-/// (C15 to C18).
+/// Text that parsers read differently holds every address for what may be, none for what must be or
+/// is permitted (C15 to C18).
 fn in_block(cidr: &Cidr, address: IpAddr, reading: Reading) -> bool {
     match cidr.reading() {
         CidrReading::Canonical(block) => block.contains(&address),
@@ -159,7 +151,7 @@ fn in_block(cidr: &Cidr, address: IpAddr, reading: Reading) -> bool {
     }
 }
 
-fn ports_match(entries: &[PortEntry], connection: &Connection) -> bool {
+fn ports_match(entries: &[PortEntry], connection: &Connection, at: At<'_>) -> bool {
     if entries.is_empty() {
         return true;
     }
@@ -176,17 +168,24 @@ fn ports_match(entries: &[PortEntry], connection: &Connection) -> bool {
             PortRange::Named(_) => false,
         })
     };
-    // A name is some number of the destination pod's choice (D7, D11); an address outside declares
-    // no names (D9).
-    let declares_names = connection.direction == Direction::Ingress
-        || matches!(connection.peer, Endpoint::Pod { .. });
-    match &connection.port {
+    // A name is some number of the destination pod's choice (D7, D11). Whether it is looked up for the
+    // pod behind an address, implementations decide (D9).
+    let looks_up = connection.direction == Direction::Ingress
+        || matches!(connection.peer, Endpoint::Pod { .. })
+        || at.reading != Reading::Must;
+    let written = match &connection.port {
         Port::Number(number) => holds_number(*number),
         Port::Named(name) => {
             let same = |range: &PortRange| matches!(range, PortRange::Named(own) if own == name);
-            (declares_names && of_protocol().any(same))
+            (looks_up && of_protocol().any(same))
                 || of_protocol().any(|range| *range == PortRange::All)
                 || (1..=u16::MAX).all(holds_number)
         }
-    }
+    };
+    // A peer that reaches a tunnel port of a pod in a mesh reaches each of its TCP ports (D13).
+    let tunnelled = connection.direction == Direction::Ingress
+        && connection.protocol == Protocol::Tcp
+        && at.reading != Reading::Must
+        && at.tunnels.iter().any(|tunnel| holds_number(*tunnel));
+    written || tunnelled
 }

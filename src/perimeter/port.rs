@@ -274,8 +274,26 @@ impl PortSet {
         self.zip(other, Ports::union)
     }
 
-    /// Without the names, which mean nothing where the destination declares no ports: addresses on
-    /// the egress side (semantics D9).
+    /// The first of `tunnels` in it; `None` as well where every TCP port is in it anyway.
+    pub fn tunnel(&self, tunnels: &[u16]) -> Option<u16> {
+        let tcp = self.ports(Protocol::Tcp);
+        let mut tunnels = tunnels.iter().copied();
+        let found = tunnels.find(|port| tcp.numbers.contains(*port))?;
+        (!tcp.has_all_numbers()).then_some(found)
+    }
+
+    /// With every TCP port where one of `tunnels` is in it: a proxy in the pod forwards from there to
+    /// each of them (semantics D13).
+    #[must_use]
+    pub fn with_tunnels(&self, tunnels: &[u16]) -> Self {
+        if self.tunnel(tunnels).is_none() {
+            return self.clone();
+        }
+        self.union(&Self::protocol(Protocol::Tcp))
+    }
+
+    /// Without the names, which need not mean anything where the destination is an address: on the
+    /// egress side (semantics D9).
     #[must_use]
     pub fn without_names(&self) -> Self {
         let named = |ports: &Ports| !ports.names.is_all() && !ports.names.is_empty();

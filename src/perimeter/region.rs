@@ -5,7 +5,6 @@
 //! direction: regions of one direction only are ever compared. A [`RegionRef`] is one whose parts are
 //! shared.
 
-use super::Direction;
 use super::address::{V4Set, V6Set, all_v4, all_v6};
 use super::label::LabelSet;
 use super::port::PortSet;
@@ -114,20 +113,8 @@ pub struct Region {
 }
 
 impl Region {
-    /// A region as a rule of that direction means it; `None` where nothing is in it. On egress a
-    /// port name is looked up at the destination, and an address declares no ports (semantics D9).
-    pub fn new(
-        direction: Direction,
-        subject: LabelSet,
-        peer: PeerSet,
-        ports: PortSet,
-    ) -> Option<Self> {
-        let nameless = direction == Direction::Egress && !matches!(peer, PeerSet::Pods { .. });
-        let ports = if nameless {
-            ports.without_names()
-        } else {
-            ports
-        };
+    /// A region; `None` where nothing is in it.
+    pub fn new(subject: LabelSet, peer: PeerSet, ports: PortSet) -> Option<Self> {
         (!ports.is_empty()).then_some(Self {
             subject,
             peer,

@@ -5,10 +5,11 @@
 //!
 //! ```
 //! use openbao_perimeter::perimeter::rule::{PortEntry, Rule};
-//! use openbao_perimeter::perimeter::{Direction, LabelSet, Reading};
+//! use openbao_perimeter::perimeter::{At, Direction, LabelSet, Reading};
 //!
 //! let everyone = Rule { peers: vec![], ports: vec![PortEntry::tcp(8200)] };
-//! let regions = everyone.regions("bao", Direction::Ingress, &LabelSet::any(), Reading::May);
+//! let at = At { namespace: "bao", reading: Reading::May, tunnels: &[] };
+//! let regions = everyone.regions(at, Direction::Ingress, &LabelSet::any());
 //! assert_eq!(regions.len(), 3, "pods, IPv4 and IPv6 addresses");
 //! ```
 
@@ -22,7 +23,7 @@ use super::address::{Cidr, block_addresses};
 use super::label::{LabelSet, NAMESPACE_NAME, Values};
 use super::port::{PortSet, Protocol};
 use super::region::{PeerSet, Region};
-use super::{Direction, Reading};
+use super::{At, Direction, Reading};
 
 /// How a requirement compares a label with its values (`metav1.LabelSelectorOperator`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -223,26 +224,19 @@ impl Rule {
         sets.pop().unwrap_or_else(PortSet::all)
     }
 
-    /// The regions that the rule, in a policy of `namespace` for pods in `subject`, lets through.
-    pub fn regions(
-        &self,
-        namespace: &str,
-        direction: Direction,
-        subject: &LabelSet,
-        reading: Reading,
-    ) -> Vec<Region> {
-        self.regions_on(&self.port_set(), namespace, direction, subject, reading)
-            .collect()
+    /// The regions that the rule, in a policy for pods in `subject`, lets through.
+    pub fn regions(&self, at: At<'_>, direction: Direction, subject: &LabelSet) -> Vec<Region> {
+        let ports = read_ports(&self.port_set(), at, direction);
+        self.regions_on(&ports, at, direction, subject).collect()
     }
 
-    /// The same, for a caller that has the rule's ports as a set already.
+    /// The same, for a caller that has the rule's [ports](read_ports) in this reading already.
     pub(crate) fn regions_on<'a>(
         &'a self,
         ports: &'a PortSet,
-        namespace: &'a str,
+        at: At<'a>,
         direction: Direction,
         subject: &'a LabelSet,
-        reading: Reading,
     ) -> impl Iterator<Item = Region> + 'a {
         let everyone = if self.peers.is_empty() {
             PeerSet::everyone()
@@ -252,11 +246,39 @@ impl Rule {
         let written = self
             .peers
             .iter()
-            .flat_map(move |peer| peer.sets(namespace, reading));
-        everyone
-            .into_iter()
-            .chain(written)
-            .filter_map(move |peer| Region::new(direction, subject.clone(), peer, ports.clone()))
+            .flat_map(move |peer| peer.sets(at.namespace, at.reading));
+        // On egress the name of a port is looked up at the destination, and not every implementation
+        // looks it up for the pod behind an address (semantics D9).
+        let by_address = if direction == Direction::Egress && !at.reading.is_wide_in_ports() {
+            ports.without_names()
+        } else {
+            ports.clone()
+        };
+        everyone.into_iter().chain(written).filter_map(move |peer| {
+            let ports = match peer {
+                PeerSet::Pods { .. } => ports,
+                PeerSet::V4(_) | PeerSet::V6(_) => &by_address,
+            };
+            Region::new(subject.clone(), peer, ports.clone())
+        })
+    }
+
+    /// Whether implementations may read the rule differently. `ports` are those of the rule.
+    pub(crate) fn is_read_differently(
+        &self,
+        ports: &PortSet,
+        direction: Direction,
+        tunnels: &[u16],
+    ) -> bool {
+        let names_addresses = || {
+            let mut peers = self.peers.iter();
+            self.peers.is_empty() || peers.any(|peer| matches!(peer, Peer::Block { .. }))
+        };
+        self.is_ambiguous()
+            || match direction {
+                Direction::Ingress => ports.tunnel(tunnels).is_some(),
+                Direction::Egress => self.names_ports() && names_addresses(),
+            }
     }
 
     /// Whether it names a port, so that the destination pod decides what it opens.
@@ -265,13 +287,22 @@ impl Rule {
         self.ports.iter().any(named)
     }
 
-    /// Whether implementations may read the rule differently: a block in ambiguous text.
+    /// Whether a block in ambiguous text stands in it.
     pub(crate) fn is_ambiguous(&self) -> bool {
         let ambiguous = |cidr: &Cidr| cidr.canonical().is_none();
         self.peers.iter().any(|peer| match peer {
             Peer::Pods { .. } => false,
             Peer::Block { cidr, except } => ambiguous(cidr) || except.iter().any(ambiguous),
         })
+    }
+}
+
+/// The ports of a rule as a reading has them: on ingress all TCP ports beside a tunnel port.
+pub(crate) fn read_ports(written: &PortSet, at: At<'_>, direction: Direction) -> PortSet {
+    if direction == Direction::Ingress && at.reading.is_wide_in_ports() {
+        written.with_tunnels(at.tunnels)
+    } else {
+        written.clone()
     }
 }
 

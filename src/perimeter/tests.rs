@@ -2,9 +2,11 @@
 //! against an enumeration of small worlds.
 
 mod address;
+mod carried;
 mod cover;
 pub(crate) mod dice;
 pub(crate) mod domain;
+mod implementations;
 mod laws;
 mod oracle;
 mod rows;

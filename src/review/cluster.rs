@@ -182,10 +182,11 @@ pub(super) fn pierced(
         )
     });
     budget.set(left);
+    let tunnels = &world.posture.tunnel_ports;
     let mut pierced: Vec<Pierced> = Vec::new();
     let mut of_policy: BTreeMap<&Arc<str>, Vec<usize>> = BTreeMap::new();
     for (zone, policy, finding) in found {
-        let finding = replay::of_existing(zone, policy, finding);
+        let finding = replay::of_existing(zone, policy, finding, tunnels);
         let known = of_policy.entry(&policy.name).or_default();
         let same = known.iter().find(|at| {
             let known = &pierced[**at].finding;
@@ -198,7 +199,7 @@ pub(super) fn pierced(
         }
         known.push(pierced.len());
         pierced.push(Pierced {
-            path: replay::rule_path(policy, &finding),
+            path: replay::rule_path(policy, &finding, tunnels),
             policy: Some(policy.name.clone()),
             finding,
         });

@@ -16,8 +16,9 @@ pub fn isolation(
     missing: Missing,
 ) -> Vec<Finding> {
     let found = default_deny_absent::check(cluster, &world.posture, missing);
+    let tunnels = &world.posture.tunnel_ports;
     let replayed = found
         .into_iter()
-        .map(|(zone, finding)| replay::of_bare(zone, missing, finding));
+        .map(|(zone, finding)| replay::of_bare(zone, missing, finding, tunnels));
     level::of_state(&world.posture, door, replayed.collect())
 }

@@ -385,7 +385,8 @@ fn elsewhere(
         let cluster = ClusterPerimeter::of(fact, beside, &posture, api_server, &[]);
         let mut zones = cluster.zones.into_iter();
         let rendered = zones.find(|other| other.pods == zone.pods)?.rendered?;
-        Some((baseline, Selected::of(&rendered, &zone.zone)?))
+        let tunnels = &world.posture.tunnel_ports;
+        Some((baseline, Selected::of(&rendered, &zone.zone, tunnels)?))
     });
     rendered.collect()
 }
@@ -400,11 +401,12 @@ pub(super) fn case<'a>(
 ) -> Case<'a> {
     let edit = written.edit;
     let name = &edit.object.name;
+    let tunnels = &world.posture.tunnel_ports;
     let is_edited = |policy: &&Selected| policy.name == *name && !name.is_empty();
     let state = |fact: &'a Option<Fact<Policy>>, regions: &OnceCell<Arc<PolicyRegions>>| {
         let policy = fact.as_ref().and_then(Fact::read);
         let select = |policy: &Arc<Policy>| {
-            let regions = || regions.get_or_init(|| Arc::new(PolicyRegions::of(policy)));
+            let regions = || regions.get_or_init(|| Arc::new(PolicyRegions::of(policy, tunnels)));
             Selected::with(policy, &zone.zone, || regions().clone())
         };
         State {
@@ -422,7 +424,7 @@ pub(super) fn case<'a>(
         // A managed policy that does not exist counts as rendered.
         before = State {
             policy: Some(rendered),
-            selected: Selected::of(rendered, &zone.zone),
+            selected: Selected::of(rendered, &zone.zone, tunnels),
         };
     }
     Case {

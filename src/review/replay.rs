@@ -43,7 +43,7 @@ pub(super) fn of_case(case: &Case<'_>, findings: Vec<Finding>) -> Vec<Finding> {
         Code::Obp101 => is_still_possible(case, shown).then_some(Difference::AmbiguousCidr),
         Code::Obp201 | Code::Obp202 => {
             let rule = written_rule(case, finding, shown.direction)?;
-            Difference::of([rule], shown, &case.object.namespace)
+            Difference::of([rule], shown, at_case(case, Reading::May))
         }
         _ => None,
     };
@@ -72,17 +72,17 @@ pub(super) fn of_declaration(
         _ => true,
     };
     let only_if = |finding: &Finding, shown: &Connection| {
-        let namespace = &declaration.object.namespace;
+        let at = at_declaration(declaration);
         let own = declaration
             .after
             .iter()
             .filter(|own| is_about(finding, own));
-        let own = Difference::of(own.map(|own| &own.rule), shown, namespace)?;
+        let own = Difference::of(own.map(|own| &own.rule), shown, at)?;
         if !declaration.look(declaration.size()) {
             return Some(own);
         }
         let rules = declaration.after.iter().map(|declared| &declared.rule);
-        Difference::of(rules, shown, namespace)
+        Difference::of(rules, shown, at)
     };
     checked(findings, confirmed, only_if)
 }
@@ -94,31 +94,36 @@ fn is_about(finding: &Finding, declared: &DeclaredRule) -> bool {
 }
 
 /// A finding about a policy that a cluster write brings to bear, with its connection replayed.
-pub(super) fn of_existing(zone: &ZonePerimeter, policy: &Selected, finding: Finding) -> Finding {
-    let namespace = &policy.policy.meta.namespace;
+pub(super) fn of_existing(
+    zone: &ZonePerimeter,
+    policy: &Selected,
+    finding: Finding,
+    tunnels: &[u16],
+) -> Finding {
     let may = At {
-        namespace,
+        namespace: &policy.policy.meta.namespace,
         reading: Reading::May,
+        tunnels,
     };
     let confirmed = |finding: &Finding| match &finding.witness {
         None => finding.level != Level::Deny || finding.code == Code::Obp402,
         Some(shown) => {
-            is_let_through(&[view(&policy.policy)], shown, may)
-                && !is_in_ceiling(zone, shown, namespace)
+            is_let_through(&[view(&policy.policy)], shown, may) && !is_in_ceiling(zone, shown, may)
         }
     };
     let only_if = |_: &Finding, shown: &Connection| {
-        Difference::of(policy.policy.rules(shown.direction), shown, namespace)
+        Difference::of(policy.policy.rules(shown.direction), shown, may)
     };
     one_checked(finding, confirmed, only_if)
 }
 
 /// Field path of the first rule of a policy that may let a finding's connection through.
-pub(super) fn rule_path(policy: &Selected, finding: &Finding) -> Option<String> {
+pub(super) fn rule_path(policy: &Selected, finding: &Finding, tunnels: &[u16]) -> Option<String> {
     let shown = finding.witness.as_ref()?;
     let at = At {
         namespace: &policy.policy.meta.namespace,
         reading: Reading::May,
+        tunnels,
     };
     let mut rules = policy.policy.effective_rules(shown.direction).iter();
     let number = rules.position(|rule| rule_passes(rule, shown, at))?;
@@ -126,15 +131,24 @@ pub(super) fn rule_path(policy: &Selected, finding: &Finding) -> Option<String> 
 }
 
 /// A finding about pods that no policy isolates, with its connection replayed.
-pub(super) fn of_bare(zone: &ZonePerimeter, missing: Missing, finding: Finding) -> Finding {
+pub(super) fn of_bare(
+    zone: &ZonePerimeter,
+    missing: Missing,
+    finding: Finding,
+    tunnels: &[u16],
+) -> Finding {
     let policies: Vec<PolicyView<'_>> = counted(zone, missing)
         .map(|selected| view(&selected.policy))
         .collect();
     let confirmed = |finding: &Finding| {
         finding.witness.as_ref().is_none_or(|shown| {
-            let namespace = finding.object.namespace.as_ref();
+            let at = At {
+                namespace: finding.object.namespace.as_ref(),
+                reading: Reading::Permitted,
+                tunnels,
+            };
             !is_isolated(&policies, shown.direction, &shown.subject)
-                && !is_in_ceiling(zone, shown, namespace)
+                && !is_in_ceiling(zone, shown, at)
         })
     };
     one_checked(finding, confirmed, |_, _| None)
@@ -184,21 +198,21 @@ fn unreplayed(finding: Finding) -> Finding {
 
 /// OBP101: it surely passed before the write, and does not after it.
 fn is_cut(case: &Case<'_>, shown: &Connection) -> bool {
-    let passed = |moment| passes_at(case, moment, Reading::Must, shown);
+    let passed = |moment| passes_at(case, moment, at_case(case, Reading::Must), shown);
     passed(Moment::Before) && !passed(Moment::After)
 }
 
-/// OBP101: some reading of the rules lets it through after the write as well.
+/// OBP101: as some parsers read the blocks, rules let it through after the write as well.
 fn is_still_possible(case: &Case<'_>, shown: &Connection) -> bool {
-    passes_at(case, Moment::After, Reading::May, shown)
+    let at = At {
+        tunnels: &[],
+        ..at_case(case, Reading::May)
+    };
+    passes_at(case, Moment::After, at, shown)
 }
 
-fn passes_at(case: &Case<'_>, moment: Moment, reading: Reading, shown: &Connection) -> bool {
+fn passes_at(case: &Case<'_>, moment: Moment, at: At<'_>, shown: &Connection) -> bool {
     let policies = views(case, moment);
-    let at = At {
-        namespace: &case.object.namespace,
-        reading,
-    };
     if case.zone.unreadable.is_empty() {
         passes(&policies, shown, at)
     } else {
@@ -216,19 +230,16 @@ fn is_bared(case: &Case<'_>, shown: &Connection) -> bool {
 /// OBP201 and OBP202: the rule may let it through, and nothing permits it. What the old policy
 /// surely let through is no new harm.
 fn is_beyond(case: &Case<'_>, finding: &Finding, shown: &Connection) -> bool {
-    let at = |reading| At {
-        namespace: &case.object.namespace,
-        reading,
-    };
+    let (must, may) = (at_case(case, Reading::Must), at_case(case, Reading::May));
     let opens = case.after.policy.is_some_and(|after| {
         selects(&after.pods, &shown.subject)
             && written_rule(case, finding, shown.direction)
-                .is_some_and(|rule| rule_passes(rule, shown, at(Reading::May)))
+                .is_some_and(|rule| rule_passes(rule, shown, may))
     });
     let known = case
         .before
         .policy
-        .is_some_and(|before| is_let_through(&[view(before)], shown, at(Reading::Must)));
+        .is_some_and(|before| is_let_through(&[view(before)], shown, must));
     opens && !is_permitted(case, shown) && !(known && finding.level == Level::Deny)
 }
 
@@ -241,18 +252,18 @@ fn written_rule<'a>(case: &Case<'a>, finding: &Finding, direction: Direction) ->
 }
 
 fn is_permitted(case: &Case<'_>, shown: &Connection) -> bool {
-    is_in_ceiling(case.zone, shown, &case.object.namespace)
+    is_in_ceiling(case.zone, shown, at_case(case, Reading::Permitted))
 }
 
-fn is_in_ceiling(zone: &ZonePerimeter, shown: &Connection, namespace: &str) -> bool {
-    let surely = At {
-        namespace,
-        reading: Reading::Must,
+fn is_in_ceiling(zone: &ZonePerimeter, shown: &Connection, at: At<'_>) -> bool {
+    let at = At {
+        reading: Reading::Permitted,
+        ..at
     };
     let ceiling = zone.ceiling(shown.direction);
     // Each peer of a rule is an entry of its own.
     let mut rules = ceiling.chunk_by(|a, b| Arc::ptr_eq(&a.rule, &b.rule));
-    rules.any(|entries| rule_passes(&entries[0].rule, shown, surely))
+    rules.any(|entries| rule_passes(&entries[0].rule, shown, at))
 }
 
 /// OBP302 and OBP303: a declared rule may let it through, where a port name may come to mean any
@@ -263,14 +274,28 @@ fn is_declared(
     finding: &Finding,
     shown: &Connection,
 ) -> bool {
-    let at = At {
-        namespace: &declaration.object.namespace,
-        reading: Reading::May,
-    };
+    let at = at_declaration(declaration);
     let own = declaration.after.iter().zip(named);
     let mut own = own.filter(|(declared, _)| is_about(finding, declared));
     own.any(|(_, rule)| rule_passes(rule, shown, at))
         || named.iter().any(|rule| rule_passes(rule, shown, at))
+}
+
+/// The place of declared rules, in the widest reading: the pods may be in a mesh.
+fn at_declaration<'a>(declaration: &'a Declaration<'_>) -> At<'a> {
+    At {
+        namespace: &declaration.object.namespace,
+        reading: Reading::May,
+        tunnels: &declaration.posture.tunnel_ports,
+    }
+}
+
+fn at_case<'a>(case: &'a Case<'_>, reading: Reading) -> At<'a> {
+    At {
+        namespace: &case.object.namespace,
+        reading,
+        tunnels: &case.posture.tunnel_ports,
+    }
 }
 
 /// All policies of the namespace that concern the zone, at one moment.

@@ -135,7 +135,7 @@ fn brought_to_bear(
     let told = |(zone, policy, finding)| Finding {
         cluster: Some(after.object.clone()),
         path: POD_LABELS.to_owned(),
-        ..replay::of_existing(zone, policy, finding)
+        ..replay::of_existing(zone, policy, finding, &posture.tunnel_ports)
     };
     let unjudged = existing_policy::unjudged(object, Some(&before), &after, &aside);
     let unjudged = unjudged.into_iter();

@@ -5,7 +5,7 @@ use super::case::Case;
 use super::proof::SHOWN;
 use super::text::{declare, nearest, pods_of, take_pods_out, ways_out};
 use super::{Code, Finding, Level};
-use crate::baseline::SelectedRule;
+use crate::baseline::{Selected, SelectedRule};
 use crate::perimeter::cover::Exhausted;
 use crate::perimeter::{Direction, Region, RegionRef};
 use crate::posture::Edition;
@@ -74,7 +74,7 @@ fn beyond(
     kept: &mut Kept,
 ) -> Result<Option<Beyond>, Exhausted> {
     let ceiling = || case.ceiling(direction);
-    let Some(piece) = first_outside(case, rule, ceiling)? else {
+    let Some(piece) = first_outside(case, rule.surest_first(), ceiling)? else {
         return Ok(None);
     };
     let known = |piece, fitting| Beyond {
@@ -93,18 +93,11 @@ fn beyond(
     if kept.has(case, direction, at)? {
         return Ok(Some(known(piece, None)));
     }
-    let covers = || {
-        let before = old
-            .into_iter()
-            .flat_map(move |before| before.must(direction));
-        ceiling().chain(before)
-    };
-    let Some(new) = first_outside(case, rule, covers)? else {
+    let Some(new) = newly_outside(case, direction, rule, None)? else {
         return Ok(Some(known(piece, None)));
     };
     for (edition, rendered) in &case.elsewhere {
-        let covers = || covers().chain(rendered.must(direction));
-        if first_outside(case, rule, covers)?.is_none() {
+        if newly_outside(case, direction, rule, Some(rendered))?.is_none() {
             return Ok(Some(known(new, Some(*edition))));
         }
     }
@@ -115,12 +108,43 @@ fn beyond(
     }))
 }
 
-fn first_outside<'c, C: Iterator<Item = RegionRef<'c>>>(
+/// The part of a rule that is beyond the ceiling and that neither the old policy nor `rendered` lets
+/// through.
+///
+/// An implementation that looks up names by address, or a mesh, did so before the write too. So each of the
+/// two readings is held against the same reading of the old policy. Ambiguous text is held against what
+/// surely passed, since another text may mean something else.
+fn newly_outside(
     case: &Case<'_>,
+    direction: Direction,
     rule: SelectedRule<'_>,
+    rendered: Option<&Selected>,
+) -> Result<Option<Region>, Exhausted> {
+    let before = || case.before.selected.iter().chain(rendered);
+    let surely = || {
+        let before = before().flat_map(|before| before.must(direction));
+        case.ceiling(direction).chain(before)
+    };
+    if rule.is_ambiguous() {
+        return first_outside(case, rule.surest_first(), surely);
+    }
+    let new = first_outside(case, rule.must(), surely)?;
+    if new.is_some() || !rule.is_read_differently() {
+        return Ok(new);
+    }
+    let legible = || {
+        let before = before().flat_map(|before| before.legible(direction));
+        case.ceiling(direction).chain(before)
+    };
+    first_outside(case, rule.may(), legible)
+}
+
+fn first_outside<'r, 'c, C: Iterator<Item = RegionRef<'c>>>(
+    case: &Case<'_>,
+    regions: impl Iterator<Item = RegionRef<'r>>,
     covers: impl Fn() -> C,
 ) -> Result<Option<Region>, Exhausted> {
-    for area in rule.surest_first() {
+    for area in regions {
         if let Some(piece) = case.outside(area, covers())? {
             return Ok(Some(piece));
         }

@@ -23,7 +23,7 @@ use crate::inventory::{Cluster, ObjectRef, Profile};
 use crate::perimeter::cover::{Budget, Exhausted};
 use crate::perimeter::port::{PortSet, Protocol};
 use crate::perimeter::rule::Rule;
-use crate::perimeter::{Direction, LabelSet, Reading, Region, RegionRef};
+use crate::perimeter::{At, Direction, LabelSet, Reading, Region, RegionRef};
 use crate::posture::{Edition, Posture};
 
 /// One declared ingress rule.
@@ -34,7 +34,7 @@ pub struct DeclaredRule {
     /// The rule that the operator renders from it.
     pub rule: Rule,
     /// What it may let through. A port name counts as every port of its protocol, since a declared
-    /// name can come to mean any of them.
+    /// name can come to mean any of them; in a mesh a tunnel port counts as every TCP port.
     pub regions: Vec<Region>,
     /// What it surely lets through, where that is something else.
     must: Option<Vec<Region>>,
@@ -54,7 +54,8 @@ impl DeclaredRule {
         format!("{}.{}[{at}]", self.path, direction.peers_field())
     }
 
-    /// What it surely lets through: without its port names, and without blocks in ambiguous text.
+    /// The part that it surely lets through: without its port names, without the ports behind a tunnel port,
+    /// and without blocks in ambiguous text.
     fn must(&self) -> &[Region] {
         self.must.as_ref().unwrap_or(&self.regions)
     }
@@ -85,6 +86,8 @@ pub struct Declaration<'a> {
     pub after: Vec<DeclaredRule>,
     /// What was declared before the write.
     pub before: Vec<DeclaredRule>,
+    /// Ports from which a proxy in the pods forwards to every TCP port; none where no mesh is assumed.
+    pub tunnels: &'a [u16],
     /// Work that the proofs of the review may still do, all together.
     pub budget: &'a Cell<Budget>,
 }
@@ -113,6 +116,7 @@ impl<'a> Declaration<'a> {
             listeners: listeners(posture, after),
             after: declared,
             before,
+            tunnels: &[],
             budget,
         }
     }
@@ -128,6 +132,40 @@ impl<'a> Declaration<'a> {
     /// How many regions are declared now.
     pub fn size(&self) -> usize {
         self.after.iter().map(|rule| rule.regions.len()).sum()
+    }
+
+    /// The same where the pods are in a mesh; `None` where no declared rule opens a tunnel port. Both are
+    /// judged, since what is no news with a mesh can be new harm without one.
+    fn in_mesh(&self) -> Option<Self> {
+        let tunnels = &self.posture.tunnel_ports[..];
+        let opens = |rule: &DeclaredRule| rule.rule.port_set().tunnel(tunnels).is_some();
+        if self.direction == Direction::Egress || !self.after.iter().any(opens) {
+            return None;
+        }
+        let mut meshed = Self {
+            tunnels,
+            ..self.clone()
+        };
+        let again = |rule: &DeclaredRule| {
+            let at = meshed.at(Reading::May);
+            DeclaredRule {
+                is_kept: rule.is_kept,
+                ..declared(rule.path.clone(), rule.rule.clone(), at, self.direction)
+            }
+        };
+        let after = self.after.iter().map(again).collect();
+        let before = self.before.iter().map(again).collect();
+        (meshed.after, meshed.before) = (after, before);
+        Some(meshed)
+    }
+
+    /// The place of its rules, in one reading.
+    fn at(&self, reading: Reading) -> At<'_> {
+        At {
+            namespace: &self.object.namespace,
+            reading,
+            tunnels: self.tunnels,
+        }
     }
 
     /// Counts the work of a proof that had a budget of its own.
@@ -250,26 +288,25 @@ fn rules(cluster: &Cluster, posture: &Posture, direction: Direction) -> Vec<Decl
     };
     let rows = baseline::rows(Pods::Workload, direction, posture);
     let rows = rows.filter(|row| matches!(row.peers, Peers::TrustedPeers | Peers::Declared));
-    let namespace = &cluster.meta.namespace;
+    let at = At {
+        namespace: &cluster.meta.namespace,
+        reading: Reading::May,
+        tunnels: &[],
+    };
     rows.flat_map(|row| expand(row, &facts))
-        .filter_map(|expansion| {
-            Some(declared(
-                expansion.declared?,
-                expansion.rule,
-                namespace,
-                direction,
-            ))
-        })
+        .filter_map(|expansion| Some(declared(expansion.declared?, expansion.rule, at, direction)))
         .collect()
 }
 
-fn declared(path: String, rule: Rule, namespace: &str, direction: Direction) -> DeclaredRule {
-    let regions = |reading| rule.regions(namespace, direction, &LabelSet::any(), reading);
+fn declared(path: String, rule: Rule, at: At<'_>, direction: Direction) -> DeclaredRule {
+    let regions = |reading| rule.regions(At { reading, ..at }, direction, &LabelSet::any());
     let with_ports =
         |ports: PortSet, region: Region| (!ports.is_empty()).then_some(Region { ports, ..region });
     let may = regions(Reading::May).into_iter();
     let may = may.filter_map(|region| with_ports(region.ports.names_as_all(), region));
-    let must = (rule.is_ambiguous() || rule.names_ports()).then(|| {
+    let opens_tunnel =
+        || direction == Direction::Ingress && rule.port_set().tunnel(at.tunnels).is_some();
+    let must = (rule.is_ambiguous() || rule.names_ports() || opens_tunnel()).then(|| {
         let must = regions(Reading::Must).into_iter();
         must.filter_map(|region| with_ports(region.ports.without_names(), region))
             .collect()
@@ -292,7 +329,12 @@ pub(super) fn is_under_contract(posture: &Posture, profile: Option<Profile>) -> 
 /// Whether a rule may not be declared: the code that refuses it.
 pub(super) fn refused(rule: &Rule, direction: Direction, case: &Case<'_>) -> Option<Code> {
     let (object, posture) = (&case.cluster.object, case.posture);
-    let rule = declared(String::new(), rule.clone(), &object.namespace, direction);
+    let at = At {
+        namespace: &object.namespace,
+        reading: Reading::May,
+        tunnels: &[],
+    };
+    let rule = declared(String::new(), rule.clone(), at, direction);
     let declaration = Declaration {
         object,
         posture,
@@ -302,6 +344,7 @@ pub(super) fn refused(rule: &Rule, direction: Direction, case: &Case<'_>) -> Opt
         listeners: api_port(posture),
         after: vec![rule],
         before: Vec::new(),
+        tunnels: &[],
         budget: case.budget,
     };
     let findings = limit(&declaration);
@@ -356,9 +399,14 @@ pub fn limit(declaration: &Declaration<'_>) -> Vec<Finding> {
     if let Some(too_many) = too_many(declaration) {
         return vec![too_many];
     }
-    let mut findings = everyone::check(declaration);
+    let meshed = declaration.in_mesh();
+    let each = |check: fn(&Declaration<'_>) -> Vec<Finding>| {
+        let meshed = meshed.as_ref().map(check).unwrap_or_default();
+        with_further(check(declaration), meshed)
+    };
+    let mut findings = each(everyone::check);
     if declaration.direction == Direction::Ingress {
-        findings.extend(raft_port::check(declaration));
+        findings.extend(each(raft_port::check));
         let ports = listener_ports::check(declaration, &findings);
         findings.extend(ports);
     }
@@ -367,5 +415,18 @@ pub fn limit(declaration: &Declaration<'_>) -> Vec<Finding> {
     findings.extend(contract);
     let labels = namespace_label::check(declaration, &findings);
     findings.extend(labels);
+    findings
+}
+
+/// The findings, and those of `further` that say something else or deny what only warns here.
+fn with_further(mut findings: Vec<Finding>, further: Vec<Finding>) -> Vec<Finding> {
+    for other in further {
+        let same = |known: &Finding| known.code == other.code && known.path == other.path;
+        match findings.iter_mut().find(|known| same(known)) {
+            None => findings.push(other),
+            Some(known) if other.level < known.level => *known = other,
+            Some(_) => {}
+        }
+    }
     findings
 }

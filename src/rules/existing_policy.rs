@@ -210,7 +210,7 @@ fn pierce(
             piece.ok().flatten()
         };
         for rule in policy.rules(direction) {
-            if let Some(piece) = rule.must().find_map(&mut outside) {
+            if let Some(piece) = rule.legible_surest_first().find_map(&mut outside) {
                 return Some(Pierce::Surely(direction, piece));
             }
             let piece = rule.doubtful().find_map(&mut outside);

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use crate::baseline::{Facts, Peers, Pods, Renderer, expand, rows};
 use crate::inventory::Cluster;
 use crate::perimeter::rule::Rule;
-use crate::perimeter::{Direction, LabelSet, Reading, Region};
+use crate::perimeter::{At, Direction, LabelSet, Reading, Region};
 use crate::posture::{Edition, Posture};
 
 /// One rule that is open, and what it comes from.
@@ -36,8 +36,12 @@ pub(super) fn opened(
         api_server,
         observed: &[],
     };
-    let namespace = &cluster.meta.namespace;
-    let regions = |rule: &Rule| rule.regions(namespace, direction, &LabelSet::any(), Reading::Must);
+    let at = At {
+        namespace: &cluster.meta.namespace,
+        reading: Reading::Must,
+        tunnels: &[],
+    };
+    let regions = |rule: &Rule| rule.regions(at, direction, &LabelSet::any());
     let counted = rows(pods, direction, posture)
         .filter(|row| row.renderer == Renderer::Operator || row.peers == Peers::Platform);
     let opened = counted.flat_map(|row| {

@@ -74,8 +74,9 @@ pub(super) fn declare(case: &Case<'_>, direction: Direction, rule: &Rule) -> Str
     match refused {
         Some(code) => format!(
             "declare who needs it in {cluster} under spec.network.{field}, for example as below (the rule as it stands \
-             would be refused there too: {code} {}):\n{}",
+             would be refused there too: {code} {}{}):\n{}",
             code.name(),
+            tunnel_note(case.posture, direction, rule),
             paste(&narrowed(case.posture))
         ),
         None => format!(
@@ -84,6 +85,18 @@ pub(super) fn declare(case: &Case<'_>, direction: Direction, rule: &Rule) -> Str
             case.object,
             paste(rule)
         ),
+    }
+}
+
+/// The note that a rule opens a tunnel port, which only the platform's owner permits.
+fn tunnel_note(posture: &Posture, direction: Direction, rule: &Rule) -> String {
+    let tunnel = rule.port_set().tunnel(&posture.tunnel_ports);
+    match tunnel.filter(|_| direction == Direction::Ingress) {
+        Some(tunnel) => format!(
+            "; tunnel port {tunnel} counts as every TCP port, and where a service mesh needs it the platform's owner \
+             permits it in the setting `review.platform`"
+        ),
+        None => String::new(),
     }
 }
 

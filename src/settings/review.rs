@@ -56,6 +56,9 @@ pub struct ReviewSettings {
     pub api_port: Option<u16>,
     /// Port of Raft [default: 8201]
     pub cluster_port: Option<u16>,
+    /// TCP port from which a service mesh's proxy in the OpenBao pods forwards to every other TCP port;
+    /// repeatable, comma-separated [default: 15008, 4143]
+    pub tunnel_ports: Option<Vec<u16>>,
     /// Loopback, link-local or metadata block that declared egress may name without a warning;
     /// repeatable, comma-separated [default: none]
     #[schemars(with = "Option<Vec<String>>")]
@@ -84,6 +87,7 @@ impl ReviewSettings {
                 .or(other.metrics_namespace_labels),
             api_port: self.api_port.or(other.api_port),
             cluster_port: self.cluster_port.or(other.cluster_port),
+            tunnel_ports: self.tunnel_ports.or(other.tunnel_ports),
             unsafe_egress_allowed: self.unsafe_egress_allowed.or(other.unsafe_egress_allowed),
             widths: self.widths.or(other.widths),
             caps: self.caps.or(other.caps),
@@ -129,6 +133,7 @@ impl ReviewSettings {
             metrics_namespace_labels: labels.unwrap_or(posture.metrics_namespace_labels),
             api_port: self.api_port.unwrap_or(posture.api_port),
             cluster_port: self.cluster_port.unwrap_or(posture.cluster_port),
+            tunnel_ports: self.tunnel_ports.clone().unwrap_or(posture.tunnel_ports),
             unsafe_egress_allowed: self
                 .unsafe_egress_allowed
                 .clone()
@@ -157,6 +162,7 @@ impl ReviewSettings {
             metrics_namespace_labels: Some(labels.collect()),
             api_port: Some(posture.api_port),
             cluster_port: Some(posture.cluster_port),
+            tunnel_ports: Some(posture.tunnel_ports.clone()),
             unsafe_egress_allowed: Some(posture.unsafe_egress_allowed.clone()),
             widths: WidthSettings::of(posture.widths),
             caps: CapSettings::of(posture.caps),

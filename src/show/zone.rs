@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use super::view::{Isolated, Isolation, Managed, Opener, RowView, State, ZoneView, word};
 use super::words;
-use crate::baseline::{ClusterPerimeter, Entry, Peers, Row, Standing, ZonePerimeter, rows};
+use crate::baseline::{
+    ClusterPerimeter, Entry, Peers, Row, Selected, SelectedRule, Standing, ZonePerimeter, rows,
+};
 use crate::perimeter::cover::{Budget, Exhausted};
 use crate::perimeter::rule::{PortEntry, Rule};
 use crate::perimeter::{Direction, Region, RegionRef};
@@ -196,7 +198,7 @@ fn of_rule(
     let policies = || case.policies(Moment::After);
     let verdict = open.cloned().map_err(Clone::clone).and_then(|open| {
         let covers = || {
-            let rules = policies().flat_map(|policy| policy.must(direction));
+            let rules = policies().flat_map(|policy| counted(policy, standing, direction));
             open.iter().map(RegionRef::from).chain(rules)
         };
         let mut missing = None;
@@ -230,7 +232,7 @@ fn of_rule(
         declared: first
             .and_then(|entry| entry.declared.as_deref())
             .map(str::to_owned),
-        opened_by: openers(case, direction, entries),
+        opened_by: openers(case, (direction, standing), entries),
         missing: missing
             .and_then(|piece| case.witness(direction, &piece))
             .map(|connection| render::connection(&connection)),
@@ -241,8 +243,32 @@ fn of_rule(
     }
 }
 
+/// The regions of a rule in the reading of a row: the floor has to pass surely.
+fn regions<'r>(
+    rule: SelectedRule<'r>,
+    standing: &str,
+) -> impl Iterator<Item = RegionRef<'r>> + use<'r> {
+    let is_floor = standing == "floor";
+    let sure = is_floor.then(|| rule.must()).into_iter().flatten();
+    let legible = (!is_floor).then(|| rule.legible()).into_iter().flatten();
+    sure.chain(legible)
+}
+
+fn counted<'p>(
+    policy: &'p Selected,
+    standing: &'static str,
+    direction: Direction,
+) -> impl Iterator<Item = RegionRef<'p>> {
+    let rules = policy.rules(direction);
+    rules.flat_map(move |rule| regions(rule, standing))
+}
+
 /// The rules that let the entries through: those that do so alone, or else all that help.
-fn openers(case: &Case<'_>, direction: Direction, entries: &[&Entry]) -> Vec<Opener> {
+fn openers(
+    case: &Case<'_>,
+    (direction, standing): (Direction, &str),
+    entries: &[&Entry],
+) -> Vec<Opener> {
     let own = entries.first().map(|entry| entry.rule.as_ref());
     let mut alone = Vec::new();
     let mut helping = Vec::new();
@@ -262,11 +288,11 @@ fn openers(case: &Case<'_>, direction: Direction, entries: &[&Entry]) -> Vec<Ope
             };
             let holds = |entry: &&&Entry| {
                 let region = RegionRef::from(&entry.region);
-                rule.must().any(|own| region.is_subset(own))
+                regions(rule, standing).any(|own| region.is_subset(own))
             };
             let touches = |entry: &&Entry| {
                 let region = RegionRef::from(&entry.region);
-                rule.must().any(|own| !region.is_disjoint(own))
+                regions(rule, standing).any(|own| !region.is_disjoint(own))
             };
             if entries.iter().filter(holds).count() == entries.len() {
                 alone.push(opener());

@@ -7,10 +7,10 @@ use std::sync::LazyLock;
 use super::dice::{Dice, hold, instances};
 use super::domain::{HOME, Vocabulary, World, is_implied, selects};
 use crate::perimeter::cover::{Budget, all_uncovered, uncovered};
-use crate::perimeter::point::{At, rule_passes};
+use crate::perimeter::point::rule_passes;
 use crate::perimeter::port::Protocol;
 use crate::perimeter::rule::{PortEntry, PortRange, Rule, Selector};
-use crate::perimeter::{Connection, Direction, Reading, Region, witness};
+use crate::perimeter::{At, Connection, Direction, Reading, Region, witness};
 
 /// A rule in a policy for these pods, read in one way.
 #[derive(Clone, Debug)]
@@ -33,7 +33,7 @@ impl Written {
         Self {
             pods: world.subject_selector(dice),
             rule: world.rule(dice),
-            reading: dice.pick(&[Reading::Must, Reading::May]),
+            reading: dice.pick(&[Reading::Must, Reading::May, Reading::Permitted]),
         }
     }
 
@@ -42,17 +42,21 @@ impl Written {
         let selected = self.pods.label_set();
         let part = selected.and_then(|selected| world.zone.select(&selected));
         part.map_or_else(Vec::new, |part| {
-            self.rule.regions(HOME, direction, &part, self.reading)
+            self.rule.regions(self.at(), direction, &part)
         })
+    }
+
+    const fn at(&self) -> At<'static> {
+        At {
+            namespace: HOME,
+            reading: self.reading,
+            tunnels: TUNNELS,
+        }
     }
 
     /// As the naive evaluator does.
     fn passes(&self, connection: &Connection) -> bool {
-        let at = At {
-            namespace: HOME,
-            reading: self.reading,
-        };
-        selects(&self.pods, &connection.subject) && rule_passes(&self.rule, connection, at)
+        selects(&self.pods, &connection.subject) && rule_passes(&self.rule, connection, self.at())
     }
 }
 
@@ -196,7 +200,11 @@ pub(crate) fn two_ports() -> Vec<PortEntry> {
     ]
 }
 
-/// Four numbers, a name, two protocols, and ranges that meet, overlap and add up to everything.
+/// Ports that a mesh forwards to all others.
+const TUNNELS: &[u16] = &[15008];
+
+/// Four numbers, a tunnel port alone and in a range, a name, two protocols, and ranges that meet, overlap
+/// and add up to everything.
 pub(crate) fn many_ports() -> Vec<PortEntry> {
     use PortRange::{All, Named, Numbers};
     use Protocol::{Tcp, Udp};
@@ -208,6 +216,8 @@ pub(crate) fn many_ports() -> Vec<PortEntry> {
         entry(Tcp, Numbers(8201, u16::MAX)),
         entry(Tcp, All),
         entry(Tcp, Named("web".into())),
+        PortEntry::tcp(15008),
+        entry(Tcp, Numbers(8201, 15008)),
         PortEntry::udp(8200),
         entry(Udp, Named("web".into())),
         entry(Udp, All),

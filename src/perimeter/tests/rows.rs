@@ -15,17 +15,19 @@ use crate::perimeter::port::{Port, Protocol};
 use crate::perimeter::rule::{Peer, PortEntry, PortRange, Rule, Selector};
 use crate::perimeter::{Direction, LabelSet, PeerSet, Reading, Region};
 
-/// What every implementation lets through, and what some may.
+/// Whether every implementation lets a connection through, or some may: as they read a block, or as they
+/// treat ports, which a rule of the ceiling permits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Passes {
     Always,
+    Permitted,
     Perhaps,
     Never,
 }
 
-use Passes::{Always, Never, Perhaps};
+use Passes::{Always, Never, Perhaps, Permitted};
 
-fn pairs(labels: &[(&str, &str)]) -> LabelPairs {
+pub(super) fn pairs(labels: &[(&str, &str)]) -> LabelPairs {
     labels
         .iter()
         .map(|(key, value)| ((*key).into(), (*value).into()))
@@ -33,22 +35,22 @@ fn pairs(labels: &[(&str, &str)]) -> LabelPairs {
 }
 
 /// A pod of a namespace that carries only its name.
-fn pod(namespace: &str, labels: &[(&str, &str)]) -> Endpoint {
+pub(super) fn pod(namespace: &str, labels: &[(&str, &str)]) -> Endpoint {
     Endpoint::Pod {
         namespace: pairs(&[("kubernetes.io/metadata.name", namespace)]),
         labels: pairs(labels),
     }
 }
 
-fn address(text: &str) -> Endpoint {
+pub(super) fn address(text: &str) -> Endpoint {
     Endpoint::Address(text.parse().expect("an address"))
 }
 
-fn pods(namespaces: Option<Selector>, pods: Option<Selector>) -> Peer {
+pub(super) fn pods(namespaces: Option<Selector>, pods: Option<Selector>) -> Peer {
     Peer::Pods { namespaces, pods }
 }
 
-fn block(cidr: &str, except: &[&str]) -> Peer {
+pub(super) fn block(cidr: &str, except: &[&str]) -> Peer {
     let read = |text: &str| text.parse().expect("a block");
     Peer::Block {
         cidr: read(cidr),
@@ -56,7 +58,7 @@ fn block(cidr: &str, except: &[&str]) -> Peer {
     }
 }
 
-fn ports(protocol: Protocol, ports: PortRange) -> PortEntry {
+pub(super) fn ports(protocol: Protocol, ports: PortRange) -> PortEntry {
     PortEntry { protocol, ports }
 }
 
@@ -72,26 +74,42 @@ fn connection(direction: Direction, peer: Endpoint, protocol: Protocol, port: Po
 
 /// What the engine says, after the naive evaluator has said the same.
 fn passes(rule: &Rule, connection: &Connection) -> Passes {
-    let [must, may] = [Reading::Must, Reading::May].map(|reading| {
-        let regions = rule.regions(HOME, connection.direction, &LabelSet::any(), reading);
-        let engine = regions.iter().any(|region| holds(region, connection));
+    passes_where(rule, connection, &[])
+}
+
+/// The same for pods from whose ports `tunnels` a proxy forwards to all others.
+fn passes_where(rule: &Rule, connection: &Connection, tunnels: &[u16]) -> Passes {
+    let [must, may, permitted] = [Reading::Must, Reading::May, Reading::Permitted].map(|reading| {
         let at = At {
-            namespace: HOME,
             reading,
+            tunnels,
+            ..may_at_home()
         };
+        let regions = rule.regions(at, connection.direction, &LabelSet::any());
+        let engine = regions.iter().any(|region| holds(region, connection));
         let naive = rule_passes(rule, connection, at);
         assert_eq!(engine, naive, "{reading:?} of {rule:?} for {connection}");
         engine
     });
-    match (must, may) {
-        (true, true) => Always,
-        (false, true) => Perhaps,
-        (false, false) => Never,
-        (true, false) => panic!("{rule:?} surely lets {connection} through, and may not"),
+    match (must, permitted, may) {
+        (true, true, true) => Always,
+        (false, false, true) => Perhaps,
+        (false, true, true) => Permitted,
+        (false, false, false) => Never,
+        seen => panic!("{rule:?} lets {connection} through by the wrong readings: {seen:?}"),
     }
 }
 
-fn holds(region: &Region, connection: &Connection) -> bool {
+/// The widest reading of a policy in the namespace of the protected pods.
+fn may_at_home() -> At<'static> {
+    At {
+        namespace: HOME,
+        reading: Reading::May,
+        tunnels: &[],
+    }
+}
+
+pub(super) fn holds(region: &Region, connection: &Connection) -> bool {
     let matches =
         |set: &LabelSet, pairs: &LabelPairs| set.matches(&pairs.iter().cloned().collect());
     let peer = match (&region.peer, &connection.peer) {

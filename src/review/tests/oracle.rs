@@ -15,7 +15,7 @@ use crate::perimeter::rule::Rule;
 use crate::perimeter::tests::dice::{Dice, hold, instances};
 use crate::perimeter::tests::domain::{HOME, World, is_implied};
 use crate::perimeter::{Connection, Direction, LabelSet, Reading};
-use crate::posture::Posture;
+use crate::posture::{Posture, TUNNEL_PORTS};
 use crate::review::replay;
 use crate::rules::case::{Case, Moment, State};
 use crate::rules::{Code, Finding, Level, beyond_ceiling, core_connection_cut, isolation_lost};
@@ -65,8 +65,8 @@ impl Write {
             namespace: HOME.into(),
             name: "written".into(),
         };
-        let entries = |direction: Direction, rules: &[&[Arc<Rule>]; 2]| {
-            let of = |rule: &Arc<Rule>| entries(direction, rule);
+        let entries = |direction: Direction, reading: Reading, rules: &[&[Arc<Rule>]; 2]| {
+            let of = |rule: &Arc<Rule>| entries(direction, reading, rule);
             rules
                 .iter()
                 .flat_map(|rules| rules.iter())
@@ -78,10 +78,12 @@ impl Write {
             oversize: Vec::new(),
             pods: Pods::Workload,
             zone: world.zone.clone(),
-            floor: Direction::ALL.map(|side| entries(side, &[&self.floor[at(side)], &[]])),
+            floor: Direction::ALL
+                .map(|side| entries(side, Reading::Must, &[&self.floor[at(side)], &[]])),
             ceiling: Direction::ALL.map(|side| {
                 Ceiling::new(entries(
                     side,
+                    Reading::Permitted,
                     &[&self.floor[at(side)], &self.permitted[at(side)]],
                 ))
             }),
@@ -104,12 +106,12 @@ impl Write {
         let state = |policy: &Option<Arc<Policy>>| -> Option<Selected> {
             policy
                 .as_ref()
-                .and_then(|policy| Selected::of(policy, &world.zone))
+                .and_then(|policy| Selected::of(policy, &world.zone, TUNNEL_PORTS))
         };
         let others: Vec<Selected> = self
             .others
             .iter()
-            .filter_map(|policy| Selected::of(policy, &world.zone))
+            .filter_map(|policy| Selected::of(policy, &world.zone, TUNNEL_PORTS))
             .collect();
         check(&Case {
             object: &object,
@@ -170,7 +172,7 @@ impl Write {
     fn is_permitted(&self, connection: &Connection) -> bool {
         let side = connection.direction as usize;
         let mut ceiling = self.floor[side].iter().chain(&self.permitted[side]);
-        ceiling.any(|rule| rule_passes(rule, connection, at(Reading::Must)))
+        ceiling.any(|rule| rule_passes(rule, connection, at(Reading::Permitted)))
     }
 
     /// Whether a rule of the new policy opens the connection beyond the ceiling.
@@ -187,6 +189,32 @@ impl Write {
     fn is_known(&self, connection: &Connection) -> bool {
         let before = self.before.as_ref();
         before.is_some_and(|before| is_let_through(&[view(before)], connection, at(Reading::Must)))
+    }
+
+    /// Whether a rule of the old policy let it through where port names count beside blocks and tunnel
+    /// ports are every port.
+    fn is_known_widely(&self, connection: &Connection) -> bool {
+        let passes = |rule: &Rule| {
+            let reading = [Reading::May, Reading::Must][usize::from(rule.is_ambiguous())];
+            rule_passes(rule, connection, at(reading))
+        };
+        let direction = connection.direction;
+        self.before.as_ref().is_some_and(|before| {
+            view(before).isolates(direction, &connection.subject)
+                && before.effective_rules(direction).iter().any(passes)
+        })
+    }
+
+    /// Whether connections beyond the ceiling are new in the reading in which the rule opens them.
+    fn is_new(&self, rule: &Rule, beyond: &[&Connection]) -> bool {
+        let surely = |connection: &Connection| rule_passes(rule, connection, at(Reading::Must));
+        let mut beyond = beyond.iter();
+        if rule.is_ambiguous() {
+            return beyond.any(|connection| !self.is_known(connection));
+        }
+        beyond.any(|connection| {
+            !self.is_known_widely(connection) || (surely(connection) && !self.is_known(connection))
+        })
     }
 
     /// Whether the old policy had this rule for all the pods that the new one selects.
@@ -310,8 +338,7 @@ impl Write {
                     .filter(|connection| self.is_beyond(rule, connection))
                     .collect();
                 let path = format!("spec.{}[{number}]", direction.field());
-                let new = !self.is_kept(world, direction, rule)
-                    && beyond.iter().any(|connection| !self.is_known(connection));
+                let new = !self.is_kept(world, direction, rule) && self.is_new(rule, &beyond);
                 let level = if new { Level::Deny } else { Level::Warn };
                 let code = match direction {
                     Direction::Ingress => Code::Obp201,
@@ -341,6 +368,7 @@ const fn at(reading: Reading) -> At<'static> {
     At {
         namespace: HOME,
         reading,
+        tunnels: TUNNEL_PORTS,
     }
 }
 
@@ -352,8 +380,8 @@ fn view(policy: &Policy) -> PolicyView<'_> {
     }
 }
 
-fn entries(direction: Direction, rule: &Arc<Rule>) -> Vec<Entry> {
-    let regions = rule.regions(HOME, direction, &LabelSet::any(), Reading::Must);
+fn entries(direction: Direction, reading: Reading, rule: &Arc<Rule>) -> Vec<Entry> {
+    let regions = rule.regions(at(reading), direction, &LabelSet::any());
     let entry = |region| Entry {
         declared: None,
         row: &ROWS[0],

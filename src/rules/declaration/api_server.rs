@@ -5,7 +5,9 @@ use super::endpoint_address::public;
 use super::{Declaration, unsafe_address};
 use crate::inventory::{Cluster, Declared};
 use crate::perimeter::address::{AddressSet, Cidr};
+use crate::perimeter::carried;
 use crate::rules::{Code, Finding, Level};
+use ipnet::IpNet;
 
 const PATH: &str = "spec.network.apiServerCIDR";
 
@@ -63,16 +65,32 @@ fn too_wide(declaration: &Declaration<'_>, cidr: &Cidr) -> Option<String> {
     } else {
         widths.api_server_v6
     };
-    (net.prefix_len() < widest).then(|| {
-        format!("`{cidr}` opens port 443 of far more than the API server; expected a block no wider than /{widest}")
-    })
+    let expected = if net.prefix_len() < widest {
+        format!("a block no wider than /{widest}")
+    } else if carries_too_many(net, widths.api_server_v4) {
+        format!(
+            "one that carries no more IPv4 addresses than a /{}",
+            widths.api_server_v4
+        )
+    } else {
+        return None;
+    };
+    Some(format!(
+        "`{cidr}` opens port 443 of far more than the API server; expected {expected}"
+    ))
+}
+
+/// Whether a block carries more IPv4 addresses than a block of that width has.
+fn carries_too_many(net: IpNet, widest: u8) -> bool {
+    let most = 1_u64.checked_shl(32_u32.saturating_sub(widest.into()));
+    let carried = carried::of(&AddressSet::of(net).v6);
+    most.is_some_and(|most| carried.len() > most)
 }
 
 fn unsafe_part(declaration: &Declaration<'_>, cidr: &Cidr) -> Option<String> {
     let nowhere = unsafe_address::without_api_server(declaration.posture);
-    let found = AddressSet::of(cidr.canonical()?)
-        .overlap(&nowhere)
-        .first()?;
+    let block = AddressSet::of(cidr.canonical()?);
+    let found = unsafe_address::first_of(declaration, &block, &nowhere)?;
     Some(format!(
         "`{cidr}` opens port 443 of {found}, a loopback, link-local or cloud-metadata address, at which no API \
          server is"
@@ -82,8 +100,9 @@ fn unsafe_part(declaration: &Declaration<'_>, cidr: &Cidr) -> Option<String> {
 /// A public part of the block that the platform's owner does not name.
 fn public_part(declaration: &Declaration<'_>, cidr: &Cidr) -> Option<String> {
     let named = unsafe_address::named(declaration.posture);
-    let block = AddressSet::of(cidr.canonical()?).minus(&named);
-    let found = block.overlap(&public()).first()?;
+    let public = public().minus(&named);
+    let block = AddressSet::of(cidr.canonical()?);
+    let found = unsafe_address::first_of(declaration, &block, &public)?;
     Some(format!(
         "`{cidr}` opens port 443 of {found}, a public address of the Internet"
     ))

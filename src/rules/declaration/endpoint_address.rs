@@ -8,8 +8,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ipnet::{Ipv4Net, Ipv6Net};
-
 use super::unsafe_address::blocks;
 use super::{Declaration, unsafe_address};
 use crate::inventory::{Cluster, Declared, ListedAddress, Malformed, Network};
@@ -114,7 +112,7 @@ fn of_list(
                 let copies = copies.entry(*address).or_default();
                 *copies += 1;
                 let path = format!("spec.network.{}[{at}]", list.field);
-                if *copies == 1 && nowhere.contains(*address) {
+                if *copies == 1 && is_among(declaration, *address, &nowhere) {
                     Some(of_unsafe(declaration, list, &stood, *address, path))
                 } else if told.is_known(*address, *copies) {
                     None
@@ -123,7 +121,7 @@ fn of_list(
                         reason: format!("lists {address} a second time"),
                         ..declaration.advice(Code::Obp308, path)
                     })
-                } else if doubtful.contains(*address) {
+                } else if is_among(declaration, *address, &doubtful) {
                     Some(of_doubtful(declaration, list, *address, path))
                 } else {
                     of_public(declaration, *address, list.ports, path)
@@ -232,6 +230,12 @@ impl<'a> Old<'a> {
     }
 }
 
+/// Whether an address is one of these, or carries one of them and is not named or allowed itself.
+fn is_among(declaration: &Declaration<'_>, address: IpAddr, addresses: &AddressSet) -> bool {
+    let one = AddressSet::of(address.into());
+    unsafe_address::first_of(declaration, &one, addresses).is_some()
+}
+
 /// The finding about an address, where it is public and not one that the platform's owner names.
 fn of_public(
     declaration: &Declaration<'_>,
@@ -239,8 +243,11 @@ fn of_public(
     port: &str,
     path: String,
 ) -> Option<Finding> {
-    let named = &declaration.posture.api_server_endpoints;
-    (is_public(address) && !named.contains(&address)).then(|| Finding {
+    let named = declaration.posture.api_server_endpoints.iter();
+    let public = named.fold(public(), |left, named| {
+        left.minus(&AddressSet::of((*named).into()))
+    });
+    is_among(declaration, address, &public).then(|| Finding {
         reason: format!("opens {port} to {address}, a public address of the Internet"),
         ..declaration.by_contract(Code::Obp308, path)
     })
@@ -250,26 +257,4 @@ fn of_public(
 pub(super) fn public() -> AddressSet {
     let global = blocks(&[(Ipv4Addr::UNSPECIFIED, 0)], &[GLOBAL_V6]);
     global.minus(&blocks(NOT_PUBLIC_V4, DOCUMENTATION_V6))
-}
-
-fn is_public(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => !holds(NOT_PUBLIC_V4, Ipv4Net::new, |net| net.contains(&address)),
-        IpAddr::V6(address) => {
-            let within = |net: Ipv6Net| net.contains(&address);
-            holds(&[GLOBAL_V6], Ipv6Net::new, within)
-                && !holds(DOCUMENTATION_V6, Ipv6Net::new, within)
-        }
-    }
-}
-
-fn holds<A: Copy, N, E>(
-    blocks: &[(A, u8)],
-    net: impl Fn(A, u8) -> Result<N, E>,
-    within: impl Fn(N) -> bool,
-) -> bool {
-    let mut nets = blocks
-        .iter()
-        .filter_map(|(address, length)| net(*address, *length).ok());
-    nets.any(within)
 }

@@ -9,7 +9,8 @@
 //!
 //! *Addresses*: all declared blocks that are open on one port are merged first, so that splitting a
 //! block never helps. No merged block may be wider than /8 (IPv4) or /32 (IPv6), and together they
-//! may hold no more addresses than a /6 or a /28.
+//! may hold no more addresses than a /6 or a /28. IPv6 addresses that [carry](carried) an IPv4 address
+//! count as this one too.
 
 use std::collections::BTreeSet;
 use std::net::Ipv6Addr;
@@ -24,7 +25,7 @@ use crate::perimeter::label::{NAMESPACE_NAME, Values};
 use crate::perimeter::names::Names;
 use crate::perimeter::port::{Port, PortSet, Protocol};
 use crate::perimeter::zone::matches;
-use crate::perimeter::{Direction, LabelSet, PeerSet, Region, witness};
+use crate::perimeter::{Direction, LabelSet, PeerSet, Region, carried, witness};
 use crate::posture::Widths;
 use crate::rules::{Code, Finding, Harm, Level};
 
@@ -187,19 +188,23 @@ fn merged_finding<'a>(
         if !seen.insert(blocks.clone()) {
             continue;
         }
-        let merged = open.merged(declaration, &blocks)?;
-        let Some(wide) = too_wide(declaration.posture.widths, &merged) else {
+        let named = open.merged(declaration, &blocks)?;
+        let Some(wide) = too_wide(declaration.posture.widths, &with_carried(&named)) else {
             continue;
         };
         let before = known.on(declaration, protocol, port)?;
-        let new = wide.minus(&known.merged(declaration, &before)?);
+        let before = known.merged(declaration, &before)?;
+        let new = wide.minus(&with_carried(&before));
+        let point = (protocol, port);
         if !new.is_empty() {
-            let point = (protocol, port);
-            return Ok(wide_finding(declaration, rules, Harm::New, point, &new));
+            let shown = (&named, &new);
+            return Ok(wide_finding(declaration, rules, Harm::New, point, shown));
         }
-        old = old.or(Some(((protocol, port), wide)));
+        old = old.or(Some((point, named, wide)));
     }
-    Ok(old.and_then(|(point, wide)| wide_finding(declaration, rules, Harm::Known, point, &wide)))
+    Ok(old.and_then(|(point, named, wide)| {
+        wide_finding(declaration, rules, Harm::Known, point, (&named, &wide))
+    }))
 }
 
 /// The addresses that are open, by the ports on which they are.
@@ -287,6 +292,14 @@ fn addresses(peers: &[&PeerSet]) -> AddressSet {
     }
 }
 
+/// The addresses, and the IPv4 addresses that they carry.
+fn with_carried(open: &AddressSet) -> AddressSet {
+    AddressSet {
+        v4: &open.v4 | &carried::of(&open.v6),
+        v6: open.v6.clone(),
+    }
+}
+
 /// What is too much of a merged set: its blocks that are too wide, or all of a family where its
 /// total is too much.
 fn too_wide(widths: Widths, merged: &AddressSet) -> Option<AddressSet> {
@@ -347,22 +360,32 @@ fn whole_blocks(first: u128, last: u128, bits: u32) -> Option<(u128, u128)> {
     (whole > 0).then(|| (start, start.saturating_add(whole * size - 1)))
 }
 
+/// `open` are the addresses as they are named, `shown` those that are too many.
 fn wide_finding(
     declaration: &Declaration<'_>,
     rules: &[&DeclaredRule],
     harm: Harm,
     (protocol, port): (Protocol, u16),
-    shown: &AddressSet,
+    (open, shown): (&AddressSet, &AddressSet),
 ) -> Option<Finding> {
-    let peer = PeerSet::v4(shown.v4.clone()).or_else(|| PeerSet::v6(shown.v6.clone()))?;
     let widths = &declaration.posture.widths;
+    let named = open.overlap(shown);
+    let by_name = PeerSet::v4(named.v4).or_else(|| PeerSet::v6(named.v6));
+    let note = if by_name.is_none() {
+        "; an IPv6 address that carries an IPv4 address counts as this one"
+    } else {
+        ""
+    };
+    let carrier = || carried::carrier(&open.v6, &shown.v4);
     let region = Region {
         subject: LabelSet::any(),
-        peer,
+        peer: by_name.or_else(|| PeerSet::v6(carrier().into_iter().collect()))?,
         ports: PortSet::number(protocol, port),
     };
-    let contributes =
-        |rule: &&&DeclaredRule| rule.regions.iter().any(|open| !open.is_disjoint(&region));
+    let contributes = |rule: &&&DeclaredRule| {
+        let mut regions = rule.regions.iter();
+        regions.any(|open| !open.ports.is_disjoint(&region.ports) && is_among(open, shown))
+    };
     let paths: Vec<&str> = rules
         .iter()
         .filter(contributes)
@@ -371,7 +394,7 @@ fn wide_finding(
     Some(Finding {
         reason: format!(
             "opens the pods of {} to too many addresses: the blocks of {} merge to more than the limit (a block wider \
-             than /{} or /{}, or more than a /{} or a /{} in all)",
+             than /{} or /{}, or more than a /{} or a /{} in all){note}",
             declaration.object,
             paths.join(", "),
             widths.block_v4,
@@ -390,4 +413,15 @@ fn wide_finding(
             paths.first().copied().unwrap_or("spec.network"),
         )
     })
+}
+
+/// Whether a region has one of these addresses, by name or carried.
+fn is_among(region: &Region, addresses: &AddressSet) -> bool {
+    match &region.peer {
+        PeerSet::V4(own) => !own.is_disjoint(&addresses.v4),
+        PeerSet::V6(own) => {
+            !own.is_disjoint(&addresses.v6) || !carried::of(own).is_disjoint(&addresses.v4)
+        }
+        PeerSet::Pods { .. } => false,
+    }
 }

@@ -1,5 +1,6 @@
 //! OBP303: a declaration lets others than the cluster's own pods reach the Raft port: by number, in
-//! a range, by a missing port list, or by a port name that may come to mean it.
+//! a range, by a missing port list, by a port name that may come to mean it, or by a tunnel port, from
+//! which a service mesh's proxy in the pod forwards to it.
 
 use super::{Declaration, DeclaredRule};
 use crate::baseline::{Pods, selector};
@@ -96,18 +97,56 @@ fn finding(
 ) -> Finding {
     let port = declaration.posture.cluster_port;
     let zone = cluster_zone(declaration);
+    let (reason, help) = match tunnel(declaration, rule) {
+        Some(tunnel) => by_tunnel(declaration, tunnel),
+        None => (
+            format!(
+                "lets others than the pods of {} reach its Raft port {port}",
+                declaration.object
+            ),
+            format!(
+                "name the ports that clients need, without {port}:\n{}",
+                ports(declaration)
+            ),
+        ),
+    };
     Finding {
-        reason: format!(
-            "lets others than the pods of {} reach its Raft port {port}",
-            declaration.object
-        ),
+        reason,
         witness: witness::connection(Direction::Ingress, &zone, piece),
-        help: format!(
-            "name the ports that clients need, without {port}:\nports:\n- protocol: TCP\n  port: {}",
-            declaration.posture.api_port
-        ),
+        help,
         ..declaration.finding(Code::Obp303, level, format!("{}.ports", rule.path))
     }
+}
+
+/// The tunnel port by which alone a rule exposes the Raft port.
+fn tunnel(declaration: &Declaration<'_>, rule: &DeclaredRule) -> Option<u16> {
+    let raft = PortSet::number(Protocol::Tcp, declaration.posture.cluster_port);
+    let written = rule.rule.port_set();
+    let tunnel = written.tunnel(declaration.tunnels)?;
+    written.names_as_all().is_disjoint(&raft).then_some(tunnel)
+}
+
+/// Reason and help of a finding about a tunnel port.
+fn by_tunnel(declaration: &Declaration<'_>, tunnel: u16) -> (String, String) {
+    let port = declaration.posture.cluster_port;
+    let reason = format!(
+        "opens tunnel port {tunnel} (setting `review.tunnelPorts`): in a service mesh the proxy in the pods of {} \
+         forwards it to every TCP port, Raft port {port} included",
+        declaration.object
+    );
+    let help = format!(
+        "name the ports that clients need, without {tunnel}; where the mesh needs it, ask the platform's owner to permit \
+         the mesh's peers in the setting `review.platform`, or, where there is no mesh, to take {tunnel} out of \
+         `review.tunnelPorts`:\n{}",
+        ports(declaration)
+    );
+    (reason, help)
+}
+
+/// The ports that clients need, to be pasted.
+fn ports(declaration: &Declaration<'_>) -> String {
+    let api = declaration.posture.api_port;
+    format!("ports:\n- protocol: TCP\n  port: {api}")
 }
 
 /// A zone of the one label that tells the cluster, for witnesses of declarations.

@@ -93,11 +93,11 @@ fn core(
     let direction = declaration.direction;
     let rows = baseline::rows(pods, direction, declaration.posture);
     let rows = rows.filter(|row| row.standing == Standing::Required);
-    let namespace = &declaration.object.namespace;
+    let at = declaration.at(Reading::Must);
     rows.flat_map(|row| expand(row, &facts))
         .flat_map(|expansion| {
             let rule = expansion.rule;
-            rule.regions(namespace, direction, &LabelSet::any(), Reading::Must)
+            rule.regions(at, direction, &LabelSet::any())
         })
         .collect()
 }

@@ -2,16 +2,17 @@
 //!
 //! Judged as sets: any overlap counts, however the block is written or split. On ingress it
 //! denies. On egress it warns, because workload identity needs some of these addresses; those that
-//! the platform's owner lists in `review.unsafeEgressAllowed` are silent.
+//! the platform's owner lists in `review.unsafeEgressAllowed` are silent. An IPv6 address that
+//! [carries](carried) such an IPv4 address counts as this one.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::raft_port::cluster_zone;
 use super::{Declaration, DeclaredRule};
 use crate::perimeter::address::AddressSet;
-use crate::perimeter::{Direction, PeerSet, Region, witness};
+use crate::perimeter::{Direction, PeerSet, Region, carried, witness};
 use crate::posture::Posture;
 use crate::rules::{Code, Finding, Level};
 
@@ -43,20 +44,46 @@ const RESOLVERS_V4: &[(Ipv4Addr, u8)] = &[
 const RESOLVERS_V6: &[(Ipv6Addr, u8)] = &[(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10)];
 const METADATA_V4: &[(Ipv4Addr, u8)] = &[(Ipv4Addr::new(169, 254, 169, 254), 32)];
 
+/// The unsafe addresses of a direction, and those that a rule may name.
+struct Search {
+    addresses: AddressSet,
+    allowed: AddressSet,
+    /// Everything that was declared before at addresses that its IPv6 addresses carry.
+    carried_before: Vec<Region>,
+}
+
 /// One finding for each declared rule that names such an address.
 pub fn check(declaration: &Declaration<'_>) -> Vec<Finding> {
-    let unsafe_addresses = unsafe_addresses(declaration);
+    let allowed = match declaration.direction {
+        Direction::Ingress => AddressSet::none(),
+        Direction::Egress => allowed(declaration.posture),
+    };
+    let known = declaration.known();
+    let search = Search {
+        addresses: blocks(UNSAFE_V4, UNSAFE_V6).minus(&allowed),
+        carried_before: known.filter_map(as_carried).collect(),
+        allowed,
+    };
     let rules = declaration.after.iter();
     rules
-        .filter_map(|rule| of_rule(declaration, rule, &unsafe_addresses))
+        .filter_map(|rule| of_rule(declaration, rule, &search))
         .collect()
 }
 
-fn unsafe_addresses(declaration: &Declaration<'_>) -> AddressSet {
-    match declaration.direction {
-        Direction::Ingress => blocks(UNSAFE_V4, UNSAFE_V6),
-        Direction::Egress => allowed(declaration.posture, blocks(UNSAFE_V4, UNSAFE_V6)),
-    }
+/// The first of these addresses that is one of `nowhere`, by name or carried. Those that the platform's
+/// owner names or allows carry nothing.
+pub(super) fn first_of(
+    declaration: &Declaration<'_>,
+    addresses: &AddressSet,
+    nowhere: &AddressSet,
+) -> Option<IpAddr> {
+    let posture = declaration.posture;
+    let others = addresses.minus(&named(posture).union(&allowed(posture)));
+    let found = addresses.overlap(nowhere).first();
+    found.or_else(|| {
+        let carried = &carried::of(&others.v6) & &nowhere.v4;
+        carried.first().map(IpAddr::V4)
+    })
 }
 
 /// Addresses at which no API server is: the unsafe ones, and those that mean no host at all. Without
@@ -74,7 +101,7 @@ pub(super) fn without_resolver(posture: &Posture) -> AddressSet {
 /// The metadata service of most clouds, which is the resolver too in some. Without what the
 /// platform's owner allows.
 pub(super) fn metadata_resolver(posture: &Posture) -> AddressSet {
-    allowed(posture, blocks(METADATA_V4, &[]))
+    blocks(METADATA_V4, &[]).minus(&allowed(posture))
 }
 
 /// The API servers that the platform's owner names.
@@ -89,13 +116,17 @@ pub(super) fn named(posture: &Posture) -> AddressSet {
 
 fn no_host(posture: &Posture) -> AddressSet {
     let nobody = blocks(NOBODY_V4, NOBODY_V6);
-    allowed(posture, blocks(UNSAFE_V4, UNSAFE_V6).union(&nobody))
+    blocks(UNSAFE_V4, UNSAFE_V6)
+        .union(&nobody)
+        .minus(&allowed(posture))
 }
 
-/// Without what the platform's owner allows.
-fn allowed(posture: &Posture, addresses: AddressSet) -> AddressSet {
+/// The addresses that the platform's owner allows.
+fn allowed(posture: &Posture) -> AddressSet {
     let allowed = posture.unsafe_egress_allowed.iter();
-    allowed.fold(addresses, |left, net| left.minus(&AddressSet::of(*net)))
+    allowed.fold(AddressSet::none(), |all, net| {
+        all.union(&AddressSet::of(*net))
+    })
 }
 
 /// The addresses of some blocks.
@@ -112,20 +143,34 @@ pub(super) fn blocks(v4: &[(Ipv4Addr, u8)], v6: &[(Ipv6Addr, u8)]) -> AddressSet
     })
 }
 
-fn of_rule(
-    declaration: &Declaration<'_>,
-    rule: &DeclaredRule,
-    addresses: &AddressSet,
-) -> Option<Finding> {
+/// A part of a rule at unsafe addresses.
+struct Piece {
+    /// The part; of carried addresses, as if these were named.
+    region: Region,
+    /// A part that stands for it in an example.
+    shown: Region,
+    /// The address that the example carries.
+    carried: Option<Ipv4Addr>,
+}
+
+fn of_rule(declaration: &Declaration<'_>, rule: &DeclaredRule, search: &Search) -> Option<Finding> {
     // That everybody is a peer is told already (OBP302, OBP305), and such a rule names no address.
     if rule.rule.peers.is_empty() {
         return None;
     }
-    let pieces: Vec<Region> = rule
+    let named = rule
         .surest_first()
-        .filter_map(|region| overlap(region, addresses))
-        .collect();
-    let known = |piece: &Region| declaration.is_known(rule, piece);
+        .filter_map(|region| overlap(region, &search.addresses));
+    let carried = rule
+        .surest_first()
+        .filter_map(|region| carried_overlap(region, search));
+    let pieces: Vec<Piece> = named.chain(carried).collect();
+    let known = |piece: &Piece| {
+        let mut carried = search.carried_before.iter();
+        declaration.is_known(rule, &piece.region)
+            || (declaration.look(search.carried_before.len())
+                && carried.any(|known| piece.region.is_subset(known)))
+    };
     let piece = pieces
         .iter()
         .find(|piece| !known(piece))
@@ -142,23 +187,65 @@ fn of_rule(
         (false, Direction::Ingress) => declaration.finding(Code::Obp306, Level::Deny, &rule.path),
         (false, Direction::Egress) => declaration.by_contract(Code::Obp306, &rule.path),
     };
+    let inside = piece
+        .carried
+        .map(|address| format!(": an IPv6 address that carries {address}"));
+    let zone = cluster_zone(declaration);
     Some(Finding {
-        reason: "names a loopback, link-local or cloud-metadata address as a peer".to_owned(),
-        witness: witness::connection(declaration.direction, &cluster_zone(declaration), piece),
+        reason: format!(
+            "names a loopback, link-local or cloud-metadata address as a peer{}",
+            inside.unwrap_or_default()
+        ),
+        witness: witness::connection(declaration.direction, &zone, &piece.shown),
         help: help.to_owned(),
         ..weighed
     })
 }
 
 /// The part of a region at these addresses.
-fn overlap(region: &Region, addresses: &AddressSet) -> Option<Region> {
+fn overlap(region: &Region, addresses: &AddressSet) -> Option<Piece> {
     let peer = match &region.peer {
         PeerSet::V4(own) => PeerSet::v4(own & &addresses.v4),
         PeerSet::V6(own) => PeerSet::v6(own & &addresses.v6),
         PeerSet::Pods { .. } => None,
     }?;
-    Some(Region {
+    let region = Region {
         peer,
+        ..region.clone()
+    };
+    Some(Piece {
+        shown: region.clone(),
+        region,
+        carried: None,
+    })
+}
+
+/// The part of a region whose IPv6 addresses carry an unsafe one, but for those that are allowed by name.
+fn carried_overlap(region: &Region, search: &Search) -> Option<Piece> {
+    let PeerSet::V6(own) = &region.peer else {
+        return None;
+    };
+    let own = own - &search.allowed.v6;
+    let inside = &carried::of(&own) & &search.addresses.v4;
+    let carrier = carried::carrier(&own, &inside)?;
+    let with = |peer| Region {
+        peer,
+        ..region.clone()
+    };
+    Some(Piece {
+        region: with(PeerSet::v4(inside)?),
+        shown: with(PeerSet::v6([carrier].into_iter().collect())?),
+        carried: carried::of_address(carrier),
+    })
+}
+
+/// A region of IPv6 addresses, at the IPv4 addresses that they carry.
+fn as_carried(region: &Region) -> Option<Region> {
+    let PeerSet::V6(own) = &region.peer else {
+        return None;
+    };
+    Some(Region {
+        peer: PeerSet::v4(carried::of(own))?,
         ..region.clone()
     })
 }

@@ -120,6 +120,17 @@ struct ReviewFlags {
     #[arg(long, env = "OBP_CLUSTER_PORT", value_name = "PORT", value_parser = port)]
     cluster_port: Option<u16>,
 
+    /// TCP port from which a service mesh's proxy in the OpenBao pods forwards to every other TCP port;
+    /// repeatable, comma-separated [default: 15008, 4143]
+    #[arg(
+        long = "tunnel-port",
+        env = "OBP_TUNNEL_PORT",
+        value_name = "PORT",
+        value_delimiter = ',',
+        value_parser = |text: &str| element(text, port)
+    )]
+    tunnel_ports: Option<Vec<Element<u16>>>,
+
     /// Loopback, link-local or metadata block that declared egress may name without a warning;
     /// repeatable, comma-separated [default: none]
     #[arg(
@@ -206,6 +217,7 @@ impl From<ReviewFlags> for ReviewSettings {
             metrics_namespace_labels: labels,
             api_port: flags.api_port,
             cluster_port: flags.cluster_port,
+            tunnel_ports: elements(flags.tunnel_ports),
             unsafe_egress_allowed: elements(flags.unsafe_egress_allowed),
             widths: flags.widths,
             caps: flags.caps,

@@ -58,6 +58,7 @@ const PAIRS: &[(&[&str], &str)] = &[
     ),
     (&["--api-port", "1"], "apiPort: 1"),
     (&["--cluster-port", "2"], "clusterPort: 2"),
+    (&["--tunnel-port", "1,2"], "tunnelPorts: [1, 2]"),
     (
         &["--unsafe-egress-allowed", "169.254.169.254/32,fe80::/10"],
         "unsafeEgressAllowed: [169.254.169.254/32, 'fe80::/10']",
@@ -106,11 +107,11 @@ fn an_empty_value_is_an_empty_list_and_takes_the_place_of_another() {
     let file = yaml(
         "review: {levels: {OBP201: off}, platform: [{egress: [{}]}], healthPorts: [1], dnsNamespaces: [dns], \
          runtimeLabelKeys: [a], healthNamespaces: [a], apiServerEndpoints: [10.0.0.1], \
-         metricsNamespaceLabels: {a: b}, unsafeEgressAllowed: [169.254.0.0/16]}",
+         metricsNamespaceLabels: {a: b}, tunnelPorts: [1], unsafeEgressAllowed: [169.254.0.0/16]}",
     );
     let empty = "review: {levels: {}, platform: [], healthPorts: [], dnsNamespaces: [], \
          runtimeLabelKeys: [], healthNamespaces: [], apiServerEndpoints: [], \
-         metricsNamespaceLabels: {}, unsafeEgressAllowed: []}";
+         metricsNamespaceLabels: {}, tunnelPorts: [], unsafeEgressAllowed: []}";
     let flags = [
         "--level=",
         "--platform=",
@@ -120,6 +121,7 @@ fn an_empty_value_is_an_empty_list_and_takes_the_place_of_another() {
         "--health-namespace=",
         "--api-server-endpoint=",
         "--metrics-namespace-label=",
+        "--tunnel-port=",
         "--unsafe-egress-allowed=",
     ];
     let typed = typed(&flags).unwrap();
@@ -196,6 +198,11 @@ fn what_cannot_be_understood_is_told_with_the_flag_the_value_and_what_is_expecte
             "--health-port",
             "https",
             "expected a port from 1 to 65535, found `https`",
+        ),
+        (
+            "--tunnel-port",
+            "0",
+            "expected a port from 1 to 65535, found `0`",
         ),
         (
             "--api-port",

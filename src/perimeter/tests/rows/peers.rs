@@ -1,7 +1,7 @@
 //! Section 1.3: peers.
 
 use super::Passes::{self, Always, Never, Perhaps};
-use super::{address, block, connection, pairs, passes, pod, pods};
+use super::{address, block, connection, may_at_home, pairs, passes, pod, pods};
 use crate::perimeter::Direction::{Egress, Ingress};
 use crate::perimeter::connection::Endpoint;
 use crate::perimeter::port::{Port, Protocol};
@@ -322,9 +322,9 @@ fn c16_to_c18_text_that_parsers_read_differently_is_everything_or_nothing() {
 /// block, and no pod selector in the ceiling excuses it.
 #[test]
 fn attack_c13_pod_addresses_let_in_by_a_block_are_no_pods() {
+    use crate::perimeter::LabelSet;
     use crate::perimeter::cover::{Budget, uncovered};
-    use crate::perimeter::{LabelSet, Reading};
-    let regions = |peers| rule(peers).regions(HOME, Ingress, &LabelSet::any(), Reading::May);
+    let regions = |peers| rule(peers).regions(may_at_home(), Ingress, &LabelSet::any());
     let every_pod = regions(vec![pods(Some(any()), Some(any()))]);
     let pod_range = regions(vec![block("10.244.0.0/16", &[])]);
     let held = uncovered(&pod_range[0], &[&every_pod[0]], &mut Budget::new(100));

@@ -211,6 +211,7 @@ fn b1_to_b4_b7_to_b12_isolation_and_the_union_of_rules() {
     let at = At {
         namespace: HOME,
         reading: Reading::Must,
+        tunnels: &[],
     };
     for (row, policies, expected) in table {
         let on = |port| connection(Ingress, pod("x", &[]), Protocol::Tcp, Port::Number(port));
@@ -240,6 +241,7 @@ fn b1_b2_b5_b13_the_directions_are_judged_apart() {
     let at = At {
         namespace: HOME,
         reading: Reading::Must,
+        tunnels: &[],
     };
     let with = |direction| {
         connection(

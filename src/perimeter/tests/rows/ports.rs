@@ -1,14 +1,15 @@
 //! Section 1.4: ports.
 
-use super::{Always, Never, address, connection, passes, pod, ports};
+use super::{
+    Always, Never, Permitted, address, connection, may_at_home, passes, passes_where, pod, ports,
+};
 use crate::perimeter::Direction::{Egress, Ingress};
 use crate::perimeter::cover::{Budget, uncovered};
 use crate::perimeter::port::Protocol::{Sctp, Tcp, Udp};
 use crate::perimeter::port::{Port, PortSet};
 use crate::perimeter::rule::PortRange::{All, Named, Numbers};
 use crate::perimeter::rule::{PortEntry, Rule};
-use crate::perimeter::tests::domain::HOME;
-use crate::perimeter::{LabelSet, Reading};
+use crate::perimeter::{At, LabelSet, Reading};
 
 fn rule(ports: Vec<PortEntry>) -> Rule {
     Rule {
@@ -116,23 +117,136 @@ fn d1_to_d12_ports_are_numbers_and_names_of_a_protocol() {
 }
 
 #[test]
-fn d9_a_named_port_of_an_address_means_nothing_on_egress() {
+fn d9_a_named_port_of_an_address_is_what_a_pod_behind_it_may_declare_on_egress() {
     let api = rule(vec![ports(Tcp, Named("api".into()))]);
-    let seen = |direction| connection(direction, address("192.0.2.1"), Tcp, named("api"));
+    let seen = |direction, port| connection(direction, address("192.0.2.1"), Tcp, port);
     assert_eq!(
-        passes(&api, &seen(Ingress)),
+        passes(&api, &seen(Ingress, named("api"))),
         Always,
         "the protected pod's own port"
     );
-    assert_eq!(passes(&api, &seen(Egress)), Never);
-    let regions = api.regions(HOME, Egress, &LabelSet::any(), Reading::May);
-    assert_eq!(regions.len(), 1, "only pods are left of everyone");
+    assert_eq!(passes(&api, &seen(Egress, named("api"))), Permitted);
+    let block = |text: &str| Rule {
+        peers: vec![super::block(text, &[])],
+        ..api.clone()
+    };
+    assert_eq!(
+        passes(&block("192.0.2.0/24"), &seen(Egress, named("api"))),
+        Permitted
+    );
+    for (rule, port) in [
+        (block("198.51.100.0/24"), named("api")),
+        (block("192.0.2.0/24"), named("other")),
+        (block("192.0.2.0/24"), Port::Number(8200)),
+        (api.clone(), Port::Number(8200)),
+    ] {
+        assert_eq!(passes(&rule, &seen(Egress, port)), Never, "{rule:?}");
+    }
+    let mixed = Rule {
+        ports: vec![PortEntry::tcp(443), ports(Tcp, Named("api".into()))],
+        ..block("192.0.2.0/24")
+    };
+    assert_eq!(passes(&mixed, &seen(Egress, Port::Number(443))), Always);
+    let regions = |reading| {
+        let at = At {
+            reading,
+            ..may_at_home()
+        };
+        api.regions(at, Egress, &LabelSet::any()).len()
+    };
+    assert_eq!(regions(Reading::Must), 1, "only pods are left of everyone");
+    assert_eq!(regions(Reading::May), 3);
+}
+
+const MESH: &[u16] = &[15008, 4143];
+
+/// D13: a proxy in the pod forwards a tunnel port to whatever port the peer asks for.
+#[test]
+fn d13_a_tunnel_port_is_every_tcp_port_on_ingress() {
+    let table = [
+        (
+            vec![PortEntry::tcp(15008)],
+            Tcp,
+            Port::Number(15008),
+            Always,
+        ),
+        (
+            vec![PortEntry::tcp(15008)],
+            Tcp,
+            Port::Number(8201),
+            Permitted,
+        ),
+        (
+            vec![PortEntry::tcp(4143)],
+            Tcp,
+            Port::Number(8201),
+            Permitted,
+        ),
+        (vec![PortEntry::tcp(15008)], Tcp, named("api"), Permitted),
+        (vec![PortEntry::tcp(15008)], Udp, Port::Number(8201), Never),
+        (
+            vec![ports(Tcp, Numbers(15000, 15020))],
+            Tcp,
+            Port::Number(1),
+            Permitted,
+        ),
+        (
+            vec![ports(Tcp, Numbers(15008, 15008))],
+            Tcp,
+            Port::Number(65535),
+            Permitted,
+        ),
+        (
+            vec![ports(Tcp, Numbers(15000, 15007))],
+            Tcp,
+            Port::Number(1),
+            Never,
+        ),
+        (
+            vec![ports(Tcp, Numbers(15009, 15020))],
+            Tcp,
+            Port::Number(15008),
+            Never,
+        ),
+        (
+            vec![PortEntry::tcp(8200), PortEntry::tcp(4143)],
+            Tcp,
+            Port::Number(8200),
+            Always,
+        ),
+        (vec![PortEntry::udp(15008)], Udp, Port::Number(8201), Never),
+        (vec![PortEntry::udp(15008)], Tcp, Port::Number(8201), Never),
+        (vec![ports(Sctp, All)], Tcp, Port::Number(15008), Never),
+        (vec![ports(Tcp, All)], Tcp, Port::Number(8201), Always),
+        (vec![], Tcp, Port::Number(8201), Always),
+    ];
+    for (entries, protocol, port, expected) in table {
+        for peer in [pod("x", &[]), address("192.0.2.1")] {
+            let seen = connection(Ingress, peer.clone(), protocol, port.clone());
+            assert_eq!(
+                passes_where(&rule(entries.clone()), &seen, MESH),
+                expected,
+                "{entries:?} {seen}"
+            );
+            let back = connection(Egress, peer, protocol, port.clone());
+            let expected = if expected == Permitted {
+                Never
+            } else {
+                expected
+            };
+            assert_eq!(
+                passes_where(&rule(entries.clone()), &back, MESH),
+                expected,
+                "{entries:?} {back}"
+            );
+        }
+    }
 }
 
 /// D8, D11: that no container declares the name today says nothing about tomorrow.
 #[test]
 fn attack_a_named_port_that_no_container_declares_is_not_nothing() {
-    let regions = |entries| rule(entries).regions(HOME, Ingress, &LabelSet::any(), Reading::May);
+    let regions = |entries| rule(entries).regions(may_at_home(), Ingress, &LabelSet::any());
     let undeclared = regions(vec![ports(Tcp, Named("nobody".into()))]);
     let most = regions(vec![ports(Tcp, Numbers(2, 65535)), ports(Udp, All)]);
     let all = regions(vec![ports(Tcp, Numbers(1, 65535))]);
@@ -153,7 +267,7 @@ fn attack_a_named_port_that_no_container_declares_is_not_nothing() {
 /// D11: what a name means is one of the numbers, whichever.
 #[test]
 fn d11_ranges_that_together_hold_all_numbers_hold_all_ports_but_no_name_alone() {
-    let regions = |entries| rule(entries).regions(HOME, Ingress, &LabelSet::any(), Reading::May);
+    let regions = |entries| rule(entries).regions(may_at_home(), Ingress, &LabelSet::any());
     let range = |first, last| regions(vec![ports(Tcp, Numbers(first, last))]);
     let (low, high) = (range(1, 8200), range(8201, 65535));
     let halves: Vec<_> = low.iter().chain(&high).collect();

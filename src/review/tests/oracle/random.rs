@@ -26,6 +26,8 @@ fn some_ports() -> Vec<PortEntry> {
         PortEntry::tcp(8201),
         range(PortRange::Numbers(8200, 8201)),
         range(PortRange::Named("web".into())),
+        // A tunnel port.
+        PortEntry::tcp(15008),
     ]
 }
 
