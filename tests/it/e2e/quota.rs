@@ -49,21 +49,35 @@ fn our_pods_are_made_where_a_quota_limits_their_class() {
         "resourcequota-controller deployment-controller replicaset-controller",
     );
     let objects = rendered(SELF_MANAGED);
-    let is_quota = |object: &&Value| object["kind"] == "ResourceQuota";
-    let without: Vec<Value> = objects.iter().filter(|o| !is_quota(o)).cloned().collect();
-    assert_eq!(without.len() + 1, objects.len());
+    let of_kind = |kind: &str| -> (Vec<Value>, Vec<Value>) {
+        let objects = objects.iter().cloned();
+        objects.partition(|object| object["kind"] == kind)
+    };
+    let (deployment, _) = of_kind("Deployment");
+    let (quota, others) = of_kind("ResourceQuota");
+    let others: Vec<Value> = others
+        .into_iter()
+        .filter(|o| o["kind"] != "Deployment")
+        .collect();
+    apply(&plane, &others);
 
-    apply(&plane, &without);
-    wait_until("no pod may be made", LIMIT, || {
-        let conditions = get(&plane, "deployments", "{.items[*].status.conditions}");
-        conditions.contains("insufficient quota").then_some(())
+    // The pod itself is asked for: a ReplicaSet that was refused tries again later and later.
+    let pod = json!({"apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": "one", "namespace": NAMESPACE},
+        "spec": deployment[0]["spec"]["template"]["spec"]});
+    let create = plane.kubectl(["create", "-f", "-"]);
+    let refused = create.stdin(&pod.to_string()).run();
+    assert!(
+        !refused.status_ok && refused.stderr.contains("insufficient quota"),
+        "{refused:?}"
+    );
+
+    apply(&plane, &quota);
+    wait_until("the quota is counted", LIMIT, || {
+        let hard = get(&plane, "resourcequotas", "{.items[*].status.hard.pods}");
+        (hard == "20").then_some(())
     });
-    assert_eq!(get(&plane, "pods", "{.items}"), "[]");
-
-    // Made anew, since after a refusal the next try comes later and later.
-    let delete = ["delete", "deployment", "--all", "-n", NAMESPACE];
-    plane.kubectl(delete).run_ok();
-    apply(&plane, &objects);
+    apply(&plane, &deployment);
     let classes = "{.items[*].spec.priorityClassName}";
     wait_until("both pods are made", LIMIT, || {
         let made = get(&plane, "pods", classes);
