@@ -105,6 +105,7 @@ fn judge(args: Args, settings: &Settings) -> Result<ExitStatus, Failure> {
         .transpose()?;
     let input = Input {
         paths: &args.paths,
+        dump: args.dump,
         defaulted: beside.defaulted.clone(),
         before: before.as_ref(),
         after: &after,

@@ -176,6 +176,9 @@ judged 0: 0 refused, 0 with warnings; 0 of other kinds passed over; 1 not judged
         (&report["summary"]["judged"], &report["summary"]["unjudged"]),
         (&json!(0), &json!(1))
     );
+    // A dump of a cluster says that there is none.
+    let (status, out, _) = check("no-cluster", &text, &["--strict", "--dump"]);
+    assert!(status == Some(0) && !out.contains("not judged"), "{out}");
     // What is refused beside it stays the end.
     let both = format!("{text}---\n{}", open("name: all, namespace: bao"));
     let (status, out, _) = check("no-cluster", &both, &["--inventory", INVENTORY]);

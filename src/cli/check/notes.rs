@@ -18,6 +18,8 @@ const JUDGED: [Kind; 3] = [
 /// The manifests that were read.
 pub(super) struct Input<'a> {
     pub(super) paths: &'a [PathBuf],
+    /// Whether PATH is a dump of a cluster.
+    pub(super) dump: bool,
     /// Objects of the inventory that are in the default namespace, since they name none.
     pub(super) defaulted: Vec<ObjectRef>,
     pub(super) before: Option<&'a Manifests>,
@@ -35,8 +37,12 @@ impl Input<'_> {
     }
 
     /// The policies of which nothing can be said, each with the reason: in their namespace no cluster
-    /// is known, neither before nor after.
+    /// is known, neither before nor after. In a dump of a cluster none is there then, so nothing is
+    /// left to say.
     pub(super) fn unjudged(&self, world: &World, judged: &[Judged]) -> Vec<(ObjectRef, String)> {
+        if self.dump {
+            return Vec::new();
+        }
         let had_cluster = |namespace: &str| {
             let objects = self.manifests().flat_map(|manifests| &manifests.objects);
             let mut clusters = objects.filter_map(|located| match &located.object {
