@@ -81,12 +81,6 @@ pub fn kind(api_version: &str, kind: &str) -> Option<Kind> {
 /// other than `default/kubernetes`. One without a namespace is in `default`; one in a version that is
 /// not read is unreadable.
 pub fn object(value: &Value) -> Option<Object> {
-    let object = known(value)?;
-    let kind = object.reference().kind;
-    Some(object.noting(unknown::fields(kind, value)))
-}
-
-fn known(value: &Value) -> Option<Object> {
     let text = |field: &str| value.get(field).and_then(Value::as_str).unwrap_or_default();
     let api_version = text("apiVersion");
     let kind = kind(api_version, text("kind"))?;
@@ -94,7 +88,8 @@ fn known(value: &Value) -> Option<Object> {
         .rsplit_once('/')
         .map_or(api_version, |(_, version)| version);
     if version.is_empty() || kind.versions().contains(&version) {
-        return object_of(kind, value);
+        let object = object_of(kind, value)?;
+        return Some(object.noting(unknown::fields(kind, value)));
     }
     let broken = in_version(Source::Value(value), &nameless(kind), version);
     match kind {

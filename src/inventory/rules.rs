@@ -36,6 +36,7 @@ use super::Malformed;
 use crate::perimeter::Direction;
 use crate::perimeter::rule::{Peer, Rule, Selector};
 
+pub(crate) use crate::perimeter::label::is_dns_label;
 pub use field::FieldPath;
 pub(super) use field::{Problems, shown};
 pub(crate) use selector::is_dns_subdomain;

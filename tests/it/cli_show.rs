@@ -187,7 +187,8 @@ fn a_cluster_that_is_not_there_or_not_the_only_one_is_an_error() {
     ]))
     .unwrap();
     assert_eq!(one["clusters"].as_array().unwrap().len(), 1);
-    let none = inventory("show-none", "");
+    let none = "apiVersion: v1\nkind: Namespace\nmetadata: {name: bao}\n";
+    let none = inventory("show-none", none);
     assert_eq!(
         failed(&["show", "--inventory", &none]),
         "error: expected an OpenBaoCluster, found none\n"

@@ -3,9 +3,8 @@
 use serde_json::Value;
 
 use super::{LoadError, Origin};
-use crate::inventory::rules::is_dns_subdomain;
+use crate::inventory::rules::{is_dns_label, is_dns_subdomain};
 use crate::inventory::{Kind, Object, read};
-use crate::perimeter::label::is_dns_label;
 
 /// The namespace of objects that name none, where nobody says otherwise.
 pub const DEFAULT_NAMESPACE: &str = "default";
