@@ -29,7 +29,7 @@ pub use managed::{
 };
 pub use selected::{PolicyRegions, Selected, SelectedRule, SharedRegions};
 pub use table::ROWS;
-pub use written::{OWNER_UID, Obstacle, refused, written};
+pub use written::{OWNER_API_VERSION, OWNER_UID, Obstacle, refused, written};
 
 use crate::perimeter::Direction;
 pub use crate::posture::Pods;

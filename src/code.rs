@@ -143,7 +143,7 @@ catalogue! {
     Obp101 "OBP101" "core-connection-cut" "deny" "a connection that the cluster's lifecycle needs is let through no longer";
     Obp102 "OBP102" "isolation-lost" "deny; warn in the controller zone" "pods that were isolated in a direction no longer are, so everything is open to them";
     Obp103 "OBP103" "managed-policy-deleted" "deny" "a policy that the operator manages is deleted while its cluster lives";
-    Obp104 "OBP104" "managed-policy-retargeted" "deny" "a managed policy means other pods, other directions or another owner";
+    Obp104 "OBP104" "managed-policy-retargeted" "deny; warn for owners in the controller zone" "a managed policy means other pods, other directions or another owner, or a policy that pods depend on gets one";
     Obp105 "OBP105" "default-deny-absent" "audit; warn where the operator's policy is missing" "pods of a cluster are not isolated in a direction, so everything is open to them, or the operator's policy for them is missing";
     Obp201 "OBP201" "ingress-beyond-ceiling" "deny" "a policy opens ingress that neither the baseline nor the cluster's declarations permit";
     Obp202 "OBP202" "egress-beyond-ceiling" "deny" "a policy opens egress that neither the baseline nor the cluster's declarations permit";
@@ -158,7 +158,7 @@ catalogue! {
     Obp308 "OBP308" "endpoint-address" "deny; warn for a duplicate or public address, deny for a public one and Hardened in `next`" "an API server endpoint or DNS address that cannot be read, is unsafe, is listed twice, or is public";
     Obp309 "OBP309" "dns-namespace" "deny; warn for a namespace without the platform's DNS, deny for Hardened in `next`" "`dnsNamespace` is no name of a namespace, or none in which the platform's DNS is";
     Obp310 "OBP310" "hardened-contract" "deny in `next`; warn before" "a Hardened cluster declares what is not explicit (raw ingress rules, wildcard peers, unnamed ports), or is restored into by such egress";
-    Obp311 "OBP311" "policy-name-taken" "deny; warn for a leftover policy before `next`" "the name of one of a new cluster's policies is taken by another cluster's or by a leftover policy";
+    Obp311 "OBP311" "policy-name-taken" "deny; warn before `next` for a leftover policy that nothing controls" "the name of one of a new cluster's policies is taken by another cluster's or by a leftover policy";
     Obp312 "OBP312" "metrics-port" "deny" "the metrics listener stands on the API or Raft port, or on none";
     Obp313 "OBP313" "settable-namespace-label" "warn" "a peer is selected by labels that others set: of its namespace, or of pods in any namespace";
     Obp314 "OBP314" "redundant-rule" "warn" "a declared rule opens nothing that is not open already";

@@ -27,6 +27,7 @@ pub mod nobody_admitted;
 mod opened;
 pub mod paste;
 pub mod policy_name;
+pub mod policy_owner;
 mod proof;
 pub mod size;
 pub mod text;

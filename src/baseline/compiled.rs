@@ -60,6 +60,8 @@ pub struct ZonePerimeter {
 pub struct ClusterPerimeter {
     /// Which cluster; for the operator's pods, their Namespace.
     pub object: ObjectRef,
+    /// Its uid, by which its policies name it as their owner; `None` where no server has seen it.
+    pub uid: Option<Arc<str>>,
     /// Whether the cluster is being deleted.
     pub deleting: bool,
     /// The version that the cluster is served in, where that is one that is not read: what it declares is
@@ -147,6 +149,7 @@ impl ClusterPerimeter {
         };
         Self {
             object,
+            uid: cluster.uid.clone(),
             deleting: cluster.meta.deleting,
             unread_version,
             profile: cluster.profile,
@@ -182,6 +185,7 @@ impl ClusterPerimeter {
                 namespace: "".into(),
                 name: namespace.clone(),
             },
+            uid: None,
             deleting: false,
             unread_version: None,
             profile: None,

@@ -15,6 +15,9 @@ use crate::posture::Edition;
 /// The annotation with the owner's uid, by which the newest operator tells its own objects.
 pub const OWNER_UID: &str = "openbao.org/owner-uid";
 
+/// The `apiVersion` of the owner reference that the operator writes.
+pub const OWNER_API_VERSION: &str = "openbao.org/v1alpha1";
+
 /// One reason why the operator writes no policy for a cluster.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("cannot render {object}, {path}: {problem}")]
@@ -137,7 +140,7 @@ fn owned(mut policy: Policy, facts: &Facts<'_>) -> Policy {
         return policy;
     };
     policy.meta.owners = vec![Owner {
-        api_version: "openbao.org/v1alpha1".into(),
+        api_version: OWNER_API_VERSION.into(),
         kind: Kind::OpenBaoCluster.as_str().into(),
         name: cluster.meta.name.clone(),
         uid: uid.clone(),

@@ -2,6 +2,7 @@
 //! the API server before it is given.
 
 use super::level::WriterClass;
+use super::metadata::is_managed_name;
 use super::policy;
 use super::request::{Edit, Operation, Request, Subject};
 use super::verdict::{Outcome, Verdict};
@@ -94,9 +95,14 @@ const fn rests_on_facts(request: &Request, code: Code) -> bool {
     }
 }
 
-/// Whether the policy selects or selected pods that a cluster of any name could have. Labels that a
-/// cluster chooses for its pods are not known before the cluster is.
+/// Whether the policy selects or selected pods that a cluster of any name could have, or has owners
+/// under the name of a managed one. Labels that a cluster chooses for its pods are not known before the
+/// cluster is.
 fn could_select(world: &World, edit: &Edit<Policy>) -> bool {
+    let mut facts = edit.after.iter();
+    if is_managed_name(&edit.object.name) && facts.any(|after| !after.meta().owners.is_empty()) {
+        return true;
+    }
     let zone = &world.of_any_cluster;
     let selects = |fact: &Fact<Policy>| match fact {
         Fact::Unreadable(_) => true,

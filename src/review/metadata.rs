@@ -9,9 +9,9 @@ use crate::posture::Edition;
 /// How the names of all managed policies end, whatever their cluster is called.
 const MANAGED_SUFFIX: &str = "-network-policy";
 
-/// Whether the write changes, on a policy that may be a managed one, a label or owner by which the
-/// operator finds it; whether it is one only the facts could tell. Or whether it marks a cluster so that
-/// the operator keeps up no policies for it.
+/// Whether the write changes what only the facts could tell to be harmless: a label or an owner of a
+/// policy that may be a managed one, a new owner of any policy, which may be the only one that isolates
+/// its pods, or the mark of a cluster that the operator keeps up no policies for.
 pub(super) fn may_leave_its_manager(request: &Request, edition: Edition) -> bool {
     let edit = match &request.subject {
         Subject::Policy(edit) => edit,
@@ -27,7 +27,15 @@ pub(super) fn may_leave_its_manager(request: &Request, edition: Edition) -> bool
     let (Some(before), Some(after)) = (&edit.before, &edit.after) else {
         return false;
     };
-    edit.object.name.ends_with(MANAGED_SUFFIX) && changes(before.meta(), after.meta())
+    let (before, after) = (before.meta(), after.meta());
+    let mut owners = after.owners.iter();
+    let is_added = owners.any(|owner| !before.owners.contains(owner));
+    is_added || (is_managed_name(&edit.object.name) && changes(before, after))
+}
+
+/// Whether a policy of this name may be a managed one.
+pub(super) fn is_managed_name(name: &str) -> bool {
+    name.ends_with(MANAGED_SUFFIX)
 }
 
 /// Whether the write changes who owns the policy.
@@ -42,10 +50,5 @@ fn changes(before: &Meta, after: &Meta) -> bool {
     let labels = MANAGED_LABELS
         .iter()
         .any(|key| before.labels.get(*key) != after.labels.get(*key));
-    let owners = |meta: &Meta| {
-        let clusters = |owner: &&crate::inventory::Owner| &*owner.kind == "OpenBaoCluster";
-        meta.owners.iter().filter(clusters).cloned().collect()
-    };
-    let (before, after): (Vec<_>, Vec<_>) = (owners(before), owners(after));
-    labels || before != after
+    labels || before.owners != after.owners
 }

@@ -20,6 +20,7 @@ use crate::perimeter::rule::Rule;
 use crate::posture::{Edition, Posture};
 use crate::rules::case::{Case, State};
 use crate::rules::certificate::{self, Certificate};
+use crate::rules::policy_owner::{self, Owners};
 use crate::rules::text::{pods_of, ways};
 use crate::rules::{
     Code, Finding, Level, ambiguous_cidr, beyond_ceiling, core_connection_cut, input,
@@ -54,19 +55,25 @@ pub(super) fn findings(
     if !concerns(perimeters, edit) {
         return findings;
     }
+    findings.extend(owners_of_managed(world, perimeters, edit));
     let read = |fact: &'_ Option<Fact<Policy>>| fact.as_ref().and_then(Fact::read).cloned();
     let (before, after) = (read(&edit.before), read(&edit.after));
     if let Some(after) = &after {
         let too_large = size::check(&edit.object, after, &world.posture.caps);
         if !too_large.is_empty() {
             // No proof is tried, so nothing else can be said of it.
-            return too_large;
+            findings.extend(too_large);
+            findings.extend(unproved_owners(perimeters, edit));
+            return findings;
         }
         findings.extend(ambiguous_cidr::in_policy(
             &edit.object,
             after,
             before.as_deref(),
         ));
+    }
+    if matches!(edit.after, Some(Fact::Unreadable(_))) {
+        findings.extend(unproved_owners(perimeters, edit));
     }
     findings.extend(neighbours(world, edit));
     let written = Written::of(edit);
@@ -204,6 +211,42 @@ pub(super) fn concerns(perimeters: &[ClusterPerimeter], edit: &Edit<Policy>) -> 
         .any(|cluster| is_managed(cluster) || cluster.zones.iter().any(is_selected))
 }
 
+/// The owners of the written policy; `None` where none is written.
+fn owners(edit: &Edit<Policy>) -> Option<Owners<'_>> {
+    Some(Owners {
+        object: &edit.object,
+        before: edit.before.as_ref().map(|before| before.meta()),
+        after: edit.after.as_ref()?.meta(),
+    })
+}
+
+/// Findings about the owners of a managed policy, also of one that cannot be read otherwise.
+fn owners_of_managed(
+    world: &World,
+    perimeters: &[ClusterPerimeter],
+    edit: &Edit<Policy>,
+) -> Vec<Finding> {
+    let managing = perimeters
+        .iter()
+        .filter(|cluster| cluster.unread_version.is_none())
+        .filter(|cluster| cluster.managed(&edit.object.name).is_some());
+    let of_cluster = |cluster: &ClusterPerimeter| {
+        let owners = owners(edit);
+        owners.map(|owners| policy_owner::of_managed(&owners, cluster, world.posture.baseline))
+    };
+    managing.filter_map(of_cluster).flatten().collect()
+}
+
+/// Findings about new owners of a policy of which nothing can be proved.
+fn unproved_owners(perimeters: &[ClusterPerimeter], edit: &Edit<Policy>) -> Vec<Finding> {
+    let mut others = perimeters
+        .iter()
+        .filter(|cluster| cluster.unread_version.is_none())
+        .filter(|cluster| cluster.managed(&edit.object.name).is_none());
+    let found = others.find_map(|cluster| policy_owner::unproved(&owners(edit)?, cluster));
+    found.into_iter().collect()
+}
+
 /// The cluster's perimeter, in which a managed policy that is being written may itself show the API
 /// server's address where nothing else names it.
 pub(super) fn with_observed<'a>(
@@ -272,7 +315,7 @@ impl Merged {
         for other in others {
             let twice = matches!(
                 other.code,
-                Code::Obp102 | Code::Obp201 | Code::Obp202 | Code::Obp402
+                Code::Obp102 | Code::Obp104 | Code::Obp201 | Code::Obp202 | Code::Obp402
             );
             if !twice {
                 self.findings.push(other);
@@ -352,6 +395,15 @@ fn of_zone(
     findings.extend(beyond);
     // What the managed policy's own rules say rests on connections that were replayed already.
     let mut findings = replay::of_case(&case, findings);
+    if managed.is_none()
+        && let Some(owner) = policy_owner::newcomer(&case)
+    {
+        let gone = case.collected();
+        let mut lost = isolation_lost::check(&gone);
+        lost.extend(core_connection_cut::check(&gone));
+        let lost = replay::of_case(&gone, lost).into_iter().next();
+        findings.extend(lost.map(|lost| policy_owner::given_away(&case, owner, lost)));
+    }
     match (is_managed, request.operation) {
         (false, _) => {}
         (true, Operation::Delete) => findings = managed_policy::deleted(&case, findings),

@@ -10,15 +10,14 @@ use std::sync::Arc;
 use crate::baseline::{Selected, ZonePerimeter};
 use crate::inventory::Policy;
 use crate::perimeter::difference::names_as_all;
-use crate::perimeter::point::{
-    At, PolicyView, is_isolated, is_let_through, passes, rule_passes, selects,
-};
+use crate::perimeter::point::{At, PolicyView, is_isolated, is_let_through, rule_passes, selects};
 use crate::perimeter::port::{Port, Protocol};
 use crate::perimeter::rule::Rule;
 use crate::perimeter::{Connection, Difference, Direction, Reading};
 use crate::rules::case::{Case, Moment};
 use crate::rules::declaration::{Declaration, DeclaredRule};
 use crate::rules::default_deny_absent::{Missing, counted};
+use crate::rules::policy_owner::lasts;
 use crate::rules::{Code, Finding, Level};
 
 /// How a finding reads whose connection does not replay.
@@ -212,18 +211,21 @@ fn is_still_possible(case: &Case<'_>, shown: &Connection) -> bool {
 }
 
 fn passes_at(case: &Case<'_>, moment: Moment, at: At<'_>, shown: &Connection) -> bool {
-    let policies = views(case, moment);
-    if case.zone.unreadable.is_empty() {
-        passes(&policies, shown, at)
-    } else {
-        // The policy that cannot be read may isolate, so only rules are counted on.
-        is_let_through(&policies, shown, at)
-    }
+    // A policy that cannot be read may isolate, so only rules are counted on then.
+    let is_open = case.zone.unreadable.is_empty()
+        && !is_isolated(&views(case, moment), shown.direction, &shown.subject);
+    is_open || is_let_through(&lasting_views(case, moment), shown, at)
 }
 
 /// OBP102: the pod was isolated and is not any more, and nothing permits the connection.
 fn is_bared(case: &Case<'_>, shown: &Connection) -> bool {
-    let isolated = |moment| is_isolated(&views(case, moment), shown.direction, &shown.subject);
+    let isolated = |moment| {
+        is_isolated(
+            &lasting_views(case, moment),
+            shown.direction,
+            &shown.subject,
+        )
+    };
     isolated(Moment::Before) && !isolated(Moment::After) && !is_permitted(case, shown)
 }
 
@@ -306,6 +308,17 @@ fn views<'a>(case: &'a Case<'_>, moment: Moment) -> Vec<PolicyView<'a>> {
     };
     let others = case.others.iter().map(|other| other.policy.as_ref());
     others.chain(edited).map(view).collect()
+}
+
+/// The same, without those that go with their owners.
+fn lasting_views<'a>(case: &'a Case<'_>, moment: Moment) -> Vec<PolicyView<'a>> {
+    let edited = match moment {
+        Moment::Before => case.before.policy,
+        Moment::After => case.after.policy,
+    };
+    let others = case.others.iter().map(|other| other.policy.as_ref());
+    let lasting = others.filter(|other| lasts(&other.meta, case.cluster));
+    lasting.chain(edited).map(view).collect()
 }
 
 fn view(policy: &Policy) -> PolicyView<'_> {

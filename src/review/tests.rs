@@ -16,6 +16,7 @@ mod maintenance;
 mod names;
 mod oracle;
 mod order;
+mod owners;
 mod properties;
 mod recompiled;
 mod repairs;

@@ -9,6 +9,7 @@ use crate::perimeter::port::PortSet;
 use crate::perimeter::{Connection, Direction, LabelSet, PeerSet, Region, RegionRef, witness};
 use crate::posture::{Edition, Posture};
 
+use super::policy_owner::lasts;
 use super::{Code, Finding, Level, proof, undecided};
 
 /// A policy before or after the write, with its part in the zone.
@@ -62,15 +63,34 @@ impl Case<'_> {
         edited.selected.iter().chain(self.others.iter().copied())
     }
 
-    /// The parts of the zone that policies isolate in one direction, as regions of all connections.
-    pub fn isolated(
-        &self,
-        moment: Moment,
-        direction: Direction,
-    ) -> impl Iterator<Item = RegionRef<'_>> {
-        self.policies(moment)
-            .filter(move |policy| policy.isolates(direction))
-            .map(|policy| whole(&policy.part))
+    /// The policies of the zone at one moment that can be counted on: the written one, and those that
+    /// nothing takes along ([`lasts`]).
+    pub fn lasting(&self, moment: Moment) -> impl Iterator<Item = &Selected> + Clone {
+        let edited = match moment {
+            Moment::Before => &self.before,
+            Moment::After => &self.after,
+        };
+        let others = self.others.iter().copied();
+        let lasting = others.filter(|other| lasts(&other.policy.meta, self.cluster));
+        edited.selected.iter().chain(lasting)
+    }
+
+    /// The deletion of the policy as written, by garbage collection, beside those that stay.
+    pub fn collected(&self) -> Case<'_> {
+        let others = self.others.iter().copied();
+        Case {
+            object: self.object,
+            cluster: self.cluster,
+            zone: self.zone,
+            posture: self.posture,
+            others: others
+                .filter(|other| lasts(&other.policy.meta, self.cluster))
+                .collect(),
+            before: self.after.clone(),
+            after: State::default(),
+            elsewhere: Vec::new(),
+            budget: self.budget,
+        }
     }
 
     /// The parts of the zone that no policy isolates, open to and from everyone. None are counted
@@ -80,7 +100,8 @@ impl Case<'_> {
             return Ok(Vec::new());
         }
         let any = LabelSet::any();
-        let free = self.all_outside(whole(&any), self.isolated(moment, direction))?;
+        let isolated = isolated(self.policies(moment), direction);
+        let free = self.all_outside(whole(&any), isolated)?;
         Ok(free
             .into_iter()
             .flat_map(|region| everything(&region.subject))
@@ -147,6 +168,16 @@ impl Case<'_> {
             ..self.finding(Code::Obp402, Level::Deny, "spec")
         }
     }
+}
+
+/// The parts of the zone that policies isolate in one direction, as regions of all connections.
+pub fn isolated<'a>(
+    policies: impl Iterator<Item = &'a Selected>,
+    direction: Direction,
+) -> impl Iterator<Item = RegionRef<'a>> {
+    policies
+        .filter(move |policy| policy.isolates(direction))
+        .map(|policy| whole(&policy.part))
 }
 
 /// All connections of a part of the zone.

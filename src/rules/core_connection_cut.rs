@@ -88,14 +88,15 @@ fn only_adds(case: &Case<'_>, direction: Direction) -> bool {
     case.before.selected.is_none() && after.is_none_or(|after| isolated(&after.part))
 }
 
-/// What is surely let through at one moment. `open` is what no policy isolates.
+/// What is surely let through at one moment, also when policies that go with their owners are gone.
+/// `open` is what no policy isolates.
 fn allowed<'a>(
     case: &'a Case<'_>,
     moment: Moment,
     direction: Direction,
     open: &'a [Region],
 ) -> impl Iterator<Item = RegionRef<'a>> + Clone {
-    let policies = case.policies(moment);
+    let policies = case.lasting(moment);
     let rules = policies.flat_map(move |policy| policy.must(direction));
     open.iter().map(RegionRef::from).chain(rules)
 }

@@ -1,6 +1,6 @@
 //! OBP102: pods that were isolated in a direction no longer are, so everything is open to them.
 
-use super::case::{Case, Moment, everything, whole};
+use super::case::{Case, Moment, everything, isolated, whole};
 use super::text::pods_of;
 use super::{Code, Finding, Level};
 use crate::inventory::cluster::{RESTORE_ORIGIN, is_restored_into};
@@ -49,7 +49,8 @@ pub fn by_mark(
 }
 
 /// The part of the zone that only this policy isolated, and no longer does. Only what the edited
-/// policy isolated can be lost, since all others stay as they are.
+/// policy isolated can be lost, since all others stay as they are. One that goes with its owner is
+/// not counted on.
 fn lost(case: &Case<'_>, direction: Direction) -> Result<Option<Region>, Exhausted> {
     let Some(before) = case
         .before
@@ -59,7 +60,7 @@ fn lost(case: &Case<'_>, direction: Direction) -> Result<Option<Region>, Exhaust
     else {
         return Ok(None);
     };
-    let after = case.isolated(Moment::After, direction);
+    let after = isolated(case.lasting(Moment::After), direction);
     case.outside(whole(&before.part), after)
 }
 

@@ -1,11 +1,12 @@
-//! OBP103 and OBP104: a policy that the operator manages is deleted, or aimed elsewhere.
+//! OBP103 and OBP104: a policy that the operator manages is deleted, or aimed elsewhere. Its owners
+//! are judged in [`policy_owner`](super::policy_owner).
 
 use super::case::{Case, State};
 use super::paste::paste_selector;
 use super::text::pods_of;
 use super::{Code, Finding, Level};
 use crate::baseline::MANAGED_LABELS;
-use crate::inventory::{Meta, Owner};
+use crate::inventory::Meta;
 use crate::perimeter::Direction;
 
 /// The finding that a managed policy is deleted while its cluster lives, in place of the many about
@@ -34,7 +35,7 @@ pub fn deleted(case: &Case<'_>, findings: Vec<Finding>) -> Vec<Finding> {
     others.chain([deleted]).collect()
 }
 
-/// Findings that a managed policy no longer means the same pods, directions or owner.
+/// Findings that a managed policy no longer means the same pods or directions, or loses its labels.
 pub fn retargeted(case: &Case<'_>) -> Vec<Finding> {
     let mut findings: Vec<Finding> = selector(case).into_iter().collect();
     findings.extend(
@@ -44,7 +45,6 @@ pub fn retargeted(case: &Case<'_>) -> Vec<Finding> {
     );
     if let (Some(before), Some(after)) = (case.before.policy, case.after.policy) {
         findings.extend(labels(case, &before.meta, &after.meta));
-        findings.extend(owners(case, &before.meta.owners, &after.meta.owners));
     }
     findings
 }
@@ -108,21 +108,4 @@ fn labels(case: &Case<'_>, before: &Meta, after: &Meta) -> Vec<Finding> {
             ..case.finding(Code::Obp104, Level::Deny, format!("metadata.labels[{key}]"))
         })
         .collect()
-}
-
-/// The owner through which the policy is garbage-collected with its cluster.
-fn owners(case: &Case<'_>, before: &[Owner], after: &[Owner]) -> Vec<Finding> {
-    let gone = before
-        .iter()
-        .filter(|owner| &*owner.kind == "OpenBaoCluster" && !after.contains(owner));
-    gone.map(|owner| Finding {
-        reason: format!("the owner reference to OpenBaoCluster `{}` was removed or changed", owner.name),
-        help: format!(
-            "put the owner reference back under metadata.ownerReferences:\n- apiVersion: {}\n  kind: OpenBaoCluster\n  \
-             name: {}\n  uid: {}\n  controller: {}",
-            owner.api_version, owner.name, owner.uid, owner.controller
-        ),
-        ..case.finding(Code::Obp104, Level::Deny, "metadata.ownerReferences")
-    })
-    .collect()
 }

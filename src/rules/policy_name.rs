@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::{Code, Finding, Level};
 use crate::baseline::{OWNER_UID, Pods};
 use crate::inventory::cluster::is_restored_into;
-use crate::inventory::{Cluster, Meta, NamespaceFacts, ObjectRef, Owner};
+use crate::inventory::{Cluster, Fact, Meta, NamespaceFacts, ObjectRef, Owner, Policy};
 use crate::posture::{Edition, Posture};
 
 const PATH: &str = "metadata.name";
@@ -86,9 +86,22 @@ fn leftovers<'a>(
         policy.is_some_and(|policy| !is_owned(policy.meta(), cluster))
     });
     foreign.map(|name| {
+        // One that a cluster of this name left behind goes by itself.
+        let is_controller = |owner: &Owner| owner.controller && !is_named(owner, cluster);
+        let is_controlled =
+            |policy: &Fact<Policy>| policy.meta().owners.iter().any(is_controller);
+        let controlled = facts
+            .policies
+            .get(name.as_str())
+            .is_some_and(is_controlled);
+        let denied = || Finding::new(Code::Obp311, Level::Deny, object, PATH);
         let (finding, what) = match posture.baseline {
+            _ if controlled => (
+                denied(),
+                "it has a controller already, so the operator could not write it, and the cluster would not start",
+            ),
             Edition::Next => (
-                Finding::new(Code::Obp311, Level::Deny, object, PATH),
+                denied(),
                 "the operator refuses to take it over, and the cluster would not start",
             ),
             Edition::Classic | Edition::V01 => (
@@ -122,14 +135,18 @@ fn names<'a>(cluster: &'a str, posture: &Posture) -> impl Iterator<Item = String
 /// any mark.
 pub fn is_owned(policy: &Meta, cluster: &Cluster) -> bool {
     let is_owner = |owner: &Owner| {
-        let group = owner.api_version.split('/').next();
-        let is_it = group == Some("openbao.org")
-            && &*owner.kind == "OpenBaoCluster"
-            && owner.name == cluster.meta.name;
         let is_same = |uid: &Arc<str>| owner.controller && owner.uid == *uid;
-        is_it && cluster.uid.as_ref().is_none_or(is_same)
+        is_named(owner, cluster) && cluster.uid.as_ref().is_none_or(is_same)
     };
     let marked = policy.annotations.get(OWNER_UID);
     let is_marked = |mark: &Arc<str>| cluster.uid.as_ref().is_none_or(|uid| mark == uid);
     policy.owners.iter().any(is_owner) || marked.is_some_and(is_marked)
+}
+
+/// Whether an owner reference names an OpenBaoCluster of this name, whatever its uid.
+fn is_named(owner: &Owner, cluster: &Cluster) -> bool {
+    let group = owner.api_version.split('/').next();
+    group == Some("openbao.org")
+        && &*owner.kind == "OpenBaoCluster"
+        && owner.name == cluster.meta.name
 }

@@ -99,6 +99,7 @@ impl Write {
         let cluster = ClusterPerimeter {
             unread_version: None,
             object: object.clone(),
+            uid: None,
             deleting: false,
             profile: None,
             zones: Vec::new(),

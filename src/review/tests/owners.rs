@@ -1,0 +1,403 @@
+//! Who owns a policy decides how long it lives: OBP104, and what is counted on for OBP101 and OBP102.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::support::{
+    Found, edition, found, managed, operator, owned, policy, policy_request, reference, row,
+    tenant, world_under,
+};
+use crate::baseline::Pods;
+use crate::inventory::{Cluster, Fact, Kind, Meta, Owner, Policy, Unreadable, read};
+use crate::posture::Edition::{self, Next, V01};
+use crate::review::{Subject, Writer, not_ready, review};
+use crate::rules::Code::{Obp102, Obp104, Obp401, Obp402, Obp403};
+use crate::rules::Level::{Deny, Warn};
+
+const OWN: &str = "bao-network-policy";
+const PATH: &str = "metadata.ownerReferences";
+
+/// The cluster `bao`, as an API server has it; restored into where `origin` says so.
+fn bao(origin: &str) -> Arc<Cluster> {
+    let json = json!({"metadata": {"name": "bao", "namespace": "bao", "uid": "1",
+        "annotations": {"openbao.org/restore-origin": origin}}, "spec": {"profile": "Development"}});
+    let at = reference(Kind::OpenBaoCluster, "bao");
+    read::cluster(json.to_string().as_bytes(), &at)
+        .read()
+        .expect("readable")
+        .clone()
+}
+
+fn own() -> Policy {
+    owned(managed(&bao(""), Pods::Workload))
+}
+
+fn fact(policy: Policy) -> Fact<Policy> {
+    Fact::Read(policy.into())
+}
+
+/// A ConfigMap of a tenant.
+fn mine(controller: bool) -> Owner {
+    Owner {
+        api_version: "v1".into(),
+        kind: "ConfigMap".into(),
+        name: "mine".into(),
+        uid: "7".into(),
+        controller,
+    }
+}
+
+fn with(policy: &Policy, owners: Vec<Owner>) -> Fact<Policy> {
+    let mut policy = policy.clone();
+    policy.meta.owners = owners;
+    fact(policy)
+}
+
+/// A policy that isolates all pods of the namespace and lets nothing through.
+fn deny_all(name: &str, owners: Vec<Owner>) -> Fact<Policy> {
+    let shut = policy(
+        name,
+        &json!({"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}),
+    );
+    with(shut.read().expect("readable"), owners)
+}
+
+struct Write<'a> {
+    baseline: Edition,
+    cluster: &'a Arc<Cluster>,
+    others: &'a [Fact<Policy>],
+    writer: Writer,
+}
+
+impl Write<'_> {
+    fn of(
+        self,
+        name: &str,
+        before: Option<Fact<Policy>>,
+        after: Option<Fact<Policy>>,
+    ) -> Vec<Found> {
+        let stored = self.others.iter().chain(&before).cloned();
+        let world = world_under(
+            edition(self.baseline),
+            std::slice::from_ref(self.cluster),
+            &stored.collect::<Vec<_>>(),
+        );
+        found(&review(
+            &world,
+            &policy_request(self.writer, name, before, after),
+        ))
+    }
+}
+
+/// A tenant writes the managed policy of a cluster.
+fn managed_write(before: Option<Fact<Policy>>, after: Fact<Policy>) -> Vec<Found> {
+    let write = Write {
+        baseline: V01,
+        cluster: &bao(""),
+        others: &[],
+        writer: tenant(),
+    };
+    write.of(OWN, before, Some(after))
+}
+
+/// A tenant writes a policy `mine` beside others, for a cluster that is restored into.
+fn restored_write(
+    others: &[Fact<Policy>],
+    before: Option<Fact<Policy>>,
+    after: Option<Fact<Policy>>,
+) -> Vec<Found> {
+    let write = Write {
+        baseline: Next,
+        cluster: &bao("old"),
+        others,
+        writer: tenant(),
+    };
+    let name = before.iter().chain(&after).next().expect("a policy");
+    let name = name.meta().name.clone();
+    write.of(&name, before, after)
+}
+
+fn bare(found: Vec<Found>) -> Vec<Found> {
+    let found = found.into_iter();
+    found
+        .map(|found| (found.0, found.1, found.2, None))
+        .collect()
+}
+
+#[test]
+fn obp104_a_managed_name_is_created_with_the_operators_owner_or_none() {
+    let right = own().meta.owners[0].clone();
+    let create = |owners| managed_write(None, with(&own(), owners));
+    assert_eq!(create(vec![]), []);
+    assert_eq!(create(vec![right.clone()]), []);
+    let denied = [row(Obp104, Deny, PATH, "")];
+    let other = |change: &dyn Fn(&mut Owner)| {
+        let mut owner = right.clone();
+        change(&mut owner);
+        create(vec![owner])
+    };
+    for found in [
+        create(vec![mine(true)]),
+        create(vec![mine(false)]),
+        create(vec![right.clone(), mine(false)]),
+        other(&|owner| owner.uid = "2".into()),
+        other(&|owner| owner.api_version = "v1".into()),
+        other(&|owner| owner.api_version = "openbao.org/v9".into()),
+        other(&|owner| owner.api_version = "example.org/v1alpha1".into()),
+        other(&|owner| owner.kind = "OpenBaoTenant".into()),
+        other(&|owner| owner.name = "bao-2".into()),
+        other(&|owner| owner.controller = false),
+    ] {
+        assert_eq!(found, denied);
+    }
+}
+
+#[test]
+fn obp104_a_managed_policy_gets_no_second_owner_by_its_metadata_alone() {
+    let right = own().meta.owners[0].clone();
+    let denied = [row(Obp104, Deny, PATH, "")];
+    let update = |before: Vec<Owner>, after: Vec<Owner>| {
+        managed_write(Some(with(&own(), before)), with(&own(), after))
+    };
+    let both = || vec![right.clone(), mine(false)];
+    assert_eq!(update(vec![right.clone()], both()), denied);
+    assert_eq!(update(vec![], vec![mine(true)]), denied);
+    assert_eq!(update(vec![right.clone()], vec![]), denied);
+    assert_eq!(update(vec![right.clone()], vec![mine(true)]), denied);
+    // What is wrong already warns, and may be put right.
+    assert_eq!(update(both(), both()), [row(Obp104, Warn, PATH, "")]);
+    assert_eq!(update(both(), vec![right.clone()]), []);
+    assert_eq!(update(vec![mine(true)], vec![right.clone()]), []);
+    assert_eq!(update(vec![mine(true)], vec![]), []);
+    // Nothing but other metadata: a finalizer goes.
+    assert_eq!(update(vec![right.clone()], vec![right]), []);
+}
+
+#[test]
+fn obp104_the_newest_operator_takes_over_only_what_is_marked_as_its_clusters() {
+    let create = |baseline, cluster: &Arc<Cluster>, policy| {
+        let write = Write {
+            baseline,
+            cluster,
+            others: &[],
+            writer: tenant(),
+        };
+        bare(write.of(OWN, None, Some(policy)))
+    };
+    let unmarked = || {
+        with(
+            &super::support::managed_in(&edition(Next), &bao(""), Pods::Workload),
+            vec![],
+        )
+    };
+    let marked = || {
+        let mut policy = Policy::clone(unmarked().read().expect("readable"));
+        let mark = ("openbao.org/owner-uid".into(), "1".into());
+        policy.meta.annotations = [mark].into();
+        fact(policy)
+    };
+    let denied = [row(Obp104, Deny, PATH, "")];
+    assert_eq!(create(Next, &bao(""), unmarked()), denied);
+    assert_eq!(create(Next, &bao(""), marked()), []);
+    // It renders none for a cluster that is restored into.
+    assert_eq!(create(Next, &bao("old"), unmarked()), []);
+}
+
+#[test]
+fn obp104_is_no_reason_to_stop_the_operator() {
+    let write = |writer| {
+        let write = Write {
+            baseline: V01,
+            cluster: &bao(""),
+            others: &[],
+            writer,
+        };
+        write.of(
+            OWN,
+            Some(fact(own())),
+            Some(with(&own(), vec![mine(false)])),
+        )
+    };
+    assert_eq!(write(operator()), [row(Obp104, Warn, PATH, "")]);
+    let collector = Writer {
+        name: "system:serviceaccount:kube-system:generic-garbage-collector".into(),
+        ..Writer::default()
+    };
+    assert_eq!(write(collector), []);
+}
+
+#[test]
+fn obp104_the_policy_that_alone_isolates_is_not_given_away() {
+    let denied = [row(Obp104, Deny, PATH, "")];
+    let shut = |owners| deny_all("shut", owners);
+    let beside =
+        |others: &[Fact<Policy>], before, after| bare(restored_write(others, before, Some(after)));
+    for owner in [mine(true), mine(false)] {
+        assert_eq!(
+            beside(&[], Some(shut(vec![])), shut(vec![owner.clone()])),
+            denied
+        );
+        assert_eq!(beside(&[], None, shut(vec![owner])), denied);
+    }
+    // A name that the API server generates is nobody's.
+    let nameless = || Some(deny_all("", vec![mine(false)]));
+    assert_eq!(bare(restored_write(&[], None, nameless())), denied);
+    // Its own cluster may take it along, as long as it is this very one.
+    let right = own().meta.owners[0].clone();
+    assert_eq!(beside(&[], None, shut(vec![right.clone()])), []);
+    let dangling = Owner {
+        uid: "2".into(),
+        ..right
+    };
+    assert_eq!(beside(&[], None, shut(vec![dangling])), denied);
+    // One that stays isolates too; one that goes with an owner, or goes already, does not count.
+    let other = |owners| [deny_all("other", owners)];
+    let give = || (Some(shut(vec![])), shut(vec![mine(true)]));
+    let (before, after) = give();
+    assert_eq!(beside(&other(vec![]), before, after), []);
+    let (before, after) = give();
+    assert_eq!(beside(&other(vec![mine(false)]), before, after), denied);
+    let mut going = Policy::clone(other(vec![])[0].read().expect("readable"));
+    going.meta.deleting = true;
+    let (before, after) = give();
+    assert_eq!(beside(&[fact(going)], before, after), denied);
+    // What was given away before may be taken back, or stay so.
+    assert_eq!(beside(&[], Some(shut(vec![mine(true)])), shut(vec![])), []);
+    assert_eq!(
+        beside(&[], Some(shut(vec![mine(true)])), shut(vec![mine(true)])),
+        []
+    );
+    // Policies for other pods are their owners' own matter.
+    let web = |owners| {
+        let web = policy(
+            "web",
+            &json!({"podSelector": {"matchLabels": {"app": "web"}}}),
+        );
+        with(web.read().expect("readable"), owners)
+    };
+    assert_eq!(beside(&[], Some(web(vec![])), web(vec![mine(true)])), []);
+}
+
+#[test]
+fn obp104_the_policy_that_alone_carries_a_core_connection_is_not_given_away() {
+    let right = own().meta.owners;
+    let mut without = own();
+    let dns = without.egress.remove(0);
+    let carries = |owners| {
+        let carries = policy(
+            "dns",
+            &json!({"podSelector": {}, "policyTypes": ["Egress"], "egress": [{}]}),
+        );
+        let mut carries = Policy::clone(carries.read().expect("readable"));
+        carries.egress = vec![dns.clone()];
+        with(&carries, owners)
+    };
+    let give = |managed: Policy| {
+        let write = Write {
+            baseline: V01,
+            cluster: &bao(""),
+            others: &[with(&managed, right.clone())],
+            writer: tenant(),
+        };
+        let found = write.of(
+            "dns",
+            Some(carries(vec![])),
+            Some(carries(vec![mine(true)])),
+        );
+        bare(found)
+    };
+    assert_eq!(give(without), [row(Obp104, Deny, PATH, "")]);
+    assert_eq!(give(own()), []);
+}
+
+#[test]
+fn obp102_a_policy_that_goes_with_its_owner_does_not_take_the_place_of_one_that_stays() {
+    let shut = || Some(deny_all("shut", vec![]));
+    let delete = |other: Fact<Policy>| bare(restored_write(&[other], shut(), None));
+    assert_eq!(delete(deny_all("other", vec![])), []);
+    let lost = [row(Obp102, Deny, "spec", "")];
+    assert_eq!(delete(deny_all("other", vec![mine(false)])), lost);
+    let mut going = Policy::clone(deny_all("other", vec![]).read().expect("readable"));
+    going.meta.deleting = true;
+    assert_eq!(delete(fact(going)), lost);
+}
+
+#[test]
+fn obp104_an_owner_of_what_cannot_be_judged_is_denied_too() {
+    let broken = |name: &str, owners: Vec<Owner>| {
+        Fact::Unreadable(Arc::new(Unreadable {
+            meta: Meta {
+                namespace: "bao".into(),
+                name: name.into(),
+                owners,
+                ..Meta::default()
+            },
+            version: None,
+            problems: vec![crate::inventory::Malformed {
+                path: "spec.ingress".into(),
+                value: "7".into(),
+                problem: "expected a list".into(),
+            }],
+        }))
+    };
+    let write = |name: &str, before, after| {
+        let write = Write {
+            baseline: V01,
+            cluster: &bao(""),
+            others: &[],
+            writer: tenant(),
+        };
+        let world = world_under(edition(write.baseline), &[bao("")], &[]);
+        let mut request = policy_request(
+            write.writer,
+            name,
+            Some(broken(name, before)),
+            Some(broken(name, after)),
+        );
+        let Subject::Policy(edit) = &mut request.subject else {
+            panic!("a policy")
+        };
+        edit.spec_changed = false;
+        found(&review(&world, &request))
+    };
+    let known = row(Obp401, Warn, "spec.ingress", "");
+    let denied = row(Obp104, Deny, PATH, "");
+    for name in [OWN, "mine"] {
+        assert_eq!(
+            write(name, vec![], vec![mine(false)]),
+            [denied.clone(), known.clone()],
+            "{name}"
+        );
+        assert_eq!(write(name, vec![], vec![]), [known.clone()], "{name}");
+    }
+    let large = |owners| {
+        let selector: Vec<Value> = (0..70)
+            .map(|at| json!({"key": format!("k{at}"), "operator": "DoesNotExist"}))
+            .collect();
+        let large = policy(
+            "large",
+            &json!({"podSelector": {"matchExpressions": selector}}),
+        );
+        with(large.read().expect("readable"), owners)
+    };
+    let found = restored_write(&[], Some(large(vec![])), Some(large(vec![mine(false)])));
+    let found: Vec<_> = found.into_iter().map(|found| (found.0, found.1)).collect();
+    assert_eq!(found, [(Obp104, Deny), (Obp402, Warn)]);
+}
+
+#[test]
+fn obp403_a_new_owner_of_any_policy_waits_for_the_facts() {
+    let write = |name: &str, before: Vec<Owner>, after: Vec<Owner>| {
+        let [before, after] = [before, after].map(|owners| Some(deny_all(name, owners)));
+        let request = policy_request(tenant(), name, before, after);
+        found(&not_ready(&edition(V01), &request))
+    };
+    let denied = [row(Obp403, Deny, "metadata", "")];
+    let warned = [row(Obp403, Warn, "", "")];
+    assert_eq!(write("shut", vec![], vec![mine(false)]), denied);
+    assert_eq!(write("shut", vec![mine(true)], vec![mine(false)]), denied);
+    assert_eq!(write("shut", vec![mine(true)], vec![]), warned);
+    assert_eq!(write("shut", vec![mine(true)], vec![mine(true)]), warned);
+    assert_eq!(write(OWN, vec![mine(true)], vec![]), denied);
+}

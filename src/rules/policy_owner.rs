@@ -1,0 +1,230 @@
+//! OBP104: a policy gets an owner that the operator would not give it.
+//!
+//! Garbage collection deletes an object when all its owners are gone, and keeps it while one of them
+//! lives; two controllers cannot own one object. So whoever owns a policy decides how long it lives,
+//! and a policy that its cluster does not own is not counted on to stay ([`lasts`]).
+
+use super::case::Case;
+use super::paste::yaml;
+use super::text::pods_of;
+use super::{Code, Finding, Level};
+use crate::baseline::{ClusterPerimeter, OWNER_API_VERSION, OWNER_UID};
+use crate::inventory::{Kind, Meta, ObjectRef, Owner};
+use crate::posture::Edition;
+
+/// Field path of the owner references.
+const PATH: &str = "metadata.ownerReferences";
+
+/// The owners of a policy before and after a write.
+#[derive(Clone, Copy, Debug)]
+pub struct Owners<'a> {
+    /// The policy.
+    pub object: &'a ObjectRef,
+    /// Its metadata before; `None` where it was not there.
+    pub before: Option<&'a Meta>,
+    /// Its metadata after.
+    pub after: &'a Meta,
+}
+
+/// Whether an owner reference means the cluster itself.
+fn is_own(owner: &Owner, cluster: &ClusterPerimeter) -> bool {
+    let group = owner.api_version.split_once('/').map(|(group, _)| group);
+    cluster.is_cluster()
+        && group == Some(Kind::OpenBaoCluster.group())
+        && &*owner.kind == Kind::OpenBaoCluster.as_str()
+        && owner.name == cluster.object.name
+        && cluster.uid.as_ref().is_none_or(|uid| *uid == owner.uid)
+}
+
+/// Whether an owner reference is the one that the operator writes.
+fn is_as_written(owner: &Owner, cluster: &ClusterPerimeter) -> bool {
+    is_own(owner, cluster) && owner.controller && &*owner.api_version == OWNER_API_VERSION
+}
+
+/// Whether a policy stays as long as nobody deletes it: it is not being deleted, and no owner but the
+/// cluster takes it along. Of the operator's own pods nothing else is known to own their policies
+/// than what installed them.
+pub fn lasts(policy: &Meta, cluster: &ClusterPerimeter) -> bool {
+    let foreign = |owner: &Owner| !is_own(owner, cluster);
+    !cluster.is_cluster() || !(policy.deleting || policy.owners.iter().any(foreign))
+}
+
+impl<'a> Owners<'a> {
+    /// Owner references of other objects than the cluster that the write adds.
+    fn added(&self, cluster: &ClusterPerimeter) -> impl Iterator<Item = &'a Owner> {
+        let old = self.before.map_or(&[][..], |before| &before.owners);
+        let new = self.after.owners.iter();
+        new.filter(move |owner| !old.contains(owner) && !is_own(owner, cluster))
+    }
+
+    fn finding(&self, cluster: &ClusterPerimeter, level: Level) -> Finding {
+        Finding {
+            cluster: Some(cluster.object.clone()),
+            ..Finding::new(Code::Obp104, level, self.object, PATH)
+        }
+    }
+}
+
+/// Findings about the owners of a managed policy: what the write changes to something that the operator
+/// would not write denies, what was so before warns.
+pub fn of_managed(
+    owners: &Owners<'_>,
+    cluster: &ClusterPerimeter,
+    edition: Edition,
+) -> Vec<Finding> {
+    let old = owners.before.map_or(&[][..], |before| &before.owners);
+    let new = &owners.after.owners;
+    let is_kept = new.iter().any(|owner| is_as_written(owner, cluster));
+    let gone = old
+        .iter()
+        .filter(|owner| is_own(owner, cluster) && !new.contains(owner) && !is_kept);
+    let gone = gone.map(|owner| {
+        format!(
+            "the owner reference to OpenBaoCluster `{}` was removed or changed",
+            owner.name
+        )
+    });
+    let wrong = new.iter().filter(|owner| !is_as_written(owner, cluster));
+    let (known, added): (Vec<&Owner>, Vec<&Owner>) = wrong.partition(|owner| old.contains(owner));
+    let added = added.into_iter().map(|owner| unlike(owner, cluster));
+    let mut problems: Vec<String> = gone.chain(added).collect();
+    let unproved = |meta: &Meta| !is_proved(meta, cluster, edition);
+    let was_unproved = owners.before.is_some_and(unproved);
+    if problems.is_empty() && unproved(owners.after) && !was_unproved {
+        problems.push(format!(
+            "neither an owner reference nor the annotation `{OWNER_UID}` says that it is the policy of {}, so the \
+             operator would refuse to take it over, and stop",
+            cluster.object
+        ));
+    }
+    let denied = (!problems.is_empty()).then(|| Finding {
+        reason: problems.join("; "),
+        help: right_owner(owners, cluster),
+        ..owners.finding(cluster, Level::Deny)
+    });
+    let known: Vec<String> = known
+        .into_iter()
+        .map(|owner| unlike(owner, cluster))
+        .collect();
+    let warned = (!known.is_empty()).then(|| Finding {
+        reason: format!("{} (so before this write)", known.join("; ")),
+        help: right_owner(owners, cluster),
+        ..owners.finding(cluster, Level::Warn)
+    });
+    denied.into_iter().chain(warned).collect()
+}
+
+/// Whether the newest operator takes the policy for its own. Older ones take over what has the name.
+fn is_proved(policy: &Meta, cluster: &ClusterPerimeter, edition: Edition) -> bool {
+    let Some(uid) = &cluster.uid else { return true };
+    let is_rendered = cluster.zones.iter().any(|zone| zone.rendered.is_some());
+    let owned = policy
+        .owners
+        .iter()
+        .any(|owner| owner.controller && owner.uid == *uid);
+    let marked = policy.annotations.get(OWNER_UID) == Some(uid);
+    edition != Edition::Next || !is_rendered || owned || marked
+}
+
+/// What an owner that the operator would not write does.
+fn unlike(owner: &Owner, cluster: &ClusterPerimeter) -> String {
+    let named = named(owner);
+    let is_named_so = owner.kind.as_ref() == Kind::OpenBaoCluster.as_str()
+        && owner.name == cluster.object.name
+        && !is_own(owner, cluster);
+    if is_own(owner, cluster) {
+        let expected = format!("apiVersion `{OWNER_API_VERSION}` and `controller: true`");
+        format!("the owner reference to {named} is not as the operator writes it, with {expected}")
+    } else if is_named_so {
+        format!(
+            "owner {named} with apiVersion `{}` and uid `{}` is not {}, so garbage collection deletes the policy or \
+             never does",
+            owner.api_version, owner.uid, cluster.object
+        )
+    } else if owner.controller {
+        format!(
+            "{named} controls the policy, and an object has one controller, so the operator could not write it any more"
+        )
+    } else {
+        format!(
+            "{named} owns the policy, which garbage collection then deletes with it or keeps after {}",
+            cluster.object
+        )
+    }
+}
+
+/// An owner, for a sentence.
+fn named(owner: &Owner) -> String {
+    format!("{} `{}`", owner.kind, owner.name)
+}
+
+/// What to do about the owners of a managed policy.
+fn right_owner(owners: &Owners<'_>, cluster: &ClusterPerimeter) -> String {
+    let old = owners.before.map_or(&[][..], |before| &before.owners);
+    let mut known = old.iter().filter(|owner| is_own(owner, cluster));
+    let uid = cluster.uid.as_ref();
+    let uid = uid.or_else(|| known.next().map(|owner| &owner.uid));
+    match uid {
+        Some(uid) => {
+            let expected = serde_json::json!([{
+                "apiVersion": OWNER_API_VERSION, "kind": "OpenBaoCluster", "name": &*cluster.object.name, "uid": &**uid,
+                "controller": true, "blockOwnerDeletion": true,
+            }]);
+            format!(
+                "make metadata.ownerReferences what the operator writes:\n{}",
+                yaml(&expected)
+            )
+        }
+        None => "leave out metadata.ownerReferences; the operator sets them".to_owned(),
+    }
+}
+
+/// The first owner that the written policy gets beside its cluster, and that may take it along.
+pub fn newcomer<'a>(case: &Case<'a>) -> Option<&'a Owner> {
+    let owners = Owners {
+        object: case.object,
+        before: case.before.policy.map(|policy| &policy.meta),
+        after: &case.after.policy?.meta,
+    };
+    owners.added(case.cluster).next()
+}
+
+/// The finding that a policy is given away which pods of the zone depend on: `lost` is what its
+/// collection would do to them.
+pub fn given_away(case: &Case<'_>, owner: &Owner, lost: Finding) -> Finding {
+    let (pods, owner) = (pods_of(case.cluster, case.zone.pods), named(owner));
+    let alone = match lost.code {
+        Code::Obp101 => format!("lets {pods} have a connection that they need"),
+        Code::Obp102 => format!("isolates {pods}"),
+        _ => format!("may isolate {pods} or let them have what they need"),
+    };
+    let level = if case.cluster.is_cluster() {
+        Level::Deny
+    } else {
+        Level::Warn
+    };
+    Finding {
+        reason: format!("garbage collection deletes the policy with {owner}, and it alone {alone}"),
+        witness: lost.witness,
+        only_if: lost.only_if,
+        help: format!(
+            "leave {owner} out of metadata.ownerReferences, or put a policy without owners beside it first"
+        ),
+        ..case.finding(Code::Obp104, level, PATH)
+    }
+}
+
+/// The finding that a policy gets an owner of which it is not known whether pods depend on it, since it
+/// cannot be judged.
+pub fn unproved(owners: &Owners<'_>, cluster: &ClusterPerimeter) -> Option<Finding> {
+    let owner = named(owners.added(cluster).next()?);
+    Some(Finding {
+        reason: format!(
+            "garbage collection deletes the policy with {owner}, and whether it alone isolates pods of {} cannot be \
+             judged",
+            cluster.object
+        ),
+        help: format!("leave {owner} out of metadata.ownerReferences"),
+        ..owners.finding(cluster, Level::Deny)
+    })
+}
