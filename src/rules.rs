@@ -22,6 +22,7 @@ pub mod fallback_ended;
 pub mod finding;
 pub mod input;
 pub mod isolation_lost;
+pub mod left_open;
 pub mod managed_policy;
 pub mod nobody_admitted;
 mod opened;

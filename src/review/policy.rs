@@ -24,7 +24,7 @@ use crate::rules::policy_owner::{self, Owners};
 use crate::rules::text::{pods_of, ways};
 use crate::rules::{
     Code, Finding, Level, ambiguous_cidr, beyond_ceiling, core_connection_cut, input,
-    isolation_lost, managed_policy, size,
+    isolation_lost, left_open, managed_policy, size,
 };
 
 /// All findings about a policy write.
@@ -395,6 +395,8 @@ fn of_zone(
     findings.extend(beyond);
     // What the managed policy's own rules say rests on connections that were replayed already.
     let mut findings = replay::of_case(&case, findings);
+    let left = left_open::check(&case).into_iter();
+    findings.extend(left.map(|(zone, policy, left)| replay::of_existing(zone, policy, left)));
     if managed.is_none()
         && let Some(owner) = policy_owner::newcomer(&case)
     {

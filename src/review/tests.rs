@@ -9,6 +9,7 @@ mod declarations;
 mod deleted;
 mod doubt;
 mod editions;
+mod first;
 mod isolation;
 mod levels;
 mod limit;

@@ -1,7 +1,7 @@
 //! OBP201 and OBP202: a rule lets through more than the baseline and the cluster's declarations
 //! permit, on ingress and on egress.
 
-use super::case::Case;
+use super::case::{Case, Moment};
 use super::proof::SHOWN;
 use super::text::{declare, nearest, pods_of, take_pods_out, ways_out};
 use super::{Code, Finding, Level};
@@ -59,14 +59,25 @@ fn is_held(
 
 /// A part of a rule that is beyond the ceiling.
 struct Beyond {
-    level: Level,
+    excess: Excess,
     piece: Region,
-    /// The baseline under which the operator renders the rule.
-    fitting: Option<Edition>,
 }
 
-/// The part of a rule that is beyond the ceiling. New harm denies; what the old policy already let
-/// through warns, and so does what the operator renders under another baseline.
+/// What is known of such a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Excess {
+    /// The write opens it.
+    New,
+    /// The old policy let it through too.
+    Known,
+    /// No policy isolated the pods, so it was open before, and stays so.
+    LeftOpen,
+    /// The operator renders it under this other baseline.
+    Fits(Edition),
+}
+
+/// The part of a rule that is beyond the ceiling. New harm denies; what was open already warns, and so does
+/// what the operator renders under another baseline.
 fn beyond(
     case: &Case<'_>,
     direction: Direction,
@@ -77,11 +88,7 @@ fn beyond(
     let Some(piece) = first_outside(case, rule.surest_first(), ceiling)? else {
         return Ok(None);
     };
-    let known = |piece, fitting| Beyond {
-        level: Level::Warn,
-        piece,
-        fitting,
-    };
+    let found = |excess, piece| Ok(Some(Beyond { excess, piece }));
     // What shows it takes time as well: the connection is replayed against the ceiling and the old
     // rules, and what may be written instead is looked for.
     let weight = case.zone.ceiling[direction as usize].weight();
@@ -91,25 +98,37 @@ fn beyond(
         return Err(Exhausted::of(ceiling()));
     }
     if kept.has(case, direction, at)? {
-        return Ok(Some(known(piece, None)));
+        return found(Excess::Known, piece);
     }
-    let Some(new) = newly_outside(case, direction, rule, None)? else {
-        return Ok(Some(known(piece, None)));
+    let Some(new) = newly_outside(case, direction, rule, (None, &[]))? else {
+        return found(Excess::Known, piece);
     };
     for (edition, rendered) in &case.elsewhere {
-        if newly_outside(case, direction, rule, Some(rendered))?.is_none() {
-            return Ok(Some(known(new, Some(*edition))));
+        if newly_outside(case, direction, rule, (Some(rendered), &[]))?.is_none() {
+            return found(Excess::Fits(*edition), new);
         }
     }
-    Ok(Some(Beyond {
-        level: Level::Deny,
-        piece: new,
-        fitting: None,
-    }))
+    let open = bare(case, direction)?;
+    if open.is_empty() {
+        return found(Excess::New, new);
+    }
+    match newly_outside(case, direction, rule, (None, &open))? {
+        None => found(Excess::LeftOpen, new),
+        Some(new) => found(Excess::New, new),
+    }
 }
 
-/// The part of a rule that is beyond the ceiling and that neither the old policy nor `rendered` lets
-/// through.
+/// What was open since no policy isolated the pods. Where the operator renders a policy it will soon
+/// isolate them, and what another one lets through then counts, so nothing does.
+fn bare(case: &Case<'_>, direction: Direction) -> Result<Vec<Region>, Exhausted> {
+    if case.zone.rendered.is_some() {
+        return Ok(Vec::new());
+    }
+    case.open(Moment::Before, direction)
+}
+
+/// The part of a rule that is beyond the ceiling, that neither the old policy nor `rendered` lets through,
+/// and that is not `open` without any policy.
 ///
 /// An implementation that looks up names by address, or a mesh, did so before the write too. So each of the
 /// two readings is held against the same reading of the old policy. Ambiguous text is held against what
@@ -118,12 +137,13 @@ fn newly_outside(
     case: &Case<'_>,
     direction: Direction,
     rule: SelectedRule<'_>,
-    rendered: Option<&Selected>,
+    (rendered, open): (Option<&Selected>, &[Region]),
 ) -> Result<Option<Region>, Exhausted> {
     let before = || case.before.selected.iter().chain(rendered);
+    let open = || open.iter().map(RegionRef::from);
     let surely = || {
         let before = before().flat_map(|before| before.must(direction));
-        case.ceiling(direction).chain(before)
+        case.ceiling(direction).chain(before).chain(open())
     };
     if rule.is_ambiguous() {
         return first_outside(case, rule.surest_first(), surely);
@@ -134,7 +154,7 @@ fn newly_outside(
     }
     let legible = || {
         let before = before().flat_map(|before| before.legible(direction));
-        case.ceiling(direction).chain(before)
+        case.ceiling(direction).chain(before).chain(open())
     };
     first_outside(case, rule.may(), legible)
 }
@@ -190,7 +210,11 @@ impl Kept {
 }
 
 fn finding(case: &Case<'_>, direction: Direction, at: usize, beyond: &Beyond) -> Finding {
-    let (level, piece) = (beyond.level, &beyond.piece);
+    let level = match beyond.excess {
+        Excess::New => Level::Deny,
+        Excess::Known | Excess::LeftOpen | Excess::Fits(_) => Level::Warn,
+    };
+    let piece = &beyond.piece;
     let pods = pods_of(case.cluster, case.zone.pods);
     let (code, what) = match direction {
         Direction::Ingress => (Code::Obp201, format!("opens {pods} to a connection")),
@@ -203,10 +227,13 @@ fn finding(case: &Case<'_>, direction: Direction, at: usize, beyond: &Beyond) ->
     } else {
         format!("the baseline `{baseline}` does not allow")
     };
-    let new = match (level, beyond.fitting) {
-        (Level::Deny, _) => String::new(),
-        (_, Some(edition)) => format!("; the operator renders it under the baseline `{edition}`"),
-        (_, None) => " (it already did before this write)".to_owned(),
+    let new = match beyond.excess {
+        Excess::New => String::new(),
+        Excess::Known => " (it already did before this write)".to_owned(),
+        Excess::LeftOpen => " (no policy isolated these pods before, so it stays open)".to_owned(),
+        Excess::Fits(edition) => {
+            format!("; the operator renders it under the baseline `{edition}`")
+        }
     };
     let rule = case
         .after
@@ -214,9 +241,12 @@ fn finding(case: &Case<'_>, direction: Direction, at: usize, beyond: &Beyond) ->
         .and_then(|policy| policy.effective_rules(direction).get(at));
     let managed = case.cluster.managed(&case.object.name).is_some();
     let out = if managed { None } else { take_pods_out(case) };
-    let fitting = beyond.fitting.map(|edition| {
-        format!("set the baseline of the operator that runs:\nreview:\n  baseline: {edition}")
-    });
+    let fitting = match beyond.excess {
+        Excess::Fits(edition) => Some(format!(
+            "set the baseline of the operator that runs:\nreview:\n  baseline: {edition}"
+        )),
+        Excess::New | Excess::Known | Excess::LeftOpen => None,
+    };
     let help = ways_out([
         fitting,
         out,

@@ -187,9 +187,13 @@ impl Write {
             && !self.is_permitted(connection)
     }
 
+    /// Whether the old policy let it through, or no policy isolated the pod.
     fn is_known(&self, connection: &Connection) -> bool {
-        let before = self.before.as_ref();
-        before.is_some_and(|before| is_let_through(&[view(before)], connection, at(Reading::Must)))
+        let mut before = self.before.iter();
+        let views = self.views(Moment::Before);
+        let isolated = is_isolated(&views, connection.direction, &connection.subject);
+        before.any(|before| is_let_through(&[view(before)], connection, at(Reading::Must)))
+            || (!isolated && !self.blind)
     }
 
     /// Whether a rule of the old policy let it through where port names count beside blocks and tunnel

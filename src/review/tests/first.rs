@@ -1,0 +1,296 @@
+//! The first policy over pods that nothing isolates only narrows: where the operator renders none, it may
+//! leave open what it likes, and says so.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::support::{
+    Found, cluster_named, edition, found, policy, policy_request, reference, tenant, world_under,
+};
+use crate::inventory::{Change, Cluster, Fact, Kind, Object, Policy, Snapshot, read};
+use crate::posture::{Edition, Posture};
+use crate::review::{World, offline, review, standing};
+use crate::rules::Code::{self, Obp105, Obp201, Obp202, Obp203};
+use crate::rules::Level::{self, Deny, Warn};
+use crate::rules::default_deny_absent::Missing;
+
+/// The cluster `bao`, which is restored into.
+fn restored() -> Arc<Cluster> {
+    let json = json!({"metadata": {"name": "bao", "namespace": "bao",
+        "annotations": {"openbao.org/restore-origin": "old"}}, "spec": {"profile": "Development"}});
+    let at = reference(Kind::OpenBaoCluster, "bao");
+    let read = read::cluster(json.to_string().as_bytes(), &at);
+    read.read().expect("readable").clone()
+}
+
+fn world(policies: &[Fact<Policy>]) -> World {
+    world_under(edition(Edition::Next), &[restored()], policies)
+}
+
+/// The codes, levels and paths of a write.
+fn told(
+    world: &World,
+    name: &str,
+    before: Option<&Fact<Policy>>,
+    after: &Fact<Policy>,
+) -> Vec<(Code, Level, String)> {
+    let request = policy_request(tenant(), name, before.cloned(), Some(after.clone()));
+    short(found(&review(world, &request)))
+}
+
+fn short(found: Vec<Found>) -> Vec<(Code, Level, String)> {
+    let found = found.into_iter();
+    found.map(|found| (found.0, found.1, found.2)).collect()
+}
+
+fn at(code: Code, level: Level, path: &str) -> (Code, Level, String) {
+    (code, level, path.to_owned())
+}
+
+/// A policy for all pods that lets anybody in and out.
+fn open(name: &str) -> Fact<Policy> {
+    policy(
+        name,
+        &json!({"podSelector": {}, "policyTypes": ["Ingress", "Egress"], "ingress": [{}], "egress": [{}]}),
+    )
+}
+
+fn shut(name: &str, types: &Value) -> Fact<Policy> {
+    policy(name, &json!({"podSelector": {}, "policyTypes": types}))
+}
+
+fn both() -> Value {
+    json!(["Ingress", "Egress"])
+}
+
+#[test]
+fn the_first_policy_of_a_restored_cluster_passes_and_says_what_stays_open() {
+    let warned = [
+        at(Obp201, Warn, "spec.ingress[0]"),
+        at(Obp202, Warn, "spec.egress[0]"),
+    ];
+    let bare = world(&[]);
+    assert_eq!(told(&bare, "open", None, &open("open")), warned);
+    let request = policy_request(tenant(), "open", None, Some(open("open")));
+    let verdict = review(&bare, &request);
+    for finding in &verdict.findings {
+        assert!(finding.reason.contains("stays open"), "{}", finding.reason);
+        assert!(finding.witness.is_some(), "{finding:?}");
+    }
+    // Beside one that isolates it opens.
+    let denied = [
+        at(Obp201, Deny, "spec.ingress[0]"),
+        at(Obp202, Deny, "spec.egress[0]"),
+    ];
+    let beside = world(&[shut("shut", &both())]);
+    assert_eq!(told(&beside, "open", None, &open("open")), denied);
+    // In one direction it may be the first, and not in the other.
+    let half = world(&[shut("shut", &json!(["Ingress"]))]);
+    let mixed = [
+        at(Obp201, Deny, "spec.ingress[0]"),
+        at(Obp202, Warn, "spec.egress[0]"),
+    ];
+    assert_eq!(told(&half, "open", None, &open("open")), mixed);
+    // One that may isolate counts as one that does.
+    let broken = policy("broken", &json!({"podSelector": 7}));
+    let unknown = told(&world(&[broken]), "open", None, &open("open"));
+    assert_eq!(unknown[..2], denied);
+}
+
+#[test]
+fn a_first_policy_for_some_pods_does_not_open_those_that_another_isolates() {
+    let labelled = |name: &str, value: &str, rest: Value| {
+        let mut spec = json!({"podSelector": {"matchLabels": {"openbao-active": value}},
+            "policyTypes": ["Ingress"]});
+        if let (Some(spec), Value::Object(rest)) = (spec.as_object_mut(), rest) {
+            spec.extend(rest);
+        }
+        policy(name, &spec)
+    };
+    let world = world(&[labelled("shut", "true", json!({}))]);
+    let first = labelled("other", "false", json!({"ingress": [{}]}));
+    assert_eq!(
+        told(&world, "other", None, &first),
+        [at(Obp201, Warn, "spec.ingress[0]")]
+    );
+    let same = labelled("same", "true", json!({"ingress": [{}]}));
+    assert_eq!(
+        told(&world, "same", None, &same),
+        [at(Obp201, Deny, "spec.ingress[0]")]
+    );
+    let all = policy("all", &json!({"podSelector": {}, "ingress": [{}]}));
+    assert_eq!(
+        told(&world, "all", None, &all),
+        [at(Obp201, Deny, "spec.ingress[0]")]
+    );
+}
+
+#[test]
+fn a_first_policy_is_not_widened_later() {
+    let from = |namespace: &str| {
+        json!({"from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}],
+            "ports": [{"port": 8200}]})
+    };
+    let one = policy(
+        "mine",
+        &json!({"podSelector": {}, "ingress": [from("web")]}),
+    );
+    let world = world(std::slice::from_ref(&one));
+    let warned = at(Obp201, Warn, "spec.ingress[0]");
+    let other = policy(
+        "mine",
+        &json!({"podSelector": {}, "ingress": [from("web"), from("shop")]}),
+    );
+    let denied = at(Obp201, Deny, "spec.ingress[1]");
+    assert_eq!(
+        told(&world, "mine", Some(&one), &other),
+        [denied, warned.clone()]
+    );
+    // A direction that it begins to isolate only narrows again.
+    let more = policy(
+        "mine",
+        &json!({"podSelector": {}, "policyTypes": both(), "ingress": [from("web")], "egress": [{}]}),
+    );
+    assert_eq!(
+        told(&world, "mine", Some(&one), &more),
+        [warned, at(Obp202, Warn, "spec.egress[0]")]
+    );
+}
+
+#[test]
+fn a_later_isolating_policy_says_what_it_does_not_shut() {
+    let beside = world(&[open("open")]);
+    let later = shut("shut", &both());
+    let request = policy_request(tenant(), "shut", None, Some(later.clone()));
+    let verdict = review(&beside, &request);
+    let named = verdict.findings.iter().all(|finding| {
+        finding.reason.contains("NetworkPolicy `open`") && finding.witness.is_some()
+    });
+    assert!(named, "{:?}", verdict.findings);
+    let warned = short(found(&verdict));
+    assert!(!warned.is_empty());
+    assert!(
+        warned
+            .iter()
+            .all(|found| *found == at(Obp203, Warn, "spec")),
+        "{warned:?}"
+    );
+    // It is told once: what isolates already is told nothing.
+    let stored = world(&[open("open"), later.clone()]);
+    let labelled = policy(
+        "shut",
+        &json!({"podSelector": {}, "policyTypes": ["Egress", "Ingress"]}),
+    );
+    assert_eq!(told(&stored, "shut", Some(&later), &labelled), []);
+    // A policy within the ceiling, and one for other pods, leave nothing open.
+    let fine = [
+        shut("fine", &both()),
+        policy(
+            "web",
+            &json!({"podSelector": {"matchLabels": {"app": "web"}}, "ingress": [{}]}),
+        ),
+    ];
+    assert_eq!(told(&world(&fine), "shut", None, &later), []);
+}
+
+#[test]
+fn the_first_policy_of_a_cluster_that_the_operator_renders_for_is_judged_as_ever() {
+    let bao = cluster_named("bao", &json!({"profile": "Development"}));
+    let world = world_under(edition(Edition::Next), &[bao], &[]);
+    let told = told(&world, "open", None, &open("open"));
+    assert_eq!(
+        told,
+        [
+            at(Obp201, Deny, "spec.ingress[0]"),
+            at(Obp202, Deny, "spec.egress[0]")
+        ]
+    );
+}
+
+#[test]
+fn the_audit_and_check_keep_what_a_first_policy_leaves_open() {
+    let kept = |policies: &[Fact<Policy>]| {
+        let world = world(policies);
+        let found = standing(&world, "bao").into_iter();
+        let mut audited: Vec<_> = found
+            .filter(|finding| finding.code != Obp105)
+            .map(|finding| (finding.code, finding.level, finding.path))
+            .collect();
+        let objects: offline::Objects = policies
+            .iter()
+            .map(|policy| {
+                let object = Object::Policy(policy.clone());
+                (object.reference(), object)
+            })
+            .collect();
+        let judged = offline::final_state(&world, &world, &tenant(), &objects, Missing::Rendered)
+            .into_iter();
+        let mut checked: Vec<_> = judged
+            .flat_map(|judged| judged.verdict.findings)
+            .map(|finding| (finding.code, finding.level, finding.path))
+            .collect();
+        audited.sort();
+        checked.sort();
+        assert_eq!(audited, checked);
+        audited
+    };
+    let warned = [
+        at(Obp201, Warn, "spec.ingress[0]"),
+        at(Obp202, Warn, "spec.egress[0]"),
+    ];
+    assert_eq!(kept(&[open("open")]), warned);
+    // Beside one that isolates it is what opens the pods.
+    let both = kept(&[open("open"), shut("shut", &both())]);
+    assert!(
+        both.contains(&at(Obp201, Deny, "spec.ingress[0]")),
+        "{both:?}"
+    );
+    assert!(both.contains(&at(Obp203, Warn, "spec")), "{both:?}");
+}
+
+#[test]
+fn the_first_policy_in_the_operators_namespace_passes_with_another_label_for_metrics() {
+    let namespace = "openbao-operator-system";
+    let named = |name: &str, spec: &Value| {
+        let json = json!({"metadata": {"name": name, "namespace": namespace}, "spec": spec});
+        read::object(
+            &json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+            "metadata": json["metadata"], "spec": json["spec"]}),
+        )
+        .expect("a policy")
+    };
+    let metrics = named(
+        "allow-metrics",
+        &json!({"podSelector": {"matchLabels": {"app.kubernetes.io/name": "openbao-operator"}},
+            "policyTypes": ["Ingress"], "ingress": [{"from": [{"namespaceSelector": {"matchLabels":
+                {"monitoring": "yes"}}}], "ports": [{"port": 8443}]}]}),
+    );
+    let written = |stored: Vec<Object>| {
+        let place =
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
+        let place = read::object(&place).expect("a namespace");
+        let objects = stored.into_iter().chain([place, metrics.clone()]);
+        let snapshot = Snapshot::default().apply(objects.map(Change::Set));
+        let world = World::compile(None, snapshot.into(), Posture::default().into());
+        let after: offline::Objects = [(metrics.reference(), metrics.clone())].into();
+        let judged = offline::edit_between(
+            &world,
+            &tenant(),
+            &offline::Objects::new(),
+            &after,
+            &std::collections::BTreeSet::new(),
+        );
+        let found = judged.into_iter().flat_map(|judged| found(&judged.verdict));
+        short(found.collect())
+    };
+    assert_eq!(written(vec![]), [at(Obp201, Warn, "spec.ingress[0]")]);
+    let deny_all = named(
+        "deny-all-ingress",
+        &json!({"podSelector": {}, "policyTypes": ["Ingress"]}),
+    );
+    assert_eq!(
+        written(vec![deny_all]),
+        [at(Obp201, Deny, "spec.ingress[0]")]
+    );
+}

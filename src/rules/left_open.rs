@@ -1,0 +1,110 @@
+//! OBP203: a policy isolates pods for the first time beside another one that leaves them open, so that
+//! it does not shut them. Only where the operator renders no policy: there the first one may leave open
+//! what it likes, since it only narrows ([`beyond_ceiling`](super::beyond_ceiling)).
+
+use std::cell::Cell;
+
+use super::case::{Case, State};
+use super::existing_policy::Pierced;
+use super::text::pods_of;
+use super::{Code, Finding, Level};
+use crate::baseline::Selected;
+use crate::perimeter::cover::{Budget, Exhausted};
+use crate::perimeter::{Direction, Region, RegionRef};
+
+/// Steps that all these proofs together may take beside the proof budget: what another policy does never
+/// keeps this write from being decided.
+const STEPS: u32 = 10_000;
+
+/// Warnings about other policies that leave the pods open which the write isolates.
+pub fn check<'a>(case: &'a Case<'_>) -> Vec<Pierced<'a>> {
+    let Some(after) = &case.after.selected else {
+        return Vec::new();
+    };
+    if case.zone.rendered.is_some() {
+        return Vec::new();
+    }
+    let is_first = |direction: Direction| {
+        let mut before = case.before.selected.iter();
+        let isolated =
+            before.any(|before| before.isolates(direction) && after.part.is_subset(&before.part));
+        after.isolates(direction) && !isolated
+    };
+    let budget = Cell::new(Budget::new(STEPS.min(case.posture.proof_budget)));
+    let mut found = Vec::new();
+    for direction in Direction::ALL.into_iter().filter(|at| is_first(*at)) {
+        for other in &case.others {
+            let left = match left_open(case, &budget, direction, (after, other)) {
+                Ok(None) => continue,
+                Ok(Some(piece)) => Some(piece),
+                Err(_) => None,
+            };
+            let is_decided = left.is_some();
+            let finding = finding(case, direction, other, left.as_ref());
+            found.push((case.zone, *other, finding));
+            if !is_decided {
+                // Nothing is left for the policies after it either.
+                break;
+            }
+        }
+    }
+    let mut all = case.budget.get();
+    all.beside(&budget.get());
+    case.budget.set(all);
+    found
+}
+
+/// What another policy leaves open of the pods that the written one isolates, beyond the ceiling.
+fn left_open(
+    case: &Case<'_>,
+    budget: &Cell<Budget>,
+    direction: Direction,
+    (after, other): (&Selected, &Selected),
+) -> Result<Option<Region>, Exhausted> {
+    let Some(part) = after.part.intersect(&other.part) else {
+        return Ok(None);
+    };
+    let proof = Case {
+        budget,
+        others: Vec::new(),
+        before: State::default(),
+        after: State::default(),
+        elsewhere: Vec::new(),
+        ..*case
+    };
+    for region in other.must(direction) {
+        let region = RegionRef {
+            subject: &part,
+            ..region
+        };
+        if let Some(piece) = proof.outside(region, case.ceiling(direction))? {
+            return Ok(Some(piece));
+        }
+    }
+    Ok(None)
+}
+
+fn finding(
+    case: &Case<'_>,
+    direction: Direction,
+    other: &Selected,
+    piece: Option<&Region>,
+) -> Finding {
+    let (name, pods) = (&other.name, pods_of(case.cluster, case.zone.pods));
+    let word = direction.policy_type();
+    Finding {
+        reason: match piece {
+            Some(_) => format!(
+                "NetworkPolicy `{name}` of the namespace still opens {pods} beyond the ceiling for {word}; this policy \
+                 does not shut them"
+            ),
+            None => format!(
+                "whether NetworkPolicy `{name}` of the namespace opens {pods} beyond the ceiling for {word} could not be \
+                 decided; this policy does not shut them"
+            ),
+        },
+        witness: piece.and_then(|piece| case.witness(direction, piece)),
+        help: format!("narrow or delete NetworkPolicy `{name}`"),
+        ..case.finding(Code::Obp203, Level::Warn, "spec")
+    }
+}
