@@ -20,6 +20,7 @@ mod repair;
 mod replay;
 pub mod request;
 mod restore;
+mod restore_target;
 mod standing;
 #[cfg(test)]
 mod tests;

@@ -40,8 +40,9 @@ fn read(envelope: &Envelope<'_>) -> Result<Decoded, String> {
     };
     let operation = match (&*envelope.operation, judged) {
         ("CREATE", _) => Operation::Create,
-        // A restore cannot be changed, and a stored one harms nobody.
-        ("UPDATE", Kind::NetworkPolicy | Kind::OpenBaoCluster) => Operation::Update,
+        ("UPDATE", Kind::NetworkPolicy | Kind::OpenBaoCluster | Kind::OpenBaoRestore) => {
+            Operation::Update
+        }
         ("DELETE", Kind::NetworkPolicy) => Operation::Delete,
         _ => return Ok(Decoded::Untouched),
     };

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::crd::{Gateway, Metrics, NetworkConfig, OpenBaoClusterSpec, Upgrade};
+use super::crd::{Gateway, Metrics, NetworkConfig, OpenBaoClusterSpec, RestoreTest, Upgrade};
+use super::restore::{RestoreTarget, template_labels};
 use super::rules::{self, FieldPath, Problems};
 use super::{Labels, Malformed, Meta, Surroundings};
 use crate::perimeter::address::Cidr;
@@ -67,6 +68,8 @@ pub struct Cluster {
     pub pod_labels: Vec<Labels>,
     /// `spec.backup.target.workloadIdentity.podLabels`.
     pub job_labels: Labels,
+    /// `spec.backup.restoreTest`: where the operator makes clusters to restore backups into.
+    pub restore_test: Option<RestoreTarget>,
     /// The Gateway's namespace as written, where `spec.gateway.enabled`; the cluster's own where absent or blank.
     pub gateway_namespace: Option<Arc<str>>,
     /// `spec.ingress.enabled`.
@@ -111,9 +114,10 @@ impl Cluster {
 }
 
 /// Whether an operator of this edition made the cluster to restore into. Only the newest one knows the
-/// annotation: to the others it is a word like any other.
+/// annotation: to the others it is a word like any other. An empty one is as good as none to it.
 pub fn is_restored_into(cluster: &Meta, edition: Edition) -> bool {
-    edition == Edition::Next && cluster.annotations.contains_key(RESTORE_ORIGIN)
+    let origin = cluster.annotations.get(RESTORE_ORIGIN);
+    edition == Edition::Next && origin.is_some_and(|origin| !origin.is_empty())
 }
 
 impl From<(Meta, OpenBaoClusterSpec)> for Cluster {
@@ -132,11 +136,13 @@ impl From<(Meta, OpenBaoClusterSpec)> for Cluster {
             .collect();
         let snapshots_upgrades = spec.upgrade.as_ref().is_some_and(Upgrade::takes_snapshots);
         let stores_snapshots = spec.backup.is_some() || snapshots_upgrades;
-        let job_labels = spec
-            .backup
-            .and_then(|backup| backup.target?.workload_identity?.pod_labels)
+        let backup = spec.backup.unwrap_or_default();
+        let job_labels = backup
+            .target
+            .and_then(|target| target.workload_identity?.pod_labels)
             .map(shared)
             .unwrap_or_default();
+        let restore_test = backup.restore_test.and_then(restore_test);
         let gateway_namespace = spec
             .gateway
             .filter(|gateway| gateway.enabled == Some(true))
@@ -145,6 +151,7 @@ impl From<(Meta, OpenBaoClusterSpec)> for Cluster {
             profile: spec.profile.as_deref().and_then(Profile::read),
             pod_labels,
             job_labels,
+            restore_test,
             gateway_namespace,
             ingress_enabled: spec.ingress.and_then(|ingress| ingress.enabled) == Some(true),
             metrics_port: spec
@@ -219,6 +226,15 @@ fn port(written: i32) -> Declared<u16> {
         let problem = format!("expected a port from 1 to 65535, found `{written}`");
         problems.add(&FieldPath::root(METRICS_PORT_PATH), &written, problem);
         problems.into_list()
+    })
+}
+
+/// Where restores are tested; `None` where no namespace is named.
+fn restore_test(written: RestoreTest) -> Option<RestoreTarget> {
+    Some(RestoreTarget {
+        namespace: filled(written.namespace.as_deref()?)?.into(),
+        name: Arc::default(),
+        pod_labels: template_labels(written.cluster_template.unwrap_or_default()),
     })
 }
 

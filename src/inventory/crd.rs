@@ -39,7 +39,9 @@ mod storage;
 pub use bootstrap::{SelfInit, SelfInitOidc, SelfInitRequest};
 pub use restore::{OpenBaoRestore, OpenBaoRestoreSpec, RestoreSource};
 pub use seal::{Acme, AwsKms, AzureKeyVault, Kmip, OciKms, ServiceAccount, Tls, Transit, Unseal};
-pub use storage::{AzureTarget, Backup, BackupTarget, LocalRef, WorkloadIdentity};
+pub use storage::{
+    AzureTarget, Backup, BackupTarget, ClusterTemplate, LocalRef, RestoreTest, WorkloadIdentity,
+};
 
 /// `spec` of an OpenBaoCluster.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::Meta;
-use super::cluster::filled;
+use super::cluster::{filled, shared};
 use super::condition::LiveCondition;
-use super::crd::OpenBaoRestoreSpec;
+use super::crd::{ClusterTemplate, OpenBaoRestoreSpec};
 use super::surroundings::JobNeeds;
+use super::{Labels, Meta};
 
 /// What a snapshot is restored into.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,9 +14,20 @@ pub enum RestoreInto {
     /// An OpenBaoCluster of the same namespace.
     Cluster(Arc<str>),
     /// A cluster that is made for it, without policies of the operator.
-    Fresh,
+    Fresh(RestoreTarget),
     /// Nothing is named.
     Nothing,
+}
+
+/// A cluster that the operator makes to restore into.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RestoreTarget {
+    /// Its namespace.
+    pub namespace: Arc<str>,
+    /// Its name; empty where the operator makes one up.
+    pub name: Arc<str>,
+    /// The labels of its server pods beyond the operator's own.
+    pub pod_labels: Labels,
 }
 
 /// An OpenBaoRestore.
@@ -35,7 +46,11 @@ pub struct Restore {
 impl Restore {
     /// Whether it restores into the cluster of this name in its namespace.
     pub fn is_into(&self, cluster: &str) -> bool {
-        matches!(&self.into, RestoreInto::Cluster(name) if &**name == cluster)
+        match &self.into {
+            RestoreInto::Cluster(name) => &**name == cluster,
+            RestoreInto::Fresh(target) => &*target.name == cluster,
+            RestoreInto::Nothing => false,
+        }
     }
 
     /// Whether the two say the same, metadata and status aside.
@@ -54,10 +69,17 @@ impl From<(Meta, OpenBaoRestoreSpec)> for Restore {
             spec.jwt_auth_role.as_deref(),
             spec.token_secret_ref.as_ref(),
         );
-        let into = match spec.cluster.as_deref().and_then(filled) {
-            _ if spec.cluster_template.is_some() => RestoreInto::Fresh,
-            Some(name) => RestoreInto::Cluster(name.into()),
-            None => RestoreInto::Nothing,
+        let into = match (
+            spec.cluster.as_deref().and_then(filled),
+            spec.cluster_template,
+        ) {
+            (name, Some(template)) => RestoreInto::Fresh(RestoreTarget {
+                namespace: meta.namespace.clone(),
+                name: name.unwrap_or_default().into(),
+                pod_labels: template_labels(template),
+            }),
+            (Some(name), None) => RestoreInto::Cluster(name.into()),
+            (None, None) => RestoreInto::Nothing,
         };
         Self {
             meta,
@@ -66,4 +88,10 @@ impl From<(Meta, OpenBaoRestoreSpec)> for Restore {
             live: Vec::new(),
         }
     }
+}
+
+/// The labels that a template gives to server pods.
+pub(super) fn template_labels(template: ClusterTemplate) -> Labels {
+    let labels = template.pod_metadata.and_then(|metadata| metadata.labels);
+    labels.map(shared).unwrap_or_default()
 }

@@ -10,6 +10,7 @@ use super::level::WriterClass;
 use super::policy::likewise;
 use super::replay;
 use super::request::Edit;
+use super::restore_target::{self, Paths, Planned};
 use super::world::World;
 use crate::baseline::{ClusterPerimeter, Pods};
 use crate::inventory::{Cluster, Fact, ObjectRef};
@@ -51,6 +52,7 @@ pub(super) fn findings(
             budget,
         ));
     }
+    findings.extend(restore_tests(world, &edit.object, (before, after), budget));
     for direction in Direction::ALL {
         let declared = Declaration::new(
             &edit.object,
@@ -85,6 +87,34 @@ fn marked(world: &World, class: WriterClass, edit: &Edit<Cluster>) -> Vec<Findin
     }
     let marked = isolation_lost::by_mark(&edit.object, before.meta(), after.meta(), &world.posture);
     marked.into_iter().collect()
+}
+
+/// Where a cluster says what labels the pods of its restore tests carry.
+const TEST_LABELS: Paths = Paths {
+    servers: "spec.backup.restoreTest.clusterTemplate.podMetadata.labels",
+    jobs: "spec.backup.target.workloadIdentity.podLabels",
+};
+
+/// Findings about policies that the clusters come under which the operator makes to test the restore of
+/// backups.
+fn restore_tests(
+    world: &World,
+    object: &ObjectRef,
+    (before, after): (Option<&Cluster>, &Cluster),
+    budget: &Cell<Budget>,
+) -> Vec<Finding> {
+    fn planned(cluster: &Cluster) -> Option<Planned<'_>> {
+        Some(Planned {
+            target: cluster.restore_test.as_ref()?,
+            job_labels: &cluster.job_labels,
+        })
+    }
+    let Some(tests) = planned(after) else {
+        return Vec::new();
+    };
+    let before = before.and_then(planned);
+    let tests = (before.as_ref(), &tests);
+    restore_target::brought_to_bear(world, object, tests, &TEST_LABELS, budget)
 }
 
 /// Findings about names of the cluster's policies that are taken.

@@ -1,13 +1,15 @@
-//! The review of an OpenBaoRestore as it is made: its cluster, its way to the snapshot, and what a
-//! Hardened cluster asks for.
+//! The review of an OpenBaoRestore: its cluster, its way to the snapshot, and what a Hardened cluster asks
+//! for.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::advice::known;
+use super::advice::known as known_facts;
 use super::cluster::managed_names;
 use super::replay;
 use super::request::Edit;
+use super::restore_target::{self, Paths, Planned};
 use super::world::World;
 use crate::baseline::{ClusterPerimeter, Pods};
 use crate::inventory::restore::RestoreInto;
@@ -15,7 +17,7 @@ use crate::inventory::{Checkpoint, Cluster, Fact, Kind, NamespaceFacts, ObjectRe
 use crate::perimeter::cover::Budget;
 use crate::rules::declaration::hardened;
 use crate::rules::endpoint_not_covered::{self, Dialling};
-use crate::rules::{Code, Finding, Level, checkpoint, existing_policy, input};
+use crate::rules::{Code, Finding, Harm, Level, checkpoint, existing_policy, input};
 
 /// Reason of the condition that OBP310 tells already where the contract denies.
 const CONTRACT: &str = "NetworkEgressRulesRequired";
@@ -23,25 +25,52 @@ const CONTRACT: &str = "NetworkEgressRulesRequired";
 /// Where a restore says what labels its jobs carry.
 const POD_LABELS: &str = "spec.source.target.workloadIdentity.podLabels";
 
-/// All findings about a new restore. A stored one cannot be changed, and is not looked at again.
+/// Where it says what labels the pods of a cluster carry that is made for it.
+const TARGET_LABELS: Paths = Paths {
+    servers: "spec.clusterTemplate.podMetadata.labels",
+    jobs: POD_LABELS,
+};
+
+/// All findings about a restore. A write that leaves its spec as it is changes nothing.
 pub(super) fn findings(world: &World, edit: &Edit<Restore>, budget: &Cell<Budget>) -> Vec<Finding> {
-    let restore = match (&edit.before, &edit.after) {
-        (None, Some(Fact::Read(restore))) => restore,
-        (None, Some(Fact::Unreadable(broken))) => {
+    let restore = match &edit.after {
+        Some(Fact::Read(restore)) => restore,
+        Some(Fact::Unreadable(broken)) => {
             return input::unreadable(&edit.object, broken, Level::Deny);
         }
-        _ => return Vec::new(),
+        None => return Vec::new(),
     };
+    if edit.before.is_some() && !edit.spec_changed {
+        return Vec::new();
+    }
+    let before = edit.before.as_ref().and_then(Fact::read);
     let name = match &restore.into {
         RestoreInto::Cluster(name) => name,
-        RestoreInto::Fresh => return Vec::new(),
+        RestoreInto::Fresh(target) => {
+            let after = Planned {
+                target,
+                job_labels: &restore.needs.pod_labels,
+            };
+            let before = before.and_then(|before| planned(before));
+            let edit_of = (before.as_ref(), &after);
+            return restore_target::brought_to_bear(
+                world,
+                &edit.object,
+                edit_of,
+                &TARGET_LABELS,
+                budget,
+            );
+        }
         RestoreInto::Nothing => {
             return vec![untold(&edit.object, "it names no cluster to restore into")];
         }
     };
     let cluster = world.snapshot.cluster(&edit.object.namespace, name);
     match cluster {
-        Some(Fact::Read(cluster)) => into_cluster(world, &edit.object, restore, cluster, budget),
+        Some(Fact::Read(cluster)) => {
+            let before = before.filter(|before| before.is_into(name));
+            into_cluster(world, &edit.object, (before, restore), cluster, budget)
+        }
         Some(Fact::Unreadable(_)) => {
             let said = format!("OpenBaoCluster `{name}` cannot be read");
             vec![untold(&edit.object, &said)]
@@ -50,6 +79,17 @@ pub(super) fn findings(world: &World, edit: &Edit<Restore>, budget: &Cell<Budget
             let said = format!("no OpenBaoCluster `{name}` is known in this namespace");
             vec![untold(&edit.object, &said)]
         }
+    }
+}
+
+/// The cluster that a restore has made for it, if it has.
+fn planned(restore: &Restore) -> Option<Planned<'_>> {
+    match &restore.into {
+        RestoreInto::Fresh(target) => Some(Planned {
+            target,
+            job_labels: &restore.needs.pod_labels,
+        }),
+        RestoreInto::Cluster(_) | RestoreInto::Nothing => None,
     }
 }
 
@@ -64,14 +104,22 @@ fn untold(object: &ObjectRef, said: &str) -> Finding {
     }
 }
 
-fn into_cluster(
+fn into_cluster<'a>(
     world: &World,
-    object: &ObjectRef,
-    restore: &Arc<Restore>,
-    cluster: &Arc<Cluster>,
+    object: &'a ObjectRef,
+    (before, restore): (Option<&'a Arc<Restore>>, &'a Arc<Restore>),
+    cluster: &'a Arc<Cluster>,
     budget: &Cell<Budget>,
 ) -> Vec<Finding> {
-    let mut findings = hardened::of_restore(object, restore, cluster, &world.posture);
+    let contract =
+        |restore: &Restore| hardened::of_restore(object, restore, cluster, &world.posture);
+    let known = before.map_or_else(Vec::new, |before| contract(before));
+    let mut findings = contract(restore);
+    for finding in &mut findings {
+        if known.contains(finding) {
+            finding.harm = Harm::Known;
+        }
+    }
     let condition = checkpoint::of_restore(restore, cluster, &world.posture);
     let is_told = |reason: &str| !findings.is_empty() && reason == CONTRACT;
     let condition = condition.filter(|condition| !is_told(condition.reason));
@@ -81,14 +129,20 @@ fn into_cluster(
         cluster: Some(reference(cluster)),
         ..finding
     }));
-    let dialling = Dialling {
+    let dialling = |restore: &'a Restore| Dialling {
         object,
         pods: Pods::Jobs,
         cluster,
         dials: &restore.needs.dials,
     };
-    findings.extend(endpoint_not_covered::check(dialling, None, known(world)));
-    findings.extend(brought_to_bear(world, object, restore, cluster, budget));
+    let old = before.map(|before| dialling(before));
+    findings.extend(endpoint_not_covered::check(
+        dialling(restore),
+        old,
+        known_facts(world),
+    ));
+    let labels = (before, restore);
+    findings.extend(brought_to_bear(world, object, labels, cluster, budget));
     findings
 }
 
@@ -97,7 +151,7 @@ fn into_cluster(
 fn brought_to_bear(
     world: &World,
     object: &ObjectRef,
-    restore: &Arc<Restore>,
+    (before, restore): (Option<&Arc<Restore>>, &Arc<Restore>),
     cluster: &Arc<Cluster>,
     budget: &Cell<Budget>,
 ) -> Vec<Finding> {
@@ -114,13 +168,19 @@ fn brought_to_bear(
         ClusterPerimeter::of(&cluster, (facts, &regions), &world.posture, api_server, &[])
     };
     let mut facts = facts.clone();
-    // In files it is among the facts already.
+    // In files the new one is among the facts already.
     facts.restores.remove(&object.name);
+    let restores = &mut facts.restores;
+    restores.extend(before.map(|before| (object.name.clone(), Fact::Read(before.clone()))));
     let before = perimeter(&facts);
     let restores = &mut facts.restores;
     restores.insert(object.name.clone(), Fact::Read(restore.clone()));
     let after = perimeter(&facts);
-    let aside = managed_names(&after.object, world.posture.baseline).collect();
+    let aside = if cluster.is_rendered(world.posture.baseline) {
+        managed_names(&after.object, world.posture.baseline).collect()
+    } else {
+        BTreeSet::new()
+    };
     let mut left = budget.get();
     let posture = &world.posture;
     let found = existing_policy::check(object, posture, Some(&before), &after, &aside, &mut left);

@@ -3,9 +3,8 @@
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::{BackupTarget, LocalRef, OpenBaoClusterStatus};
+use super::{BackupTarget, ClusterTemplate, LocalRef, OpenBaoClusterStatus};
 
 /// `spec` of an OpenBaoRestore.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -34,10 +33,8 @@ pub struct OpenBaoRestoreSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_secret_ref: Option<LocalRef>,
     /// A cluster that is made for this restore, in the newest edition.
-    // Outside the schema, which keeps unknown fields: only whether it is there matters.
-    #[schemars(skip)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub cluster_template: Option<Value>,
+    pub cluster_template: Option<ClusterTemplate>,
 }
 
 block! {

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::PodMetadata;
+
 block! {
     /// A Secret or the like in the same namespace.
     LocalRef {
@@ -24,6 +26,27 @@ block! {
         jwt_auth_role: String,
         /// Token with which they do where there is no role.
         token_secret_ref: LocalRef,
+        /// Restores by which backups are tested.
+        restore_test: RestoreTest,
+    }
+}
+
+block! {
+    /// `spec.backup.restoreTest`: the newest operator restores backups into clusters that it makes for it.
+    RestoreTest {
+        /// Namespace of those clusters.
+        namespace: String,
+        /// What they are made of.
+        cluster_template: ClusterTemplate,
+    }
+}
+
+block! {
+    /// A cluster that the newest operator makes to restore into: `spec.clusterTemplate` of an
+    /// OpenBaoRestore, `spec.backup.restoreTest.clusterTemplate` of an OpenBaoCluster.
+    ClusterTemplate {
+        /// Labels of its server pods.
+        pod_metadata: PodMetadata,
     }
 }
 

@@ -14,7 +14,7 @@ fn restore(scene: &Scene, name: &str, cluster: &str, endpoint: &str) -> String {
 }
 
 #[test]
-fn a_restore_is_judged_as_it_is_made_and_left_alone_after() {
+fn a_restore_is_judged_as_it_is_made_and_as_it_is_changed() {
     let scene = Scene::with_cluster("restores");
     let fallback = restore(&scene, "quiet", "bao", "https://192.0.2.40");
     assert_quiet(&scene.write(APPLY, &fallback));
@@ -26,7 +26,17 @@ fn a_restore_is_judged_as_it_is_made_and_left_alone_after() {
         "{made:?}"
     );
     let moved = restore(&scene, "shut", "bao", "http://storage.storage.svc:9001");
-    assert_quiet(&scene.write(APPLY, &moved));
+    let changed = scene.write(APPLY, &moved);
+    assert!(
+        changed.status_ok && changed.stderr.contains("Warning: OBP605"),
+        "{changed:?}"
+    );
+    // Metadata alone is nobody's business.
+    let noted = moved.replace(
+        "\"namespace\"",
+        "\"annotations\":{\"note\":\"x\"},\"namespace\"",
+    );
+    assert_quiet(&scene.write(APPLY, &noted));
 
     let lost = scene.write(
         APPLY,

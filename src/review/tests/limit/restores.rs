@@ -1,15 +1,21 @@
 //! OBP203: policies that a restore brings to bear by the labels of its jobs, and OBP201 and OBP202 once it is
 //! stored.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
-use super::super::support::{self, cluster, created, plain_with, policy, restore_request, world};
+use super::super::support::{
+    self, cluster, cluster_named, cluster_request, created, edition, plain_with, policy,
+    restore_request, world, world_under,
+};
 use crate::code::Code;
-use crate::inventory::{Change, Fact, Object, Policy, Restore};
-use crate::review::{World, review};
+use crate::inventory::{Change, Cluster, Fact, Object, Policy, Restore, read};
+use crate::posture::Edition::{self, Next, V01};
+use crate::review::{Operation, Subject, World, review};
 use crate::rules::Code::{Obp201, Obp202, Obp203};
 use crate::rules::Finding;
-use crate::rules::Level::{self, Deny};
+use crate::rules::Level::{self, Deny, Warn};
 
 const POD_LABELS: &str = "spec.source.target.workloadIdentity.podLabels";
 
@@ -87,4 +93,138 @@ fn a_policy_for_the_labels_of_a_stored_restores_jobs_is_refused() {
     assert_eq!(beside(Some(restore("bao", &labels))), [Obp201, Obp202]);
     assert_eq!(beside(Some(restore("other", &labels))), []);
     assert_eq!(beside(None), []);
+}
+
+/// The restore `again` changed by a tenant.
+fn changed(world: &World, before: Fact<Restore>, after: Fact<Restore>) -> Vec<Finding> {
+    let mut request = restore_request(after);
+    request.operation = Operation::Update;
+    if let Subject::Restore(edit) = &mut request.subject {
+        edit.spec_changed = edit.after.as_ref() != Some(&before);
+        edit.before = Some(before);
+    }
+    let verdict = review(world, &request);
+    assert_eq!(verdict.unreplayed, 0, "{verdict:?}");
+    let findings = verdict.findings.into_iter();
+    findings.filter(|finding| finding.code == Obp203).collect()
+}
+
+#[test]
+fn obp203_a_stored_restore_gets_no_labels_by_which_its_jobs_come_under_an_open_policy() {
+    let wearing = |labels: Value| restore("bao", &labels);
+    let beside = |stored: &Fact<Restore>| {
+        let plain = plain_with(&[open(&labelled())]);
+        let change = Change::Set(Object::Restore(stored.clone()));
+        let snapshot = plain.snapshot.apply([change]);
+        World::compile(None, snapshot.into(), plain.posture)
+    };
+    let bare = wearing(json!({}));
+    let moved = wearing(json!({"foo": "bar"}));
+    let found = changed(&beside(&bare), bare.clone(), moved.clone());
+    assert_eq!(told(&found), [(Obp203, Deny, POD_LABELS)]);
+    // What it did before is known, and may be taken back.
+    let other = wearing(json!({"foo": "bar", "team": "a"}));
+    let kept = changed(&beside(&moved), moved.clone(), other);
+    assert!(kept.iter().all(|finding| finding.level == Warn), "{kept:?}");
+    assert_eq!(changed(&beside(&moved), moved.clone(), bare), []);
+    assert_eq!(changed(&beside(&moved), moved.clone(), moved.clone()), []);
+    // Jobs of another cluster are others.
+    let elsewhere = restore("other", &json!({"foo": "bar"}));
+    let found = changed(&beside(&elsewhere), elsewhere, moved);
+    assert_eq!(told(&found), [(Obp203, Deny, POD_LABELS)]);
+}
+
+/// A restore with a cluster of its own, whose pods carry these labels.
+fn fresh(labels: &Value, job_labels: &Value) -> Fact<Restore> {
+    let target =
+        json!({"endpoint": "https://192.0.2.40", "workloadIdentity": {"podLabels": job_labels}});
+    support::restore(
+        &json!({"cluster": "new", "clusterTemplate": {"podMetadata": {"labels": labels}},
+        "source": {"key": "k", "target": target}}),
+    )
+}
+
+const SERVERS: &str = "spec.clusterTemplate.podMetadata.labels";
+
+fn beside(baseline: Edition, selector: &Value) -> World {
+    world_under(edition(baseline), &[], &[open(selector)])
+}
+
+#[test]
+fn obp203_the_cluster_that_a_restore_brings_comes_under_no_open_policy_by_its_labels() {
+    let (web, none) = (json!({"foo": "bar"}), json!({}));
+    let under = beside(Next, &labelled());
+    let found = made(&under, fresh(&web, &none));
+    assert_eq!(told(&found), [(Obp203, Deny, SERVERS)]);
+    let shown = found[0].witness.as_ref().expect("one").to_string();
+    assert!(shown.contains("foo=bar"), "{shown}");
+    assert!(found[0].reason.contains("bao/new"), "{}", found[0].reason);
+    let of_jobs = made(&under, fresh(&none, &web));
+    assert_eq!(told(&of_jobs), [(Obp203, Deny, POD_LABELS)]);
+    for labels in [json!({}), json!({"foo": "other"})] {
+        assert_eq!(made(&under, fresh(&labels, &none)), [], "{labels}");
+    }
+    // What selects the pods anyway is not for the labels to answer.
+    assert_eq!(made(&beside(Next, &json!({})), fresh(&web, &none)), []);
+    // Older operators do not know the field.
+    assert_eq!(made(&beside(V01, &labelled()), fresh(&web, &none)), []);
+    // A stored one is changed no other way.
+    let found = changed(&under, fresh(&none, &none), fresh(&web, &none));
+    assert_eq!(told(&found), [(Obp203, Deny, SERVERS)]);
+    let more = json!({"foo": "bar", "team": "a"});
+    assert_eq!(changed(&under, fresh(&web, &none), fresh(&more, &none)), []);
+}
+
+#[test]
+fn obp203_the_clusters_of_restore_tests_count_in_their_own_namespace() {
+    let tested = |namespace: &str, labels: &Value, job_labels: &Value| {
+        let template = json!({"podMetadata": {"labels": labels}});
+        cluster_named(
+            "bao",
+            &json!({"profile": "Development", "backup": {
+                "target": {"endpoint": "https://192.0.2.40", "workloadIdentity": {"podLabels": job_labels}},
+                "restoreTest": {"namespace": namespace, "clusterTemplate": template},
+            }}),
+        )
+    };
+    let world = {
+        let bare = world_under(edition(Next), &[], &[]);
+        let open = json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+            "metadata": {"name": "open", "namespace": "recovery"},
+            "spec": {"podSelector": labelled(), "policyTypes": ["Ingress"], "ingress": [{}]}});
+        let open = read::object(&open).expect("a policy");
+        let snapshot = bare.snapshot.apply([Change::Set(open)]);
+        World::compile(None, snapshot.into(), bare.posture)
+    };
+    let write = |before: Option<&Arc<Cluster>>, after: &Arc<Cluster>| {
+        let verdict = review(&world, &cluster_request(before, after));
+        assert_eq!(verdict.unreplayed, 0, "{verdict:?}");
+        let findings = verdict.findings.into_iter();
+        let found: Vec<_> = findings.filter(|finding| finding.code == Obp203).collect();
+        for finding in &found {
+            assert!(finding.reason.contains("`recovery`"), "{}", finding.reason);
+        }
+        let told = found
+            .into_iter()
+            .map(|finding| (finding.level, finding.path));
+        told.collect::<Vec<_>>()
+    };
+    let (web, none) = (json!({"foo": "bar"}), json!({}));
+    let servers = "spec.backup.restoreTest.clusterTemplate.podMetadata.labels";
+    let denied = |path: &str| [(Deny, path.to_owned())];
+    let bare = tested("recovery", &none, &none);
+    let open = tested("recovery", &web, &none);
+    assert_eq!(write(None, &open), denied(servers));
+    assert_eq!(write(Some(&bare), &open), denied(servers));
+    let jobs = tested("recovery", &none, &web);
+    let at_jobs = "spec.backup.target.workloadIdentity.podLabels";
+    assert_eq!(write(None, &jobs), denied(at_jobs));
+    assert_eq!(write(Some(&open), &open), []);
+    for cluster in [&bare, &tested("elsewhere", &web, &none)] {
+        assert_eq!(write(None, cluster), []);
+    }
+    assert_eq!(
+        write(Some(&tested("elsewhere", &web, &none)), &open),
+        denied(servers)
+    );
 }
