@@ -232,6 +232,11 @@ impl ZonePerimeter {
     ) -> Self {
         let cluster = row_facts.cluster;
         let restores: Vec<&Labels> = facts.restore_labels(&cluster.meta.name).collect();
+        let knowledge = match pods {
+            Pods::Workload if cluster.unknown_labels.servers => OtherKeys::Free,
+            Pods::Jobs if cluster.unknown_labels.jobs => OtherKeys::Free,
+            _ => knowledge,
+        };
         let zone = zone(pods, cluster, &restores, row_facts.posture, knowledge);
         let has_floor = cluster.is_rendered(row_facts.posture.baseline);
         let rendered = if has_floor {

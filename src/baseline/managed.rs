@@ -146,7 +146,10 @@ pub fn zone(
         }
         Pods::Controller => Vec::new(),
     };
-    add_declared(&mut known, &extra);
+    // Where some labels are not known, another template may have other values under the same keys.
+    if knowledge == OtherKeys::Absent {
+        add_declared(&mut known, &extra);
+    }
     Zone::new(known, posture.runtime_label_keys.clone(), knowledge)
 }
 

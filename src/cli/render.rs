@@ -79,6 +79,10 @@ pub fn run(args: Args) -> Result<ExitStatus, Failure> {
                 continue;
             }
         };
+        if let Some(broken) = &cluster.broken {
+            problems.extend(unreadable(broken));
+            continue;
+        }
         let facts = Facts {
             cluster,
             posture: &posture,

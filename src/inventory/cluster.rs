@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::crd::{Gateway, Metrics, NetworkConfig, OpenBaoClusterSpec, RestoreTest, Upgrade};
 use super::restore::{RestoreTarget, template_labels};
 use super::rules::{self, FieldPath, Problems};
-use super::{Labels, Malformed, Meta, Surroundings};
+use super::{Labels, Malformed, Meta, Surroundings, Unreadable};
 use crate::perimeter::address::Cidr;
 use crate::perimeter::rule::{Peer, Rule};
 use crate::posture::Edition;
@@ -83,7 +83,30 @@ pub struct Cluster {
     pub network: Network,
     /// The services around it, and its stored checkpoints.
     pub surroundings: Surroundings,
+    /// What of it cannot be read, where the rest can. These fields count as they were last known, else as
+    /// absent.
+    pub broken: Option<Arc<Unreadable>>,
+    /// Which of its pods may carry any label, since nobody knows what it declares for them.
+    pub unknown_labels: UnknownLabels,
 }
+
+/// The pods of a cluster of which the labels cannot be read, and are not known from before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UnknownLabels {
+    /// Its server pods.
+    pub servers: bool,
+    /// Its jobs.
+    pub jobs: bool,
+}
+
+/// Where the labels of server pods are declared.
+const SERVER_LABELS: [&str; 2] = [
+    "spec.podMetadata.labels",
+    "spec.readReplicas.template.metadata.labels",
+];
+
+/// Where those of jobs are.
+const JOB_LABELS: &str = "spec.backup.target.workloadIdentity.podLabels";
 
 /// Port of the metrics listener, where none is declared.
 const METRICS_PORT: u16 = 8202;
@@ -101,10 +124,76 @@ impl Cluster {
             let mut bare = cluster.clone();
             bare.meta = Meta::default();
             bare.uid = None;
+            bare.broken = bare.broken.map(|broken| {
+                Arc::new(Unreadable {
+                    meta: Meta::default(),
+                    version: None,
+                    too_large: None,
+                    problems: broken.problems.clone(),
+                })
+            });
             bare.surroundings.live.clear();
             bare
         };
         bare(self) == bare(other)
+    }
+
+    /// Notes what of it cannot be read.
+    pub(super) fn unread(&mut self, broken: Unreadable) {
+        self.broken = Some(broken.into());
+        self.unknown_labels = UnknownLabels {
+            servers: SERVER_LABELS.iter().any(|field| self.is_unread(field)),
+            jobs: self.is_unread(JOB_LABELS),
+        };
+    }
+
+    /// Whether a field, or part of it, cannot be read.
+    fn is_unread(&self, field: &str) -> bool {
+        let holds = |outer: &str, inner: &str| {
+            let rest = inner.strip_prefix(outer);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        let mut problems = self.broken.iter().flat_map(|broken| &broken.problems);
+        problems.any(|problem| holds(field, &problem.path) || holds(&problem.path, field))
+    }
+
+    /// The cluster with what cannot be read of it as it was last known.
+    #[must_use]
+    pub fn completed(&self, known: &Self) -> Self {
+        let mut whole = self.clone();
+        let fields = |fields: &[&str]| fields.iter().any(|field| self.is_unread(field));
+        macro_rules! take {
+            ($($($field:ident).+ => $paths:expr;)*) => {
+                $(if fields(&$paths) {
+                    whole.$($field).+ = known.$($field).+.clone();
+                })*
+            };
+        }
+        take! {
+            profile => ["spec.profile"];
+            job_labels => [JOB_LABELS];
+            unknown_labels.jobs => [JOB_LABELS];
+            unknown_labels.servers => SERVER_LABELS;
+            restore_test => ["spec.backup.restoreTest"];
+            gateway_namespace => ["spec.gateway"];
+            ingress_enabled => ["spec.ingress"];
+            metrics_port => ["spec.observability"];
+            stores_snapshots => ["spec.backup", "spec.upgrade"];
+            network.api_server_cidr => ["spec.network.apiServerCIDR"];
+            network.api_server_endpoints => ["spec.network.apiServerEndpointIPs"];
+            network.dns_namespace => ["spec.network.dnsNamespace"];
+            network.dns_endpoints => ["spec.network.dnsEndpointIPs"];
+            network.ingress_rules => ["spec.network.ingressRules"];
+            network.egress_rules => ["spec.network.egressRules"];
+            network.trusted_ingress_peers => ["spec.network.trustedIngressPeers"];
+        }
+        if fields(&SERVER_LABELS) {
+            // The other template may be readable, and new.
+            let known = known.pod_labels.iter();
+            let known = known.filter(|labels| !self.pod_labels.contains(labels));
+            whole.pod_labels.extend(known.cloned());
+        }
+        whole
     }
 
     /// Whether the operator of this edition renders policies for it.
@@ -162,6 +251,8 @@ impl From<(Meta, OpenBaoClusterSpec)> for Cluster {
             network: spec.network.map(Network::from).unwrap_or_default(),
             uid: None,
             surroundings,
+            broken: None,
+            unknown_labels: UnknownLabels::default(),
             meta,
         }
     }

@@ -18,8 +18,10 @@
 mod decode;
 pub mod extent;
 pub mod outline;
+mod partly;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use k8s_openapi::api::networking::v1::NetworkPolicySpec;
 use serde::Deserialize;
@@ -167,7 +169,18 @@ fn read_cluster(source: Source<'_>, fallback: &ObjectRef) -> Fact<Cluster> {
         cluster.surroundings.live = live;
         cluster
     })
+    .or_else(|broken| partly_read(source, fallback, &broken).ok_or(broken))
     .into()
+}
+
+/// A cluster of which some fields cannot be read.
+fn partly_read(source: Source<'_>, fallback: &ObjectRef, whole: &Unreadable) -> Option<Cluster> {
+    let read = partly::read(&*source.value()?, fallback, whole)?;
+    let mut cluster = Cluster::from((read.meta, read.spec));
+    cluster.uid = read.uid.map(Arc::from);
+    cluster.surroundings.live = live(read.status.and_then(|status| status.conditions));
+    cluster.unread(read.broken);
+    Some(cluster)
 }
 
 fn read_restore(source: Source<'_>, fallback: &ObjectRef) -> Fact<Restore> {

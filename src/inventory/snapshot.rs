@@ -69,6 +69,24 @@ impl NamespaceFacts {
         into.map(|restore| &restore.needs.pod_labels)
     }
 
+    /// The object, with what cannot be read of an OpenBaoCluster as it was last known. One that was made
+    /// anew under the same name has no past.
+    fn completed(&self, object: Object) -> Object {
+        let Object::Cluster(Fact::Read(cluster)) = &object else {
+            return object;
+        };
+        let known = self.clusters.get(&cluster.meta.name).and_then(Fact::read);
+        let known = known.filter(|known| {
+            known.uid.is_none() || cluster.uid.is_none() || known.uid == cluster.uid
+        });
+        match known {
+            Some(known) if cluster.broken.is_some() => {
+                Object::Cluster(Fact::Read(cluster.completed(known).into()))
+            }
+            _ => object,
+        }
+    }
+
     /// Whether `object`, which belongs to this namespace, is known in exactly this state.
     fn holds(&self, object: &Object) -> bool {
         match object {
@@ -169,7 +187,10 @@ impl NamespaceFacts {
     /// How many objects of a kind there are, and how many of them cannot be read.
     pub fn count(&self, kind: Kind) -> [usize; 2] {
         match kind {
-            Kind::OpenBaoCluster => count(self.clusters.values()),
+            Kind::OpenBaoCluster => {
+                let broken = self.clusters.values().filter_map(broken_cluster);
+                [self.clusters.len(), broken.count()]
+            }
             Kind::NetworkPolicy => {
                 let [read, broken] = count(self.policies.values());
                 [read + self.stubs.len(), broken]
@@ -197,7 +218,9 @@ impl NamespaceFacts {
         let namespace = self.namespace.iter();
         let namespace = namespace.filter_map(|fact| broken(Kind::Namespace, fact));
         let clusters = self.clusters.values();
-        let clusters = clusters.filter_map(|fact| broken(Kind::OpenBaoCluster, fact));
+        let clusters = clusters
+            .filter_map(broken_cluster)
+            .map(|broken| (Kind::OpenBaoCluster, broken));
         let policies = self.policies.values();
         let policies = policies.filter_map(|fact| broken(Kind::NetworkPolicy, fact));
         let restores = self.restores.values();
@@ -206,6 +229,14 @@ impl NamespaceFacts {
         let gateways = gateways.filter_map(|fact| broken(Kind::Gateway, fact));
         let own = namespace.chain(clusters).chain(policies);
         own.chain(restores).chain(gateways)
+    }
+}
+
+/// What cannot be read of a cluster, all of it or some fields.
+fn broken_cluster(fact: &Fact<Cluster>) -> Option<&Arc<Unreadable>> {
+    match fact {
+        Fact::Read(cluster) => cluster.broken.as_ref(),
+        Fact::Unreadable(broken) => Some(broken),
     }
 }
 
@@ -252,6 +283,7 @@ impl Snapshot {
             .namespaces
             .entry(home(&object.reference()))
             .or_default();
+        let object = facts.completed(object);
         if !facts.holds(&object) {
             Arc::make_mut(facts).set(object);
         }

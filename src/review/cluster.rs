@@ -30,13 +30,17 @@ pub(super) fn findings(
     budget: &Cell<Budget>,
 ) -> Vec<Finding> {
     let mut findings = marked(world, class, edit);
-    let after = match &edit.after {
+    let broken = match &edit.after {
         None => return Vec::new(),
-        Some(Fact::Unreadable(broken)) => {
-            findings.extend(input::unreadable(&edit.object, broken, Level::Deny));
-            return findings;
-        }
-        Some(Fact::Read(after)) => after,
+        Some(Fact::Unreadable(broken)) => Some(broken),
+        Some(Fact::Read(after)) => after.broken.as_ref(),
+    };
+    if let Some(broken) = broken {
+        findings.extend(input::unreadable(&edit.object, broken, Level::Deny));
+        return findings;
+    }
+    let Some(after) = edit.after.as_ref().and_then(Fact::read) else {
+        return findings;
     };
     let before = edit.before.as_ref().and_then(Fact::read);
     let before = before.map(AsRef::as_ref);

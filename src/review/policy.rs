@@ -174,6 +174,11 @@ fn neighbours(world: &World, edit: &Edit<Policy>) -> Vec<Finding> {
     let namespace = &edit.object.namespace;
     let clusters = world.facts(namespace).into_iter();
     let clusters = clusters.flat_map(|facts| facts.clusters.iter());
+    let partly: Vec<Finding> = clusters
+        .clone()
+        .filter_map(|(_, cluster)| cluster.read()?.broken.as_ref())
+        .map(|broken| input::partly_read(broken))
+        .collect();
     let clusters = clusters
         .filter(|(_, cluster)| cluster.read().is_none() && cluster.unread_version().is_none())
         .map(|(name, _)| (Kind::OpenBaoCluster, name));
@@ -190,7 +195,8 @@ fn neighbours(world: &World, edit: &Edit<Policy>) -> Vec<Finding> {
         name: name.clone(),
     };
     let others = clusters.chain(policies).map(reference);
-    others.map(|object| input::neighbour(&object)).collect()
+    let others = others.map(|object| input::neighbour(&object));
+    partly.into_iter().chain(others).collect()
 }
 
 /// Whether the policy is or was a managed one, or selects a pod of a judged zone. A policy that

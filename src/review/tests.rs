@@ -18,6 +18,7 @@ mod names;
 mod oracle;
 mod order;
 mod owners;
+mod partly;
 mod properties;
 mod recompiled;
 mod repairs;

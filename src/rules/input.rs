@@ -58,6 +58,33 @@ pub fn neighbour(object: &ObjectRef) -> Finding {
     }
 }
 
+/// The warning that some fields of an OpenBaoCluster of the namespace cannot be read.
+pub fn partly_read(broken: &Unreadable) -> Finding {
+    let object = ObjectRef {
+        kind: Kind::OpenBaoCluster,
+        namespace: broken.meta.namespace.clone(),
+        name: broken.meta.name.clone(),
+    };
+    let fields: Vec<&str> = broken
+        .problems
+        .iter()
+        .map(|problem| problem.path.as_str())
+        .collect();
+    Finding {
+        reason: format!(
+            "cannot be read in {}, which counts as it was last known, else as absent",
+            fields.join(", ")
+        ),
+        help: "correct it".to_owned(),
+        ..Finding::new(
+            Code::Obp401,
+            Level::Warn,
+            &object,
+            fields.first().copied().unwrap_or_default(),
+        )
+    }
+}
+
 /// The finding that what makes a policy a managed one changes, while no facts tell whether it is one.
 pub fn not_ready_for_metadata(object: &ObjectRef) -> Finding {
     Finding {

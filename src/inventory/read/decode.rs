@@ -1,5 +1,7 @@
 //! From text or a value to the typed parts of an object, or to the reason why not.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
@@ -37,7 +39,7 @@ pub(super) type Parts<S, T> = (Meta, Option<S>, Option<T>);
 /// The same, and the uid.
 pub(super) type WithUid<S, T, U> = (Parts<S, T>, Option<U>);
 
-impl Source<'_> {
+impl<'a> Source<'a> {
     /// The parts of the object, metadata completed from `fallback`.
     pub(super) fn decode<S, T>(self, fallback: &ObjectRef) -> Result<Parts<S, T>, Box<Unreadable>>
     where
@@ -79,6 +81,15 @@ impl Source<'_> {
                 Ok(((metadata.or(fallback), written.spec, written.status), uid))
             }
             Err(error) => Err(self.explain::<Written<S, T, U>>(fallback, &error)),
+        }
+    }
+
+    /// The object as a value, where it is one that is read at all.
+    pub(super) fn value(self) -> Option<Cow<'a, Value>> {
+        match self {
+            _ if self.too_large().is_some() => None,
+            Self::Value(value) => Some(Cow::Borrowed(value)),
+            Self::Json(json) => serde_json::from_slice(json).ok().map(Cow::Owned),
         }
     }
 
@@ -146,7 +157,10 @@ impl Source<'_> {
 }
 
 /// The place where decoding stopped.
-fn misfit(root: &Value, error: &serde_path_to_error::Error<serde_json::Error>) -> Malformed {
+pub(super) fn misfit(
+    root: &Value,
+    error: &serde_path_to_error::Error<serde_json::Error>,
+) -> Malformed {
     use serde_path_to_error::Segment;
     let mut value = Some(root);
     for segment in error.path() {
@@ -175,7 +189,7 @@ fn expectation(text: &str) -> String {
 }
 
 /// Each field of the metadata that decodes on its own.
-fn lenient_meta(metadata: &Value, fallback: &ObjectRef) -> Meta {
+pub(super) fn lenient_meta(metadata: &Value, fallback: &ObjectRef) -> Meta {
     if let Ok(whole) = <WrittenMeta>::deserialize(metadata) {
         return whole.or(fallback);
     }

@@ -334,6 +334,7 @@ fn obp104_an_owner_of_what_cannot_be_judged_is_denied_too() {
                 ..Meta::default()
             },
             version: None,
+            too_large: None,
             problems: vec![crate::inventory::Malformed {
                 path: "spec.ingress".into(),
                 value: "7".into(),

@@ -347,7 +347,8 @@ fn a_cluster_that_could_not_be_read_before_is_repaired_beside_a_piercing_policy(
         broken.to_string().as_bytes(),
         &reference(Kind::OpenBaoCluster, "bao"),
     );
-    assert!(broken.read().is_none());
+    let is_broken = |cluster: &Arc<Cluster>| cluster.broken.is_some();
+    assert!(broken.read().is_some_and(is_broken));
     let after = cluster(&json!({}));
     for selector in [json!({}), super::asks("app", "DoesNotExist", &[])] {
         let policies = [policy("open", &open(&selector, &api()))];

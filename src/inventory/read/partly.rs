@@ -1,0 +1,104 @@
+//! An OpenBaoCluster of which some fields do not decode: the others count all the same, so that one field
+//! does not hide everything that the cluster declares.
+//!
+//! A field is left out as a whole, never a part of it: a rule without its ports would say more than what
+//! was written.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::decode::{lenient_meta, misfit};
+use crate::inventory::crd::{OpenBaoClusterSpec, OpenBaoClusterStatus};
+use crate::inventory::{Malformed, Meta, ObjectRef, Unreadable};
+
+/// Fields whose own fields are read one by one.
+const OPENED: [&[&str]; 5] = [
+    &["network"],
+    &["podMetadata"],
+    &["readReplicas"],
+    &["backup"],
+    &["backup", "target"],
+];
+
+/// What could be read of a cluster.
+pub(super) struct Partly {
+    pub(super) meta: Meta,
+    pub(super) uid: Option<String>,
+    pub(super) spec: OpenBaoClusterSpec,
+    pub(super) status: Option<OpenBaoClusterStatus>,
+    /// Everything that could not be read.
+    pub(super) broken: Unreadable,
+}
+
+/// Reads field by field an object that does not decode as a whole, as `whole` says; `None` where it is no
+/// object at all.
+pub(super) fn read(value: &Value, fallback: &ObjectRef, whole: &Unreadable) -> Option<Partly> {
+    let object = value.as_object()?;
+    let field = |name: &str| object.get(name).unwrap_or(&Value::Null);
+    let meta = lenient_meta(field("metadata"), fallback);
+    let mut problems = Vec::new();
+    let kept = match field("spec") {
+        Value::Object(spec) => kept(spec, &mut Vec::new(), &mut problems),
+        Value::Null => Map::new(),
+        _ => {
+            problems.extend(whole.problems.iter().cloned());
+            Map::new()
+        }
+    };
+    if problems.is_empty() {
+        // It is the metadata that does not decode.
+        problems.extend(whole.problems.iter().cloned());
+    }
+    let uid = field("metadata").get("uid").and_then(Value::as_str);
+    Some(Partly {
+        uid: uid.filter(|uid| !uid.is_empty()).map(str::to_owned),
+        spec: OpenBaoClusterSpec::deserialize(Value::Object(kept)).unwrap_or_default(),
+        status: Option::deserialize(field("status")).unwrap_or_default(),
+        broken: Unreadable {
+            meta: meta.clone(),
+            version: None,
+            too_large: None,
+            problems,
+        },
+        meta,
+    })
+}
+
+/// The fields that decode, each by itself; what is wrong with the others goes to `problems`.
+fn kept<'a>(
+    fields: &'a Map<String, Value>,
+    path: &mut Vec<&'a str>,
+    problems: &mut Vec<Malformed>,
+) -> Map<String, Value> {
+    let mut kept = Map::new();
+    for (name, value) in fields {
+        path.push(name);
+        match value {
+            Value::Object(inner) if OPENED.contains(&&path[..]) => {
+                let inner = self::kept(inner, path, problems);
+                kept.insert(name.clone(), inner.into());
+            }
+            _ => match alone(path, value) {
+                None => {
+                    kept.insert(name.clone(), value.clone());
+                }
+                Some(problem) => problems.push(problem),
+            },
+        }
+        path.pop();
+    }
+    kept
+}
+
+/// What is wrong with a field of the spec.
+fn alone(path: &[&str], value: &Value) -> Option<Malformed> {
+    let spec = path.iter().rev().fold(value.clone(), |inner, name| {
+        Value::from_iter([((*name).to_owned(), inner)])
+    });
+    let error = serde_path_to_error::deserialize::<_, OpenBaoClusterSpec>(&spec).err()?;
+    let problem = misfit(&spec, &error);
+    Some(Malformed {
+        path: format!("spec.{}", problem.path),
+        ..problem
+    })
+}
