@@ -83,7 +83,7 @@ pub struct Cluster {
     pub network: Network,
     /// The services around it, and its stored checkpoints.
     pub surroundings: Surroundings,
-    /// What of it cannot be read, where the rest can. These fields count as they were last known, else as
+    /// Fields of it that cannot be read, while the rest can. They count as they were last known, else as
     /// absent.
     pub broken: Option<Arc<Unreadable>>,
     /// Which of its pods may carry any label, since nobody knows what it declares for them.
@@ -99,13 +99,13 @@ pub struct UnknownLabels {
     pub jobs: bool,
 }
 
-/// Where the labels of server pods are declared.
+/// Field paths of the labels of server pods.
 const SERVER_LABELS: [&str; 2] = [
     "spec.podMetadata.labels",
     "spec.readReplicas.template.metadata.labels",
 ];
 
-/// Where those of jobs are.
+/// Field path of the labels of jobs.
 const JOB_LABELS: &str = "spec.backup.target.workloadIdentity.podLabels";
 
 /// Port of the metrics listener, where none is declared.
@@ -320,7 +320,7 @@ fn port(written: i32) -> Declared<u16> {
     })
 }
 
-/// Where restores are tested; `None` where no namespace is named.
+/// The clusters of restore tests; `None` where no namespace is named.
 fn restore_test(written: RestoreTest) -> Option<RestoreTarget> {
     Some(RestoreTarget {
         namespace: filled(written.namespace.as_deref()?)?.into(),

@@ -69,8 +69,8 @@ impl NamespaceFacts {
         into.map(|restore| &restore.needs.pod_labels)
     }
 
-    /// The object, with what cannot be read of an OpenBaoCluster as it was last known. One that was made
-    /// anew under the same name has no past.
+    /// The object; fields of an OpenBaoCluster that cannot be read are as they were last known. A new
+    /// cluster of the same name has no past.
     fn completed(&self, object: Object) -> Object {
         let Object::Cluster(Fact::Read(cluster)) = &object else {
             return object;
@@ -232,7 +232,7 @@ impl NamespaceFacts {
     }
 }
 
-/// What cannot be read of a cluster, all of it or some fields.
+/// The problems of a cluster that cannot be read, as a whole or in some fields.
 fn broken_cluster(fact: &Fact<Cluster>) -> Option<&Arc<Unreadable>> {
     match fact {
         Fact::Read(cluster) => cluster.broken.as_ref(),

@@ -93,7 +93,7 @@ fn marked(world: &World, class: WriterClass, edit: &Edit<Cluster>) -> Vec<Findin
     marked.into_iter().collect()
 }
 
-/// Where a cluster says what labels the pods of its restore tests carry.
+/// Field paths of the labels that the pods of a cluster's restore tests carry.
 const TEST_LABELS: Paths = Paths {
     servers: "spec.backup.restoreTest.clusterTemplate.podMetadata.labels",
     jobs: "spec.backup.target.workloadIdentity.podLabels",

@@ -402,7 +402,9 @@ fn of_zone(
     // What the managed policy's own rules say rests on connections that were replayed already.
     let mut findings = replay::of_case(&case, findings);
     let left = left_open::check(&case).into_iter();
-    findings.extend(left.map(|(zone, policy, left)| replay::of_existing(zone, policy, left)));
+    let tunnels = &world.posture.tunnel_ports;
+    findings
+        .extend(left.map(|(zone, policy, left)| replay::of_existing(zone, policy, left, tunnels)));
     if managed.is_none()
         && let Some(owner) = policy_owner::newcomer(&case)
     {

@@ -25,7 +25,7 @@ const CONTRACT: &str = "NetworkEgressRulesRequired";
 /// Where a restore says what labels its jobs carry.
 const POD_LABELS: &str = "spec.source.target.workloadIdentity.podLabels";
 
-/// Where it says what labels the pods of a cluster carry that is made for it.
+/// Field paths of the labels that the pods of a cluster carry that is made for it.
 const TARGET_LABELS: Paths = Paths {
     servers: "spec.clusterTemplate.podMetadata.labels",
     jobs: POD_LABELS,

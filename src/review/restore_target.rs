@@ -19,13 +19,13 @@ use crate::rules::{Finding, Level, existing_policy};
 
 /// A cluster that is still to be made.
 pub(super) struct Planned<'a> {
-    /// What the template says of it.
+    /// The template's part of it.
     pub(super) target: &'a RestoreTarget,
     /// The labels of its jobs beyond the operator's own.
     pub(super) job_labels: &'a Labels,
 }
 
-/// Where the labels of a planned cluster stand.
+/// Field paths of the labels of a planned cluster.
 pub(super) struct Paths {
     /// Those of its server pods.
     pub(super) servers: &'static str,
@@ -118,7 +118,8 @@ pub(super) fn brought_to_bear(
         .into_iter()
         .filter(|(_, _, finding)| finding.level == Level::Deny);
     let told = new.map(|(zone, policy, finding)| {
-        let finding = replay::of_existing(zone, policy, finding);
+        let tunnels = &world.posture.tunnel_ports;
+        let finding = replay::of_existing(zone, policy, finding, tunnels);
         Finding {
             path: match zone.pods {
                 Pods::Jobs => paths.jobs,

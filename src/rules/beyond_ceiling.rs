@@ -63,7 +63,7 @@ struct Beyond {
     piece: Region,
 }
 
-/// What is known of such a part.
+/// The reason why such a part is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Excess {
     /// The write opens it.
@@ -118,7 +118,7 @@ fn beyond(
     }
 }
 
-/// What was open since no policy isolated the pods. Where the operator renders a policy it will soon
+/// Connections that were open since no policy isolated the pods. Where the operator renders a policy it will soon
 /// isolate them, and what another one lets through then counts, so nothing does.
 fn bare(case: &Case<'_>, direction: Direction) -> Result<Vec<Region>, Exhausted> {
     if case.zone.rendered.is_some() {

@@ -88,7 +88,7 @@ fn only_adds(case: &Case<'_>, direction: Direction) -> bool {
     case.before.selected.is_none() && after.is_none_or(|after| isolated(&after.part))
 }
 
-/// What is surely let through at one moment, also when policies that go with their owners are gone.
+/// Connections that are surely let through at one moment, also when policies that go with their owners are gone.
 /// `open` is what no policy isolates.
 fn allowed<'a>(
     case: &'a Case<'_>,

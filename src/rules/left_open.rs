@@ -54,7 +54,7 @@ pub fn check<'a>(case: &'a Case<'_>) -> Vec<Pierced<'a>> {
     found
 }
 
-/// What another policy leaves open of the pods that the written one isolates, beyond the ceiling.
+/// A part that another policy leaves open of the pods that the written one isolates, beyond the ceiling.
 fn left_open(
     case: &Case<'_>,
     budget: &Cell<Budget>,

@@ -1,7 +1,7 @@
 //! OBP104: a policy gets an owner that the operator would not give it.
 //!
 //! Garbage collection deletes an object when all its owners are gone, and keeps it while one of them
-//! lives; two controllers cannot own one object. So whoever owns a policy decides how long it lives,
+//! lives; two controllers cannot own one object. So the owners of a policy decide how long it lives,
 //! and a policy that its cluster does not own is not counted on to stay ([`lasts`]).
 
 use super::case::Case;
@@ -93,7 +93,7 @@ pub fn of_managed(
     if problems.is_empty() && unproved(owners.after) && !was_unproved {
         problems.push(format!(
             "neither an owner reference nor the annotation `{OWNER_UID}` says that it is the policy of {}, so the \
-             operator would refuse to take it over, and stop",
+             operator would not take it over, and stop",
             cluster.object
         ));
     }
@@ -126,7 +126,7 @@ fn is_proved(policy: &Meta, cluster: &ClusterPerimeter, edition: Edition) -> boo
     edition != Edition::Next || !is_rendered || owned || marked
 }
 
-/// What an owner that the operator would not write does.
+/// The effect of an owner that the operator would not write.
 fn unlike(owner: &Owner, cluster: &ClusterPerimeter) -> String {
     let named = named(owner);
     let is_named_so = owner.kind.as_ref() == Kind::OpenBaoCluster.as_str()
@@ -143,7 +143,7 @@ fn unlike(owner: &Owner, cluster: &ClusterPerimeter) -> String {
         )
     } else if owner.controller {
         format!(
-            "{named} controls the policy, and an object has one controller, so the operator could not write it any more"
+            "{named} controls the policy, and an object has one controller, so the operator can no longer write it"
         )
     } else {
         format!(
@@ -158,7 +158,7 @@ fn named(owner: &Owner) -> String {
     format!("{} `{}`", owner.kind, owner.name)
 }
 
-/// What to do about the owners of a managed policy.
+/// Help text for the owners of a managed policy.
 fn right_owner(owners: &Owners<'_>, cluster: &ClusterPerimeter) -> String {
     let old = owners.before.map_or(&[][..], |before| &before.owners);
     let mut known = old.iter().filter(|owner| is_own(owner, cluster));

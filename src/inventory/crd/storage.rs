@@ -36,7 +36,7 @@ block! {
     RestoreTest {
         /// Namespace of those clusters.
         namespace: String,
-        /// What they are made of.
+        /// Their template.
         cluster_template: ClusterTemplate,
     }
 }

@@ -20,7 +20,7 @@ const OPENED: [&[&str]; 5] = [
     &["backup", "target"],
 ];
 
-/// What could be read of a cluster.
+/// The parts of a cluster that could be read.
 pub(super) struct Partly {
     pub(super) meta: Meta,
     pub(super) uid: Option<String>,
@@ -90,7 +90,7 @@ fn kept<'a>(
     kept
 }
 
-/// What is wrong with a field of the spec.
+/// The problem with a field of the spec; `None` where it decodes.
 fn alone(path: &[&str], value: &Value) -> Option<Malformed> {
     let spec = path.iter().rev().fold(value.clone(), |inner, name| {
         Value::from_iter([((*name).to_owned(), inner)])

@@ -176,7 +176,7 @@ fn a_later_isolating_policy_says_what_it_does_not_shut() {
             .all(|found| *found == at(Obp203, Warn, "spec")),
         "{warned:?}"
     );
-    // It is told once: what isolates already is told nothing.
+    // It warns once: a policy that isolates already gets no warning.
     let stored = world(&[open("open"), later.clone()]);
     let labelled = policy(
         "shut",

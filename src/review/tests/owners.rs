@@ -1,4 +1,4 @@
-//! Who owns a policy decides how long it lives: OBP104, and what is counted on for OBP101 and OBP102.
+//! Owners decide how long a policy lives: OBP104, and what is counted on for OBP101 and OBP102.
 
 use std::sync::Arc;
 
