@@ -207,3 +207,26 @@ fn the_model_sees_rotations() {
     }
     assert!((4..=5).contains(&world.promotions), "{}", world.promotions);
 }
+
+#[test]
+fn a_replica_is_not_ready_while_the_bundle_it_waited_for_is_new() {
+    let mut world = World::default();
+    // The first CA is never announced; the registrations know that of replica 0 when the Secret is lost again.
+    let events = [
+        Event::Unwritable(1),
+        Event::Lose,
+        Event::Round(0),
+        Event::Lose,
+        Event::Unwritable(1),
+        Event::Pass(SETTLE),
+        Event::Round(1),
+    ];
+    for event in &events {
+        world.play(event);
+        world.check().unwrap();
+    }
+    assert!(!world.replicas[1].is_ready);
+    world.play(&Event::Pass(SETTLE));
+    world.play(&Event::Round(1));
+    assert!(world.replicas[1].is_ready);
+}
