@@ -8,6 +8,7 @@ MEASURED := OBP_PROGRAM=target/static/openbao-perimeter
 SOAK ?= 5000000
 HOSTILE ?= 20
 SOAK_MINUTES ?= 10
+WORST_SECONDS ?= 300
 
 .DEFAULT_GOAL := help
 .PHONY: help run playground test soak control-plane lint fmt docs bench scale fuzz mutants static order image image-check
@@ -33,8 +34,9 @@ playground: control-plane ## Leave a real API server with our registrations runn
 test: control-plane ## Run every test, those against a real API server too
 	$(CARGO) test
 
-soak: control-plane static ## Hold the engine against SOAK random worlds (5 million), the server against HOSTILE rounds (20) of attacks, the largest policies and SOAK_MINUTES (10) of load
+soak: control-plane static ## Hold the engine against SOAK random worlds (5 million), reviews against WORST_SECONDS (300) of search for the slowest one, the server against HOSTILE rounds (20) of attacks, the largest policies and SOAK_MINUTES (10) of load
 	OBP_ORACLE_INSTANCES=$(SOAK) $(CARGO) test --lib -- oracle --nocapture
+	WORST_SECONDS=$(WORST_SECONDS) $(CARGO) bench --bench worst
 	OBP_HOSTILE_ROUNDS=$(HOSTILE) $(CARGO) test --release --test it -- hostile --nocapture
 	$(MEASURED) $(CARGO) bench --bench cluster -- memory
 	SOAK_MINUTES=$(SOAK_MINUTES) $(MEASURED) $(CARGO) bench --bench cluster -- soak

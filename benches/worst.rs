@@ -11,6 +11,9 @@
 )]
 #![allow(missing_docs, reason = "a program of its own")]
 
+#[path = "worst/shape.rs"]
+mod shape;
+
 use std::env;
 use std::fs;
 use std::hint::black_box;
@@ -22,262 +25,18 @@ use openbao_perimeter::admission::{Admission, Point};
 use openbao_perimeter::inventory::{Change, Snapshot, read};
 use openbao_perimeter::posture::Posture;
 use openbao_perimeter::review::World;
-use serde_json::{Value, json};
+use serde_json::json;
+
+use shape::{Dice, Rules, Shape, Write};
 
 /// CPU time that no review may take.
 const BAR: Duration = Duration::from_millis(250);
-/// What an API server stores of one object.
-const LARGEST_OBJECT: usize = 1_400_000;
 /// How many of the slowest are changed further.
 const KEPT: usize = 12;
 
-/// What peers are made of.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Peers {
-    /// Pods of one namespace by random literals: `Exists` and `DoesNotExist`.
-    Literals,
-    /// Namespaces by name.
-    Namespaces,
-    /// Addresses, with exceptions.
-    Blocks,
-    /// Pods by long lists of values.
-    Values,
-    /// No peers: everyone.
-    Everyone,
-}
-
-/// What is written.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Write {
-    NewPolicy,
-    ChangedPolicy,
-    DeletedPolicy,
-    NewCluster,
-    ChangedCluster,
-}
-
-/// Some rules: how many, and how large each is.
-#[derive(Clone, Copy, Debug)]
-struct Rules {
-    peers_of: Peers,
-    rules: usize,
-    peers: usize,
-    ports: usize,
-    parts: usize,
-    keys: usize,
-}
-
-/// A hostile input in numbers.
-#[derive(Clone, Copy, Debug)]
-struct Shape {
-    write: Write,
-    point: usize,
-    clusters: usize,
-    neighbours: usize,
-    declared: Rules,
-    stored: Rules,
-    written: Rules,
-    subject: usize,
-    seed: u64,
-}
-
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % bound.max(1) as u64).unwrap_or_default()
-    }
-
-    fn size(&mut self, most: usize) -> usize {
-        let bits = most.ilog2() as usize + 1;
-        let scale = 1 << self.roll(bits);
-        (scale + self.roll(scale)).min(most)
-    }
-
-    fn one<T: Copy>(&mut self, all: &[T]) -> T {
-        all[self.roll(all.len())]
-    }
-
-    fn rules(&mut self) -> Rules {
-        let kinds = [
-            Peers::Literals,
-            Peers::Namespaces,
-            Peers::Blocks,
-            Peers::Values,
-            Peers::Everyone,
-        ];
-        Rules {
-            peers_of: self.one(&kinds),
-            rules: self.size(10_000),
-            peers: self.size(1_000),
-            ports: self.size(1_000),
-            parts: self.size(64),
-            keys: self.size(120),
-        }
-    }
-
-    fn shape(&mut self) -> Shape {
-        let writes = [
-            Write::NewPolicy,
-            Write::ChangedPolicy,
-            Write::DeletedPolicy,
-            Write::NewCluster,
-            Write::ChangedCluster,
-        ];
-        Shape {
-            write: self.one(&writes),
-            point: self.roll(2),
-            clusters: self.size(100),
-            neighbours: self.size(300),
-            declared: self.rules(),
-            stored: self.rules(),
-            written: self.rules(),
-            subject: self.roll(20),
-            seed: self.0,
-        }
-    }
-
-    /// The shape with a few of its numbers changed.
-    fn changed(&mut self, shape: Shape) -> Shape {
-        let mut next = shape;
-        for _ in 0..=self.roll(3) {
-            let other = self.shape();
-            let part = self.roll(3);
-            let rules = match part {
-                0 => &mut next.declared,
-                1 => &mut next.stored,
-                _ => &mut next.written,
-            };
-            match self.roll(13) {
-                0 => next.write = other.write,
-                1 => next.point = other.point,
-                2 => next.clusters = other.clusters,
-                3 => next.neighbours = other.neighbours,
-                4 => next.subject = other.subject,
-                5 => next.seed = other.seed,
-                6 => rules.peers_of = other.written.peers_of,
-                7 => rules.rules = other.written.rules,
-                8 => rules.peers = other.written.peers,
-                9 => rules.ports = other.written.ports,
-                10 => rules.parts = other.written.parts,
-                11 => rules.keys = other.written.keys,
-                _ => rules.rules = (rules.rules * 2).min(10_000),
-            }
-        }
-        next
-    }
-
-    fn peer(&mut self, rules: &Rules, at: usize) -> Value {
-        let literal = |dice: &mut Self| {
-            let operator = dice.one(&["Exists", "DoesNotExist"]);
-            json!({"key": format!("k{}", dice.roll(rules.keys)), "operator": operator})
-        };
-        match rules.peers_of {
-            Peers::Literals => json!({
-                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "clients"}},
-                "podSelector": {"matchExpressions": (0..rules.parts).map(|_| literal(self)).collect::<Vec<_>>()},
-            }),
-            Peers::Namespaces => json!({
-                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": format!("client-{at}")}},
-            }),
-            Peers::Blocks => {
-                let except =
-                    |part| format!("10.{}.{}.{}/32", at % 256, at / 256 % 256, 2 * part % 256);
-                let except: Vec<_> = (0..rules.parts).map(except).collect();
-                json!({"ipBlock": {"cidr": format!("10.{}.{}.0/24", at % 256, at / 256 % 256), "except": except}})
-            }
-            Peers::Values => {
-                let values: Vec<_> = (0..rules.parts * 8)
-                    .map(|value| format!("v{value}"))
-                    .collect();
-                let operator = self.one(&["In", "NotIn"]);
-                json!({"podSelector": {"matchExpressions": [
-                    {"key": format!("k{}", self.roll(rules.keys)), "operator": operator, "values": values},
-                ]}})
-            }
-            Peers::Everyone => json!({"podSelector": {}}),
-        }
-    }
-
-    /// Rules of one direction, as many as fit into an object.
-    fn written(&mut self, rules: &Rules, peers_field: &str, most: usize) -> Vec<Value> {
-        let mut room = LARGEST_OBJECT;
-        let mut written = Vec::new();
-        for at in 0..rules.rules.min(most) {
-            let mut rule = json!({});
-            let peers = if rules.peers_of == Peers::Everyone {
-                0
-            } else {
-                rules.peers
-            };
-            let mut list = Vec::new();
-            let mut size = 0;
-            for peer in 0..peers {
-                let peer = self.peer(rules, at * peers + peer);
-                size += peer.to_string().len();
-                list.push(peer);
-                if size > room {
-                    break;
-                }
-            }
-            if !list.is_empty() {
-                rule[peers_field] = list.into();
-            }
-            // One port is the API's; more are every second one, so that no two merge.
-            let ports: Vec<_> = match rules.ports {
-                0 | 1 => vec![json!({"port": 8200})],
-                many => (0..many)
-                    .map(|port| json!({"port": 2 * (port + at % 8) + 1}))
-                    .collect(),
-            };
-            rule["ports"] = ports.into();
-            size = rule.to_string().len();
-            if size > room {
-                break;
-            }
-            room -= size;
-            written.push(rule);
-        }
-        written
-    }
-
-    fn policy(&mut self, name: &str, rules: &Rules, subject: usize) -> Value {
-        let key = |dice: &mut Self| {
-            let key = format!("topology.kubernetes.io/k{}", dice.roll(rules.keys));
-            json!({"key": key, "operator": dice.one(&["Exists", "DoesNotExist"])})
-        };
-        let subject: Vec<_> = (0..subject).map(|_| key(self)).collect();
-        json!({
-            "apiVersion": "networking.k8s.io/v1",
-            "kind": "NetworkPolicy",
-            "metadata": {"name": name, "namespace": "bao"},
-            "spec": {
-                "podSelector": {"matchExpressions": subject},
-                "policyTypes": ["Ingress"],
-                "ingress": self.written(rules, "from", usize::MAX),
-            },
-        })
-    }
-
-    fn cluster(&mut self, name: &str, rules: &Rules) -> Value {
-        json!({
-            "apiVersion": "openbao.org/v1alpha1",
-            "kind": "OpenBaoCluster",
-            "metadata": {"name": name, "namespace": "bao"},
-            "spec": {
-                "profile": "Development",
-                "network": {"apiServerCIDR": "10.96.0.1/32", "ingressRules": self.written(rules, "from", 1_000)},
-            },
-        })
-    }
-}
-
 /// A server that knows the namespace, and the review that it is asked.
 fn stage(shape: &Shape) -> (Admission, Point, Vec<u8>) {
-    let mut dice = Dice(shape.seed | 1);
+    let mut dice = Dice::new(shape.seed);
     let mut objects = vec![dice.cluster("bao", &shape.declared)];
     // The others declare nothing, so that a namespace of many clusters is quickly made.
     let plain = Rules {
@@ -372,24 +131,26 @@ fn measured(shape: &Shape, runs: usize) -> (Duration, usize, String) {
     (least, body.len(), answer)
 }
 
-fn setting(name: &str, default: u64) -> u64 {
+pub(crate) fn setting(name: &str, default: u64) -> u64 {
     let value = env::var(name).ok().filter(|text| !text.is_empty());
     value.map_or(default, |text| text.parse().expect("a number"))
 }
 
 fn main() -> ExitCode {
-    let mut dice = Dice(setting("WORST_SEED", 1) | 1);
+    let mut dice = Dice::new(setting("WORST_SEED", 1));
     let end = Instant::now() + Duration::from_secs(setting("WORST_SECONDS", 60));
     let mut slowest: Vec<(Duration, Shape)> = Vec::new();
     let mut tried = 0;
+    let mut starts = Dice::starts();
     while Instant::now() < end {
-        let known = dice.roll(slowest.len() + 4);
-        let shape = match slowest.get(known) {
-            Some((_, shape)) => {
+        let known = dice.roll(slowest.len() + 2);
+        let shape = match (starts.pop(), slowest.get(known)) {
+            (Some(start), _) => start,
+            (None, Some((_, shape))) => {
                 let shape = *shape;
                 dice.changed(shape)
             }
-            None => dice.shape(),
+            (None, None) => dice.shape(),
         };
         let (took, ..) = measured(&shape, 1);
         tried += 1;

@@ -11,6 +11,7 @@
 )]
 
 pub mod address;
+pub mod budget;
 pub mod carried;
 pub mod connection;
 pub mod cover;

@@ -12,6 +12,7 @@ mod doubt;
 mod isolation;
 mod level;
 pub mod maintenance;
+mod merged;
 mod metadata;
 pub mod offline;
 mod policy;
@@ -26,6 +27,7 @@ mod standing;
 mod tests;
 pub mod verdict;
 mod world;
+mod written;
 
 pub use doubt::{Doubt, doubt};
 pub use isolation::isolation;

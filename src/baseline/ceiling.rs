@@ -1,11 +1,14 @@
 //! The ceiling of one direction, indexed so that the entry that holds a rule is found without
 //! looking at all of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Entry;
 use crate::perimeter::{PeerSet, RegionRef};
+
+/// Names of namespaces that are looked up one by one.
+const FEW: usize = 16;
 
 /// The entries of the ceiling in one direction.
 #[derive(Clone, Debug, Default)]
@@ -73,6 +76,23 @@ impl Ceiling {
         let candidates = listed.chain([&self.rest]).flat_map(|group| &group.entries);
         let mut entries = candidates.filter_map(|at| self.entries.get(*at));
         entries.find(|entry| region.is_subset((&entry.region).into()))
+    }
+
+    /// The regions that may share something with the region, in the order of the table.
+    pub fn touching(&self, region: RegionRef<'_>) -> Vec<RegionRef<'_>> {
+        let names = match region.peer {
+            PeerSet::Pods { namespaces, .. } => namespaces.namespace_names(),
+            PeerSet::V4(_) | PeerSet::V6(_) => None,
+        };
+        let Some(names) = names.filter(|names| names.len() <= FEW) else {
+            let all = self.entries.iter();
+            return all.map(|entry| (&entry.region).into()).collect();
+        };
+        let named = names.iter().filter_map(|name| self.by_namespace.get(name));
+        let groups = named.chain([&self.rest]);
+        let numbers: BTreeSet<&usize> = groups.flat_map(|group| &group.entries).collect();
+        let entries = numbers.into_iter().filter_map(|at| self.entries.get(*at));
+        entries.map(|entry| (&entry.region).into()).collect()
     }
 
     /// Comparisons that [`holder`](Self::holder) may take.

@@ -62,6 +62,8 @@ pub struct SharedRegions {
 #[derive(Clone, Debug)]
 struct Shared {
     policy: Arc<Policy>,
+    /// What its podSelector selects.
+    pods: Option<LabelSet>,
     regions: OnceLock<Arc<PolicyRegions>>,
 }
 
@@ -74,6 +76,7 @@ impl SharedRegions {
             let known = known.and_then(|known| known.same(policy));
             known.cloned().unwrap_or_else(|| Shared {
                 policy: policy.clone(),
+                pods: policy.pods.label_set(),
                 regions: OnceLock::new(),
             })
         };
@@ -91,13 +94,6 @@ impl SharedRegions {
         let shared = self.policies.get(&policy.meta.name)?;
         Arc::ptr_eq(&shared.policy, policy).then_some(shared)
     }
-
-    /// The regions of a policy.
-    fn regions(&self, policy: &Arc<Policy>) -> Arc<PolicyRegions> {
-        let new = || Arc::new(PolicyRegions::of(policy, &self.tunnels));
-        let shared = self.same(policy);
-        shared.map_or_else(new, |shared| shared.regions.get_or_init(new).clone())
-    }
 }
 
 /// One rule of a policy, as regions of the part of a zone that the policy selects.
@@ -114,6 +110,13 @@ impl<'a> SelectedRule<'a> {
             peer: &region.peer,
             ports: &region.ports,
         })
+    }
+
+    /// Comparisons that it takes to hold all of it against something.
+    pub fn weight(self) -> usize {
+        let ports = self.may().next().map_or(0, |region| region.ports.ranges());
+        let peers = self.may().map(|region| region.peer.weight());
+        ports + peers.sum::<usize>()
     }
 
     /// What some implementation could let through.
@@ -193,27 +196,33 @@ impl Selected {
     /// The policy as it concerns `zone`; `None` where it selects nothing of it. From the TCP ports
     /// `tunnels` a proxy in the pods may forward to all others.
     pub fn of(policy: &Arc<Policy>, zone: &Zone, tunnels: &[u16]) -> Option<Self> {
-        Self::with(policy, zone, || {
-            Arc::new(PolicyRegions::of(policy, tunnels))
+        let pods = policy.pods.label_set()?;
+        let regions = || Arc::new(PolicyRegions::of(policy, tunnels));
+        Self::with(policy, &pods, zone, regions)
+    }
+
+    /// The same, with what other zones have of it too.
+    pub fn shared(policy: &Arc<Policy>, zone: &Zone, known: &SharedRegions) -> Option<Self> {
+        let Some(shared) = known.same(policy) else {
+            return Self::of(policy, zone, &known.tunnels);
+        };
+        let regions = || Arc::new(PolicyRegions::of(policy, &known.tunnels));
+        Self::with(policy, shared.pods.as_ref()?, zone, || {
+            shared.regions.get_or_init(regions).clone()
         })
     }
 
-    /// The same, with the regions that other zones have of it too.
-    pub fn shared(policy: &Arc<Policy>, zone: &Zone, known: &SharedRegions) -> Option<Self> {
-        Self::with(policy, zone, || known.regions(policy))
-    }
-
-    /// The same, with the regions of its rules from elsewhere.
+    /// The same, with what its podSelector selects and the regions of its rules from elsewhere.
     pub fn with(
         policy: &Arc<Policy>,
+        pods: &LabelSet,
         zone: &Zone,
         regions: impl FnOnce() -> Arc<PolicyRegions>,
     ) -> Option<Self> {
-        let part = zone.select(&policy.pods.label_set()?)?;
         Some(Self {
+            part: zone.select(pods)?,
             name: policy.meta.name.clone(),
             policy: policy.clone(),
-            part,
             isolates: Direction::ALL.map(|direction| policy.isolates(direction)),
             rendered: false,
             regions: regions(),

@@ -247,6 +247,11 @@ impl PortSet {
         Arc::ptr_eq(&self.0, &other.0) || self.0.iter().zip(&*other.0).all(|(a, b)| a.is_subset(b))
     }
 
+    /// Whether the two are one and the same, which equal ones need not be.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Whether nothing is in both.
     pub fn is_disjoint(&self, other: &Self) -> bool {
         self.0.iter().zip(&*other.0).all(|(a, b)| a.is_disjoint(b))
@@ -336,6 +341,9 @@ impl PortSet {
     /// against the limit (semantics D11).
     #[must_use]
     pub fn names_as_all(&self) -> Self {
+        if self.0.iter().all(|ports| ports.names.is_empty()) {
+            return self.clone();
+        }
         Self::from_fn(|at| {
             let ports = &self.0[at];
             if ports.names.is_empty() {

@@ -43,6 +43,15 @@ impl PeerSet {
         (!addresses.is_empty()).then_some(Self::V6(addresses))
     }
 
+    /// How many labels, values or ranges it is made of.
+    pub(crate) fn weight(&self) -> usize {
+        match self {
+            Self::Pods { namespaces, pods } => namespaces.weight() + pods.weight(),
+            Self::V4(addresses) => addresses.ranges_len(),
+            Self::V6(addresses) => addresses.ranges_len(),
+        }
+    }
+
     /// Every peer: all pods and all addresses (semantics C1).
     pub fn everyone() -> Vec<Self> {
         let pods = Self::Pods {
@@ -198,19 +207,18 @@ impl RegionRef<'_> {
     /// Comparisons that it takes to hold another region against this one: one for each label key
     /// and each value, one for some ranges of addresses and ports.
     pub(crate) fn weight(self) -> usize {
-        let peer = match self.peer {
-            PeerSet::Pods { namespaces, pods } => namespaces.weight() + pods.weight(),
+        let labels = match self.peer {
+            PeerSet::Pods { .. } => self.peer.weight(),
             PeerSet::V4(_) | PeerSet::V6(_) => 0,
         };
-        1 + self.subject.weight() + peer + self.ranges()
+        1 + self.subject.weight() + labels + self.ranges()
     }
 
     /// Comparisons of its ranges, which take as long as those of the other region: both are walked.
     pub(crate) fn ranges(self) -> usize {
         let addresses = match self.peer {
             PeerSet::Pods { .. } => 0,
-            PeerSet::V4(addresses) => addresses.ranges_len(),
-            PeerSet::V6(addresses) => addresses.ranges_len(),
+            PeerSet::V4(_) | PeerSet::V6(_) => self.peer.weight(),
         };
         (addresses + self.ports.ranges()) / RANGES
     }

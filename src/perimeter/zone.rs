@@ -87,17 +87,17 @@ impl Zone {
     /// which the selector takes less than the whole zone are constrained, so the whole zone is
     /// [`LabelSet::any`].
     pub fn select(&self, selector: &LabelSet) -> Option<LabelSet> {
-        let mut part = LabelSet::any();
+        let mut part = Vec::new();
         for (key, asked) in selector.constrained() {
             match self.known.get(key) {
                 Some(ours) if ours.is_subset(asked) => {}
-                Some(ours) => part = part.with(key, ours.intersect(asked))?,
-                None if self.is_free(key) => part = part.with(key, asked.clone())?,
+                Some(ours) => part.push((key.clone(), ours.intersect(asked))),
+                None if self.is_free(key) => part.push((key.clone(), asked.clone())),
                 None if asked.allows_absent() => {}
                 None => return None,
             }
         }
-        Some(part)
+        LabelSet::all_of(part)
     }
 
     /// A part of the zone with the zone's own knowledge of `keys` written out, so that it can be

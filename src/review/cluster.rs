@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::advice;
 use super::level::WriterClass;
-use super::policy::likewise;
+use super::merged::likewise;
 use super::replay;
 use super::request::Edit;
 use super::restore_target::{self, Paths, Planned};

@@ -1,16 +1,18 @@
 //! The review of a NetworkPolicy write: one case for each zone that is judged.
 
 use std::borrow::Cow;
-use std::cell::{Cell, OnceCell};
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::advice;
 use super::level::WriterClass;
+use super::merged::Merged;
 use super::metadata;
 use super::replay;
 use super::request::{Edit, Operation, Request};
 use super::world::World;
+use super::written::{Side, Written};
 use crate::baseline::{ClusterPerimeter, PolicyRegions, Selected, ZonePerimeter};
 use crate::code::Door;
 use crate::inventory::{Fact, Kind, ObjectRef, Policy, Unreadable};
@@ -21,7 +23,7 @@ use crate::posture::{Edition, Posture};
 use crate::rules::case::{Case, State};
 use crate::rules::certificate::{self, Certificate};
 use crate::rules::policy_owner::{self, Owners};
-use crate::rules::text::{pods_of, ways};
+use crate::rules::text::pods_of;
 use crate::rules::{
     Code, Finding, Level, ambiguous_cidr, beyond_ceiling, core_connection_cut, input,
     isolation_lost, left_open, managed_policy, size,
@@ -77,6 +79,14 @@ pub(super) fn findings(
     }
     findings.extend(neighbours(world, edit));
     let written = Written::of(edit);
+    let zones = perimeters.iter().map(|cluster| cluster.zones.len());
+    let mut left = budget.get();
+    let is_enough = left.look(written.weight().saturating_mul(zones.sum()));
+    budget.set(left);
+    if !is_enough {
+        findings.push(unselected(edit, world.posture.proof_budget));
+        return findings;
+    }
     for cluster in perimeters {
         if let Some(version) = &cluster.unread_version {
             findings.extend(of_unread(world, request, cluster, version, edit));
@@ -90,20 +100,14 @@ pub(super) fn findings(
     findings
 }
 
-/// A write of a policy, with what its rules let through: worked out once for all zones.
-pub(super) struct Written<'a> {
-    edit: &'a Edit<Policy>,
-    before: OnceCell<Arc<PolicyRegions>>,
-    after: OnceCell<Arc<PolicyRegions>>,
-}
-
-impl<'a> Written<'a> {
-    pub(super) const fn of(edit: &'a Edit<Policy>) -> Self {
-        Self {
-            edit,
-            before: OnceCell::new(),
-            after: OnceCell::new(),
-        }
+/// The finding that it could not be told which pods the policy selects.
+fn unselected(edit: &Edit<Policy>, steps: u32) -> Finding {
+    Finding {
+        reason: format!(
+            "which pods of the clusters of the namespace it selects could not be decided within {steps} steps"
+        ),
+        help: "select pods by fewer labels and values".to_owned(),
+        ..Finding::new(Code::Obp402, Level::Deny, &edit.object, "spec.podSelector")
     }
 }
 
@@ -306,52 +310,6 @@ fn of_cluster(
     merged.findings
 }
 
-/// The findings of several zones. What the same rule does there too is told in one breath with what
-/// it does here: one connection proves it. The first way out of the other finding is named too, since
-/// the ways out of the one may leave the other.
-#[derive(Default)]
-struct Merged {
-    findings: Vec<Finding>,
-    /// Those that are told once, by rule and path.
-    known: BTreeMap<(Code, String), Vec<usize>>,
-}
-
-impl Merged {
-    fn add(&mut self, others: Vec<Finding>, pods: &str) {
-        for other in others {
-            let twice = matches!(
-                other.code,
-                Code::Obp102 | Code::Obp104 | Code::Obp201 | Code::Obp202 | Code::Obp402
-            );
-            if !twice {
-                self.findings.push(other);
-                continue;
-            }
-            let key = (other.code, other.path.clone());
-            let known = self.known.entry(key).or_default();
-            let is_as_bad = |at: &&usize| self.findings[**at].level <= other.level;
-            if let Some(same) = known.iter().find(is_as_bad) {
-                let same = &mut self.findings[*same];
-                likewise(same, pods);
-                let way = ways(&other.help).next().unwrap_or_default();
-                if !ways(&same.help).any(|known| known == way) {
-                    same.help.push_str("\nand ");
-                    same.help.push_str(way);
-                }
-            } else {
-                known.push(self.findings.len());
-                self.findings.push(other);
-            }
-        }
-    }
-}
-
-/// Says that what was found is so for other pods as well.
-pub(super) fn likewise(finding: &mut Finding, pods: &str) {
-    finding.reason.push_str("; likewise for ");
-    finding.reason.push_str(pods);
-}
-
 /// What the acceptance of the written policy's rules rests on.
 pub(super) fn certificates(world: &World, edit: &Edit<Policy>) -> Vec<Certificate> {
     let perimeters = world.perimeters(&edit.object.namespace).iter();
@@ -465,11 +423,13 @@ pub(super) fn case<'a>(
     let name = &edit.object.name;
     let tunnels = &world.posture.tunnel_ports;
     let is_edited = |policy: &&Selected| policy.name == *name && !name.is_empty();
-    let state = |fact: &'a Option<Fact<Policy>>, regions: &OnceCell<Arc<PolicyRegions>>| {
+    let state = |fact: &'a Option<Fact<Policy>>, side: &Side| {
         let policy = fact.as_ref().and_then(Fact::read);
         let select = |policy: &Arc<Policy>| {
-            let regions = || regions.get_or_init(|| Arc::new(PolicyRegions::of(policy, tunnels)));
-            Selected::with(policy, &zone.zone, || regions().clone())
+            let regions = || Arc::new(PolicyRegions::of(policy, tunnels));
+            Selected::with(policy, side.pods.as_ref()?, &zone.zone, || {
+                side.regions.get_or_init(regions).clone()
+            })
         };
         State {
             policy: policy.map(AsRef::as_ref),

@@ -10,10 +10,11 @@ use std::sync::Arc;
 
 use super::level::WriterClass;
 use super::maintenance;
-use super::policy::{Written, case, with_observed};
+use super::policy::{case, with_observed};
 use super::request::{Edit, Operation, Request, Subject};
 use super::verdict::{Repair, Repairs};
 use super::world::World;
+use super::written::Written;
 use crate::baseline::{ClusterPerimeter, Entry, ZonePerimeter};
 use crate::inventory::{Fact, Policy};
 use crate::perimeter::Direction;

@@ -1,13 +1,15 @@
 //! OBP201 and OBP202: a rule lets through more than the baseline and the cluster's declarations
 //! permit, on ingress and on egress.
 
+use std::cell::OnceCell;
+
 use super::case::{Case, Moment};
 use super::proof::SHOWN;
 use super::text::{declare, nearest, pods_of, take_pods_out, ways_out};
 use super::{Code, Finding, Level};
 use crate::baseline::{Selected, SelectedRule};
 use crate::perimeter::cover::Exhausted;
-use crate::perimeter::{Direction, Region, RegionRef};
+use crate::perimeter::{Direction, LabelSet, Region, RegionRef};
 use crate::posture::Edition;
 
 /// One finding for each rule of the written policy that reaches beyond the ceiling.
@@ -16,6 +18,7 @@ pub fn check(case: &Case<'_>) -> Vec<Finding> {
         return Vec::new();
     };
     let mut findings = Vec::new();
+    let out = OnceCell::new();
     for direction in Direction::ALL {
         let mut kept = Kept::default();
         for (at, rule) in after.rules(direction).enumerate() {
@@ -25,7 +28,9 @@ pub fn check(case: &Case<'_>) -> Vec<Finding> {
                 Err(exhausted) => Err(exhausted),
             };
             match found {
-                Ok(Some(beyond)) => findings.push(finding(case, direction, at, &beyond)),
+                Ok(Some(beyond)) => {
+                    findings.push(finding(case, (direction, at), &beyond, &out));
+                }
                 Ok(None) => {}
                 Err(exhausted) => {
                     // Nothing is left for the rules after it either.
@@ -84,7 +89,7 @@ fn beyond(
     (at, rule): (usize, SelectedRule<'_>),
     kept: &mut Kept,
 ) -> Result<Option<Beyond>, Exhausted> {
-    let ceiling = || case.ceiling(direction);
+    let ceiling = |area: RegionRef<'_>| touching(case, direction, area);
     let Some(piece) = first_outside(case, rule.surest_first(), ceiling)? else {
         return Ok(None);
     };
@@ -94,8 +99,11 @@ fn beyond(
     let weight = case.zone.ceiling[direction as usize].weight();
     let old = case.before.selected.as_ref();
     let old_size = old.map_or(0, |old| old.size(direction));
-    if !case.look(SHOWN + weight + old_size) {
-        return Err(Exhausted::of(ceiling()));
+    let words = PASTED * rule.weight();
+    let part = case.after.selected.as_ref().map(|after| &after.part);
+    let part = part.map_or(0, LabelSet::weight);
+    if !case.look(SHOWN + weight + old_size + words + PASTED * part) {
+        return Err(Exhausted::of(case.ceiling(direction)));
     }
     if kept.has(case, direction, at)? {
         return found(Excess::Known, piece);
@@ -116,6 +124,19 @@ fn beyond(
         None => found(Excess::LeftOpen, new),
         Some(new) => found(Excess::New, new),
     }
+}
+
+/// Comparisons that take as long as the words about one label, value or range.
+const PASTED: usize = 60;
+
+/// The entries of the ceiling that may share something with a region.
+fn touching<'c>(
+    case: &'c Case<'_>,
+    direction: Direction,
+    area: RegionRef<'_>,
+) -> impl Iterator<Item = RegionRef<'c>> + use<'c> {
+    let ceiling = &case.zone.ceiling[direction as usize];
+    ceiling.touching(area).into_iter()
 }
 
 /// Connections that were open since no policy isolated the pods. Where the operator renders a policy it will soon
@@ -141,9 +162,9 @@ fn newly_outside(
 ) -> Result<Option<Region>, Exhausted> {
     let before = || case.before.selected.iter().chain(rendered);
     let open = || open.iter().map(RegionRef::from);
-    let surely = || {
+    let surely = |area: RegionRef<'_>| {
         let before = before().flat_map(|before| before.must(direction));
-        case.ceiling(direction).chain(before).chain(open())
+        touching(case, direction, area).chain(before).chain(open())
     };
     if rule.is_ambiguous() {
         return first_outside(case, rule.surest_first(), surely);
@@ -152,9 +173,9 @@ fn newly_outside(
     if new.is_some() || !rule.is_read_differently() {
         return Ok(new);
     }
-    let legible = || {
+    let legible = |area: RegionRef<'_>| {
         let before = before().flat_map(|before| before.legible(direction));
-        case.ceiling(direction).chain(before).chain(open())
+        touching(case, direction, area).chain(before).chain(open())
     };
     first_outside(case, rule.may(), legible)
 }
@@ -162,10 +183,10 @@ fn newly_outside(
 fn first_outside<'r, 'c, C: Iterator<Item = RegionRef<'c>>>(
     case: &Case<'_>,
     regions: impl Iterator<Item = RegionRef<'r>>,
-    covers: impl Fn() -> C,
+    covers: impl Fn(RegionRef<'_>) -> C,
 ) -> Result<Option<Region>, Exhausted> {
     for area in regions {
-        if let Some(piece) = case.outside(area, covers())? {
+        if let Some(piece) = case.outside(area, covers(area))? {
             return Ok(Some(piece));
         }
     }
@@ -209,7 +230,13 @@ impl Kept {
     }
 }
 
-fn finding(case: &Case<'_>, direction: Direction, at: usize, beyond: &Beyond) -> Finding {
+/// `out` is how the pods are taken out of the policy, written once for all its rules.
+fn finding(
+    case: &Case<'_>,
+    (direction, at): (Direction, usize),
+    beyond: &Beyond,
+    out: &OnceCell<Option<String>>,
+) -> Finding {
     let level = match beyond.excess {
         Excess::New => Level::Deny,
         Excess::Known | Excess::LeftOpen | Excess::Fits(_) => Level::Warn,
@@ -240,7 +267,11 @@ fn finding(case: &Case<'_>, direction: Direction, at: usize, beyond: &Beyond) ->
         .policy
         .and_then(|policy| policy.effective_rules(direction).get(at));
     let managed = case.cluster.managed(&case.object.name).is_some();
-    let out = if managed { None } else { take_pods_out(case) };
+    let out = if managed {
+        None
+    } else {
+        out.get_or_init(|| take_pods_out(case)).clone()
+    };
     let fitting = match beyond.excess {
         Excess::Fits(edition) => Some(format!(
             "set the baseline of the operator that runs:\nreview:\n  baseline: {edition}"

@@ -2,6 +2,7 @@
 
 use super::case::{Case, Moment};
 use super::paste::paste_rule;
+use super::proof::SHOWN;
 use super::text::pods_of;
 use super::{Code, Finding, Level};
 use crate::baseline::{Entry, SelectedRule};
@@ -58,6 +59,12 @@ pub fn cut<'a>(
             after.chain(lacking.iter().map(RegionRef::from))
         };
         if let Some(piece) = case.outside(area, covers())? {
+            // It is replayed against every rule, before and after.
+            let policies = case.policies(Moment::After);
+            let rules = policies.map(|policy| policy.size(direction)).sum::<usize>();
+            if !case.look(SHOWN + REPLAYS * rules) {
+                return Err(Exhausted::of(covers()));
+            }
             // What is cut under every reading tells more.
             let sure = case.outside(area, covers().chain(doubtful(case, direction)))?;
             cut.push((entry, sure.unwrap_or(piece)));
@@ -65,6 +72,9 @@ pub fn cut<'a>(
     }
     Ok(cut)
 }
+
+/// How often a connection is held against every rule.
+const REPLAYS: usize = 4;
 
 /// What is let through after the write under some readings only.
 fn doubtful<'a>(

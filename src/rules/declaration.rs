@@ -302,8 +302,18 @@ fn declared(path: String, rule: Rule, at: At<'_>, direction: Direction) -> Decla
     let regions = |reading| rule.regions(At { reading, ..at }, direction, &LabelSet::any());
     let with_ports =
         |ports: PortSet, region: Region| (!ports.is_empty()).then_some(Region { ports, ..region });
+    // The peers of a rule have the same ports.
+    let mut last: Option<(PortSet, PortSet)> = None;
+    let mut as_all = |ports: &PortSet| match &last {
+        Some((known, all)) if known.is_same(ports) => all.clone(),
+        _ => {
+            let all = ports.names_as_all();
+            last = Some((ports.clone(), all.clone()));
+            all
+        }
+    };
     let may = regions(Reading::May).into_iter();
-    let may = may.filter_map(|region| with_ports(region.ports.names_as_all(), region));
+    let may = may.filter_map(|region| with_ports(as_all(&region.ports), region));
     let opens_tunnel =
         || direction == Direction::Ingress && rule.port_set().tunnel(at.tunnels).is_some();
     let must = (rule.is_ambiguous() || rule.names_ports() || opens_tunnel()).then(|| {

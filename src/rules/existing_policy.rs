@@ -13,7 +13,8 @@ use std::sync::Arc;
 
 use crate::baseline::{Ceiling, ClusterPerimeter, Selected, ZonePerimeter};
 use crate::inventory::ObjectRef;
-use crate::perimeter::cover::{Budget, Exhausted, steps};
+use crate::perimeter::budget::{Budget, steps};
+use crate::perimeter::cover::Exhausted;
 use crate::perimeter::label::Values;
 use crate::perimeter::{Direction, Region, RegionRef, witness};
 use crate::posture::Posture;
@@ -234,5 +235,5 @@ fn beyond(
     if ceiling.holder(region).is_some() {
         return Ok(None);
     }
-    outside(&zone.zone, region, zone.ceiling_regions(direction), budget)
+    outside(&zone.zone, region, ceiling.touching(region), budget)
 }

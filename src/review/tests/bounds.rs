@@ -13,7 +13,7 @@ use crate::inventory::{Cluster, Fact, Kind, Policy};
 use crate::perimeter::cover::Budget;
 use crate::posture::{Posture, TUNNEL_PORTS};
 use crate::review::{Verdict, repair, review};
-use crate::rules::Code::{Obp103, Obp203, Obp402};
+use crate::rules::Code::{Obp103, Obp201, Obp203, Obp402};
 use crate::rules::{Code, Level, existing_policy};
 
 /// Every pod of namespace `clients`, as a union of selectors: one pigeon has no hole, or two share
@@ -29,11 +29,11 @@ fn pigeons(holes: usize) -> Value {
             selectors.push([pigeon, other].map(|one| asks(one, hole, "Exists")).into());
         }
     }
-    let peer = |keys: &Vec<Value>| json!({"namespaceSelector": clients(), "podSelector": {"matchExpressions": keys}});
+    let peer = |keys: &Vec<Value>| json!({"namespaceSelector": in_clients(), "podSelector": {"matchExpressions": keys}});
     selectors.iter().map(peer).collect()
 }
 
-fn clients() -> Value {
+fn in_clients() -> Value {
     json!({"matchLabels": {"kubernetes.io/metadata.name": "clients"}})
 }
 
@@ -44,7 +44,7 @@ fn permissive(holes: usize) -> Arc<Cluster> {
 
 /// Policies that let all pods of `clients` in at once: within the ceiling, and hard to prove so.
 fn hard(count: usize) -> Vec<Fact<Policy>> {
-    let from = json!([{ "namespaceSelector": clients() }]);
+    let from = json!([{ "namespaceSelector": in_clients() }]);
     let spec =
         json!({"podSelector": servers(), "ingress": [{"from": from, "ports": [{"port": 8200}]}]});
     let names = (0..count).map(|at| format!("hard-{at:03}"));
@@ -121,7 +121,7 @@ fn a_verdict_says_what_its_proofs_took() {
 fn a_verdict_says_what_the_proofs_of_advice_took() {
     let rules = json!([
         {"from": pigeons(5), "ports": [{"port": 8200}]},
-        {"from": [{"namespaceSelector": clients()}], "ports": [{"port": 8200}]},
+        {"from": [{"namespaceSelector": in_clients()}], "ports": [{"port": 8200}]},
     ]);
     let bao = cluster(&json!({ "ingressRules": rules }));
     let took = created_beside(&bao, &[], 100_000).work;
@@ -238,5 +238,61 @@ fn a_message_of_many_findings_counts_the_rest() {
         "{}",
         message.len()
     );
+    assert_eq!(verdict.findings.len(), 1_000);
+}
+
+/// A cluster that declares so many namespaces as clients, each by a rule of its own.
+fn clients_of(declared: usize) -> Arc<Cluster> {
+    let rule = |at: usize| json!({"from": [client(&[at])], "ports": [{"port": 8200}]});
+    cluster(&json!({"ingressRules": (0..declared).map(rule).collect::<Vec<_>>()}))
+}
+
+/// Pods of some of those namespaces.
+fn client(at: &[usize]) -> Value {
+    let names: Vec<_> = at.iter().map(|at| format!("client-{at}")).collect();
+    let name = json!({"key": "kubernetes.io/metadata.name", "operator": "In", "values": names});
+    json!({"namespaceSelector": {"matchExpressions": [name]}})
+}
+
+/// A policy that lets such clients in by so many rules.
+fn clients(name: &str, rules: usize, client: impl Fn(usize) -> Value) -> Fact<Policy> {
+    let rule = |at: usize| json!({"from": [client(at)], "ports": [{"port": 8200}]});
+    let rules: Vec<_> = (0..rules).map(rule).collect();
+    policy(name, &json!({"podSelector": servers(), "ingress": rules}))
+}
+
+#[test]
+fn an_ordinary_namespace_is_decided() {
+    let bao = clients_of(50);
+    let known = world(std::slice::from_ref(&bao), &[]);
+    // Each rule in one entry of the ceiling, or in two of them.
+    let ways: [fn(usize) -> Value; 2] = [
+        |at| client(&[at % 50]),
+        |at| client(&[at % 50, (at + 7) % 50]),
+    ];
+    for way in ways {
+        let written = Some(clients("clients", 1_000, way));
+        let verdict = review(&known, &policy_request(tenant(), "clients", None, written));
+        assert_eq!(levels(&verdict), []);
+        let name = |at: usize| format!("clients-{at}");
+        let stored: Vec<_> = (0..300).map(|at| clients(&name(at), 20, way)).collect();
+        let verdict = created_beside(&bao, &stored, Posture::default().proof_budget);
+        assert_eq!(levels(&verdict), []);
+        // Nor is a write that takes something away undecided beside them.
+        let beside = world(std::slice::from_ref(&bao), &stored);
+        let gone = policy_request(tenant(), "clients-0", Some(stored[0].clone()), None);
+        assert_eq!(levels(&review(&beside, &gone)), []);
+    }
+}
+
+#[test]
+fn an_ordinary_policy_that_opens_too_much_in_each_rule_is_told_so() {
+    let known = world(&[clients_of(50)], &[]);
+    let written = clients("others", 1_000, |at| client(&[50 + at]));
+    let verdict = review(
+        &known,
+        &policy_request(tenant(), "others", None, Some(written)),
+    );
+    assert_eq!(verdict.codes(), [Obp201]);
     assert_eq!(verdict.findings.len(), 1_000);
 }

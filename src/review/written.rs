@@ -1,0 +1,51 @@
+//! The policy that a write is about, with what is worked out of it once.
+
+use std::cell::OnceCell;
+use std::sync::Arc;
+
+use super::request::Edit;
+use crate::baseline::PolicyRegions;
+use crate::inventory::{Fact, Policy};
+use crate::perimeter::LabelSet;
+
+/// A write of a policy, with what its rules let through: worked out once for all zones.
+pub(super) struct Written<'a> {
+    pub(super) edit: &'a Edit<Policy>,
+    pub(super) before: Side,
+    pub(super) after: Side,
+}
+
+/// One side of it.
+#[derive(Default)]
+pub(super) struct Side {
+    /// What the podSelector selects.
+    pub(super) pods: Option<LabelSet>,
+    pub(super) regions: OnceCell<Arc<PolicyRegions>>,
+}
+
+impl Side {
+    fn of(fact: Option<&Fact<Policy>>) -> Self {
+        let policy = fact.and_then(Fact::read);
+        Self {
+            pods: policy.and_then(|policy| policy.pods.label_set()),
+            regions: OnceCell::new(),
+        }
+    }
+}
+
+impl<'a> Written<'a> {
+    pub(super) fn of(edit: &'a Edit<Policy>) -> Self {
+        Self {
+            edit,
+            before: Side::of(edit.before.as_ref()),
+            after: Side::of(edit.after.as_ref()),
+        }
+    }
+
+    /// Comparisons that it takes to tell which part of a zone it selects.
+    pub(super) fn weight(&self) -> usize {
+        let pods = [&self.before, &self.after].into_iter();
+        let pods = pods.filter_map(|side| side.pods.as_ref());
+        pods.map(LabelSet::weight).sum()
+    }
+}
