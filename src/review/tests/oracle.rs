@@ -190,10 +190,14 @@ impl Write {
     /// Whether the old policy let it through, or no policy isolated the pod.
     fn is_known(&self, connection: &Connection) -> bool {
         let mut before = self.before.iter();
-        let views = self.views(Moment::Before);
-        let isolated = is_isolated(&views, connection.direction, &connection.subject);
         before.any(|before| is_let_through(&[view(before)], connection, at(Reading::Must)))
-            || (!isolated && !self.blind)
+            || self.was_open(connection)
+    }
+
+    /// Whether no policy isolated the pod, so that everything was open to it.
+    fn was_open(&self, connection: &Connection) -> bool {
+        let views = self.views(Moment::Before);
+        !self.blind && !is_isolated(&views, connection.direction, &connection.subject)
     }
 
     /// Whether a rule of the old policy let it through where port names count beside blocks and tunnel
@@ -204,10 +208,11 @@ impl Write {
             rule_passes(rule, connection, at(reading))
         };
         let direction = connection.direction;
-        self.before.as_ref().is_some_and(|before| {
+        let known = self.before.as_ref().is_some_and(|before| {
             view(before).isolates(direction, &connection.subject)
                 && before.effective_rules(direction).iter().any(passes)
-        })
+        });
+        known || self.was_open(connection)
     }
 
     /// Whether connections beyond the ceiling are new in the reading in which the rule opens them.
