@@ -88,8 +88,8 @@ impl Ceiling {
             let all = self.entries.iter();
             return all.map(|entry| (&entry.region).into()).collect();
         };
-        let named = names.iter().filter_map(|name| self.by_namespace.get(name));
-        let groups = named.chain([&self.rest]);
+        let listed = names.iter().filter_map(|name| self.by_namespace.get(name));
+        let groups = listed.chain([&self.rest]);
         let numbers: BTreeSet<&usize> = groups.flat_map(|group| &group.entries).collect();
         let entries = numbers.into_iter().filter_map(|at| self.entries.get(*at));
         entries.map(|entry| (&entry.region).into()).collect()

@@ -32,6 +32,7 @@ pub enum Output {
 
 /// What `check` can be told.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Args {
     /// Files and folders with manifests; `-` is standard input
     #[arg(required_unless_present = "print_config", value_name = "PATH")]

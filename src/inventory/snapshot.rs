@@ -167,8 +167,8 @@ impl NamespaceFacts {
         match kind {
             Kind::OpenBaoCluster => self.clusters.keys().map(named).collect(),
             Kind::NetworkPolicy => {
-                let names = self.policies.keys().chain(self.stubs.keys());
-                names.map(named).collect()
+                let policies = self.policies.keys().chain(self.stubs.keys());
+                policies.map(named).collect()
             }
             Kind::Namespace => {
                 let reference = ObjectRef {

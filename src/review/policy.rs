@@ -225,7 +225,7 @@ pub(super) fn concerns(perimeters: &[ClusterPerimeter], edit: &Edit<Policy>) -> 
 fn owners(edit: &Edit<Policy>) -> Option<Owners<'_>> {
     Some(Owners {
         object: &edit.object,
-        before: edit.before.as_ref().map(|before| before.meta()),
+        before: edit.before.as_ref().map(Fact::<Policy>::meta),
         after: edit.after.as_ref()?.meta(),
     })
 }

@@ -4,7 +4,7 @@
 //! Nobody but the operator writes such a cluster itself, and it is never denied.
 
 use std::cell::Cell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::replay;
@@ -84,7 +84,7 @@ pub(super) fn brought_to_bear(
     let before = before.map_or(unlabelled, |before| before.cluster(&object.name));
     // The labels of the restore itself are those of the planned jobs.
     let facts = NamespaceFacts {
-        restores: Default::default(),
+        restores: BTreeMap::default(),
         ..facts.clone()
     };
     let regions = world.regions(&after.target.namespace, &facts);

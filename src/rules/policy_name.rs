@@ -88,12 +88,12 @@ fn leftovers<'a>(
     foreign.map(|name| {
         // One that a cluster of this name left behind goes by itself.
         let is_controller = |owner: &Owner| owner.controller && !is_named(owner, cluster);
-        let is_controlled =
+        let has_controller =
             |policy: &Fact<Policy>| policy.meta().owners.iter().any(is_controller);
         let controlled = facts
             .policies
             .get(name.as_str())
-            .is_some_and(is_controlled);
+            .is_some_and(has_controller);
         let denied = || Finding::new(Code::Obp311, Level::Deny, object, PATH);
         let (finding, what) = match posture.baseline {
             _ if controlled => (

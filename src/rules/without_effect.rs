@@ -140,7 +140,7 @@ fn idle_port(rule: &Rule) -> Option<Idle> {
         Peer::Block { cidr, .. } => cidr.canonical(),
         Peer::Pods { .. } => None,
     });
-    let block = blocks.find(|block| is_without_pods(block))?;
+    let block = blocks.find(is_without_pods)?;
     Some(Idle {
         part: format!(".ports[{at}]"),
         reason: format!(

@@ -206,11 +206,11 @@ fn of_rule(
             let piece = case.outside((&entry.region).into(), covers())?;
             missing = missing.or(piece);
         }
-        let touches = |cover: RegionRef<'_>| {
+        let meets = |cover: RegionRef<'_>| {
             let mut entries = entries.iter();
             entries.any(|entry| !cover.is_disjoint((&entry.region).into()))
         };
-        let touched = covers().any(touches);
+        let touched = covers().any(meets);
         Ok((missing, touched))
     });
     let state = match (&verdict, standing) {

@@ -370,7 +370,11 @@ fn obp104_an_owner_of_what_cannot_be_judged_is_denied_too() {
             [denied.clone(), known.clone()],
             "{name}"
         );
-        assert_eq!(write(name, vec![], vec![]), [known.clone()], "{name}");
+        assert_eq!(
+            write(name, vec![], vec![]),
+            std::slice::from_ref(&known),
+            "{name}"
+        );
     }
     let large = |owners| {
         let selector: Vec<Value> = (0..70)

@@ -269,8 +269,8 @@ impl<'a> Open<'a> {
             return Err(Exhausted::default());
         }
         Ok(AddressSet {
-            v4: V4Set::from_iter(some().flat_map(|set| set.v4.ranges())),
-            v6: V6Set::from_iter(some().flat_map(|set| set.v6.ranges())),
+            v4: some().flat_map(|set| set.v4.ranges()).collect(),
+            v6: some().flat_map(|set| set.v6.ranges()).collect(),
         })
     }
 }

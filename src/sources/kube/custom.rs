@@ -170,7 +170,7 @@ impl Watch {
                 self.was_served = true;
                 self.gone_since = None;
                 self.delays.reset();
-                self.tell(served.clone());
+                self.tell(served);
             }
             if self.send(step).await.is_none() {
                 return End::Closed;
@@ -211,7 +211,7 @@ impl Watch {
             }
         };
         let is_named = matches!(next, Served::Unread(_)) && !is_advice;
-        self.tell(next.clone());
+        self.tell(&next);
         self.send(step).await?;
         if is_named {
             return Some(next);
@@ -245,14 +245,14 @@ impl Watch {
     }
 
     /// Notes how the kind is served, and logs it with the cure where that is something new.
-    fn tell(&self, served: Served) {
+    fn tell(&self, served: &Served) {
         if !self.pulse.serve(self.kind, served.clone()) {
             return;
         }
         let (kind, version) = (self.kind.as_str(), served.version());
-        match (&served, self.kind) {
+        match (served, self.kind) {
             (Served::Read(_), _) => {
-                tracing::info!(kind, version, "kind is served in a version that is read")
+                tracing::info!(kind, version, "kind is served in a version that is read");
             }
             (Served::Unread(_), Kind::OpenBaoCluster) => tracing::error!(
                 kind,
@@ -271,7 +271,7 @@ impl Watch {
                 "no version of this kind is served: there is nothing to guard until its CRD is installed"
             ),
             (Served::Nowhere, _) => {
-                tracing::info!(kind, "no version of this kind is served: taken as none")
+                tracing::info!(kind, "no version of this kind is served: taken as none");
             }
             (Served::Unproved, _) => tracing::warn!(
                 kind,

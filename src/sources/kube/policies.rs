@@ -252,7 +252,7 @@ pub(super) fn merged<'a>(
         match by_name.get(&stub.name) {
             Some(found) if found.version >= stub.version => newer.push((&**stub, *found)),
             None if stub.version <= read.version && read.wanted.holds(&stub.name) => {
-                gone.push(stub.name.clone())
+                gone.push(stub.name.clone());
             }
             // It was written after the read began, and is read again.
             _ => {}

@@ -23,14 +23,16 @@ const GROUP: &str = "/apis/openbao.org";
 const OTHER: &str = "/apis/openbao.org/v1beta1/openbaoclusters";
 const LIMIT: Duration = Duration::from_mins(5);
 
+/// Resources of each version; `None` while discovery does not answer.
+type Discovery = Option<BTreeMap<&'static str, Vec<&'static str>>>;
+
 /// An API server that serves OpenBaoClusters in some versions, and says so by discovery or fails to.
 #[derive(Clone)]
 struct Versions {
     server: ApiServer,
     /// Requests so far.
     asked: Arc<AtomicUsize>,
-    /// Resources of each version; `None` while discovery does not answer.
-    discovery: Arc<Mutex<Option<BTreeMap<&'static str, Vec<&'static str>>>>>,
+    discovery: Arc<Mutex<Discovery>>,
 }
 
 impl Versions {
