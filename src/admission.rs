@@ -14,7 +14,7 @@ pub mod respond;
 mod strict;
 mod unjudged;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -94,8 +94,8 @@ pub struct Grounds {
 pub struct Doubted {
     /// The doubt.
     pub doubt: Doubt,
-    /// What was known of the object's namespace.
-    pub known: Option<Arc<NamespaceFacts>>,
+    /// What was known of each [namespace](review::namespaces) that the answer rests on.
+    pub known: BTreeMap<Arc<str>, Option<Arc<NamespaceFacts>>>,
 }
 
 /// Whether the facts are recent enough to be judged by: asked at each review, answered by whoever
@@ -321,7 +321,9 @@ impl Admission {
         let object = request.object().clone();
         let doubted = |world: &World| {
             let doubt = review::doubt(world, request, &verdict)?;
-            let known = world.snapshot.namespace(&object.namespace).cloned();
+            let known = review::namespaces(world, request).into_iter();
+            let known = known.map(|name| (name.clone(), world.snapshot.namespace(&name).cloned()));
+            let known = known.collect();
             Some(Doubted { doubt, known })
         };
         let appeal = appeal(envelope, verdict.lacking.as_ref());

@@ -29,7 +29,7 @@ pub mod verdict;
 mod world;
 mod written;
 
-pub use doubt::{Doubt, doubt};
+pub use doubt::{Doubt, doubt, namespaces};
 pub use isolation::isolation;
 pub use level::{SYSTEM_WRITERS, WriterClass};
 pub use repair::repair;

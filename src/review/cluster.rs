@@ -107,16 +107,10 @@ fn restore_tests(
     (before, after): (Option<&Cluster>, &Cluster),
     budget: &Cell<Budget>,
 ) -> Vec<Finding> {
-    fn planned(cluster: &Cluster) -> Option<Planned<'_>> {
-        Some(Planned {
-            target: cluster.restore_test.as_ref()?,
-            job_labels: &cluster.job_labels,
-        })
-    }
-    let Some(tests) = planned(after) else {
+    let Some(tests) = Planned::by_tests(after) else {
         return Vec::new();
     };
-    let before = before.and_then(planned);
+    let before = before.and_then(Planned::by_tests);
     let tests = (before.as_ref(), &tests);
     restore_target::brought_to_bear(world, object, tests, &TEST_LABELS, budget)
 }

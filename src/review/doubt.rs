@@ -1,16 +1,20 @@
 //! Whether a verdict rests on facts that a lagging watch may have wrong, so that it is worth to ask
 //! the API server before it is given.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use super::level::WriterClass;
 use super::metadata::is_managed_name;
 use super::policy;
 use super::request::{Edit, Operation, Request, Subject};
+use super::restore_target;
 use super::verdict::{Outcome, Verdict};
 use super::world::World;
-use crate::inventory::{Fact, NamespaceFacts, Policy};
+use crate::inventory::{Fact, Policy};
 use crate::rules::{Code, Level};
 
-/// What would be different if the facts of the namespace were others than those known.
+/// What would be different if the facts of the [namespaces] were others than those known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doubt {
     /// It is refused because of them: a declaration, a policy or a deletion may not have been
@@ -50,13 +54,26 @@ pub fn doubt(world: &World, request: &Request, verdict: &Verdict) -> Option<Doub
     }
 }
 
-/// Whether the verdict rests on policies of the namespace that were not read: of a policy that may select pods of a
-/// cluster, of a cluster whose pods they may select, and of a restore.
+/// The namespaces that a verdict rests on: that of the object, and that of a cluster which the operator is to make for it.
+pub fn namespaces(world: &World, request: &Request) -> BTreeSet<Arc<str>> {
+    let planned = restore_target::namespace(world, request);
+    let all = planned.into_iter().chain([&request.object().namespace]);
+    all.cloned().collect()
+}
+
+/// Whether the verdict rests on policies of a namespace that were not read: of a policy that may select pods of a
+/// cluster, of a cluster whose pods they may select, of a restore, and of what has labels for a cluster that is to be made.
 fn rests_on_stubs(world: &World, request: &Request) -> bool {
     let namespace = &request.object().namespace;
     let perimeters = world.perimeters(namespace);
-    let has_stubs = |facts: &NamespaceFacts| !facts.stubs.is_empty();
-    if !world.facts(namespace).is_some_and(has_stubs) {
+    let has_stubs = |name: &Arc<str>| {
+        let facts = world.facts(name);
+        facts.is_some_and(|facts| !facts.stubs.is_empty())
+    };
+    if restore_target::namespace(world, request).is_some_and(has_stubs) {
+        return true;
+    }
+    if !has_stubs(namespace) {
         return false;
     }
     match &request.subject {

@@ -51,7 +51,7 @@ pub(super) fn findings(world: &World, edit: &Edit<Restore>, budget: &Cell<Budget
                 target,
                 job_labels: &restore.needs.pod_labels,
             };
-            let before = before.and_then(|before| planned(before));
+            let before = before.and_then(|before| Planned::by_restore(before));
             let edit_of = (before.as_ref(), &after);
             return restore_target::brought_to_bear(
                 world,
@@ -79,17 +79,6 @@ pub(super) fn findings(world: &World, edit: &Edit<Restore>, budget: &Cell<Budget
             let said = format!("no OpenBaoCluster `{name}` is known in this namespace");
             vec![untold(&edit.object, &said)]
         }
-    }
-}
-
-/// The cluster that a restore has made for it, if it has.
-fn planned(restore: &Restore) -> Option<Planned<'_>> {
-    match &restore.into {
-        RestoreInto::Fresh(target) => Some(Planned {
-            target,
-            job_labels: &restore.needs.pod_labels,
-        }),
-        RestoreInto::Cluster(_) | RestoreInto::Nothing => None,
     }
 }
 

@@ -8,11 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::replay;
+use super::request::{Edit, Request, Subject};
 use super::world::World;
 use crate::baseline::{ClusterPerimeter, Pods};
 use crate::inventory::cluster::RESTORE_ORIGIN;
-use crate::inventory::restore::RestoreTarget;
-use crate::inventory::{Cluster, Fact, Labels, Meta, NamespaceFacts, ObjectRef};
+use crate::inventory::restore::{RestoreInto, RestoreTarget};
+use crate::inventory::{Cluster, Fact, Labels, Meta, NamespaceFacts, ObjectRef, Restore};
 use crate::perimeter::cover::Budget;
 use crate::posture::Edition;
 use crate::rules::{Finding, Level, existing_policy};
@@ -33,7 +34,26 @@ pub(super) struct Paths {
     pub(super) jobs: &'static str,
 }
 
-impl Planned<'_> {
+impl<'a> Planned<'a> {
+    /// The one that a restore has made for it.
+    pub(super) fn by_restore(restore: &'a Restore) -> Option<Self> {
+        match &restore.into {
+            RestoreInto::Fresh(target) => Some(Self {
+                target,
+                job_labels: &restore.needs.pod_labels,
+            }),
+            RestoreInto::Cluster(_) | RestoreInto::Nothing => None,
+        }
+    }
+
+    /// Those that are made to test the restore of a cluster's backups.
+    pub(super) fn by_tests(cluster: &'a Cluster) -> Option<Self> {
+        Some(Self {
+            target: cluster.restore_test.as_ref()?,
+            job_labels: &cluster.job_labels,
+        })
+    }
+
     /// The cluster as the operator will make it. A name that it makes up is `name` here.
     fn cluster(&self, name: &Arc<str>) -> Cluster {
         let name = Some(&self.target.name)
@@ -56,6 +76,44 @@ impl Planned<'_> {
     fn is_same(&self, other: &Planned<'_>) -> bool {
         (&self.target.namespace, &self.target.name) == (&other.target.namespace, &other.target.name)
     }
+
+    /// Whether its pods carry labels that they did not carry before, or no longer carry some.
+    fn is_relabelled(&self, before: Option<&Planned<'_>>) -> bool {
+        let before = before.filter(|before| before.is_same(self));
+        before.map_or_else(
+            || !self.target.pod_labels.is_empty() || !self.job_labels.is_empty(),
+            |before| {
+                let labels = (&before.target.pod_labels, before.job_labels);
+                labels != (&self.target.pod_labels, self.job_labels)
+            },
+        )
+    }
+}
+
+/// The namespace of the clusters that are made for what is written, where its policies count: the write gives
+/// the pods there other labels.
+pub(super) fn namespace<'a>(world: &World, request: &'a Request) -> Option<&'a Arc<str>> {
+    fn of<'a, T>(
+        edit: &'a Edit<T>,
+        planned: impl Fn(&'a T) -> Option<Planned<'a>>,
+    ) -> Option<&'a Arc<str>>
+    where
+        Fact<T>: Clone,
+    {
+        let after = planned(edit.after.as_ref()?.read()?)?;
+        let before = edit.before.as_ref().and_then(Fact::read);
+        let before = before.and_then(|before| planned(before));
+        let is_judged = edit.before.is_none() || edit.spec_changed;
+        (is_judged && after.is_relabelled(before.as_ref())).then_some(&after.target.namespace)
+    }
+    let namespace = match &request.subject {
+        Subject::Policy(_) => None,
+        Subject::Cluster(edit) => of(edit, Planned::by_tests),
+        Subject::Restore(edit) => of(edit, Planned::by_restore),
+    };
+    let is_next = world.posture.baseline == Edition::Next;
+    // No namespace is asked about that the API server does not have.
+    namespace.filter(|name| is_next && world.facts(name).is_some())
 }
 
 /// Findings about policies of the target's namespace that its pods come under because of the labels that
@@ -71,7 +129,7 @@ pub(super) fn brought_to_bear(
     if world.posture.baseline != Edition::Next {
         return Vec::new();
     }
-    let Some(facts) = facts else {
+    let Some(facts) = facts.filter(|_| after.is_relabelled(before)) else {
         return Vec::new();
     };
     let planned = after.cluster(&object.name);
@@ -81,10 +139,17 @@ pub(super) fn brought_to_bear(
         ..planned.clone()
     };
     let before = before.filter(|before| before.is_same(after));
+    let known = before.map(|before| &before.target.pod_labels);
+    let relabels_servers = match known {
+        Some(known) => *known != after.target.pod_labels,
+        None => !after.target.pod_labels.is_empty(),
+    };
     let before = before.map_or(unlabelled, |before| before.cluster(&object.name));
-    // The labels of the restore itself are those of the planned jobs.
+    // The labels of the restore itself are those of the planned jobs. A verdict that policies could change which were not
+    // read is in doubt, and comes again once they are.
     let facts = NamespaceFacts {
         restores: BTreeMap::default(),
+        stubs: BTreeMap::default(),
         ..facts.clone()
     };
     let regions = world.regions(&after.target.namespace, &facts);
@@ -130,5 +195,18 @@ pub(super) fn brought_to_bear(
             ..finding
         }
     });
-    told.collect()
+    let unjudged =
+        existing_policy::unjudged(object, Some(&before), &after, &BTreeSet::new()).into_iter();
+    let unjudged = unjudged.filter(|finding| finding.level == Level::Deny);
+    let unjudged = unjudged.map(|finding| Finding {
+        path: if relabels_servers {
+            paths.servers
+        } else {
+            paths.jobs
+        }
+        .to_owned(),
+        reason: format!("{elsewhere}{}", finding.reason),
+        ..finding
+    });
+    told.chain(unjudged).collect()
 }

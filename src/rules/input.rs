@@ -105,14 +105,16 @@ pub fn not_ready(object: &ObjectRef) -> Finding {
     }
 }
 
-/// The finding that a verdict rests on what the API server has in the namespace now, and that it could not be asked.
+/// The finding that a verdict rests on what the API server has now, and that it could not be asked.
 pub fn not_read(object: &ObjectRef) -> Finding {
     let reason = match object.kind {
         Kind::NetworkPolicy => {
             "the policy could select OpenBao pods, and the API server could not be asked which OpenBaoClusters and \
              policies are in the namespace now"
         }
-        _ => "the API server could not be asked which policies are in the namespace now",
+        _ => {
+            "the API server could not be asked which policies are now in the namespace of the pods"
+        }
     };
     Finding {
         reason: reason.to_owned(),

@@ -2,12 +2,13 @@
 //!
 //! Only a refusal that rests on facts pays for it, the allowance of a policy that could select OpenBao pods where no
 //! cluster is known, and what rests on policies of which only stubs are kept. The review stays pure: it is held again, in a world in
-//! which one namespace is as the API server says it is.
+//! which the namespaces that it rests on are as the API server says they are.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
+use futures_util::future::try_join_all;
 use tokio::time::{Instant, timeout_at};
 
 use super::beside::{Facts, Scope, Unread};
@@ -15,6 +16,7 @@ use super::desk::Desk;
 use crate::admission::{Answer, Doubt, Doubted, Point, Unjudged};
 use crate::audit::Resolution;
 use crate::audit::metrics::cluster::FreshRead;
+use crate::inventory::Object;
 use crate::review::World;
 
 /// For asking the API server before an answer; less than half of what it gives us.
@@ -58,11 +60,12 @@ pub(super) async fn settle(
     let Some(facts) = &desk.beside.facts else {
         return Ok(answer.into());
     };
-    let Some((namespace, doubted)) = doubted(&answer) else {
+    let grounds = answer.grounds.as_ref();
+    let Some(doubted) = grounds.and_then(|grounds| grounds.doubt.clone()) else {
         return Ok(answer.into());
     };
     let until = due.min(Instant::now() + PATIENCE);
-    let renewed = renewed(desk, &**facts, &namespace, &doubted, until);
+    let renewed = renewed(desk, &**facts, &doubted, until);
     match timeout_at(until, renewed)
         .await
         .unwrap_or(Err(Unread::Late))
@@ -76,7 +79,8 @@ pub(super) async fn settle(
             again(desk, review, answer, doubted.doubt, world, due).await
         }
         Err(why) => {
-            tracing::warn!(%namespace, %why, "Could not read a namespace afresh");
+            let namespace = &answer.record.namespace;
+            tracing::warn!(namespace, %why, "Could not read a namespace afresh");
             desk.metrics.cluster.fresh_read(FreshRead::Failed);
             if doubted.doubt == Doubt::Refused {
                 return Ok(answer.into());
@@ -88,48 +92,37 @@ pub(super) async fn settle(
     }
 }
 
-fn doubted(answer: &Answer) -> Option<(Arc<str>, Doubted)> {
-    let grounds = answer.grounds.as_ref()?;
-    let doubted = grounds.doubt.clone()?;
-    Some((grounds.object.namespace.clone(), doubted))
-}
-
 /// The facts to judge by again; `None` where they are those that the answer rests on.
 async fn renewed(
     desk: &Desk,
     facts: &dyn Facts,
-    namespace: &Arc<str>,
     doubted: &Doubted,
     due: Instant,
 ) -> Result<Option<Arc<World>>, Unread> {
+    let namespaces = doubted.known.keys();
     if doubted.doubt == Doubt::NoCluster {
-        let clusters = match facts.read(namespace.clone(), Scope::Clusters).await {
-            Err(Unread::Unserved) => Vec::new(),
-            clusters => clusters?,
-        };
-        if clusters.is_empty() {
+        let clusters = namespaces.clone().map(|name| clusters(facts, name));
+        if try_join_all(clusters).await?.iter().all(Vec::is_empty) {
             return Ok(None);
         }
     }
-    // That a kind is not served makes no denial an allowance: what is known of it stays.
-    let (scope, objects) = match facts.read(namespace.clone(), Scope::Everything).await {
-        Err(Unread::Unserved) => {
-            let others = facts.read(namespace.clone(), Scope::Others).await?;
-            (Scope::Others, others)
-        }
-        objects => (Scope::Everything, objects?),
-    };
+    let read = try_join_all(namespaces.map(|name| everything(facts, name))).await?;
     let Some(latest) = desk.admission.world() else {
         return Ok(None);
     };
-    let (namespace, known) = (namespace.clone(), doubted.known.clone());
+    let known = doubted.known.clone();
     let compile = move || {
-        let next = latest.snapshot.renewed(&namespace, scope.kinds(), objects);
+        let mut next = (*latest.snapshot).clone();
+        for (namespace, (scope, objects)) in known.keys().zip(read) {
+            next = next.renewed(namespace, scope.kinds(), objects);
+        }
         // The answer may be older than the latest facts.
-        let is_known = match (next.namespace(&namespace), &known) {
-            (Some(next), Some(known)) => Arc::ptr_eq(next, known),
-            (next, known) => next.is_none() && known.is_none(),
-        };
+        let is_known = known
+            .iter()
+            .all(|(name, known)| match (next.namespace(name), known) {
+                (Some(next), Some(known)) => Arc::ptr_eq(next, known),
+                (next, known) => next.is_none() && known.is_none(),
+            });
         let world = || World::compile(Some(&latest), Arc::new(next), Arc::clone(&latest.posture));
         (!is_known).then(|| Arc::new(world()))
     };
@@ -144,6 +137,29 @@ async fn renewed(
                 Unread::Failed(why.to_string())
             }
         })
+}
+
+/// The OpenBaoClusters of a namespace.
+async fn clusters(facts: &dyn Facts, namespace: &Arc<str>) -> Result<Vec<Object>, Unread> {
+    match facts.read(namespace.clone(), Scope::Clusters).await {
+        Err(Unread::Unserved) => Ok(Vec::new()),
+        clusters => clusters,
+    }
+}
+
+/// All of a namespace that a verdict may rest on. That a kind is not served makes no denial an allowance: what is known
+/// of it stays.
+async fn everything(
+    facts: &dyn Facts,
+    namespace: &Arc<str>,
+) -> Result<(Scope, Vec<Object>), Unread> {
+    match facts.read(namespace.clone(), Scope::Everything).await {
+        Err(Unread::Unserved) => {
+            let others = facts.read(namespace.clone(), Scope::Others).await?;
+            Ok((Scope::Others, others))
+        }
+        objects => Ok((Scope::Everything, objects?)),
+    }
 }
 
 /// Judges again, by other facts. Where that fails a refusal stands; an answer that was given where no cluster was
@@ -190,7 +206,7 @@ mod tests {
     use super::*;
     use crate::admission::Admission;
     use crate::audit::Metrics;
-    use crate::inventory::{Object, read};
+    use crate::inventory::read;
     use crate::server::beside::{Beside, Reading};
     use crate::server::limits::Limits;
 

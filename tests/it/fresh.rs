@@ -1,5 +1,7 @@
 //! One fresh read before an answer that a lagging watch may have wrong, in memory.
 
+mod planned;
+
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -33,7 +35,7 @@ struct ApiServer {
 }
 
 impl Facts for ApiServer {
-    fn read(&self, _namespace: Arc<str>, scope: Scope) -> Reading {
+    fn read(&self, namespace: Arc<str>, scope: Scope) -> Reading {
         self.reads.fetch_add(1, Ordering::Relaxed);
         let objects = self.objects.lock().unwrap().clone();
         if let Some(admission) = &*self.meanwhile.lock().unwrap() {
@@ -46,7 +48,10 @@ impl Facts for ApiServer {
             if is_unserved {
                 return Err(Unread::Unserved);
             }
-            objects.retain(|object| scope.kinds().contains(&object.reference().kind));
+            objects.retain(|object| {
+                let reference = object.reference();
+                reference.namespace == namespace && scope.kinds().contains(&reference.kind)
+            });
             Ok(objects)
         })
     }

@@ -9,7 +9,7 @@ use super::support::{
 use crate::baseline::Pods;
 use crate::inventory::{Change, Fact, Object, Policy, Stub};
 use crate::posture::Edition;
-use crate::review::{Doubt, Request, World, Writer, doubt, repair, review};
+use crate::review::{Doubt, Request, World, Writer, doubt, namespaces, repair, review};
 use crate::rules::Code;
 
 fn doubted(world: &World, request: &Request) -> Option<Doubt> {
@@ -150,6 +150,58 @@ fn what_rests_on_policies_that_were_not_read_is_in_doubt_whatever_it_is() {
     ] {
         assert_eq!(doubted(&world, &request), None, "{request:?}");
     }
+}
+
+#[test]
+fn labels_for_a_cluster_that_is_to_be_made_are_in_doubt_beside_policies_that_were_not_read() {
+    let beside = |baseline: Edition, namespace: &str| {
+        let stub = Stub::of(&policy("other", &opens(&json!({}))));
+        let change = Change::Set(Object::Stub(namespace.into(), stub.into()));
+        let world = world_under(edition(baseline), &[], &[]);
+        let snapshot = world.snapshot.apply([change]);
+        World::compile(Some(&world), snapshot.into(), world.posture.clone())
+    };
+    let template = |labels: &Value| json!({"podMetadata": {"labels": labels}});
+    let (web, none) = (json!({"foo": "bar"}), json!({}));
+    let fresh = |labels: &Value| {
+        let spec = json!({"cluster": "new", "clusterTemplate": template(labels)});
+        restore_request(restore(&spec))
+    };
+    let tested = |labels: &Value| {
+        let test = json!({"namespace": "recovery", "clusterTemplate": template(labels)});
+        cluster_named(
+            "bao",
+            &json!({"profile": "Development", "backup": {"restoreTest": test}}),
+        )
+    };
+    let tests = |before: Option<&Value>, after: &Value| {
+        cluster_request(before.map(tested).as_ref(), &tested(after))
+    };
+    for (namespace, request, expected) in [
+        ("bao", fresh(&web), Some(Doubt::Unread)),
+        ("bao", fresh(&none), None),
+        ("recovery", fresh(&web), None),
+        ("recovery", tests(None, &web), Some(Doubt::Unread)),
+        ("recovery", tests(Some(&none), &web), Some(Doubt::Unread)),
+        ("recovery", tests(Some(&web), &none), Some(Doubt::Unread)),
+        ("recovery", tests(Some(&web), &web), None),
+        ("recovery", tests(None, &none), None),
+    ] {
+        let world = beside(Edition::Next, namespace);
+        assert_eq!(doubted(&world, &request), expected, "{request:?}");
+        let mut read = vec!["bao"];
+        if namespace == "recovery" && expected.is_some() {
+            read.push("recovery");
+        }
+        let names = namespaces(&world, &request);
+        assert!(names.iter().map(AsRef::as_ref).eq(read), "{names:?}");
+        // Older operators make no such clusters.
+        let older = beside(Edition::V01, namespace);
+        assert_eq!(doubted(&older, &request), None, "{request:?}");
+    }
+    // No read is tried of what is no namespace.
+    let nowhere = namespaces(&beside(Edition::Next, "other"), &tests(None, &web));
+    assert!(nowhere.iter().map(AsRef::as_ref).eq(["bao"]));
 }
 
 #[test]

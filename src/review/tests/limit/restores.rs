@@ -176,6 +176,21 @@ fn obp203_the_cluster_that_a_restore_brings_comes_under_no_open_policy_by_its_la
 }
 
 #[test]
+fn obp402_a_policy_that_cannot_be_read_may_open_the_cluster_that_a_restore_brings() {
+    let (web, none) = (json!({"foo": "bar"}), json!({}));
+    let broken = policy("broken", &json!({"podSelector": 7}));
+    let beside = world_under(edition(Next), &[], &[broken]);
+    for (servers, jobs, path) in [(&web, &none, SERVERS), (&none, &web, POD_LABELS)] {
+        let verdict = review(&beside, &restore_request(fresh(servers, jobs)));
+        assert_eq!(told(&verdict.findings), [(Code::Obp402, Deny, path)]);
+        let reason = &verdict.findings[0].reason;
+        assert!(reason.contains("`broken`"), "{reason}");
+    }
+    let verdict = review(&beside, &restore_request(fresh(&none, &none)));
+    assert_eq!(told(&verdict.findings), []);
+}
+
+#[test]
 fn obp203_the_clusters_of_restore_tests_count_in_their_own_namespace() {
     let tested = |namespace: &str, labels: &Value, job_labels: &Value| {
         let template = json!({"podMetadata": {"labels": labels}});
