@@ -112,13 +112,6 @@ impl<'a> SelectedRule<'a> {
         })
     }
 
-    /// Comparisons that it takes to hold all of it against something.
-    pub fn weight(self) -> usize {
-        let ports = self.may().next().map_or(0, |region| region.ports.ranges());
-        let peers = self.may().map(|region| region.peer.weight());
-        ports + peers.sum::<usize>()
-    }
-
     /// What some implementation could let through.
     pub fn may(self) -> impl Iterator<Item = RegionRef<'a>> + Clone {
         self.placed(&self.rule.may)

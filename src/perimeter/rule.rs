@@ -206,6 +206,21 @@ pub struct Rule {
 }
 
 impl Rule {
+    /// How many entries, requirements and values it is written with.
+    pub(crate) fn size(&self) -> usize {
+        let selector = |selector: &Selector| {
+            let values = selector.expressions.iter().map(|asked| asked.values.len());
+            selector.labels.len() + selector.expressions.len() + values.sum::<usize>()
+        };
+        let peer = |peer: &Peer| match peer {
+            Peer::Pods { namespaces, pods } => {
+                1 + namespaces.iter().chain(pods).map(selector).sum::<usize>()
+            }
+            Peer::Block { except, .. } => 1 + except.len(),
+        };
+        1 + self.peers.iter().map(peer).sum::<usize>() + self.ports.len()
+    }
+
     /// All ports the rule names.
     pub fn port_set(&self) -> PortSet {
         if let [only] = &self.ports[..] {

@@ -9,6 +9,7 @@ use super::text::{declare, nearest, pods_of, take_pods_out, ways_out};
 use super::{Code, Finding, Level};
 use crate::baseline::{Selected, SelectedRule};
 use crate::perimeter::cover::Exhausted;
+use crate::perimeter::rule::Rule;
 use crate::perimeter::{Direction, LabelSet, Region, RegionRef};
 use crate::posture::Edition;
 
@@ -99,7 +100,12 @@ fn beyond(
     let weight = case.zone.ceiling[direction as usize].weight();
     let old = case.before.selected.as_ref();
     let old_size = old.map_or(0, |old| old.size(direction));
-    let words = PASTED * rule.weight();
+    // As it is written: a peer that nothing fits is no region, and is pasted all the same.
+    let pasted = case
+        .after
+        .policy
+        .and_then(|after| after.effective_rules(direction).get(at));
+    let words = PASTED * pasted.map_or(0, Rule::size);
     let part = case.after.selected.as_ref().map(|after| &after.part);
     let part = part.map_or(0, LabelSet::weight);
     if !case.look(SHOWN + weight + old_size + words + PASTED * part) {

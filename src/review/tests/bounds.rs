@@ -296,3 +296,19 @@ fn an_ordinary_policy_that_opens_too_much_in_each_rule_is_told_so() {
     assert_eq!(verdict.codes(), [Obp201]);
     assert_eq!(verdict.findings.len(), 1_000);
 }
+
+#[test]
+fn what_is_pasted_counts_as_it_is_written() {
+    // No pod fits the other peers, so that they are no connections; they are pasted all the same.
+    let asks = |operator: &str| json!({"key": "k", "operator": operator});
+    let nobody =
+        json!({"podSelector": {"matchExpressions": [asks("Exists"), asks("DoesNotExist")]}});
+    let took = |others: usize| {
+        let mut from = vec![client(&[0])];
+        from.resize(1 + others, nobody.clone());
+        let spec = json!({"podSelector": servers(), "ingress": [{ "from": from }]});
+        let request = policy_request(tenant(), "long", None, Some(policy("long", &spec)));
+        review(&plain(), &request).work
+    };
+    assert!(took(900) > took(0) + 5_000, "{} {}", took(900), took(0));
+}
