@@ -22,7 +22,7 @@ kind: ClusterRole
 metadata: {name: openbao-operator}
 rules:
   - {apiGroups: [networking.k8s.io], resources: [networkpolicies], verbs: ['*']}
-  - {apiGroups: [openbao.org], resources: [openbaoclusters, openbaoclusters/status], verbs: ['*']}
+  - {apiGroups: [openbao.org], resources: [openbaoclusters, openbaoclusters/status, openbaorestores], verbs: ['*']}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRoleBinding
