@@ -21,7 +21,7 @@ const INTERVAL: Duration = Duration::from_secs(10);
 /// files are broken the last good facts stay, and each new reason is logged once.
 ///
 /// # Errors
-/// Those of the first [`load`]: without any facts there is nothing to serve.
+/// Those of the first [`load`](super::load): without any facts there is nothing to serve.
 pub async fn watch(
     path: PathBuf,
     updates: Updates,
