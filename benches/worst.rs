@@ -40,12 +40,12 @@ fn stage(shape: &Shape) -> (Admission, Point, Vec<u8>) {
     let mut objects = vec![dice.cluster("bao", &shape.declared)];
     // The others declare nothing, so that a namespace of many clusters is quickly made.
     let plain = Rules {
-        rules: 0,
+        count: 0,
         ..shape.declared
     };
     objects.extend((1..shape.clusters).map(|at| dice.cluster(&format!("c{at}"), &plain)));
     let stored = Rules {
-        rules: shape.stored.rules.min(20_000 / shape.neighbours.max(1)),
+        count: shape.stored.count.min(20_000 / shape.neighbours.max(1)),
         peers: shape.stored.peers.min(20),
         ..shape.stored
     };
@@ -155,7 +155,7 @@ fn main() -> ExitCode {
         let (took, ..) = measured(&shape, 1);
         tried += 1;
         slowest.push((took, shape));
-        slowest.sort_by(|a, b| b.0.cmp(&a.0));
+        slowest.sort_by_key(|(took, _)| std::cmp::Reverse(*took));
         slowest.truncate(KEPT);
     }
     let mut worst = Duration::ZERO;

@@ -38,7 +38,7 @@ pub(crate) enum Write {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rules {
     pub(crate) peers_of: Peers,
-    pub(crate) rules: usize,
+    pub(crate) count: usize,
     pub(crate) peers: usize,
     pub(crate) ports: usize,
     pub(crate) parts: usize,
@@ -102,7 +102,7 @@ impl Dice {
         ];
         Rules {
             peers_of: self.one(&kinds),
-            rules: self.size(10_000),
+            count: self.size(10_000),
             peers: self.size(1_000),
             ports: self.size(1_000),
             parts: self.size(64),
@@ -133,9 +133,9 @@ impl Dice {
 
     /// Where the search begins: what is known to take long.
     pub(crate) fn starts() -> Vec<Shape> {
-        let rules = |peers_of, rules, peers, ports, (parts, keys)| Rules {
+        let rules = |peers_of, count, peers, ports, (parts, keys)| Rules {
             peers_of,
-            rules,
+            count,
             peers,
             ports,
             parts,
@@ -198,12 +198,12 @@ impl Dice {
                 4 => next.subject = other.subject,
                 5 => next.seed = other.seed,
                 6 => rules.peers_of = other.written.peers_of,
-                7 => rules.rules = other.written.rules,
+                7 => rules.count = other.written.count,
                 8 => rules.peers = other.written.peers,
                 9 => rules.ports = other.written.ports,
                 10 => rules.parts = other.written.parts,
                 11 => rules.keys = other.written.keys,
-                _ => rules.rules = (rules.rules * 2).min(10_000),
+                _ => rules.count = (rules.count * 2).min(10_000),
             }
         }
         next
@@ -248,7 +248,7 @@ impl Dice {
     fn written(&mut self, rules: &Rules, peers_field: &str, most: usize) -> Vec<Value> {
         let mut room = self.room;
         let mut written = Vec::new();
-        for at in 0..rules.rules.min(most) {
+        for at in 0..rules.count.min(most) {
             let mut rule = json!({});
             let peers = if rules.peers_of == Peers::Everyone {
                 0
