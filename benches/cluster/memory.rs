@@ -1,4 +1,4 @@
-//! What the largest policies that tenants can store cost, wherever they are, and what ordinary ones cost.
+//! Cost of the largest policies that tenants can store, wherever they are, and of ordinary ones.
 
 use std::net::{SocketAddr, TcpListener};
 use std::process::Command;
@@ -28,7 +28,7 @@ const MANY: World = World {
 };
 /// Ordinary policies, half of them beside clusters.
 const ORDINARY: usize = 10_000;
-/// What is held: resident memory at most, until the first review is allowed, and bytes for each policy.
+/// Bars: resident memory at most, until the first review is allowed, and bytes for each policy.
 const MOST_KIB: u64 = 96 * 1024;
 const READY: Duration = Duration::from_secs(30);
 const GUARDED_BYTES: u64 = 4096;

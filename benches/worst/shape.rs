@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 
 use crate::setting;
 
-/// What an API server stores of one object, in bytes; `WORST_BYTES` is another limit.
+/// Largest size of one object that an API server stores, in bytes; `WORST_BYTES` is another limit.
 const LARGEST_OBJECT: u64 = 1_400_000;
 
-/// What peers are made of.
+/// Parts that peers are made of.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Peers {
     /// Pods of one namespace by random literals: `Exists` and `DoesNotExist`.
@@ -24,7 +24,7 @@ pub(crate) enum Peers {
     Everyone,
 }
 
-/// What is written.
+/// The write that is reviewed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Write {
     NewPolicy,
@@ -131,7 +131,7 @@ impl Dice {
         }
     }
 
-    /// Where the search begins: what is known to take long.
+    /// Starting points of the search: shapes that are known to take long.
     pub(crate) fn starts() -> Vec<Shape> {
         let rules = |peers_of, count, peers, ports, (parts, keys)| Rules {
             peers_of,
