@@ -3,7 +3,7 @@
 #
 # Kept equal by tests: the toolchain with rust-toolchain.toml, the user with manifests/base/deployment.yaml.
 FROM rust:1.95.0-slim-bookworm AS build
-# ring compiles some C; make has the one build command; nm, of binutils, comes with gcc.
+# ring compiles some C; make has the build command.
 RUN apt-get update \
   && apt-get install -y --no-install-recommends gcc libc6-dev make \
   && rm -rf /var/lib/apt/lists/*

@@ -11,7 +11,7 @@ SOAK_MINUTES ?= 10
 WORST_SECONDS ?= 300
 
 .DEFAULT_GOAL := help
-.PHONY: help run playground test soak control-plane lint fmt docs bench scale fuzz mutants static order image image-check
+.PHONY: help run playground test soak control-plane lint fmt docs bench scale fuzz mutants static image image-check
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,24 +68,15 @@ bench: control-plane static ## Hold the engine and check against decoding, and t
 scale: control-plane static ## Load 10,000 policies into a real API server: start, memory and time per review, beside a small one
 	$(MEASURED) $(CARGO) bench --bench cluster -- scale
 
-# With the target named: otherwise the flags would reach build scripts too. glibc is linked in; relocations are packed, and
-# functions ordered by their names, so that less of the program is in memory. Only the program itself is linked for the
-# target, from here: so the linker's path need not be whole, which could hold a space.
+# With the target named: otherwise the flag would reach build scripts too.
 HOST := $(shell rustc -vV | sed -n 's/^host: //p')
-STATIC := -C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs \
-  -C symbol-mangling-version=v0 -C linker=image/linker.sh
 
 static: ## Build the static binary of the image: target/static/openbao-perimeter
-	RUSTFLAGS='$(STATIC)' $(CARGO) build --release --locked --target $(HOST)
+	RUSTFLAGS='-C target-feature=+crt-static' $(CARGO) build --release --locked --target $(HOST)
 	@mkdir -p target/static
 	cp target/$(HOST)/release/openbao-perimeter target/static/openbao-perimeter
 
-order: control-plane ## Record anew which functions a server runs through, for the order in the static binary; needs valgrind
-	$(CARGO) build --example playground
-	RUSTFLAGS='$(STATIC)' $(CARGO) rustc --release --locked --target $(HOST) --bin openbao-perimeter -- -C strip=none
-	image/record.sh target/$(HOST)/release/openbao-perimeter
-
-image-check: static ## Hold the static binary to its size and memory, and start it in an empty root
+image-check: static ## Hold the static binary to its size, and start it in an empty root
 	tests/image/check.sh target/static/openbao-perimeter
 
 image: ## Build the image; needs a container runtime
