@@ -45,7 +45,7 @@ control-plane: ## Build the API server, etcd and kubectl that the tests run (onc
 	@tests/control-plane/build.sh
 
 lint: ## Check format, clippy, docs, dependencies and spelling
-	$(CARGO) fmt --check
+	$(CARGO) fmt --all --check
 	$(CARGO) clippy --all-targets -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --no-deps --quiet
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) fetch --locked --quiet && $(CARGO) deny --offline check bans licenses sources; \
@@ -54,7 +54,7 @@ lint: ## Check format, clippy, docs, dependencies and spelling
 	  else echo 'lint: typos is not installed, so the spelling is not checked'; fi
 
 fmt: ## Format the code
-	$(CARGO) fmt
+	$(CARGO) fmt --all
 
 docs: ## Write docs/reference and docs/coverage.md from the code, and the library's documentation to target/doc
 	OBP_BLESS=1 $(CARGO) test --quiet --test it reference::

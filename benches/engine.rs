@@ -19,12 +19,12 @@ use std::time::{Duration, Instant};
 
 use criterion::Criterion;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
+use netpol::cover::{Budget, uncovered};
+use netpol::label::Values;
+use netpol::{LabelSet, Region};
 use openbao_perimeter::admission::{Admission, Point};
 use openbao_perimeter::code::Door;
 use openbao_perimeter::inventory::{Change, Fact, Kind, ObjectRef, Policy, Snapshot, read};
-use openbao_perimeter::perimeter::cover::{Budget, uncovered};
-use openbao_perimeter::perimeter::label::Values;
-use openbao_perimeter::perimeter::{LabelSet, Region};
 use openbao_perimeter::posture::Posture;
 use openbao_perimeter::review::{
     Edit, Operation, Outcome, Request, Subject, World, Writer, review,

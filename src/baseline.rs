@@ -31,9 +31,9 @@ pub use selected::{PolicyRegions, Selected, SelectedRule, SharedRegions};
 pub use table::ROWS;
 pub use written::{OWNER_API_VERSION, OWNER_UID, Obstacle, refused, written};
 
-use crate::perimeter::Direction;
 pub use crate::posture::Pods;
 use crate::posture::{Edition, Posture};
+use netpol::Direction;
 
 /// Whether a row belongs to the floor or only to the ceiling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -34,7 +34,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::perimeter::rule::Selector;
+use netpol::rule::Selector;
 use size::TooLarge;
 
 pub use cluster::{Cluster, Declared, ListedAddress, Network, Profile};

@@ -2,7 +2,7 @@
 //! `floor ⊆ allowed ⊆ ceiling`, and every refusal shows one connection that proves it.
 //!
 //! The way of a request: [`server`] → [`admission`] → [`inventory::Snapshot`] →
-//! [`review::review`] → [`audit`]. The pure side ([`perimeter`], [`inventory`], [`baseline`],
+//! [`review::review`] → [`audit`]. The pure side ([`netpol`], [`inventory`], [`baseline`],
 //! [`rules`], [`review`], [`show`], [`posture`], [`code`]) has no async, clock, environment, files or network.
 
 pub mod admission;
@@ -15,7 +15,6 @@ pub mod duration;
 pub mod events;
 pub mod file_events;
 pub mod inventory;
-pub mod perimeter;
 pub mod posture;
 pub mod rate;
 pub mod registration;

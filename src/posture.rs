@@ -18,8 +18,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::code::{Code, Door, Level};
-use crate::perimeter::Direction;
-use crate::perimeter::rule::Rule;
+use netpol::Direction;
+use netpol::rule::Rule;
 
 /// Which edition of the operator's allowlist holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

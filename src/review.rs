@@ -41,10 +41,10 @@ pub use world::World;
 use std::cell::Cell;
 
 use crate::inventory::ObjectRef;
-use crate::perimeter::cover::Budget;
 use crate::posture::Posture;
 use crate::rules::{Finding, input, unknown_field};
 use maintenance::Allowance;
+use netpol::cover::Budget;
 
 /// Judges one write: all findings, in a stable order.
 pub fn review(world: &World, request: &Request) -> Verdict {

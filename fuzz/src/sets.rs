@@ -2,10 +2,10 @@
 //! small domain.
 
 use arbitrary::{Result, Unstructured};
-use openbao_perimeter::perimeter::cover::{Budget, all_uncovered, uncovered};
-use openbao_perimeter::perimeter::label::{NAMESPACE_NAME, Values};
-use openbao_perimeter::perimeter::port::{Port, PortSet, Protocol};
-use openbao_perimeter::perimeter::{LabelSet, PeerSet, Region};
+use netpol::cover::{Budget, all_uncovered, uncovered};
+use netpol::label::{NAMESPACE_NAME, Values};
+use netpol::port::{Port, PortSet, Protocol};
+use netpol::{LabelSet, PeerSet, Region};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, OnceLock};

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use netpol::address::{AddressSet, Cidr, block_addresses};
+use netpol::point::selects;
+use netpol::rule::{PortRange, Selector};
+use netpol::{Reading, carried};
 use openbao_perimeter::inventory::{Fact, Kind, ObjectRef, Policy, read, render};
-use openbao_perimeter::perimeter::address::{AddressSet, Cidr, block_addresses};
-use openbao_perimeter::perimeter::point::selects;
-use openbao_perimeter::perimeter::rule::{PortRange, Selector};
-use openbao_perimeter::perimeter::{Reading, carried};
 use serde_json::{Value, json};
 
 /// Words apart by white space: a `cidr`, and what `except` carves out of it.

@@ -11,8 +11,8 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::inventory::{Policy, render};
-use crate::perimeter::Direction;
 use crate::review::{Repair, Repairs, Request, Subject};
+use netpol::Direction;
 
 /// The patch that does `repairs` to the new object; `None` where there is nothing to do, or no
 /// readable policy to do it to.

@@ -4,7 +4,7 @@
 use super::envelope::Envelope;
 use crate::inventory::Kind;
 use crate::inventory::rules::is_dns_subdomain;
-use crate::perimeter::label::is_dns_label;
+use netpol::label::is_dns_label;
 
 /// The kinds that are judged, in whatever version.
 const JUDGED: [Kind; 3] = [

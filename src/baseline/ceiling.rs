@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Entry;
-use crate::perimeter::{PeerSet, RegionRef};
+use netpol::{PeerSet, RegionRef};
 
 /// Names of namespaces that are looked up one by one.
 const FEW: usize = 16;
@@ -84,7 +84,7 @@ impl Ceiling {
             PeerSet::Pods { namespaces, .. } => namespaces.namespace_names(),
             PeerSet::V4(_) | PeerSet::V6(_) => None,
         };
-        let Some(names) = names.filter(|names| names.len() <= FEW) else {
+        let Some(names) = names.filter(|names| names.count() <= FEW) else {
             let all = self.entries.iter();
             return all.map(|entry| (&entry.region).into()).collect();
         };

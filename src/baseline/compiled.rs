@@ -12,10 +12,10 @@ use crate::inventory::size::too_large;
 use crate::inventory::{
     Cluster, Fact, Kind, Labels, Meta, NamespaceFacts, ObjectRef, Policy, Profile,
 };
-use crate::perimeter::rule::Rule;
-use crate::perimeter::zone::{OtherKeys, Zone};
-use crate::perimeter::{At, Direction, LabelSet, Reading, Region, RegionRef};
 use crate::posture::Posture;
+use netpol::rule::Rule;
+use netpol::zone::{OtherKeys, Zone};
+use netpol::{At, Direction, LabelSet, Reading, Region, RegionRef};
 
 /// One connection set of the allowlist, with the row that it comes from.
 #[derive(Clone, Debug)]

@@ -7,10 +7,10 @@ use ipnet::IpNet;
 use super::managed::{infra_labels, lifecycle_pods, openbao_labels};
 use super::{Peers, Row, RowPorts};
 use crate::inventory::{Cluster, Profile};
-use crate::perimeter::Direction;
-use crate::perimeter::address::Cidr;
-use crate::perimeter::rule::{Operator, Peer, PortEntry, Rule, Selector};
 use crate::posture::Posture;
+use netpol::Direction;
+use netpol::address::Cidr;
+use netpol::rule::{Operator, Peer, PortEntry, Rule, Selector};
 
 /// Where a cluster's DNS is unless somebody says otherwise.
 const KUBE_SYSTEM: &str = "kube-system";

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use crate::inventory::{Cluster, Labels};
-use crate::perimeter::label::Values;
-use crate::perimeter::rule::{Operator, Selector};
-use crate::perimeter::zone::{OtherKeys, Zone};
 use crate::posture::{Edition, Pods, Posture};
+use netpol::label::Values;
+use netpol::rule::{Operator, Selector};
+use netpol::zone::{OtherKeys, Zone};
 
 /// The label by which the operator's pods are known.
 pub const NAME_LABEL: &str = "app.kubernetes.io/name";

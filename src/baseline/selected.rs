@@ -9,10 +9,10 @@ use std::sync::{Arc, OnceLock};
 use smallvec::SmallVec;
 
 use crate::inventory::{NamespaceFacts, Policy};
-use crate::perimeter::port::PortSet;
-use crate::perimeter::rule::{PortEntry, Rule, read_ports};
-use crate::perimeter::zone::Zone;
-use crate::perimeter::{At, Direction, LabelSet, PeerSet, Reading, Region, RegionRef};
+use netpol::port::PortSet;
+use netpol::rule::{PortEntry, Rule, read_ports};
+use netpol::zone::Zone;
+use netpol::{At, Direction, LabelSet, PeerSet, Reading, Region, RegionRef};
 
 /// A region without its subject.
 #[derive(Clone, Debug)]

@@ -12,8 +12,8 @@ use super::Renderer::{Installation, Nobody, Operator};
 use super::RowPorts::{self, All, Api, ApiAndMetrics, ApiAndRaft, AsWritten, Health, Tcp};
 use super::Standing::{Permitted, Required};
 use super::{Peers, Pods, Renderer, Row, Standing};
-use crate::perimeter::Direction::{self, Egress, Ingress};
 use crate::posture::Edition::{self, Classic, Next, V01};
+use netpol::Direction::{self, Egress, Ingress};
 
 const EACH: &[Edition] = &[Classic, V01, Next];
 const OLD: &[Edition] = &[Classic];

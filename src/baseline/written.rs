@@ -8,9 +8,9 @@ use super::expand::known_addresses;
 use super::{Facts, Peers, Pods, Renderer, Row, expand, rendered, rows, selector};
 use crate::inventory::{Cluster, Declared, Fact, Kind, Malformed, ObjectRef, Owner, Policy};
 use crate::inventory::{read, render};
-use crate::perimeter::Direction;
-use crate::perimeter::address::Cidr;
 use crate::posture::Edition;
+use netpol::Direction;
+use netpol::address::Cidr;
 
 /// The annotation with the owner's uid, by which the newest operator tells its own objects.
 pub const OWNER_UID: &str = "openbao.org/owner-uid";

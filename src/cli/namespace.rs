@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use crate::inventory::{Kind, ObjectRef, Snapshot};
-use crate::perimeter::label::is_dns_label;
 use crate::review::World;
 use crate::sources::files::{self, DEFAULT_NAMESPACE, LoadError};
+use netpol::label::is_dns_label;
 
 /// Objects that a note names.
 const NAMED: usize = 3;

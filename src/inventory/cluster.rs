@@ -8,9 +8,9 @@ use super::crd::{Gateway, Metrics, NetworkConfig, OpenBaoClusterSpec, RestoreTes
 use super::restore::{RestoreTarget, template_labels};
 use super::rules::{self, FieldPath, Problems};
 use super::{Labels, Malformed, Meta, Surroundings, Unreadable};
-use crate::perimeter::address::Cidr;
-use crate::perimeter::rule::{Peer, Rule};
 use crate::posture::Edition;
+use netpol::address::Cidr;
+use netpol::rule::{Peer, Rule};
 
 /// `spec.profile`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,8 +4,8 @@ use k8s_openapi::api::networking::v1::NetworkPolicySpec;
 
 use super::rules::{FieldPath, Problems, read_egress, read_ingress, read_selector};
 use super::{Meta, Unreadable};
-use crate::perimeter::Direction;
-use crate::perimeter::rule::{Rule, Selector};
+use netpol::Direction;
+use netpol::rule::{Rule, Selector};
 
 /// A NetworkPolicy, well-formed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -5,8 +5,8 @@
 //!
 //! ```
 //! use openbao_perimeter::inventory::render;
-//! use openbao_perimeter::perimeter::Direction;
-//! use openbao_perimeter::perimeter::rule::{PortEntry, Rule};
+//! use netpol::Direction;
+//! use netpol::rule::{PortEntry, Rule};
 //!
 //! let rule = Rule { peers: vec![], ports: vec![PortEntry::tcp(8200)] };
 //! assert_eq!(
@@ -18,8 +18,8 @@
 use serde_json::{Map, Value, json};
 
 use super::{Kind, Labels, Meta, Owner, Policy};
-use crate::perimeter::Direction;
-use crate::perimeter::rule::{Peer, PortEntry, PortRange, Rule, Selector};
+use netpol::Direction;
+use netpol::rule::{Peer, PortEntry, PortRange, Rule, Selector};
 
 /// An element of `ingress` or `egress`.
 pub fn rule(rule: &Rule, direction: Direction) -> Value {
@@ -33,7 +33,7 @@ pub fn rule(rule: &Rule, direction: Direction) -> Value {
 pub fn selector(selector: &Selector) -> Value {
     let mut fields = Map::new();
     insert_texts(&mut fields, "matchLabels", &selector.labels);
-    let requirement = |requirement: &crate::perimeter::rule::Requirement| {
+    let requirement = |requirement: &netpol::rule::Requirement| {
         let mut fields = Map::new();
         fields.insert("key".into(), text(&requirement.key));
         fields.insert("operator".into(), text(requirement.operator.as_str()));

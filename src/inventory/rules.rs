@@ -1,10 +1,10 @@
-//! NetworkPolicy rules, read: the Kubernetes types into [`perimeter::rule`](crate::perimeter::rule).
+//! NetworkPolicy rules, read: the Kubernetes types into [`perimeter::rule`](netpol::rule).
 //!
 //! The same code reads the rules of a NetworkPolicy and those that an OpenBaoCluster declares. It
 //! refuses what the NetworkPolicy API refuses at all versions (`ValidateNetworkPolicySpec`;
 //! semantics 1.6) and collects every problem with its field path. CIDR text that parsers read
 //! differently is not a problem here: it has a meaning of its own, see
-//! [`address`](crate::perimeter::address).
+//! [`address`](netpol::address).
 //!
 //! Label values in selectors are refused where they are malformed, also in stored policies: the
 //! API's ratchet for old ones is not followed, such a policy is unreadable.
@@ -33,12 +33,12 @@ use k8s_openapi::api::networking::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
 use super::Malformed;
-use crate::perimeter::Direction;
-use crate::perimeter::rule::{Peer, Rule, Selector};
+use netpol::Direction;
+use netpol::rule::{Peer, Rule, Selector};
 
-pub(crate) use crate::perimeter::label::is_dns_label;
 pub use field::FieldPath;
 pub(super) use field::{Problems, shown};
+pub(crate) use netpol::label::is_dns_label;
 pub(crate) use selector::is_dns_subdomain;
 
 /// An element of `ingress` or `ingressRules`; errors are all its problems, in field order.

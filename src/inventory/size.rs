@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::Policy;
-use crate::perimeter::Direction;
-use crate::perimeter::rule::{Peer, Rule, Selector};
 use crate::posture::Caps;
+use netpol::Direction;
+use netpol::rule::{Peer, Rule, Selector};
 
 /// One thing of a policy that is larger than its cap.
 #[derive(Clone, Debug, PartialEq, Eq)]

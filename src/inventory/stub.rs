@@ -12,8 +12,8 @@ use serde_json::value::RawValue;
 use super::read::outline::Outline;
 use super::rules::{self, FieldPath};
 use super::{Fact, Policy};
-use crate::perimeter::rule::Selector;
-use crate::perimeter::zone::Zone;
+use netpol::rule::Selector;
+use netpol::zone::Zone;
 
 /// Bytes of a selector, as JSON, that are kept.
 const LONGEST_SELECTOR: usize = 1024;
@@ -119,8 +119,8 @@ mod tests {
 
     use super::*;
     use crate::inventory::read::outline::outline;
-    use crate::perimeter::label::Values;
-    use crate::perimeter::zone::OtherKeys;
+    use netpol::label::Values;
+    use netpol::zone::OtherKeys;
 
     fn stub(spec: &Value) -> Stub {
         let policy = json!({"metadata": {"name": "web", "namespace": "shop", "resourceVersion": "7"}, "spec": spec});

@@ -14,13 +14,13 @@ use super::restore_target::{self, Paths, Planned};
 use super::world::World;
 use crate::baseline::{ClusterPerimeter, Pods};
 use crate::inventory::{Cluster, Fact, ObjectRef};
-use crate::perimeter::Direction;
-use crate::perimeter::cover::Budget;
 use crate::posture::Edition;
 use crate::rules::declaration::{self, Declaration, redundant};
 use crate::rules::policy_name::{self, Age};
 use crate::rules::text::pods_of;
 use crate::rules::{Finding, Level, ambiguous_cidr, existing_policy, input, isolation_lost};
+use netpol::Direction;
+use netpol::cover::Budget;
 
 /// All findings about a cluster write.
 pub(super) fn findings(

@@ -16,9 +16,9 @@ use super::world::World;
 use super::{isolation, review_as};
 use crate::code::{Code, Door};
 use crate::inventory::{Cluster, Fact, Kind, Object, ObjectRef, Policy, Restore};
-use crate::perimeter::cover::Budget;
 use crate::rules::certificate::Certificate;
 pub use crate::rules::default_deny_absent::Missing;
+use netpol::cover::Budget;
 
 /// Objects by what they are called.
 pub type Objects = BTreeMap<ObjectRef, Object>;

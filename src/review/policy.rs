@@ -16,9 +16,6 @@ use super::written::{Side, Written};
 use crate::baseline::{ClusterPerimeter, PolicyRegions, Selected, ZonePerimeter};
 use crate::code::Door;
 use crate::inventory::{Fact, Kind, ObjectRef, Policy, Unreadable};
-use crate::perimeter::LabelSet;
-use crate::perimeter::cover::Budget;
-use crate::perimeter::rule::Rule;
 use crate::posture::{Edition, Posture};
 use crate::rules::case::{Case, State};
 use crate::rules::certificate::{self, Certificate};
@@ -28,6 +25,9 @@ use crate::rules::{
     Code, Finding, Level, ambiguous_cidr, beyond_ceiling, core_connection_cut, input,
     isolation_lost, left_open, managed_policy, size,
 };
+use netpol::LabelSet;
+use netpol::cover::Budget;
+use netpol::rule::Rule;
 
 /// All findings about a policy write.
 pub(super) fn findings(

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use super::verdict::Verdict;
 use crate::baseline::{CLUSTER_LABEL, MANAGED_LABELS, NAME_LABEL, OPERATOR_NAME};
-use crate::perimeter::connection::{Endpoint, LabelPairs};
-use crate::perimeter::{Connection, Direction};
 use crate::rules::{Code, Finding, Level};
+use netpol::connection::{Endpoint, LabelPairs};
+use netpol::{Connection, Direction};
 
 /// Characters of a warning that every client shows whole (API server documentation, "Warnings").
 const WARNING_LENGTH: usize = 256;

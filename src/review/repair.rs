@@ -17,10 +17,10 @@ use super::world::World;
 use super::written::Written;
 use crate::baseline::{ClusterPerimeter, Entry, ZonePerimeter};
 use crate::inventory::{Fact, Policy};
-use crate::perimeter::Direction;
-use crate::perimeter::cover::Budget;
-use crate::perimeter::rule::Rule;
 use crate::rules::core_connection_cut;
+use netpol::Direction;
+use netpol::cover::Budget;
+use netpol::rule::Rule;
 
 /// What is restored in one write. Idempotent: the repaired object needs no repair.
 pub fn repair(world: &World, request: &Request) -> Repairs {

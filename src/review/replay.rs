@@ -9,16 +9,16 @@ use std::sync::Arc;
 
 use crate::baseline::{Selected, ZonePerimeter};
 use crate::inventory::Policy;
-use crate::perimeter::difference::names_as_all;
-use crate::perimeter::point::{At, PolicyView, is_isolated, is_let_through, rule_passes, selects};
-use crate::perimeter::port::{Port, Protocol};
-use crate::perimeter::rule::Rule;
-use crate::perimeter::{Connection, Difference, Direction, Reading};
 use crate::rules::case::{Case, Moment};
 use crate::rules::declaration::{Declaration, DeclaredRule};
 use crate::rules::default_deny_absent::{Missing, counted};
 use crate::rules::policy_owner::lasts;
 use crate::rules::{Code, Finding, Level};
+use netpol::difference::names_as_all;
+use netpol::point::{At, PolicyView, is_isolated, is_let_through, rule_passes, selects};
+use netpol::port::{Port, Protocol};
+use netpol::rule::Rule;
+use netpol::{Connection, Difference, Direction, Reading};
 
 /// How a finding reads whose connection does not replay.
 const UNREPLAYED: &str =

@@ -14,10 +14,10 @@ use super::world::World;
 use crate::baseline::{ClusterPerimeter, Pods};
 use crate::inventory::restore::RestoreInto;
 use crate::inventory::{Checkpoint, Cluster, Fact, Kind, NamespaceFacts, ObjectRef, Restore};
-use crate::perimeter::cover::Budget;
 use crate::rules::declaration::hardened;
 use crate::rules::endpoint_not_covered::{self, Dialling};
 use crate::rules::{Code, Finding, Harm, Level, checkpoint, existing_policy, input};
+use netpol::cover::Budget;
 
 /// Reason of the condition that OBP310 tells already where the contract denies.
 const CONTRACT: &str = "NetworkEgressRulesRequired";

@@ -14,9 +14,9 @@ use crate::baseline::{ClusterPerimeter, Pods};
 use crate::inventory::cluster::RESTORE_ORIGIN;
 use crate::inventory::restore::{RestoreInto, RestoreTarget};
 use crate::inventory::{Cluster, Fact, Labels, Meta, NamespaceFacts, ObjectRef, Restore};
-use crate::perimeter::cover::Budget;
 use crate::posture::Edition;
 use crate::rules::{Finding, Level, existing_policy};
+use netpol::cover::Budget;
 
 /// A cluster that is still to be made.
 pub(super) struct Planned<'a> {

@@ -4,9 +4,9 @@ use std::cmp::Ordering;
 
 use super::maintenance::Lacking;
 use super::replay::is_unreplayed;
-use crate::perimeter::Direction;
-use crate::perimeter::rule::{Rule, Selector};
 use crate::rules::{Code, Finding, Level};
+use netpol::Direction;
+use netpol::rule::{Rule, Selector};
 
 /// The outcome of a review: the worst level among its findings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,7 +43,7 @@ pub struct Verdict {
     pub maintained: bool,
     /// Right that the writer needs, where a maintenance write is denied.
     pub lacking: Option<Lacking>,
-    /// What the proofs took, in steps ([`Budget::work`](crate::perimeter::cover::Budget::work)).
+    /// What the proofs took, in steps ([`Budget::work`](netpol::cover::Budget::work)).
     pub work: u64,
 }
 

@@ -8,8 +8,8 @@ use crate::baseline::{
     ClusterPerimeter, NamespacePerimeters, SharedRegions, compile, pods_of_any_cluster,
 };
 use crate::inventory::{NamespaceFacts, Snapshot};
-use crate::perimeter::zone::Zone;
 use crate::posture::Posture;
+use netpol::zone::Zone;
 
 /// A snapshot with the zones, floors and ceilings of each cluster compiled.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::request::Edit;
 use crate::baseline::PolicyRegions;
 use crate::inventory::{Fact, Policy};
-use crate::perimeter::LabelSet;
+use netpol::LabelSet;
 
 /// A write of a policy, with what its rules let through: worked out once for all zones.
 pub(super) struct Written<'a> {

@@ -9,9 +9,9 @@
 use std::collections::BTreeSet;
 
 use crate::inventory::{Cluster, ObjectRef, Policy};
-use crate::perimeter::Direction;
-use crate::perimeter::address::{Cidr, CidrReading};
-use crate::perimeter::rule::{Peer, Rule};
+use netpol::Direction;
+use netpol::address::{Cidr, CidrReading};
+use netpol::rule::{Peer, Rule};
 
 use super::{Code, Finding, Harm, Level};
 

@@ -8,10 +8,10 @@ use super::proof::SHOWN;
 use super::text::{declare, nearest, pods_of, take_pods_out, ways_out};
 use super::{Code, Finding, Level};
 use crate::baseline::{Selected, SelectedRule};
-use crate::perimeter::cover::Exhausted;
-use crate::perimeter::rule::Rule;
-use crate::perimeter::{Direction, LabelSet, Region, RegionRef};
 use crate::posture::Edition;
+use netpol::cover::Exhausted;
+use netpol::rule::Rule;
+use netpol::{Direction, LabelSet, Region, RegionRef};
 
 /// One finding for each rule of the written policy that reaches beyond the ceiling.
 pub fn check(case: &Case<'_>) -> Vec<Finding> {

@@ -4,10 +4,10 @@ use std::cell::Cell;
 
 use crate::baseline::{ClusterPerimeter, Selected, ZonePerimeter};
 use crate::inventory::{ObjectRef, Policy};
-use crate::perimeter::cover::{Budget, Exhausted};
-use crate::perimeter::port::PortSet;
-use crate::perimeter::{Connection, Direction, LabelSet, PeerSet, Region, RegionRef, witness};
 use crate::posture::{Edition, Posture};
+use netpol::cover::{Budget, Exhausted};
+use netpol::port::PortSet;
+use netpol::{Connection, Direction, LabelSet, PeerSet, Region, RegionRef, witness};
 
 use super::policy_owner::lasts;
 use super::{Code, Finding, Level, proof, undecided};

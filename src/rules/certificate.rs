@@ -3,7 +3,7 @@
 use super::case::Case;
 use crate::baseline::{Entry, SelectedRule};
 use crate::inventory::ObjectRef;
-use crate::perimeter::{Direction, RegionRef};
+use netpol::{Direction, RegionRef};
 
 /// One rule of a policy and the entries of the ceiling that cover it. The proof itself is
 /// [`super::beyond_ceiling`]'s; this says what it rests on.

@@ -6,8 +6,8 @@ use super::proof::SHOWN;
 use super::text::pods_of;
 use super::{Code, Finding, Level};
 use crate::baseline::{Entry, SelectedRule};
-use crate::perimeter::cover::Exhausted;
-use crate::perimeter::{Direction, LabelSet, Region, RegionRef};
+use netpol::cover::Exhausted;
+use netpol::{Direction, LabelSet, Region, RegionRef};
 
 /// The core connections that this write cuts, one finding for each row of the baseline.
 pub fn check(case: &Case<'_>) -> Vec<Finding> {

@@ -20,11 +20,11 @@ use super::{Code, Finding, Level, undecided};
 use crate::baseline;
 use crate::baseline::{Facts, Peers, Pods, expand};
 use crate::inventory::{Cluster, ObjectRef, Profile};
-use crate::perimeter::cover::{Budget, Exhausted};
-use crate::perimeter::port::{PortSet, Protocol};
-use crate::perimeter::rule::Rule;
-use crate::perimeter::{At, Direction, LabelSet, Reading, Region, RegionRef};
 use crate::posture::{Edition, Posture};
+use netpol::cover::{Budget, Exhausted};
+use netpol::port::{PortSet, Protocol};
+use netpol::rule::Rule;
+use netpol::{At, Direction, LabelSet, Reading, Region, RegionRef};
 
 /// One declared ingress rule.
 #[derive(Clone, Debug)]

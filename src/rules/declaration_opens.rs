@@ -5,8 +5,8 @@ use super::opened::opened as all_opened;
 use super::{Code, Finding};
 use crate::baseline::{Peers, Pods};
 use crate::inventory::{Cluster, ObjectRef, Profile};
-use crate::perimeter::{Direction, Region};
 use crate::posture::Posture;
+use netpol::{Direction, Region};
 
 const PROFILE: &str = "spec.profile";
 

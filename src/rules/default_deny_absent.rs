@@ -3,9 +3,9 @@
 //! a write.
 
 use crate::baseline::{ClusterPerimeter, Pods, Selected, ZonePerimeter, selector};
-use crate::perimeter::cover::{Budget, Exhausted};
-use crate::perimeter::{Direction, LabelSet, Region, witness};
 use crate::posture::Posture;
+use netpol::cover::{Budget, Exhausted};
+use netpol::{Direction, LabelSet, Region, witness};
 
 use super::case::{everything, whole};
 use super::paste::paste_selector;

@@ -12,10 +12,10 @@ use crate::baseline::{Peers, Pods};
 use crate::inventory::endpoint::{Endpoint, Host};
 use crate::inventory::surroundings::Dial;
 use crate::inventory::{Cluster, Kind, ObjectRef};
-use crate::perimeter::label::NAMESPACE_NAME;
-use crate::perimeter::port::{Port, Protocol};
-use crate::perimeter::{Direction, PeerSet, Region};
 use crate::posture::{Edition, Posture};
+use netpol::label::NAMESPACE_NAME;
+use netpol::port::{Port, Protocol};
+use netpol::{Direction, PeerSet, Region};
 
 /// The Service of the API server, which the core rows open.
 const API_SERVER: (&str, &str) = ("kubernetes", "default");

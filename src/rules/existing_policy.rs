@@ -13,11 +13,11 @@ use std::sync::Arc;
 
 use crate::baseline::{Ceiling, ClusterPerimeter, Selected, ZonePerimeter};
 use crate::inventory::ObjectRef;
-use crate::perimeter::budget::{Budget, steps};
-use crate::perimeter::cover::Exhausted;
-use crate::perimeter::label::Values;
-use crate::perimeter::{Direction, Region, RegionRef, witness};
 use crate::posture::Posture;
+use netpol::budget::{Budget, steps};
+use netpol::cover::Exhausted;
+use netpol::label::Values;
+use netpol::{Direction, Region, RegionRef, witness};
 
 use super::proof::{SHOWN, outside};
 use super::text::pods_of;

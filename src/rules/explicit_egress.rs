@@ -7,7 +7,7 @@
 use ipnet::IpNet;
 
 use crate::inventory::Declared;
-use crate::perimeter::rule::{Peer, PortRange, Rule, Selector};
+use netpol::rule::{Peer, PortRange, Rule, Selector};
 
 /// Blocks that no peer may touch.
 const UNSAFE: [&str; 4] = ["127.0.0.0/8", "169.254.0.0/16", "::1/128", "fe80::/10"];
@@ -20,7 +20,7 @@ pub fn is_explicit(rules: &[Declared<Rule>]) -> bool {
 }
 
 fn is_explicit_rule(rule: &Rule) -> bool {
-    let has_port = |entry: &crate::perimeter::rule::PortEntry| entry.ports != PortRange::All;
+    let has_port = |entry: &netpol::rule::PortEntry| entry.ports != PortRange::All;
     !rule.peers.is_empty()
         && !rule.ports.is_empty()
         && rule.ports.iter().all(has_port)

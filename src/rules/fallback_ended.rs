@@ -6,7 +6,7 @@ use super::opened::opened;
 use super::{Code, Finding};
 use crate::baseline::{Peers, Pods};
 use crate::inventory::{Cluster, ObjectRef, Profile};
-use crate::perimeter::{Direction, Region};
+use netpol::{Direction, Region};
 
 /// The port of the fallback.
 const HTTPS: u16 = 443;

@@ -2,7 +2,7 @@
 
 use super::{Code, Level};
 use crate::inventory::ObjectRef;
-use crate::perimeter::{Connection, Difference};
+use netpol::{Connection, Difference};
 
 /// Whether the write is to blame. Only new harm may refuse it, whatever level the settings give the
 /// rule.

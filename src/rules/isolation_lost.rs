@@ -5,9 +5,9 @@ use super::text::pods_of;
 use super::{Code, Finding, Level};
 use crate::inventory::cluster::{RESTORE_ORIGIN, is_restored_into};
 use crate::inventory::{Meta, ObjectRef};
-use crate::perimeter::cover::Exhausted;
-use crate::perimeter::{Direction, Region};
 use crate::posture::Posture;
+use netpol::cover::Exhausted;
+use netpol::{Direction, Region};
 
 /// One finding for each direction in which the write lifts isolation.
 pub fn check(case: &Case<'_>) -> Vec<Finding> {

@@ -9,8 +9,8 @@ use super::existing_policy::Pierced;
 use super::text::pods_of;
 use super::{Code, Finding, Level};
 use crate::baseline::Selected;
-use crate::perimeter::cover::{Budget, Exhausted};
-use crate::perimeter::{Direction, Region, RegionRef};
+use netpol::cover::{Budget, Exhausted};
+use netpol::{Direction, Region, RegionRef};
 
 /// Steps that all these proofs together may take beside the proof budget: what another policy does never
 /// keeps this write from being decided.

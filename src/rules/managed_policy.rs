@@ -7,7 +7,7 @@ use super::text::pods_of;
 use super::{Code, Finding, Level};
 use crate::baseline::MANAGED_LABELS;
 use crate::inventory::Meta;
-use crate::perimeter::Direction;
+use netpol::Direction;
 
 /// The finding that a managed policy is deleted while its cluster lives, in place of the many about
 /// each core rule that goes with it; one of their connections proves it.

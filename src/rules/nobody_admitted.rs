@@ -6,9 +6,9 @@ use super::opened::opened;
 use super::{Code, Finding, Level};
 use crate::baseline::{Peers, Pods};
 use crate::inventory::{Cluster, ObjectRef};
-use crate::perimeter::Direction;
-use crate::perimeter::port::{Port, Protocol};
 use crate::posture::{Edition, Posture};
+use netpol::Direction;
+use netpol::port::{Port, Protocol};
 
 /// The two ways in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,9 +5,9 @@ use std::net::IpAddr;
 
 use crate::baseline::{Facts, Peers, Pods, Renderer, expand, rows};
 use crate::inventory::Cluster;
-use crate::perimeter::rule::Rule;
-use crate::perimeter::{At, Direction, LabelSet, Reading, Region};
 use crate::posture::{Edition, Posture};
+use netpol::rule::Rule;
+use netpol::{At, Direction, LabelSet, Reading, Region};
 
 /// One rule that is open, and what it comes from.
 #[derive(Clone, Debug)]

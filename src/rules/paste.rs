@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::inventory::render;
-use crate::perimeter::Direction;
-use crate::perimeter::address::Cidr;
-use crate::perimeter::rule::{Peer, Rule, Selector};
+use netpol::Direction;
+use netpol::address::Cidr;
+use netpol::rule::{Peer, Rule, Selector};
 
 /// A value as block YAML, ready to be pasted.
 pub fn yaml(value: &Value) -> String {

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::perimeter::cover::{Budget, Exhausted, all_uncovered, uncovered};
-use crate::perimeter::zone::Zone;
-use crate::perimeter::{Region, RegionRef};
+use netpol::cover::{Budget, Exhausted, all_uncovered, uncovered};
+use netpol::zone::Zone;
+use netpol::{Region, RegionRef};
 
 /// A part of `area` that none of `covers` holds; its subject is a part of the zone.
 ///

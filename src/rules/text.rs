@@ -10,10 +10,10 @@ use crate::baseline::{
     Pods,
 };
 use crate::inventory::surroundings::Doubtful;
-use crate::perimeter::Direction;
-use crate::perimeter::label::Values;
-use crate::perimeter::rule::{Peer, PortEntry, Rule, Selector};
 use crate::posture::Posture;
+use netpol::Direction;
+use netpol::label::Values;
+use netpol::rule::{Peer, PortEntry, Rule, Selector};
 
 /// Whose pods, for a sentence.
 pub fn pods_of(cluster: &ClusterPerimeter, pods: Pods) -> String {

@@ -1,6 +1,6 @@
 //! Words about a proof that ran out of budget.
 
-use crate::perimeter::cover::Exhausted;
+use netpol::cover::Exhausted;
 
 /// What to do about a proof that ran out of budget.
 pub(super) fn simpler(exhausted: &Exhausted) -> String {

@@ -6,8 +6,8 @@ use ipnet::IpNet;
 
 use super::{Code, Finding, Harm};
 use crate::inventory::{Cluster, ObjectRef, Policy};
-use crate::perimeter::rule::{Peer, PortRange, Rule, Selector};
-use crate::perimeter::{Direction, Reading};
+use netpol::rule::{Peer, PortRange, Rule, Selector};
+use netpol::{Direction, Reading};
 
 /// Blocks whose addresses no pod has: loopback, link-local and multicast. A port name is looked up in
 /// the pod at the address.

@@ -11,9 +11,9 @@ use serde_json::Value;
 use super::{SettingsError, known};
 use crate::inventory::Malformed;
 use crate::inventory::rules::{self, FieldPath};
-use crate::perimeter::Direction;
-use crate::perimeter::rule::Rule;
 use crate::posture::{PlatformRule, Pods};
+use netpol::Direction;
+use netpol::rule::Rule;
 
 /// Rules for some zones.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::conditions::Condition;
 use crate::baseline::Peers;
-use crate::perimeter::Direction;
+use netpol::Direction;
 
 /// Some clusters' perimeters, and that of the operator's own pods.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -1,9 +1,9 @@
 //! Rules in words.
 
 use crate::baseline::{Peers, Row};
-use crate::perimeter::address::Cidr;
-use crate::perimeter::label::NAMESPACE_NAME;
-use crate::perimeter::rule::{Operator, Peer, PortRange, Requirement, Rule, Selector};
+use netpol::address::Cidr;
+use netpol::label::NAMESPACE_NAME;
+use netpol::rule::{Operator, Peer, PortRange, Requirement, Rule, Selector};
 
 /// Who a rule of a row lets through: the row's own words, or the rule's where people chose.
 pub(super) fn peers(row: &Row, rule: &Rule) -> String {

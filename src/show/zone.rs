@@ -8,14 +8,14 @@ use super::words;
 use crate::baseline::{
     ClusterPerimeter, Entry, Peers, Row, Selected, SelectedRule, Standing, ZonePerimeter, rows,
 };
-use crate::perimeter::cover::{Budget, Exhausted};
-use crate::perimeter::rule::{PortEntry, Rule};
-use crate::perimeter::{Direction, Region, RegionRef};
 use crate::posture::Pods;
 use crate::review::{World, render};
 use crate::rules::Code;
 use crate::rules::case::{Case, Moment, State as Written};
 use crate::rules::default_deny_absent::{self, Missing};
+use netpol::cover::{Budget, Exhausted};
+use netpol::rule::{PortEntry, Rule};
+use netpol::{Direction, Region, RegionRef};
 
 /// The view of one zone.
 pub(super) fn view(

@@ -1,12 +1,12 @@
 //! What a verdict and repairs look like as a response, and what a request looks like decoded.
 
 use k8s_openapi::ByteString;
+use netpol::Direction;
+use netpol::rule::{PortEntry, Rule, Selector};
 use openbao_perimeter::admission::decode::{Decoded, decode};
 use openbao_perimeter::admission::{envelope, patch, respond};
 use openbao_perimeter::inventory::Policy;
 use openbao_perimeter::inventory::{Fact, Kind, ObjectRef};
-use openbao_perimeter::perimeter::Direction;
-use openbao_perimeter::perimeter::rule::{PortEntry, Rule, Selector};
 use openbao_perimeter::review::{Edit, Operation, Repair, Repairs, Request, Subject, Verdict};
 use openbao_perimeter::rules::{Code, Finding, Level};
 use serde_json::{Value, json};

@@ -6,24 +6,13 @@ use std::path::{Path, PathBuf};
 /// Each part, with the parts of the crate that it may use beside itself.
 const ARROWS: &[(&str, &[&str])] = &[
     ("code", &[]),
-    ("perimeter", &[]),
-    ("posture", &["code", "perimeter"]),
-    ("inventory", &["perimeter", "posture"]),
-    ("baseline", &["inventory", "perimeter", "posture"]),
-    (
-        "rules",
-        &["baseline", "code", "inventory", "perimeter", "posture"],
-    ),
+    ("posture", &["code"]),
+    ("inventory", &["posture"]),
+    ("baseline", &["inventory", "posture"]),
+    ("rules", &["baseline", "code", "inventory", "posture"]),
     (
         "review",
-        &[
-            "baseline",
-            "code",
-            "inventory",
-            "perimeter",
-            "posture",
-            "rules",
-        ],
+        &["baseline", "code", "inventory", "posture", "rules"],
     ),
     (
         "show",
@@ -31,7 +20,6 @@ const ARROWS: &[(&str, &[&str])] = &[
             "baseline",
             "code",
             "inventory",
-            "perimeter",
             "posture",
             "review",
             "rules",
@@ -48,7 +36,6 @@ const ARROWS: &[(&str, &[&str])] = &[
             "code",
             "duration",
             "inventory",
-            "perimeter",
             "posture",
             "telemetry",
         ],
@@ -60,15 +47,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("registration", &["audit"]),
     (
         "admission",
-        &[
-            "audit",
-            "code",
-            "inventory",
-            "perimeter",
-            "posture",
-            "review",
-            "rules",
-        ],
+        &["audit", "code", "inventory", "posture", "review", "rules"],
     ),
     (
         "server",
@@ -93,7 +72,6 @@ const ARROWS: &[(&str, &[&str])] = &[
             "events",
             "file_events",
             "inventory",
-            "perimeter",
             "posture",
             "registration",
             "review",

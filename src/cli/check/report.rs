@@ -8,7 +8,6 @@ use serde::Serialize;
 use super::notes::Input;
 use crate::cli::text::WIDTH;
 use crate::inventory::ObjectRef;
-use crate::perimeter::Difference;
 use crate::review::World;
 use crate::review::offline::{Judged, counted_as_rendered};
 use crate::review::render;
@@ -17,6 +16,7 @@ use crate::rules::{Finding, Level};
 use crate::show::conditions::{self, Condition};
 use crate::sources::files::place::{Place, Source, path_in};
 use crate::sources::files::{Located, Manifests};
+use netpol::Difference;
 
 /// Everything that a run of `check` has to say.
 #[derive(Debug, Serialize)]

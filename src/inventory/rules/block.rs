@@ -3,8 +3,8 @@
 use k8s_openapi::api::networking::v1::IPBlock;
 
 use super::{FieldPath, Problems};
-use crate::perimeter::address::Cidr;
-use crate::perimeter::rule::Peer;
+use netpol::address::Cidr;
+use netpol::rule::Peer;
 
 /// Reads a block; `None` only together with a problem.
 pub(super) fn read(at: &FieldPath<'_>, written: &IPBlock, problems: &mut Problems) -> Option<Peer> {

@@ -4,8 +4,8 @@ use k8s_openapi::api::networking::v1::NetworkPolicyPort;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::{FieldPath, Problems};
-use crate::perimeter::port::Protocol;
-use crate::perimeter::rule::{PortEntry, PortRange};
+use netpol::port::Protocol;
+use netpol::rule::{PortEntry, PortRange};
 
 /// Reads one element; `None` only together with a problem.
 pub(super) fn read(

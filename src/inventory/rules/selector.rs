@@ -5,7 +5,7 @@ use std::sync::Arc;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 
 use super::{FieldPath, Problems};
-use crate::perimeter::rule::{Operator, Requirement, Selector};
+use netpol::rule::{Operator, Requirement, Selector};
 
 const OPERATORS: [Operator; 4] = [
     Operator::In,

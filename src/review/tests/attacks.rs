@@ -10,10 +10,10 @@ use super::support::{
 };
 use crate::baseline::Pods;
 use crate::inventory::{Fact, Policy, render};
-use crate::perimeter::Direction;
 use crate::review::{Operation, Request, Subject, review};
 use crate::rules::Code::{Obp101, Obp102, Obp103, Obp104, Obp201, Obp202, Obp315, Obp317};
 use crate::rules::Level::Warn;
+use netpol::Direction;
 
 /// Everyone is let in to the pods of this selector.
 fn open(selector: &Value) -> Value {

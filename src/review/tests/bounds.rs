@@ -10,11 +10,11 @@ use super::support::{
 };
 use crate::baseline::{ClusterPerimeter, Pods, SharedRegions};
 use crate::inventory::{Cluster, Fact, Kind, Policy};
-use crate::perimeter::cover::Budget;
 use crate::posture::{Posture, TUNNEL_PORTS};
 use crate::review::{Verdict, repair, review};
 use crate::rules::Code::{Obp103, Obp201, Obp203, Obp402};
 use crate::rules::{Code, Level, existing_policy};
+use netpol::cover::Budget;
 
 /// Every pod of namespace `clients`, as a union of selectors: one pigeon has no hole, or two share
 /// one. True whatever the labels are, since there is one hole too few, and hard to prove.

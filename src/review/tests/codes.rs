@@ -11,11 +11,11 @@ use super::support::{
 };
 use crate::baseline::Pods;
 use crate::inventory::{Fact, Owner, Policy};
-use crate::perimeter::Direction;
 use crate::posture::Posture;
 use crate::review::{WriterClass, not_ready, review};
 use crate::rules::Code::{Obp101, Obp102, Obp103, Obp104, Obp201, Obp202, Obp401, Obp402, Obp403};
 use crate::rules::Level::{Deny, Warn};
+use netpol::Direction;
 
 const OWN: &str = "bao-network-policy";
 const SUBJECT: &str = "app.kubernetes.io/instance=bao,app.kubernetes.io/managed-by=openbao-operator,\

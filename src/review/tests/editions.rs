@@ -10,11 +10,11 @@ use super::support::{
 };
 use crate::code::Door;
 use crate::inventory::{Cluster, Fact, Policy};
-use crate::perimeter::tests::dice::{Dice, hold};
 use crate::posture::Edition;
 use crate::review::{Request, World, isolation, review};
 use crate::rules::default_deny_absent::Missing;
 use crate::rules::{Finding, Level};
+use netpol::testing::dice::{Dice, hold};
 
 const NAME: &str = "kubernetes.io/metadata.name";
 

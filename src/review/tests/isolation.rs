@@ -9,7 +9,6 @@ use super::support::{
 };
 use crate::code::Door::{self, Audit, Check};
 use crate::inventory::{Cluster, Fact, Kind, Object, Policy, read};
-use crate::perimeter::Direction;
 use crate::posture::Edition::{Classic, Next, V01};
 use crate::posture::Posture;
 use crate::review::offline::{Objects, final_state};
@@ -17,6 +16,7 @@ use crate::review::{World, isolation};
 use crate::rules::Code::{Obp105, Obp401};
 use crate::rules::default_deny_absent::Missing;
 use crate::rules::{Finding, Level};
+use netpol::Direction;
 
 const SERVERS: &str = "the OpenBao pods";
 const JOBS: &str = "the backup and restore pods";
@@ -132,7 +132,7 @@ fn obp105_a_missing_managed_policy_is_told_where_others_isolate_the_pods_too() {
 #[test]
 fn obp105_a_managed_policy_that_is_aimed_elsewhere_or_unreadable_is_not_missing() {
     let aimed = own().map(|mut policy| {
-        policy.pods = crate::perimeter::rule::Selector::labels([("app", "web")]);
+        policy.pods = netpol::rule::Selector::labels([("app", "web")]);
         policy
     });
     let everything = [
@@ -156,11 +156,11 @@ fn obp105_a_policy_that_isolates_one_way_or_some_pods_leaves_the_rest_open() {
     let out = [(SERVERS, "out"), (JOBS, "out")];
     assert_eq!(open(&bare(&world(&facts(&one_way)), Check)), out);
     let mut active = own();
-    active[0].pods = active[0].pods.clone().and(
-        "openbao-active",
-        crate::perimeter::rule::Operator::In,
-        &["true"],
-    );
+    active[0].pods =
+        active[0]
+            .pods
+            .clone()
+            .and("openbao-active", netpol::rule::Operator::In, &["true"]);
     let findings = bare(&world(&facts(&active)), Check);
     assert_eq!(open(&findings), [(SERVERS, "in"), (SERVERS, "out")]);
     // The connection is one of a pod that is left out, and none that is permitted anyway.

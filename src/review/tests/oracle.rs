@@ -9,16 +9,16 @@ use std::sync::{Arc, LazyLock};
 
 use crate::baseline::{Ceiling, ClusterPerimeter, Entry, Pods, ROWS, Selected, ZonePerimeter};
 use crate::inventory::{Kind, ObjectRef, Policy};
-use crate::perimeter::cover::Budget;
-use crate::perimeter::point::{At, PolicyView, is_isolated, is_let_through, rule_passes};
-use crate::perimeter::rule::Rule;
-use crate::perimeter::tests::dice::{Dice, hold, instances};
-use crate::perimeter::tests::domain::{HOME, World, is_implied};
-use crate::perimeter::{Connection, Direction, LabelSet, Reading};
 use crate::posture::{Posture, TUNNEL_PORTS};
 use crate::review::replay;
 use crate::rules::case::{Case, Moment, State};
 use crate::rules::{Code, Finding, Level, beyond_ceiling, core_connection_cut, isolation_lost};
+use netpol::cover::Budget;
+use netpol::point::{At, PolicyView, is_isolated, is_let_through, rule_passes};
+use netpol::rule::Rule;
+use netpol::testing::dice::{Dice, hold, instances};
+use netpol::testing::domain::{HOME, World, is_implied};
+use netpol::{Connection, Direction, LabelSet, Reading};
 use random::{SMALL, edited, random_policy};
 
 /// One write, held against a floor and a ceiling.

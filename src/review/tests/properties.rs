@@ -10,11 +10,11 @@ use super::support::{
 };
 use crate::baseline::Pods;
 use crate::inventory::{Cluster, Fact, Policy};
-use crate::perimeter::Direction;
-use crate::perimeter::rule::{Operator, Peer, PortEntry, Rule, Selector};
-use crate::perimeter::tests::dice::{Dice, hold};
 use crate::review::{Outcome, Repair, Request, World, repair, review};
 use crate::rules::{Code, Level};
+use netpol::Direction;
+use netpol::rule::{Operator, Peer, PortEntry, Rule, Selector};
+use netpol::testing::dice::{Dice, hold};
 
 const CASES: u32 = 600;
 

@@ -10,11 +10,11 @@ use super::properties::{network, repaired};
 use super::support::{cluster, managed_in, policy_request, tenant, world_in};
 use crate::baseline::Pods;
 use crate::inventory::{Fact, Policy};
-use crate::perimeter::Direction;
-use crate::perimeter::rule::{Peer, PortEntry, Rule, Selector};
-use crate::perimeter::tests::dice::{Dice, hold};
 use crate::posture::{Edition, Posture};
 use crate::review::{Outcome, World, repair, review};
+use netpol::Direction;
+use netpol::rule::{Peer, PortEntry, Rule, Selector};
+use netpol::testing::dice::{Dice, hold};
 
 /// A managed policy, as it was and as a tenant leaves it.
 #[derive(Debug)]

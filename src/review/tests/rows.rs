@@ -24,10 +24,10 @@ use crate::code::Door;
 use crate::inventory::{
     Change, Cluster, Fact, Kind, Object, ObjectRef, Policy, Snapshot, read, render as manifest,
 };
-use crate::perimeter::Direction;
 use crate::posture::{Edition, Posture};
 use crate::review::{Edit, Operation, Request, Subject, Verdict, World, render, review};
 use crate::rules::{Code, Level};
+use netpol::Direction;
 
 /// Editions in which a row is the same.
 const EACH: [Edition; 3] = Edition::ALL;

@@ -10,10 +10,10 @@ use super::support::{
 };
 use crate::code::Door;
 use crate::inventory::{Fact, Policy};
-use crate::perimeter::Direction;
 use crate::posture::{Edition, Posture};
 use crate::review::{Verdict, World, standing};
 use crate::rules::{Code, Level};
+use netpol::Direction;
 
 fn stands(world: &World) -> Vec<(Code, Level, String)> {
     let verdict = Verdict::new(standing(world, "bao"));
@@ -30,7 +30,7 @@ fn without_dns() -> [Fact<Policy>; 2] {
     let bao = cluster(&json!({}));
     ZONES.map(|pods| {
         let mut policy = managed(&bao, pods);
-        let is_dns = |rule: &crate::perimeter::rule::Rule| format!("{rule:?}").contains("53");
+        let is_dns = |rule: &netpol::rule::Rule| format!("{rule:?}").contains("53");
         policy.egress.retain(|rule| !is_dns(rule));
         Fact::Read(Arc::new(policy))
     })
@@ -89,7 +89,7 @@ fn a_managed_policy_that_was_opened_stands_as_what_the_operator_would_not_render
     assert_eq!(found, [deny(Code::Obp201, &at)]);
 
     let [mut aimed, jobs] = own();
-    aimed.pods = crate::perimeter::rule::Selector::labels([("app", "web")]);
+    aimed.pods = netpol::rule::Selector::labels([("app", "web")]);
     let found = stands_with(Posture::default(), [aimed, jobs]);
     assert!(
         found.contains(&deny(Code::Obp104, "spec.podSelector")),

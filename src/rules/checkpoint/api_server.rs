@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use super::Condition;
 use crate::inventory::{Checkpoint, Cluster, Malformed, Snapshot, Status};
-use crate::perimeter::address::Cidr;
 use crate::posture::Posture;
+use netpol::address::Cidr;
 
 const KIND: Checkpoint = Checkpoint::ApiServerNetwork;
 

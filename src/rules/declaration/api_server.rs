@@ -4,10 +4,10 @@
 use super::endpoint_address::public;
 use super::{Declaration, unsafe_address};
 use crate::inventory::{Cluster, Declared};
-use crate::perimeter::address::{AddressSet, Cidr};
-use crate::perimeter::carried;
 use crate::rules::{Code, Finding, Level};
 use ipnet::IpNet;
+use netpol::address::{AddressSet, Cidr};
+use netpol::carried;
 
 const PATH: &str = "spec.network.apiServerCIDR";
 

@@ -3,9 +3,9 @@
 
 use super::Declaration;
 use crate::inventory::Cluster;
-use crate::perimeter::label::is_dns_label;
 use crate::posture::Edition;
 use crate::rules::{Code, Finding, Level};
+use netpol::label::is_dns_label;
 
 /// Field path.
 pub(super) const PATH: &str = "spec.network.dnsNamespace";

@@ -11,9 +11,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::unsafe_address::blocks;
 use super::{Declaration, unsafe_address};
 use crate::inventory::{Cluster, Declared, ListedAddress, Malformed, Network};
-use crate::perimeter::address::AddressSet;
 use crate::posture::{Edition, Posture};
 use crate::rules::{Code, Finding, Level};
+use netpol::address::AddressSet;
 
 /// Blocks that no host of the Internet has, as far as a cluster has a use for them: private, shared,
 /// loopback, link-local, documentation, benchmarks, multicast, reserved (IANA's registries of special

@@ -19,15 +19,15 @@ use range_set_blaze::{Integer, RangeSetBlaze};
 
 use super::raft_port::cluster_zone;
 use super::{Declaration, DeclaredRule};
-use crate::perimeter::address::{AddressSet, V4Set, V6Set};
-use crate::perimeter::cover::Exhausted;
-use crate::perimeter::label::{NAMESPACE_NAME, Values};
-use crate::perimeter::names::Names;
-use crate::perimeter::port::{Port, PortSet, Protocol};
-use crate::perimeter::zone::matches;
-use crate::perimeter::{Direction, LabelSet, PeerSet, Region, carried, witness};
 use crate::posture::Widths;
 use crate::rules::{Code, Finding, Harm, Level};
+use netpol::address::{AddressSet, V4Set, V6Set};
+use netpol::cover::Exhausted;
+use netpol::label::{NAMESPACE_NAME, Values};
+use netpol::names::Names;
+use netpol::port::{Port, PortSet, Protocol};
+use netpol::zone::matches;
+use netpol::{Direction, LabelSet, PeerSet, Region, carried, witness};
 
 /// Labels that Kubernetes' own controllers put on ordinary pods: to ask that one is there asks for
 /// nothing.

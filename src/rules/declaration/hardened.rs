@@ -11,10 +11,10 @@ mod restore;
 
 use super::{Declaration, DeclaredRule, TRUSTED_PEERS};
 use crate::inventory::{Cluster, Profile};
-use crate::perimeter::{Direction, Region};
 use crate::posture::Edition;
 use crate::rules::paste::paste_peers;
 use crate::rules::{Code, Finding, Harm, Level};
+use netpol::{Direction, Region};
 
 pub use restore::of_restore;
 

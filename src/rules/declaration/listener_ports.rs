@@ -6,10 +6,10 @@
 use std::collections::BTreeSet;
 
 use super::{Declaration, DeclaredRule};
-use crate::perimeter::Region;
-use crate::perimeter::port::{PortSet, Protocol};
-use crate::perimeter::rule::PortEntry;
 use crate::rules::{Code, Finding, Level};
+use netpol::Region;
+use netpol::port::{PortSet, Protocol};
+use netpol::rule::PortEntry;
 
 /// One finding for each declared rule that opens further ports, unless `found` holds one about the
 /// same ports. What was opened before stays unsaid, or warns where new harm denies.

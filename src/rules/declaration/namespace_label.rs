@@ -8,10 +8,10 @@ use std::collections::BTreeSet;
 
 use super::everyone::fits_any_namespace;
 use super::{Declaration, DeclaredRule};
-use crate::perimeter::LabelSet;
-use crate::perimeter::label::NAMESPACE_NAME;
-use crate::perimeter::rule::{Peer, Selector};
 use crate::rules::{Code, Finding};
+use netpol::LabelSet;
+use netpol::label::NAMESPACE_NAME;
+use netpol::rule::{Peer, Selector};
 
 /// One finding for each such peer that the write adds. A rule that `found` calls open to everyone is
 /// left out, since no label keeps anybody out of it, and so is a selector that is told of already.

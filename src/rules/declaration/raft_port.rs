@@ -4,12 +4,12 @@
 
 use super::{Declaration, DeclaredRule};
 use crate::baseline::{Pods, selector};
-use crate::perimeter::cover::{Budget, Exhausted, uncovered};
-use crate::perimeter::port::{PortSet, Protocol};
-use crate::perimeter::rule::{Peer, Selector};
-use crate::perimeter::zone::{OtherKeys, Zone};
-use crate::perimeter::{Direction, LabelSet, PeerSet, Reading, Region, witness};
 use crate::rules::{Code, Finding, Level};
+use netpol::cover::{Budget, Exhausted, uncovered};
+use netpol::port::{PortSet, Protocol};
+use netpol::rule::{Peer, Selector};
+use netpol::zone::{OtherKeys, Zone};
+use netpol::{Direction, LabelSet, PeerSet, Reading, Region, witness};
 
 /// One finding for each declared rule that exposes the port; what was exposed before warns.
 pub fn check(declaration: &Declaration<'_>) -> Vec<Finding> {
@@ -154,6 +154,6 @@ pub(super) fn cluster_zone(declaration: &Declaration<'_>) -> Zone {
     let known = selector(Pods::Workload, &declaration.object.name)
         .labels
         .into_iter();
-    let values = known.map(|(key, value)| (key, crate::perimeter::label::Values::one_of([value])));
+    let values = known.map(|(key, value)| (key, netpol::label::Values::one_of([value])));
     Zone::new(values, Vec::new(), OtherKeys::Absent)
 }

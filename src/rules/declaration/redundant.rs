@@ -9,9 +9,9 @@ use std::net::IpAddr;
 use super::{Declaration, DeclaredRule};
 use crate::baseline::{self, Facts, Pods, Standing, expand};
 use crate::inventory::Cluster;
-use crate::perimeter::cover::{Budget, uncovered};
-use crate::perimeter::{Direction, LabelSet, Reading, Region, RegionRef};
 use crate::rules::{Code, Finding};
+use netpol::cover::{Budget, uncovered};
+use netpol::{Direction, LabelSet, Reading, Region, RegionRef};
 
 /// Part of the budget of a proof that this advice may use.
 const SHARE: u32 = 10;

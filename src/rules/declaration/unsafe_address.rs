@@ -11,10 +11,10 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::raft_port::cluster_zone;
 use super::{Declaration, DeclaredRule};
-use crate::perimeter::address::AddressSet;
-use crate::perimeter::{Direction, PeerSet, Region, carried, witness};
 use crate::posture::Posture;
 use crate::rules::{Code, Finding, Level};
+use netpol::address::AddressSet;
+use netpol::{Direction, PeerSet, Region, carried, witness};
 
 /// Blocks that no client and no service of OpenBao has, with what they are.
 const UNSAFE_V4: &[(Ipv4Addr, u8)] = &[

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use super::{Account, ClusterView, Piercing, View, ZoneView};
 use crate::baseline::{ClusterPerimeter, compile};
 use crate::inventory::{Fact, Kind, NamespaceFacts, ObjectRef, Profile};
-use crate::perimeter::Connection;
-use crate::perimeter::cover::Budget;
 use crate::posture::Pods;
 use crate::review::offline::{Pierced, piercing};
 use crate::review::{World, render};
 use crate::show::{conditions, zone};
+use netpol::Connection;
+use netpol::cover::Budget;
 
 impl View {
     /// The perimeters of these clusters.

@@ -1,9 +1,9 @@
 //! The rows of semantics 1.1 to 1.4 and 1.6 that are about reading a NetworkPolicy.
 
+use netpol::Direction;
+use netpol::address::CidrReading;
+use netpol::rule::{Operator, Peer, Rule, Selector};
 use openbao_perimeter::inventory::{Kind, read};
-use openbao_perimeter::perimeter::Direction;
-use openbao_perimeter::perimeter::address::CidrReading;
-use openbao_perimeter::perimeter::rule::{Operator, Peer, Rule, Selector};
 use serde_json::{Value, json};
 
 use super::{paths, readable, reference, with_peers};

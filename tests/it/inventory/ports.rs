@@ -1,7 +1,7 @@
 //! The rows of semantics 1.4 and 1.6 that are about reading ports.
 
-use openbao_perimeter::perimeter::port::Protocol;
-use openbao_perimeter::perimeter::rule::{PortEntry, PortRange};
+use netpol::port::Protocol;
+use netpol::rule::{PortEntry, PortRange};
 use serde_json::json;
 
 use super::{paths, readable, with_ports};

@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
+use netpol::Direction;
+use netpol::port::Protocol;
+use netpol::rule::{Operator, Peer, PortEntry, PortRange, Requirement, Rule, Selector};
 use openbao_perimeter::inventory::{Fact, Kind, Object, ObjectRef, Owner, Policy, read, render};
-use openbao_perimeter::perimeter::Direction;
-use openbao_perimeter::perimeter::port::Protocol;
-use openbao_perimeter::perimeter::rule::{
-    Operator, Peer, PortEntry, PortRange, Requirement, Rule, Selector,
-};
 use proptest::prelude::*;
 use serde_json::Value;
 

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
+use netpol::Direction;
 use openbao_perimeter::baseline::{Peers, ROWS, Renderer, Row, RowPorts, Standing};
-use openbao_perimeter::perimeter::Direction;
 use openbao_perimeter::posture::{Edition, Pods};
 
 use super::{assert_fresh, code, page, table};

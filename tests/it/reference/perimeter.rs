@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use netpol::Direction;
 use openbao_perimeter::baseline::{ROWS, Row, Standing};
-use openbao_perimeter::perimeter::Direction;
 use openbao_perimeter::posture::{Edition, Pods};
 
 use super::baselines::{peers, ports, zone};

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use netpol::rule::PortRange;
 use openbao_perimeter::inventory::{Fact, Kind, Object};
-use openbao_perimeter::perimeter::rule::PortRange;
 use openbao_perimeter::sources::files::{self, LoadError};
 use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;

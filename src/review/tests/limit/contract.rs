@@ -11,11 +11,11 @@ use super::{
     FIRST_EGRESS, NAME, asks, block, blocks, egress, from_bao, hardened, hardened_spec, https,
     namespace, passes_the_operator, refused, specified,
 };
-use crate::perimeter::tests::dice::{Dice, hold};
 use crate::posture::Edition::{Classic, Next, V01};
 use crate::review::review;
 use crate::rules::Code::{Obp305, Obp306, Obp310, Obp318};
 use crate::rules::Level::{self, Deny, Warn};
+use netpol::testing::dice::{Dice, hold};
 
 fn development(network: &Value) -> Value {
     json!({"profile": "Development", "network": network})

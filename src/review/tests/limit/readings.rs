@@ -9,10 +9,10 @@ use super::super::support::{
 use super::{api, block, egress, https, ingress, namespace};
 use crate::baseline::Pods;
 use crate::inventory::Fact;
-use crate::perimeter::Difference::{self, AmbiguousCidr, UndeclaredPortName};
-use crate::perimeter::rule::Peer;
 use crate::review::{Verdict, render, review};
 use crate::rules::Code::{self, Obp101, Obp201, Obp202, Obp203, Obp302, Obp303, Obp306};
+use netpol::Difference::{self, AmbiguousCidr, UndeclaredPortName};
+use netpol::rule::Peer;
 
 /// What the connection of each finding of this code takes.
 fn only_if(verdict: &Verdict, code: Code) -> Vec<Option<Difference>> {

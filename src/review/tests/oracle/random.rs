@@ -1,10 +1,10 @@
 //! Random policies, and random edits of them.
 
 use crate::inventory::{Meta, Policy};
-use crate::perimeter::Direction;
-use crate::perimeter::rule::{PortEntry, PortRange};
-use crate::perimeter::tests::dice::Dice;
-use crate::perimeter::tests::domain::{HOME, Vocabulary, World};
+use netpol::Direction;
+use netpol::rule::{PortEntry, PortRange};
+use netpol::testing::dice::Dice;
+use netpol::testing::domain::{HOME, Vocabulary, World};
 
 pub(super) const SMALL: Vocabulary = Vocabulary {
     known: &[("role", &["a"])],

@@ -8,9 +8,9 @@ use super::{
 };
 use crate::baseline::Pods;
 use crate::code::Door;
-use crate::perimeter::Direction::{self, Egress, Ingress};
 use crate::posture::Edition;
 use crate::rules::{Code, Level};
+use netpol::Direction::{self, Egress, Ingress};
 
 /// As the operator is installed: nothing comes in but what other policies let in.
 fn place(edition: Edition) -> Place {

@@ -6,8 +6,8 @@ use super::{
     Place, Rule, SINCE_V01, block, cluster_pods, dns_ports, egress, ingress, namespace, tcp,
 };
 use crate::baseline::Pods;
-use crate::perimeter::Direction;
 use crate::posture::Edition;
+use netpol::Direction;
 
 fn place(edition: Edition) -> Place {
     Place::of(Pods::Jobs, edition)

@@ -2,9 +2,9 @@
 
 use super::{EACH, Place, Rule, SINCE_V01, block, egress, ingress, namespace, tcp};
 use crate::baseline::Pods;
-use crate::perimeter::Direction::{self, Egress, Ingress};
 use crate::posture::Edition;
 use crate::settings::Settings;
+use netpol::Direction::{self, Egress, Ingress};
 
 const PERMITTED: &str = "
 review:

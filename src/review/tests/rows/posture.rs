@@ -8,9 +8,9 @@ use super::{
 };
 use crate::baseline::Pods;
 use crate::inventory::Fact;
-use crate::perimeter::Direction;
 use crate::posture::Edition;
 use crate::rules::Code::Obp102;
+use netpol::Direction;
 
 /// The managed policy no longer isolates in this direction.
 fn bared(place: &Place, direction: Direction) -> crate::review::Verdict {

@@ -158,14 +158,8 @@ fn ingress_trusted_peers_metrics_port() {
 fn ingress_ingress_controller_8200() {
     let enabled =
         |enabled: bool| json!({"ingress": {"enabled": enabled, "host": "bao.example.com"}});
-    let anyone = super::Rule(
-        crate::perimeter::Direction::Ingress,
-        json!({"ports": tcp(&[8200])}),
-    );
-    let raft = super::Rule(
-        crate::perimeter::Direction::Ingress,
-        json!({"ports": tcp(&[8201])}),
-    );
+    let anyone = super::Rule(netpol::Direction::Ingress, json!({"ports": tcp(&[8200])}));
+    let raft = super::Rule(netpol::Direction::Ingress, json!({"ports": tcp(&[8201])}));
     let on = place(Edition::Classic).with(enabled(true));
     assert!(on.renders(&anyone));
     on.permits(&anyone);
@@ -183,7 +177,7 @@ fn ingress_ingress_controller_8200() {
 #[test]
 fn ingress_kube_system_any_port() {
     let any = super::Rule(
-        crate::perimeter::Direction::Ingress,
+        netpol::Direction::Ingress,
         json!({"from": namespace("kube-system")}),
     );
     let classic = place(Edition::Classic);

@@ -7,8 +7,8 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use super::super::everyone::{fits_any_namespace, fits_any_pod};
 use super::super::{Declaration, DeclaredRule};
 use super::{About, Breach};
-use crate::perimeter::LabelSet;
-use crate::perimeter::rule::{Peer, Selector};
+use netpol::LabelSet;
+use netpol::rule::{Peer, Selector};
 
 const NAME_IT: &str = "name the namespace, for example:\nnamespaceSelector:\n  matchLabels:\n    \
                        kubernetes.io/metadata.name: NAMESPACE";

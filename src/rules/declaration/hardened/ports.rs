@@ -3,10 +3,10 @@
 use super::super::{Declaration, DeclaredRule};
 use super::{About, Breach, judged};
 use crate::inventory::Profile;
-use crate::perimeter::Direction;
-use crate::perimeter::port::{PortSet, Protocol};
-use crate::perimeter::rule::PortRange;
 use crate::rules::Harm;
+use netpol::Direction;
+use netpol::port::{PortSet, Protocol};
+use netpol::rule::PortRange;
 
 /// Ports of one protocol that a cluster may name, all its rules together: half of all. Nothing that a
 /// cluster talks to has more, and whoever needs a range still has room.

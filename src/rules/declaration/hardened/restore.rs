@@ -7,11 +7,11 @@ use super::super::{Declaration, is_under_contract};
 use super::{CONTRACT, check};
 use crate::inventory::surroundings::Doubtful;
 use crate::inventory::{Cluster, Kind, ObjectRef, Restore};
-use crate::perimeter::Direction;
-use crate::perimeter::cover::Budget;
 use crate::posture::Posture;
 use crate::rules::text::minded;
 use crate::rules::{Code, Finding, Level};
+use netpol::Direction;
+use netpol::cover::Budget;
 
 /// What of the contract the egress of a cluster and the storage of a restore break, told of the restore
 /// `object` that is made.

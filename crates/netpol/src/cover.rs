@@ -1,0 +1,336 @@
+//! Containment: is one region inside a union of regions, and if not, which part is outside.
+//!
+//! Exact, by splitting: a cover that holds the whole area ends a branch; otherwise the cover that
+//! cuts the fewest dimensions splits the area into disjoint pieces outside of it, each of which the
+//! remaining covers have to hold. A piece that no cover touches is the answer. The question is
+//! coNP-complete in the number of label keys, so the work is counted against a [`Budget`] and a
+//! proof that runs out of it is undecided, never accepted.
+//!
+//! An area of all ports of a protocol is proved by their numbers: a port name means one of them,
+//! whichever, so covers whose ranges only together hold all numbers hold it. An area of a name alone
+//! needs a cover that holds the name, or all ports, by itself.
+//!
+//! ```
+//! use netpol::cover::{Budget, uncovered};
+//! use netpol::port::{PortSet, Protocol};
+//! use netpol::{LabelSet, PeerSet, Region, address};
+//!
+//! let at = |first, last| Region {
+//!     subject: LabelSet::any(),
+//!     peer: PeerSet::V4(address::all_v4()),
+//!     ports: PortSet::range(Protocol::Tcp, first, last),
+//! };
+//! let (low, high) = (at(1, 8200), at(8201, 9000));
+//! assert_eq!(uncovered(&at(8000, 9000), &[&low, &high], &mut Budget::new(100)), Ok(None));
+//! assert_eq!(uncovered(&at(8000, 9001), &[&low, &high], &mut Budget::new(100)), Ok(Some(at(9001, 9001))));
+//! ```
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::rc::Rc;
+use std::sync::Arc;
+
+pub use super::budget::Budget;
+use super::label::LabelSet;
+use super::region::{PeerSet, Region, RegionRef};
+
+/// The proof ran out of budget. It names the label keys that made it hard.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Exhausted {
+    /// Label keys on which the covers differ.
+    pub keys: BTreeSet<Arc<str>>,
+}
+
+/// How many keys are named of a proof that could not go on.
+const NAMED: usize = 64;
+
+impl Exhausted {
+    /// A proof against these covers that could not go on.
+    pub fn of<'a, C: Into<RegionRef<'a>>>(covers: impl IntoIterator<Item = C>) -> Self {
+        let mut keys = BTreeSet::new();
+        for cover in covers {
+            let cover = cover.into();
+            let mut add = |set: &LabelSet| {
+                let room = NAMED.saturating_sub(keys.len());
+                keys.extend(set.constrained().take(room).map(|(key, _)| key.clone()));
+            };
+            add(cover.subject);
+            if let PeerSet::Pods { namespaces, pods } = cover.peer {
+                add(namespaces);
+                add(pods);
+            }
+            if keys.len() >= NAMED {
+                break;
+            }
+        }
+        Self { keys }
+    }
+}
+
+/// A part of `area` that is in none of `covers`; `None` when there is none.
+pub fn uncovered<'a, C: Into<RegionRef<'a>> + Copy>(
+    area: &Region,
+    covers: &[C],
+    budget: &mut Budget,
+) -> Result<Option<Region>, Exhausted> {
+    let mut found = None;
+    search(area, covers, budget, &mut |piece| {
+        found = Some(piece);
+        Flow::Break(())
+    })?;
+    Ok(found)
+}
+
+/// All parts of `area` that are in none of `covers`, as disjoint regions.
+pub fn all_uncovered<'a, C: Into<RegionRef<'a>> + Copy>(
+    area: &Region,
+    covers: &[C],
+    budget: &mut Budget,
+) -> Result<Vec<Region>, Exhausted> {
+    let mut found = Vec::new();
+    search(area, covers, budget, &mut |piece| {
+        found.push(piece);
+        Flow::Continue(())
+    })?;
+    Ok(found)
+}
+
+type Flow = ControlFlow<()>;
+
+/// A cover, and what it takes to hold an area against it.
+#[derive(Clone, Copy)]
+struct Cover<'a> {
+    region: RegionRef<'a>,
+    weight: usize,
+}
+
+impl<'a> Cover<'a> {
+    fn of(region: RegionRef<'a>) -> Self {
+        Self {
+            region,
+            weight: region.weight(),
+        }
+    }
+}
+
+fn exhausted(covers: &[Cover<'_>]) -> Exhausted {
+    Exhausted::of(covers.iter().map(|cover| cover.region))
+}
+
+/// Depth first, on a stack of our own: the depth is bounded by the number of covers only.
+fn search<'a, C: Into<RegionRef<'a>> + Copy>(
+    area: &Region,
+    covers: &[C],
+    budget: &mut Budget,
+    found: &mut dyn FnMut(Region) -> Flow,
+) -> Result<(), Exhausted> {
+    let area = Region {
+        ports: area.ports.without_implied_names(),
+        ..area.clone()
+    };
+    let covers: Rc<[Cover<'a>]> = covers.iter().map(|c| Cover::of((*c).into())).collect();
+    let mut open = vec![(area, covers)];
+    while let Some((area, covers)) = open.pop() {
+        let whole = RegionRef::from(&area).weight();
+        if budget.is_spent() || !budget.look(whole + NODE) {
+            return Err(exhausted(&covers));
+        }
+        let Some((area, live)) = shrink(area, &covers, budget)? else {
+            continue;
+        };
+        let fewest_cuts = live.iter().enumerate().min_by_key(|(_, (_, cuts))| *cuts);
+        let Some((at, (splitter, _))) = fewest_cuts else {
+            if found(area).is_break() {
+                return Ok(());
+            }
+            continue;
+        };
+        let rest: Rc<[Cover<'_>]> = live
+            .iter()
+            .enumerate()
+            .filter(|(i, _)| *i != at)
+            .map(|(_, (cover, _))| *cover)
+            .collect();
+        let pieces = outside(&area, splitter.region);
+        // Each piece is a copy of the area with one part changed.
+        if !budget.look(whole * pieces.len()) {
+            return Err(exhausted(&rest));
+        }
+        open.extend(pieces.into_iter().rev().map(|piece| (piece, rest.clone())));
+    }
+    Ok(())
+}
+
+/// What a node takes beside its comparisons.
+const NODE: usize = 4;
+
+/// An area, and the covers that cut it on more than one dimension, each with how many.
+type Shrunk<'a> = (Region, Vec<(Cover<'a>, usize)>);
+
+/// Drops covers that do not touch the area, and takes off at once every cover that cuts it on one
+/// dimension only, since what is left is one piece again. `None` when nothing is left.
+fn shrink<'a>(
+    mut area: Region,
+    covers: &[Cover<'a>],
+    budget: &mut Budget,
+) -> Result<Option<Shrunk<'a>>, Exhausted> {
+    let mut live: Vec<(Cover<'a>, usize)> = Vec::with_capacity(covers.len());
+    let mut todo: Vec<Cover<'a>> = covers.to_vec();
+    loop {
+        let before = todo.len();
+        let mut ranges = RegionRef::from(&area).ranges();
+        live.clear();
+        for cover in todo {
+            if !budget.look(cover.weight + ranges) {
+                return Err(exhausted(covers));
+            }
+            match cuts((&area).into(), cover.region) {
+                None => {}
+                Some(0) => return Ok(None),
+                Some(1) => {
+                    let whole = RegionRef::from(&area).weight();
+                    let Some(left) = outside(&area, cover.region).pop() else {
+                        return Ok(None);
+                    };
+                    if !budget.look(whole) {
+                        return Err(exhausted(covers));
+                    }
+                    area = left;
+                    ranges = RegionRef::from(&area).ranges();
+                }
+                Some(cuts) => live.push((cover, cuts)),
+            }
+        }
+        if live.len() == before {
+            return Ok(Some((area, live)));
+        }
+        todo = live.iter().map(|(cover, _)| *cover).collect();
+    }
+}
+
+/// On how many dimensions `cover` does not hold all of `area`; `None` where they share nothing.
+fn cuts(area: RegionRef<'_>, cover: RegionRef<'_>) -> Option<usize> {
+    let peer = match (area.peer, cover.peer) {
+        (
+            PeerSet::Pods { namespaces, pods },
+            PeerSet::Pods {
+                namespaces: theirs,
+                pods: their_pods,
+            },
+        ) => namespaces.cuts(theirs)? + pods.cuts(their_pods)?,
+        (ours, theirs) if ours.is_disjoint(theirs) => return None,
+        (ours, theirs) => usize::from(!ours.is_subset(theirs)),
+    };
+    let ports = if area.ports.is_subset(cover.ports) {
+        0
+    } else if area.ports.is_disjoint(cover.ports) {
+        return None;
+    } else {
+        1
+    };
+    Some(peer + ports + area.subject.cuts(cover.subject)?)
+}
+
+/// `area` without `cover`, as disjoint pieces. The two overlap.
+fn outside(area: &Region, cover: RegionRef<'_>) -> Vec<Region> {
+    let mut pieces = Vec::new();
+    let mut rest = area.clone();
+    outside_ports(&mut rest, cover, &mut pieces);
+    outside_peer(&mut rest, cover, &mut pieces);
+    outside_labels(
+        &rest.subject.clone(),
+        cover.subject,
+        |part, side| match side {
+            Side::Outside => pieces.push(Region {
+                subject: part,
+                ..rest.clone()
+            }),
+            Side::Inside => rest.subject = part,
+        },
+    );
+    pieces
+}
+
+fn outside_ports(rest: &mut Region, cover: RegionRef<'_>, pieces: &mut Vec<Region>) {
+    let ports = rest.ports.minus(cover.ports);
+    if !ports.is_empty() {
+        pieces.push(Region {
+            ports,
+            ..rest.clone()
+        });
+        rest.ports = rest.ports.intersect(cover.ports);
+    }
+}
+
+fn outside_peer(rest: &mut Region, cover: RegionRef<'_>, pieces: &mut Vec<Region>) {
+    match (rest.peer.clone(), cover.peer) {
+        (PeerSet::V4(ours), PeerSet::V4(theirs)) => {
+            pieces.extend(PeerSet::v4(&ours - theirs).map(|peer| Region {
+                peer,
+                ..rest.clone()
+            }));
+            rest.peer = PeerSet::V4(&ours & theirs);
+        }
+        (PeerSet::V6(ours), PeerSet::V6(theirs)) => {
+            pieces.extend(PeerSet::v6(&ours - theirs).map(|peer| Region {
+                peer,
+                ..rest.clone()
+            }));
+            rest.peer = PeerSet::V6(&ours & theirs);
+        }
+        (
+            PeerSet::Pods { namespaces, pods },
+            PeerSet::Pods {
+                namespaces: theirs,
+                pods: their_pods,
+            },
+        ) => {
+            let mut inside = namespaces.clone();
+            outside_labels(&namespaces, theirs, |part, side| match side {
+                Side::Outside => {
+                    pieces.extend(PeerSet::pods(part, pods.clone()).map(|peer| Region {
+                        peer,
+                        ..rest.clone()
+                    }));
+                }
+                Side::Inside => inside = part,
+            });
+            let mut kept = pods.clone();
+            outside_labels(&pods, their_pods, |part, side| match side {
+                Side::Outside => {
+                    pieces.extend(PeerSet::pods(inside.clone(), part).map(|peer| Region {
+                        peer,
+                        ..rest.clone()
+                    }));
+                }
+                Side::Inside => kept = part,
+            });
+            rest.peer = PeerSet::Pods {
+                namespaces: inside,
+                pods: kept,
+            };
+        }
+        _ => {}
+    }
+}
+
+enum Side {
+    Outside,
+    Inside,
+}
+
+/// Splits `area` on each key that `cover` cuts: hands over the disjoint parts outside, and after
+/// each the part that is still inside.
+fn outside_labels(area: &LabelSet, cover: &LabelSet, mut part: impl FnMut(LabelSet, Side)) {
+    let mut rest = area.clone();
+    for (key, theirs) in area.cut_by(cover) {
+        let ours = rest.values(key);
+        if let Some(outside) = rest.with(key, ours.minus(theirs)) {
+            part(outside, Side::Outside);
+        }
+        if let Some(inside) = rest.with(key, ours.intersect(theirs)) {
+            rest = inside;
+            part(rest.clone(), Side::Inside);
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Random instances out of plain numbers: cheap to make, and minimised by making numbers smaller,
+//! since zero always means the plainest choice.
+
+#![allow(
+    clippy::disallowed_macros,
+    clippy::disallowed_methods,
+    reason = "a test reads how many instances are wanted, and says how many it ran"
+)]
+
+use std::env;
+use std::fmt::Debug;
+
+use proptest::collection::vec;
+use proptest::prelude::any;
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
+
+/// A supply of choices; when it runs out, every choice is the plainest.
+pub struct Dice<'a> {
+    numbers: std::slice::Iter<'a, u16>,
+}
+
+impl Dice<'_> {
+    /// A number below `sides`.
+    pub fn roll(&mut self, sides: usize) -> usize {
+        usize::from(self.numbers.next().copied().unwrap_or_default()) % sides
+    }
+
+    /// One of these.
+    pub fn pick<T: Clone>(&mut self, from: &[T]) -> T {
+        from[self.roll(from.len())].clone()
+    }
+
+    /// Up to `most` of whatever `one` makes.
+    pub fn some<T>(&mut self, most: usize, mut one: impl FnMut(&mut Self) -> T) -> Vec<T> {
+        let count = self.roll(most + 1);
+        (0..count).map(|_| one(self)).collect()
+    }
+
+    /// True once in `sides` times, and never when minimised.
+    pub fn once_in(&mut self, sides: usize) -> bool {
+        self.roll(sides) == sides - 1
+    }
+}
+
+/// Instances that a test runs: `share` of those asked for by `OBP_ORACLE_INSTANCES`, which are
+/// 120,000 by default, in parts of a hundred.
+pub fn instances(share: u32) -> u32 {
+    let asked = env::var("OBP_ORACLE_INSTANCES");
+    let all: u32 = asked.map_or(120_000, |text| text.parse().expect("a number of instances"));
+    (u64::from(all) * u64::from(share) / 100)
+        .try_into()
+        .expect("no more than asked for")
+}
+
+/// Holds `cases` random instances against `check`, which says what is wrong; the one that is shown is
+/// the smallest that proptest finds.
+pub fn hold<T: Debug>(
+    name: &str,
+    cases: u32,
+    make: impl Fn(&mut Dice<'_>) -> T,
+    check: impl Fn(&T) -> Result<(), String>,
+) {
+    // Mutation testing asks for no shrinking, by `PROPTEST_MAX_SHRINK_ITERS`.
+    let asked = Config::default();
+    let config = Config {
+        cases,
+        failure_persistence: None,
+        max_shrink_iters: asked.max_shrink_iters.min(20_000),
+        ..asked
+    };
+    let instance = |numbers: &[u16]| {
+        make(&mut Dice {
+            numbers: numbers.iter(),
+        })
+    };
+    let result = TestRunner::new(config).run(&vec(any::<u16>(), 0..120), |numbers| {
+        let instance = instance(&numbers);
+        check(&instance).map_err(|wrong| TestCaseError::fail(format!("{wrong}\n{instance:#?}")))
+    });
+    if let Err(error) = result {
+        panic!("{name}: {error}");
+    }
+    println!("{name}: {cases} instances agree");
+}

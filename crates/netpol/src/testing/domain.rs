@@ -1,0 +1,313 @@
+//! Small worlds in which every connection can be counted.
+//!
+//! A [`World`] has a vocabulary (label keys and values, blocks, ports) from which rules are made at
+//! random, and all connections that such rules can tell apart: per label key the values of the
+//! vocabulary, one fresh value and absence; per block and port list one point of each part that
+//! they cut the line into. So a statement about all connections there are is one about these.
+
+mod points;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::connection::{Connection, Endpoint, LabelPairs};
+use crate::label::{NAMESPACE_NAME, Values};
+use crate::port::{Port, Protocol};
+use crate::rule::{Operator, Peer, PortEntry, Rule, Selector};
+use crate::testing::dice::Dice;
+use crate::zone::{OtherKeys, Zone};
+use crate::{Direction, PeerSet, Region, point};
+use points::{blocks_of, connections, peers, port_points, subjects};
+
+/// The namespace of the protected pods.
+pub const HOME: &str = "bao";
+const FRESH: &str = "fresh";
+/// A key that pods of the zone may have with any value, as at run time.
+const FREE_KEY: &str = "run";
+
+type Words = &'static [(&'static str, &'static [&'static str])];
+
+/// What the rules of a world are made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Vocabulary {
+    /// Keys that the zone knows; each of its pods has one of the values, or the key not at all.
+    pub known: Words,
+    /// Values of the key that is free at run time.
+    pub free: &'static [&'static str],
+    /// Namespaces by name.
+    pub namespaces: &'static [&'static str],
+    /// Other namespace labels.
+    pub namespace_labels: Words,
+    /// Labels of peer pods.
+    pub pod_labels: Words,
+    /// CIDR texts.
+    pub blocks: &'static [&'static str],
+    /// Port entries.
+    pub ports: fn() -> Vec<PortEntry>,
+}
+
+type Labels = BTreeMap<Arc<str>, Arc<str>>;
+
+/// A peer, with its labels as the engine takes them.
+#[derive(Debug)]
+struct PeerPoint {
+    endpoint: Endpoint,
+    namespace: Labels,
+    labels: Labels,
+}
+
+impl PeerPoint {
+    fn new(endpoint: Endpoint) -> Self {
+        let (namespace, labels) = match &endpoint {
+            Endpoint::Pod { namespace, labels } => (map(namespace), map(labels)),
+            Endpoint::Address(_) => (Labels::new(), Labels::new()),
+        };
+        Self {
+            endpoint,
+            namespace,
+            labels,
+        }
+    }
+
+    fn is_in(&self, set: &PeerSet) -> bool {
+        match (set, &self.endpoint) {
+            (PeerSet::Pods { namespaces, pods }, Endpoint::Pod { .. }) => {
+                namespaces.matches(&self.namespace) && pods.matches(&self.labels)
+            }
+            (PeerSet::V4(set), Endpoint::Address(IpAddr::V4(address))) => set.contains(*address),
+            (PeerSet::V6(set), Endpoint::Address(IpAddr::V6(address))) => set.contains(*address),
+            _ => false,
+        }
+    }
+}
+
+fn map(pairs: &LabelPairs) -> Labels {
+    pairs.iter().cloned().collect()
+}
+
+/// A vocabulary and everything that it can tell apart.
+#[derive(Debug)]
+pub struct World {
+    words: Vocabulary,
+    /// The zone, as the engine knows it.
+    pub zone: Zone,
+    ports: Vec<PortEntry>,
+    /// One pod of the zone of each kind.
+    pub subjects: Vec<Labels>,
+    peers: Vec<PeerPoint>,
+    port_points: Vec<(Protocol, Port)>,
+    /// In each direction, for each subject, every connection.
+    pub connections: [Vec<Vec<Connection>>; 2],
+}
+
+impl World {
+    /// The world of a vocabulary.
+    pub fn new(words: Vocabulary) -> Self {
+        let known = words
+            .known
+            .iter()
+            .map(|(key, values)| (*key, Values::one_of(values.iter().copied()).or_absent()));
+        let always = [("app", Values::one_of(["bao"]))];
+        let zone = Zone::new(
+            always.into_iter().chain(known),
+            vec![FREE_KEY.into()],
+            OtherKeys::Absent,
+        );
+        let ports = (words.ports)();
+        let subjects = subjects(&words);
+        let peers = peers(&words);
+        let port_points = port_points(&ports);
+        let connections = Direction::ALL.map(|direction| {
+            let of = |subject: &LabelPairs| connections(direction, subject, &peers, &port_points);
+            subjects.iter().map(of).collect()
+        });
+        Self {
+            words,
+            zone,
+            ports,
+            subjects: subjects.iter().map(map).collect(),
+            peers: peers.into_iter().map(PeerPoint::new).collect(),
+            port_points,
+            connections,
+        }
+    }
+
+    /// The numbers of the connections that a region holds, in the order of [`World::connections`].
+    pub fn inside(&self, region: &Region) -> Vec<usize> {
+        let holds = |(protocol, port): &(Protocol, Port)| region.ports.contains(*protocol, port);
+        let ports: Vec<bool> = self.port_points.iter().map(holds).collect();
+        let peers: Vec<bool> = self
+            .peers
+            .iter()
+            .map(|peer| peer.is_in(&region.peer))
+            .collect();
+        let each = peers.len() * ports.len();
+        let mut inside = Vec::new();
+        for (number, subject) in self.subjects.iter().enumerate() {
+            if region.subject.matches(subject) {
+                let at = |i: &usize| peers[i / ports.len()] && ports[i % ports.len()];
+                inside.extend((0..each).filter(at).map(|i| number * each + i));
+            }
+        }
+        inside
+    }
+
+    /// A selector of protected pods; rarely one that asks for a key they never have.
+    pub fn subject_selector(&self, dice: &mut Dice<'_>) -> Selector {
+        let mut keys: Vec<(&str, &[&str])> = self.words.known.to_vec();
+        if !self.words.free.is_empty() {
+            keys.push((FREE_KEY, self.words.free));
+        }
+        if dice.once_in(6) {
+            keys.extend([("app", &["bao", "web"][..]), ("other", &["x"][..])]);
+        }
+        selector(dice, &keys, 2)
+    }
+
+    /// A rule of up to two peers and two port entries.
+    pub fn rule(&self, dice: &mut Dice<'_>) -> Rule {
+        Rule {
+            peers: dice.some(2, |dice| self.peer(dice)),
+            ports: dice.some(2, |dice| dice.pick(&self.ports)),
+        }
+    }
+
+    fn peer(&self, dice: &mut Dice<'_>) -> Peer {
+        if !self.words.blocks.is_empty() && dice.roll(2) == 1 {
+            let block =
+                |dice: &mut Dice<'_>| dice.pick(self.words.blocks).parse().expect("a block");
+            return Peer::Block {
+                cidr: block(dice),
+                except: dice.some(1, block),
+            };
+        }
+        let mut keys: Vec<(&str, &[&str])> = self.words.namespace_labels.to_vec();
+        keys.push((NAMESPACE_NAME, self.words.namespaces));
+        let namespaces = |dice: &mut Dice<'_>| Some(selector(dice, &keys, 2));
+        let pods = |dice: &mut Dice<'_>| Some(selector(dice, self.words.pod_labels, 2));
+        let (namespaces, pods) = match dice.roll(3) {
+            0 => (namespaces(dice), None),
+            1 => (None, pods(dice)),
+            _ => (namespaces(dice), pods(dice)),
+        };
+        Peer::Pods { namespaces, pods }
+    }
+
+    /// The connection of this world that no rule of it can tell from `connection`.
+    pub fn nearest(&self, connection: &Connection) -> Connection {
+        let port = match &connection.port {
+            Port::Number(_) => self
+                .port_points
+                .iter()
+                .rfind(|(protocol, point)| {
+                    *protocol == connection.protocol
+                        && matches!(point, Port::Number(_))
+                        && *point <= connection.port
+                })
+                .map_or_else(|| connection.port.clone(), |(_, point)| point.clone()),
+            Port::Named(name) => {
+                let known = Port::Named(name.clone());
+                let is_known = self.port_points.iter().any(|(_, point)| *point == known);
+                if is_known {
+                    known
+                } else {
+                    Port::Named(FRESH.into())
+                }
+            }
+        };
+        Connection {
+            subject: self.known_labels(&connection.subject),
+            peer: self.nearest_peer(&connection.peer),
+            port,
+            ..connection.clone()
+        }
+    }
+
+    fn nearest_peer(&self, peer: &Endpoint) -> Endpoint {
+        match peer {
+            Endpoint::Pod { namespace, labels } => Endpoint::Pod {
+                namespace: self.known_labels(namespace),
+                labels: self.known_labels(labels),
+            },
+            Endpoint::Address(address) => {
+                let known = blocks_of(&self.words, *address);
+                let same = |peer: &&PeerPoint| match peer.endpoint {
+                    Endpoint::Address(other) => blocks_of(&self.words, other) == known,
+                    Endpoint::Pod { .. } => false,
+                };
+                let found = self.peers.iter().find(same);
+                found.map_or_else(|| peer.clone(), |found| found.endpoint.clone())
+            }
+        }
+    }
+
+    fn known_labels(&self, labels: &LabelPairs) -> LabelPairs {
+        let known = |key: &str, value: &str| {
+            let keys = [
+                self.words.known,
+                self.words.namespace_labels,
+                self.words.pod_labels,
+            ];
+            (key == "app" && value == "bao")
+                || (key == FREE_KEY && self.words.free.contains(&value))
+                || (key == NAMESPACE_NAME && self.words.namespaces.contains(&value))
+                || keys
+                    .into_iter()
+                    .flatten()
+                    .any(|(own, values)| *own == key && values.contains(&value))
+        };
+        let one = |(key, value): &(Arc<str>, Arc<str>)| {
+            let fresh = || Arc::from(FRESH);
+            (
+                key.clone(),
+                if known(key, value) {
+                    value.clone()
+                } else {
+                    fresh()
+                },
+            )
+        };
+        let mut labels: LabelPairs = labels.iter().map(one).collect();
+        labels.sort();
+        labels
+    }
+}
+
+fn selector(dice: &mut Dice<'_>, keys: &[(&str, &[&str])], most: usize) -> Selector {
+    let mut selector = Selector::default();
+    if keys.is_empty() {
+        return selector;
+    }
+    for _ in 0..dice.roll(most + 1) {
+        let (key, values) = dice.pick(keys);
+        let listed = |dice: &mut Dice<'_>| vec![dice.pick(values), dice.pick(values)];
+        selector = match dice.roll(5) {
+            0 => {
+                let value = dice.pick(values);
+                selector.labels.insert(key.into(), value.into());
+                selector
+            }
+            1 => selector.and(key, Operator::Exists, &[]),
+            2 => selector.and(key, Operator::DoesNotExist, &[]),
+            3 => selector.and(key, Operator::In, &listed(dice)),
+            _ => selector.and(key, Operator::NotIn, &listed(dice)),
+        };
+    }
+    selector
+}
+
+/// Whether a connection by a port name says nothing of its own, since what lets it through lets every
+/// number through, one of which the name means. A name that nobody wrote tells.
+pub fn is_implied(passes: impl Fn(&Connection) -> bool, connection: &Connection) -> bool {
+    let unheard_of = || Connection {
+        port: Port::Named("unheard-of".into()),
+        ..connection.clone()
+    };
+    matches!(connection.port, Port::Named(_)) && passes(&unheard_of())
+}
+
+/// Whether a selector of this world selects one of its pods.
+pub fn selects(selector: &Selector, subject: &LabelPairs) -> bool {
+    point::selects(selector, subject)
+}

@@ -1,0 +1,192 @@
+//! A zone: the pods whose connections are judged, as the labels they can carry.
+//!
+//! A zone is closed-world on its own side: known keys have known values, keys that others add at
+//! run time are free, and every other key is absent. So a policy for `app=web` selects nothing of
+//! a zone, while one for `openbao-active=true` does.
+//!
+//! ```
+//! use netpol::label::{LabelSet, Values};
+//! use netpol::zone::{OtherKeys, Zone};
+//!
+//! let zone = Zone::new([("app", Values::one_of(["bao"]))], vec!["openbao-*".into()], OtherKeys::Absent);
+//! let web = LabelSet::any().and("tier", Values::one_of(["web"])).expect("satisfiable");
+//! assert!(zone.select(&web).is_none(), "no pod of the zone has a `tier`");
+//! let active = LabelSet::any().and("openbao-active", Values::one_of(["true"])).expect("satisfiable");
+//! assert_eq!(zone.select(&active), Some(active), "some pods of the zone");
+//! let whole = LabelSet::any().and("app", Values::present()).expect("satisfiable");
+//! assert_eq!(zone.select(&whole), Some(LabelSet::any()), "every pod of the zone");
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::label::{LabelSet, Values};
+
+/// What is assumed of a label key that nothing is known about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OtherKeys {
+    /// No pod of the zone carries it.
+    Absent,
+    /// Some pods of the zone may carry it with any value.
+    Free,
+}
+
+/// The labels that pods of a zone can carry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Zone {
+    known: BTreeMap<Arc<str>, Values>,
+    free: Keys,
+    others: OtherKeys,
+}
+
+impl Zone {
+    /// A zone of pods with these known labels, and free keys as exact names or patterns with `*`.
+    pub fn new<K: Into<Arc<str>>>(
+        known: impl IntoIterator<Item = (K, Values)>,
+        free: Vec<Arc<str>>,
+        others: OtherKeys,
+    ) -> Self {
+        Self {
+            known: known
+                .into_iter()
+                .map(|(key, values)| (key.into(), values))
+                .collect(),
+            free: Keys::new(free),
+            others,
+        }
+    }
+
+    /// What pods of the zone can have under `key`.
+    pub fn values(&self, key: &str) -> Values {
+        match self.known.get(key) {
+            Some(values) => values.clone(),
+            None if self.is_free(key) => Values::any(),
+            None => Values::absent(),
+        }
+    }
+
+    /// Whether a key that is not known may be there with any value.
+    fn is_free(&self, key: &str) -> bool {
+        self.others == OtherKeys::Free || self.free.contains(key)
+    }
+
+    /// Whether every pod of this zone could be one of `other` too.
+    pub fn is_subset(&self, other: &Self) -> bool {
+        let mut keys = self.known.keys().chain(other.known.keys());
+        let is_free = self.others == OtherKeys::Absent || other.others == OtherKeys::Free;
+        let is_runtime = self.free == other.free || other.others == OtherKeys::Free;
+        is_free && is_runtime && keys.all(|key| self.values(key).is_subset(&other.values(key)))
+    }
+
+    /// The known keys and what they can be.
+    pub fn known(&self) -> impl Iterator<Item = (&Arc<str>, &Values)> {
+        self.known.iter()
+    }
+
+    /// The part of the zone that a selector selects, `None` where that is nothing. Only keys on
+    /// which the selector takes less than the whole zone are constrained, so the whole zone is
+    /// [`LabelSet::any`].
+    pub fn select(&self, selector: &LabelSet) -> Option<LabelSet> {
+        let mut part = Vec::new();
+        for (key, asked) in selector.constrained() {
+            match self.known.get(key) {
+                Some(ours) if ours.is_subset(asked) => {}
+                Some(ours) => part.push((key.clone(), ours.intersect(asked))),
+                None if self.is_free(key) => part.push((key.clone(), asked.clone())),
+                None if asked.allows_absent() => {}
+                None => return None,
+            }
+        }
+        LabelSet::all_of(part)
+    }
+
+    /// A part of the zone with the zone's own knowledge of `keys` written out, so that it can be
+    /// split on them.
+    #[must_use]
+    pub fn written_out<'a>(
+        &self,
+        part: &LabelSet,
+        keys: impl IntoIterator<Item = &'a Arc<str>>,
+    ) -> LabelSet {
+        let others: BTreeSet<&Arc<str>> = keys
+            .into_iter()
+            .filter(|key| !part.constrains(key))
+            .collect();
+        if others.is_empty() {
+            return part.clone();
+        }
+        let others = others.into_iter();
+        let others = others.map(|key| (key.clone(), self.values(key)));
+        let own = part.constrained();
+        let own = own.map(|(key, values)| (key.clone(), values.clone()));
+        LabelSet::all_of(own.chain(others).collect()).unwrap_or_else(|| part.clone())
+    }
+}
+
+/// Keys, listed or by patterns; sorted out once, since each selector of each review asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Keys {
+    listed: BTreeSet<Arc<str>>,
+    patterns: Vec<Pattern>,
+}
+
+impl Keys {
+    fn new(keys: Vec<Arc<str>>) -> Self {
+        let (patterns, listed): (Vec<_>, Vec<_>) =
+            keys.into_iter().partition(|key| key.contains('*'));
+        Self {
+            listed: listed.into_iter().collect(),
+            patterns: patterns.iter().map(|key| Pattern::new(key)).collect(),
+        }
+    }
+
+    fn contains(&self, key: &str) -> bool {
+        self.listed.contains(key) || self.patterns.iter().any(|pattern| pattern.matches(key))
+    }
+}
+
+/// Text in which each `*` stands for any text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Pattern {
+    /// What stands before the first `*`.
+    begins: Box<str>,
+    /// What stands between two of them.
+    holds: Vec<Box<str>>,
+    /// What stands behind the last; `None` where there is no `*`.
+    ends: Option<Box<str>>,
+}
+
+impl Pattern {
+    fn new(pattern: &str) -> Self {
+        let mut parts = pattern.split('*').map(Box::from);
+        let begins = parts.next().unwrap_or_default();
+        let mut holds: Vec<Box<str>> = parts.collect();
+        let ends = holds.pop();
+        Self {
+            begins,
+            holds,
+            ends,
+        }
+    }
+
+    fn matches(&self, text: &str) -> bool {
+        let Some(mut rest) = text.strip_prefix(&*self.begins) else {
+            return false;
+        };
+        let Some(ends) = &self.ends else {
+            return rest.is_empty();
+        };
+        for part in &self.holds {
+            let Some(at) = rest.find(&**part) else {
+                return false;
+            };
+            rest = &rest[at + part.len()..];
+        }
+        rest.ends_with(&**ends)
+    }
+}
+
+/// Whether `text` is `pattern`, in which each `*` stands for any text.
+pub fn matches(pattern: &str, text: &str) -> bool {
+    Pattern::new(pattern).matches(text)
+}
