@@ -1,4 +1,4 @@
-//! Each way to install on a real API server, and the page about breaking the glass. Nobody serves
+//! Each way to install on a real API server, and the page about overriding a denial. Nobody serves
 //! here: nothing listens behind the registrations.
 
 use std::collections::BTreeSet;
@@ -152,7 +152,7 @@ fn our_namespace_takes_our_pods_and_no_privileged_ones() {
 
 /// The commands of the page that are marked as played.
 fn commands() -> Vec<&'static str> {
-    let page = include_str!("../../../docs/operations/break-glass.md");
+    let page = include_str!("../../../docs/operations/overriding.md");
     let marked = page.split("<!-- Played by a test. -->\n```sh\n").skip(1);
     marked.filter_map(|rest| rest.split("```").next()).collect()
 }
@@ -171,7 +171,7 @@ fn play(plane: &ControlPlane, command: &str) {
 }
 
 #[test]
-fn the_page_about_breaking_the_glass_does_so() {
+fn the_page_about_overriding_lets_writes_pass() {
     let plane = plane();
     let policy = example::scene("allowed-policy-for-web-pods", "default");
     let ask = || {

@@ -1,5 +1,5 @@
 //! A tenant opens one of the operator's policies and deletes the other while nobody judges: the
-//! command of the page about breaking the glass shows it, and so does the audit once it runs again.
+//! command of the page about overriding a denial shows it, and so does the audit once it runs again.
 
 use std::process::Command;
 
@@ -9,7 +9,7 @@ use super::race::strip_colours;
 use super::stage::{Alone, LIMIT, Outage, Scene, plane, program};
 use crate::control_plane::{binary, wait_until};
 
-const PAGE: &str = include_str!("../../../docs/operations/break-glass.md");
+const PAGE: &str = include_str!("../../../docs/operations/overriding.md");
 
 /// The page's command that judges what is stored, run as whoever reads the page does: how it ended,
 /// and what it printed.
