@@ -85,21 +85,49 @@ fn pages(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
     }
 }
 
+/// The anchors that a page's headings have.
+fn anchors(page: &str) -> Vec<String> {
+    let headings = page.lines().filter(|line| line.starts_with('#'));
+    let anchor = |heading: &str| -> String {
+        let title = heading.trim_start_matches('#').trim().to_lowercase();
+        let kept = title
+            .chars()
+            .filter(|c| c.is_alphanumeric() || "-_ ".contains(*c));
+        kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+    };
+    headings.map(anchor).collect()
+}
+
 #[test]
-fn every_link_of_a_page_leads_to_a_file() {
+fn every_link_of_a_page_leads_to_a_file_and_a_heading() {
     let mut found = Vec::new();
     pages(&root().join("docs"), &mut found);
-    found.extend(["README.md", "CONTRIBUTING.md", "SECURITY.md"].map(|page| root().join(page)));
+    let others = [
+        "README.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "CHANGELOG.md",
+        "certs/README.md",
+    ];
+    found.extend(others.map(|page| root().join(page)));
     for page in found {
         let text = fs::read_to_string(&page).unwrap();
         for link in text.split("](").skip(1) {
             let target = link.split(')').next().unwrap_or_default();
-            let file = target.split('#').next().unwrap_or_default();
-            if file.is_empty() || target.contains("://") {
+            if target.contains("://") {
                 continue;
             }
-            let path = page.parent().unwrap().join(file);
+            let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+            let path = match file {
+                "" => page.clone(),
+                file => page.parent().unwrap().join(file),
+            };
             assert!(path.exists(), "{}: {target}", page.display());
+            if !anchor.is_empty() {
+                let text = fs::read_to_string(&path).unwrap();
+                let is_there = anchors(&text).iter().any(|found| found == anchor);
+                assert!(is_there, "{}: {target}", page.display());
+            }
         }
     }
 }
