@@ -8,7 +8,6 @@
 pub mod admission;
 pub mod audit;
 pub mod baseline;
-pub mod certs;
 pub mod cli;
 pub mod code;
 pub mod duration;

@@ -13,10 +13,10 @@ use clap::Args;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::certs::rotation::TermsError;
 use crate::code::UnknownCode;
 use crate::posture::{Edition, Posture, UnknownEdition};
 use crate::telemetry::Format;
+use webhook_certs::rotation::TermsError;
 
 /// Every setting, as typed. The same names serve as flags, as environment variables (`OBP_…`) and, in
 /// camel case, as keys of the file.

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use super::{ExitStatus, Failure};
-use crate::certs::Moment;
+use webhook_certs::Moment;
 
 /// What `certs` can be told.
 #[derive(Debug, clap::Args)]

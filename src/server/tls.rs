@@ -16,7 +16,7 @@ use std::time::SystemTime;
 use arc_swap::ArcSwapOption;
 use rustls::ServerConfig;
 use rustls::crypto::ring;
-use rustls::pki_types::pem;
+use rustls::pki_types::pem::Error as PemError;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{
     ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier,
@@ -24,11 +24,11 @@ use rustls::server::{
 use rustls::sign::CertifiedKey;
 
 use crate::audit::Metrics;
-use crate::certs::x509::{Facts, Malformed};
-use crate::certs::{self, Life, Moment, Pair};
 pub use clients::Clients;
 pub use files::Files;
 pub use self_managed::SelfManaged;
+use webhook_certs::x509::{Facts, Malformed};
+use webhook_certs::{Life, Moment, Pair, pem};
 
 /// Why a certificate cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -60,7 +60,7 @@ pub enum TlsError {
         file: PathBuf,
         /// What is wrong.
         #[source]
-        source: pem::Error,
+        source: PemError,
     },
     /// A file is longer than any chain.
     #[error(
@@ -84,7 +84,7 @@ pub enum TlsError {
     Made {
         /// What is wrong.
         #[source]
-        source: pem::Error,
+        source: PemError,
     },
     /// There is no certificate.
     #[error("expected a chain of certificates, found none")]
@@ -140,8 +140,8 @@ impl Served {
     /// From a pair that was made here.
     pub fn from_pair(pair: &Pair) -> Result<Self, TlsError> {
         let made = |source| TlsError::Made { source };
-        let chain = certs::pem::certificates(pair.certificate.as_bytes()).map_err(made)?;
-        let key = certs::pem::key(pair.key.as_bytes()).map_err(made)?;
+        let chain = pem::certificates(pair.certificate.as_bytes()).map_err(made)?;
+        let key = pem::key(pair.key.as_bytes()).map_err(made)?;
         Self::new(chain, key)
     }
 }

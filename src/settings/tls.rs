@@ -9,9 +9,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Settings, SettingsError};
-use crate::certs::Length;
-use crate::certs::cluster::SecretRef;
-use crate::certs::rotation::{Terms, TermsError};
+use webhook_certs::Length;
+use webhook_certs::cluster::SecretRef;
+use webhook_certs::rotation::{Terms, TermsError};
 
 /// Where the served certificate comes from.
 #[derive(

@@ -8,9 +8,6 @@ use std::time::{Duration, SystemTime};
 
 use axum::http::StatusCode;
 use openbao_perimeter::audit::Metrics;
-use openbao_perimeter::certs::foundry::Rcgen;
-use openbao_perimeter::certs::rotation::Foundry as _;
-use openbao_perimeter::certs::{Life, Moment, Pair};
 use openbao_perimeter::server::listener::Limits;
 use openbao_perimeter::server::tls::ephemeral::Ephemeral;
 use openbao_perimeter::server::tls::{Certificates, Clients, Files, Served};
@@ -22,6 +19,9 @@ use rustls::{ClientConfig, HandshakeKind, RootCertStore, SupportedProtocolVersio
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use webhook_certs::foundry::Rcgen;
+use webhook_certs::rotation::Foundry as _;
+use webhook_certs::{Life, Moment, Pair};
 
 use crate::support::{BOTH, Running, ask, connect, folder, post, review, start};
 use crate::tls::{counted, self_signed};

@@ -8,11 +8,11 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::FileError;
-use crate::certs::x509::{self, Facts};
-use crate::certs::{Length, Moment, pem};
 use crate::cli::check::Output;
 use crate::cli::{ExitStatus, Failure};
 use crate::server::tls::files;
+use webhook_certs::x509::{self, Facts};
+use webhook_certs::{Length, Moment, pem};
 
 /// What `certs inspect` can be told.
 #[derive(Debug, clap::Args)]

@@ -7,13 +7,13 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::FileError;
-use crate::certs::foundry::Rcgen;
-use crate::certs::rotation::Foundry as _;
-use crate::certs::x509::{self, Facts};
-use crate::certs::{Length, Life, Moment, Pair, pem};
 use crate::cli::{ExitStatus, Failure};
 use crate::server::tls::files;
 use crate::settings::SERVICE_NAMES;
+use webhook_certs::foundry::Rcgen;
+use webhook_certs::rotation::Foundry as _;
+use webhook_certs::x509::{self, Facts};
+use webhook_certs::{Length, Life, Moment, Pair, pem};
 
 /// What `certs make` can be told.
 #[derive(Debug, clap::Args)]

@@ -24,9 +24,9 @@ use super::files::{not_pem, read};
 use super::follow::{Followed, follow};
 use crate::audit::Metrics;
 use crate::audit::metrics::Reload;
-use crate::certs::pem;
-use crate::certs::x509::Facts;
 use crate::server::shutdown::Shutdown;
+use webhook_certs::pem;
+use webhook_certs::x509::Facts;
 
 /// A client whose certificate is sound, and another's.
 #[derive(Debug, thiserror::Error)]

@@ -6,9 +6,9 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use super::{Served, TlsError};
-use crate::certs::foundry::Rcgen;
-use crate::certs::rotation::Foundry as _;
-use crate::certs::{Life, Moment};
+use webhook_certs::foundry::Rcgen;
+use webhook_certs::rotation::Foundry as _;
+use webhook_certs::{Life, Moment};
 
 /// Longer than any process of this kind lives.
 const LENGTH: Duration = Duration::from_hours(10 * 365 * 24);

@@ -11,8 +11,8 @@ use std::time::{Duration, SystemTime};
 use super::follow::{Followed, follow};
 use super::{Certificates, Served, TlsError};
 use crate::audit::metrics::Reload;
-use crate::certs::pem;
 use crate::server::shutdown::Shutdown;
+use webhook_certs::pem;
 
 /// Bytes of a PEM file; real chains have a tenth. A longer one is refused, not cut.
 pub const PEM_LIMIT: u64 = 256 * 1024;

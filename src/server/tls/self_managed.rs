@@ -1,5 +1,5 @@
 //! Certificates that the replicas make for themselves: the loop that takes the steps of the
-//! [rotation](crate::certs::rotation).
+//! [rotation](webhook_certs::rotation).
 //!
 //! Each round reads the registrations, then the Secret, takes one step at a time and rests. A round
 //! is begun by a change of what was read, by the time that the rotation names, and at the latest
@@ -23,14 +23,14 @@ use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
 use super::{Certificates, Served, TlsError};
-use crate::certs::Moment;
-use crate::certs::cluster::registrations::{self, RegistrationError};
-use crate::certs::cluster::vault::{Found, VaultError, Version, Written};
-use crate::certs::cluster::{Registrations, SecretRef, Vault};
-use crate::certs::foundry::Rcgen;
-use crate::certs::rotation::{Next, Serving, State, Terms, Trust, Watch};
-use crate::certs::secret::SecretError;
 use crate::server::shutdown::{Phase, Shutdown};
+use webhook_certs::Moment;
+use webhook_certs::cluster::registrations::{self, RegistrationError};
+use webhook_certs::cluster::vault::{Found, VaultError, Version, Written};
+use webhook_certs::cluster::{Registrations, SecretRef, Vault};
+use webhook_certs::foundry::Rcgen;
+use webhook_certs::rotation::{Next, Serving, State, Terms, Trust, Watch};
+use webhook_certs::secret::SecretError;
 
 /// Events may be lost and clocks may jump, so nothing is slept through for longer.
 pub const LONGEST_REST: Duration = Duration::from_mins(1);

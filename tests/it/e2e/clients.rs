@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use openbao_perimeter::certs::foundry::Rcgen;
-use openbao_perimeter::certs::rotation::Foundry as _;
 use serde_json::{Value, json};
+use webhook_certs::foundry::Rcgen;
+use webhook_certs::rotation::Foundry as _;
 
 use super::stage::{APPLY, LIMIT, Outage, Scene, guard_during, plane};
 use super::verdicts::{assert_quiet, assert_refused};

@@ -5,10 +5,10 @@ use std::fs;
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule, Role};
-use openbao_perimeter::certs::cluster::SecretRef;
-use openbao_perimeter::certs::cluster::registrations;
 use openbao_perimeter::settings::SERVICE_NAMES;
 use serde_json::Value;
+use webhook_certs::cluster::SecretRef;
+use webhook_certs::cluster::registrations;
 
 use super::object;
 

@@ -2,8 +2,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::*;
-use crate::certs::foundry::Rcgen;
-use crate::certs::rotation::{Step, Terms};
+use crate::foundry::Rcgen;
+use crate::rotation::{Step, Terms};
 
 fn terms() -> Terms {
     let [ca, leaf, settle] = [90, 30, 1].map(|days| Duration::from_hours(24 * days));

@@ -20,8 +20,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::vault::Written;
-use crate::certs::pem;
-use crate::certs::rotation::Trust;
+use crate::pem;
+use crate::rotation::Trust;
 
 /// Name of both registrations.
 pub const NAME: &str = "openbao-perimeter";

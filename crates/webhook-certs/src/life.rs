@@ -5,10 +5,8 @@ use std::ops::{Add, Sub};
 use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use k8s_openapi::jiff::{Span, SpanRelativeTo, Timestamp};
+use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 use serde::{Deserialize, Serialize};
-
-use crate::duration;
 
 /// Seconds of a day.
 const DAY: u64 = 24 * 60 * 60;
@@ -150,7 +148,10 @@ impl From<Length> for String {
         if days > 0 && rest == 0 && length.subsec_nanos() == 0 {
             return format!("{days}d");
         }
-        duration::text(length)
+        SignedDuration::try_from(length).map_or_else(
+            |_| format!("{}s", length.as_secs()),
+            |length| format!("{length:#}"),
+        )
     }
 }
 

@@ -8,8 +8,8 @@ use kube::api::{Api, PostParams};
 use kube::{Client, ResourceExt as _};
 use serde::{Deserialize, Serialize};
 
-use crate::certs::rotation::State;
-use crate::certs::secret::{self, SecretError};
+use crate::rotation::State;
+use crate::secret::{self, SecretError};
 
 /// Who made the Secret. Nothing else is ever written over.
 const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", OURS);
