@@ -29,11 +29,34 @@ fn help(command: Command) -> String {
     lines.join("\n")
 }
 
+/// Facts about the commands that no help text has room for.
+const ABOUT: &str = "\
+Exit status: 0 if nothing is denied, 1 if something is, 2 if the command could not run: also if the files hold no object, or one
+with a name that no API server accepts, such as `${NAMESPACE}` of a template. The flags of `serve` are [settings](settings.md),
+and most commands have those of reviews too. Colours are for terminals; `NO_COLOR` turns them off, `CLICOLOR_FORCE=1` keeps them in
+a pipe.
+
+`check` takes manifests or a dump of a cluster. A managed policy that is missing from manifests counts as the operator renders it,
+and a note says so. With `--dump` it is missing, which is [OBP105](../rules/OBP105.md). A NetworkPolicy in a namespace without a
+known OpenBaoCluster is not judged, and a note says so: name the clusters with `--inventory`. In JSON, `line` is where the object
+begins, and `field_line` and `field_column` are the place of the field.
+
+`render` needs the address of the API server: that of the OpenBaoCluster, else `--api-server-address`, else the Service
+`default/kubernetes` among the files. Policies of an OpenBaoCluster without `metadata.uid` have no owner.
+
+`show` reads the cluster that kubectl would use, unless `--inventory` names files. That takes the right to list OpenBaoClusters,
+NetworkPolicies, Namespaces and the Service `default/kubernetes`. The states of a row:
+
+| state | row of | meaning |
+| --- | --- | --- |
+| held, broken | floor | all of it passes; some of it does not, and a connection shows what |
+| open, partly open, closed | ceiling | all, some or none of it passes |
+| off | both | its condition does not hold here |
+| unjudged | both | an address is not known, or the proof needs more than the budget |";
+
 #[test]
 fn the_page_about_the_command_line_is_fresh() {
-    let about = "Exit status: 0 nothing was refused, 1 something was, 2 the command could not run. The flags \
-                 of `serve` are [settings](settings.md), and those of most commands too.";
-    let mut text = page("Command line", "`src/cli.rs`", about);
+    let mut text = page("Command line", "`src/cli.rs`", ABOUT);
     let mut whole = Cli::command();
     whole.build();
     let name = whole.get_name().to_owned();

@@ -143,7 +143,7 @@ fn the_page_about_settings_is_fresh() {
         text,
         "\n`serve` reads the file again when it changes. What it says of {live} is then in force without a restart, in one \
          step, and the other keys wait for one: logs and `/readyz?verbose` say which. A file that is broken, or that \
-         `serve` would not start with, changes nothing; see [the commands](../cli.md#settings).\n"
+         `serve` would not start with, changes nothing; see [installing](../operations/install.md#settings).\n"
     );
     let schema = Schema(Settings::schema());
     let mut rows = Vec::new();
