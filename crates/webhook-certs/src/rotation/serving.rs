@@ -45,8 +45,8 @@ impl Serving {
     }
 
     /// Whether a replica that serves this may be sent requests: the registrations have its CA and,
-    /// where others were trusted before it, have had the time to settle. A replica that has just
-    /// begun goes by the age of the CA, unless it has itself seen them without the CA since.
+    /// where others were trusted before it, have had the time to settle. A replica that has never seen
+    /// them without a part of the bundle goes by the age of the CA.
     pub fn is_ready(
         &self,
         state: &State,
@@ -56,7 +56,7 @@ impl Serving {
         terms: &Terms,
     ) -> bool {
         let is_first = state.retired.is_empty();
-        let is_old = state.ca.life.from + terms.settle() <= now && !watch.was_pending(now, terms);
+        let is_old = state.ca.life.from + terms.settle() <= now && !watch.was_pending;
         let is_by_ca = self.signer == state.ca.pair.certificate && (is_first || is_old);
         trust == Trust::InPlace
             && self.is_trusted_by(state)
@@ -73,15 +73,16 @@ impl Serving {
 pub struct Watch {
     /// Each CA with the time since when the registrations have it without a break.
     since: BTreeMap<String, Moment>,
-    /// The last time at which the registrations lacked a part of the bundle.
-    pending: Option<Moment>,
+    /// Whether the registrations have ever lacked a part of the bundle. The age of a CA then says nothing
+    /// about when they got it: another replica may have written it a moment ago.
+    was_pending: bool,
 }
 
 impl Watch {
     /// Notes what a round saw.
     pub fn note(&mut self, state: &State, trust: Trust, now: Moment) {
         if trust == Trust::Pending {
-            self.pending = Some(now);
+            self.was_pending = true;
             self.since.clear();
             return;
         }
@@ -90,12 +91,6 @@ impl Watch {
             let since = old.get(certificate).copied().unwrap_or(now);
             self.since.insert(certificate.to_owned(), since);
         }
-    }
-
-    /// Whether the registrations lacked a part of the bundle a moment ago, so that an API server may
-    /// still go by the old one.
-    fn was_pending(&self, now: Moment, terms: &Terms) -> bool {
-        self.pending.is_some_and(|at| at + terms.settle() > now)
     }
 
     /// Whether every API server knows the CA.

@@ -230,3 +230,28 @@ fn a_replica_is_not_ready_while_the_bundle_it_waited_for_is_new() {
     world.play(&Event::Round(1));
     assert!(world.replicas[1].is_ready);
 }
+
+#[test]
+fn a_replica_that_slept_while_another_wrote_the_bundle_does_not_go_by_the_age_of_the_ca() {
+    let mut world = World::default();
+    let events = [
+        Event::Unwritable(1),
+        Event::Lose,
+        Event::Round(0),
+        Event::Lose,
+        Event::Unwritable(1),
+        Event::Pass(13),
+        Event::Round(0),
+        // Longer than `SETTLE` since the CA was made, not since its bundle was written.
+        Event::Pass(22),
+        Event::Round(1),
+    ];
+    for event in &events {
+        world.play(event);
+        world.check().unwrap();
+    }
+    assert!(!world.replicas[1].is_ready);
+    world.play(&Event::Pass(SETTLE));
+    world.play(&Event::Round(1));
+    assert!(world.replicas[1].is_ready);
+}
