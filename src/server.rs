@@ -10,9 +10,7 @@ pub mod beside;
 mod caution;
 mod deadline;
 pub mod desk;
-mod echo;
 mod fresh;
-mod idle;
 mod intake;
 mod limits;
 pub mod listener;
@@ -182,15 +180,8 @@ impl Server {
             unready.reached(Phase::Unready).await;
             readiness.leave();
         };
-        let own_port = async {
-            let certificates = Arc::clone(&self.parts.certificates);
-            tokio::select! {
-                () = echo::heard(self.addresses.reviews, certificates) => readiness.answer(),
-                () = shutdown.clone().begun() => {}
-            }
-        };
         // An error is the end of the thread as well.
-        let ((), (), (), _closed) = tokio::join!(reviews, leave, own_port, closed);
+        let ((), (), _closed) = tokio::join!(reviews, leave, closed);
         tracing::info!(
             panics = self.parts.metrics.panics(),
             "Answered everything in flight"
@@ -217,6 +208,7 @@ impl Port {
 fn plain_limits() -> Limits {
     Limits {
         connections: 64,
+        head: Duration::from_secs(5),
         drain: Duration::from_secs(1),
         ..Limits::default()
     }

@@ -13,12 +13,10 @@ pub struct Limits {
     pub body_bytes: usize,
     /// Time for the TLS handshake.
     pub handshake: Duration,
-    /// Time until the first byte of the first request.
-    pub first_byte: Duration,
-    /// Time for the head of a request, counted from its first byte.
+    /// Time for the head of a request, counted from the handshake or the answer before it.
     pub head: Duration,
-    /// Time between two requests, while places for connections are left; else that of the head.
-    pub idle: Duration,
+    /// Time that a client may take to read what was sent before more can be.
+    pub write: Duration,
     /// Time for the body of a request.
     pub body: Duration,
     /// Time that is left to requests in flight at shutdown.
@@ -41,10 +39,10 @@ impl Default for Limits {
             // Object and old object of up to 3 MB each, and what is around them.
             body_bytes: 7 * 1024 * 1024,
             handshake: Duration::from_secs(2),
-            first_byte: Duration::from_secs(5),
-            head: Duration::from_secs(5),
-            // An API server gives an idle connection up after 90 s. It has to be the first to do so.
-            idle: Duration::from_mins(2),
+            // An API server closes an idle connection after 90 s. It has to be the first to do so: a review sent at
+            // the moment in which the server closes is lost, and the API server does not send it twice.
+            head: Duration::from_mins(2),
+            write: Duration::from_secs(5),
             body: Duration::from_secs(3),
             drain: Duration::from_secs(25),
             bytes_in_flight: 32 * 1024 * 1024,

@@ -1,8 +1,8 @@
 //! The accept loop: one task per connection, on the threads it is given, every wait with an end.
 //!
 //! The handshake happens in the connection's task, so that one slow client delays nobody, and a
-//! connection counts for the drain only from its first byte on, so that a stalled handshake does
-//! not hold the drain up.
+//! connection counts for the drain only after it, so that a stalled handshake does not hold the
+//! drain up.
 
 use std::convert::Infallible;
 use std::io;
@@ -14,16 +14,16 @@ use axum::Router;
 use axum::http::{HeaderValue, header};
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, BufReader};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
+use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
 
-use super::idle::Pace;
 pub use super::limits::Limits;
 use super::shutdown::{Phase, Shutdown};
 use super::threads::Threads;
@@ -77,22 +77,12 @@ pub(super) async fn serve(
             limits,
             watcher: graceful.watcher(),
             shutdown: shutdown.clone(),
-            idle: idle(&slots, limits),
         };
         threads.serve(connection.run(stream, front.clone(), slot));
     }
     drop(listener);
     if timeout(limits.drain, graceful.shutdown()).await.is_err() {
         tracing::warn!(after = ?limits.drain, "Cutting requests that are still in flight");
-    }
-}
-
-/// How long a connection is kept for its next request: not for long when few are left for others.
-fn idle(slots: &Semaphore, limits: Limits) -> Duration {
-    if slots.available_permits() >= limits.connections / 4 {
-        limits.idle
-    } else {
-        limits.head
     }
 }
 
@@ -144,7 +134,6 @@ struct Connection {
     limits: Limits,
     watcher: Watcher,
     shutdown: Shutdown,
-    idle: Duration,
 }
 
 impl Connection {
@@ -200,7 +189,7 @@ impl Connection {
     }
 
     async fn http<IO>(
-        mut self,
+        self,
         stream: IO,
         peer: Option<SocketAddr>,
         requests: Requests,
@@ -208,20 +197,10 @@ impl Connection {
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        // hyper begins to count with the first byte, and would wait for it for ever.
-        let mut stream = BufReader::with_capacity(4096, stream);
-        let first = timeout(self.limits.first_byte, stream.fill_buf());
-        let first = tokio::select! {
-            first = first => first,
-            () = self.shutdown.reached(Phase::Draining) => return ConnectionEnd::Closed,
-        };
-        match first {
-            Ok(Ok([])) => return ConnectionEnd::Closed,
-            Ok(Ok(_)) => {}
-            Ok(Err(_)) | Err(_) => return ConnectionEnd::Request,
-        }
-        let pace = Pace::new(self.idle, self.limits.head);
-        let stream = TokioIo::new(pace.listen(stream));
+        // hyper would wait for ever for a client that reads nothing.
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(self.limits.write));
+        let stream = TokioIo::new(Box::pin(stream));
         let (router, shutdown) = (TowerToHyperService::new(self.router), self.shutdown);
         let shutdown = Arc::new(shutdown);
         let service = service_fn(move |request| {
@@ -236,7 +215,7 @@ impl Connection {
             }
         });
         let served = http1::Builder::new()
-            .timer(pace)
+            .timer(TokioTimer::new())
             .header_read_timeout(self.limits.head)
             .max_buf_size(CONNECTION_BUFFER)
             .keep_alive(requests == Requests::Many)
@@ -259,3 +238,6 @@ fn is_about_the_client(error: &io::Error) -> bool {
         Some(rustls::Error::NoCertificatesPresented | rustls::Error::InvalidCertificate(_))
     )
 }
+
+#[cfg(test)]
+mod tests;

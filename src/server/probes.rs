@@ -26,7 +26,6 @@ pub struct Readiness {
     admission: Arc<Admission>,
     certificates: Arc<Certificates>,
     own_namespace: Option<Arc<str>>,
-    answered: AtomicBool,
     leaving: AtomicBool,
     notices: ArcSwap<BTreeMap<&'static str, String>>,
 }
@@ -35,8 +34,8 @@ pub struct Readiness {
 pub type Latch = (&'static str, Option<Cow<'static, str>>);
 
 impl Readiness {
-    /// Ready once `admission` has facts, `certificates` a certificate, and the webhooks' port has
-    /// [answered](Self::answer). `own_namespace` is where this process runs, if that is known.
+    /// Readiness of a server whose ports are bound: ready once `admission` has facts and `certificates` a
+    /// certificate. `own_namespace` is where this process runs, if that is known.
     pub fn new(
         admission: Arc<Admission>,
         certificates: Arc<Certificates>,
@@ -46,15 +45,9 @@ impl Readiness {
             admission,
             certificates,
             own_namespace,
-            answered: AtomicBool::new(false),
             leaving: AtomicBool::new(false),
             notices: ArcSwap::default(),
         }
-    }
-
-    /// The webhooks' port was seen to answer.
-    pub fn answer(&self) {
-        self.answered.store(true, Ordering::Relaxed);
     }
 
     /// Sets or takes back what `/readyz?verbose` warns of under a name. It closes no latch.
@@ -99,18 +92,15 @@ impl Readiness {
     }
 
     /// All latches, in a fixed order.
-    pub fn latches(&self) -> [Latch; 4] {
-        let closed = |open: bool, why: &'static str| (!open).then_some(Cow::Borrowed(why));
+    pub fn latches(&self) -> [Latch; 3] {
         let inventory = (!self.admission.is_ready()).then(|| incomplete(&self.admission.missing()));
         let certificate = self.certificates.problem(SystemTime::now());
         let certificate = certificate.map(Cow::Borrowed);
-        let answered = self.answered.load(Ordering::Relaxed);
-        let port = closed(answered, "has not answered yet");
-        let leaving = closed(!self.leaving.load(Ordering::Relaxed), "begun");
+        let leaving = self.leaving.load(Ordering::Relaxed);
+        let leaving = leaving.then_some(Cow::Borrowed("begun"));
         [
             ("inventory", inventory),
             ("certificate", certificate),
-            ("webhook-port", port),
             ("shutdown", leaving),
         ]
     }

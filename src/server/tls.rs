@@ -199,13 +199,6 @@ impl Certificates {
         self.is_announced.store(true, Ordering::Relaxed);
     }
 
-    /// Whether this is the leaf that is served now.
-    pub fn is_leaf(&self, der: &CertificateDer<'_>) -> bool {
-        let served = self.served.load();
-        let leaf = served.as_deref().and_then(|served| served.key.cert.first());
-        leaf == Some(der)
-    }
-
     /// As [`Self::swap`], but keeps one that is good at `now` where the new one is not: it would break
     /// every handshake.
     fn swap_where_good(&self, served: Served, now: Moment) -> Result<(), TlsError> {

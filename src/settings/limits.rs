@@ -51,7 +51,8 @@ pub struct LimitSettings {
     #[arg(long, env = "OBP_HANDSHAKE_TIMEOUT", value_name = "TIME")]
     pub handshake_timeout: Option<TimeLimit>,
 
-    /// Time for the head of a request, from its first byte [default: 5s]
+    /// Time to wait for the head of the first or the next request; an API server closes an idle connection
+    /// after 90 s [default: 2m]
     #[arg(long, env = "OBP_HEAD_TIMEOUT", value_name = "TIME")]
     pub head_timeout: Option<TimeLimit>,
 

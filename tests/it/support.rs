@@ -138,7 +138,6 @@ pub(crate) async fn start(
         trigger,
         metrics,
     };
-    // It calls its own port first.
     let probes = running.addresses.probes;
     let ready = async { while fetch(probes, "/readyz").await.0 != StatusCode::OK {} };
     tokio::time::timeout(PATIENCE, ready).await.unwrap();

@@ -72,7 +72,6 @@ async fn silence_is_cut_at_every_stage() {
     let short = Duration::from_millis(100);
     let limits = Limits {
         handshake: short,
-        first_byte: short,
         head: short,
         ..Limits::default()
     };
