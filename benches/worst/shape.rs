@@ -146,6 +146,10 @@ impl Dice {
         let many = rules(Peers::Namespaces, 10_000, 1, 1, (1, 1));
         let ports = rules(Peers::Blocks, 30, 100, 400, (1, 1));
         let long = rules(Peers::Blocks, 200, 4, 1, (200, 1));
+        let many_ports = rules(Peers::Literals, 844, 110, 101, (1, 1));
+        let wide = rules(Peers::Blocks, 51, 123, 209, (64, 1));
+        let crossed = rules(Peers::Literals, 387, 1, 34, (64, 58));
+        let excepted = rules(Peers::Blocks, 19, 1, 8, (37, 12));
         let shape = |write, neighbours, declared, stored, written| Shape {
             write,
             point: 0,
@@ -175,6 +179,16 @@ impl Dice {
                     clients(20),
                     clients(1),
                 )
+            },
+            Shape {
+                clusters: 83,
+                ..shape(Write::NewCluster, 104, clients(1), many_ports, ports)
+            },
+            Shape {
+                clusters: 10,
+                subject: 16,
+                seed: 9_903_903_453_820_456_136,
+                ..shape(Write::ChangedCluster, 56, wide, crossed, excepted)
             },
         ]
     }

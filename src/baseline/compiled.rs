@@ -8,7 +8,6 @@ use super::{
     Ceiling, Facts, Pods, Renderer, Row, Selected, SharedRegions, Standing, expand, managed_policy,
     rows, selector, zone,
 };
-use crate::inventory::size::too_large;
 use crate::inventory::{
     Cluster, Fact, Kind, Labels, Meta, NamespaceFacts, ObjectRef, Policy, Profile,
 };
@@ -90,7 +89,7 @@ pub fn compile(
     api_server: &[IpAddr],
     known: Option<&SharedRegions>,
 ) -> NamespacePerimeters {
-    let regions = SharedRegions::of(facts, &posture.tunnel_ports, known);
+    let regions = SharedRegions::of(facts, posture, known);
     let clusters = facts.clusters.values();
     let clusters = clusters
         .map(|cluster| ClusterPerimeter::of(cluster, (facts, &regions), posture, api_server, &[]));
@@ -247,7 +246,7 @@ impl ZonePerimeter {
         let tunnels = &row_facts.posture.tunnel_ports;
         let usable = |policy: &&Fact<Policy>| {
             let read = policy.read();
-            read.is_some_and(|policy| too_large(policy, &row_facts.posture.caps).is_empty())
+            read.is_some_and(|policy| regions.is_provable(policy))
         };
         let (usable_ones, others): (Vec<_>, Vec<_>) = facts.policies.values().partition(usable);
         let select = |policies: Vec<&Fact<Policy>>| -> Vec<Selected> {

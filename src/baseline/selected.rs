@@ -8,7 +8,9 @@ use std::sync::{Arc, OnceLock};
 
 use smallvec::SmallVec;
 
+use crate::inventory::size::too_large;
 use crate::inventory::{NamespaceFacts, Policy};
+use crate::posture::{Caps, Posture};
 use netpol::port::PortSet;
 use netpol::rule::{PortEntry, Rule, read_ports};
 use netpol::zone::Zone;
@@ -57,6 +59,7 @@ impl PolicyRegions {
 pub struct SharedRegions {
     policies: BTreeMap<Arc<str>, Shared>,
     tunnels: Vec<u16>,
+    caps: Caps,
 }
 
 #[derive(Clone, Debug)]
@@ -64,19 +67,23 @@ struct Shared {
     policy: Arc<Policy>,
     /// What its podSelector selects.
     pods: Option<LabelSet>,
+    /// Whether it is small enough to be proved.
+    provable: OnceLock<bool>,
     regions: OnceLock<Arc<PolicyRegions>>,
 }
 
 impl SharedRegions {
     /// Those of a namespace. What `known` has of the same policies is kept, where it has the same tunnel
-    /// ports.
-    pub fn of(facts: &NamespaceFacts, tunnels: &[u16], known: Option<&Self>) -> Self {
-        let known = known.filter(|known| known.tunnels == tunnels);
+    /// ports and caps.
+    pub fn of(facts: &NamespaceFacts, posture: &Posture, known: Option<&Self>) -> Self {
+        let (tunnels, caps) = (&posture.tunnel_ports, &posture.caps);
+        let known = known.filter(|known| known.tunnels == *tunnels && known.caps == *caps);
         let shared = |policy: &Arc<Policy>| {
             let known = known.and_then(|known| known.same(policy));
             known.cloned().unwrap_or_else(|| Shared {
                 policy: policy.clone(),
                 pods: policy.pods.label_set(),
+                provable: OnceLock::new(),
                 regions: OnceLock::new(),
             })
         };
@@ -85,8 +92,16 @@ impl SharedRegions {
             policies.filter_map(|(name, fact)| Some((name.clone(), shared(fact.read()?))));
         Self {
             policies: policies.collect(),
-            tunnels: tunnels.to_vec(),
+            tunnels: tunnels.clone(),
+            caps: *caps,
         }
+    }
+
+    /// Whether the policy is small enough to be proved.
+    pub fn is_provable(&self, policy: &Arc<Policy>) -> bool {
+        let provable = || too_large(policy, &self.caps).is_empty();
+        self.same(policy)
+            .map_or_else(provable, |shared| *shared.provable.get_or_init(provable))
     }
 
     /// What is shared of this very policy.

@@ -91,7 +91,7 @@ impl World {
     ) -> Cow<'_, SharedRegions> {
         match self.perimeters.get(namespace) {
             Some(perimeters) => Cow::Borrowed(&perimeters.regions),
-            None => Cow::Owned(SharedRegions::of(facts, &self.posture.tunnel_ports, None)),
+            None => Cow::Owned(SharedRegions::of(facts, &self.posture, None)),
         }
     }
 

@@ -10,7 +10,7 @@ use super::support::{
 };
 use crate::baseline::{ClusterPerimeter, Pods, SharedRegions};
 use crate::inventory::{Cluster, Fact, Kind, Policy};
-use crate::posture::{Posture, TUNNEL_PORTS};
+use crate::posture::Posture;
 use crate::review::{Verdict, repair, review};
 use crate::rules::Code::{Obp103, Obp201, Obp203, Obp402};
 use crate::rules::{Code, Level, existing_policy};
@@ -83,7 +83,7 @@ fn steps(policies: &[Fact<Policy>], limit: u32) -> u64 {
     let bao = permissive(5);
     let world = world(std::slice::from_ref(&bao), policies);
     let facts = world.facts("bao").expect("the namespace");
-    let regions = SharedRegions::of(facts, TUNNEL_PORTS, None);
+    let regions = SharedRegions::of(facts, &world.posture, None);
     let beside = (facts, &regions);
     let after = ClusterPerimeter::of(&Fact::Read(bao), beside, &world.posture, &[], &[]);
     let mut budget = Budget::new(limit);
