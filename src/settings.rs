@@ -9,7 +9,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Args;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -18,113 +17,75 @@ use crate::posture::{Edition, Posture, UnknownEdition};
 use crate::telemetry::Format;
 use webhook_certs::rotation::TermsError;
 
-/// Every setting, as typed. The same names serve as flags, as environment variables (`OBP_…`) and, in
-/// camel case, as keys of the file.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Args, Serialize, Deserialize, JsonSchema)]
+/// Every setting, by the keys of the file. [`Flags`] set some of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Settings {
-    /// File with settings, YAML
-    #[arg(long, env = "OBP_CONFIG", value_name = "FILE")]
-    #[serde(skip)]
-    pub config: Option<PathBuf>,
-
     /// Address of the webhooks, TLS [default: 0.0.0.0:9443]
-    #[arg(long, env = "OBP_LISTEN", value_name = "ADDRESS")]
     pub listen: Option<SocketAddr>,
 
     /// Address of `/livez` and `/readyz`, plain [default: 0.0.0.0:8081]
-    #[arg(long, env = "OBP_PROBES_LISTEN", value_name = "ADDRESS")]
     pub probes_listen: Option<SocketAddr>,
 
     /// Address of `/metrics`, plain [default: 0.0.0.0:8080]
-    #[arg(long, env = "OBP_METRICS_LISTEN", value_name = "ADDRESS")]
     pub metrics_listen: Option<SocketAddr>,
 
     /// Folder of manifests to take as the inventory, instead of a cluster
-    #[arg(long, env = "OBP_INVENTORY", value_name = "DIR")]
     pub inventory: Option<PathBuf>,
 
     /// Where the certificate comes from [default: files]
-    #[arg(long, env = "OBP_TLS", value_name = "MODE")]
     pub tls: Option<TlsMode>,
 
     /// Certificate chain, PEM, leaf first (`--tls files`)
-    #[arg(long, env = "OBP_CERT", value_name = "FILE")]
     pub cert: Option<PathBuf>,
 
     /// Private key, PEM (`--tls files`)
-    #[arg(long, env = "OBP_KEY", value_name = "FILE")]
     pub key: Option<PathBuf>,
 
     /// Where the CA certificate is written, PEM (`--tls ephemeral`)
-    #[arg(long, env = "OBP_CA_OUT", value_name = "FILE")]
     pub ca_out: Option<PathBuf>,
 
     /// Namespace of the operator [default: openbao-operator-system]
-    #[arg(long, env = "OBP_OPERATOR_NAMESPACE", value_name = "NAMESPACE")]
     pub operator_namespace: Option<String>,
 
-    /// Username whose writes are the operator's; repeatable, comma-separated
+    /// Username whose writes are the operator's
     /// [default: its controller and provisioner in the operator's namespace]
-    #[arg(
-        long = "operator-account",
-        env = "OBP_OPERATOR_ACCOUNT",
-        value_name = "USER",
-        value_delimiter = ','
-    )]
     pub operator_accounts: Vec<String>,
 
-    /// Address of the API server, for clusters without `apiServerCIDR`; repeatable, comma-separated
+    /// Address of the API server, for clusters without `apiServerCIDR`
     /// [default: the Service default/kubernetes]
-    #[arg(
-        long = "api-server-address",
-        env = "OBP_API_SERVER_ADDRESS",
-        value_name = "IP",
-        value_delimiter = ','
-    )]
     pub api_server_addresses: Vec<IpAddr>,
 
     /// Edition of the operator's allowlist [default: v0.1]
-    #[arg(long, env = "OBP_BASELINE", value_name = "EDITION")]
     #[schemars(extend("enum" = Edition::ALL.map(Edition::as_str)))]
     pub baseline: Option<String>,
 
     /// Seconds between being unready and taking no more connections at shutdown [default: 2]
-    #[arg(long, env = "OBP_SHUTDOWN_DELAY_SECONDS", value_name = "SECONDS")]
     pub shutdown_delay_seconds: Option<u8>,
 
     /// Shape of log lines [default: text]
-    #[arg(long, env = "OBP_LOG_FORMAT", value_name = "FORMAT")]
     pub log_format: Option<Format>,
 
     /// Which events are logged: a level (`off`, `error`, `warn`, `info`, `debug`, `trace`), or `TARGET=LEVEL`, or several
     /// with commas between them [default: info]
-    #[arg(long, env = "OBP_LOG_FILTER", value_name = "FILTER")]
     pub log_filter: Option<String>,
 
     /// Namespace of this process [default: `POD_NAMESPACE`, or that of its service account]
-    #[arg(long, env = "OBP_OWN_NAMESPACE", value_name = "NAMESPACE")]
     pub own_namespace: Option<String>,
 
-    // A heading stays until the next one, so the groups come last.
     /// What is decided about reviews; in the file under the key `review`.
-    #[command(flatten, next_help_heading = "Reviews")]
     pub review: ReviewSettings,
 
     /// What is done in a cluster; in the file under the key `cluster`.
-    #[command(flatten, next_help_heading = "In a cluster")]
     pub cluster: ClusterSettings,
 
     /// What the webhooks' port puts up with; in the file under the key `limits`.
-    #[command(flatten, next_help_heading = "Limits of the webhooks' port")]
     pub limits: LimitSettings,
 
     /// What `tls: self-managed` can be told.
-    #[command(flatten, next_help_heading = "Self-managed certificates")]
     pub self_managed: SelfManagedSettings,
 
     /// Which clients may connect at all.
-    #[command(flatten, next_help_heading = "Clients of the webhooks' port")]
     pub clients: ClientSettings,
 }
 
@@ -232,7 +193,6 @@ impl Settings {
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         Self {
-            config: self.config.or(other.config),
             listen: self.listen.or(other.listen),
             probes_listen: self.probes_listen.or(other.probes_listen),
             metrics_listen: self.metrics_listen.or(other.metrics_listen),
@@ -343,6 +303,7 @@ fn list(own: Vec<String>, other: Vec<String>) -> Vec<String> {
 mod cluster;
 mod effective;
 mod file;
+mod flags;
 mod given;
 mod keys;
 mod known;
@@ -358,6 +319,7 @@ mod tls;
 
 pub use cluster::{ClusterOptions, ClusterSettings, Switch};
 pub use file::SettingsFile;
+pub use flags::{Flags, ReviewFlags, ServeFlags};
 pub use given::{Given, Origin};
 pub use keys::{Keys, LIVE};
 pub use limits::{LimitSettings, TimeLimit};

@@ -15,7 +15,7 @@ use super::{ExitStatus, Failure, print_config};
 use crate::inventory::{Change, Object, ObjectRef, Snapshot};
 use crate::review::offline::{self, Missing, Objects};
 use crate::review::{World, Writer};
-use crate::settings::{Given, Settings};
+use crate::settings::{Given, ReviewFlags, Settings};
 use crate::sources::files::{self, Manifests};
 use notes::Input;
 use report::Report;
@@ -78,9 +78,9 @@ pub struct Args {
     #[arg(long)]
     pub print_config: bool,
 
-    /// Settings, as of `serve`; the inventory holds what stands beside the manifests.
-    #[command(flatten, next_help_heading = "Settings")]
-    pub settings: Given,
+    /// Flags that set something.
+    #[command(flatten)]
+    pub settings: Given<ReviewFlags>,
 }
 
 /// Judges the manifests and prints what was found.

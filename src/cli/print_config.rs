@@ -3,10 +3,13 @@
 use std::io::Write as _;
 
 use super::{Failure, limits};
-use crate::settings::{Given, SettingsFile};
+use crate::settings::{Flags, Given, SettingsFile};
 
 /// Prints a file of settings that sets all that is in force.
-pub(super) fn print(given: &Given, file: Option<&SettingsFile>) -> Result<(), Failure> {
+pub(super) fn print<F: Flags>(
+    given: &Given<F>,
+    file: Option<&SettingsFile>,
+) -> Result<(), Failure> {
     let limits = limits::effective(given.with(file).limits)?;
     let text = given.print(file, limits)?;
     let mut out = std::io::stdout().lock();

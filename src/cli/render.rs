@@ -9,7 +9,7 @@ use super::{ExitStatus, Failure};
 use crate::baseline::{Facts, Obstacle, written};
 use crate::inventory::cluster::RESTORE_ORIGIN;
 use crate::inventory::{Fact, Object, Unreadable};
-use crate::settings::Settings;
+use crate::settings::{Given, ReviewFlags};
 use crate::show::manifests;
 use crate::sources::files;
 
@@ -24,10 +24,9 @@ pub struct Args {
     #[command(flatten)]
     pub namespace: NamespaceArg,
 
-    /// Settings, as of `serve`; the API server's Service is taken from the files, else from the
-    /// inventory.
-    #[command(flatten, next_help_heading = "Settings")]
-    pub settings: Settings,
+    /// Flags that set something.
+    #[command(flatten)]
+    pub settings: Given<ReviewFlags>,
 }
 
 /// Why nothing was rendered.
@@ -50,7 +49,7 @@ impl fmt::Display for Lines<'_> {
 
 /// Prints the policies of all clusters, or of none where one of them cannot be rendered.
 pub fn run(args: Args) -> Result<ExitStatus, Failure> {
-    let settings = args.settings.with_file()?;
+    let settings = args.settings.read()?;
     let posture = settings.posture()?;
     let namespace = args.namespace.namespace.as_deref();
     let manifests = files::objects_in(&args.paths, namespace)?;

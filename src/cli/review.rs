@@ -9,7 +9,7 @@ use super::{ExitStatus, Failure, namespace};
 use crate::admission::{Admission, Point, Protocol};
 use crate::inventory::Snapshot;
 use crate::review::World;
-use crate::settings::Settings;
+use crate::settings::{Given, ReviewFlags};
 
 impl ValueEnum for Point {
     fn value_variants<'a>() -> &'a [Self] {
@@ -28,9 +28,9 @@ pub struct Args {
     #[arg(long, default_value = "validate", value_name = "POINT")]
     pub point: Point,
 
-    /// Settings, as of `serve`; without an inventory there are no facts but those of the review.
-    #[command(flatten, next_help_heading = "Settings")]
-    pub settings: Settings,
+    /// Flags that set something.
+    #[command(flatten)]
+    pub settings: Given<ReviewFlags>,
 }
 
 /// A review that could not be answered.
@@ -40,7 +40,7 @@ struct NotAReview(String);
 
 /// Answers standard input on standard output.
 pub fn run(args: Args) -> Result<ExitStatus, Failure> {
-    let settings = args.settings.with_file()?;
+    let settings = args.settings.read()?;
     let snapshot = match &settings.inventory {
         Some(dir) => namespace::facts(dir)?,
         None => Snapshot::default(),

@@ -19,7 +19,7 @@ use crate::inventory::Snapshot;
 use crate::review::World;
 use crate::server::shutdown::{Shutdown, Signals};
 use crate::server::{Addresses, Parts, Server, reachable};
-use crate::settings::{Given, ServerOptions, Settings, SettingsFile};
+use crate::settings::{Given, ServeFlags, ServerOptions, Settings, SettingsFile};
 use crate::telemetry::LogFilter;
 use crate::{sources, telemetry};
 use publish::Publisher;
@@ -32,9 +32,9 @@ pub struct Args {
     #[arg(long)]
     pub print_config: bool,
 
-    /// Settings.
-    #[command(flatten, next_help_heading = "Settings")]
-    pub settings: Given,
+    /// Flags that set something.
+    #[command(flatten)]
+    pub settings: Given<ServeFlags>,
 }
 
 /// The facts can no longer be followed.
@@ -72,7 +72,7 @@ pub fn run(args: Args) -> Result<ExitStatus, Failure> {
 
 async fn serve(
     settings: &Settings,
-    followed: Option<(Given, SettingsFile)>,
+    followed: Option<(Given<ServeFlags>, SettingsFile)>,
     filter: LogFilter,
 ) -> Result<ExitStatus, Failure> {
     let options = settings.server()?;

@@ -12,7 +12,7 @@ use super::{ExitStatus, Failure, namespace, text};
 use crate::inventory::{Kind, ObjectRef, Snapshot};
 use crate::posture::Posture;
 use crate::review::World;
-use crate::settings::Settings;
+use crate::settings::{Given, ReviewFlags};
 use crate::show::view::View;
 use crate::show::{html, mermaid};
 use crate::sources;
@@ -47,9 +47,9 @@ pub struct Args {
     #[arg(short, long, value_name = "FORMAT", default_value = "table")]
     pub output: Output,
 
-    /// Settings, as of `serve`; without an inventory, the cluster that kubectl would talk to is asked.
-    #[command(flatten, next_help_heading = "Settings")]
-    pub settings: Settings,
+    /// Flags that set something.
+    #[command(flatten)]
+    pub settings: Given<ReviewFlags>,
 }
 
 /// Why nothing can be shown.
@@ -82,7 +82,7 @@ fn list(clusters: &[ObjectRef]) -> String {
 
 /// Prints the perimeters.
 pub fn run(args: &Args) -> Result<ExitStatus, Failure> {
-    let settings = args.settings.clone().with_file()?;
+    let settings = args.settings.read()?;
     let posture = Arc::new(settings.posture()?);
     let snapshot = match &settings.inventory {
         Some(dir) => Arc::new(namespace::facts(dir)?),

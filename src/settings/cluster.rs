@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::ValueEnum;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -31,21 +31,18 @@ pub enum Switch {
 }
 
 /// What is told of a cluster, as typed. Each that is left out keeps its default.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Args, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct ClusterSettings {
     /// Seconds without word from the API server after which nothing is proved any more (OBP403)
     /// [default: 300]
-    #[arg(long, env = "OBP_STALE_AFTER_SECONDS", value_name = "SECONDS")]
     pub stale_after_seconds: Option<u32>,
 
     /// Name of our two webhook configurations, which are watched; empty watches none
     /// [default: openbao-perimeter]
-    #[arg(long, env = "OBP_REGISTRATION", value_name = "NAME")]
     pub registration: Option<String>,
 
     /// Whether refusals and what the audit finds become Events [default: on]
-    #[arg(long, env = "OBP_EVENTS", value_name = "SWITCH")]
     pub events: Option<Switch>,
 }
 

@@ -10,7 +10,6 @@ impl Settings {
         let [listen, probes_listen, metrics_listen] = self.addresses();
         let (log_format, log_filter) = self.logging();
         Ok(Self {
-            config: self.config.clone(),
             listen: Some(listen),
             probes_listen: Some(probes_listen),
             metrics_listen: Some(metrics_listen),

@@ -55,19 +55,6 @@ impl SettingsFile {
 }
 
 impl Settings {
-    /// The file that these settings name.
-    pub fn file(&self) -> Result<Option<SettingsFile>, SettingsError> {
-        self.config.as_deref().map(SettingsFile::read).transpose()
-    }
-
-    /// These settings, completed from the file that they name.
-    pub fn with_file(self) -> Result<Self, SettingsError> {
-        Ok(match self.file()? {
-            Some(file) => self.or(file.settings),
-            None => self,
-        })
-    }
-
     pub(super) fn from_yaml(path: &Path, text: &str) -> Result<Self, SettingsError> {
         // The level `off` is a word, and no boolean of old YAML.
         let options = serde_saphyr::options! { strict_booleans: true };

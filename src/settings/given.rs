@@ -1,4 +1,4 @@
-//! The settings as they are given, with where each comes from.
+//! The settings of flags and variables, with where each setting comes from.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
-use super::{Settings, SettingsError, SettingsFile};
+use super::{Flags, Settings, SettingsError, SettingsFile};
 
-/// Where a setting comes from.
+/// Source of a setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// A flag, with its name.
@@ -34,35 +34,38 @@ impl fmt::Display for Origin {
     }
 }
 
-/// The settings of flags and environment. Typed they are the flags of [`Settings`], and know which
-/// of the two each was.
+/// Flags as they were given, by a flag or by its variable.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Given {
-    /// What is set.
-    pub settings: Settings,
+pub struct Given<F> {
+    /// The flags.
+    pub flags: F,
     /// The flag or variable, by the clap id of the argument.
     typed: BTreeMap<String, Origin>,
 }
 
-impl Given {
-    /// These settings, completed from a file.
+impl<F: Flags> Given<F> {
+    /// The settings of flags, variables, the file of `--config` and defaults.
+    pub fn read(&self) -> Result<Settings, SettingsError> {
+        Ok(self.with(self.file()?.as_ref()))
+    }
+
+    /// The settings of flags and variables, completed from a file.
     pub fn with(&self, file: Option<&SettingsFile>) -> Settings {
-        let settings = self.settings.clone();
+        let settings = self.flags.settings();
         match file {
             Some(file) => settings.or(file.settings.clone()),
             None => settings,
         }
     }
 
-    /// The file that these settings name.
+    /// The file of `--config`.
     pub fn file(&self) -> Result<Option<SettingsFile>, SettingsError> {
-        self.settings.file()
+        self.flags.config().map(SettingsFile::read).transpose()
     }
 
-    /// Where the value of a key comes from.
+    /// Source of the value of a key.
     pub fn origin(&self, key: &str, file: Option<&SettingsFile>) -> Origin {
-        let typed = argument(key).and_then(|id| self.typed.get(&id));
-        match (typed, file) {
+        match (self.typed.get(&argument(key)), file) {
             (Some(origin), _) => origin.clone(),
             (None, Some(file)) if file.sets(key) => Origin::File(file.path.clone()),
             (None, _) => Origin::Default,
@@ -70,28 +73,10 @@ impl Given {
     }
 }
 
-/// The argument of a key.
-pub(super) fn argument(key: &str) -> Option<String> {
-    match key.split_once('.') {
-        None => Some(snake(key)),
-        Some(("cluster" | "limits", key)) => Some(snake(key)),
-        Some(("review", key)) => match key.split_once('.') {
-            None => Some(snake(key)),
-            Some(("widths", key)) => Some(format!("width_{}", snake(key))),
-            Some(("caps", key)) => Some(format!("cap_{}", snake(key))),
-            Some(_) => None,
-        },
-        Some(("selfManaged", "names")) => Some("self_managed_name".to_owned()),
-        Some(("selfManaged", key)) => Some(format!("self_managed_{}", snake(key))),
-        Some(("clients", "subjects")) => Some("client_subject".to_owned()),
-        Some(("clients", key)) => Some(format!("client_{}", snake(key))),
-        Some(_) => None,
-    }
-}
-
-fn snake(camel: &str) -> String {
+/// The clap id of the argument of a key: the same words in snake case.
+pub(super) fn argument(key: &str) -> String {
     let mut snake = String::new();
-    for letter in camel.chars() {
+    for letter in key.chars() {
         if letter.is_ascii_uppercase() {
             snake.push('_');
         }
@@ -100,9 +85,9 @@ fn snake(camel: &str) -> String {
     snake
 }
 
-/// Which of the arguments were typed, or stand in the environment.
-fn typed(matches: &ArgMatches) -> BTreeMap<String, Origin> {
-    let command = Settings::augment_args(Command::new("settings"));
+/// The arguments that were typed, or stand in the environment.
+fn typed<F: Args>(matches: &ArgMatches) -> BTreeMap<String, Origin> {
+    let command = F::augment_args(Command::new("settings"));
     let arguments = command.get_arguments().filter_map(|argument| {
         let id = argument.get_id().as_str();
         let origin = match matches.value_source(id)? {
@@ -117,31 +102,31 @@ fn typed(matches: &ArgMatches) -> BTreeMap<String, Origin> {
     arguments.collect()
 }
 
-impl Args for Given {
+impl<F: Args> Args for Given<F> {
     fn augment_args(command: Command) -> Command {
-        Settings::augment_args(command)
+        F::augment_args(command)
     }
 
     fn augment_args_for_update(command: Command) -> Command {
-        Settings::augment_args_for_update(command)
+        F::augment_args_for_update(command)
     }
 }
 
-impl FromArgMatches for Given {
+impl<F: Args> FromArgMatches for Given<F> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         Self::from_arg_matches_mut(&mut matches.clone())
     }
 
     fn from_arg_matches_mut(matches: &mut ArgMatches) -> Result<Self, clap::Error> {
         // Before the values are taken out.
-        let typed = typed(matches);
-        let settings = Settings::from_arg_matches_mut(matches)?;
-        Ok(Self { settings, typed })
+        let typed = typed::<F>(matches);
+        let flags = F::from_arg_matches_mut(matches)?;
+        Ok(Self { flags, typed })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        self.settings.update_from_arg_matches(matches)?;
-        self.typed.extend(typed(matches));
+        self.flags.update_from_arg_matches(matches)?;
+        self.typed.extend(typed::<F>(matches));
         Ok(())
     }
 }

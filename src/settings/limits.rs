@@ -5,7 +5,6 @@ use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::Args;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -18,54 +17,43 @@ const BODY_BYTES: u32 = 7 * 1024 * 1024;
 const BYTES_IN_FLIGHT: u32 = 32 * 1024 * 1024;
 
 /// What the webhooks' port puts up with. Each that is left out keeps its default.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Args, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct LimitSettings {
     /// Connections at once; further ones wait [default: 1000]
-    #[arg(long, env = "OBP_MAX_CONNECTIONS", value_name = "NUMBER")]
     pub max_connections: Option<NonZeroU32>,
 
     /// Requests at once; further ones are answered with 429 [default: 256]
-    #[arg(long, env = "OBP_MAX_REQUESTS", value_name = "NUMBER")]
     pub max_requests: Option<NonZeroU32>,
 
     /// Bytes of a review; one more is answered with 413 [default: 7340032]
-    #[arg(long, env = "OBP_MAX_BODY_BYTES", value_name = "BYTES")]
     pub max_body_bytes: Option<NonZeroU32>,
 
     /// Bytes of reviews held at once; what would take more is answered with 429
     /// [default: 33554432]
-    #[arg(long, env = "OBP_MAX_BYTES_IN_FLIGHT", value_name = "BYTES")]
     pub max_bytes_in_flight: Option<NonZeroU32>,
 
     /// Bytes of a review up to which the thread that read it judges it; larger ones go to a worker
     /// [default: 16384]
-    #[arg(long, env = "OBP_MAX_AT_ONCE_BYTES", value_name = "BYTES")]
     pub max_at_once_bytes: Option<NonZeroU32>,
 
     /// Workers, and so large reviews judged at the same time [default: one for each processor]
-    #[arg(long, env = "OBP_MAX_WORKERS", value_name = "NUMBER")]
     pub max_workers: Option<NonZeroU32>,
 
     /// Time for a TLS handshake [default: 2s]
-    #[arg(long, env = "OBP_HANDSHAKE_TIMEOUT", value_name = "TIME")]
     pub handshake_timeout: Option<TimeLimit>,
 
     /// Time to wait for the head of the first or the next request; an API server closes an idle connection
     /// after 90 s [default: 2m]
-    #[arg(long, env = "OBP_HEAD_TIMEOUT", value_name = "TIME")]
     pub head_timeout: Option<TimeLimit>,
 
     /// Time for the body of a request [default: 3s]
-    #[arg(long, env = "OBP_BODY_TIMEOUT", value_name = "TIME")]
     pub body_timeout: Option<TimeLimit>,
 
     /// Time from a request to its answer, where the caller does not ask for less [default: 9s]
-    #[arg(long, env = "OBP_REVIEW_TIMEOUT", value_name = "TIME")]
     pub review_timeout: Option<TimeLimit>,
 
     /// Time that is left to requests in flight at shutdown [default: 25s]
-    #[arg(long, env = "OBP_DRAIN_TIMEOUT", value_name = "TIME")]
     pub drain_timeout: Option<TimeLimit>,
 }
 

@@ -30,20 +30,6 @@ pub struct PlatformSettings {
     pub egress: Vec<Value>,
 }
 
-/// The list of `review.platform` where it is a text of its own, YAML.
-pub(super) fn parse(text: &str) -> Result<Vec<PlatformSettings>, String> {
-    let list: Option<Vec<PlatformSettings>> = serde_saphyr::from_str(text)
-        .map_err(|problem| known::hinted::<Vec<PlatformSettings>>(&problem.to_string(), text))?;
-    let list = list.unwrap_or_default();
-    for (at, settings) in list.iter().enumerate() {
-        rules(settings, at).map_err(|error| match error {
-            SettingsError::Platform { problem } => problem,
-            error => error.to_string(),
-        })?;
-    }
-    Ok(list)
-}
-
 /// The rules of element `at` of `review.platform`.
 pub(super) fn rules(
     settings: &PlatformSettings,

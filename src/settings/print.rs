@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::{Given, Keys, LimitSettings, SettingsError, SettingsFile};
+use super::{Flags, Given, Keys, LimitSettings, SettingsError, SettingsFile};
 
-impl Given {
+impl<F: Flags> Given<F> {
     /// What is in force, as YAML that is a settings file itself. Where each value comes from stands
     /// behind it as a comment. `limits` are those of the port with its defaults.
     pub fn print(

@@ -1,6 +1,5 @@
 //! The settings of reviews, in the file under the key `review`.
 
-mod flags;
 mod levels;
 mod sizes;
 
@@ -24,32 +23,29 @@ pub use sizes::{CapSettings, WidthSettings};
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct ReviewSettings {
     /// Level of a rule in place of its own, by code or name: for all doors, or for one of them
-    /// (webhook, check, audit); repeatable, comma-separated [default: none]
+    /// (webhook, check, audit) [default: none]
     #[schemars(extend("propertyNames" = levels::rule_names()))]
     pub levels: Option<BTreeMap<String, LevelSetting>>,
-    /// Rules that are permitted for every perimeter, written as those of a NetworkPolicy; as a flag
-    /// the list in YAML [default: none]
+    /// Rules that are permitted for every perimeter, written as those of a NetworkPolicy [default: none]
     pub platform: Option<Vec<PlatformSettings>>,
     /// What floor and ceiling findings about the operator's own policies do [default: warn]
     pub operator_level: Option<Level>,
     /// Work limit of a review, in steps of 20 comparisons. What needs more is denied (OBP402)
     /// [default: 100000]
     pub proof_budget: Option<u32>,
-    /// Label key that others put on OpenBao pods at run time, exact or with `*`; repeatable,
-    /// comma-separated [default: those of the operator, Kubernetes and service meshes]
+    /// Label key that others put on OpenBao pods at run time, exact or with `*` [default: those of the operator, Kubernetes and service meshes]
     pub runtime_label_keys: Option<Vec<String>>,
-    /// Namespace that may reach the OpenBao pods for health checks; repeatable, comma-separated
+    /// Namespace that may reach the OpenBao pods for health checks
     /// [default: kube-system]
     pub health_namespaces: Option<Vec<String>>,
-    /// Port of those health checks, TCP; repeatable, comma-separated [default: the API port]
+    /// Port of those health checks, TCP [default: the API port]
     pub health_ports: Option<Vec<u16>>,
-    /// Namespace in which a cluster's DNS is expected; repeatable, comma-separated
+    /// Namespace in which a cluster's DNS is expected
     /// [default: kube-system]
     pub dns_namespaces: Option<Vec<String>>,
-    /// Address of an API server endpoint, which the operator's pods reach on 6443; repeatable,
-    /// comma-separated [default: any]
+    /// Address of an API server endpoint, which the operator's pods reach on 6443 [default: any]
     pub api_server_endpoints: Option<Vec<IpAddr>>,
-    /// Label of the namespaces that scrape the operator's metrics; repeatable, comma-separated
+    /// Label of the namespaces that scrape the operator's metrics
     /// [default: metrics=enabled]
     pub metrics_namespace_labels: Option<BTreeMap<String, String>>,
     /// Port of the OpenBao API [default: 8200]

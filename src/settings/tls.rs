@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::ValueEnum;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -37,59 +37,27 @@ pub const SERVICE_NAMES: [&str; 2] = [
 const DAY: Duration = Duration::from_hours(24);
 
 /// What `tls: self-managed` can be told, in the file under the key `selfManaged`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Args, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct SelfManagedSettings {
     /// Secret that the replicas share (`--tls self-managed`)
     /// [default: openbao-perimeter-system/openbao-perimeter-self-managed]
-    #[arg(
-        id = "self_managed_secret",
-        long = "self-managed-secret",
-        env = "OBP_SELF_MANAGED_SECRET",
-        value_name = "NAMESPACE/NAME"
-    )]
     #[schemars(with = "Option<String>")]
     pub secret: Option<SecretRef>,
 
-    /// Name or address that the certificate is good for (`--tls self-managed`); repeatable,
-    /// comma-separated [default: the Service of the manifests]
-    #[arg(
-        id = "self_managed_name",
-        long = "self-managed-name",
-        env = "OBP_SELF_MANAGED_NAME",
-        value_name = "NAME",
-        value_delimiter = ','
-    )]
+    /// Name or address that the certificate is good for (`--tls self-managed`) [default: the Service of the manifests]
     pub names: Vec<String>,
 
     /// Life of the CA, renewed after two thirds (`--tls self-managed`) [default: 365d]
-    #[arg(
-        id = "self_managed_ca_lifetime",
-        long = "self-managed-ca-lifetime",
-        env = "OBP_SELF_MANAGED_CA_LIFETIME",
-        value_name = "DURATION"
-    )]
     #[schemars(with = "Option<String>")]
     pub ca_lifetime: Option<Length>,
 
     /// Life of the certificate, renewed after two thirds (`--tls self-managed`) [default: 90d]
-    #[arg(
-        id = "self_managed_lifetime",
-        long = "self-managed-lifetime",
-        env = "OBP_SELF_MANAGED_LIFETIME",
-        value_name = "DURATION"
-    )]
     #[schemars(with = "Option<String>")]
     pub lifetime: Option<Length>,
 
     /// How long every API server may take to notice a new CA bundle (`--tls self-managed`)
     /// [default: 5m]
-    #[arg(
-        id = "self_managed_settle",
-        long = "self-managed-settle",
-        env = "OBP_SELF_MANAGED_SETTLE",
-        value_name = "DURATION"
-    )]
     #[schemars(with = "Option<String>")]
     pub settle: Option<Length>,
 }
@@ -140,27 +108,14 @@ impl SelfManagedSettings {
 }
 
 /// Which clients may connect at all, in the file under the key `clients`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Args, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct ClientSettings {
     /// CA certificates, PEM; clients of the webhooks must then show a certificate of one of them
     /// [default: everybody may connect]
-    #[arg(
-        id = "client_ca",
-        long = "client-ca",
-        env = "OBP_CLIENT_CA",
-        value_name = "FILE"
-    )]
     pub ca: Option<PathBuf>,
 
-    /// Common name that such a client certificate must have; repeatable, comma-separated
-    #[arg(
-        id = "client_subject",
-        long = "client-subject",
-        env = "OBP_CLIENT_SUBJECT",
-        value_name = "NAME",
-        value_delimiter = ','
-    )]
+    /// Common name that such a client certificate must have
     pub subjects: Vec<String>,
 }
 

@@ -267,7 +267,14 @@ impl Drop for Serving {
 impl Serving {
     /// Starts it, and waits for its addresses and until it is ready.
     async fn start(name: &str, delay: &str) -> Self {
-        Self::start_with(name, &["--shutdown-delay-seconds", delay]).await
+        Self::configured(name, &format!("shutdownDelaySeconds: {delay}\n")).await
+    }
+
+    /// The same with a file of settings.
+    pub(crate) async fn configured(name: &str, settings: &str) -> Self {
+        let file = folder(&format!("{name}-file")).join("settings.yaml");
+        fs::write(&file, settings).unwrap();
+        Self::start_with(name, &["--config", file.to_str().unwrap()]).await
     }
 
     /// The same with any arguments.

@@ -25,16 +25,8 @@ const PEAK: u64 = 200;
 /// Memory that it may keep beyond that of its start, in MiB.
 const KEPT: u64 = 48;
 
-const PATIENT: [&str; 8] = [
-    "--handshake-timeout",
-    "30s",
-    "--head-timeout",
-    "30s",
-    "--body-timeout",
-    "30s",
-    "--review-timeout",
-    "30s",
-];
+const PATIENT: &str =
+    "limits: {handshakeTimeout: 30s, headTimeout: 30s, bodyTimeout: 30s, reviewTimeout: 30s}";
 
 struct Target {
     serving: Serving,
@@ -43,8 +35,8 @@ struct Target {
 }
 
 impl Target {
-    async fn start(name: &str, more: &[&str]) -> Self {
-        let serving = Serving::start_with(name, more).await;
+    async fn start(name: &str, settings: &str) -> Self {
+        let serving = Serving::configured(name, settings).await;
         let ca = std::fs::read_to_string(&serving.ca).unwrap();
         Self {
             serving,
@@ -137,7 +129,7 @@ fn rounds() -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bodies_get_a_review_or_a_clean_error_and_their_memory_comes_back() {
-    let mut target = Target::start("hostile-bodies", &["--head-timeout", "2s"]).await;
+    let mut target = Target::start("hostile-bodies", "limits: {headTimeout: 2s}").await;
     let before = target.memory("VmRSS");
     let mut kept = Vec::new();
     for _ in 0..rounds() {
@@ -174,7 +166,7 @@ async fn bodies_get_a_review_or_a_clean_error_and_their_memory_comes_back() {
 async fn the_largest_bodies_all_at_once_stay_within_bounds() {
     const SENDERS: usize = 48;
     // Time is not what is tested here, and a busy machine has little of it.
-    let mut target = Target::start("hostile-flood", &PATIENT).await;
+    let mut target = Target::start("hostile-flood", PATIENT).await;
     let before = target.memory("VmRSS");
     let body: std::sync::Arc<[u8]> = bodies::of_size(bodies::LIMIT).into();
     for _ in 0..rounds() {
@@ -219,15 +211,8 @@ async fn the_largest_bodies_all_at_once_stay_within_bounds() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_that_say_nothing_or_nonsense_are_cut() {
-    let quick = [
-        "--handshake-timeout",
-        "5s",
-        "--head-timeout",
-        "2s",
-        "--body-timeout",
-        "2s",
-    ];
-    let mut target = Target::start("hostile-connections", &quick).await;
+    let quick = "limits: {handshakeTimeout: 5s, headTimeout: 2s, bodyTimeout: 2s}";
+    let mut target = Target::start("hostile-connections", quick).await;
     let descriptors = target.descriptors();
     for _ in 0..rounds() {
         let mut clients = JoinSet::new();
@@ -327,8 +312,8 @@ enum Fresh {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn five_thousand_idle_connections_keep_nobody_waiting() {
     let count = client::files().saturating_sub(1_000).min(5_000);
-    let more = ["--max-connections", "6000", "--handshake-timeout", "8s"];
-    let mut target = Target::start("hostile-idle", &more).await;
+    let more = "limits: {maxConnections: 6000, handshakeTimeout: 8s}";
+    let mut target = Target::start("hostile-idle", more).await;
     let before = target.memory("VmRSS");
     let mut kept = Vec::new();
     for _ in 0..rounds() {
@@ -347,8 +332,8 @@ async fn five_thousand_idle_connections_keep_nobody_waiting() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn idle_connections_beyond_the_cap_wait_and_are_cut_too() {
-    let more = ["--max-connections", "100", "--handshake-timeout", "500ms"];
-    let mut target = Target::start("hostile-cap", &more).await;
+    let more = "limits: {maxConnections: 100, handshakeTimeout: 500ms}";
+    let mut target = Target::start("hostile-cap", more).await;
     let descriptors = target.descriptors();
     let clients = idle(target.serving.reviews, 500);
     let slowest = timeout(3 * PATIENCE, beside(&mut target, clients, Fresh::No));

@@ -63,7 +63,7 @@ fn the_deployment_serves_the_ports_that_it_and_its_network_policy_name() {
     let Command::Serve(serve) = Cli::try_parse_from(typed).unwrap().command else {
         panic!("expected `serve`");
     };
-    let options = serve.settings.settings.server().unwrap();
+    let options = serve.settings.with(None).server().unwrap();
     let listens = [
         options.listen,
         options.probes_listen,

@@ -179,13 +179,8 @@ async fn probes_and_metrics_answer_while_no_thread_is_left_for_reviews() {
 
 #[tokio::test]
 async fn a_request_that_never_ends_is_cut_by_the_drain_and_the_process_ends_well() {
-    let limits = [
-        ["--drain-timeout", "500ms"],
-        ["--body-timeout", "1m"],
-        ["--review-timeout", "1m"],
-        ["--shutdown-delay-seconds", "0"],
-    ];
-    let serving = Serving::start_with("probes-drain", &limits.concat()).await;
+    let settings = "limits: {drainTimeout: 500ms, bodyTimeout: 1m, reviewTimeout: 1m}\nshutdownDelaySeconds: 0\n";
+    let serving = Serving::configured("probes-drain", settings).await;
     let ca = std::fs::read_to_string(&serving.ca).unwrap();
     let mut stuck = connect_to(serving.reviews, &ca, BOTH).await.unwrap();
     let head = b"POST /validate HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\

@@ -4,8 +4,9 @@ mod reload;
 
 use std::fs;
 
-use openbao_perimeter::settings::Settings;
-use serde_json::{Value, json};
+use clap::Args as _;
+use openbao_perimeter::settings::{ServeFlags, Settings};
+use serde_json::Value;
 
 use crate::support::{assert_golden, folder, run_with};
 
@@ -14,14 +15,14 @@ fn the_settings_in_force_are_printed_with_where_each_comes_from() {
     let file = folder("settings-printed").join("settings.yaml");
     fs::write(&file, "tls: ephemeral\nreview: {levels: {OBP201: off}}\n").unwrap();
     let config = file.to_str().unwrap();
-    let environment = [("OBP_BASELINE", "next"), ("OBP_EVENTS", "off")];
+    let environment = [("OBP_BASELINE", "next"), ("OBP_LOG_FORMAT", "json")];
     let args = [
         "serve",
         "--print-config",
         "--config",
         config,
-        "--events",
-        "on",
+        "--log-format",
+        "text",
     ];
     let (status, out, err) = run_with(&environment, &args);
     assert_eq!((status, err.as_str()), (Some(0), ""));
@@ -33,7 +34,7 @@ fn the_settings_in_force_are_printed_with_where_each_comes_from() {
     ] {
         assert!(out.lines().any(|found| found == line), "{line}\n{out}");
     }
-    assert!(out.contains("# flag --events\n"), "{out}");
+    assert!(out.contains("# flag --log-format\n"), "{out}");
 
     // What was printed sets the same by itself.
     let printed = folder("settings-printed-again").join("settings.yaml");
@@ -68,15 +69,7 @@ fn values(printed: &str) -> Vec<&str> {
 fn what_is_printed_reads_as_a_file_of_settings() {
     let environment = [("OBP_BASELINE", "next"), ("OBP_OWN_NAMESPACE", "perimeter")];
     let config = "tests/it/settings/print.yaml";
-    // As many workers as there are processors would be another file on each machine.
-    let args = [
-        "serve",
-        "--print-config",
-        "--config",
-        config,
-        "--max-workers",
-        "4",
-    ];
+    let args = ["serve", "--print-config", "--config", config];
     let (status, out, err) = run_with(&environment, &args);
     assert_eq!((status, err.as_str()), (Some(0), ""));
     assert_golden("print-config.yaml", &out);
@@ -84,45 +77,33 @@ fn what_is_printed_reads_as_a_file_of_settings() {
 
 /// A flag before its variable, that before the file, in each command that takes settings.
 #[test]
-fn of_reviews_too_a_flag_wins_over_the_variable_and_that_over_the_file() {
-    let file = folder("settings-reviews").join("settings.yaml");
-    let text = "review: {levels: {OBP201: off}, healthPorts: [1], dnsNamespaces: [file], caps: {rules: 1, values: 1, excepts: 4}, \
-                platform: [{egress: [{}]}]}";
-    fs::write(&file, text).unwrap();
+fn a_flag_wins_over_the_variable_and_that_over_the_file() {
+    let file = folder("settings-order").join("settings.yaml");
+    fs::write(
+        &file,
+        "tls: ephemeral\nbaseline: classic\noperatorNamespace: file\ninventory: file\n",
+    )
+    .unwrap();
     let config = file.to_str().unwrap();
     let environment = [
-        ("OBP_LEVEL", "OBP304@check=deny,OBP305=warn"),
-        ("OBP_HEALTH_PORT", "2,3"),
-        ("OBP_DNS_NAMESPACE", "environment"),
-        ("OBP_CAP_RULES", "2"),
-        ("OBP_PLATFORM", "[{zones: [jobs], ingress: [{}]}]"),
+        ("OBP_BASELINE", "v0.1"),
+        ("OBP_OPERATOR_NAMESPACE", "environment"),
     ];
-    let flags = "--dns-namespace a --dns-namespace b --cap-values 3 --tls ephemeral";
     for command in ["serve", "check"] {
-        let args = [command, "--print-config", "--config", config];
-        let args: Vec<&str> = args.into_iter().chain(flags.split(' ')).collect();
+        let args = [
+            command,
+            "--print-config",
+            "--config",
+            config,
+            "--baseline",
+            "next",
+        ];
         let (status, out, err) = run_with(&environment, &args);
         assert_eq!((status, err.as_str()), (Some(0), ""));
-        let found: Value = serde_saphyr::from_str(&out).unwrap();
-        for (key, expected) in [
-            (
-                "levels",
-                json!({"OBP304": {"check": "deny"}, "OBP305": "warn"}),
-            ),
-            ("healthPorts", json!([2, 3])),
-            ("dnsNamespaces", json!(["a", "b"])),
-        ] {
-            assert_eq!(found["review"][key], expected, "{key}");
-        }
-        assert_eq!(found["review"]["platform"][0]["zones"], json!(["jobs"]));
         for line in [
-            "  levels:  # environment OBP_LEVEL".to_owned(),
-            "  healthPorts:  # environment OBP_HEALTH_PORT".to_owned(),
-            "  dnsNamespaces:  # flag --dns-namespace".to_owned(),
-            "  platform:  # environment OBP_PLATFORM".to_owned(),
-            "    rules: 2  # environment OBP_CAP_RULES".to_owned(),
-            "    values: 3  # flag --cap-values".to_owned(),
-            format!("    excepts: 4  # file {config}"),
+            "baseline: next  # flag --baseline".to_owned(),
+            "operatorNamespace: environment  # environment OBP_OPERATOR_NAMESPACE".to_owned(),
+            format!("inventory: file  # file {config}"),
             "    elements: 1000  # default".to_owned(),
         ] {
             assert!(out.lines().any(|found| found == line), "{line}\n{out}");
@@ -131,54 +112,75 @@ fn of_reviews_too_a_flag_wins_over_the_variable_and_that_over_the_file() {
 }
 
 #[test]
-fn every_command_judges_by_the_flags_about_reviews() {
+fn every_command_judges_by_the_settings_file() {
+    let folder = folder("settings-judge");
+    let with = |settings: &str, args: &[&str]| {
+        let file = folder.join("settings.yaml");
+        fs::write(&file, settings).unwrap();
+        let config = ["--config", file.to_str().unwrap()];
+        let args: Vec<&str> = args.iter().copied().chain(config).collect();
+        run_with(&[], &args)
+    };
     let open = "manifests/examples/scenes/refused-OBP201-raft-from-a-namespace.yaml";
     let inventory = "manifests/examples/inventory";
     let check = ["check", open, "--inventory", inventory];
-    let (status, out, _) = run_with(&[], &check);
+    let (status, out, _) = with("", &check);
     assert_eq!(status, Some(1), "{out}");
-    for off in ["OBP201=warn", "OBP201@check=off"] {
-        let args: Vec<&str> = check.into_iter().chain(["--level", off]).collect();
-        assert_eq!(run_with(&[], &args).0, Some(0), "{off}");
-        let (status, out, _) = run_with(&[("OBP_LEVEL", off)], &check);
+    for level in ["warn", "{check: off}"] {
+        let (status, out, _) = with(&format!("review: {{levels: {{OBP201: {level}}}}}"), &check);
         assert_eq!(status, Some(0), "{out}");
     }
-    let show = [
-        "show",
-        "--inventory",
-        inventory,
-        "--health-namespace",
-        "probes",
-    ];
-    let (status, out, err) = run_with(&[], &show);
+    let show = ["show", "--inventory", inventory];
+    let (status, out, err) = with("review: {healthNamespaces: [probes]}", &show);
     assert_eq!(status, Some(0), "{err}");
     assert!(
         out.contains("ceiling <- namespace probes, 8200 TCP"),
         "{out}"
     );
     let render = ["render", "manifests/examples/inventory/openbaocluster.yaml"];
-    let render: Vec<&str> = render.into_iter().chain(["--api-port", "8999"]).collect();
-    let (status, out, err) = run_with(&[], &render);
+    let (status, out, err) = with("review: {apiPort: 8999}", &render);
     assert_eq!(status, Some(0), "{err}");
     assert!(out.contains("port: 8999"), "{out}");
 }
 
+/// A node sets variables such as `OBP_HEALTH_PORT` and `OBP_HEALTH_PORT_443_TCP_ADDR` for a Service
+/// `obp-health`.
+#[test]
+fn no_variable_of_a_setting_can_be_that_of_a_service() {
+    let command = ServeFlags::augment_args(clap::Command::new("serve"));
+    for argument in command.get_arguments() {
+        let variable = argument.get_env().unwrap().to_str().unwrap();
+        for end in ["_PORT", "_HOST", "_PROTO", "_ADDR", "_TCP", "_UDP"] {
+            assert!(!variable.ends_with(end), "{variable}");
+        }
+    }
+}
+
+#[test]
+fn the_short_help_of_each_command_fits_one_screen() {
+    for command in ["serve", "review", "check", "render", "show", "explain"] {
+        let (status, out, _) = run_with(&[], &[command, "-h"]);
+        assert_eq!(status, Some(0));
+        assert!(out.lines().count() <= 40, "{command}: {out}");
+    }
+}
+
 #[test]
 fn a_value_that_is_not_understood_is_told_with_the_variable_that_it_stands_in() {
-    let environment = [("OBP_HEALTH_PORT", "https"), ("OBP_MAX_REQUESTS", "5")];
+    let environment = [("OBP_LISTEN", "https"), ("OBP_BASELINE", "next")];
     let (status, _, err) = run_with(&environment, &["serve"]);
     assert_eq!(status, Some(2));
     for part in [
-        "invalid value 'https' for '--health-port <PORT>': expected a port from 1 to 65535",
-        "tip: the value stands in the environment variable `OBP_HEALTH_PORT`",
+        "invalid value 'https' for '--listen <ADDRESS>'",
+        "tip: the value stands in the environment variable `OBP_LISTEN`",
     ] {
         assert!(err.contains(part), "{part}: {err}");
     }
-    for flag in [&["--health-port=x"][..], &["--health-port", "x"]] {
+    for flag in [&["--listen=x"][..], &["--listen", "x"]] {
         let args: Vec<&str> = ["serve"].iter().chain(flag).copied().collect();
         let (_, _, err) = run_with(&environment, &args);
-        assert!(err.contains("'x' for '--health-port <PORT>'"), "{err}");
-        assert!(!err.contains("OBP_HEALTH_PORT"), "{err}");
+        assert!(err.contains("'x' for '--listen <ADDRESS>'"), "{err}");
+        assert!(!err.contains("OBP_LISTEN"), "{err}");
     }
 }
 

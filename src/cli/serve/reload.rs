@@ -18,7 +18,7 @@ use crate::file_events::Changes;
 use crate::posture::Posture;
 use crate::server::probes::Readiness;
 use crate::server::shutdown::{Phase, Shutdown};
-use crate::settings::{Given, Keys, SettingsFile, Switch};
+use crate::settings::{Given, Keys, ServeFlags, SettingsFile, Switch};
 use crate::telemetry::{self, LogFilter};
 
 /// How often the file is compared, beside the events.
@@ -42,7 +42,7 @@ struct Sound {
 }
 
 impl Sound {
-    fn of(given: &Given, file: &SettingsFile) -> Result<Self, Failure> {
+    fn of(given: &Given<ServeFlags>, file: &SettingsFile) -> Result<Self, Failure> {
         let settings = given.with(Some(file));
         settings.server()?;
         let events = settings.cluster.options()?.events;
@@ -64,7 +64,7 @@ struct NotCompiled;
 
 /// Follows one file.
 pub(super) struct Follower {
-    given: Given,
+    given: Given<ServeFlags>,
     path: PathBuf,
     hands: Hands,
     /// What the file held last, or why it could not be read: each is looked at once.
@@ -79,7 +79,11 @@ pub(super) struct Follower {
 
 impl Follower {
     /// Of the file that was read at the start.
-    pub(super) fn new(given: Given, file: SettingsFile, hands: Hands) -> Result<Self, Failure> {
+    pub(super) fn new(
+        given: Given<ServeFlags>,
+        file: SettingsFile,
+        hands: Hands,
+    ) -> Result<Self, Failure> {
         let Sound { posture, keys, .. } = Sound::of(&given, &file)?;
         Ok(Self {
             given,

@@ -1,4 +1,4 @@
-//! The levels of rules, `review.levels`: a map in the file, and as flags one level at a time.
+//! The levels of rules, `review.levels`.
 
 use std::collections::BTreeMap;
 
@@ -57,74 +57,4 @@ pub(super) fn set(
         }
     }
     Ok(())
-}
-
-/// `CODE=LEVEL`, or `CODE@DOOR=LEVEL`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct LevelFlag {
-    code: Code,
-    door: Option<Door>,
-    level: Level,
-}
-
-impl LevelFlag {
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let Some((rule, level)) = text.split_once('=') else {
-            return Err(format!(
-                "expected `CODE=LEVEL` or `CODE@DOOR=LEVEL` such as `OBP304=warn`, found `{text}`"
-            ));
-        };
-        let (code, door) = match rule.split_once('@') {
-            Some((code, door)) => (code, Some(parse_door(door)?)),
-            None => (rule, None),
-        };
-        let code: Code = code
-            .parse()
-            .map_err(|error: UnknownCode| error.to_string())?;
-        let level = parse_level(level)?;
-        Ok(Self { code, door, level })
-    }
-}
-
-/// The levels of flags as the file would have them. A level for one door counts beside one for all
-/// doors, whichever comes first; of two for the same the last counts.
-pub(super) fn of_flags(flags: &[LevelFlag]) -> BTreeMap<String, LevelSetting> {
-    let mut levels = BTreeMap::new();
-    for flag in flags.iter().filter(|flag| flag.door.is_none()) {
-        let everywhere = LevelSetting::Everywhere(flag.level);
-        levels.insert(flag.code.to_string(), everywhere);
-    }
-    for flag in flags {
-        let Some(door) = flag.door else { continue };
-        let setting = levels.entry(flag.code.to_string());
-        let setting = setting.or_insert_with(|| LevelSetting::Each(BTreeMap::new()));
-        if let LevelSetting::Everywhere(level) = *setting {
-            *setting = LevelSetting::Each(Door::ALL.map(|door| (door, level)).into());
-        }
-        if let LevelSetting::Each(each) = setting {
-            each.insert(door, flag.level);
-        }
-    }
-    levels
-}
-
-pub(super) fn parse_level(text: &str) -> Result<Level, String> {
-    word(text, Level::ALL, Level::as_str, "a level")
-}
-
-fn parse_door(text: &str) -> Result<Door, String> {
-    word(text, Door::ALL, Door::as_str, "a door")
-}
-
-fn word<T: Copy, const N: usize>(
-    text: &str,
-    all: [T; N],
-    as_str: impl Fn(T) -> &'static str,
-    what: &str,
-) -> Result<T, String> {
-    let known = all.iter().copied().find(|one| as_str(*one) == text);
-    known.ok_or_else(|| {
-        let words = all.map(as_str).join(", ");
-        format!("expected {what} ({words}), found `{text}`")
-    })
 }

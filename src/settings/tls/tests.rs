@@ -1,19 +1,6 @@
 use std::path::Path;
 
-use clap::Parser;
-
 use super::*;
-
-#[derive(Parser)]
-struct Typed {
-    #[command(flatten)]
-    settings: Settings,
-}
-
-fn flags(args: &[&str]) -> Settings {
-    let args = ["serve"].iter().chain(args);
-    Typed::try_parse_from(args).unwrap().settings
-}
 
 fn yaml(text: &str) -> Settings {
     Settings::from_yaml(Path::new("settings.yaml"), text).unwrap()
@@ -28,7 +15,7 @@ fn problem(settings: &Settings) -> String {
 
 #[test]
 fn self_managed_needs_no_further_setting() {
-    let tls = flags(&["--tls", "self-managed"]).server().unwrap().tls;
+    let tls = yaml("tls: self-managed").server().unwrap().tls;
     let Tls::SelfManaged { secret, terms } = tls else {
         panic!("{tls:?}");
     };
@@ -38,48 +25,21 @@ fn self_managed_needs_no_further_setting() {
 }
 
 #[test]
-fn flags_and_the_file_say_the_same() {
-    let typed = flags(&[
-        "--tls=self-managed",
-        "--self-managed-secret=a/b",
-        "--self-managed-name=x,y",
-        "--self-managed-ca-lifetime=30d",
-        "--self-managed-lifetime=240h",
-        "--self-managed-settle=1m",
-        "--client-ca=ca.crt",
-        "--client-subject=kube-apiserver",
-    ]);
-    let written = yaml(
-        "tls: self-managed\n\
-         selfManaged:\n  secret: a/b\n  names: [x, y]\n  caLifetime: 30d\n  lifetime: 10d\n  settle: 60s\n\
-         clients: {ca: ca.crt, subjects: [kube-apiserver]}\n",
-    );
-    assert_eq!(typed, written);
-    assert_eq!(typed.server().unwrap(), written.server().unwrap());
-}
-
-#[test]
 fn lifetimes_that_do_not_fit_together_are_refused() {
-    let base = ["--tls=self-managed"];
-    for (args, expected) in [
-        (
-            ["--self-managed-lifetime=200d"],
-            "three times as long as a leaf",
-        ),
-        (["--self-managed-settle=80d"], "as a new bundle takes"),
+    for (text, expected) in [
+        ("lifetime: 200d", "three times as long as a leaf"),
+        ("settle: 80d", "as a new bundle takes"),
     ] {
-        let problem = problem(&flags(&[&base[..], &args[..]].concat()));
+        let settings = yaml(&format!("tls: self-managed\nselfManaged: {{{text}}}"));
+        let problem = problem(&settings);
         assert!(problem.contains(expected), "{problem}");
     }
 }
 
 #[test]
 fn client_ca_and_subject_come_together() {
-    for (arg, found) in [
-        ("--client-ca=ca.crt", "`ca`"),
-        ("--client-subject=a", "`subjects`"),
-    ] {
-        let problem = problem(&flags(&["--tls=ephemeral", arg]));
+    for (text, found) in [("ca: ca.crt", "`ca`"), ("subjects: [a]", "`subjects`")] {
+        let problem = problem(&yaml(&format!("tls: ephemeral\nclients: {{{text}}}")));
         assert!(problem.contains(found), "{problem}");
     }
 }

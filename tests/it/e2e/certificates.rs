@@ -12,8 +12,7 @@ use crate::example;
 /// Of a rotation, in their order.
 const STEPS: [&str; 4] = ["renew", "announce", "promote", "retire"];
 /// Much faster than anybody would have it, and still slow enough for a busy machine.
-const PACE: &str = "--self-managed-ca-lifetime 60s --self-managed-lifetime 20s \
-                    --self-managed-settle 6s";
+const PACE: &str = "selfManaged: {caLifetime: 60s, lifetime: 20s, settle: 6s}\n";
 const MANAGER: &str = "openbao-perimeter-self-managed";
 
 /// Rolling restarts and rotations in a row, each with everything that can happen to a pair of replicas.

@@ -81,7 +81,7 @@ fn settings(install: &str, objects: &[Value]) -> Settings {
     let Subcommand::Serve(serve) = Cli::try_parse_from(typed).unwrap().command else {
         panic!("expected `serve`");
     };
-    serve.settings.settings.with_file().unwrap()
+    serve.settings.read().unwrap()
 }
 
 #[test]
@@ -127,18 +127,6 @@ fn as_many_large_reviews_are_judged_at_once_as_bodies_of_the_largest_size_are_he
         ]
         .map(|limit| limit.unwrap().get());
         assert_eq!(workers, held / body, "{install}");
-    }
-}
-
-#[test]
-fn the_name_of_a_neighbouring_service_is_no_setting() {
-    // What a node sets for a Service `obp-health`, unless it is told not to.
-    let named_alike = ["serve", "--print-config", "--health-port=tcp://10.0.0.1:80"];
-    let typed = ["openbao-perimeter"].iter().chain(&named_alike);
-    assert!(Cli::try_parse_from(typed).is_err(), "it would not start");
-    for install in INSTALLS {
-        let pod = pod(&rendered(install));
-        assert_eq!(pod.enable_service_links, Some(false), "{install}");
     }
 }
 

@@ -2,27 +2,15 @@
 
 use std::fmt::Write as _;
 
-use clap::{Args as _, Command, CommandFactory as _};
+use clap::{Command, CommandFactory as _};
 use openbao_perimeter::cli::Cli;
-use openbao_perimeter::settings::Settings;
 
 use super::{assert_fresh, page};
 
-/// The help of a command, without what this process has in its environment. The settings, which most
-/// commands share, have a page of their own.
+/// The help of a command, without values of this process's environment.
 fn help(command: Command) -> String {
-    let settings = Settings::augment_args(Command::new("settings"));
-    let is_serve = command.get_name() == "serve";
-    let is_setting = |id: &clap::Id| {
-        settings
-            .get_arguments()
-            .any(|setting| setting.get_id() == id)
-    };
     let mut command = command
-        .mut_args(|arg| {
-            let hidden = !is_serve && is_setting(arg.get_id());
-            arg.hide(hidden).hide_env_values(true)
-        })
+        .mut_args(|arg| arg.hide_env_values(true))
         .term_width(100);
     let text = command.render_long_help().to_string();
     let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
@@ -32,8 +20,8 @@ fn help(command: Command) -> String {
 /// Facts about the commands that no help text has room for.
 const ABOUT: &str = "\
 Exit status: 0 if nothing is denied, 1 if something is, 2 if the command could not run: also if the files hold no object, or one
-with a name that no API server accepts, such as `${NAMESPACE}` of a template. The flags of `serve` are [settings](settings.md),
-and most commands have those of reviews too. Colours are for terminals; `NO_COLOR` turns them off, `CLICOLOR_FORCE=1` keeps them in
+with a name that no API server accepts, such as `${NAMESPACE}` of a template. Everything without a flag is set in the file of
+`--config`; see [settings](settings.md). Colours are for terminals; `NO_COLOR` turns them off, `CLICOLOR_FORCE=1` keeps them in
 a pipe.
 
 `check` takes manifests or a dump of a cluster. A managed policy that is missing from manifests counts as the operator renders it,

@@ -4,33 +4,30 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use clap::{Args as _, Command};
-use openbao_perimeter::settings::{LIVE, Settings};
+use openbao_perimeter::settings::{LIVE, ServeFlags, Settings};
 use serde_json::Value;
 
 use super::{assert_fresh, code, page, table};
 
-/// A flag and its environment variable.
-struct Flag {
-    long: String,
-    env: String,
-}
-
-/// The flags by what their doc comment says, which is that of the key as well.
-fn flags() -> BTreeMap<String, Flag> {
-    let command = Settings::augment_args(Command::new("settings"));
-    let mut flags = BTreeMap::new();
-    for flag in command.get_arguments() {
+/// The flags and their variables, by the keys that they set.
+fn flags() -> BTreeMap<String, [String; 2]> {
+    let command = ServeFlags::augment_args(Command::new("settings"));
+    let shown = command.get_arguments().map(|flag| {
         let long = flag.get_long().expect("a long flag");
         let env = flag.get_env().expect("an environment variable");
-        let help = flag.get_help().expect("a doc comment").to_string();
-        let shown = Flag {
-            long: format!("--{long}"),
-            env: env.to_string_lossy().into_owned(),
-        };
-        let (told, _) = doc(&help);
-        assert!(flags.insert(told, shown).is_none(), "twice: {help}");
-    }
-    flags
+        let texts = [code(&format!("--{long}")), code(&env.to_string_lossy())];
+        (camel(flag.get_id().as_str()), texts)
+    });
+    shown.collect()
+}
+
+fn camel(snake: &str) -> String {
+    let mut words = snake.split('_');
+    let first = words.next().unwrap_or_default().to_owned();
+    words.fold(first, |camel, word| {
+        let (initial, rest) = word.split_at(1);
+        camel + &initial.to_uppercase() + rest
+    })
 }
 
 /// What a doc comment says, and the default at its end.
@@ -132,11 +129,11 @@ fn words(schema: &Value) -> Option<Vec<String>> {
 
 #[test]
 fn the_page_about_settings_is_fresh() {
-    let about = "A flag wins over its environment variable, that over the file of `--config`, and that over the default. A \
-                 list or map is taken whole from the first of them that sets it. Of those under `review`, an empty value as in \
-                 `--dns-namespace=` sets an empty one. `--level OBP304=warn,OBP304@check=deny` is `levels: {OBP304: {webhook: warn, check: deny, audit: warn}}`. A \
-                 key that is not known is an error. [settings.schema.json](settings.schema.json) is the schema of the \
-                 file: with `# yaml-language-server: $schema=…` in its first line, editors check and complete it.";
+    let about = "Every setting is a key of the file of `--config`. Those that differ between Deployments, or are typed, have a \
+                 flag and an environment variable as well: a flag wins over its variable, that over the file, and that over \
+                 the default. A list or map is taken whole from the first of them that sets it. A key that is not known is \
+                 an error. [settings.schema.json](settings.schema.json) is the schema of the file: with \
+                 `# yaml-language-server: $schema=…` in its first line, editors check and complete it.";
     let mut text = page("Settings", "`src/settings.rs`", about);
     let live = LIVE.map(code).join(", ");
     let _ = write!(
@@ -149,29 +146,17 @@ fn the_page_about_settings_is_fresh() {
     let mut rows = Vec::new();
     schema.rows("", &schema.0, &mut rows);
     let mut flags = flags();
-    let config = "File with settings, YAML".to_owned();
-    let flag_only = flags.remove(&config).map(|flag| {
-        vec![
-            String::new(),
-            code(&flag.long),
-            code(&flag.env),
-            "path".into(),
-            String::new(),
-            config,
-        ]
-    });
-    let (elements, with_flags): (Vec<_>, Vec<_>) =
+    assert!(flags.remove("config").is_some());
+    let (elements, rows): (Vec<_>, Vec<_>) =
         rows.into_iter().partition(|row| row[0].contains("[]."));
-    let with_flags: Vec<Vec<String>> = with_flags
-        .into_iter()
-        .map(|row| {
-            let [key, kind, default, told] = <[String; 4]>::try_from(row).unwrap();
-            let flag = flags.remove(&told);
-            let flag = flag.unwrap_or_else(|| panic!("no flag for {key}: {told}"));
-            vec![key, code(&flag.long), code(&flag.env), kind, default, told]
-        })
-        .collect();
-    assert!(flags.is_empty(), "flags without a key: {:?}", flags.keys());
+    let rows = rows.into_iter().map(|row| {
+        let [key, kind, default, told] = <[String; 4]>::try_from(row).unwrap();
+        let flag = flags.remove(key.trim_matches('`')).unwrap_or_default();
+        let [flag, variable] = flag;
+        vec![key, flag, variable, kind, default, told]
+    });
+    let rows: Vec<_> = rows.collect();
+    assert!(flags.is_empty(), "flags without a key: {flags:?}");
     table(
         &mut text,
         &[
@@ -182,7 +167,7 @@ fn the_page_about_settings_is_fresh() {
             "default",
             "what it says",
         ],
-        flag_only.into_iter().chain(with_flags),
+        rows,
     );
     text.push_str("\n## In an element of `review.platform`\n");
     let head = ["key", "value", "default", "what it says"];

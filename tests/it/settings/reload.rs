@@ -248,12 +248,10 @@ async fn the_log_filter_changes_at_run_time() {
 async fn what_a_flag_says_of_reviews_stays_whatever_the_file_says_next() {
     let file = folder("settings-flag-file").join("settings.yaml");
     fs::write(&file, DENY).unwrap();
-    let stage = Stage::told("settings-flag", file, &["--level", "OBP201=warn"]).await;
-    assert!(stage.is_allowed().await);
-    stage.write("# only levels\nreview: {levels: {OBP201: deny, OBP202: deny}}\n");
+    let stage = Stage::told("settings-flag", file, &["--baseline", "v0.1"]).await;
+    stage.write(&format!("baseline: next\n{DENY}"));
     stage.reloads("unchanged", 1).await;
-    assert!(stage.is_allowed().await);
-    stage.write("review: {levels: {OBP201: deny}, proofBudget: 99999}\n");
+    stage.write(&format!("baseline: next\n{WARN}"));
     stage.reloads("applied", 1).await;
     assert!(stage.is_allowed().await);
 }

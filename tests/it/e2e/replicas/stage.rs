@@ -37,11 +37,11 @@ pub(in crate::e2e) struct Stage {
     started: AtomicUsize,
     pub(in crate::e2e) registrations: String,
     /// Of each replica.
-    args: &'static str,
+    settings: &'static str,
 }
 
 impl Stage {
-    pub(in crate::e2e) fn set_up(args: &'static str) -> Self {
+    pub(in crate::e2e) fn set_up(settings: &'static str) -> Self {
         let plane = ControlPlane::start();
         guard::prepare(&plane, program());
         for manifest in ["base/rbac", "overlays/self-managed/rbac"] {
@@ -62,7 +62,7 @@ impl Stage {
             replicas,
             ended: Mutex::default(),
             started: AtomicUsize::new(0),
-            args,
+            settings,
         };
         stage.set("");
         // Both at once: one of them makes the Secret.
@@ -71,18 +71,18 @@ impl Stage {
         stage
     }
 
-    /// Writes the settings of all replicas, in one step.
+    /// Writes the settings of all replicas, beside those of the stage, in one step.
     pub(in crate::e2e) fn set(&self, settings: &str) {
         let folder = self.plane.folder();
         let draft = folder.join("settings.draft");
-        fs::write(&draft, settings).expect("write the settings");
+        fs::write(&draft, [self.settings, settings].concat()).expect("write the settings");
         fs::rename(draft, folder.join(SETTINGS)).expect("put the settings in place");
     }
 
     fn start(&self) -> Arc<Replica> {
         let number = self.started.fetch_add(1, Ordering::Relaxed);
         let name = format!("replica-{number}");
-        let args = format!("--config {SETTINGS} {}", self.args);
+        let args = format!("--config {SETTINGS}");
         let replica = Arc::new(Replica::start(&self.plane, &name, &args));
         self.replicas.write().unwrap().push(Arc::clone(&replica));
         replica
