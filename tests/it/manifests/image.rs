@@ -132,7 +132,8 @@ fn everything_that_the_sources_include_is_sent_to_the_build() {
         "Cargo.toml",
         "Cargo.lock",
         "Makefile",
-        "image",
+        "build.rs",
+        "crates",
         "rust-toolchain.toml",
     ] {
         assert!(sent.contains(&needed), "{needed}");
