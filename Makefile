@@ -16,20 +16,26 @@ WORST_SECONDS ?= 300
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: ## Serve the example cluster on loopback, without a cluster; prints a curl line to try
+PORT ?= 9443
+METRICS_PORT ?= 8080
+PROBES_PORT ?= 8081
+
+run: ## Serve the example cluster on loopback at PORT (9443), without a cluster; prints a curl line to try
 	$(CARGO) build
 	@mkdir -p $(RUN)
 	@printf '%s\n' '' \
 	  'Once it serves, in another terminal, from this folder:' \
-	  "  curl --cacert $(RUN)/ca.crt https://localhost:9443/validate -H 'content-type: application/json' -d @manifests/examples/reviews/refused.json" \
-	  'Likewise allowed.json, and repaired.json to /mutate. Ctrl-C ends it.' ''
+	  "  curl --cacert $(RUN)/ca.crt https://localhost:$(PORT)/validate -H 'content-type: application/json' -d @manifests/examples/reviews/refused.json" \
+	  'The same with allowed.json, and with repaired.json to /mutate. Ctrl-C ends it.' \
+  'Where a port is taken: make run PORT=9444 METRICS_PORT=8090 PROBES_PORT=8091' ''
 	$(CARGO) run --quiet -- serve --inventory manifests/examples/inventory \
 	  --tls ephemeral --ca-out $(RUN)/ca.crt \
-	  --listen 127.0.0.1:9443 --probes-listen 127.0.0.1:8081 --metrics-listen 127.0.0.1:8080
+	  --listen 127.0.0.1:$(PORT) --probes-listen 127.0.0.1:$(PROBES_PORT) --metrics-listen 127.0.0.1:$(METRICS_PORT)
 
-playground: control-plane ## Leave a real API server with our registrations running; prints its KUBECONFIG and lines to try
-	$(CARGO) build
-	$(CARGO) run --quiet --example playground
+# In one call, since cargo compiles dependencies twice where the example asks for more of their features than the binary.
+playground: control-plane ## Run a real API server with our registrations; prints kubeconfigs of admin and tenant, addresses and lines to try
+	$(CARGO) build --bin openbao-perimeter --example playground
+	@target/debug/examples/playground
 
 test: control-plane ## Run every test, those against a real API server too
 	$(CARGO) test

@@ -90,13 +90,18 @@ impl Guard {
         self.0.printed()
     }
 
-    /// What it answers on a plain port. Its address is printed, since its port is any.
-    pub(crate) fn fetch(&self, path: &str, query: &str) -> Option<String> {
+    /// Address of a plain port, by a path that it serves: printed, since the port is any.
+    pub(crate) fn address(&self, path: &str) -> Option<SocketAddr> {
         let printed = self.0.printed();
         let address = printed
             .lines()
             .find_map(|line| line.strip_prefix("serving http://")?.strip_suffix(path));
-        get(address?.parse().ok()?, &format!("{path}{query}"))
+        address?.parse().ok()
+    }
+
+    /// Answer of a plain port.
+    pub(crate) fn fetch(&self, path: &str, query: &str) -> Option<String> {
+        get(self.address(path)?, &format!("{path}{query}"))
     }
 
     /// The value of a metric with its labels, `name{label="value"}`; none while it is not there.
