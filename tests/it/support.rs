@@ -223,12 +223,12 @@ pub(crate) fn folder(name: &str) -> PathBuf {
     path
 }
 
-/// Holds a text against the file of this name in `tests/it/golden`, which `OBP_UPDATE_GOLDEN=1` writes.
+/// Holds a text against the file of this name in `tests/it/golden`, which `OBP_BLESS=1` writes.
 pub(crate) fn assert_golden(name: &str, text: &str) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("tests/it/golden")
         .join(name);
-    if std::env::var_os("OBP_UPDATE_GOLDEN").is_some() {
+    if std::env::var_os("OBP_BLESS").is_some() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, text).unwrap();
     }
@@ -236,7 +236,7 @@ pub(crate) fn assert_golden(name: &str, text: &str) {
     assert!(
         golden == text,
         "tests/it/golden/{name} is not what is printed now; look, and if it is right run the test with \
-         OBP_UPDATE_GOLDEN=1:\n{text}"
+         OBP_BLESS=1:\n{text}"
     );
 }
 
