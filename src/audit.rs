@@ -3,18 +3,18 @@
 //! Of the contents of an object, only what the reason of a denial names.
 
 pub mod background;
+pub mod event_queue;
 pub mod ledger;
 pub mod log;
 pub mod metrics;
-pub mod outbox;
 
 use std::time::Duration;
 
 use crate::inventory::Kind;
 use crate::review::{Outcome, Point, Verdict, render};
 use crate::rules::{Code, Level};
+pub use event_queue::EventQueue;
 pub use metrics::Metrics;
-pub use outbox::Outbox;
 
 /// How a review ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

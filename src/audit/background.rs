@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::ledger::{Ledger, Turn};
-use super::{Metrics, Outbox};
+use super::{EventQueue, Metrics};
 use crate::review::{World, standing};
 use crate::rules::Finding;
 
@@ -23,7 +23,7 @@ pub type Worlds = watch::Receiver<Option<Arc<World>>>;
 
 /// Judges what is stored, again after each change, until nothing is published any more. One
 /// namespace at a time, off the threads that serve.
-pub async fn follow(mut worlds: Worlds, metrics: Arc<Metrics>, outbox: Option<Outbox>) {
+pub async fn follow(mut worlds: Worlds, metrics: Arc<Metrics>, events: Option<EventQueue>) {
     let mut ledger = Ledger::default();
     let mut audited: Option<Arc<World>> = None;
     while worlds.changed().await.is_ok() {
@@ -41,7 +41,7 @@ pub async fn follow(mut worlds: Worlds, metrics: Arc<Metrics>, outbox: Option<Ou
             match tokio::task::spawn_blocking(judge).await {
                 Ok(findings) => {
                     let turn = ledger.enter(&namespace, findings);
-                    tell(&turn, outbox.as_ref());
+                    tell(&turn, events.as_ref());
                 }
                 Err(error) => tracing::error!(%namespace, %error, "Keeping the old findings"),
             }
@@ -64,7 +64,7 @@ fn touched(audited: Option<&World>, world: &World, ledger: &Ledger) -> Vec<Arc<s
     all.into_iter().cloned().collect()
 }
 
-fn tell(turn: &Turn, outbox: Option<&Outbox>) {
+fn tell(turn: &Turn, events: Option<&EventQueue>) {
     for finding in &turn.new {
         tracing::warn!(
             code = finding.code.as_str(),
@@ -74,8 +74,8 @@ fn tell(turn: &Turn, outbox: Option<&Outbox>) {
             cluster = cluster(finding),
             "Found by the audit"
         );
-        if let Some(outbox) = outbox {
-            outbox.found(finding);
+        if let Some(events) = events {
+            events.found(finding);
         }
     }
     for finding in &turn.gone {

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use super::Failure;
 use crate::admission::{Admission, Currency};
 use crate::audit::background::{self, Worlds};
-use crate::audit::{Metrics, Outbox};
+use crate::audit::{EventQueue, Metrics};
 use crate::events;
 use crate::inventory::{Freshness, Kind, Snapshot};
 use crate::posture::Posture;
@@ -36,7 +36,7 @@ pub(super) struct Live {
     pulse: Arc<Pulse>,
     metrics: Arc<Metrics>,
     registration: Option<String>,
-    outbox: Outbox,
+    events: EventQueue,
     postures: Postures,
 }
 
@@ -102,16 +102,16 @@ impl Live {
         let pulse = Pulse::new(options.stale_after, move |kind, at| {
             heard.cluster.heard(kind, at);
         });
-        let (outbox, notices) = Outbox::new(Arc::clone(metrics));
-        let write = events::write(client.clone(), instance(), Arc::clone(metrics), notices);
-        tokio::spawn(write);
-        turn(&outbox, options.events);
+        let (queue, receiver) = EventQueue::new(Arc::clone(metrics));
+        let record = events::record(client.clone(), instance(), Arc::clone(metrics), receiver);
+        tokio::spawn(record);
+        queue.enable(options.events == Switch::On);
         Ok(Some(Self {
             client,
             pulse: Arc::new(pulse),
             metrics: Arc::clone(metrics),
             registration: options.registration,
-            outbox,
+            events: queue,
             postures,
         }))
     }
@@ -133,13 +133,13 @@ impl Live {
                 self.postures.clone(),
             ))),
             authorizer: Some(Arc::new(AccessReviews::new(self.client.clone()))),
-            outbox: Some(self.outbox.clone()),
+            events: Some(self.events.clone()),
         }
     }
 
-    /// Where Events are handed in.
-    pub(super) fn outbox(&self) -> Outbox {
-        self.outbox.clone()
+    /// Queue of Events.
+    pub(super) fn events(&self) -> EventQueue {
+        self.events.clone()
     }
 
     /// Begins to follow the cluster's facts.
@@ -176,7 +176,7 @@ impl Live {
             accounts: Box::new(accounts),
             trust: certificates,
             metrics: Arc::clone(&self.metrics),
-            outbox: Some(self.outbox.clone()),
+            events: Some(self.events.clone()),
         };
         tokio::spawn(watch.run(move |text| readiness.notice("registrations", text.as_deref())));
         Ok(())
@@ -193,8 +193,8 @@ pub(super) fn accompany(
     metrics: &Arc<Metrics>,
     worlds: Worlds,
 ) {
-    let outbox = live.as_ref().map(Live::outbox);
-    tokio::spawn(background::follow(worlds, Arc::clone(metrics), outbox));
+    let events = live.as_ref().map(Live::events);
+    tokio::spawn(background::follow(worlds, Arc::clone(metrics), events));
     let Some(live) = live else {
         return;
     };
@@ -202,14 +202,6 @@ pub(super) fn accompany(
         tracing::error!(%error, "The registrations are not watched");
     }
     tokio::spawn(look_for_silence(live.pulse, live.metrics, readiness));
-}
-
-/// Whether Events are taken in.
-pub(super) fn turn(outbox: &Outbox, switch: Switch) {
-    match switch {
-        Switch::On => outbox.open(),
-        Switch::Off => outbox.close(),
-    }
 }
 
 /// What tells replicas apart: the pod's name, which is its host's.

@@ -101,7 +101,7 @@ async fn serve(
     let hands = Hands {
         decisions: decide,
         filter,
-        outbox: live.as_ref().map(Live::outbox),
+        events: live.as_ref().map(Live::events),
         readiness: server.readiness(),
         metrics: Arc::clone(&metrics),
     };

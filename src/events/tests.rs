@@ -2,167 +2,131 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 
 use kube::client::Body;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::audit::Outbox;
+use crate::audit::EventQueue;
+use crate::audit::event_queue::Action;
 use crate::inventory::Kind;
 
-fn notice(path: &str) -> Notice {
-    Notice {
-        regarding: Regarding::Configuration {
-            kind: "ValidatingWebhookConfiguration",
-            name: "a".to_owned(),
-        },
-        related: None,
-        occasion: Occasion::Found,
-        reason: "OBP201".to_owned(),
-        path: path.to_owned(),
-        note: String::new(),
-    }
-}
-
-#[test]
-fn the_name_depends_on_the_object_and_the_place_and_on_nothing_else() {
-    let name = event_name("bao", "uid", &notice("spec"));
-    assert_eq!(name, event_name("bao", "uid", &notice("spec")));
-    // Written out: another build has to find the same.
-    assert_eq!(name, "bao.bce62be61ff2693a");
-    assert_ne!(name, event_name("bao", "other", &notice("spec")));
-    assert_ne!(name, event_name("bao", "uid", &notice("spec.ingress")));
-}
-
-#[test]
-fn a_long_name_still_makes_a_name_and_a_long_note_is_cut_between_characters() {
-    let long = format!("{}.{}", "a".repeat(199), "b".repeat(53));
-    let name = event_name(&long, "uid", &notice(""));
-    assert!(
-        name.starts_with(&format!("{}.", "a".repeat(199))) && name.len() < 253,
-        "{name}"
-    );
-    assert_eq!(cut("aé", 2), "a");
-}
-
-/// An API server that has every object and answers the next creations of Events with these codes,
-/// then with 201; each creation is handed out, by the name of the object.
-fn api_server(codes: &[u16]) -> (Client, mpsc::UnboundedReceiver<String>) {
+/// An API server that has every object but `gone` and answers the next writes of Events with these
+/// codes, then with 201; a code of 0 is no answer at all. Each write is handed out.
+fn api_server(codes: &[u16]) -> (Client, mpsc::UnboundedReceiver<Value>) {
     let codes = Arc::new(Mutex::new(VecDeque::from(codes.to_vec())));
-    let (sender, created) = mpsc::unbounded_channel();
+    let (sender, written) = mpsc::unbounded_channel();
     let service = tower::service_fn(move |request: http::Request<Body>| {
         let (codes, sender) = (Arc::clone(&codes), sender.clone());
         async move {
             let (parts, body) = request.into_parts();
-            let is_creation = parts.method == http::Method::POST;
-            let known = json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata",
-                "metadata": {"name": "p", "namespace": "bao", "uid": "u"}});
-            let (code, answer) = if is_creation {
-                let event: Value =
-                    serde_json::from_slice(&body.collect_bytes().await.unwrap()).expect("an Event");
-                let code = codes.lock().unwrap().pop_front().unwrap_or(201);
-                let name = event["regarding"]["name"].as_str().expect("a name");
-                sender.send(name.to_owned()).expect("somebody listens");
-                match code {
-                    201 => (code, event),
-                    _ => (
-                        code,
-                        json!({"kind": "Status", "apiVersion": "v1", "status": "Failure",
-                        "message": "no", "reason": "None", "code": code}),
-                    ),
-                }
+            let (code, answer) = if parts.method == http::Method::GET {
+                let code = if parts.uri.path().ends_with("/gone") {
+                    404
+                } else {
+                    200
+                };
+                (
+                    code,
+                    json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata",
+                    "metadata": {"name": "p", "namespace": "bao", "uid": "u"}}),
+                )
             } else {
-                (200, known)
+                let body = body.collect_bytes().await.unwrap();
+                let event: Value = serde_json::from_slice(&body).expect("an Event");
+                sender.send(event.clone()).expect("a listener");
+                let code = codes.lock().unwrap().pop_front().unwrap_or(201);
+                (code, event)
+            };
+            if code == 0 {
+                std::future::pending::<()>().await;
+            }
+            let reason = if code == 404 {
+                "NotFound"
+            } else {
+                "InternalError"
+            };
+            let answer = match code {
+                200 | 201 => answer,
+                _ => json!({"kind": "Status", "apiVersion": "v1", "status": "Failure",
+                    "message": "no", "reason": reason, "code": code}),
             };
             let answer = Body::from(answer.to_string().into_bytes());
             let response = http::Response::builder().status(code).body(answer);
             Ok::<_, std::convert::Infallible>(response.expect("a response"))
         }
     });
-    (Client::new(service, "default"), created)
+    (Client::new(service, "default"), written)
 }
 
-fn about(name: &str, occasion: Occasion) -> Notice {
-    Notice {
+fn event(name: &str) -> Event {
+    Event {
         regarding: Regarding::Object(ObjectRef {
             kind: Kind::NetworkPolicy,
             namespace: "bao".into(),
             name: name.into(),
         }),
-        occasion,
-        ..notice("spec")
+        related: None,
+        action: Action::Audit,
+        reason: "OBP201".to_owned(),
+        note: format!("{}é", "a".repeat(NOTE - 1)),
     }
 }
 
-/// Writes notices while the API server answers so, until there were so many creations: the objects
-/// in their order, and what became of the Events.
-async fn written(notices: Vec<Notice>, codes: &[u16], creations: usize) -> (Vec<String>, String) {
-    let (client, mut created) = api_server(codes);
+/// Records these Events: what was written, and what became of each.
+async fn recorded(events: Vec<Event>, codes: &[u16]) -> (Vec<Value>, String) {
+    let (client, mut written) = api_server(codes);
     let metrics = Arc::new(Metrics::new());
-    let (outbox, inbox) = Outbox::new(Arc::clone(&metrics));
-    let writing = tokio::spawn(write(client, "a".to_owned(), Arc::clone(&metrics), inbox));
-    for notice in notices {
-        outbox.post(notice);
+    let (queue, receiver) = EventQueue::new(Arc::clone(&metrics));
+    for event in events {
+        queue.send(event);
     }
-    let mut order = Vec::new();
-    while order.len() < creations {
-        order.push(created.recv().await.expect("a creation"));
+    drop(queue);
+    record(client, "a".to_owned(), Arc::clone(&metrics), receiver).await;
+    let mut all = Vec::new();
+    while let Ok(event) = written.try_recv() {
+        all.push(event);
     }
-    // No more of them in an hour.
-    let more = timeout(Duration::from_hours(1), created.recv()).await;
-    assert!(more.is_err(), "{more:?} after {order:?}");
-    drop(outbox);
-    writing.await.expect("no panic");
     let text = metrics.text().expect("text");
-    let counts = text
+    let mut counts: Vec<String> = text
         .lines()
         .filter_map(|line| line.strip_prefix("openbao_perimeter_events_total{outcome=\""))
-        .filter(|line| !line.ends_with(" 0"));
-    let counts: Vec<String> = counts.map(|line| line.replace("\"}", "")).collect();
-    let mut counts = counts;
+        .filter(|line| !line.ends_with(" 0"))
+        .map(|line| line.replace("\"}", ""))
+        .collect();
     counts.sort_unstable();
-    (order, counts.join(", "))
+    (all, counts.join(", "))
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_stands_is_told_once_the_api_server_takes_it_and_keeps_nobody_waiting() {
-    let notices = vec![
-        about("found", Occasion::Found),
-        about("next", Occasion::Refused),
-    ];
-    let (order, counts) = written(notices, &[503, 201, 500], 4).await;
-    assert_eq!(order, ["found", "next", "found", "found"]);
-    assert_eq!(counts, "retried 2, written 2");
+async fn an_event_names_its_object_by_uid_and_its_note_is_cut_between_characters() {
+    let (written, counts) = recorded(vec![event("p")], &[]).await;
+    assert_eq!(counts, "written 1");
+    let event = &written[0];
+    assert_eq!(event["regarding"]["name"], "p");
+    assert_eq!(event["regarding"]["namespace"], "bao");
+    assert_eq!(event["regarding"]["uid"], "u");
+    assert_eq!(event["action"], "Audit");
+    assert_eq!(event["reason"], "OBP201");
+    assert_eq!(event["reportingController"], CONTROLLER);
+    assert_eq!(event["note"], "a".repeat(NOTE - 1));
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_some_tries_it_is_given_up() {
-    let tries = usize::try_from(later::TRIES).expect("few") + 1;
-    let notices = vec![about("found", Occasion::Drifted)];
-    let (order, counts) = written(notices, &[503; 20], tries).await;
-    assert_eq!(order.len(), tries);
-    assert_eq!(counts, "failed 1, retried 4");
+async fn a_repetition_is_counted_in_the_series_and_objects_that_are_gone_have_no_event() {
+    let events = vec![event("p"), event("p"), event("gone")];
+    let (written, counts) = recorded(events, &[]).await;
+    assert_eq!(counts, "gone 1, written 2");
+    assert_eq!(written[1]["series"]["count"], 2);
+    assert_eq!(
+        written[0]["metadata"]["name"],
+        written[1]["metadata"]["name"]
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_and_what_may_not_be_written_are_not_tried_again() {
-    for (occasion, code) in [
-        (Occasion::Refused, 503),
-        (Occasion::Found, 403),
-        (Occasion::Found, 422),
-    ] {
-        let (_, counts) = written(vec![about("a", occasion)], &[code; 20], 1).await;
-        assert_eq!(counts, "failed 1", "{occasion:?} {code}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_waits_is_bounded_and_comes_out_by_its_time() {
-    let mut later = Later::default();
-    later.put(notice("late"), 2).expect("room");
-    later.put(notice("soon"), 1).expect("room");
-    for path in ["soon", "late"] {
-        assert_eq!(later.due().await.0.path, path);
-    }
-    let kept = (0..1_000).filter_map(|_| later.put(notice("a"), 1));
-    assert_eq!(kept.count(), 64);
+async fn an_api_server_that_fails_or_stays_silent_holds_up_no_later_event() {
+    let events = vec![event("a"), event("b"), event("c")];
+    let (written, counts) = recorded(events, &[503, 0]).await;
+    assert_eq!(written.len(), 3);
+    assert_eq!(counts, "failed 2, written 1");
 }

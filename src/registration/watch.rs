@@ -15,7 +15,7 @@ use tokio::time::interval;
 
 use super::{Configuration, Entries, Expected, Trust, What};
 use crate::audit::Metrics;
-use crate::audit::outbox::{Notice, Occasion, Outbox, Regarding};
+use crate::audit::event_queue::{Action, Event as Told, EventQueue, Regarding};
 
 /// How often what is ours is held against the registrations: the certificate that is served changes,
 /// and expires, and settings change, without a word from the API server.
@@ -50,7 +50,7 @@ pub struct Watch {
     /// Where it is counted.
     pub metrics: Arc<Metrics>,
     /// Where it is told; `None` where no Events are written.
-    pub outbox: Option<Outbox>,
+    pub events: Option<EventQueue>,
 }
 
 impl Watch {
@@ -144,22 +144,21 @@ impl Watch {
 
     /// What is not there cannot be told at the object.
     fn post(&self, configuration: Configuration, what: What) {
-        let Some(outbox) = self
-            .outbox
+        let Some(events) = self
+            .events
             .as_ref()
             .filter(|_| !matches!(what, What::Missing | What::Unwatched))
         else {
             return;
         };
-        outbox.post(Notice {
+        events.send(Told {
             regarding: Regarding::Configuration {
                 kind: configuration.kind(),
                 name: self.name.clone(),
             },
             related: None,
-            occasion: Occasion::Drifted,
+            action: Action::WatchRegistration,
             reason: what.reason().to_owned(),
-            path: String::new(),
             note: format!(
                 "{} `{}` differs from what openbao-perimeter expects: {}",
                 configuration.kind(),

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use super::authorizer::Authorizer;
-use crate::audit::Outbox;
+use crate::audit::EventQueue;
 use crate::inventory::{Kind, Object};
 
 /// What is read of a namespace.
@@ -61,6 +61,6 @@ pub struct Beside {
     pub facts: Option<Arc<dyn Facts>>,
     /// Who is asked whether a writer may do maintenance.
     pub authorizer: Option<Arc<dyn Authorizer>>,
-    /// Who is told of refusals.
-    pub outbox: Option<Outbox>,
+    /// Queue of Events about denials.
+    pub events: Option<EventQueue>,
 }

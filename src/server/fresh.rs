@@ -43,8 +43,8 @@ impl From<Answer> for Settled {
 /// Tells of a refusal that is no dry run.
 pub(super) fn tell(desk: &Desk, answer: &Answer) {
     let is_told = answer.record.resolution == Resolution::Deny && !answer.record.dry_run;
-    if let (Some(outbox), Some(grounds), true) = (&desk.beside.outbox, &answer.grounds, is_told) {
-        outbox.refused(&grounds.verdict);
+    if let (Some(events), Some(grounds), true) = (&desk.beside.events, &answer.grounds, is_told) {
+        events.denied(&grounds.verdict);
     }
 }
 

@@ -34,7 +34,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("rate", &[]),
     ("sources", &["file_events", "inventory", "posture", "rate"]),
-    ("audit", &["code", "inventory", "rate", "review", "rules"]),
+    ("audit", &["code", "inventory", "review", "rules"]),
     ("events", &["audit", "inventory"]),
     ("registration", &["audit"]),
     (

@@ -158,7 +158,7 @@ impl Scene {
         let beside = Beside {
             authorizer: None,
             facts: Some(facts),
-            outbox: None,
+            events: None,
         };
         let router = router(desk.beside(beside));
         let (_, body) = text(

@@ -43,41 +43,33 @@ impl FreshRead {
 /// What became of an Event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventEnd {
-    /// Written.
+    /// Written, or counted in the series of an earlier one.
     Written,
-    /// It was there already, from an earlier time or another replica.
-    Repeated,
-    /// The namespace had too many of late.
+    /// It was above a rate limit.
     Limited,
-    /// Too many were waiting.
+    /// The queue was full.
     Dropped,
-    /// The object is not there.
+    /// The object is gone.
     Gone,
-    /// The API server did not take it this time; it is tried again.
-    Retried,
-    /// The API server did not take it.
+    /// The API server did not accept it.
     Failed,
 }
 
 impl EventEnd {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 5] = [
         Self::Written,
-        Self::Repeated,
         Self::Limited,
         Self::Dropped,
         Self::Gone,
-        Self::Retried,
         Self::Failed,
     ];
 
     const fn as_str(self) -> &'static str {
         match self {
             Self::Written => "written",
-            Self::Repeated => "repeated",
             Self::Limited => "limited",
             Self::Dropped => "dropped",
             Self::Gone => "gone",
-            Self::Retried => "retried",
             Self::Failed => "failed",
         }
     }

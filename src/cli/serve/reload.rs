@@ -12,8 +12,8 @@ use tracing_subscriber::filter::Targets;
 
 use super::publish::Decision;
 use crate::audit::metrics::SettingsReload;
-use crate::audit::{Metrics, Outbox};
-use crate::cli::{Failure, limits, live, with_causes};
+use crate::audit::{EventQueue, Metrics};
+use crate::cli::{Failure, limits, with_causes};
 use crate::file_events::Changes;
 use crate::posture::Posture;
 use crate::server::probes::Readiness;
@@ -28,7 +28,7 @@ const INTERVAL: Duration = Duration::from_secs(10);
 pub(super) struct Hands {
     pub(super) decisions: mpsc::Sender<Decision>,
     pub(super) filter: LogFilter,
-    pub(super) outbox: Option<Outbox>,
+    pub(super) events: Option<EventQueue>,
     pub(super) readiness: Arc<Readiness>,
     pub(super) metrics: Arc<Metrics>,
 }
@@ -168,8 +168,8 @@ impl Follower {
     }
 
     fn beside_reviews(&self, filter: Targets, events: Switch) {
-        if let Some(outbox) = &self.hands.outbox {
-            live::turn(outbox, events);
+        if let Some(queue) = &self.hands.events {
+            queue.enable(events == Switch::On);
         }
         if let Err(error) = self.hands.filter.replace(filter) {
             tracing::error!(%error, "Keeping the old log filter");

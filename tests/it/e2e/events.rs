@@ -1,4 +1,4 @@
-//! Refusals are told where the objects are.
+//! Denials become Events.
 
 use serde_json::Value;
 
@@ -24,7 +24,7 @@ fn a_refusal_becomes_one_event_on_the_cluster_and_a_dry_run_none() {
     let dry = ["apply", "--dry-run=server", "-f", "-"];
     assert_refused(&scene.tenant(&dry).stdin(&open).run(), "OBP201");
     assert_refused(&scene.tenant(APPLY).stdin(&open).run(), "OBP201");
-    let refused = |event: &Value| event["action"] == "Refuse";
+    let refused = |event: &Value| event["action"] == "Deny";
     let told = wait_until("an Event", LIMIT, || {
         events(&scene).into_iter().find(refused)
     });

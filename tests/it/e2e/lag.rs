@@ -126,7 +126,7 @@ impl Server {
         let beside = Beside {
             authorizer: None,
             facts: Some(facts),
-            outbox: None,
+            events: None,
         };
         while admission.world().is_none() {
             tokio::task::yield_now().await;
