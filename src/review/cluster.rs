@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::advice;
 use super::level::WriterClass;
-use super::merged::likewise;
+use super::merged::include;
 use super::replay;
 use super::request::Edit;
 use super::restore_target::{self, Paths, Planned};
@@ -17,7 +17,6 @@ use crate::inventory::{Cluster, Fact, ObjectRef};
 use crate::posture::Edition;
 use crate::rules::declaration::{self, Declaration, redundant};
 use crate::rules::policy_name::{self, Age};
-use crate::rules::text::pods_of;
 use crate::rules::{Finding, Level, ambiguous_cidr, existing_policy, input, isolation_lost};
 use netpol::Direction;
 use netpol::cover::Budget;
@@ -222,7 +221,7 @@ pub(super) fn pierced(
         });
         if let Some(same) = same {
             // One connection for each policy is enough to see what is wrong with it.
-            likewise(&mut pierced[*same].finding, &pods_of(&after, zone.pods));
+            include(&mut pierced[*same].finding, &after, &finding.pods);
             continue;
         }
         known.push(pierced.len());

@@ -1,13 +1,14 @@
-//! Findings about the same rule for several groups of pods, told in one.
+//! Merges findings about the same rule for several groups of pods into one.
 
 use std::collections::BTreeMap;
 
-use crate::rules::text::ways;
+use crate::baseline::{ClusterPerimeter, Pods};
+use crate::rules::text::{groups_of, ways};
 use crate::rules::{Code, Finding};
 
-/// The findings of several zones. What the same rule does there too is told in one breath with what
-/// it does here: one connection proves it. The first way out of the other finding is named too, since
-/// the ways out of the one may leave the other.
+/// Findings of several zones. A finding about the same rule in another zone becomes part of the first
+/// one: one connection proves both. The first way out of the other finding is added, since the ways out of
+/// the one may leave the other.
 #[derive(Default)]
 pub(super) struct Merged {
     pub(super) findings: Vec<Finding>,
@@ -16,7 +17,7 @@ pub(super) struct Merged {
 }
 
 impl Merged {
-    pub(super) fn add(&mut self, others: Vec<Finding>, pods: &str) {
+    pub(super) fn add(&mut self, others: Vec<Finding>, cluster: &ClusterPerimeter) {
         for other in others {
             let twice = matches!(
                 other.code,
@@ -31,7 +32,7 @@ impl Merged {
             let is_as_bad = |at: &&usize| self.findings[**at].level <= other.level;
             if let Some(same) = known.iter().find(is_as_bad) {
                 let same = &mut self.findings[*same];
-                likewise(same, pods);
+                include(same, cluster, &other.pods);
                 let way = ways(&other.help).next().unwrap_or_default();
                 if !ways(&same.help).any(|known| known == way) {
                     same.help.push_str("\nand ");
@@ -45,8 +46,20 @@ impl Merged {
     }
 }
 
-/// Says that what was found is so for other pods as well.
-pub(super) fn likewise(finding: &mut Finding, pods: &str) {
-    finding.reason.push_str("; likewise for ");
-    finding.reason.push_str(pods);
+/// Adds groups of pods to those that a finding is about.
+pub(super) fn include(finding: &mut Finding, cluster: &ClusterPerimeter, pods: &[Pods]) {
+    let known = groups_of(cluster, &finding.pods);
+    let others: Vec<Pods> = pods
+        .iter()
+        .copied()
+        .filter(|pods| !finding.pods.contains(pods))
+        .collect();
+    finding.pods.extend(&others);
+    if finding.reason.contains(&known) {
+        let all = groups_of(cluster, &finding.pods);
+        finding.reason = finding.reason.replacen(&known, &all, 1);
+    } else {
+        finding.reason.push_str("; the same holds for ");
+        finding.reason.push_str(&groups_of(cluster, &others));
+    }
 }

@@ -20,7 +20,6 @@ use crate::posture::{Edition, Posture};
 use crate::rules::case::{Case, State};
 use crate::rules::certificate::{self, Certificate};
 use crate::rules::policy_owner::{self, Owners};
-use crate::rules::text::pods_of;
 use crate::rules::{
     Code, Finding, Level, ambiguous_cidr, beyond_ceiling, core_connection_cut, input,
     isolation_lost, left_open, managed_policy, size,
@@ -305,7 +304,7 @@ fn of_cluster(
     let mut merged = Merged::default();
     for zone in &cluster.zones {
         let of_zone = of_zone(world, request, class, cluster, zone, written, budget);
-        merged.add(of_zone, &pods_of(cluster, zone.pods));
+        merged.add(of_zone, cluster);
     }
     merged.findings
 }

@@ -59,8 +59,8 @@ pub fn long(finding: &Finding) -> String {
     }
     let _ = write!(text, "\n  {}", finding.reason);
     if let Some(example) = example(finding) {
-        let word = connection_word(finding.code);
-        let _ = write!(text, "\n  connection {word}: {example}");
+        let label = example_label(finding.code);
+        let _ = write!(text, "\n  {label}: {example}");
     }
     for (at, line) in finding.help.lines().enumerate() {
         let _ = write!(text, "\n  {}{line}", if at == 0 { "to do: " } else { "  " });
@@ -68,12 +68,12 @@ pub fn long(finding: &Finding) -> String {
     text
 }
 
-/// What has become of the connection that a finding of this rule shows.
-pub const fn connection_word(code: Code) -> &'static str {
+/// Words before the connection that a finding of this rule shows.
+pub const fn example_label(code: Code) -> &'static str {
     match code {
-        Code::Obp101 => "cut",
-        Code::Obp103 => "at stake",
-        _ => "let through",
+        Code::Obp101 => "connection cut",
+        Code::Obp103 => "connection at stake",
+        _ => "for example",
     }
 }
 

@@ -250,22 +250,21 @@ fn finding(
     let piece = &beyond.piece;
     let pods = pods_of(case.cluster, case.zone.pods);
     let (code, what) = match direction {
-        Direction::Ingress => (Code::Obp201, format!("opens {pods} to a connection")),
-        Direction::Egress => (Code::Obp202, format!("opens a connection from {pods}")),
+        Direction::Ingress => (Code::Obp201, format!("allows ingress to {pods}")),
+        Direction::Egress => (Code::Obp202, format!("allows egress from {pods}")),
     };
     let baseline = case.posture.baseline;
-    let declarer = &case.cluster.object;
     let allowed = if case.cluster.is_cluster() {
-        format!("neither the baseline `{baseline}` nor spec.network of {declarer} allows")
+        format!("neither baseline {baseline} nor its spec.network permits")
     } else {
-        format!("the baseline `{baseline}` does not allow")
+        format!("baseline {baseline} does not permit")
     };
     let new = match beyond.excess {
         Excess::New => String::new(),
         Excess::Known => " (it already did before this write)".to_owned(),
         Excess::LeftOpen => " (no policy isolated these pods before, so it stays open)".to_owned(),
         Excess::Fits(edition) => {
-            format!("; the operator renders it under the baseline `{edition}`")
+            format!("; the operator renders it under baseline {edition}")
         }
     };
     let rule = case

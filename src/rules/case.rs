@@ -7,8 +7,9 @@ use crate::inventory::{ObjectRef, Policy};
 use crate::posture::{Edition, Posture};
 use netpol::cover::{Budget, Exhausted};
 use netpol::port::PortSet;
-use netpol::{Connection, Direction, LabelSet, PeerSet, Region, RegionRef, witness};
+use netpol::{Connection, Direction, LabelSet, PeerSet, Region, RegionRef};
 
+use super::finding::witness;
 use super::policy_owner::lasts;
 use super::{Code, Finding, Level, proof, undecided};
 
@@ -145,13 +146,14 @@ impl Case<'_> {
 
     /// A connection in a region.
     pub fn witness(&self, direction: Direction, region: &Region) -> Option<Connection> {
-        witness::connection(direction, &self.zone.zone, region)
+        witness(direction, &self.zone.zone, region)
     }
 
     /// A finding about this write.
     pub fn finding(&self, code: Code, level: Level, path: impl Into<String>) -> Finding {
         Finding {
             cluster: Some(self.cluster.object.clone()),
+            pods: vec![self.zone.pods],
             ..Finding::new(code, level, self.object, path)
         }
     }

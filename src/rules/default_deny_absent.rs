@@ -5,9 +5,10 @@
 use crate::baseline::{ClusterPerimeter, Pods, Selected, ZonePerimeter, selector};
 use crate::posture::Posture;
 use netpol::cover::{Budget, Exhausted};
-use netpol::{Direction, LabelSet, Region, witness};
+use netpol::{Direction, LabelSet, Region};
 
 use super::case::{everything, whole};
+use super::finding::witness;
 use super::paste::paste_selector;
 use super::proof::outside;
 use super::text::pods_of;
@@ -133,7 +134,7 @@ fn of_zone(
         let ceiling = || zone.ceiling_regions(direction);
         let region = open
             .find_map(|area| outside(&zone.zone, (&area).into(), ceiling(), &mut budget).ok()?)?;
-        witness::connection(direction, &zone.zone, &region)
+        witness(direction, &zone.zone, &region)
     });
     let reason = match (&piece, zone.unreadable.first()) {
         (None, _) => format!(

@@ -17,8 +17,9 @@ use crate::posture::Posture;
 use netpol::budget::{Budget, steps};
 use netpol::cover::Exhausted;
 use netpol::label::Values;
-use netpol::{Direction, Region, RegionRef, witness};
+use netpol::{Direction, Region, RegionRef};
 
+use super::finding::witness;
 use super::proof::{SHOWN, outside};
 use super::text::pods_of;
 use super::{Code, Finding, Level};
@@ -142,12 +143,13 @@ fn of_policy(
     let pods = pods_of(cluster, zone.pods);
     let witness = match &found {
         Pierce::Surely(direction, piece) | Pierce::Perhaps(direction, piece) => {
-            witness::connection(*direction, &zone.zone, piece)
+            witness(*direction, &zone.zone, piece)
         }
         Pierce::Undecided => None,
     };
     Finding {
         cluster: Some(object.clone()),
+        pods: vec![zone.pods],
         reason: reason(posture, name, &pods, &found),
         witness,
         help: format!(

@@ -1,8 +1,18 @@
 //! One finding: which rule, about what, proved by which connection, and what to do.
 
 use super::{Code, Level};
+use crate::baseline::Pods;
 use crate::inventory::ObjectRef;
-use netpol::{Connection, Difference};
+use netpol::zone::Zone;
+use netpol::{Connection, Difference, Direction, Region};
+
+/// TCP ports that people know: the API and Raft ports of OpenBao, and HTTPS.
+const KNOWN_PORTS: [u16; 3] = [8200, 8201, 443];
+
+/// A connection in a region, on a port that people know where the region has one.
+pub(super) fn witness(direction: Direction, zone: &Zone, region: &Region) -> Option<Connection> {
+    netpol::witness::connection(direction, zone, region, &KNOWN_PORTS)
+}
 
 /// Whether the write is to blame. Only new harm may refuse it, whatever level the settings give the
 /// rule.
@@ -27,6 +37,8 @@ pub struct Finding {
     pub object: ObjectRef,
     /// The OpenBaoCluster whose perimeter it is about; `None` where it is about no single one.
     pub cluster: Option<ObjectRef>,
+    /// Groups of the cluster's pods that it is about; none where it is not about pods.
+    pub pods: Vec<Pods>,
     /// Field path in that object; empty for the object as a whole.
     pub path: String,
     /// One line, complete by itself: what happens and why it is wrong.
@@ -54,6 +66,7 @@ impl Finding {
             },
             object: object.clone(),
             cluster: None,
+            pods: Vec::new(),
             path: path.into(),
             reason: String::new(),
             witness: None,

@@ -15,9 +15,15 @@ use netpol::Direction;
 use netpol::label::Values;
 use netpol::rule::{Peer, PortEntry, Rule, Selector};
 
-/// Whose pods, for a sentence.
+/// A group of a cluster's pods, for a sentence.
 pub fn pods_of(cluster: &ClusterPerimeter, pods: Pods) -> String {
-    format!("the {} pods of {}", pods.as_str(), cluster.object)
+    groups_of(cluster, &[pods])
+}
+
+/// Several groups of a cluster's pods, for a sentence.
+pub fn groups_of(cluster: &ClusterPerimeter, pods: &[Pods]) -> String {
+    let names: Vec<&str> = pods.iter().map(|pods| pods.as_str()).collect();
+    format!("the {} pods of {}", names.join(", "), cluster.object)
 }
 
 /// The `matchExpressions` entry that takes a cluster's pods out of the policy; `None` where the

@@ -1,6 +1,7 @@
 //! One concrete connection out of a region, as readable as the region allows.
 //!
-//! An address that documents use as an example, else the smallest usable one; smallest port, first protocol. A label that may be absent is absent; one that
+//! An address that documents use as an example, else the smallest usable one; a TCP port that the caller prefers, else
+//! the smallest port of the first protocol. A label that may be absent is absent; one that
 //! must have a listed value has the first; one that must differ from the listed ones has a fresh
 //! name that says so.
 
@@ -18,9 +19,14 @@ use super::zone::Zone;
 use super::{Direction, PeerSet, Region};
 
 /// A connection in `region`, whose subject is a part of `zone`; `None` only for a region that no
-/// pod of the zone has a part in.
-pub fn connection(direction: Direction, zone: &Zone, region: &Region) -> Option<Connection> {
-    let (protocol, port) = first_port(&region.ports)?;
+/// pod of the zone has a part in. It is on the first of the `preferred` TCP ports that the region has.
+pub fn connection(
+    direction: Direction,
+    zone: &Zone,
+    region: &Region,
+    preferred: &[u16],
+) -> Option<Connection> {
+    let (protocol, port) = port(&region.ports, preferred)?;
     Some(Connection {
         direction,
         subject: subject(zone, &region.subject)?,
@@ -123,7 +129,11 @@ fn peer(peer: &PeerSet) -> Option<Endpoint> {
     }
 }
 
-fn first_port(ports: &PortSet) -> Option<(Protocol, Port)> {
+fn port(ports: &PortSet, preferred: &[u16]) -> Option<(Protocol, Port)> {
+    let tcp = ports.ports(Protocol::Tcp).numbers();
+    if let Some(number) = preferred.iter().find(|number| tcp.contains(**number)) {
+        return Some((Protocol::Tcp, Port::Number(*number)));
+    }
     let number = Protocol::ALL.into_iter().find_map(|protocol| {
         ports
             .ports(protocol)

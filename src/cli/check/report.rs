@@ -93,7 +93,7 @@ pub(super) struct Reported {
     pub(super) shown: Option<Shown>,
     /// What the connection is, for people.
     #[serde(skip)]
-    pub(super) connection_word: &'static str,
+    pub(super) example_label: &'static str,
 }
 
 /// A part of a line of a file.
@@ -276,7 +276,7 @@ impl Reported {
             field_line: place.map(|place| place.line),
             field_column: place.map(|place| place.column),
             shown,
-            connection_word: render::connection_word(finding.code),
+            example_label: render::example_label(finding.code),
         }
     }
 }

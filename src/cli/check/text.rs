@@ -160,12 +160,8 @@ fn finding(text: &mut String, found: &Reported) {
             .only_if
             .map(|difference| format!(", only where {difference}"));
         let only_where = only_where.unwrap_or_default();
-        let word = found.connection_word;
-        said(
-            text,
-            &format!("connection {word}: {connection}{only_where}"),
-            margin,
-        );
+        let label = found.example_label;
+        said(text, &format!("{label}: {connection}{only_where}"), margin);
     }
     to_do(text, &found.help, margin);
 }

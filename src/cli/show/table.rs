@@ -74,7 +74,7 @@ fn piercing(text: &mut String, cluster: &ClusterView) {
             let _ = writeln!(text, "{}", wrapped(&line, "    ", "      "));
         }
         if let Some(connection) = &found.connection {
-            let line = format!("connection let through: {connection}");
+            let line = format!("for example: {connection}");
             let _ = writeln!(text, "{}", wrapped(&line, "    ", "      "));
         }
     }

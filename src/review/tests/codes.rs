@@ -82,7 +82,7 @@ fn obp102_the_last_isolation_of_pods_is_kept() {
     );
     let gone = policy_request(tenant(), "deny", Some(deny.clone()), None);
     let shown = format!(
-        "a pod in namespace `another-namespace` -> the OpenBao pod labelled {SUBJECT}, TCP 1"
+        "a pod in namespace `another-namespace` -> the OpenBao pod labelled {SUBJECT}, TCP 443"
     );
     assert_eq!(
         found(&review(&alone, &gone)),
@@ -277,7 +277,7 @@ fn obp202_egress_beyond_the_ceiling_is_refused_with_the_connection() {
         ),
         (
             open(halves, json!([])),
-            format!("{subject} -> 1.0.0.1, TCP 1"),
+            format!("{subject} -> 1.0.0.1, TCP 8200"),
         ),
     ];
     for (spec, shown) in refused {

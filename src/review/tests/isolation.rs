@@ -174,8 +174,8 @@ fn obp105_a_policy_that_isolates_one_way_or_some_pods_leaves_the_rest_open() {
     assert_eq!(
         shown,
         [
-            format!("{stranger} -> {subject}, TCP 1"),
-            format!("{subject} -> {stranger}, TCP 1"),
+            format!("{stranger} -> {subject}, TCP 443"),
+            format!("{subject} -> {stranger}, TCP 443"),
         ]
     );
     assert!(

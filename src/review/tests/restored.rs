@@ -105,7 +105,7 @@ fn obp203_names_the_managed_policies_of_a_cluster_that_nobody_renders_for() {
     };
     let shown = "a pod in namespace `another-namespace` -> the OpenBao pod labelled app.kubernetes.io/instance=bao,\
                  app.kubernetes.io/managed-by=openbao-operator,app.kubernetes.io/name=openbao,\
-                 openbao.org/cluster=bao, TCP 1";
+                 openbao.org/cluster=bao, TCP 443";
     let pierced = row(Obp203, Deny, "", shown);
     assert_eq!(
         create(Next, &marked(), &open),

@@ -143,7 +143,7 @@ fn what_another_baseline_renders_warns_and_names_it() {
     assert!(
         finding
             .reason
-            .ends_with("; the operator renders it under the baseline `classic`"),
+            .ends_with("; the operator renders it under baseline classic"),
         "{}",
         finding.reason
     );

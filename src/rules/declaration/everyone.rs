@@ -20,6 +20,7 @@ use range_set_blaze::{Integer, RangeSetBlaze};
 use super::raft_port::cluster_zone;
 use super::{Declaration, DeclaredRule};
 use crate::posture::Widths;
+use crate::rules::finding::witness;
 use crate::rules::{Code, Finding, Harm, Level};
 use netpol::address::{AddressSet, V4Set, V6Set};
 use netpol::cover::Exhausted;
@@ -27,7 +28,7 @@ use netpol::label::{NAMESPACE_NAME, Values};
 use netpol::names::Names;
 use netpol::port::{Port, PortSet, Protocol};
 use netpol::zone::matches;
-use netpol::{Direction, LabelSet, PeerSet, Region, carried, witness};
+use netpol::{Direction, LabelSet, PeerSet, Region, carried};
 
 /// Labels that Kubernetes' own controllers put on ordinary pods: to ask that one is there asks for
 /// nothing.
@@ -123,7 +124,7 @@ fn pods_finding(
                 declaration.object
             ),
         },
-        witness: witness::connection(declaration.direction, &cluster_zone(declaration), piece),
+        witness: witness(declaration.direction, &cluster_zone(declaration), piece),
         help: format!(
             "name who needs it, for example one namespace:\n{}:\n- namespaceSelector:\n    matchLabels:\n      \
              kubernetes.io/metadata.name: NAMESPACE",
@@ -402,7 +403,7 @@ fn wide_finding(
             widths.total_v4,
             widths.total_v6
         ),
-        witness: witness::connection(declaration.direction, &cluster_zone(declaration), &region),
+        witness: witness(declaration.direction, &cluster_zone(declaration), &region),
         help: format!(
             "name the addresses that need it, for example:\n{}:\n- ipBlock:\n    cidr: 192.0.2.0/24",
             declaration.direction.peers_field()

@@ -4,12 +4,13 @@
 
 use super::{Declaration, DeclaredRule};
 use crate::baseline::{Pods, selector};
+use crate::rules::finding::witness;
 use crate::rules::{Code, Finding, Level};
 use netpol::cover::{Budget, Exhausted, uncovered};
 use netpol::port::{PortSet, Protocol};
 use netpol::rule::{Peer, Selector};
 use netpol::zone::{OtherKeys, Zone};
-use netpol::{Direction, LabelSet, PeerSet, Reading, Region, witness};
+use netpol::{Direction, LabelSet, PeerSet, Reading, Region};
 
 /// One finding for each declared rule that exposes the port; what was exposed before warns.
 pub fn check(declaration: &Declaration<'_>) -> Vec<Finding> {
@@ -112,7 +113,7 @@ fn finding(
     };
     Finding {
         reason,
-        witness: witness::connection(Direction::Ingress, &zone, piece),
+        witness: witness(Direction::Ingress, &zone, piece),
         help,
         ..declaration.finding(Code::Obp303, level, format!("{}.ports", rule.path))
     }

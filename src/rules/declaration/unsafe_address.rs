@@ -12,9 +12,10 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use super::raft_port::cluster_zone;
 use super::{Declaration, DeclaredRule};
 use crate::posture::Posture;
+use crate::rules::finding::witness;
 use crate::rules::{Code, Finding, Level};
 use netpol::address::AddressSet;
-use netpol::{Direction, PeerSet, Region, carried, witness};
+use netpol::{Direction, PeerSet, Region, carried};
 
 /// Blocks that no client and no service of OpenBao has, with what they are.
 const UNSAFE_V4: &[(Ipv4Addr, u8)] = &[
@@ -196,7 +197,7 @@ fn of_rule(declaration: &Declaration<'_>, rule: &DeclaredRule, search: &Search) 
             "names a loopback, link-local or cloud-metadata address as a peer{}",
             inside.unwrap_or_default()
         ),
-        witness: witness::connection(declaration.direction, &zone, &piece.shown),
+        witness: witness(declaration.direction, &zone, &piece.shown),
         help: help.to_owned(),
         ..weighed
     })

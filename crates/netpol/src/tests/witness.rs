@@ -40,7 +40,7 @@ fn shown(subject: LabelSet, peer: PeerSet, ports: PortSet) -> Option<Connection>
         peer,
         ports,
     };
-    witness::connection(Direction::Ingress, &zone(), &region)
+    witness::connection(Direction::Ingress, &zone(), &region, &[])
 }
 
 fn address(addresses: &AddressSet) -> String {

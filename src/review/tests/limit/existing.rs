@@ -174,7 +174,7 @@ fn only_new_harm_of_a_stored_cluster_denies() {
     let policies = [policy("open", &open(&json!({}), &json!([])))];
     let stored = bad(3, &[]);
     let old = row(Obp302, Warn, FIRST_INGRESS, &to_bao(STRANGER, "TCP 8200"));
-    let pierced = row(Obp203, Warn, "", &to_bao(STRANGER, "TCP 1"));
+    let pierced = row(Obp203, Warn, "", &to_bao(STRANGER, "TCP 443"));
     let expected = [pierced, old];
     let good = json!({"from": [block("192.0.2.0/24")], "ports": api()});
     let named = json!({"from": [namespace("web")], "ports": [{"port": 9000}]});
@@ -210,7 +210,7 @@ fn troublesome() -> [Fact<Policy>; 2] {
 /// What is said of the two where they may be about the cluster's pods only now.
 fn troubles() -> [Found; 2] {
     [
-        row(Obp203, Deny, "", &to_bao(STRANGER, "TCP 1")),
+        row(Obp203, Deny, "", &to_bao(STRANGER, "TCP 443")),
         row(Obp402, Deny, "", ""),
     ]
 }
@@ -283,7 +283,7 @@ fn an_open_rule_is_found_however_large_the_policy_around_it_is() {
         };
         assert_ne!(too_large(read, &caps), [], "{rules}");
         let verdict = written(&[planted], None, &cluster(&json!({})));
-        let expected = row(Obp203, Deny, "", &to_bao(STRANGER, "TCP 1"));
+        let expected = row(Obp203, Deny, "", &to_bao(STRANGER, "TCP 443"));
         assert_eq!(found(&verdict), [expected]);
     }
 }

@@ -215,7 +215,7 @@ fn messages_and_warnings_say_what_a_connection_takes() {
     let connection = "203.0.113.1 -> a pod of OpenBaoCluster `bao`, TCP 8200";
     let only_where = "only where a CIDR that parsers read differently is read so";
     let text = render::long(finding);
-    let line = format!("\n  connection let through: {connection}, {only_where}\n");
+    let line = format!("\n  for example: {connection}, {only_where}\n");
     assert!(text.contains(&line), "{text}");
     let warning = render::warning(finding);
     assert!(
