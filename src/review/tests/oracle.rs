@@ -3,23 +3,25 @@
 //! directions, and every connection shown is one of those counted.
 
 mod random;
+mod views;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
-use crate::baseline::{Ceiling, ClusterPerimeter, Entry, Pods, ROWS, Selected, ZonePerimeter};
+use crate::baseline::{Ceiling, ClusterPerimeter, Pods, Selected, ZonePerimeter};
 use crate::inventory::{Kind, ObjectRef, Policy};
 use crate::posture::{Posture, TUNNEL_PORTS};
 use crate::review::replay;
 use crate::rules::case::{Case, Moment, State};
 use crate::rules::{Code, Finding, Level, beyond_ceiling, core_connection_cut, isolation_lost};
 use netpol::cover::Budget;
-use netpol::point::{At, PolicyView, is_isolated, is_let_through, rule_passes};
+use netpol::point::{PolicyView, is_isolated, is_let_through, rule_passes};
 use netpol::rule::Rule;
 use netpol::testing::dice::{Dice, hold, instances};
 use netpol::testing::domain::{HOME, World, is_implied};
-use netpol::{Connection, Direction, LabelSet, Reading};
+use netpol::{Connection, Direction, Reading};
 use random::{SMALL, edited, random_policy};
+use views::{at, entries, view};
 
 /// One write, held against a floor and a ceiling.
 #[derive(Debug)]
@@ -372,33 +374,6 @@ impl Write {
             Err(format!("ceiling: found {found:?}, expected {expected:?}"))
         }
     }
-}
-
-const fn at(reading: Reading) -> At<'static> {
-    At {
-        namespace: HOME,
-        reading,
-        tunnels: TUNNEL_PORTS,
-    }
-}
-
-fn view(policy: &Policy) -> PolicyView<'_> {
-    PolicyView {
-        pods: &policy.pods,
-        isolates: Direction::ALL.map(|direction| policy.isolates(direction)),
-        rules: [&policy.ingress, &policy.egress],
-    }
-}
-
-fn entries(direction: Direction, reading: Reading, rule: &Arc<Rule>) -> Vec<Entry> {
-    let regions = rule.regions(at(reading), direction, &LabelSet::any());
-    let entry = |region| Entry {
-        declared: None,
-        row: &ROWS[0],
-        rule: rule.clone(),
-        region,
-    };
-    regions.into_iter().map(entry).collect()
 }
 
 #[test]

@@ -11,8 +11,8 @@ use super::support::{
 use crate::baseline::Pods;
 use crate::inventory::{Cluster, Fact, Kind, Meta, Owner, Policy, Unreadable, read};
 use crate::posture::Edition::{self, Next, V01};
-use crate::review::{Subject, Writer, not_ready, review};
-use crate::rules::Code::{Obp102, Obp104, Obp401, Obp402, Obp403};
+use crate::review::{Subject, Writer, review};
+use crate::rules::Code::{Obp102, Obp104, Obp401, Obp402};
 use crate::rules::Level::{Deny, Warn};
 
 const OWN: &str = "bao-network-policy";
@@ -38,7 +38,7 @@ fn fact(policy: Policy) -> Fact<Policy> {
 }
 
 /// A ConfigMap of a tenant.
-fn mine(controller: bool) -> Owner {
+pub(super) fn mine(controller: bool) -> Owner {
     Owner {
         api_version: "v1".into(),
         kind: "ConfigMap".into(),
@@ -55,7 +55,7 @@ fn with(policy: &Policy, owners: Vec<Owner>) -> Fact<Policy> {
 }
 
 /// A policy that isolates all pods of the namespace and lets nothing through.
-fn deny_all(name: &str, owners: Vec<Owner>) -> Fact<Policy> {
+pub(super) fn deny_all(name: &str, owners: Vec<Owner>) -> Fact<Policy> {
     let shut = policy(
         name,
         &json!({"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}),
@@ -389,20 +389,4 @@ fn obp104_an_owner_of_what_cannot_be_judged_is_denied_too() {
     let found = restored_write(&[], Some(large(vec![])), Some(large(vec![mine(false)])));
     let found: Vec<_> = found.into_iter().map(|found| (found.0, found.1)).collect();
     assert_eq!(found, [(Obp104, Deny), (Obp402, Warn)]);
-}
-
-#[test]
-fn obp403_a_new_owner_of_any_policy_waits_for_the_facts() {
-    let write = |name: &str, before: Vec<Owner>, after: Vec<Owner>| {
-        let [before, after] = [before, after].map(|owners| Some(deny_all(name, owners)));
-        let request = policy_request(tenant(), name, before, after);
-        found(&not_ready(&edition(V01), &request))
-    };
-    let denied = [row(Obp403, Deny, "metadata", "")];
-    let warned = [row(Obp403, Warn, "", "")];
-    assert_eq!(write("shut", vec![], vec![mine(false)]), denied);
-    assert_eq!(write("shut", vec![mine(true)], vec![mine(false)]), denied);
-    assert_eq!(write("shut", vec![mine(true)], vec![]), warned);
-    assert_eq!(write("shut", vec![mine(true)], vec![mine(true)]), warned);
-    assert_eq!(write(OWN, vec![mine(true)], vec![]), denied);
 }

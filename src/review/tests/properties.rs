@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::repairs::repaired;
 use super::support::{
     ZONES, cluster, found, managed, operator, policy, policy_request, tenant, world,
 };
 use crate::baseline::Pods;
 use crate::inventory::{Cluster, Fact, Policy};
-use crate::review::{Outcome, Repair, Request, World, repair, review};
+use crate::review::{Outcome, Request, World, repair, review};
 use crate::rules::{Code, Level};
 use netpol::Direction;
 use netpol::rule::{Operator, Peer, PortEntry, Rule, Selector};
@@ -204,39 +205,6 @@ impl Scene {
         let fact = |policy: &Option<Arc<Policy>>| policy.clone().map(Fact::Read);
         policy_request(writer, self.name, fact(&self.before), fact(&self.after))
     }
-}
-
-pub(super) fn repaired(policy: &Policy, repairs: &[Repair]) -> Policy {
-    let mut fixed = policy.clone();
-    for repair in repairs {
-        match repair {
-            Repair::PodSelector(pods) => fixed.pods = pods.clone(),
-            Repair::PolicyType { direction, at } => {
-                let types = || {
-                    Direction::ALL
-                        .into_iter()
-                        .filter(|side| policy.isolates(*side))
-                        .collect()
-                };
-                fixed
-                    .policy_types
-                    .get_or_insert_with(types)
-                    .insert(*at, *direction);
-            }
-            Repair::Rule {
-                direction,
-                at,
-                rule,
-            } => {
-                let rules = match direction {
-                    Direction::Ingress => &mut fixed.ingress,
-                    Direction::Egress => &mut fixed.egress,
-                };
-                rules.insert(*at, rule.clone());
-            }
-        }
-    }
-    fixed
 }
 
 #[test]

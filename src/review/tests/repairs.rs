@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::properties::{network, repaired};
+use super::properties::network;
 use super::support::{cluster, managed_in, policy_request, tenant, world_in};
 use crate::baseline::Pods;
 use crate::inventory::{Fact, Policy};
 use crate::posture::{Edition, Posture};
-use crate::review::{Outcome, World, repair, review};
+use crate::review::{Outcome, Repair, World, repair, review};
 use netpol::Direction;
 use netpol::rule::{Peer, PortEntry, Rule, Selector};
 use netpol::testing::dice::{Dice, hold};
@@ -119,6 +119,40 @@ fn loss(dice: &mut Dice<'_>) -> Damage {
         }
     }
     damage
+}
+
+/// A policy with repairs made.
+pub(super) fn repaired(policy: &Policy, repairs: &[Repair]) -> Policy {
+    let mut fixed = policy.clone();
+    for repair in repairs {
+        match repair {
+            Repair::PodSelector(pods) => fixed.pods = pods.clone(),
+            Repair::PolicyType { direction, at } => {
+                let types = || {
+                    Direction::ALL
+                        .into_iter()
+                        .filter(|side| policy.isolates(*side))
+                        .collect()
+                };
+                fixed
+                    .policy_types
+                    .get_or_insert_with(types)
+                    .insert(*at, *direction);
+            }
+            Repair::Rule {
+                direction,
+                at,
+                rule,
+            } => {
+                let rules = match direction {
+                    Direction::Ingress => &mut fixed.ingress,
+                    Direction::Egress => &mut fixed.egress,
+                };
+                rules.insert(*at, rule.clone());
+            }
+        }
+    }
+    fixed
 }
 
 #[test]

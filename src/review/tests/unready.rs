@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::support::{cluster, found, managed, operator, policy_request, row, tenant};
+use super::owners::{deny_all, mine};
+use super::support::{cluster, edition, found, managed, operator, policy_request, row, tenant};
 use crate::baseline::{MANAGED_LABELS, Pods};
 use crate::inventory::{Fact, Meta, Owner, Policy};
+use crate::posture::Edition::V01;
 use crate::posture::Posture;
 use crate::review::{Writer, not_ready};
 use crate::rules::Code::Obp403;
@@ -74,4 +76,20 @@ fn other_metadata_and_other_writers_pass_with_a_warning() {
         ..Writer::default()
     };
     assert_eq!(changed(collector, OWN, |meta| meta.owners.clear()), []);
+}
+
+#[test]
+fn obp403_a_new_owner_of_any_policy_waits_for_the_facts() {
+    let write = |name: &str, before: Vec<Owner>, after: Vec<Owner>| {
+        let [before, after] = [before, after].map(|owners| Some(deny_all(name, owners)));
+        let request = policy_request(tenant(), name, before, after);
+        found(&not_ready(&edition(V01), &request))
+    };
+    let denied = [row(Obp403, Deny, "metadata", "")];
+    let warned = [row(Obp403, Warn, "", "")];
+    assert_eq!(write("shut", vec![], vec![mine(false)]), denied);
+    assert_eq!(write("shut", vec![mine(true)], vec![mine(false)]), denied);
+    assert_eq!(write("shut", vec![mine(true)], vec![]), warned);
+    assert_eq!(write("shut", vec![mine(true)], vec![mine(true)]), warned);
+    assert_eq!(write(OWN, vec![mine(true)], vec![]), denied);
 }

@@ -1,0 +1,232 @@
+//! The part of a policy review that is about one zone of one cluster.
+
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::sync::Arc;
+
+use crate::baseline::{ClusterPerimeter, PolicyRegions, Selected, ZonePerimeter};
+use crate::inventory::{Fact, Policy};
+use crate::posture::{Edition, Posture};
+use crate::review::level::WriterClass;
+use crate::review::merged::Merged;
+use crate::review::replay;
+use crate::review::request::{Edit, Operation, Request};
+use crate::review::world::World;
+use crate::review::written::{Side, Written};
+use crate::rules::case::{Case, State};
+use crate::rules::certificate::{self, Certificate};
+use crate::rules::{
+    Finding, Level, beyond_ceiling, core_connection_cut, isolation_lost, left_open, managed_policy,
+    policy_owner,
+};
+use netpol::cover::Budget;
+use netpol::rule::Rule;
+
+/// The cluster's perimeter, in which a managed policy that is being written may itself show the API
+/// server's address where nothing else names it.
+pub(in crate::review) fn with_observed<'a>(
+    world: &World,
+    class: WriterClass,
+    cluster: &'a ClusterPerimeter,
+    edit: &Edit<Policy>,
+) -> Cow<'a, ClusterPerimeter> {
+    let known =
+        !world.snapshot.api_server.is_empty() || !world.posture.api_server_addresses.is_empty();
+    if known || cluster.managed(&edit.object.name).is_none() {
+        return Cow::Borrowed(cluster);
+    }
+    let after = edit
+        .after
+        .as_ref()
+        .filter(|_| class == WriterClass::Operator);
+    let shown = edit.before.iter().chain(after).filter_map(Fact::read);
+    let observed: Vec<Rule> = shown.flat_map(|policy| policy.egress.clone()).collect();
+    let recompiled = world.facts(&cluster.object.namespace).and_then(|facts| {
+        let fact = facts.clusters.get(&cluster.object.name)?;
+        let regions = world.regions(&cluster.object.namespace, facts);
+        Some(ClusterPerimeter::of(
+            fact,
+            (facts, &regions),
+            &world.posture,
+            &[],
+            &observed,
+        ))
+    });
+    recompiled.map_or(Cow::Borrowed(cluster), Cow::Owned)
+}
+
+pub(super) fn of_cluster(
+    world: &World,
+    request: &Request,
+    class: WriterClass,
+    cluster: &ClusterPerimeter,
+    written: &Written<'_>,
+    budget: &Cell<Budget>,
+) -> Vec<Finding> {
+    let managed = cluster.managed(&written.edit.object.name);
+    if managed.is_some() && request.operation == Operation::Delete && may_go(world, cluster) {
+        return Vec::new();
+    }
+    let mut merged = Merged::default();
+    for zone in &cluster.zones {
+        let of_zone = of_zone(world, request, class, cluster, zone, written, budget);
+        merged.add(of_zone, cluster);
+    }
+    merged.findings
+}
+
+/// What the acceptance of the written policy's rules rests on.
+pub(in crate::review) fn certificates(world: &World, edit: &Edit<Policy>) -> Vec<Certificate> {
+    let perimeters = world.perimeters(&edit.object.namespace).iter();
+    let zones =
+        perimeters.flat_map(|cluster| cluster.zones.iter().map(move |zone| (cluster, zone)));
+    let budget = Cell::new(Budget::new(world.posture.proof_budget));
+    let written = Written::of(edit);
+    zones
+        .flat_map(|(cluster, zone)| {
+            certificate::certificates(&case(world, cluster, zone, &written, &budget))
+        })
+        .collect()
+}
+
+/// A managed policy may be deleted with its cluster or its namespace.
+pub(super) fn may_go(world: &World, cluster: &ClusterPerimeter) -> bool {
+    let namespace = world
+        .facts(&cluster.object.namespace)
+        .and_then(|facts| facts.namespace.as_ref());
+    cluster.deleting
+        || namespace
+            .and_then(Fact::read)
+            .is_some_and(|namespace| namespace.terminating)
+}
+
+fn of_zone(
+    world: &World,
+    request: &Request,
+    class: WriterClass,
+    cluster: &ClusterPerimeter,
+    zone: &ZonePerimeter,
+    written: &Written<'_>,
+    budget: &Cell<Budget>,
+) -> Vec<Finding> {
+    let mut case = case(world, cluster, zone, written, budget);
+    let managed = cluster.managed(&case.object.name);
+    let is_managed = managed.is_some_and(|managed| managed.pods == zone.pods);
+    let mut findings = core_connection_cut::check(&case);
+    findings.extend(isolation_lost::check(&case));
+    let mut beyond = beyond_ceiling::check(&case);
+    let is_new = |finding: &Finding| finding.level == Level::Deny;
+    if class == WriterClass::Stored && is_managed && beyond.iter().any(is_new) {
+        // Worked out only where it matters: it takes as long as to compile the cluster.
+        case.elsewhere = elsewhere(world, cluster, zone);
+        beyond = beyond_ceiling::check(&case);
+    }
+    findings.extend(beyond);
+    // What the managed policy's own rules say rests on connections that were replayed already.
+    let mut findings = replay::of_case(&case, findings);
+    let left = left_open::check(&case).into_iter();
+    let tunnels = &world.posture.tunnel_ports;
+    findings
+        .extend(left.map(|(zone, policy, left)| replay::of_existing(zone, policy, left, tunnels)));
+    if managed.is_none()
+        && let Some(owner) = policy_owner::newcomer(&case)
+    {
+        let gone = case.collected();
+        let mut lost = isolation_lost::check(&gone);
+        lost.extend(core_connection_cut::check(&gone));
+        let lost = replay::of_case(&gone, lost).into_iter().next();
+        findings.extend(lost.map(|lost| policy_owner::given_away(&case, owner, lost)));
+    }
+    match (is_managed, request.operation) {
+        (false, _) => {}
+        (true, Operation::Delete) => findings = managed_policy::deleted(&case, findings),
+        (true, _) => findings.extend(managed_policy::retargeted(&case)),
+    }
+    findings
+}
+
+/// The managed policy of a zone as the operator renders it under each other baseline.
+fn elsewhere(
+    world: &World,
+    cluster: &ClusterPerimeter,
+    zone: &ZonePerimeter,
+) -> Vec<(Edition, Selected)> {
+    let Some(facts) = world.facts(&cluster.object.namespace) else {
+        return Vec::new();
+    };
+    let Some(fact) = facts.clusters.get(&cluster.object.name) else {
+        return Vec::new();
+    };
+    let regions = world.regions(&cluster.object.namespace, facts);
+    let others = Edition::ALL.into_iter();
+    let others = others.filter(|edition| *edition != world.posture.baseline);
+    let rendered = others.filter_map(|baseline| {
+        let posture = Posture {
+            baseline,
+            ..Posture::clone(&world.posture)
+        };
+        let api_server = &world.snapshot.api_server;
+        let beside = (facts, &*regions);
+        let cluster = ClusterPerimeter::of(fact, beside, &posture, api_server, &[]);
+        let mut zones = cluster.zones.into_iter();
+        let rendered = zones.find(|other| other.pods == zone.pods)?.rendered?;
+        let tunnels = &world.posture.tunnel_ports;
+        Some((baseline, Selected::of(&rendered, &zone.zone, tunnels)?))
+    });
+    rendered.collect()
+}
+
+/// The write as it concerns one zone.
+pub(in crate::review) fn case<'a>(
+    world: &'a World,
+    cluster: &'a ClusterPerimeter,
+    zone: &'a ZonePerimeter,
+    written: &'a Written<'a>,
+    budget: &'a Cell<Budget>,
+) -> Case<'a> {
+    let edit = written.edit;
+    let name = &edit.object.name;
+    let tunnels = &world.posture.tunnel_ports;
+    let is_edited = |policy: &&Selected| policy.name == *name && !name.is_empty();
+    let state = |fact: &'a Option<Fact<Policy>>, side: &Side| {
+        let policy = fact.as_ref().and_then(Fact::read);
+        let select = |policy: &Arc<Policy>| {
+            let regions = || Arc::new(PolicyRegions::of(policy, tunnels));
+            Selected::with(policy, side.pods.as_ref()?, &zone.zone, || {
+                side.regions.get_or_init(regions).clone()
+            })
+        };
+        State {
+            policy: policy.map(AsRef::as_ref),
+            selected: policy.and_then(select),
+        }
+    };
+    let mut before = state(&edit.before, &written.before);
+    let is_managed = || {
+        cluster
+            .managed(name)
+            .is_some_and(|managed| managed.pods == zone.pods)
+    };
+    if let (None, Some(rendered), true) = (&edit.before, &zone.rendered, is_managed()) {
+        // A managed policy that does not exist counts as rendered.
+        before = State {
+            policy: Some(rendered),
+            selected: Selected::of(rendered, &zone.zone, tunnels),
+        };
+    }
+    Case {
+        object: &edit.object,
+        cluster,
+        zone,
+        posture: &world.posture,
+        others: zone
+            .selected
+            .iter()
+            .filter(|policy| !is_edited(policy))
+            .collect(),
+        before,
+        after: state(&edit.after, &written.after),
+        elsewhere: Vec::new(),
+        budget,
+    }
+}

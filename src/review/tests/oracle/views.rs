@@ -1,0 +1,38 @@
+//! Policies and rules as the naive evaluator and the ceiling take them.
+
+use std::sync::Arc;
+
+use crate::baseline::{Entry, ROWS};
+use crate::inventory::Policy;
+use crate::posture::TUNNEL_PORTS;
+use netpol::point::{At, PolicyView};
+use netpol::rule::Rule;
+use netpol::testing::domain::HOME;
+use netpol::{Direction, LabelSet, Reading};
+
+pub(super) const fn at(reading: Reading) -> At<'static> {
+    At {
+        namespace: HOME,
+        reading,
+        tunnels: TUNNEL_PORTS,
+    }
+}
+
+pub(super) fn view(policy: &Policy) -> PolicyView<'_> {
+    PolicyView {
+        pods: &policy.pods,
+        isolates: Direction::ALL.map(|direction| policy.isolates(direction)),
+        rules: [&policy.ingress, &policy.egress],
+    }
+}
+
+pub(super) fn entries(direction: Direction, reading: Reading, rule: &Arc<Rule>) -> Vec<Entry> {
+    let regions = rule.regions(at(reading), direction, &LabelSet::any());
+    let entry = |region| Entry {
+        declared: None,
+        row: &ROWS[0],
+        rule: rule.clone(),
+        region,
+    };
+    regions.into_iter().map(entry).collect()
+}

@@ -1,0 +1,135 @@
+//! The rules that an OpenBaoCluster declares, with what they let through.
+
+use crate::baseline::{self, Facts, Peers, Pods, expand};
+use crate::inventory::Cluster;
+use crate::posture::{Edition, Posture};
+use netpol::port::{PortSet, Protocol};
+use netpol::rule::Rule;
+use netpol::{At, Direction, LabelSet, Reading, Region};
+
+/// One declared ingress rule.
+#[derive(Clone, Debug)]
+pub struct DeclaredRule {
+    /// Field path in the OpenBaoCluster.
+    pub path: String,
+    /// The rule that the operator renders from it.
+    pub rule: Rule,
+    /// What it may let through. A port name counts as every port of its protocol, since a declared
+    /// name can come to mean any of them; in a mesh a tunnel port counts as every TCP port.
+    pub regions: Vec<Region>,
+    /// What it surely lets through, where that is something else.
+    pub(super) must: Option<Vec<Region>>,
+    /// Whether the cluster declared this very rule before, as far as that is seen at once.
+    pub(super) is_kept: bool,
+}
+
+/// Where trusted peers are declared, each a rule of its own.
+pub(super) const TRUSTED_PEERS: &str = "spec.network.trustedIngressPeers";
+
+impl DeclaredRule {
+    /// Field path of one of its peers.
+    pub(super) fn peer_path(&self, direction: Direction, at: usize) -> String {
+        if self.path.starts_with(TRUSTED_PEERS) {
+            return self.path.clone();
+        }
+        format!("{}.{}[{at}]", self.path, direction.peers_field())
+    }
+
+    /// The part that it surely lets through: without its port names, without the ports behind a tunnel port,
+    /// and without blocks in ambiguous text.
+    pub(super) fn must(&self) -> &[Region] {
+        self.must.as_ref().unwrap_or(&self.regions)
+    }
+
+    /// What it may let through, beginning with what it surely does: who looks for an example finds
+    /// a sure one first.
+    pub(super) fn surest_first(&self) -> impl Iterator<Item = &Region> {
+        self.must.iter().flatten().chain(&self.regions)
+    }
+}
+
+pub(super) fn api_port(posture: &Posture) -> PortSet {
+    PortSet::number(Protocol::Tcp, posture.api_port)
+}
+
+pub(super) fn listeners(posture: &Posture, cluster: &Cluster) -> PortSet {
+    let api = api_port(posture);
+    match cluster.metrics_port {
+        // On the Raft port it is a finding of its own (OBP312), and nothing that clients need.
+        Some(Ok(metrics))
+            if posture.baseline == Edition::Next && metrics != posture.cluster_port =>
+        {
+            api.union(&PortSet::number(Protocol::Tcp, metrics))
+        }
+        _ => api,
+    }
+}
+
+/// Marks the rules that were there before: where they stand, or after one that was.
+pub(super) fn mark_kept(before: &[DeclaredRule], after: &mut [DeclaredRule]) {
+    let mut next = 0;
+    for (at, declared) in after.iter_mut().enumerate() {
+        let is_same = |at: &usize| {
+            let old = before.get(*at);
+            old.is_some_and(|old| old.rule == declared.rule)
+        };
+        let found = [next, at].into_iter().find(is_same);
+        declared.is_kept = found.is_some();
+        next = found.map_or(next, |found| found + 1);
+    }
+}
+
+pub(super) fn rules(
+    cluster: &Cluster,
+    posture: &Posture,
+    direction: Direction,
+) -> Vec<DeclaredRule> {
+    let facts = Facts {
+        cluster,
+        posture,
+        api_server: &[],
+        observed: &[],
+    };
+    let rows = baseline::rows(Pods::Workload, direction, posture);
+    let rows = rows.filter(|row| matches!(row.peers, Peers::TrustedPeers | Peers::Declared));
+    let at = At {
+        namespace: &cluster.meta.namespace,
+        reading: Reading::May,
+        tunnels: &[],
+    };
+    rows.flat_map(|row| expand(row, &facts))
+        .filter_map(|expansion| Some(declared(expansion.declared?, expansion.rule, at, direction)))
+        .collect()
+}
+
+pub(super) fn declared(path: String, rule: Rule, at: At<'_>, direction: Direction) -> DeclaredRule {
+    let regions = |reading| rule.regions(At { reading, ..at }, direction, &LabelSet::any());
+    let with_ports =
+        |ports: PortSet, region: Region| (!ports.is_empty()).then_some(Region { ports, ..region });
+    // The peers of a rule have the same ports.
+    let mut last: Option<(PortSet, PortSet)> = None;
+    let mut as_all = |ports: &PortSet| match &last {
+        Some((known, all)) if known.is_same(ports) => all.clone(),
+        _ => {
+            let all = ports.names_as_all();
+            last = Some((ports.clone(), all.clone()));
+            all
+        }
+    };
+    let may = regions(Reading::May).into_iter();
+    let may = may.filter_map(|region| with_ports(as_all(&region.ports), region));
+    let opens_tunnel =
+        || direction == Direction::Ingress && rule.port_set().tunnel(at.tunnels).is_some();
+    let must = (rule.is_ambiguous() || rule.names_ports() || opens_tunnel()).then(|| {
+        let must = regions(Reading::Must).into_iter();
+        must.filter_map(|region| with_ports(region.ports.without_names(), region))
+            .collect()
+    });
+    DeclaredRule {
+        path,
+        regions: may.collect(),
+        must,
+        rule,
+        is_kept: false,
+    }
+}
