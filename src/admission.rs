@@ -6,6 +6,7 @@
 
 pub mod appeal;
 mod basis;
+mod brief;
 pub mod decode;
 pub mod envelope;
 pub mod glimpse;
@@ -55,8 +56,8 @@ pub struct Answer {
     pub appeal: Option<Appeal>,
     /// What was found, where the object was judged.
     pub grounds: Option<Grounds>,
-    /// What the proofs took, in steps.
-    pub work: u64,
+    /// Whether a proof used all of its budget, so that a larger one may change the answer.
+    pub ran_out: bool,
 }
 
 impl Answer {
@@ -125,6 +126,8 @@ pub struct Admission {
     /// What is decided while there are no facts; those bring their own.
     posture: ArcSwap<Posture>,
     world: ArcSwapOption<World>,
+    /// The same facts, for [`Self::answer_briefly`].
+    brief: ArcSwapOption<World>,
     /// There are newer facts, and no world of them.
     outdated: AtomicBool,
     currency: Option<Arc<dyn Currency>>,
@@ -136,9 +139,7 @@ impl Admission {
     pub fn new(posture: Arc<Posture>) -> Self {
         Self {
             posture: ArcSwap::new(posture),
-            world: ArcSwapOption::empty(),
-            outdated: AtomicBool::new(false),
-            currency: None,
+            ..Self::default()
         }
     }
 
@@ -151,7 +152,9 @@ impl Admission {
 
     /// Replaces the facts; reviews that have begun finish with those they began with.
     pub fn publish(&self, world: World) {
+        let brief = world.with_proof_budget(brief::STEPS);
         self.world.store(Some(Arc::new(world)));
+        self.brief.store(Some(Arc::new(brief)));
         self.outdated.store(false, Ordering::Release);
     }
 
@@ -251,7 +254,7 @@ impl Admission {
                 record: Record::of(point, Resolution::Malformed),
                 grounds: None,
                 appeal: None,
-                work: 0,
+                ran_out: false,
             },
         }
     }
@@ -326,7 +329,7 @@ impl Admission {
             let known = known.collect();
             Some(Doubted { doubt, known })
         };
-        let appeal = appeal(envelope, verdict.lacking.as_ref());
+        let appeal = Appeal::of(envelope, verdict.lacking.as_ref());
         let grounds = Grounds {
             doubt: world.and_then(doubted),
             baseline,
@@ -335,7 +338,7 @@ impl Admission {
         };
         Answer {
             appeal,
-            work: grounds.verdict.work,
+            ran_out: grounds.verdict.ran_out,
             grounds: Some(grounds),
             ..reviewed(body, record)
         }
@@ -364,18 +367,10 @@ fn mutate(
         ..noted
     };
     Answer {
-        appeal: appeal(envelope, repairs.lacking.as_ref()),
-        work: repairs.work,
+        appeal: Appeal::of(envelope, repairs.lacking.as_ref()),
+        ran_out: repairs.ran_out,
         ..reviewed(body, record)
     }
-}
-
-fn appeal(envelope: &Envelope<'_>, lacking: Option<&Lacking>) -> Option<Appeal> {
-    let clusters = lacking?.clusters()?.clone();
-    Some(Appeal {
-        user: User::from(&envelope.user),
-        clusters,
-    })
 }
 
 /// Refuses what makes no sense. Nothing that it says of itself is noted but the uid.
@@ -394,6 +389,6 @@ const fn reviewed(body: Vec<u8>, record: Record) -> Answer {
         record,
         grounds: None,
         appeal: None,
-        work: 0,
+        ran_out: false,
     }
 }

@@ -69,6 +69,7 @@ fn review_as(world: &World, request: &Request, class: WriterClass) -> Verdict {
     let verdict = level::settle(&world.posture, request, class, allowance, findings);
     Verdict {
         work: budget.get().work(),
+        ran_out: budget.get().ran_out(),
         lacking: maintenance::lacking(Some(world), request, class, &verdict),
         ..verdict
     }

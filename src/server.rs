@@ -4,12 +4,10 @@
 //! are plain, on ports of their own. No registration names them, and no limit of the webhooks'
 //! port is shared with them: a flood there leaves the probes alone.
 
-mod aside;
 pub mod authorizer;
-pub mod beside;
-mod caution;
+mod blocking;
+pub mod clients;
 mod deadline;
-pub mod desk;
 mod fresh;
 mod intake;
 mod limits;
@@ -17,9 +15,8 @@ pub mod listener;
 pub mod probes;
 pub mod router;
 pub mod shutdown;
-mod threads;
+pub mod state;
 pub mod tls;
-mod workers;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -32,13 +29,11 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::admission::Admission;
 use crate::audit::Metrics;
-use aside::PlainPort;
-use beside::Beside;
-use desk::Desk;
-use listener::{Front, Limits};
+use clients::ApiClients;
+use listener::{Limits, Transport};
 use probes::Readiness;
 use shutdown::{Phase, Shutdown};
-use threads::Threads;
+use state::WebhookState;
 use tls::{Certificates, TlsError};
 
 /// Connections that the kernel keeps until they are accepted. The usual 128 overflow when clients
@@ -60,9 +55,6 @@ pub enum ServerError {
     /// The certificate cannot be served.
     #[error("cannot serve TLS")]
     Tls(#[from] TlsError),
-    /// There are no threads to serve on.
-    #[error("cannot start the threads of probes and connections")]
-    Threads(#[source] io::Error),
 }
 
 /// Addresses: those asked for, or those bound.
@@ -87,8 +79,8 @@ pub struct Parts {
     pub certificates: Arc<Certificates>,
     /// Limits of the webhooks' port.
     pub limits: Limits,
-    /// What the cluster is asked and told beside reviews.
-    pub beside: Beside,
+    /// Clients of the API server that reviews need.
+    pub clients: ApiClients,
     /// The namespace that this process runs in, where it is known.
     pub own_namespace: Option<Arc<str>>,
 }
@@ -99,14 +91,14 @@ pub struct Server {
     addresses: Addresses,
     parts: Parts,
     reviews: Port,
-    plain: [PlainPort; 2],
+    plain: [Port; 2],
     readiness: Arc<Readiness>,
 }
 
 #[derive(Debug)]
 struct Port {
     listener: TcpListener,
-    front: Front,
+    transport: Transport,
     limits: Limits,
     router: Router,
 }
@@ -123,12 +115,12 @@ impl Server {
         let (reviews, reviews_at) = listen(addresses.reviews)?;
         let (probes, probes_at) = listen(addresses.probes)?;
         let (metrics, metrics_at) = listen(addresses.metrics)?;
-        let desk = Desk::new(
+        let state = WebhookState::new(
             Arc::clone(&parts.admission),
             Arc::clone(&parts.metrics),
             parts.limits,
         )
-        .beside(parts.beside.clone());
+        .with_clients(parts.clients.clone());
         Ok(Self {
             addresses: Addresses {
                 reviews: reviews_at,
@@ -137,16 +129,16 @@ impl Server {
             },
             reviews: Port {
                 listener: reviews,
-                front: Front::Tls(acceptor, Arc::clone(&parts.metrics)),
+                transport: Transport::Tls(acceptor, Arc::clone(&parts.metrics)),
                 limits: parts.limits,
-                router: router::router(desk),
+                router: router::router(state),
             },
             plain: [
-                plain(probes, probes::router(Arc::clone(&readiness)))?,
+                plain(probes, probes::router(Arc::clone(&readiness))),
                 plain(
                     metrics,
                     probes::metrics_router(Arc::clone(&parts.metrics), Arc::clone(&readiness)),
-                )?,
+                ),
             ],
             readiness,
             parts,
@@ -165,39 +157,38 @@ impl Server {
 
     /// Serves until shutdown, and until all that is in flight is answered or the drain's time is
     /// up. The probes answer to the end.
-    pub async fn run(self, shutdown: Shutdown) -> Result<(), ServerError> {
+    pub async fn run(self, shutdown: Shutdown) {
         let drained = Shutdown::trigger();
-        let closed = aside::serve(self.plain, plain_limits(), drained.shutdown());
-        let closed = closed.map_err(ServerError::Threads)?;
-        let threads = Threads::start().map_err(ServerError::Threads)?;
+        let [probes, metrics] = self.plain;
+        let plain = futures_util::future::join(
+            probes.serve(drained.shutdown()),
+            metrics.serve(drained.shutdown()),
+        );
         let readiness = Arc::clone(&self.readiness);
         let mut unready = shutdown.clone();
         let reviews = async {
-            self.reviews.serve(threads, shutdown.clone()).await;
+            self.reviews.serve(shutdown.clone()).await;
             drained.enter(Phase::Draining);
         };
         let leave = async {
             unready.reached(Phase::Unready).await;
             readiness.leave();
         };
-        // An error is the end of the thread as well.
-        let ((), (), _closed) = tokio::join!(reviews, leave, closed);
+        tokio::join!(reviews, leave, plain);
         tracing::info!(
             panics = self.parts.metrics.panics(),
             "Answered everything in flight"
         );
-        Ok(())
     }
 }
 
 impl Port {
-    async fn serve(self, threads: Threads, shutdown: Shutdown) {
+    async fn serve(self, shutdown: Shutdown) {
         listener::serve(
             self.listener,
-            self.front,
+            self.transport,
             self.router,
             self.limits,
-            threads,
             shutdown,
         )
         .await;
@@ -214,14 +205,13 @@ fn plain_limits() -> Limits {
     }
 }
 
-fn plain(listener: TcpListener, router: Router) -> Result<PlainPort, ServerError> {
-    let address = listener.local_addr();
-    let failed = |source| ServerError::Listen {
-        address: address.unwrap_or(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0))),
-        source,
-    };
-    let listener = listener.into_std().map_err(failed)?;
-    Ok(PlainPort { listener, router })
+fn plain(listener: TcpListener, router: Router) -> Port {
+    Port {
+        listener,
+        transport: Transport::Plain,
+        limits: plain_limits(),
+        router,
+    }
 }
 
 /// An address to connect to: "every address" is reached by the loopback one.

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::envelope::UserInfo;
+use super::envelope::{Envelope, UserInfo};
 use crate::inventory::ObjectRef;
+use crate::review::maintenance::Lacking;
 
 /// A refused write that would pass if its writer may maintain these clusters.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +13,15 @@ pub struct Appeal {
     pub user: User,
     /// The OpenBaoClusters; all of them have to be granted.
     pub clusters: BTreeSet<ObjectRef>,
+}
+
+impl Appeal {
+    pub(super) fn of(envelope: &Envelope<'_>, lacking: Option<&Lacking>) -> Option<Self> {
+        Some(Self {
+            user: User::from(&envelope.user),
+            clusters: lacking?.clusters()?.clone(),
+        })
+    }
 }
 
 /// A user as the API server authenticated it, with all that an authorizer may look at.

@@ -117,7 +117,7 @@ impl Admission {
             record: noted(point, seen),
             appeal: None,
             grounds: None,
-            work: 0,
+            ran_out: false,
         }
     }
 

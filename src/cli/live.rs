@@ -19,7 +19,7 @@ use crate::inventory::{Freshness, Kind, Snapshot};
 use crate::posture::Posture;
 use crate::registration::{self, Expected, ManifestError, Trust};
 use crate::server::authorizer::AccessReviews;
-use crate::server::beside::{Beside, Facts, Reading, Scope, Unread};
+use crate::server::clients::{ApiClients, Facts, Reading, Scope, Unread};
 use crate::server::probes::Readiness;
 use crate::server::shutdown::Shutdown;
 use crate::server::tls::Certificates;
@@ -126,8 +126,8 @@ impl Live {
     }
 
     /// What the cluster is asked and told beside reviews.
-    pub(super) fn beside(&self) -> Beside {
-        Beside {
+    pub(super) fn clients(&self) -> ApiClients {
+        ApiClients {
             facts: Some(Arc::new(Reader::new(
                 self.client.clone(),
                 self.postures.clone(),

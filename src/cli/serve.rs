@@ -59,9 +59,10 @@ pub fn run(args: Args) -> Result<ExitStatus, Failure> {
     let (format, filter) = settings.logging();
     let filter = telemetry::start(format, telemetry::filter(filter)?)?;
     let followed = file.map(|file| (given, file));
-    // Reviews have threads of their own: this is for watches and what follows from them.
+    let threads = std::thread::available_parallelism().map_or(2, usize::from);
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        // One answers more reviews than an API server has writes, and a node may have a hundred processors.
+        .worker_threads(threads.clamp(2, 4))
         .enable_all()
         .build()?;
     let ended = runtime.block_on(serve(&settings, followed, filter));
@@ -89,7 +90,7 @@ async fn serve(
         metrics: Arc::clone(&metrics),
         certificates: Arc::clone(&certificates),
         limits: limits(&options.limits),
-        beside: live.as_ref().map(Live::beside).unwrap_or_default(),
+        clients: live.as_ref().map(Live::clients).unwrap_or_default(),
         own_namespace: options.own_namespace.as_deref().map(Arc::from),
     };
     let server = Server::bind(asked(&options), parts)?;
@@ -130,7 +131,7 @@ async fn serve(
     tokio::spawn(publisher.run());
     let running = server.run(trigger.shutdown());
     tokio::select! {
-        ended = running => Ok(ended.map(|()| ExitStatus::Fine)?),
+        () = running => Ok(ExitStatus::Fine),
         failure = ended(source, trigger.shutdown()) => Err(failure),
         () = signals.conduct(trigger, options.shutdown_delay) => Ok(ExitStatus::CouldNotRun),
     }

@@ -65,6 +65,7 @@ pub fn repair(world: &World, request: &Request) -> Repairs {
     let Some(found) = found else {
         return Repairs {
             work: budget.get().work(),
+            ran_out: budget.get().ran_out(),
             ..Repairs::default()
         };
     };
@@ -76,6 +77,7 @@ pub fn repair(world: &World, request: &Request) -> Repairs {
         warnings,
         lacking,
         work: budget.get().work(),
+        ran_out: budget.get().ran_out(),
         ..found
     }
 }

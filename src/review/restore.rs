@@ -101,7 +101,7 @@ fn into_cluster<'a>(
     budget: &Cell<Budget>,
 ) -> Vec<Finding> {
     let contract =
-        |restore: &Restore| hardened::of_restore(object, restore, cluster, &world.posture);
+        |restore: &Restore| hardened::of_restore(object, restore, cluster, &world.posture, budget);
     let known = before.map_or_else(Vec::new, |before| contract(before));
     let mut findings = contract(restore);
     for finding in &mut findings {

@@ -45,6 +45,8 @@ pub struct Verdict {
     pub lacking: Option<Lacking>,
     /// What the proofs took, in steps ([`Budget::work`](netpol::cover::Budget::work)).
     pub work: u64,
+    /// Whether a proof used all of its budget, so that a larger one may change the verdict.
+    pub ran_out: bool,
 }
 
 impl Verdict {
@@ -65,6 +67,7 @@ impl Verdict {
             maintained: false,
             lacking: None,
             work: 0,
+            ran_out: false,
             findings,
         }
     }
@@ -134,4 +137,6 @@ pub struct Repairs {
     pub lacking: Option<Lacking>,
     /// What the proofs took, as [`Verdict::work`].
     pub work: u64,
+    /// Whether a proof used all of its budget, as [`Verdict::ran_out`].
+    pub ran_out: bool,
 }

@@ -76,6 +76,18 @@ impl World {
         self
     }
 
+    /// The same facts, with at most so many steps for the proofs of a review.
+    #[must_use]
+    pub fn with_proof_budget(&self, steps: u32) -> Self {
+        Self {
+            posture: Arc::new(Posture {
+                proof_budget: steps.min(self.posture.proof_budget),
+                ..Posture::clone(&self.posture)
+            }),
+            ..self.clone()
+        }
+    }
+
     /// The perimeters of the clusters of a namespace.
     pub fn perimeters(&self, namespace: &str) -> &[ClusterPerimeter] {
         self.perimeters

@@ -8,7 +8,6 @@ use k8s_openapi::api::authorization::v1::{
     ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec,
 };
 use kube::api::{Api, PostParams};
-use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
 use crate::admission::appeal::Appeal;
@@ -53,9 +52,6 @@ pub trait Authorizer: Debug + Send + Sync {
 #[derive(Clone)]
 pub struct AccessReviews {
     api: Api<SubjectAccessReview>,
-    /// Who waits is on a thread that serves connections. A connection to the API server that is made
-    /// there would be kept for others too.
-    runtime: Handle,
 }
 
 impl Debug for AccessReviews {
@@ -65,11 +61,10 @@ impl Debug for AccessReviews {
 }
 
 impl AccessReviews {
-    /// Asks through this client, on the runtime that this is called in.
+    /// Asks through this client.
     pub fn new(client: kube::Client) -> Self {
         Self {
             api: Api::all(client),
-            runtime: Handle::current(),
         }
     }
 
@@ -82,7 +77,7 @@ impl AccessReviews {
         // A set gives up what it holds when nobody waits any more.
         let mut asked = JoinSet::new();
         let ask = async move { api.create(&PostParams::default(), &question).await };
-        asked.spawn_on(ask, &self.runtime);
+        asked.spawn(ask);
         let answer = asked.join_next().await.and_then(Result::ok);
         let answer =
             answer

@@ -11,8 +11,8 @@ use axum::body::Bytes;
 use futures_util::future::try_join_all;
 use tokio::time::{Instant, timeout_at};
 
-use super::beside::{Facts, Scope, Unread};
-use super::desk::Desk;
+use super::clients::{Facts, Scope, Unread};
+use super::state::WebhookState;
 use crate::admission::{Answer, Doubt, Doubted, Point, Unjudged};
 use crate::audit::Resolution;
 use crate::audit::metrics::cluster::FreshRead;
@@ -41,9 +41,9 @@ impl From<Answer> for Settled {
 }
 
 /// Tells of a refusal that is no dry run.
-pub(super) fn tell(desk: &Desk, answer: &Answer) {
+pub(super) fn tell(state: &WebhookState, answer: &Answer) {
     let is_told = answer.record.resolution == Resolution::Deny && !answer.record.dry_run;
-    if let (Some(events), Some(grounds), true) = (&desk.beside.events, &answer.grounds, is_told) {
+    if let (Some(events), Some(grounds), true) = (&state.clients.events, &answer.grounds, is_told) {
         events.denied(&grounds.verdict);
     }
 }
@@ -51,13 +51,13 @@ pub(super) fn tell(desk: &Desk, answer: &Answer) {
 /// The answer after the doubt about it is settled, until `due`. Without doubt, or anybody to ask, it
 /// is the answer itself.
 pub(super) async fn settle(
-    desk: &Desk,
+    state: &WebhookState,
     point: Point,
     body: &Bytes,
     answer: Answer,
     due: Instant,
 ) -> Result<Settled, Unjudged> {
-    let Some(facts) = &desk.beside.facts else {
+    let Some(facts) = &state.clients.facts else {
         return Ok(answer.into());
     };
     let grounds = answer.grounds.as_ref();
@@ -65,36 +65,36 @@ pub(super) async fn settle(
         return Ok(answer.into());
     };
     let until = due.min(Instant::now() + PATIENCE);
-    let renewed = renewed(desk, &**facts, &doubted, until);
+    let renewed = renewed(state, &**facts, &doubted, until);
     match timeout_at(until, renewed)
         .await
         .unwrap_or(Err(Unread::Late))
     {
         Ok(None) => {
-            desk.metrics.cluster.fresh_read(FreshRead::Confirmed);
+            state.metrics.cluster.fresh_read(FreshRead::Confirmed);
             Ok(answer.into())
         }
         Ok(Some(world)) => {
             let review = (point, body.clone());
-            again(desk, review, answer, doubted.doubt, world, due).await
+            again(state, review, answer, doubted.doubt, world, due).await
         }
         Err(why) => {
             let namespace = &answer.record.namespace;
             tracing::warn!(namespace, %why, "Could not read a namespace afresh");
-            desk.metrics.cluster.fresh_read(FreshRead::Failed);
+            state.metrics.cluster.fresh_read(FreshRead::Failed);
             if doubted.doubt == Doubt::Refused {
                 return Ok(answer.into());
             }
-            let (admission, body) = (Arc::clone(&desk.admission), body.clone());
+            let (admission, body) = (Arc::clone(&state.admission), body.clone());
             let judge = move || admission.answer_unread(point, &body);
-            Ok(desk.workers.run(due, judge).await?.into())
+            Ok(state.blocking.run(due, judge).await?.into())
         }
     }
 }
 
 /// The facts to judge by again; `None` where they are those that the answer rests on.
 async fn renewed(
-    desk: &Desk,
+    state: &WebhookState,
     facts: &dyn Facts,
     doubted: &Doubted,
     due: Instant,
@@ -107,7 +107,7 @@ async fn renewed(
         }
     }
     let read = try_join_all(namespaces.map(|name| everything(facts, name))).await?;
-    let Some(latest) = desk.admission.world() else {
+    let Some(latest) = state.admission.world() else {
         return Ok(None);
     };
     let known = doubted.known.clone();
@@ -127,13 +127,14 @@ async fn renewed(
         (!is_known).then(|| Arc::new(world()))
     };
     // Pure work that may take milliseconds: off the threads that serve.
-    desk.workers
+    state
+        .blocking
         .run(due, compile)
         .await
         .map_err(|why| match why {
             Unjudged::TooLate => Unread::Late,
             why => {
-                desk.metrics.panicked();
+                state.metrics.panicked();
                 Unread::Failed(why.to_string())
             }
         })
@@ -165,22 +166,22 @@ async fn everything(
 /// Judges again, by other facts. Where that fails a refusal stands; an answer that was given where no cluster was
 /// known, and there is one, or without the policies that it rests on, does not.
 async fn again(
-    desk: &Desk,
+    state: &WebhookState,
     (point, body): (Point, Bytes),
     answer: Answer,
     doubt: Doubt,
     world: Arc<World>,
     due: Instant,
 ) -> Result<Settled, Unjudged> {
-    let (admission, by) = (Arc::clone(&desk.admission), Arc::clone(&world));
+    let (admission, by) = (Arc::clone(&state.admission), Arc::clone(&world));
     let judge = move || admission.answer_in(&by, point, &body);
-    let judged = desk.workers.run(due, judge).await;
+    let judged = state.blocking.run(due, judge).await;
     let outcome = match &judged {
         Ok(next) if next.record.resolution == answer.record.resolution => FreshRead::Same,
         Ok(_) => FreshRead::Changed,
         Err(_) => FreshRead::Failed,
     };
-    desk.metrics.cluster.fresh_read(outcome);
+    state.metrics.cluster.fresh_read(outcome);
     match judged {
         Ok(answer) => Ok(Settled {
             answer,
@@ -189,7 +190,7 @@ async fn again(
         Err(why) if doubt != Doubt::Refused => Err(why),
         Err(why) => {
             if why == Unjudged::Panicked {
-                desk.metrics.panicked();
+                state.metrics.panicked();
             }
             Ok(answer.into())
         }
@@ -207,7 +208,7 @@ mod tests {
     use crate::admission::Admission;
     use crate::audit::Metrics;
     use crate::inventory::read;
-    use crate::server::beside::{Beside, Reading};
+    use crate::server::clients::{ApiClients, Reading};
     use crate::server::limits::Limits;
 
     /// What the API server has; `None` while it does not answer.
@@ -231,17 +232,17 @@ mod tests {
     }
 
     /// One worker, and facts that know of no cluster.
-    fn desk(real: Option<Vec<Object>>) -> Desk {
+    fn state(real: Option<Vec<Object>>) -> WebhookState {
         let admission = Admission::default();
         admission.publish(world());
         let limits = Limits {
             workers: 1,
             ..Limits::default()
         };
-        let desk = Desk::new(Arc::new(admission), Arc::new(Metrics::new()), limits);
-        desk.beside(Beside {
+        let state = WebhookState::new(Arc::new(admission), Arc::new(Metrics::new()), limits);
+        state.with_clients(ApiClients {
             facts: Some(Arc::new(Has(real))),
-            ..Beside::default()
+            ..ApiClients::default()
         })
     }
 
@@ -263,13 +264,13 @@ mod tests {
     }
 
     /// The only worker is busy until the sender is gone.
-    async fn occupied(desk: &Desk) -> mpsc::Sender<()> {
+    async fn occupied(state: &WebhookState) -> mpsc::Sender<()> {
         let (go_on, told) = mpsc::channel();
         let (begun, begins) = oneshot::channel();
-        let workers = desk.workers.clone();
+        let blocking = state.blocking.clone();
         tokio::spawn(async move {
             let work = move || (begun.send(()), told.recv().is_ok());
-            workers.run(Instant::now() + 10 * PATIENCE, work).await
+            blocking.run(Instant::now() + 10 * PATIENCE, work).await
         });
         begins.await.unwrap();
         go_on
@@ -278,8 +279,8 @@ mod tests {
     #[tokio::test]
     async fn the_second_judgement_of_an_allowance_takes_a_worker_or_there_is_none() {
         for real in [None, Some(vec![cluster()])] {
-            let (desk, body) = (desk(real), review());
-            let answer = desk.admission.answer(Point::Validate, &body);
+            let (state, body) = (state(real), review());
+            let answer = state.admission.answer(Point::Validate, &body);
             assert_eq!(
                 answer
                     .grounds
@@ -291,21 +292,21 @@ mod tests {
                     .doubt,
                 Doubt::NoCluster
             );
-            let _busy = occupied(&desk).await;
-            let settled = settle(&desk, Point::Validate, &body, answer, soon()).await;
+            let _busy = occupied(&state).await;
+            let settled = settle(&state, Point::Validate, &body, answer, soon()).await;
             assert_eq!(settled.unwrap_err(), Unjudged::TooLate);
         }
     }
 
     #[tokio::test]
     async fn an_answer_that_cannot_be_judged_again_stands_where_it_refuses() {
-        let (desk, body) = (desk(None), review());
-        let first = desk.admission.answer(Point::Validate, &body);
-        let _busy = occupied(&desk).await;
+        let (state, body) = (state(None), review());
+        let first = state.admission.answer(Point::Validate, &body);
+        let _busy = occupied(&state).await;
         for (doubt, stands) in [(Doubt::NoCluster, false), (Doubt::Refused, true)] {
             let review = (Point::Validate, body.clone());
             let again = again(
-                &desk,
+                &state,
                 review,
                 first.clone(),
                 doubt,

@@ -1,4 +1,4 @@
-//! The accept loop: one task per connection, on the threads it is given, every wait with an end.
+//! The accept loop: one task per connection, every wait with an end.
 //!
 //! The handshake happens in the connection's task, so that one slow client delays nobody, and a
 //! connection counts for the drain only after it, so that a stalled handshake does not hold the
@@ -6,7 +6,7 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::{SocketAddr, TcpStream as StdTcpStream};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,7 +26,6 @@ use tokio_rustls::TlsAcceptor;
 
 pub use super::limits::Limits;
 use super::shutdown::{Phase, Shutdown};
-use super::threads::Threads;
 use crate::audit::Metrics;
 use crate::audit::metrics::ConnectionEnd;
 
@@ -34,16 +33,16 @@ use crate::audit::metrics::ConnectionEnd;
 /// six times as much, and a client with many connections would fill each.
 const CONNECTION_BUFFER: usize = 64 * 1024;
 
-/// What stands between the socket and HTTP.
+/// Layer between the socket and HTTP.
 #[derive(Clone)]
-pub enum Front {
+pub enum Transport {
     /// Nothing.
     Plain,
     /// TLS; its connections are counted.
     Tls(TlsAcceptor, Arc<Metrics>),
 }
 
-impl std::fmt::Debug for Front {
+impl std::fmt::Debug for Transport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Plain => "Plain",
@@ -55,10 +54,9 @@ impl std::fmt::Debug for Front {
 /// Serves until shutdown drains, then finishes what is in flight, for at most the drain's time.
 pub(super) async fn serve(
     listener: TcpListener,
-    front: Front,
+    transport: Transport,
     router: Router,
     limits: Limits,
-    threads: Threads,
     mut shutdown: Shutdown,
 ) {
     let graceful = GracefulShutdown::new();
@@ -78,7 +76,7 @@ pub(super) async fn serve(
             watcher: graceful.watcher(),
             shutdown: shutdown.clone(),
         };
-        threads.serve(connection.run(stream, front.clone(), slot));
+        tokio::spawn(connection.run(stream, transport.clone(), slot));
     }
     drop(listener);
     if timeout(limits.drain, graceful.shutdown()).await.is_err() {
@@ -90,13 +88,11 @@ pub(super) async fn serve(
 async fn accept(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
-) -> Option<(StdTcpStream, OwnedSemaphorePermit)> {
+) -> Option<(TcpStream, OwnedSemaphorePermit)> {
     let slot = Arc::clone(slots).acquire_owned().await.ok()?;
     loop {
-        // Of no runtime, for the one of its thread.
-        let accepted = listener.accept().await;
-        match accepted.and_then(|(stream, _)| stream.into_std()) {
-            Ok(stream) => {
+        match listener.accept().await {
+            Ok((stream, _)) => {
                 // Answers are small and written whole: waiting to fill a packet only adds delay.
                 let _unset = stream.set_nodelay(true);
                 return Some((stream, slot));
@@ -137,20 +133,13 @@ struct Connection {
 }
 
 impl Connection {
-    async fn run(self, stream: StdTcpStream, front: Front, slot: OwnedSemaphorePermit) {
+    async fn run(self, stream: TcpStream, transport: Transport, slot: OwnedSemaphorePermit) {
         let peer = stream.peer_addr().ok();
-        let stream = match TcpStream::from_std(stream) {
-            Ok(stream) => stream,
-            Err(error) => {
-                tracing::warn!(?peer, %error, "Cannot serve a connection");
-                return;
-            }
-        };
-        match front {
-            Front::Plain => {
+        match transport {
+            Transport::Plain => {
                 self.http(stream, peer, Requests::One).await;
             }
-            Front::Tls(acceptor, metrics) => {
+            Transport::Tls(acceptor, metrics) => {
                 metrics.connected();
                 let end = self.secured(stream, &acceptor, peer).await;
                 metrics.disconnected(end);

@@ -5,6 +5,7 @@
 //! look at the body, which layers around the handler do not have: so the limits are kept here, and
 //! only what nobody foresaw is caught by a layer.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -18,10 +19,9 @@ use tokio::time::timeout_at;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::deadline::deadline;
-use super::desk::Desk;
 use super::fresh::{self, Settled};
 use super::intake::{Rest, Stop, Stopped, Whole};
-use super::workers::caught;
+use super::state::WebhookState;
 use crate::admission::{Answer, Point, Protocol, Unjudged};
 use crate::audit::{self, Record, Resolution};
 
@@ -31,20 +31,20 @@ const MEDIA_TYPE: &str = "media-type";
 const BROKEN: &str = "broken";
 
 /// The webhooks. Everything else is 404, another method 405.
-pub fn router(desk: Desk) -> Router {
+pub fn router(state: WebhookState) -> Router {
     let at = |point: Point| {
         post(
-            move |State(desk): State<Arc<Desk>>, request: Request| async move {
-                Review::new(&desk, point, &request).answer(request).await
+            move |State(state): State<Arc<WebhookState>>, request: Request| async move {
+                Review::new(&state, point, &request).answer(request).await
             },
         )
     };
-    let panicked = desk.metrics.clone();
+    let panicked = state.metrics.clone();
     for why in Unjudged::ALL.map(Unjudged::as_str) {
-        desk.metrics.may_reject(why);
+        state.metrics.may_reject(why);
     }
     for why in [MEDIA_TYPE, BROKEN] {
-        desk.metrics.may_reject(why);
+        state.metrics.may_reject(why);
     }
     Router::new()
         .route(Point::Validate.path(), at(Point::Validate))
@@ -55,25 +55,25 @@ pub fn router(desk: Desk) -> Router {
             panicked.rejected(Unjudged::Panicked.as_str());
             text(StatusCode::INTERNAL_SERVER_ERROR, "internal error")
         }))
-        .with_state(Arc::new(desk))
+        .with_state(Arc::new(state))
 }
 
 /// One request in work.
 struct Review<'a> {
-    desk: &'a Desk,
+    state: &'a WebhookState,
     point: Point,
     begun: tokio::time::Instant,
     due: tokio::time::Instant,
 }
 
 impl<'a> Review<'a> {
-    fn new(desk: &'a Desk, point: Point, request: &Request) -> Self {
+    fn new(state: &'a WebhookState, point: Point, request: &Request) -> Self {
         let begun = tokio::time::Instant::now();
         Self {
-            desk,
+            state,
             point,
             begun,
-            due: deadline(begun, request.uri().query(), desk.limits.review),
+            due: deadline(begun, request.uri().query(), state.limits.review),
         }
     }
 
@@ -83,11 +83,11 @@ impl<'a> Review<'a> {
             return self.unread(MEDIA_TYPE, StatusCode::UNSUPPORTED_MEDIA_TYPE, message);
         }
         let body = request.into_body();
-        let Ok(_place) = self.desk.places.try_acquire() else {
-            let (beginning, rest) = self.desk.intake.beginning(body, self.due).await;
+        let Ok(_place) = self.state.places.try_acquire() else {
+            let (beginning, rest) = self.state.intake.beginning(body, self.due).await;
             return self.unjudged(&beginning, Unjudged::Overloaded, rest);
         };
-        match self.desk.intake.whole(body, self.due).await {
+        match self.state.intake.whole(body, self.due).await {
             Ok(body) => self.judge(body).await,
             Err(stopped) => self.stopped(&stopped),
         }
@@ -98,8 +98,8 @@ impl<'a> Review<'a> {
         let body = Arc::new(body);
         let judged = match self.answered(&body).await {
             Ok(answer) => {
-                let (desk, point, due) = (self.desk, self.point, self.due);
-                match fresh::settle(desk, point, &body.bytes, answer, due).await {
+                let (state, point, due) = (self.state, self.point, self.due);
+                match fresh::settle(state, point, &body.bytes, answer, due).await {
                     Ok(settled) => self.appealed(&body, settled).await,
                     Err(why) => Err(why),
                 }
@@ -111,42 +111,35 @@ impl<'a> Review<'a> {
                 self.unjudged(&body.bytes, Unjudged::TooLate, Rest::Read)
             }
             Ok(answer) => {
-                fresh::tell(self.desk, &answer);
-                audit::record(&self.desk.metrics, &answer.record, begun.elapsed());
+                fresh::tell(self.state, &answer);
+                audit::record(&self.state.metrics, &answer.record, begun.elapsed());
                 respond(answer, StatusCode::BAD_REQUEST)
             }
             Err(why) => self.unjudged(&body.bytes, why, Rest::Read),
         }
     }
 
-    /// The first answer: to small bodies at once, or with caution beside; to large ones beside.
+    /// The first answer: with a small budget of work where the body was read, or else with the whole one by
+    /// [`Blocking`](super::blocking::Blocking), as for large bodies.
     async fn answered(&self, body: &Arc<Whole>) -> Result<Answer, Unjudged> {
-        let (point, desk) = (self.point, self.desk);
-        let is_small = body.bytes.len() <= desk.limits.at_once_bytes;
-        let answer = if is_small && !desk.caution.is_due(self.begun) {
-            caught(|| desk.admission.answer(point, &body.bytes))
-        } else {
-            let (admission, body) = (Arc::clone(&desk.admission), Arc::clone(body));
-            let work = move || admission.answer(point, &body.bytes);
-            let workers = if is_small {
-                &desk.careful
-            } else {
-                &desk.workers
-            };
-            workers.run(self.due, work).await
-        }?;
-        if is_small {
-            let now = tokio::time::Instant::now();
-            desk.caution.note(answer.work, now);
+        let (point, state) = (self.point, self.state);
+        if body.bytes.len() <= state.limits.at_once_bytes {
+            // What it shares with other work is replaced whole or counted, so nothing is left half done.
+            let brief = AssertUnwindSafe(|| state.admission.answer_briefly(point, &body.bytes));
+            if let Some(answer) = catch_unwind(brief).map_err(|_| Unjudged::Panicked)? {
+                return Ok(answer);
+            }
         }
-        Ok(answer)
+        let (admission, body) = (Arc::clone(&state.admission), Arc::clone(body));
+        let work = move || admission.answer(point, &body.bytes);
+        state.blocking.run(self.due, work).await
     }
 
     /// The answer after the writer's appeal, where there is one and somebody to ask. Where nobody
     /// knows, the answer before it stands; where nobody says so in the caller's time, there is none.
     async fn appealed(&self, body: &Arc<Whole>, settled: Settled) -> Result<Answer, Unjudged> {
         let Settled { answer, world } = settled;
-        let (Some(appeal), Some(authorizer)) = (&answer.appeal, &self.desk.beside.authorizer)
+        let (Some(appeal), Some(authorizer)) = (&answer.appeal, &self.state.clients.authorizer)
         else {
             return Ok(answer);
         };
@@ -154,10 +147,10 @@ impl<'a> Review<'a> {
         match lacks.map_err(|_late| Unjudged::TooLate)? {
             Ok(None) => {
                 let (grants, point) = (appeal.clusters.clone(), self.point);
-                let (admission, body) = (Arc::clone(&self.desk.admission), Arc::clone(body));
+                let (admission, body) = (Arc::clone(&self.state.admission), Arc::clone(body));
                 let work =
                     move || admission.answer_granted(world.as_deref(), point, &body.bytes, grants);
-                self.desk.workers.run(self.due, work).await
+                self.state.blocking.run(self.due, work).await
             }
             Ok(Some(cluster)) => Ok(answer.lacking(cluster)),
             Err(error) => {
@@ -172,7 +165,7 @@ impl<'a> Review<'a> {
             beginning, rest, ..
         } = stopped;
         let why = match stopped.why {
-            Stop::TooLarge => Unjudged::TooLarge(self.desk.limits.body_bytes),
+            Stop::TooLarge => Unjudged::TooLarge(self.state.limits.body_bytes),
             Stop::Crowded => Unjudged::Overloaded,
             Stop::TooSlow => Unjudged::TooSlow,
             Stop::Broken => {
@@ -186,17 +179,17 @@ impl<'a> Review<'a> {
     /// Turns away a request of which nothing was looked at.
     fn unread(self, why: &'static str, status: StatusCode, message: &'static str) -> Response {
         let noted = Record::of(self.point, Resolution::Unjudged);
-        audit::turned_away(&self.desk.metrics, &noted, why, self.begun.elapsed());
+        audit::turned_away(&self.state.metrics, &noted, why, self.begun.elapsed());
         text(status, message)
     }
 
     fn unjudged(self, beginning: &[u8], why: Unjudged, rest: Rest) -> Response {
         if why == Unjudged::Panicked {
-            self.desk.metrics.panicked();
+            self.state.metrics.panicked();
         }
-        let admission = &self.desk.admission;
+        let admission = &self.state.admission;
         let answer = admission.unjudged(self.point, beginning, why);
-        let (metrics, took) = (&self.desk.metrics, self.begun.elapsed());
+        let (metrics, took) = (&self.state.metrics, self.begun.elapsed());
         audit::turned_away(metrics, &answer.record, why.as_str(), took);
         let status = match why {
             Unjudged::TooSlow => StatusCode::REQUEST_TIMEOUT,

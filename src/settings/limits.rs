@@ -43,8 +43,7 @@ pub struct LimitSettings {
     /// Time for a TLS handshake [default: 2s]
     pub handshake_timeout: Option<TimeLimit>,
 
-    /// Time to wait for the head of the first or the next request; an API server closes an idle connection
-    /// after 90 s [default: 2m]
+    /// Time to wait for the head of a request, the next one too; an API server waits 90 s [default: 2m]
     pub head_timeout: Option<TimeLimit>,
 
     /// Time for the body of a request [default: 3s]

@@ -14,10 +14,10 @@ use openbao_perimeter::inventory::{Change, Kind, Object, Snapshot, Stub, read};
 use openbao_perimeter::posture::Posture;
 use openbao_perimeter::review::World;
 use openbao_perimeter::server::authorizer::{Authorizer, Lacked};
-use openbao_perimeter::server::beside::{Beside, Facts, Reading, Scope, Unread};
-use openbao_perimeter::server::desk::Desk;
+use openbao_perimeter::server::clients::{ApiClients, Facts, Reading, Scope, Unread};
 use openbao_perimeter::server::listener::Limits;
 use openbao_perimeter::server::router::router;
+use openbao_perimeter::server::state::WebhookState;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
@@ -150,17 +150,17 @@ impl Scene {
     /// Whether it is allowed, and the message.
     async fn ask(&self, review: &Value) -> (bool, String) {
         let facts: Arc<dyn Facts> = Arc::<ApiServer>::clone(&self.server);
-        let desk = Desk::new(
+        let desk = WebhookState::new(
             Arc::clone(&self.admission),
             Arc::clone(&self.metrics),
             Limits::default(),
         );
-        let beside = Beside {
+        let clients = ApiClients {
             authorizer: None,
             facts: Some(facts),
             events: None,
         };
-        let router = router(desk.beside(beside));
+        let router = router(desk.with_clients(clients));
         let (_, body) = text(
             router
                 .oneshot(post("/validate", review.to_string()))
@@ -260,10 +260,10 @@ impl Authorizer for Mute {
 #[tokio::test(start_paused = true)]
 async fn a_question_about_maintenance_ends_with_the_time_of_the_caller() {
     let scene = Scene::new(vec![cluster(&json!({}))], None);
-    let desk = Desk::new(scene.admission, scene.metrics, Limits::default());
-    let router = router(desk.beside(Beside {
+    let desk = WebhookState::new(scene.admission, scene.metrics, Limits::default());
+    let router = router(desk.with_clients(ApiClients {
         authorizer: Some(Arc::new(Mute)),
-        ..Beside::default()
+        ..ApiClients::default()
     }));
     let mut review = opens(&servers());
     review["request"]["object"]["metadata"]["annotations"] =

@@ -1,7 +1,5 @@
 //! What the probes say, and that nothing keeps them from saying it.
 
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -11,7 +9,6 @@ use openbao_perimeter::audit::Metrics;
 use openbao_perimeter::inventory::{Change, Kind, Snapshot, read};
 use openbao_perimeter::posture::Posture;
 use openbao_perimeter::review::World;
-use openbao_perimeter::server::listener::Limits;
 use openbao_perimeter::server::probes::{Readiness, metrics_router, router};
 use openbao_perimeter::server::tls::Certificates;
 use openbao_perimeter::server::tls::ephemeral::Ephemeral;
@@ -19,7 +16,7 @@ use serde_json::json;
 use tower::ServiceExt as _;
 
 use crate::cli::Serving;
-use crate::support::{BOTH, PATIENCE, connect_to, start_ephemeral, text};
+use crate::support::{BOTH, connect_to, text};
 
 /// A server that is ready but for what is done to it here, in this namespace.
 fn readiness(own_namespace: &str, admission: &Arc<Admission>) -> Arc<Readiness> {
@@ -149,32 +146,6 @@ async fn a_notice_is_shown_until_it_is_taken_back() {
     );
     readiness.notice("registration", None);
     assert!(!verbose(&readiness).await.1.contains("[!]"));
-}
-
-/// A plain GET without a runtime.
-fn fetch_blocking(address: SocketAddr, path: &str) -> String {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
-}
-
-#[tokio::test]
-async fn probes_and_metrics_answer_while_no_thread_is_left_for_reviews() {
-    let (running, _) = start_ephemeral(Limits::default()).await;
-    let addresses = running.addresses;
-    // This test has one thread, that of the reviews, and here it does nothing else.
-    let live = fetch_blocking(addresses.probes, "/livez");
-    assert!(live.starts_with("HTTP/1.1 200 OK"), "{live}");
-    let metrics = fetch_blocking(addresses.metrics, "/metrics");
-    assert!(
-        metrics.contains("openbao_perimeter_panics_total 0"),
-        "{metrics}"
-    );
-    running.stop().await;
 }
 
 #[tokio::test]

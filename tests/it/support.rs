@@ -14,14 +14,14 @@ use openbao_perimeter::audit::Metrics;
 use openbao_perimeter::inventory::Snapshot;
 use openbao_perimeter::posture::Posture;
 use openbao_perimeter::review::World;
-use openbao_perimeter::server::beside::Beside;
-use openbao_perimeter::server::desk::Desk;
+use openbao_perimeter::server::clients::ApiClients;
 use openbao_perimeter::server::listener::Limits;
 use openbao_perimeter::server::router::router;
 use openbao_perimeter::server::shutdown::{Phase, Shutdown, Trigger};
+use openbao_perimeter::server::state::WebhookState;
 use openbao_perimeter::server::tls::Certificates;
 use openbao_perimeter::server::tls::ephemeral::Ephemeral;
-use openbao_perimeter::server::{Addresses, Parts, Server, ServerError};
+use openbao_perimeter::server::{Addresses, Parts, Server};
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -82,7 +82,7 @@ pub(crate) fn admission() -> Arc<Admission> {
 /// A router in memory, and what it counts.
 pub(crate) fn desk(limits: Limits) -> (Router, Arc<Metrics>) {
     let metrics = Arc::new(Metrics::new());
-    let desk = Desk::new(admission(), Arc::clone(&metrics), limits);
+    let desk = WebhookState::new(admission(), Arc::clone(&metrics), limits);
     (router(desk), metrics)
 }
 
@@ -108,7 +108,7 @@ pub(crate) struct Running {
     pub(crate) addresses: Addresses,
     pub(crate) trigger: Trigger,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) run: JoinHandle<Result<(), ServerError>>,
+    pub(crate) run: JoinHandle<()>,
 }
 
 pub(crate) async fn start(
@@ -127,7 +127,7 @@ pub(crate) async fn start(
         metrics: Arc::clone(&metrics),
         certificates,
         limits,
-        beside: Beside::default(),
+        clients: ApiClients::default(),
         own_namespace: None,
     };
     let server = Server::bind(asked, parts).unwrap();
@@ -156,7 +156,7 @@ impl Running {
     pub(crate) async fn stop(self) {
         self.trigger.enter(Phase::Draining);
         let ended = tokio::time::timeout(PATIENCE, self.run).await.unwrap();
-        ended.unwrap().unwrap();
+        ended.unwrap();
     }
 }
 

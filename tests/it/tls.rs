@@ -148,11 +148,7 @@ async fn a_drain_finishes_what_is_in_flight_and_takes_nothing_new() {
     let answer = String::from_utf8(answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
     assert!(answer.contains(UID), "{answer}");
-    timeout(PATIENCE, running.run)
-        .await
-        .unwrap()
-        .unwrap()
-        .unwrap();
+    timeout(PATIENCE, running.run).await.unwrap().unwrap();
 }
 
 #[tokio::test]
@@ -173,7 +169,7 @@ async fn a_drain_does_not_wait_for_ever() {
     stuck.read_exact(&mut [0; 25]).await.unwrap();
     let limit = Limits::default().body;
     running.trigger.enter(Phase::Draining);
-    timeout(limit, running.run).await.unwrap().unwrap().unwrap();
+    timeout(limit, running.run).await.unwrap().unwrap();
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ pub struct Budget {
     limit: u64,
     done: u64,
     beside: u64,
+    ran_out: bool,
 }
 
 /// Comparisons of a step, the unit of limits and figures.
@@ -26,6 +27,7 @@ impl Budget {
             limit: STEP * limit as u64,
             done: 0,
             beside: 0,
+            ran_out: false,
         }
     }
 
@@ -48,6 +50,12 @@ impl Budget {
     pub const fn beside(&mut self, other: &Self) {
         let work = other.done.saturating_add(other.beside);
         self.beside = self.beside.saturating_add(work);
+        self.ran_out |= other.ran_out;
+    }
+
+    /// Whether a proof used all that it had, of a part too. Where not, a larger budget changes no result.
+    pub const fn ran_out(&self) -> bool {
+        self.ran_out
     }
 
     /// Whether nothing is left.
@@ -58,6 +66,7 @@ impl Budget {
     /// Counts comparisons; false where that is too much.
     pub const fn look(&mut self, comparisons: usize) -> bool {
         self.done = self.done.saturating_add(comparisons as u64);
+        self.ran_out |= self.is_spent();
         self.done <= self.limit
     }
 
@@ -67,6 +76,7 @@ impl Budget {
         let whole = self.limit;
         let most = self.done.saturating_add(STEP * u64::from(steps));
         self.limit = self.limit.min(most);
+        self.ran_out |= self.is_spent();
         let done = work(self);
         self.limit = whole;
         done

@@ -10,18 +10,25 @@ use super::*;
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
 
-/// Serves one connection that buffers `bytes`; the receiver tells how it ended.
-fn serve(bytes: usize, answer: String) -> (DuplexStream, Trigger, JoinHandle<ConnectionEnd>) {
+/// Serves one connection that buffers `bytes`, and tells how it ended. Dropping the middle drains.
+fn serve(
+    bytes: usize,
+    answer: String,
+) -> (
+    DuplexStream,
+    (Trigger, GracefulShutdown),
+    JoinHandle<ConnectionEnd>,
+) {
     let (client, stream) = duplex(bytes);
-    let trigger = Shutdown::trigger();
+    let (trigger, graceful) = (Shutdown::trigger(), GracefulShutdown::new());
     let connection = Connection {
         router: Router::new().route("/", get(move || std::future::ready(answer.clone()))),
         limits: Limits::default(),
-        watcher: GracefulShutdown::new().watcher(),
+        watcher: graceful.watcher(),
         shutdown: trigger.shutdown(),
     };
     let served = tokio::spawn(connection.http(stream, None, Requests::Many));
-    (client, trigger, served)
+    (client, (trigger, graceful), served)
 }
 
 async fn answered(client: &mut DuplexStream) {
@@ -40,7 +47,7 @@ async fn closed(mut client: DuplexStream) -> Duration {
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_was_idle_for_95_seconds_still_answers() {
-    let (mut client, _trigger, _served) = serve(4096, "ok".to_owned());
+    let (mut client, _open, _served) = serve(4096, "ok".to_owned());
     for _ in 0..3 {
         answered(&mut client).await;
         sleep(Duration::from_secs(95)).await;
@@ -56,7 +63,7 @@ async fn a_connection_that_was_idle_for_95_seconds_still_answers() {
 #[tokio::test(start_paused = true)]
 async fn a_head_that_never_ends_is_cut() {
     for begin in [&REQUEST[..9], b""] {
-        let (mut client, _trigger, served) = serve(4096, "ok".to_owned());
+        let (mut client, _open, served) = serve(4096, "ok".to_owned());
         client.write_all(begin).await.unwrap();
         let (head, closed) = (Limits::default().head, closed(client).await);
         assert!(
@@ -69,7 +76,7 @@ async fn a_head_that_never_ends_is_cut() {
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_reads_nothing_is_cut() {
-    let (client, _trigger, served) = serve(64, "x".repeat(4096));
+    let (client, _open, served) = serve(64, "x".repeat(4096));
     let begun = Instant::now();
     let (_reads_nothing, mut writes) = tokio::io::split(client);
     let asks = tokio::spawn(async move { while writes.write_all(REQUEST).await.is_ok() {} });

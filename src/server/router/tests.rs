@@ -1,4 +1,4 @@
-//! Where small reviews are judged.
+//! The thread on which a review is judged.
 
 use std::sync::mpsc;
 use std::time::Duration;
@@ -14,15 +14,14 @@ use crate::audit::Metrics;
 use crate::inventory::{Change, Snapshot, read};
 use crate::review::World;
 use crate::server::limits::Limits;
-use crate::server::workers::Workers;
 
-fn desk() -> Desk {
+fn state() -> WebhookState {
     let limits = Limits {
         workers: 1,
         ..Limits::default()
     };
     let admission = Arc::new(Admission::default());
-    Desk::new(admission, Arc::new(Metrics::new()), limits)
+    WebhookState::new(admission, Arc::new(Metrics::new()), limits)
 }
 
 /// Every pod, as a union of selectors: one pigeon has no hole, or two share one.
@@ -50,80 +49,79 @@ fn world() -> World {
     World::compile(None, Arc::new(snapshot), Arc::default())
 }
 
-/// The code of the answer to a small review that is due in 80 ms.
-async fn code(desk: &Desk) -> u64 {
-    let answer = answer(desk, "100ms", &json!({"podSelector": {}})).await;
-    answer["response"]["status"]["code"].as_u64().unwrap()
-}
-
-/// The answer to the creation of a policy.
-async fn answer(desk: &Desk, timeout: &str, spec: &Value) -> Value {
+/// A review of the creation of a policy.
+fn body(spec: &Value) -> Vec<u8> {
     let resource =
         json!({"group": "networking.k8s.io", "version": "v1", "resource": "networkpolicies"});
     let kind = json!({"group": "networking.k8s.io", "version": "v1", "kind": "NetworkPolicy"});
     let policy = json!({"metadata": {"name": "all", "namespace": "shop"}, "spec": spec});
-    let body = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
+    let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
         "request": {"uid": "a", "operation": "CREATE", "namespace": "shop", "name": "all", "kind": kind,
             "resource": resource, "userInfo": {"username": "alice"}, "object": policy}});
+    review.to_string().into_bytes()
+}
+
+/// The answer to the creation of a policy.
+async fn answer(state: &WebhookState, timeout: &str, spec: &Value) -> Value {
     let request = Request::post(format!("/validate?timeout={timeout}"))
         .header(header::CONTENT_TYPE, "application/json")
-        .body(Body::from(body.to_string()))
+        .body(Body::from(body(spec)))
         .unwrap();
-    let response = Review::new(desk, Point::Validate, &request)
+    let response = Review::new(state, Point::Validate, &request)
         .answer(request)
         .await;
     let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
     serde_json::from_slice(&body).unwrap()
 }
 
-#[tokio::test]
-async fn a_small_review_with_a_long_proof_calls_for_caution() {
-    let desk = desk();
-    desk.admission.publish(world());
+/// Cluster pods that everyone may reach, a proof of which takes long, or nobody.
+fn specs() -> [Value; 2] {
     let ours = json!({"matchLabels": {"openbao.org/cluster": "bao"}});
     let everyone = json!([{"from": [{"podSelector": {}}], "ports": [{"port": 8200}]}]);
-    for (ingress, due) in [(json!([]), false), (everyone, true)] {
-        let spec = json!({"podSelector": ours, "ingress": ingress});
-        answer(&desk, "30s", &spec).await;
-        assert_eq!(desk.caution.is_due(Instant::now()), due, "{spec}");
+    [everyone, json!([])].map(|ingress| json!({"podSelector": ours, "ingress": ingress}))
+}
+
+#[tokio::test]
+async fn a_small_review_with_a_long_proof_is_repeated_whole_and_keeps_no_other_waiting() {
+    let state = state();
+    state.admission.publish(world());
+    let [long, short] = specs();
+    let go_on = busy(&state).await;
+    let late = answer(&state, "100ms", &long).await;
+    assert_eq!(late["response"]["status"]["code"], 504, "{late}");
+    let code = |answer: &Value| answer["response"]["status"]["code"].clone();
+    let at_once = answer(&state, "30s", &short).await;
+    assert_ne!(code(&at_once), 504, "{at_once}");
+    drop(go_on);
+    let whole = answer(&state, "30s", &long).await;
+    assert_ne!(code(&whole), 504, "{whole}");
+}
+
+#[tokio::test]
+async fn a_brief_answer_is_that_with_the_whole_budget_or_none() {
+    let admission = Admission::default();
+    admission.publish(world());
+    let [long, short] = specs();
+    for (spec, is_brief) in [(long, false), (short, true)] {
+        let body = body(&spec);
+        let whole = admission.answer(Point::Validate, &body);
+        let brief = admission.answer_briefly(Point::Validate, &body);
+        assert_eq!(brief, is_brief.then_some(whole), "{spec}");
     }
 }
 
-#[tokio::test]
-async fn small_reviews_take_a_worker_only_after_one_that_took_much() {
-    let desk = desk();
-    let go_on = busy(&desk.careful).await;
-    // There are no facts yet.
-    assert_eq!(code(&desk).await, 403);
-    desk.caution.note(u64::MAX, Instant::now());
-    assert_eq!(code(&desk).await, 504);
-    drop(go_on);
-    // It waits for the worker, which is let go.
-    let due = Instant::now() + Duration::from_mins(1);
-    assert_eq!(desk.careful.run(due, || 7).await, Ok(7));
-    assert_eq!(code(&desk).await, 403);
-}
-
-#[tokio::test]
-async fn small_reviews_wait_for_no_large_one_under_caution() {
-    let desk = desk();
-    let _busy = busy(&desk.workers).await;
-    desk.caution.note(u64::MAX, Instant::now());
-    assert_eq!(code(&desk).await, 403);
-}
-
-/// Holds the only worker until what is returned is dropped.
-async fn busy(workers: &Workers) -> mpsc::Sender<()> {
+/// Takes the only place for work beside until what is returned is dropped.
+async fn busy(state: &WebhookState) -> mpsc::Sender<()> {
     let (go_on, told) = mpsc::channel();
     let (begun, begins) = oneshot::channel();
-    let workers = workers.clone();
+    let blocking = state.blocking.clone();
     tokio::spawn(async move {
         let due = Instant::now() + Duration::from_mins(1);
         let work = move || {
             begun.send(()).unwrap();
             told.recv().is_ok()
         };
-        workers.run(due, work).await
+        blocking.run(due, work).await
     });
     begins.await.unwrap();
     go_on

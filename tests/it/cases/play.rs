@@ -12,9 +12,9 @@ use openbao_perimeter::inventory::{Change, Object, ObjectRef, Snapshot};
 use openbao_perimeter::posture::Posture;
 use openbao_perimeter::review::offline::{self, Judged, Missing, Objects};
 use openbao_perimeter::review::{Outcome, Verdict, World, Writer, render};
-use openbao_perimeter::server::desk::Desk;
 use openbao_perimeter::server::listener::Limits;
 use openbao_perimeter::server::router::router;
+use openbao_perimeter::server::state::WebhookState;
 use openbao_perimeter::sources::files;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
@@ -209,7 +209,7 @@ fn ask(case: &Case, path: &str, review: &Value) -> Value {
     let request = post(path, review.to_string());
     let (status, body) = runtime.unwrap().block_on(async {
         let metrics = Arc::new(Metrics::new());
-        let desk = Desk::new(admission.into(), metrics, Limits::default());
+        let desk = WebhookState::new(admission.into(), metrics, Limits::default());
         text(router(desk).oneshot(request).await.unwrap()).await
     });
     assert_eq!(status, StatusCode::OK, "{}: {body}", case.name);

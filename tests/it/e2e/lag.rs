@@ -18,10 +18,10 @@ use openbao_perimeter::admission::Admission;
 use openbao_perimeter::audit::Metrics;
 use openbao_perimeter::posture::Posture;
 use openbao_perimeter::review::World;
-use openbao_perimeter::server::beside::{Beside, Facts, Reading, Scope, Unread};
-use openbao_perimeter::server::desk::Desk;
+use openbao_perimeter::server::clients::{ApiClients, Facts, Reading, Scope, Unread};
 use openbao_perimeter::server::listener::Limits;
 use openbao_perimeter::server::router::router;
+use openbao_perimeter::server::state::WebhookState;
 use openbao_perimeter::sources::kube::{Postures, Pulse, Reader, watch};
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -116,14 +116,14 @@ impl Server {
         });
         let metrics = Arc::new(Metrics::new());
         let desk = || {
-            Desk::new(
+            WebhookState::new(
                 Arc::clone(&admission),
                 Arc::clone(&metrics),
                 Limits::default(),
             )
         };
         let facts: Arc<dyn Facts> = Arc::new(Ask(Reader::new(client.clone(), postures())));
-        let beside = Beside {
+        let clients = ApiClients {
             authorizer: None,
             facts: Some(facts),
             events: None,
@@ -132,7 +132,7 @@ impl Server {
             tokio::task::yield_now().await;
         }
         Self {
-            asking: router(desk().beside(beside)),
+            asking: router(desk().with_clients(clients)),
             trusting: router(desk()),
             admission,
             lags,

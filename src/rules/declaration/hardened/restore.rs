@@ -20,6 +20,7 @@ pub fn of_restore(
     restore: &Restore,
     cluster: &Cluster,
     posture: &Posture,
+    budget: &Cell<Budget>,
 ) -> Vec<Finding> {
     if !is_under_contract(posture, cluster.profile) {
         return Vec::new();
@@ -30,7 +31,11 @@ pub fn of_restore(
         name: cluster.meta.name.clone(),
     };
     let storage = storage(object, &named, restore);
-    let breach = breach(&named, cluster, posture);
+    let own = Cell::new(Budget::new(posture.proof_budget));
+    let breach = breach(&named, cluster, posture, &own);
+    let mut all = budget.get();
+    all.beside(&own.get());
+    budget.set(all);
     let egress = breach.map(|breach| Finding {
         cluster: Some(named.clone()),
         reason: format!(
@@ -68,7 +73,12 @@ fn storage(object: &ObjectRef, named: &ObjectRef, restore: &Restore) -> Vec<Find
     .collect()
 }
 
-fn breach(named: &ObjectRef, cluster: &Cluster, posture: &Posture) -> Option<String> {
+fn breach(
+    named: &ObjectRef,
+    cluster: &Cluster,
+    posture: &Posture,
+    budget: &Cell<Budget>,
+) -> Option<String> {
     let rules = &cluster.network.egress_rules;
     if rules.is_empty() {
         return Some("none is declared".to_owned());
@@ -76,9 +86,8 @@ fn breach(named: &ObjectRef, cluster: &Cluster, posture: &Posture) -> Option<Str
     if let Some(at) = rules.iter().position(Result::is_err) {
         return Some(format!("spec.network.egressRules[{at}] cannot be read"));
     }
-    let budget = Cell::new(Budget::new(posture.proof_budget));
     let egress = Direction::Egress;
-    let declaration = Declaration::new(named, posture, egress, cluster, None, &budget);
+    let declaration = Declaration::new(named, posture, egress, cluster, None, budget);
     let found = check(&declaration, &[]).into_iter().next()?;
     let contract = format!("{CONTRACT}: ");
     let reason = found

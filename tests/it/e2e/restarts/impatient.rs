@@ -9,9 +9,9 @@ use openbao_perimeter::admission::Admission;
 use openbao_perimeter::audit::Metrics;
 use openbao_perimeter::posture::Posture;
 use openbao_perimeter::review::World;
-use openbao_perimeter::server::desk::Desk;
 use openbao_perimeter::server::listener::Limits;
 use openbao_perimeter::server::router::router;
+use openbao_perimeter::server::state::WebhookState;
 use openbao_perimeter::sources::kube::{Pulse, watch};
 use serde_json::Value;
 use tokio::runtime::Runtime;
@@ -53,7 +53,7 @@ impl Impatient {
         });
         let desk = {
             let _inside = runtime.enter();
-            Desk::new(admission, Arc::new(Metrics::new()), Limits::default())
+            WebhookState::new(admission, Arc::new(Metrics::new()), Limits::default())
         };
         Self {
             runtime,

@@ -1,4 +1,4 @@
-//! Whom a server beside a cluster asks and tells.
+//! Clients of the API server that reviews need.
 
 use std::fmt;
 use std::future::Future;
@@ -9,7 +9,7 @@ use super::authorizer::Authorizer;
 use crate::audit::EventQueue;
 use crate::inventory::{Kind, Object};
 
-/// What is read of a namespace.
+/// Part of a namespace that is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
     /// Its OpenBaoClusters.
@@ -31,7 +31,7 @@ impl Scope {
     }
 }
 
-/// Why nothing was read.
+/// Reason that nothing was read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unread {
     /// It took too long.
@@ -40,7 +40,7 @@ pub enum Unread {
     /// The API server serves no OpenBaoClusters, as it says now.
     #[error("no version of OpenBaoCluster is served")]
     Unserved,
-    /// The API server refused, or is not reached.
+    /// The API server denied it, or is not reached.
     #[error("{0}")]
     Failed(String),
 }
@@ -48,18 +48,18 @@ pub enum Unread {
 /// The objects of a namespace, later.
 pub type Reading = Pin<Box<dyn Future<Output = Result<Vec<Object>, Unread>> + Send>>;
 
-/// Who can ask the API server.
+/// Reads live objects from the API server.
 pub trait Facts: fmt::Debug + Send + Sync {
     /// Reads a namespace as it is at some moment after this call.
     fn read(&self, namespace: Arc<str>, scope: Scope) -> Reading;
 }
 
-/// What the cluster is asked and told beside reviews; nothing where the facts come from files.
+/// Clients of the API server; none where the facts come from files.
 #[derive(Clone, Debug, Default)]
-pub struct Beside {
-    /// Who can ask the API server.
+pub struct ApiClients {
+    /// Reads live objects.
     pub facts: Option<Arc<dyn Facts>>,
-    /// Who is asked whether a writer may do maintenance.
+    /// Checks whether a writer may do maintenance.
     pub authorizer: Option<Arc<dyn Authorizer>>,
     /// Queue of Events about denials.
     pub events: Option<EventQueue>,

@@ -1,0 +1,72 @@
+//! Work for the processor beside the threads that serve: a bounded number of reviews at a time.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, timeout_at};
+
+use crate::admission::Unjudged;
+
+/// Runs work by [`spawn_blocking`], under a semaphore.
+#[derive(Clone, Debug)]
+pub(super) struct Blocking(Arc<Semaphore>);
+
+impl Blocking {
+    /// At most so much work at a time.
+    pub(super) fn new(most: usize) -> Self {
+        Self(Arc::new(Semaphore::new(most.max(1))))
+    }
+
+    /// The result, where it is there by `due`. Work that has begun goes on to its end, which the
+    /// budget of proofs and the caps of decoding bring, and holds its place until then.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        due: Instant,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Unjudged> {
+        let place = timeout_at(due, Arc::clone(&self.0).acquire_owned());
+        let Ok(Ok(place)) = place.await else {
+            return Err(Unjudged::TooLate);
+        };
+        let task = spawn_blocking(move || {
+            let _place = place;
+            work()
+        });
+        match timeout_at(due, task).await {
+            Err(_) => Err(Unjudged::TooLate),
+            Ok(done) => done.map_err(|_panicked| Unjudged::Panicked),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_told_apart_and_leaves_the_place_free() {
+        let blocking = Blocking::new(1);
+        let due = Instant::now() + Duration::from_secs(20);
+        let panicked = blocking.run(due, || -> u8 { panic!("on purpose") }).await;
+        assert_eq!(panicked, Err(Unjudged::Panicked));
+        assert_eq!(blocking.run(due, || 7).await, Ok(7));
+    }
+
+    #[tokio::test]
+    async fn work_that_takes_too_long_holds_its_place_to_its_end() {
+        let blocking = Blocking::new(1);
+        let (go_on, told) = mpsc::channel::<()>();
+        let soon = Instant::now() + Duration::from_millis(20);
+        let slow = blocking.run(soon, move || told.recv().is_ok());
+        assert_eq!(slow.await, Err(Unjudged::TooLate));
+        let soon = Instant::now() + Duration::from_millis(20);
+        assert_eq!(blocking.run(soon, || 7).await, Err(Unjudged::TooLate));
+        go_on.send(()).unwrap();
+        let later = Instant::now() + Duration::from_secs(20);
+        assert_eq!(blocking.run(later, || 7).await, Ok(7));
+    }
+}

@@ -1,0 +1,45 @@
+//! State that the handler of reviews needs.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use super::blocking::Blocking;
+use super::clients::ApiClients;
+use super::intake::Intake;
+use super::limits::Limits;
+use crate::admission::Admission;
+use crate::audit::Metrics;
+
+/// State of the two webhooks.
+#[derive(Clone, Debug)]
+pub struct WebhookState {
+    pub(super) admission: Arc<Admission>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) limits: Limits,
+    pub(super) places: Arc<Semaphore>,
+    pub(super) intake: Intake,
+    pub(super) blocking: Blocking,
+    pub(super) clients: ApiClients,
+}
+
+impl WebhookState {
+    /// State that answers with `admission` and counts in `metrics`.
+    pub fn new(admission: Arc<Admission>, metrics: Arc<Metrics>, limits: Limits) -> Self {
+        Self {
+            admission,
+            metrics,
+            limits,
+            places: Arc::new(Semaphore::new(limits.requests)),
+            intake: Intake::new(limits),
+            blocking: Blocking::new(limits.workers),
+            clients: ApiClients::default(),
+        }
+    }
+
+    /// The same with clients of the API server.
+    #[must_use]
+    pub fn with_clients(self, clients: ApiClients) -> Self {
+        Self { clients, ..self }
+    }
+}
