@@ -7,9 +7,9 @@ use openbao_perimeter::rules::Code;
 
 /// The parts of a page, in order.
 const PARTS: [&str; 5] = [
-    "## What it refuses",
+    "## What it denies",
     "## Why",
-    "## Example refused",
+    "## Example denied",
     "## What to do instead",
     "## Repair",
 ];
