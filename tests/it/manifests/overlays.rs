@@ -240,3 +240,33 @@ fn a_pod_is_given_the_time_that_its_end_takes() {
     let given = Duration::from_secs(given.try_into().unwrap());
     assert!(first + options.shutdown_delay + drain < given);
 }
+
+/// The overlay of the install page, with the copy that the page makes first.
+#[test]
+fn the_overlay_of_the_install_page_keeps_the_settings_of_the_base() {
+    let page = fs::read_to_string("docs/operations/install.md").unwrap();
+    let blocks = page.split("```yaml\n").skip(1);
+    let mut blocks = blocks.filter_map(|rest| rest.split("```").next());
+    let overlay = blocks.find(|block| block.contains("configMapGenerator"));
+    let base = "manifests/base/settings.yaml";
+    assert!(page.contains(&format!("cp ../openbao-perimeter/{base} settings.yaml")));
+
+    let beside = folder("install-page");
+    let repository = beside.join("openbao-perimeter");
+    let _stale = fs::remove_file(&repository);
+    std::os::unix::fs::symlink(env!("CARGO_MANIFEST_DIR"), &repository).unwrap();
+    let own = beside.join("own");
+    fs::create_dir_all(&own).unwrap();
+    fs::write(own.join("kustomization.yaml"), overlay.unwrap()).unwrap();
+    fs::copy(base, own.join("settings.yaml")).unwrap();
+
+    let own = rendered(own.to_str().unwrap());
+    let plain = rendered(INSTALLS[2]);
+    let map = |objects: &[Value]| one::<Value>(objects, "ConfigMap");
+    assert_eq!(map(&own), map(&plain));
+    let image = pod(&own).containers.remove(0).image.unwrap();
+    assert!(
+        image.starts_with("registry.example/openbao-perimeter"),
+        "{image}"
+    );
+}
