@@ -136,7 +136,7 @@ fn words(verdict: &Verdict) -> String {
     let mut text = match verdict.outcome() {
         Outcome::Allow => "allowed\n".to_owned(),
         Outcome::Warn => "allowed, with a warning\n".to_owned(),
-        Outcome::Deny => "refused\n".to_owned(),
+        Outcome::Deny => "denied\n".to_owned(),
     };
     for finding in &verdict.findings {
         let level = match finding.level {
