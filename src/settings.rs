@@ -15,6 +15,10 @@ use serde::{Deserialize, Serialize};
 use crate::code::UnknownCode;
 use crate::posture::{Edition, Posture, UnknownEdition};
 use crate::telemetry::Format;
+use webhook_certs::Length;
+
+/// Longest time from unready to taking no more connections.
+const LONGEST_SHUTDOWN_DELAY: Duration = Duration::from_mins(4);
 use webhook_certs::rotation::TermsError;
 
 /// Every setting, by the keys of the file. [`Flags`] set some of them.
@@ -60,8 +64,9 @@ pub struct Settings {
     #[schemars(extend("enum" = Edition::ALL.map(Edition::as_str)))]
     pub baseline: Option<String>,
 
-    /// Seconds between being unready and taking no more connections at shutdown [default: 2]
-    pub shutdown_delay_seconds: Option<u8>,
+    /// Time between being unready and taking no more connections at shutdown, at most 4m [default: 2s]
+    #[schemars(with = "Option<String>")]
+    pub shutdown_delay: Option<Length>,
 
     /// Shape of log lines [default: text]
     pub log_format: Option<Format>,
@@ -133,22 +138,30 @@ pub enum SettingsError {
         found: &'static str,
     },
     /// Facts would be too old before an idle cluster says anything.
-    #[error("expected `staleAfterSeconds` of at least `{least}`, found `{found}`")]
+    #[error(
+        "cannot use the setting `cluster.staleAfter`: expected at least `{least}`, found `{found}`"
+    )]
     StaleAfter {
-        /// The shortest time, in seconds.
-        least: u32,
-        /// What is set.
-        found: u32,
+        /// The shortest time.
+        least: String,
+        /// The time that is set.
+        found: String,
+    },
+    /// A shutdown that no kubelet waits for.
+    #[error("cannot use the setting `shutdownDelay`: expected at most `4m`, found `{found}`")]
+    ShutdownDelay {
+        /// The time that is set.
+        found: String,
     },
     /// A body of the size that is allowed would never be taken.
     #[error(
-        "expected `maxBytesInFlight` of at least `maxBodyBytes`, `{body}`, found `{in_flight}`"
+        "cannot use the setting `limits.maxBytesInFlight`: expected at least `limits.maxBodyBytes`, `{body}`, found `{in_flight}`"
     )]
     BytesInFlight {
-        /// Bytes of a body.
-        body: u32,
-        /// Bytes of all bodies.
-        in_flight: u32,
+        /// Size of a body.
+        body: Size,
+        /// Size of all bodies.
+        in_flight: Size,
     },
     /// A path that no file of settings could hold.
     #[error("cannot write the settings as YAML: {problem}")]
@@ -209,7 +222,7 @@ impl Settings {
                 self.api_server_addresses
             },
             baseline: self.baseline.or(other.baseline),
-            shutdown_delay_seconds: self.shutdown_delay_seconds.or(other.shutdown_delay_seconds),
+            shutdown_delay: self.shutdown_delay.or(other.shutdown_delay),
             log_format: self.log_format.or(other.log_format),
             log_filter: self.log_filter.or(other.log_filter),
             review: self.review.or(other.review),
@@ -261,13 +274,18 @@ impl Settings {
     /// What the server is told.
     pub fn server(&self) -> Result<ServerOptions, SettingsError> {
         let [listen, probes_listen, metrics_listen] = self.addresses();
+        let shutdown_delay = self.shutdown_delay();
+        if shutdown_delay.get() > LONGEST_SHUTDOWN_DELAY {
+            let found = String::from(shutdown_delay);
+            return Err(SettingsError::ShutdownDelay { found });
+        }
         Ok(ServerOptions {
             listen,
             probes_listen,
             metrics_listen,
             tls: self.resolve_tls()?,
             clients: self.clients.resolve()?,
-            shutdown_delay: Duration::from_secs(self.shutdown_delay().into()),
+            shutdown_delay: shutdown_delay.get(),
             limits: self.limits.checked()?,
             own_namespace: namespace::own(self.own_namespace.as_deref()),
         })
@@ -283,9 +301,10 @@ impl Settings {
         ]
     }
 
-    /// In seconds.
-    fn shutdown_delay(&self) -> u8 {
-        self.shutdown_delay_seconds.unwrap_or(2)
+    /// Time from unready to taking no more connections.
+    fn shutdown_delay(&self) -> Length {
+        let default = Duration::from_secs(2).into();
+        self.shutdown_delay.unwrap_or(default)
     }
 
     /// Shape of log lines, and which events are logged.
@@ -313,6 +332,7 @@ mod platform;
 mod print;
 mod review;
 mod schema;
+mod size;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -325,4 +345,5 @@ pub use keys::{Keys, LIVE};
 pub use limits::{LimitSettings, TimeLimit};
 pub use platform::PlatformSettings;
 pub use review::{CapSettings, LevelSetting, ReviewSettings, WidthSettings};
+pub use size::Size;
 pub use tls::{ClientOptions, ClientSettings, SERVICE_NAMES, SelfManagedSettings, Tls, TlsMode};

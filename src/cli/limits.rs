@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::server::listener::Limits;
-use crate::settings::{LimitSettings, SettingsError, TimeLimit};
+use crate::settings::{LimitSettings, SettingsError, Size, TimeLimit};
 
 /// What is set, and the defaults beside it.
 pub(super) fn limits(set: &LimitSettings) -> Limits {
@@ -14,19 +14,20 @@ pub(super) fn limits(set: &LimitSettings) -> Limits {
             usize::try_from(set.get()).unwrap_or(usize::MAX)
         })
     };
+    let size = |set: Option<Size>, default| set.map_or(default, Size::bytes);
     let time = |set: Option<TimeLimit>, default| set.map_or(default, Duration::from);
     Limits {
         connections: number(set.max_connections, default.connections),
         requests: number(set.max_requests, default.requests),
-        body_bytes: number(set.max_body_bytes, default.body_bytes),
+        body_bytes: size(set.max_body_bytes, default.body_bytes),
         handshake: time(set.handshake_timeout, default.handshake),
         head: time(set.head_timeout, default.head),
         write: default.write,
         body: time(set.body_timeout, default.body),
         drain: time(set.drain_timeout, default.drain),
-        bytes_in_flight: number(set.max_bytes_in_flight, default.bytes_in_flight),
+        bytes_in_flight: size(set.max_bytes_in_flight, default.bytes_in_flight),
         review: time(set.review_timeout, default.review),
-        at_once_bytes: number(set.max_at_once_bytes, default.at_once_bytes),
+        at_once_bytes: size(set.max_at_once_bytes, default.at_once_bytes),
         workers: number(set.max_workers, default.workers),
     }
 }
@@ -39,9 +40,9 @@ pub(super) fn effective(set: LimitSettings) -> Result<LimitSettings, SettingsErr
     Ok(LimitSettings {
         max_connections: number(limits.connections),
         max_requests: number(limits.requests),
-        max_body_bytes: number(limits.body_bytes),
-        max_bytes_in_flight: number(limits.bytes_in_flight),
-        max_at_once_bytes: number(limits.at_once_bytes),
+        max_body_bytes: Size::new(limits.body_bytes),
+        max_bytes_in_flight: Size::new(limits.bytes_in_flight),
+        max_at_once_bytes: Size::new(limits.at_once_bytes),
         max_workers: number(limits.workers),
         handshake_timeout: time(limits.handshake),
         head_timeout: time(limits.head),
@@ -71,7 +72,7 @@ mod tests {
     #[test]
     fn the_limits_that_hold_are_all_told_and_hold_again() {
         let set = LimitSettings {
-            max_body_bytes: NonZeroU32::new(50_000_000),
+            max_body_bytes: Size::new(50_000_000),
             body_timeout: "1500ms".parse().ok(),
             ..LimitSettings::default()
         };

@@ -4,7 +4,8 @@ mod publish;
 mod reload;
 mod tls;
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
@@ -18,7 +19,7 @@ use crate::audit::Metrics;
 use crate::inventory::Snapshot;
 use crate::review::World;
 use crate::server::shutdown::{Shutdown, Signals};
-use crate::server::{Addresses, Parts, Server, reachable};
+use crate::server::{Addresses, Parts, Server, ServerError, reachable};
 use crate::settings::{Given, ServeFlags, ServerOptions, Settings, SettingsFile};
 use crate::telemetry::LogFilter;
 use crate::{sources, telemetry};
@@ -41,6 +42,14 @@ pub struct Args {
 #[derive(Debug, thiserror::Error)]
 #[error("the inventory ended by itself")]
 struct SourceEnded;
+
+/// A port that another process has.
+#[derive(Debug, thiserror::Error)]
+#[error("`{address}` is taken by another process; end it, or set another address with `{flag}`")]
+struct PortTaken {
+    address: SocketAddr,
+    flag: &'static str,
+}
 
 /// Serves until a signal; a second one ends at once.
 pub fn run(args: Args) -> Result<ExitStatus, Failure> {
@@ -93,7 +102,8 @@ async fn serve(
         clients: live.as_ref().map(Live::clients).unwrap_or_default(),
         own_namespace: options.own_namespace.as_deref().map(Arc::from),
     };
-    let server = Server::bind(asked(&options), parts)?;
+    let server = Server::bind(asked(&options), parts)
+        .map_err(|error| taken(&options, &error).map_or_else(|| error.into(), Failure::from))?;
     announce(server.addresses())?;
     let (updates, snapshots) = watch::channel(None);
     let source = follow(settings, live.as_ref(), updates, &trigger.shutdown());
@@ -135,6 +145,20 @@ async fn serve(
         failure = ended(source, trigger.shutdown()) => Err(failure),
         () = signals.conduct(trigger, options.shutdown_delay) => Ok(ExitStatus::CouldNotRun),
     }
+}
+
+/// The address of `error`, where another process has it.
+fn taken(options: &ServerOptions, error: &ServerError) -> Option<PortTaken> {
+    let ServerError::Listen { address, source } = error else {
+        return None;
+    };
+    let flags = [
+        (options.listen, "--listen"),
+        (options.probes_listen, "--probes-listen"),
+        (options.metrics_listen, "--metrics-listen"),
+    ];
+    let (address, flag) = flags.into_iter().find(|(listen, _)| listen == address)?;
+    (source.kind() == ErrorKind::AddrInUse).then_some(PortTaken { address, flag })
 }
 
 fn asked(options: &ServerOptions) -> Addresses {

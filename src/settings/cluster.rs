@@ -7,13 +7,15 @@ use clap::ValueEnum;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use webhook_certs::Length;
+
 use super::SettingsError;
+use crate::duration::text;
 
 /// An idle watch brings a bookmark about once a minute: a limit below two would refuse writes for
 /// nothing.
-const SHORTEST_STALE_AFTER: u32 = 120;
-/// Five minutes.
-const STALE_AFTER: u32 = 300;
+const SHORTEST_STALE_AFTER: Duration = Duration::from_mins(2);
+const STALE_AFTER: Duration = Duration::from_mins(5);
 /// As in `manifests/registrations/webhook.yaml`.
 const REGISTRATION: &str = "openbao-perimeter";
 
@@ -34,9 +36,10 @@ pub enum Switch {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct ClusterSettings {
-    /// Seconds without word from the API server after which nothing is proved any more (OBP403)
-    /// [default: 300]
-    pub stale_after_seconds: Option<u32>,
+    /// Time without a watch event or list after which writes are denied (OBP403), at least 2m
+    /// [default: 5m]
+    #[schemars(with = "Option<String>")]
+    pub stale_after: Option<Length>,
 
     /// Name of our two webhook configurations, which are watched; empty watches none
     /// [default: openbao-perimeter]
@@ -62,7 +65,7 @@ impl ClusterSettings {
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         Self {
-            stale_after_seconds: self.stale_after_seconds.or(other.stale_after_seconds),
+            stale_after: self.stale_after.or(other.stale_after),
             registration: self.registration.or(other.registration),
             events: self.events.or(other.events),
         }
@@ -72,7 +75,7 @@ impl ClusterSettings {
     pub(super) fn effective(&self) -> Self {
         let name = self.registration.as_deref().unwrap_or(REGISTRATION);
         Self {
-            stale_after_seconds: Some(self.stale_after_seconds.unwrap_or(STALE_AFTER)),
+            stale_after: Some(self.stale_after.unwrap_or(STALE_AFTER.into())),
             registration: Some(name.to_owned()),
             events: Some(self.events.unwrap_or_default()),
         }
@@ -80,16 +83,16 @@ impl ClusterSettings {
 
     /// What `serve` does in a cluster.
     pub fn options(&self) -> Result<ClusterOptions, SettingsError> {
-        let seconds = self.stale_after_seconds.unwrap_or(STALE_AFTER);
-        if seconds < SHORTEST_STALE_AFTER {
+        let stale_after = self.stale_after.map_or(STALE_AFTER, Length::get);
+        if stale_after < SHORTEST_STALE_AFTER {
             return Err(SettingsError::StaleAfter {
-                least: SHORTEST_STALE_AFTER,
-                found: seconds,
+                least: text(SHORTEST_STALE_AFTER),
+                found: text(stale_after),
             });
         }
         let name = self.registration.as_deref().unwrap_or(REGISTRATION);
         Ok(ClusterOptions {
-            stale_after: Duration::from_secs(seconds.into()),
+            stale_after,
             registration: Some(name.to_owned()).filter(|name| !name.is_empty()),
             events: self.events.unwrap_or_default(),
         })
@@ -103,12 +106,12 @@ mod tests {
     #[test]
     fn a_limit_that_an_idle_cluster_would_pass_is_refused() {
         let with = |seconds| ClusterSettings {
-            stale_after_seconds: Some(seconds),
+            stale_after: Some(Duration::from_secs(seconds).into()),
             ..ClusterSettings::default()
         };
         assert!(matches!(
             with(119).options(),
-            Err(SettingsError::StaleAfter { found: 119, .. })
+            Err(SettingsError::StaleAfter { found, .. }) if found == "119s"
         ));
         let options = with(120).options().unwrap();
         assert_eq!(options.stale_after, Duration::from_mins(2));

@@ -22,7 +22,7 @@ impl Settings {
             operator_accounts: posture.operator_accounts.iter().cloned().collect(),
             api_server_addresses: posture.api_server_addresses.clone(),
             baseline: Some(posture.baseline.to_string()),
-            shutdown_delay_seconds: Some(self.shutdown_delay()),
+            shutdown_delay: Some(self.shutdown_delay()),
             log_format: Some(log_format),
             log_filter: Some(log_filter.to_owned()),
             review: ReviewSettings::of(&posture, &self.review),

@@ -1,20 +1,62 @@
 //! The known key or word that is nearest to an unknown one, found by the schema of the settings.
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde_json::{Map, Value};
 
+/// Keys of earlier releases, with what they are now.
+const RENAMED: [(&str, &str); 2] = [
+    ("shutdownDelaySeconds", "shutdownDelay: 2s"),
+    ("staleAfterSeconds", "staleAfter: 5m"),
+];
+
 /// A problem of a settings file, with the known key or word that was perhaps meant.
 pub(super) fn hinted<T: JsonSchema>(problem: &str, text: &str) -> String {
-    let written = serde_saphyr::from_str::<Value>(text);
-    let hint = written.ok().and_then(|written| hint::<T>(&written));
-    format!("{problem}{}", hint.unwrap_or_default())
+    let names = |name: &str| problem.contains(&format!("`{name}`"));
+    if let Some((_, now)) = RENAMED.into_iter().find(|(old, _)| names(old)) {
+        return format!("{problem}; it is now written as `{now}`");
+    }
+    let hints = serde_saphyr::from_str::<Value>(text).map(|written| hints::<T>(&written));
+    let mut hints = hints.unwrap_or_default();
+    // Of several mistakes the problem is one.
+    if hints.len() > 1 {
+        hints.retain(|hint| names(&hint.found));
+    }
+    match &hints[..] {
+        [hint] => format!("{problem}{hint}"),
+        _ => problem.to_owned(),
+    }
 }
 
-/// Names the known key or word that is nearest to the first unknown one; `None` where all are known.
+/// The known key or word that is nearest to the first unknown one; `None` where all are known.
 pub(super) fn hint<T: JsonSchema>(written: &Value) -> Option<String> {
+    hints::<T>(written).first().map(ToString::to_string)
+}
+
+fn hints<T: JsonSchema>(written: &Value) -> Vec<Hint> {
     let root = schemars::schema_for!(T).to_value();
-    let schema = Schema { root: &root };
-    schema.unknown(&root, written)
+    let mut hints = Vec::new();
+    Schema { root: &root }.unknown(&root, written, &mut hints);
+    hints
+}
+
+/// An unknown key or word, and the nearest known one.
+struct Hint {
+    kind: &'static str,
+    found: String,
+    nearest: String,
+}
+
+impl fmt::Display for Hint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            kind,
+            found,
+            nearest,
+        } = self;
+        write!(f, "; the known {kind} nearest to `{found}` is `{nearest}`")
+    }
 }
 
 struct Schema<'a> {
@@ -22,22 +64,23 @@ struct Schema<'a> {
 }
 
 impl<'a> Schema<'a> {
-    fn unknown(&self, schema: &'a Value, written: &Value) -> Option<String> {
+    /// Finds all unknown keys and words.
+    fn unknown(&self, schema: &'a Value, written: &Value, hints: &mut Vec<Hint>) {
         let shapes = self.shapes(schema);
         match written {
             Value::Object(fields) => {
                 let mut known = shapes.iter();
                 let known = known.find_map(|shape| shape.get("properties")?.as_object());
-                match known {
-                    Some(known) => self.unknown_of(known, fields),
-                    None => unknown_name(&shapes, fields).or_else(|| {
-                        self.unknown_in(&shapes, "additionalProperties", fields.values())
-                    }),
+                if let Some(known) = known {
+                    self.unknown_of(known, fields, hints);
+                } else {
+                    unknown_names(&shapes, fields, hints);
+                    self.unknown_in(&shapes, "additionalProperties", fields.values(), hints);
                 }
             }
-            Value::Array(items) => self.unknown_in(&shapes, "items", items),
-            Value::String(word) => unknown_word(&shapes, word),
-            _ => None,
+            Value::Array(items) => self.unknown_in(&shapes, "items", items, hints),
+            Value::String(word) => hints.extend(unknown_word(&shapes, word)),
+            _ => {}
         }
     }
 
@@ -45,14 +88,14 @@ impl<'a> Schema<'a> {
         &self,
         known: &'a Map<String, Value>,
         fields: &Map<String, Value>,
-    ) -> Option<String> {
-        fields.iter().find_map(|(key, value)| {
-            if let Some(schema) = known.get(key) {
-                return self.unknown(schema, value);
+        hints: &mut Vec<Hint>,
+    ) {
+        for (key, value) in fields {
+            match known.get(key) {
+                Some(schema) => self.unknown(schema, value, hints),
+                None => hints.extend(nearest("key", key, known.keys().map(String::as_str))),
             }
-            let nearest = nearest(key, known.keys().map(String::as_str))?;
-            Some(format!("; the known key nearest to `{key}` is `{nearest}`"))
-        })
+        }
     }
 
     fn unknown_in<'v>(
@@ -60,10 +103,13 @@ impl<'a> Schema<'a> {
         shapes: &[&'a Value],
         field: &str,
         values: impl IntoIterator<Item = &'v Value>,
-    ) -> Option<String> {
-        let schema = shapes.iter().find_map(|shape| shape.get(field))?;
-        let mut values = values.into_iter();
-        values.find_map(|value| self.unknown(schema, value))
+        hints: &mut Vec<Hint>,
+    ) {
+        if let Some(schema) = shapes.iter().find_map(|shape| shape.get(field)) {
+            for value in values {
+                self.unknown(schema, value, hints);
+            }
+        }
     }
 
     /// The schema behind references, and its alternatives.
@@ -81,23 +127,23 @@ impl<'a> Schema<'a> {
     }
 }
 
-/// The first key of a map whose keys are listed, and which is none of them.
-fn unknown_name(shapes: &[&Value], fields: &Map<String, Value>) -> Option<String> {
+/// The keys of a map whose keys are listed, and which are none of them.
+fn unknown_names(shapes: &[&Value], fields: &Map<String, Value>, hints: &mut Vec<Hint>) {
     let mut listed = shapes.iter();
-    let listed = listed.find_map(|shape| shape.get("propertyNames")?.get("enum")?.as_array())?;
+    let listed = listed.find_map(|shape| shape.get("propertyNames")?.get("enum")?.as_array());
+    let Some(listed) = listed else { return };
     let known = || listed.iter().filter_map(Value::as_str);
     // Codes, which are all in capital letters, may be written in small ones.
     let is_code = |known: &str| known.bytes().all(|byte| !byte.is_ascii_lowercase());
     let is_known = |key: &str| {
         known().any(|known| known == key || is_code(known) && known.eq_ignore_ascii_case(key))
     };
-    let key = fields.keys().find(|key| !is_known(key))?;
-    let nearest = nearest(key, known())?;
-    Some(format!("; the known key nearest to `{key}` is `{nearest}`"))
+    let unknown = fields.keys().filter(|key| !is_known(key));
+    hints.extend(unknown.filter_map(|key| nearest("key", key, known())));
 }
 
 /// A text that is none of the words which are all that may stand there.
-fn unknown_word(shapes: &[&Value], word: &str) -> Option<String> {
+fn unknown_word(shapes: &[&Value], word: &str) -> Option<Hint> {
     let listed = |shape: &&Value| shape.get("enum").is_some() || shape.get("const").is_some();
     let is_free = |shape: &&Value| shape.get("type").is_some_and(|kind| kind == "string");
     if shapes.iter().any(|shape| is_free(shape) && !listed(shape)) {
@@ -114,14 +160,20 @@ fn unknown_word(shapes: &[&Value], word: &str) -> Option<String> {
     if known.contains(&word) {
         return None;
     }
-    let nearest = nearest(word, known.into_iter())?;
-    Some(format!(
-        "; the known word nearest to `{word}` is `{nearest}`"
-    ))
+    nearest("word", word, known.into_iter())
 }
 
-fn nearest<'k>(key: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
-    known.min_by_key(|known| strsim::damerau_levenshtein(known, key))
+fn nearest<'k>(
+    kind: &'static str,
+    found: &str,
+    known: impl Iterator<Item = &'k str>,
+) -> Option<Hint> {
+    let nearest = known.min_by_key(|known| strsim::damerau_levenshtein(known, found))?;
+    Some(Hint {
+        kind,
+        found: found.to_owned(),
+        nearest: nearest.to_owned(),
+    })
 }
 
 /// Takes the description of a schema away, and of all that is in it.

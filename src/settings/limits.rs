@@ -8,13 +8,13 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::SettingsError;
+use super::{SettingsError, Size};
 use crate::duration::{go_duration, text};
 
 /// Object and old object of up to 3 MB each, and what is around them.
-const BODY_BYTES: u32 = 7 * 1024 * 1024;
+const BODY_BYTES: usize = 7 * 1024 * 1024;
 /// The largest bodies four times, or thousands of common ones.
-const BYTES_IN_FLIGHT: u32 = 32 * 1024 * 1024;
+const BYTES_IN_FLIGHT: usize = 32 * 1024 * 1024;
 
 /// What the webhooks' port puts up with. Each that is left out keeps its default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -26,16 +26,16 @@ pub struct LimitSettings {
     /// Requests at once; further ones are answered with 429 [default: 256]
     pub max_requests: Option<NonZeroU32>,
 
-    /// Bytes of a review; one more is answered with 413 [default: 7340032]
-    pub max_body_bytes: Option<NonZeroU32>,
+    /// Size of a review; a larger one is answered with 413 [default: 7Mi]
+    pub max_body_bytes: Option<Size>,
 
-    /// Bytes of reviews held at once; what would take more is answered with 429
-    /// [default: 33554432]
-    pub max_bytes_in_flight: Option<NonZeroU32>,
+    /// Size of all reviews that are held at once; one that would take more is answered with 429
+    /// [default: 32Mi]
+    pub max_bytes_in_flight: Option<Size>,
 
-    /// Bytes of a review up to which the thread that read it judges it; larger ones go to a worker
-    /// [default: 16384]
-    pub max_at_once_bytes: Option<NonZeroU32>,
+    /// Size of a review up to which the thread that read it judges it; larger ones go to a worker
+    /// [default: 16Ki]
+    pub max_at_once_bytes: Option<Size>,
 
     /// Workers, and so large reviews judged at the same time [default: one for each processor]
     pub max_workers: Option<NonZeroU32>,
@@ -59,15 +59,17 @@ pub struct LimitSettings {
 impl LimitSettings {
     /// These, where they fit together.
     pub fn checked(self) -> Result<Self, SettingsError> {
-        let or = |set: Option<NonZeroU32>, default| set.map_or(default, NonZeroU32::get);
-        let body = or(self.max_body_bytes, BODY_BYTES);
-        let in_flight = or(self.max_bytes_in_flight, BYTES_IN_FLIGHT.max(body));
-        if in_flight < body {
+        let body = self.max_body_bytes.or_else(|| Size::new(BODY_BYTES));
+        let least = Size::new(BYTES_IN_FLIGHT).max(body);
+        let in_flight = self.max_bytes_in_flight.or(least);
+        if let (Some(in_flight), Some(body)) = (in_flight, body)
+            && in_flight < body
+        {
             return Err(SettingsError::BytesInFlight { body, in_flight });
         }
         Ok(Self {
-            max_body_bytes: NonZeroU32::new(body),
-            max_bytes_in_flight: NonZeroU32::new(in_flight),
+            max_body_bytes: body,
+            max_bytes_in_flight: in_flight,
             ..self
         })
     }
@@ -210,10 +212,10 @@ mod tests {
     fn a_body_that_is_allowed_also_fits_in_flight() {
         let error = server("limits: {maxBytesInFlight: 1000}").unwrap_err();
         assert!(
-            error.contains("at least `maxBodyBytes`, `7340032`, found `1000`"),
+            error.contains("at least `limits.maxBodyBytes`, `7Mi`, found `1000`"),
             "{error}"
         );
         let large = server("limits: {maxBodyBytes: 100000000}").unwrap();
-        assert_eq!(large.max_bytes_in_flight, NonZeroU32::new(100_000_000));
+        assert_eq!(large.max_bytes_in_flight, Size::new(100_000_000));
     }
 }

@@ -73,6 +73,49 @@ fn an_unknown_key_or_word_is_told_the_nearest_known_one() {
 }
 
 #[test]
+fn of_two_mistakes_the_hint_is_about_the_one_that_is_told() {
+    let text = "tlss: ephemeral\nbaselin: next\nreview: {widhts: {}}\n";
+    let error = yaml(text).unwrap_err().to_string();
+    assert!(error.contains("unknown field `tlss`"), "{error}");
+    assert!(error.ends_with("nearest to `tlss` is `tls`"), "{error}");
+}
+
+#[test]
+fn a_key_of_an_earlier_release_is_told_as_it_is_now() {
+    for (text, now) in [
+        ("shutdownDelaySeconds: 5", "`shutdownDelay: 2s`"),
+        ("cluster: {staleAfterSeconds: 300}", "`staleAfter: 5m`"),
+    ] {
+        let error = yaml(text).unwrap_err().to_string();
+        assert!(error.ends_with(now), "{error}");
+    }
+}
+
+#[test]
+fn a_time_or_size_that_is_none_is_told_with_an_example() {
+    for (text, expected) in [
+        ("shutdownDelay: 5", "found `5`"),
+        (
+            "cluster: {staleAfter: soon}",
+            "such as `90d`, `12h` or `5m`, found `soon`",
+        ),
+        (
+            "limits: {maxBodyBytes: 7MB}",
+            "expected a size such as `16Ki` or `7Mi`, found `7MB`",
+        ),
+        ("limits: {maxBodyBytes: 0}", "found `0`"),
+    ] {
+        let error = yaml(text).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+    let long = yaml("tls: ephemeral\nshutdownDelay: 5m").unwrap();
+    assert!(matches!(
+        long.server(),
+        Err(SettingsError::ShutdownDelay { .. })
+    ));
+}
+
+#[test]
 fn an_empty_file_sets_nothing() {
     for text in ["", "# nothing yet\n", "---\n"] {
         assert_eq!(yaml(text).unwrap(), Settings::default(), "{text:?}");

@@ -267,7 +267,7 @@ impl Drop for Serving {
 impl Serving {
     /// Starts it, and waits for its addresses and until it is ready.
     async fn start(name: &str, delay: &str) -> Self {
-        Self::configured(name, &format!("shutdownDelaySeconds: {delay}\n")).await
+        Self::configured(name, &format!("shutdownDelay: {delay}\n")).await
     }
 
     /// The same with a file of settings.
@@ -364,7 +364,7 @@ fn patient(address: SocketAddr) -> TcpStream {
 
 #[tokio::test]
 async fn a_request_in_flight_is_answered_before_the_signal_ends_the_process_well() {
-    let serving = Serving::start("cli-in-flight", "0").await;
+    let serving = Serving::start("cli-in-flight", "0s").await;
     let body = review().to_string();
     let mut slow = serving.connect();
     let request = format!(
@@ -397,7 +397,7 @@ async fn a_request_in_flight_is_answered_before_the_signal_ends_the_process_well
 
 #[tokio::test]
 async fn the_first_signal_makes_it_unready_and_the_second_ends_it_at_once() {
-    let serving = Serving::start("cli-second-signal", "255").await;
+    let serving = Serving::start("cli-second-signal", "4m").await;
     serving.terminate();
     serving.answers(StatusCode::SERVICE_UNAVAILABLE).await;
     serving.terminate();

@@ -150,7 +150,8 @@ async fn a_notice_is_shown_until_it_is_taken_back() {
 
 #[tokio::test]
 async fn a_request_that_never_ends_is_cut_by_the_drain_and_the_process_ends_well() {
-    let settings = "limits: {drainTimeout: 500ms, bodyTimeout: 1m, reviewTimeout: 1m}\nshutdownDelaySeconds: 0\n";
+    let settings =
+        "limits: {drainTimeout: 500ms, bodyTimeout: 1m, reviewTimeout: 1m}\nshutdownDelay: 0s\n";
     let serving = Serving::configured("probes-drain", settings).await;
     let ca = std::fs::read_to_string(&serving.ca).unwrap();
     let mut stuck = connect_to(serving.reviews, &ca, BOTH).await.unwrap();

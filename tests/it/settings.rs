@@ -29,7 +29,7 @@ fn the_settings_in_force_are_printed_with_where_each_comes_from() {
     for line in [
         "baseline: next  # environment OBP_BASELINE".to_owned(),
         format!("tls: ephemeral  # file {config}"),
-        "shutdownDelaySeconds: 2  # default".to_owned(),
+        "shutdownDelay: 2s  # default".to_owned(),
         "# cert: not set".to_owned(),
     ] {
         assert!(out.lines().any(|found| found == line), "{line}\n{out}");
@@ -222,4 +222,24 @@ fn the_schema_forbids_every_key_that_it_does_not_list() {
     let mut found = Vec::new();
     open("", &Settings::schema(), &mut found);
     assert_eq!(found, Vec::<String>::new());
+}
+
+#[test]
+fn a_port_that_is_taken_is_named_with_the_flag_for_another_one() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let args = "serve --tls ephemeral --listen 127.0.0.1:0 --metrics-listen 127.0.0.1:0";
+    let args: Vec<&str> = args.split(' ').collect();
+    let more = [
+        "--inventory",
+        "manifests/examples/inventory",
+        "--probes-listen",
+        &address,
+    ];
+    let (status, _, err) = run_with(&[], &[&args[..], &more[..]].concat());
+    assert_eq!(status, Some(2));
+    let expected = format!(
+        "`{address}` is taken by another process; end it, or set another address with `--probes-listen`"
+    );
+    assert!(err.contains(&expected), "{err}");
 }

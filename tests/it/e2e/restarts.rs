@@ -17,7 +17,7 @@ use impatient::Impatient;
 /// Longer than the shortest age that may be set.
 const LIMIT: Duration = Duration::from_mins(4);
 /// The shortest one: `OBP_LONG_OUTAGES=1` waits until the replicas themselves refuse by it.
-const AGE: &str = "cluster: {staleAfterSeconds: 120}\n";
+const AGE: &str = "cluster: {staleAfter: 2m}\n";
 /// How often each replica is asked for each verdict while a part is gone.
 const ROUNDS: usize = 5;
 

@@ -120,12 +120,9 @@ fn as_many_large_reviews_are_judged_at_once_as_bodies_of_the_largest_size_are_he
     for install in INSTALLS {
         let limits = settings(install, &rendered(install)).limits.checked();
         let limits = limits.unwrap();
-        let [workers, body, held] = [
-            limits.max_workers,
-            limits.max_body_bytes,
-            limits.max_bytes_in_flight,
-        ]
-        .map(|limit| limit.unwrap().get());
+        let [body, held] =
+            [limits.max_body_bytes, limits.max_bytes_in_flight].map(|limit| limit.unwrap().bytes());
+        let workers = limits.max_workers.unwrap().get() as usize;
         assert_eq!(workers, held / body, "{install}");
     }
 }
