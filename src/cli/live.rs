@@ -25,7 +25,7 @@ use crate::server::shutdown::Shutdown;
 use crate::server::tls::Certificates;
 use crate::settings::{Settings, Switch};
 use crate::sources;
-use crate::sources::kube::{Postures, Pulse, ReadError, Reader, Served};
+use crate::sources::kube::{Postures, ReadError, Reader, Served, WatchHealth};
 
 /// How often it is looked whether the API server is still heard of. Reviews ask for themselves.
 const LOOK: Duration = Duration::from_secs(1);
@@ -33,14 +33,14 @@ const LOOK: Duration = Duration::from_secs(1);
 /// A cluster, connected to.
 pub(super) struct Live {
     client: Client,
-    pulse: Arc<Pulse>,
+    health: Arc<WatchHealth>,
     metrics: Arc<Metrics>,
     registration: Option<String>,
     events: EventQueue,
     postures: Postures,
 }
 
-impl Currency for Pulse {
+impl Currency for WatchHealth {
     fn is_current(&self) -> bool {
         self.lost().is_none()
     }
@@ -99,7 +99,7 @@ impl Live {
         config.read_timeout = Some(options.stale_after);
         let client = Client::try_from(config)?;
         let heard = Arc::clone(metrics);
-        let pulse = Pulse::new(options.stale_after, move |kind, at| {
+        let health = WatchHealth::new(options.stale_after, move |kind, at| {
             heard.cluster.heard(kind, at);
         });
         let (queue, receiver) = EventQueue::new(Arc::clone(metrics));
@@ -108,7 +108,7 @@ impl Live {
         queue.enable(options.events == Switch::On);
         Ok(Some(Self {
             client,
-            pulse: Arc::new(pulse),
+            health: Arc::new(health),
             metrics: Arc::clone(metrics),
             registration: options.registration,
             events: queue,
@@ -120,7 +120,7 @@ impl Live {
     pub(super) fn admission(live: Option<&Self>, posture: &Arc<Posture>) -> Admission {
         let admission = Admission::new(Arc::clone(posture));
         match live {
-            Some(live) => admission.while_current(Arc::<Pulse>::clone(&live.pulse)),
+            Some(live) => admission.while_current(Arc::<WatchHealth>::clone(&live.health)),
             None => admission,
         }
     }
@@ -148,10 +148,10 @@ impl Live {
         updates: watch::Sender<Option<Arc<Snapshot>>>,
         shutdown: Shutdown,
     ) -> JoinHandle<Result<(), Failure>> {
-        let (client, pulse) = (self.client.clone(), Arc::clone(&self.pulse));
+        let (client, health) = (self.client.clone(), Arc::clone(&self.health));
         let postures = self.postures.clone();
         tokio::spawn(async move {
-            sources::kube::watch(client, pulse, postures, updates, shutdown.begun()).await;
+            sources::kube::watch(client, health, postures, updates, shutdown.begun()).await;
             Ok(())
         })
     }
@@ -201,7 +201,7 @@ pub(super) fn accompany(
     if let Err(error) = live.watch_registrations(Arc::clone(&readiness), certificates, admission) {
         tracing::error!(%error, "The registrations are not watched");
     }
-    tokio::spawn(look_for_silence(live.pulse, live.metrics, readiness));
+    tokio::spawn(look_for_silence(live.health, live.metrics, readiness));
 }
 
 /// What tells replicas apart: the pod's name, which is its host's.
@@ -214,20 +214,24 @@ fn instance() -> String {
 
 /// Reports kinds without a list or watch event for too long, their return, and kinds that are served in versions that
 /// are not read.
-async fn look_for_silence(pulse: Arc<Pulse>, metrics: Arc<Metrics>, readiness: Arc<Readiness>) {
+async fn look_for_silence(
+    health: Arc<WatchHealth>,
+    metrics: Arc<Metrics>,
+    readiness: Arc<Readiness>,
+) {
     let mut interval = tokio::time::interval(LOOK);
     let mut known = None;
     loop {
         interval.tick().await;
-        let served = pulse.served();
+        let served = health.served();
         for (kind, served) in &served {
             metrics.cluster.served(*kind, served.version());
         }
         readiness.notice("versions", versions(&served).as_deref());
-        let lost = pulse.lost();
+        let lost = health.lost();
         let kind = lost.map(|(kind, _)| kind);
         metrics.cluster.stale(kind);
-        let denied = match pulse.freshness() {
+        let denied = match health.freshness() {
             Freshness::StaleClusters => "writes in namespaces with OpenBaoClusters are denied",
             _ => "judged writes are denied",
         };

@@ -16,7 +16,7 @@ use crate::settings::{Given, ReviewFlags};
 use crate::show::view::View;
 use crate::show::{html, mermaid};
 use crate::sources;
-use crate::sources::kube::Pulse;
+use crate::sources::kube::WatchHealth;
 
 /// How long a cluster may take to tell its facts.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -132,9 +132,9 @@ fn live(posture: &Arc<Posture>) -> Result<Arc<Snapshot>, Failure> {
             let client = kube::Client::try_default().await?;
             let (updates, mut snapshots) = watch::channel(None);
             let never = std::future::pending();
-            let pulse = Arc::new(Pulse::new(PATIENCE, |_, _| {}));
+            let health = Arc::new(WatchHealth::new(PATIENCE, |_, _| {}));
             let (_decided, postures) = watch::channel(Arc::clone(posture));
-            let watch = sources::kube::watch(client, pulse, postures, updates, never);
+            let watch = sources::kube::watch(client, health, postures, updates, never);
             let source = tokio::spawn(watch);
             let is_read = |facts: &Arc<Snapshot>| {
                 let mut namespaces = facts.namespaces.values();

@@ -6,16 +6,15 @@
 //! swapped in whole, so no reader ever sees half of it.
 
 mod answers;
-mod backoff;
 mod custom;
 mod discovery;
 mod follower;
 mod fresh;
 mod gather;
+mod health;
 mod items;
 mod policies;
 mod problem;
-mod pulse;
 mod reads;
 
 use std::future::{Future, ready};
@@ -25,8 +24,10 @@ use std::time::Duration;
 
 use ::kube::api::{ApiResource, GroupVersionKind};
 use ::kube::runtime::WatchStreamExt;
-use ::kube::runtime::watcher::{self, Event};
+use ::kube::runtime::utils::ResetTimerBackoff;
+use ::kube::runtime::watcher::{self, Event, ExponentialBackoff};
 use ::kube::{Client, Error};
+use backon::ExponentialBuilder;
 use futures_util::StreamExt;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -37,14 +38,13 @@ use crate::inventory::read::{self, API_SERVER_SERVICE};
 use crate::posture::Posture;
 use crate::sources::Updates;
 use answers::Listing;
-use backoff::Delays;
 pub use discovery::Served;
 use follower::Decode;
 pub use fresh::{ReadError, Reader};
 use gather::{Gatherer, Step};
+pub use health::WatchHealth;
 use policies::{Found, Guarded};
 use problem::problem;
-pub use pulse::Pulse;
 use reads::Reads;
 
 /// The kinds that are watched; facts are complete when each was listed once.
@@ -72,14 +72,17 @@ pub type Postures = tokio::sync::watch::Receiver<Arc<Posture>>;
 /// How long the list of the policies waits for that of the clusters.
 const CLUSTERS_FIRST: Duration = Duration::from_secs(3);
 
+/// Time without an error after which the delays begin anew.
+const RETRIES_RESET: Duration = Duration::from_mins(2);
+
 /// Steps that may wait for the gatherer before watches are held back.
 const BACKLOG: usize = 1024;
 
 /// Publishes the facts of a cluster until `shutdown`. Watches that break are started again with
-/// backoff; meanwhile the last facts stay, and `pulse` tells how old they may be.
+/// backoff; meanwhile the last facts stay, and `health` has their age.
 pub async fn watch(
     client: Client,
-    pulse: Arc<Pulse>,
+    health: Arc<WatchHealth>,
     postures: Postures,
     updates: Updates,
     shutdown: impl Future<Output = ()>,
@@ -88,19 +91,18 @@ pub async fn watch(
     let (guarded, known) = tokio::sync::watch::channel(None);
     let mut watches = JoinSet::new();
     for kind in KINDS {
-        let client = Arc::clone(&pulse).hear(client.clone(), kind);
-        let (pulse, sender) = (Arc::clone(&pulse), sender.clone());
+        let (client, health, sender) = (client.clone(), Arc::clone(&health), sender.clone());
         if is_custom(kind) {
-            watches.spawn(custom::follow(client, pulse, kind, sender));
+            watches.spawn(custom::follow(client, health, kind, sender));
         } else if kind == Kind::NetworkPolicy {
             let decode = policies::decoder(known.clone(), postures.clone());
             let known = known.clone();
             watches.spawn(async move {
                 until_known(known).await;
-                follow(client, pulse, kind, decode, sender).await;
+                follow(client, health, kind, decode, sender).await;
             });
         } else {
-            watches.spawn(follow(client, pulse, kind, decoder(kind), sender));
+            watches.spawn(follow(client, health, kind, decoder(kind), sender));
         }
     }
     let reads = Reads::new(client, sender.downgrade());
@@ -130,18 +132,18 @@ fn decoder(kind: Kind) -> Decode {
 /// One kind's watch, until nobody listens any more.
 async fn follow(
     client: Client,
-    pulse: Arc<Pulse>,
+    health: Arc<WatchHealth>,
     kind: Kind,
     decode: Decode,
     steps: mpsc::Sender<(Kind, Step)>,
 ) {
     let listing = listing(client, kind);
-    let events = follower::follow(listing, pulse.watch_seconds(), decode);
+    let events = follower::follow(listing, Arc::clone(&health), kind, decode);
     // Every attempt begins with `Init`, also one that fails at once: as a success it would end the
     // backoff. A failed attempt says `Interrupted` instead, which drops what was listed so far.
     let progress = |event: &watcher::Result<Event<_>>| !matches!(event, Ok(Event::Init));
     let events = events.filter(move |event| ready(progress(event)));
-    let mut events = pin!(events.backoff(Delays::of(kind)));
+    let mut events = pin!(events.backoff(retries(kind)));
     let mut complaint = None;
     while let Some(event) = events.next().await {
         let step = match event {
@@ -157,13 +159,13 @@ async fn follow(
         let Some(step) = step else { continue };
         let is_whole = step == Step::Done;
         if is_whole {
-            pulse.complete(kind);
+            health.complete(kind);
         }
         if steps.send((kind, step)).await.is_err() {
             return;
         }
         if is_whole {
-            pulse.beat(kind);
+            health.succeeded(kind);
         }
     }
 }
@@ -178,6 +180,23 @@ fn complain(kind: Kind, problem: &str, last: &mut Option<String>) {
         );
         *last = Some(problem.to_owned());
     }
+}
+
+/// Delays before a broken watch is tried again: up to 10 s, so that verdicts are not denied for stale
+/// facts for long once the API server is back, and up to a minute where no verdict waits.
+fn retries(kind: Kind) -> ResetTimerBackoff<ExponentialBackoff> {
+    let (least, most) = if is_for_advice(kind) {
+        (Duration::from_millis(800), Duration::from_secs(30))
+    } else {
+        (Duration::from_millis(150), Duration::from_secs(5))
+    };
+    // Jitter adds up to as much again.
+    let delays = ExponentialBuilder::default()
+        .with_min_delay(least)
+        .with_max_delay(most)
+        .with_jitter()
+        .without_max_times();
+    ResetTimerBackoff::new(delays.into(), RETRIES_RESET)
 }
 
 fn resource(kind: Kind, version: &str) -> ApiResource {

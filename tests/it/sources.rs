@@ -10,6 +10,6 @@ mod cluster;
 mod folder;
 mod fresh;
 mod guarded;
+mod health;
 mod place;
-mod pulse;
 mod versions;

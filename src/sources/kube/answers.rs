@@ -13,7 +13,8 @@ use hyper::body::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::time::error::Elapsed;
+use tokio::time::{Instant, timeout};
 
 use super::items::{Items, Lines};
 
@@ -21,8 +22,8 @@ use super::items::{Items, Lines};
 const PAGE: u32 = 100;
 /// Most bytes that are read of an error.
 const LONGEST_ERROR: usize = 64 * 1024;
-/// How long after its end a watch may still be silent before its connection is given up.
-const MARGIN: Duration = Duration::from_secs(5);
+/// Time for an answer where no other one is set.
+const CALL: Duration = Duration::from_mins(1);
 
 /// What is listed and watched.
 #[derive(Clone)]
@@ -31,6 +32,7 @@ pub(super) struct Listing {
     request: Request,
     fields: Option<String>,
     form: Form,
+    limit: Duration,
 }
 
 /// What is asked for of each object.
@@ -48,6 +50,7 @@ impl Listing {
             request: Request::new(DynamicObject::url_path(resource, namespace)),
             fields: None,
             form: Form::Whole,
+            limit: CALL,
         }
     }
 
@@ -62,6 +65,13 @@ impl Listing {
     #[must_use]
     pub(super) fn fields(mut self, selector: String) -> Self {
         self.fields = Some(selector);
+        self
+    }
+
+    /// Sets the time in which each call has to be answered, and in which a list has to go on.
+    #[must_use]
+    pub(super) fn within(mut self, limit: Duration) -> Self {
+        self.limit = limit;
         self
     }
 
@@ -83,29 +93,34 @@ impl Listing {
         })
     }
 
-    /// A watch from a version on, for so many seconds.
-    pub(super) async fn watch(&self, version: &str, seconds: u32) -> Result<Watch, Error> {
+    /// A watch from a version on, that the API server is to end after `time`. It is given up after a silence of half as
+    /// long again.
+    pub(super) async fn watch(&self, version: &str, time: Duration) -> Result<Watch, Error> {
         let params = WatchParams {
             field_selector: self.fields.clone(),
-            timeout: Some(seconds),
+            timeout: Some(u32::try_from(time.as_secs()).unwrap_or(u32::MAX)),
             ..WatchParams::default()
         };
         let request = match self.form {
             Form::Whole => self.request.watch(&params, version),
             Form::Metadata => self.request.watch_metadata(&params, version),
         };
+        let mut frames = self.ask(request.map_err(Error::BuildRequest)?).await?;
+        frames.limit = time + time / 2;
         Ok(Watch {
-            frames: self.ask(request.map_err(Error::BuildRequest)?).await?,
+            frames,
             lines: Lines::default(),
-            patience: Duration::from_secs(u64::from(seconds)) + MARGIN,
+            complete: Instant::now() + time / 2,
         })
     }
 
     async fn ask(&self, request: http::Request<Vec<u8>>) -> Result<Frames, Error> {
-        let response = self.client.send(request.map(Body::from)).await?;
+        let answer = async { succeeded(self.client.send(request.map(Body::from)).await?).await };
+        let response = timeout(self.limit, answer).await.map_err(silent)??;
         Ok(Frames {
-            body: succeeded(response).await?.into_body(),
+            body: response.into_body(),
             chunk: Bytes::new(),
+            limit: self.limit,
         })
     }
 }
@@ -186,13 +201,16 @@ struct Frames {
     body: Body,
     /// What has arrived and is not read.
     chunk: Bytes,
+    /// Longest silence.
+    limit: Duration,
 }
 
 impl Frames {
     /// Waits for more; whether there is any.
     async fn more(&mut self) -> Result<bool, Error> {
         while self.chunk.is_empty() {
-            let Some(frame) = self.body.frame().await else {
+            let frame = timeout(self.limit, self.body.frame()).await;
+            let Some(frame) = frame.map_err(silent)? else {
                 return Ok(false);
             };
             if let Ok(data) = frame?.into_data() {
@@ -257,7 +275,8 @@ impl Page {
 pub(super) struct Watch {
     frames: Frames,
     lines: Lines,
-    patience: Duration,
+    /// From then on its end is no interruption.
+    complete: Instant,
 }
 
 /// One event of a watch.
@@ -272,17 +291,13 @@ pub(super) struct WatchEvent<'a> {
 }
 
 impl Watch {
-    /// What `read` makes of the next event; `None` after the last, and where nothing came for too long.
-    pub(super) async fn next<T>(
-        &mut self,
-        read: impl FnOnce(WatchEvent<'_>) -> T,
-    ) -> Result<Option<T>, Error> {
-        let patience = self.patience;
-        let next = timeout(patience, self.whole(read));
-        next.await.unwrap_or(Ok(None))
+    /// Whether the watch lasted about as long as was asked for.
+    pub(super) fn is_complete(&self) -> bool {
+        Instant::now() >= self.complete
     }
 
-    async fn whole<T>(
+    /// What `read` makes of the next event; `None` after the last.
+    pub(super) async fn next<T>(
         &mut self,
         read: impl FnOnce(WatchEvent<'_>) -> T,
     ) -> Result<Option<T>, Error> {
@@ -299,6 +314,10 @@ impl Watch {
         }
         Ok(None)
     }
+}
+
+fn silent(_: Elapsed) -> Error {
+    Error::Service("the API server is silent".into())
 }
 
 fn unreadable(error: super::items::CutError) -> Error {

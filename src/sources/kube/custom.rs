@@ -8,22 +8,22 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::kube::runtime::watcher::{self, Event};
-use ::kube::runtime::{WatchStreamExt, utils::Backoff as _};
+use ::kube::runtime::WatchStreamExt;
+use ::kube::runtime::utils::{Backoff as _, ResetTimerBackoff};
+use ::kube::runtime::watcher::{self, Event, ExponentialBackoff};
 use ::kube::{Client, Error};
 use futures_util::StreamExt;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
 use super::answers::{Gate, Listing};
-use super::backoff::Delays;
 use super::discovery::{self, Served};
 use super::follower::{self, Decode};
 use super::gather::Step;
+use super::health::WatchHealth;
 use super::policies::Found;
 use super::problem::problem;
-use super::pulse::Pulse;
-use super::{complain, decoder, is_for_advice, is_refused, resource, step};
+use super::{complain, decoder, is_for_advice, is_refused, resource, retries, step};
 use crate::inventory::read::outline::{Outline, outline};
 use crate::inventory::{Fact, Kind, Object, read};
 
@@ -36,11 +36,11 @@ const LOOK: Duration = Duration::from_secs(3);
 /// The watch of one custom kind.
 struct Watch {
     client: Client,
-    pulse: Arc<Pulse>,
+    health: Arc<WatchHealth>,
     kind: Kind,
     steps: mpsc::Sender<(Kind, Step)>,
     /// Delays of the kind of which nothing but advice rests on.
-    delays: Delays,
+    delays: ResetTimerBackoff<ExponentialBackoff>,
     /// Whether it was served at some time.
     was_served: bool,
     /// Since when each answer of discovery proves that it is not served.
@@ -61,16 +61,16 @@ enum End {
 /// Follows a custom kind until the receiver of the steps is gone.
 pub(super) async fn follow(
     client: Client,
-    pulse: Arc<Pulse>,
+    health: Arc<WatchHealth>,
     kind: Kind,
     steps: mpsc::Sender<(Kind, Step)>,
 ) {
     let watch = Watch {
         client,
-        pulse,
+        health,
         kind,
         steps,
-        delays: Delays::of(kind),
+        delays: retries(kind),
         was_served: false,
         gone_since: None,
         complaint: None,
@@ -128,11 +128,11 @@ impl Watch {
     /// served.
     async fn take(&mut self, listing: Listing, decode: Decode, served: &Served) -> End {
         let is_unread = matches!(served, Served::Unread(_));
-        let events = follower::follow(listing, self.pulse.watch_seconds(), decode);
+        let events = follower::follow(listing, Arc::clone(&self.health), self.kind, decode);
         // As in `follow` of the other kinds: every attempt begins with `Init`.
         let progress = |event: &watcher::Result<Event<_>>| !matches!(event, Ok(Event::Init));
         let events = events.filter(move |event| std::future::ready(progress(event)));
-        let mut events = pin!(events.backoff(Delays::of(self.kind)));
+        let mut events = pin!(events.backoff(retries(self.kind)));
         let mut looks = interval_at(Instant::now() + LOOK, LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -235,18 +235,18 @@ impl Watch {
     async fn send(&self, step: Step) -> Option<()> {
         let is_whole = matches!(step, Step::Done | Step::Absent);
         if is_whole || step == Step::Withheld {
-            self.pulse.complete(self.kind);
+            self.health.complete(self.kind);
         }
         self.steps.send((self.kind, step)).await.ok()?;
         if is_whole {
-            self.pulse.beat(self.kind);
+            self.health.succeeded(self.kind);
         }
         Some(())
     }
 
     /// Notes how the kind is served, and logs it with the cure where that is something new.
     fn tell(&self, served: &Served) {
-        if !self.pulse.serve(self.kind, served.clone()) {
+        if !self.health.serve(self.kind, served.clone()) {
             return;
         }
         let (kind, version) = (self.kind.as_str(), served.version());

@@ -4,6 +4,7 @@
 //! page. What is followed here is decoded one at a time, into facts of bounded size.
 
 use std::mem;
+use std::sync::Arc;
 
 use ::kube::core::Status;
 use ::kube::runtime::watcher::{Error, Event, Result};
@@ -11,7 +12,9 @@ use futures_util::{Stream, stream};
 use serde_json::value::RawValue;
 
 use super::answers::{Gate, Listing, Page, Watch, WatchEvent};
+use super::health::WatchHealth;
 use super::policies::Found;
+use crate::inventory::Kind;
 use crate::inventory::read::outline::{Outline, outline};
 
 /// Code of an API server that has forgotten the version to go on from.
@@ -37,20 +40,24 @@ enum State {
 
 struct Follower {
     listing: Listing,
-    seconds: u32,
+    health: Arc<WatchHealth>,
+    kind: Kind,
     decode: Decode,
     state: State,
 }
 
-/// The events of a kind, without end: after an error it goes on where it can. Each watch takes so many seconds.
+/// The events of a kind, without end: after an error it goes on where it can. Each success of a watch is noted in
+/// `health`; that of a list is noted by the caller, once its facts are handed on.
 pub(super) fn follow(
     listing: Listing,
-    seconds: u32,
+    health: Arc<WatchHealth>,
+    kind: Kind,
     decode: Decode,
 ) -> impl Stream<Item = Result<Event<Found>>> + Send {
     let follower = Follower {
-        listing,
-        seconds,
+        listing: listing.within(health.call_limit()),
+        health,
+        kind,
         decode,
         state: State::Empty,
     };
@@ -79,18 +86,20 @@ impl Follower {
                 Err(error) => Some(Err(Error::InitialListFailed(error))),
             },
             State::Listing(page) => self.list(page).await,
-            State::Listed(version) => match self.listing.watch(&version, self.seconds).await {
-                Ok(watch) => {
-                    self.state = State::Watching(version, watch);
-                    None
-                }
-                Err(error) => {
-                    if !is_gone(&error) {
-                        self.state = State::Listed(version);
+            State::Listed(version) => {
+                match self.listing.watch(&version, self.health.watch_time()).await {
+                    Ok(watch) => {
+                        self.state = State::Watching(version, watch);
+                        None
                     }
-                    Some(Err(Error::WatchStartFailed(error)))
+                    Err(error) => {
+                        if !is_gone(&error) {
+                            self.state = State::Listed(version);
+                        }
+                        Some(Err(Error::WatchStartFailed(error)))
+                    }
                 }
-            },
+            }
             State::Watching(version, watch) => self.watch(version, watch).await,
         }
     }
@@ -131,10 +140,14 @@ impl Follower {
         let read = |event: WatchEvent<'_>| heard(decode, &event);
         match watch.next(read).await {
             Ok(None) => {
+                if watch.is_complete() {
+                    self.health.succeeded(self.kind);
+                }
                 self.state = State::Listed(version);
                 None
             }
             Ok(Some(Heard::Event(next, event))) => {
+                self.health.succeeded(self.kind);
                 self.state = State::Watching(next, watch);
                 event.map(Ok)
             }

@@ -22,7 +22,7 @@ use openbao_perimeter::server::clients::{ApiClients, Facts, Reading, Scope, Unre
 use openbao_perimeter::server::listener::Limits;
 use openbao_perimeter::server::router::router;
 use openbao_perimeter::server::state::WebhookState;
-use openbao_perimeter::sources::kube::{Postures, Pulse, Reader, watch};
+use openbao_perimeter::sources::kube::{Postures, Reader, WatchHealth, watch};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 use tower::ServiceExt as _;
@@ -96,11 +96,11 @@ impl Server {
     async fn start() -> Self {
         let client = client(None).await;
         let lags = Arc::new(AtomicBool::new(false));
-        let pulse = Arc::new(Pulse::new(Duration::from_mins(5), |_, _| {}));
+        let health = Arc::new(WatchHealth::new(Duration::from_mins(5), |_, _| {}));
         let (sender, mut facts) = tokio::sync::watch::channel(None);
         let watched = lagging(client.clone(), Arc::clone(&lags));
         let never = std::future::pending();
-        tokio::spawn(watch(watched, pulse, postures(), sender, never));
+        tokio::spawn(watch(watched, health, postures(), sender, never));
         let admission = Arc::new(Admission::default());
         facts.wait_for(Option::is_some).await.expect("facts");
         lags.store(true, Ordering::Relaxed);

@@ -148,10 +148,10 @@ pub(super) type Facts = watch::Receiver<Option<Arc<Snapshot>>>;
 
 fn start(server: &ApiServer) -> Facts {
     let (sender, receiver) = watch::channel(None);
-    let pulse = source::Pulse::new(Duration::from_mins(5), |_, _| {});
+    let health = source::WatchHealth::new(Duration::from_mins(5), |_, _| {});
     tokio::spawn(source::watch(
         server.client(),
-        Arc::new(pulse),
+        Arc::new(health),
         postures(),
         sender,
         std::future::pending(),
@@ -348,11 +348,11 @@ async fn a_list_that_ends_early_is_asked_for_again_and_says_nothing() {
         async move { Ok::<_, Infallible>(answer) }
     });
     let (sender, mut facts) = watch::channel(None);
-    let pulse = source::Pulse::new(Duration::from_mins(5), |_, _| {});
+    let health = source::WatchHealth::new(Duration::from_mins(5), |_, _| {});
     let client = Client::new(service, "default");
     tokio::spawn(source::watch(
         client,
-        Arc::new(pulse),
+        Arc::new(health),
         postures(),
         sender,
         std::future::pending(),

@@ -25,10 +25,10 @@ impl Scene {
     fn start(server: ApiServer) -> Self {
         let (postures, decided) = watch::channel(Arc::default());
         let (sender, facts) = watch::channel(None);
-        let pulse = Arc::new(source::Pulse::new(Duration::from_mins(5), |_, _| {}));
+        let health = Arc::new(source::WatchHealth::new(Duration::from_mins(5), |_, _| {}));
         let client = server.client();
         let shutdown = std::future::pending();
-        tokio::spawn(source::watch(client, pulse, decided, sender, shutdown));
+        tokio::spawn(source::watch(client, health, decided, sender, shutdown));
         Self {
             server,
             facts,

@@ -10,7 +10,7 @@ use hyper::Request;
 use kube::Client;
 use kube::client::Body;
 use openbao_perimeter::inventory::{Extent, Freshness, Kind, Object, Snapshot};
-use openbao_perimeter::sources::kube::{Pulse, ReadError, Reader, Served, watch};
+use openbao_perimeter::sources::kube::{ReadError, Reader, Served, WatchHealth, watch};
 use serde_json::{Value, json};
 use tokio::sync::watch as channel;
 use tokio::time::{Instant, sleep, timeout};
@@ -133,22 +133,22 @@ fn failure(code: u16) -> Answer {
 
 struct Followed {
     facts: channel::Receiver<Option<Arc<Snapshot>>>,
-    pulse: Arc<Pulse>,
+    health: Arc<WatchHealth>,
 }
 
 impl Followed {
     fn start(versions: &Versions) -> Self {
-        let pulse = Arc::new(Pulse::new(LIMIT, |_, _| {}));
+        let health = Arc::new(WatchHealth::new(LIMIT, |_, _| {}));
         let (sender, facts) = channel::channel(None);
         let followed = watch(
             versions.client(),
-            Arc::clone(&pulse),
+            Arc::clone(&health),
             postures(),
             sender,
             std::future::pending(),
         );
         tokio::spawn(followed);
-        Self { facts, pulse }
+        Self { facts, health }
     }
 
     async fn until(&mut self, what: &str, holds: impl Fn(&Snapshot) -> bool) -> Arc<Snapshot> {
@@ -163,7 +163,7 @@ impl Followed {
     }
 
     fn served(&self) -> Option<Served> {
-        self.pulse.served().remove(&Kind::OpenBaoCluster)
+        self.health.served().remove(&Kind::OpenBaoCluster)
     }
 
     async fn until_served(&self, expected: Served) {
@@ -294,10 +294,10 @@ async fn without_a_proof_clusters_stay_and_only_what_is_known_of_them_becomes_to
     assert!(is_read(&followed.facts.borrow().clone().expect("facts")));
     assert_eq!(followed.served(), Some(Served::Unproved));
     assert_eq!(
-        followed.pulse.lost().map(|(kind, _)| kind),
+        followed.health.lost().map(|(kind, _)| kind),
         Some(Kind::OpenBaoCluster)
     );
-    assert_eq!(followed.pulse.freshness(), Freshness::StaleClusters);
+    assert_eq!(followed.health.freshness(), Freshness::StaleClusters);
 }
 
 #[tokio::test(start_paused = true)]
@@ -307,7 +307,7 @@ async fn without_facts_names_or_a_proof_nothing_is_published() {
     let mut followed = Followed::start(&versions);
     sleep(Duration::from_mins(2)).await;
     assert!(followed.facts.borrow_and_update().is_none());
-    assert_eq!(followed.pulse.missing(), [Kind::OpenBaoCluster]);
+    assert_eq!(followed.health.missing(), [Kind::OpenBaoCluster]);
     versions.serve(Some(&[]));
     followed.until("facts", has_none).await;
     assert_eq!(followed.served(), Some(Served::Nowhere));

@@ -12,7 +12,7 @@ use openbao_perimeter::review::World;
 use openbao_perimeter::server::listener::Limits;
 use openbao_perimeter::server::router::router;
 use openbao_perimeter::server::state::WebhookState;
-use openbao_perimeter::sources::kube::{Pulse, watch};
+use openbao_perimeter::sources::kube::{WatchHealth, watch};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 use tower::ServiceExt as _;
@@ -35,13 +35,13 @@ impl Impatient {
     pub(super) fn follow(plane: &ControlPlane) -> Self {
         let runtime = Runtime::new().expect("a runtime");
         let client = runtime.block_on(client_of(plane, None));
-        let pulse = Arc::new(Pulse::new(AGE, |_, _| {}));
-        let admission = Admission::default().while_current(Arc::<Pulse>::clone(&pulse));
+        let health = Arc::new(WatchHealth::new(AGE, |_, _| {}));
+        let admission = Admission::default().while_current(Arc::<WatchHealth>::clone(&health));
         let admission = Arc::new(admission);
         let (sender, mut facts) = tokio::sync::watch::channel(None);
         let (_decided, postures) = tokio::sync::watch::channel(Arc::default());
         let never = std::future::pending();
-        runtime.spawn(watch(client, pulse, postures, sender, never));
+        runtime.spawn(watch(client, health, postures, sender, never));
         let published = Arc::clone(&admission);
         runtime.spawn(async move {
             while facts.changed().await.is_ok() {

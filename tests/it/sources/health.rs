@@ -11,9 +11,9 @@ use hyper::{Request, Response};
 use kube::Client;
 use kube::client::Body;
 use openbao_perimeter::inventory::Kind;
-use openbao_perimeter::sources::kube::{Pulse, watch};
+use openbao_perimeter::sources::kube::{WatchHealth, watch};
 use serde_json::json;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::cluster::{Answer, ApiServer, CLUSTERS, POLICIES, postures, served, whole};
 
@@ -31,6 +31,10 @@ enum Manner {
     Dead,
     /// The connection is dead, and a new one is answered as before.
     Cut,
+    /// Every watch is accepted, and nothing follows.
+    Silent,
+    /// So is every list.
+    SilentLists,
     /// Every watch is answered by an error at once.
     Errs,
 }
@@ -65,6 +69,10 @@ impl Line {
             .split('&')
             .find_map(|part| part.strip_prefix("timeoutSeconds="));
         let is_watch = query.contains("watch=true");
+        if self.manner() == Manner::SilentLists && request.uri().path() == POLICIES {
+            let body = stream::pending::<Result<Frame<Bytes>, _>>();
+            return Response::new(StreamBody::new(body).boxed_unsync());
+        }
         let plain = self.server.answer(&request);
         if !is_watch || plain.status() != 200 {
             return plain;
@@ -100,9 +108,12 @@ impl Line {
                 } else {
                     sleep(MINUTE).await;
                 }
-                let is_dead = matches!(line.manner(), Manner::Dead | Manner::Cut | Manner::Errs);
+                let is_dead = matches!(
+                    line.manner(),
+                    Manner::Dead | Manner::Cut | Manner::Silent | Manner::Errs
+                );
                 match manner {
-                    Manner::Ends if !is_dead => None,
+                    Manner::Ends => None,
                     Manner::Bookmarks if !is_dead => {
                         let event = json!({"type": "BOOKMARK", "object": {"kind": "NetworkPolicy",
                             "apiVersion": "networking.k8s.io/v1", "metadata": {"resourceVersion": "9"}}});
@@ -117,29 +128,29 @@ impl Line {
     }
 }
 
-async fn begin(manner: Manner, server: ApiServer) -> (Line, Arc<Pulse>) {
+async fn begin(manner: Manner, server: ApiServer) -> (Line, Arc<WatchHealth>) {
     let line = Line {
         server,
         manner: Arc::new(Mutex::new(manner)),
     };
-    let pulse = Arc::new(Pulse::new(LIMIT, |_, _| {}));
+    let health = Arc::new(WatchHealth::new(LIMIT, |_, _| {}));
     let (sender, mut facts) = tokio::sync::watch::channel(None);
     tokio::spawn(watch(
         line.client(),
-        Arc::clone(&pulse),
+        Arc::clone(&health),
         postures(),
         sender,
         std::future::pending(),
     ));
     facts.wait_for(Option::is_some).await.expect("facts");
-    (line, pulse)
+    (line, health)
 }
 
 /// Looks every second for this long, so that nothing in between is missed.
-async fn lost_within(pulse: &Pulse, time: Duration) -> Option<Kind> {
+async fn lost_within(health: &WatchHealth, time: Duration) -> Option<Kind> {
     for _ in 0..time.as_secs() {
         sleep(Duration::from_secs(1)).await;
-        if let Some((kind, _)) = pulse.lost() {
+        if let Some((kind, _)) = health.lost() {
             return Some(kind);
         }
     }
@@ -149,9 +160,9 @@ async fn lost_within(pulse: &Pulse, time: Duration) -> Option<Kind> {
 #[tokio::test(start_paused = true)]
 async fn an_idle_cluster_is_never_stale() {
     for manner in [Manner::Ends, Manner::Bookmarks] {
-        let (_line, pulse) = begin(manner, served()).await;
+        let (_line, health) = begin(manner, served()).await;
         assert_eq!(
-            lost_within(&pulse, Duration::from_hours(6)).await,
+            lost_within(&health, Duration::from_hours(6)).await,
             None,
             "{manner:?}"
         );
@@ -162,18 +173,18 @@ async fn an_idle_cluster_is_never_stale() {
 async fn a_kind_that_is_not_served_is_never_stale() {
     let server = served();
     server.lists.lock().expect("unpoisoned").remove(CLUSTERS);
-    let (_line, pulse) = begin(Manner::Ends, server).await;
-    assert_eq!(lost_within(&pulse, Duration::from_hours(1)).await, None);
+    let (_line, health) = begin(Manner::Ends, server).await;
+    assert_eq!(lost_within(&health, Duration::from_hours(1)).await, None);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_kind_that_was_never_listed_is_named_until_it_is() {
     let server = served();
     server.lists.lock().expect("unpoisoned").remove(POLICIES);
-    let pulse = Arc::new(Pulse::new(LIMIT, |_, _| {}));
-    assert_eq!(pulse.missing(), Kind::ALL);
+    let health = Arc::new(WatchHealth::new(LIMIT, |_, _| {}));
+    assert_eq!(health.missing(), Kind::ALL);
     let (sender, mut facts) = tokio::sync::watch::channel(None);
-    let followed = Arc::clone(&pulse);
+    let followed = Arc::clone(&health);
     tokio::spawn(watch(
         server.client(),
         followed,
@@ -183,34 +194,56 @@ async fn a_kind_that_was_never_listed_is_named_until_it_is() {
     ));
     sleep(MINUTE).await;
     // Restores and Gateways are not served here, which is an answer.
-    assert_eq!(pulse.missing(), [Kind::NetworkPolicy]);
+    assert_eq!(health.missing(), [Kind::NetworkPolicy]);
     server.set(POLICIES, Vec::new());
     facts.wait_for(Option::is_some).await.expect("facts");
-    assert_eq!(pulse.missing(), []);
+    assert_eq!(health.missing(), []);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_dead_connection_is_stale_after_the_limit_and_its_return_ends_that() {
-    for broken in [Manner::Dead, Manner::Errs] {
-        let (line, pulse) = begin(Manner::Bookmarks, served()).await;
-        assert_eq!(lost_within(&pulse, MINUTE / 2).await, None);
+    for broken in [Manner::Dead, Manner::Silent, Manner::Errs] {
+        let (line, health) = begin(Manner::Bookmarks, served()).await;
+        assert_eq!(lost_within(&health, MINUTE / 2).await, None);
         line.set(broken);
         let still = LIMIT.saturating_sub(MINUTE);
-        assert_eq!(lost_within(&pulse, still).await, None, "{broken:?}");
+        assert_eq!(lost_within(&health, still).await, None, "{broken:?}");
         assert_eq!(
-            lost_within(&pulse, MINUTE * 2).await,
+            lost_within(&health, MINUTE * 2).await,
             Some(Kind::NetworkPolicy),
             "{broken:?}"
         );
         line.set(Manner::Bookmarks);
         sleep(LIMIT).await;
-        assert_eq!(pulse.lost(), None, "{broken:?}");
+        assert_eq!(health.lost(), None, "{broken:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_dead_connection_is_begun_anew_before_the_facts_are_stale() {
-    let (line, pulse) = begin(Manner::Bookmarks, served()).await;
+    let (line, health) = begin(Manner::Bookmarks, served()).await;
     line.set(Manner::Cut);
-    assert_eq!(lost_within(&pulse, Duration::from_hours(1)).await, None);
+    assert_eq!(lost_within(&health, Duration::from_hours(1)).await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_stays_silent_is_given_up_and_asked_for_again_within_the_limit() {
+    let line = Line {
+        server: served(),
+        manner: Arc::new(Mutex::new(Manner::SilentLists)),
+    };
+    let health = Arc::new(WatchHealth::new(LIMIT, |_, _| {}));
+    let (sender, mut facts) = tokio::sync::watch::channel(None);
+    let never = std::future::pending();
+    let followed = Arc::clone(&health);
+    tokio::spawn(watch(line.client(), followed, postures(), sender, never));
+    sleep(MINUTE / 2).await;
+    assert_eq!(health.missing(), [Kind::NetworkPolicy]);
+    line.set(Manner::Bookmarks);
+    let listed = facts.wait_for(Option::is_some);
+    timeout(MINUTE, listed)
+        .await
+        .expect("in time")
+        .expect("facts");
+    assert_eq!(health.lost(), None);
 }
