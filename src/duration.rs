@@ -1,6 +1,13 @@
 //! Times as Go and Kubernetes write them.
 
+use std::str::FromStr;
 use std::time::Duration;
+
+use k8s_openapi::jiff::{Span, SpanRelativeTo};
+use serde::{Deserialize, Serialize};
+
+/// Seconds of a day.
+const DAY: u64 = 24 * 60 * 60;
 
 /// Characters of a time. Longer ones could say more than a [`Duration`] holds.
 const LONGEST: usize = 15;
@@ -45,9 +52,82 @@ const UNITS: [(&str, u128); 6] = [
     ("ns", 1),
 ];
 
+/// A duration, written as `90d`, `2160h`, `5m` or `1h 30m`. A day has 24 hours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Length(Duration);
+
+/// Error of a text that is not a duration.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a duration such as `90d`, `12h` or `5m`, found `{0}`")]
+pub struct NotADuration(String);
+
+impl Length {
+    /// The duration.
+    pub const fn get(self) -> Duration {
+        self.0
+    }
+}
+
+impl FromStr for Length {
+    type Err = NotADuration;
+
+    fn from_str(text: &str) -> Result<Self, NotADuration> {
+        // Months and years have no length.
+        let length = text.parse::<Span>().and_then(|span| {
+            let length = span.to_duration(SpanRelativeTo::days_are_24_hours())?;
+            Duration::try_from(length)
+        });
+        length.map(Self).map_err(|_| NotADuration(text.to_owned()))
+    }
+}
+
+impl From<Duration> for Length {
+    fn from(length: Duration) -> Self {
+        Self(length)
+    }
+}
+
+impl From<Length> for String {
+    fn from(Length(length): Length) -> Self {
+        let (days, rest) = (length.as_secs() / DAY, length.as_secs() % DAY);
+        if days > 0 && rest == 0 && length.subsec_nanos() == 0 {
+            return format!("{days}d");
+        }
+        text(length)
+    }
+}
+
+impl TryFrom<String> for Length {
+    type Error = NotADuration;
+
+    fn try_from(text: String) -> Result<Self, NotADuration> {
+        text.parse()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_length_is_written_with_its_unit() {
+        for (text, seconds) in [
+            ("90d", 7_776_000),
+            ("2160h", 7_776_000),
+            ("1h 30m", 5_400),
+            ("5m", 300),
+            ("0s", 0),
+        ] {
+            let length = text.parse::<Length>().unwrap();
+            assert_eq!(length.get().as_secs(), seconds);
+            assert_eq!(String::from(length).parse(), Ok(length), "{text}");
+        }
+        for text in ["", "5", "-5m", "1mo", "1y", "soon", "99999999999999999999h"] {
+            let error = text.parse::<Length>().unwrap_err().to_string();
+            assert!(error.contains("`90d`"), "{text}: {error}");
+        }
+    }
 
     #[test]
     fn a_time_is_read_as_go_writes_it() {

@@ -11,15 +11,15 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use webhook_certs::rotation::RotationConfigError;
 
 use crate::code::UnknownCode;
+use crate::duration::Length;
 use crate::posture::{Edition, Posture, UnknownEdition};
 use crate::telemetry::Format;
-use webhook_certs::Length;
 
 /// Longest time from unready to taking no more connections.
 const LONGEST_SHUTDOWN_DELAY: Duration = Duration::from_mins(4);
-use webhook_certs::rotation::TermsError;
 
 /// Every setting, by the keys of the file. [`Flags`] set some of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -171,7 +171,7 @@ pub enum SettingsError {
     },
     /// Lifetimes or names of `selfManaged` that do not fit together.
     #[error("cannot use the settings `selfManaged`")]
-    SelfManaged(#[from] TermsError),
+    SelfManaged(#[from] RotationConfigError),
     /// Half of what it takes to know a client.
     #[error("expected the settings `clients.ca` and `clients.subjects` together, found `{found}`")]
     Clients {
@@ -346,4 +346,6 @@ pub use limits::{LimitSettings, TimeLimit};
 pub use platform::PlatformSettings;
 pub use review::{CapSettings, LevelSetting, ReviewSettings, WidthSettings};
 pub use size::Size;
-pub use tls::{ClientOptions, ClientSettings, SERVICE_NAMES, SelfManagedSettings, Tls, TlsMode};
+pub use tls::{
+    ClientOptions, ClientSettings, SERVICE_NAMES, SelfManagedSettings, Tls, TlsMode, default_secret,
+};

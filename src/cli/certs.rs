@@ -5,15 +5,13 @@ mod make;
 
 use std::io;
 use std::path::PathBuf;
-use std::time::SystemTime;
 
 use super::{ExitStatus, Failure};
-use webhook_certs::Moment;
 
-/// What `certs` can be told.
+/// Arguments of `certs`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// What to do with certificates.
+    /// The command.
     #[command(subcommand)]
     pub command: Command,
 }
@@ -27,7 +25,7 @@ pub enum Command {
     Inspect(inspect::Args),
 }
 
-/// Why the files cannot be used.
+/// Error of files that cannot be used.
 #[derive(Debug, thiserror::Error)]
 enum FileError {
     /// A folder or file cannot be written.
@@ -53,7 +51,7 @@ enum FileError {
 
 /// Runs the command.
 pub(super) fn run(args: Args) -> Result<ExitStatus, Failure> {
-    let now = Moment::from(SystemTime::now());
+    let now = webhook_certs::now();
     match args.command {
         Command::Make(args) => make::run(&args, now),
         Command::Inspect(args) => inspect::run(&args, now),

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 use axum::Router;
@@ -94,7 +93,7 @@ impl Readiness {
     /// All latches, in a fixed order.
     pub fn latches(&self) -> [Latch; 3] {
         let inventory = (!self.admission.is_ready()).then(|| incomplete(&self.admission.missing()));
-        let certificate = self.certificates.problem(SystemTime::now());
+        let certificate = self.certificates.problem(webhook_certs::now());
         let certificate = certificate.map(Cow::Borrowed);
         let leaving = self.leaving.load(Ordering::Relaxed);
         let leaving = leaving.then_some(Cow::Borrowed("begun"));

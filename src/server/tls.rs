@@ -1,4 +1,4 @@
-//! The served certificate: where it comes from, and how it is swapped under open connections.
+//! The serving certificate: its source, and its replacement under open connections.
 
 pub mod clients;
 pub mod ephemeral;
@@ -11,7 +11,6 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::SystemTime;
 
 use arc_swap::ArcSwapOption;
 use rustls::ServerConfig;
@@ -22,15 +21,16 @@ use rustls::server::{
     ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier,
 };
 use rustls::sign::CertifiedKey;
+use webhook_certs::issuer::RcgenIssuer;
+use webhook_certs::x509::{CertificateInfo, MalformedCertificate};
+use webhook_certs::{Pair, Timestamp, Validity, pem};
 
 use crate::audit::Metrics;
 pub use clients::Clients;
 pub use files::Files;
 pub use self_managed::SelfManaged;
-use webhook_certs::x509::{Facts, Malformed};
-use webhook_certs::{Life, Moment, Pair, pem};
 
-/// Why a certificate cannot be served.
+/// Error of a certificate that cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file cannot be read.
@@ -38,7 +38,7 @@ pub enum TlsError {
     Read {
         /// The file.
         file: PathBuf,
-        /// What happened.
+        /// The cause.
         #[source]
         source: io::Error,
     },
@@ -47,22 +47,22 @@ pub enum TlsError {
     Write {
         /// The file.
         file: PathBuf,
-        /// What happened.
+        /// The cause.
         #[source]
         source: io::Error,
     },
-    /// A file holds no PEM of the kind expected.
+    /// A file has no PEM block of the expected kind.
     #[error("expected a PEM {expected} in `{file}`")]
     Pem {
-        /// What should be in it.
+        /// The expected content.
         expected: &'static str,
         /// The file.
         file: PathBuf,
-        /// What is wrong.
+        /// The cause.
         #[source]
         source: PemError,
     },
-    /// A file is longer than any chain.
+    /// A file is longer than the limit.
     #[error(
         "expected at most {} bytes of PEM in `{file}`, found more",
         files::PEM_LIMIT
@@ -76,68 +76,79 @@ pub enum TlsError {
     ClientCa {
         /// The file.
         file: PathBuf,
-        /// What is wrong.
+        /// The cause.
         problem: String,
     },
-    /// A pair that was made here is no PEM.
-    #[error("cannot read the certificate that was made")]
+    /// An issued pair is not valid PEM.
+    #[error("cannot read the issued certificate")]
     Made {
-        /// What is wrong.
+        /// The cause.
         #[source]
         source: PemError,
     },
     /// There is no certificate.
     #[error("expected a chain of certificates, found none")]
     NoCertificate,
-    /// A certificate cannot be understood.
+    /// A certificate cannot be parsed.
     #[error(transparent)]
-    Certificate(#[from] Malformed),
-    /// A sound pair is not good now, while the one that is served is.
-    #[error("expected a certificate that is good now, found one that is good from {} until {}", life.from, life.until)]
+    Certificate(#[from] MalformedCertificate),
+    /// A pair is not valid now, while the served one is.
+    #[error("expected a certificate that is valid now, found one that is valid from {} until {}", validity.from, validity.until)]
     NotNow {
-        /// When it is good.
-        life: Life,
+        /// Its validity period.
+        validity: Validity,
     },
-    /// Key and certificate do not make a pair, or rustls refuses them.
+    /// Key and certificate do not match, or rustls rejects them.
     #[error("cannot use the certificate and key")]
     Pair(#[source] rustls::Error),
-    /// The ephemeral certificate cannot be made.
-    #[error("cannot make an ephemeral certificate")]
+    /// A certificate cannot be issued.
+    #[error("cannot issue a certificate")]
     Make(#[from] rcgen::Error),
+}
+
+/// The issuer of the program's own certificates.
+pub fn issuer() -> RcgenIssuer {
+    RcgenIssuer::new("openbao-perimeter")
 }
 
 /// A certificate chain with its key.
 #[derive(Debug)]
 pub struct Served {
     key: Arc<CertifiedKey>,
-    life: Life,
-    /// The earliest end of the certificates above the leaf, as far as the chain has them.
-    ca_expires: Option<Moment>,
+    validity: Validity,
+    /// The earliest expiry of the CAs in the chain.
+    ca_expires: Option<Timestamp>,
 }
 
 impl Served {
     /// From DER: the chain, leaf first, and the key.
+    ///
+    /// # Errors
+    /// The chain is empty or malformed, or the key does not match.
     pub fn new(
         chain: Vec<CertificateDer<'static>>,
         key: PrivateKeyDer<'static>,
     ) -> Result<Self, TlsError> {
         let (leaf, above) = chain.split_first().ok_or(TlsError::NoCertificate)?;
-        let life = |certificate| Facts::read(certificate).map(|facts| facts.life);
-        let end = |certificate| life(certificate).map(|life| life.until);
-        let life = life(leaf)?;
+        let validity = |certificate| CertificateInfo::read(certificate).map(|facts| facts.validity);
+        let end = |certificate| validity(certificate).map(|validity| validity.until);
+        let validity = validity(leaf)?;
         let above = above.iter().map(end).collect::<Result<Vec<_>, _>>()?;
         let key = CertifiedKey::from_der(chain, key, &ring::default_provider())
             .map_err(TlsError::Pair)?;
         Ok(Self {
             key: Arc::new(key),
-            life,
+            validity,
             ca_expires: above.into_iter().min(),
         })
     }
 }
 
 impl Served {
-    /// From a pair that was made here.
+    /// From an issued pair.
+    ///
+    /// # Errors
+    /// The pair is not valid PEM, or does not match.
     pub fn from_pair(pair: &Pair) -> Result<Self, TlsError> {
         let made = |source| TlsError::Made { source };
         let chain = pem::certificates(pair.certificate.as_bytes()).map_err(made)?;
@@ -146,18 +157,18 @@ impl Served {
     }
 }
 
-/// The certificate of now; new handshakes take it from here.
+/// The current certificate, for new handshakes.
 #[derive(Debug)]
 pub struct Certificates {
     served: ArcSwapOption<Served>,
-    /// Whether the API server can know the CA.
+    /// Whether the API server knows the CA.
     is_announced: AtomicBool,
     clients: Option<Arc<Clients>>,
     metrics: Arc<Metrics>,
 }
 
 impl Certificates {
-    /// Serves this one first.
+    /// Begins with a certificate.
     pub fn new(served: Served, metrics: Arc<Metrics>) -> Self {
         let certificates = Self::awaited(metrics);
         certificates.announced();
@@ -165,7 +176,7 @@ impl Certificates {
         certificates
     }
 
-    /// Has none yet: handshakes fail, and it is not ready.
+    /// Begins without a certificate: handshakes fail, and the server is not ready.
     pub const fn awaited(metrics: Arc<Metrics>) -> Self {
         Self {
             served: ArcSwapOption::const_empty(),
@@ -175,18 +186,18 @@ impl Certificates {
         }
     }
 
-    /// Lets in these clients only.
+    /// Admits these clients only.
     #[must_use]
     pub fn with_clients(self, clients: Option<Arc<Clients>>) -> Self {
         Self { clients, ..self }
     }
 
-    /// Why requests should not be sent here at `now`, as far as the certificate goes.
-    pub fn problem(&self, now: SystemTime) -> Option<&'static str> {
+    /// The problem of the certificate that makes the server not ready at `now`.
+    pub fn problem(&self, now: Timestamp) -> Option<&'static str> {
         match &*self.served.load() {
             None => Some("absent"),
-            Some(served) if served.life.until <= now.into() => Some("expired"),
-            Some(served) if served.life.from > now.into() => Some("not valid yet"),
+            Some(served) if served.validity.is_over(now) => Some("expired"),
+            Some(served) if served.validity.from > now => Some("not valid yet"),
             Some(_) if !self.is_announced.load(Ordering::Relaxed) => {
                 Some("not in the registrations yet")
             }
@@ -194,30 +205,32 @@ impl Certificates {
         }
     }
 
-    /// From now on the API server knows the CA, as far as that is in our hands.
+    /// Notes that the API server knows the CA.
     fn announced(&self) {
         self.is_announced.store(true, Ordering::Relaxed);
     }
 
-    /// As [`Self::swap`], but keeps one that is good at `now` where the new one is not: it would break
-    /// every handshake.
-    fn swap_where_good(&self, served: Served, now: Moment) -> Result<(), TlsError> {
-        let is_good = |served: &Served| served.life.holds(now);
+    /// Serves a new certificate, unless only the old one is valid at `now`: the new one would fail every
+    /// handshake.
+    fn swap_where_good(&self, served: Served, now: Timestamp) -> Result<(), TlsError> {
+        let is_good = |served: &Served| served.validity.contains(now);
         if !is_good(&served) && self.served.load().as_deref().is_some_and(is_good) {
-            let life = served.life;
-            return Err(TlsError::NotNow { life });
+            let validity = served.validity;
+            return Err(TlsError::NotNow { validity });
         }
         self.swap(served);
         Ok(())
     }
 
     fn swap(&self, served: Served) {
-        let expires = served.life.until;
-        self.metrics
-            .certificate_expires(expires.unix(), served.ca_expires.map(Moment::unix));
+        let expires = served.validity.until;
+        self.metrics.certificate_expires(
+            expires.as_second(),
+            served.ca_expires.map(Timestamp::as_second),
+        );
         let old = self.served.swap(Some(Arc::new(served)));
         if old.is_some() {
-            tracing::info!(%expires, "Serving a new certificate");
+            tracing::info!(%expires, "serving a new certificate");
         }
     }
 }
@@ -233,6 +246,9 @@ impl ResolvesServerCert for Certificates {
 
 /// TLS 1.3 and 1.2, HTTP/1.1 only: over HTTP/2 all reviews of an API server would share one
 /// connection, and with it one replica.
+///
+/// # Errors
+/// The crypto provider lacks the protocol versions.
 pub fn server_config(certificates: &Arc<Certificates>) -> Result<ServerConfig, TlsError> {
     let provider = Arc::new(ring::default_provider());
     let resolver = Arc::<Certificates>::clone(certificates);
@@ -247,7 +263,7 @@ pub fn server_config(certificates: &Arc<Certificates>) -> Result<ServerConfig, T
         .with_cert_resolver(resolver);
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     if certificates.clients.is_some() {
-        // A resumed session shows no certificate: one whose CA has gone would come back with it.
+        // A resumed session sends no certificate, so it could outlive the CA of its certificate.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
     }

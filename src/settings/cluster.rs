@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use webhook_certs::Length;
+use crate::duration::Length;
 
 use super::SettingsError;
 use crate::duration::text;

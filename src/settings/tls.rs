@@ -9,9 +9,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Settings, SettingsError};
-use webhook_certs::Length;
+use crate::duration::Length;
 use webhook_certs::cluster::SecretRef;
-use webhook_certs::rotation::{Terms, TermsError};
+use webhook_certs::rotation::{RotationConfig, RotationConfigError};
 
 /// Where the served certificate comes from.
 #[derive(
@@ -33,6 +33,14 @@ pub const SERVICE_NAMES: [&str; 2] = [
     "openbao-perimeter.openbao-perimeter-system.svc",
     "openbao-perimeter.openbao-perimeter-system.svc.cluster.local",
 ];
+
+/// The Secret of the manifests.
+pub fn default_secret() -> SecretRef {
+    SecretRef {
+        namespace: "openbao-perimeter-system".into(),
+        name: "openbao-perimeter-self-managed".into(),
+    }
+}
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -77,7 +85,7 @@ impl SelfManagedSettings {
     pub(super) fn effective(&self) -> Self {
         let [ca_lifetime, lifetime, settle] = self.lengths().map(Some);
         Self {
-            secret: Some(self.secret.clone().unwrap_or_default()),
+            secret: Some(self.secret.clone().unwrap_or_else(default_secret)),
             names: self.served_names(),
             ca_lifetime,
             lifetime,
@@ -100,10 +108,10 @@ impl SelfManagedSettings {
         ]
     }
 
-    fn terms(&self) -> Result<Terms, TermsError> {
+    fn terms(&self) -> Result<RotationConfig, RotationConfigError> {
         let [ca_lifetime, lifetime, settle] = self.lengths().map(Length::get);
         let names = self.served_names().into_iter().collect();
-        Terms::new(ca_lifetime, lifetime, settle, names)
+        RotationConfig::new(ca_lifetime, lifetime, settle, names)
     }
 }
 
@@ -166,7 +174,7 @@ pub enum Tls {
         /// The Secret that the replicas share.
         secret: SecretRef,
         /// Lifetimes and names.
-        terms: Terms,
+        terms: RotationConfig,
     },
     /// In memory.
     Ephemeral {
@@ -182,7 +190,10 @@ impl Settings {
                 ca_out: self.ca_out.clone(),
             }),
             (TlsMode::SelfManaged, _, _) => Ok(Tls::SelfManaged {
-                secret: self.self_managed.secret.clone().unwrap_or_default(),
+                secret: {
+                    let secret = self.self_managed.secret.clone();
+                    secret.unwrap_or_else(default_secret)
+                },
                 terms: self.self_managed.terms()?,
             }),
             (TlsMode::Files, Some(cert), Some(key)) => Ok(Tls::Files {

@@ -59,6 +59,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "audit",
             "baseline",
             "code",
+            "duration",
             "events",
             "file_events",
             "inventory",

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use axum::http::StatusCode;
+use k8s_openapi::jiff::SignedDuration;
 use openbao_perimeter::audit::Metrics;
 use openbao_perimeter::server::listener::Limits;
 use openbao_perimeter::server::tls::ephemeral::Ephemeral;
-use openbao_perimeter::server::tls::{Certificates, Clients, Files, Served};
+use openbao_perimeter::server::tls::{Certificates, Clients, Files, Served, issuer};
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, Issuer, KeyPair};
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject as _;
@@ -19,9 +20,8 @@ use rustls::{ClientConfig, HandshakeKind, RootCertStore, SupportedProtocolVersio
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use webhook_certs::foundry::Rcgen;
-use webhook_certs::rotation::Foundry as _;
-use webhook_certs::{Life, Moment, Pair};
+use webhook_certs::rotation::CertificateIssuer as _;
+use webhook_certs::{Pair, Validity};
 
 use crate::support::{BOTH, Running, ask, connect, folder, post, review, start};
 use crate::tls::{counted, self_signed};
@@ -30,10 +30,10 @@ use crate::volume::Volume;
 /// Far beyond any test: what happens, happens by an event.
 const NEVER: Duration = Duration::from_hours(1);
 
-/// A life that began and ends so many days from now.
-pub(crate) fn life(from: i64, until: i64) -> Life {
-    let day = |days: i64| Moment::from_unix(Moment::from(SystemTime::now()).unix() + days * 86_400);
-    Life {
+/// A validity that began and ends so many days from now.
+pub(crate) fn validity(from: i64, until: i64) -> Validity {
+    let day = |days: i64| webhook_certs::now() + SignedDuration::from_hours(24 * days);
+    Validity {
         from: day(from),
         until: day(until),
     }
@@ -108,10 +108,10 @@ async fn files_that_vanish_or_grow_too_long_are_counted_and_the_old_pair_stays()
 async fn the_expiry_of_leaf_and_ca_is_told_and_no_good_pair_is_given_up_for_one_that_is_not() {
     let folder = folder("certificate-expiry");
     let volume = Volume(&folder);
-    let (good, long) = (life(-2, 3), life(-2, 9));
-    let write = |version: &str, leaf: Life| {
-        let ca = Rcgen.ca(long).unwrap();
-        let made = Rcgen
+    let (good, long) = (validity(-2, 3), validity(-2, 9));
+    let write = |version: &str, leaf: Validity| {
+        let ca = issuer().ca(long).unwrap();
+        let made = issuer()
             .leaf(&ca, leaf, &BTreeSet::from(["localhost".to_owned()]))
             .unwrap();
         volume.swap_pair(version, &(made.certificate + &ca.certificate), &made.key);
@@ -120,21 +120,21 @@ async fn the_expiry_of_leaf_and_ca_is_told_and_no_good_pair_is_given_up_for_one_
     let running = start_following(volume.pair(), Duration::from_millis(10)).await;
     let line = format!(
         "openbao_perimeter_certificate_expiry_timestamp_seconds {}",
-        good.until.unix()
+        good.until.as_second()
     );
     counted(&running.metrics, &line).await;
     let ca_line = format!(
         "certificate_ca_expiry_timestamp_seconds{{}} {}",
-        long.until.unix()
+        long.until.as_second()
     );
     counted(&running.metrics, &ca_line).await;
-    for (times, other) in [(1, life(-2, -1)), (2, life(1, 3))] {
+    for (times, other) in [(1, validity(-2, -1)), (2, validity(1, 3))] {
         write(&format!("kept-{times}"), other);
         let kept = format!(r#"certificate_reloads_total{{outcome="kept-old"}} {times}"#);
         counted(&running.metrics, &kept).await;
         counted(&running.metrics, &line).await;
     }
-    write("v2", life(-1, 2));
+    write("v2", validity(-1, 2));
     let swapped = r#"certificate_reloads_total{outcome="swapped"} 1"#;
     counted(&running.metrics, swapped).await;
     running.stop().await;
@@ -152,7 +152,7 @@ fn outside_of_its_life_a_certificate_is_not_ready() {
     let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
     let served = Served::new(vec![made.der().clone()], key).unwrap();
     let certificates = Certificates::new(served, Arc::new(Metrics::new()));
-    let at = |time: SystemTime| certificates.problem(time);
+    let at = |time: SystemTime| certificates.problem(time.try_into().unwrap());
     assert_eq!(at(begun - day), Some("not valid yet"));
     assert_eq!(at(begun + day / 2), None);
     assert_eq!(at(begun + 2 * day), Some("expired"));
@@ -238,7 +238,7 @@ async fn is_answered(running: &Running, config: &Arc<ClientConfig>) -> bool {
 #[tokio::test]
 async fn only_the_client_that_is_expected_gets_in() {
     let file = folder("client-ca").join("ca.crt");
-    let [ca, other_ca] = [(); 2].map(|()| Rcgen.ca(life(0, 9)).unwrap());
+    let [ca, other_ca] = [(); 2].map(|()| issuer().ca(validity(0, 9)).unwrap());
     fs::write(&file, &ca.certificate).unwrap();
     let (running, server_ca) = start_guarded(&file).await;
     let expected = client(&ca, "kube-apiserver");
@@ -270,7 +270,7 @@ async fn only_the_client_that_is_expected_gets_in() {
 #[tokio::test]
 async fn a_session_with_a_client_certificate_is_never_resumed() {
     let file = folder("client-resumption").join("ca.crt");
-    let ca = Rcgen.ca(life(0, 9)).unwrap();
+    let ca = issuer().ca(validity(0, 9)).unwrap();
     fs::write(&file, &ca.certificate).unwrap();
     let (running, server_ca) = start_guarded(&file).await;
     let own = client(&ca, "kube-apiserver");
@@ -289,7 +289,7 @@ async fn a_session_with_a_client_certificate_is_never_resumed() {
 #[tokio::test]
 async fn client_cas_are_read_again() {
     let file = folder("client-ca-change").join("ca.crt");
-    let [first, second] = [(); 2].map(|()| Rcgen.ca(life(0, 9)).unwrap());
+    let [first, second] = [(); 2].map(|()| issuer().ca(validity(0, 9)).unwrap());
     fs::write(&file, &first.certificate).unwrap();
     let (running, server_ca) = start_guarded(&file).await;
     let [old, new] =

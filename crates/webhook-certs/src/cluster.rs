@@ -1,7 +1,7 @@
-//! The edge: the Secret that replicas share, and the registrations that have to know its CAs.
+//! Access to the Secret that replicas share, and to the webhook configurations that trust its CAs.
 
 pub mod registrations;
-pub mod vault;
+pub mod secret;
 
 pub use registrations::Registrations;
-pub use vault::{SecretRef, Vault};
+pub use secret::{CertificateSecret, SecretRef};

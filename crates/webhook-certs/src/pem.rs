@@ -23,17 +23,23 @@ impl fmt::Debug for Pair {
 }
 
 /// The certificates of a PEM text, in its order.
+///
+/// # Errors
+/// The text is not valid PEM.
 pub fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, Error> {
     CertificateDer::pem_slice_iter(text).collect()
 }
 
 /// The first private key of a PEM text.
+///
+/// # Errors
+/// The text is not valid PEM, or has no private key.
 pub fn key(text: &[u8]) -> Result<PrivateKeyDer<'static>, Error> {
     PrivateKeyDer::from_pem_slice(text)
 }
 
-/// The certificates of a PEM text as texts of their own, without what stands around them. What is
-/// no certificate is left out.
+/// The certificates of a PEM text, one text each, without the text around them. Anything else is left
+/// out.
 pub fn split(text: &str) -> Vec<String> {
     const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
     const END: &str = "-----END CERTIFICATE-----";

@@ -1,14 +1,15 @@
-//! When CA and leaf are made and renewed, and what has to be trusted meanwhile.
+//! State machine of the CA and its leaf: issue, renewal, and the CAs that clients have to trust.
 //!
-//! A state machine without a clock: [`State::next`] says what is to be done now, [`State::after`]
-//! is the state once it is done. Replicas share one state and take the same steps; whoever writes
-//! first wins.
+//! It has no clock. [`State::next`] returns the step that is due, [`State::after`] the state after a
+//! step. Replicas share one state and take the same steps. The first write wins.
 //!
-//! A new CA goes through three stages. It is **announced**: in the bundle, but nothing is signed
-//! with it. It is **trusted**: the bundle was seen in the registrations, and has been there for
-//! as long as an API server may take to notice ([`Terms::settle`]). It is **promoted**: it signs
-//! the leaf, and the old CA stays in the bundle, without its key, until the last leaf of the old
-//! CA has expired. So at no time a leaf is served that a reader of the bundle does not trust.
+//! A new CA has three stages. It is **announced**: it is in the bundle, but signs nothing. It is
+//! **trusted**: the registrations have had the bundle for as long as an API server may take to notice
+//! ([`RotationConfig::settle`]). It is **promoted**: it signs the leaf, and the old CA stays in the
+//! bundle, without its key, until its last leaf has expired. So every served leaf is trusted by every
+//! reader of the bundle.
+//!
+//! *Registrations* are the webhook configurations of the program.
 
 #![deny(
     clippy::disallowed_macros,
@@ -16,35 +17,37 @@
     clippy::disallowed_types
 )]
 
+mod config;
 mod serving;
 mod step;
-mod terms;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeSet;
 
-use super::life::{Life, Moment};
+use jiff::Timestamp;
+
 use super::pem::Pair;
-pub use serving::{Serving, Watch};
-pub use step::{Foundry, Step};
-pub use terms::{Terms, TermsError};
+use super::validity::{Validity, after};
+pub use config::{RotationConfig, RotationConfigError};
+pub use serving::{Serving, TrustHistory};
+pub use step::{CertificateIssuer, Step};
 
 /// A CA that can sign.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authority {
-    /// Its life.
-    pub life: Life,
+    /// Its validity period.
+    pub validity: Validity,
     /// Its certificate and key.
     pub pair: Pair,
 }
 
-/// What is served.
+/// The serving certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leaf {
-    /// Its life.
-    pub life: Life,
-    /// Names and addresses that it is good for.
+    /// Its validity period.
+    pub validity: Validity,
+    /// Names and addresses that it is valid for.
     pub names: BTreeSet<String>,
     /// Its certificate and key.
     pub pair: Pair,
@@ -55,27 +58,27 @@ pub struct Leaf {
 pub struct Successor {
     /// The CA.
     pub ca: Authority,
-    /// Since when all registrations have it, without a break.
-    pub trusted_since: Option<Moment>,
+    /// The time since which all registrations have it.
+    pub trusted_since: Option<Timestamp>,
 }
 
-/// A CA that signs no more. Its key is gone.
+/// A CA that no longer signs. Its key is deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Retired {
-    /// When the last leaf that it signed expires.
-    pub until: Moment,
+    /// Expiry of the last leaf that it signed.
+    pub until: Timestamp,
     /// Its certificate, PEM.
     pub certificate: String,
 }
 
-/// All that is kept.
+/// The state that replicas share.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State {
-    /// The CA that signed the leaf, and signs the next one.
+    /// The CA that signed the leaf and signs the next one.
     pub ca: Authority,
-    /// What is served.
+    /// The serving certificate.
     pub leaf: Leaf,
-    /// The CA that comes next, while it is on its way.
+    /// The CA that comes next, once it is announced.
     pub next: Option<Successor>,
     /// CAs that are still trusted.
     pub retired: Vec<Retired>,
@@ -84,35 +87,35 @@ pub struct State {
 /// Whether the registrations have the bundle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trust {
-    /// Each entry that there is has it. Where there is no registration nobody calls us, so nobody
-    /// is missing.
+    /// Every existing entry has it. Without registrations no API server calls the webhook, so none is
+    /// missing.
     InPlace,
-    /// An entry has another one.
+    /// An entry has another bundle.
     Pending,
 }
 
-/// What is to be done.
+/// The next action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
     /// A step, now.
     Step(Step),
-    /// Nothing before this moment.
-    Rest(Moment),
+    /// Nothing before this time.
+    Rest(Timestamp),
 }
 
 impl State {
-    /// What is to be done at `now`, given what the registrations say about [`Self::bundle`].
-    pub fn next(&self, trust: Trust, now: Moment, terms: &Terms) -> Next {
+    /// The next action at `now`. `trust` says whether the registrations have [`Self::bundle`].
+    pub fn next(&self, trust: Trust, now: Timestamp, config: &RotationConfig) -> Next {
         let due = self
             .rescue(now)
-            .or_else(|| self.renewal(now, terms))
-            .or_else(|| self.succession(trust, now, terms))
+            .or_else(|| self.renewal(now, config))
+            .or_else(|| self.succession(trust, now, config))
             .or_else(|| self.is_retirement_due(now).then_some(Step::Retire));
-        due.map_or_else(|| Next::Rest(self.wake(now, terms)), Next::Step)
+        due.map_or_else(|| Next::Rest(self.wake(now, config)), Next::Step)
     }
 
-    /// What clients have to trust: PEM certificates, each once, in an order that a promotion does
-    /// not change. Its text changes only when the set does.
+    /// The CA bundle that clients have to trust: PEM certificates, each once, in an order that a
+    /// promotion does not change. The text changes only with the set.
     pub fn bundle(&self) -> String {
         let all = self.trusted().into_iter();
         all.flat_map(|certificate| [certificate, "\n"]).collect()
@@ -128,71 +131,73 @@ impl State {
             .collect()
     }
 
-    /// What is left to do when the leaf has expired, as after a long sleep. The CA that is trusted
-    /// already comes first; when it has expired too, nothing is lost by one that nobody knows yet.
-    fn rescue(&self, now: Moment) -> Option<Step> {
-        if !self.leaf.life.is_over(now) {
+    /// The step after the leaf has expired, as after a long pause. The CA that is trusted already comes
+    /// first. If it has expired too, a CA that no API server knows yet is no loss.
+    fn rescue(&self, now: Timestamp) -> Option<Step> {
+        if !self.leaf.validity.is_over(now) {
             return None;
         }
-        if !self.ca.life.is_over(now) {
+        if !self.ca.validity.is_over(now) {
             return Some(Step::Renew);
         }
         match &self.next {
-            Some(next) if !next.ca.life.is_over(now) => Some(Step::Promote),
+            Some(next) if !next.ca.validity.is_over(now) => Some(Step::Promote),
             _ => Some(Step::Announce),
         }
     }
 
-    fn renewal(&self, now: Moment, terms: &Terms) -> Option<Step> {
-        if self.ca.life.is_over(now) {
+    fn renewal(&self, now: Timestamp, config: &RotationConfig) -> Option<Step> {
+        if self.ca.validity.is_over(now) {
             return None;
         }
-        let lacks_a_name = !terms.names().is_subset(&self.leaf.names);
-        let is_due = self.renewal_at(terms).is_some_and(|at| at <= now);
+        let lacks_a_name = !config.names().is_subset(&self.leaf.names);
+        let is_due = self.renewal_at(config).is_some_and(|at| at <= now);
         (lacks_a_name || is_due).then_some(Step::Renew)
     }
 
-    /// When a new leaf is due. Never where it could not live longer than the old one: a leaf ends
-    /// with its CA at the latest.
-    fn renewal_at(&self, terms: &Terms) -> Option<Moment> {
-        let at = self.leaf.life.renewal();
-        let gains = terms.leaf_life(at, self.ca.life).until > self.leaf.life.until;
+    /// Time of the next leaf. None if it could not outlive the old one, since a leaf ends with its CA
+    /// at the latest.
+    fn renewal_at(&self, config: &RotationConfig) -> Option<Timestamp> {
+        let at = self.leaf.validity.renewal();
+        let gains = config.leaf_validity(at, self.ca.validity).until > self.leaf.validity.until;
         gains.then_some(at)
     }
 
-    fn succession(&self, trust: Trust, now: Moment, terms: &Terms) -> Option<Step> {
+    fn succession(&self, trust: Trust, now: Timestamp, config: &RotationConfig) -> Option<Step> {
         let Some(next) = &self.next else {
-            return (self.ca.life.renewal() <= now).then_some(Step::Announce);
+            return (self.ca.validity.renewal() <= now).then_some(Step::Announce);
         };
         match (trust, next.trusted_since) {
-            _ if next.ca.life.is_over(now) => Some(Step::Announce),
+            _ if next.ca.validity.is_over(now) => Some(Step::Announce),
             (Trust::InPlace, None) => Some(Step::Trust),
             (Trust::InPlace, Some(since)) => {
-                (since + terms.settle() <= now).then_some(Step::Promote)
+                (after(since, config.settle()) <= now).then_some(Step::Promote)
             }
-            (Trust::Pending, Some(_)) => Some(Step::Doubt),
+            (Trust::Pending, Some(_)) => Some(Step::TrustLost),
             (Trust::Pending, None) => None,
         }
     }
 
-    fn is_retirement_due(&self, now: Moment) -> bool {
+    fn is_retirement_due(&self, now: Timestamp) -> bool {
         self.retired.iter().any(|retired| retired.until <= now)
     }
 
-    /// The earliest moment at which there may be something to do.
-    fn wake(&self, now: Moment, terms: &Terms) -> Moment {
+    /// The earliest time at which a step may be due.
+    fn wake(&self, now: Timestamp, config: &RotationConfig) -> Timestamp {
         let succession = match &self.next {
-            None => Some(self.ca.life.renewal()),
-            Some(next) => next.trusted_since.map(|since| since + terms.settle()),
+            None => Some(self.ca.validity.renewal()),
+            Some(next) => next
+                .trusted_since
+                .map(|since| after(since, config.settle())),
         };
         self.retired
             .iter()
             .map(|retired| retired.until)
             .chain(succession)
-            .chain(self.renewal_at(terms))
-            .chain([self.leaf.life.until])
+            .chain(self.renewal_at(config))
+            .chain([self.leaf.validity.until])
             .filter(|at| *at > now)
             .min()
-            .unwrap_or(self.leaf.life.until)
+            .unwrap_or(self.leaf.validity.until)
     }
 }

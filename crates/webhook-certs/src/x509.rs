@@ -1,4 +1,4 @@
-//! What a certificate says.
+//! Fields of a certificate, and checks of its signature and key.
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -9,35 +9,40 @@ use rustls::sign::CertifiedKey;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
-use super::life::{Life, Moment};
+use jiff::Timestamp;
 
-/// Why a certificate cannot be understood.
+use super::validity::Validity;
+
+/// Error of a certificate that cannot be parsed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("cannot understand the certificate: {problem}")]
-pub struct Malformed {
+#[error("cannot parse the certificate: {problem}")]
+pub struct MalformedCertificate {
     problem: String,
 }
 
-/// A certificate, as far as people and we want to know it.
+/// The fields of a certificate that are shown or checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Facts {
-    /// Distinguished name of its owner.
+pub struct CertificateInfo {
+    /// Distinguished name of the subject.
     pub subject: String,
-    /// Common names of its owner.
+    /// Common names of the subject.
     pub common_names: Vec<String>,
-    /// Distinguished name of who signed it.
+    /// Distinguished name of the issuer.
     pub issuer: String,
-    /// Subject alternative names: DNS names and addresses; others by their kind.
+    /// Subject alternative names: DNS names and addresses, others with their type.
     pub names: BTreeSet<String>,
-    /// From and until when it is good.
-    pub life: Life,
+    /// Validity period.
+    pub validity: Validity,
     /// Whether it may sign others.
     pub is_ca: bool,
 }
 
-impl Facts {
+impl CertificateInfo {
     /// Reads a certificate.
-    pub fn read(certificate: &CertificateDer<'_>) -> Result<Self, Malformed> {
+    ///
+    /// # Errors
+    /// The certificate cannot be parsed.
+    pub fn read(certificate: &CertificateDer<'_>) -> Result<Self, MalformedCertificate> {
         let parsed = parse(certificate)?;
         let names = parsed.subject_alternative_name().map_err(malformed)?;
         let names = names.map(|extension| &extension.value.general_names);
@@ -49,9 +54,9 @@ impl Facts {
                 .collect::<Result<_, _>>()?,
             issuer: parsed.issuer().to_string(),
             names: names.into_iter().flatten().map(name).collect(),
-            life: Life {
-                from: Moment::from_unix(parsed.validity().not_before.timestamp()),
-                until: Moment::from_unix(parsed.validity().not_after.timestamp()),
+            validity: Validity {
+                from: second(parsed.validity().not_before.timestamp())?,
+                until: second(parsed.validity().not_after.timestamp())?,
             },
             is_ca: parsed.is_ca(),
         })
@@ -59,29 +64,38 @@ impl Facts {
 }
 
 /// Whether `signer` signed `certificate`.
+///
+/// # Errors
+/// One of the certificates cannot be parsed.
 pub fn is_signed_by(
     certificate: &CertificateDer<'_>,
     signer: &CertificateDer<'_>,
-) -> Result<bool, Malformed> {
+) -> Result<bool, MalformedCertificate> {
     let (certificate, signer) = (parse(certificate)?, parse(signer)?);
     Ok(certificate
         .verify_signature(Some(signer.public_key()))
         .is_ok())
 }
 
-/// Whether the key is the certificate's.
+/// Whether the key belongs to the certificate.
 pub fn is_key_of(key: PrivateKeyDer<'static>, certificate: &CertificateDer<'_>) -> bool {
     let chain = vec![certificate.clone().into_owned()];
     CertifiedKey::from_der(chain, key, &ring::default_provider()).is_ok()
 }
 
-fn parse<'a>(certificate: &'a CertificateDer<'_>) -> Result<X509Certificate<'a>, Malformed> {
+fn parse<'a>(
+    certificate: &'a CertificateDer<'_>,
+) -> Result<X509Certificate<'a>, MalformedCertificate> {
     let (_, parsed) = X509Certificate::from_der(certificate).map_err(malformed)?;
     Ok(parsed)
 }
 
-fn malformed(error: impl std::fmt::Display) -> Malformed {
-    Malformed {
+fn second(seconds: i64) -> Result<Timestamp, MalformedCertificate> {
+    Timestamp::from_second(seconds).map_err(malformed)
+}
+
+fn malformed(error: impl std::fmt::Display) -> MalformedCertificate {
+    MalformedCertificate {
         problem: error.to_string(),
     }
 }

@@ -6,15 +6,16 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use serde::Serialize;
+use webhook_certs::x509::{self, CertificateInfo};
+use webhook_certs::{Timestamp, pem, validity};
 
 use super::FileError;
 use crate::cli::check::Output;
 use crate::cli::{ExitStatus, Failure};
+use crate::duration::Length;
 use crate::server::tls::files;
-use webhook_certs::x509::{self, Facts};
-use webhook_certs::{Length, Moment, pem};
 
-/// What `certs inspect` can be told.
+/// Arguments of `certs inspect`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Certificate or chain, PEM
@@ -34,7 +35,7 @@ pub struct Args {
     pub output: Output,
 }
 
-/// What is to be said.
+/// The report.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Report {
@@ -56,14 +57,14 @@ struct Seen {
     days_left: i64,
 }
 
-pub(super) fn run(args: &Args, now: Moment) -> Result<ExitStatus, Failure> {
+pub(super) fn run(args: &Args, now: Timestamp) -> Result<ExitStatus, Failure> {
     let chain = pem::certificates(&files::read(&args.certificate)?).unwrap_or_default();
     let leaf = chain.first().ok_or_else(|| FileError::NoCertificate {
         path: args.certificate.clone(),
     })?;
     let facts = chain
         .iter()
-        .map(Facts::read)
+        .map(CertificateInfo::read)
         .collect::<Result<Vec<_>, _>>()?;
     let key_matches = args.key.as_ref().map(|path| {
         let key = pem::key(&files::read(path)?);
@@ -96,29 +97,33 @@ pub(super) fn run(args: &Args, now: Moment) -> Result<ExitStatus, Failure> {
     Ok(status)
 }
 
-/// Why a certificate should be replaced.
-fn problem(facts: &Facts, now: Moment, within: Length) -> Option<String> {
-    let (life, subject) = (facts.life, called(&facts.subject, &facts.names));
-    if now < life.from {
-        Some(format!("`{subject}` is not good before {}", life.from))
-    } else if life.is_over(now) {
-        Some(format!("`{subject}` has expired on {}", life.until))
-    } else if life.is_over(now + within.get()) {
-        Some(format!("`{subject}` expires soon, on {}", life.until))
+/// The reason to replace a certificate.
+fn problem(facts: &CertificateInfo, now: Timestamp, within: Length) -> Option<String> {
+    let (validity, subject) = (facts.validity, called(&facts.subject, &facts.names));
+    if now < validity.from {
+        Some(format!("`{subject}` is not good before {}", validity.from))
+    } else if validity.is_over(now) {
+        Some(format!("`{subject}` has expired on {}", validity.until))
+    } else if validity.is_over(validity::after(now, within.get())) {
+        Some(format!("`{subject}` expires soon, on {}", validity.until))
     } else {
         None
     }
 }
 
-fn seen(facts: Facts, now: Moment) -> Seen {
-    let left = facts.life.until.unix().saturating_sub(now.unix());
+fn seen(facts: CertificateInfo, now: Timestamp) -> Seen {
+    let left = facts
+        .validity
+        .until
+        .as_second()
+        .saturating_sub(now.as_second());
     Seen {
         subject: facts.subject,
         names: facts.names,
         issuer: facts.issuer,
         is_ca: facts.is_ca,
-        not_before: facts.life.from.to_string(),
-        not_after: facts.life.until.to_string(),
+        not_before: facts.validity.from.to_string(),
+        not_after: facts.validity.until.to_string(),
         days_left: left.div_euclid(24 * 60 * 60),
     }
 }
@@ -147,7 +152,7 @@ impl Display for Report {
     }
 }
 
-/// What a certificate is called: some have no subject, those of cert-manager for one.
+/// Name of a certificate for people. Some have no subject, such as those of cert-manager.
 fn called<'a>(subject: &'a str, names: &'a BTreeSet<String>) -> &'a str {
     let name = names.first().map(String::as_str);
     let without = name.unwrap_or("without a subject");

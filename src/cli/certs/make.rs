@@ -6,16 +6,17 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use webhook_certs::rotation::CertificateIssuer as _;
+use webhook_certs::x509::{self, CertificateInfo};
+use webhook_certs::{Pair, Timestamp, Validity, pem};
+
 use super::FileError;
 use crate::cli::{ExitStatus, Failure};
-use crate::server::tls::files;
+use crate::duration::Length;
+use crate::server::tls::{files, issuer};
 use crate::settings::SERVICE_NAMES;
-use webhook_certs::foundry::Rcgen;
-use webhook_certs::rotation::Foundry as _;
-use webhook_certs::x509::{self, Facts};
-use webhook_certs::{Length, Life, Moment, Pair, pem};
 
-/// What `certs make` can be told.
+/// Arguments of `certs make`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Folder for the files; keys are readable for their owner only
@@ -26,11 +27,11 @@ pub struct Args {
     #[arg(long = "name", value_name = "NAME", value_delimiter = ',', default_values = SERVICE_NAMES)]
     pub names: Vec<String>,
 
-    /// Life of a CA that is made
+    /// Lifetime of a new CA
     #[arg(long, value_name = "DURATION", default_value = "365d")]
     pub ca_lifetime: Length,
 
-    /// Life of the certificate; it ends with its CA at the latest
+    /// Lifetime of the certificate, which ends with its CA at the latest
     #[arg(long, value_name = "DURATION", default_value = "90d")]
     pub lifetime: Length,
 }
@@ -38,28 +39,28 @@ pub struct Args {
 const OPEN: u32 = 0o644;
 const SECRET: u32 = 0o600;
 
-pub(super) fn run(args: &Args, now: Moment) -> Result<ExitStatus, Failure> {
+pub(super) fn run(args: &Args, now: Timestamp) -> Result<ExitStatus, Failure> {
     fs::create_dir_all(&args.out).map_err(|source| FileError::Write {
         path: args.out.clone(),
         source,
     })?;
     let mut files = Vec::new();
-    let (ca, ca_life) = if let Some(kept) = kept(&args.out, now)? {
+    let (ca, ca_validity) = if let Some(kept) = kept(&args.out, now)? {
         kept
     } else {
-        let life = Life::starting(now, args.ca_lifetime.get());
-        let ca = Rcgen.ca(life)?;
+        let validity = Validity::starting(now, args.ca_lifetime.get());
+        let ca = issuer().ca(validity)?;
         files.push(("ca.crt", OPEN, ca.certificate.clone()));
         files.push(("ca.key", SECRET, ca.key.clone()));
-        (ca, life)
+        (ca, validity)
     };
-    let life = Life::starting(now, args.lifetime.get());
-    let life = Life {
-        until: life.until.min(ca_life.until),
-        ..life
+    let validity = Validity::starting(now, args.lifetime.get());
+    let validity = Validity {
+        until: validity.until.min(ca_validity.until),
+        ..validity
     };
     let names: BTreeSet<String> = args.names.iter().cloned().collect();
-    let leaf = Rcgen.leaf(&ca, life, &names)?;
+    let leaf = issuer().leaf(&ca, validity, &names)?;
     files.push(("tls.key", SECRET, leaf.key));
     files.push(("tls.crt", OPEN, leaf.certificate));
     let mut out = std::io::stdout().lock();
@@ -72,7 +73,7 @@ pub(super) fn run(args: &Args, now: Moment) -> Result<ExitStatus, Failure> {
 }
 
 /// The CA that the folder has, with its life.
-fn kept(dir: &Path, now: Moment) -> Result<Option<(Pair, Life)>, Failure> {
+fn kept(dir: &Path, now: Timestamp) -> Result<Option<(Pair, Validity)>, Failure> {
     let [certificate, key] = ["ca.crt", "ca.key"].map(|name| dir.join(name));
     match (certificate.exists(), key.exists()) {
         (false, false) => return Ok(None),
@@ -91,12 +92,12 @@ fn kept(dir: &Path, now: Moment) -> Result<Option<(Pair, Life)>, Failure> {
         .first()
         .ok_or(FileError::NoCertificate { path: certificate })?;
     let own = pem::key(pair.key.as_bytes()).map_err(|_| FileError::NoKey { path: key })?;
-    let life = Facts::read(der)?.life;
-    if life.is_over(now) || !x509::is_key_of(own, der) {
+    let validity = CertificateInfo::read(der)?.validity;
+    if validity.is_over(now) || !x509::is_key_of(own, der) {
         let dir = dir.to_owned();
         return Err(FileError::UselessCa { dir }.into());
     }
-    Ok(Some((pair, life)))
+    Ok(Some((pair, validity)))
 }
 
 /// Writes a file, so that nobody ever reads half of it, or a key before it is closed to others.

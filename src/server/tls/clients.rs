@@ -1,7 +1,7 @@
-//! Client certificates: who may speak to the webhooks at all, where the API server has one.
+//! Client certificates, for API servers that have one.
 //!
 //! The CA of those certificates often signs others too, so its signature alone proves nothing: the
-//! common name has to be one that is expected.
+//! common name has to be one of the configured ones.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -26,16 +26,16 @@ use crate::audit::Metrics;
 use crate::audit::metrics::Reload;
 use crate::server::shutdown::Shutdown;
 use webhook_certs::pem;
-use webhook_certs::x509::Facts;
+use webhook_certs::x509::CertificateInfo;
 
-/// A client whose certificate is sound, and another's.
+/// Error of a valid certificate with an unexpected common name.
 #[derive(Debug, thiserror::Error)]
 #[error("expected one of the client subjects that are set, found `{found}`")]
 struct UnexpectedSubject {
     found: String,
 }
 
-/// Which clients are let in.
+/// The clients that may connect.
 #[derive(Debug)]
 pub struct Clients {
     file: PathBuf,
@@ -45,7 +45,10 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// Lets in who has a certificate of a CA in `file` with one of `subjects` as common name.
+    /// Clients with a certificate of a CA in `file` and one of `subjects` as common name.
+    ///
+    /// # Errors
+    /// The file cannot be read, or has no usable CA.
     pub fn new(
         file: PathBuf,
         subjects: BTreeSet<String>,
@@ -72,7 +75,7 @@ impl Clients {
     }
 }
 
-/// What the file of client CAs holds, for comparison.
+/// Content of the file of client CAs, for comparison.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ClientCaContents(Vec<u8>);
 
@@ -90,7 +93,7 @@ impl Followed for Arc<Clients> {
     fn take(&self, contents: &ClientCaContents) -> Result<(), TlsError> {
         self.verifier
             .store(Arc::new(verifier(&self.file, contents)?));
-        tracing::info!("Knows new client CAs");
+        tracing::info!("client CAs replaced");
         Ok(())
     }
 
@@ -119,7 +122,7 @@ fn verifier(
 }
 
 impl ClientCertVerifier for Clients {
-    /// None: the CAs change while this lives. A client then chooses by itself.
+    /// None, since the CAs may change. The client chooses its certificate itself.
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &[]
     }
@@ -132,7 +135,7 @@ impl ClientCertVerifier for Clients {
     ) -> Result<ClientCertVerified, Error> {
         let current = self.verifier.load();
         let verified = current.verify_client_cert(end_entity, intermediates, now)?;
-        let facts = Facts::read(end_entity)
+        let facts = CertificateInfo::read(end_entity)
             .map_err(|_| Error::InvalidCertificate(CertificateError::BadEncoding))?;
         match facts.common_names.as_slice() {
             [name] if self.subjects.contains(name) => Ok(verified),

@@ -1,19 +1,19 @@
-//! A certificate made at start: a CA and a leaf, held in memory, gone with the process.
+//! A CA and a leaf that are issued at start and kept in memory.
 
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use super::{Served, TlsError};
-use webhook_certs::foundry::Rcgen;
-use webhook_certs::rotation::Foundry as _;
-use webhook_certs::{Life, Moment};
+use webhook_certs::rotation::CertificateIssuer as _;
+use webhook_certs::{Validity, now};
 
-/// Longer than any process of this kind lives.
+use super::{Served, TlsError, issuer};
+
+/// Lifetime of both.
 const LENGTH: Duration = Duration::from_hours(10 * 365 * 24);
 
-/// Names and addresses that the leaf is good for: this machine, and the Service of the manifests.
+/// Names and addresses of the leaf: this machine, and the Service of the manifests.
 pub const NAMES: [&str; 5] = [
     "localhost",
     "127.0.0.1",
@@ -25,25 +25,31 @@ pub const NAMES: [&str; 5] = [
 /// An ephemeral certificate.
 #[derive(Debug)]
 pub struct Ephemeral {
-    /// What is served.
+    /// The serving certificate.
     pub served: Served,
     /// The CA that clients have to trust, PEM.
     pub ca_pem: String,
 }
 
 impl Ephemeral {
-    /// Makes a CA and a leaf. The CA's key is dropped: no second leaf can come from it.
+    /// Issues a CA and a leaf. The key of the CA is dropped.
+    ///
+    /// # Errors
+    /// A certificate cannot be issued.
     pub fn make() -> Result<Self, TlsError> {
-        let life = Life::starting(Moment::from(SystemTime::now()), LENGTH);
-        let ca = Rcgen.ca(life)?;
-        let leaf = Rcgen.leaf(&ca, life, &NAMES.map(str::to_owned).into())?;
+        let validity = Validity::starting(now(), LENGTH);
+        let ca = issuer().ca(validity)?;
+        let leaf = issuer().leaf(&ca, validity, &NAMES.map(str::to_owned).into())?;
         Ok(Self {
             served: Served::from_pair(&leaf)?,
             ca_pem: ca.certificate,
         })
     }
 
-    /// Writes the CA certificate, so that nobody ever reads half of one.
+    /// Writes the CA certificate atomically.
+    ///
+    /// # Errors
+    /// The file cannot be written.
     pub fn write_ca(&self, file: &Path) -> Result<(), TlsError> {
         let failed = |source| TlsError::Write {
             file: file.to_owned(),

@@ -1,20 +1,21 @@
-//! A certificate in files, followed.
+//! A certificate in files, read again when they change.
 //!
-//! A pair that does not fit together, as in the middle of a change, leaves the old one in place.
+//! A pair that does not match, as in the middle of a change, leaves the old one in place.
 
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
+
+use webhook_certs::{now, pem};
 
 use super::follow::{Followed, follow};
 use super::{Certificates, Served, TlsError};
 use crate::audit::metrics::Reload;
 use crate::server::shutdown::Shutdown;
-use webhook_certs::pem;
 
-/// Bytes of a PEM file; real chains have a tenth. A longer one is refused, not cut.
+/// Limit of a PEM file in bytes. Real chains have a tenth of it. A longer file is an error.
 pub const PEM_LIMIT: u64 = 256 * 1024;
 
 /// A certificate and its key, in files.
@@ -26,7 +27,7 @@ pub struct Files {
     pub key: PathBuf,
 }
 
-/// What the files hold, for comparison.
+/// Content of the files, for comparison.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Contents {
     cert: Vec<u8>,
@@ -34,10 +35,13 @@ pub struct Contents {
 }
 
 impl Files {
-    /// How often the files are compared, beside the events.
+    /// Interval of comparisons, beside the events.
     pub const INTERVAL: Duration = Duration::from_secs(10);
 
     /// Reads the files.
+    ///
+    /// # Errors
+    /// A file cannot be read or is too long.
     pub fn contents(&self) -> Result<Contents, TlsError> {
         Ok(Contents {
             cert: read(&self.cert)?,
@@ -45,7 +49,10 @@ impl Files {
         })
     }
 
-    /// Understands what was read.
+    /// Parses the content.
+    ///
+    /// # Errors
+    /// A file is not valid PEM, or certificate and key do not match.
     pub fn served(&self, contents: &Contents) -> Result<Served, TlsError> {
         let chain =
             pem::certificates(&contents.cert).map_err(not_pem("certificate", &self.cert))?;
@@ -53,8 +60,7 @@ impl Files {
         Served::new(chain, key)
     }
 
-    /// Reads the files again on events and every `interval` until shutdown, and serves what is new
-    /// and sound.
+    /// Reads the files again on events and every `interval` until shutdown, and serves valid changes.
     pub async fn follow(
         self,
         known: Contents,
@@ -88,8 +94,7 @@ impl Followed for Pair {
 
     fn take(&self, contents: &Contents) -> Result<(), TlsError> {
         let served = self.files.served(contents)?;
-        self.certificates
-            .swap_where_good(served, SystemTime::now().into())
+        self.certificates.swap_where_good(served, now())
     }
 
     fn count(&self, reload: Reload) {
@@ -97,7 +102,10 @@ impl Followed for Pair {
     }
 }
 
-/// Reads a PEM file, whole.
+/// Reads a PEM file.
+///
+/// # Errors
+/// The file cannot be read or is too long.
 pub fn read(file: &Path) -> Result<Vec<u8>, TlsError> {
     let failed = |source| TlsError::Read {
         file: file.to_owned(),
@@ -117,7 +125,7 @@ pub fn read(file: &Path) -> Result<Vec<u8>, TlsError> {
     }
 }
 
-/// What is wrong with the PEM of a file.
+/// The error of the PEM of a file.
 pub(super) fn not_pem(
     expected: &'static str,
     file: &Path,

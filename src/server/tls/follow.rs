@@ -1,7 +1,7 @@
 //! Files that are read again when they change.
 //!
-//! Mounted Secrets change by a swap of symlinks, after which a watch on the file is dead; so the
-//! folder is watched, and the files are read on a timer as well. What counts is the content.
+//! A mounted Secret changes by a swap of symlinks, which ends a watch on the file. So the folder is
+//! watched, and the files are also read on a timer. Only a change of the content counts.
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,21 +11,21 @@ use crate::audit::metrics::Reload;
 use crate::file_events::Changes;
 use crate::server::shutdown::{Phase, Shutdown};
 
-/// What is followed.
+/// Files that are followed.
 pub(super) trait Followed {
-    /// What the files hold, for comparison.
+    /// Content of the files, for comparison.
     type Contents: PartialEq;
 
     /// The files.
     fn files(&self) -> Vec<&Path>;
 
-    /// Reads them.
+    /// Reads the files.
     fn contents(&self) -> Result<Self::Contents, TlsError>;
 
-    /// Takes what is new; what is in use stays where that is broken.
+    /// Uses new content. The old one stays in use if this fails.
     fn take(&self, contents: &Self::Contents) -> Result<(), TlsError>;
 
-    /// Counts how it went.
+    /// Counts the outcome.
     fn count(&self, reload: Reload);
 }
 
@@ -53,7 +53,7 @@ pub(super) async fn follow<F: Followed>(
 
 struct Reader<'a, F: Followed> {
     followed: &'a F,
-    /// What was found last, or why it could not be read: each is told once.
+    /// The last content, or the error of the last read. Each is logged once.
     known: Result<F::Contents, String>,
 }
 
@@ -63,13 +63,13 @@ impl<F: Followed> Reader<'_, F> {
         let (taken, found) = match found {
             Ok(found) if self.known.as_ref() == Ok(&found) => return,
             Ok(found) => match self.followed.take(&found) {
-                // What is not good now may be later, and the old pair may end meanwhile.
+                // It may become valid later, and the old pair may expire.
                 Err(error @ TlsError::NotNow { .. }) => (Err(error), None),
                 taken => (taken, Some(found)),
             },
             Err(error) => (Err(error), None),
         };
-        // Also when broken, so that one broken pair is told once.
+        // Also if broken, so that it is logged once.
         let found = match (found, &taken) {
             (None, Err(error)) => Err(error.to_string()),
             (None, Ok(())) => return,
@@ -83,7 +83,7 @@ impl<F: Followed> Reader<'_, F> {
             Ok(()) => Reload::Swapped,
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
-                tracing::warn!(error, "Keeping the old certificate");
+                tracing::warn!(error, "keeping the old certificate");
                 Reload::Kept
             }
         });

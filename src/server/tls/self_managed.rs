@@ -1,13 +1,12 @@
-//! Certificates that the replicas make for themselves: the loop that takes the steps of the
+//! Certificates that the replicas make themselves: the loop that takes the steps of the
 //! [rotation](webhook_certs::rotation).
 //!
-//! Each round reads the registrations, then the Secret, takes one step at a time and rests. A round
-//! is begun by a change of what was read, by the time that the rotation names, and at the latest
-//! after [`LONGEST_REST`]. There is no leader: a write that is not the first is refused by the API
-//! server, and read again.
+//! Each round reads the registrations, then the Secret, and takes one step at a time. A change of these
+//! objects starts a round, and so does the time that the rotation returns, at most [`LONGEST_REST`].
+//! There is no leader: the API server rejects a write after another one, and the round reads again.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use k8s_openapi::api::admissionregistration::v1::{
@@ -21,68 +20,73 @@ use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, DefaultBackoff};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
+use webhook_certs::cluster::registrations::RegistrationError;
+use webhook_certs::cluster::secret::{Found, SecretError, Version, Written};
+use webhook_certs::cluster::{CertificateSecret, Registrations, SecretRef};
+use webhook_certs::data::DataError;
+use webhook_certs::rotation::{Next, RotationConfig, Serving, State, Trust, TrustHistory};
+use webhook_certs::{Timestamp, now, validity};
 
-use super::{Certificates, Served, TlsError};
+use super::{Certificates, Served, TlsError, issuer};
 use crate::server::shutdown::{Phase, Shutdown};
-use webhook_certs::Moment;
-use webhook_certs::cluster::registrations::{self, RegistrationError};
-use webhook_certs::cluster::vault::{Found, VaultError, Version, Written};
-use webhook_certs::cluster::{Registrations, SecretRef, Vault};
-use webhook_certs::foundry::Rcgen;
-use webhook_certs::rotation::{Next, Serving, State, Terms, Trust, Watch};
-use webhook_certs::secret::SecretError;
 
-/// Events may be lost and clocks may jump, so nothing is slept through for longer.
+/// Name of both webhook configurations.
+pub const REGISTRATION: &str = "openbao-perimeter";
+/// Field manager of their CA bundles. Tools that apply the manifests have another one.
+pub const FIELD_MANAGER: &str = "openbao-perimeter-self-managed";
+/// Label `app.kubernetes.io/managed-by` of the Secret, and the field manager of its writes.
+const OWNER: &str = "openbao-perimeter";
+/// Longest time between rounds, since events may be lost and clocks may jump.
 pub const LONGEST_REST: Duration = Duration::from_mins(1);
-/// A round of a few small requests that takes longer has failed.
+/// Timeout of a round, which is a few small requests.
 const ROUND: Duration = Duration::from_secs(20);
-/// Between a change and the round that it begins: another program that writes against us is not
-/// answered faster than this.
+/// Time between a change and its round. It bounds the writes against a program that keeps undoing them.
 const DEBOUNCE: Duration = Duration::from_millis(200);
-/// Steps of one round; more mean that another program writes against us.
+/// Limit of steps in one round. A round with more of them competes with another program.
 const STEPS: usize = 32;
 
-/// Why a round failed. What is served stays.
+/// Error of a round. The served certificate stays.
 #[derive(Debug, thiserror::Error)]
 pub enum SelfManagedError {
-    /// The Secret.
+    /// The Secret cannot be used.
     #[error(transparent)]
-    Vault(#[from] VaultError),
-    /// The registrations.
+    Secret(#[from] SecretError),
+    /// The registrations cannot be used.
     #[error(transparent)]
     Registrations(#[from] RegistrationError),
-    /// A certificate cannot be made.
-    #[error("cannot make a certificate")]
+    /// A certificate cannot be issued.
+    #[error("cannot issue a certificate")]
     Make(#[from] rcgen::Error),
     /// A certificate cannot be served.
     #[error("cannot serve the certificate of the Secret")]
     Serve(#[from] TlsError),
-    /// No answer.
+    /// The API server did not answer in time.
     #[error("the API server took longer than `{ROUND:?}`")]
     TimedOut(#[from] tokio::time::error::Elapsed),
-    /// Others write all the time.
+    /// Another program keeps writing.
     #[error("the Secret or the registrations change faster than they can be read")]
     Restless,
 }
 
-/// One replica's part in the rotation.
+/// The rotation in one replica.
 #[derive(Debug)]
 pub struct SelfManaged {
-    vault: Vault,
-    terms: Terms,
+    secret: CertificateSecret,
+    config: RotationConfig,
     certificates: Arc<Certificates>,
-    /// The last state that was sound: what is served, and what a lost Secret is made from.
+    /// The last valid state, from which a deleted Secret is recreated.
     held: Option<State>,
     serving: Option<Serving>,
-    watch: Watch,
-    complaint: Option<String>,
+    history: TrustHistory,
+    last_error: Option<String>,
 }
 
-/// How a turn of a round ended.
-enum Turn {
-    /// Something was written, by us or by another: look again.
+/// Outcome of one pass of a round.
+enum Pass {
+    /// Something was written, here or elsewhere: read again.
     Again,
-    Rest(Moment),
+    /// Nothing is due before this time.
+    Rest(Timestamp),
 }
 
 impl SelfManaged {
@@ -90,7 +94,7 @@ impl SelfManaged {
     pub fn new(
         client: Client,
         secret: SecretRef,
-        terms: Terms,
+        config: RotationConfig,
         certificates: Arc<Certificates>,
     ) -> (Self, Watches) {
         let watches = Watches {
@@ -98,18 +102,18 @@ impl SelfManaged {
             secret: secret.clone(),
         };
         let own = Self {
-            vault: Vault::new(client, secret),
-            terms,
+            secret: CertificateSecret::new(client, secret, OWNER),
+            config,
             certificates,
             held: None,
             serving: None,
-            watch: Watch::default(),
-            complaint: None,
+            history: TrustHistory::default(),
+            last_error: None,
         };
         (own, watches)
     }
 
-    /// Keeps the certificates until shutdown drains.
+    /// Keeps the certificates until shutdown.
     pub async fn keep(mut self, watches: Watches, mut shutdown: Shutdown) {
         let client = watches.client.clone();
         let changed = Arc::new(Notify::new());
@@ -121,12 +125,12 @@ impl SelfManaged {
                 let round = round.map_err(Into::into).and_then(|round| round);
                 let rest = match round {
                     Ok(until) => {
-                        self.complaint = None;
+                        self.last_error = None;
                         backoff = DefaultBackoff::default();
-                        now().until(until)
+                        validity::until(now(), until)
                     }
                     Err(error) => {
-                        self.complain(&error);
+                        self.report(&error);
                         backoff.next().unwrap_or(LONGEST_REST)
                     }
                 };
@@ -143,75 +147,79 @@ impl SelfManaged {
         }
     }
 
-    fn complain(&mut self, error: &SelfManagedError) {
+    fn report(&mut self, error: &SelfManagedError) {
         self.certificates.metrics.self_managed_failed();
         let text = error.to_string();
-        if self.complaint.as_ref() != Some(&text) {
+        if self.last_error.as_ref() != Some(&text) {
             let error = error as &dyn std::error::Error;
-            tracing::warn!(error, "Cannot keep the certificates, trying again");
-            self.complaint = Some(text);
+            tracing::warn!(error, "cannot keep the certificates, trying again");
+            self.last_error = Some(text);
         }
     }
 
-    async fn round(&mut self, client: &Client) -> Result<Moment, SelfManagedError> {
+    async fn round(&mut self, client: &Client) -> Result<Timestamp, SelfManagedError> {
         for _ in 0..STEPS {
-            if let Turn::Rest(until) = self.turn(client).await? {
+            if let Pass::Rest(until) = self.pass(client).await? {
                 return Ok(until);
             }
         }
         Err(SelfManagedError::Restless)
     }
 
-    async fn turn(&mut self, client: &Client) -> Result<Turn, SelfManagedError> {
-        let registrations = Registrations::read(client).await?;
-        let (found, version) = self.vault.read().await?;
+    async fn pass(&mut self, client: &Client) -> Result<Pass, SelfManagedError> {
+        let registrations = Registrations::read(client, REGISTRATION).await?;
+        let (found, version) = self.secret.read().await?;
         let now = now();
         let state = match found {
             Found::State(state) => *state,
-            Found::Nothing => return self.make(version, &registrations, now).await,
+            Found::Nothing => return self.begin(version, &registrations, now).await,
             Found::Broken(error) => {
-                tell_damage(&error);
-                return self.make(version, &registrations, now).await;
+                warn_damaged(&error);
+                return self.begin(version, &registrations, now).await;
             }
         };
         let bundle = state.bundle();
         let trust = registrations.trust(&bundle);
-        let until = match state.next(trust, now, &self.terms) {
+        let until = match state.next(trust, now, &self.config) {
             Next::Rest(until) => until,
             Next::Step(step) => {
-                let state = state.after(step, now, &self.terms, &mut Rcgen)?;
+                let state = state.after(step, now, &self.config, &mut issuer())?;
                 return self.write(version, &state, step.as_str()).await;
             }
         };
-        self.watch.note(&state, trust, now);
+        self.history.note(&state, trust, now);
         self.serve(&state, now)?;
         let serving = self.serving.as_ref();
-        if serving
-            .is_some_and(|serving| serving.is_ready(&state, trust, &self.watch, now, &self.terms))
-        {
+        if serving.is_some_and(|serving| {
+            serving.is_ready(&state, trust, &self.history, now, &self.config)
+        }) {
             self.certificates.announced();
         }
         self.held = Some(state);
         if trust == Trust::Pending {
-            if registrations.write(client, &bundle).await? == Written::Stored {
-                tracing::info!("Wrote the CA bundle to the registrations");
+            let written = registrations.write(client, FIELD_MANAGER, &bundle).await?;
+            if written == Written::Stored {
+                tracing::info!(
+                    name = REGISTRATION,
+                    "wrote the CA bundle to the webhook configurations"
+                );
                 self.certificates.metrics.bundle_written();
             }
-            return Ok(Turn::Again);
+            return Ok(Pass::Again);
         }
-        Ok(Turn::Rest(until))
+        Ok(Pass::Rest(until))
     }
 
-    /// Makes what is not there. Whoever deletes the Secret wants new keys: the CA that is still
-    /// known here stays trusted until a new one has taken over.
-    async fn make(
+    /// Creates the state where there is none. A deleted Secret asks for new keys, so the CA of this
+    /// replica stays trusted only until a new one has taken over.
+    async fn begin(
         &self,
         over: Version,
         registrations: &Registrations,
-        now: Moment,
-    ) -> Result<Turn, SelfManagedError> {
+        now: Timestamp,
+    ) -> Result<Pass, SelfManagedError> {
         let (held, known) = (self.held.clone(), registrations.known());
-        let state = State::begin(held, known, now, &self.terms, &mut Rcgen)?;
+        let state = State::begin(held, known, now, &self.config, &mut issuer())?;
         self.write(over, &state, "begin").await
     }
 
@@ -220,20 +228,20 @@ impl SelfManaged {
         over: Version,
         state: &State,
         step: &'static str,
-    ) -> Result<Turn, SelfManagedError> {
-        if self.vault.write(over, state).await? == Written::Stored {
-            tracing::info!(step, "Took a step of the certificates' rotation");
+    ) -> Result<Pass, SelfManagedError> {
+        if self.secret.write(over, state).await? == Written::Stored {
+            tracing::info!(step, "certificate rotation step");
             self.certificates.metrics.rotation_stepped(step);
         }
-        Ok(Turn::Again)
+        Ok(Pass::Again)
     }
 
-    fn serve(&mut self, state: &State, now: Moment) -> Result<(), TlsError> {
+    fn serve(&mut self, state: &State, now: Timestamp) -> Result<(), TlsError> {
         let serving = self.serving.as_ref();
-        if serving.is_none_or(|old| old.yields_to(state, &self.watch, now, &self.terms)) {
+        if serving.is_none_or(|old| old.yields_to(state, &self.history, now, &self.config)) {
             let served = Served::from_pair(&state.leaf.pair)?;
             self.certificates.swap(Served {
-                ca_expires: Some(state.ca.life.until),
+                ca_expires: Some(state.ca.validity.until),
                 ..served
             });
             self.serving = Some(Serving::of(state));
@@ -242,16 +250,12 @@ impl SelfManaged {
     }
 }
 
-fn tell_damage(error: &SecretError) {
+fn warn_damaged(error: &DataError) {
     let error = error as &dyn std::error::Error;
-    tracing::warn!(error, "The Secret is damaged and made anew");
+    tracing::warn!(error, "Secret is damaged, recreating it");
 }
 
-fn now() -> Moment {
-    Moment::from(SystemTime::now())
-}
-
-/// Watches that begin rounds. They carry metadata only: the rounds read for themselves.
+/// Watches that start rounds. They carry metadata only, since each round reads the objects itself.
 #[derive(Clone)]
 pub struct Watches {
     client: Client,
@@ -274,8 +278,8 @@ impl Watches {
         let mutating = Api::<PartialObjectMeta<MutatingWebhookConfiguration>>::all(client);
         tokio::join!(
             watch(secrets, &self.secret.name, &changed),
-            watch(validating, registrations::NAME, &changed),
-            watch(mutating, registrations::NAME, &changed),
+            watch(validating, REGISTRATION, &changed),
+            watch(mutating, REGISTRATION, &changed),
         );
     }
 }
@@ -289,7 +293,7 @@ where
     let events = events.for_each(|event| {
         match event {
             Ok(_) => changed.notify_one(),
-            Err(error) => tracing::debug!(%error, name, "Watch interrupted, trying again"),
+            Err(error) => tracing::debug!(%error, name, "watch interrupted, trying again"),
         }
         std::future::ready(())
     });

@@ -1,4 +1,4 @@
-//! Whether a client that trusts a bundle would trust what is served.
+//! Verification of the serving certificate by a CA bundle.
 
 use std::sync::Arc;
 
@@ -12,8 +12,8 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use super::Certificates;
 
 impl Certificates {
-    /// Whether a client that trusts the CAs in `bundle`, PEM, and asks for `name` takes the
-    /// certificate of now.
+    /// Whether a client that trusts the CAs in `bundle`, PEM, and connects to `name` accepts the current
+    /// certificate.
     pub fn is_trusted_by(&self, bundle: &[u8], name: &str) -> bool {
         let Some(key) = self
             .served
@@ -28,7 +28,7 @@ impl Certificates {
         };
         let mut roots = RootCertStore::empty();
         for root in CertificateDer::pem_slice_iter(bundle).flatten() {
-            // The API server takes a certificate that is its own root; webpki does not.
+            // The API server accepts a certificate that is its own root; webpki does not.
             if root == *leaf {
                 return true;
             }

@@ -3,13 +3,13 @@
 use std::fs;
 use std::path::Path;
 
+use openbao_perimeter::server::tls::issuer;
 use serde_json::{Value, json};
-use webhook_certs::foundry::Rcgen;
-use webhook_certs::rotation::Foundry as _;
+use webhook_certs::rotation::CertificateIssuer as _;
 
 use super::stage::{APPLY, LIMIT, Outage, Scene, guard_during, plane};
 use super::verdicts::{assert_quiet, assert_refused};
-use crate::certificates::{client, life};
+use crate::certificates::{client, validity};
 use crate::control_plane::{Output, wait_until};
 use crate::guard::Guard;
 
@@ -23,7 +23,7 @@ const SETTINGS: &str = "clients: {ca: client-ca.crt, subjects: [kube-apiserver]}
 /// By the name `localhost` our server gets to see another one's, by its address none at all.
 pub(super) fn flags(folder: &Path) -> String {
     let write = |name: &str, text: &str| fs::write(folder.join(name), text).expect("write");
-    let ca = Rcgen.ca(life(-1, 9)).expect("a CA");
+    let ca = issuer().ca(validity(-1, 9)).expect("a CA");
     write("client-ca.crt", &ca.certificate);
     for (file, name) in [("client", "kube-apiserver"), ("other", "kubelet")] {
         let pair = client(&ca, name);

@@ -5,10 +5,9 @@ use std::fs;
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule, Role};
-use openbao_perimeter::settings::SERVICE_NAMES;
+use openbao_perimeter::server::tls::self_managed::REGISTRATION;
+use openbao_perimeter::settings::{self, SERVICE_NAMES};
 use serde_json::Value;
-use webhook_certs::cluster::SecretRef;
-use webhook_certs::cluster::registrations;
 
 use super::object;
 
@@ -19,7 +18,7 @@ fn names(rules: Vec<PolicyRule>) -> BTreeSet<String> {
 
 #[test]
 fn self_managed_has_rights_to_its_secret_and_its_registrations_only() {
-    let secret = SecretRef::default();
+    let secret = settings::default_secret();
     let role: Role = object("overlays/self-managed/rbac.yaml");
     assert_eq!(role.metadata.namespace, Some(secret.namespace));
     let rules = role.rules.unwrap();
@@ -34,7 +33,7 @@ fn self_managed_has_rights_to_its_secret_and_its_registrations_only() {
     let role: ClusterRole = object("overlays/self-managed/rbac.yaml");
     let rules = role.rules.unwrap();
     assert!(rules.iter().all(|rule| rule.resource_names.is_some()));
-    assert_eq!(names(rules), [registrations::NAME.to_owned()].into());
+    assert_eq!(names(rules), [REGISTRATION.to_owned()].into());
 }
 
 fn documents_of_cert_manager() -> Vec<Value> {

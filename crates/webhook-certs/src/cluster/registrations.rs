@@ -1,10 +1,9 @@
-//! The bundle in our two registrations, and nothing else of them.
+//! The CA bundle in the validating and the mutating webhook configuration of one name.
 //!
-//! It is written by server-side apply with a field manager of its own, which owns the `caBundle`
-//! of each entry and the name that selects the entry. Everything else stays with whoever applies
-//! the manifests; those leave the bundle out, so that nobody takes it away again. An entry
-//! without its other fields is no valid one, so only entries that exist are written, and a
-//! registration that is absent is waited for.
+//! The bundle is written by server-side apply with a field manager of its own, which owns the
+//! `caBundle` of each entry and the name that selects the entry. All other fields belong to the
+//! manager that applies the manifests. Those have to leave the bundle out, or they remove it again. Only
+//! existing entries are written, since an entry without its other fields is not valid.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -19,65 +18,68 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::vault::Written;
+use super::secret::Written;
 use crate::pem;
 use crate::rotation::Trust;
 
-/// Name of both registrations.
-pub const NAME: &str = "openbao-perimeter";
-
-/// Owns the bundle. Not the name of the program: whoever applies manifests may call itself that.
-pub const FIELD_MANAGER: &str = "openbao-perimeter-self-managed";
-
-/// CAs that are taken over from a bundle; one that somebody filled with a system's own is cut.
+/// Limit of CAs that are taken over from a bundle, which may hold all CAs of an operating system.
 const KNOWN: usize = 16;
 
-/// Why the registrations cannot be used.
+/// Error of registrations that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistrationError {
-    /// The API server does not give one.
-    #[error("cannot read the {kind} `{NAME}`")]
+    /// A registration cannot be read.
+    #[error("cannot read the {kind} `{name}`")]
     Read {
         /// Its kind.
         kind: &'static str,
-        /// What happened.
+        /// Its name.
+        name: String,
+        /// The cause.
         #[source]
         source: Box<kube::Error>,
     },
-    /// The API server does not take the bundle.
-    #[error("cannot write the CA bundle to the {kind} `{NAME}`")]
+    /// The bundle cannot be written.
+    #[error("cannot write the CA bundle to the {kind} `{name}`")]
     Write {
         /// Its kind.
         kind: &'static str,
-        /// What happened.
+        /// Its name.
+        name: String,
+        /// The cause.
         #[source]
         source: Box<kube::Error>,
     },
 }
 
-/// Both registrations as they were at one moment.
+/// Both registrations as they were read.
 #[derive(Debug)]
 pub struct Registrations {
+    name: String,
     validating: Option<Registration<ValidatingWebhookConfiguration>>,
     mutating: Option<Registration<MutatingWebhookConfiguration>>,
 }
 
 impl Registrations {
-    /// Reads both, fresh.
+    /// Reads both from the API server. `name` is the name of both.
     ///
-    /// Read before the Secret: a write is refused once somebody else has written, so that a
-    /// replica that was slow never puts the bundle of an older state back.
-    pub async fn read(client: &Client) -> Result<Self, RegistrationError> {
-        let validating = Registration::read(client);
-        let mutating = Registration::read(client);
+    /// They have to be read before the Secret. The API server rejects a write after another one, so a slow
+    /// replica never restores the bundle of an older state.
+    ///
+    /// # Errors
+    /// One of them cannot be read.
+    pub async fn read(client: &Client, name: &str) -> Result<Self, RegistrationError> {
+        let validating = Registration::read(client, name);
+        let mutating = Registration::read(client, name);
         let (validating, mutating) = tokio::try_join!(validating, mutating)?;
         Ok(Self {
+            name: name.to_owned(),
             validating,
             mutating,
         })
     }
 
-    /// Whether they have this bundle.
+    /// Whether all entries have this bundle.
     pub fn trust(&self, bundle: &str) -> Trust {
         if self.entries().all(|entry| entry.has(bundle)) {
             Trust::InPlace
@@ -86,7 +88,7 @@ impl Registrations {
         }
     }
 
-    /// The CAs that they have by now, PEM, each once; at most 16 of them.
+    /// The CAs of their bundles, PEM, each once, at most 16.
     pub fn known(&self) -> BTreeSet<String> {
         let texts = self.entries().filter_map(|entry| entry.bundle.as_ref());
         let texts = texts.filter_map(|bundle| std::str::from_utf8(&bundle.0).ok());
@@ -99,21 +101,31 @@ impl Registrations {
         validating.chain(self.mutating.iter().flat_map(|one| &one.entries))
     }
 
-    /// Writes the bundle where it is another.
-    pub async fn write(&self, client: &Client, bundle: &str) -> Result<Written, RegistrationError> {
+    /// Writes the bundle where it differs, as a field manager. Choose one that no tool that applies manifests
+    /// has.
+    ///
+    /// # Errors
+    /// One of them cannot be written.
+    pub async fn write(
+        &self,
+        client: &Client,
+        field_manager: &str,
+        bundle: &str,
+    ) -> Result<Written, RegistrationError> {
+        let name = &self.name;
         let validating = async {
             match &self.validating {
-                Some(one) => one.write(client, bundle).await,
+                Some(one) => one.write(client, name, field_manager, bundle).await,
                 None => Ok(Written::Stored),
             }
         };
         let mutating = async {
             match &self.mutating {
-                Some(one) => one.write(client, bundle).await,
+                Some(one) => one.write(client, name, field_manager, bundle).await,
                 None => Ok(Written::Stored),
             }
         };
-        // Both are tried, also where one fails.
+        // Both are tried, even if one fails.
         let (validating, mutating) = tokio::join!(validating, mutating);
         Ok(match (validating?, mutating?) {
             (Written::Stored, Written::Stored) => Written::Stored,
@@ -182,10 +194,11 @@ struct Registration<K> {
 }
 
 impl<K: Kind> Registration<K> {
-    async fn read(client: &Client) -> Result<Option<Self>, RegistrationError> {
-        let object = Api::<K>::all(client.clone()).get_opt(NAME).await;
+    async fn read(client: &Client, name: &str) -> Result<Option<Self>, RegistrationError> {
+        let object = Api::<K>::all(client.clone()).get_opt(name).await;
         let object = object.map_err(|source| RegistrationError::Read {
             kind: K::KIND,
+            name: name.to_owned(),
             source: Box::new(source),
         })?;
         Ok(object.map(|object| Self {
@@ -194,37 +207,44 @@ impl<K: Kind> Registration<K> {
         }))
     }
 
-    async fn write(&self, client: &Client, bundle: &str) -> Result<Written, RegistrationError> {
+    async fn write(
+        &self,
+        client: &Client,
+        name: &str,
+        field_manager: &str,
+        bundle: &str,
+    ) -> Result<Written, RegistrationError> {
         if self.entries.iter().all(|entry| entry.has(bundle)) {
             return Ok(Written::Stored);
         }
-        // By force: a bundle that somebody wrote by hand before us is in our place.
-        let params = PatchParams::apply(FIELD_MANAGER).force();
-        let patch = Patch::Apply(self.applied(bundle));
+        // By force: a bundle that was written by hand before is replaced.
+        let params = PatchParams::apply(field_manager).force();
+        let patch = Patch::Apply(self.applied(name, bundle));
         let api = Api::<K>::all(client.clone());
-        match api.patch(NAME, &params, &patch).await {
+        match api.patch(name, &params, &patch).await {
             Ok(_) => Ok(Written::Stored),
-            // Changed or deleted since. A deleted one is never made again by this.
+            // Changed or deleted since. A patch with a resourceVersion never creates an object.
             Err(kube::Error::Api(status)) if status.code == 409 || status.code == 404 => {
                 Ok(Written::Lost)
             }
             Err(source) => Err(RegistrationError::Write {
                 kind: K::KIND,
+                name: name.to_owned(),
                 source: Box::new(source),
             }),
         }
     }
 
-    fn applied(&self, bundle: &str) -> Value {
+    fn applied(&self, name: &str, bundle: &str) -> Value {
         let bundle = ByteString(bundle.as_bytes().to_vec());
         let entry =
             |entry: &Entry| json!({"name": entry.name, "clientConfig": {"caBundle": bundle}});
         json!({
             "apiVersion": K::api_version(&()),
             "kind": K::kind(&()),
-            // Held against what was read, object and version.
+            // Only this version of this object is changed.
             "metadata": {
-                "name": NAME,
+                "name": name,
                 "uid": self.object.uid(),
                 "resourceVersion": self.object.resource_version(),
             },

@@ -1,90 +1,105 @@
-//! What each step makes of a state.
+//! Steps, and the state after each.
 
 use std::collections::BTreeSet;
 
-use super::{Authority, Leaf, Life, Moment, Pair, Retired, State, Successor, Terms};
+use jiff::Timestamp;
+
+use super::{Authority, Leaf, Pair, Retired, RotationConfig, State, Successor, Validity};
 
 /// A change of the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
-    /// A new leaf of the CA.
+    /// Issues a new leaf of the CA.
     Renew,
-    /// A CA that comes next, for the bundle only.
+    /// Makes the next CA, for the bundle only.
     Announce,
-    /// The next CA is in all registrations from now on.
+    /// Notes that all registrations have the next CA from now on.
     Trust,
-    /// It no longer is.
-    Doubt,
-    /// The next CA takes over, with a leaf of its own.
+    /// Notes that they no longer have it.
+    TrustLost,
+    /// Replaces the CA by the next one, with a leaf of its own.
     Promote,
-    /// CAs go whose last leaf has expired.
+    /// Removes CAs whose last leaf has expired.
     Retire,
 }
 
 impl Step {
-    /// Its name in logs and metrics.
+    /// The name in logs and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Renew => "renew",
             Self::Announce => "announce",
             Self::Trust => "trust",
-            Self::Doubt => "doubt",
+            Self::TrustLost => "trust-lost",
             Self::Promote => "promote",
             Self::Retire => "retire",
         }
     }
 }
 
-/// Makes keys and certificates.
-pub trait Foundry {
-    /// Why it cannot.
+/// Issues keys and certificates.
+pub trait CertificateIssuer {
+    /// Error of an issue.
     type Error;
 
-    /// A new CA.
-    fn ca(&mut self, life: Life) -> Result<Pair, Self::Error>;
+    /// Issues a new CA.
+    ///
+    /// # Errors
+    /// The CA cannot be issued.
+    fn ca(&mut self, validity: Validity) -> Result<Pair, Self::Error>;
 
-    /// A new leaf with a key of its own.
+    /// Issues a new leaf with a key of its own.
+    ///
+    /// # Errors
+    /// The leaf cannot be issued.
     fn leaf(
         &mut self,
         signer: &Pair,
-        life: Life,
+        validity: Validity,
         names: &BTreeSet<String>,
     ) -> Result<Pair, Self::Error>;
 }
 
 impl State {
-    /// The state to begin with when nothing is kept.
+    /// The first state where none is stored.
     ///
-    /// `held` is what this replica still knows of a state that was kept before. Its CA goes on
-    /// until a new one is trusted, since whoever deletes what is kept wants new keys; unless it has
-    /// lost its trust meanwhile, by time or by the registrations.
+    /// `held` is the last state that this replica has seen. A deleted state asks for new keys, so its CA
+    /// goes on only until a new one is trusted, and not at all if it has expired or is not in the
+    /// registrations.
     ///
-    /// `known` are the CAs that the registrations have by now. Somebody may serve a leaf of one
-    /// still, as while the mode is changed under way; so they stay for the life of a leaf.
-    pub fn begin<F: Foundry>(
+    /// `known` are the CAs in the registrations. Another server may still serve a leaf of one, so they
+    /// stay in the bundle for the lifetime of a leaf.
+    ///
+    /// # Errors
+    /// A certificate cannot be issued.
+    pub fn begin<F: CertificateIssuer>(
         held: Option<Self>,
         known: impl IntoIterator<Item = String>,
-        now: Moment,
-        terms: &Terms,
-        foundry: &mut F,
+        now: Timestamp,
+        config: &RotationConfig,
+        issuer: &mut F,
     ) -> Result<Self, F::Error> {
         let known: BTreeSet<String> = known.into_iter().collect();
         let is_known = |held: &Self| {
             let mut known = known.iter().map(|certificate| certificate.trim_end());
             known.len() == 0 || known.any(|known| known == held.ca.pair.certificate.trim_end())
         };
-        let state = match held.filter(|held| !held.leaf.life.is_over(now) && is_known(held)) {
-            Some(held) => held.after(Step::Announce, now, terms, foundry)?,
-            None => Self::first(now, terms, foundry)?,
+        let state = match held.filter(|held| !held.leaf.validity.is_over(now) && is_known(held)) {
+            Some(held) => held.after(Step::Announce, now, config, issuer)?,
+            None => Self::first(now, config, issuer)?,
         };
-        Ok(state.still_trusting(known, now, terms))
+        Ok(state.still_trusting(known, now, config))
     }
 
     /// A CA and its leaf.
-    fn first<F: Foundry>(now: Moment, terms: &Terms, foundry: &mut F) -> Result<Self, F::Error> {
-        let ca = authority(now, terms, foundry)?;
+    fn first<F: CertificateIssuer>(
+        now: Timestamp,
+        config: &RotationConfig,
+        issuer: &mut F,
+    ) -> Result<Self, F::Error> {
+        let ca = authority(now, config, issuer)?;
         Ok(Self {
-            leaf: leaf(&ca, now, terms, terms.names().clone(), foundry)?,
+            leaf: leaf(&ca, now, config, config.names().clone(), issuer)?,
             ca,
             next: None,
             retired: Vec::new(),
@@ -94,12 +109,12 @@ impl State {
     fn still_trusting(
         mut self,
         known: impl IntoIterator<Item = String>,
-        now: Moment,
-        terms: &Terms,
+        now: Timestamp,
+        config: &RotationConfig,
     ) -> Self {
-        let until = Life::starting(now, terms.leaf).until;
+        let until = Validity::starting(now, config.leaf).until;
         for certificate in known {
-            // Also the CA itself: somebody may serve a younger leaf of it than the one here.
+            // Also the CA itself: another server may serve a newer leaf of it.
             let mut retired = self.retired.iter_mut();
             match retired.find(|retired| retired.certificate == certificate) {
                 Some(retired) => retired.until = retired.until.max(until),
@@ -109,57 +124,60 @@ impl State {
         self
     }
 
-    /// The state once a step is done.
-    pub fn after<F: Foundry>(
+    /// The state after a step.
+    ///
+    /// # Errors
+    /// A certificate cannot be issued.
+    pub fn after<F: CertificateIssuer>(
         mut self,
         step: Step,
-        now: Moment,
-        terms: &Terms,
-        foundry: &mut F,
+        now: Timestamp,
+        config: &RotationConfig,
+        issuer: &mut F,
     ) -> Result<Self, F::Error> {
         match step {
             Step::Renew => {
-                // Names that others need stay, or two replicas of different settings would replace
-                // each other's leaf for ever. The next regular renewal drops them.
-                let names = if terms.names().is_subset(&self.leaf.names) {
-                    terms.names().clone()
+                // Names that others need stay, or two replicas with different settings would keep replacing
+                // each other's leaf. The next regular renewal drops them.
+                let names = if config.names().is_subset(&self.leaf.names) {
+                    config.names().clone()
                 } else {
-                    terms.names() | &self.leaf.names
+                    config.names() | &self.leaf.names
                 };
-                self.leaf = leaf(&self.ca, now, terms, names, foundry)?;
+                self.leaf = leaf(&self.ca, now, config, names, issuer)?;
             }
             Step::Announce => {
                 self.next = Some(Successor {
-                    ca: authority(now, terms, foundry)?,
+                    ca: authority(now, config, issuer)?,
                     trusted_since: None,
                 });
             }
             Step::Trust => self.note_trust(Some(now)),
-            Step::Doubt => self.note_trust(None),
-            Step::Promote => return self.promoted(now, terms, foundry),
+            Step::TrustLost => self.note_trust(None),
+            Step::Promote => return self.promoted(now, config, issuer),
             Step::Retire => self.retired.retain(|retired| retired.until > now),
         }
         Ok(self)
     }
 
-    fn note_trust(&mut self, since: Option<Moment>) {
+    fn note_trust(&mut self, since: Option<Timestamp>) {
         if let Some(next) = &mut self.next {
             next.trusted_since = since;
         }
     }
 
-    fn promoted<F: Foundry>(
+    fn promoted<F: CertificateIssuer>(
         mut self,
-        now: Moment,
-        terms: &Terms,
-        foundry: &mut F,
+        now: Timestamp,
+        config: &RotationConfig,
+        issuer: &mut F,
     ) -> Result<Self, F::Error> {
         let Some(next) = self.next.take() else {
             return Ok(self);
         };
-        let leaf = leaf(&next.ca, now, terms, terms.names().clone(), foundry)?;
+        let leaf = leaf(&next.ca, now, config, config.names().clone(), issuer)?;
         self.retired.push(Retired {
-            until: self.leaf.life.until,
+            until: self.leaf.validity.until,
             certificate: self.ca.pair.certificate,
         });
         Ok(Self {
@@ -171,29 +189,29 @@ impl State {
     }
 }
 
-fn authority<F: Foundry>(
-    now: Moment,
-    terms: &Terms,
-    foundry: &mut F,
+fn authority<F: CertificateIssuer>(
+    now: Timestamp,
+    config: &RotationConfig,
+    issuer: &mut F,
 ) -> Result<Authority, F::Error> {
-    let life = terms.ca_life(now);
+    let validity = config.ca_validity(now);
     Ok(Authority {
-        life,
-        pair: foundry.ca(life)?,
+        validity,
+        pair: issuer.ca(validity)?,
     })
 }
 
-fn leaf<F: Foundry>(
+fn leaf<F: CertificateIssuer>(
     signer: &Authority,
-    now: Moment,
-    terms: &Terms,
+    now: Timestamp,
+    config: &RotationConfig,
     names: BTreeSet<String>,
-    foundry: &mut F,
+    issuer: &mut F,
 ) -> Result<Leaf, F::Error> {
-    let life = terms.leaf_life(now, signer.life);
+    let validity = config.leaf_validity(now, signer.validity);
     Ok(Leaf {
-        life,
-        pair: foundry.leaf(&signer.pair, life, &names)?,
+        validity,
+        pair: issuer.leaf(&signer.pair, validity, &names)?,
         names,
     })
 }

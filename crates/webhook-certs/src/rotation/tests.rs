@@ -13,10 +13,10 @@ struct Fake {
     made: u32,
 }
 
-impl Foundry for Fake {
+impl CertificateIssuer for Fake {
     type Error = Infallible;
 
-    fn ca(&mut self, _life: Life) -> Result<Pair, Infallible> {
+    fn ca(&mut self, _life: Validity) -> Result<Pair, Infallible> {
         self.made += 1;
         Ok(pair(format!("ca {}", self.made)))
     }
@@ -24,7 +24,7 @@ impl Foundry for Fake {
     fn leaf(
         &mut self,
         signer: &Pair,
-        _life: Life,
+        _life: Validity,
         _names: &BTreeSet<String>,
     ) -> Result<Pair, Infallible> {
         self.made += 1;
@@ -47,15 +47,15 @@ fn names(names: &[&str]) -> BTreeSet<String> {
 }
 
 /// A CA of 900 s, a leaf of 90 s, 30 s of settling.
-fn terms() -> Terms {
-    terms_for("a")
+fn config() -> RotationConfig {
+    config_for("a")
 }
 
-fn terms_for(name: &str) -> Terms {
+fn config_for(name: &str) -> RotationConfig {
     let [ca, leaf, settle] = [900, 90, 30].map(Duration::from_secs);
-    Terms::new(ca, leaf, settle, names(&[name])).unwrap()
+    RotationConfig::new(ca, leaf, settle, names(&[name])).unwrap()
 }
 
-fn at(seconds: i64) -> Moment {
-    Moment::from_unix(seconds)
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(seconds).unwrap()
 }

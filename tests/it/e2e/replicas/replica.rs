@@ -66,8 +66,7 @@ impl Replica {
     /// How many steps of the rotation it took, also when it has ended since.
     pub(in crate::e2e) fn steps(&self, step: &str) -> usize {
         let taken = |line: &&str| {
-            line.contains("Took a step of the certificates' rotation")
-                && line.contains(&format!("\"{step}\""))
+            line.contains("certificate rotation step") && line.contains(&format!("\"{step}\""))
         };
         self.server.printed().lines().filter(taken).count()
     }

@@ -8,7 +8,7 @@ use super::*;
 
 const SETTLE: i64 = 30;
 
-/// What happens next.
+/// The next event.
 #[derive(Clone, Debug)]
 enum Event {
     /// Time passes.
@@ -42,7 +42,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
 struct Replica {
     serving: Option<Serving>,
     held: Option<State>,
-    watch: Watch,
+    history: TrustHistory,
     is_ready: bool,
     /// It had nothing sound to serve, and took a leaf of a CA that is not known everywhere yet.
     is_excused: bool,
@@ -53,7 +53,7 @@ struct Replica {
 #[derive(Default)]
 struct World {
     now: i64,
-    foundry: Fake,
+    issuer: Fake,
     secret: Option<State>,
     /// Each bundle with the time of its writing; the version is the length.
     bundles: Vec<(i64, String)>,
@@ -84,7 +84,7 @@ impl World {
 
     /// The loop at the edge, without its edge.
     fn round(&mut self, replica: usize, is_writable: bool) {
-        let terms = terms();
+        let config = config();
         for _ in 0..20 {
             let now = at(self.now);
             let Some(state) = self.secret.clone() else {
@@ -92,7 +92,7 @@ impl World {
                 let known = known.unwrap_or_default();
                 let known: Vec<String> = known.lines().map(str::to_owned).collect();
                 let held = self.replicas[replica].held.clone();
-                let Ok(state) = State::begin(held, known, now, &terms, &mut self.foundry);
+                let Ok(state) = State::begin(held, known, now, &config, &mut self.issuer);
                 self.secret = Some(state);
                 continue;
             };
@@ -101,24 +101,24 @@ impl World {
                 Some((_, last)) if *last == bundle => Trust::InPlace,
                 _ => Trust::Pending,
             };
-            if let Next::Step(step) = state.next(trust, now, &terms) {
+            if let Next::Step(step) = state.next(trust, now, &config) {
                 self.promotions += u32::from(step == Step::Promote);
-                let Ok(state) = state.after(step, now, &terms, &mut self.foundry);
+                let Ok(state) = state.after(step, now, &config, &mut self.issuer);
                 self.secret = Some(state);
                 continue;
             }
             let own = &mut self.replicas[replica];
-            own.watch.note(&state, trust, now);
+            own.history.note(&state, trust, now);
             let is_idle = own.serving.as_ref().is_none_or(|own| own.is_over(now));
             let serving = own.serving.as_ref();
-            if serving.is_none_or(|old| old.yields_to(&state, &own.watch, now, &terms)) {
+            if serving.is_none_or(|old| old.yields_to(&state, &own.history, now, &config)) {
                 own.serving = Some(Serving::of(&state));
                 own.is_excused |= is_idle;
             }
             own.is_ready |= own
                 .serving
                 .as_ref()
-                .is_some_and(|serving| serving.is_ready(&state, trust, &own.watch, now, &terms));
+                .is_some_and(|serving| serving.is_ready(&state, trust, &own.history, now, &config));
             own.held = Some(state);
             if trust == Trust::InPlace || !is_writable {
                 return;
@@ -189,7 +189,7 @@ proptest! {
             world.round(1, true);
             let now = at(world.now);
             let state = world.secret.as_ref();
-            prop_assert!(state.is_some_and(|state| !state.leaf.life.is_over(now)));
+            prop_assert!(state.is_some_and(|state| !state.leaf.validity.is_over(now)));
             for replica in &world.replicas[..2] {
                 prop_assert!(replica.serving.as_ref().is_some_and(|own| !own.is_over(now)));
             }

@@ -3,26 +3,26 @@ use super::*;
 /// One state after another, in a world whose registrations always follow at once.
 struct Course {
     state: State,
-    foundry: Fake,
+    issuer: Fake,
 }
 
 impl Course {
     /// Begun at 0.
     fn begin() -> Self {
-        let mut foundry = Fake::default();
-        let Ok(state) = State::begin(None, [], at(0), &terms(), &mut foundry);
-        Self { state, foundry }
+        let mut issuer = Fake::default();
+        let Ok(state) = State::begin(None, [], at(0), &config(), &mut issuer);
+        Self { state, issuer }
     }
 
     fn next(&self, trust: Trust, now: i64) -> Next {
-        self.state.next(trust, at(now), &terms())
+        self.state.next(trust, at(now), &config())
     }
 
     fn take(&mut self, step: Step, now: i64) {
         let Ok(state) = self
             .state
             .clone()
-            .after(step, at(now), &terms(), &mut self.foundry);
+            .after(step, at(now), &config(), &mut self.issuer);
         self.state = state;
     }
 
@@ -42,7 +42,7 @@ impl Course {
     }
 }
 
-use Step::{Announce, Doubt, Promote, Renew, Retire, Trust as Trusted};
+use Step::{Announce, Promote, Renew, Retire, Trust as Trusted, TrustLost};
 use Trust::{InPlace, Pending};
 
 #[test]
@@ -67,7 +67,11 @@ fn a_new_ca_signs_nothing_before_it_is_trusted_for_long_enough() {
     assert_eq!(course.settle(Pending, 630), [], "not written yet");
     assert_eq!(course.settle(InPlace, 631), [Trusted]);
     assert_eq!(course.settle(InPlace, 649), []);
-    assert_eq!(course.settle(Pending, 650), [Renew, Doubt], "overwritten");
+    assert_eq!(
+        course.settle(Pending, 650),
+        [Renew, TrustLost],
+        "overwritten"
+    );
     assert_eq!(course.settle(InPlace, 655), [Trusted]);
     assert_eq!(course.next(InPlace, 684), Next::Rest(at(685)));
     assert_eq!(course.settle(InPlace, 685), [Promote]);
@@ -102,8 +106,8 @@ fn when_all_has_expired_a_new_ca_signs_at_once() {
     let mut course = Course::begin();
     assert_eq!(course.settle(Pending, 5_000), [Announce, Promote, Retire]);
     assert_eq!(
-        course.state.leaf.life,
-        Life::starting(at(5_000), Duration::from_secs(90))
+        course.state.leaf.validity,
+        Validity::starting(at(5_000), Duration::from_secs(90))
     );
     assert_eq!(course.bundle(), ["ca 3"]);
 }
@@ -123,24 +127,24 @@ fn a_leaf_never_outlives_its_ca_and_is_not_renewed_for_nothing() {
     let mut taken = 0;
     for now in 1..900 {
         taken += course.settle(Pending, now).len();
-        assert!(course.state.leaf.life.until <= course.state.ca.life.until);
-        assert!(!course.state.leaf.life.is_over(at(now)));
+        assert!(course.state.leaf.validity.until <= course.state.ca.validity.until);
+        assert!(!course.state.leaf.validity.is_over(at(now)));
     }
     assert!(taken < 20, "{taken} steps");
 }
 
 #[test]
 fn a_name_that_is_missing_is_added_and_none_that_others_need_is_lost() {
-    let mut foundry = Fake::default();
-    let other = terms_for("b");
-    let Ok(state) = State::begin(None, [], at(0), &terms(), &mut foundry);
+    let mut issuer = Fake::default();
+    let other = config_for("b");
+    let Ok(state) = State::begin(None, [], at(0), &config(), &mut issuer);
     assert_eq!(state.next(InPlace, at(1), &other), Next::Step(Renew));
-    let Ok(state) = state.after(Renew, at(1), &other, &mut foundry);
+    let Ok(state) = state.after(Renew, at(1), &other, &mut issuer);
     assert_eq!(state.leaf.names, names(&["a", "b"]));
-    for terms in [&terms(), &other] {
-        assert_eq!(state.next(InPlace, at(1), terms), Next::Rest(at(61)));
+    for config in [&config(), &other] {
+        assert_eq!(state.next(InPlace, at(1), config), Next::Rest(at(61)));
     }
-    let Ok(state) = state.after(Renew, at(61), &other, &mut foundry);
+    let Ok(state) = state.after(Renew, at(61), &other, &mut issuer);
     assert_eq!(state.leaf.names, names(&["b"]));
 }
 
@@ -153,45 +157,46 @@ fn a_replica_changes_to_another_ca_only_where_that_is_known() {
     course.settle(InPlace, 630);
     let promoted = course.state.clone();
     let serving = Serving::of(&old);
-    let mut watch = Watch::default();
-    let yields = |watch: &Watch, state, now| serving.yields_to(state, watch, at(now), &terms());
-    assert!(!yields(&watch, &old, 30), "the same");
-    assert!(yields(&watch, &renewed, 30), "the same CA");
-    assert!(!yields(&watch, &promoted, 30), "another one");
-    assert!(yields(&watch, &promoted, 90), "nothing to lose");
-    let Ok(stranger) = State::begin(None, [], at(0), &terms(), &mut course.foundry);
-    assert!(yields(&watch, &stranger, 30), "nobody trusts the own one");
-    watch.note(&renewed, InPlace, at(10));
-    watch.note(&promoted, InPlace, at(20));
-    assert!(!yields(&watch, &promoted, 39));
-    assert!(yields(&watch, &promoted, 40));
-    watch.note(&promoted, Pending, at(41));
-    assert!(!yields(&watch, &promoted, 42), "overwritten");
+    let mut history = TrustHistory::default();
+    let yields =
+        |history: &TrustHistory, state, now| serving.yields_to(state, history, at(now), &config());
+    assert!(!yields(&history, &old, 30), "the same");
+    assert!(yields(&history, &renewed, 30), "the same CA");
+    assert!(!yields(&history, &promoted, 30), "another one");
+    assert!(yields(&history, &promoted, 90), "nothing to lose");
+    let Ok(stranger) = State::begin(None, [], at(0), &config(), &mut course.issuer);
+    assert!(yields(&history, &stranger, 30), "nobody trusts the own one");
+    history.note(&renewed, InPlace, at(10));
+    history.note(&promoted, InPlace, at(20));
+    assert!(!yields(&history, &promoted, 39));
+    assert!(yields(&history, &promoted, 40));
+    history.note(&promoted, Pending, at(41));
+    assert!(!yields(&history, &promoted, 42), "overwritten");
 }
 
 #[test]
 fn a_replica_is_ready_once_its_ca_is_known_everywhere() {
-    let mut foundry = Fake::default();
-    let Ok(first) = State::begin(None, [], at(0), &terms(), &mut foundry);
-    let Ok(second) = State::begin(None, ["ca".to_owned()], at(0), &terms(), &mut foundry);
-    let watch = Watch::default();
+    let mut issuer = Fake::default();
+    let Ok(first) = State::begin(None, [], at(0), &config(), &mut issuer);
+    let Ok(second) = State::begin(None, ["ca".to_owned()], at(0), &config(), &mut issuer);
+    let history = TrustHistory::default();
     let is_ready =
-        |state, trust, now| Serving::of(state).is_ready(state, trust, &watch, at(now), &terms());
+        |state, trust, now| Serving::of(state).is_ready(state, trust, &history, at(now), &config());
     assert!(!is_ready(&first, Pending, 0));
     assert!(is_ready(&first, InPlace, 0), "nobody was trusted before");
     assert!(!is_ready(&second, InPlace, 29));
     assert!(is_ready(&second, InPlace, 30));
     let other = Serving::of(&first);
-    let is_ready = other.is_ready(&second, InPlace, &watch, at(30), &terms());
+    let is_ready = other.is_ready(&second, InPlace, &history, at(30), &config());
     assert!(!is_ready, "serves what nobody trusts");
 }
 
 #[test]
 fn a_ca_that_the_registrations_had_before_stays_for_the_life_of_a_leaf() {
-    let mut foundry = Fake::default();
+    let mut issuer = Fake::default();
     let before = "ca of another".to_owned();
-    let Ok(state) = State::begin(None, [before], at(0), &terms(), &mut foundry);
-    let mut course = Course { state, foundry };
+    let Ok(state) = State::begin(None, [before], at(0), &config(), &mut issuer);
+    let mut course = Course { state, issuer };
     assert_eq!(course.bundle(), ["ca 1", "ca of another"]);
     assert_eq!(course.settle(InPlace, 89), [Renew]);
     assert_eq!(course.settle(InPlace, 90), [Retire]);
@@ -204,7 +209,7 @@ fn what_is_lost_begins_again_with_new_keys_and_the_old_ones_trusted() {
     course.settle(InPlace, 10);
     let known = ["ca 1".to_owned(), "ca of another".to_owned()];
     let held = Some(course.state.clone());
-    let Ok(state) = State::begin(held, known.clone(), at(10), &terms(), &mut course.foundry);
+    let Ok(state) = State::begin(held, known.clone(), at(10), &config(), &mut course.issuer);
     course.state = state;
     assert_eq!(course.bundle(), ["ca 1", "ca 3", "ca of another"]);
     assert_eq!(course.settle(InPlace, 10), [Trusted]);
@@ -213,6 +218,6 @@ fn what_is_lost_begins_again_with_new_keys_and_the_old_ones_trusted() {
     assert_eq!(course.bundle(), ["ca 3"]);
 
     let held = Some(course.state.clone());
-    let Ok(state) = State::begin(held, known, at(300), &terms(), &mut course.foundry);
+    let Ok(state) = State::begin(held, known, at(300), &config(), &mut course.issuer);
     assert_eq!(state.ca.pair.certificate, "ca 6", "too old to go on");
 }

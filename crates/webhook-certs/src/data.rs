@@ -1,24 +1,25 @@
 //! The state of a rotation as the data of a Secret, and back.
 //!
-//! The pairs stand under names that other tools know (`openssl x509 -in tls.crt`); what is no
-//! certificate is one small JSON text.
+//! The pairs have the entry names that other tools use (`tls.crt`, `tls.key`). Everything else is one
+//! small JSON text.
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use rustls::pki_types::CertificateDer;
 use serde::{Deserialize, Serialize};
 
-use super::foundry::BACKDATE;
-use super::life::{Life, Moment};
+use super::issuer::BACKDATE;
 use super::pem::{self, Pair};
 use super::rotation::{Authority, Leaf, Retired, State, Successor};
-use super::x509::{self, Facts, Malformed};
+use super::validity::{Validity, after};
+use super::x509::{self, CertificateInfo, MalformedCertificate};
 
 /// The data of a Secret.
 pub type Data = BTreeMap<String, ByteString>;
 
-/// Bytes of one entry; real ones have a hundredth.
+/// Limit of one entry in bytes. Real entries have a hundredth of it.
 const ENTRY_LIMIT: usize = 256 * 1024;
 
 const LEAF: (&str, &str) = ("tls.crt", "tls.key");
@@ -26,45 +27,45 @@ const CA: (&str, &str) = ("ca.crt", "ca.key");
 const NEXT: (&str, &str) = ("next-ca.crt", "next-ca.key");
 const ROTATION: &str = "rotation.json";
 
-/// Why data are no state.
+/// Error of data that are no valid state.
 #[derive(Debug, thiserror::Error)]
-pub enum SecretError {
+pub enum DataError {
     /// An entry is missing.
     #[error("expected an entry `{entry}`, found none")]
     Absent {
         /// Its key.
         entry: &'static str,
     },
-    /// An entry is too long to be looked at.
+    /// An entry is longer than the limit.
     #[error("expected at most {ENTRY_LIMIT} bytes in `{entry}`, found {found}")]
     TooLong {
         /// Its key.
         entry: &'static str,
-        /// Bytes.
+        /// Its bytes.
         found: usize,
     },
-    /// An entry is no text.
+    /// An entry is not UTF-8.
     #[error("expected text in `{entry}`")]
     Text {
         /// Its key.
         entry: &'static str,
     },
-    /// An entry holds no PEM of the kind expected.
+    /// An entry has no PEM block of the expected kind.
     #[error("expected one PEM {expected} in `{entry}`")]
     Pem {
-        /// What should be in it.
+        /// The expected kind.
         expected: &'static str,
         /// Its key.
         entry: &'static str,
     },
-    /// A certificate cannot be understood.
+    /// A certificate cannot be parsed.
     #[error("cannot use `{entry}`")]
     Certificate {
         /// Its key.
         entry: &'static str,
-        /// What is wrong.
+        /// The cause.
         #[source]
-        source: Malformed,
+        source: MalformedCertificate,
     },
     /// A key belongs to another certificate.
     #[error("expected the key of `{certificate}` in `{key}`, found another")]
@@ -74,31 +75,39 @@ pub enum SecretError {
         /// Key of the key's entry.
         key: &'static str,
     },
-    /// The leaf is another CA's.
+    /// Another CA signed the leaf.
     #[error("expected `tls.crt` to be signed by `ca.crt`, found another issuer")]
     Issuer,
-    /// The times cannot be understood.
-    #[error("cannot understand `rotation.json`")]
+    /// The JSON text cannot be parsed.
+    #[error("cannot parse `rotation.json`")]
     Rotation(#[from] serde_json::Error),
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Rotation {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next_trusted_since: Option<Moment>,
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "jiff::fmt::serde::timestamp::second::optional"
+    )]
+    next_trusted_since: Option<Timestamp>,
     retired: Vec<RetiredCa>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct RetiredCa {
-    until: Moment,
+    #[serde(with = "jiff::fmt::serde::timestamp::second::required")]
+    until: Timestamp,
     certificate: String,
 }
 
-/// Writes a state down.
-pub fn write(state: &State) -> Result<Data, SecretError> {
+/// Converts a state to the data of a Secret.
+///
+/// # Errors
+/// The state cannot be written as JSON.
+pub fn write(state: &State) -> Result<Data, DataError> {
     let rotation = Rotation {
         next_trusted_since: state.next.as_ref().and_then(|next| next.trusted_since),
         retired: state
@@ -127,21 +136,23 @@ pub fn write(state: &State) -> Result<Data, SecretError> {
     Ok(data)
 }
 
-/// Reads a state. What is returned fits together: each key is its certificate's, and the leaf is
-/// signed by the CA.
-pub fn read(data: &Data) -> Result<State, SecretError> {
+/// Reads a state. Its parts match: each key belongs to its certificate, and the CA signed the leaf.
+///
+/// # Errors
+/// An entry is missing, too long or malformed, or the entries do not match.
+pub fn read(data: &Data) -> Result<State, DataError> {
     let rotation: Rotation = serde_json::from_str(text(data, ROTATION)?)?;
     let (leaf, leaf_der, facts) = pair(data, LEAF)?;
     let (ca, ca_der, ca_facts) = pair(data, CA)?;
     let is_signed = x509::is_signed_by(&leaf_der, &ca_der);
     if !is_signed.map_err(|source| unusable(LEAF.0, source))? {
-        return Err(SecretError::Issuer);
+        return Err(DataError::Issuer);
     }
     let next = if data.contains_key(NEXT.0) {
         let (pair, _, facts) = pair(data, NEXT)?;
-        let life = made(facts.life);
+        let validity = made(facts.validity);
         Some(Successor {
-            ca: Authority { life, pair },
+            ca: Authority { validity, pair },
             trusted_since: rotation.next_trusted_since,
         })
     } else {
@@ -154,11 +165,11 @@ pub fn read(data: &Data) -> Result<State, SecretError> {
     }
     Ok(State {
         ca: Authority {
-            life: made(ca_facts.life),
+            validity: made(ca_facts.validity),
             pair: ca,
         },
         leaf: Leaf {
-            life: made(facts.life),
+            validity: made(facts.validity),
             names: facts.names,
             pair: leaf,
         },
@@ -167,53 +178,53 @@ pub fn read(data: &Data) -> Result<State, SecretError> {
     })
 }
 
-/// The life as it was counted when the certificate was made.
-fn made(life: Life) -> Life {
-    Life {
-        from: (life.from + BACKDATE).min(life.until),
-        ..life
+/// The validity without the backdating of the certificate.
+fn made(validity: Validity) -> Validity {
+    Validity {
+        from: after(validity.from, BACKDATE).min(validity.until),
+        ..validity
     }
 }
 
 fn pair(
     data: &Data,
     (certificate, key): (&'static str, &'static str),
-) -> Result<(Pair, CertificateDer<'static>, Facts), SecretError> {
+) -> Result<(Pair, CertificateDer<'static>, CertificateInfo), DataError> {
     let pair = Pair {
         certificate: text(data, certificate)?.to_owned(),
         key: text(data, key)?.to_owned(),
     };
     let der = one(pair.certificate.as_bytes(), certificate)?;
-    let facts = Facts::read(&der).map_err(|source| unusable(certificate, source))?;
-    let key_der = pem::key(pair.key.as_bytes()).map_err(|_| SecretError::Pem {
+    let facts = CertificateInfo::read(&der).map_err(|source| unusable(certificate, source))?;
+    let key_der = pem::key(pair.key.as_bytes()).map_err(|_| DataError::Pem {
         expected: "private key",
         entry: key,
     })?;
     if !x509::is_key_of(key_der, &der) {
-        return Err(SecretError::Mismatch { certificate, key });
+        return Err(DataError::Mismatch { certificate, key });
     }
     Ok((pair, der, facts))
 }
 
-fn one(text: &[u8], entry: &'static str) -> Result<CertificateDer<'static>, SecretError> {
+fn one(text: &[u8], entry: &'static str) -> Result<CertificateDer<'static>, DataError> {
     let expected = "certificate";
     match pem::certificates(text).as_deref() {
         Ok([certificate]) => Ok(certificate.clone()),
-        _ => Err(SecretError::Pem { expected, entry }),
+        _ => Err(DataError::Pem { expected, entry }),
     }
 }
 
-const fn unusable(entry: &'static str, source: Malformed) -> SecretError {
-    SecretError::Certificate { entry, source }
+const fn unusable(entry: &'static str, source: MalformedCertificate) -> DataError {
+    DataError::Certificate { entry, source }
 }
 
-fn text<'a>(data: &'a Data, entry: &'static str) -> Result<&'a str, SecretError> {
-    let found = &data.get(entry).ok_or(SecretError::Absent { entry })?.0;
+fn text<'a>(data: &'a Data, entry: &'static str) -> Result<&'a str, DataError> {
+    let found = &data.get(entry).ok_or(DataError::Absent { entry })?.0;
     if found.len() > ENTRY_LIMIT {
         let found = found.len();
-        return Err(SecretError::TooLong { entry, found });
+        return Err(DataError::TooLong { entry, found });
     }
-    std::str::from_utf8(found).map_err(|_| SecretError::Text { entry })
+    std::str::from_utf8(found).map_err(|_| DataError::Text { entry })
 }
 
 fn bytes(text: &str) -> ByteString {

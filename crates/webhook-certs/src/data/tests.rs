@@ -2,21 +2,25 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::*;
-use crate::foundry::Rcgen;
-use crate::rotation::{Step, Terms};
+use crate::issuer::RcgenIssuer;
+use crate::rotation::{RotationConfig, Step};
 
-fn terms() -> Terms {
+fn config() -> RotationConfig {
     let [ca, leaf, settle] = [90, 30, 1].map(|days| Duration::from_hours(24 * days));
     let names = ["a.svc", "127.0.0.1", "::1"].map(str::to_owned);
-    Terms::new(ca, leaf, settle, BTreeSet::from(names)).unwrap()
+    RotationConfig::new(ca, leaf, settle, BTreeSet::from(names)).unwrap()
 }
 
-fn at(seconds: i64) -> Moment {
-    Moment::from_unix(1_800_000_000 + seconds)
+fn issuer() -> RcgenIssuer {
+    RcgenIssuer::new("webhook")
+}
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + seconds).unwrap()
 }
 
 fn state() -> State {
-    State::begin(None, [], at(0), &terms(), &mut Rcgen).unwrap()
+    State::begin(None, [], at(0), &config(), &mut issuer()).unwrap()
 }
 
 #[test]
@@ -25,7 +29,9 @@ fn a_state_comes_back_as_it_was_written_at_every_stage() {
     let mut state = state();
     for (now, step) in (1..).zip(steps) {
         assert_eq!(read(&write(&state).unwrap()).unwrap(), state);
-        state = state.after(step, at(now), &terms(), &mut Rcgen).unwrap();
+        state = state
+            .after(step, at(now), &config(), &mut issuer())
+            .unwrap();
     }
     assert_eq!(read(&write(&state).unwrap()).unwrap(), state);
     assert_eq!(pem::split(&state.bundle()).len(), 2);
@@ -35,17 +41,17 @@ fn a_state_comes_back_as_it_was_written_at_every_stage() {
 fn the_key_of_a_retired_ca_is_kept_nowhere() {
     let state = state();
     let old = state.ca.pair.key.clone();
-    let announced = state.after(Step::Announce, at(1), &terms(), &mut Rcgen);
+    let announced = state.after(Step::Announce, at(1), &config(), &mut issuer());
     let promoted = announced
         .unwrap()
-        .after(Step::Promote, at(2), &terms(), &mut Rcgen);
+        .after(Step::Promote, at(2), &config(), &mut issuer());
     for entry in write(&promoted.unwrap()).unwrap().values() {
         let entry = String::from_utf8(entry.0.clone()).unwrap();
         assert!(!entry.contains(&old));
     }
 }
 
-/// What is wrong with the data of a state after an edit.
+/// The error of the data of a state after an edit.
 fn problem(edit: impl FnOnce(&mut Data)) -> String {
     let mut data = write(&state()).unwrap();
     edit(&mut data);

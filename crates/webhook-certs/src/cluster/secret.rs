@@ -1,4 +1,4 @@
-//! One Secret, changed by whoever is first.
+//! The Secret that replicas share. The first of concurrent writes wins.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,12 +8,11 @@ use kube::api::{Api, PostParams};
 use kube::{Client, ResourceExt as _};
 use serde::{Deserialize, Serialize};
 
+use crate::data::{self, DataError};
 use crate::rotation::State;
-use crate::secret::{self, SecretError};
 
-/// Who made the Secret. Nothing else is ever written over.
-const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", OURS);
-const OURS: &str = "openbao-perimeter";
+/// Label with the owner of the Secret. A Secret of another owner is never overwritten.
+const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
 /// Namespace and name of a Secret, written `namespace/name`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,22 +24,13 @@ pub struct SecretRef {
     pub name: String,
 }
 
-impl Default for SecretRef {
-    fn default() -> Self {
-        Self {
-            namespace: "openbao-perimeter-system".into(),
-            name: "openbao-perimeter-self-managed".into(),
-        }
-    }
-}
-
 impl fmt::Display for SecretRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.namespace, self.name)
     }
 }
 
-/// A text that names no Secret.
+/// Error of a text that is not `namespace/name`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected `namespace/name`, found `{0}`")]
 pub struct NotARef(String);
@@ -77,105 +67,117 @@ impl TryFrom<String> for SecretRef {
     }
 }
 
-/// Why the Secret cannot be used.
+/// Error of a Secret that cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum VaultError {
-    /// The API server does not give it.
+pub enum SecretError {
+    /// The Secret cannot be read.
     #[error("cannot read the Secret `{secret}`")]
     Read {
         /// The Secret.
         secret: SecretRef,
-        /// What happened.
+        /// The cause.
         #[source]
         source: Box<kube::Error>,
     },
-    /// The API server does not take it.
+    /// The Secret cannot be written.
     #[error("cannot write the Secret `{secret}`")]
     Write {
         /// The Secret.
         secret: SecretRef,
-        /// What happened.
+        /// The cause.
         #[source]
         source: Box<kube::Error>,
     },
-    /// Somebody else's.
+    /// The Secret has data and another owner.
     #[error(
-        "expected the label `app.kubernetes.io/managed-by: openbao-perimeter` on the Secret \
-         `{secret}`, found other data: not written over"
+        "expected the label `{MANAGED_BY}: {owner}` on the Secret `{secret}`, found other data: \
+         not overwritten"
     )]
     Foreign {
         /// The Secret.
         secret: SecretRef,
+        /// The expected owner.
+        owner: String,
     },
-    /// The state cannot be written down.
-    #[error("cannot write down the state")]
-    State(#[from] SecretError),
+    /// The state cannot be converted.
+    #[error("cannot convert the state to data of a Secret")]
+    State(#[from] DataError),
 }
 
-/// What the Secret is like.
+/// Content of the Secret.
 #[derive(Debug)]
 pub enum Found {
     /// A state.
     State(Box<State>),
     /// No Secret, or one without data.
     Nothing,
-    /// Ours, and damaged.
-    Broken(SecretError),
+    /// Data of this owner that are no valid state.
+    Broken(DataError),
 }
 
-/// What was read, for a write to be held against; none when there was none.
+/// The version that was read, for a conditional write. None if there was no Secret.
 #[derive(Debug)]
 pub struct Version(Option<Secret>);
 
-/// How a write ended.
+/// Outcome of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Written {
-    /// It is stored.
+    /// The write is stored.
     Stored,
-    /// Another replica was first: read again.
+    /// The object has changed since it was read: read it again.
     Lost,
 }
 
-/// The Secret.
+/// The Secret with the state of the rotation.
 #[derive(Clone)]
-pub struct Vault {
+pub struct CertificateSecret {
     api: Api<Secret>,
     secret: SecretRef,
+    owner: String,
 }
 
-impl Vault {
-    /// Reaches a Secret.
-    pub fn new(client: Client, secret: SecretRef) -> Self {
+impl CertificateSecret {
+    /// A Secret of an owner, which is its label `app.kubernetes.io/managed-by` and the field manager of
+    /// writes.
+    pub fn new(client: Client, secret: SecretRef, owner: impl Into<String>) -> Self {
         Self {
             api: Api::namespaced(client, &secret.namespace),
             secret,
+            owner: owner.into(),
         }
     }
 
-    /// Reads it, fresh.
-    pub async fn read(&self) -> Result<(Found, Version), VaultError> {
+    /// Reads the Secret from the API server.
+    ///
+    /// # Errors
+    /// The Secret cannot be read, or has another owner.
+    pub async fn read(&self) -> Result<(Found, Version), SecretError> {
         let object = self.api.get_opt(&self.secret.name).await;
-        let object = object.map_err(|source| VaultError::Read {
+        let object = object.map_err(|source| SecretError::Read {
             secret: self.secret.clone(),
             source: Box::new(source),
         })?;
-        let found = understand(object.as_ref()).ok_or_else(|| VaultError::Foreign {
+        let found = content(object.as_ref(), &self.owner).ok_or_else(|| SecretError::Foreign {
             secret: self.secret.clone(),
+            owner: self.owner.clone(),
         })?;
         Ok((found, Version(object)))
     }
 
-    /// Writes a state over what was read, unless somebody else has done so since.
-    pub async fn write(&self, over: Version, state: &State) -> Result<Written, VaultError> {
-        let data = Some(secret::write(state)?);
+    /// Writes a state, unless the Secret has changed since `over` was read.
+    ///
+    /// # Errors
+    /// The Secret cannot be written.
+    pub async fn write(&self, over: Version, state: &State) -> Result<Written, SecretError> {
+        let data = Some(data::write(state)?);
         let params = PostParams {
-            field_manager: Some(OURS.into()),
+            field_manager: Some(self.owner.clone()),
             ..PostParams::default()
         };
-        let (label, ours) = MANAGED_BY;
+        let label = || (MANAGED_BY.to_owned(), self.owner.clone());
         let (answer, lost) = if let Some(mut object) = over.0 {
-            // It carries the resourceVersion that was read.
-            object.labels_mut().insert(label.into(), ours.into());
+            // It has the resourceVersion that was read.
+            object.labels_mut().extend([label()]);
             object.data = data;
             let answer = self.api.replace(&self.secret.name, &params, &object);
             // Changed or deleted since.
@@ -187,14 +189,14 @@ impl Vault {
                 ..Secret::default()
             };
             object.metadata.name = Some(self.secret.name.clone());
-            object.labels_mut().insert(label.into(), ours.into());
-            // Made since. A 404 says that there is no namespace.
+            object.labels_mut().extend([label()]);
+            // Created since. A 404 means that the namespace does not exist.
             (self.api.create(&params, &object).await, [409, 409])
         };
         match answer {
             Ok(_) => Ok(Written::Stored),
             Err(kube::Error::Api(status)) if lost.contains(&status.code) => Ok(Written::Lost),
-            Err(source) => Err(VaultError::Write {
+            Err(source) => Err(SecretError::Write {
                 secret: self.secret.clone(),
                 source: Box::new(source),
             }),
@@ -202,25 +204,24 @@ impl Vault {
     }
 }
 
-/// What a Secret is like; none where it is somebody else's.
-fn understand(object: Option<&Secret>) -> Option<Found> {
+/// Content of a Secret. None if it has another owner.
+fn content(object: Option<&Secret>, owner: &str) -> Option<Found> {
     let data = object.and_then(|object| object.data.as_ref());
     let (Some(object), Some(data)) = (object, data.filter(|data| !data.is_empty())) else {
         return Some(Found::Nothing);
     };
-    let (label, ours) = MANAGED_BY;
-    if object.labels().get(label).map(String::as_str) != Some(ours) {
+    if object.labels().get(MANAGED_BY).map(String::as_str) != Some(owner) {
         return None;
     }
-    Some(match secret::read(data) {
+    Some(match data::read(data) {
         Ok(state) => Found::State(Box::new(state)),
         Err(error) => Found::Broken(error),
     })
 }
 
-impl fmt::Debug for Vault {
+impl fmt::Debug for CertificateSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Vault({})", self.secret)
+        write!(f, "CertificateSecret({})", self.secret)
     }
 }
 
@@ -233,14 +234,18 @@ mod tests {
     #[test]
     fn the_secret_of_somebody_else_is_never_written_over() {
         let mut object = Secret::default();
-        assert!(matches!(understand(None), Some(Found::Nothing)));
-        assert!(matches!(understand(Some(&object)), Some(Found::Nothing)));
+        assert!(matches!(content(None, "webhook"), Some(Found::Nothing)));
+        assert!(matches!(
+            content(Some(&object), "webhook"),
+            Some(Found::Nothing)
+        ));
         let data = [("tls.crt".to_owned(), ByteString(b"theirs".to_vec()))];
         object.data = Some(data.into());
-        assert!(understand(Some(&object)).is_none());
-        let (label, ours) = MANAGED_BY;
-        object.labels_mut().insert(label.into(), ours.into());
-        let found = understand(Some(&object));
+        assert!(content(Some(&object), "webhook").is_none());
+        object
+            .labels_mut()
+            .insert(MANAGED_BY.into(), "webhook".into());
+        let found = content(Some(&object), "webhook");
         assert!(matches!(found, Some(Found::Broken(_))), "{found:?}");
     }
 }
