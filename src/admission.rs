@@ -9,11 +9,11 @@ mod basis;
 mod brief;
 pub mod decode;
 pub mod envelope;
-pub mod glimpse;
 pub mod patch;
+pub mod peek;
+mod rejection;
 pub mod respond;
 mod strict;
-mod unjudged;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -32,7 +32,7 @@ pub use appeal::{Appeal, User};
 use basis::Basis;
 use decode::Decoded;
 use envelope::{Broken, Envelope};
-pub use unjudged::Unjudged;
+pub use rejection::Rejection;
 
 /// Whether a body could be answered in the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,10 +6,10 @@
 
 pub mod authorizer;
 mod blocking;
+mod body;
 pub mod clients;
 mod deadline;
 mod fresh;
-mod intake;
 mod limits;
 pub mod listener;
 pub mod probes;

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use openbao_perimeter::admission::{Admission, Answer, Point, Protocol, Unjudged};
+use openbao_perimeter::admission::{Admission, Answer, Point, Protocol, Rejection};
 use serde_json::Value;
 
 use super::world::world;
@@ -28,7 +28,7 @@ pub fn envelope(data: &[u8]) {
             let answer = admission.answer(point, data);
             check(&answer);
             let cut = &data[..data.len() / 2];
-            check(&admission.unjudged(point, cut, Unjudged::TooLate));
+            check(&admission.rejected(point, cut, Rejection::TooLate));
             assert_eq!(answer, admission.answer(point, data), "not the same twice");
             if let (Some(value), Some(uid)) = (&value, uid) {
                 // Written anew, so that no field is there twice.

@@ -10,7 +10,7 @@ use k8s_openapi::ByteString;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Status, StatusCause, StatusDetails};
 use serde::Serialize;
 
-use super::Unjudged;
+use super::Rejection;
 use super::envelope::{API_VERSION, KIND};
 use crate::review::{Outcome, Verdict, render};
 use crate::rules::{Code, Finding, Level};
@@ -88,7 +88,7 @@ pub fn malformed(uid: &str, problem: &str) -> Vec<u8> {
 }
 
 /// Refuses a review that was not judged.
-pub fn unjudged(uid: &str, why: Unjudged) -> Vec<u8> {
+pub fn rejected(uid: &str, why: Rejection) -> Vec<u8> {
     let details = why.retry_after().map(|seconds| StatusDetails {
         retry_after_seconds: Some(seconds),
         ..StatusDetails::default()

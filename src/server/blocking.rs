@@ -6,7 +6,7 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
-use crate::admission::Unjudged;
+use crate::admission::Rejection;
 
 /// Runs work by [`spawn_blocking`], under a semaphore.
 #[derive(Clone, Debug)]
@@ -24,18 +24,18 @@ impl Blocking {
         &self,
         due: Instant,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Unjudged> {
+    ) -> Result<T, Rejection> {
         let place = timeout_at(due, Arc::clone(&self.0).acquire_owned());
         let Ok(Ok(place)) = place.await else {
-            return Err(Unjudged::TooLate);
+            return Err(Rejection::TooLate);
         };
         let task = spawn_blocking(move || {
             let _place = place;
             work()
         });
         match timeout_at(due, task).await {
-            Err(_) => Err(Unjudged::TooLate),
-            Ok(done) => done.map_err(|_panicked| Unjudged::Panicked),
+            Err(_) => Err(Rejection::TooLate),
+            Ok(done) => done.map_err(|_panicked| Rejection::Panicked),
         }
     }
 }
@@ -52,7 +52,7 @@ mod tests {
         let blocking = Blocking::new(1);
         let due = Instant::now() + Duration::from_secs(20);
         let panicked = blocking.run(due, || -> u8 { panic!("on purpose") }).await;
-        assert_eq!(panicked, Err(Unjudged::Panicked));
+        assert_eq!(panicked, Err(Rejection::Panicked));
         assert_eq!(blocking.run(due, || 7).await, Ok(7));
     }
 
@@ -62,9 +62,9 @@ mod tests {
         let (go_on, told) = mpsc::channel::<()>();
         let soon = Instant::now() + Duration::from_millis(20);
         let slow = blocking.run(soon, move || told.recv().is_ok());
-        assert_eq!(slow.await, Err(Unjudged::TooLate));
+        assert_eq!(slow.await, Err(Rejection::TooLate));
         let soon = Instant::now() + Duration::from_millis(20);
-        assert_eq!(blocking.run(soon, || 7).await, Err(Unjudged::TooLate));
+        assert_eq!(blocking.run(soon, || 7).await, Err(Rejection::TooLate));
         go_on.send(()).unwrap();
         let later = Instant::now() + Duration::from_secs(20);
         assert_eq!(blocking.run(later, || 7).await, Ok(7));

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::clients::{Facts, Scope, Unread};
 use super::state::WebhookState;
-use crate::admission::{Answer, Doubt, Doubted, Point, Unjudged};
+use crate::admission::{Answer, Doubt, Doubted, Point, Rejection};
 use crate::audit::Resolution;
 use crate::audit::metrics::cluster::FreshRead;
 use crate::inventory::Object;
@@ -56,7 +56,7 @@ pub(super) async fn settle(
     body: &Bytes,
     answer: Answer,
     due: Instant,
-) -> Result<Settled, Unjudged> {
+) -> Result<Settled, Rejection> {
     let Some(facts) = &state.clients.facts else {
         return Ok(answer.into());
     };
@@ -132,7 +132,7 @@ async fn renewed(
         .run(due, compile)
         .await
         .map_err(|why| match why {
-            Unjudged::TooLate => Unread::Late,
+            Rejection::TooLate => Unread::Late,
             why => {
                 state.metrics.panicked();
                 Unread::Failed(why.to_string())
@@ -172,7 +172,7 @@ async fn again(
     doubt: Doubt,
     world: Arc<World>,
     due: Instant,
-) -> Result<Settled, Unjudged> {
+) -> Result<Settled, Rejection> {
     let (admission, by) = (Arc::clone(&state.admission), Arc::clone(&world));
     let judge = move || admission.answer_in(&by, point, &body);
     let judged = state.blocking.run(due, judge).await;
@@ -189,7 +189,7 @@ async fn again(
         }),
         Err(why) if doubt != Doubt::Refused => Err(why),
         Err(why) => {
-            if why == Unjudged::Panicked {
+            if why == Rejection::Panicked {
                 state.metrics.panicked();
             }
             Ok(answer.into())
@@ -294,7 +294,7 @@ mod tests {
             );
             let _busy = occupied(&state).await;
             let settled = settle(&state, Point::Validate, &body, answer, soon()).await;
-            assert_eq!(settled.unwrap_err(), Unjudged::TooLate);
+            assert_eq!(settled.unwrap_err(), Rejection::TooLate);
         }
     }
 
@@ -317,7 +317,7 @@ mod tests {
             let expected = if stands {
                 Ok(first.clone())
             } else {
-                Err(Unjudged::TooLate)
+                Err(Rejection::TooLate)
             };
             assert_eq!(again, expected, "{doubt:?}");
         }

@@ -1,7 +1,7 @@
 //! The two routes of the webhooks' port: from a request to an answer, whatever happens.
 //!
-//! Every limit is answered in the protocol where the uid can be had, by
-//! [`unjudged`](crate::admission::Admission::unjudged), and by an HTTP error where not. That takes a
+//! Every limit but that of size is answered in the protocol where the uid can be had, by
+//! [`rejected`](crate::admission::Admission::rejected), and by an HTTP error where not. That takes a
 //! look at the body, which layers around the handler do not have: so the limits are kept here, and
 //! only what nobody foresaw is caught by a layer.
 
@@ -18,11 +18,11 @@ use axum::routing::post;
 use tokio::time::timeout_at;
 use tower_http::catch_panic::CatchPanicLayer;
 
+use super::body::{BodyError, RejectedBody, WholeBody};
 use super::deadline::deadline;
 use super::fresh::{self, Settled};
-use super::intake::{Rest, Stop, Stopped, Whole};
 use super::state::WebhookState;
-use crate::admission::{Answer, Point, Protocol, Unjudged};
+use crate::admission::{Answer, Point, Protocol, Rejection};
 use crate::audit::{self, Record, Resolution};
 
 /// The body is not said to be JSON.
@@ -40,7 +40,7 @@ pub fn router(state: WebhookState) -> Router {
         )
     };
     let panicked = state.metrics.clone();
-    for why in Unjudged::ALL.map(Unjudged::as_str) {
+    for why in Rejection::ALL.map(Rejection::as_str) {
         state.metrics.may_reject(why);
     }
     for why in [MEDIA_TYPE, BROKEN] {
@@ -52,7 +52,7 @@ pub fn router(state: WebhookState) -> Router {
         .layer(CatchPanicLayer::custom(move |_| {
             // The panic itself is printed by the process's hook; its text stays here.
             panicked.panicked();
-            panicked.rejected(Unjudged::Panicked.as_str());
+            panicked.rejected(Rejection::Panicked.as_str());
             text(StatusCode::INTERNAL_SERVER_ERROR, "internal error")
         }))
         .with_state(Arc::new(state))
@@ -84,16 +84,16 @@ impl<'a> Review<'a> {
         }
         let body = request.into_body();
         let Ok(_place) = self.state.places.try_acquire() else {
-            let (beginning, rest) = self.state.intake.beginning(body, self.due).await;
-            return self.unjudged(&beginning, Unjudged::Overloaded, rest);
+            let rejected = self.state.bodies.reject(body, self.due).await;
+            return self.not_taken(&rejected);
         };
-        match self.state.intake.whole(body, self.due).await {
+        match self.state.bodies.read(body, self.due).await {
             Ok(body) => self.judge(body).await,
-            Err(stopped) => self.stopped(&stopped),
+            Err(rejected) => self.not_taken(&rejected),
         }
     }
 
-    async fn judge(self, body: Whole) -> Response {
+    async fn judge(self, body: WholeBody) -> Response {
         let begun = Instant::now();
         let body = Arc::new(body);
         let judged = match self.answered(&body).await {
@@ -108,25 +108,25 @@ impl<'a> Review<'a> {
         };
         match judged {
             Ok(_) if tokio::time::Instant::now() > self.due => {
-                self.unjudged(&body.bytes, Unjudged::TooLate, Rest::Read)
+                self.rejected(&body.bytes, Rejection::TooLate, true)
             }
             Ok(answer) => {
                 fresh::tell(self.state, &answer);
                 audit::record(&self.state.metrics, &answer.record, begun.elapsed());
                 respond(answer, StatusCode::BAD_REQUEST)
             }
-            Err(why) => self.unjudged(&body.bytes, why, Rest::Read),
+            Err(why) => self.rejected(&body.bytes, why, true),
         }
     }
 
     /// The first answer: with a small budget of work where the body was read, or else with the whole one by
     /// [`Blocking`](super::blocking::Blocking), as for large bodies.
-    async fn answered(&self, body: &Arc<Whole>) -> Result<Answer, Unjudged> {
+    async fn answered(&self, body: &Arc<WholeBody>) -> Result<Answer, Rejection> {
         let (point, state) = (self.point, self.state);
         if body.bytes.len() <= state.limits.at_once_bytes {
             // What it shares with other work is replaced whole or counted, so nothing is left half done.
             let brief = AssertUnwindSafe(|| state.admission.answer_briefly(point, &body.bytes));
-            if let Some(answer) = catch_unwind(brief).map_err(|_| Unjudged::Panicked)? {
+            if let Some(answer) = catch_unwind(brief).map_err(|_| Rejection::Panicked)? {
                 return Ok(answer);
             }
         }
@@ -137,14 +137,14 @@ impl<'a> Review<'a> {
 
     /// The answer after the writer's appeal, where there is one and somebody to ask. Where nobody
     /// knows, the answer before it stands; where nobody says so in the caller's time, there is none.
-    async fn appealed(&self, body: &Arc<Whole>, settled: Settled) -> Result<Answer, Unjudged> {
+    async fn appealed(&self, body: &Arc<WholeBody>, settled: Settled) -> Result<Answer, Rejection> {
         let Settled { answer, world } = settled;
         let (Some(appeal), Some(authorizer)) = (&answer.appeal, &self.state.clients.authorizer)
         else {
             return Ok(answer);
         };
         let lacks = timeout_at(self.due, authorizer.lacks(appeal)).await;
-        match lacks.map_err(|_late| Unjudged::TooLate)? {
+        match lacks.map_err(|_late| Rejection::TooLate)? {
             Ok(None) => {
                 let (grants, point) = (appeal.clusters.clone(), self.point);
                 let (admission, body) = (Arc::clone(&self.state.admission), Arc::clone(body));
@@ -160,39 +160,36 @@ impl<'a> Review<'a> {
         }
     }
 
-    fn stopped(self, stopped: &Stopped) -> Response {
-        let Stopped {
-            beginning, rest, ..
-        } = stopped;
-        let why = match stopped.why {
-            Stop::TooLarge => Unjudged::TooLarge(self.state.limits.body_bytes),
-            Stop::Crowded => Unjudged::Overloaded,
-            Stop::TooSlow => Unjudged::TooSlow,
-            Stop::Broken => {
+    fn not_taken(self, body: &RejectedBody) -> Response {
+        let why = match body.error {
+            BodyError::TooLarge => Rejection::TooLarge(self.state.limits.body_bytes),
+            BodyError::Overloaded => Rejection::Overloaded,
+            BodyError::TooSlow => Rejection::TooSlow,
+            BodyError::Broken => {
                 // There is nobody left to read an answer.
                 return self.unread(BROKEN, StatusCode::BAD_REQUEST, "body ended early");
             }
         };
-        self.unjudged(beginning, why, *rest)
+        self.rejected(&body.first, why, body.is_read)
     }
 
-    /// Turns away a request of which nothing was looked at.
+    /// Answers a request of which nothing was looked at.
     fn unread(self, why: &'static str, status: StatusCode, message: &'static str) -> Response {
         let noted = Record::of(self.point, Resolution::Unjudged);
         audit::turned_away(&self.state.metrics, &noted, why, self.begun.elapsed());
         text(status, message)
     }
 
-    fn unjudged(self, beginning: &[u8], why: Unjudged, rest: Rest) -> Response {
-        if why == Unjudged::Panicked {
+    fn rejected(self, beginning: &[u8], why: Rejection, is_read: bool) -> Response {
+        if why == Rejection::Panicked {
             self.state.metrics.panicked();
         }
         let admission = &self.state.admission;
-        let answer = admission.unjudged(self.point, beginning, why);
+        let answer = admission.rejected(self.point, beginning, why);
         let (metrics, took) = (&self.state.metrics, self.begun.elapsed());
         audit::turned_away(metrics, &answer.record, why.as_str(), took);
         let status = match why {
-            Unjudged::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Rejection::TooSlow => StatusCode::REQUEST_TIMEOUT,
             _ => StatusCode::from_u16(why.code()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE),
         };
         let mut response = respond(answer, status);
@@ -201,7 +198,7 @@ impl<'a> Review<'a> {
         if let Some(seconds) = why.retry_after().filter(|_| is_error) {
             headers.insert(header::RETRY_AFTER, seconds.into());
         }
-        if rest == Rest::Coming {
+        if !is_read {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use super::blocking::Blocking;
+use super::body::Bodies;
 use super::clients::ApiClients;
-use super::intake::Intake;
 use super::limits::Limits;
 use crate::admission::Admission;
 use crate::audit::Metrics;
@@ -18,7 +18,7 @@ pub struct WebhookState {
     pub(super) metrics: Arc<Metrics>,
     pub(super) limits: Limits,
     pub(super) places: Arc<Semaphore>,
-    pub(super) intake: Intake,
+    pub(super) bodies: Bodies,
     pub(super) blocking: Blocking,
     pub(super) clients: ApiClients,
 }
@@ -31,7 +31,7 @@ impl WebhookState {
             metrics,
             limits,
             places: Arc::new(Semaphore::new(limits.requests)),
-            intake: Intake::new(limits),
+            bodies: Bodies::new(limits),
             blocking: Blocking::new(limits.workers),
             clients: ApiClients::default(),
         }

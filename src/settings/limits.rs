@@ -29,7 +29,7 @@ pub struct LimitSettings {
     /// Size of a review; a larger one is answered with 413 [default: 7Mi]
     pub max_body_bytes: Option<Size>,
 
-    /// Size of all reviews that are held at once; one that would take more is answered with 429
+    /// Size of all reviews that are held at once; further ones wait, then are answered with 429
     /// [default: 32Mi]
     pub max_bytes_in_flight: Option<Size>,
 

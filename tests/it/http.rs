@@ -204,7 +204,8 @@ fn chunked(body: &str) -> Body {
 #[tokio::test]
 async fn the_body_limit_is_exact_announced_or_not() {
     let body = review().to_string();
-    for (limit, code) in [(body.len(), Value::Null), (body.len() - 1, json!(413))] {
+    let large = StatusCode::PAYLOAD_TOO_LARGE;
+    for (limit, expected) in [(body.len(), StatusCode::OK), (body.len() - 1, large)] {
         let limits = Limits {
             body_bytes: limit,
             ..Limits::default()
@@ -215,13 +216,8 @@ async fn the_body_limit_is_exact_announced_or_not() {
         ] {
             let (router, _) = desk(limits);
             let (status, body) = text(router.oneshot(request).await.unwrap()).await;
-            let answer: Value = serde_json::from_str(&body).unwrap();
-            assert_eq!(status, StatusCode::OK);
-            assert_eq!(answer["response"]["uid"], UID);
-            assert_eq!(
-                answer["response"]["status"]["code"], code,
-                "{limit}: {answer}"
-            );
+            assert_eq!(status, expected, "{limit}: {body}");
+            assert_eq!(body.contains(UID), status == StatusCode::OK, "{body}");
         }
     }
 }

@@ -1,12 +1,15 @@
 //! What is answered where a limit ends a review: a proper one wherever the uid is known.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::http::{Request, StatusCode, header};
 use futures_util::{StreamExt as _, stream};
-use openbao_perimeter::admission::{Point, Unjudged};
+use hyper::body::{Frame, SizeHint};
+use openbao_perimeter::admission::{Point, Rejection};
 use openbao_perimeter::audit::Metrics;
 use openbao_perimeter::server::listener::Limits;
 use serde_json::{Value, json};
@@ -76,7 +79,7 @@ fn unfinished(begin: &str) -> (Body, Arc<Notify>) {
 }
 
 #[tokio::test]
-async fn one_byte_too_many_is_refused_by_its_uid() {
+async fn one_byte_too_many_is_an_http_error() {
     let limits = Limits {
         body_bytes: 40_000,
         ..Limits::default()
@@ -90,10 +93,9 @@ async fn one_byte_too_many_is_refused_by_its_uid() {
             Body::from_stream(stream::iter([Ok::<_, std::io::Error>(body.clone())])),
         ),
     ] {
-        let response = response(&router, request).await;
-        refused(413, "RequestEntityTooLarge", &response);
-        let message = response["status"]["message"].as_str().unwrap();
-        assert!(message.contains("at most 40000 bytes"), "{message}");
+        let (status, text) = text(router.clone().oneshot(request).await.unwrap()).await;
+        assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE, "{text}");
+        assert!(text.contains("at most 40000 bytes"), "{text}");
     }
     counted(&metrics, "too-large", 2);
     assert!(!metrics.text().unwrap().contains("reviews_total{"));
@@ -120,7 +122,7 @@ async fn what_cannot_be_answered_in_the_protocol_is_a_clean_http_error() {
 #[tokio::test]
 async fn the_mutating_webhook_lets_pass_unrepaired_with_a_warning() {
     let limits = Limits {
-        body_bytes: 2_000,
+        requests: 0,
         ..Limits::default()
     };
     let (router, metrics) = desk(limits);
@@ -135,7 +137,7 @@ async fn the_mutating_webhook_lets_pass_unrepaired_with_a_warning() {
         warning.starts_with("not repaired, to be judged as written"),
         "{warning}"
     );
-    counted(&metrics, "too-large", 1);
+    counted(&metrics, "overloaded", 1);
 }
 
 #[tokio::test]
@@ -168,6 +170,25 @@ async fn one_request_too_many_is_refused_by_its_uid_and_told_to_come_back() {
     assert_eq!(next["allowed"], true);
 }
 
+/// A body of a known length.
+struct Announced(Body, u64);
+
+impl HttpBody for Announced {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.0).poll_frame(cx)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.1)
+    }
+}
+
 #[tokio::test]
 async fn bytes_in_flight_have_a_limit_of_their_own_and_come_back() {
     let limits = Limits {
@@ -176,15 +197,26 @@ async fn bytes_in_flight_have_a_limit_of_their_own_and_come_back() {
     };
     let (router, metrics) = desk(limits);
     let (body, all_read) = unfinished(&large("alice", 50_000));
+    let body = Body::new(Announced(body, 51_000));
     let first = tokio::spawn(router.clone().oneshot(post("/validate", body)));
     all_read.notified().await;
-    let crowded = post("/validate", large("alice", 20_000));
+    let crowded = post("/validate?timeout=200ms", large("alice", 20_000));
     refused(429, "TooManyRequests", &response(&router, crowded).await);
-    // What still fits is judged.
+    // A review that still fits is judged.
     let small = response(&router, post("/validate", review().to_string())).await;
     assert_eq!(small["allowed"], true);
+    // One that does not fit waits until there is room.
+    let waits = {
+        let router = router.clone();
+        tokio::spawn(async move {
+            let waits = post("/validate?timeout=30s", large("alice", 20_000));
+            response(&router, waits).await
+        })
+    };
+    tokio::task::yield_now().await;
     first.abort();
     let _cancelled = first.await;
+    assert_eq!(waits.await.unwrap()["status"]["code"], Value::Null);
     for _ in 0..3 {
         let fits = response(&router, post("/validate", large("alice", 50_000))).await;
         assert_eq!(fits["status"]["code"], Value::Null, "{fits}");
@@ -225,7 +257,7 @@ async fn the_time_of_the_caller_ends_in_a_refusal_before_the_caller_gives_up() {
 fn a_bug_of_ours_refuses_and_shows_nothing_of_itself() {
     let admission = openbao_perimeter::admission::Admission::default();
     let body = review().to_string();
-    let answer = admission.unjudged(Point::Validate, body.as_bytes(), Unjudged::Panicked);
+    let answer = admission.rejected(Point::Validate, body.as_bytes(), Rejection::Panicked);
     let answer: Value = serde_json::from_slice(&answer.body).unwrap();
     refused(500, "InternalError", &answer["response"]);
     assert_eq!(answer["response"]["status"]["message"], "internal error");

@@ -79,8 +79,8 @@ pub(crate) fn all() -> Vec<(&'static str, Vec<u8>, &'static [Kind])> {
     let sound = review().to_string().into_bytes();
     vec![
         ("as large as allowed", of_size(LIMIT), PROPER),
-        ("one byte more", of_size(LIMIT + 1), REFUSED),
-        ("much more", of_size(LIMIT + LIMIT / 2), REFUSED),
+        ("one byte more", of_size(LIMIT + 1), ERROR),
+        ("much more", of_size(LIMIT + LIMIT / 2), ERROR),
         ("empty rules", filled(spec, "{}", "]}}"), PROPER),
         ("empty ports", filled(ports, "{}", "]}]}}"), PROPER),
         ("empty peers", filled(peers, "{}", "]}]}}"), PROPER),

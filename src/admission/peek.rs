@@ -1,4 +1,4 @@
-//! What the beginning of a body says, for a review that is answered without being read whole.
+//! The beginning of a body, for a review that is answered without being read whole.
 //!
 //! The API server writes uid, name, operation and writer before the objects, so a few kilobytes
 //! suffice to answer in the protocol. Read by the same parser as everything else, which simply ends
@@ -13,8 +13,8 @@ use crate::audit::Operation;
 
 /// As much of a request as was seen; what was not is empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Glimpse {
-    /// What the response has to repeat.
+pub struct Peek {
+    /// UID, which the response has to repeat.
     pub uid: String,
     /// Namespace.
     pub namespace: String,
@@ -29,14 +29,14 @@ pub struct Glimpse {
 /// Looks at the beginning of a body, or at a whole one.
 ///
 /// ```
-/// use openbao_perimeter::admission::glimpse::glimpse;
+/// use openbao_perimeter::admission::peek::peek;
 ///
 /// let cut = br#"{"kind":"AdmissionReview","request":{"uid":"7","kind":{},"name":"we"#;
-/// let seen = glimpse(cut);
+/// let seen = peek(cut);
 /// assert_eq!((seen.uid.as_str(), seen.name.as_str()), ("7", ""));
 /// ```
-pub fn glimpse(body: &[u8]) -> Glimpse {
-    let mut seen = Glimpse {
+pub fn peek(body: &[u8]) -> Peek {
+    let mut seen = Peek {
         uid: String::new(),
         namespace: String::new(),
         name: String::new(),
@@ -61,7 +61,7 @@ enum Level {
 }
 
 struct Fields<'a> {
-    seen: &'a mut Glimpse,
+    seen: &'a mut Peek,
     level: Level,
 }
 
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn a_body_that_is_cut_tells_whole_fields_or_none() {
         for end in 0..=BODY.len() {
-            let seen = glimpse(&BODY.as_bytes()[..end]);
+            let seen = peek(&BODY.as_bytes()[..end]);
             for (found, whole) in [
                 (&seen.uid, "7"),
                 (&seen.namespace, "bao"),
@@ -133,7 +133,7 @@ mod tests {
                 assert!(found.is_empty() || found == whole, "{end}: {seen:?}");
             }
         }
-        let whole = glimpse(BODY.as_bytes());
+        let whole = peek(BODY.as_bytes());
         assert_eq!((whole.uid.as_str(), whole.user.as_str()), ("7", "alice"));
         assert_eq!(whole.operation, Operation::Create);
     }
@@ -148,16 +148,16 @@ mod tests {
             "\"uid\":\"6\"",
             "",
         ] {
-            assert_eq!(glimpse(body.as_bytes()).uid, "", "{body}");
+            assert_eq!(peek(body.as_bytes()).uid, "", "{body}");
         }
     }
 
     #[test]
     fn what_follows_the_uid_may_be_anything() {
         let deep = format!(r#"{{"request":{{"uid":"7","object":{}"#, "[".repeat(50_000));
-        assert_eq!(glimpse(deep.as_bytes()).uid, "7");
+        assert_eq!(peek(deep.as_bytes()).uid, "7");
         let mut garbage = br#"{"request":{"uid":"7","name":"#.to_vec();
         garbage.extend([0xff, 0xfe, b'"']);
-        assert_eq!(glimpse(&garbage).uid, "7");
+        assert_eq!(peek(&garbage).uid, "7");
     }
 }

@@ -1,19 +1,19 @@
 //! Answers without a verdict: the server's limits were reached before there was one.
 //!
-//! Who is refused by rules is refused here too, in a proper review. Writers whom no verdict stops
-//! get an HTTP error instead, and the registration decides: the entry that they are sent through
-//! fails open. The mutating webhook lets pass unrepaired; what is wrong is refused right after by
+//! A writer whom rules can deny is denied here too, in a proper review. A body that is too large gets an HTTP
+//! error, and so do writers whom no verdict stops: the registration decides, and the entry that they are
+//! sent through fails open. The mutating webhook lets pass unrepaired; what is wrong is refused right after by
 //! the validating one.
 
-use super::glimpse::{Glimpse, glimpse};
+use super::peek::{Peek, peek};
 use super::{Admission, Answer, Point, Protocol, respond};
 use crate::audit::metrics::TOO_LATE;
 use crate::audit::{Record, Resolution};
 use crate::review::{Writer, WriterClass};
 
-/// Why there is no verdict.
+/// Reason that there is no verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unjudged {
+pub enum Rejection {
     /// Too many reviews, or too many bytes of them, are in work.
     Overloaded,
     /// The body is larger than the limit, in bytes.
@@ -26,7 +26,7 @@ pub enum Unjudged {
     Panicked,
 }
 
-impl Unjudged {
+impl Rejection {
     /// All, with limits of zero.
     pub const ALL: [Self; 5] = [
         Self::Overloaded,
@@ -77,7 +77,7 @@ impl Unjudged {
     }
 }
 
-impl std::fmt::Display for Unjudged {
+impl std::fmt::Display for Rejection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Overloaded => f.write_str("too many reviews at once, try again"),
@@ -95,14 +95,15 @@ impl std::fmt::Display for Unjudged {
 
 impl Admission {
     /// Answers without a verdict a body of which at least the beginning is there. The protocol of
-    /// the answer is [`Protocol::NotAReview`] where no uid was seen, and for the operator and the
-    /// system: then `why` is to become the HTTP status.
-    pub fn unjudged(&self, point: Point, beginning: &[u8], why: Unjudged) -> Answer {
-        let seen = glimpse(beginning);
-        let is_review = !seen.uid.is_empty() && self.may_refuse(&seen.user);
+    /// the answer is [`Protocol::NotAReview`] for a body that is too large, where no uid was seen, and for the
+    /// operator and the system: then `why` is to become the HTTP status.
+    pub fn rejected(&self, point: Point, beginning: &[u8], why: Rejection) -> Answer {
+        let seen = peek(beginning);
+        let is_too_large = matches!(why, Rejection::TooLarge(_));
+        let is_review = !seen.uid.is_empty() && !is_too_large && self.may_deny(&seen.user);
         let (protocol, body) = match point {
             _ if !is_review => (Protocol::NotAReview, why.to_string().into_bytes()),
-            Point::Validate => (Protocol::Review, respond::unjudged(&seen.uid, why)),
+            Point::Validate => (Protocol::Review, respond::rejected(&seen.uid, why)),
             Point::Mutate => {
                 let warning = format!("not repaired, to be judged as written: {why}");
                 (
@@ -121,7 +122,7 @@ impl Admission {
         }
     }
 
-    fn may_refuse(&self, user: &str) -> bool {
+    fn may_deny(&self, user: &str) -> bool {
         let writer = Writer {
             name: user.to_owned(),
             ..Writer::default()
@@ -130,7 +131,7 @@ impl Admission {
     }
 }
 
-fn noted(point: Point, seen: Glimpse) -> Record {
+fn noted(point: Point, seen: Peek) -> Record {
     Record {
         uid: seen.uid,
         namespace: seen.namespace,
