@@ -79,7 +79,7 @@ impl Cli {
     pub fn run(self) -> ExitStatus {
         let ended = match self.command {
             Command::Serve(args) => serve::run(args),
-            Command::Review(args) => review::run(args),
+            Command::Review(args) => review::run(&args),
             Command::Check(args) => check::run(args),
             Command::Render(args) => render::run(args),
             Command::Show(args) => show::run(&args),

@@ -21,7 +21,7 @@ impl ValueEnum for Point {
     }
 }
 
-/// What `review` can be told.
+/// Arguments of `review`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Which webhook answers
@@ -39,7 +39,7 @@ pub struct Args {
 struct NotAReview(String);
 
 /// Answers standard input on standard output.
-pub fn run(args: Args) -> Result<ExitStatus, Failure> {
+pub fn run(args: &Args) -> Result<ExitStatus, Failure> {
     let settings = args.settings.read()?;
     let snapshot = match &settings.inventory {
         Some(dir) => namespace::facts(dir)?,

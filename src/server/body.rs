@@ -98,10 +98,10 @@ impl Bodies {
         due: Instant,
     ) -> Result<WholeBody, BodyError> {
         let limit = self.limits.body_bytes;
-        let begun = Instant::now();
-        let begin = timeout_at(self.soon(due), next(body)).await;
-        let left = self.limits.body.saturating_sub(begun.elapsed());
-        *first = begin.map_err(|_late| BodyError::TooSlow)??;
+        let started = Instant::now();
+        let head = timeout_at(self.soon(due), next(body)).await;
+        let left = self.limits.body.saturating_sub(started.elapsed());
+        *first = head.map_err(|_late| BodyError::TooSlow)??;
         if first.len().max(length.unwrap_or_default()) > limit {
             return Err(BodyError::TooLarge);
         }

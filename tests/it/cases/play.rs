@@ -129,9 +129,10 @@ pub(super) fn offline(case: &Case) -> Offline {
         );
         let of_writes = state.findings.iter();
         let of_writes = of_writes.filter(|finding| finding.code.as_str() != OF_A_STATE);
-        // How long the proofs were is no part of what is found.
+        // The length of the proofs is no part of the findings.
         let of_writes = Verdict {
             work: edit.work,
+            ran_out: edit.ran_out,
             ..Verdict::new(of_writes.cloned().collect())
         };
         assert_eq!(of_writes, edit, "{}: final state and edit", case.name);

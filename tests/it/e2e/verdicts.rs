@@ -25,8 +25,12 @@ pub(super) fn assert_message(message: &str, code: &str) {
     let by_us = r#"admission webhook "tenants.perimeter.openbao.org" denied the request: OBP"#;
     let mut expected = vec!["Error from server (Forbidden)", by_us, code, "to do: "];
     if PROVED_BY_CONNECTION.contains(&code) {
+        let label = match code {
+            "OBP101" => "  connection cut: ",
+            _ => "  for example: ",
+        };
         // And something to paste, at least a list item.
-        expected.extend(["  connection ", " -> ", "\n    - "]);
+        expected.extend([label, " -> ", "\n    - "]);
     }
     for part in expected {
         assert!(message.contains(part), "expected {part:?} in:\n{message}");
