@@ -70,7 +70,7 @@ fn the_image_holds_the_binary_that_make_static_builds() {
     let recipe = makefile.split("\nstatic: ").nth(1).unwrap();
     let recipe = recipe.split("\n\n").next().unwrap();
     let binary = recipe.split_whitespace().next_back().unwrap();
-    let flags = "RUSTFLAGS='-C target-feature=+crt-static'";
+    let flags = "RUSTFLAGS='-C target-feature=+crt-static ";
     assert!(recipe.contains(flags), "{recipe}");
     assert!(recipe.contains("--release --locked"), "{recipe}");
     let text = dockerfile();
