@@ -182,10 +182,13 @@ impl Write {
     fn is_beyond(&self, rule: &Rule, connection: &Connection) -> bool {
         let selects =
             |policy: &Arc<Policy>| view(policy).isolates(connection.direction, &connection.subject);
-        let opens = |connection: &Connection| rule_passes(rule, connection, at(Reading::May));
+        // A port name that a tunnel port implies says something of its own where there is no tunnel.
+        let opens = |reading| {
+            let passes = move |connection: &Connection| rule_passes(rule, connection, at(reading));
+            passes(connection) && !is_implied(passes, connection)
+        };
         self.after.as_ref().is_some_and(selects)
-            && opens(connection)
-            && !is_implied(opens, connection)
+            && (opens(Reading::May) || opens(Reading::Must))
             && !self.is_permitted(connection)
     }
 
