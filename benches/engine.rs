@@ -22,12 +22,12 @@ use k8s_openapi::api::networking::v1::NetworkPolicy;
 use netpol::cover::{Budget, uncovered};
 use netpol::label::Values;
 use netpol::{LabelSet, Region};
-use openbao_perimeter::admission::{Admission, Point};
-use openbao_perimeter::code::Door;
+use openbao_perimeter::admission::{Admission, WebhookKind};
+use openbao_perimeter::code::EnforcementPoint;
+use openbao_perimeter::config::ReviewConfig;
 use openbao_perimeter::inventory::{Change, Fact, Kind, ObjectRef, Policy, Snapshot, read};
-use openbao_perimeter::posture::Posture;
 use openbao_perimeter::review::{
-    Edit, Operation, Outcome, Request, Subject, World, Writer, review,
+    CompiledSnapshot, Edit, Operation, Outcome, Request, Subject, Writer, review,
 };
 use openbao_perimeter::rules::case::whole;
 use serde_json::{Value, json};
@@ -89,7 +89,7 @@ fn cluster(namespace: &str, name: &str, declared: usize) -> Value {
 }
 
 /// So many namespaces with one cluster each, and policies of tenants spread over them.
-fn world(clusters: usize, policies: usize, declared: usize) -> World {
+fn world(clusters: usize, policies: usize, declared: usize) -> CompiledSnapshot {
     let mut objects: Vec<Value> = (0..clusters)
         .map(|at| cluster(&format!("ns-{at}"), &format!("c{at}"), declared))
         .collect();
@@ -107,7 +107,7 @@ fn world(clusters: usize, policies: usize, declared: usize) -> World {
     }));
     let changes = objects.iter().filter_map(read::object).map(Change::Set);
     let snapshot = Snapshot::default().apply(changes);
-    World::compile(None, Arc::new(snapshot), Arc::new(Posture::default()))
+    CompiledSnapshot::compile(None, Arc::new(snapshot), Arc::new(ReviewConfig::default()))
 }
 
 fn object() -> ObjectRef {
@@ -132,7 +132,7 @@ fn create(policy: Fact<Policy>) -> Request {
     Request {
         operation: Operation::Create,
         writer,
-        door: Door::Webhook,
+        point: EnforcementPoint::Webhook,
         subject: Subject::Policy(edit),
     }
 }
@@ -263,13 +263,13 @@ fn whole_review(bench: &mut Bench, bars: &mut Bars) {
     );
     let admission = Admission::default();
     admission.publish(world(100, 10_000, 40));
-    let answer = admission.answer(Point::Validate, &body);
+    let answer = admission.answer(WebhookKind::Validate, &body);
     assert!(String::from_utf8_lossy(&answer.body).contains("\"allowed\":true"));
     let decode = bench.cpu_time("decode_review", || {
         black_box(serde_json::from_slice::<Bare>(black_box(&body)).expect("a review"));
     });
     let whole = bench.cpu_time("review_bytes_to_bytes", || {
-        black_box(admission.answer(Point::Validate, black_box(&body)));
+        black_box(admission.answer(WebhookKind::Validate, black_box(&body)));
     });
     bars.hold(
         "review, bytes to bytes, 100 clusters and 10,000 policies / typed decode",
@@ -324,7 +324,7 @@ fn hard_labels(bars: &mut Bars) {
         let covers = random_clauses(60, 258, seed);
         let covers: Vec<&Region> = covers.iter().collect();
         let start = Instant::now();
-        let mut budget = Budget::new(Posture::default().proof_budget);
+        let mut budget = Budget::new(ReviewConfig::default().proof_budget);
         given_up +=
             u32::from(uncovered(&whole(&LabelSet::any()).into(), &covers, &mut budget).is_err());
         worst = worst.max(start.elapsed());
@@ -368,7 +368,7 @@ fn allocations() {
     let body = review_body();
     let count = |run: &dyn Fn()| allocation_counter::measure(run).count_total;
     let whole = count(&|| {
-        black_box(admission.answer(Point::Validate, &body));
+        black_box(admission.answer(WebhookKind::Validate, &body));
     });
     let decode = count(&|| {
         black_box(serde_json::from_slice::<Bare>(&body).expect("a review"));

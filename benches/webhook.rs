@@ -66,7 +66,7 @@ fn main() -> ExitCode {
 }
 
 /// What was seen of one server in one turn.
-struct Turn {
+struct Diff {
     /// Time on a processor for each review.
     cpu: Duration,
     /// Time that passed for each review.
@@ -75,7 +75,7 @@ struct Turn {
     latencies: Vec<Duration>,
 }
 
-impl Turn {
+impl Diff {
     fn take(server: &Process, body: &str, pattern: Pattern) -> Self {
         let before = server.cpu();
         let mut load = pattern.load(server, body);
@@ -104,11 +104,11 @@ fn median(mut of: Vec<f64>) -> f64 {
 type Both<T> = [T; 2];
 
 /// Both servers in turns, each as often before the other as behind it.
-fn turns(servers: &Both<Process>, body: &str, pattern: Pattern) -> Vec<Both<Turn>> {
+fn turns(servers: &Both<Process>, body: &str, pattern: Pattern) -> Vec<Both<Diff>> {
     let of_both = |number: usize| {
         let first = number % 2;
-        let one = Turn::take(&servers[first], body, pattern);
-        let other = Turn::take(&servers[1 - first], body, pattern);
+        let one = Diff::take(&servers[first], body, pattern);
+        let other = Diff::take(&servers[1 - first], body, pattern);
         if first == 0 {
             [one, other]
         } else {
@@ -219,8 +219,8 @@ impl Row {
     /// machine does beside is the same for two turns in a row, and not for all of them.
     fn turns(
         name: &'static str,
-        turns: &[Both<Turn>],
-        of: impl Fn(&Turn) -> Duration,
+        turns: &[Both<Diff>],
+        of: impl Fn(&Diff) -> Duration,
         bar: f64,
     ) -> Self {
         let figures: Vec<Both<f64>> = turns

@@ -21,10 +21,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use openbao_perimeter::admission::{Admission, Point};
+use openbao_perimeter::admission::{Admission, WebhookKind};
+use openbao_perimeter::config::ReviewConfig;
 use openbao_perimeter::inventory::{Change, Snapshot, read};
-use openbao_perimeter::posture::Posture;
-use openbao_perimeter::review::World;
+use openbao_perimeter::review::CompiledSnapshot;
 use serde_json::json;
 
 use shape::{Dice, Rules, Shape, Write};
@@ -35,7 +35,7 @@ const BAR: Duration = Duration::from_millis(250);
 const KEPT: usize = 12;
 
 /// A server that knows the namespace, and the review that it is asked.
-fn stage(shape: &Shape) -> (Admission, Point, Vec<u8>) {
+fn stage(shape: &Shape) -> (Admission, WebhookKind, Vec<u8>) {
     let mut dice = Dice::new(shape.seed);
     let mut objects = vec![dice.cluster("bao", &shape.declared)];
     // The others declare nothing, so that a namespace of many clusters is quickly made.
@@ -75,8 +75,8 @@ fn stage(shape: &Shape) -> (Admission, Point, Vec<u8>) {
     let changes = objects.iter().filter_map(read::object).map(Change::Set);
     let snapshot = Snapshot::default().apply(changes);
     let admission = Admission::default();
-    let posture = Arc::new(Posture::default());
-    admission.publish(World::compile(None, Arc::new(snapshot), posture));
+    let config = Arc::new(ReviewConfig::default());
+    admission.publish(CompiledSnapshot::compile(None, Arc::new(snapshot), config));
     let object = new.as_ref().or(old.as_ref()).expect("something is written");
     let (group, version, resource) = match object["kind"].as_str() {
         Some("NetworkPolicy") => ("networking.k8s.io", "v1", "networkpolicies"),
@@ -103,7 +103,7 @@ fn stage(shape: &Shape) -> (Admission, Point, Vec<u8>) {
             "dryRun": false,
         },
     });
-    let point = [Point::Validate, Point::Mutate][shape.point];
+    let point = [WebhookKind::Validate, WebhookKind::Mutate][shape.point];
     (admission, point, body.to_string().into_bytes())
 }
 

@@ -23,12 +23,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arc_swap::{ArcSwap, ArcSwapOption};
 
 use crate::audit::{Denial, Operation, Record, Resolution};
+use crate::config::{Baseline, ReviewConfig};
 use crate::inventory::{Freshness, Kind, NamespaceFacts, ObjectRef};
-use crate::posture::{Edition, Posture};
 use crate::review::maintenance::Lacking;
-use crate::review::{self, Verdict, World};
-pub use crate::review::{Doubt, Point};
-pub use appeal::{Appeal, User};
+use crate::review::{self, CompiledSnapshot, Verdict};
+pub use crate::review::{NeedsLiveRead, WebhookKind};
+pub use appeal::{MaintenanceRequest, User};
 use basis::Basis;
 use decode::Decoded;
 use envelope::{Broken, Envelope};
@@ -53,9 +53,9 @@ pub struct Answer {
     /// What is logged and counted.
     pub record: Record,
     /// What may be asked outside, and the answer given again with, before this one is sent.
-    pub appeal: Option<Appeal>,
+    pub appeal: Option<MaintenanceRequest>,
     /// What was found, where the object was judged.
-    pub grounds: Option<Grounds>,
+    pub evidence: Option<Evidence>,
     /// Whether a proof used all of its budget, so that a larger one may change the answer.
     pub ran_out: bool,
 }
@@ -64,14 +64,14 @@ impl Answer {
     /// The same to a writer of whom it is known that it may not maintain this OpenBaoCluster.
     #[must_use]
     pub fn lacking(self, cluster: ObjectRef) -> Self {
-        let Some(mut grounds) = self.grounds else {
+        let Some(mut evidence) = self.evidence else {
             return self;
         };
-        grounds.verdict.lacking = Some(Lacking::Verb([cluster].into()));
-        let baseline = grounds.baseline.map(Edition::as_str);
+        evidence.verdict.lacking = Some(Lacking::Verb([cluster].into()));
+        let baseline = evidence.baseline.map(Baseline::as_str);
         Self {
-            body: respond::judged(&self.record.uid, &grounds.verdict, baseline),
-            grounds: Some(grounds),
+            body: respond::judged(&self.record.uid, &evidence.verdict, baseline),
+            evidence: Some(evidence),
             ..self
         }
     }
@@ -79,29 +79,29 @@ impl Answer {
 
 /// What was found about an object that was judged.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Grounds {
+pub struct Evidence {
     /// The object.
     pub object: ObjectRef,
     /// All that was found.
     pub verdict: Verdict,
     /// Whether another answer could come of newer facts.
-    pub doubt: Option<Doubted>,
+    pub live_read: Option<UnsureAnswer>,
     /// The edition of the allowlist, where one was at hand.
-    baseline: Option<Edition>,
+    baseline: Option<Baseline>,
 }
 
 /// A doubt, and the facts that it is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Doubted {
+pub struct UnsureAnswer {
     /// The doubt.
-    pub doubt: Doubt,
+    pub live_read: NeedsLiveRead,
     /// What was known of each [namespace](review::namespaces) that the answer rests on.
     pub known: BTreeMap<Arc<str>, Option<Arc<NamespaceFacts>>>,
 }
 
 /// Whether the facts are recent enough to be judged by: asked at each review, answered by whoever
 /// has a clock.
-pub trait Currency: fmt::Debug + Send + Sync {
+pub trait FactsFreshness: fmt::Debug + Send + Sync {
     /// Whether they are.
     fn is_current(&self) -> bool;
 
@@ -124,34 +124,34 @@ pub trait Currency: fmt::Debug + Send + Sync {
 #[derive(Debug, Default)]
 pub struct Admission {
     /// What is decided while there are no facts; those bring their own.
-    posture: ArcSwap<Posture>,
-    world: ArcSwapOption<World>,
+    config: ArcSwap<ReviewConfig>,
+    world: ArcSwapOption<CompiledSnapshot>,
     /// The same facts, for [`Self::answer_briefly`].
-    brief: ArcSwapOption<World>,
+    brief: ArcSwapOption<CompiledSnapshot>,
     /// There are newer facts, and no world of them.
     outdated: AtomicBool,
-    currency: Option<Arc<dyn Currency>>,
+    freshness: Option<Arc<dyn FactsFreshness>>,
 }
 
 impl Admission {
     /// Without facts: until [`publish`](Self::publish) every judged write is refused with OBP403,
     /// but for writers whom `posture` says no verdict stops.
-    pub fn new(posture: Arc<Posture>) -> Self {
+    pub fn new(config: Arc<ReviewConfig>) -> Self {
         Self {
-            posture: ArcSwap::new(posture),
+            config: ArcSwap::new(config),
             ..Self::default()
         }
     }
 
     /// The same, refusing with OBP403 as well while the facts are not current.
     #[must_use]
-    pub fn while_current(mut self, currency: Arc<dyn Currency>) -> Self {
-        self.currency = Some(currency);
+    pub fn while_current(mut self, freshness: Arc<dyn FactsFreshness>) -> Self {
+        self.freshness = Some(freshness);
         self
     }
 
     /// Replaces the facts; reviews that have begun finish with those they began with.
-    pub fn publish(&self, world: World) {
+    pub fn publish(&self, world: CompiledSnapshot) {
         let brief = world.with_proof_budget(brief::STEPS);
         self.world.store(Some(Arc::new(world)));
         self.brief.store(Some(Arc::new(brief)));
@@ -166,27 +166,27 @@ impl Admission {
 
     /// Decides otherwise while there are no facts. Once there are, a world with another posture
     /// [replaces](Self::publish) them.
-    pub fn decide(&self, posture: Arc<Posture>) {
-        self.posture.store(posture);
+    pub fn decide(&self, config: Arc<ReviewConfig>) {
+        self.config.store(config);
     }
 
     /// What is decided now.
-    pub fn posture(&self) -> Arc<Posture> {
+    pub fn config(&self) -> Arc<ReviewConfig> {
         let world = self.world.load();
-        let decided = world.as_ref().map(|world| Arc::clone(&world.posture));
-        decided.unwrap_or_else(|| self.posture.load_full())
+        let decided = world.as_ref().map(|world| Arc::clone(&world.config));
+        decided.unwrap_or_else(|| self.config.load_full())
     }
 
     /// The facts, once there are any.
-    pub fn world(&self) -> Option<Arc<World>> {
+    pub fn world(&self) -> Option<Arc<CompiledSnapshot>> {
         self.world.load_full()
     }
 
     /// The kinds that facts are still waited for, as far as that is known.
     pub fn missing(&self) -> Vec<Kind> {
-        let currency = self.currency.as_ref();
-        currency
-            .map(|currency| currency.missing())
+        let freshness = self.freshness.as_ref();
+        freshness
+            .map(|freshness| freshness.missing())
             .unwrap_or_default()
     }
 
@@ -196,41 +196,41 @@ impl Admission {
     }
 
     /// Answers one body. Total: every body has an answer.
-    pub fn answer(&self, point: Point, body: &[u8]) -> Answer {
+    pub fn answer(&self, webhook: WebhookKind, body: &[u8]) -> Answer {
         let world = self.world.load();
-        self.answer_by(self.basis(world.as_deref()), point, body, BTreeSet::new())
+        self.answer_by(self.basis(world.as_deref()), webhook, body, BTreeSet::new())
     }
 
     /// Answers one body by these facts, whatever was published.
-    pub fn answer_in(&self, world: &World, point: Point, body: &[u8]) -> Answer {
-        self.answer_by(Basis::Facts(world), point, body, BTreeSet::new())
+    pub fn answer_in(&self, world: &CompiledSnapshot, webhook: WebhookKind, body: &[u8]) -> Answer {
+        self.answer_by(Basis::Facts(world), webhook, body, BTreeSet::new())
     }
 
-    /// Answers one body whose answer was in [doubt](Doubt) that could not be settled.
-    pub fn answer_unread(&self, point: Point, body: &[u8]) -> Answer {
-        self.answer_by(Basis::Unread, point, body, BTreeSet::new())
+    /// Answers one body whose answer was in [doubt](NeedsLiveRead) that could not be settled.
+    pub fn answer_unread(&self, webhook: WebhookKind, body: &[u8]) -> Answer {
+        self.answer_by(Basis::Unread, webhook, body, BTreeSet::new())
     }
 
     /// Answers one body whose writer may maintain these OpenBaoClusters, by these facts or by those
     /// that were published.
     pub fn answer_granted(
         &self,
-        settled: Option<&World>,
-        point: Point,
+        settled: Option<&CompiledSnapshot>,
+        webhook: WebhookKind,
         body: &[u8],
         grants: BTreeSet<ObjectRef>,
     ) -> Answer {
         let world = self.world.load();
         let basis = settled.map_or_else(|| self.basis(world.as_deref()), Basis::Facts);
-        self.answer_by(basis, point, body, grants)
+        self.answer_by(basis, webhook, body, grants)
     }
 
-    fn basis<'a>(&self, world: Option<&'a World>) -> Basis<'a> {
+    fn basis<'a>(&self, world: Option<&'a CompiledSnapshot>) -> Basis<'a> {
         let Some(world) = world.filter(|_| !self.outdated.load(Ordering::Acquire)) else {
             return Basis::None;
         };
-        let currency = self.currency.as_ref();
-        let freshness = currency.map_or(Freshness::Current, |currency| currency.freshness());
+        let freshness = self.freshness.as_ref();
+        let freshness = freshness.map_or(Freshness::Current, |freshness| freshness.freshness());
         match freshness {
             Freshness::Current => Basis::Facts(world),
             Freshness::StaleClusters => Basis::StaleClusters(world),
@@ -241,18 +241,18 @@ impl Admission {
     fn answer_by(
         &self,
         basis: Basis<'_>,
-        point: Point,
+        webhook: WebhookKind,
         body: &[u8],
         grants: BTreeSet<ObjectRef>,
     ) -> Answer {
         match envelope::open(body) {
-            Ok(envelope) => self.answer_envelope(basis, point, &envelope, grants),
-            Err(Broken::Malformed { uid, problem }) => malformed(point, &uid, &problem),
+            Ok(envelope) => self.answer_envelope(basis, webhook, &envelope, grants),
+            Err(Broken::Malformed { uid, problem }) => malformed(webhook, &uid, &problem),
             Err(Broken::NotAReview(problem)) => Answer {
                 protocol: Protocol::NotAReview,
                 body: format!("{problem}\n").into_bytes(),
-                record: Record::of(point, Resolution::Malformed),
-                grounds: None,
+                record: Record::of(webhook, Resolution::Malformed),
+                evidence: None,
                 appeal: None,
                 ran_out: false,
             },
@@ -262,7 +262,7 @@ impl Admission {
     fn answer_envelope(
         &self,
         basis: Basis<'_>,
-        point: Point,
+        webhook: WebhookKind,
         envelope: &Envelope<'_>,
         grants: BTreeSet<ObjectRef>,
     ) -> Answer {
@@ -274,7 +274,7 @@ impl Admission {
             operation: Operation::from_api(&envelope.operation),
             user: envelope.user.name.to_string(),
             dry_run: envelope.dry_run,
-            ..Record::of(point, Resolution::Untouched)
+            ..Record::of(webhook, Resolution::Untouched)
         };
         let mut request = match decode::decode(envelope) {
             Decoded::Judged(request) => request,
@@ -282,15 +282,15 @@ impl Admission {
                 let noted = noted(None, &envelope.namespace, &envelope.name);
                 return reviewed(respond::untouched(&envelope.uid), noted);
             }
-            Decoded::Malformed(problem) => return malformed(point, &envelope.uid, &problem),
+            Decoded::Malformed(problem) => return malformed(webhook, &envelope.uid, &problem),
         };
         request.writer.grants = grants;
         let object = request.object();
         let basis = basis.of_namespace(&object.namespace);
         let noted = noted(Some(object.kind), &object.namespace, &object.name);
-        match point {
-            Point::Validate => self.validate(basis, envelope, &request, noted),
-            Point::Mutate => mutate(basis, envelope, &request, noted),
+        match webhook {
+            WebhookKind::Validate => self.validate(basis, envelope, &request, noted),
+            WebhookKind::Mutate => mutate(basis, envelope, &request, noted),
         }
     }
 
@@ -303,12 +303,12 @@ impl Admission {
     ) -> Answer {
         let verdict = match basis {
             Basis::Facts(world) => review::review(world, request),
-            Basis::StaleClusters(_) | Basis::None => review::not_ready(&self.posture(), request),
-            Basis::Unread => review::not_read(&self.posture(), request),
+            Basis::StaleClusters(_) | Basis::None => review::not_ready(&self.config(), request),
+            Basis::Unread => review::not_read(&self.config(), request),
         };
         let world = basis.world();
-        let baseline = world.map(|world| world.posture.baseline);
-        let body = respond::judged(&envelope.uid, &verdict, baseline.map(Edition::as_str));
+        let baseline = world.map(|world| world.config.baseline);
+        let body = respond::judged(&envelope.uid, &verdict, baseline.map(Baseline::as_str));
         let record = Record {
             resolution: Resolution::of(verdict.outcome()),
             findings: verdict
@@ -322,24 +322,24 @@ impl Admission {
             ..noted
         };
         let object = request.object().clone();
-        let doubted = |world: &World| {
-            let doubt = review::doubt(world, request, &verdict)?;
+        let unsure = |world: &CompiledSnapshot| {
+            let live_read = review::live_read(world, request, &verdict)?;
             let known = review::namespaces(world, request).into_iter();
             let known = known.map(|name| (name.clone(), world.snapshot.namespace(&name).cloned()));
             let known = known.collect();
-            Some(Doubted { doubt, known })
+            Some(UnsureAnswer { live_read, known })
         };
-        let appeal = Appeal::of(envelope, verdict.lacking.as_ref());
-        let grounds = Grounds {
-            doubt: world.and_then(doubted),
+        let appeal = MaintenanceRequest::of(envelope, verdict.lacking.as_ref());
+        let evidence = Evidence {
+            live_read: world.and_then(unsure),
             baseline,
             object,
             verdict,
         };
         Answer {
             appeal,
-            ran_out: grounds.verdict.ran_out,
-            grounds: Some(grounds),
+            ran_out: evidence.verdict.ran_out,
+            evidence: Some(evidence),
             ..reviewed(body, record)
         }
     }
@@ -367,17 +367,17 @@ fn mutate(
         ..noted
     };
     Answer {
-        appeal: Appeal::of(envelope, repairs.lacking.as_ref()),
+        appeal: MaintenanceRequest::of(envelope, repairs.lacking.as_ref()),
         ran_out: repairs.ran_out,
         ..reviewed(body, record)
     }
 }
 
 /// Refuses what makes no sense. Nothing that it says of itself is noted but the uid.
-fn malformed(point: Point, uid: &str, problem: &str) -> Answer {
+fn malformed(webhook: WebhookKind, uid: &str, problem: &str) -> Answer {
     let noted = Record {
         uid: uid.to_owned(),
-        ..Record::of(point, Resolution::Malformed)
+        ..Record::of(webhook, Resolution::Malformed)
     };
     reviewed(respond::malformed(uid, problem), noted)
 }
@@ -387,7 +387,7 @@ const fn reviewed(body: Vec<u8>, record: Record) -> Answer {
         protocol: Protocol::Review,
         body,
         record,
-        grounds: None,
+        evidence: None,
         appeal: None,
         ran_out: false,
     }

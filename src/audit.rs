@@ -4,14 +4,14 @@
 
 pub mod background;
 pub mod event_queue;
-pub mod ledger;
+pub mod finding_store;
 pub mod log;
 pub mod metrics;
 
 use std::time::Duration;
 
 use crate::inventory::Kind;
-use crate::review::{Outcome, Point, Verdict, render};
+use crate::review::{Outcome, Verdict, WebhookKind, render};
 use crate::rules::{Code, Level};
 pub use event_queue::EventQueue;
 pub use metrics::Metrics;
@@ -32,7 +32,7 @@ pub enum Resolution {
     /// The body was no review, or none of a known shape.
     Malformed,
     /// A limit was reached before there was a verdict.
-    Unjudged,
+    NotJudged,
 }
 
 impl Resolution {
@@ -44,7 +44,7 @@ impl Resolution {
         Self::Repair,
         Self::Untouched,
         Self::Malformed,
-        Self::Unjudged,
+        Self::NotJudged,
     ];
 
     /// The word in logs and metrics.
@@ -56,7 +56,7 @@ impl Resolution {
             Self::Repair => "repair",
             Self::Untouched => "untouched",
             Self::Malformed => "malformed",
-            Self::Unjudged => "unjudged",
+            Self::NotJudged => "unjudged",
         }
     }
 
@@ -71,7 +71,7 @@ impl Resolution {
 
     /// Whether the write was refused.
     pub const fn is_refusal(self) -> bool {
-        matches!(self, Self::Deny | Self::Malformed | Self::Unjudged)
+        matches!(self, Self::Deny | Self::Malformed | Self::NotJudged)
     }
 }
 
@@ -120,7 +120,7 @@ pub struct Record {
     /// The review's uid; empty where none could be read.
     pub uid: String,
     /// The webhook that was asked.
-    pub point: Point,
+    pub webhook: WebhookKind,
     /// The object's kind, where it is one that is judged.
     pub kind: Option<Kind>,
     /// The object's namespace, as far as known.
@@ -171,10 +171,10 @@ impl Denial {
 
 impl Record {
     /// A record of which no more is known than the webhook and the end.
-    pub const fn of(point: Point, resolution: Resolution) -> Self {
+    pub const fn of(webhook: WebhookKind, resolution: Resolution) -> Self {
         Self {
             uid: String::new(),
-            point,
+            webhook,
             kind: None,
             namespace: String::new(),
             name: String::new(),
@@ -212,7 +212,7 @@ impl Record {
 
 /// Logs and counts a request that got no verdict within `duration`; `why` names the reason.
 pub fn turned_away(metrics: &Metrics, record: &Record, why: &'static str, duration: Duration) {
-    metrics.turned_away(record.point, why, duration);
+    metrics.turned_away(record.webhook, why, duration);
     log::turned_away(record, why);
 }
 

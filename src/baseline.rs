@@ -31,13 +31,13 @@ pub use selected::{PolicyRegions, Selected, SelectedRule, SharedRegions};
 pub use table::ROWS;
 pub use written::{OWNER_API_VERSION, OWNER_UID, Obstacle, refused, written};
 
-pub use crate::posture::Pods;
-use crate::posture::{Edition, Posture};
+pub use crate::config::Pods;
+use crate::config::{Baseline, ReviewConfig};
 use netpol::Direction;
 
 /// Whether a row belongs to the floor or only to the ceiling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum RowStatus {
     /// The cluster's lifecycle needs it: floor and ceiling.
     Required,
     /// It may be opened: ceiling only.
@@ -127,7 +127,7 @@ pub struct Row {
     /// Stable name; in one edition no two rows of a zone and direction share it.
     pub id: &'static str,
     /// The editions that have the row.
-    pub editions: &'static [Edition],
+    pub baselines: &'static [Baseline],
     /// Whose connections.
     pub pods: Pods,
     /// Direction, seen from those pods.
@@ -137,7 +137,7 @@ pub struct Row {
     /// Destination ports.
     pub ports: RowPorts,
     /// Floor or ceiling.
-    pub standing: Standing,
+    pub standing: RowStatus,
     /// Who renders it.
     pub renderer: Renderer,
     /// Why it is there, for people: completes "needed for …" or "permitted for …".
@@ -148,10 +148,10 @@ pub struct Row {
 pub fn rows(
     pods: Pods,
     direction: Direction,
-    posture: &Posture,
+    config: &ReviewConfig,
 ) -> impl Iterator<Item = &'static Row> {
-    let edition = posture.baseline;
+    let baseline = config.baseline;
     ROWS.iter().filter(move |row| {
-        row.pods == pods && row.direction == direction && row.editions.contains(&edition)
+        row.pods == pods && row.direction == direction && row.baselines.contains(&baseline)
     })
 }

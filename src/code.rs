@@ -50,7 +50,7 @@ impl fmt::Display for Level {
     }
 }
 
-/// The doors to a review: where a level can be set apart from the others.
+/// The enforcement points to a review: where a level can be set apart from the others.
 #[derive(
     Clone,
     Copy,
@@ -66,7 +66,7 @@ impl fmt::Display for Level {
     JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
-pub enum Door {
+pub enum EnforcementPoint {
     /// The webhooks, and the command `review`.
     #[default]
     Webhook,
@@ -76,7 +76,7 @@ pub enum Door {
     Audit,
 }
 
-impl Door {
+impl EnforcementPoint {
     /// All, in the order of the documentation.
     pub const ALL: [Self; 3] = [Self::Webhook, Self::Check, Self::Audit];
 
@@ -182,7 +182,7 @@ catalogue! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Weight {
     /// What is cut or opened, and what cannot be judged.
-    Harm,
+    Onset,
     /// What a declaration asks for and should not, and what will not work.
     Mistake,
     /// What could be said better.
@@ -205,7 +205,7 @@ impl Code {
             | Self::Obp203
             | Self::Obp401
             | Self::Obp402
-            | Self::Obp403 => Weight::Harm,
+            | Self::Obp403 => Weight::Onset,
             Self::Obp301
             | Self::Obp302
             | Self::Obp303

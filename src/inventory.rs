@@ -13,6 +13,7 @@
 pub mod cluster;
 pub mod condition;
 pub mod crd;
+pub mod dependencies;
 pub mod endpoint;
 pub mod freshness;
 pub mod gateway;
@@ -27,7 +28,6 @@ pub mod rules;
 pub mod size;
 pub mod snapshot;
 pub mod stub;
-pub mod surroundings;
 pub mod unknown;
 
 use std::collections::BTreeMap;
@@ -39,15 +39,15 @@ use size::TooLarge;
 
 pub use cluster::{Cluster, Declared, ListedAddress, Network, Profile};
 pub use condition::{Checkpoint, LiveCondition, Status};
+pub use dependencies::Dependencies;
 pub use freshness::Freshness;
 pub use gateway::{Gateway, GatewayClass};
 pub use namespace::Namespace;
 pub use object::{Change, Object};
 pub use policy::Policy;
 pub use restore::Restore;
-pub use snapshot::{Extent, NamespaceFacts, Snapshot};
+pub use snapshot::{Completeness, NamespaceFacts, Snapshot};
 pub use stub::Stub;
-pub use surroundings::Surroundings;
 pub use unknown::UnknownField;
 
 /// The kinds that a review understands.

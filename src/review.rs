@@ -7,10 +7,11 @@
 )]
 
 mod advice;
+mod audit_namespace;
 mod cluster;
-mod doubt;
 mod isolation;
 mod level;
+mod live_read;
 pub mod maintenance;
 mod merged;
 mod metadata;
@@ -22,42 +23,41 @@ mod replay;
 pub mod request;
 mod restore;
 mod restore_target;
-mod standing;
 #[cfg(test)]
 mod tests;
 pub mod verdict;
 mod world;
 mod written;
 
-pub use doubt::{Doubt, doubt, namespaces};
+pub use audit_namespace::audit_namespace;
 pub use isolation::isolation;
 pub use level::{SYSTEM_WRITERS, WriterClass};
+pub use live_read::{NeedsLiveRead, live_read, namespaces};
 pub use repair::repair;
-pub use request::{Edit, Operation, Point, Request, Subject, Writer};
-pub use standing::standing;
+pub use request::{Edit, Operation, Request, Subject, WebhookKind, Writer};
 pub use verdict::{Outcome, Repair, Repairs, Verdict};
-pub use world::World;
+pub use world::CompiledSnapshot;
 
 use std::cell::Cell;
 
+use crate::config::ReviewConfig;
 use crate::inventory::ObjectRef;
-use crate::posture::Posture;
 use crate::rules::{Finding, input, unknown_field};
 use maintenance::Allowance;
 use netpol::cover::Budget;
 
 /// Judges one write: all findings, in a stable order.
-pub fn review(world: &World, request: &Request) -> Verdict {
+pub fn review(world: &CompiledSnapshot, request: &Request) -> Verdict {
     review_as(
         world,
         request,
-        WriterClass::of(&request.writer, &world.posture),
+        WriterClass::of(&request.writer, &world.config),
     )
 }
 
 /// Judges one write by a writer of this class.
-fn review_as(world: &World, request: &Request, class: WriterClass) -> Verdict {
-    let budget = Cell::new(Budget::new(world.posture.proof_budget));
+fn review_as(world: &CompiledSnapshot, request: &Request, class: WriterClass) -> Verdict {
+    let budget = Cell::new(Budget::new(world.config.proof_budget));
     let mut findings = match &request.subject {
         Subject::Policy(edit) => policy::findings(world, request, class, edit, &budget),
         Subject::Cluster(edit) => cluster::findings(world, class, edit, &budget),
@@ -66,7 +66,7 @@ fn review_as(world: &World, request: &Request, class: WriterClass) -> Verdict {
     let unknown = unknown_fields(request, &mut findings);
     findings.extend(unknown);
     let allowance = Allowance::of(Some(world), request, class);
-    let verdict = level::settle(&world.posture, request, class, allowance, findings);
+    let verdict = level::settle(&world.config, request, class, allowance, findings);
     Verdict {
         work: budget.get().work(),
         ran_out: budget.get().ran_out(),
@@ -91,9 +91,9 @@ fn unknown_fields(request: &Request, findings: &mut [Finding]) -> Vec<Finding> {
 
 /// The verdict while the facts are not complete or too old: refused, except for writers whom no
 /// verdict stops, and writes that change neither a spec nor what makes a policy a managed one.
-pub fn not_ready(posture: &Posture, request: &Request) -> Verdict {
-    without_facts(posture, request, |object| {
-        if metadata::may_leave_its_manager(request, posture.baseline) {
+pub fn not_ready(config: &ReviewConfig, request: &Request) -> Verdict {
+    without_facts(config, request, |object| {
+        if metadata::may_leave_its_manager(request, config.baseline) {
             input::not_ready_for_metadata(object)
         } else {
             input::not_ready(object)
@@ -103,19 +103,19 @@ pub fn not_ready(posture: &Posture, request: &Request) -> Verdict {
 
 /// The verdict about a write that was in doubt, whether there is a cluster or what policies say that were not read,
 /// where the doubt could not be settled.
-pub fn not_read(posture: &Posture, request: &Request) -> Verdict {
-    without_facts(posture, request, input::not_read)
+pub fn not_read(config: &ReviewConfig, request: &Request) -> Verdict {
+    without_facts(config, request, input::not_read)
 }
 
 fn without_facts(
-    posture: &Posture,
+    config: &ReviewConfig,
     request: &Request,
     finding: impl Fn(&ObjectRef) -> Finding,
 ) -> Verdict {
-    let class = WriterClass::of(&request.writer, posture);
+    let class = WriterClass::of(&request.writer, config);
     let findings = vec![finding(request.object())];
     let allowance = Allowance::of(None, request, class);
-    let verdict = level::settle(posture, request, class, allowance, findings);
+    let verdict = level::settle(config, request, class, allowance, findings);
     Verdict {
         lacking: maintenance::lacking(None, request, class, &verdict),
         ..verdict

@@ -1,5 +1,5 @@
 //! The first stage of the settings: what was typed, in files, the environment and flags. It
-//! resolves into [`Posture`] and [`ServerOptions`], the second stage.
+//! resolves into [`ReviewConfig`] and [`ServerOptions`], the second stage.
 //!
 //! A flag wins over its environment variable, that over the file, and that over the default.
 
@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 use webhook_certs::rotation::RotationConfigError;
 
 use crate::code::UnknownCode;
+use crate::config::{Baseline, ReviewConfig, UnknownBaseline};
 use crate::duration::Length;
-use crate::posture::{Edition, Posture, UnknownEdition};
 use crate::telemetry::Format;
 
 /// Longest time from unready to taking no more connections.
@@ -60,8 +60,8 @@ pub struct Settings {
     /// [default: the Service default/kubernetes]
     pub api_server_addresses: Vec<IpAddr>,
 
-    /// Edition of the operator's allowlist [default: v0.1]
-    #[schemars(extend("enum" = Edition::ALL.map(Edition::as_str)))]
+    /// Baseline of the operator's allowlist [default: v0.1]
+    #[schemars(extend("enum" = Baseline::ALL.map(Baseline::as_str)))]
     pub baseline: Option<String>,
 
     /// Time between being unready and taking no more connections at shutdown, at most 4m [default: 2s]
@@ -116,7 +116,7 @@ pub enum SettingsError {
     },
     /// `baseline` names no edition.
     #[error("cannot use the setting `baseline`")]
-    Baseline(#[from] UnknownEdition),
+    Baseline(#[from] UnknownBaseline),
     /// An account without a name. Nobody would be the operator.
     #[error(
         "cannot use the setting `operatorAccounts`: expected usernames, found an empty one; leave it out for the operator's own"
@@ -235,10 +235,10 @@ impl Settings {
     }
 
     /// What is decided about reviews.
-    pub fn posture(&self) -> Result<Posture, SettingsError> {
-        let default = Posture::default();
+    pub fn config(&self) -> Result<ReviewConfig, SettingsError> {
+        let default = ReviewConfig::default();
         let baseline = match &self.baseline {
-            Some(name) => name.parse::<Edition>()?,
+            Some(name) => name.parse::<Baseline>()?,
             None => default.baseline,
         };
         let operator_namespace = self
@@ -262,7 +262,7 @@ impl Settings {
         } else {
             self.operator_accounts.iter().cloned().collect()
         };
-        self.review.apply(Posture {
+        self.review.apply(ReviewConfig {
             baseline,
             operator_namespace,
             operator_accounts,

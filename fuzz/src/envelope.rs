@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use openbao_perimeter::admission::{Admission, Answer, Point, Protocol, Rejection};
+use openbao_perimeter::admission::{Admission, Answer, Protocol, Rejection, WebhookKind};
 use serde_json::Value;
 
 use super::world::world;
@@ -23,7 +23,7 @@ pub fn envelope(data: &[u8]) {
         .as_ref()
         .and_then(|value| value.get("request")?.get("uid")?.as_str())
         .filter(|uid| !uid.is_empty());
-    for point in Point::ALL {
+    for point in WebhookKind::ALL {
         for admission in [admission(), &Admission::default()] {
             let answer = admission.answer(point, data);
             check(&answer);

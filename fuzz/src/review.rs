@@ -2,7 +2,7 @@
 
 use arbitrary::{Result, Unstructured};
 use openbao_perimeter::admission::patch;
-use openbao_perimeter::code::Door;
+use openbao_perimeter::code::EnforcementPoint;
 use openbao_perimeter::inventory::{Cluster, Fact, Kind, Meta, ObjectRef, Policy, read, render};
 use openbao_perimeter::review::{
     self, Edit, Operation, Outcome, Request, Subject, Writer, render as words,
@@ -168,7 +168,7 @@ fn by_each_writer(operation: Operation, subject: &Subject) -> impl Iterator<Item
             name: (*writer).to_owned(),
             ..Writer::default()
         },
-        door: Door::Webhook,
+        point: EnforcementPoint::Webhook,
         subject: subject.clone(),
     })
 }

@@ -3,9 +3,9 @@
 
 use std::sync::{Arc, OnceLock};
 
+use openbao_perimeter::config::ReviewConfig;
 use openbao_perimeter::inventory::{Change, Fact, Object, Snapshot, read};
-use openbao_perimeter::posture::Posture;
-use openbao_perimeter::review::World;
+use openbao_perimeter::review::CompiledSnapshot;
 use serde_json::{Value, json};
 
 /// The namespace of both clusters.
@@ -15,19 +15,19 @@ pub const NAMESPACE: &str = "bao";
 const PROOF_BUDGET: u32 = 5_000;
 
 /// The world, made once.
-pub fn world() -> &'static World {
-    static WORLD: OnceLock<World> = OnceLock::new();
+pub fn world() -> &'static CompiledSnapshot {
+    static WORLD: OnceLock<CompiledSnapshot> = OnceLock::new();
     WORLD.get_or_init(make)
 }
 
-fn make() -> World {
-    let posture = Arc::new(Posture {
+fn make() -> CompiledSnapshot {
+    let config = Arc::new(ReviewConfig {
         proof_budget: PROOF_BUDGET,
-        ..Posture::default()
+        ..ReviewConfig::default()
     });
     let set = |value: &Value| read::object(value).map(Change::Set);
     let snapshot = Snapshot::default().apply(objects().iter().filter_map(set));
-    let world = World::compile(None, Arc::new(snapshot.clone()), posture.clone());
+    let world = CompiledSnapshot::compile(None, Arc::new(snapshot.clone()), config.clone());
     let bao = world
         .perimeters(NAMESPACE)
         .iter()
@@ -36,7 +36,7 @@ fn make() -> World {
     let rendered = bao.zones.iter().filter_map(|zone| zone.rendered.clone());
     let rendered = rendered.map(|policy| Change::Set(Object::Policy(Fact::Read(policy))));
     let snapshot = snapshot.apply(rendered);
-    World::compile(None, Arc::new(snapshot), posture)
+    CompiledSnapshot::compile(None, Arc::new(snapshot), config)
 }
 
 fn objects() -> Vec<Value> {

@@ -8,14 +8,14 @@ use crate::review::maintenance::Lacking;
 
 /// A refused write that would pass if its writer may maintain these clusters.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Appeal {
+pub struct MaintenanceRequest {
     /// Who writes.
     pub user: User,
     /// The OpenBaoClusters; all of them have to be granted.
     pub clusters: BTreeSet<ObjectRef>,
 }
 
-impl Appeal {
+impl MaintenanceRequest {
     pub(super) fn of(envelope: &Envelope<'_>, lacking: Option<&Lacking>) -> Option<Self> {
         Some(Self {
             user: User::from(&envelope.user),

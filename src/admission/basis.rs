@@ -1,14 +1,14 @@
 //! The facts that a review rests on, if there are any.
 
-use crate::review::World;
+use crate::review::CompiledSnapshot;
 
 /// Facts to judge a review by.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Basis<'a> {
     /// Facts.
-    Facts(&'a World),
+    Facts(&'a CompiledSnapshot),
     /// Facts, of which those about OpenBaoClusters are too old.
-    StaleClusters(&'a World),
+    StaleClusters(&'a CompiledSnapshot),
     /// There are none, or none that are recent enough.
     None,
     /// Newer ones were needed and could not be had.
@@ -17,7 +17,7 @@ pub(super) enum Basis<'a> {
 
 impl<'a> Basis<'a> {
     /// The facts, where they are recent enough whatever the namespace.
-    pub(super) const fn world(&self) -> Option<&'a World> {
+    pub(super) const fn world(&self) -> Option<&'a CompiledSnapshot> {
         match self {
             Self::Facts(world) => Some(world),
             Self::StaleClusters(_) | Self::None | Self::Unread => None,

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use super::envelope::Envelope;
 use super::strict;
-use crate::code::Door;
+use crate::code::EnforcementPoint;
 use crate::inventory::{
     Cluster, Fact, Kind, Malformed, Meta, ObjectRef, Policy, Restore, Unreadable, read,
 };
@@ -63,7 +63,7 @@ fn read(envelope: &Envelope<'_>) -> Result<Decoded, String> {
                 .collect(),
             ..Writer::default()
         },
-        door: Door::Webhook,
+        point: EnforcementPoint::Webhook,
         subject,
     }))
 }

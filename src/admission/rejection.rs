@@ -6,7 +6,7 @@
 //! the validating one.
 
 use super::peek::{Peek, peek};
-use super::{Admission, Answer, Point, Protocol, respond};
+use super::{Admission, Answer, Protocol, WebhookKind, respond};
 use crate::audit::metrics::TOO_LATE;
 use crate::audit::{Record, Resolution};
 use crate::review::{Writer, WriterClass};
@@ -97,14 +97,14 @@ impl Admission {
     /// Answers without a verdict a body of which at least the beginning is there. The protocol of
     /// the answer is [`Protocol::NotAReview`] for a body that is too large, where no uid was seen, and for the
     /// operator and the system: then `why` is to become the HTTP status.
-    pub fn rejected(&self, point: Point, beginning: &[u8], why: Rejection) -> Answer {
+    pub fn rejected(&self, webhook: WebhookKind, beginning: &[u8], why: Rejection) -> Answer {
         let seen = peek(beginning);
         let is_too_large = matches!(why, Rejection::TooLarge(_));
         let is_review = !seen.uid.is_empty() && !is_too_large && self.may_deny(&seen.user);
-        let (protocol, body) = match point {
+        let (protocol, body) = match webhook {
             _ if !is_review => (Protocol::NotAReview, why.to_string().into_bytes()),
-            Point::Validate => (Protocol::Review, respond::rejected(&seen.uid, why)),
-            Point::Mutate => {
+            WebhookKind::Validate => (Protocol::Review, respond::rejected(&seen.uid, why)),
+            WebhookKind::Mutate => {
                 let warning = format!("not repaired, to be judged as written: {why}");
                 (
                     Protocol::Review,
@@ -115,9 +115,9 @@ impl Admission {
         Answer {
             protocol,
             body,
-            record: noted(point, seen),
+            record: noted(webhook, seen),
             appeal: None,
-            grounds: None,
+            evidence: None,
             ran_out: false,
         }
     }
@@ -127,17 +127,17 @@ impl Admission {
             name: user.to_owned(),
             ..Writer::default()
         };
-        WriterClass::of(&writer, &self.posture()) == WriterClass::Everyone
+        WriterClass::of(&writer, &self.config()) == WriterClass::Everyone
     }
 }
 
-fn noted(point: Point, seen: Peek) -> Record {
+fn noted(webhook: WebhookKind, seen: Peek) -> Record {
     Record {
         uid: seen.uid,
         namespace: seen.namespace,
         name: seen.name,
         operation: seen.operation,
         user: seen.user,
-        ..Record::of(point, Resolution::Unjudged)
+        ..Record::of(webhook, Resolution::NotJudged)
     }
 }

@@ -21,7 +21,7 @@ pub fn reviewed(record: &Record, duration: Duration) {
     if record.resolution == Resolution::Malformed {
         tracing::warn!(
             uid = &*visible(&record.uid),
-            point = record.point.as_str(),
+            point = record.webhook.as_str(),
             outcome = record.resolution.as_str(),
             duration_us = microseconds(duration),
             "Answered a body that is no review of a known shape"
@@ -33,7 +33,7 @@ pub fn reviewed(record: &Record, duration: Duration) {
     let connection = connection.map(|connection| cut(connection, REASON));
     tracing::info!(
         uid = &*visible(&record.uid),
-        point = record.point.as_str(),
+        point = record.webhook.as_str(),
         operation = record.operation.as_str(),
         kind = record.kind(),
         namespace = &*visible(&record.namespace),
@@ -55,7 +55,7 @@ pub fn reviewed(record: &Record, duration: Duration) {
 pub fn turned_away(record: &Record, why: &'static str) {
     tracing::warn!(
         uid = &*visible(&record.uid),
-        point = record.point.as_str(),
+        point = record.webhook.as_str(),
         operation = record.operation.as_str(),
         namespace = &*visible(&record.namespace),
         name = &*visible(&record.name),
@@ -122,7 +122,7 @@ mod tests {
 
     use super::*;
     use crate::audit::Denial;
-    use crate::review::Point;
+    use crate::review::WebhookKind;
 
     #[test]
     fn a_name_with_a_line_break_stays_on_its_line() {
@@ -182,7 +182,7 @@ mod tests {
                 reason: forged.into(),
                 connection: Some(forged.into()),
             }),
-            ..Record::of(Point::Validate, resolution)
+            ..Record::of(WebhookKind::Validate, resolution)
         }
     }
 
@@ -194,7 +194,7 @@ mod tests {
     fn text_of_a_stranger_forges_no_field() {
         let denied = || reviewed(&forged(Resolution::Deny), Duration::ZERO);
         let malformed = || reviewed(&forged(Resolution::Malformed), Duration::ZERO);
-        let away = || turned_away(&forged(Resolution::Unjudged), "overloaded");
+        let away = || turned_away(&forged(Resolution::NotJudged), "overloaded");
         let unasked = || unasked(&Unknown);
         for line in [
             logged(denied),
@@ -216,14 +216,14 @@ mod tests {
                 reason: "opens\nport 8200".into(),
                 connection: Some("x".repeat(10_000)),
             }),
-            ..Record::of(Point::Validate, Resolution::Deny)
+            ..Record::of(WebhookKind::Validate, Resolution::Deny)
         };
         let line = logged(|| reviewed(&denied, Duration::ZERO));
         for field in [r#"field="spec.ingress[0]""#, r#"reason="opens?port 8200""#] {
             assert!(line.contains(field), "{field}: {line}");
         }
         assert_eq!(line.matches('x').count(), REASON);
-        let allowed = Record::of(Point::Validate, Resolution::Allow);
+        let allowed = Record::of(WebhookKind::Validate, Resolution::Allow);
         let line = logged(|| reviewed(&allowed, Duration::ZERO));
         for field in ["field=", "reason=", "connection="] {
             assert!(!line.contains(field), "{field}: {line}");

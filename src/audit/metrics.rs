@@ -20,7 +20,7 @@ mod settings;
 
 use super::Record;
 use crate::inventory::{Kind, Snapshot};
-use crate::review::Point;
+use crate::review::WebhookKind;
 use cluster::ClusterMetrics;
 
 use certificates::CertificateMetrics;
@@ -185,7 +185,7 @@ impl Metrics {
 
     /// Puts what is alerted on and has few labels at zero: an increase from nothing is none.
     fn begin(&self) {
-        for point in Point::ALL.map(Point::as_str) {
+        for point in WebhookKind::ALL.map(WebhookKind::as_str) {
             for outcome in [ANSWERED, TOO_LATE] {
                 let labels = DurationLabels { point, outcome };
                 drop(self.durations.get_or_create(&labels));
@@ -209,7 +209,7 @@ impl Metrics {
 
     /// Counts a review.
     pub fn reviewed(&self, record: &Record, duration: Duration) {
-        let point = record.point.as_str();
+        let point = record.webhook.as_str();
         let labels = ReviewLabels {
             point,
             kind: record.kind(),
@@ -236,7 +236,7 @@ impl Metrics {
     }
 
     /// Counts a request that got no verdict after `duration`; `outcome` names the reason.
-    pub fn turned_away(&self, point: Point, outcome: &'static str, duration: Duration) {
+    pub fn turned_away(&self, point: WebhookKind, outcome: &'static str, duration: Duration) {
         self.rejected(outcome);
         let point = point.as_str();
         self.durations
@@ -324,7 +324,7 @@ mod tests {
             let record = Record {
                 dry_run,
                 maintained: true,
-                ..Record::of(Point::Validate, Resolution::Warn)
+                ..Record::of(WebhookKind::Validate, Resolution::Warn)
             };
             metrics.reviewed(&record, Duration::ZERO);
             let sample = format!("openbao_perimeter_maintenance_writes_total {count}\n");

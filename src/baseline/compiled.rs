@@ -5,13 +5,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::{
-    Ceiling, Facts, Pods, Renderer, Row, Selected, SharedRegions, Standing, expand, managed_policy,
-    rows, selector, zone,
+    Ceiling, Facts, Pods, Renderer, Row, RowStatus, Selected, SharedRegions, expand,
+    managed_policy, rows, selector, zone,
 };
+use crate::config::ReviewConfig;
 use crate::inventory::{
     Cluster, Fact, Kind, Labels, Meta, NamespaceFacts, ObjectRef, Policy, Profile,
 };
-use crate::posture::Posture;
 use netpol::rule::Rule;
 use netpol::zone::{OtherKeys, Zone};
 use netpol::{At, Direction, LabelSet, Reading, Region, RegionRef};
@@ -85,16 +85,16 @@ pub struct NamespacePerimeters {
 pub fn compile(
     name: &str,
     facts: &NamespaceFacts,
-    posture: &Posture,
+    config: &ReviewConfig,
     api_server: &[IpAddr],
     known: Option<&SharedRegions>,
 ) -> NamespacePerimeters {
-    let regions = SharedRegions::of(facts, posture, known);
+    let regions = SharedRegions::of(facts, config, known);
     let clusters = facts.clusters.values();
     let clusters = clusters
-        .map(|cluster| ClusterPerimeter::of(cluster, (facts, &regions), posture, api_server, &[]));
-    let operator = (name == &*posture.operator_namespace)
-        .then(|| ClusterPerimeter::of_operator((facts, &regions), posture, api_server));
+        .map(|cluster| ClusterPerimeter::of(cluster, (facts, &regions), config, api_server, &[]));
+    let operator = (name == &*config.operator_namespace)
+        .then(|| ClusterPerimeter::of_operator((facts, &regions), config, api_server));
     NamespacePerimeters {
         clusters: clusters.chain(operator).collect(),
         regions,
@@ -107,7 +107,7 @@ impl ClusterPerimeter {
     pub fn of(
         cluster: &Fact<Cluster>,
         (facts, regions): (&NamespaceFacts, &SharedRegions),
-        posture: &Posture,
+        config: &ReviewConfig,
         api_server: &[IpAddr],
         observed: &[Rule],
     ) -> Self {
@@ -124,7 +124,7 @@ impl ClusterPerimeter {
                 OtherKeys::Free,
             ),
         };
-        let stored = Pods::of_cluster(posture.baseline)
+        let stored = Pods::of_cluster(config.baseline)
             .iter()
             .filter_map(|pods| stored_policy(*pods, &cluster, facts)?.read());
         let observed: Vec<Rule> = stored
@@ -133,11 +133,11 @@ impl ClusterPerimeter {
             .collect();
         let row_facts = Facts {
             cluster: &cluster,
-            posture,
+            config,
             api_server,
             observed: &observed,
         };
-        let zones = Pods::of_cluster(posture.baseline)
+        let zones = Pods::of_cluster(config.baseline)
             .iter()
             .map(|pods| ZonePerimeter::of(*pods, &row_facts, (facts, regions), knowledge))
             .collect();
@@ -160,10 +160,10 @@ impl ClusterPerimeter {
     /// isolate those pods.
     fn of_operator(
         beside: (&NamespaceFacts, &SharedRegions),
-        posture: &Posture,
+        config: &ReviewConfig,
         api_server: &[IpAddr],
     ) -> Self {
-        let namespace = &posture.operator_namespace;
+        let namespace = &config.operator_namespace;
         let nothing_declared = Cluster {
             meta: Meta {
                 namespace: namespace.clone(),
@@ -173,7 +173,7 @@ impl ClusterPerimeter {
         };
         let row_facts = Facts {
             cluster: &nothing_declared,
-            posture,
+            config,
             api_server,
             observed: &[],
         };
@@ -236,14 +236,14 @@ impl ZonePerimeter {
             Pods::Jobs if cluster.unknown_labels.jobs => OtherKeys::Free,
             _ => knowledge,
         };
-        let zone = zone(pods, cluster, &restores, row_facts.posture, knowledge);
-        let has_floor = cluster.is_rendered(row_facts.posture.baseline);
+        let zone = zone(pods, cluster, &restores, row_facts.config, knowledge);
+        let has_floor = cluster.is_rendered(row_facts.config.baseline);
         let rendered = if has_floor {
             rendered(pods, row_facts).map(Arc::new)
         } else {
             None
         };
-        let tunnels = &row_facts.posture.tunnel_ports;
+        let tunnels = &row_facts.config.tunnel_ports;
         let usable = |policy: &&Fact<Policy>| {
             let read = policy.read();
             read.is_some_and(|policy| regions.is_provable(policy))
@@ -287,7 +287,7 @@ impl ZonePerimeter {
             pods,
             floor: Direction::ALL.map(|direction| {
                 if has_floor {
-                    entries(pods, direction, row_facts, Some(Standing::Required))
+                    entries(pods, direction, row_facts, Some(RowStatus::Required))
                 } else {
                     Vec::new()
                 }
@@ -334,17 +334,17 @@ fn entries(
     pods: Pods,
     direction: Direction,
     facts: &Facts<'_>,
-    only: Option<Standing>,
+    only: Option<RowStatus>,
 ) -> Vec<Entry> {
-    let rows = rows(pods, direction, facts.posture);
+    let rows = rows(pods, direction, facts.config);
     let rows = rows.filter(|row| only.is_none_or(|standing| row.standing == standing));
     let at = At {
         namespace: &facts.cluster.meta.namespace,
         reading: match only {
-            Some(Standing::Required) => Reading::Must,
-            Some(Standing::Permitted) | None => Reading::Permitted,
+            Some(RowStatus::Required) => Reading::Must,
+            Some(RowStatus::Permitted) | None => Reading::Permitted,
         },
-        tunnels: &facts.posture.tunnel_ports,
+        tunnels: &facts.config.tunnel_ports,
     };
     let of_row = |row: &'static Row| {
         let expansions = expand(row, facts).into_iter();
@@ -369,7 +369,7 @@ pub fn rendered(pods: Pods, facts: &Facts<'_>) -> Option<Policy> {
     let cluster = facts.cluster;
     let name = pods.policy_name(&cluster.meta.name)?;
     let rules = |direction: Direction| {
-        let rows = rows(pods, direction, facts.posture);
+        let rows = rows(pods, direction, facts.config);
         let rows = rows.filter(|row| row.renderer == Renderer::Operator);
         rows.flat_map(|row| expand(row, facts))
             .map(|expansion| expansion.rule)

@@ -6,8 +6,8 @@ use ipnet::IpNet;
 
 use super::managed::{infra_labels, lifecycle_pods, openbao_labels};
 use super::{Peers, Row, RowPorts};
+use crate::config::ReviewConfig;
 use crate::inventory::{Cluster, Profile};
-use crate::posture::Posture;
 use netpol::Direction;
 use netpol::address::Cidr;
 use netpol::rule::{Operator, Peer, PortEntry, Rule, Selector};
@@ -21,7 +21,7 @@ pub struct Facts<'a> {
     /// The cluster; for the controller zone one that declares nothing, in the operator's namespace.
     pub cluster: &'a Cluster,
     /// The settings.
-    pub posture: &'a Posture,
+    pub config: &'a ReviewConfig,
     /// Addresses of the Service `default/kubernetes`; used where neither the cluster nor the
     /// settings name one.
     pub api_server: &'a [IpAddr],
@@ -50,7 +50,7 @@ pub fn expand(row: &Row, facts: &Facts<'_>) -> Vec<Expansion> {
                 ports: ports(row.ports, facts),
             },
         ),
-        Peers::Platform => platform(row, facts.posture),
+        Peers::Platform => platform(row, facts.config),
         Peers::Declared => match row.direction {
             Direction::Ingress => declared("ingressRules", &network.ingress_rules, Rule::clone),
             Direction::Egress => declared("egressRules", &network.egress_rules, Rule::clone),
@@ -59,7 +59,7 @@ pub fn expand(row: &Row, facts: &Facts<'_>) -> Vec<Expansion> {
         Peers::FurtherApiServers => plain(further_addresses(facts)),
         Peers::Dns => plain(dns(row, facts)),
         Peers::ApiServerEndpoints => {
-            let endpoints = facts.posture.api_server_endpoints.iter();
+            let endpoints = facts.config.api_server_endpoints.iter();
             let rule = |address: &IpAddr| Rule {
                 peers: vec![block(Cidr::host(*address))],
                 ports: ports(row.ports, facts),
@@ -87,8 +87,8 @@ fn plain(rules: Vec<Rule>) -> Vec<Expansion> {
 }
 
 /// What the platform's owner permits in this zone and direction.
-fn platform(row: &Row, posture: &Posture) -> Vec<Expansion> {
-    let rules = posture.platform.iter();
+fn platform(row: &Row, config: &ReviewConfig) -> Vec<Expansion> {
+    let rules = config.platform.iter();
     rules
         .filter(|permitted| {
             permitted.direction == row.direction && permitted.zones.contains(&row.pods)
@@ -125,7 +125,7 @@ fn peers(row: &Row, facts: &Facts<'_>) -> Option<Vec<Peer>> {
     match row.peers {
         Peers::ClusterPods => Some(vec![own_pods(Selector::labels(infra_labels(name)))]),
         Peers::OperatorPods => Some(vec![Peer::Pods {
-            namespaces: Some(Selector::namespace(&facts.posture.operator_namespace)),
+            namespaces: Some(Selector::namespace(&facts.config.operator_namespace)),
             pods: Some(
                 Selector::labels([("app.kubernetes.io/name", "openbao-operator")]).and(
                     "app.kubernetes.io/component",
@@ -145,7 +145,7 @@ fn peers(row: &Row, facts: &Facts<'_>) -> Option<Vec<Peer>> {
         Peers::EveryoneForIngress => cluster.ingress_enabled.then(Vec::new),
         Peers::Everyone => Some(Vec::new()),
         Peers::EveryoneWithoutEndpoints => {
-            let unknown = facts.posture.api_server_endpoints.is_empty();
+            let unknown = facts.config.api_server_endpoints.is_empty();
             unknown.then(Vec::new)
         }
         Peers::KubeSystem => Some(vec![namespace(KUBE_SYSTEM)]),
@@ -154,7 +154,7 @@ fn peers(row: &Row, facts: &Facts<'_>) -> Option<Vec<Peer>> {
             pods: Some(Selector::labels(openbao_labels())),
         }]),
         Peers::MetricsNamespaces => {
-            let labels = &facts.posture.metrics_namespace_labels;
+            let labels = &facts.config.metrics_namespace_labels;
             let labels = Selector {
                 labels: labels.clone(),
                 expressions: Vec::new(),
@@ -168,7 +168,7 @@ fn peers(row: &Row, facts: &Facts<'_>) -> Option<Vec<Peer>> {
         }
         Peers::HealthNamespaces => {
             let all: Vec<Peer> = facts
-                .posture
+                .config
                 .health_namespaces
                 .iter()
                 .map(|name| namespace(name))
@@ -195,8 +195,8 @@ fn peers(row: &Row, facts: &Facts<'_>) -> Option<Vec<Peer>> {
 }
 
 fn ports(ports: RowPorts, facts: &Facts<'_>) -> Vec<PortEntry> {
-    let posture = facts.posture;
-    let api = PortEntry::tcp(posture.api_port);
+    let config = facts.config;
+    let api = PortEntry::tcp(config.api_port);
     match ports {
         RowPorts::Api => vec![api],
         RowPorts::ApiAndMetrics => {
@@ -205,9 +205,9 @@ fn ports(ports: RowPorts, facts: &Facts<'_>) -> Vec<PortEntry> {
             let metrics = metrics.map(|port| PortEntry::tcp(*port));
             std::iter::once(api).chain(metrics).collect()
         }
-        RowPorts::ApiAndRaft => vec![api, PortEntry::tcp(posture.cluster_port)],
-        RowPorts::Health if posture.health_ports.is_empty() => vec![api],
-        RowPorts::Health => tcp(&posture.health_ports),
+        RowPorts::ApiAndRaft => vec![api, PortEntry::tcp(config.cluster_port)],
+        RowPorts::Health if config.health_ports.is_empty() => vec![api],
+        RowPorts::Health => tcp(&config.health_ports),
         RowPorts::Tcp(numbers) => tcp(numbers),
         RowPorts::Dns => vec![PortEntry::udp(53), PortEntry::tcp(53)],
         RowPorts::ApiServer | RowPorts::AsWritten | RowPorts::All => Vec::new(),
@@ -270,7 +270,7 @@ fn api_server(facts: &Facts<'_>) -> Vec<Rule> {
 /// Addresses of the API server's Service, where the cluster declares none: of the settings, else as
 /// the Service itself has them.
 pub(super) fn known_addresses<'a>(facts: &Facts<'a>) -> &'a [IpAddr] {
-    let set = &facts.posture.api_server_addresses;
+    let set = &facts.config.api_server_addresses;
     if set.is_empty() {
         facts.api_server
     } else {

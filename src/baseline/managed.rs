@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
+use crate::config::{Baseline, Pods, ReviewConfig};
 use crate::inventory::{Cluster, Labels};
-use crate::posture::{Edition, Pods, Posture};
 use netpol::label::Values;
 use netpol::rule::{Operator, Selector};
 use netpol::zone::{OtherKeys, Zone};
@@ -31,10 +31,10 @@ const BACKUP_TYPES: [&str; 3] = ["scheduled", "manual", "pre-upgrade"];
 
 impl Pods {
     /// The zones of each cluster: before 0.1 its jobs were outside any restriction.
-    pub const fn of_cluster(edition: Edition) -> &'static [Self] {
-        match edition {
-            Edition::Classic => &[Self::Workload],
-            Edition::V01 | Edition::Next => &[Self::Workload, Self::Jobs],
+    pub const fn of_cluster(baseline: Baseline) -> &'static [Self] {
+        match baseline {
+            Baseline::Classic => &[Self::Workload],
+            Baseline::V01 | Baseline::Next => &[Self::Workload, Self::Jobs],
         }
     }
 
@@ -108,7 +108,7 @@ pub fn zone(
     pods: Pods,
     cluster: &Cluster,
     restores: &[&Labels],
-    posture: &Posture,
+    config: &ReviewConfig,
     knowledge: OtherKeys,
 ) -> Zone {
     if pods == Pods::Controller {
@@ -150,11 +150,11 @@ pub fn zone(
     if knowledge == OtherKeys::Absent {
         add_declared(&mut known, &extra);
     }
-    Zone::new(known, posture.runtime_label_keys.clone(), knowledge)
+    Zone::new(known, config.runtime_label_keys.clone(), knowledge)
 }
 
 /// The pods that a cluster of any name could have, as far as their labels are not its own choice.
-pub fn pods_of_any_cluster(posture: &Posture) -> Zone {
+pub fn pods_of_any_cluster(config: &ReviewConfig) -> Zone {
     let [instance, managed_by, name, cluster] = MANAGED_LABELS;
     let known = [
         (instance, Values::any()),
@@ -164,7 +164,7 @@ pub fn pods_of_any_cluster(posture: &Posture) -> Zone {
         (COMPONENT_LABEL, Values::any()),
         (BACKUP_TYPE_LABEL, Values::any()),
     ];
-    Zone::new(known, posture.runtime_label_keys.clone(), OtherKeys::Absent)
+    Zone::new(known, config.runtime_label_keys.clone(), OtherKeys::Absent)
 }
 
 /// Labels that a cluster declares for its pods never override the operator's own, and only some

@@ -8,9 +8,9 @@ use std::sync::{Arc, OnceLock};
 
 use smallvec::SmallVec;
 
+use crate::config::{ReviewConfig, SizeLimits};
 use crate::inventory::size::too_large;
 use crate::inventory::{NamespaceFacts, Policy};
-use crate::posture::{Caps, Posture};
 use netpol::port::PortSet;
 use netpol::rule::{PortEntry, Rule, read_ports};
 use netpol::zone::Zone;
@@ -59,7 +59,7 @@ impl PolicyRegions {
 pub struct SharedRegions {
     policies: BTreeMap<Arc<str>, Shared>,
     tunnels: Vec<u16>,
-    caps: Caps,
+    caps: SizeLimits,
 }
 
 #[derive(Clone, Debug)]
@@ -75,9 +75,10 @@ struct Shared {
 impl SharedRegions {
     /// Those of a namespace. What `known` has of the same policies is kept, where it has the same tunnel
     /// ports and caps.
-    pub fn of(facts: &NamespaceFacts, posture: &Posture, known: Option<&Self>) -> Self {
-        let (tunnels, caps) = (&posture.tunnel_ports, &posture.caps);
-        let known = known.filter(|known| known.tunnels == *tunnels && known.caps == *caps);
+    pub fn of(facts: &NamespaceFacts, config: &ReviewConfig, known: Option<&Self>) -> Self {
+        let (tunnels, caps) = (&config.tunnel_ports, &config.caps);
+        let known =
+            known.filter(|known| known.tunnels == *tunnels && known.caps == *caps);
         let shared = |policy: &Arc<Policy>| {
             let known = known.and_then(|known| known.same(policy));
             known.cloned().unwrap_or_else(|| Shared {

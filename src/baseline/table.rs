@@ -10,33 +10,33 @@ use super::Peers::{
 use super::Pods::{Controller, Jobs, Workload};
 use super::Renderer::{Installation, Nobody, Operator};
 use super::RowPorts::{self, All, Api, ApiAndMetrics, ApiAndRaft, AsWritten, Health, Tcp};
-use super::Standing::{Permitted, Required};
-use super::{Peers, Pods, Renderer, Row, Standing};
-use crate::posture::Edition::{self, Classic, Next, V01};
+use super::RowStatus::{Permitted, Required};
+use super::{Peers, Pods, Renderer, Row, RowStatus};
+use crate::config::Baseline::{self, Classic, Next, V01};
 use netpol::Direction::{self, Egress, Ingress};
 
-const EACH: &[Edition] = &[Classic, V01, Next];
-const OLD: &[Edition] = &[Classic];
-const V01_ONLY: &[Edition] = &[V01];
-const NEXT_ONLY: &[Edition] = &[Next];
-const BEFORE_NEXT: &[Edition] = &[Classic, V01];
-const SINCE_V01: &[Edition] = &[V01, Next];
+const EACH: &[Baseline] = &[Classic, V01, Next];
+const OLD: &[Baseline] = &[Classic];
+const V01_ONLY: &[Baseline] = &[V01];
+const NEXT_ONLY: &[Baseline] = &[Next];
+const BEFORE_NEXT: &[Baseline] = &[Classic, V01];
+const SINCE_V01: &[Baseline] = &[V01, Next];
 
 #[allow(clippy::too_many_arguments, reason = "one column of the table each")]
 const fn row(
     id: &'static str,
-    editions: &'static [Edition],
+    baselines: &'static [Baseline],
     pods: Pods,
     direction: Direction,
     peers: Peers,
     ports: RowPorts,
-    standing: Standing,
+    standing: RowStatus,
     renderer: Renderer,
     reason: &'static str,
 ) -> Row {
     Row {
         id,
-        editions,
+        baselines,
         pods,
         direction,
         peers,

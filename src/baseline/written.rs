@@ -6,9 +6,9 @@
 
 use super::expand::known_addresses;
 use super::{Facts, Peers, Pods, Renderer, Row, expand, rendered, rows, selector};
+use crate::config::Baseline;
 use crate::inventory::{Cluster, Declared, Fact, Kind, Malformed, ObjectRef, Owner, Policy};
 use crate::inventory::{read, render};
-use crate::posture::Edition;
 use netpol::Direction;
 use netpol::address::Cidr;
 
@@ -36,7 +36,7 @@ pub struct Obstacle {
 /// # Errors
 /// Everything that would stop the operator, or that the API server would refuse in its policies.
 pub fn written(facts: &Facts<'_>) -> Result<Vec<Policy>, Vec<Obstacle>> {
-    if !facts.cluster.is_rendered(facts.posture.baseline) {
+    if !facts.cluster.is_rendered(facts.config.baseline) {
         return Ok(Vec::new());
     }
     let mut obstacles = Vec::new();
@@ -57,7 +57,7 @@ pub fn written(facts: &Facts<'_>) -> Result<Vec<Policy>, Vec<Obstacle>> {
         });
         return Err(obstacles.collect());
     }
-    let zones = Pods::of_cluster(facts.posture.baseline).iter();
+    let zones = Pods::of_cluster(facts.config.baseline).iter();
     Ok(zones
         .filter_map(|pods| rendered(*pods, facts))
         .map(|policy| owned(policy, facts))
@@ -80,9 +80,9 @@ fn obstacle(cluster: &Cluster, path: &str, problem: String) -> Obstacle {
 fn stops(facts: &Facts<'_>) -> Vec<Malformed> {
     let network = &facts.cluster.network;
     let mut found = Vec::new();
-    for pods in Pods::of_cluster(facts.posture.baseline) {
+    for pods in Pods::of_cluster(facts.config.baseline) {
         for direction in Direction::ALL {
-            let rows = rows(*pods, direction, facts.posture);
+            let rows = rows(*pods, direction, facts.config);
             for row in rows.filter(|row| row.renderer == Renderer::Operator) {
                 match row.peers {
                     Peers::ApiServer => {
@@ -146,7 +146,7 @@ fn owned(mut policy: Policy, facts: &Facts<'_>) -> Policy {
         uid: uid.clone(),
         controller: true,
     }];
-    if facts.posture.baseline == Edition::Next {
+    if facts.config.baseline == Baseline::Next {
         let annotations = &mut policy.meta.annotations;
         annotations.insert(OWNER_UID.into(), uid.clone());
     }
@@ -158,10 +158,10 @@ fn owned(mut policy: Policy, facts: &Facts<'_>) -> Policy {
 pub fn refused(facts: &Facts<'_>) -> Vec<Malformed> {
     let cluster = facts.cluster;
     let mut found: Vec<Malformed> = Vec::new();
-    if !cluster.is_rendered(facts.posture.baseline) {
+    if !cluster.is_rendered(facts.config.baseline) {
         return found;
     }
-    for pods in Pods::of_cluster(facts.posture.baseline) {
+    for pods in Pods::of_cluster(facts.config.baseline) {
         let named = Policy {
             pods: selector(*pods, &cluster.meta.name),
             ..Policy::default()
@@ -191,7 +191,7 @@ fn copied<'a>(
     facts: &'a Facts<'_>,
 ) -> impl Iterator<Item = (Direction, &'static Row)> + 'a {
     let of = move |direction| {
-        let rows = rows(pods, direction, facts.posture);
+        let rows = rows(pods, direction, facts.config);
         let rows = rows.filter(|row| {
             let is_read = matches!(row.peers, Peers::TrustedPeers | Peers::Declared);
             row.renderer == Renderer::Operator && !is_read

@@ -14,7 +14,7 @@ use super::namespace::NamespaceArg;
 use super::{ExitStatus, Failure, print_config};
 use crate::inventory::{Change, Object, ObjectRef, Snapshot};
 use crate::review::offline::{self, Missing, Objects};
-use crate::review::{World, Writer};
+use crate::review::{CompiledSnapshot, Writer};
 use crate::settings::{Given, ReviewFlags, Settings};
 use crate::sources::files::{self, Manifests};
 use notes::Input;
@@ -120,10 +120,11 @@ fn judge(args: Args, settings: &Settings) -> Result<ExitStatus, Failure> {
             .map(|located| Change::Remove(located.object.reference()));
         snapshot = snapshot.apply(gone);
     }
-    let posture = Arc::new(settings.posture()?);
+    let config = Arc::new(settings.config()?);
     let with = |snapshot: &Snapshot, objects: &mut dyn Iterator<Item = &Object>| {
         let changes = objects.map(|object| Change::Set(object.clone()));
-        let world = World::compile(None, Arc::new(snapshot.apply(changes)), posture.clone());
+        let world =
+            CompiledSnapshot::compile(None, Arc::new(snapshot.apply(changes)), config.clone());
         if args.dump { world.as_stored() } else { world }
     };
     let all = || after.objects.iter().map(|located| &located.object);

@@ -11,12 +11,12 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::Failure;
-use crate::admission::{Admission, Currency};
-use crate::audit::background::{self, Worlds};
+use crate::admission::{Admission, FactsFreshness};
+use crate::audit::background::{self, CompiledSnapshots};
 use crate::audit::{EventQueue, Metrics};
+use crate::config::ReviewConfig;
 use crate::events;
 use crate::inventory::{Freshness, Kind, Snapshot};
-use crate::posture::Posture;
 use crate::registration::{self, Expected, ManifestError, Trust};
 use crate::server::authorizer::AccessReviews;
 use crate::server::clients::{ApiClients, Facts, Reading, Scope, Unread};
@@ -25,7 +25,7 @@ use crate::server::shutdown::Shutdown;
 use crate::server::tls::Certificates;
 use crate::settings::{Settings, Switch};
 use crate::sources;
-use crate::sources::kube::{Postures, ReadError, Reader, Served, WatchHealth};
+use crate::sources::kube::{ReadError, Reader, ReviewConfigs, Served, WatchHealth};
 
 /// How often it is looked whether the API server is still heard of. Reviews ask for themselves.
 const LOOK: Duration = Duration::from_secs(1);
@@ -37,10 +37,10 @@ pub(super) struct Live {
     metrics: Arc<Metrics>,
     registration: Option<String>,
     events: EventQueue,
-    postures: Postures,
+    configs: ReviewConfigs,
 }
 
-impl Currency for WatchHealth {
+impl FactsFreshness for WatchHealth {
     fn is_current(&self) -> bool {
         self.lost().is_none()
     }
@@ -88,7 +88,7 @@ impl Live {
     pub(super) async fn connect(
         settings: &Settings,
         metrics: &Arc<Metrics>,
-        postures: Postures,
+        configs: ReviewConfigs,
     ) -> Result<Option<Self>, Failure> {
         let options = settings.cluster.options()?;
         if settings.inventory.is_some() {
@@ -112,13 +112,13 @@ impl Live {
             metrics: Arc::clone(metrics),
             registration: options.registration,
             events: queue,
-            postures,
+            configs,
         }))
     }
 
     /// The admission: where a cluster is followed, only while it is heard of.
-    pub(super) fn admission(live: Option<&Self>, posture: &Arc<Posture>) -> Admission {
-        let admission = Admission::new(Arc::clone(posture));
+    pub(super) fn admission(live: Option<&Self>, config: &Arc<ReviewConfig>) -> Admission {
+        let admission = Admission::new(Arc::clone(config));
         match live {
             Some(live) => admission.while_current(Arc::<WatchHealth>::clone(&live.health)),
             None => admission,
@@ -130,7 +130,7 @@ impl Live {
         ApiClients {
             facts: Some(Arc::new(Reader::new(
                 self.client.clone(),
-                self.postures.clone(),
+                self.configs.clone(),
             ))),
             authorizer: Some(Arc::new(AccessReviews::new(self.client.clone()))),
             events: Some(self.events.clone()),
@@ -149,9 +149,9 @@ impl Live {
         shutdown: Shutdown,
     ) -> JoinHandle<Result<(), Failure>> {
         let (client, health) = (self.client.clone(), Arc::clone(&self.health));
-        let postures = self.postures.clone();
+        let configs = self.configs.clone();
         tokio::spawn(async move {
-            sources::kube::watch(client, health, postures, updates, shutdown.begun()).await;
+            sources::kube::watch(client, health, configs, updates, shutdown.begun()).await;
             Ok(())
         })
     }
@@ -166,8 +166,8 @@ impl Live {
         let Some(name) = self.registration.clone() else {
             return Ok(());
         };
-        let written = Posture::default().operator_accounts;
-        let accounts = move || admission.posture().operator_accounts.clone();
+        let written = ReviewConfig::default().operator_accounts;
+        let accounts = move || admission.config().operator_accounts.clone();
         let expected = Expected::new(written, accounts())?;
         let watch = registration::watch::Watch {
             client: self.client.clone(),
@@ -191,7 +191,7 @@ pub(super) fn accompany(
     certificates: Arc<Certificates>,
     admission: Arc<Admission>,
     metrics: &Arc<Metrics>,
-    worlds: Worlds,
+    worlds: CompiledSnapshots,
 ) {
     let events = live.as_ref().map(Live::events);
     tokio::spawn(background::follow(worlds, Arc::clone(metrics), events));

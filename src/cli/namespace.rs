@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::inventory::{Kind, ObjectRef, Snapshot};
-use crate::review::World;
+use crate::review::CompiledSnapshot;
 use crate::sources::files::{self, DEFAULT_NAMESPACE, LoadError};
 use netpol::label::is_dns_label;
 
@@ -49,7 +49,7 @@ pub(super) fn note(defaulted: &[ObjectRef]) -> Option<String> {
 }
 
 /// Reason for which a policy is not judged: there is nothing to guard in its namespace.
-pub(super) fn unjudged(world: &World, object: &ObjectRef) -> Option<String> {
+pub(super) fn unjudged(world: &CompiledSnapshot, object: &ObjectRef) -> Option<String> {
     let is_judged =
         object.kind != Kind::NetworkPolicy || !world.perimeters(&object.namespace).is_empty();
     (!is_judged).then(|| {

@@ -50,7 +50,7 @@ impl fmt::Display for Lines<'_> {
 /// Prints the policies of all clusters, or of none where one of them cannot be rendered.
 pub fn run(args: Args) -> Result<ExitStatus, Failure> {
     let settings = args.settings.read()?;
-    let posture = settings.posture()?;
+    let config = settings.config()?;
     let namespace = args.namespace.namespace.as_deref();
     let manifests = files::objects_in(&args.paths, namespace)?;
     if let Some(note) = namespace::note(&manifests.defaulted) {
@@ -84,19 +84,19 @@ pub fn run(args: Args) -> Result<ExitStatus, Failure> {
         }
         let facts = Facts {
             cluster,
-            posture: &posture,
+            config: &config,
             api_server: &api_server,
             observed: &[],
         };
         match written(&facts) {
             Err(obstacles) => problems.extend(obstacles.iter().map(Obstacle::to_string)),
-            Ok(_) if !cluster.is_rendered(posture.baseline) => eprintln!(
+            Ok(_) if !cluster.is_rendered(config.baseline) => eprintln!(
                 "note: OpenBaoCluster {}/{} has the annotation `{RESTORE_ORIGIN}`, so the operator renders no policies \
                  for it",
                 cluster.meta.namespace, cluster.meta.name
             ),
             Ok(policies) => {
-                text.push_str(&manifests::documents(cluster, &policies, posture.baseline));
+                text.push_str(&manifests::documents(cluster, &policies, config.baseline));
             }
         }
     }

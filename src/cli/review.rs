@@ -6,12 +6,12 @@ use std::sync::Arc;
 use clap::ValueEnum;
 
 use super::{ExitStatus, Failure, namespace};
-use crate::admission::{Admission, Point, Protocol};
+use crate::admission::{Admission, Protocol, WebhookKind};
 use crate::inventory::Snapshot;
-use crate::review::World;
+use crate::review::CompiledSnapshot;
 use crate::settings::{Given, ReviewFlags};
 
-impl ValueEnum for Point {
+impl ValueEnum for WebhookKind {
     fn value_variants<'a>() -> &'a [Self] {
         &Self::ALL
     }
@@ -26,7 +26,7 @@ impl ValueEnum for Point {
 pub struct Args {
     /// Which webhook answers
     #[arg(long, default_value = "validate", value_name = "POINT")]
-    pub point: Point,
+    pub webhook: WebhookKind,
 
     /// Flags that set something.
     #[command(flatten)]
@@ -45,21 +45,21 @@ pub fn run(args: &Args) -> Result<ExitStatus, Failure> {
         Some(dir) => namespace::facts(dir)?,
         None => Snapshot::default(),
     };
-    let posture = Arc::new(settings.posture()?);
-    let world = World::compile(None, Arc::new(snapshot), Arc::clone(&posture));
-    let admission = Admission::new(posture);
+    let config = Arc::new(settings.config()?);
+    let world = CompiledSnapshot::compile(None, Arc::new(snapshot), Arc::clone(&config));
+    let admission = Admission::new(config);
     admission.publish(world);
     let mut body = Vec::new();
     std::io::stdin().lock().read_to_end(&mut body)?;
-    let answer = admission.answer(args.point, &body);
+    let answer = admission.answer(args.webhook, &body);
     if answer.protocol == Protocol::NotAReview {
         let problem = String::from_utf8_lossy(&answer.body);
         return Err(NotAReview(problem.trim_end().to_owned()).into());
     }
-    if let (Some(grounds), Some(world)) = (&answer.grounds, admission.world())
-        && let Some(reason) = namespace::unjudged(&world, &grounds.object)
+    if let (Some(evidence), Some(world)) = (&answer.evidence, admission.world())
+        && let Some(reason) = namespace::unjudged(&world, &evidence.object)
     {
-        eprintln!("note: {} was not judged: {reason}", grounds.object);
+        eprintln!("note: {} was not judged: {reason}", evidence.object);
     }
     let mut out = std::io::stdout().lock();
     out.write_all(&answer.body)?;

@@ -14,17 +14,17 @@ use tokio::task::JoinHandle;
 use super::limits::limits;
 use super::live::{self, Live};
 use super::{ExitStatus, Failure, print_config};
-use crate::admission::Point;
+use crate::admission::WebhookKind;
 use crate::audit::Metrics;
 use crate::inventory::Snapshot;
-use crate::review::World;
+use crate::review::CompiledSnapshot;
 use crate::server::shutdown::{Shutdown, Signals};
 use crate::server::{Addresses, Parts, Server, ServerError, reachable};
 use crate::settings::{Given, ServeFlags, ServerOptions, Settings, SettingsFile};
 use crate::telemetry::LogFilter;
 use crate::{sources, telemetry};
 use publish::Publisher;
-use reload::{Follower, Hands};
+use reload::{Follower, ReloadTargets};
 
 /// What `serve` can be told.
 #[derive(Debug, clap::Args)]
@@ -59,7 +59,7 @@ pub fn run(args: Args) -> Result<ExitStatus, Failure> {
     if args.print_config {
         print_config::print(&given, file.as_ref())?;
         // What serves no requests is told as it would be without the flag.
-        settings.posture()?;
+        settings.config()?;
         settings.server()?;
         settings.cluster.options()?;
         telemetry::filter(settings.logging().1)?;
@@ -86,13 +86,13 @@ async fn serve(
     filter: LogFilter,
 ) -> Result<ExitStatus, Failure> {
     let options = settings.server()?;
-    let posture = Arc::new(settings.posture()?);
+    let config = Arc::new(settings.config()?);
     let signals = Signals::take()?;
     let trigger = Shutdown::trigger();
     let metrics = Arc::new(Metrics::new());
-    let (decided, postures) = watch::channel(Arc::clone(&posture));
-    let live = Live::connect(settings, &metrics, postures).await?;
-    let admission = Arc::new(Live::admission(live.as_ref(), &posture));
+    let (decided, configs) = watch::channel(Arc::clone(&config));
+    let live = Live::connect(settings, &metrics, configs).await?;
+    let admission = Arc::new(Live::admission(live.as_ref(), &config));
     let certificates = tls::certificates(&options, &metrics, &trigger.shutdown()).await?;
     let parts = Parts {
         admission: Arc::clone(&admission),
@@ -109,7 +109,7 @@ async fn serve(
     let source = follow(settings, live.as_ref(), updates, &trigger.shutdown());
     let (worlds, audited) = watch::channel(None);
     let (decide, decisions) = mpsc::channel(1);
-    let hands = Hands {
+    let hands = ReloadTargets {
         decisions: decide,
         filter,
         events: live.as_ref().map(Live::events),
@@ -134,8 +134,8 @@ async fn serve(
         snapshots,
         decisions,
         worlds,
-        postures: decided,
-        compile: World::compile,
+        configs: decided,
+        compile: CompiledSnapshot::compile,
         notify: Box::new(move |text| shown.notice("facts", text)),
     };
     tokio::spawn(publisher.run());
@@ -202,7 +202,7 @@ async fn ended(source: JoinHandle<Result<(), Failure>>, shutdown: Shutdown) -> F
 /// Prints and logs where it serves, in a form that can be opened and grepped.
 fn announce(addresses: Addresses) -> std::io::Result<()> {
     let reviews = reachable(addresses.reviews);
-    let mut lines: Vec<String> = Point::ALL
+    let mut lines: Vec<String> = WebhookKind::ALL
         .into_iter()
         .map(|point| format!("https://{reviews}{}", point.path()))
         .collect();

@@ -9,9 +9,9 @@ use clap::ValueEnum;
 use tokio::sync::watch;
 
 use super::{ExitStatus, Failure, namespace, text};
+use crate::config::ReviewConfig;
 use crate::inventory::{Kind, ObjectRef, Snapshot};
-use crate::posture::Posture;
-use crate::review::World;
+use crate::review::CompiledSnapshot;
 use crate::settings::{Given, ReviewFlags};
 use crate::show::view::View;
 use crate::show::{html, mermaid};
@@ -83,12 +83,12 @@ fn list(clusters: &[ObjectRef]) -> String {
 /// Prints the perimeters.
 pub fn run(args: &Args) -> Result<ExitStatus, Failure> {
     let settings = args.settings.read()?;
-    let posture = Arc::new(settings.posture()?);
+    let config = Arc::new(settings.config()?);
     let snapshot = match &settings.inventory {
         Some(dir) => Arc::new(namespace::facts(dir)?),
-        None => live(&posture)?,
+        None => live(&config)?,
     };
-    let world = World::compile(None, snapshot, posture);
+    let world = CompiledSnapshot::compile(None, snapshot, config);
     let known = world.snapshot.references(Kind::OpenBaoCluster);
     let clusters = chosen(args.cluster.as_deref(), known)?;
     let view = View::new(&world, &clusters);
@@ -124,7 +124,7 @@ fn chosen(asked: Option<&str>, known: Vec<ObjectRef>) -> Result<Vec<ObjectRef>, 
 }
 
 /// The facts of the cluster that the kubeconfig or the pod's own account leads to, at this moment.
-fn live(posture: &Arc<Posture>) -> Result<Arc<Snapshot>, Failure> {
+fn live(config: &Arc<ReviewConfig>) -> Result<Arc<Snapshot>, Failure> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?
@@ -133,8 +133,8 @@ fn live(posture: &Arc<Posture>) -> Result<Arc<Snapshot>, Failure> {
             let (updates, mut snapshots) = watch::channel(None);
             let never = std::future::pending();
             let health = Arc::new(WatchHealth::new(PATIENCE, |_, _| {}));
-            let (_decided, postures) = watch::channel(Arc::clone(posture));
-            let watch = sources::kube::watch(client, health, postures, updates, never);
+            let (_decided, configs) = watch::channel(Arc::clone(config));
+            let watch = sources::kube::watch(client, health, configs, updates, never);
             let source = tokio::spawn(watch);
             let is_read = |facts: &Arc<Snapshot>| {
                 let mut namespaces = facts.namespaces.values();

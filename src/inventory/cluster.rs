@@ -7,8 +7,8 @@ use std::sync::Arc;
 use super::crd::{Gateway, Metrics, NetworkConfig, OpenBaoClusterSpec, RestoreTest, Upgrade};
 use super::restore::{RestoreTarget, template_labels};
 use super::rules::{self, FieldPath, Problems};
-use super::{Labels, Malformed, Meta, Surroundings, Unreadable};
-use crate::posture::Edition;
+use super::{Dependencies, Labels, Malformed, Meta, Unreadable};
+use crate::config::Baseline;
 use netpol::address::Cidr;
 use netpol::rule::{Peer, Rule};
 
@@ -82,7 +82,7 @@ pub struct Cluster {
     /// `spec.network`.
     pub network: Network,
     /// The services around it, and its stored checkpoints.
-    pub surroundings: Surroundings,
+    pub dependencies: Dependencies,
     /// Fields of it that cannot be read, while the rest can. They count as they were last known, else as
     /// absent.
     pub broken: Option<Arc<Unreadable>>,
@@ -132,7 +132,7 @@ impl Cluster {
                     problems: broken.problems.clone(),
                 })
             });
-            bare.surroundings.live.clear();
+            bare.dependencies.live.clear();
             bare
         };
         bare(self) == bare(other)
@@ -197,23 +197,23 @@ impl Cluster {
     }
 
     /// Whether the operator of this edition renders policies for it.
-    pub fn is_rendered(&self, edition: Edition) -> bool {
-        !is_restored_into(&self.meta, edition)
+    pub fn is_rendered(&self, baseline: Baseline) -> bool {
+        !is_restored_into(&self.meta, baseline)
     }
 }
 
 /// Whether an operator of this edition made the cluster to restore into. Only the newest one knows the
 /// annotation: to the others it is a word like any other. An empty one is as good as none to it.
-pub fn is_restored_into(cluster: &Meta, edition: Edition) -> bool {
+pub fn is_restored_into(cluster: &Meta, baseline: Baseline) -> bool {
     let origin = cluster.annotations.get(RESTORE_ORIGIN);
-    edition == Edition::Next && origin.is_some_and(|origin| !origin.is_empty())
+    baseline == Baseline::Next && origin.is_some_and(|origin| !origin.is_empty())
 }
 
 impl From<(Meta, OpenBaoClusterSpec)> for Cluster {
     /// Reads a spec as the operator does: addresses trimmed, blank ones as if absent. What is wrong
     /// with a declared value stays with that value.
     fn from((meta, spec): (Meta, OpenBaoClusterSpec)) -> Self {
-        let surroundings = Surroundings::of(&meta, &spec);
+        let dependencies = Dependencies::of(&meta, &spec);
         let replicas = spec.read_replicas.and_then(|replicas| replicas.template);
         let replicas = replicas.and_then(|template| template.metadata);
         let pod_labels = [spec.pod_metadata, replicas]
@@ -250,7 +250,7 @@ impl From<(Meta, OpenBaoClusterSpec)> for Cluster {
             stores_snapshots,
             network: spec.network.map(Network::from).unwrap_or_default(),
             uid: None,
-            surroundings,
+            dependencies,
             broken: None,
             unknown_labels: UnknownLabels::default(),
             meta,

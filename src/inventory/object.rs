@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::read::API_SERVER_SERVICE;
 use super::unknown::UnknownField;
 use super::{
-    Cluster, Extent, Fact, Gateway, GatewayClass, Kind, Meta, Namespace, ObjectRef, Policy,
+    Cluster, Completeness, Fact, Gateway, GatewayClass, Kind, Meta, Namespace, ObjectRef, Policy,
     Restore, Stub,
 };
 
@@ -39,7 +39,7 @@ pub enum Change {
     /// The object is gone.
     Remove(ObjectRef),
     /// How much of a kind the facts hold.
-    Extent(Kind, Extent),
+    Completeness(Kind, Completeness),
 }
 
 impl Object {

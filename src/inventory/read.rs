@@ -166,7 +166,7 @@ fn read_cluster(source: Source<'_>, fallback: &ObjectRef) -> Fact<Cluster> {
     read.map(|((meta, spec, live), uid)| {
         let mut cluster = Cluster::from((meta, spec));
         cluster.uid = uid.map(|uid| uid.0).filter(|uid| !uid.is_empty());
-        cluster.surroundings.live = live;
+        cluster.dependencies.live = live;
         cluster
     })
     .or_else(|broken| partly_read(source, fallback, &broken).ok_or(broken))
@@ -178,7 +178,7 @@ fn partly_read(source: Source<'_>, fallback: &ObjectRef, whole: &Unreadable) -> 
     let read = partly::read(&*source.value()?, fallback, whole)?;
     let mut cluster = Cluster::from((read.meta, read.spec));
     cluster.uid = read.uid.map(Arc::from);
-    cluster.surroundings.live = live(read.status.and_then(|status| status.conditions));
+    cluster.dependencies.live = live(read.status.and_then(|status| status.conditions));
     cluster.unread(read.broken);
     Some(cluster)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::cluster::{filled, shared};
 use super::condition::LiveCondition;
 use super::crd::{ClusterTemplate, OpenBaoRestoreSpec};
-use super::surroundings::JobNeeds;
+use super::dependencies::JobNeeds;
 use super::{Labels, Meta};
 
 /// What a snapshot is restored into.

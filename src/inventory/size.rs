@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Policy;
-use crate::posture::Caps;
+use crate::config::SizeLimits;
 use netpol::Direction;
 use netpol::rule::{Peer, Rule, Selector};
 
@@ -22,7 +22,7 @@ pub struct TooLarge {
 
 /// All that is larger than its cap, in field order. Paths are written only for what is too large,
 /// since this runs for every policy.
-pub fn too_large(policy: &Policy, caps: &Caps) -> Vec<TooLarge> {
+pub fn too_large(policy: &Policy, caps: &SizeLimits) -> Vec<TooLarge> {
     let mut walk = Walk {
         caps,
         found: Vec::new(),
@@ -38,7 +38,9 @@ pub fn too_large(policy: &Policy, caps: &Caps) -> Vec<TooLarge> {
         }
     }
     let keys = walk.keys.len();
-    walk.count("label keys", keys, caps.label_keys, &|| "spec".to_owned());
+    walk.count("label keys", keys, caps.label_keys, &|| {
+        "spec".to_owned()
+    });
     walk.found
 }
 
@@ -75,7 +77,7 @@ pub fn parts(selector: &Selector) -> usize {
 type Path<'a> = &'a dyn Fn() -> String;
 
 struct Walk<'a> {
-    caps: &'a Caps,
+    caps: &'a SizeLimits,
     found: Vec<TooLarge>,
     keys: BTreeSet<&'a str>,
 }
@@ -122,7 +124,12 @@ impl<'a> Walk<'a> {
 
     fn selector(&mut self, selector: &'a Selector, path: Path<'_>) {
         let requirements = selector.labels.len() + selector.expressions.len();
-        self.count("requirements", requirements, self.caps.requirements, path);
+        self.count(
+            "requirements",
+            requirements,
+            self.caps.requirements,
+            path,
+        );
         for (at, requirement) in selector.expressions.iter().enumerate() {
             let path = || format!("{}.matchExpressions[{at}].values", path());
             let values = requirement.values.len();

@@ -12,7 +12,7 @@ use super::{
 
 /// How much of a kind the facts hold: whether an object that is not there is known not to exist.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Extent {
+pub enum Completeness {
     /// What somebody happened to write down, as in files.
     #[default]
     Part,
@@ -48,8 +48,8 @@ pub struct Snapshot {
     pub api_server: Vec<IpAddr>,
     /// GatewayClasses by name.
     pub gateway_classes: BTreeMap<Arc<str>, Fact<GatewayClass>>,
-    /// How much of each kind is known; [`Extent::Part`] where it is not said.
-    pub extents: BTreeMap<Kind, Extent>,
+    /// How much of each kind is known; [`Completeness::Part`] where it is not said.
+    pub extents: BTreeMap<Kind, Completeness>,
 }
 
 impl NamespaceFacts {
@@ -262,7 +262,7 @@ impl Snapshot {
             match change {
                 Change::Set(object) => next.set(object),
                 Change::Remove(reference) => next.remove(&reference),
-                Change::Extent(kind, extent) => {
+                Change::Completeness(kind, extent) => {
                     next.extents.insert(kind, extent);
                 }
             }
@@ -380,7 +380,7 @@ impl Snapshot {
     }
 
     /// How much of a kind is known.
-    pub fn extent(&self, kind: Kind) -> Extent {
+    pub fn extent(&self, kind: Kind) -> Completeness {
         self.extents.get(&kind).copied().unwrap_or_default()
     }
 

@@ -1,22 +1,22 @@
 //! Advice about a write: rules without effect, the checkpoints, and what the operator does not look at.
 
 use super::request::Edit;
-use super::world::World;
+use super::world::CompiledSnapshot;
 use crate::baseline::Pods;
-use crate::code::Door;
+use crate::code::EnforcementPoint;
 use crate::inventory::{Checkpoint, Cluster, Fact, ObjectRef, Policy, Profile};
-use crate::rules::endpoint_not_covered::{self, Dialling, Known};
+use crate::rules::endpoint_not_covered::{self, DialContext, Known};
 use crate::rules::{
     Code, Finding, checkpoint, declaration_opens, fallback_ended, nobody_admitted, without_effect,
 };
 
 /// Warnings about rules of a policy that do nothing, for whoever writes them: what is stored is left
 /// alone.
-pub(super) fn of_policy(door: Door, edit: &Edit<Policy>) -> Vec<Finding> {
+pub(super) fn of_policy(point: EnforcementPoint, edit: &Edit<Policy>) -> Vec<Finding> {
     let (Some(Fact::Read(after)), true) = (&edit.after, edit.spec_changed) else {
         return Vec::new();
     };
-    if door == Door::Audit {
+    if point == EnforcementPoint::Audit {
         return Vec::new();
     }
     let before = edit.before.as_ref().and_then(Fact::read);
@@ -26,32 +26,32 @@ pub(super) fn of_policy(door: Door, edit: &Edit<Policy>) -> Vec<Finding> {
 /// What there is to say about a cluster, as the write leaves it. A write that leaves the spec alone is not
 /// told again what it cannot help.
 pub(super) fn of_cluster(
-    world: &World,
+    world: &CompiledSnapshot,
     object: &ObjectRef,
     after: &Cluster,
     before: Option<&Cluster>,
 ) -> Vec<Finding> {
     let known = known(world);
-    let mut findings = checkpoint::check(object, after, before, (&world.snapshot, &world.posture));
+    let mut findings = checkpoint::check(object, after, before, (&world.snapshot, &world.config));
     findings.extend(snapshot_without_egress(object, after, &findings));
     findings.extend(endpoints(object, after, before, known));
-    let posture = &world.posture;
+    let config = &world.config;
     findings.extend(endpoint_not_covered::placeless(
         object,
         after,
         before,
-        posture.baseline,
+        config.baseline,
     ));
-    findings.extend(nobody_admitted::check(object, after, before, posture));
+    findings.extend(nobody_admitted::check(object, after, before, config));
     findings.extend(without_effect::in_cluster(object, after, before));
-    findings.extend(declaration_opens::check(object, after, before, posture));
+    findings.extend(declaration_opens::check(object, after, before, config));
     findings.extend(fallback_ended::check(object, after, before, known));
     findings
 }
 
 /// The settings and the API server's addresses.
-pub(super) fn known(world: &World) -> Known<'_> {
-    (&world.posture, &world.snapshot.api_server)
+pub(super) fn known(world: &CompiledSnapshot) -> Known<'_> {
+    (&world.config, &world.snapshot.api_server)
 }
 
 /// What servers and backup jobs of a cluster connect to.
@@ -61,23 +61,28 @@ fn endpoints(
     before: Option<&Cluster>,
     known: Known<'_>,
 ) -> Vec<Finding> {
-    fn dialling<'a>(object: &'a ObjectRef, pods: Pods, cluster: &'a Cluster) -> Dialling<'a> {
-        let around = &cluster.surroundings;
-        let jobs = || around.backup.as_ref().map_or(&[][..], |needs| &needs.dials);
-        let dials = match pods {
-            Pods::Jobs => jobs(),
-            Pods::Workload | Pods::Controller => &around.dials,
+    fn context<'a>(object: &'a ObjectRef, pods: Pods, cluster: &'a Cluster) -> DialContext<'a> {
+        let around = &cluster.dependencies;
+        let jobs = || {
+            around
+                .backup
+                .as_ref()
+                .map_or(&[][..], |needs| &needs.dial_targets)
         };
-        Dialling {
+        let dial_targets = match pods {
+            Pods::Jobs => jobs(),
+            Pods::Workload | Pods::Controller => &around.dial_targets,
+        };
+        DialContext {
             object,
             pods,
             cluster,
-            dials,
+            dial_targets,
         }
     }
     let of = |pods| {
-        let before = before.map(|before| dialling(object, pods, before));
-        endpoint_not_covered::check(dialling(object, pods, after), before, known)
+        let before = before.map(|before| context(object, pods, before));
+        endpoint_not_covered::check(context(object, pods, after), before, known)
     };
     let servers = of(Pods::Workload);
     servers.into_iter().chain(of(Pods::Jobs)).collect()
@@ -93,7 +98,7 @@ fn snapshot_without_egress(
     let is_told = findings.iter().any(|finding| finding.code == code);
     let is_hardened = after.profile == Some(Profile::Hardened);
     let is_shut = is_hardened && after.network.egress_rules.is_empty();
-    let wanted = after.surroundings.snapshot_before_upgrade && is_shut && !is_told;
+    let wanted = after.dependencies.snapshot_before_upgrade && is_shut && !is_told;
     wanted.then(|| Finding {
         cluster: Some(object.clone()),
         reason: "the snapshot before an upgrade will stop with NetworkEgressRulesRequired: the cluster is Hardened and \

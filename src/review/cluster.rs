@@ -11,10 +11,10 @@ use super::merged::include;
 use super::replay;
 use super::request::Edit;
 use super::restore_target::{self, Paths, Planned};
-use super::world::World;
+use super::world::CompiledSnapshot;
 use crate::baseline::{ClusterPerimeter, Pods};
+use crate::config::Baseline;
 use crate::inventory::{Cluster, Fact, ObjectRef};
-use crate::posture::Edition;
 use crate::rules::declaration::{self, Declaration, redundant};
 use crate::rules::policy_name::{self, Age};
 use crate::rules::{Finding, Level, ambiguous_cidr, existing_policy, input, isolation_lost};
@@ -23,7 +23,7 @@ use netpol::cover::Budget;
 
 /// All findings about a cluster write.
 pub(super) fn findings(
-    world: &World,
+    world: &CompiledSnapshot,
     class: WriterClass,
     edit: &Edit<Cluster>,
     budget: &Cell<Budget>,
@@ -59,7 +59,7 @@ pub(super) fn findings(
     for direction in Direction::ALL {
         let declared = Declaration::new(
             &edit.object,
-            &world.posture,
+            &world.config,
             direction,
             after,
             before,
@@ -81,14 +81,14 @@ pub(super) fn findings(
 
 /// Findings about the mark by which the operator keeps up no policies: metadata, which are known of a cluster that
 /// cannot be read too.
-fn marked(world: &World, class: WriterClass, edit: &Edit<Cluster>) -> Vec<Finding> {
+fn marked(world: &CompiledSnapshot, class: WriterClass, edit: &Edit<Cluster>) -> Vec<Finding> {
     let (Some(before), Some(after)) = (&edit.before, &edit.after) else {
         return Vec::new();
     };
     if class == WriterClass::Operator {
         return Vec::new();
     }
-    let marked = isolation_lost::by_mark(&edit.object, before.meta(), after.meta(), &world.posture);
+    let marked = isolation_lost::by_mark(&edit.object, before.meta(), after.meta(), &world.config);
     marked.into_iter().collect()
 }
 
@@ -101,7 +101,7 @@ const TEST_LABELS: Paths = Paths {
 /// Findings about policies that the clusters come under which the operator makes to test the restore of
 /// backups.
 fn restore_tests(
-    world: &World,
+    world: &CompiledSnapshot,
     object: &ObjectRef,
     (before, after): (Option<&Cluster>, &Cluster),
     budget: &Cell<Budget>,
@@ -115,7 +115,7 @@ fn restore_tests(
 }
 
 /// Findings about names of the cluster's policies that are taken.
-fn names_taken(world: &World, edit: &Edit<Cluster>, after: &Cluster) -> Vec<Finding> {
+fn names_taken(world: &CompiledSnapshot, edit: &Edit<Cluster>, after: &Cluster) -> Vec<Finding> {
     let age = if edit.before.is_none() {
         Age::New
     } else {
@@ -123,13 +123,13 @@ fn names_taken(world: &World, edit: &Edit<Cluster>, after: &Cluster) -> Vec<Find
     };
     let facts = world.facts(&edit.object.namespace);
     facts.map_or_else(Vec::new, |facts| {
-        policy_name::check(&edit.object, after, age, facts, &world.posture)
+        policy_name::check(&edit.object, after, age, facts, &world.config)
     })
 }
 
 /// What lets through more than a ceiling.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pierced {
+pub struct Violation {
     /// What is said of it.
     pub finding: Finding,
     /// The policy, where it is one that can be judged.
@@ -140,18 +140,22 @@ pub struct Pierced {
 
 /// The policies that the operator rewrites for the cluster as written. The newest one takes over none of
 /// somebody else's, and keeps up none of a cluster that is restored into.
-fn rewritten(world: &World, edit: &Edit<Cluster>, after: &Cluster) -> BTreeSet<Arc<str>> {
-    let edition = world.posture.baseline;
-    if !after.is_rendered(edition) {
+fn rewritten(
+    world: &CompiledSnapshot,
+    edit: &Edit<Cluster>,
+    after: &Cluster,
+) -> BTreeSet<Arc<str>> {
+    let baseline = world.config.baseline;
+    if !after.is_rendered(baseline) {
         return BTreeSet::new();
     }
-    let takes_over = edition != Edition::Next || edit.before.is_some();
+    let takes_over = baseline != Baseline::Next || edit.before.is_some();
     let facts = world.facts(&edit.object.namespace);
     let is_kept = |name: &Arc<str>| {
         let stored = facts.and_then(|facts| facts.policies.get(name));
         takes_over || stored.is_none_or(|policy| policy_name::is_owned(policy.meta(), after))
     };
-    managed_names(&edit.object, edition)
+    managed_names(&edit.object, baseline)
         .filter(is_kept)
         .collect()
 }
@@ -159,16 +163,16 @@ fn rewritten(world: &World, edit: &Edit<Cluster>, after: &Cluster) -> BTreeSet<A
 /// The names of the policies that are a cluster's own.
 pub(super) fn managed_names(
     object: &ObjectRef,
-    edition: Edition,
+    baseline: Baseline,
 ) -> impl Iterator<Item = Arc<str>> {
-    let zones = Pods::of_cluster(edition).iter();
+    let zones = Pods::of_cluster(baseline).iter();
     zones.filter_map(|pods| pods.policy_name(&object.name).map(Arc::from))
 }
 
 /// Findings about policies of the namespace that pierce the perimeter of the cluster as written, but
 /// for those `aside`.
 fn brought_to_bear(
-    world: &World,
+    world: &CompiledSnapshot,
     edit: &Edit<Cluster>,
     aside: &BTreeSet<Arc<str>>,
     budget: &Cell<Budget>,
@@ -179,29 +183,29 @@ fn brought_to_bear(
 
 /// The same, with the policies and their rules.
 pub(super) fn pierced(
-    world: &World,
+    world: &CompiledSnapshot,
     edit: &Edit<Cluster>,
     aside: &BTreeSet<Arc<str>>,
     budget: &Cell<Budget>,
-) -> Vec<Pierced> {
+) -> Vec<Violation> {
     let Some(facts) = world.facts(&edit.object.namespace) else {
         return Vec::new();
     };
     let regions = world.regions(&edit.object.namespace, facts);
     let perimeter = |cluster: &Fact<Cluster>| {
         let api_server = &world.snapshot.api_server;
-        ClusterPerimeter::of(cluster, (facts, &regions), &world.posture, api_server, &[])
+        ClusterPerimeter::of(cluster, (facts, &regions), &world.config, api_server, &[])
     };
     let Some(after) = edit.after.as_ref().map(perimeter) else {
         return Vec::new();
     };
     let before = edit.before.as_ref().map(perimeter);
     let mut left = budget.get();
-    let half = world.posture.proof_budget.div_ceil(2);
+    let half = world.config.proof_budget.div_ceil(2);
     let found = left.within(half, |budget| {
         existing_policy::check(
             &edit.object,
-            &world.posture,
+            &world.config,
             before.as_ref(),
             &after,
             aside,
@@ -209,8 +213,8 @@ pub(super) fn pierced(
         )
     });
     budget.set(left);
-    let tunnels = &world.posture.tunnel_ports;
-    let mut pierced: Vec<Pierced> = Vec::new();
+    let tunnels = &world.config.tunnel_ports;
+    let mut pierced: Vec<Violation> = Vec::new();
     let mut of_policy: BTreeMap<&Arc<str>, Vec<usize>> = BTreeMap::new();
     for (zone, policy, finding) in found {
         let finding = replay::of_existing(zone, policy, finding, tunnels);
@@ -225,14 +229,14 @@ pub(super) fn pierced(
             continue;
         }
         known.push(pierced.len());
-        pierced.push(Pierced {
+        pierced.push(Violation {
             path: replay::rule_path(policy, &finding, tunnels),
             policy: Some(policy.name.clone()),
             finding,
         });
     }
     let unjudged = existing_policy::unjudged(&edit.object, before.as_ref(), &after, aside);
-    pierced.extend(unjudged.into_iter().map(|finding| Pierced {
+    pierced.extend(unjudged.into_iter().map(|finding| Violation {
         finding,
         policy: None,
         path: None,

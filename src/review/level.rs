@@ -3,9 +3,9 @@
 use super::maintenance::Allowance;
 use super::request::{Operation, Request, Subject, Writer};
 use super::verdict::Verdict;
-use crate::code::Door;
-use crate::posture::Posture;
-use crate::rules::{Code, Finding, Harm, Level};
+use crate::code::EnforcementPoint;
+use crate::config::ReviewConfig;
+use crate::rules::{Code, Finding, Level, Onset};
 
 /// The classes of writers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,8 +32,8 @@ pub const SYSTEM_WRITERS: &[&str] = &[
 
 impl WriterClass {
     /// The class of a writer.
-    pub fn of(writer: &Writer, posture: &Posture) -> Self {
-        if posture.operator_accounts.contains(&writer.name) {
+    pub fn of(writer: &Writer, config: &ReviewConfig) -> Self {
+        if config.operator_accounts.contains(&writer.name) {
             Self::Operator
         } else if SYSTEM_WRITERS.contains(&writer.name.as_str())
             || writer.name.starts_with("system:controller:")
@@ -48,7 +48,7 @@ impl WriterClass {
 /// The verdict: findings with the level that they have for this writer and this write; those that are off are
 /// left out.
 pub(super) fn settle(
-    posture: &Posture,
+    config: &ReviewConfig,
     request: &Request,
     class: WriterClass,
     allowance: Allowance<'_>,
@@ -67,17 +67,18 @@ pub(super) fn settle(
     let mut maintained = false;
     let settle = |finding: Finding| {
         let breaks_glass = allowance.covers(&finding);
-        let old_harm = finding.harm == Harm::Known || (unchanged && !is_about_metadata(&finding));
+        let old_harm =
+            finding.onset == Onset::PreExisting || (unchanged && !is_about_metadata(&finding));
         let most = match class {
             _ if old_harm => Level::Warn,
-            WriterClass::Operator if is_about_allowlist(finding.code) => posture.operator_level,
+            WriterClass::Operator if is_about_allowlist(finding.code) => config.operator_level,
             WriterClass::Stored if is_undecided(finding.code) => Level::Deny,
             WriterClass::Stored if is_about_allowlist(finding.code) => Level::Deny,
             WriterClass::Operator | WriterClass::Stored => Level::Warn,
             WriterClass::Everyone if breaks_glass => Level::Warn,
             WriterClass::System | WriterClass::Everyone => Level::Deny,
         };
-        let set = posture.levels.of(finding.code, request.door);
+        let set = config.levels.of(finding.code, request.point);
         // The strictest level comes first in order.
         let own = set.unwrap_or(finding.level);
         maintained |= breaks_glass && !old_harm && own == Level::Deny;
@@ -105,12 +106,16 @@ fn is_about_metadata(finding: &Finding) -> bool {
         && finding.path.starts_with("metadata")
 }
 
-/// Findings about a state, which no write is to blame for, with the level that they have at a door.
-pub(super) fn of_state(posture: &Posture, door: Door, findings: Vec<Finding>) -> Vec<Finding> {
+/// Findings about a state, which no write is to blame for, with the level that they have at a point.
+pub(super) fn of_state(
+    config: &ReviewConfig,
+    point: EnforcementPoint,
+    findings: Vec<Finding>,
+) -> Vec<Finding> {
     let settled = findings.into_iter().map(|finding| Finding {
-        level: posture
+        level: config
             .levels
-            .of(finding.code, door)
+            .of(finding.code, point)
             .unwrap_or(finding.level),
         ..finding
     });

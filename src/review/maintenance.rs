@@ -12,7 +12,7 @@ use std::fmt;
 use super::level::WriterClass;
 use super::request::{Operation, Request, Subject};
 use super::verdict::Verdict;
-use super::world::World;
+use super::world::CompiledSnapshot;
 use crate::baseline::ZonePerimeter;
 use crate::inventory::{Fact, Kind, Meta, ObjectRef};
 use crate::rules::{Finding, Level};
@@ -124,12 +124,16 @@ pub(super) enum Allowance<'a> {
     /// All.
     Everything,
     /// Those about OpenBaoClusters that the writer may maintain.
-    Granted(&'a World, &'a BTreeSet<ObjectRef>),
+    Granted(&'a CompiledSnapshot, &'a BTreeSet<ObjectRef>),
 }
 
 impl<'a> Allowance<'a> {
     /// Allowance of the writer of a request. Without facts nobody knows which clusters a write concerns.
-    pub(super) fn of(world: Option<&'a World>, request: &'a Request, class: WriterClass) -> Self {
+    pub(super) fn of(
+        world: Option<&'a CompiledSnapshot>,
+        request: &'a Request,
+        class: WriterClass,
+    ) -> Self {
         if class != WriterClass::Everyone || !request.is_maintenance() {
             return Self::Nothing;
         }
@@ -163,7 +167,7 @@ impl<'a> Allowance<'a> {
 /// Right that the writer of a maintenance write needs; `None` where nothing is denied, or it is not marked
 /// as maintenance.
 pub(super) fn lacking(
-    world: Option<&World>,
+    world: Option<&CompiledSnapshot>,
     request: &Request,
     class: WriterClass,
     verdict: &Verdict,
@@ -200,7 +204,7 @@ pub(super) fn leaves_alone(request: &Request, cluster: &ObjectRef) -> bool {
 }
 
 /// The objects that a finding is about: its cluster, or else every one that there is in the namespace.
-fn concerned(world: &World, finding: &Finding) -> BTreeSet<ObjectRef> {
+fn concerned(world: &CompiledSnapshot, finding: &Finding) -> BTreeSet<ObjectRef> {
     match &finding.cluster {
         Some(cluster) => [cluster.clone()].into(),
         None if finding.object.kind == Kind::OpenBaoCluster => [finding.object.clone()].into(),
@@ -213,7 +217,7 @@ fn concerned(world: &World, finding: &Finding) -> BTreeSet<ObjectRef> {
 
 /// The clusters whose pods a new policy may select. The annotation stays on the policy and counts for later writes
 /// of it, so one cluster's right is not enough.
-fn selected(world: &World, request: &Request) -> BTreeSet<ObjectRef> {
+fn selected(world: &CompiledSnapshot, request: &Request) -> BTreeSet<ObjectRef> {
     let (Subject::Policy(edit), Operation::Create) = (&request.subject, request.operation) else {
         return BTreeSet::new();
     };

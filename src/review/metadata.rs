@@ -2,9 +2,9 @@
 
 use super::request::{Edit, Request, Subject};
 use crate::baseline::MANAGED_LABELS;
+use crate::config::Baseline;
 use crate::inventory::cluster::is_restored_into;
 use crate::inventory::{Cluster, Fact, Meta, Policy};
-use crate::posture::Edition;
 
 /// How the names of all managed policies end, whatever their cluster is called.
 const MANAGED_SUFFIX: &str = "-network-policy";
@@ -12,13 +12,13 @@ const MANAGED_SUFFIX: &str = "-network-policy";
 /// Whether the write changes what only the facts could tell to be harmless: a label or an owner of a
 /// policy that may be a managed one, a new owner of any policy, which may be the only one that isolates
 /// its pods, or the mark of a cluster that the operator keeps up no policies for.
-pub(super) fn may_leave_its_manager(request: &Request, edition: Edition) -> bool {
+pub(super) fn may_leave_its_manager(request: &Request, baseline: Baseline) -> bool {
     let edit = match &request.subject {
         Subject::Policy(edit) => edit,
         Subject::Cluster(edit) => {
             let marked = [&edit.before, &edit.after].map(|fact| {
                 let cluster: Option<&Fact<Cluster>> = fact.as_ref();
-                cluster.map(|cluster| is_restored_into(cluster.meta(), edition))
+                cluster.map(|cluster| is_restored_into(cluster.meta(), baseline))
             });
             return marked == [Some(false), Some(true)];
         }

@@ -7,14 +7,14 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-pub use super::cluster::Pierced;
+pub use super::cluster::Violation;
 use super::cluster::{managed_names, pierced};
 use super::level::WriterClass;
 use super::request::{Edit, Operation, Request, Subject, Writer};
 use super::verdict::Verdict;
-use super::world::World;
+use super::world::CompiledSnapshot;
 use super::{isolation, review_as};
-use crate::code::{Code, Door};
+use crate::code::{Code, EnforcementPoint};
 use crate::inventory::{Cluster, Fact, Kind, Object, ObjectRef, Policy, Restore};
 use crate::rules::certificate::Certificate;
 pub use crate::rules::default_deny_absent::Missing;
@@ -36,10 +36,10 @@ pub struct Judged {
 /// else opens too much counts as new. `world` holds these objects already. `beside` holds all but
 /// their policies: a cluster or restore is judged in it, since each of these policies is judged
 /// itself. `missing` is what a managed policy counts as that is not among the objects; in a dump of
-/// a cluster, for which the worlds count [nothing as rendered](World::as_stored), it is absent.
+/// a cluster, for which the worlds count [nothing as rendered](CompiledSnapshot::as_stored), it is absent.
 pub fn final_state(
-    world: &World,
-    beside: &World,
+    world: &CompiledSnapshot,
+    beside: &CompiledSnapshot,
     writer: &Writer,
     objects: &Objects,
     missing: Missing,
@@ -61,7 +61,7 @@ pub fn final_state(
 }
 
 /// A cluster's verdict with what the policies beside it leave open.
-fn with_isolation(world: &World, judged: Judged, missing: Missing) -> Judged {
+fn with_isolation(world: &CompiledSnapshot, judged: Judged, missing: Missing) -> Judged {
     let mut perimeters = world.perimeters(&judged.object.namespace).iter();
     let Some(cluster) = perimeters.find(|cluster| cluster.object == judged.object) else {
         return judged;
@@ -70,7 +70,7 @@ fn with_isolation(world: &World, judged: Judged, missing: Missing) -> Judged {
         return judged;
     }
     let mut findings = judged.verdict.findings;
-    findings.extend(isolation(world, cluster, Door::Check, missing));
+    findings.extend(isolation(world, cluster, EnforcementPoint::Check, missing));
     Judged {
         verdict: Verdict::new(findings),
         object: judged.object,
@@ -81,7 +81,7 @@ fn with_isolation(world: &World, judged: Judged, missing: Missing) -> Judged {
 /// `respecified` are those whose specs differ as they are written: facts need not show it, and a
 /// write of them is a change all the same.
 pub fn edit_between(
-    world: &World,
+    world: &CompiledSnapshot,
     writer: &Writer,
     before: &Objects,
     after: &Objects,
@@ -106,7 +106,7 @@ pub fn edit_between(
 }
 
 /// What the acceptance of each policy's rules rests on.
-pub fn explain(world: &World, objects: &Objects) -> Vec<Certificate> {
+pub fn explain(world: &CompiledSnapshot, objects: &Objects) -> Vec<Certificate> {
     let edits = objects.iter().filter_map(|(reference, object)| {
         let Object::Policy(fact) = object else {
             return None;
@@ -124,7 +124,7 @@ pub fn explain(world: &World, objects: &Objects) -> Vec<Certificate> {
 }
 
 /// The managed policies that are in no file and count as the operator renders them.
-pub fn counted_as_rendered(world: &World) -> Vec<ObjectRef> {
+pub fn counted_as_rendered(world: &CompiledSnapshot) -> Vec<ObjectRef> {
     let perimeters = world
         .snapshot
         .namespaces
@@ -145,7 +145,7 @@ pub fn counted_as_rendered(world: &World) -> Vec<ObjectRef> {
 
 /// What lets through more than the ceiling of a cluster as it stands: policies of its namespace, and
 /// its managed policies where somebody opened them.
-pub fn piercing(world: &World, cluster: &ObjectRef) -> Vec<Pierced> {
+pub fn piercing(world: &CompiledSnapshot, cluster: &ObjectRef) -> Vec<Violation> {
     let Some(facts) = world.facts(&cluster.namespace) else {
         return Vec::new();
     };
@@ -155,8 +155,8 @@ pub fn piercing(world: &World, cluster: &ObjectRef) -> Vec<Pierced> {
         after: facts.clusters.get(&cluster.name).cloned(),
         spec_changed: true,
     };
-    let budget = Cell::new(Budget::new(world.posture.proof_budget));
-    let managed: BTreeSet<Arc<str>> = managed_names(cluster, world.posture.baseline).collect();
+    let budget = Cell::new(Budget::new(world.config.proof_budget));
+    let managed: BTreeSet<Arc<str>> = managed_names(cluster, world.config.baseline).collect();
     let others = pierced(world, &edit, &managed, &budget);
     let managed = managed.iter().filter_map(|name| {
         let policy = facts.policies.get(name)?;
@@ -173,7 +173,7 @@ pub fn piercing(world: &World, cluster: &ObjectRef) -> Vec<Pierced> {
         matches!(finding.code, Code::Obp201 | Code::Obp202)
             && finding.cluster.as_ref().is_none_or(|own| own == cluster)
     });
-    let beyond = beyond.map(|finding| Pierced {
+    let beyond = beyond.map(|finding| Violation {
         policy: Some(finding.object.name.clone()),
         path: Some(finding.path.clone()).filter(|path| !path.is_empty()),
         finding,
@@ -181,7 +181,7 @@ pub fn piercing(world: &World, cluster: &ObjectRef) -> Vec<Pierced> {
     others.into_iter().chain(beyond).collect()
 }
 
-fn is_managed(world: &World, reference: &ObjectRef) -> bool {
+fn is_managed(world: &CompiledSnapshot, reference: &ObjectRef) -> bool {
     reference.kind == Kind::NetworkPolicy
         && world
             .perimeters(&reference.namespace)
@@ -217,9 +217,14 @@ impl<'a> Pair<'a> {
     }
 }
 
-fn judge(world: &World, by: By<'_>, reference: &ObjectRef, pair: &Pair<'_>) -> Option<Judged> {
+fn judge(
+    world: &CompiledSnapshot,
+    by: By<'_>,
+    reference: &ObjectRef,
+    pair: &Pair<'_>,
+) -> Option<Judged> {
     let (class, writer) = match by {
-        By::Writer(writer) => (WriterClass::of(writer, &world.posture), writer.clone()),
+        By::Writer(writer) => (WriterClass::of(writer, &world.config), writer.clone()),
         By::Stored => (WriterClass::Stored, Writer::default()),
     };
     let operation = match (pair.before, pair.after) {
@@ -236,7 +241,7 @@ fn judge(world: &World, by: By<'_>, reference: &ObjectRef, pair: &Pair<'_>) -> O
     let request = Request {
         operation,
         writer,
-        door: Door::Check,
+        point: EnforcementPoint::Check,
         subject,
     };
     Some(Judged {

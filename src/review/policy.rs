@@ -10,10 +10,10 @@ use super::advice;
 use super::level::WriterClass;
 use super::metadata;
 use super::request::{Edit, Operation, Request};
-use super::world::World;
+use super::world::CompiledSnapshot;
 use super::written::Written;
 use crate::baseline::{ClusterPerimeter, ZonePerimeter};
-use crate::code::Door;
+use crate::code::EnforcementPoint;
 use crate::inventory::{Fact, Kind, ObjectRef, Policy, Unreadable};
 use crate::rules::policy_owner::{self, Owners};
 use crate::rules::{Code, Finding, Level, ambiguous_cidr, input, size};
@@ -25,7 +25,7 @@ use zones::{may_go, of_cluster};
 
 /// All findings about a policy write.
 pub(super) fn findings(
-    world: &World,
+    world: &CompiledSnapshot,
     request: &Request,
     class: WriterClass,
     edit: &Edit<Policy>,
@@ -46,7 +46,7 @@ pub(super) fn findings(
         findings.extend(input::unreadable(&edit.object, broken, level));
     }
     if is_guarded {
-        findings.extend(advice::of_policy(request.door, edit));
+        findings.extend(advice::of_policy(request.point, edit));
     }
     if !concerns(perimeters, edit) {
         return findings;
@@ -55,7 +55,7 @@ pub(super) fn findings(
     let read = |fact: &'_ Option<Fact<Policy>>| fact.as_ref().and_then(Fact::read).cloned();
     let (before, after) = (read(&edit.before), read(&edit.after));
     if let Some(after) = &after {
-        let too_large = size::check(&edit.object, after, &world.posture.caps);
+        let too_large = size::check(&edit.object, after, &world.config.caps);
         if !too_large.is_empty() {
             // No proof is tried, so nothing else can be said of it.
             findings.extend(too_large);
@@ -78,7 +78,7 @@ pub(super) fn findings(
     let is_enough = left.look(written.weight().saturating_mul(zones.sum()));
     budget.set(left);
     if !is_enough {
-        findings.push(unselected(edit, world.posture.proof_budget));
+        findings.push(unselected(edit, world.config.proof_budget));
         return findings;
     }
     for cluster in perimeters {
@@ -108,7 +108,7 @@ fn unselected(edit: &Edit<Policy>, steps: u32) -> Finding {
 /// The finding about a policy that may select pods of a cluster of which only the name is known. The audit has none:
 /// it says the same of the cluster itself.
 fn of_unread(
-    world: &World,
+    world: &CompiledSnapshot,
     request: &Request,
     cluster: &ClusterPerimeter,
     version: &str,
@@ -116,7 +116,7 @@ fn of_unread(
 ) -> Option<Finding> {
     let is_managed = cluster.managed(&edit.object.name).is_some();
     let goes_with_it = is_managed && request.operation == Operation::Delete;
-    if request.door == Door::Audit
+    if request.point == EnforcementPoint::Audit
         || goes_with_it && may_go(world, cluster)
         || !concerns(std::slice::from_ref(cluster), edit)
     {
@@ -124,7 +124,7 @@ fn of_unread(
     }
     let finding = input::unread_cluster(&edit.object, &cluster.object, version);
     // By labels and owners the operator finds its policy, and the garbage collector deletes one.
-    let changes_hands = metadata::may_leave_its_manager(request, world.posture.baseline)
+    let changes_hands = metadata::may_leave_its_manager(request, world.config.baseline)
         || metadata::changes_owners(edit);
     Some(if changes_hands {
         Finding {
@@ -146,7 +146,7 @@ enum Deleted {
     Unknown(Arc<Unreadable>),
 }
 
-fn deleted(world: &World, edit: &Edit<Policy>) -> Deleted {
+fn deleted(world: &CompiledSnapshot, edit: &Edit<Policy>) -> Deleted {
     let (Some(Fact::Unreadable(broken)), None) = (&edit.before, &edit.after) else {
         return Deleted::AsSaid;
     };
@@ -168,7 +168,7 @@ fn deleted(world: &World, edit: &Edit<Policy>) -> Deleted {
 
 /// Warnings about other objects of the namespace that cannot be read: they are not counted on, and
 /// never stop this write by themselves.
-fn neighbours(world: &World, edit: &Edit<Policy>) -> Vec<Finding> {
+fn neighbours(world: &CompiledSnapshot, edit: &Edit<Policy>) -> Vec<Finding> {
     let namespace = &edit.object.namespace;
     let clusters = world.facts(namespace).into_iter();
     let clusters = clusters.flat_map(|facts| facts.clusters.iter());
@@ -226,7 +226,7 @@ fn owners(edit: &Edit<Policy>) -> Option<Owners<'_>> {
 
 /// Findings about the owners of a managed policy, also of one that cannot be read otherwise.
 fn owners_of_managed(
-    world: &World,
+    world: &CompiledSnapshot,
     perimeters: &[ClusterPerimeter],
     edit: &Edit<Policy>,
 ) -> Vec<Finding> {
@@ -236,7 +236,7 @@ fn owners_of_managed(
         .filter(|cluster| cluster.managed(&edit.object.name).is_some());
     let of_cluster = |cluster: &ClusterPerimeter| {
         let owners = owners(edit);
-        owners.map(|owners| policy_owner::of_managed(&owners, cluster, world.posture.baseline))
+        owners.map(|owners| policy_owner::of_managed(&owners, cluster, world.config.baseline))
     };
     managing.filter_map(of_cluster).flatten().collect()
 }

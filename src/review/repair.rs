@@ -13,7 +13,7 @@ use super::maintenance;
 use super::policy::{case, with_observed};
 use super::request::{Edit, Operation, Request, Subject};
 use super::verdict::{Repair, Repairs};
-use super::world::World;
+use super::world::CompiledSnapshot;
 use super::written::Written;
 use crate::baseline::{ClusterPerimeter, Entry, ZonePerimeter};
 use crate::inventory::{Fact, Policy};
@@ -23,8 +23,8 @@ use netpol::cover::Budget;
 use netpol::rule::Rule;
 
 /// What is restored in one write. Idempotent: the repaired object needs no repair.
-pub fn repair(world: &World, request: &Request) -> Repairs {
-    let class = WriterClass::of(&request.writer, &world.posture);
+pub fn repair(world: &CompiledSnapshot, request: &Request) -> Repairs {
+    let class = WriterClass::of(&request.writer, &world.config);
     let Subject::Policy(edit) = &request.subject else {
         return Repairs::default();
     };
@@ -49,7 +49,7 @@ pub fn repair(world: &World, request: &Request) -> Repairs {
                 && !maintenance::leaves_alone(request, &cluster.object)
         })
         .collect();
-    let budget = Cell::new(Budget::new(world.posture.proof_budget));
+    let budget = Cell::new(Budget::new(world.config.proof_budget));
     let found = managed
         .iter()
         .map(|cluster| {
@@ -87,7 +87,7 @@ fn both(edit: &Edit<Policy>) -> Option<(&Policy, &Policy)> {
 }
 
 fn of_cluster(
-    world: &World,
+    world: &CompiledSnapshot,
     cluster: &ClusterPerimeter,
     edit: &Edit<Policy>,
     (before, after): (&Policy, &Policy),
@@ -200,7 +200,7 @@ impl Repairs {
 /// policy itself counts here: that another one lets the connection through too is no reason to
 /// leave the managed one without its rule.
 fn dropped<'a>(
-    world: &'a World,
+    world: &'a CompiledSnapshot,
     cluster: &'a ClusterPerimeter,
     zone: &'a ZonePerimeter,
     edit: &Edit<Policy>,

@@ -54,7 +54,7 @@ pub(super) fn of_declaration(
     declaration: &Declaration<'_>,
     findings: Vec<Finding>,
 ) -> Vec<Finding> {
-    let raft = Port::Number(declaration.posture.cluster_port);
+    let raft = Port::Number(declaration.config.cluster_port);
     let named: Vec<Rule> = declaration
         .after
         .iter()
@@ -288,7 +288,7 @@ fn at_declaration<'a>(declaration: &'a Declaration<'_>) -> At<'a> {
     At {
         namespace: &declaration.object.namespace,
         reading: Reading::May,
-        tunnels: &declaration.posture.tunnel_ports,
+        tunnels: &declaration.config.tunnel_ports,
     }
 }
 
@@ -296,7 +296,7 @@ fn at_case<'a>(case: &'a Case<'_>, reading: Reading) -> At<'a> {
     At {
         namespace: &case.object.namespace,
         reading,
-        tunnels: &case.posture.tunnel_ports,
+        tunnels: &case.config.tunnel_ports,
     }
 }
 

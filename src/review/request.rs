@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::code::Door;
+use crate::code::EnforcementPoint;
 use crate::inventory::{Cluster, Fact, Meta, ObjectRef, Policy, Restore};
 
 /// The operation on the object.
@@ -61,7 +61,7 @@ pub struct Request {
     /// Writer.
     pub writer: Writer,
     /// Where it is asked: rules may have another level there.
-    pub door: Door,
+    pub point: EnforcementPoint,
     /// Object.
     pub subject: Subject,
 }
@@ -106,7 +106,7 @@ impl Request {
 
 /// Which of the two webhooks is asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Point {
+pub enum WebhookKind {
     /// The validating webhook: judges the final state, may refuse.
     #[default]
     Validate,
@@ -114,7 +114,7 @@ pub enum Point {
     Mutate,
 }
 
-impl Point {
+impl WebhookKind {
     /// Both, in the order of the documentation.
     pub const ALL: [Self; 2] = [Self::Validate, Self::Mutate];
 

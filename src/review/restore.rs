@@ -10,13 +10,13 @@ use super::cluster::managed_names;
 use super::replay;
 use super::request::Edit;
 use super::restore_target::{self, Paths, Planned};
-use super::world::World;
+use super::world::CompiledSnapshot;
 use crate::baseline::{ClusterPerimeter, Pods};
 use crate::inventory::restore::RestoreInto;
 use crate::inventory::{Checkpoint, Cluster, Fact, Kind, NamespaceFacts, ObjectRef, Restore};
 use crate::rules::declaration::hardened;
-use crate::rules::endpoint_not_covered::{self, Dialling};
-use crate::rules::{Code, Finding, Harm, Level, checkpoint, existing_policy, input};
+use crate::rules::endpoint_not_covered::{self, DialContext};
+use crate::rules::{Code, Finding, Level, Onset, checkpoint, existing_policy, input};
 use netpol::cover::Budget;
 
 /// Reason of the condition that OBP310 tells already where the contract denies.
@@ -32,7 +32,11 @@ const TARGET_LABELS: Paths = Paths {
 };
 
 /// All findings about a restore. A write that leaves its spec as it is changes nothing.
-pub(super) fn findings(world: &World, edit: &Edit<Restore>, budget: &Cell<Budget>) -> Vec<Finding> {
+pub(super) fn findings(
+    world: &CompiledSnapshot,
+    edit: &Edit<Restore>,
+    budget: &Cell<Budget>,
+) -> Vec<Finding> {
     let restore = match &edit.after {
         Some(Fact::Read(restore)) => restore,
         Some(Fact::Unreadable(broken)) => {
@@ -94,22 +98,22 @@ fn untold(object: &ObjectRef, said: &str) -> Finding {
 }
 
 fn into_cluster<'a>(
-    world: &World,
+    world: &CompiledSnapshot,
     object: &'a ObjectRef,
     (before, restore): (Option<&'a Arc<Restore>>, &'a Arc<Restore>),
     cluster: &'a Arc<Cluster>,
     budget: &Cell<Budget>,
 ) -> Vec<Finding> {
     let contract =
-        |restore: &Restore| hardened::of_restore(object, restore, cluster, &world.posture, budget);
+        |restore: &Restore| hardened::of_restore(object, restore, cluster, &world.config, budget);
     let known = before.map_or_else(Vec::new, |before| contract(before));
     let mut findings = contract(restore);
     for finding in &mut findings {
         if known.contains(finding) {
-            finding.harm = Harm::Known;
+            finding.onset = Onset::PreExisting;
         }
     }
-    let condition = checkpoint::of_restore(restore, cluster, &world.posture);
+    let condition = checkpoint::of_restore(restore, cluster, &world.config);
     let is_told = |reason: &str| !findings.is_empty() && reason == CONTRACT;
     let condition = condition.filter(|condition| !is_told(condition.reason));
     let condition = condition
@@ -118,15 +122,15 @@ fn into_cluster<'a>(
         cluster: Some(reference(cluster)),
         ..finding
     }));
-    let dialling = |restore: &'a Restore| Dialling {
+    let context = |restore: &'a Restore| DialContext {
         object,
         pods: Pods::Jobs,
         cluster,
-        dials: &restore.needs.dials,
+        dial_targets: &restore.needs.dial_targets,
     };
-    let old = before.map(|before| dialling(before));
+    let old = before.map(|before| context(before));
     findings.extend(endpoint_not_covered::check(
-        dialling(restore),
+        context(restore),
         old,
         known_facts(world),
     ));
@@ -138,7 +142,7 @@ fn into_cluster<'a>(
 /// Findings about policies of the namespace that let through too much for the jobs of the cluster, now that
 /// some of them carry the labels of this restore.
 fn brought_to_bear(
-    world: &World,
+    world: &CompiledSnapshot,
     object: &ObjectRef,
     (before, restore): (Option<&Arc<Restore>>, &Arc<Restore>),
     cluster: &Arc<Cluster>,
@@ -154,7 +158,7 @@ fn brought_to_bear(
     let perimeter = |facts: &NamespaceFacts| {
         let api_server = &world.snapshot.api_server;
         let cluster = Fact::Read(cluster.clone());
-        ClusterPerimeter::of(&cluster, (facts, &regions), &world.posture, api_server, &[])
+        ClusterPerimeter::of(&cluster, (facts, &regions), &world.config, api_server, &[])
     };
     let mut facts = facts.clone();
     // In files the new one is among the facts already.
@@ -165,14 +169,14 @@ fn brought_to_bear(
     let restores = &mut facts.restores;
     restores.insert(object.name.clone(), Fact::Read(restore.clone()));
     let after = perimeter(&facts);
-    let aside = if cluster.is_rendered(world.posture.baseline) {
-        managed_names(&after.object, world.posture.baseline).collect()
+    let aside = if cluster.is_rendered(world.config.baseline) {
+        managed_names(&after.object, world.config.baseline).collect()
     } else {
         BTreeSet::new()
     };
     let mut left = budget.get();
-    let posture = &world.posture;
-    let found = existing_policy::check(object, posture, Some(&before), &after, &aside, &mut left);
+    let config = &world.config;
+    let found = existing_policy::check(object, config, Some(&before), &after, &aside, &mut left);
     budget.set(left);
     // What a policy opened to the cluster's pods before is not this restore's to answer for.
     let new = found.into_iter().filter(|(zone, policy, finding)| {
@@ -184,7 +188,7 @@ fn brought_to_bear(
     let told = |(zone, policy, finding)| Finding {
         cluster: Some(after.object.clone()),
         path: POD_LABELS.to_owned(),
-        ..replay::of_existing(zone, policy, finding, &posture.tunnel_ports)
+        ..replay::of_existing(zone, policy, finding, &config.tunnel_ports)
     };
     let unjudged = existing_policy::unjudged(object, Some(&before), &after, &aside);
     let unjudged = unjudged.into_iter();

@@ -9,12 +9,12 @@ use std::sync::Arc;
 
 use super::replay;
 use super::request::{Edit, Request, Subject};
-use super::world::World;
+use super::world::CompiledSnapshot;
 use crate::baseline::{ClusterPerimeter, Pods};
+use crate::config::Baseline;
 use crate::inventory::cluster::RESTORE_ORIGIN;
 use crate::inventory::restore::{RestoreInto, RestoreTarget};
 use crate::inventory::{Cluster, Fact, Labels, Meta, NamespaceFacts, ObjectRef, Restore};
-use crate::posture::Edition;
 use crate::rules::{Finding, Level, existing_policy};
 use netpol::cover::Budget;
 
@@ -92,7 +92,10 @@ impl<'a> Planned<'a> {
 
 /// The namespace of the clusters that are made for what is written, where its policies count: the write gives
 /// the pods there other labels.
-pub(super) fn namespace<'a>(world: &World, request: &'a Request) -> Option<&'a Arc<str>> {
+pub(super) fn namespace<'a>(
+    world: &CompiledSnapshot,
+    request: &'a Request,
+) -> Option<&'a Arc<str>> {
     fn of<'a, T>(
         edit: &'a Edit<T>,
         planned: impl Fn(&'a T) -> Option<Planned<'a>>,
@@ -111,7 +114,7 @@ pub(super) fn namespace<'a>(world: &World, request: &'a Request) -> Option<&'a A
         Subject::Cluster(edit) => of(edit, Planned::by_tests),
         Subject::Restore(edit) => of(edit, Planned::by_restore),
     };
-    let is_next = world.posture.baseline == Edition::Next;
+    let is_next = world.config.baseline == Baseline::Next;
     // No namespace is asked about that the API server does not have.
     namespace.filter(|name| is_next && world.facts(name).is_some())
 }
@@ -119,14 +122,14 @@ pub(super) fn namespace<'a>(world: &World, request: &'a Request) -> Option<&'a A
 /// Findings about policies of the target's namespace that its pods come under because of the labels that
 /// `object` gives them. What the labels before the write did is known.
 pub(super) fn brought_to_bear(
-    world: &World,
+    world: &CompiledSnapshot,
     object: &ObjectRef,
     (before, after): (Option<&Planned<'_>>, &Planned<'_>),
     paths: &Paths,
     budget: &Cell<Budget>,
 ) -> Vec<Finding> {
     let facts = world.facts(&after.target.namespace);
-    if world.posture.baseline != Edition::Next {
+    if world.config.baseline != Baseline::Next {
         return Vec::new();
     }
     let Some(facts) = facts.filter(|_| after.is_relabelled(before)) else {
@@ -156,21 +159,14 @@ pub(super) fn brought_to_bear(
     let perimeter = |cluster: Cluster| {
         let cluster = Fact::Read(Arc::new(cluster));
         let (api_server, facts) = (&world.snapshot.api_server, (&facts, &*regions));
-        ClusterPerimeter::of(&cluster, facts, &world.posture, api_server, &[])
+        ClusterPerimeter::of(&cluster, facts, &world.config, api_server, &[])
     };
     let (before, after) = (perimeter(before), perimeter(planned));
     let mut left = budget.get();
-    let part = world.posture.proof_budget.div_ceil(4);
+    let part = world.config.proof_budget.div_ceil(4);
     let found = left.within(part, |budget| {
         let aside = BTreeSet::new();
-        existing_policy::check(
-            object,
-            &world.posture,
-            Some(&before),
-            &after,
-            &aside,
-            budget,
-        )
+        existing_policy::check(object, &world.config, Some(&before), &after, &aside, budget)
     });
     budget.set(left);
     let elsewhere = if after.object.namespace == object.namespace {
@@ -183,7 +179,7 @@ pub(super) fn brought_to_bear(
         .into_iter()
         .filter(|(_, _, finding)| finding.level == Level::Deny);
     let told = new.map(|(zone, policy, finding)| {
-        let tunnels = &world.posture.tunnel_ports;
+        let tunnels = &world.config.tunnel_ports;
         let finding = replay::of_existing(zone, policy, finding, tunnels);
         Finding {
             path: match zone.pods {

@@ -3,16 +3,17 @@
 
 mod advice;
 mod attacks;
+mod audit_namespace;
+mod baselines;
 mod bounds;
 mod codes;
 mod declarations;
 mod deleted;
-mod doubt;
-mod editions;
 mod first;
 mod isolation;
 mod levels;
 mod limit;
+mod live_read;
 mod maintenance;
 mod names;
 mod oracle;
@@ -24,7 +25,6 @@ mod recompiled;
 mod repairs;
 mod restored;
 mod rows;
-mod standing;
 mod support;
 mod unread;
 mod unready;

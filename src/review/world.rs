@@ -7,54 +7,53 @@ use std::sync::Arc;
 use crate::baseline::{
     ClusterPerimeter, NamespacePerimeters, SharedRegions, compile, pods_of_any_cluster,
 };
+use crate::config::ReviewConfig;
 use crate::inventory::{NamespaceFacts, Snapshot};
-use crate::posture::Posture;
 use netpol::zone::Zone;
 
 /// A snapshot with the zones, floors and ceilings of each cluster compiled.
 #[derive(Clone, Debug)]
-pub struct World {
+pub struct CompiledSnapshot {
     /// The facts.
     pub snapshot: Arc<Snapshot>,
     /// The settings.
-    pub posture: Arc<Posture>,
+    pub config: Arc<ReviewConfig>,
     perimeters: BTreeMap<Arc<str>, Arc<NamespacePerimeters>>,
     /// The pods that a cluster could have of which nothing is known yet.
     pub(super) of_any_cluster: Zone,
 }
 
-impl World {
+impl CompiledSnapshot {
     /// Compiles a snapshot. Namespaces that `previous` has with the same facts are taken over, so
     /// the work is that of the namespaces that changed.
     pub fn compile(
         previous: Option<&Self>,
         snapshot: Arc<Snapshot>,
-        posture: Arc<Posture>,
+        config: Arc<ReviewConfig>,
     ) -> Self {
-        let same_settings = |old: &&Self| {
-            *old.posture == *posture && old.snapshot.api_server == snapshot.api_server
-        };
+        let same_settings =
+            |old: &&Self| *old.config == *config && old.snapshot.api_server == snapshot.api_server;
         let regions = |name: &Arc<str>| Some(&previous?.perimeters.get(name)?.regions);
         let same = previous.filter(same_settings);
         let perimeters = snapshot
             .namespaces
             .iter()
             .filter(|(name, facts)| {
-                !facts.clusters.is_empty() || **name == posture.operator_namespace
+                !facts.clusters.is_empty() || **name == config.operator_namespace
             })
             .map(|(name, facts)| {
                 let kept = same.and_then(|old| old.kept(name, facts));
                 let perimeters = kept.unwrap_or_else(|| {
                     let api_server = &snapshot.api_server;
-                    Arc::new(compile(name, facts, &posture, api_server, regions(name)))
+                    Arc::new(compile(name, facts, &config, api_server, regions(name)))
                 });
                 (name.clone(), perimeters)
             })
             .collect();
         Self {
-            of_any_cluster: pods_of_any_cluster(&posture),
+            of_any_cluster: pods_of_any_cluster(&config),
             snapshot,
-            posture,
+            config,
             perimeters,
         }
     }
@@ -80,9 +79,9 @@ impl World {
     #[must_use]
     pub fn with_proof_budget(&self, steps: u32) -> Self {
         Self {
-            posture: Arc::new(Posture {
-                proof_budget: steps.min(self.posture.proof_budget),
-                ..Posture::clone(&self.posture)
+            config: Arc::new(ReviewConfig {
+                proof_budget: steps.min(self.config.proof_budget),
+                ..ReviewConfig::clone(&self.config)
             }),
             ..self.clone()
         }
@@ -103,7 +102,7 @@ impl World {
     ) -> Cow<'_, SharedRegions> {
         match self.perimeters.get(namespace) {
             Some(perimeters) => Cow::Borrowed(&perimeters.regions),
-            None => Cow::Owned(SharedRegions::of(facts, &self.posture, None)),
+            None => Cow::Owned(SharedRegions::of(facts, &self.config, None)),
         }
     }
 

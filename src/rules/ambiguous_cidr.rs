@@ -13,7 +13,7 @@ use netpol::Direction;
 use netpol::address::{Cidr, CidrReading};
 use netpol::rule::{Peer, Rule};
 
-use super::{Code, Finding, Harm, Level};
+use super::{Code, Finding, Level, Onset};
 
 /// One CIDR text and its place.
 struct Placed<'a> {
@@ -55,7 +55,11 @@ fn findings(object: &ObjectRef, blocks: &[Placed<'_>], old: &[Placed<'_>]) -> Ve
             ),
         };
         Some(Finding {
-            harm: if is_old { Harm::Known } else { Harm::New },
+            onset: if is_old {
+                Onset::PreExisting
+            } else {
+                Onset::Introduced
+            },
             reason,
             help: format!("write {help}"),
             ..Finding::new(Code::Obp315, level, object, placed.path.clone())

@@ -8,7 +8,7 @@ use super::proof::SHOWN;
 use super::text::{declare, nearest, pods_of, take_pods_out, ways_out};
 use super::{Code, Finding, Level};
 use crate::baseline::{Selected, SelectedRule};
-use crate::posture::Edition;
+use crate::config::Baseline;
 use netpol::cover::Exhausted;
 use netpol::rule::Rule;
 use netpol::{Direction, LabelSet, Region, RegionRef};
@@ -79,7 +79,7 @@ enum Excess {
     /// No policy isolated the pods, so it was open before, and stays so.
     LeftOpen,
     /// The operator renders it under this other baseline.
-    Fits(Edition),
+    Fits(Baseline),
 }
 
 /// The part of a rule that is beyond the ceiling. New harm denies; what was open already warns, and so does
@@ -117,9 +117,9 @@ fn beyond(
     let Some(new) = newly_outside(case, direction, rule, (None, &[]))? else {
         return found(Excess::Known, piece);
     };
-    for (edition, rendered) in &case.elsewhere {
+    for (baseline, rendered) in &case.elsewhere {
         if newly_outside(case, direction, rule, (Some(rendered), &[]))?.is_none() {
-            return found(Excess::Fits(*edition), new);
+            return found(Excess::Fits(*baseline), new);
         }
     }
     let open = bare(case, direction)?;
@@ -253,7 +253,7 @@ fn finding(
         Direction::Ingress => (Code::Obp201, format!("allows ingress to {pods}")),
         Direction::Egress => (Code::Obp202, format!("allows egress from {pods}")),
     };
-    let baseline = case.posture.baseline;
+    let baseline = case.config.baseline;
     let allowed = if case.cluster.is_cluster() {
         format!("neither baseline {baseline} nor its spec.network permits")
     } else {
@@ -263,8 +263,8 @@ fn finding(
         Excess::New => String::new(),
         Excess::Known => " (it already did before this write)".to_owned(),
         Excess::LeftOpen => " (no policy isolated these pods before, so it stays open)".to_owned(),
-        Excess::Fits(edition) => {
-            format!("; the operator renders it under baseline {edition}")
+        Excess::Fits(baseline) => {
+            format!("; the operator renders it under baseline {baseline}")
         }
     };
     let rule = case
@@ -278,8 +278,8 @@ fn finding(
         out.get_or_init(|| take_pods_out(case)).clone()
     };
     let fitting = match beyond.excess {
-        Excess::Fits(edition) => Some(format!(
-            "set the baseline of the operator that runs:\nreview:\n  baseline: {edition}"
+        Excess::Fits(baseline) => Some(format!(
+            "set the baseline of the operator that runs:\nreview:\n  baseline: {baseline}"
         )),
         Excess::New | Excess::Known | Excess::LeftOpen => None,
     };

@@ -3,8 +3,8 @@
 use std::cell::Cell;
 
 use crate::baseline::{ClusterPerimeter, Selected, ZonePerimeter};
+use crate::config::{Baseline, ReviewConfig};
 use crate::inventory::{ObjectRef, Policy};
-use crate::posture::{Edition, Posture};
 use netpol::cover::{Budget, Exhausted};
 use netpol::port::PortSet;
 use netpol::{Connection, Direction, LabelSet, PeerSet, Region, RegionRef};
@@ -32,7 +32,7 @@ pub struct Case<'a> {
     /// The zone.
     pub zone: &'a ZonePerimeter,
     /// The settings.
-    pub posture: &'a Posture,
+    pub config: &'a ReviewConfig,
     /// Every other policy that selects part of the zone.
     pub others: Vec<&'a Selected>,
     /// The policy before the write.
@@ -40,7 +40,7 @@ pub struct Case<'a> {
     /// The policy after the write.
     pub after: State<'a>,
     /// A stored managed policy as the operator renders it under each other baseline.
-    pub elsewhere: Vec<(Edition, Selected)>,
+    pub elsewhere: Vec<(Baseline, Selected)>,
     /// Work that the proofs of the review may still do, all together.
     pub budget: &'a Cell<Budget>,
 }
@@ -83,7 +83,7 @@ impl Case<'_> {
             object: self.object,
             cluster: self.cluster,
             zone: self.zone,
-            posture: self.posture,
+            config: self.config,
             others: others
                 .filter(|other| lasts(&other.policy.meta, self.cluster))
                 .collect(),
@@ -164,7 +164,7 @@ impl Case<'_> {
         Finding {
             reason: format!(
                 "{what} of {cluster} could not be decided within {} steps",
-                self.posture.proof_budget
+                self.config.proof_budget
             ),
             help: undecided::simpler(exhausted),
             ..self.finding(Code::Obp402, Level::Deny, "spec")

@@ -11,10 +11,10 @@ mod reasons;
 #[cfg(test)]
 mod tests;
 
+use crate::config::{Baseline, ReviewConfig};
 use crate::inventory::{
     Checkpoint, Cluster, Fact, LiveCondition, ObjectRef, Restore, Snapshot, Status,
 };
-use crate::posture::{Edition, Posture};
 
 use super::{Code, Finding, Level};
 
@@ -79,39 +79,47 @@ impl Condition {
 /// The checkpoints of a cluster, in the order of the documentation. Those that the operator does not
 /// report are left out: a Gateway's where none is declared, a backup's likewise, and all of them in
 /// the edition `classic`.
-pub fn checkpoints(cluster: &Cluster, snapshot: &Snapshot, posture: &Posture) -> Vec<Condition> {
-    if posture.baseline == Edition::Classic {
+pub fn checkpoints(
+    cluster: &Cluster,
+    snapshot: &Snapshot,
+    config: &ReviewConfig,
+) -> Vec<Condition> {
+    if config.baseline == Baseline::Classic {
         return Vec::new();
     }
-    let around = &cluster.surroundings;
+    let around = &cluster.dependencies;
     let conditions = [
-        Some(api_server::condition(cluster, snapshot, posture)),
+        Some(api_server::condition(cluster, snapshot, config)),
         around
             .gateway
             .as_ref()
-            .map(|gateway| gateway::condition(gateway, snapshot, posture)),
+            .map(|gateway| gateway::condition(gateway, snapshot, config)),
         around
             .backup
             .as_ref()
-            .map(|needs| job::backup(cluster, needs, posture)),
+            .map(|needs| job::backup(cluster, needs, config)),
     ];
     let conditions = conditions.into_iter().flatten();
     conditions
-        .map(|condition| reasons::settled(unless_held(cluster, condition), posture.baseline))
+        .map(|condition| reasons::settled(unless_held(cluster, condition), config.baseline))
         .collect()
 }
 
 /// The checkpoint of a restore into this cluster; `None` in the edition `classic`.
-pub fn of_restore(restore: &Restore, cluster: &Cluster, posture: &Posture) -> Option<Condition> {
-    (posture.baseline != Edition::Classic).then(|| {
-        let condition = job::restore(cluster, &restore.needs, posture);
-        reasons::settled(condition, posture.baseline)
+pub fn of_restore(
+    restore: &Restore,
+    cluster: &Cluster,
+    config: &ReviewConfig,
+) -> Option<Condition> {
+    (config.baseline != Baseline::Classic).then(|| {
+        let condition = job::restore(cluster, &restore.needs, config);
+        reasons::settled(condition, config.baseline)
     })
 }
 
 /// A paused cluster, or one without a profile, is not looked at any further.
 fn unless_held(cluster: &Cluster, condition: Condition) -> Condition {
-    let (reason, message) = if cluster.surroundings.paused {
+    let (reason, message) = if cluster.dependencies.paused {
         (
             "Paused",
             "the cluster is paused, so the operator checks nothing",
@@ -132,17 +140,17 @@ pub fn check(
     object: &ObjectRef,
     after: &Cluster,
     before: Option<&Cluster>,
-    (snapshot, posture): (&Snapshot, &Posture),
+    (snapshot, config): (&Snapshot, &ReviewConfig),
 ) -> Vec<Finding> {
-    let old = before.map(|before| checkpoints(before, snapshot, posture));
+    let old = before.map(|before| checkpoints(before, snapshot, config));
     let old = old.unwrap_or_default();
-    let conditions = checkpoints(after, snapshot, posture).into_iter();
+    let conditions = checkpoints(after, snapshot, config).into_iter();
     let finding = |condition: Condition| {
         let old = old.iter().find(|old| old.kind == condition.kind);
         finding(
             object,
             &condition,
-            after.surroundings.live(condition.kind),
+            after.dependencies.live(condition.kind),
             old,
         )
     };

@@ -18,8 +18,8 @@ use std::cell::Cell;
 
 use super::case::Case;
 use super::{Code, Finding, Level, undecided};
+use crate::config::{Baseline, ReviewConfig};
 use crate::inventory::{Cluster, ObjectRef, Profile};
-use crate::posture::{Edition, Posture};
 use netpol::cover::{Budget, Exhausted};
 use netpol::port::PortSet;
 use netpol::rule::Rule;
@@ -34,7 +34,7 @@ pub struct Declaration<'a> {
     /// The cluster.
     pub object: &'a ObjectRef,
     /// The settings.
-    pub posture: &'a Posture,
+    pub config: &'a ReviewConfig,
     /// Which of its rules: ingress (`ingressRules`, `trustedIngressPeers`) or egress (`egressRules`).
     pub direction: Direction,
     /// The profile now.
@@ -57,24 +57,24 @@ impl<'a> Declaration<'a> {
     /// The declared rules of a cluster in one direction.
     pub fn new(
         object: &'a ObjectRef,
-        posture: &'a Posture,
+        config: &'a ReviewConfig,
         direction: Direction,
         after: &Cluster,
         before: Option<&Cluster>,
         budget: &'a Cell<Budget>,
     ) -> Self {
-        let rules = |cluster| rules(cluster, posture, direction);
+        let rules = |cluster| rules(cluster, config, direction);
         let profile_before = before.and_then(|before| before.profile);
         let before = before.map(rules).unwrap_or_default();
         let mut declared = rules(after);
         mark_kept(&before, &mut declared);
         Self {
             object,
-            posture,
+            config,
             direction,
             profile: after.profile,
             profile_before,
-            listeners: listeners(posture, after),
+            listeners: listeners(config, after),
             after: declared,
             before,
             tunnels: &[],
@@ -98,7 +98,7 @@ impl<'a> Declaration<'a> {
     /// The same where the pods are in a mesh; `None` where no declared rule opens a tunnel port. Both are
     /// judged, since what is no news with a mesh can be new harm without one.
     fn in_mesh(&self) -> Option<Self> {
-        let tunnels = &self.posture.tunnel_ports[..];
+        let tunnels = &self.config.tunnel_ports[..];
         let opens = |rule: &DeclaredRule| rule.rule.port_set().tunnel(tunnels).is_some();
         if self.direction == Direction::Egress || !self.after.iter().any(opens) {
             return None;
@@ -137,7 +137,7 @@ impl<'a> Declaration<'a> {
     }
 
     fn is_under_contract(&self) -> bool {
-        is_under_contract(self.posture, self.profile)
+        is_under_contract(self.config, self.profile)
     }
 
     /// Whether this write is the first that is held to it.
@@ -201,7 +201,7 @@ impl<'a> Declaration<'a> {
         Finding {
             reason: format!(
                 "the declaration could not be decided within {} steps",
-                self.posture.proof_budget
+                self.config.proof_budget
             ),
             help: undecided::simpler(exhausted),
             ..self.finding(Code::Obp402, Level::Deny, path)
@@ -211,13 +211,13 @@ impl<'a> Declaration<'a> {
 
 /// Whether the operator itself holds such clusters to its contract for Hardened ones, so that
 /// advice about it denies.
-pub(super) fn is_under_contract(posture: &Posture, profile: Option<Profile>) -> bool {
-    posture.baseline == Edition::Next && profile == Some(Profile::Hardened)
+pub(super) fn is_under_contract(config: &ReviewConfig, profile: Option<Profile>) -> bool {
+    config.baseline == Baseline::Next && profile == Some(Profile::Hardened)
 }
 
 /// Whether a rule may not be declared: the code that refuses it.
 pub(super) fn refused(rule: &Rule, direction: Direction, case: &Case<'_>) -> Option<Code> {
-    let (object, posture) = (&case.cluster.object, case.posture);
+    let (object, config) = (&case.cluster.object, case.config);
     let at = At {
         namespace: &object.namespace,
         reading: Reading::May,
@@ -226,11 +226,11 @@ pub(super) fn refused(rule: &Rule, direction: Direction, case: &Case<'_>) -> Opt
     let rule = declared(String::new(), rule.clone(), at, direction);
     let declaration = Declaration {
         object,
-        posture,
+        config,
         direction,
         profile: case.cluster.profile,
         profile_before: case.cluster.profile,
-        listeners: api_port(posture),
+        listeners: api_port(config),
         after: vec![rule],
         before: Vec::new(),
         tunnels: &[],
@@ -245,7 +245,7 @@ pub(super) fn refused(rule: &Rule, direction: Direction, case: &Case<'_>) -> Opt
 
 /// The refusal of more rules, or peers in all of them, than can be proved.
 fn too_many(declaration: &Declaration<'_>) -> Option<Finding> {
-    let caps = &declaration.posture.caps;
+    let caps = &declaration.config.caps;
     let regions = declaration.after.iter().map(|rule| rule.regions.len());
     let counts = [
         ("rules", declaration.after.len(), caps.declared),

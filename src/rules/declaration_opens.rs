@@ -4,8 +4,8 @@
 use super::opened::opened as all_opened;
 use super::{Code, Finding};
 use crate::baseline::{Peers, Pods};
+use crate::config::ReviewConfig;
 use crate::inventory::{Cluster, ObjectRef, Profile};
-use crate::posture::Posture;
 use netpol::{Direction, Region};
 
 const PROFILE: &str = "spec.profile";
@@ -16,7 +16,7 @@ pub fn check(
     object: &ObjectRef,
     after: &Cluster,
     before: Option<&Cluster>,
-    posture: &Posture,
+    config: &ReviewConfig,
 ) -> Vec<Finding> {
     let finding = |path: &str, reason: String, help: String| Finding {
         cluster: Some(object.clone()),
@@ -24,10 +24,10 @@ pub fn check(
         help,
         ..Finding::advice(Code::Obp318, object, path)
     };
-    let opened = opened(after, before, posture);
+    let opened = opened(after, before, config);
     let opens = |peers: Peers| opened.contains(&peers);
-    let port = posture.api_port;
-    let baseline = posture.baseline;
+    let port = config.api_port;
+    let baseline = config.baseline;
     let mut findings = Vec::new();
     if opens(Peers::EveryoneForIngress) {
         let reason = format!(
@@ -81,9 +81,9 @@ pub fn check(
 }
 
 /// Peers that the operator opens for fields that name none, and did not open before.
-fn opened(after: &Cluster, before: Option<&Cluster>, posture: &Posture) -> Vec<Peers> {
+fn opened(after: &Cluster, before: Option<&Cluster>, config: &ReviewConfig) -> Vec<Peers> {
     let of = |(pods, direction)| {
-        let open = |cluster| all_opened(cluster, pods, direction, (posture, &[]));
+        let open = |cluster| all_opened(cluster, pods, direction, (config, &[]));
         let known = before.and_then(open).unwrap_or_default();
         let known: Vec<Region> = known.into_iter().flat_map(|open| open.regions).collect();
         let is_known = |region: &Region| known.iter().any(|known| region.is_subset(known));

@@ -3,7 +3,7 @@
 //! a write.
 
 use crate::baseline::{ClusterPerimeter, Pods, Selected, ZonePerimeter, selector};
-use crate::posture::Posture;
+use crate::config::ReviewConfig;
 use netpol::cover::{Budget, Exhausted};
 use netpol::{Direction, LabelSet, Region};
 
@@ -12,7 +12,7 @@ use super::finding::witness;
 use super::paste::paste_selector;
 use super::proof::outside;
 use super::text::pods_of;
-use super::{Code, Finding, Harm, Level};
+use super::{Code, Finding, Level, Onset};
 
 /// What a managed policy counts as that is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub type Bare<'a> = (&'a ZonePerimeter, Finding);
 /// and of a cluster that is being deleted.
 pub fn check<'a>(
     cluster: &'a ClusterPerimeter,
-    posture: &Posture,
+    config: &ReviewConfig,
     missing: Missing,
 ) -> Vec<Bare<'a>> {
     if !is_judged(cluster) {
@@ -39,10 +39,10 @@ pub fn check<'a>(
     }
     let is_gone = |zone: &&ZonePerimeter| missing == Missing::Absent && zone.missing.is_some();
     let (gone, others): (Vec<_>, Vec<_>) = cluster.zones.iter().partition(is_gone);
-    let mut found: Vec<Bare<'a>> = of_missing(cluster, posture, &gone).into_iter().collect();
+    let mut found: Vec<Bare<'a>> = of_missing(cluster, config, &gone).into_iter().collect();
     for zone in others {
         for direction in Direction::ALL {
-            let finding = of_zone(cluster, posture, zone, direction, missing);
+            let finding = of_zone(cluster, config, zone, direction, missing);
             found.extend(finding.map(|finding| (zone, finding)));
         }
     }
@@ -64,13 +64,13 @@ pub fn counted(zone: &ZonePerimeter, missing: Missing) -> impl Iterator<Item = &
 /// open to one of them.
 fn of_missing<'a>(
     cluster: &'a ClusterPerimeter,
-    posture: &Posture,
+    config: &ReviewConfig,
     gone: &[&'a ZonePerimeter],
 ) -> Option<Bare<'a>> {
     let first = *gone.first()?;
     let mut open = gone.iter().flat_map(|zone| {
         Direction::ALL.into_iter().filter_map(move |direction| {
-            let finding = of_zone(cluster, posture, zone, direction, Missing::Absent)?;
+            let finding = of_zone(cluster, config, zone, direction, Missing::Absent)?;
             Some((*zone, finding))
         })
     });
@@ -96,7 +96,7 @@ fn of_missing<'a>(
     };
     let (zone, shown) = open.map_or((first, None), |(zone, finding)| (zone, finding.witness));
     let finding = Finding {
-        harm: Harm::New,
+        onset: Onset::Introduced,
         cluster: Some(object.clone()),
         reason: format!(
             "{policies} {} of the operator {are} missing: {then}",
@@ -117,12 +117,12 @@ fn of_missing<'a>(
 
 fn of_zone(
     cluster: &ClusterPerimeter,
-    posture: &Posture,
+    config: &ReviewConfig,
     zone: &ZonePerimeter,
     direction: Direction,
     missing: Missing,
 ) -> Option<Finding> {
-    let mut budget = Budget::new(posture.proof_budget);
+    let mut budget = Budget::new(config.proof_budget);
     let piece = match bare(zone, direction, missing, &mut budget) {
         Ok(piece) => Some(piece?),
         Err(_) => None,
@@ -139,7 +139,7 @@ fn of_zone(
     let reason = match (&piece, zone.unreadable.first()) {
         (None, _) => format!(
             "whether a policy isolates {pods} for {policy_type} could not be decided within {} steps",
-            posture.proof_budget
+            config.proof_budget
         ),
         (Some(_), None) => {
             format!("no policy isolates {pods} for {policy_type}, so every connection is open")
@@ -151,7 +151,7 @@ fn of_zone(
     };
     Some(Finding {
         level: Level::Audit,
-        harm: Harm::New,
+        onset: Onset::Introduced,
         cluster: Some(cluster.object.clone()),
         reason,
         witness: shown,

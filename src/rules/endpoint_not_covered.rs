@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 
 use super::opened::{Opened, opened};
 use super::paste::yaml;
-use super::{Code, Finding, Harm, Level};
+use super::{Code, Finding, Level, Onset};
 use crate::baseline::{Peers, Pods};
+use crate::config::{Baseline, ReviewConfig};
+use crate::inventory::dependencies::DialTarget;
 use crate::inventory::endpoint::{Endpoint, Host};
-use crate::inventory::surroundings::Dial;
 use crate::inventory::{Cluster, Kind, ObjectRef};
-use crate::posture::{Edition, Posture};
 use netpol::label::NAMESPACE_NAME;
 use netpol::port::{Port, Protocol};
 use netpol::{Direction, PeerSet, Region};
@@ -25,7 +25,7 @@ const OWN_SERVICES: [&str; 4] = ["", "-public", "-acme", "-read"];
 
 /// Whose connections, out of which cluster's perimeter, and who says so.
 #[derive(Clone, Copy, Debug)]
-pub struct Dialling<'a> {
+pub struct DialContext<'a> {
     /// The object that names the endpoints.
     pub object: &'a ObjectRef,
     /// The pods that connect.
@@ -33,36 +33,40 @@ pub struct Dialling<'a> {
     /// The cluster whose egress they have.
     pub cluster: &'a Cluster,
     /// What they connect to.
-    pub dials: &'a [Dial],
+    pub dial_targets: &'a [DialTarget],
 }
 
 /// What is known beside the cluster: the settings, and the addresses of the API server.
-pub type Known<'a> = (&'a Posture, &'a [IpAddr]);
+pub type Known<'a> = (&'a ReviewConfig, &'a [IpAddr]);
 
 /// Findings for all endpoints that are not covered. Those that `before` left uncovered too are known.
-pub fn check(now: Dialling<'_>, before: Option<Dialling<'_>>, known: Known<'_>) -> Vec<Finding> {
+pub fn check(
+    now: DialContext<'_>,
+    before: Option<DialContext<'_>>,
+    known: Known<'_>,
+) -> Vec<Finding> {
     let old = before.map_or_else(Vec::new, |before| uncovered(before, known));
-    let harm = |dial: &Dial| {
+    let onset = |dial: &DialTarget| {
         if old.iter().any(|(known, _)| *known == dial) {
-            Harm::Known
+            Onset::PreExisting
         } else {
-            Harm::New
+            Onset::Introduced
         }
     };
     let found = uncovered(now, known).into_iter();
     found
-        .map(|(dial, why)| finding(now, dial, &why, harm(dial)))
+        .map(|(dial, why)| finding(now, dial, &why, onset(dial)))
         .collect()
 }
 
 /// The endpoints that are not covered, with what is said of each.
-fn uncovered<'a>(dialling: Dialling<'a>, known: Known<'_>) -> Vec<(&'a Dial, Why)> {
-    let Dialling { cluster, pods, .. } = dialling;
+fn uncovered<'a>(context: DialContext<'a>, known: Known<'_>) -> Vec<(&'a DialTarget, Why)> {
+    let DialContext { cluster, pods, .. } = context;
     let Some(opened) = opened(cluster, pods, Direction::Egress, known) else {
         return Vec::new();
     };
-    let judged = dialling
-        .dials
+    let judged = context
+        .dial_targets
         .iter()
         .map(|dial| (dial, why(dial, &opened, cluster)));
     judged
@@ -83,7 +87,7 @@ enum Why {
     AddressesOnly,
 }
 
-fn why(dial: &Dial, opened: &[Opened], cluster: &Cluster) -> Option<Why> {
+fn why(dial: &DialTarget, opened: &[Opened], cluster: &Cluster) -> Option<Why> {
     let endpoint = match &dial.endpoint {
         Ok(endpoint) => endpoint,
         Err(invalid) => return Some(Why::Nowhere(invalid.to_string())),
@@ -185,8 +189,8 @@ fn is_own((name, namespace): (&str, &str), cluster: &Cluster) -> bool {
     namespace == &*meta.namespace && suffix.is_some_and(|suffix| OWN_SERVICES.contains(&suffix))
 }
 
-fn finding(now: Dialling<'_>, dial: &Dial, why: &Why, harm: Harm) -> Finding {
-    let finding = if harm == Harm::Known {
+fn finding(now: DialContext<'_>, dial: &DialTarget, why: &Why, onset: Onset) -> Finding {
+    let finding = if onset == Onset::PreExisting {
         Finding::new(Code::Obp605, Level::Warn, now.object, &*dial.path)
     } else {
         Finding::advice(Code::Obp605, now.object, &*dial.path)
@@ -208,7 +212,7 @@ fn finding(now: Dialling<'_>, dial: &Dial, why: &Why, harm: Harm) -> Finding {
     }
 }
 
-fn reason(pods: Pods, dial: &Dial, why: &Why) -> String {
+fn reason(pods: Pods, dial: &DialTarget, why: &Why) -> String {
     let who = match pods {
         Pods::Jobs => "jobs",
         Pods::Workload | Pods::Controller => "pods",
@@ -260,11 +264,11 @@ pub fn placeless(
     object: &ObjectRef,
     after: &Cluster,
     before: Option<&Cluster>,
-    edition: Edition,
+    baseline: Baseline,
 ) -> Option<Finding> {
     let placeless = |cluster: &Cluster| {
-        let seal = cluster.surroundings.placeless_seal.clone()?;
-        let is_shut = cluster.network.egress_rules.is_empty() && cluster.is_rendered(edition);
+        let seal = cluster.dependencies.placeless_seal.clone()?;
+        let is_shut = cluster.network.egress_rules.is_empty() && cluster.is_rendered(baseline);
         is_shut.then_some(seal)
     };
     let seal = placeless(after)?;

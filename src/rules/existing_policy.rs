@@ -12,8 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::baseline::{Ceiling, ClusterPerimeter, Selected, ZonePerimeter};
+use crate::config::ReviewConfig;
 use crate::inventory::ObjectRef;
-use crate::posture::Posture;
 use netpol::budget::{Budget, steps};
 use netpol::cover::Exhausted;
 use netpol::label::Values;
@@ -25,7 +25,7 @@ use super::text::pods_of;
 use super::{Code, Finding, Level};
 
 /// A finding, with the policy and the zone that it is about.
-pub type Pierced<'a> = (&'a ZonePerimeter, &'a Selected, Finding);
+pub type Violations<'a> = (&'a ZonePerimeter, &'a Selected, Finding);
 
 /// Steps that each region of a policy may take at first. Ordinary ones take a few.
 const FIRST: u32 = 20;
@@ -36,12 +36,12 @@ const FIRST: u32 = 20;
 /// that the operator rewrites, or that are judged by themselves.
 pub fn check<'a>(
     object: &'a ObjectRef,
-    posture: &'a Posture,
+    config: &'a ReviewConfig,
     before: Option<&'a ClusterPerimeter>,
     after: &'a ClusterPerimeter,
     aside: &BTreeSet<Arc<str>>,
     budget: &mut Budget,
-) -> Vec<Pierced<'a>> {
+) -> Vec<Violations<'a>> {
     let zones = after.zones.iter();
     let policies = zones.flat_map(|zone| {
         let selected = zone.selected.iter().chain(&zone.oversize);
@@ -72,7 +72,7 @@ pub fn check<'a>(
             found => found,
         };
         let old = before.and_then(|before| before.zones.iter().find(|old| old.pods == zone.pods));
-        let finding = of_policy(object, posture, after, (old, zone), (policy, found?));
+        let finding = of_policy(object, config, after, (old, zone), (policy, found?));
         Some((zone, policy, finding))
     });
     decided.collect()
@@ -125,7 +125,7 @@ enum Pierce {
 
 fn of_policy(
     object: &ObjectRef,
-    posture: &Posture,
+    config: &ReviewConfig,
     cluster: &ClusterPerimeter,
     (old, zone): (Option<&ZonePerimeter>, &ZonePerimeter),
     (policy, found): (&Selected, Pierce),
@@ -150,7 +150,7 @@ fn of_policy(
     Finding {
         cluster: Some(object.clone()),
         pods: vec![zone.pods],
-        reason: reason(posture, name, &pods, &found),
+        reason: reason(config, name, &pods, &found),
         witness,
         help: format!(
             "narrow or delete NetworkPolicy `{name}` first, or take the OpenBao pods out of it, under \
@@ -161,7 +161,7 @@ fn of_policy(
 }
 
 /// What a policy does or may do to the pods.
-fn reason(posture: &Posture, name: &str, pods: &str, found: &Pierce) -> String {
+fn reason(config: &ReviewConfig, name: &str, pods: &str, found: &Pierce) -> String {
     match found {
         Pierce::Surely(..) => {
             format!(
@@ -174,7 +174,7 @@ fn reason(posture: &Posture, name: &str, pods: &str, found: &Pierce) -> String {
         Pierce::Undecided => format!(
             "whether NetworkPolicy `{name}` of the namespace opens {pods} beyond the ceiling could not be decided \
              within {} steps",
-            posture.proof_budget
+            config.proof_budget
         ),
     }
 }

@@ -1,7 +1,7 @@
 //! OBP607: the first egress rule ends the fallback to port 443 that the jobs of a Development cluster
 //! have while none is declared.
 
-use super::endpoint_not_covered::{Dialling, Known, check as uncovered};
+use super::endpoint_not_covered::{DialContext, Known, check as uncovered};
 use super::opened::opened;
 use super::{Code, Finding};
 use crate::baseline::{Peers, Pods};
@@ -65,21 +65,21 @@ fn is_lost(cluster: &Cluster, known: Known<'_>) -> bool {
 
 /// The first place on the fallback's port to which backups no longer get.
 fn backup_ends(object: &ObjectRef, cluster: &Cluster, known: Known<'_>) -> Option<String> {
-    let backup = cluster.surroundings.backup.as_ref()?;
-    let on_https = |dial: &&crate::inventory::surroundings::Dial| {
+    let backup = cluster.dependencies.backup.as_ref()?;
+    let on_https = |dial: &&crate::inventory::dependencies::DialTarget| {
         dial.endpoint
             .as_ref()
             .is_ok_and(|endpoint| endpoint.port == HTTPS)
     };
-    let dials = backup.dials.iter().filter(on_https);
-    let mut shut = dials.filter(|dial| {
-        let dialling = Dialling {
+    let dial_targets = backup.dial_targets.iter().filter(on_https);
+    let mut shut = dial_targets.filter(|dial| {
+        let context = DialContext {
             object,
             pods: Pods::Jobs,
             cluster,
-            dials: std::slice::from_ref(dial),
+            dial_targets: std::slice::from_ref(dial),
         };
-        !uncovered(dialling, None, known).is_empty()
+        !uncovered(context, None, known).is_empty()
     });
     let endpoint = shut.next()?.endpoint.as_ref().ok()?;
     Some(endpoint.to_string())

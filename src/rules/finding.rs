@@ -14,14 +14,14 @@ pub(super) fn witness(direction: Direction, zone: &Zone, region: &Region) -> Opt
     netpol::witness::connection(direction, zone, region, &KNOWN_PORTS)
 }
 
-/// Whether the write is to blame. Only new harm may refuse it, whatever level the settings give the
-/// rule.
+/// Whether the write introduces the fault. Only such a fault may deny the write, whatever level the settings
+/// give the rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Harm {
-    /// The write does it.
-    New,
-    /// It was so before, or another object does it: a warning at most.
-    Known,
+pub enum Onset {
+    /// The write introduces it.
+    Introduced,
+    /// It was there before, or another object does it: a warning at most.
+    PreExisting,
 }
 
 /// One thing that is wrong with a write.
@@ -31,8 +31,8 @@ pub struct Finding {
     pub code: Code,
     /// What it does to the write: the rule's own word, until the settings have theirs.
     pub level: Level,
-    /// Whether the write is to blame.
-    pub harm: Harm,
+    /// Whether the write introduces it.
+    pub onset: Onset,
     /// The object at fault.
     pub object: ObjectRef,
     /// The OpenBaoCluster whose perimeter it is about; `None` where it is about no single one.
@@ -53,16 +53,16 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// A finding without its words, to be completed. What denies is new harm; what only warns is
-    /// known harm, unless [`advice`](Self::advice) says otherwise.
+    /// A finding without its words, to be completed. What denies is introduced by the write; what only warns was
+    /// there before, unless [`advice`](Self::advice) says otherwise.
     pub fn new(code: Code, level: Level, object: &ObjectRef, path: impl Into<String>) -> Self {
         Self {
             code,
             level,
-            harm: if level == Level::Deny {
-                Harm::New
+            onset: if level == Level::Deny {
+                Onset::Introduced
             } else {
-                Harm::Known
+                Onset::PreExisting
             },
             object: object.clone(),
             cluster: None,
@@ -79,7 +79,7 @@ impl Finding {
     /// deny.
     pub fn advice(code: Code, object: &ObjectRef, path: impl Into<String>) -> Self {
         Self {
-            harm: Harm::New,
+            onset: Onset::Introduced,
             ..Self::new(code, Level::Warn, object, path)
         }
     }

@@ -3,9 +3,9 @@
 use super::case::{Case, Moment, everything, isolated, whole};
 use super::text::pods_of;
 use super::{Code, Finding, Level};
+use crate::config::ReviewConfig;
 use crate::inventory::cluster::{RESTORE_ORIGIN, is_restored_into};
 use crate::inventory::{Meta, ObjectRef};
-use crate::posture::Posture;
 use netpol::cover::Exhausted;
 use netpol::{Direction, Region};
 
@@ -28,10 +28,10 @@ pub fn by_mark(
     object: &ObjectRef,
     before: &Meta,
     after: &Meta,
-    posture: &Posture,
+    config: &ReviewConfig,
 ) -> Option<Finding> {
-    let edition = posture.baseline;
-    let is_added = !is_restored_into(before, edition) && is_restored_into(after, edition);
+    let baseline = config.baseline;
+    let is_added = !is_restored_into(before, baseline) && is_restored_into(after, baseline);
     is_added.then(|| Finding {
         cluster: Some(object.clone()),
         reason: format!(

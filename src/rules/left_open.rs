@@ -5,7 +5,7 @@
 use std::cell::Cell;
 
 use super::case::{Case, State};
-use super::existing_policy::Pierced;
+use super::existing_policy::Violations;
 use super::text::pods_of;
 use super::{Code, Finding, Level};
 use crate::baseline::Selected;
@@ -17,7 +17,7 @@ use netpol::{Direction, Region, RegionRef};
 const STEPS: u32 = 10_000;
 
 /// Warnings about other policies that leave the pods open which the write isolates.
-pub fn check<'a>(case: &'a Case<'_>) -> Vec<Pierced<'a>> {
+pub fn check<'a>(case: &'a Case<'_>) -> Vec<Violations<'a>> {
     let Some(after) = &case.after.selected else {
         return Vec::new();
     };
@@ -30,7 +30,7 @@ pub fn check<'a>(case: &'a Case<'_>) -> Vec<Pierced<'a>> {
             before.any(|before| before.isolates(direction) && after.part.is_subset(&before.part));
         after.isolates(direction) && !isolated
     };
-    let budget = Cell::new(Budget::new(STEPS.min(case.posture.proof_budget)));
+    let budget = Cell::new(Budget::new(STEPS.min(case.config.proof_budget)));
     let mut found = Vec::new();
     for direction in Direction::ALL.into_iter().filter(|at| is_first(*at)) {
         for other in &case.others {

@@ -5,8 +5,8 @@
 use super::opened::opened;
 use super::{Code, Finding, Level};
 use crate::baseline::{Peers, Pods};
+use crate::config::{Baseline, ReviewConfig};
 use crate::inventory::{Cluster, ObjectRef};
-use crate::posture::{Edition, Posture};
 use netpol::Direction;
 use netpol::port::{Port, Protocol};
 
@@ -22,10 +22,10 @@ pub fn check(
     object: &ObjectRef,
     after: &Cluster,
     before: Option<&Cluster>,
-    posture: &Posture,
+    config: &ReviewConfig,
 ) -> Vec<Finding> {
-    let shut = shut(after, posture);
-    let old = before.map_or_else(Vec::new, |before| self::shut(before, posture));
+    let shut = shut(after, config);
+    let old = before.map_or_else(Vec::new, |before| self::shut(before, config));
     let finding = |entrance: Entrance| {
         let path = match entrance {
             Entrance::Gateway => "spec.gateway",
@@ -38,7 +38,7 @@ pub fn check(
         };
         Finding {
             cluster: Some(object.clone()),
-            reason: reason(entrance, after, posture),
+            reason: reason(entrance, after, config),
             help: help(entrance, after),
             ..finding
         }
@@ -47,12 +47,12 @@ pub fn check(
 }
 
 /// The entrances that are on and admit nobody.
-fn shut(cluster: &Cluster, posture: &Posture) -> Vec<Entrance> {
-    let known = (posture, &[][..]);
+fn shut(cluster: &Cluster, config: &ReviewConfig) -> Vec<Entrance> {
+    let known = (config, &[][..]);
     let Some(opened) = opened(cluster, Pods::Workload, Direction::Ingress, known) else {
         return Vec::new();
     };
-    let api = Port::Number(posture.api_port);
+    let api = Port::Number(config.api_port);
     let admits = |entrance: Entrance| {
         let mut candidates = opened.iter().filter(|open| match open.peers {
             Peers::GatewayNamespace => entrance == Entrance::Gateway,
@@ -76,11 +76,11 @@ fn shut(cluster: &Cluster, posture: &Posture) -> Vec<Entrance> {
         .collect()
 }
 
-fn reason(entrance: Entrance, cluster: &Cluster, posture: &Posture) -> String {
-    let port = posture.api_port;
+fn reason(entrance: Entrance, cluster: &Cluster, config: &ReviewConfig) -> String {
+    let port = config.api_port;
     let own = cluster.gateway_namespace.as_ref() == Some(&cluster.meta.namespace);
     match entrance {
-        Entrance::Gateway if own && posture.baseline != Edition::Next => format!(
+        Entrance::Gateway if own && config.baseline != Baseline::Next => format!(
             "no peer admits the Gateway to {port}: it is in the cluster's own namespace, which the operator's rule for \
              Gateways leaves out"
         ),

@@ -4,8 +4,8 @@
 use std::net::IpAddr;
 
 use crate::baseline::{Facts, Peers, Pods, Renderer, expand, rows};
+use crate::config::{Baseline, ReviewConfig};
 use crate::inventory::Cluster;
-use crate::posture::{Edition, Posture};
 use netpol::rule::Rule;
 use netpol::{At, Direction, LabelSet, Reading, Region};
 
@@ -24,15 +24,15 @@ pub(super) fn opened(
     cluster: &Cluster,
     pods: Pods,
     direction: Direction,
-    (posture, api_server): (&Posture, &[IpAddr]),
+    (config, api_server): (&ReviewConfig, &[IpAddr]),
 ) -> Option<Vec<Opened>> {
-    let is_open = pods == Pods::Jobs && posture.baseline == Edition::Classic;
-    if is_open || !cluster.is_rendered(posture.baseline) {
+    let is_open = pods == Pods::Jobs && config.baseline == Baseline::Classic;
+    if is_open || !cluster.is_rendered(config.baseline) {
         return None;
     }
     let facts = Facts {
         cluster,
-        posture,
+        config,
         api_server,
         observed: &[],
     };
@@ -42,7 +42,7 @@ pub(super) fn opened(
         tunnels: &[],
     };
     let regions = |rule: &Rule| rule.regions(at, direction, &LabelSet::any());
-    let counted = rows(pods, direction, posture)
+    let counted = rows(pods, direction, config)
         .filter(|row| row.renderer == Renderer::Operator || row.peers == Peers::Platform);
     let opened = counted.flat_map(|row| {
         let rules = expand(row, &facts).into_iter();

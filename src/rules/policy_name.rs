@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use super::{Code, Finding, Level};
 use crate::baseline::{OWNER_UID, Pods};
+use crate::config::{Baseline, ReviewConfig};
 use crate::inventory::cluster::is_restored_into;
 use crate::inventory::{Cluster, Fact, Meta, NamespaceFacts, ObjectRef, Owner, Policy};
-use crate::posture::{Edition, Posture};
 
 const PATH: &str = "metadata.name";
 
@@ -30,14 +30,14 @@ pub fn check(
     after: &Cluster,
     age: Age,
     facts: &NamespaceFacts,
-    posture: &Posture,
+    config: &ReviewConfig,
 ) -> Vec<Finding> {
-    if !after.is_rendered(posture.baseline) {
+    if !after.is_rendered(config.baseline) {
         return Vec::new();
     }
-    let mut findings: Vec<Finding> = collision(object, age, facts, posture).into_iter().collect();
+    let mut findings: Vec<Finding> = collision(object, age, facts, config).into_iter().collect();
     if age == Age::New {
-        findings.extend(leftovers(object, after, facts, posture));
+        findings.extend(leftovers(object, after, facts, config));
     }
     findings
 }
@@ -47,15 +47,15 @@ fn collision(
     object: &ObjectRef,
     age: Age,
     facts: &NamespaceFacts,
-    posture: &Posture,
+    config: &ReviewConfig,
 ) -> Option<Finding> {
-    let own: Vec<String> = names(&object.name, posture).collect();
+    let own: Vec<String> = names(&object.name, config).collect();
     let others = facts.clusters.iter();
     let others = others.filter(|(name, other)| {
-        **name != object.name && !is_restored_into(other.meta(), posture.baseline)
+        **name != object.name && !is_restored_into(other.meta(), config.baseline)
     });
     let mut shared = others.filter_map(|(name, _)| {
-        let policy = names(name, posture).find(|policy| own.contains(policy))?;
+        let policy = names(name, config).find(|policy| own.contains(policy))?;
         Some((name, policy))
     });
     let (other, policy) = shared.next()?;
@@ -79,9 +79,9 @@ fn leftovers<'a>(
     object: &'a ObjectRef,
     cluster: &'a Cluster,
     facts: &'a NamespaceFacts,
-    posture: &'a Posture,
+    config: &'a ReviewConfig,
 ) -> impl Iterator<Item = Finding> {
-    let foreign = names(&object.name, posture).filter(|name| {
+    let foreign = names(&object.name, config).filter(|name| {
         let policy = facts.policies.get(name.as_str());
         policy.is_some_and(|policy| !is_owned(policy.meta(), cluster))
     });
@@ -95,16 +95,16 @@ fn leftovers<'a>(
             .get(name.as_str())
             .is_some_and(has_controller);
         let denied = || Finding::new(Code::Obp311, Level::Deny, object, PATH);
-        let (finding, what) = match posture.baseline {
+        let (finding, what) = match config.baseline {
             _ if controlled => (
                 denied(),
                 "it has a controller already, so the operator could not write it, and the cluster would not start",
             ),
-            Edition::Next => (
+            Baseline::Next => (
                 denied(),
                 "the operator refuses to take it over, and the cluster would not start",
             ),
-            Edition::Classic | Edition::V01 => (
+            Baseline::Classic | Baseline::V01 => (
                 Finding::advice(Code::Obp311, object, PATH),
                 "the operator would overwrite it",
             ),
@@ -125,8 +125,8 @@ fn leftovers<'a>(
 }
 
 /// The names of a cluster's policies.
-fn names<'a>(cluster: &'a str, posture: &Posture) -> impl Iterator<Item = String> + 'a {
-    let zones = Pods::of_cluster(posture.baseline).iter();
+fn names<'a>(cluster: &'a str, config: &ReviewConfig) -> impl Iterator<Item = String> + 'a {
+    let zones = Pods::of_cluster(config.baseline).iter();
     zones.filter_map(move |pods| pods.policy_name(cluster))
 }
 

@@ -9,8 +9,8 @@ use super::paste::yaml;
 use super::text::pods_of;
 use super::{Code, Finding, Level};
 use crate::baseline::{ClusterPerimeter, OWNER_API_VERSION, OWNER_UID};
+use crate::config::Baseline;
 use crate::inventory::{Kind, Meta, ObjectRef, Owner};
-use crate::posture::Edition;
 
 /// Field path of the owner references.
 const PATH: &str = "metadata.ownerReferences";
@@ -70,7 +70,7 @@ impl<'a> Owners<'a> {
 pub fn of_managed(
     owners: &Owners<'_>,
     cluster: &ClusterPerimeter,
-    edition: Edition,
+    baseline: Baseline,
 ) -> Vec<Finding> {
     let old = owners.before.map_or(&[][..], |before| &before.owners);
     let new = &owners.after.owners;
@@ -88,7 +88,7 @@ pub fn of_managed(
     let (known, added): (Vec<&Owner>, Vec<&Owner>) = wrong.partition(|owner| old.contains(owner));
     let added = added.into_iter().map(|owner| unlike(owner, cluster));
     let mut problems: Vec<String> = gone.chain(added).collect();
-    let unproved = |meta: &Meta| !is_proved(meta, cluster, edition);
+    let unproved = |meta: &Meta| !is_proved(meta, cluster, baseline);
     let was_unproved = owners.before.is_some_and(unproved);
     if problems.is_empty() && unproved(owners.after) && !was_unproved {
         problems.push(format!(
@@ -115,7 +115,7 @@ pub fn of_managed(
 }
 
 /// Whether the newest operator takes the policy for its own. Older ones take over what has the name.
-fn is_proved(policy: &Meta, cluster: &ClusterPerimeter, edition: Edition) -> bool {
+fn is_proved(policy: &Meta, cluster: &ClusterPerimeter, baseline: Baseline) -> bool {
     let Some(uid) = &cluster.uid else { return true };
     let is_rendered = cluster.zones.iter().any(|zone| zone.rendered.is_some());
     let owned = policy
@@ -123,7 +123,7 @@ fn is_proved(policy: &Meta, cluster: &ClusterPerimeter, edition: Edition) -> boo
         .iter()
         .any(|owner| owner.controller && owner.uid == *uid);
     let marked = policy.annotations.get(OWNER_UID) == Some(uid);
-    edition != Edition::Next || !is_rendered || owned || marked
+    baseline != Baseline::Next || !is_rendered || owned || marked
 }
 
 /// The effect of an owner that the operator would not write.

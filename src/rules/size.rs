@@ -1,13 +1,13 @@
 //! OBP402 before any proof: a policy so large that no proof of it is tried.
 
+use crate::config::SizeLimits;
 use crate::inventory::size::{TooLarge, too_large};
 use crate::inventory::{ObjectRef, Policy};
-use crate::posture::Caps;
 
 use super::{Code, Finding, Level};
 
 /// Findings for all that is too large.
-pub fn check(object: &ObjectRef, policy: &Policy, caps: &Caps) -> Vec<Finding> {
+pub fn check(object: &ObjectRef, policy: &Policy, caps: &SizeLimits) -> Vec<Finding> {
     let large = too_large(policy, caps);
     let finding = |large: &TooLarge| finding(object, large, Level::Deny);
     large.iter().map(finding).collect()

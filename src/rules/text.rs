@@ -9,8 +9,8 @@ use crate::baseline::{
     CLUSTER_LABEL, COMPONENT_LABEL, ClusterPerimeter, JOB_COMPONENTS, NAME_LABEL, OPERATOR_NAME,
     Pods,
 };
-use crate::inventory::surroundings::Doubtful;
-use crate::posture::Posture;
+use crate::config::ReviewConfig;
+use crate::inventory::dependencies::StorageFault;
 use netpol::Direction;
 use netpol::label::Values;
 use netpol::rule::{Peer, PortEntry, Rule, Selector};
@@ -63,7 +63,7 @@ pub(super) fn declare(case: &Case<'_>, direction: Direction, rule: &Rule) -> Str
         );
     }
     let trusts = direction == Direction::Ingress
-        && declaration::is_under_contract(case.posture, case.cluster.profile);
+        && declaration::is_under_contract(case.config, case.cluster.profile);
     let field = match direction {
         Direction::Ingress if trusts => "trustedIngressPeers",
         Direction::Ingress => "ingressRules",
@@ -82,8 +82,8 @@ pub(super) fn declare(case: &Case<'_>, direction: Direction, rule: &Rule) -> Str
             "declare who needs it in {cluster} under spec.network.{field}, for example as below (the rule as it stands \
              would be refused there too: {code} {}{}):\n{}",
             code.name(),
-            tunnel_note(case.posture, direction, rule),
-            paste(&narrowed(case.posture))
+            tunnel_note(case.config, direction, rule),
+            paste(&narrowed(case.config))
         ),
         None => format!(
             "if it is wanted, declare it in {cluster} under spec.network.{field} and leave it out of {}, also where \
@@ -95,8 +95,8 @@ pub(super) fn declare(case: &Case<'_>, direction: Direction, rule: &Rule) -> Str
 }
 
 /// The note that a rule opens a tunnel port, which only the platform's owner permits.
-fn tunnel_note(posture: &Posture, direction: Direction, rule: &Rule) -> String {
-    let tunnel = rule.port_set().tunnel(&posture.tunnel_ports);
+fn tunnel_note(config: &ReviewConfig, direction: Direction, rule: &Rule) -> String {
+    let tunnel = rule.port_set().tunnel(&config.tunnel_ports);
     match tunnel.filter(|_| direction == Direction::Ingress) {
         Some(tunnel) => format!(
             "; tunnel port {tunnel} counts as every TCP port, and where a service mesh needs it the platform's owner \
@@ -119,7 +119,7 @@ pub fn ways(help: &str) -> impl Iterator<Item = &str> {
 const OR: &str = "\nor ";
 
 /// What may always be declared: one namespace, to be filled in, on the API port.
-fn narrowed(posture: &Posture) -> Rule {
+fn narrowed(config: &ReviewConfig) -> Rule {
     let namespaces = Some(Selector::namespace("NAMESPACE-OF-THE-CLIENT"));
     let peers = vec![Peer::Pods {
         namespaces,
@@ -127,7 +127,7 @@ fn narrowed(posture: &Posture) -> Rule {
     }];
     Rule {
         peers,
-        ports: vec![PortEntry::tcp(posture.api_port)],
+        ports: vec![PortEntry::tcp(config.api_port)],
     }
 }
 
@@ -148,18 +148,20 @@ pub(super) fn nearest(case: &Case<'_>, direction: Direction, rule: &Rule) -> Opt
 }
 
 /// What a Hardened cluster minds about an object storage, as a clause.
-pub(super) fn minded(what: &Doubtful) -> String {
+pub(super) fn minded(what: &StorageFault) -> String {
     match what {
-        Doubtful::Unverified => "the certificate of the object storage is not verified".to_owned(),
-        Doubtful::Scheme(scheme) if scheme.is_empty() => {
+        StorageFault::Unverified => {
+            "the certificate of the object storage is not verified".to_owned()
+        }
+        StorageFault::Scheme(scheme) if scheme.is_empty() => {
             "the object storage's URL has no scheme, where `https` or `s3` is expected".to_owned()
         }
-        Doubtful::Scheme(scheme) => {
+        StorageFault::Scheme(scheme) => {
             format!(
                 "the object storage's URL has the scheme `{scheme}`, where `https` or `s3` is expected"
             )
         }
-        Doubtful::PlainToService => {
+        StorageFault::PlainToService => {
             "the object storage is a Service that is reached over plain HTTP".to_owned()
         }
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Code, Finding, Harm, Level};
+use super::{Code, Finding, Level, Onset};
 use crate::inventory::unknown::UnknownField;
 use crate::inventory::{Meta, ObjectRef};
 
@@ -13,10 +13,10 @@ const NAMED: usize = 3;
 pub fn check(object: &ObjectRef, after: &Meta, before: Option<&Meta>) -> Vec<Finding> {
     let was_there = |field: &UnknownField| before.is_some_and(|old| old.unknown.contains(field));
     let finding = |field: &UnknownField| Finding {
-        harm: if was_there(field) {
-            Harm::Known
+        onset: if was_there(field) {
+            Onset::PreExisting
         } else {
-            Harm::New
+            Onset::Introduced
         },
         reason: format!(
             "unknown field `{}`, which an API server drops; the nearest known field is `{}`",

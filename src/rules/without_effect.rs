@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
-use super::{Code, Finding, Harm};
+use super::{Code, Finding, Onset};
 use crate::inventory::{Cluster, ObjectRef, Policy};
 use netpol::rule::{Peer, PortRange, Rule, Selector};
 use netpol::{Direction, Reading};
@@ -107,7 +107,11 @@ fn of_direction(
 
 fn finding(object: &ObjectRef, path: &str, is_known: bool, idle: Idle) -> Finding {
     Finding {
-        harm: if is_known { Harm::Known } else { Harm::New },
+        onset: if is_known {
+            Onset::PreExisting
+        } else {
+            Onset::Introduced
+        },
         reason: idle.reason,
         help: idle.help,
         ..Finding::advice(Code::Obp317, object, format!("{path}{}", idle.part))

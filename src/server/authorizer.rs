@@ -10,7 +10,7 @@ use k8s_openapi::api::authorization::v1::{
 use kube::api::{Api, PostParams};
 use tokio::task::JoinSet;
 
-use crate::admission::appeal::Appeal;
+use crate::admission::appeal::MaintenanceRequest;
 use crate::inventory::ObjectRef;
 use crate::review::maintenance::{RESOURCE, SUBRESOURCE, VERB};
 
@@ -45,7 +45,7 @@ pub type Lacked = Result<Option<ObjectRef>, AuthorizerError>;
 /// Whoever knows which writers may do maintenance.
 pub trait Authorizer: Debug + Send + Sync {
     /// The first cluster among those asked about that the writer may not maintain; `None` where it may maintain all.
-    fn lacks<'a>(&'a self, appeal: &'a Appeal) -> BoxFuture<'a, Lacked>;
+    fn lacks<'a>(&'a self, appeal: &'a MaintenanceRequest) -> BoxFuture<'a, Lacked>;
 }
 
 /// The API server, by SubjectAccessReviews.
@@ -70,7 +70,7 @@ impl AccessReviews {
 
     async fn may_maintain(
         &self,
-        appeal: &Appeal,
+        appeal: &MaintenanceRequest,
         cluster: &ObjectRef,
     ) -> Result<bool, AuthorizerError> {
         let (api, question) = (self.api.clone(), question(appeal, cluster));
@@ -94,7 +94,7 @@ impl AccessReviews {
 }
 
 impl Authorizer for AccessReviews {
-    fn lacks<'a>(&'a self, appeal: &'a Appeal) -> BoxFuture<'a, Lacked> {
+    fn lacks<'a>(&'a self, appeal: &'a MaintenanceRequest) -> BoxFuture<'a, Lacked> {
         let each = async {
             for cluster in &appeal.clusters {
                 if !self.may_maintain(appeal, cluster).await? {
@@ -111,7 +111,7 @@ impl Authorizer for AccessReviews {
     }
 }
 
-fn question(appeal: &Appeal, cluster: &ObjectRef) -> SubjectAccessReview {
+fn question(appeal: &MaintenanceRequest, cluster: &ObjectRef) -> SubjectAccessReview {
     let user = &appeal.user;
     let some = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
     SubjectAccessReview {

@@ -13,11 +13,11 @@ use tokio::time::{Instant, timeout_at};
 
 use super::clients::{Facts, Scope, Unread};
 use super::state::WebhookState;
-use crate::admission::{Answer, Doubt, Doubted, Point, Rejection};
+use crate::admission::{Answer, NeedsLiveRead, Rejection, UnsureAnswer, WebhookKind};
 use crate::audit::Resolution;
 use crate::audit::metrics::cluster::FreshRead;
 use crate::inventory::Object;
-use crate::review::World;
+use crate::review::CompiledSnapshot;
 
 /// For asking the API server before an answer; less than half of what it gives us.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -28,7 +28,7 @@ pub(super) struct Settled {
     /// The answer.
     pub(super) answer: Answer,
     /// The facts that it rests on, where they are others than those that were published.
-    pub(super) world: Option<Arc<World>>,
+    pub(super) world: Option<Arc<CompiledSnapshot>>,
 }
 
 impl From<Answer> for Settled {
@@ -43,8 +43,9 @@ impl From<Answer> for Settled {
 /// Tells of a refusal that is no dry run.
 pub(super) fn tell(state: &WebhookState, answer: &Answer) {
     let is_told = answer.record.resolution == Resolution::Deny && !answer.record.dry_run;
-    if let (Some(events), Some(grounds), true) = (&state.clients.events, &answer.grounds, is_told) {
-        events.denied(&grounds.verdict);
+    if let (Some(events), Some(evidence), true) = (&state.clients.events, &answer.evidence, is_told)
+    {
+        events.denied(&evidence.verdict);
     }
 }
 
@@ -52,7 +53,7 @@ pub(super) fn tell(state: &WebhookState, answer: &Answer) {
 /// is the answer itself.
 pub(super) async fn settle(
     state: &WebhookState,
-    point: Point,
+    webhook: WebhookKind,
     body: &Bytes,
     answer: Answer,
     due: Instant,
@@ -60,12 +61,12 @@ pub(super) async fn settle(
     let Some(facts) = &state.clients.facts else {
         return Ok(answer.into());
     };
-    let grounds = answer.grounds.as_ref();
-    let Some(doubted) = grounds.and_then(|grounds| grounds.doubt.clone()) else {
+    let evidence = answer.evidence.as_ref();
+    let Some(unsure) = evidence.and_then(|evidence| evidence.live_read.clone()) else {
         return Ok(answer.into());
     };
     let until = due.min(Instant::now() + PATIENCE);
-    let renewed = renewed(state, &**facts, &doubted, until);
+    let renewed = renewed(state, &**facts, &unsure, until);
     match timeout_at(until, renewed)
         .await
         .unwrap_or(Err(Unread::Late))
@@ -75,18 +76,18 @@ pub(super) async fn settle(
             Ok(answer.into())
         }
         Ok(Some(world)) => {
-            let review = (point, body.clone());
-            again(state, review, answer, doubted.doubt, world, due).await
+            let review = (webhook, body.clone());
+            again(state, review, answer, unsure.live_read, world, due).await
         }
         Err(why) => {
             let namespace = &answer.record.namespace;
             tracing::warn!(namespace, %why, "Could not read a namespace afresh");
             state.metrics.cluster.fresh_read(FreshRead::Failed);
-            if doubted.doubt == Doubt::Refused {
+            if unsure.live_read == NeedsLiveRead::Refused {
                 return Ok(answer.into());
             }
             let (admission, body) = (Arc::clone(&state.admission), body.clone());
-            let judge = move || admission.answer_unread(point, &body);
+            let judge = move || admission.answer_unread(webhook, &body);
             Ok(state.blocking.run(due, judge).await?.into())
         }
     }
@@ -96,11 +97,11 @@ pub(super) async fn settle(
 async fn renewed(
     state: &WebhookState,
     facts: &dyn Facts,
-    doubted: &Doubted,
+    unsure: &UnsureAnswer,
     due: Instant,
-) -> Result<Option<Arc<World>>, Unread> {
-    let namespaces = doubted.known.keys();
-    if doubted.doubt == Doubt::NoCluster {
+) -> Result<Option<Arc<CompiledSnapshot>>, Unread> {
+    let namespaces = unsure.known.keys();
+    if unsure.live_read == NeedsLiveRead::NoCluster {
         let clusters = namespaces.clone().map(|name| clusters(facts, name));
         if try_join_all(clusters).await?.iter().all(Vec::is_empty) {
             return Ok(None);
@@ -110,7 +111,7 @@ async fn renewed(
     let Some(latest) = state.admission.world() else {
         return Ok(None);
     };
-    let known = doubted.known.clone();
+    let known = unsure.known.clone();
     let compile = move || {
         let mut next = (*latest.snapshot).clone();
         for (namespace, (scope, objects)) in known.keys().zip(read) {
@@ -123,7 +124,8 @@ async fn renewed(
                 (Some(next), Some(known)) => Arc::ptr_eq(next, known),
                 (next, known) => next.is_none() && known.is_none(),
             });
-        let world = || World::compile(Some(&latest), Arc::new(next), Arc::clone(&latest.posture));
+        let world =
+            || CompiledSnapshot::compile(Some(&latest), Arc::new(next), Arc::clone(&latest.config));
         (!is_known).then(|| Arc::new(world()))
     };
     // Pure work that may take milliseconds: off the threads that serve.
@@ -167,14 +169,14 @@ async fn everything(
 /// known, and there is one, or without the policies that it rests on, does not.
 async fn again(
     state: &WebhookState,
-    (point, body): (Point, Bytes),
+    (webhook, body): (WebhookKind, Bytes),
     answer: Answer,
-    doubt: Doubt,
-    world: Arc<World>,
+    live_read: NeedsLiveRead,
+    world: Arc<CompiledSnapshot>,
     due: Instant,
 ) -> Result<Settled, Rejection> {
     let (admission, by) = (Arc::clone(&state.admission), Arc::clone(&world));
-    let judge = move || admission.answer_in(&by, point, &body);
+    let judge = move || admission.answer_in(&by, webhook, &body);
     let judged = state.blocking.run(due, judge).await;
     let outcome = match &judged {
         Ok(next) if next.record.resolution == answer.record.resolution => FreshRead::Same,
@@ -187,7 +189,7 @@ async fn again(
             answer,
             world: Some(world),
         }),
-        Err(why) if doubt != Doubt::Refused => Err(why),
+        Err(why) if live_read != NeedsLiveRead::Refused => Err(why),
         Err(why) => {
             if why == Rejection::Panicked {
                 state.metrics.panicked();
@@ -227,8 +229,8 @@ mod tests {
         read::object(&cluster).unwrap()
     }
 
-    fn world() -> World {
-        World::compile(None, Arc::default(), Arc::default())
+    fn world() -> CompiledSnapshot {
+        CompiledSnapshot::compile(None, Arc::default(), Arc::default())
     }
 
     /// One worker, and facts that know of no cluster.
@@ -280,20 +282,20 @@ mod tests {
     async fn the_second_judgement_of_an_allowance_takes_a_worker_or_there_is_none() {
         for real in [None, Some(vec![cluster()])] {
             let (state, body) = (state(real), review());
-            let answer = state.admission.answer(Point::Validate, &body);
+            let answer = state.admission.answer(WebhookKind::Validate, &body);
             assert_eq!(
                 answer
-                    .grounds
+                    .evidence
                     .as_ref()
                     .unwrap()
-                    .doubt
+                    .live_read
                     .as_ref()
                     .unwrap()
-                    .doubt,
-                Doubt::NoCluster
+                    .live_read,
+                NeedsLiveRead::NoCluster
             );
             let _busy = occupied(&state).await;
-            let settled = settle(&state, Point::Validate, &body, answer, soon()).await;
+            let settled = settle(&state, WebhookKind::Validate, &body, answer, soon()).await;
             assert_eq!(settled.unwrap_err(), Rejection::TooLate);
         }
     }
@@ -301,15 +303,18 @@ mod tests {
     #[tokio::test]
     async fn an_answer_that_cannot_be_judged_again_stands_where_it_refuses() {
         let (state, body) = (state(None), review());
-        let first = state.admission.answer(Point::Validate, &body);
+        let first = state.admission.answer(WebhookKind::Validate, &body);
         let _busy = occupied(&state).await;
-        for (doubt, stands) in [(Doubt::NoCluster, false), (Doubt::Refused, true)] {
-            let review = (Point::Validate, body.clone());
+        for (live_read, stands) in [
+            (NeedsLiveRead::NoCluster, false),
+            (NeedsLiveRead::Refused, true),
+        ] {
+            let review = (WebhookKind::Validate, body.clone());
             let again = again(
                 &state,
                 review,
                 first.clone(),
-                doubt,
+                live_read,
                 Arc::new(world()),
                 soon(),
             );
@@ -319,7 +324,7 @@ mod tests {
             } else {
                 Err(Rejection::TooLate)
             };
-            assert_eq!(again, expected, "{doubt:?}");
+            assert_eq!(again, expected, "{live_read:?}");
         }
     }
 }

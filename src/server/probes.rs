@@ -74,7 +74,7 @@ impl Readiness {
     fn misplaced(&self) -> Option<String> {
         let own = self.own_namespace.as_ref()?;
         let world = self.admission.world()?;
-        if world.posture.operator_namespace == *own {
+        if world.config.operator_namespace == *own {
             return Some(format!(
                 "`{own}` is the operator's namespace too, and no write in it is judged"
             ));

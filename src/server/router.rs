@@ -22,7 +22,7 @@ use super::body::{BodyError, RejectedBody, WholeBody};
 use super::deadline::deadline;
 use super::fresh::{self, Settled};
 use super::state::WebhookState;
-use crate::admission::{Answer, Point, Protocol, Rejection};
+use crate::admission::{Answer, Protocol, Rejection, WebhookKind};
 use crate::audit::{self, Record, Resolution};
 
 /// The body is not said to be JSON.
@@ -32,10 +32,10 @@ const BROKEN: &str = "broken";
 
 /// The webhooks. Everything else is 404, another method 405.
 pub fn router(state: WebhookState) -> Router {
-    let at = |point: Point| {
+    let at = |webhook: WebhookKind| {
         post(
             move |State(state): State<Arc<WebhookState>>, request: Request| async move {
-                Review::new(&state, point, &request).answer(request).await
+                Review::new(&state, webhook, &request).answer(request).await
             },
         )
     };
@@ -47,8 +47,8 @@ pub fn router(state: WebhookState) -> Router {
         state.metrics.may_reject(why);
     }
     Router::new()
-        .route(Point::Validate.path(), at(Point::Validate))
-        .route(Point::Mutate.path(), at(Point::Mutate))
+        .route(WebhookKind::Validate.path(), at(WebhookKind::Validate))
+        .route(WebhookKind::Mutate.path(), at(WebhookKind::Mutate))
         .layer(CatchPanicLayer::custom(move |_| {
             // The panic itself is printed by the process's hook; its text stays here.
             panicked.panicked();
@@ -61,17 +61,17 @@ pub fn router(state: WebhookState) -> Router {
 /// One request in work.
 struct Review<'a> {
     state: &'a WebhookState,
-    point: Point,
+    webhook: WebhookKind,
     begun: tokio::time::Instant,
     due: tokio::time::Instant,
 }
 
 impl<'a> Review<'a> {
-    fn new(state: &'a WebhookState, point: Point, request: &Request) -> Self {
+    fn new(state: &'a WebhookState, webhook: WebhookKind, request: &Request) -> Self {
         let begun = tokio::time::Instant::now();
         Self {
             state,
-            point,
+            webhook,
             begun,
             due: deadline(begun, request.uri().query(), state.limits.review),
         }
@@ -98,8 +98,8 @@ impl<'a> Review<'a> {
         let body = Arc::new(body);
         let judged = match self.answered(&body).await {
             Ok(answer) => {
-                let (state, point, due) = (self.state, self.point, self.due);
-                match fresh::settle(state, point, &body.bytes, answer, due).await {
+                let (state, webhook, due) = (self.state, self.webhook, self.due);
+                match fresh::settle(state, webhook, &body.bytes, answer, due).await {
                     Ok(settled) => self.appealed(&body, settled).await,
                     Err(why) => Err(why),
                 }
@@ -122,16 +122,16 @@ impl<'a> Review<'a> {
     /// The first answer: with a small budget of work where the body was read, or else with the whole one by
     /// [`Blocking`](super::blocking::Blocking), as for large bodies.
     async fn answered(&self, body: &Arc<WholeBody>) -> Result<Answer, Rejection> {
-        let (point, state) = (self.point, self.state);
+        let (webhook, state) = (self.webhook, self.state);
         if body.bytes.len() <= state.limits.at_once_bytes {
             // What it shares with other work is replaced whole or counted, so nothing is left half done.
-            let brief = AssertUnwindSafe(|| state.admission.answer_briefly(point, &body.bytes));
+            let brief = AssertUnwindSafe(|| state.admission.answer_briefly(webhook, &body.bytes));
             if let Some(answer) = catch_unwind(brief).map_err(|_| Rejection::Panicked)? {
                 return Ok(answer);
             }
         }
         let (admission, body) = (Arc::clone(&state.admission), Arc::clone(body));
-        let work = move || admission.answer(point, &body.bytes);
+        let work = move || admission.answer(webhook, &body.bytes);
         state.blocking.run(self.due, work).await
     }
 
@@ -146,10 +146,11 @@ impl<'a> Review<'a> {
         let lacks = timeout_at(self.due, authorizer.lacks(appeal)).await;
         match lacks.map_err(|_late| Rejection::TooLate)? {
             Ok(None) => {
-                let (grants, point) = (appeal.clusters.clone(), self.point);
+                let (grants, webhook) = (appeal.clusters.clone(), self.webhook);
                 let (admission, body) = (Arc::clone(&self.state.admission), Arc::clone(body));
-                let work =
-                    move || admission.answer_granted(world.as_deref(), point, &body.bytes, grants);
+                let work = move || {
+                    admission.answer_granted(world.as_deref(), webhook, &body.bytes, grants)
+                };
                 self.state.blocking.run(self.due, work).await
             }
             Ok(Some(cluster)) => Ok(answer.lacking(cluster)),
@@ -175,7 +176,7 @@ impl<'a> Review<'a> {
 
     /// Answers a request of which nothing was looked at.
     fn unread(self, why: &'static str, status: StatusCode, message: &'static str) -> Response {
-        let noted = Record::of(self.point, Resolution::Unjudged);
+        let noted = Record::of(self.webhook, Resolution::NotJudged);
         audit::turned_away(&self.state.metrics, &noted, why, self.begun.elapsed());
         text(status, message)
     }
@@ -185,7 +186,7 @@ impl<'a> Review<'a> {
             self.state.metrics.panicked();
         }
         let admission = &self.state.admission;
-        let answer = admission.rejected(self.point, beginning, why);
+        let answer = admission.rejected(self.webhook, beginning, why);
         let (metrics, took) = (&self.state.metrics, self.begun.elapsed());
         audit::turned_away(metrics, &answer.record, why.as_str(), took);
         let status = match why {

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{SettingsError, known};
+use crate::config::{PlatformRule, Pods};
 use crate::inventory::Malformed;
 use crate::inventory::rules::{self, FieldPath};
-use crate::posture::{PlatformRule, Pods};
 use netpol::Direction;
 use netpol::rule::Rule;
 

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::SettingsError;
 use super::platform::{self, PlatformSettings};
 use crate::code::Level;
-use crate::posture::Posture;
+use crate::config::ReviewConfig;
 pub use levels::LevelSetting;
 pub use sizes::{CapSettings, WidthSettings};
 
@@ -22,7 +22,7 @@ pub use sizes::{CapSettings, WidthSettings};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct ReviewSettings {
-    /// Level of a rule in place of its own, by code or name: for all doors, or for one of them
+    /// Level of a rule in place of its own, by code or name: for all enforcement points, or for one of them
     /// (webhook, check, audit) [default: none]
     #[schemars(extend("propertyNames" = levels::rule_names()))]
     pub levels: Option<BTreeMap<String, LevelSetting>>,
@@ -91,14 +91,14 @@ impl ReviewSettings {
     }
 
     /// The posture with what is set here.
-    pub(super) fn apply(&self, mut posture: Posture) -> Result<Posture, SettingsError> {
+    pub(super) fn apply(&self, mut config: ReviewConfig) -> Result<ReviewConfig, SettingsError> {
         let shared =
             |names: &Vec<String>| names.iter().map(|name| Arc::from(name.as_str())).collect();
         if let Some(written) = &self.levels {
-            levels::set(written, &mut posture.levels).map_err(SettingsError::Code)?;
+            levels::set(written, &mut config.levels).map_err(SettingsError::Code)?;
         }
         for (at, platform) in self.platform.iter().flatten().enumerate() {
-            posture.platform.extend(platform::rules(platform, at)?);
+            config.platform.extend(platform::rules(platform, at)?);
         }
         let labels = self.metrics_namespace_labels.as_ref().map(|labels| {
             let pairs = labels.iter();
@@ -106,62 +106,62 @@ impl ReviewSettings {
                 .map(|(key, value)| (Arc::from(key.as_str()), Arc::from(value.as_str())))
                 .collect()
         });
-        Ok(Posture {
-            operator_level: self.operator_level.unwrap_or(posture.operator_level),
-            proof_budget: self.proof_budget.unwrap_or(posture.proof_budget),
+        Ok(ReviewConfig {
+            operator_level: self.operator_level.unwrap_or(config.operator_level),
+            proof_budget: self.proof_budget.unwrap_or(config.proof_budget),
             runtime_label_keys: self
                 .runtime_label_keys
                 .as_ref()
-                .map_or(posture.runtime_label_keys, shared),
+                .map_or(config.runtime_label_keys, shared),
             health_namespaces: self
                 .health_namespaces
                 .as_ref()
-                .map_or(posture.health_namespaces, shared),
-            health_ports: self.health_ports.clone().unwrap_or(posture.health_ports),
+                .map_or(config.health_namespaces, shared),
+            health_ports: self.health_ports.clone().unwrap_or(config.health_ports),
             dns_namespaces: self
                 .dns_namespaces
                 .as_ref()
-                .map_or(posture.dns_namespaces, shared),
+                .map_or(config.dns_namespaces, shared),
             api_server_endpoints: self
                 .api_server_endpoints
                 .clone()
-                .unwrap_or(posture.api_server_endpoints),
-            metrics_namespace_labels: labels.unwrap_or(posture.metrics_namespace_labels),
-            api_port: self.api_port.unwrap_or(posture.api_port),
-            cluster_port: self.cluster_port.unwrap_or(posture.cluster_port),
-            tunnel_ports: self.tunnel_ports.clone().unwrap_or(posture.tunnel_ports),
+                .unwrap_or(config.api_server_endpoints),
+            metrics_namespace_labels: labels.unwrap_or(config.metrics_namespace_labels),
+            api_port: self.api_port.unwrap_or(config.api_port),
+            cluster_port: self.cluster_port.unwrap_or(config.cluster_port),
+            tunnel_ports: self.tunnel_ports.clone().unwrap_or(config.tunnel_ports),
             unsafe_egress_allowed: self
                 .unsafe_egress_allowed
                 .clone()
-                .unwrap_or(posture.unsafe_egress_allowed),
-            widths: self.widths.apply(posture.widths),
-            caps: self.caps.apply(posture.caps),
-            ..posture
+                .unwrap_or(config.unsafe_egress_allowed),
+            widths: self.widths.apply(config.widths),
+            caps: self.caps.apply(config.caps),
+            ..config
         })
     }
 
     /// All that is decided in a posture. Levels and platform rules stay as they are written.
-    pub(super) fn of(posture: &Posture, written: &Self) -> Self {
+    pub(super) fn of(config: &ReviewConfig, written: &Self) -> Self {
         let words = |names: &[Arc<str>]| names.iter().map(ToString::to_string).collect();
-        let labels = posture.metrics_namespace_labels.iter();
+        let labels = config.metrics_namespace_labels.iter();
         let labels = labels.map(|(key, value)| (key.to_string(), value.to_string()));
         Self {
             levels: Some(written.levels.clone().unwrap_or_default()),
             platform: Some(written.platform.clone().unwrap_or_default()),
-            operator_level: Some(posture.operator_level),
-            proof_budget: Some(posture.proof_budget),
-            runtime_label_keys: Some(words(&posture.runtime_label_keys)),
-            health_namespaces: Some(words(&posture.health_namespaces)),
-            health_ports: Some(posture.health_ports.clone()),
-            dns_namespaces: Some(words(&posture.dns_namespaces)),
-            api_server_endpoints: Some(posture.api_server_endpoints.clone()),
+            operator_level: Some(config.operator_level),
+            proof_budget: Some(config.proof_budget),
+            runtime_label_keys: Some(words(&config.runtime_label_keys)),
+            health_namespaces: Some(words(&config.health_namespaces)),
+            health_ports: Some(config.health_ports.clone()),
+            dns_namespaces: Some(words(&config.dns_namespaces)),
+            api_server_endpoints: Some(config.api_server_endpoints.clone()),
             metrics_namespace_labels: Some(labels.collect()),
-            api_port: Some(posture.api_port),
-            cluster_port: Some(posture.cluster_port),
-            tunnel_ports: Some(posture.tunnel_ports.clone()),
-            unsafe_egress_allowed: Some(posture.unsafe_egress_allowed.clone()),
-            widths: WidthSettings::of(posture.widths),
-            caps: CapSettings::of(posture.caps),
+            api_port: Some(config.api_port),
+            cluster_port: Some(config.cluster_port),
+            tunnel_ports: Some(config.tunnel_ports.clone()),
+            unsafe_egress_allowed: Some(config.unsafe_egress_allowed.clone()),
+            widths: WidthSettings::of(config.widths),
+            caps: CapSettings::of(config.caps),
         }
     }
 }

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::code::{Code, Door, Level};
+use crate::code::{Code, EnforcementPoint, Level};
 
 fn yaml(text: &str) -> Result<Settings, SettingsError> {
     Settings::from_yaml(Path::new("settings.yaml"), text)
@@ -68,7 +68,7 @@ fn an_unknown_key_or_word_is_told_the_nearest_known_one() {
         assert!(told.contains(known), "{text}: {told}");
     }
     let text = "review: {platform: [{ingress: [{form: []}]}]}\n";
-    let error = yaml(text).unwrap().posture().unwrap_err().to_string();
+    let error = yaml(text).unwrap().config().unwrap_err().to_string();
     assert!(error.ends_with("nearest to `form` is `from`"), "{error}");
 }
 
@@ -128,20 +128,23 @@ fn the_default_accounts_follow_the_operators_namespace() {
         operator_namespace: Some("bao-system".into()),
         ..Settings::default()
     };
-    let accounts = settings.posture().unwrap().operator_accounts;
+    let accounts = settings.config().unwrap().operator_accounts;
     let expected = [
         "system:serviceaccount:bao-system:openbao-operator-controller",
         "system:serviceaccount:bao-system:openbao-operator-provisioner",
     ];
     assert_eq!(accounts.iter().collect::<Vec<_>>(), expected);
-    assert_eq!(Settings::default().posture().unwrap(), Posture::default());
+    assert_eq!(
+        Settings::default().config().unwrap(),
+        ReviewConfig::default()
+    );
 }
 
 #[test]
 fn an_account_without_a_name_is_refused() {
     for account in ["", " "] {
         let settings = yaml(&format!("operatorAccounts: [operator, \"{account}\"]")).unwrap();
-        let error = settings.posture().unwrap_err().to_string();
+        let error = settings.config().unwrap_err().to_string();
         assert!(error.contains("`operatorAccounts`"), "{error}");
     }
 }
@@ -158,25 +161,22 @@ fn an_unknown_baseline_is_refused() {
         baseline: Some("v9".into()),
         ..Settings::default()
     };
-    assert!(matches!(
-        settings.posture(),
-        Err(SettingsError::Baseline(_))
-    ));
+    assert!(matches!(settings.config(), Err(SettingsError::Baseline(_))));
 }
 
 #[test]
 fn the_file_decides_about_reviews_and_keeps_the_defaults_of_what_it_leaves_out() {
     let text = "review:\n  proofBudget: 7\n  unsafeEgressAllowed: [169.254.169.254/32]\n  widths: {blockV4: 16}\n";
-    let posture = yaml(text).unwrap().posture().unwrap();
-    let default = Posture::default();
-    assert_eq!(posture.proof_budget, 7);
+    let config = yaml(text).unwrap().config().unwrap();
+    let default = ReviewConfig::default();
+    assert_eq!(config.proof_budget, 7);
     assert_eq!(
-        posture.unsafe_egress_allowed,
+        config.unsafe_egress_allowed,
         ["169.254.169.254/32".parse().unwrap()]
     );
-    assert_eq!(posture.widths.block_v4, 16);
-    assert_eq!(posture.widths.block_v6, default.widths.block_v6);
-    assert_eq!(posture.caps, default.caps);
+    assert_eq!(config.widths.block_v4, 16);
+    assert_eq!(config.widths.block_v6, default.widths.block_v6);
+    assert_eq!(config.caps, default.caps);
     assert!(
         yaml("review: {widhts: {}}\n")
             .unwrap_err()
@@ -192,8 +192,8 @@ fn told(error: &SettingsError) -> String {
 }
 
 /// The posture of a file with these levels.
-fn levels(levels: &str) -> Result<Posture, SettingsError> {
-    yaml(&format!("review: {{levels: {levels}}}\n"))?.posture()
+fn levels(levels: &str) -> Result<ReviewConfig, SettingsError> {
+    yaml(&format!("review: {{levels: {levels}}}\n"))?.config()
 }
 
 #[test]
@@ -206,18 +206,18 @@ fn a_level_is_set_for_all_doors_or_for_some_by_code_or_by_name() {
     ];
     for (word, level) in words {
         for code in ["OBP201", "obp201", "ingress-beyond-ceiling"] {
-            let posture = levels(&format!("{{{code}: {word}}}")).unwrap();
-            for door in Door::ALL {
-                assert_eq!(posture.levels.of(Code::Obp201, door), Some(level), "{code}");
-                assert_eq!(posture.levels.of(Code::Obp202, door), None, "{code}");
+            let config = levels(&format!("{{{code}: {word}}}")).unwrap();
+            for point in EnforcementPoint::ALL {
+                assert_eq!(config.levels.of(Code::Obp201, point), Some(level), "{code}");
+                assert_eq!(config.levels.of(Code::Obp202, point), None, "{code}");
             }
         }
-        for door in Door::ALL {
-            let text = format!("{{OBP201: {{{}: {word}}}}}", door.as_str());
-            let posture = levels(&text).unwrap();
-            for other in Door::ALL {
-                let expected = (other == door).then_some(level);
-                assert_eq!(posture.levels.of(Code::Obp201, other), expected, "{text}");
+        for point in EnforcementPoint::ALL {
+            let text = format!("{{OBP201: {{{}: {word}}}}}", point.as_str());
+            let config = levels(&text).unwrap();
+            for other in EnforcementPoint::ALL {
+                let expected = (other == point).then_some(level);
+                assert_eq!(config.levels.of(Code::Obp201, other), expected, "{text}");
             }
         }
     }
@@ -235,7 +235,7 @@ fn an_unknown_code_level_or_door_is_an_error_that_says_what_is_known() {
         ("{OBP201: refuse}", "a level (deny, warn, audit, off)"),
         (
             "{OBP201: {admission: warn}}",
-            "levels by door (webhook, check, audit)",
+            "levels by enforcement point (webhook, check, audit)",
         ),
     ];
     for (text, expected) in table {

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::inventory::restore::RestoreInto;
 use crate::inventory::{Fact, Kind, LiveCondition, ObjectRef, Restore};
-use crate::review::World;
+use crate::review::CompiledSnapshot;
 use crate::rules::checkpoint;
 
 /// One status checkpoint, as computed from the facts.
@@ -86,7 +86,7 @@ impl Condition {
 
 /// The checkpoints of a cluster, in the order of the documentation, and those of the restores into it.
 /// None of a cluster that cannot be read, and none in the edition `classic`.
-pub fn of(world: &World, cluster: &ObjectRef) -> Vec<Condition> {
+pub fn of(world: &CompiledSnapshot, cluster: &ObjectRef) -> Vec<Condition> {
     let mut conditions = own(world, cluster);
     let facts = world.facts(&cluster.namespace).into_iter();
     for (name, restore) in facts.flat_map(|facts| &facts.restores) {
@@ -109,7 +109,7 @@ pub fn of(world: &World, cluster: &ObjectRef) -> Vec<Condition> {
 }
 
 /// The checkpoints that one object carries itself: an OpenBaoCluster or an OpenBaoRestore.
-pub fn own(world: &World, object: &ObjectRef) -> Vec<Condition> {
+pub fn own(world: &CompiledSnapshot, object: &ObjectRef) -> Vec<Condition> {
     let own = match object.kind {
         Kind::OpenBaoCluster => of_cluster(world, object),
         Kind::OpenBaoRestore => of_restore(world, object),
@@ -118,11 +118,11 @@ pub fn own(world: &World, object: &ObjectRef) -> Vec<Condition> {
     own.unwrap_or_default()
 }
 
-fn of_cluster(world: &World, object: &ObjectRef) -> Option<Vec<Condition>> {
+fn of_cluster(world: &CompiledSnapshot, object: &ObjectRef) -> Option<Vec<Condition>> {
     let fact = world.snapshot.cluster(&object.namespace, &object.name)?;
     let cluster = fact.read()?;
-    let computed = checkpoint::checkpoints(cluster, &world.snapshot, &world.posture).into_iter();
-    let live = &cluster.surroundings.live;
+    let computed = checkpoint::checkpoints(cluster, &world.snapshot, &world.config).into_iter();
+    let live = &cluster.dependencies.live;
     Some(
         computed
             .map(|condition| Condition::new(condition, live))
@@ -130,13 +130,13 @@ fn of_cluster(world: &World, object: &ObjectRef) -> Option<Vec<Condition>> {
     )
 }
 
-fn of_restore(world: &World, object: &ObjectRef) -> Option<Vec<Condition>> {
+fn of_restore(world: &CompiledSnapshot, object: &ObjectRef) -> Option<Vec<Condition>> {
     let restores = &world.facts(&object.namespace)?.restores;
     let restore: &Restore = restores.get(&object.name).and_then(Fact::read)?;
     let RestoreInto::Cluster(name) = &restore.into else {
         return None;
     };
     let cluster = world.snapshot.cluster(&object.namespace, name)?.read()?;
-    let computed = checkpoint::of_restore(restore, cluster, &world.posture)?;
+    let computed = checkpoint::of_restore(restore, cluster, &world.config)?;
     Some(vec![Condition::new(computed, &restore.live)])
 }

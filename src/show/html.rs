@@ -295,7 +295,7 @@ impl State {
             Self::Held => "held",
             Self::Broken => "broken",
             Self::Open => "open",
-            Self::PartlyOpen | Self::Unjudged => "unjudged",
+            Self::PartlyOpen | Self::NotJudged => "unjudged",
             Self::Closed | Self::Off => "off",
         }
     }

@@ -2,19 +2,19 @@
 
 use std::fmt::Write as _;
 
+use crate::config::Baseline;
 use crate::inventory::{Cluster, Policy, render};
-use crate::posture::Edition;
 use crate::rules::paste::yaml;
 
 /// The policies as YAML documents, each with a comment that says whose it is, and why it has no
 /// owner where the cluster's uid is not known.
-pub fn documents(cluster: &Cluster, policies: &[Policy], edition: Edition) -> String {
+pub fn documents(cluster: &Cluster, policies: &[Policy], baseline: Baseline) -> String {
     let (namespace, name) = (&cluster.meta.namespace, &cluster.meta.name);
     let mut text = String::new();
     for policy in policies {
         let _ = writeln!(
             text,
-            "---\n# {} as the operator renders it for OpenBaoCluster {namespace}/{name}, baseline {edition}.",
+            "---\n# {} as the operator renders it for OpenBaoCluster {namespace}/{name}, baseline {baseline}.",
             policy.meta.name
         );
         if policy.meta.owners.is_empty() {

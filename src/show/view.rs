@@ -12,7 +12,7 @@ use netpol::Direction;
 /// Some clusters' perimeters, and that of the operator's own pods.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct View {
-    /// Edition of the allowlist.
+    /// Baseline of the allowlist.
     pub baseline: &'static str,
     /// The clusters.
     pub clusters: Vec<ClusterView>,
@@ -41,7 +41,7 @@ pub struct ClusterView {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
     /// What lets through more than the ceiling permits.
-    pub piercing: Vec<Piercing>,
+    pub piercing: Vec<Violation>,
 }
 
 /// One group of pods.
@@ -177,7 +177,7 @@ pub enum State {
     /// Its condition does not hold here.
     Off,
     /// An address is not known, or the proof is out of budget.
-    Unjudged,
+    NotJudged,
 }
 
 impl State {
@@ -190,7 +190,7 @@ impl State {
             Self::PartlyOpen => "partly open",
             Self::Closed => "closed",
             Self::Off => "off",
-            Self::Unjudged => "unjudged",
+            Self::NotJudged => "unjudged",
         }
     }
 }
@@ -234,7 +234,7 @@ pub struct Account {
 
 /// Something that lets through more than the ceiling permits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Piercing {
+pub struct Violation {
     /// Code of the rule that says so.
     pub code: &'static str,
     /// What is wrong.
@@ -258,7 +258,7 @@ pub struct Piercing {
     pub help: String,
 }
 
-impl Piercing {
+impl Violation {
     /// The policy and its rule, where they are known.
     pub fn place(&self) -> Option<String> {
         let policy = self.policy.as_ref()?;

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use super::view::{Isolated, Isolation, Managed, Opener, RowView, State, ZoneView, word};
 use super::words;
 use crate::baseline::{
-    ClusterPerimeter, Entry, Peers, Row, Selected, SelectedRule, Standing, ZonePerimeter, rows,
+    ClusterPerimeter, Entry, Peers, Row, RowStatus, Selected, SelectedRule, ZonePerimeter, rows,
 };
-use crate::posture::Pods;
-use crate::review::{World, render};
+use crate::config::Pods;
+use crate::review::{CompiledSnapshot, render};
 use crate::rules::Code;
 use crate::rules::case::{Case, Moment, State as Written};
 use crate::rules::default_deny_absent::{self, Missing};
@@ -19,7 +19,7 @@ use netpol::{Direction, Region, RegionRef};
 
 /// The view of one zone.
 pub(super) fn view(
-    world: &World,
+    world: &CompiledSnapshot,
     cluster: &ClusterPerimeter,
     zone: &ZonePerimeter,
     budget: &Cell<Budget>,
@@ -33,7 +33,7 @@ pub(super) fn view(
         object: &cluster.object,
         cluster,
         zone,
-        posture: &world.posture,
+        config: &world.config,
         others: zone.selected.iter().collect(),
         before: Written::default(),
         after: Written::default(),
@@ -111,12 +111,12 @@ fn of_direction(case: &Case<'_>, direction: Direction) -> Vec<RowView> {
     let open = case.open(Moment::After, direction);
     let entries = case.zone.ceiling(direction);
     let mut views = Vec::new();
-    for row in rows(case.zone.pods, direction, case.posture) {
+    for row in rows(case.zone.pods, direction, case.config) {
         let rules = rules(row, entries);
         if lacks_address(row, &rules) {
             let peer = "the API server, whose address nothing names".to_owned();
             views.push(RowView {
-                state: State::Unjudged,
+                state: State::NotJudged,
                 standing: standing(case, row),
                 ..without_rule(row, peer)
             });
@@ -180,7 +180,7 @@ fn lacks_address(row: &Row, rules: &[Vec<&Entry>]) -> bool {
 /// A cluster without rendered policies has no floor.
 fn standing(case: &Case<'_>, row: &Row) -> &'static str {
     let has_floor = case.zone.pods == Pods::Controller || case.zone.rendered.is_some();
-    if has_floor && row.standing == Standing::Required {
+    if has_floor && row.standing == RowStatus::Required {
         "floor"
     } else {
         "ceiling"
@@ -214,7 +214,7 @@ fn of_rule(
         Ok((missing, touched))
     });
     let state = match (&verdict, standing) {
-        (Err(_), _) => State::Unjudged,
+        (Err(_), _) => State::NotJudged,
         (Ok((None, _)), "floor") => State::Held,
         (Ok((Some(_), _)), "floor") => State::Broken,
         (Ok((None, _)), _) => State::Open,

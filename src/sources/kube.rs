@@ -10,12 +10,12 @@ mod custom;
 mod discovery;
 mod follower;
 mod fresh;
-mod gather;
 mod health;
 mod items;
 mod policies;
 mod problem;
 mod reads;
+mod snapshot_builder;
 
 use std::future::{Future, ready};
 use std::pin::pin;
@@ -33,19 +33,19 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::config::ReviewConfig;
 use crate::inventory::Kind;
 use crate::inventory::read::{self, API_SERVER_SERVICE};
-use crate::posture::Posture;
 use crate::sources::Updates;
 use answers::Listing;
 pub use discovery::Served;
 use follower::Decode;
 pub use fresh::{ReadError, Reader};
-use gather::{Gatherer, Step};
 pub use health::WatchHealth;
 use policies::{Found, Guarded};
 use problem::problem;
 use reads::Reads;
+use snapshot_builder::{SnapshotBuilder, Step};
 
 /// The kinds that are watched; facts are complete when each was listed once.
 const KINDS: [Kind; 7] = Kind::ALL;
@@ -67,7 +67,7 @@ const fn is_for_advice(kind: Kind) -> bool {
 }
 
 /// What the platform's owner decided, as it is in force.
-pub type Postures = tokio::sync::watch::Receiver<Arc<Posture>>;
+pub type ReviewConfigs = tokio::sync::watch::Receiver<Arc<ReviewConfig>>;
 
 /// How long the list of the policies waits for that of the clusters.
 const CLUSTERS_FIRST: Duration = Duration::from_secs(3);
@@ -83,7 +83,7 @@ const BACKLOG: usize = 1024;
 pub async fn watch(
     client: Client,
     health: Arc<WatchHealth>,
-    postures: Postures,
+    configs: ReviewConfigs,
     updates: Updates,
     shutdown: impl Future<Output = ()>,
 ) {
@@ -95,7 +95,7 @@ pub async fn watch(
         if is_custom(kind) {
             watches.spawn(custom::follow(client, health, kind, sender));
         } else if kind == Kind::NetworkPolicy {
-            let decode = policies::decoder(known.clone(), postures.clone());
+            let decode = policies::decoder(known.clone(), configs.clone());
             let known = known.clone();
             watches.spawn(async move {
                 until_known(known).await;
@@ -109,7 +109,7 @@ pub async fn watch(
     drop(sender);
     tokio::select! {
         () = shutdown => {}
-        () = Gatherer::new(updates, guarded, postures, reads).run(receiver) => {}
+        () = SnapshotBuilder::new(updates, guarded, configs, reads).run(receiver) => {}
     }
 }
 

@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use openbao_perimeter::admission::{Admission, Appeal, Currency, Point};
+use openbao_perimeter::admission::{Admission, FactsFreshness, MaintenanceRequest, WebhookKind};
 use openbao_perimeter::audit::Metrics;
+use openbao_perimeter::config::ReviewConfig;
 use openbao_perimeter::inventory::read::outline::outline;
 use openbao_perimeter::inventory::{Change, Kind, Object, Snapshot, Stub, read};
-use openbao_perimeter::posture::Posture;
-use openbao_perimeter::review::World;
+use openbao_perimeter::review::CompiledSnapshot;
 use openbao_perimeter::server::authorizer::{Authorizer, Lacked};
 use openbao_perimeter::server::clients::{ApiClients, Facts, Reading, Scope, Unread};
 use openbao_perimeter::server::listener::Limits;
@@ -57,9 +57,9 @@ impl Facts for ApiServer {
     }
 }
 
-fn world(objects: Vec<Object>) -> World {
+fn world(objects: Vec<Object>) -> CompiledSnapshot {
     let snapshot = Snapshot::default().apply(objects.into_iter().map(Change::Set));
-    World::compile(None, Arc::new(snapshot), Arc::new(Posture::default()))
+    CompiledSnapshot::compile(None, Arc::new(snapshot), Arc::new(ReviewConfig::default()))
 }
 
 fn cluster(network: &Value) -> Object {
@@ -133,10 +133,10 @@ impl Scene {
     fn new(known: Vec<Object>, real: Option<Vec<Object>>) -> Self {
         let admission = Admission::default();
         let snapshot = Snapshot::default().apply(known.into_iter().map(Change::Set));
-        admission.publish(World::compile(
+        admission.publish(CompiledSnapshot::compile(
             None,
             Arc::new(snapshot),
-            Arc::new(Posture::default()),
+            Arc::new(ReviewConfig::default()),
         ));
         let server = ApiServer::default();
         *server.objects.lock().unwrap() = real;
@@ -252,7 +252,7 @@ async fn an_answer_by_facts_that_were_replaced_meanwhile_is_judged_again() {
 struct Mute;
 
 impl Authorizer for Mute {
-    fn lacks<'a>(&'a self, _: &'a Appeal) -> BoxFuture<'a, Lacked> {
+    fn lacks<'a>(&'a self, _: &'a MaintenanceRequest) -> BoxFuture<'a, Lacked> {
         Box::pin(std::future::pending())
     }
 }
@@ -279,7 +279,7 @@ async fn a_question_about_maintenance_ends_with_the_time_of_the_caller() {
 #[derive(Debug)]
 struct Silence;
 
-impl Currency for Silence {
+impl FactsFreshness for Silence {
     fn is_current(&self) -> bool {
         false
     }
@@ -290,7 +290,7 @@ fn facts_that_are_too_old_prove_nothing() {
     let admission = Admission::default().while_current(Arc::new(Silence));
     admission.publish(world(vec![cluster(&json!({}))]));
     let ask = |review: &Value| {
-        let answer = admission.answer(Point::Validate, review.to_string().as_bytes());
+        let answer = admission.answer(WebhookKind::Validate, review.to_string().as_bytes());
         serde_json::from_slice::<Value>(&answer.body).unwrap()["response"].take()
     };
     let mut harmless = opens(&json!({"matchLabels": {"app": "web"}}));

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
-use openbao_perimeter::admission::Point;
+use openbao_perimeter::admission::WebhookKind;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -64,7 +64,7 @@ impl Target {
     }
 
     /// One body to one webhook: what came back. Asserts that it is one of what may come.
-    async fn send(&mut self, name: &str, point: Point, body: &[u8]) -> Answered {
+    async fn send(&mut self, name: &str, point: WebhookKind, body: &[u8]) -> Answered {
         let stream = connect_to(self.serving.reviews, &self.ca, BOTH)
             .await
             .unwrap();
@@ -98,7 +98,12 @@ impl Target {
             .await
             .unwrap();
         let body = review().to_string();
-        let answered = exchange(stream, &head(Point::Validate, body.len()), body.as_bytes()).await;
+        let answered = exchange(
+            stream,
+            &head(WebhookKind::Validate, body.len()),
+            body.as_bytes(),
+        )
+        .await;
         assert_eq!(
             answered,
             Answered::Review {
@@ -134,7 +139,7 @@ async fn bodies_get_a_review_or_a_clean_error_and_their_memory_comes_back() {
     let mut kept = Vec::new();
     for _ in 0..rounds() {
         for (name, body, expected) in bodies::all() {
-            for point in Point::ALL {
+            for point in WebhookKind::ALL {
                 let answered = target.send(name, point, &body).await;
                 assert!(
                     expected.contains(&answered.kind(point)),
@@ -143,7 +148,7 @@ async fn bodies_get_a_review_or_a_clean_error_and_their_memory_comes_back() {
             }
         }
         for body in bodies::mutated(200) {
-            target.send("mutated", Point::Validate, &body).await;
+            target.send("mutated", WebhookKind::Validate, &body).await;
         }
         target.is_calm().await;
         kept.push(target.memory("VmRSS"));
@@ -175,7 +180,7 @@ async fn the_largest_bodies_all_at_once_stay_within_bounds() {
             let (address, ca, body) = (target.serving.reviews, target.ca.clone(), body.clone());
             senders.spawn(async move {
                 let stream = connect_to(address, &ca, BOTH).await.ok()?;
-                Some(exchange(stream, &head(Point::Validate, body.len()), &body).await)
+                Some(exchange(stream, &head(WebhookKind::Validate, body.len()), &body).await)
             });
         }
         let mut slowest = Duration::ZERO;

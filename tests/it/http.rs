@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::http::{Request, StatusCode, header};
 use futures_util::stream;
-use openbao_perimeter::admission::{Admission, Point};
+use openbao_perimeter::admission::{Admission, WebhookKind};
 use openbao_perimeter::server::listener::Limits;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -130,14 +130,17 @@ async fn what_is_not_judged_is_allowed_untouched_and_counted() {
 fn without_facts_validation_refuses_what_is_judged_and_mutation_passes() {
     let admission = Admission::default();
     let judged = review().to_string();
-    let answer = admission.answer(Point::Validate, judged.as_bytes());
+    let answer = admission.answer(WebhookKind::Validate, judged.as_bytes());
     let response: Value = serde_json::from_slice(&answer.body).unwrap();
     assert_eq!(response["response"]["allowed"], false);
     assert_eq!(response["response"]["uid"], UID);
     let cause = &response["response"]["status"]["details"]["causes"][0]["reason"];
     assert_eq!(cause, "OBP403");
     let other = review_with("subResource", json!("status")).to_string();
-    for (point, body) in [(Point::Mutate, &judged), (Point::Validate, &other)] {
+    for (point, body) in [
+        (WebhookKind::Mutate, &judged),
+        (WebhookKind::Validate, &other),
+    ] {
         let answer = admission.answer(point, body.as_bytes());
         let response: Value = serde_json::from_slice(&answer.body).unwrap();
         assert_eq!(response["response"], json!({"uid": UID, "allowed": true}));

@@ -9,7 +9,7 @@ use axum::body::{Body, Bytes, HttpBody};
 use axum::http::{Request, StatusCode, header};
 use futures_util::{StreamExt as _, stream};
 use hyper::body::{Frame, SizeHint};
-use openbao_perimeter::admission::{Point, Rejection};
+use openbao_perimeter::admission::{Rejection, WebhookKind};
 use openbao_perimeter::audit::Metrics;
 use openbao_perimeter::server::listener::Limits;
 use serde_json::{Value, json};
@@ -36,7 +36,7 @@ fn counted(metrics: &Metrics, outcome: &str, times: usize) {
 }
 
 /// How many requests of this end are in the histogram.
-fn timed(metrics: &Metrics, point: Point, outcome: &str, times: usize) {
+fn timed(metrics: &Metrics, point: WebhookKind, outcome: &str, times: usize) {
     let point = point.as_str();
     let line = format!(r#"duration_seconds_count{{point="{point}",outcome="{outcome}"}} {times}"#);
     let text = metrics.text().unwrap();
@@ -161,7 +161,7 @@ async fn one_request_too_many_is_refused_by_its_uid_and_told_to_come_back() {
     assert_eq!(no_review.status(), StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(no_review.headers()[header::RETRY_AFTER], "1");
     counted(&metrics, "overloaded", 2);
-    timed(&metrics, Point::Validate, "overloaded", 2);
+    timed(&metrics, WebhookKind::Validate, "overloaded", 2);
     // What gets no verdict is counted there, and not among the reviews.
     assert!(!metrics.text().unwrap().contains("unjudged"));
     first.abort();
@@ -230,9 +230,9 @@ async fn the_time_of_the_caller_ends_in_a_refusal_before_the_caller_gives_up() {
     let too_short = post("/validate?timeout=1ms", review().to_string());
     refused(504, "Timeout", &response(&router, too_short).await);
     counted(&metrics, "too-late", 1);
-    timed(&metrics, Point::Validate, "too-late", 1);
-    timed(&metrics, Point::Validate, "answered", 0);
-    timed(&metrics, Point::Mutate, "too-late", 0);
+    timed(&metrics, WebhookKind::Validate, "too-late", 1);
+    timed(&metrics, WebhookKind::Validate, "answered", 0);
+    timed(&metrics, WebhookKind::Mutate, "too-late", 0);
     // A body that stalls behind its uid, and one that stalls before it.
     let (body, _) = unfinished(&large("alice", 1_000)[..600]);
     let stalled = post("/validate?timeout=100ms", body);
@@ -245,7 +245,7 @@ async fn the_time_of_the_caller_ends_in_a_refusal_before_the_caller_gives_up() {
     // Both waited for all of their time.
     let name = r#"duration_seconds_bucket{le="0.0512",point="validate",outcome="too-slow"} 0"#;
     assert!(metrics.text().unwrap().contains(name));
-    timed(&metrics, Point::Validate, "too-slow", 2);
+    timed(&metrics, WebhookKind::Validate, "too-slow", 2);
     let long = post(
         "/validate?timeout=99999999999999999999h",
         review().to_string(),
@@ -257,7 +257,7 @@ async fn the_time_of_the_caller_ends_in_a_refusal_before_the_caller_gives_up() {
 fn a_bug_of_ours_refuses_and_shows_nothing_of_itself() {
     let admission = openbao_perimeter::admission::Admission::default();
     let body = review().to_string();
-    let answer = admission.rejected(Point::Validate, body.as_bytes(), Rejection::Panicked);
+    let answer = admission.rejected(WebhookKind::Validate, body.as_bytes(), Rejection::Panicked);
     let answer: Value = serde_json::from_slice(&answer.body).unwrap();
     refused(500, "InternalError", &answer["response"]);
     assert_eq!(answer["response"]["status"]["message"], "internal error");

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::cli::Serving;
 use crate::support::{BOTH, ask, connect_to, fetch, post};
 
-/// The reviews that are sent: file, door, and what the log says about it.
+/// The reviews that are sent: file, point, and what the log says about it.
 const SENT: [(&str, &str, &str); 3] = [
     ("allowed", "/validate", "allow"),
     ("refused", "/validate", "deny"),

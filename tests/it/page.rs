@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
+use openbao_perimeter::config::ReviewConfig;
 use openbao_perimeter::inventory::{Change, Kind, Snapshot, read};
-use openbao_perimeter::posture::Posture;
-use openbao_perimeter::review::World;
+use openbao_perimeter::review::CompiledSnapshot;
 use openbao_perimeter::show::conditions::{Condition, Live};
 use openbao_perimeter::show::view::View;
 use openbao_perimeter::show::{html, mermaid};
@@ -23,7 +23,7 @@ fn view(objects: &[Value]) -> View {
         .iter()
         .map(|object| Change::Set(read::object(object).unwrap()));
     let snapshot = Snapshot::default().apply(changes);
-    let world = World::compile(None, snapshot.into(), Arc::new(Posture::default()));
+    let world = CompiledSnapshot::compile(None, snapshot.into(), Arc::new(ReviewConfig::default()));
     let clusters = world.snapshot.references(Kind::OpenBaoCluster);
     View::new(&world, &clusters)
 }

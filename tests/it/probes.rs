@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
-use openbao_perimeter::admission::{Admission, Currency};
+use openbao_perimeter::admission::{Admission, FactsFreshness};
 use openbao_perimeter::audit::Metrics;
+use openbao_perimeter::config::ReviewConfig;
 use openbao_perimeter::inventory::{Change, Kind, Snapshot, read};
-use openbao_perimeter::posture::Posture;
-use openbao_perimeter::review::World;
+use openbao_perimeter::review::CompiledSnapshot;
 use openbao_perimeter::server::probes::{Readiness, metrics_router, router};
 use openbao_perimeter::server::tls::Certificates;
 use openbao_perimeter::server::tls::ephemeral::Ephemeral;
@@ -37,14 +37,14 @@ async fn verbose(readiness: &Arc<Readiness>) -> (StatusCode, String) {
 }
 
 /// Cluster `main` in namespace `bao`.
-fn world() -> World {
+fn world() -> CompiledSnapshot {
     let cluster = json!({
         "apiVersion": "openbao.org/v1alpha1", "kind": "OpenBaoCluster",
         "metadata": {"name": "main", "namespace": "bao"}, "spec": {},
     });
     let known = Change::Set(read::object(&cluster).unwrap());
     let snapshot = Arc::new(Snapshot::default().apply([known]));
-    World::compile(None, snapshot, Arc::new(Posture::default()))
+    CompiledSnapshot::compile(None, snapshot, Arc::new(ReviewConfig::default()))
 }
 
 #[tokio::test]
@@ -91,7 +91,7 @@ async fn each_latch_that_is_missing_is_named_with_its_reason() {
 #[derive(Debug)]
 struct Slow;
 
-impl Currency for Slow {
+impl FactsFreshness for Slow {
     fn is_current(&self) -> bool {
         true
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use k8s_openapi::api::admissionregistration::v1::WebhookClientConfig;
-use openbao_perimeter::posture::Posture;
+use openbao_perimeter::config::ReviewConfig;
 use openbao_perimeter::registration::{Configuration, Entries, Expected, Trust, What};
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ impl Trust for Served {
 }
 
 fn expected(accounts: &[&str]) -> Expected {
-    let written = Posture::default().operator_accounts;
+    let written = ReviewConfig::default().operator_accounts;
     let accounts: BTreeSet<String> = accounts
         .iter()
         .map(|account| (*account).to_owned())

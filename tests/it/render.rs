@@ -6,18 +6,18 @@ mod review;
 use std::net::IpAddr;
 
 use openbao_perimeter::baseline::{Facts, written};
+use openbao_perimeter::config::ReviewConfig;
 use openbao_perimeter::inventory::{Cluster, Object, read};
-use openbao_perimeter::posture::Posture;
 use openbao_perimeter::show::manifests;
 use serde_json::{Value, json};
 
 use oracle::{Choice, SERVICE, SIZES};
 
 /// The settings with a baseline.
-pub(crate) fn posture(era: &str) -> Posture {
-    Posture {
+pub(crate) fn config(era: &str) -> ReviewConfig {
+    ReviewConfig {
         baseline: era.parse().unwrap(),
-        ..Posture::default()
+        ..ReviewConfig::default()
     }
 }
 
@@ -31,18 +31,18 @@ fn cluster(manifest: &Value) -> std::sync::Arc<Cluster> {
 /// What is printed for a cluster where these addresses of the API server are known.
 fn printed(
     manifest: &Value,
-    posture: &Posture,
+    config: &ReviewConfig,
     api_server: &[IpAddr],
 ) -> Result<String, Vec<String>> {
     let cluster = cluster(manifest);
     let facts = Facts {
         cluster: &cluster,
-        posture,
+        config,
         api_server,
         observed: &[],
     };
     written(&facts)
-        .map(|policies| manifests::documents(&cluster, &policies, posture.baseline))
+        .map(|policies| manifests::documents(&cluster, &policies, config.baseline))
         .map_err(|obstacles| obstacles.iter().map(ToString::to_string).collect())
 }
 
@@ -74,7 +74,7 @@ fn what_is_rendered_equals_what_the_operator_writes_for_every_pair_of_choices() 
     let choices = pairs();
     assert!(choices.len() > 500, "{}", choices.len());
     for choice in choices {
-        let text = printed(&choice.manifest(), &posture(choice.era), &[SERVICE.into()]).unwrap();
+        let text = printed(&choice.manifest(), &config(choice.era), &[SERVICE.into()]).unwrap();
         assert_eq!(documents(&text), choice.policies(), "{choice:?}");
     }
 }
@@ -86,12 +86,12 @@ fn every_document_says_what_it_is_and_why_it_has_no_owner() {
         "metadata": {"name": "prod", "namespace": "bao"},
         "spec": {"network": {"apiServerCIDR": "10.43.0.1/32"}},
     });
-    let without = printed(&manifest, &posture("v0.1"), &[]).unwrap();
+    let without = printed(&manifest, &config("v0.1"), &[]).unwrap();
     let why = "# Without ownerReferences: the OpenBaoCluster's manifest has no metadata.uid, which only an API \
                server gives.\n";
     assert_eq!(without.matches(why).count(), 2, "{without}");
     manifest["metadata"]["uid"] = json!("b1");
-    let with = printed(&manifest, &posture("v0.1"), &[]).unwrap();
+    let with = printed(&manifest, &config("v0.1"), &[]).unwrap();
     assert_eq!(
         with.matches("  - apiVersion: openbao.org/v1alpha1\n")
             .count(),
@@ -114,7 +114,7 @@ fn labels_that_yaml_could_take_for_something_else_stay_texts() {
         "metadata": {"name": "prod", "namespace": "bao"},
         "spec": {"network": {"apiServerCIDR": "10.43.0.1/32", "ingressRules": [rule]}},
     });
-    let text = printed(&manifest, &posture("v0.1"), &[]).unwrap();
+    let text = printed(&manifest, &config("v0.1"), &[]).unwrap();
     let rules = documents(&text)[0]["spec"]["ingress"].clone();
     assert_eq!(rules.as_array().unwrap().last(), Some(&rule), "{text}");
     for quoted in [
@@ -133,7 +133,7 @@ fn stopped(era: &str, network: &Value) -> Vec<String> {
         "apiVersion": "openbao.org/v1alpha1", "kind": "OpenBaoCluster",
         "metadata": {"name": "prod", "namespace": "bao"}, "spec": {"network": network},
     });
-    let stopped = printed(&manifest, &posture(era), &[])
+    let stopped = printed(&manifest, &config(era), &[])
         .err()
         .unwrap_or_default();
     let begin = "cannot render OpenBaoCluster bao/prod, ";
@@ -210,5 +210,5 @@ fn a_cluster_that_is_restored_into_asks_for_no_policies() {
         "metadata": {"name": "prod", "namespace": "bao", "annotations": {"openbao.org/restore-origin": "x"}},
         "spec": {"network": {"apiServerCIDR": "nonsense"}},
     });
-    assert_eq!(printed(&manifest, &posture("next"), &[]), Ok(String::new()));
+    assert_eq!(printed(&manifest, &config("next"), &[]), Ok(String::new()));
 }

@@ -6,11 +6,11 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use openbao_perimeter::code::Door;
+use openbao_perimeter::code::EnforcementPoint;
+use openbao_perimeter::config::ReviewConfig;
 use openbao_perimeter::inventory::{Change, Object, Snapshot};
-use openbao_perimeter::posture::Posture;
 use openbao_perimeter::review::{
-    Edit, Operation, Outcome, Request, Subject, Verdict, World, Writer, render, review,
+    CompiledSnapshot, Edit, Operation, Outcome, Request, Subject, Verdict, Writer, render, review,
 };
 use openbao_perimeter::rules::Level;
 use openbao_perimeter::sources::files;
@@ -83,7 +83,8 @@ fn judge(path: &Path) -> Verdict {
     let written = objects.pop().unwrap();
     let snapshot = inventory.apply(objects.into_iter().map(Change::Set));
     let request = request(&snapshot, written);
-    let world = World::compile(None, Arc::new(snapshot), Arc::new(Posture::default()));
+    let world =
+        CompiledSnapshot::compile(None, Arc::new(snapshot), Arc::new(ReviewConfig::default()));
     review(&world, &request)
 }
 
@@ -119,7 +120,7 @@ fn request(snapshot: &Snapshot, written: Object) -> Request {
             name: "tenant".into(),
             ..Writer::default()
         },
-        door: Door::Webhook,
+        point: EnforcementPoint::Webhook,
         subject,
     }
 }

@@ -1,21 +1,21 @@
 //! Reviews that no API server sends, and names that no object can have: refused, never passed over.
 
-use openbao_perimeter::admission::{Admission, Answer, Point};
+use openbao_perimeter::admission::{Admission, Answer, WebhookKind};
 use openbao_perimeter::audit::{Record, Resolution};
 use serde_json::{Value, json};
 
 use crate::support::{UID, admission, review, review_with};
 
-fn answered(admission: &Admission, point: Point, review: &Value) -> (Answer, Value) {
+fn answered(admission: &Admission, point: WebhookKind, review: &Value) -> (Answer, Value) {
     let answer = admission.answer(point, review.to_string().as_bytes());
     let mut body: Value = serde_json::from_slice(&answer.body).unwrap();
     (answer, body["response"].take())
 }
 
-/// Refuses at both doors by the uid, with and without facts; the message.
+/// Refuses at both enforcement points by the uid, with and without facts; the message.
 fn refused(review: &Value) -> String {
     let mut messages = Vec::new();
-    for point in Point::ALL {
+    for point in WebhookKind::ALL {
         for admission in [admission(), Admission::default().into()] {
             let (answer, response) = answered(&admission, point, review);
             assert_eq!(response["uid"], UID, "{review}");
@@ -25,7 +25,7 @@ fn refused(review: &Value) -> String {
                 uid: UID.into(),
                 ..Record::of(point, Resolution::Malformed)
             };
-            assert_eq!((answer.record, answer.grounds), (noted, None), "{review}");
+            assert_eq!((answer.record, answer.evidence), (noted, None), "{review}");
             messages.push(response["status"]["message"].as_str().unwrap().to_owned());
         }
     }
@@ -144,7 +144,7 @@ fn what_is_not_ours_passes_with_whatever_name_its_api_takes() {
         review["request"]["subResource"] = json!(subresource);
         review["request"]["name"] = json!("system:Auth_Delegator");
         review["request"]["namespace"] = json!("");
-        for point in Point::ALL {
+        for point in WebhookKind::ALL {
             let (_, response) = answered(&admission(), point, &review);
             assert_eq!(response, json!({"uid": UID, "allowed": true}), "{review}");
         }
@@ -198,7 +198,7 @@ fn a_deletion_is_held_to_the_name_of_the_old_object() {
     request.insert("name".into(), json!(""));
     for dry_run in [false, true] {
         deletion["request"]["dryRun"] = json!(dry_run);
-        let (answer, response) = answered(&admission(), Point::Validate, &deletion);
+        let (answer, response) = answered(&admission(), WebhookKind::Validate, &deletion);
         assert_eq!(response["allowed"], true, "{response}");
         assert_eq!(answer.record.name, "web");
     }
@@ -214,7 +214,7 @@ fn a_deletion_is_held_to_the_name_of_the_old_object() {
 fn a_name_that_the_server_is_to_make_may_be_absent() {
     let mut review = review_with("name", json!(""));
     review["request"]["object"]["metadata"] = json!({"generateName": "web-", "namespace": "shop"});
-    let (answer, response) = answered(&admission(), Point::Validate, &review);
+    let (answer, response) = answered(&admission(), WebhookKind::Validate, &review);
     assert_eq!(response["allowed"], true, "{response}");
     assert_eq!(answer.record.resolution, Resolution::Allow);
     let longest = format!("{}.{}", "a".repeat(189), "0".repeat(63));
@@ -222,7 +222,7 @@ fn a_name_that_the_server_is_to_make_may_be_absent() {
         review_with("name", json!(longest)),
         review_with("name", json!("web.example-1.x")),
     ] {
-        let (answer, _) = answered(&admission(), Point::Validate, &review);
+        let (answer, _) = answered(&admission(), WebhookKind::Validate, &review);
         assert_ne!(answer.record.resolution, Resolution::Malformed);
     }
 }

@@ -11,9 +11,9 @@ use http_body_util::BodyExt as _;
 use hyper_util::rt::TokioIo;
 use openbao_perimeter::admission::Admission;
 use openbao_perimeter::audit::Metrics;
+use openbao_perimeter::config::ReviewConfig;
 use openbao_perimeter::inventory::Snapshot;
-use openbao_perimeter::posture::Posture;
-use openbao_perimeter::review::World;
+use openbao_perimeter::review::CompiledSnapshot;
 use openbao_perimeter::server::clients::ApiClients;
 use openbao_perimeter::server::listener::Limits;
 use openbao_perimeter::server::router::router;
@@ -75,7 +75,11 @@ pub(crate) fn review_with(part: &str, value: Value) -> Value {
 pub(crate) fn admission() -> Arc<Admission> {
     let admission = Admission::default();
     let snapshot = Arc::new(Snapshot::default());
-    admission.publish(World::compile(None, snapshot, Arc::new(Posture::default())));
+    admission.publish(CompiledSnapshot::compile(
+        None,
+        snapshot,
+        Arc::new(ReviewConfig::default()),
+    ));
     Arc::new(admission)
 }
 

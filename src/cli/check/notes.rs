@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::namespace;
 use crate::inventory::{Kind, Object, ObjectRef};
-use crate::review::World;
+use crate::review::CompiledSnapshot;
 use crate::review::offline::Judged;
 use crate::sources::files::Manifests;
 
@@ -39,7 +39,11 @@ impl Input<'_> {
     /// The policies of which nothing can be said, each with the reason: in their namespace no cluster
     /// is known, neither before nor after. In a dump of a cluster none is there then, so nothing is
     /// left to say.
-    pub(super) fn unjudged(&self, world: &World, judged: &[Judged]) -> Vec<(ObjectRef, String)> {
+    pub(super) fn unjudged(
+        &self,
+        world: &CompiledSnapshot,
+        judged: &[Judged],
+    ) -> Vec<(ObjectRef, String)> {
         if self.dump {
             return Vec::new();
         }

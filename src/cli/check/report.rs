@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::notes::Input;
 use crate::cli::text::WIDTH;
 use crate::inventory::ObjectRef;
-use crate::review::World;
+use crate::review::CompiledSnapshot;
 use crate::review::offline::{Judged, counted_as_rendered};
 use crate::review::render;
 use crate::rules::certificate::Certificate;
@@ -26,7 +26,7 @@ pub(super) struct Report {
     pub(super) accepted: Vec<Accepted>,
     pub(super) counted_as_rendered: Vec<String>,
     /// What could not be judged.
-    pub(super) unjudged: Vec<Unjudged>,
+    pub(super) unjudged: Vec<NotJudged>,
     /// What else is to be known about the input.
     pub(super) notes: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -36,7 +36,7 @@ pub(super) struct Report {
 
 /// An object of which nothing could be said.
 #[derive(Debug, Serialize)]
-pub(super) struct Unjudged {
+pub(super) struct NotJudged {
     pub(super) kind: &'static str,
     pub(super) namespace: String,
     pub(super) object: String,
@@ -141,7 +141,7 @@ pub(super) struct Summary {
 
 impl Report {
     pub(super) fn new(
-        world: &World,
+        world: &CompiledSnapshot,
         judged: &[Judged],
         explained: &[Certificate],
         input: &Input<'_>,
@@ -149,8 +149,8 @@ impl Report {
         let (before, after) = (input.before, input.after);
         let files = Files::new(before.into_iter().chain([after]));
         let unjudged = input.unjudged(world, judged).into_iter();
-        let unjudged: Vec<Unjudged> = unjudged
-            .map(|(object, reason)| Unjudged::new(&object, reason, &files))
+        let unjudged: Vec<NotJudged> = unjudged
+            .map(|(object, reason)| NotJudged::new(&object, reason, &files))
             .collect();
         let is_deleted = |policy: &ObjectRef| {
             let mut old = before.into_iter().flat_map(|before| &before.objects);
@@ -210,7 +210,7 @@ impl Report {
     }
 }
 
-impl Unjudged {
+impl NotJudged {
     fn new(object: &ObjectRef, reason: String, files: &Files<'_>) -> Self {
         let origin = files.located.get(object).map(|located| &located.origin);
         Self {
@@ -231,7 +231,7 @@ impl Unjudged {
 
 impl Checkpoints {
     /// `None` for an object that has none.
-    fn of(world: &World, object: &ObjectRef) -> Option<Self> {
+    fn of(world: &CompiledSnapshot, object: &ObjectRef) -> Option<Self> {
         let conditions = conditions::own(world, object);
         (!conditions.is_empty()).then(|| Self {
             object: object.to_string(),

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use anstyle::Style;
 
-use super::report::{Report, Reported, Shown, Summary, Unjudged};
+use super::report::{NotJudged, Report, Reported, Shown, Summary};
 use crate::cli::namespace::named;
 use crate::cli::text::{BAD, DOUBTFUL, MARK, STRONG, styled, wrapped};
 use crate::show::conditions::Condition;
@@ -43,8 +43,8 @@ pub(super) fn of(report: &Report) -> String {
 }
 
 /// What could not be judged, with one line for all that have the same reason.
-fn unjudged(text: &mut String, all: &[Unjudged]) {
-    let mut by_reason: BTreeMap<&str, Vec<&Unjudged>> = BTreeMap::new();
+fn unjudged(text: &mut String, all: &[NotJudged]) {
+    let mut by_reason: BTreeMap<&str, Vec<&NotJudged>> = BTreeMap::new();
     for unjudged in all {
         by_reason
             .entry(&unjudged.reason)

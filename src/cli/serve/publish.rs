@@ -6,19 +6,20 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::admission::Admission;
 use crate::audit::Metrics;
+use crate::config::ReviewConfig;
 use crate::inventory::Snapshot;
-use crate::posture::Posture;
-use crate::review::World;
+use crate::review::CompiledSnapshot;
 
 /// Another posture, to be put in force.
 pub(super) struct Decision {
-    pub(super) posture: Arc<Posture>,
+    pub(super) config: Arc<ReviewConfig>,
     /// Told once it is.
     pub(super) done: oneshot::Sender<()>,
 }
 
 /// How facts become what is judged by.
-pub(super) type Compile = fn(Option<&World>, Arc<Snapshot>, Arc<Posture>) -> World;
+pub(super) type Compile =
+    fn(Option<&CompiledSnapshot>, Arc<Snapshot>, Arc<ReviewConfig>) -> CompiledSnapshot;
 
 /// Takes what `/readyz?verbose` is to warn of, or `None` to take it back.
 pub(super) type Notify = Box<dyn Fn(Option<&str>) + Send + Sync>;
@@ -33,9 +34,9 @@ pub(super) struct Publisher {
     pub(super) metrics: Arc<Metrics>,
     pub(super) snapshots: watch::Receiver<Option<Arc<Snapshot>>>,
     pub(super) decisions: mpsc::Receiver<Decision>,
-    pub(super) worlds: watch::Sender<Option<Arc<World>>>,
+    pub(super) worlds: watch::Sender<Option<Arc<CompiledSnapshot>>>,
     /// Told of the posture that is in force.
-    pub(super) postures: watch::Sender<Arc<Posture>>,
+    pub(super) configs: watch::Sender<Arc<ReviewConfig>>,
     pub(super) compile: Compile,
     pub(super) notify: Notify,
 }
@@ -47,13 +48,13 @@ impl Publisher {
             tokio::select! {
                 changed = self.snapshots.changed() => match changed {
                     Ok(()) => {
-                        let posture = self.admission.posture();
-                        self.publish(posture).await;
+                        let config = self.admission.config();
+                        self.publish(config).await;
                     }
                     Err(_ended) => return,
                 },
-                Some(Decision { posture, done }) = self.decisions.recv() => {
-                    if self.publish(posture).await {
+                Some(Decision { config, done }) = self.decisions.recv() => {
+                    if self.publish(config).await {
                         // Nobody may wait any more.
                         let _told = done.send(());
                     }
@@ -64,25 +65,25 @@ impl Publisher {
 
     /// Compiles the latest facts under a posture, and swaps both at once; whether they are in force
     /// now.
-    async fn publish(&mut self, posture: Arc<Posture>) -> bool {
+    async fn publish(&mut self, config: Arc<ReviewConfig>) -> bool {
         let Some(snapshot) = self.snapshots.borrow_and_update().clone() else {
-            self.postures.send_replace(Arc::clone(&posture));
-            self.admission.decide(posture);
+            self.configs.send_replace(Arc::clone(&config));
+            self.admission.decide(config);
             return true;
         };
-        let decided = Arc::clone(&posture);
+        let decided = Arc::clone(&config);
         let previous = self.admission.world();
         let (known, newest) = (previous.clone(), Arc::clone(&snapshot));
         // Pure work that may take milliseconds in a large cluster: off the threads that serve.
         let compile = self.compile;
-        let compile = move || compile(known.as_deref(), snapshot, posture);
+        let compile = move || compile(known.as_deref(), snapshot, config);
         match tokio::task::spawn_blocking(compile).await {
             Ok(world) => {
                 let before = previous.map(|known| Arc::clone(&known.snapshot));
                 self.metrics
                     .inventory(&before.unwrap_or_default(), &world.snapshot);
                 self.admission.publish(world);
-                self.postures.send_if_modified(|known| {
+                self.configs.send_if_modified(|known| {
                     let is_new = **known != *decided;
                     *known = decided;
                     is_new
@@ -110,7 +111,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::admission::Point;
+    use crate::admission::WebhookKind;
     use crate::audit::Resolution;
     use crate::inventory::{Change, read};
 
@@ -118,16 +119,20 @@ mod tests {
         admission: Arc<Admission>,
         snapshots: watch::Sender<Option<Arc<Snapshot>>>,
         decisions: mpsc::Sender<Decision>,
-        worlds: watch::Receiver<Option<Arc<World>>>,
+        worlds: watch::Receiver<Option<Arc<CompiledSnapshot>>>,
         metrics: Arc<Metrics>,
         notices: watch::Receiver<Option<String>>,
     }
 
     /// Fails with facts about namespace `cursed`, and with the budget of 13.
-    fn compile(known: Option<&World>, snapshot: Arc<Snapshot>, posture: Arc<Posture>) -> World {
-        let is_cursed = snapshot.namespace("cursed").is_some() || posture.proof_budget == 13;
+    fn compile(
+        known: Option<&CompiledSnapshot>,
+        snapshot: Arc<Snapshot>,
+        config: Arc<ReviewConfig>,
+    ) -> CompiledSnapshot {
+        let is_cursed = snapshot.namespace("cursed").is_some() || config.proof_budget == 13;
         assert!(!is_cursed, "on purpose");
-        World::compile(known, snapshot, posture)
+        CompiledSnapshot::compile(known, snapshot, config)
     }
 
     fn cursed() -> Snapshot {
@@ -150,7 +155,7 @@ mod tests {
             snapshots,
             decisions,
             worlds: told,
-            postures: watch::channel(Arc::default()).0,
+            configs: watch::channel(Arc::default()).0,
             compile,
             notify: Box::new(move |text| {
                 notify.send_replace(text.map(ToOwned::to_owned));
@@ -169,12 +174,12 @@ mod tests {
 
     impl Stage {
         async fn decide(&self, proof_budget: u32) {
-            let posture = Arc::new(Posture {
+            let config = Arc::new(ReviewConfig {
                 proof_budget,
-                ..Posture::default()
+                ..ReviewConfig::default()
             });
             let (done, told) = oneshot::channel();
-            let decision = Decision { posture, done };
+            let decision = Decision { config, done };
             assert!(self.decisions.send(decision).await.is_ok());
             told.await.unwrap();
         }
@@ -195,14 +200,14 @@ mod tests {
                     "userInfo": {"username": "alice"}, "object": policy}});
             let answer = self
                 .admission
-                .answer(Point::Validate, review.to_string().as_bytes());
+                .answer(WebhookKind::Validate, review.to_string().as_bytes());
             let codes = answer.record.codes();
             assert!(codes.is_empty() || codes == "OBP403", "{codes}");
             answer.record.resolution == Resolution::Deny
         }
 
         fn budget(&self) -> u32 {
-            self.admission.posture().proof_budget
+            self.admission.config().proof_budget
         }
     }
 
@@ -224,7 +229,7 @@ mod tests {
         let before = stage.admission.world().unwrap();
         stage.decide(8).await;
         let after = stage.admission.world().unwrap();
-        assert_eq!(after.posture.proof_budget, 8);
+        assert_eq!(after.config.proof_budget, 8);
         assert!(Arc::ptr_eq(&before.snapshot, &after.snapshot));
         // The audit judges by it too.
         assert!(stage.worlds.has_changed().unwrap());
@@ -251,12 +256,12 @@ mod tests {
     async fn a_decision_that_cannot_be_put_in_force_leaves_the_facts_as_good_as_they_were() {
         let mut stage = stage();
         stage.learn().await;
-        let posture = Arc::new(Posture {
+        let config = Arc::new(ReviewConfig {
             proof_budget: 13,
-            ..Posture::default()
+            ..ReviewConfig::default()
         });
         let (done, told) = oneshot::channel();
-        let decision = Decision { posture, done };
+        let decision = Decision { config, done };
         assert!(stage.decisions.send(decision).await.is_ok());
         assert!(told.await.is_err());
         assert!(stage.notices.borrow().is_some());

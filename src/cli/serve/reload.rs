@@ -14,8 +14,8 @@ use super::publish::Decision;
 use crate::audit::metrics::SettingsReload;
 use crate::audit::{EventQueue, Metrics};
 use crate::cli::{Failure, limits, with_causes};
+use crate::config::ReviewConfig;
 use crate::file_events::Changes;
-use crate::posture::Posture;
 use crate::server::probes::Readiness;
 use crate::server::shutdown::{Phase, Shutdown};
 use crate::settings::{Given, Keys, ServeFlags, SettingsFile, Switch};
@@ -25,7 +25,7 @@ use crate::telemetry::{self, LogFilter};
 const INTERVAL: Duration = Duration::from_secs(10);
 
 /// Where settings are put in force, and where it is told.
-pub(super) struct Hands {
+pub(super) struct ReloadTargets {
     pub(super) decisions: mpsc::Sender<Decision>,
     pub(super) filter: LogFilter,
     pub(super) events: Option<EventQueue>,
@@ -35,7 +35,7 @@ pub(super) struct Hands {
 
 /// Settings that `serve` would start with.
 struct Sound {
-    posture: Arc<Posture>,
+    config: Arc<ReviewConfig>,
     filter: Targets,
     events: Switch,
     keys: Keys,
@@ -49,7 +49,7 @@ impl Sound {
         let (_, filter) = settings.logging();
         let limits = limits::effective(settings.limits)?;
         Ok(Self {
-            posture: Arc::new(settings.posture()?),
+            config: Arc::new(settings.config()?),
             filter: telemetry::filter(filter)?,
             events,
             keys: Keys::of(&settings.effective(limits)?)?,
@@ -66,14 +66,14 @@ struct NotCompiled;
 pub(super) struct Follower {
     given: Given<ServeFlags>,
     path: PathBuf,
-    hands: Hands,
+    hands: ReloadTargets,
     /// What the file held last, or why it could not be read: each is looked at once.
     seen: Result<String, String>,
     /// What was in force at the start: what needs a restart still is.
     started: Keys,
     /// What the last sound file made of it.
     keys: Keys,
-    posture: Arc<Posture>,
+    config: Arc<ReviewConfig>,
     waiting: Vec<String>,
 }
 
@@ -82,9 +82,9 @@ impl Follower {
     pub(super) fn new(
         given: Given<ServeFlags>,
         file: SettingsFile,
-        hands: Hands,
+        hands: ReloadTargets,
     ) -> Result<Self, Failure> {
-        let Sound { posture, keys, .. } = Sound::of(&given, &file)?;
+        let Sound { config, keys, .. } = Sound::of(&given, &file)?;
         Ok(Self {
             given,
             path: file.path,
@@ -92,7 +92,7 @@ impl Follower {
             seen: Ok(file.text),
             started: keys.clone(),
             keys,
-            posture,
+            config,
             waiting: Vec::new(),
         })
     }
@@ -142,26 +142,26 @@ impl Follower {
         let reload = if changed.is_empty() {
             SettingsReload::Unchanged
         } else {
-            self.put_in_force(&sound.posture).await?;
+            self.put_in_force(&sound.config).await?;
             self.beside_reviews(sound.filter, sound.events);
             SettingsReload::Applied
         };
         let (file, outcome, keys) = (self.path.display(), reload.as_str(), changed.join(", "));
         tracing::info!(%file, outcome, keys, "Read the settings again");
-        self.posture = sound.posture;
+        self.config = sound.config;
         self.keys = sound.keys;
         self.tell_what_waits();
         Ok(reload)
     }
 
     /// Returns once reviews are judged by this posture.
-    async fn put_in_force(&self, posture: &Arc<Posture>) -> Result<(), NotCompiled> {
-        if *posture == self.posture {
+    async fn put_in_force(&self, config: &Arc<ReviewConfig>) -> Result<(), NotCompiled> {
+        if *config == self.config {
             return Ok(());
         }
         let (done, told) = oneshot::channel();
-        let posture = Arc::clone(posture);
-        let decision = Decision { posture, done };
+        let config = Arc::clone(config);
+        let decision = Decision { config, done };
         let sent = self.hands.decisions.send(decision).await;
         sent.map_err(|_| NotCompiled)?;
         told.await.map_err(|_| NotCompiled)

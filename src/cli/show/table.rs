@@ -220,7 +220,7 @@ const fn style(state: State) -> Style {
         State::Held => GOOD,
         State::Broken => BAD,
         State::Open => MARK,
-        State::PartlyOpen | State::Unjudged => DOUBTFUL,
+        State::PartlyOpen | State::NotJudged => DOUBTFUL,
         State::Closed | State::Off => FAINT,
     }
 }

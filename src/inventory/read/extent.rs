@@ -10,7 +10,7 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 use serde_json::Value;
 
 /// Values (objects, lists, texts, numbers) that one object may hold. One with as many rules as
-/// [`Caps`](crate::posture::Caps) allow stays below it.
+/// [`SizeLimits`](crate::posture::SizeLimits) allow stays below it.
 pub const VALUES: usize = 150_000;
 
 /// Texts up to this length are not walked: they cannot hold enough to matter.

@@ -5,13 +5,13 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use crate::baseline::{ClusterPerimeter, PolicyRegions, Selected, ZonePerimeter};
+use crate::config::{Baseline, ReviewConfig};
 use crate::inventory::{Fact, Policy};
-use crate::posture::{Edition, Posture};
 use crate::review::level::WriterClass;
 use crate::review::merged::Merged;
 use crate::review::replay;
 use crate::review::request::{Edit, Operation, Request};
-use crate::review::world::World;
+use crate::review::world::CompiledSnapshot;
 use crate::review::written::{Side, Written};
 use crate::rules::case::{Case, State};
 use crate::rules::certificate::{self, Certificate};
@@ -25,13 +25,13 @@ use netpol::rule::Rule;
 /// The cluster's perimeter, in which a managed policy that is being written may itself show the API
 /// server's address where nothing else names it.
 pub(in crate::review) fn with_observed<'a>(
-    world: &World,
+    world: &CompiledSnapshot,
     class: WriterClass,
     cluster: &'a ClusterPerimeter,
     edit: &Edit<Policy>,
 ) -> Cow<'a, ClusterPerimeter> {
     let known =
-        !world.snapshot.api_server.is_empty() || !world.posture.api_server_addresses.is_empty();
+        !world.snapshot.api_server.is_empty() || !world.config.api_server_addresses.is_empty();
     if known || cluster.managed(&edit.object.name).is_none() {
         return Cow::Borrowed(cluster);
     }
@@ -47,7 +47,7 @@ pub(in crate::review) fn with_observed<'a>(
         Some(ClusterPerimeter::of(
             fact,
             (facts, &regions),
-            &world.posture,
+            &world.config,
             &[],
             &observed,
         ))
@@ -56,7 +56,7 @@ pub(in crate::review) fn with_observed<'a>(
 }
 
 pub(super) fn of_cluster(
-    world: &World,
+    world: &CompiledSnapshot,
     request: &Request,
     class: WriterClass,
     cluster: &ClusterPerimeter,
@@ -76,11 +76,14 @@ pub(super) fn of_cluster(
 }
 
 /// What the acceptance of the written policy's rules rests on.
-pub(in crate::review) fn certificates(world: &World, edit: &Edit<Policy>) -> Vec<Certificate> {
+pub(in crate::review) fn certificates(
+    world: &CompiledSnapshot,
+    edit: &Edit<Policy>,
+) -> Vec<Certificate> {
     let perimeters = world.perimeters(&edit.object.namespace).iter();
     let zones =
         perimeters.flat_map(|cluster| cluster.zones.iter().map(move |zone| (cluster, zone)));
-    let budget = Cell::new(Budget::new(world.posture.proof_budget));
+    let budget = Cell::new(Budget::new(world.config.proof_budget));
     let written = Written::of(edit);
     zones
         .flat_map(|(cluster, zone)| {
@@ -90,7 +93,7 @@ pub(in crate::review) fn certificates(world: &World, edit: &Edit<Policy>) -> Vec
 }
 
 /// A managed policy may be deleted with its cluster or its namespace.
-pub(super) fn may_go(world: &World, cluster: &ClusterPerimeter) -> bool {
+pub(super) fn may_go(world: &CompiledSnapshot, cluster: &ClusterPerimeter) -> bool {
     let namespace = world
         .facts(&cluster.object.namespace)
         .and_then(|facts| facts.namespace.as_ref());
@@ -101,7 +104,7 @@ pub(super) fn may_go(world: &World, cluster: &ClusterPerimeter) -> bool {
 }
 
 fn of_zone(
-    world: &World,
+    world: &CompiledSnapshot,
     request: &Request,
     class: WriterClass,
     cluster: &ClusterPerimeter,
@@ -125,7 +128,7 @@ fn of_zone(
     // What the managed policy's own rules say rests on connections that were replayed already.
     let mut findings = replay::of_case(&case, findings);
     let left = left_open::check(&case).into_iter();
-    let tunnels = &world.posture.tunnel_ports;
+    let tunnels = &world.config.tunnel_ports;
     findings
         .extend(left.map(|(zone, policy, left)| replay::of_existing(zone, policy, left, tunnels)));
     if managed.is_none()
@@ -147,10 +150,10 @@ fn of_zone(
 
 /// The managed policy of a zone as the operator renders it under each other baseline.
 fn elsewhere(
-    world: &World,
+    world: &CompiledSnapshot,
     cluster: &ClusterPerimeter,
     zone: &ZonePerimeter,
-) -> Vec<(Edition, Selected)> {
+) -> Vec<(Baseline, Selected)> {
     let Some(facts) = world.facts(&cluster.object.namespace) else {
         return Vec::new();
     };
@@ -158,19 +161,19 @@ fn elsewhere(
         return Vec::new();
     };
     let regions = world.regions(&cluster.object.namespace, facts);
-    let others = Edition::ALL.into_iter();
-    let others = others.filter(|edition| *edition != world.posture.baseline);
+    let others = Baseline::ALL.into_iter();
+    let others = others.filter(|baseline| *baseline != world.config.baseline);
     let rendered = others.filter_map(|baseline| {
-        let posture = Posture {
+        let config = ReviewConfig {
             baseline,
-            ..Posture::clone(&world.posture)
+            ..ReviewConfig::clone(&world.config)
         };
         let api_server = &world.snapshot.api_server;
         let beside = (facts, &*regions);
-        let cluster = ClusterPerimeter::of(fact, beside, &posture, api_server, &[]);
+        let cluster = ClusterPerimeter::of(fact, beside, &config, api_server, &[]);
         let mut zones = cluster.zones.into_iter();
         let rendered = zones.find(|other| other.pods == zone.pods)?.rendered?;
-        let tunnels = &world.posture.tunnel_ports;
+        let tunnels = &world.config.tunnel_ports;
         Some((baseline, Selected::of(&rendered, &zone.zone, tunnels)?))
     });
     rendered.collect()
@@ -178,7 +181,7 @@ fn elsewhere(
 
 /// The write as it concerns one zone.
 pub(in crate::review) fn case<'a>(
-    world: &'a World,
+    world: &'a CompiledSnapshot,
     cluster: &'a ClusterPerimeter,
     zone: &'a ZonePerimeter,
     written: &'a Written<'a>,
@@ -186,7 +189,7 @@ pub(in crate::review) fn case<'a>(
 ) -> Case<'a> {
     let edit = written.edit;
     let name = &edit.object.name;
-    let tunnels = &world.posture.tunnel_ports;
+    let tunnels = &world.config.tunnel_ports;
     let is_edited = |policy: &&Selected| policy.name == *name && !name.is_empty();
     let state = |fact: &'a Option<Fact<Policy>>, side: &Side| {
         let policy = fact.as_ref().and_then(Fact::read);
@@ -218,7 +221,7 @@ pub(in crate::review) fn case<'a>(
         object: &edit.object,
         cluster,
         zone,
-        posture: &world.posture,
+        config: &world.config,
         others: zone
             .selected
             .iter()

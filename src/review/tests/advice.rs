@@ -10,22 +10,22 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::support::{self, cluster_named, cluster_request, restore_request, world_under};
+use crate::config::Baseline;
 use crate::inventory::Cluster;
-use crate::posture::Edition;
-use crate::review::{Verdict, World, review};
+use crate::review::{CompiledSnapshot, Verdict, review};
 use crate::rules::Code::{Obp605, Obp607};
 use crate::rules::{Code, Finding, Level};
 
-fn world(edition: Edition, clusters: &[Arc<Cluster>]) -> World {
-    world_under(support::edition(edition), clusters, &[])
+fn world(baseline: Baseline, clusters: &[Arc<Cluster>]) -> CompiledSnapshot {
+    world_under(support::config_of(baseline), clusters, &[])
 }
 
 /// What is advised about a cluster that is made, or changed.
-fn advised(edition: Edition, before: Option<&Value>, after: &Value) -> Vec<Finding> {
+fn advised(baseline: Baseline, before: Option<&Value>, after: &Value) -> Vec<Finding> {
     let cluster = |spec: &Value| cluster_named("bao", spec);
     let before = before.map(cluster);
     let request = cluster_request(before.as_ref(), &cluster(after));
-    advice(review(&world(edition, &[]), &request))
+    advice(review(&world(baseline, &[]), &request))
 }
 
 fn advice(verdict: Verdict) -> Vec<Finding> {
@@ -36,9 +36,9 @@ fn advice(verdict: Verdict) -> Vec<Finding> {
 }
 
 /// What is advised about a restore that is made in a namespace with this cluster `bao`.
-fn restored(edition: Edition, cluster: &Value, spec: &Value) -> Vec<Finding> {
+fn restored(baseline: Baseline, cluster: &Value, spec: &Value) -> Vec<Finding> {
     let request = restore_request(support::restore(spec));
-    let world = world(edition, &[cluster_named("bao", cluster)]);
+    let world = world(baseline, &[cluster_named("bao", cluster)]);
     review(&world, &request).findings
 }
 
@@ -125,7 +125,7 @@ fn obp605_every_endpoint_of_the_servers_is_looked_at() {
         ),
     ];
     for (spec, place) in table {
-        let found = advised(Edition::V01, None, &spec);
+        let found = advised(Baseline::V01, None, &spec);
         let reasons: Vec<_> = found.iter().map(|one| one.reason.as_str()).collect();
         assert!(
             reasons.len() == 1 && reasons[0].ends_with(&format!(", {place}")),
@@ -134,18 +134,18 @@ fn obp605_every_endpoint_of_the_servers_is_looked_at() {
         let mut open = spec.clone();
         open["network"] =
             json!({"egressRules": [to(&block("0.0.0.0/0"), 443), to(&block("0.0.0.0/0"), 5696)]});
-        assert_eq!(codes(&advised(Edition::V01, None, &open)), [], "{spec}");
+        assert_eq!(codes(&advised(Baseline::V01, None, &open)), [], "{spec}");
     }
     let internal = json!({"selfInit": {"enabled": true, "oidc": {"enabled": true,
         "issuer": "https://kubernetes.default.svc.cluster.local"}}});
     assert_eq!(
-        codes(&advised(Edition::V01, None, &internal)),
+        codes(&advised(Baseline::V01, None, &internal)),
         [],
         "the core rows open the API server"
     );
     let off = json!({"tls": {"mode": "External", "acme": {"directoryURL": "https://acme.example.org"}},
         "selfInit": {"enabled": true, "oidc": {"enabled": false, "issuer": "https://id.example.org"}}});
-    assert_eq!(codes(&advised(Edition::V01, None, &off)), [], "not used");
+    assert_eq!(codes(&advised(Baseline::V01, None, &off)), [], "not used");
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn obp605_every_endpoint_of_the_jobs_is_looked_at() {
         ),
     ];
     for (target, place) in table {
-        let found = advised(Edition::V01, None, &backup(&target, &other));
+        let found = advised(Baseline::V01, None, &backup(&target, &other));
         let of_605: Vec<_> = found.iter().filter(|one| one.code == Obp605).collect();
         assert!(
             of_605.len() == 1 && of_605[0].reason.ends_with(&format!(", {place}")),
@@ -180,11 +180,11 @@ fn obp605_every_endpoint_of_the_jobs_is_looked_at() {
         );
         // The fallback of a Development cluster covers them all; before it there was no perimeter.
         assert_eq!(
-            codes(&advised(Edition::V01, None, &backup(&target, &json!({})))),
+            codes(&advised(Baseline::V01, None, &backup(&target, &json!({})))),
             []
         );
         assert_eq!(
-            codes(&advised(Edition::Classic, None, &backup(&target, &other))),
+            codes(&advised(Baseline::Classic, None, &backup(&target, &other))),
             []
         );
     }
@@ -196,8 +196,11 @@ fn obp607_the_first_egress_rule_ends_the_fallback() {
     let with = |rule: Value| json!({"profile": "Development", "network": {"egressRules": [rule]}});
     let expected = [(Obp607, Level::Warn, "spec.network.egressRules")];
     let seal = with(to(&namespace("seal"), 8200));
-    assert_eq!(codes(&advised(Edition::V01, Some(&none), &seal)), expected);
-    assert_eq!(codes(&advised(Edition::Next, Some(&none), &seal)), expected);
+    assert_eq!(codes(&advised(Baseline::V01, Some(&none), &seal)), expected);
+    assert_eq!(
+        codes(&advised(Baseline::Next, Some(&none), &seal)),
+        expected
+    );
     for (before, after) in [
         // A second rule, another profile, a cluster without backups.
         (Some(&seal), with(to(&namespace("other"), 8200))),
@@ -207,19 +210,23 @@ fn obp607_the_first_egress_rule_ends_the_fallback() {
             json!({"profile": "Hardened", "network": {"egressRules": [to(&namespace("seal"), 8200)]}}),
         ),
     ] {
-        assert_eq!(codes(&advised(Edition::V01, before, &after)), [], "{after}");
+        assert_eq!(
+            codes(&advised(Baseline::V01, before, &after)),
+            [],
+            "{after}"
+        );
     }
-    assert_eq!(codes(&advised(Edition::Classic, Some(&none), &seal)), []);
+    assert_eq!(codes(&advised(Baseline::Classic, Some(&none), &seal)), []);
     // Who opens 443 to every address ends nothing.
     let both = json!({"to": [block("0.0.0.0/0"), block("::/0")], "ports": [{"port": 443}]});
-    assert_eq!(codes(&advised(Edition::V01, Some(&none), &with(both))), []);
+    assert_eq!(codes(&advised(Baseline::V01, Some(&none), &with(both))), []);
 }
 
 #[test]
 fn obp607_a_new_cluster_is_told_where_its_backups_go_to_the_fallbacks_port() {
     let seal = json!({"network": {"egressRules": [to(&namespace("seal"), 8200)]}});
     let found = advised(
-        Edition::V01,
+        Baseline::V01,
         None,
         &backup(&json!({"endpoint": "https://192.0.2.40"}), &seal),
     );
@@ -229,14 +236,14 @@ fn obp607_a_new_cluster_is_told_where_its_backups_go_to_the_fallbacks_port() {
     ];
     assert_eq!(codes(&found), expected);
     let other_port = advised(
-        Edition::V01,
+        Baseline::V01,
         None,
         &backup(&json!({"endpoint": "https://192.0.2.40:9000"}), &seal),
     );
     assert_eq!(codes(&other_port), expected[..1]);
     let storage = json!({"network": {"egressRules": [to(&block("192.0.2.40/32"), 443)]}});
     let covered = advised(
-        Edition::V01,
+        Baseline::V01,
         None,
         &backup(&json!({"endpoint": "https://192.0.2.40"}), &storage),
     );

@@ -9,8 +9,8 @@ use super::support::{
     reference, servers, tenant, world,
 };
 use crate::baseline::{ClusterPerimeter, Pods, SharedRegions};
+use crate::config::ReviewConfig;
 use crate::inventory::{Cluster, Fact, Kind, Policy};
-use crate::posture::Posture;
 use crate::review::{Verdict, repair, review};
 use crate::rules::Code::{Obp103, Obp201, Obp203, Obp402};
 use crate::rules::{Code, Level, existing_policy};
@@ -62,9 +62,9 @@ fn open() -> Fact<Policy> {
 /// The creation of a cluster beside these policies, with a budget.
 fn created_beside(bao: &Arc<Cluster>, policies: &[Fact<Policy>], proof_budget: u32) -> Verdict {
     let mut world = world(std::slice::from_ref(bao), policies);
-    world.posture = Posture {
+    world.config = ReviewConfig {
         proof_budget,
-        ..Posture::default()
+        ..ReviewConfig::default()
     }
     .into();
     review(&world, &cluster_request(None, bao))
@@ -83,13 +83,13 @@ fn steps(policies: &[Fact<Policy>], limit: u32) -> u64 {
     let bao = permissive(5);
     let world = world(std::slice::from_ref(&bao), policies);
     let facts = world.facts("bao").expect("the namespace");
-    let regions = SharedRegions::of(facts, &world.posture, None);
+    let regions = SharedRegions::of(facts, &world.config, None);
     let beside = (facts, &regions);
-    let after = ClusterPerimeter::of(&Fact::Read(bao), beside, &world.posture, &[], &[]);
+    let after = ClusterPerimeter::of(&Fact::Read(bao), beside, &world.config, &[], &[]);
     let mut budget = Budget::new(limit);
     let object = reference(Kind::OpenBaoCluster, "bao");
     let aside = std::collections::BTreeSet::new();
-    existing_policy::check(&object, &world.posture, None, &after, &aside, &mut budget);
+    existing_policy::check(&object, &world.config, None, &after, &aside, &mut budget);
     budget.used()
 }
 
@@ -172,9 +172,9 @@ fn a_hard_policy_keeps_no_other_from_being_refused() {
 fn what_is_undecided_names_the_label_keys_that_made_it_hard() {
     let help = |bao: &Arc<Cluster>, proof_budget, policy: Fact<Policy>| {
         let mut world = world(std::slice::from_ref(bao), &[]);
-        world.posture = Posture {
+        world.config = ReviewConfig {
             proof_budget,
-            ..Posture::default()
+            ..ReviewConfig::default()
         }
         .into();
         let request = policy_request(tenant(), "hard-000", None, Some(policy));
@@ -276,7 +276,7 @@ fn an_ordinary_namespace_is_decided() {
         assert_eq!(levels(&verdict), []);
         let name = |at: usize| format!("clients-{at}");
         let stored: Vec<_> = (0..300).map(|at| clients(&name(at), 20, way)).collect();
-        let verdict = created_beside(&bao, &stored, Posture::default().proof_budget);
+        let verdict = created_beside(&bao, &stored, ReviewConfig::default().proof_budget);
         assert_eq!(levels(&verdict), []);
         // Nor is a write that takes something away undecided beside them.
         let beside = world(std::slice::from_ref(&bao), &stored);

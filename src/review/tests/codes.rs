@@ -10,8 +10,8 @@ use super::support::{
     servers, tenant, updated, world,
 };
 use crate::baseline::Pods;
+use crate::config::ReviewConfig;
 use crate::inventory::{Fact, Owner, Policy};
-use crate::posture::Posture;
 use crate::review::{WriterClass, not_ready, review};
 use crate::rules::Code::{Obp101, Obp102, Obp103, Obp104, Obp201, Obp202, Obp401, Obp402, Obp403};
 use crate::rules::Level::{Deny, Warn};
@@ -74,7 +74,7 @@ fn obp102_the_last_isolation_of_pods_is_kept() {
         Fact::Unreadable(broken) => panic!("{broken:?}"),
     };
     let deny = policy("deny", &json!({"podSelector": {}}));
-    let next = || super::support::edition(crate::posture::Edition::Next);
+    let next = || super::support::config_of(crate::config::Baseline::Next);
     let alone = super::support::world_under(
         next(),
         std::slice::from_ref(&restored),
@@ -352,11 +352,11 @@ fn obp401_what_is_written_has_to_be_readable_where_there_is_a_cluster() {
 #[test]
 fn obp402_a_proof_out_of_budget_is_refused() {
     let mut tight = plain();
-    let posture = crate::posture::Posture {
+    let config = crate::config::ReviewConfig {
         proof_budget: 1,
-        ..crate::posture::Posture::default()
+        ..crate::config::ReviewConfig::default()
     };
-    tight.posture = Arc::new(posture);
+    tight.config = Arc::new(config);
     let fine = json!({"podSelector": servers(), "ingress": [{"from": [{"namespaceSelector":
         {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}], "ports": [{"port": 8200}]}]});
     let codes = denied(&created(
@@ -377,12 +377,12 @@ fn obp403_nothing_is_allowed_while_the_facts_are_missing() {
         Some(policy("web", &json!({"podSelector": {}}))),
     );
     assert_eq!(
-        found(&not_ready(&Posture::default(), &request)),
+        found(&not_ready(&ReviewConfig::default(), &request)),
         [row(Obp403, Deny, "", "")]
     );
     assert_eq!(found(&review(&plain(), &request)), []);
     assert_eq!(
-        WriterClass::of(&tenant(), &crate::posture::Posture::default()),
+        WriterClass::of(&tenant(), &crate::config::ReviewConfig::default()),
         WriterClass::Everyone
     );
 }

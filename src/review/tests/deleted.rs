@@ -7,10 +7,10 @@ use super::support::{
     world,
 };
 use crate::inventory::{Fact, Policy};
-use crate::review::{World, review};
+use crate::review::{CompiledSnapshot, review};
 use crate::rules::Code::{self, Obp401};
 
-fn deleted(world: &World, name: &str, shown: Fact<Policy>) -> Vec<Code> {
+fn deleted(world: &CompiledSnapshot, name: &str, shown: Fact<Policy>) -> Vec<Code> {
     let request = policy_request(tenant(), name, Some(shown), None);
     denied(&review(world, &request))
 }

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::support::{
-    Found, cluster_named, edition, found, policy, policy_request, reference, tenant, world_under,
+    Found, cluster_named, config_of, found, policy, policy_request, reference, tenant, world_under,
 };
+use crate::config::{Baseline, ReviewConfig};
 use crate::inventory::{Change, Cluster, Fact, Kind, Object, Policy, Snapshot, read};
-use crate::posture::{Edition, Posture};
-use crate::review::{World, offline, review, standing};
+use crate::review::{CompiledSnapshot, audit_namespace, offline, review};
 use crate::rules::Code::{self, Obp105, Obp201, Obp202, Obp203};
 use crate::rules::Level::{self, Deny, Warn};
 use crate::rules::default_deny_absent::Missing;
@@ -24,13 +24,13 @@ fn restored() -> Arc<Cluster> {
     read.read().expect("readable").clone()
 }
 
-fn world(policies: &[Fact<Policy>]) -> World {
-    world_under(edition(Edition::Next), &[restored()], policies)
+fn world(policies: &[Fact<Policy>]) -> CompiledSnapshot {
+    world_under(config_of(Baseline::Next), &[restored()], policies)
 }
 
 /// The codes, levels and paths of a write.
 fn told(
-    world: &World,
+    world: &CompiledSnapshot,
     name: &str,
     before: Option<&Fact<Policy>>,
     after: &Fact<Policy>,
@@ -197,7 +197,7 @@ fn a_later_isolating_policy_says_what_it_does_not_shut() {
 #[test]
 fn the_first_policy_of_a_cluster_that_the_operator_renders_for_is_judged_as_ever() {
     let bao = cluster_named("bao", &json!({"profile": "Development"}));
-    let world = world_under(edition(Edition::Next), &[bao], &[]);
+    let world = world_under(config_of(Baseline::Next), &[bao], &[]);
     let told = told(&world, "open", None, &open("open"));
     assert_eq!(
         told,
@@ -212,7 +212,7 @@ fn the_first_policy_of_a_cluster_that_the_operator_renders_for_is_judged_as_ever
 fn the_audit_and_check_keep_what_a_first_policy_leaves_open() {
     let kept = |policies: &[Fact<Policy>]| {
         let world = world(policies);
-        let found = standing(&world, "bao").into_iter();
+        let found = audit_namespace(&world, "bao").into_iter();
         let mut audited: Vec<_> = found
             .filter(|finding| finding.code != Obp105)
             .map(|finding| (finding.code, finding.level, finding.path))
@@ -272,7 +272,8 @@ fn the_first_policy_in_the_operators_namespace_passes_with_another_label_for_met
         let place = read::object(&place).expect("a namespace");
         let objects = stored.into_iter().chain([place, metrics.clone()]);
         let snapshot = Snapshot::default().apply(objects.map(Change::Set));
-        let world = World::compile(None, snapshot.into(), Posture::default().into());
+        let world =
+            CompiledSnapshot::compile(None, snapshot.into(), ReviewConfig::default().into());
         let after: offline::Objects = [(metrics.reference(), metrics.clone())].into();
         let judged = offline::edit_between(
             &world,

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::support::{
-    ZONES, cluster, edition, managed, owned, policy, reference, tenant, world_under,
+    ZONES, cluster, config_of, managed, owned, policy, reference, tenant, world_under,
 };
-use crate::code::Door::{self, Audit, Check};
+use crate::code::EnforcementPoint::{self, Audit, Check};
+use crate::config::Baseline::{Classic, Next, V01};
+use crate::config::ReviewConfig;
 use crate::inventory::{Cluster, Fact, Kind, Object, Policy, read};
-use crate::posture::Edition::{Classic, Next, V01};
-use crate::posture::Posture;
 use crate::review::offline::{Objects, final_state};
-use crate::review::{World, isolation};
+use crate::review::{CompiledSnapshot, isolation};
 use crate::rules::Code::{Obp105, Obp401};
 use crate::rules::default_deny_absent::Missing;
 use crate::rules::{Finding, Level};
@@ -22,14 +22,14 @@ const SERVERS: &str = "the OpenBao pods";
 const JOBS: &str = "the backup and restore pods";
 
 /// Findings about the only cluster, as `check` of manifests or the audit of stored objects asks.
-fn bare(world: &World, door: Door) -> Vec<Finding> {
-    let missing = match door {
+fn bare(world: &CompiledSnapshot, point: EnforcementPoint) -> Vec<Finding> {
+    let missing = match point {
         Check => Missing::Rendered,
         _ => Missing::Absent,
     };
     let perimeters = world.perimeters("bao").iter();
     perimeters
-        .flat_map(|cluster| isolation(world, cluster, door, missing))
+        .flat_map(|cluster| isolation(world, cluster, point, missing))
         .collect()
 }
 
@@ -72,14 +72,14 @@ fn facts(policies: &[Policy]) -> Vec<Fact<Policy>> {
     facts.map(|policy| Fact::Read(policy.into())).collect()
 }
 
-fn world(policies: &[Fact<Policy>]) -> World {
-    world_under(edition(V01), &[cluster(&json!({}))], policies)
+fn world(policies: &[Fact<Policy>]) -> CompiledSnapshot {
+    world_under(config_of(V01), &[cluster(&json!({}))], policies)
 }
 
 #[test]
 fn obp105_what_the_operator_renders_isolates_everything() {
-    for door in Door::ALL {
-        assert_eq!(open(&bare(&world(&facts(&own())), door)), [], "{door:?}");
+    for point in EnforcementPoint::ALL {
+        assert_eq!(open(&bare(&world(&facts(&own())), point)), [], "{point:?}");
     }
 }
 
@@ -104,7 +104,7 @@ fn obp105_a_missing_managed_policy_counts_as_rendered_in_files_and_as_missing_in
     assert!(only_servers[0].help.contains("review.baseline: classic"));
     // Jobs are outside any restriction before 0.1.
     let bao = cluster(&json!({}));
-    let classic = bare(&world_under(edition(Classic), &[bao], &[]), Audit);
+    let classic = bare(&world_under(config_of(Classic), &[bao], &[]), Audit);
     assert_eq!(classic.len(), 1);
     assert!(
         classic[0]
@@ -196,12 +196,12 @@ fn obp105_a_cluster_that_is_restored_into_has_no_perimeter_and_one_that_goes_nee
         read.read().expect("readable").clone()
     };
     let bao = restored(json!({"openbao.org/restore-origin": "old"}));
-    let findings = bare(&world_under(edition(Next), &[bao], &[]), Check);
+    let findings = bare(&world_under(config_of(Next), &[bao], &[]), Check);
     assert_eq!(findings.len(), 4);
     let mut going = Arc::unwrap_or_clone(restored(json!({})));
     going.meta.deleting = true;
     assert_eq!(
-        bare(&world_under(edition(Next), &[going.into()], &[]), Audit),
+        bare(&world_under(config_of(Next), &[going.into()], &[]), Audit),
         []
     );
 }
@@ -239,9 +239,9 @@ fn obp105_check_tells_it_of_a_cluster_and_the_settings_may_raise_it() {
         .collect();
     let name = reference(Kind::OpenBaoCluster, "bao");
     objects.insert(name.clone(), Object::Cluster(Fact::Read(bao.clone())));
-    let found = |posture: Posture| -> Vec<_> {
-        let world = world_under(posture.clone(), std::slice::from_ref(&bao), &policies);
-        let beside = world_under(posture, std::slice::from_ref(&bao), &[]);
+    let found = |config: ReviewConfig| -> Vec<_> {
+        let world = world_under(config.clone(), std::slice::from_ref(&bao), &policies);
+        let beside = world_under(config, std::slice::from_ref(&bao), &[]);
         let judged = final_state(&world, &beside, &tenant(), &objects, Missing::Rendered);
         let of_cluster = judged.into_iter().filter(|judged| judged.object == name);
         let findings = of_cluster.flat_map(|judged| judged.verdict.findings);
@@ -249,13 +249,13 @@ fn obp105_check_tells_it_of_a_cluster_and_the_settings_may_raise_it() {
             .map(|finding| (finding.code, finding.level))
             .collect()
     };
-    let mut posture = edition(V01);
-    assert_eq!(found(posture.clone()), [(Obp105, Level::Audit); 2]);
-    posture.levels.set(Obp105, Audit, Level::Off);
-    posture.levels.set(Obp401, Check, Level::Off);
-    assert_eq!(found(posture.clone()), [(Obp105, Level::Audit); 2]);
-    posture.levels.set(Obp105, Check, Level::Deny);
-    assert_eq!(found(posture.clone()), [(Obp105, Level::Deny); 2]);
-    posture.levels.set(Obp105, Check, Level::Off);
-    assert_eq!(found(posture), []);
+    let mut config = config_of(V01);
+    assert_eq!(found(config.clone()), [(Obp105, Level::Audit); 2]);
+    config.levels.set(Obp105, Audit, Level::Off);
+    config.levels.set(Obp401, Check, Level::Off);
+    assert_eq!(found(config.clone()), [(Obp105, Level::Audit); 2]);
+    config.levels.set(Obp105, Check, Level::Deny);
+    assert_eq!(found(config.clone()), [(Obp105, Level::Deny); 2]);
+    config.levels.set(Obp105, Check, Level::Off);
+    assert_eq!(found(config), []);
 }

@@ -1,34 +1,34 @@
-//! What the settings make of a rule's level, at each door.
+//! What the settings make of a rule's level, at each enforcement point.
 
 use serde_json::{Value, json};
 
 use super::support::{
-    cluster, cluster_request, edition, operator, policy, policy_request, tenant, world_under,
+    cluster, cluster_request, config_of, operator, policy, policy_request, tenant, world_under,
 };
-use crate::code::{Door, Level};
+use crate::code::{EnforcementPoint, Level};
+use crate::config::{Baseline, ReviewConfig};
 use crate::inventory::Cluster;
-use crate::posture::{Edition, Posture};
 use crate::review::{Outcome, Request, Verdict, Writer, review};
 use crate::rules::Code::{self, Obp201, Obp302, Obp305, Obp401};
-use crate::rules::Harm;
+use crate::rules::Onset;
 
-fn posture(code: Code, door: Door, level: Level) -> Posture {
-    let mut posture = edition(Edition::V01);
-    posture.levels.set(code, door, level);
-    posture
+fn config(code: Code, point: EnforcementPoint, level: Level) -> ReviewConfig {
+    let mut config = config_of(Baseline::V01);
+    config.levels.set(code, point, level);
+    config
 }
 
 /// A tenant opens the pods to everyone.
-fn opening(door: Door, writer: Writer) -> Request {
+fn opening(point: EnforcementPoint, writer: Writer) -> Request {
     let open = policy("open", &json!({"podSelector": {}, "ingress": [{}]}));
     Request {
-        door,
+        point,
         ..policy_request(writer, "open", None, Some(open))
     }
 }
 
-fn judged(posture: Posture, request: &Request) -> Verdict {
-    review(&world_under(posture, &[cluster(&json!({}))], &[]), request)
+fn judged(config: ReviewConfig, request: &Request) -> Verdict {
+    review(&world_under(config, &[cluster(&json!({}))], &[]), request)
 }
 
 fn levels(verdict: &Verdict) -> Vec<(Code, Level)> {
@@ -47,10 +47,10 @@ fn every_level_holds_at_its_door_and_at_no_other() {
         (Level::Off, Outcome::Allow),
     ];
     for (level, outcome) in expected {
-        for door in Door::ALL {
-            for asked in Door::ALL {
-                let verdict = judged(posture(Obp201, door, level), &opening(asked, tenant()));
-                let (level, outcome) = if asked == door {
+        for point in EnforcementPoint::ALL {
+            for asked in EnforcementPoint::ALL {
+                let verdict = judged(config(Obp201, point, level), &opening(asked, tenant()));
+                let (level, outcome) = if asked == point {
                     (level, outcome)
                 } else {
                     (Level::Deny, Outcome::Deny)
@@ -60,8 +60,8 @@ fn every_level_holds_at_its_door_and_at_no_other() {
                 } else {
                     vec![(Obp201, level)]
                 };
-                assert_eq!(levels(&verdict), left, "{door:?} {asked:?}");
-                assert_eq!(verdict.outcome(), outcome, "{door:?} {asked:?}");
+                assert_eq!(levels(&verdict), left, "{point:?} {asked:?}");
+                assert_eq!(verdict.outcome(), outcome, "{point:?} {asked:?}");
             }
         }
     }
@@ -71,8 +71,8 @@ fn every_level_holds_at_its_door_and_at_no_other() {
 fn a_level_is_that_of_its_code_alone() {
     for code in Code::ALL.into_iter().filter(|code| *code != Obp201) {
         let verdict = judged(
-            posture(code, Door::Webhook, Level::Off),
-            &opening(Door::Webhook, tenant()),
+            config(code, EnforcementPoint::Webhook, Level::Off),
+            &opening(EnforcementPoint::Webhook, tenant()),
         );
         assert_eq!(levels(&verdict), [(Obp201, Level::Deny)], "{code}");
     }
@@ -93,13 +93,13 @@ fn known_harm_denies_at_no_level() {
     ];
     for (level, left) in expected {
         let world = world_under(
-            posture(Obp302, Door::Webhook, level),
+            config(Obp302, EnforcementPoint::Webhook, level),
             std::slice::from_ref(&before),
             &[],
         );
         let verdict = review(&world, &cluster_request(Some(&before), &after));
         assert_eq!(levels(&verdict), left, "{level}");
-        let known = |finding: &crate::rules::Finding| finding.harm == Harm::Known;
+        let known = |finding: &crate::rules::Finding| finding.onset == Onset::PreExisting;
         assert!(verdict.findings.iter().all(known));
     }
 }
@@ -108,7 +108,7 @@ fn known_harm_denies_at_no_level() {
 fn another_objects_fault_denies_at_no_level() {
     let broken = policy("broken", &json!({"policyTypes": ["Sideways"]}));
     let world = world_under(
-        posture(Obp401, Door::Webhook, Level::Deny),
+        config(Obp401, EnforcementPoint::Webhook, Level::Deny),
         &[cluster(&json!({}))],
         &[broken],
     );
@@ -122,7 +122,7 @@ fn a_write_that_changes_no_spec_passes_at_any_level() {
     let open = policy("open", &json!({"podSelector": {}, "ingress": [{}]}));
     let request = policy_request(tenant(), "open", Some(open.clone()), Some(open.clone()));
     let world = world_under(
-        posture(Obp201, Door::Webhook, Level::Deny),
+        config(Obp201, EnforcementPoint::Webhook, Level::Deny),
         &[cluster(&json!({}))],
         &[open],
     );
@@ -131,14 +131,14 @@ fn a_write_that_changes_no_spec_passes_at_any_level() {
 
 #[test]
 fn the_operator_is_refused_by_the_setting_for_it_only() {
-    let raised = posture(Obp201, Door::Webhook, Level::Deny);
-    let request = opening(Door::Webhook, operator());
+    let raised = config(Obp201, EnforcementPoint::Webhook, Level::Deny);
+    let request = opening(EnforcementPoint::Webhook, operator());
     assert_eq!(
         judged(raised.clone(), &request).outcome(),
         Outcome::Warn,
         "a rule's level does not reach the operator"
     );
-    let strict = Posture {
+    let strict = ReviewConfig {
         operator_level: Level::Deny,
         ..raised
     };
@@ -148,15 +148,15 @@ fn the_operator_is_refused_by_the_setting_for_it_only() {
 #[test]
 fn what_only_warns_is_refused_where_the_settings_say_so() {
     let wide = json!({"egressRules": [{"to": [{"ipBlock": {"cidr": "198.0.0.0/7"}}], "ports": [{"port": 443}]}]});
-    let declared = |posture: Posture, before: Option<&Value>| {
+    let declared = |config: ReviewConfig, before: Option<&Value>| {
         let before = before.map(cluster);
         let stored: Vec<_> = before.iter().cloned().collect();
         let request = cluster_request(before.as_ref(), &cluster(&wide));
-        levels(&review(&world_under(posture, &stored, &[]), &request))
+        levels(&review(&world_under(config, &stored, &[]), &request))
     };
-    let plain = edition(Edition::V01);
+    let plain = config_of(Baseline::V01);
     assert_eq!(declared(plain, None), [(Obp305, Level::Warn)]);
-    let raised = posture(Obp305, Door::Webhook, Level::Deny);
+    let raised = config(Obp305, EnforcementPoint::Webhook, Level::Deny);
     assert_eq!(declared(raised.clone(), None), [(Obp305, Level::Deny)]);
     let other = json!({"dnsNamespace": "kube-system"});
     assert_eq!(
@@ -186,7 +186,7 @@ fn the_operator_is_told_nothing_of_a_spec_that_it_leaves_alone() {
             writer,
             ..cluster_request(Some(&faulty), &after.clone().into())
         };
-        levels(&judged(edition(Edition::V01), &request))
+        levels(&judged(config_of(Baseline::V01), &request))
     };
     assert_eq!(written(operator(), &finalized), []);
     assert!(written(tenant(), &finalized).len() > 3);

@@ -17,10 +17,10 @@ mod values;
 use serde_json::{Value, json};
 
 use super::support::{
-    Found, cluster, cluster_named, cluster_request, edition, found, plain, without_advice,
+    Found, cluster, cluster_named, cluster_request, config_of, found, plain, without_advice,
     world_under,
 };
-use crate::posture::{Edition, Posture};
+use crate::config::{Baseline, ReviewConfig};
 use crate::review::review;
 use crate::rules::Code;
 use crate::rules::Level::Deny;
@@ -52,17 +52,17 @@ fn changed(before: &Value, after: &Value) -> Vec<Found> {
 }
 
 /// What is found under these settings when the cluster `bao` is created, or gets another spec.
-fn specified(posture: Posture, before: Option<&Value>, after: &Value) -> Vec<Found> {
+fn specified(config: ReviewConfig, before: Option<&Value>, after: &Value) -> Vec<Found> {
     let before = before.map(|spec| cluster_named("bao", spec));
     let stored: Vec<_> = before.iter().cloned().collect();
-    let world = world_under(posture, &stored, &[]);
+    let world = world_under(config, &stored, &[]);
     let request = cluster_request(before.as_ref(), &cluster_named("bao", after));
     found(&review(&world, &request))
 }
 
 /// What is found in an edition when a Hardened cluster with this network is created.
-fn hardened(baseline: Edition, network: &Value) -> Vec<Found> {
-    specified(edition(baseline), None, &hardened_spec(network))
+fn hardened(baseline: Baseline, network: &Value) -> Vec<Found> {
+    specified(config_of(baseline), None, &hardened_spec(network))
 }
 
 fn hardened_spec(network: &Value) -> Value {
@@ -70,8 +70,8 @@ fn hardened_spec(network: &Value) -> Value {
 }
 
 /// The codes that refuse a spec when a cluster is created with it.
-fn refused(baseline: Edition, spec: &Value) -> Vec<Code> {
-    let found = specified(edition(baseline), None, spec).into_iter();
+fn refused(baseline: Baseline, spec: &Value) -> Vec<Code> {
+    let found = specified(config_of(baseline), None, spec).into_iter();
     let mut codes: Vec<Code> = found
         .filter(|found| found.1 == Deny)
         .map(|found| found.0)

@@ -10,8 +10,8 @@ use super::support::{
     servers, tenant, world,
 };
 use crate::baseline::Pods;
+use crate::config::ReviewConfig;
 use crate::inventory::{Cluster, Fact, Kind, Policy};
-use crate::posture::Posture;
 use crate::review::maintenance::{ANNOTATION, Lacking};
 use crate::review::{Outcome, Request, Writer, not_ready, render, repair, review};
 
@@ -164,7 +164,7 @@ fn a_new_clusters_ambiguous_block_is_its_own_matter() {
 }
 
 /// Two clusters; the second one declares that everyone in namespace `web` may connect.
-fn two_clusters() -> crate::review::World {
+fn two_clusters() -> crate::review::CompiledSnapshot {
     let web =
         json!([{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "web"}}}]);
     let declares = json!({"network": {"trustedIngressPeers": web}});
@@ -222,13 +222,13 @@ fn a_new_policy_takes_the_right_on_every_cluster_that_it_selects() {
 
 #[test]
 fn without_facts_only_masters_may_do_maintenance() {
-    let posture = Posture::default();
+    let config = ReviewConfig::default();
     let request = |writer| policy_request(writer, "open", None, fact(annotated(open(), "true")));
-    let verdict = not_ready(&posture, &request(granted(&["bao"])));
+    let verdict = not_ready(&config, &request(granted(&["bao"])));
     assert_eq!(verdict.outcome(), Outcome::Deny);
     assert_eq!(verdict.lacking, Some(Lacking::Masters));
     assert_eq!(
-        not_ready(&posture, &request(masters())).outcome(),
+        not_ready(&config, &request(masters())).outcome(),
         Outcome::Warn
     );
 }

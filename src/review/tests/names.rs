@@ -5,11 +5,11 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::support::{
-    Found, ZONES, cluster_named, cluster_request, edition, found, managed, owned, policy,
+    Found, ZONES, cluster_named, cluster_request, config_of, found, managed, owned, policy,
     reference, row, without_advice, world_under,
 };
+use crate::config::Baseline::{self, Classic, Next, V01};
 use crate::inventory::{Cluster, Fact, Kind, Owner, Policy, read};
-use crate::posture::Edition::{self, Classic, Next, V01};
 use crate::review::review;
 use crate::rules::Code::Obp311;
 use crate::rules::Level::{self, Deny, Warn};
@@ -30,13 +30,13 @@ fn restored(name: &str) -> Arc<Cluster> {
 
 /// What is found when a cluster is written beside others and policies.
 fn written(
-    baseline: Edition,
+    baseline: Baseline,
     clusters: &[Arc<Cluster>],
     policies: &[Fact<Policy>],
     before: Option<&Arc<Cluster>>,
     after: &Arc<Cluster>,
 ) -> Vec<Found> {
-    let world = world_under(edition(baseline), clusters, policies);
+    let world = world_under(config_of(baseline), clusters, policies);
     without_advice(found(&review(&world, &cluster_request(before, after))))
 }
 
@@ -81,7 +81,7 @@ fn obp311_a_cluster_that_cannot_be_read_holds_its_name_too() {
     );
     let is_broken = |cluster: &Arc<Cluster>| cluster.broken.is_some();
     assert!(broken.read().is_some_and(is_broken));
-    let mut world = world_under(edition(V01), &[], &[]);
+    let mut world = world_under(config_of(V01), &[], &[]);
     let change = crate::inventory::Change::Set(crate::inventory::Object::Cluster(broken));
     world.snapshot = Arc::new(world.snapshot.apply([change]));
     let verdict = review(&world, &cluster_request(None, &named("bao-jobs")));
@@ -94,7 +94,7 @@ fn obp311_a_policy_that_is_not_the_operators_is_told_when_a_cluster_takes_its_na
     let empty = json!({"podSelector": {"matchLabels": {"app": "web"}}});
     let foreign = |name: &str| policy(name, &empty);
     let level = |baseline| if baseline == Next { Deny } else { Warn };
-    for baseline in Edition::ALL {
+    for baseline in Baseline::ALL {
         let create = |policies: &[Fact<Policy>]| written(baseline, &[], policies, None, &bao);
         let workload = create(&[foreign("bao-network-policy")]);
         assert_eq!(workload, [told(level(baseline))], "{baseline}");

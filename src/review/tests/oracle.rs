@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use crate::baseline::{Ceiling, ClusterPerimeter, Pods, Selected, ZonePerimeter};
+use crate::config::{ReviewConfig, TUNNEL_PORTS};
 use crate::inventory::{Kind, ObjectRef, Policy};
-use crate::posture::{Posture, TUNNEL_PORTS};
 use crate::review::replay;
 use crate::rules::case::{Case, Moment, State};
 use crate::rules::{Code, Finding, Level, beyond_ceiling, core_connection_cut, isolation_lost};
@@ -120,7 +120,7 @@ impl Write {
             object: &object,
             cluster: &cluster,
             zone: &zone,
-            posture: &Posture::default(),
+            config: &ReviewConfig::default(),
             others: others.iter().collect(),
             before: State {
                 policy: self.before.as_deref(),
@@ -131,7 +131,7 @@ impl Write {
                 selected: state(&self.after),
             },
             elsewhere: Vec::new(),
-            budget: &std::cell::Cell::new(Budget::new(Posture::default().proof_budget)),
+            budget: &std::cell::Cell::new(Budget::new(ReviewConfig::default().proof_budget)),
         })
     }
 
@@ -319,11 +319,11 @@ impl Write {
                 .filter_map(|finding| finding.witness.as_ref())
                 .find(|shown| shown.direction == direction);
             // Everything is open, so a port name says nothing of its own.
-            let harm = bared.iter().any(|connection| {
+            let onset = bared.iter().any(|connection| {
                 !is_implied(|_| true, connection) && !self.is_permitted(connection)
             });
-            if shown.is_some() != harm {
-                return Err(format!("isolation lost: {shown:?}, expected {harm}"));
+            if shown.is_some() != onset {
+                return Err(format!("isolation lost: {shown:?}, expected {onset}"));
             }
             let wrong = shown.filter(|shown| !bared.contains(&&world.nearest(shown)));
             if let Some(wrong) = wrong {

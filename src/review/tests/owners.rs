@@ -5,12 +5,12 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::support::{
-    Found, edition, found, managed, operator, owned, policy, policy_request, reference, row,
+    Found, config_of, found, managed, operator, owned, policy, policy_request, reference, row,
     tenant, world_under,
 };
 use crate::baseline::Pods;
+use crate::config::Baseline::{self, Next, V01};
 use crate::inventory::{Cluster, Fact, Kind, Meta, Owner, Policy, Unreadable, read};
-use crate::posture::Edition::{self, Next, V01};
 use crate::review::{Subject, Writer, review};
 use crate::rules::Code::{Obp102, Obp104, Obp401, Obp402};
 use crate::rules::Level::{Deny, Warn};
@@ -64,7 +64,7 @@ pub(super) fn deny_all(name: &str, owners: Vec<Owner>) -> Fact<Policy> {
 }
 
 struct Write<'a> {
-    baseline: Edition,
+    baseline: Baseline,
     cluster: &'a Arc<Cluster>,
     others: &'a [Fact<Policy>],
     writer: Writer,
@@ -79,7 +79,7 @@ impl Write<'_> {
     ) -> Vec<Found> {
         let stored = self.others.iter().chain(&before).cloned();
         let world = world_under(
-            edition(self.baseline),
+            config_of(self.baseline),
             std::slice::from_ref(self.cluster),
             &stored.collect::<Vec<_>>(),
         );
@@ -187,7 +187,7 @@ fn obp104_the_newest_operator_takes_over_only_what_is_marked_as_its_clusters() {
     };
     let unmarked = || {
         with(
-            &super::support::managed_in(&edition(Next), &bao(""), Pods::Workload),
+            &super::support::managed_in(&config_of(Next), &bao(""), Pods::Workload),
             vec![],
         )
     };
@@ -349,7 +349,7 @@ fn obp104_an_owner_of_what_cannot_be_judged_is_denied_too() {
             others: &[],
             writer: tenant(),
         };
-        let world = world_under(edition(write.baseline), &[bao("")], &[]);
+        let world = world_under(config_of(write.baseline), &[bao("")], &[]);
         let mut request = policy_request(
             write.writer,
             name,

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::support::{
-    Found, cluster_request, created, denied, edition, found, reference, row, servers, world_under,
+    Found, cluster_request, config_of, created, denied, found, reference, row, servers, world_under,
 };
+use crate::config::Baseline::V01;
 use crate::inventory::{Change, Cluster, Fact, Kind, Object, Snapshot, read};
-use crate::posture::Edition::V01;
-use crate::review::{Subject, World, review};
+use crate::review::{CompiledSnapshot, Subject, review};
 use crate::rules::Code::{self, Obp201, Obp401};
 use crate::rules::Level::{self, Deny, Warn};
 
@@ -23,13 +23,13 @@ fn cluster(uid: &str, spec: &Value) -> Fact<Cluster> {
 }
 
 /// A world after the cluster was seen in each of these states.
-fn after(states: &[Fact<Cluster>]) -> World {
-    let bare = world_under(edition(V01), &[], &[]);
+fn after(states: &[Fact<Cluster>]) -> CompiledSnapshot {
+    let bare = world_under(config_of(V01), &[], &[]);
     let set = |snapshot: Snapshot, state: &Fact<Cluster>| {
         snapshot.apply([Change::Set(Object::Cluster(state.clone()))])
     };
     let snapshot = states.iter().fold(Snapshot::clone(&bare.snapshot), set);
-    World::compile(None, snapshot.into(), bare.posture)
+    CompiledSnapshot::compile(None, snapshot.into(), bare.config)
 }
 
 fn from(namespace: &str) -> Value {
@@ -49,7 +49,7 @@ fn labelled(key: &str, value: &str) -> Value {
     json!({"matchLabels": {key: value}})
 }
 
-fn codes(world: &World, spec: &Value) -> Vec<Code> {
+fn codes(world: &CompiledSnapshot, spec: &Value) -> Vec<Code> {
     denied(&created(world, "mine", spec))
 }
 

@@ -11,7 +11,7 @@ use super::support::{
 };
 use crate::baseline::Pods;
 use crate::inventory::{Cluster, Fact, Policy};
-use crate::review::{Outcome, Request, World, repair, review};
+use crate::review::{CompiledSnapshot, Outcome, Request, repair, review};
 use crate::rules::{Code, Level};
 use netpol::Direction;
 use netpol::rule::{Operator, Peer, PortEntry, Rule, Selector};
@@ -186,7 +186,7 @@ impl Scene {
         }
     }
 
-    fn world(&self) -> World {
+    fn world(&self) -> CompiledSnapshot {
         let others = self.others.iter().enumerate().map(|(at, other)| {
             let mut other = Policy::clone(other);
             other.meta.name = format!("other-{at}").into();

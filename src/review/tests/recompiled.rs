@@ -1,4 +1,4 @@
-//! Worlds that are made from one before them, under the same settings and under others.
+//! CompiledSnapshots that are made from one before them, under the same settings and under others.
 
 use std::sync::Arc;
 
@@ -6,16 +6,16 @@ use serde_json::json;
 
 use super::limit::namespace;
 use super::support::{cluster, cluster_named, plain, policy, world};
+use crate::config::{Baseline, ReviewConfig};
 use crate::inventory::{Change, Object};
-use crate::posture::{Edition, Posture};
-use crate::review::World;
+use crate::review::CompiledSnapshot;
 
-fn under(known: &World, posture: Posture) -> World {
-    World::compile(Some(known), Arc::clone(&known.snapshot), Arc::new(posture))
+fn under(known: &CompiledSnapshot, config: ReviewConfig) -> CompiledSnapshot {
+    CompiledSnapshot::compile(Some(known), Arc::clone(&known.snapshot), Arc::new(config))
 }
 
 /// All that was compiled, for comparison.
-fn compiled(world: &World) -> String {
+fn compiled(world: &CompiledSnapshot) -> String {
     let names = world.snapshot.namespaces.keys();
     let all: Vec<_> = names.map(|name| world.perimeters(name)).collect();
     format!("{all:?}")
@@ -24,7 +24,7 @@ fn compiled(world: &World) -> String {
 #[test]
 fn equal_settings_take_over_what_is_compiled() {
     let known = plain();
-    let again = under(&known, (*known.posture).clone());
+    let again = under(&known, (*known.config).clone());
     for name in known.snapshot.namespaces.keys() {
         let [before, after] = [&known, &again].map(|world| world.perimeters(name).as_ptr());
         assert_eq!(before, after, "{name}");
@@ -38,29 +38,30 @@ fn other_settings_leave_nothing_of_what_was_compiled_under_the_old_ones() {
         panic!("expected a namespace");
     };
     let others = [
-        Posture {
+        ReviewConfig {
             api_port: 8300,
-            ..Posture::default()
+            ..ReviewConfig::default()
         },
-        Posture {
+        ReviewConfig {
             health_namespaces: vec!["monitoring".into()],
-            ..Posture::default()
+            ..ReviewConfig::default()
         },
-        Posture {
-            baseline: Edition::Next,
-            ..Posture::default()
+        ReviewConfig {
+            baseline: Baseline::Next,
+            ..ReviewConfig::default()
         },
-        Posture {
+        ReviewConfig {
             operator_namespace: Arc::clone(first),
-            ..Posture::default()
+            ..ReviewConfig::default()
         },
     ];
-    for posture in others {
-        let fresh = World::compile(None, Arc::clone(&known.snapshot), Arc::new(posture.clone()));
-        let next = under(&known, posture);
+    for config in others {
+        let fresh =
+            CompiledSnapshot::compile(None, Arc::clone(&known.snapshot), Arc::new(config.clone()));
+        let next = under(&known, config);
         // Too much to be printed.
-        assert!(compiled(&next) == compiled(&fresh), "{:?}", next.posture);
-        assert!(compiled(&next) != compiled(&known), "{:?}", next.posture);
+        assert!(compiled(&next) == compiled(&fresh), "{:?}", next.config);
+        assert!(compiled(&next) != compiled(&known), "{:?}", next.config);
     }
 }
 
@@ -98,17 +99,17 @@ fn what_policies_let_through_is_kept_while_other_objects_of_the_namespace_change
     let next = known.snapshot.apply([Change::Set(Object::Policy(small))]);
     let mut compiled = None;
     let counted = allocation_counter::measure(|| {
-        compiled = Some(World::compile(
+        compiled = Some(CompiledSnapshot::compile(
             Some(&known),
             next.into(),
-            known.posture.clone(),
+            known.config.clone(),
         ));
     });
     assert!(counted.bytes_total < 200_000, "{}", counted.bytes_total);
     // The policy itself may be another one under the same name.
     let other = policy("large", &json!({"podSelector": {}, "ingress": [{}]}));
     let next = known.snapshot.apply([Change::Set(Object::Policy(other))]);
-    let next = World::compile(Some(&known), next.into(), known.posture.clone());
-    let fresh = World::compile(None, next.snapshot.clone(), known.posture.clone());
+    let next = CompiledSnapshot::compile(Some(&known), next.into(), known.config.clone());
+    let fresh = CompiledSnapshot::compile(None, next.snapshot.clone(), known.config.clone());
     assert!(self::compiled(&next) == self::compiled(&fresh));
 }

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use super::properties::network;
 use super::support::{cluster, managed_in, policy_request, tenant, world_in};
 use crate::baseline::Pods;
+use crate::config::{Baseline, ReviewConfig};
 use crate::inventory::{Fact, Policy};
-use crate::posture::{Edition, Posture};
-use crate::review::{Outcome, Repair, World, repair, review};
+use crate::review::{CompiledSnapshot, Outcome, Repair, repair, review};
 use netpol::Direction;
 use netpol::rule::{Peer, PortEntry, Rule, Selector};
 use netpol::testing::dice::{Dice, hold};
@@ -19,7 +19,7 @@ use netpol::testing::dice::{Dice, hold};
 /// A managed policy, as it was and as a tenant leaves it.
 #[derive(Debug)]
 struct Damage {
-    posture: Posture,
+    config: ReviewConfig,
     network: Value,
     pods: Pods,
     before: Policy,
@@ -27,22 +27,22 @@ struct Damage {
 }
 
 impl Damage {
-    fn world(&self) -> World {
+    fn world(&self) -> CompiledSnapshot {
         let own = Fact::Read(Arc::new(self.before.clone()));
-        world_in(&self.posture, &[cluster(&self.network)], &[own])
+        world_in(&self.config, &[cluster(&self.network)], &[own])
     }
 
     fn roll(dice: &mut Dice<'_>) -> Self {
-        let posture = Posture {
-            baseline: dice.pick(&Edition::ALL),
-            ..Posture::default()
+        let config = ReviewConfig {
+            baseline: dice.pick(&Baseline::ALL),
+            ..ReviewConfig::default()
         };
         let network = network(dice);
-        let pods = dice.pick(Pods::of_cluster(posture.baseline));
-        let before = managed_in(&posture, &cluster(&network), pods);
+        let pods = dice.pick(Pods::of_cluster(config.baseline));
+        let before = managed_in(&config, &cluster(&network), pods);
         let mut damage = Self {
             after: before.clone(),
-            posture,
+            config,
             network,
             pods,
             before,
@@ -54,7 +54,7 @@ impl Damage {
         damage
     }
 
-    fn once(&mut self, dice: &mut Dice<'_>, world: &World) {
+    fn once(&mut self, dice: &mut Dice<'_>, world: &CompiledSnapshot) {
         let direction = dice.pick(&Direction::ALL);
         let kind = dice.roll(8);
         let added = match kind {
@@ -85,7 +85,12 @@ impl Damage {
     }
 
     /// A rule that the ceiling permits, perhaps with one of its ports only.
-    fn permitted(&self, dice: &mut Dice<'_>, world: &World, direction: Direction) -> Option<Rule> {
+    fn permitted(
+        &self,
+        dice: &mut Dice<'_>,
+        world: &CompiledSnapshot,
+        direction: Direction,
+    ) -> Option<Rule> {
         let perimeter = world.perimeters("bao").first().expect("a cluster");
         let zone = perimeter.zones.iter().find(|zone| zone.pods == self.pods);
         let entries = zone.expect("a zone").ceiling(direction);
@@ -246,18 +251,18 @@ fn damage_is_repaired_to_a_state_without_findings_or_refused_with_a_connection()
 
 #[test]
 fn a_policy_that_was_left_whole_is_not_touched() {
-    for edition in Edition::ALL {
-        for pods in Pods::of_cluster(edition) {
-            let posture = Posture {
-                baseline: edition,
-                ..Posture::default()
+    for baseline in Baseline::ALL {
+        for pods in Pods::of_cluster(baseline) {
+            let config = ReviewConfig {
+                baseline,
+                ..ReviewConfig::default()
             };
             let cluster = cluster(&json!({}));
-            let whole = Fact::Read(Arc::new(managed_in(&posture, &cluster, *pods)));
-            let world = world_in(&posture, &[cluster], std::slice::from_ref(&whole));
+            let whole = Fact::Read(Arc::new(managed_in(&config, &cluster, *pods)));
+            let world = world_in(&config, &[cluster], std::slice::from_ref(&whole));
             let name = pods.policy_name("bao").expect("a zone of a cluster");
             let request = policy_request(tenant(), &name, Some(whole.clone()), Some(whole));
-            assert_eq!(repair(&world, &request).repairs, [], "{edition} {pods:?}");
+            assert_eq!(repair(&world, &request).repairs, [], "{baseline} {pods:?}");
         }
     }
 }

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::support::{
-    Found, ZONES, cluster_request, edition, found, managed, operator, owned, policy,
+    Found, ZONES, cluster_request, config_of, found, managed, operator, owned, policy,
     policy_request, reference, row, tenant, world_under,
 };
+use crate::config::Baseline::{self, Next, V01};
 use crate::inventory::{Cluster, Fact, Kind, Policy, read};
-use crate::posture::Edition::{self, Next, V01};
 use crate::review::{Writer, not_ready, review};
 use crate::rules::Code::{self, Obp101, Obp102, Obp203, Obp311, Obp403};
 use crate::rules::Level::{Deny, Warn};
@@ -43,12 +43,12 @@ fn fact(policy: Policy) -> Fact<Policy> {
 
 fn updated_by(
     writer: Writer,
-    baseline: Edition,
+    baseline: Baseline,
     from: &Arc<Cluster>,
     to: &Arc<Cluster>,
 ) -> Vec<Found> {
     let own = fact(owned(managed(from, ZONES[0])));
-    let world = world_under(edition(baseline), std::slice::from_ref(from), &[own]);
+    let world = world_under(config_of(baseline), std::slice::from_ref(from), &[own]);
     let mut request = cluster_request(Some(from), to);
     request.writer = writer;
     found(&review(&world, &request))
@@ -72,7 +72,7 @@ fn obp102_nobody_but_the_operator_marks_a_cluster_as_restored_into() {
 fn obp403_the_mark_waits_for_the_facts_too() {
     let write = |baseline| {
         let request = cluster_request(Some(&plain()), &marked());
-        found(&not_ready(&edition(baseline), &request))
+        found(&not_ready(&config_of(baseline), &request))
     };
     assert_eq!(write(Next), [row(Obp403, Deny, "metadata", "")]);
     assert_eq!(write(V01), [row(Obp403, Warn, "", "")]);
@@ -82,7 +82,7 @@ fn obp403_the_mark_waits_for_the_facts_too() {
 fn obp101_the_annotation_lifts_the_floor_in_the_newest_edition_only() {
     let cut = |baseline| -> Vec<Code> {
         let own = owned(managed(&marked(), ZONES[0]));
-        let world = world_under(edition(baseline), &[marked()], &[fact(own.clone())]);
+        let world = world_under(config_of(baseline), &[marked()], &[fact(own.clone())]);
         let mut without = own.clone();
         without.egress.clear();
         let request = policy_request(tenant(), OWN, Some(fact(own)), Some(fact(without)));
@@ -100,7 +100,7 @@ fn obp203_names_the_managed_policies_of_a_cluster_that_nobody_renders_for() {
         &json!({"podSelector": {"matchLabels": {"openbao.org/cluster": "bao"}}, "ingress": [{}]}),
     );
     let create = |baseline, cluster: &Arc<Cluster>, policy: &Fact<Policy>| {
-        let world = world_under(edition(baseline), &[], std::slice::from_ref(policy));
+        let world = world_under(config_of(baseline), &[], std::slice::from_ref(policy));
         found(&review(&world, &cluster_request(None, cluster)))
     };
     let shown = "a pod in namespace `another-namespace` -> the OpenBao pod labelled app.kubernetes.io/instance=bao,\

@@ -6,10 +6,10 @@
 //! stand here as the documentation has them, so the table of rows is held against them.
 //! `docs/coverage.md` lists which test is about which row.
 
+mod config;
 mod controller;
 mod jobs;
 mod platform;
-mod posture;
 mod workload_egress;
 mod workload_ingress;
 
@@ -20,38 +20,38 @@ use serde_json::{Value, json};
 
 use super::support::{cluster_named, tenant};
 use crate::baseline::{Facts, Pods, rendered, selector};
-use crate::code::Door;
+use crate::code::EnforcementPoint;
+use crate::config::{Baseline, ReviewConfig};
 use crate::inventory::{
     Change, Cluster, Fact, Kind, Object, ObjectRef, Policy, Snapshot, read, render as manifest,
 };
-use crate::posture::{Edition, Posture};
-use crate::review::{Edit, Operation, Request, Subject, Verdict, World, render, review};
+use crate::review::{CompiledSnapshot, Edit, Operation, Request, Subject, Verdict, render, review};
 use crate::rules::{Code, Level};
 use netpol::Direction;
 
 /// Editions in which a row is the same.
-const EACH: [Edition; 3] = Edition::ALL;
-const BEFORE_NEXT: [Edition; 2] = [Edition::Classic, Edition::V01];
-const SINCE_V01: [Edition; 2] = [Edition::V01, Edition::Next];
+const EACH: [Baseline; 3] = Baseline::ALL;
+const BEFORE_NEXT: [Baseline; 2] = [Baseline::Classic, Baseline::V01];
+const SINCE_V01: [Baseline; 2] = [Baseline::V01, Baseline::Next];
 
 const API_SERVER: [u8; 4] = [10, 96, 0, 1];
 
 /// A namespace with one cluster, or the operator's: one zone of it is asked about.
 struct Place {
     pods: Pods,
-    posture: Posture,
+    config: ReviewConfig,
     spec: Value,
     api_server: Vec<IpAddr>,
     stored: Vec<(&'static str, Value)>,
 }
 
 impl Place {
-    fn of(pods: Pods, edition: Edition) -> Self {
+    fn of(pods: Pods, baseline: Baseline) -> Self {
         Self {
             pods,
-            posture: Posture {
-                baseline: edition,
-                ..Posture::default()
+            config: ReviewConfig {
+                baseline,
+                ..ReviewConfig::default()
             },
             spec: json!({}),
             api_server: vec![API_SERVER.into()],
@@ -70,8 +70,8 @@ impl Place {
     }
 
     /// With other settings.
-    fn set(mut self, set: impl FnOnce(&mut Posture)) -> Self {
-        set(&mut self.posture);
+    fn set(mut self, set: impl FnOnce(&mut ReviewConfig)) -> Self {
+        set(&mut self.config);
         self
     }
 
@@ -127,18 +127,18 @@ impl Place {
         let cluster = self.cluster();
         let facts = Facts {
             cluster: &cluster,
-            posture: &self.posture,
+            config: &self.config,
             api_server: &self.api_server,
             observed: &[],
         };
         rendered(pods, &facts).expect("a zone of a cluster")
     }
 
-    fn world(&self) -> World {
+    fn world(&self) -> CompiledSnapshot {
         let mut objects = vec![Object::ApiServer(self.api_server.clone())];
         if self.pods != Pods::Controller {
             objects.push(Object::Cluster(Fact::Read(self.cluster())));
-            for pods in Pods::of_cluster(self.posture.baseline) {
+            for pods in Pods::of_cluster(self.config.baseline) {
                 objects.push(Object::Policy(Fact::Read(self.managed(*pods).into())));
             }
         }
@@ -146,7 +146,7 @@ impl Place {
             objects.push(Object::Policy(self.fact(name, spec)));
         }
         let snapshot = Snapshot::default().apply(objects.into_iter().map(Change::Set));
-        World::compile(None, snapshot.into(), self.posture.clone().into())
+        CompiledSnapshot::compile(None, snapshot.into(), self.config.clone().into())
     }
 
     /// A tenant's write of a policy.
@@ -163,7 +163,7 @@ impl Place {
                 (Some(_), None) => Operation::Delete,
             },
             writer: tenant(),
-            door: Door::Webhook,
+            point: EnforcementPoint::Webhook,
             subject: Subject::Policy(Edit {
                 object: self.reference(name),
                 before,
@@ -193,12 +193,7 @@ impl Place {
     /// To open the rule is accepted without a word.
     fn permits(&self, rule: &Rule) {
         let verdict = self.create(&[rule.0], std::slice::from_ref(rule));
-        assert_eq!(
-            told(&verdict),
-            [""; 0],
-            "{} {rule:?}",
-            self.posture.baseline
-        );
+        assert_eq!(told(&verdict), [""; 0], "{} {rule:?}", self.config.baseline);
     }
 
     /// To open the rule is refused, and the connection that is shown has these parts.

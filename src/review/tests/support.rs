@@ -5,12 +5,12 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::baseline::{Facts, Pods, rendered};
-use crate::code::Door;
+use crate::code::EnforcementPoint;
+use crate::config::{Baseline, ReviewConfig};
 use crate::inventory::{
     Change, Cluster, Fact, Kind, Object, ObjectRef, Owner, Policy, Restore, Snapshot, read,
 };
-use crate::posture::{Edition, Posture};
-use crate::review::{Edit, Operation, Request, Subject, Verdict, World, Writer, review};
+use crate::review::{CompiledSnapshot, Edit, Operation, Request, Subject, Verdict, Writer, review};
 use crate::rules::{Code, Level};
 
 /// The API server's address.
@@ -48,14 +48,14 @@ pub(super) fn servers() -> Value {
 
 /// A policy of a cluster as the operator renders it.
 pub(super) fn managed(cluster: &Cluster, pods: Pods) -> Policy {
-    managed_in(&Posture::default(), cluster, pods)
+    managed_in(&ReviewConfig::default(), cluster, pods)
 }
 
 /// A policy of a cluster as the operator of another edition renders it.
-pub(super) fn managed_in(posture: &Posture, cluster: &Cluster, pods: Pods) -> Policy {
+pub(super) fn managed_in(config: &ReviewConfig, cluster: &Cluster, pods: Pods) -> Policy {
     let facts = Facts {
         cluster,
-        posture,
+        config,
         api_server: &[API_SERVER.into()],
         observed: &[],
     };
@@ -85,33 +85,33 @@ pub(super) fn reference(kind: Kind, name: &str) -> ObjectRef {
 }
 
 /// A world of these clusters and policies.
-pub(super) fn world(clusters: &[Arc<Cluster>], policies: &[Fact<Policy>]) -> World {
-    world_under(Posture::default(), clusters, policies)
+pub(super) fn world(clusters: &[Arc<Cluster>], policies: &[Fact<Policy>]) -> CompiledSnapshot {
+    world_under(ReviewConfig::default(), clusters, policies)
 }
 
 /// The same with other settings.
 pub(super) fn world_in(
-    posture: &Posture,
+    config: &ReviewConfig,
     clusters: &[Arc<Cluster>],
     policies: &[Fact<Policy>],
-) -> World {
-    world_under(posture.clone(), clusters, policies)
+) -> CompiledSnapshot {
+    world_under(config.clone(), clusters, policies)
 }
 
 /// The settings of an edition.
-pub(super) fn edition(baseline: Edition) -> Posture {
-    Posture {
+pub(super) fn config_of(baseline: Baseline) -> ReviewConfig {
+    ReviewConfig {
         baseline,
-        ..Posture::default()
+        ..ReviewConfig::default()
     }
 }
 
 /// A world of these clusters and policies, judged by these settings.
 pub(super) fn world_under(
-    posture: Posture,
+    config: ReviewConfig,
     clusters: &[Arc<Cluster>],
     policies: &[Fact<Policy>],
-) -> World {
+) -> CompiledSnapshot {
     let clusters = clusters
         .iter()
         .map(|cluster| Object::Cluster(Fact::Read(cluster.clone())));
@@ -119,16 +119,16 @@ pub(super) fn world_under(
     let server = [Object::ApiServer(vec![API_SERVER.into()])];
     let changes = clusters.chain(policies).chain(server).map(Change::Set);
     let snapshot = Snapshot::default().apply(changes);
-    World::compile(None, snapshot.into(), posture.into())
+    CompiledSnapshot::compile(None, snapshot.into(), config.into())
 }
 
 /// A world of cluster `bao` without declarations, its rendered policies stored.
-pub(super) fn plain() -> World {
+pub(super) fn plain() -> CompiledSnapshot {
     plain_with(&[])
 }
 
 /// The same with other policies beside them.
-pub(super) fn plain_with(others: &[Fact<Policy>]) -> World {
+pub(super) fn plain_with(others: &[Fact<Policy>]) -> CompiledSnapshot {
     let bao = cluster(&json!({}));
     let own = ZONES.map(|pods| Fact::Read(owned(managed(&bao, pods)).into()));
     world(&[bao], &[&own[..], others].concat())
@@ -142,7 +142,7 @@ pub(super) fn tenant() -> Writer {
 }
 
 pub(super) fn operator() -> Writer {
-    let accounts = Posture::default().operator_accounts;
+    let accounts = ReviewConfig::default().operator_accounts;
     Writer {
         name: accounts.first().expect("an account").clone(),
         ..Writer::default()
@@ -165,7 +165,7 @@ pub(super) fn policy_request(
     Request {
         operation,
         writer,
-        door: Door::Webhook,
+        point: EnforcementPoint::Webhook,
         subject: Subject::Policy(Edit {
             object,
             before,
@@ -180,7 +180,7 @@ pub(super) fn cluster_request(before: Option<&Arc<Cluster>>, after: &Arc<Cluster
     Request {
         operation: operation(before.is_some(), true),
         writer: tenant(),
-        door: Door::Webhook,
+        point: EnforcementPoint::Webhook,
         subject: Subject::Cluster(Edit {
             object: reference(Kind::OpenBaoCluster, &after.meta.name),
             before: before.cloned().map(Fact::Read),
@@ -201,7 +201,7 @@ pub(super) fn restore_request(restore: Fact<Restore>) -> Request {
     Request {
         operation: Operation::Create,
         writer: tenant(),
-        door: Door::Webhook,
+        point: EnforcementPoint::Webhook,
         subject: Subject::Restore(Edit {
             object: reference(Kind::OpenBaoRestore, "again"),
             before: None,
@@ -220,14 +220,14 @@ fn operation(before: bool, after: bool) -> Operation {
 }
 
 /// A tenant creates a policy.
-pub(super) fn created(world: &World, name: &str, spec: &Value) -> Verdict {
+pub(super) fn created(world: &CompiledSnapshot, name: &str, spec: &Value) -> Verdict {
     let after = Some(policy(name, spec));
     review(world, &policy_request(tenant(), name, None, after))
 }
 
 /// A tenant updates a policy.
 pub(super) fn updated(
-    world: &World,
+    world: &CompiledSnapshot,
     name: &str,
     before: Fact<Policy>,
     after: Fact<Policy>,

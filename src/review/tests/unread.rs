@@ -6,17 +6,17 @@ use super::support::{
     cluster, denied, found, managed, operator, owned, policy, policy_request, row, tenant,
 };
 use crate::baseline::Pods;
-use crate::code::Door;
+use crate::code::EnforcementPoint;
+use crate::config::ReviewConfig;
 use crate::inventory::{Change, Fact, Snapshot, read};
-use crate::posture::Posture;
-use crate::review::{Request, World, repair, review, standing};
+use crate::review::{CompiledSnapshot, Request, audit_namespace, repair, review};
 use crate::rules::Code::{Obp401, Obp403};
 use crate::rules::Level::Warn;
 
 const OWN: &str = "bao-network-policy";
 
 /// Cluster `bao`, with this metadata beside its name, and its rendered policy.
-fn world(meta: &Value) -> World {
+fn world(meta: &Value) -> CompiledSnapshot {
     let mut written = json!({"apiVersion": "openbao.org/v1beta1", "kind": "OpenBaoCluster",
         "metadata": {"name": "bao", "namespace": "bao"}});
     let fields = written["metadata"].as_object_mut().expect("an object");
@@ -24,7 +24,7 @@ fn world(meta: &Value) -> World {
     let stored = read::object(&written).expect("a cluster");
     let own = crate::inventory::Object::Policy(own());
     let snapshot = Snapshot::default().apply([stored, own].map(Change::Set));
-    World::compile(None, snapshot.into(), Posture::default().into())
+    CompiledSnapshot::compile(None, snapshot.into(), ReviewConfig::default().into())
 }
 
 fn own() -> Fact<crate::inventory::Policy> {
@@ -102,11 +102,11 @@ fn a_right_on_the_cluster_lets_maintenance_pass() {
 
 #[test]
 fn the_audit_says_it_once_of_the_cluster() {
-    let findings = standing(&world(&json!({})), "bao");
+    let findings = audit_namespace(&world(&json!({})), "bao");
     let codes: Vec<_> = findings.iter().map(|one| (one.code, one.level)).collect();
     assert_eq!(codes, [(Obp401, Warn)], "{findings:?}");
     assert!(findings[0].help.contains("upgrade openbao-perimeter"));
     let mut request = create();
-    request.door = Door::Audit;
+    request.point = EnforcementPoint::Audit;
     assert!(review(&world(&json!({})), &request).findings.is_empty());
 }

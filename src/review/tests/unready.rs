@@ -5,11 +5,11 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::owners::{deny_all, mine};
-use super::support::{cluster, edition, found, managed, operator, policy_request, row, tenant};
+use super::support::{cluster, config_of, found, managed, operator, policy_request, row, tenant};
 use crate::baseline::{MANAGED_LABELS, Pods};
+use crate::config::Baseline::V01;
+use crate::config::ReviewConfig;
 use crate::inventory::{Fact, Meta, Owner, Policy};
-use crate::posture::Edition::V01;
-use crate::posture::Posture;
 use crate::review::{Writer, not_ready};
 use crate::rules::Code::Obp403;
 use crate::rules::Level::{Deny, Warn};
@@ -42,7 +42,7 @@ fn changed(
     if let crate::review::Subject::Policy(edit) = &mut request.subject {
         edit.spec_changed = false;
     }
-    found(&not_ready(&Posture::default(), &request))
+    found(&not_ready(&ReviewConfig::default(), &request))
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn obp403_a_new_owner_of_any_policy_waits_for_the_facts() {
     let write = |name: &str, before: Vec<Owner>, after: Vec<Owner>| {
         let [before, after] = [before, after].map(|owners| Some(deny_all(name, owners)));
         let request = policy_request(tenant(), name, before, after);
-        found(&not_ready(&edition(V01), &request))
+        found(&not_ready(&config_of(V01), &request))
     };
     let denied = [row(Obp403, Deny, "metadata", "")];
     let warned = [row(Obp403, Warn, "", "")];

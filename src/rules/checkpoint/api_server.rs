@@ -3,14 +3,18 @@
 use std::net::IpAddr;
 
 use super::Condition;
+use crate::config::ReviewConfig;
 use crate::inventory::{Checkpoint, Cluster, Malformed, Snapshot, Status};
-use crate::posture::Posture;
 use netpol::address::Cidr;
 
 const KIND: Checkpoint = Checkpoint::ApiServerNetwork;
 
 /// The condition of a cluster that is neither paused nor without a profile.
-pub(super) fn condition(cluster: &Cluster, snapshot: &Snapshot, posture: &Posture) -> Condition {
+pub(super) fn condition(
+    cluster: &Cluster,
+    snapshot: &Snapshot,
+    config: &ReviewConfig,
+) -> Condition {
     let network = &cluster.network;
     let invalid = |message: String| {
         let reason = "APIServerNetworkConfigurationInvalid";
@@ -29,7 +33,7 @@ pub(super) fn condition(cluster: &Cluster, snapshot: &Snapshot, posture: &Postur
         let message = "the addresses of the API server's endpoints are declared";
         return Condition::new(KIND, Status::True, "APIServerNetworkReady", message);
     }
-    let address = posture.api_server_addresses.iter();
+    let address = config.api_server_addresses.iter();
     let address: Option<&IpAddr> = address.chain(&snapshot.api_server).next();
     let service = match (cidr, address) {
         (Some(Ok(cidr)), _) => cidr.to_string(),

@@ -1,15 +1,21 @@
 //! `GatewayIntegrationReady`: can the declared Gateway serve the cluster?
 
 use super::{Condition, read};
+use crate::config::{Baseline, ReviewConfig};
+use crate::inventory::dependencies::{GatewayTls, GatewayUse};
 use crate::inventory::gateway::ListenerMode;
-use crate::inventory::surroundings::{GatewayTls, GatewayUse};
-use crate::inventory::{Checkpoint, Extent, Fact, Gateway, GatewayClass, Kind, Snapshot, Status};
-use crate::posture::{Edition, Posture};
+use crate::inventory::{
+    Checkpoint, Completeness, Fact, Gateway, GatewayClass, Kind, Snapshot, Status,
+};
 
 const KIND: Checkpoint = Checkpoint::GatewayIntegration;
 
 /// The condition of a cluster that is neither paused nor without a profile.
-pub(super) fn condition(used: &GatewayUse, snapshot: &Snapshot, posture: &Posture) -> Condition {
+pub(super) fn condition(
+    used: &GatewayUse,
+    snapshot: &Snapshot,
+    config: &ReviewConfig,
+) -> Condition {
     let checked = referenced(used, snapshot)
         .and_then(|gateway| {
             listener(used, gateway)?;
@@ -23,7 +29,7 @@ pub(super) fn condition(used: &GatewayUse, snapshot: &Snapshot, posture: &Postur
         });
     match checked {
         Err(condition) => *condition,
-        Ok(()) if posture.baseline == Edition::Next => Condition::unknown(
+        Ok(()) if config.baseline == Baseline::Next => Condition::unknown(
             KIND,
             "Gateway, class and listener fit; whether the Gateway accepts the operator's route is not known here",
         ),
@@ -90,15 +96,15 @@ fn absence<'a, T>(
         (Some(fact), _) => Some(read(Some(fact)).ok_or_else(|| {
             Condition::unknown(KIND, format!("{kind_name} {name} cannot be read")).into()
         })),
-        (None, Extent::Unserved) => Some(is_false(
+        (None, Completeness::Unserved) => Some(is_false(
             "GatewayAPIMissing",
             "the cluster does not serve the Gateway API".to_owned(),
         )),
-        (None, Extent::Part) => Some(is_unknown(
+        (None, Completeness::Part) => Some(is_unknown(
             "Unknown",
             format!("{kind_name} {name} is not among what is known here"),
         )),
-        (None, Extent::Whole) => None,
+        (None, Completeness::Whole) => None,
     }
 }
 

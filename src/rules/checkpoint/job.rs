@@ -1,20 +1,20 @@
 //! `BackupConfigurationReady` and `RestoreConfigurationReady`: one evaluator for both jobs.
 
 use super::Condition;
-use crate::inventory::surroundings::{Doubtful, JobNeeds};
+use crate::config::{Baseline, ReviewConfig};
+use crate::inventory::dependencies::{JobNeeds, StorageFault};
 use crate::inventory::{Checkpoint, Cluster, Profile, Status};
-use crate::posture::{Edition, Posture};
 use crate::rules::explicit_egress;
 use crate::rules::text::minded;
 
 /// The condition of a cluster's backups, where it is neither paused nor without a profile.
-pub(super) fn backup(cluster: &Cluster, needs: &JobNeeds, posture: &Posture) -> Condition {
-    condition(Checkpoint::BackupConfiguration, cluster, needs, posture)
+pub(super) fn backup(cluster: &Cluster, needs: &JobNeeds, config: &ReviewConfig) -> Condition {
+    condition(Checkpoint::BackupConfiguration, cluster, needs, config)
 }
 
 /// The condition of a restore into a cluster.
-pub(super) fn restore(cluster: &Cluster, needs: &JobNeeds, posture: &Posture) -> Condition {
-    condition(Checkpoint::RestoreConfiguration, cluster, needs, posture)
+pub(super) fn restore(cluster: &Cluster, needs: &JobNeeds, config: &ReviewConfig) -> Condition {
+    condition(Checkpoint::RestoreConfiguration, cluster, needs, config)
 }
 
 /// The first match wins.
@@ -22,7 +22,7 @@ fn condition(
     kind: Checkpoint,
     cluster: &Cluster,
     needs: &JobNeeds,
-    posture: &Posture,
+    config: &ReviewConfig,
 ) -> Condition {
     let is_false = |reason, message: &str| Condition::new(kind, Status::False, reason, message);
     if cluster.profile == Some(Profile::Hardened) {
@@ -33,21 +33,21 @@ fn condition(
                 "the cluster is Hardened and declares no egressRules",
             );
         }
-        if posture.baseline == Edition::Next && !explicit_egress::is_explicit(rules) {
+        if config.baseline == Baseline::Next && !explicit_egress::is_explicit(rules) {
             // A restore fails without a reason of this condition: it is not in the operator's table.
             return is_false(
                 "SecurityViolation",
                 "the cluster is Hardened, and an egress rule lacks ports or names no explicit peer",
             );
         }
-        if posture.baseline == Edition::Next
+        if config.baseline == Baseline::Next
             && kind == Checkpoint::RestoreConfiguration
             && let Some(doubt) = needs.doubts.first()
         {
             return Condition::unknown(kind, doubted(&doubt.what));
         }
     }
-    let has_role = needs.jwt_role.is_some() || cluster.surroundings.has_default_roles;
+    let has_role = needs.jwt_role.is_some() || cluster.dependencies.has_default_roles;
     if !has_role && needs.token_secret.is_none() {
         return is_false(
             "AuthenticationRequired",
@@ -77,13 +77,13 @@ fn condition(
 
 /// What becomes of a restore into a Hardened cluster from such a storage. The operator has no reason for
 /// it in this condition.
-fn doubted(what: &Doubtful) -> String {
+fn doubted(what: &StorageFault) -> String {
     let minded = minded(what);
     match what {
-        Doubtful::PlainToService => format!(
+        StorageFault::PlainToService => format!(
             "the cluster is Hardened and {minded}; whether the operator's contract lets that pass is not known here"
         ),
-        Doubtful::Unverified | Doubtful::Scheme(_) => {
+        StorageFault::Unverified | StorageFault::Scheme(_) => {
             format!("the cluster is Hardened, and the restore fails since {minded}")
         }
     }

@@ -2,11 +2,11 @@
 //! `Unknown`, `Unknown`; so is it here.
 
 use super::Condition;
+use crate::config::Baseline::{self, Next, V01};
 use crate::inventory::Checkpoint::{
     self, ApiServerNetwork, BackupConfiguration, GatewayIntegration, RestoreConfiguration,
 };
 use crate::inventory::Status::{self, False, True, Unknown};
-use crate::posture::Edition::{self, Next, V01};
 
 /// A status and reason that a checkpoint can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,23 +18,23 @@ pub struct Reason {
     /// Reason.
     pub reason: &'static str,
     /// Editions that have it.
-    pub editions: &'static [Edition],
+    pub baselines: &'static [Baseline],
 }
 
-const SINCE_V01: &[Edition] = &[V01, Next];
-const NEXT_ONLY: &[Edition] = &[Next];
+const SINCE_V01: &[Baseline] = &[V01, Next];
+const NEXT_ONLY: &[Baseline] = &[Next];
 
 const fn pair(
     kind: Checkpoint,
     status: Status,
     reason: &'static str,
-    editions: &'static [Edition],
+    baselines: &'static [Baseline],
 ) -> Reason {
     Reason {
         kind,
         status,
         reason,
-        editions,
+        baselines,
     }
 }
 
@@ -91,12 +91,12 @@ pub const REASONS: &[Reason] = &[
 ];
 
 /// The condition, as an operator of this edition would report it.
-pub(super) fn settled(condition: Condition, edition: Edition) -> Condition {
+pub(super) fn settled(condition: Condition, baseline: Baseline) -> Condition {
     let is_known = REASONS.iter().any(|known| {
         known.kind == condition.kind
             && known.status == condition.status
             && known.reason == condition.reason
-            && known.editions.contains(&edition)
+            && known.baselines.contains(&baseline)
     });
     if is_known {
         condition

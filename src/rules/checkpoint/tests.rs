@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 
 use super::{Condition, REASONS, checkpoints};
 use crate::code::Code;
+use crate::config::{Baseline, ReviewConfig};
 use crate::inventory::Checkpoint::ApiServerNetwork;
 use crate::inventory::Status::{False, True, Unknown};
 use crate::inventory::{
-    Change, Cluster, Extent, Kind, Object, ObjectRef, Restore, Snapshot, Status, read,
+    Change, Cluster, Completeness, Kind, Object, ObjectRef, Restore, Snapshot, Status, read,
 };
-use crate::posture::{Edition, Posture};
-use crate::rules::Harm;
+use crate::rules::Onset;
 
 fn reference(kind: Kind) -> ObjectRef {
     ObjectRef {
@@ -47,10 +47,10 @@ fn restore(spec: &Value) -> Restore {
     Restore::clone(fact.read().expect("readable"))
 }
 
-fn edition(baseline: Edition) -> Posture {
-    Posture {
+fn config_of(baseline: Baseline) -> ReviewConfig {
+    ReviewConfig {
         baseline,
-        ..Posture::default()
+        ..ReviewConfig::default()
     }
 }
 
@@ -59,7 +59,8 @@ fn snapshot(objects: &[Value]) -> Snapshot {
     let objects = objects
         .iter()
         .map(|object| read::object(object).expect("ours"));
-    let whole = [Kind::Gateway, Kind::GatewayClass].map(|kind| Change::Extent(kind, Extent::Whole));
+    let whole = [Kind::Gateway, Kind::GatewayClass]
+        .map(|kind| Change::Completeness(kind, Completeness::Whole));
     Snapshot::default().apply(objects.map(Change::Set).chain(whole))
 }
 
@@ -69,12 +70,13 @@ fn with_api_server() -> Snapshot {
 }
 
 /// Status and reason, which stand in the table of the edition.
-fn pair(condition: &Condition, edition: Edition) -> (Status, &'static str) {
+fn pair(condition: &Condition, baseline: Baseline) -> (Status, &'static str) {
     let pair = (condition.status, condition.reason);
     let mut known = REASONS.iter().filter(|known| known.kind == condition.kind);
     assert!(
-        known
-            .any(|known| (known.status, known.reason) == pair && known.editions.contains(&edition)),
+        known.any(
+            |known| (known.status, known.reason) == pair && known.baselines.contains(&baseline)
+        ),
         "{condition:?}"
     );
     pair
@@ -82,10 +84,10 @@ fn pair(condition: &Condition, edition: Edition) -> (Status, &'static str) {
 
 fn api_server(network: &Value, snapshot: &Snapshot) -> (Status, &'static str) {
     let cluster = cluster(&json!({"profile": "Hardened", "network": network}));
-    let found = checkpoints(&cluster, snapshot, &Posture::default());
+    let found = checkpoints(&cluster, snapshot, &ReviewConfig::default());
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!(found[0].kind, ApiServerNetwork);
-    pair(&found[0], Edition::V01)
+    pair(&found[0], Baseline::V01)
 }
 
 #[test]
@@ -151,8 +153,12 @@ fn paused_and_profile_not_set_hold_every_check_of_a_cluster() {
             .as_object_mut()
             .expect("a map")
             .extend(spec.as_object().expect("a map").clone());
-        let found = checkpoints(&cluster(&whole), &Snapshot::default(), &Posture::default());
-        let found: Vec<_> = found.iter().map(|one| pair(one, Edition::V01)).collect();
+        let found = checkpoints(
+            &cluster(&whole),
+            &Snapshot::default(),
+            &ReviewConfig::default(),
+        );
+        let found: Vec<_> = found.iter().map(|one| pair(one, Baseline::V01)).collect();
         assert_eq!(found, [(Unknown, reason); 3], "{whole}");
     }
 }
@@ -161,13 +167,13 @@ fn paused_and_profile_not_set_hold_every_check_of_a_cluster() {
 fn the_oldest_edition_has_no_checkpoints() {
     let spec = json!({"profile": "Hardened", "network": {"apiServerCIDR": "x"}, "gateway": {"enabled": true},
         "backup": {}});
-    let posture = edition(Edition::Classic);
+    let config = config_of(Baseline::Classic);
     assert_eq!(
-        checkpoints(&cluster(&spec), &Snapshot::default(), &posture),
+        checkpoints(&cluster(&spec), &Snapshot::default(), &config),
         []
     );
     assert_eq!(
-        super::of_restore(&restore(&json!({})), &cluster(&spec), &posture),
+        super::of_restore(&restore(&json!({})), &cluster(&spec), &config),
         None
     );
 }
@@ -175,7 +181,11 @@ fn the_oldest_edition_has_no_checkpoints() {
 #[test]
 fn a_checkpoint_of_what_is_off_is_left_out() {
     let spec = json!({"profile": "Development", "gateway": {"enabled": false}});
-    let found = checkpoints(&cluster(&spec), &Snapshot::default(), &Posture::default());
+    let found = checkpoints(
+        &cluster(&spec),
+        &Snapshot::default(),
+        &ReviewConfig::default(),
+    );
     let kinds: Vec<_> = found.iter().map(|one| one.kind).collect();
     assert_eq!(kinds, [ApiServerNetwork]);
 }
@@ -187,30 +197,30 @@ fn a_live_condition_that_says_something_else_is_shown_beside_ours() {
     let said = |spec: &Value, status: &Value, before: Option<&Value>| {
         let after = cluster_with(spec, status);
         let before = before.map(cluster);
-        let facts = (&Snapshot::default(), &Posture::default());
+        let facts = (&Snapshot::default(), &ReviewConfig::default());
         let object = reference(Kind::OpenBaoCluster);
         let found = super::check(&object, &after, before.as_ref(), facts);
         found
             .into_iter()
-            .map(|one| (one.code, one.harm, one.reason))
+            .map(|one| (one.code, one.onset, one.reason))
             .next()
     };
-    let (code, harm, reason) =
+    let (code, onset, reason) =
         said(&spec, &live("True", "APIServerNetworkReady"), None).expect("found");
-    assert_eq!((code, harm), (Code::Obp601, Harm::New));
+    assert_eq!((code, onset), (Code::Obp601, Onset::Introduced));
     assert!(
         reason.ends_with("; the live object says True (APIServerNetworkReady)"),
         "{reason}"
     );
     // The same condition is told once.
     let same = live("False", "APIServerNetworkConfigurationInvalid");
-    let (_, harm, reason) = said(&spec, &same, Some(&spec)).expect("found");
-    assert_eq!(harm, Harm::Known);
+    let (_, onset, reason) = said(&spec, &same, Some(&spec)).expect("found");
+    assert_eq!(onset, Onset::PreExisting);
     assert!(!reason.contains("live"), "{reason}");
     // What only the operator can see is told where it says `False`.
     let blind = json!({"profile": "Hardened"});
-    let (_, harm, reason) = said(&blind, &same, Some(&blind)).expect("found");
-    assert_eq!(harm, Harm::Known);
+    let (_, onset, reason) = said(&blind, &same, Some(&blind)).expect("found");
+    assert_eq!(onset, Onset::PreExisting);
     assert!(
         reason.contains("is Unknown (Unknown)") && reason.contains("says False"),
         "{reason}"
@@ -229,6 +239,6 @@ fn a_status_that_cannot_be_read_says_nothing() {
         json!({"conditions": [null, {"type": 1}]}),
     ] {
         let cluster = cluster_with(&json!({"profile": "Hardened"}), &status);
-        assert_eq!(cluster.surroundings.live, []);
+        assert_eq!(cluster.dependencies.live, []);
     }
 }

@@ -59,7 +59,7 @@ fn narrows(before: &Declared<Cidr>, after: &Declared<Cidr>) -> bool {
 
 fn too_wide(declaration: &Declaration<'_>, cidr: &Cidr) -> Option<String> {
     let net = cidr.canonical()?;
-    let widths = &declaration.posture.widths;
+    let widths = &declaration.config.widths;
     let widest = if net.addr().is_ipv4() {
         widths.api_server_v4
     } else {
@@ -88,7 +88,7 @@ fn carries_too_many(net: IpNet, widest: u8) -> bool {
 }
 
 fn unsafe_part(declaration: &Declaration<'_>, cidr: &Cidr) -> Option<String> {
-    let nowhere = unsafe_address::without_api_server(declaration.posture);
+    let nowhere = unsafe_address::without_api_server(declaration.config);
     let block = AddressSet::of(cidr.canonical()?);
     let found = unsafe_address::first_of(declaration, &block, &nowhere)?;
     Some(format!(
@@ -99,7 +99,7 @@ fn unsafe_part(declaration: &Declaration<'_>, cidr: &Cidr) -> Option<String> {
 
 /// A public part of the block that the platform's owner does not name.
 fn public_part(declaration: &Declaration<'_>, cidr: &Cidr) -> Option<String> {
-    let named = unsafe_address::named(declaration.posture);
+    let named = unsafe_address::named(declaration.config);
     let public = public().minus(&named);
     let block = AddressSet::of(cidr.canonical()?);
     let found = unsafe_address::first_of(declaration, &block, &public)?;

@@ -1,8 +1,8 @@
 //! The rules that an OpenBaoCluster declares, with what they let through.
 
 use crate::baseline::{self, Facts, Peers, Pods, expand};
+use crate::config::{Baseline, ReviewConfig};
 use crate::inventory::Cluster;
-use crate::posture::{Edition, Posture};
 use netpol::port::{PortSet, Protocol};
 use netpol::rule::Rule;
 use netpol::{At, Direction, LabelSet, Reading, Region};
@@ -48,16 +48,16 @@ impl DeclaredRule {
     }
 }
 
-pub(super) fn api_port(posture: &Posture) -> PortSet {
-    PortSet::number(Protocol::Tcp, posture.api_port)
+pub(super) fn api_port(config: &ReviewConfig) -> PortSet {
+    PortSet::number(Protocol::Tcp, config.api_port)
 }
 
-pub(super) fn listeners(posture: &Posture, cluster: &Cluster) -> PortSet {
-    let api = api_port(posture);
+pub(super) fn listeners(config: &ReviewConfig, cluster: &Cluster) -> PortSet {
+    let api = api_port(config);
     match cluster.metrics_port {
         // On the Raft port it is a finding of its own (OBP312), and nothing that clients need.
         Some(Ok(metrics))
-            if posture.baseline == Edition::Next && metrics != posture.cluster_port =>
+            if config.baseline == Baseline::Next && metrics != config.cluster_port =>
         {
             api.union(&PortSet::number(Protocol::Tcp, metrics))
         }
@@ -81,16 +81,16 @@ pub(super) fn mark_kept(before: &[DeclaredRule], after: &mut [DeclaredRule]) {
 
 pub(super) fn rules(
     cluster: &Cluster,
-    posture: &Posture,
+    config: &ReviewConfig,
     direction: Direction,
 ) -> Vec<DeclaredRule> {
     let facts = Facts {
         cluster,
-        posture,
+        config,
         api_server: &[],
         observed: &[],
     };
-    let rows = baseline::rows(Pods::Workload, direction, posture);
+    let rows = baseline::rows(Pods::Workload, direction, config);
     let rows = rows.filter(|row| matches!(row.peers, Peers::TrustedPeers | Peers::Declared));
     let at = At {
         namespace: &cluster.meta.namespace,

@@ -2,8 +2,8 @@
 //! latter warns, and denies under the contract for Hardened clusters.
 
 use super::Declaration;
+use crate::config::Baseline;
 use crate::inventory::Cluster;
-use crate::posture::Edition;
 use crate::rules::{Code, Finding, Level};
 use netpol::label::is_dns_label;
 
@@ -17,12 +17,12 @@ pub fn check(
     after: &Cluster,
     before: Option<&Cluster>,
 ) -> Option<Finding> {
-    if declaration.posture.baseline == Edition::Classic {
+    if declaration.config.baseline == Baseline::Classic {
         return None;
     }
     let name = after.network.dns_namespace.as_deref()?;
     let is_known = before.is_some_and(|old| old.network.dns_namespace.as_deref() == Some(name));
-    let known = &declaration.posture.dns_namespaces;
+    let known = &declaration.config.dns_namespaces;
     let found = if !is_dns_label(name) {
         let level = if is_known { Level::Warn } else { Level::Deny };
         Finding {

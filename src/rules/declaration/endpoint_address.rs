@@ -10,8 +10,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::unsafe_address::blocks;
 use super::{Declaration, unsafe_address};
+use crate::config::{Baseline, ReviewConfig};
 use crate::inventory::{Cluster, Declared, ListedAddress, Malformed, Network};
-use crate::posture::{Edition, Posture};
 use crate::rules::{Code, Finding, Level};
 use netpol::address::AddressSet;
 
@@ -49,9 +49,9 @@ struct List {
     source: &'static str,
     of: fn(&Network) -> &[Declared<ListedAddress>],
     /// Addresses at which nothing of the kind is.
-    nowhere: fn(&Posture) -> AddressSet,
+    nowhere: fn(&ReviewConfig) -> AddressSet,
     /// Addresses at which it is in some clouds only.
-    doubtful: fn(&Posture) -> AddressSet,
+    doubtful: fn(&ReviewConfig) -> AddressSet,
 }
 
 const API_SERVERS: List = List {
@@ -78,9 +78,9 @@ pub fn check(
     after: &Cluster,
     before: Option<&Cluster>,
 ) -> Vec<Finding> {
-    let lists: &[List] = match declaration.posture.baseline {
-        Edition::Classic => &[API_SERVERS],
-        Edition::V01 | Edition::Next => &[API_SERVERS, RESOLVERS],
+    let lists: &[List] = match declaration.config.baseline {
+        Baseline::Classic => &[API_SERVERS],
+        Baseline::V01 | Baseline::Next => &[API_SERVERS, RESOLVERS],
     };
     let lists = lists.iter();
     lists
@@ -101,8 +101,8 @@ fn of_list(
     );
     let told = before.filter(|_| !declaration.is_newly_under_contract());
     let told = Old::of(told.map(|old| (list.of)(&old.network)).unwrap_or_default());
-    let nowhere = (list.nowhere)(declaration.posture);
-    let doubtful = (list.doubtful)(declaration.posture);
+    let nowhere = (list.nowhere)(declaration.config);
+    let doubtful = (list.doubtful)(declaration.config);
     let mut copies: BTreeMap<IpAddr, usize> = BTreeMap::new();
     let mut findings = Vec::new();
     for entry in (list.of)(&after.network) {
@@ -243,7 +243,7 @@ fn of_public(
     port: &str,
     path: String,
 ) -> Option<Finding> {
-    let named = declaration.posture.api_server_endpoints.iter();
+    let named = declaration.config.api_server_endpoints.iter();
     let public = named.fold(public(), |left, named| {
         left.minus(&AddressSet::of((*named).into()))
     });

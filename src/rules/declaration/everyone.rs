@@ -19,9 +19,9 @@ use range_set_blaze::{Integer, RangeSetBlaze};
 
 use super::raft_port::cluster_zone;
 use super::{Declaration, DeclaredRule};
-use crate::posture::Widths;
+use crate::config::Widths;
 use crate::rules::finding::witness;
-use crate::rules::{Code, Finding, Harm, Level};
+use crate::rules::{Code, Finding, Level, Onset};
 use netpol::address::{AddressSet, V4Set, V6Set};
 use netpol::cover::Exhausted;
 use netpol::label::{NAMESPACE_NAME, Values};
@@ -52,12 +52,12 @@ pub fn check(declaration: &Declaration<'_>) -> Vec<Finding> {
         let mut pieces = strangers.iter();
         let new = pieces.find(|piece| !declaration.is_known(rule, piece));
         if let Some(piece) = new.or(strangers.first()) {
-            let harm = if new.is_some() {
-                Harm::New
+            let onset = if new.is_some() {
+                Onset::Introduced
             } else {
-                Harm::Known
+                Onset::PreExisting
             };
-            findings.push(pods_finding(declaration, rule, piece, harm));
+            findings.push(pods_finding(declaration, rule, piece, onset));
         }
         // A rule that is new and open to all pods is refused as it stands, whatever its addresses.
         if new.is_none() {
@@ -73,7 +73,7 @@ pub fn check(declaration: &Declaration<'_>) -> Vec<Finding> {
     };
     let says_more = |wide: &Finding| {
         let mut same = findings.iter().filter(|finding| finding.path == wide.path);
-        same.all(|finding| wide.harm < finding.harm)
+        same.all(|finding| wide.onset < finding.onset)
     };
     findings.extend(wide.filter(says_more));
     findings
@@ -111,7 +111,7 @@ fn pods_finding(
     declaration: &Declaration<'_>,
     rule: &DeclaredRule,
     piece: &Region,
-    harm: Harm,
+    onset: Onset,
 ) -> Finding {
     Finding {
         reason: match declaration.direction {
@@ -130,7 +130,7 @@ fn pods_finding(
              kubernetes.io/metadata.name: NAMESPACE",
             declaration.direction.peers_field()
         ),
-        ..weighed(declaration, harm, &rule.path)
+        ..weighed(declaration, onset, &rule.path)
     }
 }
 
@@ -143,12 +143,12 @@ const fn code(declaration: &Declaration<'_>) -> Code {
 
 /// Ingress open to everyone denies where it is new; egress open to everywhere does so under the
 /// contract only.
-fn weighed(declaration: &Declaration<'_>, harm: Harm, path: &str) -> Finding {
+fn weighed(declaration: &Declaration<'_>, onset: Onset, path: &str) -> Finding {
     let code = code(declaration);
-    match (harm, declaration.direction) {
-        (Harm::Known, _) => declaration.finding(code, Level::Warn, path),
-        (Harm::New, Direction::Ingress) => declaration.finding(code, Level::Deny, path),
-        (Harm::New, Direction::Egress) => declaration.by_contract(code, path),
+    match (onset, declaration.direction) {
+        (Onset::PreExisting, _) => declaration.finding(code, Level::Warn, path),
+        (Onset::Introduced, Direction::Ingress) => declaration.finding(code, Level::Deny, path),
+        (Onset::Introduced, Direction::Egress) => declaration.by_contract(code, path),
     }
 }
 
@@ -166,11 +166,11 @@ fn address_finding(
         None
     };
     Ok(match sure {
-        Some(sure) if sure.harm == Harm::New => Some(sure),
+        Some(sure) if sure.onset == Onset::Introduced => Some(sure),
         sure => {
             let possible = merged_finding(declaration, rules, may)?;
             let found = sure.into_iter().chain(possible);
-            found.min_by_key(|finding| finding.harm)
+            found.min_by_key(|finding| finding.onset)
         }
     })
 }
@@ -190,7 +190,7 @@ fn merged_finding<'a>(
             continue;
         }
         let named = open.merged(declaration, &blocks)?;
-        let Some(wide) = too_wide(declaration.posture.widths, &with_carried(&named)) else {
+        let Some(wide) = too_wide(declaration.config.widths, &with_carried(&named)) else {
             continue;
         };
         let before = known.on(declaration, protocol, port)?;
@@ -199,12 +199,24 @@ fn merged_finding<'a>(
         let point = (protocol, port);
         if !new.is_empty() {
             let shown = (&named, &new);
-            return Ok(wide_finding(declaration, rules, Harm::New, point, shown));
+            return Ok(wide_finding(
+                declaration,
+                rules,
+                Onset::Introduced,
+                point,
+                shown,
+            ));
         }
         old = old.or(Some((point, named, wide)));
     }
     Ok(old.and_then(|(point, named, wide)| {
-        wide_finding(declaration, rules, Harm::Known, point, (&named, &wide))
+        wide_finding(
+            declaration,
+            rules,
+            Onset::PreExisting,
+            point,
+            (&named, &wide),
+        )
     }))
 }
 
@@ -365,11 +377,11 @@ fn whole_blocks(first: u128, last: u128, bits: u32) -> Option<(u128, u128)> {
 fn wide_finding(
     declaration: &Declaration<'_>,
     rules: &[&DeclaredRule],
-    harm: Harm,
+    onset: Onset,
     (protocol, port): (Protocol, u16),
     (open, shown): (&AddressSet, &AddressSet),
 ) -> Option<Finding> {
-    let widths = &declaration.posture.widths;
+    let widths = &declaration.config.widths;
     let named = open.overlap(shown);
     let by_name = PeerSet::v4(named.v4).or_else(|| PeerSet::v6(named.v6));
     let note = if by_name.is_none() {
@@ -410,7 +422,7 @@ fn wide_finding(
         ),
         ..weighed(
             declaration,
-            harm,
+            onset,
             paths.first().copied().unwrap_or("spec.network"),
         )
     })

@@ -10,10 +10,10 @@ mod ports;
 mod restore;
 
 use super::{Declaration, DeclaredRule, TRUSTED_PEERS};
+use crate::config::Baseline;
 use crate::inventory::{Cluster, Profile};
-use crate::posture::Edition;
 use crate::rules::paste::paste_peers;
-use crate::rules::{Code, Finding, Harm, Level};
+use crate::rules::{Code, Finding, Level, Onset};
 use netpol::{Direction, Region};
 
 pub use restore::of_restore;
@@ -60,7 +60,7 @@ pub fn check(declaration: &Declaration<'_>, found: &[Finding]) -> Vec<Finding> {
     let broken: Vec<&Region> = broken_before(declaration);
     let mut findings = Vec::new();
     for rule in judged(declaration.direction, &declaration.after) {
-        let harm = harm(declaration, rule, &broken);
+        let onset = onset(declaration, rule, &broken);
         let peers = peers::breaches(declaration, rule);
         for breach in peers
             .into_iter()
@@ -73,12 +73,12 @@ pub fn check(declaration: &Declaration<'_>, found: &[Finding]) -> Vec<Finding> {
                     about.told_by().contains(&found.code) && found.level <= weighed.level
                 })
             };
-            let weighed = weighed(declaration, harm, breach);
+            let weighed = weighed(declaration, onset, breach);
             findings.extend(weighed.filter(|weighed| !is_told(weighed)));
         }
     }
     let together = ports::together(declaration);
-    findings.extend(together.and_then(|(harm, breach)| weighed(declaration, harm, breach)));
+    findings.extend(together.and_then(|(onset, breach)| weighed(declaration, onset, breach)));
     findings
 }
 
@@ -104,35 +104,35 @@ fn broken_before<'a>(declaration: &'a Declaration<'_>) -> Vec<&'a Region> {
 }
 
 /// Whether all that the rule lets through was let through in breach of the contract before.
-fn harm(declaration: &Declaration<'_>, rule: &DeclaredRule, broken: &[&Region]) -> Harm {
+fn onset(declaration: &Declaration<'_>, rule: &DeclaredRule, broken: &[&Region]) -> Onset {
     let mut regions = rule.regions.iter();
     let known = |region: &Region| {
         // What cannot be told within the budget is new.
         declaration.look(broken.len()) && broken.iter().any(|broken| region.is_subset(broken))
     };
     if !broken.is_empty() && regions.all(known) {
-        Harm::Known
+        Onset::PreExisting
     } else {
-        Harm::New
+        Onset::Introduced
     }
 }
 
 /// The finding about a breach; `None` for advice that was due before the write already.
-fn weighed(declaration: &Declaration<'_>, harm: Harm, breach: Breach) -> Option<Finding> {
+fn weighed(declaration: &Declaration<'_>, onset: Onset, breach: Breach) -> Option<Finding> {
     Some(Finding {
         reason: format!("{CONTRACT}: {}", breach.reason),
         help: breach.help.to_owned(),
-        ..told(declaration, harm, breach.path)?
+        ..told(declaration, onset, breach.path)?
     })
 }
 
-fn told(declaration: &Declaration<'_>, harm: Harm, path: impl Into<String>) -> Option<Finding> {
-    match harm {
-        Harm::New => Some(declaration.by_contract(Code::Obp310, path)),
-        Harm::Known if declaration.is_under_contract() => {
+fn told(declaration: &Declaration<'_>, onset: Onset, path: impl Into<String>) -> Option<Finding> {
+    match onset {
+        Onset::Introduced => Some(declaration.by_contract(Code::Obp310, path)),
+        Onset::PreExisting if declaration.is_under_contract() => {
             Some(declaration.finding(Code::Obp310, Level::Warn, path))
         }
-        Harm::Known => None,
+        Onset::PreExisting => None,
     }
 }
 
@@ -154,7 +154,7 @@ fn raw_ingress(
     after: &Cluster,
     before: Option<&Cluster>,
 ) -> Option<Finding> {
-    let is_free = declaration.posture.baseline == Edition::Classic;
+    let is_free = declaration.config.baseline == Baseline::Classic;
     let rules = &after.network.ingress_rules;
     if is_free || after.profile != Some(Profile::Hardened) || rules.is_empty() {
         return None;
@@ -165,10 +165,10 @@ fn raw_ingress(
             .iter()
             .all(|rule| old.network.ingress_rules.contains(rule))
     };
-    let harm = if old.is_some_and(known) {
-        Harm::Known
+    let onset = if old.is_some_and(known) {
+        Onset::PreExisting
     } else {
-        Harm::New
+        Onset::Introduced
     };
     let is_explicit = |rule: &&DeclaredRule| {
         rule.path.starts_with(RAW_RULES) && peers::breaches(declaration, rule).is_empty()
@@ -187,7 +187,7 @@ fn raw_ingress(
         help: format!(
             "declare who needs the API port as trusted peers, for example:\ntrustedIngressPeers:\n{paste}"
         ),
-        ..told(declaration, harm, RAW_RULES)?
+        ..told(declaration, onset, RAW_RULES)?
     })
 }
 
@@ -200,7 +200,7 @@ fn untrusting_ingress(
     let untrusting = |cluster: &Cluster| {
         cluster.ingress_enabled && cluster.network.trusted_ingress_peers.is_empty()
     };
-    if declaration.posture.baseline != Edition::Next || !untrusting(after) {
+    if declaration.config.baseline != Baseline::Next || !untrusting(after) {
         return None;
     }
     let level = if before.is_some_and(untrusting) {
@@ -229,10 +229,10 @@ fn missing_egress(
     if after.profile != Some(Profile::Hardened) || !missing(after) {
         return None;
     }
-    let harm = if hardened(before).is_some_and(missing) {
-        Harm::Known
+    let onset = if hardened(before).is_some_and(missing) {
+        Onset::PreExisting
     } else {
-        Harm::New
+        Onset::Introduced
     };
     Some(Finding {
         reason: format!(
@@ -241,7 +241,7 @@ fn missing_egress(
         help: "name the object storage, for example:\negressRules:\n- to:\n  - ipBlock:\n      cidr: 192.0.2.10/32\n  \
                ports:\n  - protocol: TCP\n    port: 443"
             .to_owned(),
-        ..told(declaration, harm, "spec.network.egressRules")?
+        ..told(declaration, onset, "spec.network.egressRules")?
     })
 }
 

@@ -14,7 +14,7 @@ use netpol::rule::PortEntry;
 /// One finding for each declared rule that opens further ports, unless `found` holds one about the
 /// same ports. What was opened before stays unsaid, or warns where new harm denies.
 pub fn check(declaration: &Declaration<'_>, found: &[Finding]) -> Vec<Finding> {
-    let raft = PortSet::number(Protocol::Tcp, declaration.posture.cluster_port);
+    let raft = PortSet::number(Protocol::Tcp, declaration.config.cluster_port);
     let fine = declaration.listeners.union(&raft);
     let told = found.iter().filter(|found| found.code == Code::Obp303);
     let told: BTreeSet<&str> = told.map(|found| found.path.as_str()).collect();

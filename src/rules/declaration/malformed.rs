@@ -74,7 +74,7 @@ fn problems(cluster: &Cluster) -> impl Iterator<Item = &Malformed> {
 fn rendered(declaration: &Declaration<'_>, cluster: &Cluster) -> Vec<Malformed> {
     baseline::refused(&Facts {
         cluster,
-        posture: declaration.posture,
+        config: declaration.config,
         api_server: &[],
         observed: &[],
     })

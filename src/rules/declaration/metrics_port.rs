@@ -22,13 +22,13 @@ pub fn check(
 }
 
 fn reason(declaration: &Declaration<'_>, port: &Declared<u16>) -> Option<String> {
-    let posture = declaration.posture;
+    let config = declaration.config;
     match port {
         Err(problems) => Some(problems.first()?.problem.clone()),
-        Ok(port) if *port == posture.cluster_port => Some(format!(
+        Ok(port) if *port == config.cluster_port => Some(format!(
             "puts the metrics listener on the Raft port {port}, which would open it to every trusted peer"
         )),
-        Ok(port) if *port == posture.api_port => Some(format!(
+        Ok(port) if *port == config.api_port => Some(format!(
             "puts the metrics listener on the API port {port}, so that one of the two cannot start"
         )),
         Ok(_) => None,

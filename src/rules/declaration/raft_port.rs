@@ -15,7 +15,7 @@ use netpol::{Direction, LabelSet, PeerSet, Reading, Region};
 /// One finding for each declared rule that exposes the port; what was exposed before warns.
 pub fn check(declaration: &Declaration<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let raft = PortSet::number(Protocol::Tcp, declaration.posture.cluster_port);
+    let raft = PortSet::number(Protocol::Tcp, declaration.config.cluster_port);
     let peers = raft_peers(declaration, &raft);
     let own: Vec<&Region> = peers.iter().collect();
     let known: Vec<&Region> = own.iter().copied().chain(declaration.known()).collect();
@@ -96,7 +96,7 @@ fn finding(
     level: Level,
     piece: &Region,
 ) -> Finding {
-    let port = declaration.posture.cluster_port;
+    let port = declaration.config.cluster_port;
     let zone = cluster_zone(declaration);
     let (reason, help) = match tunnel(declaration, rule) {
         Some(tunnel) => by_tunnel(declaration, tunnel),
@@ -121,7 +121,7 @@ fn finding(
 
 /// The tunnel port by which alone a rule exposes the Raft port.
 fn tunnel(declaration: &Declaration<'_>, rule: &DeclaredRule) -> Option<u16> {
-    let raft = PortSet::number(Protocol::Tcp, declaration.posture.cluster_port);
+    let raft = PortSet::number(Protocol::Tcp, declaration.config.cluster_port);
     let written = rule.rule.port_set();
     let tunnel = written.tunnel(declaration.tunnels)?;
     written.names_as_all().is_disjoint(&raft).then_some(tunnel)
@@ -129,7 +129,7 @@ fn tunnel(declaration: &Declaration<'_>, rule: &DeclaredRule) -> Option<u16> {
 
 /// Reason and help of a finding about a tunnel port.
 fn by_tunnel(declaration: &Declaration<'_>, tunnel: u16) -> (String, String) {
-    let port = declaration.posture.cluster_port;
+    let port = declaration.config.cluster_port;
     let reason = format!(
         "opens tunnel port {tunnel} (setting `review.tunnelPorts`): in a service mesh the proxy in the pods of {} \
          forwards it to every TCP port, Raft port {port} included",
@@ -146,7 +146,7 @@ fn by_tunnel(declaration: &Declaration<'_>, tunnel: u16) -> (String, String) {
 
 /// The ports that clients need, to be pasted.
 fn ports(declaration: &Declaration<'_>) -> String {
-    let api = declaration.posture.api_port;
+    let api = declaration.config.api_port;
     format!("ports:\n- protocol: TCP\n  port: {api}")
 }
 

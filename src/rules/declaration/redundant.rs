@@ -7,7 +7,7 @@
 use std::net::IpAddr;
 
 use super::{Declaration, DeclaredRule};
-use crate::baseline::{self, Facts, Pods, Standing, expand};
+use crate::baseline::{self, Facts, Pods, RowStatus, expand};
 use crate::inventory::Cluster;
 use crate::rules::{Code, Finding};
 use netpol::cover::{Budget, uncovered};
@@ -32,7 +32,7 @@ pub fn check(
     let zones: Vec<Vec<Region>> = zones(declaration)
         .map(|pods| core(declaration, cluster, pods, api_server))
         .collect();
-    let mut budget = Budget::new(declaration.posture.proof_budget / SHARE);
+    let mut budget = Budget::new(declaration.config.proof_budget / SHARE);
     let mut idle = vec![false; rules.len()];
     let mut findings = Vec::new();
     for (at, rule) in rules.iter().enumerate().rev() {
@@ -70,7 +70,7 @@ pub fn check(
 
 /// The zones that a declared rule opens: ingress those of the servers, egress the jobs' too.
 fn zones(declaration: &Declaration<'_>) -> impl Iterator<Item = Pods> {
-    let zones = Pods::of_cluster(declaration.posture.baseline)
+    let zones = Pods::of_cluster(declaration.config.baseline)
         .iter()
         .copied();
     let direction = declaration.direction;
@@ -86,13 +86,13 @@ fn core(
 ) -> Vec<Region> {
     let facts = Facts {
         cluster,
-        posture: declaration.posture,
+        config: declaration.config,
         api_server,
         observed: &[],
     };
     let direction = declaration.direction;
-    let rows = baseline::rows(pods, direction, declaration.posture);
-    let rows = rows.filter(|row| row.standing == Standing::Required);
+    let rows = baseline::rows(pods, direction, declaration.config);
+    let rows = rows.filter(|row| row.standing == RowStatus::Required);
     let at = declaration.at(Reading::Must);
     rows.flat_map(|row| expand(row, &facts))
         .flat_map(|expansion| {

@@ -11,7 +11,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::raft_port::cluster_zone;
 use super::{Declaration, DeclaredRule};
-use crate::posture::Posture;
+use crate::config::ReviewConfig;
 use crate::rules::finding::witness;
 use crate::rules::{Code, Finding, Level};
 use netpol::address::AddressSet;
@@ -57,7 +57,7 @@ struct Search {
 pub fn check(declaration: &Declaration<'_>) -> Vec<Finding> {
     let allowed = match declaration.direction {
         Direction::Ingress => AddressSet::none(),
-        Direction::Egress => allowed(declaration.posture),
+        Direction::Egress => allowed(declaration.config),
     };
     let known = declaration.known();
     let search = Search {
@@ -78,8 +78,8 @@ pub(super) fn first_of(
     addresses: &AddressSet,
     nowhere: &AddressSet,
 ) -> Option<IpAddr> {
-    let posture = declaration.posture;
-    let others = addresses.minus(&named(posture).union(&allowed(posture)));
+    let config = declaration.config;
+    let others = addresses.minus(&named(config).union(&allowed(config)));
     let found = addresses.overlap(nowhere).first();
     found.or_else(|| {
         let carried = &carried::of(&others.v6) & &nowhere.v4;
@@ -89,42 +89,42 @@ pub(super) fn first_of(
 
 /// Addresses at which no API server is: the unsafe ones, and those that mean no host at all. Without
 /// those that the platform's owner names or allows.
-pub(super) fn without_api_server(posture: &Posture) -> AddressSet {
-    no_host(posture).minus(&named(posture))
+pub(super) fn without_api_server(config: &ReviewConfig) -> AddressSet {
+    no_host(config).minus(&named(config))
 }
 
 /// Addresses at which no resolver is. Link-local ones are usual: DNS caches on each node, and the
 /// resolvers of some clouds, as is Azure's.
-pub(super) fn without_resolver(posture: &Posture) -> AddressSet {
-    no_host(posture).minus(&blocks(RESOLVERS_V4, RESOLVERS_V6))
+pub(super) fn without_resolver(config: &ReviewConfig) -> AddressSet {
+    no_host(config).minus(&blocks(RESOLVERS_V4, RESOLVERS_V6))
 }
 
 /// The metadata service of most clouds, which is the resolver too in some. Without what the
 /// platform's owner allows.
-pub(super) fn metadata_resolver(posture: &Posture) -> AddressSet {
-    blocks(METADATA_V4, &[]).minus(&allowed(posture))
+pub(super) fn metadata_resolver(config: &ReviewConfig) -> AddressSet {
+    blocks(METADATA_V4, &[]).minus(&allowed(config))
 }
 
 /// The API servers that the platform's owner names.
-pub(super) fn named(posture: &Posture) -> AddressSet {
-    let addresses = posture.api_server_addresses.iter();
+pub(super) fn named(config: &ReviewConfig) -> AddressSet {
+    let addresses = config.api_server_addresses.iter();
     addresses
-        .chain(&posture.api_server_endpoints)
+        .chain(&config.api_server_endpoints)
         .fold(AddressSet::none(), |all, address| {
             all.union(&AddressSet::of(IpNet::from(*address)))
         })
 }
 
-fn no_host(posture: &Posture) -> AddressSet {
+fn no_host(config: &ReviewConfig) -> AddressSet {
     let nobody = blocks(NOBODY_V4, NOBODY_V6);
     blocks(UNSAFE_V4, UNSAFE_V6)
         .union(&nobody)
-        .minus(&allowed(posture))
+        .minus(&allowed(config))
 }
 
 /// The addresses that the platform's owner allows.
-fn allowed(posture: &Posture) -> AddressSet {
-    let allowed = posture.unsafe_egress_allowed.iter();
+fn allowed(config: &ReviewConfig) -> AddressSet {
+    let allowed = config.unsafe_egress_allowed.iter();
     allowed.fold(AddressSet::none(), |all, net| {
         all.union(&AddressSet::of(*net))
     })

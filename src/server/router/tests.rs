@@ -12,7 +12,7 @@ use super::*;
 use crate::admission::Admission;
 use crate::audit::Metrics;
 use crate::inventory::{Change, Snapshot, read};
-use crate::review::World;
+use crate::review::CompiledSnapshot;
 use crate::server::limits::Limits;
 
 fn state() -> WebhookState {
@@ -40,13 +40,13 @@ fn pigeons(holes: usize) -> Value {
 }
 
 /// One cluster, which lets in all pods of its namespace, piece by piece.
-fn world() -> World {
+fn world() -> CompiledSnapshot {
     let rules = json!([{"from": pigeons(6), "ports": [{"port": 8200}]}]);
     let cluster = json!({"apiVersion": "openbao.org/v1alpha1", "kind": "OpenBaoCluster",
         "metadata": {"name": "bao", "namespace": "shop"}, "spec": {"network": {"ingressRules": rules}}});
     let cluster = Change::Set(read::object(&cluster).unwrap());
     let snapshot = Snapshot::default().apply([cluster]);
-    World::compile(None, Arc::new(snapshot), Arc::default())
+    CompiledSnapshot::compile(None, Arc::new(snapshot), Arc::default())
 }
 
 /// A review of the creation of a policy.
@@ -67,7 +67,7 @@ async fn answer(state: &WebhookState, timeout: &str, spec: &Value) -> Value {
         .header(header::CONTENT_TYPE, "application/json")
         .body(Body::from(body(spec)))
         .unwrap();
-    let response = Review::new(state, Point::Validate, &request)
+    let response = Review::new(state, WebhookKind::Validate, &request)
         .answer(request)
         .await;
     let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
@@ -104,8 +104,8 @@ async fn a_brief_answer_is_that_with_the_whole_budget_or_none() {
     let [long, short] = specs();
     for (spec, is_brief) in [(long, false), (short, true)] {
         let body = body(&spec);
-        let whole = admission.answer(Point::Validate, &body);
-        let brief = admission.answer_briefly(Point::Validate, &body);
+        let whole = admission.answer(WebhookKind::Validate, &body);
+        let brief = admission.answer_briefly(WebhookKind::Validate, &body);
         assert_eq!(brief, is_brief.then_some(whole), "{spec}");
     }
 }

@@ -81,10 +81,7 @@ fn what_is_printed_is_a_file_that_sets_the_same() {
         let again = again.unwrap_or_else(|error| panic!("{error}:\n{printed}"));
         let limits = limits(settings.limits);
         assert_eq!(again.settings, settings.effective(limits).unwrap());
-        assert_eq!(
-            again.settings.posture().unwrap(),
-            settings.posture().unwrap()
-        );
+        assert_eq!(again.settings.config().unwrap(), settings.config().unwrap());
         let told = |settings: &Settings| {
             let mut server = settings.server().unwrap();
             server.limits = LimitSettings::default();

@@ -5,21 +5,21 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::code::{Code, Door, Level, UnknownCode};
-use crate::posture::Levels;
+use crate::code::{Code, EnforcementPoint, Level, UnknownCode};
+use crate::config::Levels;
 
 /// The level of one rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(
     untagged,
-    expecting = "a level (deny, warn, audit, off), or levels by door (webhook, check, audit)"
+    expecting = "a level (deny, warn, audit, off), or levels by enforcement point (webhook, check, audit)"
 )]
 pub enum LevelSetting {
-    /// At every door.
+    /// At every point.
     Everywhere(Level),
-    /// At some doors; the others keep the rule's own.
+    /// At some enforcement points; the others keep the rule's own.
     #[schemars(extend("propertyNames" = door_names()))]
-    Each(BTreeMap<Door, Level>),
+    Each(BTreeMap<EnforcementPoint, Level>),
 }
 
 /// The schema of the keys of `levels`: the codes and names of the rules.
@@ -33,7 +33,7 @@ pub(super) fn rule_names() -> serde_json::Value {
 
 /// The schema of the keys of one rule's levels.
 fn door_names() -> serde_json::Value {
-    serde_json::json!({ "enum": Door::ALL.map(Door::as_str) })
+    serde_json::json!({ "enum": EnforcementPoint::ALL.map(EnforcementPoint::as_str) })
 }
 
 /// Gives the rules of `settings` these levels.
@@ -45,13 +45,13 @@ pub(super) fn set(
         let code: Code = code.parse()?;
         match setting {
             LevelSetting::Everywhere(level) => {
-                for door in Door::ALL {
-                    levels.set(code, door, *level);
+                for point in EnforcementPoint::ALL {
+                    levels.set(code, point, *level);
                 }
             }
             LevelSetting::Each(each) => {
-                for (door, level) in each {
-                    levels.set(code, *door, *level);
+                for (point, level) in each {
+                    levels.set(code, *point, *level);
                 }
             }
         }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::posture::{Caps, Widths};
+use crate::config::{SizeLimits, Widths};
 
 /// A group of sizes as typed, and what it makes of the group in the posture.
 macro_rules! sizes {
@@ -64,7 +64,7 @@ sizes! {
 sizes! {
     /// Sizes beyond which a policy is not proved but refused (OBP402): what a proof costs grows
     /// with them.
-    CapSettings of Caps {
+    CapSettings of SizeLimits {
         /// Most rules in one direction; for an OpenBaoCluster, peers of all that it declares in one
         /// direction [default: 10000]
         rules: usize;

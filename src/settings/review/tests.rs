@@ -13,8 +13,8 @@ fn an_empty_list_takes_the_place_of_the_default() {
          healthNamespaces: [], apiServerEndpoints: [], metricsNamespaceLabels: {}, tunnelPorts: [], \
          unsafeEgressAllowed: []}",
     );
-    let posture = empty.posture().unwrap();
-    assert!(posture.dns_namespaces.is_empty() && posture.tunnel_ports.is_empty());
-    assert!(posture.runtime_label_keys.is_empty() && posture.health_namespaces.is_empty());
-    assert!(posture.metrics_namespace_labels.is_empty());
+    let config = empty.config().unwrap();
+    assert!(config.dns_namespaces.is_empty() && config.tunnel_ports.is_empty());
+    assert!(config.runtime_label_keys.is_empty() && config.health_namespaces.is_empty());
+    assert!(config.metrics_namespace_labels.is_empty());
 }

@@ -3,33 +3,33 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use super::{Account, ClusterView, Piercing, View, ZoneView};
+use super::{Account, ClusterView, View, Violation, ZoneView};
 use crate::baseline::{ClusterPerimeter, compile};
+use crate::config::Pods;
 use crate::inventory::{Fact, Kind, NamespaceFacts, ObjectRef, Profile};
-use crate::posture::Pods;
-use crate::review::offline::{Pierced, piercing};
-use crate::review::{World, render};
+use crate::review::offline::{self, piercing};
+use crate::review::{CompiledSnapshot, render};
 use crate::show::{conditions, zone};
 use netpol::Connection;
 use netpol::cover::Budget;
 
 impl View {
     /// The perimeters of these clusters.
-    pub fn new(world: &World, clusters: &[ObjectRef]) -> Self {
+    pub fn new(world: &CompiledSnapshot, clusters: &[ObjectRef]) -> Self {
         let of = |object: &ObjectRef| {
             let mut perimeters = world.perimeters(&object.namespace).iter();
             let perimeter = perimeters.find(|perimeter| perimeter.object == *object)?;
             Some(cluster(world, perimeter))
         };
         Self {
-            baseline: world.posture.baseline.as_str(),
+            baseline: world.config.baseline.as_str(),
             clusters: clusters.iter().filter_map(of).collect(),
             controller: controller(world),
         }
     }
 }
 
-fn cluster(world: &World, perimeter: &ClusterPerimeter) -> ClusterView {
+fn cluster(world: &CompiledSnapshot, perimeter: &ClusterPerimeter) -> ClusterView {
     let object = &perimeter.object;
     let fact = world.snapshot.cluster(&object.namespace, &object.name);
     let read = fact.and_then(Fact::read);
@@ -42,7 +42,7 @@ fn cluster(world: &World, perimeter: &ClusterPerimeter) -> ClusterView {
     } else if read.is_none() {
         notes.push("It cannot be read, so nothing that it declares counts.".to_owned());
     }
-    if read.is_some_and(|cluster| !cluster.is_rendered(world.posture.baseline)) {
+    if read.is_some_and(|cluster| !cluster.is_rendered(world.config.baseline)) {
         notes.push(
             "It is restored into, so the operator renders no policies for it: there is no floor, and isolation is \
              somebody else's work."
@@ -52,7 +52,7 @@ fn cluster(world: &World, perimeter: &ClusterPerimeter) -> ClusterView {
     if perimeter.deleting {
         notes.push("It is being deleted.".to_owned());
     }
-    if Pods::of_cluster(world.posture.baseline).len() == 1 {
+    if Pods::of_cluster(world.config.baseline).len() == 1 {
         notes.push("This baseline does not restrict backup and restore jobs.".to_owned());
     }
     let found = piercing(world, object);
@@ -75,27 +75,27 @@ const fn profile(profile: Profile) -> &'static str {
     }
 }
 
-fn zones(world: &World, perimeter: &ClusterPerimeter) -> Vec<ZoneView> {
+fn zones(world: &CompiledSnapshot, perimeter: &ClusterPerimeter) -> Vec<ZoneView> {
     // Each zone has a budget of its own: one that is hard to prove must not hide the other.
     let zones = perimeter.zones.iter();
     zones
         .map(|zone| {
-            let budget = Cell::new(Budget::new(world.posture.proof_budget));
+            let budget = Cell::new(Budget::new(world.config.proof_budget));
             zone::view(world, perimeter, zone, &budget)
         })
         .collect()
 }
 
 /// The operator's pods, also where nothing of their namespace is known.
-fn controller(world: &World) -> ZoneView {
-    let namespace = &world.posture.operator_namespace;
+fn controller(world: &CompiledSnapshot) -> ZoneView {
+    let namespace = &world.config.operator_namespace;
     let is_its_own = |perimeter: &&ClusterPerimeter| perimeter.object.kind == Kind::Namespace;
     let known = world.perimeters(namespace).iter().find(is_its_own);
     let known = known.and_then(|perimeter| zones(world, perimeter).pop());
     known.unwrap_or_else(|| {
         let nothing = NamespaceFacts::default();
         let api_server = &world.snapshot.api_server;
-        let compiled = compile(namespace, &nothing, &world.posture, api_server, None);
+        let compiled = compile(namespace, &nothing, &world.config, api_server, None);
         let perimeter = compiled.clusters.iter().find(is_its_own);
         let zone = perimeter.and_then(|perimeter| zones(world, perimeter).pop());
         zone.unwrap_or_else(|| zone::nothing_known(namespace))
@@ -117,10 +117,10 @@ fn accounts(cluster: &Arc<str>) -> Vec<Account> {
     ]
 }
 
-fn pierced(pierced: &Pierced) -> Piercing {
+fn pierced(pierced: &offline::Violation) -> Violation {
     let finding = &pierced.finding;
     let witness = finding.witness.as_ref();
-    Piercing {
+    Violation {
         code: finding.code.as_str(),
         reason: finding.reason.clone(),
         policy: pierced.policy.as_ref().map(ToString::to_string),

@@ -19,10 +19,10 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 use super::answers::{Gate, Listing};
 use super::discovery::{self, Served};
 use super::follower::{self, Decode};
-use super::gather::Step;
 use super::health::WatchHealth;
 use super::policies::Found;
 use super::problem::problem;
+use super::snapshot_builder::Step;
 use super::{complain, decoder, is_for_advice, is_refused, resource, retries, step};
 use crate::inventory::read::outline::{Outline, outline};
 use crate::inventory::{Fact, Kind, Object, read};
@@ -158,7 +158,7 @@ impl Watch {
                 Some(Err(error)) if is_for_advice(self.kind) && is_refused(&error, 403) => {
                     let text = "not permitted to list this kind: nothing more is known of it, asked again later";
                     complain(self.kind, text, &mut self.complaint);
-                    Some(Step::Withheld)
+                    Some(Step::Forbidden)
                 }
                 Some(Err(error)) => {
                     complain(self.kind, &problem(&error), &mut self.complaint);
@@ -195,7 +195,7 @@ impl Watch {
         let is_advice = is_for_advice(self.kind);
         // No verdict waits for what only advice rests on.
         let unknown = if is_advice {
-            Step::Withheld
+            Step::Forbidden
         } else {
             Step::Interrupted
         };
@@ -231,10 +231,10 @@ impl Watch {
         sleep(delay).await;
     }
 
-    /// Hands a step on, and what it says of how current the facts are; `None` where the receiver is gone.
+    /// ReloadTargets a step on, and what it says of how current the facts are; `None` where the receiver is gone.
     async fn send(&self, step: Step) -> Option<()> {
         let is_whole = matches!(step, Step::Done | Step::Absent);
-        if is_whole || step == Step::Withheld {
+        if is_whole || step == Step::Forbidden {
             self.health.complete(self.kind);
         }
         self.steps.send((self.kind, step)).await.ok()?;

@@ -21,7 +21,7 @@ use super::answers::{Gate, Listing};
 use super::custom;
 use super::discovery::{self, Served};
 use super::policies::{self, Wanted};
-use super::{Postures, is_custom, resource};
+use super::{ReviewConfigs, is_custom, resource};
 use crate::inventory::read::{self, outline::outline};
 use crate::inventory::{Kind, Object};
 use crate::rate::Bucket;
@@ -70,7 +70,7 @@ type Key = (Arc<str>, &'static [Kind]);
 #[derive(Clone)]
 pub struct Reader {
     client: Client,
-    postures: Postures,
+    configs: ReviewConfigs,
     queue: Arc<Queue>,
     /// Who waits may be on any thread that serves connections. What it reads, for others too and
     /// maybe a lot, is no work for that one.
@@ -101,10 +101,10 @@ impl std::fmt::Debug for Reader {
 
 impl Reader {
     /// Reads through this client, on the runtime that this is called in, as much as the posture in force allows.
-    pub fn new(client: Client, postures: Postures) -> Self {
+    pub fn new(client: Client, configs: ReviewConfigs) -> Self {
         Self {
             client,
-            postures,
+            configs,
             queue: Arc::new(Queue::new()),
             runtime: Handle::current(),
         }
@@ -200,7 +200,7 @@ impl Reader {
             Listing::new(client, &resource, Some(namespace))
         };
         if kind == Kind::NetworkPolicy {
-            let caps = self.postures.borrow().caps;
+            let caps = self.configs.borrow().caps;
             let read = policies::read(&listing, Wanted::default(), &caps, gate).await?;
             return Ok(read.found.into_iter().map(|found| found.object).collect());
         }

@@ -10,15 +10,15 @@ use std::sync::Arc;
 use ::kube::Error;
 use tokio::sync::watch;
 
-use super::Postures;
+use super::ReviewConfigs;
 use super::answers::{Gate, Listing};
 use super::follower::Decode;
+use crate::config::SizeLimits;
 use crate::inventory::read::outline::{Outline, outline};
 use crate::inventory::size::{TooLarge, parts, too_large, weight};
 use crate::inventory::{
     Change, Fact, Kind, Meta, NamespaceFacts, Object, Policy, Snapshot, Stub, Unreadable, read,
 };
-use crate::posture::Caps;
 
 /// Memory that the policies of one namespace may take together, in bytes.
 const MOST: usize = 24 * 1024 * 1024;
@@ -72,15 +72,15 @@ impl Wanted {
 }
 
 /// Makes facts of policies, as much of each as is kept.
-pub(super) fn decoder(guarded: watch::Receiver<Guarded>, postures: Postures) -> Decode {
+pub(super) fn decoder(guarded: watch::Receiver<Guarded>, configs: ReviewConfigs) -> Decode {
     Box::new(move |outline, json| {
-        let caps = postures.borrow().caps;
+        let caps = configs.borrow().caps;
         Some(kept(outline, json, &guarded.borrow(), &caps))
     })
 }
 
 /// A policy, as much of it as is kept.
-fn kept(outline: &Outline, json: &[u8], guarded: &Guarded, caps: &Caps) -> Found {
+fn kept(outline: &Outline, json: &[u8], guarded: &Guarded, caps: &SizeLimits) -> Found {
     let is_guarded = |guarded: &Arc<BTreeSet<_>>| guarded.contains(&outline.namespace);
     let object = if guarded.as_ref().is_some_and(is_guarded) {
         Object::Policy(whole(outline, json, caps))
@@ -95,7 +95,7 @@ fn kept(outline: &Outline, json: &[u8], guarded: &Guarded, caps: &Caps) -> Found
 }
 
 /// A policy as far as a proof can bear it.
-fn whole(outline: &Outline, json: &[u8], caps: &Caps) -> Fact<Policy> {
+fn whole(outline: &Outline, json: &[u8], caps: &SizeLimits) -> Fact<Policy> {
     let fact = read::policy(json, &outline.of_kind(Kind::NetworkPolicy));
     let heavy = fact.read().filter(|policy| weight(policy) > HEAVY);
     let size = heavy.and_then(|policy| too_large(policy, caps).into_iter().next());
@@ -139,7 +139,7 @@ fn beside_others(found: usize, room: usize) -> TooLarge {
 pub(super) async fn read(
     listing: &Listing,
     wanted: Wanted,
-    caps: &Caps,
+    caps: &SizeLimits,
     gate: &mut Gate,
 ) -> Result<Policies, Error> {
     let mut taken = wanted.taken;

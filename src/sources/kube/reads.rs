@@ -9,11 +9,11 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{sleep, timeout};
 
 use super::answers::{Gate, Listing};
-use super::gather::Step;
 use super::policies::{self, Policies, Wanted};
 use super::resource;
+use super::snapshot_builder::Step;
+use crate::config::SizeLimits;
 use crate::inventory::{Kind, NamespaceFacts};
-use crate::posture::Caps;
 
 /// Namespaces that are read at once.
 const AT_ONCE: usize = 4;
@@ -47,7 +47,12 @@ impl Reads {
     }
 
     /// Begins to read the policies of a namespace of which there are stubs, unless that is under way.
-    pub(super) fn begin(&mut self, namespace: &Arc<str>, facts: &NamespaceFacts, caps: Caps) {
+    pub(super) fn begin(
+        &mut self,
+        namespace: &Arc<str>,
+        facts: &NamespaceFacts,
+        caps: SizeLimits,
+    ) {
         let Some(steps) = self.steps.upgrade() else {
             return;
         };
@@ -62,7 +67,11 @@ impl Reads {
         let is_news = !self.failing.contains(&namespace);
         tokio::spawn(async move {
             let _turn = turns.acquire_owned().await;
-            let read = timeout(LIMIT, policies::read(&listing, wanted, &caps, &mut gate)).await;
+            let read = timeout(
+                LIMIT,
+                policies::read(&listing, wanted, &caps, &mut gate),
+            )
+            .await;
             let problem = match &read {
                 Ok(Ok(_)) => None,
                 Ok(Err(error)) => Some(error.to_string()),

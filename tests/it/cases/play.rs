@@ -8,10 +8,10 @@ use std::sync::Arc;
 use axum::http::StatusCode;
 use openbao_perimeter::admission::{Admission, respond};
 use openbao_perimeter::audit::Metrics;
+use openbao_perimeter::config::ReviewConfig;
 use openbao_perimeter::inventory::{Change, Object, ObjectRef, Snapshot};
-use openbao_perimeter::posture::Posture;
 use openbao_perimeter::review::offline::{self, Judged, Missing, Objects};
-use openbao_perimeter::review::{Outcome, Verdict, World, Writer, render};
+use openbao_perimeter::review::{CompiledSnapshot, Outcome, Verdict, Writer, render};
 use openbao_perimeter::server::listener::Limits;
 use openbao_perimeter::server::router::router;
 use openbao_perimeter::server::state::WebhookState;
@@ -39,9 +39,9 @@ fn written(path: &Path) -> Written {
     }
 }
 
-fn posture(case: &Case) -> Arc<Posture> {
-    let posture = case.settings().posture();
-    Arc::new(posture.unwrap_or_else(|error| panic!("{}: {error}", case.name)))
+fn config(case: &Case) -> Arc<ReviewConfig> {
+    let config = case.settings().config();
+    Arc::new(config.unwrap_or_else(|error| panic!("{}: {error}", case.name)))
 }
 
 /// Everything that is there before the write.
@@ -55,8 +55,8 @@ fn stored(case: &Case) -> Snapshot {
         .apply(objects.map(Change::Set))
 }
 
-fn world(posture: &Arc<Posture>, snapshot: Snapshot) -> World {
-    World::compile(None, Arc::new(snapshot), Arc::clone(posture))
+fn world(config: &Arc<ReviewConfig>, snapshot: Snapshot) -> CompiledSnapshot {
+    CompiledSnapshot::compile(None, Arc::new(snapshot), Arc::clone(config))
 }
 
 /// What the function behind `check` says of the object that a case writes.
@@ -72,7 +72,7 @@ const OF_A_STATE: &str = "OBP105";
 
 /// The verdicts about the object that a case writes.
 pub(super) fn offline(case: &Case) -> Offline {
-    let posture = posture(case);
+    let config = config(case);
     let writer = Writer {
         name: case.user().to_owned(),
         groups: case.header.groups.clone(),
@@ -97,7 +97,7 @@ pub(super) fn offline(case: &Case) -> Offline {
     };
     let gone = before.keys().cloned().map(Change::Remove);
     let there = stored(case).apply(gone);
-    let final_world = world(&posture, there.apply(set(&after)));
+    let final_world = world(&config, there.apply(set(&after)));
     let edit = only(
         case,
         offline::edit_between(&final_world, &writer, &before, &after, &respecified(case)),
@@ -110,7 +110,7 @@ pub(super) fn offline(case: &Case) -> Offline {
     if case.header.dump {
         let worlds = [&after, &Objects::new()];
         let [all, beside] =
-            worlds.map(|objects| world(&posture, there.apply(set(objects))).as_stored());
+            worlds.map(|objects| world(&config, there.apply(set(objects))).as_stored());
         let judged = offline::final_state(&all, &beside, &writer, &after, Missing::Absent);
         let state = only(case, judged);
         return Offline { edit, state };
@@ -122,7 +122,7 @@ pub(super) fn offline(case: &Case) -> Offline {
             .clone()
             .into_iter()
             .filter(|(_, object)| !is_policy(object));
-        let beside = world(&posture, there.apply(set(&others.collect())));
+        let beside = world(&config, there.apply(set(&others.collect())));
         let state = only(
             case,
             offline::final_state(&final_world, &beside, &writer, &after, Missing::Rendered),
@@ -199,10 +199,10 @@ fn review(case: &Case) -> Value {
 
 /// The answer of a router in memory.
 fn ask(case: &Case, path: &str, review: &Value) -> Value {
-    let posture = posture(case);
-    let admission = Admission::new(Arc::clone(&posture));
+    let config = config(case);
+    let admission = Admission::new(Arc::clone(&config));
     if case.header.facts == Facts::Complete {
-        admission.publish(world(&posture, stored(case)));
+        admission.publish(world(&config, stored(case)));
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -220,7 +220,7 @@ fn ask(case: &Case, path: &str, review: &Value) -> Value {
 /// The router answers what the verdict of `check` says, word by word.
 pub(super) fn in_memory(case: &Case, verdict: &Verdict) -> Result<(), String> {
     let answer = ask(case, "/validate", &review(case));
-    let baseline = posture(case).baseline;
+    let baseline = config(case).baseline;
     let expected = match case.header.facts {
         Facts::Complete => respond::judged(UID, verdict, Some(baseline.as_str())),
         Facts::Missing => respond::judged(UID, &without_facts(case), None),
@@ -242,7 +242,7 @@ fn without_facts(case: &Case) -> Verdict {
     let review = review(case).to_string();
     let envelope = envelope::open(review.as_bytes()).unwrap_or_else(|_| panic!("{review}"));
     match decode(&envelope) {
-        Decoded::Judged(request) => openbao_perimeter::review::not_ready(&posture(case), &request),
+        Decoded::Judged(request) => openbao_perimeter::review::not_ready(&config(case), &request),
         Decoded::Untouched => Verdict::default(),
         Decoded::Malformed(problem) => panic!("{problem}"),
     }

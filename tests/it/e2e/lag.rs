@@ -16,13 +16,13 @@ use kube::api::{
 use kube::client::Body;
 use openbao_perimeter::admission::Admission;
 use openbao_perimeter::audit::Metrics;
-use openbao_perimeter::posture::Posture;
-use openbao_perimeter::review::World;
+use openbao_perimeter::config::ReviewConfig;
+use openbao_perimeter::review::CompiledSnapshot;
 use openbao_perimeter::server::clients::{ApiClients, Facts, Reading, Scope, Unread};
 use openbao_perimeter::server::listener::Limits;
 use openbao_perimeter::server::router::router;
 use openbao_perimeter::server::state::WebhookState;
-use openbao_perimeter::sources::kube::{Postures, Reader, WatchHealth, watch};
+use openbao_perimeter::sources::kube::{Reader, ReviewConfigs, WatchHealth, watch};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 use tower::ServiceExt as _;
@@ -66,7 +66,7 @@ fn lagging(client: Client, lags: Arc<AtomicBool>) -> Client {
 }
 
 /// The posture that `serve` has without settings.
-fn postures() -> Postures {
+fn configs() -> ReviewConfigs {
     tokio::sync::watch::channel(Arc::default()).1
 }
 
@@ -100,7 +100,7 @@ impl Server {
         let (sender, mut facts) = tokio::sync::watch::channel(None);
         let watched = lagging(client.clone(), Arc::clone(&lags));
         let never = std::future::pending();
-        tokio::spawn(watch(watched, health, postures(), sender, never));
+        tokio::spawn(watch(watched, health, configs(), sender, never));
         let admission = Arc::new(Admission::default());
         facts.wait_for(Option::is_some).await.expect("facts");
         lags.store(true, Ordering::Relaxed);
@@ -109,8 +109,12 @@ impl Server {
             loop {
                 let snapshot = facts.borrow_and_update().clone().expect("facts");
                 let previous = published.world();
-                let posture = Arc::new(Posture::default());
-                published.publish(World::compile(previous.as_deref(), snapshot, posture));
+                let config = Arc::new(ReviewConfig::default());
+                published.publish(CompiledSnapshot::compile(
+                    previous.as_deref(),
+                    snapshot,
+                    config,
+                ));
                 facts.changed().await.expect("open");
             }
         });
@@ -122,7 +126,7 @@ impl Server {
                 Limits::default(),
             )
         };
-        let facts: Arc<dyn Facts> = Arc::new(Ask(Reader::new(client.clone(), postures())));
+        let facts: Arc<dyn Facts> = Arc::new(Ask(Reader::new(client.clone(), configs())));
         let clients = ApiClients {
             authorizer: None,
             facts: Some(facts),
@@ -144,7 +148,7 @@ impl Server {
     /// Lets the watches bring what they hold back, until all these clusters are known.
     async fn catch_up(&self, namespaces: &[String]) {
         self.lags.store(false, Ordering::Relaxed);
-        let knows = |world: &World| {
+        let knows = |world: &CompiledSnapshot| {
             let mut all = namespaces.iter();
             all.all(|namespace| world.snapshot.cluster(namespace, "bao").is_some())
         };

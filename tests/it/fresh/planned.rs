@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use openbao_perimeter::config::{Baseline, ReviewConfig};
 use openbao_perimeter::inventory::read::outline::outline;
 use openbao_perimeter::inventory::{Change, Object, Snapshot, Stub, read};
-use openbao_perimeter::posture::{Edition, Posture};
-use openbao_perimeter::review::World;
+use openbao_perimeter::review::CompiledSnapshot;
 use serde_json::{Value, json};
 
 use super::Scene;
@@ -36,11 +36,11 @@ fn stub(namespace: &str) -> Object {
 fn scene(known: Vec<Object>, real: Option<Vec<Object>>) -> Scene {
     let scene = Scene::new(Vec::new(), real);
     let snapshot = Snapshot::default().apply(known.into_iter().map(Change::Set));
-    let posture = Posture {
-        baseline: Edition::Next,
-        ..Posture::default()
+    let config = ReviewConfig {
+        baseline: Baseline::Next,
+        ..ReviewConfig::default()
     };
-    let world = World::compile(None, Arc::new(snapshot), Arc::new(posture));
+    let world = CompiledSnapshot::compile(None, Arc::new(snapshot), Arc::new(config));
     scene.admission.publish(world);
     scene
 }

@@ -1,6 +1,6 @@
 //! Bodies that somebody could send who wants to do harm, and what they may get.
 
-use openbao_perimeter::admission::Point;
+use openbao_perimeter::admission::WebhookKind;
 use serde_json::{Value, json};
 
 use super::client::Kind;
@@ -199,9 +199,9 @@ pub(crate) fn mutated(count: usize) -> Vec<Vec<u8>> {
 
 impl super::Answered {
     /// What kind of answer this is at `point`; the mutating webhook refuses nothing for a limit.
-    pub(crate) fn kind(&self, point: Point) -> Kind {
+    pub(crate) fn kind(&self, point: WebhookKind) -> Kind {
         match self {
-            Self::Review { allowed: true, .. } if point == Point::Mutate => Kind::Refused,
+            Self::Review { allowed: true, .. } if point == WebhookKind::Mutate => Kind::Refused,
             Self::Review {
                 code: None | Some(403),
                 ..

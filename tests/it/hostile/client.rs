@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::http::Request;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
-use openbao_perimeter::admission::Point;
+use openbao_perimeter::admission::WebhookKind;
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -50,7 +50,7 @@ impl fmt::Display for Answered {
     }
 }
 
-pub(crate) fn head(point: Point, length: usize) -> String {
+pub(crate) fn head(point: WebhookKind, length: usize) -> String {
     format!(
         "POST {}?timeout=30s HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
          content-length: {length}\r\nconnection: close\r\n\r\n",
@@ -230,7 +230,11 @@ pub(crate) async fn rest(name: &str, mut stream: impl AsyncRead + Unpin) -> Stri
 pub(crate) async fn half_closed(address: SocketAddr, ca: String) -> String {
     let mut stream = connect_to(address, &ca, BOTH).await.unwrap();
     let body = review().to_string();
-    let sent = format!("{}{}", head(Point::Validate, body.len()), &body[..100]);
+    let sent = format!(
+        "{}{}",
+        head(WebhookKind::Validate, body.len()),
+        &body[..100]
+    );
     stream.write_all(sent.as_bytes()).await.unwrap();
     stream.shutdown().await.unwrap();
     rest("half-closed", stream).await
@@ -243,7 +247,7 @@ pub(crate) async fn dripping(address: SocketAddr, ca: String) -> String {
     let (mut read, mut write) = tokio::io::split(stream);
     let body = format!(r#"{{"request":{{"uid":"{UID}","object":"#);
     let drip = async {
-        let begin = format!("{}{body}", head(Point::Validate, 100_000));
+        let begin = format!("{}{body}", head(WebhookKind::Validate, 100_000));
         let mut cut = write.write_all(begin.as_bytes()).await;
         while cut.is_ok() {
             tokio::time::sleep(Duration::from_millis(50)).await;

@@ -11,7 +11,7 @@ use clap::Parser as _;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::PodSpec;
 use openbao_perimeter::cli::{Cli, Command as Subcommand};
-use openbao_perimeter::posture::Posture;
+use openbao_perimeter::config::ReviewConfig;
 use openbao_perimeter::settings::{Settings, Tls};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -111,7 +111,11 @@ fn each_way_to_install_starts_the_server_with_the_certificate_that_it_promises()
             Tls::Ephemeral { .. } => panic!("{install}: nobody would trust it"),
         }
         // What the file spells out are the defaults, so that a change of these is not missed.
-        assert_eq!(settings.posture().unwrap(), Posture::default(), "{install}");
+        assert_eq!(
+            settings.config().unwrap(),
+            ReviewConfig::default(),
+            "{install}"
+        );
     }
 }
 

@@ -9,8 +9,8 @@ use k8s_openapi::api::admissionregistration::v1::{
     ValidatingWebhookConfiguration,
 };
 use k8s_openapi::api::core::v1::{Namespace, Service};
-use openbao_perimeter::admission::{Admission, Point};
-use openbao_perimeter::posture::Posture;
+use openbao_perimeter::admission::{Admission, WebhookKind};
+use openbao_perimeter::config::ReviewConfig;
 use openbao_perimeter::review::{SYSTEM_WRITERS, Writer, WriterClass};
 use openbao_perimeter::server::listener::Limits;
 use openbao_perimeter::settings::{Settings, TlsMode};
@@ -19,15 +19,19 @@ use serde_json::{Value, json};
 use super::{container_port, object};
 
 /// Every entry. A mutating one has all fields of a validating one, and is read as such.
-fn registrations() -> Vec<(Point, ValidatingWebhook)> {
+fn registrations() -> Vec<(WebhookKind, ValidatingWebhook)> {
     let validating: ValidatingWebhookConfiguration = object("registrations/webhook.yaml");
     let mutating: MutatingWebhookConfiguration = object("registrations/webhook.yaml");
     let mutating = serde_json::to_value(mutating.webhooks).unwrap();
     let mutating: Vec<ValidatingWebhook> = serde_json::from_value(mutating).unwrap();
     let validating = validating.webhooks.unwrap().into_iter();
-    let validating = validating.map(|webhook| (Point::Validate, webhook));
+    let validating = validating.map(|webhook| (WebhookKind::Validate, webhook));
     validating
-        .chain(mutating.into_iter().map(|webhook| (Point::Mutate, webhook)))
+        .chain(
+            mutating
+                .into_iter()
+                .map(|webhook| (WebhookKind::Mutate, webhook)),
+        )
         .collect()
 }
 
@@ -178,7 +182,7 @@ fn is_judged([group, version, kind, resource]: [&str; 4], operation: &str) -> bo
         "resource": {"group": group, "version": version, "resource": resource},
         "object": object, "oldObject": old,
     }});
-    let answer = Admission::default().answer(Point::Validate, review.to_string().as_bytes());
+    let answer = Admission::default().answer(WebhookKind::Validate, review.to_string().as_bytes());
     let answer: Value = serde_json::from_slice(&answer.body).unwrap();
     answer["response"]["allowed"] == false
 }
@@ -189,9 +193,9 @@ fn what_is_judged_is_registered_and_nothing_else() {
         for kind in KINDS {
             for operation in ["CREATE", "UPDATE", "DELETE", "CONNECT"] {
                 let expected = match point {
-                    Point::Validate => is_judged(kind, operation),
+                    WebhookKind::Validate => is_judged(kind, operation),
                     // Only what the operator has written once can be put back.
-                    Point::Mutate => kind[2] == "NetworkPolicy" && operation == "UPDATE",
+                    WebhookKind::Mutate => kind[2] == "NetworkPolicy" && operation == "UPDATE",
                 };
                 let mut rules = registration.rules.iter().flatten();
                 let found = rules.any(|rule| covers(rule, kind, operation));
@@ -239,8 +243,8 @@ fn quoted(expression: &str) -> BTreeSet<&str> {
 
 #[test]
 fn the_entries_name_the_writers_that_the_code_knows() {
-    let posture = Posture::default();
-    let operator: BTreeSet<&str> = posture
+    let config = ReviewConfig::default();
+    let operator: BTreeSet<&str> = config
         .operator_accounts
         .iter()
         .map(String::as_str)
@@ -270,7 +274,7 @@ fn the_entries_name_the_writers_that_the_code_knows() {
             } else {
                 WriterClass::System
             };
-            assert_eq!(WriterClass::of(&writer, &posture), expected, "{name}");
+            assert_eq!(WriterClass::of(&writer, &config), expected, "{name}");
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use netpol::Direction;
-use openbao_perimeter::baseline::{Peers, ROWS, Renderer, Row, RowPorts, Standing};
-use openbao_perimeter::posture::{Edition, Pods};
+use openbao_perimeter::baseline::{Peers, ROWS, Renderer, Row, RowPorts, RowStatus};
+use openbao_perimeter::config::{Baseline, Pods};
 
 use super::{assert_fresh, code, page, table};
 
@@ -63,12 +63,12 @@ pub(super) const fn zone(pods: Pods) -> &'static str {
     }
 }
 
-fn standing(row: &Row, edition: Edition) -> String {
+fn standing(row: &Row, baseline: Baseline) -> String {
     let word = match row.standing {
-        Standing::Required => "required",
-        Standing::Permitted => "permitted",
+        RowStatus::Required => "required",
+        RowStatus::Permitted => "permitted",
     };
-    let is_there = row.editions.contains(&edition);
+    let is_there = row.baselines.contains(&baseline);
     if is_there {
         word.to_owned()
     } else {
@@ -102,13 +102,13 @@ fn the_page_about_baselines_is_fresh() {
             let _ = write!(text, "\n## {}: {side}\n", zone(pods));
             let head: Vec<&str> = ["row", "peer", "ports"]
                 .into_iter()
-                .chain(Edition::ALL.map(Edition::as_str))
+                .chain(Baseline::ALL.map(Baseline::as_str))
                 .chain(["rendered by", "for"])
                 .collect();
             let rows = rows.map(|row| {
-                let editions = Edition::ALL.map(|edition| standing(row, edition));
+                let baselines = Baseline::ALL.map(|baseline| standing(row, baseline));
                 let mut cells = vec![code(row.id), peers(row.peers).to_owned(), ports(row.ports)];
-                cells.extend(editions);
+                cells.extend(baselines);
                 cells.extend([renderer(row.renderer).to_owned(), row.reason.to_owned()]);
                 cells
             });

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use openbao_perimeter::baseline::ROWS;
-use openbao_perimeter::posture::Edition;
+use openbao_perimeter::config::Baseline;
 
 use super::{assert_fresh, code, page, root, table};
 
@@ -25,20 +25,20 @@ struct Documented {
     /// The tests that hold it.
     tests: &'static [&'static str],
     /// The editions in which it holds, where it means none of our rows and not the page's own alone.
-    editions: &'static [Edition],
+    baselines: &'static [Baseline],
 }
 
 impl Documented {
     /// The same, which holds in these editions.
-    const fn of(self, editions: &'static [Edition]) -> Self {
-        Self { editions, ..self }
+    const fn of(self, baselines: &'static [Baseline]) -> Self {
+        Self { baselines, ..self }
     }
 }
 
 /// A page of the operator's documentation.
 struct Page {
     title: &'static str,
-    baseline: Edition,
+    baseline: Baseline,
     rows: &'static [Documented],
 }
 
@@ -90,21 +90,21 @@ fn tests() -> Vec<(String, String)> {
 /// The baselines that have one of these rows; where it means none of them, those it says, or else the
 /// page's own.
 fn baselines(page: &Page, documented: &Documented) -> String {
-    let has = |edition: &Edition| {
+    let has = |baseline: &Baseline| {
         let mut rows = ROWS.iter().filter(|row| documented.ids.contains(&row.id));
-        rows.any(|row| row.editions.contains(edition))
+        rows.any(|row| row.baselines.contains(baseline))
     };
     let names: Vec<String> = match documented.ids {
-        [] if documented.editions.is_empty() => vec![code(page.baseline.as_str())],
+        [] if documented.baselines.is_empty() => vec![code(page.baseline.as_str())],
         [] => documented
-            .editions
+            .baselines
             .iter()
-            .map(|edition| code(edition.as_str()))
+            .map(|baseline| code(baseline.as_str()))
             .collect(),
-        _ => Edition::ALL
+        _ => Baseline::ALL
             .iter()
-            .filter(|edition| has(edition))
-            .map(|edition| code(edition.as_str()))
+            .filter(|baseline| has(baseline))
+            .map(|baseline| code(baseline.as_str()))
             .collect(),
     };
     names.join(", ")

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use openbao_perimeter::admission::Point;
+use openbao_perimeter::admission::WebhookKind;
 use openbao_perimeter::audit::metrics::{ConnectionEnd, Reload, SettingsReload};
 use openbao_perimeter::audit::{Metrics, Record, Resolution};
 use openbao_perimeter::code::{Code, Level};
@@ -16,7 +16,7 @@ fn counted() -> String {
     let metrics = Metrics::new();
     let record = Record {
         findings: vec![(Code::Obp101, Level::Deny)],
-        ..Record::of(Point::Validate, Resolution::Deny)
+        ..Record::of(WebhookKind::Validate, Resolution::Deny)
     };
     metrics.reviewed(&record, Duration::ZERO);
     metrics.rejected("overloaded");
@@ -84,7 +84,7 @@ fn values(metric: &str, label: &str) -> String {
         format!("{}: {}", code(label), words.join(", "))
     };
     match label {
-        "point" => listed(Point::ALL.map(Point::as_str).to_vec()),
+        "point" => listed(WebhookKind::ALL.map(WebhookKind::as_str).to_vec()),
         "level" => listed(
             [Level::Deny, Level::Warn, Level::Audit]
                 .map(Level::as_str)
@@ -93,7 +93,7 @@ fn values(metric: &str, label: &str) -> String {
         "outcome" if metric.ends_with("_reviews") => {
             // What got no verdict is counted by `rejected_requests`.
             let counted = Resolution::ALL.into_iter();
-            let counted = counted.filter(|end| *end != Resolution::Unjudged);
+            let counted = counted.filter(|end| *end != Resolution::NotJudged);
             listed(counted.map(Resolution::as_str).collect())
         }
         "outcome" if metric.ends_with("_settings_reloads") => {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use netpol::Direction;
-use openbao_perimeter::baseline::{ROWS, Row, Standing};
-use openbao_perimeter::posture::{Edition, Pods};
+use openbao_perimeter::baseline::{ROWS, Row, RowStatus};
+use openbao_perimeter::config::{Baseline, Pods};
 
 use super::baselines::{peers, ports, zone};
 use super::{assert_fresh, page};
@@ -36,8 +36,8 @@ fn picture(text: &mut String, pods: Pods, rows: &[&Row]) {
             next
         });
         let arrow = match row.standing {
-            Standing::Required => "==>",
-            Standing::Permitted => "-.->",
+            RowStatus::Required => "==>",
+            RowStatus::Permitted => "-.->",
         };
         let (from, to) = match row.direction {
             Direction::Ingress => (node.as_str(), own),
@@ -58,12 +58,12 @@ fn the_page_with_the_perimeters_is_fresh() {
                  nobody may cut it. A dotted arrow is permitted: it may be opened, where its condition holds. What has no \
                  arrow is refused.";
     let mut text = page("Perimeters", "`src/baseline/table.rs`", about);
-    for edition in Edition::ALL {
-        let _ = write!(text, "\n## `{edition}`\n");
+    for baseline in Baseline::ALL {
+        let _ = write!(text, "\n## `{baseline}`\n");
         for pods in Pods::ALL {
             let rows = ROWS.iter();
             let rows: Vec<&Row> = rows
-                .filter(|row| row.pods == pods && row.editions.contains(&edition))
+                .filter(|row| row.pods == pods && row.baselines.contains(&baseline))
                 .collect();
             let _ = write!(text, "\n### {}\n", zone(pods));
             if rows.is_empty() {

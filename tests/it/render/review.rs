@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-use openbao_perimeter::code::{Door, Level};
+use openbao_perimeter::code::{EnforcementPoint, Level};
 use openbao_perimeter::inventory::{Change, Fact, Object, Policy, Snapshot, read};
 use openbao_perimeter::review::offline::{self, Missing, Objects};
-use openbao_perimeter::review::{Edit, Operation, Request, Subject, World, Writer, review};
+use openbao_perimeter::review::{
+    CompiledSnapshot, Edit, Operation, Request, Subject, Writer, review,
+};
 use openbao_perimeter::rules::Finding;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{documents, posture, printed};
+use super::{config, documents, printed};
 
 const SERVICE: [u8; 4] = [10, 96, 0, 1];
 
@@ -111,11 +113,11 @@ fn any_cluster() -> impl Strategy<Value = Value> {
     )
 }
 
-fn world(objects: &[Object], era: &str) -> World {
+fn world(objects: &[Object], era: &str) -> CompiledSnapshot {
     let server = [Object::ApiServer(vec![SERVICE.into()])];
     let changes = objects.iter().cloned().chain(server).map(Change::Set);
     let snapshot = Snapshot::default().apply(changes);
-    World::compile(None, snapshot.into(), posture(era).into())
+    CompiledSnapshot::compile(None, snapshot.into(), config(era).into())
 }
 
 fn tenant() -> Writer {
@@ -125,7 +127,7 @@ fn tenant() -> Writer {
     }
 }
 
-fn created(world: &World, policy: &Arc<Policy>) -> Vec<Finding> {
+fn created(world: &CompiledSnapshot, policy: &Arc<Policy>) -> Vec<Finding> {
     let object = Object::Policy(Fact::Read(policy.clone())).reference();
     let edit = Edit {
         object,
@@ -136,7 +138,7 @@ fn created(world: &World, policy: &Arc<Policy>) -> Vec<Finding> {
     let request = Request {
         operation: Operation::Create,
         writer: tenant(),
-        door: Door::Webhook,
+        point: EnforcementPoint::Webhook,
         subject: Subject::Policy(edit),
     };
     review(world, &request).findings
@@ -158,7 +160,7 @@ proptest! {
     #[test]
     fn nothing_is_found_in_what_is_rendered(manifest in any_cluster()) {
         for era in ["classic", "v0.1", "next"] {
-            let text = printed(&manifest, &posture(era), &[SERVICE.into()]).unwrap();
+            let text = printed(&manifest, &config(era), &[SERVICE.into()]).unwrap();
             let cluster = read::object(&manifest).unwrap();
             let policies: Vec<Object> = documents(&text).iter().map(|value| read::object(value).unwrap()).collect();
             let alone = world(std::slice::from_ref(&cluster), era);

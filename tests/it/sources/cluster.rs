@@ -12,7 +12,7 @@ use hyper::body::{Bytes, Frame};
 use hyper::{Request, Response};
 use kube::Client;
 use kube::client::Body;
-use openbao_perimeter::inventory::{Extent, Kind, Snapshot};
+use openbao_perimeter::inventory::{Completeness, Kind, Snapshot};
 use openbao_perimeter::sources::kube as source;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
@@ -140,7 +140,7 @@ fn policy(name: &str) -> Value {
 }
 
 /// The posture that `serve` has without settings.
-pub(super) fn postures() -> source::Postures {
+pub(super) fn configs() -> source::ReviewConfigs {
     watch::channel(Arc::default()).1
 }
 
@@ -152,7 +152,7 @@ fn start(server: &ApiServer) -> Facts {
     tokio::spawn(source::watch(
         server.client(),
         Arc::new(health),
-        postures(),
+        configs(),
         sender,
         std::future::pending(),
     ));
@@ -283,14 +283,18 @@ async fn gateways_and_restores_are_followed_where_the_cluster_has_them() {
     assert_eq!(counts(&first), [2, 0, 1]);
     assert_eq!(
         extents(&first),
-        [Extent::Whole, Extent::Unserved, Extent::Whole]
+        [
+            Completeness::Whole,
+            Completeness::Unserved,
+            Completeness::Whole
+        ]
     );
     server.set(CLASSES, vec![class]);
     let next = until(&mut facts, |snapshot| {
         snapshot.count(Kind::GatewayClass) == 1
     })
     .await;
-    assert_eq!(extents(&next), [Extent::Whole; 3]);
+    assert_eq!(extents(&next), [Completeness::Whole; 3]);
 }
 
 #[tokio::test]
@@ -300,8 +304,8 @@ async fn facts_are_complete_without_the_permission_to_list_what_only_advice_rest
     server.forbidden.lock().expect("unpoisoned").extend(paths);
     let mut facts = start(&server);
     let first = until(&mut facts, |_| true).await;
-    assert_eq!(first.extent(Kind::Gateway), Extent::Part);
-    assert_eq!(first.extent(Kind::NetworkPolicy), Extent::Whole);
+    assert_eq!(first.extent(Kind::Gateway), Completeness::Part);
+    assert_eq!(first.extent(Kind::NetworkPolicy), Completeness::Whole);
 }
 
 #[tokio::test]
@@ -353,7 +357,7 @@ async fn a_list_that_ends_early_is_asked_for_again_and_says_nothing() {
     tokio::spawn(source::watch(
         client,
         Arc::new(health),
-        postures(),
+        configs(),
         sender,
         std::future::pending(),
     ));

@@ -16,7 +16,7 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::cluster::{Answer, item, postures, whole};
+use super::cluster::{Answer, configs, item, whole};
 
 const KINDS: &[Kind] = &[Kind::OpenBaoCluster];
 
@@ -46,7 +46,7 @@ impl Slow {
             let path = request.uri().path().to_owned();
             async move { Ok::<_, Infallible>(slow.answer(&path).await) }
         });
-        Reader::new(Client::new(service, "default"), postures())
+        Reader::new(Client::new(service, "default"), configs())
     }
 
     async fn answer(&self, path: &str) -> Answer {
@@ -155,7 +155,7 @@ async fn a_hundred_namespaces_that_read_all_the_time_make_no_other_wait() {
         let list = json!({"metadata": {"resourceVersion": "1"}, "items": []});
         Ok::<_, Infallible>(whole(200, &list))
     });
-    let reader = Reader::new(Client::new(service, "default"), postures());
+    let reader = Reader::new(Client::new(service, "default"), configs());
     for number in 0..100 {
         let (reader, namespace) = (reader.clone(), Arc::from(format!("busy-{number}")));
         tokio::spawn(async move {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use openbao_perimeter::config::{ReviewConfig, SizeLimits};
 use openbao_perimeter::inventory::{Fact, NamespaceFacts, Snapshot};
-use openbao_perimeter::posture::{Caps, Posture};
 use openbao_perimeter::sources::kube as source;
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -18,12 +18,12 @@ const NAMES: [&str; 2] = ["all", "web"];
 struct Scene {
     server: ApiServer,
     facts: Facts,
-    postures: watch::Sender<Arc<Posture>>,
+    configs: watch::Sender<Arc<ReviewConfig>>,
 }
 
 impl Scene {
     fn start(server: ApiServer) -> Self {
-        let (postures, decided) = watch::channel(Arc::default());
+        let (configs, decided) = watch::channel(Arc::default());
         let (sender, facts) = watch::channel(None);
         let health = Arc::new(source::WatchHealth::new(Duration::from_mins(5), |_, _| {}));
         let client = server.client();
@@ -32,7 +32,7 @@ impl Scene {
         Self {
             server,
             facts,
-            postures,
+            configs,
         }
     }
 
@@ -286,15 +286,15 @@ async fn stubs_are_kept_again_when_the_last_cluster_is_gone() {
 async fn the_operators_namespace_is_guarded_without_a_cluster_wherever_it_is() {
     let mut scene = Scene::start(without_cluster());
     scene.until(are_stubs).await;
-    let posture = Posture {
+    let config = ReviewConfig {
         operator_namespace: "shop".into(),
-        ..Posture::default()
+        ..ReviewConfig::default()
     };
-    scene.postures.send_replace(Arc::new(posture));
+    scene.configs.send_replace(Arc::new(config));
     scene
         .until(|shop| shop.policies.len() == 2 && shop.stubs.is_empty())
         .await;
-    scene.postures.send_replace(Arc::default());
+    scene.configs.send_replace(Arc::default());
     scene.until(are_stubs).await;
 }
 
@@ -330,14 +330,14 @@ async fn of_a_policy_that_no_proof_can_bear_only_its_names_and_its_selector_are_
         }
         // Other caps let it be read.
         scene.server.set(OF_SHOP, vec![huge.clone(), large.clone()]);
-        let posture = Posture {
-            caps: Caps {
+        let config = ReviewConfig {
+            caps: SizeLimits {
                 rules: 30_000,
-                ..Caps::default()
+                ..SizeLimits::default()
             },
-            ..Posture::default()
+            ..ReviewConfig::default()
         };
-        scene.postures.send_replace(Arc::new(posture));
+        scene.configs.send_replace(Arc::new(config));
         let large =
             |shop: &NamespaceFacts| shop.policies.get("large").and_then(Fact::read).is_some();
         let facts = scene.until(large).await;

@@ -15,7 +15,7 @@ use openbao_perimeter::sources::kube::{WatchHealth, watch};
 use serde_json::json;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::cluster::{Answer, ApiServer, CLUSTERS, POLICIES, postures, served, whole};
+use super::cluster::{Answer, ApiServer, CLUSTERS, POLICIES, configs, served, whole};
 
 const LIMIT: Duration = Duration::from_mins(5);
 const MINUTE: Duration = Duration::from_mins(1);
@@ -138,7 +138,7 @@ async fn begin(manner: Manner, server: ApiServer) -> (Line, Arc<WatchHealth>) {
     tokio::spawn(watch(
         line.client(),
         Arc::clone(&health),
-        postures(),
+        configs(),
         sender,
         std::future::pending(),
     ));
@@ -188,7 +188,7 @@ async fn a_kind_that_was_never_listed_is_named_until_it_is() {
     tokio::spawn(watch(
         server.client(),
         followed,
-        postures(),
+        configs(),
         sender,
         std::future::pending(),
     ));
@@ -236,7 +236,7 @@ async fn a_list_that_stays_silent_is_given_up_and_asked_for_again_within_the_lim
     let (sender, mut facts) = tokio::sync::watch::channel(None);
     let never = std::future::pending();
     let followed = Arc::clone(&health);
-    tokio::spawn(watch(line.client(), followed, postures(), sender, never));
+    tokio::spawn(watch(line.client(), followed, configs(), sender, never));
     sleep(MINUTE / 2).await;
     assert_eq!(health.missing(), [Kind::NetworkPolicy]);
     line.set(Manner::Bookmarks);

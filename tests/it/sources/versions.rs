@@ -9,14 +9,14 @@ use std::time::Duration;
 use hyper::Request;
 use kube::Client;
 use kube::client::Body;
-use openbao_perimeter::inventory::{Extent, Freshness, Kind, Object, Snapshot};
+use openbao_perimeter::inventory::{Completeness, Freshness, Kind, Object, Snapshot};
 use openbao_perimeter::sources::kube::{ReadError, Reader, Served, WatchHealth, watch};
 use serde_json::{Value, json};
 use tokio::sync::watch as channel;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::cluster::{
-    Answer, ApiServer, CLUSTERS, NAMESPACES, POLICIES, SERVICES, item, postures, served, whole,
+    Answer, ApiServer, CLUSTERS, NAMESPACES, POLICIES, SERVICES, configs, item, served, whole,
 };
 
 const GROUP: &str = "/apis/openbao.org";
@@ -143,7 +143,7 @@ impl Followed {
         let followed = watch(
             versions.client(),
             Arc::clone(&health),
-            postures(),
+            configs(),
             sender,
             std::future::pending(),
         );
@@ -195,7 +195,7 @@ async fn names_are_known_of_clusters_in_a_version_that_is_not_read() {
     let mut followed = Followed::start(&versions);
     let first = followed.until("facts", |_| true).await;
     assert!(is_named(&first), "{first:?}");
-    assert_eq!(first.extent(Kind::OpenBaoCluster), Extent::Whole);
+    assert_eq!(first.extent(Kind::OpenBaoCluster), Completeness::Whole);
     assert_eq!(followed.served(), Some(Served::Unread("v1beta1".into())));
     let new = json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata",
         "metadata": {"name": "new", "namespace": "bao", "resourceVersion": "2"}});
@@ -240,7 +240,7 @@ async fn known_clusters_go_after_two_proofs_half_a_minute_apart() {
         (Duration::from_secs(29)..Duration::from_secs(40)).contains(&took),
         "{took:?}"
     );
-    assert_eq!(gone.extent(Kind::OpenBaoCluster), Extent::Unserved);
+    assert_eq!(gone.extent(Kind::OpenBaoCluster), Completeness::Unserved);
     // Guarded again soon after it is installed again.
     versions.serve(Some(&["v1alpha1"]));
     let begun = Instant::now();
@@ -346,7 +346,7 @@ async fn read(versions: &Versions, kinds: &'static [Kind]) -> Result<Vec<Object>
             }
         }
     }
-    Reader::new(versions.client(), postures())
+    Reader::new(versions.client(), configs())
         .read("bao".into(), kinds)
         .await
 }

@@ -3,13 +3,13 @@
 use serde_json::{Value, json};
 
 use super::{advised, block, namespace, to, transit};
-use crate::posture::Edition;
+use crate::config::Baseline;
 use crate::rules::Code::Obp605;
-use crate::rules::{Harm, Level};
+use crate::rules::{Level, Onset};
 
 /// Whether the address of a transit seal is covered by these rules.
 fn covered(address: &str, egress: &[Value]) -> bool {
-    let found = advised(Edition::V01, None, &transit(address, egress));
+    let found = advised(Baseline::V01, None, &transit(address, egress));
     assert!(
         found
             .iter()
@@ -74,7 +74,7 @@ fn obp605_a_service_is_covered_by_pods_of_its_namespace_on_its_port() {
 fn obp605_says_what_a_rule_for_another_port_or_for_addresses_is_worth() {
     let reason = |egress: Value| {
         let found = advised(
-            Edition::V01,
+            Baseline::V01,
             None,
             &transit("https://infra.seal.svc", &[egress]),
         );
@@ -176,13 +176,13 @@ fn obp605_what_was_so_before_is_known() {
     let spec = transit("https://infra.seal.svc:8200", &[]);
     let moved = transit("https://other.seal.svc:8200", &[]);
     let harms = |before: Option<&Value>, after: &Value| {
-        let found = advised(Edition::V01, before, after);
-        found.into_iter().map(|one| one.harm).collect::<Vec<_>>()
+        let found = advised(Baseline::V01, before, after);
+        found.into_iter().map(|one| one.onset).collect::<Vec<_>>()
     };
     let mut scaled = spec.clone();
     scaled["podMetadata"] = json!({"labels": {"app": "vault"}});
-    assert_eq!(harms(None, &spec), [Harm::New]);
-    assert_eq!(harms(Some(&spec), &scaled), [Harm::Known]);
-    assert_eq!(harms(Some(&spec), &moved), [Harm::New]);
+    assert_eq!(harms(None, &spec), [Onset::Introduced]);
+    assert_eq!(harms(Some(&spec), &scaled), [Onset::PreExisting]);
+    assert_eq!(harms(Some(&spec), &moved), [Onset::Introduced]);
     assert_eq!(harms(Some(&spec), &spec), [], "nothing is written");
 }

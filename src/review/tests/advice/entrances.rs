@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::{advised, block, codes, namespace, to};
-use crate::posture::Edition::{self, Classic, Next, V01};
+use crate::config::Baseline::{self, Classic, Next, V01};
 use crate::rules::Code::{Obp603, Obp606};
-use crate::rules::{Harm, Level};
+use crate::rules::{Level, Onset};
 
 fn gateway(namespace: &str, network: &Value) -> Value {
     json!({"gateway": {"enabled": true, "gatewayRef": {"name": "edge", "namespace": namespace}}, "network": network})
@@ -15,8 +15,8 @@ fn ingress(network: &Value) -> Value {
     json!({"ingress": {"enabled": true, "host": "bao.example.org"}, "network": network})
 }
 
-fn shut(edition: Edition, spec: &Value) -> bool {
-    let found = advised(edition, None, spec);
+fn shut(baseline: Baseline, spec: &Value) -> bool {
+    let found = advised(baseline, None, spec);
     assert!(
         found
             .iter()
@@ -30,7 +30,7 @@ fn shut(edition: Edition, spec: &Value) -> bool {
 fn obp606_a_gateway_of_another_namespace_is_admitted_by_the_older_editions_only() {
     let other = gateway("edge", &json!({}));
     assert_eq!(
-        [Classic, V01, Next].map(|edition| shut(edition, &other)),
+        [Classic, V01, Next].map(|baseline| shut(baseline, &other)),
         [false, false, true]
     );
 }
@@ -39,7 +39,7 @@ fn obp606_a_gateway_of_another_namespace_is_admitted_by_the_older_editions_only(
 fn obp606_a_gateway_of_the_same_namespace_is_admitted_by_none() {
     let own = gateway("bao", &json!({}));
     assert_eq!(
-        [Classic, V01, Next].map(|edition| shut(edition, &own)),
+        [Classic, V01, Next].map(|baseline| shut(baseline, &own)),
         [true; 3]
     );
     let reason = advised(V01, None, &own).remove(0).reason;
@@ -53,7 +53,7 @@ fn obp606_a_gateway_of_the_same_namespace_is_admitted_by_none() {
 fn obp606_an_ingress_is_admitted_by_the_oldest_edition_only() {
     let on = ingress(&json!({}));
     assert_eq!(
-        [Classic, V01, Next].map(|edition| shut(edition, &on)),
+        [Classic, V01, Next].map(|baseline| shut(baseline, &on)),
         [false, true, true]
     );
 }
@@ -84,11 +84,14 @@ fn obp606_both_entrances_are_told_and_what_was_so_is_known() {
     let found = advised(Next, Some(&gateway("edge", &json!({}))), &both);
     let found: Vec<_> = found
         .iter()
-        .map(|one| (one.path.as_str(), one.harm))
+        .map(|one| (one.path.as_str(), one.onset))
         .collect();
     assert_eq!(
         found,
-        [("spec.gateway", Harm::Known), ("spec.ingress", Harm::New)]
+        [
+            ("spec.gateway", Onset::PreExisting),
+            ("spec.ingress", Onset::Introduced)
+        ]
     );
 }
 

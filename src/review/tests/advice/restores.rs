@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{block, codes, namespace, restored, to};
-use crate::posture::Edition::{Classic, Next, V01};
+use crate::config::Baseline::{Classic, Next, V01};
 use crate::rules::Code::{Obp310, Obp401, Obp604, Obp605};
 use crate::rules::Level::{Deny, Warn};
 

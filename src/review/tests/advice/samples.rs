@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use super::{advised, block, namespace, to};
-use crate::posture::Edition::{self, Next, V01};
+use crate::config::Baseline::{self, Next, V01};
 use crate::rules::Code::{self, Obp603, Obp605, Obp606};
 
-fn told(edition: Edition, spec: &Value) -> Vec<(Code, String)> {
-    let found = advised(edition, None, spec);
+fn told(baseline: Baseline, spec: &Value) -> Vec<(Code, String)> {
+    let found = advised(baseline, None, spec);
     found.into_iter().map(|one| (one.code, one.path)).collect()
 }
 
@@ -137,7 +137,7 @@ fn g19_a_gateway_without_a_peer_is_shut_out_by_the_newest_operator() {
 #[test]
 fn g19_an_ingress_without_a_peer_is_shut_out_since_0_1() {
     let spec = json!({"profile": "Development", "ingress": {"enabled": true, "host": "bao.localhost", "className": "traefik"}});
-    for edition in [V01, Next] {
-        assert_eq!(told(edition, &spec), [(Obp606, "spec.ingress".to_owned())]);
+    for baseline in [V01, Next] {
+        assert_eq!(told(baseline, &spec), [(Obp606, "spec.ingress".to_owned())]);
     }
 }

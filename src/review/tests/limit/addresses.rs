@@ -3,12 +3,12 @@
 
 use serde_json::{Value, json};
 
-use super::super::support::{Found, created, edition, plain, policy, row, updated};
+use super::super::support::{Found, config_of, created, plain, policy, row, updated};
 use super::{
     FIRST_EGRESS, FIRST_INGRESS, FIRST_PEER, api, block, blocks, changed, declared, egress,
     from_bao, https, ingress, specified, to_bao,
 };
-use crate::posture::{Edition, Posture};
+use crate::config::{Baseline, ReviewConfig};
 use crate::review::tests::support::found;
 use crate::rules::Code::{Obp302, Obp305, Obp306, Obp307, Obp315};
 use crate::rules::Level::{self, Deny, Warn};
@@ -162,9 +162,9 @@ fn obp307_unsafe_addresses_in_the_block_are_refused() {
             refused,
             "{cidr}"
         );
-        let allowed = Posture {
+        let allowed = ReviewConfig {
             unsafe_egress_allowed: vec!["::/0".parse().unwrap(), "0.0.0.0/0".parse().unwrap()],
-            ..Posture::default()
+            ..ReviewConfig::default()
         };
         let found = specified(allowed, None, &json!({"network": network(cidr)}));
         assert!(
@@ -209,34 +209,34 @@ fn obp307_a_public_block_is_told_once_unless_the_owner_names_it() {
         [],
         "narrowed"
     );
-    let of = |posture: Posture, before: Option<&Value>, cidr: &str| {
+    let of = |config: ReviewConfig, before: Option<&Value>, cidr: &str| {
         let spec = json!({"profile": "Hardened", "network": network(cidr)});
-        let found = specified(posture, before, &spec).into_iter();
+        let found = specified(config, before, &spec).into_iter();
         found.filter(|found| found.0 == Obp307).collect::<Vec<_>>()
     };
     let denied = [row(Obp307, Deny, path, "")];
     let development = json!({"profile": "Development", "network": network("8.8.8.8/32")});
     let hardened = json!({"profile": "Hardened", "network": network("8.8.8.8/32")});
-    let next = || edition(Edition::Next);
-    assert_eq!(of(edition(Edition::V01), None, "8.8.8.8/32"), warned);
+    let next = || config_of(Baseline::Next);
+    assert_eq!(of(config_of(Baseline::V01), None, "8.8.8.8/32"), warned);
     assert_eq!(of(next(), None, "8.8.8.8/32"), denied);
     assert_eq!(of(next(), Some(&development), "8.8.8.8/32"), denied);
     assert_eq!(of(next(), Some(&hardened), "8.8.8.8/32"), []);
     let address = || vec!["8.8.8.8".parse().unwrap()];
     let named = [
-        Posture {
+        ReviewConfig {
             api_server_addresses: address(),
             ..next()
         },
-        Posture {
+        ReviewConfig {
             api_server_endpoints: address(),
             ..next()
         },
     ];
-    for posture in named {
-        assert_eq!(of(posture.clone(), None, "8.8.8.8/32"), []);
+    for config in named {
+        assert_eq!(of(config.clone(), None, "8.8.8.8/32"), []);
         assert_eq!(
-            of(posture, None, "8.8.8.8/31"),
+            of(config, None, "8.8.8.8/31"),
             denied,
             "the other half is nobody's"
         );

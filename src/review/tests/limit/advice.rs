@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::super::support::{Found, cluster, cluster_request, edition, found, plain, row};
+use super::super::support::{Found, cluster, cluster_request, config_of, found, plain, row};
 use super::{
     FIRST_EGRESS, FIRST_INGRESS, FIRST_PEER, NAME, api, asks, block, egress, hardened_spec, https,
     ingress, namespace, reasons, specified,
 };
-use crate::posture::Edition::{Classic, Next, V01};
+use crate::config::Baseline::{Classic, Next, V01};
 use crate::review::review;
 use crate::rules::Code::{self, Obp303, Obp304, Obp313, Obp314};
 use crate::rules::Level::{Deny, Warn};
@@ -79,7 +79,7 @@ fn obp304_the_metrics_listener_counts_where_the_operator_opens_it() {
         })
     };
     let path = "spec.network.ingressRules[0].ports";
-    let levels = |baseline, spec: &Value| of(Obp304, specified(edition(baseline), None, spec));
+    let levels = |baseline, spec: &Value| of(Obp304, specified(config_of(baseline), None, spec));
     for profile in ["Hardened", "Development"] {
         assert_eq!(levels(Classic, &spec(profile)), warned(Obp304, &[path]));
         assert_eq!(levels(V01, &spec(profile)), warned(Obp304, &[path]));
@@ -92,7 +92,7 @@ fn obp304_the_metrics_listener_counts_where_the_operator_opens_it() {
     // Known to a Hardened cluster, and new to one that becomes it.
     let mut relaxed = quiet.clone();
     relaxed["profile"] = json!("Development");
-    let changed = |before: &Value| of(Obp304, specified(edition(Next), Some(before), &quiet));
+    let changed = |before: &Value| of(Obp304, specified(config_of(Next), Some(before), &quiet));
     assert_eq!(changed(&quiet), warned(Obp304, &[path]));
     assert_eq!(changed(&relaxed), refused);
 }
@@ -306,7 +306,7 @@ fn obp314_egress_is_open_where_it_is_open_to_servers_and_jobs() {
     assert_eq!(told(&egress(&json!([namespace("dns")]), &dns)), []);
     // The jobs reach the API port of the servers only.
     assert_eq!(told(&raft), []);
-    let old = specified(edition(Classic), None, &json!({"network": raft}));
+    let old = specified(config_of(Classic), None, &json!({"network": raft}));
     assert_eq!(of(Obp314, old), first, "jobs are open there");
 }
 
@@ -318,13 +318,15 @@ fn advice_may_be_raised_by_the_settings() {
         .as_array_mut()
         .expect("rules")
         .push(json!({"from": team, "ports": [{"port": 9000}]}));
-    let mut posture = edition(V01);
+    let mut config = config_of(V01);
     for code in [Obp303, Obp304, Obp313, Obp314] {
-        posture.levels.set(code, crate::code::Door::Webhook, Deny);
+        config
+            .levels
+            .set(code, crate::code::EnforcementPoint::Webhook, Deny);
     }
     let spec = hardened_spec(&network);
     let codes = |before: Option<&Value>| -> Vec<_> {
-        let found = specified(posture.clone(), before, &spec);
+        let found = specified(config.clone(), before, &spec);
         let denied = found.into_iter().filter(|found| found.1 == Deny);
         denied.map(|found| found.0).collect()
     };

@@ -4,14 +4,14 @@
 use serde_json::{Value, json};
 
 use super::super::support::{
-    cluster_named, cluster_request, created, edition, row, servers, world_under,
+    cluster_named, cluster_request, config_of, created, row, servers, world_under,
 };
 use super::operator::accepts;
 use super::{
     FIRST_EGRESS, NAME, asks, block, blocks, egress, from_bao, hardened, hardened_spec, https,
     namespace, passes_the_operator, refused, specified,
 };
-use crate::posture::Edition::{Classic, Next, V01};
+use crate::config::Baseline::{Classic, Next, V01};
 use crate::review::review;
 use crate::rules::Code::{Obp305, Obp306, Obp310, Obp318};
 use crate::rules::Level::{self, Deny, Warn};
@@ -34,7 +34,7 @@ fn wide_and_unsafe_egress_denies_for_hardened_clusters_of_the_newest_edition() {
         for (baseline, level) in [(Classic, Warn), (V01, Warn), (Next, Deny)] {
             let found = hardened(baseline, &network);
             assert!(found.contains(&shown(level)), "{baseline}: {found:?}");
-            let found = specified(edition(baseline), None, &development(&network));
+            let found = specified(config_of(baseline), None, &development(&network));
             assert!(found.contains(&shown(Warn)), "{baseline}: {found:?}");
         }
     }
@@ -53,7 +53,7 @@ fn a_cluster_that_becomes_hardened_is_held_to_the_contract_from_then_on() {
             &from_bao("198.51.100.1", "TCP 443"),
         )
     };
-    let written = |before: &Value, after: &Value| specified(edition(Next), Some(before), after);
+    let written = |before: &Value, after: &Value| specified(config_of(Next), Some(before), after);
     let becomes = written(&development(&wide), &hardened_spec(&wide));
     assert_eq!(becomes, [shown(Deny)]);
     // What a Hardened cluster declared already is no new harm.
@@ -77,7 +77,7 @@ fn a_refused_policy_is_told_to_be_declared_where_the_contract_takes_it() {
     let open = |from: Value| json!({"podSelector": servers(), "ingress": [{"from": from, "ports": [{"port": 8200}]}]});
     let help = |baseline, from: Value| {
         let verdict = created(
-            &world_under(edition(baseline), &bao, &[]),
+            &world_under(config_of(baseline), &bao, &[]),
             "open",
             &open(from),
         );
@@ -215,7 +215,7 @@ fn every_single_breach_of_the_contract_is_named_with_its_place() {
         let spec = hardened_spec(&network);
         assert!(!accepts(&spec), "{network}");
         let of_contract = |baseline, before: Option<&Value>| -> Vec<_> {
-            let found = specified(edition(baseline), before, &spec).into_iter();
+            let found = specified(config_of(baseline), before, &spec).into_iter();
             let found = found.filter(|found| found.0 == Obp310);
             found.map(|found| (found.1, found.2)).collect()
         };
@@ -252,7 +252,7 @@ fn a_hardened_cluster_with_explicit_peers_and_ports_is_accepted() {
     });
     passes_the_operator(&spec);
     assert_eq!(refused(Next, &spec), []);
-    let found = specified(edition(Next), None, &spec);
+    let found = specified(config_of(Next), None, &spec);
     assert!(found.iter().all(|found| found.0 != Obp310), "{found:?}");
 }
 
@@ -262,7 +262,7 @@ fn raw_ingress_rules_are_told_to_be_trusted_peers_that_the_contract_takes() {
         let rule = |from: &Value| json!({"from": from, "ports": [{"port": 8200}]});
         let rules = [rule(&json!([{"podSelector": {}}])), rule(&from)];
         let spec = hardened_spec(&json!({"ingressRules": rules}));
-        let world = world_under(edition(Next), &[], &[]);
+        let world = world_under(config_of(Next), &[], &[]);
         let verdict = review(&world, &cluster_request(None, &cluster_named("bao", &spec)));
         let mut findings = verdict.findings.into_iter();
         let found = findings.find(|finding| finding.path == "spec.network.ingressRules");
@@ -286,7 +286,7 @@ fn an_ingress_needs_a_trusted_peer_and_a_backup_an_egress_rule() {
         assert_eq!(refused(Next, &spec), [Obp310], "{profile}");
         assert_eq!(refused(V01, &spec), [], "{profile}");
         let off = json!({"profile": profile});
-        let mut switched_on = specified(edition(Next), Some(&off), &spec);
+        let mut switched_on = specified(config_of(Next), Some(&off), &spec);
         // That nobody is admitted now is advice of its own.
         switched_on.retain(|found| found.0 != crate::rules::Code::Obp606);
         assert_eq!(switched_on.len(), 1);
@@ -294,9 +294,9 @@ fn an_ingress_needs_a_trusted_peer_and_a_backup_an_egress_rule() {
     }
     assert_eq!(refused(Next, &backup("Hardened")), [Obp310]);
     assert_eq!(refused(V01, &backup("Hardened")), []);
-    assert_eq!(specified(edition(Next), None, &backup("Development")), []);
+    assert_eq!(specified(config_of(Next), None, &backup("Development")), []);
     let known = specified(
-        edition(Next),
+        config_of(Next),
         Some(&backup("Hardened")),
         &backup("Hardened"),
     );

@@ -280,7 +280,7 @@ fn what_was_open_before_warns_and_a_further_block_denies() {
 
 #[test]
 fn more_declared_rules_than_can_be_proved_are_refused() {
-    let most = crate::posture::Caps::default().declared;
+    let most = crate::config::SizeLimits::default().declared;
     let rules = |count| {
         let rule = ingress(&json!([namespace("monitoring")]), &api());
         let rules = rule["ingressRules"].as_array().cloned().unwrap_or_default();
@@ -291,7 +291,7 @@ fn more_declared_rules_than_can_be_proved_are_refused() {
     assert_eq!(declared(&rules(most + 1)), refused);
     // A few rules with very many peers are as much work.
     let block = |at: usize| block(&format!("10.0.{}.{}/32", at / 256, at % 256));
-    let peers: Value = (0..=crate::posture::Caps::default().rules)
+    let peers: Value = (0..=crate::config::SizeLimits::default().rules)
         .map(block)
         .collect();
     assert_eq!(declared(&ingress(&peers, &api())), refused);

@@ -10,10 +10,10 @@ use super::super::support::{
     plain_with, policy, reference, row, servers, without_advice, world,
 };
 use super::{FIRST_INGRESS, api, block, ingress, namespace, to_bao};
+use crate::config::ReviewConfig;
 use crate::inventory::size::too_large;
 use crate::inventory::{Cluster, Fact, Kind, Policy, read};
-use crate::posture::Posture;
-use crate::review::{Verdict, World, review};
+use crate::review::{CompiledSnapshot, Verdict, review};
 use crate::rules::Code::{Obp203, Obp302, Obp311, Obp401, Obp402};
 use crate::rules::Level::{Deny, Warn};
 
@@ -200,7 +200,7 @@ fn only_new_harm_of_a_stored_cluster_denies() {
 /// Policies of somebody else that nothing can be proved about.
 fn troublesome() -> [Fact<Policy>; 2] {
     let unreadable = json!({"podSelector": {}, "ingress": [{"ports": [{"port": 0}]}]});
-    let rules: Vec<_> = (0..=Posture::default().caps.rules)
+    let rules: Vec<_> = (0..=ReviewConfig::default().caps.rules)
         .map(|_| json!({}))
         .collect();
     let large = json!({"podSelector": {}, "ingress": rules});
@@ -257,7 +257,7 @@ fn an_open_rule_is_found_however_large_the_policy_around_it_is() {
     let many =
         |count: usize, one: &dyn Fn(usize) -> Value| -> Value { (0..count).map(one).collect() };
     let app = |at: usize| json!({"podSelector": {"matchLabels": {"app": at.to_string()}}});
-    let caps = Posture::default().caps;
+    let caps = ReviewConfig::default().caps;
     let keys = many(
         caps.requirements + 1,
         &|at| json!({"key": format!("k{at}"), "operator": "DoesNotExist"}),
@@ -291,7 +291,9 @@ fn an_open_rule_is_found_however_large_the_policy_around_it_is() {
 #[test]
 fn a_large_policy_within_the_ceiling_stops_no_cluster() {
     let block = |at: usize| json!({"ipBlock": {"cidr": format!("192.0.2.{}/32", at % 256)}});
-    let from: Value = (0..=Posture::default().caps.elements).map(block).collect();
+    let from: Value = (0..=ReviewConfig::default().caps.elements)
+        .map(block)
+        .collect();
     let spec = json!({"podSelector": servers(), "ingress": [{"from": from, "ports": api()}]});
     let declared = ingress(&json!([{"ipBlock": {"cidr": "192.0.2.0/24"}}]), &api());
     let verdict = written(&[policy("large", &spec)], None, &cluster(&declared));
@@ -300,7 +302,7 @@ fn a_large_policy_within_the_ceiling_stops_no_cluster() {
 
 #[test]
 fn a_large_policy_about_other_pods_stops_no_cluster() {
-    let rules: Vec<_> = (0..=Posture::default().caps.rules)
+    let rules: Vec<_> = (0..=ReviewConfig::default().caps.rules)
         .map(|_| json!({}))
         .collect();
     let spec = json!({"podSelector": {"matchLabels": {"app": "web"}}, "ingress": rules});
@@ -313,13 +315,13 @@ fn a_policy_that_is_too_hard_blocks_the_cluster_and_no_other_policy() {
     // Several entries of the ceiling have to be told apart, for which there is no budget.
     let hard = json!({"podSelector": servers(), "ingress": [{"from": [{"namespaceSelector": {}}], "ports": api()}]});
     let bao = cluster(&json!({}));
-    let tight = |policies: &[Fact<Policy>]| -> World {
+    let tight = |policies: &[Fact<Policy>]| -> CompiledSnapshot {
         let mut world = world(std::slice::from_ref(&bao), policies);
-        let posture = Posture {
+        let config = ReviewConfig {
             proof_budget: 4,
-            ..Posture::default()
+            ..ReviewConfig::default()
         };
-        world.posture = posture.into();
+        world.config = config.into();
         world
     };
     let others = [policy("hard", &hard)];

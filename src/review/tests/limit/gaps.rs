@@ -2,15 +2,15 @@
 
 use serde_json::{Value, json};
 
-use super::super::support::{Found, edition};
+use super::super::support::{Found, config_of};
 use super::everyone::ALL_BUT_UNSAFE;
 use super::operator::accepts;
 use super::{
     NAME, asks, blocks, egress, hardened_spec, https, namespace, passes_the_operator, refused,
     specified,
 };
-use crate::code::Door;
-use crate::posture::Edition::{self, Classic, Next, V01};
+use crate::code::EnforcementPoint;
+use crate::config::Baseline::{self, Classic, Next, V01};
 use crate::rules::Code::{self, Obp301, Obp302, Obp305, Obp307, Obp308, Obp309, Obp310};
 use crate::rules::Level::{Deny, Warn};
 
@@ -23,14 +23,14 @@ fn g8_an_api_server_block_of_any_width() {
     for cidr in ["0.0.0.0/0", "10.0.0.0/8", "::/0"] {
         let spec = hardened_spec(&json!({"apiServerCIDR": cidr}));
         passes_the_operator(&spec);
-        for baseline in Edition::ALL {
+        for baseline in Baseline::ALL {
             assert_eq!(refused(baseline, &spec), [Obp307], "{baseline} {cidr}");
         }
     }
 }
 
 /// Whether the operator of this edition has no such field: where DNS is, the oldest one knows.
-fn is_ignored(baseline: Edition, network: &Value) -> bool {
+fn is_ignored(baseline: Baseline, network: &Value) -> bool {
     let fields = ["dnsNamespace", "dnsEndpointIPs"];
     baseline == Classic && fields.iter().any(|field| network.get(field).is_some())
 }
@@ -45,7 +45,7 @@ fn g9_dns_anywhere_and_endpoints_of_the_internet() {
     for (code, network) in broken {
         let spec = hardened_spec(&network);
         passes_the_operator(&spec);
-        for baseline in Edition::ALL {
+        for baseline in Baseline::ALL {
             let mut expected = vec![code];
             expected.retain(|_| !is_ignored(baseline, &network));
             assert_eq!(refused(baseline, &spec), expected, "{baseline} {network}");
@@ -60,31 +60,35 @@ fn g9_dns_anywhere_and_endpoints_of_the_internet() {
     for (code, network) in doubtful {
         let spec = hardened_spec(&network);
         passes_the_operator(&spec);
-        for baseline in Edition::ALL {
-            let mut posture = edition(baseline);
+        for baseline in Baseline::ALL {
+            let mut config = config_of(baseline);
             let told = |found: Vec<Found>| -> Vec<_> {
                 found.into_iter().map(|found| (found.0, found.1)).collect()
             };
-            let found = specified(posture.clone(), None, &spec);
+            let found = specified(config.clone(), None, &spec);
             if is_ignored(baseline, &network) {
                 assert_eq!(told(found), [], "{baseline} {network}");
                 continue;
             }
             let level = if baseline == Next { Deny } else { Warn };
             assert_eq!(told(found), [(code, level)], "{baseline} {network}");
-            posture.levels.set(code, Door::Webhook, Deny);
-            let found = specified(posture, None, &spec);
+            config.levels.set(code, EnforcementPoint::Webhook, Deny);
+            let found = specified(config, None, &spec);
             assert_eq!(told(found), [(code, Deny)], "{baseline} {network}");
         }
     }
     // An endpoint that the platform's owner names is one.
-    let mut posture = edition(Next);
-    posture.api_server_endpoints = vec!["8.8.8.8".parse().expect("an address")];
+    let mut config = config_of(Next);
+    config.api_server_endpoints = vec!["8.8.8.8".parse().expect("an address")];
     let named = hardened_spec(&json!({"apiServerEndpointIPs": ["8.8.8.8"]}));
-    assert_eq!(specified(posture, None, &named), []);
+    assert_eq!(specified(config, None, &named), []);
     // A cluster that becomes Hardened is held to it with all that it declares.
     let spec = |profile: &str| json!({"profile": profile, "network": {"dnsNamespace": "tenant", "dnsEndpointIPs": ["8.8.8.8"]}});
-    let found = specified(edition(Next), Some(&spec("Development")), &spec("Hardened"));
+    let found = specified(
+        config_of(Next),
+        Some(&spec("Development")),
+        &spec("Hardened"),
+    );
     let denied = found.iter().filter(|found| found.1 == Deny);
     let codes: Vec<Code> = denied.map(|found| found.0).collect();
     assert_eq!(codes, [Obp308, Obp309]);
@@ -201,7 +205,7 @@ fn g13_rules_that_the_networkpolicy_api_refuses() {
     for network in malformed {
         let spec = hardened_spec(&network);
         passes_the_operator(&spec);
-        for baseline in Edition::ALL {
+        for baseline in Baseline::ALL {
             assert_eq!(refused(baseline, &spec), [Obp301], "{baseline} {network}");
         }
     }

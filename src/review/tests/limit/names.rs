@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use super::super::support::{
-    Found, cluster_named, cluster_request, edition, found, row, world_under,
+    Found, cluster_named, cluster_request, config_of, found, row, world_under,
 };
 use super::specified;
+use crate::config::Baseline::{self, Classic, Next, V01};
 use crate::inventory::cluster::RESTORE_ORIGIN;
-use crate::posture::Edition::{self, Classic, Next, V01};
 use crate::review::review;
 use crate::rules::Code::Obp301;
 use crate::rules::Level::{Deny, Warn};
@@ -19,8 +19,8 @@ fn gateway(namespace: &str) -> Value {
 }
 
 /// Findings about names.
-fn denied(baseline: Edition, before: Option<&Value>, after: &Value) -> Vec<Found> {
-    let mut found = specified(edition(baseline), before, after);
+fn denied(baseline: Baseline, before: Option<&Value>, after: &Value) -> Vec<Found> {
+    let mut found = specified(config_of(baseline), before, after);
     found.retain(|found| found.0 == Obp301);
     found
 }
@@ -60,10 +60,10 @@ fn obp301_each_field_with_such_a_name_is_told_once() {
 
 #[test]
 fn obp301_a_clusters_name_that_no_label_can_hold() {
-    for baseline in Edition::ALL {
+    for baseline in Baseline::ALL {
         for (length, code) in [(63, None), (64, Some(Obp301)), (240, Some(Obp301))] {
             let cluster = cluster_named(&"a".repeat(length), &json!({}));
-            let world = world_under(edition(baseline), &[], &[]);
+            let world = world_under(config_of(baseline), &[], &[]);
             let verdict = review(&world, &cluster_request(None, &cluster));
             let expected: Vec<Found> = code
                 .map(|code| row(code, Deny, "metadata.name", ""))
@@ -82,7 +82,7 @@ fn obp301_a_cluster_without_policies_has_no_names_to_copy() {
     let mut cluster = (*cluster_named(&"a".repeat(64), &gateway(" "))).clone();
     let mark = (RESTORE_ORIGIN.into(), "backup".into());
     cluster.meta.annotations.extend([mark]);
-    let world = world_under(edition(Next), &[], &[]);
+    let world = world_under(config_of(Next), &[], &[]);
     let verdict = review(&world, &cluster_request(None, &cluster.into()));
     let codes: Vec<_> = found(&verdict).into_iter().map(|found| found.0).collect();
     assert_eq!(codes, []);

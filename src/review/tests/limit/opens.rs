@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::super::support::{Found, edition, row};
+use super::super::support::{Found, config_of, row};
 use super::{namespace, specified};
-use crate::code::Door;
-use crate::posture::Edition::{self, Classic, Next, V01};
+use crate::code::EnforcementPoint;
+use crate::config::Baseline::{self, Classic, Next, V01};
 use crate::rules::Code::Obp318;
 use crate::rules::Level::{Deny, Warn};
 
@@ -15,8 +15,8 @@ const PROFILE: &str = "spec.profile";
 const EGRESS: &str = "spec.network.egressRules";
 
 /// Findings about what a write opens.
-fn opened(baseline: Edition, before: Option<&Value>, after: &Value) -> Vec<Found> {
-    let mut found = specified(edition(baseline), before, after);
+fn opened(baseline: Baseline, before: Option<&Value>, after: &Value) -> Vec<Found> {
+    let mut found = specified(config_of(baseline), before, after);
     found.retain(|found| found.0 == Obp318);
     found
 }
@@ -47,8 +47,8 @@ fn obp318_an_ingress_admits_everyone_in_the_oldest_edition() {
     for baseline in [V01, Next] {
         assert_eq!(opened(baseline, None, &on), [], "{baseline}");
     }
-    let mut strict = edition(Classic);
-    strict.levels.set(Obp318, Door::Webhook, Deny);
+    let mut strict = config_of(Classic);
+    strict.levels.set(Obp318, EnforcementPoint::Webhook, Deny);
     let denied = row(Obp318, Deny, INGRESS, "");
     assert!(specified(strict, None, &on).contains(&denied));
 }
@@ -85,7 +85,7 @@ fn obp318_a_hardened_cluster_that_is_none_any_more() {
     let storage =
         json!([{"to": [{"ipBlock": {"cidr": "192.0.2.40/32"}}], "ports": [{"port": 443}]}]);
     let hardened = spec("Hardened", storage.clone());
-    for baseline in Edition::ALL {
+    for baseline in Baseline::ALL {
         for after in ["Development", "", "Other"] {
             let after = spec(after, storage.clone());
             let found = opened(baseline, Some(&hardened), &after);

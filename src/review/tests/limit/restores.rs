@@ -6,13 +6,13 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::super::support::{
-    self, cluster, cluster_named, cluster_request, created, edition, plain_with, policy,
+    self, cluster, cluster_named, cluster_request, config_of, created, plain_with, policy,
     restore_request, world, world_under,
 };
 use crate::code::Code;
+use crate::config::Baseline::{self, Next, V01};
 use crate::inventory::{Change, Cluster, Fact, Object, Policy, Restore, read};
-use crate::posture::Edition::{self, Next, V01};
-use crate::review::{Operation, Subject, World, review};
+use crate::review::{CompiledSnapshot, Operation, Subject, review};
 use crate::rules::Code::{Obp201, Obp202, Obp203};
 use crate::rules::Finding;
 use crate::rules::Level::{self, Deny, Warn};
@@ -36,7 +36,7 @@ fn labelled() -> Value {
     json!({"matchLabels": {"foo": "bar"}})
 }
 
-fn made(world: &World, restore: Fact<Restore>) -> Vec<Finding> {
+fn made(world: &CompiledSnapshot, restore: Fact<Restore>) -> Vec<Finding> {
     let verdict = review(world, &restore_request(restore));
     assert_eq!(verdict.unreplayed, 0, "{verdict:?}");
     let findings = verdict.findings.into_iter();
@@ -86,7 +86,7 @@ fn a_policy_for_the_labels_of_a_stored_restores_jobs_is_refused() {
         let plain = world(&[cluster(&json!({}))], &[]);
         let changes = restore.map(|restore| Change::Set(Object::Restore(restore)));
         let snapshot = plain.snapshot.apply(changes);
-        let world = World::compile(Some(&plain), snapshot.into(), plain.posture.clone());
+        let world = CompiledSnapshot::compile(Some(&plain), snapshot.into(), plain.config.clone());
         super::super::support::denied(&created(&world, "open", &spec))
     };
     let labels = json!({"foo": "bar"});
@@ -96,7 +96,7 @@ fn a_policy_for_the_labels_of_a_stored_restores_jobs_is_refused() {
 }
 
 /// The restore `again` changed by a tenant.
-fn changed(world: &World, before: Fact<Restore>, after: Fact<Restore>) -> Vec<Finding> {
+fn changed(world: &CompiledSnapshot, before: Fact<Restore>, after: Fact<Restore>) -> Vec<Finding> {
     let mut request = restore_request(after);
     request.operation = Operation::Update;
     if let Subject::Restore(edit) = &mut request.subject {
@@ -116,7 +116,7 @@ fn obp203_a_stored_restore_gets_no_labels_by_which_its_jobs_come_under_an_open_p
         let plain = plain_with(&[open(&labelled())]);
         let change = Change::Set(Object::Restore(stored.clone()));
         let snapshot = plain.snapshot.apply([change]);
-        World::compile(None, snapshot.into(), plain.posture)
+        CompiledSnapshot::compile(None, snapshot.into(), plain.config)
     };
     let bare = wearing(json!({}));
     let moved = wearing(json!({"foo": "bar"}));
@@ -146,8 +146,8 @@ fn fresh(labels: &Value, job_labels: &Value) -> Fact<Restore> {
 
 const SERVERS: &str = "spec.clusterTemplate.podMetadata.labels";
 
-fn beside(baseline: Edition, selector: &Value) -> World {
-    world_under(edition(baseline), &[], &[open(selector)])
+fn beside(baseline: Baseline, selector: &Value) -> CompiledSnapshot {
+    world_under(config_of(baseline), &[], &[open(selector)])
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn obp203_the_cluster_that_a_restore_brings_comes_under_no_open_policy_by_its_la
 fn obp402_a_policy_that_cannot_be_read_may_open_the_cluster_that_a_restore_brings() {
     let (web, none) = (json!({"foo": "bar"}), json!({}));
     let broken = policy("broken", &json!({"podSelector": 7}));
-    let beside = world_under(edition(Next), &[], &[broken]);
+    let beside = world_under(config_of(Next), &[], &[broken]);
     for (servers, jobs, path) in [(&web, &none, SERVERS), (&none, &web, POD_LABELS)] {
         let verdict = review(&beside, &restore_request(fresh(servers, jobs)));
         assert_eq!(told(&verdict.findings), [(Code::Obp402, Deny, path)]);
@@ -203,13 +203,13 @@ fn obp203_the_clusters_of_restore_tests_count_in_their_own_namespace() {
         )
     };
     let world = {
-        let bare = world_under(edition(Next), &[], &[]);
+        let bare = world_under(config_of(Next), &[], &[]);
         let open = json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
             "metadata": {"name": "open", "namespace": "recovery"},
             "spec": {"podSelector": labelled(), "policyTypes": ["Ingress"], "ingress": [{}]}});
         let open = read::object(&open).expect("a policy");
         let snapshot = bare.snapshot.apply([Change::Set(open)]);
-        World::compile(None, snapshot.into(), bare.posture)
+        CompiledSnapshot::compile(None, snapshot.into(), bare.config)
     };
     let write = |before: Option<&Arc<Cluster>>, after: &Arc<Cluster>| {
         let verdict = review(&world, &cluster_request(before, after));

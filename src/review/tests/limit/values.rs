@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::super::support::{edition, row};
+use super::super::support::{config_of, row};
 use super::{changed, declared, specified};
-use crate::posture::{Edition, Posture};
+use crate::config::{Baseline, ReviewConfig};
 use crate::rules::Code::{Obp301, Obp303, Obp308, Obp309, Obp312};
 use crate::rules::Level::{Deny, Warn};
 
@@ -125,22 +125,22 @@ fn obp308_unsafe_addresses_are_refused_where_nothing_of_the_kind_is() {
         );
         let known = [row(Obp308, Warn, &path, "")];
         assert_eq!(changed(&network, &network), known, "{network}");
-        let posture = |allowed: &str| Posture {
+        let config = |allowed: &str| ReviewConfig {
             unsafe_egress_allowed: vec![allowed.parse().unwrap()],
-            ..Posture::default()
+            ..ReviewConfig::default()
         };
         let host = if address.contains("::") && !address.starts_with("::ffff") {
             format!("{address}/128")
         } else {
             format!("{}/32", address.trim_start_matches("::ffff:"))
         };
-        let allowed = specified(posture(&host), None, &json!({"network": network}));
+        let allowed = specified(config(&host), None, &json!({"network": network}));
         let left = allowed.iter().filter(|found| found.1 == Deny).count();
         assert_eq!(left, 0, "{network}");
     }
-    let named = Posture {
+    let named = ReviewConfig {
         api_server_endpoints: vec!["169.254.1.1".parse().unwrap()],
-        ..Posture::default()
+        ..ReviewConfig::default()
     };
     let spec = json!({"network": {"apiServerEndpointIPs": ["169.254.1.1"]}});
     assert_eq!(specified(named, None, &spec), []);
@@ -150,20 +150,20 @@ fn obp308_unsafe_addresses_are_refused_where_nothing_of_the_kind_is() {
 fn obp308_the_metadata_service_as_a_resolver_is_advised_against() {
     let spec = |profile: &str| json!({"profile": profile, "network": {"dnsEndpointIPs": ["169.254.169.254"]}});
     let path = "spec.network.dnsEndpointIPs[0]";
-    let of = |posture: Posture, profile: &str| {
-        let found = specified(posture, None, &spec(profile)).into_iter();
+    let of = |config: ReviewConfig, profile: &str| {
+        let found = specified(config, None, &spec(profile)).into_iter();
         found.filter(|found| found.0 == Obp308).collect::<Vec<_>>()
     };
     let warned = [row(Obp308, Warn, path, "")];
-    assert_eq!(of(Posture::default(), "Development"), warned);
-    assert_eq!(of(edition(Edition::Next), "Development"), warned);
+    assert_eq!(of(ReviewConfig::default(), "Development"), warned);
+    assert_eq!(of(config_of(Baseline::Next), "Development"), warned);
     assert_eq!(
-        of(edition(Edition::Next), "Hardened"),
+        of(config_of(Baseline::Next), "Hardened"),
         [row(Obp308, Deny, path, "")]
     );
-    let allowed = Posture {
+    let allowed = ReviewConfig {
         unsafe_egress_allowed: vec!["169.254.169.254/32".parse().unwrap()],
-        ..Posture::default()
+        ..ReviewConfig::default()
     };
     assert_eq!(of(allowed, "Development"), []);
 }
@@ -177,15 +177,19 @@ fn the_oldest_operator_opens_no_dns_that_is_declared() {
     ] {
         let spec = json!({"network": network});
         assert_eq!(
-            specified(edition(Edition::Classic), None, &spec),
+            specified(config_of(Baseline::Classic), None, &spec),
             [],
             "{spec}"
         );
-        assert_ne!(specified(edition(Edition::V01), None, &spec), [], "{spec}");
+        assert_ne!(
+            specified(config_of(Baseline::V01), None, &spec),
+            [],
+            "{spec}"
+        );
     }
     let endpoints = json!({"network": {"apiServerEndpointIPs": ["8.8.8.8"]}});
     let path = "spec.network.apiServerEndpointIPs[0]";
-    let told = specified(edition(Edition::Classic), None, &endpoints);
+    let told = specified(config_of(Baseline::Classic), None, &endpoints);
     assert_eq!(told, [row(Obp308, Warn, path, "")]);
 }
 
@@ -214,11 +218,11 @@ fn obp309_dns_is_looked_for_in_a_namespace_of_the_platform() {
     for name in ["kube-system", ""] {
         assert_eq!(declared(&network(name)), [], "{name:?}");
     }
-    let posture = Posture {
+    let config = ReviewConfig {
         dns_namespaces: vec!["openshift-dns".into(), "node-dns".into()],
-        ..Posture::default()
+        ..ReviewConfig::default()
     };
-    let under = |name| specified(posture.clone(), None, &json!({"network": network(name)}));
+    let under = |name| specified(config.clone(), None, &json!({"network": network(name)}));
     assert_eq!(under("node-dns"), []);
     assert_eq!(under("kube-system"), warned);
 }
@@ -228,9 +232,9 @@ fn obp312_the_metrics_listener_has_a_port_of_its_own() {
     let path = "spec.observability.metrics.metricsOnlyListener.port";
     let spec = |listener: Value| json!({"observability": {"metrics": {"enabled": true, "metricsOnlyListener": listener}}});
     let on = |port: i32| spec(json!({"enabled": true, "port": port}));
-    for baseline in Edition::ALL {
+    for baseline in Baseline::ALL {
         let written =
-            |before: Option<&Value>, after: &Value| specified(edition(baseline), before, after);
+            |before: Option<&Value>, after: &Value| specified(config_of(baseline), before, after);
         for port in [8200, 8201, 0, 70_000, -1] {
             let refused = [row(Obp312, Deny, path, "")];
             assert_eq!(written(None, &on(port)), refused, "{baseline} {port}");
@@ -259,7 +263,7 @@ fn obp312_the_metrics_listener_has_a_port_of_its_own() {
     // In the newest edition the port is opened to every trusted peer.
     let mut trusting = on(8201);
     trusting["network"] = json!({"trustedIngressPeers": [super::namespace("monitoring")]});
-    let codes: Vec<_> = specified(edition(Edition::Next), None, &trusting)
+    let codes: Vec<_> = specified(config_of(Baseline::Next), None, &trusting)
         .into_iter()
         .map(|found| found.0)
         .collect();

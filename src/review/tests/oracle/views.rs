@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::baseline::{Entry, ROWS};
+use crate::config::TUNNEL_PORTS;
 use crate::inventory::Policy;
-use crate::posture::TUNNEL_PORTS;
 use netpol::point::{At, PolicyView};
 use netpol::rule::Rule;
 use netpol::testing::domain::HOME;

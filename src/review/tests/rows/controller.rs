@@ -7,14 +7,14 @@ use super::{
     tcp, told,
 };
 use crate::baseline::Pods;
-use crate::code::Door;
-use crate::posture::Edition;
+use crate::code::EnforcementPoint;
+use crate::config::Baseline;
 use crate::rules::{Code, Level};
 use netpol::Direction::{self, Egress, Ingress};
 
 /// As the operator is installed: nothing comes in but what other policies let in.
-fn place(edition: Edition) -> Place {
-    Place::of(Pods::Controller, edition).holding("deny-all-ingress", &[Ingress], &[])
+fn place(baseline: Baseline) -> Place {
+    Place::of(Pods::Controller, baseline).holding("deny-all-ingress", &[Ingress], &[])
 }
 
 fn anyone(direction: Direction, port: u16) -> Rule {
@@ -27,14 +27,14 @@ fn labelled(value: &str) -> serde_json::Value {
 
 #[test]
 fn controller_ingress_metrics_8080_and_8443() {
-    for edition in EACH {
-        place(edition).permits(&ingress(&labelled("enabled"), &tcp(&[8080])));
-        place(edition).permits(&ingress(&labelled("enabled"), &tcp(&[8443])));
-        place(edition).refuses(&ingress(&labelled("enabled"), &tcp(&[8444])), &["TCP 8444"]);
-        place(edition).refuses(&ingress(&labelled("on"), &tcp(&[8443])), &["metrics=on"]);
-        place(edition).refuses(&anyone(Ingress, 8443), &["TCP 8443"]);
-        let moved = place(edition).set(|posture| {
-            posture.metrics_namespace_labels = [("metrics".into(), "on".into())].into();
+    for baseline in EACH {
+        place(baseline).permits(&ingress(&labelled("enabled"), &tcp(&[8080])));
+        place(baseline).permits(&ingress(&labelled("enabled"), &tcp(&[8443])));
+        place(baseline).refuses(&ingress(&labelled("enabled"), &tcp(&[8444])), &["TCP 8444"]);
+        place(baseline).refuses(&ingress(&labelled("on"), &tcp(&[8443])), &["metrics=on"]);
+        place(baseline).refuses(&anyone(Ingress, 8443), &["TCP 8443"]);
+        let moved = place(baseline).set(|config| {
+            config.metrics_namespace_labels = [("metrics".into(), "on".into())].into();
         });
         moved.permits(&ingress(&labelled("on"), &tcp(&[8443])));
     }
@@ -42,17 +42,17 @@ fn controller_ingress_metrics_8080_and_8443() {
 
 #[test]
 fn controller_ingress_probes_8081() {
-    for edition in EACH {
-        place(edition).permits(&anyone(Ingress, 8081));
-        place(edition).refuses(&anyone(Ingress, 8082), &["TCP 8082"]);
+    for baseline in EACH {
+        place(baseline).permits(&anyone(Ingress, 8081));
+        place(baseline).refuses(&anyone(Ingress, 8082), &["TCP 8082"]);
     }
 }
 
 #[test]
 fn controller_ingress_webhook_9443() {
-    for edition in EACH {
-        place(edition).permits(&anyone(Ingress, 9443));
-        place(edition).refuses(&anyone(Ingress, 9444), &["TCP 9444"]);
+    for baseline in EACH {
+        place(baseline).permits(&anyone(Ingress, 9443));
+        place(baseline).refuses(&anyone(Ingress, 9444), &["TCP 9444"]);
     }
 }
 
@@ -79,18 +79,18 @@ fn needed() -> [(&'static str, Rule); 4] {
     ]
 }
 
-fn with_egress(edition: Edition) -> Place {
+fn with_egress(baseline: Baseline) -> Place {
     let rules = needed().map(|(_, rule)| rule);
-    place(edition)
-        .set(|posture| {
-            posture.api_server_endpoints = vec!["192.168.166.2".parse().expect("an address")];
+    place(baseline)
+        .set(|config| {
+            config.api_server_endpoints = vec!["192.168.166.2".parse().expect("an address")];
         })
         .holding("egress", &[Egress], &rules)
 }
 
 /// The policy of [`with_egress`] loses the rule of one row; the rule alone is accepted.
 fn assert_required(row: &str) {
-    for edition in EACH {
+    for baseline in EACH {
         let left: Vec<Rule> = needed()
             .into_iter()
             .filter(|(of, _)| *of != row)
@@ -98,18 +98,18 @@ fn assert_required(row: &str) {
             .collect();
         assert_eq!(left.len(), 3, "{row}");
         assert_cut(
-            &with_egress(edition).replace("egress", &[Egress], &left),
+            &with_egress(baseline).replace("egress", &[Egress], &left),
             row,
         );
         let rule = needed().into_iter().find(|(of, _)| *of == row);
-        with_egress(edition).permits(&rule.expect("a row").1);
+        with_egress(baseline).permits(&rule.expect("a row").1);
     }
 }
 
 #[test]
 fn controller_egress_kubernetes_api_443() {
     assert_required("controller-api-server");
-    with_egress(Edition::V01).refuses(
+    with_egress(Baseline::V01).refuses(
         &egress(&block("10.96.0.2/32"), &tcp(&[443])),
         &["10.96.0.2"],
     );
@@ -119,57 +119,57 @@ fn controller_egress_kubernetes_api_443() {
 fn controller_egress_kubernetes_api_endpoints_6443() {
     assert_required("controller-api-endpoints");
     let other = egress(&block("192.168.166.3/32"), &tcp(&[6443]));
-    with_egress(Edition::V01).refuses(&other, &["192.168.166.3, TCP 6443"]);
+    with_egress(Baseline::V01).refuses(&other, &["192.168.166.3, TCP 6443"]);
 }
 
 #[test]
 fn controller_egress_kubernetes_api_endpoints_of_unknown_address_6443() {
-    for edition in EACH {
-        let unknown = with_egress(edition).set(|posture| posture.api_server_endpoints.clear());
+    for baseline in EACH {
+        let unknown = with_egress(baseline).set(|config| config.api_server_endpoints.clear());
         unknown.permits(&anyone(Egress, 6443));
         unknown.refuses(&anyone(Egress, 6444), &["TCP 6444"]);
-        with_egress(edition).refuses(&anyone(Egress, 6443), &["TCP 6443"]);
+        with_egress(baseline).refuses(&anyone(Egress, 6443), &["TCP 6443"]);
     }
 }
 
 #[test]
 fn controller_egress_second_address_of_a_dual_stack_service_443() {
-    for edition in EACH {
-        let mut dual = with_egress(edition);
+    for baseline in EACH {
+        let mut dual = with_egress(baseline);
         dual.api_server.push("fd00::1".parse().expect("an address"));
         dual.permits(&egress(&block("fd00::1/128"), &tcp(&[443])));
-        with_egress(edition).refuses(&egress(&block("fd00::1/128"), &tcp(&[443])), &["fd00::1"]);
+        with_egress(baseline).refuses(&egress(&block("fd00::1/128"), &tcp(&[443])), &["fd00::1"]);
     }
 }
 
 #[test]
 fn controller_egress_dns_53() {
     assert_required("controller-dns");
-    with_egress(Edition::V01).refuses(&egress(&namespace("dns"), &dns_ports()), &["`dns`"]);
+    with_egress(Baseline::V01).refuses(&egress(&namespace("dns"), &dns_ports()), &["`dns`"]);
 }
 
 #[test]
 fn controller_egress_openbao_8200() {
     assert_required("controller-openbao");
-    with_egress(Edition::V01).refuses(&egress(&namespace("bao"), &tcp(&[8200])), &["`bao`"]);
+    with_egress(Baseline::V01).refuses(&egress(&namespace("bao"), &tcp(&[8200])), &["`bao`"]);
 }
 
 #[test]
 fn controller_egress_webhooks_9443() {
-    for edition in EACH {
-        with_egress(edition).permits(&anyone(Egress, 9443));
-        with_egress(edition).refuses(&anyone(Egress, 443), &["TCP 443"]);
+    for baseline in EACH {
+        with_egress(baseline).permits(&anyone(Egress, 9443));
+        with_egress(baseline).refuses(&anyone(Egress, 443), &["TCP 443"]);
     }
 }
 
 #[test]
 fn controller_isolation_that_is_lost_warns_unless_a_setting_denies() {
-    for edition in EACH {
+    for baseline in EACH {
         let delete = |place: &Place| {
             let (name, spec) = &place.stored[0];
             place.write(name, Some(place.fact(name, spec)), None)
         };
-        let verdict = delete(&place(edition));
+        let verdict = delete(&place(baseline));
         let levels = |verdict: &crate::review::Verdict| -> Vec<(Code, Level)> {
             let findings = verdict.findings.iter();
             findings
@@ -177,8 +177,10 @@ fn controller_isolation_that_is_lost_warns_unless_a_setting_denies() {
                 .collect()
         };
         assert_eq!(levels(&verdict), [(Code::Obp102, Level::Warn)]);
-        let strict = place(edition).set(|posture| {
-            posture.levels.set(Code::Obp102, Door::Webhook, Level::Deny);
+        let strict = place(baseline).set(|config| {
+            config
+                .levels
+                .set(Code::Obp102, EnforcementPoint::Webhook, Level::Deny);
         });
         assert_eq!(levels(&delete(&strict)), [(Code::Obp102, Level::Deny)]);
     }
@@ -186,14 +188,14 @@ fn controller_isolation_that_is_lost_warns_unless_a_setting_denies() {
 
 #[test]
 fn controller_egress_that_is_isolated_without_dns_is_cut() {
-    for edition in EACH {
+    for baseline in EACH {
         let rules: Vec<Rule> = needed()
             .into_iter()
             .filter(|(row, _)| *row != "controller-dns")
             .map(|(_, rule)| rule)
             .collect();
-        let free = place(edition).set(|posture| {
-            posture.api_server_endpoints = vec!["192.168.166.2".parse().expect("an address")];
+        let free = place(baseline).set(|config| {
+            config.api_server_endpoints = vec!["192.168.166.2".parse().expect("an address")];
         });
         assert_cut(&free.create(&[Egress], &rules), "controller-dns");
     }
@@ -201,9 +203,9 @@ fn controller_egress_that_is_isolated_without_dns_is_cut() {
 
 #[test]
 fn controller_pods_are_judged_only_where_a_policy_isolates_them() {
-    for edition in EACH {
+    for baseline in EACH {
         // Egress is free, so a policy for ingress says nothing about it.
-        let bare = Place::of(Pods::Controller, edition);
+        let bare = Place::of(Pods::Controller, baseline);
         assert_eq!(told(&bare.create(&[Ingress], &[])), [""; 0]);
         // A rule of a direction that the policy does not isolate in has no effect.
         let inert = anyone(Egress, 25);
@@ -211,10 +213,10 @@ fn controller_pods_are_judged_only_where_a_policy_isolates_them() {
             told(&bare.create(&[Ingress], std::slice::from_ref(&inert))),
             [""; 0]
         );
-        let verdict = with_egress(edition).create(&[Egress], &[inert]);
+        let verdict = with_egress(baseline).create(&[Egress], &[inert]);
         assert_refused(&verdict, Code::Obp202, &["TCP 25"]);
         // Another namespace is not the operator's.
-        let tenant = Place::of(Pods::Workload, edition);
+        let tenant = Place::of(Pods::Workload, baseline);
         let spec = bare.policy_spec(&[Ingress], &[anyone(Ingress, 25)]);
         let verdict = tenant.write("own", None, Some(tenant.fact("own", &spec)));
         assert_eq!(told(&verdict), [""; 0]);

@@ -2,7 +2,7 @@
 
 use super::{EACH, Place, Rule, SINCE_V01, block, egress, ingress, namespace, tcp};
 use crate::baseline::Pods;
-use crate::posture::Edition;
+use crate::config::Baseline;
 use crate::settings::Settings;
 use netpol::Direction::{self, Egress, Ingress};
 
@@ -21,10 +21,10 @@ review:
           ports: [{port: 8200, protocol: TCP}]
 ";
 
-fn place(pods: Pods, edition: Edition) -> Place {
+fn place(pods: Pods, baseline: Baseline) -> Place {
     let settings: Settings = serde_saphyr::from_str(PERMITTED).expect("settings");
-    let posture = settings.posture().expect("a posture");
-    let place = Place::of(pods, edition).set(|own| own.platform = posture.platform);
+    let config = settings.config().expect("a config");
+    let place = Place::of(pods, baseline).set(|own| own.platform = config.platform);
     match pods {
         Pods::Controller => place.holding("deny-all-ingress", &[Ingress], &[]),
         Pods::Workload | Pods::Jobs => place,
@@ -44,9 +44,9 @@ fn cache(port: u16) -> Rule {
     )
 }
 
-fn assert_platform(pods: Pods, direction: Direction, editions: &[Edition]) {
-    for edition in editions {
-        let permitted = place(pods, *edition);
+fn assert_platform(pods: Pods, direction: Direction, baselines: &[Baseline]) {
+    for baseline in baselines {
+        let permitted = place(pods, *baseline);
         let (row, more) = match direction {
             Ingress => (mesh(15021), mesh(15020)),
             Egress => (cache(53), cache(54)),
@@ -57,8 +57,8 @@ fn assert_platform(pods: Pods, direction: Direction, editions: &[Edition]) {
         }
         permitted.permits(&row);
         permitted.refuses(&more, &[]);
-        let mut nothing = place(pods, *edition);
-        nothing.posture.platform.clear();
+        let mut nothing = place(pods, *baseline);
+        nothing.config.platform.clear();
         nothing.refuses(&row, &[]);
     }
 }
@@ -91,8 +91,8 @@ fn platform_controller_ingress() {
 #[test]
 fn platform_rules_hold_in_the_zones_that_they_name() {
     let monitoring = ingress(&namespace("monitoring"), &tcp(&[8200]));
-    for edition in SINCE_V01 {
-        place(Pods::Workload, edition).permits(&monitoring);
-        place(Pods::Jobs, edition).refuses(&monitoring, &["`monitoring`"]);
+    for baseline in SINCE_V01 {
+        place(Pods::Workload, baseline).permits(&monitoring);
+        place(Pods::Jobs, baseline).refuses(&monitoring, &["`monitoring`"]);
     }
 }

@@ -6,29 +6,29 @@ use super::{
     EACH, Place, SINCE_V01, assert_cut, block, cluster_pods, dns_ports, egress, namespace, tcp,
 };
 use crate::baseline::Pods;
+use crate::config::Baseline;
 use crate::inventory::Fact;
-use crate::posture::Edition;
 
-fn place(edition: Edition) -> Place {
-    Place::of(Pods::Workload, edition)
+fn place(baseline: Baseline) -> Place {
+    Place::of(Pods::Workload, baseline)
 }
 
 #[test]
 fn egress_kubernetes_api_443() {
-    for edition in EACH {
+    for baseline in EACH {
         let found = egress(&block("10.96.0.1/32"), &tcp(&[443]));
-        place(edition).requires("api-server", &found);
-        place(edition).refuses(&egress(&block("10.96.0.1/32"), &tcp(&[80])), &["TCP 80"]);
-        place(edition).refuses(
+        place(baseline).requires("api-server", &found);
+        place(baseline).refuses(&egress(&block("10.96.0.1/32"), &tcp(&[80])), &["TCP 80"]);
+        place(baseline).refuses(
             &egress(&block("10.96.0.0/31"), &tcp(&[443])),
             &["10.96.0.0"],
         );
-        let declared = place(edition).declaring(&json!({"apiServerCIDR": "10.43.0.1/24"}));
+        let declared = place(baseline).declaring(&json!({"apiServerCIDR": "10.43.0.1/24"}));
         // Masked, as the operator does.
         declared.requires("api-server", &egress(&block("10.43.0.0/24"), &tcp(&[443])));
         declared.refuses(&found, &["10.96.0.1"]);
-        let set = place(edition).set(|posture| {
-            posture.api_server_addresses = vec!["10.43.0.1".parse().expect("an address")];
+        let set = place(baseline).set(|config| {
+            config.api_server_addresses = vec!["10.43.0.1".parse().expect("an address")];
         });
         set.requires("api-server", &egress(&block("10.43.0.1/32"), &tcp(&[443])));
     }
@@ -37,11 +37,11 @@ fn egress_kubernetes_api_443() {
 #[test]
 fn egress_kubernetes_api_endpoints_6443() {
     let network = json!({"apiServerEndpointIPs": ["192.168.166.2", "2001:db8::2"]});
-    for edition in EACH {
-        let declared = place(edition).declaring(&network);
+    for baseline in EACH {
+        let declared = place(baseline).declaring(&network);
         for host in ["192.168.166.2/32", "2001:db8::2/128"] {
             declared.requires("api-server", &egress(&block(host), &tcp(&[6443])));
-            place(edition).refuses(&egress(&block(host), &tcp(&[6443])), &["TCP 6443"]);
+            place(baseline).refuses(&egress(&block(host), &tcp(&[6443])), &["TCP 6443"]);
         }
         let more = egress(&block("192.168.166.2/32"), &tcp(&[443]));
         declared.refuses(&more, &["192.168.166.2, TCP 443"]);
@@ -54,14 +54,14 @@ fn egress_kubernetes_api_endpoints_6443() {
 
 #[test]
 fn egress_kubernetes_api_second_address_of_a_dual_stack_service_443() {
-    for edition in EACH {
-        let mut dual = place(edition);
+    for baseline in EACH {
+        let mut dual = place(baseline);
         dual.api_server.push("fd00::1".parse().expect("an address"));
         let second = egress(&block("fd00::1/128"), &tcp(&[443]));
         assert!(!dual.renders(&second), "the operator renders the first one");
         dual.permits(&second);
         dual.refuses(&egress(&block("fd00::1/128"), &tcp(&[6443])), &["TCP 6443"]);
-        place(edition).refuses(&second, &["fd00::1"]);
+        place(baseline).refuses(&second, &["fd00::1"]);
         let mut declared = dual.declaring(&json!({"apiServerCIDR": "10.96.0.1/32"}));
         declared.api_server = vec!["fd00::1".parse().expect("an address")];
         declared.refuses(&second, &["fd00::1"]);
@@ -70,8 +70,8 @@ fn egress_kubernetes_api_second_address_of_a_dual_stack_service_443() {
 
 #[test]
 fn egress_kubernetes_api_of_unknown_address_is_what_the_managed_policy_shows() {
-    for edition in EACH {
-        let mut shown = place(edition).declaring(&json!({
+    for baseline in EACH {
+        let mut shown = place(baseline).declaring(&json!({
             "egressRules": [{"to": block("10.43.0.1/32"), "ports": tcp(&[443])}],
         }));
         let managed = shown.managed(Pods::Workload);
@@ -90,14 +90,14 @@ fn egress_kubernetes_api_of_unknown_address_is_what_the_managed_policy_shows() {
 
 #[test]
 fn egress_dns_53() {
-    for edition in EACH {
+    for baseline in EACH {
         let dns = egress(&namespace("kube-system"), &dns_ports());
-        place(edition).requires("dns", &dns);
-        place(edition).refuses(
+        place(baseline).requires("dns", &dns);
+        place(baseline).refuses(
             &egress(&namespace("kube-system"), &tcp(&[9153])),
             &["`kube-system`", "TCP 9153"],
         );
-        place(edition).refuses(
+        place(baseline).refuses(
             &egress(&namespace("dns"), &dns_ports()),
             &["namespace `dns`", " 53"],
         );
@@ -109,19 +109,19 @@ fn egress_dns_53_in_the_declared_namespace() {
     let network = json!({"dnsNamespace": "openshift-dns"});
     let declared = egress(&namespace("openshift-dns"), &dns_ports());
     let usual = egress(&namespace("kube-system"), &dns_ports());
-    for edition in SINCE_V01 {
-        place(edition)
+    for baseline in SINCE_V01 {
+        place(baseline)
             .declaring(&network)
             .requires("dns", &declared);
-        place(edition)
+        place(baseline)
             .declaring(&network)
             .refuses(&usual, &["`kube-system`"]);
     }
     // The older edition knows no such field.
-    place(Edition::Classic)
+    place(Baseline::Classic)
         .declaring(&network)
         .requires("dns", &usual);
-    place(Edition::Classic)
+    place(Baseline::Classic)
         .declaring(&network)
         .refuses(&declared, &["`openshift-dns`"]);
 }
@@ -130,38 +130,38 @@ fn egress_dns_53_in_the_declared_namespace() {
 fn egress_dns_53_at_the_declared_addresses() {
     let network = json!({"dnsEndpointIPs": ["169.254.20.10"]});
     let node_local = egress(&block("169.254.20.10/32"), &dns_ports());
-    for edition in SINCE_V01 {
-        place(edition)
+    for baseline in SINCE_V01 {
+        place(baseline)
             .declaring(&network)
             .requires("dns", &node_local);
         let more = egress(&block("169.254.20.10/32"), &tcp(&[8080]));
-        place(edition)
+        place(baseline)
             .declaring(&network)
             .refuses(&more, &["TCP 8080"]);
-        place(edition).refuses(&node_local, &["169.254.20.10"]);
+        place(baseline).refuses(&node_local, &["169.254.20.10"]);
     }
-    place(Edition::Classic)
+    place(Baseline::Classic)
         .declaring(&network)
         .refuses(&node_local, &["169.254.20.10"]);
 }
 
 #[test]
 fn egress_raft_peers_8200_and_8201() {
-    for edition in EACH {
+    for baseline in EACH {
         let peers = egress(&cluster_pods(), &tcp(&[8200, 8201]));
-        place(edition).requires("raft-peers-out", &peers);
-        place(edition).refuses(&egress(&cluster_pods(), &tcp(&[8202])), &["TCP 8202"]);
-        place(edition).refuses(&egress(&namespace("bao"), &tcp(&[8201])), &["TCP 8201"]);
+        place(baseline).requires("raft-peers-out", &peers);
+        place(baseline).refuses(&egress(&cluster_pods(), &tcp(&[8202])), &["TCP 8202"]);
+        place(baseline).refuses(&egress(&namespace("bao"), &tcp(&[8201])), &["TCP 8201"]);
     }
 }
 
 #[test]
 fn egress_storage_kms_and_pki_as_declared() {
     let network = json!({"egressRules": [{"to": block("192.168.100.0/24"), "ports": tcp(&[443])}]});
-    for edition in EACH {
+    for baseline in EACH {
         let rule = egress(&block("192.168.100.0/24"), &tcp(&[443]));
-        let declared = place(edition).declaring(&network);
-        assert!(declared.renders(&rule), "{edition}");
+        let declared = place(baseline).declaring(&network);
+        assert!(declared.renders(&rule), "{baseline}");
         declared.permits(&rule);
         declared.refuses(
             &egress(&block("192.168.100.0/24"), &tcp(&[9000])),
@@ -171,6 +171,6 @@ fn egress_storage_kms_and_pki_as_declared() {
             &egress(&block("192.168.100.0/23"), &tcp(&[443])),
             &["192.168.101.0"],
         );
-        place(edition).refuses(&rule, &["192.168.100.0, TCP 443"]);
+        place(baseline).refuses(&rule, &["192.168.100.0, TCP 443"]);
     }
 }

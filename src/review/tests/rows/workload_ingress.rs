@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 
 use super::{BEFORE_NEXT, EACH, Place, SINCE_V01, block, cluster_pods, ingress, namespace, tcp};
 use crate::baseline::Pods;
-use crate::posture::Edition;
+use crate::config::Baseline;
 
-fn place(edition: Edition) -> Place {
-    Place::of(Pods::Workload, edition)
+fn place(baseline: Baseline) -> Place {
+    Place::of(Pods::Workload, baseline)
 }
 
 fn operator_pods(components: &[&str]) -> Value {
@@ -32,11 +32,11 @@ fn jobs(components: &[&str]) -> Value {
 #[test]
 fn ingress_operator_8200() {
     let operator = operator_pods(&["controller", "provisioner"]);
-    for edition in EACH {
-        place(edition).requires("operator-api", &ingress(&operator, &tcp(&[8200])));
-        place(edition).refuses(&ingress(&operator, &tcp(&[8201])), &["TCP 8201"]);
+    for baseline in EACH {
+        place(baseline).requires("operator-api", &ingress(&operator, &tcp(&[8200])));
+        place(baseline).refuses(&ingress(&operator, &tcp(&[8201])), &["TCP 8201"]);
         let whole = namespace("openbao-operator-system");
-        place(edition).refuses(
+        place(baseline).refuses(
             &ingress(&whole, &tcp(&[8200])),
             &["namespace `openbao-operator-system`"],
         );
@@ -45,24 +45,24 @@ fn ingress_operator_8200() {
 
 #[test]
 fn ingress_raft_peers_8200_and_8201() {
-    for edition in EACH {
+    for baseline in EACH {
         let peers = ingress(&cluster_pods(), &tcp(&[8200, 8201]));
-        place(edition).requires("raft-peers-in", &peers);
+        place(baseline).requires("raft-peers-in", &peers);
         let more = ingress(&cluster_pods(), &tcp(&[8202]));
-        place(edition).refuses(&more, &["TCP 8202"]);
+        place(baseline).refuses(&more, &["TCP 8202"]);
         let name_only =
             json!([{"podSelector": {"matchLabels": {"app.kubernetes.io/name": "openbao"}}}]);
-        place(edition).refuses(&ingress(&name_only, &tcp(&[8201])), &["TCP 8201"]);
+        place(baseline).refuses(&ingress(&name_only, &tcp(&[8201])), &["TCP 8201"]);
     }
 }
 
 #[test]
 fn ingress_backup_and_restore_jobs_8200() {
-    for edition in EACH {
+    for baseline in EACH {
         let rule = ingress(&jobs(&["backup", "restore"]), &tcp(&[8200]));
-        place(edition).requires("lifecycle-jobs", &rule);
+        place(baseline).requires("lifecycle-jobs", &rule);
         let others = ingress(&jobs(&["backup", "cleanup"]), &tcp(&[8200]));
-        place(edition).refuses(&others, &["openbao.org/component=cleanup"]);
+        place(baseline).refuses(&others, &["openbao.org/component=cleanup"]);
     }
 }
 
@@ -76,19 +76,19 @@ fn ingress_gateway_namespace_8200() {
         }})
     };
     let rule = ingress(&namespace("edge"), &tcp(&[8200]));
-    for edition in BEFORE_NEXT {
-        let on = place(edition).with(gateway(true, "edge"));
-        assert!(on.renders(&rule), "{edition}");
+    for baseline in BEFORE_NEXT {
+        let on = place(baseline).with(gateway(true, "edge"));
+        assert!(on.renders(&rule), "{baseline}");
         on.permits(&rule);
         on.refuses(
             &ingress(&namespace("edge"), &tcp(&[8201])),
             &["`edge`", "TCP 8201"],
         );
         on.refuses(&ingress(&namespace("edge-2"), &tcp(&[8200])), &["`edge-2`"]);
-        let off = place(edition).with(gateway(false, "edge"));
+        let off = place(baseline).with(gateway(false, "edge"));
         off.refuses(&rule, &["`edge`", "TCP 8200"]);
     }
-    let next = place(Edition::Next).with(gateway(true, "edge"));
+    let next = place(Baseline::Next).with(gateway(true, "edge"));
     assert!(!next.renders(&rule));
     next.refuses(&rule, &["`edge`", "TCP 8200"]);
 }
@@ -98,9 +98,9 @@ fn ingress_gateway_in_the_clusters_own_namespace_opens_nothing() {
     let same = json!({"gateway": {
         "enabled": true, "gatewayRef": {"name": "edge"}, "hostname": "bao.example.com",
     }});
-    for edition in EACH {
+    for baseline in EACH {
         let rule = ingress(&namespace("bao"), &tcp(&[8200]));
-        place(edition)
+        place(baseline)
             .with(same.clone())
             .refuses(&rule, &["namespace `bao`"]);
     }
@@ -115,16 +115,16 @@ fn metrics() -> Value {
 fn ingress_trusted_peers_8200() {
     let network = json!({"trustedIngressPeers": namespace("traefik")});
     let rule = ingress(&namespace("traefik"), &tcp(&[8200]));
-    for edition in SINCE_V01 {
-        let declared = place(edition).declaring(&network);
-        assert!(declared.renders(&rule), "{edition}");
+    for baseline in SINCE_V01 {
+        let declared = place(baseline).declaring(&network);
+        assert!(declared.renders(&rule), "{baseline}");
         declared.permits(&rule);
         let more = ingress(&namespace("traefik"), &tcp(&[8202]));
         declared.refuses(&more, &["`traefik`", "TCP 8202"]);
         declared.refuses(&ingress(&namespace("nginx"), &tcp(&[8200])), &["`nginx`"]);
-        place(edition).refuses(&rule, &["`traefik`"]);
+        place(baseline).refuses(&rule, &["`traefik`"]);
     }
-    let classic = place(Edition::Classic).declaring(&network);
+    let classic = place(Baseline::Classic).declaring(&network);
     assert!(!classic.renders(&rule));
     classic.refuses(&rule, &["`traefik`"]);
 }
@@ -138,15 +138,15 @@ fn ingress_trusted_peers_metrics_port() {
         })
     };
     let both = ingress(&namespace("monitoring"), &tcp(&[8200, 8202]));
-    let next = place(Edition::Next).with(spec(metrics()));
+    let next = place(Baseline::Next).with(spec(metrics()));
     assert!(next.renders(&both));
     next.permits(&both);
     let raft = ingress(&namespace("monitoring"), &tcp(&[8201]));
     next.refuses(&raft, &["`monitoring`", "TCP 8201"]);
-    let off = place(Edition::Next).with(spec(json!({"metrics": {"enabled": true}})));
+    let off = place(Baseline::Next).with(spec(json!({"metrics": {"enabled": true}})));
     off.refuses(&both, &["TCP 8202"]);
-    for edition in BEFORE_NEXT {
-        let before = place(edition).with(spec(metrics()));
+    for baseline in BEFORE_NEXT {
+        let before = place(baseline).with(spec(metrics()));
         before.refuses(
             &ingress(&namespace("monitoring"), &tcp(&[8202])),
             &["TCP 8202"],
@@ -160,16 +160,16 @@ fn ingress_ingress_controller_8200() {
         |enabled: bool| json!({"ingress": {"enabled": enabled, "host": "bao.example.com"}});
     let anyone = super::Rule(netpol::Direction::Ingress, json!({"ports": tcp(&[8200])}));
     let raft = super::Rule(netpol::Direction::Ingress, json!({"ports": tcp(&[8201])}));
-    let on = place(Edition::Classic).with(enabled(true));
+    let on = place(Baseline::Classic).with(enabled(true));
     assert!(on.renders(&anyone));
     on.permits(&anyone);
     on.refuses(&raft, &["TCP 8201"]);
-    place(Edition::Classic)
+    place(Baseline::Classic)
         .with(enabled(false))
         .refuses(&anyone, &["TCP 8200"]);
-    for edition in SINCE_V01 {
-        let on = place(edition).with(enabled(true));
-        assert!(!on.renders(&anyone), "{edition}");
+    for baseline in SINCE_V01 {
+        let on = place(baseline).with(enabled(true));
+        assert!(!on.renders(&anyone), "{baseline}");
         on.refuses(&anyone, &["TCP 8200"]);
     }
 }
@@ -180,39 +180,39 @@ fn ingress_kube_system_any_port() {
         netpol::Direction::Ingress,
         json!({"from": namespace("kube-system")}),
     );
-    let classic = place(Edition::Classic);
+    let classic = place(Baseline::Classic);
     assert!(classic.renders(&any));
     classic.permits(&any);
     classic.refuses(
         &ingress(&namespace("kube-public"), &tcp(&[8200])),
         &["`kube-public`"],
     );
-    for edition in SINCE_V01 {
-        assert!(!place(edition).renders(&any), "{edition}");
-        place(edition).refuses(&any, &["`kube-system`"]);
+    for baseline in SINCE_V01 {
+        assert!(!place(baseline).renders(&any), "{baseline}");
+        place(baseline).refuses(&any, &["`kube-system`"]);
     }
 }
 
 #[test]
 fn ingress_kube_system_health_paths_8200() {
     let rule = ingress(&namespace("kube-system"), &tcp(&[8200]));
-    let v01 = place(Edition::V01);
+    let v01 = place(Baseline::V01);
     assert!(!v01.renders(&rule), "nobody renders it");
     v01.permits(&rule);
     v01.refuses(
         &ingress(&namespace("kube-system"), &tcp(&[8201])),
         &["`kube-system`", "TCP 8201"],
     );
-    place(Edition::Next).refuses(&rule, &["`kube-system`", "TCP 8200"]);
+    place(Baseline::Next).refuses(&rule, &["`kube-system`", "TCP 8200"]);
     let moved = || {
-        place(Edition::V01).set(|posture| {
-            posture.health_namespaces = vec!["node-health".into()];
-            posture.health_ports = vec![9100];
+        place(Baseline::V01).set(|config| {
+            config.health_namespaces = vec!["node-health".into()];
+            config.health_ports = vec![9100];
         })
     };
     moved().permits(&ingress(&namespace("node-health"), &tcp(&[9100])));
     moved().refuses(&rule, &["`kube-system`"]);
-    let none = place(Edition::V01).set(|posture| posture.health_namespaces.clear());
+    let none = place(Baseline::V01).set(|config| config.health_namespaces.clear());
     none.refuses(&rule, &["`kube-system`"]);
 }
 
@@ -221,15 +221,15 @@ fn ingress_custom_ingress_rules_as_written() {
     let network = json!({"ingressRules": [
         {"from": block("192.0.2.0/24"), "ports": [{"port": 8200, "endPort": 8200, "protocol": "TCP"}]},
     ]});
-    for edition in EACH {
-        let declared = place(edition).declaring(&network);
+    for baseline in EACH {
+        let declared = place(baseline).declaring(&network);
         declared.permits(&ingress(&block("192.0.2.0/25"), &tcp(&[8200])));
         declared.refuses(
             &ingress(&block("192.0.2.0/23"), &tcp(&[8200])),
             &["192.0.3.0 -> "],
         );
         declared.refuses(&ingress(&block("192.0.2.7/32"), &tcp(&[443])), &["TCP 443"]);
-        place(edition).refuses(
+        place(baseline).refuses(
             &ingress(&block("192.0.2.7/32"), &tcp(&[8200])),
             &["192.0.2.7"],
         );

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::{cluster, edition, pair, snapshot};
+use super::{cluster, config_of, pair, snapshot};
+use crate::config::Baseline;
 use crate::inventory::Status::{False, True, Unknown};
-use crate::inventory::{Change, Extent, Kind, Snapshot, Status};
-use crate::posture::Edition;
+use crate::inventory::{Change, Completeness, Kind, Snapshot, Status};
 use crate::rules::checkpoint::checkpoints;
 
 fn condition(kind: &str, status: &str) -> Value {
@@ -52,14 +52,14 @@ fn used(extra: &Value) -> Value {
     used
 }
 
-fn checked_in(at: Edition, used: &Value, facts: &Snapshot) -> (Status, &'static str) {
+fn checked_in(at: Baseline, used: &Value, facts: &Snapshot) -> (Status, &'static str) {
     let spec = json!({"profile": "Development", "tls": {"enabled": true}, "gateway": used});
-    let found = checkpoints(&cluster(&spec), facts, &edition(at));
+    let found = checkpoints(&cluster(&spec), facts, &config_of(at));
     pair(&found[1], at)
 }
 
 fn checked(used: &Value, objects: &[Value]) -> (Status, &'static str) {
-    checked_in(Edition::V01, used, &snapshot(objects))
+    checked_in(Baseline::V01, used, &snapshot(objects))
 }
 
 /// The usual Gateway with another class.
@@ -93,15 +93,15 @@ fn gateway_route_pending_and_its_like_are_unknown_here() {
         gateway(&https(), &programmed()),
         class(&accepted(), &features()),
     ];
-    let found = checked_in(Edition::Next, &used(&json!({})), &snapshot(&objects));
+    let found = checked_in(Baseline::Next, &used(&json!({})), &snapshot(&objects));
     assert_eq!(found, (Unknown, "Unknown"));
 }
 
 #[test]
 fn gateway_api_missing() {
-    let unserved = [Change::Extent(Kind::Gateway, Extent::Unserved)];
+    let unserved = [Change::Completeness(Kind::Gateway, Completeness::Unserved)];
     let facts = Snapshot::default().apply(unserved);
-    let found = checked_in(Edition::V01, &used(&json!({})), &facts);
+    let found = checked_in(Baseline::V01, &used(&json!({})), &facts);
     assert_eq!(found, (False, "GatewayAPIMissing"));
 }
 
@@ -122,19 +122,19 @@ fn gateway_reference_missing() {
     );
     // A nameless reference is wrong wherever Gateways are known.
     assert_eq!(
-        checked_in(Edition::V01, &nameless, &Snapshot::default()),
+        checked_in(Baseline::V01, &nameless, &Snapshot::default()),
         expected
     );
 }
 
 #[test]
 fn a_gateway_that_may_be_elsewhere_is_unknown() {
-    let found = checked_in(Edition::V01, &used(&json!({})), &Snapshot::default());
+    let found = checked_in(Baseline::V01, &used(&json!({})), &Snapshot::default());
     assert_eq!(found, (Unknown, "Unknown"));
     let only = snapshot(&[gateway(&https(), &programmed())]);
-    let only = only.apply([Change::Extent(Kind::GatewayClass, Extent::Part)]);
+    let only = only.apply([Change::Completeness(Kind::GatewayClass, Completeness::Part)]);
     assert_eq!(
-        checked_in(Edition::V01, &used(&json!({})), &only),
+        checked_in(Baseline::V01, &used(&json!({})), &only),
         (Unknown, "Unknown")
     );
 }
@@ -288,8 +288,8 @@ fn tls_is_on_where_the_cluster_says_nothing_of_it() {
         let mut spec = spec;
         spec["profile"] = json!("Development");
         spec["gateway"] = used(&json!({}));
-        let found = checkpoints(&cluster(&spec), &facts, &edition(Edition::V01));
-        pair(&found[1], Edition::V01)
+        let found = checkpoints(&cluster(&spec), &facts, &config_of(Baseline::V01));
+        pair(&found[1], Baseline::V01)
     };
     let missing = (False, "GatewayFeatureUnsupported");
     let enabled = |on: bool| json!({"tls": {"enabled": on}});

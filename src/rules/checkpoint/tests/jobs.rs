@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::{cluster, edition, pair, restore};
+use super::{cluster, config_of, pair, restore};
+use crate::config::Baseline::{self, Next, V01};
 use crate::inventory::Status::{False, True, Unknown};
 use crate::inventory::{Snapshot, Status};
-use crate::posture::Edition::{self, Next, V01};
 use crate::rules::checkpoint::{Condition, checkpoints, of_restore};
 
 fn merged(base: Value, extra: &Value) -> Value {
@@ -19,19 +19,19 @@ fn spec(extra: &Value) -> Value {
     merged(json!({"profile": "Development"}), extra)
 }
 
-fn backup_in(at: Edition, spec: &Value) -> Condition {
-    let found = checkpoints(&cluster(spec), &Snapshot::default(), &edition(at));
+fn backup_in(at: Baseline, spec: &Value) -> Condition {
+    let found = checkpoints(&cluster(spec), &Snapshot::default(), &config_of(at));
     pair(&found[1], at);
     found[1].clone()
 }
 
 /// The two checkpoints of a backup and a restore that need the same.
-fn both_in(at: Edition, around: &Value, needs: &Value) -> [(Status, &'static str); 2] {
+fn both_in(at: Baseline, around: &Value, needs: &Value) -> [(Status, &'static str); 2] {
     let target = needs.get("target").cloned().unwrap_or_default();
     let backup = backup_in(at, &spec(&merged(json!({"backup": needs}), around)));
     let into = json!({"cluster": "bao", "source": {"target": target}});
     let into = restore(&merged(into, needs));
-    let restored = of_restore(&into, &cluster(&spec(around)), &edition(at)).expect("it has one");
+    let restored = of_restore(&into, &cluster(&spec(around)), &config_of(at)).expect("it has one");
     pair(&restored, at);
     [backup, restored].map(|one| (one.status, one.reason))
 }
@@ -155,7 +155,7 @@ fn ambient_identity_assumed() {
 fn a_restore_is_not_held_by_a_paused_cluster() {
     let paused = cluster(&json!({"paused": true}));
     let into = restore(&json!({"cluster": "bao"}));
-    let found = of_restore(&into, &paused, &edition(V01)).expect("it has one");
+    let found = of_restore(&into, &paused, &config_of(V01)).expect("it has one");
     assert_eq!(
         (found.status, found.reason),
         (False, "AuthenticationRequired")
@@ -165,9 +165,9 @@ fn a_restore_is_not_held_by_a_paused_cluster() {
 #[test]
 fn a_restore_that_the_contract_stops_has_no_reason_of_its_own() {
     let hardened = json!({"profile": "Hardened", "network": explicit()});
-    let told = |at: Edition, target: Value| {
+    let told = |at: Baseline, target: Value| {
         let into = json!({"cluster": "bao", "jwtAuthRole": "x", "source": {"target": target}});
-        let found = of_restore(&restore(&into), &cluster(&hardened), &edition(at));
+        let found = of_restore(&restore(&into), &cluster(&hardened), &config_of(at));
         let found = found.expect("it has one");
         pair(&found, at);
         (found.status, found.reason, found.message)

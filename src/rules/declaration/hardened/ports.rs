@@ -3,7 +3,7 @@
 use super::super::{Declaration, DeclaredRule};
 use super::{About, Breach, judged};
 use crate::inventory::Profile;
-use crate::rules::Harm;
+use crate::rules::Onset;
 use netpol::Direction;
 use netpol::port::{PortSet, Protocol};
 use netpol::rule::PortRange;
@@ -52,7 +52,7 @@ pub(super) fn breach(direction: Direction, rule: &DeclaredRule) -> Option<Breach
 
 /// What is wrong with the ports of all rules together where each by itself is fine, told of the rule
 /// that opens most of them.
-pub(super) fn together(declaration: &Declaration<'_>) -> Option<(Harm, Breach)> {
+pub(super) fn together(declaration: &Declaration<'_>) -> Option<(Onset, Breach)> {
     let after = fine(declaration.direction, &declaration.after);
     let all = union(&after);
     let wide = too_many(&all)?;
@@ -61,14 +61,14 @@ pub(super) fn together(declaration: &Declaration<'_>) -> Option<(Harm, Breach)> 
         .max_by_key(|rule| count(&rule.rule.port_set(), wide))?;
     let before = union(&fine(declaration.direction, &declaration.before));
     let was_held = declaration.profile_before == Some(Profile::Hardened);
-    let harm = if was_held && all.is_subset(&before) {
-        Harm::Known
+    let onset = if was_held && all.is_subset(&before) {
+        Onset::PreExisting
     } else {
-        Harm::New
+        Onset::Introduced
     };
     let reason =
         format!("together with the other rules it opens more than half of all {wide} ports");
-    Some((harm, of_rule(widest, reason)))
+    Some((onset, of_rule(widest, reason)))
 }
 
 /// The rules that are fine by themselves.

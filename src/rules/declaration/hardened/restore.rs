@@ -5,9 +5,9 @@ use std::cell::Cell;
 
 use super::super::{Declaration, is_under_contract};
 use super::{CONTRACT, check};
-use crate::inventory::surroundings::Doubtful;
+use crate::config::ReviewConfig;
+use crate::inventory::dependencies::StorageFault;
 use crate::inventory::{Cluster, Kind, ObjectRef, Restore};
-use crate::posture::Posture;
 use crate::rules::text::minded;
 use crate::rules::{Code, Finding, Level};
 use netpol::Direction;
@@ -19,10 +19,10 @@ pub fn of_restore(
     object: &ObjectRef,
     restore: &Restore,
     cluster: &Cluster,
-    posture: &Posture,
+    config: &ReviewConfig,
     budget: &Cell<Budget>,
 ) -> Vec<Finding> {
-    if !is_under_contract(posture, cluster.profile) {
+    if !is_under_contract(config, cluster.profile) {
         return Vec::new();
     }
     let named = ObjectRef {
@@ -31,8 +31,8 @@ pub fn of_restore(
         name: cluster.meta.name.clone(),
     };
     let storage = storage(object, &named, restore);
-    let own = Cell::new(Budget::new(posture.proof_budget));
-    let breach = breach(&named, cluster, posture, &own);
+    let own = Cell::new(Budget::new(config.proof_budget));
+    let breach = breach(&named, cluster, config, &own);
     let mut all = budget.get();
     all.beside(&own.get());
     budget.set(all);
@@ -52,7 +52,7 @@ pub fn of_restore(
 /// What of the contract the storage of a restore surely breaks.
 fn storage(object: &ObjectRef, named: &ObjectRef, restore: &Restore) -> Vec<Finding> {
     let doubts = restore.needs.doubts.iter();
-    let sure = doubts.filter(|doubt| doubt.what != Doubtful::PlainToService);
+    let sure = doubts.filter(|doubt| doubt.what != StorageFault::PlainToService);
     sure.map(|doubt| Finding {
         cluster: Some(named.clone()),
         reason: format!(
@@ -60,11 +60,11 @@ fn storage(object: &ObjectRef, named: &ObjectRef, restore: &Restore) -> Vec<Find
             minded(&doubt.what)
         ),
         help: match doubt.what {
-            Doubtful::Unverified => {
+            StorageFault::Unverified => {
                 "leave out insecureSkipVerify, and have the job trust the storage's certificate"
                     .to_owned()
             }
-            Doubtful::Scheme(_) | Doubtful::PlainToService => {
+            StorageFault::Scheme(_) | StorageFault::PlainToService => {
                 "write the URL of the object storage with `https://`".to_owned()
             }
         },
@@ -76,7 +76,7 @@ fn storage(object: &ObjectRef, named: &ObjectRef, restore: &Restore) -> Vec<Find
 fn breach(
     named: &ObjectRef,
     cluster: &Cluster,
-    posture: &Posture,
+    config: &ReviewConfig,
     budget: &Cell<Budget>,
 ) -> Option<String> {
     let rules = &cluster.network.egress_rules;
@@ -87,7 +87,7 @@ fn breach(
         return Some(format!("spec.network.egressRules[{at}] cannot be read"));
     }
     let egress = Direction::Egress;
-    let declaration = Declaration::new(named, posture, egress, cluster, None, budget);
+    let declaration = Declaration::new(named, config, egress, cluster, None, budget);
     let found = check(&declaration, &[]).into_iter().next()?;
     let contract = format!("{CONTRACT}: ");
     let reason = found

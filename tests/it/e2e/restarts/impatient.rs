@@ -7,8 +7,8 @@ use std::time::Duration;
 use axum::Router;
 use openbao_perimeter::admission::Admission;
 use openbao_perimeter::audit::Metrics;
-use openbao_perimeter::posture::Posture;
-use openbao_perimeter::review::World;
+use openbao_perimeter::config::ReviewConfig;
+use openbao_perimeter::review::CompiledSnapshot;
 use openbao_perimeter::server::listener::Limits;
 use openbao_perimeter::server::router::router;
 use openbao_perimeter::server::state::WebhookState;
@@ -39,16 +39,20 @@ impl Impatient {
         let admission = Admission::default().while_current(Arc::<WatchHealth>::clone(&health));
         let admission = Arc::new(admission);
         let (sender, mut facts) = tokio::sync::watch::channel(None);
-        let (_decided, postures) = tokio::sync::watch::channel(Arc::default());
+        let (_decided, configs) = tokio::sync::watch::channel(Arc::default());
         let never = std::future::pending();
-        runtime.spawn(watch(client, health, postures, sender, never));
+        runtime.spawn(watch(client, health, configs, sender, never));
         let published = Arc::clone(&admission);
         runtime.spawn(async move {
             while facts.changed().await.is_ok() {
                 let snapshot = facts.borrow_and_update().clone().expect("facts");
                 let previous = published.world();
-                let posture = Arc::new(Posture::default());
-                published.publish(World::compile(previous.as_deref(), snapshot, posture));
+                let config = Arc::new(ReviewConfig::default());
+                published.publish(CompiledSnapshot::compile(
+                    previous.as_deref(),
+                    snapshot,
+                    config,
+                ));
             }
         });
         let desk = {

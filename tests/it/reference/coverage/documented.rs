@@ -1,6 +1,6 @@
 //! The tables of the documentation, row by row.
 
-use openbao_perimeter::posture::Edition;
+use openbao_perimeter::config::Baseline;
 
 use super::{Documented, Page};
 
@@ -15,22 +15,22 @@ const fn row(
         row,
         ids,
         tests,
-        editions: &[],
+        baselines: &[],
     }
 }
 
 /// The editions since 0.1.0.
-const SINCE_V01: &[Edition] = &[Edition::V01, Edition::Next];
+const SINCE_V01: &[Baseline] = &[Baseline::V01, Baseline::Next];
 
 /// All pages, the default's first.
 #[rustfmt::skip]
 pub(super) const DOCUMENTED: &[Page] = &[
-    Page { title: "The page of 0.1.0", baseline: Edition::V01, rows: &[
-        row("posture", "workload ingress: default deny", &[], &["posture_workload_ingress_is_denied_by_default", "posture_upgrade_jobs_are_inside_the_workload_zone", "posture_policies_of_other_pods_are_nobodys_business_here"]).of(&Edition::ALL),
-        row("posture", "workload egress: default deny", &[], &["posture_workload_egress_is_denied_by_default"]).of(&Edition::ALL),
-        row("posture", "job ingress and egress: a policy of their own", &[], &["posture_job_ingress_is_denied_by_default", "posture_job_egress_is_denied_by_default", "jobs_ingress_nothing"]).of(SINCE_V01),
-        row("posture", "controller: judged where policies isolate it", &[], &["controller_pods_are_judged_only_where_a_policy_isolates_them", "controller_isolation_that_is_lost_warns_unless_a_setting_denies"]).of(&Edition::ALL),
-        row("posture", "custom rules are additive", &[], &["posture_custom_rules_are_additive_only"]).of(&Edition::ALL),
+    Page { title: "The page of 0.1.0", baseline: Baseline::V01, rows: &[
+        row("config", "workload ingress: default deny", &[], &["posture_workload_ingress_is_denied_by_default", "posture_upgrade_jobs_are_inside_the_workload_zone", "posture_policies_of_other_pods_are_nobodys_business_here"]).of(&Baseline::ALL),
+        row("config", "workload egress: default deny", &[], &["posture_workload_egress_is_denied_by_default"]).of(&Baseline::ALL),
+        row("config", "job ingress and egress: a policy of their own", &[], &["posture_job_ingress_is_denied_by_default", "posture_job_egress_is_denied_by_default", "jobs_ingress_nothing"]).of(SINCE_V01),
+        row("config", "controller: judged where policies isolate it", &[], &["controller_pods_are_judged_only_where_a_policy_isolates_them", "controller_isolation_that_is_lost_warns_unless_a_setting_denies"]).of(&Baseline::ALL),
+        row("config", "custom rules are additive", &[], &["posture_custom_rules_are_additive_only"]).of(&Baseline::ALL),
         row("ingress", "operator → 8200", &["operator-api"], &["ingress_operator_8200"]),
         row("ingress", "Raft peers → 8200, 8201", &["raft-peers-in"], &["ingress_raft_peers_8200_and_8201"]),
         row("ingress", "backup and restore jobs → 8200", &["lifecycle-jobs"], &["ingress_backup_and_restore_jobs_8200"]),
@@ -58,7 +58,7 @@ pub(super) const DOCUMENTED: &[Page] = &[
         row("controller egress", "OpenBao → 8200", &["controller-openbao"], &["controller_egress_openbao_8200"]),
         row("platform", "what the platform's owner permits", &["platform"], &["platform_workload_ingress", "platform_workload_egress", "platform_jobs_ingress", "platform_jobs_egress", "platform_controller_ingress", "platform_rules_hold_in_the_zones_that_they_name"]),
     ]},
-    Page { title: "The older page", baseline: Edition::Classic, rows: &[
+    Page { title: "The older page", baseline: Baseline::Classic, rows: &[
         row("ingress", "operator → 8200", &["operator-api"], &["ingress_operator_8200"]),
         row("ingress", "Raft peers → 8201 (8200 too)", &["raft-peers-in"], &["ingress_raft_peers_8200_and_8201"]),
         row("ingress", "gateway → 8200", &["gateway"], &["ingress_gateway_namespace_8200"]),
@@ -68,7 +68,7 @@ pub(super) const DOCUMENTED: &[Page] = &[
         row("egress", "Kubernetes API → 443", &["api-server"], &["egress_kubernetes_api_443", "egress_kubernetes_api_endpoints_6443"]),
         row("egress", "DNS → 53", &["dns"], &["egress_dns_53"]),
         row("egress", "Raft peers → 8201 (8200 too)", &["raft-peers-out"], &["egress_raft_peers_8200_and_8201"]),
-        row("posture", "backup jobs are excluded", &[], &["posture_backup_jobs_are_excluded_in_the_older_edition", "jobs_are_open_in_the_older_edition"]),
+        row("config", "backup jobs are excluded", &[], &["posture_backup_jobs_are_excluded_in_the_older_edition", "jobs_are_open_in_the_older_edition"]),
         row("controller ingress", "metrics → 8080, 8443", &["controller-metrics"], &["controller_ingress_metrics_8080_and_8443"]),
         row("controller ingress", "probes → 8081", &["controller-probes"], &["controller_ingress_probes_8081"]),
         row("controller ingress", "webhook → 9443", &["controller-webhook"], &["controller_ingress_webhook_9443"]),
@@ -76,7 +76,7 @@ pub(super) const DOCUMENTED: &[Page] = &[
         row("controller egress", "webhooks → 9443", &["controller-webhooks-out"], &["controller_egress_webhooks_9443"]),
         row("status checkpoints", "none", &[], &["the_oldest_edition_has_no_checkpoints"]),
     ]},
-    Page { title: "The newest operator", baseline: Edition::Next, rows: &[
+    Page { title: "The newest operator", baseline: Baseline::Next, rows: &[
         row("ingress", "gateway namespace: no more", &[], &["ingress_gateway_namespace_8200"]),
         row("ingress", "kube-system: no more", &[], &["ingress_kube_system_any_port", "ingress_kube_system_health_paths_8200"]),
         row("ingress", "trusted peers → 8200 and the metrics listener's port", &["trusted-peers"], &["ingress_trusted_peers_metrics_port"]),

@@ -1,4 +1,4 @@
-//! What is wrong with what is stored, whoever wrote it and when: the audit's door.
+//! What is wrong with what is stored, whoever wrote it and when: the audit's enforcement point.
 //!
 //! Each object of a namespace is judged as if it were written now beside all others, so what two
 //! writes did together shows, though each of them was fine alone.
@@ -6,16 +6,16 @@
 use super::level::WriterClass;
 use super::request::{Edit, Operation, Request, Subject, Writer};
 use super::verdict::Verdict;
-use super::world::World;
+use super::world::CompiledSnapshot;
 use super::{isolation, level, review_as};
-use crate::code::Door;
+use crate::code::EnforcementPoint;
 use crate::inventory::{Cluster, Fact, Kind, NamespaceFacts, ObjectRef, Policy};
 use crate::rules::default_deny_absent::Missing;
 use crate::rules::{Finding, Level, input};
 
 /// All findings about the objects of a namespace, in a stable order, each once. Managed policies
 /// are compared with what the operator renders. There are none where there is nothing to guard.
-pub fn standing(world: &World, namespace: &str) -> Vec<Finding> {
+pub fn audit_namespace(world: &CompiledSnapshot, namespace: &str) -> Vec<Finding> {
     let Some(facts) = world.facts(namespace) else {
         return Vec::new();
     };
@@ -29,12 +29,12 @@ pub fn standing(world: &World, namespace: &str) -> Vec<Finding> {
     let clusters = of_clusters(world, namespace, facts);
     let perimeters = world.perimeters(namespace).iter();
     let perimeters = perimeters.filter(|cluster| cluster.unread_version.is_none());
-    let bare =
-        perimeters.flat_map(|cluster| isolation(world, cluster, Door::Audit, Missing::Absent));
+    let bare = perimeters
+        .flat_map(|cluster| isolation(world, cluster, EnforcementPoint::Audit, Missing::Absent));
     Verdict::new(policies.chain(clusters).chain(bare).collect()).findings
 }
 
-fn of_policy(world: &World, policy: &Fact<Policy>) -> Vec<Finding> {
+fn of_policy(world: &CompiledSnapshot, policy: &Fact<Policy>) -> Vec<Finding> {
     let meta = policy.meta();
     let object = ObjectRef {
         kind: Kind::NetworkPolicy,
@@ -52,14 +52,14 @@ fn of_policy(world: &World, policy: &Fact<Policy>) -> Vec<Finding> {
 }
 
 /// Clusters are judged beside no policy: what those open is said of each of them already.
-fn of_clusters(world: &World, namespace: &str, facts: &NamespaceFacts) -> Vec<Finding> {
+fn of_clusters(world: &CompiledSnapshot, namespace: &str, facts: &NamespaceFacts) -> Vec<Finding> {
     if facts.clusters.is_empty() {
         return Vec::new();
     }
     let snapshot = world
         .snapshot
         .renewed(&namespace.into(), &[Kind::NetworkPolicy], Vec::new());
-    let beside = World::compile(Some(world), snapshot.into(), world.posture.clone());
+    let beside = CompiledSnapshot::compile(Some(world), snapshot.into(), world.config.clone());
     let one = |cluster: &Fact<Cluster>| {
         let meta = cluster.meta();
         let object = ObjectRef {
@@ -72,7 +72,7 @@ fn of_clusters(world: &World, namespace: &str, facts: &NamespaceFacts) -> Vec<Fi
         {
             // No perimeter is broken: an alert of its own says that nothing can be proved of it.
             let told = input::unreadable(&object, broken, Level::Warn);
-            return level::of_state(&world.posture, Door::Audit, told);
+            return level::of_state(&world.config, EnforcementPoint::Audit, told);
         }
         judged(
             &beside,
@@ -83,11 +83,11 @@ fn of_clusters(world: &World, namespace: &str, facts: &NamespaceFacts) -> Vec<Fi
     facts.clusters.values().flat_map(one).collect()
 }
 
-fn judged(world: &World, class: WriterClass, subject: Subject) -> Vec<Finding> {
+fn judged(world: &CompiledSnapshot, class: WriterClass, subject: Subject) -> Vec<Finding> {
     let request = Request {
         operation: Operation::Create,
         writer: Writer::default(),
-        door: Door::Audit,
+        point: EnforcementPoint::Audit,
         subject,
     };
     review_as(world, &request, class).findings

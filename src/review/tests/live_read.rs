@@ -3,17 +3,19 @@
 use serde_json::{Value, json};
 
 use super::support::{
-    cluster, cluster_named, cluster_request, denied, edition, managed, operator, plain, policy,
+    cluster, cluster_named, cluster_request, config_of, denied, managed, operator, plain, policy,
     policy_request, restore, restore_request, tenant, world, world_under,
 };
 use crate::baseline::Pods;
+use crate::config::Baseline;
 use crate::inventory::{Change, Fact, Object, Policy, Stub};
-use crate::posture::Edition;
-use crate::review::{Doubt, Request, World, Writer, doubt, namespaces, repair, review};
+use crate::review::{
+    CompiledSnapshot, NeedsLiveRead, Request, Writer, live_read, namespaces, repair, review,
+};
 use crate::rules::Code;
 
-fn doubted(world: &World, request: &Request) -> Option<Doubt> {
-    doubt(world, request, &review(world, request))
+fn unsure(world: &CompiledSnapshot, request: &Request) -> Option<NeedsLiveRead> {
+    live_read(world, request, &review(world, request))
 }
 
 fn opens(pods: &Value) -> Value {
@@ -31,31 +33,31 @@ fn creates(writer: Writer, spec: &Value) -> Request {
 #[test]
 fn a_refusal_that_rests_on_facts_is_in_doubt_and_one_that_the_object_earns_is_not() {
     let refused = creates(tenant(), &opens(&json!({})));
-    assert_eq!(doubted(&plain(), &refused), Some(Doubt::Refused));
+    assert_eq!(unsure(&plain(), &refused), Some(NeedsLiveRead::Refused));
     let unreadable = creates(
         tenant(),
         &json!({"podSelector": {}, "ingress": [{"from": [{}]}]}),
     );
-    assert_eq!(doubted(&plain(), &unreadable), None);
+    assert_eq!(unsure(&plain(), &unreadable), None);
     let everyone = cluster_request(None, &cluster(&json!({"ingressRules": [{}]})));
-    assert_eq!(doubted(&plain(), &everyone), None);
+    assert_eq!(unsure(&plain(), &everyone), None);
 }
 
 #[test]
 fn a_restore_that_its_cluster_is_not_fit_for_is_in_doubt() {
     let bare = cluster_named("bao", &json!({"profile": "Hardened"}));
-    let world = world_under(edition(Edition::Next), &[bare], &[]);
+    let world = world_under(config_of(Baseline::Next), &[bare], &[]);
     let request = restore_request(restore(&json!({"cluster": "bao"})));
     let denied = denied(&review(&world, &request));
     assert_eq!(denied, [Code::Obp310]);
-    assert_eq!(doubted(&world, &request), Some(Doubt::Refused));
+    assert_eq!(unsure(&world, &request), Some(NeedsLiveRead::Refused));
 }
 
 #[test]
 fn the_deletion_of_what_nobody_knows_is_in_doubt() {
     let broken = policy("p", &json!({"podSelector": 7}));
     let deletes = policy_request(tenant(), "p", Some(broken), None);
-    assert_eq!(doubted(&plain(), &deletes), Some(Doubt::Refused));
+    assert_eq!(unsure(&plain(), &deletes), Some(NeedsLiveRead::Refused));
 }
 
 #[test]
@@ -63,7 +65,7 @@ fn the_operator_is_never_in_doubt() {
     let none = world(&[], &[]);
     for world in [&plain(), &none] {
         assert_eq!(
-            doubted(world, &creates(operator(), &opens(&json!({})))),
+            unsure(world, &creates(operator(), &opens(&json!({})))),
             None
         );
     }
@@ -81,7 +83,11 @@ fn without_a_cluster_an_allowed_policy_is_in_doubt_where_it_could_select_openbao
     ];
     for pods in could {
         let request = creates(tenant(), &opens(&pods));
-        assert_eq!(doubted(&none, &request), Some(Doubt::NoCluster), "{pods}");
+        assert_eq!(
+            unsure(&none, &request),
+            Some(NeedsLiveRead::NoCluster),
+            "{pods}"
+        );
     }
     let cannot = [
         labelled("app", "web"),
@@ -90,7 +96,7 @@ fn without_a_cluster_an_allowed_policy_is_in_doubt_where_it_could_select_openbao
     ];
     for pods in cannot {
         let request = creates(tenant(), &opens(&pods));
-        assert_eq!(doubted(&none, &request), None, "{pods}");
+        assert_eq!(unsure(&none, &request), None, "{pods}");
     }
 }
 
@@ -101,8 +107,11 @@ fn a_deletion_without_a_cluster_is_in_doubt_by_what_the_policy_selected() {
         let before = policy("p", &json!({ "podSelector": pods }));
         policy_request(tenant(), "p", Some(before), None)
     };
-    assert_eq!(doubted(&none, &deletes(&json!({}))), Some(Doubt::NoCluster));
-    assert_eq!(doubted(&none, &deletes(&labelled("app", "web"))), None);
+    assert_eq!(
+        unsure(&none, &deletes(&json!({}))),
+        Some(NeedsLiveRead::NoCluster)
+    );
+    assert_eq!(unsure(&none, &deletes(&labelled("app", "web"))), None);
 }
 
 #[test]
@@ -111,17 +120,17 @@ fn an_allowed_policy_beside_a_known_cluster_is_in_no_doubt() {
         tenant(),
         &json!({"podSelector": {}, "policyTypes": ["Ingress"]}),
     );
-    assert_eq!(doubted(&plain(), &closes), None);
+    assert_eq!(unsure(&plain(), &closes), None);
 }
 
 /// The plain world, with a policy of its namespace that was not read.
-fn with_stub() -> World {
+fn with_stub() -> CompiledSnapshot {
     let stub = Stub::of(&policy("other", &opens(&json!({}))));
     let namespace = cluster(&json!({})).meta.namespace.clone();
     let change = Change::Set(Object::Stub(namespace, stub.into()));
     let world = plain();
     let snapshot = world.snapshot.apply([change]);
-    World::compile(Some(&world), snapshot.into(), world.posture.clone())
+    CompiledSnapshot::compile(Some(&world), snapshot.into(), world.config.clone())
 }
 
 #[test]
@@ -138,8 +147,8 @@ fn what_rests_on_policies_that_were_not_read_is_in_doubt_whatever_it_is() {
         restore_request(restore(&json!({"cluster": "bao"}))),
     ] {
         assert_eq!(
-            doubted(&world, &request),
-            Some(Doubt::Unread),
+            unsure(&world, &request),
+            Some(NeedsLiveRead::Unread),
             "{request:?}"
         );
     }
@@ -148,18 +157,18 @@ fn what_rests_on_policies_that_were_not_read_is_in_doubt_whatever_it_is() {
         creates(tenant(), &opens(&web)),
         creates(operator(), &opens(&json!({}))),
     ] {
-        assert_eq!(doubted(&world, &request), None, "{request:?}");
+        assert_eq!(unsure(&world, &request), None, "{request:?}");
     }
 }
 
 #[test]
 fn labels_for_a_cluster_that_is_to_be_made_are_in_doubt_beside_policies_that_were_not_read() {
-    let beside = |baseline: Edition, namespace: &str| {
+    let beside = |baseline: Baseline, namespace: &str| {
         let stub = Stub::of(&policy("other", &opens(&json!({}))));
         let change = Change::Set(Object::Stub(namespace.into(), stub.into()));
-        let world = world_under(edition(baseline), &[], &[]);
+        let world = world_under(config_of(baseline), &[], &[]);
         let snapshot = world.snapshot.apply([change]);
-        World::compile(Some(&world), snapshot.into(), world.posture.clone())
+        CompiledSnapshot::compile(Some(&world), snapshot.into(), world.config.clone())
     };
     let template = |labels: &Value| json!({"podMetadata": {"labels": labels}});
     let (web, none) = (json!({"foo": "bar"}), json!({}));
@@ -178,17 +187,25 @@ fn labels_for_a_cluster_that_is_to_be_made_are_in_doubt_beside_policies_that_wer
         cluster_request(before.map(tested).as_ref(), &tested(after))
     };
     for (namespace, request, expected) in [
-        ("bao", fresh(&web), Some(Doubt::Unread)),
+        ("bao", fresh(&web), Some(NeedsLiveRead::Unread)),
         ("bao", fresh(&none), None),
         ("recovery", fresh(&web), None),
-        ("recovery", tests(None, &web), Some(Doubt::Unread)),
-        ("recovery", tests(Some(&none), &web), Some(Doubt::Unread)),
-        ("recovery", tests(Some(&web), &none), Some(Doubt::Unread)),
+        ("recovery", tests(None, &web), Some(NeedsLiveRead::Unread)),
+        (
+            "recovery",
+            tests(Some(&none), &web),
+            Some(NeedsLiveRead::Unread),
+        ),
+        (
+            "recovery",
+            tests(Some(&web), &none),
+            Some(NeedsLiveRead::Unread),
+        ),
         ("recovery", tests(Some(&web), &web), None),
         ("recovery", tests(None, &none), None),
     ] {
-        let world = beside(Edition::Next, namespace);
-        assert_eq!(doubted(&world, &request), expected, "{request:?}");
+        let world = beside(Baseline::Next, namespace);
+        assert_eq!(unsure(&world, &request), expected, "{request:?}");
         let mut read = vec!["bao"];
         if namespace == "recovery" && expected.is_some() {
             read.push("recovery");
@@ -196,11 +213,11 @@ fn labels_for_a_cluster_that_is_to_be_made_are_in_doubt_beside_policies_that_wer
         let names = namespaces(&world, &request);
         assert!(names.iter().map(AsRef::as_ref).eq(read), "{names:?}");
         // Older operators make no such clusters.
-        let older = beside(Edition::V01, namespace);
-        assert_eq!(doubted(&older, &request), None, "{request:?}");
+        let older = beside(Baseline::V01, namespace);
+        assert_eq!(unsure(&older, &request), None, "{request:?}");
     }
     // No read is tried of what is no namespace.
-    let nowhere = namespaces(&beside(Edition::Next, "other"), &tests(None, &web));
+    let nowhere = namespaces(&beside(Baseline::Next, "other"), &tests(None, &web));
     assert!(nowhere.iter().map(AsRef::as_ref).eq(["bao"]));
 }
 

@@ -10,9 +10,9 @@ use tokio::time::{Instant, timeout_at};
 
 use super::policies::{self, Found, Guarded, Policies};
 use super::reads::Reads;
-use super::{KINDS, Postures};
-use crate::inventory::{Change, Extent, Kind, NamespaceFacts, Object, ObjectRef, Snapshot};
-use crate::posture::Posture;
+use super::{KINDS, ReviewConfigs};
+use crate::config::ReviewConfig;
+use crate::inventory::{Change, Completeness, Kind, NamespaceFacts, Object, ObjectRef, Snapshot};
 use crate::sources::Updates;
 
 /// Snapshots are no closer together than this while events keep coming.
@@ -36,11 +36,11 @@ pub(super) enum Step {
     /// It is proved that the API server serves the kind in no version, so there is no object of it.
     Absent,
     /// The kind may not be listed, or is served in a version that is not read: nothing more is known of it.
-    Withheld,
+    Forbidden,
 }
 
 /// Gathers steps into snapshots.
-pub(super) struct Gatherer {
+pub(super) struct SnapshotBuilder {
     updates: Updates,
     /// What was worked out last; published once every kind is complete.
     known: Arc<Snapshot>,
@@ -48,9 +48,9 @@ pub(super) struct Gatherer {
     lists: BTreeMap<Kind, Vec<Object>>,
     complete: BTreeSet<Kind>,
     published: bool,
-    postures: Postures,
+    configs: ReviewConfigs,
     /// What is decided now.
-    posture: Arc<Posture>,
+    config: Arc<ReviewConfig>,
     /// Told which namespaces are guarded.
     guarded: watch::Sender<Guarded>,
     reads: Reads,
@@ -60,22 +60,22 @@ pub(super) struct Gatherer {
     ahead: BTreeMap<ObjectRef, u64>,
 }
 
-impl Gatherer {
+impl SnapshotBuilder {
     pub(super) fn new(
         updates: Updates,
         guarded: watch::Sender<Guarded>,
-        mut postures: Postures,
+        mut configs: ReviewConfigs,
         reads: Reads,
     ) -> Self {
-        let posture = Arc::clone(&postures.borrow_and_update());
+        let config = Arc::clone(&configs.borrow_and_update());
         Self {
             updates,
             known: Arc::default(),
             lists: BTreeMap::new(),
             complete: BTreeSet::new(),
             published: false,
-            postures,
-            posture,
+            configs,
+            config,
             guarded,
             reads,
             read: Vec::new(),
@@ -93,7 +93,7 @@ impl Gatherer {
                     Some(first) => self.take(first, &mut changes),
                     None => return,
                 },
-                posture = decided(&mut self.postures) => self.decide(posture, &mut changes),
+                config = decided(&mut self.configs) => self.decide(config, &mut changes),
             }
             let latest = earliest.max(Instant::now()) + PAUSE;
             // Idle: this returns at once with what is there. Busy: it waits out the pause.
@@ -114,7 +114,7 @@ impl Gatherer {
             Step::Done => {
                 let listed = self.lists.remove(&kind).unwrap_or_default();
                 self.ahead.retain(|reference, _| reference.kind != kind);
-                self.replace(kind, Extent::Whole, listed, changes);
+                self.replace(kind, Completeness::Whole, listed, changes);
             }
             Step::Set(Found { object, version }) => {
                 if self.is_news(&object.reference(), version) {
@@ -135,11 +135,11 @@ impl Gatherer {
             }
             Step::Absent => {
                 self.lists.remove(&kind);
-                self.replace(kind, Extent::Unserved, Vec::new(), changes);
+                self.replace(kind, Completeness::Unserved, Vec::new(), changes);
             }
-            Step::Withheld => {
+            Step::Forbidden => {
                 self.lists.remove(&kind);
-                changes.push(Change::Extent(kind, Extent::Part));
+                changes.push(Change::Completeness(kind, Completeness::Part));
                 self.complete.insert(kind);
             }
         }
@@ -150,14 +150,14 @@ impl Gatherer {
     fn replace(
         &mut self,
         kind: Kind,
-        extent: Extent,
+        extent: Completeness,
         listed: Vec<Object>,
         changes: &mut Vec<Change>,
     ) {
         let is_other = |change: &Change| match change {
             Change::Set(object) => object.reference().kind != kind,
             Change::Remove(reference) => reference.kind != kind,
-            Change::Extent(other, _) => *other != kind,
+            Change::Completeness(other, _) => *other != kind,
         };
         changes.retain(is_other);
         let still: BTreeSet<ObjectRef> = listed.iter().map(Object::reference).collect();
@@ -167,7 +167,7 @@ impl Gatherer {
             .filter(|reference| !still.contains(reference));
         changes.extend(gone.map(Change::Remove));
         changes.extend(listed.into_iter().map(Change::Set));
-        changes.push(Change::Extent(kind, extent));
+        changes.push(Change::Completeness(kind, extent));
         self.complete.insert(kind);
     }
 
@@ -206,11 +206,11 @@ impl Gatherer {
     }
 
     /// Another posture may guard another namespace, and let larger policies be read.
-    fn decide(&mut self, posture: Arc<Posture>, changes: &mut Vec<Change>) {
-        if posture.caps != self.posture.caps {
+    fn decide(&mut self, config: Arc<ReviewConfig>, changes: &mut Vec<Change>) {
+        if config.caps != self.config.caps {
             changes.extend(policies::reconsidered(&self.known));
         }
-        self.posture = posture;
+        self.config = config;
     }
 
     /// What was read takes the place of stubs.
@@ -242,7 +242,7 @@ impl Gatherer {
         if !self.complete.contains(&Kind::OpenBaoCluster) {
             return facts;
         }
-        let guarded = policies::guarded(&facts, &self.posture.operator_namespace);
+        let guarded = policies::guarded(&facts, &self.config.operator_namespace);
         let mut changes = policies::shrunk(&facts, &guarded);
         for namespace in &guarded {
             let known = self.known.namespace(namespace);
@@ -256,7 +256,7 @@ impl Gatherer {
         let has_stubs = |facts: &&Arc<NamespaceFacts>| !facts.stubs.is_empty();
         for namespace in &guarded {
             if let Some(unread) = facts.namespace(namespace).filter(has_stubs) {
-                self.reads.begin(namespace, unread, self.posture.caps);
+                self.reads.begin(namespace, unread, self.config.caps);
             }
         }
         self.guarded.send_if_modified(|known| {
@@ -284,11 +284,11 @@ impl Gatherer {
 }
 
 /// What is decided next. Without anybody who decides, that stays as it is.
-async fn decided(postures: &mut Postures) -> Arc<Posture> {
-    if postures.changed().await.is_err() {
+async fn decided(configs: &mut ReviewConfigs) -> Arc<ReviewConfig> {
+    if configs.changed().await.is_err() {
         std::future::pending::<()>().await;
     }
-    Arc::clone(&postures.borrow_and_update())
+    Arc::clone(&configs.borrow_and_update())
 }
 
 /// The next step that belongs to this round: one that comes before `earliest`, or is there already;

@@ -5,18 +5,18 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::support::{
-    Found, ZONES, cluster, edition, found, managed, managed_in, plain, plain_with, policy, servers,
-    world, world_under,
+    Found, ZONES, cluster, config_of, found, managed, managed_in, plain, plain_with, policy,
+    servers, world, world_under,
 };
-use crate::code::Door;
+use crate::code::EnforcementPoint;
+use crate::config::{Baseline, ReviewConfig};
 use crate::inventory::{Fact, Policy};
-use crate::posture::{Edition, Posture};
-use crate::review::{Verdict, World, standing};
+use crate::review::{CompiledSnapshot, Verdict, audit_namespace};
 use crate::rules::{Code, Level};
 use netpol::Direction;
 
-fn stands(world: &World) -> Vec<(Code, Level, String)> {
-    let verdict = Verdict::new(standing(world, "bao"));
+fn stands(world: &CompiledSnapshot) -> Vec<(Code, Level, String)> {
+    let verdict = Verdict::new(audit_namespace(world, "bao"));
     let short = |(code, level, path, _): Found| (code, level, path);
     found(&verdict).into_iter().map(short).collect()
 }
@@ -67,9 +67,9 @@ fn a_policy_that_opens_too_much_stands_whoever_wrote_it() {
 }
 
 /// Findings about the cluster `bao` with these managed policies, of servers and jobs.
-fn stands_with(posture: Posture, policies: [Policy; 2]) -> Vec<(Code, Level, String)> {
+fn stands_with(config: ReviewConfig, policies: [Policy; 2]) -> Vec<(Code, Level, String)> {
     let stored = policies.map(|policy| Fact::Read(policy.into()));
-    stands(&world_under(posture, &[cluster(&json!({}))], &stored))
+    stands(&world_under(config, &[cluster(&json!({}))], &stored))
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn a_managed_policy_that_was_opened_stands_as_what_the_operator_would_not_render
     let bao = cluster(&json!({}));
     let own = || ZONES.map(|pods| managed(&bao, pods));
     let deny = |code: Code, path: &str| (code, Level::Deny, path.to_owned());
-    assert_eq!(stands_with(Posture::default(), own()), []);
+    assert_eq!(stands_with(ReviewConfig::default(), own()), []);
 
     let Fact::Read(open) = opens() else {
         panic!("read")
@@ -85,12 +85,12 @@ fn a_managed_policy_that_was_opened_stands_as_what_the_operator_would_not_render
     let [mut opened, jobs] = own();
     opened.ingress.extend(open.ingress.clone());
     let at = format!("spec.ingress[{}]", opened.ingress.len() - 1);
-    let found = stands_with(Posture::default(), [opened, jobs]);
+    let found = stands_with(ReviewConfig::default(), [opened, jobs]);
     assert_eq!(found, [deny(Code::Obp201, &at)]);
 
     let [mut aimed, jobs] = own();
     aimed.pods = netpol::rule::Selector::labels([("app", "web")]);
-    let found = stands_with(Posture::default(), [aimed, jobs]);
+    let found = stands_with(ReviewConfig::default(), [aimed, jobs]);
     assert!(
         found.contains(&deny(Code::Obp104, "spec.podSelector")),
         "{found:?}"
@@ -98,7 +98,7 @@ fn a_managed_policy_that_was_opened_stands_as_what_the_operator_would_not_render
 
     let [servers, mut cut] = own();
     cut.policy_types = Some(vec![Direction::Ingress]);
-    let found = stands_with(Posture::default(), [servers, cut]);
+    let found = stands_with(ReviewConfig::default(), [servers, cut]);
     assert!(
         found.contains(&deny(Code::Obp104, "spec.policyTypes")),
         "{found:?}"
@@ -117,7 +117,9 @@ fn a_managed_policy_that_nobody_can_judge_stands() {
     );
     let mut large = managed(&bao, ZONES[0]);
     let one = large.ingress[0].clone();
-    large.ingress.resize(Posture::default().caps.rules + 1, one);
+    large
+        .ingress
+        .resize(ReviewConfig::default().caps.rules + 1, one);
     let found = stands(&world(&[bao], &[Fact::Read(large.into()), jobs]));
     let is_undecided =
         |(code, level, _): &(Code, Level, String)| (*code, *level) == (Code::Obp402, Level::Deny);
@@ -127,17 +129,21 @@ fn a_managed_policy_that_nobody_can_judge_stands() {
 #[test]
 fn what_another_baseline_renders_warns_and_names_it() {
     let bao = cluster(&json!({}));
-    let own = |baseline: Edition| managed_in(&edition(baseline), &bao, ZONES[0]);
+    let own = |baseline: Baseline| managed_in(&config_of(baseline), &bao, ZONES[0]);
     let jobs = || managed(&bao, ZONES[1]);
     // Before 0.1 kube-system reached every port.
-    let old = stands_with(edition(Edition::V01), [own(Edition::Classic), jobs()]);
+    let old = stands_with(config_of(Baseline::V01), [own(Baseline::Classic), jobs()]);
     assert_eq!(
         old,
         [(Code::Obp201, Level::Warn, "spec.ingress[1]".to_owned())]
     );
-    let stored = [own(Edition::Classic), jobs()].map(|policy| Fact::Read(policy.into()));
-    let world = world_under(edition(Edition::V01), std::slice::from_ref(&bao), &stored);
-    let [finding] = &standing(&world, "bao")[..] else {
+    let stored = [own(Baseline::Classic), jobs()].map(|policy| Fact::Read(policy.into()));
+    let world = world_under(
+        config_of(Baseline::V01),
+        std::slice::from_ref(&bao),
+        &stored,
+    );
+    let [finding] = &audit_namespace(&world, "bao")[..] else {
         panic!("one finding")
     };
     assert!(
@@ -155,22 +161,22 @@ fn what_another_baseline_renders_warns_and_names_it() {
     assert!(finding.witness.is_some());
 
     // A rule beside it that no baseline renders denies all the same, and so does the same one made wider.
-    let mut opened = own(Edition::Classic);
+    let mut opened = own(Baseline::Classic);
     let Fact::Read(open) = opens() else {
         panic!("read")
     };
     opened.ingress.extend(open.ingress.clone());
     let at = format!("spec.ingress[{}]", opened.ingress.len() - 1);
-    let found = stands_with(edition(Edition::V01), [opened, jobs()]);
+    let found = stands_with(config_of(Baseline::V01), [opened, jobs()]);
     let expected = [
         (Code::Obp201, Level::Deny, at),
         (Code::Obp201, Level::Warn, "spec.ingress[1]".to_owned()),
     ];
     assert_eq!(found, expected);
-    let mut wider = own(Edition::Classic);
+    let mut wider = own(Baseline::Classic);
     let others = wider.ingress[0].peers.clone();
     wider.ingress[1].peers.extend(others);
-    let found = stands_with(edition(Edition::V01), [wider, jobs()]);
+    let found = stands_with(config_of(Baseline::V01), [wider, jobs()]);
     assert_eq!(
         found,
         [(Code::Obp201, Level::Deny, "spec.ingress[1]".to_owned())]
@@ -212,9 +218,11 @@ fn a_declaration_without_limits_stands_at_its_cluster() {
 
 #[test]
 fn the_audit_has_levels_of_its_own() {
-    let mut posture = Posture::default();
-    posture.levels.set(Code::Obp201, Door::Audit, Level::Off);
+    let mut config = ReviewConfig::default();
+    config
+        .levels
+        .set(Code::Obp201, EnforcementPoint::Audit, Level::Off);
     let known = plain_with(&[opens()]);
-    let world = World::compile(None, known.snapshot, Arc::new(posture));
+    let world = CompiledSnapshot::compile(None, known.snapshot, Arc::new(config));
     assert_eq!(stands(&world), []);
 }

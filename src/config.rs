@@ -17,13 +17,13 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::code::{Code, Door, Level};
+use crate::code::{Code, EnforcementPoint, Level};
 use netpol::Direction;
 use netpol::rule::Rule;
 
 /// Which edition of the operator's allowlist holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Edition {
+pub enum Baseline {
     /// The documentation before 0.1: operators up to 3 January 2026.
     Classic,
     /// The 0.1.0 documentation.
@@ -33,7 +33,7 @@ pub enum Edition {
     Next,
 }
 
-impl Edition {
+impl Baseline {
     /// All editions, the oldest first.
     pub const ALL: [Self; 3] = [Self::Classic, Self::V01, Self::Next];
 
@@ -47,7 +47,7 @@ impl Edition {
     }
 }
 
-impl fmt::Display for Edition {
+impl fmt::Display for Baseline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
@@ -56,16 +56,16 @@ impl fmt::Display for Edition {
 /// A baseline name that does not exist.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected one of `classic`, `v0.1`, `next`, found `{0}`")]
-pub struct UnknownEdition(String);
+pub struct UnknownBaseline(String);
 
-impl FromStr for Edition {
-    type Err = UnknownEdition;
+impl FromStr for Baseline {
+    type Err = UnknownBaseline;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Self::ALL
             .into_iter()
-            .find(|edition| edition.as_str() == text)
-            .ok_or_else(|| UnknownEdition(text.to_owned()))
+            .find(|baseline| baseline.as_str() == text)
+            .ok_or_else(|| UnknownBaseline(text.to_owned()))
     }
 }
 
@@ -112,17 +112,17 @@ pub struct PlatformRule {
 
 /// The levels that the platform's owner gives to rules, in place of their own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Levels(BTreeMap<(Code, Door), Level>);
+pub struct Levels(BTreeMap<(Code, EnforcementPoint), Level>);
 
 impl Levels {
-    /// Gives a rule a level at one door.
-    pub fn set(&mut self, code: Code, door: Door, level: Level) {
-        self.0.insert((code, door), level);
+    /// Gives a rule a level at one enforcement point.
+    pub fn set(&mut self, code: Code, point: EnforcementPoint, level: Level) {
+        self.0.insert((code, point), level);
     }
 
-    /// The level of a rule at a door; `None` where the rule keeps its own.
-    pub fn of(&self, code: Code, door: Door) -> Option<Level> {
-        self.0.get(&(code, door)).copied()
+    /// The level of a rule at a point; `None` where the rule keeps its own.
+    pub fn of(&self, code: Code, point: EnforcementPoint) -> Option<Level> {
+        self.0.get(&(code, point)).copied()
     }
 }
 
@@ -159,7 +159,7 @@ impl Default for Widths {
 /// Sizes beyond which a policy is not proved but refused (OBP402): what a proof costs grows with
 /// them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Caps {
+pub struct SizeLimits {
     /// Rules in one direction; for an OpenBaoCluster, peers of all that it declares in one direction.
     pub rules: usize,
     /// Peers or ports of one rule.
@@ -176,7 +176,7 @@ pub struct Caps {
     pub declared: usize,
 }
 
-impl Default for Caps {
+impl Default for SizeLimits {
     fn default() -> Self {
         Self {
             rules: 10_000,
@@ -192,9 +192,9 @@ impl Default for Caps {
 
 /// Everything about a review that is a matter of choice.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Posture {
-    /// Edition of the allowlist.
-    pub baseline: Edition,
+pub struct ReviewConfig {
+    /// Baseline of the allowlist.
+    pub baseline: Baseline,
     /// Namespace of the operator's pods.
     pub operator_namespace: Arc<str>,
     /// Usernames whose writes are the operator's.
@@ -233,7 +233,7 @@ pub struct Posture {
     /// Loopback, link-local and metadata blocks that declared egress may name without a warning.
     pub unsafe_egress_allowed: Vec<IpNet>,
     /// Sizes beyond which a policy is refused unproved.
-    pub caps: Caps,
+    pub caps: SizeLimits,
     /// Work limit of a review, in steps of 20 comparisons; what needs more is undecided.
     pub proof_budget: u32,
 }
@@ -266,12 +266,12 @@ pub const RUNTIME_LABEL_KEYS: &[&str] = &[
 /// and of sidecars, and Linkerd's inbound port.
 pub const TUNNEL_PORTS: &[u16] = &[15008, 4143];
 
-impl Default for Posture {
+impl Default for ReviewConfig {
     fn default() -> Self {
         let namespace = "openbao-operator-system";
         let account = |name: &str| format!("system:serviceaccount:{namespace}:{name}");
         Self {
-            baseline: Edition::default(),
+            baseline: Baseline::default(),
             operator_namespace: namespace.into(),
             operator_accounts: BTreeSet::from([
                 account("openbao-operator-controller"),
@@ -295,7 +295,7 @@ impl Default for Posture {
             tunnel_ports: TUNNEL_PORTS.to_vec(),
             widths: Widths::default(),
             unsafe_egress_allowed: Vec::new(),
-            caps: Caps::default(),
+            caps: SizeLimits::default(),
             proof_budget: 100_000,
         }
     }

@@ -14,22 +14,22 @@ type Key = (Code, ObjectRef, Option<ObjectRef>, String);
 
 /// The findings that stand.
 #[derive(Clone, Debug, Default)]
-pub struct Ledger {
+pub struct FindingStore {
     namespaces: BTreeMap<Arc<str>, BTreeMap<Key, Finding>>,
 }
 
 /// How the findings of a namespace differ from those before.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Turn {
+pub struct Diff {
     /// Those that were not there.
     pub new: Vec<Finding>,
     /// Those that are there no more.
     pub gone: Vec<Finding>,
 }
 
-impl Ledger {
+impl FindingStore {
     /// Replaces the findings of a namespace.
-    pub fn enter(&mut self, namespace: &Arc<str>, findings: Vec<Finding>) -> Turn {
+    pub fn enter(&mut self, namespace: &Arc<str>, findings: Vec<Finding>) -> Diff {
         let mut now: BTreeMap<Key, Finding> = BTreeMap::new();
         for finding in findings.into_iter().take(MOST) {
             // They are in order: the strictest of the same ones comes first.
@@ -45,7 +45,7 @@ impl Ledger {
             let only = here.iter().filter(|(key, _)| !there.contains_key(*key));
             only.map(|(_, finding)| finding.clone()).collect()
         };
-        Turn {
+        Diff {
             new: only_in(&now, &before),
             gone: only_in(&before, &now),
         }
@@ -103,14 +103,14 @@ mod tests {
 
     #[test]
     fn a_finding_is_new_once_and_gone_once() {
-        let mut ledger = Ledger::default();
+        let mut finding_store = FindingStore::default();
         let bao: Arc<str> = "bao".into();
-        let turn = ledger.enter(&bao, vec![finding("a", "x"), finding("b", "x")]);
+        let turn = finding_store.enter(&bao, vec![finding("a", "x"), finding("b", "x")]);
         assert_eq!(
             (names(&turn.new), names(&turn.gone)),
             (vec!["a", "b"], vec![])
         );
-        let turn = ledger.enter(
+        let turn = finding_store.enter(
             &bao,
             vec![finding("b", "in other words"), finding("c", "x")],
         );
@@ -118,13 +118,16 @@ mod tests {
             (names(&turn.new), names(&turn.gone)),
             (vec!["c"], vec!["a"])
         );
-        assert_eq!(ledger.counts(), [((Code::Obp201, Level::Deny), 2)].into());
-        let turn = ledger.enter(&bao, Vec::new());
+        assert_eq!(
+            finding_store.counts(),
+            [((Code::Obp201, Level::Deny), 2)].into()
+        );
+        let turn = finding_store.enter(&bao, Vec::new());
         assert_eq!(
             (names(&turn.new), names(&turn.gone)),
             (vec![], vec!["b", "c"])
         );
-        assert!(ledger.counts().is_empty());
-        assert_eq!(ledger.namespaces().count(), 0);
+        assert!(finding_store.counts().is_empty());
+        assert_eq!(finding_store.namespaces().count(), 0);
     }
 }

@@ -10,13 +10,13 @@ use super::policy;
 use super::request::{Edit, Operation, Request, Subject};
 use super::restore_target;
 use super::verdict::{Outcome, Verdict};
-use super::world::World;
+use super::world::CompiledSnapshot;
 use crate::inventory::{Fact, Policy};
 use crate::rules::{Code, Level};
 
 /// What would be different if the facts of the [namespaces] were others than those known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Doubt {
+pub enum NeedsLiveRead {
     /// It is refused because of them: a declaration, a policy or a deletion may not have been
     /// heard of yet.
     Refused,
@@ -28,12 +28,16 @@ pub enum Doubt {
 
 /// The doubt about a verdict. There is none about the writes of the operator and the system, which
 /// are not refused, and about a refusal that the object itself is reason enough for.
-pub fn doubt(world: &World, request: &Request, verdict: &Verdict) -> Option<Doubt> {
-    if WriterClass::of(&request.writer, &world.posture) != WriterClass::Everyone {
+pub fn live_read(
+    world: &CompiledSnapshot,
+    request: &Request,
+    verdict: &Verdict,
+) -> Option<NeedsLiveRead> {
+    if WriterClass::of(&request.writer, &world.config) != WriterClass::Everyone {
         return None;
     }
     if rests_on_stubs(world, request) {
-        return Some(Doubt::Unread);
+        return Some(NeedsLiveRead::Unread);
     }
     match (verdict.outcome(), &request.subject) {
         (Outcome::Deny, _) => {
@@ -43,19 +47,19 @@ pub fn doubt(world: &World, request: &Request, verdict: &Verdict) -> Option<Doub
                 .filter(|finding| finding.level == Level::Deny);
             refusals
                 .all(|finding| rests_on_facts(request, finding.code))
-                .then_some(Doubt::Refused)
+                .then_some(NeedsLiveRead::Refused)
         }
         (Outcome::Allow | Outcome::Warn, Subject::Policy(edit)) => {
             let known = world.facts(&edit.object.namespace);
             let is_alone = known.is_none_or(|facts| facts.clusters.is_empty());
-            (is_alone && could_select(world, edit)).then_some(Doubt::NoCluster)
+            (is_alone && could_select(world, edit)).then_some(NeedsLiveRead::NoCluster)
         }
         (Outcome::Allow | Outcome::Warn, Subject::Cluster(_) | Subject::Restore(_)) => None,
     }
 }
 
 /// The namespaces that a verdict rests on: that of the object, and that of a cluster which the operator is to make for it.
-pub fn namespaces(world: &World, request: &Request) -> BTreeSet<Arc<str>> {
+pub fn namespaces(world: &CompiledSnapshot, request: &Request) -> BTreeSet<Arc<str>> {
     let planned = restore_target::namespace(world, request);
     let all = planned.into_iter().chain([&request.object().namespace]);
     all.cloned().collect()
@@ -63,7 +67,7 @@ pub fn namespaces(world: &World, request: &Request) -> BTreeSet<Arc<str>> {
 
 /// Whether the verdict rests on policies of a namespace that were not read: of a policy that may select pods of a
 /// cluster, of a cluster whose pods they may select, of a restore, and of what has labels for a cluster that is to be made.
-fn rests_on_stubs(world: &World, request: &Request) -> bool {
+fn rests_on_stubs(world: &CompiledSnapshot, request: &Request) -> bool {
     let namespace = &request.object().namespace;
     let perimeters = world.perimeters(namespace);
     let has_stubs = |name: &Arc<str>| {
@@ -115,7 +119,7 @@ const fn rests_on_facts(request: &Request, code: Code) -> bool {
 /// Whether the policy selects or selected pods that a cluster of any name could have, or has owners
 /// under the name of a managed one. Labels that a cluster chooses for its pods are not known before the
 /// cluster is.
-fn could_select(world: &World, edit: &Edit<Policy>) -> bool {
+fn could_select(world: &CompiledSnapshot, edit: &Edit<Policy>) -> bool {
     let mut facts = edit.after.iter();
     if is_managed_name(&edit.object.name) && facts.any(|after| !after.meta().owners.is_empty()) {
         return true;

@@ -1,4 +1,4 @@
-//! Posture: default deny in each direction, and who is judged at all.
+//! ReviewConfig: default deny in each direction, and who is judged at all.
 
 use serde_json::json;
 
@@ -7,8 +7,8 @@ use super::{
     told,
 };
 use crate::baseline::Pods;
+use crate::config::Baseline;
 use crate::inventory::Fact;
-use crate::posture::Edition;
 use crate::rules::Code::Obp102;
 use netpol::Direction;
 
@@ -27,12 +27,12 @@ fn bared(place: &Place, direction: Direction) -> crate::review::Verdict {
     place.write(&name, fact(managed), fact(bare))
 }
 
-fn assert_default_deny(pods: Pods, direction: Direction, editions: &[Edition]) {
-    for edition in editions {
-        let place = Place::of(pods, *edition);
+fn assert_default_deny(pods: Pods, direction: Direction, baselines: &[Baseline]) {
+    for baseline in baselines {
+        let place = Place::of(pods, *baseline);
         let verdict = bared(&place, direction);
         let lost = verdict.findings.iter().find(|found| found.code == Obp102);
-        assert!(lost.is_some(), "{edition}: {:?}", told(&verdict));
+        assert!(lost.is_some(), "{baseline}: {:?}", told(&verdict));
         let stranger = match direction {
             Direction::Ingress => ingress(&namespace("web"), &tcp(&[8200])),
             Direction::Egress => egress(&namespace("web"), &tcp(&[8443])),
@@ -63,15 +63,15 @@ fn posture_job_egress_is_denied_by_default() {
 
 #[test]
 fn posture_backup_jobs_are_excluded_in_the_older_edition() {
-    let place = Place::of(Pods::Jobs, Edition::Classic);
+    let place = Place::of(Pods::Jobs, Baseline::Classic);
     place.permits(&ingress(&namespace("web"), &tcp(&[8200])));
     place.permits(&egress(&json!([]), &tcp(&[443])));
 }
 
 #[test]
 fn posture_upgrade_jobs_are_inside_the_workload_zone() {
-    for edition in EACH {
-        let place = Place::of(Pods::Workload, edition);
+    for baseline in EACH {
+        let place = Place::of(Pods::Workload, baseline);
         let spec = json!({
             "podSelector": {"matchLabels": {"openbao.org/component": "upgrade"}},
             "ingress": [ingress(&namespace("web"), &tcp(&[8200])).1],
@@ -84,8 +84,8 @@ fn posture_upgrade_jobs_are_inside_the_workload_zone() {
 
 #[test]
 fn posture_policies_of_other_pods_are_nobodys_business_here() {
-    for edition in BEFORE_NEXT {
-        let place = Place::of(Pods::Workload, edition);
+    for baseline in BEFORE_NEXT {
+        let place = Place::of(Pods::Workload, baseline);
         let spec = json!({"podSelector": {"matchLabels": {"app": "web"}}, "ingress": [{}], "egress": [{}]});
         let verdict = place.write("own", None, Some(place.fact("own", &spec)));
         assert_eq!(told(&verdict), [""; 0]);
@@ -95,14 +95,18 @@ fn posture_policies_of_other_pods_are_nobodys_business_here() {
 #[test]
 fn posture_custom_rules_are_additive_only() {
     let declared = json!({"ingressRules": [{"from": namespace("web"), "ports": tcp(&[8200])}]});
-    for edition in EACH {
-        let place = Place::of(Pods::Workload, edition).declaring(&declared);
-        let core: Vec<_> = Place::of(Pods::Workload, edition)
+    for baseline in EACH {
+        let place = Place::of(Pods::Workload, baseline).declaring(&declared);
+        let core: Vec<_> = Place::of(Pods::Workload, baseline)
             .managed(Pods::Workload)
             .ingress;
         let whole = place.managed(Pods::Workload).ingress;
-        assert_eq!(whole[..core.len()], core[..], "{edition}: core rules first");
-        assert_eq!(whole.len(), core.len() + 1, "{edition}");
+        assert_eq!(
+            whole[..core.len()],
+            core[..],
+            "{baseline}: core rules first"
+        );
+        assert_eq!(whole.len(), core.len() + 1, "{baseline}");
         let Rule(_, web) = ingress(&namespace("web"), &tcp(&[8200]));
         place.permits(&Rule(Direction::Ingress, web));
     }

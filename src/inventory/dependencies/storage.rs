@@ -7,7 +7,7 @@ use crate::inventory::crd::BackupTarget;
 
 /// What a Hardened cluster minds about an object storage.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Doubtful {
+pub enum StorageFault {
     /// The certificate of the storage is not verified.
     Unverified,
     /// The URL has this scheme, and not `https` or `s3`; empty where it has none.
@@ -19,33 +19,33 @@ pub enum Doubtful {
 
 /// One thing about an object storage that a Hardened cluster minds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StorageDoubt {
+pub struct UnverifiedStorage {
     /// Field path of what says so.
     pub path: Arc<str>,
     /// What it is.
-    pub what: Doubtful,
+    pub what: StorageFault,
 }
 
 /// What a Hardened cluster minds about the storage `target`, which stands at `path`.
-pub(super) fn doubts(path: &str, target: &BackupTarget) -> Vec<StorageDoubt> {
-    let at = |field: &str, what| StorageDoubt {
+pub(super) fn doubts(path: &str, target: &BackupTarget) -> Vec<UnverifiedStorage> {
+    let at = |field: &str, what| UnverifiedStorage {
         path: format!("{path}.{field}").into(),
         what,
     };
     let unverified = target.insecure_skip_verify == Some(true);
-    let unverified = unverified.then(|| at("insecureSkipVerify", Doubtful::Unverified));
+    let unverified = unverified.then(|| at("insecureSkipVerify", StorageFault::Unverified));
     let endpoint = target.endpoint.as_deref().and_then(filled);
     let plain = endpoint.and_then(scheme).map(|what| at("endpoint", what));
     unverified.into_iter().chain(plain).collect()
 }
 
 /// What is wrong with the scheme of a URL.
-fn scheme(url: &str) -> Option<Doubtful> {
+fn scheme(url: &str) -> Option<StorageFault> {
     let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
     match scheme.to_ascii_lowercase().as_str() {
         "https" | "s3" => None,
-        "http" if is_service(rest) => Some(Doubtful::PlainToService),
-        scheme => Some(Doubtful::Scheme(scheme.into())),
+        "http" if is_service(rest) => Some(StorageFault::PlainToService),
+        scheme => Some(StorageFault::Scheme(scheme.into())),
     }
 }
 

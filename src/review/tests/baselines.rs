@@ -6,12 +6,12 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::support::{
-    cluster_named, cluster_request, edition, operator, owned, policy_request, tenant, world_under,
+    cluster_named, cluster_request, config_of, operator, owned, policy_request, tenant, world_under,
 };
-use crate::code::Door;
+use crate::code::EnforcementPoint;
+use crate::config::Baseline;
 use crate::inventory::{Cluster, Fact, Policy};
-use crate::posture::Edition;
-use crate::review::{Request, World, isolation, review};
+use crate::review::{CompiledSnapshot, Request, isolation, review};
 use crate::rules::default_deny_absent::Missing;
 use crate::rules::{Finding, Level};
 use netpol::testing::dice::{Dice, hold};
@@ -106,7 +106,7 @@ fn spec(dice: &mut Dice<'_>) -> Value {
 
 /// What is wrong among the findings of a request.
 fn wrong(
-    world: &World,
+    world: &CompiledSnapshot,
     request: &Request,
     is_wrong: impl Fn(&Finding) -> bool,
 ) -> Result<(), String> {
@@ -114,12 +114,12 @@ fn wrong(
     let mut findings = verdict.findings.iter();
     let found = findings.find(|finding| is_wrong(finding));
     found.map_or(Ok(()), |finding| {
-        Err(format!("{}: {finding:#?}", world.posture.baseline))
+        Err(format!("{}: {finding:#?}", world.config.baseline))
     })
 }
 
 /// The policies that the operator renders for the only cluster of a world.
-fn rendered(world: &World) -> Vec<Arc<Policy>> {
+fn rendered(world: &CompiledSnapshot) -> Vec<Arc<Policy>> {
     let zones = world
         .perimeters("bao")
         .iter()
@@ -129,9 +129,9 @@ fn rendered(world: &World) -> Vec<Arc<Policy>> {
         .collect()
 }
 
-fn holds(baseline: Edition, cluster: &Arc<Cluster>) -> Result<(), String> {
+fn holds(baseline: Baseline, cluster: &Arc<Cluster>) -> Result<(), String> {
     let clusters = std::slice::from_ref(cluster);
-    let world = |policies: &[Fact<Policy>]| world_under(edition(baseline), clusters, policies);
+    let world = |policies: &[Fact<Policy>]| world_under(config_of(baseline), clusters, policies);
     let alone = world(&[]);
     let policies = rendered(&alone);
     let stored: Vec<_> = policies.iter().cloned().map(Fact::Read).collect();
@@ -153,16 +153,16 @@ fn holds(baseline: Edition, cluster: &Arc<Cluster>) -> Result<(), String> {
     let mut bare = all
         .perimeters("bao")
         .iter()
-        .flat_map(|cluster| isolation(&all, cluster, Door::Audit, Missing::Absent));
+        .flat_map(|cluster| isolation(&all, cluster, EnforcementPoint::Audit, Missing::Absent));
     bare.next()
         .map_or(Ok(()), |finding| Err(format!("{baseline}: {finding:#?}")))
 }
 
 #[test]
 fn sensible_clusters_and_what_is_rendered_for_them_are_accepted_in_every_edition() {
-    hold("editions", 300, spec, |spec| {
+    hold("baselines", 300, spec, |spec| {
         let cluster = cluster_named("bao", spec);
-        let mut editions = Edition::ALL.into_iter();
-        editions.try_for_each(|baseline| holds(baseline, &cluster))
+        let mut baselines = Baseline::ALL.into_iter();
+        baselines.try_for_each(|baseline| holds(baseline, &cluster))
     });
 }

@@ -1,7 +1,7 @@
 //! What a cluster says about the services around it: what its pods connect to, who is sent to it, and
 //! what its jobs need.
 
-mod dials;
+mod dial_targets;
 mod storage;
 
 use std::sync::Arc;
@@ -11,11 +11,11 @@ use super::condition::LiveCondition;
 use super::crd::{BackupTarget, Gateway, LocalRef, OpenBaoClusterSpec, SelfInit};
 use super::endpoint::{Endpoint, InvalidEndpoint};
 use super::{Checkpoint, Labels, Meta};
-pub use storage::{Doubtful, StorageDoubt};
+pub use storage::{StorageFault, UnverifiedStorage};
 
 /// One thing that pods connect to beside the cluster's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Dial {
+pub struct DialTarget {
     /// What it is, for a sentence: `the transit seal`.
     pub what: &'static str,
     /// Field path of what says so.
@@ -60,16 +60,16 @@ pub struct JobNeeds {
     /// Whether a role or workload identity for the object storage is declared.
     pub has_identity: bool,
     /// What the job connects to.
-    pub dials: Vec<Dial>,
+    pub dial_targets: Vec<DialTarget>,
     /// Labels that its pods carry beyond the operator's own.
     pub pod_labels: Labels,
     /// What about the storage a Hardened cluster does not accept, or may not.
-    pub doubts: Vec<StorageDoubt>,
+    pub doubts: Vec<UnverifiedStorage>,
 }
 
 /// Everything about a cluster that its network perimeter does not depend on, but has to suit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Surroundings {
+pub struct Dependencies {
     /// `spec.paused`: the operator leaves it alone.
     pub paused: bool,
     /// `spec.gateway`, where it is on.
@@ -81,14 +81,14 @@ pub struct Surroundings {
     /// Whether roles for the operator's jobs are made on first start.
     pub has_default_roles: bool,
     /// What the server pods connect to.
-    pub dials: Vec<Dial>,
+    pub dial_targets: Vec<DialTarget>,
     /// The kind of the seal, where it may be a network service of which the declaration names no place.
     pub placeless_seal: Option<Arc<str>>,
     /// The checkpoints of the stored object.
     pub live: Vec<LiveCondition>,
 }
 
-impl Surroundings {
+impl Dependencies {
     pub(super) fn of(meta: &Meta, spec: &OpenBaoClusterSpec) -> Self {
         let gateway = spec.gateway.as_ref();
         let gateway = gateway.filter(|gateway| gateway.enabled == Some(true));
@@ -111,8 +111,8 @@ impl Surroundings {
             snapshot_before_upgrade: upgrade.pre_upgrade_snapshot == Some(true)
                 || blue_green.pre_upgrade_snapshot == Some(true),
             has_default_roles,
-            dials: dials::of_servers(meta, spec),
-            placeless_seal: dials::placeless_seal(spec),
+            dial_targets: dial_targets::of_servers(meta, spec),
+            placeless_seal: dial_targets::placeless_seal(spec),
             live: Vec::new(),
         }
     }
@@ -146,7 +146,7 @@ impl JobNeeds {
             token_secret: token.and_then(name),
             credentials_secret: target.credentials_secret_ref.as_ref().and_then(name),
             has_identity: has_role || has_metadata,
-            dials: dials::of_job(meta, path, target),
+            dial_targets: dial_targets::of_job(meta, path, target),
             pod_labels: identity.pod_labels.map(shared).unwrap_or_default(),
             doubts: storage::doubts(path, target),
         }

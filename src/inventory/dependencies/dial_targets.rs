@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::Dial;
+use super::DialTarget;
 use crate::inventory::Meta;
 use crate::inventory::cluster::filled;
 use crate::inventory::crd::{BackupTarget, OpenBaoClusterSpec, Unseal};
@@ -33,14 +33,14 @@ const PLACELESS_SEALS: [&str; 2] = ["kms", "pkcs11"];
 /// Gathers what is dialled from one namespace.
 struct Dials<'a> {
     namespace: &'a str,
-    found: Vec<Dial>,
+    found: Vec<DialTarget>,
 }
 
 impl Dials<'_> {
     /// A URL or `host:port`, where one is written.
     fn written(&mut self, what: &'static str, path: &str, text: Option<&str>, port: u16) {
         if let Some(text) = text.and_then(filled) {
-            self.found.push(Dial {
+            self.found.push(DialTarget {
                 what,
                 path: path.into(),
                 endpoint: Endpoint::read(text, port, self.namespace),
@@ -50,7 +50,7 @@ impl Dials<'_> {
 
     /// A cloud's public host.
     fn public(&mut self, what: &'static str, path: &str, name: String) {
-        self.found.push(Dial {
+        self.found.push(DialTarget {
             what,
             path: path.into(),
             endpoint: Ok(Endpoint::public(name, HTTPS)),
@@ -73,33 +73,33 @@ const LOGIN: &str = "the token service of Azure";
 const STORAGE: &str = "the object storage";
 
 /// What the server pods connect to.
-pub(super) fn of_servers(meta: &Meta, spec: &OpenBaoClusterSpec) -> Vec<Dial> {
-    let mut dials = Dials {
+pub(super) fn of_servers(meta: &Meta, spec: &OpenBaoClusterSpec) -> Vec<DialTarget> {
+    let mut dial_targets = Dials {
         namespace: &meta.namespace,
         found: Vec::new(),
     };
     if let Some(unseal) = &spec.unseal {
-        seal(&mut dials, spec, unseal);
+        seal(&mut dial_targets, spec, unseal);
     }
     let acme = spec.tls.as_ref();
     let acme = acme.filter(|tls| tls.mode.as_deref() == Some("ACME"));
     let directory = acme.and_then(|tls| tls.acme.as_ref()?.directory_url.as_deref());
-    dials.written(
+    dial_targets.written(
         "the ACME directory",
         "spec.tls.acme.directoryURL",
         directory,
         HTTPS,
     );
-    issuers(&mut dials, spec);
-    dials.found
+    issuers(&mut dial_targets, spec);
+    dial_targets.found
 }
 
-fn seal(dials: &mut Dials<'_>, spec: &OpenBaoClusterSpec, unseal: &Unseal) {
+fn seal(dial_targets: &mut Dials<'_>, spec: &OpenBaoClusterSpec, unseal: &Unseal) {
     match unseal.kind.as_deref() {
         Some("transit") => {
             let transit = unseal.transit.clone().unwrap_or_default();
             let path = "spec.unseal.transit.address";
-            dials.written("the transit seal", path, transit.address.as_deref(), HTTPS);
+            dial_targets.written("the transit seal", path, transit.address.as_deref(), HTTPS);
         }
         Some("kmip") => {
             let kmip = unseal.kmip.clone().unwrap_or_default();
@@ -107,11 +107,11 @@ fn seal(dials: &mut Dials<'_>, spec: &OpenBaoClusterSpec, unseal: &Unseal) {
                 ("spec.unseal.kmip.address", kmip.address),
                 ("spec.unseal.kmip.endpoint", kmip.endpoint),
             ] {
-                dials.written("the KMIP seal", path, text.as_deref(), KMIP);
+                dial_targets.written("the KMIP seal", path, text.as_deref(), KMIP);
             }
         }
-        Some("awskms") => aws_kms(dials, unseal),
-        Some("gcpckms") => dials.public(
+        Some("awskms") => aws_kms(dial_targets, unseal),
+        Some("gcpckms") => dial_targets.public(
             "the KMS of Google Cloud",
             "spec.unseal.type",
             "cloudkms.googleapis.com".to_owned(),
@@ -120,7 +120,7 @@ fn seal(dials: &mut Dials<'_>, spec: &OpenBaoClusterSpec, unseal: &Unseal) {
             let vault = unseal.azure_key_vault.clone().unwrap_or_default();
             if let Some(vault) = vault.vault_name.as_deref().and_then(filled) {
                 let path = "spec.unseal.azureKeyVault.vaultName";
-                dials.public("the Key Vault", path, format!("{vault}.vault.azure.net"));
+                dial_targets.public("the Key Vault", path, format!("{vault}.vault.azure.net"));
             }
         }
         Some("ocikms") => {
@@ -132,7 +132,7 @@ fn seal(dials: &mut Dials<'_>, spec: &OpenBaoClusterSpec, unseal: &Unseal) {
                     oci.management_endpoint,
                 ),
             ] {
-                dials.written("the KMS of OCI", path, text.as_deref(), HTTPS);
+                dial_targets.written("the KMS of OCI", path, text.as_deref(), HTTPS);
             }
         }
         _ => {}
@@ -142,24 +142,24 @@ fn seal(dials: &mut Dials<'_>, spec: &OpenBaoClusterSpec, unseal: &Unseal) {
     if let Some(annotations) = annotations.and_then(|account| account.annotations.as_ref()) {
         let path = "spec.serviceAccount.annotations";
         let region = region.and_then(filled).unwrap_or(DEFAULT_REGION);
-        dials.tokens(path, annotations, region);
+        dial_targets.tokens(path, annotations, region);
     }
 }
 
-fn aws_kms(dials: &mut Dials<'_>, unseal: &Unseal) {
+fn aws_kms(dial_targets: &mut Dials<'_>, unseal: &Unseal) {
     let what = "the KMS of AWS";
     let aws = unseal.awskms.clone().unwrap_or_default();
     if let Some(endpoint) = aws.endpoint.as_deref().and_then(filled) {
-        dials.written(what, "spec.unseal.awskms.endpoint", Some(endpoint), HTTPS);
+        dial_targets.written(what, "spec.unseal.awskms.endpoint", Some(endpoint), HTTPS);
     } else {
         let region = aws.region.as_deref().and_then(filled);
         let name = format!("kms.{}.amazonaws.com", region.unwrap_or(DEFAULT_REGION));
-        dials.public(what, "spec.unseal.awskms.region", name);
+        dial_targets.public(what, "spec.unseal.awskms.region", name);
     }
 }
 
 /// Issuers of the tokens that OpenBao checks: the operator's, and those of the first requests.
-fn issuers(dials: &mut Dials<'_>, spec: &OpenBaoClusterSpec) {
+fn issuers(dial_targets: &mut Dials<'_>, spec: &OpenBaoClusterSpec) {
     let Some(init) = spec.self_init.as_ref() else {
         return;
     };
@@ -169,7 +169,7 @@ fn issuers(dials: &mut Dials<'_>, spec: &OpenBaoClusterSpec) {
     let oidc = init.oidc.as_ref();
     let oidc = oidc.filter(|oidc| oidc.enabled == Some(true));
     let issuer = oidc.and_then(|oidc| oidc.issuer.as_deref());
-    dials.written(
+    dial_targets.written(
         "the OIDC issuer",
         "spec.selfInit.oidc.issuer",
         issuer,
@@ -185,7 +185,7 @@ fn issuers(dials: &mut Dials<'_>, spec: &OpenBaoClusterSpec) {
                 .and_then(|data| data.get(field))
                 .and_then(Value::as_str);
             let path = format!("spec.selfInit.requests[{at}].data.{field}");
-            dials.written(what, &path, text, HTTPS);
+            dial_targets.written(what, &path, text, HTTPS);
         }
     }
 }
@@ -197,8 +197,8 @@ pub(super) fn placeless_seal(spec: &OpenBaoClusterSpec) -> Option<Arc<str>> {
 }
 
 /// What a backup or restore job connects to.
-pub(super) fn of_job(meta: &Meta, path: &str, target: &BackupTarget) -> Vec<Dial> {
-    let mut dials = Dials {
+pub(super) fn of_job(meta: &Meta, path: &str, target: &BackupTarget) -> Vec<DialTarget> {
+    let mut dial_targets = Dials {
         namespace: &meta.namespace,
         found: Vec::new(),
     };
@@ -207,16 +207,16 @@ pub(super) fn of_job(meta: &Meta, path: &str, target: &BackupTarget) -> Vec<Dial
     let region = region.unwrap_or(DEFAULT_REGION);
     let endpoint = target.endpoint.as_deref().and_then(filled);
     match (target.provider.as_deref(), endpoint) {
-        (_, Some(text)) => dials.written(STORAGE, &at("endpoint"), Some(text), HTTPS),
+        (_, Some(text)) => dial_targets.written(STORAGE, &at("endpoint"), Some(text), HTTPS),
         (Some("gcs"), None) => {
             let name = "storage.googleapis.com".to_owned();
-            dials.public(STORAGE, &at("provider"), name);
+            dial_targets.public(STORAGE, &at("provider"), name);
         }
         (Some("azure"), None) => {
             let azure = target.azure.clone().unwrap_or_default();
             if let Some(account) = azure.storage_account.as_deref().and_then(filled) {
                 let name = format!("{account}.blob.core.windows.net");
-                dials.public(STORAGE, &at("azure.storageAccount"), name);
+                dial_targets.public(STORAGE, &at("azure.storageAccount"), name);
             }
         }
         // The schema wants an endpoint for S3.
@@ -224,14 +224,14 @@ pub(super) fn of_job(meta: &Meta, path: &str, target: &BackupTarget) -> Vec<Dial
     }
     if target.role_arn.as_deref().and_then(filled).is_some() {
         let name = format!("sts.{region}.amazonaws.com");
-        dials.public(STS, &at("roleArn"), name);
+        dial_targets.public(STS, &at("roleArn"), name);
     }
     let identity = target.workload_identity.as_ref();
     if let Some(annotations) =
         identity.and_then(|identity| identity.service_account_annotations.as_ref())
     {
         let path = at("workloadIdentity.serviceAccountAnnotations");
-        dials.tokens(&path, annotations, region);
+        dial_targets.tokens(&path, annotations, region);
     }
-    dials.found
+    dial_targets.found
 }
