@@ -132,7 +132,7 @@ impl<'a> Declaration<'a> {
     /// Counts the work of a proof that had a budget of its own.
     fn worked_beside(&self, other: &Budget) {
         let mut budget = self.budget.get();
-        budget.beside(other);
+        budget.add_work(other);
         self.budget.set(budget);
     }
 

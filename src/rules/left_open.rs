@@ -49,7 +49,7 @@ pub fn check<'a>(case: &'a Case<'_>) -> Vec<Violations<'a>> {
         }
     }
     let mut all = case.budget.get();
-    all.beside(&budget.get());
+    all.add_work(&budget.get());
     case.budget.set(all);
     found
 }

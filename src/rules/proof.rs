@@ -67,7 +67,7 @@ fn touching<'c>(
         if area.is_subset(cover) {
             return Ok(None);
         }
-        if !area.differs_beside_subject(cover) {
+        if !area.is_disjoint_beyond_subject(cover) {
             live.push(cover);
         }
     }

@@ -1,9 +1,9 @@
-//! Address blocks: CIDR text with its three outcomes, and sets of addresses.
+//! Address blocks: CIDR text and its readings, and sets of addresses.
 //!
 //! Text that every parser reads the same way is [`CidrReading::Canonical`]. Text that parsers read
-//! differently (leading zeros, IPv4-mapped IPv6) is [`CidrReading::Ambiguous`]: at least one real
-//! data plane lets a block that it cannot parse match every address, so such text is nothing for
-//! what must pass and everything for what may pass, and the other way round inside `except`
+//! differently (leading zeros, IPv4-mapped IPv6) is [`CidrReading::Ambiguous`]. At least one data plane
+//! treats a block that it cannot parse as every address. So ambiguous text counts as no address for
+//! [`Reading::Must`] and as every address for [`Reading::May`]; inside `except` it is the other way round
 //! (semantics C15 to C18). Text that no parser accepts is an error.
 //!
 //! ```
@@ -41,7 +41,7 @@ pub fn all_v6() -> V6Set {
     V6Set::from_iter([Ipv6Addr::UNSPECIFIED..=Ipv6Addr::from(u128::MAX)])
 }
 
-/// A set of addresses of both families, which never mix.
+/// A set of IPv4 and IPv6 addresses. The two families never overlap.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct AddressSet {
     /// The IPv4 addresses.
@@ -93,7 +93,7 @@ impl AddressSet {
         }
     }
 
-    /// In `self` and not in `other`.
+    /// Addresses in `self` that are not in `other`.
     #[must_use]
     pub fn minus(&self, other: &Self) -> Self {
         Self {
@@ -102,7 +102,7 @@ impl AddressSet {
         }
     }
 
-    /// In either.
+    /// Addresses in either set.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
         Self {
@@ -111,7 +111,7 @@ impl AddressSet {
         }
     }
 
-    /// In both.
+    /// Addresses in both sets.
     #[must_use]
     pub fn overlap(&self, other: &Self) -> Self {
         Self {
@@ -120,7 +120,7 @@ impl AddressSet {
         }
     }
 
-    /// Whether an address is in it.
+    /// Returns true if the set contains `address`.
     pub fn contains(&self, address: IpAddr) -> bool {
         match address {
             IpAddr::V4(address) => self.v4.contains(address),
@@ -128,28 +128,28 @@ impl AddressSet {
         }
     }
 
-    /// The first address of it, IPv4 before IPv6.
+    /// The first address, IPv4 before IPv6.
     pub fn first(&self) -> Option<IpAddr> {
         let v4 = self.v4.first().map(IpAddr::V4);
         v4.or_else(|| self.v6.first().map(IpAddr::V6))
     }
 
-    /// Whether no address is in it.
+    /// Returns true if the set contains no address.
     pub fn is_empty(&self) -> bool {
         self.v4.is_empty() && self.v6.is_empty()
     }
 }
 
-/// What a CIDR text means.
+/// The meaning of a CIDR text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CidrReading {
-    /// The same block for every parser; host bits are masked, as all of them do.
+    /// Every parser reads the same block. Host bits are masked.
     Canonical(IpNet),
-    /// Parsers differ: see the module's words on leading zeros and IPv4-mapped addresses.
+    /// Parsers differ: leading zeros, IPv4-mapped addresses.
     Ambiguous,
 }
 
-/// A block as it was written, and what it means.
+/// A block as it was written, and its meaning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cidr {
     text: Box<str>,
@@ -158,7 +158,7 @@ pub struct Cidr {
 }
 
 impl Cidr {
-    /// The canonical block itself.
+    /// A block from its canonical form.
     pub fn from_net(net: IpNet) -> Self {
         let net = net.trunc();
         Self {
@@ -178,18 +178,17 @@ impl Cidr {
         &self.text
     }
 
-    /// What the text means.
+    /// The meaning of the text.
     pub const fn reading(&self) -> &CidrReading {
         &self.reading
     }
 
-    /// Whether the text has host bits or a prefix length with leading zeros, which all parsers
-    /// mask or read over.
+    /// Returns true if the text has host bits or a prefix length with leading zeros. All parsers ignore both.
     pub const fn is_masked(&self) -> bool {
         self.masked
     }
 
-    /// How parsers may read the text, for people. One reading where they agree.
+    /// The ways in which parsers may read the text, as English phrases. There is one where they agree.
     pub fn readings(&self) -> Vec<String> {
         if let CidrReading::Canonical(net) = self.reading {
             return vec![format!("as {net}")];
@@ -209,7 +208,7 @@ impl Cidr {
         readings
     }
 
-    /// The block, where every parser agrees on it.
+    /// The block, if every parser agrees on it.
     pub const fn canonical(&self) -> Option<IpNet> {
         match self.reading {
             CidrReading::Canonical(net) => Some(net),
@@ -217,7 +216,7 @@ impl Cidr {
         }
     }
 
-    /// The addresses, with all of them or none where parsers differ.
+    /// The addresses of the block. Ambiguous text is all addresses or none.
     fn addresses(&self, ambiguous_is_everything: bool) -> AddressSet {
         match self.reading {
             CidrReading::Canonical(net) => AddressSet::of(net),
@@ -227,7 +226,7 @@ impl Cidr {
     }
 }
 
-/// The addresses of an `ipBlock`: `cidr` less what `except` carves out of it.
+/// The addresses of an `ipBlock`: those of `cidr` that are not in `except`.
 pub fn block_addresses(cidr: &Cidr, except: &[Cidr], reading: Reading) -> AddressSet {
     let may = reading.is_wide_in_addresses();
     let block = cidr.addresses(may);
@@ -237,27 +236,27 @@ pub fn block_addresses(cidr: &Cidr, except: &[Cidr], reading: Reading) -> Addres
     if !may && except.iter().any(|carved| carved.canonical().is_none()) {
         return AddressSet::none();
     }
-    // All at once: one after the other, the work would grow with the square of their number.
+    // One subtraction of the union. Subtracting one by one would take quadratic time.
     block.minus(&AddressSet::of_all(
         except.iter().filter_map(Cidr::canonical),
     ))
 }
 
-/// Why a text is no CIDR for any parser.
+/// Error for text that no parser accepts as a CIDR.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidCidr {
-    /// No slash.
+    /// There is no slash.
     #[error("expected an address, `/` and a prefix length, found `{0}`")]
     NoPrefix(String),
-    /// The part before the slash.
+    /// The part before the slash is no address.
     #[error("expected an IPv4 or IPv6 address before `/`, found `{0}`")]
     Address(String),
-    /// The part after the slash.
+    /// The part after the slash is no prefix length.
     #[error("expected a prefix length of 0 to {max} after `/`, found `{found}`")]
     Prefix {
         /// Longest prefix of the address family.
         max: u8,
-        /// What stands there.
+        /// The text found there.
         found: String,
     },
 }
@@ -302,7 +301,7 @@ fn is_v4_mapped(address: IpAddr) -> bool {
     matches!(address, IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some())
 }
 
-/// Digits only, as Go's parser reads a prefix length; leading zeros are read over.
+/// A prefix length as Go's parser reads it: digits only, with leading zeros ignored.
 fn parse_prefix(text: &str) -> Option<u8> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let significant = text.trim_start_matches('0');
@@ -315,7 +314,7 @@ fn parse_prefix(text: &str) -> Option<u8> {
     })?
 }
 
-/// The address, and whether only a loose parser reads it (leading zeros in a decimal octet).
+/// The address, and whether only a lenient parser accepts it (leading zeros in a decimal octet).
 fn parse_address(text: &str) -> Result<(IpAddr, bool), InvalidCidr> {
     if let Ok(address) = text.parse() {
         return Ok((address, false));
@@ -326,7 +325,7 @@ fn parse_address(text: &str) -> Result<(IpAddr, bool), InvalidCidr> {
         .map_err(|_| InvalidCidr::Address(text.to_owned()))
 }
 
-/// Leading zeros dropped in the dotted part; digits of a hexadecimal group are left alone.
+/// The text without leading zeros in its dotted part. Hexadecimal groups are unchanged.
 fn without_leading_zeros(text: &str) -> String {
     let dotted_from = if text.contains('.') {
         text.rfind(':').map_or(0, |at| at + 1)
@@ -344,7 +343,7 @@ fn without_leading_zeros(text: &str) -> String {
     format!("{hex}{}", octets.join("."))
 }
 
-/// A dotted address whose octets with leading zeros are octal, as C libraries read it.
+/// A dotted address in which octets with leading zeros are octal, as C libraries read it.
 fn octal(text: &str) -> Option<Ipv4Addr> {
     let octet = |octet: &str| match octet.strip_prefix('0') {
         Some(digits) if !digits.is_empty() => u8::from_str_radix(digits, 8).ok(),

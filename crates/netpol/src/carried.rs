@@ -1,18 +1,18 @@
-//! IPv6 addresses that carry an IPv4 address: a translator or a relay passes what is sent to them on to
-//! that address.
+//! IPv6 addresses that carry an IPv4 address. A translator or relay forwards packets for them to that
+//! IPv4 address.
 //!
-//! | block | IPv4 address | what it is |
+//! | block | IPv4 address | mechanism |
 //! | --- | --- | --- |
 //! | `64:ff9b::/96` | last 32 bits | NAT64, well-known prefix (RFC 6052) |
-//! | `64:ff9b:1::/48` | last 32 bits | NAT64, prefix of a network's own (RFC 8215) |
+//! | `64:ff9b:1::/48` | last 32 bits | NAT64, local-use prefix (RFC 8215) |
 //! | `2002::/16` | bits 16 to 47 | 6to4 (RFC 3056) |
 //! | `::ffff:0:0/96` | last 32 bits | IPv4-mapped (RFC 4291) |
 //! | `::ffff:0:0:0/96` | last 32 bits | IPv4-translated (RFC 2765) |
 //! | `::/96` | last 32 bits | IPv4-compatible (RFC 4291) |
 //!
-//! Two more forms hold an IPv4 address and are not counted. A Teredo address (RFC 4380) leads to the far
+//! Two more forms contain an IPv4 address and are not counted. A Teredo address (RFC 4380) leads to the far
 //! end of a tunnel over UDP and to no service of the IPv4 host. An ISATAP address (RFC 5214) may be in any
-//! /64, so that every such block would count as all of IPv4.
+//! /64, so every such block would count as all of IPv4.
 //!
 //! ```
 //! use netpol::carried::of_address;
@@ -27,7 +27,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::address::{V4Set, V6Set, all_v4};
 
-/// A block of addresses that carry one, and the bits behind that one.
+/// A block of addresses that carry an IPv4 address, and the number of bits after that address.
 struct Form {
     first: u128,
     last: u128,
@@ -43,7 +43,7 @@ const fn form(first: Ipv6Addr, length: u32, shift: u32) -> Form {
     }
 }
 
-/// The forms, in the order in which examples prefer them.
+/// All forms. Examples prefer the first ones.
 const FORMS: [Form; 6] = [
     form(Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0), 96, 0),
     form(Ipv6Addr::new(0x64, 0xff9b, 1, 0, 0, 0, 0, 0), 48, 0),
@@ -53,11 +53,11 @@ const FORMS: [Form; 6] = [
     form(Ipv6Addr::UNSPECIFIED, 96, 0),
 ];
 
-/// Numbers of IPv4 addresses.
+/// Number of IPv4 addresses.
 const COUNT: u128 = 1 << 32;
 
 impl Form {
-    /// The parts of a set in this form, as numbers that end in the IPv4 address.
+    /// The ranges of `addresses` in this form, as numbers whose last 32 bits are the IPv4 address.
     fn parts(&self, addresses: &V6Set) -> impl Iterator<Item = (u128, u128)> {
         addresses.ranges().filter_map(|range| {
             let first = range.start().to_bits().max(self.first);
@@ -73,7 +73,7 @@ fn v4(number: u128) -> Ipv4Addr {
     Ipv4Addr::from_bits(last)
 }
 
-/// The IPv4 addresses that these addresses carry.
+/// The IPv4 addresses carried by `addresses`.
 pub fn of(addresses: &V6Set) -> V4Set {
     let mut found = V4Set::new();
     for form in &FORMS {
@@ -93,7 +93,7 @@ pub fn of(addresses: &V6Set) -> V4Set {
     found
 }
 
-/// The IPv4 address that an address carries.
+/// The IPv4 address carried by `address`.
 pub fn of_address(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let number = address.to_bits();
     let mut forms = FORMS.iter();
@@ -101,7 +101,7 @@ pub fn of_address(address: Ipv6Addr) -> Option<Ipv4Addr> {
     Some(v4(number >> form.shift))
 }
 
-/// The first of these addresses that carries one of `wanted`.
+/// The first of `addresses` that carries one of `wanted`.
 pub fn carrier(addresses: &V6Set, wanted: &V4Set) -> Option<Ipv6Addr> {
     FORMS.iter().find_map(|form| {
         let number = form.parts(addresses).find_map(|(first, last)| {
@@ -113,13 +113,13 @@ pub fn carrier(addresses: &V6Set, wanted: &V4Set) -> Option<Ipv6Addr> {
         })?;
         let first = number << form.shift;
         let last = first | ((1 << form.shift) - 1);
-        // Among the bits behind the IPv4 address the set may begin later.
+        // The set may begin in the middle of the bits after the IPv4 address.
         let carriers = V6Set::from_iter([Ipv6Addr::from(first)..=Ipv6Addr::from(last)]);
         (addresses & &carriers).first()
     })
 }
 
-/// The first number from `first` on whose last 32 bits lie in `low..=high`.
+/// The smallest number, at least `first`, whose last 32 bits are in `low..=high`.
 fn next(first: u128, low: u128, high: u128) -> u128 {
     let own = first % COUNT;
     let base = first - own;

@@ -1,4 +1,4 @@
-//! One concrete connection: what a refusal shows.
+//! One concrete connection, used as an example.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -8,31 +8,31 @@ use super::Direction;
 use super::port::{Port, Protocol};
 use crate::label::NAMESPACE_NAME;
 
-/// Labels as a list of pairs, in order of their keys.
+/// Labels as pairs, sorted by key.
 pub type LabelPairs = Vec<(Arc<str>, Arc<str>)>;
 
-/// The end of a connection that is not the protected pod.
+/// The peer of a connection.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Endpoint {
-    /// A pod, by labels; labels that are not listed are absent.
+    /// A pod, by labels. Labels that are not listed are absent.
     Pod {
-        /// Labels of the namespace, its name among them.
+        /// Labels of the namespace, including its name.
         namespace: LabelPairs,
         /// Labels of the pod.
         labels: LabelPairs,
     },
-    /// Whoever has this address.
+    /// Any endpoint with this address.
     Address(IpAddr),
 }
 
 /// One connection between a protected pod and a peer.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Connection {
-    /// Which side the protected pod is on.
+    /// Direction, seen from the protected pod.
     pub direction: Direction,
-    /// Labels of the protected pod; labels that are not listed are absent.
+    /// Labels of the protected pod. Labels that are not listed are absent.
     pub subject: LabelPairs,
-    /// The other end.
+    /// The peer.
     pub peer: Endpoint,
     /// Protocol.
     pub protocol: Protocol,

@@ -1,14 +1,14 @@
-//! Containment: is one region inside a union of regions, and if not, which part is outside.
+//! Containment: is one region inside a union of regions? If not, which part is outside?
 //!
-//! Exact, by splitting: a cover that holds the whole area ends a branch; otherwise the cover that
-//! cuts the fewest dimensions splits the area into disjoint pieces outside of it, each of which the
-//! remaining covers have to hold. A piece that no cover touches is the answer. The question is
-//! coNP-complete in the number of label keys, so the work is counted against a [`Budget`] and a
-//! proof that runs out of it is undecided, never accepted.
+//! The answer is exact. A cover that contains the whole area ends a branch. Otherwise the cover that cuts
+//! the fewest dimensions splits the area into disjoint pieces outside of it, and the remaining covers must
+//! contain each of these. A piece that no cover touches is the answer. The question is coNP-complete in the
+//! number of label keys, so the work is counted against a [`Budget`]. A proof that uses it up is undecided,
+//! never accepted.
 //!
-//! An area of all ports of a protocol is proved by their numbers: a port name means one of them,
-//! whichever, so covers whose ranges only together hold all numbers hold it. An area of a name alone
-//! needs a cover that holds the name, or all ports, by itself.
+//! An area of all ports of a protocol is proved by numbers alone. A port name means one of these numbers,
+//! so covers that together contain all numbers contain the name too. An area of a name alone needs a single
+//! cover that contains the name or all ports.
 //!
 //! ```
 //! use netpol::cover::{Budget, uncovered};
@@ -34,18 +34,18 @@ pub use super::budget::Budget;
 use super::label::LabelSet;
 use super::region::{PeerSet, Region, RegionRef};
 
-/// The proof ran out of budget. It names the label keys that made it hard.
+/// Error for a proof that ran out of budget. It lists the label keys that made the proof hard.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Exhausted {
     /// Label keys on which the covers differ.
     pub keys: BTreeSet<Arc<str>>,
 }
 
-/// How many keys are named of a proof that could not go on.
+/// Maximum number of label keys in [`Exhausted`].
 const NAMED: usize = 64;
 
 impl Exhausted {
-    /// A proof against these covers that could not go on.
+    /// The error of a proof against these covers.
     pub fn of<'a, C: Into<RegionRef<'a>>>(covers: impl IntoIterator<Item = C>) -> Self {
         let mut keys = BTreeSet::new();
         for cover in covers {
@@ -67,7 +67,11 @@ impl Exhausted {
     }
 }
 
-/// A part of `area` that is in none of `covers`; `None` when there is none.
+/// Returns a part of `area` that is in none of `covers`, or `None` if there is no such part.
+///
+/// # Errors
+///
+/// [`Exhausted`] if the proof needs more than `budget`. The question is then undecided.
 pub fn uncovered<'a, C: Into<RegionRef<'a>> + Copy>(
     area: &Region,
     covers: &[C],
@@ -81,7 +85,11 @@ pub fn uncovered<'a, C: Into<RegionRef<'a>> + Copy>(
     Ok(found)
 }
 
-/// All parts of `area` that are in none of `covers`, as disjoint regions.
+/// Returns all parts of `area` that are in none of `covers`, as disjoint regions.
+///
+/// # Errors
+///
+/// [`Exhausted`] if the proof needs more than `budget`. The question is then undecided.
 pub fn all_uncovered<'a, C: Into<RegionRef<'a>> + Copy>(
     area: &Region,
     covers: &[C],
@@ -97,7 +105,7 @@ pub fn all_uncovered<'a, C: Into<RegionRef<'a>> + Copy>(
 
 type Flow = ControlFlow<()>;
 
-/// A cover, and what it takes to hold an area against it.
+/// A cover and the cost of comparing an area with it.
 #[derive(Clone, Copy)]
 struct Cover<'a> {
     region: RegionRef<'a>,
@@ -117,7 +125,7 @@ fn exhausted(covers: &[Cover<'_>]) -> Exhausted {
     Exhausted::of(covers.iter().map(|cover| cover.region))
 }
 
-/// Depth first, on a stack of our own: the depth is bounded by the number of covers only.
+/// Depth-first search on an explicit stack: the depth is bounded only by the number of covers.
 fn search<'a, C: Into<RegionRef<'a>> + Copy>(
     area: &Region,
     covers: &[C],
@@ -161,14 +169,14 @@ fn search<'a, C: Into<RegionRef<'a>> + Copy>(
     Ok(())
 }
 
-/// What a node takes beside its comparisons.
+/// Cost of a node, without its comparisons.
 const NODE: usize = 4;
 
-/// An area, and the covers that cut it on more than one dimension, each with how many.
+/// An area, and the covers that cut it on more than one dimension, with the number of dimensions.
 type Shrunk<'a> = (Region, Vec<(Cover<'a>, usize)>);
 
-/// Drops covers that do not touch the area, and takes off at once every cover that cuts it on one
-/// dimension only, since what is left is one piece again. `None` when nothing is left.
+/// Drops covers that do not touch the area, and subtracts every cover that cuts it on one dimension only,
+/// since that leaves a single piece. `None` if nothing is left.
 fn shrink<'a>(
     mut area: Region,
     covers: &[Cover<'a>],
@@ -208,7 +216,7 @@ fn shrink<'a>(
     }
 }
 
-/// On how many dimensions `cover` does not hold all of `area`; `None` where they share nothing.
+/// Number of dimensions on which `cover` does not contain all of `area`; `None` if they are disjoint.
 fn cuts(area: RegionRef<'_>, cover: RegionRef<'_>) -> Option<usize> {
     let peer = match (area.peer, cover.peer) {
         (
@@ -231,7 +239,7 @@ fn cuts(area: RegionRef<'_>, cover: RegionRef<'_>) -> Option<usize> {
     Some(peer + ports + area.subject.cuts(cover.subject)?)
 }
 
-/// `area` without `cover`, as disjoint pieces. The two overlap.
+/// `area` without `cover`, as disjoint pieces. The two must overlap.
 fn outside(area: &Region, cover: RegionRef<'_>) -> Vec<Region> {
     let mut pieces = Vec::new();
     let mut rest = area.clone();
@@ -319,8 +327,8 @@ enum Side {
     Inside,
 }
 
-/// Splits `area` on each key that `cover` cuts: hands over the disjoint parts outside, and after
-/// each the part that is still inside.
+/// Splits `area` on each key that `cover` cuts. Passes each disjoint part outside to `part`, followed by
+/// the part that is still inside.
 fn outside_labels(area: &LabelSet, cover: &LabelSet, mut part: impl FnMut(LabelSet, Side)) {
     let mut rest = area.clone();
     for (key, theirs) in area.cut_by(cover) {

@@ -1,8 +1,8 @@
-//! The points in which the two [readings](super::Reading) of a rule differ, each by its name.
+//! Points on which implementations of NetworkPolicy differ.
 //!
-//! A connection that exists only because of one of them says so, and so tells its reader what to
-//! write differently. Asked of the naive point evaluator, so that the answer does not rest on the
-//! engine that found the connection.
+//! A connection that exists only because of such a point is reported with it, so that the reader knows
+//! what to change. The naive point evaluator decides it, so the answer does not depend on the engine that
+//! found the connection.
 //!
 //! ```
 //! use netpol::Difference;
@@ -18,21 +18,20 @@ use super::port::Port;
 use super::rule::{PortEntry, PortRange, Rule};
 use super::{At, Connection, Reading};
 
-/// Why a connection exists only under one of the two readings.
+/// The reason that a connection exists under only one of the two readings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Difference {
-    /// A CIDR text is read in one of several ways: it may mean every address, or none (semantics
-    /// C16, C17).
+    /// A CIDR text has several readings: it may mean every address, or none (semantics C16, C17).
     AmbiguousCidr,
-    /// A port name is declared, for this protocol and number, by the destination pod (semantics D7,
-    /// D8, D11), also by one behind an address (D9).
+    /// The destination pod declares the port name, for this protocol and number (semantics D7, D8, D11).
+    /// The pod may also be behind an address (D9).
     UndeclaredPortName,
     /// A proxy in the pod forwards a tunnel port to every TCP port (semantics D13).
     TunnelPort,
 }
 
 impl Difference {
-    /// The word in JSON.
+    /// The name in JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::AmbiguousCidr => "ambiguous-cidr",
@@ -41,22 +40,22 @@ impl Difference {
         }
     }
 
-    /// The condition under which one of `rules`, of policies at this place, lets through a connection that
-    /// may pass; `None` where every implementation lets it through.
+    /// The condition under which one of `rules` allows a connection. `None` if every implementation allows
+    /// it. The rules belong to policies at `at`.
     pub fn of<'a>(
         rules: impl IntoIterator<Item = &'a Rule> + Clone,
         shown: &Connection,
         at: At<'_>,
     ) -> Option<Self> {
         let passes = |rule: &Rule, reading| rule_passes(rule, shown, At { reading, ..at });
-        let surely = |rule: &Rule| passes(rule, Reading::Must);
+        let always = |rule: &Rule| passes(rule, Reading::Must);
         let by_name = matches!(shown.port, Port::Named(_));
-        if rules.clone().into_iter().any(surely) {
+        if rules.clone().into_iter().any(always) {
             return by_name.then_some(Self::UndeclaredPortName);
         }
         let mut named = rules.clone().into_iter().map(names_as_all);
         let mut rules = rules.into_iter();
-        Some(if named.any(|rule| surely(&rule)) {
+        Some(if named.any(|rule| always(&rule)) {
             Self::UndeclaredPortName
         } else if rules.any(|rule| passes(rule, Reading::Permitted)) {
             Self::TunnelPort
@@ -67,7 +66,7 @@ impl Difference {
 }
 
 impl fmt::Display for Difference {
-    /// The condition, to stand after "only where".
+    /// Writes the condition, as a phrase that follows "only where".
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::AmbiguousCidr => "a CIDR that parsers read differently is read so",
@@ -77,7 +76,7 @@ impl fmt::Display for Difference {
     }
 }
 
-/// The rule with each port name read as every port of its protocol, which it may come to mean.
+/// The rule with each port name read as every port of its protocol.
 pub fn names_as_all(rule: &Rule) -> Rule {
     let ports = rule.ports.iter().map(|entry| match entry.ports {
         PortRange::Named(_) => PortEntry {

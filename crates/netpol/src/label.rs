@@ -1,10 +1,10 @@
-//! Sets of labels: which pods (or namespaces) a conjunction of label requirements can mean.
+//! Label sets: the pods or namespaces that a conjunction of label requirements can select.
 //!
-//! A [`LabelSet`] is a product with one dimension per label key; a key that is not mentioned may
-//! have any value or be absent. One dimension is a [`Values`]: a finite or co-finite set of
-//! values, and whether the key may be absent. The form is closed under intersection and
-//! difference per key, so a selector is exactly one `LabelSet` and `NotIn` needs no list of the
-//! world. Both types are never empty: an operation that could leave nothing returns an `Option`.
+//! A [`LabelSet`] is a product with one dimension per label key. A key that is not mentioned may have any
+//! value or be absent. One dimension is a [`Values`]: a finite or co-finite set of values, and whether the
+//! key may be absent. Intersection and difference per key stay in this form, so a selector is exactly one
+//! `LabelSet`, and `NotIn` needs no list of existing labels. Both types are never empty: an operation that
+//! could leave nothing returns an `Option`.
 //!
 //! ```
 //! use netpol::label::{LabelSet, Values};
@@ -20,11 +20,11 @@ use std::sync::Arc;
 
 use super::names::{Listed, Names};
 
-/// The one namespace label that the API server itself sets, to the namespace's name, on every
-/// write (KEP-2161): it is never absent and cannot be forged.
+/// The namespace label that the API server sets to the namespace's name on every write (KEP-2161). It is
+/// never absent and cannot be forged.
 pub const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
 
-/// What one label key may be: a set of values, and whether the key may be absent.
+/// Possible values of one label key, and whether the key may be absent.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Values {
     present: Names,
@@ -32,7 +32,7 @@ pub struct Values {
 }
 
 impl Values {
-    /// Any value, or absent: what a selector that does not mention the key says.
+    /// Any value, or absent: the meaning of a selector that does not mention the key.
     pub const fn any() -> Self {
         Self {
             present: Names::all(),
@@ -80,17 +80,17 @@ impl Values {
         }
     }
 
-    /// Whether nothing is left: no value, and not absent either.
+    /// Returns true if nothing is allowed: no value, and not absent either.
     pub fn is_empty(&self) -> bool {
         !self.absent && self.present.is_empty()
     }
 
-    /// Whether everything is allowed.
+    /// Returns true if everything is allowed.
     pub fn is_any(&self) -> bool {
         self.absent && self.present.is_all()
     }
 
-    /// Whether the key may be absent.
+    /// Returns true if the key may be absent.
     pub const fn allows_absent(&self) -> bool {
         self.absent
     }
@@ -100,12 +100,12 @@ impl Values {
         &self.present
     }
 
-    /// Whether `value` (or, with `None`, an absent key) is in the set.
+    /// Returns true if `value` is allowed. `None` stands for an absent key.
     pub fn contains(&self, value: Option<&str>) -> bool {
         value.map_or(self.absent, |value| self.present.contains(value))
     }
 
-    /// Both at once; may be empty.
+    /// The values in both; may be empty.
     #[must_use]
     pub fn intersect(&self, other: &Self) -> Self {
         Self {
@@ -114,7 +114,7 @@ impl Values {
         }
     }
 
-    /// The part outside `other`; may be empty.
+    /// The values that are not in `other`; may be empty.
     #[must_use]
     pub fn minus(&self, other: &Self) -> Self {
         Self {
@@ -123,21 +123,22 @@ impl Values {
         }
     }
 
-    /// Whether `other` allows all that `self` allows.
+    /// Returns true if `other` allows everything that `self` allows.
     pub fn is_subset(&self, other: &Self) -> bool {
         (other.absent || !self.absent) && self.present.is_subset(&other.present)
     }
 
-    /// Whether the two share nothing.
+    /// Returns true if no value, and no absence, is in both.
     pub fn is_disjoint(&self, other: &Self) -> bool {
         !(self.absent && other.absent) && self.present.is_disjoint(&other.present)
     }
 }
 
-/// A conjunction of requirements on labels, satisfiable by construction. Unmentioned keys are free.
+/// A conjunction of requirements on labels, satisfiable by construction. Keys that are not mentioned are
+/// free.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LabelSet {
-    /// Sorted by key, each key once, none of them free.
+    /// Sorted by unique key. No entry allows everything.
     keys: Vec<(Arc<str>, Values)>,
 }
 
@@ -147,11 +148,11 @@ impl LabelSet {
         Self { keys: Vec::new() }
     }
 
-    /// All of these requirements at once; `None` where some contradict each other.
+    /// The conjunction of these requirements; `None` if they contradict each other.
     pub fn all_of(mut keys: Vec<(Arc<str>, Values)>) -> Option<Self> {
         keys.sort_by(|(a, _), (b, _)| a.cmp(b));
-        // In pairs, and those in pairs again: one after the other, the work would grow with the
-        // square of the requirements on one key.
+        // Merges pairs, then pairs of pairs. Merging one after the other would take quadratic time if many
+        // requirements have the same key.
         loop {
             let before = keys.len();
             let mut is_merged = false;
@@ -180,7 +181,7 @@ impl LabelSet {
         self.keys.get(at).map(|(_, values)| values)
     }
 
-    /// Adds one requirement; `None` when it contradicts what is there.
+    /// Adds one requirement; `None` if it contradicts the others.
     #[must_use]
     pub fn and(mut self, key: impl Into<Arc<str>>, values: Values) -> Option<Self> {
         let key = key.into();
@@ -195,7 +196,7 @@ impl LabelSet {
         Some(self)
     }
 
-    /// Replaces the values of one key. The caller holds them non-empty.
+    /// Replaces the values of one key. `values` must not be empty.
     fn set(&mut self, key: Arc<str>, values: Values) {
         match (self.find(&key), values.is_any()) {
             (Ok(at), true) => drop(self.keys.remove(at)),
@@ -205,7 +206,7 @@ impl LabelSet {
         }
     }
 
-    /// The same set with `key` limited to exactly `values`; `None` when those are empty.
+    /// The same set with exactly `values` for `key`; `None` if `values` is empty.
     #[must_use]
     pub(crate) fn with(&self, key: &Arc<str>, values: Values) -> Option<Self> {
         if values.is_empty() {
@@ -216,23 +217,23 @@ impl LabelSet {
         Some(copy)
     }
 
-    /// What `key` may be.
+    /// The possible values of `key`.
     pub fn values(&self, key: &str) -> Values {
         self.constraint(key).cloned().unwrap_or_else(Values::any)
     }
 
-    /// The constrained keys, in order.
+    /// The constrained keys in sorted order.
     pub fn constrained(&self) -> impl Iterator<Item = (&Arc<str>, &Values)> {
         self.keys.iter().map(|(key, values)| (key, values))
     }
 
-    /// Comparisons that it takes to hold another set against this one.
+    /// Comparisons needed to compare another set with this one.
     pub fn weight(&self) -> usize {
         let values = |(_, values): &(_, Values)| values.present.listed().count().max(1);
         self.keys.iter().map(values).sum()
     }
 
-    /// Whether this set and `other` share nothing, or else on how many keys `other` cuts it.
+    /// Number of keys on which `other` cuts this set; `None` if the two are disjoint.
     pub(crate) fn cuts(&self, other: &Self) -> Option<usize> {
         let mut cuts = 0;
         for (key, theirs) in &other.keys {
@@ -245,17 +246,17 @@ impl LabelSet {
         Some(cuts)
     }
 
-    /// Whether `key` is constrained.
+    /// Returns true if `key` is constrained.
     pub fn constrains(&self, key: &str) -> bool {
         self.constraint(key).is_some()
     }
 
-    /// Whether no key is constrained.
+    /// Returns true if no key is constrained.
     pub fn is_any(&self) -> bool {
         self.keys.is_empty()
     }
 
-    /// Both conjunctions at once; `None` when they contradict each other.
+    /// The conjunction of both; `None` if they contradict each other.
     #[must_use]
     pub fn intersect(&self, other: &Self) -> Option<Self> {
         let (small, large) = self.by_size(other);
@@ -274,12 +275,12 @@ impl LabelSet {
         }
     }
 
-    /// Whether every set of labels in `self` is in `other`.
+    /// Returns true if every label set in `self` is in `other`.
     pub fn is_subset(&self, other: &Self) -> bool {
         other.keys.len() <= self.keys.len() && self.cut_by(other).next().is_none()
     }
 
-    /// Whether no set of labels is in both.
+    /// Returns true if no label set is in both.
     pub fn is_disjoint(&self, other: &Self) -> bool {
         let (small, large) = self.by_size(other);
         small.keys.iter().any(|(key, ours)| {
@@ -289,8 +290,7 @@ impl LabelSet {
         })
     }
 
-    /// The keys on which `other` asks for more than `self` promises: the dimensions on which
-    /// `other` cuts `self`.
+    /// The keys on which `other` is narrower than `self`: the dimensions on which `other` cuts `self`.
     pub(crate) fn cut_by<'a>(
         &'a self,
         other: &'a Self,
@@ -302,14 +302,14 @@ impl LabelSet {
         })
     }
 
-    /// Whether these labels satisfy the conjunction.
+    /// Returns true if these labels satisfy the conjunction.
     pub fn matches(&self, labels: &BTreeMap<Arc<str>, Arc<str>>) -> bool {
         self.constrained()
             .all(|(key, values)| values.contains(labels.get(key).map(AsRef::as_ref)))
     }
 
-    /// The set as seen on a namespace, where [`NAMESPACE_NAME`] is never absent and always a DNS
-    /// label; `None` when nothing is left.
+    /// The set for namespaces, where [`NAMESPACE_NAME`] is always present and a DNS label; `None` if nothing
+    /// is left.
     #[must_use]
     pub fn on_namespaces(mut self) -> Option<Self> {
         let Ok(at) = self.find(NAMESPACE_NAME) else {
@@ -330,7 +330,7 @@ impl LabelSet {
         Some(self)
     }
 
-    /// The names of the namespaces that the set can mean, where they are listed.
+    /// The names of the selected namespaces, if the set lists them.
     pub fn namespace_names(&self) -> Option<&Listed> {
         match self.constraint(NAMESPACE_NAME)?.values() {
             Names::Only(listed) => Some(listed),
@@ -339,7 +339,7 @@ impl LabelSet {
     }
 }
 
-/// Whether `text` can name a namespace (RFC 1123 label).
+/// Returns true if `text` is a valid namespace name (RFC 1123 label).
 pub fn is_dns_label(text: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let edge = |byte: Option<&u8>| byte.is_some_and(|byte| *byte != b'-');

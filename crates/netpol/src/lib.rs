@@ -2,7 +2,8 @@
 #![deny(
     clippy::disallowed_macros,
     clippy::disallowed_methods,
-    clippy::disallowed_types
+    clippy::disallowed_types,
+    clippy::missing_errors_doc
 )]
 
 pub mod address;
@@ -29,7 +30,7 @@ pub use difference::Difference;
 pub use label::LabelSet;
 pub use region::{PeerSet, Region, RegionRef};
 
-/// Which side of the protected pods a connection is on.
+/// Direction of a connection, seen from the protected pods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Direction {
     /// To the protected pods.
@@ -39,7 +40,7 @@ pub enum Direction {
 }
 
 impl Direction {
-    /// Both, in the order of the API.
+    /// Both directions, in the order of the API.
     pub const ALL: [Self; 2] = [Self::Ingress, Self::Egress];
 
     /// The `policyTypes` entry.
@@ -50,7 +51,7 @@ impl Direction {
         }
     }
 
-    /// The field of a policy's spec that holds the rules of this direction.
+    /// The field of a policy's spec with the rules of this direction.
     pub const fn field(self) -> &'static str {
         match self {
             Self::Ingress => "ingress",
@@ -58,7 +59,7 @@ impl Direction {
         }
     }
 
-    /// The field of a rule that holds its peers.
+    /// The field of a rule with its peers.
     pub const fn peers_field(self) -> &'static str {
         match self {
             Self::Ingress => "from",
@@ -67,39 +68,40 @@ impl Direction {
     }
 }
 
-/// Which reading of a rule is meant, where implementations of NetworkPolicy may differ. The floor has
-/// to lie inside [`Reading::Must`], and [`Reading::May`] inside [`Reading::Permitted`] of the ceiling.
+/// A reading of a rule. Implementations of NetworkPolicy differ, so a rule has several. The floor must be
+/// inside [`Reading::Must`]; [`Reading::May`] must be inside [`Reading::Permitted`] of the ceiling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reading {
-    /// What every implementation lets through.
+    /// Connections that every implementation allows.
     Must,
-    /// What some implementation could let through.
+    /// Connections that at least one implementation could allow.
     May,
-    /// The reading of the ceiling: the ports as in [`Reading::May`], so that a rule permits itself, and
-    /// blocks in ambiguous text as in [`Reading::Must`].
+    /// The reading of the ceiling: ports as in [`Reading::May`], so that a rule permits itself, and ambiguous
+    /// CIDR text as in [`Reading::Must`].
     Permitted,
 }
 
 impl Reading {
-    /// Whether a block in ambiguous text is every address, and not none.
+    /// Returns true if ambiguous CIDR text is every address. Otherwise it is none.
     pub(crate) const fn is_wide_in_addresses(self) -> bool {
         matches!(self, Self::May)
     }
 
-    /// Whether port names count beside blocks on egress, and tunnel ports as every port on ingress.
+    /// Returns true if port names count next to an `ipBlock` on egress, and tunnel ports count as every port
+    /// on ingress.
     pub(crate) const fn is_wide_in_ports(self) -> bool {
         matches!(self, Self::May | Self::Permitted)
     }
 }
 
-/// The place of a rule, and how it is read.
+/// Context in which a rule is read.
 #[derive(Clone, Copy, Debug)]
 pub struct At<'a> {
     /// Namespace of the policy.
     pub namespace: &'a str,
-    /// How a rule is read that implementations read differently.
+    /// Reading, for rules that implementations read differently.
     pub reading: Reading,
-    /// TCP ports from which a proxy in the pod forwards to every other TCP port, as those of service
-    /// meshes do. On ingress only.
+    /// TCP ports from which a proxy in the pod forwards to every other TCP port, as in service meshes.
+    /// Ingress only.
     pub tunnels: &'a [u16],
 }

@@ -1,6 +1,6 @@
 //! Finite or co-finite sets of names: label values, port names.
 //!
-//! Closed under intersection, union and difference without knowing all names there are.
+//! Intersection, union and difference are exact, without a list of all possible names.
 //!
 //! ```
 //! use netpol::names::Names;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-/// Some names, sorted, each once. One name, by far the commonest, needs no allocation.
+/// A sorted list of unique names. A single name, the common case, needs no allocation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Listed(SmallVec<[Arc<str>; 1]>);
 
@@ -30,7 +30,7 @@ impl Listed {
         }
     }
 
-    /// How many there are.
+    /// Number of names.
     pub fn count(&self) -> usize {
         self.0.len()
     }
@@ -40,12 +40,12 @@ impl Listed {
         self.0.first()
     }
 
-    /// Whether `name` is listed.
+    /// Returns true if `name` is listed.
     pub fn lists(&self, name: &str) -> bool {
         self.contains(name)
     }
 
-    /// The names in order.
+    /// The names in sorted order.
     pub fn iter(&self) -> std::slice::Iter<'_, Arc<str>> {
         self.0.iter()
     }
@@ -98,8 +98,8 @@ impl<V: Into<Arc<str>>> FromIterator<V> for Listed {
     }
 }
 
-/// A set of names: those listed, or all but those listed. The form is unique, because the number
-/// of possible names is treated as unlimited.
+/// A set of names: the listed ones, or all others. The representation is unique, because the number of
+/// possible names is treated as unlimited.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Names {
     /// Exactly the listed names.
@@ -121,34 +121,34 @@ impl Names {
         Only(Listed::new())
     }
 
-    /// Exactly these.
+    /// Exactly these names.
     pub fn only<V: Into<Arc<str>>>(names: impl IntoIterator<Item = V>) -> Self {
         Only(names.into_iter().collect())
     }
 
-    /// All except these.
+    /// All names except these.
     pub fn all_but<V: Into<Arc<str>>>(names: impl IntoIterator<Item = V>) -> Self {
         AllBut(names.into_iter().collect())
     }
 
-    /// The names that it lists, whether it holds them or all others.
+    /// The names in the list, either included or excluded.
     pub(crate) const fn listed(&self) -> &Listed {
         match self {
             Only(listed) | AllBut(listed) => listed,
         }
     }
 
-    /// Whether no name is in it.
+    /// Returns true if the set contains no name.
     pub fn is_empty(&self) -> bool {
         matches!(self, Only(listed) if listed.0.is_empty())
     }
 
-    /// Whether every name is in it.
+    /// Returns true if the set contains every name.
     pub fn is_all(&self) -> bool {
         matches!(self, AllBut(listed) if listed.0.is_empty())
     }
 
-    /// Whether `name` is in it.
+    /// Returns true if the set contains `name`.
     pub fn contains(&self, name: &str) -> bool {
         match self {
             Only(listed) => listed.contains(name),
@@ -156,7 +156,7 @@ impl Names {
         }
     }
 
-    /// Everything that is not in it.
+    /// All names that are not in the set.
     #[must_use]
     pub fn complement(&self) -> Self {
         match self {
@@ -165,7 +165,7 @@ impl Names {
         }
     }
 
-    /// In both.
+    /// Names in both sets.
     #[must_use]
     pub fn intersect(&self, other: &Self) -> Self {
         match (self, other) {
@@ -175,7 +175,7 @@ impl Names {
         }
     }
 
-    /// In either.
+    /// Names in either set.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
         self.complement()
@@ -183,7 +183,7 @@ impl Names {
             .complement()
     }
 
-    /// In `self` and not in `other`.
+    /// Names in `self` that are not in `other`.
     #[must_use]
     pub fn minus(&self, other: &Self) -> Self {
         match (self, other) {
@@ -194,7 +194,7 @@ impl Names {
         }
     }
 
-    /// Whether all of `self` is in `other`.
+    /// Returns true if `other` contains all of `self`.
     pub fn is_subset(&self, other: &Self) -> bool {
         match (self, other) {
             (Only(a), Only(b)) => a.is_subset(b),
@@ -204,7 +204,7 @@ impl Names {
         }
     }
 
-    /// Whether no name is in both.
+    /// Returns true if no name is in both.
     pub fn is_disjoint(&self, other: &Self) -> bool {
         match (self, other) {
             (Only(a), Only(b)) => a.is_disjoint(b),
@@ -213,7 +213,7 @@ impl Names {
         }
     }
 
-    /// The same set over the smaller universe of names that `legal` accepts.
+    /// The same set restricted to names that `legal` accepts.
     #[must_use]
     pub(crate) fn retain(&self, legal: impl Fn(&str) -> bool) -> Self {
         match self {

@@ -1,9 +1,9 @@
-//! A second opinion: what rules mean for one concrete connection, point by point.
+//! Evaluation of rules on a single connection.
 //!
-//! Written straight from the NetworkPolicy API's own words (`semantics` rows A1 to D12), naively and
-//! on purpose without the sets of the engine: the two share only the types that rules and
-//! connections are written in. It replays each connection before anybody is shown it, and the tests
-//! enumerate small worlds with it to check the engine in both directions.
+//! This is a second, naive implementation of the NetworkPolicy API (`semantics` rows A1 to D12). It uses
+//! none of the engine's sets; the two share only the types of rules and connections. It checks each
+//! connection before it is shown to a user, and the tests enumerate small worlds with it to check the
+//! engine in both directions.
 //!
 //! ```
 //! use netpol::connection::{Connection, Endpoint};
@@ -35,32 +35,32 @@ use super::port::{Port, Protocol};
 use super::rule::{Operator, Peer, PortEntry, PortRange, Requirement, Rule, Selector};
 use super::{Direction, Reading};
 
-/// One policy of the protected pods' namespace, as far as a connection depends on it.
+/// The parts of a policy that decide a connection. The policy is in the protected pods' namespace.
 #[derive(Clone, Copy, Debug)]
 pub struct PolicyView<'a> {
     /// `spec.podSelector`.
     pub pods: &'a Selector,
-    /// Whether it isolates, in the order of [`Direction::ALL`].
+    /// True if it isolates, by direction in the order of [`Direction::ALL`].
     pub isolates: [bool; 2],
-    /// Its rules, in the order of [`Direction::ALL`]; inert where it does not isolate.
+    /// Its rules, by direction in the order of [`Direction::ALL`]. Ignored where it does not isolate.
     pub rules: [&'a [Rule]; 2],
 }
 
 impl PolicyView<'_> {
-    /// Whether it isolates a pod with these labels in one direction (B1 to B8).
+    /// Returns true if the policy isolates a pod with these labels in this direction (B1 to B8).
     pub fn isolates(&self, direction: Direction, pod: &LabelPairs) -> bool {
         self.isolates[direction as usize] && selects(self.pods, pod)
     }
 }
 
-/// Whether any of the policies isolates a pod with these labels.
+/// Returns true if any of the policies isolates a pod with these labels.
 pub fn is_isolated(policies: &[PolicyView<'_>], direction: Direction, pod: &LabelPairs) -> bool {
     policies
         .iter()
         .any(|policy| policy.isolates(direction, pod))
 }
 
-/// Whether a rule of a policy that isolates the protected pod lets the connection through (B10).
+/// Returns true if a rule of a policy that isolates the protected pod allows the connection (B10).
 pub fn is_let_through(policies: &[PolicyView<'_>], connection: &Connection, at: At<'_>) -> bool {
     let direction = connection.direction;
     policies
@@ -72,14 +72,14 @@ pub fn is_let_through(policies: &[PolicyView<'_>], connection: &Connection, at: 
         })
 }
 
-/// Whether the connection passes the protected pod's side: a rule lets it through, or nothing
-/// isolates the pod (B9).
+/// Returns true if the protected pod's side allows the connection: a rule allows it, or no policy isolates
+/// the pod (B9).
 pub fn passes(policies: &[PolicyView<'_>], connection: &Connection, at: At<'_>) -> bool {
     !is_isolated(policies, connection.direction, &connection.subject)
         || is_let_through(policies, connection, at)
 }
 
-/// Whether a rule, for a pod that its policy selects, lets the connection through.
+/// Returns true if a rule allows the connection, for a pod that its policy selects.
 pub fn rule_passes(rule: &Rule, connection: &Connection, at: At<'_>) -> bool {
     let peers = rule.peers.is_empty()
         || rule
@@ -89,7 +89,7 @@ pub fn rule_passes(rule: &Rule, connection: &Connection, at: At<'_>) -> bool {
     peers && ports_match(&rule.ports, connection, at)
 }
 
-/// Whether a selector selects what carries exactly these labels (A5 to A9).
+/// Returns true if a selector matches exactly these labels (A5 to A9).
 pub fn selects(selector: &Selector, labels: &LabelPairs) -> bool {
     let equal = |(key, value)| value_of(labels, key) == Some(value);
     selector
@@ -142,8 +142,8 @@ fn peer_matches(peer: &Peer, endpoint: &Endpoint, at: At<'_>) -> bool {
     }
 }
 
-/// Text that parsers read differently holds every address for what may be, none for what must be or
-/// is permitted (C15 to C18).
+/// Ambiguous CIDR text contains every address for [`Reading::May`], and none for the other readings
+/// (C15 to C18).
 fn in_block(cidr: &Cidr, address: IpAddr, reading: Reading) -> bool {
     match cidr.reading() {
         CidrReading::Canonical(block) => block.contains(&address),
@@ -168,8 +168,8 @@ fn ports_match(entries: &[PortEntry], connection: &Connection, at: At<'_>) -> bo
             PortRange::Named(_) => false,
         })
     };
-    // A name is some number of the destination pod's choice (D7, D11). Whether it is looked up for the
-    // pod behind an address, implementations decide (D9).
+    // A name is a number that the destination pod chooses (D7, D11). Implementations decide whether to look
+    // it up for the pod behind an address (D9).
     let looks_up = connection.direction == Direction::Ingress
         || matches!(connection.peer, Endpoint::Pod { .. })
         || at.reading != Reading::Must;

@@ -1,15 +1,15 @@
 //! Sets of destination ports: per protocol, numbers 1 to 65535 and port names.
 //!
-//! A name stays a name: which number it means is the destination pod's to say, later and
-//! differently for each pod. So a name lies only in a set that has the same name and protocol, or
-//! every port of that protocol. (NetworkPolicyPort, API type; semantics D1 to D12.)
+//! A name is never resolved to a number: each destination pod defines it, and can define it later. So a
+//! name is only in a set that contains the same name and protocol, or every port of that protocol.
+//! (NetworkPolicyPort, API type; semantics D1 to D12.)
 //!
 //! ```
 //! use netpol::port::{PortSet, Protocol};
 //!
 //! let api = PortSet::number(Protocol::Tcp, 8200);
 //! assert!(api.is_subset(&PortSet::range(Protocol::Tcp, 8000, 9000)));
-//! assert!(!PortSet::name(Protocol::Tcp, "api").is_subset(&api), "nobody knows what `api` will mean");
+//! assert!(!PortSet::name(Protocol::Tcp, "api").is_subset(&api), "the number of `api` is unknown");
 //! ```
 
 use std::fmt;
@@ -19,7 +19,7 @@ use range_set_blaze::RangeSetBlaze;
 
 use super::names::Names;
 
-/// The protocols that NetworkPolicy speaks of. Anything else is outside every verdict.
+/// The protocols of NetworkPolicy. Other protocols are out of scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Protocol {
     /// TCP, the default of a port entry without a protocol.
@@ -31,10 +31,10 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// All protocols, in the order in which witnesses prefer them.
+    /// All protocols. Examples prefer the first ones.
     pub const ALL: [Self; 3] = [Self::Tcp, Self::Udp, Self::Sctp];
 
-    /// The name as the API writes it.
+    /// The name in the API.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Tcp => "TCP",
@@ -55,7 +55,7 @@ impl fmt::Display for Protocol {
 pub enum Port {
     /// A number, 1 to 65535.
     Number(u16),
-    /// Whatever number the destination pod declares under this name.
+    /// The number that the destination pod declares under this name.
     Named(Arc<str>),
 }
 
@@ -90,7 +90,7 @@ impl Ports {
         }
     }
 
-    /// A name always means some number, so all numbers are all ports.
+    /// Adds all names if all numbers are in the set, since a name always means a number.
     fn normal(self) -> Self {
         if self.has_all_numbers() {
             Self::all()
@@ -148,7 +148,7 @@ impl Ports {
     }
 }
 
-/// A set of ports over all protocols. Shared, because most rules of a policy name the same ports.
+/// A set of ports of all protocols. Shared, because most rules of a policy have the same ports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PortSet(Arc<[Ports; 3]>);
 
@@ -165,7 +165,7 @@ impl PortSet {
         ALL.clone()
     }
 
-    /// The same, for who only looks at it.
+    /// A static reference to every port of every protocol.
     pub fn every() -> &'static Self {
         &ALL
     }
@@ -188,12 +188,12 @@ impl PortSet {
         Self::of(protocol, Ports::all())
     }
 
-    /// One number.
+    /// One port number.
     pub fn number(protocol: Protocol, number: u16) -> Self {
         Self::range(protocol, number, number)
     }
 
-    /// The numbers `first..=last`.
+    /// Port numbers `first..=last`.
     pub fn range(protocol: Protocol, first: u16, last: u16) -> Self {
         let numbers = RangeSetBlaze::from_iter([first.max(1)..=last]);
         Self::of(
@@ -222,18 +222,18 @@ impl PortSet {
         &self.0[protocol as usize]
     }
 
-    /// Whether it holds no port.
+    /// Returns true if the set contains no port.
     pub fn is_empty(&self) -> bool {
         self.0.iter().all(Ports::is_empty)
     }
 
-    /// How many ranges of numbers and how many names it is made of.
+    /// Number of ranges and names in the set.
     pub fn ranges(&self) -> usize {
         let parts = |ports: &Ports| ports.numbers.ranges_len() + ports.names.listed().count();
         self.0.iter().map(parts).sum()
     }
 
-    /// Whether `port` of `protocol` is in it.
+    /// Returns true if the set contains `port` of `protocol`.
     pub fn contains(&self, protocol: Protocol, port: &Port) -> bool {
         let ports = self.ports(protocol);
         match port {
@@ -242,17 +242,17 @@ impl PortSet {
         }
     }
 
-    /// Whether all of `self` is in `other`.
+    /// Returns true if `other` contains all of `self`.
     pub fn is_subset(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0) || self.0.iter().zip(&*other.0).all(|(a, b)| a.is_subset(b))
     }
 
-    /// Whether the two are one and the same, which equal ones need not be.
+    /// Returns true if both share the same allocation. Equal sets need not.
     pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// Whether nothing is in both.
+    /// Returns true if no port is in both.
     pub fn is_disjoint(&self, other: &Self) -> bool {
         self.0.iter().zip(&*other.0).all(|(a, b)| a.is_disjoint(b))
     }
@@ -261,25 +261,25 @@ impl PortSet {
         Self::from_fn(|at| op(&self.0[at], &other.0[at]))
     }
 
-    /// In both.
+    /// Ports in both sets.
     #[must_use]
     pub fn intersect(&self, other: &Self) -> Self {
         self.zip(other, Ports::intersect)
     }
 
-    /// In `self` and not in `other`.
+    /// Ports in `self` that are not in `other`.
     #[must_use]
     pub fn minus(&self, other: &Self) -> Self {
         self.zip(other, Ports::minus)
     }
 
-    /// In either.
+    /// Ports in either set.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
         self.zip(other, Ports::union)
     }
 
-    /// The first of `tunnels` in it; `None` as well where every TCP port is in it anyway.
+    /// The first of `tunnels` in the set; `None` if the set contains every TCP port.
     pub fn tunnel(&self, tunnels: &[u16]) -> Option<u16> {
         let tcp = self.ports(Protocol::Tcp);
         let mut tunnels = tunnels.iter().copied();
@@ -287,8 +287,8 @@ impl PortSet {
         (!tcp.has_all_numbers()).then_some(found)
     }
 
-    /// With every TCP port where one of `tunnels` is in it: a proxy in the pod forwards from there to
-    /// each of them (semantics D13).
+    /// Adds every TCP port if one of `tunnels` is in the set: a proxy in the pod forwards from there to each
+    /// of them (semantics D13).
     #[must_use]
     pub fn with_tunnels(&self, tunnels: &[u16]) -> Self {
         if self.tunnel(tunnels).is_none() {
@@ -297,8 +297,8 @@ impl PortSet {
         self.union(&Self::protocol(Protocol::Tcp))
     }
 
-    /// Without the names, which need not mean anything where the destination is an address: on the
-    /// egress side (semantics D9).
+    /// The set without port names, which need not mean anything on egress if the destination is an address
+    /// (semantics D9).
     #[must_use]
     pub fn without_names(&self) -> Self {
         let named = |ports: &Ports| !ports.names.is_all() && !ports.names.is_empty();
@@ -318,8 +318,8 @@ impl PortSet {
         })
     }
 
-    /// Without the names of a protocol of which every number is in it: a name always means one of
-    /// those, so it is nothing to be proved by itself.
+    /// The set without the names of a protocol whose numbers are all in it. A name means one of these
+    /// numbers, so it needs no proof of its own.
     #[must_use]
     pub(crate) fn without_implied_names(&self) -> Self {
         let plain = |ports: &Ports| Ports {
@@ -337,8 +337,8 @@ impl PortSet {
         }
     }
 
-    /// The same with every name read as every port of its protocol: how a declaration is held
-    /// against the limit (semantics D11).
+    /// The set with each name read as every port of its protocol, as for a declaration that is compared with
+    /// the ceiling (semantics D11).
     #[must_use]
     pub fn names_as_all(&self) -> Self {
         if self.0.iter().all(|ports| ports.names.is_empty()) {

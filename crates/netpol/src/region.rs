@@ -1,18 +1,17 @@
-//! Regions: boxes of connections, the unit in which everything is proved.
+//! Regions: sets of connections, the unit of all proofs.
 //!
-//! A [`Region`] is a product of independent sets: labels of the protected pod (the subject), the
-//! peer (pods, IPv4 or IPv6 addresses, never mixed), and the port. It says nothing of its
-//! direction: regions of one direction only are ever compared. A [`RegionRef`] is one whose parts are
-//! shared.
+//! A [`Region`] is a product of independent sets: labels of the protected pod (the subject), the peer
+//! (pods, IPv4 addresses or IPv6 addresses, never mixed) and the ports. It has no direction: only regions
+//! of the same direction are compared. A [`RegionRef`] is a region with borrowed parts.
 
 use super::address::{V4Set, V6Set, all_v4, all_v6};
 use super::label::LabelSet;
 use super::port::PortSet;
 
-/// The other end of a connection. Never empty.
+/// The peers of a region. Never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PeerSet {
-    /// Pods, by the labels of their namespace and their own: any that could ever carry them.
+    /// Pods, existing or not, by namespace labels and pod labels.
     Pods {
         /// Labels of the namespace.
         namespaces: LabelSet,
@@ -26,24 +25,24 @@ pub enum PeerSet {
 }
 
 impl PeerSet {
-    /// Pods of these namespaces; `None` where no namespace can be meant.
+    /// Pods of these namespaces; `None` if no namespace can match.
     pub fn pods(namespaces: LabelSet, pods: LabelSet) -> Option<Self> {
         namespaces
             .on_namespaces()
             .map(|namespaces| Self::Pods { namespaces, pods })
     }
 
-    /// IPv4 addresses; `None` where there are none.
+    /// IPv4 addresses; `None` if there are none.
     pub fn v4(addresses: V4Set) -> Option<Self> {
         (!addresses.is_empty()).then_some(Self::V4(addresses))
     }
 
-    /// IPv6 addresses; `None` where there are none.
+    /// IPv6 addresses; `None` if there are none.
     pub fn v6(addresses: V6Set) -> Option<Self> {
         (!addresses.is_empty()).then_some(Self::V6(addresses))
     }
 
-    /// How many labels, values or ranges it is made of.
+    /// Number of labels, values and ranges.
     pub fn weight(&self) -> usize {
         match self {
             Self::Pods { namespaces, pods } => namespaces.weight() + pods.weight(),
@@ -61,7 +60,7 @@ impl PeerSet {
         vec![pods, Self::V4(all_v4()), Self::V6(all_v6())]
     }
 
-    /// Whether all of `self` is in `other`.
+    /// Returns true if `other` contains all of `self`.
     pub fn is_subset(&self, other: &Self) -> bool {
         match (self, other) {
             (
@@ -77,7 +76,7 @@ impl PeerSet {
         }
     }
 
-    /// Whether nothing is in both.
+    /// Returns true if no peer is in both.
     pub fn is_disjoint(&self, other: &Self) -> bool {
         match (self, other) {
             (
@@ -93,7 +92,7 @@ impl PeerSet {
         }
     }
 
-    /// In both; `None` where that is nothing.
+    /// Peers in both; `None` if there are none.
     pub fn intersect(&self, other: &Self) -> Option<Self> {
         match (self, other) {
             (
@@ -110,19 +109,19 @@ impl PeerSet {
     }
 }
 
-/// A box of connections: protected pods, peer, port. Never empty.
+/// A product of protected pods, peers and ports. Never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Region {
     /// Labels of the protected pods.
     pub subject: LabelSet,
-    /// The other end.
+    /// Peers.
     pub peer: PeerSet,
     /// Destination ports.
     pub ports: PortSet,
 }
 
 impl Region {
-    /// A region; `None` where nothing is in it.
+    /// A region; `None` if it would be empty.
     pub fn new(subject: LabelSet, peer: PeerSet, ports: PortSet) -> Option<Self> {
         (!ports.is_empty()).then_some(Self {
             subject,
@@ -131,17 +130,17 @@ impl Region {
         })
     }
 
-    /// Whether all of `self` is in `other`.
+    /// Returns true if `other` contains all of `self`.
     pub fn is_subset(&self, other: &Self) -> bool {
         RegionRef::from(self).is_subset(other.into())
     }
 
-    /// Whether nothing is in both.
+    /// Returns true if no connection is in both.
     pub fn is_disjoint(&self, other: &Self) -> bool {
         RegionRef::from(self).is_disjoint(other.into())
     }
 
-    /// In both; `None` where that is nothing.
+    /// Connections in both; `None` if there are none.
     pub fn intersect(&self, other: &Self) -> Option<Self> {
         let ports = self.ports.intersect(&other.ports);
         let peer = self.peer.intersect(&other.peer)?;
@@ -154,13 +153,12 @@ impl Region {
     }
 }
 
-/// A region whose parts belong to others: the rules of a policy are kept once, whatever part of
-/// whichever zone the policy selects.
+/// A region with borrowed parts. The rules of a policy are stored once, whichever pods the policy selects.
 #[derive(Clone, Copy, Debug)]
 pub struct RegionRef<'a> {
     /// Labels of the protected pods.
     pub subject: &'a LabelSet,
-    /// The other end.
+    /// Peers.
     pub peer: &'a PeerSet,
     /// Destination ports.
     pub ports: &'a PortSet,
@@ -187,25 +185,25 @@ impl From<RegionRef<'_>> for Region {
 }
 
 impl RegionRef<'_> {
-    /// Whether all of `self` is in `other`.
+    /// Returns true if `other` contains all of `self`.
     pub fn is_subset(self, other: RegionRef<'_>) -> bool {
         self.peer.is_subset(other.peer)
             && self.ports.is_subset(other.ports)
             && self.subject.is_subset(other.subject)
     }
 
-    /// Whether nothing is in both.
+    /// Returns true if no connection is in both.
     pub fn is_disjoint(self, other: RegionRef<'_>) -> bool {
-        self.differs_beside_subject(other) || self.subject.is_disjoint(other.subject)
+        self.is_disjoint_beyond_subject(other) || self.subject.is_disjoint(other.subject)
     }
 
-    /// Whether nothing is in both, whatever their subjects are.
-    pub fn differs_beside_subject(self, other: RegionRef<'_>) -> bool {
+    /// Returns true if peers or ports are disjoint. Subjects are ignored.
+    pub fn is_disjoint_beyond_subject(self, other: RegionRef<'_>) -> bool {
         self.peer.is_disjoint(other.peer) || self.ports.is_disjoint(other.ports)
     }
 
-    /// Comparisons that it takes to hold another region against this one: one for each label key
-    /// and each value, one for some ranges of addresses and ports.
+    /// Comparisons needed to compare another region with this one: one per label key and value, one per few
+    /// ranges of addresses and ports.
     pub fn weight(self) -> usize {
         let labels = match self.peer {
             PeerSet::Pods { .. } => self.peer.weight(),
@@ -214,7 +212,7 @@ impl RegionRef<'_> {
         1 + self.subject.weight() + labels + self.ranges()
     }
 
-    /// Comparisons of its ranges, which take as long as those of the other region: both are walked.
+    /// Comparisons of ranges. They count for both regions, since both lists are walked.
     pub fn ranges(self) -> usize {
         let addresses = match self.peer {
             PeerSet::Pods { .. } => 0,
@@ -224,5 +222,5 @@ impl RegionRef<'_> {
     }
 }
 
-/// Ranges that are compared as fast as one label.
+/// Number of ranges whose comparison takes as long as that of one label.
 const RANGES: usize = 4;

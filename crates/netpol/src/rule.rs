@@ -1,7 +1,7 @@
-//! Rules as people write them, in the perimeter's own words, and what they mean as regions.
+//! Rules of a policy as plain values, and their regions.
 //!
-//! A [`Rule`] is one element of `ingress` or `egress`, already known to be well-formed: whoever
-//! reads one from a manifest refuses what the NetworkPolicy API would refuse.
+//! A [`Rule`] is one element of `ingress` or `egress`. It is well-formed: code that reads rules from a
+//! manifest rejects everything that the NetworkPolicy API rejects.
 //!
 //! ```
 //! use netpol::rule::{PortEntry, Rule};
@@ -25,7 +25,7 @@ use super::port::{PortSet, Protocol};
 use super::region::{PeerSet, Region};
 use super::{At, Direction, Reading};
 
-/// How a requirement compares a label with its values (`metav1.LabelSelectorOperator`).
+/// Comparison of a label with values (`metav1.LabelSelectorOperator`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operator {
     /// Present with a listed value.
@@ -39,7 +39,7 @@ pub enum Operator {
 }
 
 impl Operator {
-    /// The name as the API writes it.
+    /// The name in the API.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::In => "In",
@@ -61,7 +61,7 @@ pub struct Requirement {
     pub values: Vec<Arc<str>>,
 }
 
-/// A label selector; everything in it holds at once. Empty selects all.
+/// A label selector. All of its requirements must hold. An empty selector selects everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selector {
     /// `matchLabels`.
@@ -71,7 +71,7 @@ pub struct Selector {
 }
 
 impl Selector {
-    /// A selector of exact labels.
+    /// A selector for exact labels.
     pub fn labels<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let labels = pairs
             .into_iter()
@@ -83,12 +83,12 @@ impl Selector {
         }
     }
 
-    /// The namespace of this name.
+    /// A selector for the namespace with this name.
     pub fn namespace(name: &str) -> Self {
         Self::labels([(NAMESPACE_NAME, name)])
     }
 
-    /// The same with one more `matchExpressions` entry.
+    /// The selector with one more `matchExpressions` entry.
     #[must_use]
     pub fn and(mut self, key: &str, operator: Operator, values: &[&str]) -> Self {
         let values = values.iter().map(|value| Arc::from(*value)).collect();
@@ -100,7 +100,7 @@ impl Selector {
         self
     }
 
-    /// What it selects; `None` where its requirements contradict each other (semantics A5).
+    /// The selected labels; `None` if the requirements contradict each other (semantics A5).
     pub fn label_set(&self) -> Option<LabelSet> {
         let labels = self.labels.iter();
         let labels = labels.map(|(key, value)| (key.clone(), Values::one_of([value.clone()])));
@@ -121,8 +121,8 @@ impl Selector {
 /// One element of `from` or `to`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Peer {
-    /// Pods, by namespace and labels. No namespace selector means the policy's own namespace; no
-    /// pod selector means every pod there. At least one of the two is present.
+    /// Pods, by namespace and labels. Without a namespace selector, the policy's own namespace is meant;
+    /// without a pod selector, all pods there. At least one of the two is present.
     Pods {
         /// `namespaceSelector`.
         namespaces: Option<Selector>,
@@ -138,12 +138,12 @@ pub enum Peer {
     },
 }
 
-/// Which port of a protocol one element of `ports` names.
+/// The ports of one element of `ports`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PortRange {
-    /// No `port`: all of the protocol.
+    /// No `port`: all ports of the protocol.
     All,
-    /// `port` to `endPort`, both included; equal where there is no `endPort`.
+    /// `port` to `endPort`, both included. They are equal if there is no `endPort`.
     Numbers(u16, u16),
     /// A port name.
     Named(Arc<str>),
@@ -152,7 +152,7 @@ pub enum PortRange {
 /// One element of `ports`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PortEntry {
-    /// Protocol, TCP where the manifest has none.
+    /// Protocol, by default TCP.
     pub protocol: Protocol,
     /// Port or ports.
     pub ports: PortRange,
@@ -207,7 +207,7 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// How many entries, requirements and values it is written with.
+    /// Number of entries, requirements and values.
     pub fn size(&self) -> usize {
         let selector = |selector: &Selector| {
             let values = selector.expressions.iter().map(|asked| asked.values.len());
@@ -222,14 +222,13 @@ impl Rule {
         1 + self.peers.iter().map(peer).sum::<usize>() + self.ports.len()
     }
 
-    /// All ports the rule names.
+    /// All ports of the rule.
     pub fn port_set(&self) -> PortSet {
         if let [only] = &self.ports[..] {
             return only.port_set();
         }
         let mut sets: Vec<PortSet> = self.ports.iter().map(PortEntry::port_set).collect();
-        // In pairs, and those in pairs again: one after the other, the work would grow with the
-        // square of the entries.
+        // Merges pairs, then pairs of pairs. Merging one after the other would take quadratic time.
         while sets.len() > 1 {
             let pairs = sets.chunks(2).map(|pair| match pair {
                 [first, second] => first.union(second),
@@ -240,13 +239,13 @@ impl Rule {
         sets.pop().unwrap_or_else(PortSet::all)
     }
 
-    /// The regions that the rule, in a policy for pods in `subject`, lets through.
+    /// The regions that the rule allows, in a policy for pods in `subject`.
     pub fn regions(&self, at: At<'_>, direction: Direction, subject: &LabelSet) -> Vec<Region> {
         let ports = read_ports(&self.port_set(), at, direction);
         self.regions_on(&ports, at, direction, subject).collect()
     }
 
-    /// The same, for a caller that has the rule's [ports](read_ports) in this reading already.
+    /// The same for a caller that already has the rule's [ports](read_ports) in this reading.
     pub fn regions_on<'a>(
         &'a self,
         ports: &'a PortSet,
@@ -263,8 +262,8 @@ impl Rule {
             .peers
             .iter()
             .flat_map(move |peer| peer.sets(at.namespace, at.reading));
-        // On egress the name of a port is looked up at the destination, and not every implementation
-        // looks it up for the pod behind an address (semantics D9).
+        // On egress the port name is looked up at the destination. Not every implementation does this for the
+        // pod behind an address (semantics D9).
         let by_address = if direction == Direction::Egress && !at.reading.is_wide_in_ports() {
             ports.without_names()
         } else {
@@ -279,7 +278,7 @@ impl Rule {
         })
     }
 
-    /// Whether implementations may read the rule differently. `ports` are those of the rule.
+    /// Returns true if implementations may read the rule differently. `ports` are the ports of the rule.
     pub fn is_read_differently(
         &self,
         ports: &PortSet,
@@ -297,13 +296,13 @@ impl Rule {
             }
     }
 
-    /// Whether it names a port, so that the destination pod decides what it opens.
+    /// Returns true if the rule has a port name, whose number the destination pod chooses.
     pub fn names_ports(&self) -> bool {
         let named = |entry: &PortEntry| matches!(entry.ports, PortRange::Named(_));
         self.ports.iter().any(named)
     }
 
-    /// Whether a block in ambiguous text stands in it.
+    /// Returns true if the rule has ambiguous CIDR text.
     pub fn is_ambiguous(&self) -> bool {
         let ambiguous = |cidr: &Cidr| cidr.canonical().is_none();
         self.peers.iter().any(|peer| match peer {
@@ -313,7 +312,7 @@ impl Rule {
     }
 }
 
-/// The ports of a rule as a reading has them: on ingress all TCP ports beside a tunnel port.
+/// The ports of a rule in this reading: on ingress, a tunnel port adds all TCP ports.
 pub fn read_ports(written: &PortSet, at: At<'_>, direction: Direction) -> PortSet {
     if direction == Direction::Ingress && at.reading.is_wide_in_ports() {
         written.with_tunnels(at.tunnels)
@@ -323,8 +322,7 @@ pub fn read_ports(written: &PortSet, at: At<'_>, direction: Direction) -> PortSe
 }
 
 impl Peer {
-    /// The peer as sets: one for pods, one per address family for blocks, none where nothing can
-    /// match.
+    /// The peer as sets: one for pods, one per address family for blocks, none if nothing can match.
     pub fn sets(&self, namespace: &str, reading: Reading) -> SmallVec<[PeerSet; 1]> {
         match self {
             Self::Pods { namespaces, pods } => {

@@ -1,5 +1,5 @@
-//! The engine held against the rows of the NetworkPolicy semantics, against the laws of sets, and
-//! against an enumeration of small worlds.
+//! Tests of the engine against the rows of the NetworkPolicy semantics, the laws of sets, and an
+//! enumeration of small worlds.
 
 mod address;
 mod carried;

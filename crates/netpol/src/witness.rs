@@ -1,9 +1,9 @@
-//! One concrete connection out of a region, as readable as the region allows.
+//! One concrete connection from a region, as readable as the region allows.
 //!
-//! An address that documents use as an example, else the smallest usable one; a TCP port that the caller prefers, else
-//! the smallest port of the first protocol. A label that may be absent is absent; one that
-//! must have a listed value has the first; one that must differ from the listed ones has a fresh
-//! name that says so.
+//! The address is one reserved for documentation, or else the smallest usable one. The port is a TCP port
+//! that the caller prefers, or else the smallest port of the first protocol. A label that may be absent is
+//! absent. A label that must have a listed value has the first one. A label that must differ from the
+//! listed values has a fresh name.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
@@ -18,8 +18,8 @@ use super::port::{Port, PortSet, Protocol};
 use super::zone::Zone;
 use super::{Direction, PeerSet, Region};
 
-/// A connection in `region`, whose subject is a part of `zone`; `None` only for a region that no
-/// pod of the zone has a part in. It is on the first of the `preferred` TCP ports that the region has.
+/// A connection in `region`, whose subject is a part of `zone`. `None` if no pod of the zone is in the
+/// region. The port is the first of the `preferred` TCP ports that the region contains.
 pub fn connection(
     direction: Direction,
     zone: &Zone,
@@ -60,7 +60,7 @@ fn pairs<'a>(keys: impl Iterator<Item = (&'a Arc<str>, Values)>) -> Option<Label
     Some(chosen)
 }
 
-/// The first listed name, or a fresh one where the names are all but the listed.
+/// The first listed name, or a fresh one if the listed names are excluded.
 fn choose(names: &Names, fresh: &str) -> Option<Arc<str>> {
     match names {
         Names::Only(listed) => listed.first().cloned(),
@@ -72,22 +72,22 @@ fn choose(names: &Names, fresh: &str) -> Option<Arc<str>> {
     }
 }
 
-/// Addresses that people know as examples of outside ones (RFC 5737).
+/// IPv4 addresses reserved for documentation (RFC 5737).
 const EXAMPLES_V4: [Ipv4Addr; 3] = [
     Ipv4Addr::new(203, 0, 113, 1),
     Ipv4Addr::new(198, 51, 100, 1),
     Ipv4Addr::new(192, 0, 2, 1),
 ];
-/// The same for IPv6 (RFC 3849).
+/// IPv6 addresses reserved for documentation (RFC 3849).
 const EXAMPLES_V6: [Ipv6Addr; 1] = [Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)];
-/// From here on an address can be somebody's.
+/// Addresses that a host can have.
 const USABLE_V4: RangeInclusive<Ipv4Addr> = Ipv4Addr::new(1, 0, 0, 1)..=Ipv4Addr::BROADCAST;
 const USABLE_V6: RangeInclusive<Ipv6Addr> = Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 1)
     ..=Ipv6Addr::new(
         0xffff, 0xffff, 0xffff, 0xffff, 0xffff, 0xffff, 0xffff, 0xffff,
     );
 
-/// An example address, else the smallest usable one, else the smallest.
+/// A documentation address, else the smallest usable one, else the smallest.
 fn example<T: Integer>(
     addresses: &RangeSetBlaze<T>,
     known: &[T],

@@ -1,8 +1,8 @@
-//! A zone: the pods whose connections are judged, as the labels they can carry.
+//! A zone: the protected pods, described by the labels they can have.
 //!
-//! A zone is closed-world on its own side: known keys have known values, keys that others add at
-//! run time are free, and every other key is absent. So a policy for `app=web` selects nothing of
-//! a zone, while one for `openbao-active=true` does.
+//! A zone is a closed world: known keys have known values, keys that are added at run time are free, and
+//! every other key is absent. So a policy for `app=web` selects no pod of a zone, while one for
+//! `openbao-active=true` does.
 //!
 //! ```
 //! use netpol::label::{LabelSet, Values};
@@ -22,16 +22,16 @@ use std::sync::Arc;
 
 use super::label::{LabelSet, Values};
 
-/// What is assumed of a label key that nothing is known about.
+/// The treatment of label keys that are neither known nor added at run time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OtherKeys {
-    /// No pod of the zone carries it.
+    /// No pod of the zone has them.
     Absent,
-    /// Some pods of the zone may carry it with any value.
+    /// Pods of the zone may have them, with any value.
     Free,
 }
 
-/// The labels that pods of a zone can carry.
+/// The labels that pods of a zone can have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Zone {
     known: BTreeMap<Arc<str>, Values>,
@@ -40,7 +40,8 @@ pub struct Zone {
 }
 
 impl Zone {
-    /// A zone of pods with these known labels, and free keys as exact names or patterns with `*`.
+    /// A zone with these known labels. `free` lists keys that are added at run time, as names or patterns
+    /// with `*`.
     pub fn new<K: Into<Arc<str>>>(
         known: impl IntoIterator<Item = (K, Values)>,
         free: Vec<Arc<str>>,
@@ -56,7 +57,7 @@ impl Zone {
         }
     }
 
-    /// What pods of the zone can have under `key`.
+    /// The values that pods of the zone can have for `key`.
     pub fn values(&self, key: &str) -> Values {
         match self.known.get(key) {
             Some(values) => values.clone(),
@@ -65,12 +66,12 @@ impl Zone {
         }
     }
 
-    /// Whether a key that is not known may be there with any value.
+    /// Returns true if a key that is not known may be present with any value.
     fn is_free(&self, key: &str) -> bool {
         self.others == OtherKeys::Free || self.free.contains(key)
     }
 
-    /// Whether every pod of this zone could be one of `other` too.
+    /// Returns true if every pod of this zone could also be in `other`.
     pub fn is_subset(&self, other: &Self) -> bool {
         let mut keys = self.known.keys().chain(other.known.keys());
         let is_free = self.others == OtherKeys::Absent || other.others == OtherKeys::Free;
@@ -78,14 +79,13 @@ impl Zone {
         is_free && is_runtime && keys.all(|key| self.values(key).is_subset(&other.values(key)))
     }
 
-    /// The known keys and what they can be.
+    /// The known keys and their possible values.
     pub fn known(&self) -> impl Iterator<Item = (&Arc<str>, &Values)> {
         self.known.iter()
     }
 
-    /// The part of the zone that a selector selects, `None` where that is nothing. Only keys on
-    /// which the selector takes less than the whole zone are constrained, so the whole zone is
-    /// [`LabelSet::any`].
+    /// The part of the zone that a selector selects; `None` if it selects nothing. Only keys on which the
+    /// selector is narrower than the zone are constrained, so the whole zone is [`LabelSet::any`].
     pub fn select(&self, selector: &LabelSet) -> Option<LabelSet> {
         let mut part = Vec::new();
         for (key, asked) in selector.constrained() {
@@ -100,8 +100,7 @@ impl Zone {
         LabelSet::all_of(part)
     }
 
-    /// A part of the zone with the zone's own knowledge of `keys` written out, so that it can be
-    /// split on them.
+    /// A part of the zone with the zone's values of `keys` added, so that it can be split on these keys.
     #[must_use]
     pub fn written_out<'a>(
         &self,
@@ -123,7 +122,7 @@ impl Zone {
     }
 }
 
-/// Keys, listed or by patterns; sorted out once, since each selector of each review asks.
+/// Label keys, as names and as patterns. They are separated once, since every selector is checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Keys {
     listed: BTreeSet<Arc<str>>,
@@ -145,14 +144,14 @@ impl Keys {
     }
 }
 
-/// Text in which each `*` stands for any text.
+/// A pattern in which each `*` matches any text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Pattern {
-    /// What stands before the first `*`.
+    /// Text before the first `*`.
     begins: Box<str>,
-    /// What stands between two of them.
+    /// Texts between two `*`.
     holds: Vec<Box<str>>,
-    /// What stands behind the last; `None` where there is no `*`.
+    /// Text after the last `*`; `None` if there is no `*`.
     ends: Option<Box<str>>,
 }
 
@@ -186,7 +185,7 @@ impl Pattern {
     }
 }
 
-/// Whether `text` is `pattern`, in which each `*` stands for any text.
+/// Returns true if `text` matches `pattern`, in which each `*` matches any text.
 pub fn matches(pattern: &str, text: &str) -> bool {
     Pattern::new(pattern).matches(text)
 }

@@ -1,5 +1,5 @@
-//! Random instances out of plain numbers: cheap to make, and minimised by making numbers smaller,
-//! since zero always means the plainest choice.
+//! Random instances made from plain numbers. They are cheap to make, and proptest shrinks them by making
+//! the numbers smaller, since zero always means the simplest choice.
 
 #![allow(
     clippy::disallowed_macros,
@@ -14,7 +14,7 @@ use proptest::collection::vec;
 use proptest::prelude::any;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 
-/// A supply of choices; when it runs out, every choice is the plainest.
+/// A supply of random choices. When it is used up, every choice is the simplest.
 pub struct Dice<'a> {
     numbers: std::slice::Iter<'a, u16>,
 }
@@ -30,20 +30,19 @@ impl Dice<'_> {
         from[self.roll(from.len())].clone()
     }
 
-    /// Up to `most` of whatever `one` makes.
+    /// Up to `most` values made by `one`.
     pub fn some<T>(&mut self, most: usize, mut one: impl FnMut(&mut Self) -> T) -> Vec<T> {
         let count = self.roll(most + 1);
         (0..count).map(|_| one(self)).collect()
     }
 
-    /// True once in `sides` times, and never when minimised.
+    /// True once in `sides` times; never when shrunk.
     pub fn once_in(&mut self, sides: usize) -> bool {
         self.roll(sides) == sides - 1
     }
 }
 
-/// Instances that a test runs: `share` of those asked for by `OBP_ORACLE_INSTANCES`, which are
-/// 120,000 by default, in parts of a hundred.
+/// Number of instances that a test runs: `share` percent of `OBP_ORACLE_INSTANCES`, by default 120,000.
 pub fn instances(share: u32) -> u32 {
     let asked = env::var("OBP_ORACLE_INSTANCES");
     let all: u32 = asked.map_or(120_000, |text| text.parse().expect("a number of instances"));
@@ -52,7 +51,7 @@ pub fn instances(share: u32) -> u32 {
         .expect("no more than asked for")
 }
 
-/// Holds `cases` random instances against `check`, which says what is wrong; the one that is shown is
+/// Runs `check` on `cases` random instances. `check` returns the problem, if any. The instance reported is
 /// the smallest that proptest finds.
 pub fn hold<T: Debug>(
     name: &str,
@@ -60,7 +59,7 @@ pub fn hold<T: Debug>(
     make: impl Fn(&mut Dice<'_>) -> T,
     check: impl Fn(&T) -> Result<(), String>,
 ) {
-    // Mutation testing asks for no shrinking, by `PROPTEST_MAX_SHRINK_ITERS`.
+    // Mutation tests turn shrinking off with `PROPTEST_MAX_SHRINK_ITERS`.
     let asked = Config::default();
     let config = Config {
         cases,

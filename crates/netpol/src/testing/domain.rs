@@ -1,9 +1,9 @@
 //! Small worlds in which every connection can be counted.
 //!
-//! A [`World`] has a vocabulary (label keys and values, blocks, ports) from which rules are made at
-//! random, and all connections that such rules can tell apart: per label key the values of the
-//! vocabulary, one fresh value and absence; per block and port list one point of each part that
-//! they cut the line into. So a statement about all connections there are is one about these.
+//! A [`World`] has a vocabulary (label keys and values, blocks, ports), from which random rules are made,
+//! and all connections that such rules can distinguish: for each label key the values of the vocabulary,
+//! one fresh value, and absence; for each block and port list one point of each part of the line. So a
+//! statement about these connections is a statement about all connections.
 
 mod points;
 
@@ -23,17 +23,17 @@ use points::{blocks_of, connections, peers, port_points, subjects};
 /// The namespace of the protected pods.
 pub const HOME: &str = "bao";
 const FRESH: &str = "fresh";
-/// A key that pods of the zone may have with any value, as at run time.
+/// A label key that is added at run time, with any value.
 const FREE_KEY: &str = "run";
 
 type Words = &'static [(&'static str, &'static [&'static str])];
 
-/// What the rules of a world are made of.
+/// The parts from which rules of a world are made.
 #[derive(Clone, Copy, Debug)]
 pub struct Vocabulary {
-    /// Keys that the zone knows; each of its pods has one of the values, or the key not at all.
+    /// Keys that the zone knows. Each of its pods has one of the values or does not have the key.
     pub known: Words,
-    /// Values of the key that is free at run time.
+    /// Values of the run-time key.
     pub free: &'static [&'static str],
     /// Namespaces by name.
     pub namespaces: &'static [&'static str],
@@ -49,7 +49,7 @@ pub struct Vocabulary {
 
 type Labels = BTreeMap<Arc<str>, Arc<str>>;
 
-/// A peer, with its labels as the engine takes them.
+/// A peer, with its labels as the engine represents them.
 #[derive(Debug)]
 struct PeerPoint {
     endpoint: Endpoint,
@@ -86,18 +86,18 @@ fn map(pairs: &LabelPairs) -> Labels {
     pairs.iter().cloned().collect()
 }
 
-/// A vocabulary and everything that it can tell apart.
+/// A vocabulary and all connections that it can distinguish.
 #[derive(Debug)]
 pub struct World {
     words: Vocabulary,
-    /// The zone, as the engine knows it.
+    /// The zone, as the engine represents it.
     pub zone: Zone,
     ports: Vec<PortEntry>,
     /// One pod of the zone of each kind.
     pub subjects: Vec<Labels>,
     peers: Vec<PeerPoint>,
     port_points: Vec<(Protocol, Port)>,
-    /// In each direction, for each subject, every connection.
+    /// Every connection, by direction and subject.
     pub connections: [Vec<Vec<Connection>>; 2],
 }
 
@@ -133,7 +133,7 @@ impl World {
         }
     }
 
-    /// The numbers of the connections that a region holds, in the order of [`World::connections`].
+    /// The indexes of the connections in a region, in the order of [`World::connections`].
     pub fn inside(&self, region: &Region) -> Vec<usize> {
         let holds = |(protocol, port): &(Protocol, Port)| region.ports.contains(*protocol, port);
         let ports: Vec<bool> = self.port_points.iter().map(holds).collect();
@@ -153,7 +153,7 @@ impl World {
         inside
     }
 
-    /// A selector of protected pods; rarely one that asks for a key they never have.
+    /// A selector for protected pods. It rarely asks for a key that they never have.
     pub fn subject_selector(&self, dice: &mut Dice<'_>) -> Selector {
         let mut keys: Vec<(&str, &[&str])> = self.words.known.to_vec();
         if !self.words.free.is_empty() {
@@ -194,7 +194,7 @@ impl World {
         Peer::Pods { namespaces, pods }
     }
 
-    /// The connection of this world that no rule of it can tell from `connection`.
+    /// The connection of this world that no rule can distinguish from `connection`.
     pub fn nearest(&self, connection: &Connection) -> Connection {
         let port = match &connection.port {
             Port::Number(_) => self
@@ -297,8 +297,8 @@ fn selector(dice: &mut Dice<'_>, keys: &[(&str, &[&str])], most: usize) -> Selec
     selector
 }
 
-/// Whether a connection by a port name says nothing of its own, since what lets it through lets every
-/// number through, one of which the name means. A name that nobody wrote tells.
+/// Returns true if the result for a connection to a port name follows from the numbers: every number is
+/// allowed, and the name means one of them. A name that no rule uses is not implied.
 pub fn is_implied(passes: impl Fn(&Connection) -> bool, connection: &Connection) -> bool {
     let unheard_of = || Connection {
         port: Port::Named("unheard-of".into()),
@@ -307,7 +307,7 @@ pub fn is_implied(passes: impl Fn(&Connection) -> bool, connection: &Connection)
     matches!(connection.port, Port::Named(_)) && passes(&unheard_of())
 }
 
-/// Whether a selector of this world selects one of its pods.
+/// Returns true if a selector of this world selects one of its pods.
 pub fn selects(selector: &Selector, subject: &LabelPairs) -> bool {
     point::selects(selector, subject)
 }

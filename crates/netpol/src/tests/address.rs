@@ -1,4 +1,4 @@
-//! CIDR text: what each form means, what is said of it, and what is no CIDR at all.
+//! CIDR text: the meaning of each form, its description, and text that is no CIDR.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -48,7 +48,7 @@ fn an_ambiguous_text_says_how_parsers_may_read_it() {
             "::ffff:010.0.0.1/128",
             &["as ::ffff:10.0.0.1/128", "as IPv4 10.0.0.1/32", NOT_AT_ALL],
         ),
-        // Zeros before a hexadecimal group mean nothing, those of a dotted part do.
+        // Zeros before a hexadecimal group have no meaning. Those of a dotted part do.
         ("0::0:10.0.0.1/128", &["as ::a00:1/128"]),
         ("00::010.0.0.1/128", &["as 00::10.0.0.1/128", NOT_AT_ALL]),
     ];
@@ -75,7 +75,7 @@ fn host_bits_and_leading_zeros_of_a_prefix_are_masked() {
         ("2001:db8::1/32", true),
         ("2001:db8::/032", true),
         ("2001:db8::1/128", false),
-        // The prefix length of ambiguous text has one meaning all the same.
+        // The prefix length of ambiguous text still has one meaning.
         ("010.0.0.1/8", false),
         ("010.0.0.0/08", true),
     ];
@@ -173,7 +173,7 @@ fn an_address_set_is_empty_when_both_families_are() {
         AddressSet::none().is_empty() && v4.minus(&all).is_empty() && v6.minus(&all).is_empty()
     );
     assert_eq!(v4.union(&v6).minus(&v4), v6);
-    // Both ends of a block are in it, and nothing beside them.
+    // A block includes both of its ends and nothing outside of them.
     let last: IpAddr = "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff"
         .parse()
         .expect("an address");

@@ -64,7 +64,7 @@ fn a_block_carries_the_addresses_of_its_members_and_no_others() {
         assert_eq!(of(&set(block).v6), set(expected).v4, "{block}");
     }
     assert_eq!(of(&set("2001:db8::/32").v6), V4Set::new());
-    // A hole is one of the IPv4 addresses too, unless another member fills it.
+    // A hole removes an IPv4 address, unless another member adds it.
     let without = |block: &str, hole: &str| of(&set(block).minus(&set(hole)).v6);
     let all_but_metadata = set("0.0.0.0/0").minus(&set("169.254.169.254/32")).v4;
     assert_eq!(

@@ -1,4 +1,4 @@
-//! The work that a proof counts, and where it gives up.
+//! The work that a proof counts, and the point at which it gives up.
 
 use super::laws::region;
 use crate::cover::{Budget, Exhausted, all_uncovered, uncovered};
@@ -31,12 +31,12 @@ fn on(first: u16, last: u16) -> Region {
     }
 }
 
-/// One split that leaves two pieces: pods with `a`, and those without it that have `b`.
+/// A cover that leaves two pieces: pods with `a`, and pods without `a` that have `b`.
 fn corner() -> Region {
     of(&[("a", Values::absent()), ("b", Values::absent())])
 }
 
-/// How many pieces of everything these covers leave, and the comparisons that it took.
+/// Number of pieces of everything that these covers leave, and the comparisons used.
 fn left(covers: &[Region]) -> (usize, u64) {
     let covers: Vec<&Region> = covers.iter().collect();
     let mut budget = Budget::new(1_000);
@@ -50,7 +50,7 @@ fn what_cuts_one_dimension_is_taken_off_at_once() {
     assert_eq!(pieces(&[]), 1);
     assert_eq!(pieces(&[of(&[])]), 0);
     assert_eq!(pieces(&[corner()]), 2);
-    // Covers that cut one dimension are taken off at once, however many and in whatever order.
+    // Covers that cut one dimension are subtracted at once, whatever their number and order.
     let pods = ["a", "b", "c"].map(|key| of(&[(key, Values::absent())]));
     assert_eq!(pieces(&pods), 1);
     let mut ranges: Vec<Region> = (1..=300).map(|port| on(port, port)).collect();
@@ -59,9 +59,9 @@ fn what_cuts_one_dimension_is_taken_off_at_once() {
     assert!(all.1 <= 2 * half.1, "{all:?} {half:?}");
     ranges.reverse();
     assert_eq!(pieces(&ranges), 1);
-    // What is taken off can make of a cover on two dimensions one on a single dimension.
+    // After a subtraction, a cover on two dimensions can be one on a single dimension.
     assert_eq!(pieces(&[corner(), of(&[("a", Values::present())])]), 1);
-    // And it can leave nothing.
+    // A subtraction can leave nothing.
     let halves = [Values::absent(), Values::present()].map(|values| of(&[("a", values)]));
     assert_eq!(pieces(&halves), 0);
 }
@@ -93,7 +93,7 @@ fn a_proof_ends_where_its_budget_does() {
         assert_eq!(found.is_ok(), is_enough, "{limit}");
         assert!(is_enough || budget.is_spent(), "{limit}");
     }
-    // The first piece alone takes less, and the next proof goes on with what is left.
+    // The first piece alone takes less. The next proof uses the rest.
     let mut budget = Budget::new(100);
     assert!(uncovered(&area, &[&corner], &mut budget).is_ok());
     let first = budget.comparisons();
@@ -124,9 +124,9 @@ fn a_step_is_twenty_comparisons() {
     assert!(budget.look(40) && budget.is_spent());
     assert!(!budget.look(1) && !budget.look(0));
     assert!(Budget::new(0).look(0));
-    // What was done elsewhere is told, and takes nothing away.
+    // Work done elsewhere is counted and takes nothing from this budget.
     let mut other = Budget::new(2);
-    other.beside(&budget);
+    other.add_work(&budget);
     assert_eq!((other.used(), other.work()), (0, 3));
     assert!(other.look(40));
 }
@@ -145,7 +145,7 @@ fn work_within_a_part_of_the_budget_leaves_the_rest() {
     assert!(budget.within(u32::MAX, prove));
     while prove(&mut budget) {}
     assert!(!budget.within(100, prove), "no more than there is");
-    // The same of single looks: 200 in all, of which 7 are gone.
+    // The same with single calls: 200 in all, of which 7 are used.
     let mut budget = Budget::new(10);
     assert!(budget.look(7));
     assert!(budget.within(2, |budget| budget.look(40) && !budget.look(1)));
@@ -157,7 +157,7 @@ fn what_is_left_of_a_region_and_what_is_taken_off_make_it_up() {
     let some = |dice: &mut Dice<'_>| {
         let area = region(dice);
         let mut covers = dice.some(2, region);
-        // Most regions have another kind of peer and would take nothing off.
+        // Most regions have another kind of peer, and nothing would be subtracted.
         for cover in &mut covers {
             if dice.roll(4) > 0 && area.peer.is_disjoint(&cover.peer) {
                 cover.peer = area.peer.clone();

@@ -1,9 +1,9 @@
-//! Implementations of NetworkPolicy that differ from each other, played in a concrete cluster.
+//! Simulation of NetworkPolicy implementations that differ from each other, in a concrete cluster.
 //!
-//! The rows and the oracle share the engine's idea of a port name and of an address. This module shares
-//! none of it: here pods have addresses and containers with ports, and a packet goes to a number. A packet
-//! that any of the implementations lets through has to lie inside may, of the engine and of the point
-//! evaluator, and each of them lets through every packet inside must.
+//! The rows and the oracle share the engine's notion of a port name and of an address. This module does
+//! not: here pods have addresses and containers with ports, and a packet goes to a number. A packet that
+//! any of the implementations allows must be inside `May`, of the engine and of the point evaluator. Each
+//! implementation must allow every packet inside `Must`.
 
 use super::rows::{block, holds, pairs, pods, ports};
 use crate::connection::{Connection, Endpoint, LabelPairs};
@@ -17,13 +17,13 @@ use crate::{At, Direction, LabelSet, Reading};
 const CASES: u32 = 1_000;
 const TUNNELS: &[u16] = &[15008, 4143];
 
-/// How an implementation decides what the API leaves open.
+/// Choices of an implementation where the API is silent.
 #[derive(Clone, Copy, Debug)]
 struct Implementation {
-    /// Whether a port name beside a block is looked up on the pod that has the address.
+    /// True if a port name next to an `ipBlock` is looked up on the pod that has the address.
     looks_up_by_address: bool,
-    /// Whether the pods are in a mesh, whose proxy takes a connection on a tunnel port and forwards it to
-    /// the port that its first bytes name.
+    /// True if the pods are in a mesh, whose proxy accepts connections on a tunnel port and forwards them to
+    /// the port named in their first bytes.
     has_mesh: bool,
 }
 
@@ -42,7 +42,7 @@ const ALL: [Implementation; 4] = {
     ]
 };
 
-/// Somebody with an address: a pod with the ports that its containers declare, or a host outside.
+/// An endpoint with an address: a pod with the ports that its containers declare, or an outside host.
 #[derive(Clone, Copy, Debug)]
 struct Host {
     address: &'static str,
@@ -80,7 +80,7 @@ const OWN: &[(&str, Protocol, u16)] =
 
 const NUMBERS: [u16; 9] = [1, 53, 4143, 5432, 8200, 8201, 15007, 15008, 65535];
 
-/// A packet between the protected pod and somebody.
+/// A packet between the protected pod and another endpoint.
 #[derive(Clone, Copy, Debug)]
 struct Packet {
     direction: Direction,
@@ -120,7 +120,7 @@ impl Packet {
         same.map(|(name, _, _)| *name)
     }
 
-    /// Everything that the packet is in the words of the engine.
+    /// The connections that represent the packet in the engine.
     fn connections(&self) -> Vec<Connection> {
         let Host { address, pod, .. } = self.host;
         let by_labels = pod.map(|(namespace, app)| super::rows::pod(namespace, &[("app", app)]));
@@ -287,7 +287,7 @@ fn no_implementation_lets_through_more_than_may_or_less_than_must() {
     hold("implementations", CASES, rule, |rule| check(rule, &packets));
 }
 
-/// The two that were found: a name beside a block on egress, and a tunnel port on ingress.
+/// The two known differences: a port name next to an `ipBlock` on egress, and a tunnel port on ingress.
 #[test]
 fn implementations_differ_where_the_readings_do() {
     let named = Rule {

@@ -1,4 +1,4 @@
-//! The laws of set algebra, by membership of sample points, and unique forms where they are claimed.
+//! The laws of set algebra, checked with sample points, and uniqueness of representations.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -15,7 +15,7 @@ use crate::{PeerSet, Region};
 const CASES: u32 = 3_000;
 const WORDS: [&str; 4] = ["a", "b", "c", "fresh"];
 
-/// A set whose members can be asked for.
+/// A set with a membership test.
 struct Algebra<S, P> {
     points: Vec<P>,
     has: fn(&S, &P) -> bool,
@@ -129,14 +129,14 @@ fn values(dice: &mut Dice<'_>) -> Values {
 #[test]
 fn values_obey_the_laws_of_sets() {
     let laws = Algebra {
-        // The empty text stands for an absent key.
+        // The empty text is an absent key.
         points: [&WORDS[..], &[""]].concat(),
         has: |set: &Values, value: &&str| {
             set.contains(Some(*value).filter(|value| !value.is_empty()))
         },
         intersect: Values::intersect,
         minus: Values::minus,
-        // There is no union of its own: the complement of the intersection of the complements.
+        // The union is the complement of the intersection of the complements.
         union: |a, b| {
             let not = |set: &Values| Values::any().minus(set);
             not(&not(a).intersect(&not(b)))
@@ -219,7 +219,7 @@ fn port_set(dice: &mut Dice<'_>) -> PortSet {
     joined(dice.some(4, entry), PortSet::union).unwrap_or_else(PortSet::none)
 }
 
-/// One set of several. A single one stays as it was made, whatever the union is worth.
+/// The union of several sets. A single set is returned as it is, whether or not `union` is correct.
 fn joined<S>(sets: Vec<S>, union: fn(&S, &S) -> S) -> Option<S> {
     sets.into_iter().reduce(|all, one| union(&all, &one))
 }
@@ -241,7 +241,7 @@ fn port_sets_obey_the_laws_of_sets() {
             |set: &PortSet, (protocol, port): &(Protocol, Port)| set.contains(*protocol, port);
         let all = |law: &dyn Fn(&(Protocol, Port)) -> bool| points.iter().all(law);
         let (and, or, less) = (a.intersect(b), a.union(b), a.minus(b));
-        // Numbers that add up to all ports take the names with them: a union may hold more.
+        // Numbers that add up to all ports add the names too, so a union may be larger.
         let grown = |(protocol, port): &(Protocol, Port)| {
             matches!(port, Port::Named(_)) && or.ports(*protocol) == PortSet::all().ports(*protocol)
         };

@@ -1,5 +1,5 @@
-//! The exhaustive oracle of containment: the engine's answers equal an enumeration by the naive
-//! evaluator, in both directions, and every witness is one of the counterexamples counted.
+//! Exhaustive oracle of containment: the engine's answers equal an enumeration by the naive evaluator, in
+//! both directions, and every witness is one of the enumerated counterexamples.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -12,23 +12,23 @@ use crate::testing::dice::{Dice, hold, instances};
 use crate::testing::domain::{HOME, Vocabulary, World, is_implied, selects};
 use crate::{At, Connection, Direction, Reading, Region, witness};
 
-/// A rule in a policy for these pods, read in one way.
+/// A rule in a policy for these pods, in one reading.
 #[derive(Clone, Debug)]
-struct Written {
+struct ReadRule {
     pods: Selector,
     rule: Rule,
     reading: Reading,
 }
 
-/// Is what the first lets through inside the union of what the others let through?
+/// The question whether the covers together allow everything that the area allows.
 #[derive(Debug)]
 struct Question {
     direction: Direction,
-    area: Written,
-    covers: Vec<Written>,
+    area: ReadRule,
+    covers: Vec<ReadRule>,
 }
 
-impl Written {
+impl ReadRule {
     fn random(world: &World, dice: &mut Dice<'_>) -> Self {
         Self {
             pods: world.subject_selector(dice),
@@ -37,7 +37,7 @@ impl Written {
         }
     }
 
-    /// As the engine understands it.
+    /// The regions of the engine.
     fn regions(&self, world: &World, direction: Direction) -> Vec<Region> {
         let selected = self.pods.label_set();
         let part = selected.and_then(|selected| world.zone.select(&selected));
@@ -54,7 +54,7 @@ impl Written {
         }
     }
 
-    /// As the naive evaluator does.
+    /// The answer of the naive evaluator.
     fn passes(&self, connection: &Connection) -> bool {
         selects(&self.pods, &connection.subject) && rule_passes(&self.rule, connection, self.at())
     }
@@ -64,12 +64,12 @@ impl Question {
     fn random(world: &World, dice: &mut Dice<'_>, most_covers: usize) -> Self {
         Self {
             direction: dice.pick(&Direction::ALL),
-            area: Written::random(world, dice),
-            covers: dice.some(most_covers, |dice| Written::random(world, dice)),
+            area: ReadRule::random(world, dice),
+            covers: dice.some(most_covers, |dice| ReadRule::random(world, dice)),
         }
     }
 
-    /// Everything that the area lets through and no cover does.
+    /// Connections that the area allows and no cover does.
     fn counterexamples<'w>(&self, world: &'w World) -> Vec<(usize, &'w Connection)> {
         let mut found = Vec::new();
         for (number, connections) in world.connections[self.direction as usize]
@@ -80,7 +80,7 @@ impl Question {
             if !selects(&self.area.pods, subject) {
                 continue;
             }
-            let covers: Vec<&Written> = self
+            let covers: Vec<&ReadRule> = self
                 .covers
                 .iter()
                 .filter(|cover| selects(&cover.pods, subject))
@@ -158,7 +158,7 @@ impl Question {
         }
     }
 
-    /// All pieces together are exactly the counterexamples; pieces of one area never overlap.
+    /// Checks that all pieces together are exactly the counterexamples, and that pieces do not overlap.
     fn check_pieces(
         &self,
         world: &World,
@@ -193,7 +193,7 @@ fn entry(protocol: Protocol, ports: PortRange) -> PortEntry {
     PortEntry { protocol, ports }
 }
 
-/// Few ports, for worlds that are about something else.
+/// Few ports, for worlds that test something else.
 pub(crate) fn two_ports() -> Vec<PortEntry> {
     vec![
         PortEntry::tcp(8200),
@@ -201,10 +201,10 @@ pub(crate) fn two_ports() -> Vec<PortEntry> {
     ]
 }
 
-/// Ports that a mesh forwards to all others.
+/// Ports that a mesh forwards to all other ports.
 const TUNNELS: &[u16] = &[15008];
 
-/// Four numbers, a tunnel port alone and in a range, a name, two protocols, and ranges that meet, overlap
+/// Four numbers, a tunnel port alone and in a range, a name, two protocols, and ranges that touch, overlap
 /// and add up to everything.
 pub(crate) fn many_ports() -> Vec<PortEntry> {
     use PortRange::{All, Named, Numbers};
@@ -225,7 +225,7 @@ pub(crate) fn many_ports() -> Vec<PortEntry> {
     ]
 }
 
-/// What the protected pods are.
+/// Many labels of protected pods.
 pub(crate) const SUBJECTS: Vocabulary = Vocabulary {
     known: &[("role", &["a", "b"])],
     free: &["v"],
@@ -236,7 +236,7 @@ pub(crate) const SUBJECTS: Vocabulary = Vocabulary {
     ports: two_ports,
 };
 
-/// Who the peers are.
+/// Many labels of peers.
 const PODS: Vocabulary = Vocabulary {
     known: &[],
     free: &[],
@@ -247,7 +247,7 @@ const PODS: Vocabulary = Vocabulary {
     ports: two_ports,
 };
 
-/// Blocks, among them halves that add up, host bits, and text that parsers read differently.
+/// Blocks: halves that add up, host bits, and text that parsers read differently.
 const BLOCKS: Vocabulary = Vocabulary {
     known: &[],
     free: &[],
@@ -268,7 +268,7 @@ const BLOCKS: Vocabulary = Vocabulary {
     ports: two_ports,
 };
 
-/// Ports.
+/// Many ports.
 const PORTS: Vocabulary = Vocabulary {
     known: &[],
     free: &["v"],
@@ -279,8 +279,8 @@ const PORTS: Vocabulary = Vocabulary {
     ports: many_ports,
 };
 
-/// All dimensions at once: three namespaces, two peer keys, two subject keys of which one is a
-/// run-time key, two addresses a family and an ambiguous text, four ports and a name.
+/// All dimensions at once: three namespaces, two peer keys, two subject keys (one is added at run time),
+/// two addresses per family and an ambiguous text, four ports and a name.
 pub(crate) const EVERYTHING: Vocabulary = Vocabulary {
     known: &[("role", &["a"])],
     free: &["v"],

@@ -1,6 +1,6 @@
-//! The rows of the NetworkPolicy semantics, sections 1.1 to 1.4, as tables: what the engine says and
-//! what the naive evaluator says, for must and for may. Rows about reading text (A2, A10, B6, C2, C9,
-//! C18, D4 to D6) are with the reader's tests.
+//! The rows of the NetworkPolicy semantics, sections 1.1 to 1.4, as tables: the engine and the naive
+//! evaluator agree, for `Must` and for `May`. Rows about parsing (A2, A10, B6, C2, C9, C18, D4 to D6) are
+//! with the parser's tests.
 
 mod peers;
 mod pods;
@@ -15,8 +15,8 @@ use crate::rule::{Peer, PortEntry, PortRange, Rule, Selector};
 use crate::testing::domain::HOME;
 use crate::{Direction, LabelSet, PeerSet, Reading, Region};
 
-/// Whether every implementation lets a connection through, or some may: as they read a block, or as they
-/// treat ports, which a rule of the ceiling permits.
+/// The implementations that allow a connection: all, or some, depending on how they parse a block or on
+/// how they treat ports (which a rule of the ceiling permits).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Passes {
     Always,
@@ -34,7 +34,7 @@ pub(super) fn pairs(labels: &[(&str, &str)]) -> LabelPairs {
         .collect()
 }
 
-/// A pod of a namespace that carries only its name.
+/// A pod in a namespace with no label but its name.
 pub(super) fn pod(namespace: &str, labels: &[(&str, &str)]) -> Endpoint {
     Endpoint::Pod {
         namespace: pairs(&[("kubernetes.io/metadata.name", namespace)]),
@@ -72,12 +72,12 @@ fn connection(direction: Direction, peer: Endpoint, protocol: Protocol, port: Po
     }
 }
 
-/// What the engine says, after the naive evaluator has said the same.
+/// The engine's answer, after a check that the naive evaluator agrees.
 fn passes(rule: &Rule, connection: &Connection) -> Passes {
     passes_where(rule, connection, &[])
 }
 
-/// The same for pods from whose ports `tunnels` a proxy forwards to all others.
+/// The same for pods with a proxy that forwards from the ports in `tunnels` to all others.
 fn passes_where(rule: &Rule, connection: &Connection, tunnels: &[u16]) -> Passes {
     let [must, may, permitted] = [Reading::Must, Reading::May, Reading::Permitted].map(|reading| {
         let at = At {

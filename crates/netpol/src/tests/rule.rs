@@ -1,4 +1,4 @@
-//! Rules as written, where the engine asks about their text, and the small words around labels.
+//! Rules as written, and helpers for labels.
 
 use crate::LabelSet;
 use crate::label::{NAMESPACE_NAME, Values, is_dns_label};

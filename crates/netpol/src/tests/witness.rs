@@ -1,4 +1,4 @@
-//! The connection that stands for a region: in the region, and as readable as can be.
+//! The example connection of a region: inside the region, and as readable as possible.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ fn pairs(pairs: &[(&str, &str)]) -> LabelPairs {
     pairs.iter().map(pair).collect()
 }
 
-/// Pods with label `app`, perhaps `role`, and anything under `run`.
+/// Pods with label `app`, possibly `role`, and any value of `run`.
 fn zone() -> Zone {
     let known = [
         ("role", Values::one_of(["a", "b"]).or_absent()),
@@ -69,7 +69,7 @@ fn an_address_is_a_well_known_example_else_the_first_usable_one() {
         ("0.0.0.0/0", &examples, "1.0.0.1"),
         ("0.0.0.0/0", &["0.0.0.0/1", "192.0.0.0/2"], "128.0.0.0"),
         ("10.0.0.0/8", &[], "10.0.0.0"),
-        // Nothing usable is in it, but it is somewhere.
+        // No address is usable, so the first one is taken.
         ("0.0.0.0/8", &[], "0.0.0.0"),
         ("255.255.255.255/32", &[], "255.255.255.255"),
         ("::/0", &[], "2001:db8::1"),
@@ -108,7 +108,7 @@ fn a_port_is_the_first_number_else_a_name() {
     assert_eq!(port(&udp.union(&name(Tcp))), (Udp, Port::Number(53)));
     assert_eq!(port(&name(Sctp)), (Sctp, named("a")));
     assert_eq!(port(&name(Sctp).union(&name(Udp))), (Udp, named("a")));
-    // A set of names that are not listed, as a proof can leave it.
+    // A set of names that are not listed, as a proof can produce it.
     let mut left = PortSet::protocol(Tcp)
         .minus(&PortSet::range(Tcp, 2, 65535))
         .minus(&PortSet::number(Tcp, 1));
@@ -149,10 +149,10 @@ fn a_protected_pod_has_the_labels_that_it_must_have_and_no_others() {
     for (part, expected) in table {
         assert_eq!(subject(part), Some(pairs(expected)), "{part:?}");
     }
-    // In order of the keys, wherever the zone knows them from.
+    // Sorted by key, whether the zone knows the key or not.
     let both = subject(&[("run", Values::present()), ("aaa", Values::any())]);
     assert_eq!(both.expect("a pod").len(), 2);
-    // No pod of the zone: a value that none has, a key that none has.
+    // No pod of the zone has the value or the key.
     assert_eq!(subject(&[("app", Values::one_of(["web"]))]), None);
     assert_eq!(subject(&[("other", Values::present())]), None);
 }

@@ -1,4 +1,4 @@
-//! Which pods of a zone a selector selects, and patterns of label keys.
+//! The pods of a zone that a selector selects, and patterns of label keys.
 
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ fn a_star_in_a_pattern_stands_for_any_text() {
         ("a*b*c", "a-b-c", true),
         ("a*b*c", "acb", false),
         ("a*b*c", "a-b-", false),
-        // No part is used twice, the end neither.
+        // No part of the text is matched twice, not even the end.
         ("a*bb*b", "abb", false),
         ("a*bb*b", "abbb", true),
         ("ab*bc", "abc", false),
@@ -78,7 +78,7 @@ fn what_the_zone_knows_is_written_out_on_the_keys_asked_for() {
     let written = zone(OtherKeys::Absent).written_out(&LabelSet::any(), &keys);
     let expected = one("app", known.clone()).and("other", Values::absent());
     assert_eq!(Some(written), expected);
-    // What is narrower already stays.
+    // Values that are narrower already are unchanged.
     let bao = one("app", Values::one_of(["bao"]));
     let written = zone(OtherKeys::Free).written_out(&bao, &keys);
     assert_eq!(written, bao);

@@ -34,7 +34,7 @@ pub fn of_restore(
     let own = Cell::new(Budget::new(config.proof_budget));
     let breach = breach(&named, cluster, config, &own);
     let mut all = budget.get();
-    all.beside(&own.get());
+    all.add_work(&own.get());
     budget.set(all);
     let egress = breach.map(|breach| Finding {
         cluster: Some(named.clone()),

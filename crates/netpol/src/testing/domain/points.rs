@@ -1,4 +1,4 @@
-//! The points of a world: one of each kind that its rules can tell apart.
+//! The points of a world: one for each set of points that no rule can distinguish.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -14,7 +14,7 @@ use crate::label::NAMESPACE_NAME;
 use crate::port::{Port, Protocol};
 use crate::rule::{PortEntry, PortRange};
 
-/// All labels made of each key's values, where `None` is an absent key.
+/// All label sets with one of each key's values, where `None` is an absent key.
 fn products(keys: &[(&str, Vec<Option<&str>>)]) -> Vec<LabelPairs> {
     let mut all = vec![LabelPairs::new()];
     for (key, values) in keys {
@@ -78,7 +78,7 @@ pub(super) fn peers(words: &Vocabulary) -> Vec<Endpoint> {
     peers
 }
 
-/// One address of each part that the blocks cut the two families into.
+/// One address of each part into which the blocks divide the two families.
 fn addresses(words: &Vocabulary) -> Vec<IpAddr> {
     let mut candidates: Vec<IpAddr> = vec![[203, 0, 113, 1].into(), IpAddr::V6(1_u128.into())];
     for net in words.blocks.iter().filter_map(|text| canonical(text)) {
@@ -109,7 +109,7 @@ pub(super) fn blocks_of(words: &Vocabulary, address: IpAddr) -> (bool, Vec<bool>
     (address.is_ipv4(), inside.collect())
 }
 
-/// The first number of each part that the entries cut the line into, every name, and a fresh one.
+/// The first number of each part into which the entries divide the ports, every name, and a fresh name.
 pub(super) fn port_points(entries: &[PortEntry]) -> Vec<(Protocol, Port)> {
     let mut points = BTreeSet::new();
     for protocol in Protocol::ALL {

@@ -318,8 +318,8 @@ fn c16_to_c18_text_that_parsers_read_differently_is_everything_or_nothing() {
     both_ways(table);
 }
 
-/// C13: whoever has the address, a pod of the cluster too; so a pod range written as a block is a
-/// block, and no pod selector in the ceiling excuses it.
+/// C13: any endpoint with the address matches, including pods. So a pod range written as a block is a
+/// block, and no pod selector in the ceiling permits it.
 #[test]
 fn attack_c13_pod_addresses_let_in_by_a_block_are_no_pods() {
     use crate::LabelSet;

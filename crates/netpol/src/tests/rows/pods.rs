@@ -1,4 +1,4 @@
-//! Sections 1.1 and 1.2: which pods a policy is about, and which it isolates.
+//! Sections 1.1 and 1.2: the pods that a policy selects and isolates.
 
 use super::{address, connection, pairs, passes, pod, pods};
 use crate::Direction::{Egress, Ingress};
@@ -25,7 +25,7 @@ fn a1_a5_to_a9_a_selector_selects_as_its_requirements_say() {
         &[("k", "x")][..],
         &[("k", "y")][..],
     );
-    // The labels are those of pods without `k`, with it empty, with `x` and with `y`.
+    // The pods have no label `k`, an empty one, `k=x` and `k=y`.
     let table = [
         ("A1", any(), [true, true, true, true]),
         ("A5", Selector::labels([("k", "x"), ("l", "z")]), [false; 4]),
@@ -187,7 +187,7 @@ fn b1_to_b4_b7_to_b12_isolation_and_the_union_of_rules() {
     let with_api = view(&all, [true, false], [&api, &[]]);
     let with_both = view(&all, [true, false], [&both_ports, &[]]);
     let for_web = view(&web, [true, false], [&open, &[]]);
-    // Whether the pod is isolated for ingress, and whether 8200 and 8201 get through.
+    // Expected: isolated for ingress, 8200 allowed, 8201 allowed.
     let table: [(&str, &[PolicyView<'_>], [bool; 3]); 10] = [
         ("B9", &[], [false, true, true]),
         ("B9 other pods", &[for_web], [false, true, true]),

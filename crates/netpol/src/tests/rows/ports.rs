@@ -160,7 +160,7 @@ fn d9_a_named_port_of_an_address_is_what_a_pod_behind_it_may_declare_on_egress()
 
 const MESH: &[u16] = &[15008, 4143];
 
-/// D13: a proxy in the pod forwards a tunnel port to whatever port the peer asks for.
+/// D13: a proxy in the pod forwards a tunnel port to any port that the peer asks for.
 #[test]
 fn d13_a_tunnel_port_is_every_tcp_port_on_ingress() {
     let table = [
@@ -243,7 +243,7 @@ fn d13_a_tunnel_port_is_every_tcp_port_on_ingress() {
     }
 }
 
-/// D8, D11: that no container declares the name today says nothing about tomorrow.
+/// D8, D11: a container may declare the name tomorrow, even if none does today.
 #[test]
 fn attack_a_named_port_that_no_container_declares_is_not_nothing() {
     let regions = |entries| rule(entries).regions(may_at_home(), Ingress, &LabelSet::any());
@@ -264,7 +264,7 @@ fn attack_a_named_port_that_no_container_declares_is_not_nothing() {
     );
 }
 
-/// D11: what a name means is one of the numbers, whichever.
+/// D11: a name means one of the numbers, and it is unknown which.
 #[test]
 fn d11_ranges_that_together_hold_all_numbers_hold_all_ports_but_no_name_alone() {
     let regions = |entries| rule(entries).regions(may_at_home(), Ingress, &LabelSet::any());
