@@ -77,8 +77,7 @@ impl SharedRegions {
     /// ports and caps.
     pub fn of(facts: &NamespaceFacts, config: &ReviewConfig, known: Option<&Self>) -> Self {
         let (tunnels, caps) = (&config.tunnel_ports, &config.caps);
-        let known =
-            known.filter(|known| known.tunnels == *tunnels && known.caps == *caps);
+        let known = known.filter(|known| known.tunnels == *tunnels && known.caps == *caps);
         let shared = |policy: &Arc<Policy>| {
             let known = known.and_then(|known| known.same(policy));
             known.cloned().unwrap_or_else(|| Shared {

@@ -38,9 +38,7 @@ pub fn too_large(policy: &Policy, caps: &SizeLimits) -> Vec<TooLarge> {
         }
     }
     let keys = walk.keys.len();
-    walk.count("label keys", keys, caps.label_keys, &|| {
-        "spec".to_owned()
-    });
+    walk.count("label keys", keys, caps.label_keys, &|| "spec".to_owned());
     walk.found
 }
 
@@ -124,12 +122,7 @@ impl<'a> Walk<'a> {
 
     fn selector(&mut self, selector: &'a Selector, path: Path<'_>) {
         let requirements = selector.labels.len() + selector.expressions.len();
-        self.count(
-            "requirements",
-            requirements,
-            self.caps.requirements,
-            path,
-        );
+        self.count("requirements", requirements, self.caps.requirements, path);
         for (at, requirement) in selector.expressions.iter().enumerate() {
             let path = || format!("{}.matchExpressions[{at}].values", path());
             let values = requirement.values.len();

@@ -1,7 +1,7 @@
 //! The state of a rotation as the data of a Secret, and back.
 //!
-//! The pairs have the entry names that other tools use (`tls.crt`, `tls.key`). Everything else is one
-//! small JSON text.
+//! Certificates and keys have the entry names that other tools use (`tls.crt`, `tls.key`). Everything else
+//! is one small JSON text.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ use super::x509::{self, CertificateInfo, MalformedCertificate};
 /// The data of a Secret.
 pub type Data = BTreeMap<String, ByteString>;
 
-/// Limit of one entry in bytes. Real entries have a hundredth of it.
+/// Maximum size of one entry in bytes. Real entries are a hundred times smaller.
 const ENTRY_LIMIT: usize = 256 * 1024;
 
 const LEAF: (&str, &str) = ("tls.crt", "tls.key");
@@ -27,7 +27,7 @@ const CA: (&str, &str) = ("ca.crt", "ca.key");
 const NEXT: (&str, &str) = ("next-ca.crt", "next-ca.key");
 const ROTATION: &str = "rotation.json";
 
-/// Error of data that are no valid state.
+/// Error for data that is no valid state.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
     /// An entry is missing.
@@ -136,7 +136,7 @@ pub fn write(state: &State) -> Result<Data, DataError> {
     Ok(data)
 }
 
-/// Reads a state. Its parts match: each key belongs to its certificate, and the CA signed the leaf.
+/// Reads a state and checks that each key belongs to its certificate and that the CA signed the leaf.
 ///
 /// # Errors
 /// An entry is missing, too long or malformed, or the entries do not match.

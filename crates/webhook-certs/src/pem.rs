@@ -38,8 +38,7 @@ pub fn key(text: &[u8]) -> Result<PrivateKeyDer<'static>, Error> {
     PrivateKeyDer::from_pem_slice(text)
 }
 
-/// The certificates of a PEM text, one text each, without the text around them. Anything else is left
-/// out.
+/// The certificates of a PEM text, one text each. Everything else in the text is left out.
 pub fn split(text: &str) -> Vec<String> {
     const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
     const END: &str = "-----END CERTIFICATE-----";

@@ -3,11 +3,11 @@
 //! It has no clock. [`State::next`] returns the step that is due, [`State::after`] the state after a
 //! step. Replicas share one state and take the same steps. The first write wins.
 //!
-//! A new CA has three stages. It is **announced**: it is in the bundle, but signs nothing. It is
-//! **trusted**: the registrations have had the bundle for as long as an API server may take to notice
-//! ([`RotationConfig::settle`]). It is **promoted**: it signs the leaf, and the old CA stays in the
-//! bundle, without its key, until its last leaf has expired. So every served leaf is trusted by every
-//! reader of the bundle.
+//! A new CA has three stages. First it is **announced**: it is in the bundle, but signs nothing. Then it is
+//! **trusted**: the registrations have had the bundle for as long as an API server may take to notice it
+//! ([`RotationConfig::settle`]). Finally it is **promoted**: it signs the leaf, and the old CA stays in the
+//! bundle, without its key, until its last leaf has expired. So every reader of the bundle trusts every
+//! leaf that is served.
 //!
 //! *Registrations* are the webhook configurations of the program.
 
@@ -84,11 +84,10 @@ pub struct State {
     pub retired: Vec<Retired>,
 }
 
-/// Whether the registrations have the bundle.
+/// State of the CA bundle in the registrations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trust {
-    /// Every existing entry has it. Without registrations no API server calls the webhook, so none is
-    /// missing.
+    /// Every existing entry has it. Also if there are no registrations: then no API server calls the webhook.
     InPlace,
     /// An entry has another bundle.
     Pending,
@@ -114,8 +113,8 @@ impl State {
         due.map_or_else(|| Next::Rest(self.wake(now, config)), Next::Step)
     }
 
-    /// The CA bundle that clients have to trust: PEM certificates, each once, in an order that a
-    /// promotion does not change. The text changes only with the set.
+    /// The CA bundle that clients have to trust: unique PEM certificates, in an order that a promotion does
+    /// not change. The text changes only with the set of certificates.
     pub fn bundle(&self) -> String {
         let all = self.trusted().into_iter();
         all.flat_map(|certificate| [certificate, "\n"]).collect()
@@ -131,8 +130,8 @@ impl State {
             .collect()
     }
 
-    /// The step after the leaf has expired, as after a long pause. The CA that is trusted already comes
-    /// first. If it has expired too, a CA that no API server knows yet is no loss.
+    /// The step after the leaf has expired, for example after a long downtime. A CA that is already trusted
+    /// is preferred. If it has expired too, a CA that no API server knows yet does no damage.
     fn rescue(&self, now: Timestamp) -> Option<Step> {
         if !self.leaf.validity.is_over(now) {
             return None;
@@ -155,8 +154,8 @@ impl State {
         (lacks_a_name || is_due).then_some(Step::Renew)
     }
 
-    /// Time of the next leaf. None if it could not outlive the old one, since a leaf ends with its CA
-    /// at the latest.
+    /// Time of the next renewal. `None` if a new leaf could not outlive the old one, since a leaf ends with
+    /// its CA at the latest.
     fn renewal_at(&self, config: &RotationConfig) -> Option<Timestamp> {
         let at = self.leaf.validity.renewal();
         let gains = config.leaf_validity(at, self.ca.validity).until > self.leaf.validity.until;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-/// The present, rounded down to a whole second: a certificate is valid up to its last second.
+/// The current time, rounded down to a whole second: a certificate is valid through its last second.
 pub fn now() -> Timestamp {
     whole(Timestamp::now())
 }
@@ -24,7 +24,7 @@ pub(crate) fn before(at: Timestamp, duration: Duration) -> Timestamp {
     at.saturating_sub(duration).unwrap_or(Timestamp::MIN)
 }
 
-/// The time from `at` until `later`; zero where `later` is not later.
+/// The time from `at` until `later`; zero if `later` is not later.
 pub fn until(at: Timestamp, later: Timestamp) -> Duration {
     let between: SignedDuration = at.duration_until(later);
     Duration::try_from(between).unwrap_or_default()
@@ -40,7 +40,7 @@ pub struct Validity {
 }
 
 impl Validity {
-    /// Whether the period contains a time.
+    /// Returns true if the period contains a time.
     pub fn contains(&self, at: Timestamp) -> bool {
         self.from <= at && at < self.until
     }
@@ -60,7 +60,7 @@ impl Validity {
         whole(after(self.from, until(self.from, self.until) * 2 / 3))
     }
 
-    /// Whether the certificate has expired.
+    /// Returns true if the certificate has expired.
     pub fn is_over(self, now: Timestamp) -> bool {
         self.until <= now
     }

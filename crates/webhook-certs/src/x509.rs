@@ -29,11 +29,11 @@ pub struct CertificateInfo {
     pub common_names: Vec<String>,
     /// Distinguished name of the issuer.
     pub issuer: String,
-    /// Subject alternative names: DNS names and addresses, others with their type.
+    /// Subject alternative names: DNS names and addresses as they are, others with their type.
     pub names: BTreeSet<String>,
     /// Validity period.
     pub validity: Validity,
-    /// Whether it may sign others.
+    /// True if it may sign others.
     pub is_ca: bool,
 }
 
@@ -63,7 +63,7 @@ impl CertificateInfo {
     }
 }
 
-/// Whether `signer` signed `certificate`.
+/// Returns true if `signer` signed `certificate`.
 ///
 /// # Errors
 /// One of the certificates cannot be parsed.
@@ -77,7 +77,7 @@ pub fn is_signed_by(
         .is_ok())
 }
 
-/// Whether the key belongs to the certificate.
+/// Returns true if the key belongs to the certificate.
 pub fn is_key_of(key: PrivateKeyDer<'static>, certificate: &CertificateDer<'_>) -> bool {
     let chain = vec![certificate.clone().into_owned()];
     CertifiedKey::from_der(chain, key, &ring::default_provider()).is_ok()

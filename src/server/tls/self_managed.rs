@@ -21,7 +21,7 @@ use kube::runtime::watcher::{self, DefaultBackoff};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 use webhook_certs::cluster::registrations::RegistrationError;
-use webhook_certs::cluster::secret::{Found, SecretError, Version, Written};
+use webhook_certs::cluster::secret::{SecretError, StoredState, Version, WriteOutcome};
 use webhook_certs::cluster::{CertificateSecret, Registrations, SecretRef};
 use webhook_certs::data::DataError;
 use webhook_certs::rotation::{Next, RotationConfig, Serving, State, Trust, TrustHistory};
@@ -171,9 +171,9 @@ impl SelfManaged {
         let (found, version) = self.secret.read().await?;
         let now = now();
         let state = match found {
-            Found::State(state) => *state,
-            Found::Nothing => return self.begin(version, &registrations, now).await,
-            Found::Broken(error) => {
+            StoredState::State(state) => *state,
+            StoredState::Nothing => return self.begin(version, &registrations, now).await,
+            StoredState::Broken(error) => {
                 warn_damaged(&error);
                 return self.begin(version, &registrations, now).await;
             }
@@ -198,7 +198,7 @@ impl SelfManaged {
         self.held = Some(state);
         if trust == Trust::Pending {
             let written = registrations.write(client, FIELD_MANAGER, &bundle).await?;
-            if written == Written::Stored {
+            if written == WriteOutcome::Stored {
                 tracing::info!(
                     name = REGISTRATION,
                     "wrote the CA bundle to the webhook configurations"
@@ -229,7 +229,7 @@ impl SelfManaged {
         state: &State,
         step: &'static str,
     ) -> Result<Pass, SelfManagedError> {
-        if self.secret.write(over, state).await? == Written::Stored {
+        if self.secret.write(over, state).await? == WriteOutcome::Stored {
             tracing::info!(step, "certificate rotation step");
             self.certificates.metrics.rotation_stepped(step);
         }

@@ -47,12 +47,7 @@ impl Reads {
     }
 
     /// Begins to read the policies of a namespace of which there are stubs, unless that is under way.
-    pub(super) fn begin(
-        &mut self,
-        namespace: &Arc<str>,
-        facts: &NamespaceFacts,
-        caps: SizeLimits,
-    ) {
+    pub(super) fn begin(&mut self, namespace: &Arc<str>, facts: &NamespaceFacts, caps: SizeLimits) {
         let Some(steps) = self.steps.upgrade() else {
             return;
         };
@@ -67,11 +62,7 @@ impl Reads {
         let is_news = !self.failing.contains(&namespace);
         tokio::spawn(async move {
             let _turn = turns.acquire_owned().await;
-            let read = timeout(
-                LIMIT,
-                policies::read(&listing, wanted, &caps, &mut gate),
-            )
-            .await;
+            let read = timeout(LIMIT, policies::read(&listing, wanted, &caps, &mut gate)).await;
             let problem = match &read {
                 Ok(Ok(_)) => None,
                 Ok(Err(error)) => Some(error.to_string()),

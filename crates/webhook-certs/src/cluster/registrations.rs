@@ -1,9 +1,9 @@
 //! The CA bundle in the validating and the mutating webhook configuration of one name.
 //!
-//! The bundle is written by server-side apply with a field manager of its own, which owns the
-//! `caBundle` of each entry and the name that selects the entry. All other fields belong to the
-//! manager that applies the manifests. Those have to leave the bundle out, or they remove it again. Only
-//! existing entries are written, since an entry without its other fields is not valid.
+//! Server-side apply writes the bundle, with a field manager that owns only the `caBundle` and the name of
+//! each entry. All other fields belong to the manager that applies the manifests. Those manifests must
+//! leave the bundle out, or they remove it again. Only existing entries are written, since an entry
+//! without its other fields is not valid.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -18,11 +18,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::secret::Written;
+use super::secret::WriteOutcome;
 use crate::pem;
 use crate::rotation::Trust;
 
-/// Limit of CAs that are taken over from a bundle, which may hold all CAs of an operating system.
+/// Maximum number of CAs taken over from an existing bundle, which may contain all CAs of an operating
+/// system.
 const KNOWN: usize = 16;
 
 /// Error of registrations that cannot be used.
@@ -63,7 +64,7 @@ pub struct Registrations {
 impl Registrations {
     /// Reads both from the API server. `name` is the name of both.
     ///
-    /// They have to be read before the Secret. The API server rejects a write after another one, so a slow
+    /// Read them before the Secret. The API server rejects a write that follows another one, so a slow
     /// replica never restores the bundle of an older state.
     ///
     /// # Errors
@@ -79,7 +80,7 @@ impl Registrations {
         })
     }
 
-    /// Whether all entries have this bundle.
+    /// Returns whether all entries have this bundle.
     pub fn trust(&self, bundle: &str) -> Trust {
         if self.entries().all(|entry| entry.has(bundle)) {
             Trust::InPlace
@@ -88,7 +89,7 @@ impl Registrations {
         }
     }
 
-    /// The CAs of their bundles, PEM, each once, at most 16.
+    /// The CAs in their bundles as PEM texts, at most 16.
     pub fn known(&self) -> BTreeSet<String> {
         let texts = self.entries().filter_map(|entry| entry.bundle.as_ref());
         let texts = texts.filter_map(|bundle| std::str::from_utf8(&bundle.0).ok());
@@ -101,8 +102,8 @@ impl Registrations {
         validating.chain(self.mutating.iter().flat_map(|one| &one.entries))
     }
 
-    /// Writes the bundle where it differs, as a field manager. Choose one that no tool that applies manifests
-    /// has.
+    /// Writes the bundle to entries that differ, as `field_manager`. No tool that applies manifests may have
+    /// the same field manager.
     ///
     /// # Errors
     /// One of them cannot be written.
@@ -111,25 +112,25 @@ impl Registrations {
         client: &Client,
         field_manager: &str,
         bundle: &str,
-    ) -> Result<Written, RegistrationError> {
+    ) -> Result<WriteOutcome, RegistrationError> {
         let name = &self.name;
         let validating = async {
             match &self.validating {
                 Some(one) => one.write(client, name, field_manager, bundle).await,
-                None => Ok(Written::Stored),
+                None => Ok(WriteOutcome::Stored),
             }
         };
         let mutating = async {
             match &self.mutating {
                 Some(one) => one.write(client, name, field_manager, bundle).await,
-                None => Ok(Written::Stored),
+                None => Ok(WriteOutcome::Stored),
             }
         };
         // Both are tried, even if one fails.
         let (validating, mutating) = tokio::join!(validating, mutating);
         Ok(match (validating?, mutating?) {
-            (Written::Stored, Written::Stored) => Written::Stored,
-            _ => Written::Lost,
+            (WriteOutcome::Stored, WriteOutcome::Stored) => WriteOutcome::Stored,
+            _ => WriteOutcome::Lost,
         })
     }
 }
@@ -213,19 +214,19 @@ impl<K: Kind> Registration<K> {
         name: &str,
         field_manager: &str,
         bundle: &str,
-    ) -> Result<Written, RegistrationError> {
+    ) -> Result<WriteOutcome, RegistrationError> {
         if self.entries.iter().all(|entry| entry.has(bundle)) {
-            return Ok(Written::Stored);
+            return Ok(WriteOutcome::Stored);
         }
-        // By force: a bundle that was written by hand before is replaced.
+        // Forced: a bundle that was written by hand is replaced.
         let params = PatchParams::apply(field_manager).force();
         let patch = Patch::Apply(self.applied(name, bundle));
         let api = Api::<K>::all(client.clone());
         match api.patch(name, &params, &patch).await {
-            Ok(_) => Ok(Written::Stored),
-            // Changed or deleted since. A patch with a resourceVersion never creates an object.
+            Ok(_) => Ok(WriteOutcome::Stored),
+            // It was changed or deleted in the meantime. A patch with a resourceVersion never creates an object.
             Err(kube::Error::Api(status)) if status.code == 409 || status.code == 404 => {
-                Ok(Written::Lost)
+                Ok(WriteOutcome::Lost)
             }
             Err(source) => Err(RegistrationError::Write {
                 kind: K::KIND,
@@ -242,7 +243,7 @@ impl<K: Kind> Registration<K> {
         json!({
             "apiVersion": K::api_version(&()),
             "kind": K::kind(&()),
-            // Only this version of this object is changed.
+            // Only this version of the object is changed.
             "metadata": {
                 "name": name,
                 "uid": self.object.uid(),

@@ -106,22 +106,22 @@ pub enum SecretError {
 
 /// Content of the Secret.
 #[derive(Debug)]
-pub enum Found {
+pub enum StoredState {
     /// A state.
     State(Box<State>),
     /// No Secret, or one without data.
     Nothing,
-    /// Data of this owner that are no valid state.
+    /// Data of this owner that is no valid state.
     Broken(DataError),
 }
 
-/// The version that was read, for a conditional write. None if there was no Secret.
+/// The version that was read, for a conditional write. `None` if there was no Secret.
 #[derive(Debug)]
 pub struct Version(Option<Secret>);
 
 /// Outcome of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Written {
+pub enum WriteOutcome {
     /// The write is stored.
     Stored,
     /// The object has changed since it was read: read it again.
@@ -151,7 +151,7 @@ impl CertificateSecret {
     ///
     /// # Errors
     /// The Secret cannot be read, or has another owner.
-    pub async fn read(&self) -> Result<(Found, Version), SecretError> {
+    pub async fn read(&self) -> Result<(StoredState, Version), SecretError> {
         let object = self.api.get_opt(&self.secret.name).await;
         let object = object.map_err(|source| SecretError::Read {
             secret: self.secret.clone(),
@@ -168,7 +168,7 @@ impl CertificateSecret {
     ///
     /// # Errors
     /// The Secret cannot be written.
-    pub async fn write(&self, over: Version, state: &State) -> Result<Written, SecretError> {
+    pub async fn write(&self, over: Version, state: &State) -> Result<WriteOutcome, SecretError> {
         let data = Some(data::write(state)?);
         let params = PostParams {
             field_manager: Some(self.owner.clone()),
@@ -180,7 +180,7 @@ impl CertificateSecret {
             object.labels_mut().extend([label()]);
             object.data = data;
             let answer = self.api.replace(&self.secret.name, &params, &object);
-            // Changed or deleted since.
+            // It was changed or deleted in the meantime.
             (answer.await, [409, 404])
         } else {
             let mut object = Secret {
@@ -190,12 +190,12 @@ impl CertificateSecret {
             };
             object.metadata.name = Some(self.secret.name.clone());
             object.labels_mut().extend([label()]);
-            // Created since. A 404 means that the namespace does not exist.
+            // It was created in the meantime. A 404 means that the namespace does not exist.
             (self.api.create(&params, &object).await, [409, 409])
         };
         match answer {
-            Ok(_) => Ok(Written::Stored),
-            Err(kube::Error::Api(status)) if lost.contains(&status.code) => Ok(Written::Lost),
+            Ok(_) => Ok(WriteOutcome::Stored),
+            Err(kube::Error::Api(status)) if lost.contains(&status.code) => Ok(WriteOutcome::Lost),
             Err(source) => Err(SecretError::Write {
                 secret: self.secret.clone(),
                 source: Box::new(source),
@@ -204,18 +204,18 @@ impl CertificateSecret {
     }
 }
 
-/// Content of a Secret. None if it has another owner.
-fn content(object: Option<&Secret>, owner: &str) -> Option<Found> {
+/// Content of a Secret. `None` if it has another owner.
+fn content(object: Option<&Secret>, owner: &str) -> Option<StoredState> {
     let data = object.and_then(|object| object.data.as_ref());
     let (Some(object), Some(data)) = (object, data.filter(|data| !data.is_empty())) else {
-        return Some(Found::Nothing);
+        return Some(StoredState::Nothing);
     };
     if object.labels().get(MANAGED_BY).map(String::as_str) != Some(owner) {
         return None;
     }
     Some(match data::read(data) {
-        Ok(state) => Found::State(Box::new(state)),
-        Err(error) => Found::Broken(error),
+        Ok(state) => StoredState::State(Box::new(state)),
+        Err(error) => StoredState::Broken(error),
     })
 }
 
@@ -234,10 +234,13 @@ mod tests {
     #[test]
     fn the_secret_of_somebody_else_is_never_written_over() {
         let mut object = Secret::default();
-        assert!(matches!(content(None, "webhook"), Some(Found::Nothing)));
+        assert!(matches!(
+            content(None, "webhook"),
+            Some(StoredState::Nothing)
+        ));
         assert!(matches!(
             content(Some(&object), "webhook"),
-            Some(Found::Nothing)
+            Some(StoredState::Nothing)
         ));
         let data = [("tls.crt".to_owned(), ByteString(b"theirs".to_vec()))];
         object.data = Some(data.into());
@@ -246,6 +249,6 @@ mod tests {
             .labels_mut()
             .insert(MANAGED_BY.into(), "webhook".into());
         let found = content(Some(&object), "webhook");
-        assert!(matches!(found, Some(Found::Broken(_))), "{found:?}");
+        assert!(matches!(found, Some(StoredState::Broken(_))), "{found:?}");
     }
 }

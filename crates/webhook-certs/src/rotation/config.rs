@@ -1,4 +1,4 @@
-//! Lifetimes, and the names of the leaf.
+//! Lifetimes of certificates, and the names of the leaf.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::Validity;
 
-/// Lifetimes that are consistent, and the names of the leaf.
+/// Consistent lifetimes, and the names of the leaf.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RotationConfig {
     ca: Duration,
@@ -19,7 +19,7 @@ pub struct RotationConfig {
 /// Error of lifetimes or names that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RotationConfigError {
-    /// The CA ends before the leaves that it has signed.
+    /// The CA would expire before the leaves that it has signed.
     #[error(
         "expected a CA that lives three times as long as a leaf, found `{ca:?}` for leaves of `{leaf:?}`"
     )]
@@ -29,7 +29,7 @@ pub enum RotationConfigError {
         /// Lifetime of a leaf.
         leaf: Duration,
     },
-    /// The leaf ends before every API server trusts a new bundle.
+    /// The leaf would expire before every API server trusts a new bundle.
     #[error(
         "expected a leaf that lives three times as long as a new bundle takes, found `{leaf:?}` for `{settle:?}`"
     )]
@@ -45,14 +45,14 @@ pub enum RotationConfigError {
 }
 
 impl RotationConfig {
-    /// `ca` and `leaf` are lifetimes, `settle` is the time that an API server may take to notice a new
-    /// bundle. Each is rounded down to whole seconds, at least one.
+    /// `ca` and `leaf` are lifetimes. `settle` is the time that an API server may take to notice a new
+    /// bundle. Each is rounded down to whole seconds and is at least one second.
     ///
-    /// A CA is renewed after two thirds of its lifetime. A leaf that it signed just before has to fit
-    /// into the last third, and `settle` into a third of the leaf's lifetime.
+    /// A CA is renewed after two thirds of its lifetime. A leaf that it signed just before has to fit into
+    /// the last third, and `settle` into a third of the leaf's lifetime.
     ///
     /// # Errors
-    /// The lifetimes do not fit into each other, or there are no names.
+    /// The lifetimes are not consistent, or there are no names.
     pub fn new(
         ca: Duration,
         leaf: Duration,

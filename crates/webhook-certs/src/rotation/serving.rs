@@ -1,4 +1,4 @@
-//! The certificate that one replica serves: changes of it, and readiness.
+//! The certificate that one replica serves: replacement and readiness.
 
 use std::collections::BTreeMap;
 
@@ -31,13 +31,13 @@ impl Serving {
         &self.signer
     }
 
-    /// Whether it has expired.
+    /// Returns true if it has expired.
     pub fn is_over(&self, now: Timestamp) -> bool {
         self.until <= now
     }
 
-    /// Whether the leaf of this state replaces it: it is another leaf, and at least as many API servers
-    /// trust it.
+    /// Returns true if the leaf of this state replaces this one: it is another leaf, and at least as many API
+    /// servers trust it.
     pub fn yields_to(
         &self,
         state: &State,
@@ -52,9 +52,9 @@ impl Serving {
         is_other && (is_lost || is_of_same_ca || settled())
     }
 
-    /// Whether a replica that serves this is ready: the registrations have its CA and, if others were
-    /// trusted before it, have had the time to settle. A replica that has never seen
-    /// them without a part of the bundle goes by the age of the CA.
+    /// Returns true if a replica that serves this certificate is ready: the registrations have its CA and, if
+    /// other CAs were trusted before, have had it for the settling time. A replica that has never seen the
+    /// registrations without a part of the bundle uses the age of the CA.
     pub fn is_ready(
         &self,
         state: &State,
@@ -76,18 +76,18 @@ impl Serving {
     }
 }
 
-/// The registrations as one replica has seen them, round by round.
+/// State of the registrations over time, as seen by one replica.
 #[derive(Clone, Debug, Default)]
 pub struct TrustHistory {
-    /// Each CA with the time since which the registrations have it.
+    /// The time since which the registrations have each CA.
     since: BTreeMap<String, Timestamp>,
-    /// Whether the registrations have ever lacked a part of the bundle. The age of a CA then says nothing
-    /// about when they got it: another replica may have written it a moment ago.
+    /// True if the registrations have ever lacked a part of the bundle. Then the age of a CA does not show
+    /// when they got it: another replica may have written it a moment ago.
     was_pending: bool,
 }
 
 impl TrustHistory {
-    /// Notes the registrations of a round.
+    /// Records the state of the registrations in this round.
     pub fn note(&mut self, state: &State, trust: Trust, now: Timestamp) {
         if trust == Trust::Pending {
             self.was_pending = true;
@@ -101,7 +101,7 @@ impl TrustHistory {
         }
     }
 
-    /// Whether every API server knows the CA.
+    /// Returns true if every API server knows the CA.
     fn has_settled(&self, ca: &str, now: Timestamp, config: &RotationConfig) -> bool {
         let since = self.since.get(ca.trim_end());
         since.is_some_and(|since| after(*since, config.settle()) <= now)

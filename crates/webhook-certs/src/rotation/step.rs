@@ -11,13 +11,13 @@ use super::{Authority, Leaf, Pair, Retired, RotationConfig, State, Successor, Va
 pub enum Step {
     /// Issues a new leaf of the CA.
     Renew,
-    /// Makes the next CA, for the bundle only.
+    /// Issues the next CA and adds it to the bundle.
     Announce,
-    /// Notes that all registrations have the next CA from now on.
+    /// Records that all registrations have the next CA.
     Trust,
-    /// Notes that they no longer have it.
+    /// Records that they no longer have it.
     TrustLost,
-    /// Replaces the CA by the next one, with a leaf of its own.
+    /// Replaces the CA by the next one, with a new leaf.
     Promote,
     /// Removes CAs whose last leaf has expired.
     Retire,
@@ -39,7 +39,7 @@ impl Step {
 
 /// Issues keys and certificates.
 pub trait CertificateIssuer {
-    /// Error of an issue.
+    /// Error of issuing a certificate.
     type Error;
 
     /// Issues a new CA.
@@ -61,14 +61,14 @@ pub trait CertificateIssuer {
 }
 
 impl State {
-    /// The first state where none is stored.
+    /// The first state, if none is stored.
     ///
-    /// `held` is the last state that this replica has seen. A deleted state asks for new keys, so its CA
-    /// goes on only until a new one is trusted, and not at all if it has expired or is not in the
-    /// registrations.
+    /// `held` is the last state that this replica has seen. If the stored state was deleted, new keys are
+    /// wanted, so its CA stays only until a new one is trusted. It is dropped at once if it has expired or is
+    /// not in the registrations.
     ///
-    /// `known` are the CAs in the registrations. Another server may still serve a leaf of one, so they
-    /// stay in the bundle for the lifetime of a leaf.
+    /// `known` are the CAs in the registrations. Another server may still serve a leaf of one of them, so
+    /// they stay in the bundle for the lifetime of a leaf.
     ///
     /// # Errors
     /// A certificate cannot be issued.
@@ -114,7 +114,7 @@ impl State {
     ) -> Self {
         let until = Validity::starting(now, config.leaf).until;
         for certificate in known {
-            // Also the CA itself: another server may serve a newer leaf of it.
+            // This applies to the CA itself too: another server may serve a newer leaf of it.
             let mut retired = self.retired.iter_mut();
             match retired.find(|retired| retired.certificate == certificate) {
                 Some(retired) => retired.until = retired.until.max(until),
@@ -137,8 +137,8 @@ impl State {
     ) -> Result<Self, F::Error> {
         match step {
             Step::Renew => {
-                // Names that others need stay, or two replicas with different settings would keep replacing
-                // each other's leaf. The next regular renewal drops them.
+                // Names that other replicas need are kept. Otherwise two replicas with different settings would keep
+                // replacing each other's leaf. The next regular renewal drops them.
                 let names = if config.names().is_subset(&self.leaf.names) {
                     config.names().clone()
                 } else {

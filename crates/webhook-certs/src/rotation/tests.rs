@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::*;
 
-/// Makes texts that say what they are: `ca 1`, and `leaf 2 of ca 1`.
+/// Issues readable texts: `ca 1`, and `leaf 2 of ca 1`.
 #[derive(Default)]
 struct Fake {
     made: u32,
@@ -46,7 +46,7 @@ fn names(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
 
-/// A CA of 900 s, a leaf of 90 s, 30 s of settling.
+/// A CA of 900 s, a leaf of 90 s, and 30 s to settle.
 fn config() -> RotationConfig {
     config_for("a")
 }

@@ -1,6 +1,6 @@
-//! Replicas, API servers and the registrations, played at random: no replica that is ready serves
-//! an unexpired leaf that an API server does not trust, however late that one reads the bundle
-//! within the time that it is given.
+//! Random simulation of replicas, API servers and registrations. No replica that is ready serves an
+//! unexpired leaf that an API server does not trust, even if that API server reads the bundle as late as
+//! it may.
 
 use proptest::prelude::*;
 
@@ -15,13 +15,13 @@ enum Event {
     Pass(i64),
     /// A replica makes a whole round.
     Round(usize),
-    /// A replica reads the Secret and stops there, for long.
+    /// A replica reads the Secret and then stalls.
     Stall(usize),
-    /// A stalled replica goes on with what it read.
+    /// A stalled replica continues with what it read.
     Resume(usize),
     /// A replica makes a round in which the registrations cannot be written.
     Unwritable(usize),
-    /// Somebody deletes the Secret.
+    /// The Secret is deleted.
     Lose,
 }
 
@@ -44,7 +44,7 @@ struct Replica {
     held: Option<State>,
     history: TrustHistory,
     is_ready: bool,
-    /// It had nothing sound to serve, and took a leaf of a CA that is not known everywhere yet.
+    /// It had no valid leaf to serve, and took one of a CA that is not known everywhere yet.
     is_excused: bool,
     /// Version of the registrations and state that were read before it stalled.
     stalled: Option<(usize, State)>,
@@ -55,7 +55,7 @@ struct World {
     now: i64,
     issuer: Fake,
     secret: Option<State>,
-    /// Each bundle with the time of its writing; the version is the length.
+    /// Each bundle with the time of its write. The version is the length of the list.
     bundles: Vec<(i64, String)>,
     replicas: [Replica; 3],
     promotions: u32,
@@ -82,7 +82,7 @@ impl World {
         }
     }
 
-    /// The loop at the edge, without its edge.
+    /// One round, as the cluster code does it.
     fn round(&mut self, replica: usize, is_writable: bool) {
         let config = config();
         for _ in 0..20 {
@@ -134,7 +134,7 @@ impl World {
         }
     }
 
-    /// The bundles that some API server may go by now, the last one first.
+    /// The bundles that API servers may use now, the last one first.
     fn believed(&self) -> impl Iterator<Item = &str> {
         let mut replaced = i64::MAX;
         let recent = self.bundles.iter().rev().take_while(move |(at, _)| {
@@ -184,7 +184,7 @@ proptest! {
         let mut world = World::default();
         for event in &events {
             world.play(event);
-            // Somebody is always up, more often than a third of a leaf's life.
+            // At least one replica is up more often than a third of a leaf's lifetime.
             world.round(0, true);
             world.round(1, true);
             let now = at(world.now);
@@ -211,7 +211,7 @@ fn the_model_sees_rotations() {
 #[test]
 fn a_replica_is_not_ready_while_the_bundle_it_waited_for_is_new() {
     let mut world = World::default();
-    // The first CA is never announced; the registrations know that of replica 0 when the Secret is lost again.
+    // The first CA is never announced. The registrations have that of replica 0 when the Secret is lost again.
     let events = [
         Event::Unwritable(1),
         Event::Lose,
@@ -242,7 +242,7 @@ fn a_replica_that_slept_while_another_wrote_the_bundle_does_not_go_by_the_age_of
         Event::Unwritable(1),
         Event::Pass(13),
         Event::Round(0),
-        // Longer than `SETTLE` since the CA was made, not since its bundle was written.
+        // Longer than `SETTLE` after the CA was issued, but not after its bundle was written.
         Event::Pass(22),
         Event::Round(1),
     ];

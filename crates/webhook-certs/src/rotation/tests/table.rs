@@ -1,13 +1,13 @@
 use super::*;
 
-/// One state after another, in a world whose registrations always follow at once.
+/// A sequence of states, with registrations that always follow at once.
 struct Course {
     state: State,
     issuer: Fake,
 }
 
 impl Course {
-    /// Begun at 0.
+    /// Starts at time 0.
     fn begin() -> Self {
         let mut issuer = Fake::default();
         let Ok(state) = State::begin(None, [], at(0), &config(), &mut issuer);
@@ -123,7 +123,7 @@ fn a_next_ca_that_expired_on_its_way_is_made_again() {
 #[test]
 fn a_leaf_never_outlives_its_ca_and_is_not_renewed_for_nothing() {
     let mut course = Course::begin();
-    // Nobody can write the bundle, so the old CA signs to its end.
+    // The bundle cannot be written, so the old CA signs until its end.
     let mut taken = 0;
     for now in 1..900 {
         taken += course.settle(Pending, now).len();
