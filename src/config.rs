@@ -232,6 +232,9 @@ pub struct ReviewConfig {
     pub widths: Widths,
     /// Loopback, link-local and metadata blocks that declared egress may name without a warning.
     pub unsafe_egress_allowed: Vec<IpNet>,
+    /// Loopback, link-local and metadata blocks that declared ingress may name, such as the probe address of
+    /// a service mesh.
+    pub unsafe_ingress_allowed: Vec<IpNet>,
     /// Sizes beyond which a policy is refused unproved.
     pub caps: SizeLimits,
     /// Work limit of a review, in steps of 20 comparisons; what needs more is undecided.
@@ -295,6 +298,7 @@ impl Default for ReviewConfig {
             tunnel_ports: TUNNEL_PORTS.to_vec(),
             widths: Widths::default(),
             unsafe_egress_allowed: Vec::new(),
+            unsafe_ingress_allowed: Vec::new(),
             caps: SizeLimits::default(),
             proof_budget: 100_000,
         }

@@ -59,6 +59,10 @@ pub struct ReviewSettings {
     /// repeatable, comma-separated [default: none]
     #[schemars(with = "Option<Vec<String>>")]
     pub unsafe_egress_allowed: Option<Vec<IpNet>>,
+    /// Loopback, link-local or metadata block that declared ingress may name, such as the probe address of a
+    /// service mesh [default: none]
+    #[schemars(with = "Option<Vec<String>>")]
+    pub unsafe_ingress_allowed: Option<Vec<IpNet>>,
     /// How wide declared blocks may be, as prefix lengths.
     pub widths: WidthSettings,
     /// Sizes beyond which a policy is refused unproved.
@@ -85,6 +89,7 @@ impl ReviewSettings {
             cluster_port: self.cluster_port.or(other.cluster_port),
             tunnel_ports: self.tunnel_ports.or(other.tunnel_ports),
             unsafe_egress_allowed: self.unsafe_egress_allowed.or(other.unsafe_egress_allowed),
+            unsafe_ingress_allowed: self.unsafe_ingress_allowed.or(other.unsafe_ingress_allowed),
             widths: self.widths.or(other.widths),
             caps: self.caps.or(other.caps),
         }
@@ -134,6 +139,10 @@ impl ReviewSettings {
                 .unsafe_egress_allowed
                 .clone()
                 .unwrap_or(config.unsafe_egress_allowed),
+            unsafe_ingress_allowed: self
+                .unsafe_ingress_allowed
+                .clone()
+                .unwrap_or(config.unsafe_ingress_allowed),
             widths: self.widths.apply(config.widths),
             caps: self.caps.apply(config.caps),
             ..config
@@ -160,6 +169,7 @@ impl ReviewSettings {
             cluster_port: Some(config.cluster_port),
             tunnel_ports: Some(config.tunnel_ports.clone()),
             unsafe_egress_allowed: Some(config.unsafe_egress_allowed.clone()),
+            unsafe_ingress_allowed: Some(config.unsafe_ingress_allowed.clone()),
             widths: WidthSettings::of(config.widths),
             caps: CapSettings::of(config.caps),
         }

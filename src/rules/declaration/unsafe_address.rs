@@ -1,9 +1,9 @@
 //! OBP306: loopback, link-local or cloud-metadata addresses as peers of a declaration.
 //!
 //! Judged as sets: any overlap counts, however the block is written or split. On ingress it
-//! denies. On egress it warns, because workload identity needs some of these addresses; those that
-//! the platform's owner lists in `review.unsafeEgressAllowed` are silent. An IPv6 address that
-//! [carries](carried) such an IPv4 address counts as this one.
+//! denies. On egress it warns, because workload identity needs some of these addresses. Addresses that
+//! the platform's owner lists in `review.unsafeIngressAllowed` or `review.unsafeEgressAllowed` pass. An IPv6
+//! address that [carries](carried) such an IPv4 address counts as this one.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -56,7 +56,7 @@ struct Search {
 /// One finding for each declared rule that names such an address.
 pub fn check(declaration: &Declaration<'_>) -> Vec<Finding> {
     let allowed = match declaration.direction {
-        Direction::Ingress => AddressSet::none(),
+        Direction::Ingress => of_all(&declaration.config.unsafe_ingress_allowed),
         Direction::Egress => allowed(declaration.config),
     };
     let known = declaration.known();
@@ -122,10 +122,13 @@ fn no_host(config: &ReviewConfig) -> AddressSet {
         .minus(&allowed(config))
 }
 
-/// The addresses that the platform's owner allows.
+/// The addresses that the platform's owner allows on egress.
 fn allowed(config: &ReviewConfig) -> AddressSet {
-    let allowed = config.unsafe_egress_allowed.iter();
-    allowed.fold(AddressSet::none(), |all, net| {
+    of_all(&config.unsafe_egress_allowed)
+}
+
+fn of_all(nets: &[IpNet]) -> AddressSet {
+    nets.iter().fold(AddressSet::none(), |all, net| {
         all.union(&AddressSet::of(*net))
     })
 }

@@ -11,7 +11,7 @@ fn an_empty_list_takes_the_place_of_the_default() {
     let empty = yaml(
         "review: {levels: {}, platform: [], healthPorts: [], dnsNamespaces: [], runtimeLabelKeys: [], \
          healthNamespaces: [], apiServerEndpoints: [], metricsNamespaceLabels: {}, tunnelPorts: [], \
-         unsafeEgressAllowed: []}",
+         unsafeEgressAllowed: [], unsafeIngressAllowed: []}",
     );
     let config = empty.config().unwrap();
     assert!(config.dns_namespaces.is_empty() && config.tunnel_ports.is_empty());
