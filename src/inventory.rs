@@ -30,10 +30,10 @@ pub mod snapshot;
 pub mod stub;
 pub mod unknown;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+pub use netpol::label::Labels;
 use netpol::rule::Selector;
 use size::TooLarge;
 
@@ -155,9 +155,6 @@ impl fmt::Display for ObjectRef {
         )
     }
 }
-
-/// Labels or annotations.
-pub type Labels = BTreeMap<Arc<str>, Arc<str>>;
 
 /// The parts of an object's metadata that a rule looks at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

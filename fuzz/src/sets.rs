@@ -3,14 +3,11 @@
 
 use arbitrary::{Result, Unstructured};
 use netpol::cover::{Budget, all_uncovered, uncovered};
-use netpol::label::{NAMESPACE_NAME, Values};
+use netpol::label::{Labels, NAMESPACE_NAME, Values};
 use netpol::port::{Port, PortSet, Protocol};
 use netpol::{LabelSet, PeerSet, Region};
-use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
-use std::sync::{Arc, OnceLock};
-
-type Labels = BTreeMap<Arc<str>, Arc<str>>;
+use std::sync::OnceLock;
 
 /// Label keys and values that sets are made of.
 const KEYS: &[&str] = &["a", "b"];

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use netpol::address::{AddressSet, Cidr, block_addresses};
+use netpol::label::Labels;
 use netpol::point::selects;
 use netpol::rule::{PortRange, Selector};
 use netpol::{Reading, carried};
@@ -169,8 +170,6 @@ pub fn selector(data: &[u8]) {
         assert_eq!(any, set.is_some(), "satisfiable: {written}");
     }
 }
-
-type Labels = BTreeMap<Arc<str>, Arc<str>>;
 
 /// Every choice of absent, a mentioned value or a fresh one for each mentioned key, and whether
 /// those are all there are.

@@ -381,7 +381,8 @@ pub fn rendered(pods: Pods, facts: &Facts<'_>) -> Option<Policy> {
             name: name.into(),
             labels: super::managed::infra_labels(&cluster.meta.name)
                 .map(|(key, value)| (key.into(), value.into()))
-                .into(),
+                .into_iter()
+                .collect(),
             ..Meta::default()
         },
         pods: selector(pods, &cluster.meta.name),

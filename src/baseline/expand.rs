@@ -155,8 +155,11 @@ fn peers(row: &Row, facts: &Facts<'_>) -> Option<Vec<Peer>> {
         }]),
         Peers::MetricsNamespaces => {
             let labels = &facts.config.metrics_namespace_labels;
+            let pairs = labels
+                .iter()
+                .map(|(key, value)| (key.clone(), value.clone()));
             let labels = Selector {
-                labels: labels.clone(),
+                labels: pairs.collect(),
                 expressions: Vec::new(),
             };
             (!labels.labels.is_empty()).then(|| {

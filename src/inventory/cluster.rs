@@ -352,9 +352,11 @@ fn each<W, T>(
 /// Labels as they are shared.
 pub(super) fn shared(labels: BTreeMap<String, String>) -> Labels {
     let pairs = labels.into_iter();
-    pairs
-        .map(|(key, value)| (key.into(), value.into()))
-        .collect()
+    netpol::label::labels(
+        pairs
+            .map(|(key, value)| (key.into(), value.into()))
+            .collect(),
+    )
 }
 
 /// The text without the blanks around it, where something is left.

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::{Labels, Meta, ObjectRef, Owner};
+use netpol::label::labels;
 
 /// The domain of the annotations that a review looks at.
 pub const DOMAIN: &str = "openbao.org/";
@@ -137,17 +138,17 @@ impl<'de, K: Keep> Deserialize<'de> for Texts<K> {
                 f.write_str("a map of strings")
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Texts<K>, A::Error> {
-                let mut texts = Labels::new();
+                let mut texts = Vec::new();
                 while let Some(Text(key)) = map.next_key()? {
                     if K::keeps(&key) {
                         let text: Option<Text> = map.next_value()?;
-                        texts.insert(key, text.unwrap_or_default().0);
+                        texts.push((key, text.unwrap_or_default().0));
                     } else {
                         map.next_value::<IgnoredAny>()?;
                     }
                 }
                 Ok(Texts {
-                    texts,
+                    texts: labels(texts),
                     keep: PhantomData,
                 })
             }

@@ -63,7 +63,9 @@ impl<'a> Planned<'a> {
             meta: Meta {
                 namespace: self.target.namespace.clone(),
                 name: name.clone(),
-                annotations: [(RESTORE_ORIGIN.into(), "planned".into())].into(),
+                annotations: [(RESTORE_ORIGIN.into(), "planned".into())]
+                    .into_iter()
+                    .collect(),
                 ..Meta::default()
             },
             pod_labels: vec![self.target.pod_labels.clone()],

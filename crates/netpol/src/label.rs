@@ -15,14 +15,25 @@
 //! assert!(web.and("app", Values::absent()).is_none(), "`app` cannot be present and absent");
 //! ```
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use litemap::LiteMap;
 
 use super::names::{Listed, Names};
 
 /// The namespace label that the API server sets to the namespace's name on every write (KEP-2161). It is
 /// never absent and cannot be forged.
 pub const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
+
+/// Labels of an object, or of `matchLabels`: few pairs, of which a process keeps very many, so a sorted vector.
+pub type Labels = LiteMap<Arc<str>, Arc<str>>;
+
+/// The labels `pairs`, in exactly the memory that they need. Of two pairs with one key the last one counts.
+pub fn labels(pairs: Vec<(Arc<str>, Arc<str>)>) -> Labels {
+    let mut labels = Labels::with_capacity(pairs.len());
+    labels.extend(pairs);
+    labels
+}
 
 /// Possible values of one label key, and whether the key may be absent.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -303,7 +314,7 @@ impl LabelSet {
     }
 
     /// Returns true if these labels satisfy the conjunction.
-    pub fn matches(&self, labels: &BTreeMap<Arc<str>, Arc<str>>) -> bool {
+    pub fn matches(&self, labels: &Labels) -> bool {
         self.constrained()
             .all(|(key, values)| values.contains(labels.get(key).map(AsRef::as_ref)))
     }

@@ -13,14 +13,13 @@
 //! assert_eq!(regions.len(), 3, "pods, IPv4 and IPv6 addresses");
 //! ```
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
 use super::address::{Cidr, block_addresses};
-use super::label::{LabelSet, NAMESPACE_NAME, Values};
+use super::label::{LabelSet, Labels, NAMESPACE_NAME, Values};
 use super::port::{PortSet, Protocol};
 use super::region::{PeerSet, Region};
 use super::{At, Direction, Reading};
@@ -65,7 +64,7 @@ pub struct Requirement {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selector {
     /// `matchLabels`.
-    pub labels: BTreeMap<Arc<str>, Arc<str>>,
+    pub labels: Labels,
     /// `matchExpressions`.
     pub expressions: Vec<Requirement>,
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 
 use super::{FieldPath, Problems};
+use netpol::label::labels;
 use netpol::rule::{Operator, Requirement, Selector};
 
 const OPERATORS: [Operator; 4] = [
@@ -21,11 +22,11 @@ pub(super) fn read(
     problems: &mut Problems,
 ) -> Selector {
     let labels_at = at.field("matchLabels");
-    let mut labels = super::super::Labels::new();
+    let mut pairs = Vec::new();
     for (key, value) in written.match_labels.iter().flatten() {
         check_key(&labels_at, key, problems);
         check_value(&labels_at.key(key), value, problems);
-        labels.insert(key.as_str().into(), value.as_str().into());
+        pairs.push((key.as_str().into(), value.as_str().into()));
     }
     let expressions_at = at.field("matchExpressions");
     let expressions = written.match_expressions.iter().flatten().enumerate();
@@ -33,7 +34,7 @@ pub(super) fn read(
         .filter_map(|(i, written)| requirement(&expressions_at.index(i), written, problems))
         .collect();
     Selector {
-        labels,
+        labels: labels(pairs),
         expressions,
     }
 }

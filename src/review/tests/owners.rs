@@ -194,7 +194,7 @@ fn obp104_the_newest_operator_takes_over_only_what_is_marked_as_its_clusters() {
     let marked = || {
         let mut policy = Policy::clone(unmarked().read().expect("readable"));
         let mark = ("openbao.org/owner-uid".into(), "1".into());
-        policy.meta.annotations = [mark].into();
+        policy.meta.annotations = [mark].into_iter().collect();
         fact(policy)
     };
     let denied = [row(Obp104, Deny, PATH, "")];

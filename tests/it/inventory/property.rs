@@ -36,7 +36,7 @@ fn any_selector() -> impl Strategy<Value = Selector> {
         prop::collection::vec(requirement, 0..3),
     )
         .prop_map(|(labels, expressions)| Selector {
-            labels,
+            labels: labels.into_iter().collect(),
             expressions,
         })
 }
@@ -108,7 +108,7 @@ prop_compose! {
         let mut policy = Policy { pods, ingress, egress, ..Policy::default() };
         policy.meta.name = "web".into();
         policy.meta.namespace = "bao".into();
-        policy.meta.labels = labels;
+        policy.meta.labels = labels.into_iter().collect();
         policy.meta.annotations.insert("openbao.org/maintenance".into(), "true".into());
         policy.meta.owners = owners.collect();
         let types: Vec<Direction> = types.into_iter().map(|at| Direction::ALL[at]).collect();

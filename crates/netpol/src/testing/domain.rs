@@ -7,7 +7,6 @@
 
 mod points;
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -47,7 +46,7 @@ pub struct Vocabulary {
     pub ports: fn() -> Vec<PortEntry>,
 }
 
-type Labels = BTreeMap<Arc<str>, Arc<str>>;
+use crate::label::Labels;
 
 /// A peer, with its labels as the engine represents them.
 #[derive(Debug)]

@@ -1,9 +1,7 @@
 //! The laws of set algebra, checked with sample points, and uniqueness of representations.
 
-use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
 
 use crate::address::{AddressSet, Cidr};
 use crate::label::{LabelSet, Values};
@@ -148,7 +146,7 @@ fn values_obey_the_laws_of_sets() {
     hold("values", CASES, three, |[a, b, c]| laws.check(a, b, c));
 }
 
-type Labels = BTreeMap<Arc<str>, Arc<str>>;
+use crate::label::Labels;
 
 fn all_labels() -> Vec<Labels> {
     let each = || WORDS.map(Some).into_iter().chain([None]);
