@@ -25,7 +25,7 @@ pub mod isolation_lost;
 pub mod left_open;
 pub mod managed_policy;
 pub mod nobody_admitted;
-mod opened;
+pub mod opened;
 pub mod paste;
 pub mod policy_name;
 pub mod policy_owner;

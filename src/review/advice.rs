@@ -5,7 +5,8 @@ use super::world::CompiledSnapshot;
 use crate::baseline::Pods;
 use crate::code::EnforcementPoint;
 use crate::inventory::{Checkpoint, Cluster, Fact, ObjectRef, Policy, Profile};
-use crate::rules::endpoint_not_covered::{self, DialContext, Known};
+use crate::rules::endpoint_not_covered::{self, DialContext};
+use crate::rules::opened::{Known, Openings};
 use crate::rules::{
     Code, Finding, checkpoint, declaration_opens, fallback_ended, nobody_admitted, without_effect,
 };
@@ -32,9 +33,12 @@ pub(super) fn of_cluster(
     before: Option<&Cluster>,
 ) -> Vec<Finding> {
     let known = known(world);
+    let openings = Openings::new(after, known);
+    let old = before.map(|before| Openings::new(before, known));
+    let old = old.as_ref();
     let mut findings = checkpoint::check(object, after, before, (&world.snapshot, &world.config));
     findings.extend(snapshot_without_egress(object, after, &findings));
-    findings.extend(endpoints(object, after, before, known));
+    findings.extend(endpoints(object, &openings, old));
     let config = &world.config;
     findings.extend(endpoint_not_covered::placeless(
         object,
@@ -42,10 +46,10 @@ pub(super) fn of_cluster(
         before,
         config.baseline,
     ));
-    findings.extend(nobody_admitted::check(object, after, before, config));
+    findings.extend(nobody_admitted::check(object, &openings, old));
     findings.extend(without_effect::in_cluster(object, after, before));
-    findings.extend(declaration_opens::check(object, after, before, config));
-    findings.extend(fallback_ended::check(object, after, before, known));
+    findings.extend(declaration_opens::check(object, &openings, old));
+    findings.extend(fallback_ended::check(object, &openings, old));
     findings
 }
 
@@ -57,12 +61,15 @@ pub(super) fn known(world: &CompiledSnapshot) -> Known<'_> {
 /// What servers and backup jobs of a cluster connect to.
 fn endpoints(
     object: &ObjectRef,
-    after: &Cluster,
-    before: Option<&Cluster>,
-    known: Known<'_>,
+    after: &Openings<'_>,
+    before: Option<&Openings<'_>>,
 ) -> Vec<Finding> {
-    fn context<'a>(object: &'a ObjectRef, pods: Pods, cluster: &'a Cluster) -> DialContext<'a> {
-        let around = &cluster.dependencies;
+    fn context<'a>(
+        object: &'a ObjectRef,
+        pods: Pods,
+        openings: &'a Openings<'a>,
+    ) -> DialContext<'a> {
+        let around = &openings.cluster.dependencies;
         let jobs = || {
             around
                 .backup
@@ -76,13 +83,13 @@ fn endpoints(
         DialContext {
             object,
             pods,
-            cluster,
+            openings,
             dial_targets,
         }
     }
     let of = |pods| {
         let before = before.map(|before| context(object, pods, before));
-        endpoint_not_covered::check(context(object, pods, after), before, known)
+        endpoint_not_covered::check(context(object, pods, after), before)
     };
     let servers = of(Pods::Workload);
     servers.into_iter().chain(of(Pods::Jobs)).collect()

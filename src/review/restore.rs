@@ -14,6 +14,7 @@ use super::world::CompiledSnapshot;
 use crate::baseline::{ClusterPerimeter, Pods};
 use crate::inventory::restore::RestoreInto;
 use crate::inventory::{Checkpoint, Cluster, Fact, Kind, NamespaceFacts, ObjectRef, Restore};
+use crate::rules::opened::Openings;
 use crate::rules::declaration::hardened;
 use crate::rules::endpoint_not_covered::{self, DialContext};
 use crate::rules::{Code, Finding, Level, Onset, checkpoint, existing_policy, input};
@@ -122,18 +123,15 @@ fn into_cluster<'a>(
         cluster: Some(reference(cluster)),
         ..finding
     }));
+    let openings = Openings::new(cluster, known_facts(world));
     let context = |restore: &'a Restore| DialContext {
         object,
         pods: Pods::Jobs,
-        cluster,
+        openings: &openings,
         dial_targets: &restore.needs.dial_targets,
     };
     let old = before.map(|before| context(before));
-    findings.extend(endpoint_not_covered::check(
-        context(restore),
-        old,
-        known_facts(world),
-    ));
+    findings.extend(endpoint_not_covered::check(context(restore), old));
     let labels = (before, restore);
     findings.extend(brought_to_bear(world, object, labels, cluster, budget));
     findings

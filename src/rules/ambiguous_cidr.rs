@@ -121,8 +121,6 @@ fn has_host_bits(cidr: &Cidr) -> bool {
 fn blocks_of_policy(policy: &Policy) -> Vec<Placed<'_>> {
     let rules = |direction: Direction| {
         let rules = policy.rules(direction).iter().enumerate();
-        // Paths are written only for rules that there is something to say about.
-        let rules = rules.filter(|(_, rule)| rule.peers.iter().any(is_noteworthy));
         rules.flat_map(move |(at, rule)| {
             let path = format!("spec.{}[{at}]", direction.field());
             blocks_of_rule(&path, direction, None, rule)
@@ -131,12 +129,10 @@ fn blocks_of_policy(policy: &Policy) -> Vec<Placed<'_>> {
     Direction::ALL.into_iter().flat_map(rules).collect()
 }
 
-fn is_noteworthy(peer: &Peer) -> bool {
-    let noteworthy = |cidr: &Cidr| cidr.is_masked() || cidr.canonical().is_none();
-    match peer {
-        Peer::Pods { .. } => false,
-        Peer::Block { cidr, except } => noteworthy(cidr) || except.iter().any(noteworthy),
-    }
+/// Whether there is something to say about a block. The path of any other one is not written: a declaration
+/// may have very many.
+fn is_noteworthy(cidr: &Cidr) -> bool {
+    cidr.is_masked() || cidr.canonical().is_none()
 }
 
 fn blocks_of_cluster(cluster: &Cluster) -> Vec<Placed<'_>> {
@@ -155,11 +151,12 @@ fn blocks_of_cluster(cluster: &Cluster) -> Vec<Placed<'_>> {
     }
     for (at, peer) in network.trusted_ingress_peers.iter().enumerate() {
         let Ok(peer) = peer else { continue };
-        let path = format!("spec.network.trustedIngressPeers[{at}]");
+        let path = || format!("spec.network.trustedIngressPeers[{at}]");
         blocks.extend(blocks_of_peer(&path, Some(Direction::Ingress), peer));
     }
     // The operator masks this one.
     let api_server = network.api_server_cidr.iter().flatten();
+    let api_server = api_server.filter(|cidr| is_noteworthy(cidr));
     blocks.extend(api_server.map(|cidr| Placed {
         path: "spec.network.apiServerCIDR".to_owned(),
         cidr,
@@ -176,19 +173,28 @@ fn blocks_of_rule<'a>(
 ) -> Vec<Placed<'a>> {
     let peers = rule.peers.iter().enumerate();
     let field = direction.peers_field();
-    peers
-        .flat_map(|(at, peer)| blocks_of_peer(&format!("{path}.{field}[{at}]"), copied, peer))
-        .collect()
+    let peers = peers.flat_map(|(at, peer)| {
+        blocks_of_peer(&|| format!("{path}.{field}[{at}]"), copied, peer)
+    });
+    peers.collect()
 }
 
-fn blocks_of_peer<'a>(path: &str, copied: Option<Direction>, peer: &'a Peer) -> Vec<Placed<'a>> {
+fn blocks_of_peer<'a>(
+    path: &dyn Fn() -> String,
+    copied: Option<Direction>,
+    peer: &'a Peer,
+) -> Vec<Placed<'a>> {
     let Peer::Block { cidr, except } = peer else {
         return Vec::new();
     };
-    let placed = |path: String, cidr| Placed { path, cidr, copied };
+    let placed = |field: &str, cidr| Placed {
+        path: format!("{}.ipBlock.{field}", path()),
+        cidr,
+        copied,
+    };
+    let block = is_noteworthy(cidr).then(|| placed("cidr", cidr));
     let excepts = except.iter().enumerate();
-    let excepts = excepts.map(|(at, cidr)| placed(format!("{path}.ipBlock.except[{at}]"), cidr));
-    std::iter::once(placed(format!("{path}.ipBlock.cidr"), cidr))
-        .chain(excepts)
-        .collect()
+    let excepts = excepts.filter(|(_, cidr)| is_noteworthy(cidr));
+    let excepts = excepts.map(|(at, cidr)| placed(&format!("except[{at}]"), cidr));
+    block.into_iter().chain(excepts).collect()
 }

@@ -1,11 +1,10 @@
 //! OBP318: a cluster write opens connections for peers that nobody declared, since the operator renders
 //! rules for other fields too: an Ingress, a Gateway's namespace, the profile.
 
-use super::opened::opened as all_opened;
+use super::opened::{Opened, Openings};
 use super::{Code, Finding};
 use crate::baseline::{Peers, Pods};
-use crate::config::ReviewConfig;
-use crate::inventory::{Cluster, ObjectRef, Profile};
+use crate::inventory::{ObjectRef, Profile};
 use netpol::{Direction, Region};
 
 const PROFILE: &str = "spec.profile";
@@ -14,9 +13,8 @@ const PROFILE: &str = "spec.profile";
 /// its Gateway or profile that its baseline does not name; an Ingress that admits everyone is told there too.
 pub fn check(
     object: &ObjectRef,
-    after: &Cluster,
-    before: Option<&Cluster>,
-    config: &ReviewConfig,
+    after: &Openings<'_>,
+    before: Option<&Openings<'_>>,
 ) -> Vec<Finding> {
     let finding = |path: &str, reason: String, help: String| Finding {
         cluster: Some(object.clone()),
@@ -24,8 +22,10 @@ pub fn check(
         help,
         ..Finding::advice(Code::Obp318, object, path)
     };
-    let opened = opened(after, before, config);
+    let opened = opened(after, before);
     let opens = |peers: Peers| opened.contains(&peers);
+    let (after, (config, _)) = (after.cluster, after.known);
+    let before = before.map(|before| before.cluster);
     let port = config.api_port;
     let baseline = config.baseline;
     let mut findings = Vec::new();
@@ -81,13 +81,13 @@ pub fn check(
 }
 
 /// Peers that the operator opens for fields that name none, and did not open before.
-fn opened(after: &Cluster, before: Option<&Cluster>, config: &ReviewConfig) -> Vec<Peers> {
+fn opened(after: &Openings<'_>, before: Option<&Openings<'_>>) -> Vec<Peers> {
     let of = |(pods, direction)| {
-        let open = |cluster| all_opened(cluster, pods, direction, (config, &[]));
-        let known = before.and_then(open).unwrap_or_default();
-        let known: Vec<Region> = known.into_iter().flat_map(|open| open.regions).collect();
-        let is_known = |region: &Region| known.iter().any(|known| region.is_subset(known));
-        let now = open(after).unwrap_or_default().into_iter();
+        let known = before.and_then(|before| before.of(pods, direction));
+        let known = || known.unwrap_or_default().iter().flat_map(|open| &open.regions);
+        let is_known = |region: &Region| known().any(|known| region.is_subset(known));
+        let now: &[Opened] = after.of(pods, direction).unwrap_or_default();
+        let now = now.iter();
         now.filter(|open| is_implied(open.peers) && !open.regions.iter().all(is_known))
             .map(|open| open.peers)
             .collect::<Vec<_>>()

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::opened::{Opened, opened};
+use super::opened::{Opened, Openings};
 use super::paste::yaml;
 use super::{Code, Finding, Level, Onset};
 use crate::baseline::{Peers, Pods};
-use crate::config::{Baseline, ReviewConfig};
+use crate::config::Baseline;
 use crate::inventory::dependencies::DialTarget;
 use crate::inventory::endpoint::{Endpoint, Host};
 use crate::inventory::{Cluster, Kind, ObjectRef};
@@ -30,22 +30,18 @@ pub struct DialContext<'a> {
     pub object: &'a ObjectRef,
     /// The pods that connect.
     pub pods: Pods,
-    /// The cluster whose egress they have.
-    pub cluster: &'a Cluster,
+    /// What is opened for the cluster whose egress they have.
+    pub openings: &'a Openings<'a>,
     /// What they connect to.
     pub dial_targets: &'a [DialTarget],
 }
-
-/// What is known beside the cluster: the settings, and the addresses of the API server.
-pub type Known<'a> = (&'a ReviewConfig, &'a [IpAddr]);
 
 /// Findings for all endpoints that are not covered. Those that `before` left uncovered too are known.
 pub fn check(
     now: DialContext<'_>,
     before: Option<DialContext<'_>>,
-    known: Known<'_>,
 ) -> Vec<Finding> {
-    let old = before.map_or_else(Vec::new, |before| uncovered(before, known));
+    let old = before.map_or_else(Vec::new, uncovered);
     let onset = |dial: &DialTarget| {
         if old.iter().any(|(known, _)| *known == dial) {
             Onset::PreExisting
@@ -53,22 +49,22 @@ pub fn check(
             Onset::Introduced
         }
     };
-    let found = uncovered(now, known).into_iter();
+    let found = uncovered(now).into_iter();
     found
         .map(|(dial, why)| finding(now, dial, &why, onset(dial)))
         .collect()
 }
 
 /// The endpoints that are not covered, with what is said of each.
-fn uncovered<'a>(context: DialContext<'a>, known: Known<'_>) -> Vec<(&'a DialTarget, Why)> {
-    let DialContext { cluster, pods, .. } = context;
-    let Some(opened) = opened(cluster, pods, Direction::Egress, known) else {
+fn uncovered(context: DialContext<'_>) -> Vec<(&DialTarget, Why)> {
+    let DialContext { openings, pods, .. } = context;
+    let Some(opened) = openings.of(pods, Direction::Egress) else {
         return Vec::new();
     };
     let judged = context
         .dial_targets
         .iter()
-        .map(|dial| (dial, why(dial, &opened, cluster)));
+        .map(|dial| (dial, why(dial, opened, openings.cluster)));
     judged
         .filter_map(|(dial, why)| Some((dial, why?)))
         .collect()
@@ -195,7 +191,7 @@ fn finding(now: DialContext<'_>, dial: &DialTarget, why: &Why, onset: Onset) -> 
     } else {
         Finding::advice(Code::Obp605, now.object, &*dial.path)
     };
-    let meta = &now.cluster.meta;
+    let meta = &now.openings.cluster.meta;
     let cluster = ObjectRef {
         kind: Kind::OpenBaoCluster,
         namespace: Arc::clone(&meta.namespace),

@@ -1,11 +1,11 @@
 //! OBP607: the first egress rule ends the fallback to port 443 that the jobs of a Development cluster
 //! have while none is declared.
 
-use super::endpoint_not_covered::{DialContext, Known, check as uncovered};
-use super::opened::opened;
+use super::endpoint_not_covered::{DialContext, check as uncovered};
+use super::opened::Openings;
 use super::{Code, Finding};
 use crate::baseline::{Peers, Pods};
-use crate::inventory::{Cluster, ObjectRef, Profile};
+use crate::inventory::{ObjectRef, Profile};
 use netpol::{Direction, Region};
 
 /// The port of the fallback.
@@ -14,17 +14,17 @@ const HTTPS: u16 = 443;
 /// The finding about a write of a cluster.
 pub fn check(
     object: &ObjectRef,
-    after: &Cluster,
-    before: Option<&Cluster>,
-    known: Known<'_>,
+    openings: &Openings<'_>,
+    before: Option<&Openings<'_>>,
 ) -> Option<Finding> {
+    let after = openings.cluster;
     let is_development = after.profile == Some(Profile::Development);
-    if !is_development || after.network.egress_rules.is_empty() || !is_lost(after, known) {
+    if !is_development || after.network.egress_rules.is_empty() || !is_lost(openings) {
         return None;
     }
-    let backup = backup_ends(object, after, known);
+    let backup = backup_ends(object, openings);
     let ends = match before {
-        Some(before) => !fallback(before, known).is_empty(),
+        Some(before) => fallback(before).next().is_some(),
         None => backup.is_some(),
     };
     let reason = match backup {
@@ -45,27 +45,26 @@ pub fn check(
 }
 
 /// What the fallback of a cluster lets through; nothing where it has none.
-fn fallback(cluster: &Cluster, known: Known<'_>) -> Vec<Region> {
-    let opened = opened(cluster, Pods::Jobs, Direction::Egress, known).unwrap_or_default();
-    let fallback = opened
-        .into_iter()
-        .filter(|open| open.peers == Peers::DevelopmentAddresses);
-    fallback.flat_map(|open| open.regions).collect()
+fn fallback<'o>(openings: &'o Openings<'_>) -> impl Iterator<Item = &'o Region> {
+    let opened = openings.of(Pods::Jobs, Direction::Egress);
+    let opened = opened.unwrap_or_default().iter();
+    let fallback = opened.filter(|open| open.peers == Peers::DevelopmentAddresses);
+    fallback.flat_map(|open| &open.regions)
 }
 
 /// Whether the declared rules of a cluster let less through than the fallback would.
-fn is_lost(cluster: &Cluster, known: Known<'_>) -> bool {
-    let mut without = cluster.clone();
+fn is_lost(openings: &Openings<'_>) -> bool {
+    let mut without = openings.cluster.clone();
     without.network.egress_rules.clear();
-    let open = opened(cluster, Pods::Jobs, Direction::Egress, known).unwrap_or_default();
-    let open: Vec<&Region> = open.iter().flat_map(|open| &open.regions).collect();
-    let kept = |lost: &Region| open.iter().any(|region| lost.is_subset(region));
-    fallback(&without, known).iter().any(|lost| !kept(lost))
+    let open = openings.of(Pods::Jobs, Direction::Egress);
+    let open = || open.unwrap_or_default().iter().flat_map(|open| &open.regions);
+    let kept = |lost: &Region| open().any(|region| lost.is_subset(region));
+    fallback(&Openings::new(&without, openings.known)).any(|lost| !kept(lost))
 }
 
 /// The first place on the fallback's port to which backups no longer get.
-fn backup_ends(object: &ObjectRef, cluster: &Cluster, known: Known<'_>) -> Option<String> {
-    let backup = cluster.dependencies.backup.as_ref()?;
+fn backup_ends(object: &ObjectRef, openings: &Openings<'_>) -> Option<String> {
+    let backup = openings.cluster.dependencies.backup.as_ref()?;
     let on_https = |dial: &&crate::inventory::dependencies::DialTarget| {
         dial.endpoint
             .as_ref()
@@ -76,10 +75,10 @@ fn backup_ends(object: &ObjectRef, cluster: &Cluster, known: Known<'_>) -> Optio
         let context = DialContext {
             object,
             pods: Pods::Jobs,
-            cluster,
+            openings,
             dial_targets: std::slice::from_ref(dial),
         };
-        !uncovered(context, None, known).is_empty()
+        !uncovered(context, None).is_empty()
     });
     let endpoint = shut.next()?.endpoint.as_ref().ok()?;
     Some(endpoint.to_string())

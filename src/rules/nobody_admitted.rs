@@ -2,7 +2,7 @@
 //!
 //! Where the proxy's pods really run is not known here, so any declared peer may be it.
 
-use super::opened::opened;
+use super::opened::Openings;
 use super::{Code, Finding, Level};
 use crate::baseline::{Peers, Pods};
 use crate::config::{Baseline, ReviewConfig};
@@ -20,12 +20,12 @@ enum Entrance {
 /// Findings for entrances that lead nowhere.
 pub fn check(
     object: &ObjectRef,
-    after: &Cluster,
-    before: Option<&Cluster>,
-    config: &ReviewConfig,
+    after: &Openings<'_>,
+    before: Option<&Openings<'_>>,
 ) -> Vec<Finding> {
-    let shut = shut(after, config);
-    let old = before.map_or_else(Vec::new, |before| self::shut(before, config));
+    let shut = shut(after);
+    let old = before.map_or_else(Vec::new, self::shut);
+    let (cluster, (config, _)) = (after.cluster, after.known);
     let finding = |entrance: Entrance| {
         let path = match entrance {
             Entrance::Gateway => "spec.gateway",
@@ -38,8 +38,8 @@ pub fn check(
         };
         Finding {
             cluster: Some(object.clone()),
-            reason: reason(entrance, after, config),
-            help: help(entrance, after),
+            reason: reason(entrance, cluster, config),
+            help: help(entrance, cluster),
             ..finding
         }
     };
@@ -47,9 +47,9 @@ pub fn check(
 }
 
 /// The entrances that are on and admit nobody.
-fn shut(cluster: &Cluster, config: &ReviewConfig) -> Vec<Entrance> {
-    let known = (config, &[][..]);
-    let Some(opened) = opened(cluster, Pods::Workload, Direction::Ingress, known) else {
+fn shut(openings: &Openings<'_>) -> Vec<Entrance> {
+    let (cluster, (config, _)) = (openings.cluster, openings.known);
+    let Some(opened) = openings.of(Pods::Workload, Direction::Ingress) else {
         return Vec::new();
     };
     let api = Port::Number(config.api_port);

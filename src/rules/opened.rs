@@ -1,6 +1,7 @@
 //! What the baseline opens for the pods of a cluster, rule by rule, as declared and rendered: what advice
 //! about endpoints and proxies is held against.
 
+use std::cell::OnceCell;
 use std::net::IpAddr;
 
 use crate::baseline::{Facts, Peers, Pods, Renderer, expand, rows};
@@ -18,13 +19,43 @@ pub(super) struct Opened {
     pub(super) regions: Vec<Region>,
 }
 
-/// Everything that the operator opens and the platform permits; `None` where no policy of the operator
-/// stands around these pods, so that nothing is shut.
-pub(super) fn opened(
+/// The settings, and the API server's addresses.
+pub type Known<'a> = (&'a ReviewConfig, &'a [IpAddr]);
+
+/// What is opened for the pods of one cluster, worked out once for all rules that ask: a declaration may be large.
+#[derive(Debug)]
+pub struct Openings<'a> {
+    /// The cluster.
+    pub cluster: &'a Cluster,
+    /// The settings, and the API server's addresses.
+    pub known: Known<'a>,
+    opened: [[OnceCell<Option<Vec<Opened>>>; 2]; Pods::ALL.len()],
+}
+
+impl<'a> Openings<'a> {
+    /// Of a cluster, as it is rendered under these settings.
+    pub fn new(cluster: &'a Cluster, known: Known<'a>) -> Self {
+        Self {
+            cluster,
+            known,
+            opened: <[[OnceCell<_>; 2]; Pods::ALL.len()]>::default(),
+        }
+    }
+
+    /// Everything that the operator opens and the platform permits; `None` where no policy of the operator
+    /// isolates these pods, so that nothing is shut.
+    pub(super) fn of(&self, pods: Pods, direction: Direction) -> Option<&[Opened]> {
+        let opened = &self.opened[pods as usize][direction as usize];
+        let opened = opened.get_or_init(|| opened_by(self.cluster, pods, direction, self.known));
+        opened.as_deref()
+    }
+}
+
+fn opened_by(
     cluster: &Cluster,
     pods: Pods,
     direction: Direction,
-    (config, api_server): (&ReviewConfig, &[IpAddr]),
+    (config, api_server): Known<'_>,
 ) -> Option<Vec<Opened>> {
     let is_open = pods == Pods::Jobs && config.baseline == Baseline::Classic;
     if is_open || !cluster.is_rendered(config.baseline) {
