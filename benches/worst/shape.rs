@@ -150,6 +150,7 @@ impl Dice {
         let wide = rules(Peers::Blocks, 51, 123, 209, (64, 1));
         let crossed = rules(Peers::Literals, 387, 1, 34, (64, 58));
         let excepted = rules(Peers::Blocks, 19, 1, 8, (37, 12));
+        let large = rules(Peers::Blocks, 19, 753, 8, (37, 12));
         let shape = |write, neighbours, declared, stored, written| Shape {
             write,
             point: 0,
@@ -189,6 +190,12 @@ impl Dice {
                 subject: 16,
                 seed: 9_903_903_453_820_456_136,
                 ..shape(Write::ChangedCluster, 56, wide, crossed, excepted)
+            },
+            Shape {
+                clusters: 10,
+                subject: 1,
+                seed: 9_903_903_453_820_456_136,
+                ..shape(Write::ChangedCluster, 56, wide, crossed, large)
             },
         ]
     }

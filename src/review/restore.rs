@@ -14,9 +14,9 @@ use super::world::CompiledSnapshot;
 use crate::baseline::{ClusterPerimeter, Pods};
 use crate::inventory::restore::RestoreInto;
 use crate::inventory::{Checkpoint, Cluster, Fact, Kind, NamespaceFacts, ObjectRef, Restore};
-use crate::rules::opened::Openings;
 use crate::rules::declaration::hardened;
 use crate::rules::endpoint_not_covered::{self, DialContext};
+use crate::rules::opened::Openings;
 use crate::rules::{Code, Finding, Level, Onset, checkpoint, existing_policy, input};
 use netpol::cover::Budget;
 

@@ -173,9 +173,8 @@ fn blocks_of_rule<'a>(
 ) -> Vec<Placed<'a>> {
     let peers = rule.peers.iter().enumerate();
     let field = direction.peers_field();
-    let peers = peers.flat_map(|(at, peer)| {
-        blocks_of_peer(&|| format!("{path}.{field}[{at}]"), copied, peer)
-    });
+    let peers = peers
+        .flat_map(|(at, peer)| blocks_of_peer(&|| format!("{path}.{field}[{at}]"), copied, peer));
     peers.collect()
 }
 

@@ -84,7 +84,12 @@ pub fn check(
 fn opened(after: &Openings<'_>, before: Option<&Openings<'_>>) -> Vec<Peers> {
     let of = |(pods, direction)| {
         let known = before.and_then(|before| before.of(pods, direction));
-        let known = || known.unwrap_or_default().iter().flat_map(|open| &open.regions);
+        let known = || {
+            known
+                .unwrap_or_default()
+                .iter()
+                .flat_map(|open| &open.regions)
+        };
         let is_known = |region: &Region| known().any(|known| region.is_subset(known));
         let now: &[Opened] = after.of(pods, direction).unwrap_or_default();
         let now = now.iter();

@@ -37,10 +37,7 @@ pub struct DialContext<'a> {
 }
 
 /// Findings for all endpoints that are not covered. Those that `before` left uncovered too are known.
-pub fn check(
-    now: DialContext<'_>,
-    before: Option<DialContext<'_>>,
-) -> Vec<Finding> {
+pub fn check(now: DialContext<'_>, before: Option<DialContext<'_>>) -> Vec<Finding> {
     let old = before.map_or_else(Vec::new, uncovered);
     let onset = |dial: &DialTarget| {
         if old.iter().any(|(known, _)| *known == dial) {

@@ -57,7 +57,11 @@ fn is_lost(openings: &Openings<'_>) -> bool {
     let mut without = openings.cluster.clone();
     without.network.egress_rules.clear();
     let open = openings.of(Pods::Jobs, Direction::Egress);
-    let open = || open.unwrap_or_default().iter().flat_map(|open| &open.regions);
+    let open = || {
+        open.unwrap_or_default()
+            .iter()
+            .flat_map(|open| &open.regions)
+    };
     let kept = |lost: &Region| open().any(|region| lost.is_subset(region));
     fallback(&Openings::new(&without, openings.known)).any(|lost| !kept(lost))
 }
