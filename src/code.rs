@@ -181,8 +181,8 @@ catalogue! {
 /// How much a finding of a rule matters beside others of its level: the most comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Weight {
-    /// What is cut or opened, and what cannot be judged.
-    Onset,
+    /// A connection that is cut or opened, and what cannot be judged.
+    Exposure,
     /// What a declaration asks for and should not, and what will not work.
     Mistake,
     /// What could be said better.
@@ -205,7 +205,7 @@ impl Code {
             | Self::Obp203
             | Self::Obp401
             | Self::Obp402
-            | Self::Obp403 => Weight::Onset,
+            | Self::Obp403 => Weight::Exposure,
             Self::Obp301
             | Self::Obp302
             | Self::Obp303

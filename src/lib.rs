@@ -13,6 +13,7 @@ pub mod code;
 pub mod config;
 pub mod duration;
 pub mod events;
+pub mod features;
 pub mod file_events;
 pub mod inventory;
 pub mod rate;

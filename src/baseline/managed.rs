@@ -32,10 +32,7 @@ const BACKUP_TYPES: [&str; 3] = ["scheduled", "manual", "pre-upgrade"];
 impl Pods {
     /// The zones of each cluster: before 0.1 its jobs were outside any restriction.
     pub const fn of_cluster(baseline: Baseline) -> &'static [Self] {
-        match baseline {
-            Baseline::Classic => &[Self::Workload],
-            Baseline::V01 | Baseline::Next => &[Self::Workload, Self::Jobs],
-        }
+        baseline.features().cluster_pods
     }
 
     /// The name of the managed policy; `None` for pods that have none.

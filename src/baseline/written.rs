@@ -6,7 +6,6 @@
 
 use super::expand::known_addresses;
 use super::{Facts, Peers, Pods, Renderer, Row, expand, rendered, rows, selector};
-use crate::config::Baseline;
 use crate::inventory::{Cluster, Declared, Fact, Kind, Malformed, ObjectRef, Owner, Policy};
 use crate::inventory::{read, render};
 use netpol::Direction;
@@ -146,7 +145,7 @@ fn owned(mut policy: Policy, facts: &Facts<'_>) -> Policy {
         uid: uid.clone(),
         controller: true,
     }];
-    if facts.config.baseline == Baseline::Next {
+    if facts.config.baseline.features().marks_owner {
         let annotations = &mut policy.meta.annotations;
         annotations.insert(OWNER_UID.into(), uid.clone());
     }

@@ -206,7 +206,7 @@ impl Cluster {
 /// annotation: to the others it is a word like any other. An empty one is as good as none to it.
 pub fn is_restored_into(cluster: &Meta, baseline: Baseline) -> bool {
     let origin = cluster.annotations.get(RESTORE_ORIGIN);
-    baseline == Baseline::Next && origin.is_some_and(|origin| !origin.is_empty())
+    baseline.features().restores_into_clusters && origin.is_some_and(|origin| !origin.is_empty())
 }
 
 impl From<(Meta, OpenBaoClusterSpec)> for Cluster {

@@ -149,7 +149,7 @@ fn rewritten(
     if !after.is_rendered(baseline) {
         return BTreeSet::new();
     }
-    let takes_over = baseline != Baseline::Next || edit.before.is_some();
+    let takes_over = baseline.features().takes_over_policies || edit.before.is_some();
     let facts = world.facts(&edit.object.namespace);
     let is_kept = |name: &Arc<str>| {
         let stored = facts.and_then(|facts| facts.policies.get(name));

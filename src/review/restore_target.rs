@@ -11,7 +11,6 @@ use super::replay;
 use super::request::{Edit, Request, Subject};
 use super::world::CompiledSnapshot;
 use crate::baseline::{ClusterPerimeter, Pods};
-use crate::config::Baseline;
 use crate::inventory::cluster::RESTORE_ORIGIN;
 use crate::inventory::restore::{RestoreInto, RestoreTarget};
 use crate::inventory::{Cluster, Fact, Labels, Meta, NamespaceFacts, ObjectRef, Restore};
@@ -116,9 +115,9 @@ pub(super) fn namespace<'a>(
         Subject::Cluster(edit) => of(edit, Planned::by_tests),
         Subject::Restore(edit) => of(edit, Planned::by_restore),
     };
-    let is_next = world.config.baseline == Baseline::Next;
+    let is_made = world.config.baseline.features().restores_into_clusters;
     // No namespace is asked about that the API server does not have.
-    namespace.filter(|name| is_next && world.facts(name).is_some())
+    namespace.filter(|name| is_made && world.facts(name).is_some())
 }
 
 /// Findings about policies of the target's namespace that its pods come under because of the labels that
@@ -131,7 +130,7 @@ pub(super) fn brought_to_bear(
     budget: &Cell<Budget>,
 ) -> Vec<Finding> {
     let facts = world.facts(&after.target.namespace);
-    if world.config.baseline != Baseline::Next {
+    if !world.config.baseline.features().restores_into_clusters {
         return Vec::new();
     }
     let Some(facts) = facts.filter(|_| after.is_relabelled(before)) else {

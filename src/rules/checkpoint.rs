@@ -11,7 +11,7 @@ mod reasons;
 #[cfg(test)]
 mod tests;
 
-use crate::config::{Baseline, ReviewConfig};
+use crate::config::ReviewConfig;
 use crate::inventory::{
     Checkpoint, Cluster, Fact, LiveCondition, ObjectRef, Restore, Snapshot, Status,
 };
@@ -84,7 +84,7 @@ pub fn checkpoints(
     snapshot: &Snapshot,
     config: &ReviewConfig,
 ) -> Vec<Condition> {
-    if config.baseline == Baseline::Classic {
+    if !config.baseline.features().reports_checkpoints {
         return Vec::new();
     }
     let around = &cluster.dependencies;
@@ -111,7 +111,7 @@ pub fn of_restore(
     cluster: &Cluster,
     config: &ReviewConfig,
 ) -> Option<Condition> {
-    (config.baseline != Baseline::Classic).then(|| {
+    config.baseline.features().reports_checkpoints.then(|| {
         let condition = job::restore(cluster, &restore.needs, config);
         reasons::settled(condition, config.baseline)
     })

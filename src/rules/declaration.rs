@@ -18,7 +18,7 @@ use std::cell::Cell;
 
 use super::case::Case;
 use super::{Code, Finding, Level, undecided};
-use crate::config::{Baseline, ReviewConfig};
+use crate::config::ReviewConfig;
 use crate::inventory::{Cluster, ObjectRef, Profile};
 use netpol::cover::{Budget, Exhausted};
 use netpol::port::PortSet;
@@ -212,7 +212,7 @@ impl<'a> Declaration<'a> {
 /// Whether the operator itself holds such clusters to its contract for Hardened ones, so that
 /// advice about it denies.
 pub(super) fn is_under_contract(config: &ReviewConfig, profile: Option<Profile>) -> bool {
-    config.baseline == Baseline::Next && profile == Some(Profile::Hardened)
+    config.baseline.features().enforces_hardened && profile == Some(Profile::Hardened)
 }
 
 /// Whether a rule may not be declared: the code that refuses it.

@@ -5,7 +5,7 @@
 use super::opened::Openings;
 use super::{Code, Finding, Level};
 use crate::baseline::{Peers, Pods};
-use crate::config::{Baseline, ReviewConfig};
+use crate::config::ReviewConfig;
 use crate::inventory::{Cluster, ObjectRef};
 use netpol::Direction;
 use netpol::port::{Port, Protocol};
@@ -80,10 +80,12 @@ fn reason(entrance: Entrance, cluster: &Cluster, config: &ReviewConfig) -> Strin
     let port = config.api_port;
     let own = cluster.gateway_namespace.as_ref() == Some(&cluster.meta.namespace);
     match entrance {
-        Entrance::Gateway if own && config.baseline != Baseline::Next => format!(
-            "no peer admits the Gateway to {port}: it is in the cluster's own namespace, which the operator's rule for \
+        Entrance::Gateway if own && !config.baseline.features().admits_gateway_of_own_namespace => {
+            format!(
+                "no peer admits the Gateway to {port}: it is in the cluster's own namespace, which the operator's rule for \
              Gateways leaves out"
-        ),
+            )
+        }
         Entrance::Gateway => format!(
             "no peer admits the Gateway to {port}: the operator opens nothing for it, and no trusted peer is declared"
         ),

@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 use std::net::IpAddr;
 
 use crate::baseline::{Facts, Peers, Pods, Renderer, expand, rows};
-use crate::config::{Baseline, ReviewConfig};
+use crate::config::ReviewConfig;
 use crate::inventory::Cluster;
 use netpol::rule::Rule;
 use netpol::{At, Direction, LabelSet, Reading, Region};
@@ -57,8 +57,8 @@ fn opened_by(
     direction: Direction,
     (config, api_server): Known<'_>,
 ) -> Option<Vec<Opened>> {
-    let is_open = pods == Pods::Jobs && config.baseline == Baseline::Classic;
-    if is_open || !cluster.is_rendered(config.baseline) {
+    let is_isolated = Pods::of_cluster(config.baseline).contains(&pods);
+    if !is_isolated || !cluster.is_rendered(config.baseline) {
         return None;
     }
     let facts = Facts {

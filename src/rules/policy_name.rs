@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::{Code, Finding, Level};
 use crate::baseline::{OWNER_UID, Pods};
-use crate::config::{Baseline, ReviewConfig};
+use crate::config::ReviewConfig;
 use crate::inventory::cluster::is_restored_into;
 use crate::inventory::{Cluster, Fact, Meta, NamespaceFacts, ObjectRef, Owner, Policy};
 
@@ -95,19 +95,21 @@ fn leftovers<'a>(
             .get(name.as_str())
             .is_some_and(has_controller);
         let denied = || Finding::new(Code::Obp311, Level::Deny, object, PATH);
-        let (finding, what) = match config.baseline {
-            _ if controlled => (
+        let (finding, what) = if controlled {
+            (
                 denied(),
                 "it has a controller already, so the operator could not write it, and the cluster would not start",
-            ),
-            Baseline::Next => (
-                denied(),
-                "the operator refuses to take it over, and the cluster would not start",
-            ),
-            Baseline::Classic | Baseline::V01 => (
+            )
+        } else if config.baseline.features().takes_over_policies {
+            (
                 Finding::advice(Code::Obp311, object, PATH),
                 "the operator would overwrite it",
-            ),
+            )
+        } else {
+            (
+                denied(),
+                "the operator refuses to take it over, and the cluster would not start",
+            )
         };
         Finding {
             cluster: Some(object.clone()),

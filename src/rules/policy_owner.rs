@@ -123,7 +123,7 @@ fn is_proved(policy: &Meta, cluster: &ClusterPerimeter, baseline: Baseline) -> b
         .iter()
         .any(|owner| owner.controller && owner.uid == *uid);
     let marked = policy.annotations.get(OWNER_UID) == Some(uid);
-    baseline != Baseline::Next || !is_rendered || owned || marked
+    !baseline.features().marks_owner || !is_rendered || owned || marked
 }
 
 /// The effect of an owner that the operator would not write.

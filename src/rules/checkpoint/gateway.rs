@@ -1,7 +1,7 @@
 //! `GatewayIntegrationReady`: can the declared Gateway serve the cluster?
 
 use super::{Condition, read};
-use crate::config::{Baseline, ReviewConfig};
+use crate::config::ReviewConfig;
 use crate::inventory::dependencies::{GatewayTls, GatewayUse};
 use crate::inventory::gateway::ListenerMode;
 use crate::inventory::{
@@ -29,7 +29,7 @@ pub(super) fn condition(
         });
     match checked {
         Err(condition) => *condition,
-        Ok(()) if config.baseline == Baseline::Next => Condition::unknown(
+        Ok(()) if config.baseline.features().checks_gateway_route => Condition::unknown(
             KIND,
             "Gateway, class and listener fit; whether the Gateway accepts the operator's route is not known here",
         ),

@@ -1,7 +1,7 @@
 //! `BackupConfigurationReady` and `RestoreConfigurationReady`: one evaluator for both jobs.
 
 use super::Condition;
-use crate::config::{Baseline, ReviewConfig};
+use crate::config::ReviewConfig;
 use crate::inventory::dependencies::{JobNeeds, StorageFault};
 use crate::inventory::{Checkpoint, Cluster, Profile, Status};
 use crate::rules::explicit_egress;
@@ -33,14 +33,14 @@ fn condition(
                 "the cluster is Hardened and declares no egressRules",
             );
         }
-        if config.baseline == Baseline::Next && !explicit_egress::is_explicit(rules) {
+        if config.baseline.features().enforces_hardened && !explicit_egress::is_explicit(rules) {
             // A restore fails without a reason of this condition: it is not in the operator's table.
             return is_false(
                 "SecurityViolation",
                 "the cluster is Hardened, and an egress rule lacks ports or names no explicit peer",
             );
         }
-        if config.baseline == Baseline::Next
+        if config.baseline.features().enforces_hardened
             && kind == Checkpoint::RestoreConfiguration
             && let Some(doubt) = needs.doubts.first()
         {

@@ -1,7 +1,7 @@
 //! The rules that an OpenBaoCluster declares, with what they let through.
 
 use crate::baseline::{self, Facts, Peers, Pods, expand};
-use crate::config::{Baseline, ReviewConfig};
+use crate::config::ReviewConfig;
 use crate::inventory::Cluster;
 use netpol::port::{PortSet, Protocol};
 use netpol::rule::Rule;
@@ -57,7 +57,7 @@ pub(super) fn listeners(config: &ReviewConfig, cluster: &Cluster) -> PortSet {
     match cluster.metrics_port {
         // On the Raft port it is a finding of its own (OBP312), and nothing that clients need.
         Some(Ok(metrics))
-            if config.baseline == Baseline::Next && metrics != config.cluster_port =>
+            if config.baseline.features().has_metrics_port && metrics != config.cluster_port =>
         {
             api.union(&PortSet::number(Protocol::Tcp, metrics))
         }

@@ -2,7 +2,6 @@
 //! latter warns, and denies under the contract for Hardened clusters.
 
 use super::Declaration;
-use crate::config::Baseline;
 use crate::inventory::Cluster;
 use crate::rules::{Code, Finding, Level};
 use netpol::label::is_dns_label;
@@ -17,7 +16,7 @@ pub fn check(
     after: &Cluster,
     before: Option<&Cluster>,
 ) -> Option<Finding> {
-    if declaration.config.baseline == Baseline::Classic {
+    if !declaration.config.baseline.features().has_dns_fields {
         return None;
     }
     let name = after.network.dns_namespace.as_deref()?;

@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::unsafe_address::blocks;
 use super::{Declaration, unsafe_address};
-use crate::config::{Baseline, ReviewConfig};
+use crate::config::ReviewConfig;
 use crate::inventory::{Cluster, Declared, ListedAddress, Malformed, Network};
 use crate::rules::{Code, Finding, Level};
 use netpol::address::AddressSet;
@@ -78,9 +78,10 @@ pub fn check(
     after: &Cluster,
     before: Option<&Cluster>,
 ) -> Vec<Finding> {
-    let lists: &[List] = match declaration.config.baseline {
-        Baseline::Classic => &[API_SERVERS],
-        Baseline::V01 | Baseline::Next => &[API_SERVERS, RESOLVERS],
+    let lists: &[List] = if declaration.config.baseline.features().has_dns_fields {
+        &[API_SERVERS, RESOLVERS]
+    } else {
+        &[API_SERVERS]
     };
     let lists = lists.iter();
     lists

@@ -10,7 +10,6 @@ mod ports;
 mod restore;
 
 use super::{Declaration, DeclaredRule, TRUSTED_PEERS};
-use crate::config::Baseline;
 use crate::inventory::{Cluster, Profile};
 use crate::rules::paste::paste_peers;
 use crate::rules::{Code, Finding, Level, Onset};
@@ -154,7 +153,7 @@ fn raw_ingress(
     after: &Cluster,
     before: Option<&Cluster>,
 ) -> Option<Finding> {
-    let is_free = declaration.config.baseline == Baseline::Classic;
+    let is_free = !declaration.config.baseline.features().has_trusted_peers;
     let rules = &after.network.ingress_rules;
     if is_free || after.profile != Some(Profile::Hardened) || rules.is_empty() {
         return None;
@@ -200,7 +199,13 @@ fn untrusting_ingress(
     let untrusting = |cluster: &Cluster| {
         cluster.ingress_enabled && cluster.network.trusted_ingress_peers.is_empty()
     };
-    if declaration.config.baseline != Baseline::Next || !untrusting(after) {
+    if !declaration
+        .config
+        .baseline
+        .features()
+        .ingress_needs_trusted_peers
+        || !untrusting(after)
+    {
         return None;
     }
     let level = if before.is_some_and(untrusting) {

@@ -1,0 +1,90 @@
+//! Behaviour of the operator in each baseline, beside the rows that it renders.
+//!
+//! A baseline differs from another one in its rows (`baseline::table`) and here, and nowhere else.
+
+#![deny(
+    clippy::disallowed_macros,
+    clippy::disallowed_methods,
+    clippy::disallowed_types
+)]
+
+use crate::config::{Baseline, Pods};
+
+/// What the operator of a baseline does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own about the operator"
+)]
+pub struct Features {
+    /// Groups of pods of a cluster for which it renders a policy.
+    pub cluster_pods: &'static [Pods],
+    /// It knows `spec.network.trustedIngressPeers`.
+    pub has_trusted_peers: bool,
+    /// It looks for DNS where `spec.network.dnsNamespace` and `dnsEndpointIPs` say.
+    pub has_dns_fields: bool,
+    /// It renders a rule for the metrics listener, on a port that the cluster may choose.
+    pub has_metrics_port: bool,
+    /// It reports checkpoints as conditions of clusters and restores.
+    pub reports_checkpoints: bool,
+    /// It refuses what a Hardened cluster may not declare.
+    pub enforces_hardened: bool,
+    /// It refuses an Ingress without trusted peers.
+    pub ingress_needs_trusted_peers: bool,
+    /// It overwrites a policy that has the name of one of its own.
+    pub takes_over_policies: bool,
+    /// It marks its policies with the uid of their cluster.
+    pub marks_owner: bool,
+    /// It makes clusters to restore into, and renders no policies for them.
+    pub restores_into_clusters: bool,
+    /// It waits until the Gateway accepts its route.
+    pub checks_gateway_route: bool,
+    /// Its rule for a Gateway in the cluster's own namespace admits it.
+    pub admits_gateway_of_own_namespace: bool,
+}
+
+const CLASSIC: Features = Features {
+    cluster_pods: &[Pods::Workload],
+    has_trusted_peers: false,
+    has_dns_fields: false,
+    has_metrics_port: false,
+    reports_checkpoints: false,
+    enforces_hardened: false,
+    ingress_needs_trusted_peers: false,
+    takes_over_policies: true,
+    marks_owner: false,
+    restores_into_clusters: false,
+    checks_gateway_route: false,
+    admits_gateway_of_own_namespace: false,
+};
+
+const V01: Features = Features {
+    cluster_pods: &[Pods::Workload, Pods::Jobs],
+    has_trusted_peers: true,
+    has_dns_fields: true,
+    reports_checkpoints: true,
+    ..CLASSIC
+};
+
+const NEXT: Features = Features {
+    has_metrics_port: true,
+    enforces_hardened: true,
+    ingress_needs_trusted_peers: true,
+    takes_over_policies: false,
+    marks_owner: true,
+    restores_into_clusters: true,
+    checks_gateway_route: true,
+    admits_gateway_of_own_namespace: true,
+    ..V01
+};
+
+impl Baseline {
+    /// What the operator of this baseline does.
+    pub const fn features(self) -> &'static Features {
+        match self {
+            Self::Classic => &CLASSIC,
+            Self::V01 => &V01,
+            Self::Next => &NEXT,
+        }
+    }
+}
