@@ -1,8 +1,7 @@
-//! The allowlist as data: one table of rows, from which the floor, the ceiling and the rendered
-//! policies are all made.
+//! The allowlist as data: a table of rows from which floor, ceiling and rendered policies are made.
 //!
-//! A row says who may talk to whom and why; [`expand`] turns it into rules for one cluster. Rows
-//! stand in the order in which the operator renders them.
+//! A row states which peers may connect to which pods, and the reason. [`expand`] turns it into rules for
+//! one cluster. Rows are in the order in which the operator renders them.
 
 #![deny(
     clippy::disallowed_macros,
@@ -29,13 +28,13 @@ pub use managed::{
 };
 pub use selected::{PolicyRegions, Selected, SelectedRule, SharedRegions};
 pub use table::ROWS;
-pub use written::{OWNER_API_VERSION, OWNER_UID, Obstacle, refused, written};
+pub use written::{OWNER_API_VERSION, OWNER_UID, Obstacle, invalid_values, written};
 
 pub use crate::config::Pods;
 use crate::config::{Baseline, ReviewConfig};
 use netpol::Direction;
 
-/// Whether a row belongs to the floor or only to the ceiling.
+/// Part of the allowlist that a row belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RowStatus {
     /// The cluster's lifecycle needs it: floor and ceiling.
@@ -44,18 +43,18 @@ pub enum RowStatus {
     Permitted,
 }
 
-/// Who renders the rules of a row.
+/// Component that renders the rules of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Renderer {
     /// The operator, in its managed policy.
     Operator,
     /// The operator's own installation, by Helm or kustomize.
     Installation,
-    /// Nobody: it is permitted, and a policy of somebody else may open it.
+    /// None: it is permitted, and another policy may open it.
     Nobody,
 }
 
-/// The other end of a row's connections.
+/// The peers of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Peers {
     /// Pods of the same cluster, by the four managed labels.
@@ -64,15 +63,15 @@ pub enum Peers {
     OperatorPods,
     /// The cluster's backup and restore pods.
     LifecycleJobs,
-    /// The Gateway's namespace, when it is another one.
+    /// The Gateway's namespace, if it is not the cluster's own.
     GatewayNamespace,
     /// Each of `spec.network.trustedIngressPeers`.
     TrustedPeers,
-    /// Everyone, when `spec.ingress.enabled`.
+    /// Everyone, if `spec.ingress.enabled`.
     EveryoneForIngress,
-    /// The namespaces of the setting for health checks.
+    /// The namespaces that the settings name for health checks.
     HealthNamespaces,
-    /// The namespace `kube-system`, whatever is declared or set.
+    /// The namespace `kube-system`, whatever is declared or configured.
     KubeSystem,
     /// The DNS namespace, and each of `spec.network.dnsEndpointIPs`.
     Dns,
@@ -80,17 +79,17 @@ pub enum Peers {
     ApiServer,
     /// Further addresses of the API server's Service, as in a dual-stack cluster.
     FurtherApiServers,
-    /// The API server's endpoint addresses of the settings, for the operator's own pods.
+    /// Endpoint addresses of the API server in the settings, for the operator's own pods.
     ApiServerEndpoints,
-    /// Everyone, where the settings name no endpoint addresses of the API server.
+    /// Everyone, if the settings name no endpoint addresses of the API server.
     EveryoneWithoutEndpoints,
     /// The pods of every OpenBao cluster, in any namespace.
     OpenBaoPods,
-    /// Namespaces with the labels of those that scrape metrics.
+    /// Namespaces with the label of metrics scrapers.
     MetricsNamespaces,
     /// Everyone.
     Everyone,
-    /// What the platform's owner permits for every perimeter.
+    /// Peers that the settings permit for every perimeter (`review.platform`).
     Platform,
     /// Every address, for a Development cluster that declares no egress rule.
     DevelopmentAddresses,
@@ -103,9 +102,9 @@ pub enum Peers {
 pub enum RowPorts {
     /// The API port, 8200/TCP by default.
     Api,
-    /// The API port, and that of the metrics listener where it is on.
+    /// The API port, and the port of the metrics listener if it is on.
     ApiAndMetrics,
-    /// The ports of the setting for health checks.
+    /// The ports that the settings name for health checks.
     Health,
     /// These TCP ports.
     Tcp(&'static [u16]),
@@ -117,34 +116,34 @@ pub enum RowPorts {
     Dns,
     /// 443/TCP for the Service address, 6443/TCP for each endpoint address.
     ApiServer,
-    /// As the declaration says.
+    /// The ports of the declaration.
     AsWritten,
 }
 
 /// One row of the allowlist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// Stable name; in one edition no two rows of a zone and direction share it.
+    /// Stable name, unique in a baseline, zone and direction.
     pub id: &'static str,
-    /// The editions that have the row.
+    /// The baselines that have the row.
     pub baselines: &'static [Baseline],
-    /// Whose connections.
+    /// Protected pods of the row.
     pub pods: Pods,
     /// Direction, seen from those pods.
     pub direction: Direction,
-    /// The other end.
+    /// Peers.
     pub peers: Peers,
     /// Destination ports.
     pub ports: RowPorts,
     /// Floor or ceiling.
-    pub standing: RowStatus,
-    /// Who renders it.
+    pub status: RowStatus,
+    /// Component that renders it.
     pub renderer: Renderer,
-    /// Why it is there, for people: completes "needed for …" or "permitted for …".
+    /// Reason, for people: completes "needed for …" or "permitted for …".
     pub reason: &'static str,
 }
 
-/// The rows of one zone and direction in the edition that holds, in rendered order.
+/// The rows of one zone and direction in a baseline, in rendered order.
 pub fn rows(
     pods: Pods,
     direction: Direction,

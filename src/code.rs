@@ -1,5 +1,5 @@
-//! The catalogue of rules: stable codes with their names, default levels and explanations. What each
-//! rule looks for is in `rules`; what a platform's owner makes of a code is in `posture`.
+//! The catalogue of rules: codes, names, default levels and summaries. The checks are in `rules`; levels of
+//! the settings are in `config`.
 
 #![deny(
     clippy::disallowed_macros,
@@ -13,27 +13,27 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What a finding does.
+/// Effect of a finding.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
-    /// The write is refused.
+    /// The write is denied.
     Deny,
-    /// The writer is warned.
+    /// The client gets a warning.
     Warn,
-    /// Nobody is stopped or told; it is logged, counted and annotated.
+    /// It is only logged, counted and added to the audit annotations.
     Audit,
-    /// Nothing: the finding is dropped.
+    /// None: the finding is dropped.
     Off,
 }
 
 impl Level {
-    /// All, the strictest first.
+    /// All levels, the strictest first.
     pub const ALL: [Self; 4] = [Self::Deny, Self::Warn, Self::Audit, Self::Off];
 
-    /// The word in settings, logs and metrics.
+    /// The name in settings, logs and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Deny => "deny",
@@ -50,7 +50,7 @@ impl fmt::Display for Level {
     }
 }
 
-/// The enforcement points to a review: where a level can be set apart from the others.
+/// Enforcement points whose level the settings can set separately.
 #[derive(
     Clone,
     Copy,
@@ -72,15 +72,15 @@ pub enum EnforcementPoint {
     Webhook,
     /// The command `check`.
     Check,
-    /// The background audit of what is stored.
+    /// The background audit of stored objects.
     Audit,
 }
 
 impl EnforcementPoint {
-    /// All, in the order of the documentation.
+    /// All enforcement points, in the order of the documentation.
     pub const ALL: [Self; 3] = [Self::Webhook, Self::Check, Self::Audit];
 
-    /// The word in settings.
+    /// The name in settings.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Webhook => "webhook",
@@ -90,7 +90,7 @@ impl EnforcementPoint {
     }
 }
 
-/// A code that does not exist.
+/// Error for a code that does not exist.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected the code of a rule, found `{found}`; the nearest is `{nearest}`")]
 pub struct UnknownCode {
@@ -100,7 +100,7 @@ pub struct UnknownCode {
 
 macro_rules! catalogue {
     ($($variant:ident $code:literal $name:literal $default:literal $summary:literal;)*) => {
-        /// A rule's code: `OBP` and three digits, the first of which is the family.
+        /// Code of a rule: `OBP` and three digits. The first digit is the family.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Code {
             $(#[doc = $name] $variant,)*
@@ -110,7 +110,7 @@ macro_rules! catalogue {
             /// Every code, in order.
             pub const ALL: [Self; [$($code),*].len()] = [$(Self::$variant),*];
 
-            /// The code as printed.
+            /// The code as text.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $code,)* }
             }
@@ -120,17 +120,17 @@ macro_rules! catalogue {
                 match self { $(Self::$variant => $name,)* }
             }
 
-            /// What it looks for, in one sentence without a full stop.
+            /// Summary in one sentence without a full stop.
             pub const fn summary(self) -> &'static str {
                 match self { $(Self::$variant => $summary,)* }
             }
 
-            /// Its level while the settings say nothing, in words: a rule with several parts has several.
+            /// Default level in words. A rule with several parts has several levels.
             pub const fn default_level(self) -> &'static str {
                 match self { $(Self::$variant => $default,)* }
             }
 
-            /// Its page: what, why, an example, what to do instead. Markdown.
+            /// Page of the rule, in Markdown: cause, reason, example, remedy.
             pub const fn explanation(self) -> &'static str {
                 match self { $(Self::$variant => include_str!(concat!("../docs/rules/", $code, ".md")),)* }
             }
@@ -140,59 +140,59 @@ macro_rules! catalogue {
 
 // Code, name, default level, summary.
 catalogue! {
-    Obp101 "OBP101" "core-connection-cut" "deny" "a connection that the cluster's lifecycle needs is let through no longer";
-    Obp102 "OBP102" "isolation-lost" "deny; warn in the controller zone" "pods that were isolated in a direction no longer are, so everything is open to them";
-    Obp103 "OBP103" "managed-policy-deleted" "deny" "a policy that the operator manages is deleted while its cluster lives";
-    Obp104 "OBP104" "managed-policy-retargeted" "deny; warn for owners in the controller zone" "a managed policy means other pods, other directions or another owner, or a policy that pods depend on gets one";
-    Obp105 "OBP105" "default-deny-absent" "audit; warn where the operator's policy is missing" "pods of a cluster are not isolated in a direction, so everything is open to them, or the operator's policy for them is missing";
+    Obp101 "OBP101" "core-connection-cut" "deny" "a connection that the cluster's lifecycle needs is no longer allowed";
+    Obp102 "OBP102" "isolation-lost" "deny; warn in the controller zone" "pods lose their isolation in a direction, so every connection is allowed";
+    Obp103 "OBP103" "managed-policy-deleted" "deny" "a policy that the operator manages is deleted while its cluster exists";
+    Obp104 "OBP104" "managed-policy-retargeted" "deny; warn for owners in the controller zone" "a managed policy gets other pods, other directions or another owner, or a policy that pods depend on gets an owner";
+    Obp105 "OBP105" "default-deny-absent" "audit; warn where the operator's policy is missing" "pods of a cluster are not isolated in a direction, so every connection is allowed, or the operator's policy for them is missing";
     Obp201 "OBP201" "ingress-beyond-ceiling" "deny" "a policy opens ingress that neither the baseline nor the cluster's declarations permit";
     Obp202 "OBP202" "egress-beyond-ceiling" "deny" "a policy opens egress that neither the baseline nor the cluster's declarations permit";
-    Obp203 "OBP203" "existing-policy-beyond-ceiling" "deny; warn where only the ceiling narrowed" "a cluster write or a new restore brings an existing policy to bear that lets through more than the ceiling";
-    Obp301 "OBP301" "malformed-rule" "deny" "a declared rule or name that the NetworkPolicy API denies, so that the operator would stall";
-    Obp302 "OBP302" "ingress-open-to-everyone" "deny" "declared ingress is open to everyone, alone or as a union of rules";
-    Obp303 "OBP303" "raft-port-exposed" "deny" "a declaration lets others than the cluster's own pods reach the Raft port";
+    Obp203 "OBP203" "existing-policy-beyond-ceiling" "deny; warn if only the ceiling became narrower" "after a cluster write or a new restore, an existing policy selects pods and allows more than their ceiling";
+    Obp301 "OBP301" "malformed-rule" "deny" "a declared rule or name that the NetworkPolicy API rejects, so the operator could not write its policies";
+    Obp302 "OBP302" "ingress-open-to-everyone" "deny" "declared ingress is open to everyone, by one rule or by several together";
+    Obp303 "OBP303" "raft-port-exposed" "deny" "a declaration opens the Raft port to peers that are not pods of the cluster";
     Obp304 "OBP304" "more-ports-than-listeners" "warn; deny for Hardened in `next`" "a declared ingress rule opens more ports than OpenBao listens on for its clients";
-    Obp305 "OBP305" "egress-open-to-everywhere" "warn; deny for Hardened in `next`" "declared egress is open to everywhere, alone or as a union of rules";
+    Obp305 "OBP305" "egress-open-to-everywhere" "warn; deny for Hardened in `next`" "declared egress is open to all addresses, by one rule or by several together";
     Obp306 "OBP306" "unsafe-address" "deny on ingress; warn on egress, deny for Hardened in `next`" "a declaration names loopback, link-local or cloud-metadata addresses as peers";
     Obp307 "OBP307" "api-server-block" "deny; warn for a public block, deny for Hardened in `next`" "`apiServerCIDR` is unreadable, opens more than the API server, or is unsafe or public";
     Obp308 "OBP308" "endpoint-address" "deny; warn for a duplicate or public address, deny for a public one and Hardened in `next`" "an API server endpoint or DNS address that cannot be read, is unsafe, is listed twice, or is public";
-    Obp309 "OBP309" "dns-namespace" "deny; warn for a namespace without the platform's DNS, deny for Hardened in `next`" "`dnsNamespace` is no name of a namespace, or none in which the platform's DNS is";
-    Obp310 "OBP310" "hardened-contract" "deny in `next`; warn before" "a Hardened cluster declares what is not explicit (raw ingress rules, wildcard peers, unnamed ports), or is restored into by such egress";
-    Obp311 "OBP311" "policy-name-taken" "deny; warn before `next` for a leftover policy that nothing controls" "the name of one of a new cluster's policies is taken by another cluster's or by a leftover policy";
-    Obp312 "OBP312" "metrics-port" "deny" "the metrics listener stands on the API or Raft port, or on none";
-    Obp313 "OBP313" "settable-namespace-label" "warn" "a peer is selected by labels that others set: of its namespace, or of pods in any namespace";
-    Obp314 "OBP314" "redundant-rule" "warn" "a declared rule opens nothing that is not open already";
-    Obp315 "OBP315" "ambiguous-cidr" "deny; warn for text that all parsers mask, where the operator does not copy it" "CIDR text that parsers read differently, or that newer API servers refuse";
-    Obp316 "OBP316" "unknown-field" "warn" "a field that the API does not have, so that an API server drops it";
-    Obp317 "OBP317" "rule-without-effect" "warn" "a rule, or a part of one, that lets nothing through as it is written";
+    Obp309 "OBP309" "dns-namespace" "deny; warn for a namespace without the platform's DNS, deny for Hardened in `next`" "`dnsNamespace` is no valid namespace name, or not the namespace of the platform's DNS";
+    Obp310 "OBP310" "hardened-contract" "deny in `next`; warn before" "a Hardened cluster has declarations that are not explicit (raw ingress rules, wildcard peers, rules without ports), or a restore with such egress";
+    Obp311 "OBP311" "policy-name-taken" "deny; warn before `next` for a leftover policy that nothing controls" "a policy of another cluster, or a leftover policy, already has the name of a new cluster's policy";
+    Obp312 "OBP312" "metrics-port" "deny" "the port of the metrics listener is the API port, the Raft port or not valid";
+    Obp313 "OBP313" "settable-namespace-label" "warn" "a peer is selected by labels that other people can set: of its namespace, or of pods in any namespace";
+    Obp314 "OBP314" "redundant-rule" "warn" "a declared rule allows only connections that are already allowed";
+    Obp315 "OBP315" "ambiguous-cidr" "deny; warn for text that all parsers mask and the operator does not copy" "CIDR text that parsers read differently, or that newer API servers reject";
+    Obp316 "OBP316" "unknown-field" "warn" "a field that the API does not have, so the API server drops it";
+    Obp317 "OBP317" "rule-without-effect" "warn" "a rule, or a part of one, that allows nothing";
     Obp318 "OBP318" "declaration-opens" "warn" "a cluster write opens connections for peers that it does not declare";
-    Obp401 "OBP401" "unreadable-object" "deny; warn for other objects" "an object that cannot be read, so that nothing can be proved of it";
-    Obp402 "OBP402" "undecided" "deny" "a proof that is out of budget, or too large to be tried";
-    Obp403 "OBP403" "inventory-not-ready" "deny" "the facts to judge by are not complete, or too old";
+    Obp401 "OBP401" "unreadable-object" "deny; warn for other objects" "an object that cannot be read, so nothing can be proved about it";
+    Obp402 "OBP402" "undecided" "deny" "a proof that needs more than its budget, or is too large to try";
+    Obp403 "OBP403" "inventory-not-ready" "deny" "the facts for a review are incomplete or too old";
     Obp601 "OBP601" "api-server-network-not-ready" "warn" "the checkpoint APIServerNetworkReady is False";
     Obp602 "OBP602" "gateway-integration-not-ready" "warn" "the checkpoint GatewayIntegrationReady is False";
     Obp603 "OBP603" "backup-configuration-not-ready" "warn" "the checkpoint BackupConfigurationReady is False";
-    Obp604 "OBP604" "restore-configuration-not-ready" "warn" "the checkpoint RestoreConfigurationReady is False, or cannot be told";
+    Obp604 "OBP604" "restore-configuration-not-ready" "warn" "the checkpoint RestoreConfigurationReady is False or unknown";
     Obp605 "OBP605" "endpoint-not-covered" "warn" "a seal, backup, restore or identity endpoint that no egress rule covers";
-    Obp606 "OBP606" "nobody-admitted" "warn" "a Gateway or an Ingress is on, and no peer admits it";
+    Obp606 "OBP606" "nobody-admitted" "warn" "a Gateway or an Ingress is on, and no peer lets it connect";
     Obp607 "OBP607" "fallback-ended" "warn" "the first egress rule ends the fallback of Development jobs to port 443";
 }
 
-/// How much a finding of a rule matters beside others of its level: the most comes first.
+/// Importance of a rule's findings among those of the same level. The most important come first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Weight {
-    /// A connection that is cut or opened, and what cannot be judged.
+    /// Connections that are cut or opened, and objects that cannot be checked.
     Exposure,
-    /// What a declaration asks for and should not, and what will not work.
+    /// Declarations that open too much or that will not work.
     Mistake,
-    /// What could be said better.
+    /// Possible improvements.
     Style,
-    /// What has no effect at all.
-    Idle,
+    /// Parts without any effect.
+    NoEffect,
 }
 
 impl Code {
-    /// How much its findings matter.
+    /// Importance of its findings.
     pub const fn weight(self) -> Weight {
         match self {
             Self::Obp101
@@ -227,7 +227,7 @@ impl Code {
             Self::Obp304 | Self::Obp308 | Self::Obp309 | Self::Obp313 | Self::Obp315 => {
                 Weight::Style
             }
-            Self::Obp314 | Self::Obp317 => Weight::Idle,
+            Self::Obp314 | Self::Obp317 => Weight::NoEffect,
         }
     }
 }
@@ -253,7 +253,7 @@ impl FromStr for Code {
     }
 }
 
-/// The code or name that is fewest edits away.
+/// The code or name with the smallest edit distance.
 fn nearest(text: &str) -> Code {
     let upper = text.to_ascii_uppercase();
     let edits = |code: &Code| {

@@ -1,8 +1,7 @@
-//! The facts that a review rests on: one immutable [`Snapshot`] of the objects that matter.
+//! The facts of a review: one immutable [`Snapshot`] of the relevant objects.
 //!
-//! Kubernetes types end here: each kind has one `TryFrom` into a fact of ours, used by both
-//! sources and by admission. An object that cannot be read stays in the snapshot as
-//! [`Fact::Unreadable`]; it never vanishes.
+//! Kubernetes types end here. Each kind has one conversion into a fact, used by both sources and by
+//! admission. An object that cannot be read stays in the snapshot as [`Fact::Unreadable`]; it never vanishes.
 
 #![deny(
     clippy::disallowed_macros,
@@ -50,7 +49,7 @@ pub use snapshot::{Completeness, NamespaceFacts, Snapshot};
 pub use stub::Stub;
 pub use unknown::UnknownField;
 
-/// The kinds that a review understands.
+/// The kinds that a review uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// `openbao.org/v1alpha1` OpenBaoCluster.
@@ -59,7 +58,7 @@ pub enum Kind {
     NetworkPolicy,
     /// `v1` Namespace.
     Namespace,
-    /// `v1` Service; only `default/kubernetes` is of interest.
+    /// `v1` Service. Only `default/kubernetes` is used.
     Service,
     /// `openbao.org/v1alpha1` OpenBaoRestore.
     OpenBaoRestore,
@@ -70,7 +69,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All.
+    /// All kinds.
     pub const ALL: [Self; 7] = [
         Self::OpenBaoCluster,
         Self::NetworkPolicy,
@@ -81,7 +80,7 @@ impl Kind {
         Self::GatewayClass,
     ];
 
-    /// The kind as the API writes it.
+    /// The kind as in the API.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::OpenBaoCluster => "OpenBaoCluster",
@@ -104,7 +103,7 @@ impl Kind {
         }
     }
 
-    /// The versions that are read, the one to ask for first. Versions that stand together have one shape.
+    /// The versions that can be read, the preferred one first. They have the same fields.
     pub const fn versions(self) -> &'static [&'static str] {
         match self {
             Self::OpenBaoCluster | Self::OpenBaoRestore => &["v1alpha1"],
@@ -113,7 +112,7 @@ impl Kind {
         }
     }
 
-    /// The resource that it is served as.
+    /// The plural resource name.
     pub const fn plural(self) -> &'static str {
         match self {
             Self::OpenBaoCluster => "openbaoclusters",
@@ -126,18 +125,18 @@ impl Kind {
         }
     }
 
-    /// Whether its objects are in no namespace.
+    /// Returns true if its objects have no namespace.
     pub const fn is_cluster_scoped(self) -> bool {
         matches!(self, Self::Namespace | Self::GatewayClass)
     }
 }
 
-/// Which object is meant.
+/// Reference to an object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectRef {
     /// Kind.
     pub kind: Kind,
-    /// Namespace; empty for what is in none.
+    /// Namespace; empty for cluster-scoped objects.
     pub namespace: Arc<str>,
     /// Name.
     pub name: Arc<str>,
@@ -156,12 +155,12 @@ impl fmt::Display for ObjectRef {
     }
 }
 
-/// The parts of an object's metadata that a rule looks at.
+/// The parts of an object's metadata that rules use.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Meta {
     /// Namespace; empty for a Namespace itself.
     pub namespace: Arc<str>,
-    /// Name; empty while the server has not generated it yet.
+    /// Name; empty if the API server has not generated it yet.
     pub name: Arc<str>,
     /// Labels.
     pub labels: Labels,
@@ -169,17 +168,16 @@ pub struct Meta {
     pub annotations: Labels,
     /// Owner references.
     pub owners: Vec<Owner>,
-    /// Whether a deletion timestamp is set.
+    /// True if a deletion timestamp is set.
     pub deleting: bool,
-    /// Fields of the object that the API does not have, where it comes from a file or was just
-    /// written; nowhere else are they looked for.
+    /// Unknown fields of the object. Only objects from files and objects under review are checked for them.
     pub unknown: Vec<UnknownField>,
 }
 
 /// One owner reference.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Owner {
-    /// Group and version of the owner: by them the operator and the garbage collector find it.
+    /// Group and version of the owner. The operator and the garbage collector use them to find it.
     pub api_version: Arc<str>,
     /// Kind of the owner.
     pub kind: Arc<str>,
@@ -187,45 +185,45 @@ pub struct Owner {
     pub name: Arc<str>,
     /// UID of the owner.
     pub uid: Arc<str>,
-    /// Whether the owner is the managing controller.
+    /// True if the owner is the managing controller.
     pub controller: bool,
 }
 
-/// One place in an object that could not be understood.
+/// A value that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Malformed {
     /// Field path from the object's root, `spec.ingress[0].from[1].ipBlock.cidr`.
     pub path: String,
-    /// The value that stands there, as JSON, shortened.
+    /// The value as JSON, shortened.
     pub value: String,
-    /// What is wrong and what was expected: `expected …, found …`.
+    /// The problem and the expected value: `expected …, found …`.
     pub problem: String,
 }
 
-/// An object that could not be understood.
+/// An object that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unreadable {
-    /// Labels and the like, as far as they could be read; namespace and name always.
+    /// Metadata as far as it could be read. Namespace and name are always set.
     pub meta: Meta,
-    /// Everything that is wrong with it, in field order; never empty.
+    /// All problems in field order; never empty.
     pub problems: Vec<Malformed>,
-    /// The version it is in, where that is one that is not read: then only its metadata are known.
+    /// The version of the object, if it is an unsupported one. Then only its metadata is known.
     pub version: Option<Arc<str>>,
-    /// Where it is too large to be read, how large; then only its names are known of its metadata.
+    /// The size, if the object is too large to read. Then only its namespace and name are known.
     pub too_large: Option<Box<Oversize>>,
 }
 
-/// An object that is too large to be read.
+/// Details of an object that is too large to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Oversize {
-    /// How large it is.
+    /// The size and its limit.
     pub size: TooLarge,
-    /// For a NetworkPolicy, the pods that it selects; `None` where they are not known.
+    /// For a NetworkPolicy, the pods that it selects; `None` if they are unknown.
     pub pods: Option<Selector>,
 }
 
 impl Unreadable {
-    /// An object that is too large to be read.
+    /// An object that is too large to read.
     pub fn too_large(meta: Meta, size: TooLarge, pods: Option<Selector>) -> Self {
         let TooLarge {
             path,
@@ -245,23 +243,23 @@ impl Unreadable {
         }
     }
 
-    /// For a NetworkPolicy that is too large, the pods that it selects, where they are known.
+    /// For a NetworkPolicy that is too large, the pods that it selects, if they are known.
     pub fn pods(&self) -> Option<&Selector> {
         self.too_large.as_ref()?.pods.as_ref()
     }
 }
 
-/// An object as far as it could be understood.
+/// An object that could be read, or its problems.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fact<T> {
-    /// Understood.
+    /// The object.
     Read(Arc<T>),
-    /// Not understood.
+    /// Its problems.
     Unreadable(Arc<Unreadable>),
 }
 
 impl<T> Fact<T> {
-    /// The fact, where it was understood.
+    /// The object, if it could be read.
     pub fn read(&self) -> Option<&Arc<T>> {
         match self {
             Self::Read(fact) => Some(fact),
@@ -271,7 +269,7 @@ impl<T> Fact<T> {
 }
 
 impl Unreadable {
-    /// An object in a version that is not read.
+    /// An object in an unsupported version.
     pub fn in_version(kind: Kind, meta: Meta, version: &str) -> Self {
         let read = kind.versions().join("` or `");
         Self {
@@ -288,7 +286,7 @@ impl Unreadable {
 }
 
 impl<T> Fact<T> {
-    /// The version that the object is in, where that is one that is not read.
+    /// The version of the object, if it is an unsupported one.
     pub fn unread_version(&self) -> Option<&Arc<str>> {
         match self {
             Self::Read(_) => None,

@@ -1,9 +1,9 @@
-//! openbao-perimeter guards the network perimeter of OpenBao clusters: every write keeps
-//! `floor ⊆ allowed ⊆ ceiling`, and every refusal shows one connection that proves it.
+//! openbao-perimeter protects the network perimeter of OpenBao clusters. Every accepted write keeps
+//! `floor ⊆ allowed ⊆ ceiling`, and every denial shows one connection that proves the violation.
 //!
-//! The way of a request: [`server`] → [`admission`] → [`inventory::Snapshot`] →
-//! [`review::review`] → [`audit`]. The pure side ([`netpol`], [`inventory`], [`baseline`],
-//! [`rules`], [`review`], [`show`], [`posture`], [`code`]) has no async, clock, environment, files or network.
+//! A request passes through [`server`] → [`admission`] → [`inventory::Snapshot`] → [`review::review`] →
+//! [`audit`]. The pure modules ([`netpol`], [`inventory`], [`baseline`], [`rules`], [`review`], [`show`],
+//! [`code`], and `ReviewConfig` in [`config`]) have no async, clock, environment, files or network.
 
 pub mod admission;
 pub mod audit;

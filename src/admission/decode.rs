@@ -272,7 +272,7 @@ fn spec_changed<T: Judged>(
     if old == new {
         return false;
     }
-    let is_bounded = |spec: &str| read::extent::is_bounded(spec.as_bytes());
+    let is_bounded = |spec: &str| read::value_count::is_bounded(spec.as_bytes());
     if !is_bounded(old) || !is_bounded(new) {
         return true;
     }

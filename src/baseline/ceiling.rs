@@ -1,5 +1,4 @@
-//! The ceiling of one direction, indexed so that the entry that holds a rule is found without
-//! looking at all of them.
+//! The ceiling of one direction, with an index that finds the entry for a rule without a full scan.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -7,22 +6,22 @@ use std::sync::Arc;
 use super::Entry;
 use netpol::{PeerSet, RegionRef};
 
-/// Names of namespaces that are looked up one by one.
+/// Maximum number of namespace names that are looked up one by one.
 const FEW: usize = 16;
 
 /// The entries of the ceiling in one direction.
 #[derive(Clone, Debug, Default)]
 pub struct Ceiling {
     entries: Vec<Entry>,
-    /// Entries for pods of listed namespaces, by each name.
+    /// Entries for pods of listed namespaces, by namespace name.
     by_namespace: BTreeMap<Arc<str>, Group>,
-    /// All others.
+    /// All other entries.
     rest: Group,
-    /// Comparisons that it takes to look at all of them.
+    /// Comparisons needed to look at all entries.
     weight: usize,
 }
 
-/// Some of the entries, by their numbers.
+/// Indexes of some entries.
 #[derive(Clone, Debug, Default)]
 struct Group {
     entries: Vec<usize>,
@@ -64,13 +63,13 @@ impl Ceiling {
         &self.entries
     }
 
-    /// Comparisons that it takes to look at all of them.
+    /// Comparisons needed to look at all entries.
     pub const fn weight(&self) -> usize {
         self.weight
     }
 
-    /// An entry that holds all of the region by itself. An entry for listed namespaces can only
-    /// hold pods of namespaces that it lists, so those of one of them are all to look at.
+    /// An entry that contains the whole region. An entry for listed namespaces can only contain pods of these
+    /// namespaces, so only the entries of one listed namespace are compared.
     pub fn holder(&self, region: RegionRef<'_>) -> Option<&Entry> {
         let listed = self.listed(region.peer).into_iter();
         let candidates = listed.chain([&self.rest]).flat_map(|group| &group.entries);
@@ -78,7 +77,7 @@ impl Ceiling {
         entries.find(|entry| region.is_subset((&entry.region).into()))
     }
 
-    /// The regions that may share something with the region, in the order of the table.
+    /// The regions that may overlap the region, in the order of the table.
     pub fn touching(&self, region: RegionRef<'_>) -> Vec<RegionRef<'_>> {
         let names = match region.peer {
             PeerSet::Pods { namespaces, .. } => namespaces.namespace_names(),
@@ -95,7 +94,7 @@ impl Ceiling {
         entries.map(|entry| (&entry.region).into()).collect()
     }
 
-    /// Comparisons that [`holder`](Self::holder) may take.
+    /// Comparisons that [`holder`](Self::holder) may need.
     pub fn to_look_at(&self, region: RegionRef<'_>) -> usize {
         let listed = self.listed(region.peer).into_iter();
         let groups = listed.chain([&self.rest]);

@@ -1,5 +1,5 @@
-//! What can be worked out of a namespace before any request arrives: for each cluster and each
-//! group of its pods the zone, the floor, the ceiling, and the policies that select part of it.
+//! The perimeter of a namespace, computed before any request arrives: for each cluster and zone, the floor,
+//! the ceiling, and the policies that select some of the pods.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -16,55 +16,55 @@ use netpol::rule::Rule;
 use netpol::zone::{OtherKeys, Zone};
 use netpol::{At, Direction, LabelSet, Reading, Region, RegionRef};
 
-/// One connection set of the allowlist, with the row that it comes from.
+/// One connection set of the allowlist, with its row.
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// The row.
     pub row: &'static Row,
-    /// The field of the OpenBaoCluster that declares it, for declared rows.
+    /// The field of the OpenBaoCluster that declares it, if it is declared.
     pub declared: Option<Arc<str>>,
-    /// The rule it was made from.
+    /// The rule from which it was made.
     pub rule: Arc<Rule>,
-    /// What the rule lets through.
+    /// The connections that the rule allows.
     pub region: Region,
 }
 
-/// One group of a cluster's pods and everything that is judged against it.
+/// One zone of a cluster, and everything that reviews compare with it.
 #[derive(Clone, Debug)]
 pub struct ZonePerimeter {
-    /// The group.
+    /// The pods of the zone.
     pub pods: Pods,
-    /// The labels its pods can carry.
+    /// The labels that its pods can have.
     pub zone: Zone,
-    /// The core connections in each direction.
+    /// The core connections, by direction.
     pub floor: [Vec<Entry>; 2],
-    /// Everything that may be open in each direction.
+    /// The permitted connections, by direction.
     pub ceiling: [Ceiling; 2],
-    /// The managed policy as the operator renders it; `None` where it renders none.
+    /// The managed policy as the operator renders it; `None` if it renders none.
     pub rendered: Option<Arc<Policy>>,
-    /// Name of the managed policy, where the operator renders one and none is stored.
+    /// Name of the managed policy, if the operator renders one and none is stored.
     pub missing: Option<Arc<str>>,
-    /// The policies that select part of the zone, the managed one as rendered where it is missing.
+    /// The policies that select pods of the zone. A missing managed policy is included as rendered.
     pub selected: Vec<Selected>,
-    /// Policies of the namespace that cannot be read, are too large to be proved or were not read yet: they may
-    /// isolate, and are not counted on to let anything through.
+    /// Policies of the namespace that cannot be read, are too large to prove or were not read yet. They may
+    /// isolate pods, and nothing relies on what they allow.
     pub unreadable: Vec<Arc<str>>,
-    /// Those of them that can be read. Nothing is proved by them; each of their rules is held
-    /// against the ceiling by itself.
+    /// The unreadable policies that are only too large. No proof uses them. Each of their rules is compared
+    /// with the ceiling on its own.
     pub oversize: Vec<Selected>,
 }
 
 /// The perimeter of one cluster, or of the operator's own pods.
 #[derive(Clone, Debug)]
 pub struct ClusterPerimeter {
-    /// Which cluster; for the operator's pods, their Namespace.
+    /// The cluster. For the operator's pods, their Namespace.
     pub object: ObjectRef,
-    /// Its uid, by which its policies name it as their owner; `None` where no server has seen it.
+    /// Its uid, which owner references contain; `None` if no API server has seen it.
     pub uid: Option<Arc<str>>,
-    /// Whether the cluster is being deleted.
+    /// True if the cluster is being deleted.
     pub deleting: bool,
-    /// The version that the cluster is served in, where that is one that is not read: what it declares is
-    /// not known then, so nothing about its pods can be proved.
+    /// The version in which the cluster is served, if it is an unsupported one. Its declarations are unknown
+    /// then, so nothing about its pods can be proved.
     pub unread_version: Option<Arc<str>>,
     /// Its profile; `None` for the operator's own pods.
     pub profile: Option<Profile>,
@@ -72,16 +72,16 @@ pub struct ClusterPerimeter {
     pub zones: Vec<ZonePerimeter>,
 }
 
-/// What can be worked out of one namespace.
+/// Everything that can be computed from one namespace.
 #[derive(Clone, Debug)]
 pub struct NamespacePerimeters {
-    /// The perimeters of its clusters, and of the operator's pods where it is the operator's.
+    /// The perimeters of its clusters. In the operator's namespace, also that of the operator's pods.
     pub clusters: Vec<ClusterPerimeter>,
-    /// What the rules of its policies let through.
+    /// The connections that the rules of its policies allow.
     pub regions: SharedRegions,
 }
 
-/// Works out the namespace `name`. What `known` has of the same policies is kept.
+/// Computes the namespace `name`. Results in `known` for unchanged policies are reused.
 pub fn compile(
     name: &str,
     facts: &NamespaceFacts,
@@ -102,8 +102,8 @@ pub fn compile(
 }
 
 impl ClusterPerimeter {
-    /// The perimeter of one cluster. `observed` adds rules that may be the API server's where no
-    /// address of it is known, beside those of the stored managed policies.
+    /// The perimeter of one cluster. If no address of the API server is known, single addresses in `observed`
+    /// and in the stored managed policies count as the API server's.
     pub fn of(
         cluster: &Fact<Cluster>,
         (facts, regions): (&NamespaceFacts, &SharedRegions),
@@ -114,8 +114,7 @@ impl ClusterPerimeter {
         let unread_version = cluster.unread_version().cloned();
         let (cluster, knowledge) = match cluster {
             Fact::Read(cluster) => (cluster.clone(), OtherKeys::Absent),
-            // Nothing it declares is known, so nothing of it is permitted, and its pods may carry
-            // any label.
+            // Nothing that it declares is known, so nothing of it is permitted, and its pods may have any label.
             Fact::Unreadable(broken) => (
                 Arc::new(Cluster {
                     meta: broken.meta.clone(),
@@ -156,10 +155,10 @@ impl ClusterPerimeter {
         }
     }
 
-    /// The perimeter of the operator's own pods. Nobody renders it: it is judged where policies
+    /// The perimeter of the operator's own pods. It has no managed policy and is checked only where policies
     /// isolate those pods.
     fn of_operator(
-        beside: (&NamespaceFacts, &SharedRegions),
+        context: (&NamespaceFacts, &SharedRegions),
         config: &ReviewConfig,
         api_server: &[IpAddr],
     ) -> Self {
@@ -177,7 +176,7 @@ impl ClusterPerimeter {
             api_server,
             observed: &[],
         };
-        let zone = ZonePerimeter::of(Pods::Controller, &row_facts, beside, OtherKeys::Free);
+        let zone = ZonePerimeter::of(Pods::Controller, &row_facts, context, OtherKeys::Free);
         Self {
             object: ObjectRef {
                 kind: Kind::Namespace,
@@ -192,7 +191,7 @@ impl ClusterPerimeter {
         }
     }
 
-    /// Whether it is that of a cluster, which can declare more; the operator's own pods have none.
+    /// Returns true if it belongs to a cluster, which can declare more. The operator's own pods cannot.
     pub fn is_cluster(&self) -> bool {
         self.object.kind == Kind::OpenBaoCluster
     }
@@ -216,7 +215,7 @@ fn stored_policy<'a>(
     facts.policies.get(name.as_str())
 }
 
-/// Whether the policy is there and was not read.
+/// Returns true if the policy exists and was not read.
 fn is_stub(pods: Pods, cluster: &Cluster, facts: &NamespaceFacts) -> bool {
     let name = pods.policy_name(&cluster.meta.name);
     name.is_some_and(|name| facts.stubs.contains_key(name.as_str()))
@@ -263,10 +262,10 @@ impl ZonePerimeter {
             missing = Some(policy.meta.name.clone());
             selected.extend(Selected::of(policy, &zone, tunnels).map(Selected::as_rendered));
         }
-        // What the lifecycle needs is nearly always in the operator's own: it is looked at first.
+        // The operator's own policy usually opens the floor, so it comes first.
         let own = pods.policy_name(&cluster.meta.name);
         selected.sort_by_key(|policy| own.as_deref() != Some(&*policy.name));
-        // Which pods a policy selects is known of one that is only too large.
+        // The selected pods of a policy are known if it is only too large.
         let may_select = |policy: &Fact<Policy>| {
             let selector = match policy {
                 Fact::Read(policy) => Some(&policy.pods),
@@ -308,12 +307,12 @@ impl ZonePerimeter {
         &self.floor[direction as usize]
     }
 
-    /// Everything that may be open in one direction.
+    /// The permitted connections of one direction.
     pub fn ceiling(&self, direction: Direction) -> &[Entry] {
         self.ceiling[direction as usize].entries()
     }
 
-    /// The regions of everything that may be open in one direction.
+    /// The regions of all permitted connections of one direction.
     pub fn ceiling_regions(
         &self,
         direction: Direction,
@@ -322,14 +321,14 @@ impl ZonePerimeter {
         entries.map(|entry| RegionRef::from(&entry.region))
     }
 
-    /// An entry of the ceiling that holds all of a region by itself.
+    /// An entry of the ceiling that contains the whole region.
     pub fn holder(&self, direction: Direction, region: RegionRef<'_>) -> Option<&Entry> {
         self.ceiling[direction as usize].holder(region)
     }
 }
 
-/// The regions of all rows of one direction, or only of those with this standing. The floor
-/// counts what every implementation understands, the ceiling what its rules [permit](Reading::Permitted).
+/// The regions of all rows of one direction, or only of those with this status. The floor uses
+/// [`Reading::Must`], the ceiling [`Reading::Permitted`].
 fn entries(
     pods: Pods,
     direction: Direction,
@@ -337,7 +336,7 @@ fn entries(
     only: Option<RowStatus>,
 ) -> Vec<Entry> {
     let rows = rows(pods, direction, facts.config);
-    let rows = rows.filter(|row| only.is_none_or(|standing| row.standing == standing));
+    let rows = rows.filter(|row| only.is_none_or(|status| row.status == status));
     let at = At {
         namespace: &facts.cluster.meta.namespace,
         reading: match only {
@@ -363,8 +362,8 @@ fn entries(
     rows.flat_map(of_row).collect()
 }
 
-/// The managed policy as the operator renders it: rows in table order, declared rules verbatim.
-/// `None` for pods that it renders none for.
+/// The managed policy as the operator renders it: rows in table order, declared rules unchanged. `None`
+/// for pods without a managed policy.
 pub fn rendered(pods: Pods, facts: &Facts<'_>) -> Option<Policy> {
     let cluster = facts.cluster;
     let name = pods.policy_name(&cluster.meta.name)?;

@@ -1,4 +1,4 @@
-//! Rows made into rules for one cluster.
+//! Rules of a row for one cluster.
 
 use std::net::IpAddr;
 
@@ -12,33 +12,32 @@ use netpol::Direction;
 use netpol::address::Cidr;
 use netpol::rule::{Operator, Peer, PortEntry, Rule, Selector};
 
-/// Where a cluster's DNS is unless somebody says otherwise.
+/// Default namespace of a cluster's DNS.
 const KUBE_SYSTEM: &str = "kube-system";
 
-/// What a row's rules depend on.
+/// Input for the rules of a row.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
-    /// The cluster; for the controller zone one that declares nothing, in the operator's namespace.
+    /// The cluster. For the operator's pods, one that declares nothing, in the operator's namespace.
     pub cluster: &'a Cluster,
     /// The settings.
     pub config: &'a ReviewConfig,
-    /// Addresses of the Service `default/kubernetes`; used where neither the cluster nor the
-    /// settings name one.
+    /// Addresses of the Service `default/kubernetes`, used if neither the cluster nor the settings name one.
     pub api_server: &'a [IpAddr],
-    /// Rules of managed policies that may be the API server's, used where no address is known.
+    /// Rules of managed policies that may be for the API server, used if no address is known.
     pub observed: &'a [Rule],
 }
 
-/// One rule of a row, and the field it comes from.
+/// One rule of a row, and the field that declares it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expansion {
     /// The rule.
     pub rule: Rule,
-    /// Field path in the OpenBaoCluster, for declared rows; in the settings, for the platform's.
+    /// Field path in the OpenBaoCluster for declared rows, in the settings for platform rows.
     pub declared: Option<String>,
 }
 
-/// The rules that a row means for this cluster; none where its condition does not hold.
+/// The rules of a row for this cluster; none if its condition does not hold.
 pub fn expand(row: &Row, facts: &Facts<'_>) -> Vec<Expansion> {
     let network = &facts.cluster.network;
     match row.peers {
@@ -86,7 +85,7 @@ fn plain(rules: Vec<Rule>) -> Vec<Expansion> {
         .collect()
 }
 
-/// What the platform's owner permits in this zone and direction.
+/// The rules of `review.platform` for this zone and direction.
 fn platform(row: &Row, config: &ReviewConfig) -> Vec<Expansion> {
     let rules = config.platform.iter();
     rules
@@ -100,7 +99,7 @@ fn platform(row: &Row, config: &ReviewConfig) -> Vec<Expansion> {
         .collect()
 }
 
-/// Declared values that could be read; the others are findings of their own (OBP301).
+/// Declared values that could be read. The others are findings (OBP301).
 fn declared<T, E>(
     field: &str,
     values: &[Result<T, E>],
@@ -118,7 +117,7 @@ fn declared<T, E>(
         .collect()
 }
 
-/// The peers of a row that has exactly one rule; `None` where its condition does not hold.
+/// The peers of a row with exactly one rule; `None` if its condition does not hold.
 fn peers(row: &Row, facts: &Facts<'_>) -> Option<Vec<Peer>> {
     let cluster = facts.cluster;
     let name = &*cluster.meta.name;
@@ -203,7 +202,7 @@ fn ports(ports: RowPorts, facts: &Facts<'_>) -> Vec<PortEntry> {
     match ports {
         RowPorts::Api => vec![api],
         RowPorts::ApiAndMetrics => {
-            // An unreadable port is a finding of its own (OBP312).
+            // An unreadable port is a finding (OBP312).
             let metrics = facts.cluster.metrics_port.iter().flatten();
             let metrics = metrics.map(|port| PortEntry::tcp(*port));
             std::iter::once(api).chain(metrics).collect()
@@ -270,8 +269,8 @@ fn api_server(facts: &Facts<'_>) -> Vec<Rule> {
     rules
 }
 
-/// Addresses of the API server's Service, where the cluster declares none: of the settings, else as
-/// the Service itself has them.
+/// Addresses of the API server's Service if the cluster declares none: those of the settings, or else those
+/// of the Service itself.
 pub(super) fn known_addresses<'a>(facts: &Facts<'a>) -> &'a [IpAddr] {
     let set = &facts.config.api_server_addresses;
     if set.is_empty() {
@@ -281,7 +280,7 @@ pub(super) fn known_addresses<'a>(facts: &Facts<'a>) -> &'a [IpAddr] {
     }
 }
 
-/// The addresses beyond the first, which is the only one that the operator renders.
+/// All addresses but the first, which is the only one that the operator renders.
 fn further_addresses(facts: &Facts<'_>) -> Vec<Rule> {
     if facts.cluster.network.api_server_cidr.is_some() {
         return Vec::new();
@@ -295,7 +294,7 @@ fn further_addresses(facts: &Facts<'_>) -> Vec<Rule> {
         .collect()
 }
 
-/// Whether a rule can be the API server's where no address of it is known: one address, 443/TCP.
+/// Returns true if a rule can be for the API server if no address of it is known: one address, 443/TCP.
 fn is_single_address_https(rule: &Rule) -> bool {
     let host = |net: IpNet| net.prefix_len() == net.max_prefix_len();
     rule.ports == [PortEntry::tcp(443)]

@@ -1,5 +1,4 @@
-//! The pods of a cluster and the policies that the operator manages for them: names, selectors,
-//! and the zones that they make.
+//! The pods of a cluster and their managed policies: names, selectors and zones.
 
 use std::sync::Arc;
 
@@ -9,33 +8,33 @@ use netpol::label::Values;
 use netpol::rule::{Operator, Selector};
 use netpol::zone::{OtherKeys, Zone};
 
-/// The label by which the operator's pods are known.
+/// Label that identifies the operator's pods.
 pub const NAME_LABEL: &str = "app.kubernetes.io/name";
 /// The value of that label.
 pub const OPERATOR_NAME: &str = "openbao-operator";
-/// The label that every pod of a cluster carries.
+/// Label of every pod of a cluster.
 pub const CLUSTER_LABEL: &str = "openbao.org/cluster";
-/// The label that tells what a pod of a cluster does.
+/// Label with the role of a pod in its cluster.
 pub const COMPONENT_LABEL: &str = "openbao.org/component";
 const BACKUP_TYPE_LABEL: &str = "openbao.org/backup-type";
-/// The four labels by which the operator knows what it manages.
+/// The four labels by which the operator recognises its objects.
 pub const MANAGED_LABELS: [&str; 4] = [
     "app.kubernetes.io/instance",
     "app.kubernetes.io/managed-by",
     NAME_LABEL,
     CLUSTER_LABEL,
 ];
-/// The values of that label on the pods of the jobs zone.
+/// Values of the component label on pods of the jobs zone.
 pub const JOB_COMPONENTS: [&str; 3] = ["backup", "restore", "upgrade-snapshot"];
 const BACKUP_TYPES: [&str; 3] = ["scheduled", "manual", "pre-upgrade"];
 
 impl Pods {
-    /// The zones of each cluster: before 0.1 its jobs were outside any restriction.
+    /// The zones of each cluster. Before baseline 0.1 its jobs were unrestricted.
     pub const fn of_cluster(baseline: Baseline) -> &'static [Self] {
         baseline.features().cluster_pods
     }
 
-    /// The name of the managed policy; `None` for pods that have none.
+    /// Name of the managed policy; `None` for pods without one.
     pub fn policy_name(self, cluster: &str) -> Option<String> {
         match self {
             Self::Workload => Some(format!("{cluster}-network-policy")),
@@ -44,7 +43,7 @@ impl Pods {
         }
     }
 
-    /// The group in words.
+    /// Description of the pods.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Workload => "OpenBao",
@@ -54,7 +53,7 @@ impl Pods {
     }
 }
 
-/// Which group of `cluster` the policy named `policy` is the managed one of.
+/// The pods of `cluster` whose managed policy is named `policy`.
 pub fn managed_policy(cluster: &str, policy: &str) -> Option<Pods> {
     let suffix = policy.strip_prefix(cluster)?;
     match suffix {
@@ -64,7 +63,7 @@ pub fn managed_policy(cluster: &str, policy: &str) -> Option<Pods> {
     }
 }
 
-/// The labels that the pods of every cluster share.
+/// The labels of the pods of every cluster.
 pub(super) fn openbao_labels() -> [(&'static str, &'static str); 2] {
     let [_, managed_by, name, _] = MANAGED_LABELS;
     [(managed_by, OPERATOR_NAME), (name, "openbao")]
@@ -81,7 +80,7 @@ pub(super) fn infra_labels(cluster: &str) -> [(&'static str, &str); 4] {
     ]
 }
 
-/// The podSelector of a managed policy.
+/// The podSelector of the managed policy.
 pub fn selector(pods: Pods, cluster: &str) -> Selector {
     match pods {
         Pods::Workload => Selector::labels(infra_labels(cluster)).and(
@@ -99,8 +98,8 @@ pub(super) fn lifecycle_pods(cluster: &str, components: &[&str]) -> Selector {
     Selector::labels([(CLUSTER_LABEL, cluster)]).and(COMPONENT_LABEL, Operator::In, components)
 }
 
-/// The labels that pods of the group can carry. `restores` are those that restores into the cluster give
-/// their jobs; `knowledge` says what is assumed of keys that nothing is known about.
+/// The labels that the pods can have. `restores` are labels that restores into the cluster give their jobs.
+/// `knowledge` is the assumption about label keys that are not known.
 pub fn zone(
     pods: Pods,
     cluster: &Cluster,
@@ -115,7 +114,7 @@ pub fn zone(
     let name = &*cluster.meta.name;
     let mut known: Vec<(Arc<str>, Values)> = Vec::new();
     for (key, value) in infra_labels(name) {
-        // A restore job carries neither name nor instance.
+        // A restore job has no name or instance label.
         let optional =
             pods == Pods::Jobs && !matches!(key, CLUSTER_LABEL | "app.kubernetes.io/managed-by");
         let values = Values::one_of([value]);
@@ -143,14 +142,14 @@ pub fn zone(
         }
         Pods::Controller => Vec::new(),
     };
-    // Where some labels are not known, another template may have other values under the same keys.
+    // If some labels are not known, another template may use the same keys with other values.
     if knowledge == OtherKeys::Absent {
         add_declared(&mut known, &extra);
     }
     Zone::new(known, config.runtime_label_keys.clone(), knowledge)
 }
 
-/// The pods that a cluster of any name could have, as far as their labels are not its own choice.
+/// The pods that a cluster of any name could have, without the labels that the cluster can choose.
 pub fn pods_of_any_cluster(config: &ReviewConfig) -> Zone {
     let [instance, managed_by, name, cluster] = MANAGED_LABELS;
     let known = [
@@ -164,8 +163,8 @@ pub fn pods_of_any_cluster(config: &ReviewConfig) -> Zone {
     Zone::new(known, config.runtime_label_keys.clone(), OtherKeys::Absent)
 }
 
-/// Labels that a cluster declares for its pods never override the operator's own, and only some
-/// pods of the group carry them.
+/// Adds labels that a cluster declares for its pods. They never override the operator's own, and not all
+/// of the pods need have them.
 fn add_declared(known: &mut Vec<(Arc<str>, Values)>, declared: &[&Labels]) {
     let own = known.len();
     for (key, value) in declared.iter().flat_map(|labels| labels.iter()) {

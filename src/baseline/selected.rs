@@ -1,6 +1,6 @@
-//! A policy as it concerns one zone: the part that it selects, and its rules as regions.
+//! A policy as it applies to one zone: the pods that it selects, and its rules as regions.
 //!
-//! What the rules let through does not depend on the zone. It is worked out once for each policy and
+//! The connections that a rule allows do not depend on the zone. They are computed once for each policy and
 //! shared by all zones of all clusters that the policy selects.
 
 use std::collections::BTreeMap;
@@ -23,27 +23,27 @@ struct PeerPorts {
     ports: PortSet,
 }
 
-/// What one rule lets through, whichever pods its policy selects.
+/// The connections that one rule allows, for any pods.
 #[derive(Clone, Debug)]
 struct RuleRegions {
     may: SmallVec<[PeerPorts; 1]>,
-    /// What every implementation lets through, where that is something else.
+    /// The connections that every implementation allows, if they differ.
     must: Option<SmallVec<[PeerPorts; 1]>>,
-    /// Whether a block in it stands in text that parsers read differently.
+    /// True if the rule has ambiguous CIDR text.
     ambiguous: bool,
 }
 
-/// What the rules of a policy let through, whichever pods it selects.
+/// The connections that the rules of a policy allow, for any pods.
 #[derive(Clone, Debug)]
 pub struct PolicyRegions {
     rules: [Vec<RuleRegions>; 2],
-    /// How many regions there are.
+    /// Number of regions, by direction.
     sizes: [usize; 2],
 }
 
 impl PolicyRegions {
-    /// The regions of all rules that have an effect. From the TCP ports `tunnels` a proxy in the pods may
-    /// forward to all others.
+    /// The regions of all rules that have an effect. A proxy in the pods may forward from the TCP ports
+    /// `tunnels` to all other ports.
     pub fn of(policy: &Policy, tunnels: &[u16]) -> Self {
         let rules = Direction::ALL.map(|direction| rule_regions(policy, direction, tunnels));
         let size = |rules: &Vec<RuleRegions>| rules.iter().map(|rule| rule.may.len()).sum();
@@ -54,7 +54,7 @@ impl PolicyRegions {
     }
 }
 
-/// The regions of a namespace's policies, each worked out when a zone first needs it.
+/// The regions of a namespace's policies, each computed when a zone first needs it.
 #[derive(Clone, Debug, Default)]
 pub struct SharedRegions {
     policies: BTreeMap<Arc<str>, Shared>,
@@ -65,16 +65,16 @@ pub struct SharedRegions {
 #[derive(Clone, Debug)]
 struct Shared {
     policy: Arc<Policy>,
-    /// What its podSelector selects.
+    /// The labels that its podSelector selects.
     pods: Option<LabelSet>,
-    /// Whether it is small enough to be proved.
+    /// True if it is small enough for proofs.
     provable: OnceLock<bool>,
     regions: OnceLock<Arc<PolicyRegions>>,
 }
 
 impl SharedRegions {
-    /// Those of a namespace. What `known` has of the same policies is kept, where it has the same tunnel
-    /// ports and caps.
+    /// The regions of a namespace. Results in `known` for unchanged policies are reused, if tunnel ports and
+    /// size limits are the same.
     pub fn of(facts: &NamespaceFacts, config: &ReviewConfig, known: Option<&Self>) -> Self {
         let (tunnels, caps) = (&config.tunnel_ports, &config.caps);
         let known = known.filter(|known| known.tunnels == *tunnels && known.caps == *caps);
@@ -97,21 +97,21 @@ impl SharedRegions {
         }
     }
 
-    /// Whether the policy is small enough to be proved.
+    /// Returns true if the policy is small enough for proofs.
     pub fn is_provable(&self, policy: &Arc<Policy>) -> bool {
         let provable = || too_large(policy, &self.caps).is_empty();
         self.same(policy)
             .map_or_else(provable, |shared| *shared.provable.get_or_init(provable))
     }
 
-    /// What is shared of this very policy.
+    /// The shared data of exactly this policy.
     fn same(&self, policy: &Arc<Policy>) -> Option<&Shared> {
         let shared = self.policies.get(&policy.meta.name)?;
         Arc::ptr_eq(&shared.policy, policy).then_some(shared)
     }
 }
 
-/// One rule of a policy, as regions of the part of a zone that the policy selects.
+/// One rule of a policy, as regions of the selected part of a zone.
 #[derive(Clone, Copy, Debug)]
 pub struct SelectedRule<'a> {
     part: &'a LabelSet,
@@ -127,32 +127,32 @@ impl<'a> SelectedRule<'a> {
         })
     }
 
-    /// What some implementation could let through.
+    /// Connections that at least one implementation could allow.
     pub fn may(self) -> impl Iterator<Item = RegionRef<'a>> + Clone {
         self.placed(&self.rule.may)
     }
 
-    /// What every implementation lets through.
+    /// Connections that every implementation allows.
     pub fn must(self) -> impl Iterator<Item = RegionRef<'a>> + Clone {
         self.placed(self.rule.must.as_ref().unwrap_or(&self.rule.may))
     }
 
-    /// What some implementation could let through, beginning with what all of them do: who looks
-    /// for an example finds a sure one first.
-    pub fn surest_first(self) -> impl Iterator<Item = RegionRef<'a>> + Clone {
+    /// Connections that at least one implementation could allow, those that all of them allow first: a search
+    /// for an example then finds a certain one first.
+    pub fn must_first(self) -> impl Iterator<Item = RegionRef<'a>> + Clone {
         self.placed(self.rule.must.as_deref().unwrap_or_default())
             .chain(self.may())
     }
 
-    /// The part that it may let through by the text as it stands. Of a rule with a block that parsers read
-    /// differently, the part that every implementation lets through.
-    pub fn legible(self) -> impl Iterator<Item = RegionRef<'a>> + Clone {
+    /// Connections that the rule may allow without its ambiguous CIDR text. For a rule with such text, those
+    /// that every implementation allows.
+    pub fn unambiguous(self) -> impl Iterator<Item = RegionRef<'a>> + Clone {
         let must = self.rule.must.as_ref().filter(|_| self.rule.ambiguous);
         self.placed(must.unwrap_or(&self.rule.may))
     }
 
-    /// The same, beginning with the part that every implementation lets through.
-    pub fn legible_surest_first(self) -> impl Iterator<Item = RegionRef<'a>> + Clone {
+    /// The same, with connections that every implementation allows first.
+    pub fn unambiguous_must_first(self) -> impl Iterator<Item = RegionRef<'a>> + Clone {
         let wide: &[PeerPorts] = if self.rule.ambiguous {
             &[]
         } else {
@@ -162,9 +162,8 @@ impl<'a> SelectedRule<'a> {
             .chain(self.placed(wide))
     }
 
-    /// The part that it lets through as some parsers read its blocks, and more; empty where all read them
-    /// alike.
-    pub fn doubtful(self) -> impl Iterator<Item = RegionRef<'a>> + Clone {
+    /// All connections that the rule may allow, if it has ambiguous CIDR text; otherwise none.
+    pub fn ambiguous(self) -> impl Iterator<Item = RegionRef<'a>> + Clone {
         let may: &[PeerPorts] = if self.rule.ambiguous {
             &self.rule.may
         } else {
@@ -173,43 +172,43 @@ impl<'a> SelectedRule<'a> {
         self.placed(may)
     }
 
-    /// Whether some implementations may let more through than others.
+    /// Returns true if some implementations may allow more than others.
     pub const fn is_read_differently(self) -> bool {
         self.rule.must.is_some()
     }
 
-    /// Whether a block in it stands in text that parsers read differently.
+    /// Returns true if the rule has ambiguous CIDR text.
     pub const fn is_ambiguous(self) -> bool {
         self.rule.ambiguous
     }
 }
 
-/// A policy, as far as it concerns one zone.
+/// A policy as it applies to one zone.
 #[derive(Clone, Debug)]
 pub struct Selected {
     /// Name of the policy.
     pub name: Arc<str>,
     /// The policy itself.
     pub policy: Arc<Policy>,
-    /// The part of the zone that it selects.
+    /// The selected part of the zone.
     pub part: LabelSet,
-    /// Whether it isolates in each direction.
+    /// True if it isolates, by direction.
     pub isolates: [bool; 2],
-    /// Whether this policy is not there, and only counts as the operator would render it.
+    /// True if the policy is missing and only counts as the operator would render it.
     pub rendered: bool,
     regions: Arc<PolicyRegions>,
 }
 
 impl Selected {
-    /// The policy as it concerns `zone`; `None` where it selects nothing of it. From the TCP ports
-    /// `tunnels` a proxy in the pods may forward to all others.
+    /// The policy as it applies to `zone`; `None` if it selects no pod of it. A proxy in the pods may forward
+    /// from the TCP ports `tunnels` to all other ports.
     pub fn of(policy: &Arc<Policy>, zone: &Zone, tunnels: &[u16]) -> Option<Self> {
         let pods = policy.pods.label_set()?;
         let regions = || Arc::new(PolicyRegions::of(policy, tunnels));
         Self::with(policy, &pods, zone, regions)
     }
 
-    /// The same, with what other zones have of it too.
+    /// The same, with regions shared between zones.
     pub fn shared(policy: &Arc<Policy>, zone: &Zone, known: &SharedRegions) -> Option<Self> {
         let Some(shared) = known.same(policy) else {
             return Self::of(policy, zone, &known.tunnels);
@@ -220,7 +219,7 @@ impl Selected {
         })
     }
 
-    /// The same, with what its podSelector selects and the regions of its rules from elsewhere.
+    /// The same, with the selected labels and the regions of the rules given.
     pub fn with(
         policy: &Arc<Policy>,
         pods: &LabelSet,
@@ -237,7 +236,7 @@ impl Selected {
         })
     }
 
-    /// The same of a policy that is not there, and only counts as the operator would render it.
+    /// Marks the policy as missing: it only counts as the operator would render it.
     #[must_use]
     pub fn as_rendered(self) -> Self {
         Self {
@@ -246,12 +245,12 @@ impl Selected {
         }
     }
 
-    /// Whether it isolates its part of the zone in this direction.
+    /// Returns true if the policy isolates its part of the zone in this direction.
     pub const fn isolates(&self, direction: Direction) -> bool {
         self.isolates[direction as usize]
     }
 
-    /// Its rules in this direction; none where it does not isolate.
+    /// Its rules in this direction; none if it does not isolate.
     pub fn rules(&self, direction: Direction) -> impl Iterator<Item = SelectedRule<'_>> + Clone {
         let rules = self.regions.rules[direction as usize].iter();
         rules.map(|rule| SelectedRule {
@@ -260,17 +259,17 @@ impl Selected {
         })
     }
 
-    /// How many regions its rules are in this direction.
+    /// Number of regions of its rules in this direction.
     pub fn size(&self, direction: Direction) -> usize {
         self.regions.sizes[direction as usize]
     }
 
-    /// The part that it may let through in this direction by the text as it stands.
-    pub fn legible(&self, direction: Direction) -> impl Iterator<Item = RegionRef<'_>> + Clone {
-        self.rules(direction).flat_map(SelectedRule::legible)
+    /// Connections that the policy may allow in this direction without its ambiguous CIDR text.
+    pub fn unambiguous(&self, direction: Direction) -> impl Iterator<Item = RegionRef<'_>> + Clone {
+        self.rules(direction).flat_map(SelectedRule::unambiguous)
     }
 
-    /// What it surely lets through in this direction.
+    /// Connections that every implementation allows in this direction.
     pub fn must(&self, direction: Direction) -> impl Iterator<Item = RegionRef<'_>> + Clone {
         self.rules(direction).flat_map(SelectedRule::must)
     }
@@ -283,7 +282,7 @@ fn rule_regions(policy: &Policy, direction: Direction, tunnels: &[u16]) -> Vec<R
         tunnels,
     };
     let (must, may) = (at(Reading::Must), at(Reading::May));
-    // Most rules of a policy name the same ports as the one before.
+    // Consecutive rules of a policy often have the same ports.
     let mut last: Option<(&[PortEntry], PortSet, PortSet)> = None;
     let rules = policy.effective_rules(direction).iter();
     let one = |rule| {

@@ -30,7 +30,7 @@ const fn row(
     direction: Direction,
     peers: Peers,
     ports: RowPorts,
-    standing: RowStatus,
+    status: RowStatus,
     renderer: Renderer,
     reason: &'static str,
 ) -> Row {
@@ -41,13 +41,13 @@ const fn row(
         direction,
         peers,
         ports,
-        standing,
+        status,
         renderer,
         reason,
     }
 }
 
-/// The allowlist of all editions, each zone and direction in rendered order.
+/// The allowlist of all baselines, by zone and direction in rendered order.
 #[rustfmt::skip]
 pub const ROWS: &[Row] = &[
     row("raft-peers-in",      EACH,        Workload, Ingress, ClusterPods,          ApiAndRaft,    Required,  Operator, "Raft and request forwarding between the cluster's pods"),

@@ -1,8 +1,8 @@
-//! The managed policies as the operator writes them: what [`rendered`] gives, with the owner
-//! reference and its provenance, or everything that would stop the operator.
+//! The managed policies exactly as the operator writes them: the [`rendered`] policies with owner reference
+//! and provenance, or everything that would stop the operator.
 //!
-//! The review goes on without what it cannot read. The operator does not: an address that is none, or
-//! an API server that nothing names, ends its reconcile before it writes a policy.
+//! A review continues without values that it cannot read. The operator does not: a malformed address, or an
+//! API server without an address, ends its reconcile before it writes a policy.
 
 use super::expand::known_addresses;
 use super::{Facts, Peers, Pods, Renderer, Row, expand, rendered, rows, selector};
@@ -11,13 +11,13 @@ use crate::inventory::{read, render};
 use netpol::Direction;
 use netpol::address::Cidr;
 
-/// The annotation with the owner's uid, by which the newest operator tells its own objects.
+/// Annotation with the owner's uid, by which the newest operator recognises its objects.
 pub const OWNER_UID: &str = "openbao.org/owner-uid";
 
-/// The `apiVersion` of the owner reference that the operator writes.
+/// The `apiVersion` in the operator's owner references.
 pub const OWNER_API_VERSION: &str = "openbao.org/v1alpha1";
 
-/// One reason why the operator writes no policy for a cluster.
+/// A reason for which the operator writes no policy for a cluster.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("cannot render {object}, {path}: {problem}")]
 pub struct Obstacle {
@@ -25,15 +25,15 @@ pub struct Obstacle {
     pub object: ObjectRef,
     /// Field path in the cluster.
     pub path: String,
-    /// What is wrong there, and what was expected.
+    /// Description of the problem, and the expected value.
     pub problem: String,
 }
 
-/// The managed policies of a cluster, in the order in which the operator writes them; none for one
-/// that it restores into.
+/// The managed policies of a cluster, in the order in which the operator writes them. There are none for a
+/// cluster that the operator restores into.
 ///
 /// # Errors
-/// Everything that would stop the operator, or that the API server would refuse in its policies.
+/// Everything that would stop the operator, or that the API server would deny in its policies.
 pub fn written(facts: &Facts<'_>) -> Result<Vec<Policy>, Vec<Obstacle>> {
     if !facts.cluster.is_rendered(facts.config.baseline) {
         return Ok(Vec::new());
@@ -48,11 +48,11 @@ pub fn written(facts: &Facts<'_>) -> Result<Vec<Policy>, Vec<Obstacle>> {
     if !obstacles.is_empty() {
         return Err(obstacles);
     }
-    let refused = refused(facts);
-    if !refused.is_empty() {
-        let obstacles = refused.into_iter().map(|problem| {
-            let told = format!("the API server would deny the policy: {}", problem.problem);
-            obstacle(facts.cluster, &problem.path, told)
+    let invalid_values = invalid_values(facts);
+    if !invalid_values.is_empty() {
+        let obstacles = invalid_values.into_iter().map(|value| {
+            let problem = format!("the API server would deny the policy: {}", value.problem);
+            obstacle(facts.cluster, &value.path, problem)
         });
         return Err(obstacles.collect());
     }
@@ -75,7 +75,7 @@ fn obstacle(cluster: &Cluster, path: &str, problem: String) -> Obstacle {
     }
 }
 
-/// The problems with the values that this edition's rows look at.
+/// Problems with the values that the rows of this baseline use.
 fn stops(facts: &Facts<'_>) -> Vec<Malformed> {
     let network = &facts.cluster.network;
     let mut found = Vec::new();
@@ -107,7 +107,7 @@ fn problems<T>(declared: &[Declared<T>]) -> impl Iterator<Item = Malformed> {
     wrong.flatten().cloned()
 }
 
-/// What is wrong with the API server's address.
+/// Problems with the API server's address.
 fn api_server(facts: &Facts<'_>) -> Vec<Malformed> {
     let problem = match &facts.cluster.network.api_server_cidr {
         Some(Err(problems)) => return problems.clone(),
@@ -128,11 +128,11 @@ fn api_server(facts: &Facts<'_>) -> Vec<Malformed> {
 fn ambiguous(cidr: &Cidr) -> String {
     let readings = cidr.readings().join(", ");
     format!(
-        "expected a block that every parser reads alike, found `{cidr}`, which is read {readings}"
+        "expected a block that every parser reads the same way, found `{cidr}`, which is read {readings}"
     )
 }
 
-/// The policy with what makes it the cluster's own; without a uid nothing can be its owner.
+/// The policy with its owner reference. Without a uid there is no owner.
 fn owned(mut policy: Policy, facts: &Facts<'_>) -> Policy {
     let cluster = facts.cluster;
     let Some(uid) = &cluster.uid else {
@@ -152,9 +152,9 @@ fn owned(mut policy: Policy, facts: &Facts<'_>) -> Policy {
     policy
 }
 
-/// Values that the operator copies from the cluster and the API server would deny in the managed policies: one
-/// problem for each field. Declared rules and peers are not among them; each is read by itself.
-pub fn refused(facts: &Facts<'_>) -> Vec<Malformed> {
+/// Values that the operator copies from the cluster and that the API server would deny in the managed
+/// policies, one problem per field. Declared rules and peers are checked elsewhere.
+pub fn invalid_values(facts: &Facts<'_>) -> Vec<Malformed> {
     let cluster = facts.cluster;
     let mut found: Vec<Malformed> = Vec::new();
     if !cluster.is_rendered(facts.config.baseline) {
@@ -184,7 +184,7 @@ pub fn refused(facts: &Facts<'_>) -> Vec<Malformed> {
 
 const NAME: &str = "metadata.name";
 
-/// The rows whose rules the operator makes of single values of the cluster.
+/// The rows whose rules are made from single values of the cluster.
 fn copied<'a>(
     pods: Pods,
     facts: &'a Facts<'_>,
@@ -200,7 +200,7 @@ fn copied<'a>(
     Direction::ALL.into_iter().flat_map(of)
 }
 
-/// The field of the cluster that the peers of a row are made of.
+/// The field of the cluster with the peers of a row.
 const fn field(peers: Peers) -> &'static str {
     match peers {
         Peers::GatewayNamespace => "spec.gateway.gatewayRef.namespace",
@@ -211,7 +211,7 @@ const fn field(peers: Peers) -> &'static str {
     }
 }
 
-/// The first thing that the API server would deny in a policy, at the field that it comes from.
+/// The first problem for which the API server would deny a policy, at the field that causes it.
 fn problem(policy: &Policy, path: &str) -> Option<Malformed> {
     let json = render::policy(policy).to_string();
     let nameless = ObjectRef {

@@ -1,4 +1,4 @@
-//! OpenBaoCluster as a fact: what its network perimeter depends on.
+//! OpenBaoCluster as a fact: the fields that define its network perimeter.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -21,29 +21,29 @@ pub enum Profile {
     Development,
 }
 
-/// One declared value: as understood, or everything that is wrong with it. What is wrong here is a
-/// finding about that entry; the rest of the cluster is still judged.
+/// One declared value, or all of its problems. The problems become findings about this value. The rest of
+/// the cluster is still checked.
 pub type Declared<T> = Result<T, Vec<Malformed>>;
 
 /// An address of a declared list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ListedAddress {
-    /// Its place in the list as written, with blank entries counted.
+    /// Its index in the list. Blank entries count.
     pub at: usize,
-    /// The address; an IPv4-mapped one is IPv4, as the operator renders it.
+    /// The address. An IPv4-mapped address is converted to IPv4, as the operator renders it.
     pub address: IpAddr,
 }
 
-/// `spec.network`, plus what is defaulted.
+/// `spec.network`, with defaults.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Network {
-    /// `apiServerCIDR`, trimmed; `None` where absent or blank.
+    /// `apiServerCIDR`, trimmed; `None` if absent or blank.
     pub api_server_cidr: Option<Declared<Cidr>>,
-    /// `apiServerEndpointIPs`, trimmed, blank entries left out.
+    /// `apiServerEndpointIPs`, trimmed, without blank entries.
     pub api_server_endpoints: Vec<Declared<ListedAddress>>,
-    /// `dnsNamespace` as written, since the operator copies it with its blanks; `None` where absent or empty.
+    /// `dnsNamespace`, not trimmed, since the operator does not trim it; `None` if absent or empty.
     pub dns_namespace: Option<Arc<str>>,
-    /// `dnsEndpointIPs`, trimmed, blank entries left out.
+    /// `dnsEndpointIPs`, trimmed, without blank entries.
     pub dns_endpoints: Vec<Declared<ListedAddress>>,
     /// `ingressRules`.
     pub ingress_rules: Vec<Declared<Rule>>,
@@ -58,39 +58,37 @@ pub struct Network {
 pub struct Cluster {
     /// Metadata.
     pub meta: Meta,
-    /// `metadata.uid`, by which its policies name it as their owner; `None` in a manifest that no
-    /// server has seen.
+    /// `metadata.uid`, which owner references contain; `None` in a manifest that no API server has seen.
     pub uid: Option<Arc<str>>,
-    /// `spec.profile`; `None` where absent or unknown.
+    /// `spec.profile`; `None` if absent or unknown.
     pub profile: Option<Profile>,
-    /// The labels that some of its server pods carry beyond the operator's own:
+    /// Labels that some of its server pods have in addition to the operator's:
     /// `spec.podMetadata.labels` and `spec.readReplicas.template.metadata.labels`.
     pub pod_labels: Vec<Labels>,
     /// `spec.backup.target.workloadIdentity.podLabels`.
     pub job_labels: Labels,
-    /// `spec.backup.restoreTest`: where the operator makes clusters to restore backups into.
+    /// `spec.backup.restoreTest`: the clusters that the operator creates to test backups.
     pub restore_test: Option<RestoreTarget>,
-    /// The Gateway's namespace as written, where `spec.gateway.enabled`; the cluster's own where absent or blank.
+    /// Namespace of the Gateway, not trimmed, if `spec.gateway.enabled`. By default the cluster's own.
     pub gateway_namespace: Option<Arc<str>>,
     /// `spec.ingress.enabled`.
     pub ingress_enabled: bool,
-    /// Port of the metrics listener, where it is on: 8202 by default.
+    /// Port of the metrics listener, if it is on. The default is 8202.
     pub metrics_port: Option<Declared<u16>>,
-    /// Whether jobs of the cluster store something elsewhere: `spec.backup` is set, or snapshots
-    /// before upgrades are on.
+    /// True if jobs of the cluster use an object storage: `spec.backup` is set, or snapshots before upgrades
+    /// are on.
     pub stores_snapshots: bool,
     /// `spec.network`.
     pub network: Network,
-    /// The services around it, and its stored checkpoints.
+    /// External services that it uses, and its stored status conditions.
     pub dependencies: Dependencies,
-    /// Fields of it that cannot be read, while the rest can. They count as they were last known, else as
-    /// absent.
+    /// Fields that cannot be read, while others can. Their last known values are used, or else none.
     pub broken: Option<Arc<Unreadable>>,
-    /// Which of its pods may carry any label, since nobody knows what it declares for them.
+    /// Pods that may have any label, because their declared labels cannot be read.
     pub unknown_labels: UnknownLabels,
 }
 
-/// The pods of a cluster of which the labels cannot be read, and are not known from before.
+/// The pods of a cluster whose labels are unknown: they cannot be read, and there are no last known ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UnknownLabels {
     /// Its server pods.
@@ -108,17 +106,17 @@ const SERVER_LABELS: [&str; 2] = [
 /// Field path of the labels of jobs.
 const JOB_LABELS: &str = "spec.backup.target.workloadIdentity.podLabels";
 
-/// Port of the metrics listener, where none is declared.
+/// Default port of the metrics listener.
 const METRICS_PORT: u16 = 8202;
 
-/// Where that port is declared.
+/// Field path of that port.
 pub const METRICS_PORT_PATH: &str = "spec.observability.metrics.metricsOnlyListener.port";
 
-/// The annotation of a cluster that the newest operator restores into; it renders no policies for it.
+/// Annotation of a cluster that the newest operator created for a restore. It renders no policies for it.
 pub const RESTORE_ORIGIN: &str = "openbao.org/restore-origin";
 
 impl Cluster {
-    /// Whether the two say the same, their metadata and status aside.
+    /// Returns true if both have the same spec. Metadata and status are ignored.
     pub fn same_spec(&self, other: &Self) -> bool {
         let bare = |cluster: &Self| {
             let mut bare = cluster.clone();
@@ -138,7 +136,7 @@ impl Cluster {
         bare(self) == bare(other)
     }
 
-    /// Notes what of it cannot be read.
+    /// Records the fields that cannot be read.
     pub(super) fn unread(&mut self, broken: Unreadable) {
         self.broken = Some(broken.into());
         self.unknown_labels = UnknownLabels {
@@ -147,7 +145,7 @@ impl Cluster {
         };
     }
 
-    /// Whether a field, or part of it, cannot be read.
+    /// Returns true if a field, or part of it, cannot be read.
     fn is_unread(&self, field: &str) -> bool {
         let holds = |outer: &str, inner: &str| {
             let rest = inner.strip_prefix(outer);
@@ -157,15 +155,15 @@ impl Cluster {
         problems.any(|problem| holds(field, &problem.path) || holds(&problem.path, field))
     }
 
-    /// The cluster with what cannot be read of it as it was last known.
+    /// The cluster with the last known values of fields that cannot be read.
     #[must_use]
     pub fn completed(&self, known: &Self) -> Self {
-        let mut whole = self.clone();
+        let mut completed = self.clone();
         let fields = |fields: &[&str]| fields.iter().any(|field| self.is_unread(field));
         macro_rules! take {
             ($($($field:ident).+ => $paths:expr;)*) => {
                 $(if fields(&$paths) {
-                    whole.$($field).+ = known.$($field).+.clone();
+                    completed.$($field).+ = known.$($field).+.clone();
                 })*
             };
         }
@@ -188,30 +186,30 @@ impl Cluster {
             network.trusted_ingress_peers => ["spec.network.trustedIngressPeers"];
         }
         if fields(&SERVER_LABELS) {
-            // The other template may be readable, and new.
+            // The other template may be readable and new.
             let known = known.pod_labels.iter();
             let known = known.filter(|labels| !self.pod_labels.contains(labels));
-            whole.pod_labels.extend(known.cloned());
+            completed.pod_labels.extend(known.cloned());
         }
-        whole
+        completed
     }
 
-    /// Whether the operator of this edition renders policies for it.
+    /// Returns true if the operator of this baseline renders policies for it.
     pub fn is_rendered(&self, baseline: Baseline) -> bool {
         !is_restored_into(&self.meta, baseline)
     }
 }
 
-/// Whether an operator of this edition made the cluster to restore into. Only the newest one knows the
-/// annotation: to the others it is a word like any other. An empty one is as good as none to it.
+/// Returns true if an operator of this baseline created the cluster for a restore. Only the newest operator
+/// uses the annotation. It ignores an empty one.
 pub fn is_restored_into(cluster: &Meta, baseline: Baseline) -> bool {
     let origin = cluster.annotations.get(RESTORE_ORIGIN);
     baseline.features().restores_into_clusters && origin.is_some_and(|origin| !origin.is_empty())
 }
 
 impl From<(Meta, OpenBaoClusterSpec)> for Cluster {
-    /// Reads a spec as the operator does: addresses trimmed, blank ones as if absent. What is wrong
-    /// with a declared value stays with that value.
+    /// Reads a spec as the operator does: addresses are trimmed, and blank ones are treated as absent.
+    /// Problems with a declared value are stored with it.
     fn from((meta, spec): (Meta, OpenBaoClusterSpec)) -> Self {
         let dependencies = Dependencies::of(&meta, &spec);
         let replicas = spec.read_replicas.and_then(|replicas| replicas.template);
@@ -302,7 +300,7 @@ impl From<NetworkConfig> for Network {
     }
 }
 
-/// The port of the metrics listener: on where it says so, or says nothing and all nodes are scraped.
+/// The port of the metrics listener. It is on if enabled, or by default with `AllNodes`.
 fn metrics_port(metrics: Metrics) -> Option<Declared<u16>> {
     let listener = metrics.metrics_only_listener.unwrap_or_default();
     let all_nodes = metrics.scrape_profile.as_deref() == Some("AllNodes");
@@ -320,7 +318,7 @@ fn port(written: i32) -> Declared<u16> {
     })
 }
 
-/// The clusters of restore tests; `None` where no namespace is named.
+/// The clusters of restore tests; `None` if no namespace is named.
 fn restore_test(written: RestoreTest) -> Option<RestoreTarget> {
     Some(RestoreTarget {
         namespace: filled(written.namespace.as_deref()?)?.into(),
@@ -336,7 +334,7 @@ fn gateway_namespace(gateway: Gateway, meta: &Meta) -> Arc<str> {
         .map_or_else(|| meta.namespace.clone(), Arc::from)
 }
 
-/// Every element of a list, read on its own.
+/// Reads each element of a list independently.
 fn each<W, T>(
     at: &FieldPath<'_>,
     written: Option<Vec<W>>,
@@ -349,7 +347,7 @@ fn each<W, T>(
         .collect()
 }
 
-/// Labels as they are shared.
+/// Converts labels to shared texts.
 pub(super) fn shared(labels: BTreeMap<String, String>) -> Labels {
     let pairs = labels.into_iter();
     netpol::label::labels(
@@ -359,7 +357,7 @@ pub(super) fn shared(labels: BTreeMap<String, String>) -> Labels {
     )
 }
 
-/// The text without the blanks around it, where something is left.
+/// The trimmed text; `None` if it is blank.
 pub(super) fn filled(text: &str) -> Option<&str> {
     Some(text.trim()).filter(|text| !text.is_empty())
 }
@@ -372,7 +370,7 @@ fn cidr(at: &FieldPath<'_>, text: &str) -> Declared<Cidr> {
     })
 }
 
-/// The addresses of a list, which the operator trims, and of which it skips blank ones.
+/// The addresses of a list, trimmed, without blank ones, as the operator reads it.
 fn addresses(at: &FieldPath<'_>, written: &[String]) -> Vec<Declared<ListedAddress>> {
     let entries = written.iter().enumerate();
     let read = |(i, text): (usize, &String)| {

@@ -1,25 +1,25 @@
-//! The operator's status checkpoints, as they stand in a live object.
+//! Status conditions that the operator reports on live objects.
 
 use std::fmt;
 use std::sync::Arc;
 
 use super::crd::StatusCondition;
 
-/// The conditions about network assumptions.
+/// Conditions about the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Checkpoint {
-    /// Whether the way to the Kubernetes API server is known.
+    /// The network path to the Kubernetes API server is known.
     ApiServerNetwork,
-    /// Whether the declared Gateway can serve the cluster.
+    /// The declared Gateway can serve the cluster.
     GatewayIntegration,
-    /// Whether backup jobs have what they need.
+    /// Backup jobs have what they need.
     BackupConfiguration,
-    /// Whether a restore job has what it needs.
+    /// A restore job has what it needs.
     RestoreConfiguration,
 }
 
 impl Checkpoint {
-    /// All, in the order of the documentation.
+    /// All conditions, in the order of the documentation.
     pub const ALL: [Self; 4] = [
         Self::ApiServerNetwork,
         Self::GatewayIntegration,
@@ -56,7 +56,7 @@ pub enum Status {
 }
 
 impl Status {
-    /// The word in the object.
+    /// The value in the API.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::True => "True",
@@ -65,7 +65,7 @@ impl Status {
         }
     }
 
-    /// Anything that is neither `True` nor `False` says nothing.
+    /// Reads a status. Any other value is `Unknown`.
     fn read(word: &str) -> Self {
         match word {
             "True" => Self::True,
@@ -81,18 +81,18 @@ impl fmt::Display for Status {
     }
 }
 
-/// A checkpoint as the operator reported it.
+/// A condition as the operator reported it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LiveCondition {
-    /// Which.
+    /// Type of the condition.
     pub kind: Checkpoint,
     /// Status.
     pub status: Status,
-    /// Why, in one word; empty where the object has none.
+    /// Reason; empty if the object has none.
     pub reason: Arc<str>,
 }
 
-/// The checkpoints among the conditions of an object.
+/// The known conditions of an object.
 pub(super) fn live(written: Option<Vec<StatusCondition>>) -> Vec<LiveCondition> {
     let written = written.unwrap_or_default();
     let of_kind = |kind: Checkpoint| {
@@ -106,7 +106,7 @@ pub(super) fn live(written: Option<Vec<StatusCondition>>) -> Vec<LiveCondition> 
     Checkpoint::ALL.into_iter().filter_map(of_kind).collect()
 }
 
-/// The status of a condition; `None` where the object does not have it.
+/// The status of a condition; `None` if the object does not have it.
 pub(super) fn status(written: &[StatusCondition], kind: &str) -> Option<Status> {
     let found = first(written, kind)?;
     Some(Status::read(found.status.as_deref().unwrap_or_default()))

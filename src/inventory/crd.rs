@@ -1,9 +1,8 @@
-//! OpenBaoCluster as the API has it, `openbao.org/v1alpha1`: the fields that touch the network.
+//! The API of OpenBaoCluster, `openbao.org/v1alpha1`: the fields that concern the network.
 //!
-//! The types decode objects of any edition of the operator, so every field is optional and unknown
-//! ones are no error. The schema derived from them is the one that the tests give a real API
-//! server: structural only, as loose as the operator's own, and it keeps unknown fields, so that
-//! nothing of a real object is lost.
+//! The types decode objects of every version of the operator, so all fields are optional and unknown fields
+//! are no error. The derived schema is the one that tests give to a real API server. It is structural only,
+//! as permissive as the operator's, and keeps unknown fields.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +13,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A block of the spec: all fields optional, unknown ones kept.
+/// A block of the spec: all fields are optional, and unknown fields are kept.
 macro_rules! block {
     ($(#[$doc:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident: $kind:ty,)* }) => {
         $(#[$doc])*
@@ -64,7 +63,7 @@ pub struct OpenBaoClusterSpec {
     /// Number of server pods.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replicas: Option<i32>,
-    /// Stops the operator's reconcile, so nobody repairs policies.
+    /// Stops the operator's reconcile, so no controller repairs policies.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub paused: Option<bool>,
     /// Labels of server pods.
@@ -88,25 +87,25 @@ pub struct OpenBaoClusterSpec {
     /// Certificates of the API.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
-    /// How the pods unseal themselves.
+    /// Unsealing of the pods.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unseal: Option<Unseal>,
-    /// Who the server pods are.
+    /// Service account of the server pods.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service_account: Option<ServiceAccount>,
-    /// First initialisation.
+    /// Initialisation of OpenBao.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub self_init: Option<SelfInit>,
     /// Upgrades.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upgrade: Option<Upgrade>,
-    /// What the cluster declares for its perimeter.
+    /// Declarations for the network perimeter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network: Option<NetworkConfig>,
 }
 
 block! {
-    /// `status`, kept whole; of it only conditions are read.
+    /// `status`. Only conditions are read.
     OpenBaoClusterStatus {
         /// The conditions that the operator reports.
         conditions: Vec<StatusCondition>,
@@ -116,12 +115,12 @@ block! {
 block! {
     /// One element of `status.conditions`.
     StatusCondition {
-        /// What it is about.
+        /// Type of the condition.
         #[serde(rename = "type")]
         kind: String,
         /// `True`, `False` or `Unknown`.
         status: String,
-        /// Why, in one word.
+        /// Reason, in one word.
         reason: String,
     }
 }
@@ -129,7 +128,7 @@ block! {
 block! {
     /// `spec.podMetadata`.
     PodMetadata {
-        /// Labels beyond the operator's own.
+        /// Labels in addition to the operator's.
         labels: BTreeMap<String, String>,
     }
 }
@@ -155,15 +154,15 @@ block! {
 block! {
     /// `spec.gateway`.
     Gateway {
-        /// Whether it is on.
+        /// True if it is on.
         enabled: bool,
-        /// Which Gateway.
+        /// Reference to the Gateway.
         gateway_ref: GatewayRef,
         /// Host name of the route.
         hostname: String,
-        /// Whether TLS ends at OpenBao.
+        /// True if OpenBao terminates TLS.
         tls_passthrough: bool,
-        /// The one listener that the route is for.
+        /// The listener of the route.
         listener_name: String,
         /// TLS between the Gateway and OpenBao.
         #[serde(rename = "backendTLS")]
@@ -184,7 +183,7 @@ block! {
 block! {
     /// `spec.gateway.backendTLS`.
     BackendTls {
-        /// Whether it is on, as it is where nothing is said.
+        /// True if it is on. The default is true.
         enabled: bool,
     }
 }
@@ -192,7 +191,7 @@ block! {
 block! {
     /// `spec.upgrade`.
     Upgrade {
-        /// Whether a snapshot is taken first.
+        /// True if a snapshot is taken before an upgrade.
         pre_upgrade_snapshot: bool,
         /// Upgrades by a second set of pods.
         blue_green: BlueGreen,
@@ -202,13 +201,13 @@ block! {
 block! {
     /// `spec.upgrade.blueGreen`.
     BlueGreen {
-        /// Whether a snapshot is taken first.
+        /// True if a snapshot is taken before an upgrade.
         pre_upgrade_snapshot: bool,
     }
 }
 
 impl Upgrade {
-    /// Whether a job stores a snapshot before an upgrade.
+    /// Returns true if a job stores a snapshot before an upgrade.
     pub(super) fn takes_snapshots(&self) -> bool {
         let blue_green = self.blue_green.as_ref();
         let asked = blue_green.and_then(|blue_green| blue_green.pre_upgrade_snapshot);
@@ -219,7 +218,7 @@ impl Upgrade {
 block! {
     /// `spec.ingress`.
     Ingress {
-        /// Whether it is on.
+        /// True if it is on.
         enabled: bool,
         /// Host name of the route.
         host: String,
@@ -239,11 +238,11 @@ block! {
 block! {
     /// `spec.observability.metrics`.
     Metrics {
-        /// Whether metrics are on.
+        /// True if metrics are on.
         enabled: bool,
         /// `Active` or `AllNodes`.
         scrape_profile: String,
-        /// A listener for metrics alone.
+        /// A listener for metrics only.
         metrics_only_listener: MetricsOnlyListener,
     }
 }
@@ -251,7 +250,7 @@ block! {
 block! {
     /// `spec.observability.metrics.metricsOnlyListener`.
     MetricsOnlyListener {
-        /// Whether it is on; where absent, on with `AllNodes`.
+        /// True if it is on. The default is true with `AllNodes`.
         enabled: bool,
         /// Its TCP port, 8202 by default.
         port: i32,
@@ -259,8 +258,8 @@ block! {
 }
 
 block! {
-    /// `spec.network`: what the cluster declares, still unread. The rules are the NetworkPolicy API's
-    /// types, of which the schema checks the shape only.
+    /// `spec.network`: the declarations of the cluster as written. The rules have the types of the
+    /// NetworkPolicy API. The schema checks only their shape.
     NetworkConfig {
         /// Block of the API server's Service.
         #[serde(rename = "apiServerCIDR")]
@@ -277,7 +276,7 @@ block! {
         egress_rules: Vec<NetworkPolicyEgressRule>,
         /// Rules appended to the workload's ingress.
         ingress_rules: Vec<NetworkPolicyIngressRule>,
-        /// Peers let in on the API port.
+        /// Peers that may connect to the API port.
         trusted_ingress_peers: Vec<NetworkPolicyPeer>,
     }
 }

@@ -1,5 +1,5 @@
-//! What a cluster says about the services around it: what its pods connect to, who is sent to it, and
-//! what its jobs need.
+//! External services of a cluster: the services that its pods connect to, the Gateway in front of it, and
+//! the needs of its jobs.
 
 mod dial_targets;
 mod storage;
@@ -13,14 +13,14 @@ use super::endpoint::{Endpoint, InvalidEndpoint};
 use super::{Checkpoint, Labels, Meta};
 pub use storage::{StorageFault, UnverifiedStorage};
 
-/// One thing that pods connect to beside the cluster's own.
+/// A service that pods connect to, outside of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DialTarget {
-    /// What it is, for a sentence: `the transit seal`.
+    /// Name of the service in messages: `the transit seal`.
     pub what: &'static str,
-    /// Field path of what says so.
+    /// Field path of the declaration.
     pub path: Arc<str>,
-    /// Where it is; an error where the text names no place.
+    /// Address of the service, or an error if the text is no endpoint.
     pub endpoint: Result<Endpoint, InvalidEndpoint>,
 }
 
@@ -29,62 +29,62 @@ pub struct DialTarget {
 pub struct GatewayUse {
     /// Its name; `None` where absent or blank.
     pub name: Option<Arc<str>>,
-    /// Its namespace, the cluster's own by default.
+    /// Its namespace; by default the cluster's own.
     pub namespace: Arc<str>,
-    /// The one listener that is meant.
+    /// The listener, if one is named.
     pub listener: Option<Arc<str>>,
-    /// How TLS gets through it.
+    /// TLS mode.
     pub tls: GatewayTls,
 }
 
-/// How TLS gets through a Gateway.
+/// TLS mode of a Gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GatewayTls {
-    /// It ends at OpenBao: a TLSRoute.
+    /// OpenBao terminates TLS: a TLSRoute.
     Passthrough,
-    /// It ends at the Gateway, and another begins there: an HTTPRoute and a BackendTLSPolicy.
+    /// The Gateway terminates TLS and opens a new TLS connection: an HTTPRoute and a BackendTLSPolicy.
     Reencrypted,
-    /// It ends at the Gateway: an HTTPRoute.
+    /// The Gateway terminates TLS: an HTTPRoute.
     Terminated,
 }
 
-/// What a backup or restore job logs in with and where its object storage is.
+/// Credentials and object storage of a backup or restore job.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct JobNeeds {
     /// Role with which it logs in to OpenBao.
     pub jwt_role: Option<Arc<str>>,
-    /// Secret with the token with which it does where there is no role.
+    /// Secret with the token with which it logs in if there is no role.
     pub token_secret: Option<Arc<str>>,
     /// Secret with credentials for the object storage.
     pub credentials_secret: Option<Arc<str>>,
-    /// Whether a role or workload identity for the object storage is declared.
+    /// True if a role or workload identity for the object storage is declared.
     pub has_identity: bool,
-    /// What the job connects to.
+    /// Services that the job connects to.
     pub dial_targets: Vec<DialTarget>,
-    /// Labels that its pods carry beyond the operator's own.
+    /// Labels of its pods, in addition to the operator's.
     pub pod_labels: Labels,
-    /// What about the storage a Hardened cluster does not accept, or may not.
-    pub doubts: Vec<UnverifiedStorage>,
+    /// Properties of the storage that a Hardened cluster does not accept, or may not accept.
+    pub storage_problems: Vec<UnverifiedStorage>,
 }
 
-/// Everything about a cluster that its network perimeter does not depend on, but has to suit.
+/// Declarations that do not define the network perimeter, but have to agree with it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Dependencies {
-    /// `spec.paused`: the operator leaves it alone.
+    /// `spec.paused`: the operator does not reconcile the cluster.
     pub paused: bool,
-    /// `spec.gateway`, where it is on.
+    /// `spec.gateway`, if it is on.
     pub gateway: Option<GatewayUse>,
     /// `spec.backup`.
     pub backup: Option<JobNeeds>,
-    /// Whether an upgrade takes a snapshot first.
+    /// True if an upgrade takes a snapshot first.
     pub snapshot_before_upgrade: bool,
-    /// Whether roles for the operator's jobs are made on first start.
+    /// True if roles for the operator's jobs are created on first start.
     pub has_default_roles: bool,
-    /// What the server pods connect to.
+    /// Services that the server pods connect to.
     pub dial_targets: Vec<DialTarget>,
-    /// The kind of the seal, where it may be a network service of which the declaration names no place.
-    pub placeless_seal: Option<Arc<str>>,
-    /// The checkpoints of the stored object.
+    /// The type of the seal, if it may be a network service whose address is not declared.
+    pub seal_without_address: Option<Arc<str>>,
+    /// The conditions of the stored object.
     pub live: Vec<LiveCondition>,
 }
 
@@ -112,19 +112,19 @@ impl Dependencies {
                 || blue_green.pre_upgrade_snapshot == Some(true),
             has_default_roles,
             dial_targets: dial_targets::of_servers(meta, spec),
-            placeless_seal: dial_targets::placeless_seal(spec),
+            seal_without_address: dial_targets::seal_without_address(spec),
             live: Vec::new(),
         }
     }
 
-    /// A checkpoint of the stored object.
+    /// A condition of the stored object.
     pub fn live(&self, kind: Checkpoint) -> Option<&LiveCondition> {
         self.live.iter().find(|live| live.kind == kind)
     }
 }
 
 impl JobNeeds {
-    /// What a job needs that works with the storage `target`, which stands at `path`.
+    /// The needs of a job that uses the storage `target` at field path `path`.
     pub(super) fn of(
         meta: &Meta,
         path: &str,
@@ -148,7 +148,7 @@ impl JobNeeds {
             has_identity: has_role || has_metadata,
             dial_targets: dial_targets::of_job(meta, path, target),
             pod_labels: identity.pod_labels.map(shared).unwrap_or_default(),
-            doubts: storage::doubts(path, target),
+            storage_problems: storage::storage_problems(path, target),
         }
     }
 }
@@ -158,7 +158,7 @@ fn name(reference: &LocalRef) -> Option<Arc<str>> {
     name.map(Arc::from)
 }
 
-/// Newer editions ask for OIDC, older ones for the JWT method itself.
+/// Newer operators use OIDC, older ones the JWT method.
 fn makes_roles(init: &SelfInit) -> bool {
     let oidc = init.oidc.as_ref().and_then(|oidc| oidc.enabled);
     init.enabled == Some(true) && (oidc == Some(true) || init.bootstrap_jwt_auth == Some(true))
@@ -166,7 +166,7 @@ fn makes_roles(init: &SelfInit) -> bool {
 
 fn gateway_use(meta: &Meta, spec: &OpenBaoClusterSpec, gateway: &Gateway) -> GatewayUse {
     let reference = gateway.gateway_ref.clone().unwrap_or_default();
-    // On by default, as the operator makes certificates of its own.
+    // On by default, since the operator issues certificates.
     let speaks_tls = spec.tls.as_ref().and_then(|tls| tls.enabled) != Some(false);
     let backend = gateway.backend_tls.as_ref().and_then(|tls| tls.enabled);
     let tls = if gateway.tls_passthrough == Some(true) {

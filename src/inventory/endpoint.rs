@@ -1,4 +1,4 @@
-//! Where pods connect to: a URL or `host:port` of a declaration, read.
+//! Endpoints that pods connect to, parsed from a URL or `host:port`.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
@@ -19,7 +19,7 @@ pub enum Host {
         /// Its namespace.
         namespace: Arc<str>,
     },
-    /// A name that only DNS can resolve.
+    /// Any other DNS name.
     Name(Arc<str>),
 }
 
@@ -39,7 +39,7 @@ impl fmt::Display for Host {
 pub struct Endpoint {
     /// Host.
     pub host: Host,
-    /// Port, that of the scheme where none is written.
+    /// Port. The default is that of the scheme.
     pub port: u16,
 }
 
@@ -49,14 +49,14 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// Why a text names no endpoint.
+/// Error for a text that is no endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected a URL or `host:port`, found `{0}`")]
 pub struct InvalidEndpoint(pub String);
 
 impl Endpoint {
-    /// Reads a URL or `host:port`; `port` holds where neither the text nor its scheme names one. A name
-    /// of one label is a Service of `namespace`, where the pods are that look it up.
+    /// Parses a URL or `host:port`. `port` is used if neither the text nor its scheme has one. A single-label
+    /// name is a Service in `namespace`, the namespace of the pods that connect.
     pub fn read(text: &str, port: u16, namespace: &str) -> Result<Self, InvalidEndpoint> {
         let invalid = || InvalidEndpoint(text.to_owned());
         let (authority, port) = if let Some((scheme, _)) = text.split_once("://") {
@@ -64,14 +64,14 @@ impl Endpoint {
             let authority = uri.authority().cloned().ok_or_else(invalid)?;
             (authority, scheme_port(scheme).unwrap_or(port))
         } else {
-            // A path may follow, as in a URL without its scheme.
+            // A path may follow, as in a URL without a scheme.
             let authority = text.split('/').next().unwrap_or_default();
             let authority = authority.parse::<Authority>().map_err(|_| invalid())?;
             (authority, port)
         };
         let port = match authority.port() {
             Some(written) => Some(written.as_u16()),
-            // `host:` and `host:99999` are parsed as a host without a port.
+            // `host:` and `host:99999` parse as a host without a port.
             None if has_port(authority.as_str()) => None,
             None => Some(port),
         };
@@ -97,7 +97,7 @@ fn scheme_port(scheme: &str) -> Option<u16> {
     }
 }
 
-/// Whether something stands where a port would.
+/// Returns true if there is text in the place of a port.
 fn has_port(authority: &str) -> bool {
     let host = authority
         .rsplit_once('@')
@@ -126,7 +126,7 @@ fn host(text: &str, namespace: &str) -> Option<Host> {
         return Some(service(&bare, namespace));
     }
     let inside = bare.strip_suffix(".cluster.local").unwrap_or(&bare);
-    // Pods of a headless Service have a name of their own before it.
+    // Pods of a headless Service have their name in front of it.
     let named = inside.strip_suffix(".svc").and_then(|path| {
         let (before, namespace) = path.rsplit_once('.')?;
         let name = before.rsplit_once('.').map_or(before, |(_pod, name)| name);

@@ -1,12 +1,12 @@
-//! The age of facts.
+//! Freshness of facts.
 
-/// Whether facts are recent enough to prove anything by.
+/// Whether facts are recent enough for proofs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freshness {
-    /// All are.
+    /// All facts are recent.
     Current,
-    /// Those about OpenBaoClusters are too old, so nothing is proved where there are some.
+    /// Facts about OpenBaoClusters are too old. Nothing is proved in namespaces that have some.
     StaleClusters,
-    /// They are too old, so nothing is proved.
+    /// Facts are too old. Nothing is proved.
     Stale,
 }

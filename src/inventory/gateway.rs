@@ -1,4 +1,4 @@
-//! Gateway and GatewayClass as facts: as much as the operator's checkpoint asks of them.
+//! Gateway and GatewayClass as facts: the fields that the operator's condition depends on.
 
 use std::sync::Arc;
 
@@ -8,12 +8,12 @@ use super::cluster::filled;
 use super::condition::{Status, status};
 use super::crd::StatusCondition;
 
-/// What a listener takes.
+/// Protocol and TLS mode of a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ListenerMode {
-    /// HTTP or HTTPS, ended at the Gateway.
+    /// HTTP, or HTTPS terminated at the Gateway.
     Http,
-    /// TLS that is passed through.
+    /// TLS passthrough.
     TlsPassthrough,
     /// Anything else.
     Other,
@@ -24,7 +24,7 @@ pub enum ListenerMode {
 pub struct Listener {
     /// Its name.
     pub name: Arc<str>,
-    /// What it takes.
+    /// Protocol and TLS mode.
     pub mode: ListenerMode,
 }
 
@@ -35,11 +35,11 @@ pub struct Gateway {
     pub namespace: Arc<str>,
     /// Name.
     pub name: Arc<str>,
-    /// Its GatewayClass; `None` where absent or blank.
+    /// Its GatewayClass; `None` if absent or blank.
     pub class: Option<Arc<str>>,
     /// Its listeners.
     pub listeners: Vec<Listener>,
-    /// The condition `Programmed`; `None` where it is not reported.
+    /// The condition `Programmed`; `None` if it is not reported.
     pub programmed: Option<Status>,
 }
 
@@ -48,51 +48,51 @@ pub struct Gateway {
 pub struct GatewayClass {
     /// Name.
     pub name: Arc<str>,
-    /// The condition `Accepted`; `None` where it is not reported.
+    /// The condition `Accepted`; `None` if it is not reported.
     pub accepted: Option<Status>,
-    /// The condition `SupportedVersion`; `None` where it is not reported.
+    /// The condition `SupportedVersion`; `None` if it is not reported.
     pub supported_version: Option<Status>,
-    /// The features that it publishes; `None` where it publishes none.
+    /// The features that it reports; `None` if it reports none.
     pub features: Option<Vec<Arc<str>>>,
 }
 
-/// The features that a checkpoint asks for; others are not kept.
+/// The features that a condition depends on. Others are not stored.
 pub const FEATURES: [&str; 3] = ["BackendTLSPolicy", "HTTPRoute", "TLSRoute"];
 
 /// `spec` of a Gateway.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct WrittenGateway {
+pub(super) struct RawGateway {
     gateway_class_name: Option<String>,
-    listeners: Option<Vec<WrittenListener>>,
+    listeners: Option<Vec<RawListener>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct WrittenListener {
+struct RawListener {
     name: Option<String>,
     protocol: Option<String>,
-    tls: Option<WrittenTls>,
+    tls: Option<RawTls>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct WrittenTls {
+struct RawTls {
     mode: Option<String>,
 }
 
 /// `status` of a Gateway or a GatewayClass.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct WrittenStatus {
+pub(super) struct RawStatus {
     conditions: Option<Vec<StatusCondition>>,
-    supported_features: Option<Vec<WrittenFeature>>,
+    supported_features: Option<Vec<RawFeature>>,
 }
 
-/// Newer versions of the API have an object here, older ones the name alone.
+/// Newer versions of the API have an object here, older ones only the name.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
-enum WrittenFeature {
+enum RawFeature {
     Named { name: String },
     Name(String),
 }
@@ -100,8 +100,8 @@ enum WrittenFeature {
 impl Gateway {
     pub(super) fn of(
         (namespace, name): (Arc<str>, Arc<str>),
-        spec: WrittenGateway,
-        written: WrittenStatus,
+        spec: RawGateway,
+        written: RawStatus,
     ) -> Self {
         let conditions = written.conditions.unwrap_or_default();
         let listeners = spec.listeners.unwrap_or_default();
@@ -119,8 +119,8 @@ impl Gateway {
     }
 }
 
-impl From<WrittenListener> for Listener {
-    fn from(written: WrittenListener) -> Self {
+impl From<RawListener> for Listener {
+    fn from(written: RawListener) -> Self {
         let tls = written.tls.and_then(|tls| tls.mode);
         let mode = match (written.protocol.as_deref(), tls.as_deref()) {
             (Some("HTTP" | "HTTPS"), _) => ListenerMode::Http,
@@ -135,11 +135,11 @@ impl From<WrittenListener> for Listener {
 }
 
 impl GatewayClass {
-    pub(super) fn of(name: Arc<str>, written: WrittenStatus) -> Self {
+    pub(super) fn of(name: Arc<str>, written: RawStatus) -> Self {
         let conditions = written.conditions.unwrap_or_default();
         let features = written.supported_features.unwrap_or_default();
-        let named = |feature: &WrittenFeature| {
-            let (WrittenFeature::Named { name } | WrittenFeature::Name(name)) = feature;
+        let named = |feature: &RawFeature| {
+            let (RawFeature::Named { name } | RawFeature::Name(name)) = feature;
             FEATURES.into_iter().find(|known| known == name)
         };
         Self {

@@ -1,8 +1,7 @@
-//! Metadata as it is decoded: only what [`Meta`] keeps, straight into its shared texts.
+//! Decoding of metadata into the shared texts of [`Meta`].
 //!
-//! `managedFields` and annotations of other domains (`last-applied-configuration` repeats the whole
-//! object) are skipped while decoding and never allocated. A `null` means the same as a missing
-//! field, as it does to the API server.
+//! `managedFields` and annotations of other domains (`last-applied-configuration` repeats the whole object)
+//! are skipped without allocation. A `null` is the same as a missing field, as for the API server.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -14,26 +13,26 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use super::{Labels, Meta, ObjectRef, Owner};
 use netpol::label::labels;
 
-/// The domain of the annotations that a review looks at.
+/// The domain of the annotations that reviews use.
 pub const DOMAIN: &str = "openbao.org/";
 
-/// The `metadata` of any object, as it was written. The uid is read as `U`: only owners need theirs.
+/// The `metadata` of any object as written. The uid has type `U`: only owners need theirs.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default, expecting = "an object")]
-pub(super) struct WrittenMeta<U = IgnoredAny> {
-    /// `metadata.uid`; absent in a manifest that no server has seen.
+pub(super) struct RawMeta<U = IgnoredAny> {
+    /// `metadata.uid`; absent in a manifest that no API server has seen.
     pub(super) uid: Option<U>,
     name: Option<Text>,
     namespace: Option<Text>,
     labels: Option<Texts<All>>,
     annotations: Option<Texts<OwnDomain>>,
-    owner_references: Option<Vec<WrittenOwner>>,
+    owner_references: Option<Vec<RawOwner>>,
     deletion_timestamp: Option<IgnoredAny>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default, expecting = "an object")]
-struct WrittenOwner {
+struct RawOwner {
     api_version: Option<Text>,
     kind: Option<Text>,
     name: Option<Text>,
@@ -41,8 +40,8 @@ struct WrittenOwner {
     controller: Option<bool>,
 }
 
-impl<U> WrittenMeta<U> {
-    /// The fact, with name and namespace of `fallback` where they are not written.
+impl<U> RawMeta<U> {
+    /// The fact. Name and namespace default to those of `fallback`.
     pub(super) fn or(self, fallback: &ObjectRef) -> Meta {
         let named = |text: Option<Text>, otherwise: &Arc<str>| {
             text.map(|text| text.0)
@@ -66,8 +65,8 @@ impl<U> WrittenMeta<U> {
     }
 }
 
-impl From<WrittenOwner> for Owner {
-    fn from(written: WrittenOwner) -> Self {
+impl From<RawOwner> for Owner {
+    fn from(written: RawOwner) -> Self {
         let text = |text: Option<Text>| text.unwrap_or_default().0;
         Self {
             api_version: text(written.api_version),
@@ -79,7 +78,7 @@ impl From<WrittenOwner> for Owner {
     }
 }
 
-/// A text that is decoded into its shared form without a copy in between.
+/// A text that is decoded into an `Arc<str>` without a copy.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Text(pub(super) Arc<str>);
 
@@ -99,7 +98,7 @@ impl<'de> Deserialize<'de> for Text {
     }
 }
 
-/// Which keys of a map of texts are kept.
+/// The keys of a map of texts that are kept.
 trait Keep {
     fn keeps(key: &str) -> bool;
 }
@@ -122,7 +121,7 @@ impl Keep for OwnDomain {
     }
 }
 
-/// A map of texts, less the keys that nobody looks at.
+/// A map of texts without the keys that are not kept.
 #[derive(Debug, Default)]
 struct Texts<K> {
     texts: Labels,

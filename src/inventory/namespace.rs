@@ -7,6 +7,6 @@ use std::sync::Arc;
 pub struct Namespace {
     /// Name.
     pub name: Arc<str>,
-    /// Whether it is being deleted (deletion timestamp or phase `Terminating`).
+    /// True if it is being deleted (deletion timestamp or phase `Terminating`).
     pub terminating: bool,
 }

@@ -1,4 +1,4 @@
-//! One object of any kind, and one change of it.
+//! Objects of any kind, and changes of the inventory.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,14 +10,14 @@ use super::{
     Restore, Stub,
 };
 
-/// One object that the inventory keeps.
+/// An object in the inventory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Object {
     /// An OpenBaoCluster.
     Cluster(Fact<Cluster>),
     /// A NetworkPolicy.
     Policy(Fact<Policy>),
-    /// A NetworkPolicy that was not read, and its namespace.
+    /// A NetworkPolicy that was not read, with its namespace.
     Stub(Arc<str>, Arc<Stub>),
     /// A Namespace.
     Namespace(Fact<Namespace>),
@@ -34,16 +34,16 @@ pub enum Object {
 /// One change of the inventory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// The object is there, in this state.
+    /// The object exists, with this content.
     Set(Object),
-    /// The object is gone.
+    /// The object was deleted.
     Remove(ObjectRef),
-    /// How much of a kind the facts hold.
+    /// Completeness of the facts about a kind.
     Completeness(Kind, Completeness),
 }
 
 impl Object {
-    /// The object with its unknown fields noted; a kind that is not judged has none.
+    /// The object with its unknown fields added. Kinds that are not checked have none.
     #[must_use]
     pub(super) fn noting(mut self, unknown: Vec<UnknownField>) -> Self {
         if unknown.is_empty() {
@@ -58,7 +58,7 @@ impl Object {
         self
     }
 
-    /// Which object it is.
+    /// Reference to the object.
     pub fn reference(&self) -> ObjectRef {
         let named = |kind, namespace: &Arc<str>, name: &Arc<str>| ObjectRef {
             kind,
@@ -90,7 +90,7 @@ impl Object {
     }
 }
 
-/// The metadata of a fact, to be changed.
+/// Mutable metadata of a fact.
 macro_rules! meta_mut {
     ($kind:ty) => {
         impl Fact<$kind> {

@@ -1,4 +1,4 @@
-//! NetworkPolicy as a fact, and its one conversion from the API's type.
+//! NetworkPolicy as a fact, and its conversion from the API type.
 
 use k8s_openapi::api::networking::v1::NetworkPolicySpec;
 
@@ -7,14 +7,14 @@ use super::{Meta, Unreadable};
 use netpol::Direction;
 use netpol::rule::{Rule, Selector};
 
-/// A NetworkPolicy, well-formed.
+/// A well-formed NetworkPolicy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
     /// Metadata.
     pub meta: Meta,
-    /// `spec.podSelector`; empty selects every pod of the namespace.
+    /// `spec.podSelector`. An empty one selects every pod of the namespace.
     pub pods: Selector,
-    /// `spec.policyTypes` as written; `None` where absent or empty.
+    /// `spec.policyTypes` as written; `None` if absent or empty.
     pub policy_types: Option<Vec<Direction>>,
     /// `spec.ingress`.
     pub ingress: Vec<Rule>,
@@ -23,7 +23,7 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Whether the two say the same, their metadata aside.
+    /// Returns true if both have the same spec. Metadata is ignored.
     pub fn same_spec(&self, other: &Self) -> bool {
         self.pods == other.pods
             && Direction::ALL.map(|direction| self.isolates(direction))
@@ -32,8 +32,8 @@ impl Policy {
             && self.egress == other.egress
     }
 
-    /// Whether the policy isolates its pods in this direction: as `policyTypes` says, or as the API
-    /// server would default it (semantics B1 to B4).
+    /// Returns true if the policy isolates its pods in this direction: by `policyTypes`, or by the API
+    /// server's default (semantics B1 to B4).
     pub fn isolates(&self, direction: Direction) -> bool {
         match &self.policy_types {
             Some(types) => types.contains(&direction),
@@ -41,7 +41,7 @@ impl Policy {
         }
     }
 
-    /// The rules of one direction as written, also where they are inert.
+    /// The rules of one direction as written, even if they have no effect.
     pub fn rules(&self, direction: Direction) -> &[Rule] {
         match direction {
             Direction::Ingress => &self.ingress,
@@ -49,7 +49,7 @@ impl Policy {
         }
     }
 
-    /// The rules that have an effect: none where the policy does not isolate in that direction.
+    /// The rules that have an effect: none if the policy does not isolate in that direction.
     pub fn effective_rules(&self, direction: Direction) -> &[Rule] {
         if self.isolates(direction) {
             self.rules(direction)
@@ -62,7 +62,7 @@ impl Policy {
 impl TryFrom<(Meta, NetworkPolicySpec)> for Policy {
     type Error = Box<Unreadable>;
 
-    /// Reads a spec as the API server would, and refuses what it would refuse (semantics 1.1 to 1.6).
+    /// Reads a spec. Rejects what the API server rejects (semantics 1.1 to 1.6).
     fn try_from((meta, spec): (Meta, NetworkPolicySpec)) -> Result<Self, Self::Error> {
         let mut problems = Problems::default();
         let root = FieldPath::root("spec");
@@ -98,7 +98,7 @@ impl TryFrom<(Meta, NetworkPolicySpec)> for Policy {
     }
 }
 
-/// `None` where there are none: the API defaults them, see [`Policy::isolates`].
+/// `None` if there are none. The API has a default for them, see [`Policy::isolates`].
 fn read_types(
     at: &FieldPath<'_>,
     written: &[String],

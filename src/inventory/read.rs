@@ -1,8 +1,7 @@
-//! Objects, read from JSON: total functions, used by admission and by both sources.
+//! Objects read from JSON, for admission and for both sources. Every input has a result.
 //!
-//! The bytes are decoded straight into slim metadata and the typed spec. Only where that fails is
-//! the object decoded a second time, to say where it fails and to keep as much of its metadata as
-//! can be had.
+//! Text is decoded directly into the small metadata and the typed spec. Only if that fails is the object
+//! decoded a second time, to find the failing field and to keep as much of its metadata as possible.
 //!
 //! ```
 //! use openbao_perimeter::inventory::{Fact, Kind, ObjectRef, read};
@@ -16,9 +15,9 @@
 //! ```
 
 mod decode;
-pub mod extent;
 pub mod outline;
-mod partly;
+mod partial;
+pub mod value_count;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -30,7 +29,7 @@ use serde_json::Value;
 
 use super::condition::live;
 use super::crd::{OpenBaoClusterSpec, OpenBaoClusterStatus, OpenBaoRestoreSpec};
-use super::gateway::{WrittenGateway, WrittenStatus};
+use super::gateway::{RawGateway, RawStatus};
 use super::meta::Text;
 use super::unknown;
 use super::{
@@ -39,24 +38,24 @@ use super::{
 };
 use decode::Source;
 
-/// The API server's own Service: namespace and name.
+/// Namespace and name of the API server's Service.
 pub const API_SERVER_SERVICE: (&str, &str) = ("default", "kubernetes");
 
-/// A NetworkPolicy from JSON; name and namespace from `fallback` where the object has none.
+/// A NetworkPolicy from JSON. Name and namespace default to those of `fallback`.
 pub fn policy(json: &[u8], fallback: &ObjectRef) -> Fact<Policy> {
     read_policy(Source::Json(json), fallback)
 }
 
-/// An OpenBaoCluster from JSON; name and namespace from `fallback` where the object has none.
+/// An OpenBaoCluster from JSON. Name and namespace default to those of `fallback`.
 pub fn cluster(json: &[u8], fallback: &ObjectRef) -> Fact<Cluster> {
     read_cluster(Source::Json(json), fallback)
 }
 
-/// An OpenBaoCluster that was just written, with its unknown fields: a definition may keep them. In
-/// text longer than any that a person writes they are not looked for.
+/// An OpenBaoCluster under review, with its unknown fields, since its CRD may keep them. Very long text is
+/// not checked for unknown fields.
 pub fn written_cluster(json: &[u8], fallback: &ObjectRef) -> Fact<Cluster> {
     let mut fact = cluster(json, fallback);
-    if json.len() <= extent::SHORT
+    if json.len() <= value_count::SHORT
         && let Ok(value) = serde_json::from_slice::<Value>(json)
     {
         fact.meta_mut().unknown = unknown::fields(Kind::OpenBaoCluster, &value);
@@ -64,12 +63,12 @@ pub fn written_cluster(json: &[u8], fallback: &ObjectRef) -> Fact<Cluster> {
     fact
 }
 
-/// An OpenBaoRestore from JSON; name and namespace from `fallback` where the object has none.
+/// An OpenBaoRestore from JSON. Name and namespace default to those of `fallback`.
 pub fn restore(json: &[u8], fallback: &ObjectRef) -> Fact<Restore> {
     read_restore(Source::Json(json), fallback)
 }
 
-/// The kind that `apiVersion` and `kind` name, whatever the version; `None` where it is not ours.
+/// The kind with this `apiVersion` and `kind`, in any version; `None` for other kinds.
 pub fn kind(api_version: &str, kind: &str) -> Option<Kind> {
     let group = api_version
         .split_once('/')
@@ -79,9 +78,9 @@ pub fn kind(api_version: &str, kind: &str) -> Option<Kind> {
         .find(|known| known.group() == group && known.as_str() == kind)
 }
 
-/// An object of any kind, with its unknown fields; `None` for kinds that are not ours and for Services
-/// other than `default/kubernetes`. One without a namespace is in `default`; one in a version that is
-/// not read is unreadable.
+/// An object of any kind, with its unknown fields. `None` for other kinds and for Services other than
+/// `default/kubernetes`. An object without a namespace is in `default`. One in an unsupported version is
+/// unreadable.
 pub fn object(value: &Value) -> Option<Object> {
     let text = |field: &str| value.get(field).and_then(Value::as_str).unwrap_or_default();
     let api_version = text("apiVersion");
@@ -105,12 +104,12 @@ pub fn object(value: &Value) -> Option<Object> {
     }
 }
 
-/// The metadata of an object from JSON that is in a version that is not read.
+/// The metadata of an object in an unsupported version.
 pub fn other_version(json: &[u8], fallback: &ObjectRef, version: &str) -> Unreadable {
     in_version(Source::Json(json), fallback, version)
 }
 
-/// Metadata have one shape in all versions.
+/// Metadata has the same fields in all versions.
 fn in_version(source: Source<'_>, fallback: &ObjectRef, version: &str) -> Unreadable {
     let meta = match source.decode::<IgnoredAny, IgnoredAny>(fallback) {
         Ok((meta, _, _)) => meta,
@@ -132,13 +131,13 @@ fn nameless(kind: Kind) -> ObjectRef {
     }
 }
 
-/// An object from JSON, of a kind and with names that are known from elsewhere; `None` for Services other than
+/// An object from JSON whose kind and names are already known; `None` for Services other than
 /// `default/kubernetes`.
 pub fn object_json(named: &ObjectRef, json: &[u8]) -> Option<Object> {
     object_from(Source::Json(json), named)
 }
 
-/// The same, for an object whose kind is known from elsewhere: items of a list do not say theirs.
+/// The same for an object whose kind is already known, since items of a list do not contain it.
 pub fn object_of(kind: Kind, value: &Value) -> Option<Object> {
     object_from(Source::Value(value), &nameless(kind))
 }
@@ -173,9 +172,9 @@ fn read_cluster(source: Source<'_>, fallback: &ObjectRef) -> Fact<Cluster> {
     .into()
 }
 
-/// A cluster of which some fields cannot be read.
+/// A cluster with some fields that cannot be read.
 fn partly_read(source: Source<'_>, fallback: &ObjectRef, whole: &Unreadable) -> Option<Cluster> {
-    let read = partly::read(&*source.value()?, fallback, whole)?;
+    let read = partial::read(&*source.value()?, fallback, whole)?;
     let mut cluster = Cluster::from((read.meta, read.spec));
     cluster.uid = read.uid.map(Arc::from);
     cluster.dependencies.live = live(read.status.and_then(|status| status.conditions));
@@ -192,17 +191,17 @@ fn read_restore(source: Source<'_>, fallback: &ObjectRef) -> Fact<Restore> {
     .into()
 }
 
-/// Metadata, spec and checkpoints of an object, and its uid.
+/// Metadata, spec and conditions of an object, and its uid.
 type WithConditions<S> = ((Meta, S, Vec<LiveCondition>), Option<Text>);
 
-/// Metadata, spec and checkpoints. A status that cannot be read says nothing: what the operator
-/// reports never makes an object unreadable.
+/// Metadata, spec and conditions. A status that cannot be read is ignored: the operator's reports never make
+/// an object unreadable.
 fn with_conditions<S: DeserializeOwned + Default>(
     source: Source<'_>,
     fallback: &ObjectRef,
 ) -> Result<WithConditions<S>, Box<Unreadable>> {
-    let whole = source.decode_with_uid::<S, OpenBaoClusterStatus, Text>(fallback);
-    if let Ok(((meta, spec, status), uid)) = whole {
+    let decoded = source.decode_with_uid::<S, OpenBaoClusterStatus, Text>(fallback);
+    if let Ok(((meta, spec, status), uid)) = decoded {
         let conditions = status.and_then(|status| status.conditions);
         return Ok(((meta, spec.unwrap_or_default(), live(conditions)), uid));
     }
@@ -211,7 +210,7 @@ fn with_conditions<S: DeserializeOwned + Default>(
 }
 
 fn read_gateway(source: Source<'_>, fallback: &ObjectRef) -> Fact<Gateway> {
-    let read = source.decode::<WrittenGateway, WrittenStatus>(fallback);
+    let read = source.decode::<RawGateway, RawStatus>(fallback);
     read.map(|(meta, spec, status)| {
         let named = (meta.namespace, meta.name);
         Gateway::of(named, spec.unwrap_or_default(), status.unwrap_or_default())
@@ -220,7 +219,7 @@ fn read_gateway(source: Source<'_>, fallback: &ObjectRef) -> Fact<Gateway> {
 }
 
 fn read_class(source: Source<'_>, fallback: &ObjectRef) -> Fact<GatewayClass> {
-    let read = source.decode::<IgnoredAny, WrittenStatus>(fallback);
+    let read = source.decode::<IgnoredAny, RawStatus>(fallback);
     read.map(|(meta, _, status)| GatewayClass::of(meta.name, status.unwrap_or_default()))
         .into()
 }
@@ -242,7 +241,7 @@ fn read_namespace(source: Source<'_>, fallback: &ObjectRef) -> Fact<Namespace> {
     .into()
 }
 
-/// Addresses of the API server's Service; none where it cannot be read.
+/// Addresses of the API server's Service; empty if it cannot be read.
 fn read_api_server(source: Source<'_>, fallback: &ObjectRef) -> Option<Vec<IpAddr>> {
     #[derive(Deserialize)]
     struct Spec {
@@ -263,7 +262,7 @@ fn read_api_server(source: Source<'_>, fallback: &ObjectRef) -> Option<Vec<IpAdd
         let several = spec.cluster_ips.filter(|several| !several.is_empty());
         several.unwrap_or_else(|| spec.cluster_ip.into_iter().collect())
     });
-    // A headless Service says `None`, which is no address.
+    // A headless Service has `None`, which is no address.
     let addresses = written.iter().filter_map(|text| text.parse().ok());
     Some(
         addresses

@@ -1,7 +1,7 @@
-//! Facts, written back as manifests: what a patch appends and what a message gives to paste.
+//! Facts written back as manifests, for patches and for messages.
 //!
-//! Reading what is rendered gives the same fact again. Two things are the API server's alone and
-//! are not rendered: a deletion timestamp, and the defaults of fields that were absent.
+//! Reading a rendered fact gives the same fact. A deletion timestamp and defaults of absent fields are not
+//! rendered: both belong to the API server.
 //!
 //! ```
 //! use openbao_perimeter::inventory::render;
@@ -29,7 +29,7 @@ pub fn rule(rule: &Rule, direction: Direction) -> Value {
     fields.into()
 }
 
-/// A label selector; `{}` where it selects all.
+/// A label selector; `{}` if it selects everything.
 pub fn selector(selector: &Selector) -> Value {
     let mut fields = Map::new();
     insert_texts(&mut fields, "matchLabels", &selector.labels);
@@ -92,7 +92,7 @@ pub fn port(entry: &PortEntry) -> Value {
     fields.into()
 }
 
-/// A whole NetworkPolicy.
+/// A NetworkPolicy.
 pub fn policy(policy: &Policy) -> Value {
     let mut spec = Map::new();
     spec.insert("podSelector".into(), selector(&policy.pods));
@@ -132,7 +132,7 @@ fn metadata(meta: &Meta) -> Value {
     fields.into()
 }
 
-/// An owner reference. One to a controller is written as the API machinery's own helper does.
+/// An owner reference. One to a controller is written as the helper of the API machinery does.
 fn owner(owner: &Owner) -> Value {
     let mut fields = Map::new();
     if !owner.api_version.is_empty() {

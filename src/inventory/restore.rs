@@ -1,4 +1,4 @@
-//! OpenBaoRestore as a fact: what it restores into, and what its job needs.
+//! OpenBaoRestore as a fact: its destination, and the needs of its job.
 
 use std::sync::Arc;
 
@@ -8,25 +8,25 @@ use super::crd::{ClusterTemplate, OpenBaoRestoreSpec};
 use super::dependencies::JobNeeds;
 use super::{Labels, Meta};
 
-/// What a snapshot is restored into.
+/// Destination of a restore.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RestoreInto {
     /// An OpenBaoCluster of the same namespace.
     Cluster(Arc<str>),
-    /// A cluster that is made for it, without policies of the operator.
+    /// A cluster that the operator creates for it, without policies.
     Fresh(RestoreTarget),
-    /// Nothing is named.
+    /// None is named.
     Nothing,
 }
 
-/// A cluster that the operator makes to restore into.
+/// A cluster that the operator creates for a restore.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RestoreTarget {
     /// Its namespace.
     pub namespace: Arc<str>,
-    /// Its name; empty where the operator makes one up.
+    /// Its name; empty if the operator generates it.
     pub name: Arc<str>,
-    /// The labels of its server pods beyond the operator's own.
+    /// Labels of its server pods, in addition to the operator's.
     pub pod_labels: Labels,
 }
 
@@ -35,16 +35,16 @@ pub struct RestoreTarget {
 pub struct Restore {
     /// Metadata.
     pub meta: Meta,
-    /// What it restores into.
+    /// Destination.
     pub into: RestoreInto,
-    /// What its job needs.
+    /// Needs of its job.
     pub needs: JobNeeds,
-    /// `RestoreConfigurationReady` of the stored object.
+    /// The condition `RestoreConfigurationReady` of the stored object.
     pub live: Vec<LiveCondition>,
 }
 
 impl Restore {
-    /// Whether it restores into the cluster of this name in its namespace.
+    /// Returns true if it restores into the cluster of this name in its namespace.
     pub fn is_into(&self, cluster: &str) -> bool {
         match &self.into {
             RestoreInto::Cluster(name) => &**name == cluster,
@@ -53,7 +53,7 @@ impl Restore {
         }
     }
 
-    /// Whether the two say the same, metadata and status aside.
+    /// Returns true if both have the same spec. Metadata and status are ignored.
     pub fn same_spec(&self, other: &Self) -> bool {
         self.into == other.into && self.needs == other.needs
     }
@@ -90,7 +90,7 @@ impl From<(Meta, OpenBaoRestoreSpec)> for Restore {
     }
 }
 
-/// The labels that a template gives to server pods.
+/// The labels of server pods in a template.
 pub(super) fn template_labels(template: ClusterTemplate) -> Labels {
     let labels = template.pod_metadata.and_then(|metadata| metadata.labels);
     labels.map(shared).unwrap_or_default()

@@ -1,13 +1,12 @@
-//! NetworkPolicy rules, read: the Kubernetes types into [`perimeter::rule`](netpol::rule).
+//! NetworkPolicy rules: conversion of the Kubernetes types into [`netpol::rule`].
 //!
-//! The same code reads the rules of a NetworkPolicy and those that an OpenBaoCluster declares. It
-//! refuses what the NetworkPolicy API refuses at all versions (`ValidateNetworkPolicySpec`;
-//! semantics 1.6) and collects every problem with its field path. CIDR text that parsers read
-//! differently is not a problem here: it has a meaning of its own, see
+//! The same code reads the rules of a NetworkPolicy and those that an OpenBaoCluster declares. It rejects
+//! what the NetworkPolicy API rejects in all versions (`ValidateNetworkPolicySpec`; semantics 1.6) and
+//! collects every problem with its field path. Ambiguous CIDR text is not a problem here, see
 //! [`address`](netpol::address).
 //!
-//! Label values in selectors are refused where they are malformed, also in stored policies: the
-//! API's ratchet for old ones is not followed, such a policy is unreadable.
+//! Malformed label values in selectors are rejected in stored policies too. The API server tolerates old
+//! ones; here such a policy is unreadable.
 //!
 //! ```
 //! use k8s_openapi::api::networking::v1::NetworkPolicyIngressRule;
@@ -41,7 +40,7 @@ pub(super) use field::{Problems, shown};
 pub(crate) use netpol::label::is_dns_label;
 pub(crate) use selector::is_dns_subdomain;
 
-/// An element of `ingress` or `ingressRules`; errors are all its problems, in field order.
+/// Converts an element of `ingress` or `ingressRules`.
 pub fn ingress_rule(
     at: &FieldPath<'_>,
     written: &NetworkPolicyIngressRule,
@@ -51,7 +50,7 @@ pub fn ingress_rule(
     problems.or(rule)
 }
 
-/// An element of `egress` or `egressRules`; errors are all its problems, in field order.
+/// Converts an element of `egress` or `egressRules`.
 pub fn egress_rule(
     at: &FieldPath<'_>,
     written: &NetworkPolicyEgressRule,
@@ -61,7 +60,7 @@ pub fn egress_rule(
     problems.or(rule)
 }
 
-/// An element of `from`, `to` or `trustedIngressPeers`; errors are all its problems.
+/// Converts an element of `from`, `to` or `trustedIngressPeers`.
 pub fn peer(at: &FieldPath<'_>, written: &NetworkPolicyPeer) -> Result<Peer, Vec<Malformed>> {
     let mut problems = Problems::default();
     let peer = read_peer(at, written, &mut problems);
@@ -71,7 +70,7 @@ pub fn peer(at: &FieldPath<'_>, written: &NetworkPolicyPeer) -> Result<Peer, Vec
     }
 }
 
-/// A label selector; errors are all its problems.
+/// Converts a label selector.
 pub fn selector(at: &FieldPath<'_>, written: &LabelSelector) -> Result<Selector, Vec<Malformed>> {
     let mut problems = Problems::default();
     let selector = selector::read(at, written, &mut problems);
@@ -113,7 +112,7 @@ fn read_rule(
 ) -> Rule {
     let peers_at = at.field(direction.peers_field());
     let written = peers.unwrap_or_default();
-    // As much room as there are: facts are kept for long.
+    // Exact capacity: facts are kept for a long time.
     let mut peers = Vec::with_capacity(written.len());
     let read = written.iter().enumerate();
     peers.extend(read.filter_map(|(i, peer)| read_peer(&peers_at.index(i), peer, problems)));
@@ -125,7 +124,7 @@ fn read_rule(
     Rule { peers, ports }
 }
 
-/// `None` only together with a problem.
+/// Returns `None` only if it adds a problem.
 fn read_peer(
     at: &FieldPath<'_>,
     written: &NetworkPolicyPeer,
@@ -152,7 +151,7 @@ fn read_peer(
                 problems.add(
                     at,
                     written,
-                    "expected an ipBlock alone, found a selector beside it",
+                    "expected an ipBlock alone, found a selector next to it",
                 );
             }
             block::read(&at.field("ipBlock"), written_block, problems)

@@ -1,4 +1,4 @@
-//! How large a policy is, against the sizes that a proof can bear.
+//! Size of a policy, compared with the limits for proofs.
 
 use std::collections::BTreeSet;
 
@@ -7,21 +7,21 @@ use crate::config::SizeLimits;
 use netpol::Direction;
 use netpol::rule::{Peer, Rule, Selector};
 
-/// One thing of a policy that is larger than its cap.
+/// A part of a policy that is larger than its limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TooLarge {
     /// Field path.
     pub path: String,
-    /// What is counted there.
+    /// Name of the elements that are counted.
     pub what: &'static str,
-    /// How many there are.
+    /// Number of elements.
     pub found: usize,
-    /// How many there may be.
+    /// Maximum number of elements.
     pub cap: usize,
 }
 
-/// All that is larger than its cap, in field order. Paths are written only for what is too large,
-/// since this runs for every policy.
+/// All parts that are larger than their limits, in field order. Paths are formatted only for those, since
+/// this runs for every policy.
 pub fn too_large(policy: &Policy, caps: &SizeLimits) -> Vec<TooLarge> {
     let mut walk = Walk {
         caps,
@@ -42,7 +42,7 @@ pub fn too_large(policy: &Policy, caps: &SizeLimits) -> Vec<TooLarge> {
     walk.found
 }
 
-/// Memory that a policy takes, in bytes: enough to tell an ordinary one from a very large one.
+/// Memory of a policy in bytes. An estimate that separates ordinary policies from very large ones.
 pub fn weight(policy: &Policy) -> usize {
     let rules = policy.ingress.iter().chain(&policy.egress);
     let rules = rules.map(|rule| {
@@ -59,19 +59,19 @@ pub fn weight(policy: &Policy) -> usize {
     (4 + labels + parts(&policy.pods) + rules.sum::<usize>()) * PART
 }
 
-/// Bytes of memory of a part of a policy: a label, a value, half a peer.
+/// Bytes of one part of a policy: a label, a value, half a peer.
 const PART: usize = 64;
 
-/// How many parts of that size a selector has.
+/// Number of such parts in a selector.
 pub fn parts(selector: &Selector) -> usize {
     let values = selector.expressions.iter();
     let values: usize = values.map(|requirement| requirement.values.len() + 2).sum();
-    // A map has room for eleven labels.
+    // A map node has room for eleven labels.
     let labels = selector.labels.len().div_ceil(11) * 6 + selector.labels.len();
     labels + values
 }
 
-/// Writes the path of a field when it is needed.
+/// Formats a field path when it is needed.
 type Path<'a> = &'a dyn Fn() -> String;
 
 struct Walk<'a> {

@@ -1,4 +1,4 @@
-//! The snapshot: immutable, shared, changed by making the next one.
+//! The snapshot: immutable and shared. A change creates a new one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -10,28 +10,28 @@ use super::{
     Policy, Restore, Stub, Unreadable,
 };
 
-/// How much of a kind the facts hold: whether an object that is not there is known not to exist.
+/// Completeness of the facts about a kind: does a missing object not exist?
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Completeness {
-    /// What somebody happened to write down, as in files.
+    /// Only some objects are known, as in files.
     #[default]
     Part,
-    /// Every object that the cluster has.
+    /// Every object of the Kubernetes cluster is known.
     Whole,
-    /// The cluster does not serve the kind, so there is none.
+    /// The API server does not serve the kind, so there are no objects.
     Unserved,
 }
 
-/// What is known of one namespace.
+/// Facts about one namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NamespaceFacts {
-    /// The Namespace object, where it was seen.
+    /// The Namespace object, if it is known.
     pub namespace: Option<Fact<Namespace>>,
     /// OpenBaoClusters by name.
     pub clusters: BTreeMap<Arc<str>, Fact<Cluster>>,
     /// NetworkPolicies by name.
     pub policies: BTreeMap<Arc<str>, Fact<Policy>>,
-    /// NetworkPolicies by name that are there and were not read. What rests on them is not known.
+    /// NetworkPolicies by name that exist and were not read. Proofs that need them are undecided.
     pub stubs: BTreeMap<Arc<str>, Arc<Stub>>,
     /// OpenBaoRestores by name.
     pub restores: BTreeMap<Arc<str>, Fact<Restore>>,
@@ -39,7 +39,7 @@ pub struct NamespaceFacts {
     pub gateways: BTreeMap<Arc<str>, Fact<Gateway>>,
 }
 
-/// All facts at one moment.
+/// All facts at one point in time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
     /// Facts by namespace. An unchanged namespace keeps its `Arc` in the next snapshot.
@@ -48,8 +48,8 @@ pub struct Snapshot {
     pub api_server: Vec<IpAddr>,
     /// GatewayClasses by name.
     pub gateway_classes: BTreeMap<Arc<str>, Fact<GatewayClass>>,
-    /// How much of each kind is known; [`Completeness::Part`] where it is not said.
-    pub extents: BTreeMap<Kind, Completeness>,
+    /// Completeness by kind. The default is [`Completeness::Part`].
+    pub completeness: BTreeMap<Kind, Completeness>,
 }
 
 impl NamespaceFacts {
@@ -69,8 +69,8 @@ impl NamespaceFacts {
         into.map(|restore| &restore.needs.pod_labels)
     }
 
-    /// The object; fields of an OpenBaoCluster that cannot be read are as they were last known. A new
-    /// cluster of the same name has no past.
+    /// The object, with last known values for fields of an OpenBaoCluster that cannot be read. Values of a
+    /// deleted cluster with the same name are not used.
     fn completed(&self, object: Object) -> Object {
         let Object::Cluster(Fact::Read(cluster)) = &object else {
             return object;
@@ -87,7 +87,7 @@ impl NamespaceFacts {
         }
     }
 
-    /// Whether `object`, which belongs to this namespace, is known in exactly this state.
+    /// Returns true if this namespace has `object` with exactly this content.
     fn holds(&self, object: &Object) -> bool {
         match object {
             Object::Cluster(fact) => self.clusters.get(&fact.meta().name) == Some(fact),
@@ -157,7 +157,7 @@ impl NamespaceFacts {
         }
     }
 
-    /// Every object of a kind, by name; `namespace` is where they are.
+    /// References to every object of a kind, sorted by name. `namespace` is that of these facts.
     fn references(&self, namespace: &Arc<str>, kind: Kind) -> Vec<ObjectRef> {
         let named = |name: &Arc<str>| ObjectRef {
             kind,
@@ -184,7 +184,7 @@ impl NamespaceFacts {
         }
     }
 
-    /// How many objects of a kind there are, and how many of them cannot be read.
+    /// Number of objects of a kind, and number of those that cannot be read.
     pub fn count(&self, kind: Kind) -> [usize; 2] {
         match kind {
             Kind::OpenBaoCluster => {
@@ -202,7 +202,7 @@ impl NamespaceFacts {
         }
     }
 
-    /// How many OpenBaoClusters are in a version that is not read.
+    /// Number of OpenBaoClusters in an unsupported version.
     pub fn unread_clusters(&self) -> usize {
         let versions = self.clusters.values().filter_map(Fact::unread_version);
         versions.count()
@@ -232,7 +232,7 @@ impl NamespaceFacts {
     }
 }
 
-/// The problems of a cluster that cannot be read, as a whole or in some fields.
+/// The problems of a cluster that cannot be read as a whole or in some fields.
 fn broken_cluster(fact: &Fact<Cluster>) -> Option<&Arc<Unreadable>> {
     match fact {
         Fact::Read(cluster) => cluster.broken.as_ref(),
@@ -240,7 +240,7 @@ fn broken_cluster(fact: &Fact<Cluster>) -> Option<&Arc<Unreadable>> {
     }
 }
 
-/// How many facts there are, and how many of them cannot be read.
+/// Number of facts, and number of those that cannot be read.
 fn count<'a, T: 'a>(facts: impl Iterator<Item = &'a Fact<T>>) -> [usize; 2] {
     facts.fold([0, 0], |[all, broken], fact| {
         [all + 1, broken + usize::from(fact.read().is_none())]
@@ -248,13 +248,13 @@ fn count<'a, T: 'a>(facts: impl Iterator<Item = &'a Fact<T>>) -> [usize; 2] {
 }
 
 impl Snapshot {
-    /// How many GatewayClasses there are, and how many of them cannot be read.
+    /// Number of GatewayClasses, and number of those that cannot be read.
     pub fn gateway_class_counts(&self) -> [usize; 2] {
         count(self.gateway_classes.values())
     }
 
-    /// The next snapshot. Only namespaces that a change really touches get a new `Arc`, and a
-    /// namespace of which nothing is left is dropped.
+    /// The snapshot after `changes`. Only namespaces that really change get a new `Arc`. Empty namespaces are
+    /// dropped.
     #[must_use]
     pub fn apply(&self, changes: impl IntoIterator<Item = Change>) -> Self {
         let mut next = self.clone();
@@ -263,7 +263,7 @@ impl Snapshot {
                 Change::Set(object) => next.set(object),
                 Change::Remove(reference) => next.remove(&reference),
                 Change::Completeness(kind, extent) => {
-                    next.extents.insert(kind, extent);
+                    next.completeness.insert(kind, extent);
                 }
             }
         }
@@ -312,7 +312,7 @@ impl Snapshot {
         }
     }
 
-    /// The same facts, with the `Arc` of `previous` for each namespace that is equal there.
+    /// The same facts, with the `Arc` of `previous` for each namespace that is equal.
     #[must_use]
     pub fn sharing(mut self, previous: &Self) -> Self {
         for (name, facts) in &mut self.namespaces {
@@ -327,8 +327,8 @@ impl Snapshot {
         self
     }
 
-    /// The same facts, with all of one namespace that are of these kinds replaced by `objects`. Where
-    /// nothing differs, the namespace keeps its `Arc`.
+    /// The facts with all objects of `kinds` in one namespace replaced by `objects`. If nothing differs, the
+    /// namespace keeps its `Arc`.
     #[must_use]
     pub fn renewed(&self, namespace: &Arc<str>, kinds: &[Kind], objects: Vec<Object>) -> Self {
         let there: BTreeSet<ObjectRef> = objects.iter().map(Object::reference).collect();
@@ -343,8 +343,8 @@ impl Snapshot {
         self.apply(gone.chain(objects.into_iter().map(Change::Set)))
     }
 
-    /// The namespaces whose facts are not those of `before`, in order. One that was made anew with
-    /// equal facts counts.
+    /// The namespaces whose facts were replaced since `before`, in order. A namespace that was recreated with
+    /// equal facts is included.
     pub fn touched(&self, before: &Self) -> Vec<Arc<str>> {
         let same = |(name, facts): &(&Arc<str>, &Arc<NamespaceFacts>)| {
             let known = before.namespaces.get(*name);
@@ -359,7 +359,7 @@ impl Snapshot {
         touched
     }
 
-    /// What is known of a namespace.
+    /// Facts about a namespace.
     pub fn namespace(&self, name: &str) -> Option<&Arc<NamespaceFacts>> {
         self.namespaces.get(name)
     }
@@ -379,12 +379,12 @@ impl Snapshot {
         self.namespace(namespace)?.gateways.get(name)
     }
 
-    /// How much of a kind is known.
-    pub fn extent(&self, kind: Kind) -> Completeness {
-        self.extents.get(&kind).copied().unwrap_or_default()
+    /// Completeness of the facts about a kind.
+    pub fn completeness(&self, kind: Kind) -> Completeness {
+        self.completeness.get(&kind).copied().unwrap_or_default()
     }
 
-    /// Every object that could not be understood, by namespace, kind and name.
+    /// Every object that cannot be read, by namespace, kind and name.
     pub fn unreadable(&self) -> impl Iterator<Item = (Kind, &Arc<Unreadable>)> {
         let classes = self.gateway_classes.values();
         let classes = classes.filter_map(|fact| match fact {
@@ -397,7 +397,7 @@ impl Snapshot {
             .chain(classes)
     }
 
-    /// Every object of one kind, by namespace and name.
+    /// References to every object of one kind, sorted by namespace and name.
     pub fn references(&self, kind: Kind) -> Vec<ObjectRef> {
         let namespaces = self.namespaces.iter();
         let mut found: Vec<ObjectRef> = namespaces
@@ -421,7 +421,7 @@ impl Snapshot {
         found
     }
 
-    /// How many objects of one kind there are.
+    /// Number of objects of one kind.
     pub fn count(&self, kind: Kind) -> usize {
         match kind {
             Kind::Service => usize::from(!self.api_server.is_empty()),
@@ -435,7 +435,7 @@ impl Snapshot {
     }
 }
 
-/// The namespace under which an object is kept: for a Namespace, its own name.
+/// The namespace under which an object is stored. For a Namespace, this is its own name.
 fn home(reference: &ObjectRef) -> Arc<str> {
     match reference.kind {
         Kind::Namespace => reference.name.clone(),

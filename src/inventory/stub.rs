@@ -1,7 +1,8 @@
-//! NetworkPolicies of which next to nothing is kept: those of namespaces where nothing is guarded, and those not read yet.
+//! NetworkPolicies of which only name, version and selector are kept: those of namespaces without an
+//! OpenBaoCluster, and those that were not read yet.
 //!
-//! A tenant decides how many policies there are and how large. Where no OpenBaoCluster is, none of what they say
-//! matters before one comes, and then they are read.
+//! Tenants decide how many policies exist and how large they are. In a namespace without an OpenBaoCluster
+//! their content does not matter. It is read when a cluster is created.
 
 use std::sync::Arc;
 
@@ -15,17 +16,17 @@ use super::{Fact, Policy};
 use netpol::rule::Selector;
 use netpol::zone::Zone;
 
-/// Bytes of a selector, as JSON, that are kept.
+/// Maximum length of a selector, in bytes of JSON.
 const LONGEST_SELECTOR: usize = 1024;
 
-/// What is kept of a NetworkPolicy that was not read.
+/// The parts of an unread NetworkPolicy that are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stub {
     /// Name.
     pub name: Arc<str>,
-    /// Its `resourceVersion`; 0 where that is not known.
+    /// Its `resourceVersion`; 0 if it is unknown.
     pub version: u64,
-    /// `spec.podSelector` as JSON; `None` where it is too long to be kept.
+    /// `spec.podSelector` as JSON; `None` if it is too long.
     pods: Option<Box<str>>,
 }
 
@@ -55,12 +56,12 @@ impl Stub {
         }
     }
 
-    /// Its `spec.podSelector`; `None` where that is not known, so that it may select any pod.
+    /// Its `spec.podSelector`; `None` if it is unknown. It may select any pod then.
     pub fn selector(&self) -> Option<Selector> {
         selector(self.pods.as_deref()?)
     }
 
-    /// Whether it may select a pod of a zone.
+    /// Returns true if it may select a pod of a zone.
     pub fn may_select(&self, zone: &Zone) -> bool {
         self.selector().is_none_or(|selector| {
             let pods = selector.label_set();
@@ -69,7 +70,7 @@ impl Stub {
     }
 }
 
-/// The `spec.podSelector` of a policy from JSON, where it can be told from so much of it.
+/// The `spec.podSelector` of a policy from JSON, if a prefix of the text is enough to read it.
 pub(super) fn selector_of(json: &[u8]) -> Option<Selector> {
     selector(&selector_text(json)?)
 }
@@ -156,7 +157,7 @@ mod tests {
                 json!({"podSelector": {"matchExpressions": [{"key": "app", "operator": "NotIn", "values": ["bao"]}]}}),
                 false,
             ),
-            // What is too long to be kept, or makes no sense, may select anything.
+            // A selector that is too long or malformed may select any pod.
             (
                 json!({"podSelector": {"matchExpressions": [{"key": "app", "operator": "In", "values": many}]}}),
                 true,

@@ -1,8 +1,8 @@
-//! Fields that the API does not have.
+//! Fields that are not in the API.
 //!
-//! An API server drops them before anything is stored, so they show in files only, and in a custom
-//! resource whose definition keeps unknown fields. An OpenBaoCluster may have fields of a newer
-//! operator; only `spec.network`, which is known completely, and names close to `network` count.
+//! An API server drops them before it stores an object. So they occur only in files and in custom resources
+//! whose CRD keeps unknown fields. An OpenBaoCluster may have fields of a newer operator, so only fields of
+//! `spec.network`, which are all known, and names similar to `network` are reported.
 //!
 //! ```
 //! use openbao_perimeter::inventory::{Kind, unknown};
@@ -23,43 +23,43 @@ use super::rules::{FieldPath, shown};
 #[cfg(test)]
 mod tests;
 
-/// A field that the API does not have.
+/// A field that is not in the API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownField {
     /// Field path from the object's root.
     pub path: String,
-    /// Its own name.
+    /// Its name.
     pub name: String,
-    /// The known field that comes nearest: a name beside it, `from[].podSelector` where the field
-    /// belongs one level deeper, or a whole path where it belongs further up.
+    /// The most similar known field: one at the same level, `from[].podSelector` if the field belongs one
+    /// level deeper, or a full path if it belongs further up.
     pub nearest: String,
     /// Its value as JSON, shortened.
     pub value: String,
 }
 
-/// Unknown fields that are listed of one object.
+/// Maximum number of unknown fields listed per object.
 const LISTED: usize = 100;
 
-/// Characters of an unknown name that are shown.
+/// Maximum length of an unknown name in messages, in characters.
 const NAME_LENGTH: usize = 63;
 
-/// Edits by which a name may differ from the one that was meant.
+/// Maximum edit distance to the intended name.
 const NEAR: usize = 2;
 
-/// Fields that are known at a place.
+/// The known fields at a path.
 #[derive(Clone, Copy, Debug)]
 enum Shape {
-    /// Anything: a plain value, a map of labels, or what no rule looks at.
+    /// Any value: a plain value, a map of labels, or a part that no rule uses.
     Any,
-    /// An object with these fields and no other.
+    /// An object with exactly these fields.
     Fields(&'static [Field]),
-    /// An object with these fields, and others whose names are not close to theirs.
+    /// An object with these fields. Other fields are unknown only if their name is similar to one of these.
     Open(&'static [Field]),
-    /// A list of such elements.
+    /// A list with elements of this shape.
     List(&'static Shape),
 }
 
-/// The name of a field, and what may stand there.
+/// Name and shape of a field.
 type Field = (&'static str, Shape);
 
 use Shape::{Any, Fields, List, Open};
@@ -151,7 +151,7 @@ const CLUSTER: Shape = object!(Open(&[("network", NETWORK)]));
 const RESTORE: Shape = object!(Any);
 
 impl Shape {
-    /// Of the kinds that are judged.
+    /// The fields of a kind.
     const fn of(kind: Kind) -> Self {
         match kind {
             Kind::NetworkPolicy => POLICY,
@@ -171,7 +171,7 @@ impl Shape {
     }
 }
 
-/// The unknown fields of an object of a kind that is judged, in order of their paths.
+/// The unknown fields of an object, sorted by path.
 pub fn fields(kind: Kind, written: &Value) -> Vec<UnknownField> {
     let mut found = Vec::new();
     visit(Shape::of(kind), written, None, None, &mut found);
@@ -179,7 +179,7 @@ pub fn fields(kind: Kind, written: &Value) -> Vec<UnknownField> {
     found
 }
 
-/// An object on the way to a value.
+/// An object on the path to a value.
 #[derive(Clone, Copy)]
 struct Level<'a> {
     at: Option<&'a FieldPath<'a>>,
@@ -231,7 +231,7 @@ fn visit(
     }
 }
 
-/// A name as it may be shown: a file may have anything for a key.
+/// A name without control characters: a file can have any text as a key.
 fn printable(name: &str) -> Cow<'_, str> {
     if name.len() <= NAME_LENGTH && name.chars().all(|c| c.is_ascii_graphic()) {
         return name.into();
@@ -240,8 +240,8 @@ fn printable(name: &str) -> Cow<'_, str> {
     shown.take(NAME_LENGTH).collect()
 }
 
-/// How many edits make one of the other. Capital letters are none; a beginning is as near as the
-/// longest edit that still is near.
+/// Edit distance. Upper and lower case are equal. A name that starts like the known one counts as the largest
+/// distance that is still similar.
 fn edits(known: &str, name: &str) -> usize {
     let (known, name) = (known.to_ascii_lowercase(), name.to_ascii_lowercase());
     let edits = strsim::damerau_levenshtein(&known, &name);
@@ -257,17 +257,17 @@ fn closest(known: &'static [Field], name: &str) -> Option<(usize, &'static str)>
     known.min_by_key(|(edits, _)| *edits)
 }
 
-/// Whether a name is close to one of these.
+/// Returns true if a name is similar to one of these.
 fn is_near(known: &'static [Field], name: &str) -> bool {
     // Three edits lead from `networking` to `network`.
     closest(known, name).is_some_and(|(edits, _)| edits <= NEAR + 1)
 }
 
-/// The known field that was probably meant: one beside it that is spelt alike, one of this very name
-/// one level deeper or further up, as happens where the indentation is wrong; else the nearest beside it.
+/// The known field that was probably meant: a similar name at the same level; or the same name one level
+/// deeper or further up, as after wrong indentation; or else the most similar name at the same level.
 fn nearest(level: &Level<'_>, name: &str) -> String {
-    let beside = closest(level.known, name);
-    if let Some((0..=NEAR, known)) = beside {
+    let similar = closest(level.known, name);
+    if let Some((0..=NEAR, known)) = similar {
         return known.to_owned();
     }
     let mut deeper = level.known.iter();
@@ -282,7 +282,7 @@ fn nearest(level: &Level<'_>, name: &str) -> String {
             .at
             .map_or_else(|| name.to_owned(), |at| at.field(name).to_string());
     }
-    beside
+    similar
         .map(|(_, known)| known.to_owned())
         .unwrap_or_default()
 }

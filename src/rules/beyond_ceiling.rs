@@ -91,7 +91,7 @@ fn beyond(
     kept: &mut Kept,
 ) -> Result<Option<Beyond>, Exhausted> {
     let ceiling = |area: RegionRef<'_>| touching(case, direction, area);
-    let Some(piece) = first_outside(case, rule.surest_first(), ceiling)? else {
+    let Some(piece) = first_outside(case, rule.must_first(), ceiling)? else {
         return Ok(None);
     };
     let found = |excess, piece| Ok(Some(Beyond { excess, piece }));
@@ -173,14 +173,14 @@ fn newly_outside(
         touching(case, direction, area).chain(before).chain(open())
     };
     if rule.is_ambiguous() {
-        return first_outside(case, rule.surest_first(), surely);
+        return first_outside(case, rule.must_first(), surely);
     }
     let new = first_outside(case, rule.must(), surely)?;
     if new.is_some() || !rule.is_read_differently() {
         return Ok(new);
     }
     let legible = |area: RegionRef<'_>| {
-        let before = before().flat_map(|before| before.legible(direction));
+        let before = before().flat_map(|before| before.unambiguous(direction));
         touching(case, direction, area).chain(before).chain(open())
     };
     first_outside(case, rule.may(), legible)

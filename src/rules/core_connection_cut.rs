@@ -83,7 +83,7 @@ fn doubtful<'a>(
 ) -> impl Iterator<Item = RegionRef<'a>> + Clone {
     let policies = case.policies(Moment::After);
     let rules = policies.flat_map(move |policy| policy.rules(direction));
-    rules.flat_map(SelectedRule::doubtful)
+    rules.flat_map(SelectedRule::ambiguous)
 }
 
 /// A policy that did not select the zone before takes nothing away, unless it isolates pods that

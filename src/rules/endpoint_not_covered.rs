@@ -260,7 +260,7 @@ pub fn placeless(
     baseline: Baseline,
 ) -> Option<Finding> {
     let placeless = |cluster: &Cluster| {
-        let seal = cluster.dependencies.placeless_seal.clone()?;
+        let seal = cluster.dependencies.seal_without_address.clone()?;
         let is_shut = cluster.network.egress_rules.is_empty() && cluster.is_rendered(baseline);
         is_shut.then_some(seal)
     };

@@ -213,10 +213,10 @@ fn pierce(
             piece.ok().flatten()
         };
         for rule in policy.rules(direction) {
-            if let Some(piece) = rule.legible_surest_first().find_map(&mut outside) {
+            if let Some(piece) = rule.unambiguous_must_first().find_map(&mut outside) {
                 return Some(Pierce::Surely(direction, piece));
             }
-            let piece = rule.doubtful().find_map(&mut outside);
+            let piece = rule.ambiguous().find_map(&mut outside);
             perhaps = perhaps.or(piece.map(|piece| Pierce::Perhaps(direction, piece)));
         }
     }

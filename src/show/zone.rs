@@ -180,7 +180,7 @@ fn lacks_address(row: &Row, rules: &[Vec<&Entry>]) -> bool {
 /// A cluster without rendered policies has no floor.
 fn standing(case: &Case<'_>, row: &Row) -> &'static str {
     let has_floor = case.zone.pods == Pods::Controller || case.zone.rendered.is_some();
-    if has_floor && row.standing == RowStatus::Required {
+    if has_floor && row.status == RowStatus::Required {
         "floor"
     } else {
         "ceiling"
@@ -250,7 +250,10 @@ fn regions<'r>(
 ) -> impl Iterator<Item = RegionRef<'r>> + use<'r> {
     let is_floor = standing == "floor";
     let sure = is_floor.then(|| rule.must()).into_iter().flatten();
-    let legible = (!is_floor).then(|| rule.legible()).into_iter().flatten();
+    let legible = (!is_floor)
+        .then(|| rule.unambiguous())
+        .into_iter()
+        .flatten();
     sure.chain(legible)
 }
 

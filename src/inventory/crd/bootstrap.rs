@@ -1,4 +1,4 @@
-//! `spec.selfInit`: how the cluster logs the operator's jobs in, and whom it trusts for that.
+//! `spec.selfInit`: logins of the operator's jobs, and the token issuers that the cluster trusts.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -7,15 +7,15 @@ use serde_json::Value;
 block! {
     /// `spec.selfInit`.
     SelfInit {
-        /// Whether OpenBao initialises itself.
+        /// True if OpenBao initialises itself.
         enabled: bool,
         /// Login of the operator and its jobs.
         oidc: SelfInitOidc,
-        /// The same in older editions.
+        /// The equivalent in older operators.
         #[serde(rename = "bootstrapJWTAuth")]
         bootstrap_jwt_auth: bool,
-        /// What else is called on first start.
-        // Outside the schema, which keeps unknown fields: `data` has no shape.
+        /// Other requests on first start.
+        // Not in the schema, which keeps unknown fields: `data` can be anything.
         #[schemars(skip)]
         requests: Vec<SelfInitRequest>,
     }
@@ -24,9 +24,9 @@ block! {
 block! {
     /// `spec.selfInit.oidc`.
     SelfInitOidc {
-        /// Whether roles for the operator and its jobs are made.
+        /// True if roles for the operator and its jobs are created.
         enabled: bool,
-        /// URL of the issuer, where it is not the one that the operator finds.
+        /// URL of the issuer, if it is not the one that the operator finds.
         issuer: String,
     }
 }
@@ -35,7 +35,7 @@ block! {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SelfInitRequest {
-    /// What is sent.
+    /// Body of the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<Value>,
 }

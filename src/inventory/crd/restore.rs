@@ -1,4 +1,4 @@
-//! OpenBaoRestore as the API has it, `openbao.org/v1alpha1`.
+//! The API of OpenBaoRestore, `openbao.org/v1alpha1`.
 
 use kube::CustomResource;
 use schemars::JsonSchema;
@@ -20,19 +20,19 @@ use super::{BackupTarget, ClusterTemplate, LocalRef, OpenBaoClusterStatus};
 #[serde(rename_all = "camelCase", default)]
 #[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
 pub struct OpenBaoRestoreSpec {
-    /// The cluster that is restored into, of the same namespace.
+    /// The cluster to restore into, in the same namespace.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster: Option<String>,
-    /// Where the snapshot is.
+    /// Location of the snapshot.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<RestoreSource>,
     /// Role with which the job logs in to OpenBao.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jwt_auth_role: Option<String>,
-    /// Token with which it does where there is no role.
+    /// Token with which it logs in if there is no role.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_secret_ref: Option<LocalRef>,
-    /// A cluster that is made for this restore, in the newest edition.
+    /// A cluster that is created for this restore (newest operator only).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster_template: Option<ClusterTemplate>,
 }
@@ -42,7 +42,7 @@ block! {
     RestoreSource {
         /// The object storage.
         target: BackupTarget,
-        /// The snapshot in it.
+        /// Key of the snapshot.
         key: String,
     }
 }

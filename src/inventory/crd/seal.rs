@@ -1,4 +1,4 @@
-//! `spec.tls`, `spec.unseal` and `spec.serviceAccount`: what the server pods themselves connect to.
+//! `spec.tls`, `spec.unseal` and `spec.serviceAccount`: services that the server pods connect to.
 
 use std::collections::BTreeMap;
 
@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 block! {
     /// `spec.tls`.
     Tls {
-        /// Whether the API speaks TLS.
+        /// True if the API uses TLS.
         enabled: bool,
         /// `OperatorManaged`, `External` or `ACME`.
         mode: String,
-        /// With `ACME`.
+        /// Settings of `ACME`.
         acme: Acme,
     }
 }
@@ -29,7 +29,7 @@ block! {
 block! {
     /// `spec.serviceAccount`.
     ServiceAccount {
-        /// Annotations, by which clouds tell who a pod is.
+        /// Annotations with which clouds identify a pod.
         annotations: BTreeMap<String, String>,
     }
 }
@@ -40,15 +40,15 @@ block! {
         /// `static`, `transit`, `kmip`, a cloud's KMS, ...
         #[serde(rename = "type")]
         kind: String,
-        /// With `transit`.
+        /// Settings of `transit`.
         transit: Transit,
-        /// With `kmip`.
+        /// Settings of `kmip`.
         kmip: Kmip,
-        /// With `awskms`.
+        /// Settings of `awskms`.
         awskms: AwsKms,
-        /// With `azurekeyvault`.
+        /// Settings of `azurekeyvault`.
         azure_key_vault: AzureKeyVault,
-        /// With `ocikms`.
+        /// Settings of `ocikms`.
         ocikms: OciKms,
     }
 }
@@ -62,7 +62,7 @@ block! {
 }
 
 block! {
-    /// `spec.unseal.kmip`: older editions say `address`, newer ones `endpoint`.
+    /// `spec.unseal.kmip`. Older operators use `address`, newer ones `endpoint`.
     Kmip {
         /// Host and port.
         address: String,
@@ -74,9 +74,9 @@ block! {
 block! {
     /// `spec.unseal.awskms`.
     AwsKms {
-        /// Region, of which the host name is made.
+        /// Region. It is part of the host name.
         region: String,
-        /// URL, where it is another.
+        /// URL, if it is not the default one.
         endpoint: String,
     }
 }
@@ -84,7 +84,7 @@ block! {
 block! {
     /// `spec.unseal.azureKeyVault`.
     AzureKeyVault {
-        /// Name of the vault, of which the host name is made.
+        /// Name of the vault. It is part of the host name.
         vault_name: String,
     }
 }
@@ -92,9 +92,9 @@ block! {
 block! {
     /// `spec.unseal.ocikms`.
     OciKms {
-        /// URL for cryptography.
+        /// URL for cryptographic operations.
         crypto_endpoint: String,
-        /// URL for management.
+        /// URL for management operations.
         management_endpoint: String,
     }
 }

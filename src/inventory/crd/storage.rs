@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::PodMetadata;
 
 block! {
-    /// A Secret or the like in the same namespace.
+    /// Reference to an object in the same namespace, for example a Secret.
     LocalRef {
         /// Its name.
         name: String,
@@ -20,19 +20,20 @@ block! {
     Backup {
         /// Cron schedule.
         schedule: String,
-        /// Where backups go.
+        /// Destination of backups.
         target: BackupTarget,
         /// Role with which backup jobs log in to OpenBao.
         jwt_auth_role: String,
-        /// Token with which they do where there is no role.
+        /// Token with which they log in if there is no role.
         token_secret_ref: LocalRef,
-        /// Restores by which backups are tested.
+        /// Restores that test the backups.
         restore_test: RestoreTest,
     }
 }
 
 block! {
-    /// `spec.backup.restoreTest`: the newest operator restores backups into clusters that it makes for it.
+    /// `spec.backup.restoreTest`: the newest operator restores backups into clusters that it creates for the
+    /// test.
     RestoreTest {
         /// Namespace of those clusters.
         namespace: String,
@@ -42,8 +43,8 @@ block! {
 }
 
 block! {
-    /// A cluster that the newest operator makes to restore into: `spec.clusterTemplate` of an
-    /// OpenBaoRestore, `spec.backup.restoreTest.clusterTemplate` of an OpenBaoCluster.
+    /// A cluster that the newest operator creates for a restore: `spec.clusterTemplate` of an OpenBaoRestore,
+    /// `spec.backup.restoreTest.clusterTemplate` of an OpenBaoCluster.
     ClusterTemplate {
         /// Labels of its server pods.
         pod_metadata: PodMetadata,
@@ -57,17 +58,17 @@ block! {
         provider: String,
         /// URL of the object storage.
         endpoint: String,
-        /// Whether the certificate of the object storage goes unverified.
+        /// True if verification of the storage's certificate is off.
         insecure_skip_verify: bool,
         /// Region, for S3.
         region: String,
-        /// Role that the jobs take on, for S3.
+        /// Role that the jobs assume, for S3.
         role_arn: String,
         /// Credentials for the object storage.
         credentials_secret_ref: LocalRef,
         /// Identity of the backup pods.
         workload_identity: WorkloadIdentity,
-        /// For Azure.
+        /// Settings of `azure`.
         azure: AzureTarget,
     }
 }
@@ -75,7 +76,7 @@ block! {
 block! {
     /// `spec.backup.target.azure`.
     AzureTarget {
-        /// Name of the storage account, of which the host name is made.
+        /// Name of the storage account. It is part of the host name.
         storage_account: String,
     }
 }

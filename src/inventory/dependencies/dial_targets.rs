@@ -1,9 +1,8 @@
-//! What pods connect to, made out of a declaration: seals, ACME, issuers, object storage, and the
-//! clouds' token services.
+//! Services that pods connect to, derived from declarations: seals, ACME, token issuers, object storage and
+//! token services of clouds.
 //!
-//! Where a declaration names a region or an account and no host, the public host of that cloud is
-//! meant. On GKE a pod's identity comes from addresses that depend on the data plane, so it is not
-//! among them.
+//! If a declaration names a region or an account but no host, the cloud's public host is used. On GKE a pod
+//! gets its identity from addresses that depend on the data plane, so those are not included.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,25 +18,25 @@ use crate::inventory::endpoint::Endpoint;
 const HTTPS: u16 = 443;
 const KMIP: u16 = 5696;
 
-/// Region of a declaration for AWS that names none.
+/// Default AWS region.
 const DEFAULT_REGION: &str = "us-east-1";
 
-/// The annotation by which a service account takes on a role of AWS.
+/// Annotation with the AWS role of a service account.
 const AWS_ROLE: &str = "eks.amazonaws.com/role-arn";
-/// The annotation by which a service account is an application of Azure.
+/// Annotation with the Azure application of a service account.
 const AZURE_CLIENT: &str = "azure.workload.identity/client-id";
 
-/// Seals that may be a network service, of which the declaration does not say where.
-const PLACELESS_SEALS: [&str; 2] = ["kms", "pkcs11"];
+/// Seals that may be a network service whose address is not declared.
+const SEALS_WITHOUT_ADDRESS: [&str; 2] = ["kms", "pkcs11"];
 
-/// Gathers what is dialled from one namespace.
-struct Dials<'a> {
+/// Collects the services that pods of one namespace connect to.
+struct Targets<'a> {
     namespace: &'a str,
     found: Vec<DialTarget>,
 }
 
-impl Dials<'_> {
-    /// A URL or `host:port`, where one is written.
+impl Targets<'_> {
+    /// Adds a URL or `host:port`, if there is one.
     fn written(&mut self, what: &'static str, path: &str, text: Option<&str>, port: u16) {
         if let Some(text) = text.and_then(filled) {
             self.found.push(DialTarget {
@@ -48,7 +47,7 @@ impl Dials<'_> {
         }
     }
 
-    /// A cloud's public host.
+    /// Adds a cloud's public host.
     fn public(&mut self, what: &'static str, path: &str, name: String) {
         self.found.push(DialTarget {
             what,
@@ -57,7 +56,7 @@ impl Dials<'_> {
         });
     }
 
-    /// The token services of the clouds that a service account's annotations name.
+    /// Adds the token services of the clouds named by a service account's annotations.
     fn tokens(&mut self, path: &str, annotations: &BTreeMap<String, String>, region: &str) {
         if annotations.contains_key(AWS_ROLE) {
             self.public(STS, path, format!("sts.{region}.amazonaws.com"));
@@ -72,9 +71,9 @@ const STS: &str = "the token service of AWS";
 const LOGIN: &str = "the token service of Azure";
 const STORAGE: &str = "the object storage";
 
-/// What the server pods connect to.
+/// Services that the server pods connect to.
 pub(super) fn of_servers(meta: &Meta, spec: &OpenBaoClusterSpec) -> Vec<DialTarget> {
-    let mut dial_targets = Dials {
+    let mut dial_targets = Targets {
         namespace: &meta.namespace,
         found: Vec::new(),
     };
@@ -94,7 +93,7 @@ pub(super) fn of_servers(meta: &Meta, spec: &OpenBaoClusterSpec) -> Vec<DialTarg
     dial_targets.found
 }
 
-fn seal(dial_targets: &mut Dials<'_>, spec: &OpenBaoClusterSpec, unseal: &Unseal) {
+fn seal(dial_targets: &mut Targets<'_>, spec: &OpenBaoClusterSpec, unseal: &Unseal) {
     match unseal.kind.as_deref() {
         Some("transit") => {
             let transit = unseal.transit.clone().unwrap_or_default();
@@ -146,7 +145,7 @@ fn seal(dial_targets: &mut Dials<'_>, spec: &OpenBaoClusterSpec, unseal: &Unseal
     }
 }
 
-fn aws_kms(dial_targets: &mut Dials<'_>, unseal: &Unseal) {
+fn aws_kms(dial_targets: &mut Targets<'_>, unseal: &Unseal) {
     let what = "the KMS of AWS";
     let aws = unseal.awskms.clone().unwrap_or_default();
     if let Some(endpoint) = aws.endpoint.as_deref().and_then(filled) {
@@ -158,8 +157,8 @@ fn aws_kms(dial_targets: &mut Dials<'_>, unseal: &Unseal) {
     }
 }
 
-/// Issuers of the tokens that OpenBao checks: the operator's, and those of the first requests.
-fn issuers(dial_targets: &mut Dials<'_>, spec: &OpenBaoClusterSpec) {
+/// Adds issuers of tokens that OpenBao verifies: the operator's, and those of `spec.selfInit.requests`.
+fn issuers(dial_targets: &mut Targets<'_>, spec: &OpenBaoClusterSpec) {
     let Some(init) = spec.self_init.as_ref() else {
         return;
     };
@@ -190,15 +189,15 @@ fn issuers(dial_targets: &mut Dials<'_>, spec: &OpenBaoClusterSpec) {
     }
 }
 
-/// The kind of a seal that may be a network service in a place that is not declared.
-pub(super) fn placeless_seal(spec: &OpenBaoClusterSpec) -> Option<Arc<str>> {
+/// The type of a seal that may be a network service whose address is not declared.
+pub(super) fn seal_without_address(spec: &OpenBaoClusterSpec) -> Option<Arc<str>> {
     let kind = spec.unseal.as_ref()?.kind.as_deref()?;
-    PLACELESS_SEALS.contains(&kind).then(|| kind.into())
+    SEALS_WITHOUT_ADDRESS.contains(&kind).then(|| kind.into())
 }
 
-/// What a backup or restore job connects to.
+/// Services that a backup or restore job connects to.
 pub(super) fn of_job(meta: &Meta, path: &str, target: &BackupTarget) -> Vec<DialTarget> {
-    let mut dial_targets = Dials {
+    let mut dial_targets = Targets {
         namespace: &meta.namespace,
         found: Vec::new(),
     };
@@ -219,7 +218,7 @@ pub(super) fn of_job(meta: &Meta, path: &str, target: &BackupTarget) -> Vec<Dial
                 dial_targets.public(STORAGE, &at("azure.storageAccount"), name);
             }
         }
-        // The schema wants an endpoint for S3.
+        // The schema requires an endpoint for S3.
         (_, None) => {}
     }
     if target.role_arn.as_deref().and_then(filled).is_some() {

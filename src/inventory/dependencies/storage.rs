@@ -1,33 +1,33 @@
-//! How a job gets to its object storage, as far as a Hardened cluster asks.
+//! Connection of a job to its object storage, as far as a Hardened cluster restricts it.
 
 use std::sync::Arc;
 
 use crate::inventory::cluster::filled;
 use crate::inventory::crd::BackupTarget;
 
-/// What a Hardened cluster minds about an object storage.
+/// A property of an object storage that a Hardened cluster does not accept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StorageFault {
     /// The certificate of the storage is not verified.
     Unverified,
-    /// The URL has this scheme, and not `https` or `s3`; empty where it has none.
+    /// The URL has this scheme instead of `https` or `s3`. Empty if it has none.
     Scheme(Arc<str>),
-    /// Plain HTTP to a Service, which the newest operator lets pass where it admits a restore. Whether its
-    /// contract does is not known.
+    /// Plain HTTP to a Service. The newest operator accepts it for restores. It is unknown whether its API
+    /// contract does.
     PlainToService,
 }
 
-/// One thing about an object storage that a Hardened cluster minds.
+/// One property of an object storage that a Hardened cluster does not accept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnverifiedStorage {
-    /// Field path of what says so.
+    /// Field path of the declaration.
     pub path: Arc<str>,
-    /// What it is.
+    /// The property.
     pub what: StorageFault,
 }
 
-/// What a Hardened cluster minds about the storage `target`, which stands at `path`.
-pub(super) fn doubts(path: &str, target: &BackupTarget) -> Vec<UnverifiedStorage> {
+/// Properties of the storage `target` at field path `path` that a Hardened cluster does not accept.
+pub(super) fn storage_problems(path: &str, target: &BackupTarget) -> Vec<UnverifiedStorage> {
     let at = |field: &str, what| UnverifiedStorage {
         path: format!("{path}.{field}").into(),
         what,
@@ -39,7 +39,7 @@ pub(super) fn doubts(path: &str, target: &BackupTarget) -> Vec<UnverifiedStorage
     unverified.into_iter().chain(plain).collect()
 }
 
-/// What is wrong with the scheme of a URL.
+/// The problem with the scheme of a URL, if any.
 fn scheme(url: &str) -> Option<StorageFault> {
     let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
     match scheme.to_ascii_lowercase().as_str() {
@@ -49,7 +49,8 @@ fn scheme(url: &str) -> Option<StorageFault> {
     }
 }
 
-/// Whether what follows the scheme begins with a Service and its namespace, written as the operator asks.
+/// Returns true if the text after the scheme starts with a Service and its namespace, in the form that the
+/// operator requires.
 fn is_service(rest: &str) -> bool {
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let host = authority.split(':').next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! From text or a value to the typed parts of an object, or to the reason why not.
+//! Decoding of text or a value into the typed parts of an object, or into its problems.
 
 use std::borrow::Cow;
 
@@ -6,28 +6,28 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 
-use super::{extent, outline};
-use crate::inventory::meta::WrittenMeta;
+use super::{outline, value_count};
+use crate::inventory::meta::RawMeta;
 use crate::inventory::rules::shown;
 use crate::inventory::size::TooLarge;
 use crate::inventory::{Kind, Malformed, Meta, ObjectRef, Unreadable, stub};
 
-/// An object as it was written, as far as its kind matters.
+/// The parts of an object that matter for its kind.
 #[derive(Debug, Deserialize)]
 #[serde(
     expecting = "an object",
     bound = "S: Deserialize<'de>, T: Deserialize<'de>, U: Deserialize<'de> + Default"
 )]
-struct Written<S, T, U> {
+struct RawObject<S, T, U> {
     #[serde(default = "Option::default")]
-    metadata: Option<WrittenMeta<U>>,
+    metadata: Option<RawMeta<U>>,
     #[serde(default = "Option::default")]
     spec: Option<S>,
     #[serde(default = "Option::default")]
     status: Option<T>,
 }
 
-/// Where an object is decoded from.
+/// Input of the decoder.
 #[derive(Clone, Copy)]
 pub(super) enum Source<'a> {
     Json(&'a [u8]),
@@ -36,11 +36,11 @@ pub(super) enum Source<'a> {
 
 /// Metadata, spec and status.
 pub(super) type Parts<S, T> = (Meta, Option<S>, Option<T>);
-/// The same, and the uid.
+/// Metadata, spec and status, and the uid.
 pub(super) type WithUid<S, T, U> = (Parts<S, T>, Option<U>);
 
 impl<'a> Source<'a> {
-    /// The parts of the object, metadata completed from `fallback`.
+    /// The parts of the object. Metadata is completed from `fallback`.
     pub(super) fn decode<S, T>(self, fallback: &ObjectRef) -> Result<Parts<S, T>, Box<Unreadable>>
     where
         S: DeserializeOwned,
@@ -50,7 +50,7 @@ impl<'a> Source<'a> {
         read.map(|(parts, _)| parts)
     }
 
-    /// The same, and the object's uid.
+    /// The parts of the object and its uid.
     pub(super) fn decode_with_uid<S, T, U>(
         self,
         fallback: &ObjectRef,
@@ -63,12 +63,12 @@ impl<'a> Source<'a> {
         if let Some(size) = self.too_large() {
             return Err(Box::new(self.oversize(size, fallback)));
         }
-        // serde would take a list for a struct with its fields in order; the API would not.
+        // serde accepts a list for a struct, with fields in order. The API does not.
         let written = match self {
             Self::Json(json) if !json.trim_ascii_start().starts_with(b"[") => {
-                serde_json::from_slice::<Written<S, T, U>>(json)
+                serde_json::from_slice::<RawObject<S, T, U>>(json)
             }
-            Self::Value(value) if !value.is_array() => Written::<S, T, U>::deserialize(value),
+            Self::Value(value) if !value.is_array() => RawObject::<S, T, U>::deserialize(value),
             _ => Err(serde::de::Error::invalid_type(
                 serde::de::Unexpected::Seq,
                 &"an object",
@@ -80,11 +80,11 @@ impl<'a> Source<'a> {
                 let uid = metadata.uid.take();
                 Ok(((metadata.or(fallback), written.spec, written.status), uid))
             }
-            Err(error) => Err(self.explain::<Written<S, T, U>>(fallback, &error)),
+            Err(error) => Err(self.explain::<RawObject<S, T, U>>(fallback, &error)),
         }
     }
 
-    /// The object as a value, where it is one that is read at all.
+    /// The object as a value, if it is small enough to be read.
     pub(super) fn value(self) -> Option<Cow<'a, Value>> {
         match self {
             _ if self.too_large().is_some() => None,
@@ -95,31 +95,31 @@ impl<'a> Source<'a> {
 
     fn too_large(self) -> Option<TooLarge> {
         let found = match self {
-            Self::Json(json) if extent::is_bounded(json) => return None,
-            Self::Json(json) => extent::count(json),
-            Self::Value(value) => extent::of_value(value),
+            Self::Json(json) if value_count::is_bounded(json) => return None,
+            Self::Json(json) => value_count::count(json),
+            Self::Value(value) => value_count::of_value(value),
         };
-        (found > extent::VALUES).then(|| TooLarge {
+        (found > value_count::VALUES).then(|| TooLarge {
             path: String::new(),
             what: "values",
             found,
-            cap: extent::VALUES,
+            cap: value_count::VALUES,
         })
     }
 
-    /// Only the names are read of an object that holds too much.
+    /// Only the names of an object with too many values are read.
     fn oversize(self, size: TooLarge, fallback: &ObjectRef) -> Unreadable {
         let (outline, pods) = match self {
             Self::Json(json) => (outline::outline(json), stub::selector_of(json)),
             Self::Value(value) => (outline::of_value(value), None),
         };
         let named = outline.map_or_else(|| fallback.clone(), |outline| outline.or(fallback));
-        let meta = WrittenMeta::<IgnoredAny>::default().or(&named);
+        let meta = RawMeta::<IgnoredAny>::default().or(&named);
         let pods = pods.filter(|_| fallback.kind == Kind::NetworkPolicy);
         Unreadable::too_large(meta, size, pods)
     }
 
-    /// Why the object does not decode, and what of its metadata does.
+    /// The problem of an object that does not decode, and the metadata that can be read.
     fn explain<W: DeserializeOwned>(
         self,
         fallback: &ObjectRef,
@@ -135,7 +135,7 @@ impl<'a> Source<'a> {
         };
         let metadata = value.get("metadata").unwrap_or(&Value::Null);
         let at = match self {
-            // What is no JSON has no value to point into.
+            // Text that is not JSON has no value to point into.
             Self::Json(_) if !error.is_data() => None,
             _ => serde_path_to_error::deserialize::<_, W>(value).err(),
         };
@@ -156,7 +156,7 @@ impl<'a> Source<'a> {
     }
 }
 
-/// The place where decoding stopped.
+/// The field at which decoding stopped.
 pub(super) fn misfit(
     root: &Value,
     error: &serde_path_to_error::Error<serde_json::Error>,
@@ -178,7 +178,7 @@ pub(super) fn misfit(
     }
 }
 
-/// serde's `invalid type: X, expected Y` in this house's order of words; other texts as they are.
+/// Converts serde's `invalid type: X, expected Y` to `expected Y, found X`. Other texts are unchanged.
 fn expectation(text: &str) -> String {
     let parts = text.split_once(", expected ");
     let found = parts.and_then(|(found, expected)| Some((found.split_once(": ")?.1, expected)));
@@ -188,19 +188,19 @@ fn expectation(text: &str) -> String {
     }
 }
 
-/// Each field of the metadata that decodes on its own.
+/// The fields of the metadata that can be decoded.
 pub(super) fn lenient_meta(metadata: &Value, fallback: &ObjectRef) -> Meta {
-    if let Ok(whole) = <WrittenMeta>::deserialize(metadata) {
+    if let Ok(whole) = <RawMeta>::deserialize(metadata) {
         return whole.or(fallback);
     }
     let mut kept = serde_json::Map::new();
     for (field, value) in metadata.as_object().into_iter().flatten() {
         let alone = Value::from_iter([(field.clone(), value.clone())]);
-        if <WrittenMeta>::deserialize(&alone).is_ok() {
+        if <RawMeta>::deserialize(&alone).is_ok() {
             kept.insert(field.clone(), value.clone());
         }
     }
-    <WrittenMeta>::deserialize(&Value::Object(kept))
+    <RawMeta>::deserialize(&Value::Object(kept))
         .unwrap_or_default()
         .or(fallback)
 }

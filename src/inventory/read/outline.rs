@@ -1,4 +1,4 @@
-//! What an object is called, read without the rest of it.
+//! Names of an object, read without the rest of it.
 
 use std::sync::Arc;
 
@@ -11,21 +11,21 @@ use super::super::{Kind, ObjectRef};
 /// The names of an object from an API server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outline {
-    /// Namespace; empty for what is in none.
+    /// Namespace; empty for cluster-scoped objects.
     pub namespace: Arc<str>,
     /// Name.
     pub name: Arc<str>,
-    /// Its `resourceVersion`, as it was written.
+    /// Its `resourceVersion` as written.
     pub version: String,
 }
 
 impl Outline {
-    /// The version as a number, by which versions of one kind are ordered; 0 where it is none.
+    /// The version as a number, which orders versions of one kind; 0 if it is not a number.
     pub fn number(&self) -> u64 {
         self.version.parse().unwrap_or_default()
     }
 
-    /// The object, with the names of `other` where it has none.
+    /// The object. Missing names are those of `other`.
     pub(super) fn or(&self, other: &ObjectRef) -> ObjectRef {
         let named =
             |own: &Arc<str>, other: &Arc<str>| if own.is_empty() { other } else { own }.clone();
@@ -36,7 +36,7 @@ impl Outline {
         }
     }
 
-    /// The object, where it is of this kind.
+    /// A reference to the object, given its kind.
     pub fn of_kind(&self, kind: Kind) -> ObjectRef {
         ObjectRef {
             kind,
@@ -46,20 +46,20 @@ impl Outline {
     }
 }
 
-/// The names of an object; `None` where it has no metadata that could be read.
+/// The names of an object; `None` if its metadata cannot be read.
 pub fn outline(json: &[u8]) -> Option<Outline> {
-    serde_json::from_slice::<Written>(json)
+    serde_json::from_slice::<RawNames>(json)
         .ok()
         .map(Outline::from)
 }
 
-/// The same, of a value.
+/// The names of an object given as a value.
 pub(super) fn of_value(value: &Value) -> Option<Outline> {
-    Written::deserialize(value).ok().map(Outline::from)
+    RawNames::deserialize(value).ok().map(Outline::from)
 }
 
 #[derive(Deserialize)]
-struct Written {
+struct RawNames {
     metadata: Metadata,
 }
 
@@ -71,8 +71,8 @@ struct Metadata {
     resource_version: String,
 }
 
-impl From<Written> for Outline {
-    fn from(Written { metadata }: Written) -> Self {
+impl From<RawNames> for Outline {
+    fn from(RawNames { metadata }: RawNames) -> Self {
         Self {
             namespace: metadata.namespace.0,
             name: metadata.name.0,

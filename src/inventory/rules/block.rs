@@ -6,7 +6,7 @@ use super::{FieldPath, Problems};
 use netpol::address::Cidr;
 use netpol::rule::Peer;
 
-/// Reads a block; `None` only together with a problem.
+/// Converts a block. Returns `None` only if it adds a problem.
 pub(super) fn read(at: &FieldPath<'_>, written: &IPBlock, problems: &mut Problems) -> Option<Peer> {
     let cidr = cidr(&at.field("cidr"), &written.cidr, problems);
     let except_at = at.field("except");
@@ -37,7 +37,7 @@ fn cidr(at: &FieldPath<'_>, text: &str, problems: &mut Problems) -> Option<Cidr>
     }
 }
 
-/// `except` has to be strictly inside. Where parsers differ on one of the two, nobody can say.
+/// `except` has to be strictly inside `cidr`. If one of the two is ambiguous, this is unknown.
 fn check_inside(at: &FieldPath<'_>, cidr: &Cidr, carved: &Cidr, problems: &mut Problems) {
     let (Some(outer), Some(inner)) = (cidr.canonical(), carved.canonical()) else {
         return;

@@ -1,4 +1,4 @@
-//! Places in an object, and what is wrong there.
+//! Field paths, and problems at them.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::inventory::Malformed;
 
-/// A place in an object. Written out only when something is wrong there.
+/// A field path. It is formatted only if there is a problem.
 #[derive(Clone, Copy, Debug)]
 pub struct FieldPath<'a> {
     parent: Option<&'a FieldPath<'a>>,
@@ -29,17 +29,17 @@ impl<'a> FieldPath<'a> {
         }
     }
 
-    /// The field `name` of this place.
+    /// The field `name` of this path.
     pub const fn field(&'a self, name: &'a str) -> Self {
         self.then(Step::Field(name))
     }
 
-    /// Element `at` of the list at this place.
+    /// Element `at` of the list at this path.
     pub const fn index(&'a self, at: usize) -> Self {
         self.then(Step::Index(at))
     }
 
-    /// The value of `key` in the map at this place.
+    /// The value of `key` in the map at this path.
     pub const fn key(&'a self, key: &'a str) -> Self {
         self.then(Step::Key(key))
     }
@@ -66,10 +66,10 @@ impl fmt::Display for FieldPath<'_> {
     }
 }
 
-/// How much of a value is shown, in characters.
+/// Maximum length of a value in messages, in characters.
 const SHOWN: usize = 200;
 
-/// A value as compact JSON, cut where it is long.
+/// A value as compact JSON, shortened.
 pub(in crate::inventory) fn shown(value: &impl Serialize) -> String {
     let text = serde_json::to_string(value).unwrap_or_default();
     match text.char_indices().nth(SHOWN) {
@@ -78,10 +78,10 @@ pub(in crate::inventory) fn shown(value: &impl Serialize) -> String {
     }
 }
 
-/// Problems that are listed of one object; the rest is counted.
+/// Maximum number of problems listed per object. The rest is counted.
 const LISTED: usize = 100;
 
-/// Everything that is wrong so far.
+/// The problems found so far.
 #[derive(Debug, Default)]
 pub(in crate::inventory) struct Problems {
     listed: Vec<Malformed>,
@@ -89,7 +89,7 @@ pub(in crate::inventory) struct Problems {
 }
 
 impl Problems {
-    /// One more problem with `value` at `path`.
+    /// Adds a problem with `value` at `path`.
     pub(in crate::inventory) fn add(
         &mut self,
         path: &FieldPath<'_>,
@@ -107,7 +107,7 @@ impl Problems {
         });
     }
 
-    /// All of them, the last ones as a number.
+    /// All problems. Those beyond the limit are given as a number.
     pub(in crate::inventory) fn into_list(mut self) -> Vec<Malformed> {
         if self.further > 0 {
             self.listed.push(Malformed {
@@ -119,7 +119,7 @@ impl Problems {
         self.listed
     }
 
-    /// `value`, where nothing is wrong.
+    /// Returns `value` if there are no problems.
     pub(in crate::inventory) fn or<T>(self, value: T) -> Result<T, Vec<Malformed>> {
         if self.listed.is_empty() {
             Ok(value)

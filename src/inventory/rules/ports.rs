@@ -7,7 +7,7 @@ use super::{FieldPath, Problems};
 use netpol::port::Protocol;
 use netpol::rule::{PortEntry, PortRange};
 
-/// Reads one element; `None` only together with a problem.
+/// Converts one element. Returns `None` only if it adds a problem.
 pub(super) fn read(
     at: &FieldPath<'_>,
     written: &NetworkPolicyPort,
@@ -52,13 +52,13 @@ fn range(
             problems.add(
                 &end_at,
                 &end,
-                "expected a `port` beside `endPort`, found none",
+                "expected a `port` with `endPort`, found none",
             );
             None
         }
         (Some(IntOrString::String(name)), end) => {
             if let Some(end) = end {
-                let problem = format!("expected a numeric `port` beside `endPort`, found `{name}`");
+                let problem = format!("expected a numeric `port` with `endPort`, found `{name}`");
                 problems.add(&end_at, &end, problem);
             }
             named(&port_at, name, problems)

@@ -1,4 +1,4 @@
-//! Label selectors, and what a label key and value may look like.
+//! Label selectors, and the syntax of label keys and values.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ const OPERATORS: [Operator; 4] = [
     Operator::DoesNotExist,
 ];
 
-/// Reads a selector; what is wrong goes to `problems`.
+/// Converts a selector. Problems are added to `problems`.
 pub(super) fn read(
     at: &FieldPath<'_>,
     written: &LabelSelector,
@@ -39,7 +39,7 @@ pub(super) fn read(
     }
 }
 
-/// `None` only together with a problem.
+/// Returns `None` only if it adds a problem.
 fn requirement(
     at: &FieldPath<'_>,
     written: &LabelSelectorRequirement,
@@ -115,7 +115,7 @@ fn is_label_name(text: &str) -> bool {
     bytes.len() <= 63 && edge(bytes.first()) && edge(bytes.last()) && bytes.iter().all(inner)
 }
 
-/// `IsDNS1123Subdomain`; unlike a namespace's name, its parts have no length limit of their own.
+/// `IsDNS1123Subdomain`. Unlike a namespace name, its parts have no length limit.
 pub(crate) fn is_dns_subdomain(text: &str) -> bool {
     let plain = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let is_part = |part: &str| {

@@ -1,4 +1,4 @@
-//! Unknown fields, and the tables of the known ones held against the API's own types.
+//! Unknown fields, and a comparison of the known ones with the API types.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::inventory::crd::NetworkConfig;
 
-/// Path and nearest known field of each unknown one.
+/// Path and suggested field of each unknown field.
 fn found(kind: Kind, written: &Value) -> Vec<(String, String)> {
     let found = fields(kind, written).into_iter();
     found.map(|field| (field.path, field.nearest)).collect()
@@ -141,7 +141,7 @@ fn what_is_listed_of_one_object_is_bounded() {
     assert!(found.value.len() < 1_000);
 }
 
-/// Holds a shape against a schema, at every level that the shape has.
+/// Compares a shape with a schema at every level of the shape.
 fn assert_complete(shape: Shape, root: &Value, schema: &Value, at: &str) {
     let referred = schema.get("$ref").and_then(Value::as_str);
     let referred = referred.and_then(|path| root.pointer(path.strip_prefix('#')?));

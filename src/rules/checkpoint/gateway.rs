@@ -92,7 +92,7 @@ fn absence<'a, T>(
     snapshot: &Snapshot,
 ) -> Option<Checked<&'a T>> {
     let kind_name = kind.as_str();
-    match (fact, snapshot.extent(kind)) {
+    match (fact, snapshot.completeness(kind)) {
         (Some(fact), _) => Some(read(Some(fact)).ok_or_else(|| {
             Condition::unknown(KIND, format!("{kind_name} {name} cannot be read")).into()
         })),

@@ -42,7 +42,7 @@ fn condition(
         }
         if config.baseline.features().enforces_hardened
             && kind == Checkpoint::RestoreConfiguration
-            && let Some(doubt) = needs.doubts.first()
+            && let Some(doubt) = needs.storage_problems.first()
         {
             return Condition::unknown(kind, doubted(&doubt.what));
         }

@@ -43,7 +43,7 @@ impl DeclaredRule {
 
     /// What it may let through, beginning with what it surely does: who looks for an example finds
     /// a sure one first.
-    pub(super) fn surest_first(&self) -> impl Iterator<Item = &Region> {
+    pub(super) fn must_first(&self) -> impl Iterator<Item = &Region> {
         self.must.iter().flatten().chain(&self.regions)
     }
 }

@@ -48,7 +48,7 @@ pub fn check(declaration: &Declaration<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut merged = Vec::new();
     for rule in &declaration.after {
-        let strangers: Vec<Region> = rule.surest_first().filter_map(stranger).collect();
+        let strangers: Vec<Region> = rule.must_first().filter_map(stranger).collect();
         let mut pieces = strangers.iter();
         let new = pieces.find(|piece| !declaration.is_known(rule, piece));
         if let Some(piece) = new.or(strangers.first()) {

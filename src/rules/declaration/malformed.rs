@@ -72,7 +72,7 @@ fn problems(cluster: &Cluster) -> impl Iterator<Item = &Malformed> {
 
 /// The problems with the names that the operator writes into labels and selectors.
 fn rendered(declaration: &Declaration<'_>, cluster: &Cluster) -> Vec<Malformed> {
-    baseline::refused(&Facts {
+    baseline::invalid_values(&Facts {
         cluster,
         config: declaration.config,
         api_server: &[],

@@ -45,7 +45,7 @@ fn exposed(
     budget: &mut Budget,
 ) -> Result<Option<(Level, Region)>, Exhausted> {
     let mut old = None;
-    for region in rule.surest_first() {
+    for region in rule.must_first() {
         let ports = region.ports.intersect(raft);
         if ports.is_empty() {
             continue;

@@ -92,7 +92,7 @@ fn core(
     };
     let direction = declaration.direction;
     let rows = baseline::rows(pods, direction, declaration.config);
-    let rows = rows.filter(|row| row.standing == RowStatus::Required);
+    let rows = rows.filter(|row| row.status == RowStatus::Required);
     let at = declaration.at(Reading::Must);
     rows.flat_map(|row| expand(row, &facts))
         .flat_map(|expansion| {

@@ -163,10 +163,10 @@ fn of_rule(declaration: &Declaration<'_>, rule: &DeclaredRule, search: &Search) 
         return None;
     }
     let named = rule
-        .surest_first()
+        .must_first()
         .filter_map(|region| overlap(region, &search.addresses));
     let carried = rule
-        .surest_first()
+        .must_first()
         .filter_map(|region| carried_overlap(region, search));
     let pieces: Vec<Piece> = named.chain(carried).collect();
     let known = |piece: &Piece| {

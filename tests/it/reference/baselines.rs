@@ -64,7 +64,7 @@ pub(super) const fn zone(pods: Pods) -> &'static str {
 }
 
 fn standing(row: &Row, baseline: Baseline) -> String {
-    let word = match row.standing {
+    let word = match row.status {
         RowStatus::Required => "required",
         RowStatus::Permitted => "permitted",
     };

@@ -35,7 +35,7 @@ fn picture(text: &mut String, pods: Pods, rows: &[&Row]) {
             let _ = writeln!(text, "  {next}[\"{label}\"]");
             next
         });
-        let arrow = match row.standing {
+        let arrow = match row.status {
             RowStatus::Required => "==>",
             RowStatus::Permitted => "-.->",
         };

@@ -279,7 +279,7 @@ async fn gateways_and_restores_are_followed_where_the_cluster_has_them() {
     let first = until(&mut facts, |_| true).await;
     let kinds = [Kind::Gateway, Kind::GatewayClass, Kind::OpenBaoRestore];
     let counts = |snapshot: &Snapshot| kinds.map(|kind| snapshot.count(kind));
-    let extents = |snapshot: &Snapshot| kinds.map(|kind| snapshot.extent(kind));
+    let extents = |snapshot: &Snapshot| kinds.map(|kind| snapshot.completeness(kind));
     assert_eq!(counts(&first), [2, 0, 1]);
     assert_eq!(
         extents(&first),
@@ -304,8 +304,8 @@ async fn facts_are_complete_without_the_permission_to_list_what_only_advice_rest
     server.forbidden.lock().expect("unpoisoned").extend(paths);
     let mut facts = start(&server);
     let first = until(&mut facts, |_| true).await;
-    assert_eq!(first.extent(Kind::Gateway), Completeness::Part);
-    assert_eq!(first.extent(Kind::NetworkPolicy), Completeness::Whole);
+    assert_eq!(first.completeness(Kind::Gateway), Completeness::Part);
+    assert_eq!(first.completeness(Kind::NetworkPolicy), Completeness::Whole);
 }
 
 #[tokio::test]

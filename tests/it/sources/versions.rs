@@ -195,7 +195,10 @@ async fn names_are_known_of_clusters_in_a_version_that_is_not_read() {
     let mut followed = Followed::start(&versions);
     let first = followed.until("facts", |_| true).await;
     assert!(is_named(&first), "{first:?}");
-    assert_eq!(first.extent(Kind::OpenBaoCluster), Completeness::Whole);
+    assert_eq!(
+        first.completeness(Kind::OpenBaoCluster),
+        Completeness::Whole
+    );
     assert_eq!(followed.served(), Some(Served::Unread("v1beta1".into())));
     let new = json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata",
         "metadata": {"name": "new", "namespace": "bao", "resourceVersion": "2"}});
@@ -240,7 +243,10 @@ async fn known_clusters_go_after_two_proofs_half_a_minute_apart() {
         (Duration::from_secs(29)..Duration::from_secs(40)).contains(&took),
         "{took:?}"
     );
-    assert_eq!(gone.extent(Kind::OpenBaoCluster), Completeness::Unserved);
+    assert_eq!(
+        gone.completeness(Kind::OpenBaoCluster),
+        Completeness::Unserved
+    );
     // Guarded again soon after it is installed again.
     versions.serve(Some(&["v1alpha1"]));
     let begun = Instant::now();

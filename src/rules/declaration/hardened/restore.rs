@@ -51,7 +51,7 @@ pub fn of_restore(
 
 /// What of the contract the storage of a restore surely breaks.
 fn storage(object: &ObjectRef, named: &ObjectRef, restore: &Restore) -> Vec<Finding> {
-    let doubts = restore.needs.doubts.iter();
+    let doubts = restore.needs.storage_problems.iter();
     let sure = doubts.filter(|doubt| doubt.what != StorageFault::PlainToService);
     sure.map(|doubt| Finding {
         cluster: Some(named.clone()),

@@ -1,7 +1,7 @@
-//! How much there is in a JSON text, before it is given the memory of typed parts.
+//! Number of values in a JSON text, counted before typed parts are allocated.
 //!
-//! An empty port is three bytes of text and sixty in memory, so a body within its limit could still
-//! take hundreds of megabytes. The walk stops at the cap and allocates nothing.
+//! An empty port has three bytes of text and takes sixty bytes of memory, so a body within the size limit
+//! could still take hundreds of megabytes. Counting stops at the limit and allocates nothing.
 
 use std::cell::Cell;
 use std::fmt;
@@ -9,28 +9,28 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
-/// Values (objects, lists, texts, numbers) that one object may hold. One with as many rules as
-/// [`SizeLimits`](crate::posture::SizeLimits) allow stays below it.
+/// Maximum number of values (objects, lists, texts, numbers) in one object. An object with as many rules as
+/// [`SizeLimits`](crate::posture::SizeLimits) allows has fewer.
 pub const VALUES: usize = 150_000;
 
-/// Texts up to this length are not walked: they cannot hold enough to matter.
+/// Texts up to this length are not counted: they cannot contain enough values.
 pub(super) const SHORT: usize = 64 * 1024;
 
-/// Whether the text holds at most [`VALUES`], as far as it is JSON at all.
+/// Returns true if the text has at most [`VALUES`] values.
 pub fn is_bounded(json: &[u8]) -> bool {
     json.len() <= SHORT || holds_at_most(VALUES, json)
 }
 
-/// How many values there are in a text, as far as it is JSON.
+/// Number of values in a text.
 pub fn count(json: &[u8]) -> usize {
     let left = Cell::new(usize::MAX);
     let mut json = serde_json::Deserializer::from_slice(json);
-    // What is no JSON is counted up to there.
+    // Text that is not JSON is counted up to the error.
     let _ended = Count(&left).deserialize(&mut json);
     usize::MAX - left.get()
 }
 
-/// How many values a value holds, itself included.
+/// Number of values in a value, including itself.
 pub fn of_value(value: &Value) -> usize {
     let inner = match value {
         Value::Array(list) => list.iter().map(of_value).sum(),
@@ -43,7 +43,7 @@ pub fn of_value(value: &Value) -> usize {
 fn holds_at_most(values: usize, json: &[u8]) -> bool {
     let left = Cell::new(values);
     let mut json = serde_json::Deserializer::from_slice(json);
-    // An error for another reason is for the one who reads it in earnest.
+    // Other errors are reported by the decoder.
     Count(&left).deserialize(&mut json).is_ok() || left.get() > 0
 }
 

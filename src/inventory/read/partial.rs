@@ -1,8 +1,8 @@
-//! An OpenBaoCluster of which some fields do not decode: the others count all the same, so that one field
+//! An OpenBaoCluster with some fields that do not decode. The other fields still count, so that one bad field
 //! does not hide everything that the cluster declares.
 //!
-//! A field is left out as a whole, never a part of it: a rule without its ports would say more than what
-//! was written.
+//! A field is dropped as a whole, never in part: a rule without its ports would allow more than what was
+//! written.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -21,18 +21,22 @@ const OPENED: [&[&str]; 5] = [
 ];
 
 /// The parts of a cluster that could be read.
-pub(super) struct Partly {
+pub(super) struct PartialCluster {
     pub(super) meta: Meta,
     pub(super) uid: Option<String>,
     pub(super) spec: OpenBaoClusterSpec,
     pub(super) status: Option<OpenBaoClusterStatus>,
-    /// Everything that could not be read.
+    /// All fields that could not be read.
     pub(super) broken: Unreadable,
 }
 
-/// Reads field by field an object that does not decode as a whole, as `whole` says; `None` where it is no
-/// object at all.
-pub(super) fn read(value: &Value, fallback: &ObjectRef, whole: &Unreadable) -> Option<Partly> {
+/// Reads an object field by field after decoding it as a whole has failed with `whole`. `None` if it is not
+/// an object.
+pub(super) fn read(
+    value: &Value,
+    fallback: &ObjectRef,
+    whole: &Unreadable,
+) -> Option<PartialCluster> {
     let object = value.as_object()?;
     let field = |name: &str| object.get(name).unwrap_or(&Value::Null);
     let meta = lenient_meta(field("metadata"), fallback);
@@ -46,11 +50,11 @@ pub(super) fn read(value: &Value, fallback: &ObjectRef, whole: &Unreadable) -> O
         }
     };
     if problems.is_empty() {
-        // It is the metadata that does not decode.
+        // The metadata does not decode.
         problems.extend(whole.problems.iter().cloned());
     }
     let uid = field("metadata").get("uid").and_then(Value::as_str);
-    Some(Partly {
+    Some(PartialCluster {
         uid: uid.filter(|uid| !uid.is_empty()).map(str::to_owned),
         spec: OpenBaoClusterSpec::deserialize(Value::Object(kept)).unwrap_or_default(),
         status: Option::deserialize(field("status")).unwrap_or_default(),
@@ -64,7 +68,7 @@ pub(super) fn read(value: &Value, fallback: &ObjectRef, whole: &Unreadable) -> O
     })
 }
 
-/// The fields that decode, each by itself; what is wrong with the others goes to `problems`.
+/// The fields that decode. Problems with the others are added to `problems`.
 fn kept<'a>(
     fields: &'a Map<String, Value>,
     path: &mut Vec<&'a str>,
@@ -90,7 +94,7 @@ fn kept<'a>(
     kept
 }
 
-/// The problem with a field of the spec; `None` where it decodes.
+/// The problem with a field of the spec; `None` if it decodes.
 fn alone(path: &[&str], value: &Value) -> Option<Malformed> {
     let spec = path.iter().rev().fold(value.clone(), |inner, name| {
         Value::from_iter([((*name).to_owned(), inner)])
