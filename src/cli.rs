@@ -4,7 +4,6 @@ pub mod certs;
 pub mod check;
 pub mod crds;
 pub mod explain;
-mod limits;
 mod live;
 mod namespace;
 mod print_config;

@@ -1,5 +1,4 @@
-//! What the platform's owner decided, as plain data: the second stage of the settings, after files,
-//! environment and flags are merged.
+//! Configuration of reviews, as plain data. [`ReviewConfig`] is the key `review` of the settings file.
 
 #![deny(
     clippy::disallowed_macros,
@@ -14,27 +13,50 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
+use k8s_openapi::api::networking::v1::{NetworkPolicyEgressRule, NetworkPolicyIngressRule};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use crate::code::{Code, EnforcementPoint, Level};
+use crate::code::Level;
 use netpol::Direction;
 use netpol::rule::Rule;
 
-/// Which edition of the operator's allowlist holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+mod levels;
+mod sizes;
+
+pub use levels::{LevelSetting, Levels};
+pub use sizes::{SizeLimits, Widths};
+
+/// Version of the operator's allowlist.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
 pub enum Baseline {
     /// The documentation before 0.1: operators up to 3 January 2026.
     Classic,
     /// The 0.1.0 documentation.
     #[default]
+    #[serde(rename = "v0.1")]
     V01,
     /// The newest operator.
     Next,
 }
 
 impl Baseline {
-    /// All editions, the oldest first.
+    /// All baselines, the oldest first.
     pub const ALL: [Self; 3] = [Self::Classic, Self::V01, Self::Next];
 
     /// The name in settings.
@@ -97,148 +119,102 @@ impl Pods {
     }
 }
 
-/// A rule that the platform's owner permits for every perimeter.
+/// Rule of `review.platform`, which is permitted for every perimeter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlatformRule {
-    /// Whose connections.
+    /// Zones that it is permitted in.
     pub zones: BTreeSet<Pods>,
     /// Direction, seen from those pods.
     pub direction: Direction,
     /// The rule; a podSelector alone means pods of the judged pods' own namespace.
     pub rule: Rule,
-    /// Where it stands in the settings, for explanations: `review.platform[0].ingress[0]`.
+    /// Its path in the settings, for explanations: `review.platform[0].ingress[0]`.
     pub path: Arc<str>,
 }
 
-/// The levels that the platform's owner gives to rules, in place of their own.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Levels(BTreeMap<(Code, EnforcementPoint), Level>);
-
-impl Levels {
-    /// Gives a rule a level at one enforcement point.
-    pub fn set(&mut self, code: Code, point: EnforcementPoint, level: Level) {
-        self.0.insert((code, point), level);
-    }
-
-    /// The level of a rule at a point; `None` where the rule keeps its own.
-    pub fn of(&self, code: Code, point: EnforcementPoint) -> Option<Level> {
-        self.0.get(&(code, point)).copied()
-    }
+/// Element of `review.platform`, as written: rules for some zones.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Platform {
+    /// Groups of pods with these connections
+    pub zones: BTreeSet<Pods>,
+    /// Elements of a NetworkPolicy's `spec.ingress`
+    #[schemars(with = "Vec<NetworkPolicyIngressRule>")]
+    pub ingress: Vec<Value>,
+    /// Elements of a NetworkPolicy's `spec.egress`
+    #[schemars(with = "Vec<NetworkPolicyEgressRule>")]
+    pub egress: Vec<Value>,
 }
 
-/// How wide declared blocks may be, as prefix lengths: a smaller number is a wider block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Widths {
-    /// Widest merged IPv4 block of a declaration.
-    pub block_v4: u8,
-    /// Widest merged IPv6 block of a declaration.
-    pub block_v6: u8,
-    /// All IPv4 addresses of a declaration together, as one block of that size.
-    pub total_v4: u8,
-    /// All IPv6 addresses of a declaration together, as one block of that size.
-    pub total_v6: u8,
-    /// Widest IPv4 `apiServerCIDR`.
-    pub api_server_v4: u8,
-    /// Widest IPv6 `apiServerCIDR`.
-    pub api_server_v6: u8,
-}
-
-impl Default for Widths {
+impl Default for Platform {
     fn default() -> Self {
         Self {
-            block_v4: 8,
-            block_v6: 32,
-            total_v4: 6,
-            total_v6: 28,
-            api_server_v4: 12,
-            api_server_v6: 64,
+            zones: Pods::ALL.into(),
+            ingress: Vec::new(),
+            egress: Vec::new(),
         }
     }
 }
 
-/// Sizes beyond which a policy is not proved but refused (OBP402): what a proof costs grows with
-/// them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SizeLimits {
-    /// Rules in one direction; for an OpenBaoCluster, peers of all that it declares in one direction.
-    pub rules: usize,
-    /// Peers or ports of one rule.
-    pub elements: usize,
-    /// `except` entries of one block.
-    pub excepts: usize,
-    /// Requirements of one selector.
-    pub requirements: usize,
-    /// Values of one requirement.
-    pub values: usize,
-    /// Different label keys in all selectors of the policy.
-    pub label_keys: usize,
-    /// Rules and trusted peers that an OpenBaoCluster declares in one direction.
-    pub declared: usize,
-}
-
-impl Default for SizeLimits {
-    fn default() -> Self {
-        Self {
-            rules: 10_000,
-            elements: 1_000,
-            excepts: 1_000,
-            requirements: 64,
-            values: 1_000,
-            label_keys: 128,
-            declared: 1_000,
-        }
-    }
-}
-
-/// Everything about a review that is a matter of choice.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Configuration of reviews.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct ReviewConfig {
-    /// Baseline of the allowlist.
+    /// Baseline of the allowlist. This and the three fields below are keys of their own in the file.
+    #[serde(skip)]
     pub baseline: Baseline,
     /// Namespace of the operator's pods.
+    #[serde(skip)]
     pub operator_namespace: Arc<str>,
     /// Usernames whose writes are the operator's.
+    #[serde(skip)]
     pub operator_accounts: BTreeSet<String>,
-    /// What floor and ceiling findings about the operator's own writes do, at most.
-    pub operator_level: Level,
-    /// Levels that differ from the rules' own.
-    pub levels: Levels,
-    /// What is permitted for every perimeter.
-    pub platform: Vec<PlatformRule>,
-    /// API server addresses, where a cluster does not declare `apiServerCIDR`; before the
-    /// addresses of the Service `default/kubernetes`.
+    /// API server addresses, where a cluster does not declare `apiServerCIDR`; before the addresses of the
+    /// Service `default/kubernetes`.
+    #[serde(skip)]
     pub api_server_addresses: Vec<IpAddr>,
-    /// Addresses of API server endpoints that the operator's pods reach on 6443; where none are
-    /// named, any address is permitted there on that port.
-    pub api_server_endpoints: Vec<IpAddr>,
-    /// Label keys that others add to OpenBao pods at run time: exact keys, or patterns with one
-    /// `*` that stands for any text.
-    pub runtime_label_keys: Vec<Arc<str>>,
-    /// Namespaces that may reach the OpenBao pods for health checks.
-    pub health_namespaces: Vec<Arc<str>>,
-    /// Ports for those health checks, TCP; empty stands for the API port.
-    pub health_ports: Vec<u16>,
-    /// Namespaces in which a cluster's DNS is expected.
-    pub dns_namespaces: Vec<Arc<str>>,
-    /// Labels of the namespaces that scrape the operator's metrics.
-    pub metrics_namespace_labels: BTreeMap<Arc<str>, Arc<str>>,
-    /// Port of the OpenBao API.
-    pub api_port: u16,
-    /// Port of Raft.
-    pub cluster_port: u16,
-    /// TCP ports of OpenBao pods from which a service mesh's proxy forwards to every other TCP port.
-    pub tunnel_ports: Vec<u16>,
-    /// How wide declared blocks may be.
-    pub widths: Widths,
-    /// Loopback, link-local and metadata blocks that declared egress may name without a warning.
-    pub unsafe_egress_allowed: Vec<IpNet>,
-    /// Loopback, link-local and metadata blocks that declared ingress may name, such as the probe address of
-    /// a service mesh.
-    pub unsafe_ingress_allowed: Vec<IpNet>,
-    /// Sizes beyond which a policy is refused unproved.
-    pub caps: SizeLimits,
-    /// Work limit of a review, in steps of 20 comparisons; what needs more is undecided.
+    /// Level of a rule in place of its own, by code or name: for all enforcement points, or for one of them
+    /// (webhook, check, audit) [default: none]
+    #[schemars(extend("propertyNames" = levels::rule_names()))]
+    pub levels: Levels,
+    /// Rules that are permitted for every perimeter, written as those of a NetworkPolicy
+    pub platform: Vec<Platform>,
+    /// The same rules in the form that is compiled.
+    #[serde(skip)]
+    pub platform_rules: Vec<PlatformRule>,
+    /// Level of floor and ceiling findings about the operator's own policies
+    pub operator_level: Level,
+    /// Work limit of a review, in steps of 20 comparisons. A write that needs more is denied (OBP402)
     pub proof_budget: u32,
+    /// Label key that others put on OpenBao pods at run time, exact or with one `*` for any text [default: those of the operator, Kubernetes and service meshes]
+    pub runtime_label_keys: Vec<Arc<str>>,
+    /// Namespace that may reach the OpenBao pods for health checks
+    pub health_namespaces: Vec<Arc<str>>,
+    /// Port of those health checks, TCP [default: the API port]
+    pub health_ports: Vec<u16>,
+    /// Namespace in which a cluster's DNS is expected
+    pub dns_namespaces: Vec<Arc<str>>,
+    /// Address of an API server endpoint, which the operator's pods reach on 6443 [default: any]
+    pub api_server_endpoints: Vec<IpAddr>,
+    /// Label of the namespaces that scrape the operator's metrics
+    pub metrics_namespace_labels: BTreeMap<Arc<str>, Arc<str>>,
+    /// Port of the OpenBao API
+    pub api_port: u16,
+    /// Port of Raft
+    pub cluster_port: u16,
+    /// TCP port from which a service mesh's proxy in the OpenBao pods forwards to every other TCP port
+    pub tunnel_ports: Vec<u16>,
+    /// Loopback, link-local or metadata block that declared egress may name without a warning
+    #[schemars(with = "Vec<String>")]
+    pub unsafe_egress_allowed: Vec<IpNet>,
+    /// Loopback, link-local or metadata block that declared ingress may name, such as the probe address of a
+    /// service mesh
+    #[schemars(with = "Vec<String>")]
+    pub unsafe_ingress_allowed: Vec<IpNet>,
+    /// How wide declared blocks may be, as prefix lengths.
+    pub widths: Widths,
+    /// Sizes beyond which a policy is denied without a proof (OBP402).
+    pub caps: SizeLimits,
 }
 
 /// Keys that the operator, OpenBao's service registration, Kubernetes' own controllers, the kubelet's
@@ -283,6 +259,7 @@ impl Default for ReviewConfig {
             operator_level: Level::Warn,
             levels: Levels::default(),
             platform: Vec::new(),
+            platform_rules: Vec::new(),
             api_server_addresses: Vec::new(),
             api_server_endpoints: Vec::new(),
             runtime_label_keys: RUNTIME_LABEL_KEYS

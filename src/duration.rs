@@ -1,13 +1,9 @@
-//! Times as Go and Kubernetes write them.
+//! Durations as text. Fields of settings use this module by `#[serde(with = "crate::duration")]`.
 
-use std::str::FromStr;
 use std::time::Duration;
 
 use k8s_openapi::jiff::{Span, SpanRelativeTo};
-use serde::{Deserialize, Serialize};
-
-/// Seconds of a day.
-const DAY: u64 = 24 * 60 * 60;
+use serde::{Deserialize, Deserializer, Serializer};
 
 /// Characters of a time. Longer ones could say more than a [`Duration`] holds.
 const LONGEST: usize = 15;
@@ -32,18 +28,35 @@ pub fn go_duration(text: &str) -> Option<Duration> {
         .map(Duration::from)
 }
 
-/// A time in the largest unit in which it is whole, as [`go_duration`] reads it: `90s`, `2h`,
-/// `1500ms`.
-pub fn text(time: Duration) -> String {
-    let nanoseconds = time.as_nanos();
+/// Error of a text that is not a duration.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a duration such as `90d`, `12h` or `5m`, found `{0}`")]
+pub struct NotADuration(String);
+
+/// Parses a duration such as `90d`, `2160h`, `5m` or `1h 30m`. A day has 24 hours.
+///
+/// # Errors
+/// The text is none, has a sign, or counts months or years, which have no length.
+pub fn parse(text: &str) -> Result<Duration, NotADuration> {
+    let duration = text.parse::<Span>().and_then(|span| {
+        let duration = span.to_duration(SpanRelativeTo::days_are_24_hours())?;
+        Duration::try_from(duration)
+    });
+    duration.map_err(|_| NotADuration(text.to_owned()))
+}
+
+/// Text of a duration in the largest unit in which it is whole: `90d`, `90s`, `1500ms`.
+pub fn text(duration: Duration) -> String {
+    let nanoseconds = duration.as_nanos();
     let mut units = UNITS.into_iter();
     let whole = units.find(|(_, unit)| nanoseconds != 0 && nanoseconds.is_multiple_of(*unit));
     let (name, unit) = whole.unwrap_or(("s", 1));
     format!("{}{name}", nanoseconds / unit)
 }
 
-/// The units of a time, the largest first, in nanoseconds.
-const UNITS: [(&str, u128); 6] = [
+/// Units of a duration, the largest first, in nanoseconds.
+const UNITS: [(&str, u128); 7] = [
+    ("d", 86_400_000_000_000),
     ("h", 3_600_000_000_000),
     ("m", 60_000_000_000),
     ("s", 1_000_000_000),
@@ -52,58 +65,15 @@ const UNITS: [(&str, u128); 6] = [
     ("ns", 1),
 ];
 
-/// A duration, written as `90d`, `2160h`, `5m` or `1h 30m`. A day has 24 hours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Length(Duration);
-
-/// Error of a text that is not a duration.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected a duration such as `90d`, `12h` or `5m`, found `{0}`")]
-pub struct NotADuration(String);
-
-impl Length {
-    /// The duration.
-    pub const fn get(self) -> Duration {
-        self.0
-    }
+/// Serializes a duration as text.
+pub fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&text(*duration))
 }
 
-impl FromStr for Length {
-    type Err = NotADuration;
-
-    fn from_str(text: &str) -> Result<Self, NotADuration> {
-        // Months and years have no length.
-        let length = text.parse::<Span>().and_then(|span| {
-            let length = span.to_duration(SpanRelativeTo::days_are_24_hours())?;
-            Duration::try_from(length)
-        });
-        length.map(Self).map_err(|_| NotADuration(text.to_owned()))
-    }
-}
-
-impl From<Duration> for Length {
-    fn from(length: Duration) -> Self {
-        Self(length)
-    }
-}
-
-impl From<Length> for String {
-    fn from(Length(length): Length) -> Self {
-        let (days, rest) = (length.as_secs() / DAY, length.as_secs() % DAY);
-        if days > 0 && rest == 0 && length.subsec_nanos() == 0 {
-            return format!("{days}d");
-        }
-        text(length)
-    }
-}
-
-impl TryFrom<String> for Length {
-    type Error = NotADuration;
-
-    fn try_from(text: String) -> Result<Self, NotADuration> {
-        text.parse()
-    }
+/// Deserializes a duration from text.
+pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    parse(&text).map_err(serde::de::Error::custom)
 }
 
 #[cfg(test)]
@@ -111,20 +81,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_length_is_written_with_its_unit() {
+    fn a_duration_has_a_unit() {
         for (text, seconds) in [
             ("90d", 7_776_000),
             ("2160h", 7_776_000),
             ("1h 30m", 5_400),
+            ("1m30s", 90),
             ("5m", 300),
             ("0s", 0),
         ] {
-            let length = text.parse::<Length>().unwrap();
-            assert_eq!(length.get().as_secs(), seconds);
-            assert_eq!(String::from(length).parse(), Ok(length), "{text}");
+            let duration = parse(text).unwrap();
+            assert_eq!(duration.as_secs(), seconds);
+            assert_eq!(parse(&super::text(duration)), Ok(duration), "{text}");
         }
         for text in ["", "5", "-5m", "1mo", "1y", "soon", "99999999999999999999h"] {
-            let error = text.parse::<Length>().unwrap_err().to_string();
+            let error = parse(text).unwrap_err().to_string();
             assert!(error.contains("`90d`"), "{text}: {error}");
         }
     }
@@ -145,8 +116,9 @@ mod tests {
     }
 
     #[test]
-    fn a_time_is_written_as_it_is_read() {
+    fn a_duration_is_written_as_it_is_parsed() {
         for (time, expected) in [
+            (Duration::from_hours(48), "2d"),
             (Duration::from_hours(2), "2h"),
             (Duration::from_mins(90), "90m"),
             (Duration::from_secs(90), "90s"),
@@ -156,7 +128,7 @@ mod tests {
             (Duration::ZERO, "0s"),
         ] {
             assert_eq!(text(time), expected);
-            assert_eq!(go_duration(expected), Some(time), "{expected}");
+            assert_eq!(parse(expected), Ok(time), "{expected}");
         }
     }
 

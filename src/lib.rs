@@ -23,5 +23,6 @@ pub mod rules;
 pub mod server;
 pub mod settings;
 pub mod show;
+pub mod size;
 pub mod sources;
 pub mod telemetry;

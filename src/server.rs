@@ -10,7 +10,7 @@ mod body;
 pub mod clients;
 mod deadline;
 mod fresh;
-mod limits;
+pub mod limits;
 pub mod listener;
 pub mod probes;
 pub mod router;

@@ -87,7 +87,7 @@ fn plain(rules: Vec<Rule>) -> Vec<Expansion> {
 
 /// The rules of `review.platform` for this zone and direction.
 fn platform(row: &Row, config: &ReviewConfig) -> Vec<Expansion> {
-    let rules = config.platform.iter();
+    let rules = config.platform_rules.iter();
     rules
         .filter(|permitted| {
             permitted.direction == row.direction && permitted.zones.contains(&row.pods)

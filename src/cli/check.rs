@@ -15,7 +15,7 @@ use super::{ExitStatus, Failure, print_config};
 use crate::inventory::{Change, Object, ObjectRef, Snapshot};
 use crate::review::offline::{self, Missing, Objects};
 use crate::review::{CompiledSnapshot, Writer};
-use crate::settings::{Given, ReviewFlags, Settings};
+use crate::settings::{Given, ReviewFlags, ServerConfig};
 use crate::sources::files::{self, Manifests};
 use notes::Input;
 use report::Report;
@@ -74,7 +74,7 @@ pub struct Args {
     #[arg(long)]
     pub explain: bool,
 
-    /// Print the settings that would be in force, each with where it comes from, and end
+    /// Print the settings that would be in force, each with its source, and end
     #[arg(long)]
     pub print_config: bool,
 
@@ -86,15 +86,16 @@ pub struct Args {
 /// Judges the manifests and prints what was found.
 pub fn run(args: Args) -> Result<ExitStatus, Failure> {
     let file = args.settings.file()?;
+    let settings = args.settings.with(file.as_ref());
     if args.print_config {
         print_config::print(&args.settings, file.as_ref())?;
+        settings.review_config()?;
         return Ok(ExitStatus::Fine);
     }
-    let settings = args.settings.with(file.as_ref());
     judge(args, &settings)
 }
 
-fn judge(args: Args, settings: &Settings) -> Result<ExitStatus, Failure> {
+fn judge(args: Args, settings: &ServerConfig) -> Result<ExitStatus, Failure> {
     let namespace = args.namespace.namespace.as_deref();
     let beside = settings.inventory.as_deref();
     let beside = beside.map(|dir| files::inventory(dir, namespace));
@@ -120,7 +121,7 @@ fn judge(args: Args, settings: &Settings) -> Result<ExitStatus, Failure> {
             .map(|located| Change::Remove(located.object.reference()));
         snapshot = snapshot.apply(gone);
     }
-    let config = Arc::new(settings.config()?);
+    let config = Arc::new(settings.review_config()?);
     let with = |snapshot: &Snapshot, objects: &mut dyn Iterator<Item = &Object>| {
         let changes = objects.map(|object| Change::Set(object.clone()));
         let world =

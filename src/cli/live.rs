@@ -23,7 +23,7 @@ use crate::server::clients::{ApiClients, Facts, Reading, Scope, Unread};
 use crate::server::probes::Readiness;
 use crate::server::shutdown::Shutdown;
 use crate::server::tls::Certificates;
-use crate::settings::{Settings, Switch};
+use crate::settings::{ServerConfig, Switch};
 use crate::sources;
 use crate::sources::kube::{ReadError, Reader, ReviewConfigs, Served, WatchHealth};
 
@@ -35,7 +35,7 @@ pub(super) struct Live {
     client: Client,
     health: Arc<WatchHealth>,
     metrics: Arc<Metrics>,
-    registration: Option<String>,
+    registration: String,
     events: EventQueue,
     configs: ReviewConfigs,
 }
@@ -86,31 +86,30 @@ impl Trust for Certificates {
 impl Live {
     /// Connects to the cluster; `None` where a folder is the inventory.
     pub(super) async fn connect(
-        settings: &Settings,
+        settings: &ServerConfig,
         metrics: &Arc<Metrics>,
         configs: ReviewConfigs,
     ) -> Result<Option<Self>, Failure> {
-        let options = settings.cluster.options()?;
         if settings.inventory.is_some() {
             return Ok(None);
         }
         let mut config = kube::Config::infer().await?;
         // A list that stalls half way ends, too; watches end sooner by themselves.
-        config.read_timeout = Some(options.stale_after);
+        config.read_timeout = Some(settings.cluster.stale_after);
         let client = Client::try_from(config)?;
         let heard = Arc::clone(metrics);
-        let health = WatchHealth::new(options.stale_after, move |kind, at| {
+        let health = WatchHealth::new(settings.cluster.stale_after, move |kind, at| {
             heard.cluster.heard(kind, at);
         });
         let (queue, receiver) = EventQueue::new(Arc::clone(metrics));
         let record = events::record(client.clone(), instance(), Arc::clone(metrics), receiver);
         tokio::spawn(record);
-        queue.enable(options.events == Switch::On);
+        queue.enable(settings.cluster.events == Switch::On);
         Ok(Some(Self {
             client,
             health: Arc::new(health),
             metrics: Arc::clone(metrics),
-            registration: options.registration,
+            registration: settings.cluster.registration.clone(),
             events: queue,
             configs,
         }))
@@ -163,15 +162,15 @@ impl Live {
         certificates: Arc<Certificates>,
         admission: Arc<Admission>,
     ) -> Result<(), ManifestError> {
-        let Some(name) = self.registration.clone() else {
+        if self.registration.is_empty() {
             return Ok(());
-        };
+        }
         let written = ReviewConfig::default().operator_accounts;
         let accounts = move || admission.config().operator_accounts.clone();
         let expected = Expected::new(written, accounts())?;
         let watch = registration::watch::Watch {
             client: self.client.clone(),
-            name,
+            name: self.registration.clone(),
             expected,
             accounts: Box::new(accounts),
             trust: certificates,

@@ -1,17 +1,16 @@
-//! `--print-config`: the settings in force, with where each comes from.
+//! `--print-config`: the settings in force, with the source of each.
 
 use std::io::Write as _;
 
-use super::{Failure, limits};
+use super::Failure;
 use crate::settings::{Flags, Given, SettingsFile};
 
-/// Prints a file of settings that sets all that is in force.
+/// Prints a settings file with all settings in force.
 pub(super) fn print<F: Flags>(
     given: &Given<F>,
     file: Option<&SettingsFile>,
 ) -> Result<(), Failure> {
-    let limits = limits::effective(given.with(file).limits)?;
-    let text = given.print(file, limits)?;
+    let text = given.print(file)?;
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()?;

@@ -50,7 +50,7 @@ impl fmt::Display for Lines<'_> {
 /// Prints the policies of all clusters, or of none where one of them cannot be rendered.
 pub fn run(args: Args) -> Result<ExitStatus, Failure> {
     let settings = args.settings.read()?;
-    let config = settings.config()?;
+    let config = settings.review_config()?;
     let namespace = args.namespace.namespace.as_deref();
     let manifests = files::objects_in(&args.paths, namespace)?;
     if let Some(note) = namespace::note(&manifests.defaulted) {

@@ -25,7 +25,7 @@ impl ValueEnum for WebhookKind {
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Which webhook answers
-    #[arg(long, default_value = "validate", value_name = "POINT")]
+    #[arg(long = "point", default_value = "validate", value_name = "POINT")]
     pub webhook: WebhookKind,
 
     /// Flags that set something.
@@ -45,7 +45,7 @@ pub fn run(args: &Args) -> Result<ExitStatus, Failure> {
         Some(dir) => namespace::facts(dir)?,
         None => Snapshot::default(),
     };
-    let config = Arc::new(settings.config()?);
+    let config = Arc::new(settings.review_config()?);
     let world = CompiledSnapshot::compile(None, Arc::new(snapshot), Arc::clone(&config));
     let admission = Admission::new(config);
     admission.publish(world);

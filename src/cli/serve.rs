@@ -11,7 +11,6 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use super::limits::limits;
 use super::live::{self, Live};
 use super::{ExitStatus, Failure, print_config};
 use crate::admission::WebhookKind;
@@ -20,16 +19,16 @@ use crate::inventory::Snapshot;
 use crate::review::CompiledSnapshot;
 use crate::server::shutdown::{Shutdown, Signals};
 use crate::server::{Addresses, Parts, Server, ServerError, reachable};
-use crate::settings::{Given, ServeFlags, ServerOptions, Settings, SettingsFile};
+use crate::settings::{Given, ServeFlags, ServerConfig, SettingsFile};
 use crate::telemetry::LogFilter;
 use crate::{sources, telemetry};
 use publish::Publisher;
 use reload::{Follower, ReloadTargets};
 
-/// What `serve` can be told.
+/// Arguments of `serve`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Print the settings that would be in force, each with where it comes from, and end
+    /// Print the settings that would be in force, each with its source, and end
     #[arg(long)]
     pub print_config: bool,
 
@@ -55,18 +54,15 @@ struct PortTaken {
 pub fn run(args: Args) -> Result<ExitStatus, Failure> {
     let given = args.settings;
     let file = given.file()?;
-    let settings = given.with(file.as_ref());
+    let config = given.with(file.as_ref());
     if args.print_config {
+        // Settings that `serve` would not start with are printed, too.
         print_config::print(&given, file.as_ref())?;
-        // What serves no requests is told as it would be without the flag.
-        settings.config()?;
-        settings.server()?;
-        settings.cluster.options()?;
-        telemetry::filter(settings.logging().1)?;
+        config.validate()?;
+        telemetry::filter(&config.log_filter)?;
         return Ok(ExitStatus::Fine);
     }
-    let (format, filter) = settings.logging();
-    let filter = telemetry::start(format, telemetry::filter(filter)?)?;
+    let filter = telemetry::start(config.log_format, telemetry::filter(&config.log_filter)?)?;
     let followed = file.map(|file| (given, file));
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -74,36 +70,36 @@ pub fn run(args: Args) -> Result<ExitStatus, Failure> {
         .worker_threads(threads.clamp(2, 4))
         .enable_all()
         .build()?;
-    let ended = runtime.block_on(serve(&settings, followed, filter));
+    let ended = runtime.block_on(serve(&config, followed, filter));
     // A review that goes on past its time holds nobody up any more.
     runtime.shutdown_background();
     ended
 }
 
 async fn serve(
-    settings: &Settings,
+    settings: &ServerConfig,
     followed: Option<(Given<ServeFlags>, SettingsFile)>,
     filter: LogFilter,
 ) -> Result<ExitStatus, Failure> {
-    let options = settings.server()?;
-    let config = Arc::new(settings.config()?);
+    settings.validate()?;
+    let config = Arc::new(settings.review_config()?);
     let signals = Signals::take()?;
     let trigger = Shutdown::trigger();
     let metrics = Arc::new(Metrics::new());
     let (decided, configs) = watch::channel(Arc::clone(&config));
     let live = Live::connect(settings, &metrics, configs).await?;
     let admission = Arc::new(Live::admission(live.as_ref(), &config));
-    let certificates = tls::certificates(&options, &metrics, &trigger.shutdown()).await?;
+    let certificates = tls::certificates(settings, &metrics, &trigger.shutdown()).await?;
     let parts = Parts {
         admission: Arc::clone(&admission),
         metrics: Arc::clone(&metrics),
         certificates: Arc::clone(&certificates),
-        limits: limits(&options.limits),
+        limits: settings.limits,
         clients: live.as_ref().map(Live::clients).unwrap_or_default(),
-        own_namespace: options.own_namespace.as_deref().map(Arc::from),
+        own_namespace: settings.own_namespace().map(Arc::from),
     };
-    let server = Server::bind(asked(&options), parts)
-        .map_err(|error| taken(&options, &error).map_or_else(|| error.into(), Failure::from))?;
+    let server = Server::bind(asked(settings), parts)
+        .map_err(|error| taken(settings, &error).map_or_else(|| error.into(), Failure::from))?;
     announce(server.addresses())?;
     let (updates, snapshots) = watch::channel(None);
     let source = follow(settings, live.as_ref(), updates, &trigger.shutdown());
@@ -143,35 +139,35 @@ async fn serve(
     tokio::select! {
         () = running => Ok(ExitStatus::Fine),
         failure = ended(source, trigger.shutdown()) => Err(failure),
-        () = signals.conduct(trigger, options.shutdown_delay) => Ok(ExitStatus::CouldNotRun),
+        () = signals.conduct(trigger, settings.shutdown_delay) => Ok(ExitStatus::CouldNotRun),
     }
 }
 
 /// The address of `error`, where another process has it.
-fn taken(options: &ServerOptions, error: &ServerError) -> Option<PortTaken> {
+fn taken(config: &ServerConfig, error: &ServerError) -> Option<PortTaken> {
     let ServerError::Listen { address, source } = error else {
         return None;
     };
     let flags = [
-        (options.listen, "--listen"),
-        (options.probes_listen, "--probes-listen"),
-        (options.metrics_listen, "--metrics-listen"),
+        (config.listen, "--listen"),
+        (config.probes_listen, "--probes-listen"),
+        (config.metrics_listen, "--metrics-listen"),
     ];
     let (address, flag) = flags.into_iter().find(|(listen, _)| listen == address)?;
     (source.kind() == ErrorKind::AddrInUse).then_some(PortTaken { address, flag })
 }
 
-fn asked(options: &ServerOptions) -> Addresses {
+fn asked(config: &ServerConfig) -> Addresses {
     Addresses {
-        reviews: options.listen,
-        probes: options.probes_listen,
-        metrics: options.metrics_listen,
+        reviews: config.listen,
+        probes: config.probes_listen,
+        metrics: config.metrics_listen,
     }
 }
 
 /// Begins to follow the facts: a folder where one is named, else the cluster.
 fn follow(
-    settings: &Settings,
+    settings: &ServerConfig,
     live: Option<&Live>,
     updates: watch::Sender<Option<Arc<Snapshot>>>,
     shutdown: &Shutdown,

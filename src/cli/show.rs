@@ -83,7 +83,7 @@ fn list(clusters: &[ObjectRef]) -> String {
 /// Prints the perimeters.
 pub fn run(args: &Args) -> Result<ExitStatus, Failure> {
     let settings = args.settings.read()?;
-    let config = Arc::new(settings.config()?);
+    let config = Arc::new(settings.review_config()?);
     let snapshot = match &settings.inventory {
         Some(dir) => Arc::new(namespace::facts(dir)?),
         None => live(&config)?,

@@ -1,34 +1,74 @@
-//! What one port puts up with.
+//! Limits of a port.
 
 use std::time::Duration;
 
-/// Bounds in number, size and time. Each has an end, so that nobody can hold the server up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Bounds in number, size and time; the key `limits` of the settings file.
+///
+/// Each wait has an end, so that no client can hold the server up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// Connections at once; further ones wait in the kernel's queue.
+    /// Connections at once; further ones wait
+    #[serde(rename = "maxConnections")]
+    #[schemars(range(min = 1))]
     pub connections: usize,
-    /// Requests at once; further ones are answered with 429.
+
+    /// Requests at once; further ones are answered with 429
+    #[serde(rename = "maxRequests")]
+    #[schemars(range(min = 1))]
     pub requests: usize,
-    /// Bytes of a body; one more is answered with 413.
+
+    /// Size of a review; a larger one is answered with 413
+    #[serde(rename = "maxBodyBytes", with = "crate::size")]
+    #[schemars(with = "String")]
     pub body_bytes: usize,
-    /// Time for the TLS handshake.
-    pub handshake: Duration,
-    /// Time for the head of a request, counted from the handshake or the answer before it.
-    pub head: Duration,
-    /// Time that a client may take to read what was sent before more can be.
-    pub write: Duration,
-    /// Time for the body of a request.
-    pub body: Duration,
-    /// Time that is left to requests in flight at shutdown.
-    pub drain: Duration,
-    /// Bytes of bodies held at once; what would take more is answered with 429.
+
+    /// Size of all reviews that are held at once; further ones wait, then are answered with 429
+    #[serde(rename = "maxBytesInFlight", with = "crate::size")]
+    #[schemars(with = "String")]
     pub bytes_in_flight: usize,
-    /// Time from the head of a request to its answer, where the caller does not ask for less.
-    pub review: Duration,
-    /// Bytes of a body up to which it is judged at once, on the thread that read it.
+
+    /// Size of a review up to which the thread that read it judges it; larger ones go to a worker
+    #[serde(rename = "maxAtOnceBytes", with = "crate::size")]
+    #[schemars(with = "String")]
     pub at_once_bytes: usize,
-    /// Larger bodies that are judged at the same time.
+
+    /// Workers, and so large reviews judged at the same time [default: one for each processor]
+    #[serde(rename = "maxWorkers")]
+    #[schemars(range(min = 1), extend("default" = null))]
     pub workers: usize,
+
+    /// Time for a TLS handshake
+    #[serde(rename = "handshakeTimeout", with = "crate::duration")]
+    #[schemars(with = "String")]
+    pub handshake: Duration,
+
+    /// Time to wait for the head of a request, the next one too; an API server waits 90 s
+    #[serde(rename = "headTimeout", with = "crate::duration")]
+    #[schemars(with = "String")]
+    pub head: Duration,
+
+    /// Time for the body of a request
+    #[serde(rename = "bodyTimeout", with = "crate::duration")]
+    #[schemars(with = "String")]
+    pub body: Duration,
+
+    /// Time from a request to its answer, where the caller does not ask for less
+    #[serde(rename = "reviewTimeout", with = "crate::duration")]
+    #[schemars(with = "String")]
+    pub review: Duration,
+
+    /// Time that is left to requests in flight at shutdown
+    #[serde(rename = "drainTimeout", with = "crate::duration")]
+    #[schemars(with = "String")]
+    pub drain: Duration,
+
+    /// Time that a client may take to read an answer before more of it can be sent. Not a setting.
+    #[serde(skip)]
+    pub write: Duration,
 }
 
 impl Default for Limits {
@@ -38,19 +78,20 @@ impl Default for Limits {
             requests: 256,
             // Object and old object of up to 3 MB each, and what is around them.
             body_bytes: 7 * 1024 * 1024,
+            // The largest bodies four times, or thousands of common ones.
+            bytes_in_flight: 32 * 1024 * 1024,
+            // Above it, the way to another thread costs little beside the work (docs/decisions).
+            at_once_bytes: 16 * 1024,
+            workers: std::thread::available_parallelism().map_or(1, usize::from),
             handshake: Duration::from_secs(2),
             // An API server closes an idle connection after 90 s. It has to be the first to do so: a review sent at
             // the moment in which the server closes is lost, and the API server does not send it twice.
             head: Duration::from_mins(2),
-            write: Duration::from_secs(5),
             body: Duration::from_secs(3),
-            drain: Duration::from_secs(25),
-            bytes_in_flight: 32 * 1024 * 1024,
             // The API server asks for 10 s unless told otherwise.
             review: Duration::from_secs(9),
-            // Above it, the way to another thread costs little beside the work (docs/decisions).
-            at_once_bytes: 16 * 1024,
-            workers: std::thread::available_parallelism().map_or(1, usize::from),
+            drain: Duration::from_secs(25),
+            write: Duration::from_secs(5),
         }
     }
 }

@@ -1,26 +1,35 @@
-//! The file of settings.
+//! The settings file.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::{Settings, SettingsError, known};
+use super::{ServerConfig, SettingsError};
 
-/// A file of settings as it was read.
+/// Keys of earlier releases, with their present form.
+const RENAMED: [(&str, &str); 2] = [
+    ("shutdownDelaySeconds", "shutdownDelay: 2s"),
+    ("staleAfterSeconds", "staleAfter: 5m"),
+];
+
+/// A settings file as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SettingsFile {
-    /// Where it is.
+    /// Path of the file.
     pub path: PathBuf,
-    /// What it holds, for comparison.
+    /// Contents, for comparison.
     pub text: String,
-    /// What that sets.
-    pub settings: Settings,
+    /// The file's settings, with defaults for the rest.
+    pub config: ServerConfig,
     written: Value,
 }
 
 impl SettingsFile {
-    /// Reads and understands a file.
+    /// Reads and parses a file.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is not one of settings.
     pub fn read(path: &Path) -> Result<Self, SettingsError> {
         let text = fs::read_to_string(path).map_err(|source| SettingsError::Read {
             file: path.to_owned(),
@@ -29,18 +38,35 @@ impl SettingsFile {
         Self::parse(path, text)
     }
 
-    /// Understands what a file holds.
+    /// Parses the contents of a file.
+    ///
+    /// # Errors
+    /// They are not settings.
     pub fn parse(path: &Path, text: String) -> Result<Self, SettingsError> {
-        Ok(Self {
+        // The level `off` is a word, and no boolean of old YAML.
+        let options = serde_saphyr::options! { strict_booleans: true };
+        // An empty file, or one of comments only, sets nothing.
+        let config = serde_saphyr::from_str_with_options::<Option<ServerConfig>>(&text, options)
+            .map_err(|error| SettingsError::Understand {
+                file: path.to_owned(),
+                problem: format!("{error}{}", hint(&error)),
+            })?;
+        let mut file = Self {
             path: path.to_owned(),
-            settings: Settings::from_yaml(path, &text)?,
-            // What makes settings makes a value too.
+            config: config.unwrap_or_default(),
+            // Text that makes settings makes a value too.
             written: serde_saphyr::from_str(&text).unwrap_or_default(),
             text,
-        })
+        };
+        // One body of the largest size is always taken.
+        if !file.sets("limits.maxBytesInFlight") {
+            let limits = &mut file.config.limits;
+            limits.bytes_in_flight = limits.bytes_in_flight.max(limits.body_bytes);
+        }
+        Ok(file)
     }
 
-    /// Whether it sets this key, `review.widths.blockV4`.
+    /// Whether the file sets this key, `review.widths.blockV4`.
     pub(super) fn sets(&self, key: &str) -> bool {
         let value = key
             .split('.')
@@ -54,16 +80,24 @@ impl SettingsFile {
     }
 }
 
-impl Settings {
-    pub(super) fn from_yaml(path: &Path, text: &str) -> Result<Self, SettingsError> {
-        // The level `off` is a word, and no boolean of old YAML.
-        let options = serde_saphyr::options! { strict_booleans: true };
-        // An empty file, or one of comments only, sets nothing.
-        serde_saphyr::from_str_with_options::<Option<Self>>(text, options)
-            .map(Option::unwrap_or_default)
-            .map_err(|problem| SettingsError::Understand {
-                file: path.to_owned(),
-                problem: known::hinted::<Self>(&problem.to_string(), text),
-            })
+/// The known key or word that is nearest to the unknown one of an error.
+fn hint(error: &serde_saphyr::Error) -> String {
+    let (kind, found, known) = match error.without_snippet() {
+        serde_saphyr::Error::SerdeUnknownField {
+            field, expected, ..
+        } => ("key", field, expected),
+        serde_saphyr::Error::SerdeUnknownVariant {
+            variant, expected, ..
+        } => ("word", variant, expected),
+        _ => return String::new(),
+    };
+    if let Some((_, now)) = RENAMED.into_iter().find(|(old, _)| old == found) {
+        return format!("; it is now written as `{now}`");
     }
+    let nearest = known
+        .iter()
+        .min_by_key(|known| strsim::damerau_levenshtein(known, found));
+    nearest.map_or_else(String::new, |nearest| {
+        format!("; the known {kind} nearest to `{found}` is `{nearest}`")
+    })
 }

@@ -1,12 +1,14 @@
-//! The flags that set something, each with an environment variable: those that a person types, and
-//! those that differ between Deployments. Everything else is set in the file.
+//! Flags that set something, each with an environment variable: those that a person types, and those
+//! that differ between Deployments. Everything else is set in the file.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 
-use super::{Settings, TlsMode};
+use super::{ServerConfig, TlsMode};
+use crate::config::Baseline;
 use crate::telemetry::Format;
 
 /// Flags of a command that stand for keys of the settings file.
@@ -14,8 +16,8 @@ pub trait Flags: Args + Clone {
     /// The file of `--config`.
     fn config(&self) -> Option<&Path>;
 
-    /// What is set by flags and variables.
-    fn settings(&self) -> Settings;
+    /// Overrides settings with the flags and variables that are given.
+    fn apply(&self, config: &mut ServerConfig);
 }
 
 /// Flags of every command that judges or renders.
@@ -31,11 +33,11 @@ pub struct ReviewFlags {
 
     /// Baseline of the operator: classic, v0.1 or next [default: v0.1]
     #[arg(long, env = "OBP_BASELINE", value_name = "NAME")]
-    pub baseline: Option<String>,
+    pub baseline: Option<Baseline>,
 
     /// Namespace of the operator [default: openbao-operator-system]
     #[arg(long, env = "OBP_OPERATOR_NAMESPACE", value_name = "NAMESPACE")]
-    pub operator_namespace: Option<String>,
+    pub operator_namespace: Option<Arc<str>>,
 
     /// Address of the API server; repeatable [default: the Service default/kubernetes]
     #[arg(
@@ -110,13 +112,17 @@ impl Flags for ReviewFlags {
         self.config.as_deref()
     }
 
-    fn settings(&self) -> Settings {
-        Settings {
-            inventory: self.inventory.clone(),
-            baseline: self.baseline.clone(),
-            operator_namespace: self.operator_namespace.clone(),
-            api_server_addresses: self.api_server_addresses.clone(),
-            ..Settings::default()
+    fn apply(&self, config: &mut ServerConfig) {
+        set(&mut config.inventory, self.inventory.clone().map(Some));
+        set(&mut config.baseline, self.baseline);
+        set(
+            &mut config.operator_namespace,
+            self.operator_namespace.clone(),
+        );
+        if !self.api_server_addresses.is_empty() {
+            config
+                .api_server_addresses
+                .clone_from(&self.api_server_addresses);
         }
     }
 }
@@ -126,19 +132,27 @@ impl Flags for ServeFlags {
         self.review.config()
     }
 
-    fn settings(&self) -> Settings {
-        Settings {
-            listen: self.listen,
-            probes_listen: self.probes_listen,
-            metrics_listen: self.metrics_listen,
-            tls: self.tls,
-            cert: self.cert.clone(),
-            key: self.key.clone(),
-            ca_out: self.ca_out.clone(),
-            own_namespace: self.own_namespace.clone(),
-            log_format: self.log_format,
-            log_filter: self.log_filter.clone(),
-            ..self.review.settings()
-        }
+    fn apply(&self, config: &mut ServerConfig) {
+        self.review.apply(config);
+        set(&mut config.listen, self.listen);
+        set(&mut config.probes_listen, self.probes_listen);
+        set(&mut config.metrics_listen, self.metrics_listen);
+        set(&mut config.tls, self.tls);
+        set(&mut config.cert, self.cert.clone().map(Some));
+        set(&mut config.key, self.key.clone().map(Some));
+        set(&mut config.ca_out, self.ca_out.clone().map(Some));
+        set(
+            &mut config.own_namespace,
+            self.own_namespace.clone().map(Some),
+        );
+        set(&mut config.log_format, self.log_format);
+        set(&mut config.log_filter, self.log_filter.clone());
+    }
+}
+
+/// Sets a field to the value of a flag that is given.
+fn set<T>(field: &mut T, flag: Option<T>) {
+    if let Some(value) = flag {
+        *field = value;
     }
 }

@@ -1,4 +1,4 @@
-//! The settings of flags and variables, with where each setting comes from.
+//! Settings of flags and variables, with the source of each.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
-use super::{Flags, Settings, SettingsError, SettingsFile};
+use super::{Flags, ServerConfig, SettingsError, SettingsFile};
 
 /// Source of a setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub enum Origin {
     Environment(String),
     /// The settings file.
     File(PathBuf),
-    /// Nobody set it.
+    /// The default.
     Default,
 }
 
@@ -45,20 +45,24 @@ pub struct Given<F> {
 
 impl<F: Flags> Given<F> {
     /// The settings of flags, variables, the file of `--config` and defaults.
-    pub fn read(&self) -> Result<Settings, SettingsError> {
+    ///
+    /// # Errors
+    /// The file cannot be used.
+    pub fn read(&self) -> Result<ServerConfig, SettingsError> {
         Ok(self.with(self.file()?.as_ref()))
     }
 
     /// The settings of flags and variables, completed from a file.
-    pub fn with(&self, file: Option<&SettingsFile>) -> Settings {
-        let settings = self.flags.settings();
-        match file {
-            Some(file) => settings.or(file.settings.clone()),
-            None => settings,
-        }
+    pub fn with(&self, file: Option<&SettingsFile>) -> ServerConfig {
+        let mut config = file.map_or_else(ServerConfig::default, |file| file.config.clone());
+        self.flags.apply(&mut config);
+        config
     }
 
     /// The file of `--config`.
+    ///
+    /// # Errors
+    /// The file cannot be used.
     pub fn file(&self) -> Result<Option<SettingsFile>, SettingsError> {
         self.flags.config().map(SettingsFile::read).transpose()
     }

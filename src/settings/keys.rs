@@ -1,12 +1,12 @@
-//! The settings as a list of keys, for whoever tells or compares them.
+//! Settings as a list of keys, to print and to compare.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{Settings, SettingsError};
+use super::{ServerConfig, SettingsError};
 
-/// The keys whose change in the file is put in force at run time, with all below them.
+/// Keys that take effect at run time when the file changes, with all below them.
 pub const LIVE: [&str; 7] = [
     "apiServerAddresses",
     "baseline",
@@ -17,7 +17,7 @@ pub const LIVE: [&str; 7] = [
     "review",
 ];
 
-/// Keys whose values are maps of whatever is written in them.
+/// Keys whose values are maps with keys of their own.
 const MAPS: [&str; 2] = ["review.levels", "review.metricsNamespaceLabels"];
 
 /// Each key by its path, `review.widths.blockV4`, with its value; those that are not set with null.
@@ -27,24 +27,28 @@ pub struct Keys(pub(super) BTreeMap<String, Value>);
 /// Keys with different values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Difference {
-    /// Those that are put in force at run time.
+    /// Those that take effect at run time.
     pub live: Vec<String>,
     /// Those that need a restart.
     pub fixed: Vec<String>,
 }
 
 impl Keys {
-    /// The keys of these settings.
-    pub fn of(settings: &Settings) -> Result<Self, SettingsError> {
-        let tree = serde_json::to_value(settings).map_err(|error| SettingsError::Write {
-            problem: error.to_string(),
-        })?;
+    /// The keys of these settings, with all defaults.
+    ///
+    /// # Errors
+    /// A path is not UTF-8.
+    pub fn of(config: &ServerConfig) -> Result<Self, SettingsError> {
+        let tree =
+            serde_json::to_value(config.effective()).map_err(|error| SettingsError::Write {
+                problem: error.to_string(),
+            })?;
         let mut keys = BTreeMap::new();
         walk(String::new(), tree, &mut keys);
         Ok(Self(keys))
     }
 
-    /// Which keys differ.
+    /// The keys that differ.
     pub fn difference(&self, other: &Self) -> Difference {
         let mut difference = Difference::default();
         let keys: BTreeSet<&String> = self.0.keys().chain(other.0.keys()).collect();

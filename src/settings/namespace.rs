@@ -3,12 +3,12 @@
 use std::fs;
 use std::path::Path;
 
-/// Where the kubelet writes it beside the service account's token.
+/// File that the kubelet writes beside the service account's token.
 const FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
 /// The variable that manifests fill through the downward API.
 const VARIABLE: &str = "POD_NAMESPACE";
 
-/// What is set, else what the downward API or the service account says; none outside of a cluster.
+/// The setting, else the namespace of the downward API or the service account; none outside of a cluster.
 pub(super) fn own(set: Option<&str>) -> Option<String> {
     first(
         set.map(str::to_owned),

@@ -1,21 +1,19 @@
-//! The settings as a file of settings, each with where it comes from.
+//! Settings as a settings file, with the source of each value.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::{Flags, Given, Keys, LimitSettings, SettingsError, SettingsFile};
+use super::{Flags, Given, Keys, SettingsError, SettingsFile};
 
 impl<F: Flags> Given<F> {
-    /// What is in force, as YAML that is a settings file itself. Where each value comes from stands
-    /// behind it as a comment. `limits` are those of the port with its defaults.
-    pub fn print(
-        &self,
-        file: Option<&SettingsFile>,
-        limits: LimitSettings,
-    ) -> Result<String, SettingsError> {
-        let Keys(keys) = Keys::of(&self.with(file).effective(limits)?)?;
+    /// All settings, as YAML that is a settings file itself. The source of each value is a comment behind it.
+    ///
+    /// # Errors
+    /// A path is not UTF-8.
+    pub fn print(&self, file: Option<&SettingsFile>) -> Result<String, SettingsError> {
+        let Keys(keys) = Keys::of(&self.with(file))?;
         let mut text = String::new();
         let mut groups: Vec<&str> = Vec::new();
         for (key, value) in &keys {

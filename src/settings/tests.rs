@@ -1,23 +1,25 @@
+use std::error::Error;
 use std::path::Path;
 
 use super::*;
 use crate::code::{Code, EnforcementPoint, Level};
 
-fn yaml(text: &str) -> Result<Settings, SettingsError> {
-    Settings::from_yaml(Path::new("settings.yaml"), text)
+fn yaml(text: &str) -> Result<ServerConfig, SettingsError> {
+    let file = SettingsFile::parse(Path::new("settings.yaml"), text.to_owned());
+    file.map(|file| file.config)
 }
 
-#[test]
-fn a_flag_wins_over_the_file_and_the_file_fills_the_rest() {
-    let flags = Settings {
-        operator_namespace: Some("flags".into()),
-        ..Settings::default()
-    };
-    let file = yaml("operatorNamespace: file\noperatorAccounts: [a, b]\nlisten: 127.0.0.1:1\n");
-    let merged = flags.or(file.unwrap());
-    assert_eq!(merged.operator_namespace.as_deref(), Some("flags"));
-    assert_eq!(merged.operator_accounts, ["a", "b"]);
-    assert_eq!(merged.listen, Some(SocketAddr::from(([127, 0, 0, 1], 1))));
+/// An error with its causes.
+fn told(error: &SettingsError) -> String {
+    let causes = std::iter::successors(Some(error as &dyn Error), |error| (*error).source());
+    let causes: Vec<String> = causes.map(ToString::to_string).collect();
+    causes.join(": ")
+}
+
+/// The error of settings that do not fit together.
+fn problem(text: &str) -> String {
+    let config = yaml(text).unwrap_or_else(|error| panic!("{error}"));
+    told(&config.validate().unwrap_err())
 }
 
 #[test]
@@ -40,11 +42,11 @@ fn an_unknown_key_or_word_is_told_the_nearest_known_one() {
     for (text, known) in [
         (
             "review: {levels: {OBP201: {webhok: warn}}}\n",
-            "key nearest to `webhok` is `webhook`",
+            "word nearest to `webhok` is `webhook`",
         ),
         (
             "review: {levels: {obp201: {Audit: warn}}}\n",
-            "key nearest to `Audit` is `audit`",
+            "word nearest to `Audit` is `audit`",
         ),
         (
             "review: {levels: {OBP201: wrn}}\n",
@@ -68,8 +70,11 @@ fn an_unknown_key_or_word_is_told_the_nearest_known_one() {
         assert!(told.contains(known), "{text}: {told}");
     }
     let text = "review: {platform: [{ingress: [{form: []}]}]}\n";
-    let error = yaml(text).unwrap().config().unwrap_err().to_string();
-    assert!(error.ends_with("nearest to `form` is `from`"), "{error}");
+    let error = yaml(text).unwrap().review_config().unwrap_err().to_string();
+    assert!(
+        error.ends_with("`form`; the known key nearest to it is `from`"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -108,66 +113,59 @@ fn a_time_or_size_that_is_none_is_told_with_an_example() {
         let error = yaml(text).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
-    let long = yaml("tls: ephemeral\nshutdownDelay: 5m").unwrap();
-    assert!(matches!(
-        long.server(),
-        Err(SettingsError::ShutdownDelay { .. })
-    ));
 }
 
 #[test]
 fn an_empty_file_sets_nothing() {
     for text in ["", "# nothing yet\n", "---\n"] {
-        assert_eq!(yaml(text).unwrap(), Settings::default(), "{text:?}");
+        assert_eq!(yaml(text).unwrap(), ServerConfig::default(), "{text:?}");
     }
 }
 
 #[test]
 fn the_default_accounts_follow_the_operators_namespace() {
-    let settings = Settings {
-        operator_namespace: Some("bao-system".into()),
-        ..Settings::default()
+    let config = ServerConfig {
+        operator_namespace: "bao-system".into(),
+        ..ServerConfig::default()
     };
-    let accounts = settings.config().unwrap().operator_accounts;
+    let accounts = config.review_config().unwrap().operator_accounts;
     let expected = [
         "system:serviceaccount:bao-system:openbao-operator-controller",
         "system:serviceaccount:bao-system:openbao-operator-provisioner",
     ];
     assert_eq!(accounts.iter().collect::<Vec<_>>(), expected);
     assert_eq!(
-        Settings::default().config().unwrap(),
+        ServerConfig::default().review_config().unwrap(),
         ReviewConfig::default()
     );
 }
 
 #[test]
-fn an_account_without_a_name_is_refused() {
+fn an_account_without_a_name_is_an_error() {
     for account in ["", " "] {
         let settings = yaml(&format!("operatorAccounts: [operator, \"{account}\"]")).unwrap();
-        let error = settings.config().unwrap_err().to_string();
+        let error = settings.review_config().unwrap_err().to_string();
         assert!(error.contains("`operatorAccounts`"), "{error}");
     }
 }
 
 #[test]
 fn certificate_files_are_asked_for_by_name() {
-    let error = Settings::default().server().unwrap_err().to_string();
+    let error = ServerConfig::default().validate().unwrap_err().to_string();
     assert!(error.contains("`cert` and `key`"), "{error}");
 }
 
 #[test]
-fn an_unknown_baseline_is_refused() {
-    let settings = Settings {
-        baseline: Some("v9".into()),
-        ..Settings::default()
-    };
-    assert!(matches!(settings.config(), Err(SettingsError::Baseline(_))));
+fn an_unknown_baseline_is_an_error_with_the_known_ones() {
+    let error = yaml("baseline: v9").unwrap_err().to_string();
+    assert!(error.contains("`v9`"), "{error}");
+    assert!(error.contains("classic, v0.1, next"), "{error}");
 }
 
 #[test]
 fn the_file_decides_about_reviews_and_keeps_the_defaults_of_what_it_leaves_out() {
     let text = "review:\n  proofBudget: 7\n  unsafeEgressAllowed: [169.254.169.254/32]\n  widths: {blockV4: 16}\n";
-    let config = yaml(text).unwrap().config().unwrap();
+    let config = yaml(text).unwrap().review_config().unwrap();
     let default = ReviewConfig::default();
     assert_eq!(config.proof_budget, 7);
     assert_eq!(
@@ -185,19 +183,13 @@ fn the_file_decides_about_reviews_and_keeps_the_defaults_of_what_it_leaves_out()
     );
 }
 
-/// An error with its cause.
-fn told(error: &SettingsError) -> String {
-    let cause = std::error::Error::source(error).map(ToString::to_string);
-    format!("{error}: {}", cause.unwrap_or_default())
-}
-
-/// The posture of a file with these levels.
+/// The configuration of a file with these levels.
 fn levels(levels: &str) -> Result<ReviewConfig, SettingsError> {
-    yaml(&format!("review: {{levels: {levels}}}\n"))?.config()
+    yaml(&format!("review: {{levels: {levels}}}\n"))?.review_config()
 }
 
 #[test]
-fn a_level_is_set_for_all_doors_or_for_some_by_code_or_by_name() {
+fn a_level_is_set_for_all_points_or_for_some_by_code_or_by_name() {
     let words = [
         ("deny", Level::Deny),
         ("warn", Level::Warn),
@@ -224,7 +216,7 @@ fn a_level_is_set_for_all_doors_or_for_some_by_code_or_by_name() {
 }
 
 #[test]
-fn an_unknown_code_level_or_door_is_an_error_that_says_what_is_known() {
+fn an_unknown_code_level_or_point_is_an_error_that_says_what_is_known() {
     let table = [
         ("{OBP2O1: warn}", "`OBP2O1`; the nearest is `OBP201`"),
         ("{OBP999: warn}", "the nearest is `OBP"),
@@ -232,15 +224,100 @@ fn an_unknown_code_level_or_door_is_an_error_that_says_what_is_known() {
             "{ingress-open-to-everybody: warn}",
             "`ingress-open-to-everybody`; the nearest is `OBP302`",
         ),
-        ("{OBP201: refuse}", "a level (deny, warn, audit, off)"),
+        (
+            "{OBP201: refuse}",
+            "`refuse`, expected one of deny, warn, audit, off",
+        ),
         (
             "{OBP201: {admission: warn}}",
-            "levels by enforcement point (webhook, check, audit)",
+            "`admission`, expected one of webhook, check, audit",
         ),
+        ("{OBP201: [warn]}", "a level (deny, warn, audit, off)"),
     ];
     for (text, expected) in table {
         let error = levels(text).unwrap_err();
         let told = told(&error);
         assert!(told.contains(expected), "{text}: {told}");
     }
+}
+
+#[test]
+fn an_empty_list_of_reviews_takes_the_place_of_the_default() {
+    let empty = yaml(
+        "review: {levels: {}, platform: [], healthPorts: [], dnsNamespaces: [], runtimeLabelKeys: [], \
+         healthNamespaces: [], apiServerEndpoints: [], metricsNamespaceLabels: {}, tunnelPorts: [], \
+         unsafeEgressAllowed: [], unsafeIngressAllowed: []}",
+    );
+    let config = empty.unwrap().review_config().unwrap();
+    assert!(config.dns_namespaces.is_empty() && config.tunnel_ports.is_empty());
+    assert!(config.runtime_label_keys.is_empty() && config.health_namespaces.is_empty());
+    assert!(config.metrics_namespace_labels.is_empty());
+}
+
+#[test]
+fn self_managed_needs_no_further_setting() {
+    let tls = yaml("tls: self-managed").unwrap().certificate().unwrap();
+    let Tls::SelfManaged { secret, rotation } = tls else {
+        panic!("{tls:?}");
+    };
+    let expected = "openbao-perimeter-system/openbao-perimeter-self-managed";
+    assert_eq!(secret.to_string(), expected);
+    assert!(rotation.names().contains(SERVICE_NAMES[0]));
+}
+
+#[test]
+fn values_out_of_range_and_values_that_do_not_fit_together_are_errors() {
+    for (text, expected) in [
+        ("cluster: {staleAfter: 119s}", "at least `2m`, found `119s`"),
+        ("shutdownDelay: 5m", "at most `4m`, found `5m`"),
+        (
+            "limits: {maxRequests: 0}",
+            "`limits.maxRequests`: expected 1 to",
+        ),
+        ("limits: {bodyTimeout: 0s}", "`limits.bodyTimeout`"),
+        ("limits: {bodyTimeout: 61m}", "up to `1h`, found `61m`"),
+        (
+            "limits: {maxBytesInFlight: 1000}",
+            "at least `limits.maxBodyBytes`, `7Mi`, found `1000`",
+        ),
+        (
+            "selfManaged: {lifetime: 200d}",
+            "three times as long as a leaf",
+        ),
+        ("selfManaged: {settle: 80d}", "as a new bundle takes"),
+        ("clients: {ca: ca.crt}", "found `ca`"),
+        ("clients: {subjects: [a]}", "found `subjects`"),
+    ] {
+        let problem = problem(&format!("tls: self-managed\n{text}"));
+        assert!(problem.contains(expected), "{problem}");
+    }
+}
+
+#[test]
+fn limits_stand_under_a_key_of_their_own() {
+    let limits = yaml("limits: {maxRequests: 7, bodyTimeout: 500ms}").unwrap();
+    assert_eq!(limits.limits.requests, 7);
+    assert_eq!(limits.limits.body, Duration::from_millis(500));
+    for (text, problem) in [
+        ("limits: {maxRequest: 7}", "maxRequest"),
+        ("limits: {bodyTimeout: soon}", "found `soon`"),
+    ] {
+        let error = yaml(text).unwrap_err().to_string();
+        assert!(error.contains(problem), "{error}");
+    }
+}
+
+#[test]
+fn a_body_that_is_allowed_also_fits_in_flight() {
+    let large = yaml("limits: {maxBodyBytes: 100000000}").unwrap();
+    assert_eq!(large.limits.bytes_in_flight, 100_000_000);
+}
+
+#[test]
+fn a_key_without_a_value_is_an_error_unless_it_may_be_empty() {
+    for key in ["operatorNamespace", "baseline", "logFilter", "review"] {
+        let error = yaml(&format!("{key}:\n")).unwrap_err().to_string();
+        assert!(error.contains("settings.yaml"), "{error}");
+    }
+    assert_eq!(yaml("cert:\n").unwrap().cert, None);
 }

@@ -1,4 +1,4 @@
-//! Where the served certificate comes from, and who may ask for it: typed, and resolved.
+//! Source of the served certificate, and the clients that may connect.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -7,13 +7,12 @@ use std::time::Duration;
 use clap::ValueEnum;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use super::{Settings, SettingsError};
-use crate::duration::Length;
 use webhook_certs::cluster::SecretRef;
 use webhook_certs::rotation::{RotationConfig, RotationConfigError};
 
-/// Where the served certificate comes from.
+use super::{ServerConfig, SettingsError};
+
+/// Source of the served certificate.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize, JsonSchema,
 )]
@@ -28,7 +27,7 @@ pub enum TlsMode {
     Ephemeral,
 }
 
-/// What the Service of the manifests is called, and so its certificate.
+/// Names of the Service of the manifests, and so of its certificate.
 pub const SERVICE_NAMES: [&str; 2] = [
     "openbao-perimeter.openbao-perimeter-system.svc",
     "openbao-perimeter.openbao-perimeter-system.svc.cluster.local",
@@ -44,122 +43,77 @@ pub fn default_secret() -> SecretRef {
 
 const DAY: Duration = Duration::from_hours(24);
 
-/// What `tls: self-managed` can be told, in the file under the key `selfManaged`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// Certificate of `tls: self-managed`, the key `selfManaged`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-pub struct SelfManagedSettings {
+pub struct SelfManagedConfig {
     /// Secret that the replicas share (`--tls self-managed`)
-    /// [default: openbao-perimeter-system/openbao-perimeter-self-managed]
-    #[schemars(with = "Option<String>")]
-    pub secret: Option<SecretRef>,
+    #[schemars(with = "String")]
+    pub secret: SecretRef,
 
     /// Name or address that the certificate is good for (`--tls self-managed`) [default: the Service of the manifests]
     pub names: Vec<String>,
 
-    /// Life of the CA, renewed after two thirds (`--tls self-managed`) [default: 365d]
-    #[schemars(with = "Option<String>")]
-    pub ca_lifetime: Option<Length>,
+    /// Life of the CA, renewed after two thirds (`--tls self-managed`)
+    #[serde(with = "crate::duration")]
+    #[schemars(with = "String")]
+    pub ca_lifetime: Duration,
 
-    /// Life of the certificate, renewed after two thirds (`--tls self-managed`) [default: 90d]
-    #[schemars(with = "Option<String>")]
-    pub lifetime: Option<Length>,
+    /// Life of the certificate, renewed after two thirds (`--tls self-managed`)
+    #[serde(with = "crate::duration")]
+    #[schemars(with = "String")]
+    pub lifetime: Duration,
 
-    /// How long every API server may take to notice a new CA bundle (`--tls self-managed`)
-    /// [default: 5m]
-    #[schemars(with = "Option<String>")]
-    pub settle: Option<Length>,
+    /// Time that every API server may take to notice a new CA bundle (`--tls self-managed`)
+    #[serde(with = "crate::duration")]
+    #[schemars(with = "String")]
+    pub settle: Duration,
 }
 
-impl SelfManagedSettings {
-    pub(super) fn or(self, other: Self) -> Self {
+impl Default for SelfManagedConfig {
+    fn default() -> Self {
         Self {
-            secret: self.secret.or(other.secret),
-            names: super::list(self.names, other.names),
-            ca_lifetime: self.ca_lifetime.or(other.ca_lifetime),
-            lifetime: self.lifetime.or(other.lifetime),
-            settle: self.settle.or(other.settle),
+            secret: default_secret(),
+            names: SERVICE_NAMES.map(str::to_owned).to_vec(),
+            ca_lifetime: 365 * DAY,
+            lifetime: 90 * DAY,
+            settle: Duration::from_mins(5),
         }
-    }
-
-    /// With the defaults spelled out.
-    pub(super) fn effective(&self) -> Self {
-        let [ca_lifetime, lifetime, settle] = self.lengths().map(Some);
-        Self {
-            secret: Some(self.secret.clone().unwrap_or_else(default_secret)),
-            names: self.served_names(),
-            ca_lifetime,
-            lifetime,
-            settle,
-        }
-    }
-
-    fn served_names(&self) -> Vec<String> {
-        let service = SERVICE_NAMES.map(str::to_owned).to_vec();
-        super::list(self.names.clone(), service)
-    }
-
-    /// Lives of the CA and of the certificate, and the time to settle.
-    fn lengths(&self) -> [Length; 3] {
-        let or = |set: Option<Length>, default: Duration| set.unwrap_or(default.into());
-        [
-            or(self.ca_lifetime, 365 * DAY),
-            or(self.lifetime, 90 * DAY),
-            or(self.settle, Duration::from_mins(5)),
-        ]
-    }
-
-    fn terms(&self) -> Result<RotationConfig, RotationConfigError> {
-        let [ca_lifetime, lifetime, settle] = self.lengths().map(Length::get);
-        let names = self.served_names().into_iter().collect();
-        RotationConfig::new(ca_lifetime, lifetime, settle, names)
     }
 }
 
-/// Which clients may connect at all, in the file under the key `clients`.
+impl SelfManagedConfig {
+    fn rotation(&self) -> Result<RotationConfig, RotationConfigError> {
+        let names = self.names.iter().cloned().collect();
+        RotationConfig::new(self.ca_lifetime, self.lifetime, self.settle, names)
+    }
+}
+
+/// Clients that may connect, the key `clients`: everybody, or those with a certificate.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-pub struct ClientSettings {
+pub struct ClientConfig {
     /// CA certificates, PEM; clients of the webhooks must then show a certificate of one of them
     /// [default: everybody may connect]
     pub ca: Option<PathBuf>,
 
     /// Common name that such a client certificate must have
-    pub subjects: Vec<String>,
-}
-
-impl ClientSettings {
-    pub(super) fn or(self, other: Self) -> Self {
-        Self {
-            ca: self.ca.or(other.ca),
-            subjects: super::list(self.subjects, other.subjects),
-        }
-    }
-
-    /// Who may connect; everybody where nothing is said. One of the two alone is a mistake: a CA
-    /// that signs others too proves nothing, and a name without a CA even less.
-    pub(super) fn resolve(&self) -> Result<Option<ClientOptions>, SettingsError> {
-        match (&self.ca, self.subjects.as_slice()) {
-            (None, []) => Ok(None),
-            (Some(ca), [_, ..]) => Ok(Some(ClientOptions {
-                ca: ca.clone(),
-                subjects: self.subjects.iter().cloned().collect(),
-            })),
-            (Some(_), []) => Err(SettingsError::Clients { found: "ca" }),
-            (None, _) => Err(SettingsError::Clients { found: "subjects" }),
-        }
-    }
-}
-
-/// Which clients may connect.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClientOptions {
-    /// CA certificates, PEM.
-    pub ca: PathBuf,
-    /// Common names that are expected.
     pub subjects: BTreeSet<String>,
 }
 
-/// Where the served certificate comes from, with all that this needs.
+impl ClientConfig {
+    /// One of the two alone is a mistake: a CA that signs others too proves nothing, and a name without a CA
+    /// even less.
+    pub(super) fn validate(&self) -> Result<(), SettingsError> {
+        match (&self.ca, self.subjects.is_empty()) {
+            (None, true) | (Some(_), false) => Ok(()),
+            (Some(_), true) => Err(SettingsError::Clients { found: "ca" }),
+            (None, false) => Err(SettingsError::Clients { found: "subjects" }),
+        }
+    }
+}
+
+/// Source of the served certificate, with all that it needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tls {
     /// A pair of files.
@@ -174,43 +128,40 @@ pub enum Tls {
         /// The Secret that the replicas share.
         secret: SecretRef,
         /// Lifetimes and names.
-        terms: RotationConfig,
+        rotation: RotationConfig,
     },
     /// In memory.
     Ephemeral {
-        /// Where the CA certificate is written.
+        /// File that the CA certificate is written to.
         ca_out: Option<PathBuf>,
     },
 }
 
-impl Settings {
-    pub(super) fn resolve_tls(&self) -> Result<Tls, SettingsError> {
-        match (self.tls.unwrap_or_default(), &self.cert, &self.key) {
-            (TlsMode::Ephemeral, _, _) => Ok(Tls::Ephemeral {
-                ca_out: self.ca_out.clone(),
-            }),
-            (TlsMode::SelfManaged, _, _) => Ok(Tls::SelfManaged {
-                secret: {
-                    let secret = self.self_managed.secret.clone();
-                    secret.unwrap_or_else(default_secret)
-                },
-                terms: self.self_managed.terms()?,
-            }),
-            (TlsMode::Files, Some(cert), Some(key)) => Ok(Tls::Files {
-                cert: cert.clone(),
-                key: key.clone(),
-            }),
-            (TlsMode::Files, cert, key) => {
-                let found = match (cert, key) {
-                    (Some(_), _) => "cert",
-                    (None, Some(_)) => "key",
-                    (None, None) => "none of them",
-                };
-                Err(SettingsError::Certificate { found })
+impl ServerConfig {
+    /// Source of the served certificate.
+    ///
+    /// # Errors
+    /// A setting is missing, or the lifetimes do not fit together.
+    pub fn certificate(&self) -> Result<Tls, SettingsError> {
+        let found = match (self.tls, &self.cert, &self.key) {
+            (TlsMode::Ephemeral, _, _) => {
+                let ca_out = self.ca_out.clone();
+                return Ok(Tls::Ephemeral { ca_out });
             }
-        }
+            (TlsMode::SelfManaged, _, _) => {
+                return Ok(Tls::SelfManaged {
+                    secret: self.self_managed.secret.clone(),
+                    rotation: self.self_managed.rotation()?,
+                });
+            }
+            (TlsMode::Files, Some(cert), Some(key)) => {
+                let (cert, key) = (cert.clone(), key.clone());
+                return Ok(Tls::Files { cert, key });
+            }
+            (TlsMode::Files, Some(_), None) => "cert",
+            (TlsMode::Files, None, Some(_)) => "key",
+            (TlsMode::Files, None, None) => "none of them",
+        };
+        Err(SettingsError::Certificate { found })
     }
 }
-
-#[cfg(test)]
-mod tests;

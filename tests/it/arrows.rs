@@ -20,10 +20,18 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("telemetry", &[]),
     ("duration", &[]),
+    ("size", &[]),
     ("file_events", &[]),
     (
         "settings",
-        &["code", "duration", "inventory", "config", "telemetry"],
+        &[
+            "config",
+            "duration",
+            "inventory",
+            "server",
+            "size",
+            "telemetry",
+        ],
     ),
     ("rate", &[]),
     ("sources", &["file_events", "inventory", "config", "rate"]),
@@ -43,6 +51,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "file_events",
             "inventory",
             "review",
+            "size",
         ],
     ),
     (

@@ -63,12 +63,8 @@ fn the_deployment_serves_the_ports_that_it_and_its_network_policy_name() {
     let Command::Serve(serve) = Cli::try_parse_from(typed).unwrap().command else {
         panic!("expected `serve`");
     };
-    let options = serve.settings.with(None).server().unwrap();
-    let listens = [
-        options.listen,
-        options.probes_listen,
-        options.metrics_listen,
-    ];
+    let config = serve.settings.with(None);
+    let listens = [config.listen, config.probes_listen, config.metrics_listen];
     let served: BTreeSet<i32> = listens.map(|address| address.port().into()).into();
     let ports = container.ports.unwrap();
     let declared: BTreeSet<i32> = ports.iter().map(|port| port.container_port).collect();

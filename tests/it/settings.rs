@@ -5,7 +5,7 @@ mod reload;
 use std::fs;
 
 use clap::Args as _;
-use openbao_perimeter::settings::{ServeFlags, Settings};
+use openbao_perimeter::settings::{ServeFlags, ServerConfig};
 use serde_json::Value;
 
 use crate::support::{assert_golden, folder, run_with};
@@ -220,7 +220,7 @@ fn the_schema_forbids_every_key_that_it_does_not_list() {
         }
     }
     let mut found = Vec::new();
-    open("", &Settings::schema(), &mut found);
+    open("", &ServerConfig::schema(), &mut found);
     assert_eq!(found, Vec::<String>::new());
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::{self, Display};
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Serialize;
 use webhook_certs::x509::{self, CertificateInfo};
@@ -12,7 +13,7 @@ use webhook_certs::{Timestamp, pem, validity};
 use super::FileError;
 use crate::cli::check::Output;
 use crate::cli::{ExitStatus, Failure};
-use crate::duration::Length;
+use crate::duration;
 use crate::server::tls::files;
 
 /// Arguments of `certs inspect`.
@@ -27,8 +28,8 @@ pub struct Args {
     pub key: Option<PathBuf>,
 
     /// Also refuse what expires within this time
-    #[arg(long, value_name = "DURATION", default_value = "0s")]
-    pub expires_within: Length,
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration::parse)]
+    pub expires_within: Duration,
 
     /// Output format
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
@@ -98,13 +99,13 @@ pub(super) fn run(args: &Args, now: Timestamp) -> Result<ExitStatus, Failure> {
 }
 
 /// The reason to replace a certificate.
-fn problem(facts: &CertificateInfo, now: Timestamp, within: Length) -> Option<String> {
+fn problem(facts: &CertificateInfo, now: Timestamp, within: Duration) -> Option<String> {
     let (validity, subject) = (facts.validity, called(&facts.subject, &facts.names));
     if now < validity.from {
         Some(format!("`{subject}` is not good before {}", validity.from))
     } else if validity.is_over(now) {
         Some(format!("`{subject}` has expired on {}", validity.until))
-    } else if validity.is_over(validity::after(now, within.get())) {
+    } else if validity.is_over(validity::after(now, within)) {
         Some(format!("`{subject}` expires soon, on {}", validity.until))
     } else {
         None

@@ -5,6 +5,7 @@ use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use webhook_certs::rotation::CertificateIssuer as _;
 use webhook_certs::x509::{self, CertificateInfo};
@@ -12,7 +13,7 @@ use webhook_certs::{Pair, Timestamp, Validity, pem};
 
 use super::FileError;
 use crate::cli::{ExitStatus, Failure};
-use crate::duration::Length;
+use crate::duration;
 use crate::server::tls::{files, issuer};
 use crate::settings::SERVICE_NAMES;
 
@@ -28,12 +29,12 @@ pub struct Args {
     pub names: Vec<String>,
 
     /// Lifetime of a new CA
-    #[arg(long, value_name = "DURATION", default_value = "365d")]
-    pub ca_lifetime: Length,
+    #[arg(long, value_name = "DURATION", default_value = "365d", value_parser = duration::parse)]
+    pub ca_lifetime: Duration,
 
     /// Lifetime of the certificate, which ends with its CA at the latest
-    #[arg(long, value_name = "DURATION", default_value = "90d")]
-    pub lifetime: Length,
+    #[arg(long, value_name = "DURATION", default_value = "90d", value_parser = duration::parse)]
+    pub lifetime: Duration,
 }
 
 const OPEN: u32 = 0o644;
@@ -48,13 +49,13 @@ pub(super) fn run(args: &Args, now: Timestamp) -> Result<ExitStatus, Failure> {
     let (ca, ca_validity) = if let Some(kept) = kept(&args.out, now)? {
         kept
     } else {
-        let validity = Validity::starting(now, args.ca_lifetime.get());
+        let validity = Validity::starting(now, args.ca_lifetime);
         let ca = issuer().ca(validity)?;
         files.push(("ca.crt", OPEN, ca.certificate.clone()));
         files.push(("ca.key", SECRET, ca.key.clone()));
         (ca, validity)
     };
-    let validity = Validity::starting(now, args.lifetime.get());
+    let validity = Validity::starting(now, args.lifetime);
     let validity = Validity {
         until: validity.until.min(ca_validity.until),
         ..validity

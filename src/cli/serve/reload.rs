@@ -13,7 +13,7 @@ use tracing_subscriber::filter::Targets;
 use super::publish::Decision;
 use crate::audit::metrics::SettingsReload;
 use crate::audit::{EventQueue, Metrics};
-use crate::cli::{Failure, limits, with_causes};
+use crate::cli::{Failure, with_causes};
 use crate::config::ReviewConfig;
 use crate::file_events::Changes;
 use crate::server::probes::Readiness;
@@ -44,15 +44,12 @@ struct Sound {
 impl Sound {
     fn of(given: &Given<ServeFlags>, file: &SettingsFile) -> Result<Self, Failure> {
         let settings = given.with(Some(file));
-        settings.server()?;
-        let events = settings.cluster.options()?.events;
-        let (_, filter) = settings.logging();
-        let limits = limits::effective(settings.limits)?;
+        settings.validate()?;
         Ok(Self {
-            config: Arc::new(settings.config()?),
-            filter: telemetry::filter(filter)?,
-            events,
-            keys: Keys::of(&settings.effective(limits)?)?,
+            config: Arc::new(settings.review_config()?),
+            filter: telemetry::filter(&settings.log_filter)?,
+            events: settings.cluster.events,
+            keys: Keys::of(&settings)?,
         })
     }
 }

@@ -5,7 +5,7 @@ use clap::{Args as _, Command, Parser};
 
 use super::*;
 use crate::settings::given::argument;
-use crate::settings::{Origin, ServeFlags, Settings};
+use crate::settings::{Origin, ServeFlags, ServerConfig};
 
 #[derive(Parser)]
 struct Typed {
@@ -30,7 +30,7 @@ logFilter: "info,openbao_perimeter=debug # not a comment"
 operatorNamespace: "null"
 apiServerAddresses: [10.0.0.1, "fd00::1"]
 cluster: {events: off, registration: ""}
-limits: {bodyTimeout: 1m30s, maxRequests: 7}
+limits: {bodyTimeout: 1m30s, maxRequests: 7, maxWorkers: 6}
 selfManaged: {secret: a/b, lifetime: 36h}
 clients: {ca: "/tls/a: b.pem", subjects: [kube-apiserver]}
 review:
@@ -46,22 +46,13 @@ review:
   - egress: [{to: [{ipBlock: {cidr: 10.0.0.0/24}}]}]
 "#;
 
-/// Not the server's, but as whole.
-fn limits(set: LimitSettings) -> LimitSettings {
-    let defaults = "{maxConnections: 1, maxRequests: 2, maxBodyBytes: 3, maxBytesInFlight: 4, \
-                    maxAtOnceBytes: 5, maxWorkers: 6, handshakeTimeout: 1s, headTimeout: 2s, \
-                    bodyTimeout: 3s, reviewTimeout: 4s, drainTimeout: 5s}";
-    set.or(file(&format!("limits: {defaults}")).settings.limits)
-}
-
 fn printed(given: &Given<ServeFlags>, file: Option<&SettingsFile>) -> String {
-    given.print(file, limits(given.with(file).limits)).unwrap()
+    given.print(file).unwrap()
 }
 
 #[test]
 fn every_flag_is_a_key_of_the_same_name() {
-    let settings = Settings::default().effective(LimitSettings::default());
-    let Keys(keys) = Keys::of(&settings.unwrap()).unwrap();
+    let Keys(keys) = Keys::of(&ServerConfig::default()).unwrap();
     let keys: BTreeSet<String> = keys.keys().map(|key| argument(key)).collect();
     let command = ServeFlags::augment_args(Command::new("settings"));
     for argument in command.get_arguments() {
@@ -79,15 +70,12 @@ fn what_is_printed_is_a_file_that_sets_the_same() {
         let printed = printed(&given, Some(&file));
         let again = SettingsFile::parse(Path::new("printed.yaml"), printed.clone());
         let again = again.unwrap_or_else(|error| panic!("{error}:\n{printed}"));
-        let limits = limits(settings.limits);
-        assert_eq!(again.settings, settings.effective(limits).unwrap());
-        assert_eq!(again.settings.config().unwrap(), settings.config().unwrap());
-        let told = |settings: &Settings| {
-            let mut server = settings.server().unwrap();
-            server.limits = LimitSettings::default();
-            (server, settings.cluster.options().unwrap())
-        };
-        assert_eq!(told(&again.settings), told(&settings));
+        assert_eq!(again.config, settings.effective());
+        assert_eq!(
+            again.config.review_config().unwrap(),
+            settings.review_config().unwrap()
+        );
+        again.config.validate().unwrap();
     }
 }
 
@@ -112,10 +100,10 @@ fn the_innermost_key_says_where_it_comes_from() {
         assert_eq!(given.origin(key, Some(&file)), expected, "{key}");
     }
     let given = self::given(&[]);
-    let empty = self::file("operatorAccounts: []\nbaseline: null\nreview: {healthPorts: []}\n");
+    let empty = self::file("operatorAccounts: []\ncert: null\nreview: {healthPorts: []}\n");
     for (key, expected) in [
         ("operatorAccounts", Origin::Default),
-        ("baseline", Origin::Default),
+        ("cert", Origin::Default),
         ("review.healthPorts", written()),
     ] {
         assert_eq!(given.origin(key, Some(&empty)), expected, "{key}");
@@ -131,7 +119,7 @@ fn comments_stand_behind_values_and_in_place_of_what_is_not_set() {
         "baseline: next  # file settings.yaml",
         "limits:",
         "logFormat: json  # flag --log-format",
-        "  maxWorkers: 6  # default",
+        "  maxWorkers: 6  # file settings.yaml",
         "    blockV4: 16  # file settings.yaml",
         "    blockV6: 32  # default",
     ] {
@@ -144,10 +132,7 @@ fn comments_stand_behind_values_and_in_place_of_what_is_not_set() {
 
 /// The keys that differ between two files: those for run time, and those for a restart.
 fn difference(before: &str, after: &str) -> [Vec<String>; 2] {
-    let keys = |text: &str| {
-        let settings = file(text).settings;
-        Keys::of(&settings.effective(limits(settings.limits)).unwrap()).unwrap()
-    };
+    let keys = |text: &str| Keys::of(&file(text).config).unwrap();
     let difference = keys(before).difference(&keys(after));
     [difference.live, difference.fixed]
 }
@@ -172,7 +157,7 @@ fn keys_differ_by_what_is_in_force_and_not_by_what_is_written() {
         ),
         (
             "tls: ephemeral",
-            "limits: {maxWorkers: 1}\nreview: {levels: {OBP201: warn}, caps: {rules: 1}}",
+            "limits: {maxWorkers: 1000}\nreview: {levels: {OBP201: warn}, caps: {rules: 1}}",
             [
                 &["review.caps.rules", "review.levels"],
                 &["limits.maxWorkers", "tls"],

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use openbao_perimeter::code::{Code, Level};
-use openbao_perimeter::settings::Settings;
+use openbao_perimeter::settings::ServerConfig;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -19,7 +19,7 @@ pub(crate) struct Header {
     operation: Option<Operation>,
     user: Option<String>,
     pub(crate) groups: Vec<String>,
-    /// Settings, as a file of them.
+    /// ServerConfig, as a file of them.
     pub(crate) settings: Option<Value>,
     pub(crate) facts: Facts,
     /// Whether the object is judged as one of a dump of a cluster, rather than its write.
@@ -141,10 +141,11 @@ impl Case {
         self.header.user.as_deref().unwrap_or(TENANT)
     }
 
-    pub(crate) fn settings(&self) -> Settings {
+    pub(crate) fn settings(&self) -> ServerConfig {
         let settings = self.header.settings.clone();
-        settings.map_or_else(Settings::default, |settings| {
-            Settings::deserialize(settings).unwrap_or_else(|error| panic!("{}: {error}", self.name))
+        settings.map_or_else(ServerConfig::default, |settings| {
+            ServerConfig::deserialize(settings)
+                .unwrap_or_else(|error| panic!("{}: {error}", self.name))
         })
     }
 

@@ -40,7 +40,7 @@ fn written(path: &Path) -> Written {
 }
 
 fn config(case: &Case) -> Arc<ReviewConfig> {
-    let config = case.settings().config();
+    let config = case.settings().review_config();
     Arc::new(config.unwrap_or_else(|error| panic!("{}: {error}", case.name)))
 }
 

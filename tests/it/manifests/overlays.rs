@@ -12,7 +12,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::PodSpec;
 use openbao_perimeter::cli::{Cli, Command as Subcommand};
 use openbao_perimeter::config::ReviewConfig;
-use openbao_perimeter::settings::{Settings, Tls};
+use openbao_perimeter::settings::{ServerConfig, Tls};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -63,7 +63,7 @@ pub(crate) fn pod(objects: &[Value]) -> PodSpec {
 }
 
 /// The settings that the container starts with, its file included.
-fn settings(install: &str, objects: &[Value]) -> Settings {
+fn settings(install: &str, objects: &[Value]) -> ServerConfig {
     let map: Value = one(objects, "ConfigMap");
     let mounts = pod(objects).containers.remove(0).volume_mounts.unwrap();
     let mount = mounts.iter().find(|mount| mount.name == "settings");
@@ -89,16 +89,16 @@ fn each_way_to_install_starts_the_server_with_the_certificate_that_it_promises()
     for install in INSTALLS {
         let objects = rendered(install);
         let settings = settings(install, &objects);
-        let options = settings.server().unwrap();
+        settings.validate().unwrap();
         let ports = [
-            options.listen,
-            options.probes_listen,
-            options.metrics_listen,
+            settings.listen,
+            settings.probes_listen,
+            settings.metrics_listen,
         ];
         assert_eq!(ports.map(|address| address.port()), [9443, 8081, 8080]);
         assert!(ports.iter().all(|address| address.ip().is_unspecified()));
         let mounts = pod(&objects).containers.remove(0).volume_mounts.unwrap();
-        match options.tls {
+        match settings.certificate().unwrap() {
             Tls::Files { cert, key } => {
                 assert_ne!(install, INSTALLS[2]);
                 for file in [&cert, &key] {
@@ -112,7 +112,7 @@ fn each_way_to_install_starts_the_server_with_the_certificate_that_it_promises()
         }
         // What the file spells out are the defaults, so that a change of these is not missed.
         assert_eq!(
-            settings.config().unwrap(),
+            settings.review_config().unwrap(),
             ReviewConfig::default(),
             "{install}"
         );
@@ -122,12 +122,12 @@ fn each_way_to_install_starts_the_server_with_the_certificate_that_it_promises()
 #[test]
 fn as_many_large_reviews_are_judged_at_once_as_bodies_of_the_largest_size_are_held() {
     for install in INSTALLS {
-        let limits = settings(install, &rendered(install)).limits.checked();
-        let limits = limits.unwrap();
-        let [body, held] =
-            [limits.max_body_bytes, limits.max_bytes_in_flight].map(|limit| limit.unwrap().bytes());
-        let workers = limits.max_workers.unwrap().get() as usize;
-        assert_eq!(workers, held / body, "{install}");
+        let limits = settings(install, &rendered(install)).limits;
+        assert_eq!(
+            limits.workers,
+            limits.bytes_in_flight / limits.body_bytes,
+            "{install}"
+        );
     }
 }
 
@@ -235,11 +235,10 @@ fn a_pod_is_given_the_time_that_its_end_takes() {
     let given = pod.termination_grace_period_seconds.unwrap();
     let lifecycle = pod.containers.remove(0).lifecycle.unwrap();
     let first = lifecycle.pre_stop.unwrap().sleep.unwrap().seconds;
-    let options = settings(INSTALLS[0], &objects).server().unwrap();
-    let drain = openbao_perimeter::server::listener::Limits::default().drain;
+    let config = settings(INSTALLS[0], &objects);
     let first = Duration::from_secs(first.try_into().unwrap());
     let given = Duration::from_secs(given.try_into().unwrap());
-    assert!(first + options.shutdown_delay + drain < given);
+    assert!(first + config.shutdown_delay + config.limits.drain < given);
 }
 
 /// The overlay of the install page, with the copy that the page makes first.

@@ -13,7 +13,7 @@ use openbao_perimeter::admission::{Admission, WebhookKind};
 use openbao_perimeter::config::ReviewConfig;
 use openbao_perimeter::review::{SYSTEM_WRITERS, Writer, WriterClass};
 use openbao_perimeter::server::listener::Limits;
-use openbao_perimeter::settings::{Settings, TlsMode};
+use openbao_perimeter::settings::ServerConfig;
 use serde_json::{Value, json};
 
 use super::{container_port, object};
@@ -45,11 +45,7 @@ fn timeout(registration: &ValidatingWebhook) -> Duration {
 }
 
 fn default_listen() -> SocketAddr {
-    let settings = Settings {
-        tls: Some(TlsMode::Ephemeral),
-        ..Settings::default()
-    };
-    settings.server().unwrap().listen
+    ServerConfig::default().listen
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use clap::{Args as _, Command};
-use openbao_perimeter::settings::{LIVE, ServeFlags, Settings};
+use openbao_perimeter::settings::{LIVE, ServeFlags, ServerConfig};
 use serde_json::Value;
 
 use super::{assert_fresh, code, page, table};
@@ -39,6 +39,27 @@ fn doc(description: &str) -> (String, String) {
             (doc.trim_end().to_owned(), default.to_owned())
         }
         None => (text, String::new()),
+    }
+}
+
+/// A default as one would say it.
+fn spoken(default: &Value) -> String {
+    let listed = |parts: Vec<String>| match parts.is_empty() {
+        true => "none".to_owned(),
+        false => parts.join(", "),
+    };
+    match default {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => listed(items.iter().map(spoken).collect()),
+        Value::Object(fields) => {
+            let pairs = fields.iter();
+            listed(
+                pairs
+                    .map(|(key, value)| format!("{key}={}", spoken(value)))
+                    .collect(),
+            )
+        }
+        other => other.to_string(),
     }
 }
 
@@ -102,7 +123,7 @@ impl Schema {
             let (text, mut default) = doc(property["description"].as_str().expect("a description"));
             let known = property.get("default").filter(|known| !known.is_null());
             if let (true, Some(known)) = (default.is_empty(), known) {
-                default = known.to_string();
+                default = spoken(known);
             }
             let behind = self.behind(property);
             if behind.get("properties").is_some() && path != "review.platform" {
@@ -142,7 +163,7 @@ fn the_page_about_settings_is_fresh() {
          step, and the other keys wait for one: logs and `/readyz?verbose` say which. A file that is broken, or that \
          `serve` would not start with, changes nothing; see [installing](../operations/install.md#settings).\n"
     );
-    let schema = Schema(Settings::schema());
+    let schema = Schema(ServerConfig::schema());
     let mut rows = Vec::new();
     schema.rows("", &schema.0, &mut rows);
     let mut flags = flags();
@@ -177,7 +198,7 @@ fn the_page_about_settings_is_fresh() {
 
 #[test]
 fn the_schema_of_the_settings_is_fresh() {
-    let schema = serde_json::to_string_pretty(&Settings::schema()).unwrap();
+    let schema = serde_json::to_string_pretty(&ServerConfig::schema()).unwrap();
     assert_fresh(
         "docs/reference/settings.schema.json",
         &format!("{schema}\n"),

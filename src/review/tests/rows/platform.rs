@@ -3,7 +3,7 @@
 use super::{EACH, Place, Rule, SINCE_V01, block, egress, ingress, namespace, tcp};
 use crate::baseline::Pods;
 use crate::config::Baseline;
-use crate::settings::Settings;
+use crate::settings::ServerConfig;
 use netpol::Direction::{self, Egress, Ingress};
 
 const PERMITTED: &str = "
@@ -22,9 +22,9 @@ review:
 ";
 
 fn place(pods: Pods, baseline: Baseline) -> Place {
-    let settings: Settings = serde_saphyr::from_str(PERMITTED).expect("settings");
-    let config = settings.config().expect("a config");
-    let place = Place::of(pods, baseline).set(|own| own.platform = config.platform);
+    let settings: ServerConfig = serde_saphyr::from_str(PERMITTED).expect("settings");
+    let config = settings.review_config().expect("a config");
+    let place = Place::of(pods, baseline).set(|own| own.platform_rules = config.platform_rules);
     match pods {
         Pods::Controller => place.holding("deny-all-ingress", &[Ingress], &[]),
         Pods::Workload | Pods::Jobs => place,
@@ -58,7 +58,7 @@ fn assert_platform(pods: Pods, direction: Direction, baselines: &[Baseline]) {
         permitted.permits(&row);
         permitted.refuses(&more, &[]);
         let mut nothing = place(pods, *baseline);
-        nothing.config.platform.clear();
+        nothing.config.platform_rules.clear();
         nothing.refuses(&row, &[]);
     }
 }
