@@ -29,7 +29,7 @@ fn cases_of(code: Code) -> String {
 fn the_page_about_rules_is_fresh() {
     let about = "Each rule has a code that never changes its meaning, and a page with what it refuses, why, an example \
                  and what to do instead: `openbao-perimeter explain CODE` prints it. The levels are those of a write \
-                 that does new onset, before [`review.levels`](settings.md) says otherwise.";
+                 that does new harm, before [`review.levels`](settings.md) says otherwise.";
     let mut text = page("Rules", "`src/code.rs`", about);
     for (digit, family) in FAMILIES {
         let codes = Code::ALL.into_iter();
