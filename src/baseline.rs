@@ -21,7 +21,7 @@ pub use ceiling::Ceiling;
 pub use compiled::{
     ClusterPerimeter, Entry, NamespacePerimeters, ZonePerimeter, compile, rendered,
 };
-pub use expand::{Expansion, Facts, expand};
+pub use expand::{Expansion, Facts, Source, expand};
 pub use managed::{
     CLUSTER_LABEL, COMPONENT_LABEL, JOB_COMPONENTS, MANAGED_LABELS, NAME_LABEL, OPERATOR_NAME,
     managed_policy, pods_of_any_cluster, selector, zone,

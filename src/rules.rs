@@ -37,4 +37,4 @@ pub mod unknown_field;
 pub mod without_effect;
 
 pub use crate::code::{Code, Level};
-pub use finding::{Finding, Onset};
+pub use finding::{Finding, Onset, Place};

@@ -349,7 +349,9 @@ fn entries(
         let expansions = expand(row, facts).into_iter();
         expansions.flat_map(move |expansion| {
             let rule = Arc::new(expansion.rule);
-            let declared: Option<Arc<str>> = expansion.declared.map(Into::into);
+            let declared = expansion
+                .declared
+                .map(|source| Arc::from(source.to_string()));
             let regions = rule.regions(at, direction, &LabelSet::any());
             regions.into_iter().map(move |region| Entry {
                 row,

@@ -1,12 +1,15 @@
 //! Rules of a row for one cluster.
 
+use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
 use super::managed::{infra_labels, lifecycle_pods, openbao_labels};
 use super::{Peers, Row, RowPorts};
 use crate::config::ReviewConfig;
+use crate::inventory::cluster::{DeclaredAt, DeclaredList};
 use crate::inventory::{Cluster, Profile};
 use netpol::Direction;
 use netpol::address::Cidr;
@@ -33,8 +36,26 @@ pub struct Facts<'a> {
 pub struct Expansion {
     /// The rule.
     pub rule: Rule,
-    /// Field path in the OpenBaoCluster for declared rows, in the settings for platform rows.
-    pub declared: Option<String>,
+    /// Where it is written, for declared rows and the platform's.
+    pub declared: Option<Source>,
+}
+
+/// Where a rule is written that is not the operator's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// In the OpenBaoCluster.
+    Declared(DeclaredAt),
+    /// In the settings, at this path.
+    Platform(Arc<str>),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Declared(at) => at.fmt(f),
+            Self::Platform(path) => f.write_str(path),
+        }
+    }
 }
 
 /// The rules of a row for this cluster; none if its condition does not hold.
@@ -42,7 +63,7 @@ pub fn expand(row: &Row, facts: &Facts<'_>) -> Vec<Expansion> {
     let network = &facts.cluster.network;
     match row.peers {
         Peers::TrustedPeers => declared(
-            "trustedIngressPeers",
+            DeclaredList::TrustedPeers,
             &network.trusted_ingress_peers,
             |peer| Rule {
                 peers: vec![peer.clone()],
@@ -51,8 +72,16 @@ pub fn expand(row: &Row, facts: &Facts<'_>) -> Vec<Expansion> {
         ),
         Peers::Platform => platform(row, facts.config),
         Peers::Declared => match row.direction {
-            Direction::Ingress => declared("ingressRules", &network.ingress_rules, Rule::clone),
-            Direction::Egress => declared("egressRules", &network.egress_rules, Rule::clone),
+            Direction::Ingress => declared(
+                DeclaredList::IngressRules,
+                &network.ingress_rules,
+                Rule::clone,
+            ),
+            Direction::Egress => declared(
+                DeclaredList::EgressRules,
+                &network.egress_rules,
+                Rule::clone,
+            ),
         },
         Peers::ApiServer => plain(api_server(facts)),
         Peers::FurtherApiServers => plain(further_addresses(facts)),
@@ -94,14 +123,14 @@ fn platform(row: &Row, config: &ReviewConfig) -> Vec<Expansion> {
         })
         .map(|permitted| Expansion {
             rule: permitted.rule.clone(),
-            declared: Some(permitted.path.to_string()),
+            declared: Some(Source::Platform(permitted.path.clone())),
         })
         .collect()
 }
 
 /// Declared values that could be read. The others are findings (OBP301).
 fn declared<T, E>(
-    field: &str,
+    list: DeclaredList,
     values: &[Result<T, E>],
     rule: impl Fn(&T) -> Rule,
 ) -> Vec<Expansion> {
@@ -112,7 +141,7 @@ fn declared<T, E>(
     readable
         .map(|(at, value)| Expansion {
             rule: rule(value),
-            declared: Some(format!("spec.network.{field}[{at}]")),
+            declared: Some(Source::Declared(DeclaredAt { list, at })),
         })
         .collect()
 }

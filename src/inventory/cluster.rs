@@ -1,6 +1,7 @@
 //! OpenBaoCluster as a fact: the fields that define its network perimeter.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -32,6 +33,44 @@ pub struct ListedAddress {
     pub at: usize,
     /// The address. An IPv4-mapped address is converted to IPv4, as the operator renders it.
     pub address: IpAddr,
+}
+
+/// Lists of `spec.network` whose entries become rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DeclaredList {
+    /// `ingressRules`.
+    IngressRules,
+    /// `egressRules`.
+    EgressRules,
+    /// `trustedIngressPeers`, each a rule of its own.
+    TrustedPeers,
+}
+
+impl DeclaredList {
+    /// Name of the field.
+    pub const fn field(self) -> &'static str {
+        match self {
+            Self::IngressRules => "ingressRules",
+            Self::EgressRules => "egressRules",
+            Self::TrustedPeers => "trustedIngressPeers",
+        }
+    }
+}
+
+/// An entry of such a list, by its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DeclaredAt {
+    /// The list.
+    pub list: DeclaredList,
+    /// Place in the list as written.
+    pub at: usize,
+}
+
+impl fmt::Display for DeclaredAt {
+    /// The field path.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "spec.network.{}[{}]", self.list.field(), self.at)
+    }
 }
 
 /// `spec.network`, with defaults.

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use super::advice;
 use super::level::WriterClass;
-use super::merged::include;
 use super::replay;
 use super::request::Edit;
 use super::restore_target::{self, Paths, Planned};
@@ -225,7 +224,7 @@ pub(super) fn pierced(
         });
         if let Some(same) = same {
             // One connection for each policy is enough to see what is wrong with it.
-            include(&mut pierced[*same].finding, &after, &finding.pods);
+            pierced[*same].finding.include(&after, &finding.pods);
             continue;
         }
         known.push(pierced.len());

@@ -5,7 +5,7 @@ use super::request::{Operation, Request, Subject, Writer};
 use super::verdict::Verdict;
 use crate::code::EnforcementPoint;
 use crate::config::ReviewConfig;
-use crate::rules::{Code, Finding, Level, Onset};
+use crate::rules::{Code, Finding, Level, Onset, Place};
 
 /// The classes of writers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +68,7 @@ pub(super) fn settle(
     let settle = |finding: Finding| {
         let breaks_glass = allowance.covers(&finding);
         let old_harm =
-            finding.onset == Onset::PreExisting || (unchanged && !is_about_metadata(&finding));
+            finding.onset == Onset::PreExisting || (unchanged && finding.place != Place::Metadata);
         let most = match class {
             _ if old_harm => Level::Warn,
             WriterClass::Operator if is_about_allowlist(finding.code) => config.operator_level,
@@ -87,7 +87,7 @@ pub(super) fn settle(
     };
     // The operator cannot help what stands in a spec that it leaves alone: it only moves a finalizer.
     let is_told = |finding: &Finding| {
-        class != WriterClass::Operator || !unchanged || is_about_metadata(finding)
+        class != WriterClass::Operator || !unchanged || finding.place == Place::Metadata
     };
     let settled = findings.into_iter().filter(is_told).map(settle);
     let findings = settled
@@ -97,13 +97,6 @@ pub(super) fn settle(
         maintained,
         ..Verdict::new(findings)
     }
-}
-
-/// Whether a finding is about what is no part of the spec: managed labels, the owner reference, the mark of a
-/// restored cluster.
-fn is_about_metadata(finding: &Finding) -> bool {
-    matches!(finding.code, Code::Obp102 | Code::Obp104 | Code::Obp403)
-        && finding.path.starts_with("metadata")
 }
 
 /// Findings about a state, which no write is to blame for, with the level that they have at a point.

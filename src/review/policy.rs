@@ -16,7 +16,7 @@ use crate::baseline::{ClusterPerimeter, ZonePerimeter};
 use crate::code::EnforcementPoint;
 use crate::inventory::{Fact, Kind, ObjectRef, Policy, Unreadable};
 use crate::rules::policy_owner::{self, Owners};
-use crate::rules::{Code, Finding, Level, ambiguous_cidr, input, size};
+use crate::rules::{Code, Finding, Level, Place, ambiguous_cidr, input, size};
 use netpol::LabelSet;
 use netpol::cover::Budget;
 
@@ -129,6 +129,7 @@ fn of_unread(
     Some(if changes_hands {
         Finding {
             path: "metadata".to_owned(),
+            place: Place::Metadata,
             ..finding
         }
     } else {

@@ -13,7 +13,7 @@ use crate::rules::case::{Case, Moment};
 use crate::rules::declaration::{Declaration, DeclaredRule};
 use crate::rules::default_deny_absent::{Missing, counted};
 use crate::rules::policy_owner::lasts;
-use crate::rules::{Code, Finding, Level};
+use crate::rules::{Code, Finding, Level, Place};
 use netpol::difference::names_as_all;
 use netpol::point::{At, PolicyView, is_isolated, is_let_through, rule_passes, selects};
 use netpol::port::{Port, Protocol};
@@ -23,11 +23,6 @@ use netpol::{Connection, Difference, Direction, Reading};
 /// How a finding reads whose connection does not replay.
 const UNREPLAYED: &str =
     "the proof and its replay disagree about a connection, which is a bug of openbao-perimeter";
-
-/// Whether a finding stands for one whose connection did not replay.
-pub(super) fn is_unreplayed(finding: &Finding) -> bool {
-    finding.code == Code::Obp402 && finding.reason == UNREPLAYED
-}
 
 /// The findings about a policy write, each with its connection replayed.
 pub(super) fn of_case(case: &Case<'_>, findings: Vec<Finding>) -> Vec<Finding> {
@@ -88,8 +83,7 @@ pub(super) fn of_declaration(
 
 /// Whether a finding is about this declared rule, or a field of it.
 fn is_about(finding: &Finding, declared: &DeclaredRule) -> bool {
-    let rest = finding.path.strip_prefix(&declared.path);
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    finding.place == Place::Declared(declared.at)
 }
 
 /// A finding about a policy that a cluster write brings to bear, with its connection replayed.
@@ -180,18 +174,20 @@ fn one_checked(
 }
 
 fn unreplayed(finding: Finding) -> Finding {
+    let help = format!(
+        "report it with the objects of the namespace; it was found as {} {}: {}",
+        finding.code,
+        finding.code.name(),
+        finding.reason
+    );
     Finding {
-        reason: UNREPLAYED.to_owned(),
-        help: format!(
-            "report it with the objects of the namespace; it was found as {} {}: {}",
-            finding.code,
-            finding.code.name(),
-            finding.reason
-        ),
         code: Code::Obp402,
+        merges: true,
+        is_unreplayed: true,
         witness: None,
         only_if: None,
-        ..finding
+        help,
+        ..finding.because(UNREPLAYED.to_owned())
     }
 }
 
@@ -247,10 +243,12 @@ fn is_beyond(case: &Case<'_>, finding: &Finding, shown: &Connection) -> bool {
 
 /// The rule of the written policy that a finding is about.
 fn written_rule<'a>(case: &Case<'a>, finding: &Finding, direction: Direction) -> Option<&'a Rule> {
-    let rules = case.after.policy?.effective_rules(direction);
-    let path = finding.path.strip_prefix("spec.")?;
-    let number = path.strip_prefix(direction.field())?.strip_prefix('[')?;
-    rules.get(number.strip_suffix(']')?.parse::<usize>().ok()?)
+    match finding.place {
+        Place::Rule(of, at) if of == direction => {
+            case.after.policy?.effective_rules(direction).get(at)
+        }
+        _ => None,
+    }
 }
 
 fn is_permitted(case: &Case<'_>, shown: &Connection) -> bool {

@@ -175,6 +175,10 @@ pub(super) fn brought_to_bear(
     } else {
         format!("in namespace `{}`: ", after.object.namespace)
     };
+    let prefixed = |finding: Finding| {
+        let reason = format!("{elsewhere}{}", finding.reason);
+        finding.because(reason)
+    };
     // What a policy opens to a cluster without these labels is not for the labels to answer.
     let new = found
         .into_iter()
@@ -188,8 +192,7 @@ pub(super) fn brought_to_bear(
                 Pods::Workload | Pods::Controller => paths.servers,
             }
             .to_owned(),
-            reason: format!("{elsewhere}{}", finding.reason),
-            ..finding
+            ..prefixed(finding)
         }
     });
     let unjudged =
@@ -202,8 +205,7 @@ pub(super) fn brought_to_bear(
             paths.jobs
         }
         .to_owned(),
-        reason: format!("{elsewhere}{}", finding.reason),
-        ..finding
+        ..prefixed(finding)
     });
     told.chain(unjudged).collect()
 }

@@ -3,7 +3,6 @@
 use std::cmp::Ordering;
 
 use super::maintenance::Lacking;
-use super::replay::is_unreplayed;
 use crate::rules::{Code, Finding, Level};
 use netpol::Direction;
 use netpol::rule::{Rule, Selector};
@@ -61,7 +60,7 @@ impl Verdict {
                 .then_with(|| a.reason.cmp(&b.reason))
         });
         findings.dedup();
-        let unreplayed = findings.iter().filter(|finding| is_unreplayed(finding));
+        let unreplayed = findings.iter().filter(|finding| finding.is_unreplayed);
         Self {
             unreplayed: unreplayed.count(),
             maintained: false,

@@ -5,8 +5,8 @@ use std::cell::OnceCell;
 
 use super::case::{Case, Moment};
 use super::proof::SHOWN;
-use super::text::{declare, nearest, pods_of, take_pods_out, ways_out};
-use super::{Code, Finding, Level};
+use super::text::{declare, nearest, take_pods_out, ways_out};
+use super::{Code, Finding, Level, Place};
 use crate::baseline::{Selected, SelectedRule};
 use crate::config::Baseline;
 use netpol::cover::Exhausted;
@@ -248,10 +248,9 @@ fn finding(
         Excess::Known | Excess::LeftOpen | Excess::Fits(_) => Level::Warn,
     };
     let piece = &beyond.piece;
-    let pods = pods_of(case.cluster, case.zone.pods);
     let (code, what) = match direction {
-        Direction::Ingress => (Code::Obp201, format!("allows ingress to {pods}")),
-        Direction::Egress => (Code::Obp202, format!("allows egress from {pods}")),
+        Direction::Ingress => (Code::Obp201, "allows ingress to "),
+        Direction::Egress => (Code::Obp202, "allows egress from "),
     };
     let baseline = case.config.baseline;
     let allowed = if case.cluster.is_cluster() {
@@ -290,9 +289,12 @@ fn finding(
         rule.and_then(|rule| nearest(case, direction, rule)),
     ]);
     Finding {
-        reason: format!("{what} that {allowed}{new}"),
+        place: Place::Rule(direction, at),
+        merges: true,
         witness: case.witness(direction, piece),
         help,
-        ..case.finding(code, level, format!("spec.{}[{at}]", direction.field()))
+        ..case
+            .finding(code, level, format!("spec.{}[{at}]", direction.field()))
+            .about_pods(what, case.cluster, &format!(" that {allowed}{new}"))
     }
 }

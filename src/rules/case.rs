@@ -162,6 +162,7 @@ impl Case<'_> {
     pub fn undecided(&self, what: &str, exhausted: &Exhausted) -> Finding {
         let cluster = &self.cluster.object;
         Finding {
+            merges: true,
             reason: format!(
                 "{what} of {cluster} could not be decided within {} steps",
                 self.config.proof_budget

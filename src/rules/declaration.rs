@@ -17,16 +17,17 @@ pub mod unsafe_address;
 use std::cell::Cell;
 
 use super::case::Case;
-use super::{Code, Finding, Level, undecided};
+use super::{Code, Finding, Level, Onset, undecided};
 use crate::config::ReviewConfig;
+use crate::inventory::cluster::{DeclaredAt, DeclaredList};
 use crate::inventory::{Cluster, ObjectRef, Profile};
 use netpol::cover::{Budget, Exhausted};
-use netpol::port::PortSet;
+use netpol::port::{PortSet, Protocol};
 use netpol::rule::Rule;
 use netpol::{At, Direction, Reading, Region, RegionRef};
 
 pub use declared::DeclaredRule;
-use declared::{TRUSTED_PEERS, api_port, declared, listeners, mark_kept, rules};
+use declared::{Spot, TRUSTED_PEERS, declared, listeners, mark_kept, rules};
 
 /// A declaration held against the limit, after the write and, for an update, before it.
 #[derive(Clone, Debug)]
@@ -111,7 +112,7 @@ impl<'a> Declaration<'a> {
             let at = meshed.at(Reading::May);
             DeclaredRule {
                 is_kept: rule.is_kept,
-                ..declared(rule.path.clone(), rule.rule.clone(), at, self.direction)
+                ..declared(rule.at, rule.rule.clone(), at, self.direction)
             }
         };
         let after = self.after.iter().map(again).collect();
@@ -173,38 +174,40 @@ impl<'a> Declaration<'a> {
         self.look(to_look_at) && known.any(|known| piece.is_subset(known))
     }
 
-    fn finding(&self, code: Code, level: Level, path: impl Into<String>) -> Finding {
+    fn finding(&self, code: Code, level: Level, spot: impl Into<Spot>) -> Finding {
+        let Spot { path, place } = spot.into();
         Finding {
             cluster: Some(self.object.clone()),
+            place,
             ..Finding::new(code, level, self.object, path)
         }
     }
 
     /// A finding about what the write declares, which only warns by default.
-    fn advice(&self, code: Code, path: impl Into<String>) -> Finding {
+    fn advice(&self, code: Code, spot: impl Into<Spot>) -> Finding {
         Finding {
-            cluster: Some(self.object.clone()),
-            ..Finding::advice(code, self.object, path)
+            onset: Onset::Introduced,
+            ..self.finding(code, Level::Warn, spot)
         }
     }
 
     /// A finding about what the write declares, which denies under the contract.
-    fn by_contract(&self, code: Code, path: impl Into<String>) -> Finding {
+    fn by_contract(&self, code: Code, spot: impl Into<Spot>) -> Finding {
         if self.is_under_contract() {
-            self.finding(code, Level::Deny, path)
+            self.finding(code, Level::Deny, spot)
         } else {
-            self.advice(code, path)
+            self.advice(code, spot)
         }
     }
 
-    fn undecided(&self, path: &str, exhausted: &Exhausted) -> Finding {
+    fn undecided(&self, spot: impl Into<Spot>, exhausted: &Exhausted) -> Finding {
         Finding {
             reason: format!(
                 "the declaration could not be decided within {} steps",
                 self.config.proof_budget
             ),
             help: undecided::simpler(exhausted),
-            ..self.finding(Code::Obp402, Level::Deny, path)
+            ..self.finding(Code::Obp402, Level::Deny, spot)
         }
     }
 }
@@ -215,7 +218,7 @@ pub(super) fn is_under_contract(config: &ReviewConfig, profile: Option<Profile>)
     config.baseline.features().enforces_hardened && profile == Some(Profile::Hardened)
 }
 
-/// Whether a rule may not be declared: the code that refuses it.
+/// Whether a rule may not be declared: the code that denies it.
 pub(super) fn refused(rule: &Rule, direction: Direction, case: &Case<'_>) -> Option<Code> {
     let (object, config) = (&case.cluster.object, case.config);
     let at = At {
@@ -223,24 +226,26 @@ pub(super) fn refused(rule: &Rule, direction: Direction, case: &Case<'_>) -> Opt
         reading: Reading::May,
         tunnels: &[],
     };
-    let rule = declared(String::new(), rule.clone(), at, direction);
+    let list = match direction {
+        Direction::Ingress => DeclaredList::TrustedPeers,
+        Direction::Egress => DeclaredList::EgressRules,
+    };
+    let rule = declared(DeclaredAt { list, at: 0 }, rule.clone(), at, direction);
     let declaration = Declaration {
         object,
         config,
         direction,
         profile: case.cluster.profile,
         profile_before: case.cluster.profile,
-        listeners: api_port(config),
+        listeners: PortSet::number(Protocol::Tcp, config.api_port),
         after: vec![rule],
         before: Vec::new(),
         tunnels: &[],
         budget: case.budget,
     };
     let findings = limit(&declaration);
-    findings
-        .iter()
-        .find(|finding| finding.level == Level::Deny)
-        .map(|finding| finding.code)
+    let mut denied = findings.iter().filter(|found| found.level == Level::Deny);
+    denied.next().map(|finding| finding.code)
 }
 
 /// The refusal of more rules, or peers in all of them, than can be proved.

@@ -21,7 +21,6 @@ use netpol::{Direction, Region, RegionRef};
 
 use super::finding::witness;
 use super::proof::{SHOWN, outside};
-use super::text::pods_of;
 use super::{Code, Finding, Level};
 
 /// A finding, with the policy and the zone that it is about.
@@ -140,43 +139,41 @@ fn of_policy(
         Pierce::Surely(..) | Pierce::Perhaps(..) | Pierce::Undecided => Level::Warn,
     };
     let name = &policy.name;
-    let pods = pods_of(cluster, zone.pods);
     let witness = match &found {
         Pierce::Surely(direction, piece) | Pierce::Perhaps(direction, piece) => {
             witness(*direction, &zone.zone, piece)
         }
         Pierce::Undecided => None,
     };
-    Finding {
+    let finding = Finding {
         cluster: Some(object.clone()),
         pods: vec![zone.pods],
-        reason: reason(config, name, &pods, &found),
         witness,
         help: format!(
             "narrow or delete NetworkPolicy `{name}` first, or take the OpenBao pods out of it, under \
              spec.podSelector.matchExpressions:\n- key: openbao.org/cluster\n  operator: DoesNotExist"
         ),
         ..Finding::new(code, level, object, "")
-    }
-}
-
-/// What a policy does or may do to the pods.
-fn reason(config: &ReviewConfig, name: &str, pods: &str, found: &Pierce) -> String {
-    match found {
-        Pierce::Surely(..) => {
+    };
+    let policy = format!("NetworkPolicy `{name}` of the namespace");
+    let (before, after) = match found {
+        Pierce::Surely(..) => (
+            format!("{policy} already opens "),
+            " beyond the ceiling".to_owned(),
+        ),
+        Pierce::Perhaps(..) => (
+            format!("{policy} may open "),
+            " beyond the ceiling, as some parsers read it".to_owned(),
+        ),
+        Pierce::Undecided => (
+            format!("whether {policy} opens "),
             format!(
-                "NetworkPolicy `{name}` of the namespace already opens {pods} beyond the ceiling"
-            )
-        }
-        Pierce::Perhaps(..) => format!(
-            "NetworkPolicy `{name}` of the namespace may open {pods} beyond the ceiling, as some parsers read it"
+                " beyond the ceiling could not be decided within {} steps",
+                config.proof_budget
+            ),
         ),
-        Pierce::Undecided => format!(
-            "whether NetworkPolicy `{name}` of the namespace opens {pods} beyond the ceiling could not be decided \
-             within {} steps",
-            config.proof_budget
-        ),
-    }
+    };
+    finding.about_pods(&before, cluster, &after)
 }
 
 /// Whether the policy selected at least this part of the zone before the write, so that what pierces

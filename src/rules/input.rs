@@ -1,6 +1,6 @@
 //! OBP401 and OBP403: what is written cannot be read, or the facts to judge it by are not there.
 
-use super::{Code, Finding, Level, size};
+use super::{Code, Finding, Level, Place, size};
 use crate::inventory::{Kind, ObjectRef, Unreadable};
 
 /// One finding for each problem of an object that cannot be read.
@@ -89,6 +89,7 @@ pub fn partly_read(broken: &Unreadable) -> Finding {
 pub fn not_ready_for_metadata(object: &ObjectRef) -> Finding {
     Finding {
         path: "metadata".to_owned(),
+        place: Place::Metadata,
         ..not_ready(object)
     }
 }

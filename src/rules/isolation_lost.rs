@@ -1,8 +1,7 @@
 //! OBP102: pods that were isolated in a direction no longer are, so everything is open to them.
 
 use super::case::{Case, Moment, everything, isolated, whole};
-use super::text::pods_of;
-use super::{Code, Finding, Level};
+use super::{Code, Finding, Level, Place};
 use crate::config::ReviewConfig;
 use crate::inventory::cluster::{RESTORE_ORIGIN, is_restored_into};
 use crate::inventory::{Meta, ObjectRef};
@@ -34,6 +33,7 @@ pub fn by_mark(
     let is_added = !is_restored_into(before, baseline) && is_restored_into(after, baseline);
     is_added.then(|| Finding {
         cluster: Some(object.clone()),
+        place: Place::Metadata,
         reason: format!(
             "with the annotation `{RESTORE_ORIGIN}` the operator no longer keeps up the policies that isolate the \
              cluster's pods; it sets it itself, on clusters that it makes to restore into"
@@ -73,12 +73,9 @@ fn newly_open(case: &Case<'_>, direction: Direction, piece: &Region) -> Option<R
 
 fn finding(case: &Case<'_>, direction: Direction, piece: &Region) -> Finding {
     let region = newly_open(case, direction, piece);
-    let pods = pods_of(case.cluster, case.zone.pods);
     let policy_type = direction.policy_type();
     Finding {
-        reason: format!(
-            "no policy isolates {pods} for {policy_type} after this write, so every connection is open"
-        ),
+        merges: true,
         witness: region.and_then(|region| case.witness(direction, &region)),
         help: format!(
             "keep `{policy_type}` in spec.policyTypes and the podSelector of {}, or isolate the pods by another \
@@ -91,6 +88,10 @@ fn finding(case: &Case<'_>, direction: Direction, piece: &Region) -> Finding {
         } else {
             Level::Warn
         },
-        ..case.finding(Code::Obp102, Level::Deny, "spec")
+        ..case.finding(Code::Obp102, Level::Deny, "spec").about_pods(
+            "no policy isolates ",
+            case.cluster,
+            &format!(" for {policy_type} after this write, so every connection is open"),
+        )
     }
 }

@@ -4,7 +4,7 @@
 use super::case::{Case, State};
 use super::paste::paste_selector;
 use super::text::pods_of;
-use super::{Code, Finding, Level};
+use super::{Code, Finding, Level, Place};
 use crate::baseline::MANAGED_LABELS;
 use crate::inventory::Meta;
 use netpol::Direction;
@@ -62,15 +62,18 @@ fn selector(case: &Case<'_>) -> Option<Finding> {
         Level::Deny
     };
     Some(Finding {
-        reason: format!(
-            "the managed policy no longer selects exactly {}",
-            pods_of(case.cluster, case.zone.pods)
-        ),
+        merges: true,
         help: format!(
             "put spec.podSelector back:\n{}",
             paste_selector(&expected.pods)
         ),
-        ..case.finding(Code::Obp104, level, "spec.podSelector")
+        ..case
+            .finding(Code::Obp104, level, "spec.podSelector")
+            .about_pods(
+                "the managed policy no longer selects exactly ",
+                case.cluster,
+                "",
+            )
     })
 }
 
@@ -85,6 +88,7 @@ fn policy_type(case: &Case<'_>, direction: Direction) -> Option<Finding> {
         .is_none_or(|before| before.isolates(direction));
     let word = direction.policy_type();
     Some(Finding {
+        merges: true,
         reason: format!("the managed policy no longer isolates its pods for {word}"),
         help: format!("put `{word}` back into spec.policyTypes:\n- {word}"),
         ..case.finding(
@@ -103,6 +107,8 @@ fn labels(case: &Case<'_>, before: &Meta, after: &Meta) -> Vec<Finding> {
     });
     changed
         .map(|(key, old)| Finding {
+            place: Place::Metadata,
+            merges: true,
             reason: format!("the managed label `{key}` was `{old}`; without it the operator loses sight of the policy"),
             help: format!("put the label back under metadata.labels:\n{key}: {old}"),
             ..case.finding(Code::Obp104, Level::Deny, format!("metadata.labels[{key}]"))

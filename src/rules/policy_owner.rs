@@ -6,8 +6,7 @@
 
 use super::case::Case;
 use super::paste::yaml;
-use super::text::pods_of;
-use super::{Code, Finding, Level};
+use super::{Code, Finding, Level, Place};
 use crate::baseline::{ClusterPerimeter, OWNER_API_VERSION, OWNER_UID};
 use crate::config::Baseline;
 use crate::inventory::{Kind, Meta, ObjectRef, Owner};
@@ -60,6 +59,7 @@ impl<'a> Owners<'a> {
     fn finding(&self, cluster: &ClusterPerimeter, level: Level) -> Finding {
         Finding {
             cluster: Some(cluster.object.clone()),
+            place: Place::Metadata,
             ..Finding::new(Code::Obp104, level, self.object, PATH)
         }
     }
@@ -192,25 +192,30 @@ pub fn newcomer<'a>(case: &Case<'a>) -> Option<&'a Owner> {
 /// The finding that a policy is given away which pods of the zone depend on: `lost` is what its
 /// collection would do to them.
 pub fn given_away(case: &Case<'_>, owner: &Owner, lost: Finding) -> Finding {
-    let (pods, owner) = (pods_of(case.cluster, case.zone.pods), named(owner));
-    let alone = match lost.code {
-        Code::Obp101 => format!("lets {pods} have a connection that they need"),
-        Code::Obp102 => format!("isolates {pods}"),
-        _ => format!("may isolate {pods} or let them have what they need"),
+    let owner = named(owner);
+    let (alone, what) = match lost.code {
+        Code::Obp101 => ("lets ", " have a connection that they need"),
+        Code::Obp102 => ("isolates ", ""),
+        _ => ("may isolate ", " or let them have what they need"),
     };
+    let before =
+        format!("garbage collection deletes the policy with {owner}, and it alone {alone}");
     let level = if case.cluster.is_cluster() {
         Level::Deny
     } else {
         Level::Warn
     };
     Finding {
-        reason: format!("garbage collection deletes the policy with {owner}, and it alone {alone}"),
+        place: Place::Metadata,
+        merges: true,
         witness: lost.witness,
         only_if: lost.only_if,
         help: format!(
             "leave {owner} out of metadata.ownerReferences, or put a policy without owners beside it first"
         ),
-        ..case.finding(Code::Obp104, level, PATH)
+        ..case
+            .finding(Code::Obp104, level, PATH)
+            .about_pods(&before, case.cluster, what)
     }
 }
 

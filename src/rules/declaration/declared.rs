@@ -1,8 +1,10 @@
 //! The rules that an OpenBaoCluster declares, with what they let through.
 
-use crate::baseline::{self, Facts, Peers, Pods, expand};
+use crate::baseline::{self, Facts, Peers, Pods, Source, expand};
 use crate::config::ReviewConfig;
 use crate::inventory::Cluster;
+use crate::inventory::cluster::{DeclaredAt, DeclaredList};
+use crate::rules::Place;
 use netpol::port::{PortSet, Protocol};
 use netpol::rule::Rule;
 use netpol::{At, Direction, LabelSet, Reading, Region};
@@ -10,7 +12,9 @@ use netpol::{At, Direction, LabelSet, Reading, Region};
 /// One declared ingress rule.
 #[derive(Clone, Debug)]
 pub struct DeclaredRule {
-    /// Field path in the OpenBaoCluster.
+    /// Where the OpenBaoCluster declares it.
+    pub at: DeclaredAt,
+    /// The same as a field path.
     pub path: String,
     /// The rule that the operator renders from it.
     pub rule: Rule,
@@ -23,16 +27,52 @@ pub struct DeclaredRule {
     pub(super) is_kept: bool,
 }
 
+/// A field path, and the part of the object that it means.
+#[derive(Clone, Debug)]
+pub(super) struct Spot {
+    pub(super) path: String,
+    pub(super) place: Place,
+}
+
+impl From<&str> for Spot {
+    fn from(path: &str) -> Self {
+        path.to_owned().into()
+    }
+}
+
+impl From<String> for Spot {
+    fn from(path: String) -> Self {
+        Self {
+            path,
+            place: Place::Spec,
+        }
+    }
+}
+
 /// Where trusted peers are declared, each a rule of its own.
 pub(super) const TRUSTED_PEERS: &str = "spec.network.trustedIngressPeers";
 
 impl DeclaredRule {
     /// Field path of one of its peers.
     pub(super) fn peer_path(&self, direction: Direction, at: usize) -> String {
-        if self.path.starts_with(TRUSTED_PEERS) {
+        if self.at.list == DeclaredList::TrustedPeers {
             return self.path.clone();
         }
         format!("{}.{}[{at}]", self.path, direction.peers_field())
+    }
+
+    /// A field of it; all of it where the name is empty.
+    pub(super) fn field(&self, name: &str) -> Spot {
+        let dot = if name.is_empty() { "" } else { "." };
+        self.at_path(format!("{}{dot}{name}", self.path))
+    }
+
+    /// A field of it, by its whole path.
+    pub(super) fn at_path(&self, path: String) -> Spot {
+        Spot {
+            path,
+            place: Place::Declared(self.at),
+        }
     }
 
     /// The part that it surely lets through: without its port names, without the ports behind a tunnel port,
@@ -48,7 +88,7 @@ impl DeclaredRule {
     }
 }
 
-pub(super) fn api_port(config: &ReviewConfig) -> PortSet {
+fn api_port(config: &ReviewConfig) -> PortSet {
     PortSet::number(Protocol::Tcp, config.api_port)
 }
 
@@ -98,11 +138,19 @@ pub(super) fn rules(
         tunnels: &[],
     };
     rows.flat_map(|row| expand(row, &facts))
-        .filter_map(|expansion| Some(declared(expansion.declared?, expansion.rule, at, direction)))
+        .filter_map(|expansion| match expansion.declared? {
+            Source::Declared(place) => Some(declared(place, expansion.rule, at, direction)),
+            Source::Platform(_) => None,
+        })
         .collect()
 }
 
-pub(super) fn declared(path: String, rule: Rule, at: At<'_>, direction: Direction) -> DeclaredRule {
+pub(super) fn declared(
+    place: DeclaredAt,
+    rule: Rule,
+    at: At<'_>,
+    direction: Direction,
+) -> DeclaredRule {
     let regions = |reading| rule.regions(At { reading, ..at }, direction, &LabelSet::any());
     let with_ports =
         |ports: PortSet, region: Region| (!ports.is_empty()).then_some(Region { ports, ..region });
@@ -126,7 +174,8 @@ pub(super) fn declared(path: String, rule: Rule, at: At<'_>, direction: Directio
             .collect()
     });
     DeclaredRule {
-        path,
+        at: place,
+        path: place.to_string(),
         regions: may.collect(),
         must,
         rule,

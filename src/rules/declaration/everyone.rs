@@ -18,7 +18,7 @@ use std::net::Ipv6Addr;
 use range_set_blaze::{Integer, RangeSetBlaze};
 
 use super::raft_port::cluster_zone;
-use super::{Declaration, DeclaredRule};
+use super::{Declaration, DeclaredRule, Spot};
 use crate::config::Widths;
 use crate::rules::finding::witness;
 use crate::rules::{Code, Finding, Level, Onset};
@@ -130,7 +130,7 @@ fn pods_finding(
              kubernetes.io/metadata.name: NAMESPACE",
             declaration.direction.peers_field()
         ),
-        ..weighed(declaration, onset, &rule.path)
+        ..weighed(declaration, onset, rule.field(""))
     }
 }
 
@@ -143,12 +143,12 @@ const fn code(declaration: &Declaration<'_>) -> Code {
 
 /// Ingress open to everyone denies where it is new; egress open to everywhere does so under the
 /// contract only.
-fn weighed(declaration: &Declaration<'_>, onset: Onset, path: &str) -> Finding {
+fn weighed(declaration: &Declaration<'_>, onset: Onset, spot: impl Into<Spot>) -> Finding {
     let code = code(declaration);
     match (onset, declaration.direction) {
-        (Onset::PreExisting, _) => declaration.finding(code, Level::Warn, path),
-        (Onset::Introduced, Direction::Ingress) => declaration.finding(code, Level::Deny, path),
-        (Onset::Introduced, Direction::Egress) => declaration.by_contract(code, path),
+        (Onset::PreExisting, _) => declaration.finding(code, Level::Warn, spot),
+        (Onset::Introduced, Direction::Ingress) => declaration.finding(code, Level::Deny, spot),
+        (Onset::Introduced, Direction::Egress) => declaration.by_contract(code, spot),
     }
 }
 
@@ -399,11 +399,9 @@ fn wide_finding(
         let mut regions = rule.regions.iter();
         regions.any(|open| !open.ports.is_disjoint(&region.ports) && is_among(open, shown))
     };
-    let paths: Vec<&str> = rules
-        .iter()
-        .filter(contributes)
-        .map(|rule| rule.path.as_str())
-        .collect();
+    let wide: Vec<&&DeclaredRule> = rules.iter().filter(contributes).collect();
+    let paths: Vec<&str> = wide.iter().map(|rule| rule.path.as_str()).collect();
+    let spot = wide.first().map(|rule| rule.field(""));
     Some(Finding {
         reason: format!(
             "opens the pods of {} to too many addresses: the blocks of {} merge to more than the limit (a block wider \
@@ -423,7 +421,7 @@ fn wide_finding(
         ..weighed(
             declaration,
             onset,
-            paths.first().copied().unwrap_or("spec.network"),
+            spot.unwrap_or_else(|| "spec.network".into()),
         )
     })
 }

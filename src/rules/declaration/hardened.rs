@@ -9,7 +9,8 @@ mod peers;
 mod ports;
 mod restore;
 
-use super::{Declaration, DeclaredRule, TRUSTED_PEERS};
+use super::{Declaration, DeclaredRule, Spot, TRUSTED_PEERS};
+use crate::inventory::cluster::DeclaredList;
 use crate::inventory::{Cluster, Profile};
 use crate::rules::paste::paste_peers;
 use crate::rules::{Code, Finding, Level, Onset};
@@ -46,7 +47,7 @@ impl About {
 #[derive(Clone, Debug)]
 struct Breach {
     about: About,
-    path: String,
+    spot: Spot,
     reason: String,
     help: &'static str,
 }
@@ -83,7 +84,7 @@ pub fn check(declaration: &Declaration<'_>, found: &[Finding]) -> Vec<Finding> {
 
 /// The rules that the contract looks into: raw ingress rules are refused as they stand.
 fn judged(direction: Direction, rules: &[DeclaredRule]) -> impl Iterator<Item = &DeclaredRule> {
-    let is_raw = |rule: &&DeclaredRule| rule.path.starts_with(RAW_RULES);
+    let is_raw = |rule: &&DeclaredRule| rule.at.list == DeclaredList::IngressRules;
     rules
         .iter()
         .filter(move |rule| direction == Direction::Egress || !is_raw(rule))
@@ -121,15 +122,15 @@ fn weighed(declaration: &Declaration<'_>, onset: Onset, breach: Breach) -> Optio
     Some(Finding {
         reason: format!("{CONTRACT}: {}", breach.reason),
         help: breach.help.to_owned(),
-        ..told(declaration, onset, breach.path)?
+        ..told(declaration, onset, breach.spot)?
     })
 }
 
-fn told(declaration: &Declaration<'_>, onset: Onset, path: impl Into<String>) -> Option<Finding> {
+fn told(declaration: &Declaration<'_>, onset: Onset, spot: impl Into<Spot>) -> Option<Finding> {
     match onset {
-        Onset::Introduced => Some(declaration.by_contract(Code::Obp310, path)),
+        Onset::Introduced => Some(declaration.by_contract(Code::Obp310, spot)),
         Onset::PreExisting if declaration.is_under_contract() => {
-            Some(declaration.finding(Code::Obp310, Level::Warn, path))
+            Some(declaration.finding(Code::Obp310, Level::Warn, spot))
         }
         Onset::PreExisting => None,
     }
@@ -170,7 +171,7 @@ fn raw_ingress(
         Onset::Introduced
     };
     let is_explicit = |rule: &&DeclaredRule| {
-        rule.path.starts_with(RAW_RULES) && peers::breaches(declaration, rule).is_empty()
+        rule.at.list == DeclaredList::IngressRules && peers::breaches(declaration, rule).is_empty()
     };
     let paste = declaration.after.iter().find(is_explicit).map_or_else(
         || {

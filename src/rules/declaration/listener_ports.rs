@@ -19,8 +19,8 @@ pub fn check(declaration: &Declaration<'_>, found: &[Finding]) -> Vec<Finding> {
     let told = found.iter().filter(|found| found.code == Code::Obp303);
     let told: BTreeSet<&str> = told.map(|found| found.path.as_str()).collect();
     let of_rule = |rule: &DeclaredRule| {
-        let path = format!("{}.ports", rule.path);
-        if told.contains(path.as_str()) {
+        let spot = rule.field("ports");
+        if told.contains(spot.path.as_str()) {
             return None;
         }
         let further: Vec<Region> = rule
@@ -35,9 +35,9 @@ pub fn check(declaration: &Declaration<'_>, found: &[Finding]) -> Vec<Finding> {
                 .iter()
                 .any(|piece| !declaration.is_known(rule, piece));
         let weighed = if is_new {
-            declaration.by_contract(Code::Obp304, path)
+            declaration.by_contract(Code::Obp304, spot)
         } else if declaration.is_under_contract() {
-            declaration.finding(Code::Obp304, Level::Warn, path)
+            declaration.finding(Code::Obp304, Level::Warn, spot)
         } else {
             return None;
         };

@@ -29,7 +29,7 @@ pub fn check(declaration: &Declaration<'_>) -> Vec<Finding> {
             Ok(None) => {}
             Err(exhausted) => {
                 // Nothing is left for the rules after it either.
-                findings.push(declaration.undecided(&rule.path, &exhausted));
+                findings.push(declaration.undecided(rule.field(""), &exhausted));
                 break;
             }
         }
@@ -115,7 +115,7 @@ fn finding(
         reason,
         witness: witness(Direction::Ingress, &zone, piece),
         help,
-        ..declaration.finding(Code::Obp303, level, format!("{}.ports", rule.path))
+        ..declaration.finding(Code::Obp303, level, rule.field("ports"))
     }
 }
 

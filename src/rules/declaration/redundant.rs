@@ -139,6 +139,6 @@ fn finding(declaration: &Declaration<'_>, rule: &DeclaredRule) -> Finding {
     Finding {
         reason: reason.to_owned(),
         help: format!("leave {} out", rule.path),
-        ..declaration.advice(Code::Obp314, &rule.path)
+        ..declaration.advice(Code::Obp314, rule.field(""))
     }
 }

@@ -187,9 +187,11 @@ fn of_rule(declaration: &Declaration<'_>, rule: &DeclaredRule, search: &Search) 
         }
     };
     let weighed = match (known(piece), declaration.direction) {
-        (true, _) => declaration.finding(Code::Obp306, Level::Warn, &rule.path),
-        (false, Direction::Ingress) => declaration.finding(Code::Obp306, Level::Deny, &rule.path),
-        (false, Direction::Egress) => declaration.by_contract(Code::Obp306, &rule.path),
+        (true, _) => declaration.finding(Code::Obp306, Level::Warn, rule.field("")),
+        (false, Direction::Ingress) => {
+            declaration.finding(Code::Obp306, Level::Deny, rule.field(""))
+        }
+        (false, Direction::Egress) => declaration.by_contract(Code::Obp306, rule.field("")),
     };
     let inside = piece
         .carried

@@ -30,24 +30,24 @@ pub(super) fn breaches(declaration: &Declaration<'_>, rule: &DeclaredRule) -> Ve
         let field = direction.peers_field();
         return vec![Breach {
             about: About::Pods,
-            path: format!("{}.{field}", rule.path),
+            spot: rule.field(field),
             reason: format!("`{field}` names nobody, which means everybody"),
             help: NAME_IT,
         }];
     }
     let peers = rule.rule.peers.iter().enumerate();
     peers
-        .filter_map(|(at, peer)| of_peer(&rule.peer_path(direction, at), peer))
+        .filter_map(|(at, peer)| of_peer(rule, &rule.peer_path(direction, at), peer))
         .collect()
 }
 
-fn of_peer(path: &str, peer: &Peer) -> Option<Breach> {
+fn of_peer(rule: &DeclaredRule, path: &str, peer: &Peer) -> Option<Breach> {
     match peer {
         Peer::Block { cidr, .. } => {
             let net = cidr.canonical()?;
             Some(Breach {
                 about: About::Addresses,
-                path: format!("{path}.ipBlock.cidr"),
+                spot: rule.at_path(format!("{path}.ipBlock.cidr")),
                 reason: unsafe_block(net)?,
                 help: NAME_BLOCK,
             })
@@ -60,7 +60,7 @@ fn of_peer(path: &str, peer: &Peer) -> Option<Breach> {
             let is_wide = set.is_some_and(|set| fits_any_namespace(&set));
             (is_empty(namespaces) || is_wide).then(|| Breach {
                 about: About::Pods,
-                path: format!("{path}.namespaceSelector"),
+                spot: rule.at_path(format!("{path}.namespaceSelector")),
                 reason: "this selector is not explicit: any namespace fits it".to_owned(),
                 help: NAME_IT,
             })
@@ -70,7 +70,7 @@ fn of_peer(path: &str, peer: &Peer) -> Option<Breach> {
             let is_wide = pods.label_set().is_some_and(|set| fits_any_pod(&set));
             (is_empty(pods) || is_wide).then(|| Breach {
                 about: About::Pods,
-                path: format!("{path}.podSelector"),
+                spot: rule.at_path(format!("{path}.podSelector")),
                 reason: "this selector is not explicit: any pod of the namespace fits it"
                     .to_owned(),
                 help: NAME_PODS,

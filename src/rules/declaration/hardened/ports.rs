@@ -38,7 +38,7 @@ pub(super) fn breach(direction: Direction, rule: &DeclaredRule) -> Option<Breach
         };
         return Some(Breach {
             about: About::Ports,
-            path: format!("{}.ports[{at}]", rule.path),
+            spot: rule.field(&format!("ports[{at}]")),
             reason,
             help: NAME_PORTS,
         });
@@ -87,7 +87,7 @@ fn union(rules: &[&DeclaredRule]) -> PortSet {
 fn of_rule(rule: &DeclaredRule, reason: String) -> Breach {
     Breach {
         about: About::Ports,
-        path: format!("{}.ports", rule.path),
+        spot: rule.field("ports"),
         reason,
         help: NAME_PORTS,
     }
