@@ -16,8 +16,10 @@ pub mod dependencies;
 pub mod endpoint;
 pub mod freshness;
 pub mod gateway;
+mod kind;
 pub mod meta;
 pub mod namespace;
+mod namespace_facts;
 pub mod object;
 pub mod policy;
 pub mod read;
@@ -41,95 +43,15 @@ pub use condition::{Checkpoint, LiveCondition, Status};
 pub use dependencies::Dependencies;
 pub use freshness::Freshness;
 pub use gateway::{Gateway, GatewayClass};
+pub use kind::{Kind, Rests};
 pub use namespace::Namespace;
+pub use namespace_facts::NamespaceFacts;
 pub use object::{Change, Object};
 pub use policy::Policy;
 pub use restore::Restore;
-pub use snapshot::{Completeness, NamespaceFacts, Snapshot};
+pub use snapshot::{Completeness, Snapshot};
 pub use stub::Stub;
 pub use unknown::UnknownField;
-
-/// The kinds that a review uses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    /// `openbao.org/v1alpha1` OpenBaoCluster.
-    OpenBaoCluster,
-    /// `networking.k8s.io/v1` NetworkPolicy.
-    NetworkPolicy,
-    /// `v1` Namespace.
-    Namespace,
-    /// `v1` Service. Only `default/kubernetes` is used.
-    Service,
-    /// `openbao.org/v1alpha1` OpenBaoRestore.
-    OpenBaoRestore,
-    /// `gateway.networking.k8s.io/v1` Gateway.
-    Gateway,
-    /// `gateway.networking.k8s.io/v1` GatewayClass.
-    GatewayClass,
-}
-
-impl Kind {
-    /// All kinds.
-    pub const ALL: [Self; 7] = [
-        Self::OpenBaoCluster,
-        Self::NetworkPolicy,
-        Self::Namespace,
-        Self::Service,
-        Self::OpenBaoRestore,
-        Self::Gateway,
-        Self::GatewayClass,
-    ];
-
-    /// The kind as in the API.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::OpenBaoCluster => "OpenBaoCluster",
-            Self::NetworkPolicy => "NetworkPolicy",
-            Self::Namespace => "Namespace",
-            Self::Service => "Service",
-            Self::OpenBaoRestore => "OpenBaoRestore",
-            Self::Gateway => "Gateway",
-            Self::GatewayClass => "GatewayClass",
-        }
-    }
-
-    /// The API group; empty for the core group.
-    pub const fn group(self) -> &'static str {
-        match self {
-            Self::OpenBaoCluster | Self::OpenBaoRestore => "openbao.org",
-            Self::NetworkPolicy => "networking.k8s.io",
-            Self::Namespace | Self::Service => "",
-            Self::Gateway | Self::GatewayClass => "gateway.networking.k8s.io",
-        }
-    }
-
-    /// The versions that can be read, the preferred one first. They have the same fields.
-    pub const fn versions(self) -> &'static [&'static str] {
-        match self {
-            Self::OpenBaoCluster | Self::OpenBaoRestore => &["v1alpha1"],
-            Self::NetworkPolicy | Self::Namespace | Self::Service => &["v1"],
-            Self::Gateway | Self::GatewayClass => &["v1", "v1beta1"],
-        }
-    }
-
-    /// The plural resource name.
-    pub const fn plural(self) -> &'static str {
-        match self {
-            Self::OpenBaoCluster => "openbaoclusters",
-            Self::NetworkPolicy => "networkpolicies",
-            Self::Namespace => "namespaces",
-            Self::Service => "services",
-            Self::OpenBaoRestore => "openbaorestores",
-            Self::Gateway => "gateways",
-            Self::GatewayClass => "gatewayclasses",
-        }
-    }
-
-    /// Returns true if its objects have no namespace.
-    pub const fn is_cluster_scoped(self) -> bool {
-        matches!(self, Self::Namespace | Self::GatewayClass)
-    }
-}
 
 /// Reference to an object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -6,12 +6,6 @@ use crate::inventory::Kind;
 use crate::inventory::rules::is_dns_subdomain;
 use netpol::label::is_dns_label;
 
-/// The kinds that are judged, in whatever version.
-const JUDGED: [Kind; 3] = [
-    Kind::NetworkPolicy,
-    Kind::OpenBaoCluster,
-    Kind::OpenBaoRestore,
-];
 const OPERATIONS: [&str; 4] = ["CREATE", "UPDATE", "DELETE", "CONNECT"];
 
 /// The kind that a review is about, where it is one that is judged and the object itself is meant;
@@ -83,7 +77,7 @@ fn known(
     (group, name): (&str, &str),
     spelt: impl Fn(Kind) -> &'static str,
 ) -> Result<Option<Kind>, String> {
-    for kind in JUDGED {
+    for kind in Kind::ALL.into_iter().filter(|kind| kind.is_judged()) {
         let expected = spelt(kind);
         if (group, name) == (kind.group(), expected) {
             return Ok(Some(kind));

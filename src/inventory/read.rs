@@ -93,15 +93,7 @@ pub fn object(value: &Value) -> Option<Object> {
         return Some(object.noting(unknown::fields(kind, value)));
     }
     let broken = in_version(Source::Value(value), &nameless(kind), version);
-    match kind {
-        Kind::OpenBaoCluster => Some(Object::Cluster(Fact::Unreadable(broken.into()))),
-        Kind::NetworkPolicy => Some(Object::Policy(Fact::Unreadable(broken.into()))),
-        Kind::Namespace => Some(Object::Namespace(Fact::Unreadable(broken.into()))),
-        Kind::Service => None,
-        Kind::OpenBaoRestore => Some(Object::Restore(Fact::Unreadable(broken.into()))),
-        Kind::Gateway => Some(Object::Gateway(Fact::Unreadable(broken.into()))),
-        Kind::GatewayClass => Some(Object::GatewayClass(Fact::Unreadable(broken.into()))),
-    }
+    object_from(Source::Value(value), &nameless(kind), Some(broken))
 }
 
 /// The metadata of an object in an unsupported version.
@@ -134,23 +126,38 @@ fn nameless(kind: Kind) -> ObjectRef {
 /// An object from JSON whose kind and names are already known; `None` for Services other than
 /// `default/kubernetes`.
 pub fn object_json(named: &ObjectRef, json: &[u8]) -> Option<Object> {
-    object_from(Source::Json(json), named)
+    object_from(Source::Json(json), named, None)
 }
 
 /// The same for an object whose kind is already known, since items of a list do not contain it.
 pub fn object_of(kind: Kind, value: &Value) -> Option<Object> {
-    object_from(Source::Value(value), &nameless(kind))
+    object_from(Source::Value(value), &nameless(kind), None)
 }
 
-fn object_from(source: Source<'_>, fallback: &ObjectRef) -> Option<Object> {
+/// An object that is `broken`, or else is read from `source`.
+fn object_from(
+    source: Source<'_>,
+    fallback: &ObjectRef,
+    broken: Option<Unreadable>,
+) -> Option<Object> {
+    fn fact<T>(
+        broken: Option<Unreadable>,
+        (source, fallback): (Source<'_>, &ObjectRef),
+        read: fn(Source<'_>, &ObjectRef) -> Fact<T>,
+    ) -> Fact<T> {
+        let unread = broken.map(|broken| Fact::Unreadable(broken.into()));
+        unread.unwrap_or_else(|| read(source, fallback))
+    }
+    let from = (source, fallback);
     match fallback.kind {
-        Kind::OpenBaoCluster => Some(Object::Cluster(read_cluster(source, fallback))),
-        Kind::NetworkPolicy => Some(Object::Policy(read_policy(source, fallback))),
-        Kind::Namespace => Some(Object::Namespace(read_namespace(source, fallback))),
+        Kind::OpenBaoCluster => Some(Object::Cluster(fact(broken, from, read_cluster))),
+        Kind::NetworkPolicy => Some(Object::Policy(fact(broken, from, read_policy))),
+        Kind::Namespace => Some(Object::Namespace(fact(broken, from, read_namespace))),
+        Kind::Service if broken.is_some() => None,
         Kind::Service => read_api_server(source, fallback).map(Object::ApiServer),
-        Kind::OpenBaoRestore => Some(Object::Restore(read_restore(source, fallback))),
-        Kind::Gateway => Some(Object::Gateway(read_gateway(source, fallback))),
-        Kind::GatewayClass => Some(Object::GatewayClass(read_class(source, fallback))),
+        Kind::OpenBaoRestore => Some(Object::Restore(fact(broken, from, read_restore))),
+        Kind::Gateway => Some(Object::Gateway(fact(broken, from, read_gateway))),
+        Kind::GatewayClass => Some(Object::GatewayClass(fact(broken, from, read_class))),
     }
 }
 

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::namespace_facts::{Store, count};
 use super::read::API_SERVER_SERVICE;
 use super::{
-    Change, Cluster, Fact, Gateway, GatewayClass, Kind, Labels, Namespace, Object, ObjectRef,
-    Policy, Restore, Stub, Unreadable,
+    Change, Cluster, Fact, Gateway, GatewayClass, Kind, NamespaceFacts, Object, ObjectRef, Policy,
+    Unreadable,
 };
 
 /// Completeness of the facts about a kind: does a missing object not exist?
@@ -20,23 +21,6 @@ pub enum Completeness {
     Whole,
     /// The API server does not serve the kind, so there are no objects.
     Unserved,
-}
-
-/// Facts about one namespace.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct NamespaceFacts {
-    /// The Namespace object, if it is known.
-    pub namespace: Option<Fact<Namespace>>,
-    /// OpenBaoClusters by name.
-    pub clusters: BTreeMap<Arc<str>, Fact<Cluster>>,
-    /// NetworkPolicies by name.
-    pub policies: BTreeMap<Arc<str>, Fact<Policy>>,
-    /// NetworkPolicies by name that exist and were not read. Proofs that need them are undecided.
-    pub stubs: BTreeMap<Arc<str>, Arc<Stub>>,
-    /// OpenBaoRestores by name.
-    pub restores: BTreeMap<Arc<str>, Fact<Restore>>,
-    /// Gateways by name.
-    pub gateways: BTreeMap<Arc<str>, Fact<Gateway>>,
 }
 
 /// All facts at one point in time.
@@ -52,205 +36,10 @@ pub struct Snapshot {
     pub completeness: BTreeMap<Kind, Completeness>,
 }
 
-impl NamespaceFacts {
-    fn is_empty(&self) -> bool {
-        self.namespace.is_none()
-            && self.clusters.is_empty()
-            && self.policies.is_empty()
-            && self.stubs.is_empty()
-            && self.restores.is_empty()
-            && self.gateways.is_empty()
-    }
-
-    /// The labels that restores into a cluster give their jobs.
-    pub fn restore_labels<'a>(&'a self, cluster: &'a str) -> impl Iterator<Item = &'a Labels> {
-        let restores = self.restores.values().filter_map(Fact::read);
-        let into = restores.filter(move |restore| restore.is_into(cluster));
-        into.map(|restore| &restore.needs.pod_labels)
-    }
-
-    /// The object, with last known values for fields of an OpenBaoCluster that cannot be read. Values of a
-    /// deleted cluster with the same name are not used.
-    fn completed(&self, object: Object) -> Object {
-        let Object::Cluster(Fact::Read(cluster)) = &object else {
-            return object;
-        };
-        let known = self.clusters.get(&cluster.meta.name).and_then(Fact::read);
-        let known = known.filter(|known| {
-            known.uid.is_none() || cluster.uid.is_none() || known.uid == cluster.uid
-        });
-        match known {
-            Some(known) if cluster.broken.is_some() => {
-                Object::Cluster(Fact::Read(cluster.completed(known).into()))
-            }
-            _ => object,
-        }
-    }
-
-    /// Returns true if this namespace has `object` with exactly this content.
-    fn holds(&self, object: &Object) -> bool {
-        match object {
-            Object::Cluster(fact) => self.clusters.get(&fact.meta().name) == Some(fact),
-            Object::Policy(fact) => self.policies.get(&fact.meta().name) == Some(fact),
-            Object::Stub(_, stub) => self.stubs.get(&stub.name) == Some(stub),
-            Object::Namespace(fact) => self.namespace.as_ref() == Some(fact),
-            Object::Restore(fact) => self.restores.get(&fact.meta().name) == Some(fact),
-            Object::Gateway(fact) => self.gateways.get(fact.name()) == Some(fact),
-            Object::ApiServer(_) | Object::GatewayClass(_) => false,
-        }
-    }
-
-    fn set(&mut self, object: Object) {
-        match object {
-            Object::Cluster(fact) => {
-                self.clusters.insert(fact.meta().name.clone(), fact);
-            }
-            Object::Policy(fact) => {
-                self.stubs.remove(&fact.meta().name);
-                self.policies.insert(fact.meta().name.clone(), fact);
-            }
-            Object::Stub(_, stub) => {
-                self.policies.remove(&stub.name);
-                self.stubs.insert(stub.name.clone(), stub);
-            }
-            Object::Namespace(fact) => self.namespace = Some(fact),
-            Object::Restore(fact) => {
-                self.restores.insert(fact.meta().name.clone(), fact);
-            }
-            Object::Gateway(fact) => {
-                self.gateways.insert(fact.name().clone(), fact);
-            }
-            Object::ApiServer(_) | Object::GatewayClass(_) => {}
-        }
-    }
-
-    fn contains(&self, kind: Kind, name: &str) -> bool {
-        match kind {
-            Kind::OpenBaoCluster => self.clusters.contains_key(name),
-            Kind::NetworkPolicy => {
-                self.policies.contains_key(name) || self.stubs.contains_key(name)
-            }
-            Kind::Namespace => self.namespace.is_some(),
-            Kind::OpenBaoRestore => self.restores.contains_key(name),
-            Kind::Gateway => self.gateways.contains_key(name),
-            Kind::Service | Kind::GatewayClass => false,
-        }
-    }
-
-    fn remove(&mut self, kind: Kind, name: &str) {
-        match kind {
-            Kind::OpenBaoCluster => {
-                self.clusters.remove(name);
-            }
-            Kind::NetworkPolicy => {
-                self.policies.remove(name);
-                self.stubs.remove(name);
-            }
-            Kind::Namespace => self.namespace = None,
-            Kind::OpenBaoRestore => {
-                self.restores.remove(name);
-            }
-            Kind::Gateway => {
-                self.gateways.remove(name);
-            }
-            Kind::Service | Kind::GatewayClass => {}
-        }
-    }
-
-    /// References to every object of a kind, sorted by name. `namespace` is that of these facts.
-    fn references(&self, namespace: &Arc<str>, kind: Kind) -> Vec<ObjectRef> {
-        let named = |name: &Arc<str>| ObjectRef {
-            kind,
-            namespace: namespace.clone(),
-            name: name.clone(),
-        };
-        match kind {
-            Kind::OpenBaoCluster => self.clusters.keys().map(named).collect(),
-            Kind::NetworkPolicy => {
-                let policies = self.policies.keys().chain(self.stubs.keys());
-                policies.map(named).collect()
-            }
-            Kind::Namespace => {
-                let reference = ObjectRef {
-                    kind,
-                    namespace: "".into(),
-                    name: namespace.clone(),
-                };
-                self.namespace.iter().map(|_| reference.clone()).collect()
-            }
-            Kind::OpenBaoRestore => self.restores.keys().map(named).collect(),
-            Kind::Gateway => self.gateways.keys().map(named).collect(),
-            Kind::Service | Kind::GatewayClass => Vec::new(),
-        }
-    }
-
-    /// Number of objects of a kind, and number of those that cannot be read.
-    pub fn count(&self, kind: Kind) -> [usize; 2] {
-        match kind {
-            Kind::OpenBaoCluster => {
-                let broken = self.clusters.values().filter_map(broken_cluster);
-                [self.clusters.len(), broken.count()]
-            }
-            Kind::NetworkPolicy => {
-                let [read, broken] = count(self.policies.values());
-                [read + self.stubs.len(), broken]
-            }
-            Kind::Namespace => count(self.namespace.iter()),
-            Kind::OpenBaoRestore => count(self.restores.values()),
-            Kind::Gateway => count(self.gateways.values()),
-            Kind::Service | Kind::GatewayClass => [0, 0],
-        }
-    }
-
-    /// Number of OpenBaoClusters in an unsupported version.
-    pub fn unread_clusters(&self) -> usize {
-        let versions = self.clusters.values().filter_map(Fact::unread_version);
-        versions.count()
-    }
-
-    fn unreadable(&self) -> impl Iterator<Item = (Kind, &Arc<Unreadable>)> {
-        fn broken<T>(kind: Kind, fact: &Fact<T>) -> Option<(Kind, &Arc<Unreadable>)> {
-            match fact {
-                Fact::Read(_) => None,
-                Fact::Unreadable(broken) => Some((kind, broken)),
-            }
-        }
-        let namespace = self.namespace.iter();
-        let namespace = namespace.filter_map(|fact| broken(Kind::Namespace, fact));
-        let clusters = self.clusters.values();
-        let clusters = clusters
-            .filter_map(broken_cluster)
-            .map(|broken| (Kind::OpenBaoCluster, broken));
-        let policies = self.policies.values();
-        let policies = policies.filter_map(|fact| broken(Kind::NetworkPolicy, fact));
-        let restores = self.restores.values();
-        let restores = restores.filter_map(|fact| broken(Kind::OpenBaoRestore, fact));
-        let gateways = self.gateways.values();
-        let gateways = gateways.filter_map(|fact| broken(Kind::Gateway, fact));
-        let own = namespace.chain(clusters).chain(policies);
-        own.chain(restores).chain(gateways)
-    }
-}
-
-/// The problems of a cluster that cannot be read as a whole or in some fields.
-fn broken_cluster(fact: &Fact<Cluster>) -> Option<&Arc<Unreadable>> {
-    match fact {
-        Fact::Read(cluster) => cluster.broken.as_ref(),
-        Fact::Unreadable(broken) => Some(broken),
-    }
-}
-
-/// Number of facts, and number of those that cannot be read.
-fn count<'a, T: 'a>(facts: impl Iterator<Item = &'a Fact<T>>) -> [usize; 2] {
-    facts.fold([0, 0], |[all, broken], fact| {
-        [all + 1, broken + usize::from(fact.read().is_none())]
-    })
-}
-
 impl Snapshot {
     /// Number of GatewayClasses, and number of those that cannot be read.
     pub fn gateway_class_counts(&self) -> [usize; 2] {
-        count(self.gateway_classes.values())
+        count(&self.gateway_classes)
     }
 
     /// The snapshot after `changes`. Only namespaces that really change get a new `Arc`. Empty namespaces are
@@ -386,11 +175,8 @@ impl Snapshot {
 
     /// Every object that cannot be read, by namespace, kind and name.
     pub fn unreadable(&self) -> impl Iterator<Item = (Kind, &Arc<Unreadable>)> {
-        let classes = self.gateway_classes.values();
-        let classes = classes.filter_map(|fact| match fact {
-            Fact::Read(_) => None,
-            Fact::Unreadable(broken) => Some((Kind::GatewayClass, broken)),
-        });
+        let classes = Store::unreadable(&self.gateway_classes);
+        let classes = classes.map(|broken| (Kind::GatewayClass, broken));
         let namespaces = self.namespaces.values();
         namespaces
             .flat_map(|facts| facts.unreadable())

@@ -34,8 +34,8 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::config::ReviewConfig;
-use crate::inventory::Kind;
 use crate::inventory::read::{self, API_SERVER_SERVICE};
+use crate::inventory::{Kind, Rests};
 use crate::sources::Updates;
 use answers::Listing;
 pub use discovery::Served;
@@ -49,22 +49,6 @@ use snapshot_builder::{SnapshotBuilder, Step};
 
 /// The kinds that are watched; facts are complete when each was listed once.
 const KINDS: [Kind; 7] = Kind::ALL;
-
-/// Whether the kind is a custom one, which a cluster may do without.
-const fn is_custom(kind: Kind) -> bool {
-    matches!(
-        kind,
-        Kind::OpenBaoCluster | Kind::OpenBaoRestore | Kind::Gateway | Kind::GatewayClass
-    )
-}
-
-/// Whether only advice rests on the kind, so that a cluster is guarded without it too.
-const fn is_for_advice(kind: Kind) -> bool {
-    matches!(
-        kind,
-        Kind::OpenBaoRestore | Kind::Gateway | Kind::GatewayClass
-    )
-}
 
 /// What the platform's owner decided, as it is in force.
 pub type ReviewConfigs = tokio::sync::watch::Receiver<Arc<ReviewConfig>>;
@@ -92,7 +76,7 @@ pub async fn watch(
     let mut watches = JoinSet::new();
     for kind in KINDS {
         let (client, health, sender) = (client.clone(), Arc::clone(&health), sender.clone());
-        if is_custom(kind) {
+        if kind.is_custom() {
             watches.spawn(custom::follow(client, health, kind, sender));
         } else if kind == Kind::NetworkPolicy {
             let decode = policies::decoder(known.clone(), configs.clone());
@@ -185,7 +169,7 @@ fn complain(kind: Kind, problem: &str, last: &mut Option<String>) {
 /// Delays before a broken watch is tried again: up to 10 s, so that verdicts are not denied for stale
 /// facts for long once the API server is back, and up to a minute where no verdict waits.
 fn retries(kind: Kind) -> ResetTimerBackoff<ExponentialBackoff> {
-    let (least, most) = if is_for_advice(kind) {
+    let (least, most) = if kind.rests() == Rests::Advice {
         (Duration::from_millis(800), Duration::from_secs(30))
     } else {
         (Duration::from_millis(150), Duration::from_secs(5))

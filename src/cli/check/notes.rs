@@ -8,13 +8,6 @@ use crate::review::CompiledSnapshot;
 use crate::review::offline::Judged;
 use crate::sources::files::Manifests;
 
-/// The kinds that are judged.
-const JUDGED: [Kind; 3] = [
-    Kind::NetworkPolicy,
-    Kind::OpenBaoCluster,
-    Kind::OpenBaoRestore,
-];
-
 /// The manifests that were read.
 pub(super) struct Input<'a> {
     pub(super) paths: &'a [PathBuf],
@@ -68,13 +61,16 @@ impl Input<'_> {
         if self.is_of_other_kinds() {
             notes.push(format!(
                 "nothing was judged, since there is no {}: {}",
-                JUDGED.map(Kind::as_str).join(", "),
+                judged_kinds()
+                    .map(Kind::as_str)
+                    .collect::<Vec<_>>()
+                    .join(", "),
                 self.other_kinds(|_| true)
             ));
         } else if self.before.is_some() && judged.is_empty() {
             notes.push("nothing was judged, since nothing differs from what is before".to_owned());
         }
-        let is_namesake = |kind: &str| JUDGED.iter().any(|judged| judged.as_str() == kind);
+        let is_namesake = |kind: &str| judged_kinds().any(|judged| judged.as_str() == kind);
         let namesakes = self.other_kinds(is_namesake);
         if !namesakes.is_empty() {
             notes.push(format!("of another API group, and not judged: {namesakes}"));
@@ -112,7 +108,7 @@ impl Input<'_> {
     fn other_kinds(&self, is_meant: impl Fn(&str) -> bool) -> String {
         let ours = self.after.objects.iter().filter_map(|located| {
             let kind = located.object.reference().kind;
-            (!JUDGED.contains(&kind)).then(|| kind.as_str().to_owned())
+            (!kind.is_judged()).then(|| kind.as_str().to_owned())
         });
         let others = self.after.others.iter();
         let others = others.flat_map(|((kind, version), number)| {
@@ -133,4 +129,8 @@ impl Input<'_> {
 fn counted(number: usize, word: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {word}{plural}")
+}
+
+fn judged_kinds() -> impl Iterator<Item = Kind> {
+    Kind::ALL.into_iter().filter(|kind| kind.is_judged())
 }

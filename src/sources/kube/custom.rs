@@ -23,9 +23,9 @@ use super::health::WatchHealth;
 use super::policies::Found;
 use super::problem::problem;
 use super::snapshot_builder::Step;
-use super::{complain, decoder, is_for_advice, is_refused, resource, retries, step};
+use super::{complain, decoder, is_refused, resource, retries, step};
 use crate::inventory::read::outline::{Outline, outline};
-use crate::inventory::{Fact, Kind, Object, read};
+use crate::inventory::{Fact, Kind, Object, Rests, read};
 
 /// Two proofs that a kind which was served is gone are at least this far apart.
 const PROOFS: Duration = Duration::from_secs(30);
@@ -84,7 +84,7 @@ impl Watch {
         loop {
             let first = Served::Read(self.kind.versions()[0]);
             let (tried, end) = match &served {
-                Served::Unread(version) if !is_for_advice(self.kind) => {
+                Served::Unread(version) if self.kind.rests() == Rests::Verdicts => {
                     (served.clone(), self.names(version).await)
                 }
                 Served::Read(version) => (served.clone(), self.objects(version).await),
@@ -155,7 +155,9 @@ impl Watch {
                     step(event)
                 }
                 Some(Err(error)) if is_refused(&error, 404) => return End::Unserved,
-                Some(Err(error)) if is_for_advice(self.kind) && is_refused(&error, 403) => {
+                Some(Err(error))
+                    if self.kind.rests() == Rests::Advice && is_refused(&error, 403) =>
+                {
                     let text = "not permitted to list this kind: nothing more is known of it, asked again later";
                     complain(self.kind, text, &mut self.complaint);
                     Some(Step::Forbidden)
@@ -192,7 +194,7 @@ impl Watch {
         let since = is_gone.then(|| self.gone_since.unwrap_or_else(Instant::now));
         self.gone_since = since;
         let is_proved = !self.was_served || since.is_some_and(|since| since.elapsed() >= PROOFS);
-        let is_advice = is_for_advice(self.kind);
+        let is_advice = self.kind.rests() == Rests::Advice;
         // No verdict waits for what only advice rests on.
         let unknown = if is_advice {
             Step::Forbidden
@@ -223,7 +225,7 @@ impl Watch {
     }
 
     async fn wait(&mut self) {
-        let delay = if is_for_advice(self.kind) {
+        let delay = if self.kind.rests() == Rests::Advice {
             self.delays.next().unwrap_or(LOOK)
         } else {
             LOOK

@@ -21,7 +21,7 @@ use super::answers::{Gate, Listing};
 use super::custom;
 use super::discovery::{self, Served};
 use super::policies::{self, Wanted};
-use super::{ReviewConfigs, is_custom, resource};
+use super::{ReviewConfigs, resource};
 use crate::inventory::read::{self, outline::outline};
 use crate::inventory::{Kind, Object};
 use crate::rate::Bucket;
@@ -166,7 +166,7 @@ impl Reader {
     async fn of_kind(&self, namespace: &str, kind: Kind, gate: &mut Gate) -> Result<Answer, Error> {
         let first = kind.versions()[0];
         let gone = match self.list(namespace, kind, first, gate).await {
-            Err(Error::Api(status)) if status.code == 404 && is_custom(kind) => status,
+            Err(Error::Api(status)) if status.code == 404 && kind.is_custom() => status,
             objects => return objects.map(Ok),
         };
         match discovery::served(&self.client, kind).await? {

@@ -11,9 +11,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
+use super::KINDS;
 use super::discovery::Served;
-use super::{KINDS, is_for_advice};
-use crate::inventory::{Freshness, Kind};
+use crate::inventory::{Freshness, Kind, Rests};
 
 /// Longest duration of one watch.
 const LONGEST_WATCH: Duration = Duration::from_secs(290);
@@ -57,7 +57,7 @@ impl WatchHealth {
             // A kind that only advice rests on may be forbidden, and makes nothing stale.
             successes: KINDS
                 .into_iter()
-                .filter(|kind| !is_for_advice(*kind))
+                .filter(|kind| kind.rests() == Rests::Verdicts)
                 .map(|kind| (kind, AtomicU64::new(0)))
                 .collect(),
             listener: Box::new(listener),

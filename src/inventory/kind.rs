@@ -1,0 +1,202 @@
+//! The table of the kinds that a review knows.
+
+/// A kind that a review knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// An OpenBao cluster, as the operator runs it.
+    OpenBaoCluster,
+    /// A NetworkPolicy of Kubernetes.
+    NetworkPolicy,
+    /// A Namespace.
+    Namespace,
+    /// A Service; only `default/kubernetes` is of interest.
+    Service,
+    /// A restore into an OpenBao cluster.
+    OpenBaoRestore,
+    /// A Gateway of the Gateway API.
+    Gateway,
+    /// A GatewayClass of the Gateway API.
+    GatewayClass,
+}
+
+/// The use of a kind's objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rests {
+    /// Verdicts rest on them: without them nothing is decided.
+    Verdicts,
+    /// Advice rests on them: a cluster is guarded without them too.
+    Advice,
+}
+
+/// One row of the table.
+struct Row {
+    kind: Kind,
+    /// The word in `kind`.
+    name: &'static str,
+    /// The API group; empty for the core group.
+    group: &'static str,
+    /// Versions that are read, the one to ask for first. They have one shape.
+    versions: &'static [&'static str],
+    plural: &'static str,
+    is_namespaced: bool,
+    /// Defined by a CustomResourceDefinition, which an API server may lack.
+    is_custom: bool,
+    /// Writes of it are judged.
+    is_judged: bool,
+    rests: Rests,
+}
+
+const OPENBAO: &str = "openbao.org";
+const NETWORKING: &str = "networking.k8s.io";
+const CORE: &str = "";
+const GATEWAY_API: &str = "gateway.networking.k8s.io";
+
+/// In the order of [`Kind`].
+const TABLE: [Row; 7] = [
+    Row {
+        kind: Kind::OpenBaoCluster,
+        name: "OpenBaoCluster",
+        group: OPENBAO,
+        versions: &["v1alpha1"],
+        plural: "openbaoclusters",
+        is_namespaced: true,
+        is_custom: true,
+        is_judged: true,
+        rests: Rests::Verdicts,
+    },
+    Row {
+        kind: Kind::NetworkPolicy,
+        name: "NetworkPolicy",
+        group: NETWORKING,
+        versions: &["v1"],
+        plural: "networkpolicies",
+        is_namespaced: true,
+        is_custom: false,
+        is_judged: true,
+        rests: Rests::Verdicts,
+    },
+    Row {
+        kind: Kind::Namespace,
+        name: "Namespace",
+        group: CORE,
+        versions: &["v1"],
+        plural: "namespaces",
+        is_namespaced: false,
+        is_custom: false,
+        is_judged: false,
+        rests: Rests::Verdicts,
+    },
+    Row {
+        kind: Kind::Service,
+        name: "Service",
+        group: CORE,
+        versions: &["v1"],
+        plural: "services",
+        is_namespaced: true,
+        is_custom: false,
+        is_judged: false,
+        rests: Rests::Verdicts,
+    },
+    Row {
+        kind: Kind::OpenBaoRestore,
+        name: "OpenBaoRestore",
+        group: OPENBAO,
+        versions: &["v1alpha1"],
+        plural: "openbaorestores",
+        is_namespaced: true,
+        is_custom: true,
+        is_judged: true,
+        rests: Rests::Advice,
+    },
+    Row {
+        kind: Kind::Gateway,
+        name: "Gateway",
+        group: GATEWAY_API,
+        versions: &["v1", "v1beta1"],
+        plural: "gateways",
+        is_namespaced: true,
+        is_custom: true,
+        is_judged: false,
+        rests: Rests::Advice,
+    },
+    Row {
+        kind: Kind::GatewayClass,
+        name: "GatewayClass",
+        group: GATEWAY_API,
+        versions: &["v1", "v1beta1"],
+        plural: "gatewayclasses",
+        is_namespaced: false,
+        is_custom: true,
+        is_judged: false,
+        rests: Rests::Advice,
+    },
+];
+
+impl Kind {
+    /// All kinds.
+    pub const ALL: [Self; TABLE.len()] = {
+        let mut all = [Self::OpenBaoCluster; TABLE.len()];
+        let mut at = 0;
+        while at < all.len() {
+            all[at] = TABLE[at].kind;
+            at += 1;
+        }
+        all
+    };
+
+    const fn row(self) -> &'static Row {
+        &TABLE[self as usize]
+    }
+
+    /// The kind as the API writes it.
+    pub const fn as_str(self) -> &'static str {
+        self.row().name
+    }
+
+    /// The API group; empty for the core group.
+    pub const fn group(self) -> &'static str {
+        self.row().group
+    }
+
+    /// The versions that are read, the one to ask for first.
+    pub const fn versions(self) -> &'static [&'static str] {
+        self.row().versions
+    }
+
+    /// The resource that it is served as.
+    pub const fn plural(self) -> &'static str {
+        self.row().plural
+    }
+
+    /// True if its objects are in no namespace.
+    pub const fn is_cluster_scoped(self) -> bool {
+        !self.row().is_namespaced
+    }
+
+    /// True if a CustomResourceDefinition defines it, so that an API server may lack it.
+    pub const fn is_custom(self) -> bool {
+        self.row().is_custom
+    }
+
+    /// True if writes of it are judged.
+    pub const fn is_judged(self) -> bool {
+        self.row().is_judged
+    }
+
+    /// What its objects are used for.
+    pub const fn rests(self) -> Rests {
+        self.row().rests
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_is_in_its_own_row() {
+        for kind in Kind::ALL {
+            assert_eq!(kind.row().kind, kind);
+        }
+    }
+}

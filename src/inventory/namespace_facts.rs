@@ -1,0 +1,265 @@
+//! Facts about one namespace.
+
+use std::collections::BTreeMap;
+use std::iter;
+use std::sync::Arc;
+
+use super::{
+    Cluster, Fact, Gateway, GatewayClass, Kind, Labels, Namespace, Object, ObjectRef, Policy,
+    Restore, Stub, Unreadable,
+};
+
+/// Facts about one namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NamespaceFacts {
+    /// The Namespace object, if it is known.
+    pub namespace: Option<Fact<Namespace>>,
+    /// OpenBaoClusters by name.
+    pub clusters: BTreeMap<Arc<str>, Fact<Cluster>>,
+    /// NetworkPolicies by name.
+    pub policies: BTreeMap<Arc<str>, Fact<Policy>>,
+    /// NetworkPolicies by name that exist and were not read. Proofs that need them are undecided.
+    pub stubs: BTreeMap<Arc<str>, Arc<Stub>>,
+    /// OpenBaoRestores by name.
+    pub restores: BTreeMap<Arc<str>, Fact<Restore>>,
+    /// Gateways by name.
+    pub gateways: BTreeMap<Arc<str>, Fact<Gateway>>,
+}
+
+impl NamespaceFacts {
+    pub(super) fn is_empty(&self) -> bool {
+        let mut kinds = Kind::ALL.into_iter();
+        kinds.all(|kind| self.count(kind) == [0, 0])
+    }
+
+    /// The labels that restores into a cluster give their jobs.
+    pub fn restore_labels<'a>(&'a self, cluster: &'a str) -> impl Iterator<Item = &'a Labels> {
+        let restores = self.restores.values().filter_map(Fact::read);
+        let into = restores.filter(move |restore| restore.is_into(cluster));
+        into.map(|restore| &restore.needs.pod_labels)
+    }
+
+    /// The object, with last known values for fields of an OpenBaoCluster that cannot be read. Values of a
+    /// deleted cluster with the same name are not used.
+    pub(super) fn completed(&self, object: Object) -> Object {
+        let Object::Cluster(Fact::Read(cluster)) = &object else {
+            return object;
+        };
+        let known = self.clusters.get(&cluster.meta.name).and_then(Fact::read);
+        let known = known.filter(|known| {
+            known.uid.is_none() || cluster.uid.is_none() || known.uid == cluster.uid
+        });
+        match known {
+            Some(known) if cluster.broken.is_some() => {
+                Object::Cluster(Fact::Read(cluster.completed(known).into()))
+            }
+            _ => object,
+        }
+    }
+
+    /// Returns true if this namespace has `object` with exactly this content.
+    pub(super) fn holds(&self, object: &Object) -> bool {
+        match object {
+            Object::Cluster(fact) => self.clusters.get(&fact.meta().name) == Some(fact),
+            Object::Policy(fact) => self.policies.get(&fact.meta().name) == Some(fact),
+            Object::Stub(_, stub) => self.stubs.get(&stub.name) == Some(stub),
+            Object::Namespace(fact) => self.namespace.as_ref() == Some(fact),
+            Object::Restore(fact) => self.restores.get(&fact.meta().name) == Some(fact),
+            Object::Gateway(fact) => self.gateways.get(fact.name()) == Some(fact),
+            Object::ApiServer(_) | Object::GatewayClass(_) => false,
+        }
+    }
+
+    pub(super) fn set(&mut self, object: Object) {
+        match object {
+            Object::Cluster(fact) => {
+                self.clusters.insert(fact.meta().name.clone(), fact);
+            }
+            Object::Policy(fact) => {
+                self.stubs.remove(&fact.meta().name);
+                self.policies.insert(fact.meta().name.clone(), fact);
+            }
+            Object::Stub(_, stub) => {
+                self.policies.remove(&stub.name);
+                self.stubs.insert(stub.name.clone(), stub);
+            }
+            Object::Namespace(fact) => self.namespace = Some(fact),
+            Object::Restore(fact) => {
+                self.restores.insert(fact.meta().name.clone(), fact);
+            }
+            Object::Gateway(fact) => {
+                self.gateways.insert(fact.name().clone(), fact);
+            }
+            Object::ApiServer(_) | Object::GatewayClass(_) => {}
+        }
+    }
+
+    /// Where the objects of a kind are.
+    fn stores(&self, kind: Kind) -> impl Iterator<Item = &dyn Store> {
+        let stores: [Option<&dyn Store>; 2] = match kind {
+            Kind::OpenBaoCluster => [Some(&self.clusters), None],
+            Kind::NetworkPolicy => [Some(&self.policies), Some(&self.stubs)],
+            Kind::Namespace => [Some(&self.namespace), None],
+            Kind::OpenBaoRestore => [Some(&self.restores), None],
+            Kind::Gateway => [Some(&self.gateways), None],
+            Kind::Service | Kind::GatewayClass => [None, None],
+        };
+        stores.into_iter().flatten()
+    }
+
+    pub(super) fn contains(&self, kind: Kind, name: &str) -> bool {
+        self.stores(kind).any(|store| store.contains(name))
+    }
+
+    pub(super) fn remove(&mut self, kind: Kind, name: &str) {
+        let stores: [Option<&mut dyn Store>; 2] = match kind {
+            Kind::OpenBaoCluster => [Some(&mut self.clusters), None],
+            Kind::NetworkPolicy => [Some(&mut self.policies), Some(&mut self.stubs)],
+            Kind::Namespace => [Some(&mut self.namespace), None],
+            Kind::OpenBaoRestore => [Some(&mut self.restores), None],
+            Kind::Gateway => [Some(&mut self.gateways), None],
+            Kind::Service | Kind::GatewayClass => [None, None],
+        };
+        for store in stores.into_iter().flatten() {
+            store.remove(name);
+        }
+    }
+
+    /// Every object of a kind, by name; `namespace` is where they are.
+    pub(super) fn references(&self, namespace: &Arc<str>, kind: Kind) -> Vec<ObjectRef> {
+        let home = if kind.is_cluster_scoped() {
+            Arc::default()
+        } else {
+            namespace.clone()
+        };
+        let names = self.stores(kind).flat_map(Store::names);
+        let named = |name: &Arc<str>| ObjectRef {
+            kind,
+            namespace: home.clone(),
+            name: name.clone(),
+        };
+        names.map(named).collect()
+    }
+
+    /// Numbers of objects of a kind: all, and those that cannot be read.
+    pub fn count(&self, kind: Kind) -> [usize; 2] {
+        self.stores(kind)
+            .map(count)
+            .fold([0, 0], |sum, one| [sum[0] + one[0], sum[1] + one[1]])
+    }
+
+    pub(super) fn unreadable(&self) -> impl Iterator<Item = (Kind, &Arc<Unreadable>)> {
+        Kind::ALL.into_iter().flat_map(|kind| {
+            let broken = self.stores(kind).flat_map(Store::unreadable);
+            broken.map(move |broken| (kind, broken))
+        })
+    }
+
+    /// Number of OpenBaoClusters in an unsupported version.
+    pub fn unread_clusters(&self) -> usize {
+        let versions = self.clusters.values().filter_map(Fact::unread_version);
+        versions.count()
+    }
+}
+
+/// Objects of one kind by name, whatever the kind.
+pub(super) trait Store {
+    /// Names, in order.
+    fn names(&self) -> Box<dyn Iterator<Item = &Arc<str>> + '_>;
+
+    /// True if there is an object of this name.
+    fn contains(&self, name: &str) -> bool;
+
+    /// Drops the object of this name.
+    fn remove(&mut self, name: &str);
+
+    /// Problems of the objects that cannot be read, as a whole or in some fields.
+    fn unreadable(&self) -> Box<dyn Iterator<Item = &Arc<Unreadable>> + '_>;
+}
+
+/// An object that was read, of which some fields may be missing.
+trait Readable {
+    /// The problems of fields that cannot be read.
+    fn broken(&self) -> Option<&Arc<Unreadable>> {
+        None
+    }
+}
+
+impl Readable for Cluster {
+    fn broken(&self) -> Option<&Arc<Unreadable>> {
+        self.broken.as_ref()
+    }
+}
+
+impl Readable for Policy {}
+impl Readable for Namespace {}
+impl Readable for Restore {}
+impl Readable for Gateway {}
+impl Readable for GatewayClass {}
+
+fn broken<T: Readable>(fact: &Fact<T>) -> Option<&Arc<Unreadable>> {
+    match fact {
+        Fact::Read(object) => object.broken(),
+        Fact::Unreadable(broken) => Some(broken),
+    }
+}
+
+impl<T: Readable> Store for BTreeMap<Arc<str>, Fact<T>> {
+    fn names(&self) -> Box<dyn Iterator<Item = &Arc<str>> + '_> {
+        Box::new(self.keys())
+    }
+
+    fn contains(&self, name: &str) -> bool {
+        self.contains_key(name)
+    }
+
+    fn remove(&mut self, name: &str) {
+        self.remove(name);
+    }
+
+    fn unreadable(&self) -> Box<dyn Iterator<Item = &Arc<Unreadable>> + '_> {
+        Box::new(self.values().filter_map(broken))
+    }
+}
+
+impl Store for BTreeMap<Arc<str>, Arc<Stub>> {
+    fn names(&self) -> Box<dyn Iterator<Item = &Arc<str>> + '_> {
+        Box::new(self.keys())
+    }
+
+    fn contains(&self, name: &str) -> bool {
+        self.contains_key(name)
+    }
+
+    fn remove(&mut self, name: &str) {
+        self.remove(name);
+    }
+
+    fn unreadable(&self) -> Box<dyn Iterator<Item = &Arc<Unreadable>> + '_> {
+        Box::new(iter::empty())
+    }
+}
+
+/// The Namespace itself is the only one of its kind here.
+impl Store for Option<Fact<Namespace>> {
+    fn names(&self) -> Box<dyn Iterator<Item = &Arc<str>> + '_> {
+        Box::new(self.iter().map(|fact| fact.name()))
+    }
+
+    fn contains(&self, _: &str) -> bool {
+        self.is_some()
+    }
+
+    fn remove(&mut self, _: &str) {
+        *self = None;
+    }
+
+    fn unreadable(&self) -> Box<dyn Iterator<Item = &Arc<Unreadable>> + '_> {
+        Box::new(self.iter().filter_map(broken))
+    }
+}
+
+/// Numbers of objects: all, and those that cannot be read.
+pub(super) fn count(store: &dyn Store) -> [usize; 2] {
+    [store.names().count(), store.unreadable().count()]
+}
