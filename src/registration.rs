@@ -1,23 +1,25 @@
-//! Our webhook configurations, held against the manifest: is what the API server asks us about
-//! still what it should be?
+//! Our webhook configurations, compared with the manifest.
 //!
-//! Webhook configurations are themselves never subject to webhooks, so nothing can forbid a change.
-//! It is noticed: counted, logged, told. Nothing is put back: that would fight whoever delivers the
-//! manifests, and whoever breaks the glass.
+//! Webhook configurations are never subject to webhooks, so nothing can forbid a change. A change is
+//! reported: metric, log, Event. Nothing is put back: that would fight the tool that delivers the
+//! manifests, and an administrator who breaks the glass.
 
-pub mod expression;
 pub mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
-use k8s_openapi::api::admissionregistration::v1::{ValidatingWebhook, WebhookClientConfig};
+use k8s_openapi::api::admissionregistration::v1::WebhookClientConfig;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
-use expression::Expression;
-
-/// The one copy of how they should be.
+/// The shipped configurations.
 const MANIFEST: &str = include_str!("../manifests/registrations/webhook.yaml");
+
+/// Characters of a value that are shown.
+const SHOWN: usize = 60;
+/// Characters before the first difference of two long values.
+const BEFORE: usize = 15;
 
 /// The two kinds of configurations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,107 +43,48 @@ impl Configuration {
     }
 }
 
-/// In which respect a configuration is not as it should be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum What {
-    /// It is not there.
-    Missing,
-    /// It cannot be watched, so nothing is known.
-    Unwatched,
-    /// An entry is missing, or there is one too many.
-    Entries,
-    /// `failurePolicy`.
-    FailurePolicy,
-    /// `rules`.
-    Rules,
-    /// `namespaceSelector` or `objectSelector`.
-    Selectors,
-    /// `matchConditions`, the operator's accounts aside.
-    MatchConditions,
-    /// The operator's accounts in `matchConditions`, which the settings name as well.
-    OperatorAccounts,
-    /// The path that is called.
-    Path,
-    /// `timeoutSeconds`.
-    Timeout,
-    /// `caBundle`: the API server would not trust the certificate that is served.
-    Bundle,
-    /// `matchPolicy`, `sideEffects` or `admissionReviewVersions`.
-    Terms,
+/// Difference between a configuration and the manifest.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Difference {
+    /// Field of an entry, such as `failurePolicy`; [`Self::MISSING`] and the like where there is no entry.
+    pub field: String,
+    /// Path of the value that differs, and both values; empty where there is no entry.
+    pub detail: String,
 }
 
-impl What {
-    /// All, in order.
-    pub const ALL: [Self; 12] = [
-        Self::Missing,
-        Self::Unwatched,
-        Self::Entries,
-        Self::FailurePolicy,
-        Self::Rules,
-        Self::Selectors,
-        Self::MatchConditions,
-        Self::OperatorAccounts,
-        Self::Path,
-        Self::Timeout,
-        Self::Bundle,
-        Self::Terms,
-    ];
+impl Difference {
+    /// The configuration does not exist.
+    pub const MISSING: &'static str = "missing";
+    /// The configuration cannot be watched, so it is unknown.
+    pub const UNWATCHED: &'static str = "unwatched";
+    /// An entry is missing, or unknown to the manifest.
+    pub const ENTRIES: &'static str = "entries";
+    /// The API server would not trust the certificate that is served.
+    pub const CA_BUNDLE: &'static str = "caBundle";
 
-    /// The word in metrics, logs and Events.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Missing => "missing",
-            Self::Unwatched => "unwatched",
-            Self::Entries => "entries",
-            Self::FailurePolicy => "failure-policy",
-            Self::Rules => "rules",
-            Self::Selectors => "selectors",
-            Self::MatchConditions => "match-conditions",
-            Self::OperatorAccounts => "operator-accounts",
-            Self::Path => "path",
-            Self::Timeout => "timeout",
-            Self::Bundle => "bundle",
-            Self::Terms => "terms",
-        }
-    }
-
-    /// The same as the reason of an Event.
-    pub const fn reason(self) -> &'static str {
-        match self {
-            Self::Missing => "RegistrationMissing",
-            Self::Unwatched => "RegistrationUnwatched",
-            Self::Entries => "EntriesChanged",
-            Self::FailurePolicy => "FailurePolicyChanged",
-            Self::Rules => "RulesChanged",
-            Self::Selectors => "SelectorsChanged",
-            Self::MatchConditions => "MatchConditionsChanged",
-            Self::OperatorAccounts => "OperatorAccountsDiffer",
-            Self::Path => "PathChanged",
-            Self::Timeout => "TimeoutChanged",
-            Self::Bundle => "BundleNotTrusted",
-            Self::Terms => "TermsChanged",
+    /// Difference of a whole configuration.
+    pub fn whole(field: &str) -> Self {
+        Self {
+            field: field.to_owned(),
+            detail: String::new(),
         }
     }
 }
 
-/// Why the expected form is not known.
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.detail.is_empty() {
+            &self.field
+        } else {
+            &self.detail
+        })
+    }
+}
+
+/// Error of a manifest that cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read the registrations of the manifest: {0}")]
 pub struct ManifestError(String);
-
-/// The entries of one configuration. A mutating entry has all fields of a validating one, and is
-/// read as such.
-pub type Entries = Vec<ValidatingWebhook>;
-
-/// How the configurations should be.
-#[derive(Clone, Debug)]
-pub struct Expected {
-    entries: BTreeMap<Configuration, Entries>,
-    /// The accounts that the manifest names as the operator's.
-    written: BTreeSet<String>,
-    /// Those of the settings.
-    accounts: BTreeSet<String>,
-}
 
 /// Whether the API server trusts the certificate that is served, by the `clientConfig` of an entry.
 pub trait Trust: Send + Sync {
@@ -149,9 +92,19 @@ pub trait Trust: Send + Sync {
     fn trusts(&self, client: &WebhookClientConfig) -> Option<bool>;
 }
 
+/// The shipped configurations, with the operator's accounts of the settings.
+#[derive(Clone, Debug)]
+pub struct Expected {
+    webhooks: BTreeMap<Configuration, Value>,
+    /// The accounts that the manifest names as the operator's.
+    written: BTreeSet<String>,
+    /// Those of the settings.
+    accounts: BTreeSet<String>,
+}
+
 impl Expected {
-    /// The manifest's form. `written` are the operator's accounts that stand in it, `accounts` those
-    /// of the settings, which stand in their place.
+    /// Reads the manifest. `written` are the operator's accounts in it, `accounts` those of the settings,
+    /// which stand in their place.
     ///
     /// # Errors
     /// The manifest cannot be read: a bug of ours.
@@ -167,190 +120,207 @@ impl Expected {
         }
         let documents: Vec<Document> = serde_saphyr::from_multiple(MANIFEST)
             .map_err(|error| ManifestError(error.to_string()))?;
-        let mut entries = BTreeMap::new();
-        for document in documents {
+        let webhooks = documents.into_iter().filter_map(|document| {
             let mut all = Configuration::ALL.into_iter();
-            if let Some(configuration) = all.find(|known| known.kind() == document.kind) {
-                let webhooks = serde_json::from_value(document.webhooks)
-                    .map_err(|error| ManifestError(error.to_string()))?;
-                entries.insert(configuration, webhooks);
-            }
-        }
+            let configuration = all.find(|known| known.kind() == document.kind)?;
+            Some((configuration, document.webhooks))
+        });
         Ok(Self {
-            entries,
+            webhooks: webhooks.collect(),
             written,
             accounts,
         })
     }
 
-    /// The same with other accounts of the operator in the settings.
+    /// Expects other accounts of the operator.
     pub fn expect_accounts(&mut self, accounts: BTreeSet<String>) {
         self.accounts = accounts;
     }
 
-    /// In which respects a configuration differs, and in how many entries. `live` is `None` where it
-    /// is not there.
+    /// The differences of a configuration with these `webhooks`.
     pub fn drift(
         &self,
         configuration: Configuration,
-        live: Option<&Entries>,
+        webhooks: &Value,
         trust: &dyn Trust,
-    ) -> BTreeMap<What, usize> {
-        let Some(live) = live else {
-            return BTreeMap::from([(What::Missing, 1)]);
-        };
-        let expected = self
-            .entries
-            .get(&configuration)
-            .map_or(&[][..], |entries| entries);
-        let mut drift = BTreeMap::new();
-        let mut note = |what: What| *drift.entry(what).or_default() += 1;
-        for expected in expected {
-            match live.iter().find(|live| live.name == expected.name) {
-                None => note(What::Entries),
-                Some(live) => self
-                    .of_entry(expected, live, trust)
-                    .into_iter()
-                    .for_each(&mut note),
+    ) -> BTreeSet<Difference> {
+        let [written, accounts] = [&self.written, &self.accounts].map(list);
+        let expected = self.webhooks.get(&configuration);
+        let expected = expected.map(|webhooks| comparable(webhooks, &written, &accounts));
+        let expected = expected.unwrap_or_default();
+        let found = comparable(webhooks, "", "");
+        let mut drift = BTreeSet::new();
+        for name in keys(&expected, &found) {
+            let path = format!("webhooks{name}");
+            let (Value::Object(expected), Value::Object(found)) = (&expected[&name], &found[&name])
+            else {
+                let detail = told(&path, &expected[&name], &found[&name]);
+                let field = Difference::ENTRIES.to_owned();
+                drift.insert(Difference { field, detail });
+                continue;
+            };
+            for field in expected.keys().chain(found.keys()) {
+                let (expected, found) = (expected.get(field), found.get(field));
+                let mut details = Vec::new();
+                let path = format!("{path}.{field}");
+                compare(
+                    &path,
+                    expected.unwrap_or(&Value::Null),
+                    found.unwrap_or(&Value::Null),
+                    &mut details,
+                );
+                let field = field.clone();
+                drift.extend(details.into_iter().map(|detail| Difference {
+                    field: field.clone(),
+                    detail,
+                }));
             }
         }
-        let known =
-            |live: &&ValidatingWebhook| expected.iter().any(|expected| expected.name == live.name);
-        live.iter()
-            .filter(|live| !known(live))
-            .for_each(|_| note(What::Entries));
+        drift.extend(untrusted(webhooks, trust));
         drift
     }
+}
 
-    fn of_entry(
-        &self,
-        expected: &ValidatingWebhook,
-        live: &ValidatingWebhook,
-        trust: &dyn Trust,
-    ) -> BTreeSet<What> {
-        let terms = |entry: &ValidatingWebhook| {
-            let versions: BTreeSet<String> =
-                entry.admission_review_versions.iter().cloned().collect();
-            (
-                entry.match_policy.clone(),
-                entry.side_effects.clone(),
-                versions,
-            )
-        };
-        let mut drift = self.of_conditions(expected, live);
-        let checks = [
-            (
-                What::FailurePolicy,
-                expected.failure_policy == live.failure_policy,
+/// Entries whose CA bundle does not fit the certificate that is served.
+fn untrusted(webhooks: &Value, trust: &dyn Trust) -> Vec<Difference> {
+    let entries = webhooks.as_array().into_iter().flatten();
+    let differs = entries.filter_map(|entry| {
+        let client = WebhookClientConfig::deserialize(&entry["clientConfig"]).ok()?;
+        (trust.trusts(&client) == Some(false)).then(|| Difference {
+            field: Difference::CA_BUNDLE.to_owned(),
+            detail: format!(
+                "webhooks[{}].clientConfig.caBundle: does not hold the CA of the served certificate",
+                entry["name"].as_str().unwrap_or_default()
             ),
-            (What::Rules, plain(&expected.rules) == plain(&live.rules)),
-            (What::Selectors, selectors(expected) == selectors(live)),
-            (
-                What::Path,
-                path(&expected.client_config) == path(&live.client_config),
-            ),
-            (
-                What::Timeout,
-                expected.timeout_seconds == live.timeout_seconds,
-            ),
-            (What::Terms, terms(expected) == terms(live)),
-            (
-                What::Bundle,
-                trust.trusts(&live.client_config) != Some(false),
-            ),
-        ];
-        drift.extend(
-            checks
-                .into_iter()
-                .filter(|(_, same)| !same)
-                .map(|(what, _)| what),
-        );
-        drift
-    }
+        })
+    });
+    differs.collect()
+}
 
-    fn of_conditions(
-        &self,
-        expected: &ValidatingWebhook,
-        live: &ValidatingWebhook,
-    ) -> BTreeSet<What> {
-        let conditions = |entry: &ValidatingWebhook| -> BTreeMap<String, Expression> {
-            let conditions = entry.match_conditions.iter().flatten();
-            conditions
-                .map(|condition| {
-                    (
-                        condition.name.clone(),
-                        Expression::of(&condition.expression),
-                    )
-                })
-                .collect()
-        };
-        let (expected, live) = (conditions(expected), conditions(live));
-        if !expected.keys().eq(live.keys()) {
-            return BTreeSet::from([What::MatchConditions]);
-        }
-        let pairs = expected.values().zip(live.values());
-        pairs
-            .flat_map(|(expected, live)| self.of_expression(expected, live))
-            .collect()
-    }
-
-    fn of_expression(&self, expected: &Expression, live: &Expression) -> BTreeSet<What> {
-        // An empty list is part of the skeleton, so a list in its place makes another number of them.
-        if expected.skeleton != live.skeleton || expected.lists.len() != live.lists.len() {
-            return BTreeSet::from([What::MatchConditions]);
-        }
-        let lists = expected.lists.iter().zip(&live.lists);
-        let differs = lists.filter_map(|(expected, live)| {
-            if *expected == self.written {
-                (self.accounts != *live).then_some(What::OperatorAccounts)
-            } else {
-                (expected != live).then_some(What::MatchConditions)
+/// Adds a text for each value that differs.
+fn compare(path: &str, expected: &Value, found: &Value, details: &mut Vec<String>) {
+    match (expected, found) {
+        (Value::Object(_), Value::Object(_)) => {
+            for key in keys(expected, found) {
+                let dot = if key.starts_with('[') { "" } else { "." };
+                let path = format!("{path}{dot}{key}");
+                compare(&path, &expected[&key], &found[&key], details);
             }
-        });
-        differs.collect()
+        }
+        (expected, found) if expected == found => {}
+        (expected, found) => details.push(told(path, expected, found)),
+    }
+}
+
+/// The keys of two objects.
+fn keys(one: &Value, other: &Value) -> BTreeSet<String> {
+    let objects = [one, other].into_iter().filter_map(Value::as_object);
+    objects.flat_map(Map::keys).cloned().collect()
+}
+
+fn told(path: &str, expected: &Value, found: &Value) -> String {
+    let text = |value: &Value| match value {
+        Value::Null => "nothing".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let (expected, found) = (text(expected), text(found));
+    let same = expected.chars().zip(found.chars());
+    let same = same.take_while(|(one, other)| one == other).count();
+    let from = same.saturating_sub(BEFORE);
+    let excerpt = |text: &str| {
+        let length = text.chars().count();
+        if length <= SHOWN {
+            return text.to_owned();
+        }
+        let shown: String = text.chars().skip(from).take(SHOWN).collect();
+        let before = if from > 0 { "…" } else { "" };
+        let after = if length > from + SHOWN { "…" } else { "" };
+        format!("{before}{shown}{after}")
+    };
+    let (expected, found) = (excerpt(&expected), excerpt(&found));
+    format!("{path}: expected `{expected}`, found `{found}`")
+}
+
+/// A value without the differences that say nothing: the order of lists and of names, the empty selector
+/// that the API server adds, the Service that an overlay names, and the CA bundle, which has a check of its
+/// own. Lists of named elements become objects. In expressions, `written` is replaced by `accounts`.
+fn comparable(value: &Value, written: &str, accounts: &str) -> Value {
+    match value {
+        Value::Array(items) => {
+            let named = items.iter().map(|item| {
+                let name = format!("[{}]", item.get("name")?.as_str()?);
+                Some((name, comparable(item, written, accounts)))
+            });
+            if let Some(named) = named.collect::<Option<Map<_, _>>>() {
+                return Value::Object(named);
+            }
+            let mut items: Vec<Value> = items
+                .iter()
+                .map(|item| comparable(item, written, accounts))
+                .collect();
+            items.sort_by_key(Value::to_string);
+            Value::Array(items)
+        }
+        Value::Object(fields) => {
+            let fields = fields.iter().map(|(key, value)| {
+                let value = match (key.as_str(), value) {
+                    ("expression", Value::String(text)) => {
+                        Value::String(expression(text).replace(written, accounts))
+                    }
+                    ("clientConfig", client) => json!({ "path": path(client) }),
+                    (_, value) => comparable(value, written, accounts),
+                };
+                (key.clone(), value)
+            });
+            let is_empty =
+                |value: &Value| value.is_null() || value.as_object().is_some_and(Map::is_empty);
+            Value::Object(fields.filter(|(_, value)| !is_empty(value)).collect())
+        }
+        other => other.clone(),
     }
 }
 
 /// The path that is called, by Service or by address.
-fn path(client: &WebhookClientConfig) -> Option<String> {
-    if let Some(service) = &client.service {
-        return service.path.clone();
+fn path(client: &Value) -> Option<String> {
+    if let Some(service) = client.get("service").filter(|service| !service.is_null()) {
+        return service["path"].as_str().map(str::to_owned);
     }
-    let url = client.url.as_deref()?.split_once("://")?.1;
+    let url = client.get("url")?.as_str()?.split_once("://")?.1;
     let path = url.split_once('/').map_or("", |(_host, path)| path);
     let path = path.split(['?', '#']).next().unwrap_or_default();
     Some(format!("/{path}"))
 }
 
-fn selectors(entry: &ValidatingWebhook) -> (Value, Value) {
-    (
-        plain(&entry.namespace_selector),
-        plain(&entry.object_selector),
-    )
+/// A CEL expression without white space, with single quotes, and with the elements of each list in order.
+fn expression(text: &str) -> String {
+    let plain = |text: &str| text.split_whitespace().collect::<String>();
+    let quoted = |item: &str| {
+        let item = item.trim();
+        let inner = item
+            .strip_prefix('"')
+            .and_then(|item| item.strip_suffix('"'));
+        match inner.filter(|inner| !inner.contains(['\'', '"', '\\'])) {
+            Some(inner) => format!("'{inner}'"),
+            None => item.to_owned(),
+        }
+    };
+    let parts = text
+        .split('[')
+        .enumerate()
+        .map(|(at, part)| match part.split_once(']') {
+            Some((items, rest)) if at > 0 => {
+                let mut items: Vec<String> = items.split(',').map(quoted).collect();
+                items.sort();
+                format!("{}]{}", items.join(","), plain(rest))
+            }
+            _ => plain(part),
+        });
+    parts.collect::<Vec<_>>().join("[")
 }
 
-/// As JSON without what says nothing: the order of lists, and the empty selector that the API server
-/// writes where none is.
-fn plain<T: serde::Serialize>(value: &T) -> Value {
-    fn tidy(value: Value) -> Value {
-        match value {
-            Value::Array(items) => {
-                let mut items: Vec<Value> = items.into_iter().map(tidy).collect();
-                items.sort_by_key(Value::to_string);
-                Value::Array(items)
-            }
-            Value::Object(fields) => {
-                let fields = fields.into_iter().map(|(key, value)| (key, tidy(value)));
-                let kept: serde_json::Map<String, Value> =
-                    fields.filter(|(_, value)| !value.is_null()).collect();
-                if kept.is_empty() {
-                    Value::Null
-                } else {
-                    Value::Object(kept)
-                }
-            }
-            other => other,
-        }
-    }
-    tidy(serde_json::to_value(value).unwrap_or_default())
+/// These names as [`expression`] writes a list of them.
+fn list(names: &BTreeSet<String>) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("'{name}'")).collect();
+    expression(&format!("[{}]", names.join(",")))
 }

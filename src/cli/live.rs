@@ -198,7 +198,7 @@ pub(super) fn accompany(
         return;
     };
     if let Err(error) = live.watch_registrations(Arc::clone(&readiness), certificates, admission) {
-        tracing::error!(%error, "The registrations are not watched");
+        tracing::error!(%error, "webhook configurations are not watched");
     }
     tokio::spawn(look_for_silence(live.health, live.metrics, readiness));
 }

@@ -1,4 +1,4 @@
-//! The configurations of a cluster, watched by name.
+//! Watch of the configurations of a cluster, by name.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
@@ -10,30 +10,33 @@ use kube::Client;
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind};
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Event};
+use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::time::interval;
 
-use super::{Configuration, Entries, Expected, Trust, What};
+use super::{Configuration, Difference, Expected, Trust};
 use crate::audit::Metrics;
 use crate::audit::event_queue::{Action, Event as Told, EventQueue, Regarding};
 
-/// How often what is ours is held against the registrations: the certificate that is served changes,
-/// and expires, and settings change, without a word from the API server.
+/// Interval of comparisons without a watch event: the served certificate changes and expires, and
+/// settings change.
 const LOOK: Duration = Duration::from_secs(10);
+/// Differences that one line lists.
+const LISTED: usize = 5;
 
-/// What is known of one configuration.
+/// State of one configuration.
 #[derive(Clone, Debug)]
 enum Seen {
-    /// It is there, with these entries.
-    Live(Entries),
-    /// It is not there.
+    /// It exists, with these `webhooks`.
+    Live(Value),
+    /// It does not exist.
     Missing,
-    /// Nobody knows.
+    /// It is not known.
     Unwatched,
 }
 
-/// What differs, by configuration.
-pub type Drift = BTreeMap<(Configuration, What), usize>;
+/// Differences of both configurations.
+type Drift = BTreeSet<(Configuration, Difference)>;
 
 /// Everything that the watch needs.
 pub struct Watch {
@@ -41,24 +44,24 @@ pub struct Watch {
     pub client: Client,
     /// Name of both configurations.
     pub name: String,
-    /// How they should be.
+    /// The shipped configurations.
     pub expected: Expected,
     /// The operator's accounts in the settings, which may change.
     pub accounts: Box<dyn Fn() -> BTreeSet<String> + Send + Sync>,
-    /// What is served.
+    /// The served certificate.
     pub trust: Arc<dyn Trust>,
-    /// Where it is counted.
+    /// The metrics.
     pub metrics: Arc<Metrics>,
-    /// Where it is told; `None` where no Events are written.
+    /// Queue of Events; `None` where no Events are written.
     pub events: Option<EventQueue>,
 }
 
 impl Watch {
-    /// Watches for ever. `notice` is told each time what differs has changed, in one line; `None` once
-    /// nothing does.
+    /// Watches until the process ends. `notice` gets the differences in one line each time they change;
+    /// `None` once there are none.
     pub async fn run(mut self, notice: impl Fn(Option<String>) + Send) {
-        for what in What::ALL {
-            self.metrics.cluster.drift(what.as_str(), 0);
+        for field in [Difference::MISSING, Difference::UNWATCHED] {
+            self.metrics.cluster.drift(field, 0);
         }
         let (sender, mut seen) = mpsc::channel(16);
         for configuration in Configuration::ALL {
@@ -85,7 +88,7 @@ impl Watch {
                 let drift = self.drift(&all);
                 if drift != known {
                     notice(summary(&self.name, &drift));
-                    self.tell(&known, &drift);
+                    self.report(&known, &drift);
                     known = drift;
                 }
             }
@@ -96,89 +99,94 @@ impl Watch {
         let mut drift = Drift::new();
         for (configuration, seen) in all {
             let found = match seen {
-                Seen::Unwatched => BTreeMap::from([(What::Unwatched, 1)]),
-                Seen::Missing => self.expected.drift(*configuration, None, &*self.trust),
-                Seen::Live(live) => self
-                    .expected
-                    .drift(*configuration, Some(live), &*self.trust),
+                Seen::Unwatched => [Difference::whole(Difference::UNWATCHED)].into(),
+                Seen::Missing => [Difference::whole(Difference::MISSING)].into(),
+                Seen::Live(webhooks) => {
+                    let trust = &*self.trust;
+                    self.expected.drift(*configuration, webhooks, trust)
+                }
             };
-            drift.extend(
-                found
-                    .into_iter()
-                    .map(|(what, entries)| ((*configuration, what), entries)),
-            );
+            drift.extend(found.into_iter().map(|found| (*configuration, found)));
         }
         drift
     }
 
-    fn tell(&self, known: &Drift, drift: &Drift) {
-        for what in What::ALL {
-            let of_what = drift.iter().filter(|((_, found), _)| *found == what);
-            self.metrics
-                .cluster
-                .drift(what.as_str(), of_what.map(|(_, entries)| entries).sum());
+    fn report(&self, known: &Drift, drift: &Drift) {
+        let fields = known.union(drift).map(|(_, difference)| &difference.field);
+        for field in fields.collect::<BTreeSet<_>>() {
+            let of_field = drift.iter().filter(|(_, found)| found.field == *field);
+            self.metrics.cluster.drift(field, of_field.count());
         }
-        for ((configuration, what), entries) in
-            drift.iter().filter(|(key, _)| !known.contains_key(key))
-        {
+        for (configuration, difference) in drift.difference(known) {
             let kind = configuration.kind();
+            let (name, what) = (&self.name, difference.to_string());
             tracing::warn!(
                 kind,
-                name = self.name,
-                what = what.as_str(),
-                entries,
-                "A registration is not as it should be"
+                name,
+                what,
+                "webhook configuration differs from the manifest"
             );
-            self.post(*configuration, *what);
         }
-        for (configuration, what) in known.keys().filter(|key| !drift.contains_key(key)) {
+        for (configuration, difference) in known.difference(drift) {
             let kind = configuration.kind();
+            let (name, what) = (&self.name, difference.to_string());
             tracing::info!(
                 kind,
-                name = self.name,
-                what = what.as_str(),
-                "A registration is as it should be again"
+                name,
+                what,
+                "webhook configuration is as in the manifest again"
+            );
+        }
+        for configuration in Configuration::ALL {
+            let new = drift.difference(known);
+            // An Event needs its object.
+            let new = new.filter(|(of, found)| *of == configuration && !found.detail.is_empty());
+            self.post(
+                configuration,
+                &listed(new.map(|(_, found)| found.to_string())),
             );
         }
     }
 
-    /// What is not there cannot be told at the object.
-    fn post(&self, configuration: Configuration, what: What) {
-        let Some(events) = self
-            .events
-            .as_ref()
-            .filter(|_| !matches!(what, What::Missing | What::Unwatched))
-        else {
+    fn post(&self, configuration: Configuration, differences: &str) {
+        let Some(events) = self.events.as_ref().filter(|_| !differences.is_empty()) else {
             return;
         };
+        let kind = configuration.kind();
+        let name = self.name.clone();
+        let note = format!("{kind} `{name}` differs from the manifest: {differences}");
         events.send(Told {
-            regarding: Regarding::Configuration {
-                kind: configuration.kind(),
-                name: self.name.clone(),
-            },
+            regarding: Regarding::Configuration { kind, name },
             related: None,
             action: Action::WatchRegistration,
-            reason: what.reason().to_owned(),
-            note: format!(
-                "{} `{}` differs from what openbao-perimeter expects: {}",
-                configuration.kind(),
-                self.name,
-                what.as_str()
-            ),
+            reason: "RegistrationDiffers".to_owned(),
+            note,
         });
     }
 }
 
-/// What differs, in one line.
+/// The differences in one line.
 fn summary(name: &str, drift: &Drift) -> Option<String> {
-    let one = |((configuration, what), _): (&(Configuration, What), &usize)| {
-        format!("{} {}", configuration.kind(), what.as_str())
-    };
-    let told: Vec<String> = drift.iter().map(one).collect();
-    (!told.is_empty()).then(|| format!("`{name}` is not as it should be: {}", told.join(", ")))
+    let told = listed(
+        drift
+            .iter()
+            .map(|(configuration, found)| format!("{} {found}", configuration.kind())),
+    );
+    (!told.is_empty()).then(|| format!("`{name}` differs from the manifest: {told}"))
 }
 
-/// One configuration, until nobody listens any more.
+/// The first of some texts, and the number of the others.
+fn listed(texts: impl Iterator<Item = String>) -> String {
+    let mut texts: Vec<String> = texts.collect();
+    let more = texts.len().saturating_sub(LISTED);
+    texts.truncate(LISTED);
+    if more > 0 {
+        texts.push(format!("and {more} more"));
+    }
+    texts.join("; ")
+}
+
+/// Follows one configuration until the receiver is gone.
 async fn follow(
     client: Client,
     name: String,
@@ -197,11 +205,11 @@ async fn follow(
                 continue;
             }
             Ok(Event::InitApply(object)) => {
-                listed = Seen::Live(entries(&object));
+                listed = Seen::Live(webhooks(&object));
                 continue;
             }
             Ok(Event::InitDone) => listed.clone(),
-            Ok(Event::Apply(object)) => Seen::Live(entries(&object)),
+            Ok(Event::Apply(object)) => Seen::Live(webhooks(&object)),
             Ok(Event::Delete(_)) => Seen::Missing,
             Err(error) => {
                 let text = error.to_string();
@@ -210,7 +218,7 @@ async fn follow(
                         kind = configuration.kind(),
                         name,
                         error = text,
-                        "Cannot watch a registration"
+                        "cannot watch a webhook configuration"
                     );
                     last = Some(text);
                 }
@@ -227,8 +235,6 @@ async fn follow(
     }
 }
 
-/// Entries that cannot be read are none, so each expected one is missed.
-fn entries(object: &DynamicObject) -> Entries {
-    let webhooks = object.data.get("webhooks").cloned().unwrap_or_default();
-    serde_json::from_value(webhooks).unwrap_or_default()
+fn webhooks(object: &DynamicObject) -> Value {
+    object.data.get("webhooks").cloned().unwrap_or_default()
 }

@@ -77,7 +77,7 @@ impl EventEnd {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct WhatLabels {
-    what: &'static str,
+    what: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -138,7 +138,7 @@ impl ClusterMetrics {
         );
         all.register(
             "registration_drift",
-            "Entries of our webhook configurations that are not as they should be",
+            "Fields of our webhook configurations that differ from the manifest, by field",
             self.drift.clone(),
         );
         all.register(
@@ -208,10 +208,11 @@ impl ClusterMetrics {
         }
     }
 
-    /// Notes how many entries of our registrations differ in one respect.
-    pub fn drift(&self, what: &'static str, entries: usize) {
-        let entries = i64::try_from(entries).unwrap_or(i64::MAX);
-        self.drift.get_or_create(&WhatLabels { what }).set(entries);
+    /// Notes how often a field of our webhook configurations differs from the manifest.
+    pub fn drift(&self, field: &str, count: usize) {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        let what = field.to_owned();
+        self.drift.get_or_create(&WhatLabels { what }).set(count);
     }
 
     /// Counts an Event.
