@@ -6,6 +6,7 @@
 //! [`code`], and `ReviewConfig` in [`config`]) have no async, clock, environment, files or network.
 
 pub mod admission;
+pub mod advice;
 pub mod audit;
 pub mod baseline;
 pub mod cli;

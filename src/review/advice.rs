@@ -2,14 +2,15 @@
 
 use super::request::Edit;
 use super::world::CompiledSnapshot;
+use crate::advice::endpoint_not_covered::{self, DialContext};
+use crate::advice::opened::{Known, Openings};
+use crate::advice::{
+    checkpoint, declaration_opens, fallback_ended, nobody_admitted, without_effect,
+};
 use crate::baseline::Pods;
 use crate::code::EnforcementPoint;
 use crate::inventory::{Checkpoint, Cluster, Fact, ObjectRef, Policy, Profile};
-use crate::rules::endpoint_not_covered::{self, DialContext};
-use crate::rules::opened::{Known, Openings};
-use crate::rules::{
-    Code, Finding, checkpoint, declaration_opens, fallback_ended, nobody_admitted, without_effect,
-};
+use crate::rules::{Code, Finding};
 
 /// Warnings about rules of a policy that do nothing, for whoever writes them: what is stored is left
 /// alone.

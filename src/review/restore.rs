@@ -11,13 +11,14 @@ use super::replay;
 use super::request::Edit;
 use super::restore_target::{self, Paths, Planned};
 use super::world::CompiledSnapshot;
+use crate::advice::checkpoint;
+use crate::advice::endpoint_not_covered::{self, DialContext};
+use crate::advice::opened::Openings;
 use crate::baseline::{ClusterPerimeter, Pods};
 use crate::inventory::restore::RestoreInto;
 use crate::inventory::{Checkpoint, Cluster, Fact, Kind, NamespaceFacts, ObjectRef, Restore};
 use crate::rules::declaration::hardened;
-use crate::rules::endpoint_not_covered::{self, DialContext};
-use crate::rules::opened::Openings;
-use crate::rules::{Code, Finding, Level, Onset, checkpoint, existing_policy, input};
+use crate::rules::{Code, Finding, Level, Onset, existing_policy, input};
 use netpol::cover::Budget;
 
 /// Reason of the condition that OBP310 tells already where the contract denies.

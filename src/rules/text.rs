@@ -148,7 +148,7 @@ pub(super) fn nearest(case: &Case<'_>, direction: Direction, rule: &Rule) -> Opt
 }
 
 /// What a Hardened cluster minds about an object storage, as a clause.
-pub(super) fn minded(what: &StorageFault) -> String {
+pub(crate) fn minded(what: &StorageFault) -> String {
     match what {
         StorageFault::Unverified => {
             "the certificate of the object storage is not verified".to_owned()

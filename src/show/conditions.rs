@@ -3,10 +3,10 @@
 
 use serde::Serialize;
 
+use crate::advice::checkpoint;
 use crate::inventory::restore::RestoreInto;
 use crate::inventory::{Fact, Kind, LiveCondition, ObjectRef, Restore};
 use crate::review::CompiledSnapshot;
-use crate::rules::checkpoint;
 
 /// One status checkpoint, as computed from the facts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -7,16 +7,29 @@ use std::path::{Path, PathBuf};
 const ARROWS: &[(&str, &[&str])] = &[
     ("code", &[]),
     ("config", &["code"]),
+    ("features", &["config"]),
     ("inventory", &["config"]),
     ("baseline", &["inventory", "config"]),
     ("rules", &["baseline", "code", "inventory", "config"]),
     (
-        "review",
+        "advice",
         &["baseline", "code", "inventory", "config", "rules"],
     ),
     (
+        "review",
+        &["advice", "baseline", "code", "inventory", "config", "rules"],
+    ),
+    (
         "show",
-        &["baseline", "code", "inventory", "config", "review", "rules"],
+        &[
+            "advice",
+            "baseline",
+            "code",
+            "inventory",
+            "config",
+            "review",
+            "rules",
+        ],
     ),
     ("telemetry", &[]),
     ("duration", &[]),

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::{cluster, config_of, pair, snapshot};
+use crate::advice::checkpoint::checkpoints;
 use crate::config::Baseline;
 use crate::inventory::Status::{False, True, Unknown};
 use crate::inventory::{Change, Completeness, Kind, Snapshot, Status};
-use crate::rules::checkpoint::checkpoints;
 
 fn condition(kind: &str, status: &str) -> Value {
     json!({"type": kind, "status": status, "reason": "X"})

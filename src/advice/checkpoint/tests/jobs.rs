@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::{cluster, config_of, pair, restore};
+use crate::advice::checkpoint::{Condition, checkpoints, of_restore};
 use crate::config::Baseline::{self, Next, V01};
 use crate::inventory::Status::{False, True, Unknown};
 use crate::inventory::{Snapshot, Status};
-use crate::rules::checkpoint::{Condition, checkpoints, of_restore};
 
 fn merged(base: Value, extra: &Value) -> Value {
     let mut base = base;

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::opened::{Opened, Openings};
-use super::paste::yaml;
-use super::{Code, Finding, Level, Onset};
 use crate::baseline::{Peers, Pods};
 use crate::config::Baseline;
 use crate::inventory::dependencies::DialTarget;
 use crate::inventory::endpoint::{Endpoint, Host};
 use crate::inventory::{Cluster, Kind, ObjectRef};
+use crate::rules::paste::yaml;
+use crate::rules::{Code, Finding, Level, Onset};
 use netpol::label::NAMESPACE_NAME;
 use netpol::port::{Port, Protocol};
 use netpol::{Direction, PeerSet, Region};

@@ -2,9 +2,9 @@
 //! rules for other fields too: an Ingress, a Gateway's namespace, the profile.
 
 use super::opened::{Opened, Openings};
-use super::{Code, Finding};
 use crate::baseline::{Peers, Pods};
 use crate::inventory::{ObjectRef, Profile};
+use crate::rules::{Code, Finding};
 use netpol::{Direction, Region};
 
 const PROFILE: &str = "spec.profile";

@@ -3,9 +3,9 @@
 
 use super::endpoint_not_covered::{DialContext, check as uncovered};
 use super::opened::Openings;
-use super::{Code, Finding};
 use crate::baseline::{Peers, Pods};
 use crate::inventory::{ObjectRef, Profile};
+use crate::rules::{Code, Finding};
 use netpol::{Direction, Region};
 
 /// The port of the fallback.

@@ -3,10 +3,10 @@
 //! Where the proxy's pods really run is not known here, so any declared peer may be it.
 
 use super::opened::Openings;
-use super::{Code, Finding, Level};
 use crate::baseline::{Peers, Pods};
 use crate::config::ReviewConfig;
 use crate::inventory::{Cluster, ObjectRef};
+use crate::rules::{Code, Finding, Level};
 use netpol::Direction;
 use netpol::port::{Port, Protocol};
 

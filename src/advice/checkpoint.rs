@@ -16,7 +16,7 @@ use crate::inventory::{
     Checkpoint, Cluster, Fact, LiveCondition, ObjectRef, Restore, Snapshot, Status,
 };
 
-use super::{Code, Finding, Level};
+use crate::rules::{Code, Finding, Level};
 
 pub use reasons::{REASONS, Reason};
 

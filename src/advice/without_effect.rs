@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
-use super::{Code, Finding, Onset};
 use crate::inventory::{Cluster, ObjectRef, Policy};
+use crate::rules::{Code, Finding, Onset};
 use netpol::rule::{Peer, PortRange, Rule, Selector};
 use netpol::{Direction, Reading};
 
