@@ -1,5 +1,5 @@
-//! What people are shown of a perimeter beside verdicts: the policies that a declaration asks for, and
-//! each row of the allowlist with what becomes of it, as data, picture and page.
+//! Views of a perimeter: the policies that a declaration asks for, and each row of the allowlist with
+//! its state, as data, picture and page.
 
 #![deny(
     clippy::disallowed_macros,
@@ -8,7 +8,6 @@
 )]
 
 pub mod conditions;
-mod escaped;
 pub mod html;
 pub mod manifests;
 pub mod mermaid;

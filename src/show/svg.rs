@@ -1,15 +1,14 @@
 //! The picture as SVG, laid out by hand: columns of boxes, and level arrows with the ports above.
 //!
-//! There are two layouts. The wide one has who comes in on the left and who is reached on the right;
+//! There are two layouts. The wide one has incoming peers on the left and reached peers on the right;
 //! the narrow one, for phones, has all of them in one column.
 
-use std::fmt::Write as _;
+use maud::{Markup, html};
 
-use super::escaped::Escaped;
 use super::picture::{Arrow, Band, Mark, Way, bands};
 use super::view::ClusterView;
 
-/// How much room there is.
+/// Room for a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Layout {
     /// Three columns.
@@ -40,7 +39,7 @@ impl Layout {
         }
     }
 
-    /// Where the other end of an arrow stands.
+    /// Column of the other end of an arrow.
     const fn others(self, way: Way) -> Column {
         match (self, way) {
             (Self::Wide, Way::In) => Column { x: 1, width: 258 },
@@ -65,45 +64,42 @@ const GAP: usize = 12;
 const BAND_GAP: usize = 30;
 
 /// The arrow heads that all pictures of a page use.
-pub(super) fn heads() -> String {
-    let mut text = String::from(
-        "<svg class=\"heads\" width=\"0\" height=\"0\" aria-hidden=\"true\" focusable=\"false\"><defs>",
-    );
-    for mark in Mark::ALL {
-        let class = mark.class();
-        let _ = write!(
-            text,
-            "<marker id=\"head-{class}\" viewBox=\"0 0 10 10\" refX=\"9\" refY=\"5\" markerWidth=\"7\" \
-             markerHeight=\"7\" orient=\"auto-start-reverse\"><path class=\"head {class}\" d=\"M0 0L10 5L0 10z\"/>\
-             </marker>"
-        );
+pub(super) fn heads() -> Markup {
+    html! {
+        svg.heads width="0" height="0" aria-hidden="true" focusable="false" {
+            defs {
+                @for mark in Mark::ALL {
+                    marker id={ "head-" (mark.class()) } viewBox="0 0 10 10" refX="9" refY="5"
+                        markerWidth="7" markerHeight="7" orient="auto-start-reverse" {
+                        path class={ "head " (mark.class()) } d="M0 0L10 5L0 10z" {}
+                    }
+                }
+            }
+        }
     }
-    text.push_str("</defs></svg>\n");
-    text
 }
 
 /// The picture of a cluster.
-pub(super) fn picture(cluster: &ClusterView, layout: Layout) -> String {
-    let mut body = String::new();
+pub(super) fn picture(cluster: &ClusterView, layout: Layout) -> Markup {
+    let mut body = Vec::new();
     let mut y = 1;
     for (number, band) in bands(cluster).iter().enumerate() {
         y += if number == 0 { 0 } else { BAND_GAP };
         y = draw(&mut body, band, layout, y);
     }
     let (width, height) = (layout.width(), y + 2);
-    format!(
-        "<svg class=\"picture {}\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" role=\"img\" \
-         aria-label=\"{}\">{body}</svg>\n",
-        layout.class(),
-        Escaped(&format!(
-            "Who may talk with the pods of {}/{}",
-            cluster.namespace, cluster.name
-        )),
-    )
+    let (namespace, name) = (&cluster.namespace, &cluster.name);
+    html! {
+        svg class={ "picture " (layout.class()) } viewBox={ "0 0 " (width) " " (height) } width=(width)
+            height=(height) role="img"
+            aria-label={ "Who may talk with the pods of " (namespace) "/" (name) } {
+            @for part in &body { (part) }
+        }
+    }
 }
 
-/// Draws a band from `top` on; where it ends.
-fn draw(out: &mut String, band: &Band, layout: Layout, top: usize) -> usize {
+/// Draws a band from `top` on, and returns its end.
+fn draw(out: &mut Vec<Markup>, band: &Band, layout: Layout, top: usize) -> usize {
     let own = layout.protected();
     let texts = lines(band.title, &band.notes, own.width);
     let (mut left, mut right) = (top, top);
@@ -127,8 +123,8 @@ fn draw(out: &mut String, band: &Band, layout: Layout, top: usize) -> usize {
     bottom
 }
 
-/// Draws the other end of an arrow and the arrow, from `top` on; where they end.
-fn other(out: &mut String, arrow: &Arrow, layout: Layout, top: usize) -> usize {
+/// Draws the other end of an arrow and the arrow, from `top` on, and returns their end.
+fn other(out: &mut Vec<Markup>, arrow: &Arrow, layout: Layout, top: usize) -> usize {
     let column = layout.others(arrow.way);
     let texts = lines(arrow.title, &arrow.lines, column.width);
     let own = layout.protected();
@@ -153,35 +149,35 @@ fn other(out: &mut String, arrow: &Arrow, layout: Layout, top: usize) -> usize {
     } else {
         (from, to)
     };
-    let tail = if arrow.way == Way::Both {
-        format!(" marker-start=\"url(#head-{class})\"")
-    } else {
-        String::new()
-    };
-    let _ = write!(
-        out,
-        "<line class=\"link {class}\" x1=\"{start}\" y1=\"{y}\" x2=\"{end}\" y2=\"{y}\" \
-         marker-end=\"url(#head-{class})\"{tail}/>"
-    );
+    let head = format!("url(#head-{class})");
+    let tail = (arrow.way == Way::Both).then_some(&head);
+    out.push(html! {
+        line class={ "link " (class) } x1=(start) y1=(y) x2=(end) y2=(y) marker-end=(head) marker-start=[tail] {}
+    });
     let first = y.saturating_sub(7 + 14 * labels.len().saturating_sub(1));
     for (at, label) in labels.iter().enumerate() {
-        let _ = write!(
-            out,
-            "<text class=\"port\" x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
+        out.push(text(
+            "port",
             usize::midpoint(from, to),
             first + at * 14,
-            Escaped(label)
-        );
+            label,
+        ));
     }
     top + height
 }
 
-fn rect(out: &mut String, class: &str, column: Column, y: usize, height: usize) {
+fn rect(out: &mut Vec<Markup>, class: &str, column: Column, y: usize, height: usize) {
     let Column { x, width } = column;
-    let _ = write!(
-        out,
-        "<rect class=\"box {class}\" x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" rx=\"7\"/>"
-    );
+    out.push(html! {
+        rect class={ "box " (class) } x=(x) y=(y) width=(width) height=(height) rx="7" {}
+    });
+}
+
+/// A line of text around `x`.
+fn text(class: &str, x: usize, y: usize, words: &str) -> Markup {
+    html! {
+        text class=(class) x=(x) y=(y) text-anchor="middle" { (words) }
+    }
 }
 
 /// A line of a box: the title is set in bold.
@@ -216,15 +212,9 @@ fn wrap(text: &str, most: usize) -> Vec<String> {
     lines.map(std::borrow::Cow::into_owned).collect()
 }
 
-fn write_lines(out: &mut String, texts: &[Text], column: Column, top: usize) {
-    for (at, text) in texts.iter().enumerate() {
-        let _ = write!(
-            out,
-            "<text class=\"{}\" x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
-            text.class,
-            column.x + column.width / 2,
-            top + (at + 1) * LINE - 4,
-            Escaped(&text.words)
-        );
+fn write_lines(out: &mut Vec<Markup>, texts: &[Text], column: Column, top: usize) {
+    let x = column.x + column.width / 2;
+    for (at, Text { words, class }) in texts.iter().enumerate() {
+        out.push(text(class, x, top + (at + 1) * LINE - 4, words));
     }
 }
