@@ -1,18 +1,18 @@
-//! The handler of one AdmissionReview: bytes in, bytes out, synchronous.
+//! The handler of one AdmissionReview: a synchronous function from request bytes to response bytes.
 //!
-//! [`envelope`] reads the outside and keeps the uid, [`decode`] turns a judged object into a
-//! [`review::Request`], the review judges it, [`respond`] and [`patch`] write the answer. Nothing
-//! here knows HTTP, the clock or where the facts come from.
+//! [`envelope`] reads the request without its objects, [`decode`] converts the object into a
+//! [`review::Request`], the review decides, [`respond`] and [`patch`] write the response. This module uses
+//! no HTTP and no clock, and does not know the source of the facts.
 
-pub mod appeal;
 mod basis;
-mod brief;
 pub mod decode;
 pub mod envelope;
+pub mod maintenance_request;
 pub mod patch;
 pub mod peek;
 mod rejection;
 pub mod respond;
+mod small_budget;
 mod strict;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,42 +28,42 @@ use crate::inventory::{Freshness, Kind, NamespaceFacts, ObjectRef};
 use crate::review::maintenance::Lacking;
 use crate::review::{self, CompiledSnapshot, Verdict};
 pub use crate::review::{NeedsLiveRead, WebhookKind};
-pub use appeal::{MaintenanceRequest, User};
 use basis::Basis;
 use decode::Decoded;
 use envelope::{Broken, Envelope};
+pub use maintenance_request::{MaintenanceRequest, User};
 pub use rejection::Rejection;
 
-/// Whether a body could be answered in the protocol.
+/// Form of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
-    /// The answer is an AdmissionReview with the uid of the request.
+    /// An AdmissionReview with the uid of the request.
     Review,
-    /// No uid could be read, so the answer is plain text that says why.
+    /// Plain text with an error, because no uid could be read.
     NotAReview,
 }
 
-/// An answer and what to note of it.
+/// An answer and its audit record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// What `body` is.
+    /// Form of `body`.
     pub protocol: Protocol,
-    /// The response: JSON of an AdmissionReview, or text.
+    /// The response: an AdmissionReview as JSON, or text.
     pub body: Vec<u8>,
-    /// What is logged and counted.
+    /// Record for log and metrics.
     pub record: Record,
-    /// What may be asked outside, and the answer given again with, before this one is sent.
-    pub appeal: Option<MaintenanceRequest>,
-    /// What was found, where the object was judged.
+    /// A permission that can be checked before this answer is sent. If it is granted, the review is repeated.
+    pub maintenance: Option<MaintenanceRequest>,
+    /// Findings, if the object was reviewed.
     pub evidence: Option<Evidence>,
-    /// Whether a proof used all of its budget, so that a larger one may change the answer.
+    /// True if a proof used up its budget, so that a larger one may change the answer.
     pub ran_out: bool,
 }
 
 impl Answer {
-    /// The same to a writer of whom it is known that it may not maintain this OpenBaoCluster.
+    /// The answer for a user who may not maintain this OpenBaoCluster.
     #[must_use]
-    pub fn lacking(self, cluster: ObjectRef) -> Self {
+    pub fn without_permission(self, cluster: ObjectRef) -> Self {
         let Some(mut evidence) = self.evidence else {
             return self;
         };
@@ -77,35 +77,34 @@ impl Answer {
     }
 }
 
-/// What was found about an object that was judged.
+/// Findings about the object under review.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Evidence {
     /// The object.
     pub object: ObjectRef,
-    /// All that was found.
+    /// All findings.
     pub verdict: Verdict,
-    /// Whether another answer could come of newer facts.
+    /// Set if newer facts could change the answer.
     pub live_read: Option<UnsureAnswer>,
-    /// The edition of the allowlist, where one was at hand.
+    /// The baseline, if there were facts.
     baseline: Option<Baseline>,
 }
 
-/// A doubt, and the facts that it is about.
+/// An answer that newer facts could change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnsureAnswer {
-    /// The doubt.
+    /// The reason.
     pub live_read: NeedsLiveRead,
-    /// What was known of each [namespace](review::namespaces) that the answer rests on.
+    /// Facts about each [namespace](review::namespaces) that the answer depends on.
     pub known: BTreeMap<Arc<str>, Option<Arc<NamespaceFacts>>>,
 }
 
-/// Whether the facts are recent enough to be judged by: asked at each review, answered by whoever
-/// has a clock.
+/// Freshness of the facts, asked at each review. The implementation has the clock.
 pub trait FactsFreshness: fmt::Debug + Send + Sync {
-    /// Whether they are.
+    /// Returns true if the facts are recent enough.
     fn is_current(&self) -> bool;
 
-    /// The same, where only some of them may be too old.
+    /// Freshness in detail: some facts may be too old.
     fn freshness(&self) -> Freshness {
         if self.is_current() {
             Freshness::Current
@@ -114,28 +113,28 @@ pub trait FactsFreshness: fmt::Debug + Send + Sync {
         }
     }
 
-    /// The kinds of which there was no word at all yet, so that there are no facts.
+    /// The kinds that were never listed. Without them there are no facts.
     fn missing(&self) -> Vec<Kind> {
         Vec::new()
     }
 }
 
-/// Answers reviews from the facts that were published last.
+/// Answers reviews with the facts that were published last.
 #[derive(Debug, Default)]
 pub struct Admission {
-    /// What is decided while there are no facts; those bring their own.
+    /// Configuration while there are no facts. Facts contain their own.
     config: ArcSwap<ReviewConfig>,
     world: ArcSwapOption<CompiledSnapshot>,
-    /// The same facts, for [`Self::answer_briefly`].
-    brief: ArcSwapOption<CompiledSnapshot>,
-    /// There are newer facts, and no world of them.
+    /// The same facts with a small budget, see [`Self::answer_with_small_budget`].
+    small_budget: ArcSwapOption<CompiledSnapshot>,
+    /// True if there are newer facts that could not be compiled.
     outdated: AtomicBool,
     freshness: Option<Arc<dyn FactsFreshness>>,
 }
 
 impl Admission {
-    /// Without facts: until [`publish`](Self::publish) every judged write is refused with OBP403,
-    /// but for writers whom `posture` says no verdict stops.
+    /// An admission handler without facts. Until [`publish`](Self::publish) every write under review is
+    /// denied with OBP403, except for users whom the configuration exempts.
     pub fn new(config: Arc<ReviewConfig>) -> Self {
         Self {
             config: ArcSwap::new(config),
@@ -143,46 +142,46 @@ impl Admission {
         }
     }
 
-    /// The same, refusing with OBP403 as well while the facts are not current.
+    /// Denies with OBP403 also while the facts are not recent.
     #[must_use]
     pub fn while_current(mut self, freshness: Arc<dyn FactsFreshness>) -> Self {
         self.freshness = Some(freshness);
         self
     }
 
-    /// Replaces the facts; reviews that have begun finish with those they began with.
+    /// Replaces the facts. Running reviews finish with the old ones.
     pub fn publish(&self, world: CompiledSnapshot) {
-        let brief = world.with_proof_budget(brief::STEPS);
+        let small = world.with_proof_budget(small_budget::STEPS);
         self.world.store(Some(Arc::new(world)));
-        self.brief.store(Some(Arc::new(brief)));
+        self.small_budget.store(Some(Arc::new(small)));
         self.outdated.store(false, Ordering::Release);
     }
 
-    /// There are newer facts that cannot be judged by: until others are [published](Self::publish),
-    /// those that were prove nothing.
+    /// Marks the facts as outdated: there are newer ones that could not be compiled. Nothing is proved until
+    /// others are [published](Self::publish).
     pub fn outdate(&self) {
         self.outdated.store(true, Ordering::Release);
     }
 
-    /// Decides otherwise while there are no facts. Once there are, a world with another posture
-    /// [replaces](Self::publish) them.
+    /// Sets the configuration to use while there are no facts. Later, facts with another configuration
+    /// [replace](Self::publish) the old ones.
     pub fn decide(&self, config: Arc<ReviewConfig>) {
         self.config.store(config);
     }
 
-    /// What is decided now.
+    /// The configuration in force.
     pub fn config(&self) -> Arc<ReviewConfig> {
         let world = self.world.load();
         let decided = world.as_ref().map(|world| Arc::clone(&world.config));
         decided.unwrap_or_else(|| self.config.load_full())
     }
 
-    /// The facts, once there are any.
+    /// The facts, if there are any.
     pub fn world(&self) -> Option<Arc<CompiledSnapshot>> {
         self.world.load_full()
     }
 
-    /// The kinds that facts are still waited for, as far as that is known.
+    /// The kinds that were not listed yet, if known.
     pub fn missing(&self) -> Vec<Kind> {
         let freshness = self.freshness.as_ref();
         freshness
@@ -190,29 +189,29 @@ impl Admission {
             .unwrap_or_default()
     }
 
-    /// Whether facts were published.
+    /// Returns true if facts were published.
     pub fn is_ready(&self) -> bool {
         self.world.load().is_some()
     }
 
-    /// Answers one body. Total: every body has an answer.
+    /// Answers one body. Every body has an answer.
     pub fn answer(&self, webhook: WebhookKind, body: &[u8]) -> Answer {
         let world = self.world.load();
         self.answer_by(self.basis(world.as_deref()), webhook, body, BTreeSet::new())
     }
 
-    /// Answers one body by these facts, whatever was published.
+    /// Answers one body with these facts instead of the published ones.
     pub fn answer_in(&self, world: &CompiledSnapshot, webhook: WebhookKind, body: &[u8]) -> Answer {
         self.answer_by(Basis::Facts(world), webhook, body, BTreeSet::new())
     }
 
-    /// Answers one body whose answer was in [doubt](NeedsLiveRead) that could not be settled.
-    pub fn answer_unread(&self, webhook: WebhookKind, body: &[u8]) -> Answer {
+    /// Answers one body that [needs a live read](NeedsLiveRead) which failed.
+    pub fn answer_without_live_read(&self, webhook: WebhookKind, body: &[u8]) -> Answer {
         self.answer_by(Basis::Unread, webhook, body, BTreeSet::new())
     }
 
-    /// Answers one body whose writer may maintain these OpenBaoClusters, by these facts or by those
-    /// that were published.
+    /// Answers one body whose user may maintain these OpenBaoClusters, with these facts or the published
+    /// ones.
     pub fn answer_granted(
         &self,
         settled: Option<&CompiledSnapshot>,
@@ -253,7 +252,7 @@ impl Admission {
                 body: format!("{problem}\n").into_bytes(),
                 record: Record::of(webhook, Resolution::Malformed),
                 evidence: None,
-                appeal: None,
+                maintenance: None,
                 ran_out: false,
             },
         }
@@ -329,7 +328,7 @@ impl Admission {
             let known = known.collect();
             Some(UnsureAnswer { live_read, known })
         };
-        let appeal = MaintenanceRequest::of(envelope, verdict.lacking.as_ref());
+        let maintenance = MaintenanceRequest::of(envelope, verdict.lacking.as_ref());
         let evidence = Evidence {
             live_read: world.and_then(unsure),
             baseline,
@@ -337,7 +336,7 @@ impl Admission {
             verdict,
         };
         Answer {
-            appeal,
+            maintenance,
             ran_out: evidence.verdict.ran_out,
             evidence: Some(evidence),
             ..reviewed(body, record)
@@ -367,13 +366,13 @@ fn mutate(
         ..noted
     };
     Answer {
-        appeal: MaintenanceRequest::of(envelope, repairs.lacking.as_ref()),
+        maintenance: MaintenanceRequest::of(envelope, repairs.lacking.as_ref()),
         ran_out: repairs.ran_out,
         ..reviewed(body, record)
     }
 }
 
-/// Refuses what makes no sense. Nothing that it says of itself is noted but the uid.
+/// Denies a malformed review. Only its uid is recorded.
 fn malformed(webhook: WebhookKind, uid: &str, problem: &str) -> Answer {
     let noted = Record {
         uid: uid.to_owned(),
@@ -388,7 +387,7 @@ const fn reviewed(body: Vec<u8>, record: Record) -> Answer {
         body,
         record,
         evidence: None,
-        appeal: None,
+        maintenance: None,
         ran_out: false,
     }
 }

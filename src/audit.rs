@@ -1,6 +1,6 @@
-//! What is noted of each review: the only place where a decision is logged or counted.
+//! The record of each review. Decisions are logged and counted only here.
 //!
-//! Of the contents of an object, only what the reason of a denial names.
+//! The contents of an object are not recorded, except those in the reason of a denial.
 
 pub mod background;
 pub mod event_queue;
@@ -16,27 +16,27 @@ use crate::rules::{Code, Level};
 pub use event_queue::EventQueue;
 pub use metrics::Metrics;
 
-/// How a review ended.
+/// Outcome of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Resolution {
-    /// Judged, nothing found.
+    /// Reviewed, without findings.
     Allow,
-    /// Judged, allowed with warnings.
+    /// Reviewed, allowed with warnings.
     Warn,
-    /// Judged, refused.
+    /// Reviewed, denied.
     Deny,
     /// Patched.
     Repair,
-    /// Not judged: another kind, a subresource, another operation.
+    /// Not reviewed: another kind, a subresource, another operation.
     Untouched,
-    /// The body was no review, or none of a known shape.
+    /// The body was no AdmissionReview, or a malformed one.
     Malformed,
     /// A limit was reached before there was a verdict.
     NotJudged,
 }
 
 impl Resolution {
-    /// All, in order.
+    /// All outcomes, in order.
     pub const ALL: [Self; 7] = [
         Self::Allow,
         Self::Warn,
@@ -47,7 +47,7 @@ impl Resolution {
         Self::NotJudged,
     ];
 
-    /// The word in logs and metrics.
+    /// The name in logs and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Allow => "allow",
@@ -60,7 +60,7 @@ impl Resolution {
         }
     }
 
-    /// How a review of this outcome ended.
+    /// The outcome of a review with this verdict.
     pub const fn of(outcome: Outcome) -> Self {
         match outcome {
             Outcome::Allow => Self::Allow,
@@ -69,13 +69,13 @@ impl Resolution {
         }
     }
 
-    /// Whether the write was refused.
+    /// Returns true if the write was denied.
     pub const fn is_refusal(self) -> bool {
         matches!(self, Self::Deny | Self::Malformed | Self::NotJudged)
     }
 }
 
-/// The operation asked about, from a closed set, because it becomes a label.
+/// Operation of a request. The set is closed, because it is a label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Operation {
     /// `CREATE`.
@@ -86,7 +86,7 @@ pub enum Operation {
     Delete,
     /// `CONNECT`.
     Connect,
-    /// Anything else, or not known.
+    /// Another operation, or unknown.
     Other,
 }
 
@@ -102,7 +102,7 @@ impl Operation {
         }
     }
 
-    /// The word in logs and metrics.
+    /// The name in logs and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Create => "CREATE",
@@ -114,50 +114,50 @@ impl Operation {
     }
 }
 
-/// What is noted of one review.
+/// Record of one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// The review's uid; empty where none could be read.
+    /// The uid; empty if none could be read.
     pub uid: String,
-    /// The webhook that was asked.
+    /// The webhook that was called.
     pub webhook: WebhookKind,
-    /// The object's kind, where it is one that is judged.
+    /// The object's kind, if it is reviewed.
     pub kind: Option<Kind>,
-    /// The object's namespace, as far as known.
+    /// The object's namespace, if known.
     pub namespace: String,
-    /// The object's name, as far as known.
+    /// The object's name, if known.
     pub name: String,
     /// Operation.
     pub operation: Operation,
-    /// Username of the writer.
+    /// Username.
     pub user: String,
-    /// Whether nothing will be stored.
+    /// True if nothing will be stored.
     pub dry_run: bool,
-    /// How it ended.
+    /// Outcome.
     pub resolution: Resolution,
     /// Code and level of each finding.
     pub findings: Vec<(Code, Level)>,
-    /// Findings whose connection did not replay: bugs of ours.
+    /// Number of findings whose example connection was not confirmed. These are bugs.
     pub unreplayed: usize,
-    /// Whether a refusal became a warning because the write is maintenance by somebody who may.
+    /// True if a denial became a warning, because the write is permitted maintenance.
     pub maintained: bool,
     /// Reason of a denial.
     pub denial: Option<Denial>,
 }
 
-/// The first finding that denies.
+/// The first finding that denies the write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denial {
-    /// Field path; empty where it is about the whole object.
+    /// Field path; empty if it is about the whole object.
     pub field: String,
     /// Reason, in one sentence.
     pub reason: String,
-    /// Example connection, where it is about connections.
+    /// Example connection, if the finding is about connections.
     pub connection: Option<String>,
 }
 
 impl Denial {
-    /// The first finding of a verdict that denies.
+    /// The first finding of a verdict that denies the write.
     pub fn of(verdict: &Verdict) -> Option<Self> {
         let mut findings = verdict.findings.iter();
         let first = findings.find(|finding| finding.level == Level::Deny)?;
@@ -170,7 +170,7 @@ impl Denial {
 }
 
 impl Record {
-    /// A record of which no more is known than the webhook and the end.
+    /// A record with only webhook and outcome.
     pub const fn of(webhook: WebhookKind, resolution: Resolution) -> Self {
         Self {
             uid: String::new(),
@@ -189,7 +189,7 @@ impl Record {
         }
     }
 
-    /// The kind in logs and metrics: one that is judged, or `other`.
+    /// The kind in logs and metrics. It is `other` for kinds that are not reviewed.
     pub const fn kind(&self) -> &'static str {
         match self.kind {
             Some(kind) => kind.as_str(),
@@ -197,7 +197,7 @@ impl Record {
         }
     }
 
-    /// The codes found, each once, in order, joined by commas.
+    /// The codes of the findings, unique and sorted, separated by commas.
     pub fn codes(&self) -> String {
         let mut codes: Vec<&str> = self
             .findings
@@ -210,13 +210,13 @@ impl Record {
     }
 }
 
-/// Logs and counts a request that got no verdict within `duration`; `why` names the reason.
-pub fn turned_away(metrics: &Metrics, record: &Record, why: &'static str, duration: Duration) {
-    metrics.turned_away(record.webhook, why, duration);
-    log::turned_away(record, why);
+/// Logs and counts a request that got no verdict within `duration`. `why` is the reason.
+pub fn rejected_request(metrics: &Metrics, record: &Record, why: &'static str, duration: Duration) {
+    metrics.rejected_request(record.webhook, why, duration);
+    log::rejected_request(record, why);
 }
 
-/// Logs and counts one review that took `duration`, from the whole body to the whole answer.
+/// Logs and counts one review. `duration` starts after the body was read and ends before the response.
 pub fn record(metrics: &Metrics, record: &Record, duration: Duration) {
     metrics.reviewed(record, duration);
     log::reviewed(record, duration);

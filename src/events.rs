@@ -1,7 +1,7 @@
-//! Kubernetes Events, recorded one after the other from the queue.
+//! Recorder of Kubernetes Events from the queue, one after another.
 //!
-//! The object is looked up first: `kubectl describe` finds Events by its uid, and objects that are
-//! gone have none. Repetitions within six minutes are counted in the series of the first Event.
+//! The object is looked up first: `kubectl describe` finds Events by its uid, and deleted objects need none.
+//! Repetitions within six minutes are counted in the series of the first Event.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,13 +20,12 @@ use crate::inventory::ObjectRef;
 
 /// Name of the reporting controller.
 const CONTROLLER: &str = "perimeter.openbao.org/openbao-perimeter";
-/// Bytes of a note that the API server accepts.
+/// Maximum length of a note in bytes, as in the API.
 const NOTE: usize = 1024;
-/// Time for one Event, with the lookup of its object.
+/// Timeout of one Event, including the lookup of its object.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// Records what comes out of the queue, until all its senders are gone. `instance` tells replicas
-/// apart.
+/// Records the Events of the queue until it is closed. `instance` identifies the replica.
 pub async fn record(
     client: Client,
     instance: String,
@@ -69,7 +68,7 @@ async fn publish(client: &Client, recorder: &Recorder, event: &Event) -> Result<
     Ok(EventEnd::Written)
 }
 
-/// An object as the API server names it.
+/// Reference to an object as in the API.
 struct Target {
     resource: ApiResource,
     namespace: String,
@@ -96,7 +95,7 @@ impl Target {
         }
     }
 
-    /// The uid of the object; `None` where the object is gone.
+    /// The uid of the object; `None` if the object does not exist.
     async fn uid(&self, client: &Client) -> Result<Option<String>, Error> {
         let client = client.clone();
         let api: Api<DynamicObject> = if self.namespace.is_empty() {

@@ -1,7 +1,6 @@
-//! Wakes whoever follows files when they change.
+//! Notification of changed files.
 //!
-//! Events are a hint: network mounts have none, and watches can be lost. Who relies on them has a
-//! timer too.
+//! Events are only a hint: network mounts have none, and watches can be lost. So callers use a timer too.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,10 +13,10 @@ use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
 
 pub use notify::RecursiveMode;
 
-/// Files that are written together are read together: the time to wait after an event.
+/// Delay after an event, so that files that are written together are read together.
 pub const DEBOUNCE: Duration = Duration::from_millis(100);
 
-/// Says when to look at files again: after events in their folders, and every so often.
+/// Times at which to read files again: after events in their folders, and at an interval.
 #[derive(Debug)]
 pub struct Changes {
     changed: Arc<Notify>,
@@ -26,7 +25,7 @@ pub struct Changes {
 }
 
 impl Changes {
-    /// Observes the folders of these files.
+    /// Watches the folders of these files.
     pub fn of<'a>(files: impl IntoIterator<Item = &'a Path>, every: Duration) -> Self {
         let changed = Arc::new(Notify::new());
         let folders: Vec<&Path> = files.into_iter().map(folder).collect();
@@ -44,8 +43,8 @@ impl Changes {
         }
     }
 
-    /// Waits until it is worth a look. The first is at once: files may have changed before they were
-    /// observed.
+    /// Waits until the files should be read. The first time is at once, since files may have changed before
+    /// they were watched.
     pub async fn next(&mut self) {
         tokio::select! {
             () = self.changed.notified() => sleep(DEBOUNCE).await,
@@ -54,9 +53,8 @@ impl Changes {
     }
 }
 
-/// Wakes `changed` on every change of what is in these folders, while the watcher that is returned
-/// lives. A folder is watched, never a file: a mounted Secret or an editor replaces the file, after
-/// which a watch on it is dead.
+/// Wakes `changed` on every change in these folders, until the returned watcher is dropped. Folders are
+/// watched, not files: mounted Secrets and editors replace a file, and a watch on it would end.
 pub fn observe<'a>(
     folders: impl IntoIterator<Item = &'a Path>,
     mode: RecursiveMode,
@@ -74,7 +72,7 @@ pub fn observe<'a>(
     Ok(watcher)
 }
 
-/// The folder that a file is in.
+/// The folder of a file.
 pub fn folder(file: &Path) -> &Path {
     match file.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -82,7 +80,7 @@ pub fn folder(file: &Path) -> &Path {
     }
 }
 
-/// Reading the files raises events too; they are no change.
+/// Reading a file causes events that are no changes.
 const fn is_change(kind: EventKind) -> bool {
     match kind {
         EventKind::Access(AccessKind::Close(AccessMode::Write)) => true,

@@ -1,4 +1,4 @@
-//! Token bucket without a clock or a task of its own.
+//! Token bucket without a clock and without a task.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tokio::time::Instant;
 pub struct Bucket {
     period: Duration,
     burst: u32,
-    /// Time at which the bucket is full again; in the past while it is full.
+    /// Time at which the bucket is full again. It is in the past if the bucket is full.
     full: Instant,
 }
 
@@ -23,13 +23,13 @@ impl Bucket {
         }
     }
 
-    /// Takes a token, and returns the time to wait until it is there.
+    /// Takes a token. Returns the time until it is available.
     pub fn reserve(&mut self, now: Instant) -> Duration {
         self.full = self.full.max(now) + self.period;
         (self.full - now).saturating_sub(self.period * self.burst)
     }
 
-    /// Whether nothing was taken for so long that it is full.
+    /// Returns true if the bucket is full.
     pub fn is_full(&self, now: Instant) -> bool {
         self.full <= now
     }

@@ -1,8 +1,8 @@
 //! The server: three ports, one shutdown.
 //!
-//! The webhooks are served over TLS by [`router`] behind [`listener`]; the probes and the metrics
-//! are plain, on ports of their own. No registration names them, and no limit of the webhooks'
-//! port is shared with them: a flood there leaves the probes alone.
+//! The webhooks are served over TLS by [`router`] behind [`listener`]. Probes and metrics are served without
+//! TLS on their own ports. These do not share the limits of the webhook port, so a flood of requests there
+//! does not affect the probes.
 
 pub mod authorizer;
 mod blocking;
@@ -36,19 +36,19 @@ use shutdown::{Phase, Shutdown};
 use state::WebhookState;
 use tls::{Certificates, TlsError};
 
-/// Connections that the kernel keeps until they are accepted. The usual 128 overflow when clients
-/// come at once, and whom the kernel then drops believes to be connected.
+/// Length of the kernel's accept queue. The usual 128 overflows when many clients connect at once, and a
+/// dropped client believes that it is connected.
 const QUEUE: u32 = 1024;
 
-/// Why the server could not begin.
+/// Error of starting the server.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
-    /// An address cannot be had.
+    /// An address cannot be bound.
     #[error("cannot listen on `{address}`")]
     Listen {
         /// The address.
         address: SocketAddr,
-        /// What happened.
+        /// The cause.
         #[source]
         source: io::Error,
     },
@@ -57,7 +57,7 @@ pub enum ServerError {
     Tls(#[from] TlsError),
 }
 
-/// Addresses: those asked for, or those bound.
+/// Listen addresses, requested or bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Addresses {
     /// The webhooks.
@@ -68,24 +68,24 @@ pub struct Addresses {
     pub metrics: SocketAddr,
 }
 
-/// What the server is made of.
+/// The parts of a server.
 #[derive(Clone, Debug)]
 pub struct Parts {
-    /// Answers reviews.
+    /// Handler of reviews.
     pub admission: Arc<Admission>,
-    /// Counts.
+    /// Metrics.
     pub metrics: Arc<Metrics>,
-    /// The certificate that is served.
+    /// The serving certificate.
     pub certificates: Arc<Certificates>,
-    /// Limits of the webhooks' port.
+    /// Limits of the webhook port.
     pub limits: Limits,
     /// Clients of the API server that reviews need.
     pub clients: ApiClients,
-    /// The namespace that this process runs in, where it is known.
+    /// The namespace of this pod, if it is known.
     pub own_namespace: Option<Arc<str>>,
 }
 
-/// A server whose ports are bound and that serves none of them yet.
+/// A server with bound ports that does not serve yet.
 #[derive(Debug)]
 pub struct Server {
     addresses: Addresses,
@@ -104,7 +104,7 @@ struct Port {
 }
 
 impl Server {
-    /// Binds the ports, inside a runtime; port 0 takes a free one.
+    /// Binds the ports. Port 0 selects a free one. Needs a runtime.
     pub fn bind(addresses: Addresses, parts: Parts) -> Result<Self, ServerError> {
         let readiness = Arc::new(Readiness::new(
             Arc::clone(&parts.admission),
@@ -145,18 +145,18 @@ impl Server {
         })
     }
 
-    /// The addresses that are bound.
+    /// The bound addresses.
     pub const fn addresses(&self) -> Addresses {
         self.addresses
     }
 
-    /// What the probes say; others may add warnings.
+    /// The readiness of the server. Other tasks may add warnings to it.
     pub fn readiness(&self) -> Arc<Readiness> {
         Arc::clone(&self.readiness)
     }
 
-    /// Serves until shutdown, and until all that is in flight is answered or the drain's time is
-    /// up. The probes answer to the end.
+    /// Serves until shutdown, and then until all requests in flight are answered or the drain time has
+    /// passed. The probes are served until the end.
     pub async fn run(self, shutdown: Shutdown) {
         let drained = Shutdown::trigger();
         let [probes, metrics] = self.plain;
@@ -177,7 +177,7 @@ impl Server {
         tokio::join!(reviews, leave, plain);
         tracing::info!(
             panics = self.parts.metrics.panics(),
-            "Answered everything in flight"
+            "answered all requests in flight"
         );
     }
 }
@@ -195,7 +195,7 @@ impl Port {
     }
 }
 
-/// The kubelet and the collectors of metrics are few, and wait for nothing.
+/// Limits for the kubelet and for metrics collectors, which are few and do not wait.
 fn plain_limits() -> Limits {
     Limits {
         connections: 64,
@@ -214,7 +214,7 @@ fn plain(listener: TcpListener, router: Router) -> Port {
     }
 }
 
-/// An address to connect to: "every address" is reached by the loopback one.
+/// An address to connect to. The unspecified address is replaced by the loopback address.
 pub fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         address.set_ip(match address.ip() {
@@ -237,7 +237,7 @@ fn queue(address: SocketAddr) -> io::Result<TcpListener> {
         SocketAddr::V4(_) => TcpSocket::new_v4(),
         SocketAddr::V6(_) => TcpSocket::new_v6(),
     }?;
-    // A restart finds connections of the process before it.
+    // Connections of the previous process may still be in TIME_WAIT.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(QUEUE)

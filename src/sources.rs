@@ -1,7 +1,7 @@
-//! Where the facts come from: a folder of manifests, or a cluster's watches.
+//! Sources of facts: a folder of manifests, or watches of a Kubernetes cluster.
 //!
-//! A source publishes whole snapshots through a [`tokio::sync::watch`] channel: `None` until it
-//! knows everything once, then a new [`Snapshot`] on every change.
+//! A source publishes snapshots through a [`tokio::sync::watch`] channel: `None` until all facts are known
+//! for the first time, then a new [`Snapshot`] on every change.
 
 pub mod files;
 pub mod kube;
@@ -12,5 +12,5 @@ use tokio::sync::watch;
 
 use crate::inventory::Snapshot;
 
-/// Where a source publishes: `None` until its facts are complete for the first time.
+/// Channel for snapshots: `None` until the facts are complete for the first time.
 pub type Updates = watch::Sender<Option<Arc<Snapshot>>>;

@@ -1,4 +1,4 @@
-//! Where log events go: standard error, as text or JSON lines.
+//! Logging to standard error, as text or JSON lines.
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::{Layer, SubscriberExt as _};
@@ -6,7 +6,7 @@ use tracing_subscriber::reload::{self, Handle};
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 use tracing_subscriber::{Registry, fmt};
 
-/// The shape of log lines.
+/// Format of log lines.
 #[derive(
     Clone,
     Copy,
@@ -28,10 +28,10 @@ pub enum Format {
     Json,
 }
 
-/// Why logging could not begin.
+/// Error of starting the log.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
-    /// A part of the filter says no level. As the name of a target it would silence all others.
+    /// A part of the filter has no valid level. As the name of a target it would silence all others.
     #[error(
         "`{part}` in the log filter `{filter}` is neither a level (off, error, warn, info, debug, trace) nor `TARGET=LEVEL`"
     )]
@@ -44,26 +44,26 @@ pub enum TelemetryError {
     /// The filter cannot be replaced.
     #[error("cannot replace the log filter")]
     Replace(#[from] reload::Error),
-    /// Another subscriber is there already.
+    /// Another subscriber is already set.
     #[error("cannot begin logging")]
     Start(#[from] TryInitError),
 }
 
-/// Which events are logged; may be replaced at any time.
+/// Handle of the log filter. It can be replaced at any time.
 #[derive(Clone, Debug)]
 pub struct LogFilter(Handle<Targets, Registry>);
 
 impl LogFilter {
-    /// Logs by another filter from now on.
+    /// Replaces the filter.
     pub fn replace(&self, filter: Targets) -> Result<(), TelemetryError> {
         Ok(self.0.reload(filter)?)
     }
 }
 
-/// Understands a log filter: a level, or `TARGET=LEVEL`, or several with commas between them.
+/// Parses a log filter: a level, or `TARGET=LEVEL`, or several of them separated by commas.
 ///
-/// Not by the parser of [`Targets`]: it takes a word that is no level for the name of a target, and
-/// so are spans and fields in brackets.
+/// The parser of [`Targets`] is not used: it takes a misspelt level for the name of a target, and spans and
+/// fields in brackets too.
 pub fn filter(filter: &str) -> Result<Targets, TelemetryError> {
     let mut targets = Targets::new();
     for part in filter.split(',').map(str::trim) {
@@ -81,12 +81,12 @@ pub fn filter(filter: &str) -> Result<Targets, TelemetryError> {
     Ok(targets)
 }
 
-/// A level by its name; the parser takes no text for one too.
+/// A level by name. The parser of [`LevelFilter`] also accepts the empty text.
 fn level(text: &str) -> Option<LevelFilter> {
     text.parse().ok().filter(|_| !text.is_empty())
 }
 
-/// Begins logging for the whole process.
+/// Starts logging for the whole process.
 pub fn start(format: Format, filter: Targets) -> Result<LogFilter, TelemetryError> {
     let (filter, handle) = reload::Layer::new(filter);
     let lines = fmt::layer().with_writer(std::io::stderr);

@@ -1,22 +1,22 @@
-//! The facts that a review rests on, if there are any.
+//! The facts that a review can use.
 
 use crate::review::CompiledSnapshot;
 
-/// Facts to judge a review by.
+/// Facts for a review.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Basis<'a> {
     /// Facts.
     Facts(&'a CompiledSnapshot),
-    /// Facts, of which those about OpenBaoClusters are too old.
+    /// Facts, but those about OpenBaoClusters are too old.
     StaleClusters(&'a CompiledSnapshot),
-    /// There are none, or none that are recent enough.
+    /// No facts, or none that are recent enough.
     None,
-    /// Newer ones were needed and could not be had.
+    /// A live read was needed and failed.
     Unread,
 }
 
 impl<'a> Basis<'a> {
-    /// The facts, where they are recent enough whatever the namespace.
+    /// The facts, if they are recent enough for every namespace.
     pub(super) const fn world(&self) -> Option<&'a CompiledSnapshot> {
         match self {
             Self::Facts(world) => Some(world),
@@ -24,7 +24,7 @@ impl<'a> Basis<'a> {
         }
     }
 
-    /// The same for a review of an object in this namespace.
+    /// The facts for a review of an object in this namespace.
     pub(super) fn of_namespace(self, namespace: &str) -> Self {
         match self {
             Self::StaleClusters(world) => {

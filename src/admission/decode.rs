@@ -1,8 +1,8 @@
-//! From the outside of a review to a [`Request`] of ours, where the kind is one that is judged.
+//! Conversion of an AdmissionReview into a [`Request`], if its kind is reviewed.
 //!
-//! Total: an object that cannot be read, is missing, or is not the one that the request names
-//! becomes [`Fact::Unreadable`], for the review to refuse. Nothing is parsed that the answer does
-//! not depend on.
+//! Every input has a result. An object that cannot be read, is missing, or is not the one that the request
+//! names becomes [`Fact::Unreadable`], which the review denies. Nothing is parsed that does not affect the
+//! answer.
 
 use std::sync::Arc;
 
@@ -18,18 +18,18 @@ use crate::inventory::{
 };
 use crate::review::{Edit, Operation, Request, Subject, Writer};
 
-/// What is to be done with a review.
+/// Action for an AdmissionReview.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decoded {
-    /// Judge it.
+    /// Review the request.
     Judged(Request),
-    /// Allow it as it is: another kind, a subresource, or an operation that is not judged.
+    /// Allow it: another kind, a subresource, or an operation without review.
     Untouched,
-    /// Refuse it: it says what no API server says, or names the object as none can be named.
+    /// Deny it: it has values that no API server sends, or a name that is not valid.
     Malformed(String),
 }
 
-/// Reads what is written, by whom.
+/// Decodes an AdmissionReview.
 pub fn decode(envelope: &Envelope<'_>) -> Decoded {
     read(envelope).unwrap_or_else(Decoded::Malformed)
 }
@@ -68,12 +68,12 @@ fn read(envelope: &Envelope<'_>) -> Result<Decoded, String> {
     }))
 }
 
-/// A kind that is judged: how it is read, and what the request may add to it.
+/// A kind under review: conversion of its objects, and checks against the request.
 trait Judged: Clone {
     fn read(json: &[u8], fallback: &ObjectRef) -> Fact<Self>;
     fn meta(&self) -> &Meta;
     fn meta_mut(&mut self) -> &mut Meta;
-    /// Whether the parts of the spec that were read are equal.
+    /// Returns true if the known parts of both specs are equal.
     fn same_spec(&self, other: &Self) -> bool;
 }
 
@@ -112,7 +112,7 @@ impl Judged for Cluster {
     }
 
     fn same_spec(&self, other: &Self) -> bool {
-        // What is not read of a cluster may differ; the JSON decides then.
+        // Other parts of the cluster may differ. The JSON decides then.
         self.network == other.network && self.profile == other.profile
     }
 }
@@ -153,7 +153,7 @@ fn edit<T: Judged>(
     let mut fact = |at: &str, json: Option<&RawValue>| {
         let fact = fact(at, json, &object, &envelope.kind.version)?;
         let found = meta(&fact);
-        // A generated name, and the deletion of a collection: only the object knows it.
+        // The request has no name if it is generated, or for the deletion of a collection. The object has it.
         for (asked, found) in [
             (&mut object.namespace, &found.namespace),
             (&mut object.name, &found.name),
@@ -191,7 +191,7 @@ fn meta<T: Judged>(fact: &Fact<T>) -> &Meta {
     }
 }
 
-/// One object of the request, held against what the request says it is. Its metadata stand at `at`.
+/// One object of the request, checked against the request. `at` is the field path of its metadata.
 fn fact<T: Judged>(
     at: &str,
     json: Option<&RawValue>,
@@ -253,8 +253,8 @@ fn fact<T: Judged>(
     Ok(fact)
 }
 
-/// Whether the specs differ as JSON values. The cheap answers come first: equal text, and facts
-/// that differ already.
+/// Returns true if the specs differ as JSON. Equal text and different facts are checked first, since this is
+/// fast.
 fn spec_changed<T: Judged>(
     before: &Fact<T>,
     after: &Fact<T>,
@@ -279,12 +279,12 @@ fn spec_changed<T: Judged>(
     let value = |spec| serde_json::from_str::<Value>(spec);
     match (value(old), value(new)) {
         (Ok(old), Ok(new)) => old != new,
-        // A spec that is nested too deep to be compared counts as changed.
+        // A spec that is nested too deeply to compare counts as changed.
         _ => true,
     }
 }
 
-/// The text of an object's `spec`, `null` where it has none; `None` where there is no object.
+/// The text of an object's `spec`, `null` if it has none; `None` if there is no object.
 fn spec(object: Option<&RawValue>) -> Option<&str> {
     #[derive(Deserialize)]
     struct Spec<'a> {

@@ -1,8 +1,8 @@
-//! The outside of an AdmissionReview, read so that the uid survives whatever else is wrong.
+//! The AdmissionReview without its objects, read so that the uid is known whatever else is malformed.
 //!
-//! The API server refuses a response whose uid is not the request's and then falls back to the
-//! failure policy, so a body whose parts have the wrong types is still answered by its uid.
-//! The objects stay raw: whether they are read at all is decided by kind and operation.
+//! If the uid of a response is not that of the request, the API server applies the failure policy. So a body
+//! with wrong types is still answered with its uid. Objects stay raw: kind and operation decide whether
+//! they are read.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -12,12 +12,12 @@ use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
-/// The only version that is answered.
+/// The supported version.
 pub const API_VERSION: &str = "admission.k8s.io/v1";
 /// The kind of requests and responses.
 pub const KIND: &str = "AdmissionReview";
 
-/// A string, borrowed where it has no escapes; `null` and absent are empty.
+/// A string, borrowed if it has no escapes. Absent or `null` is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Text<'a>(Cow<'a, str>);
 
@@ -76,7 +76,7 @@ pub struct GroupVersionKind<'a> {
     pub kind: Text<'a>,
 }
 
-/// Group, version and resource that the object is served as.
+/// Group, version and resource of the object.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct GroupVersionResource<'a> {
@@ -91,7 +91,7 @@ pub struct GroupVersionResource<'a> {
     pub resource: Text<'a>,
 }
 
-/// Who writes. Absent means nobody in particular: the rules hold in full.
+/// The user. If it is absent, no exemption applies.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct UserInfo<'a> {
@@ -113,19 +113,19 @@ pub struct UserInfo<'a> {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Envelope<'a> {
-    /// What the response has to repeat; never empty.
+    /// The uid, which the response has to repeat. Never empty.
     #[serde(borrow)]
     pub uid: Text<'a>,
     /// Kind of the object, after conversion to the version that the registration names.
     #[serde(borrow)]
     pub kind: GroupVersionKind<'a>,
-    /// What the kind is served as; empty where the caller does not say so.
+    /// Resource; empty if the caller does not set it.
     #[serde(borrow, default, deserialize_with = "null_is_default")]
     pub resource: GroupVersionResource<'a>,
-    /// `status`, `scale` and the like; empty for the object itself.
+    /// `status`, `scale` and others; empty for the object itself.
     #[serde(borrow, default)]
     pub sub_resource: Text<'a>,
-    /// Name; empty where the server generates it, and in the deletion of a collection.
+    /// Name; empty if the API server generates it, and for the deletion of a collection.
     #[serde(borrow, default)]
     pub name: Text<'a>,
     /// Namespace.
@@ -134,7 +134,7 @@ pub struct Envelope<'a> {
     /// `CREATE`, `UPDATE`, `DELETE` or `CONNECT`.
     #[serde(borrow)]
     pub operation: Text<'a>,
-    /// Writer.
+    /// The user.
     #[serde(
         borrow,
         default,
@@ -142,18 +142,18 @@ pub struct Envelope<'a> {
         deserialize_with = "null_is_default"
     )]
     pub user: UserInfo<'a>,
-    /// The new object, unread.
+    /// The new object as raw JSON.
     #[serde(borrow, default)]
     pub object: Option<&'a RawValue>,
-    /// The old object, unread.
+    /// The old object as raw JSON.
     #[serde(borrow, default)]
     pub old_object: Option<&'a RawValue>,
-    /// Whether nothing will be stored.
+    /// True if nothing will be stored.
     #[serde(default, deserialize_with = "null_is_default")]
     pub dry_run: bool,
 }
 
-/// `null` where the field has a default; Go's encoder writes it for nil slices.
+/// Reads `null` as the default. Go's encoder writes `null` for nil slices.
 fn null_is_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -162,10 +162,10 @@ where
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// Groups of one writer; the largest directories know hundreds.
+/// Maximum number of groups of one user. The largest directories have hundreds.
 const GROUPS: usize = 10_000;
 
-/// At most so many texts: an empty one takes three bytes of a body and twenty-four of memory.
+/// Limit on the number of texts: an empty one has three bytes in a body and twenty-four in memory.
 struct Texts(usize);
 
 impl<'de> de::DeserializeSeed<'de> for Texts {
@@ -204,7 +204,7 @@ fn bounded<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Tex
     deserializer.deserialize_any(Texts(GROUPS))
 }
 
-/// Lists by key, of which keys and texts are at most [`GROUPS`] together.
+/// Lists by key, with at most [`GROUPS`] keys and texts in total.
 fn bounded_lists<'de: 'a, 'a, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<BTreeMap<Text<'a>, Vec<Text<'a>>>, D::Error> {
@@ -237,16 +237,16 @@ fn bounded_lists<'de: 'a, 'a, D: Deserializer<'de>>(
     deserializer.deserialize_any(Map)
 }
 
-/// Why a body is not a review that can be judged.
+/// Reason for which a body cannot be reviewed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Broken {
-    /// Not an AdmissionReview, or one without a uid to answer to; the text says why.
+    /// It is no AdmissionReview, or has no uid. The text is the error.
     NotAReview(String),
-    /// A review whose uid could be read, and nothing to be done with the rest.
+    /// It has a uid and is malformed otherwise.
     Malformed {
-        /// The uid to answer to.
+        /// The uid for the response.
         uid: String,
-        /// What is wrong: `expected …, found …`.
+        /// The problem: `expected …, found …`.
         problem: String,
     },
 }
@@ -262,7 +262,7 @@ struct Review<'a> {
     request: Envelope<'a>,
 }
 
-/// Reads the outside of a review.
+/// Reads an AdmissionReview without its objects.
 ///
 /// ```
 /// use openbao_perimeter::admission::envelope::{Broken, open};
@@ -292,7 +292,7 @@ pub fn open(body: &[u8]) -> Result<Envelope<'_>, Broken> {
     })
 }
 
-/// The uid of a review that does not have the expected types, read without looking at the rest.
+/// The uid of a review with wrong types. Other fields are ignored.
 fn salvage(body: &[u8], error: &serde_json::Error) -> Broken {
     #[derive(Deserialize)]
     struct Outside<'a> {
@@ -320,7 +320,7 @@ fn salvage(body: &[u8], error: &serde_json::Error) -> Broken {
     }
 }
 
-/// At most 100 characters of a text that a stranger chose.
+/// At most 100 characters of a text from the client.
 fn shortened(text: &str) -> String {
     text.chars().take(100).collect()
 }

@@ -1,7 +1,7 @@
-//! From repairs to the smallest JSON patch.
+//! Conversion of repairs into a minimal JSON patch.
 //!
-//! Rules and policy types are inserted, so that what the user wrote stays. Only a field that is missing or
-//! empty is written whole.
+//! Rules and policy types are inserted, so that the user's own rules stay. A field is written as a whole only
+//! if it is missing or empty.
 
 use json_patch::jsonptr::PointerBuf;
 use json_patch::{AddOperation, Patch, PatchOperation, ReplaceOperation};
@@ -14,8 +14,8 @@ use crate::inventory::{Policy, render};
 use crate::review::{Repair, Repairs, Request, Subject};
 use netpol::Direction;
 
-/// The patch that does `repairs` to the new object; `None` where there is nothing to do, or no
-/// readable policy to do it to.
+/// The patch that applies `repairs` to the new object; `None` if there are no repairs or the policy cannot be
+/// read.
 pub fn patch(repairs: &Repairs, request: &Request, object: Option<&RawValue>) -> Option<Patch> {
     if repairs.repairs.is_empty() {
         return None;
@@ -41,7 +41,7 @@ pub fn patch(repairs: &Repairs, request: &Request, object: Option<&RawValue>) ->
     Some(Patch(patch.operations))
 }
 
-/// Which fields the new object has, and which lists can be appended to.
+/// The fields of the new object, and the lists that can be appended to.
 #[derive(Default, Deserialize)]
 struct Written {
     spec: Option<WrittenSpec>,
@@ -93,9 +93,9 @@ impl Draft {
             }));
     }
 
-    /// Adds the missing types. Where the object names none, those that the API server would set
-    /// by default are written out too: a list of one entry would switch the others off. Where it names one
-    /// twice, there is no room for another.
+    /// Adds missing types. If the object has none, the API server's defaults are written too, since a list
+    /// with one entry would remove the others. If the object names a type twice, a second type cannot be
+    /// added.
     fn policy_types(&mut self, repairs: &[Repair], after: &Policy) {
         let missing: Vec<(Direction, usize)> = repairs
             .iter()
@@ -130,7 +130,7 @@ impl Draft {
             Direction::Egress => &mut self.spec.egress,
         };
         let is_list = list.as_ref().is_some_and(|rules| !rules.is_empty());
-        // From the second rule on there is a list to insert into.
+        // From the second rule on there is a list.
         list.get_or_insert_default().push(IgnoredAny);
         if is_list {
             self.add(&["spec", direction.field(), &at.to_string()], rule);

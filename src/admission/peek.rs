@@ -1,8 +1,8 @@
-//! The beginning of a body, for a review that is answered without being read whole.
+//! The first bytes of a body, for a review that is answered without reading it completely.
 //!
-//! The API server writes uid, name, operation and writer before the objects, so a few kilobytes
-//! suffice to answer in the protocol. Read by the same parser as everything else, which simply ends
-//! where the bytes or the expected types do: a text that is cut off is not there.
+//! The API server writes uid, name, operation and user before the objects, so a few kilobytes are enough to
+//! answer with the right uid. The usual parser is used. It ends with the bytes or at the first unexpected
+//! type. A text that is cut off counts as absent.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use super::envelope::Text;
 use crate::audit::Operation;
 
-/// As much of a request as was seen; what was not is empty.
+/// The parts of a request that were found. Other parts are empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peek {
     /// UID, which the response has to repeat.
@@ -22,11 +22,11 @@ pub struct Peek {
     pub name: String,
     /// Operation.
     pub operation: Operation,
-    /// Username of the writer.
+    /// Username.
     pub user: String,
 }
 
-/// Looks at the beginning of a body, or at a whole one.
+/// Reads the first bytes of a body, or a complete one.
 ///
 /// ```
 /// use openbao_perimeter::admission::peek::peek;
@@ -48,7 +48,7 @@ pub fn peek(body: &[u8]) -> Peek {
         level: Level::Review,
     };
     let mut json = serde_json::Deserializer::from_slice(body);
-    // That it ends early is what is expected here: what was seen until then is there.
+    // An early end is expected. The parts before it were recorded.
     let _end = fields.deserialize(&mut json);
     seen
 }

@@ -1,9 +1,9 @@
-//! Answers without a verdict: the server's limits were reached before there was one.
+//! Answers without a verdict, after a limit of the server was reached.
 //!
-//! A writer whom rules can deny is denied here too, in a proper review. A body that is too large gets an HTTP
-//! error, and so do writers whom no verdict stops: the registration decides, and the entry that they are
-//! sent through fails open. The mutating webhook lets pass unrepaired; what is wrong is refused right after by
-//! the validating one.
+//! The write is denied in an AdmissionReview, unless its user is exempt from denials. A body that is too
+//! large gets an HTTP error, and so do exempt users: the failure policy decides, and the webhook entry for
+//! them fails open. The mutating webhook allows the write without repair. The validating webhook denies it
+//! right after that if necessary.
 
 use super::peek::{Peek, peek};
 use super::{Admission, Answer, Protocol, WebhookKind, respond};
@@ -11,23 +11,23 @@ use crate::audit::metrics::TOO_LATE;
 use crate::audit::{Record, Resolution};
 use crate::review::{Writer, WriterClass};
 
-/// Reason that there is no verdict.
+/// Reason for which there is no verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rejection {
-    /// Too many reviews, or too many bytes of them, are in work.
+    /// Too many reviews, or too many bytes, are in progress.
     Overloaded,
     /// The body is larger than the limit, in bytes.
     TooLarge(usize),
-    /// The time that the caller gave is used up.
+    /// The caller's timeout has passed.
     TooLate,
-    /// The body did not come in time.
+    /// The body did not arrive in time.
     TooSlow,
-    /// A bug of ours.
+    /// The review panicked. This is a bug.
     Panicked,
 }
 
 impl Rejection {
-    /// All, with limits of zero.
+    /// All reasons, with limits of zero.
     pub const ALL: [Self; 5] = [
         Self::Overloaded,
         Self::TooLarge(0),
@@ -36,7 +36,7 @@ impl Rejection {
         Self::Panicked,
     ];
 
-    /// The word in metrics and logs.
+    /// The name in metrics and logs.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Overloaded => "overloaded",
@@ -47,7 +47,7 @@ impl Rejection {
         }
     }
 
-    /// The HTTP status, inside a review or as the status of the response.
+    /// The HTTP status code, in a review or of the response.
     pub const fn code(self) -> u16 {
         match self {
             Self::Overloaded => 429,
@@ -57,7 +57,7 @@ impl Rejection {
         }
     }
 
-    /// The reason of a Kubernetes status.
+    /// The reason of the Kubernetes status.
     pub const fn reason(self) -> &'static str {
         match self {
             Self::Overloaded => "TooManyRequests",
@@ -67,8 +67,8 @@ impl Rejection {
         }
     }
 
-    /// Seconds after which to try again. Clients of Kubernetes do so by themselves; only what costs
-    /// us nothing is worth that.
+    /// Seconds after which to retry, if retries are cheap for the server. Kubernetes clients retry by
+    /// themselves.
     pub const fn retry_after(self) -> Option<i32> {
         match self {
             Self::Overloaded => Some(1),
@@ -94,9 +94,9 @@ impl std::fmt::Display for Rejection {
 }
 
 impl Admission {
-    /// Answers without a verdict a body of which at least the beginning is there. The protocol of
-    /// the answer is [`Protocol::NotAReview`] for a body that is too large, where no uid was seen, and for the
-    /// operator and the system: then `why` is to become the HTTP status.
+    /// Answers a body without a verdict. At least its first bytes must be given. The form of the answer is
+    /// [`Protocol::NotAReview`] for a body that is too large, without a uid, or from an exempt user. Then
+    /// `why` gives the HTTP status.
     pub fn rejected(&self, webhook: WebhookKind, beginning: &[u8], why: Rejection) -> Answer {
         let seen = peek(beginning);
         let is_too_large = matches!(why, Rejection::TooLarge(_));
@@ -116,7 +116,7 @@ impl Admission {
             protocol,
             body,
             record: noted(webhook, seen),
-            appeal: None,
+            maintenance: None,
             evidence: None,
             ran_out: false,
         }

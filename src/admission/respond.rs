@@ -1,7 +1,7 @@
-//! From a verdict to the AdmissionReview that answers the request.
+//! Conversion of a verdict into an AdmissionReview response.
 //!
-//! Types of our own, because kube's leave out the code and reason of a refusal and write a patch
-//! as a list of numbers.
+//! The types are defined here, because kube's do not have code and reason of a denial and write a patch as a
+//! list of numbers.
 
 use std::collections::BTreeMap;
 
@@ -15,11 +15,11 @@ use super::envelope::{API_VERSION, KIND};
 use crate::review::{Outcome, Verdict, render};
 use crate::rules::{Code, Finding, Level};
 
-/// Warnings that one response carries, before the rest are only counted: clients print each as
-/// a line, and the API server cuts long lists.
+/// Maximum number of warnings in a response. The rest is counted. Clients print each warning as a line, and
+/// the API server truncates long lists.
 pub const WARNINGS: usize = 10;
 
-/// Causes that one refusal carries, of findings in the order of the message.
+/// Maximum number of causes in a denial, in the order of the message.
 pub const CAUSES: usize = 100;
 
 #[derive(Serialize)]
@@ -54,13 +54,13 @@ impl Response<'_> {
             kind: KIND,
             response: self,
         };
-        // Strings, numbers and maps with string keys: this cannot fail, and an empty body would be
-        // a failed webhook call, which is refused.
+        // Strings, numbers and maps with string keys: this cannot fail. An empty body would be a failed webhook call,
+        // which denies the write.
         serde_json::to_vec(&review).unwrap_or_default()
     }
 }
 
-/// Allows what is not judged.
+/// Allows a write without a review.
 pub fn untouched(uid: &str) -> Vec<u8> {
     Response {
         uid,
@@ -70,7 +70,7 @@ pub fn untouched(uid: &str) -> Vec<u8> {
     .into_json()
 }
 
-/// Refuses a review that has a uid and otherwise makes no sense.
+/// Denies a malformed review that has a uid.
 pub fn malformed(uid: &str, problem: &str) -> Vec<u8> {
     let status = Status {
         status: Some("Failure".into()),
@@ -87,7 +87,7 @@ pub fn malformed(uid: &str, problem: &str) -> Vec<u8> {
     .into_json()
 }
 
-/// Refuses a review that was not judged.
+/// Denies a write without a verdict.
 pub fn rejected(uid: &str, why: Rejection) -> Vec<u8> {
     let details = why.retry_after().map(|seconds| StatusDetails {
         retry_after_seconds: Some(seconds),
@@ -110,7 +110,7 @@ pub fn rejected(uid: &str, why: Rejection) -> Vec<u8> {
     .into_json()
 }
 
-/// Answers what was judged. `baseline` is the edition of the allowlist, where one was at hand.
+/// Responds with a verdict. `baseline` is the baseline, if there were facts.
 pub fn judged(uid: &str, verdict: &Verdict, baseline: Option<&str>) -> Vec<u8> {
     let outcome = verdict.outcome();
     let refused = outcome == Outcome::Deny;
@@ -125,7 +125,7 @@ pub fn judged(uid: &str, verdict: &Verdict, baseline: Option<&str>) -> Vec<u8> {
     .into_json()
 }
 
-/// Allows a write, with what is put back into it.
+/// Allows a write with a patch.
 pub fn repaired(uid: &str, patch: Option<&Patch>, warnings: &[String]) -> Vec<u8> {
     let patch = patch
         .and_then(|patch| serde_json::to_vec(patch).ok())
@@ -161,7 +161,7 @@ fn refusal(verdict: &Verdict) -> Status {
         .collect();
     Status {
         status: Some("Failure".into()),
-        // Without a code of its own a refusal reaches clients as 400, without a reason.
+        // Without a code, clients see a denial as 400 without a reason.
         code: Some(403),
         reason: Some("Forbidden".into()),
         message: Some(render::message(verdict)),
@@ -200,7 +200,7 @@ fn note_rest(lines: &mut Vec<String>, count: usize) {
     }
 }
 
-/// Keys without a domain: the API server puts the webhook's name before them.
+/// Keys have no domain, since the API server adds the webhook's name as a prefix.
 fn annotations<'a>(verdict: &Verdict, baseline: Option<&str>) -> BTreeMap<&'a str, String> {
     let mut notes = BTreeMap::from([("verdict", verdict.outcome().as_str().to_owned())]);
     if let Some(baseline) = baseline {

@@ -1,5 +1,5 @@
-//! What no API server sends. A review that looks almost like one of ours is refused, and not taken
-//! for one that is none of our business.
+//! Rejection of requests that no API server sends. A request that is almost like one under review is denied
+//! and not allowed as another kind.
 
 use super::envelope::Envelope;
 use crate::inventory::Kind;
@@ -8,8 +8,8 @@ use netpol::label::is_dns_label;
 
 const OPERATIONS: [&str; 4] = ["CREATE", "UPDATE", "DELETE", "CONNECT"];
 
-/// The kind that a review is about, where it is one that is judged and the object itself is meant;
-/// what is wrong where the review contradicts itself, or names things as the API does not.
+/// The kind of the request, if it is reviewed and the request is not for a subresource. An error if the
+/// request contradicts itself, or has names that are not in the API.
 pub(super) fn judged(envelope: &Envelope<'_>) -> Result<Option<Kind>, String> {
     if !OPERATIONS.contains(&&*envelope.operation) {
         return Err(format!(
@@ -22,13 +22,13 @@ pub(super) fn judged(envelope: &Envelope<'_>) -> Result<Option<Kind>, String> {
     if kind.kind.is_empty() {
         return Err("expected a kind in `request.kind`, found none".to_owned());
     }
-    // `scale` and the like have a kind of their own, and write no spec of ours.
+    // `scale` and others have their own kind and do not write the spec.
     if !envelope.sub_resource.is_empty() {
         return Ok(None);
     }
     let by_kind = known("kind", (&kind.group, &kind.kind), Kind::as_str)?;
     let resource = &envelope.resource;
-    // Callers who are no API server may leave it out; then there is nothing to contradict the kind.
+    // Callers other than an API server may leave it out. Then nothing contradicts the kind.
     if !resource.resource.is_empty() {
         let served = (&*resource.group, &*resource.resource);
         let by_resource = known("resource", served, Kind::plural)?;
@@ -53,8 +53,8 @@ pub(super) fn judged(envelope: &Envelope<'_>) -> Result<Option<Kind>, String> {
     Ok(by_kind)
 }
 
-/// Whether a namespace and a name are spelt as the API has them; one that is empty is to come. The
-/// API server looks at a name only after us, and until then its text would stand in logs and Events.
+/// Checks the syntax of a namespace and a name. They may be empty. The API server checks a name only after
+/// admission, and the text would already be in logs and Events.
 pub(super) fn named(at: &str, namespace: &str, name: &str) -> Result<(), String> {
     if !namespace.is_empty() && !is_dns_label(namespace) {
         return Err(format!(
@@ -71,7 +71,7 @@ pub(super) fn named(at: &str, namespace: &str, name: &str) -> Result<(), String>
     Ok(())
 }
 
-/// The kind of this group and name. Another spelling of it is an error and no other kind.
+/// The kind with this group and name. Another spelling of it is an error.
 fn known(
     what: &str,
     (group, name): (&str, &str),
@@ -94,7 +94,7 @@ fn known(
     Ok(None)
 }
 
-/// At most 100 characters of a text that a stranger chose, all of them visible and none a quote.
+/// At most 100 characters of a text from the client, all of them visible and none a quote.
 pub(super) fn escaped(text: &str) -> String {
     let shown = text.chars().take(100);
     shown

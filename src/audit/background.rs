@@ -1,8 +1,7 @@
-//! The background audit: after each change, what is stored in the namespaces that it touched is
-//! judged again.
+//! The background audit: after each change, the stored objects of the changed namespaces are checked again.
 //!
-//! Admission sees one write at a time. Two that are in flight together cannot see each other, and
-//! nobody sees what is written while no server runs: both show here.
+//! Admission sees one write at a time. Two concurrent writes do not see each other, and writes while no
+//! server runs are not reviewed. The audit finds both.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,14 +14,14 @@ use super::{EventQueue, Metrics};
 use crate::review::{CompiledSnapshot, audit_namespace};
 use crate::rules::Finding;
 
-/// Changes that come together are judged together.
+/// Delay that collects several changes into one audit.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// The facts, as they are published.
+/// Channel of published facts.
 pub type CompiledSnapshots = watch::Receiver<Option<Arc<CompiledSnapshot>>>;
 
-/// Judges what is stored, again after each change, until nothing is published any more. One
-/// namespace at a time, off the threads that serve.
+/// Checks stored objects, again after each change, until the channel is closed. One namespace at a time, in
+/// `spawn_blocking`.
 pub async fn follow(
     mut worlds: CompiledSnapshots,
     metrics: Arc<Metrics>,
@@ -37,17 +36,19 @@ pub async fn follow(
         };
         for namespace in touched(audited.as_deref(), &world, &finding_store) {
             if world.is_unread(&namespace) {
-                // Judged as soon as its policies are read, which is a change of it.
+                // It is checked once its policies were read, which is another change of it.
                 continue;
             }
-            let (judged, name) = (Arc::clone(&world), Arc::clone(&namespace));
-            let judge = move || audit_namespace(&judged, &name);
-            match tokio::task::spawn_blocking(judge).await {
+            let (facts, name) = (Arc::clone(&world), Arc::clone(&namespace));
+            let audit = move || audit_namespace(&facts, &name);
+            match tokio::task::spawn_blocking(audit).await {
                 Ok(findings) => {
-                    let turn = finding_store.enter(&namespace, findings);
-                    tell(&turn, events.as_ref());
+                    let diff = finding_store.enter(&namespace, findings);
+                    report(&diff, events.as_ref());
                 }
-                Err(error) => tracing::error!(%namespace, %error, "Keeping the old findings"),
+                Err(error) => {
+                    tracing::error!(%namespace, %error, "audit of a namespace failed, keeping the old findings")
+                }
             }
         }
         metrics.cluster.audited(&finding_store.counts());
@@ -55,7 +56,7 @@ pub async fn follow(
     }
 }
 
-/// The namespaces to be judged: all of them after a change that concerns each.
+/// The namespaces to check. After a change that concerns all namespaces, these are all.
 fn touched(
     audited: Option<&CompiledSnapshot>,
     world: &CompiledSnapshot,
@@ -76,27 +77,27 @@ fn touched(
     all.into_iter().cloned().collect()
 }
 
-fn tell(turn: &Diff, events: Option<&EventQueue>) {
-    for finding in &turn.new {
+fn report(diff: &Diff, events: Option<&EventQueue>) {
+    for finding in &diff.new {
         tracing::warn!(
             code = finding.code.as_str(),
             level = finding.level.as_str(),
             object = %finding.object,
             path = finding.path,
             cluster = cluster(finding),
-            "Found by the audit"
+            "audit finding"
         );
         if let Some(events) = events {
             events.found(finding);
         }
     }
-    for finding in &turn.gone {
+    for finding in &diff.gone {
         tracing::info!(
             code = finding.code.as_str(),
             object = %finding.object,
             path = finding.path,
             cluster = cluster(finding),
-            "Not found by the audit any more"
+            "audit finding resolved"
         );
     }
 }

@@ -1,9 +1,9 @@
-//! Queue of Kubernetes Events that wait to be recorded.
+//! Queue of Kubernetes Events to record.
 //!
-//! Senders never wait. A rate limit for each namespace, and one for all of them, keep a namespace
-//! with many denials from displacing the Events of others. Denials have limits of their own, so
-//! that they do not hide what the audit finds. Events above a limit and Events that find the queue
-//! full are counted and dropped; the log and the metrics still have everything.
+//! Senders never wait. Rate limits, one per namespace and one for all, prevent a namespace with many denials
+//! from displacing the Events of others. Denials have their own limits, so they do not displace findings of
+//! the audit. Events above a limit, and Events for which the queue is full, are counted and dropped. The log
+//! and the metrics still contain everything.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -19,18 +19,18 @@ use crate::inventory::ObjectRef;
 use crate::review::{Verdict, render};
 use crate::rules::{Code, Finding, Level};
 
-/// Events that can wait.
+/// Capacity of the queue.
 const CAPACITY: usize = 256;
-/// Places that denials leave free for what the audit finds.
+/// Capacity that denials cannot use, so that it is free for findings of the audit.
 const RESERVED: usize = CAPACITY / 4;
-/// Events of one namespace: a burst, and the time after which one more is accepted.
+/// Rate limit of one namespace: burst, and time after which one more Event is accepted.
 const OF_NAMESPACE: (u32, Duration) = (10, Duration::from_secs(10));
-/// Events of all namespaces. This also bounds the memory of the recorder, which keeps each Event
-/// for six minutes.
+/// Rate limit of all namespaces. It also bounds the memory of the recorder, which keeps each Event for six
+/// minutes.
 const OVERALL: (u32, Duration) = (200, Duration::from_millis(500));
-/// Events of one denial. The writer sees all findings in the answer.
+/// Maximum number of Events for one denial. The response contains all findings.
 const OF_ONE_DENIAL: usize = 3;
-/// Namespaces whose rate is remembered.
+/// Number of namespaces whose rate is stored.
 const NAMESPACES: usize = 1_000;
 
 /// Object that an Event is about.
@@ -52,14 +52,14 @@ pub enum Regarding {
 pub enum Action {
     /// A review denied a write.
     Deny,
-    /// The audit found something in what is stored.
+    /// The audit has a finding about a stored object.
     Audit,
     /// A webhook configuration differs from the manifest.
     WatchRegistration,
 }
 
 impl Action {
-    /// The word in the Event.
+    /// The name in the Event.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Deny => "Deny",
@@ -74,13 +74,13 @@ impl Action {
 pub struct Event {
     /// Object that the Event is about.
     pub regarding: Regarding,
-    /// The object at fault, where that is another one.
+    /// The object that causes the finding, if it is another one.
     pub related: Option<ObjectRef>,
     /// The action.
     pub action: Action,
-    /// The code of a rule, or a word for what differs.
+    /// The code of a rule, or a name for the difference.
     pub reason: String,
-    /// Text for people. It is cut at the length that the API server accepts.
+    /// Text for people, truncated to the length that the API server accepts.
     pub note: String,
 }
 
@@ -119,7 +119,7 @@ impl Limits {
         }
     }
 
-    /// Whether one more Event of the namespace is within the limits.
+    /// Returns true if the limits allow one more Event of the namespace.
     fn permits(&self, namespace: &str) -> bool {
         if self.of_namespace.len() >= NAMESPACES {
             self.of_namespace.retain_recent();
@@ -150,7 +150,7 @@ struct Shared {
 }
 
 impl EventQueue {
-    /// Creates a queue, and the end at which Events come out in their order.
+    /// Creates a queue and its receiver.
     pub fn new(metrics: Arc<Metrics>) -> (Self, mpsc::Receiver<Event>) {
         let (sender, receiver) = mpsc::channel(CAPACITY);
         let queue = Self(Arc::new(Shared {
@@ -163,7 +163,7 @@ impl EventQueue {
         (queue, receiver)
     }
 
-    /// Sets whether Events are accepted from now on.
+    /// Enables or disables the queue.
     pub fn enable(&self, is_enabled: bool) {
         self.0.is_enabled.store(is_enabled, Ordering::Relaxed);
     }
@@ -183,9 +183,9 @@ impl EventQueue {
         }
     }
 
-    /// Adds an Event for a finding of the audit, at the object at fault. Findings below the level
-    /// `warn` have none. Policies that the operator has yet to write have none either: each new
-    /// cluster is without them for a moment, and an alert reports those that stay away.
+    /// Adds an Event for a finding of the audit, at the object that causes it. Findings below the level
+    /// `warn` have none. Missing policies of the operator have none either: every new cluster lacks them for
+    /// a moment, and an alert reports those that stay missing.
     pub fn found(&self, finding: &Finding) {
         let is_passing = finding.code == Code::Obp105 && finding.level == Level::Warn;
         if finding.level <= Level::Warn && !is_passing {

@@ -1,4 +1,4 @@
-//! What the background audit has found, namespace by namespace.
+//! Findings of the background audit, by namespace.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,24 +6,24 @@ use std::sync::Arc;
 use crate::inventory::ObjectRef;
 use crate::rules::{Code, Finding, Level};
 
-/// Findings of one namespace that are kept: one that is broken all over is told of all the same.
+/// Maximum number of findings stored per namespace. Some are reported even if a namespace has more.
 const MOST: usize = 1_000;
 
-/// What makes two findings the same one: a reason in other words does not make it new.
+/// Identity of a finding. A different reason does not make it a new one.
 type Key = (Code, ObjectRef, Option<ObjectRef>, String);
 
-/// The findings that stand.
+/// The current findings.
 #[derive(Clone, Debug, Default)]
 pub struct FindingStore {
     namespaces: BTreeMap<Arc<str>, BTreeMap<Key, Finding>>,
 }
 
-/// How the findings of a namespace differ from those before.
+/// Difference between new and old findings of a namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Diff {
-    /// Those that were not there.
+    /// Findings that were not there before.
     pub new: Vec<Finding>,
-    /// Those that are there no more.
+    /// Findings that are no longer there.
     pub gone: Vec<Finding>,
 }
 
@@ -32,7 +32,7 @@ impl FindingStore {
     pub fn enter(&mut self, namespace: &Arc<str>, findings: Vec<Finding>) -> Diff {
         let mut now: BTreeMap<Key, Finding> = BTreeMap::new();
         for finding in findings.into_iter().take(MOST) {
-            // They are in order: the strictest of the same ones comes first.
+            // They are sorted: of equal ones, the strictest comes first.
             now.entry(key(&finding)).or_insert(finding);
         }
         let before = if now.is_empty() {
@@ -51,7 +51,7 @@ impl FindingStore {
         }
     }
 
-    /// How many findings there are of each rule and level.
+    /// Number of findings by rule and level.
     pub fn counts(&self) -> BTreeMap<(Code, Level), usize> {
         let mut counts = BTreeMap::new();
         for finding in self.namespaces.values().flat_map(BTreeMap::values) {

@@ -1,7 +1,7 @@
-//! One event per review, with the same fields every time.
+//! One log event per review, always with the same fields.
 //!
-//! What strangers wrote is logged as a `str`, which text logs quote: as it is displayed, it could
-//! end its field and begin another.
+//! Texts from clients are logged as `str`, which text logs quote. Logged as `Display`, such a text could end
+//! its field and start another one.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use super::{Record, Resolution};
 
-/// Logs a review. A refusal is an ordinary event: a tenant can make as many as it likes.
+/// Logs a review. A denial is logged at level info, since a tenant can cause any number of them.
 pub fn reviewed(record: &Record, duration: Duration) {
     if record.unreplayed > 0 {
         tracing::error!(
             uid = &*visible(&record.uid),
             findings = record.unreplayed,
-            "Found connections that the second evaluator did not confirm; this is a bug"
+            "second evaluator did not confirm example connections; this is a bug"
         );
     }
     if record.resolution == Resolution::Malformed {
@@ -52,7 +52,7 @@ pub fn reviewed(record: &Record, duration: Duration) {
 }
 
 /// Logs a request that got no verdict.
-pub fn turned_away(record: &Record, why: &'static str) {
+pub fn rejected_request(record: &Record, why: &'static str) {
     tracing::warn!(
         uid = &*visible(&record.uid),
         point = record.webhook.as_str(),
@@ -65,8 +65,8 @@ pub fn turned_away(record: &Record, why: &'static str) {
     );
 }
 
-/// Logs that nobody knows whether a writer may do maintenance. The error quotes the writer.
-pub fn unasked(error: &(dyn Error + 'static)) {
+/// Logs a failed check of maintenance permission. The error quotes the username.
+pub fn maintenance_unchecked(error: &(dyn Error + 'static)) {
     let causes = std::iter::successors(Some(error), |error: &&(dyn Error + 'static)| {
         (*error).source()
     });
@@ -74,27 +74,30 @@ pub fn unasked(error: &(dyn Error + 'static)) {
         .map(|cause| visible(&cause.to_string()).into_owned())
         .collect();
     let error = causes.join(": ");
-    tracing::warn!(error, "Refusing maintenance, since nobody knows who may");
+    tracing::warn!(
+        error,
+        "cannot check maintenance permission, denying the write"
+    );
 }
 
 fn microseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// Characters shown of a text; Kubernetes' own names are at most 253 long.
+/// Maximum length of a text in characters. Names in Kubernetes have at most 253.
 const SHOWN: usize = 256;
 
-/// Characters shown of the reason of a denial, and of its connection.
+/// Maximum length of the reason of a denial, and of its connection.
 const REASON: usize = 1024;
 
-/// Name or the like of a stranger, cut, without characters that are not seen as what they are.
+/// A name from a client, shortened, with deceptive characters escaped.
 fn visible(text: &str) -> Cow<'_, str> {
     cut(text, SHOWN)
 }
 
-/// The same for a text of at most `most` characters.
+/// The same with at most `most` characters.
 fn cut(text: &str, most: usize) -> Cow<'_, str> {
-    // Names of Kubernetes are all of that kind.
+    // Names in Kubernetes are all of this kind.
     let is_plain = |byte: u8| matches!(byte, b' '..=b'~');
     if text.len() <= most && (text.bytes().all(is_plain) || !text.contains(is_deceptive)) {
         return Cow::Borrowed(text);
@@ -105,7 +108,7 @@ fn cut(text: &str, most: usize) -> Cow<'_, str> {
         .collect()
 }
 
-/// Whether a character ends a line, is not seen, or turns the order of those around it.
+/// Returns true if a character breaks a line, is invisible, or changes the text direction.
 fn is_deceptive(c: char) -> bool {
     c.is_control()
         || matches!(
@@ -157,7 +160,7 @@ mod tests {
         }
     }
 
-    /// What is logged as text.
+    /// The text that is logged.
     fn logged(log: impl FnOnce()) -> String {
         let lines = Lines::default();
         let written = lines.clone();
@@ -194,13 +197,13 @@ mod tests {
     fn text_of_a_stranger_forges_no_field() {
         let denied = || reviewed(&forged(Resolution::Deny), Duration::ZERO);
         let malformed = || reviewed(&forged(Resolution::Malformed), Duration::ZERO);
-        let away = || turned_away(&forged(Resolution::NotJudged), "overloaded");
-        let unasked = || unasked(&Unknown);
+        let away = || rejected_request(&forged(Resolution::NotJudged), "overloaded");
+        let maintenance_unchecked = || maintenance_unchecked(&Unknown);
         for line in [
             logged(denied),
             logged(malformed),
             logged(away),
-            logged(unasked),
+            logged(maintenance_unchecked),
         ] {
             assert_eq!(line.lines().count(), 1, "{line}");
             assert!(line.contains(r#"outcome=\"allow\""#), "{line}");

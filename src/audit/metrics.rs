@@ -1,4 +1,4 @@
-//! The metrics, all declared here. Labels come from closed sets only.
+//! The metrics. Label values come from closed sets only.
 
 pub mod cluster;
 
@@ -47,9 +47,9 @@ struct DurationLabels {
     outcome: &'static str,
 }
 
-/// The outcome of a duration that ended in an answer with a verdict, or in one that none is needed for.
+/// Label value for requests that were answered, with a verdict or without need for one.
 pub const ANSWERED: &str = "answered";
-/// That of one whose time ended before, which is alerted on like a slow answer.
+/// Label value for requests whose time ran out. Alerts treat them like slow answers.
 pub const TOO_LATE: &str = "too-late";
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -68,7 +68,7 @@ struct OutcomeLabels {
     outcome: &'static str,
 }
 
-/// Everything that is counted.
+/// All metrics.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
@@ -84,7 +84,7 @@ pub struct Metrics {
     unreadable: Family<KindLabels, Gauge>,
     unread_clusters: Gauge,
     connections: ConnectionMetrics,
-    /// What is counted beside reviews where a cluster is guarded.
+    /// Metrics other than reviews, for a server in a Kubernetes cluster.
     pub cluster: ClusterMetrics,
     certificates: CertificateMetrics,
     settings: SettingsMetrics,
@@ -97,7 +97,7 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// All metrics, at zero.
+    /// All metrics, with the value zero.
     pub fn new() -> Self {
         let mut metrics = Self {
             registry: Registry::default(),
@@ -183,7 +183,7 @@ impl Metrics {
         self.begin();
     }
 
-    /// Puts what is alerted on and has few labels at zero: an increase from nothing is none.
+    /// Creates series with the value zero for metrics that alerts use, so that the first increase is visible.
     fn begin(&self) {
         for point in WebhookKind::ALL.map(WebhookKind::as_str) {
             for outcome in [ANSWERED, TOO_LATE] {
@@ -195,12 +195,12 @@ impl Metrics {
         self.certificates.begin();
     }
 
-    /// Notes how many latches keep this replica from being ready.
+    /// Sets the number of conditions that keep this replica from being ready.
     pub fn latched(&self, closed: usize) {
         self.ready.set(i64::from(closed == 0));
     }
 
-    /// Puts a reason of [`Self::rejected`] at zero.
+    /// Creates the series of a reason of [`Self::rejected`] with the value zero.
     pub fn may_reject(&self, outcome: &'static str) {
         self.refused_requests
             .get_or_create(&OutcomeLabels { outcome })
@@ -235,8 +235,8 @@ impl Metrics {
         }
     }
 
-    /// Counts a request that got no verdict after `duration`; `outcome` names the reason.
-    pub fn turned_away(&self, point: WebhookKind, outcome: &'static str, duration: Duration) {
+    /// Counts a request that got no verdict after `duration`. `outcome` is the reason.
+    pub fn rejected_request(&self, point: WebhookKind, outcome: &'static str, duration: Duration) {
         self.rejected(outcome);
         let point = point.as_str();
         self.durations
@@ -244,7 +244,7 @@ impl Metrics {
             .observe(duration.as_secs_f64());
     }
 
-    /// Counts a request that got no verdict, where it is not known how long it took.
+    /// Counts a request that got no verdict, if its duration is unknown.
     pub fn rejected(&self, outcome: &'static str) {
         self.refused_requests
             .get_or_create(&OutcomeLabels { outcome })
@@ -261,10 +261,10 @@ impl Metrics {
         self.panics.get()
     }
 
-    /// Notes how many objects there are, by the namespaces that differ from `before`: a change costs
-    /// what it touches, not what there is.
+    /// Updates the number of objects. Only namespaces that differ from `before` are counted again, so the
+    /// cost depends on the change.
     pub fn inventory(&self, before: &Snapshot, after: &Snapshot) {
-        // Of Services only one address is kept, which is no object.
+        // Of Services only one address is stored, which is no object.
         let kinds = Kind::ALL.into_iter().filter(|kind| *kind != Kind::Service);
         let mut moved: Vec<(Kind, [i64; 2])> = kinds.map(|kind| (kind, [0; 2])).collect();
         let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);

@@ -19,7 +19,7 @@ use crate::events;
 use crate::inventory::{Freshness, Kind, Snapshot};
 use crate::registration::{self, Expected, ManifestError, Trust};
 use crate::server::authorizer::AccessReviews;
-use crate::server::clients::{ApiClients, Facts, Reading, Scope, Unread};
+use crate::server::clients::{ApiClients, Facts, LiveRead, LiveReadError, Scope};
 use crate::server::probes::Readiness;
 use crate::server::shutdown::Shutdown;
 use crate::server::tls::Certificates;
@@ -55,14 +55,14 @@ impl FactsFreshness for WatchHealth {
 }
 
 impl Facts for Reader {
-    fn read(&self, namespace: Arc<str>, scope: Scope) -> Reading {
+    fn read(&self, namespace: Arc<str>, scope: Scope) -> LiveRead {
         let reader = self.clone();
         Box::pin(async move {
             let read = reader.read(namespace, scope.kinds()).await;
             read.map_err(|error| match error {
-                ReadError::Late => Unread::Late,
-                ReadError::Unserved { .. } => Unread::Unserved,
-                error => Unread::Failed(error.to_string()),
+                ReadError::Late => LiveReadError::Late,
+                ReadError::Unserved { .. } => LiveReadError::Unserved,
+                error => LiveReadError::Failed(error.to_string()),
             })
         })
     }

@@ -10,8 +10,8 @@ use crate::audit::EventQueue;
 use crate::audit::event_queue::Action;
 use crate::inventory::Kind;
 
-/// An API server that has every object but `gone` and answers the next writes of Events with these
-/// codes, then with 201; a code of 0 is no answer at all. Each write is handed out.
+/// An API server with every object but `gone`. It answers the next writes of Events with these status codes,
+/// then with 201. A code of 0 is no answer. Each write is sent to the channel.
 fn api_server(codes: &[u16]) -> (Client, mpsc::UnboundedReceiver<Value>) {
     let codes = Arc::new(Mutex::new(VecDeque::from(codes.to_vec())));
     let (sender, written) = mpsc::unbounded_channel();
@@ -72,7 +72,7 @@ fn event(name: &str) -> Event {
     }
 }
 
-/// Records these Events: what was written, and what became of each.
+/// Records these Events. Returns the writes and the outcome of each.
 async fn recorded(events: Vec<Event>, codes: &[u16]) -> (Vec<Value>, String) {
     let (client, mut written) = api_server(codes);
     let metrics = Arc::new(Metrics::new());

@@ -19,7 +19,7 @@ use crate::rules::{Code, Level};
 pub enum NeedsLiveRead {
     /// It is refused because of them: a declaration, a policy or a deletion may not have been
     /// heard of yet.
-    Refused,
+    Denied,
     /// It is allowed because there is no cluster: one may have been made just now.
     NoCluster,
     /// It rests on policies of which only stubs are kept.
@@ -47,7 +47,7 @@ pub fn live_read(
                 .filter(|finding| finding.level == Level::Deny);
             refusals
                 .all(|finding| rests_on_facts(request, finding.code))
-                .then_some(NeedsLiveRead::Refused)
+                .then_some(NeedsLiveRead::Denied)
         }
         (Outcome::Allow | Outcome::Warn, Subject::Policy(edit)) => {
             let known = world.facts(&edit.object.namespace);

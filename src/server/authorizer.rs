@@ -1,4 +1,4 @@
-//! Asks the API server whether a writer may do maintenance.
+//! Checks with the API server whether a user may do maintenance.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -10,45 +10,49 @@ use k8s_openapi::api::authorization::v1::{
 use kube::api::{Api, PostParams};
 use tokio::task::JoinSet;
 
-use crate::admission::appeal::MaintenanceRequest;
+use crate::admission::maintenance_request::MaintenanceRequest;
 use crate::inventory::ObjectRef;
 use crate::review::maintenance::{RESOURCE, SUBRESOURCE, VERB};
 
-/// Time for all questions about one write. The answer to the API server has to wait for them.
+/// Timeout of all checks for one write. The admission response waits for them.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Why nobody knows whether the writer may.
+/// Reason for which it is unknown whether the user may do maintenance.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthorizerError {
-    /// The API server does not answer, or refuses the question.
-    #[error("cannot ask whether `{user}` may maintain {cluster}")]
+    /// The API server did not answer, or answered with an error.
+    #[error("cannot check whether `{user}` may maintain {cluster}")]
     Ask {
         /// Username.
         user: String,
         /// OpenBaoCluster.
         cluster: ObjectRef,
-        /// What happened.
+        /// The cause.
         #[source]
         source: kube::Error,
     },
-    /// The answers did not come in time.
+    /// The answer did not arrive in time.
     #[error("expected an answer within {} s, found none", PATIENCE.as_secs())]
     TooSlow,
-    /// The server ends.
-    #[error("the question was given up")]
+    /// The server is shutting down.
+    #[error("the review was given up")]
     GivenUp,
 }
 
-/// A cluster that the writer may not maintain, or why nobody knows.
-pub type Lacked = Result<Option<ObjectRef>, AuthorizerError>;
+/// A cluster that the user may not maintain, or the error.
+pub type Forbidden = Result<Option<ObjectRef>, AuthorizerError>;
 
-/// Whoever knows which writers may do maintenance.
+/// Checks which users may do maintenance.
 pub trait Authorizer: Debug + Send + Sync {
-    /// The first cluster among those asked about that the writer may not maintain; `None` where it may maintain all.
-    fn lacks<'a>(&'a self, appeal: &'a MaintenanceRequest) -> BoxFuture<'a, Lacked>;
+    /// The first of the clusters in `maintenance` that the user may not maintain; `None` if the user may maintain
+    /// all.
+    fn first_forbidden<'a>(
+        &'a self,
+        maintenance: &'a MaintenanceRequest,
+    ) -> BoxFuture<'a, Forbidden>;
 }
 
-/// The API server, by SubjectAccessReviews.
+/// Checks with SubjectAccessReviews.
 #[derive(Clone)]
 pub struct AccessReviews {
     api: Api<SubjectAccessReview>,
@@ -61,7 +65,7 @@ impl Debug for AccessReviews {
 }
 
 impl AccessReviews {
-    /// Asks through this client.
+    /// Checks through this client.
     pub fn new(client: kube::Client) -> Self {
         Self {
             api: Api::all(client),
@@ -70,20 +74,20 @@ impl AccessReviews {
 
     async fn may_maintain(
         &self,
-        appeal: &MaintenanceRequest,
+        maintenance: &MaintenanceRequest,
         cluster: &ObjectRef,
     ) -> Result<bool, AuthorizerError> {
-        let (api, question) = (self.api.clone(), question(appeal, cluster));
-        // A set gives up what it holds when nobody waits any more.
+        let (api, review) = (self.api.clone(), access_review(maintenance, cluster));
+        // Dropping the set cancels the requests when the caller no longer waits.
         let mut asked = JoinSet::new();
-        let ask = async move { api.create(&PostParams::default(), &question).await };
+        let ask = async move { api.create(&PostParams::default(), &review).await };
         asked.spawn(ask);
         let answer = asked.join_next().await.and_then(Result::ok);
         let answer =
             answer
                 .ok_or(AuthorizerError::GivenUp)?
                 .map_err(|source| AuthorizerError::Ask {
-                    user: appeal.user.name.clone(),
+                    user: maintenance.user.name.clone(),
                     cluster: cluster.clone(),
                     source,
                 })?;
@@ -94,10 +98,13 @@ impl AccessReviews {
 }
 
 impl Authorizer for AccessReviews {
-    fn lacks<'a>(&'a self, appeal: &'a MaintenanceRequest) -> BoxFuture<'a, Lacked> {
+    fn first_forbidden<'a>(
+        &'a self,
+        maintenance: &'a MaintenanceRequest,
+    ) -> BoxFuture<'a, Forbidden> {
         let each = async {
-            for cluster in &appeal.clusters {
-                if !self.may_maintain(appeal, cluster).await? {
+            for cluster in &maintenance.clusters {
+                if !self.may_maintain(maintenance, cluster).await? {
                     return Ok(Some(cluster.clone()));
                 }
             }
@@ -111,8 +118,8 @@ impl Authorizer for AccessReviews {
     }
 }
 
-fn question(appeal: &MaintenanceRequest, cluster: &ObjectRef) -> SubjectAccessReview {
-    let user = &appeal.user;
+fn access_review(maintenance: &MaintenanceRequest, cluster: &ObjectRef) -> SubjectAccessReview {
+    let user = &maintenance.user;
     let some = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
     SubjectAccessReview {
         spec: SubjectAccessReviewSpec {

@@ -1,4 +1,4 @@
-//! Work for the processor beside the threads that serve: a bounded number of reviews at a time.
+//! CPU-bound work outside of the serving threads, with a limit on concurrency.
 
 use std::sync::Arc;
 
@@ -8,18 +8,18 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::admission::Rejection;
 
-/// Runs work by [`spawn_blocking`], under a semaphore.
+/// Runs work with [`spawn_blocking`], under a semaphore.
 #[derive(Clone, Debug)]
 pub(super) struct Blocking(Arc<Semaphore>);
 
 impl Blocking {
-    /// At most so much work at a time.
+    /// Allows `most` concurrent tasks.
     pub(super) fn new(most: usize) -> Self {
         Self(Arc::new(Semaphore::new(most.max(1))))
     }
 
-    /// The result, where it is there by `due`. Work that has begun goes on to its end, which the
-    /// budget of proofs and the caps of decoding bring, and holds its place until then.
+    /// The result, if it is available by `due`. Work that has started runs to its end, which the proof budget
+    /// and the size limits bound, and keeps its permit until then.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         due: Instant,
@@ -59,9 +59,9 @@ mod tests {
     #[tokio::test]
     async fn work_that_takes_too_long_holds_its_place_to_its_end() {
         let blocking = Blocking::new(1);
-        let (go_on, told) = mpsc::channel::<()>();
+        let (go_on, released) = mpsc::channel::<()>();
         let soon = Instant::now() + Duration::from_millis(20);
-        let slow = blocking.run(soon, move || told.recv().is_ok());
+        let slow = blocking.run(soon, move || released.recv().is_ok());
         assert_eq!(slow.await, Err(Rejection::TooLate));
         let soon = Instant::now() + Duration::from_millis(20);
         assert_eq!(blocking.run(soon, || 7).await, Err(Rejection::TooLate));

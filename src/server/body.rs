@@ -1,8 +1,8 @@
 //! The body of a review, read whole within limits of size, time and memory.
 //!
-//! All bodies together are bounded: one that finds no room waits before more than its first bytes are
-//! read. These hold the uid, by which a body that is not taken is answered. The rest of it is read and
-//! dropped, since a client that is still sending would not see an answer before.
+//! The memory of all bodies together is bounded. A body without room waits after its first bytes. These
+//! contain the uid, so that a rejected body can be answered as a review. The rest of it is read and dropped,
+//! since a client that is still sending does not read a response.
 
 use std::sync::Arc;
 
@@ -13,14 +13,14 @@ use tokio::time::{Instant, timeout_at};
 
 use super::limits::Limits;
 
-/// A whole body. Its bytes count as in flight until it is dropped.
+/// A complete body. Its bytes count as in flight until it is dropped.
 #[derive(Debug)]
 pub(super) struct WholeBody {
     pub(super) bytes: Bytes,
     _room: OwnedSemaphorePermit,
 }
 
-/// Reason that a body was not taken.
+/// Reason for which a body was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BodyError {
     /// It is larger than the limit.
@@ -29,21 +29,21 @@ pub(super) enum BodyError {
     Overloaded,
     /// It did not arrive in time.
     TooSlow,
-    /// It ended early, or is no HTTP.
+    /// It ended early or is not valid HTTP.
     Broken,
 }
 
-/// A body that was not taken.
+/// A rejected body.
 #[derive(Debug)]
 pub(super) struct RejectedBody {
     pub(super) error: BodyError,
-    /// The bytes that came first; empty where none did.
+    /// Its first bytes, if any.
     pub(super) first: Bytes,
-    /// Whether all of it was read, so that another request may follow on the connection.
+    /// True if all of it was read, so that the connection can be used for another request.
     pub(super) is_read: bool,
 }
 
-/// Reads bodies, and bounds what they take together.
+/// Reads bodies and bounds their total memory.
 #[derive(Clone, Debug)]
 pub(super) struct Bodies {
     limits: Limits,
@@ -59,7 +59,7 @@ impl Bodies {
         }
     }
 
-    /// The whole body, by `due` at the latest.
+    /// Reads a body until `due`.
     pub(super) async fn read(&self, body: Body, due: Instant) -> Result<WholeBody, RejectedBody> {
         let length = body.size_hint().exact();
         let length = length.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
@@ -79,7 +79,7 @@ impl Bodies {
         })
     }
 
-    /// Takes no body, whatever it is: too many requests are in flight.
+    /// Rejects a body because too many requests are in flight.
     pub(super) async fn reject(&self, body: Body, due: Instant) -> RejectedBody {
         let mut body = body.into_data_stream();
         let first = timeout_at(self.soon(due), next(&mut body)).await;
@@ -115,8 +115,8 @@ impl Bodies {
         })
     }
 
-    /// Room for so many bytes. It is waited for in half of the time that is left, so that some is left to tell
-    /// the client that there is none.
+    /// Reserves memory for a body. Waits for at most half of the remaining time, so that a rejection can
+    /// still be sent.
     async fn room(&self, bytes: usize, due: Instant) -> Result<OwnedSemaphorePermit, BodyError> {
         let now = Instant::now();
         let until = now + due.saturating_duration_since(now) / 2;
@@ -129,7 +129,7 @@ impl Bodies {
         }
     }
 
-    /// Reads and drops what follows, up to the size of another body; false where there may be more.
+    /// Reads and drops the rest of a body, up to the size limit. Returns false if there may be more.
     async fn discard(&self, mut body: BodyDataStream, due: Instant) -> bool {
         let drop_all = async {
             let mut left = self.limits.body_bytes;
@@ -144,15 +144,15 @@ impl Bodies {
         timeout_at(self.soon(due), drop_all).await.unwrap_or(false)
     }
 
-    /// The end of a wait for the client.
+    /// Deadline for reading from the client.
     fn soon(&self, due: Instant) -> Instant {
         due.min(Instant::now() + self.limits.body)
     }
 }
 
-/// The bytes that come next; empty at the end.
+/// The next bytes; empty at the end.
 async fn next(body: &mut BodyDataStream) -> Result<Bytes, BodyError> {
-    // Known without waiting for the connection, where the length was announced.
+    // If the length was announced, the end is known without waiting for the connection.
     while !body.is_end_stream() {
         match body.next().await {
             Some(Ok(bytes)) if bytes.is_empty() => {}
@@ -163,7 +163,7 @@ async fn next(body: &mut BodyDataStream) -> Result<Bytes, BodyError> {
     Ok(Bytes::new())
 }
 
-/// The first bytes and all that follow. One frame, as most reviews are, stays where it is.
+/// The first bytes and the rest. A single frame, as in most reviews, is not copied.
 async fn rest(
     body: &mut BodyDataStream,
     first: Bytes,

@@ -9,19 +9,19 @@ use super::authorizer::Authorizer;
 use crate::audit::EventQueue;
 use crate::inventory::{Kind, Object};
 
-/// Part of a namespace that is read.
+/// The part of a namespace to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
     /// Its OpenBaoClusters.
     Clusters,
-    /// All that a verdict about it may rest on.
+    /// All kinds that a verdict may depend on.
     Everything,
-    /// The same but for its OpenBaoClusters.
+    /// The same without OpenBaoClusters.
     Others,
 }
 
 impl Scope {
-    /// The kinds that are read.
+    /// The kinds to read.
     pub const fn kinds(self) -> &'static [Kind] {
         match self {
             Self::Clusters => &[Kind::OpenBaoCluster],
@@ -31,35 +31,35 @@ impl Scope {
     }
 }
 
-/// Reason that nothing was read.
+/// Reason for which nothing was read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unread {
+pub enum LiveReadError {
     /// It took too long.
     #[error("the API server did not answer in time")]
     Late,
-    /// The API server serves no OpenBaoClusters, as it says now.
+    /// The API server does not serve OpenBaoClusters now.
     #[error("no version of OpenBaoCluster is served")]
     Unserved,
-    /// The API server denied it, or is not reached.
+    /// The API server answered with an error, or cannot be reached.
     #[error("{0}")]
     Failed(String),
 }
 
-/// The objects of a namespace, later.
-pub type Reading = Pin<Box<dyn Future<Output = Result<Vec<Object>, Unread>> + Send>>;
+/// A future with the objects of a namespace.
+pub type LiveRead = Pin<Box<dyn Future<Output = Result<Vec<Object>, LiveReadError>> + Send>>;
 
 /// Reads live objects from the API server.
 pub trait Facts: fmt::Debug + Send + Sync {
-    /// Reads a namespace as it is at some moment after this call.
-    fn read(&self, namespace: Arc<str>, scope: Scope) -> Reading;
+    /// Reads a namespace at some point after this call.
+    fn read(&self, namespace: Arc<str>, scope: Scope) -> LiveRead;
 }
 
-/// Clients of the API server; none where the facts come from files.
+/// Clients of the API server. They are absent if the facts come from files.
 #[derive(Clone, Debug, Default)]
 pub struct ApiClients {
     /// Reads live objects.
     pub facts: Option<Arc<dyn Facts>>,
-    /// Checks whether a writer may do maintenance.
+    /// Checks whether a user may do maintenance.
     pub authorizer: Option<Arc<dyn Authorizer>>,
     /// Queue of Events about denials.
     pub events: Option<EventQueue>,

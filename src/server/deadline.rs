@@ -1,4 +1,4 @@
-//! When an answer is due: what the caller asks for in `?timeout=`, less a margin.
+//! Deadline of an answer: the caller's `?timeout=` minus a margin.
 
 use std::time::Duration;
 
@@ -6,20 +6,20 @@ use tokio::time::Instant;
 
 use crate::duration::go_duration;
 
-/// When a request that began at `begun` is to be answered: within `limit`, and early enough for a
-/// caller that gives up after the time in its query.
+/// Deadline of a request that arrived at `begun`: within `limit`, and early enough for a caller with a
+/// timeout in its query.
 pub(super) fn deadline(begun: Instant, query: Option<&str>, limit: Duration) -> Instant {
     let asked = query.and_then(timeout).map(less_margin);
     begun + asked.map_or(limit, |asked| asked.min(limit))
 }
 
-/// The way back takes time too: a tenth, between 20 ms and a second.
+/// Subtracts time for the response to travel: a tenth, between 20 ms and one second.
 fn less_margin(asked: Duration) -> Duration {
     let margin = asked / 10;
     asked.saturating_sub(margin.clamp(Duration::from_millis(20), Duration::from_secs(1)))
 }
 
-/// The value of `timeout` in Go's notation; `None` where there is none that can be read.
+/// The value of `timeout` as a Go duration; `None` if it is absent or malformed.
 fn timeout(query: &str) -> Option<Duration> {
     let text = query
         .split('&')

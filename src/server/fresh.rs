@@ -1,8 +1,9 @@
-//! One fresh read before an answer that a lagging watch may have wrong.
+//! One live read before an answer that may be wrong because a watch lags.
 //!
-//! Only a refusal that rests on facts pays for it, the allowance of a policy that could select OpenBao pods where no
-//! cluster is known, and what rests on policies of which only stubs are kept. The review stays pure: it is held again, in a world in
-//! which the namespaces that it rests on are as the API server says they are.
+//! A live read precedes a denial that depends on facts, the allowance of a policy that could select OpenBao
+//! pods in a namespace without a known cluster, and answers that depend on policies kept only as stubs. The
+//! review stays pure: it is repeated with facts in which the relevant namespaces are as the API server
+//! returned them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use axum::body::Bytes;
 use futures_util::future::try_join_all;
 use tokio::time::{Instant, timeout_at};
 
-use super::clients::{Facts, Scope, Unread};
+use super::clients::{Facts, LiveReadError, Scope};
 use super::state::WebhookState;
 use crate::admission::{Answer, NeedsLiveRead, Rejection, UnsureAnswer, WebhookKind};
 use crate::audit::Resolution;
@@ -19,19 +20,19 @@ use crate::audit::metrics::cluster::FreshRead;
 use crate::inventory::Object;
 use crate::review::CompiledSnapshot;
 
-/// For asking the API server before an answer; less than half of what it gives us.
+/// Timeout of a live read: less than half of the time that the API server gives to a webhook.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// An answer without doubt, or whose doubt nobody could settle.
+/// An answer that needs no live read, or that was checked by one if possible.
 #[derive(Debug)]
-pub(super) struct Settled {
+pub(super) struct CheckedAnswer {
     /// The answer.
     pub(super) answer: Answer,
-    /// The facts that it rests on, where they are others than those that were published.
+    /// The facts that it depends on, if they differ from the published ones.
     pub(super) world: Option<Arc<CompiledSnapshot>>,
 }
 
-impl From<Answer> for Settled {
+impl From<Answer> for CheckedAnswer {
     fn from(answer: Answer) -> Self {
         Self {
             answer,
@@ -40,24 +41,24 @@ impl From<Answer> for Settled {
     }
 }
 
-/// Tells of a refusal that is no dry run.
-pub(super) fn tell(state: &WebhookState, answer: &Answer) {
-    let is_told = answer.record.resolution == Resolution::Deny && !answer.record.dry_run;
-    if let (Some(events), Some(evidence), true) = (&state.clients.events, &answer.evidence, is_told)
+/// Sends an Event for a denial that is not a dry run.
+pub(super) fn send_event(state: &WebhookState, answer: &Answer) {
+    let is_event = answer.record.resolution == Resolution::Deny && !answer.record.dry_run;
+    if let (Some(events), Some(evidence), true) =
+        (&state.clients.events, &answer.evidence, is_event)
     {
         events.denied(&evidence.verdict);
     }
 }
 
-/// The answer after the doubt about it is settled, until `due`. Without doubt, or anybody to ask, it
-/// is the answer itself.
-pub(super) async fn settle(
+/// Checks an answer by a live read if it needs one, until `due`. Without a client the answer is unchanged.
+pub(super) async fn check(
     state: &WebhookState,
     webhook: WebhookKind,
     body: &Bytes,
     answer: Answer,
     due: Instant,
-) -> Result<Settled, Rejection> {
+) -> Result<CheckedAnswer, Rejection> {
     let Some(facts) = &state.clients.facts else {
         return Ok(answer.into());
     };
@@ -66,10 +67,10 @@ pub(super) async fn settle(
         return Ok(answer.into());
     };
     let until = due.min(Instant::now() + PATIENCE);
-    let renewed = renewed(state, &**facts, &unsure, until);
-    match timeout_at(until, renewed)
+    let facts_read = live_facts(state, &**facts, &unsure, until);
+    match timeout_at(until, facts_read)
         .await
-        .unwrap_or(Err(Unread::Late))
+        .unwrap_or(Err(LiveReadError::Late))
     {
         Ok(None) => {
             state.metrics.cluster.fresh_read(FreshRead::Confirmed);
@@ -77,29 +78,29 @@ pub(super) async fn settle(
         }
         Ok(Some(world)) => {
             let review = (webhook, body.clone());
-            again(state, review, answer, unsure.live_read, world, due).await
+            review_again(state, review, answer, unsure.live_read, world, due).await
         }
         Err(why) => {
             let namespace = &answer.record.namespace;
-            tracing::warn!(namespace, %why, "Could not read a namespace afresh");
+            tracing::warn!(namespace, %why, "live read of a namespace failed");
             state.metrics.cluster.fresh_read(FreshRead::Failed);
-            if unsure.live_read == NeedsLiveRead::Refused {
+            if unsure.live_read == NeedsLiveRead::Denied {
                 return Ok(answer.into());
             }
             let (admission, body) = (Arc::clone(&state.admission), body.clone());
-            let judge = move || admission.answer_unread(webhook, &body);
-            Ok(state.blocking.run(due, judge).await?.into())
+            let review = move || admission.answer_without_live_read(webhook, &body);
+            Ok(state.blocking.run(due, review).await?.into())
         }
     }
 }
 
-/// The facts to judge by again; `None` where they are those that the answer rests on.
-async fn renewed(
+/// The facts for a second review; `None` if they are those of the first one.
+async fn live_facts(
     state: &WebhookState,
     facts: &dyn Facts,
     unsure: &UnsureAnswer,
     due: Instant,
-) -> Result<Option<Arc<CompiledSnapshot>>, Unread> {
+) -> Result<Option<Arc<CompiledSnapshot>>, LiveReadError> {
     let namespaces = unsure.known.keys();
     if unsure.live_read == NeedsLiveRead::NoCluster {
         let clusters = namespaces.clone().map(|name| clusters(facts, name));
@@ -117,7 +118,7 @@ async fn renewed(
         for (namespace, (scope, objects)) in known.keys().zip(read) {
             next = next.renewed(namespace, scope.kinds(), objects);
         }
-        // The answer may be older than the latest facts.
+        // The answer may depend on older facts than the latest ones.
         let is_known = known
             .iter()
             .all(|(name, known)| match (next.namespace(name), known) {
@@ -128,36 +129,36 @@ async fn renewed(
             || CompiledSnapshot::compile(Some(&latest), Arc::new(next), Arc::clone(&latest.config));
         (!is_known).then(|| Arc::new(world()))
     };
-    // Pure work that may take milliseconds: off the threads that serve.
+    // CPU-bound work that may take milliseconds.
     state
         .blocking
         .run(due, compile)
         .await
         .map_err(|why| match why {
-            Rejection::TooLate => Unread::Late,
+            Rejection::TooLate => LiveReadError::Late,
             why => {
                 state.metrics.panicked();
-                Unread::Failed(why.to_string())
+                LiveReadError::Failed(why.to_string())
             }
         })
 }
 
 /// The OpenBaoClusters of a namespace.
-async fn clusters(facts: &dyn Facts, namespace: &Arc<str>) -> Result<Vec<Object>, Unread> {
+async fn clusters(facts: &dyn Facts, namespace: &Arc<str>) -> Result<Vec<Object>, LiveReadError> {
     match facts.read(namespace.clone(), Scope::Clusters).await {
-        Err(Unread::Unserved) => Ok(Vec::new()),
+        Err(LiveReadError::Unserved) => Ok(Vec::new()),
         clusters => clusters,
     }
 }
 
-/// All of a namespace that a verdict may rest on. That a kind is not served makes no denial an allowance: what is known
-/// of it stays.
+/// Everything in a namespace that a verdict may depend on. If OpenBaoClusters are not served, the known ones
+/// are kept, so that a denial does not turn into an allowance.
 async fn everything(
     facts: &dyn Facts,
     namespace: &Arc<str>,
-) -> Result<(Scope, Vec<Object>), Unread> {
+) -> Result<(Scope, Vec<Object>), LiveReadError> {
     match facts.read(namespace.clone(), Scope::Everything).await {
-        Err(Unread::Unserved) => {
+        Err(LiveReadError::Unserved) => {
             let others = facts.read(namespace.clone(), Scope::Others).await?;
             Ok((Scope::Others, others))
         }
@@ -165,31 +166,31 @@ async fn everything(
     }
 }
 
-/// Judges again, by other facts. Where that fails a refusal stands; an answer that was given where no cluster was
-/// known, and there is one, or without the policies that it rests on, does not.
-async fn again(
+/// Reviews again with other facts. If that fails, a denial stays. An answer without known clusters, or
+/// without policies that it depends on, becomes an error.
+async fn review_again(
     state: &WebhookState,
     (webhook, body): (WebhookKind, Bytes),
     answer: Answer,
     live_read: NeedsLiveRead,
     world: Arc<CompiledSnapshot>,
     due: Instant,
-) -> Result<Settled, Rejection> {
+) -> Result<CheckedAnswer, Rejection> {
     let (admission, by) = (Arc::clone(&state.admission), Arc::clone(&world));
-    let judge = move || admission.answer_in(&by, webhook, &body);
-    let judged = state.blocking.run(due, judge).await;
-    let outcome = match &judged {
+    let review = move || admission.answer_in(&by, webhook, &body);
+    let reviewed = state.blocking.run(due, review).await;
+    let outcome = match &reviewed {
         Ok(next) if next.record.resolution == answer.record.resolution => FreshRead::Same,
         Ok(_) => FreshRead::Changed,
         Err(_) => FreshRead::Failed,
     };
     state.metrics.cluster.fresh_read(outcome);
-    match judged {
-        Ok(answer) => Ok(Settled {
+    match reviewed {
+        Ok(answer) => Ok(CheckedAnswer {
             answer,
             world: Some(world),
         }),
-        Err(why) if live_read != NeedsLiveRead::Refused => Err(why),
+        Err(why) if live_read != NeedsLiveRead::Denied => Err(why),
         Err(why) => {
             if why == Rejection::Panicked {
                 state.metrics.panicked();
@@ -210,16 +211,18 @@ mod tests {
     use crate::admission::Admission;
     use crate::audit::Metrics;
     use crate::inventory::read;
-    use crate::server::clients::{ApiClients, Reading};
+    use crate::server::clients::{ApiClients, LiveRead};
     use crate::server::limits::Limits;
 
-    /// What the API server has; `None` while it does not answer.
+    /// The objects on the API server; `None` if it does not answer.
     #[derive(Debug)]
     struct Has(Option<Vec<Object>>);
 
     impl Facts for Has {
-        fn read(&self, _: Arc<str>, _: Scope) -> Reading {
-            Box::pin(std::future::ready(self.0.clone().ok_or(Unread::Late)))
+        fn read(&self, _: Arc<str>, _: Scope) -> LiveRead {
+            Box::pin(std::future::ready(
+                self.0.clone().ok_or(LiveReadError::Late),
+            ))
         }
     }
 
@@ -233,7 +236,7 @@ mod tests {
         CompiledSnapshot::compile(None, Arc::default(), Arc::default())
     }
 
-    /// One worker, and facts that know of no cluster.
+    /// A server with one worker and facts without a cluster.
     fn state(real: Option<Vec<Object>>) -> WebhookState {
         let admission = Admission::default();
         admission.publish(world());
@@ -265,13 +268,13 @@ mod tests {
         Instant::now() + Duration::from_millis(20)
     }
 
-    /// The only worker is busy until the sender is gone.
+    /// Keeps the only worker busy until the sender is dropped.
     async fn occupied(state: &WebhookState) -> mpsc::Sender<()> {
-        let (go_on, told) = mpsc::channel();
+        let (go_on, released) = mpsc::channel();
         let (begun, begins) = oneshot::channel();
         let blocking = state.blocking.clone();
         tokio::spawn(async move {
-            let work = move || (begun.send(()), told.recv().is_ok());
+            let work = move || (begun.send(()), released.recv().is_ok());
             blocking.run(Instant::now() + 10 * PATIENCE, work).await
         });
         begins.await.unwrap();
@@ -279,7 +282,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_second_judgement_of_an_allowance_takes_a_worker_or_there_is_none() {
+    async fn the_second_review_of_an_allowance_takes_a_worker_or_there_is_none() {
         for real in [None, Some(vec![cluster()])] {
             let (state, body) = (state(real), review());
             let answer = state.admission.answer(WebhookKind::Validate, &body);
@@ -295,22 +298,22 @@ mod tests {
                 NeedsLiveRead::NoCluster
             );
             let _busy = occupied(&state).await;
-            let settled = settle(&state, WebhookKind::Validate, &body, answer, soon()).await;
-            assert_eq!(settled.unwrap_err(), Rejection::TooLate);
+            let checked = check(&state, WebhookKind::Validate, &body, answer, soon()).await;
+            assert_eq!(checked.unwrap_err(), Rejection::TooLate);
         }
     }
 
     #[tokio::test]
-    async fn an_answer_that_cannot_be_judged_again_stands_where_it_refuses() {
+    async fn a_denial_that_cannot_be_reviewed_again_stays() {
         let (state, body) = (state(None), review());
         let first = state.admission.answer(WebhookKind::Validate, &body);
         let _busy = occupied(&state).await;
         for (live_read, stands) in [
             (NeedsLiveRead::NoCluster, false),
-            (NeedsLiveRead::Refused, true),
+            (NeedsLiveRead::Denied, true),
         ] {
             let review = (WebhookKind::Validate, body.clone());
-            let again = again(
+            let again = review_again(
                 &state,
                 review,
                 first.clone(),
@@ -318,7 +321,7 @@ mod tests {
                 Arc::new(world()),
                 soon(),
             );
-            let again = again.await.map(|settled| settled.answer);
+            let again = again.await.map(|checked| checked.answer);
             let expected = if stands {
                 Ok(first.clone())
             } else {

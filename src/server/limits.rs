@@ -76,7 +76,7 @@ impl Default for Limits {
         Self {
             connections: 1_000,
             requests: 256,
-            // Object and old object of up to 3 MB each, and what is around them.
+            // Object and old object of up to 3 MB each, and the fields around them.
             body_bytes: 7 * 1024 * 1024,
             // The largest bodies four times, or thousands of common ones.
             bytes_in_flight: 32 * 1024 * 1024,
@@ -84,11 +84,11 @@ impl Default for Limits {
             at_once_bytes: 16 * 1024,
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             handshake: Duration::from_secs(2),
-            // An API server closes an idle connection after 90 s. It has to be the first to do so: a review sent at
-            // the moment in which the server closes is lost, and the API server does not send it twice.
+            // An API server closes an idle connection after 90 s, and it has to be first: a review that is sent while the
+            // server closes the connection is lost, and the API server does not repeat it.
             head: Duration::from_mins(2),
             body: Duration::from_secs(3),
-            // The API server asks for 10 s unless told otherwise.
+            // The API server's default timeout is 10 s.
             review: Duration::from_secs(9),
             drain: Duration::from_secs(25),
             write: Duration::from_secs(5),

@@ -1,8 +1,7 @@
-//! The accept loop: one task per connection, every wait with an end.
+//! The accept loop: one task per connection, a timeout for every wait.
 //!
-//! The handshake happens in the connection's task, so that one slow client delays nobody, and a
-//! connection counts for the drain only after it, so that a stalled handshake does not hold the
-//! drain up.
+//! The handshake runs in the connection's task, so a slow client delays no other. A connection counts for
+//! the drain only after the handshake, so a stalled handshake does not delay the shutdown.
 
 use std::convert::Infallible;
 use std::io;
@@ -29,16 +28,16 @@ use super::shutdown::{Phase, Shutdown};
 use crate::audit::Metrics;
 use crate::audit::metrics::ConnectionEnd;
 
-/// Bytes that one connection may buffer beside the body that is being read; hyper's own limit is
-/// six times as much, and a client with many connections would fill each.
+/// Buffer of one connection in bytes, in addition to the body that is read. hyper's default is six times as
+/// large, and a client with many connections could fill each.
 const CONNECTION_BUFFER: usize = 64 * 1024;
 
-/// Layer between the socket and HTTP.
+/// Layer between socket and HTTP.
 #[derive(Clone)]
 pub enum Transport {
-    /// Nothing.
+    /// No layer.
     Plain,
-    /// TLS; its connections are counted.
+    /// TLS. Its connections are counted.
     Tls(TlsAcceptor, Arc<Metrics>),
 }
 
@@ -51,7 +50,7 @@ impl std::fmt::Debug for Transport {
     }
 }
 
-/// Serves until shutdown drains, then finishes what is in flight, for at most the drain's time.
+/// Serves until shutdown, then finishes requests in flight within the drain time.
 pub(super) async fn serve(
     listener: TcpListener,
     transport: Transport,
@@ -80,11 +79,11 @@ pub(super) async fn serve(
     }
     drop(listener);
     if timeout(limits.drain, graceful.shutdown()).await.is_err() {
-        tracing::warn!(after = ?limits.drain, "Cutting requests that are still in flight");
+        tracing::warn!(after = ?limits.drain, "closing connections with requests in flight");
     }
 }
 
-/// The next connection, once there is a slot for it; `None` when there will be no more.
+/// The next connection, once there is a free slot; `None` after the last one.
 async fn accept(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
@@ -93,7 +92,7 @@ async fn accept(
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                // Answers are small and written whole: waiting to fill a packet only adds delay.
+                // Responses are small and written at once. Nagle's algorithm would only delay them.
                 let _unset = stream.set_nodelay(true);
                 return Some((stream, slot));
             }
@@ -102,7 +101,8 @@ async fn accept(
     }
 }
 
-/// A connection that its client gave up is nothing; running out of files needs time to pass.
+/// Waits after an accept error, such as too many open files. A connection that its client closed needs no
+/// wait.
 async fn pause_after(error: &io::Error) {
     let gone = [
         io::ErrorKind::ConnectionAborted,
@@ -111,15 +111,15 @@ async fn pause_after(error: &io::Error) {
         io::ErrorKind::Interrupted,
     ];
     if !gone.contains(&error.kind()) {
-        tracing::warn!(%error, "Cannot accept a connection, trying again");
+        tracing::warn!(%error, "cannot accept a connection, trying again");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 
-/// How many requests a connection may bring.
+/// Number of requests on one connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Requests {
-    /// One: probes and scrapes, which anybody may send, leave no connection behind that others need.
+    /// One, for probes and metrics: any client may send them, and they must not keep connections busy.
     One,
     /// Any number.
     Many,
@@ -160,10 +160,10 @@ impl Connection {
             () = self.shutdown.reached(Phase::Draining) => return ConnectionEnd::Handshake,
         };
         match outcome {
-            // Boxed, so that who never gets here does not take the memory for it.
+            // Boxed, so that failed handshakes do not need its memory.
             Ok(Ok(stream)) => Box::pin(self.http(stream, peer, Requests::Many)).await,
             Ok(Err(error)) if is_about_the_client(&error) => {
-                tracing::warn!(?peer, %error, "Client certificate refused");
+                tracing::warn!(?peer, %error, "client certificate rejected");
                 ConnectionEnd::ClientRefused
             }
             Ok(Err(error)) => {
@@ -186,7 +186,7 @@ impl Connection {
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        // hyper would wait for ever for a client that reads nothing.
+        // hyper has no timeout for a client that does not read.
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(self.limits.write));
         let stream = TokioIo::new(Box::pin(stream));
@@ -212,14 +212,14 @@ impl Connection {
         match self.watcher.watch(served).await {
             Ok(()) => ConnectionEnd::Closed,
             Err(error) => {
-                tracing::debug!(?peer, %error, "Connection ended early");
+                tracing::debug!(?peer, %error, "connection ended early");
                 ConnectionEnd::Request
             }
         }
     }
 }
 
-/// Whether a handshake failed for the client's certificate: absent, not sound, another's.
+/// Returns true if a handshake failed because of the client's certificate: absent, invalid or unexpected.
 fn is_about_the_client(error: &io::Error) -> bool {
     let inner = error.get_ref().and_then(|error| error.downcast_ref());
     matches!(

@@ -1,4 +1,4 @@
-//! The plain ports: is it alive, is it ready, what has it counted.
+//! The ports without TLS: liveness, readiness and metrics.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ use crate::audit::Metrics;
 use crate::audit::metrics::CONTENT_TYPE;
 use crate::inventory::Kind;
 
-/// Whether requests should be sent here: a set of latches, all of which must be open.
+/// Readiness: a set of conditions that must all hold.
 #[derive(Debug)]
 pub struct Readiness {
     admission: Arc<Admission>,
@@ -29,12 +29,12 @@ pub struct Readiness {
     notices: ArcSwap<BTreeMap<&'static str, String>>,
 }
 
-/// One latch: its name and, while it is closed, why.
+/// A condition: its name, and the reason if it does not hold.
 pub type Latch = (&'static str, Option<Cow<'static, str>>);
 
 impl Readiness {
-    /// Readiness of a server whose ports are bound: ready once `admission` has facts and `certificates` a
-    /// certificate. `own_namespace` is where this process runs, if that is known.
+    /// Readiness of a server with bound ports. It is ready once `admission` has facts and `certificates` has
+    /// a certificate. `own_namespace` is the namespace of this pod, if it is known.
     pub fn new(
         admission: Arc<Admission>,
         certificates: Arc<Certificates>,
@@ -49,7 +49,7 @@ impl Readiness {
         }
     }
 
-    /// Sets or takes back what `/readyz?verbose` warns of under a name. It closes no latch.
+    /// Sets or removes a warning in `/readyz?verbose`. Warnings do not affect readiness.
     pub fn notice(&self, name: &'static str, text: Option<&str>) {
         self.notices.rcu(|notices| {
             let mut notices = BTreeMap::clone(notices);
@@ -61,7 +61,7 @@ impl Readiness {
         });
     }
 
-    /// What to warn of now, by name.
+    /// The current warnings by name.
     pub fn notices(&self) -> BTreeMap<&'static str, String> {
         let mut notices = BTreeMap::clone(&self.notices.load());
         if let Some(text) = self.misplaced() {
@@ -70,27 +70,27 @@ impl Readiness {
         notices
     }
 
-    /// The registrations leave our own namespace out, so what is in it is not guarded.
+    /// A warning if this pod is in another namespace than the one that the registrations exclude.
     fn misplaced(&self) -> Option<String> {
         let own = self.own_namespace.as_ref()?;
         let world = self.admission.world()?;
         if world.config.operator_namespace == *own {
             return Some(format!(
-                "`{own}` is the operator's namespace too, and no write in it is judged"
+                "`{own}` is the operator's namespace too, and writes in it are not reviewed"
             ));
         }
         let cluster = world.facts(own)?.clusters.keys().next()?;
         Some(format!(
-            "`{own}` holds OpenBaoCluster `{cluster}`, and no write in it is judged"
+            "`{own}` has OpenBaoCluster `{cluster}`, and writes in it are not reviewed"
         ))
     }
 
-    /// From now on not ready: the process is about to end.
+    /// Makes the server permanently not ready, before shutdown.
     pub fn leave(&self) {
         self.leaving.store(true, Ordering::Relaxed);
     }
 
-    /// All latches, in a fixed order.
+    /// All conditions in a fixed order.
     pub fn latches(&self) -> [Latch; 3] {
         let inventory = (!self.admission.is_ready()).then(|| incomplete(&self.admission.missing()));
         let certificate = self.certificates.problem(webhook_certs::now());
@@ -105,7 +105,7 @@ impl Readiness {
     }
 }
 
-/// What the facts lack.
+/// Message for incomplete facts.
 fn incomplete(missing: &[Kind]) -> Cow<'static, str> {
     let kinds: Vec<&str> = missing.iter().map(|kind| kind.as_str()).collect();
     match kinds[..] {
@@ -114,8 +114,8 @@ fn incomplete(missing: &[Kind]) -> Cow<'static, str> {
     }
 }
 
-/// `/livez` and `/readyz`. Liveness depends on nothing: a restart mends neither a certificate nor
-/// a cluster.
+/// `/livez` and `/readyz`. Liveness depends on nothing: a restart repairs neither a certificate nor a
+/// Kubernetes cluster.
 pub fn router(readiness: Arc<Readiness>) -> Router {
     Router::new()
         .route("/livez", get(|| std::future::ready("ok")))
@@ -157,15 +157,15 @@ async fn ready(State(readiness): State<Arc<Readiness>>, RawQuery(query): RawQuer
     (status, lines).into_response()
 }
 
-/// `/metrics`, where readiness is one of them.
+/// `/metrics`, including readiness.
 pub fn metrics_router(metrics: Arc<Metrics>, readiness: Arc<Readiness>) -> Router {
     Router::new()
         .route("/metrics", get(scrape))
         .with_state((metrics, readiness))
 }
 
-/// One format, under its own name, whatever `Accept` says. Prometheus asks for it unless it is told not
-/// to, and then reads by the content type; a 406 would only lose the scrape.
+/// Serves one format whatever `Accept` says. Prometheus asks for it by default and otherwise uses the content
+/// type. A 406 would only lose the scrape.
 async fn scrape(State((metrics, readiness)): State<(Arc<Metrics>, Arc<Readiness>)>) -> Response {
     let latches = readiness.latches();
     metrics.latched(latches.iter().filter(|(_, why)| why.is_some()).count());

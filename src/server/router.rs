@@ -1,9 +1,8 @@
-//! The two routes of the webhooks' port: from a request to an answer, whatever happens.
+//! The two routes of the webhook port.
 //!
-//! Every limit but that of size is answered in the protocol where the uid can be had, by
-//! [`rejected`](crate::admission::Admission::rejected), and by an HTTP error where not. That takes a
-//! look at the body, which layers around the handler do not have: so the limits are kept here, and
-//! only what nobody foresaw is caught by a layer.
+//! A request that exceeds a limit, except that of size, is answered as a review if its uid is known
+//! ([`rejected`](crate::admission::Admission::rejected)), and otherwise with an HTTP error. This needs the
+//! body, which tower layers do not have. So the limits are checked here, and a layer only catches panics.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -20,17 +19,17 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use super::body::{BodyError, RejectedBody, WholeBody};
 use super::deadline::deadline;
-use super::fresh::{self, Settled};
+use super::fresh::{self, CheckedAnswer};
 use super::state::WebhookState;
 use crate::admission::{Answer, Protocol, Rejection, WebhookKind};
 use crate::audit::{self, Record, Resolution};
 
-/// The body is not said to be JSON.
+/// Reason label: the content type is not JSON.
 const MEDIA_TYPE: &str = "media-type";
-/// The body ended before it was whole.
+/// Reason label: the body ended early.
 const BROKEN: &str = "broken";
 
-/// The webhooks. Everything else is 404, another method 405.
+/// The webhooks. Other paths are answered with 404, other methods with 405.
 pub fn router(state: WebhookState) -> Router {
     let at = |webhook: WebhookKind| {
         post(
@@ -50,7 +49,7 @@ pub fn router(state: WebhookState) -> Router {
         .route(WebhookKind::Validate.path(), at(WebhookKind::Validate))
         .route(WebhookKind::Mutate.path(), at(WebhookKind::Mutate))
         .layer(CatchPanicLayer::custom(move |_| {
-            // The panic itself is printed by the process's hook; its text stays here.
+            // The panic hook of the process prints the panic. Its text is not sent.
             panicked.panicked();
             panicked.rejected(Rejection::Panicked.as_str());
             text(StatusCode::INTERNAL_SERVER_ERROR, "internal error")
@@ -58,7 +57,7 @@ pub fn router(state: WebhookState) -> Router {
         .with_state(Arc::new(state))
 }
 
-/// One request in work.
+/// A request in progress.
 struct Review<'a> {
     state: &'a WebhookState,
     webhook: WebhookKind,
@@ -88,30 +87,30 @@ impl<'a> Review<'a> {
             return self.not_taken(&rejected);
         };
         match self.state.bodies.read(body, self.due).await {
-            Ok(body) => self.judge(body).await,
+            Ok(body) => self.review(body).await,
             Err(rejected) => self.not_taken(&rejected),
         }
     }
 
-    async fn judge(self, body: WholeBody) -> Response {
+    async fn review(self, body: WholeBody) -> Response {
         let begun = Instant::now();
         let body = Arc::new(body);
-        let judged = match self.answered(&body).await {
+        let reviewed = match self.answered(&body).await {
             Ok(answer) => {
                 let (state, webhook, due) = (self.state, self.webhook, self.due);
-                match fresh::settle(state, webhook, &body.bytes, answer, due).await {
-                    Ok(settled) => self.appealed(&body, settled).await,
+                match fresh::check(state, webhook, &body.bytes, answer, due).await {
+                    Ok(checked) => self.check_maintenance(&body, checked).await,
                     Err(why) => Err(why),
                 }
             }
             Err(why) => Err(why),
         };
-        match judged {
+        match reviewed {
             Ok(_) if tokio::time::Instant::now() > self.due => {
                 self.rejected(&body.bytes, Rejection::TooLate, true)
             }
             Ok(answer) => {
-                fresh::tell(self.state, &answer);
+                fresh::send_event(self.state, &answer);
                 audit::record(&self.state.metrics, &answer.record, begun.elapsed());
                 respond(answer, StatusCode::BAD_REQUEST)
             }
@@ -119,13 +118,17 @@ impl<'a> Review<'a> {
         }
     }
 
-    /// The first answer: with a small budget of work where the body was read, or else with the whole one by
-    /// [`Blocking`](super::blocking::Blocking), as for large bodies.
+    /// The first answer. A small body is reviewed here with a small budget. If that is not enough, and for
+    /// large bodies, [`Blocking`](super::blocking::Blocking) runs the review with the full budget.
     async fn answered(&self, body: &Arc<WholeBody>) -> Result<Answer, Rejection> {
         let (webhook, state) = (self.webhook, self.state);
         if body.bytes.len() <= state.limits.at_once_bytes {
-            // What it shares with other work is replaced whole or counted, so nothing is left half done.
-            let brief = AssertUnwindSafe(|| state.admission.answer_briefly(webhook, &body.bytes));
+            // State that it shares with other work is replaced as a whole or counted, so nothing is left half done.
+            let brief = AssertUnwindSafe(|| {
+                state
+                    .admission
+                    .answer_with_small_budget(webhook, &body.bytes)
+            });
             if let Some(answer) = catch_unwind(brief).map_err(|_| Rejection::Panicked)? {
                 return Ok(answer);
             }
@@ -135,27 +138,32 @@ impl<'a> Review<'a> {
         state.blocking.run(self.due, work).await
     }
 
-    /// The answer after the writer's appeal, where there is one and somebody to ask. Where nobody
-    /// knows, the answer before it stands; where nobody says so in the caller's time, there is none.
-    async fn appealed(&self, body: &Arc<WholeBody>, settled: Settled) -> Result<Answer, Rejection> {
-        let Settled { answer, world } = settled;
-        let (Some(appeal), Some(authorizer)) = (&answer.appeal, &self.state.clients.authorizer)
+    /// Checks a maintenance request, if there is one and a client to check it. If the check fails, the
+    /// earlier answer stays. If it does not finish in time, the request is rejected.
+    async fn check_maintenance(
+        &self,
+        body: &Arc<WholeBody>,
+        checked: CheckedAnswer,
+    ) -> Result<Answer, Rejection> {
+        let CheckedAnswer { answer, world } = checked;
+        let (Some(maintenance), Some(authorizer)) =
+            (&answer.maintenance, &self.state.clients.authorizer)
         else {
             return Ok(answer);
         };
-        let lacks = timeout_at(self.due, authorizer.lacks(appeal)).await;
-        match lacks.map_err(|_late| Rejection::TooLate)? {
+        let forbidden = timeout_at(self.due, authorizer.first_forbidden(maintenance)).await;
+        match forbidden.map_err(|_late| Rejection::TooLate)? {
             Ok(None) => {
-                let (grants, webhook) = (appeal.clusters.clone(), self.webhook);
+                let (grants, webhook) = (maintenance.clusters.clone(), self.webhook);
                 let (admission, body) = (Arc::clone(&self.state.admission), Arc::clone(body));
                 let work = move || {
                     admission.answer_granted(world.as_deref(), webhook, &body.bytes, grants)
                 };
                 self.state.blocking.run(self.due, work).await
             }
-            Ok(Some(cluster)) => Ok(answer.lacking(cluster)),
+            Ok(Some(cluster)) => Ok(answer.without_permission(cluster)),
             Err(error) => {
-                audit::log::unasked(&error);
+                audit::log::maintenance_unchecked(&error);
                 Ok(answer)
             }
         }
@@ -167,17 +175,17 @@ impl<'a> Review<'a> {
             BodyError::Overloaded => Rejection::Overloaded,
             BodyError::TooSlow => Rejection::TooSlow,
             BodyError::Broken => {
-                // There is nobody left to read an answer.
+                // The client is gone, so no answer is sent.
                 return self.unread(BROKEN, StatusCode::BAD_REQUEST, "body ended early");
             }
         };
         self.rejected(&body.first, why, body.is_read)
     }
 
-    /// Answers a request of which nothing was looked at.
+    /// Answers a request whose body was not read.
     fn unread(self, why: &'static str, status: StatusCode, message: &'static str) -> Response {
         let noted = Record::of(self.webhook, Resolution::NotJudged);
-        audit::turned_away(&self.state.metrics, &noted, why, self.begun.elapsed());
+        audit::rejected_request(&self.state.metrics, &noted, why, self.begun.elapsed());
         text(status, message)
     }
 
@@ -188,7 +196,7 @@ impl<'a> Review<'a> {
         let admission = &self.state.admission;
         let answer = admission.rejected(self.webhook, beginning, why);
         let (metrics, took) = (&self.state.metrics, self.begun.elapsed());
-        audit::turned_away(metrics, &answer.record, why.as_str(), took);
+        audit::rejected_request(metrics, &answer.record, why.as_str(), took);
         let status = match why {
             Rejection::TooSlow => StatusCode::REQUEST_TIMEOUT,
             _ => StatusCode::from_u16(why.code()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE),
@@ -206,7 +214,7 @@ impl<'a> Review<'a> {
     }
 }
 
-/// An answer over HTTP; one that is no review gets `error` as its status.
+/// Sends an answer over HTTP. If it is not a review, `error` is the status code.
 fn respond(answer: Answer, error: StatusCode) -> Response {
     match answer.protocol {
         Protocol::Review => {

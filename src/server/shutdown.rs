@@ -1,4 +1,4 @@
-//! Shutdown in phases, begun by a signal.
+//! Shutdown in phases, started by a signal.
 
 use std::io;
 use std::time::Duration;
@@ -6,24 +6,24 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
-/// How far the shutdown is.
+/// Phase of the shutdown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
     /// Serving.
     Serving,
-    /// Still serving, but not ready any more, so that endpoints can notice. Each answer asks its
-    /// client to close: what is closed later would be so at a moment that the client does not know.
+    /// Still serving, but not ready, so that endpoints are updated. Each response asks its client to close
+    /// the connection, since a close by the server could hit a request in flight.
     Unready,
-    /// No more connections; what is in flight is finished.
+    /// No new connections. Requests in flight are finished.
     Draining,
 }
 
-/// Moves a shutdown on. Dropping it is the same as [`Phase::Draining`].
+/// Advances a shutdown. Dropping it is the same as [`Phase::Draining`].
 #[derive(Debug)]
 pub struct Trigger(watch::Sender<Phase>);
 
 impl Trigger {
-    /// Enters a phase; never goes back.
+    /// Enters a phase. It never goes back.
     pub fn enter(&self, phase: Phase) {
         self.0.send_if_modified(|current| {
             let later = phase > *current;
@@ -32,39 +32,39 @@ impl Trigger {
         });
     }
 
-    /// What waits for this trigger.
+    /// Future that completes when shutdown is requested.
     pub fn shutdown(&self) -> Shutdown {
         Shutdown(self.0.subscribe())
     }
 }
 
-/// Waits for a shutdown.
+/// Receiver of the shutdown phases.
 #[derive(Clone, Debug)]
 pub struct Shutdown(watch::Receiver<Phase>);
 
 impl Shutdown {
-    /// The end that begins the shutdown.
+    /// Creates the sender of the shutdown phases.
     pub fn trigger() -> Trigger {
         Trigger(watch::Sender::new(Phase::Serving))
     }
 
     /// Waits until `phase`, or a later one, is reached.
     pub async fn reached(&mut self, phase: Phase) {
-        // An error means that the trigger is gone: then there is nobody left to wait for.
+        // An error means that the trigger was dropped, which is the last phase.
         let _gone = self.0.wait_for(|current| *current >= phase).await;
     }
 
-    /// Whether clients should turn to somebody else.
+    /// Returns true if clients should use another replica.
     pub fn is_leaving(&self) -> bool {
         *self.0.borrow() >= Phase::Unready
     }
 
-    /// Whether no more connections are taken.
+    /// Returns true if no more connections are accepted.
     pub fn is_draining(&self) -> bool {
         *self.0.borrow() >= Phase::Draining
     }
 
-    /// Waits until [`Phase::Draining`], as a future that owns what it needs.
+    /// Waits until [`Phase::Draining`]. The future owns its data.
     pub async fn begun(mut self) {
         self.reached(Phase::Draining).await;
     }
@@ -78,7 +78,7 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Takes over both signals; from now on they end nothing by themselves.
+    /// Installs handlers for both signals. They no longer end the process by themselves.
     pub fn take() -> io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
@@ -86,7 +86,7 @@ impl Signals {
         })
     }
 
-    /// Waits for the next one.
+    /// Waits for the next signal.
     pub async fn next(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
@@ -94,10 +94,11 @@ impl Signals {
         }
     }
 
-    /// Goes through the phases at the first signal, `delay` apart, and returns at the second.
+    /// Starts the shutdown at the first signal, waits `delay` between phases, and returns at the second
+    /// signal.
     pub async fn conduct(mut self, trigger: Trigger, delay: Duration) {
         self.next().await;
-        tracing::info!("Shutting down; a second signal ends at once");
+        tracing::info!("shutting down, a second signal stops at once");
         trigger.enter(Phase::Unready);
         tokio::select! {
             () = tokio::time::sleep(delay) => {}

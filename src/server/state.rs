@@ -1,4 +1,4 @@
-//! State that the handler of reviews needs.
+//! Shared state of the webhook handlers.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ pub struct WebhookState {
 }
 
 impl WebhookState {
-    /// State that answers with `admission` and counts in `metrics`.
+    /// State with `admission` for reviews and `metrics` for counting.
     pub fn new(admission: Arc<Admission>, metrics: Arc<Metrics>, limits: Limits) -> Self {
         Self {
             admission,
@@ -37,7 +37,7 @@ impl WebhookState {
         }
     }
 
-    /// The same with clients of the API server.
+    /// Adds clients of the API server.
     #[must_use]
     pub fn with_clients(self, clients: ApiClients) -> Self {
         Self { clients, ..self }

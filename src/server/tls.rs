@@ -145,7 +145,7 @@ impl Served {
 }
 
 impl Served {
-    /// From an issued pair.
+    /// Creates the chain from an issued pair.
     ///
     /// # Errors
     /// The pair is not valid PEM, or does not match.
@@ -157,18 +157,18 @@ impl Served {
     }
 }
 
-/// The current certificate, for new handshakes.
+/// The current certificate for new handshakes.
 #[derive(Debug)]
 pub struct Certificates {
     served: ArcSwapOption<Served>,
-    /// Whether the API server knows the CA.
+    /// True if the API server knows the CA.
     is_announced: AtomicBool,
     clients: Option<Arc<Clients>>,
     metrics: Arc<Metrics>,
 }
 
 impl Certificates {
-    /// Begins with a certificate.
+    /// Starts with a certificate.
     pub fn new(served: Served, metrics: Arc<Metrics>) -> Self {
         let certificates = Self::awaited(metrics);
         certificates.announced();
@@ -176,7 +176,7 @@ impl Certificates {
         certificates
     }
 
-    /// Begins without a certificate: handshakes fail, and the server is not ready.
+    /// Starts without a certificate: handshakes fail, and the server is not ready.
     pub const fn awaited(metrics: Arc<Metrics>) -> Self {
         Self {
             served: ArcSwapOption::const_empty(),
@@ -205,13 +205,13 @@ impl Certificates {
         }
     }
 
-    /// Notes that the API server knows the CA.
+    /// Records that the API server knows the CA.
     fn announced(&self) {
         self.is_announced.store(true, Ordering::Relaxed);
     }
 
-    /// Serves a new certificate, unless only the old one is valid at `now`: the new one would fail every
-    /// handshake.
+    /// Serves a new certificate. Keeps the old one if only that is valid at `now`, since the new one would
+    /// fail every handshake.
     fn swap_where_good(&self, served: Served, now: Timestamp) -> Result<(), TlsError> {
         let is_good = |served: &Served| served.validity.contains(now);
         if !is_good(&served) && self.served.load().as_deref().is_some_and(is_good) {
@@ -244,8 +244,8 @@ impl ResolvesServerCert for Certificates {
     }
 }
 
-/// TLS 1.3 and 1.2, HTTP/1.1 only: over HTTP/2 all reviews of an API server would share one
-/// connection, and with it one replica.
+/// TLS 1.3 and 1.2, HTTP/1.1 only: over HTTP/2 all reviews of an API server would share one connection, and
+/// so one replica.
 ///
 /// # Errors
 /// The crypto provider lacks the protocol versions.
@@ -263,7 +263,7 @@ pub fn server_config(certificates: &Arc<Certificates>) -> Result<ServerConfig, T
         .with_cert_resolver(resolver);
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     if certificates.clients.is_some() {
-        // A resumed session sends no certificate, so it could outlive the CA of its certificate.
+        // A resumed session has no certificate, so it could outlive the CA of its certificate.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
     }

@@ -1,4 +1,4 @@
-//! Manifests in files: YAML and JSON, several documents in one, `List`s, folders.
+//! Manifests in files: YAML and JSON, files with several documents, `List`s, folders.
 
 mod documents;
 mod find;
@@ -20,7 +20,7 @@ use object::Document;
 pub use object::DEFAULT_NAMESPACE;
 pub use reload::watch;
 
-/// Where a document starts.
+/// Start of a document.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Origin {
     /// The file, `-` for standard input.
@@ -35,41 +35,41 @@ impl fmt::Display for Origin {
     }
 }
 
-/// An object and where it stands.
+/// An object and its location.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Located {
-    /// Where.
+    /// Document with the object.
     pub origin: Origin,
-    /// Its place in a `List` and in lists inside that; empty for a document of its own.
+    /// Its index in a `List`, and in nested lists; empty for a document of its own.
     pub item: Vec<usize>,
-    /// As far as it could be understood.
+    /// The object, or its problems.
     pub object: Object,
-    /// A fingerprint of its `spec` as it was written; holds within one process.
+    /// Hash of its `spec` as written. It is valid only in this process.
     pub spec: u64,
 }
 
 /// All objects of some files.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Manifests {
-    /// The objects that the inventory keeps, in the order in which they were found.
+    /// Objects of known kinds, in the order of the files.
     pub objects: Vec<Located>,
-    /// How many objects of other kinds there are, by kind and `apiVersion`.
+    /// Number of objects of other kinds, by kind and `apiVersion`.
     pub others: BTreeMap<(String, String), usize>,
-    /// Documents that are no objects, since `apiVersion` and `kind` are missing.
+    /// Documents that are no objects, because `apiVersion` and `kind` are missing.
     pub no_objects: Vec<Origin>,
-    /// Objects without a namespace that are taken to be in [`DEFAULT_NAMESPACE`].
+    /// Objects without a namespace. They are taken to be in [`DEFAULT_NAMESPACE`].
     pub defaulted: Vec<ObjectRef>,
-    /// The text of each file, to show the lines that something is said about.
+    /// The text of each file, for excerpts in messages.
     pub texts: BTreeMap<PathBuf, String>,
 }
 
 impl Manifests {
-    /// How many objects are of other kinds.
+    /// Number of objects of other kinds.
     pub fn skipped(&self) -> usize {
         self.others.values().sum()
     }
 
-    /// Whether an object is of a kind that reviews judge.
+    /// Returns true if there is an object of a kind that reviews check.
     pub fn holds_judged_kinds(&self) -> bool {
         let mut objects = self.objects.iter();
         objects.any(|located| {
@@ -87,18 +87,18 @@ impl Manifests {
     }
 }
 
-/// Why manifests could not be loaded.
+/// Error of loading manifests.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// There is no object at all, so nothing to judge or to judge by.
+    /// There is no object.
     #[error("expected a Kubernetes object in {}, found {found}", listed(paths))]
     NoObject {
-        /// Where.
+        /// Files and folders that were read.
         paths: Vec<PathBuf>,
-        /// What is there.
+        /// Content that was found instead.
         found: String,
     },
-    /// An inventory without an object that tells anything.
+    /// An inventory without any relevant object.
     #[error(
         "expected OpenBaoClusters, NetworkPolicies or Namespaces in the inventory `{}`, found only other kinds",
         path.display()
@@ -107,7 +107,7 @@ pub enum LoadError {
         /// The folder or file.
         path: PathBuf,
     },
-    /// A name or namespace that no API server could have.
+    /// A name or namespace that is not valid in the API.
     #[error(
         "expected metadata.{field} of the {kind} at {origin} to be {expected}, found `{found}`; render the template \
          first"
@@ -117,91 +117,91 @@ pub enum LoadError {
         kind: &'static str,
         /// `name` or `namespace`.
         field: &'static str,
-        /// What may stand there.
+        /// The valid values.
         expected: &'static str,
-        /// What stands there.
+        /// The value found.
         found: String,
-        /// Where the object stands.
+        /// Document with the object.
         origin: Box<Origin>,
     },
-    /// A document of which nobody can say whether it is an object.
-    #[error("expected `{expected}` beside `{beside}` at {origin}, found none")]
-    Halfway {
+    /// A document with only one of `apiVersion` and `kind`.
+    #[error("expected `{expected}` with `{other}` at {origin}, found none")]
+    Incomplete {
         /// The missing field.
         expected: &'static str,
-        /// What the other field says.
-        beside: String,
-        /// Where.
+        /// Value of the other field.
+        other: String,
+        /// The document.
         origin: Origin,
     },
-    /// A kind of ours in another spelling.
+    /// A known kind with another spelling.
     #[error("expected kind `{expected}` at {origin}, found `{found}`, which the API does not have")]
     Misspelt {
-        /// The kind that is nearest.
+        /// The most similar kind.
         expected: &'static str,
-        /// What is written.
+        /// The kind found.
         found: String,
-        /// Where.
+        /// The document.
         origin: Origin,
     },
     /// A file or folder cannot be read.
     #[error("failed to read `{}`: {error}", path.display())]
     Read {
-        /// Which.
+        /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         error: std::io::Error,
     },
     /// A file is neither YAML nor JSON.
     #[error("failed to parse `{}`, line {line}, column {column}: {found}", path.display())]
     Syntax {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Line, from 1; 0 where unknown.
+        /// Line, from 1; 0 if unknown.
         line: usize,
-        /// Column, from 1; 0 where unknown.
+        /// Column, from 1; 0 if unknown.
         column: usize,
-        /// What is wrong there.
+        /// The problem.
         found: String,
     },
-    /// An object that nothing can refer to.
+    /// An object without a name.
     #[error("expected a `metadata.name` for the {kind} at {origin}, found none")]
     Nameless {
         /// Its kind.
         kind: &'static str,
-        /// Where it stands.
+        /// Document with the object.
         origin: Origin,
     },
-    /// Two documents are the same object.
+    /// The same object occurs twice.
     #[error("expected {object} once, found it at {first} and at {second}")]
     Duplicate {
-        /// Which object.
+        /// The object.
         object: Box<ObjectRef>,
-        /// Where it stands first.
+        /// First occurrence.
         first: Box<Origin>,
-        /// Where it stands again.
+        /// Second occurrence.
         second: Box<Origin>,
     },
     /// The thread that read the files was stopped.
-    #[error("failed to finish reading `{}`", path.display())]
+    #[error("interrupted while reading `{}`", path.display())]
     Interrupted {
         /// The folder.
         path: PathBuf,
     },
 }
 
-/// The facts in a folder or file. An object that parses and is malformed is kept as unreadable.
+/// Loads the facts in a folder or file. An object that is JSON or YAML but malformed is unreadable.
 ///
 /// # Errors
-/// As [`inventory`]'s.
+/// The errors of [`inventory`].
 pub fn load(path: &Path) -> Result<Snapshot, LoadError> {
     inventory(path, None).map(Manifests::into_snapshot)
 }
 
-/// The objects of a folder or file that are to be facts.
+/// Loads the objects of a folder or file that are used as facts.
 ///
 /// # Errors
-/// As [`objects_in`]'s, and where no object is a fact: then everything would be allowed.
+/// The errors of [`objects_in`]. Also if no object is relevant: a review would then allow everything.
 pub fn inventory(path: &Path, namespace: Option<&str>) -> Result<Manifests, LoadError> {
     let manifests = objects_in([path], namespace)?;
     if manifests.objects.is_empty() {
@@ -211,19 +211,19 @@ pub fn inventory(path: &Path, namespace: Option<&str>) -> Result<Manifests, Load
     Ok(manifests)
 }
 
-/// Every object in these files and folders, each with its origin; `-` is standard input.
+/// Loads every object in these files and folders. `-` is standard input.
 ///
 /// # Errors
-/// As [`objects_in`]'s.
+/// The errors of [`objects_in`].
 pub fn objects<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result<Manifests, LoadError> {
     objects_in(paths, None)
 }
 
-/// The same; an object without a namespace is in `namespace`.
+/// Loads every object in these files and folders. An object without a namespace is in `namespace`.
 ///
 /// # Errors
-/// A file that cannot be read or parsed, an object without a name, with one that no API server could
-/// have, or that is there twice; no object at all.
+/// A file cannot be read or parsed. An object has no name, has a name that is not valid, or occurs twice.
+/// There is no object at all.
 pub fn objects_in<P: AsRef<Path>>(
     paths: impl IntoIterator<Item = P>,
     namespace: Option<&str>,
@@ -245,7 +245,7 @@ pub fn objects_in<P: AsRef<Path>>(
             };
             for (item, mut written) in documents::items(value) {
                 let ours = match object::read(&mut written, namespace, &origin)? {
-                    Document::Ours(ours) => ours,
+                    Document::Known(ours) => ours,
                     Document::Other(kind, version) => {
                         *manifests.others.entry((kind, version)).or_default() += 1;
                         continue;
@@ -283,7 +283,7 @@ pub fn objects_in<P: AsRef<Path>>(
     Ok(manifests)
 }
 
-/// Paths in one text.
+/// The paths as one text.
 fn listed(paths: &[PathBuf]) -> String {
     let paths = paths.iter().map(|path| match path.to_str() {
         Some(find::STDIN) => "standard input".to_owned(),

@@ -1,11 +1,10 @@
-//! A cluster's watches: OpenBaoClusters and OpenBaoRestores, NetworkPolicies, Namespaces, the API
-//! server's Service, Gateways and their classes.
+//! Watches of a Kubernetes cluster: OpenBaoClusters, OpenBaoRestores, NetworkPolicies, Namespaces, the API
+//! server's Service, Gateways and GatewayClasses.
 //!
-//! Each kind is watched by a task of its own, which reduces objects to facts at once; one task
-//! gathers the facts and publishes snapshots. A list after a lost watch is gathered first and then
-//! swapped in whole, so no reader ever sees half of it.
+//! Each kind is watched by its own task, which converts objects to facts at once. One task collects the
+//! facts and publishes snapshots. A list after a lost watch is collected first and then replaces all objects
+//! of the kind, so no reader sees half of it.
 
-mod answers;
 mod custom;
 mod discovery;
 mod follower;
@@ -15,6 +14,7 @@ mod items;
 mod policies;
 mod problem;
 mod reads;
+mod responses;
 mod snapshot_builder;
 
 use std::future::{Future, ready};
@@ -37,33 +37,33 @@ use crate::config::ReviewConfig;
 use crate::inventory::read::{self, API_SERVER_SERVICE};
 use crate::inventory::{Kind, Rests};
 use crate::sources::Updates;
-use answers::Listing;
 pub use discovery::Served;
 use follower::Decode;
 pub use fresh::{ReadError, Reader};
 pub use health::WatchHealth;
-use policies::{Found, Guarded};
+use policies::{Guarded, VersionedObject};
 use problem::problem;
 use reads::Reads;
+use responses::Listing;
 use snapshot_builder::{SnapshotBuilder, Step};
 
-/// The kinds that are watched; facts are complete when each was listed once.
+/// The watched kinds. Facts are complete when each was listed once.
 const KINDS: [Kind; 7] = Kind::ALL;
 
-/// What the platform's owner decided, as it is in force.
+/// The review configuration in force.
 pub type ReviewConfigs = tokio::sync::watch::Receiver<Arc<ReviewConfig>>;
 
-/// How long the list of the policies waits for that of the clusters.
+/// Maximum time for which the list of policies waits for the list of clusters.
 const CLUSTERS_FIRST: Duration = Duration::from_secs(3);
 
-/// Time without an error after which the delays begin anew.
+/// Time without an error after which the backoff is reset.
 const RETRIES_RESET: Duration = Duration::from_mins(2);
 
-/// Steps that may wait for the gatherer before watches are held back.
+/// Maximum number of steps queued for the snapshot builder. When it is reached, watches wait.
 const BACKLOG: usize = 1024;
 
-/// Publishes the facts of a cluster until `shutdown`. Watches that break are started again with
-/// backoff; meanwhile the last facts stay, and `health` has their age.
+/// Publishes the facts of a Kubernetes cluster until `shutdown`. Broken watches are restarted with backoff.
+/// In the meantime the last facts stay, and `health` has their age.
 pub async fn watch(
     client: Client,
     health: Arc<WatchHealth>,
@@ -97,23 +97,24 @@ pub async fn watch(
     }
 }
 
-/// Waits a little for the clusters: then all policies that matter are kept as they are listed, and none is read twice.
+/// Waits a short time for the list of clusters, so that relevant policies are kept when they are listed and
+/// not read twice.
 async fn until_known(mut guarded: tokio::sync::watch::Receiver<Guarded>) {
     let known = guarded.wait_for(Option::is_some);
-    // Policies that turn out to matter are read then.
+    // Policies that turn out to be relevant later are read then.
     let _late = timeout(CLUSTERS_FIRST, known).await;
 }
 
-/// Makes facts of the objects of a kind.
+/// The conversion of a kind's objects into facts.
 fn decoder(kind: Kind) -> Decode {
     Box::new(move |outline, json| {
         let object = read::object_json(&outline.of_kind(kind), json)?;
         let version = outline.number();
-        Some(Found { object, version })
+        Some(VersionedObject { object, version })
     })
 }
 
-/// One kind's watch, until nobody listens any more.
+/// Watches one kind until the receiver of the steps is gone.
 async fn follow(
     client: Client,
     health: Arc<WatchHealth>,
@@ -123,8 +124,8 @@ async fn follow(
 ) {
     let listing = listing(client, kind);
     let events = follower::follow(listing, Arc::clone(&health), kind, decode);
-    // Every attempt begins with `Init`, also one that fails at once: as a success it would end the
-    // backoff. A failed attempt says `Interrupted` instead, which drops what was listed so far.
+    // Every attempt begins with `Init`, even one that fails at once, so `Init` must not reset the backoff. A
+    // failed attempt sends `Interrupted`, which drops a partial list.
     let progress = |event: &watcher::Result<Event<_>>| !matches!(event, Ok(Event::Init));
     let events = events.filter(move |event| ready(progress(event)));
     let mut events = pin!(events.backoff(retries(kind)));
@@ -154,7 +155,7 @@ async fn follow(
     }
 }
 
-/// Logs what is wrong with a watch once, however often it comes back.
+/// Logs the problem of a watch once, however often it recurs.
 fn complain(kind: Kind, problem: &str, last: &mut Option<String>) {
     if last.as_deref() != Some(problem) {
         tracing::warn!(
@@ -166,15 +167,15 @@ fn complain(kind: Kind, problem: &str, last: &mut Option<String>) {
     }
 }
 
-/// Delays before a broken watch is tried again: up to 10 s, so that verdicts are not denied for stale
-/// facts for long once the API server is back, and up to a minute where no verdict waits.
+/// Delays before a broken watch is restarted: up to 10 s, so that reviews are not denied for stale facts long
+/// after the API server is back; up to a minute for kinds that no review depends on.
 fn retries(kind: Kind) -> ResetTimerBackoff<ExponentialBackoff> {
     let (least, most) = if kind.rests() == Rests::Advice {
         (Duration::from_millis(800), Duration::from_secs(30))
     } else {
         (Duration::from_millis(150), Duration::from_secs(5))
     };
-    // Jitter adds up to as much again.
+    // Jitter adds up to 100%.
     let delays = ExponentialBuilder::default()
         .with_min_delay(least)
         .with_max_delay(most)
@@ -198,7 +199,7 @@ fn listing(client: Client, kind: Kind) -> Listing {
     Listing::new(client, &resource, None)
 }
 
-/// Whether the API server answered with this status.
+/// Returns true if the API server answered with this status code.
 fn is_refused(error: &watcher::Error, code: u16) -> bool {
     let (watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error)) =
         error
@@ -208,8 +209,8 @@ fn is_refused(error: &watcher::Error, code: u16) -> bool {
     matches!(error, Error::Api(status) if status.code == code)
 }
 
-/// `None` where an event says nothing about the facts.
-fn step(event: Event<Found>) -> Option<Step> {
+/// `None` if an event does not change the facts.
+fn step(event: Event<VersionedObject>) -> Option<Step> {
     match event {
         Event::Init => None,
         Event::InitDone => Some(Step::Done),

@@ -13,8 +13,8 @@ use openbao_perimeter::config::ReviewConfig;
 use openbao_perimeter::inventory::read::outline::outline;
 use openbao_perimeter::inventory::{Change, Kind, Object, Snapshot, Stub, read};
 use openbao_perimeter::review::CompiledSnapshot;
-use openbao_perimeter::server::authorizer::{Authorizer, Lacked};
-use openbao_perimeter::server::clients::{ApiClients, Facts, Reading, Scope, Unread};
+use openbao_perimeter::server::authorizer::{Authorizer, Forbidden};
+use openbao_perimeter::server::clients::{ApiClients, Facts, LiveRead, LiveReadError, Scope};
 use openbao_perimeter::server::listener::Limits;
 use openbao_perimeter::server::router::router;
 use openbao_perimeter::server::state::WebhookState;
@@ -35,7 +35,7 @@ struct ApiServer {
 }
 
 impl Facts for ApiServer {
-    fn read(&self, namespace: Arc<str>, scope: Scope) -> Reading {
+    fn read(&self, namespace: Arc<str>, scope: Scope) -> LiveRead {
         self.reads.fetch_add(1, Ordering::Relaxed);
         let objects = self.objects.lock().unwrap().clone();
         if let Some(admission) = &*self.meanwhile.lock().unwrap() {
@@ -44,9 +44,9 @@ impl Facts for ApiServer {
         let asks_for_clusters = scope.kinds().contains(&Kind::OpenBaoCluster);
         let is_unserved = self.unserved.load(Ordering::Relaxed) && asks_for_clusters;
         Box::pin(async move {
-            let mut objects = objects.ok_or(Unread::Late)?;
+            let mut objects = objects.ok_or(LiveReadError::Late)?;
             if is_unserved {
-                return Err(Unread::Unserved);
+                return Err(LiveReadError::Unserved);
             }
             objects.retain(|object| {
                 let reference = object.reference();
@@ -252,7 +252,7 @@ async fn an_answer_by_facts_that_were_replaced_meanwhile_is_judged_again() {
 struct Mute;
 
 impl Authorizer for Mute {
-    fn lacks<'a>(&'a self, _: &'a MaintenanceRequest) -> BoxFuture<'a, Lacked> {
+    fn first_forbidden<'a>(&'a self, _: &'a MaintenanceRequest) -> BoxFuture<'a, Forbidden> {
         Box::pin(std::future::pending())
     }
 }

@@ -1,4 +1,4 @@
-//! The metrics of certificates: the served pair, its CA, client CAs, what self-managed does.
+//! Metrics of certificates: the serving certificate, its CA, client CAs, self-managed certificates.
 
 use std::sync::atomic::AtomicU64;
 
@@ -10,12 +10,12 @@ use prometheus_client::registry::Registry;
 
 use super::{Metrics, OutcomeLabels};
 
-/// What became of a certificate that was read again.
+/// Outcome of reading a certificate again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reload {
-    /// It is new and served from now on.
+    /// It is new and is now served.
     Swapped,
-    /// It is broken; the old one stays.
+    /// It is invalid. The old one stays.
     Kept,
 }
 
@@ -35,14 +35,14 @@ struct StepLabels {
     step: &'static str,
 }
 
-/// A family of at most one line.
+/// A metric with at most one series.
 type NoLabels = [(&'static str, &'static str); 0];
 
 #[derive(Debug, Default)]
 pub(super) struct CertificateMetrics {
     expiry: Gauge<f64, AtomicU64>,
     reloads: Family<OutcomeLabels, Counter>,
-    /// Without a CA there is no line.
+    /// Has no series if there is no CA.
     ca_expiry: Family<NoLabels, Gauge<f64, AtomicU64>>,
     client_ca_reloads: Family<OutcomeLabels, Counter>,
     steps: Family<StepLabels, Counter>,
@@ -89,7 +89,7 @@ impl CertificateMetrics {
         );
     }
 
-    /// Puts the outcomes at zero.
+    /// Creates the series with the value zero.
     pub(super) fn begin(&self) {
         for outcome in Reload::ALL.map(Reload::as_str) {
             for reloads in [&self.reloads, &self.client_ca_reloads] {
@@ -100,8 +100,7 @@ impl CertificateMetrics {
 }
 
 impl Metrics {
-    /// Notes when the served certificate expires, and its CA where that is known, in seconds of
-    /// Unix time.
+    /// Sets the expiry of the serving certificate, and of its CA if it is known, as Unix time in seconds.
     #[expect(clippy::cast_precision_loss, reason = "exact for 285 million years")]
     pub fn certificate_expires(&self, leaf: i64, ca: Option<i64>) {
         self.certificates.expiry.set(leaf as f64);
@@ -114,7 +113,7 @@ impl Metrics {
         }
     }
 
-    /// Counts a changed certificate.
+    /// Counts a changed certificate file.
     pub fn certificate_reloaded(&self, reload: Reload) {
         let outcome = reload.as_str();
         let reloads = &self.certificates.reloads;
@@ -128,7 +127,7 @@ impl Metrics {
         reloads.get_or_create(&OutcomeLabels { outcome }).inc();
     }
 
-    /// Counts a step of the rotation; `step` names it.
+    /// Counts a step of the rotation.
     pub fn rotation_stepped(&self, step: &'static str) {
         let steps = &self.certificates.steps;
         steps.get_or_create(&StepLabels { step }).inc();
@@ -139,7 +138,7 @@ impl Metrics {
         self.certificates.bundle_writes.inc();
     }
 
-    /// Counts a time that the Secret or the registrations could not be kept.
+    /// Counts a failed round of the self-managed certificates.
     pub fn self_managed_failed(&self) {
         self.certificates.failures.inc();
     }

@@ -1,5 +1,5 @@
-//! What is counted beside reviews where a cluster is guarded: watches, fresh reads, the audit,
-//! the registrations, Events.
+//! Metrics other than reviews, for a server in a Kubernetes cluster: watches, live reads, audit, webhook
+//! configurations, Events.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -14,14 +14,14 @@ use super::{FindingLabels, KindLabels, OutcomeLabels};
 use crate::inventory::Kind;
 use crate::rules::{Code, Level};
 
-/// What became of a fresh read.
+/// Outcome of a live read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FreshRead {
-    /// The facts were those that the watches had brought.
+    /// The facts were up to date.
     Confirmed,
-    /// They were others, and the verdict is the same.
+    /// The facts were outdated, and the verdict is the same.
     Same,
-    /// They were others, and so is the verdict.
+    /// The facts were outdated, and the verdict is another one.
     Changed,
     /// The API server did not answer, or not in time.
     Failed,
@@ -40,7 +40,7 @@ impl FreshRead {
     }
 }
 
-/// What became of an Event.
+/// Outcome of an Event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventEnd {
     /// Written, or counted in the series of an earlier one.
@@ -49,7 +49,7 @@ pub enum EventEnd {
     Limited,
     /// The queue was full.
     Dropped,
-    /// The object is gone.
+    /// The object no longer exists.
     Gone,
     /// The API server did not accept it.
     Failed,
@@ -90,7 +90,7 @@ struct VersionLabels {
 #[derive(Debug, Default)]
 pub struct ClusterMetrics {
     served: Family<VersionLabels, Gauge>,
-    /// The version that was noted last, by kind.
+    /// The version recorded last, by kind.
     noted: Mutex<BTreeMap<Kind, String>>,
     heard: Family<KindLabels, Gauge>,
     stale: Gauge,
@@ -101,7 +101,7 @@ pub struct ClusterMetrics {
 }
 
 impl ClusterMetrics {
-    /// Registers all, at zero.
+    /// Registers all metrics with the value zero.
     pub(super) fn register(&self, all: &mut Registry) {
         for outcome in FreshRead::ALL {
             self.fresh_reads
@@ -148,7 +148,7 @@ impl ClusterMetrics {
         );
     }
 
-    /// Notes when the API server was heard of about a kind, in seconds of Unix time.
+    /// Sets the time of the last success of a watch, as Unix time in seconds.
     pub fn heard(&self, kind: Kind, at: u64) {
         let labels = KindLabels {
             kind: kind.as_str(),
@@ -158,7 +158,7 @@ impl ClusterMetrics {
             .set(i64::try_from(at).unwrap_or(i64::MAX));
     }
 
-    /// Notes the version in which a custom kind is served; `None` where it is served in none, or that is not known.
+    /// Sets the served version of a custom resource; `None` if no version is served, or it is unknown.
     pub fn served(&self, kind: Kind, version: Option<&str>) {
         let version = version.unwrap_or("none");
         let labels = |version: &str| VersionLabels {
@@ -175,20 +175,20 @@ impl ClusterMetrics {
         }
     }
 
-    /// Notes that some kind has not been heard of for too long, or that all are again.
+    /// Sets the kind whose facts are stale, or `None` if all are recent.
     pub fn stale(&self, lost: Option<Kind>) {
         self.stale.set(i64::from(lost.is_some()));
     }
 
-    /// Counts a fresh read.
+    /// Counts a live read.
     pub fn fresh_read(&self, outcome: FreshRead) {
         self.fresh_reads
             .get_or_create(&labelled(outcome.as_str()))
             .inc();
     }
 
-    /// Notes what the audit finds now; what it does not find any more falls to zero, and what is alerted
-    /// on begins there: what would deny, and managed policies that are missing.
+    /// Sets the current findings of the audit. Earlier ones become zero. Series that alerts use start at
+    /// zero: those of denying rules and of missing managed policies.
     pub fn audited(&self, found: &BTreeMap<(Code, Level), usize>) {
         for code in Code::ALL {
             for level in Level::ALL {
@@ -208,7 +208,7 @@ impl ClusterMetrics {
         }
     }
 
-    /// Notes how often a field of our webhook configurations differs from the manifest.
+    /// Sets the number of webhook configuration entries in which a field differs from the manifest.
     pub fn drift(&self, field: &str, count: usize) {
         let count = i64::try_from(count).unwrap_or(i64::MAX);
         let what = field.to_owned();

@@ -1,4 +1,4 @@
-//! The metrics of connections to the review port.
+//! Metrics of connections to the webhook port.
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -7,16 +7,16 @@ use prometheus_client::registry::Registry;
 
 use super::{Metrics, OutcomeLabels};
 
-/// How the life of a connection to the review port ended, or why it had none.
+/// Reason for the end of a connection to the webhook port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnectionEnd {
     /// Closed by either side, after any number of requests.
     Closed,
     /// The TLS handshake failed or took too long.
     Handshake,
-    /// The client had no certificate, or not the one expected.
+    /// The client had no certificate, or not an expected one.
     ClientRefused,
-    /// No request, or no whole one, came in time, or it was no HTTP.
+    /// No complete request arrived in time, or it was not valid HTTP.
     Request,
 }
 
@@ -58,7 +58,7 @@ impl ConnectionMetrics {
         );
     }
 
-    /// Puts the outcomes at zero.
+    /// Creates the series with the value zero.
     pub(super) fn begin(&self) {
         for outcome in ConnectionEnd::ALL.map(ConnectionEnd::as_str) {
             let ended = &self.ended;
@@ -68,12 +68,12 @@ impl ConnectionMetrics {
 }
 
 impl Metrics {
-    /// Notes a connection to the review port.
+    /// Counts a new connection to the webhook port.
     pub fn connected(&self) {
         self.connections.open.inc();
     }
 
-    /// Notes the end of a connection to the review port.
+    /// Counts the end of a connection to the webhook port.
     pub fn disconnected(&self, end: ConnectionEnd) {
         self.connections.open.dec();
         let outcome = end.as_str();

@@ -1,5 +1,5 @@
-//! What the system says of this process, under the names that all exporters use. Read at each scrape
-//! from `/proc`; where there is none, nothing is said.
+//! Metrics of this process with the names that all exporters use. They are read from `/proc` at each scrape,
+//! and are absent without `/proc`.
 
 use std::fmt;
 use std::fs;
@@ -11,7 +11,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Unit;
 
-/// Ticks of `/proc/self/stat` in a second: 100 on every platform that Linux promises its interface on.
+/// Ticks per second in `/proc/self/stat`. It is 100 on every platform with a stable Linux ABI.
 const TICKS: f64 = 100.0;
 
 /// This process.
@@ -20,7 +20,7 @@ pub(super) struct Process {
     started: f64,
 }
 
-/// What is read of it.
+/// Values of one scrape.
 struct Reading {
     cpu_seconds: f64,
     resident_bytes: u64,
@@ -29,7 +29,7 @@ struct Reading {
 }
 
 impl Process {
-    /// Begins now.
+    /// Starts now.
     pub(super) fn new() -> Self {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         Self {
@@ -50,7 +50,7 @@ impl Reading {
     }
 }
 
-/// The 14th and 15th field. The second is the name, in parentheses, and may hold anything.
+/// Sum of the 14th and 15th field. The second field is the name in parentheses, which may contain anything.
 fn cpu_seconds(stat: &str) -> Option<f64> {
     let (_, after_name) = stat.rsplit_once(')')?;
     let mut fields = after_name.split_ascii_whitespace().skip(11);
@@ -69,12 +69,12 @@ fn resident_bytes(status: &str) -> Option<u64> {
 fn most_open(limits: &str) -> Option<u64> {
     let mut lines = limits.lines();
     let line = lines.find_map(|line| line.strip_prefix("Max open files"))?;
-    // Without a limit it is the word `unlimited`.
+    // Without a limit the value is `unlimited`.
     let soft = line.split_ascii_whitespace().next()?;
     Some(soft.parse().unwrap_or(u64::MAX))
 }
 
-/// One metric, whole.
+/// Encodes one metric.
 fn put(
     to: &mut DescriptorEncoder<'_>,
     (name, unit, help): (&str, Option<&Unit>, &str),

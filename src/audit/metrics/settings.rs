@@ -1,4 +1,4 @@
-//! The metrics of the settings file.
+//! Metrics of the settings file.
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -6,22 +6,22 @@ use prometheus_client::registry::Registry;
 
 use super::{Metrics, OutcomeLabels};
 
-/// What became of a settings file that changed.
+/// Outcome of a change of the settings file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SettingsReload {
-    /// It is in force, as far as that goes without a restart.
+    /// It was applied, except for settings that need a restart.
     Applied,
-    /// It changes nothing that can be put in force at run time.
+    /// Nothing that can be applied at run time has changed.
     Unchanged,
-    /// It is broken, and the settings before it stay.
+    /// It is invalid. The previous settings stay.
     Kept,
 }
 
 impl SettingsReload {
-    /// All, in order.
+    /// All outcomes, in order.
     pub const ALL: [Self; 3] = [Self::Applied, Self::Unchanged, Self::Kept];
 
-    /// The word in metrics.
+    /// The name in metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Applied => "applied",
@@ -43,7 +43,7 @@ impl SettingsMetrics {
             "Changes of the settings file",
             self.reloads.clone(),
         );
-        // A counter that begins at one has no increase.
+        // A series that starts at one has no visible increase.
         for reload in SettingsReload::ALL {
             self.reload(reload);
         }

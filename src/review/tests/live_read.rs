@@ -33,7 +33,7 @@ fn creates(writer: Writer, spec: &Value) -> Request {
 #[test]
 fn a_refusal_that_rests_on_facts_is_in_doubt_and_one_that_the_object_earns_is_not() {
     let refused = creates(tenant(), &opens(&json!({})));
-    assert_eq!(unsure(&plain(), &refused), Some(NeedsLiveRead::Refused));
+    assert_eq!(unsure(&plain(), &refused), Some(NeedsLiveRead::Denied));
     let unreadable = creates(
         tenant(),
         &json!({"podSelector": {}, "ingress": [{"from": [{}]}]}),
@@ -50,14 +50,14 @@ fn a_restore_that_its_cluster_is_not_fit_for_is_in_doubt() {
     let request = restore_request(restore(&json!({"cluster": "bao"})));
     let denied = denied(&review(&world, &request));
     assert_eq!(denied, [Code::Obp310]);
-    assert_eq!(unsure(&world, &request), Some(NeedsLiveRead::Refused));
+    assert_eq!(unsure(&world, &request), Some(NeedsLiveRead::Denied));
 }
 
 #[test]
 fn the_deletion_of_what_nobody_knows_is_in_doubt() {
     let broken = policy("p", &json!({"podSelector": 7}));
     let deletes = policy_request(tenant(), "p", Some(broken), None);
-    assert_eq!(unsure(&plain(), &deletes), Some(NeedsLiveRead::Refused));
+    assert_eq!(unsure(&plain(), &deletes), Some(NeedsLiveRead::Denied));
 }
 
 #[test]

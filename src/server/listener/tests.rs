@@ -1,4 +1,4 @@
-//! How long a connection may be silent, with a clock that does not wait.
+//! Maximum silence on a connection, with paused time.
 
 use axum::routing::get;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
@@ -10,7 +10,8 @@ use super::*;
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
 
-/// Serves one connection that buffers `bytes`, and tells how it ended. Dropping the middle drains.
+/// Serves one connection with a buffer of `bytes` and returns its result. Dropping the second value drains
+/// it.
 fn serve(
     bytes: usize,
     answer: String,
@@ -38,7 +39,7 @@ async fn answered(client: &mut DuplexStream) {
     assert!(answer[..read].starts_with(b"HTTP/1.1 200"));
 }
 
-/// Time until the server closes, from now on.
+/// Time until the server closes the connection.
 async fn closed(mut client: DuplexStream) -> Duration {
     let begun = Instant::now();
     client.read_to_end(&mut Vec::new()).await.unwrap();

@@ -1,4 +1,4 @@
-//! The thread on which a review is judged.
+//! Tests of the thread on which a review runs.
 
 use std::sync::mpsc;
 use std::time::Duration;
@@ -24,7 +24,7 @@ fn state() -> WebhookState {
     WebhookState::new(admission, Arc::new(Metrics::new()), limits)
 }
 
-/// Every pod, as a union of selectors: one pigeon has no hole, or two share one.
+/// A hard proof: a union of selectors that selects every pod, by the pigeonhole principle.
 fn pigeons(holes: usize) -> Value {
     let asks = |pigeon: usize, hole: usize, operator: &str| json!({"key": format!("p{pigeon}-{hole}"), "operator": operator});
     let homeless = |pigeon| (0..holes).map(move |hole| asks(pigeon, hole, "DoesNotExist"));
@@ -39,7 +39,7 @@ fn pigeons(holes: usize) -> Value {
     selectors.iter().map(peer).collect()
 }
 
-/// One cluster, which lets in all pods of its namespace, piece by piece.
+/// One cluster that admits all pods of its namespace, in many small rules.
 fn world() -> CompiledSnapshot {
     let rules = json!([{"from": pigeons(6), "ports": [{"port": 8200}]}]);
     let cluster = json!({"apiVersion": "openbao.org/v1alpha1", "kind": "OpenBaoCluster",
@@ -74,7 +74,7 @@ async fn answer(state: &WebhookState, timeout: &str, spec: &Value) -> Value {
     serde_json::from_slice(&body).unwrap()
 }
 
-/// Cluster pods that everyone may reach, a proof of which takes long, or nobody.
+/// Ingress from everyone to cluster pods, with a proof that takes long; and ingress from nobody.
 fn specs() -> [Value; 2] {
     let ours = json!({"matchLabels": {"openbao.org/cluster": "bao"}});
     let everyone = json!([{"from": [{"podSelector": {}}], "ports": [{"port": 8200}]}]);
@@ -105,21 +105,21 @@ async fn a_brief_answer_is_that_with_the_whole_budget_or_none() {
     for (spec, is_brief) in [(long, false), (short, true)] {
         let body = body(&spec);
         let whole = admission.answer(WebhookKind::Validate, &body);
-        let brief = admission.answer_briefly(WebhookKind::Validate, &body);
+        let brief = admission.answer_with_small_budget(WebhookKind::Validate, &body);
         assert_eq!(brief, is_brief.then_some(whole), "{spec}");
     }
 }
 
-/// Takes the only place for work beside until what is returned is dropped.
+/// Keeps the only worker busy until the result is dropped.
 async fn busy(state: &WebhookState) -> mpsc::Sender<()> {
-    let (go_on, told) = mpsc::channel();
+    let (go_on, released) = mpsc::channel();
     let (begun, begins) = oneshot::channel();
     let blocking = state.blocking.clone();
     tokio::spawn(async move {
         let due = Instant::now() + Duration::from_mins(1);
         let work = move || {
             begun.send(()).unwrap();
-            told.recv().is_ok()
+            released.recv().is_ok()
         };
         blocking.run(due, work).await
     });

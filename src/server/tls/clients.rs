@@ -1,7 +1,7 @@
 //! Client certificates, for API servers that have one.
 //!
-//! The CA of those certificates often signs others too, so its signature alone proves nothing: the
-//! common name has to be one of the configured ones.
+//! The CA of such certificates often signs others too, so its signature is not enough: the common name has
+//! to be one of the configured names.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -30,7 +30,7 @@ use webhook_certs::x509::CertificateInfo;
 
 /// Error of a valid certificate with an unexpected common name.
 #[derive(Debug, thiserror::Error)]
-#[error("expected one of the client subjects that are set, found `{found}`")]
+#[error("expected one of the configured client subjects, found `{found}`")]
 struct UnexpectedSubject {
     found: String,
 }
@@ -45,7 +45,7 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// Clients with a certificate of a CA in `file` and one of `subjects` as common name.
+    /// Clients with a certificate of a CA in `file` and a common name in `subjects`.
     ///
     /// # Errors
     /// The file cannot be read, or has no usable CA.
@@ -122,7 +122,7 @@ fn verifier(
 }
 
 impl ClientCertVerifier for Clients {
-    /// None, since the CAs may change. The client chooses its certificate itself.
+    /// Empty, since the CAs may change. The client chooses its certificate itself.
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &[]
     }

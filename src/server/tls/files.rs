@@ -35,7 +35,7 @@ pub struct Contents {
 }
 
 impl Files {
-    /// Interval of comparisons, beside the events.
+    /// Interval of comparisons, in addition to events.
     pub const INTERVAL: Duration = Duration::from_secs(10);
 
     /// Reads the files.

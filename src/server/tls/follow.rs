@@ -1,7 +1,7 @@
 //! Files that are read again when they change.
 //!
-//! A mounted Secret changes by a swap of symlinks, which ends a watch on the file. So the folder is
-//! watched, and the files are also read on a timer. Only a change of the content counts.
+//! A mounted Secret changes by a swap of symlinks, which ends a watch on the file. So the folder is watched,
+//! and the files are also read at an interval. Only a change of the content counts.
 
 use std::path::Path;
 use std::time::Duration;
@@ -46,7 +46,7 @@ pub(super) async fn follow<F: Followed>(
             () = shutdown.reached(Phase::Draining) => return,
             () = changes.next() => {}
         }
-        // A few kilobytes from a file system in memory: not worth a thread of its own.
+        // A few kilobytes from a file system in memory need no thread of their own.
         reader.look();
     }
 }
@@ -63,13 +63,13 @@ impl<F: Followed> Reader<'_, F> {
         let (taken, found) = match found {
             Ok(found) if self.known.as_ref() == Ok(&found) => return,
             Ok(found) => match self.followed.take(&found) {
-                // It may become valid later, and the old pair may expire.
+                // It may become valid later, and the old certificate may expire.
                 Err(error @ TlsError::NotNow { .. }) => (Err(error), None),
                 taken => (taken, Some(found)),
             },
             Err(error) => (Err(error), None),
         };
-        // Also if broken, so that it is logged once.
+        // A malformed content is recorded too, so that it is logged once.
         let found = match (found, &taken) {
             (None, Err(error)) => Err(error.to_string()),
             (None, Ok(())) => return,

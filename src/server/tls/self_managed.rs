@@ -1,9 +1,10 @@
-//! Certificates that the replicas make themselves: the loop that takes the steps of the
+//! Certificates that the replicas issue themselves: the loop that performs the steps of the
 //! [rotation](webhook_certs::rotation).
 //!
-//! Each round reads the registrations, then the Secret, and takes one step at a time. A change of these
-//! objects starts a round, and so does the time that the rotation returns, at most [`LONGEST_REST`].
-//! There is no leader: the API server rejects a write after another one, and the round reads again.
+//! Each round reads the registrations, then the Secret, and performs one step at a time. A round starts when
+//! one of these objects changes, and at the time that the rotation returns, at most [`LONGEST_REST`] later.
+//! There is no leader: the API server rejects the later of two conflicting writes, and that replica reads
+//! again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -90,7 +91,7 @@ enum Pass {
 }
 
 impl SelfManaged {
-    /// Will keep `certificates` by `terms`, and share them in `secret`.
+    /// Manages `certificates` as configured, and shares them in `secret`.
     pub fn new(
         client: Client,
         secret: SecretRef,
@@ -113,7 +114,7 @@ impl SelfManaged {
         (own, watches)
     }
 
-    /// Keeps the certificates until shutdown.
+    /// Manages the certificates until shutdown.
     pub async fn keep(mut self, watches: Watches, mut shutdown: Shutdown) {
         let client = watches.client.clone();
         let changed = Arc::new(Notify::new());
@@ -210,8 +211,8 @@ impl SelfManaged {
         Ok(Pass::Rest(until))
     }
 
-    /// Creates the state where there is none. A deleted Secret asks for new keys, so the CA of this
-    /// replica stays trusted only until a new one has taken over.
+    /// Creates the state if there is none. If the Secret was deleted, new keys are wanted, so the CA of this
+    /// replica is trusted only until a new one has replaced it.
     async fn begin(
         &self,
         over: Version,

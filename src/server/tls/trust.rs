@@ -1,4 +1,4 @@
-//! Verification of the serving certificate by a CA bundle.
+//! Verification of the serving certificate with a CA bundle.
 
 use std::sync::Arc;
 
@@ -12,8 +12,8 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use super::Certificates;
 
 impl Certificates {
-    /// Whether a client that trusts the CAs in `bundle`, PEM, and connects to `name` accepts the current
-    /// certificate.
+    /// Returns true if a client that trusts the CAs in `bundle` (PEM) and connects to `name` accepts the
+    /// current certificate.
     pub fn is_trusted_by(&self, bundle: &[u8], name: &str) -> bool {
         let Some(key) = self
             .served

@@ -1,4 +1,4 @@
-//! A file as documents, and documents as objects.
+//! Documents of a file, and objects of a document.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use super::find::STDIN;
 use super::unique::Unique;
 use crate::inventory::read;
 
-/// The documents of a file with the line where each starts; empty ones are left out.
+/// The documents of a file, each with its first line. Empty documents are left out.
 pub(super) fn read(path: &Path, text: &str) -> Result<Vec<(usize, Value)>, LoadError> {
     if path
         .extension()
@@ -22,7 +22,7 @@ pub(super) fn read(path: &Path, text: &str) -> Result<Vec<(usize, Value)>, LoadE
     }
 }
 
-/// The whole text of a file, or of standard input.
+/// The text of a file or of standard input.
 pub(super) fn text(path: &Path) -> Result<String, LoadError> {
     let text = if path.as_os_str() == STDIN {
         std::io::read_to_string(std::io::stdin())
@@ -60,15 +60,15 @@ fn line_of(text: &str, offset: usize) -> usize {
     1 + text[..offset].bytes().filter(|byte| *byte == b'\n').count()
 }
 
-/// Both parsers end their texts with the place, which is told apart from them here.
+/// Removes the position that both parsers add to their messages. It is reported separately.
 fn without_place(message: &str) -> String {
     let cut = message.rfind(" at line ").unwrap_or(message.len());
     message[..cut].to_owned()
 }
 
 fn yaml(path: &Path, text: &str) -> Result<Vec<(usize, Value)>, LoadError> {
-    // The platform's own files: a dump of a large cluster is no attack, an alias bomb still is.
-    // Numbers are read as kubectl reads them, where `010` is eight.
+    // The files are trusted, so a dump of a large cluster is accepted. An alias bomb is not.
+    // Numbers are read as kubectl reads them: `010` is eight.
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
             max_documents: 1_000_000,
@@ -111,8 +111,8 @@ fn line(number: u64) -> usize {
     usize::try_from(number).unwrap_or_default()
 }
 
-/// The objects of a document, each with its place in the lists that it stands in: the document itself,
-/// or the items of a `List` or of a kind's own list.
+/// The objects of a document, each with its index in nested lists: the document itself, or the items of a
+/// `List` or of a typed list.
 pub(super) fn items(document: Value) -> Vec<(Vec<usize>, Value)> {
     let mut found = Vec::new();
     collect(document, &[], &mut found);
@@ -124,7 +124,7 @@ fn collect(mut document: Value, at: &[usize], found: &mut Vec<(Vec<usize>, Value
     let item_kind = kind.and_then(|kind| kind.strip_suffix("List"));
     let item_kind = item_kind.map(str::to_owned);
     let version = document.get("apiVersion").cloned();
-    // A list of nothing may be written without its items. Other kinds may end in the same word.
+    // An empty list may have no `items`. Other kinds may also end in `List`.
     let is_list = item_kind.as_deref().is_some_and(|kind| {
         let version = version.as_ref().and_then(Value::as_str).unwrap_or_default();
         kind.is_empty() || read::kind(version, kind).is_some()
@@ -138,7 +138,7 @@ fn collect(mut document: Value, at: &[usize], found: &mut Vec<(Vec<usize>, Value
         return;
     };
     for (index, mut item) in items.into_iter().enumerate() {
-        // Items of a kind's own list need not repeat their kind.
+        // Items of a typed list need not repeat their kind.
         if let Value::Object(fields) = &mut item
             && !item_kind.is_empty()
         {

@@ -1,20 +1,20 @@
-//! Which files are read: each once, in order of their names.
+//! Files to read: each once, sorted by name.
 //!
-//! ConfigMap and Secret volumes show each file as a link through `..data`, itself a link to a
-//! hidden folder that is swapped whole. Hidden names are skipped and links are followed, so such a
-//! file is read once, by its plain name.
+//! ConfigMap and Secret volumes contain each file as a symlink through `..data`, which is a symlink to a
+//! hidden folder that is replaced as a whole. Hidden names are skipped and symlinks are followed, so such a
+//! file is read once, by its visible name.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::LoadError;
 
-/// Standard input's place among paths.
+/// Path that stands for standard input.
 pub(super) const STDIN: &str = "-";
 
 const EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
 
-/// The files that `paths` name, folders with all that is in them.
+/// The files in `paths`, including all files of folders.
 pub(super) fn files<P: AsRef<Path>>(
     paths: impl IntoIterator<Item = P>,
 ) -> Result<Vec<PathBuf>, LoadError> {
@@ -28,7 +28,7 @@ pub(super) fn files<P: AsRef<Path>>(
 #[derive(Default)]
 struct Search {
     files: Vec<PathBuf>,
-    /// Real paths: a file that two links lead to is read once, a folder that contains itself too.
+    /// Resolved paths. A file with two symlinks is read once, and so is a folder that contains itself.
     seen: BTreeSet<PathBuf>,
 }
 

@@ -1,4 +1,4 @@
-//! Documents as objects: which of them are ours, and what no API server would take.
+//! Conversion of documents into objects, and checks for values that are not valid in the API.
 
 use serde_json::Value;
 
@@ -6,31 +6,31 @@ use super::{LoadError, Origin};
 use crate::inventory::rules::{is_dns_label, is_dns_subdomain};
 use crate::inventory::{Kind, Object, read};
 
-/// The namespace of objects that name none, where nobody says otherwise.
+/// Default namespace of objects without one.
 pub const DEFAULT_NAMESPACE: &str = "default";
 
-/// Edits by which a kind may differ from ours and still mean it: `NetworkPolicies`. No other kind of
-/// these groups comes that near.
+/// Maximum edit distance at which a kind is taken for a misspelling, such as `NetworkPolicies`. No other kind
+/// of these groups is that similar.
 const NEAR: usize = 3;
 
-/// A document, as far as it concerns us.
+/// A classified document.
 pub(super) enum Document {
-    /// An object that the inventory keeps.
-    Ours(Box<Ours>),
-    /// An object of a kind that it does not keep: kind and `apiVersion`.
+    /// An object of a known kind.
+    Known(Box<KnownObject>),
+    /// An object of another kind: kind and `apiVersion`.
     Other(String, String),
-    /// No object: `apiVersion` and `kind` are missing.
+    /// Not an object: `apiVersion` and `kind` are missing.
     NoObject,
 }
 
-/// An object that the inventory keeps.
-pub(super) struct Ours {
+/// An object of a known kind.
+pub(super) struct KnownObject {
     pub(super) object: Object,
-    /// Whether it names no namespace, and nobody said which is meant.
+    /// True if the default namespace was used.
     pub(super) is_defaulted: bool,
 }
 
-/// Reads a document. An object without a namespace is in `namespace`, else in the default one.
+/// Reads a document. The namespace defaults to `namespace`, or else to `default`.
 pub(super) fn read(
     written: &mut Value,
     namespace: Option<&str>,
@@ -42,7 +42,7 @@ pub(super) fn read(
     };
     let (version, name) = (text("apiVersion"), text("kind"));
     if version.is_empty() || name.is_empty() {
-        return halfway(&version, &name, origin).map_or(Ok(Document::NoObject), Err);
+        return incomplete(&version, &name, origin).map_or(Ok(Document::NoObject), Err);
     }
     let Some(kind) = read::kind(&version, &name) else {
         return misspelt(&version, &name, origin).map_or(Ok(Document::Other(name, version)), Err);
@@ -53,36 +53,36 @@ pub(super) fn read(
         place(written, namespace);
     }
     Ok(match read::object(written) {
-        Some(object) => Document::Ours(Box::new(Ours {
+        Some(object) => Document::Known(Box::new(KnownObject {
             object,
             is_defaulted: is_nowhere && namespace.is_none(),
         })),
-        // A Service other than the API server's.
+        // A Service that is not the API server's.
         None => Document::Other(name, version),
     })
 }
 
-/// A document that says half of what makes it an object of ours.
-fn halfway(version: &str, name: &str, origin: &Origin) -> Option<LoadError> {
+/// The error of a document with only one of `apiVersion` and `kind`.
+fn incomplete(version: &str, name: &str, origin: &Origin) -> Option<LoadError> {
     let group = version.split_once('/').map(|(group, _)| group);
     let mut kinds = Kind::ALL.into_iter();
     let kind = kinds.find(|kind| {
         name.eq_ignore_ascii_case(kind.as_str()) || name.is_empty() && group == Some(kind.group())
     })?;
-    // Other things than a Namespace or Service of Kubernetes are called so.
+    // Other APIs also have kinds called Namespace or Service.
     let is_telling = !kind.group().is_empty();
-    is_telling.then(|| LoadError::Halfway {
+    is_telling.then(|| LoadError::Incomplete {
         expected: if name.is_empty() {
             "kind"
         } else {
             "apiVersion"
         },
-        beside: if name.is_empty() { version } else { name }.to_owned(),
+        other: if name.is_empty() { version } else { name }.to_owned(),
         origin: origin.clone(),
     })
 }
 
-/// A kind of ours in another spelling, which no API server has.
+/// The error of a misspelt kind, which does not exist in the API.
 fn misspelt(version: &str, name: &str, origin: &Origin) -> Option<LoadError> {
     let (group, _) = version.split_once('/')?;
     let mut kinds = Kind::ALL.into_iter();
@@ -104,8 +104,8 @@ fn metadata<'a>(written: &'a Value, field: &str) -> Option<&'a Value> {
     is_there.then_some(value)
 }
 
-/// Names that no API server would take: most of all of a template that was not rendered. Of Services
-/// nearly none is ours.
+/// Rejects names that are not valid in the API, as in a template that was not rendered. Services are not
+/// checked: nearly all are ignored.
 fn check_names(kind: Kind, written: &Value, origin: &Origin) -> Result<(), LoadError> {
     if kind == Kind::Service {
         return Ok(());

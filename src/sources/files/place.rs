@@ -1,7 +1,7 @@
-//! Where a field stands in the text of a document.
+//! Position of a field in the text of a document.
 //!
-//! The document is parsed again, into events with their places, and only where somebody asks: the
-//! facts themselves do not carry places.
+//! The document is parsed again into events with positions, and only when a position is needed. Facts do not
+//! contain positions.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -15,11 +15,11 @@ pub struct Place {
     pub line: usize,
     /// Column of its first character, from 1.
     pub column: usize,
-    /// How many characters.
+    /// Number of characters.
     pub length: usize,
 }
 
-/// A file's text, by lines.
+/// Text of a file, split into lines.
 #[derive(Clone, Debug)]
 pub struct Source<'a> {
     text: &'a str,
@@ -36,7 +36,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// A line, from 1, without its end.
+    /// A line, counted from 1, without its line break.
     pub fn line(&self, line: usize) -> Option<&'a str> {
         self.rest(line)?.lines().next()
     }
@@ -45,8 +45,8 @@ impl<'a> Source<'a> {
         self.text.get(*self.starts.get(line.checked_sub(1)?)?..)
     }
 
-    /// The places of fields in the document that starts at `line`; of the deepest part of a path that
-    /// is there, where the whole is not.
+    /// The positions of fields in the document that starts at `line`. If a path does not exist, the position
+    /// is that of its longest existing prefix.
     pub fn places(&self, line: usize, paths: &[String]) -> Vec<Option<Place>> {
         let Some(rest) = self.rest(line) else {
             return vec![None; paths.len()];
@@ -58,13 +58,13 @@ impl<'a> Source<'a> {
             found: vec![None; paths.len()],
         };
         let wanted = paths.iter().map(String::as_str).enumerate().collect();
-        // What cannot be parsed here could not be read either; what was found before is right.
+        // The document was parsed before, so an error cannot be new. Positions found so far are correct.
         let _end = walk.document(wanted);
         walk.found
     }
 }
 
-/// The path of a field of the element `item` of a list of objects: empty for an object of its own.
+/// The path of a field of element `item` of a list of objects. `item` is empty for a single object.
 pub fn path_in(item: &[usize], field: &str) -> String {
     let mut path = String::new();
     for at in item {
@@ -74,19 +74,19 @@ pub fn path_in(item: &[usize], field: &str) -> String {
     path
 }
 
-/// Paths that are still looked for, with the number of each.
+/// Paths to find, each with its index.
 type Wanted<'a> = Vec<(usize, &'a str)>;
 
 struct Walk<'a, 's> {
     source: &'s Source<'a>,
-    /// Line of the file with which the events begin.
+    /// First line of the document.
     first: usize,
     events: Parser<'a, StrInput<'a>>,
     found: Vec<Option<Place>>,
 }
 
 impl<'a> Walk<'a, '_> {
-    /// The next event that is about a node; `None` at the end or where the text is broken.
+    /// The next event of a node; `None` at the end of the text and after an error.
     fn next(&mut self) -> Option<(Event<'a>, Span)> {
         loop {
             match self.events.next()?.ok()? {
@@ -105,7 +105,7 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
-    /// Looks for the wanted paths below a node whose first event was read.
+    /// Searches for the paths below a node whose first event was read.
     fn visit(&mut self, node: &Event<'a>, wanted: Wanted<'_>) -> Option<()> {
         match node {
             Event::MappingStart(..) => self.mapping(&wanted),
@@ -167,7 +167,7 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
-    /// Keeps the place of a node for the paths that lead to it or through it, and goes on below.
+    /// Records the position of a node for all paths through it, and continues below it.
     fn step(&mut self, node: &Event<'a>, place: Option<Place>, inside: Wanted<'_>) -> Option<()> {
         for (number, _) in &inside {
             self.found[*number] = place;
@@ -183,7 +183,7 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
-    /// Passes over what is left of a node whose first event was read.
+    /// Skips the rest of a node whose first event was read.
     fn skip(&mut self, node: &Event<'a>) -> Option<()> {
         let depth = |event: &Event<'_>| match event {
             Event::MappingStart(..) | Event::SequenceStart(..) => 1,
@@ -223,7 +223,7 @@ impl<'a> Walk<'a, '_> {
     }
 }
 
-/// What of a path is left below the key `name`, written `.name` or `[name]`.
+/// The rest of a path below the key `name`, written `.name` or `[name]`.
 fn below<'p>(path: &'p str, name: &str) -> Option<&'p str> {
     let bare = path.strip_prefix(name);
     if let Some(rest) = bare.filter(|rest| rest.is_empty() || rest.starts_with(['.', '['])) {
@@ -234,7 +234,7 @@ fn below<'p>(path: &'p str, name: &str) -> Option<&'p str> {
     Some(rest.strip_prefix('.').unwrap_or(rest))
 }
 
-/// The index with which a path begins, and what is left of it.
+/// The index at the start of a path, and the rest of the path.
 fn element(path: &str) -> Option<(usize, &str)> {
     let (index, rest) = path.strip_prefix('[')?.split_once(']')?;
     Some((index.parse().ok()?, rest.strip_prefix('.').unwrap_or(rest)))

@@ -1,4 +1,4 @@
-//! A folder that is read again whenever it changes.
+//! A folder that is read again when it changes.
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -14,21 +14,21 @@ use crate::file_events::{self, DEBOUNCE, RecursiveMode};
 use crate::inventory::{Kind, Snapshot};
 use crate::sources::Updates;
 
-/// Not every change raises an event: network mounts have none, and watches can be lost.
+/// Interval of reads. Not every change causes an event: network mounts have none, and watches can be lost.
 const INTERVAL: Duration = Duration::from_secs(10);
 
-/// Publishes the facts of a folder or file, again after each change, until `shutdown`. While the
-/// files are broken the last good facts stay, and each new reason is logged once.
+/// Publishes the facts of a folder or file, and publishes them again after each change until `shutdown`. If
+/// the files become invalid, the last valid facts stay. Each new error is logged once.
 ///
 /// # Errors
-/// Those of the first [`load`](super::load): without any facts there is nothing to serve.
+/// The errors of the first [`load`](super::load): without facts there is nothing to serve.
 pub async fn watch(
     path: PathBuf,
     updates: Updates,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), LoadError> {
     let changed = Arc::new(Notify::new());
-    // Watching starts before the first load: a change in between is not missed.
+    // Watching starts before the first load, so no change is missed.
     let _watcher = observe(&path, changed.clone());
     let mut reader = Reader::new(path, updates);
     reader.publish(reader.read().await?);
@@ -89,7 +89,7 @@ impl Reader {
         }
     }
 
-    /// Publishes the facts, where they differ from those that are published.
+    /// Publishes the facts if they have changed.
     fn publish(&mut self, manifests: Manifests) {
         let defaulted = manifests.defaulted.len();
         let snapshot = manifests.into_snapshot();
@@ -112,7 +112,7 @@ impl Reader {
             );
         }
         if self.published.count(Kind::OpenBaoCluster) == 0 {
-            tracing::warn!("no OpenBaoCluster in the inventory, so no cluster is guarded");
+            tracing::warn!("no OpenBaoCluster in the inventory, nothing is guarded");
         }
         self.updates.send_replace(Some(self.published.clone()));
     }
@@ -120,14 +120,14 @@ impl Reader {
     fn complain(&mut self, error: &LoadError) {
         let text = error.to_string();
         if self.complaint.as_ref() != Some(&text) {
-            tracing::error!(error = %text, "inventory is broken, the last good one stays");
+            tracing::error!(error = %text, "inventory is not valid, keeping the last valid one");
             self.complaint = Some(text);
         }
     }
 }
 
-/// Wakes `changed` on every change below `path`. A single file is watched through its folder,
-/// because an editor replaces the file itself.
+/// Wakes `changed` on every change below `path`. For a single file its folder is watched, because editors
+/// replace the file.
 fn observe(path: &Path, changed: Arc<Notify>) -> Option<RecommendedWatcher> {
     let folder = if path.is_file() {
         file_events::folder(path)
@@ -136,7 +136,7 @@ fn observe(path: &Path, changed: Arc<Notify>) -> Option<RecommendedWatcher> {
     };
     file_events::observe([folder], RecursiveMode::Recursive, changed)
         .inspect_err(|error| {
-            tracing::warn!(%error, "no file events, the inventory is read on a timer only");
+            tracing::warn!(%error, "file events are not available, reading the inventory at an interval");
         })
         .ok()
 }

@@ -1,5 +1,5 @@
-//! JSON whose objects have each key once. `serde_json` keeps the last of several, as Go does, and what
-//! a person reads first would not be what is judged. YAML's parser refuses them by itself.
+//! JSON objects with unique keys. `serde_json` and Go use the last of several equal keys, while a person
+//! reads the first. The YAML parser rejects duplicates itself.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -8,7 +8,7 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, Se
 use serde_json::map::Entry;
 use serde_json::{Map, Number, Value};
 
-/// A value in which no key is there twice.
+/// A value without duplicate keys.
 pub(super) struct Unique(pub(super) Value);
 
 impl<'de> Deserialize<'de> for Unique {
@@ -18,12 +18,12 @@ impl<'de> Deserialize<'de> for Unique {
     }
 }
 
-/// One value, below these keys and numbers.
+/// A value, with the path of keys and indexes to it.
 #[derive(Clone, Copy)]
 struct At<'a>(&'a RefCell<Vec<String>>);
 
 impl At<'_> {
-    /// Something below a step of the path.
+    /// Reads a value one step further down the path.
     fn below<T>(self, step: String, read: impl FnOnce() -> T) -> T {
         self.0.borrow_mut().push(step);
         let result = read();

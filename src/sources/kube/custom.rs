@@ -1,8 +1,8 @@
-//! The watch of a custom kind: of its objects where they are served in a version that is read, of their names where they
-//! are served in another one.
+//! The watch of a custom resource. Its objects are watched if a supported version is served; otherwise only
+//! their names.
 //!
-//! Known objects go only once [discovery] proves that the kind is gone. A kind that was served before counts as gone
-//! after two proofs, half a minute apart: one API server of several may not know it for a moment.
+//! Known objects are removed only after [discovery] proves that the kind is gone. A kind that was served
+//! before needs two proofs, half a minute apart: one of several API servers may not know it for a moment.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -16,49 +16,49 @@ use futures_util::StreamExt;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
-use super::answers::{Gate, Listing};
 use super::discovery::{self, Served};
 use super::follower::{self, Decode};
 use super::health::WatchHealth;
-use super::policies::Found;
+use super::policies::VersionedObject;
 use super::problem::problem;
+use super::responses::{Gate, Listing};
 use super::snapshot_builder::Step;
 use super::{complain, decoder, is_refused, resource, retries, step};
 use crate::inventory::read::outline::{Outline, outline};
 use crate::inventory::{Fact, Kind, Object, Rests, read};
 
-/// Two proofs that a kind which was served is gone are at least this far apart.
+/// Minimum time between two proofs that a kind which was served is gone.
 const PROOFS: Duration = Duration::from_secs(30);
 
-/// How often the versions are looked at while OpenBaoClusters are not served in one that is read.
+/// Interval of discovery while OpenBaoClusters are served only in unsupported versions.
 const LOOK: Duration = Duration::from_secs(3);
 
-/// The watch of one custom kind.
+/// The watch of one custom resource.
 struct Watch {
     client: Client,
     health: Arc<WatchHealth>,
     kind: Kind,
     steps: mpsc::Sender<(Kind, Step)>,
-    /// Delays of the kind of which nothing but advice rests on.
+    /// Delays for kinds that are used only for advice.
     delays: ResetTimerBackoff<ExponentialBackoff>,
-    /// Whether it was served at some time.
+    /// True if it was ever served.
     was_served: bool,
-    /// Since when each answer of discovery proves that it is not served.
+    /// Time since which every discovery proves that it is not served.
     gone_since: Option<Instant>,
     complaint: Option<String>,
 }
 
-/// The reason for the end of a watch.
+/// Reason for the end of a watch.
 enum End {
     /// The list or the watch answers 404.
     Unserved,
-    /// The kind is served otherwise now.
+    /// The kind is now served in another way.
     Otherwise(Served),
     /// The receiver of the steps is gone.
     Closed,
 }
 
-/// Follows a custom kind until the receiver of the steps is gone.
+/// Watches a custom resource until the receiver of the steps is gone.
 pub(super) async fn follow(
     client: Client,
     health: Arc<WatchHealth>,
@@ -100,7 +100,7 @@ impl Watch {
         }
     }
 
-    /// The objects, in a version that is read, until that is no longer served.
+    /// Watches objects in a supported version until it is no longer served.
     async fn objects(&mut self, version: &'static str) -> End {
         let resource = resource(self.kind, version);
         let listing = Listing::new(self.client.clone(), &resource, None);
@@ -108,15 +108,15 @@ impl Watch {
         self.take(listing, decode, &Served::Read(version)).await
     }
 
-    /// The names of objects in a version that is not read, until one that is read is served again, or this one is
-    /// served no more.
+    /// Watches names of objects in an unsupported version, until a supported one is served or this one is no
+    /// longer served.
     async fn names(&mut self, version: &Arc<str>) -> End {
         let resource = resource(self.kind, version);
         let listing = Listing::new(self.client.clone(), &resource, None).metadata();
         let (kind, is_unread) = (self.kind, Served::Unread(version.clone()));
         let version = version.clone();
         let decode = Box::new(move |outline: &Outline, json: &[u8]| {
-            Some(Found {
+            Some(VersionedObject {
                 object: named(kind, outline, json, &version)?,
                 version: outline.number(),
             })
@@ -124,12 +124,11 @@ impl Watch {
         self.take(listing, decode, &is_unread).await
     }
 
-    /// Takes the events of a watch. Where the version is not read, it is looked meanwhile whether another one is
-    /// served.
+    /// Handles the events of a watch. For an unsupported version, discovery is repeated in the meantime.
     async fn take(&mut self, listing: Listing, decode: Decode, served: &Served) -> End {
         let is_unread = matches!(served, Served::Unread(_));
         let events = follower::follow(listing, Arc::clone(&self.health), self.kind, decode);
-        // As in `follow` of the other kinds: every attempt begins with `Init`.
+        // As in `follow` of the other kinds, every attempt begins with `Init`.
         let progress = |event: &watcher::Result<Event<_>>| !matches!(event, Ok(Event::Init));
         let events = events.filter(move |event| std::future::ready(progress(event)));
         let mut events = pin!(events.backoff(retries(self.kind)));
@@ -143,7 +142,7 @@ impl Watch {
                         Ok(found @ (Served::Read(_) | Served::Unread(_))) if found != *served => {
                             return End::Otherwise(found);
                         }
-                        // The watch itself tells that it is served no more.
+                        // If the version is no longer served, the watch itself fails.
                         _ => continue,
                     }
                 }
@@ -158,7 +157,7 @@ impl Watch {
                 Some(Err(error))
                     if self.kind.rests() == Rests::Advice && is_refused(&error, 403) =>
                 {
-                    let text = "not permitted to list this kind: nothing more is known of it, asked again later";
+                    let text = "not permitted to list this kind, trying again later";
                     complain(self.kind, text, &mut self.complaint);
                     Some(Step::Forbidden)
                 }
@@ -172,7 +171,7 @@ impl Watch {
                 self.was_served = true;
                 self.gone_since = None;
                 self.delays.reset();
-                self.tell(served);
+                self.record(served);
             }
             if self.send(step).await.is_none() {
                 return End::Closed;
@@ -180,8 +179,8 @@ impl Watch {
         }
     }
 
-    /// Asks how the kind is served, after a list or a watch of `tried` that answered 404, and waits before the next
-    /// one; `None` where the receiver is gone.
+    /// Runs discovery after a list or a watch of `tried` answered 404, and waits before the next attempt;
+    /// `None` if the receiver is gone.
     async fn look(&mut self, tried: &Served) -> Option<Served> {
         let found = discovery::served(&self.client, self.kind).await;
         if let Ok(served @ Served::Read(_)) = &found
@@ -195,7 +194,7 @@ impl Watch {
         self.gone_since = since;
         let is_proved = !self.was_served || since.is_some_and(|since| since.elapsed() >= PROOFS);
         let is_advice = self.kind.rests() == Rests::Advice;
-        // No verdict waits for what only advice rests on.
+        // No review depends on this kind.
         let unknown = if is_advice {
             Step::Forbidden
         } else {
@@ -213,13 +212,13 @@ impl Watch {
             }
         };
         let is_named = matches!(next, Served::Unread(_)) && !is_advice;
-        self.tell(&next);
+        self.record(&next);
         self.send(step).await?;
         if is_named {
             return Some(next);
         }
         self.wait().await;
-        // Served after all: another API server, or a moment later.
+        // It is served after all: by another API server, or a moment later.
         let is_served = |found: &Served| matches!(found, Served::Read(_) | Served::Unread(_));
         Some(found.ok().filter(is_served).unwrap_or(next))
     }
@@ -233,7 +232,7 @@ impl Watch {
         sleep(delay).await;
     }
 
-    /// ReloadTargets a step on, and what it says of how current the facts are; `None` where the receiver is gone.
+    /// Sends a step and updates the health of the watch; `None` if the receiver is gone.
     async fn send(&self, step: Step) -> Option<()> {
         let is_whole = matches!(step, Step::Done | Step::Absent);
         if is_whole || step == Step::Forbidden {
@@ -246,15 +245,19 @@ impl Watch {
         Some(())
     }
 
-    /// Notes how the kind is served, and logs it with the cure where that is something new.
-    fn tell(&self, served: &Served) {
+    /// Records how the kind is served. A change is logged, with a remedy.
+    fn record(&self, served: &Served) {
         if !self.health.serve(self.kind, served.clone()) {
             return;
         }
         let (kind, version) = (self.kind.as_str(), served.version());
         match (served, self.kind) {
             (Served::Read(_), _) => {
-                tracing::info!(kind, version, "kind is served in a version that is read");
+                tracing::info!(
+                    kind,
+                    version,
+                    "kind is served in a version that this release supports"
+                );
             }
             (Served::Unread(_), Kind::OpenBaoCluster) => tracing::error!(
                 kind,
@@ -265,25 +268,28 @@ impl Watch {
             (Served::Unread(_), _) => tracing::warn!(
                 kind,
                 version,
-                "kind is served in a version that this release cannot read: nothing new is known of it; upgrade \
+                "kind is served in a version that this release cannot read: its objects are not read; upgrade \
                  openbao-perimeter"
             ),
             (Served::Nowhere, Kind::OpenBaoCluster) => tracing::warn!(
                 kind,
-                "no version of this kind is served: there is nothing to guard until its CRD is installed"
+                "no version of this kind is served: nothing is guarded until its CRD is installed"
             ),
             (Served::Nowhere, _) => {
-                tracing::info!(kind, "no version of this kind is served: taken as none");
+                tracing::info!(
+                    kind,
+                    "no version of this kind is served: assuming no objects"
+                );
             }
             (Served::Unproved, _) => tracing::warn!(
                 kind,
-                "list answers 404, and discovery does not prove that the kind is gone: the last facts count"
+                "list answers 404, and discovery does not prove that the kind is gone: keeping the last facts"
             ),
         }
     }
 }
 
-/// The objects of a namespace in a version that is not read, by their metadata.
+/// The objects of a namespace in an unsupported version, by their metadata.
 pub(super) async fn list(
     client: Client,
     namespace: &str,
@@ -296,9 +302,9 @@ pub(super) async fn list(
     listing.all(gate, named).await.map(|(objects, _)| objects)
 }
 
-/// An object of which only the metadata were read, in a version that is not.
+/// An object of which only the metadata was read, because its version is unsupported.
 fn named(kind: Kind, outline: &Outline, json: &[u8], version: &str) -> Option<Object> {
     let broken = read::other_version(json, &outline.of_kind(kind), version);
-    // No verdict rests on the names of other kinds.
+    // No review depends on the names of other kinds.
     (kind == Kind::OpenBaoCluster).then(|| Object::Cluster(Fact::Unreadable(broken.into())))
 }

@@ -1,8 +1,8 @@
-//! Versions in which the API server serves a custom kind.
+//! Versions in which the API server serves a custom resource.
 //!
-//! A list that answers 404 proves nothing: the kind may be served in another version, not be established yet, or the
-//! API server may not know it yet. A group proves nothing either, since another kind keeps it alive. Only the resource
-//! lists of the group's versions do.
+//! A list that answers 404 proves nothing: the kind may be served in another version, may not be established
+//! yet, or the API server may not know it yet. A group proves nothing either, since another kind may keep it.
+//! Only the resource lists of the group's versions are a proof.
 
 use std::sync::Arc;
 
@@ -11,21 +11,21 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{APIGroup, APIResourceList};
 
 use crate::inventory::Kind;
 
-/// How the API server serves a custom kind.
+/// Versions in which the API server serves a custom resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Served {
-    /// In this version, which is read.
+    /// This supported version.
     Read(&'static str),
-    /// Only in versions that are not read; this one is preferred.
+    /// Only unsupported versions. This one is preferred.
     Unread(Arc<str>),
-    /// In no version: there is no object of the kind.
+    /// No version: there is no object of the kind.
     Nowhere,
-    /// The list answers 404, and it is not proved that the kind is gone: the last facts count.
+    /// Unknown: the list answers 404, and it is not proved that the kind is gone. The last facts are used.
     Unproved,
 }
 
 impl Served {
-    /// The version that is read, or of which the names are; `None` where there is none, or it is not known.
+    /// The version that is watched, fully or by names; `None` if there is none, or it is unknown.
     pub fn version(&self) -> Option<&str> {
         match self {
             Self::Read(version) => Some(version),
@@ -35,11 +35,11 @@ impl Served {
     }
 }
 
-/// Asks for the versions that serve a kind: those that are read first, then the preferred one, then the others in the
-/// API server's order.
+/// Finds a version that serves a kind: supported versions first, then the preferred one, then the others in
+/// the API server's order.
 ///
 /// # Errors
-/// The API server does not answer, or refuses: then nothing is known.
+/// The API server does not answer, or answers with an error. Nothing is known then.
 pub(super) async fn served(client: &Client, kind: Kind) -> Result<Served, Error> {
     for version in kind.versions() {
         if serves(client, kind, version).await? {
@@ -62,7 +62,7 @@ pub(super) async fn served(client: &Client, kind: Kind) -> Result<Served, Error>
     Ok(Served::Nowhere)
 }
 
-/// Whether a version of the kind's group has the kind's resource.
+/// Returns true if a version of the kind's group has the kind's resource.
 async fn serves(client: &Client, kind: Kind, version: &str) -> Result<bool, Error> {
     let path = format!("/apis/{}/{version}", kind.group());
     let found = get::<APIResourceList>(client, path).await?;
@@ -72,7 +72,7 @@ async fn serves(client: &Client, kind: Kind, version: &str) -> Result<bool, Erro
         .any(|resource| resource.name == kind.plural()))
 }
 
-/// `None` where the API server answers 404.
+/// `None` if the API server answers 404.
 async fn get<T: serde::de::DeserializeOwned>(
     client: &Client,
     path: String,

@@ -1,7 +1,7 @@
-//! One kind from its list on through its watches, as kube's own watcher does it, but object by object.
+//! List and watch of one kind, like kube's watcher, but object by object.
 //!
-//! kube's watcher holds each page of a list whole, as text and decoded, and an API server may send all objects in one
-//! page. What is followed here is decoded one at a time, into facts of bounded size.
+//! kube's watcher holds each page of a list as text and decoded, and an API server may send all objects in
+//! one page. Here one object at a time is decoded into a fact of bounded size.
 
 use std::mem;
 use std::sync::Arc;
@@ -11,30 +11,30 @@ use ::kube::runtime::watcher::{Error, Event, Result};
 use futures_util::{Stream, stream};
 use serde_json::value::RawValue;
 
-use super::answers::{Gate, Listing, Page, Watch, WatchEvent};
 use super::health::WatchHealth;
-use super::policies::Found;
+use super::policies::VersionedObject;
+use super::responses::{Gate, Listing, Page, Watch, WatchEvent};
 use crate::inventory::Kind;
 use crate::inventory::read::outline::{Outline, outline};
 
-/// Code of an API server that has forgotten the version to go on from.
+/// Status code for a resource version that the API server no longer has.
 const GONE: u16 = 410;
 
-/// Makes a fact of an object; `None` where it says nothing about the facts.
-pub(super) type Decode = Box<dyn Fn(&Outline, &[u8]) -> Option<Found> + Send + Sync>;
+/// Converts an object into a fact; `None` if it does not change the facts.
+pub(super) type Decode = Box<dyn Fn(&Outline, &[u8]) -> Option<VersionedObject> + Send + Sync>;
 
 #[derive(Default)]
 enum State {
-    /// Nothing is known.
+    /// Nothing was listed yet.
     #[default]
     Empty,
-    /// The next page is to be asked for.
+    /// Before the request for a page.
     Between(Option<String>),
-    /// A page is being read.
+    /// Reading a page.
     Listing(Page),
-    /// The next watch is to be asked for.
+    /// Before the request for a watch.
     Listed(String),
-    /// A watch is being read.
+    /// Reading a watch.
     Watching(String, Watch),
 }
 
@@ -46,14 +46,14 @@ struct Follower {
     state: State,
 }
 
-/// The events of a kind, without end: after an error it goes on where it can. Each success of a watch is noted in
-/// `health`; that of a list is noted by the caller, once its facts are handed on.
+/// The events of a kind, without end: after an error it continues if possible. Each success of a watch is
+/// recorded in `health`. The caller records that of a list, after it has passed the facts on.
 pub(super) fn follow(
     listing: Listing,
     health: Arc<WatchHealth>,
     kind: Kind,
     decode: Decode,
-) -> impl Stream<Item = Result<Event<Found>>> + Send {
+) -> impl Stream<Item = Result<Event<VersionedObject>>> + Send {
     let follower = Follower {
         listing: listing.within(health.call_limit()),
         health,
@@ -71,8 +71,8 @@ pub(super) fn follow(
 }
 
 impl Follower {
-    /// One step; `None` where it is no event.
-    async fn step(&mut self) -> Option<Result<Event<Found>>> {
+    /// One step; `None` if it produces no event.
+    async fn step(&mut self) -> Option<Result<Event<VersionedObject>>> {
         match mem::take(&mut self.state) {
             State::Empty => {
                 self.state = State::Between(None);
@@ -105,7 +105,7 @@ impl Follower {
     }
 
     /// The next item of a page, or its end.
-    async fn list(&mut self, mut page: Page) -> Option<Result<Event<Found>>> {
+    async fn list(&mut self, mut page: Page) -> Option<Result<Event<VersionedObject>>> {
         let decode = &self.decode;
         let read = |json: &[u8]| Some(decode(&outline(json)?, json));
         let item = match page.next(&mut Gate::default(), read).await {
@@ -117,7 +117,7 @@ impl Follower {
                 self.state = State::Listing(page);
                 found.map(Event::InitApply).map(Ok)
             }
-            // An object without metadata is none.
+            // An object without metadata is malformed.
             Some(None) => Some(Err(Error::NoResourceVersion)),
             None => match page.end() {
                 Ok(end) if !end.continued.is_empty() => {
@@ -135,9 +135,13 @@ impl Follower {
     }
 
     /// The next event of a watch, or its end.
-    async fn watch(&mut self, version: String, mut watch: Watch) -> Option<Result<Event<Found>>> {
+    async fn watch(
+        &mut self,
+        version: String,
+        mut watch: Watch,
+    ) -> Option<Result<Event<VersionedObject>>> {
         let decode = &self.decode;
-        let read = |event: WatchEvent<'_>| heard(decode, &event);
+        let read = |event: WatchEvent<'_>| decode_event(decode, &event);
         match watch.next(read).await {
             Ok(None) => {
                 if watch.is_complete() {
@@ -146,18 +150,18 @@ impl Follower {
                 self.state = State::Listed(version);
                 None
             }
-            Ok(Some(Heard::Event(next, event))) => {
+            Ok(Some(Decoded::Event(next, event))) => {
                 self.health.succeeded(self.kind);
                 self.state = State::Watching(next, watch);
                 event.map(Ok)
             }
-            Ok(Some(Heard::Error(status))) => {
+            Ok(Some(Decoded::Error(status))) => {
                 if status.code != GONE {
                     self.state = State::Watching(version, watch);
                 }
                 Some(Err(Error::WatchError(status)))
             }
-            Ok(Some(Heard::Nameless)) => Some(Err(Error::NoResourceVersion)),
+            Ok(Some(Decoded::Nameless)) => Some(Err(Error::NoResourceVersion)),
             Err(error) => {
                 self.state = State::Listed(version);
                 Some(Err(Error::WatchFailed(error)))
@@ -170,29 +174,29 @@ fn is_gone(error: &::kube::Error) -> bool {
     matches!(error, ::kube::Error::Api(status) if status.code == GONE)
 }
 
-/// An event of a watch.
-enum Heard {
-    /// The version that it brings, and what it says about the facts.
-    Event(String, Option<Event<Found>>),
+/// A decoded event of a watch.
+enum Decoded {
+    /// The resource version, and the change of the facts, if any.
+    Event(String, Option<Event<VersionedObject>>),
     Error(Box<Status>),
     /// An object without a version.
     Nameless,
 }
 
-fn heard(decode: &Decode, event: &WatchEvent<'_>) -> Heard {
+fn decode_event(decode: &Decode, event: &WatchEvent<'_>) -> Decoded {
     let json = event.object.get().as_bytes();
     if event.kind == "ERROR" {
-        return Heard::Error(Box::new(status(event.object)));
+        return Decoded::Error(Box::new(status(event.object)));
     }
     let Some(outline) = outline(json).filter(|outline| !outline.version.is_empty()) else {
-        return Heard::Nameless;
+        return Decoded::Nameless;
     };
     let event = match event.kind {
         "ADDED" | "MODIFIED" => decode(&outline, json).map(Event::Apply),
         "DELETED" => decode(&outline, json).map(Event::Delete),
         _ => None,
     };
-    Heard::Event(outline.version, event)
+    Decoded::Event(outline.version, event)
 }
 
 fn status(written: &RawValue) -> Status {

@@ -1,10 +1,10 @@
-//! Reads of one namespace, past the watches.
+//! Live reads of one namespace.
 //!
-//! A read that has begun may be older than what a caller knows, so nobody joins it: who comes while
-//! one is under way waits for the next, together with all others who do. So there is one read of a
-//! namespace at a time and one that waits, and what they cost does not grow with the callers. Each
-//! namespace has an allowance of its own, and one that was quiet waits for no busy one. Objects are
-//! read one by one, and one read at a time may hold a large one.
+//! A read that has started may be older than what a later caller knows, so that caller waits for the next
+//! read, together with all other waiting callers. So a namespace has at most one running read and one
+//! pending read, and the cost does not grow with the number of callers. Reads are rate limited by namespace,
+//! and a namespace without recent reads does not wait for busy ones. Objects are read one by one, and one
+//! read at a time may hold a large object.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,52 +17,53 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::answers::{Gate, Listing};
 use super::custom;
 use super::discovery::{self, Served};
 use super::policies::{self, Wanted};
+use super::responses::{Gate, Listing};
 use super::{ReviewConfigs, resource};
 use crate::inventory::read::{self, outline::outline};
 use crate::inventory::{Kind, Object};
 use crate::rate::Bucket;
 
-/// One read, from its turn to its end. Reviews wait less.
+/// Timeout of one read. Reviews wait for a shorter time.
 const LIMIT: Duration = Duration::from_secs(5);
-/// Reads of one namespace at once after a quiet time, and how often one more of them may begin.
+/// Burst of reads of one namespace after a quiet time.
 const BURST: u32 = 10;
+/// Time after which one more read of a namespace may start.
 const PERIOD: Duration = Duration::from_millis(100);
-/// After so long without a read a namespace counts as quiet.
+/// Time without a read after which a namespace counts as quiet.
 const QUIET: Duration = Duration::from_secs(10);
-/// Reads under way at once: of namespaces that were quiet before, and as many of all others.
+/// Maximum number of concurrent reads of quiet namespaces, and of all others.
 const AT_ONCE: usize = 16;
 
-/// Why nothing was read.
+/// Reason for which nothing was read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
-    /// The API server does not answer.
+    /// The API server did not answer in time.
     #[error("the API server did not answer in time")]
     Late,
-    /// The API server refuses, or is not reached.
+    /// The API server answered with an error, or cannot be reached.
     #[error("cannot read kind `{kind}`: {problem}")]
     Api {
         /// Kind.
         kind: &'static str,
-        /// What happened.
+        /// The problem.
         problem: String,
     },
-    /// The API server serves the kind in no version, as it says now.
+    /// The API server serves the kind in no version.
     #[error("no version of kind `{kind}` is served")]
     Unserved {
         /// Kind.
         kind: &'static str,
     },
-    /// The task that read is gone.
-    #[error("the read was given up")]
+    /// The reading task has ended.
+    #[error("the read was cancelled")]
     GivenUp,
 }
 
-/// The objects of a namespace, or why there are none.
-pub(super) type Answer = Result<Vec<Object>, ReadError>;
+/// The objects of a namespace, or the reason for which they are unknown.
+pub(super) type ReadResult = Result<Vec<Object>, ReadError>;
 
 type Key = (Arc<str>, &'static [Kind]);
 
@@ -72,24 +73,24 @@ pub struct Reader {
     client: Client,
     configs: ReviewConfigs,
     queue: Arc<Queue>,
-    /// Who waits may be on any thread that serves connections. What it reads, for others too and
-    /// maybe a lot, is no work for that one.
+    /// Runtime of the reads. A caller can be on any thread that serves connections, and a read may be large
+    /// and shared by other callers, so it does not run there.
     runtime: Handle,
 }
 
 struct Queue {
     slots: Mutex<BTreeMap<Key, Slot>>,
-    /// Namespaces that were read a short while ago.
+    /// Namespaces with recent reads.
     recent: Mutex<BTreeMap<Arc<str>, Recent>>,
     quiet: Semaphore,
     busy: Semaphore,
     gate: Gate,
 }
 
-/// One namespace: the read that has not begun, and whose turn it is.
+/// One namespace: the read that has not started, and the turn to start one.
 #[derive(Default)]
 struct Slot {
-    waiting: Option<Shared<BoxFuture<'static, Answer>>>,
+    waiting: Option<Shared<BoxFuture<'static, ReadResult>>>,
     turn: Arc<tokio::sync::Mutex<()>>,
 }
 
@@ -100,7 +101,7 @@ impl std::fmt::Debug for Reader {
 }
 
 impl Reader {
-    /// Reads through this client, on the runtime that this is called in, as much as the posture in force allows.
+    /// Reads through `client` on the current runtime, limited by the configuration in force.
     pub fn new(client: Client, configs: ReviewConfigs) -> Self {
         Self {
             client,
@@ -110,12 +111,12 @@ impl Reader {
         }
     }
 
-    /// The objects of these kinds in a namespace, and the Namespace itself where it is among them,
-    /// at some moment after this call.
+    /// The objects of these kinds in a namespace, and the Namespace itself if it is among the kinds, at some
+    /// point after this call.
     ///
     /// # Errors
-    /// The API server does not answer, or refuses.
-    pub async fn read(&self, namespace: Arc<str>, kinds: &'static [Kind]) -> Answer {
+    /// The API server does not answer, or answers with an error.
+    pub async fn read(&self, namespace: Arc<str>, kinds: &'static [Kind]) -> ReadResult {
         let key = (namespace, kinds);
         let read = {
             let mut slots = self.queue.slots();
@@ -131,12 +132,12 @@ impl Reader {
         read.await
     }
 
-    async fn take_turn(self, key: Key, turn: Arc<tokio::sync::Mutex<()>>) -> Answer {
+    async fn take_turn(self, key: Key, turn: Arc<tokio::sync::Mutex<()>>) -> ReadResult {
         let _turn = turn.lock_owned().await;
         let Reserved { wait, is_quiet } = self.queue.reserve(&key.0, Instant::now());
         sleep(wait).await;
         let _place = self.queue.place(is_quiet).await;
-        // From here on it may be too old for whoever comes.
+        // From here on the read may be too old for later callers.
         if let Some(slot) = self.queue.slots().get_mut(&key) {
             slot.waiting = None;
         }
@@ -148,7 +149,7 @@ impl Reader {
         answer.unwrap_or(Err(ReadError::Late))
     }
 
-    async fn objects(&self, (namespace, kinds): &Key) -> Answer {
+    async fn objects(&self, (namespace, kinds): &Key) -> ReadResult {
         let mut objects = Vec::new();
         let mut gate = self.queue.gate.clone();
         for kind in *kinds {
@@ -161,9 +162,14 @@ impl Reader {
         Ok(objects)
     }
 
-    /// Without a resource version, so no older than this call. A list that answers 404 is no answer: discovery tells
-    /// whether the kind is served in another version, or in none.
-    async fn of_kind(&self, namespace: &str, kind: Kind, gate: &mut Gate) -> Result<Answer, Error> {
+    /// Lists without a resource version, so the result is not older than this call. If the list answers 404,
+    /// discovery shows whether the kind is served in another version or in none.
+    async fn of_kind(
+        &self,
+        namespace: &str,
+        kind: Kind,
+        gate: &mut Gate,
+    ) -> Result<ReadResult, Error> {
         let first = kind.versions()[0];
         let gone = match self.list(namespace, kind, first, gate).await {
             Err(Error::Api(status)) if status.code == 404 && kind.is_custom() => status,
@@ -224,7 +230,7 @@ impl Queue {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a token of a namespace's own.
+    /// Takes a token from the namespace's rate limit.
     fn reserve(&self, namespace: &Arc<str>, now: Instant) -> Reserved {
         let recent = self.recent.lock();
         let mut recent = recent.unwrap_or_else(PoisonError::into_inner);
@@ -241,9 +247,9 @@ impl Queue {
         }
     }
 
-    /// A place among the reads that are under way. Namespaces that were quiet do not stand behind those that were not.
+    /// A permit for a concurrent read. Namespaces without recent reads do not wait behind the others.
     async fn place(&self, is_quiet: bool) -> Option<SemaphorePermit<'_>> {
-        // Nobody closes them.
+        // The semaphores are never closed.
         let busy = self.busy.acquire();
         if !is_quiet {
             return busy.await.ok();
@@ -255,16 +261,16 @@ impl Queue {
     }
 }
 
-/// A namespace that was read a short while ago.
+/// A namespace with a recent read.
 struct Recent {
     bucket: Bucket,
     last: Instant,
 }
 
-/// A namespace's turn.
+/// A reserved start time.
 struct Reserved {
-    /// How long it waits for itself.
+    /// Delay by the rate limit of the namespace.
     wait: Duration,
-    /// Whether nothing was read of it for a while.
+    /// True if the namespace had no recent read.
     is_quiet: bool,
 }

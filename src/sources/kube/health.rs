@@ -1,8 +1,8 @@
 //! Health of the watches: the time of the last success of each kind.
 //!
-//! A success is a whole list, an event, a bookmark, a watch that the API server ends in its time, or
-//! proof that the kind is not served. The beginning of a watch is none: a server that accepts every
-//! call and then stays silent is not healthy.
+//! A success is a complete list, an event, a bookmark, a watch that ends at its regular time, or a proof that
+//! the kind is not served. The start of a watch is none: a server that accepts every call and then stays
+//! silent is not healthy.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,22 +15,22 @@ use super::KINDS;
 use super::discovery::Served;
 use crate::inventory::{Freshness, Kind, Rests};
 
-/// Longest duration of one watch.
+/// Maximum duration of one watch.
 const LONGEST_WATCH: Duration = Duration::from_secs(290);
 
-/// Longest time for an answer. The API server itself gives up then.
+/// Maximum timeout of a call. The API server gives up after the same time.
 const LONGEST_CALL: Duration = Duration::from_mins(1);
 
-/// Called with the kind of each success and the seconds of Unix time.
+/// Called with the kind of each success and the Unix time in seconds.
 type Listener = dyn Fn(Kind, u64) + Send + Sync;
 
 /// Last success of each watch, and the kinds that were never listed.
 pub struct WatchHealth {
     start: Instant,
     limit: Duration,
-    /// Kinds that were not yet listed, nor proved to be unserved.
+    /// Kinds that were neither listed nor proved to be unserved.
     missing: Mutex<BTreeSet<Kind>>,
-    /// How the custom kinds are served, as far as that is known.
+    /// Served versions of the custom resources, if known.
     served: Mutex<BTreeMap<Kind, Served>>,
     /// Milliseconds from `start`, by kind.
     successes: BTreeMap<Kind, AtomicU64>,
@@ -46,15 +46,15 @@ impl std::fmt::Debug for WatchHealth {
 }
 
 impl WatchHealth {
-    /// Health in which every kind succeeded now, and is stale after `limit`. `listener` is called at
-    /// each success, with the seconds of Unix time.
+    /// Health in which every kind succeeded now. It becomes stale after `limit`. `listener` is called at each
+    /// success with the Unix time in seconds.
     pub fn new(limit: Duration, listener: impl Fn(Kind, u64) + Send + Sync + 'static) -> Self {
         Self {
             start: Instant::now(),
             limit,
             missing: Mutex::new(KINDS.into()),
             served: Mutex::default(),
-            // A kind that only advice rests on may be forbidden, and makes nothing stale.
+            // A kind that is used only for advice may be forbidden. It makes nothing stale.
             successes: KINDS
                 .into_iter()
                 .filter(|kind| kind.rests() == Rests::Verdicts)
@@ -64,7 +64,7 @@ impl WatchHealth {
         }
     }
 
-    /// The kinds without a success for longer than the limit, each with its age.
+    /// The kinds without a success for longer than the limit, with their ages.
     fn stale(&self) -> impl Iterator<Item = (Kind, Duration)> {
         let now = self.start.elapsed();
         let ages = self.successes.iter().map(move |(kind, last)| {
@@ -74,13 +74,13 @@ impl WatchHealth {
         ages.filter(|(_, age)| *age > self.limit)
     }
 
-    /// The kind whose last success is oldest, beyond the limit, with its age.
+    /// The kind with the oldest success beyond the limit, with its age.
     pub fn lost(&self) -> Option<(Kind, Duration)> {
         self.stale().max_by_key(|(_, age)| *age)
     }
 
-    /// Whether the facts are recent enough to prove anything by. Where the API server answers that it does not list
-    /// OpenBaoClusters, and this is not proved, only what is known of clusters is too old.
+    /// Freshness of the facts. If the API server does not list OpenBaoClusters, and it is not proved that
+    /// there are none, only facts about clusters are too old.
     pub fn freshness(&self) -> Freshness {
         let mut stale = self.stale().map(|(kind, _)| kind).peekable();
         if stale.peek().is_none() {
@@ -94,12 +94,12 @@ impl WatchHealth {
         }
     }
 
-    /// How the custom kinds are served, as far as that is known.
+    /// Served versions of the custom resources, if known.
     pub fn served(&self) -> BTreeMap<Kind, Served> {
         self.lock_served().clone()
     }
 
-    /// Notes how a custom kind is served; whether that is something new.
+    /// Records the served version of a custom resource. Returns whether it has changed.
     pub(super) fn serve(&self, kind: Kind, served: Served) -> bool {
         let before = self.lock_served().insert(kind, served.clone());
         before != Some(served)
@@ -109,14 +109,14 @@ impl WatchHealth {
         self.served.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The kinds that are not yet complete, in order.
+    /// The kinds that are not complete yet, in order.
     pub fn missing(&self) -> Vec<Kind> {
         let missing = self.missing.lock();
         let missing = missing.unwrap_or_else(PoisonError::into_inner);
         missing.iter().copied().collect()
     }
 
-    /// Notes that a kind is complete: listed, or proved to be unserved.
+    /// Records that a kind is complete: listed, or proved to be unserved.
     pub(super) fn complete(&self, kind: Kind) {
         let missing = self.missing.lock();
         missing
@@ -129,12 +129,12 @@ impl WatchHealth {
         (self.limit / 3).clamp(Duration::from_secs(1), LONGEST_WATCH)
     }
 
-    /// Time in which a list or a watch has to be answered.
+    /// Timeout of a list or a watch.
     pub(super) fn call_limit(&self) -> Duration {
         (self.limit / 3).min(LONGEST_CALL)
     }
 
-    /// Notes a success of the watch of a kind.
+    /// Records a success of the watch of a kind.
     pub(super) fn succeeded(&self, kind: Kind) {
         let at = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
         if let Some(last) = self.successes.get(&kind) {

@@ -1,29 +1,30 @@
-//! JSON that is cut into objects as it arrives: the items of a list, the lines of a watch.
+//! Splits JSON into objects as it arrives: items of a list, lines of a watch.
 //!
-//! An API server may send all objects of a kind in one answer, whatever limit it was asked for, and a tenant decides how
-//! large they are. So no answer is ever held whole, only the one object that has begun.
+//! An API server may send all objects of a kind in one response, whatever limit was requested, and tenants
+//! decide how large they are. So a response is never held as a whole, only the current object.
 
 use std::mem;
 
-/// Most bytes of one object. The API server stores 1.5 MB; as JSON that is up to nine times as much.
+/// Maximum size of one object in bytes. The API server stores up to 1.5 MB, which can be nine times as much
+/// JSON.
 const LONGEST: usize = 32 * 1024 * 1024;
-/// Most bytes of a list beside its items.
+/// Maximum size of a list without its items, in bytes.
 const LONGEST_FRAME: usize = 64 * 1024;
-/// Bytes that a buffer keeps for the next object.
+/// Capacity that a buffer keeps for the next object, in bytes.
 const KEPT: usize = 64 * 1024;
 
-/// Bytes that cannot be cut into objects.
+/// Error for bytes that cannot be split into objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum CutError {
-    /// One object is longer than any that an API server stores.
+    /// An object is longer than any that an API server stores.
     #[error("expected objects of at most {LONGEST} bytes, found a longer one")]
     TooLong,
-    /// It is no list.
+    /// The text is not a list.
     #[error("expected a list of objects, found something else")]
     NoList,
 }
 
-/// One object that is not whole yet.
+/// The bytes of an incomplete object.
 #[derive(Debug, Default)]
 struct Buffer(Vec<u8>);
 
@@ -36,7 +37,7 @@ impl Buffer {
         Ok(())
     }
 
-    /// Begins the next object. The memory of a large one is given back.
+    /// Starts the next object. The memory of a large one is released.
     fn clear(&mut self) {
         if self.0.capacity() > KEPT {
             self.0 = Vec::new();
@@ -46,7 +47,7 @@ impl Buffer {
     }
 }
 
-/// Where in a list the next byte stands.
+/// Position of the next byte in a list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Place {
     /// Outside of `items`.
@@ -58,10 +59,10 @@ enum Place {
     Item,
 }
 
-/// The items of a list, one after the other.
+/// The items of a list, one after another.
 #[derive(Debug, Default)]
 pub(super) struct Items {
-    /// The list without its items and without white space.
+    /// The list without its items and without whitespace.
     frame: Vec<u8>,
     item: Buffer,
     is_whole: bool,
@@ -72,7 +73,7 @@ pub(super) struct Items {
 }
 
 impl Items {
-    /// Takes bytes from the front of `rest`: up to the end of an item, which is returned, or all of them.
+    /// Takes bytes from the front of `rest`, up to the end of an item, which is returned, or all of them.
     pub(super) fn next(&mut self, rest: &mut &[u8]) -> Result<Option<&[u8]>, CutError> {
         if mem::take(&mut self.is_whole) {
             self.item.clear();
@@ -122,12 +123,12 @@ impl Items {
         Ok(None)
     }
 
-    /// Bytes of the item that is not whole yet.
+    /// Number of bytes of the incomplete item.
     pub(super) fn begun(&self) -> usize {
         if self.is_whole { 0 } else { self.item.0.len() }
     }
 
-    /// The list with its items left out, once all of it has arrived.
+    /// The list without its items, after all of it has arrived.
     pub(super) fn frame(&self) -> &[u8] {
         &self.frame
     }
@@ -146,8 +147,8 @@ impl Items {
     }
 }
 
-/// Whether what stands in the frame so far ends in the key `items` of the list itself. A quotation mark inside a text
-/// has a backslash before it.
+/// Returns true if the frame so far ends in the key `items` of the list itself. A quotation mark inside a
+/// string has a backslash before it.
 fn begins_items(frame: &[u8]) -> bool {
     let before = frame.strip_suffix(br#""items":"#);
     before.is_some_and(|before| before.ends_with(b"{") || before.ends_with(b","))
@@ -161,7 +162,7 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// Takes bytes from the front of `rest`: up to the end of a line, which is returned, or all of them.
+    /// Takes bytes from the front of `rest`, up to the end of a line, which is returned, or all of them.
     pub(super) fn next(&mut self, rest: &mut &[u8]) -> Result<Option<&[u8]>, CutError> {
         if mem::take(&mut self.is_whole) {
             self.line.clear();
@@ -183,7 +184,7 @@ impl Lines {
 mod tests {
     use super::*;
 
-    /// The items of a list that arrives in pieces of this many bytes, and its frame.
+    /// The items of a list that arrives in pieces of this size, and its frame.
     fn cut(list: &str, size: usize) -> Result<(Vec<String>, String), CutError> {
         let mut items = Items::default();
         let mut found = Vec::new();

@@ -1,7 +1,8 @@
-//! How much is kept of a NetworkPolicy: of one in a guarded namespace what a proof can bear, of any other a stub.
+//! Storage of NetworkPolicies: those in a guarded namespace are kept as far as proofs can use them, all
+//! others as stubs.
 //!
-//! A namespace is guarded where an OpenBaoCluster is, readable or not, and where the operator is. No proof is tried with a
-//! policy that is larger than the caps, so of one that takes much memory no more than the names and the selector are
+//! A namespace is guarded if it has an OpenBaoCluster, readable or not, or the operator. No proof uses a
+//! policy that is larger than the limits. If such a policy takes much memory, only its names and selector are
 //! kept.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,8 +12,8 @@ use ::kube::Error;
 use tokio::sync::watch;
 
 use super::ReviewConfigs;
-use super::answers::{Gate, Listing};
 use super::follower::Decode;
+use super::responses::{Gate, Listing};
 use crate::config::SizeLimits;
 use crate::inventory::read::outline::{Outline, outline};
 use crate::inventory::size::{TooLarge, parts, too_large, weight};
@@ -20,44 +21,45 @@ use crate::inventory::{
     Change, Fact, Kind, Meta, NamespaceFacts, Object, Policy, Snapshot, Stub, Unreadable, read,
 };
 
-/// Memory that the policies of one namespace may take together, in bytes.
+/// Memory limit for the policies of one namespace, in bytes.
 const MOST: usize = 24 * 1024 * 1024;
-/// Memory that a policy that is larger than the caps may take and is still kept whole.
+/// Memory limit for one policy that is larger than the limits for proofs, in bytes. Below it the policy is
+/// kept.
 const HEAVY: usize = 1024 * 1024;
-/// Labels and owners that are kept of a policy that is too large, and parts of its selector.
+/// Maximum number of labels, owners and selector parts that are kept of a policy that is too large.
 const FEW: usize = 64;
-/// What is counted against [`MOST`].
-const TOGETHER: &str = "bytes of memory beside the other policies of the namespace";
+/// Unit of [`MOST`] in messages.
+const TOGETHER: &str = "bytes of memory next to the other policies of the namespace";
 
-/// The namespaces whose policies are kept whole; `None` until the clusters are known.
+/// The guarded namespaces; `None` until the clusters are known.
 pub(super) type Guarded = Option<Arc<BTreeSet<Arc<str>>>>;
 
-/// An object and its version.
+/// An object and its resource version.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Found {
+pub(super) struct VersionedObject {
     pub(super) object: Object,
     pub(super) version: u64,
 }
 
-/// The policies of a namespace at one moment, or those of them that were asked for.
+/// Policies of a namespace at one point in time: all, or the requested ones.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Policies {
     pub(super) version: u64,
     pub(super) wanted: Wanted,
-    pub(super) found: Vec<Found>,
+    pub(super) found: Vec<VersionedObject>,
 }
 
-/// Which policies of a namespace are read.
+/// The policies of a namespace that are to be read.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Wanted {
     /// Their names; `None` for all.
     names: Option<BTreeSet<Arc<str>>>,
-    /// Memory that the others take.
+    /// Memory of the other policies.
     taken: usize,
 }
 
 impl Wanted {
-    /// Those that were not read.
+    /// Policies that were not read yet.
     pub(super) fn missing(facts: &NamespaceFacts) -> Self {
         let read = facts.policies.values().filter_map(Fact::read);
         Self {
@@ -71,7 +73,7 @@ impl Wanted {
     }
 }
 
-/// Makes facts of policies, as much of each as is kept.
+/// Converts policies into facts, and drops what is not kept.
 pub(super) fn decoder(guarded: watch::Receiver<Guarded>, configs: ReviewConfigs) -> Decode {
     Box::new(move |outline, json| {
         let caps = configs.borrow().caps;
@@ -79,8 +81,8 @@ pub(super) fn decoder(guarded: watch::Receiver<Guarded>, configs: ReviewConfigs)
     })
 }
 
-/// A policy, as much of it as is kept.
-fn kept(outline: &Outline, json: &[u8], guarded: &Guarded, caps: &SizeLimits) -> Found {
+/// The part of a policy that is kept.
+fn kept(outline: &Outline, json: &[u8], guarded: &Guarded, caps: &SizeLimits) -> VersionedObject {
     let is_guarded = |guarded: &Arc<BTreeSet<_>>| guarded.contains(&outline.namespace);
     let object = if guarded.as_ref().is_some_and(is_guarded) {
         Object::Policy(whole(outline, json, caps))
@@ -88,13 +90,13 @@ fn kept(outline: &Outline, json: &[u8], guarded: &Guarded, caps: &SizeLimits) ->
         let stub = Stub::read(outline, json);
         Object::Stub(outline.namespace.clone(), Arc::new(stub))
     };
-    Found {
+    VersionedObject {
         object,
         version: outline.number(),
     }
 }
 
-/// A policy as far as a proof can bear it.
+/// A policy, as far as proofs can use it.
 fn whole(outline: &Outline, json: &[u8], caps: &SizeLimits) -> Fact<Policy> {
     let fact = read::policy(json, &outline.of_kind(Kind::NetworkPolicy));
     let heavy = fact.read().filter(|policy| weight(policy) > HEAVY);
@@ -105,7 +107,7 @@ fn whole(outline: &Outline, json: &[u8], caps: &SizeLimits) -> Fact<Policy> {
     }
 }
 
-/// What is kept of a policy that is too large.
+/// The part of a policy that is too large that is kept.
 fn oversize(fact: &Fact<Policy>, size: TooLarge) -> Fact<Policy> {
     let Fact::Read(policy) = fact else {
         return fact.clone();
@@ -125,8 +127,8 @@ fn oversize(fact: &Fact<Policy>, size: TooLarge) -> Fact<Policy> {
     Fact::Unreadable(Arc::new(Unreadable::too_large(meta, size, pods)))
 }
 
-/// The size of a policy for which there is only so much room beside the others of its namespace.
-fn beside_others(found: usize, room: usize) -> TooLarge {
+/// The size error of a policy that does not fit next to the others of its namespace.
+fn no_room(found: usize, room: usize) -> TooLarge {
     TooLarge {
         path: String::new(),
         what: TOGETHER,
@@ -135,7 +137,7 @@ fn beside_others(found: usize, room: usize) -> TooLarge {
     }
 }
 
-/// Reads the policies of a namespace, each as far as a proof can bear it, and no more of all than fits.
+/// Reads the policies of a namespace, within the memory limit of the namespace.
 pub(super) async fn read(
     listing: &Listing,
     wanted: Wanted,
@@ -148,11 +150,11 @@ pub(super) async fn read(
         let mut fact = whole(&outline, json, caps);
         let own = fact.read().map_or(0, |policy| weight(policy));
         if taken + own > MOST {
-            fact = oversize(&fact, beside_others(own, MOST.saturating_sub(taken)));
+            fact = oversize(&fact, no_room(own, MOST.saturating_sub(taken)));
         } else {
             taken += own;
         }
-        Some(Found {
+        Some(VersionedObject {
             version: outline.number(),
             object: Object::Policy(fact),
         })
@@ -165,7 +167,7 @@ pub(super) async fn read(
     })
 }
 
-/// The namespaces that are guarded.
+/// The guarded namespaces.
 pub(super) fn guarded(facts: &Snapshot, operator: &Arc<str>) -> BTreeSet<Arc<str>> {
     let namespaces = facts.namespaces.iter();
     let clusters = namespaces.filter(|(_, facts)| !facts.clusters.is_empty());
@@ -173,7 +175,7 @@ pub(super) fn guarded(facts: &Snapshot, operator: &Arc<str>) -> BTreeSet<Arc<str
     clusters.chain([operator.clone()]).collect()
 }
 
-/// What makes stubs of the policies where nothing is guarded any more.
+/// Changes that turn policies of namespaces that are no longer guarded into stubs.
 pub(super) fn shrunk(facts: &Snapshot, guarded: &BTreeSet<Arc<str>>) -> Vec<Change> {
     let namespaces = facts.namespaces.iter();
     let others = namespaces.filter(|(name, _)| !guarded.contains(*name));
@@ -187,8 +189,8 @@ pub(super) fn shrunk(facts: &Snapshot, guarded: &BTreeSet<Arc<str>>) -> Vec<Chan
         .collect()
 }
 
-/// What keeps the policies of a guarded namespace within what they may take together: the largest go first, and are read
-/// again once there is room.
+/// Changes that bring the policies of a guarded namespace within its memory limit. The largest are dropped
+/// first. They are read again when there is room.
 pub(super) fn fitted(namespace: &Arc<str>, facts: &NamespaceFacts) -> Vec<Change> {
     let read = facts.policies.values().filter_map(|fact| {
         let policy = fact.read()?;
@@ -202,7 +204,7 @@ pub(super) fn fitted(namespace: &Arc<str>, facts: &NamespaceFacts) -> Vec<Change
         && let Some((weight, fact)) = read.pop()
     {
         total -= weight;
-        let fact = oversize(fact, beside_others(weight, MOST.saturating_sub(total)));
+        let fact = oversize(fact, no_room(weight, MOST.saturating_sub(total)));
         changes.push(Change::Set(Object::Policy(fact)));
     }
     if changes.is_empty() {
@@ -216,7 +218,7 @@ pub(super) fn fitted(namespace: &Arc<str>, facts: &NamespaceFacts) -> Vec<Change
     changes
 }
 
-/// The policies that are too large, and what is.
+/// The policies that are too large, with their sizes.
 fn too_large_ones(facts: &NamespaceFacts) -> impl Iterator<Item = (&Fact<Policy>, &TooLarge)> {
     facts.policies.values().filter_map(|fact| match fact {
         Fact::Read(_) => None,
@@ -229,7 +231,7 @@ fn unread(namespace: &Arc<str>, policy: &Fact<Policy>) -> Change {
     Change::Set(Object::Stub(namespace.clone(), stub))
 }
 
-/// What makes stubs of the policies that are too large, so that they are read again under other caps.
+/// Changes that turn policies that are too large into stubs, so that they are read again with other limits.
 pub(super) fn reconsidered(facts: &Snapshot) -> Vec<Change> {
     let of_namespace = |(name, facts): (_, &Arc<NamespaceFacts>)| -> Vec<Change> {
         let large = too_large_ones(facts);
@@ -238,11 +240,11 @@ pub(super) fn reconsidered(facts: &Snapshot) -> Vec<Change> {
     facts.namespaces.iter().flat_map(of_namespace).collect()
 }
 
-/// The policies that were read and take the place of stubs that are no newer, and the stubs whose policies are gone.
+/// Policies that were read and replace stubs that are not newer, and stubs whose policies no longer exist.
 pub(super) fn merged<'a>(
     stubs: &'a BTreeMap<Arc<str>, Arc<Stub>>,
     read: &'a Policies,
-) -> (Vec<(&'a Stub, &'a Found)>, Vec<Arc<str>>) {
+) -> (Vec<(&'a Stub, &'a VersionedObject)>, Vec<Arc<str>>) {
     let by_name = read.found.iter();
     let by_name: BTreeMap<_, _> = by_name
         .map(|found| (found.object.reference().name, found))
@@ -254,7 +256,7 @@ pub(super) fn merged<'a>(
             None if stub.version <= read.version && read.wanted.holds(&stub.name) => {
                 gone.push(stub.name.clone());
             }
-            // It was written after the read began, and is read again.
+            // It was written after the read started, and is read again.
             _ => {}
         }
     }

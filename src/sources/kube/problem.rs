@@ -1,16 +1,15 @@
-//! A failure of a watch in words.
+//! Error messages of a watch.
 
 use std::error::Error;
 use std::iter::successors;
 
 use hyper_util::client::legacy;
 
-/// Advice where no connection is made at all: a policy or a firewall that drops packets says nothing
-/// itself.
+/// Advice for failures to connect: a policy or a firewall that drops packets gives no reason.
 const CANNOT_CONNECT: &str = "cannot connect to the API server: check that NetworkPolicies and firewalls let this pod \
     out to address and port of its endpoints (kubectl -n default get endpointslices)";
 
-/// The error with all its causes, each once, and with advice where no connection was made.
+/// The error with all its causes, without repetition, and with advice if no connection was made.
 pub(super) fn problem(error: &(dyn Error + 'static)) -> String {
     let causes = || {
         successors(Some(error), |error: &&(dyn Error + 'static)| {

@@ -8,33 +8,33 @@ use ::kube::Client;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{sleep, timeout};
 
-use super::answers::{Gate, Listing};
 use super::policies::{self, Policies, Wanted};
 use super::resource;
+use super::responses::{Gate, Listing};
 use super::snapshot_builder::Step;
 use crate::config::SizeLimits;
 use crate::inventory::{Kind, NamespaceFacts};
 
-/// Namespaces that are read at once.
+/// Maximum number of concurrent reads.
 const AT_ONCE: usize = 4;
-/// How long one read may take.
+/// Timeout of one read.
 const LIMIT: Duration = Duration::from_secs(30);
-/// How long after a failed read the next one begins.
+/// Delay after a failed read.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Reads namespaces in the background, each once at a time.
+/// Reads policies in the background, at most one read per namespace at a time.
 pub(super) struct Reads {
     client: Client,
     steps: mpsc::WeakSender<(Kind, Step)>,
     turns: Arc<Semaphore>,
     gate: Gate,
     under_way: BTreeSet<Arc<str>>,
-    /// Namespaces whose last read failed, which was logged.
+    /// Namespaces whose last read failed. The failure was logged.
     failing: BTreeSet<Arc<str>>,
 }
 
 impl Reads {
-    /// Reads through a client, and hands what was read over as steps.
+    /// Reads through a client and sends the results as steps.
     pub(super) fn new(client: Client, steps: mpsc::WeakSender<(Kind, Step)>) -> Self {
         Self {
             client,
@@ -46,7 +46,7 @@ impl Reads {
         }
     }
 
-    /// Begins to read the policies of a namespace of which there are stubs, unless that is under way.
+    /// Starts a read of the policies that exist only as stubs in a namespace, unless one is running.
     pub(super) fn begin(&mut self, namespace: &Arc<str>, facts: &NamespaceFacts, caps: SizeLimits) {
         let Some(steps) = self.steps.upgrade() else {
             return;
@@ -79,14 +79,14 @@ impl Reads {
             if read.is_none() {
                 sleep(PAUSE).await;
             }
-            // Nobody may listen any more.
+            // The receiver may be gone.
             let _sent = steps
                 .send((Kind::NetworkPolicy, Step::Read(namespace, read)))
                 .await;
         });
     }
 
-    /// A read has ended, with policies or without.
+    /// Handles the end of a read, successful or not.
     pub(super) fn ended(&mut self, namespace: &Arc<str>, read: Option<&Policies>) {
         self.under_way.remove(namespace);
         if read.is_some() {

@@ -1,4 +1,4 @@
-//! One owner of the cluster's facts: takes steps of all watches, publishes snapshots.
+//! Collects the steps of all watches and publishes snapshots.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
@@ -8,55 +8,55 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout_at};
 
-use super::policies::{self, Found, Guarded, Policies};
+use super::policies::{self, Guarded, Policies, VersionedObject};
 use super::reads::Reads;
 use super::{KINDS, ReviewConfigs};
 use crate::config::ReviewConfig;
 use crate::inventory::{Change, Completeness, Kind, NamespaceFacts, Object, ObjectRef, Snapshot};
 use crate::sources::Updates;
 
-/// Snapshots are no closer together than this while events keep coming.
+/// Minimum time between snapshots during a series of events.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// What happened in one watch.
+/// A step of one watch.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Step {
     /// An object of a list.
     Listed(Object),
-    /// The list is whole: what it does not have is gone.
+    /// The list is complete: objects that are not in it were deleted.
     Done,
-    /// An object is there, in this state.
-    Set(Found),
-    /// An object is gone, since a version.
+    /// An object exists with this content.
+    Set(VersionedObject),
+    /// An object was deleted, at a resource version.
     Remove(ObjectRef, u64),
-    /// The policies of a namespace were read, or not.
+    /// The policies of a namespace were read; `None` after a failure.
     Read(Arc<str>, Option<Policies>),
-    /// The watch is lost; a list that was not whole begins anew.
+    /// The watch is lost. A partial list starts again.
     Interrupted,
-    /// It is proved that the API server serves the kind in no version, so there is no object of it.
+    /// The API server is proved to serve the kind in no version, so there are no objects.
     Absent,
-    /// The kind may not be listed, or is served in a version that is not read: nothing more is known of it.
+    /// The kind may not be listed, or is served only in an unsupported version. Nothing more is known of it.
     Forbidden,
 }
 
-/// Gathers steps into snapshots.
+/// Builds snapshots from steps.
 pub(super) struct SnapshotBuilder {
     updates: Updates,
-    /// What was worked out last; published once every kind is complete.
+    /// The latest facts. They are published once every kind is complete.
     known: Arc<Snapshot>,
-    /// Objects of lists that are not whole yet.
+    /// Objects of incomplete lists.
     lists: BTreeMap<Kind, Vec<Object>>,
     complete: BTreeSet<Kind>,
     published: bool,
     configs: ReviewConfigs,
-    /// What is decided now.
+    /// Configuration in force.
     config: Arc<ReviewConfig>,
-    /// Told which namespaces are guarded.
+    /// Channel for the guarded namespaces.
     guarded: watch::Sender<Guarded>,
     reads: Reads,
-    /// What was read and not merged yet.
+    /// Policies that were read and not merged yet.
     read: Vec<(Arc<str>, Policies)>,
-    /// Versions of policies that were read, and that their watch has not come to yet.
+    /// Resource versions of policies that were read and that their watch has not reached yet.
     ahead: BTreeMap<ObjectRef, u64>,
 }
 
@@ -93,10 +93,10 @@ impl SnapshotBuilder {
                     Some(first) => self.take(first, &mut changes),
                     None => return,
                 },
-                config = decided(&mut self.configs) => self.decide(config, &mut changes),
+                config = next_config(&mut self.configs) => self.decide(config, &mut changes),
             }
             let latest = earliest.max(Instant::now()) + PAUSE;
-            // Idle: this returns at once with what is there. Busy: it waits out the pause.
+            // Idle: returns at once with what is there. Busy: waits for the pause.
             while let Some(next) = next(&mut steps, earliest, latest).await {
                 self.take(next, &mut changes);
             }
@@ -116,7 +116,7 @@ impl SnapshotBuilder {
                 self.ahead.retain(|reference, _| reference.kind != kind);
                 self.replace(kind, Completeness::Whole, listed, changes);
             }
-            Step::Set(Found { object, version }) => {
+            Step::Set(VersionedObject { object, version }) => {
                 if self.is_news(&object.reference(), version) {
                     changes.push(Change::Set(object));
                 }
@@ -145,8 +145,8 @@ impl SnapshotBuilder {
         }
     }
 
-    /// All objects of a kind at once. What is known and not listed goes, and so does what a change
-    /// of this very round would set: the list is newer.
+    /// Replaces all objects of a kind. Objects that are not listed are removed, even if a change in this
+    /// round would set them: the list is newer.
     fn replace(
         &mut self,
         kind: Kind,
@@ -171,7 +171,7 @@ impl SnapshotBuilder {
         self.complete.insert(kind);
     }
 
-    /// Whether a version of an object is not older than one that was read.
+    /// Returns true if a version of an object is not older than one that was read.
     fn is_news(&mut self, reference: &ObjectRef, version: u64) -> bool {
         if self
             .ahead
@@ -184,7 +184,7 @@ impl SnapshotBuilder {
         true
     }
 
-    /// The object, as it is known already where nothing differs: then a list takes no memory.
+    /// The known object if it is equal, so that a new list takes no memory; otherwise `object`.
     fn shared(&self, object: Object) -> Object {
         let namespace = object.reference().namespace;
         let known = || self.known.namespace(&namespace);
@@ -205,7 +205,7 @@ impl SnapshotBuilder {
         }
     }
 
-    /// Another posture may guard another namespace, and let larger policies be read.
+    /// Applies a new configuration, which may guard another namespace or allow larger policies.
     fn decide(&mut self, config: Arc<ReviewConfig>, changes: &mut Vec<Change>) {
         if config.caps != self.config.caps {
             changes.extend(policies::reconsidered(&self.known));
@@ -213,7 +213,7 @@ impl SnapshotBuilder {
         self.config = config;
     }
 
-    /// What was read takes the place of stubs.
+    /// Replaces stubs by policies that were read.
     fn merge(&mut self, mut facts: Snapshot) -> Snapshot {
         for (namespace, read) in mem::take(&mut self.read) {
             let Some(known) = facts.namespace(&namespace).cloned() else {
@@ -237,7 +237,7 @@ impl SnapshotBuilder {
         facts
     }
 
-    /// Keeps whole what is guarded, and of all else stubs; begins to read what is missing.
+    /// Keeps guarded policies as they are and all others as stubs. Starts reads of missing ones.
     fn keep(&mut self, facts: Snapshot) -> Snapshot {
         if !self.complete.contains(&Kind::OpenBaoCluster) {
             return facts;
@@ -283,16 +283,15 @@ impl SnapshotBuilder {
     }
 }
 
-/// What is decided next. Without anybody who decides, that stays as it is.
-async fn decided(configs: &mut ReviewConfigs) -> Arc<ReviewConfig> {
+/// The next configuration. Waits forever if there will be none.
+async fn next_config(configs: &mut ReviewConfigs) -> Arc<ReviewConfig> {
     if configs.changed().await.is_err() {
         std::future::pending::<()>().await;
     }
     Arc::clone(&configs.borrow_and_update())
 }
 
-/// The next step that belongs to this round: one that comes before `earliest`, or is there already;
-/// none after `latest`, however many are there.
+/// The next step of this round: one that arrives before `earliest`, or is already there; none after `latest`.
 async fn next(
     steps: &mut mpsc::Receiver<(Kind, Step)>,
     earliest: Instant,

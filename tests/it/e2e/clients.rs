@@ -68,7 +68,7 @@ impl Drop for Elsewhere {
     }
 }
 
-fn turned_away(guard: &Guard) -> u64 {
+fn rejected_request(guard: &Guard) -> u64 {
     let name = r#"openbao_perimeter_connections_total{outcome="client-refused"}"#;
     guard.metric(name).expect("a metric")
 }
@@ -96,11 +96,11 @@ fn only_an_api_server_with_the_certificate_that_is_expected_gets_verdicts() {
         let repaired = dry("repaired-raft-rule-removed");
         repaired.stderr.contains("restores").then_some(())
     });
-    assert_eq!(turned_away(&guard), 0);
+    assert_eq!(rejected_request(&guard), 0);
 
     let elsewhere = Elsewhere;
     for (host, whose) in [("localhost", "another's"), ("127.0.0.1", "none")] {
-        let before = turned_away(&guard);
+        let before = rejected_request(&guard);
         ask_at(host, &elsewhere);
         let called = format!(
             "failed calling webhook \"tenants.perimeter.openbao.org\": failed to call webhook: \
@@ -113,7 +113,7 @@ fn only_an_api_server_with_the_certificate_that_is_expected_gets_verdicts() {
             let is_denied = |text: &str| text.contains(&called) && text.contains(ALERT);
             is_denied(&output.stderr).then_some(output.stderr)
         });
-        let after = turned_away(&guard);
+        let after = rejected_request(&guard);
         assert!(after > before, "{whose}: {before} {after}");
         println!("certificate of the API server: {whose}: {failed}");
     }

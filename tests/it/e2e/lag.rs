@@ -18,7 +18,7 @@ use openbao_perimeter::admission::Admission;
 use openbao_perimeter::audit::Metrics;
 use openbao_perimeter::config::ReviewConfig;
 use openbao_perimeter::review::CompiledSnapshot;
-use openbao_perimeter::server::clients::{ApiClients, Facts, Reading, Scope, Unread};
+use openbao_perimeter::server::clients::{ApiClients, Facts, LiveRead, LiveReadError, Scope};
 use openbao_perimeter::server::listener::Limits;
 use openbao_perimeter::server::router::router;
 use openbao_perimeter::server::state::WebhookState;
@@ -74,11 +74,11 @@ fn configs() -> ReviewConfigs {
 struct Ask(Reader);
 
 impl Facts for Ask {
-    fn read(&self, namespace: Arc<str>, scope: Scope) -> Reading {
+    fn read(&self, namespace: Arc<str>, scope: Scope) -> LiveRead {
         let reader = self.0.clone();
         Box::pin(async move {
             let read = reader.read(namespace, scope.kinds()).await;
-            read.map_err(|error| Unread::Failed(error.to_string()))
+            read.map_err(|error| LiveReadError::Failed(error.to_string()))
         })
     }
 }

@@ -77,7 +77,7 @@ fn a_managed_policy_that_was_opened_during_an_outage_is_shown_by_the_page_and_by
         ["OpenBaoCluster opened/bao ", "OBP105", "warn"],
     ] {
         let words = [
-            "Found by the audit".to_owned(),
+            "audit finding".to_owned(),
             format!("object={object}"),
             format!("code=\"{code}\""),
             format!("level=\"{level}\""),

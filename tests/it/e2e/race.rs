@@ -65,10 +65,7 @@ impl<'a> Log<'a> {
                 .filter(about)
                 .count()
         };
-        (
-            count("Found by the audit"),
-            count("Not found by the audit any more"),
-        )
+        (count("audit finding"), count("audit finding resolved"))
     }
 
     fn stands(&self) -> bool {
@@ -238,7 +235,7 @@ fn what_was_written_while_nobody_looked_is_found() {
         let printed = strip_colours(&alone.guard().printed());
         let lines = printed
             .lines()
-            .filter(|line| line.contains("Found by the audit"));
+            .filter(|line| line.contains("audit finding"));
         let object = |line: &str| {
             let name = line
                 .split_once("NetworkPolicy race-outage/open-api-")?

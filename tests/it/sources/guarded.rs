@@ -44,7 +44,7 @@ impl Scene {
         .await
     }
 
-    /// Waits until the policies of `shop` were read, and sees that they were never taken as none.
+    /// Waits until the policies of `shop` were read, and sees that they were never assuming no objects.
     async fn until_read(&mut self) {
         let whole = self
             .until(|shop| {

@@ -1,4 +1,4 @@
-//! Lists and watches whose answers are read object by object.
+//! Lists and watches whose responses are read object by object.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,14 +18,14 @@ use tokio::time::{Instant, timeout};
 
 use super::items::{Items, Lines};
 
-/// Objects of one page; the API server holds a page whole.
+/// Objects per page. The API server holds a page in memory.
 const PAGE: u32 = 100;
-/// Most bytes that are read of an error.
+/// Maximum number of bytes read of an error response.
 const LONGEST_ERROR: usize = 64 * 1024;
-/// Time for an answer where no other one is set.
+/// Default timeout of a call.
 const CALL: Duration = Duration::from_mins(1);
 
-/// What is listed and watched.
+/// A resource to list and watch.
 #[derive(Clone)]
 pub(super) struct Listing {
     client: Client,
@@ -35,7 +35,7 @@ pub(super) struct Listing {
     limit: Duration,
 }
 
-/// What is asked for of each object.
+/// Form of each object in the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
     Whole,
@@ -54,28 +54,28 @@ impl Listing {
         }
     }
 
-    /// Only the metadata of each, which have one shape in all versions.
+    /// Requests only metadata, which has the same fields in all versions.
     #[must_use]
     pub(super) fn metadata(mut self) -> Self {
         self.form = Form::Metadata;
         self
     }
 
-    /// Only those that a field selector selects.
+    /// Restricts the objects with a field selector.
     #[must_use]
     pub(super) fn fields(mut self, selector: String) -> Self {
         self.fields = Some(selector);
         self
     }
 
-    /// Sets the time in which each call has to be answered, and in which a list has to go on.
+    /// Sets the timeout of each call, and the maximum pause within a list.
     #[must_use]
     pub(super) fn within(mut self, limit: Duration) -> Self {
         self.limit = limit;
         self
     }
 
-    /// One page of the list, from where another one ended.
+    /// One page of the list, starting at a continue token.
     pub(super) async fn page(&self, continued: Option<String>) -> Result<Page, Error> {
         let params = ListParams {
             limit: Some(PAGE),
@@ -93,8 +93,8 @@ impl Listing {
         })
     }
 
-    /// A watch from a version on, that the API server is to end after `time`. It is given up after a silence of half as
-    /// long again.
+    /// Starts a watch at a resource version. The API server should end it after `time`. It is aborted after a
+    /// silence of 1.5 times that long.
     pub(super) async fn watch(&self, version: &str, time: Duration) -> Result<Watch, Error> {
         let params = WatchParams {
             field_selector: self.fields.clone(),
@@ -126,7 +126,7 @@ impl Listing {
 }
 
 impl Listing {
-    /// What `read` makes of all items, and the version of the list.
+    /// Reads all items with `read`. Returns the results and the version of the list.
     pub(super) async fn all<T>(
         &self,
         gate: &mut Gate,
@@ -148,18 +148,18 @@ impl Listing {
     }
 }
 
-/// Lets one read at a time hold a large object, of all that share the gate.
+/// Limits concurrent large objects: of all reads that share the gate, one at a time may hold a large object.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Gate {
     shared: Option<Arc<Semaphore>>,
     held: Option<Arc<OwnedSemaphorePermit>>,
 }
 
-/// Bytes of an object from which on it is a large one.
+/// Minimum size of a large object in bytes.
 const LARGE: usize = 256 * 1024;
 
 impl Gate {
-    /// A gate that is shared by its clones.
+    /// A gate that its clones share.
     pub(super) fn shared() -> Self {
         Self {
             shared: Some(Arc::new(Semaphore::new(1))),
@@ -167,16 +167,16 @@ impl Gate {
         }
     }
 
-    /// Waits for its turn, where that many bytes are much. It is kept until the gate is dropped.
+    /// Waits until an object of this size may be held. The permit is kept until the gate is dropped.
     async fn pass(&mut self, bytes: usize) {
         if let (Some(shared), None, true) = (&self.shared, &self.held, bytes > LARGE) {
-            // Nobody closes it.
+            // The semaphore is never closed.
             self.held = Arc::clone(shared).acquire_owned().await.ok().map(Arc::new);
         }
     }
 }
 
-/// The response, where it is no error.
+/// The response, or its error.
 async fn succeeded(response: Response<Body>) -> Result<Response<Body>, Error> {
     let code = response.status();
     if !code.is_client_error() && !code.is_server_error() {
@@ -188,7 +188,7 @@ async fn succeeded(response: Response<Body>) -> Result<Response<Body>, Error> {
         Err(error) if error.is::<LengthLimitError>() => Bytes::new(),
         Err(error) => return Err(Error::Service(error)),
     };
-    // A proxy, and a path that is not served, answer with plain text.
+    // Proxies, and paths that are not served, respond with plain text.
     let status = serde_json::from_slice::<Status>(&text).unwrap_or_else(|_| {
         let text = String::from_utf8_lossy(&text);
         Status::failure(text.trim(), "no Status in the answer").with_code(code.as_u16())
@@ -196,17 +196,17 @@ async fn succeeded(response: Response<Body>) -> Result<Response<Body>, Error> {
     Err(Error::Api(status.boxed()))
 }
 
-/// The bytes of an answer.
+/// Bytes of a response body.
 struct Frames {
     body: Body,
-    /// What has arrived and is not read.
+    /// Bytes that arrived and were not read yet.
     chunk: Bytes,
-    /// Longest silence.
+    /// Maximum pause.
     limit: Duration,
 }
 
 impl Frames {
-    /// Waits for more; whether there is any.
+    /// Waits for more bytes. Returns whether there are any.
     async fn more(&mut self) -> Result<bool, Error> {
         while self.chunk.is_empty() {
             let frame = timeout(self.limit, self.body.frame()).await;
@@ -221,7 +221,7 @@ impl Frames {
     }
 }
 
-/// A page of a list that is being read.
+/// A page of a list, while it is read.
 pub(super) struct Page {
     frames: Frames,
     items: Items,
@@ -234,13 +234,13 @@ pub(super) struct PageEnd {
     /// The version of the list.
     #[serde(default)]
     pub(super) resource_version: String,
-    /// How the next page is asked for; empty after the last.
+    /// Continue token of the next page; empty after the last.
     #[serde(default, rename = "continue")]
     pub(super) continued: String,
 }
 
 impl Page {
-    /// What `read` makes of the next item; `None` after the last.
+    /// Reads the next item with `read`; `None` after the last.
     pub(super) async fn next<T>(
         &mut self,
         gate: &mut Gate,
@@ -260,7 +260,7 @@ impl Page {
         Ok(None)
     }
 
-    /// What stands beside the items, once all are read.
+    /// The other fields of the list, after all items were read.
     pub(super) fn end(&self) -> Result<PageEnd, Error> {
         #[derive(Deserialize)]
         struct List {
@@ -271,11 +271,11 @@ impl Page {
     }
 }
 
-/// A watch that is being read.
+/// A watch, while it is read.
 pub(super) struct Watch {
     frames: Frames,
     lines: Lines,
-    /// From then on its end is no interruption.
+    /// Earliest regular end of the watch. A later end is no interruption.
     complete: Instant,
 }
 
@@ -285,18 +285,18 @@ pub(super) struct WatchEvent<'a> {
     /// `ADDED`, `MODIFIED`, `DELETED`, `BOOKMARK` or `ERROR`.
     #[serde(rename = "type")]
     pub(super) kind: &'a str,
-    /// The object as it is then, or a `Status`.
+    /// The object after the event, or a `Status`.
     #[serde(borrow)]
     pub(super) object: &'a RawValue,
 }
 
 impl Watch {
-    /// Whether the watch lasted about as long as was asked for.
+    /// Returns true if the watch lasted about as long as requested.
     pub(super) fn is_complete(&self) -> bool {
         Instant::now() >= self.complete
     }
 
-    /// What `read` makes of the next event; `None` after the last.
+    /// Reads the next event with `read`; `None` after the last.
     pub(super) async fn next<T>(
         &mut self,
         read: impl FnOnce(WatchEvent<'_>) -> T,

@@ -1,4 +1,4 @@
-//! What has to be asked outside before a refusal of maintenance stands: may the writer do this?
+//! Permission that would turn a denial into an allowance: maintenance of a cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,25 +6,28 @@ use super::envelope::{Envelope, UserInfo};
 use crate::inventory::ObjectRef;
 use crate::review::maintenance::Lacking;
 
-/// A refused write that would pass if its writer may maintain these clusters.
+/// A denied write that is allowed if its user may maintain these clusters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MaintenanceRequest {
-    /// Who writes.
+    /// The user.
     pub user: User,
-    /// The OpenBaoClusters; all of them have to be granted.
+    /// The OpenBaoClusters. Permission for all of them is needed.
     pub clusters: BTreeSet<ObjectRef>,
 }
 
 impl MaintenanceRequest {
-    pub(super) fn of(envelope: &Envelope<'_>, lacking: Option<&Lacking>) -> Option<Self> {
+    pub(super) fn of(
+        envelope: &Envelope<'_>,
+        without_permission: Option<&Lacking>,
+    ) -> Option<Self> {
         Some(Self {
             user: User::from(&envelope.user),
-            clusters: lacking?.clusters()?.clone(),
+            clusters: without_permission?.clusters()?.clone(),
         })
     }
 }
 
-/// A user as the API server authenticated it, with all that an authorizer may look at.
+/// A user as authenticated by the API server, with all attributes for authorizers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct User {
     /// Username.
