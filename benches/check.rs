@@ -1,8 +1,8 @@
-//! `check` on 1,000 NetworkPolicies and 100 OpenBaoClusters against the parsing of the same files, each
-//! a process of its own: their time on the processor, in turns, and the memory of `check`.
+//! Compares `check` on 1,000 NetworkPolicies and 100 OpenBaoClusters with parsing the same files: CPU time in
+//! alternating runs, each in its own process, and memory of `check`.
 //!
-//! The yardstick reads the files and gives each to the YAML crate, which makes typed objects of it;
-//! it knows beforehand which kind is in which file. Ends with 1 where a bar is missed.
+//! The reference program reads the files and decodes each into typed objects with the YAML crate. It knows
+//! the kind of each file. The exit status is 1 if a limit is exceeded.
 
 #![allow(
     clippy::expect_used,
@@ -24,13 +24,13 @@ use k8s_openapi::api::networking::v1::NetworkPolicy;
 use nix::sys::resource::{UsageWho, getrusage};
 use openbao_perimeter::inventory::crd::OpenBaoCluster;
 
-/// The argument with which this program is the yardstick.
+/// Argument that makes this program the reference.
 const YARDSTICK: &str = "parse";
-/// Runs of each, in turns.
+/// Number of runs of each program.
 const TURNS: usize = 21;
-/// `check` may take so many times as long as the yardstick.
+/// Maximum CPU time of `check`, as a multiple of the reference.
 const TIMES: f64 = 2.0;
-/// And so much memory, in MB.
+/// Maximum memory of `check`, in MB.
 const MEMORY: f64 = 40.0;
 
 fn main() -> ExitCode {
@@ -51,7 +51,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The yardstick.
+/// The reference program.
 fn parse(folder: &Path) {
     let (mut policies, mut clusters) = (Vec::new(), Vec::new());
     for namespace in sorted(folder) {
@@ -73,7 +73,7 @@ fn sorted(folder: &Path) -> Vec<PathBuf> {
     paths
 }
 
-/// Runs a command to its end: its time on the processor, and by the clock.
+/// Runs a command and returns its CPU time and its elapsed time.
 fn run(command: &mut Command, ends_with: i32) -> (Duration, Duration) {
     let (before, start) = (spent(), Instant::now());
     let output = command.stdin(Stdio::null()).output().unwrap();
@@ -82,7 +82,7 @@ fn run(command: &mut Command, ends_with: i32) -> (Duration, Duration) {
     (after.saturating_sub(before), wall)
 }
 
-/// What all processes have spent that this one started, and that have ended.
+/// CPU time of all child processes that have ended.
 fn spent() -> Duration {
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap();
     let part = |time: nix::sys::time::TimeVal| {
@@ -97,7 +97,7 @@ fn compare(folder: &Path) -> bool {
     check.arg("check").arg(folder);
     let mut yardstick = Command::new(std::env::current_exe().unwrap());
     yardstick.arg(YARDSTICK).arg(folder);
-    // The kernel keeps the most that any of the children took: only `check` has run so far.
+    // The kernel reports the maximum of all children. Only `check` has run so far.
     run(&mut check, 1);
     let peak = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap().max_rss();
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
@@ -122,7 +122,7 @@ fn compare(folder: &Path) -> bool {
     time && memory
 }
 
-/// In milliseconds.
+/// The median in milliseconds.
 fn median(runs: &[(Duration, Duration)], time: impl Fn(&(Duration, Duration)) -> Duration) -> f64 {
     let mut times: Vec<Duration> = runs.iter().map(time).collect();
     times.sort_unstable();

@@ -1,5 +1,5 @@
-//! Our server on a real API server: `scale` shows what a large cluster costs, `soak` whether it costs more the longer it
-//! lasts, and `memory` what tenants can make it cost.
+//! The server on a real API server. `scale` shows the cost of a large cluster, `soak` the cost over time, and
+//! `memory` the cost that tenants can cause.
 
 #![allow(
     clippy::expect_used,

@@ -1,8 +1,7 @@
-//! The engine against the decoding of what it judges: ratios in one run.
+//! Compares proofs with the decoding of the same policy, as ratios in one run.
 //!
-//! Each proof is measured beside the typed decode of the very policy that it is about, so that the
-//! figures are comparable on any machine. The bars stand beside the ratios; a missed bar ends the
-//! run with status 1.
+//! Each proof is measured next to the typed decoding of its policy, so that the figures are comparable on any
+//! machine. The limits are given with the ratios. If one is exceeded, the exit status is 1.
 
 #![allow(
     clippy::expect_used,
@@ -32,10 +31,10 @@ use openbao_perimeter::review::{
 use openbao_perimeter::rules::case::whole;
 use serde_json::{Value, json};
 
-/// What a server without an engine decodes.
+/// The type that a server without an engine decodes.
 type Bare = kube::core::admission::AdmissionReview<NetworkPolicy>;
 
-/// A policy of the cluster `c0` whose rules all lie inside its declared ceiling.
+/// A policy of the cluster `c0` whose rules are all inside the declared ceiling.
 fn policy(rules: usize, declared: usize) -> Value {
     let rule = |at: usize| {
         json!({
@@ -51,7 +50,7 @@ fn policy(rules: usize, declared: usize) -> Value {
         "kind": "NetworkPolicy",
         "metadata": {"name": "clients", "namespace": "ns-0"},
         "spec": {
-            // The servers alone: nothing may reach the jobs.
+            // Servers only: no peer may connect to the jobs.
             "podSelector": {
                 "matchLabels": {"openbao.org/cluster": "c0"},
                 "matchExpressions": [{
@@ -66,7 +65,7 @@ fn policy(rules: usize, declared: usize) -> Value {
     })
 }
 
-/// An OpenBaoCluster that declares so many namespaces as clients.
+/// An OpenBaoCluster that declares this number of namespaces as clients.
 fn cluster(namespace: &str, name: &str, declared: usize) -> Value {
     let rule = |at: usize| {
         json!({
@@ -88,7 +87,7 @@ fn cluster(namespace: &str, name: &str, declared: usize) -> Value {
     })
 }
 
-/// So many namespaces with one cluster each, and policies of tenants spread over them.
+/// Namespaces with one cluster each, and policies of tenants distributed over them.
 fn world(clusters: usize, policies: usize, declared: usize) -> CompiledSnapshot {
     let mut objects: Vec<Value> = (0..clusters)
         .map(|at| cluster(&format!("ns-{at}"), &format!("c{at}"), declared))
@@ -137,7 +136,7 @@ fn create(policy: Fact<Policy>) -> Request {
     }
 }
 
-/// A review of about 3 KB: a policy as a tenant writes it, with the metadata that comes along.
+/// A review of about 3 KB: a tenant's policy with typical metadata.
 fn review_body() -> Vec<u8> {
     let mut object = policy(6, 40);
     object["metadata"]["annotations"] =
@@ -161,7 +160,7 @@ fn review_body() -> Vec<u8> {
     body.to_string().into_bytes()
 }
 
-/// Criterion's own words about one run, and the CPU time that it takes.
+/// Criterion's output for one run, and the CPU time per iteration.
 struct Bench {
     criterion: Criterion,
 }
@@ -183,8 +182,8 @@ impl Bench {
     }
 }
 
-/// CPU time of one run, in nanoseconds. By the clock, what takes longer than one turn would look
-/// slower than it is on a busy machine: ratios would be noise, and the work would seem to grow faster.
+/// CPU time of one iteration in nanoseconds. Elapsed time would be too long on a busy machine, and the ratios
+/// would be noise.
 fn cpu_time(mut run: impl FnMut()) -> f64 {
     let used = || -> f64 {
         let stat = fs::read_to_string("/proc/thread-self/schedstat").expect("the kernel counts");
@@ -278,7 +277,7 @@ fn whole_review(bench: &mut Bench, bars: &mut Bars) {
     );
 }
 
-/// Time against the rules of the changed policy, and against what should not matter.
+/// Time as a function of the rules of the changed policy, and of factors that should not matter.
 fn growth() {
     for rules in [125, 250, 500, 1_000, 2_000, 4_000, 8_000] {
         let json = policy(rules, 50).to_string();
@@ -315,8 +314,8 @@ fn growth() {
     }
 }
 
-/// Random 3-literal label logic: does a union of conjunctions cover everything. Each instance has
-/// to be decided or given up within 1/20 of the API server's ten seconds.
+/// Random 3-literal label logic: does a union of conjunctions cover everything? Each instance must be decided
+/// or given up within 1/20 of the API server's ten seconds.
 fn hard_labels(bars: &mut Bars) {
     let mut worst = Duration::ZERO;
     let mut given_up = 0;

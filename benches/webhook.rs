@@ -1,8 +1,10 @@
-//! Our server beside a bare one, in one run: only the ratios count, never the times.
+//! Compares the server with a bare one in one run. Only ratios count, not times.
 //!
-//! The bare server is axum and rustls with the same TLS settings; it decodes kube's
-//! `AdmissionReview<DynamicObject>` and allows. Ours follows a real API server, with everything on
-//! that is on by default. Both run as processes of their own and are asked in turns over TLS
+//! The bare server is axum and rustls with the same TLS settings. It decodes kube's
+//! `AdmissionReview<DynamicObject>` and allows it. The measured server follows a real API server, with all
+//! default features. Both run as their own processes and get reviews alternately over
+//! open TLS connections: first at the maximum rate, then at half of the rate that the bare server
+//! reached. The exit status is 1 if a limit is exceeded.
 //! connections that stay open: as fast as they answer, then at half of the rate that the bare one
 //! reached. Ends with 1 where a bar is missed.
 
@@ -36,14 +38,14 @@ use client::Pattern;
 use process::Process;
 use world::World;
 
-/// Turns of each kind, and reviews of each server per turn.
+/// Number of turns of each kind; each sends the same number of reviews to both servers.
 const TURNS: usize = 100;
 const REVIEWS: usize = 2_000;
-/// Connections that stay open; the API server keeps a few.
+/// Number of open connections. The API server keeps a few.
 const CONNECTIONS: usize = 4;
-/// Starts of each server, of which the median counts.
+/// Number of starts of each server. The median counts.
 const STARTS: usize = 7;
-/// What ours may take of memory after the load, in megabytes.
+/// Maximum memory after the load, in megabytes.
 const MEMORY: f64 = 12.0;
 /// A small inventory.
 const WORLD: World = World {
@@ -65,13 +67,13 @@ fn main() -> ExitCode {
     }
 }
 
-/// What was seen of one server in one turn.
+/// Measurements of one server in one turn.
 struct Diff {
-    /// Time on a processor for each review.
+    /// CPU time per review.
     cpu: Duration,
-    /// Time that passed for each review.
+    /// Elapsed time per review.
     wall: Duration,
-    /// Sorted.
+    /// Sorted latencies.
     latencies: Vec<Duration>,
 }
 
@@ -100,10 +102,10 @@ fn median(mut of: Vec<f64>) -> f64 {
     of[of.len() / 2]
 }
 
-/// Ours and the bare one.
+/// The measured server and the bare one.
 type Both<T> = [T; 2];
 
-/// Both servers in turns, each as often before the other as behind it.
+/// Runs both servers alternately, each equally often first.
 fn turns(servers: &Both<Process>, body: &str, pattern: Pattern) -> Vec<Both<Diff>> {
     let of_both = |number: usize| {
         let first = number % 2;
@@ -115,11 +117,11 @@ fn turns(servers: &Both<Process>, body: &str, pattern: Pattern) -> Vec<Both<Diff
             [other, one]
         }
     };
-    // The first ones warm up.
+    // The first turns are warm-up.
     (0..TURNS + 2).map(of_both).skip(2).collect()
 }
 
-/// From the start to the first review that is allowed, ours with the facts of a folder.
+/// Time from the start to the first allowed review. The measured server reads its facts from a folder.
 async fn starts(folder: &Path) -> Both<f64> {
     let body = client::review();
     let mut took = Both::<Vec<Duration>>::default();
@@ -194,13 +196,13 @@ fn megabytes(kib: u64) -> f64 {
     kib as f64 * 1024.0 / 1e6
 }
 
-/// One figure of both servers, and what their ratio may be.
+/// One figure of both servers, and the limit of its ratio.
 struct Row {
     name: &'static str,
     both: Both<f64>,
     ratio: f64,
     bar: f64,
-    /// What ours may be, whatever the other is.
+    /// Absolute limit of the measured server.
     most: f64,
 }
 
@@ -215,8 +217,8 @@ impl Row {
         }
     }
 
-    /// The median turn of each, in microseconds, and the median of the ratios of turns: what the
-    /// machine does beside is the same for two turns in a row, and not for all of them.
+    /// The median turn of each server in microseconds, and the median of the ratios of turns. Other load on
+    /// the machine is similar in two consecutive turns, but not in all turns.
     fn turns(
         name: &'static str,
         turns: &[Both<Diff>],
@@ -235,7 +237,7 @@ impl Row {
     }
 }
 
-/// Prints every figure beside its bar; whether all bars are met.
+/// Prints every figure and its limit. Returns whether all limits are met.
 fn report(rows: &[Row]) -> bool {
     println!(
         "{:<28} {:>9} {:>9} {:>7} {:>7}",

@@ -1,8 +1,8 @@
-//! The worst review that a search over hostile inputs finds, bytes to bytes, in CPU time.
+//! Searches hostile inputs for the review with the most CPU time, from request bytes to response bytes.
 //!
-//! Namespaces full of policies, clusters that declare a lot, and writes beside them are made from a few
-//! numbers. The search changes the numbers of the slowest ones it knows and keeps what is slower.
-//! `WORST_SECONDS` says how long, `WORST_SEED` where it begins. Status 1 where the bar is missed.
+//! A few numbers define a namespace full of policies, clusters with many declarations, and a write. The
+//! search changes the numbers of the slowest inputs and keeps slower ones. `WORST_SECONDS` is the duration,
+//! `WORST_SEED` the seed. The exit status is 1 if the limit is exceeded.
 
 #![allow(
     clippy::expect_used,
@@ -29,16 +29,16 @@ use serde_json::json;
 
 use shape::{Dice, Rules, Shape, Write};
 
-/// CPU time that no review may take.
+/// Maximum CPU time of a review.
 const BAR: Duration = Duration::from_millis(250);
-/// How many of the slowest are changed further.
+/// Number of slowest inputs that are changed further.
 const KEPT: usize = 12;
 
-/// A server that knows the namespace, and the review that it is asked.
+/// A server that knows the namespace, and the review to send.
 fn stage(shape: &Shape) -> (Admission, WebhookKind, Vec<u8>) {
     let mut dice = Dice::new(shape.seed);
     let mut objects = vec![dice.cluster("bao", &shape.declared)];
-    // The others declare nothing, so that a namespace of many clusters is quickly made.
+    // The other clusters declare nothing, so that many clusters are created quickly.
     let plain = Rules {
         count: 0,
         ..shape.declared
@@ -114,7 +114,7 @@ fn used() -> Duration {
     Duration::from_nanos(nanoseconds.expect("CPU time first"))
 }
 
-/// CPU time of one review, the least of several, and what was answered.
+/// CPU time of one review (the minimum of several runs), and the answer.
 fn measured(shape: &Shape, runs: usize) -> (Duration, usize, String) {
     let (admission, point, body) = stage(shape);
     let mut least = Duration::MAX;
@@ -160,7 +160,7 @@ fn main() -> ExitCode {
     }
     let mut worst = Duration::ZERO;
     for (_, shape) in &slowest {
-        // Again, without what happened to slow it.
+        // Measured again, since other load may have slowed it down.
         let (took, size, answer) = measured(shape, 3);
         worst = worst.max(took);
         println!("worst: {took:?} for {size} bytes: {shape:?}\n  {answer}");

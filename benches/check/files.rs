@@ -1,19 +1,19 @@
-//! The manifests that are judged: namespaces with a cluster, its managed policies as `render` prints
-//! them, and those of the tenants beside them.
+//! The manifests to check: namespaces with a cluster, its managed policies as `render` prints them, and
+//! policies of tenants.
 
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// Namespaces, each with one cluster.
+/// Number of namespaces, each with one cluster.
 const NAMESPACES: usize = 100;
-/// Policies of each, the two managed ones among them.
+/// Number of policies in each namespace, including the two managed ones.
 const POLICIES: usize = 10;
-/// In each namespace of so many, one policy is refused.
+/// Number of namespaces per denied policy.
 const REFUSED: usize = 20;
 
-/// Writes the files into a folder; how many bytes there are in all.
+/// Writes the files into a folder. Returns their total size in bytes.
 pub(crate) fn write(folder: &Path) -> u64 {
     for at in 0..NAMESPACES {
         let namespace = folder.join(format!("ns-{at}"));
@@ -89,7 +89,7 @@ spec:
     )
 }
 
-/// What a tenant keeps for an application of his own, or for the OpenBao pods.
+/// A tenant's policy, for an application or for the OpenBao pods.
 fn tenant(at: usize, number: usize) -> String {
     let (selects, port) = match number {
         2 if at.is_multiple_of(NAMESPACES / REFUSED * 4) => ("openbao.org/cluster: bao", 8201),

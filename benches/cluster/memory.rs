@@ -1,4 +1,4 @@
-//! Cost of the largest policies that tenants can store, wherever they are, and of ordinary ones.
+//! Memory of the largest policies that tenants can store, in any namespace, and of ordinary policies.
 
 use std::net::{SocketAddr, TcpListener};
 use std::process::Command;
@@ -15,7 +15,7 @@ use crate::guard;
 use crate::process::Process;
 use crate::world::{self, World};
 
-/// Two namespaces, of which the first one has a cluster.
+/// Two namespaces. The first one has a cluster.
 const TWO: World = World {
     namespaces: 2,
     clusters: 1,
@@ -26,18 +26,18 @@ const MANY: World = World {
     clusters: 100,
     policies: 0,
 };
-/// Ordinary policies, half of them beside clusters.
+/// Number of ordinary policies. Half of them are in namespaces with a cluster.
 const ORDINARY: usize = 10_000;
-/// Bars: resident memory at most, until the first review is allowed, and bytes for each policy.
+/// Limits: resident memory until the first review is allowed, and bytes per policy.
 const MOST_KIB: u64 = 96 * 1024;
 const READY: Duration = Duration::from_secs(30);
 const GUARDED_BYTES: u64 = 4096;
 const OTHER_BYTES: u64 = 512;
-/// Writes that are under way at once.
+/// Number of concurrent writes.
 const AT_ONCE: usize = 16;
 const LIMIT: Duration = Duration::from_mins(3);
 
-/// A server, and where its metrics are.
+/// A server and the address of its metrics.
 struct Measured {
     process: Process,
     metrics: SocketAddr,
@@ -73,7 +73,7 @@ impl Measured {
         }
     }
 
-    /// Waits until so many policies are known.
+    /// Waits until this number of policies is known.
     fn wait_for(&self, policies: usize) {
         let line =
             format!("openbao_perimeter_inventory_objects{{kind=\"NetworkPolicy\"}} {policies}\n");
@@ -87,7 +87,7 @@ impl Measured {
     }
 }
 
-/// Empty rules, so many in each of so many policies.
+/// Policies with many empty rules.
 struct Attack {
     policies: usize,
     rules: usize,
@@ -105,7 +105,7 @@ const ATTACKS: [Attack; 2] = [
 ];
 
 impl Attack {
-    /// Writes the policies, and sees that a server that starts, starts again and lists again takes little.
+    /// Writes the policies. Checks the memory of a server that starts, restarts and lists again.
     async fn hold(&self, plane: &ControlPlane, client: &Client, namespace: &str) -> bool {
         let rules = vec![json!({}); self.rules];
         for number in 0..self.policies {
@@ -139,7 +139,7 @@ impl Attack {
         at_start.max(at_relist).max(at_restart) <= MOST_KIB && start.max(second.start) <= READY
     }
 
-    /// An API server that was started anew does not know the versions that a server saw before.
+    /// A restarted API server does not know the resource versions that the server saw before.
     async fn list_again(
         &self,
         plane: &ControlPlane,
@@ -170,7 +170,7 @@ async fn count(client: &Client) -> usize {
     list.expect("policies").items.len()
 }
 
-/// Anonymous memory of a server that knows all policies, the least of a few.
+/// Anonymous memory of a server that knows all policies: the minimum of several starts.
 async fn settled(plane: &ControlPlane, client: &Client) -> u64 {
     let stored = count(client).await;
     let mut least = u64::MAX;
@@ -182,7 +182,7 @@ async fn settled(plane: &ControlPlane, client: &Client) -> u64 {
     least
 }
 
-/// Bytes of memory for each ordinary policy, beside clusters and elsewhere.
+/// Bytes of memory per ordinary policy, with clusters and without.
 async fn slopes() -> bool {
     let plane = world::plane();
     let client = world::administrator(&plane).await;
@@ -210,7 +210,7 @@ async fn slopes() -> bool {
     guarded <= GUARDED_BYTES && other <= OTHER_BYTES
 }
 
-/// Prints the figures; whether the bars are held.
+/// Prints the figures. Returns whether all limits are met.
 pub(crate) async fn show() -> bool {
     let begun = Instant::now();
     let plane = world::plane();

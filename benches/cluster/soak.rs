@@ -1,5 +1,5 @@
-//! Minutes at half of what the server can do, with writes that it follows beside them: memory and
-//! descriptors have to stay where they are.
+//! Minutes of reviews at half of the maximum rate, with concurrent changes: memory and descriptors must not
+//! grow.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -21,18 +21,18 @@ const WORLD: World = World {
     policies: 500,
 };
 const CONNECTIONS: usize = 4;
-/// Reviews on one connection, then it is made anew.
+/// Reviews per connection.
 const TURN: usize = 1_000;
-/// One in so many is a refusal, which becomes an Event where its bucket allows that.
+/// One in this number of reviews is denied, and becomes an Event within the rate limit.
 const REFUSALS: usize = 10;
-/// How long the server is driven as far as it goes.
+/// Duration of the load at the maximum rate.
 const SATURATION: Duration = Duration::from_secs(3);
 const SAMPLES_A_MINUTE: u32 = 6;
-/// Policies that come and go, one in each period.
+/// Period in which a policy is created and deleted.
 const CHANGE: Duration = Duration::from_millis(200);
-/// What memory may grow by from the first third to the end, and still counts as flat.
+/// Growth of memory between the first third and the end that still counts as constant.
 const FLAT_KIB: f64 = 1024.0;
-/// Descriptors of connections that are being made anew.
+/// Descriptors of connections that are being reopened.
 const FLAT_DESCRIPTORS: u64 = 8;
 
 #[derive(Default)]
@@ -47,18 +47,18 @@ impl Load {
         !self.is_over.load(Ordering::Relaxed)
     }
 
-    /// Reviews at a rate, over connections that are made anew at times.
+    /// Sends reviews at a rate, over connections that are sometimes reopened.
     async fn ask(self: Arc<Self>, server: Arc<Process>, period: Duration) {
         let namespace = world::namespace(0);
         let allowed = world::review(&namespace);
-        let refused = open(&allowed);
+        let denied = open(&allowed);
         let mut due = Instant::now();
         while self.goes_on() {
             let mut sender = client::connect(&server).await;
             for turn in 0..TURN {
                 sleep_until(due).await;
                 let is_refusal = turn % REFUSALS == REFUSALS - 1;
-                let body = if is_refusal { &refused } else { &allowed };
+                let body = if is_refusal { &denied } else { &allowed };
                 let is_allowed = client::ask(&mut sender, body).await;
                 assert_ne!(is_allowed, is_refusal, "a wrong verdict");
                 self.reviews.fetch_add(1, Ordering::Relaxed);
@@ -67,7 +67,7 @@ impl Load {
         }
     }
 
-    /// Policies that come and go; some of them are found by the audit.
+    /// Creates and deletes policies. The audit has findings for some of them.
     async fn change(self: Arc<Self>, client: Client) {
         for number in 0.. {
             if !self.goes_on() {
@@ -89,7 +89,7 @@ impl Load {
     }
 }
 
-/// The same policy for all pods, which opens those of OpenBao.
+/// The same policy for all pods. It opens those of OpenBao.
 fn open(review: &str) -> String {
     let mut review: serde_json::Value = serde_json::from_str(review).expect("JSON");
     review["request"]["object"]["spec"]["podSelector"] = json!({});
@@ -117,7 +117,7 @@ impl Sample {
     }
 }
 
-/// Prints the samples; whether memory and descriptors stayed flat.
+/// Prints the samples. Returns whether memory and descriptors stayed constant.
 pub(crate) async fn show() -> bool {
     let minutes = std::env::var("SOAK_MINUTES").unwrap_or_default();
     let minutes: u32 = minutes.parse().unwrap_or(10);
@@ -169,7 +169,7 @@ pub(crate) async fn show() -> bool {
     report(&samples[samples.len() / 3..])
 }
 
-/// Reviews a second that the server can do.
+/// Maximum number of reviews per second.
 async fn saturation(server: &Arc<Process>) -> f64 {
     let load = Arc::new(Load::default());
     let asking: Vec<_> = (0..CONNECTIONS)
@@ -189,7 +189,7 @@ fn count(number: usize) -> f64 {
     number as f64
 }
 
-/// The slopes over what comes after the first third, in which caches and pools fill.
+/// Prints the slopes after the first third, in which caches and pools fill up.
 fn report(samples: &[Sample]) -> bool {
     let took = samples[samples.len() - 1].minutes - samples[0].minutes;
     let of = |value: fn(&Sample) -> u64| slope(samples, value);
@@ -206,7 +206,7 @@ fn report(samples: &[Sample]) -> bool {
     is_flat
 }
 
-/// By least squares, a minute.
+/// Slope per minute, by least squares.
 #[expect(clippy::cast_precision_loss, reason = "kibibytes")]
 fn slope(samples: &[Sample], value: fn(&Sample) -> u64) -> f64 {
     let number = count(samples.len());

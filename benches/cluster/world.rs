@@ -1,4 +1,4 @@
-//! A control plane, what is written there, and our server beside it.
+//! A control plane with objects, and the server.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -16,21 +16,21 @@ use crate::control_plane::ControlPlane;
 use crate::process::Process;
 use crate::{client, guard};
 
-/// Where the kinds of the operator are served, with our server's namespace.
+/// A control plane with the operator's CRDs and the server's namespace.
 pub(crate) fn plane() -> ControlPlane {
     let plane = ControlPlane::start();
     guard::prepare(&plane, &program());
     plane
 }
 
-/// The binary that is measured: the image's, where it is named.
+/// The binary to measure: that of the image, if it is given.
 pub(crate) fn program() -> PathBuf {
     let named = std::env::var_os("OBP_PROGRAM").map(PathBuf::from);
     let path = named.unwrap_or_else(|| env!("CARGO_BIN_EXE_openbao-perimeter").into());
     path.canonicalize().expect("a program")
 }
 
-/// Our server, which follows the control plane; once it has allowed a review.
+/// Starts a server for the control plane. Returns once it has allowed a review.
 pub(crate) async fn server(
     plane: &ControlPlane,
     body: &str,
@@ -56,7 +56,7 @@ pub(crate) async fn administrator(plane: &ControlPlane) -> Client {
     Client::try_from(config.expect("a configuration")).expect("a client")
 }
 
-/// The review of the other benchmark, in another namespace.
+/// The review of the webhook benchmark, in another namespace.
 pub(crate) fn review(namespace: &str) -> String {
     client::review().replace(
         r#""namespace":"bao""#,
@@ -64,24 +64,24 @@ pub(crate) fn review(namespace: &str) -> String {
     )
 }
 
-/// A namespace of its own for each number.
+/// The name of a numbered namespace.
 pub(crate) fn namespace(number: usize) -> String {
     format!("team-{number:03}")
 }
 
-/// Namespaces, of which the first ones have a cluster with its managed policies, and policies of
-/// tenants evenly among all.
+/// Namespaces, some with a cluster and its managed policies, and policies of tenants distributed evenly among
+/// all namespaces.
 pub(crate) struct World {
     pub(crate) namespaces: usize,
     pub(crate) clusters: usize,
     pub(crate) policies: usize,
 }
 
-/// Writes that are under way at once.
+/// Number of concurrent writes.
 const AT_ONCE: usize = 16;
 
 impl World {
-    /// Writes it all; how many objects that are.
+    /// Writes all objects. Returns their number.
     pub(crate) async fn write(&self, client: &Client) -> usize {
         let params = PostParams::default();
         let namespaces = (0..self.namespaces).map(|number| {
@@ -142,7 +142,7 @@ pub(crate) async fn create_policy(client: &Client, policy: &Value) {
         .expect("a policy");
 }
 
-/// A tenant's policy of the usual size: two rules for an application of its own.
+/// A tenant's policy of the usual size: two rules for an application.
 pub(crate) fn policy(number: usize, namespace: &str) -> Value {
     let app = format!("app-{number}");
     let peer = |name: &str| json!({"podSelector": {"matchLabels": {"app": name}}});

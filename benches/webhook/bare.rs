@@ -1,4 +1,4 @@
-//! The least that a webhook can do: decode with kube's types, allow.
+//! A minimal webhook: it decodes with kube's types and allows.
 
 use std::path::Path;
 use std::process::Command;
@@ -23,13 +23,13 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::process::Process;
 
-/// The argument that makes the benchmark this server.
+/// Argument that makes the benchmark this server.
 pub(crate) const ARGUMENT: &str = "--bare-server";
-/// The environment variable that names the file for the CA certificate.
+/// Environment variable with the path of the CA certificate.
 const CA_OUT: &str = "BARE_CA_OUT";
 
 impl Process {
-    /// The bare server: this very program with another argument.
+    /// Starts the bare server, which is this program with another argument.
     pub(crate) async fn bare(folder: &Path, body: &str, starts: &mut Vec<Duration>) -> Self {
         let ca = folder.join("bare.crt");
         let mut command = Command::new(std::env::current_exe().unwrap());

@@ -1,4 +1,4 @@
-//! The caller: reviews over TLS connections that stay open, one after the other on each.
+//! The client: reviews over open TLS connections, one after another on each connection.
 
 #![allow(dead_code, reason = "each user needs another part")]
 
@@ -22,7 +22,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::process::Process;
 
-/// What one load showed.
+/// Results of one load.
 pub(crate) struct Load {
     pub(crate) wall: Duration,
     pub(crate) latencies: Vec<Duration>,
@@ -49,7 +49,7 @@ pub(crate) async fn connect(process: &Process) -> SendRequest<Body> {
     sender
 }
 
-/// Whether the review was allowed.
+/// Sends a review. Returns whether it was allowed.
 pub(crate) async fn ask(sender: &mut SendRequest<Body>, body: &str) -> bool {
     sender.ready().await.unwrap();
     let request = Request::post("/validate?timeout=10s")
@@ -72,20 +72,20 @@ pub(crate) async fn until_allowed(process: &Process, body: &str) {
     }
 }
 
-/// How a server is asked.
+/// Load pattern.
 #[derive(Clone, Copy)]
 pub(crate) struct Pattern {
-    /// Connections that stay open; the API server keeps a few.
+    /// Number of open connections. The API server keeps a few.
     pub(crate) connections: usize,
-    /// Reviews in all.
+    /// Total number of reviews.
     pub(crate) reviews: usize,
-    /// From one review of a connection to its next; zero where each follows the answer before it.
+    /// Time between two reviews on a connection. Zero sends each directly after the previous response.
     pub(crate) period: Duration,
 }
 
 impl Pattern {
-    /// Asks `process`. Each connection has a thread: a runtime's clock ticks in milliseconds, and
-    /// ten reviews fit in one.
+    /// Sends reviews to `process`. Each connection has a thread, since a runtime's timer has a resolution of
+    /// one millisecond, in which ten reviews fit.
     pub(crate) fn load(self, process: &Process, body: &str) -> Load {
         let begun = Instant::now();
         let latencies = thread::scope(|scope| {
@@ -102,8 +102,8 @@ impl Pattern {
         }
     }
 
-    /// When the first review was sent, and how long each took, counted from when it was due: what
-    /// waits behind a slow one is late as well.
+    /// Time of the first review, and the latency of each. Latency is counted from the scheduled time, so
+    /// reviews behind a slow one are late too.
     fn of_connection(
         self,
         number: usize,
@@ -113,7 +113,7 @@ impl Pattern {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let mut sender = runtime.block_on(connect(process));
         let begun = Instant::now();
-        // Not all at the same moment.
+        // Connections start at different times.
         let connections = u32::try_from(self.connections).unwrap();
         let mut due = begun + self.period / connections * u32::try_from(number).unwrap();
         let asked = (0..self.reviews / self.connections).map(|_| {
@@ -132,7 +132,7 @@ impl Pattern {
     }
 }
 
-/// A review of about 3 KB, as an API server sends it: a tenant's policy in the cluster's namespace.
+/// A review of about 3 KB as sent by an API server: a tenant's policy in the cluster's namespace.
 pub(crate) fn review() -> String {
     let rule = |app: &str, port: u16| {
         json!({

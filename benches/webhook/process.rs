@@ -1,4 +1,4 @@
-//! One server as a process of its own: started, watched, ended.
+//! A server in its own process.
 
 #![allow(dead_code, reason = "each user needs another part")]
 
@@ -17,7 +17,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Our server, on the inventory of the examples.
+    /// Starts the measured server with the example inventory.
     pub(crate) async fn guard(
         program: &Path,
         folder: &Path,
@@ -38,8 +38,8 @@ impl Process {
         Self::start(command, ca, body, starts).await
     }
 
-    /// From the start to the first review that is allowed, which our server does not do before
-    /// its inventory is complete.
+    /// Starts a server. Measures the time to the first allowed review, which the measured server does not
+    /// send before its inventory is complete.
     pub(crate) async fn start(
         mut command: Command,
         ca: PathBuf,
@@ -72,8 +72,8 @@ impl Process {
         std::fs::read_to_string(format!("/proc/{}/{file}", self.child.id())).unwrap()
     }
 
-    /// Time on a processor so far, of all its threads that are still there. `stat` counts in
-    /// hundredths of a second, in which hundreds of reviews are answered.
+    /// CPU time so far of all running threads. `stat` counts in hundredths of a second, in which hundreds of
+    /// reviews are answered, so it is not used.
     pub(crate) fn cpu(&self) -> Duration {
         let tasks = format!("/proc/{}/task", self.child.id());
         let threads = std::fs::read_dir(tasks).unwrap();

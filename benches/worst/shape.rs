@@ -1,13 +1,13 @@
-//! Hostile inputs, made from a few numbers.
+//! Hostile inputs, defined by a few numbers.
 
 use serde_json::{Value, json};
 
 use crate::setting;
 
-/// Largest size of one object that an API server stores, in bytes; `WORST_BYTES` is another limit.
+/// Maximum size of one object in the API server, in bytes. `WORST_BYTES` overrides it.
 const LARGEST_OBJECT: u64 = 1_400_000;
 
-/// Parts that peers are made of.
+/// Kinds of peers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Peers {
     /// Pods of one namespace by random literals: `Exists` and `DoesNotExist`.
@@ -34,7 +34,7 @@ pub(crate) enum Write {
     ChangedCluster,
 }
 
-/// Some rules: how many, and how large each is.
+/// Number and size of rules.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rules {
     pub(crate) peers_of: Peers,
@@ -45,7 +45,7 @@ pub(crate) struct Rules {
     pub(crate) keys: usize,
 }
 
-/// A hostile input in numbers.
+/// The numbers of a hostile input.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shape {
     pub(crate) write: Write,
@@ -61,7 +61,7 @@ pub(crate) struct Shape {
 
 pub(crate) struct Dice {
     state: u64,
-    /// Bytes that an object may have.
+    /// Maximum size of an object in bytes.
     room: usize,
 }
 
@@ -131,7 +131,7 @@ impl Dice {
         }
     }
 
-    /// Starting points of the search: shapes that are known to take long.
+    /// Starting points of the search: inputs that are known to be slow.
     pub(crate) fn starts() -> Vec<Shape> {
         let rules = |peers_of, count, peers, ports, (parts, keys)| Rules {
             peers_of,
@@ -289,7 +289,7 @@ impl Dice {
             if !list.is_empty() {
                 rule[peers_field] = list.into();
             }
-            // One port is the API's; more are every second one, so that no two merge.
+            // The first port is that of the API. More ports are every second one, so that none merge.
             let ports: Vec<_> = match rules.ports {
                 0 | 1 => vec![json!({"port": 8200})],
                 many => (0..many)

@@ -1,4 +1,4 @@
-//! A body that a stranger sends.
+//! Request bodies with arbitrary bytes.
 
 use std::sync::OnceLock;
 
@@ -16,7 +16,7 @@ fn admission() -> &'static Admission {
     })
 }
 
-/// Any bytes, sent to both webhooks, before there are facts and after.
+/// Sends any bytes to both webhooks, with and without facts.
 pub fn envelope(data: &[u8]) {
     let value = serde_json::from_slice::<Value>(data).ok();
     let uid = value
@@ -31,7 +31,7 @@ pub fn envelope(data: &[u8]) {
             check(&admission.rejected(point, cut, Rejection::TooLate));
             assert_eq!(answer, admission.answer(point, data), "not the same twice");
             if let (Some(value), Some(uid)) = (&value, uid) {
-                // Written anew, so that no field is there twice.
+                // Serialised again, so that no field occurs twice.
                 let answer = admission.answer(point, value.to_string().as_bytes());
                 assert_eq!(answer.record.uid, uid);
                 check(&answer);
@@ -40,7 +40,7 @@ pub fn envelope(data: &[u8]) {
     }
 }
 
-/// A review with the uid, or a text.
+/// Checks that the answer is a review with the uid, or a text.
 fn check(answer: &Answer) {
     assert_eq!(
         answer.record.unreplayed, 0,

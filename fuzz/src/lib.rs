@@ -1,8 +1,8 @@
-//! What holds for every input, as plain functions that panic where it does not.
+//! Properties of every input, as functions that panic on a violation.
 //!
-//! `fuzz_targets/` has one libFuzzer binary for each; `tests/it/corpus.rs` of the main package
-//! compiles this same code and replays `corpus/` through it. An input is either text or JSON as a
-//! person would write it, or bytes that [`arbitrary::Unstructured`] turns into an object.
+//! `fuzz_targets/` has one libFuzzer binary for each. `tests/it/corpus.rs` of the main package compiles the
+//! same code and replays `corpus/`. An input is either text or JSON as a person would write it, or bytes that
+//! [`arbitrary::Unstructured`] turns into an object.
 
 #![allow(
     unreachable_pub,
@@ -28,8 +28,7 @@ pub use text::{cidr_text, port_text, selector};
 /// One check.
 pub type Check = fn(&[u8]);
 
-/// Every target: its name, which is that of its binary and of its folder in `corpus/`, and its
-/// check.
+/// Every target: its name, which is that of its binary and of its folder in `corpus/`, and its check.
 pub const TARGETS: [(&str, Check); 7] = [
     ("cidr_text", cidr_text),
     ("port_text", port_text),

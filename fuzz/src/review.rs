@@ -1,4 +1,4 @@
-//! A policy or a cluster, or the edit of one, judged against a fixed world.
+//! Reviews of a policy or a cluster, or of an edit of one, with fixed facts.
 
 use arbitrary::{Result, Unstructured};
 use openbao_perimeter::admission::patch;
@@ -26,8 +26,8 @@ const CLUSTERS: &[&str] = &["bao", "vault", "fuzzed"];
 const OPERATOR: &str = "system:serviceaccount:openbao-operator-system:openbao-operator-controller";
 const WRITERS: &[&str] = &["somebody", OPERATOR, "system:kube-controller-manager"];
 
-/// A NetworkPolicy as JSON where the input begins with `{`: created, and written over each stored
-/// policy. Else an edit made of the bytes.
+/// If the input begins with `{`, it is a NetworkPolicy as JSON, which is created and written over each stored
+/// policy. Otherwise the bytes define an edit.
 pub fn policy_review(data: &[u8]) {
     if data.starts_with(b"{") {
         for name in POLICIES {
@@ -100,7 +100,7 @@ fn named(kind: Kind, name: &str) -> ObjectRef {
     }
 }
 
-/// Admission takes an object that is not the one which the request names for unreadable.
+/// Returns true if the object has the name in the request. Otherwise admission takes it for unreadable.
 fn is_named(meta: &Meta, name: &str) -> bool {
     &*meta.namespace == NAMESPACE && &*meta.name == name
 }
@@ -184,10 +184,10 @@ fn judge(request: &Request) {
         verdict.unreplayed, 0,
         "a connection that does not replay: {request:#?}"
     );
-    let refused = verdict.outcome() == Outcome::Deny;
-    assert_eq!(refused, !words::message(&verdict).is_empty());
+    let denied = verdict.outcome() == Outcome::Deny;
+    assert_eq!(denied, !words::message(&verdict).is_empty());
     assert!(
-        !refused || request.writer.name != OPERATOR,
+        !denied || request.writer.name != OPERATOR,
         "the operator is refused: {request:#?}"
     );
     for finding in &verdict.findings {
@@ -195,7 +195,7 @@ fn judge(request: &Request) {
     }
 }
 
-/// Every finding can be shown, with its connection where it is about one.
+/// Checks that every finding can be printed, with its connection if it has one.
 fn readable(finding: &Finding) {
     assert!(words::long(finding).contains(finding.code.as_str()));
     assert!(
@@ -221,7 +221,7 @@ fn readable(finding: &Finding) {
     );
 }
 
-/// What is repaired needs no repair.
+/// Checks that a repaired object needs no repair.
 fn repaired(request: &Request, edit: &Edit<Policy>) {
     let repairs = review::repair(world(), request);
     assert_eq!(repairs.repairs.is_empty(), repairs.warnings.is_empty());

@@ -1,5 +1,4 @@
-//! Laws of the set algebra: what is left of an area beside its covers, held against every point of a
-//! small domain.
+//! Laws of the set algebra: an area without its covers, checked at every point of a small domain.
 
 use arbitrary::{Result, Unstructured};
 use netpol::cover::{Budget, all_uncovered, uncovered};
@@ -9,7 +8,7 @@ use netpol::{LabelSet, PeerSet, Region};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::OnceLock;
 
-/// Label keys and values that sets are made of.
+/// Label keys of the sets.
 const KEYS: &[&str] = &["a", "b"];
 const NAMESPACE_KEYS: &[&str] = &[NAMESPACE_NAME, "team"];
 const VALUES: &[&str] = &["x", "y"];
@@ -156,7 +155,7 @@ fn ports(u: &mut Unstructured<'_>) -> Result<PortSet> {
     Ok(set)
 }
 
-/// Addresses of both families, in the order of their numbers.
+/// Addresses of both families in numeric order.
 fn v4(number: u16) -> Ipv4Addr {
     Ipv4Addr::from(u32::from(number) << 16)
 }
@@ -194,15 +193,15 @@ impl Point {
             && region.ports.contains(self.protocol, &self.port)
     }
 
-    /// Whether the point is a port name beside every number of its protocol, one of which it means:
-    /// it is proved with that number.
+    /// Returns true if the point is a port name, and all numbers of its protocol are in the area. The name
+    /// means one of them and is proved with that number.
     fn is_implied(&self, area: &Region) -> bool {
         let numbers = area.ports.ports(self.protocol).numbers();
         matches!(self.port, Port::Named(_)) && numbers.len() == u32::from(u16::MAX)
     }
 }
 
-/// One point for each part that sets of this domain can tell apart.
+/// One point for each part that sets of this domain can distinguish.
 fn points() -> &'static [Point] {
     static POINTS: OnceLock<Vec<Point>> = OnceLock::new();
     POINTS.get_or_init(all_points)
@@ -227,8 +226,8 @@ fn all_points() -> Vec<Point> {
         .map(|number| Port::Number(*number))
         .chain(words.map(|name| Port::Named((*name).into())))
         .collect();
-    // Independent dimensions, walked with different steps: not the whole product, which would be
-    // hundreds of thousands of points, but another part of it for each end.
+    // The dimensions are walked with different steps. The full product would be hundreds of thousands of points;
+    // this is another part of it for each interval end.
     let mut points = Vec::new();
     for (at, end) in ends.iter().enumerate() {
         for (i, port) in ports.iter().enumerate() {
@@ -246,7 +245,7 @@ fn all_points() -> Vec<Point> {
     points
 }
 
-/// Absent, each value, and a fresh one, for each key.
+/// For each key: absent, each value, and a fresh value.
 fn label_points(keys: &[&str]) -> Vec<Labels> {
     let mut points = vec![Labels::new()];
     for key in keys {

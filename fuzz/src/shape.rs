@@ -1,4 +1,4 @@
-//! Bytes made into NetworkPolicies of few words, so that what is written meets what is judged.
+//! NetworkPolicies made from bytes, with a small vocabulary, so that rules and ceilings overlap.
 
 use arbitrary::{Result, Unstructured};
 use serde_json::{Map, Value, json};
@@ -59,10 +59,10 @@ const PORTS: &[u16] = &[1, 53, 443, 6443, 8200, 8201, 9000, 15008, 65535];
 const NAMES: &[&str] = &["api", "http"];
 const PROTOCOLS: &[&str] = &["TCP", "UDP", "SCTP"];
 
-/// How many of anything stand in one list.
+/// Maximum length of a list.
 const LONGEST: u8 = 3;
 
-/// A few of what `one` makes.
+/// A few values made by `one`.
 fn some<'a>(
     u: &mut Unstructured<'a>,
     one: impl Fn(&mut Unstructured<'a>) -> Result<Value>,
@@ -112,7 +112,7 @@ pub fn rule(u: &mut Unstructured<'_>, peers: &str) -> Result<Value> {
     Ok(json!({peers: some(u, peer)?, "ports": some(u, port)?}))
 }
 
-/// A whole `spec`.
+/// A complete `spec`.
 pub fn spec(u: &mut Unstructured<'_>) -> Result<Value> {
     let mut spec = json!({
         "podSelector": selector(u)?,
@@ -134,7 +134,7 @@ fn types(u: &mut Unstructured<'_>, spec: &mut Value) -> Result<()> {
     Ok(())
 }
 
-/// What somebody does to a spec that is there: drops and adds rules, aims it elsewhere.
+/// Edits an existing spec: drops and adds rules, changes its selector.
 pub fn edit(u: &mut Unstructured<'_>, spec: &mut Value) -> Result<()> {
     for _ in 0..u.int_in_range(1..=LONGEST)? {
         let (field, peers) = *u.choose(&[("ingress", "from"), ("egress", "to")])?;
@@ -163,7 +163,7 @@ pub fn edit(u: &mut Unstructured<'_>, spec: &mut Value) -> Result<()> {
     Ok(())
 }
 
-/// What an OpenBaoCluster declares.
+/// The spec of an OpenBaoCluster.
 pub fn cluster_spec(u: &mut Unstructured<'_>) -> Result<Value> {
     let mut labels = Map::new();
     for _ in 0..u.int_in_range(0..=2)? {

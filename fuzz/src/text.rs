@@ -1,4 +1,4 @@
-//! Text that a person writes into a rule: blocks, ports, selectors.
+//! Text in rules: blocks, ports, selectors.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use netpol::{Reading, carried};
 use openbao_perimeter::inventory::{Fact, Kind, ObjectRef, Policy, read, render};
 use serde_json::{Value, json};
 
-/// Words apart by white space: a `cidr`, and what `except` carves out of it.
+/// Words separated by whitespace: a `cidr` and its `except`.
 pub fn cidr_text(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let blocks: Vec<Cidr> = text.split_whitespace().filter_map(cidr).collect();
@@ -40,7 +40,7 @@ pub fn cidr_text(data: &[u8]) {
     }
 }
 
-/// The first and last addresses of a set carry what the set carries.
+/// Checks that the first and last addresses of a set carry what the set carries.
 fn carries(addresses: &AddressSet) {
     let all = carried::of(&addresses.v6);
     for range in addresses.v6.ranges() {
@@ -61,7 +61,7 @@ fn inside(small: &AddressSet, large: &AddressSet) -> bool {
     small.minus(large).is_empty() && large.union(small) == *large
 }
 
-/// One text, and what holds of it alone.
+/// Checks one text by itself.
 fn cidr(text: &str) -> Option<Cidr> {
     let cidr: Cidr = text.parse().ok()?;
     assert_eq!(cidr.to_string(), text);
@@ -82,7 +82,7 @@ fn cidr(text: &str) -> Option<Cidr> {
     Some(cidr)
 }
 
-/// A policy around one part of it.
+/// A policy with this spec.
 fn policy(spec: &Value) -> Fact<Policy> {
     let named = ObjectRef {
         kind: Kind::NetworkPolicy,
@@ -92,7 +92,7 @@ fn policy(spec: &Value) -> Fact<Policy> {
     read::policy(json!({ "spec": spec }).to_string().as_bytes(), &named)
 }
 
-/// What is read has to be rendered as what reads the same.
+/// Checks that a rendered policy reads the same.
 fn read_back(fact: &Fact<Policy>) -> Option<&Policy> {
     match fact {
         Fact::Unreadable(broken) => {
@@ -142,7 +142,7 @@ pub fn port_text(data: &[u8]) {
     assert_eq!(ports == wide, ports.tunnel(TUNNELS).is_none(), "{entry}");
 }
 
-/// How many sets of labels are tried on one selector.
+/// Number of label sets tried on one selector.
 const SAMPLES: usize = 4096;
 
 /// A selector as JSON.
@@ -171,8 +171,8 @@ pub fn selector(data: &[u8]) {
     }
 }
 
-/// Every choice of absent, a mentioned value or a fresh one for each mentioned key, and whether
-/// those are all there are.
+/// Label sets with every combination of absent, a mentioned value and a fresh one for each mentioned key.
+/// Returns whether these are all combinations.
 fn samples(selector: &Selector) -> (Vec<Labels>, bool) {
     let mut mentioned: BTreeMap<Arc<str>, BTreeSet<Arc<str>>> = BTreeMap::new();
     for (key, value) in &selector.labels {

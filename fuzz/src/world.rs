@@ -1,5 +1,5 @@
-//! The facts that inputs are judged against, the same for all: a namespace with two OpenBaoClusters,
-//! one of them not rendered yet, a default deny, and a policy whose block parsers read differently.
+//! The facts for all inputs: a namespace with two OpenBaoClusters, one of them not rendered yet, a default
+//! deny, and a policy with ambiguous CIDR text.
 
 use std::sync::{Arc, OnceLock};
 
@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 /// The namespace of both clusters.
 pub const NAMESPACE: &str = "bao";
 
-/// Small enough that a target answers fast, large enough for whatever people write.
+/// Small enough for fast targets, large enough for realistic input.
 const PROOF_BUDGET: u32 = 5_000;
 
-/// The world, made once.
+/// The facts, created once.
 pub fn world() -> &'static CompiledSnapshot {
     static WORLD: OnceLock<CompiledSnapshot> = OnceLock::new();
     WORLD.get_or_init(make)

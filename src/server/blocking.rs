@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_panic_is_told_apart_and_leaves_the_place_free() {
+    async fn a_panic_is_distinguished_and_frees_its_permit() {
         let blocking = Blocking::new(1);
         let due = Instant::now() + Duration::from_secs(20);
         let panicked = blocking.run(due, || -> u8 { panic!("on purpose") }).await;

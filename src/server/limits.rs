@@ -80,7 +80,7 @@ impl Default for Limits {
             body_bytes: 7 * 1024 * 1024,
             // The largest bodies four times, or thousands of common ones.
             bytes_in_flight: 32 * 1024 * 1024,
-            // Above it, the way to another thread costs little beside the work (docs/decisions).
+            // For larger bodies, a change of thread costs little compared with the review (docs/decisions).
             at_once_bytes: 16 * 1024,
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             handshake: Duration::from_secs(2),

@@ -1,4 +1,4 @@
-//! What a verdict and repairs look like as a response, and what a request looks like decoded.
+//! Responses for verdicts and repairs, and decoded requests.
 
 use k8s_openapi::ByteString;
 use netpol::Direction;
@@ -31,7 +31,7 @@ fn json(body: &[u8]) -> Value {
 }
 
 #[test]
-fn a_refusal_has_code_reason_and_one_cause_per_finding() {
+fn a_denial_has_code_reason_and_one_cause_per_finding() {
     let verdict = Verdict::new(vec![finding(Level::Deny, 0), finding(Level::Deny, 1)]);
     let response = json(&respond::judged(UID, &verdict, Some("v0.1")))["response"].clone();
     assert_eq!(response["allowed"], false);
@@ -122,7 +122,7 @@ fn a_missing_or_broken_object_and_an_unknown_version_are_unreadable() {
         ("kind", v2),
     ] {
         let mut review = review_with(part, value.clone());
-        // An API server names the version in both.
+        // An API server sets the version in both.
         review["request"]["resource"]["version"] = review["request"]["kind"]["version"].clone();
         let request = decoded(&review);
         let edit = policy(&request);
@@ -151,7 +151,7 @@ fn a_spec_is_compared_as_a_value_also_where_it_cannot_be_read() {
         let request = decoded(&review);
         assert_eq!(policy(&request).spec_changed, changed, "{old} -> {new}");
     }
-    // The order of keys and white space are no change.
+    // A different order of keys and different whitespace are no change.
     let (old, new) = (
         r#"{"podSelector":7,"x":1}"#,
         r#"{ "x":1, "podSelector":7 }"#,
@@ -171,7 +171,7 @@ fn a_spec_is_compared_as_a_value_also_where_it_cannot_be_read() {
     assert!(!policy(&request).spec_changed, "{body}");
 }
 
-/// The object after the patch that the response carries.
+/// The object after the patch in the response.
 fn patched(spec: Value, repairs: Vec<Repair>) -> (Value, Value) {
     let mut review = review_with("operation", json!("UPDATE"));
     review["request"]["object"]["spec"] = spec;

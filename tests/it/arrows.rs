@@ -1,9 +1,9 @@
-//! The arrows of docs/architecture.md: which part may use which. One crate has no arrows of its own.
+//! The arrows of docs/architecture.md: the modules that each module may use. Other crates have no arrows.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Each part, with the parts of the crate that it may use beside itself.
+/// Each module, and the modules of this crate that it may use.
 const ARROWS: &[(&str, &[&str])] = &[
     ("code", &[]),
     ("config", &["code"]),
@@ -121,7 +121,7 @@ fn part(path: &Path) -> String {
     first.trim_end_matches(".rs").to_owned()
 }
 
-/// The parts that a file's code names as `crate::part`, its own tests and comments aside.
+/// The modules that a file's code uses as `crate::module`, without its tests and comments.
 fn used(text: &str) -> Vec<String> {
     let code = text
         .lines()

@@ -1,6 +1,6 @@
-//! The cases of `tests/cases`: each is a folder that is named after a rule and shows one behaviour
-//! of it, by files. Each is judged by the function behind `check` and by the router in memory, and
-//! those that are refused also by a real API server (`e2e::cases`).
+//! The cases in `tests/cases`. Each is a folder named after a rule and shows one behaviour in its files. Each
+//! is run through the function behind `check` and through the router in memory. Denied cases are also run on
+//! a real API server (`e2e::cases`).
 
 mod format;
 mod play;
@@ -16,7 +16,7 @@ pub(crate) use format::{Case, all};
 
 use crate::reference::is_blessing;
 
-/// What is wrong with a case; empty where it ends as it expects.
+/// The problems with a case; empty if it ends as expected.
 fn wrong(case: &Case) -> String {
     let found = play::offline(case);
     let found = match play::in_memory(case, &found.edit) {
@@ -46,7 +46,7 @@ fn every_case_ends_as_it_expects_through_check_and_through_the_router() {
     assert!(problems.is_empty(), "{problems}");
 }
 
-/// The strictest level that a rule has anywhere by default.
+/// The strictest default level of a rule.
 fn strictest(code: Code) -> Level {
     let words = code.default_level();
     let mut levels = Level::ALL.into_iter();
@@ -61,7 +61,7 @@ fn every_code_has_an_accept_and_a_reject_case() {
     let levels = |case: &Case| -> Vec<Level> {
         let found = case.expect.iter().flat_map(|expect| &expect.findings);
         let found = found.filter(|finding| finding.code == case.code.as_str());
-        found.map(format::Found::level).collect()
+        found.map(format::ExpectedFinding::level).collect()
     };
     let mut missing = BTreeSet::new();
     for code in Code::ALL {

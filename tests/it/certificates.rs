@@ -1,4 +1,4 @@
-//! Certificates that change under a running server, and clients that have to show one.
+//! Certificates that change under a running server, and client certificates.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -27,10 +27,10 @@ use crate::support::{BOTH, Running, ask, connect, folder, post, review, start};
 use crate::tls::{counted, self_signed};
 use crate::volume::Volume;
 
-/// Far beyond any test: what happens, happens by an event.
+/// Interval longer than any test, so that changes are noticed by events only.
 const NEVER: Duration = Duration::from_hours(1);
 
-/// A validity that began and ends so many days from now.
+/// A validity period that starts and ends this number of days from now.
 pub(crate) fn validity(from: i64, until: i64) -> Validity {
     let day = |days: i64| webhook_certs::now() + SignedDuration::from_hours(24 * days);
     Validity {
@@ -67,7 +67,7 @@ async fn a_swapped_volume_is_noticed_by_an_event() {
     running.stop().await;
 }
 
-/// Swaps the volume. The follower looks once when its watch has begun, so no swap is missed.
+/// Swaps the volume. The follower reads once after its watch has started, so no swap is missed.
 async fn swap_until_served(
     volume: &Volume<'_>,
     version: &str,
@@ -105,7 +105,7 @@ async fn files_that_vanish_or_grow_too_long_are_counted_and_the_old_pair_stays()
 }
 
 #[tokio::test]
-async fn the_expiry_of_leaf_and_ca_is_told_and_no_good_pair_is_given_up_for_one_that_is_not() {
+async fn the_expiry_of_leaf_and_ca_is_reported_and_no_valid_pair_is_replaced_by_an_invalid_one() {
     let folder = folder("certificate-expiry");
     let volume = Volume(&folder);
     let (good, long) = (validity(-2, 3), validity(-2, 9));
@@ -158,7 +158,7 @@ fn outside_of_its_life_a_certificate_is_not_ready() {
     assert_eq!(at(begun + 2 * day), Some("expired"));
 }
 
-/// A certificate of the API server's kind.
+/// A client certificate like that of an API server.
 pub(crate) fn client(ca: &Pair, name: &str) -> Pair {
     let signer = KeyPair::from_pem(&ca.key).unwrap();
     let issuer = Issuer::from_ca_cert_pem(&ca.certificate, signer).unwrap();
@@ -172,7 +172,7 @@ pub(crate) fn client(ca: &Pair, name: &str) -> Pair {
     }
 }
 
-/// A client, with all that it remembers from one connection to the next.
+/// A client with a session cache.
 fn config(
     ca_pem: &str,
     own: Option<&Pair>,
@@ -206,7 +206,7 @@ async fn open(
         .await
 }
 
-/// A server that lets in `kube-apiserver` of the CA in a file, and the CA of its own certificate.
+/// A server that accepts `kube-apiserver` with the CA in a file, and the CA of the server's certificate.
 async fn start_guarded(file: &Path) -> (Running, String) {
     let metrics = Arc::new(Metrics::new());
     let subjects = BTreeSet::from(["kube-apiserver".to_owned()]);
@@ -220,7 +220,7 @@ async fn start_guarded(file: &Path) -> (Running, String) {
     (running, made.ca_pem)
 }
 
-/// Whether a review is answered. With TLS 1.3 a client learns of its refusal only afterwards.
+/// Returns true if a review is answered. With TLS 1.3 a client notices a rejection only afterwards.
 async fn is_answered(running: &Running, config: &Arc<ClientConfig>) -> bool {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let Ok(mut stream) = open(running, config).await else {
@@ -244,7 +244,7 @@ async fn only_the_client_that_is_expected_gets_in() {
     let expected = client(&ca, "kube-apiserver");
     let stranger = client(&ca, "kubelet");
     let forged = client(&other_ca, "kube-apiserver");
-    let mut refused = 0;
+    let mut denied = 0;
     for version in BOTH {
         let config = |own| config(&server_ca, own, &[version]);
         let config_in = config(Some(&expected));
@@ -253,8 +253,8 @@ async fn only_the_client_that_is_expected_gets_in() {
         assert_eq!(status, StatusCode::OK);
         for own in [None, Some(&stranger), Some(&forged)] {
             assert!(!is_answered(&running, &config(own)).await, "{own:?}");
-            refused += 1;
-            let line = format!(r#"connections_total{{outcome="client-refused"}} {refused}"#);
+            denied += 1;
+            let line = format!(r#"connections_total{{outcome="client-refused"}} {denied}"#);
             counted(&running.metrics, &line).await;
         }
     }

@@ -26,20 +26,20 @@ const BINARY: &str = env!("CARGO_BIN_EXE_openbao-perimeter");
 const INVENTORY: &str = "manifests/examples/inventory";
 const REFUSED: &str = "manifests/examples/scenes/refused-OBP201-raft-from-a-namespace.yaml";
 
-/// Runs the command to its end: its exit status, standard output and standard error.
+/// Runs the command. Returns exit status, standard output and standard error.
 fn run(args: &[&str], input: &[u8]) -> (Option<i32>, String, String) {
     let mut command = Command::new(BINARY);
     command.args(args).stdin(Stdio::piped());
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    // One that refuses its arguments ends before it reads.
+    // A command with invalid arguments ends before it reads its input.
     let _unread = child.stdin.take().unwrap().write_all(input);
     let output = child.wait_with_output().unwrap();
     let [out, err] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
     (output.status.code(), out, err)
 }
 
-/// The exit status of `review` over the example inventory, and its response.
+/// The exit status of `review` with the example inventory, and its response.
 fn reviewed(name: &str, point: &str) -> (Option<i32>, Value) {
     let input = fs::read(format!("manifests/examples/reviews/{name}.json")).unwrap();
     let args = ["review", "--point", point, "--inventory", INVENTORY];
@@ -87,7 +87,7 @@ fn what_is_no_review_could_not_be_run_and_says_why() {
 }
 
 #[test]
-fn a_refusal_tells_where_what_and_the_text_to_paste() {
+fn a_denial_has_the_field_the_problem_and_text_to_paste() {
     let (status, out, err) = run(&["check", "--inventory", INVENTORY, REFUSED], b"");
     assert_eq!((status, err.as_str()), (Some(1), ""));
     for part in [
@@ -111,7 +111,7 @@ fn a_refusal_tells_where_what_and_the_text_to_paste() {
 }
 
 #[test]
-fn the_same_verdict_is_told_as_json() {
+fn the_same_verdict_is_printed_as_json() {
     let args = ["check", "-o", "json", "--inventory", INVENTORY, REFUSED];
     let (status, out, _) = run(&args, b"");
     assert_eq!(status, Some(1));
@@ -119,15 +119,15 @@ fn the_same_verdict_is_told_as_json() {
     assert_eq!(report["summary"]["refused"], 1);
     assert_eq!(report["findings"].as_array().map(Vec::len), Some(1));
     let fields = ["code", "level", "object", "file", "line"];
-    let told = fields.map(|field| report["findings"][0][field].clone());
+    let seen = fields.map(|field| report["findings"][0][field].clone());
     assert_eq!(
-        json!(told),
+        json!(seen),
         json!(["OBP201", "refused", "open-raft", REFUSED, 2])
     );
 }
 
 #[test]
-fn standard_input_is_judged_as_a_file_is() {
+fn standard_input_is_checked_as_a_file_is() {
     let (_, of_file, _) = run(&["check", "--inventory", INVENTORY, REFUSED], b"");
     let input = fs::read(REFUSED).unwrap();
     let (status, out, err) = run(&["check", "--inventory", INVENTORY, "-"], &input);
@@ -164,7 +164,7 @@ fn copy_of_inventory(to: &Path) {
 }
 
 #[test]
-fn an_edit_that_deletes_a_managed_policy_is_refused() {
+fn an_edit_that_deletes_a_managed_policy_is_denied() {
     let folder = folder("cli-before");
     let (before, after) = (folder.join("before"), folder.join("after"));
     copy_of_inventory(&before);
@@ -178,7 +178,7 @@ fn an_edit_that_deletes_a_managed_policy_is_refused() {
     fs::remove_file(after.join("bao-network-policy.yaml")).unwrap();
     let (status, out, _) = run(&args, b"");
     assert_eq!(status, Some(1), "{out}");
-    // The file is gone from the state after: the place is the one before.
+    // The file does not exist afterwards, so the location is that of the old file.
     let gone = before.join("bao-network-policy.yaml");
     assert!(
         out.contains("refused[OBP103] managed-policy-deleted\n"),
@@ -265,12 +265,12 @@ impl Drop for Serving {
 }
 
 impl Serving {
-    /// Starts it, and waits for its addresses and until it is ready.
+    /// Starts it and waits until it is ready.
     async fn start(name: &str, delay: &str) -> Self {
         Self::configured(name, &format!("shutdownDelay: {delay}\n")).await
     }
 
-    /// The same with a file of settings.
+    /// The same with a settings file.
     pub(crate) async fn configured(name: &str, settings: &str) -> Self {
         let file = folder(&format!("{name}-file")).join("settings.yaml");
         fs::write(&file, settings).unwrap();
@@ -287,14 +287,14 @@ impl Serving {
         command.args(["--metrics-listen", any]).args(more);
         command.env(TUNABLES, variable(TUNABLES));
         command.arg("--ca-out").arg(&ca);
-        // Beside the CA, for whoever reads what is logged.
+        // The log is next to the CA file, for tests that read it.
         let log = fs::File::create(ca.with_file_name("log")).unwrap();
         command.stdout(Stdio::piped()).stderr(log);
         let mut child = command.spawn().unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
-        let (told, lines) = channel();
+        let (seen, lines) = channel();
         let mut said = out.lines().map_while(Result::ok);
-        thread::spawn(move || said.try_for_each(|line| told.send(line)));
+        thread::spawn(move || said.try_for_each(|line| seen.send(line)));
         let unknown = any.parse().unwrap();
         let mut serving = Self {
             child,
@@ -320,7 +320,7 @@ impl Serving {
         address.parse().unwrap()
     }
 
-    /// Waits until the readiness probe answers so.
+    /// Waits until the readiness probe has this status.
     async fn answers(&self, status: StatusCode) {
         let asked = async { while fetch(self.probes, "/readyz").await.0 != status {} };
         timeout(PATIENCE, asked).await.unwrap();
@@ -332,7 +332,7 @@ impl Serving {
         assert!(sent.unwrap().success());
     }
 
-    /// Waits for the end, which closes standard output; the exit status.
+    /// Waits until standard output is closed. Returns the exit status.
     pub(crate) fn ended(mut self) -> Option<i32> {
         let end = self.lines.recv_timeout(Duration::from_secs(30));
         assert_eq!(end, Err(RecvTimeoutError::Disconnected));
@@ -355,7 +355,7 @@ impl Serving {
     }
 }
 
-/// A connection whose reads have an end.
+/// A connection with a read timeout.
 fn patient(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -373,18 +373,18 @@ async fn a_request_in_flight_is_answered_before_the_signal_ends_the_process_well
         body.len()
     );
     slow.write_all(request.as_bytes()).unwrap();
-    // The server asks for the body: from then on the request is in flight.
+    // The server asks for the body. From then on the request is in flight.
     let mut asked = [0; 25];
     slow.read_exact(&mut asked).unwrap();
     assert_eq!(&asked, b"HTTP/1.1 100 Continue\r\n\r\n");
     let mut idle = patient(serving.reviews);
 
     serving.terminate();
-    // The drain closes what is idle: once this ends, it has begun. A reset is an end too.
+    // The drain closes idle connections. When this one ends, it has started. A reset counts as an end.
     let _end = idle.read(&mut [0]);
     slow.write_all(body.as_bytes()).unwrap();
     let mut answer = Vec::new();
-    // So is one without a TLS goodbye.
+    // The end of this connection may have no TLS close notification.
     let _end = slow.read_to_end(&mut answer);
     let answer = String::from_utf8(answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");

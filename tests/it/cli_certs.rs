@@ -1,4 +1,4 @@
-//! `certs` as people run it.
+//! `certs` on the command line.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -41,7 +41,7 @@ fn what_is_made_is_good_for_the_service_and_its_keys_are_closed() {
         ("tls.key", 0o600),
     ] {
         let found = fs::metadata(dir.join(name)).unwrap().permissions().mode();
-        // Whoever runs the tests may close more.
+        // The umask of the test run may remove more permissions.
         assert_eq!(found & 0o777 & !mode, 0, "{name}: {found:o}");
     }
     let key = dir.join("tls.key");

@@ -1,4 +1,4 @@
-//! The scene files through `check`: the same verdicts as on the API server.
+//! The scene files with `check`: the same verdicts as on the API server.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::scenes::{self, SceneFile};
 
-/// The exit status of `check`, and the codes of the findings that refuse.
+/// The exit status of `check`, and the codes of findings that deny.
 fn check(scene: &SceneFile) -> (Option<i32>, BTreeSet<String>) {
     let examples = Path::new("manifests/examples");
     let inventory = examples.join("inventory");
@@ -16,7 +16,7 @@ fn check(scene: &SceneFile) -> (Option<i32>, BTreeSet<String>) {
     check.args(["check", "-o", "json", "--as", "tenant-alice", "--inventory"]);
     check.arg(&inventory);
     if scene.is_managed() {
-        // On its own it would count as written by the operator.
+        // Without the inventory it would count as written by the operator.
         check
             .arg("--before")
             .arg(inventory.join("bao-network-policy.yaml"));
@@ -25,20 +25,20 @@ fn check(scene: &SceneFile) -> (Option<i32>, BTreeSet<String>) {
     let report: Value = serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|error| panic!("{}: {error}: {output:?}", scene.name));
     let findings = report["findings"].as_array().unwrap().iter();
-    let refused = findings.filter(|finding| finding["level"] == "refused");
-    let codes = refused.map(|finding| finding["code"].as_str().unwrap().to_owned());
+    let denied = findings.filter(|finding| finding["level"] == "refused");
+    let codes = denied.map(|finding| finding["code"].as_str().unwrap().to_owned());
     (output.status.code(), codes.collect())
 }
 
 #[test]
-fn allowed_scenes_pass_without_a_refusal() {
+fn allowed_scenes_pass_without_a_denial() {
     for scene in scenes::named("allowed-") {
         assert_eq!(check(&scene), (Some(0), BTreeSet::new()), "{}", scene.name);
     }
 }
 
 #[test]
-fn refused_scenes_fail_with_the_code_in_their_name() {
+fn denied_scenes_fail_with_the_code_in_their_name() {
     for scene in scenes::named("refused-") {
         let (status, codes) = check(&scene);
         assert_eq!(status, Some(1), "{}", scene.name);
@@ -50,7 +50,7 @@ fn refused_scenes_fail_with_the_code_in_their_name() {
 }
 
 #[test]
-fn what_admission_would_repair_is_refused_where_nothing_repairs() {
+fn an_edit_that_admission_would_repair_is_denied_where_nothing_repairs() {
     for (name, code) in [
         ("repaired-raft-rule-removed", "OBP101"),
         ("repaired-policy-types-cut-to-ingress", "OBP104"),

@@ -1,12 +1,12 @@
-//! `show` as people and programs read it.
+//! Output of `show`, as text and JSON.
 
 use serde_json::{Value, json};
 
 use crate::cli_views::{INVENTORY, assert_fits, failed, inventory, ok};
 use crate::support::assert_golden;
 
-/// A cluster with everything that a perimeter can have, two policies that pierce it, and a managed
-/// policy that lets too little through.
+/// A cluster with every part of a perimeter, two policies that violate it, and a managed policy that allows
+/// too little.
 const TROUBLED: &str = "
 apiVersion: openbao.org/v1alpha1
 kind: OpenBaoCluster
@@ -87,28 +87,31 @@ fn the_view_as_json_has_every_row_with_its_state_and_its_rules() {
             .unwrap_or_else(|| panic!("no {id}"))
             .clone()
     };
-    let told = |row: Value| json!([row["state"], row["standing"], row["opened_by"]]);
+    let summary = |row: Value| json!([row["state"], row["standing"], row["opened_by"]]);
     let rendered =
         |rule: &str| json!([{"policy": "prod-network-policy", "rule": rule, "rendered": true}]);
     assert_eq!(
-        told(row(0, "raft-peers-in")),
+        summary(row(0, "raft-peers-in")),
         json!(["held", "floor", rendered("spec.ingress[0]")])
     );
     assert_eq!(
-        told(row(0, "trusted-peers")),
+        summary(row(0, "trusted-peers")),
         json!(["open", "ceiling", rendered("spec.ingress[2]")])
     );
-    assert_eq!(told(row(0, "ingress-rules")), json!(["off", "ceiling", []]));
     assert_eq!(
-        told(row(0, "kube-system-health")),
+        summary(row(0, "ingress-rules")),
+        json!(["off", "ceiling", []])
+    );
+    assert_eq!(
+        summary(row(0, "kube-system-health")),
         json!(["closed", "ceiling", []])
     );
     let own = json!([{"policy": "prod-jobs-network-policy", "rule": "spec.egress[0]"}]);
     assert_eq!(
-        told(row(1, "jobs-api-server")),
+        summary(row(1, "jobs-api-server")),
         json!(["held", "floor", own])
     );
-    assert_eq!(told(row(1, "jobs-dns")), json!(["broken", "floor", []]));
+    assert_eq!(summary(row(1, "jobs-dns")), json!(["broken", "floor", []]));
     let missing = row(1, "jobs-dns")["missing"].as_str().unwrap().to_owned();
     assert!(
         missing.ends_with("-> a pod in namespace `kube-system`, TCP 53"),
@@ -120,7 +123,7 @@ fn the_view_as_json_has_every_row_with_its_state_and_its_rules() {
         both.map(|one| one["state"].as_str().unwrap())
             .collect::<Vec<_>>()
     };
-    // What `too-open` isolates is the active pod only.
+    // `too-open` isolates only the active pod.
     assert_eq!(isolation(0), ["once-rendered", "once-rendered"]);
     assert_eq!(isolation(1), ["partly", "yes"]);
     let piercing = view["clusters"][0]["piercing"].as_array().unwrap().iter();

@@ -1,4 +1,4 @@
-//! Input of which nothing, or not all, can be judged: it never looks like a verdict.
+//! Input that cannot be checked, completely or in part: it never looks like a verdict.
 
 mod fields;
 
@@ -13,10 +13,10 @@ use crate::support::{folder, run_with};
 
 const INVENTORY: &str = "manifests/examples/inventory";
 
-/// What a run ended with: exit status, standard output and standard error.
+/// Result of a run: exit status, standard output and standard error.
 type Ended = (Option<i32>, String, String);
 
-/// Runs `check` with these arguments over a file that holds this text.
+/// Runs `check` with these arguments on a file with this text.
 fn check(name: &str, text: &str, args: &[&str]) -> Ended {
     let file = file(name, text);
     let mut all = vec!["check"];
@@ -25,7 +25,7 @@ fn check(name: &str, text: &str, args: &[&str]) -> Ended {
     run_with(&[], &all)
 }
 
-/// A file of this text, in a folder of its own.
+/// A file with this text, in its own folder.
 fn file(name: &str, text: &str) -> PathBuf {
     let path = folder(&format!("silence-{name}")).join("a.yaml");
     fs::write(&path, text).unwrap();
@@ -123,7 +123,7 @@ fn standard_input_that_is_empty_is_nothing_to_check() {
 }
 
 #[test]
-fn objects_of_other_kinds_only_are_told_and_are_strictly_a_failure() {
+fn objects_of_other_kinds_only_are_reported_and_are_strictly_a_failure() {
     let calico =
         "---\napiVersion: projectcalico.org/v3\nkind: NetworkPolicy\nmetadata: {name: x}\n";
     let namespace = "---\napiVersion: v1\nkind: Namespace\nmetadata: {name: bao}\n";
@@ -141,7 +141,7 @@ judged 0: 0 refused, 0 with warnings; 3 of other kinds passed over
     );
     let (status, ..) = check("others", &text, &["--strict"]);
     assert_eq!(status, Some(1));
-    // An inventory of them would allow everything.
+    // As an inventory it would allow everything.
     let other = file("other", CONFIG_MAP);
     for command in ["show", "check"] {
         let mut args = vec![command, "--inventory", other.to_str().unwrap()];
@@ -153,7 +153,7 @@ judged 0: 0 refused, 0 with warnings; 3 of other kinds passed over
 }
 
 #[test]
-fn a_policy_where_no_cluster_is_known_is_not_judged() {
+fn a_policy_where_no_cluster_is_known_is_not_checked() {
     let text = open("name: allow-all, namespace: vault-prod");
     let (status, out, _) = check("no-cluster", &text, &[]);
     let expected = "\
@@ -166,20 +166,20 @@ judged 0: 0 refused, 0 with warnings; 0 of other kinds passed over; 1 not judged
     assert_eq!(status, Some(1));
     let report: Value = serde_json::from_str(&out).unwrap();
     let unjudged = &report["unjudged"][0];
-    let told = ["kind", "namespace", "object", "reason", "line"].map(|field| &unjudged[field]);
+    let reported = ["kind", "namespace", "object", "reason", "line"].map(|field| &unjudged[field]);
     let reason = "no OpenBaoCluster is known in namespace vault-prod";
     assert_eq!(
-        json!(told),
+        json!(reported),
         json!(["NetworkPolicy", "vault-prod", "allow-all", reason, 1])
     );
     assert_eq!(
         (&report["summary"]["judged"], &report["summary"]["unjudged"]),
         (&json!(0), &json!(1))
     );
-    // A dump of a cluster says that there is none.
+    // A dump of a cluster shows that there are none.
     let (status, out, _) = check("no-cluster", &text, &["--strict", "--dump"]);
     assert!(status == Some(0) && !out.contains("not judged"), "{out}");
-    // What is refused beside it stays the end.
+    // A denial of another object still decides the exit status.
     let both = format!("{text}---\n{}", open("name: all, namespace: bao"));
     let (status, out, _) = check("no-cluster", &both, &["--inventory", INVENTORY]);
     assert_eq!(status, Some(1), "{out}");
@@ -214,7 +214,7 @@ fn an_object_without_a_namespace_is_where_the_flag_says() {
     assert_eq!(status, Some(0), "{out}");
     let note = "note: NetworkPolicy default/server has no metadata.namespace and is taken to be in `default`; `-n`\n";
     assert!(out.contains(note), "{out}");
-    // One that says where it is stays there.
+    // An object with a namespace keeps it.
     let text = open("name: server, namespace: shop");
     let (_, out, _) = check(
         "somewhere",
@@ -263,9 +263,9 @@ fn a_name_that_no_api_server_could_have_is_named_with_its_file() {
     ] {
         let text = open(metadata);
         let path = file("placeholder", &text);
-        // Nothing else in the files changes that: 2 is more than 1.
-        let refused = open("name: all, namespace: bao");
-        fs::write(path.with_file_name("b.yaml"), refused).unwrap();
+        // Other findings do not change this: 2 is more than 1.
+        let denied = open("name: all, namespace: bao");
+        fs::write(path.with_file_name("b.yaml"), denied).unwrap();
         let folder = path.parent().unwrap().to_str().unwrap();
         let field = if metadata.starts_with("namespace") {
             "metadata.name "
@@ -289,7 +289,7 @@ fn a_name_that_no_api_server_could_have_is_named_with_its_file() {
 }
 
 #[test]
-fn a_template_that_is_no_yaml_is_told_to_be_rendered() {
+fn a_template_that_is_no_yaml_has_a_hint_to_render_it() {
     let text = open("name: x").replace("name: x", "name: x, namespace: {{ .Release.Namespace }}");
     let (status, _, err) = check("template", &text, &[]);
     assert_eq!(status, Some(2));
@@ -305,11 +305,11 @@ fn half_an_object_and_a_misspelt_kind_are_no_other_kinds() {
     for (head, problem) in [
         (
             "apiversion: networking.k8s.io/v1\nkind: NetworkPolicy",
-            "expected `apiVersion` beside `NetworkPolicy` at ",
+            "expected `apiVersion` with `NetworkPolicy` at ",
         ),
         (
             "apiVersion: networking.k8s.io/v1\nKind: NetworkPolicy",
-            "expected `kind` beside `networking.k8s.io/v1` at ",
+            "expected `kind` with `networking.k8s.io/v1` at ",
         ),
         (
             "apiVersion: networking.k8s.io/v1\nkind: networkpolicy",
@@ -328,7 +328,7 @@ fn half_an_object_and_a_misspelt_kind_are_no_other_kinds() {
         assert_eq!(status, Some(2), "{head}");
         assert!(err.contains(problem), "{err}");
     }
-    // A version of which nobody knows the shape is no cluster that was read.
+    // A cluster in an unknown version was not read.
     let cluster =
         "apiVersion: openbao.org/v9\nkind: OpenBaoCluster\nmetadata: {name: bao, namespace: bao}\n";
     let (status, out, _) = check("version", cluster, &[]);
@@ -337,7 +337,7 @@ fn half_an_object_and_a_misspelt_kind_are_no_other_kinds() {
         out.contains("served as v9, which this release cannot read"),
         "{out}"
     );
-    // Neighbours of the same API groups are other kinds.
+    // Other kinds of the same API groups.
     let ingress = "apiVersion: networking.k8s.io/v1\nkind: IngressClass\nmetadata: {name: \"${X}\"}\n---\napiVersion: \
                    openbao.org/v1alpha1\nkind: OpenBaoTenant\nmetadata: {name: x}\n";
     let (status, out, _) = check("neighbours", ingress, &[]);
@@ -364,7 +364,7 @@ fn documents_that_are_no_objects_are_counted() {
 }
 
 #[test]
-fn a_review_of_a_policy_where_no_cluster_is_known_says_so_beside_its_answer() {
+fn a_review_of_a_policy_where_no_cluster_is_known_says_so_with_its_answer() {
     let review = crate::support::review().to_string();
     let mut command = Command::new(env!("CARGO_BIN_EXE_openbao-perimeter"));
     command

@@ -1,4 +1,4 @@
-//! What people look at: `render`, `explain`, and the text of `check`.
+//! Output for people: `render`, `explain`, and the text of `check`.
 
 use std::fs;
 use std::path::Path;
@@ -48,7 +48,7 @@ fn the_stored_examples_are_what_is_rendered_for_the_example_cluster() {
         let stored = fs::read_to_string(format!("{INVENTORY}/{name}.yaml")).unwrap();
         let stored: Value = serde_saphyr::from_str(&stored).unwrap();
         let mut spec = stored["spec"].clone();
-        // Written out in the example, and left out by the operator: it means the same.
+        // The example has the field, the operator leaves it out. Both mean the same.
         if spec["ingress"] == json!([]) {
             spec.as_object_mut().unwrap().remove("ingress");
         }
@@ -123,7 +123,7 @@ metadata: {name: prod, namespace: shop, annotations: {openbao.org/restore-origin
 }
 
 #[test]
-fn everything_that_stops_the_operator_is_told_at_once() {
+fn everything_that_stops_the_operator_is_reported_at_once() {
     let broken = inventory(
         "render-broken",
         "
@@ -196,7 +196,7 @@ fn an_unknown_code_is_an_error_that_names_the_nearest() {
     assert!(err.contains("the nearest is `OBP303`"), "{err}");
 }
 
-/// Whether each line has at most 100 characters, unless it is one word or to be pasted.
+/// Checks that each line has at most 100 characters, except single words and YAML to paste.
 pub(crate) fn assert_fits(text: &str) {
     for line in text.lines() {
         let is_code = line.starts_with("    ") || line.contains("  - ") || line.starts_with('|');
@@ -218,14 +218,14 @@ fn check(environment: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn findings_are_told_by_object_with_the_line_that_they_are_about() {
+fn findings_are_printed_by_object_with_the_line_that_they_are_about() {
     let text = check(&[]);
     assert_fits(&text);
     assert_golden("check.txt", &text);
 }
 
 #[test]
-fn check_tells_the_checkpoints_of_each_cluster_and_restore_that_it_judges() {
+fn check_prints_the_checkpoints_of_each_cluster_and_restore_that_it_checks() {
     let files = inventory(
         "check-checkpoints",
         "
@@ -292,7 +292,7 @@ fn colours_are_for_terminals_and_for_those_who_force_them() {
 }
 
 #[test]
-fn the_place_of_a_field_is_told_as_json_too() {
+fn the_location_of_a_field_is_in_the_json_too() {
     let scene = format!("{SCENES}/refused-OBP201-raft-from-a-namespace.yaml");
     let (_, out, _) = run_with(
         &[],
@@ -333,7 +333,7 @@ fn a_line_of_a_file_says_where_it_is_cut() {
         "{shown}"
     );
     assert_eq!(shown.chars().count(), 94, "{shown}");
-    // The first mark stands behind the sign of the cut.
+    // The first mark is after the ellipsis.
     let marks = lines.next().unwrap();
     assert!(marks.starts_with("  |  ^^"), "{marks}");
 }

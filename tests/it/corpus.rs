@@ -1,4 +1,4 @@
-//! The fuzz corpus, replayed: what the targets look for holds for every input that is kept.
+//! Replay of the fuzz corpus: the properties of the targets hold for every stored input.
 
 #[path = "../../fuzz/src/lib.rs"]
 mod checks;
@@ -13,7 +13,7 @@ fn folder(target: &str) -> std::path::PathBuf {
         .join(target)
 }
 
-/// Runs the check on each input; the input of a failure is named before it fails.
+/// Runs the check on each input. The name of the input is printed before a failure.
 fn replay(target: &str, check: Check) -> usize {
     let mut replayed = 0;
     for entry in std::fs::read_dir(folder(target)).unwrap() {

@@ -1,4 +1,4 @@
-//! The pages about the rules, held against the codes.
+//! The rule pages, compared with the rule codes.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -91,7 +91,7 @@ fn tests(folder: &Path, found: &mut BTreeSet<String>) {
         };
         for attribute in ["#[test]", "#[tokio::test"] {
             for after in text.split(attribute).skip(1) {
-                // Further attributes may stand between.
+                // More attributes may follow.
                 let name = after
                     .split("fn ")
                     .nth(1)
@@ -117,7 +117,7 @@ fn every_test_that_the_threat_model_names_exists() {
     for row in rows.filter(|row| !row.ends_with("| shown by |")) {
         let shown = row.trim_end_matches(" |").rsplit("| ").next().unwrap();
         let named: Vec<&str> = shown.split('`').skip(1).step_by(2).collect();
-        // What is out of scope has none.
+        // Threats out of scope have no test.
         assert!(
             !named.is_empty() || row.contains("| out of scope |"),
             "{row}"
@@ -128,6 +128,6 @@ fn every_test_that_the_threat_model_names_exists() {
         let number = row.trim_start_matches("| ").split('.').next().unwrap();
         published += usize::from(number.parse() == Ok(published + 1));
     }
-    // Those of the published model.
+    // The threats of the published model.
     assert_eq!(published, 18);
 }

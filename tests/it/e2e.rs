@@ -1,7 +1,7 @@
-//! The scenes that must play, through kubectl, on a real API server with our registrations.
+//! Scenes that are played with kubectl on a real API server with the product's registrations.
 //!
-//! All share one control plane and one guard ([`stage`]); each plays in a namespace of its own, as
-//! a tenant with a Role there.
+//! All share one control plane and one server ([`stage`]). Each has its own namespace and a tenant with a
+//! Role in it.
 
 mod cases;
 mod certificates;

@@ -1,4 +1,4 @@
-//! One fresh read before an answer that a lagging watch may have wrong, in memory.
+//! One live read before an answer that may be wrong because a watch lags, in memory.
 
 mod planned;
 
@@ -23,14 +23,14 @@ use tower::ServiceExt as _;
 
 use crate::support::{post, review_with, text};
 
-/// What the API server has; `None` while it does not answer.
+/// Objects on the API server; `None` if it does not answer.
 #[derive(Debug, Default)]
 struct ApiServer {
     objects: Mutex<Option<Vec<Object>>>,
     reads: AtomicUsize,
-    /// It says that it serves no OpenBaoClusters.
+    /// True if it does not serve OpenBaoClusters.
     unserved: AtomicBool,
-    /// Hears of the objects just before they are read.
+    /// Gets the objects from a watch just before they are read.
     meanwhile: Mutex<Option<Arc<Admission>>>,
 }
 
@@ -85,7 +85,7 @@ fn stub(name: &str, spec: &Value) -> Object {
     Object::Stub("shop".into(), Arc::new(stub))
 }
 
-/// A tenant makes an OpenBaoCluster.
+/// A tenant's creation of an OpenBaoCluster.
 fn makes_a_cluster() -> Value {
     let mut review = review_with(
         "object",
@@ -101,7 +101,7 @@ fn makes_a_cluster() -> Value {
     review
 }
 
-/// A tenant lets namespace `monitoring` reach the OpenBao pods.
+/// A tenant's policy that allows namespace `monitoring` to connect to the OpenBao pods.
 fn opens(selector: &Value) -> Value {
     let monitoring = json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}});
     review_with(
@@ -111,7 +111,7 @@ fn opens(selector: &Value) -> Value {
     )
 }
 
-/// OpenBao servers, without the jobs beside them: nobody can declare who may reach those.
+/// A selector for OpenBao servers without jobs, since peers of jobs cannot be declared.
 fn servers() -> Value {
     let jobs = ["backup", "restore", "upgrade-snapshot"];
     json!({"matchExpressions": [{"key": "openbao.org/component", "operator": "NotIn", "values": jobs}]})
@@ -129,7 +129,7 @@ struct Scene {
 }
 
 impl Scene {
-    /// The watches have brought `known`, the API server has `real`.
+    /// The watches have `known`, the API server has `real`.
     fn new(known: Vec<Object>, real: Option<Vec<Object>>) -> Self {
         let admission = Admission::default();
         let snapshot = Snapshot::default().apply(known.into_iter().map(Change::Set));
@@ -147,10 +147,10 @@ impl Scene {
         }
     }
 
-    /// Whether it is allowed, and the message.
+    /// Returns whether the write is allowed, and the message.
     async fn ask(&self, review: &Value) -> (bool, String) {
         let facts: Arc<dyn Facts> = Arc::<ApiServer>::clone(&self.server);
-        let desk = WebhookState::new(
+        let state = WebhookState::new(
             Arc::clone(&self.admission),
             Arc::clone(&self.metrics),
             Limits::default(),
@@ -160,7 +160,7 @@ impl Scene {
             facts: Some(facts),
             events: None,
         };
-        let router = router(desk.with_clients(clients));
+        let router = router(state.with_clients(clients));
         let (_, body) = text(
             router
                 .oneshot(post("/validate", review.to_string()))
@@ -187,7 +187,7 @@ impl Scene {
 }
 
 #[tokio::test]
-async fn a_refusal_is_taken_back_where_the_declaration_was_not_heard_of_yet() {
+async fn a_denial_is_withdrawn_if_the_declaration_was_not_known_yet() {
     let scene = Scene::new(vec![cluster(&json!({}))], Some(vec![cluster(&declared())]));
     let (allowed, message) = scene.ask(&opens(&servers())).await;
     assert!(allowed, "{message}");
@@ -195,7 +195,7 @@ async fn a_refusal_is_taken_back_where_the_declaration_was_not_heard_of_yet() {
 }
 
 #[tokio::test]
-async fn a_refusal_stands_where_nothing_else_is_known_or_can_be_asked() {
+async fn a_denial_stays_if_nothing_new_is_known_or_can_be_read() {
     for (real, outcome) in [
         (Some(vec![cluster(&json!({}))]), "confirmed"),
         (None, "failed"),
@@ -209,7 +209,7 @@ async fn a_refusal_stands_where_nothing_else_is_known_or_can_be_asked() {
 }
 
 #[tokio::test]
-async fn a_policy_is_refused_where_its_cluster_was_not_heard_of_yet() {
+async fn a_policy_is_denied_if_its_cluster_was_not_known_yet() {
     let scene = Scene::new(Vec::new(), Some(vec![cluster(&json!({}))]));
     let (allowed, message) = scene.ask(&opens(&servers())).await;
     assert!(!allowed && message.contains("OBP201"), "{message}");
@@ -217,7 +217,7 @@ async fn a_policy_is_refused_where_its_cluster_was_not_heard_of_yet() {
 }
 
 #[tokio::test]
-async fn a_policy_is_refused_as_undecided_where_nobody_can_say_whether_there_is_a_cluster() {
+async fn a_policy_is_denied_as_undecided_if_it_is_unknown_whether_there_is_a_cluster() {
     let scene = Scene::new(Vec::new(), None);
     let (allowed, message) = scene.ask(&opens(&servers())).await;
     assert!(!allowed && message.contains("OBP403"), "{message}");
@@ -225,7 +225,7 @@ async fn a_policy_is_refused_as_undecided_where_nobody_can_say_whether_there_is_
 }
 
 #[tokio::test]
-async fn who_is_in_no_doubt_does_not_wait() {
+async fn an_answer_that_needs_no_live_read_does_not_wait() {
     let scene = Scene::new(Vec::new(), None);
     let web = opens(&json!({"matchLabels": {"app": "web"}}));
     let (allowed, message) = scene.ask(&web).await;
@@ -238,16 +238,16 @@ async fn who_is_in_no_doubt_does_not_wait() {
 }
 
 #[tokio::test]
-async fn an_answer_by_facts_that_were_replaced_meanwhile_is_judged_again() {
+async fn an_answer_by_facts_that_were_replaced_meanwhile_is_reviewed_again() {
     let scene = Scene::new(Vec::new(), Some(vec![cluster(&json!({}))]));
-    // The watch catches up during the read, so what is read is no news any more.
+    // The watch catches up during the read, so the read brings nothing new.
     *scene.server.meanwhile.lock().unwrap() = Some(Arc::clone(&scene.admission));
     let (allowed, message) = scene.ask(&opens(&servers())).await;
     assert!(!allowed && message.contains("OBP201"), "{message}");
     assert!(scene.counted("changed-verdict"));
 }
 
-/// Never says whether a writer may do maintenance.
+/// Never answers whether a user may do maintenance.
 #[derive(Debug)]
 struct Mute;
 
@@ -260,8 +260,8 @@ impl Authorizer for Mute {
 #[tokio::test(start_paused = true)]
 async fn a_question_about_maintenance_ends_with_the_time_of_the_caller() {
     let scene = Scene::new(vec![cluster(&json!({}))], None);
-    let desk = WebhookState::new(scene.admission, scene.metrics, Limits::default());
-    let router = router(desk.with_clients(ApiClients {
+    let state = WebhookState::new(scene.admission, scene.metrics, Limits::default());
+    let router = router(state.with_clients(ApiClients {
         authorizer: Some(Arc::new(Mute)),
         ..ApiClients::default()
     }));
@@ -294,14 +294,14 @@ fn facts_that_are_too_old_prove_nothing() {
         serde_json::from_slice::<Value>(&answer.body).unwrap()["response"].take()
     };
     let mut harmless = opens(&json!({"matchLabels": {"app": "web"}}));
-    let refused = ask(&harmless);
-    assert_eq!(refused["allowed"], false);
+    let denied = ask(&harmless);
+    assert_eq!(denied["allowed"], false);
     assert!(
-        refused["status"]["message"]
+        denied["status"]["message"]
             .as_str()
             .unwrap()
             .contains("OBP403"),
-        "{refused}"
+        "{denied}"
     );
     harmless["request"]["userInfo"]["username"] =
         json!("system:serviceaccount:openbao-operator-system:openbao-operator-controller");
@@ -313,7 +313,7 @@ fn facts_that_are_too_old_prove_nothing() {
     );
 }
 
-/// A cluster in a version that is not read.
+/// A cluster in an unsupported version.
 fn named() -> Object {
     let cluster = json!({"apiVersion": "openbao.org/v1beta1", "kind": "OpenBaoCluster",
         "metadata": {"name": "bao", "namespace": "shop"}});
@@ -355,7 +355,7 @@ async fn a_verdict_about_openbao_pods_rests_on_no_policy_that_was_not_read() {
     let scene = Scene::new(known(), None);
     let (allowed, message) = scene.ask(&opens(&servers())).await;
     assert!(!allowed && message.contains("OBP403"), "{message}");
-    // Whom it does not concern does not wait.
+    // Reviews in other namespaces do not wait.
     assert!(
         scene
             .ask(&opens(&json!({"matchLabels": {"app": "web"}})))
@@ -366,7 +366,7 @@ async fn a_verdict_about_openbao_pods_rests_on_no_policy_that_was_not_read() {
 }
 
 #[tokio::test]
-async fn a_cluster_is_made_beside_policies_that_are_read_first() {
+async fn policies_are_read_before_a_cluster_is_created_in_their_namespace() {
     let open = json!({"podSelector": {}, "ingress": [{}]});
     let web = json!({"podSelector": {"matchLabels": {"app": "web"}}, "ingress": [{}]});
     for (real, denial) in [

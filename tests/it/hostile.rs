@@ -1,7 +1,7 @@
-//! What a hostile client can do to the real binary over real sockets: nothing that lasts.
+//! Hostile clients of the real binary over real sockets: no lasting effect.
 //!
-//! Every body gets a proper review or a clean HTTP error; nothing panics, nothing hangs, memory
-//! stays below a bound and comes back. `OBP_HOSTILE_ROUNDS` repeats it (`make soak`).
+//! Every body gets an AdmissionReview or an HTTP error. Nothing panics, nothing hangs, and memory stays below
+//! a limit and is released. `OBP_HOSTILE_ROUNDS` repeats the test (`make soak`).
 
 mod bodies;
 mod client;
@@ -20,9 +20,9 @@ use crate::cli::Serving;
 use crate::support::{BOTH, PATIENCE, UID, connect_to, fetch, post, review};
 use client::{Answered, exchange, head};
 
-/// Memory that it may take at any time, in MiB. The manifests allow it 256.
+/// Maximum memory at any time in MiB. The limit in the manifests is 256.
 const PEAK: u64 = 200;
-/// Memory that it may keep beyond that of its start, in MiB.
+/// Maximum memory that is kept in addition to that of the start, in MiB.
 const KEPT: u64 = 48;
 
 const PATIENT: &str =
@@ -63,7 +63,7 @@ impl Target {
         std::fs::read_dir(folder).unwrap().count()
     }
 
-    /// One body to one webhook: what came back. Asserts that it is one of what may come.
+    /// Sends one body to one webhook. Checks that the response is one of the expected kinds.
     async fn send(&mut self, name: &str, point: WebhookKind, body: &[u8]) -> Answered {
         let stream = connect_to(self.serving.reviews, &self.ca, BOTH)
             .await
@@ -76,7 +76,7 @@ impl Target {
         answered
     }
 
-    /// Waits until all connections are closed, and that nothing panicked.
+    /// Waits until all connections are closed, and checks that nothing panicked.
     async fn is_calm(&self) {
         let calm = async {
             loop {
@@ -121,7 +121,7 @@ impl Target {
     }
 }
 
-/// Whether the memory after the last round is that after an early one.
+/// Returns true if the memory after the last round is similar to that after an early one.
 fn flat(kept: &[u64]) -> bool {
     let early = kept.iter().take(3).max();
     kept.last() <= early.map(|early| early + 8).as_ref()
@@ -170,7 +170,7 @@ async fn bodies_get_a_review_or_a_clean_error_and_their_memory_comes_back() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_largest_bodies_all_at_once_stay_within_bounds() {
     const SENDERS: usize = 48;
-    // Time is not what is tested here, and a busy machine has little of it.
+    // Timeouts are not tested here, and a busy machine is slow.
     let mut target = Target::start("hostile-flood", PATIENT).await;
     let before = target.memory("VmRSS");
     let body: std::sync::Arc<[u8]> = bodies::of_size(bodies::LIMIT).into();
@@ -252,9 +252,9 @@ async fn connections_that_say_nothing_or_nonsense_are_cut() {
     assert!(after <= descriptors + 2, "{descriptors} {after}");
 }
 
-/// Clients that connect and say nothing, until the server cuts them.
+/// Clients that connect and send nothing, until the server closes the connections.
 fn idle(address: std::net::SocketAddr, count: usize) -> JoinSet<&'static str> {
-    // As many at a time as the kernel's queue holds: what it drops tries again much later.
+    // At most the length of the kernel's queue at once: a dropped client retries much later.
     let knocking = std::sync::Arc::new(tokio::sync::Semaphore::new(256));
     let mut clients = JoinSet::new();
     for _ in 0..count {
@@ -264,7 +264,7 @@ fn idle(address: std::net::SocketAddr, count: usize) -> JoinSet<&'static str> {
             let mut stream = TcpStream::connect(address).await.unwrap();
             drop(knock);
             if timeout(PATIENCE, stream.read(&mut [0])).await.is_err() {
-                // The kernel may drop one that waits to be accepted, and tells who speaks to it.
+                // The kernel may drop a connection that waits to be accepted. Writing to it shows that.
                 let _end = stream.write_all(b"x").await;
                 let _end = stream.read(&mut [0]).await;
             }
@@ -274,8 +274,8 @@ fn idle(address: std::net::SocketAddr, count: usize) -> JoinSet<&'static str> {
     clients
 }
 
-/// Reviews over the connections that are there, and over new ones where these have room, until all
-/// of the clients are cut.
+/// Sends reviews over existing connections, and over new ones if there is room, until all idle clients are
+/// closed.
 async fn beside(target: &mut Target, mut clients: JoinSet<&'static str>, fresh: Fresh) -> Duration {
     let stream = connect_to(target.serving.reviews, &target.ca, BOTH)
         .await
@@ -307,7 +307,7 @@ async fn beside(target: &mut Target, mut clients: JoinSet<&'static str>, fresh: 
     slowest
 }
 
-/// Whether new connections find a place beside the idle ones.
+/// Expected result of new connections while there are idle ones.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fresh {
     Too,
@@ -315,7 +315,7 @@ enum Fresh {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn five_thousand_idle_connections_keep_nobody_waiting() {
+async fn five_thousand_idle_connections_delay_no_other() {
     let count = client::files().saturating_sub(1_000).min(5_000);
     let more = "limits: {maxConnections: 6000, handshakeTimeout: 8s}";
     let mut target = Target::start("hostile-idle", more).await;
@@ -331,7 +331,7 @@ async fn five_thousand_idle_connections_keep_nobody_waiting() {
     let peak = target.memory("VmHWM");
     target.report("idle");
     println!("hostile idle: resident {before} MiB before, {peak} at most; rounds {kept:?}");
-    // Small pieces may stay with the process, but the next ones take their place.
+    // Small allocations may stay with the process, but later ones use their memory.
     assert!(peak <= PEAK && flat(&kept), "{before} {peak} {kept:?}");
 }
 

@@ -1,4 +1,4 @@
-//! The router in memory: every body has an answer, every limit a status.
+//! The router in memory: every body has an answer, every limit has a status.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,10 +12,10 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tower::ServiceExt as _;
 
-use crate::support::{UID, desk, post, review, review_with, text};
+use crate::support::{UID, post, review, review_with, router_with_metrics, text};
 
 async fn ask(request: Request<Body>) -> (StatusCode, String) {
-    let (router, _) = desk(Limits::default());
+    let (router, _) = router_with_metrics(Limits::default());
     text(router.oneshot(request).await.unwrap()).await
 }
 
@@ -85,7 +85,7 @@ async fn a_uid_is_repeated_as_it_is() {
 }
 
 #[tokio::test]
-async fn another_version_of_the_review_is_refused_by_its_uid() {
+async fn another_version_of_the_review_is_denied_by_its_uid() {
     for (part, value) in [
         ("apiVersion", "admission.k8s.io/v1beta1"),
         ("apiVersion", ""),
@@ -103,7 +103,7 @@ async fn another_version_of_the_review_is_refused_by_its_uid() {
 }
 
 #[tokio::test]
-async fn what_is_not_judged_is_allowed_untouched_and_counted() {
+async fn a_request_without_review_is_allowed_untouched_and_counted() {
     let mut pod = review_with("kind", json!({"group": "", "version": "v1", "kind": "Pod"}));
     pod["request"]["resource"] = json!({"group": "", "version": "v1", "resource": "pods"});
     let reviews = [
@@ -111,7 +111,7 @@ async fn what_is_not_judged_is_allowed_untouched_and_counted() {
         review_with("subResource", json!("status")),
         review_with("operation", json!("CONNECT")),
     ];
-    let (router, metrics) = desk(Limits::default());
+    let (router, metrics) = router_with_metrics(Limits::default());
     for review in &reviews {
         for path in ["/validate", "/mutate"] {
             let request = post(path, review.to_string());
@@ -127,7 +127,7 @@ async fn what_is_not_judged_is_allowed_untouched_and_counted() {
 }
 
 #[test]
-fn without_facts_validation_refuses_what_is_judged_and_mutation_passes() {
+fn without_facts_validation_denies_reviewed_kinds_and_mutation_allows() {
     let admission = Admission::default();
     let judged = review().to_string();
     let answer = admission.answer(WebhookKind::Validate, judged.as_bytes());
@@ -197,7 +197,7 @@ async fn there_are_two_routes_and_one_method() {
     assert_eq!(ask(timeout).await.0, StatusCode::OK);
 }
 
-/// A body in two pieces, so that its length is not announced.
+/// A body in two parts, so that its length is not announced.
 fn chunked(body: &str) -> Body {
     let (head, tail) = body.split_at(body.len() / 2);
     let pieces = [head, tail].map(|piece| Ok::<_, std::io::Error>(Bytes::from(piece.to_owned())));
@@ -217,7 +217,7 @@ async fn the_body_limit_is_exact_announced_or_not() {
             post("/validate", body.clone()),
             post("/validate", chunked(&body)),
         ] {
-            let (router, _) = desk(limits);
+            let (router, _) = router_with_metrics(limits);
             let (status, body) = text(router.oneshot(request).await.unwrap()).await;
             assert_eq!(status, expected, "{limit}: {body}");
             assert_eq!(body.contains(UID), status == StatusCode::OK, "{body}");
@@ -237,7 +237,7 @@ async fn a_body_that_stalls_is_given_up() {
         body: Duration::from_millis(50),
         ..Limits::default()
     };
-    let (router, metrics) = desk(limits);
+    let (router, metrics) = router_with_metrics(limits);
     let never = Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>());
     let response = router.oneshot(post("/validate", never)).await.unwrap();
     assert_eq!(response.status(), StatusCode::REQUEST_TIMEOUT);
@@ -246,16 +246,16 @@ async fn a_body_that_stalls_is_given_up() {
 }
 
 #[tokio::test]
-async fn one_request_too_many_is_told_to_come_back() {
+async fn one_request_too_many_is_asked_to_retry() {
     let limits = Limits {
         requests: 1,
         ..Limits::default()
     };
-    let (router, _) = desk(limits);
+    let (router, _) = router_with_metrics(limits);
     let begun = Arc::new(Notify::new());
-    let told = Arc::clone(&begun);
+    let notify = Arc::clone(&begun);
     let stalled = Body::from_stream(stream::poll_fn(move |_| {
-        told.notify_one();
+        notify.notify_one();
         std::task::Poll::<Option<Result<Bytes, std::io::Error>>>::Pending
     }));
     let first = tokio::spawn(router.clone().oneshot(post("/mutate", stalled)));
@@ -275,7 +275,7 @@ async fn one_request_too_many_is_told_to_come_back() {
 
 #[tokio::test]
 async fn a_panic_is_answered_counted_and_forgotten() {
-    let (router, metrics) = desk(Limits::default());
+    let (router, metrics) = router_with_metrics(Limits::default());
     let panicking = Body::from_stream(stream::poll_fn(
         |_| -> std::task::Poll<Option<Result<Bytes, std::io::Error>>> { panic!("secret") },
     ));

@@ -1,4 +1,4 @@
-//! Reading and writing manifests: what is refused and where, what is defaulted, what is kept.
+//! Reading and writing manifests: rejected values, defaults, kept values.
 
 #![allow(
     clippy::expect_used,
@@ -50,12 +50,12 @@ pub(crate) fn paths(spec: &Value) -> Vec<String> {
     problems.into_iter().map(|problem| problem.path).collect()
 }
 
-/// The single rule of a policy with these peers.
+/// A policy with a single rule with these peers.
 pub(crate) fn with_peers(peers: &Value) -> Value {
     json!({"ingress": [{"from": peers}]})
 }
 
-/// The single rule of a policy with these ports.
+/// A policy with a single rule with these ports.
 pub(crate) fn with_ports(ports: &Value) -> Value {
     json!({"ingress": [{"ports": ports}]})
 }

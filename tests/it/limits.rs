@@ -1,4 +1,4 @@
-//! What is answered where a limit ends a review: a proper one wherever the uid is known.
+//! Answers when a limit ends a review: an AdmissionReview if the uid is known.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tower::ServiceExt as _;
 
-use crate::support::{UID, desk, post, review, review_with, text};
+use crate::support::{UID, post, review, review_with, router_with_metrics, text};
 
 const OPERATOR: &str = "system:serviceaccount:openbao-operator-system:openbao-operator-controller";
 
@@ -35,7 +35,7 @@ fn counted(metrics: &Metrics, outcome: &str, times: usize) {
     assert!(text.contains(&line), "no {line} in {text}");
 }
 
-/// How many requests of this end are in the histogram.
+/// Number of requests with this outcome in the histogram.
 fn timed(metrics: &Metrics, point: WebhookKind, outcome: &str, times: usize) {
     let point = point.as_str();
     let line = format!(r#"duration_seconds_count{{point="{point}",outcome="{outcome}"}} {times}"#);
@@ -43,8 +43,8 @@ fn timed(metrics: &Metrics, point: WebhookKind, outcome: &str, times: usize) {
     assert!(text.contains(&line), "no {line} in {text}");
 }
 
-/// A refusal without a verdict, as a client of Kubernetes sees it.
-fn refused(code: u16, reason: &str, response: &Value) {
+/// A denial without a verdict, as a Kubernetes client sees it.
+fn denied(code: u16, reason: &str, response: &Value) {
     assert_eq!(response["uid"], UID, "{response}");
     assert_eq!(response["allowed"], false, "{response}");
     assert_eq!(response["status"]["code"], code, "{response}");
@@ -52,7 +52,7 @@ fn refused(code: u16, reason: &str, response: &Value) {
     assert_eq!(response["status"]["status"], "Failure", "{response}");
 }
 
-/// A review as the API server writes it, uid first, with an object of `bytes`.
+/// A review as written by the API server, uid first, with an object of `bytes`.
 fn large(user: &str, bytes: usize) -> String {
     format!(
         r#"{{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{{"uid":"{UID}",
@@ -63,13 +63,13 @@ fn large(user: &str, bytes: usize) -> String {
     )
 }
 
-/// A body that begins so and never ends; the notice is given when all of it was asked for.
+/// A body with this beginning that never ends. Notifies when all of it was read.
 fn unfinished(begin: &str) -> (Body, Arc<Notify>) {
     let all_read = Arc::new(Notify::new());
-    let told = Arc::clone(&all_read);
+    let notify = Arc::clone(&all_read);
     let begin = Ok::<_, std::io::Error>(Bytes::from(begin.to_owned()));
     let never = stream::poll_fn(move |_| {
-        told.notify_one();
+        notify.notify_one();
         std::task::Poll::Pending
     });
     (
@@ -84,7 +84,7 @@ async fn one_byte_too_many_is_an_http_error() {
         body_bytes: 40_000,
         ..Limits::default()
     };
-    let (router, metrics) = desk(limits);
+    let (router, metrics) = router_with_metrics(limits);
     let body = large("alice", 100_000);
     for request in [
         post("/validate", body.clone()),
@@ -107,9 +107,9 @@ async fn what_cannot_be_answered_in_the_protocol_is_a_clean_http_error() {
         body_bytes: 2_000,
         ..Limits::default()
     };
-    let (router, metrics) = desk(limits);
+    let (router, metrics) = router_with_metrics(limits);
     let without_uid = format!(r#"{{"request":{{"object":"{}"}}}}"#, "x".repeat(3_000));
-    // The registration decides about those whom no verdict stops: their entry fails open.
+    // The failure policy decides for exempt users: their webhook entry fails open.
     for body in [without_uid, large(OPERATOR, 3_000), "[".repeat(5_000)] {
         let request = post("/validate", body.clone());
         let (status, text) = text(router.clone().oneshot(request).await.unwrap()).await;
@@ -125,7 +125,7 @@ async fn the_mutating_webhook_lets_pass_unrepaired_with_a_warning() {
         requests: 0,
         ..Limits::default()
     };
-    let (router, metrics) = desk(limits);
+    let (router, metrics) = router_with_metrics(limits);
     let response = response(&router, post("/mutate", large("alice", 3_000))).await;
     assert_eq!(
         (&response["uid"], &response["allowed"]),
@@ -141,17 +141,17 @@ async fn the_mutating_webhook_lets_pass_unrepaired_with_a_warning() {
 }
 
 #[tokio::test]
-async fn one_request_too_many_is_refused_by_its_uid_and_told_to_come_back() {
+async fn one_request_too_many_is_denied_by_its_uid_and_asked_to_retry() {
     let limits = Limits {
         requests: 1,
         ..Limits::default()
     };
-    let (router, metrics) = desk(limits);
+    let (router, metrics) = router_with_metrics(limits);
     let (body, all_read) = unfinished("{");
     let first = tokio::spawn(router.clone().oneshot(post("/mutate", body)));
     all_read.notified().await;
     let shed = response(&router, post("/validate", review().to_string())).await;
-    refused(429, "TooManyRequests", &shed);
+    denied(429, "TooManyRequests", &shed);
     assert_eq!(shed["status"]["details"]["retryAfterSeconds"], 1);
     let no_review = router
         .clone()
@@ -162,7 +162,7 @@ async fn one_request_too_many_is_refused_by_its_uid_and_told_to_come_back() {
     assert_eq!(no_review.headers()[header::RETRY_AFTER], "1");
     counted(&metrics, "overloaded", 2);
     timed(&metrics, WebhookKind::Validate, "overloaded", 2);
-    // What gets no verdict is counted there, and not among the reviews.
+    // Requests without a verdict are counted there, not with the reviews.
     assert!(!metrics.text().unwrap().contains("unjudged"));
     first.abort();
     let _cancelled = first.await;
@@ -170,7 +170,7 @@ async fn one_request_too_many_is_refused_by_its_uid_and_told_to_come_back() {
     assert_eq!(next["allowed"], true);
 }
 
-/// A body of a known length.
+/// A body with a known length.
 struct Announced(Body, u64);
 
 impl HttpBody for Announced {
@@ -195,17 +195,17 @@ async fn bytes_in_flight_have_a_limit_of_their_own_and_come_back() {
         bytes_in_flight: 60_000,
         ..Limits::default()
     };
-    let (router, metrics) = desk(limits);
+    let (router, metrics) = router_with_metrics(limits);
     let (body, all_read) = unfinished(&large("alice", 50_000));
     let body = Body::new(Announced(body, 51_000));
     let first = tokio::spawn(router.clone().oneshot(post("/validate", body)));
     all_read.notified().await;
     let crowded = post("/validate?timeout=200ms", large("alice", 20_000));
-    refused(429, "TooManyRequests", &response(&router, crowded).await);
-    // A review that still fits is judged.
+    denied(429, "TooManyRequests", &response(&router, crowded).await);
+    // A review that still fits is answered.
     let small = response(&router, post("/validate", review().to_string())).await;
     assert_eq!(small["allowed"], true);
-    // One that does not fit waits until there is room.
+    // A review that does not fit waits for room.
     let waits = {
         let router = router.clone();
         tokio::spawn(async move {
@@ -225,24 +225,24 @@ async fn bytes_in_flight_have_a_limit_of_their_own_and_come_back() {
 }
 
 #[tokio::test]
-async fn the_time_of_the_caller_ends_in_a_refusal_before_the_caller_gives_up() {
-    let (router, metrics) = desk(Limits::default());
+async fn the_timeout_of_the_caller_ends_in_a_denial_before_the_caller_gives_up() {
+    let (router, metrics) = router_with_metrics(Limits::default());
     let too_short = post("/validate?timeout=1ms", review().to_string());
-    refused(504, "Timeout", &response(&router, too_short).await);
+    denied(504, "Timeout", &response(&router, too_short).await);
     counted(&metrics, "too-late", 1);
     timed(&metrics, WebhookKind::Validate, "too-late", 1);
     timed(&metrics, WebhookKind::Validate, "answered", 0);
     timed(&metrics, WebhookKind::Mutate, "too-late", 0);
-    // A body that stalls behind its uid, and one that stalls before it.
+    // One body stalls after its uid, the other before it.
     let (body, _) = unfinished(&large("alice", 1_000)[..600]);
     let stalled = post("/validate?timeout=100ms", body);
-    refused(504, "Timeout", &response(&router, stalled).await);
+    denied(504, "Timeout", &response(&router, stalled).await);
     let (body, _) = unfinished("{");
     let stalled = post("/validate?timeout=100ms", body);
     let status = router.clone().oneshot(stalled).await.unwrap().status();
     assert_eq!(status, StatusCode::REQUEST_TIMEOUT);
     counted(&metrics, "too-slow", 2);
-    // Both waited for all of their time.
+    // Both have waited until the timeout.
     let name = r#"duration_seconds_bucket{le="0.0512",point="validate",outcome="too-slow"} 0"#;
     assert!(metrics.text().unwrap().contains(name));
     timed(&metrics, WebhookKind::Validate, "too-slow", 2);
@@ -254,24 +254,24 @@ async fn the_time_of_the_caller_ends_in_a_refusal_before_the_caller_gives_up() {
 }
 
 #[test]
-fn a_bug_of_ours_refuses_and_shows_nothing_of_itself() {
+fn a_panic_denies_and_shows_no_details() {
     let admission = openbao_perimeter::admission::Admission::default();
     let body = review().to_string();
     let answer = admission.rejected(WebhookKind::Validate, body.as_bytes(), Rejection::Panicked);
     let answer: Value = serde_json::from_slice(&answer.body).unwrap();
-    refused(500, "InternalError", &answer["response"]);
+    denied(500, "InternalError", &answer["response"]);
     assert_eq!(answer["response"]["status"]["message"], "internal error");
 }
 
 #[tokio::test]
-async fn a_review_is_judged_the_same_at_once_and_by_a_worker() {
+async fn a_review_has_the_same_verdict_at_once_and_by_a_worker() {
     let mut answers = Vec::new();
     for at_once_bytes in [0, 1_000_000] {
         let limits = Limits {
             at_once_bytes,
             ..Limits::default()
         };
-        let (router, metrics) = desk(limits);
+        let (router, metrics) = router_with_metrics(limits);
         for path in ["/validate", "/mutate"] {
             answers.push(response(&router, post(path, review().to_string())).await);
         }
@@ -283,7 +283,7 @@ async fn a_review_is_judged_the_same_at_once_and_by_a_worker() {
 
 #[tokio::test]
 async fn an_object_of_too_many_values_is_unreadable_and_not_a_crash() {
-    let (router, metrics) = desk(Limits::default());
+    let (router, metrics) = router_with_metrics(Limits::default());
     let labels: serde_json::Map<_, _> = (0..200_000)
         .map(|at| (format!("l{at}"), json!("v")))
         .collect();
@@ -291,7 +291,7 @@ async fn an_object_of_too_many_values_is_unreadable_and_not_a_crash() {
     object["metadata"]["labels"] = json!(labels);
     let asked = post("/validate", review_with("object", object).to_string());
     let answer = response(&router, asked).await;
-    // Nothing is known of a cluster in that namespace, so it only warns.
+    // No cluster is known in that namespace, so there is only a warning.
     assert_eq!(answer["allowed"], true);
     let warning = answer["warnings"][0].as_str().unwrap();
     assert!(
@@ -304,7 +304,7 @@ async fn an_object_of_too_many_values_is_unreadable_and_not_a_crash() {
 
 #[tokio::test]
 async fn an_object_of_many_mistakes_lists_the_first_and_counts_the_rest() {
-    let (router, _) = desk(Limits::default());
+    let (router, _) = router_with_metrics(Limits::default());
     let peers: Vec<_> = (0..5_000)
         .map(|_| json!({"ipBlock": {"cidr": "x"}}))
         .collect();
@@ -319,7 +319,7 @@ async fn an_object_of_many_mistakes_lists_the_first_and_counts_the_rest() {
 
 #[tokio::test]
 async fn a_writer_of_too_many_groups_is_malformed() {
-    let (router, _) = desk(Limits::default());
+    let (router, _) = router_with_metrics(Limits::default());
     let groups = vec![""; 10_001];
     let user = json!({"username": "alice", "groups": groups});
     let asked = post("/validate", review_with("userInfo", user).to_string());

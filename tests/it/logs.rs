@@ -1,4 +1,4 @@
-//! What the server logs, as lines of the running program.
+//! Log lines of the running server.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::cli::Serving;
 use crate::support::{BOTH, ask, connect_to, fetch, post};
 
-/// The reviews that are sent: file, point, and what the log says about it.
+/// The reviews to send: file, enforcement point, and their log field.
 const SENT: [(&str, &str, &str); 3] = [
     ("allowed", "/validate", "allow"),
     ("refused", "/validate", "deny"),
@@ -19,7 +19,7 @@ fn sent(name: &str) -> String {
     fs::read_to_string(format!("manifests/examples/reviews/{name}.json")).unwrap()
 }
 
-/// What a server with these arguments logs about one review of each kind, and about a body that is none.
+/// The log of a server with these arguments after one review of each kind and a malformed body.
 async fn logged(folder: &str, more: &[&str]) -> String {
     let serving = Serving::start_with(folder, more).await;
     let ca = fs::read_to_string(&serving.ca).unwrap();
@@ -114,7 +114,7 @@ async fn as_text_each_review_is_one_line_and_a_filter_leaves_it_out() {
     let log = logged("logs-text", &[]).await;
     let reviewed = log.lines().filter(|line| line.contains("Reviewed")).count();
     assert_eq!(reviewed, SENT.len(), "{log}");
-    // What is no review stays, since somebody sends it who should not.
+    // A malformed body is still logged, since its sender needs attention.
     let log = logged("logs-filter", &["--log-filter", "warn"]).await;
     assert!(!log.contains("Reviewed"), "{log}");
     assert!(log.contains("no review of a known shape"), "{log}");

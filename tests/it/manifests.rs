@@ -1,4 +1,4 @@
-//! The manifests say what the code does.
+//! Comparison of manifests and code.
 
 mod certificates;
 mod image;
@@ -20,7 +20,7 @@ use openbao_perimeter::cli::{Cli, Command};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// The one document of a manifest that is of this kind.
+/// The document of this kind in a manifest.
 fn object<T: DeserializeOwned + Resource>(file: &str) -> T {
     let text = fs::read_to_string(format!("manifests/{file}")).unwrap();
     let documents: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
@@ -90,10 +90,10 @@ fn the_pods_get_out_to_an_api_server_on_any_port_and_by_tcp_only() {
     );
 }
 
-/// The one variable that is not ours but of the C library.
+/// The variable for the C library.
 pub(crate) const TUNABLES: &str = "GLIBC_TUNABLES";
 
-/// What the deployment sets a variable to.
+/// The value of a variable in the Deployment.
 pub(crate) fn variable(name: &str) -> String {
     let mut variables = container().env.unwrap().into_iter();
     let found = variables.find(|variable| variable.name == name);

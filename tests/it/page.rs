@@ -1,4 +1,4 @@
-//! The page of `show -o html`: what it must not contain, and how a real browser shows it.
+//! The page of `show -o html`: forbidden content, and rendering in a real browser.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::support::folder;
 
-/// Measures the page at some widths, in frames of its own, and writes what is wrong into the title.
+/// Measures the page at several widths in frames, and writes problems into the title.
 const MEASURE: &str = include_str!("page/measure.js");
 
 fn view(objects: &[Value]) -> View {
@@ -28,7 +28,7 @@ fn view(objects: &[Value]) -> View {
     View::new(&world, &clusters)
 }
 
-/// A cluster that declares much, with long names, and policies that pierce it.
+/// A cluster with many declarations and long names, and policies that violate its perimeter.
 fn busy() -> View {
     let namespace = "a-tenants-namespace-with-quite-a-long-name";
     let cluster = json!({
@@ -121,7 +121,7 @@ fn what_manifests_say_is_never_markup() {
     assert_eq!(page.matches("</title>").count(), 1);
     let chart = mermaid::flowchart(&view);
     for line in chart.lines() {
-        // Each label is one pair of quotes, and nothing of it ends them or begins a tag of its own.
+        // Each label is one quoted text and cannot end the quotes or start a tag.
         assert!(
             line.matches('"').count() % 2 == 0 && !line.contains("<script"),
             "{line}"
@@ -137,7 +137,7 @@ fn browser() -> Option<PathBuf> {
     all.find(|path| path.is_file())
 }
 
-/// What the browser makes of a file: the document after its scripts, and what it logged.
+/// The document after the browser has run its scripts, and the browser's log.
 fn opened(browser: &Path, file: &Path, profile: &Path) -> (String, String) {
     let output = Command::new(browser)
         .args([
@@ -196,10 +196,10 @@ fn a_browser_shows_the_page_whole_at_the_widths_of_phones_and_desks() {
     )
     .unwrap();
     let (dom, _) = opened(&browser, &measuring, &folder.join("profile"));
-    let told = dom
+    let shown = dom
         .split_once("<title>")
         .and_then(|(_, rest)| rest.split_once("</title>"));
-    let told = told.map(|(told, _)| told.to_owned());
+    let shown = shown.map(|(shown, _)| shown.to_owned());
     let expected = "360 narrow, 390 narrow, 800 wide, 1280 wide";
-    assert_eq!(told.as_deref(), Some(expected));
+    assert_eq!(shown.as_deref(), Some(expected));
 }

@@ -1,4 +1,4 @@
-//! What the probes say, and that nothing keeps them from saying it.
+//! Responses of the probes.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use tower::ServiceExt as _;
 use crate::cli::Serving;
 use crate::support::{BOTH, connect_to, text};
 
-/// A server that is ready but for what is done to it here, in this namespace.
+/// A ready server in this namespace.
 fn readiness(own_namespace: &str, admission: &Arc<Admission>) -> Arc<Readiness> {
     let served = Ephemeral::make().unwrap().served;
     let certificates = Arc::new(Certificates::new(served, Arc::new(Metrics::new())));
@@ -60,14 +60,14 @@ async fn metrics_are_of_the_type_that_they_are_said_to_be_whatever_is_accepted()
         let request = Request::get("/metrics").header("accept", accepted);
         let request = request.body(Body::empty()).unwrap();
         let response = router.clone().oneshot(request).await.unwrap();
-        let told = response.headers()["content-type"].clone();
+        let content_type = response.headers()["content-type"].clone();
         assert_eq!(
-            told, "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            content_type, "application/openmetrics-text; version=1.0.0; charset=utf-8",
             "{accepted}"
         );
         let (status, body) = text(response).await;
         assert_eq!(status, StatusCode::OK);
-        // What only OpenMetrics has.
+        // Present only in OpenMetrics.
         assert!(body.ends_with("# EOF\n"), "{body}");
     }
 }
@@ -87,7 +87,7 @@ async fn each_latch_that_is_missing_is_named_with_its_reason() {
     assert_eq!(verbose(&readiness).await, (StatusCode::OK, expected.into()));
 }
 
-/// Watches of which some have brought nothing yet.
+/// Watches of which some have not listed anything yet.
 #[derive(Debug)]
 struct Slow;
 
@@ -104,9 +104,9 @@ impl FactsFreshness for Slow {
 #[tokio::test]
 async fn the_kinds_that_are_waited_for_are_named() {
     let admission = Arc::new(Admission::default().while_current(Arc::new(Slow)));
-    let told = verbose(&readiness("perimeter", &admission)).await.1;
+    let text = verbose(&readiness("perimeter", &admission)).await.1;
     let line = "[-]inventory failed: not complete yet, no list of NetworkPolicy, Namespace\n";
-    assert!(told.contains(line), "{told}");
+    assert!(text.contains(line), "{text}");
 }
 
 #[tokio::test]
@@ -116,7 +116,7 @@ async fn an_own_namespace_that_should_be_guarded_is_warned_of_and_no_failure() {
     for (own, warning) in [
         (
             "bao",
-            "[!]own-namespace warning: `bao` holds OpenBaoCluster `main`",
+            "[!]own-namespace warning: `bao` has OpenBaoCluster `main`",
         ),
         (
             "openbao-operator-system",
@@ -125,10 +125,10 @@ async fn an_own_namespace_that_should_be_guarded_is_warned_of_and_no_failure() {
         ("perimeter", ""),
     ] {
         let readiness = readiness(own, &admission);
-        let (status, told) = verbose(&readiness).await;
+        let (status, text) = verbose(&readiness).await;
         assert_eq!(status, StatusCode::OK, "{own}");
-        assert!(told.contains(warning), "{own}: {told}");
-        assert_eq!(told.contains("[!]"), !warning.is_empty(), "{own}: {told}");
+        assert!(text.contains(warning), "{own}: {text}");
+        assert_eq!(text.contains("[!]"), !warning.is_empty(), "{own}: {text}");
     }
 }
 
@@ -138,11 +138,11 @@ async fn a_notice_is_shown_until_it_is_taken_back() {
     admission.publish(world());
     let readiness = readiness("perimeter", &admission);
     readiness.notice("registration", Some("failurePolicy is `Ignore`"));
-    let (status, told) = verbose(&readiness).await;
+    let (status, text) = verbose(&readiness).await;
     assert_eq!(status, StatusCode::OK);
     assert!(
-        told.contains("[!]registration warning: failurePolicy is `Ignore`\n"),
-        "{told}"
+        text.contains("[!]registration warning: failurePolicy is `Ignore`\n"),
+        "{text}"
     );
     readiness.notice("registration", None);
     assert!(!verbose(&readiness).await.1.contains("[!]"));

@@ -1,5 +1,5 @@
-//! The pages of `docs/reference` and `docs/coverage.md`, written from the code. `make docs` writes
-//! them; without it a page that is not what the code says fails its test.
+//! The pages of `docs/reference` and `docs/coverage.md`, generated from the code. `make docs` writes them;
+//! otherwise a page that differs from the code fails its test.
 
 mod baselines;
 mod cli;
@@ -20,12 +20,12 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Whether what is generated is to be written rather than held against what is there.
+/// Returns true if generated files are to be written. Otherwise they are compared.
 pub(crate) fn is_blessing() -> bool {
     std::env::var_os(WRITE).is_some_and(|value| value == "1")
 }
 
-/// The page is what the code says, or becomes it.
+/// Compares the page with the code, or writes it.
 fn assert_fresh(page: &str, expected: &str) {
     let path = root().join(page);
     if is_blessing() {
@@ -44,14 +44,14 @@ fn assert_fresh(page: &str, expected: &str) {
     );
 }
 
-/// The beginning of a page.
+/// The header of a page.
 fn page(title: &str, source: &str, about: &str) -> String {
     format!(
         "<!-- Written by `make docs` from {source}; change it there. -->\n# {title}\n\n{about}\n"
     )
 }
 
-/// A table of these rows.
+/// Writes a table with these rows.
 fn table(text: &mut String, head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) {
     let _ = write!(
         text,
@@ -73,7 +73,7 @@ fn code(text: &str) -> String {
     format!("`{text}`")
 }
 
-/// Every page for people, the generated ones too.
+/// Every page, including the generated ones.
 fn pages(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -85,7 +85,7 @@ fn pages(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
     }
 }
 
-/// The anchors that a page's headings have.
+/// The anchors of a page's headings.
 fn anchors(page: &str) -> Vec<String> {
     let headings = page.lines().filter(|line| line.starts_with('#'));
     let anchor = |heading: &str| -> String {

@@ -1,4 +1,4 @@
-//! Changes of our webhook configurations that are reported.
+//! Reported changes of the webhook configurations.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,7 +8,7 @@ use openbao_perimeter::config::ReviewConfig;
 use openbao_perimeter::registration::{Configuration, Expected, Trust};
 use serde_json::{Value, json};
 
-/// A certificate that nobody trusts, that everybody does, or none.
+/// A certificate that the bundle verifies or not, or no certificate.
 struct Served(Option<bool>);
 
 impl Trust for Served {
@@ -31,7 +31,7 @@ fn expected(accounts: &[&str]) -> Expected {
     Expected::new(written, accounts).unwrap()
 }
 
-/// The webhooks of a configuration as JSON, with what the API server adds to them.
+/// The webhooks of a configuration as JSON, with the defaults of the API server.
 fn stored(configuration: Configuration) -> Value {
     let text = fs::read_to_string("manifests/registrations/webhook.yaml").unwrap();
     let documents: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
@@ -47,7 +47,7 @@ fn stored(configuration: Configuration) -> Value {
     webhooks
 }
 
-/// The expression that lets unchanged writes past, with another list in place of the empty one.
+/// The match condition for unchanged writes, with another list in place of the empty one.
 fn unchanged_writes_of(list: &str) -> String {
     let webhooks = stored(Configuration::Validating);
     let expression = webhooks[1]["matchConditions"][1]["expression"].as_str();

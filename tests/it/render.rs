@@ -1,4 +1,4 @@
-//! What `render` prints, held against what the operator writes.
+//! Output of `render`, compared with the operator's policies.
 
 mod oracle;
 mod review;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use oracle::{Choice, SERVICE, SIZES};
 
-/// The settings with a baseline.
+/// Settings with a baseline.
 pub(crate) fn config(era: &str) -> ReviewConfig {
     ReviewConfig {
         baseline: era.parse().unwrap(),
@@ -28,7 +28,7 @@ fn cluster(manifest: &Value) -> std::sync::Arc<Cluster> {
     }
 }
 
-/// What is printed for a cluster where these addresses of the API server are known.
+/// The output for a cluster, if these addresses of the API server are known.
 fn printed(
     manifest: &Value,
     config: &ReviewConfig,
@@ -50,14 +50,14 @@ fn documents(text: &str) -> Vec<Value> {
     serde_saphyr::from_multiple(text).unwrap()
 }
 
-/// Choices in which every two values of two different things stand together at least once.
+/// Choices that cover every pair of values of two different factors.
 fn pairs() -> Vec<Choice> {
     let mut choices = Vec::new();
     let mut turn = 0;
     for one in 0..SIZES.len() {
         for other in 0..one {
             for (a, b) in (0..SIZES[one]).flat_map(|a| (0..SIZES[other]).map(move |b| (a, b))) {
-                // The others go round, each at its own pace.
+                // The other factors rotate at different speeds.
                 let mut at: [usize; SIZES.len()] =
                     std::array::from_fn(|axis| (turn / (axis + 1) + axis) % SIZES[axis]);
                 (at[one], at[other]) = (a, b);
@@ -127,7 +127,7 @@ fn labels_that_yaml_could_take_for_something_else_stay_texts() {
     }
 }
 
-/// What stops the rendering of a cluster with this `spec.network`, in an era.
+/// The obstacles to rendering a cluster with this `spec.network`, in a baseline.
 fn stopped(era: &str, network: &Value) -> Vec<String> {
     let manifest = json!({
         "apiVersion": "openbao.org/v1alpha1", "kind": "OpenBaoCluster",
@@ -137,17 +137,18 @@ fn stopped(era: &str, network: &Value) -> Vec<String> {
         .err()
         .unwrap_or_default();
     let begin = "cannot render OpenBaoCluster bao/prod, ";
-    let told = stopped
+    let problems = stopped
         .iter()
         .map(|text| text.strip_prefix(begin).unwrap().to_owned());
-    told.collect()
+    problems.collect()
 }
 
 #[test]
 fn what_stops_the_operator_is_an_error_that_names_the_field() {
     let stopped_at = |era, network: Value| {
-        let told = stopped(era, &network).into_iter();
-        told.map(|text| text.split_once(": ").unwrap().0.to_owned())
+        let problems = stopped(era, &network).into_iter();
+        problems
+            .map(|text| text.split_once(": ").unwrap().0.to_owned())
             .collect::<Vec<_>>()
     };
     let cidr = || "spec.network.apiServerCIDR".to_owned();
@@ -184,7 +185,7 @@ fn what_stops_the_operator_is_an_error_that_names_the_field() {
         "egressRules[0].ports[0].port",
     ];
     assert_eq!(stopped_at("v0.1", several.clone()), all.map(field));
-    // The operator before 0.1 knew neither peers nor DNS addresses, so it stopped at none of them.
+    // The operator before 0.1 had neither peers nor DNS addresses, so it ignored both.
     assert_eq!(
         stopped_at("classic", several),
         all[2..].iter().map(|text| field(text)).collect::<Vec<_>>()
@@ -192,15 +193,15 @@ fn what_stops_the_operator_is_an_error_that_names_the_field() {
 }
 
 #[test]
-fn what_the_api_server_would_refuse_in_the_policy_is_an_error_too() {
-    let told = stopped(
+fn a_policy_that_the_api_server_would_deny_is_an_error_too() {
+    let problems = stopped(
         "v0.1",
         &json!({"apiServerCIDR": "10.43.0.1/32", "dnsNamespace": "kube system"}),
     );
     let at =
         "spec.network.dnsNamespace: the API server would deny the policy: expected a label value";
-    assert!(told[0].starts_with(at), "{told:?}");
-    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(problems[0].starts_with(at), "{problems:?}");
+    assert_eq!(problems.len(), 1, "{problems:?}");
 }
 
 #[test]

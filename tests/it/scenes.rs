@@ -1,4 +1,4 @@
-//! The scene files of `manifests/examples/scenes`, whose names say how they end.
+//! The scene files in `manifests/examples/scenes`. Their names contain the expected result.
 
 use std::fs;
 
@@ -6,36 +6,36 @@ use crate::example;
 
 /// A scene file.
 pub(crate) struct SceneFile {
-    /// Without folder and ending.
+    /// Name without folder and extension.
     pub(crate) name: String,
     text: String,
 }
 
 impl SceneFile {
-    /// The code in the name of a refused scene.
+    /// The code in the name of a denied scene.
     pub(crate) fn code(&self) -> &str {
         let code = self.name.split('-').nth(1);
         code.filter(|code| code.starts_with("OBP"))
             .expect("a refused scene")
     }
 
-    /// Where it is, from the top of the repository.
+    /// Path relative to the repository.
     pub(crate) fn path(&self) -> String {
         format!("manifests/examples/scenes/{}.yaml", self.name)
     }
 
-    /// Whether it edits a managed policy of the inventory.
+    /// Returns true if it edits a managed policy of the inventory.
     pub(crate) fn is_managed(&self) -> bool {
         self.text.contains("  name: bao-network-policy\n")
     }
 
-    /// Whether it is an OpenBaoCluster.
+    /// Returns true if it is an OpenBaoCluster.
     pub(crate) fn is_cluster(&self) -> bool {
         self.text.contains("kind: OpenBaoCluster\n")
     }
 }
 
-/// The scenes whose name starts so, in the order of their names.
+/// The scenes whose names have this prefix, sorted by name.
 pub(crate) fn named(prefix: &str) -> impl Iterator<Item = SceneFile> {
     let folder = example::folder().join("scenes");
     let files = fs::read_dir(folder).expect("read the scenes");

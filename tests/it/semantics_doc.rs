@@ -1,5 +1,5 @@
-//! `docs/semantics.md` says what the engine answers: every example in it is a file that is judged
-//! here, and the verdict below the example is compared word by word.
+//! `docs/semantics.md`, compared with the engine. Every example in it is a file that is reviewed here, and
+//! the verdict below the example is compared word for word.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -40,7 +40,7 @@ fn examples() -> BTreeMap<String, PathBuf> {
         .collect()
 }
 
-/// One fenced block: the word after the fence, and what it holds.
+/// One fenced block: the word after the fence, and its content.
 #[derive(Debug)]
 struct Block {
     language: String,
@@ -70,8 +70,8 @@ fn blocks(doc: &str) -> Vec<Block> {
     blocks
 }
 
-/// The last object of the file, written by a tenant over the example inventory with the file's
-/// other objects in it.
+/// Reviews the last object of the file as a tenant's write. The example inventory and the file's other
+/// objects exist already.
 fn judge(path: &Path) -> Verdict {
     let inventory = files::load(&root().join("manifests/examples/inventory")).unwrap();
     let mut objects: Vec<Object> = files::objects([path])
@@ -132,7 +132,7 @@ const fn operation<T>(edit: &Edit<T>) -> Operation {
     }
 }
 
-/// A verdict as the document writes it.
+/// A verdict in the format of the document.
 fn words(verdict: &Verdict) -> String {
     let mut text = match verdict.outcome() {
         Outcome::Allow => "allowed\n".to_owned(),

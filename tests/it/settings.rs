@@ -1,4 +1,4 @@
-//! Settings of the real binary: printed, and followed.
+//! Settings of the real binary: printing and reloading.
 
 mod reload;
 
@@ -36,7 +36,7 @@ fn the_settings_in_force_are_printed_with_where_each_comes_from() {
     }
     assert!(out.contains("# flag --log-format\n"), "{out}");
 
-    // What was printed sets the same by itself.
+    // The printed settings are valid input.
     let printed = folder("settings-printed-again").join("settings.yaml");
     fs::write(&printed, &out).unwrap();
     let config = printed.to_str().unwrap();
@@ -44,7 +44,7 @@ fn the_settings_in_force_are_printed_with_where_each_comes_from() {
         let (status, again, err) = run_with(&[], &[command, "--print-config", "--config", config]);
         assert_eq!((status, err.as_str()), (Some(0), ""));
         assert_eq!(values(&again), values(&out));
-        // Of a list that is empty nobody can tell whether it is set.
+        // An empty list cannot be distinguished from an unset one.
         let unset = again.lines().filter(|line| line.ends_with("# default"));
         let unset: Vec<&str> = unset.map(str::trim).collect();
         assert_eq!(
@@ -75,7 +75,7 @@ fn what_is_printed_reads_as_a_file_of_settings() {
     assert_golden("print-config.yaml", &out);
 }
 
-/// A flag before its variable, that before the file, in each command that takes settings.
+/// A flag overrides its variable, which overrides the file, in each command with settings.
 #[test]
 fn a_flag_wins_over_the_variable_and_that_over_the_file() {
     let file = folder("settings-order").join("settings.yaml");
@@ -112,7 +112,7 @@ fn a_flag_wins_over_the_variable_and_that_over_the_file() {
 }
 
 #[test]
-fn every_command_judges_by_the_settings_file() {
+fn every_command_uses_the_settings_file() {
     let folder = folder("settings-judge");
     let with = |settings: &str, args: &[&str]| {
         let file = folder.join("settings.yaml");
@@ -166,7 +166,7 @@ fn the_short_help_of_each_command_fits_one_screen() {
 }
 
 #[test]
-fn a_value_that_is_not_understood_is_told_with_the_variable_that_it_stands_in() {
+fn an_invalid_value_is_reported_with_its_variable() {
     let environment = [("OBP_LISTEN", "https"), ("OBP_BASELINE", "next")];
     let (status, _, err) = run_with(&environment, &["serve"]);
     assert_eq!(status, Some(2));
@@ -185,7 +185,7 @@ fn a_value_that_is_not_understood_is_told_with_the_variable_that_it_stands_in() 
 }
 
 #[test]
-fn settings_that_serve_would_refuse_are_printed_and_refused() {
+fn settings_that_serve_would_reject_are_printed_and_rejected() {
     let (status, out, err) = run_with(&[], &["serve", "--print-config"]);
     assert!(out.contains("tls: files  # default\n"), "{out}");
     assert_eq!(status, Some(2));
@@ -198,7 +198,7 @@ fn settings_that_serve_would_refuse_are_printed_and_refused() {
     let (status, _, err) = run_with(&[("OBP_LOG_FILTER", "kube")], &args);
     assert_eq!(status, Some(2));
     assert!(err.contains("log filter `kube`"), "{err}");
-    // Of no interest to a check.
+    // Ignored by `check`.
     assert_eq!(run_with(&[], &["check", "--print-config"]).0, Some(0));
 }
 

@@ -1,4 +1,4 @@
-//! Sources: folders of manifests that change, and a cluster's watches that break.
+//! Sources: folders of manifests that change, and watches that break.
 
 #![allow(
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! Reviews that no API server sends, and names that no object can have: refused, never passed over.
+//! Reviews that no API server sends, and invalid names: denied, never ignored.
 
 use openbao_perimeter::admission::{Admission, Answer, WebhookKind};
 use openbao_perimeter::audit::{Record, Resolution};
@@ -12,8 +12,8 @@ fn answered(admission: &Admission, point: WebhookKind, review: &Value) -> (Answe
     (answer, body["response"].take())
 }
 
-/// Refuses at both enforcement points by the uid, with and without facts; the message.
-fn refused(review: &Value) -> String {
+/// Checks for a denial at both webhooks with the uid, with and without facts. Returns the message.
+fn denied(review: &Value) -> String {
     let mut messages = Vec::new();
     for point in WebhookKind::ALL {
         for admission in [admission(), Admission::default().into()] {
@@ -43,7 +43,7 @@ fn gvr(group: &str, version: &str, resource: &str) -> Value {
 }
 
 #[test]
-fn what_no_api_server_sends_is_refused_and_not_taken_for_something_else() {
+fn requests_that_no_api_server_sends_are_denied_and_not_taken_for_others() {
     let group = "networking.k8s.io";
     for (part, value, expected) in [
         ("operation", json!("PATCH"), "`CONNECT`, found `PATCH`"),
@@ -87,7 +87,7 @@ fn what_no_api_server_sends_is_refused_and_not_taken_for_something_else() {
         ("namespace", json!(""), "expected `request.namespace`"),
         ("namespace", Value::Null, "expected `request.namespace`"),
     ] {
-        let message = refused(&review_with(part, value.clone()));
+        let message = denied(&review_with(part, value.clone()));
         assert!(message.contains(expected), "{part} {value}: {message}");
     }
     let mut without = review();
@@ -95,11 +95,11 @@ fn what_no_api_server_sends_is_refused_and_not_taken_for_something_else() {
         .as_object_mut()
         .unwrap()
         .remove("namespace");
-    refused(&without);
+    denied(&without);
 }
 
 #[test]
-fn another_spelling_is_refused_also_where_no_resource_is_named() {
+fn another_spelling_is_denied_also_if_no_resource_is_named() {
     for kind in [
         gvk("networking.k8s.io", "v1", "networkPolicy"),
         gvk("openbao.org", "v1alpha1", "openbaocluster"),
@@ -110,7 +110,7 @@ fn another_spelling_is_refused_also_where_no_resource_is_named() {
             .as_object_mut()
             .unwrap()
             .remove("resource");
-        refused(&review);
+        denied(&review);
     }
 }
 
@@ -151,7 +151,7 @@ fn what_is_not_ours_passes_with_whatever_name_its_api_takes() {
     }
 }
 
-/// The review with another name or namespace, where the request says it, and where the object does.
+/// The review with another name or namespace, in the request and in the object.
 fn renamed(field: &str, text: &str) -> [Value; 2] {
     let in_request = review_with(field, json!(text));
     let mut in_object = review();
@@ -160,7 +160,7 @@ fn renamed(field: &str, text: &str) -> [Value; 2] {
 }
 
 #[test]
-fn a_name_that_no_object_can_have_is_refused_and_shown_escaped() {
+fn an_invalid_name_is_denied_and_shown_escaped() {
     for (field, text, shown) in [
         ("name", "Web", "found `Web`"),
         ("name", "web_1", "found `web_1`"),
@@ -175,13 +175,13 @@ fn a_name_that_no_object_can_have_is_refused_and_shown_escaped() {
         ("namespace", "shop\u{1b}[31m", r"found `shop\u{1b}[31m`"),
     ] {
         for review in renamed(field, text) {
-            let message = refused(&review);
+            let message = denied(&review);
             assert!(message.ends_with(shown), "{message}");
         }
     }
     for (field, length) in [("name", 254), ("namespace", 64), ("name", 5_000)] {
         for review in renamed(field, &"a".repeat(length)) {
-            let message = refused(&review);
+            let message = denied(&review);
             let shown = format!("found `{}`", "a".repeat(length.min(100)));
             assert!(message.ends_with(&shown), "{message}");
         }
@@ -203,7 +203,7 @@ fn a_deletion_is_held_to_the_name_of_the_old_object() {
         assert_eq!(answer.record.name, "web");
     }
     deletion["request"]["oldObject"]["metadata"]["name"] = json!("We b");
-    let message = refused(&deletion);
+    let message = denied(&deletion);
     assert!(
         message.contains("`request.oldObject.metadata.name`"),
         "{message}"

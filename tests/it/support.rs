@@ -1,4 +1,4 @@
-//! What the tests share: reviews, a router, a running server and a client for it.
+//! Helpers: reviews, a router, a running server and a client.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-/// Longer than anything should take; a test that hangs fails instead.
+/// Timeout of everything, so that a test that hangs fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) const UID: &str = "705ab4f5-6393-11e8-b7cc-42010a800002";
@@ -71,7 +71,7 @@ pub(crate) fn review_with(part: &str, value: Value) -> Value {
     review
 }
 
-/// An admission that knows of nothing.
+/// An admission handler without facts.
 pub(crate) fn admission() -> Arc<Admission> {
     let admission = Admission::default();
     let snapshot = Arc::new(Snapshot::default());
@@ -83,11 +83,11 @@ pub(crate) fn admission() -> Arc<Admission> {
     Arc::new(admission)
 }
 
-/// A router in memory, and what it counts.
-pub(crate) fn desk(limits: Limits) -> (Router, Arc<Metrics>) {
+/// A router in memory, and its metrics.
+pub(crate) fn router_with_metrics(limits: Limits) -> (Router, Arc<Metrics>) {
     let metrics = Arc::new(Metrics::new());
-    let desk = WebhookState::new(admission(), Arc::clone(&metrics), limits);
-    (router(desk), metrics)
+    let state = WebhookState::new(admission(), Arc::clone(&metrics), limits);
+    (router(state), metrics)
 }
 
 pub(crate) fn post(path: &str, body: impl Into<Body>) -> Request<Body> {
@@ -148,7 +148,7 @@ pub(crate) async fn start(
     running
 }
 
-/// A server with an ephemeral certificate, and the CA that made it.
+/// A server with an ephemeral certificate, and its CA.
 pub(crate) async fn start_ephemeral(limits: Limits) -> (Running, String) {
     let made = Ephemeral::make().unwrap();
     let metrics = Arc::new(Metrics::new());
@@ -164,7 +164,7 @@ impl Running {
     }
 }
 
-/// A TLS connection to the webhooks that trusts `ca_pem` and speaks `versions`.
+/// A TLS connection to the webhooks that trusts `ca_pem` and supports `versions`.
 pub(crate) async fn connect(
     running: &Running,
     ca_pem: &str,
@@ -173,7 +173,7 @@ pub(crate) async fn connect(
     connect_to(running.addresses.reviews, ca_pem, versions).await
 }
 
-/// The same, to any address.
+/// The same to any address.
 pub(crate) async fn connect_to(
     address: std::net::SocketAddr,
     ca_pem: &str,
@@ -210,7 +210,7 @@ where
     text(sender.send_request(request).await.unwrap()).await
 }
 
-/// A plain GET.
+/// A GET request without TLS.
 pub(crate) async fn fetch(address: std::net::SocketAddr, path: &str) -> (StatusCode, String) {
     let request = Request::get(path)
         .header(header::HOST, "localhost")
@@ -219,7 +219,7 @@ pub(crate) async fn fetch(address: std::net::SocketAddr, path: &str) -> (StatusC
     ask(TcpStream::connect(address).await.unwrap(), request).await
 }
 
-/// An empty folder of this test's own.
+/// An empty folder for this test.
 pub(crate) fn folder(name: &str) -> PathBuf {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _absent = std::fs::remove_dir_all(&path);
@@ -227,7 +227,7 @@ pub(crate) fn folder(name: &str) -> PathBuf {
     path
 }
 
-/// Holds a text against the file of this name in `tests/it/golden`, which `OBP_BLESS=1` writes.
+/// Compares a text with the file of this name in `tests/it/golden`, which `OBP_BLESS=1` writes.
 pub(crate) fn assert_golden(name: &str, text: &str) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("tests/it/golden")
@@ -244,7 +244,7 @@ pub(crate) fn assert_golden(name: &str, text: &str) {
     );
 }
 
-/// Runs the command to its end, with an environment: its exit status, standard output and error.
+/// Runs the command with an environment. Returns exit status, standard output and standard error.
 pub(crate) fn run_with(
     environment: &[(&str, &str)],
     args: &[&str],

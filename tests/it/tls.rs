@@ -1,4 +1,4 @@
-//! The server on real sockets: TLS, limits of time, drain, certificates that change.
+//! The server on real sockets: TLS, timeouts, drain, certificates that change.
 
 use std::fs;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ async fn both_tls_versions_are_served_over_http_1_1() {
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_know_the_ca_is_refused_and_counted() {
+async fn a_client_that_does_not_know_the_ca_is_rejected_and_counted() {
     let (running, _) = start_ephemeral(Limits::default()).await;
     let (other, ca) = start_ephemeral(Limits::default()).await;
     connect(&running, &ca, BOTH).await.unwrap_err();
@@ -47,7 +47,7 @@ async fn a_client_that_does_not_know_the_ca_is_refused_and_counted() {
     other.stop().await;
 }
 
-/// Waits until the metrics have this line.
+/// Waits until the metrics contain this line.
 pub(crate) async fn counted(metrics: &Metrics, line: &str) {
     let wait = async {
         while !metrics.text().unwrap().contains(line) {
@@ -61,7 +61,7 @@ pub(crate) async fn counted(metrics: &Metrics, line: &str) {
 /// Waits until the server closes.
 async fn closed(mut stream: impl tokio::io::AsyncRead + Unpin) {
     let mut rest = Vec::new();
-    // A reset and an end without a TLS goodbye are closed too.
+    // A reset, and an end without a TLS close notification, count as closed too.
     let _end = timeout(PATIENCE, stream.read_to_end(&mut rest))
         .await
         .unwrap();
@@ -98,12 +98,12 @@ async fn silence_is_cut_at_every_stage() {
 }
 
 #[tokio::test]
-async fn a_slow_handshake_delays_nobody() {
+async fn a_slow_handshake_delays_no_other() {
     let (running, ca) = start_ephemeral(Limits::default()).await;
     let _silent = TcpStream::connect(running.addresses.reviews).await.unwrap();
     let stream = connect(&running, &ca, BOTH).await.unwrap();
     let asked = ask(stream, post("/validate", review().to_string()));
-    // Shorter than the limit of the handshake, so it cannot have waited for that.
+    // Shorter than the handshake timeout, so it has not waited for that.
     let (status, _) = timeout(Duration::from_millis(1_500), asked).await.unwrap();
     assert_eq!(status, StatusCode::OK);
     running.stop().await;
@@ -115,7 +115,7 @@ async fn a_drain_finishes_what_is_in_flight_and_takes_nothing_new() {
     let body = review().to_string();
     let (head, tail) = body.split_at(100);
     let mut slow = connect(&running, &ca, BOTH).await.unwrap();
-    // The server asks for the body: from then on the request is in flight.
+    // The server asks for the body. From then on the request is in flight.
     let request = format!(
         "POST /validate HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
          content-length: {}\r\nexpect: 100-continue\r\n\r\n",
@@ -132,12 +132,12 @@ async fn a_drain_finishes_what_is_in_flight_and_takes_nothing_new() {
     running.trigger.enter(Phase::Draining);
     closed(idle).await;
     closed(stalled).await;
-    let refused = async {
+    let denied = async {
         while TcpStream::connect(running.addresses.reviews).await.is_ok() {
             tokio::task::yield_now().await;
         }
     };
-    timeout(PATIENCE, refused).await.unwrap();
+    timeout(PATIENCE, denied).await.unwrap();
     assert!(!running.run.is_finished());
 
     slow.write_all(tail.as_bytes()).await.unwrap();
@@ -203,7 +203,7 @@ async fn it_is_unready_before_it_stops_serving() {
 }
 
 #[tokio::test]
-async fn whoever_asks_a_server_that_leaves_is_told_to_close() {
+async fn a_client_of_a_server_that_shuts_down_is_asked_to_close() {
     let (running, ca) = start_ephemeral(Limits::default()).await;
     let mut stream = connect(&running, &ca, BOTH).await.unwrap();
     let body = review().to_string();
@@ -260,7 +260,7 @@ pub(crate) fn self_signed() -> (String, String) {
     (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
 }
 
-/// A server that follows a volume closely.
+/// A server that checks a volume often.
 async fn start_following(files: Files) -> Running {
     let metrics = Arc::new(Metrics::new());
     let contents = files.contents().unwrap();

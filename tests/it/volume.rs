@@ -1,5 +1,5 @@
-//! A folder as the kubelet makes it of a Secret or a ConfigMap: each file is a link through `..data`,
-//! which is swapped in one step.
+//! A folder as the kubelet mounts a Secret or a ConfigMap: each file is a symlink through `..data`, which is
+//! replaced atomically.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -11,7 +11,7 @@ use openbao_perimeter::server::tls::Files;
 pub(crate) struct Volume<'a>(pub(crate) &'a Path);
 
 impl Volume<'_> {
-    /// The link to a file of the version that is there.
+    /// The symlink to a file of the current version.
     pub(crate) fn link(&self, name: &str) -> PathBuf {
         let link = self.0.join(name);
         if !link.is_symlink() {
@@ -20,7 +20,7 @@ impl Volume<'_> {
         link
     }
 
-    /// The next version, with these files.
+    /// Publishes the next version with these files.
     pub(crate) fn swap(&self, version: &str, files: &[(&str, &str)]) {
         let data = self.0.join(version);
         fs::create_dir(&data).unwrap();
@@ -32,7 +32,7 @@ impl Volume<'_> {
         fs::rename(link, self.0.join("..data")).unwrap();
     }
 
-    /// The links to a certificate and its key.
+    /// The symlinks to a certificate and its key.
     pub(crate) fn pair(&self) -> Files {
         Files {
             cert: self.link("tls.crt"),
@@ -40,7 +40,7 @@ impl Volume<'_> {
         }
     }
 
-    /// The next version of a certificate and its key.
+    /// Publishes the next version of a certificate and its key.
     pub(crate) fn swap_pair(&self, version: &str, cert: &str, key: &str) {
         self.swap(version, &[("tls.crt", cert), ("tls.key", key)]);
     }

@@ -1,8 +1,8 @@
-//! A real control plane on loopback: etcd, the API server and, when asked for, the controller manager.
+//! A real control plane on loopback: etcd, the API server and, on request, the controller manager.
 //!
-//! Servers and folder are tied to the process that started them and go with it, even when it is
-//! killed. So nobody cleans up, and a control plane may live in a `static LazyLock`, which is never
-//! dropped. The binaries come from `make control-plane`, or from the folder `KUBEBUILDER_ASSETS` names.
+//! Servers and folder are removed when the process that started them ends, even if it is killed. So a control
+//! plane may be in a `static LazyLock`, which is never dropped. The binaries come from `make control-plane`,
+//! or from the folder in `KUBEBUILDER_ASSETS`.
 
 #![allow(dead_code, reason = "each user needs another part")]
 #![allow(clippy::expect_used, clippy::panic, reason = "test code")]
@@ -26,35 +26,34 @@ mod kubectl;
 
 pub(crate) use kubectl::{Kubectl, Output};
 
-/// Four seconds suffice on an idle machine; the rest is for one that compiles at the same time.
+/// Four seconds are enough on an idle machine. The limit is for one that compiles at the same time.
 const START_DEADLINE: Duration = Duration::from_mins(2);
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Running servers, stopped and removed when dropped.
 pub(crate) struct ControlPlane {
-    // Dropped in this order: clients before what they talk to, the folder last.
+    // Dropped in this order: clients before servers, the folder last.
     controller_manager: OnceLock<Server>,
     api_server: Mutex<Option<Server>>,
     etcd: Mutex<Option<Server>>,
     api_port: u16,
     ports: [u16; 2],
-    /// More flags of the API server.
+    /// Additional flags of the API server.
     flags: String,
     folder: Folder,
 }
 
 impl ControlPlane {
-    /// Starts etcd and the API server; returns once requests are answered.
+    /// Starts etcd and the API server. Returns once requests are answered.
     pub(crate) fn start() -> Self {
         Self::start_with(|_| String::new())
     }
 
-    /// The same with more flags for the API server; the files that they name go into the folder
-    /// first.
+    /// The same with more flags for the API server. Files for these flags are written into the folder first.
     pub(crate) fn start_with(flags: impl Fn(&Path) -> String) -> Self {
         let mut started = Self::try_start(&flags);
         for _ in 1..3 {
-            // Ports found free may be taken before the servers bind them.
+            // Free ports may be taken before the servers bind them.
             if matches!(&started, Err(logs) if logs.contains("address already in use")) {
                 started = Self::try_start(&flags);
             }
@@ -88,7 +87,7 @@ impl ControlPlane {
         wait_for_start(&servers, || self.is_ready())
     }
 
-    /// Starts etcd, with what it had stored when it was stopped; does not wait for it.
+    /// Starts etcd with its stored data. Does not wait for it.
     pub(crate) fn start_etcd(&self) {
         let server = start_etcd(&self.folder, self.ports);
         *self.etcd.lock().expect("lock etcd") = Some(server);
@@ -99,7 +98,7 @@ impl ControlPlane {
         *self.etcd.lock().expect("lock etcd") = None;
     }
 
-    /// Starts the API server on its port; does not wait for it.
+    /// Starts the API server on its port. Does not wait for it.
     pub(crate) fn start_api_server(&self) {
         let server = start_api_server(&self.folder, self.ports[0], self.api_port, &self.flags);
         *self.api_server.lock().expect("lock the API server") = Some(server);
@@ -110,8 +109,8 @@ impl ControlPlane {
         *self.api_server.lock().expect("lock the API server") = None;
     }
 
-    /// Starts garbage collection and namespace deletion, once; returns when both have begun.
-    /// Without it a deleted namespace stays `Terminating` and owned objects outlive their owner.
+    /// Starts garbage collection and namespace deletion, once. Returns when both run. Without them a deleted
+    /// namespace stays `Terminating`, and owned objects are not deleted with their owner.
     pub(crate) fn start_controller_manager(&self) {
         self.start_controllers(
             "garbage-collector-controller,namespace-controller",
@@ -119,8 +118,7 @@ impl ControlPlane {
         );
     }
 
-    /// Starts these controllers, once; returns when each has begun. It has no port to ask, but each
-    /// makes its service account when it begins.
+    /// Starts these controllers, once. Returns when each runs: each creates its service account at its start.
     pub(crate) fn start_controllers(&self, controllers: &str, accounts: &str) {
         let server = self.controller_manager.get_or_init(|| {
             let args = format!(
@@ -138,51 +136,50 @@ impl ControlPlane {
             .unwrap_or_else(|log| panic!("the controller manager did not start\n{log}"));
     }
 
-    /// The administrator's kubeconfig, for programs other than kubectl.
+    /// The administrator's kubeconfig, for other programs than kubectl.
     pub(crate) fn kubeconfig(&self) -> PathBuf {
         self.folder().join("kubeconfig")
     }
 
-    /// Has the servers' logs and takes the caller's own files; removed with the control plane.
+    /// Folder with the servers' logs and files of the test. It is removed with the control plane.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder.path
     }
 
-    /// A kubectl call as the administrator, unless [`Kubectl::as_user`] says otherwise.
-    /// A collection is deleted by path, since `delete --all` deletes one by one:
-    /// `["delete", "--raw", "/apis/networking.k8s.io/v1/namespaces/x/networkpolicies"]`.
+    /// A kubectl call as the administrator, unless [`Kubectl::as_user`] is used. A collection is deleted by
+    /// path, since `delete --all` deletes objects one by one: `["delete", "--raw",
+    /// "/apis/networking.k8s.io/v1/namespaces/x/networkpolicies"]`.
     pub(crate) fn kubectl<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Kubectl {
         let mut command = Command::new(binary("kubectl"));
         command.arg("--kubeconfig").arg(self.kubeconfig());
-        // Kept by host and port, and a port may come back with another server behind it.
+        // The cache is keyed by host and port, and a port may be used again by another server.
         command.arg("--cache-dir").arg(self.folder().join("cache"));
-        // The developer's own defaults and aliases are none of the test's.
+        // Defaults and aliases of the developer are ignored.
         command.env("KUBERC", "off").args(args);
         Kubectl(command)
     }
 
-    /// Applies manifests as the administrator, to set a scene; panics when one is refused.
-    /// Server-side: the other way copies the object into an annotation, too small for some CRDs.
+    /// Applies manifests as the administrator. Panics if one is denied. Server-side, since client-side apply
+    /// copies the object into an annotation, which is too small for some CRDs.
     pub(crate) fn apply_ok(&self, manifests: &str) {
         let apply = ["apply", "--server-side", "--force-conflicts", "-f", "-"];
         self.kubectl(apply).stdin(manifests).run_ok();
     }
 
-    /// Starts another program beside the servers, as the administrator of this control plane as
-    /// far as it reads `KUBECONFIG`. It runs in [`ControlPlane::folder`], until it is dropped or
-    /// this process ends.
-    pub(crate) fn start_beside(&self, name: &str, program: &Path, args: &str) -> Server {
+    /// Starts another program with the administrator's `KUBECONFIG`. It runs in [`ControlPlane::folder`]
+    /// until it is dropped or this process ends.
+    pub(crate) fn start_program(&self, name: &str, program: &Path, args: &str) -> Server {
         let environment = ("KUBECONFIG", self.kubeconfig());
         Server::run(&self.folder, name, program, args, Some(environment))
     }
 
-    /// Whether requests are answered.
+    /// Returns true if requests are answered.
     pub(crate) fn is_ready(&self) -> bool {
-        // Asking the port first is cheap, a kubectl that cannot connect is not.
+        // Connecting to the port is cheap, while a kubectl call that cannot connect is slow.
         TcpStream::connect((Ipv4Addr::LOCALHOST, self.api_port)).is_ok()
-            // A listing of what is not ready contains "ok" too.
+            // A list of failed checks contains "ok" too.
             && self.kubectl(["get", "--raw", "/readyz"]).run().stdout == "ok"
-            // Made in the background: readiness does not wait for it.
+            // The namespace is created in the background. Readiness does not wait for it.
             && self.kubectl(["get", "namespace", "default"]).run().status_ok
     }
 
@@ -200,7 +197,7 @@ impl ControlPlane {
     }
 }
 
-/// Asks until there is an answer; panics with `what` when there is none within the limit.
+/// Calls `ask` until it returns a value. Panics with `what` after the limit.
 pub(crate) fn wait_until<T>(what: &str, limit: Duration, mut ask: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {
@@ -212,7 +209,7 @@ pub(crate) fn wait_until<T>(what: &str, limit: Duration, mut ask: impl FnMut() -
     }
 }
 
-/// Waits until `ready`, but not for servers that have ended; what the logs say last is the error.
+/// Waits until `ready`. If a server has ended, the error is the end of its log.
 fn wait_for_start(servers: &[&Server], ready: impl Fn() -> bool) -> Result<(), String> {
     let started = Instant::now();
     loop {
@@ -240,7 +237,7 @@ fn start_etcd(folder: &Folder, [client_port, peer_port]: [u16; 2]) -> Server {
 }
 
 fn start_api_server(folder: &Folder, etcd_port: u16, port: u16, flags: &str) -> Server {
-    // A token of its own: another test's server that got our port must not pass for ours.
+    // A unique token: another test's server on the same port must not be taken for this one.
     let tokens = format!("{},admin,admin,\"system:masters\"\n", folder.name);
     fs::write(folder.path.join("tokens.csv"), tokens).expect("write the token file");
     let key = include_str!("../control-plane/sa-test.key");
@@ -256,8 +253,8 @@ fn start_api_server(folder: &Folder, etcd_port: u16, port: u16, flags: &str) -> 
     Server::start(folder, "kube-apiserver", &args)
 }
 
-/// Runs a server until it ends, or until the pipe closes, as it does however this process dies.
-/// The watcher goes with the server, before it could kill a stranger that got the same number.
+/// Runs a server until it ends, or until the pipe closes, as it does whenever this process ends. The watcher
+/// ends with the server, so it cannot kill another process with the same number.
 const RUN_TIED: &str = r#"exec 3<&0
 pid=$1; shift
 "$@" 3<&- & server=$!
@@ -265,7 +262,7 @@ echo "$server" > "$pid"
 { read -r end; kill -9 "$server"; } <&3 & watcher=$!
 wait "$server"; status=$?; kill "$watcher"; exit "$status""#;
 
-/// A server and the shell it runs under. Ends when dropped, without a chance to finish anything.
+/// A server and its shell. It is killed when dropped.
 pub(crate) struct Server {
     log: PathBuf,
     pid: PathBuf,
@@ -273,7 +270,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts a server inside the folder: its arguments name files there by name alone.
+    /// Starts a server in the folder. Its arguments name files there without a path.
     fn start(folder: &Folder, name: &str, args: &str) -> Self {
         Self::run(folder, name, &binary(name), args, None)
     }
@@ -298,7 +295,7 @@ impl Server {
         Self { log, pid, shell }
     }
 
-    /// Everything it printed so far, on both outputs.
+    /// Everything it printed so far to both outputs.
     pub(crate) fn printed(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
@@ -307,7 +304,7 @@ impl Server {
         self.ended().is_some()
     }
 
-    /// How it ended, once it has.
+    /// Its exit status, once it has ended.
     pub(crate) fn ended(&self) -> Option<process::ExitStatus> {
         let mut shell = self.shell.lock().expect("lock the shell");
         shell.try_wait().ok().flatten()
@@ -321,7 +318,7 @@ impl Server {
         })
     }
 
-    /// Asks it to end, as Kubernetes does.
+    /// Sends SIGTERM, as Kubernetes does.
     pub(crate) fn terminate(&self) {
         let sent = Command::new("kill").args(["-TERM", &self.pid()]).status();
         assert!(sent.expect("run kill").success());
@@ -341,10 +338,10 @@ impl Drop for Server {
     }
 }
 
-/// Twice, for a server that still wrote something while it was being killed.
+/// Twice, in case a server still wrote something while it was killed.
 const REMOVE_TIED: &str = r#"read -r end; rm -rf "$1" || { sleep 1; rm -rf "$1"; }"#;
 
-/// A folder that goes even when this process is killed: etcd alone would leave 130 MB each time.
+/// A folder that is removed even if this process is killed. etcd alone would leave 130 MB each time.
 struct Folder {
     name: String,
     path: PathBuf,
@@ -357,7 +354,7 @@ impl Folder {
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("control-plane-{}-{count}", process::id());
         let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/target/tmp")).join(&name);
-        // In a container the same process number comes back soon.
+        // In a container the same process number is soon used again.
         let _ = fs::remove_dir_all(&path);
         fs::create_dir_all(&path).expect("create the control plane's folder");
         let shell = shell(REMOVE_TIED).arg(&path).spawn().expect("run sh");
@@ -371,8 +368,8 @@ impl Drop for Folder {
     }
 }
 
-/// A shell whose input is a pipe that this process alone holds, in a process group of its own:
-/// an interrupt from the terminal ends this process, and the pipe then ends the rest.
+/// A shell whose input is a pipe that only this process holds, in its own process group. An interrupt from
+/// the terminal ends this process, and the closed pipe ends the rest.
 fn shell(script: &str) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", script, "sh"]);
@@ -380,12 +377,12 @@ fn shell(script: &str) -> Command {
     command
 }
 
-/// Where a server or tool of the control plane is.
+/// Path of a server or tool of the control plane.
 pub(crate) fn binary(name: &str) -> PathBuf {
     found(name).unwrap_or_else(|| panic!("{name} is missing: run `make control-plane`"))
 }
 
-/// Where a file of the control plane is, looked for in the same order as by build.sh.
+/// Path of a file of the control plane. The search order is that of build.sh.
 pub(crate) fn found(name: &str) -> Option<PathBuf> {
     let assets = env::var("KUBEBUILDER_ASSETS").unwrap_or_default();
     let built = concat!(env!("CARGO_MANIFEST_DIR"), "/target/control-plane");
@@ -394,7 +391,7 @@ pub(crate) fn found(name: &str) -> Option<PathBuf> {
     Some(path::absolute(found).expect("know the current folder"))
 }
 
-/// Ports that were free a moment ago, held together so that they differ.
+/// Three different ports that were free a moment ago.
 fn free_ports() -> [u16; 3] {
     let bind = |()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind a free port");
     let port = |listener: TcpListener| listener.local_addr().expect("read the port").port();

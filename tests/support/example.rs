@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 
 use crate::control_plane::{ControlPlane, Kubectl, Output};
 
-/// The account that the operator's controller runs as.
+/// The service account of the operator's controller.
 pub(crate) const OPERATOR: &str =
     "system:serviceaccount:openbao-operator-system:openbao-operator-controller";
 
-/// The UID that the files give the owner of the managed policies.
+/// The owner UID of the managed policies in the files.
 pub(crate) const UID: &str = "6f0f2b9e-3a52-4f0e-9c36-2d1c0f6a7b10";
 
-/// The rights that the operator's account has.
+/// The rights of the operator's service account.
 pub(crate) const OPERATOR_RIGHTS: &str = "
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
@@ -52,8 +52,8 @@ fn read(file: &str, namespace: &str) -> String {
     text.replace("namespace: bao\n", &format!("namespace: {namespace}\n"))
 }
 
-/// The whole inventory: the tenant's objects by the administrator, the managed policies by the
-/// operator, whose account gets its rights first.
+/// Applies the whole inventory: the tenant's objects as the administrator, the managed policies as the
+/// operator, whose service account gets its rights first.
 pub(crate) fn load(plane: &ControlPlane, namespace: &str) {
     plane.apply_ok(OPERATOR_RIGHTS);
     for name in ["namespace", "openbaocluster", "default-deny"] {
@@ -63,7 +63,7 @@ pub(crate) fn load(plane: &ControlPlane, namespace: &str) {
     assert!(rendered.status_ok, "{}", rendered.stderr);
 }
 
-/// The operator's way to write: server-side apply that takes over what others own.
+/// Writes as the operator does: server-side apply with forced conflicts.
 pub(crate) fn as_operator(plane: &ControlPlane, manifests: &str) -> Kubectl {
     let apply = "apply --server-side --field-manager=openbao-operator --force-conflicts -f -";
     plane
@@ -72,7 +72,7 @@ pub(crate) fn as_operator(plane: &ControlPlane, manifests: &str) -> Kubectl {
         .stdin(manifests)
 }
 
-/// The two managed policies as the operator renders them for the cluster that lives in the namespace.
+/// The two managed policies as the operator renders them for the cluster in the namespace.
 pub(crate) fn managed_policies(plane: &ControlPlane, namespace: &str) -> String {
     let uid = [
         "get",

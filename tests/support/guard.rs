@@ -1,7 +1,7 @@
-//! Our own server in front of a control plane, registered by the very manifests that users apply.
+//! The server in front of a control plane, registered with the manifests that users apply.
 //!
-//! Only the Service differs: of type ExternalName it makes the API server call `localhost`, on the
-//! port that the registrations name. So one guard runs at a time on a machine.
+//! Only the Service differs: it has type ExternalName, so that the API server calls `localhost` on the port
+//! of the registrations. So only one server can run on a machine at a time.
 
 #![allow(dead_code, reason = "each user needs another part")]
 #![allow(clippy::expect_used, clippy::panic, reason = "test code")]
@@ -19,14 +19,14 @@ use serde_json::{Value, json};
 use crate::control_plane::{ControlPlane, Server, wait_until};
 use crate::example;
 
-/// Where the registrations have it.
+/// Address in the registrations.
 pub(crate) const ADDRESS: &str = "127.0.0.1:9443";
-/// A debug build on a machine that compiles at the same time.
+/// Timeout for a debug build on a machine that compiles at the same time.
 const LIMIT: Duration = Duration::from_mins(1);
 
 pub(crate) const NAMESPACE: &str = include_str!("../../manifests/base/namespace.yaml");
 const REGISTRATIONS: &str = include_str!("../../manifests/registrations/webhook.yaml");
-/// Makes the API server call `localhost` where a registration names our Service.
+/// Makes the API server call `localhost` for the Service of the registrations.
 pub(crate) const SERVICE: &str = "
 apiVersion: v1
 kind: Service
@@ -42,11 +42,11 @@ spec:
 pub(crate) struct Guard(Server);
 
 impl Guard {
-    /// Makes a control plane one with the example cluster in namespace `bao`, guarded: all that a
-    /// user does to install us, and what the operator does.
+    /// Installs the product into a control plane with the example cluster in namespace `bao`: all steps of a
+    /// user, and the operator's.
     pub(crate) fn install(plane: &ControlPlane, program: &Path) -> Self {
         prepare(plane, program);
-        // Later it would notice our kind only with its next look at the kinds there are.
+        // Started later, it would notice the CRD only at its next discovery.
         plane.start_controller_manager();
         example::load(plane, "bao");
         let guard = Self::start(plane, program);
@@ -54,12 +54,12 @@ impl Guard {
         guard
     }
 
-    /// Starts the server from the binary at `program`; returns once it is ready.
+    /// Starts the server from the binary at `program`. Returns once it is ready.
     pub(crate) fn start(plane: &ControlPlane, program: &Path) -> Self {
         Self::start_with(plane, program, "")
     }
 
-    /// The same with this file of settings.
+    /// The same with a settings file.
     pub(crate) fn start_with(plane: &ControlPlane, program: &Path, settings: &str) -> Self {
         fs::write(plane.folder().join("settings.yaml"), settings).expect("write the settings");
         assert!(
@@ -71,7 +71,7 @@ impl Guard {
             "serve --listen {ADDRESS} --probes-listen 127.0.0.1:0 --metrics-listen 127.0.0.1:0 \
              --tls ephemeral --ca-out ca.crt --config settings.yaml"
         );
-        let guard = Self(plane.start_beside("openbao-perimeter", program, &args));
+        let guard = Self(plane.start_program("openbao-perimeter", program, &args));
         wait_until("the server is ready", LIMIT, || {
             assert!(!guard.0.has_ended(), "{}", guard.0.log_tail());
             guard.is_ready().then_some(())
@@ -79,18 +79,18 @@ impl Guard {
         guard
     }
 
-    /// Whether `/readyz` says so.
+    /// Returns true if `/readyz` answers with success.
     fn is_ready(&self) -> bool {
         let answer = self.fetch("/readyz", "");
         answer.is_some_and(|answer| answer.ends_with("\r\n\r\nok"))
     }
 
-    /// All that it printed and logged.
+    /// Everything that it printed and logged.
     pub(crate) fn printed(&self) -> String {
         self.0.printed()
     }
 
-    /// Address of a plain port, by a path that it serves: printed, since the port is any.
+    /// Address of a port without TLS, found by a path that it serves. It is printed at the start.
     pub(crate) fn address(&self, path: &str) -> Option<SocketAddr> {
         let printed = self.0.printed();
         let address = printed
@@ -99,12 +99,12 @@ impl Guard {
         address?.parse().ok()
     }
 
-    /// Answer of a plain port.
+    /// Response of a port without TLS.
     pub(crate) fn fetch(&self, path: &str, query: &str) -> Option<String> {
         get(self.address(path)?, &format!("{path}{query}"))
     }
 
-    /// The value of a metric with its labels, `name{label="value"}`; none while it is not there.
+    /// The value of a metric with its labels, `name{label="value"}`; `None` if it is absent.
     pub(crate) fn metric(&self, name: &str) -> Option<u64> {
         let metrics = self.fetch("/metrics", "")?;
         let mut lines = metrics.lines();
@@ -112,7 +112,7 @@ impl Guard {
     }
 }
 
-/// The whole answer to a plain GET.
+/// The complete response to a GET request without TLS.
 pub(crate) fn get(address: SocketAddr, path: &str) -> Option<String> {
     let mut stream = TcpStream::connect(address).ok()?;
     let mut answer = String::new();
@@ -121,7 +121,7 @@ pub(crate) fn get(address: SocketAddr, path: &str) -> Option<String> {
     Some(answer)
 }
 
-/// What is there before the server: the kinds that it watches, its namespace and its Service.
+/// Applies the objects that the server needs: the CRDs, its namespace and its Service.
 pub(crate) fn prepare(plane: &ControlPlane, program: &Path) {
     let crds = Command::new(program).arg("crds").output();
     let crds = crds.expect("run the binary").stdout;
@@ -133,8 +133,7 @@ pub(crate) fn prepare(plane: &ControlPlane, program: &Path) {
     plane.kubectl(wait.split(' ')).run_ok();
 }
 
-/// Makes the API server ask; returns once each registration answers, asked about the example cluster
-/// in namespace `bao`.
+/// Registers the webhooks. Returns once each registration answers for the example cluster in namespace `bao`.
 pub(crate) fn register(plane: &ControlPlane) {
     trust(plane);
     let ask = |scene: &str| {
@@ -154,8 +153,7 @@ pub(crate) fn register(plane: &ControlPlane) {
     });
 }
 
-/// Applies the registrations unchanged and gives them the CA of the server that runs now, as
-/// certs/README.md says.
+/// Applies the registrations unchanged and adds the CA of the running server, as in certs/README.md.
 pub(crate) fn trust(plane: &ControlPlane) {
     let apply = || {
         let apply = plane.kubectl(["apply", "-f", "-"]);
@@ -167,7 +165,7 @@ pub(crate) fn trust(plane: &ControlPlane) {
     let (tenants, controllers) = (entry("tenants", &ca), entry("controllers", &ca));
     set_ca(plane, "validating", &json!([tenants, controllers]));
     set_ca(plane, "mutating", &json!([entry("repairs", &ca)]));
-    // Once more, as delivery tools do all day: the CA must stay.
+    // Applied once more, as delivery tools do: the CA must stay.
     apply();
 }
 

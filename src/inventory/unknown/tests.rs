@@ -65,7 +65,7 @@ fn a_misspelt_field_of_a_policy_is_found_at_every_level() {
 }
 
 #[test]
-fn a_field_at_the_wrong_depth_is_told_where_it_belongs() {
+fn the_right_level_is_suggested_for_a_field_at_the_wrong_one() {
     let rule = json!({"podSelector": {}, "from": [{"ports": []}, {"matchLabels": {}}]});
     let written = json!({"podSelector": {}, "name": "x", "spec": {"ingress": [rule]}});
     let expected = pairs(&[

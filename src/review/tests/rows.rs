@@ -203,7 +203,7 @@ impl Place {
             Direction::Ingress => Code::Obp201,
             Direction::Egress => Code::Obp202,
         };
-        assert_refused(&verdict, code, shown);
+        assert_denied(&verdict, code, shown);
     }
 
     /// The managed policy has the rule, and to take it away is refused by the name of the row.
@@ -285,7 +285,7 @@ fn told(verdict: &Verdict) -> Vec<String> {
 }
 
 /// One finding, which denies with this code and shows a connection that has these parts.
-fn assert_refused(verdict: &Verdict, code: Code, shown: &[&str]) {
+fn assert_denied(verdict: &Verdict, code: Code, shown: &[&str]) {
     let told = told(verdict);
     assert_eq!(told.len(), 1, "{told:?}");
     let head = format!("{code} {} spec", Level::Deny);

@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn nobody_who_listens_is_told_with_the_cause_and_where_to_look() {
+    async fn a_closed_port_is_reported_with_the_cause_and_a_hint() {
         let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = free.local_addr().unwrap();
         drop(free);
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn another_failure_is_told_once_and_without_advice() {
+    fn another_failure_is_reported_once_and_without_a_hint() {
         let error = std::io::Error::other(std::io::Error::other("gone"));
         assert_eq!(problem(&error), "gone");
     }

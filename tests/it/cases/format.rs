@@ -1,4 +1,4 @@
-//! What the files of a case say.
+//! The files of a case.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,10 +8,10 @@ use openbao_perimeter::settings::ServerConfig;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// Who writes where a case does not say.
+/// Default user of a write.
 const TENANT: &str = "tenant-alice";
 
-/// `case.yaml`; every key may be left out.
+/// `case.yaml`. All keys are optional.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Header {
@@ -19,12 +19,12 @@ pub(crate) struct Header {
     operation: Option<Operation>,
     user: Option<String>,
     pub(crate) groups: Vec<String>,
-    /// ServerConfig, as a file of them.
+    /// Settings, as in a settings file.
     pub(crate) settings: Option<Value>,
     pub(crate) facts: Facts,
-    /// Whether the object is judged as one of a dump of a cluster, rather than its write.
+    /// True if the object is checked as part of a dump of a cluster. Otherwise its write is reviewed.
     pub(crate) dump: bool,
-    /// Why the case does not play on a real API server.
+    /// Reason for which the case cannot be run on a real API server.
     pub(crate) not_on_the_api_server: Option<String>,
 }
 
@@ -46,7 +46,7 @@ impl Operation {
     }
 }
 
-/// Whether the server knows the inventory.
+/// State of the server's facts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Facts {
@@ -55,23 +55,23 @@ pub(crate) enum Facts {
     Missing,
 }
 
-/// `expect.yaml`: how it ends.
+/// `expect.yaml`: the expected end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Expect {
     /// `allow`, `warn` or `deny`.
     pub(crate) outcome: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) findings: Vec<Found>,
-    /// What `/mutate` puts back: operation and path of each change.
+    pub(crate) findings: Vec<ExpectedFinding>,
+    /// Repairs by `/mutate`: operation and path of each change.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) repairs: Vec<String>,
 }
 
-/// A finding, as far as it is compared.
+/// The compared parts of a finding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Found {
+pub(crate) struct ExpectedFinding {
     pub(crate) code: String,
     pub(crate) level: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -80,7 +80,7 @@ pub(crate) struct Found {
     pub(crate) connection: Option<String>,
 }
 
-impl Found {
+impl ExpectedFinding {
     pub(crate) fn level(&self) -> Level {
         let mut levels = Level::ALL.into_iter();
         let level = levels.find(|level| level.as_str() == self.level);
@@ -93,15 +93,15 @@ pub(crate) struct Case {
     /// Name of the folder.
     pub(crate) name: String,
     pub(crate) folder: PathBuf,
-    /// The rule that it is about.
+    /// The rule.
     pub(crate) code: Code,
     pub(crate) about: String,
     pub(crate) header: Header,
-    /// The object before: of an update or a deletion.
+    /// The old object of an update or a deletion.
     pub(crate) before: Option<PathBuf>,
-    /// The object that is written, or deleted.
+    /// The object that is written or deleted.
     pub(crate) request: PathBuf,
-    /// The file or folder of what is there.
+    /// The file or folder with the other objects.
     pub(crate) inventory: PathBuf,
     pub(crate) expect: Option<Expect>,
 }
@@ -149,13 +149,13 @@ impl Case {
         })
     }
 
-    /// How it ends, in a word.
+    /// The end in one word.
     pub(crate) fn end(&self) -> &'static str {
         let Some(expect) = &self.expect else {
             return "unknown";
         };
         match (expect.outcome.as_str(), expect.repairs.is_empty()) {
-            ("deny", true) => "refused",
+            ("deny", true) => "denied",
             ("deny", false) => "repaired",
             ("warn", _) => "warned",
             _ => "accepted",
@@ -169,7 +169,7 @@ fn yaml<T: for<'a> Deserialize<'a>>(path: &Path) -> Option<T> {
     Some(value.unwrap_or_else(|error| panic!("{}: {error}", path.display())))
 }
 
-/// All cases, in the order of their names.
+/// All cases, sorted by name.
 pub(crate) fn all() -> Vec<Case> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
     let entries = fs::read_dir(folder)

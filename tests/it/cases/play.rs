@@ -1,4 +1,4 @@
-//! A case, played without a cluster.
+//! Running a case without a cluster.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -19,21 +19,21 @@ use openbao_perimeter::sources::files;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
-use super::format::{Case, Expect, Facts, Found, Operation};
+use super::format::{Case, Expect, ExpectedFinding, Facts, Operation};
 use crate::support::{UID, post, text};
 
-/// What a file of a case holds: one object, and how it is written.
-struct Written {
+/// A file of a case: one object, read and as written.
+struct CaseFile {
     objects: Objects,
     json: Value,
 }
 
-fn written(path: &Path) -> Written {
+fn written(path: &Path) -> CaseFile {
     let manifests = files::objects([path]).unwrap();
     let [located] = &manifests.objects[..] else {
         panic!("expected one object in {}", path.display());
     };
-    Written {
+    CaseFile {
         objects: [(located.object.reference(), located.object.clone())].into(),
         json: serde_saphyr::from_str(&fs::read_to_string(path).unwrap()).unwrap(),
     }
@@ -44,7 +44,7 @@ fn config(case: &Case) -> Arc<ReviewConfig> {
     Arc::new(config.unwrap_or_else(|error| panic!("{}: {error}", case.name)))
 }
 
-/// Everything that is there before the write.
+/// Everything that exists before the write.
 fn stored(case: &Case) -> Snapshot {
     let before = case.before.as_deref().map(written);
     let deleted = (case.operation() == Operation::Delete).then(|| written(&case.request));
@@ -59,18 +59,19 @@ fn world(config: &Arc<ReviewConfig>, snapshot: Snapshot) -> CompiledSnapshot {
     CompiledSnapshot::compile(None, Arc::new(snapshot), Arc::clone(config))
 }
 
-/// What the function behind `check` says of the object that a case writes.
+/// Verdicts of the function behind `check` on the object that a case writes.
 pub(super) struct Offline {
-    /// Of the edit.
+    /// Verdict on the edit.
     pub(super) edit: Verdict,
-    /// Of the state that it leaves, where that can be asked: the same, and what is no matter of a write.
+    /// Verdict on the state after the edit, if it can be checked. It includes findings that are not about a
+    /// write.
     pub(super) state: Verdict,
 }
 
-/// The rule about what is so, whoever wrote what.
+/// The rule about a state, whichever user wrote it.
 const OF_A_STATE: &str = "OBP105";
 
-/// The verdicts about the object that a case writes.
+/// The verdicts on the object that a case writes.
 pub(super) fn offline(case: &Case) -> Offline {
     let config = config(case);
     let writer = Writer {
@@ -115,7 +116,7 @@ pub(super) fn offline(case: &Case) -> Offline {
         let state = only(case, judged);
         return Offline { edit, state };
     }
-    // A managed policy of a final state is compared with what the operator renders.
+    // A managed policy of a final state is compared with the operator's.
     if case.operation() == Operation::Create && !after.values().any(is_managed) {
         let is_policy = |object: &Object| matches!(object, Object::Policy(_));
         let others = after
@@ -129,7 +130,7 @@ pub(super) fn offline(case: &Case) -> Offline {
         );
         let of_writes = state.findings.iter();
         let of_writes = of_writes.filter(|finding| finding.code.as_str() != OF_A_STATE);
-        // The length of the proofs is no part of the findings.
+        // The work of proofs is not compared.
         let of_writes = Verdict {
             work: edit.work,
             ran_out: edit.ran_out,
@@ -142,7 +143,7 @@ pub(super) fn offline(case: &Case) -> Offline {
     Offline { edit, state }
 }
 
-/// The object of a case whose spec is written otherwise than before.
+/// The object of a case, if its spec differs from the old one.
 fn respecified(case: &Case) -> BTreeSet<ObjectRef> {
     let Some(before) = &case.before else {
         return BTreeSet::new();
@@ -153,7 +154,7 @@ fn respecified(case: &Case) -> BTreeSet<ObjectRef> {
     names.filter(|_| differs).collect()
 }
 
-/// The one verdict; none where nothing was to judge.
+/// The only verdict. An empty one if nothing was checked.
 fn only(case: &Case, judged: Vec<Judged>) -> Verdict {
     assert!(judged.len() < 2, "{}: {judged:?}", case.name);
     judged
@@ -163,7 +164,7 @@ fn only(case: &Case, judged: Vec<Judged>) -> Verdict {
         .unwrap_or_default()
 }
 
-/// The AdmissionReview that an API server would send.
+/// The AdmissionReview of an API server.
 fn review(case: &Case) -> Value {
     let request = written(&case.request).json;
     let before = case.before.as_deref().map(|path| written(path).json);
@@ -210,14 +211,14 @@ fn ask(case: &Case, path: &str, review: &Value) -> Value {
     let request = post(path, review.to_string());
     let (status, body) = runtime.unwrap().block_on(async {
         let metrics = Arc::new(Metrics::new());
-        let desk = WebhookState::new(admission.into(), metrics, Limits::default());
-        text(router(desk).oneshot(request).await.unwrap()).await
+        let state = WebhookState::new(admission.into(), metrics, Limits::default());
+        text(router(state).oneshot(request).await.unwrap()).await
     });
     assert_eq!(status, StatusCode::OK, "{}: {body}", case.name);
     serde_json::from_str(&body).unwrap()
 }
 
-/// The router answers what the verdict of `check` says, word by word.
+/// Checks that the router answers with the verdict of `check`, word for word.
 pub(super) fn in_memory(case: &Case, verdict: &Verdict) -> Result<(), String> {
     let answer = ask(case, "/validate", &review(case));
     let baseline = config(case).baseline;
@@ -235,7 +236,7 @@ pub(super) fn in_memory(case: &Case, verdict: &Verdict) -> Result<(), String> {
     }
 }
 
-/// `check` always has its facts, so what the router says without them is read from its answer.
+/// The verdict without facts, read from the router's answer, since `check` always has facts.
 fn without_facts(case: &Case) -> Verdict {
     use openbao_perimeter::admission::decode::{Decoded, decode};
     use openbao_perimeter::admission::envelope;
@@ -248,13 +249,13 @@ fn without_facts(case: &Case) -> Verdict {
     }
 }
 
-/// What was found, as a case expects it.
+/// The findings in the format of a case.
 pub(super) fn expectation(case: &Case, offline: &Verdict) -> Expect {
     let verdict = match case.header.facts {
         Facts::Complete => offline.clone(),
         Facts::Missing => without_facts(case),
     };
-    let findings = verdict.findings.iter().map(|finding| Found {
+    let findings = verdict.findings.iter().map(|finding| ExpectedFinding {
         code: finding.code.as_str().to_owned(),
         level: finding.level.as_str().to_owned(),
         path: finding.path.clone(),
@@ -272,7 +273,7 @@ pub(super) fn expectation(case: &Case, offline: &Verdict) -> Expect {
     }
 }
 
-/// What `/mutate` puts back. What it made whole is not refused.
+/// The repairs of `/mutate`. The repaired object must not be denied.
 fn repairs(case: &Case) -> Vec<String> {
     let mut review = review(case);
     let answer = ask(case, "/mutate", &review);

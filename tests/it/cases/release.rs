@@ -1,4 +1,4 @@
-//! One release that widens an OpenBaoCluster and a policy of its own at once.
+//! A release that widens an OpenBaoCluster and a policy at once.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -23,7 +23,7 @@ fn release(name: &str) -> [PathBuf; 2] {
     })
 }
 
-/// The exit status of `check` over these files, and its findings.
+/// The exit status of `check` for these files, and its findings.
 fn check(paths: &[&Path]) -> (Option<i32>, Vec<Value>) {
     let mut check = Command::new(env!("CARGO_BIN_EXE_openbao-perimeter"));
     check.args(["check", "-o", "json", "--inventory"]);
@@ -42,14 +42,14 @@ fn both_files_together_are_a_final_state_that_passes() {
 }
 
 #[test]
-fn the_policy_that_reaches_admission_first_is_refused_and_told_that_it_is_not_needed() {
+fn the_policy_that_reaches_admission_first_is_denied_and_reported_as_not_needed() {
     let [_, policy] = release("release-in-order");
     let (status, findings) = check(&[&policy]);
     assert_eq!(status, Some(1));
     assert_eq!(findings.len(), 1, "{findings:?}");
     assert_eq!(findings[0]["code"], "OBP201");
     let help = findings[0]["help"].as_str().unwrap();
-    let told = "declare it in OpenBaoCluster bao/bao under spec.network.ingressRules and leave it out of \
+    let remedy = "declare it in OpenBaoCluster bao/bao under spec.network.ingressRules and leave it out of \
                 NetworkPolicy bao/monitoring-again, also where one release has both, since the operator opens it:";
-    assert!(help.contains(told), "{help}");
+    assert!(help.contains(remedy), "{help}");
 }

@@ -54,8 +54,8 @@ spec:
     told.sort_unstable();
     expected.sort_unstable();
     assert_eq!(told, expected);
-    let refused = findings.iter().find(|finding| finding["code"] == "OBP201");
-    let reason = refused.unwrap()["reason"].as_str().unwrap();
+    let denied = findings.iter().find(|finding| finding["code"] == "OBP201");
+    let reason = denied.unwrap()["reason"].as_str().unwrap();
     for part in [
         "`spec.ingress[0].form` is dropped with what it says \
          ([{\"podSelector\":{\"matchLabels\":{\"app\":\"front\"}}}]), perhaps `from` was meant",
@@ -70,7 +70,7 @@ spec:
 }
 
 #[test]
-fn an_unknown_field_of_a_peer_is_told_beside_what_cannot_be_read() {
+fn an_unknown_field_of_a_peer_is_reported_with_values_that_cannot_be_read() {
     let spec = "podSelector: {}, ingress: [{from: [{podSelectr: {matchLabels: {app: a}}}]}]";
     let text = policy("name: x, namespace: bao", spec);
     let (status, out, _) = check("peer", &text, &["--inventory", INVENTORY]);
@@ -86,7 +86,7 @@ fn an_unknown_field_of_a_peer_is_told_beside_what_cannot_be_read() {
 }
 
 #[test]
-fn egress_rules_without_their_policy_type_are_told_to_do_nothing() {
+fn egress_rules_without_their_policy_type_are_reported_as_without_effect() {
     let spec = "podSelector: {matchLabels: {app: web}}, policyTypes: [Ingress], egress: [{to: [{podSelector: {}}]}]";
     let text = policy("name: limits, namespace: bao", spec);
     let (status, out, _) = check("inert", &text, &["--inventory", INVENTORY]);

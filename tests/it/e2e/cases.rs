@@ -1,5 +1,5 @@
-//! The cases of `tests/cases` that are refused or repaired, on the real API server: each in a
-//! namespace of its own, those with other settings before a guard that has them.
+//! The cases of `tests/cases` that are denied or repaired, on a real API server. Each has its own namespace.
+//! Those with other settings run with another server.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,10 +12,10 @@ use crate::cases::{Case, all};
 use crate::control_plane::{Output, wait_until};
 use crate::example;
 
-/// Cases that play at the same time.
+/// Number of concurrent cases.
 const AT_ONCE: usize = 6;
 
-/// The cases that a real API server can refuse or repair.
+/// The cases that a real API server can deny or repair.
 fn denied() -> impl Iterator<Item = Case> {
     all().into_iter().filter(|case| {
         let denies = case
@@ -27,7 +27,7 @@ fn denied() -> impl Iterator<Item = Case> {
 }
 
 #[test]
-fn every_refused_case_is_refused_by_a_real_api_server() {
+fn every_denied_case_is_denied_by_a_real_api_server() {
     let cases: Vec<Case> = denied()
         .filter(|case| case.header.settings.is_none())
         .collect();
@@ -45,7 +45,7 @@ fn every_refused_case_is_refused_by_a_real_api_server() {
 }
 
 #[test]
-fn every_case_with_settings_is_refused_by_a_guard_that_has_them() {
+fn every_case_with_settings_is_denied_by_a_guard_that_has_them() {
     let mut groups: BTreeMap<String, Vec<Case>> = BTreeMap::new();
     for case in denied() {
         if let Some(settings) = &case.header.settings {
@@ -62,7 +62,7 @@ fn every_case_with_settings_is_refused_by_a_guard_that_has_them() {
     }
 }
 
-/// A namespace of the case's own, or the operator's where it is about that.
+/// The case's own namespace, or the operator's for cases about it.
 fn namespace(case: &Case) -> &'static str {
     let request = &objects(&case.request)[0];
     match request["metadata"]["namespace"]
@@ -78,7 +78,7 @@ fn namespace(case: &Case) -> &'static str {
     }
 }
 
-/// The objects of a file or folder, as they are written.
+/// The objects of a file or folder as written.
 fn objects(path: &Path) -> Vec<Value> {
     let files = if path.is_dir() {
         let entries = fs::read_dir(path).expect("a folder");
@@ -97,7 +97,7 @@ fn objects(path: &Path) -> Vec<Value> {
     documents.collect()
 }
 
-/// An object in the namespace of the case, owned by the cluster that lives there.
+/// An object in the namespace of the case, owned by the cluster there.
 fn moved(object: &Value, scene: &Scene) -> String {
     let mut object = object.clone();
     object["metadata"]["namespace"] = scene.namespace.into();
@@ -110,7 +110,8 @@ fn moved(object: &Value, scene: &Scene) -> String {
     }
 }
 
-/// The operator writes what is there: it is never refused. Clusters first, the owners of the rest.
+/// Writes the existing objects as the operator, which is never denied. Clusters are first, as owners of the
+/// rest.
 fn set(case: &Case, scene: &Scene) {
     let mut there = objects(&case.inventory);
     there.extend(case.before.as_deref().map(objects).unwrap_or_default());
@@ -124,7 +125,7 @@ fn set(case: &Case, scene: &Scene) {
     }
 }
 
-/// A tenant's write ends as the case expects it.
+/// Checks that a tenant's write ends as the case expects.
 fn play(case: &Case, scene: &Scene) {
     set(case, scene);
     let args: &[&str] = match case.operation().as_str() {
@@ -142,7 +143,7 @@ fn play(case: &Case, scene: &Scene) {
             missing(case, scene, answer).is_empty()
         }
     };
-    // The guard's facts follow the API server's.
+    // The server's facts follow the API server's.
     let dry: Vec<&str> = args.iter().copied().chain(["--dry-run=server"]).collect();
     let mut last = None;
     wait_until(&case.name, LIMIT, || {
@@ -163,7 +164,7 @@ fn play(case: &Case, scene: &Scene) {
     assert!(is_over(&answer), "{}: {answer:?}", case.name);
 }
 
-/// What a refusal should say and does not: by whom it is, each finding with its field and connection.
+/// Parts missing in a denial: its source, and each finding with its field and connection.
 fn missing(case: &Case, scene: &Scene, answer: &Output) -> Vec<String> {
     let mut parts = vec![
         "Error from server (Forbidden)".to_owned(),

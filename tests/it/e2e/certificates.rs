@@ -1,5 +1,5 @@
-//! Self-managed certificates on a real API server: two replicas with the rights of the manifests
-//! share one Secret, and their leaf and CA rotate while reviews are answered.
+//! Self-managed certificates on a real API server. Two replicas with the rights of the manifests share one
+//! Secret, and leaf and CA rotate while reviews are answered.
 
 use std::sync::Arc;
 
@@ -9,13 +9,13 @@ use super::replicas::load::Load;
 use super::replicas::stage::{REGISTRATIONS, Stage};
 use crate::example;
 
-/// Of a rotation, in their order.
+/// Steps of a rotation in order.
 const STEPS: [&str; 4] = ["renew", "announce", "promote", "retire"];
-/// Much faster than anybody would have it, and still slow enough for a busy machine.
+/// A much faster rotation than in practice, but slow enough for a busy machine.
 const PACE: &str = "selfManaged: {caLifetime: 60s, lifetime: 20s, settle: 6s}\n";
 const MANAGER: &str = "openbao-perimeter-self-managed";
 
-/// Rolling restarts and rotations in a row, each with everything that can happen to a pair of replicas.
+/// Number of rolling restarts and rotations.
 fn rounds() -> usize {
     let rounds = std::env::var("OBP_ROLLING_ROUNDS").ok();
     rounds.map_or(1, |rounds| rounds.parse().unwrap())
@@ -57,7 +57,7 @@ fn two_replicas_restart_reload_and_rotate_under_load_without_a_failed_or_wrong_w
     );
 }
 
-/// New settings, then ones that cannot be read: each replica applies the first and keeps them.
+/// Writes new settings and then malformed ones. Each replica applies the first and keeps them.
 fn settings_are_followed(stage: &Stage) {
     let each_has = |outcome: &str, times: usize| {
         let name = format!("openbao_perimeter_settings_reloads_total{{outcome=\"{outcome}\"}}");
@@ -76,7 +76,7 @@ fn settings_are_followed(stage: &Stage) {
     println!("both replicas have followed the settings: 2 applied, 1 kept out");
 }
 
-/// Each replica records an Event for what its audit finds, once.
+/// Checks that each replica records one Event for a finding of its audit.
 fn each_audit_records_an_event(stage: &Stage) {
     let open = example::scene("refused-OBP201-open-api-by-four-labels", "bao");
     let written = example::as_operator(&stage.plane, &open).run();
@@ -92,7 +92,7 @@ fn each_audit_records_an_event(stage: &Stage) {
     stage.plane.kubectl(delete.split(' ')).run_ok();
 }
 
-/// The Events that are ours.
+/// The product's Events.
 fn events(stage: &Stage) -> Vec<Value> {
     let get = "get events.events.k8s.io -A -o=json";
     let mut events = stage.plane.kubectl(get.split(' ')).run_json();
@@ -102,7 +102,7 @@ fn events(stage: &Stage) -> Vec<Value> {
     events
 }
 
-/// Whoever deletes the Secret gets new keys, and nobody notices.
+/// Deletes the Secret. The replicas create new keys without a failed request.
 fn the_secret_is_lost(stage: &Stage) {
     let promoted = stage.steps("promote");
     let secret = "-n openbao-perimeter-system delete secret openbao-perimeter-self-managed";
@@ -111,13 +111,13 @@ fn the_secret_is_lost(stage: &Stage) {
 }
 
 #[test]
-fn the_bundle_stays_whoever_applies_the_manifests() {
+fn the_bundle_stays_when_the_manifests_are_applied() {
     let stage = Stage::set_up(PACE);
     let applied = stage.apply("");
     assert!(applied.status_ok, "{applied:?}");
     stage.wait_for("the bundle is in all entries", || stage.cas() > 0);
     let delivery = "--server-side --field-manager=delivery";
-    // Client-side apply came first, so its field manager has to give way once.
+    // Client-side apply was used before, so its field manager has to be overridden once.
     let first = format!("{delivery} --force-conflicts");
     for args in ["", &first, delivery, ""] {
         let applied = stage.apply(args);
@@ -150,7 +150,7 @@ fn a_bundle_of_somebody_else_is_put_right(stage: &Stage) {
     stage.wait_for("the bundle is put right", || stage.bundle() == before);
 }
 
-/// As certs/README.md says: our two fields of the entry stay, and are no whole entry.
+/// As in certs/README.md: the two fields of our field manager stay, without the rest of the entry.
 fn an_entry_is_not_dropped_by_server_side_apply(stage: &Stage, delivery: &str) {
     let mut shorter = stage.registrations.clone();
     let from = shorter.find("  - name: controllers.").expect("an entry");
@@ -162,7 +162,7 @@ fn an_entry_is_not_dropped_by_server_side_apply(stage: &Stage, delivery: &str) {
     assert!(dropped.stderr.contains("Required value"), "{dropped:?}");
 }
 
-/// The fields of all entries that our field manager owns, each once.
+/// The fields of all entries that our field manager owns, without duplicates.
 fn owned(registration: &Value) -> Vec<String> {
     let managers = registration["metadata"]["managedFields"]
         .as_array()

@@ -1,4 +1,4 @@
-//! The API server shows a client certificate, by the very files of certs/README.md.
+//! Client certificates of the API server, with the files of certs/README.md.
 
 use std::fs;
 use std::path::Path;
@@ -8,19 +8,19 @@ use serde_json::{Value, json};
 use webhook_certs::rotation::CertificateIssuer as _;
 
 use super::stage::{APPLY, LIMIT, Outage, Scene, guard_during, plane};
-use super::verdicts::{assert_quiet, assert_refused};
+use super::verdicts::{assert_denied, assert_quiet};
 use crate::certificates::{client, validity};
 use crate::control_plane::{Output, wait_until};
 use crate::guard::Guard;
 
 const README: &str = include_str!("../../../certs/README.md");
-/// Where the files are said to be.
+/// Folder of the files in the documentation.
 const THERE: &str = "/etc/kubernetes/openbao-perimeter";
 const REGISTRATION: [&str; 2] = ["validatingwebhookconfiguration", "openbao-perimeter"];
 const SETTINGS: &str = "clients: {ca: client-ca.crt, subjects: [kube-apiserver]}";
 
-/// The flag for API servers, and the files behind it. Servers that want no certificate do not notice.
-/// By the name `localhost` our server gets to see another one's, by its address none at all.
+/// The API server flag and its files. Servers without client authentication ignore the certificate. Under the
+/// name `localhost` the server gets another certificate, under its address none.
 pub(super) fn flags(folder: &Path) -> String {
     let write = |name: &str, text: &str| fs::write(folder.join(name), text).expect("write");
     let ca = issuer().ca(validity(-1, 9)).expect("a CA");
@@ -48,7 +48,7 @@ pub(super) fn flags(folder: &Path) -> String {
     "--admission-control-config-file=admission.yaml".to_owned()
 }
 
-/// The entry of tenants asks by addresses, until this is dropped.
+/// The webhook entry of tenants uses addresses until this is dropped.
 struct Elsewhere;
 
 fn ask_at(host: &str, _elsewhere: &Elsewhere) {
@@ -61,7 +61,7 @@ fn ask_at(host: &str, _elsewhere: &Elsewhere) {
 }
 
 impl Drop for Elsewhere {
-    /// Whoever registers next would keep the address beside the Service.
+    /// A later registration would otherwise keep the address next to the Service.
     fn drop(&mut self) {
         let delete = ["delete", REGISTRATION[0], REGISTRATION[1]];
         plane().kubectl(delete).run();
@@ -73,7 +73,7 @@ fn rejected_request(guard: &Guard) -> u64 {
     guard.metric(name).expect("a metric")
 }
 
-/// Words of an API server whose certificate is denied.
+/// Message of an API server whose certificate is rejected.
 const ALERT: &str = "remote error: tls: ";
 
 #[test]
@@ -87,9 +87,9 @@ fn only_an_api_server_with_the_certificate_that_is_expected_gets_verdicts() {
         scene.tenant(&ask).stdin(&scene.scene(name)).run()
     };
     let open = "refused-OBP201-open-api-by-empty-selector";
-    let refused = |output: Output| output.stderr.contains("OBP201").then_some(());
-    wait_until("a policy is refused", LIMIT, || refused(dry(open)));
-    assert_refused(&scene.write(APPLY, &scene.scene(open)), "OBP201");
+    let denied = |output: Output| output.stderr.contains("OBP201").then_some(());
+    wait_until("a policy is refused", LIMIT, || denied(dry(open)));
+    assert_denied(&scene.write(APPLY, &scene.scene(open)), "OBP201");
     let allowed = scene.scene("allowed-policy-for-web-pods");
     assert_quiet(&scene.write(APPLY, &allowed));
     wait_until("a policy is repaired", LIMIT, || {
@@ -107,9 +107,9 @@ fn only_an_api_server_with_the_certificate_that_is_expected_gets_verdicts() {
              Post \"https://{host}:9443/validate"
         );
         let failed = wait_until("the write fails", LIMIT, || {
-            // Not one that is stored: of that kubectl would send nothing.
+            // The policy is not stored yet. For a stored one kubectl would send nothing.
             let output = dry("allowed-namespace-default-deny");
-            // A write that the close overtakes reports a closed connection instead of the alert.
+            // If the connection is closed before the write, a closed connection is reported and not the alert.
             let is_denied = |text: &str| text.contains(&called) && text.contains(ALERT);
             is_denied(&output.stderr).then_some(output.stderr)
         });

@@ -1,19 +1,19 @@
-//! What an OpenBaoCluster declares.
+//! Declarations of an OpenBaoCluster.
 
 use serde_json::{Value, json};
 
 use super::stage::{APPLY, Scene, plane};
-use super::verdicts::{assert_quiet, assert_refused};
+use super::verdicts::{assert_denied, assert_quiet};
 use crate::{example, scenes};
 
 #[test]
-fn declarations_without_limits_are_refused_when_a_cluster_is_made_and_when_it_is_changed() {
+fn declarations_without_limits_are_denied_when_a_cluster_is_created_and_changed() {
     let scene = Scene::empty("bad-declarations");
     let assert_all_refused = || {
         let mut count = 0;
         for file in scenes::named("refused-OBP30") {
             assert!(file.is_cluster());
-            assert_refused(&scene.write(APPLY, &scene.scene(&file.name)), file.code());
+            assert_denied(&scene.write(APPLY, &scene.scene(&file.name)), file.code());
             count += 1;
         }
         assert!(count > 4, "{count} scenes");
@@ -25,14 +25,14 @@ fn declarations_without_limits_are_refused_when_a_cluster_is_made_and_when_it_is
 }
 
 #[test]
-fn a_rule_without_limits_is_refused_for_the_raft_port_too() {
+fn a_rule_without_limits_is_denied_for_the_raft_port_too() {
     let scene = Scene::empty("bad-declaration-raft");
     let answer = scene.write(
         APPLY,
         &scene.scene("refused-OBP302-cluster-empty-ingress-rule"),
     );
-    assert_refused(&answer, "OBP302");
-    assert_refused(&answer, "OBP303");
+    assert_denied(&answer, "OBP302");
+    assert_denied(&answer, "OBP303");
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn a_declared_connection_may_be_repeated_by_a_tenants_policy() {
         "kubernetes.io/metadata.name: monitoring",
         "kubernetes.io/metadata.name: web",
     );
-    assert_refused(&scene.write(APPLY, &repeat), "OBP201");
+    assert_denied(&scene.write(APPLY, &repeat), "OBP201");
     assert_quiet(&scene.write(APPLY, &scene.scene("allowed-cluster-declares-a-namespace")));
     scene.wait_until_allowed(&repeat);
     assert_quiet(&scene.write(APPLY, &repeat));
@@ -78,7 +78,7 @@ fn a_stored_bad_cluster_still_takes_other_changes_and_goes() {
         "{scaled:?}"
     );
     let worse = patch(r#"{"spec": {"network": {"ingressRules": [{}]}}}"#);
-    assert_refused(&worse, "OBP303");
+    assert_denied(&worse, "OBP303");
 
     scene
         .tenant(&["delete", "openbaocluster", "bao", "--wait=false"])

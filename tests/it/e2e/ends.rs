@@ -1,11 +1,11 @@
-//! The end of a cluster: its policies go or stay as asked, and nothing hangs.
+//! Deletion of a cluster: its policies are deleted or stay, and nothing hangs.
 
 use super::stage::{LIMIT, Scene, plane};
 use crate::control_plane::wait_until;
 
 const MANAGED: [&str; 2] = ["bao-network-policy", "bao-jobs-network-policy"];
 
-/// Deletes the cluster as a tenant; kubectl waits until it is gone.
+/// Deletes the cluster as a tenant. kubectl waits until it is deleted.
 fn delete(scene: &Scene, cascade: &str) {
     let delete = ["delete", "openbaocluster", "bao", cascade, "--timeout=60s"];
     scene.tenant(&delete).run_ok();

@@ -1,5 +1,5 @@
-//! Each way to install on a real API server, and the page about overriding a denial. Nobody serves
-//! here: nothing listens behind the registrations.
+//! Each installation on a real API server, and the page about overriding a denial. No server is behind the
+//! registrations.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write as _};
@@ -15,11 +15,11 @@ use crate::example;
 use crate::manifests::overlays::{INSTALLS, REGISTRATIONS, one, rendered};
 
 const NAMESPACE: &str = "openbao-perimeter-system";
-/// The way to install that has objects of cert-manager.
+/// The installation with cert-manager objects.
 const OVERLAY: &str = INSTALLS[1];
 
-/// Shared, since starting one takes longer than all that is done here; one test at a time, since
-/// registrations are for all.
+/// Shared, since starting one takes longer than the tests. They run one at a time, since registrations are
+/// cluster-scoped.
 static PLANE: LazyLock<Mutex<ControlPlane>> = LazyLock::new(|| Mutex::new(prepared()));
 
 fn plane() -> MutexGuard<'static, ControlPlane> {
@@ -36,15 +36,15 @@ fn prepared() -> ControlPlane {
     let objects = rendered(INSTALLS[0]);
     for kind in ["Namespace", "ServiceAccount"] {
         let object: Value = one(&objects, kind);
-        // As users do, so that a later call of theirs says nothing about it.
+        // Client-side apply as users do, so that a later call prints no warning.
         let apply = plane.kubectl(["apply", "-f", "-"]);
         apply.stdin(&object.to_string()).run_ok();
     }
     plane
 }
 
-/// cert-manager's own definitions of the kinds that the overlay for it uses, as build.sh fetched
-/// them. Only who brings the binaries may be without: they may have neither Go nor a network.
+/// CRDs of cert-manager for the overlay that uses it, as fetched by build.sh. They may be missing only if the
+/// control plane binaries are given: then there may be no Go and no network.
 fn kinds_of_cert_manager() -> Option<String> {
     let files = ["certificates", "issuers"].map(|kind| found(&format!("cert-manager/{kind}.yaml")));
     let [Some(certificates), Some(issuers)] = files else {
@@ -59,13 +59,13 @@ fn kinds_of_cert_manager() -> Option<String> {
     Some(texts.join("\n---\n"))
 }
 
-/// Says that the overlay for cert-manager is passed over where its kinds are missing. Not by a
-/// macro: what those print is shown for a test that fails only.
-fn is_passed_over(what: &str) -> bool {
+/// Reports that the cert-manager overlay is skipped because its CRDs are missing. Not with a macro, whose
+/// output is shown only for failed tests.
+fn is_skipped(what: &str) -> bool {
     let passed_over = kinds_of_cert_manager().is_none();
     if passed_over {
         let why = "the kinds of cert-manager are missing: `make control-plane` says why";
-        writeln!(io::stderr(), "passed over: {what}: {why}").expect("write to stderr");
+        writeln!(io::stderr(), "skipped: {what}: {why}").expect("write to stderr");
     }
     passed_over
 }
@@ -74,10 +74,10 @@ fn is_passed_over(what: &str) -> bool {
 fn every_way_to_install_is_taken_by_the_api_server_without_a_warning() {
     let plane = plane();
     for folder in INSTALLS.iter().chain(&REGISTRATIONS) {
-        if *folder == OVERLAY && is_passed_over(folder) {
+        if *folder == OVERLAY && is_skipped(folder) {
             continue;
         }
-        // By hand, and as delivery tools do.
+        // Client-side, and server-side as delivery tools do.
         let delivery = ["--server-side", "--field-manager=delivery"];
         for mode in [&[][..], &delivery] {
             let apply = ["apply", "--dry-run=server", "-k", folder];
@@ -93,7 +93,7 @@ fn every_way_to_install_is_taken_by_the_api_server_without_a_warning() {
 #[test]
 fn cert_manager_knows_every_field_of_our_certificates_and_issuers() {
     let plane = plane();
-    if is_passed_over("fields that cert-manager does not know") {
+    if is_skipped("fields that cert-manager does not know") {
         return;
     }
     let objects = rendered(OVERLAY);
@@ -104,7 +104,7 @@ fn cert_manager_knows_every_field_of_our_certificates_and_issuers() {
         let create = plane.kubectl(["create", "--dry-run=server", "-f", "-"]);
         create.stdin(&object.to_string()).run()
     };
-    let refused = |object: &Value, why: &str| {
+    let denied = |object: &Value, why: &str| {
         let output = create(object);
         assert!(
             !output.status_ok && output.stderr.contains(why),
@@ -116,12 +116,12 @@ fn cert_manager_knows_every_field_of_our_certificates_and_issuers() {
         assert!(create(object).status_ok);
         let mut wrong = object.clone();
         wrong["spec"]["renewalBefore"] = json!("720h");
-        refused(&wrong, r#"unknown field "spec.renewalBefore""#);
+        denied(&wrong, r#"unknown field "spec.renewalBefore""#);
         kinds.insert(object["kind"].as_str().expect("a kind"));
         if object["kind"] == "Certificate" {
             let mut wrong = object.clone();
             wrong["spec"]["privateKey"]["algorithm"] = json!("EC");
-            refused(&wrong, "spec.privateKey.algorithm: Unsupported value");
+            denied(&wrong, "spec.privateKey.algorithm: Unsupported value");
         }
     }
     assert_eq!(kinds, ["Certificate", "Issuer"].into());
@@ -138,26 +138,23 @@ fn our_namespace_takes_our_pods_and_no_privileged_ones() {
         let create = || plane.kubectl(["create", "--dry-run=server", "-f", "-"]);
         create().stdin(&pod.to_string()).run_ok();
         pod["spec"]["containers"][0]["securityContext"] = json!({"privileged": true});
-        let refused = create().stdin(&pod.to_string()).run();
-        assert!(
-            refused.stderr.contains("violates PodSecurity"),
-            "{refused:?}"
-        );
+        let denied = create().stdin(&pod.to_string()).run();
+        assert!(denied.stderr.contains("violates PodSecurity"), "{denied:?}");
         let volumes = pod["spec"]["volumes"].as_array_mut().expect("volumes");
         volumes.push(json!({"name": "host", "hostPath": {"path": "/"}}));
-        let refused = create().stdin(&pod.to_string()).run();
-        assert!(refused.stderr.contains("hostPath"), "{refused:?}");
+        let denied = create().stdin(&pod.to_string()).run();
+        assert!(denied.stderr.contains("hostPath"), "{denied:?}");
     }
 }
 
-/// The commands of the page that are marked as played.
+/// The commands of the page that are marked for this test.
 fn commands() -> Vec<&'static str> {
     let page = include_str!("../../../docs/operations/overriding.md");
     let marked = page.split("<!-- Played by a test. -->\n```sh\n").skip(1);
     marked.filter_map(|rest| rest.split("```").next()).collect()
 }
 
-/// Runs a command as whoever reads the page does.
+/// Runs a command as a reader of the page does.
 fn play(plane: &ControlPlane, command: &str) {
     let kubectl = binary("kubectl");
     let mut path = vec![kubectl.parent().expect("a folder").to_owned()];
@@ -182,16 +179,16 @@ fn the_page_about_overriding_lets_writes_pass() {
     assert_eq!(commands.len(), 2);
     for command in commands {
         plane.kubectl(["apply", "-k", REGISTRATIONS[0]]).run_ok();
-        let refused = wait_until("writes are refused", LIMIT, || {
+        let denied = wait_until("writes are refused", LIMIT, || {
             let output = ask();
             (!output.status_ok).then_some(output)
         });
         let closed = r#"failed calling webhook "tenants.perimeter.openbao.org""#;
-        assert!(refused.stderr.contains(closed), "{refused:?}");
+        assert!(denied.stderr.contains(closed), "{denied:?}");
         play(&plane, command);
         wait_until("writes pass", LIMIT, || ask().status_ok.then_some(()));
     }
-    // Nothing of ours is left in the way of the next test.
+    // Nothing is left for the next test.
     let delete = ["delete", "-k", REGISTRATIONS[0], "--ignore-not-found"];
     plane.kubectl(delete).run_ok();
 }

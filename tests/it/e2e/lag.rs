@@ -1,5 +1,5 @@
-//! A watch that lags: verdicts are right all the same. The admission of this test lives in its own
-//! process, and hears of everything seconds after it was written.
+//! Correct verdicts while watches lag. The admission handler of this test runs in its process and gets every
+//! event seconds late.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,7 +34,7 @@ use crate::support::{post, review, text};
 const ROUNDS: usize = 100;
 const LAG: Duration = Duration::from_secs(2);
 
-/// The same client, whose watches bring everything late, once `lags`.
+/// The client, whose watches are delayed once `lags` is set.
 fn lagging(client: Client, lags: Arc<AtomicBool>) -> Client {
     let service = tower::service_fn(move |request: Request<Body>| {
         let (client, lags) = (client.clone(), Arc::clone(&lags));
@@ -65,7 +65,7 @@ fn lagging(client: Client, lags: Arc<AtomicBool>) -> Client {
     Client::new(service, "default")
 }
 
-/// The posture that `serve` has without settings.
+/// The configuration of `serve` without settings.
 fn configs() -> ReviewConfigs {
     tokio::sync::watch::channel(Arc::default()).1
 }
@@ -119,7 +119,7 @@ impl Server {
             }
         });
         let metrics = Arc::new(Metrics::new());
-        let desk = || {
+        let state = || {
             WebhookState::new(
                 Arc::clone(&admission),
                 Arc::clone(&metrics),
@@ -136,8 +136,8 @@ impl Server {
             tokio::task::yield_now().await;
         }
         Self {
-            asking: router(desk().with_clients(clients)),
-            trusting: router(desk()),
+            asking: router(state().with_clients(clients)),
+            trusting: router(state()),
             admission,
             lags,
             client,
@@ -145,7 +145,7 @@ impl Server {
         }
     }
 
-    /// Lets the watches bring what they hold back, until all these clusters are known.
+    /// Releases delayed events until all these clusters are known.
     async fn catch_up(&self, namespaces: &[String]) {
         self.lags.store(false, Ordering::Relaxed);
         let knows = |world: &CompiledSnapshot| {
@@ -191,7 +191,7 @@ async fn allows(router: &Router, namespace: &str) -> bool {
     answer["response"]["allowed"] == true
 }
 
-/// Namespace `monitoring` may reach the API of OpenBao.
+/// Allows namespace `monitoring` to connect to the API of OpenBao.
 fn opening() -> Value {
     json!({"from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}],
         "ports": [{"port": 8200, "protocol": "TCP"}]})
@@ -214,7 +214,7 @@ fn a_watch_that_lags_makes_no_verdict_wrong() {
         for namespace in &namespaces {
             server.make_namespace(namespace).await;
             let clusters = server.clusters(namespace);
-            // Made just now: what was fine a moment ago opens its pods.
+            // The cluster was just created: a policy that was allowed before now opens its pods.
             let (params, bare) = (PostParams::default(), cluster(&json!([])));
             clusters.create(&params, &bare).await.expect("made");
             right += usize::from(!allows(&server.asking, namespace).await);
@@ -222,7 +222,7 @@ fn a_watch_that_lags_makes_no_verdict_wrong() {
         }
         server.catch_up(&namespaces).await;
         for namespace in &namespaces {
-            // Declared just now: what was too much a moment ago is permitted.
+            // The declaration was just written: a policy that was denied before is now permitted.
             let declared = json!({"spec": {"network": {"ingressRules": [opening()]}}});
             let (params, patch) = (PatchParams::default(), Patch::Merge(declared));
             let clusters = server.clusters(namespace);

@@ -1,12 +1,12 @@
-//! Maintenance: an annotation, and somebody who may.
+//! Maintenance: an annotation, and a user with permission.
 
 use serde_json::{Value, json};
 
 use super::stage::{APPLY, LIMIT, Scene, plane};
-use super::verdicts::assert_refused;
+use super::verdicts::assert_denied;
 use crate::control_plane::{Output, wait_until};
 
-/// The scene's open policy, marked as maintenance.
+/// The scene's open policy with the maintenance annotation.
 fn marked(scene: &Scene) -> String {
     let mut open: Value =
         serde_saphyr::from_str(&scene.scene("refused-OBP201-open-api-by-four-labels"))
@@ -15,7 +15,7 @@ fn marked(scene: &Scene) -> String {
     open.to_string()
 }
 
-/// Gives the tenant a Role with this rule, and waits until `kubectl auth can-i` says yes.
+/// Grants the tenant a Role with this rule, and waits until `kubectl auth can-i` says yes.
 fn grant(scene: &Scene, name: &str, rule: &Value, question: &[&str]) {
     let manifest = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role",
@@ -28,14 +28,14 @@ fn grant(scene: &Scene, name: &str, rule: &Value, question: &[&str]) {
         "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "tenant-alice"}],
     });
     plane().apply_ok(&format!("{manifest}\n---\n{binding}"));
-    // The authorizer follows by a watch of its own.
+    // The authorizer has its own watch.
     wait_until("the grant holds", LIMIT, || {
         let ask = [&["auth", "can-i"], question].concat();
         scene.tenant(&ask).run().status_ok.then_some(())
     });
 }
 
-/// The right to maintain the OpenBaoCluster of this name.
+/// Grants maintenance of the OpenBaoCluster with this name.
 fn grant_maintenance(scene: &Scene, cluster: &str) {
     let rule = json!({"apiGroups": ["openbao.org"], "resources": ["openbaoclusters/perimeter"],
         "resourceNames": [cluster], "verbs": ["maintenance"]});
@@ -49,7 +49,7 @@ fn a_tenant_with_the_verb_on_the_cluster_may_do_maintenance() {
     let scene = Scene::rendered("maintenance-by-verb");
     let open = marked(&scene);
     let assert_told = |written: &Output| {
-        assert_refused(written, "OBP201");
+        assert_denied(written, "OBP201");
         let right =
             "with the verb `maintenance` on openbaoclusters/perimeter of maintenance-by-verb/bao";
         assert!(written.stderr.contains(right), "{written:?}");
@@ -60,7 +60,7 @@ fn a_tenant_with_the_verb_on_the_cluster_may_do_maintenance() {
     grant_maintenance(&scene, "bao");
     let bare = scene.scene("refused-OBP201-open-api-by-four-labels");
     let written = scene.write(APPLY, &bare);
-    assert_refused(&written, "OBP201");
+    assert_denied(&written, "OBP201");
     assert!(!written.stderr.contains("perimeter of"), "{written:?}");
     let written = scene.write(APPLY, &open);
     assert!(written.status_ok, "{written:?}");
@@ -70,13 +70,13 @@ fn a_tenant_with_the_verb_on_the_cluster_may_do_maintenance() {
 #[test]
 fn all_verbs_on_the_resource_are_no_right_to_maintenance() {
     let scene = Scene::rendered("maintenance-by-star");
-    // As in the operator's own admin role.
+    // As in the operator's admin role.
     let rule =
         json!({"apiGroups": ["openbao.org"], "resources": ["openbaoclusters"], "verbs": ["*"]});
     let ask = ["maintenance", "openbaoclusters.openbao.org/bao"];
     grant(&scene, "openbaocluster-admin", &rule, &ask);
     let written = scene.write(APPLY, &marked(&scene));
-    assert_refused(&written, "OBP201");
+    assert_denied(&written, "OBP201");
     assert!(
         written.stderr.contains("openbaoclusters/perimeter"),
         "{written:?}"
@@ -107,8 +107,8 @@ fn a_cluster_administrator_may_do_maintenance_and_is_not_repaired() {
     assert!(written.stderr.contains("Warning: OBP101"), "{written:?}");
     let stored = scene.policy(name).expect("stored");
     assert_eq!(stored["spec"].get("egress"), None);
-    // The tenant's next edit is one more maintenance write, and the tenant may not make it.
+    // The tenant's next edit is another maintenance write, for which it has no permission.
     let widen = json!({"spec": {"ingress": [{}]}}).to_string();
     let args = ["patch", "networkpolicy", name, "--type=merge", "-p", &widen];
-    assert_refused(&scene.tenant(&args).run(), "OBP201");
+    assert_denied(&scene.tenant(&args).run(), "OBP201");
 }

@@ -1,16 +1,16 @@
-//! Writes of the policies that the operator manages: its own, and tenants' edits and deletions.
+//! Writes of managed policies: the operator's own, and edits and deletions by tenants.
 
 use serde_json::{Value, json};
 
 use super::stage::{APPLY, Scene, plane, tenant_anywhere};
-use super::verdicts::{assert_quiet, assert_refused};
+use super::verdicts::{assert_denied, assert_quiet};
 use crate::control_plane::Output;
 use crate::example;
 
 const NAME: &str = "bao-network-policy";
 
 #[test]
-fn the_operator_creates_and_updates_its_policies_without_a_word() {
+fn the_operator_creates_and_updates_its_policies_without_a_message() {
     let scene = Scene::with_cluster("operator-writes");
     let written = |manifests: &str| {
         let as_operator = || example::as_operator(plane(), manifests);
@@ -24,7 +24,7 @@ fn the_operator_creates_and_updates_its_policies_without_a_word() {
     let created = example::managed_policies(plane(), scene.namespace);
     written(&created);
 
-    // The declaration grows, and then what the operator renders.
+    // The declaration grows, and then the rendered policy.
     let repeat = scene.scene("allowed-policy-repeats-a-declared-connection");
     assert_quiet(&scene.write(APPLY, &scene.scene("allowed-cluster-declares-a-namespace")));
     scene.wait_until_allowed(&repeat.replace("name: monitoring\n", "name: web\n"));
@@ -41,7 +41,7 @@ fn the_operator_creates_and_updates_its_policies_without_a_word() {
     assert_eq!(stored["spec"]["ingress"].as_array().map(Vec::len), Some(5));
 }
 
-/// The ways in which kubectl changes a stored object.
+/// The commands with which kubectl changes a stored object.
 #[derive(Clone, Copy, Debug)]
 enum Way {
     Apply,
@@ -58,7 +58,7 @@ impl Way {
         Self::ServerSideApply,
     ];
 
-    /// The tenant gives the managed policy another spec.
+    /// Gives the managed policy another spec, as the tenant.
     fn write(self, scene: &Scene, spec: &Value) -> Output {
         let mut policy = scene.policy(NAME).expect("the operator's policy");
         policy["spec"] = spec.clone();
@@ -87,8 +87,8 @@ fn spec_of(scene: &Scene, file: &str) -> Value {
     policy["spec"].clone()
 }
 
-/// However a tenant writes the spec of this file, the policy is stored as it was, a warning says
-/// what was put back, and the operator has nothing to write.
+/// Checks that the policy is stored unchanged whichever command writes the spec of this file, that a warning
+/// reports the repair, and that the operator has nothing to write.
 fn assert_repaired(namespace: &'static str, file: &str, restored: &str) {
     let scene = Scene::rendered(namespace);
     let whole = scene.policy(NAME).expect("rendered")["spec"].clone();
@@ -149,11 +149,11 @@ fn a_rule_dropped_from_the_jobs_policy_is_put_back_with_a_warning() {
 }
 
 #[test]
-fn an_edit_that_also_opens_the_api_to_everyone_is_refused() {
+fn an_edit_that_also_opens_the_api_to_everyone_is_denied() {
     let scene = Scene::rendered("managed-policy-opened");
     let edited = spec_of(&scene, "refused-OBP201-managed-policy-opened-to-everyone");
     for way in Way::ALL {
-        assert_refused(&way.write(&scene, &edited), "OBP201");
+        assert_denied(&way.write(&scene, &edited), "OBP201");
     }
     let mut edited = spec_of(&scene, "repaired-policy-types-cut-to-ingress");
     let everyone = json!({"ports": [{"protocol": "TCP", "port": 8200}]});
@@ -162,7 +162,7 @@ fn an_edit_that_also_opens_the_api_to_everyone_is_refused() {
         .expect("a list")
         .push(everyone);
     for way in Way::ALL {
-        assert_refused(&way.write(&scene, &edited), "OBP201");
+        assert_denied(&way.write(&scene, &edited), "OBP201");
     }
 }
 
@@ -170,7 +170,7 @@ fn an_edit_that_also_opens_the_api_to_everyone_is_refused() {
 fn the_managed_policy_keeps_its_labels_and_its_owner() {
     let scene = Scene::rendered("managed-policy-retargeted");
     let relabelled = scene.scene("refused-OBP104-managed-policy-relabelled");
-    assert_refused(&scene.write(APPLY, &relabelled), "OBP104");
+    assert_denied(&scene.write(APPLY, &relabelled), "OBP104");
     let disowned = r#"{"metadata": {"ownerReferences": null}}"#;
     let patch = [
         "patch",
@@ -180,7 +180,7 @@ fn the_managed_policy_keeps_its_labels_and_its_owner() {
         "-p",
         disowned,
     ];
-    assert_refused(&scene.write(&patch, ""), "OBP104");
+    assert_denied(&scene.write(&patch, ""), "OBP104");
     let annotate = ["annotate", "networkpolicy", NAME, "team=storage"];
     assert_quiet(&scene.write(&annotate, ""));
 }
@@ -190,20 +190,20 @@ fn managed_policies_cannot_be_deleted_while_their_cluster_lives() {
     let scene = Scene::rendered("managed-policies-deleted");
     assert_quiet(&scene.write(APPLY, &scene.scene("allowed-policy-for-web-pods")));
     for name in [NAME, "bao-jobs-network-policy"] {
-        assert_refused(
+        assert_denied(
             &scene.write(&["delete", "networkpolicy", name], ""),
             "OBP103",
         );
     }
     let all = ["delete", "networkpolicy", "--all"];
-    assert_refused(
+    assert_denied(
         &scene
             .tenant(&[&all[..], &["--dry-run=server"]].concat())
             .run(),
         "OBP103",
     );
     assert!(scene.policy("web").is_some(), "deleted by a dry run");
-    assert_refused(&scene.tenant(&all).run(), "OBP103");
+    assert_denied(&scene.tenant(&all).run(), "OBP103");
     assert!(
         scene.policy("web").is_none(),
         "a tenant's own policy may go"
@@ -216,9 +216,9 @@ fn managed_policies_cannot_be_deleted_while_their_cluster_lives() {
     let dry_path = format!("{path}?dryRun=All");
     for path in [dry_path, path] {
         let before = scene.versions();
-        // Arguments that name a namespace do not go with a path.
+        // Arguments with a namespace cannot be combined with a path.
         let answer = tenant_anywhere(&["delete", "--raw", &path]).run();
-        assert_refused(&answer, "OBP103");
+        assert_denied(&answer, "OBP103");
         assert_eq!(scene.versions(), before);
     }
     assert_eq!(scene.versions().matches("NetworkPolicy/bao-").count(), 2);

@@ -1,4 +1,4 @@
-//! What alerts and dashboard ask of a server that follows a cluster.
+//! Metrics that alerts and dashboard need from a server in a cluster.
 
 use super::stage::Alone;
 use crate::manifests::monitoring::{NOT_EPHEMERAL, absent};

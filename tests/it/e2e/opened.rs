@@ -1,5 +1,5 @@
-//! A tenant opens one of the operator's policies and deletes the other while nobody judges: the
-//! command of the page about overriding a denial shows it, and so does the audit once it runs again.
+//! A tenant opens one of the operator's policies and deletes another while no server runs. The command on the
+//! page about overriding a denial shows both, and so does the audit once the server runs again.
 
 use std::process::Command;
 
@@ -11,9 +11,8 @@ use crate::control_plane::{binary, wait_until};
 
 const PAGE: &str = include_str!("../../../docs/operations/overriding.md");
 
-/// The page's command that judges what is stored, run as whoever reads the page does: how it ended,
-/// and what it printed.
-fn judge_what_is_stored() -> (Option<i32>, String) {
+/// Runs the command of the page that checks stored objects. Returns exit status and output.
+fn check_stored_objects() -> (Option<i32>, String) {
     let mut blocks = PAGE
         .split("```")
         .filter_map(|block| block.strip_prefix("sh\n"));
@@ -51,13 +50,13 @@ fn a_managed_policy_that_was_opened_during_an_outage_is_shown_by_the_page_and_by
         "-p",
         &rule,
     ];
-    wait_until("nobody is asked", LIMIT, || {
+    wait_until("no webhook is called", LIMIT, || {
         scene.tenant(&open).run().status_ok.then_some(())
     });
     let delete = ["delete", "networkpolicy", "bao-jobs-network-policy"];
     scene.tenant(&delete).run_ok();
 
-    let (status, printed) = judge_what_is_stored();
+    let (status, printed) = check_stored_objects();
     assert_eq!(status, Some(1), "{printed}");
     let of_policy = printed
         .split("NetworkPolicy opened/bao-network-policy: ")

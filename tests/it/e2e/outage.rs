@@ -1,4 +1,4 @@
-//! Our server is down.
+//! The server is down.
 
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
@@ -22,9 +22,9 @@ fn assert_closed(output: &Output) {
 }
 
 #[test]
-fn during_an_outage_only_tenants_writes_of_the_judged_kinds_are_refused() {
+fn during_an_outage_only_tenants_writes_of_reviewed_kinds_are_denied() {
     let scene = {
-        // Made while the guard is there, and given back before it goes.
+        // Created while the server runs, and restored before it stops.
         let scene = Scene::rendered("outage");
         scene.namespace
     };
@@ -48,7 +48,7 @@ fn during_an_outage_only_tenants_writes_of_the_judged_kinds_are_refused() {
     the_cluster_goes(&scene);
 }
 
-/// How long a write of the operator takes.
+/// Duration of a write by the operator.
 fn time_of_a_write(scene: &Scene, port: u16) -> Duration {
     let policy = json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
         "metadata": {"name": "hung", "namespace": scene.namespace},
@@ -64,15 +64,15 @@ fn a_server_that_hangs_delays_the_operator_by_a_second_and_no_more() {
     let namespace = Scene::with_cluster("hung").namespace;
     let outage = Outage::begin();
     let scene = Scene::unguarded(namespace, &outage);
-    let refused = time_of_a_write(&scene, 1);
-    // Connections are taken by the kernel, and nobody ever answers a handshake.
+    let denied = time_of_a_write(&scene, 1);
+    // The kernel accepts connections, and no handshake is answered.
     let _hangs = TcpListener::bind(guard::ADDRESS).expect("the port of the guard");
     let hung = time_of_a_write(&scene, 2);
-    let waited = hung.saturating_sub(refused);
+    let waited = hung.saturating_sub(denied);
     assert!(hung >= Duration::from_secs(1), "{hung:?}: nobody was asked");
     assert!(
         waited < Duration::from_secs(4),
-        "{hung:?}, {refused:?} before"
+        "{hung:?}, {denied:?} before"
     );
 }
 

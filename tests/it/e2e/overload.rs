@@ -1,4 +1,4 @@
-//! More reviews than are taken at once: what the client of a write gets to see.
+//! More concurrent reviews than allowed: the result for the client of a write.
 
 use std::io::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,14 +14,14 @@ use tokio::runtime::Runtime;
 use super::race::config_of;
 use super::replicas::ask;
 use super::stage::{APPLY, LIMIT, Outage, Scene, TENANT, guard_during, plane};
-use super::verdicts::{assert_quiet, assert_refused};
+use super::verdicts::{assert_denied, assert_quiet};
 use crate::control_plane::wait_until;
 use crate::guard;
 
-/// One review at a time, and as long as it likes.
+/// One review at a time, without a short timeout.
 const SETTINGS: &str = "limits: {maxRequests: 1, bodyTimeout: 10m, reviewTimeout: 10m}";
 
-/// A review that never arrives whole, and so holds the only place.
+/// A review that never arrives completely, and so uses the only slot.
 fn unfinished() -> ask::Stream {
     let ca = fs::read_to_string(plane().folder().join("ca.crt")).expect("the CA");
     let address = guard::ADDRESS.parse().expect("an address");
@@ -35,7 +35,7 @@ fn unfinished() -> ask::Stream {
     stream
 }
 
-/// The tenant makes a policy, as a dry run.
+/// Creates a policy as the tenant, as a dry run.
 async fn write(client: &Client, policy: &Value) -> (Response<()>, Value) {
     let namespace = policy["metadata"]["namespace"].as_str().expect("one");
     let path =
@@ -51,7 +51,7 @@ async fn write(client: &Client, policy: &Value) -> (Response<()>, Value) {
 }
 
 #[test]
-fn who_writes_while_there_are_too_many_reviews_is_told_to_try_again_and_kubectl_does() {
+fn a_write_during_overload_is_asked_to_retry_and_kubectl_does() {
     let namespace = Scene::rendered("overload").namespace;
     let outage = Outage::begin();
     let guard = guard_during(&outage, SETTINGS);
@@ -68,7 +68,7 @@ fn who_writes_while_there_are_too_many_reviews_is_told_to_try_again_and_kubectl_
     let runtime = Runtime::new().expect("a runtime");
     let client = runtime.block_on(async {
         let mut config = config_of(plane(), Some(TENANT)).await;
-        // It would try again by itself, as kubectl does.
+        // Retries are off, unlike in kubectl.
         config.default_retry = false;
         Client::try_from(config).expect("a client")
     });
@@ -102,7 +102,7 @@ fn who_writes_while_there_are_too_many_reviews_is_told_to_try_again_and_kubectl_
     let (allowed, open) = thread::scope(|scope| {
         let manifests = [allowed.as_str(), open.as_str()];
         let written = manifests.map(|manifest| scope.spawn(move || apply(manifest)));
-        // Each was turned away, and each tried again by itself.
+        // Each was rejected and then retried by the client.
         wait_until("both have tried again", LIMIT, || {
             assert_eq!(ended.load(Ordering::Relaxed), 0, "kubectl gave up");
             (overloaded() >= before + 4).then_some(())
@@ -113,5 +113,5 @@ fn who_writes_while_there_are_too_many_reviews_is_told_to_try_again_and_kubectl_
         (allowed, open)
     });
     assert_quiet(&allowed);
-    assert_refused(&open, "OBP201");
+    assert_denied(&open, "OBP201");
 }

@@ -1,4 +1,4 @@
-//! What the command prints for a cluster that lives on an API server.
+//! Output of the command for a cluster on an API server.
 
 use std::process::{Command, Stdio};
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::stage::{Scene, plane};
 use crate::example;
 
-/// Runs the command against the control plane; what it prints.
+/// Runs the command against the control plane. Returns its output.
 fn command(args: &[&str]) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_openbao-perimeter"));
     command.env("KUBECONFIG", plane().kubeconfig());
@@ -52,7 +52,7 @@ fn the_api_server_takes_what_is_rendered_from_the_tenant_and_from_the_operator()
             "{baseline}: {asked:?}"
         );
     }
-    // The guard judges by `v0.1`, which lets kube-system in no more; the operator is only warned.
+    // The server uses `v0.1`, which no longer permits kube-system. The operator only gets a warning.
     let asked = example::as_operator(plane(), &rendered("classic")).with("--dry-run=server");
     let asked = asked.run();
     assert!(

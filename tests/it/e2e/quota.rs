@@ -1,5 +1,5 @@
-//! An API server that limits the class `system-cluster-critical` by quota, as on GKE: our pods are
-//! made all the same.
+//! An API server that limits the class `system-cluster-critical` by quota, as on GKE. The product's pods are
+//! still created.
 
 use std::fs;
 use std::path::Path;
@@ -11,10 +11,10 @@ use crate::control_plane::{ControlPlane, wait_until};
 use crate::manifests::overlays::{INSTALLS, rendered};
 
 const NAMESPACE: &str = "openbao-perimeter-system";
-/// The way to install whose pods wait for nothing that somebody else makes.
+/// The installation whose pods need no other objects.
 const SELF_MANAGED: &str = INSTALLS[2];
 
-/// Writes the admission configuration that limits the class, and names it to the API server.
+/// Writes the admission configuration that limits the class. Returns the API server flag for it.
 fn limited(folder: &Path) -> String {
     let limited = json!({"resource": "pods", "matchScopes": [
         {"scopeName": "PriorityClass", "operator": "In", "values": ["system-cluster-critical"]}]});
@@ -61,15 +61,15 @@ fn our_pods_are_made_where_a_quota_limits_their_class() {
         .collect();
     apply(&plane, &others);
 
-    // The pod itself is asked for: a ReplicaSet that was refused tries again later and later.
+    // The pod is created directly, since a ReplicaSet retries with growing delays.
     let pod = json!({"apiVersion": "v1", "kind": "Pod",
         "metadata": {"name": "one", "namespace": NAMESPACE},
         "spec": deployment[0]["spec"]["template"]["spec"]});
     let create = plane.kubectl(["create", "-f", "-"]);
-    let refused = create.stdin(&pod.to_string()).run();
+    let denied = create.stdin(&pod.to_string()).run();
     assert!(
-        !refused.status_ok && refused.stderr.contains("insufficient quota"),
-        "{refused:?}"
+        !denied.status_ok && denied.stderr.contains("insufficient quota"),
+        "{denied:?}"
     );
 
     apply(&plane, &quota);

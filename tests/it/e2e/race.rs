@@ -1,5 +1,5 @@
-//! What admission cannot see is found by the audit: two writes in flight, and writes while nobody
-//! looked. Each is to be found within five seconds.
+//! Violations that admission cannot see: two concurrent writes, and writes while no server runs. The audit
+//! has to find each within five seconds.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -17,20 +17,20 @@ use crate::{example, guard};
 
 const ROUNDS: usize = 100;
 const PROMPT: Duration = Duration::from_secs(5);
-/// A race that is lost each time would never end otherwise.
+/// Maximum number of attempts of a race.
 const MOST_ATTEMPTS: usize = 1_000;
 
-/// Calls without a process for each, so that two of them meet.
+/// A client in this process, so that two calls are concurrent.
 pub(super) async fn client(user: Option<&str>) -> Client {
     client_of(plane(), user).await
 }
 
-/// The same, of another control plane.
+/// The same for another control plane.
 pub(super) async fn client_of(plane: &ControlPlane, user: Option<&str>) -> Client {
     Client::try_from(config_of(plane, user).await).expect("a client")
 }
 
-/// How to call a control plane.
+/// Client configuration for a control plane.
 pub(super) async fn config_of(plane: &ControlPlane, user: Option<&str>) -> Config {
     let kubeconfig = Kubeconfig::read_from(plane.kubeconfig()).expect("a kubeconfig");
     let options = KubeConfigOptions::default();
@@ -40,7 +40,7 @@ pub(super) async fn config_of(plane: &ControlPlane, user: Option<&str>) -> Confi
     config
 }
 
-/// What the audit logged since a moment, of one object and code.
+/// Log lines of the audit about one object and code, since a point in time.
 struct Log<'a> {
     guard: &'a guard::Guard,
     words: [String; 2],
@@ -52,10 +52,10 @@ impl<'a> Log<'a> {
         Self { guard, words }
     }
 
-    /// How often it was found, and found no more.
+    /// Number of findings, and number of resolved ones.
     fn counts(&self) -> (usize, usize) {
         let printed = self.guard.printed();
-        // The log is coloured where the terminal is asked for nothing.
+        // The log has colours.
         let plain: String = strip_colours(&printed);
         let about = |line: &&str| self.words.iter().all(|word| line.contains(word.as_str()));
         let count = |text: &str| {
@@ -74,12 +74,12 @@ impl<'a> Log<'a> {
     }
 }
 
-/// When a line was logged.
+/// The time of a log line.
 fn time(line: &str) -> Option<Timestamp> {
     line.split_whitespace().next()?.parse().ok()
 }
 
-/// A log without the colours that a terminal would show.
+/// A log without terminal colours.
 pub(super) fn strip_colours(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut rest = text;
@@ -91,7 +91,7 @@ pub(super) fn strip_colours(text: &str) -> String {
     plain
 }
 
-/// A tenant's policy that lets the OpenBao pods ask the DNS, as the core does.
+/// A tenant's policy that allows the OpenBao pods to use DNS, as the core connections do.
 fn dns(name: &str) -> NetworkPolicy {
     let to = json!([{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}]);
     let ports = json!([{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]);
@@ -101,7 +101,7 @@ fn dns(name: &str) -> NetworkPolicy {
     serde_json::from_value(policy).expect("a policy")
 }
 
-/// The managed policies without the rule that lets the pods ask the DNS.
+/// The managed policies without the DNS rule.
 fn render_without_dns(scene: &Scene) {
     let policies = example::managed_policies(plane(), scene.namespace);
     let mut policies: Vec<Value> = serde_saphyr::from_multiple(&policies).expect("YAML");
@@ -115,8 +115,8 @@ fn render_without_dns(scene: &Scene) {
     }
 }
 
-/// Has a tenant delete two policies at once, of which one is needed, until it has succeeded in that
-/// often enough; each time the audit has to find it. Says how it went.
+/// Deletes two policies at once as a tenant, one of which is needed, until both deletions have succeeded
+/// often enough. The audit has to find each. Returns a summary.
 fn race(scene: &Scene, log: &Log<'_>, policy: impl Fn(&str) -> NetworkPolicy) -> String {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let as_user = |user| {
@@ -149,7 +149,7 @@ fn race(scene: &Scene, log: &Log<'_>, policy: impl Fn(&str) -> NetworkPolicy) ->
         });
         let begun = Instant::now();
         if allowed != [true, true] {
-            // The second one knew of the first: nothing was broken. The survivor goes without a race.
+            // The second deletion was denied, so nothing is broken. The remaining policy is deleted without a race.
             runtime.block_on(async {
                 let survivor = &names[usize::from(allowed[0])];
                 operators
@@ -181,7 +181,7 @@ fn two_deletions_that_cut_a_core_connection_together_are_found() {
 #[test]
 fn two_deletions_that_end_the_isolation_together_are_found() {
     let scene = Scene::with_cluster("race-isolation");
-    // The operator's policy isolates its pods for ingress only, so others isolate them for egress.
+    // The operator's policy isolates its pods only for ingress. Other policies isolate them for egress.
     let policies = example::managed_policies(plane(), scene.namespace);
     let mut policies: Vec<Value> = serde_saphyr::from_multiple(&policies).expect("YAML");
     policies[0]["spec"]["policyTypes"] = json!(["Ingress"]);
@@ -206,7 +206,7 @@ fn two_deletions_that_end_the_isolation_together_are_found() {
 }
 
 #[test]
-fn what_was_written_while_nobody_looked_is_found() {
+fn writes_while_no_server_runs_are_found() {
     let namespace = Scene::rendered("race-outage").namespace;
     let outage = Outage::begin();
     let kinds = "validatingwebhookconfiguration,mutatingwebhookconfiguration";
@@ -218,8 +218,8 @@ fn what_was_written_while_nobody_looked_is_found() {
     let several: Vec<String> = (0..ROUNDS)
         .map(|at| open.replace("name: open-api", &format!("name: open-api-{at}")))
         .collect();
-    // The registrations are still held to for a moment after they are gone.
-    wait_until("nobody is asked", LIMIT, || {
+    // Deleted registrations stay in effect for a moment.
+    wait_until("no webhook is called", LIMIT, || {
         scene
             .tenant(APPLY)
             .stdin(&several[0])
@@ -249,7 +249,7 @@ fn what_was_written_while_nobody_looked_is_found() {
     let found = wait_until("all of it is found", LIMIT, || {
         Some(found()).filter(|found| found.len() == ROUNDS)
     });
-    // By the guard's own clock, since it was registered again meanwhile.
+    // By the server's clock, since it was registered again in the meantime.
     let printed = strip_colours(&alone.guard().printed());
     let began = printed
         .lines()

@@ -1,4 +1,4 @@
-//! Our registrations are changed behind our back, and put right again.
+//! Webhook configurations that are changed, and restored.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::control_plane::wait_until;
 
 const NAME: &str = "openbao-perimeter";
 
-/// Differences that the guard counts in one field; `None` where it never had one.
+/// Number of differences that the server counts in one field; `None` if it never had one.
 fn drifted(alone: &Alone, what: &str) -> Option<u64> {
     let name = format!("openbao_perimeter_registration_drift{{what=\"{what}\"}}");
     alone.guard().metric(&name)
@@ -27,7 +27,7 @@ fn patch(kind: &str, patch: &Value) {
 }
 
 #[test]
-fn a_change_is_counted_told_and_taken_back_with_the_change() {
+fn a_change_is_counted_and_reported_until_it_is_reverted() {
     let alone = Alone::begin();
     wait_for(&alone, "missing", 0);
     let replace =
@@ -95,7 +95,7 @@ fn a_change_is_counted_told_and_taken_back_with_the_change() {
             "{readyz}"
         );
         assert!(readyz.contains(what), "{readyz}");
-        // As delivery tools do: the manifest again.
+        // The manifest is applied again, as by delivery tools.
         register_again(&alone);
         wait_for(&alone, what, 0);
     }
@@ -110,7 +110,7 @@ fn a_change_is_counted_told_and_taken_back_with_the_change() {
             .run_ok();
         events.contains("RegistrationDiffers").then_some(())
     });
-    // Events are found by the uid, which is another after that.
+    // Events are found by uid, which changes after this.
     the_glass_is_broken(&alone);
 }
 

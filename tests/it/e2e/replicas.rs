@@ -1,4 +1,4 @@
-//! Two replicas of our server behind a balancer, on a control plane of their own.
+//! Two replicas of the server behind a load balancer, on their own control plane.
 
 pub(super) mod ask;
 mod balancer;

@@ -1,4 +1,4 @@
-//! etcd and the API server are restarted under two replicas of ours.
+//! Restarts of etcd and the API server under two replicas.
 
 mod impatient;
 
@@ -14,11 +14,11 @@ use crate::example;
 use crate::support::review_with;
 use impatient::Impatient;
 
-/// Longer than the shortest age that may be set.
+/// Longer than the minimum of `staleAfter`.
 const LIMIT: Duration = Duration::from_mins(4);
-/// The shortest one: `OBP_LONG_OUTAGES=1` waits until the replicas themselves refuse by it.
+/// The minimum. `OBP_LONG_OUTAGES=1` waits until the replicas deny because of it.
 const AGE: &str = "cluster: {staleAfter: 2m}\n";
-/// How often each replica is asked for each verdict while a part is gone.
+/// Number of requests for each verdict to each replica during an outage.
 const ROUNDS: usize = 5;
 
 #[derive(Clone, Copy, Debug)]
@@ -57,7 +57,7 @@ fn both_replicas_outlive_etcd_and_the_api_server_and_answer_by_what_they_know() 
         let begun = Instant::now();
         let right = answers_by_what_is_known(&stage, &bundle);
         if let Part::ApiServer = part {
-            too_old_is_refused(&stage, &bundle, &impatient, &web);
+            stale_facts_deny(&stage, &bundle, &impatient, &web);
         }
         let gone = begun.elapsed();
         part.start(&stage);
@@ -72,9 +72,9 @@ fn both_replicas_outlive_etcd_and_the_api_server_and_answer_by_what_they_know() 
     }
 }
 
-/// Only without an API server: one without etcd is heard of, from its memory, and neither stores
-/// anything nor lets anybody else write, so facts do not age.
-fn too_old_is_refused(stage: &Stage, bundle: &str, impatient: &Impatient, web: &Value) {
+/// Only without an API server. Without etcd the API server still answers watches from its cache and accepts
+/// no writes, so facts do not become stale.
+fn stale_facts_deny(stage: &Stage, bundle: &str, impatient: &Impatient, web: &Value) {
     impatient.wait_for(web, Some("OBP403"));
     if std::env::var_os("OBP_LONG_OUTAGES").is_none() {
         return;
@@ -82,8 +82,8 @@ fn too_old_is_refused(stage: &Stage, bundle: &str, impatient: &Impatient, web: &
     wait_until("both refuse by age", LIMIT, || {
         let answers = each(stage, bundle, std::slice::from_ref(web));
         let mut answers = answers.iter().flatten();
-        let refused = |answer: &Value| answer.to_string().contains("OBP403");
-        answers.all(refused).then_some(())
+        let denied = |answer: &Value| answer.to_string().contains("OBP403");
+        answers.all(denied).then_some(())
     });
 }
 
@@ -96,7 +96,7 @@ fn review(scene: &str, namespace: &str) -> Value {
     review
 }
 
-/// What each replica answers to each review, all asked at once.
+/// The answers of each replica to each review, sent concurrently.
 fn each(stage: &Stage, bundle: &str, reviews: &[Value]) -> Vec<Vec<Value>> {
     let replicas = stage.replicas.read().unwrap().clone();
     thread::scope(|scope| {
@@ -116,15 +116,15 @@ fn each(stage: &Stage, bundle: &str, reviews: &[Value]) -> Vec<Vec<Value>> {
     })
 }
 
-/// As the table of docs/architecture.md says, of the time before the facts are too old. How many
-/// answers there were, all of them right.
+/// Checks the table of docs/architecture.md for the time before the facts are stale. Returns the number of
+/// answers, all of them correct.
 fn answers_by_what_is_known(stage: &Stage, bundle: &str) -> usize {
     let open = "refused-OBP201-open-api-by-four-labels";
     let expected = [
         (review("allowed-policy-for-web-pods", "bao"), None),
-        // Whether it is out of date is asked once, and a refusal stands.
+        // A live read is tried once, and the denial stays.
         (review(open, "bao"), Some("OBP201")),
-        // No cluster is known there, and nobody can say whether one was made since.
+        // No cluster is known there, and it is unknown whether one was created since.
         (review(open, "elsewhere"), Some("OBP403")),
     ];
     let (reviews, codes): (Vec<_>, Vec<_>) = expected.into_iter().unzip();
@@ -143,7 +143,7 @@ fn answers_by_what_is_known(stage: &Stage, bundle: &str) -> usize {
     right
 }
 
-/// The API server asks again, and what is written then reaches both replicas.
+/// Checks that the API server calls the webhooks again, and that new objects reach both replicas.
 fn comes_back(stage: &Stage) {
     stage.wait_for("the control plane is ready", || stage.plane.is_ready());
     stage.wait_for("the API server asks the webhooks", || stage.is_asked());
@@ -160,7 +160,7 @@ fn comes_back(stage: &Stage) {
     });
 }
 
-/// What the audits of the replicas find of OBP201.
+/// Number of OBP201 findings of each replica's audit.
 fn found(stage: &Stage) -> Vec<usize> {
     let replicas = stage.replicas.read().unwrap().clone();
     let name = |level: &str| {

@@ -1,4 +1,4 @@
-//! What is said of an OpenBaoRestore.
+//! Findings about an OpenBaoRestore.
 
 use serde_json::json;
 
@@ -14,7 +14,7 @@ fn restore(scene: &Scene, name: &str, cluster: &str, endpoint: &str) -> String {
 }
 
 #[test]
-fn a_restore_is_judged_as_it_is_made_and_as_it_is_changed() {
+fn a_restore_is_reviewed_when_it_is_created_and_changed() {
     let scene = Scene::with_cluster("restores");
     let fallback = restore(&scene, "quiet", "bao", "https://192.0.2.40");
     assert_quiet(&scene.write(APPLY, &fallback));
@@ -31,7 +31,7 @@ fn a_restore_is_judged_as_it_is_made_and_as_it_is_changed() {
         changed.status_ok && changed.stderr.contains("Warning: OBP605"),
         "{changed:?}"
     );
-    // Metadata alone is nobody's business.
+    // Metadata alone is not reviewed.
     let noted = moved.replace(
         "\"namespace\"",
         "\"annotations\":{\"note\":\"x\"},\"namespace\"",

@@ -1,4 +1,4 @@
-//! The control plane, the guard in front of it, and what each scene needs of them.
+//! The control plane, the server in front of it, and helpers for scenes.
 
 use std::path::Path;
 use std::sync::{LazyLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -10,10 +10,10 @@ use super::clients;
 use crate::control_plane::{ControlPlane, Kubectl, Output, wait_until};
 use crate::{example, guard};
 
-/// How long anything may take that is waited for: a machine that compiles at the same time.
+/// Timeout for everything, on a machine that may compile at the same time.
 pub(super) const LIMIT: Duration = Duration::from_mins(1);
 
-/// A tenant, with the rights of one in the scene's namespace.
+/// A tenant with the usual rights in the scene's namespace.
 pub(super) const TENANT: &str = "tenant-alice";
 
 /// `kubectl apply` of a manifest.
@@ -23,7 +23,7 @@ static STAGE: LazyLock<Stage> = LazyLock::new(Stage::set_up);
 
 struct Stage {
     plane: ControlPlane,
-    /// Held to read by scenes that need the guard, to write by the one that stops it.
+    /// Locked for reading by scenes that need the server, for writing by the scene that stops it.
     guard: RwLock<Option<guard::Guard>>,
 }
 
@@ -47,11 +47,11 @@ pub(super) fn plane() -> &'static ControlPlane {
     &STAGE.plane
 }
 
-/// Nobody answers reviews while this lives, and no other scene plays.
+/// No server answers reviews while this exists, and no other scene runs.
 pub(super) struct Outage(RwLockWriteGuard<'static, Option<guard::Guard>>);
 
 impl Outage {
-    /// Waits for the other scenes, then kills the guard.
+    /// Waits for the other scenes, then kills the server.
     pub(super) fn begin() -> Self {
         let mut guard = STAGE.guard.write().unwrap_or_else(PoisonError::into_inner);
         *guard = None;
@@ -59,7 +59,7 @@ impl Outage {
     }
 }
 
-/// During an outage of the guard of all scenes: another one with these settings, until it is dropped.
+/// During an outage of the shared server: another one with these settings, until it is dropped.
 pub(super) fn guard_during(_outage: &Outage, settings: &str) -> guard::Guard {
     let other = guard::Guard::start_with(plane(), program(), settings);
     guard::trust(plane());
@@ -73,7 +73,7 @@ impl Drop for Outage {
     }
 }
 
-/// The guard, with no other scene playing while this lives.
+/// The server, with no other scene running while this exists.
 pub(super) struct Alone(RwLockWriteGuard<'static, Option<guard::Guard>>);
 
 impl Alone {
@@ -82,13 +82,13 @@ impl Alone {
         Self(STAGE.guard.write().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The guard.
+    /// The server.
     pub(super) fn guard(&self) -> &guard::Guard {
         self.0.as_ref().expect("a guard")
     }
 }
 
-/// The registrations as they should be, again.
+/// Restores the registrations of the manifests.
 pub(super) fn register_again(_alone: &Alone) {
     guard::register(plane());
 }
@@ -119,7 +119,7 @@ impl Scene {
         Self { namespace, guarded }
     }
 
-    /// A namespace with the example cluster, which a tenant made, before the operator noticed it.
+    /// A namespace with the example cluster, created by a tenant, before the operator's reconcile.
     pub(super) fn with_cluster(namespace: &'static str) -> Self {
         let scene = Self::empty(namespace);
         let made = scene.write(APPLY, &scene.inventory("openbaocluster"));
@@ -128,14 +128,14 @@ impl Scene {
         scene
     }
 
-    /// The same once the operator has rendered the managed policies.
+    /// The same after the operator has rendered the managed policies.
     pub(super) fn rendered(namespace: &'static str) -> Self {
         let scene = Self::with_cluster(namespace);
         scene.render();
         scene
     }
 
-    /// The operator writes the managed policies; nothing is to be said about it.
+    /// Writes the managed policies as the operator. There must be no message.
     pub(super) fn render(&self) {
         let rendered = example::render(plane(), self.namespace);
         assert!(
@@ -144,13 +144,13 @@ impl Scene {
         );
     }
 
-    /// The guard of this scene.
+    /// The server of this scene.
     pub(super) fn guard(&self) -> &guard::Guard {
         let guard = self.guarded.as_ref().and_then(|guard| guard.as_ref());
         guard.expect("a guard")
     }
 
-    /// The guard's facts follow the API server's: once it refuses, it knows the cluster.
+    /// Waits until the server knows the cluster: then it denies.
     fn wait_until_known(&self) {
         assert!(self.guarded.is_some(), "nobody would refuse");
         let open = self.scene("refused-OBP201-open-api-by-empty-selector");
@@ -160,7 +160,7 @@ impl Scene {
         });
     }
 
-    /// The guard's facts follow the API server's: waits until it would let the tenant apply this.
+    /// Waits until the server's facts allow the tenant to apply this.
     pub(super) fn wait_until_allowed(&self, manifest: &str) {
         let ask = ["apply", "--dry-run=server", "-f", "-"];
         wait_until("the policy is allowed", LIMIT, || {
@@ -192,8 +192,8 @@ impl Scene {
         plane().kubectl(args.iter().copied().chain(["-n", self.namespace]))
     }
 
-    /// The tenant writes: first as a dry run, which must change nothing, then for real, which must
-    /// have the same answer.
+    /// Writes as the tenant: first as a dry run, which must change nothing, and then for real, which must
+    /// have the same result.
     pub(super) fn write(&self, args: &[&str], manifest: &str) -> Output {
         let before = self.versions();
         let dry_args: Vec<&str> = args.iter().copied().chain(["--dry-run=server"]).collect();
@@ -211,7 +211,7 @@ impl Scene {
         real
     }
 
-    /// What is stored of the judged kinds, by name and version.
+    /// The stored objects of the kinds under review, by name and resource version.
     pub(super) fn versions(&self) -> String {
         let columns = r#"{range .items[*]}{.kind}/{.metadata.name} {.metadata.uid} {.metadata.resourceVersion}{"\n"}{end}"#;
         let output = format!("-o=jsonpath={columns}");
@@ -233,7 +233,7 @@ impl Scene {
     }
 }
 
-/// A namespace, and what the tenant may do there.
+/// A namespace and the tenant's rights in it.
 pub(super) fn tenancy(namespace: &str) -> String {
     format!(
         "
@@ -259,7 +259,7 @@ subjects:
     )
 }
 
-/// A call by the tenant that names its namespace itself.
+/// A call by the tenant that sets its namespace itself.
 pub(super) fn tenant_anywhere(args: &[&str]) -> Kubectl {
     plane().kubectl(args).as_user(TENANT)
 }

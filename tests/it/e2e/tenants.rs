@@ -1,14 +1,14 @@
-//! Policies that tenants make beside the managed ones.
+//! Policies that tenants create next to the managed ones.
 
 use openbao_perimeter::rules::Code;
 use serde_json::{Value, json};
 
 use super::stage::{APPLY, Scene, plane};
-use super::verdicts::{assert_message, assert_quiet, assert_refused};
+use super::verdicts::{assert_denied, assert_message, assert_quiet};
 use crate::scenes;
 
 #[test]
-fn policies_that_open_nothing_new_are_stored_without_a_word() {
+fn policies_that_open_nothing_new_are_stored_without_a_message() {
     let scene = Scene::rendered("harmless-policies");
     for name in [
         "allowed-policy-for-web-pods",
@@ -36,12 +36,12 @@ fn a_default_deny_is_stored_before_the_operator_has_rendered_anything() {
 }
 
 #[test]
-fn the_refused_examples_are_refused_with_their_codes() {
+fn the_denied_examples_are_denied_with_their_codes() {
     let scene = Scene::rendered("refused-examples");
     let policies = scenes::named("refused-OBP20").filter(|scene| !scene.is_managed());
     let mut count = 0;
     for file in policies {
-        assert_refused(&scene.write(APPLY, &scene.scene(&file.name)), file.code());
+        assert_denied(&scene.write(APPLY, &scene.scene(&file.name)), file.code());
         count += 1;
     }
     assert!(count > 8, "{count} scenes");
@@ -68,7 +68,7 @@ fn selectors() -> [(&'static str, Value); 5] {
     ]
 }
 
-/// Four things that nobody may open, with the code that refuses them.
+/// Four forbidden connections, with the code that denies them.
 fn openings() -> [(&'static str, Code, Value); 4] {
     let port = |port: u16| json!([{"protocol": "TCP", "port": port}]);
     let web = json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "web"}}});
@@ -133,24 +133,24 @@ fn policy(name: &str, spec: &Value) -> Value {
 }
 
 #[test]
-fn the_entry_that_a_refusal_gives_to_paste_makes_a_namespace_wide_policy_pass() {
+fn the_entry_to_paste_from_a_denial_makes_a_namespace_wide_policy_pass() {
     let scene = Scene::rendered("pasted-selector");
     for name in [
         "refused-OBP202-default-deny-with-dns-to-anywhere",
         "refused-OBP202-default-deny-with-dns-to-any-kube-dns",
         "refused-OBP201-open-api-by-empty-selector",
     ] {
-        let refused = scene.write(APPLY, &scene.scene(name));
-        assert_refused(&refused, &name[8..14]);
+        let denied = scene.write(APPLY, &scene.scene(name));
+        assert_denied(&denied, &name[8..14]);
         let mut policy: Value = serde_saphyr::from_str(&scene.scene(name)).expect("YAML");
         policy["spec"]["podSelector"]["matchExpressions"] =
-            to_paste(&refused.stderr, "matchExpressions:");
+            to_paste(&denied.stderr, "matchExpressions:");
         assert_quiet(&scene.write(APPLY, &policy.to_string()));
     }
 }
 
 #[test]
-fn the_entry_that_a_refusal_gives_to_paste_declares_the_connection() {
+fn the_entry_to_paste_from_a_denial_declares_the_connection() {
     let scene = Scene::rendered("pasted-declaration");
     let wanted = json!({
         "podSelector": selectors()[0].1,
@@ -161,17 +161,17 @@ fn the_entry_that_a_refusal_gives_to_paste_declares_the_connection() {
         }],
     });
     let mut wanted = policy("web", &wanted);
-    let refused = scene.write(APPLY, &wanted.to_string());
-    assert_refused(&refused, "OBP201");
-    // The jobs carry the same labels, and nothing can be declared for them.
+    let denied = scene.write(APPLY, &wanted.to_string());
+    assert_denied(&denied, "OBP201");
+    // The jobs have the same labels, and nothing can be declared for them.
     wanted["spec"]["podSelector"]["matchExpressions"] = to_paste(
-        &refused.stderr,
+        &denied.stderr,
         "backup and restore pods out of the policy, under spec.podSelector.matchExpressions:",
     );
     let wanted = wanted.to_string();
     let mut cluster: Value =
         serde_saphyr::from_str(&scene.inventory("openbaocluster")).expect("YAML");
-    let declared = to_paste(&refused.stderr, "the operator opens it:");
+    let declared = to_paste(&denied.stderr, "the operator opens it:");
     let rules = cluster["spec"]["network"]["ingressRules"]
         .as_array_mut()
         .expect("a list");
@@ -181,7 +181,7 @@ fn the_entry_that_a_refusal_gives_to_paste_declares_the_connection() {
     assert_quiet(&scene.write(APPLY, &wanted));
 }
 
-/// The YAML list that follows the line which ends with `after`.
+/// The YAML list after the line that ends with `after`.
 fn to_paste(message: &str, after: &str) -> Value {
     let mut lines = message.lines().skip_while(|line| !line.ends_with(after));
     assert!(lines.next().is_some(), "expected {after:?} in:\n{message}");
@@ -191,9 +191,9 @@ fn to_paste(message: &str, after: &str) -> Value {
 }
 
 #[test]
-fn whoever_may_do_all_is_refused_like_a_tenant() {
+fn a_cluster_admin_is_denied_like_a_tenant() {
     let scene = Scene::rendered("administrator");
     let open = scene.scene("refused-OBP201-open-api-by-four-labels");
     let answer = plane().kubectl(APPLY).stdin(&open).run();
-    assert_refused(&answer, "OBP201");
+    assert_denied(&answer, "OBP201");
 }

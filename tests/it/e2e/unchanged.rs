@@ -1,5 +1,5 @@
-//! Writes of the operator that change nothing are not sent to us; whatever changes something is, also
-//! where the fields that are compared are absent.
+//! Writes of the operator that change nothing are not sent to the webhook. Every change is sent, even if the
+//! compared fields are absent.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use crate::example;
 const NAME: &str = "written-again";
 const GARBAGE_COLLECTOR: &str = "system:serviceaccount:kube-system:generic-garbage-collector";
 
-/// How often the guard judged a write of this object, by this account.
+/// Number of writes of this object by this account that the server has reviewed.
 fn judged(scene: &Scene, user: &str, operation: &str) -> usize {
     let printed = scene.guard().printed();
     let of_namespace = format!("\"{}\"", scene.namespace);
@@ -21,7 +21,7 @@ fn judged(scene: &Scene, user: &str, operation: &str) -> usize {
         .count()
 }
 
-/// A policy of the scene with this metadata and spec; absent where null.
+/// A policy of the scene with this metadata and spec. Null leaves them out.
 fn policy(scene: &Scene, metadata: &Value, spec: &Value) -> Value {
     let mut policy = json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
         "metadata": {"name": NAME, "namespace": scene.namespace}});
@@ -34,13 +34,13 @@ fn policy(scene: &Scene, metadata: &Value, spec: &Value) -> Value {
     policy
 }
 
-/// The account writes the policy as it is given, whole.
+/// Replaces the policy, as this account.
 fn replace(user: &str, policy: &Value) {
     let replace = plane().kubectl(["replace", "-f", "-"]);
     replace.as_user(user).stdin(&policy.to_string()).run_ok();
 }
 
-/// Errors and exclusions of our match conditions, as the API server counts them.
+/// Errors and exclusions of the match conditions, as counted by the API server.
 fn counted(what: &str) -> u64 {
     let metrics = plane().kubectl(["get", "--raw", "/metrics"]).run_ok();
     let name = format!("apiserver_admission_match_condition_{what}_total{{");
@@ -52,8 +52,7 @@ fn counted(what: &str) -> u64 {
         .sum()
 }
 
-/// One write after another, from what is absent to what is there and back, each with whether it is
-/// to be judged.
+/// A series of writes, from absent fields to present ones and back, each with the expected review.
 fn writes(scene: &Scene) -> Vec<(&'static str, bool, Value)> {
     let cluster = scene.stored("openbaocluster", "bao").expect("a cluster");
     let owner = |controller: bool| {
@@ -131,7 +130,7 @@ fn writes(scene: &Scene) -> Vec<(&'static str, bool, Value)> {
 }
 
 #[test]
-fn only_what_changes_spec_labels_or_owners_is_judged_and_no_absent_field_is_an_error() {
+fn only_changes_of_spec_labels_or_owners_are_reviewed_and_no_absent_field_is_an_error() {
     let scene = Scene::with_cluster("written-again");
     for user in [example::OPERATOR, GARBAGE_COLLECTOR] {
         let first = policy(&scene, &json!({}), &Value::Null);
@@ -146,7 +145,7 @@ fn only_what_changes_spec_labels_or_owners_is_judged_and_no_absent_field_is_an_e
                     (judged(&scene, user, "UPDATE") == expected).then_some(())
                 });
             } else {
-                // Counted before the write is answered; nothing is under way then.
+                // Counted before the write is answered. No other write is in progress.
                 assert!(counted("exclusions") > skipped, "{user}: {what}");
                 assert_eq!(judged(&scene, user, "UPDATE"), expected, "{user}: {what}");
             }
@@ -157,7 +156,7 @@ fn only_what_changes_spec_labels_or_owners_is_judged_and_no_absent_field_is_an_e
 }
 
 #[test]
-fn what_the_operator_applies_again_is_not_judged_again() {
+fn a_policy_that_the_operator_applies_again_is_not_reviewed_again() {
     let scene = Scene::with_cluster("applied-again");
     scene.render();
     wait_until("both creations are judged", LIMIT, || {
@@ -169,7 +168,7 @@ fn what_the_operator_applies_again_is_not_judged_again() {
     }
     assert!(counted("exclusions") >= skipped + 6);
     assert_eq!(judged(&scene, example::OPERATOR, "UPDATE"), 0);
-    // An OpenBaoCluster has no spec that is compared, and a deletion no object.
+    // An OpenBaoCluster's spec is not compared, and a deletion has no object.
     let note = ["annotate", "openbaocluster", "bao", "a=b"];
     scene.admin(&note).as_user(example::OPERATOR).run_ok();
     let delete = ["delete", "networkpolicy", "bao-network-policy"];

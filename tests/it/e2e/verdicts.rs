@@ -1,8 +1,8 @@
-//! What kubectl prints of our verdicts.
+//! Output of kubectl for verdicts.
 
 use crate::control_plane::Output;
 
-/// Stored, and nothing said about it.
+/// Checks that the object is stored without a message.
 pub(super) fn assert_quiet(output: &Output) {
     assert!(
         output.status_ok && !output.stderr.contains("OBP"),
@@ -10,12 +10,11 @@ pub(super) fn assert_quiet(output: &Output) {
     );
 }
 
-/// Codes whose proof is a connection.
+/// Codes that are proved by a connection.
 const PROVED_BY_CONNECTION: &[&str] = &["OBP101", "OBP102", "OBP201", "OBP202", "OBP302", "OBP303"];
 
-/// Refused by us, with that code, with a connection that proves it where the rule is about
-/// connections, and with what to do.
-pub(super) fn assert_refused(output: &Output, code: &str) {
+/// Checks for a denial with that code, with a connection if the rule is about connections, and with a remedy.
+pub(super) fn assert_denied(output: &Output, code: &str) {
     assert_message(&output.stderr, code);
     assert!(!output.status_ok, "{output:?}");
 }
@@ -29,7 +28,7 @@ pub(super) fn assert_message(message: &str, code: &str) {
             "OBP101" => "  connection cut: ",
             _ => "  for example: ",
         };
-        // And something to paste, at least a list item.
+        // YAML to paste: at least a list item.
         expected.extend([label, " -> ", "\n    - "]);
     }
     for part in expected {

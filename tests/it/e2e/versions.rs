@@ -1,5 +1,5 @@
-//! OpenBaoClusters in each version that an API server can serve them in, in none, and without the right to list them: on
-//! a control plane of its own, while the guard runs and at its start.
+//! OpenBaoClusters served in each version, in none, and without permission to list them: on its own control
+//! plane, while the server runs and at its start.
 
 mod stage;
 
@@ -25,7 +25,7 @@ const fn version(name: &'static str, served: bool, storage: bool) -> Version {
 #[test]
 fn no_version_of_the_crd_opens_a_cluster_or_closes_a_namespace_without_one() {
     let mut stage = Stage::without_the_crd();
-    // Nothing is served, so there is nothing to guard.
+    // Nothing is served, so nothing is guarded.
     stage.says("served in no version");
     assert_eq!(stage.metric(NONE), 1);
     stage.register();
@@ -39,7 +39,7 @@ fn no_version_of_the_crd_opens_a_cluster_or_closes_a_namespace_without_one() {
     the_crd_goes_with_its_objects(&mut stage);
 }
 
-/// Guarded as soon as the first cluster is stored.
+/// Checks that the first cluster is guarded as soon as it is stored.
 fn the_crd_comes(stage: &Stage) {
     stage.serve(&[version(READ, true, true)]);
     stage.make(READ, "bao");
@@ -73,7 +73,7 @@ fn two_versions(stage: &Stage) {
 
 fn the_version_that_is_read_goes(stage: &mut Stage) {
     stage.serve(&[version(READ, false, false), version(OTHER, true, true)]);
-    // Whatever is known of it meanwhile.
+    // The server may know more or less in the meantime.
     let until = Instant::now() + Duration::from_secs(15);
     while Instant::now() < until {
         stage.denies("bao", "OBP");
@@ -110,7 +110,7 @@ fn only_names_are_known(stage: &Stage) {
         cluster["metadata"]["annotations"] = json!({"seen": "yes"});
     });
     assert!(same.status_ok && same.stderr.contains("OBP401"), "{same:?}");
-    // Made just now, by a writer whom nothing stops: no watch has brought it yet.
+    // Created just now by an exempt user, and not in the watches yet.
     let late = stage.make_as_operator(OTHER, "late");
     assert!(late.status_ok, "{late:?}");
     stage.denies("late", "OBP403");
@@ -129,7 +129,7 @@ fn it_comes_back(stage: &Stage) {
 
 fn the_right_goes(stage: &mut Stage) {
     stage.may_list(false);
-    // The known facts count.
+    // The last facts are used.
     stage.denies("bao", "OBP201");
     stage.restart_unready();
     // Only the clusters are missing.
@@ -145,7 +145,7 @@ fn the_crd_goes_with_its_objects(stage: &mut Stage) {
     });
     assert!(held.status_ok, "{held:?}");
     stage.delete_the_crd();
-    // It is on its way, and lists answer as before.
+    // The CRD is being deleted, and lists are answered as before.
     stage.denies("bao", "OBP201");
     wait_until("the finalizer is removed", LIMIT, || {
         let freed = stage.change(READ, "bao", |cluster| {

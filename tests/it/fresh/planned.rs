@@ -1,4 +1,4 @@
-//! What gives labels to the pods of a cluster that the operator is to make, where no cluster is yet.
+//! Writes that give labels to pods of a cluster that the operator will create, in a namespace without one.
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ fn stub(namespace: &str) -> Object {
     Object::Stub(namespace.into(), Arc::new(stub))
 }
 
-/// Policies are known by stubs alone, beside the newest operator.
+/// Policies are known only as stubs, with the newest baseline.
 fn scene(known: Vec<Object>, real: Option<Vec<Object>>) -> Scene {
     let scene = Scene::new(Vec::new(), real);
     let snapshot = Snapshot::default().apply(known.into_iter().map(Change::Set));
@@ -49,7 +49,7 @@ fn template(labels: &Value) -> Value {
     json!({"podMetadata": {"labels": labels}})
 }
 
-/// A tenant writes an object of `openbao.org` in namespace `shop`; `before` makes an update of it.
+/// A tenant's write of an object of `openbao.org` in namespace `shop`. With `before` it is an update.
 fn writes(kind: &str, before: Option<Value>, spec: Value) -> Value {
     let object = |spec: Value| {
         json!({"apiVersion": "openbao.org/v1alpha1", "kind": kind,
@@ -69,7 +69,7 @@ fn writes(kind: &str, before: Option<Value>, spec: Value) -> Value {
     review
 }
 
-/// A restore that brings a cluster of its own, with these labels.
+/// A restore with its own cluster, with these labels.
 fn restore(labels: &Value) -> Value {
     json!({"cluster": "new", "clusterTemplate": template(labels), "jwtAuthRole": "x",
         "source": {"key": "k", "target": {"endpoint": "https://192.0.2.40"}}})
@@ -81,7 +81,7 @@ fn tested(labels: &Value) -> Value {
         "restoreTest": {"namespace": "recovery", "clusterTemplate": template(labels)}}})
 }
 
-/// Sees that the policies of a namespace, of which stubs are known, are read before a write is answered.
+/// Checks that the policies of a namespace, known as stubs, are read before a write is answered.
 async fn are_read_first(namespace: &str, write: &Value, reads: usize) {
     for (real, denial) in [
         (Some(vec![open(namespace)]), Some("OBP203")),
@@ -107,7 +107,7 @@ async fn is_answered_at_once(namespace: &str, write: &Value) {
 }
 
 #[tokio::test]
-async fn a_restore_with_a_cluster_of_its_own_is_judged_by_policies_that_are_read_first() {
+async fn policies_are_read_before_a_restore_with_its_own_cluster_is_reviewed() {
     let (none, web) = (restore(&json!({})), restore(&json!({"foo": "bar"})));
     let restore = |before: Option<&Value>, after: &Value| {
         writes("OpenBaoRestore", before.cloned(), after.clone())
@@ -119,7 +119,7 @@ async fn a_restore_with_a_cluster_of_its_own_is_judged_by_policies_that_are_read
 }
 
 #[tokio::test]
-async fn a_restore_test_is_judged_by_policies_of_its_namespace_that_are_read_first() {
+async fn policies_of_its_namespace_are_read_before_a_restore_test_is_reviewed() {
     let (none, web) = (tested(&json!({})), tested(&json!({"foo": "bar"})));
     let cluster = |before: Option<&Value>, after: &Value| {
         writes("OpenBaoCluster", before.cloned(), after.clone())

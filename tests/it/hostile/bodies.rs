@@ -1,4 +1,4 @@
-//! Bodies that somebody could send who wants to do harm, and what they may get.
+//! Hostile bodies and their expected responses.
 
 use openbao_perimeter::admission::WebhookKind;
 use serde_json::{Value, json};
@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 use super::client::Kind;
 use crate::support::{UID, review, review_with};
 
-/// The largest body that is taken.
+/// Maximum size of a body.
 pub(crate) const LIMIT: usize = 7 * 1024 * 1024;
 
-/// A review, uid first as the API server writes it, whose object is this text.
+/// A review with this text as its object. The uid is first, as the API server writes it.
 fn with_object(object: &str) -> Vec<u8> {
     format!(
         r#"{{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{{"uid":"{UID}","kind":{{"group":"networking.k8s.io","version":"v1","kind":"NetworkPolicy"}},"name":"web","namespace":"bao","operation":"CREATE","userInfo":{{"username":"alice"}},"object":{object}}}}}"#
@@ -17,14 +17,14 @@ fn with_object(object: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// A review whose object holds `element` as often as the limit allows, between two texts.
+/// A review whose object contains `element` as often as the limit allows, between two texts.
 fn filled(before: &str, element: &str, after: &str) -> Vec<u8> {
     let room = LIMIT - with_object(&format!("{before}{after}")).len();
     let elements = vec![element; room / (element.len() + 1)].join(",");
     with_object(&format!("{before}{elements}{after}"))
 }
 
-/// A sound review of exactly so many bytes.
+/// A valid review of exactly this size.
 pub(crate) fn of_size(bytes: usize) -> Vec<u8> {
     let (before, after) = (
         r#"{"metadata":{"name":"web","namespace":"bao","annotations":{"a":""#,
@@ -36,7 +36,7 @@ pub(crate) fn of_size(bytes: usize) -> Vec<u8> {
     body
 }
 
-/// A review whose writer has `element` among his extra fields as often as the limit allows.
+/// A review whose user has `element` in its extra fields as often as the limit allows.
 fn extra(before: &str, element: &str, after: &str) -> Vec<u8> {
     let body = with_object("{}");
     let user = r#""username":"alice""#;
@@ -66,7 +66,7 @@ fn replaced(body: &[u8], from: &str, to: &[u8]) -> Vec<u8> {
     [&body[..at], to, &body[at + from.len()..]].concat()
 }
 
-/// Name, body, what it may get.
+/// Name, body, expected responses.
 pub(crate) fn all() -> Vec<(&'static str, Vec<u8>, &'static [Kind])> {
     use Kind::{Error, Judged, Refused};
     const PROPER: &[Kind] = &[Judged, Refused];
@@ -171,11 +171,11 @@ pub(crate) fn all() -> Vec<(&'static str, Vec<u8>, &'static [Kind])> {
 
 const PROPER_OR_ERROR: &[Kind] = &[Kind::Judged, Kind::Refused, Kind::Error];
 
-/// Sound reviews with some bytes changed, dropped or repeated; the same each time.
+/// Valid reviews with some bytes changed, dropped or repeated. They are the same in each run.
 pub(crate) fn mutated(count: usize) -> Vec<Vec<u8>> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut random = move |below: usize| {
-        // xorshift: no quality is needed, only variety that can be repeated.
+        // xorshift: reproducible variety is enough.
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
@@ -198,7 +198,7 @@ pub(crate) fn mutated(count: usize) -> Vec<Vec<u8>> {
 }
 
 impl super::Answered {
-    /// What kind of answer this is at `point`; the mutating webhook refuses nothing for a limit.
+    /// The kind of this answer at `point`. The mutating webhook denies nothing because of a limit.
     pub(crate) fn kind(&self, point: WebhookKind) -> Kind {
         match self {
             Self::Review { allowed: true, .. } if point == WebhookKind::Mutate => Kind::Refused,

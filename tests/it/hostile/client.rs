@@ -1,4 +1,4 @@
-//! Clients that do not behave.
+//! Hostile clients.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -15,27 +15,27 @@ use tokio::net::TcpStream;
 
 use crate::support::{BOTH, UID, connect_to, review, text};
 
-/// What came back for a body.
+/// The response to a body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Answered {
     /// A review with the uid of the request, and the code of its status.
     Review { allowed: bool, code: Option<u64> },
     /// An HTTP error.
     Error(u16),
-    /// Nothing.
+    /// The connection was closed without a response.
     Cut,
 }
 
-/// The same, as far as a test expects it.
+/// The expected kind of response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// A verdict.
     Judged,
-    /// A review that is no verdict, or lets pass unrepaired.
+    /// A review without a verdict, or an allowance without repair.
     Refused,
-    /// A clean HTTP error.
+    /// An HTTP error.
     Error,
-    /// Nothing: never expected.
+    /// No response. This is never expected.
     Nothing,
 }
 
@@ -65,7 +65,7 @@ where
 {
     let (mut read, mut write) = tokio::io::split(stream);
     let send = async {
-        // The answer may come before the end: then the rest is not taken.
+        // The response may arrive before the end. Then the rest is not accepted.
         let _cut = write.write_all(head.as_bytes()).await;
         let _cut = write.write_all(body).await;
         let _cut = write.flush().await;
@@ -97,7 +97,7 @@ fn understood(answer: &[u8]) -> Answered {
     }
 }
 
-/// A connection on which one request follows the other.
+/// A connection for several requests, one after another.
 pub(crate) struct KeptAlive(SendRequest<Body>);
 
 impl KeptAlive {
@@ -116,7 +116,7 @@ impl KeptAlive {
     }
 }
 
-/// Descriptors that this process may open.
+/// Maximum number of open descriptors of this process.
 pub(crate) fn files() -> usize {
     let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
     let line = limits
@@ -207,17 +207,17 @@ pub(crate) fn http_garbage() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// Sends bytes without TLS; the name, once the server has closed.
+/// Sends bytes without TLS. Returns the name once the server has closed the connection.
 pub(crate) async fn raw(address: SocketAddr, name: &'static str, bytes: Vec<u8>) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let _cut = stream.write_all(&bytes).await;
     rest(name, stream).await
 }
 
-/// Reads until the server has closed.
+/// Reads until the server closes the connection.
 pub(crate) async fn rest(name: &str, mut stream: impl AsyncRead + Unpin) -> String {
     let mut rest = Vec::new();
-    // A reset is an end too.
+    // A reset counts as an end.
     let _end = stream.read_to_end(&mut rest).await;
     let status = rest.strip_prefix(b"HTTP/1.1 ").map(|rest| &rest[..3]);
     match status {
@@ -240,7 +240,7 @@ pub(crate) async fn half_closed(address: SocketAddr, ca: String) -> String {
     rest("half-closed", stream).await
 }
 
-/// Sends a byte now and then, and never all of them. The uid comes first, so the refusal is a
+/// Sends a byte from time to time, and never all of them. The uid is sent first, so the rejection is a
 /// review.
 pub(crate) async fn dripping(address: SocketAddr, ca: String) -> String {
     let stream = connect_to(address, &ca, BOTH).await.unwrap();

@@ -1,4 +1,4 @@
-//! What an OpenBaoCluster declares.
+//! Declarations of an OpenBaoCluster.
 
 use openbao_perimeter::inventory::{Fact, Kind, Malformed, Profile, read};
 use serde_json::{Value, json};
@@ -71,7 +71,7 @@ fn names_of_namespaces_keep_their_blanks_as_the_operator_copies_them() {
     for (written, dns, gateways) in [
         ("edge", Some("edge"), "edge"),
         (" edge ", Some(" edge "), " edge "),
-        // Of a Gateway's namespace that is blank the operator takes the cluster's own.
+        // If the Gateway's namespace is blank, the operator uses the cluster's own.
         (" ", Some(" "), "bao"),
         ("", None, "bao"),
     ] {

@@ -1,4 +1,4 @@
-//! What cannot be decoded, and what is kept of metadata.
+//! Objects that cannot be decoded, and the metadata that is kept.
 
 use openbao_perimeter::inventory::{Fact, Kind, Malformed, Owner, read};
 use serde_json::json;

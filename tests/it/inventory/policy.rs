@@ -54,7 +54,7 @@ fn a5_to_a9_selectors_are_read_as_written() {
 }
 
 #[test]
-fn a6_to_a10_malformed_selectors_are_refused_where_they_are_wrong() {
+fn a6_to_a10_malformed_selectors_are_rejected_where_they_are_wrong() {
     let long = "x".repeat(64);
     let table = [
         (json!({"key": "a", "operator": "In"}), "values"),
@@ -170,7 +170,7 @@ fn b1_to_b8_policy_types_are_kept_or_defaulted() {
 }
 
 #[test]
-fn b6_more_than_two_or_unknown_policy_types_are_refused() {
+fn b6_more_than_two_or_unknown_policy_types_are_rejected() {
     let three = json!({"policyTypes": ["Ingress", "Egress", "Ingress"]});
     assert_eq!(paths(&three), ["spec.policyTypes"]);
     for word in ["ingress", "", "Both"] {
@@ -252,14 +252,14 @@ fn c10_except_has_to_lie_strictly_inside() {
             "{spec}"
         );
     }
-    // C11: exceptions that leave nothing are legal.
+    // C11: exceptions that leave nothing are valid.
     let halves = json!({"cidr": "10.0.0.0/8", "except": ["10.0.0.0/9", "10.128.0.0/9"]});
     let rules = readable(&with_peers(&json!([{"ipBlock": halves}]))).ingress;
     assert!(matches!(&rules[0].peers[..], [Peer::Block { except, .. }] if except.len() == 2));
 }
 
 #[test]
-fn c12_to_c18_cidr_text_is_canonical_ambiguous_or_refused() {
+fn c12_to_c18_cidr_text_is_canonical_ambiguous_or_rejected() {
     let reading = |text: &str| {
         let spec = with_peers(&json!([{"ipBlock": {"cidr": text}}]));
         let policy = readable(&spec);
@@ -300,7 +300,7 @@ fn c12_to_c18_cidr_text_is_canonical_ambiguous_or_refused() {
             "{text}"
         );
     }
-    // C17: nobody can say whether one of them is inside the other.
+    // C17: it is unknown whether one of them is inside the other.
     let mapped = json!({"cidr": "10.0.0.0/8", "except": ["::ffff:10.1.0.0/112"]});
     readable(&with_peers(&json!([{"ipBlock": mapped}])));
 }

@@ -53,7 +53,7 @@ fn d2_to_d7_ports_are_read_with_their_defaults() {
 }
 
 #[test]
-fn d3_to_d6_malformed_ports_are_refused_where_they_are_wrong() {
+fn d3_to_d6_malformed_ports_are_rejected_where_they_are_wrong() {
     let table = [
         (json!({"port": 0}), "port"),
         (json!({"port": -1}), "port"),

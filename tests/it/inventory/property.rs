@@ -1,4 +1,4 @@
-//! What holds for every policy and every text.
+//! Properties of every policy and every text.
 
 use std::sync::Arc;
 
@@ -172,7 +172,7 @@ proptest! {
     #[test]
     fn decoding_any_json_never_panics_and_both_ways_agree(value in any_json()) {
         let text = value.to_string();
-        // Floats lose a bit on the way through text.
+        // Floats lose precision when converted to text.
         let value: Value = serde_json::from_str(&text).expect("JSON");
         for kind in [Kind::NetworkPolicy, Kind::OpenBaoCluster, Kind::Namespace, Kind::Service] {
             let mut named = value.clone();

@@ -1,4 +1,4 @@
-//! Objects by kind, snapshots made of them, and the schema.
+//! Objects by kind, snapshots, and the schema.
 
 use std::sync::Arc;
 
@@ -264,7 +264,7 @@ fn only_the_namespaces_that_a_change_touches_are_touched() {
 }
 
 #[test]
-fn a_namespace_that_is_read_anew_loses_what_was_not_read_of_those_kinds_alone() {
+fn a_namespace_that_is_read_again_loses_only_objects_of_those_kinds_that_were_not_read() {
     let known = of(&[
         named("NetworkPolicy", "a", "old"),
         named("NetworkPolicy", "a", "kept"),

@@ -1,4 +1,4 @@
-//! The files about certificates name what the code and the other manifests name.
+//! Names in the files about certificates, compared with code and other manifests.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -41,8 +41,8 @@ fn documents_of_cert_manager() -> Vec<Value> {
     serde_saphyr::from_multiple(&text).unwrap()
 }
 
-/// With another key a renewed CA would not vouch for the leaf that the pods still serve. What
-/// cert-manager does by itself depends on its version.
+/// With another key a renewed CA would not verify the leaf that the pods still serve. cert-manager's default
+/// depends on its version.
 #[test]
 fn the_ca_of_cert_manager_keeps_its_key_and_the_leaf_does_not() {
     let documents = documents_of_cert_manager();

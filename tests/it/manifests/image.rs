@@ -1,4 +1,4 @@
-//! The image: what the Dockerfile says beside what it has to agree with.
+//! The Dockerfile, compared with the files that it has to agree with.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,7 +13,7 @@ fn dockerfile() -> String {
     fs::read_to_string("Dockerfile").unwrap()
 }
 
-/// What follows a word at the start of a line.
+/// The text after a word at the start of a line.
 fn after<'a>(text: &'a str, word: &str) -> Vec<&'a str> {
     text.lines()
         .filter_map(|line| line.strip_prefix(word)?.strip_prefix(' '))
@@ -62,8 +62,8 @@ fn every_way_to_install_runs_the_image_of_this_version() {
     assert!(makefile.contains(&format!("docker build --tag {image} .")));
 }
 
-/// The CI has no container runtime and starts no release build: `make static` is the one command of
-/// both, so what `make image-check` looks at is what the image holds.
+/// CI has no container runtime and starts no release build. `make static` is used by both, so `make
+/// image-check` checks the contents of the image.
 #[test]
 fn the_image_holds_the_binary_that_make_static_builds() {
     let makefile = fs::read_to_string("Makefile").unwrap();
@@ -95,7 +95,7 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Without `..`, which Docker's patterns do not know.
+/// A path without `..`, which Docker's patterns do not support.
 fn plain(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for part in path.components() {
@@ -119,7 +119,7 @@ fn everything_that_the_sources_include_is_sent_to_the_build() {
         let text = fs::read_to_string(source).unwrap();
         for part in text.split("include_str!(").skip(1) {
             let argument = part.split(')').next().unwrap();
-            // Some paths are put together by a macro; their beginning says the folder.
+            // Some paths are built by a macro. Their beginning contains the folder.
             let path = argument.split('"').nth(1).unwrap();
             let path = plain(&source.parent().unwrap().join(path));
             let is_sent = sent.iter().any(|sent| path.starts_with(sent));

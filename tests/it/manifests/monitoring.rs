@@ -1,5 +1,5 @@
-//! Alerts and dashboard, held against what `/metrics` of the real binary has. Here it follows a folder;
-//! what only a cluster brings is held in `e2e::monitoring`.
+//! Alerts and dashboard, compared with `/metrics` of the real binary. Here it reads a folder. Metrics of a
+//! server in a cluster are tested in `e2e::monitoring`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -13,7 +13,7 @@ use crate::cli::Serving;
 use crate::support::{BOTH, ask, connect_to, fetch, post};
 
 const FOLDER: &str = "manifests/monitoring";
-/// A certificate that is held in memory shows no CA above it.
+/// Absent for an ephemeral certificate, which has no CA file.
 pub(crate) const NOT_EPHEMERAL: &str = "openbao_perimeter_certificate_ca_expiry_timestamp_seconds";
 
 fn alerts() -> Vec<Value> {
@@ -26,7 +26,7 @@ fn alerts() -> Vec<Value> {
         .collect()
 }
 
-/// Every text below a key, however deep.
+/// Every text below a key at any depth.
 fn texts(value: &Value, key: &str, found: &mut Vec<String>) {
     match value {
         Value::Array(items) => items.iter().for_each(|item| texts(item, key, found)),
@@ -42,7 +42,7 @@ fn texts(value: &Value, key: &str, found: &mut Vec<String>) {
     }
 }
 
-/// Every query of the alerts and of the dashboard.
+/// Every query of the alerts and the dashboard.
 fn queries() -> Vec<String> {
     let text = fs::read_to_string(format!("{FOLDER}/dashboard.json")).unwrap();
     let dashboard: Value = serde_json::from_str(&text).unwrap();
@@ -55,11 +55,11 @@ fn queries() -> Vec<String> {
     found
 }
 
-/// What a query asks of one metric.
+/// The metrics and labels that a query uses.
 #[derive(Debug, PartialEq, Eq)]
 struct Use {
     name: String,
-    /// Label and, where one is asked for, its value.
+    /// Labels and their values, if they are given.
     labels: BTreeSet<(String, Option<String>)>,
 }
 
@@ -67,7 +67,7 @@ fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
-/// The metrics in a query, with the labels of their selectors. Labels of `by (…)` are asked of all.
+/// The metrics in a query, with the labels of their selectors. Labels of `by (…)` apply to all.
 fn uses(query: &str) -> Vec<Use> {
     let mut grouped = BTreeSet::new();
     for group in query.split(" by (").skip(1) {
@@ -125,7 +125,7 @@ fn samples(text: &str) -> BTreeMap<String, Vec<BTreeMap<String, String>>> {
     samples
 }
 
-/// Holds every query against a scrape; metrics that it does not have are handed back.
+/// Checks every query against a scrape. Returns metrics that the scrape does not have.
 pub(crate) fn absent(scrape: &str) -> BTreeSet<String> {
     let samples = samples(scrape);
     let mut absent = BTreeSet::new();
@@ -204,12 +204,12 @@ async fn every_metric_of_alerts_and_dashboard_is_served_with_its_labels() {
 #[test]
 fn every_alert_is_played_and_said_what_to_do_about() {
     let played = fs::read_to_string(format!("{FOLDER}/alerts.test.yaml")).unwrap();
-    let told = fs::read_to_string("docs/operations/monitoring.md").unwrap();
+    let page = fs::read_to_string("docs/operations/monitoring.md").unwrap();
     for alert in alerts() {
         let name = alert["alert"].as_str().unwrap();
         assert!(played.contains(&format!("alertname=\"{name}\"")), "{name}");
         let short = name.strip_prefix("OpenBaoPerimeter").unwrap();
-        assert!(told.contains(&format!("`{short}`")), "{name}");
+        assert!(page.contains(&format!("`{short}`")), "{name}");
     }
 }
 

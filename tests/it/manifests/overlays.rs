@@ -1,5 +1,4 @@
-//! What kustomize makes of each way to install, held against the code. `kubectl` is that of the
-//! control plane.
+//! Output of kustomize for each installation, compared with the code. `kubectl` is that of the control plane.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -19,13 +18,13 @@ use serde_json::Value;
 use crate::control_plane::binary;
 use crate::support::folder;
 
-/// The ways to install the server. Each overlay has its registrations in a folder below.
+/// The overlays for the server. Each has its registrations in a subfolder.
 pub(crate) const INSTALLS: [&str; 3] = [
     "manifests",
     "manifests/overlays/cert-manager",
     "manifests/overlays/self-managed",
 ];
-/// Where the registrations of each stand.
+/// The folders of the registrations.
 pub(crate) const REGISTRATIONS: [&str; 3] = [
     "manifests/registrations",
     "manifests/overlays/cert-manager/registrations",
@@ -33,7 +32,7 @@ pub(crate) const REGISTRATIONS: [&str; 3] = [
 ];
 const NAMESPACE: &str = "openbao-perimeter-system";
 
-/// What `kubectl apply -k` would apply.
+/// The objects that `kubectl apply -k` applies.
 pub(crate) fn rendered(folder: &str) -> Vec<Value> {
     let mut command = Command::new(binary("kubectl"));
     let output = command.args(["kustomize", folder]).output().unwrap();
@@ -62,7 +61,7 @@ pub(crate) fn pod(objects: &[Value]) -> PodSpec {
     deployment.spec.unwrap().template.spec.unwrap()
 }
 
-/// The settings that the container starts with, its file included.
+/// The settings of the container, including its file.
 fn settings(install: &str, objects: &[Value]) -> ServerConfig {
     let map: Value = one(objects, "ConfigMap");
     let mounts = pod(objects).containers.remove(0).volume_mounts.unwrap();
@@ -110,7 +109,7 @@ fn each_way_to_install_starts_the_server_with_the_certificate_that_it_promises()
             Tls::SelfManaged { .. } => assert_eq!(install, INSTALLS[2]),
             Tls::Ephemeral { .. } => panic!("{install}: nobody would trust it"),
         }
-        // What the file spells out are the defaults, so that a change of these is not missed.
+        // The values in the file are the defaults, so that a change of defaults is noticed.
         assert_eq!(
             settings.review_config().unwrap(),
             ReviewConfig::default(),
@@ -120,7 +119,7 @@ fn each_way_to_install_starts_the_server_with_the_certificate_that_it_promises()
 }
 
 #[test]
-fn as_many_large_reviews_are_judged_at_once_as_bodies_of_the_largest_size_are_held() {
+fn as_many_large_reviews_run_at_once_as_bodies_of_the_largest_size_fit() {
     for install in INSTALLS {
         let limits = settings(install, &rendered(install)).limits;
         assert_eq!(
@@ -149,7 +148,7 @@ fn every_volume_is_mounted_and_comes_from_what_is_applied_with_it() {
                 let secret = volume.secret.as_ref().unwrap().secret_name.as_deref();
                 let mut made = of_kind(&objects, "Certificate").map(|made| &made["spec"]);
                 let made = made.any(|spec| spec["secretName"].as_str() == secret);
-                // Made by hand, by this name, where nothing makes it.
+                // Created by hand with this name if nothing else creates it.
                 let by_hand = install == INSTALLS[0] && secret == Some("openbao-perimeter-tls");
                 assert!(made || by_hand, "{install}: {secret:?}");
             }
@@ -241,7 +240,7 @@ fn a_pod_is_given_the_time_that_its_end_takes() {
     assert!(first + config.shutdown_delay + config.limits.drain < given);
 }
 
-/// The overlay of the install page, with the copy that the page makes first.
+/// The overlay of the installation page, after the copy that the page makes first.
 #[test]
 fn the_overlay_of_the_install_page_keeps_the_settings_of_the_base() {
     let page = fs::read_to_string("docs/operations/install.md").unwrap();

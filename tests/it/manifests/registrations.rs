@@ -1,4 +1,4 @@
-//! The registrations: paths, ports, kinds, timeouts, and who is sent where.
+//! The registrations: paths, ports, kinds, timeouts and users.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use super::{container_port, object};
 
-/// Every entry. A mutating one has all fields of a validating one, and is read as such.
+/// Every entry. Mutating entries are read as validating ones, since they have all of their fields.
 fn registrations() -> Vec<(WebhookKind, ValidatingWebhook)> {
     let validating: ValidatingWebhookConfiguration = object("registrations/webhook.yaml");
     let mutating: MutatingWebhookConfiguration = object("registrations/webhook.yaml");
@@ -62,14 +62,14 @@ fn the_registrations_call_the_paths_and_the_port_that_are_served() {
             .find(|port| Some(port.port) == called.port)
             .unwrap();
         let target = container_port(port.target_port.as_ref());
-        // The tests reach our server by the registrations' own port, without a Service between.
+        // The tests use the registrations' port without a Service.
         assert_eq!(
             (called.port, target),
             (Some(default_listen().port().into()), called.port)
         );
         assert!(
             registration.client_config.ca_bundle.is_none(),
-            "whoever makes the certificate sets it"
+            "the issuer of the certificate sets it"
         );
     }
 }
@@ -89,7 +89,7 @@ fn each_entry_follows_the_good_practices() {
             Some("Equivalent"),
             "{name}"
         );
-        // Refusals become Events, but never of a dry run.
+        // Denials become Events, but not for dry runs.
         assert_eq!(registration.side_effects, "NoneOnDryRun", "{name}");
         assert_eq!(registration.admission_review_versions, ["v1"], "{name}");
         let namespaces = registration
@@ -118,8 +118,8 @@ fn a_call_that_stalls_is_given_up_before_the_api_server_does() {
     let limits = Limits::default();
     for (_, registration) in registrations() {
         let (name, timeout) = (&registration.name, timeout(&registration));
-        // The API server asks for its own timeout, before which an answer is due. Where that is
-        // shorter than our limits, nothing waits for our answer: the entry fails open.
+        // The API server sends its timeout, and the answer is due before that. If it is shorter than the server's
+        // limits, the entry fails open.
         if fails_closed(name) {
             assert!(limits.handshake < timeout, "{name}");
             assert!(limits.body <= timeout, "{name}");
@@ -135,7 +135,7 @@ fn a_server_that_hangs_delays_a_write_of_the_operator_by_a_second() {
     assert_eq!(timeout(&controllers.unwrap()), Duration::from_secs(1));
 }
 
-/// Every kind that a registration could name, as (group, version, kind, resource).
+/// Every kind that a registration could have, as (group, version, kind, resource).
 const KINDS: [[&str; 4]; 5] = [
     [
         "networking.k8s.io",
@@ -155,7 +155,7 @@ const KINDS: [[&str; 4]; 5] = [
         "OpenBaoRestore",
         "openbaorestores",
     ],
-    // A version that is not read reaches us too, and is denied.
+    // An unsupported version is sent to the webhook too, and is denied.
     [
         "openbao.org",
         "v1beta1",
@@ -165,11 +165,11 @@ const KINDS: [[&str; 4]; 5] = [
     ["", "v1", "Namespace", "namespaces"],
 ];
 
-/// Whether the code looks at such a write at all: without facts it refuses what it judges.
+/// Returns true if the code reviews such a write: without facts it denies it.
 fn is_judged([group, version, kind, resource]: [&str; 4], operation: &str) -> bool {
     let object = json!({"apiVersion": format!("{group}/{version}"), "kind": kind,
         "metadata": {"name": "a", "namespace": "b"}, "spec": {}});
-    // Without facts, an update of nothing but metadata passes.
+    // Without facts, an update of metadata only is allowed.
     let mut old = object.clone();
     old["spec"] = json!({"changed": true});
     let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {
@@ -184,13 +184,13 @@ fn is_judged([group, version, kind, resource]: [&str; 4], operation: &str) -> bo
 }
 
 #[test]
-fn what_is_judged_is_registered_and_nothing_else() {
+fn reviewed_kinds_are_registered_and_no_others() {
     for (point, registration) in registrations() {
         for kind in KINDS {
             for operation in ["CREATE", "UPDATE", "DELETE", "CONNECT"] {
                 let expected = match point {
                     WebhookKind::Validate => is_judged(kind, operation),
-                    // Only what the operator has written once can be put back.
+                    // Only policies that the operator has written before can be repaired.
                     WebhookKind::Mutate => kind[2] == "NetworkPolicy" && operation == "UPDATE",
                 };
                 let mut rules = registration.rules.iter().flatten();
@@ -207,7 +207,7 @@ fn no_rule_takes_more_than_it_names() {
     for (_, registration) in registrations() {
         let mut named = registration.rules.clone();
         for rule in named.iter_mut().flatten() {
-            // A newer version of the CRD must reach us, so that it can be denied.
+            // A newer version of the CRD has to be sent to the webhook, so that it can be denied.
             if rule.api_groups.as_deref() == Some(&["openbao.org".to_owned()]) {
                 assert_eq!(rule.api_versions.take(), Some(vec!["*".to_owned()]));
             }
@@ -232,7 +232,7 @@ fn covers(rule: &RuleWithOperations, kind: [&str; 4], operation: &str) -> bool {
         && has(&rule.operations, operation)
 }
 
-/// The text in single quotes of an expression.
+/// The texts in single quotes in an expression.
 fn quoted(expression: &str) -> BTreeSet<&str> {
     expression.split('\'').skip(1).step_by(2).collect()
 }

@@ -1,4 +1,4 @@
-//! What the account may do, in each way to install.
+//! Permissions of the service account in each installation.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::overlays::{INSTALLS, of_kind, rendered};
 
-/// What is granted: resource with its group, verb, and the names it is limited to.
+/// Permissions: resource with its group, verb, and resource names.
 fn grants(objects: &[Value]) -> BTreeMap<(String, String), BTreeSet<String>> {
     let mut grants: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
     for role in of_kind(objects, "Role").chain(of_kind(objects, "ClusterRole")) {
@@ -95,7 +95,7 @@ fn what_the_account_reads_of_all_namespaces_is_what_is_watched() {
                 if granted != verb {
                     continue;
                 }
-                // One Service, our registrations, our Secret: by name.
+                // By name: one Service, our registrations, our Secret.
                 let by_name = !names.is_empty();
                 assert!(by_name || watched.contains(resource), "{verb} {resource}");
                 readable.insert(resource.clone());

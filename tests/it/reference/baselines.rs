@@ -8,7 +8,7 @@ use openbao_perimeter::config::{Baseline, Pods};
 
 use super::{assert_fresh, code, page, table};
 
-/// The other end, for people; the settings and fields that decide about it in back-quotes.
+/// The peers, for people. Settings and fields that select them are in back-quotes.
 pub(super) fn peers(peers: Peers) -> &'static str {
     match peers {
         Peers::ClusterPods => "pods of the same cluster",
@@ -87,11 +87,11 @@ const fn renderer(renderer: Renderer) -> &'static str {
 #[test]
 fn the_page_about_baselines_is_fresh() {
     let about = "The allowlist of each baseline, in the order in which the operator renders it. A *required* row is floor \
-                 and ceiling: nobody may cut it. A *permitted* row is ceiling only: it may be opened. `–`: the baseline \
-                 does not have it. What no row says is refused. Ports are those of the default settings. In `classic` \
-                 the jobs are outside any restriction, so they have no rows there. The operator's own pods are judged \
-                 where a policy isolates them.\n\nWho renders a row: the operator in its managed policies, the operator's \
-                 installation (Helm or kustomize), or nobody, so that a policy of somebody else may open it.";
+                 and ceiling: no write may cut it. A *permitted* row is ceiling only: a policy may open it. `–`: the baseline \
+                 does not have it. Everything without a row is denied. Ports are those of the default settings. In `classic` \
+                 the jobs are unrestricted, so they have no rows there. The operator's own pods are checked \
+                 if a policy isolates them.\n\nA row is rendered by the operator in its managed policies, by the operator's \
+                 installation (Helm or kustomize), or by neither, so that another policy may open it.";
     let mut text = page("Baselines", "`src/baseline/table.rs`", about);
     for pods in Pods::ALL {
         for direction in Direction::ALL {

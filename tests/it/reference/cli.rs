@@ -7,7 +7,7 @@ use openbao_perimeter::cli::Cli;
 
 use super::{assert_fresh, page};
 
-/// The help of a command, without values of this process's environment.
+/// The help text of a command, without values of environment variables.
 fn help(command: Command) -> String {
     let mut command = command
         .mut_args(|arg| arg.hide_env_values(true))
@@ -17,28 +17,28 @@ fn help(command: Command) -> String {
     lines.join("\n")
 }
 
-/// Facts about the commands that no help text has room for.
+/// Facts about the commands that are not in their help texts.
 const ABOUT: &str = "\
-Exit status: 0 if nothing is denied, 1 if something is, 2 if the command could not run: also if the files hold no object, or one
-with a name that no API server accepts, such as `${NAMESPACE}` of a template. Everything without a flag is set in the file of
+Exit status: 0 if nothing is denied, 1 if something is, 2 if the command could not run: also if the files contain no object, or one
+with an invalid name, such as `${NAMESPACE}` of a template. Everything without a flag is set in the file of
 `--config`; see [settings](settings.md). Colours are for terminals; `NO_COLOR` turns them off, `CLICOLOR_FORCE=1` keeps them in
 a pipe.
 
 `check` takes manifests or a dump of a cluster. A managed policy that is missing from manifests counts as the operator renders it,
 and a note says so. With `--dump` it is missing, which is [OBP105](../rules/OBP105.md). A NetworkPolicy in a namespace without a
-known OpenBaoCluster is not judged, and a note says so: name the clusters with `--inventory`. In JSON, `line` is where the object
-begins, and `field_line` and `field_column` are the place of the field.
+known OpenBaoCluster is not checked, and a note says so: give the clusters with `--inventory`. In JSON, `line` is the first line of
+the object, and `field_line` and `field_column` are the location of the field.
 
-`render` needs the address of the API server: that of the OpenBaoCluster, else `--api-server-address`, else the Service
-`default/kubernetes` among the files. Policies of an OpenBaoCluster without `metadata.uid` have no owner.
+`render` needs the address of the API server: that of the OpenBaoCluster, or else `--api-server-address`, or else the Service
+`default/kubernetes` in the files. Policies of an OpenBaoCluster without `metadata.uid` have no owner.
 
-`show` reads the cluster that kubectl would use, unless `--inventory` names files. That takes the right to list OpenBaoClusters,
+`show` reads the cluster that kubectl would use, unless `--inventory` names files. This needs permission to list OpenBaoClusters,
 NetworkPolicies, Namespaces and the Service `default/kubernetes`. The states of a row:
 
 | state | row of | meaning |
 | --- | --- | --- |
-| held, broken | floor | all of it passes; some of it does not, and a connection shows what |
-| open, partly open, closed | ceiling | all, some or none of it passes |
+| held, broken | floor | all of it is allowed; some of it is not, and a connection shows an example |
+| open, partly open, closed | ceiling | all, some or none of it is allowed |
 | off | both | its condition does not hold here |
 | unjudged | both | an address is not known, or the proof needs more than the budget |";
 

@@ -1,4 +1,5 @@
-//! `docs/coverage.md`: every row of the documentation's tables with the tests that are named after it.
+//! `docs/coverage.md`: every row of the tables in the operator's documentation, with the tests named after
+//! it.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -14,22 +15,22 @@ mod documented;
 
 use documented::DOCUMENTED;
 
-/// One row of a table of the documentation.
+/// One row of a table in the documentation.
 struct Documented {
-    /// The table, as the page calls it.
+    /// The name of the table on the page.
     table: &'static str,
     /// The row.
     row: &'static str,
-    /// Rows of our own table that it means.
+    /// The corresponding rows of our table.
     ids: &'static [&'static str],
-    /// The tests that hold it.
+    /// The tests of the row.
     tests: &'static [&'static str],
-    /// The editions in which it holds, where it means none of our rows and not the page's own alone.
+    /// The baselines of the row, if it has no rows in our table and the page's baseline is not enough.
     baselines: &'static [Baseline],
 }
 
 impl Documented {
-    /// The same, which holds in these editions.
+    /// Sets the baselines.
     const fn of(self, baselines: &'static [Baseline]) -> Self {
         Self { baselines, ..self }
     }
@@ -72,7 +73,7 @@ fn tests_of(text: &str) -> Vec<&str> {
     names
 }
 
-/// Every test, with its file from the top of the repository.
+/// Every test, with its file relative to the repository.
 fn tests() -> Vec<(String, String)> {
     let mut files = Vec::new();
     sources(&root().join("src"), &mut files);
@@ -87,8 +88,7 @@ fn tests() -> Vec<(String, String)> {
     found
 }
 
-/// The baselines that have one of these rows; where it means none of them, those it says, or else the
-/// page's own.
+/// The baselines with one of these rows. If there are none, the row's own baselines, or else the page's.
 fn baselines(page: &Page, documented: &Documented) -> String {
     let has = |baseline: &Baseline| {
         let mut rows = ROWS.iter().filter(|row| documented.ids.contains(&row.id));
@@ -124,9 +124,9 @@ fn link(name: &str, tests: &[(String, String)]) -> String {
 fn the_page_about_coverage_is_fresh() {
     let tests = tests();
     let about = "Every row of the tables of the operator's network-security documentation, with the tests that are named \
-                 after it and the [baselines](reference/baselines.md) that have it. A row of the floor is cut, which is \
-                 refused, and opened, which is accepted; a row of the ceiling is opened, and one port or peer more is \
-                 refused with a connection.";
+                 after it and the [baselines](reference/baselines.md) that have it. The tests cut each row of the floor (denied) \
+                 and open it (allowed). They open each row of the ceiling (allowed), and one port or peer more (denied, \
+                 with a connection).";
     let mut text = page(
         "Coverage",
         "`tests/it/reference/coverage/documented.rs`",

@@ -1,4 +1,4 @@
-//! `docs/reference/metrics.md`: what `/metrics` has.
+//! `docs/reference/metrics.md`: the metrics of `/metrics`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use openbao_perimeter::inventory::{Kind, Snapshot};
 
 use super::{assert_fresh, code, page, table};
 
-/// Everything counted once: a metric with labels shows none before that.
+/// A scrape after every metric was counted once, since a metric with labels is absent before.
 fn counted() -> String {
     let metrics = Metrics::new();
     let record = Record {
@@ -77,7 +77,7 @@ fn metrics(text: &str) -> Vec<(String, Metric)> {
         .collect()
 }
 
-/// The values of a label, where they are few and known.
+/// The values of a label, if the set is small and closed.
 fn values(metric: &str, label: &str) -> String {
     let listed = |words: Vec<&str>| {
         let words: Vec<String> = words.into_iter().map(code).collect();
@@ -91,7 +91,7 @@ fn values(metric: &str, label: &str) -> String {
                 .to_vec(),
         ),
         "outcome" if metric.ends_with("_reviews") => {
-            // What got no verdict is counted by `rejected_requests`.
+            // Requests without a verdict are counted by `rejected_requests`.
             let counted = Resolution::ALL.into_iter();
             let counted = counted.filter(|end| *end != Resolution::NotJudged);
             listed(counted.map(Resolution::as_str).collect())
@@ -138,7 +138,7 @@ fn every_metric_that_is_registered_has_its_line() {
         .iter()
         .map(|source| source.matches("all.register(").count());
     let metrics = metrics(&counted());
-    // Those of the process are read as they are scraped.
+    // Process metrics are read at each scrape.
     let ours = metrics
         .iter()
         .filter(|(name, _)| name.starts_with("openbao_perimeter_"));

@@ -10,12 +10,12 @@ use openbao_perimeter::config::{Baseline, Pods};
 use super::baselines::{peers, ports, zone};
 use super::{assert_fresh, page};
 
-/// Text inside a node or on an arrow: quotes end it, back-quotes begin Markdown.
+/// Text in a node or on an arrow, without quotes and back-quotes, which have a meaning in Mermaid.
 fn plain(text: &str) -> String {
     text.replace(['`', '"'], "")
 }
 
-/// The rows of one zone, with one node for each other end and side.
+/// The rows of one zone, with one node for each peer and direction.
 fn picture(text: &mut String, pods: Pods, rows: &[&Row]) {
     let own = pods.zone();
     let _ = writeln!(
@@ -55,8 +55,8 @@ fn picture(text: &mut String, pods: Pods, rows: &[&Row]) {
 #[test]
 fn the_page_with_the_perimeters_is_fresh() {
     let about = "Each baseline as a picture, from the rows of [the table](baselines.md). A thick arrow is required: \
-                 nobody may cut it. A dotted arrow is permitted: it may be opened, where its condition holds. What has no \
-                 arrow is refused.";
+                 no write may cut it. A dotted arrow is permitted: a policy may open it, if its condition holds. \
+                 Everything else is denied.";
     let mut text = page("Perimeters", "`src/baseline/table.rs`", about);
     for baseline in Baseline::ALL {
         let _ = write!(text, "\n## `{baseline}`\n");

@@ -11,9 +11,9 @@ use crate::cases;
 const FAMILIES: &[(char, &str)] = &[
     ('1', "The floor, and the managed policies"),
     ('2', "The ceiling"),
-    ('3', "What an OpenBaoCluster declares"),
-    ('4', "What cannot be judged"),
-    ('6', "Status checkpoints, and what they do not look at"),
+    ('3', "Declarations of an OpenBaoCluster"),
+    ('4', "Objects and proofs that cannot be decided"),
+    ('6', "Status checkpoints, and what they do not cover"),
 ];
 
 fn cases_of(code: Code) -> String {
@@ -27,9 +27,9 @@ fn cases_of(code: Code) -> String {
 
 #[test]
 fn the_page_about_rules_is_fresh() {
-    let about = "Each rule has a code that never changes its meaning, and a page with what it refuses, why, an example \
-                 and what to do instead: `openbao-perimeter explain CODE` prints it. The levels are those of a write \
-                 that does new harm, before [`review.levels`](settings.md) says otherwise.";
+    let about = "Each rule has a code that never changes its meaning, and a page with cause, reason, example and \
+                 remedy: `openbao-perimeter explain CODE` prints it. The levels are the defaults for a write that \
+                 introduces the problem; [`review.levels`](settings.md) changes them.";
     let mut text = page("Rules", "`src/code.rs`", about);
     for (digit, family) in FAMILIES {
         let codes = Code::ALL.into_iter();

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{assert_fresh, code, page, table};
 
-/// The flags and their variables, by the keys that they set.
+/// The flags and their variables, by setting.
 fn flags() -> BTreeMap<String, [String; 2]> {
     let command = ServeFlags::augment_args(Command::new("settings"));
     let shown = command.get_arguments().map(|flag| {
@@ -30,7 +30,7 @@ fn camel(snake: &str) -> String {
     })
 }
 
-/// What a doc comment says, and the default at its end.
+/// The text of a doc comment, and the default at its end.
 fn doc(description: &str) -> (String, String) {
     let text = description.replace('\n', " ");
     match text.split_once("[default: ") {
@@ -66,7 +66,7 @@ fn spoken(default: &Value) -> String {
 struct Schema(Value);
 
 impl Schema {
-    /// The schema behind references, and without the alternative `null`.
+    /// The schema with references resolved, and without the alternative `null`.
     fn behind<'a>(&'a self, schema: &'a Value) -> &'a Value {
         if let Some(path) = schema.get("$ref").and_then(Value::as_str) {
             return self.behind(self.0.pointer(&path[1..]).expect("a definition"));
@@ -83,7 +83,7 @@ impl Schema {
         }
     }
 
-    /// What may be written, in a few words.
+    /// The type of a setting in a few words.
     fn kind(&self, schema: &Value) -> String {
         let schema = self.behind(schema);
         if let Some(words) = words(schema) {
@@ -112,7 +112,7 @@ impl Schema {
         }
     }
 
-    /// Rows for the keys of an object, those of objects below it with them.
+    /// Rows for the keys of an object and of nested objects.
     fn rows(&self, prefix: &str, schema: &Value, rows: &mut Vec<Vec<String>>) {
         let schema = self.behind(schema);
         let Some(properties) = schema.get("properties").and_then(Value::as_object) else {
@@ -138,7 +138,7 @@ impl Schema {
     }
 }
 
-/// The words of a closed set.
+/// The values of an enumeration.
 fn words(schema: &Value) -> Option<Vec<String>> {
     let text = |value: &Value| value.as_str().map(ToOwned::to_owned);
     if let Some(words) = schema.get("enum").and_then(Value::as_array) {
@@ -171,10 +171,10 @@ fn the_page_about_settings_is_fresh() {
     let (elements, rows): (Vec<_>, Vec<_>) =
         rows.into_iter().partition(|row| row[0].contains("[]."));
     let rows = rows.into_iter().map(|row| {
-        let [key, kind, default, told] = <[String; 4]>::try_from(row).unwrap();
+        let [key, kind, default, text] = <[String; 4]>::try_from(row).unwrap();
         let flag = flags.remove(key.trim_matches('`')).unwrap_or_default();
         let [flag, variable] = flag;
-        vec![key, flag, variable, kind, default, told]
+        vec![key, flag, variable, kind, default, text]
     });
     let rows: Vec<_> = rows.collect();
     assert!(flags.is_empty(), "flags without a key: {flags:?}");

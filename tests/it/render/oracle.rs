@@ -1,9 +1,9 @@
-//! What the operator renders, written by hand from its rendering code, rule by rule: I1 to I8, O1 to
-//! O6, J1 to J6. Nothing here asks the table of rows.
+//! The operator's policies, written by hand from its rendering code, rule by rule: I1 to I8, O1 to O6, J1 to
+//! J6. The table of rows is not used.
 
 use serde_json::{Value, json};
 
-/// A choice for each thing that the rendered rules depend on.
+/// A choice for each factor of the rendered rules.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Choice {
     pub(super) era: &'static str,
@@ -21,12 +21,12 @@ pub(super) struct Choice {
     pub(super) uid: usize,
 }
 
-/// How many choices there are for each, in the order of the fields.
+/// Number of choices for each factor, in the order of the fields.
 pub(super) const SIZES: [usize; 13] = [3, 4, 3, 3, 2, 4, 2, 3, 2, 2, 2, 4, 2];
 
 const ERAS: [&str; 3] = ["classic", "v0.1", "next"];
 const UID: &str = "6f0f2b9e-3a52-4f0e-9c36-2d1c0f6a7b10";
-/// The Service address that is known where the cluster declares no block.
+/// The known Service address, used if the cluster declares no block.
 pub(super) const SERVICE: [u8; 4] = [10, 96, 0, 1];
 
 impl From<[usize; 13]> for Choice {
@@ -138,7 +138,7 @@ impl Choice {
         })
     }
 
-    /// The policies that the operator of the era writes for it, in its order.
+    /// The policies that the operator of this baseline writes for the cluster, in order.
     pub(super) fn policies(&self) -> Vec<Value> {
         let workload = json!({
             "podSelector": {

@@ -1,4 +1,4 @@
-//! What is rendered passes the review: as a tenant writes it, and as a final state.
+//! Rendered policies pass the review: as a tenant's writes, and as a final state.
 
 use std::sync::Arc;
 
@@ -73,7 +73,7 @@ fn any_network() -> impl Strategy<Value = Value> {
     (api, endpoints, dns, servers, rules, peers).prop_map(|(api, endpoints, dns, servers, (from, to), peers)| {
         json!({
             "apiServerCIDR": api, "apiServerEndpointIPs": endpoints, "dnsNamespace": dns, "dnsEndpointIPs": servers,
-            // A named port could be any, and on ingress that is the Raft port.
+            // A named port could be any port. On ingress this includes the Raft port.
             "ingressRules": without_names(from), "egressRules": to, "trustedIngressPeers": peers,
         })
     })
@@ -144,7 +144,7 @@ fn created(world: &CompiledSnapshot, policy: &Arc<Policy>) -> Vec<Finding> {
     review(world, &request).findings
 }
 
-/// Findings that would be wrong: what denies, and everything about floor and ceiling.
+/// Findings that must not occur: denials, and all findings about floor and ceiling.
 fn wrong(findings: &[Finding]) -> Vec<String> {
     let is_wrong = |finding: &&Finding| {
         let family = &finding.code.as_str()[..4];
@@ -176,7 +176,7 @@ proptest! {
                 let wrong = if judged.object.kind.as_str() == "NetworkPolicy" {
                     wrong(&found)
                 } else {
-                    // What is declared may be too much in itself, which is the declaration's fault.
+                    // The declaration itself may be too wide, which is a finding about the declaration.
                     wrong(&found.into_iter().filter(|finding| !finding.code.as_str().starts_with("OBP3")).collect::<Vec<_>>())
                 };
                 prop_assert!(wrong.is_empty(), "{era}, {} as a final state: {wrong:#?}", judged.object);

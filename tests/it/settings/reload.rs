@@ -1,4 +1,4 @@
-//! A settings file that changes under a running server.
+//! A settings file that changes while the server runs.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -14,12 +14,12 @@ use crate::cli::Serving;
 use crate::support::{BOTH, PATIENCE, ask, connect_to, fetch, folder, post};
 use crate::volume::Volume;
 
-/// A policy that OBP201 is about.
+/// A policy with an OBP201 finding.
 const REVIEW: &str = include_str!("../../../manifests/examples/reviews/refused.json");
 const DENY: &str = "review: {levels: {OBP201: deny}}\n";
 const WARN: &str = "review: {levels: {OBP201: warn}}\n";
 
-/// Whether the write is allowed.
+/// Returns true if the write is allowed.
 async fn is_allowed(reviews: SocketAddr, ca: &str) -> bool {
     let stream = connect_to(reviews, ca, BOTH).await.unwrap();
     let (status, body) = ask(stream, post("/validate", REVIEW)).await;
@@ -27,17 +27,17 @@ async fn is_allowed(reviews: SocketAddr, ca: &str) -> bool {
     let review: Value = serde_json::from_str(&body).unwrap();
     let response = &review["response"];
     let allowed = response["allowed"].as_bool().unwrap();
-    // Either verdict is about the same: nothing is half in force.
-    let told = if allowed {
+    // Both verdicts are about the same rule: no change is applied in part.
+    let text = if allowed {
         &response["warnings"][0]
     } else {
         &response["status"]["message"]
     };
-    assert!(told.as_str().unwrap().contains("OBP201"), "{body}");
+    assert!(text.as_str().unwrap().contains("OBP201"), "{body}");
     allowed
 }
 
-/// A server that follows a file.
+/// A server that reloads a settings file.
 struct Stage {
     serving: Serving,
     ca: String,
@@ -52,11 +52,11 @@ impl Stage {
     }
 
     async fn following(name: &str, file: PathBuf) -> Self {
-        Self::told(name, file, &[]).await
+        Self::start_with_flags(name, file, &[]).await
     }
 
-    /// With flags too.
-    async fn told(name: &str, file: PathBuf, flags: &[&str]) -> Self {
+    /// The same with flags.
+    async fn start_with_flags(name: &str, file: PathBuf, flags: &[&str]) -> Self {
         let args = ["--config", file.to_str().unwrap()];
         let args: Vec<&str> = args.iter().chain(flags).copied().collect();
         let serving = Serving::start_with(name, &args).await;
@@ -64,20 +64,20 @@ impl Stage {
         Self { serving, ca, file }
     }
 
-    /// Writes the file as editors do.
+    /// Replaces the file as editors do.
     fn write(&self, text: &str) {
         let new = self.file.with_extension("new");
         fs::write(&new, text).unwrap();
         fs::rename(new, &self.file).unwrap();
     }
 
-    /// Waits until so many changes ended so.
+    /// Waits until this number of changes had this outcome.
     async fn reloads(&self, outcome: &str, number: usize) {
         let metric = format!("settings_reloads_total{{outcome=\"{outcome}\"}} {number}\n");
         self.comes(self.serving.metrics, "/metrics", &metric).await;
     }
 
-    /// Waits until an answer has a text.
+    /// Waits until a response contains a text.
     async fn comes(&self, address: SocketAddr, path: &str, text: &str) {
         let asked = async {
             loop {
@@ -137,7 +137,7 @@ async fn changes_are_in_force_without_a_restart_and_without_a_failed_review() {
 }
 
 #[tokio::test]
-async fn a_broken_file_keeps_the_old_settings_and_is_told_once_until_it_is_mended() {
+async fn an_invalid_file_keeps_the_old_settings_and_is_reported_once_until_it_is_fixed() {
     let stage = Stage::new("settings-broken", WARN).await;
     let broken = [
         ("review: {levels: {OBP201: refuse}}\n", "refuse"),
@@ -146,7 +146,7 @@ async fn a_broken_file_keeps_the_old_settings_and_is_told_once_until_it_is_mende
         ("baseline: v9\n", "v9"),
         ("logFilter: \"a=b=c\"\n", "a=b=c"),
         ("limits: {maxBytesInFlight: 1000}\n", "maxBytesInFlight"),
-        // It would open less and refuse to start: nothing of it holds.
+        // The file has an invalid setting, so nothing of it is applied.
         (
             "review: {levels: {OBP201: deny}}\ntls: ephemera\n",
             "ephemera",
@@ -161,8 +161,8 @@ async fn a_broken_file_keeps_the_old_settings_and_is_told_once_until_it_is_mende
         let notice = lines.find(|line| line.starts_with("[!]settings warning: "));
         assert!(notice.is_some_and(|line| line.contains(named)), "{verbose}");
     }
-    let told = stage.log().matches("Keeping the old settings").count();
-    assert_eq!(told, broken.len());
+    let reports = stage.log().matches("Keeping the old settings").count();
+    assert_eq!(reports, broken.len());
 
     stage.write("# as at the start\nreview: {levels: {OBP201: warn}}\n");
     stage.reloads("unchanged", 1).await;
@@ -195,7 +195,7 @@ async fn a_swapped_volume_is_read_again() {
     swap("..v2", WARN);
     stage.reloads("applied", 1).await;
     assert!(stage.is_allowed().await);
-    // The same in another folder is no change.
+    // The same content in another folder is no change.
     swap("..v3", WARN);
     fs::remove_dir_all(folder.join("..v1")).unwrap();
     swap("..v4", DENY);
@@ -205,7 +205,7 @@ async fn a_swapped_volume_is_read_again() {
 }
 
 #[tokio::test]
-async fn what_needs_a_restart_is_told_and_the_rest_is_in_force() {
+async fn settings_that_need_a_restart_are_reported_and_the_rest_is_applied() {
     let stage = Stage::new("settings-restart", DENY).await;
     stage.write(&format!(
         "{WARN}clients: {{}}\nlimits: {{maxWorkers: 77}}\nlogFormat: json\n"
@@ -221,7 +221,7 @@ async fn what_needs_a_restart_is_told_and_the_rest_is_in_force() {
             .log()
             .contains("Some settings change with a restart only")
     );
-    // Flags win: what they set does not wait for anything.
+    // Flags take precedence, so nothing waits for a restart.
     stage.write(&format!("{WARN}listen: 127.0.0.1:1\n"));
     stage.reloads("unchanged", 1).await;
     let gone = async { while stage.verbose().await.contains("[!]restart") {} };
@@ -248,7 +248,7 @@ async fn the_log_filter_changes_at_run_time() {
 async fn what_a_flag_says_of_reviews_stays_whatever_the_file_says_next() {
     let file = folder("settings-flag-file").join("settings.yaml");
     fs::write(&file, DENY).unwrap();
-    let stage = Stage::told("settings-flag", file, &["--baseline", "v0.1"]).await;
+    let stage = Stage::start_with_flags("settings-flag", file, &["--baseline", "v0.1"]).await;
     stage.write(&format!("baseline: next\n{DENY}"));
     stage.reloads("unchanged", 1).await;
     stage.write(&format!("baseline: next\n{WARN}"));

@@ -1,4 +1,4 @@
-//! A cluster's watches, against an API server that lives in memory.
+//! Watches of an API server in memory.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
@@ -28,14 +28,14 @@ pub(super) const SERVICES: &str = "/api/v1/namespaces/default/services";
 
 pub(super) type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
 
-/// What the API server has, by path; a path without a list is not served.
+/// The objects by path. A path without a list is not served.
 #[derive(Clone, Default)]
 pub(super) struct ApiServer {
     pub(super) lists: Arc<Mutex<BTreeMap<String, Vec<Value>>>>,
     watches: Arc<Mutex<BTreeMap<String, mpsc::UnboundedSender<Value>>>>,
-    /// Paths that we may not list.
+    /// Forbidden paths.
     forbidden: Arc<Mutex<BTreeSet<String>>>,
-    /// Whether it sends all objects at once, whatever it was asked for.
+    /// True if it sends all objects at once, whatever limit is requested.
     pub(super) ignores_limits: bool,
 }
 
@@ -88,7 +88,7 @@ impl ApiServer {
         Response::new(StreamBody::new(events).boxed_unsync())
     }
 
-    /// The part of a list that is asked for; all of it where the server ignores that.
+    /// The requested page of a list, or all of it if the server ignores limits.
     fn page(&self, mut items: Vec<Value>, query: &str) -> Value {
         let asked = |name: &str| {
             let part = query.split('&').find_map(|part| part.strip_prefix(name));
@@ -104,7 +104,7 @@ impl ApiServer {
         json!({"metadata": metadata, "items": items.split_off(from)})
     }
 
-    /// Sends an event once the watch is there.
+    /// Sends an event once there is a watch.
     pub(super) async fn send(&self, path: &str, kind: &str, object: Value) {
         let event = json!({"type": kind, "object": object});
         loop {
@@ -130,7 +130,7 @@ fn object(version: &str, kind: &str, name: &str, spec: &Value) -> Value {
         "metadata": {"name": name, "namespace": "bao", "resourceVersion": "2"}})
 }
 
-/// Items of a list carry neither kind nor version.
+/// Items of a list have neither kind nor version.
 pub(super) fn item(name: &str, spec: &Value) -> Value {
     json!({"spec": spec, "metadata": {"name": name, "namespace": "bao", "resourceVersion": "1"}})
 }
@@ -139,7 +139,7 @@ fn policy(name: &str) -> Value {
     object("networking.k8s.io/v1", "NetworkPolicy", name, &json!({}))
 }
 
-/// The posture that `serve` has without settings.
+/// The configuration of `serve` without settings.
 pub(super) fn configs() -> source::ReviewConfigs {
     watch::channel(Arc::default()).1
 }

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use crate::volume::Volume;
 
-/// A folder of its own, removed with the value.
+/// A folder that is removed when dropped.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -141,7 +141,7 @@ fn quotes_decide_whether_a_port_is_a_number() {
 }
 
 #[test]
-fn a_malformed_object_is_kept_and_a_malformed_file_is_refused() {
+fn a_malformed_object_is_kept_and_a_malformed_file_is_rejected() {
     let folder = Folder::new();
     folder.write(
         "a.yaml",
@@ -163,7 +163,10 @@ fn a_malformed_object_is_kept_and_a_malformed_file_is_refused() {
         let error = files::load(&folder.0).expect_err(text);
         let (line, column, found) = syntax(&error, &folder.path(name));
         assert!(line >= 1 && column >= 1 && !found.is_empty(), "{error}");
-        assert!(!found.contains(" line "), "the place is told once: {error}");
+        assert!(
+            !found.contains(" line "),
+            "the position is printed once: {error}"
+        );
         fs::remove_file(folder.path(name)).expect("removed");
     }
 }
@@ -184,7 +187,7 @@ fn syntax<'a>(error: &'a LoadError, file: &Path) -> (usize, usize, &'a str) {
 }
 
 #[test]
-fn a_key_that_is_there_twice_is_refused_with_its_place() {
+fn a_duplicate_key_is_rejected_with_its_location() {
     let folder = Folder::new();
     let twice = policy("a").replace("podSelector: {}", "podSelector: {}\n  podSelector: {}");
     let list = r#"{"kind": "List", "items": [{"kind": "ConfigMap"}, {"spec": {"podSelector": {},
@@ -206,7 +209,7 @@ fn a_key_that_is_there_twice_is_refused_with_its_place() {
         assert!(found.contains(key), "{error}");
         fs::remove_file(folder.path(name)).expect("removed");
     }
-    // The same key in two objects is none twice.
+    // The same key in two objects is no duplicate.
     let once = r#"{"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "a",
         "namespace": "bao"}, "spec": {"podSelector": {}, "ingress": [{"ports": [{"port": 1}, {"port": -2.5}]}]},
         "other": [null, true, "a\n"]}"#;
@@ -231,7 +234,7 @@ fn the_same_object_twice_names_both_places() {
 }
 
 #[test]
-fn an_object_without_a_name_and_a_missing_file_are_refused() {
+fn an_object_without_a_name_and_a_missing_file_are_rejected() {
     let folder = Folder::new();
     folder.write(
         "a.yaml",

@@ -1,4 +1,4 @@
-//! Reads of one namespace: how many there are, and how old their answers may be.
+//! Live reads of one namespace: their number, and the age of their results.
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,7 +20,7 @@ use super::cluster::{Answer, configs, item, whole};
 
 const KINDS: &[Kind] = &[Kind::OpenBaoCluster];
 
-/// An API server that answers a list with what was there when the list began, once it is let.
+/// An API server that answers a list with the objects at its start, once it is released.
 #[derive(Clone)]
 struct Slow {
     names: Arc<Mutex<Vec<String>>>,
@@ -76,7 +76,7 @@ fn names(objects: &[Object]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn whoever_comes_during_a_read_shares_the_next_one_which_sees_what_they_saw() {
+async fn callers_during_a_read_share_the_next_one_which_sees_what_they_saw() {
     let slow = Slow::new();
     let reader = slow.reader();
     let read = || {
@@ -86,7 +86,7 @@ async fn whoever_comes_during_a_read_shares_the_next_one_which_sees_what_they_sa
     slow.add("early");
     let first = read();
     slow.begun.acquire().await.expect("open").forget();
-    // From here on a list that has begun does not have it.
+    // A list that has already started does not contain it.
     slow.add("late");
     let later: Vec<_> = (0..50).map(|_| read()).collect();
     slow.go.add_permits(100);
@@ -105,7 +105,7 @@ async fn a_read_outlives_the_runtime_that_asked_first() {
     let reader = slow.reader();
     slow.add("there");
     let first = reader.clone();
-    // As a connection's thread would, which ends before the answer is there.
+    // As on a connection's thread, which may end before the result is there.
     let asked = tokio::task::spawn_blocking(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
@@ -132,7 +132,7 @@ async fn a_read_that_stalls_ends_and_leaves_the_way_to_the_next() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_gives_up_waiting_holds_up_nobody() {
+async fn a_caller_that_gives_up_delays_no_other() {
     let slow = Slow::new();
     let reader = slow.reader();
     for _ in 0..10 {

@@ -1,4 +1,4 @@
-//! How much is kept of policies, and each way in which a cluster can appear beside them.
+//! Storage of policies, and each way in which a cluster can appear in their namespace.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,7 +36,7 @@ impl Scene {
         }
     }
 
-    /// Waits until the facts of `shop` are so.
+    /// Waits until the facts of `shop` fulfil a condition.
     async fn until(&mut self, holds: impl Fn(&NamespaceFacts) -> bool) -> Arc<Snapshot> {
         until(&mut self.facts, |facts| {
             facts.namespace("shop").is_some_and(|shop| holds(shop))
@@ -44,7 +44,7 @@ impl Scene {
         .await
     }
 
-    /// Waits until the policies of `shop` were read, and sees that they were never assuming no objects.
+    /// Waits until the policies of `shop` were read, and checks that they were never taken for absent.
     async fn until_read(&mut self) {
         let whole = self
             .until(|shop| {
@@ -79,7 +79,7 @@ fn shop_policies() -> Vec<Value> {
     ]
 }
 
-/// No cluster is in `shop`.
+/// An API server without a cluster in `shop`.
 fn without_cluster() -> ApiServer {
     let server = served();
     server.set(POLICIES, shop_policies());
@@ -95,7 +95,7 @@ async fn of_policies_where_no_cluster_is_nothing_but_stubs_are_kept() {
         facts.count(openbao_perimeter::inventory::Kind::NetworkPolicy),
         2
     );
-    // One that comes later, and the removal of another.
+    // A later policy, and the removal of another one.
     scene
         .server
         .send(
@@ -119,10 +119,10 @@ async fn of_policies_where_no_cluster_is_nothing_but_stubs_are_kept() {
 }
 
 #[tokio::test]
-async fn policies_beside_a_cluster_that_was_stored_before_the_start_are_kept_whole_at_once() {
+async fn policies_of_a_cluster_that_was_stored_before_the_start_are_kept_at_once() {
     let server = without_cluster();
     server.set(CLUSTERS, vec![in_shop("bao", "1", &json!({}))]);
-    // Nothing else is asked for.
+    // Nothing else is read.
     server.lists.lock().expect("unpoisoned").remove(OF_SHOP);
     let mut scene = Scene::start(server);
     scene.until_read().await;
@@ -185,7 +185,7 @@ async fn a_cluster_between_two_events_of_policies_misses_none() {
     scene
         .until(|shop| is_read(shop) && rules(shop) == Some(1))
         .await;
-    // What the watch says late is older than what was read.
+    // A late watch event is older than the read.
     scene
         .server
         .send(POLICIES, "MODIFIED", in_shop("all", "7", &json!({})))
@@ -328,7 +328,7 @@ async fn of_a_policy_that_no_proof_can_bear_only_its_names_and_its_selector_are_
             let pods = broken.pods().expect("a selector");
             assert_eq!(pods.labels.get("app").map(AsRef::as_ref), Some("web"));
         }
-        // Other caps let it be read.
+        // Other limits allow it to be read.
         scene.server.set(OF_SHOP, vec![huge.clone(), large.clone()]);
         let config = ReviewConfig {
             caps: SizeLimits {
@@ -370,7 +370,7 @@ async fn the_policies_of_a_namespace_take_so_much_together_and_no_more() {
     let shop = facts.namespace("shop").expect("facts");
     let most = read(shop);
     assert!((1..4).contains(&most), "{most}");
-    // Where one goes there is room for another.
+    // When one is deleted, there is room for another.
     let name = shop.policies.iter().find(|(_, fact)| fact.read().is_some());
     let (name, _) = name.expect("one that was read");
     let rest = (0..4)

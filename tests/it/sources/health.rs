@@ -1,4 +1,4 @@
-//! How long the API server may be silent. Time is the tests' own, so hours take none.
+//! Silence of the API server. Time is simulated.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
@@ -20,22 +20,22 @@ use super::cluster::{Answer, ApiServer, CLUSTERS, POLICIES, configs, served, who
 const LIMIT: Duration = Duration::from_mins(5);
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// How watches of NetworkPolicies are answered; all others end when they were asked to.
+/// Behaviour of watches of NetworkPolicies. All other watches end after the requested time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Manner {
-    /// They end when they were asked to, without a word.
+    /// They end after the requested time without an event.
     Ends,
     /// A bookmark each minute, and no end.
     Bookmarks,
-    /// The connection is dead, and a new one is not to be had.
+    /// The connection is dead, and there is no new one.
     Dead,
-    /// The connection is dead, and a new one is answered as before.
+    /// The connection is dead, and a new one works.
     Cut,
-    /// Every watch is accepted, and nothing follows.
+    /// Every watch is accepted, and nothing is sent.
     Silent,
-    /// So is every list.
+    /// The same for every list.
     SilentLists,
-    /// Every watch is answered by an error at once.
+    /// Every watch fails at once.
     Errs,
 }
 
@@ -96,7 +96,7 @@ impl Line {
         }
     }
 
-    /// A watch without events. It is dead as soon as the manner is one of the dead ones.
+    /// A watch without events. It is dead as soon as the behaviour is one of the dead ones.
     fn quiet(&self, manner: Manner, until: Instant) -> Answer {
         let line = self.clone();
         let begun = matches!(self.manner(), Manner::Cut);
@@ -146,7 +146,7 @@ async fn begin(manner: Manner, server: ApiServer) -> (Line, Arc<WatchHealth>) {
     (line, health)
 }
 
-/// Looks every second for this long, so that nothing in between is missed.
+/// Checks every second for this long, so that no change is missed.
 async fn lost_within(health: &WatchHealth, time: Duration) -> Option<Kind> {
     for _ in 0..time.as_secs() {
         sleep(Duration::from_secs(1)).await;
@@ -193,7 +193,7 @@ async fn a_kind_that_was_never_listed_is_named_until_it_is() {
         std::future::pending(),
     ));
     sleep(MINUTE).await;
-    // Restores and Gateways are not served here, which is an answer.
+    // Restores and Gateways are not served here, which counts as complete.
     assert_eq!(health.missing(), [Kind::NetworkPolicy]);
     server.set(POLICIES, Vec::new());
     facts.wait_for(Option::is_some).await.expect("facts");
@@ -220,7 +220,7 @@ async fn a_dead_connection_is_stale_after_the_limit_and_its_return_ends_that() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dead_connection_is_begun_anew_before_the_facts_are_stale() {
+async fn a_dead_connection_is_replaced_before_the_facts_are_stale() {
     let (line, health) = begin(Manner::Bookmarks, served()).await;
     line.set(Manner::Cut);
     assert_eq!(lost_within(&health, Duration::from_hours(1)).await, None);

@@ -1,8 +1,8 @@
-//! Where a field of a document stands in its file.
+//! The location of a field of a document in its file.
 
 use openbao_perimeter::sources::files::place::{Source, path_in};
 
-/// The marked part of the line that a path leads to, in the document that starts at `line`.
+/// The marked part of the line for a path, in the document that starts at `line`.
 fn shown(text: &str, line: usize, path: &str) -> Option<(usize, String)> {
     let source = Source::new(text);
     let place = source.places(line, &[path.to_owned()]).pop().flatten()?;

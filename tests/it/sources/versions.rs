@@ -1,4 +1,4 @@
-//! Versions in which OpenBaoClusters are served, and what is known of them then. Time is the tests' own.
+//! Served versions of OpenBaoClusters, and the known facts. Time is simulated.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -23,20 +23,20 @@ const GROUP: &str = "/apis/openbao.org";
 const OTHER: &str = "/apis/openbao.org/v1beta1/openbaoclusters";
 const LIMIT: Duration = Duration::from_mins(5);
 
-/// Resources of each version; `None` while discovery does not answer.
+/// Resources of each version; `None` if discovery does not answer.
 type Discovery = Option<BTreeMap<&'static str, Vec<&'static str>>>;
 
-/// An API server that serves OpenBaoClusters in some versions, and says so by discovery or fails to.
+/// An API server that serves OpenBaoClusters in some versions, with working or failing discovery.
 #[derive(Clone)]
 struct Versions {
     server: ApiServer,
-    /// Requests so far.
+    /// Number of requests.
     asked: Arc<AtomicUsize>,
     discovery: Arc<Mutex<Discovery>>,
 }
 
 impl Versions {
-    /// Clusters in these versions; restores keep the group alive in `v1alpha1`.
+    /// Clusters in these versions. Restores keep the API group in `v1alpha1`.
     fn new(versions: &[&'static str]) -> Self {
         let new = Self {
             server: served(),
@@ -66,7 +66,7 @@ impl Versions {
         *self.discovery.lock().expect("unpoisoned") = versions.map(all);
     }
 
-    /// The watch of a path ends with an error, so the kind is listed again.
+    /// Ends the watch of a path with an error, so that the kind is listed again.
     async fn interrupt(&self, path: &str) {
         let expired = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure",
             "reason": "Expired", "message": "too old", "code": 410});
@@ -247,7 +247,7 @@ async fn known_clusters_go_after_two_proofs_half_a_minute_apart() {
         gone.completeness(Kind::OpenBaoCluster),
         Completeness::Unserved
     );
-    // Guarded again soon after it is installed again.
+    // Guarded again soon after the CRD was installed again.
     versions.serve(Some(&["v1alpha1"]));
     let begun = Instant::now();
     followed.until("the cluster", is_read).await;
@@ -259,7 +259,7 @@ async fn known_clusters_go_after_two_proofs_half_a_minute_apart() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_answer_that_proves_nothing_begins_the_half_minute_anew() {
+async fn one_answer_that_proves_nothing_restarts_the_half_minute() {
     let versions = Versions::new(&["v1alpha1"]);
     let mut followed = Followed::start(&versions);
     followed.until("the cluster", is_read).await;
@@ -374,7 +374,7 @@ async fn a_fresh_read_that_answers_404_asks_how_the_kind_is_served() {
     versions.serve(None);
     let unknown = read(&versions, READ).await;
     assert!(matches!(unknown, Err(ReadError::Api { .. })), "{unknown:?}");
-    // One API server of several: discovery has it, the list has it not.
+    // Several API servers: one of them has the CRD in discovery, and another answers the list with 404.
     let versions = Versions::new(&["v1alpha1"]);
     versions
         .server

@@ -6,11 +6,11 @@ use std::thread;
 
 use serde_json::Value;
 
-/// A kubectl call being put together.
+/// Builder of a kubectl call.
 pub(crate) struct Kubectl(pub(super) Command);
 
 impl Kubectl {
-    /// Impersonates a user; a service account is `system:serviceaccount:<namespace>:<name>`.
+    /// Impersonates a user. A service account is `system:serviceaccount:<namespace>:<name>`.
     pub(crate) fn as_user(mut self, user: &str) -> Self {
         self.0.args(["--as", user]);
         self
@@ -28,17 +28,17 @@ impl Kubectl {
         self
     }
 
-    /// What `-f -` reads.
+    /// Sets standard input, for `-f -`.
     pub(crate) fn stdin(mut self, text: &str) -> Self {
         let (reader, mut writer) = io::pipe().expect("make a pipe");
         let text = text.to_owned();
-        // A call that fails early does not read its input; its own message tells why.
+        // A call that fails early does not read its input. Its own message shows the cause.
         thread::spawn(move || writer.write_all(text.as_bytes()));
         self.0.stdin(reader);
         self
     }
 
-    /// Runs the call to its end.
+    /// Runs the call.
     pub(crate) fn run(mut self) -> Output {
         let output = self.0.output().expect("run kubectl");
         Output {
@@ -48,7 +48,7 @@ impl Kubectl {
         }
     }
 
-    /// Runs a call that has to succeed, for what it prints; panics with its error otherwise.
+    /// Runs a call that has to succeed. Returns its output; panics with its error otherwise.
     pub(crate) fn run_ok(self) -> String {
         let call = format!("{:?}", self.0);
         let output = self.run();
@@ -62,11 +62,11 @@ impl Kubectl {
     }
 }
 
-/// What a kubectl call came to.
+/// Result of a kubectl call.
 #[derive(Debug)]
 pub(crate) struct Output {
     pub(crate) status_ok: bool,
     pub(crate) stdout: String,
-    /// Has refusals and admission warnings.
+    /// Contains denials and admission warnings.
     pub(crate) stderr: String,
 }

@@ -282,7 +282,7 @@ fn check(rule: &Rule, packets: &[Packet]) -> Result<(), String> {
 }
 
 #[test]
-fn no_implementation_lets_through_more_than_may_or_less_than_must() {
+fn no_implementation_allows_more_than_may_or_less_than_must() {
     let packets = Packet::all();
     hold("implementations", CASES, rule, |rule| check(rule, &packets));
 }

@@ -3,8 +3,7 @@
 use serde_json::json;
 
 use super::{
-    BEFORE_NEXT, EACH, Place, Rule, SINCE_V01, assert_refused, egress, ingress, namespace, tcp,
-    told,
+    BEFORE_NEXT, EACH, Place, Rule, SINCE_V01, assert_denied, egress, ingress, namespace, tcp, told,
 };
 use crate::baseline::Pods;
 use crate::config::Baseline;
@@ -78,7 +77,7 @@ fn posture_upgrade_jobs_are_inside_the_workload_zone() {
         });
         let verdict = place.write("own", None, Some(place.fact("own", &spec)));
         let shown = ["namespace `web`", "openbao.org/component=upgrade"];
-        assert_refused(&verdict, crate::rules::Code::Obp201, &shown);
+        assert_denied(&verdict, crate::rules::Code::Obp201, &shown);
     }
 }
 

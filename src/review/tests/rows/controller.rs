@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{
-    EACH, Place, Rule, assert_cut, assert_refused, block, dns_ports, egress, ingress, namespace,
+    EACH, Place, Rule, assert_cut, assert_denied, block, dns_ports, egress, ingress, namespace,
     tcp, told,
 };
 use crate::baseline::Pods;
@@ -214,7 +214,7 @@ fn controller_pods_are_judged_only_where_a_policy_isolates_them() {
             [""; 0]
         );
         let verdict = with_egress(baseline).create(&[Egress], &[inert]);
-        assert_refused(&verdict, Code::Obp202, &["TCP 25"]);
+        assert_denied(&verdict, Code::Obp202, &["TCP 25"]);
         // Another namespace is not the operator's.
         let tenant = Place::of(Pods::Workload, baseline);
         let spec = bare.policy_spec(&[Ingress], &[anyone(Ingress, 25)]);

@@ -1,4 +1,4 @@
-//! Asks a replica itself, as an API server would.
+//! Direct requests to a replica, as from an API server.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -12,12 +12,12 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::Value;
 
 pub(in crate::e2e) const SERVICE: &str = "openbao-perimeter.openbao-perimeter-system.svc";
-/// Longer than the server takes for anything.
+/// Longer than any timeout of the server.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(in crate::e2e) type Stream = StreamOwned<ClientConnection, TcpStream>;
 
-/// A handshake with the replica, by somebody who trusts the bundle.
+/// A TLS handshake with the replica, by a client that trusts the bundle.
 pub(in crate::e2e) fn connect(replica: SocketAddr, bundle: &str) -> Result<Stream, String> {
     let mut roots = RootCertStore::empty();
     for ca in CertificateDer::pem_slice_iter(bundle.as_bytes()) {

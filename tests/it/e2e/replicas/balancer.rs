@@ -1,4 +1,4 @@
-//! What a Service does, which has no data plane here.
+//! A load balancer in place of a Service, since there is no data plane.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, RwLock};
@@ -7,21 +7,21 @@ use std::time::Duration;
 
 use super::replica::Replica;
 
-/// How soon the endpoints follow `/readyz`; a kubelet asks less often, but the end of a pod is seen
-/// without it.
+/// Interval of readiness checks. A kubelet checks less often, but endpoints change at once when a pod is
+/// deleted.
 const NOTICE: Duration = Duration::from_millis(200);
 
-/// The replicas that there are.
+/// The current replicas.
 pub(super) type Replicas = Arc<RwLock<Vec<Arc<Replica>>>>;
 
-/// One address for several replicas. A new connection goes to one that was ready a moment ago, in
-/// turns; one that is open stays where it is, and none is tried a second time.
+/// One address for several replicas. New connections go in turn to replicas that were ready at the last
+/// check. Open connections stay, and no connection is retried.
 pub(super) struct Balancer {
     pub(super) port: u16,
 }
 
 impl Balancer {
-    /// Goes on until the process ends.
+    /// Runs until the process ends.
     pub(super) fn start(replicas: Replicas) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind a port");
         let port = listener.local_addr().expect("know the port").port();
@@ -39,7 +39,7 @@ impl Balancer {
             for (turn, client) in listener.incoming().flatten().enumerate() {
                 let ready = ready.read().unwrap();
                 let target = ready.get(turn % ready.len().max(1));
-                // Without an endpoint, or where it does not answer, the client is closed.
+                // Without a reachable endpoint the client's connection is closed.
                 let Some(Ok(server)) = target.map(TcpStream::connect) else {
                     continue;
                 };

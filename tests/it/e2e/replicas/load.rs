@@ -1,4 +1,4 @@
-//! Handshakes that never stop, beside the writes.
+//! Continuous handshakes, concurrent with the writes.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -9,10 +9,10 @@ use super::ask;
 use super::stage::Stage;
 use super::writes::Writes;
 
-/// As long as a bundle is promised to work once another one has taken its place.
+/// Time for which a bundle has to work after it was replaced.
 const SETTLE: Duration = Duration::from_secs(6);
 
-/// Writes and handshakes, and what failed of them.
+/// Writes and handshakes, and their failures.
 pub(in crate::e2e) struct Load {
     writes: Writes,
     is_over: Arc<AtomicBool>,
@@ -32,8 +32,8 @@ impl Load {
             failed: Arc::default(),
             workers: Vec::new(),
         };
-        // An API server may go by an older bundle for a moment, and connects anew only at times: this
-        // one does so all the time, with a bundle that it read a moment ago.
+        // An API server may use an older bundle for a moment, and reconnects rarely. This client reconnects all the
+        // time with a recent bundle.
         let (reader, most_cas) = (Arc::clone(stage), Arc::clone(&load.most_cas));
         load.spawn(move || {
             let started = Instant::now();
@@ -44,10 +44,10 @@ impl Load {
             most_cas.fetch_max(cas, Ordering::Relaxed);
             let replicas = reader.replicas.read().unwrap().clone();
             for replica in replicas {
-                // One that has just come is asked by nobody until it is ready, and has no certificate at first.
+                // A new replica gets no requests before it is ready, and has no certificate at first.
                 let was_ready = replica.is_ready();
                 let trusted = ask::connect(replica.reviews, &bundle).map(drop);
-                // On a busy machine reading alone may take longer than a bundle is promised for.
+                // On a busy machine, reading alone may take longer than the settling time.
                 if was_ready
                     && started.elapsed() < SETTLE
                     && !replica.leaves()
@@ -74,7 +74,7 @@ impl Load {
         }));
     }
 
-    /// What there was, none of which failed.
+    /// A summary. Fails if any request failed.
     pub(in crate::e2e) fn stop(self) -> String {
         self.is_over.store(true, Ordering::Relaxed);
         for worker in self.workers {

@@ -1,4 +1,4 @@
-//! One of our servers, as the account that the manifests give it.
+//! A replica of the server with the service account of the manifests.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -9,7 +9,7 @@ use crate::control_plane::{ControlPlane, Server, wait_until};
 use crate::e2e::stage::{LIMIT, program};
 use crate::guard;
 
-/// A pod has as long after SIGTERM.
+/// Grace period of a pod after SIGTERM.
 const GRACE: Duration = Duration::from_secs(30);
 
 pub(in crate::e2e) struct Replica {
@@ -21,14 +21,14 @@ pub(in crate::e2e) struct Replica {
 }
 
 impl Replica {
-    /// Starts it on free ports; with self-managed certificates.
+    /// Starts it on free ports with self-managed certificates.
     pub(in crate::e2e) fn start(plane: &ControlPlane, name: &str, args: &str) -> Self {
         let args = format!(
             "KUBECONFIG=kubeconfig-guard {} serve --tls self-managed {args} \
              --listen 127.0.0.1:0 --probes-listen 127.0.0.1:0 --metrics-listen 127.0.0.1:0",
             program().display(),
         );
-        let server = plane.start_beside(name, Path::new("/usr/bin/env"), &args);
+        let server = plane.start_program(name, Path::new("/usr/bin/env"), &args);
         let find = |start: &str, end: &str| {
             wait_until("the server prints its addresses", LIMIT, || {
                 assert!(!server.has_ended(), "{}", server.log_tail());
@@ -58,12 +58,12 @@ impl Replica {
         text.replace('\r', "")
     }
 
-    /// All that it printed and logged.
+    /// Everything that it printed and logged.
     pub(in crate::e2e) fn printed(&self) -> String {
         self.server.printed()
     }
 
-    /// How many steps of the rotation it took, also when it has ended since.
+    /// Number of rotation steps that it performed, even if it has ended since.
     pub(in crate::e2e) fn steps(&self, step: &str) -> usize {
         let taken = |line: &&str| {
             line.contains("certificate rotation step") && line.contains(&format!("\"{step}\""))
@@ -78,12 +78,12 @@ impl Replica {
         value.map_or(0, |value| value.trim().parse().expect("a number"))
     }
 
-    /// Whether it was told to end.
+    /// Returns true if it was asked to end.
     pub(in crate::e2e) fn leaves(&self) -> bool {
         self.leaves.load(Ordering::Relaxed)
     }
 
-    /// Asks it to end, and waits until it has, in good order.
+    /// Asks it to end, and waits for a regular end.
     pub(in crate::e2e) fn leave(&self) {
         self.leaves.store(true, Ordering::Relaxed);
         self.server.terminate();
@@ -91,7 +91,7 @@ impl Replica {
         assert_eq!(ended.code(), Some(0), "{}", self.server.log_tail());
     }
 
-    /// Fails where it ended by itself.
+    /// Fails if it has ended by itself.
     pub(in crate::e2e) fn is_alive(&self) {
         let ended = self.server.has_ended() && !self.leaves();
         assert!(!ended, "{}", self.server.log_tail());

@@ -1,4 +1,4 @@
-//! Two replicas, a balancer before them, and a control plane.
+//! Two replicas, a load balancer, and a control plane.
 
 use std::fs;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,25 +18,25 @@ use crate::e2e::race::client_of;
 use crate::e2e::stage::{program, tenancy};
 use crate::{example, guard};
 
-/// Long enough for one rotation of the CA and a replacement of a lost Secret, thrice.
+/// Three times the time for a rotation of the CA and the replacement of a lost Secret.
 const ROTATION: Duration = Duration::from_mins(5);
 pub(in crate::e2e) const REGISTRATIONS: [&str; 2] = [
     "validatingwebhookconfiguration",
     "mutatingwebhookconfiguration",
 ];
-/// In the folder of the control plane; all replicas read it.
+/// Settings file in the folder of the control plane. All replicas read it.
 const SETTINGS: &str = "settings.yaml";
 
 pub(in crate::e2e) struct Stage {
     pub(in crate::e2e) plane: ControlPlane,
     runtime: Runtime,
     client: Client,
-    /// Those that serve, in the order in which they started.
+    /// Running replicas, the oldest first.
     pub(in crate::e2e) replicas: Replicas,
     ended: Mutex<Vec<Arc<Replica>>>,
     started: AtomicUsize,
     pub(in crate::e2e) registrations: String,
-    /// Of each replica.
+    /// Settings of each replica.
     settings: &'static str,
 }
 
@@ -65,13 +65,13 @@ impl Stage {
             settings,
         };
         stage.set("");
-        // Both at once: one of them makes the Secret.
+        // Both start at once. One of them creates the Secret.
         stage.start();
         stage.start();
         stage
     }
 
-    /// Writes the settings of all replicas, beside those of the stage, in one step.
+    /// Replaces the settings file of all replicas atomically, in addition to the settings of the stage.
     pub(in crate::e2e) fn set(&self, settings: &str) {
         let folder = self.plane.folder();
         let draft = folder.join("settings.draft");
@@ -88,7 +88,7 @@ impl Stage {
         replica
     }
 
-    /// Ends the oldest replica and starts another one, until all are new.
+    /// Replaces the replicas one by one, the oldest first.
     pub(in crate::e2e) fn roll(&self) {
         for _ in 0..2 {
             let oldest = Arc::clone(&self.replicas.read().unwrap()[0]);
@@ -111,7 +111,7 @@ impl Stage {
         call.stdin(&self.registrations).run()
     }
 
-    /// Makes the API server ask; returns once it does.
+    /// Registers the webhooks. Returns once the API server calls them.
     pub(in crate::e2e) fn register(&self) {
         let applied = self.apply("");
         assert!(applied.status_ok, "{applied:?}");
@@ -119,7 +119,7 @@ impl Stage {
         self.wait_for("the API server asks the webhooks", || self.is_asked());
     }
 
-    /// Whether the API server knows the verdict of a replica.
+    /// Returns true if the API server returns the verdict of a replica.
     pub(in crate::e2e) fn is_asked(&self) -> bool {
         let open = example::scene("refused-OBP201-open-api-by-empty-selector", "bao");
         let ask = ["apply", "--dry-run=server", "-f", "-"];
@@ -130,12 +130,12 @@ impl Stage {
     pub(in crate::e2e) fn registration(&self, kind: &str) -> Value {
         let path = format!("/apis/admissionregistration.k8s.io/v1/{kind}s/openbao-perimeter");
         let request = Request::get(path).body(Vec::new()).expect("a request");
-        // No kubectl: this is asked all the time, beside what is measured.
+        // Without kubectl: this is called all the time during measurements.
         let read = self.runtime.block_on(self.client.request(request));
         read.expect("a registration")
     }
 
-    /// The CAs of an entry; all entries have the same ones.
+    /// The CA bundle of an entry. All entries have the same one.
     pub(in crate::e2e) fn bundle(&self) -> Option<String> {
         let mut bundles = REGISTRATIONS.iter().flat_map(|kind| {
             let entries = self.registration(kind)["webhooks"].clone();
@@ -157,7 +157,7 @@ impl Stage {
         bundle.matches("BEGIN CERTIFICATE").count()
     }
 
-    /// How many steps of the rotation were taken, by all that ever served.
+    /// Number of rotation steps performed by all replicas so far.
     pub(in crate::e2e) fn steps(&self, step: &str) -> usize {
         let ended = self.ended.lock().unwrap().clone();
         let serving = self.replicas.read().unwrap().clone();
@@ -179,7 +179,7 @@ pub(in crate::e2e) fn manifest_text(name: &str) -> String {
     fs::read_to_string(format!("manifests/{name}.yaml")).expect("read a manifest")
 }
 
-/// The replicas have the rights of their account, not the administrator's.
+/// The replicas have the rights of their service account, not the administrator's.
 pub(in crate::e2e) fn impersonate(plane: &ControlPlane) {
     let text = fs::read_to_string(plane.kubeconfig()).expect("read the kubeconfig");
     let mut config: Value = serde_json::from_str(&text).expect("JSON");

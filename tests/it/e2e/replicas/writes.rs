@@ -1,4 +1,4 @@
-//! Writes of a tenant that never stop, at half of what the machine can do, and what became of them.
+//! Continuous writes of a tenant at half of the maximum rate, and their results.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -19,7 +19,7 @@ use crate::e2e::stage::TENANT;
 use crate::example;
 
 const WRITERS: usize = 4;
-/// How long the machine is driven as far as it goes.
+/// Duration of the load at the maximum rate.
 const SATURATION: Duration = Duration::from_secs(3);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,12 +35,12 @@ enum Run {
     Dry,
 }
 
-/// One write, and what is right about it.
+/// One write and its expected result.
 struct Write {
     expected: Verdict,
     run: Run,
     name: String,
-    /// What is applied; nothing for a deletion.
+    /// The policy to apply; `None` for a deletion.
     policy: Option<Value>,
 }
 
@@ -58,10 +58,10 @@ impl Write {
     }
 }
 
-/// What the API server says of a write; an error is whatever is no verdict.
+/// The result of a write. Everything but a verdict is an error.
 fn verdict(written: Result<Value, Error>) -> Result<Verdict, String> {
     match written {
-        // The Raft port, which the tenant had left out.
+        // The Raft port, which the tenant has left out.
         Ok(spec) if spec["ingress"].to_string().contains("8201") => Ok(Verdict::Repaired),
         Ok(_) => Ok(Verdict::Allowed),
         Err(Error::Api(status))
@@ -74,7 +74,7 @@ fn verdict(written: Result<Value, Error>) -> Result<Verdict, String> {
     }
 }
 
-/// What a writer writes, again and again.
+/// A sequence of writes that is repeated.
 struct Script {
     name: String,
     web: Value,
@@ -127,7 +127,7 @@ impl Script {
 #[derive(Default)]
 struct Seen {
     right: BTreeMap<(Verdict, Run), usize>,
-    /// What came instead of a verdict.
+    /// Errors instead of verdicts.
     failed: Vec<String>,
     wrong: Vec<String>,
     times: Vec<Duration>,
@@ -136,7 +136,7 @@ struct Seen {
 #[derive(Default)]
 struct Shared {
     is_over: AtomicBool,
-    /// Microseconds between two writes of a writer; 0 as long as the limit is looked for.
+    /// Microseconds between two writes of a writer; 0 while the maximum rate is measured.
     period: AtomicU64,
     seen: Mutex<Seen>,
 }
@@ -185,13 +185,13 @@ pub(super) struct Writes {
     runtime: Runtime,
     shared: Arc<Shared>,
     writers: Vec<JoinHandle<()>>,
-    /// Writes a second that the machine can do.
+    /// Maximum number of writes per second.
     most: usize,
     begun: Instant,
 }
 
 impl Writes {
-    /// Begins, looks how much the machine can do, and goes on at half of that.
+    /// Starts, measures the maximum rate, and continues at half of it.
     pub(super) fn start(stage: &Stage) -> Self {
         let runtime = Runtime::new().expect("a runtime");
         let shared = Arc::new(Shared::default());
@@ -220,7 +220,7 @@ impl Writes {
         }
     }
 
-    /// How many of them there were, all of which had the right verdict.
+    /// The number of writes. Fails if any had another verdict.
     pub(super) fn stop(self) -> String {
         let took = self.begun.elapsed();
         self.shared.is_over.store(true, Ordering::Relaxed);

@@ -1,5 +1,5 @@
-//! An admission that trusts its facts for seconds only. No setting lets a server be that strict,
-//! since an idle watch is silent for longer; here each watch is begun anew all the time.
+//! An admission handler whose facts become stale within seconds. No setting allows that, since an idle watch
+//! is silent for longer. Here each watch is restarted all the time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ use crate::e2e::race::client_of;
 use crate::e2e::stage::LIMIT;
 use crate::support::{post, text};
 
-/// A watch ends after half of it, and begins anew at once.
+/// A watch ends after half of this time and is restarted at once.
 const AGE: Duration = Duration::from_secs(6);
 
 pub(super) struct Impatient {
@@ -31,7 +31,7 @@ pub(super) struct Impatient {
 }
 
 impl Impatient {
-    /// Follows the facts of a control plane.
+    /// Watches a control plane.
     pub(super) fn follow(plane: &ControlPlane) -> Self {
         let runtime = Runtime::new().expect("a runtime");
         let client = runtime.block_on(client_of(plane, None));
@@ -55,17 +55,17 @@ impl Impatient {
                 ));
             }
         });
-        let desk = {
+        let state = {
             let _inside = runtime.enter();
             WebhookState::new(admission, Arc::new(Metrics::new()), Limits::default())
         };
         Self {
             runtime,
-            router: router(desk),
+            router: router(state),
         }
     }
 
-    /// Asks until the review is allowed, or refused with a code.
+    /// Repeats the review until it is allowed, or denied with a code.
     pub(super) fn wait_for(&self, review: &Value, code: Option<&str>) {
         let what = format!("refused by age: {code:?}");
         wait_until(&what, LIMIT, || {

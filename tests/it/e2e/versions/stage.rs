@@ -1,4 +1,4 @@
-//! A control plane whose CRD of OpenBaoClusters changes, and one guard with the rights of its account.
+//! A control plane whose OpenBaoCluster CRD changes, and one server with the rights of its service account.
 
 use std::process::Command;
 
@@ -10,9 +10,9 @@ use crate::e2e::replicas::stage::{impersonate, manifest_text};
 use crate::e2e::stage::{LIMIT, TENANT, program, tenancy};
 use crate::{example, guard};
 
-/// The version that is read.
+/// The supported version.
 pub(super) const READ: &str = "v1alpha1";
-/// One that is not.
+/// An unsupported version.
 pub(super) const OTHER: &str = "v1beta1";
 const NAME: &str = "openbaoclusters.openbao.org";
 const REVIEWS: &str = concat!(
@@ -36,7 +36,8 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    /// Everything but the CRD of OpenBaoClusters; the one of OpenBaoRestores keeps the group alive. The guard is ready.
+    /// Everything but the OpenBaoCluster CRD. That of OpenBaoRestore keeps the API group. The server is
+    /// ready.
     pub(super) fn without_the_crd() -> Self {
         let plane = ControlPlane::start();
         plane.apply_ok(guard::NAMESPACE);
@@ -79,13 +80,13 @@ impl Stage {
         self.guard.as_ref().expect("a guard")
     }
 
-    /// Another guard, which the API server asks; returns once it does.
+    /// Restarts the server. Returns once the API server calls it.
     pub(super) fn restart(&mut self) {
         self.start();
         self.wait_until_ready();
     }
 
-    /// Another guard, which may never become ready.
+    /// Restarts the server, which may never become ready.
     pub(super) fn restart_unready(&mut self) {
         self.start();
     }
@@ -100,7 +101,7 @@ impl Stage {
         }
     }
 
-    /// Makes the API server ask the guard; returns once it does.
+    /// Registers the webhooks. Returns once the API server calls them.
     pub(super) fn register(&self) {
         let port = format!("port: {}", self.guard().reviews.port());
         let manifest = manifest_text("registrations/webhook").replace("port: 9443", &port);
@@ -112,7 +113,7 @@ impl Stage {
         });
     }
 
-    /// Serves OpenBaoClusters in these versions, a moment later.
+    /// Serves OpenBaoClusters in these versions.
     pub(super) fn serve(&self, versions: &[Version]) {
         let mut crd = self.crd.clone();
         let written = crd["spec"]["versions"][0].clone();
@@ -135,7 +136,7 @@ impl Stage {
         });
     }
 
-    /// Nothing is stored in another version.
+    /// Checks that nothing is stored in another version.
     pub(super) fn store_only(&self, version: &str) {
         let patch = json!({"status": {"storedVersions": [version]}}).to_string();
         let patch = [
@@ -155,7 +156,7 @@ impl Stage {
         self.plane.kubectl(delete).run_ok();
     }
 
-    /// Whether the guard may list OpenBaoClusters.
+    /// Grants or removes permission to list OpenBaoClusters.
     pub(super) fn may_list(&self, may: bool) {
         let resources = if may {
             json!(["openbaoclusters", "openbaorestores"])
@@ -167,7 +168,7 @@ impl Stage {
         self.plane.kubectl(patch).run_ok();
     }
 
-    /// A tenant makes the cluster `bao`; waits until the API server takes it, which it does a moment after the CRD is
+    /// Creates the cluster `bao` as a tenant. Waits until the API server accepts it, shortly after the CRD is
     /// established.
     pub(super) fn make(&self, version: &str, namespace: &str) {
         wait_until("the cluster is made", LIMIT, || {
@@ -208,7 +209,7 @@ impl Stage {
         replace.as_user(TENANT).stdin(&cluster.to_string()).run()
     }
 
-    /// The answer to a tenant who opens all pods of a namespace to everyone.
+    /// Opens all pods of a namespace to everyone, as a tenant. Returns the result.
     pub(super) fn ask(&self, namespace: &str) -> Output {
         let path =
             format!("/apis/networking.k8s.io/v1/namespaces/{namespace}/networkpolicies?dryRun=All");
@@ -230,7 +231,7 @@ impl Stage {
         assert!(answer.status_ok, "{namespace}: {answer:?}");
     }
 
-    /// Waits until `/readyz?verbose` says so; it is a second behind.
+    /// Waits until `/readyz?verbose` has this text, which is updated every second.
     pub(super) fn says(&self, text: &str) {
         wait_until(text, LIMIT, || {
             self.guard().readyz().contains(text).then_some(())

@@ -1,4 +1,4 @@
-//! The tables of the documentation, row by row.
+//! The tables of the operator's documentation, row by row.
 
 use openbao_perimeter::config::Baseline;
 
@@ -19,10 +19,10 @@ const fn row(
     }
 }
 
-/// The editions since 0.1.0.
+/// The baselines since 0.1.0.
 const SINCE_V01: &[Baseline] = &[Baseline::V01, Baseline::Next];
 
-/// All pages, the default's first.
+/// All pages. That of the default baseline is first.
 #[rustfmt::skip]
 pub(super) const DOCUMENTED: &[Page] = &[
     Page { title: "The page of 0.1.0", baseline: Baseline::V01, rows: &[

@@ -226,7 +226,7 @@ fn b1_to_b4_b7_to_b12_isolation_and_the_union_of_rules() {
 }
 
 #[test]
-fn b1_b2_b5_b13_the_directions_are_judged_apart() {
+fn b1_b2_b5_b13_the_directions_are_independent() {
     let all = any();
     let ingress_only = view(&all, [true, false], [&[], &[]]);
     let pod: LabelPairs = pairs(&[("app", "bao")]);
