@@ -7,6 +7,7 @@ use axum::body::to_bytes;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
+use tower::ServiceExt as _;
 
 use super::*;
 use crate::admission::Admission;
@@ -14,6 +15,9 @@ use crate::audit::Metrics;
 use crate::inventory::{Change, Snapshot, read};
 use crate::review::CompiledSnapshot;
 use crate::server::limits::Limits;
+use crate::server::probes::{Readiness, metrics_router, router as probe_router};
+use crate::server::tls::Certificates;
+use crate::server::tls::ephemeral::Ephemeral;
 
 fn state() -> WebhookState {
     let limits = Limits {
@@ -95,6 +99,31 @@ async fn a_small_review_with_a_long_proof_is_repeated_whole_and_keeps_no_other_w
     drop(go_on);
     let whole = answer(&state, "30s", &long).await;
     assert_ne!(code(&whole), 504, "{whole}");
+}
+
+#[tokio::test]
+async fn probes_and_metrics_answer_while_long_reviews_wait() {
+    let state = state();
+    state.admission.publish(world());
+    let certificates = Ephemeral::make().unwrap().served;
+    let certificates = Certificates::new(certificates, Arc::clone(&state.metrics));
+    let readiness = Readiness::new(Arc::clone(&state.admission), Arc::new(certificates), None);
+    let readiness = Arc::new(readiness);
+    let metrics = metrics_router(Arc::clone(&state.metrics), Arc::clone(&readiness));
+    let probes = probe_router(readiness).merge(metrics);
+    let _go_on = busy(&state).await;
+    let [long, _] = specs();
+    for path in ["/livez", "/readyz", "/metrics"] {
+        let probe = Request::get(path).body(Body::empty()).unwrap();
+        // The review goes first, on the only thread.
+        tokio::select! {
+            biased;
+            answer = answer(&state, "30s", &long) => panic!("no place is free: {answer}"),
+            response = probes.clone().oneshot(probe) => {
+                assert_eq!(response.unwrap().status(), StatusCode::OK, "{path}");
+            }
+        }
+    }
 }
 
 #[tokio::test]
