@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use super::managed::{infra_labels, lifecycle_pods, openbao_labels};
 use super::{Peers, Row, RowPorts};
 use crate::config::ReviewConfig;
-use crate::inventory::cluster::{DeclaredAt, DeclaredList};
+use crate::inventory::network::{DeclaredAt, DeclaredList};
 use crate::inventory::{Cluster, Profile};
 use netpol::Direction;
 use netpol::address::Cidr;

@@ -19,7 +19,7 @@ use std::cell::Cell;
 use super::case::Case;
 use super::{Code, Finding, Level, Onset, undecided};
 use crate::config::ReviewConfig;
-use crate::inventory::cluster::{DeclaredAt, DeclaredList};
+use crate::inventory::network::{DeclaredAt, DeclaredList};
 use crate::inventory::{Cluster, ObjectRef, Profile};
 use netpol::cover::{Budget, Exhausted};
 use netpol::port::{PortSet, Protocol};

@@ -6,7 +6,7 @@ use super::text::groups_of;
 use super::{Code, Level};
 use crate::baseline::{ClusterPerimeter, Pods};
 use crate::inventory::ObjectRef;
-use crate::inventory::cluster::DeclaredAt;
+use crate::inventory::network::DeclaredAt;
 use netpol::zone::Zone;
 use netpol::{Connection, Difference, Direction, Region};
 

@@ -3,7 +3,7 @@
 use crate::baseline::{self, Facts, Peers, Pods, Source, expand};
 use crate::config::ReviewConfig;
 use crate::inventory::Cluster;
-use crate::inventory::cluster::{DeclaredAt, DeclaredList};
+use crate::inventory::network::{DeclaredAt, DeclaredList};
 use crate::rules::Place;
 use netpol::port::{PortSet, Protocol};
 use netpol::rule::Rule;

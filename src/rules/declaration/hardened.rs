@@ -10,7 +10,7 @@ mod ports;
 mod restore;
 
 use super::{Declaration, DeclaredRule, Spot, TRUSTED_PEERS};
-use crate::inventory::cluster::DeclaredList;
+use crate::inventory::network::DeclaredList;
 use crate::inventory::{Cluster, Profile};
 use crate::rules::paste::paste_peers;
 use crate::rules::{Code, Finding, Level, Onset};
