@@ -1,4 +1,5 @@
-//! Advice: findings that warn about what will not work, or not as it is meant. Nothing here guards the perimeter.
+//! Advice: findings that only warn, about declarations that will not work as intended. They do not protect
+//! the perimeter.
 
 #![deny(
     clippy::disallowed_macros,

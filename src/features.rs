@@ -1,6 +1,6 @@
-//! Behaviour of the operator in each baseline, beside the rows that it renders.
+//! Behaviour of the operator in each baseline, apart from the rows that it renders.
 //!
-//! A baseline differs from another one in its rows (`baseline::table`) and here, and nowhere else.
+//! Baselines differ only in their rows (`baseline::table`) and in these features.
 
 #![deny(
     clippy::disallowed_macros,
@@ -10,32 +10,32 @@
 
 use crate::config::{Baseline, Pods};
 
-/// What the operator of a baseline does.
+/// Behaviour of the operator in a baseline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(
     clippy::struct_excessive_bools,
     reason = "each is a fact of its own about the operator"
 )]
 pub struct Features {
-    /// Groups of pods of a cluster for which it renders a policy.
+    /// Pods of a cluster for which it renders a policy.
     pub cluster_pods: &'static [Pods],
     /// It knows `spec.network.trustedIngressPeers`.
     pub has_trusted_peers: bool,
-    /// It looks for DNS where `spec.network.dnsNamespace` and `dnsEndpointIPs` say.
+    /// It finds DNS by `spec.network.dnsNamespace` and `dnsEndpointIPs`.
     pub has_dns_fields: bool,
-    /// It renders a rule for the metrics listener, on a port that the cluster may choose.
+    /// It renders a rule for the metrics listener, on a port that the cluster chooses.
     pub has_metrics_port: bool,
     /// It reports checkpoints as conditions of clusters and restores.
     pub reports_checkpoints: bool,
-    /// It refuses what a Hardened cluster may not declare.
+    /// It rejects declarations that a Hardened cluster may not have.
     pub enforces_hardened: bool,
-    /// It refuses an Ingress without trusted peers.
+    /// It rejects an Ingress without trusted peers.
     pub ingress_needs_trusted_peers: bool,
-    /// It overwrites a policy that has the name of one of its own.
+    /// It overwrites a policy with the name of one of its own.
     pub takes_over_policies: bool,
     /// It marks its policies with the uid of their cluster.
     pub marks_owner: bool,
-    /// It makes clusters to restore into, and renders no policies for them.
+    /// It creates clusters for restores, and renders no policies for them.
     pub restores_into_clusters: bool,
     /// It waits until the Gateway accepts its route.
     pub checks_gateway_route: bool,
@@ -79,7 +79,7 @@ const NEXT: Features = Features {
 };
 
 impl Baseline {
-    /// What the operator of this baseline does.
+    /// The features of this baseline.
     pub const fn features(self) -> &'static Features {
         match self {
             Self::Classic => &CLASSIC,

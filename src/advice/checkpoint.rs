@@ -1,8 +1,8 @@
-//! The operator's four status checkpoints, computed from facts: its statuses and reasons, in its
-//! order of checks. And OBP601 to OBP604, which say where one of them is `False`.
+//! The operator's four status conditions, computed from facts with the operator's statuses, reasons and order
+//! of checks; and the findings OBP601 to OBP604 about conditions that are `False`.
 //!
-//! What the facts cannot tell, such as whether a Secret exists, is `Unknown`, with a message that says
-//! what it hangs on. The edition `classic` has none of these conditions.
+//! If the facts are not enough, for example about the existence of a Secret, the status is `Unknown`, and the
+//! message names the missing fact. The baseline `classic` has none of these conditions.
 
 mod api_server;
 mod gateway;
@@ -20,16 +20,16 @@ use crate::rules::{Code, Finding, Level};
 
 pub use reasons::{REASONS, Reason};
 
-/// A checkpoint as it is computed here.
+/// A condition as computed here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Condition {
-    /// Which.
+    /// Type.
     pub kind: Checkpoint,
     /// Status.
     pub status: Status,
-    /// Why, in the operator's word.
+    /// The operator's reason.
     pub reason: &'static str,
-    /// Why, for people: a clause without a full stop.
+    /// Message: a clause without a full stop.
     pub message: String,
 }
 
@@ -52,13 +52,13 @@ impl Condition {
         Self::new(kind, Status::Unknown, "Unknown", message)
     }
 
-    /// Whether a live condition says something else.
+    /// Returns true if a live condition differs.
     pub fn differs_from(&self, live: &LiveCondition) -> bool {
         self.status != live.status || self.reason != &*live.reason
     }
 
-    /// The condition on one line, and the live one beside it where it says something else.
-    pub fn beside(&self, live: Option<&LiveCondition>) -> String {
+    /// The condition on one line, with the live one if it differs.
+    pub fn with_live(&self, live: Option<&LiveCondition>) -> String {
         let Self {
             kind,
             status,
@@ -76,9 +76,9 @@ impl Condition {
     }
 }
 
-/// The checkpoints of a cluster, in the order of the documentation. Those that the operator does not
-/// report are left out: a Gateway's where none is declared, a backup's likewise, and all of them in
-/// the edition `classic`.
+/// The conditions of a cluster, in the order of the documentation. Those that the operator does not report
+/// are left out: the Gateway's or the backup's if none is declared, and all of them in the baseline
+/// `classic`.
 pub fn checkpoints(
     cluster: &Cluster,
     snapshot: &Snapshot,
@@ -101,11 +101,11 @@ pub fn checkpoints(
     ];
     let conditions = conditions.into_iter().flatten();
     conditions
-        .map(|condition| reasons::settled(unless_held(cluster, condition), config.baseline))
+        .map(|condition| reasons::reported(unless_held(cluster, condition), config.baseline))
         .collect()
 }
 
-/// The checkpoint of a restore into this cluster; `None` in the edition `classic`.
+/// The condition of a restore into this cluster; `None` in the baseline `classic`.
 pub fn of_restore(
     restore: &Restore,
     cluster: &Cluster,
@@ -113,11 +113,12 @@ pub fn of_restore(
 ) -> Option<Condition> {
     config.baseline.features().reports_checkpoints.then(|| {
         let condition = job::restore(cluster, &restore.needs, config);
-        reasons::settled(condition, config.baseline)
+        reasons::reported(condition, config.baseline)
     })
 }
 
-/// A paused cluster, or one without a profile, is not looked at any further.
+/// Replaces the condition if the cluster is paused or has no profile, since the operator checks nothing else
+/// then.
 fn unless_held(cluster: &Cluster, condition: Condition) -> Condition {
     let (reason, message) = if cluster.dependencies.paused {
         (
@@ -135,7 +136,7 @@ fn unless_held(cluster: &Cluster, condition: Condition) -> Condition {
     Condition::new(condition.kind, Status::Unknown, reason, message)
 }
 
-/// OBP601 to OBP603: the checkpoints of a cluster that are `False`, here or in the live object.
+/// OBP601 to OBP603: conditions of a cluster that are `False`, as computed or in the live object.
 pub fn check(
     object: &ObjectRef,
     after: &Cluster,
@@ -157,15 +158,15 @@ pub fn check(
     conditions.filter_map(finding).collect()
 }
 
-/// The finding about one checkpoint, where it is `False`. `old` is what it was before the write.
+/// The finding about one condition, if it is `False`. `old` is the condition before the write.
 pub fn finding(
     object: &ObjectRef,
     condition: &Condition,
     live: Option<&LiveCondition>,
     old: Option<&Condition>,
 ) -> Option<Finding> {
-    // What the operator saw that cannot be seen here. Where the facts make it `True` after a write, the
-    // operator has not looked at this write yet.
+    // The operator may know more than the facts. If the condition becomes `True` by this write, the operator has not
+    // processed the write yet.
     let is_blind = condition.status == Status::Unknown || old.is_none();
     let seen = live.filter(|live| live.status == Status::False && is_blind);
     if condition.status != Status::False && seen.is_none() {
@@ -180,13 +181,13 @@ pub fn finding(
         Finding::advice(code, object, path)
     };
     Some(Finding {
-        reason: condition.beside(live),
+        reason: condition.with_live(live),
         help: help(condition.reason, condition.kind),
         ..finding
     })
 }
 
-/// The code about a checkpoint, and the field that decides it.
+/// The code for a condition, and the field that decides it.
 pub const fn place(kind: Checkpoint) -> (Code, &'static str) {
     match kind {
         Checkpoint::ApiServerNetwork => (Code::Obp601, "spec.network"),
@@ -224,7 +225,7 @@ fn help(reason: &str, kind: Checkpoint) -> String {
     text.to_owned()
 }
 
-/// The cluster of a name, where it can be read.
+/// The object, if it exists and can be read.
 pub(super) fn read<T>(fact: Option<&Fact<T>>) -> Option<&T> {
     fact.and_then(Fact::read).map(AsRef::as_ref)
 }

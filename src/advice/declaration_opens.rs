@@ -1,5 +1,5 @@
-//! OBP318: a cluster write opens connections for peers that nobody declared, since the operator renders
-//! rules for other fields too: an Ingress, a Gateway's namespace, the profile.
+//! OBP318: a cluster write opens connections for undeclared peers, since the operator also renders rules for
+//! other fields: an Ingress, a Gateway's namespace, the profile.
 
 use super::opened::{Opened, Openings};
 use crate::baseline::{Peers, Pods};
@@ -9,8 +9,8 @@ use netpol::{Direction, Region};
 
 const PROFILE: &str = "spec.profile";
 
-/// One finding for each field. What was open before the write stays unsaid. A new cluster opens nothing by
-/// its Gateway or profile that its baseline does not name; an Ingress that admits everyone is told there too.
+/// One finding per field. Connections that were open before are not reported. For a new cluster, the Gateway
+/// and the profile are not reported, since its baseline names them; an Ingress that admits everyone is.
 pub fn check(
     object: &ObjectRef,
     after: &Openings<'_>,
@@ -80,7 +80,7 @@ pub fn check(
     findings
 }
 
-/// Peers that the operator opens for fields that name none, and did not open before.
+/// Peers that the operator opens for fields that name none, and that were not open before.
 fn opened(after: &Openings<'_>, before: Option<&Openings<'_>>) -> Vec<Peers> {
     let of = |(pods, direction)| {
         let known = before.and_then(|before| before.of(pods, direction));

@@ -1,4 +1,4 @@
-//! OBP605: an endpoint that pods connect to, and no egress of theirs lets through.
+//! OBP605: an endpoint that pods connect to, and that their egress does not allow.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -17,26 +17,26 @@ use netpol::label::NAMESPACE_NAME;
 use netpol::port::{Port, Protocol};
 use netpol::{Direction, PeerSet, Region};
 
-/// The Service of the API server, which the core rows open.
+/// The Service of the API server, which core rows open.
 const API_SERVER: (&str, &str) = ("kubernetes", "default");
 
-/// Names of a cluster's own Services, after its name.
+/// Suffixes of the cluster's own Services.
 const OWN_SERVICES: [&str; 4] = ["", "-public", "-acme", "-read"];
 
-/// Whose connections, out of which cluster's perimeter, and who says so.
+/// Pods that connect, the perimeter for their egress, and the object that names the endpoints.
 #[derive(Clone, Copy, Debug)]
 pub struct DialContext<'a> {
     /// The object that names the endpoints.
     pub object: &'a ObjectRef,
     /// The pods that connect.
     pub pods: Pods,
-    /// What is opened for the cluster whose egress they have.
+    /// Rules opened for the cluster whose egress they have.
     pub openings: &'a Openings<'a>,
-    /// What they connect to.
+    /// Services that they connect to.
     pub dial_targets: &'a [DialTarget],
 }
 
-/// Findings for all endpoints that are not covered. Those that `before` left uncovered too are known.
+/// Findings for all endpoints that are not covered. Those that `before` did not cover either are known.
 pub fn check(now: DialContext<'_>, before: Option<DialContext<'_>>) -> Vec<Finding> {
     let old = before.map_or_else(Vec::new, uncovered);
     let onset = |dial: &DialTarget| {
@@ -52,7 +52,7 @@ pub fn check(now: DialContext<'_>, before: Option<DialContext<'_>>) -> Vec<Findi
         .collect()
 }
 
-/// The endpoints that are not covered, with what is said of each.
+/// The endpoints that are not covered, with the reason.
 fn uncovered(context: DialContext<'_>) -> Vec<(&DialTarget, Why)> {
     let DialContext { openings, pods, .. } = context;
     let Some(opened) = openings.of(pods, Direction::Egress) else {
@@ -67,16 +67,16 @@ fn uncovered(context: DialContext<'_>) -> Vec<(&DialTarget, Why)> {
         .collect()
 }
 
-/// Why an endpoint is not covered.
+/// Reason for which an endpoint is not covered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Why {
-    /// Its text names no place.
+    /// Its text is no endpoint.
     Nowhere(String),
-    /// Nothing opens it.
+    /// No rule opens it.
     Shut,
-    /// Its Service's namespace is open on other ports, of which one may be its pods'.
+    /// The namespace of its Service is open on other ports, and one of them may be the pods' port.
     OtherPorts,
-    /// Its port is open to addresses, which the pods of a Service are for some network plugins only.
+    /// Its port is open to addresses. For some network plugins they include the pods of a Service.
     AddressesOnly,
 }
 
@@ -88,7 +88,7 @@ fn why(dial: &DialTarget, opened: &[Opened], cluster: &Cluster) -> Option<Why> {
     let port = Port::Number(endpoint.port);
     let has_port = |region: &Region| region.ports.contains(Protocol::Tcp, &port);
     let is_covered = match &endpoint.host {
-        // Inside a pod no policy is asked.
+        // Policies do not apply inside a pod.
         Host::Address(address) if address.is_loopback() => true,
         Host::Address(address) => {
             let mut regions = opened.iter().flat_map(|open| &open.regions);
@@ -102,7 +102,7 @@ fn why(dial: &DialTarget, opened: &[Opened], cluster: &Cluster) -> Option<Why> {
     (!is_covered).then_some(Why::Shut)
 }
 
-/// Why a Service, by name and namespace, is not covered.
+/// The reason for which a Service, given by name and namespace, is not covered.
 fn why_service(
     service: (&str, &str),
     port: u16,
@@ -115,7 +115,7 @@ fn why_service(
     let (_, namespace) = service;
     let port = Port::Number(port);
     let has_port = |region: &Region| region.ports.contains(Protocol::Tcp, &port);
-    // Which number a port name means is the pods' to say.
+    // The pods define the number of a port name.
     let fits =
         |region: &Region| has_port(region) || !region.ports.ports(Protocol::Tcp).names().is_empty();
     let own = is_own(service, cluster);
@@ -139,7 +139,7 @@ const fn is_declared(open: &Opened) -> bool {
     matches!(open.peers, Peers::Declared | Peers::Platform)
 }
 
-/// What is open to addresses that can be anywhere: not the API server's and not those of DNS.
+/// Regions open to arbitrary addresses, without those for the API server and for DNS.
 fn addressed(opened: &[Opened]) -> impl Iterator<Item = &Region> {
     let anywhere = opened
         .iter()
@@ -147,7 +147,7 @@ fn addressed(opened: &[Opened]) -> impl Iterator<Item = &Region> {
     let regions = anywhere.flat_map(|open| &open.regions);
     regions.filter(|region| match &region.peer {
         PeerSet::Pods { .. } => false,
-        // Nobody's name leads to loopback or link-local addresses.
+        // Names do not resolve to loopback or link-local addresses.
         PeerSet::V4(addresses) => addresses
             .first()
             .is_some_and(|first| !first.is_loopback() && !first.is_link_local()),
@@ -165,8 +165,8 @@ fn holds(region: &Region, address: IpAddr) -> bool {
     }
 }
 
-/// Whether pods of a namespace are among the peers. Which other labels the namespace and the Service's
-/// pods carry is not known here, so a rule that asks for some is believed.
+/// Returns true if pods of a namespace are among the peers. Other labels of the namespace and of the pods are
+/// unknown, so a rule that requires some counts.
 fn reaches(region: &Region, namespace: &str) -> bool {
     match &region.peer {
         PeerSet::Pods { namespaces, .. } => {
@@ -252,8 +252,8 @@ fn block(cidr: &str) -> Value {
     json!({"ipBlock": {"cidr": cidr}})
 }
 
-/// A seal that may be a network service in a place that nothing names, while nothing is declared.
-pub fn placeless(
+/// A seal that may be a network service without a declared address, if no egress is declared.
+pub fn seal_without_address(
     object: &ObjectRef,
     after: &Cluster,
     before: Option<&Cluster>,

@@ -1,5 +1,5 @@
-//! OBP607: the first egress rule ends the fallback to port 443 that the jobs of a Development cluster
-//! have while none is declared.
+//! OBP607: the first egress rule ends the fallback to port 443 that jobs of a Development cluster have
+//! without declared rules.
 
 use super::endpoint_not_covered::{DialContext, check as uncovered};
 use super::opened::Openings;
@@ -44,7 +44,7 @@ pub fn check(
     })
 }
 
-/// What the fallback of a cluster lets through; nothing where it has none.
+/// Connections that the fallback of a cluster allows; none if it has no fallback.
 fn fallback<'o>(openings: &'o Openings<'_>) -> impl Iterator<Item = &'o Region> {
     let opened = openings.of(Pods::Jobs, Direction::Egress);
     let opened = opened.unwrap_or_default().iter();
@@ -52,7 +52,7 @@ fn fallback<'o>(openings: &'o Openings<'_>) -> impl Iterator<Item = &'o Region> 
     fallback.flat_map(|open| &open.regions)
 }
 
-/// Whether the declared rules of a cluster let less through than the fallback would.
+/// Returns true if the declared rules of a cluster allow less than the fallback.
 fn is_lost(openings: &Openings<'_>) -> bool {
     let mut without = openings.cluster.clone();
     without.network.egress_rules.clear();
@@ -66,7 +66,7 @@ fn is_lost(openings: &Openings<'_>) -> bool {
     fallback(&Openings::new(&without, openings.known)).any(|lost| !kept(lost))
 }
 
-/// The first place on the fallback's port to which backups no longer get.
+/// The first endpoint on the fallback's port that backups can no longer reach.
 fn backup_ends(object: &ObjectRef, openings: &Openings<'_>) -> Option<String> {
     let backup = openings.cluster.dependencies.backup.as_ref()?;
     let on_https = |dial: &&crate::inventory::dependencies::DialTarget| {

@@ -1,6 +1,6 @@
-//! OBP606: a Gateway or an Ingress is on, and nobody is admitted who could be its proxy.
+//! OBP606: a Gateway or an Ingress is on, and no peer that could be its proxy is admitted.
 //!
-//! Where the proxy's pods really run is not known here, so any declared peer may be it.
+//! The namespace of the proxy's pods is unknown, so any declared peer may be the proxy.
 
 use super::opened::Openings;
 use crate::baseline::{Peers, Pods};
@@ -10,14 +10,14 @@ use crate::rules::{Code, Finding, Level};
 use netpol::Direction;
 use netpol::port::{Port, Protocol};
 
-/// The two ways in.
+/// The two kinds of entrance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Entrance {
     Gateway,
     Ingress,
 }
 
-/// Findings for entrances that lead nowhere.
+/// Findings for entrances without an admitted proxy.
 pub fn check(
     object: &ObjectRef,
     after: &Openings<'_>,
@@ -46,7 +46,7 @@ pub fn check(
     shut.into_iter().map(finding).collect()
 }
 
-/// The entrances that are on and admit nobody.
+/// The entrances that are on and admit no proxy.
 fn shut(openings: &Openings<'_>) -> Vec<Entrance> {
     let (cluster, (config, _)) = (openings.cluster, openings.known);
     let Some(opened) = openings.of(Pods::Workload, Direction::Ingress) else {

@@ -1,5 +1,5 @@
-//! What the baseline opens for the pods of a cluster, rule by rule, as declared and rendered: what advice
-//! about endpoints and proxies is held against.
+//! Rules that the baseline opens for the pods of a cluster, as declared and rendered. Advice about endpoints
+//! and proxies is compared with them.
 
 use std::cell::OnceCell;
 use std::net::IpAddr;
@@ -10,19 +10,19 @@ use crate::inventory::Cluster;
 use netpol::rule::Rule;
 use netpol::{At, Direction, LabelSet, Reading, Region};
 
-/// One rule that is open, and what it comes from.
+/// One open rule and its source.
 #[derive(Clone, Debug)]
 pub(super) struct Opened {
-    /// What kind of row it is of.
+    /// Peers of its row.
     pub(super) peers: Peers,
-    /// What it surely lets through.
+    /// Connections that every implementation allows.
     pub(super) regions: Vec<Region>,
 }
 
 /// The settings, and the API server's addresses.
 pub type Known<'a> = (&'a ReviewConfig, &'a [IpAddr]);
 
-/// What is opened for the pods of one cluster, worked out once for all rules that ask: a declaration may be large.
+/// Rules opened for the pods of one cluster, computed once for all advice: a declaration may be large.
 #[derive(Debug)]
 pub struct Openings<'a> {
     /// The cluster.
@@ -33,7 +33,7 @@ pub struct Openings<'a> {
 }
 
 impl<'a> Openings<'a> {
-    /// Of a cluster, as it is rendered under these settings.
+    /// The rules of a cluster under this configuration.
     pub fn new(cluster: &'a Cluster, known: Known<'a>) -> Self {
         Self {
             cluster,
@@ -42,8 +42,8 @@ impl<'a> Openings<'a> {
         }
     }
 
-    /// Everything that the operator opens and the platform permits; `None` where no policy of the operator
-    /// isolates these pods, so that nothing is shut.
+    /// All rules that the operator opens and the platform permits; `None` if no policy of the operator
+    /// isolates these pods, so that everything is open.
     pub(super) fn of(&self, pods: Pods, direction: Direction) -> Option<&[Opened]> {
         let opened = &self.opened[pods as usize][direction as usize];
         let opened = opened.get_or_init(|| opened_by(self.cluster, pods, direction, self.known));

@@ -1,4 +1,4 @@
-//! OBP317: a rule, or a part of one, that lets nothing through as it is written.
+//! OBP317: a rule, or a part of one, that allows nothing.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -9,8 +9,8 @@ use crate::rules::{Code, Finding, Onset};
 use netpol::rule::{Peer, PortRange, Rule, Selector};
 use netpol::{Direction, Reading};
 
-/// Blocks whose addresses no pod has: loopback, link-local and multicast. A port name is looked up in
-/// the pod at the address.
+/// Blocks with addresses that no pod has: loopback, link-local and multicast. A port name is looked up on the
+/// pod with the address.
 const WITHOUT_PODS: [(IpAddr, u8); 6] = [
     (IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)), 8),
     (IpAddr::V4(Ipv4Addr::new(169, 254, 0, 0)), 16),
@@ -20,10 +20,10 @@ const WITHOUT_PODS: [(IpAddr, u8); 6] = [
     (IpAddr::V6(Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0)), 8),
 ];
 
-/// Rules that are named one by one; of the rest only the number is told.
+/// Maximum number of rules that are named. The rest is counted.
 const LISTED: usize = 20;
 
-/// Findings about the rules of a policy. What the old policy had as well is known.
+/// Findings about the rules of a policy. Those of the old policy are known.
 pub fn in_policy(object: &ObjectRef, after: &Policy, before: Option<&Policy>) -> Vec<Finding> {
     Direction::ALL
         .into_iter()
@@ -31,7 +31,7 @@ pub fn in_policy(object: &ObjectRef, after: &Policy, before: Option<&Policy>) ->
         .collect()
 }
 
-/// Findings about the egress rules that a cluster declares. A whole rule without effect is OBP314.
+/// Findings about the egress rules that a cluster declares. A rule without any effect is OBP314.
 pub fn in_cluster(object: &ObjectRef, after: &Cluster, before: Option<&Cluster>) -> Vec<Finding> {
     let rules = |cluster: &Cluster| {
         let declared = cluster.network.egress_rules.iter();
@@ -53,9 +53,9 @@ pub fn in_cluster(object: &ObjectRef, after: &Cluster, before: Option<&Cluster>)
     found.take(LISTED).collect()
 }
 
-/// A part of a rule, and what is wrong with it.
+/// A part of a rule without effect.
 struct Idle {
-    /// Path below the rule's.
+    /// Path relative to the rule.
     part: String,
     reason: String,
     help: String,
@@ -133,7 +133,7 @@ fn without_type(direction: Direction, rules: usize) -> Idle {
     }
 }
 
-/// A port name beside addresses that no pod has.
+/// A port name next to addresses that no pod has.
 fn idle_port(rule: &Rule) -> Option<Idle> {
     let mut ports = rule.ports.iter().enumerate();
     let (at, name) = ports.find_map(|(at, entry)| match &entry.ports {
@@ -162,7 +162,7 @@ fn is_without_pods(block: &IpNet) -> bool {
     })
 }
 
-/// A peer that nothing can be: its requirements contradict each other, or `except` takes all of it.
+/// A peer that matches nothing: its requirements contradict each other, or `except` removes all of it.
 fn idle_peer(rule: &Rule, direction: Direction, namespace: &str) -> Option<Idle> {
     let mut peers = rule.peers.iter().enumerate();
     let (at, peer) = peers
@@ -184,7 +184,7 @@ fn idle_peer(rule: &Rule, direction: Direction, namespace: &str) -> Option<Idle>
     })
 }
 
-/// Whether it is worth a look: labels alone contradict nothing.
+/// Returns true if a peer may match nothing. Labels alone never contradict each other.
 fn may_be_nobody(peer: &Peer) -> bool {
     let expresses = |selector: &Option<Selector>| {
         let mut selector = selector.iter();

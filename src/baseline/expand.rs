@@ -36,11 +36,11 @@ pub struct Facts<'a> {
 pub struct Expansion {
     /// The rule.
     pub rule: Rule,
-    /// Where it is written, for declared rows and the platform's.
+    /// Its location, for declared rows and platform rows.
     pub declared: Option<Source>,
 }
 
-/// Where a rule is written that is not the operator's own.
+/// Location of a rule that is not the operator's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// In the OpenBaoCluster.

@@ -1,15 +1,15 @@
-//! The table of the kinds that a review knows.
+//! The table of kinds.
 
-/// A kind that a review knows.
+/// A kind that reviews use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
-    /// An OpenBao cluster, as the operator runs it.
+    /// An OpenBao cluster of the operator.
     OpenBaoCluster,
     /// A NetworkPolicy of Kubernetes.
     NetworkPolicy,
     /// A Namespace.
     Namespace,
-    /// A Service; only `default/kubernetes` is of interest.
+    /// A Service. Only `default/kubernetes` is used.
     Service,
     /// A restore into an OpenBao cluster.
     OpenBaoRestore,
@@ -19,29 +19,29 @@ pub enum Kind {
     GatewayClass,
 }
 
-/// The use of a kind's objects.
+/// Use of a kind's objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rests {
-    /// Verdicts rest on them: without them nothing is decided.
+    /// Verdicts depend on them. Without them nothing is decided.
     Verdicts,
-    /// Advice rests on them: a cluster is guarded without them too.
+    /// Only advice depends on them. Reviews work without them.
     Advice,
 }
 
 /// One row of the table.
 struct Row {
     kind: Kind,
-    /// The word in `kind`.
+    /// The value of `kind`.
     name: &'static str,
     /// The API group; empty for the core group.
     group: &'static str,
-    /// Versions that are read, the one to ask for first. They have one shape.
+    /// Supported versions, the preferred one first. They have the same fields.
     versions: &'static [&'static str],
     plural: &'static str,
     is_namespaced: bool,
-    /// Defined by a CustomResourceDefinition, which an API server may lack.
+    /// Defined by a CRD, which may not be installed.
     is_custom: bool,
-    /// Writes of it are judged.
+    /// Writes of it are reviewed.
     is_judged: bool,
     rests: Rests,
 }
@@ -148,7 +148,7 @@ impl Kind {
         &TABLE[self as usize]
     }
 
-    /// The kind as the API writes it.
+    /// The kind as in the API.
     pub const fn as_str(self) -> &'static str {
         self.row().name
     }
@@ -158,32 +158,32 @@ impl Kind {
         self.row().group
     }
 
-    /// The versions that are read, the one to ask for first.
+    /// The supported versions, the preferred one first.
     pub const fn versions(self) -> &'static [&'static str] {
         self.row().versions
     }
 
-    /// The resource that it is served as.
+    /// The plural resource name.
     pub const fn plural(self) -> &'static str {
         self.row().plural
     }
 
-    /// True if its objects are in no namespace.
+    /// True if its objects have no namespace.
     pub const fn is_cluster_scoped(self) -> bool {
         !self.row().is_namespaced
     }
 
-    /// True if a CustomResourceDefinition defines it, so that an API server may lack it.
+    /// True if it is defined by a CRD, which may not be installed.
     pub const fn is_custom(self) -> bool {
         self.row().is_custom
     }
 
-    /// True if writes of it are judged.
+    /// True if writes of it are reviewed.
     pub const fn is_judged(self) -> bool {
         self.row().is_judged
     }
 
-    /// What its objects are used for.
+    /// Use of its objects.
     pub const fn rests(self) -> Rests {
         self.row().rests
     }

@@ -94,7 +94,7 @@ impl NamespaceFacts {
         }
     }
 
-    /// Where the objects of a kind are.
+    /// The stores with the objects of a kind.
     fn stores(&self, kind: Kind) -> impl Iterator<Item = &dyn Store> {
         let stores: [Option<&dyn Store>; 2] = match kind {
             Kind::OpenBaoCluster => [Some(&self.clusters), None],
@@ -125,7 +125,7 @@ impl NamespaceFacts {
         }
     }
 
-    /// Every object of a kind, by name; `namespace` is where they are.
+    /// References to every object of a kind, sorted by name. `namespace` is that of these facts.
     pub(super) fn references(&self, namespace: &Arc<str>, kind: Kind) -> Vec<ObjectRef> {
         let home = if kind.is_cluster_scoped() {
             Arc::default()
@@ -162,22 +162,22 @@ impl NamespaceFacts {
     }
 }
 
-/// Objects of one kind by name, whatever the kind.
+/// Objects of one kind by name.
 pub(super) trait Store {
-    /// Names, in order.
+    /// Names in sorted order.
     fn names(&self) -> Box<dyn Iterator<Item = &Arc<str>> + '_>;
 
-    /// True if there is an object of this name.
+    /// Returns true if there is an object with this name.
     fn contains(&self, name: &str) -> bool;
 
-    /// Drops the object of this name.
+    /// Removes the object with this name.
     fn remove(&mut self, name: &str);
 
     /// Problems of the objects that cannot be read, as a whole or in some fields.
     fn unreadable(&self) -> Box<dyn Iterator<Item = &Arc<Unreadable>> + '_>;
 }
 
-/// An object that was read, of which some fields may be missing.
+/// A readable object in which some fields may be unreadable.
 trait Readable {
     /// The problems of fields that cannot be read.
     fn broken(&self) -> Option<&Arc<Unreadable>> {
@@ -240,7 +240,7 @@ impl Store for BTreeMap<Arc<str>, Arc<Stub>> {
     }
 }
 
-/// The Namespace itself is the only one of its kind here.
+/// The Namespace object: at most one.
 impl Store for Option<Fact<Namespace>> {
     fn names(&self) -> Box<dyn Iterator<Item = &Arc<str>> + '_> {
         Box::new(self.iter().map(|fact| fact.name()))

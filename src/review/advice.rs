@@ -41,7 +41,7 @@ pub(super) fn of_cluster(
     findings.extend(snapshot_without_egress(object, after, &findings));
     findings.extend(endpoints(object, &openings, old));
     let config = &world.config;
-    findings.extend(endpoint_not_covered::placeless(
+    findings.extend(endpoint_not_covered::seal_without_address(
         object,
         after,
         before,

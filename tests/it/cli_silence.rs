@@ -130,7 +130,7 @@ fn objects_of_other_kinds_only_are_reported_and_are_strictly_a_failure() {
     let text = format!("{CONFIG_MAP}---\n{CONFIG_MAP}{calico}{namespace}");
     let (status, out, err) = check("others", &text, &[]);
     let expected = "\
-note: nothing was judged, since there is no NetworkPolicy, OpenBaoCluster, OpenBaoRestore: 2
+note: nothing was judged, since there is no OpenBaoCluster, NetworkPolicy, OpenBaoRestore: 2
   ConfigMap (v1), 1 Namespace, 1 NetworkPolicy (projectcalico.org/v3)
 note: of another API group, and not judged: 1 NetworkPolicy (projectcalico.org/v3)
 judged 0: 0 refused, 0 with warnings; 3 of other kinds passed over

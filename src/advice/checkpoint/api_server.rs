@@ -1,4 +1,4 @@
-//! `APIServerNetworkReady`: is the way to the Kubernetes API server known?
+//! `APIServerNetworkReady`: the network path to the Kubernetes API server is known.
 
 use std::net::IpAddr;
 
@@ -52,7 +52,7 @@ pub(super) fn condition(
     Condition::new(KIND, Status::Unknown, reason, message)
 }
 
-/// What is wrong with the block for the operator, which refuses leading zeros as Go does.
+/// The operator's problem with the block. It rejects leading zeros, as Go does.
 fn unreadable(cidr: &Result<Cidr, Vec<Malformed>>) -> Option<String> {
     match cidr {
         Err(problems) => Some(said(problems)),

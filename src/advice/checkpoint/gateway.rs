@@ -1,4 +1,4 @@
-//! `GatewayIntegrationReady`: can the declared Gateway serve the cluster?
+//! `GatewayIntegrationReady`: the declared Gateway can serve the cluster.
 
 use super::{Condition, read};
 use crate::config::ReviewConfig;
@@ -42,7 +42,7 @@ pub(super) fn condition(
     }
 }
 
-/// What a check found, where it is not fine.
+/// The result of a check, or the condition that it decides.
 type Checked<T> = Result<T, Box<Condition>>;
 
 fn is_false<T>(reason: &'static str, message: String) -> Checked<T> {
@@ -84,7 +84,7 @@ fn class_of<'a>(gateway: &Gateway, snapshot: &'a Snapshot) -> Checked<&'a Gatewa
         .unwrap_or_else(|| is_false("GatewayClassMissing", format!("no GatewayClass {name}")))
 }
 
-/// The object, or why it cannot be had; `None` where it does not exist.
+/// The object, or the condition if it cannot be read; `None` if it does not exist.
 fn absence<'a, T>(
     fact: Option<&'a Fact<T>>,
     kind: Kind,

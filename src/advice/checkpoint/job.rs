@@ -1,4 +1,4 @@
-//! `BackupConfigurationReady` and `RestoreConfigurationReady`: one evaluator for both jobs.
+//! `BackupConfigurationReady` and `RestoreConfigurationReady`, with the same evaluation.
 
 use super::Condition;
 use crate::config::ReviewConfig;
@@ -17,7 +17,7 @@ pub(super) fn restore(cluster: &Cluster, needs: &JobNeeds, config: &ReviewConfig
     condition(Checkpoint::RestoreConfiguration, cluster, needs, config)
 }
 
-/// The first match wins.
+/// The first problem decides.
 fn condition(
     kind: Checkpoint,
     cluster: &Cluster,
@@ -34,7 +34,7 @@ fn condition(
             );
         }
         if config.baseline.features().enforces_hardened && !explicit_egress::is_explicit(rules) {
-            // A restore fails without a reason of this condition: it is not in the operator's table.
+            // The operator's table has no reason for such a restore in this condition.
             return is_false(
                 "SecurityViolation",
                 "the cluster is Hardened, and an egress rule lacks ports or names no explicit peer",
@@ -44,7 +44,7 @@ fn condition(
             && kind == Checkpoint::RestoreConfiguration
             && let Some(doubt) = needs.storage_problems.first()
         {
-            return Condition::unknown(kind, doubted(&doubt.what));
+            return Condition::unknown(kind, storage_problem(&doubt.what));
         }
     }
     let has_role = needs.jwt_role.is_some() || cluster.dependencies.has_default_roles;
@@ -65,7 +65,7 @@ fn condition(
     if secrets.is_empty() {
         return Condition::new(kind, Status::True, reason, message);
     }
-    // Of Secrets nothing is read here, not even whether they exist.
+    // Secrets are not read, so their existence is unknown.
     let secrets = secrets.join(" and ");
     Condition::unknown(
         kind,
@@ -75,9 +75,9 @@ fn condition(
     )
 }
 
-/// What becomes of a restore into a Hardened cluster from such a storage. The operator has no reason for
-/// it in this condition.
-fn doubted(what: &StorageFault) -> String {
+/// Message for a restore into a Hardened cluster from storage with this problem. The operator has no reason
+/// for it in this condition.
+fn storage_problem(what: &StorageFault) -> String {
     let minded = minded(what);
     match what {
         StorageFault::PlainToService => format!(
@@ -89,7 +89,7 @@ fn doubted(what: &StorageFault) -> String {
     }
 }
 
-/// How the job gets into the object storage.
+/// Authentication of the job to the object storage.
 const fn storage(needs: &JobNeeds) -> (&'static str, &'static str) {
     if needs.credentials_secret.is_some() {
         (

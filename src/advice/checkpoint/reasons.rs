@@ -1,5 +1,5 @@
-//! The statuses and reasons that the operator reports, by edition. Any other pair it rewrites to
-//! `Unknown`, `Unknown`; so is it here.
+//! Statuses and reasons that the operator reports, by baseline. The operator rewrites any other pair to
+//! `Unknown`, `Unknown`, and so does this module.
 
 use super::Condition;
 use crate::config::Baseline::{self, Next, V01};
@@ -8,16 +8,16 @@ use crate::inventory::Checkpoint::{
 };
 use crate::inventory::Status::{self, False, True, Unknown};
 
-/// A status and reason that a checkpoint can have.
+/// A status and reason of a condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reason {
-    /// Checkpoint.
+    /// Type of the condition.
     pub kind: Checkpoint,
     /// Status.
     pub status: Status,
     /// Reason.
     pub reason: &'static str,
-    /// Editions that have it.
+    /// Baselines that have it.
     pub baselines: &'static [Baseline],
 }
 
@@ -90,8 +90,8 @@ pub const REASONS: &[Reason] = &[
     pair(RestoreConfiguration, Unknown, "Unknown",                    SINCE_V01),
 ];
 
-/// The condition, as an operator of this edition would report it.
-pub(super) fn settled(condition: Condition, baseline: Baseline) -> Condition {
+/// The condition as an operator of this baseline reports it.
+pub(super) fn reported(condition: Condition, baseline: Baseline) -> Condition {
     let is_known = REASONS.iter().any(|known| {
         known.kind == condition.kind
             && known.status == condition.status

@@ -54,7 +54,7 @@ fn config_of(baseline: Baseline) -> ReviewConfig {
     }
 }
 
-/// Facts of a cluster that serves the Gateway API.
+/// Facts with a cluster that serves the Gateway API.
 fn snapshot(objects: &[Value]) -> Snapshot {
     let objects = objects
         .iter()
@@ -69,7 +69,7 @@ fn with_api_server() -> Snapshot {
     Snapshot::default().apply([Change::Set(address)])
 }
 
-/// Status and reason, which stand in the table of the edition.
+/// Status and reason, checked against the table of the baseline.
 fn pair(condition: &Condition, baseline: Baseline) -> (Status, &'static str) {
     let pair = (condition.status, condition.reason);
     let mut known = REASONS.iter().filter(|known| known.kind == condition.kind);
@@ -125,7 +125,7 @@ fn api_server_network_configuration_invalid_with_what_the_operator_does_not_read
             "{network}"
         );
     }
-    // Go reads an address that stands for an IPv4 one.
+    // Go accepts an IPv4-mapped address.
     let mapped = json!({"apiServerCIDR": "::ffff:10.43.0.1/128"});
     assert_eq!(api_server(&mapped, &with_api_server()).0, Unknown);
 }
@@ -212,12 +212,12 @@ fn a_live_condition_that_says_something_else_is_shown_beside_ours() {
         reason.ends_with("; the live object says True (APIServerNetworkReady)"),
         "{reason}"
     );
-    // The same condition is told once.
+    // The same condition is reported once.
     let same = live("False", "APIServerNetworkConfigurationInvalid");
     let (_, onset, reason) = said(&spec, &same, Some(&spec)).expect("found");
     assert_eq!(onset, Onset::PreExisting);
     assert!(!reason.contains("live"), "{reason}");
-    // What only the operator can see is told where it says `False`.
+    // Conditions that only the operator can compute are reported if they are `False`.
     let blind = json!({"profile": "Hardened"});
     let (_, onset, reason) = said(&blind, &same, Some(&blind)).expect("found");
     assert_eq!(onset, Onset::PreExisting);
@@ -225,7 +225,7 @@ fn a_live_condition_that_says_something_else_is_shown_beside_ours() {
         reason.contains("is Unknown (Unknown)") && reason.contains("says False"),
         "{reason}"
     );
-    // It has not seen a write that mends it.
+    // The operator has not processed the write that fixes it.
     let good = json!({"profile": "Hardened", "network": {"apiServerEndpointIPs": ["192.0.2.1"]}});
     assert_eq!(said(&good, &same, Some(&spec)), None);
     assert_eq!(said(&good, &Value::Null, None), None);

@@ -119,7 +119,11 @@ fn seal(dial_targets: &mut Targets<'_>, spec: &OpenBaoClusterSpec, unseal: &Unse
             let vault = unseal.azure_key_vault.clone().unwrap_or_default();
             if let Some(vault) = vault.vault_name.as_deref().and_then(filled) {
                 let path = "spec.unseal.azureKeyVault.vaultName";
-                dial_targets.public("the Key Vault", path, format!("{vault}.vault.azure.net"));
+                dial_targets.public(
+                    "the Azure key vault",
+                    path,
+                    format!("{vault}.vault.azure.net"),
+                );
             }
         }
         Some("ocikms") => {

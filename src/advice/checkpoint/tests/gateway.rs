@@ -79,7 +79,7 @@ fn with_gateway(used: &Value, gateway: Value) -> (Status, &'static str) {
 fn gateway_integration_ready() {
     let found = with_class(class(&accepted(), &features()));
     assert_eq!(found, (True, "GatewayIntegrationReady"));
-    // Older versions of the API publish names alone.
+    // Older versions of the API have names only.
     let found = with_class(class(
         &accepted(),
         &json!(["HTTPRoute", "BackendTLSPolicy"]),
@@ -114,13 +114,13 @@ fn gateway_reference_missing() {
         with_gateway(&nameless, gateway(&https(), &programmed())),
         expected
     );
-    // Its own namespace is meant where none is written.
+    // Without a namespace, the cluster's own is meant.
     let elsewhere = used(&json!({"gatewayRef": {"name": "shared"}}));
     assert_eq!(
         with_gateway(&elsewhere, gateway(&https(), &programmed())),
         expected
     );
-    // A nameless reference is wrong wherever Gateways are known.
+    // A reference without a name is invalid wherever Gateways are known.
     assert_eq!(
         checked_in(Baseline::V01, &nameless, &Snapshot::default()),
         expected
@@ -248,7 +248,7 @@ fn gateway_feature_unsupported() {
         with_class(http.clone()),
         (False, "GatewayFeatureUnsupported")
     );
-    // Without TLS behind it the policy for it is not asked for.
+    // Without backend TLS, no BackendTLSPolicy is needed.
     let objects = [gateway(&https(), &programmed()), http];
     let plain = used(&json!({"backendTLS": {"enabled": false}}));
     assert_eq!(checked(&plain, &objects), (True, "GatewayIntegrationReady"));

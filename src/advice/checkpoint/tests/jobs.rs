@@ -25,7 +25,7 @@ fn backup_in(at: Baseline, spec: &Value) -> Condition {
     found[1].clone()
 }
 
-/// The two checkpoints of a backup and a restore that need the same.
+/// The conditions of a backup and a restore with the same needs.
 fn both_in(at: Baseline, around: &Value, needs: &Value) -> [(Status, &'static str); 2] {
     let target = needs.get("target").cloned().unwrap_or_default();
     let backup = backup_in(at, &spec(&merged(json!({"backup": needs}), around)));
@@ -86,7 +86,7 @@ fn authentication_required() {
     assert_eq!(both(&json!({}), &blank), expected);
     let off = json!({"selfInit": {"enabled": false, "oidc": {"enabled": true}}});
     assert_eq!(both(&off, &json!({})), expected);
-    // The roles that OpenBao makes on first start are as good as named ones, old and new.
+    // Roles that OpenBao creates on first start count like named ones, old and new.
     for init in [
         json!({"enabled": true, "oidc": {"enabled": true}}),
         json!({"enabled": true, "bootstrapJWTAuth": true}),
@@ -106,7 +106,7 @@ fn token_secret_missing_and_invalid_are_unknown_here() {
             .message
             .starts_with("AmbientIdentityAssumed if the Secret `token` exists")
     );
-    // A role is used before a token.
+    // A role is preferred to a token.
     let role = json!({"tokenSecretRef": {"name": "token"}, "jwtAuthRole": "x"});
     assert_eq!(
         both(&json!({}), &role),
@@ -165,29 +165,30 @@ fn a_restore_is_not_held_by_a_paused_cluster() {
 #[test]
 fn a_restore_that_the_contract_stops_has_no_reason_of_its_own() {
     let hardened = json!({"profile": "Hardened", "network": explicit()});
-    let told = |at: Baseline, target: Value| {
+    let of_restore = |at: Baseline, target: Value| {
         let into = json!({"cluster": "bao", "jwtAuthRole": "x", "source": {"target": target}});
         let found = of_restore(&restore(&into), &cluster(&hardened), &config_of(at));
         let found = found.expect("it has one");
         pair(&found, at);
         (found.status, found.reason, found.message)
     };
-    let (status, reason, message) = told(
+    let (status, reason, message) = of_restore(
         Next,
         json!({"endpoint": "https://192.0.2.1", "insecureSkipVerify": true}),
     );
     assert_eq!((status, reason), (Unknown, "Unknown"));
     assert!(message.contains("is not verified"), "{message}");
-    let (status, _, message) = told(Next, json!({"endpoint": "http://192.0.2.1"}));
+    let (status, _, message) = of_restore(Next, json!({"endpoint": "http://192.0.2.1"}));
     assert_eq!(status, Unknown);
     assert!(message.contains("scheme `http`"), "{message}");
-    let (status, _, message) = told(Next, json!({"endpoint": "http://minio.storage.svc:9000"}));
+    let (status, _, message) =
+        of_restore(Next, json!({"endpoint": "http://minio.storage.svc:9000"}));
     assert_eq!(status, Unknown);
     assert!(message.contains("is not known here"), "{message}");
     for at in [V01, Next] {
-        let (status, reason, _) = told(at, json!({"endpoint": "https://192.0.2.1"}));
+        let (status, reason, _) = of_restore(at, json!({"endpoint": "https://192.0.2.1"}));
         assert_eq!((status, reason), (True, "AmbientIdentityAssumed"));
     }
-    let (status, ..) = told(V01, json!({"endpoint": "http://192.0.2.1"}));
+    let (status, ..) = of_restore(V01, json!({"endpoint": "http://192.0.2.1"}));
     assert_eq!(status, True);
 }
