@@ -1,4 +1,4 @@
-//! The command line: what can be asked, and with which exit status it ends.
+//! The command line: commands and exit status.
 
 pub mod certs;
 pub mod check;
@@ -23,7 +23,7 @@ use clap::{Parser, Subcommand};
 #[derive(Debug, Parser)]
 #[command(name = "openbao-perimeter", version, about)]
 pub struct Cli {
-    /// What to do.
+    /// Command to run.
     #[command(subcommand)]
     pub command: Command,
 }
@@ -39,7 +39,7 @@ pub enum Command {
     Check(check::Args),
     /// Print the NetworkPolicies that the operator renders for OpenBaoClusters
     Render(render::Args),
-    /// Show the perimeter of OpenBaoClusters: each row of the allowlist, and what becomes of it
+    /// Show the perimeter of OpenBaoClusters: each row of the allowlist and its state
     Show(show::Args),
     /// Print the page of a rule, or the list of all rules
     Explain(explain::Args),
@@ -49,13 +49,13 @@ pub enum Command {
     Certs(certs::Args),
 }
 
-/// How a command ended.
+/// Exit status of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExitStatus {
-    /// 0: nothing was refused.
+    /// 0: nothing was denied.
     Fine,
-    /// 1: something was refused, or `check --strict` could not judge something.
-    Refused,
+    /// 1: something was denied, or `check --strict` could not judge something.
+    Denied,
     /// 2: it could not run.
     CouldNotRun,
 }
@@ -64,17 +64,17 @@ impl Termination for ExitStatus {
     fn report(self) -> ExitCode {
         ExitCode::from(match self {
             Self::Fine => 0,
-            Self::Refused => 1,
+            Self::Denied => 1,
             Self::CouldNotRun => 2,
         })
     }
 }
 
-/// Why a command could not run; its sources tell more.
+/// Error of a command that could not run, with its causes.
 pub type Failure = Box<dyn Error + Send + Sync>;
 
 impl Cli {
-    /// Runs the command. Why it could not run goes to standard error.
+    /// Runs the command. The error of one that could not run goes to standard error.
     pub fn run(self) -> ExitStatus {
         let ended = match self.command {
             Command::Serve(args) => serve::run(args),
@@ -93,7 +93,7 @@ impl Cli {
     }
 }
 
-/// An error with all that caused it, in one line.
+/// An error with its causes, in one line.
 fn with_causes(error: &(dyn Error + 'static)) -> String {
     std::iter::successors(error.source(), |cause| (*cause).source())
         .fold(error.to_string(), |text, cause| format!("{text}: {cause}"))

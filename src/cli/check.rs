@@ -20,7 +20,7 @@ use crate::sources::files::{self, Manifests};
 use notes::Input;
 use report::Report;
 
-/// How the result is printed.
+/// Format of the output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Output {
     /// For people.
@@ -30,7 +30,7 @@ pub enum Output {
     Json,
 }
 
-/// What `check` can be told.
+/// Arguments of `check`.
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Args {
@@ -166,8 +166,8 @@ fn judge(args: Args, settings: &ServerConfig) -> Result<ExitStatus, Failure> {
         Output::Json => println!("{}", report.json()?),
     }
     let is_unjudged = report.is_unjudged() || input.is_of_other_kinds();
-    Ok(if report.is_refused() || (args.strict && is_unjudged) {
-        ExitStatus::Refused
+    Ok(if report.is_denied() || (args.strict && is_unjudged) {
+        ExitStatus::Denied
     } else {
         ExitStatus::Fine
     })

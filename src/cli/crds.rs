@@ -7,7 +7,7 @@ use kube::CustomResourceExt;
 
 use crate::inventory::crd::{OpenBaoCluster, OpenBaoRestore};
 
-/// Why the schemas could not be printed.
+/// Error of printing the schemas.
 #[derive(Debug, thiserror::Error)]
 pub enum CrdsError {
     /// The schema is no YAML.
@@ -21,7 +21,7 @@ pub enum CrdsError {
 /// The CustomResourceDefinitions of OpenBaoCluster and OpenBaoRestore as YAML, a document each.
 ///
 /// # Errors
-/// Where the schema cannot be written as YAML.
+/// The schema cannot be written as YAML.
 pub fn yaml() -> Result<String, CrdsError> {
     let documents = [OpenBaoCluster::crd(), OpenBaoRestore::crd()];
     let documents: Result<Vec<String>, _> = documents.iter().map(serde_saphyr::to_string).collect();
@@ -31,7 +31,7 @@ pub fn yaml() -> Result<String, CrdsError> {
 /// Prints the schemas to standard output.
 ///
 /// # Errors
-/// Where they cannot be written.
+/// They cannot be written.
 pub fn run() -> Result<(), CrdsError> {
     std::io::stdout().write_all(yaml()?.as_bytes())?;
     Ok(())

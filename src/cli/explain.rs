@@ -9,7 +9,7 @@ use super::text::{STRONG, page, print, styled, wrapped};
 use super::{ExitStatus, Failure};
 use crate::code::Code;
 
-/// What `explain` can be told.
+/// Arguments of `explain`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Code or name of a rule, such as `OBP201`; without one all rules are listed

@@ -1,4 +1,4 @@
-//! `serve` in a cluster: the watches and all that is done beside them.
+//! `serve` in a cluster: the watches, and the tasks beside them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,10 +27,10 @@ use crate::settings::{ServerConfig, Switch};
 use crate::sources;
 use crate::sources::kube::{ReadError, Reader, ReviewConfigs, Served, WatchHealth};
 
-/// How often it is looked whether the API server is still heard of. Reviews ask for themselves.
+/// Interval of checks of the watches. Reviews check for themselves.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// A cluster, connected to.
+/// A connected cluster.
 pub(super) struct Live {
     client: Client,
     health: Arc<WatchHealth>,
@@ -97,9 +97,9 @@ impl Live {
         // A list that stalls half way ends, too; watches end sooner by themselves.
         config.read_timeout = Some(settings.cluster.stale_after);
         let client = Client::try_from(config)?;
-        let heard = Arc::clone(metrics);
+        let noted = Arc::clone(metrics);
         let health = WatchHealth::new(settings.cluster.stale_after, move |kind, at| {
-            heard.cluster.heard(kind, at);
+            noted.cluster.heard(kind, at);
         });
         let (queue, receiver) = EventQueue::new(Arc::clone(metrics));
         let record = events::record(client.clone(), instance(), Arc::clone(metrics), receiver);
@@ -115,7 +115,7 @@ impl Live {
         }))
     }
 
-    /// The admission: where a cluster is followed, only while it is heard of.
+    /// The admission; in a cluster it decides only while the facts are fresh.
     pub(super) fn admission(live: Option<&Self>, config: &Arc<ReviewConfig>) -> Admission {
         let admission = Admission::new(Arc::clone(config));
         match live {
@@ -124,7 +124,7 @@ impl Live {
         }
     }
 
-    /// What the cluster is asked and told beside reviews.
+    /// Clients of the API server for reviews.
     pub(super) fn clients(&self) -> ApiClients {
         ApiClients {
             facts: Some(Arc::new(Reader::new(
@@ -182,9 +182,9 @@ impl Live {
     }
 }
 
-/// Begins what is done beside reviews: the audit, and in a cluster what watches over the watches and
-/// our registrations.
-pub(super) fn accompany(
+/// Spawns the tasks beside reviews: the audit, and in a cluster the checks of the watches and of our
+/// registrations.
+pub(super) fn spawn_tasks(
     live: Option<Live>,
     readiness: Arc<Readiness>,
     certificates: Arc<Certificates>,
@@ -203,7 +203,7 @@ pub(super) fn accompany(
     tokio::spawn(look_for_silence(live.health, live.metrics, readiness));
 }
 
-/// What tells replicas apart: the pod's name, which is its host's.
+/// Name of this replica: the pod's, which is its host's.
 fn instance() -> String {
     let named = std::env::var("HOSTNAME")
         .ok()

@@ -13,7 +13,7 @@ use crate::settings::{Given, ReviewFlags};
 use crate::show::manifests;
 use crate::sources::files;
 
-/// What `render` can be told.
+/// Arguments of `render`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Files and folders with OpenBaoClusters; `-` is standard input
@@ -29,7 +29,7 @@ pub struct Args {
     pub settings: Given<ReviewFlags>,
 }
 
-/// Why nothing was rendered.
+/// Error of a command that rendered nothing.
 #[derive(Debug, thiserror::Error)]
 enum RenderError {
     #[error("expected an OpenBaoCluster in {}, found none", .0.iter().map(|path| format!("`{}`", path.display())).collect::<Vec<_>>().join(", "))]
@@ -38,7 +38,7 @@ enum RenderError {
     Stopped(Vec<String>),
 }
 
-/// All that is wrong, one line each.
+/// Problems, one on each line.
 struct Lines<'a>(&'a [String]);
 
 impl fmt::Display for Lines<'_> {

@@ -66,7 +66,7 @@ pub fn run(args: &Args) -> Result<ExitStatus, Failure> {
     out.write_all(b"\n")?;
     out.flush()?;
     Ok(if answer.record.resolution.is_refusal() {
-        ExitStatus::Refused
+        ExitStatus::Denied
     } else {
         ExitStatus::Fine
     })

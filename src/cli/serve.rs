@@ -23,7 +23,7 @@ use crate::settings::{Given, ServeFlags, ServerConfig, SettingsFile};
 use crate::telemetry::LogFilter;
 use crate::{sources, telemetry};
 use publish::Publisher;
-use reload::{Follower, ReloadTargets};
+use reload::{ReloadTargets, Reloader};
 
 /// Arguments of `serve`.
 #[derive(Debug, clap::Args)]
@@ -105,7 +105,7 @@ async fn serve(
     let source = follow(settings, live.as_ref(), updates, &trigger.shutdown());
     let (worlds, audited) = watch::channel(None);
     let (decide, decisions) = mpsc::channel(1);
-    let hands = ReloadTargets {
+    let targets = ReloadTargets {
         decisions: decide,
         filter,
         events: live.as_ref().map(Live::events),
@@ -113,10 +113,10 @@ async fn serve(
         metrics: Arc::clone(&metrics),
     };
     if let Some((given, file)) = followed {
-        tokio::spawn(Follower::new(given, file, hands)?.run(trigger.shutdown()));
+        tokio::spawn(Reloader::new(given, file, targets)?.run(trigger.shutdown()));
     }
     let shown = server.readiness();
-    live::accompany(
+    live::spawn_tasks(
         live,
         server.readiness(),
         certificates,
@@ -195,7 +195,7 @@ async fn ended(source: JoinHandle<Result<(), Failure>>, shutdown: Shutdown) -> F
     }
 }
 
-/// Prints and logs where it serves, in a form that can be opened and grepped.
+/// Prints and logs the addresses, in a form that can be opened and grepped.
 fn announce(addresses: Addresses) -> std::io::Result<()> {
     let reviews = reachable(addresses.reviews);
     let mut lines: Vec<String> = WebhookKind::ALL
@@ -206,7 +206,7 @@ fn announce(addresses: Addresses) -> std::io::Result<()> {
     lines.push(format!("http://{}/metrics", reachable(addresses.metrics)));
     let mut out = std::io::stdout().lock();
     for line in lines {
-        tracing::info!("Serving {line}");
+        tracing::info!("serving {line}");
         writeln!(out, "serving {line}")?;
     }
     out.flush()

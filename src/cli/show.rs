@@ -18,10 +18,10 @@ use crate::show::{html, mermaid};
 use crate::sources;
 use crate::sources::kube::WatchHealth;
 
-/// How long a cluster may take to tell its facts.
+/// Time to wait for the facts of a cluster.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How the perimeter is printed.
+/// Format of the output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Output {
     /// For people.
@@ -35,11 +35,10 @@ pub enum Output {
     Html,
 }
 
-/// What `show` can be told.
+/// Arguments of `show`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Which OpenBaoCluster, as `namespace/name` or as a name that only one has; all of them where
-    /// none is named
+    /// OpenBaoCluster to show, as `namespace/name` or as a name that only one has [default: all]
     #[arg(value_name = "CLUSTER")]
     pub cluster: Option<String>,
 
@@ -52,23 +51,23 @@ pub struct Args {
     pub settings: Given<ReviewFlags>,
 }
 
-/// Why nothing can be shown.
+/// Error of a command that shows nothing.
 #[derive(Debug, thiserror::Error)]
 enum ShowError {
     #[error("expected an OpenBaoCluster, found none")]
     NoCluster,
-    #[error("expected one of {}, found `{found}`", list(.known))]
+    #[error("OpenBaoCluster `{found}` not found; known: {}", list(.known))]
     Unknown {
         found: String,
         known: Vec<ObjectRef>,
     },
-    #[error("expected the name of one OpenBaoCluster, found `{found}`, which {} have", list(.matching))]
+    #[error("several OpenBaoClusters are called `{found}`: {}; name one of them", list(.matching))]
     Ambiguous {
         found: String,
         matching: Vec<ObjectRef>,
     },
-    #[error("the cluster did not tell all its facts within {} seconds; can you list openbaoclusters, \
-             networkpolicies and namespaces in all namespaces, and services in `default`?", PATIENCE.as_secs())]
+    #[error("not all facts of the cluster were read within {} seconds; you need to list openbaoclusters, \
+             networkpolicies and namespaces in all namespaces, and services in `default`", PATIENCE.as_secs())]
     NotComplete,
 }
 

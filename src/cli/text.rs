@@ -7,20 +7,20 @@ use std::io::{self, Write as _};
 use anstyle::{AnsiColor, Style};
 use textwrap::{Options, WordSplitter};
 
-/// How wide lines of text are at most.
+/// Most characters of a line of text.
 pub(super) const WIDTH: usize = 100;
 
-/// Headings and names.
+/// Style of headings and names.
 pub(super) const STRONG: Style = Style::new().bold();
-/// What is refused or broken.
+/// Style of denials and of what is broken.
 pub(super) const BAD: Style = AnsiColor::Red.on_default().bold();
-/// What is warned of.
+/// Style of warnings.
 pub(super) const DOUBTFUL: Style = AnsiColor::Yellow.on_default().bold();
-/// What is as it should be.
+/// Style of what is in order.
 pub(super) const GOOD: Style = AnsiColor::Green.on_default();
-/// Marks around other text.
+/// Style of marks around other text.
 pub(super) const MARK: Style = AnsiColor::Blue.on_default().bold();
-/// What matters less.
+/// Style of secondary text.
 pub(super) const FAINT: Style = Style::new().dimmed();
 
 /// Prints a text, with its styles where standard output is a terminal that shows them. A reader that

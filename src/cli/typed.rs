@@ -1,4 +1,4 @@
-//! The command line as it was typed, and what is wrong with it.
+//! The command line as it was typed, and its errors.
 
 use std::ffi::OsString;
 
@@ -9,7 +9,7 @@ use clap::{Arg, Command, CommandFactory as _, Parser as _};
 use super::Cli;
 
 impl Cli {
-    /// What was typed; ends the process where that cannot be understood.
+    /// Parses the arguments of the process; ends it with an error if they are not understood.
     #[must_use]
     pub fn typed() -> Self {
         let args: Vec<OsString> = std::env::args_os().collect();

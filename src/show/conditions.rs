@@ -14,16 +14,16 @@ pub struct Condition {
     /// Its type, such as `APIServerNetworkReady`.
     #[serde(rename = "type")]
     pub kind: &'static str,
-    /// Name of the OpenBaoRestore whose it is; `None` for the cluster's own.
+    /// Name of the OpenBaoRestore that has it; `None` for the cluster's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restore: Option<String>,
     /// `True`, `False` or `Unknown`.
     pub status: &'static str,
-    /// Why, in one word of the operator's.
+    /// Reason, in one word of the operator's.
     pub reason: &'static str,
-    /// Why, in a clause without a full stop.
+    /// Reason, in a clause without a full stop.
     pub message: String,
-    /// What the live object carries, the same or something else.
+    /// The checkpoint of the live object, the same or another.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub live: Option<Live>,
 }
@@ -33,7 +33,7 @@ pub struct Condition {
 pub struct Live {
     /// `True`, `False` or `Unknown`.
     pub status: &'static str,
-    /// Why, in one word.
+    /// Reason, in one word.
     pub reason: String,
 }
 
@@ -53,7 +53,7 @@ impl Condition {
         }
     }
 
-    /// The type, and whose it is where it is not the cluster's own.
+    /// The type, and the restore that has it.
     pub fn title(&self) -> String {
         self.restore.as_ref().map_or_else(
             || self.kind.to_owned(),
@@ -61,7 +61,7 @@ impl Condition {
         )
     }
 
-    /// What the live object says, in words.
+    /// The checkpoint of the live object, in words.
     pub fn live_words(&self) -> Option<String> {
         let Live { status, reason } = self.live.as_ref()?;
         let same = *status == self.status && reason == self.reason;
@@ -85,7 +85,7 @@ impl Condition {
 }
 
 /// The checkpoints of a cluster, in the order of the documentation, and those of the restores into it.
-/// None of a cluster that cannot be read, and none in the edition `classic`.
+/// None of a cluster that cannot be read, and none in the baseline `classic`.
 pub fn of(world: &CompiledSnapshot, cluster: &ObjectRef) -> Vec<Condition> {
     let mut conditions = own(world, cluster);
     let facts = world.facts(&cluster.namespace).into_iter();

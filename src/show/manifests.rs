@@ -6,8 +6,8 @@ use crate::config::Baseline;
 use crate::inventory::{Cluster, Policy, render};
 use crate::rules::paste::yaml;
 
-/// The policies as YAML documents, each with a comment that says whose it is, and why it has no
-/// owner where the cluster's uid is not known.
+/// The policies as YAML documents, each with a comment that names its cluster, and the reason for no
+/// owner if the cluster's uid is not known.
 pub fn documents(cluster: &Cluster, policies: &[Policy], baseline: Baseline) -> String {
     let (namespace, name) = (&cluster.meta.namespace, &cluster.meta.name);
     let mut text = String::new();

@@ -91,7 +91,7 @@ fn node(arrows: &[&Arrow]) -> String {
     label(std::iter::once(title).chain(lines))
 }
 
-/// What is cut in one band and holds in another is told by its links.
+/// A node is not marked as cut where it is cut in one band only; its links show that.
 fn class(arrows: &[&Arrow]) -> String {
     let all_cut = arrows.iter().all(|arrow| arrow.mark == Mark::Broken);
     let marks = arrows.iter().map(|arrow| arrow.mark);

@@ -1,19 +1,19 @@
-//! The picture of a perimeter: the documentation's own diagram, drawn for one cluster. What is drawn
-//! is worked out here; how, in Mermaid and SVG, elsewhere.
+//! Contents of the picture of a perimeter: the documentation's own diagram, for one cluster. Mermaid and
+//! SVG draw it.
 
 use super::view::{ClusterView, Isolated, RowView, State, ZoneView};
 use crate::baseline::Peers;
 
-/// One group of pods, and who talks with them.
+/// One group of pods and its peers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Band {
     /// The key of the pods.
     pub(super) key: &'static str,
     /// The pods in words.
     pub(super) title: &'static str,
-    /// What is to be known of them.
+    /// Notes about them.
     pub(super) notes: Vec<String>,
-    /// Who talks with them.
+    /// Connections with them.
     pub(super) arrows: Vec<Arrow>,
 }
 
@@ -24,17 +24,17 @@ pub(super) struct Arrow {
     pub(super) key: String,
     /// The other end in words.
     pub(super) title: &'static str,
-    /// Who that is here.
+    /// The peers here.
     pub(super) lines: Vec<String>,
     /// The ports.
     pub(super) labels: Vec<String>,
-    /// Who begins.
+    /// Side that begins.
     pub(super) way: Way,
-    /// Why it is there.
+    /// Reason.
     pub(super) mark: Mark,
 }
 
-/// Who begins a connection, seen from the protected pods.
+/// Side that begins a connection, seen from the protected pods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {
     In,
@@ -42,7 +42,7 @@ pub(super) enum Way {
     Both,
 }
 
-/// Why an arrow is there; the worst comes last.
+/// Reason of an arrow; the worst comes last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Mark {
     /// The lifecycle needs it.
@@ -77,7 +77,7 @@ impl Mark {
         }
     }
 
-    /// What it means, for the legend.
+    /// Meaning, for the legend.
     pub(super) const fn meaning(self) -> &'static str {
         match self {
             Self::Core => "needed",

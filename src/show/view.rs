@@ -1,4 +1,4 @@
-//! A perimeter as people look at it: each row of the allowlist with what becomes of it. Every output
+//! View of a perimeter: each row of the allowlist with its state. Every output
 //! of `show` is made from this.
 
 mod make;
@@ -30,7 +30,7 @@ pub struct ClusterView {
     /// `spec.profile`, where it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<&'static str>,
-    /// What is to be known of the cluster as a whole.
+    /// Notes about the cluster as a whole.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
     /// Its zones.
@@ -40,7 +40,7 @@ pub struct ClusterView {
     /// The status checkpoints.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
-    /// What lets through more than the ceiling permits.
+    /// Policies that let through more than the ceiling permits.
     pub piercing: Vec<Violation>,
 }
 
@@ -79,7 +79,7 @@ pub struct Managed {
 pub struct Isolation {
     /// `ingress` or `egress`.
     pub direction: &'static str,
-    /// What is so now.
+    /// The state now.
     pub state: Isolated,
     /// Code of the rule that says so; it says nothing of the operator's own pods.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -88,7 +88,7 @@ pub struct Isolation {
     pub policies: Vec<String>,
 }
 
-/// How far pods are isolated.
+/// Degree of isolation of pods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Isolated {
@@ -105,7 +105,7 @@ pub enum Isolated {
 }
 
 impl Isolation {
-    /// What is so, in words.
+    /// The state in words.
     pub const fn words(&self) -> &'static str {
         match self.state {
             Isolated::Yes => "isolated",
@@ -116,8 +116,8 @@ impl Isolation {
         }
     }
 
-    /// What is said after the words: the rule that says so, and the policies that isolate, each as
-    /// `named` writes it.
+    /// Text after the words: the rule of the finding, and the policies that isolate, each as `named`
+    /// writes it.
     pub fn details(&self, named: impl Fn(&str) -> String) -> String {
         let code = self.code.map(|code| format!(" ({code})"));
         let by = match self.state {
@@ -146,9 +146,9 @@ pub struct RowView {
     pub ports: String,
     /// `floor` or `ceiling`.
     pub standing: &'static str,
-    /// What becomes of it.
+    /// Its state.
     pub state: State,
-    /// Why it is there.
+    /// Reason of the row.
     pub reason: &'static str,
     /// The field that declares it, in the OpenBaoCluster or in the settings.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -160,7 +160,7 @@ pub struct RowView {
     pub missing: Option<String>,
 }
 
-/// What becomes of a row.
+/// State of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
@@ -226,7 +226,7 @@ impl RowView {
 pub struct Account {
     /// Name of the ServiceAccount.
     pub name: String,
-    /// Whose it is.
+    /// Jobs that use it.
     pub jobs: &'static str,
     /// The zone of those pods.
     pub zone: &'static str,
@@ -237,7 +237,7 @@ pub struct Account {
 pub struct Violation {
     /// Code of the rule that says so.
     pub code: &'static str,
-    /// What is wrong.
+    /// The problem.
     pub reason: String,
     /// Name of the policy that does it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -254,7 +254,7 @@ pub struct Violation {
     /// The connection.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connection: Option<String>,
-    /// What to do.
+    /// The remedy.
     pub help: String,
 }
 

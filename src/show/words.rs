@@ -5,7 +5,7 @@ use netpol::address::Cidr;
 use netpol::label::NAMESPACE_NAME;
 use netpol::rule::{Operator, Peer, PortRange, Requirement, Rule, Selector};
 
-/// Who a rule of a row lets through: the row's own words, or the rule's where people chose.
+/// Peers that a rule of a row lets through: the row's own words, or the rule's where people chose.
 pub(super) fn peers(row: &Row, rule: &Rule) -> String {
     let written = || {
         let peers: Vec<String> = rule.peers.iter().map(peer).collect();
@@ -30,7 +30,7 @@ pub(super) fn peers(row: &Row, rule: &Rule) -> String {
     }
 }
 
-/// Who a row is about where its condition does not hold, so that it has no rule.
+/// Peers of a row without a rule, because its condition does not hold.
 pub(super) const fn kind(peers: Peers) -> &'static str {
     match peers {
         Peers::ClusterPods => "the cluster's own pods",

@@ -1,4 +1,4 @@
-//! One zone of a perimeter: is it isolated, and what becomes of each row.
+//! One zone of a perimeter: its isolation, and the state of each row.
 
 use std::cell::Cell;
 use std::sync::Arc;

@@ -85,7 +85,7 @@ fn a_denial_has_the_field_the_problem_and_text_to_paste() {
     let (status, out, err) = run(&["check", "--inventory", INVENTORY, REFUSED], b"");
     assert_eq!((status, err.as_str()), (Some(1), ""));
     for part in [
-        "NetworkPolicy bao/open-raft: 1 refused\n\nrefused[OBP201] ingress-beyond-ceiling: spec.ingress[0]\n",
+        "NetworkPolicy bao/open-raft: 1 denied\n\ndenied[OBP201] ingress-beyond-ceiling: spec.ingress[0]\n",
         &format!("--> {REFUSED}:16:7\n"),
         "\n16 |     - from:\n   |       ^^^^^\n",
         "a pod in namespace `web` -> a pod of OpenBaoCluster `bao`, TCP 8201\n",
@@ -98,7 +98,7 @@ fn a_denial_has_the_field_the_problem_and_text_to_paste() {
          - port: 8200
            protocol: TCP
 ",
-        "\njudged 1: 1 refused, ",
+        "\njudged 1: 1 denied, ",
     ] {
         assert!(out.contains(part), "no {part} in {out}");
     }
@@ -110,13 +110,13 @@ fn the_same_verdict_is_printed_as_json() {
     let (status, out, _) = run(&args, b"");
     assert_eq!(status, Some(1));
     let report: Value = serde_json::from_str(&out).unwrap();
-    assert_eq!(report["summary"]["refused"], 1);
+    assert_eq!(report["summary"]["denied"], 1);
     assert_eq!(report["findings"].as_array().map(Vec::len), Some(1));
     let fields = ["code", "level", "object", "file", "line"];
     let seen = fields.map(|field| report["findings"][0][field].clone());
     assert_eq!(
         json!(seen),
-        json!(["OBP201", "refused", "open-raft", REFUSED, 2])
+        json!(["OBP201", "denied", "open-raft", REFUSED, 2])
     );
 }
 
@@ -175,7 +175,7 @@ fn an_edit_that_deletes_a_managed_policy_is_denied() {
     // The file does not exist afterwards, so the location is that of the old file.
     let gone = before.join("bao-network-policy.yaml");
     assert!(
-        out.contains("refused[OBP103] managed-policy-deleted\n"),
+        out.contains("denied[OBP103] managed-policy-deleted\n"),
         "{out}"
     );
     let place = format!("--> {}:6:3\n", gone.display());
@@ -223,7 +223,7 @@ fn managed_policies_in_no_file_count_as_the_operator_renders_them() {
 note: NetworkPolicy bao/bao-network-policy is in no file and counts as the operator renders it
 note: NetworkPolicy bao/bao-jobs-network-policy is in no file and counts as the operator renders it
 OpenBaoCluster bao/bao: APIServerNetworkReady True (APIServerNetworkReady)
-judged 1: 0 refused, 0 with warnings; 0 of other kinds passed over
+judged 1: 0 denied, 0 with warnings; 0 of other kinds skipped
 ";
     assert_eq!((status, out.as_str()), (Some(0), expected));
 }
@@ -236,7 +236,7 @@ fn an_accepted_rule_is_explained_by_the_entry_it_lies_in() {
     let expected = "\
 NetworkPolicy bao/monitoring-again, spec.ingress[0] lies in ingress-rules
   (spec.network.ingressRules[0]) of OpenBaoCluster bao/bao
-judged 1: 0 refused, 0 with warnings; 0 of other kinds passed over
+judged 1: 0 denied, 0 with warnings; 0 of other kinds skipped
 ";
     assert_eq!((status, out.as_str()), (Some(0), expected));
 }

@@ -25,7 +25,7 @@ fn check(scene: &SceneFile) -> (Option<i32>, BTreeSet<String>) {
     let report: Value = serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|error| panic!("{}: {error}: {output:?}", scene.name));
     let findings = report["findings"].as_array().unwrap().iter();
-    let denied = findings.filter(|finding| finding["level"] == "refused");
+    let denied = findings.filter(|finding| finding["level"] == "denied");
     let codes = denied.map(|finding| finding["code"].as_str().unwrap().to_owned());
     (output.status.code(), codes.collect())
 }

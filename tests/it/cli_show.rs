@@ -174,11 +174,11 @@ fn a_cluster_that_is_not_there_or_not_the_only_one_is_an_error() {
     let two = inventory("show-two", &two);
     assert_eq!(
         failed(&["show", "prod", "--inventory", &two]),
-        "error: expected the name of one OpenBaoCluster, found `prod`, which `bar/prod`, `shop/prod` have\n"
+        "error: several OpenBaoClusters are called `prod`: `bar/prod`, `shop/prod`; name one of them\n"
     );
     assert_eq!(
         failed(&["show", "shop/x", "--inventory", &two]),
-        "error: expected one of `bar/prod`, `shop/prod`, found `shop/x`\n"
+        "error: OpenBaoCluster `shop/x` not found; known: `bar/prod`, `shop/prod`\n"
     );
     let one: Value = serde_json::from_str(&ok(&[
         "show",

@@ -133,7 +133,7 @@ fn objects_of_other_kinds_only_are_reported_and_are_strictly_a_failure() {
 note: nothing was judged, since there is no OpenBaoCluster, NetworkPolicy, OpenBaoRestore: 2
   ConfigMap (v1), 1 Namespace, 1 NetworkPolicy (projectcalico.org/v3)
 note: of another API group, and not judged: 1 NetworkPolicy (projectcalico.org/v3)
-judged 0: 0 refused, 0 with warnings; 3 of other kinds passed over
+judged 0: 0 denied, 0 with warnings; 3 of other kinds skipped
 ";
     assert_eq!(
         (status, out.as_str(), err.as_str()),
@@ -159,7 +159,7 @@ fn a_policy_where_no_cluster_is_known_is_not_checked() {
     let expected = "\
 note: NetworkPolicy vault-prod/allow-all was not judged: no OpenBaoCluster is known in namespace
   vault-prod; give it with `--inventory` or among the files
-judged 0: 0 refused, 0 with warnings; 0 of other kinds passed over; 1 not judged
+judged 0: 0 denied, 0 with warnings; 0 of other kinds skipped; 1 not judged
 ";
     assert_eq!((status, out.as_str()), (Some(0), expected));
     let (status, out, _) = check("no-cluster", &text, &["--strict", "-o", "json"]);
@@ -183,7 +183,7 @@ judged 0: 0 refused, 0 with warnings; 0 of other kinds passed over; 1 not judged
     let both = format!("{text}---\n{}", open("name: all, namespace: bao"));
     let (status, out, _) = check("no-cluster", &both, &["--inventory", INVENTORY]);
     assert_eq!(status, Some(1), "{out}");
-    assert!(out.contains("judged 1: 1 refused"), "{out}");
+    assert!(out.contains("judged 1: 1 denied"), "{out}");
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn an_object_without_a_namespace_is_where_the_flag_says() {
     let (status, out, _) = check("nowhere", &text, &["-n", "bao", "--inventory", INVENTORY]);
     assert_eq!(status, Some(1), "{out}");
     assert!(
-        out.starts_with("NetworkPolicy bao/server: 1 refused"),
+        out.starts_with("NetworkPolicy bao/server: 1 denied"),
         "{out}"
     );
     let (status, out, _) = check("nowhere", &text, &["--inventory", INVENTORY]);
@@ -342,7 +342,7 @@ fn half_an_object_and_a_misspelt_kind_are_no_other_kinds() {
                    openbao.org/v1alpha1\nkind: OpenBaoTenant\nmetadata: {name: x}\n";
     let (status, out, _) = check("neighbours", ingress, &[]);
     assert_eq!(status, Some(0), "{out}");
-    assert!(out.contains("2 of other kinds passed over"), "{out}");
+    assert!(out.contains("2 of other kinds skipped"), "{out}");
 }
 
 #[test]

@@ -285,7 +285,7 @@ fn colours_are_for_terminals_and_for_those_who_force_them() {
     assert!(!plain.contains('\u{1b}'), "{plain}");
     let coloured = check(&[("CLICOLOR_FORCE", "1")]);
     assert!(
-        coloured.contains("\u{1b}[1m\u{1b}[31mrefused[OBP201]\u{1b}[0m"),
+        coloured.contains("\u{1b}[1m\u{1b}[31mdenied[OBP201]\u{1b}[0m"),
         "{coloured:?}"
     );
     assert_eq!(check(&[("NO_COLOR", "1"), ("CLICOLOR_FORCE", "1")]), plain);

@@ -27,7 +27,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     pub key: Option<PathBuf>,
 
-    /// Also refuse what expires within this time
+    /// End with 1 also where a certificate expires within this time
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration::parse)]
     pub expires_within: Duration,
 
@@ -83,7 +83,7 @@ pub(super) fn run(args: &Args, now: Timestamp) -> Result<ExitStatus, Failure> {
     let status = if problems.is_empty() {
         ExitStatus::Fine
     } else {
-        ExitStatus::Refused
+        ExitStatus::Denied
     };
     let report = Report {
         certificates: facts.into_iter().map(|facts| seen(facts, now)).collect(),

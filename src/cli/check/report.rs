@@ -1,4 +1,4 @@
-//! What `check` found, for people and for machines.
+//! Report of `check`, for people and for machines.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,23 +18,23 @@ use crate::sources::files::place::{Place, Source, path_in};
 use crate::sources::files::{Located, Manifests};
 use netpol::Difference;
 
-/// Everything that a run of `check` has to say.
+/// Everything that a run of `check` reports.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     pub(super) findings: Vec<Reported>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) accepted: Vec<Accepted>,
     pub(super) counted_as_rendered: Vec<String>,
-    /// What could not be judged.
+    /// Objects that could not be judged.
     pub(super) unjudged: Vec<NotJudged>,
-    /// What else is to be known about the input.
+    /// Notes about the input.
     pub(super) notes: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) checkpoints: Vec<Checkpoints>,
     pub(super) summary: Summary,
 }
 
-/// An object of which nothing could be said.
+/// An object that was not judged.
 #[derive(Debug, Serialize)]
 pub(super) struct NotJudged {
     pub(super) kind: &'static str,
@@ -81,17 +81,17 @@ pub(super) struct Reported {
     pub(super) help: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) file: Option<String>,
-    /// Where the object's document begins.
+    /// Beginning of the object's document.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) line: Option<usize>,
-    /// Where the field stands, or the deepest part of its path that is there.
+    /// Place of the field, or of the deepest part of its path that exists.
     #[serde(skip_serializing_if = "Option::is_none")]
     field_line: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     field_column: Option<usize>,
     #[serde(skip)]
     pub(super) shown: Option<Shown>,
-    /// What the connection is, for people.
+    /// The connection, for people.
     #[serde(skip)]
     pub(super) example_label: &'static str,
 }
@@ -102,7 +102,7 @@ pub(super) struct Shown {
     pub(super) place: Place,
     /// The line, or as much of it around the place as fits, with `…` where it is cut.
     pub(super) text: String,
-    /// How many characters of the line stand before that.
+    /// Characters of the line before that.
     pub(super) skipped: usize,
 }
 
@@ -133,7 +133,7 @@ impl Shown {
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Summary {
     pub(super) judged: usize,
-    pub(super) refused: usize,
+    pub(super) denied: usize,
     pub(super) warned: usize,
     pub(super) skipped: usize,
     pub(super) unjudged: usize,
@@ -168,7 +168,7 @@ impl Report {
         };
         let summary = Summary {
             judged: judged.len() - unjudged.len(),
-            refused: has(Level::Deny),
+            denied: has(Level::Deny),
             warned: has(Level::Warn),
             skipped: after.skipped(),
             unjudged: unjudged.len(),
@@ -197,8 +197,8 @@ impl Report {
         }
     }
 
-    pub(super) const fn is_refused(&self) -> bool {
-        self.summary.refused > 0
+    pub(super) const fn is_denied(&self) -> bool {
+        self.summary.denied > 0
     }
 
     pub(super) const fn is_unjudged(&self) -> bool {
@@ -259,7 +259,7 @@ impl Reported {
             code: finding.code.as_str(),
             name: finding.code.name(),
             level: match finding.level {
-                Level::Deny => "refused",
+                Level::Deny => "denied",
                 Level::Warn => "warning",
                 Level::Audit | Level::Off => "note",
             },

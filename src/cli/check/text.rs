@@ -1,4 +1,4 @@
-//! What `check` found, for people: grouped by object, each message with the line it is about.
+//! Report of `check` for people: grouped by object, each message with the line it is about.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -42,7 +42,7 @@ pub(super) fn of(report: &Report) -> String {
     text
 }
 
-/// What could not be judged, with one line for all that have the same reason.
+/// Objects that could not be judged, with one line for all that have the same reason.
 fn unjudged(text: &mut String, all: &[NotJudged]) {
     let mut by_reason: BTreeMap<&str, Vec<&NotJudged>> = BTreeMap::new();
     for unjudged in all {
@@ -101,7 +101,7 @@ fn object(text: &mut String, findings: &[&Reported]) {
         first.kind, first.namespace, first.object
     );
     let counts: Vec<String> = [
-        ("refused", "refused"),
+        ("denied", "denied"),
         ("warning", "warned of"),
         ("note", "noted"),
     ]
@@ -123,7 +123,7 @@ fn object(text: &mut String, findings: &[&Reported]) {
 
 fn level(finding: &Reported) -> Style {
     match finding.level {
-        "refused" => BAD,
+        "denied" => BAD,
         "warning" => DOUBTFUL,
         _ => MARK,
     }
@@ -196,7 +196,7 @@ fn said(text: &mut String, words: &str, margin: usize) {
     let _ = writeln!(text, "{mark}{}", line.strip_prefix(&first).unwrap_or(&line));
 }
 
-/// What to do: sentences in lines that fit, what is there to be pasted as it is.
+/// The remedies: sentences in lines that fit, text to paste as it is.
 fn to_do(text: &mut String, help: &str, margin: usize) {
     let indent = " ".repeat(margin + 3);
     for (at, line) in help.lines().enumerate() {
@@ -218,7 +218,7 @@ fn to_do(text: &mut String, help: &str, margin: usize) {
 fn summary(text: &mut String, summary: &Summary) {
     let Summary {
         judged,
-        refused,
+        denied,
         warned,
         skipped,
         unjudged,
@@ -237,8 +237,8 @@ fn summary(text: &mut String, summary: &Summary) {
     };
     let _ = writeln!(
         text,
-        "judged {judged}: {}, {}; {skipped} of other kinds passed over{unjudged}",
-        count(refused, "refused", BAD),
+        "judged {judged}: {}, {}; {skipped} of other kinds skipped{unjudged}",
+        count(denied, "denied", BAD),
         count(warned, "with warnings", DOUBTFUL)
     );
 }

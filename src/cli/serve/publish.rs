@@ -1,4 +1,4 @@
-//! The one writer of what reviews are judged by: facts and settings, compiled and swapped together.
+//! Publishes facts and settings to reviews, compiled and swapped together.
 
 use std::sync::Arc;
 
@@ -10,32 +10,32 @@ use crate::config::ReviewConfig;
 use crate::inventory::Snapshot;
 use crate::review::CompiledSnapshot;
 
-/// Another posture, to be put in force.
+/// Another configuration to put in force.
 pub(super) struct Decision {
     pub(super) config: Arc<ReviewConfig>,
-    /// Told once it is.
+    /// Receives a message once it is.
     pub(super) done: oneshot::Sender<()>,
 }
 
-/// How facts become what is judged by.
+/// Compiler of facts.
 pub(super) type Compile =
     fn(Option<&CompiledSnapshot>, Arc<Snapshot>, Arc<ReviewConfig>) -> CompiledSnapshot;
 
-/// Takes what `/readyz?verbose` is to warn of, or `None` to take it back.
+/// Sets the warning of `/readyz?verbose`, or removes it.
 pub(super) type Notify = Box<dyn Fn(Option<&str>) + Send + Sync>;
 
-/// What is shown while the newest facts are not in force.
+/// Warning while the newest facts are not in force.
 const STUCK: &str = "the newest facts or settings could not be compiled, a bug of ours that the log shows; \
-    while facts are missing judged writes are refused with OBP403";
+    while facts are missing judged writes are denied (OBP403)";
 
-/// What is published, and where.
+/// Task that publishes.
 pub(super) struct Publisher {
     pub(super) admission: Arc<Admission>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) snapshots: watch::Receiver<Option<Arc<Snapshot>>>,
     pub(super) decisions: mpsc::Receiver<Decision>,
     pub(super) worlds: watch::Sender<Option<Arc<CompiledSnapshot>>>,
-    /// Told of the posture that is in force.
+    /// Receives the configuration that is in force.
     pub(super) configs: watch::Sender<Arc<ReviewConfig>>,
     pub(super) compile: Compile,
     pub(super) notify: Notify,
@@ -55,7 +55,7 @@ impl Publisher {
                 },
                 Some(Decision { config, done }) = self.decisions.recv() => {
                     if self.publish(config).await {
-                        // Nobody may wait any more.
+                        // The receiver may be gone.
                         let _told = done.send(());
                     }
                 }
@@ -93,7 +93,7 @@ impl Publisher {
                 true
             }
             Err(error) => {
-                tracing::error!(%error, "Could not compile the newest facts");
+                tracing::error!(%error, "cannot compile the newest facts");
                 self.metrics.panicked();
                 // Under another posture the same facts are as good as they were.
                 if previous.is_none_or(|known| !Arc::ptr_eq(&known.snapshot, &newest)) {
@@ -189,8 +189,8 @@ mod tests {
             self.worlds.changed().await.unwrap();
         }
 
-        /// Whether a policy that is about nothing is refused for want of facts.
-        fn refuses(&self) -> bool {
+        /// Whether a policy that is about nothing is denied for want of facts.
+        fn denies(&self) -> bool {
             let policy = json!({"metadata": {"name": "web", "namespace": "shop"},
                 "spec": {"podSelector": {"matchLabels": {"app": "web"}}}});
             let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
@@ -242,13 +242,13 @@ mod tests {
      {
         let mut stage = stage();
         stage.learn().await;
-        assert!(!stage.refuses());
+        assert!(!stage.denies());
         stage.snapshots.send_replace(Some(Arc::new(cursed())));
         stage.notices.wait_for(Option::is_some).await.unwrap();
-        assert!(stage.refuses());
+        assert!(stage.denies());
         assert_eq!(stage.metrics.panics(), 1);
         stage.learn().await;
-        assert!(!stage.refuses());
+        assert!(!stage.denies());
         stage.notices.wait_for(Option::is_none).await.unwrap();
     }
 
@@ -265,7 +265,7 @@ mod tests {
         assert!(stage.decisions.send(decision).await.is_ok());
         assert!(told.await.is_err());
         assert!(stage.notices.borrow().is_some());
-        assert!(!stage.refuses());
+        assert!(!stage.denies());
     }
 
     #[tokio::test]

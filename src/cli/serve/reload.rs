@@ -1,5 +1,4 @@
-//! The settings file, followed: what changes in it is put in force, as far as that goes without a
-//! restart.
+//! Reloads the settings file: changes take effect as far as they can without a restart.
 //!
 //! A broken file, and one that `serve` would not start with, changes nothing.
 
@@ -21,10 +20,10 @@ use crate::server::shutdown::{Phase, Shutdown};
 use crate::settings::{Given, Keys, ServeFlags, SettingsFile, Switch};
 use crate::telemetry::{self, LogFilter};
 
-/// How often the file is compared, beside the events.
+/// Interval of comparisons of the file, beside the events.
 const INTERVAL: Duration = Duration::from_secs(10);
 
-/// Where settings are put in force, and where it is told.
+/// Parts of the server that a reload changes or reports to.
 pub(super) struct ReloadTargets {
     pub(super) decisions: mpsc::Sender<Decision>,
     pub(super) filter: LogFilter,
@@ -34,14 +33,14 @@ pub(super) struct ReloadTargets {
 }
 
 /// Settings that `serve` would start with.
-struct Sound {
+struct Loaded {
     config: Arc<ReviewConfig>,
     filter: Targets,
     events: Switch,
     keys: Keys,
 }
 
-impl Sound {
+impl Loaded {
     fn of(given: &Given<ServeFlags>, file: &SettingsFile) -> Result<Self, Failure> {
         let settings = given.with(Some(file));
         settings.validate()?;
@@ -54,38 +53,38 @@ impl Sound {
     }
 }
 
-/// The posture could not be put in force.
+/// The configuration could not be put in force.
 #[derive(Debug, thiserror::Error)]
 #[error("the facts could not be compiled under these settings")]
 struct NotCompiled;
 
-/// Follows one file.
-pub(super) struct Follower {
+/// Task that follows one file.
+pub(super) struct Reloader {
     given: Given<ServeFlags>,
     path: PathBuf,
-    hands: ReloadTargets,
-    /// What the file held last, or why it could not be read: each is looked at once.
+    targets: ReloadTargets,
+    /// Last contents of the file, or the error of reading it: each is handled once.
     seen: Result<String, String>,
-    /// What was in force at the start: what needs a restart still is.
+    /// Keys at the start: those that need a restart are still in force.
     started: Keys,
-    /// What the last sound file made of it.
+    /// Keys of the last good file.
     keys: Keys,
     config: Arc<ReviewConfig>,
     waiting: Vec<String>,
 }
 
-impl Follower {
-    /// Of the file that was read at the start.
+impl Reloader {
+    /// Follows the file that was read at the start.
     pub(super) fn new(
         given: Given<ServeFlags>,
         file: SettingsFile,
-        hands: ReloadTargets,
+        targets: ReloadTargets,
     ) -> Result<Self, Failure> {
-        let Sound { config, keys, .. } = Sound::of(&given, &file)?;
+        let Loaded { config, keys, .. } = Loaded::of(&given, &file)?;
         Ok(Self {
             given,
             path: file.path,
-            hands,
+            targets,
             seen: Ok(file.text),
             started: keys.clone(),
             keys,
@@ -123,35 +122,35 @@ impl Follower {
             Ok(reload) => (reload, None),
             Err(failure) => {
                 let why = one_line(&with_causes(&*failure));
-                tracing::error!(%file, why, "Keeping the old settings");
-                let notice = format!("`{file}` is broken, the settings before it stay: {why}");
+                tracing::error!(%file, why, "settings file is broken, keeping the old settings");
+                let notice = format!("`{file}` is broken, keeping the old settings: {why}");
                 (SettingsReload::Kept, Some(notice))
             }
         };
-        self.hands.readiness.notice("settings", notice.as_deref());
-        self.hands.metrics.settings_reloaded(reload);
+        self.targets.readiness.notice("settings", notice.as_deref());
+        self.targets.metrics.settings_reloaded(reload);
     }
 
     async fn take(&mut self, text: String) -> Result<SettingsReload, Failure> {
         let file = SettingsFile::parse(&self.path, text)?;
-        let sound = Sound::of(&self.given, &file)?;
-        let changed = self.keys.difference(&sound.keys).live;
+        let loaded = Loaded::of(&self.given, &file)?;
+        let changed = self.keys.difference(&loaded.keys).live;
         let reload = if changed.is_empty() {
             SettingsReload::Unchanged
         } else {
-            self.put_in_force(&sound.config).await?;
-            self.beside_reviews(sound.filter, sound.events);
+            self.put_in_force(&loaded.config).await?;
+            self.beside_reviews(loaded.filter, loaded.events);
             SettingsReload::Applied
         };
         let (file, outcome, keys) = (self.path.display(), reload.as_str(), changed.join(", "));
-        tracing::info!(%file, outcome, keys, "Read the settings again");
-        self.config = sound.config;
-        self.keys = sound.keys;
-        self.tell_what_waits();
+        tracing::info!(%file, outcome, keys, "settings reloaded");
+        self.config = loaded.config;
+        self.keys = loaded.keys;
+        self.report_waiting();
         Ok(reload)
     }
 
-    /// Returns once reviews are judged by this posture.
+    /// Returns once reviews are judged by this configuration.
     async fn put_in_force(&self, config: &Arc<ReviewConfig>) -> Result<(), NotCompiled> {
         if *config == self.config {
             return Ok(());
@@ -159,22 +158,22 @@ impl Follower {
         let (done, told) = oneshot::channel();
         let config = Arc::clone(config);
         let decision = Decision { config, done };
-        let sent = self.hands.decisions.send(decision).await;
+        let sent = self.targets.decisions.send(decision).await;
         sent.map_err(|_| NotCompiled)?;
         told.await.map_err(|_| NotCompiled)
     }
 
     fn beside_reviews(&self, filter: Targets, events: Switch) {
-        if let Some(queue) = &self.hands.events {
+        if let Some(queue) = &self.targets.events {
             queue.enable(events == Switch::On);
         }
-        if let Err(error) = self.hands.filter.replace(filter) {
-            tracing::error!(%error, "Keeping the old log filter");
+        if let Err(error) = self.targets.filter.replace(filter) {
+            tracing::error!(%error, "cannot replace the log filter");
         }
     }
 
-    /// Tells which keys are not in force, when those are others than before.
-    fn tell_what_waits(&mut self) {
+    /// Reports the keys that wait for a restart, when they change.
+    fn report_waiting(&mut self) {
         let waiting = self.started.difference(&self.keys).fixed;
         if waiting == self.waiting {
             return;
@@ -182,11 +181,11 @@ impl Follower {
         let keys = waiting.join(", ");
         let notice = format!("changed in the file, and not in force before a restart: {keys}");
         let notice = (!waiting.is_empty()).then_some(notice);
-        self.hands.readiness.notice("restart", notice.as_deref());
+        self.targets.readiness.notice("restart", notice.as_deref());
         if waiting.is_empty() {
-            tracing::info!("No setting waits for a restart any more");
+            tracing::info!("no setting waits for a restart");
         } else {
-            tracing::warn!(keys, "Some settings change with a restart only");
+            tracing::warn!(keys, "some settings change with a restart only");
         }
         self.waiting = waiting;
     }

@@ -81,7 +81,7 @@ fn piercing(text: &mut String, cluster: &ClusterView) {
     text.push('\n');
 }
 
-/// What stands before the words about a checkpoint: the width of its status.
+/// Width of the status before the words about a checkpoint.
 const CONDITION: &str = "          ";
 
 fn conditions(text: &mut String, cluster: &ClusterView) {
@@ -197,7 +197,7 @@ fn of_row(text: &mut String, row: &RowView) {
     }
 }
 
-/// Where the words of a row begin.
+/// Column in which the words of a row begin.
 const INDENT: usize = 2 + 11 + 1 + 7 + 1;
 const _: () = assert!(INDENT + 40 < WIDTH, "a row has room for its words");
 

@@ -77,7 +77,7 @@ fn an_unknown_field_of_a_peer_is_reported_with_values_that_cannot_be_read() {
     assert_eq!(status, Some(1), "{out}");
     let flat = out.replace("\n     ", "");
     for part in [
-        "refused[OBP401]",
+        "denied[OBP401]",
         "warning[OBP316]",
         "perhaps `podSelector` was meant",
     ] {

@@ -61,7 +61,7 @@ fn a_managed_policy_that_was_opened_during_an_outage_is_shown_by_the_page_and_by
     let of_policy = printed
         .split("NetworkPolicy opened/bao-network-policy: ")
         .nth(1);
-    let found = of_policy.is_some_and(|text| text.contains("refused[OBP201]"));
+    let found = of_policy.is_some_and(|text| text.contains("denied[OBP201]"));
     assert!(found, "{printed}");
     let of_cluster = printed.split("OpenBaoCluster opened/bao: ").nth(1);
     let found = of_cluster.is_some_and(|text| {

@@ -253,8 +253,8 @@ fn writes_while_no_server_runs_are_found() {
     let printed = strip_colours(&alone.guard().printed());
     let began = printed
         .lines()
-        .find(|line| line.contains("Serving https"))
-        .and_then(time);
+        .filter(|line| line.contains("serving https"))
+        .find_map(time);
     let last = *found.values().max().expect("a time");
     let took = last.duration_since(began.expect("a time"));
     println!(

@@ -161,7 +161,7 @@ async fn an_invalid_file_keeps_the_old_settings_and_is_reported_once_until_it_is
         let notice = lines.find(|line| line.starts_with("[!]settings warning: "));
         assert!(notice.is_some_and(|line| line.contains(named)), "{verbose}");
     }
-    let reports = stage.log().matches("Keeping the old settings").count();
+    let reports = stage.log().matches("keeping the old settings").count();
     assert_eq!(reports, broken.len());
 
     stage.write("# as at the start\nreview: {levels: {OBP201: warn}}\n");
@@ -219,7 +219,7 @@ async fn settings_that_need_a_restart_are_reported_and_the_rest_is_applied() {
     assert!(
         stage
             .log()
-            .contains("Some settings change with a restart only")
+            .contains("some settings change with a restart only")
     );
     // Flags take precedence, so nothing waits for a restart.
     stage.write(&format!("{WARN}listen: 127.0.0.1:1\n"));
