@@ -85,7 +85,7 @@ fn report(diff: &Diff, events: Option<&EventQueue>) {
             object = %finding.object,
             path = finding.path,
             cluster = cluster(finding),
-            "audit finding"
+            "new audit finding"
         );
         if let Some(events) = events {
             events.found(finding);
@@ -97,7 +97,7 @@ fn report(diff: &Diff, events: Option<&EventQueue>) {
             object = %finding.object,
             path = finding.path,
             cluster = cluster(finding),
-            "audit finding resolved"
+            "resolved audit finding"
         );
     }
 }

@@ -76,7 +76,7 @@ fn a_managed_policy_that_was_opened_during_an_outage_is_shown_by_the_page_and_by
         ["OpenBaoCluster opened/bao ", "OBP105", "warn"],
     ] {
         let words = [
-            "audit finding".to_owned(),
+            "new audit finding".to_owned(),
             format!("object={object}"),
             format!("code=\"{code}\""),
             format!("level=\"{level}\""),

@@ -65,7 +65,7 @@ impl<'a> Log<'a> {
                 .filter(about)
                 .count()
         };
-        (count("audit finding"), count("audit finding resolved"))
+        (count("new audit finding"), count("resolved audit finding"))
     }
 
     fn stands(&self) -> bool {
@@ -235,7 +235,7 @@ fn writes_while_no_server_runs_are_found() {
         let printed = strip_colours(&alone.guard().printed());
         let lines = printed
             .lines()
-            .filter(|line| line.contains("audit finding"));
+            .filter(|line| line.contains("new audit finding"));
         let object = |line: &str| {
             let name = line
                 .split_once("NetworkPolicy race-outage/open-api-")?
