@@ -1,4 +1,5 @@
-//! Advice about a write: rules without effect, the checkpoints, and what the operator does not look at.
+//! Advice about a write: rules without effect, status conditions, and problems that the operator does not
+//! check.
 
 use super::request::Edit;
 use super::world::CompiledSnapshot;
@@ -12,8 +13,8 @@ use crate::code::EnforcementPoint;
 use crate::inventory::{Checkpoint, Cluster, Fact, ObjectRef, Policy, Profile};
 use crate::rules::{Code, Finding};
 
-/// Warnings about rules of a policy that do nothing, for whoever writes them: what is stored is left
-/// alone.
+/// Warnings about rules of a policy that have no effect, for users who write them. Stored objects are not
+/// checked.
 pub(super) fn of_policy(point: EnforcementPoint, edit: &Edit<Policy>) -> Vec<Finding> {
     let (Some(Fact::Read(after)), true) = (&edit.after, edit.spec_changed) else {
         return Vec::new();
@@ -25,8 +26,7 @@ pub(super) fn of_policy(point: EnforcementPoint, edit: &Edit<Policy>) -> Vec<Fin
     without_effect::in_policy(&edit.object, after, before.map(AsRef::as_ref))
 }
 
-/// What there is to say about a cluster, as the write leaves it. A write that leaves the spec alone is not
-/// told again what it cannot help.
+/// Advice about a cluster as written. A write with an unchanged spec gets none.
 pub(super) fn of_cluster(
     world: &CompiledSnapshot,
     object: &ObjectRef,
@@ -54,12 +54,12 @@ pub(super) fn of_cluster(
     findings
 }
 
-/// The settings and the API server's addresses.
+/// The configuration and the API server's addresses.
 pub(super) fn known(world: &CompiledSnapshot) -> Known<'_> {
     (&world.config, &world.snapshot.api_server)
 }
 
-/// What servers and backup jobs of a cluster connect to.
+/// Services that servers and backup jobs of a cluster connect to.
 fn endpoints(
     object: &ObjectRef,
     after: &Openings<'_>,
@@ -96,7 +96,7 @@ fn endpoints(
     servers.into_iter().chain(of(Pods::Jobs)).collect()
 }
 
-/// A snapshot before an upgrade needs what a backup needs; the operator reports it only once it upgrades.
+/// A snapshot before an upgrade has the needs of a backup. The operator reports that only during an upgrade.
 fn snapshot_without_egress(
     object: &ObjectRef,
     after: &Cluster,

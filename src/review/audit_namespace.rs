@@ -1,7 +1,7 @@
-//! What is wrong with what is stored, whoever wrote it and when: the audit's enforcement point.
+//! Findings about stored objects, whenever and by whomever they were written: the enforcement point `audit`.
 //!
-//! Each object of a namespace is judged as if it were written now beside all others, so what two
-//! writes did together shows, though each of them was fine alone.
+//! Each object of a namespace is reviewed as if it were written now, with all others present. So the combined
+//! effect of two concurrent writes is found, even if each of them alone was allowed.
 
 use super::level::WriterClass;
 use super::request::{Edit, Operation, Request, Subject, Writer};
@@ -13,8 +13,8 @@ use crate::inventory::{Cluster, Fact, Kind, NamespaceFacts, ObjectRef, Policy};
 use crate::rules::default_deny_absent::Missing;
 use crate::rules::{Finding, Level, input};
 
-/// All findings about the objects of a namespace, in a stable order, each once. Managed policies
-/// are compared with what the operator renders. There are none where there is nothing to guard.
+/// All findings about the objects of a namespace, unique and in a stable order. Managed policies are compared
+/// with those that the operator renders. There are none if there is nothing to guard.
 pub fn audit_namespace(world: &CompiledSnapshot, namespace: &str) -> Vec<Finding> {
     let Some(facts) = world.facts(namespace) else {
         return Vec::new();
@@ -51,7 +51,7 @@ fn of_policy(world: &CompiledSnapshot, policy: &Fact<Policy>) -> Vec<Finding> {
     judged(world, class, Subject::Policy(written(object, policy)))
 }
 
-/// Clusters are judged beside no policy: what those open is said of each of them already.
+/// Clusters are reviewed without policies, since findings about each policy are reported with the policy.
 fn of_clusters(world: &CompiledSnapshot, namespace: &str, facts: &NamespaceFacts) -> Vec<Finding> {
     if facts.clusters.is_empty() {
         return Vec::new();
@@ -70,7 +70,7 @@ fn of_clusters(world: &CompiledSnapshot, namespace: &str, facts: &NamespaceFacts
         if let Fact::Unreadable(broken) = cluster
             && broken.version.is_some()
         {
-            // No perimeter is broken: an alert of its own says that nothing can be proved of it.
+            // No perimeter is violated. Another alert reports that nothing can be proved about the object.
             let told = input::unreadable(&object, broken, Level::Warn);
             return level::of_state(&world.config, EnforcementPoint::Audit, told);
         }

@@ -1,4 +1,4 @@
-//! What is isolated now: a statement about a state, beside the review of writes.
+//! The current isolation of pods. It is about a state, not about a write.
 
 use super::world::CompiledSnapshot;
 use super::{level, replay};
@@ -7,8 +7,8 @@ use crate::code::EnforcementPoint;
 use crate::rules::Finding;
 use crate::rules::default_deny_absent::{self, Missing};
 
-/// OBP105 for each zone of a cluster and each direction in which some of its pods are not isolated, as
-/// seen at a point: manifests need not hold what the operator renders, while what is stored has to.
+/// OBP105 for each zone of a cluster and each direction in which some of its pods are not isolated. Manifests
+/// need not contain the policies that the operator renders; stored objects must include them.
 pub fn isolation(
     world: &CompiledSnapshot,
     cluster: &ClusterPerimeter,

@@ -1,5 +1,4 @@
-//! Whether a verdict rests on facts that a lagging watch may have wrong, so that it is worth to ask
-//! the API server before it is given.
+//! Detection of verdicts that may be wrong because a watch lags, so that a live read is worthwhile.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,20 +13,19 @@ use super::world::CompiledSnapshot;
 use crate::inventory::{Fact, Policy};
 use crate::rules::{Code, Level};
 
-/// What would be different if the facts of the [namespaces] were others than those known.
+/// Reason for a live read of the [namespaces].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NeedsLiveRead {
-    /// It is refused because of them: a declaration, a policy or a deletion may not have been
-    /// heard of yet.
+    /// The write is denied because of facts: a declaration, a policy or a deletion may not be known yet.
     Denied,
-    /// It is allowed because there is no cluster: one may have been made just now.
+    /// The write is allowed because there is no cluster. One may just have been created.
     NoCluster,
-    /// It rests on policies of which only stubs are kept.
+    /// The verdict depends on policies of which only stubs are known.
     Unread,
 }
 
-/// The doubt about a verdict. There is none about the writes of the operator and the system, which
-/// are not refused, and about a refusal that the object itself is reason enough for.
+/// The reason for a live read before a verdict, if any. There is none for the operator and the system, which
+/// are not denied, and for denials that do not depend on facts.
 pub fn live_read(
     world: &CompiledSnapshot,
     request: &Request,
@@ -58,15 +56,17 @@ pub fn live_read(
     }
 }
 
-/// The namespaces that a verdict rests on: that of the object, and that of a cluster which the operator is to make for it.
+/// The namespaces that a verdict depends on: that of the object, and that of a cluster which the operator
+/// will create for it.
 pub fn namespaces(world: &CompiledSnapshot, request: &Request) -> BTreeSet<Arc<str>> {
     let planned = restore_target::namespace(world, request);
     let all = planned.into_iter().chain([&request.object().namespace]);
     all.cloned().collect()
 }
 
-/// Whether the verdict rests on policies of a namespace that were not read: of a policy that may select pods of a
-/// cluster, of a cluster whose pods they may select, of a restore, and of what has labels for a cluster that is to be made.
+/// Returns true if the verdict depends on policies that were not read: for a policy that may select pods of a
+/// cluster, a cluster whose pods they may select, a restore, and an object with labels for a cluster that
+/// will be created.
 fn rests_on_stubs(world: &CompiledSnapshot, request: &Request) -> bool {
     let namespace = &request.object().namespace;
     let perimeters = world.perimeters(namespace);
@@ -87,15 +87,15 @@ fn rests_on_stubs(world: &CompiledSnapshot, request: &Request) -> bool {
     }
 }
 
-/// Whether a finding of this rule could be another with other facts. A rule that is not named here
-/// is taken to: at worst something is read for nothing.
+/// Returns true if a finding of this rule could be different with other facts. The default is true: at worst,
+/// a read is unnecessary.
 const fn rests_on_facts(request: &Request, code: Code) -> bool {
     match code {
-        // The contract that a restore is held to is its cluster's.
+        // The contract for a restore is that of its cluster.
         Code::Obp310 => matches!(request.subject, Subject::Restore(_)),
-        // What is undecided of a cluster or a restore may be about a policy that is gone.
+        // An undecided proof about a cluster or a restore may be about a deleted policy.
         Code::Obp402 => !matches!(request.subject, Subject::Policy(_)),
-        // The facts may know what the request deletes.
+        // The facts may have the object that the request deletes.
         Code::Obp401 => matches!(request.operation, Operation::Delete),
         Code::Obp301
         | Code::Obp302
@@ -116,8 +116,8 @@ const fn rests_on_facts(request: &Request, code: Code) -> bool {
     }
 }
 
-/// Whether the policy selects or selected pods that a cluster of any name could have, or has owners
-/// under the name of a managed one. Labels that a cluster chooses for its pods are not known before the
+/// Returns true if the policy selects or selected pods that a cluster of any name could have, or if it has
+/// owners and the name of a managed policy. Labels that a cluster chooses for its pods are unknown before the
 /// cluster is.
 fn could_select(world: &CompiledSnapshot, edit: &Edit<Policy>) -> bool {
     let mut facts = edit.after.iter();

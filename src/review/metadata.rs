@@ -1,4 +1,4 @@
-//! What of a policy's metadata matters when there are no facts yet.
+//! Changes of a policy's metadata that matter without facts.
 
 use super::request::{Edit, Request, Subject};
 use crate::baseline::MANAGED_LABELS;
@@ -6,12 +6,12 @@ use crate::config::Baseline;
 use crate::inventory::cluster::is_restored_into;
 use crate::inventory::{Cluster, Fact, Meta, Policy};
 
-/// How the names of all managed policies end, whatever their cluster is called.
+/// Suffix of the names of all managed policies.
 const MANAGED_SUFFIX: &str = "-network-policy";
 
-/// Whether the write changes what only the facts could tell to be harmless: a label or an owner of a
-/// policy that may be a managed one, a new owner of any policy, which may be the only one that isolates
-/// its pods, or the mark of a cluster that the operator keeps up no policies for.
+/// Returns true if the write has a change whose effect depends on facts: a label or an owner of a possible
+/// managed policy, a new owner of any policy, which may be the only one that isolates its pods, or the
+/// annotation of a restored cluster.
 pub(super) fn may_leave_its_manager(request: &Request, baseline: Baseline) -> bool {
     let edit = match &request.subject {
         Subject::Policy(edit) => edit,
@@ -33,12 +33,12 @@ pub(super) fn may_leave_its_manager(request: &Request, baseline: Baseline) -> bo
     is_added || (is_managed_name(&edit.object.name) && changes(before, after))
 }
 
-/// Whether a policy of this name may be a managed one.
+/// Returns true if a policy with this name may be a managed one.
 pub(super) fn is_managed_name(name: &str) -> bool {
     name.ends_with(MANAGED_SUFFIX)
 }
 
-/// Whether the write changes who owns the policy.
+/// Returns true if the write changes the owners of the policy.
 pub(super) fn changes_owners(edit: &Edit<Policy>) -> bool {
     match (&edit.before, &edit.after) {
         (Some(before), Some(after)) => before.meta().owners != after.meta().owners,

@@ -1,4 +1,4 @@
-//! The review of a NetworkPolicy write: one case for each zone that is judged.
+//! The review of a NetworkPolicy write, for each affected zone.
 
 mod zones;
 
@@ -33,7 +33,7 @@ pub(super) fn findings(
 ) -> Vec<Finding> {
     let perimeters = world.perimeters(&edit.object.namespace);
     let mut findings = Vec::new();
-    // Where there is no cluster, no perimeter can be hurt.
+    // Without a cluster there is no perimeter.
     let is_guarded = !perimeters.is_empty();
     let level = if is_guarded { Level::Deny } else { Level::Warn };
     let stored = deleted(world, edit);
@@ -57,7 +57,7 @@ pub(super) fn findings(
     if let Some(after) = &after {
         let too_large = size::check(&edit.object, after, &world.config.caps);
         if !too_large.is_empty() {
-            // No proof is tried, so nothing else can be said of it.
+            // No proof is tried, so there are no other findings.
             findings.extend(too_large);
             findings.extend(unproved_owners(perimeters, edit));
             return findings;
@@ -94,7 +94,7 @@ pub(super) fn findings(
     findings
 }
 
-/// The finding that it could not be told which pods the policy selects.
+/// The finding that the pods selected by the policy could not be determined.
 fn unselected(edit: &Edit<Policy>, steps: u32) -> Finding {
     Finding {
         reason: format!(
@@ -105,8 +105,8 @@ fn unselected(edit: &Edit<Policy>, steps: u32) -> Finding {
     }
 }
 
-/// The finding about a policy that may select pods of a cluster of which only the name is known. The audit has none:
-/// it says the same of the cluster itself.
+/// The finding about a policy that may select pods of a cluster of which only the name is known. The audit
+/// has none, since it reports the cluster itself.
 fn of_unread(
     world: &CompiledSnapshot,
     request: &Request,
@@ -123,7 +123,7 @@ fn of_unread(
         return None;
     }
     let finding = input::unread_cluster(&edit.object, &cluster.object, version);
-    // By labels and owners the operator finds its policy, and the garbage collector deletes one.
+    // The operator recognises its policy by labels and owners, and the garbage collector deletes by owners.
     let changes_hands = metadata::may_leave_its_manager(request, world.config.baseline)
         || metadata::changes_owners(edit);
     Some(if changes_hands {
@@ -137,13 +137,13 @@ fn of_unread(
     })
 }
 
-/// What a write deletes.
+/// The policy that a write deletes.
 enum Deleted {
-    /// Nothing, or what the request says.
+    /// None, or the one in the request.
     AsSaid,
-    /// The policy of that name in the facts: the request has it not, or it cannot be read.
+    /// The policy of that name in the facts: it is missing or unreadable in the request.
     Stored(Box<Edit<Policy>>),
-    /// Neither the request nor the facts say.
+    /// It is in neither the request nor the facts.
     Unknown(Arc<Unreadable>),
 }
 
@@ -157,7 +157,7 @@ fn deleted(world: &CompiledSnapshot, edit: &Edit<Policy>) -> Deleted {
             before: Some(stored.clone()),
             ..edit.clone()
         })),
-        // Nothing that it says was counted on.
+        // An unreadable policy was not relied on.
         Some(Fact::Unreadable(_)) => Deleted::AsSaid,
         None if broken.too_large.is_some() => Deleted::AsSaid,
         None if facts.is_some_and(|facts| facts.stubs.contains_key(&edit.object.name)) => {
@@ -167,8 +167,8 @@ fn deleted(world: &CompiledSnapshot, edit: &Edit<Policy>) -> Deleted {
     }
 }
 
-/// Warnings about other objects of the namespace that cannot be read: they are not counted on, and
-/// never stop this write by themselves.
+/// Warnings about other unreadable objects of the namespace. They are not relied on, and never deny this
+/// write.
 fn neighbours(world: &CompiledSnapshot, edit: &Edit<Policy>) -> Vec<Finding> {
     let namespace = &edit.object.namespace;
     let clusters = world.facts(namespace).into_iter();
@@ -198,8 +198,8 @@ fn neighbours(world: &CompiledSnapshot, edit: &Edit<Policy>) -> Vec<Finding> {
     partly.into_iter().chain(others).collect()
 }
 
-/// Whether the policy is or was a managed one, or selects a pod of a judged zone. A policy that
-/// cannot be read may select any.
+/// Returns true if the policy is or was a managed one, or selects a pod of a zone. A policy that cannot be
+/// read may select any pod.
 pub(super) fn concerns(perimeters: &[ClusterPerimeter], edit: &Edit<Policy>) -> bool {
     let facts = || edit.before.iter().chain(&edit.after);
     let selects: Vec<LabelSet> = facts()
@@ -216,7 +216,7 @@ pub(super) fn concerns(perimeters: &[ClusterPerimeter], edit: &Edit<Policy>) -> 
         .any(|cluster| is_managed(cluster) || cluster.zones.iter().any(is_selected))
 }
 
-/// The owners of the written policy; `None` where none is written.
+/// The owners of the written policy; `None` if none is written.
 fn owners(edit: &Edit<Policy>) -> Option<Owners<'_>> {
     Some(Owners {
         object: &edit.object,
@@ -225,7 +225,7 @@ fn owners(edit: &Edit<Policy>) -> Option<Owners<'_>> {
     })
 }
 
-/// Findings about the owners of a managed policy, also of one that cannot be read otherwise.
+/// Findings about the owners of a managed policy, even if the rest of it cannot be read.
 fn owners_of_managed(
     world: &CompiledSnapshot,
     perimeters: &[ClusterPerimeter],
@@ -242,7 +242,7 @@ fn owners_of_managed(
     managing.filter_map(of_cluster).flatten().collect()
 }
 
-/// Findings about new owners of a policy of which nothing can be proved.
+/// Findings about new owners of a policy about which nothing can be proved.
 fn unproved_owners(perimeters: &[ClusterPerimeter], edit: &Edit<Policy>) -> Vec<Finding> {
     let mut others = perimeters
         .iter()

@@ -1,9 +1,9 @@
-//! What the mutating webhook puts back: only what can be put back without guessing.
+//! Repairs by the mutating webhook: only parts that can be restored without guessing.
 //!
-//! An update of a managed policy by anyone but the operator that drops core rules the old policy
-//! had, policyTypes or the podSelector. What the user added stays. Rules go back to the place that they had,
-//! so that a policy which only lost some is the operator's again, and the operator need not write it. What opens
-//! too much is never mutated away; the validating webhook denies it.
+//! An update of a managed policy by another user than the operator may drop core rules, policyTypes or the
+//! podSelector of the old policy. They are restored, and everything that the user added stays. Rules return
+//! to their old index, so a policy that only lost rules is again the operator's, which then has nothing to
+//! write. Rules that open too much are not removed; the validating webhook denies them.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use netpol::Direction;
 use netpol::cover::Budget;
 use netpol::rule::Rule;
 
-/// What is restored in one write. Idempotent: the repaired object needs no repair.
+/// The repairs of one write. A repaired object needs no repair.
 pub fn repair(world: &CompiledSnapshot, request: &Request) -> Repairs {
     let class = WriterClass::of(&request.writer, &world.config);
     let Subject::Policy(edit) = &request.subject else {
@@ -122,7 +122,7 @@ fn of_cluster(
             repairs.push(edit, Repair::PolicyType { direction, at }, &what);
         }
     }
-    // In the order of the old policy, so that each rule finds those before it in their place.
+    // In the order of the old policy, so that each rule finds its predecessors in place.
     let mut dropped = dropped(world, cluster, zone, edit, &fixed, budget);
     let place = |direction: Direction, rule: &Rule| {
         let mut old = before.rules(direction).iter();
@@ -138,7 +138,7 @@ fn of_cluster(
             ports.join(", "),
             direction.field()
         );
-        // What is still cut although the rule is there was cut by something else.
+        // If the rule is present, the connection was cut by something else.
         if fixed.effective_rules(direction).contains(&entry.rule) {
             continue;
         }
@@ -159,10 +159,10 @@ fn of_cluster(
     repairs
 }
 
-/// Rules before a lost one that are looked for: a policy may have thousands.
+/// Maximum number of predecessors of a lost rule that are searched: a policy may have thousands.
 const NEAREST: usize = 100;
 
-/// The place of the old rule number `at` among the rules that there are: behind the nearest one that stood before it.
+/// The new index of old rule `at`: after its nearest predecessor.
 fn behind(old: &[Rule], at: usize, rules: &[Rule]) -> usize {
     let Some(earlier) = old.get(..at) else {
         return rules.len();
@@ -176,7 +176,7 @@ fn behind(old: &[Rule], at: usize, rules: &[Rule]) -> usize {
     }
 }
 
-/// The directions in `policyTypes`, or those that the API server sets where there are none.
+/// The directions in `policyTypes`, or the API server's defaults if there are none.
 fn types_of(policy: &Policy) -> Vec<Direction> {
     let defaults = || {
         let all = Direction::ALL.into_iter();
@@ -196,9 +196,8 @@ impl Repairs {
     }
 }
 
-/// Core rules that the old policy had and the new one, as repaired so far, has no longer. Only the
-/// policy itself counts here: that another one lets the connection through too is no reason to
-/// leave the managed one without its rule.
+/// Core rules of the old policy that are missing in the new one, as repaired so far. Only this policy counts:
+/// another policy that allows the connection is no reason to leave the managed one without its rule.
 fn dropped<'a>(
     world: &'a CompiledSnapshot,
     cluster: &'a ClusterPerimeter,

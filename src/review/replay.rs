@@ -1,9 +1,9 @@
-//! Every connection is replayed before anybody is shown it, through the naive point evaluator, which
-//! shares no code with the engine that found it.
+//! Confirmation of every connection by the naive point evaluator, which shares no code with the engine,
+//! before it is shown.
 //!
-//! A connection that does not replay is a bug of ours: the finding becomes OBP402 at the same
-//! level, so that what was refused stays refused, and says that it is one. One that does is told
-//! apart by whether it exists under every reading of the rules ([`Difference`]).
+//! A connection that is not confirmed is a bug. The finding becomes OBP402 at the same level, so a denial
+//! stays a denial, and says so. A confirmed one gets the condition under which it is allowed
+//! ([`Difference`]).
 
 use std::sync::Arc;
 
@@ -20,11 +20,11 @@ use netpol::port::{Port, Protocol};
 use netpol::rule::Rule;
 use netpol::{Connection, Difference, Direction, Reading};
 
-/// How a finding reads whose connection does not replay.
+/// Reason of a finding whose connection is not confirmed.
 const UNREPLAYED: &str =
     "the proof and its replay disagree about a connection, which is a bug of openbao-perimeter";
 
-/// The findings about a policy write, each with its connection replayed.
+/// The findings about a policy write, with confirmed connections.
 pub(super) fn of_case(case: &Case<'_>, findings: Vec<Finding>) -> Vec<Finding> {
     let confirmed = |finding: &Finding| match (finding.code, &finding.witness) {
         (Code::Obp101, Some(shown)) => is_cut(case, shown),
@@ -44,7 +44,7 @@ pub(super) fn of_case(case: &Case<'_>, findings: Vec<Finding>) -> Vec<Finding> {
     checked(findings, confirmed, only_if)
 }
 
-/// The findings about a declaration, each with its connection replayed.
+/// The findings about a declaration, with confirmed connections.
 pub(super) fn of_declaration(
     declaration: &Declaration<'_>,
     findings: Vec<Finding>,
@@ -81,12 +81,12 @@ pub(super) fn of_declaration(
     checked(findings, confirmed, only_if)
 }
 
-/// Whether a finding is about this declared rule, or a field of it.
+/// Returns true if a finding is about this declared rule or a field of it.
 fn is_about(finding: &Finding, declared: &DeclaredRule) -> bool {
     finding.place == Place::Declared(declared.at)
 }
 
-/// A finding about a policy that a cluster write brings to bear, with its connection replayed.
+/// A finding about an existing policy after a cluster write, with a confirmed connection.
 pub(super) fn of_existing(
     zone: &ZonePerimeter,
     policy: &Selected,
@@ -110,7 +110,7 @@ pub(super) fn of_existing(
     one_checked(finding, confirmed, only_if)
 }
 
-/// Field path of the first rule of a policy that may let a finding's connection through.
+/// Field path of the first rule of a policy that may allow a finding's connection.
 pub(super) fn rule_path(policy: &Selected, finding: &Finding, tunnels: &[u16]) -> Option<String> {
     let shown = finding.witness.as_ref()?;
     let at = At {
@@ -123,7 +123,7 @@ pub(super) fn rule_path(policy: &Selected, finding: &Finding, tunnels: &[u16]) -
     Some(format!("spec.{}[{number}]", shown.direction.field()))
 }
 
-/// A finding about pods that no policy isolates, with its connection replayed.
+/// A finding about pods that no policy isolates, with a confirmed connection.
 pub(super) fn of_bare(
     zone: &ZonePerimeter,
     missing: Missing,
@@ -191,13 +191,13 @@ fn unreplayed(finding: Finding) -> Finding {
     }
 }
 
-/// OBP101: it surely passed before the write, and does not after it.
+/// OBP101: the connection was allowed in every reading before the write, and is not allowed after it.
 fn is_cut(case: &Case<'_>, shown: &Connection) -> bool {
     let passed = |moment| passes_at(case, moment, at_case(case, Reading::Must), shown);
     passed(Moment::Before) && !passed(Moment::After)
 }
 
-/// OBP101: as some parsers read the blocks, rules let it through after the write as well.
+/// OBP101: in some readings of the blocks, rules still allow it after the write.
 fn is_still_possible(case: &Case<'_>, shown: &Connection) -> bool {
     let at = At {
         tunnels: &[],
@@ -207,13 +207,13 @@ fn is_still_possible(case: &Case<'_>, shown: &Connection) -> bool {
 }
 
 fn passes_at(case: &Case<'_>, moment: Moment, at: At<'_>, shown: &Connection) -> bool {
-    // A policy that cannot be read may isolate, so only rules are counted on then.
+    // A policy that cannot be read may isolate, so only rules count then.
     let is_open = case.zone.unreadable.is_empty()
         && !is_isolated(&views(case, moment), shown.direction, &shown.subject);
     is_open || is_let_through(&lasting_views(case, moment), shown, at)
 }
 
-/// OBP102: the pod was isolated and is not any more, and nothing permits the connection.
+/// OBP102: the pod was isolated and no longer is, and nothing permits the connection.
 fn is_bared(case: &Case<'_>, shown: &Connection) -> bool {
     let isolated = |moment| {
         is_isolated(
@@ -225,8 +225,8 @@ fn is_bared(case: &Case<'_>, shown: &Connection) -> bool {
     isolated(Moment::Before) && !isolated(Moment::After) && !is_permitted(case, shown)
 }
 
-/// OBP201 and OBP202: the rule may let it through, and nothing permits it. What the old policy
-/// surely let through is no new harm.
+/// OBP201 and OBP202: the rule may allow the connection, and nothing permits it. Connections that the old
+/// policy allowed in every reading are not new.
 fn is_beyond(case: &Case<'_>, finding: &Finding, shown: &Connection) -> bool {
     let (must, may) = (at_case(case, Reading::Must), at_case(case, Reading::May));
     let opens = case.after.policy.is_some_and(|after| {
@@ -261,13 +261,13 @@ fn is_in_ceiling(zone: &ZonePerimeter, shown: &Connection, at: At<'_>) -> bool {
         ..at
     };
     let ceiling = zone.ceiling(shown.direction);
-    // Each peer of a rule is an entry of its own.
+    // Each peer of a rule is a separate entry.
     let mut rules = ceiling.chunk_by(|a, b| Arc::ptr_eq(&a.rule, &b.rule));
     rules.any(|entries| rule_passes(&entries[0].rule, shown, at))
 }
 
-/// OBP302 and OBP303: a declared rule may let it through, where a port name may come to mean any
-/// port. `named` are the rules, read so.
+/// OBP302 and OBP303: a declared rule may allow it, if a port name can mean any port. `named` are the rules
+/// in this reading.
 fn is_declared(
     declaration: &Declaration<'_>,
     named: &[Rule],
@@ -281,7 +281,7 @@ fn is_declared(
         || named.iter().any(|rule| rule_passes(rule, shown, at))
 }
 
-/// The place of declared rules, in the widest reading: the pods may be in a mesh.
+/// The context of declared rules in the widest reading: the pods may be in a mesh.
 fn at_declaration<'a>(declaration: &'a Declaration<'_>) -> At<'a> {
     At {
         namespace: &declaration.object.namespace,
@@ -298,7 +298,7 @@ fn at_case<'a>(case: &'a Case<'_>, reading: Reading) -> At<'a> {
     }
 }
 
-/// All policies of the namespace that concern the zone, at one moment.
+/// All policies of the namespace that apply to the zone, before or after the write.
 fn views<'a>(case: &'a Case<'_>, moment: Moment) -> Vec<PolicyView<'a>> {
     let edited = match moment {
         Moment::Before => case.before.policy,
@@ -308,7 +308,7 @@ fn views<'a>(case: &'a Case<'_>, moment: Moment) -> Vec<PolicyView<'a>> {
     others.chain(edited).map(view).collect()
 }
 
-/// The same, without those that go with their owners.
+/// The same without those that will be collected with their owners.
 fn lasting_views<'a>(case: &'a Case<'_>, moment: Moment) -> Vec<PolicyView<'a>> {
     let edited = match moment {
         Moment::Before => case.before.policy,

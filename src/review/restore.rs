@@ -1,5 +1,5 @@
-//! The review of an OpenBaoRestore: its cluster, its way to the snapshot, and what a Hardened cluster asks
-//! for.
+//! The review of an OpenBaoRestore: its cluster, its network path to the snapshot, and the contract for
+//! Hardened clusters.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -21,19 +21,19 @@ use crate::rules::declaration::hardened;
 use crate::rules::{Code, Finding, Level, Onset, existing_policy, input};
 use netpol::cover::Budget;
 
-/// Reason of the condition that OBP310 tells already where the contract denies.
+/// Reason of the condition that OBP310 already reports if the contract denies.
 const CONTRACT: &str = "NetworkEgressRulesRequired";
 
-/// Where a restore says what labels its jobs carry.
+/// Field path of the labels of a restore's jobs.
 const POD_LABELS: &str = "spec.source.target.workloadIdentity.podLabels";
 
-/// Field paths of the labels that the pods of a cluster carry that is made for it.
+/// Field paths of the labels of pods in a cluster that is created for it.
 const TARGET_LABELS: Paths = Paths {
     servers: "spec.clusterTemplate.podMetadata.labels",
     jobs: POD_LABELS,
 };
 
-/// All findings about a restore. A write that leaves its spec as it is changes nothing.
+/// All findings about a restore. A write with an unchanged spec has none.
 pub(super) fn findings(
     world: &CompiledSnapshot,
     edit: &Edit<Restore>,
@@ -138,8 +138,8 @@ fn into_cluster<'a>(
     findings
 }
 
-/// Findings about policies of the namespace that let through too much for the jobs of the cluster, now that
-/// some of them carry the labels of this restore.
+/// Findings about policies of the namespace that allow too much for the jobs of the cluster, now that some
+/// jobs have the labels of this restore.
 fn brought_to_bear(
     world: &CompiledSnapshot,
     object: &ObjectRef,
@@ -160,7 +160,7 @@ fn brought_to_bear(
         ClusterPerimeter::of(&cluster, (facts, &regions), &world.config, api_server, &[])
     };
     let mut facts = facts.clone();
-    // In files the new one is among the facts already.
+    // In files, the new restore is already among the facts.
     facts.restores.remove(&object.name);
     let restores = &mut facts.restores;
     restores.extend(before.map(|before| (object.name.clone(), Fact::Read(before.clone()))));
@@ -177,7 +177,7 @@ fn brought_to_bear(
     let config = &world.config;
     let found = existing_policy::check(object, config, Some(&before), &after, &aside, &mut left);
     budget.set(left);
-    // What a policy opened to the cluster's pods before is not this restore's to answer for.
+    // Connections that a policy already opened to the cluster's pods are not due to this restore.
     let new = found.into_iter().filter(|(zone, policy, finding)| {
         let mut zones = before.zones.iter();
         let old = zones.find(|old| old.pods == zone.pods);

@@ -1,7 +1,7 @@
-//! OBP203 for clusters that the newest operator makes to restore into, judged where their templates are
-//! written: their pods carry the labels of the template, in a namespace that need not be the writer's.
+//! OBP203 for clusters that the newest operator will create for restores, reviewed where their templates are
+//! written: their pods have the labels of the template, in a namespace that need not be the user's.
 //!
-//! Nobody but the operator writes such a cluster itself, and it is never denied.
+//! Only the operator writes such a cluster, and it is never denied.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,24 +17,24 @@ use crate::inventory::{Cluster, Fact, Labels, Meta, NamespaceFacts, ObjectRef, R
 use crate::rules::{Finding, Level, existing_policy};
 use netpol::cover::Budget;
 
-/// A cluster that is still to be made.
+/// A cluster that will be created.
 pub(super) struct Planned<'a> {
-    /// The template's part of it.
+    /// The part in the template.
     pub(super) target: &'a RestoreTarget,
-    /// The labels of its jobs beyond the operator's own.
+    /// Labels of its jobs, in addition to the operator's.
     pub(super) job_labels: &'a Labels,
 }
 
 /// Field paths of the labels of a planned cluster.
 pub(super) struct Paths {
-    /// Those of its server pods.
+    /// Path of the labels of its server pods.
     pub(super) servers: &'static str,
-    /// Those of its jobs.
+    /// Path of the labels of its jobs.
     pub(super) jobs: &'static str,
 }
 
 impl<'a> Planned<'a> {
-    /// The one that a restore has made for it.
+    /// The cluster that a restore will create.
     pub(super) fn by_restore(restore: &'a Restore) -> Option<Self> {
         match &restore.into {
             RestoreInto::Fresh(target) => Some(Self {
@@ -45,7 +45,7 @@ impl<'a> Planned<'a> {
         }
     }
 
-    /// Those that are made to test the restore of a cluster's backups.
+    /// The clusters that will be created for restore tests of a cluster.
     pub(super) fn by_tests(cluster: &'a Cluster) -> Option<Self> {
         Some(Self {
             target: cluster.restore_test.as_ref()?,
@@ -53,7 +53,7 @@ impl<'a> Planned<'a> {
         })
     }
 
-    /// The cluster as the operator will make it. A name that it makes up is `name` here.
+    /// The cluster as the operator will create it. `name` is used if the operator generates the name.
     fn cluster(&self, name: &Arc<str>) -> Cluster {
         let name = Some(&self.target.name)
             .filter(|own| !own.is_empty())
@@ -73,12 +73,12 @@ impl<'a> Planned<'a> {
         }
     }
 
-    /// Whether it is a cluster of the same name in the same namespace.
+    /// Returns true if it has the same name and namespace.
     fn is_same(&self, other: &Planned<'_>) -> bool {
         (&self.target.namespace, &self.target.name) == (&other.target.namespace, &other.target.name)
     }
 
-    /// Whether its pods carry labels that they did not carry before, or no longer carry some.
+    /// Returns true if the labels of its pods differ from those before.
     fn is_relabelled(&self, before: Option<&Planned<'_>>) -> bool {
         let before = before.filter(|before| before.is_same(self));
         before.map_or_else(
@@ -91,8 +91,8 @@ impl<'a> Planned<'a> {
     }
 }
 
-/// The namespace of the clusters that are made for what is written, where its policies count: the write gives
-/// the pods there other labels.
+/// The namespace of the clusters that will be created for the object, if its policies matter: the write
+/// changes the labels of pods there.
 pub(super) fn namespace<'a>(
     world: &CompiledSnapshot,
     request: &'a Request,
@@ -116,12 +116,12 @@ pub(super) fn namespace<'a>(
         Subject::Restore(edit) => of(edit, Planned::by_restore),
     };
     let is_made = world.config.baseline.features().restores_into_clusters;
-    // No namespace is asked about that the API server does not have.
+    // A namespace that does not exist is not read.
     namespace.filter(|name| is_made && world.facts(name).is_some())
 }
 
-/// Findings about policies of the target's namespace that its pods come under because of the labels that
-/// `object` gives them. What the labels before the write did is known.
+/// Findings about policies of the target's namespace that select its pods because of the labels in `object`.
+/// The effect of the labels before the write is known.
 pub(super) fn brought_to_bear(
     world: &CompiledSnapshot,
     object: &ObjectRef,
@@ -149,8 +149,8 @@ pub(super) fn brought_to_bear(
         None => !after.target.pod_labels.is_empty(),
     };
     let before = before.map_or(unlabelled, |before| before.cluster(&object.name));
-    // The labels of the restore itself are those of the planned jobs. A verdict that policies could change which were not
-    // read is in doubt, and comes again once they are.
+    // The labels of the restore itself are those of the planned jobs. If policies that were not read could change the verdict,
+    // it needs a live read, and the review is repeated.
     let facts = NamespaceFacts {
         restores: BTreeMap::default(),
         stubs: BTreeMap::default(),
@@ -179,7 +179,7 @@ pub(super) fn brought_to_bear(
         let reason = format!("{elsewhere}{}", finding.reason);
         finding.because(reason)
     };
-    // What a policy opens to a cluster without these labels is not for the labels to answer.
+    // Connections that a policy opens to a cluster without these labels are not due to the labels.
     let new = found
         .into_iter()
         .filter(|(_, _, finding)| finding.level == Level::Deny);

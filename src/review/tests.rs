@@ -1,5 +1,5 @@
-//! Reviews as a whole: each code accepted and refused, the properties that hold for every write, and
-//! the rules held against an enumeration of small worlds.
+//! Tests of whole reviews: denied and allowed examples of each code, properties of every write, and a
+//! comparison of the rules with an enumeration of small worlds.
 
 mod advice;
 mod attacks;

@@ -1,4 +1,4 @@
-//! The policy that a write is about, with what is worked out of it once.
+//! The policy that a write is about, with data that is shared by all zones.
 
 use std::cell::OnceCell;
 use std::sync::Arc;
@@ -8,17 +8,17 @@ use crate::baseline::PolicyRegions;
 use crate::inventory::{Fact, Policy};
 use netpol::LabelSet;
 
-/// A write of a policy, with what its rules let through: worked out once for all zones.
+/// A write of a policy, with the connections that its rules allow, computed once for all zones.
 pub(super) struct Written<'a> {
     pub(super) edit: &'a Edit<Policy>,
     pub(super) before: Side,
     pub(super) after: Side,
 }
 
-/// One side of it.
+/// The policy before or after the write.
 #[derive(Default)]
 pub(super) struct Side {
-    /// What the podSelector selects.
+    /// The labels that the podSelector selects.
     pub(super) pods: Option<LabelSet>,
     pub(super) regions: OnceCell<Arc<PolicyRegions>>,
 }
@@ -42,7 +42,7 @@ impl<'a> Written<'a> {
         }
     }
 
-    /// Comparisons that it takes to tell which part of a zone it selects.
+    /// Comparisons needed to find the selected part of a zone.
     pub(super) fn weight(&self) -> usize {
         let pods = [&self.before, &self.after].into_iter();
         let pods = pods.filter_map(|side| side.pods.as_ref());

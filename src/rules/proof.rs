@@ -1,4 +1,4 @@
-//! Proofs about regions of a zone, counted from the first comparison on.
+//! Proofs about regions of a zone. Every comparison is counted.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use netpol::cover::{Budget, Exhausted, all_uncovered, uncovered};
 use netpol::zone::Zone;
 use netpol::{Region, RegionRef};
 
-/// A part of `area` that none of `covers` holds; its subject is a part of the zone.
+/// A part of `area` in none of `covers`. Its subject is a part of the zone.
 ///
 /// # Errors
 /// The proof is out of budget.
@@ -23,7 +23,7 @@ pub(super) fn outside<'c>(
     }
 }
 
-/// All parts of `area` that none of `covers` holds.
+/// All parts of `area` in none of `covers`.
 ///
 /// # Errors
 /// The proof is out of budget.
@@ -39,17 +39,17 @@ pub(super) fn all_outside<'c>(
     }
 }
 
-/// Comparisons that take as long as the words of a finding.
+/// Comparisons that take as long as creating a finding.
 pub(super) const SHOWN: usize = 200;
 
-/// Covers whose label keys are named where the comparison could not go on.
+/// Number of covers whose label keys are named after a proof ran out of budget.
 const NAMED: usize = 1_000;
 
-/// Comparisons that it takes to ask a zone what it knows of a key.
+/// Comparisons that a lookup of a key in a zone takes.
 const KEY: usize = 8;
 
-/// The covers that may share something with the area, and the area with what the zone knows of the
-/// keys on which they differ written out. `None` where one of them holds it all, as nearly always one does.
+/// The covers that may overlap the area, and the area with the zone's values of the keys on which they
+/// differ. `None` if one of them contains the whole area, which is the usual case.
 fn touching<'c>(
     zone: &Zone,
     area: RegionRef<'_>,

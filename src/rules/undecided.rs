@@ -1,8 +1,8 @@
-//! Words about a proof that ran out of budget.
+//! Texts about a proof that ran out of budget.
 
 use netpol::cover::Exhausted;
 
-/// What to do about a proof that ran out of budget.
+/// Remedy for a proof that ran out of budget.
 pub(super) fn simpler(exhausted: &Exhausted) -> String {
     let keys: Vec<&str> = exhausted.keys.iter().map(AsRef::as_ref).collect();
     if keys.is_empty() {

@@ -1,4 +1,4 @@
-//! The part of a policy review that is about one zone of one cluster.
+//! The part of a policy review for one zone of one cluster.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -22,8 +22,8 @@ use crate::rules::{
 use netpol::cover::Budget;
 use netpol::rule::Rule;
 
-/// The cluster's perimeter, in which a managed policy that is being written may itself show the API
-/// server's address where nothing else names it.
+/// The cluster's perimeter. A managed policy that is being written may contain the API server's address if it
+/// is not known otherwise.
 pub(in crate::review) fn with_observed<'a>(
     world: &CompiledSnapshot,
     class: WriterClass,
@@ -75,7 +75,7 @@ pub(super) fn of_cluster(
     merged.findings
 }
 
-/// What the acceptance of the written policy's rules rests on.
+/// The proofs for the written policy's rules.
 pub(in crate::review) fn certificates(
     world: &CompiledSnapshot,
     edit: &Edit<Policy>,
@@ -92,7 +92,7 @@ pub(in crate::review) fn certificates(
         .collect()
 }
 
-/// A managed policy may be deleted with its cluster or its namespace.
+/// Returns true if a managed policy may be deleted, with its cluster or its namespace.
 pub(super) fn may_go(world: &CompiledSnapshot, cluster: &ClusterPerimeter) -> bool {
     let namespace = world
         .facts(&cluster.object.namespace)
@@ -120,12 +120,12 @@ fn of_zone(
     let mut beyond = beyond_ceiling::check(&case);
     let is_new = |finding: &Finding| finding.level == Level::Deny;
     if class == WriterClass::Stored && is_managed && beyond.iter().any(is_new) {
-        // Worked out only where it matters: it takes as long as to compile the cluster.
+        // Computed only if needed: it takes as long as compiling the cluster.
         case.elsewhere = elsewhere(world, cluster, zone);
         beyond = beyond_ceiling::check(&case);
     }
     findings.extend(beyond);
-    // What the managed policy's own rules say rests on connections that were replayed already.
+    // Later findings about the managed policy use connections that were already confirmed.
     let mut findings = replay::of_case(&case, findings);
     let left = left_open::check(&case).into_iter();
     let tunnels = &world.config.tunnel_ports;
@@ -148,7 +148,7 @@ fn of_zone(
     findings
 }
 
-/// The managed policy of a zone as the operator renders it under each other baseline.
+/// The managed policy of a zone as the operator renders it in each other baseline.
 fn elsewhere(
     world: &CompiledSnapshot,
     cluster: &ClusterPerimeter,
@@ -179,7 +179,7 @@ fn elsewhere(
     rendered.collect()
 }
 
-/// The write as it concerns one zone.
+/// The write as it applies to one zone.
 pub(in crate::review) fn case<'a>(
     world: &'a CompiledSnapshot,
     cluster: &'a ClusterPerimeter,

@@ -1,4 +1,4 @@
-//! OBP601 to OBP607: what is said of a cluster and of a restore, and what is not.
+//! OBP601 to OBP607: findings about clusters and restores, and their absence.
 
 mod endpoints;
 mod entrances;
@@ -20,7 +20,7 @@ fn world(baseline: Baseline, clusters: &[Arc<Cluster>]) -> CompiledSnapshot {
     world_under(support::config_of(baseline), clusters, &[])
 }
 
-/// What is advised about a cluster that is made, or changed.
+/// Advice about a cluster that is created or changed.
 fn advised(baseline: Baseline, before: Option<&Value>, after: &Value) -> Vec<Finding> {
     let cluster = |spec: &Value| cluster_named("bao", spec);
     let before = before.map(cluster);
@@ -35,7 +35,7 @@ fn advice(verdict: Verdict) -> Vec<Finding> {
         .collect()
 }
 
-/// What is advised about a restore that is made in a namespace with this cluster `bao`.
+/// Advice about a restore that is created in a namespace with this cluster `bao`.
 fn restored(baseline: Baseline, cluster: &Value, spec: &Value) -> Vec<Finding> {
     let request = restore_request(support::restore(spec));
     let world = world(baseline, &[cluster_named("bao", cluster)]);
@@ -178,7 +178,7 @@ fn obp605_every_endpoint_of_the_jobs_is_looked_at() {
             of_605.len() == 1 && of_605[0].reason.ends_with(&format!(", {place}")),
             "{target}: {found:?}"
         );
-        // The fallback of a Development cluster covers them all; before it there was no perimeter.
+        // The fallback of a Development cluster covers all of them. Before it there was no perimeter.
         assert_eq!(
             codes(&advised(Baseline::V01, None, &backup(&target, &json!({})))),
             []
@@ -217,7 +217,7 @@ fn obp607_the_first_egress_rule_ends_the_fallback() {
         );
     }
     assert_eq!(codes(&advised(Baseline::Classic, Some(&none), &seal)), []);
-    // Who opens 443 to every address ends nothing.
+    // Rules that open 443 to every address end nothing.
     let both = json!({"to": [block("0.0.0.0/0"), block("::/0")], "ports": [{"port": 443}]});
     assert_eq!(codes(&advised(Baseline::V01, Some(&none), &with(both))), []);
 }

@@ -1,4 +1,4 @@
-//! Ways around the perimeter that were thought of, each with its answer.
+//! Attempts to get around the perimeter.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::rules::Code::{Obp101, Obp102, Obp103, Obp104, Obp201, Obp202, Obp315,
 use crate::rules::Level::Warn;
 use netpol::Direction;
 
-/// Everyone is let in to the pods of this selector.
+/// A policy that opens the pods of this selector to everyone.
 fn open(selector: &Value) -> Value {
     json!({"podSelector": selector, "ingress": [{}]})
 }
@@ -143,7 +143,7 @@ fn every_cluster_of_a_namespace_is_judged_and_names_that_collide_protect_both() 
         denied(&review(&half, &gone)).contains(&Obp103),
         "`x-jobs` lives"
     );
-    // What one cluster declares opens nothing to the other.
+    // Declarations of one cluster open nothing for the other.
     let rule =
         json!([{"from": [{"ipBlock": {"cidr": "192.0.2.0/24"}}], "ports": [{"port": 8200}]}]);
     let declares = cluster_named("a", &json!({"network": {"ingressRules": rule}}));
@@ -186,7 +186,7 @@ fn an_update_without_its_old_object_is_judged_as_a_creation() {
     let after = policy("open", &open(&json!({})));
     let mut request = policy_request(tenant(), "open", None, Some(after.clone()));
     request.operation = Operation::Update;
-    // That the stored one is as bad is no excuse while the request does not say so.
+    // An equally bad stored policy is no excuse if it is not in the request.
     assert_eq!(denied(&review(&plain_with(&[after]), &request)), [Obp201]);
     let own = "bao-network-policy";
     let emptied = policy(
@@ -281,7 +281,7 @@ fn a_default_deny_cuts_nothing_and_two_halves_cover_as_well_as_one() {
     for known in [plain(), not_rendered] {
         assert_eq!(found(&created(&known, "default-deny", &deny)), []);
     }
-    // Two policies that each let one protocol of DNS through stand in for the managed rule.
+    // Two policies that each allow one protocol of DNS replace the managed rule.
     let half = |protocol: &str| {
         json!({"podSelector": {}, "policyTypes": ["Egress"], "egress": [{
             "to": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}],
@@ -318,7 +318,7 @@ fn a_default_deny_cuts_nothing_and_two_halves_cover_as_well_as_one() {
 
 #[test]
 fn policies_that_each_have_half_of_a_port_range_cover_a_core_connection_together() {
-    // The managed policy lets the cluster's own pods reach ports 8200 and 8201 of each other.
+    // The managed policy allows the cluster's own pods to connect to each other on ports 8200 and 8201.
     let own = managed(&cluster(&json!({})), Pods::Workload);
     let from = render::rule(&own.ingress[0], Direction::Ingress)["from"].clone();
     let half = |name: &str, first: u16, last: u16| {
@@ -342,7 +342,7 @@ fn policies_that_each_have_half_of_a_port_range_cover_a_core_connection_together
         found(&updated(&both, "bao-network-policy", own, without)),
         []
     );
-    // Whoever takes one half away then is named.
+    // A user who then removes one half is denied.
     let known = known(&[low.clone(), high]);
     let gone = policy_request(tenant(), "low", Some(low), None);
     let verdict = review(&known, &gone);

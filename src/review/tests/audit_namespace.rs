@@ -1,4 +1,4 @@
-//! The audit of what is stored: what it finds whoever wrote it, and that it finds nothing else.
+//! The audit of stored objects: its findings, and their absence.
 
 use std::sync::Arc;
 
@@ -53,7 +53,7 @@ fn nothing_stands_against_a_rendered_cluster_and_a_namespace_without_one() {
 fn a_cluster_stands_bare_until_its_policies_are_there() {
     let bao = cluster(&json!({}));
     let missing = stands(&world(&[bao], &[]));
-    // What only counts as rendered isolates nobody yet.
+    // A policy that only counts as rendered does not isolate pods yet.
     assert_eq!(missing, [(Code::Obp105, Level::Warn, String::new())]);
 }
 
@@ -160,7 +160,7 @@ fn what_another_baseline_renders_warns_and_names_it() {
     );
     assert!(finding.witness.is_some());
 
-    // A rule beside it that no baseline renders denies all the same, and so does the same one made wider.
+    // Another rule that no baseline renders still denies, and so does a wider version of the same rule.
     let mut opened = own(Baseline::Classic);
     let Fact::Read(open) = opens() else {
         panic!("read")

@@ -1,5 +1,4 @@
-//! A cluster that declares sensibly is accepted in every edition, and so is what the operator renders
-//! for it.
+//! A cluster with sensible declarations is accepted in every baseline, and so are its rendered policies.
 
 use std::sync::Arc;
 
@@ -61,7 +60,7 @@ fn network(dice: &mut Dice<'_>, profile: &str) -> Value {
     for (field, values) in texts {
         network[field] = json!(dice.pick(&values));
     }
-    // Another namespace for DNS is against the contract for Hardened clusters.
+    // Another DNS namespace violates the contract for Hardened clusters.
     if profile == "Hardened" && network["dnsNamespace"] == json!("openshift-dns") {
         network["dnsNamespace"] = json!("kube-system");
     }
@@ -72,7 +71,7 @@ fn network(dice: &mut Dice<'_>, profile: &str) -> Value {
     network
 }
 
-/// A spec that breaks no rule in any edition.
+/// A spec without findings in any baseline.
 fn spec(dice: &mut Dice<'_>) -> Value {
     let profile = dice.pick(&["Development", "Hardened", "", "Other"]);
     let mut network = network(dice, profile);
@@ -104,7 +103,7 @@ fn spec(dice: &mut Dice<'_>) -> Value {
     spec
 }
 
-/// What is wrong among the findings of a request.
+/// Unexpected findings of a request.
 fn wrong(
     world: &CompiledSnapshot,
     request: &Request,

@@ -1,5 +1,4 @@
-//! Each code about policies and about what cannot be judged: refused and accepted, with its
-//! connection.
+//! Each code about policies and about undecided questions: denied and allowed, with its connection.
 
 use std::sync::Arc;
 
@@ -46,7 +45,7 @@ fn obp101_a_core_connection_cut_is_refused_with_the_connection() {
     );
     let verdict = updated(&plain(), OWN, fact(own()), without_operator.clone());
     assert_eq!(found(&verdict), [row(Obp101, Deny, "spec.ingress", &shown)]);
-    // Another policy that lets the connection through is as good.
+    // Another policy that allows the connection is enough.
     let other = json!({"podSelector": {"matchLabels": {"openbao.org/cluster": "bao"}}, "ingress": [{
         "from": [{
             "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "openbao-operator-system"}},
@@ -63,7 +62,7 @@ fn obp101_a_core_connection_cut_is_refused_with_the_connection() {
 
 #[test]
 fn obp102_the_last_isolation_of_pods_is_kept() {
-    // The newest operator renders nothing for a cluster that is restored into: no floor, no managed policy.
+    // The newest operator renders nothing for a restored cluster: no floor, no managed policy.
     let restored = json!({"metadata": {"name": "bao", "namespace": "bao",
         "annotations": {"openbao.org/restore-origin": "old"}}, "spec": {}});
     let restored = match crate::inventory::read::cluster(
@@ -128,7 +127,7 @@ fn obp104_a_managed_policy_keeps_its_aim_its_labels_and_its_owner() {
         no_owner,
         [row(Obp104, Deny, "metadata.ownerReferences", "")]
     );
-    // The same kind of another group is nobody's owner.
+    // The same kind of another group is not the owner.
     let other_group = edited(|own| {
         own.meta.owners = vec![Owner {
             api_version: "example.org/v1".into(),
@@ -250,7 +249,7 @@ fn obp201_ingress_beyond_the_ceiling_is_refused_with_the_connection() {
         )),
         []
     );
-    // No declaration opens the jobs, which listen to nobody.
+    // No declaration can open the jobs, which listen on no port.
     let jobs = json!({"podSelector": {"matchLabels": {"openbao.org/component": "backup"}},
         "ingress": [{"from": name("web"), "ports": api}]});
     assert_eq!(denied(&created(&declared, "jobs", &jobs)), [Obp201]);
@@ -342,7 +341,7 @@ fn obp401_what_is_written_has_to_be_readable_where_there_is_a_cluster() {
         found(&created(&world(&[], &[]), "broken", &broken)),
         [row(Obp401, Warn, path, "")]
     );
-    // Somebody else's broken policy blocks nobody, and is named.
+    // Another user's broken policy denies no write, and is named.
     let beside = plain_with(&[policy("broken", &broken)]);
     let verdict = created(&beside, "fine", &json!({"podSelector": {}}));
     assert_eq!(found(&verdict), [row(Obp401, Warn, "", "")]);

@@ -1,4 +1,4 @@
-//! Each code about declarations: refused and accepted, with its connection.
+//! Each code about declarations: denied and allowed, with its connection.
 
 use serde_json::{Value, json};
 
@@ -12,13 +12,13 @@ use crate::rules::Level::{Deny, Warn};
 const SUBJECT: &str = "the OpenBao pod labelled app.kubernetes.io/instance=bao,\
     app.kubernetes.io/managed-by=openbao-operator,app.kubernetes.io/name=openbao,openbao.org/cluster=bao";
 
-/// What is found when a cluster with this network is created.
+/// Findings about the creation of a cluster with this network.
 fn declared(network: &Value) -> Vec<Found> {
     let request = cluster_request(None, &cluster(network));
     without_advice(found(&review(&plain(), &request)))
 }
 
-/// What is found when the network of a cluster is changed.
+/// Findings about a change of a cluster's network.
 fn changed(before: &Value, after: &Value) -> Vec<Found> {
     let request = cluster_request(Some(&cluster(before)), &cluster(after));
     without_advice(found(&review(&plain(), &request)))
@@ -111,7 +111,7 @@ fn obp302_a_cluster_that_is_open_to_pods_is_not_opened_to_addresses_beside() {
     let findings = changed(&ingress(&pods, &api), &ingress(&more, &api));
     let expected = row(Obp302, Deny, "spec.network.ingressRules[0]", &shown);
     assert!(findings.contains(&expected), "{findings:?}");
-    // A second way of saying everyone, to more of them than the first.
+    // Another rule that is open to everyone, for more pods than the first.
     let all_but_one = json!([{"namespaceSelector": {"matchExpressions": [
         {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": ["kube-system"]},
     ]}}]);
@@ -121,7 +121,7 @@ fn obp302_a_cluster_that_is_open_to_pods_is_not_opened_to_addresses_beside() {
         &cluster(&ingress(&both, &api)),
     );
     assert_eq!(denied(&review(&plain(), &request)), [Obp302]);
-    // What is stored already stays writable.
+    // A stored declaration can still be written.
     let stored = ingress(&more, &api);
     let levels: Vec<_> = changed(&stored, &stored)
         .into_iter()
@@ -188,7 +188,7 @@ fn trusted_peers_are_held_against_the_same_limit() {
     );
 }
 
-/// D11: a name means one of the numbers, whichever; but it is looked up in one entry at a time.
+/// D11: a name means one of the numbers, and it is unknown which. But it is looked up in one entry at a time.
 #[test]
 fn declared_ranges_that_together_hold_all_numbers_permit_all_ports_but_no_name_alone() {
     let to = json!([namespace("web")]);

@@ -1,4 +1,4 @@
-//! The deletion of a policy of which the request shows nothing that can be read.
+//! The deletion of a policy that cannot be read in the request.
 
 use serde_json::json;
 
@@ -37,7 +37,7 @@ fn it_is_judged_as_it_is_stored() {
 fn what_nobody_knows_stays_where_there_is_a_cluster() {
     assert_eq!(deleted(&plain(), "unknown", broken("unknown")), [Obp401]);
     assert_eq!(deleted(&world(&[], &[]), "unknown", broken("unknown")), []);
-    // Of what is stored and cannot be read nothing was counted on.
+    // A stored policy that cannot be read was not relied on.
     let stored = plain_with(&[broken("wide")]);
     assert_eq!(deleted(&stored, "wide", broken("wide")), []);
 }

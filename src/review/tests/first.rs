@@ -1,5 +1,5 @@
-//! The first policy over pods that nothing isolates only narrows: where the operator renders none, it may
-//! leave open what it likes, and says so.
+//! The first policy for pods that nothing isolates only narrows. If the operator renders none, it may leave
+//! anything open, and a warning says so.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::rules::Code::{self, Obp105, Obp201, Obp202, Obp203};
 use crate::rules::Level::{self, Deny, Warn};
 use crate::rules::default_deny_absent::Missing;
 
-/// The cluster `bao`, which is restored into.
+/// The restored cluster `bao`.
 fn restored() -> Arc<Cluster> {
     let json = json!({"metadata": {"name": "bao", "namespace": "bao",
         "annotations": {"openbao.org/restore-origin": "old"}}, "spec": {"profile": "Development"}});
@@ -28,7 +28,7 @@ fn world(policies: &[Fact<Policy>]) -> CompiledSnapshot {
     world_under(config_of(Baseline::Next), &[restored()], policies)
 }
 
-/// The codes, levels and paths of a write.
+/// Codes, levels and paths of the findings about a write.
 fn told(
     world: &CompiledSnapshot,
     name: &str,
@@ -48,7 +48,7 @@ fn at(code: Code, level: Level, path: &str) -> (Code, Level, String) {
     (code, level, path.to_owned())
 }
 
-/// A policy for all pods that lets anybody in and out.
+/// A policy for all pods that is open to everyone in both directions.
 fn open(name: &str) -> Fact<Policy> {
     policy(
         name,
@@ -78,21 +78,21 @@ fn the_first_policy_of_a_restored_cluster_passes_and_says_what_stays_open() {
         assert!(finding.reason.contains("stays open"), "{}", finding.reason);
         assert!(finding.witness.is_some(), "{finding:?}");
     }
-    // Beside one that isolates it opens.
+    // With another policy that isolates, it opens connections.
     let denied = [
         at(Obp201, Deny, "spec.ingress[0]"),
         at(Obp202, Deny, "spec.egress[0]"),
     ];
     let beside = world(&[shut("shut", &both())]);
     assert_eq!(told(&beside, "open", None, &open("open")), denied);
-    // In one direction it may be the first, and not in the other.
+    // It may be the first in one direction only.
     let half = world(&[shut("shut", &json!(["Ingress"]))]);
     let mixed = [
         at(Obp201, Deny, "spec.ingress[0]"),
         at(Obp202, Warn, "spec.egress[0]"),
     ];
     assert_eq!(told(&half, "open", None, &open("open")), mixed);
-    // One that may isolate counts as one that does.
+    // A policy that may isolate counts as one that does.
     let broken = policy("broken", &json!({"podSelector": 7}));
     let unknown = told(&world(&[broken]), "open", None, &open("open"));
     assert_eq!(unknown[..2], denied);
@@ -147,7 +147,7 @@ fn a_first_policy_is_not_widened_later() {
         told(&world, "mine", Some(&one), &other),
         [denied, warned.clone()]
     );
-    // A direction that it begins to isolate only narrows again.
+    // A direction that is newly isolated only narrows again.
     let more = policy(
         "mine",
         &json!({"podSelector": {}, "policyTypes": both(), "ingress": [from("web")], "egress": [{}]}),
@@ -183,7 +183,7 @@ fn a_later_isolating_policy_says_what_it_does_not_shut() {
         &json!({"podSelector": {}, "policyTypes": ["Egress", "Ingress"]}),
     );
     assert_eq!(told(&stored, "shut", Some(&later), &labelled), []);
-    // A policy within the ceiling, and one for other pods, leave nothing open.
+    // A policy inside the ceiling, and one for other pods, leave nothing open.
     let fine = [
         shut("fine", &both()),
         policy(
@@ -240,7 +240,7 @@ fn the_audit_and_check_keep_what_a_first_policy_leaves_open() {
         at(Obp202, Warn, "spec.egress[0]"),
     ];
     assert_eq!(kept(&[open("open")]), warned);
-    // Beside one that isolates it is what opens the pods.
+    // With another policy that isolates, it is the one that opens the pods.
     let both = kept(&[open("open"), shut("shut", &both())]);
     assert!(
         both.contains(&at(Obp201, Deny, "spec.ingress[0]")),

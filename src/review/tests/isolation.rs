@@ -1,4 +1,4 @@
-//! OBP105: pods that nothing isolates now.
+//! OBP105: pods that are not isolated now.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use netpol::Direction;
 const SERVERS: &str = "the OpenBao pods";
 const JOBS: &str = "the backup and restore pods";
 
-/// Findings about the only cluster, as `check` of manifests or the audit of stored objects asks.
+/// Findings about the only cluster, as in `check` of manifests or in the audit of stored objects.
 fn bare(world: &CompiledSnapshot, point: EnforcementPoint) -> Vec<Finding> {
     let missing = match point {
         Check => Missing::Rendered,
@@ -44,7 +44,7 @@ fn missing(findings: &[Finding]) -> Vec<(&str, Level)> {
         .collect()
 }
 
-/// Whose pods are open, in which direction.
+/// Open pods and directions.
 fn open(findings: &[Finding]) -> Vec<(&'static str, &'static str)> {
     let of = |finding: &Finding| {
         assert_eq!((finding.code, finding.level), (Obp105, Level::Audit));
@@ -102,7 +102,7 @@ fn obp105_a_missing_managed_policy_counts_as_rendered_in_files_and_as_missing_in
     let only_servers = bare(&world(&facts(&[servers])), Audit);
     assert_eq!(missing(&only_servers), [(jobs, Level::Warn)]);
     assert!(only_servers[0].help.contains("review.baseline: classic"));
-    // Jobs are outside any restriction before 0.1.
+    // Jobs are unrestricted before 0.1.
     let bao = cluster(&json!({}));
     let classic = bare(&world_under(config_of(Classic), &[bao], &[]), Audit);
     assert_eq!(classic.len(), 1);
@@ -124,7 +124,7 @@ fn obp105_a_missing_managed_policy_is_told_where_others_isolate_the_pods_too() {
         other policies isolate the pods, and what only the missing ones permit is cut";
     assert_eq!(missing(&isolated), [(what, Level::Warn)]);
     assert_eq!(isolated[0].witness, None);
-    // No policy of the operator is missing where it keeps none.
+    // No policy is missing if the operator renders none.
     let going = world(&[all, facts(&own()).remove(0), facts(&own()).remove(1)]);
     assert_eq!(bare(&going, Audit), []);
 }
@@ -163,7 +163,7 @@ fn obp105_a_policy_that_isolates_one_way_or_some_pods_leaves_the_rest_open() {
             .and("openbao-active", netpol::rule::Operator::In, &["true"]);
     let findings = bare(&world(&facts(&active)), Check);
     assert_eq!(open(&findings), [(SERVERS, "in"), (SERVERS, "out")]);
-    // The connection is one of a pod that is left out, and none that is permitted anyway.
+    // The connection is that of an excluded pod, and not a permitted one.
     let shown: Vec<String> = findings
         .iter()
         .map(|finding| finding.witness.as_ref().expect("one").to_string())

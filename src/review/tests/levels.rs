@@ -1,4 +1,4 @@
-//! What the settings make of a rule's level, at each enforcement point.
+//! Levels in the settings, at each enforcement point.
 
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ fn config(code: Code, point: EnforcementPoint, level: Level) -> ReviewConfig {
     config
 }
 
-/// A tenant opens the pods to everyone.
+/// A tenant's policy that opens the pods to everyone.
 fn opening(point: EnforcementPoint, writer: Writer) -> Request {
     let open = policy("open", &json!({"podSelector": {}, "ingress": [{}]}));
     Request {

@@ -1,5 +1,5 @@
-//! The limit of declarations as sets, and the policies that a cluster's write brings to bear:
-//! refused and accepted, with the connection that proves it.
+//! The limits of declarations, as sets, and existing policies after a cluster write: denied and allowed, with
+//! the connection that proves it.
 
 mod addresses;
 mod advice;
@@ -32,26 +32,26 @@ const FIRST_INGRESS: &str = "spec.network.ingressRules[0]";
 const FIRST_EGRESS: &str = "spec.network.egressRules[0]";
 const FIRST_PEER: &str = "spec.network.trustedIngressPeers[0]";
 
-/// What is found when a cluster with this network is created, what is only advised aside.
+/// Findings about the creation of a cluster with this network, without advice.
 fn declared(network: &Value) -> Vec<Found> {
     let request = cluster_request(None, &cluster(network));
     without_advice(found(&review(&plain(), &request)))
 }
 
-/// What is said when a cluster with this network is created.
+/// Reasons of the findings about the creation of a cluster with this network.
 fn reasons(network: &Value) -> Vec<(Code, String)> {
     let request = cluster_request(None, &cluster(network));
     let found = review(&plain(), &request).findings.into_iter();
     found.map(|found| (found.code, found.reason)).collect()
 }
 
-/// What is found when the network of a cluster is changed.
+/// Findings about a change of a cluster's network.
 fn changed(before: &Value, after: &Value) -> Vec<Found> {
     let request = cluster_request(Some(&cluster(before)), &cluster(after));
     without_advice(found(&review(&plain(), &request)))
 }
 
-/// What is found under these settings when the cluster `bao` is created, or gets another spec.
+/// Findings with these settings about the creation of cluster `bao`, or about a change of its spec.
 fn specified(config: ReviewConfig, before: Option<&Value>, after: &Value) -> Vec<Found> {
     let before = before.map(|spec| cluster_named("bao", spec));
     let stored: Vec<_> = before.iter().cloned().collect();
@@ -60,7 +60,7 @@ fn specified(config: ReviewConfig, before: Option<&Value>, after: &Value) -> Vec
     found(&review(&world, &request))
 }
 
-/// What is found in an edition when a Hardened cluster with this network is created.
+/// Findings in a baseline about the creation of a Hardened cluster with this network.
 fn hardened(baseline: Baseline, network: &Value) -> Vec<Found> {
     specified(config_of(baseline), None, &hardened_spec(network))
 }
@@ -69,7 +69,7 @@ fn hardened_spec(network: &Value) -> Value {
     json!({"profile": "Hardened", "network": network})
 }
 
-/// The codes that refuse a spec when a cluster is created with it.
+/// The codes that deny the creation of a cluster with this spec.
 fn refused(baseline: Baseline, spec: &Value) -> Vec<Code> {
     let found = specified(config_of(baseline), None, spec).into_iter();
     let mut codes: Vec<Code> = found

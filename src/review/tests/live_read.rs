@@ -1,4 +1,4 @@
-//! Which verdicts are worth to ask the API server about.
+//! Verdicts that need a live read.
 
 use serde_json::{Value, json};
 
@@ -123,7 +123,7 @@ fn an_allowed_policy_beside_a_known_cluster_is_in_no_doubt() {
     assert_eq!(unsure(&plain(), &closes), None);
 }
 
-/// The plain world, with a policy of its namespace that was not read.
+/// The plain facts, with a policy of the namespace that was not read.
 fn with_stub() -> CompiledSnapshot {
     let stub = Stub::of(&policy("other", &opens(&json!({}))));
     let namespace = cluster(&json!({})).meta.namespace.clone();
@@ -212,11 +212,11 @@ fn labels_for_a_cluster_that_is_to_be_made_are_in_doubt_beside_policies_that_wer
         }
         let names = namespaces(&world, &request);
         assert!(names.iter().map(AsRef::as_ref).eq(read), "{names:?}");
-        // Older operators make no such clusters.
+        // Older operators create no such clusters.
         let older = beside(Baseline::V01, namespace);
         assert_eq!(unsure(&older, &request), None, "{request:?}");
     }
-    // No read is tried of what is no namespace.
+    // An invalid namespace is not read.
     let nowhere = namespaces(&beside(Baseline::Next, "other"), &tests(None, &web));
     assert!(nowhere.iter().map(AsRef::as_ref).eq(["bao"]));
 }

@@ -1,4 +1,4 @@
-//! Maintenance writes: who may make them, and what has to be asked.
+//! Maintenance writes: permission, and the clusters for which it is checked.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -114,7 +114,7 @@ fn only_a_refusal_that_a_grant_could_lift_is_asked_about() {
     assert_eq!(asked_about(&passes), None);
     let own = policy_request(operator(), "open", None, fact(annotated(open(), "true")));
     assert_eq!(asked_about(&own), None);
-    // What cannot be read is asked about for every cluster that it may concern.
+    // For an unreadable policy, permission for every possible cluster is checked.
     let unreadable = json!({"metadata": {"name": "broken", "annotations": {ANNOTATION: "true"}}, "spec": {"policyTypes": ["Sideways"]}});
     let broken = crate::inventory::read::policy(
         unreadable.to_string().as_bytes(),
@@ -138,7 +138,7 @@ fn a_cluster_is_maintained_by_its_own_name() {
     };
     let request = cluster_request(None, &marked("bao"));
     assert_eq!(review(&plain(), &request).lacking, asked(&["bao"]));
-    // A name still to come could be any.
+    // A generated name could be any name.
     let request = cluster_request(None, &marked(""));
     let verdict = review(&plain(), &request);
     assert_eq!(verdict.outcome(), Outcome::Deny);
@@ -163,7 +163,7 @@ fn a_new_clusters_ambiguous_block_is_its_own_matter() {
     assert_eq!(verdict.outcome(), Outcome::Warn);
 }
 
-/// Two clusters; the second one declares that everyone in namespace `web` may connect.
+/// Two clusters. The second one declares that everyone in namespace `web` may connect.
 fn two_clusters() -> crate::review::CompiledSnapshot {
     let web =
         json!([{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "web"}}}]);
@@ -172,7 +172,7 @@ fn two_clusters() -> crate::review::CompiledSnapshot {
     world(&clusters, &[])
 }
 
-/// A policy that lets namespace `web` in: to every pod, or to those of one cluster.
+/// A policy that admits namespace `web` to every pod, or to those of one cluster.
 fn web(pods: &serde_json::Value) -> Policy {
     let from =
         json!([{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "web"}}}]);
@@ -192,7 +192,7 @@ fn a_new_policy_takes_the_right_on_every_cluster_that_it_selects() {
             &policy_request(writer, "web", None, fact(web(pods))),
         )
     };
-    // Jobs let nobody in, whatever is declared.
+    // Jobs admit no peer, whatever is declared.
     let every = servers();
     let verdict = created(tenant(), &every);
     let about: BTreeSet<_> = verdict
@@ -210,7 +210,7 @@ fn a_new_policy_takes_the_right_on_every_cluster_that_it_selects() {
     let own = json!({"matchLabels": {"openbao.org/cluster": "bao"}});
     assert_eq!(created(tenant(), &own).lacking, asked(&["bao"]));
     assert_eq!(created(granted(&["bao"]), &own).outcome(), Outcome::Warn);
-    // An update is asked about where it has a finding.
+    // For an update, permission is checked for clusters with a finding.
     let narrow = annotated(web(&json!({"matchLabels": {"app": "web"}})), "true");
     let update = |writer| policy_request(writer, "web", fact(narrow.clone()), fact(web(&every)));
     assert_eq!(review(&world, &update(tenant())).lacking, asked(&["bao"]));

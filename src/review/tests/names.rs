@@ -1,4 +1,4 @@
-//! OBP311: names of policies that are taken.
+//! OBP311: names of policies that are already taken.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ fn restored(name: &str) -> Arc<Cluster> {
     read.read().expect("readable").clone()
 }
 
-/// What is found when a cluster is written beside others and policies.
+/// Findings about a cluster that is written with other clusters and policies present.
 fn written(
     baseline: Baseline,
     clusters: &[Arc<Cluster>],
@@ -52,17 +52,17 @@ fn obp311_clusters_whose_policies_share_a_name_are_refused() {
         assert_eq!(create(V01), [told(Deny)], "{old} {new}");
         assert_eq!(create(Next), [told(Deny)], "{old} {new}");
         assert_eq!(create(Classic), [], "jobs have no policy there");
-        // In the state that files leave, each of the two is judged beside the other.
+        // In a final state of files, each of the two is reviewed with the other.
         let both = [named(old), named(new)];
         assert_eq!(written(V01, &both, &[], None, &named(new)), [told(Deny)]);
-        // Two that are there already can still be changed.
+        // Existing ones can still be changed.
         let changed = cluster_named(new, &json!({"profile": "Hardened"}));
         let update = written(V01, &both, &[], Some(&named(new)), &changed);
         assert_eq!(update, [told(Warn)], "{old} {new}");
-        // No policies are rendered for a cluster that is restored into.
+        // No policies are rendered for a restored cluster.
         assert_eq!(written(Next, &[restored(old)], &[], None, &named(new)), []);
         assert_eq!(written(Next, &[named(old)], &[], None, &restored(new)), []);
-        // Older operators do not know the annotation.
+        // Older operators do not have the annotation.
         let known = written(V01, &[restored(old)], &[], None, &named(new));
         assert_eq!(known, [told(Deny)], "{old} {new}");
     }

@@ -1,6 +1,6 @@
-//! The exhaustive oracle of the rules about policies: the floor that is cut, the isolation that is
-//! lost and the ceiling that is pierced equal an enumeration by the naive evaluator, in both
-//! directions, and every connection shown is one of those counted.
+//! Exhaustive oracle of the rules about policies: floor that is cut, isolation that is lost and connections
+//! beyond the ceiling equal an enumeration by the naive evaluator, in both directions, and every example
+//! connection is one of the enumerated ones.
 
 mod random;
 mod views;
@@ -23,7 +23,7 @@ use netpol::{Connection, Direction, Reading};
 use random::{SMALL, edited, random_policy};
 use views::{at, entries, view};
 
-/// One write, held against a floor and a ceiling.
+/// One write, with a floor and a ceiling.
 #[derive(Debug)]
 struct Write {
     floor: [Vec<Arc<Rule>>; 2],
@@ -31,7 +31,7 @@ struct Write {
     others: Vec<Arc<Policy>>,
     before: Option<Arc<Policy>>,
     after: Option<Arc<Policy>>,
-    /// Whether a policy of the namespace cannot be read.
+    /// True if a policy of the namespace cannot be read.
     blind: bool,
 }
 
@@ -178,11 +178,11 @@ impl Write {
         ceiling.any(|rule| rule_passes(rule, connection, at(Reading::Permitted)))
     }
 
-    /// Whether a rule of the new policy opens the connection beyond the ceiling.
+    /// Returns true if a rule of the new policy allows the connection outside of the ceiling.
     fn is_beyond(&self, rule: &Rule, connection: &Connection) -> bool {
         let selects =
             |policy: &Arc<Policy>| view(policy).isolates(connection.direction, &connection.subject);
-        // A port name that a tunnel port implies says something of its own where there is no tunnel.
+        // A port name that a tunnel port implies is not implied without a tunnel.
         let opens = |reading| {
             let passes = move |connection: &Connection| rule_passes(rule, connection, at(reading));
             passes(connection) && !is_implied(passes, connection)
@@ -192,21 +192,21 @@ impl Write {
             && !self.is_permitted(connection)
     }
 
-    /// Whether the old policy let it through, or no policy isolated the pod.
+    /// Returns true if the old policy allowed it, or no policy isolated the pod.
     fn is_known(&self, connection: &Connection) -> bool {
         let mut before = self.before.iter();
         before.any(|before| is_let_through(&[view(before)], connection, at(Reading::Must)))
             || self.was_open(connection)
     }
 
-    /// Whether no policy isolated the pod, so that everything was open to it.
+    /// Returns true if no policy isolated the pod, so that everything was allowed.
     fn was_open(&self, connection: &Connection) -> bool {
         let views = self.views(Moment::Before);
         !self.blind && !is_isolated(&views, connection.direction, &connection.subject)
     }
 
-    /// Whether a rule of the old policy let it through where port names count beside blocks and tunnel
-    /// ports are every port.
+    /// Returns true if a rule of the old policy allowed it with port names next to blocks and with tunnel
+    /// ports as every port.
     fn is_known_widely(&self, connection: &Connection) -> bool {
         let passes = |rule: &Rule| {
             let reading = [Reading::May, Reading::Must][usize::from(rule.is_ambiguous())];
@@ -220,7 +220,7 @@ impl Write {
         known || self.was_open(connection)
     }
 
-    /// Whether connections beyond the ceiling are new in the reading in which the rule opens them.
+    /// Returns true if connections beyond the ceiling are new in the reading in which the rule allows them.
     fn is_new(&self, rule: &Rule, beyond: &[&Connection]) -> bool {
         let surely = |connection: &Connection| rule_passes(rule, connection, at(Reading::Must));
         let mut beyond = beyond.iter();
@@ -232,7 +232,7 @@ impl Write {
         })
     }
 
-    /// Whether the old policy had this rule for all the pods that the new one selects.
+    /// Returns true if the old policy had this rule for all pods that the new one selects.
     fn is_kept(&self, world: &World, direction: Direction, rule: &Rule) -> bool {
         let (Some(before), Some(after)) = (&self.before, &self.after) else {
             return false;
@@ -259,7 +259,7 @@ impl Write {
             ]
             .concat();
             let replayed = replay::of_case(case, findings.clone());
-            // Under which readings a connection exists is for the replay to say.
+            // The condition of a connection is tested elsewhere.
             let told = replayed.into_iter().map(|finding| Finding {
                 only_if: None,
                 ..finding
@@ -318,7 +318,7 @@ impl Write {
                 .iter()
                 .filter_map(|finding| finding.witness.as_ref())
                 .find(|shown| shown.direction == direction);
-            // Everything is open, so a port name says nothing of its own.
+            // Everything is open, so a port name is implied.
             let onset = bared.iter().any(|connection| {
                 !is_implied(|_| true, connection) && !self.is_permitted(connection)
             });

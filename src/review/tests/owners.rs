@@ -1,4 +1,4 @@
-//! Owners decide how long a policy lives: OBP104, and what is counted on for OBP101 and OBP102.
+//! Owners decide how long a policy exists: OBP104, and policies that OBP101 and OBP102 rely on.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::rules::Level::{Deny, Warn};
 const OWN: &str = "bao-network-policy";
 const PATH: &str = "metadata.ownerReferences";
 
-/// The cluster `bao`, as an API server has it; restored into where `origin` says so.
+/// The cluster `bao` as stored in an API server. With `origin` it is a restored one.
 fn bao(origin: &str) -> Arc<Cluster> {
     let json = json!({"metadata": {"name": "bao", "namespace": "bao", "uid": "1",
         "annotations": {"openbao.org/restore-origin": origin}}, "spec": {"profile": "Development"}});
@@ -54,7 +54,7 @@ fn with(policy: &Policy, owners: Vec<Owner>) -> Fact<Policy> {
     fact(policy)
 }
 
-/// A policy that isolates all pods of the namespace and lets nothing through.
+/// A policy that isolates all pods of the namespace and allows nothing.
 pub(super) fn deny_all(name: &str, owners: Vec<Owner>) -> Fact<Policy> {
     let shut = policy(
         name,
@@ -90,7 +90,7 @@ impl Write<'_> {
     }
 }
 
-/// A tenant writes the managed policy of a cluster.
+/// A tenant's write of the managed policy of a cluster.
 fn managed_write(before: Option<Fact<Policy>>, after: Fact<Policy>) -> Vec<Found> {
     let write = Write {
         baseline: V01,
@@ -101,7 +101,7 @@ fn managed_write(before: Option<Fact<Policy>>, after: Fact<Policy>) -> Vec<Found
     write.of(OWN, before, Some(after))
 }
 
-/// A tenant writes a policy `mine` beside others, for a cluster that is restored into.
+/// A tenant's write of a policy `mine` with others present, for a restored cluster.
 fn restored_write(
     others: &[Fact<Policy>],
     before: Option<Fact<Policy>>,
@@ -165,12 +165,12 @@ fn obp104_a_managed_policy_gets_no_second_owner_by_its_metadata_alone() {
     assert_eq!(update(vec![], vec![mine(true)]), denied);
     assert_eq!(update(vec![right.clone()], vec![]), denied);
     assert_eq!(update(vec![right.clone()], vec![mine(true)]), denied);
-    // What is wrong already warns, and may be put right.
+    // An existing problem warns, and may be fixed.
     assert_eq!(update(both(), both()), [row(Obp104, Warn, PATH, "")]);
     assert_eq!(update(both(), vec![right.clone()]), []);
     assert_eq!(update(vec![mine(true)], vec![right.clone()]), []);
     assert_eq!(update(vec![mine(true)], vec![]), []);
-    // Nothing but other metadata: a finalizer goes.
+    // Only other metadata changes: a finalizer is removed.
     assert_eq!(update(vec![right.clone()], vec![right]), []);
 }
 
@@ -200,7 +200,7 @@ fn obp104_the_newest_operator_takes_over_only_what_is_marked_as_its_clusters() {
     let denied = [row(Obp104, Deny, PATH, "")];
     assert_eq!(create(Next, &bao(""), unmarked()), denied);
     assert_eq!(create(Next, &bao(""), marked()), []);
-    // It renders none for a cluster that is restored into.
+    // It renders none for a restored cluster.
     assert_eq!(create(Next, &bao("old"), unmarked()), []);
 }
 
@@ -240,10 +240,10 @@ fn obp104_the_policy_that_alone_isolates_is_not_given_away() {
         );
         assert_eq!(beside(&[], None, shut(vec![owner])), denied);
     }
-    // A name that the API server generates is nobody's.
+    // A generated name is not a managed one.
     let nameless = || Some(deny_all("", vec![mine(false)]));
     assert_eq!(bare(restored_write(&[], None, nameless())), denied);
-    // Its own cluster may take it along, as long as it is this very one.
+    // Its own cluster may be the owner, if it is exactly this one.
     let right = own().meta.owners[0].clone();
     assert_eq!(beside(&[], None, shut(vec![right.clone()])), []);
     let dangling = Owner {
@@ -251,7 +251,7 @@ fn obp104_the_policy_that_alone_isolates_is_not_given_away() {
         ..right
     };
     assert_eq!(beside(&[], None, shut(vec![dangling])), denied);
-    // One that stays isolates too; one that goes with an owner, or goes already, does not count.
+    // Another policy that stays isolates too. One with an owner, or one that is being deleted, does not count.
     let other = |owners| [deny_all("other", owners)];
     let give = || (Some(shut(vec![])), shut(vec![mine(true)]));
     let (before, after) = give();
@@ -262,13 +262,13 @@ fn obp104_the_policy_that_alone_isolates_is_not_given_away() {
     going.meta.deleting = true;
     let (before, after) = give();
     assert_eq!(beside(&[fact(going)], before, after), denied);
-    // What was given away before may be taken back, or stay so.
+    // An existing owner may be removed or stay.
     assert_eq!(beside(&[], Some(shut(vec![mine(true)])), shut(vec![])), []);
     assert_eq!(
         beside(&[], Some(shut(vec![mine(true)])), shut(vec![mine(true)])),
         []
     );
-    // Policies for other pods are their owners' own matter.
+    // Owners of policies for other pods do not matter.
     let web = |owners| {
         let web = policy(
             "web",

@@ -1,5 +1,5 @@
-//! An OpenBaoCluster of which some fields cannot be read: the others count, and what was last known of
-//! these.
+//! An OpenBaoCluster with some fields that cannot be read: the other fields count, and so do their last known
+//! values.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ fn cluster(uid: &str, spec: &Value) -> Fact<Cluster> {
     )
 }
 
-/// A world after the cluster was seen in each of these states.
+/// Facts after the cluster had each of these states.
 fn after(states: &[Fact<Cluster>]) -> CompiledSnapshot {
     let bare = world_under(config_of(V01), &[], &[]);
     let set = |snapshot: Snapshot, state: &Fact<Cluster>| {
@@ -40,7 +40,7 @@ fn declared(namespace: &str) -> Value {
     json!([{"from": [from(namespace)], "ports": [{"port": 8200, "protocol": "TCP"}]}])
 }
 
-/// A policy that lets a namespace reach the API of all pods.
+/// A policy that allows a namespace to connect to the API of all pods.
 fn opens(selector: &Value, namespace: &str) -> Value {
     json!({"podSelector": selector, "ingress": declared(namespace)})
 }
@@ -69,7 +69,7 @@ fn one_field_that_cannot_be_read_hides_no_other() {
         let network = spec.entry("network").or_insert_with(|| json!({}));
         network["ingressRules"] = declared("web");
         let world = after(&[cluster("1", &json!(spec))]);
-        // Other pods are nobody's business, and what is declared is permitted.
+        // Other pods are not protected, and declared connections are permitted.
         let other = created(&world, "mine", &opens(&labelled("app", "web"), "shop"));
         assert_eq!(found(&other), [], "{path}");
         assert_eq!(codes(&world, &opens(&servers(), "web")), [], "{path}");
@@ -123,14 +123,14 @@ fn pods_may_carry_any_label_where_their_labels_cannot_be_read() {
             "{spec}"
         );
     }
-    // Those of jobs are not those of servers.
+    // Labels of jobs are not those of servers.
     let jobs = json!({"backup": {"target": {"workloadIdentity": {"podLabels": {"tier": 7}}}}});
     let world = after(&[cluster("1", &jobs)]);
     let only_servers = json!({"matchLabels": {"tier": "web", "app.kubernetes.io/name": "openbao"},
         "matchExpressions": [{"key": "openbao.org/component", "operator": "DoesNotExist"}]});
     assert_eq!(codes(&world, &opens(&only_servers, "shop")), []);
     assert_eq!(codes(&world, &web), [Obp201]);
-    // What is read of one template stays beside what is not of the other.
+    // Readable labels of one template are used together with unreadable ones of the other.
     let half = json!({"podMetadata": {"labels": {"tier": "db"}}, "readReplicas": {"template": 7}});
     assert_eq!(codes(&after(&[cluster("1", &half)]), &web), [Obp201]);
 }
@@ -146,7 +146,7 @@ fn the_last_known_facts_count_for_what_cannot_be_read() {
         codes(&world, &opens(&labelled("tier", "db"), "shop")),
         [Obp201]
     );
-    // What can be read is as it is now.
+    // Readable fields have their new values.
     let moved = json!({"podMetadata": {"labels": {"tier": "new"}}, "network": {"ingressRules": 7}});
     let world = after(&[cluster("1", &good), cluster("1", &moved)]);
     assert_eq!(codes(&world, &opens(&labelled("tier", "db"), "shop")), []);
@@ -154,14 +154,14 @@ fn the_last_known_facts_count_for_what_cannot_be_read() {
         codes(&world, &opens(&labelled("tier", "new"), "shop")),
         [Obp201]
     );
-    // Another cluster of that name has no past.
+    // The last known values of a deleted cluster with that name are not used.
     let world = after(&[cluster("1", &good), cluster("2", &broken)]);
     assert_eq!(codes(&world, &opens(&servers(), "web")), [Obp201]);
     assert_eq!(
         codes(&world, &opens(&labelled("tier", "web"), "shop")),
         [Obp201]
     );
-    // Put right, nothing is kept from before.
+    // After a fix, no old values are used.
     let world = after(&[
         cluster("1", &good),
         cluster("1", &broken),
@@ -205,7 +205,7 @@ fn a_cluster_is_not_written_with_fields_that_cannot_be_read() {
     let world = after(&[]);
     let create = cluster_request(None, &broken);
     assert_eq!(told(found(&review(&world, &create))), expected(Deny));
-    // A stored one may be written where its spec stays as it is.
+    // A stored cluster with an unchanged spec may be written.
     let mut update = cluster_request(Some(&broken), &broken);
     if let Subject::Cluster(edit) = &mut update.subject {
         edit.spec_changed = false;

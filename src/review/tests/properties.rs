@@ -1,5 +1,5 @@
-//! What holds for every write: rules added never cut, isolation that goes is always seen, a review is
-//! a function, a repaired policy needs no repair, and the operator is never refused.
+//! Properties of every write: added rules never cut, lost isolation is always found, a review is
+//! deterministic, a repaired policy needs no repair, and the operator is never denied.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ const CASES: u32 = 600;
 struct Scene {
     network: Value,
     others: Vec<Arc<Policy>>,
-    /// Whether a policy of the namespace cannot be read.
+    /// True if a policy of the namespace cannot be read.
     blind: bool,
     name: &'static str,
     before: Option<Arc<Policy>>,
@@ -126,7 +126,7 @@ pub(super) fn network(dice: &mut Dice<'_>) -> Value {
     ])
 }
 
-/// The managed policy with a few things changed.
+/// The managed policy with a few changes.
 fn tampered(dice: &mut Dice<'_>, own: &Policy) -> Policy {
     let mut after = own.clone();
     for _ in 0..=dice.roll(3) {
@@ -157,7 +157,7 @@ impl Scene {
         let network = network(dice);
         let own = managed(&cluster(&network), Pods::Workload);
         let others = dice.some(2, |dice| Arc::new(any_policy(dice, "other")));
-        // Now and then it was tampered with before.
+        // Sometimes it was changed before.
         let before = if dice.once_in(4) {
             tampered(dice, &own)
         } else {
@@ -239,7 +239,7 @@ fn a_repaired_policy_needs_no_repair_and_keeps_what_was_added() {
         if scene.before.as_deref() != Some(&rendered[0]) {
             return Ok(());
         }
-        // Where the old policy was whole, nothing that a repair is for is left to refuse.
+        // If the old policy was complete, no repairable finding is left that denies.
         let verdict = review(&world, &again);
         let wrong = verdict
             .findings

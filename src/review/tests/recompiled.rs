@@ -1,4 +1,4 @@
-//! CompiledSnapshots that are made from one before them, under the same settings and under others.
+//! Facts compiled from earlier ones, with the same settings and with others.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ fn under(known: &CompiledSnapshot, config: ReviewConfig) -> CompiledSnapshot {
     CompiledSnapshot::compile(Some(known), Arc::clone(&known.snapshot), Arc::new(config))
 }
 
-/// All that was compiled, for comparison.
+/// All compiled data, for comparison.
 fn compiled(world: &CompiledSnapshot) -> String {
     let names = world.snapshot.namespaces.keys();
     let all: Vec<_> = names.map(|name| world.perimeters(name)).collect();
@@ -65,7 +65,7 @@ fn other_settings_leave_nothing_of_what_was_compiled_under_the_old_ones() {
     }
 }
 
-/// What is left in memory of a world of so many clusters beside one policy of 10,000 rules.
+/// Memory of the facts of this number of clusters with one policy of 10,000 rules.
 fn left_in_memory(clusters: usize) -> i64 {
     let rule = |at: usize| json!({"from": [namespace(&format!("client-{at}"))]});
     let rules: Vec<_> = (0..10_000).map(rule).collect();
@@ -84,7 +84,7 @@ fn left_in_memory(clusters: usize) -> i64 {
 #[test]
 fn what_a_policy_lets_through_is_kept_once_for_all_clusters() {
     let (one, many) = (left_in_memory(1), left_in_memory(21));
-    // The regions of the policy, and what each further cluster takes of its own.
+    // The regions of the policy, and the additional memory of each cluster.
     assert!(one > 2_000_000, "{one}");
     assert!(many - one < 20 * 64 * 1024, "{one} {many}");
 }
@@ -106,7 +106,7 @@ fn what_policies_let_through_is_kept_while_other_objects_of_the_namespace_change
         ));
     });
     assert!(counted.bytes_total < 200_000, "{}", counted.bytes_total);
-    // The policy itself may be another one under the same name.
+    // The policy may be replaced by another one with the same name.
     let other = policy("large", &json!({"podSelector": {}, "ingress": [{}]}));
     let next = known.snapshot.apply([Change::Set(Object::Policy(other))]);
     let next = CompiledSnapshot::compile(Some(&known), next.into(), known.config.clone());

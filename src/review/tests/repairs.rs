@@ -1,5 +1,5 @@
-//! Damage to a managed policy, in every edition and for both of them: it is repaired to a state in which
-//! nothing is found, or refused with a connection; what a user added within the ceiling survives.
+//! Damage to a managed policy, in every baseline and for both policies: it is repaired to a state without
+//! findings, or denied with a connection. Rules that a user added inside the ceiling stay.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use netpol::Direction;
 use netpol::rule::{Peer, PortEntry, Rule, Selector};
 use netpol::testing::dice::{Dice, hold};
 
-/// A managed policy, as it was and as a tenant leaves it.
+/// A managed policy, before and after a tenant's write.
 #[derive(Debug)]
 struct Damage {
     config: ReviewConfig,
@@ -76,7 +76,7 @@ impl Damage {
                 let many = rule.ports.len() > 1;
                 many.then(|| rule.ports.remove(0))
             })),
-            // Each rule is still there, in another order.
+            // All rules are present in another order.
             3 => rules.reverse(),
             4 => after.policy_types = Some(vec![direction]),
             7 => after.pods = dice.pick(&other_pods()),
@@ -84,7 +84,7 @@ impl Damage {
         }
     }
 
-    /// A rule that the ceiling permits, perhaps with one of its ports only.
+    /// A rule that the ceiling permits, possibly with only one of its ports.
     fn permitted(
         &self,
         dice: &mut Dice<'_>,
@@ -102,13 +102,13 @@ impl Damage {
     }
 }
 
-/// Whether all rules are among others, in their order.
+/// Returns true if all rules are among others, in their order.
 fn is_kept(rules: &[Rule], among: &[Rule]) -> bool {
     let mut among = among.iter();
     rules.iter().all(|rule| among.any(|other| other == rule))
 }
 
-/// A managed policy of which a tenant only takes something away.
+/// A managed policy from which a tenant only removes something.
 fn loss(dice: &mut Dice<'_>) -> Damage {
     let mut damage = Damage::roll(dice);
     damage.after = damage.before.clone();
@@ -188,7 +188,7 @@ fn what_is_taken_away_comes_back_in_its_old_place() {
             Err(format!("after {repairs:?} still {again:?}"))
         }
     });
-    // What is permitted and not needed does not come back, and then the operator writes the policy again.
+    // Permitted rules that are not needed are not restored. The operator then writes the policy again.
     assert!(whole.get() > 100, "{} policies whole again", whole.get());
 }
 

@@ -1,5 +1,4 @@
-//! Clusters with the annotation of those that are restored into: only the newest operator knows it, and
-//! only it sets it.
+//! Clusters with the annotation of restored clusters: only the newest operator uses it, and only it sets it.
 
 use std::sync::Arc;
 
@@ -59,12 +58,12 @@ fn obp102_nobody_but_the_operator_marks_a_cluster_as_restored_into() {
     let told = [row(Obp102, Deny, AT, "")];
     assert_eq!(updated_by(tenant(), Next, &plain(), &marked()), told);
     assert_eq!(updated_by(operator(), Next, &plain(), &marked()), []);
-    // What is so already, or is taken back, lifts nothing.
+    // An existing annotation, or its removal, changes nothing.
     assert_eq!(updated_by(tenant(), Next, &marked(), &marked()), []);
     assert_eq!(updated_by(tenant(), Next, &marked(), &plain()), []);
     let other = with(&json!({"openbao.org/note": "x"}));
     assert_eq!(updated_by(tenant(), Next, &plain(), &other), []);
-    // An older operator does not know the annotation, and renders its policies as ever.
+    // An older operator does not use the annotation, and renders its policies.
     assert_eq!(updated_by(tenant(), V01, &plain(), &marked()), []);
 }
 
@@ -111,7 +110,7 @@ fn obp203_names_the_managed_policies_of_a_cluster_that_nobody_renders_for() {
         create(Next, &marked(), &open),
         std::slice::from_ref(&pierced)
     );
-    // The newest operator takes over nothing of somebody else's, whatever its owner is called.
+    // The newest operator overwrites no policy of another user, whatever its owner is called.
     let taken = row(Obp311, Deny, "metadata.name", "");
     let forged = |uid: &str| {
         let Fact::Read(policy) = &open else {
@@ -127,7 +126,7 @@ fn obp203_names_the_managed_policies_of_a_cluster_that_nobody_renders_for() {
     );
     assert_eq!(create(Next, &plain(), &forged("2")), [pierced, taken]);
     assert_eq!(create(Next, &plain(), &forged("1")), []);
-    // An older one overwrites it.
+    // An older operator overwrites it.
     let told = row(Obp311, Warn, "metadata.name", "");
     assert_eq!(create(V01, &plain(), &open), std::slice::from_ref(&told));
     assert_eq!(create(V01, &marked(), &open), [told]);

@@ -1,10 +1,9 @@
 //! The rows of the documentation's tables, each with a test that is named after it.
 //!
-//! A row of the floor: the managed policy renders it, to cut it is refused by its name, and to open
-//! it once more is accepted. A row of the ceiling: to open it is accepted, one port or peer more is
-//! refused with a connection, and so is the row itself where its condition does not hold. The rules
-//! stand here as the documentation has them, so the table of rows is held against them.
-//! `docs/coverage.md` lists which test is about which row.
+//! A row of the floor: the managed policy contains it, cutting it is denied with its name, and opening it
+//! again is allowed. A row of the ceiling: opening it is allowed; one port or peer more is denied with a
+//! connection, and so is the row itself if its condition does not hold. The rules are written here as in the
+//! documentation, so the table of rows is compared with them. `docs/coverage.md` lists the tests of each row.
 
 mod config;
 mod controller;
@@ -29,14 +28,14 @@ use crate::review::{CompiledSnapshot, Edit, Operation, Request, Subject, Verdict
 use crate::rules::{Code, Level};
 use netpol::Direction;
 
-/// Editions in which a row is the same.
+/// Baselines in which a row is the same.
 const EACH: [Baseline; 3] = Baseline::ALL;
 const BEFORE_NEXT: [Baseline; 2] = [Baseline::Classic, Baseline::V01];
 const SINCE_V01: [Baseline; 2] = [Baseline::V01, Baseline::Next];
 
 const API_SERVER: [u8; 4] = [10, 96, 0, 1];
 
-/// A namespace with one cluster, or the operator's: one zone of it is asked about.
+/// A namespace with one cluster, or the operator's, and the zone to test.
 struct Place {
     pods: Pods,
     config: ReviewConfig,
@@ -59,23 +58,23 @@ impl Place {
         }
     }
 
-    /// With this spec of the OpenBaoCluster.
+    /// Sets the spec of the OpenBaoCluster.
     fn with(self, spec: Value) -> Self {
         Self { spec, ..self }
     }
 
-    /// With this `spec.network`.
+    /// Sets `spec.network`.
     fn declaring(self, network: &Value) -> Self {
         self.with(json!({ "network": network }))
     }
 
-    /// With other settings.
+    /// Changes the settings.
     fn set(mut self, set: impl FnOnce(&mut ReviewConfig)) -> Self {
         set(&mut self.config);
         self
     }
 
-    /// With a policy of somebody else for the pods of the zone.
+    /// Adds another user's policy for the pods of the zone.
     fn holding(mut self, name: &'static str, types: &[Direction], rules: &[Rule]) -> Self {
         let spec = self.policy_spec(types, rules);
         self.stored.push((name, spec));
@@ -176,13 +175,13 @@ impl Place {
         verdict
     }
 
-    /// A tenant makes a policy for the pods of the zone.
+    /// A tenant's creation of a policy for the pods of the zone.
     fn create(&self, types: &[Direction], rules: &[Rule]) -> Verdict {
         let after = self.fact("own", &self.policy_spec(types, rules));
         self.write("own", None, Some(after))
     }
 
-    /// A stored policy of somebody else is replaced.
+    /// Replaces a stored policy of another user.
     fn replace(&self, name: &'static str, types: &[Direction], rules: &[Rule]) -> Verdict {
         let stored = self.stored.iter().find(|(stored, _)| *stored == name);
         let (_, before) = stored.expect("a stored policy");
@@ -190,13 +189,13 @@ impl Place {
         self.write(name, Some(self.fact(name, before)), Some(after))
     }
 
-    /// To open the rule is accepted without a word.
+    /// Checks that opening the rule is allowed without a finding.
     fn permits(&self, rule: &Rule) {
         let verdict = self.create(&[rule.0], std::slice::from_ref(rule));
         assert_eq!(told(&verdict), [""; 0], "{} {rule:?}", self.config.baseline);
     }
 
-    /// To open the rule is refused, and the connection that is shown has these parts.
+    /// Checks that opening the rule is denied, with a connection that has these parts.
     fn refuses(&self, rule: &Rule, shown: &[&str]) {
         let verdict = self.create(&[rule.0], std::slice::from_ref(rule));
         let code = match rule.0 {
@@ -206,7 +205,7 @@ impl Place {
         assert_denied(&verdict, code, shown);
     }
 
-    /// The managed policy has the rule, and to take it away is refused by the name of the row.
+    /// Checks that the managed policy has the rule, and that removing it is denied with the name of the row.
     fn requires(&self, row: &str, rule: &Rule) {
         let managed = self.managed(self.pods);
         let name = managed.meta.name.to_string();
@@ -224,7 +223,7 @@ impl Place {
         self.permits(rule);
     }
 
-    /// The managed policy has the rule.
+    /// Returns true if the managed policy has the rule.
     fn renders(&self, rule: &Rule) -> bool {
         let managed = self.managed(self.pods);
         let mut rules = managed.rules(rule.0).iter();
@@ -232,7 +231,7 @@ impl Place {
     }
 }
 
-/// A rule of one direction as a manifest has it.
+/// A rule of one direction as in a manifest.
 #[derive(Clone, Debug)]
 struct Rule(Direction, Value);
 
@@ -284,7 +283,7 @@ fn told(verdict: &Verdict) -> Vec<String> {
         .collect()
 }
 
-/// One finding, which denies with this code and shows a connection that has these parts.
+/// Checks for one finding that denies with this code and has a connection with these parts.
 fn assert_denied(verdict: &Verdict, code: Code, shown: &[&str]) {
     let told = told(verdict);
     assert_eq!(told.len(), 1, "{told:?}");
@@ -295,7 +294,7 @@ fn assert_denied(verdict: &Verdict, code: Code, shown: &[&str]) {
     }
 }
 
-/// Only this core row is cut.
+/// Checks that only this core row is cut.
 fn assert_cut(verdict: &Verdict, row: &str) {
     let [finding] = &verdict.findings[..] else {
         panic!("{row}: {:?}", told(verdict));

@@ -1,4 +1,4 @@
-//! Namespaces in a few words: cluster `bao` in namespace `bao`, its policies, and writes of them.
+//! Builders for tests: cluster `bao` in namespace `bao`, its policies, and writes of them.
 
 use std::sync::Arc;
 
@@ -39,7 +39,7 @@ pub(super) fn policy(name: &str, spec: &Value) -> Fact<Policy> {
 /// The zones of a cluster.
 pub(super) const ZONES: [Pods; 2] = [Pods::Workload, Pods::Jobs];
 
-/// The podSelector of OpenBao servers, without the jobs beside them.
+/// The podSelector of OpenBao servers without jobs.
 pub(super) fn servers() -> Value {
     json!({"matchExpressions": [{
         "key": "openbao.org/component", "operator": "NotIn", "values": ["backup", "restore", "upgrade-snapshot"],
@@ -51,7 +51,7 @@ pub(super) fn managed(cluster: &Cluster, pods: Pods) -> Policy {
     managed_in(&ReviewConfig::default(), cluster, pods)
 }
 
-/// A policy of a cluster as the operator of another edition renders it.
+/// A policy of a cluster as the operator of another baseline renders it.
 pub(super) fn managed_in(config: &ReviewConfig, cluster: &Cluster, pods: Pods) -> Policy {
     let facts = Facts {
         cluster,
@@ -62,7 +62,7 @@ pub(super) fn managed_in(config: &ReviewConfig, cluster: &Cluster, pods: Pods) -
     rendered(pods, &facts).expect("a zone of a cluster")
 }
 
-/// The policy with the owner reference that the operator gives it.
+/// The policy with the operator's owner reference.
 pub(super) fn owned(policy: Policy) -> Policy {
     let owner = Owner {
         api_version: "openbao.org/v1alpha1".into(),
@@ -84,7 +84,7 @@ pub(super) fn reference(kind: Kind, name: &str) -> ObjectRef {
     }
 }
 
-/// A world of these clusters and policies.
+/// Facts with these clusters and policies.
 pub(super) fn world(clusters: &[Arc<Cluster>], policies: &[Fact<Policy>]) -> CompiledSnapshot {
     world_under(ReviewConfig::default(), clusters, policies)
 }
@@ -98,7 +98,7 @@ pub(super) fn world_in(
     world_under(config.clone(), clusters, policies)
 }
 
-/// The settings of an edition.
+/// Settings with a baseline.
 pub(super) fn config_of(baseline: Baseline) -> ReviewConfig {
     ReviewConfig {
         baseline,
@@ -106,7 +106,7 @@ pub(super) fn config_of(baseline: Baseline) -> ReviewConfig {
     }
 }
 
-/// A world of these clusters and policies, judged by these settings.
+/// Facts with these clusters and policies, and these settings.
 pub(super) fn world_under(
     config: ReviewConfig,
     clusters: &[Arc<Cluster>],
@@ -122,12 +122,12 @@ pub(super) fn world_under(
     CompiledSnapshot::compile(None, snapshot.into(), config.into())
 }
 
-/// A world of cluster `bao` without declarations, its rendered policies stored.
+/// Facts with cluster `bao` without declarations, and its rendered policies.
 pub(super) fn plain() -> CompiledSnapshot {
     plain_with(&[])
 }
 
-/// The same with other policies beside them.
+/// The same with additional policies.
 pub(super) fn plain_with(others: &[Fact<Policy>]) -> CompiledSnapshot {
     let bao = cluster(&json!({}));
     let own = ZONES.map(|pods| Fact::Read(owned(managed(&bao, pods)).into()));
@@ -149,7 +149,7 @@ pub(super) fn operator() -> Writer {
     }
 }
 
-/// The write of a policy: a creation, an update or a deletion by what is there of the two.
+/// The write of a policy: a creation, an update or a deletion, depending on which of the two are given.
 pub(super) fn policy_request(
     writer: Writer,
     name: &str,
@@ -219,13 +219,13 @@ fn operation(before: bool, after: bool) -> Operation {
     }
 }
 
-/// A tenant creates a policy.
+/// A tenant's creation of a policy.
 pub(super) fn created(world: &CompiledSnapshot, name: &str, spec: &Value) -> Verdict {
     let after = Some(policy(name, spec));
     review(world, &policy_request(tenant(), name, None, after))
 }
 
-/// A tenant updates a policy.
+/// A tenant's update of a policy.
 pub(super) fn updated(
     world: &CompiledSnapshot,
     name: &str,
@@ -241,7 +241,7 @@ pub(super) fn updated(
 /// A finding: code, level, path, connection.
 pub(super) type Found = (Code, Level, String, Option<String>);
 
-/// The findings of a verdict, after each was replayed.
+/// The findings of a verdict, with confirmed connections.
 pub(super) fn found(verdict: &Verdict) -> Vec<Found> {
     assert_eq!(verdict.unreplayed, 0, "{verdict:?}");
     let one = |finding: &crate::rules::Finding| {
@@ -251,7 +251,7 @@ pub(super) fn found(verdict: &Verdict) -> Vec<Found> {
     verdict.findings.iter().map(one).collect()
 }
 
-/// The findings but those that only advise, which have tests of their own.
+/// The findings without advice, which has its own tests.
 pub(super) fn without_advice(findings: Vec<Found>) -> Vec<Found> {
     let advice = [Code::Obp304, Code::Obp313, Code::Obp314];
     let others = findings.into_iter();

@@ -1,4 +1,4 @@
-//! Beside an OpenBaoCluster in a version that is not read.
+//! An OpenBaoCluster in an unsupported version.
 
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ use crate::rules::Level::Warn;
 
 const OWN: &str = "bao-network-policy";
 
-/// Cluster `bao`, with this metadata beside its name, and its rendered policy.
+/// Cluster `bao` with this additional metadata, and its rendered policy.
 fn world(meta: &Value) -> CompiledSnapshot {
     let mut written = json!({"apiVersion": "openbao.org/v1beta1", "kind": "OpenBaoCluster",
         "metadata": {"name": "bao", "namespace": "bao"}});

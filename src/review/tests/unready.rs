@@ -1,4 +1,4 @@
-//! While the facts are missing: what makes a policy a managed one stays as it is.
+//! Missing facts: metadata that makes a policy a managed one must not change.
 
 use std::sync::Arc;
 

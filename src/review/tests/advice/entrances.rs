@@ -72,7 +72,7 @@ fn obp606_a_declared_peer_is_believed_to_be_the_proxy() {
     let metrics =
         json!({"ingressRules": [{"from": [namespace("edge")], "ports": [{"port": 8202}]}]});
     assert!(shut(Next, &gateway("edge", &metrics)), "another port");
-    // Trusted peers are none of the oldest edition's.
+    // The oldest operator has no trusted peers.
     let trusted = json!({"trustedIngressPeers": [namespace("edge")]});
     assert!(shut(Classic, &gateway("bao", &trusted)));
 }
@@ -109,7 +109,7 @@ fn obp603_a_snapshot_before_upgrades_needs_egress_in_a_hardened_cluster() {
         let declared = json!({"profile": "Hardened", "upgrade": upgrade,
             "network": {"egressRules": [to(&block("192.0.2.40/32"), 443)]}});
         assert_eq!(codes(&advised(V01, None, &declared)), []);
-        // With backups the checkpoint tells it.
+        // With backups, the condition reports it.
         let backed = json!({"profile": "Hardened", "upgrade": upgrade, "backup": {}});
         assert_eq!(
             codes(&advised(V01, None, &backed)),

@@ -1,4 +1,4 @@
-//! A restore that is made: its cluster, its condition, its way to the snapshot, the contract.
+//! Creation of a restore: its cluster, its condition, its network path to the snapshot, the contract.
 
 use serde_json::{Value, json};
 
@@ -74,7 +74,7 @@ fn obp310_the_contract_of_a_hardened_cluster_denies_a_restore_in_the_newest_edit
         vec![storage.clone(), to(&json!({"podSelector": {}}), 443)],
         vec![storage.clone(), to(&block("169.254.169.254/32"), 80)],
         vec![storage.clone(), to(&block("not-a-block"), 80)],
-        // What the operator takes for explicit, and means everyone.
+        // Explicit for the operator, although it is open to everyone.
         vec![
             storage.clone(),
             to(&json!({"namespaceSelector": unused}), 443),
@@ -183,7 +183,7 @@ fn obp310_storage_that_the_contract_refuses_denies_a_restore_in_the_newest_editi
         assert_eq!(codes(&found), expected, "{restore}");
         assert_eq!(codes(&restored(V01, &storage, &restore)), [], "{restore}");
     }
-    // The newest operator admits it to a Service of two labels; what its contract says then is not known.
+    // The newest operator accepts it for a Service. It is unknown whether its contract does.
     let plain = with("http://minio.storage.svc.cluster.local", false);
     let found = restored(Next, &storage, &plain);
     assert!(

@@ -1,4 +1,4 @@
-//! The operator's own samples, as far as they touch the network: what each is told.
+//! The operator's own samples that concern the network, and their findings.
 
 use serde_json::{Value, json};
 
@@ -119,7 +119,7 @@ fn hardened_with_443_open_covers_its_seal_and_its_backups() {
             "target": {"endpoint": "https://s3.amazonaws.com", "roleArn": "arn:aws:iam::123456789012:role/x"}}}),
     );
     assert_eq!(told(V01, &spec), []);
-    // The newest operator takes no block of everything.
+    // The newest operator does not accept a block of all addresses.
     assert_eq!(told(Next, &spec), [(Obp603, "spec.backup".to_owned())]);
 }
 

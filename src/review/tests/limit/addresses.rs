@@ -1,5 +1,4 @@
-//! OBP306, OBP307 and OBP315: addresses that nobody may name, blocks that are too wide, and text that
-//! parsers read differently.
+//! OBP306, OBP307 and OBP315: unsafe addresses, blocks that are too wide, and ambiguous text.
 
 use serde_json::{Value, json};
 
@@ -25,7 +24,7 @@ fn obp306_unsafe_addresses_are_found_however_a_block_is_cut() {
         (blocks(["168.63.129.16/32"]), "168.63.129.16"),
         (blocks(["fe80::/64"]), "fe80::"),
         (blocks(["fd00:ec2::254/128"]), "fd00:ec2::254"),
-        // All of link-local but one half, and that half by another block.
+        // All of link-local in two halves, each in its own block.
         (
             carved("169.254.0.0/16", &["169.254.0.0/17"]),
             "169.254.128.0",
@@ -34,7 +33,7 @@ fn obp306_unsafe_addresses_are_found_however_a_block_is_cut() {
             carved("169.254.169.252/30", &["169.254.169.252/31"]),
             METADATA,
         ),
-        // Carved out here, and put back beside.
+        // Excluded here, and included by another block.
         (
             json!([
                 {"ipBlock": {"cidr": "169.0.0.0/8", "except": ["169.254.0.0/16"]}},
@@ -73,7 +72,7 @@ fn obp306_unsafe_addresses_are_found_however_a_block_is_cut() {
     ] {
         assert_eq!(declared(&ingress(&peers, &api())), [], "{peers}");
     }
-    // What was declared before warns; another such address denies.
+    // An address that was declared before warns. Another unsafe address denies.
     let old = ingress(&blocks(["169.254.169.254/32"]), &api());
     let same = [row(
         Obp306,
@@ -243,7 +242,7 @@ fn obp307_a_public_block_is_told_once_unless_the_owner_names_it() {
     }
 }
 
-/// The OBP315 of a list of findings.
+/// The OBP315 findings of a list.
 fn text_findings(findings: Vec<Found>) -> Vec<(Level, String)> {
     let text = findings.into_iter().filter(|found| found.0 == Obp315);
     text.map(|found| (found.1, found.2)).collect()
@@ -279,7 +278,7 @@ fn obp315_text_that_parsers_read_differently_is_refused_in_policies() {
         let after = spec(cidr, except);
         let findings = found(&created(&plain(), "text", &after));
         assert_eq!(text_findings(findings), expected, "{after}");
-        // The API server keeps what was there before, and so does the update.
+        // The API server accepts text that was there before, and so does the review.
         let stored = policy("text", &after);
         let known: Vec<_> = level
             .map(|_| (Warn, format!("{from}.{field}")))

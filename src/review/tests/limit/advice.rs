@@ -1,4 +1,4 @@
-//! OBP304, OBP313 and OBP314: what a declaration may ask for and had better not, told once.
+//! OBP304, OBP313 and OBP314: declarations that are possible but not recommended. They are reported once.
 
 use serde_json::{Value, json};
 
@@ -19,7 +19,7 @@ fn of(code: Code, findings: Vec<Found>) -> Vec<Found> {
         .collect()
 }
 
-/// What is advised when a cluster gets this network, from nothing or from another one.
+/// Advice when a cluster gets this network, at creation or by a change.
 fn advised(code: Code, before: Option<&Value>, after: &Value) -> Vec<Found> {
     let before = before.map(cluster);
     let request = cluster_request(before.as_ref(), &cluster(after));
@@ -46,7 +46,7 @@ fn obp304_ports_that_nobody_listens_on_are_told() {
         let expected = warned(Obp304, &[path]);
         assert_eq!(advised(Obp304, None, &network), expected, "{ports}");
         assert_eq!(advised(Obp304, Some(&network), &network), [], "{ports}");
-        // The same ports for others are another opening.
+        // The same ports for other peers are new.
         let others = ingress(&json!([namespace("db")]), &ports);
         assert_eq!(
             advised(Obp304, Some(&network), &others),
@@ -57,7 +57,7 @@ fn obp304_ports_that_nobody_listens_on_are_told() {
     for ports in [
         api(),
         json!([{"port": 8200, "endPort": 8200}]),
-        // The Raft port is refused as such, however it is opened.
+        // The Raft port is denied by its own rule, however it is opened.
         json!([{"port": 8201}]),
         json!([{"port": 8000, "endPort": 9000}]),
         json!([{"port": "api"}]),
@@ -89,7 +89,7 @@ fn obp304_the_metrics_listener_counts_where_the_operator_opens_it() {
     quiet["observability"] = json!({});
     let refused = [row(Obp304, Deny, path, "")];
     assert_eq!(levels(Next, &quiet), refused);
-    // Known to a Hardened cluster, and new to one that becomes it.
+    // Known for a Hardened cluster, and new for one that becomes Hardened.
     let mut relaxed = quiet.clone();
     relaxed["profile"] = json!("Development");
     let changed = |before: &Value| of(Obp304, specified(config_of(Next), Some(before), &quiet));
@@ -126,7 +126,7 @@ fn obp313_peers_by_labels_that_others_set_are_told() {
             ingress(&json!([narrowed, pods, block("192.0.2.0/24")]), &api()),
             vec![],
         ),
-        // In any namespace a label of pods keeps nobody out.
+        // In any namespace, labels of pods exclude no peer.
         (
             ingress(
                 &json!([
@@ -150,7 +150,7 @@ fn obp313_peers_by_labels_that_others_set_are_told() {
             ingress(
                 &json!([
                     {"namespaceSelector": asks(NAME, "In", &["web"]), "podSelector": asks("app", "Exists", &[])},
-                    // This one selects nobody.
+                    // This peer selects no pod.
                     {"namespaceSelector": {}, "podSelector": {
                         "matchLabels": {"app": "x"},
                         "matchExpressions": [{"key": "app", "operator": "DoesNotExist"}],
@@ -185,7 +185,7 @@ fn obp313_peers_by_labels_that_others_set_are_told() {
         );
         assert_eq!(advised(Obp313, Some(&network), &network), [], "{network}");
     }
-    // A peer that moves to another rule is no news, and one beside it is.
+    // A peer that moves to another rule is not new. An additional one is.
     let old = ingress(&json!([team]), &api());
     let moved = json!({"trustedIngressPeers": [team, exists]});
     let second = "spec.network.trustedIngressPeers[1].namespaceSelector";
@@ -248,7 +248,7 @@ fn obp314_a_rule_that_opens_nothing_is_told() {
             &[second, third],
         ),
         (trusting, &[FIRST_INGRESS]),
-        // Only both of the others together hold it.
+        // Only both of the others together contain it.
         (
             rules(&[teams("Exists"), teams("DoesNotExist"), web.clone()]),
             &[third],

@@ -1,4 +1,4 @@
-//! OBP302 and OBP305: everyone and everywhere, however they are spelt.
+//! OBP302 and OBP305: open to everyone and to all addresses, however it is written.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use super::{
 use crate::rules::Code::{Obp302, Obp305, Obp306, Obp402};
 use crate::rules::Level::{Deny, Warn};
 
-/// The 22 blocks that hold every IPv4 address but loopback and link-local ones.
+/// The 22 blocks with every IPv4 address except loopback and link-local ones.
 pub(super) const ALL_BUT_UNSAFE: [&str; 22] = [
     "0.0.0.0/2",
     "64.0.0.0/3",
@@ -89,7 +89,7 @@ fn obp302_expressions_that_mean_everyone_are_refused() {
         let shown = to_bao(&source, "TCP 8200");
         let expected = [row(Obp302, Deny, FIRST_INGRESS, &shown)];
         assert_eq!(declared(&ingress(&from, &api())), expected, "{from}");
-        // The peers of a trusted list are rules of their own, on the API port.
+        // Each trusted peer is a rule on the API port.
         let peers = json!({"trustedIngressPeers": from});
         let findings = declared(&peers);
         assert!(
@@ -108,10 +108,10 @@ fn obp302_selectors_that_ask_for_something_are_declared_freely() {
         json!([{"namespaceSelector": asks(NAME, "In", &["web", "shop"])}]),
         json!([{"namespaceSelector": {}, "podSelector": asks("app", "Exists", &[])}]),
         json!([{"namespaceSelector": {}, "podSelector": asks("pod-template-hash", "In", &["5d8f"])}]),
-        // The cluster's own namespace is no stranger's.
+        // The cluster's own namespace is not a stranger's.
         json!([{"podSelector": {}}]),
         json!([{"podSelector": asks("unused", "DoesNotExist", &[])}]),
-        // Contradictions select nobody.
+        // Contradictions select nothing.
         json!([{"namespaceSelector": {"matchLabels": {"team": "a"}, "matchExpressions": [
             {"key": "team", "operator": "DoesNotExist"}]}}]),
     ];
@@ -142,7 +142,7 @@ fn obp302_blocks_are_merged_over_rules_and_trusted_peers() {
         "ingressRules": [{"from": [block("199.0.0.0/8")], "ports": api()}],
     });
     refused(&with_peers, FIRST_PEER, "198.51.100.1");
-    // Other ports beside the shared one, and a range, change nothing.
+    // Other ports in addition to the shared one, and a range, change nothing.
     let ranges = json!({"ingressRules": [
         {"from": [block("198.0.0.0/8")], "ports": [{"port": 8000, "endPort": 8200}]},
         {"from": [block("199.0.0.0/8")], "ports": [{"port": 8200, "endPort": 8200}]},
@@ -150,14 +150,14 @@ fn obp302_blocks_are_merged_over_rules_and_trusted_peers() {
     refused(&ranges, FIRST_INGRESS, "198.51.100.1");
     let v6 = rules(&["2001:db8::/32", "2001:db9::/32"]);
     refused(&v6, FIRST_INGRESS, "2001:db8::1");
-    // On two ports that have nothing in common each is judged by itself.
+    // On two different ports, each is checked on its own.
     let apart = json!({"ingressRules": [
         {"from": [block("198.0.0.0/8")], "ports": api()},
         {"from": [block("199.0.0.0/8")], "ports": [{"port": 8300}]},
     ]});
     for accepted in [
         rules(&["198.0.0.0/8"]),
-        // Neighbours, but no aligned block of both.
+        // Neighbours that do not form an aligned block.
         rules(&["199.0.0.0/8", "200.0.0.0/8"]),
         rules(&["2001:db8::/32"]),
         apart,
@@ -168,7 +168,7 @@ fn obp302_blocks_are_merged_over_rules_and_trusted_peers() {
 
 #[test]
 fn obp302_many_blocks_that_are_each_narrow_enough_are_refused_together() {
-    // Every second /8, so that nothing merges: four make a /6, five are more than that.
+    // Every second /8, so that nothing merges: four make a /6, five are more.
     let odd = ["11.0.0.0/8", "13.0.0.0/8", "15.0.0.0/8", "17.0.0.0/8"];
     assert_eq!(declared(&ingress(&blocks(odd), &api())), []);
     let more = blocks(odd.into_iter().chain(["19.0.0.0/32"]));
@@ -194,7 +194,7 @@ fn the_union_of_22_blocks_and_all_of_global_ipv6_are_refused() {
         let out_expected = row(Obp305, Warn, FIRST_EGRESS, &from_bao(address, "TCP 443"));
         let found = declared(&egress(&peers, &https()));
         assert!(found.contains(&out_expected), "{found:?}");
-        // One rule for each block says the same.
+        // One rule for each block has the same result.
         let each = |peer: &Value| json!({"from": [peer], "ports": api()});
         let peers = peers.as_array().expect("a list");
         let network = json!({"ingressRules": peers.iter().map(each).collect::<Value>()});
@@ -249,7 +249,7 @@ fn what_was_open_before_warns_and_a_further_block_denies() {
     let shown = to_bao("198.51.100.1", "TCP 8200");
     let warned = [row(Obp302, Warn, FIRST_INGRESS, &shown)];
     assert_eq!(changed(&wide, &wide), warned);
-    // A good rule beside it.
+    // An additional valid rule.
     let mut beside = wide.clone();
     let rules = beside["ingressRules"].as_array_mut().expect("rules");
     rules.push(json!({"from": [namespace("web")], "ports": api()}));
@@ -257,8 +257,8 @@ fn what_was_open_before_warns_and_a_further_block_denies() {
     let narrower = ingress(&blocks(["198.0.0.0/8"]), &api());
     assert_eq!(changed(&wide, &narrower), []);
     let wider = ingress(&blocks(["198.0.0.0/7", "200.0.0.0/8"]), &api());
-    // Alone the new block would be narrow enough, and merged with the old ones it is no wider
-    // block than before, so only what is too wide already is said again.
+    // Alone the new block would be narrow enough. Merged with the old ones it is no wider block than before, so only the old
+    // excess is reported again.
     assert_eq!(changed(&wide, &wider), warned);
     let doubled = ingress(&blocks(["196.0.0.0/6"]), &api());
     let denied = [row(
@@ -268,7 +268,7 @@ fn what_was_open_before_warns_and_a_further_block_denies() {
         &to_bao("196.0.0.0", "TCP 8200"),
     )];
     assert_eq!(changed(&wide, &doubled), denied);
-    // A named port is every port, so that it shares one with the block beside.
+    // A named port is every port, so it shares one with the other block.
     let named = json!({"ingressRules": [
         {"from": [block("198.0.0.0/8")], "ports": api()},
         {"from": [block("199.0.0.0/8")], "ports": [{"port": "api"}]},
@@ -289,7 +289,7 @@ fn more_declared_rules_than_can_be_proved_are_refused() {
     assert_eq!(declared(&rules(most)), []);
     let refused = [row(Obp402, Deny, "spec.network", "")];
     assert_eq!(declared(&rules(most + 1)), refused);
-    // A few rules with very many peers are as much work.
+    // A few rules with very many peers take as much work.
     let block = |at: usize| block(&format!("10.0.{}.{}/32", at / 256, at % 256));
     let peers: Value = (0..=crate::config::SizeLimits::default().rules)
         .map(block)

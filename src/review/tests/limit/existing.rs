@@ -1,5 +1,4 @@
-//! OBP203: policies that a cluster's write brings to bear, and tenants whose policies stand in nobody's
-//! way.
+//! OBP203: existing policies after a cluster write, and policies of tenants that affect no cluster.
 
 use std::sync::Arc;
 
@@ -27,7 +26,7 @@ fn wearing(labels: &Value) -> Arc<Cluster> {
     cluster_named("bao", &json!({"podMetadata": {"labels": labels}}))
 }
 
-/// The write of a cluster beside these policies.
+/// The write of a cluster with these policies.
 fn written(
     policies: &[Fact<Policy>],
     before: Option<&Arc<Cluster>>,
@@ -55,23 +54,23 @@ fn obp203_a_new_cluster_is_refused_beside_a_policy_that_pierces_it() {
     let reason = &verdict.findings[0].reason;
     assert!(reason.contains("NetworkPolicy `open`"), "{reason}");
     let harmless = [
-        // Of other pods.
+        // For other pods.
         open(&json!({"matchLabels": {"app": "web"}}), &api()),
         open(
             &json!({"matchLabels": {"openbao.org/cluster": "other"}}),
             &api(),
         ),
-        // Within the ceiling.
+        // Inside the ceiling.
         json!({"podSelector": servers(), "ingress": [{"from": [namespace("kube-system")], "ports": api()}]}),
         json!({"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}),
-        // Inert.
+        // Without effect.
         json!({"podSelector": {}, "policyTypes": ["Egress"], "ingress": [{}]}),
     ];
     for spec in harmless {
         let verdict = written(&[policy("fine", &spec)], None, &bao);
         assert_eq!(found(&verdict), [], "{spec}");
     }
-    // What the cluster declares itself is no hole.
+    // A declared connection is permitted.
     let declares = cluster(&ingress(&json!([namespace("web")]), &api()));
     let web = json!({"podSelector": servers(), "ingress": [{"from": [namespace("web")], "ports": api()}]});
     let beside = [policy("web", &web)];
@@ -124,7 +123,7 @@ fn obp203_pods_that_get_other_labels_are_not_moved_under_a_policy() {
     );
     assert_eq!(found(&written(&[tier(&["web"])], Some(&web), &db)), []);
     assert_eq!(found(&written(&[tier(&["web"])], Some(&web), &plain)), []);
-    // A label that the policy does not ask for moves nothing.
+    // A label that the policy does not use changes nothing.
     let levels: Vec<_> = found(&written(&[tier(&["web"])], Some(&web), &both))
         .into_iter()
         .map(|found| (found.0, found.1))
@@ -197,7 +196,7 @@ fn only_new_harm_of_a_stored_cluster_denies() {
     assert_eq!(denied(&verdict), [Obp302]);
 }
 
-/// Policies of somebody else that nothing can be proved about.
+/// Policies of other users about which nothing can be proved.
 fn troublesome() -> [Fact<Policy>; 2] {
     let unreadable = json!({"podSelector": {}, "ingress": [{"ports": [{"port": 0}]}]});
     let rules: Vec<_> = (0..=ReviewConfig::default().caps.rules)
@@ -207,7 +206,7 @@ fn troublesome() -> [Fact<Policy>; 2] {
     [policy("unreadable", &unreadable), policy("large", &large)]
 }
 
-/// What is said of the two where they may be about the cluster's pods only now.
+/// Findings about these two if they may select the cluster's pods only now.
 fn troubles() -> [Found; 2] {
     [
         row(Obp203, Deny, "", &to_bao(STRANGER, "TCP 443")),
@@ -232,7 +231,7 @@ fn pods_are_not_moved_beside_a_policy_that_cannot_be_judged() {
     let unreadable = [unreadable];
     let deny = [row(Obp402, Deny, "", "")];
     assert_eq!(found(&written(&unreadable, Some(&plain), &web)), deny);
-    // Who wears less, or declares less, is about no pod that was not there before.
+    // A cluster with fewer labels or declarations gets no new pods into the policy.
     let warn = [row(Obp402, Warn, "", "")];
     let narrow = cluster(&ingress(&json!([namespace("shop")]), &api()));
     assert_eq!(found(&written(&unreadable, Some(&narrow), &plain)), warn);
@@ -241,7 +240,7 @@ fn pods_are_not_moved_beside_a_policy_that_cannot_be_judged() {
 #[test]
 fn a_policy_that_cannot_be_judged_blocks_no_write_of_another_policy() {
     let known = plain_with(&troublesome());
-    // Each is named in a warning, and nothing more.
+    // Each is named in a warning.
     let warned = [row(Obp401, Warn, "", ""), row(Obp401, Warn, "", "")];
     assert_eq!(
         found(&created(&known, "fine", &json!({"podSelector": {}}))),
@@ -312,7 +311,7 @@ fn a_large_policy_about_other_pods_stops_no_cluster() {
 
 #[test]
 fn a_policy_that_is_too_hard_blocks_the_cluster_and_no_other_policy() {
-    // Several entries of the ceiling have to be told apart, for which there is no budget.
+    // Several entries of the ceiling have to be combined, for which the budget is not enough.
     let hard = json!({"podSelector": servers(), "ingress": [{"from": [{"namespaceSelector": {}}], "ports": api()}]});
     let bao = cluster(&json!({}));
     let tight = |policies: &[Fact<Policy>]| -> CompiledSnapshot {
@@ -333,7 +332,7 @@ fn a_policy_that_is_too_hard_blocks_the_cluster_and_no_other_policy() {
         reason.contains("`hard`") && reason.contains("could not be decided within 4 steps"),
         "{reason}"
     );
-    // Its own author is refused, another policy's is not.
+    // The author of the hard policy is denied; authors of others are not.
     assert_eq!(denied(&created(&tight(&[]), "hard", &hard)), [Obp402]);
     let easy = json!({"podSelector": servers(), "ingress": [{"from": [namespace("kube-system")], "ports": api()}]});
     assert_eq!(denied(&created(&tight(&others), "easy", &easy)), []);

@@ -1,4 +1,4 @@
-//! Gaps of the operator's own checks, each by a spec that passes them and is refused here.
+//! Gaps of the operator's own checks: specs that it accepts and that are denied here.
 
 use serde_json::{Value, json};
 
@@ -29,7 +29,8 @@ fn g8_an_api_server_block_of_any_width() {
     }
 }
 
-/// Whether the operator of this edition has no such field: where DNS is, the oldest one knows.
+/// Returns true if the operator of this baseline has no such field. The oldest one uses a fixed DNS
+/// namespace.
 fn is_ignored(baseline: Baseline, network: &Value) -> bool {
     let fields = ["dnsNamespace", "dnsEndpointIPs"];
     baseline == Classic && fields.iter().any(|field| network.get(field).is_some())
@@ -51,7 +52,7 @@ fn g9_dns_anywhere_and_endpoints_of_the_internet() {
             assert_eq!(refused(baseline, &spec), expected, "{baseline} {network}");
         }
     }
-    // What may be meant so is told, and refused under the contract or where the platform's owner says so.
+    // Possibly intended values warn, and deny under the contract or by configuration.
     let doubtful = [
         (Obp308, json!({"dnsEndpointIPs": ["8.8.8.8"]})),
         (Obp308, json!({"apiServerEndpointIPs": ["8.8.8.8"]})),
@@ -77,12 +78,12 @@ fn g9_dns_anywhere_and_endpoints_of_the_internet() {
             assert_eq!(told(found), [(code, Deny)], "{baseline} {network}");
         }
     }
-    // An endpoint that the platform's owner names is one.
+    // An endpoint in the configuration is accepted.
     let mut config = config_of(Next);
     config.api_server_endpoints = vec!["8.8.8.8".parse().expect("an address")];
     let named = hardened_spec(&json!({"apiServerEndpointIPs": ["8.8.8.8"]}));
     assert_eq!(specified(config, None, &named), []);
-    // A cluster that becomes Hardened is held to it with all that it declares.
+    // For a cluster that becomes Hardened, the contract applies to all declarations.
     let spec = |profile: &str| json!({"profile": profile, "network": {"dnsNamespace": "tenant", "dnsEndpointIPs": ["8.8.8.8"]}});
     let found = specified(
         config_of(Next),
@@ -116,7 +117,7 @@ fn g10_unions_that_are_nearly_every_address() {
             assert_eq!(refused(baseline, &spec), [], "{baseline} {peers}");
         }
     }
-    // The plain halves overlap what is unsafe, which the operator sees as well.
+    // The plain halves overlap unsafe addresses, which the operator detects too.
     let halves = trusted(&blocks(["0.0.0.0/1", "128.0.0.0/1"]));
     assert!(!accepts(&halves) && refused(V01, &halves).contains(&Obp302));
 }
@@ -139,7 +140,7 @@ fn g11_wildcards_dressed_as_expressions() {
         let spec = hardened_spec(&egress(&any, &https()));
         passes_the_operator(&spec);
         assert_eq!(refused(Next, &spec), [Obp305], "{selector}");
-        // With a podSelector beside it is not everyone, and not explicit either.
+        // With an additional podSelector it is not everyone, and not explicit either.
         let labelled = json!([{"namespaceSelector": selector, "podSelector": {"matchLabels": {"app": "web"}}}]);
         for spec in [
             trusted(&labelled),
@@ -170,7 +171,7 @@ fn g12_ports_that_are_named_and_mean_all() {
         assert_eq!(refused(Next, &spec), [Obp310], "{ports}");
         assert_eq!(refused(V01, &spec), [], "{ports}");
     }
-    // Split over rules.
+    // Split into several rules.
     let rule =
         |first: u16, last: u16| json!({"to": to, "ports": [{"port": first, "endPort": last}]});
     let split = json!({"egressRules": [rule(1, 30_000), rule(30_001, 60_000)]});

@@ -1,4 +1,4 @@
-//! OBP318: what a write opens for peers that it does not declare.
+//! OBP318: connections that a write opens for undeclared peers.
 
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ const GATEWAY: &str = "spec.gateway.gatewayRef.namespace";
 const PROFILE: &str = "spec.profile";
 const EGRESS: &str = "spec.network.egressRules";
 
-/// Findings about what a write opens.
+/// Findings about opened connections.
 fn opened(baseline: Baseline, before: Option<&Value>, after: &Value) -> Vec<Found> {
     let mut found = specified(config_of(baseline), before, after);
     found.retain(|found| found.0 == Obp318);
@@ -71,7 +71,7 @@ fn obp318_a_gateway_that_moves_opens_the_port_to_another_namespace() {
         assert_eq!(opened(baseline, None, &edge), [], "{baseline}");
     }
     assert_eq!(opened(Next, Some(&gateway("tenant")), &edge), []);
-    // Who was declared before is not let in by the Gateway.
+    // A peer that was declared before is not admitted by the Gateway.
     let declared = json!({"trustedIngressPeers": [namespace("edge")]});
     let (mut before, mut after) = (gateway("tenant"), edge);
     before["network"] = declared.clone();
@@ -95,7 +95,7 @@ fn obp318_a_hardened_cluster_that_is_none_any_more() {
         assert_eq!(opened(baseline, Some(&other), &hardened), [], "{baseline}");
         assert_eq!(opened(baseline, None, &other), [], "{baseline}");
     }
-    // With the fallback of a Development cluster, one finding tells both.
+    // With the fallback of a Development cluster, one finding reports both.
     let bare = spec("Development", json!([]));
     assert_eq!(opened(V01, Some(&hardened), &bare), at(&[PROFILE]));
 }
@@ -120,6 +120,6 @@ fn obp318_a_development_cluster_without_egress_rules_gets_the_fallback_back() {
         let found = opened(baseline, Some(&json!({})), &bare);
         assert_eq!(found, at(&[PROFILE]), "{baseline}");
     }
-    // Before 0.1 nothing shut the jobs.
+    // Before 0.1 the jobs were not isolated.
     assert_eq!(opened(Classic, Some(&spec(&storage)), &bare), []);
 }

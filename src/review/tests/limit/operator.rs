@@ -1,12 +1,12 @@
-//! What the newest operator's own admission refuses of a cluster's network, as plainly as it does:
-//! facts of the spec counted one by one, nothing about what they mean.
+//! The checks of a cluster's network by the newest operator's own admission, in its simple form: single
+//! values, not sets.
 
 use ipnet::IpNet;
 use serde_json::Value;
 
 const UNSAFE: [&str; 4] = ["127.0.0.0/8", "169.254.0.0/16", "::1/128", "fe80::/10"];
 
-/// Whether the operator's own checks let the spec pass.
+/// Returns true if the operator accepts the spec.
 pub(super) fn accepts(spec: &Value) -> bool {
     let network = &spec["network"];
     let peers = list(&network["trustedIngressPeers"]);

@@ -1,5 +1,5 @@
-//! The two readings of a rule: a connection that exists under one of them says so, and one that
-//! exists under both is shown first.
+//! The two readings of a rule: a connection that is allowed in only one of them has a condition, and one that
+//! is allowed in both is preferred as example.
 
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ use crate::rules::Code::{self, Obp101, Obp201, Obp202, Obp203, Obp302, Obp303, O
 use netpol::Difference::{self, AmbiguousCidr, UndeclaredPortName};
 use netpol::rule::Peer;
 
-/// What the connection of each finding of this code takes.
+/// The conditions of the connections in findings of this code.
 fn only_if(verdict: &Verdict, code: Code) -> Vec<Option<Difference>> {
     assert_eq!(verdict.unreplayed, 0, "{verdict:?}");
     let of_code = verdict
@@ -54,7 +54,7 @@ fn a_rule_of_a_policy_says_what_its_connection_takes() {
             rule("ingress", &health, &json!([{"port": "api"}])),
             Some(UndeclaredPortName),
         ),
-        // A sure connection is shown before a possible one.
+        // A certain connection is preferred to a possible one.
         (
             Obp201,
             rule(

@@ -1,4 +1,4 @@
-//! OBP203: policies that a restore brings to bear by the labels of its jobs, and OBP201 and OBP202 once it is
+//! OBP203: existing policies that select a restore's jobs by their labels, and OBP201 and OBP202 once it is
 //! stored.
 
 use std::sync::Arc;
@@ -62,19 +62,19 @@ fn obp203_a_restore_whose_jobs_come_under_an_open_policy_is_refused() {
     for labels in [json!({}), json!({"foo": "other"}), json!({"bar": "foo"})] {
         assert_eq!(made(&beside, restore("bao", &labels)), [], "{labels}");
     }
-    // The operator's own labels stay as they are.
+    // The operator's own labels cannot be changed.
     let own = open(&json!({"matchLabels": {"openbao.org/cluster": "other"}}));
     let own = plain_with(&[own]);
     let labels = json!({"openbao.org/cluster": "other"});
     assert_eq!(made(&own, restore("bao", &labels)), []);
-    // A policy that selects them as closely as it opens.
+    // A policy that selects them and opens nothing.
     let shut = policy(
         "shut",
         &json!({"podSelector": labelled(), "policyTypes": ["Ingress", "Egress"]}),
     );
     let shut = plain_with(&[shut]);
     assert_eq!(made(&shut, restore("bao", &json!({"foo": "bar"}))), []);
-    // What a policy opened before is not the restore's to answer for.
+    // Connections that a policy opened before are not due to the restore.
     let anyway = plain_with(&[open(&json!({}))]);
     assert_eq!(made(&anyway, restore("bao", &json!({"foo": "bar"}))), []);
 }
@@ -95,7 +95,7 @@ fn a_policy_for_the_labels_of_a_stored_restores_jobs_is_refused() {
     assert_eq!(beside(None), []);
 }
 
-/// The restore `again` changed by a tenant.
+/// A tenant's change of the restore `again`.
 fn changed(world: &CompiledSnapshot, before: Fact<Restore>, after: Fact<Restore>) -> Vec<Finding> {
     let mut request = restore_request(after);
     request.operation = Operation::Update;
@@ -122,19 +122,19 @@ fn obp203_a_stored_restore_gets_no_labels_by_which_its_jobs_come_under_an_open_p
     let moved = wearing(json!({"foo": "bar"}));
     let found = changed(&beside(&bare), bare.clone(), moved.clone());
     assert_eq!(told(&found), [(Obp203, Deny, POD_LABELS)]);
-    // What it did before is known, and may be taken back.
+    // The effect of the old labels is known, and may be removed.
     let other = wearing(json!({"foo": "bar", "team": "a"}));
     let kept = changed(&beside(&moved), moved.clone(), other);
     assert!(kept.iter().all(|finding| finding.level == Warn), "{kept:?}");
     assert_eq!(changed(&beside(&moved), moved.clone(), bare), []);
     assert_eq!(changed(&beside(&moved), moved.clone(), moved.clone()), []);
-    // Jobs of another cluster are others.
+    // Jobs of another cluster are different pods.
     let elsewhere = restore("other", &json!({"foo": "bar"}));
     let found = changed(&beside(&elsewhere), elsewhere, moved);
     assert_eq!(told(&found), [(Obp203, Deny, POD_LABELS)]);
 }
 
-/// A restore with a cluster of its own, whose pods carry these labels.
+/// A restore with its own cluster, whose pods have these labels.
 fn fresh(labels: &Value, job_labels: &Value) -> Fact<Restore> {
     let target =
         json!({"endpoint": "https://192.0.2.40", "workloadIdentity": {"podLabels": job_labels}});
@@ -164,11 +164,11 @@ fn obp203_the_cluster_that_a_restore_brings_comes_under_no_open_policy_by_its_la
     for labels in [json!({}), json!({"foo": "other"})] {
         assert_eq!(made(&under, fresh(&labels, &none)), [], "{labels}");
     }
-    // What selects the pods anyway is not for the labels to answer.
+    // A policy that selects the pods without these labels is not due to them.
     assert_eq!(made(&beside(Next, &json!({})), fresh(&web, &none)), []);
-    // Older operators do not know the field.
+    // Older operators do not have the field.
     assert_eq!(made(&beside(V01, &labelled()), fresh(&web, &none)), []);
-    // A stored one is changed no other way.
+    // An update of a stored restore is reviewed in the same way.
     let found = changed(&under, fresh(&none, &none), fresh(&web, &none));
     assert_eq!(told(&found), [(Obp203, Deny, SERVERS)]);
     let more = json!({"foo": "bar", "team": "a"});

@@ -21,7 +21,7 @@ fn obp308_addresses_that_the_operator_stops_at_are_refused_with_their_place() {
             "fe80::1%eth0",
             "10.0.0.1:6443",
         ] {
-            // A blank entry is skipped, and keeps its place.
+            // A blank entry is skipped, but counts for the index.
             let broken = network(&[" ", "10.0.0.7", text]);
             assert_eq!(
                 declared(&broken),
@@ -73,7 +73,7 @@ fn obp308_public_addresses_and_duplicates_are_told_once() {
             ),
         ];
         for (addresses, at) in table {
-            // At a link-local address may be a resolver, and no API server.
+            // A link-local address may be a resolver, but not an API server.
             let is_local = |address: &&str| {
                 field == "dnsEndpointIPs"
                     || !address.starts_with("169.254") && !address.starts_with("fe80")
@@ -81,7 +81,7 @@ fn obp308_public_addresses_and_duplicates_are_told_once() {
             let addresses: Vec<&str> = addresses.iter().copied().filter(is_local).collect();
             let network = network(&addresses);
             assert_eq!(declared(&network), told(at), "{network}");
-            // Nobody is told again of what stays, wherever it moves in the list.
+            // An unchanged address is not reported again, wherever it is in the list.
             let mut moved = addresses.clone();
             moved.insert(0, "10.0.0.99");
             assert_eq!(changed(&network, &json!({field: moved})), [], "{network}");
@@ -198,7 +198,7 @@ fn obp309_dns_is_looked_for_in_a_namespace_of_the_platform() {
     let path = "spec.network.dnsNamespace";
     let network = |name: &str| json!({"dnsNamespace": name});
     let long = "a".repeat(64);
-    // What no label can hold stops the operator; it copies blanks as they are.
+    // An invalid label value stops the operator. It does not trim blanks.
     let stalls = ["-dns", " kube-system ", " ", "kube system", &long];
     let nameless = ["kube_system", "Kube-System", "a.b"];
     let stalls = stalls.map(|name| (Obp301, name));
@@ -260,7 +260,7 @@ fn obp312_the_metrics_listener_has_a_port_of_its_own() {
         );
         assert_eq!(switched_on, [row(Obp312, Deny, path, "")], "{baseline}");
     }
-    // In the newest edition the port is opened to every trusted peer.
+    // In the newest baseline the port is opened to every trusted peer.
     let mut trusting = on(8201);
     trusting["network"] = json!({"trustedIngressPeers": [super::namespace("monitoring")]});
     let codes: Vec<_> = specified(config_of(Baseline::Next), None, &trusting)

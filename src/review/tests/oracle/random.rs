@@ -51,7 +51,7 @@ pub(super) fn random_policy(world: &World, dice: &mut Dice<'_>) -> Policy {
     }
 }
 
-/// The policy with a few things changed.
+/// The policy with a few changes.
 pub(super) fn edited(world: &World, dice: &mut Dice<'_>, before: &Policy) -> Policy {
     let other = random_policy(world, dice);
     let mut after = before.clone();

@@ -1,4 +1,4 @@
-//! Policies and rules as the naive evaluator and the ceiling take them.
+//! Policies and rules in the form of the naive evaluator and of the ceiling.
 
 use std::sync::Arc;
 

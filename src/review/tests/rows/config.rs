@@ -1,4 +1,4 @@
-//! ReviewConfig: default deny in each direction, and who is judged at all.
+//! Default deny in each direction, and the pods that are protected.
 
 use serde_json::json;
 

@@ -12,7 +12,7 @@ use crate::config::Baseline;
 use crate::rules::{Code, Level};
 use netpol::Direction::{self, Egress, Ingress};
 
-/// As the operator is installed: nothing comes in but what other policies let in.
+/// The operator as installed: only other policies allow ingress.
 fn place(baseline: Baseline) -> Place {
     Place::of(Pods::Controller, baseline).holding("deny-all-ingress", &[Ingress], &[])
 }
@@ -56,7 +56,7 @@ fn controller_ingress_webhook_9443() {
     }
 }
 
-/// Egress that a platform's owner could give the operator: all that it needs.
+/// Egress rules for everything that the operator needs.
 fn needed() -> [(&'static str, Rule); 4] {
     let openbao = json!([{"namespaceSelector": {}, "podSelector": {"matchLabels": {
         "app.kubernetes.io/managed-by": "openbao-operator",
@@ -88,7 +88,7 @@ fn with_egress(baseline: Baseline) -> Place {
         .holding("egress", &[Egress], &rules)
 }
 
-/// The policy of [`with_egress`] loses the rule of one row; the rule alone is accepted.
+/// Removes the rule of one row from the policy of [`with_egress`]. The rule alone is allowed.
 fn assert_required(row: &str) {
     for baseline in EACH {
         let left: Vec<Rule> = needed()
@@ -204,10 +204,10 @@ fn controller_egress_that_is_isolated_without_dns_is_cut() {
 #[test]
 fn controller_pods_are_judged_only_where_a_policy_isolates_them() {
     for baseline in EACH {
-        // Egress is free, so a policy for ingress says nothing about it.
+        // Egress is unrestricted, so a policy for ingress does not affect it.
         let bare = Place::of(Pods::Controller, baseline);
         assert_eq!(told(&bare.create(&[Ingress], &[])), [""; 0]);
-        // A rule of a direction that the policy does not isolate in has no effect.
+        // A rule for a direction without isolation has no effect.
         let inert = anyone(Egress, 25);
         assert_eq!(
             told(&bare.create(&[Ingress], std::slice::from_ref(&inert))),

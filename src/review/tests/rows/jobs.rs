@@ -18,7 +18,7 @@ fn jobs_ingress_nothing() {
     for baseline in SINCE_V01 {
         assert_eq!(place(baseline).managed(Pods::Jobs).ingress, []);
         place(baseline).refuses(&ingress(&cluster_pods(), &tcp(&[8200])), &["TCP 8200"]);
-        // Not even what is declared: that is for the servers.
+        // Not even declared connections: those are for the servers.
         let network = json!({
             "ingressRules": [{"from": namespace("web"), "ports": tcp(&[8200])}],
             "trustedIngressPeers": namespace("web"),
@@ -114,7 +114,7 @@ fn jobs_are_open_in_the_older_edition() {
     let open = place(Baseline::Classic);
     open.permits(&ingress(&namespace("web"), &tcp(&[8200])));
     open.permits(&Rule(Direction::Egress, json!({})));
-    // Their pods are no servers: what opens those is still refused.
+    // Their pods are no servers, for which connections are still denied.
     let servers = Place::of(Pods::Workload, Baseline::Classic);
     servers.refuses(&ingress(&namespace("web"), &tcp(&[8200])), &["`web`"]);
 }

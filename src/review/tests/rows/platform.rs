@@ -1,4 +1,4 @@
-//! What the platform's owner permits for every perimeter.
+//! Connections that the configuration permits for every perimeter.
 
 use super::{EACH, Place, Rule, SINCE_V01, block, egress, ingress, namespace, tcp};
 use crate::baseline::Pods;
@@ -52,7 +52,7 @@ fn assert_platform(pods: Pods, direction: Direction, baselines: &[Baseline]) {
             Egress => (cache(53), cache(54)),
         };
         if pods == Pods::Controller && direction == Egress {
-            // Nothing isolates them in that direction: a first policy would cut what they need.
+            // Nothing isolates them in that direction. A first policy would cut needed connections.
             continue;
         }
         permitted.permits(&row);

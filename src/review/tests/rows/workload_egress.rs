@@ -79,7 +79,7 @@ fn egress_kubernetes_api_of_unknown_address_is_what_the_managed_policy_shows() {
         without
             .egress
             .retain(|rule| !format!("{rule:?}").contains("10.43.0.1"));
-        // Nothing tells the address any more, and nothing is declared: the stored rule stands for it.
+        // The address is no longer known and not declared. The stored rule replaces it.
         shown.api_server.clear();
         shown.spec = json!({});
         let fact = |policy: crate::inventory::Policy| Some(Fact::Read(policy.into()));
@@ -117,7 +117,7 @@ fn egress_dns_53_in_the_declared_namespace() {
             .declaring(&network)
             .refuses(&usual, &["`kube-system`"]);
     }
-    // The older edition knows no such field.
+    // The older operator has no such field.
     place(Baseline::Classic)
         .declaring(&network)
         .requires("dns", &usual);

@@ -1,5 +1,5 @@
-//! A restore into a Hardened cluster: the newest operator holds it to the contract of the cluster, as
-//! its job goes out by the cluster's egress rules.
+//! A restore into a Hardened cluster. The newest operator enforces the contract of the cluster for it, since
+//! its job uses the cluster's egress rules.
 
 use std::cell::Cell;
 
@@ -13,8 +13,8 @@ use crate::rules::{Code, Finding, Level};
 use netpol::Direction;
 use netpol::cover::Budget;
 
-/// What of the contract the egress of a cluster and the storage of a restore break, told of the restore
-/// `object` that is made.
+/// Violations of the contract by the egress of a cluster and by the storage of a restore, reported for the
+/// restore `object`.
 pub fn of_restore(
     object: &ObjectRef,
     restore: &Restore,
@@ -49,7 +49,7 @@ pub fn of_restore(
     egress.into_iter().chain(storage).collect()
 }
 
-/// What of the contract the storage of a restore surely breaks.
+/// Certain violations of the contract by the storage of a restore.
 fn storage(object: &ObjectRef, named: &ObjectRef, restore: &Restore) -> Vec<Finding> {
     let doubts = restore.needs.storage_problems.iter();
     let sure = doubts.filter(|doubt| doubt.what != StorageFault::PlainToService);
