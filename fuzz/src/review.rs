@@ -33,8 +33,8 @@ pub fn policy_review(data: &[u8]) {
         for name in POLICIES {
             let after = read::policy(data, &named(Kind::NetworkPolicy, name));
             if is_named(after.meta(), name) {
-                judge_policy(name, stored_policy(name), Some(after.clone()));
-                judge_policy(name, None, Some(after));
+                review_policy(name, stored_policy(name), Some(after.clone()));
+                review_policy(name, None, Some(after));
             }
         }
     } else {
@@ -48,8 +48,8 @@ pub fn cluster_review(data: &[u8]) {
         for name in CLUSTERS {
             let after = read::cluster(data, &named(Kind::OpenBaoCluster, name));
             if is_named(after.meta(), name) {
-                judge_cluster(name, stored_cluster(name), after.clone());
-                judge_cluster(name, None, after);
+                review_cluster(name, stored_cluster(name), after.clone());
+                review_cluster(name, None, after);
             }
         }
     } else {
@@ -77,7 +77,7 @@ fn policy_edit(u: &mut Unstructured<'_>) -> Result<()> {
             Some(spec)
         }
     };
-    judge_policy(name, before, after.map(|spec| policy(name, &spec)));
+    review_policy(name, before, after.map(|spec| policy(name, &spec)));
     Ok(())
 }
 
@@ -88,7 +88,7 @@ fn cluster_edit(u: &mut Unstructured<'_>) -> Result<()> {
         1 => stored_cluster(name),
         _ => Some(cluster(name, &shape::cluster_spec(u)?)),
     };
-    judge_cluster(name, before, cluster(name, &shape::cluster_spec(u)?));
+    review_cluster(name, before, cluster(name, &shape::cluster_spec(u)?));
     Ok(())
 }
 
@@ -126,7 +126,7 @@ fn stored_cluster(name: &str) -> Option<Fact<Cluster>> {
     world().snapshot.cluster(NAMESPACE, name).cloned()
 }
 
-fn judge_policy(name: &str, before: Option<Fact<Policy>>, after: Option<Fact<Policy>>) {
+fn review_policy(name: &str, before: Option<Fact<Policy>>, after: Option<Fact<Policy>>) {
     let operation = match (&before, &after) {
         (None, None) => return,
         (None, Some(_)) => Operation::Create,
@@ -140,12 +140,12 @@ fn judge_policy(name: &str, before: Option<Fact<Policy>>, after: Option<Fact<Pol
         after,
     };
     for request in by_each_writer(operation, &Subject::Policy(edit.clone())) {
-        judge(&request);
+        review_with(&request);
         repaired(&request, &edit);
     }
 }
 
-fn judge_cluster(name: &str, before: Option<Fact<Cluster>>, after: Fact<Cluster>) {
+fn review_cluster(name: &str, before: Option<Fact<Cluster>>, after: Fact<Cluster>) {
     let operation = match before {
         None => Operation::Create,
         Some(_) => Operation::Update,
@@ -157,7 +157,7 @@ fn judge_cluster(name: &str, before: Option<Fact<Cluster>>, after: Fact<Cluster>
         after: Some(after),
     };
     for request in by_each_writer(operation, &Subject::Cluster(edit)) {
-        judge(&request);
+        review_with(&request);
     }
 }
 
@@ -173,7 +173,7 @@ fn by_each_writer(operation: Operation, subject: &Subject) -> impl Iterator<Item
     })
 }
 
-fn judge(request: &Request) {
+fn review_with(request: &Request) {
     let verdict = review::review(world(), request);
     assert_eq!(
         verdict,

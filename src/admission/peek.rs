@@ -122,7 +122,7 @@ mod tests {
         "userInfo":{"username":"alice","groups":["a","b"]},"object":{"uid":"other"}}}"#;
 
     #[test]
-    fn a_body_that_is_cut_tells_whole_fields_or_none() {
+    fn a_body_that_is_cut_has_whole_fields_or_none() {
         for end in 0..=BODY.len() {
             let seen = peek(&BODY.as_bytes()[..end]);
             for (found, whole) in [

@@ -137,7 +137,7 @@ fn used(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn no_part_uses_one_that_stands_above_it() {
+fn no_module_uses_one_above_it() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut seen = 0;
     for file in files(&src) {

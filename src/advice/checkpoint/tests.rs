@@ -164,7 +164,7 @@ fn paused_and_profile_not_set_hold_every_check_of_a_cluster() {
 }
 
 #[test]
-fn the_oldest_edition_has_no_checkpoints() {
+fn the_oldest_baseline_has_no_checkpoints() {
     let spec = json!({"profile": "Hardened", "network": {"apiServerCIDR": "x"}, "gateway": {"enabled": true},
         "backup": {}});
     let config = config_of(Baseline::Classic);
@@ -191,7 +191,7 @@ fn a_checkpoint_of_what_is_off_is_left_out() {
 }
 
 #[test]
-fn a_live_condition_that_says_something_else_is_shown_beside_ours() {
+fn a_live_condition_that_differs_is_shown_with_ours() {
     let spec = json!({"profile": "Hardened", "network": {"apiServerCIDR": "x"}});
     let live = |status: &str, reason: &str| json!({"conditions": [{"type": "APIServerNetworkReady", "status": status, "reason": reason}]});
     let said = |spec: &Value, status: &Value, before: Option<&Value>| {

@@ -223,7 +223,7 @@ fn obp607_the_first_egress_rule_ends_the_fallback() {
 }
 
 #[test]
-fn obp607_a_new_cluster_is_told_where_its_backups_go_to_the_fallbacks_port() {
+fn obp607_a_new_cluster_is_warned_if_its_backups_use_the_fallbacks_port() {
     let seal = json!({"network": {"egressRules": [to(&namespace("seal"), 8200)]}});
     let found = advised(
         Baseline::V01,

@@ -120,7 +120,7 @@ fn inert_rules_count_from_the_moment_they_are_switched_on() {
 }
 
 #[test]
-fn every_cluster_of_a_namespace_is_judged_and_names_that_collide_protect_both() {
+fn every_cluster_of_a_namespace_is_reviewed_and_names_that_collide_protect_both() {
     let clusters = ["x", "x-jobs"].map(|name| cluster_named(name, &json!({})));
     let own = |at: usize, pods| Fact::Read(Arc::new(managed(&clusters[at], pods)));
     // `x-jobs-network-policy` is the jobs policy of `x` and the workload policy of `x-jobs`.
@@ -182,7 +182,7 @@ fn a_managed_label_or_a_name_still_to_come_confers_nothing() {
 }
 
 #[test]
-fn an_update_without_its_old_object_is_judged_as_a_creation() {
+fn an_update_without_its_old_object_is_reviewed_as_a_creation() {
     let after = policy("open", &open(&json!({})));
     let mut request = policy_request(tenant(), "open", None, Some(after.clone()));
     request.operation = Operation::Update;
@@ -354,7 +354,7 @@ fn policies_that_each_have_half_of_a_port_range_cover_a_core_connection_together
 }
 
 #[test]
-fn requests_about_other_namespaces_are_not_judged() {
+fn requests_about_other_namespaces_are_not_affected() {
     let mut request = policy_request(
         tenant(),
         "open",

@@ -44,13 +44,13 @@ fn dns(name: &str) -> Fact<Policy> {
 }
 
 #[test]
-fn nothing_stands_against_a_rendered_cluster_and_a_namespace_without_one() {
+fn a_rendered_cluster_and_a_namespace_without_one_have_no_findings() {
     assert_eq!(stands(&plain()), []);
     assert_eq!(stands(&world(&[], &[opens()])), []);
 }
 
 #[test]
-fn a_cluster_stands_bare_until_its_policies_are_there() {
+fn a_cluster_is_not_isolated_until_its_policies_exist() {
     let bao = cluster(&json!({}));
     let missing = stands(&world(&[bao], &[]));
     // A policy that only counts as rendered does not isolate pods yet.
@@ -58,7 +58,7 @@ fn a_cluster_stands_bare_until_its_policies_are_there() {
 }
 
 #[test]
-fn a_policy_that_opens_too_much_stands_whoever_wrote_it() {
+fn a_policy_that_opens_too_much_is_found_with_any_writer() {
     let found = stands(&plain_with(&[opens()]));
     assert_eq!(
         found,
@@ -73,7 +73,7 @@ fn stands_with(config: ReviewConfig, policies: [Policy; 2]) -> Vec<(Code, Level,
 }
 
 #[test]
-fn a_managed_policy_that_was_opened_stands_as_what_the_operator_would_not_render() {
+fn a_managed_policy_that_was_opened_is_found_as_not_rendered_by_the_operator() {
     let bao = cluster(&json!({}));
     let own = || ZONES.map(|pods| managed(&bao, pods));
     let deny = |code: Code, path: &str| (code, Level::Deny, path.to_owned());
@@ -106,7 +106,7 @@ fn a_managed_policy_that_was_opened_stands_as_what_the_operator_would_not_render
 }
 
 #[test]
-fn a_managed_policy_that_nobody_can_judge_stands() {
+fn a_managed_policy_that_cannot_be_proved_is_found() {
     let bao = cluster(&json!({}));
     let jobs = Fact::Read(managed(&bao, ZONES[1]).into());
     let broken = policy("bao-network-policy", &json!({"policyTypes": ["Sideways"]}));
@@ -205,7 +205,7 @@ fn two_policies_that_let_a_core_connection_through_may_not_both_go() {
 }
 
 #[test]
-fn a_declaration_without_limits_stands_at_its_cluster() {
+fn a_declaration_without_limits_is_found_at_its_cluster() {
     let network: Value = json!({"ingressRules": [{}]});
     let bao = cluster(&network);
     let own = ZONES.map(|pods| Fact::Read(managed(&bao, pods).into()));

@@ -158,7 +158,7 @@ fn holds(baseline: Baseline, cluster: &Arc<Cluster>) -> Result<(), String> {
 }
 
 #[test]
-fn sensible_clusters_and_what_is_rendered_for_them_are_accepted_in_every_edition() {
+fn sensible_clusters_and_their_rendered_policies_are_accepted_in_every_baseline() {
     hold("baselines", 300, spec, |spec| {
         let cluster = cluster_named("bao", spec);
         let mut baselines = Baseline::ALL.into_iter();

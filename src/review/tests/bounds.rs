@@ -154,7 +154,7 @@ fn repairs_say_what_their_proofs_took() {
 }
 
 #[test]
-fn a_hard_policy_keeps_no_other_from_being_refused() {
+fn a_hard_policy_does_not_prevent_the_denial_of_others() {
     let bao = permissive(5);
     let mut policies = hard(3);
     policies.push(open());

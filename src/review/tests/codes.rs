@@ -35,7 +35,7 @@ fn edited(change: impl FnOnce(&mut Policy)) -> Fact<Policy> {
 }
 
 #[test]
-fn obp101_a_core_connection_cut_is_refused_with_the_connection() {
+fn obp101_a_core_connection_cut_is_denied_with_the_connection() {
     let without_operator = edited(|own| {
         own.ingress.remove(1);
     });
@@ -167,7 +167,7 @@ fn obp104_a_managed_policy_keeps_its_aim_its_labels_and_its_owner() {
 }
 
 #[test]
-fn obp201_ingress_beyond_the_ceiling_is_refused_with_the_connection() {
+fn obp201_ingress_beyond_the_ceiling_is_denied_with_the_connection() {
     let stranger = "a pod in namespace `another-namespace`";
     let subject = format!("the OpenBao pod labelled {SUBJECT}");
     let open = |from: Value, ports: Value| json!({"podSelector": {}, "ingress": [{"from": from, "ports": ports}]});
@@ -256,7 +256,7 @@ fn obp201_ingress_beyond_the_ceiling_is_refused_with_the_connection() {
 }
 
 #[test]
-fn obp202_egress_beyond_the_ceiling_is_refused_with_the_connection() {
+fn obp202_egress_beyond_the_ceiling_is_denied_with_the_connection() {
     let subject = format!("the OpenBao pod labelled {SUBJECT}");
     let open = |to: Value, ports: Value| json!({"podSelector": {}, "policyTypes": ["Egress"], "egress": [{"to": to, "ports": ports}]});
     let dns = json!([{"port": 53, "protocol": "UDP"}, {"port": 53}]);
@@ -299,7 +299,7 @@ fn obp202_egress_beyond_the_ceiling_is_refused_with_the_connection() {
 }
 
 #[test]
-fn old_harm_warns_and_new_harm_denies() {
+fn old_problems_warn_and_new_ones_deny() {
     let open = |ports: Value| {
         policy(
             "open",
@@ -349,7 +349,7 @@ fn obp401_what_is_written_has_to_be_readable_where_there_is_a_cluster() {
 }
 
 #[test]
-fn obp402_a_proof_out_of_budget_is_refused() {
+fn obp402_a_proof_out_of_budget_is_denied() {
     let mut tight = plain();
     let config = crate::config::ReviewConfig {
         proof_budget: 1,

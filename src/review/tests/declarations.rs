@@ -33,7 +33,7 @@ fn namespace(name: &str) -> Value {
 }
 
 #[test]
-fn obp301_what_the_api_refuses_is_refused_where_it_is_declared() {
+fn obp301_values_that_the_api_rejects_are_denied_in_declarations() {
     let both = json!([{"ipBlock": {"cidr": "192.0.2.0/24"}, "podSelector": {}}]);
     let api = json!([{"port": 8200}]);
     let expected = [row(
@@ -55,7 +55,7 @@ fn obp301_what_the_api_refuses_is_refused_where_it_is_declared() {
 }
 
 #[test]
-fn obp302_ingress_for_everyone_is_refused_however_it_is_written() {
+fn obp302_ingress_for_everyone_is_denied_however_it_is_written() {
     let name = "kubernetes.io/metadata.name";
     let anyone = "a pod in namespace `another-namespace`";
     let expression = |key: &str, operator: &str, values: &Value| json!([{"namespaceSelector": {"matchExpressions": [{"key": key, "operator": operator, "values": values}]}}]);
@@ -103,7 +103,7 @@ fn obp302_ingress_for_everyone_is_refused_however_it_is_written() {
 }
 
 #[test]
-fn obp302_a_cluster_that_is_open_to_pods_is_not_opened_to_addresses_beside() {
+fn obp302_a_cluster_that_is_open_to_pods_is_not_opened_to_addresses_too() {
     let api = json!([{"port": 8200}]);
     let pods = json!([{"namespaceSelector": {}}]);
     let more = json!([{"namespaceSelector": {}}, {"ipBlock": {"cidr": "0.0.0.0/0"}}]);
@@ -131,7 +131,7 @@ fn obp302_a_cluster_that_is_open_to_pods_is_not_opened_to_addresses_beside() {
 }
 
 #[test]
-fn obp303_the_raft_port_is_refused_to_strangers_however_it_is_written() {
+fn obp303_the_raft_port_is_denied_to_strangers_however_it_is_written() {
     let web = json!([namespace("web")]);
     let shown = format!("a pod in namespace `web` -> {SUBJECT}, TCP 8201");
     for ports in [

@@ -22,7 +22,7 @@ fn broken(name: &str) -> Fact<Policy> {
 }
 
 #[test]
-fn it_is_judged_as_it_is_stored() {
+fn it_is_reviewed_as_it_is_stored() {
     let world = plain();
     for pods in ZONES {
         let own = owned(managed(&cluster(&json!({})), pods));
@@ -34,7 +34,7 @@ fn it_is_judged_as_it_is_stored() {
 }
 
 #[test]
-fn what_nobody_knows_stays_where_there_is_a_cluster() {
+fn an_unknown_policy_is_not_deleted_where_there_is_a_cluster() {
     assert_eq!(deleted(&plain(), "unknown", broken("unknown")), [Obp401]);
     assert_eq!(deleted(&world(&[], &[]), "unknown", broken("unknown")), []);
     // A stored policy that cannot be read was not relied on.

@@ -195,7 +195,7 @@ fn a_later_isolating_policy_says_what_it_does_not_shut() {
 }
 
 #[test]
-fn the_first_policy_of_a_cluster_that_the_operator_renders_for_is_judged_as_ever() {
+fn the_first_policy_of_a_cluster_that_the_operator_renders_for_is_reviewed_as_usual() {
     let bao = cluster_named("bao", &json!({"profile": "Development"}));
     let world = world_under(config_of(Baseline::Next), &[bao], &[]);
     let told = told(&world, "open", None, &open("open"));

@@ -114,7 +114,7 @@ fn obp105_a_missing_managed_policy_counts_as_rendered_in_files_and_as_missing_in
 }
 
 #[test]
-fn obp105_a_missing_managed_policy_is_told_where_others_isolate_the_pods_too() {
+fn obp105_a_missing_managed_policy_is_reported_where_others_isolate_the_pods_too() {
     let all = policy(
         "default-deny",
         &json!({"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}),
@@ -207,7 +207,7 @@ fn obp105_a_cluster_that_is_restored_into_has_no_perimeter_and_one_that_goes_nee
 }
 
 #[test]
-fn obp105_a_policy_that_cannot_be_judged_is_named_since_it_may_isolate() {
+fn obp105_a_policy_that_cannot_be_read_is_named_since_it_may_isolate() {
     let broken = policy("broken", &json!({"policyTypes": ["Sideways"]}));
     let findings = bare(&world(&[broken]), Audit);
     assert_eq!(findings.len(), 1);
@@ -221,7 +221,7 @@ fn obp105_a_policy_that_cannot_be_judged_is_named_since_it_may_isolate() {
 }
 
 #[test]
-fn obp105_check_tells_it_of_a_cluster_and_the_settings_may_raise_it() {
+fn obp105_check_reports_it_for_a_cluster_and_the_settings_may_raise_it() {
     let one_way = own().map(|mut policy| {
         policy.policy_types = Some(vec![Direction::Ingress]);
         policy

@@ -79,7 +79,7 @@ fn a_level_is_that_of_its_code_alone() {
 }
 
 #[test]
-fn known_harm_denies_at_no_level() {
+fn known_problems_deny_at_no_level() {
     let everyone =
         json!({"ingressRules": [{"from": [{"namespaceSelector": {}}], "ports": [{"port": 8200}]}]});
     let mut beside = everyone.clone();
@@ -130,7 +130,7 @@ fn a_write_that_changes_no_spec_passes_at_any_level() {
 }
 
 #[test]
-fn the_operator_is_refused_by_the_setting_for_it_only() {
+fn the_operator_is_denied_only_by_the_setting_for_it() {
     let raised = config(Obp201, EnforcementPoint::Webhook, Level::Deny);
     let request = opening(EnforcementPoint::Webhook, operator());
     assert_eq!(
@@ -146,7 +146,7 @@ fn the_operator_is_refused_by_the_setting_for_it_only() {
 }
 
 #[test]
-fn what_only_warns_is_refused_where_the_settings_say_so() {
+fn a_warning_denies_if_the_settings_say_so() {
     let wide = json!({"egressRules": [{"to": [{"ipBlock": {"cidr": "198.0.0.0/7"}}], "ports": [{"port": 443}]}]});
     let declared = |config: ReviewConfig, before: Option<&Value>| {
         let before = before.map(cluster);
@@ -167,7 +167,7 @@ fn what_only_warns_is_refused_where_the_settings_say_so() {
 }
 
 #[test]
-fn the_operator_is_told_nothing_of_a_spec_that_it_leaves_alone() {
+fn the_operator_gets_no_warning_about_an_unchanged_spec() {
     let faulty = cluster(&json!({
         "apiServerCIDR": "10.96.0.1/12",
         "dnsNamespace": "tenant",

@@ -31,7 +31,7 @@ fn creates(writer: Writer, spec: &Value) -> Request {
 }
 
 #[test]
-fn a_refusal_that_rests_on_facts_is_in_doubt_and_one_that_the_object_earns_is_not() {
+fn a_denial_needs_a_live_read_if_it_depends_on_facts() {
     let refused = creates(tenant(), &opens(&json!({})));
     assert_eq!(unsure(&plain(), &refused), Some(NeedsLiveRead::Denied));
     let unreadable = creates(
@@ -44,7 +44,7 @@ fn a_refusal_that_rests_on_facts_is_in_doubt_and_one_that_the_object_earns_is_no
 }
 
 #[test]
-fn a_restore_that_its_cluster_is_not_fit_for_is_in_doubt() {
+fn a_restore_that_its_cluster_denies_needs_a_live_read() {
     let bare = cluster_named("bao", &json!({"profile": "Hardened"}));
     let world = world_under(config_of(Baseline::Next), &[bare], &[]);
     let request = restore_request(restore(&json!({"cluster": "bao"})));
@@ -54,14 +54,14 @@ fn a_restore_that_its_cluster_is_not_fit_for_is_in_doubt() {
 }
 
 #[test]
-fn the_deletion_of_what_nobody_knows_is_in_doubt() {
+fn the_deletion_of_an_unknown_policy_needs_a_live_read() {
     let broken = policy("p", &json!({"podSelector": 7}));
     let deletes = policy_request(tenant(), "p", Some(broken), None);
     assert_eq!(unsure(&plain(), &deletes), Some(NeedsLiveRead::Denied));
 }
 
 #[test]
-fn the_operator_is_never_in_doubt() {
+fn the_operator_never_needs_a_live_read() {
     let none = world(&[], &[]);
     for world in [&plain(), &none] {
         assert_eq!(
@@ -72,7 +72,7 @@ fn the_operator_is_never_in_doubt() {
 }
 
 #[test]
-fn without_a_cluster_an_allowed_policy_is_in_doubt_where_it_could_select_openbao_pods() {
+fn without_a_cluster_an_allowed_policy_needs_a_live_read_if_it_could_select_openbao_pods() {
     let none = world(&[], &[]);
     let could = [
         json!({}),
@@ -101,7 +101,7 @@ fn without_a_cluster_an_allowed_policy_is_in_doubt_where_it_could_select_openbao
 }
 
 #[test]
-fn a_deletion_without_a_cluster_is_in_doubt_by_what_the_policy_selected() {
+fn a_deletion_without_a_cluster_needs_a_live_read_by_the_pods_that_the_policy_selected() {
     let none = world(&[], &[]);
     let deletes = |pods: &Value| {
         let before = policy("p", &json!({ "podSelector": pods }));
@@ -115,7 +115,7 @@ fn a_deletion_without_a_cluster_is_in_doubt_by_what_the_policy_selected() {
 }
 
 #[test]
-fn an_allowed_policy_beside_a_known_cluster_is_in_no_doubt() {
+fn an_allowed_policy_where_a_cluster_is_known_needs_no_live_read() {
     let closes = creates(
         tenant(),
         &json!({"podSelector": {}, "policyTypes": ["Ingress"]}),
@@ -134,7 +134,7 @@ fn with_stub() -> CompiledSnapshot {
 }
 
 #[test]
-fn what_rests_on_policies_that_were_not_read_is_in_doubt_whatever_it_is() {
+fn every_verdict_that_depends_on_unread_policies_needs_a_live_read() {
     let world = with_stub();
     assert!(world.is_unread(&cluster(&json!({})).meta.namespace));
     let bao = cluster(&json!({}));
@@ -162,7 +162,7 @@ fn what_rests_on_policies_that_were_not_read_is_in_doubt_whatever_it_is() {
 }
 
 #[test]
-fn labels_for_a_cluster_that_is_to_be_made_are_in_doubt_beside_policies_that_were_not_read() {
+fn labels_for_a_planned_cluster_need_a_live_read_where_policies_were_not_read() {
     let beside = |baseline: Baseline, namespace: &str| {
         let stub = Stub::of(&policy("other", &opens(&json!({}))));
         let change = Change::Set(Object::Stub(namespace.into(), stub.into()));

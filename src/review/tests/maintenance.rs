@@ -65,7 +65,7 @@ fn asked(names: &[&str]) -> Option<Lacking> {
 }
 
 #[test]
-fn maintenance_takes_the_annotation_and_somebody_who_may() {
+fn maintenance_needs_the_annotation_and_permission() {
     let rows = [
         (tenant(), "true", Outcome::Deny),
         (masters(), "true", Outcome::Warn),
@@ -103,7 +103,7 @@ fn a_deletion_is_maintenance_by_the_old_object_only() {
 }
 
 #[test]
-fn only_a_refusal_that_a_grant_could_lift_is_asked_about() {
+fn permission_is_checked_only_for_a_denial_that_it_could_lift() {
     let world = plain();
     let asked_about = |request: &Request| review(&world, request).lacking;
     let marked = policy_request(tenant(), "open", None, fact(annotated(open(), "true")));
@@ -234,7 +234,7 @@ fn without_facts_only_masters_may_do_maintenance() {
 }
 
 #[test]
-fn a_writer_who_lacks_the_right_is_told_which() {
+fn a_writer_without_permission_gets_its_name() {
     let request = |writer| policy_request(writer, "open", None, fact(annotated(open(), "true")));
     let message = |request: &Request| render::message(&review(&plain(), request));
     let told = message(&request(tenant()));

@@ -45,7 +45,7 @@ fn told(level: Level) -> Found {
 }
 
 #[test]
-fn obp311_clusters_whose_policies_share_a_name_are_refused() {
+fn obp311_clusters_whose_policies_share_a_name_are_denied() {
     let pairs = [("bao", "bao-jobs"), ("bao-jobs", "bao")];
     for (old, new) in pairs {
         let create = |baseline| written(baseline, &[named(old)], &[], None, &named(new));
@@ -89,7 +89,7 @@ fn obp311_a_cluster_that_cannot_be_read_holds_its_name_too() {
 }
 
 #[test]
-fn obp311_a_policy_that_is_not_the_operators_is_told_when_a_cluster_takes_its_name() {
+fn obp311_a_policy_that_is_not_the_operators_is_reported_when_a_cluster_takes_its_name() {
     let bao = named("bao");
     let empty = json!({"podSelector": {"matchLabels": {"app": "web"}}});
     let foreign = |name: &str| policy(name, &empty);

@@ -324,7 +324,7 @@ fn obp102_a_policy_that_goes_with_its_owner_does_not_take_the_place_of_one_that_
 }
 
 #[test]
-fn obp104_an_owner_of_what_cannot_be_judged_is_denied_too() {
+fn obp104_an_owner_of_a_policy_that_cannot_be_proved_is_denied_too() {
     let broken = |name: &str, owners: Vec<Owner>| {
         Fact::Unreadable(Arc::new(Unreadable {
             meta: Meta {

@@ -82,7 +82,7 @@ fn one_field_that_cannot_be_read_hides_no_other() {
 }
 
 #[test]
-fn a_policy_that_concerns_the_cluster_is_told_which_fields_cannot_be_read() {
+fn a_policy_that_concerns_the_cluster_gets_the_fields_that_cannot_be_read() {
     let world = after(&[cluster(
         "1",
         &json!({"replicas": "three", "network": {"dnsNamespace": 7}}),

@@ -276,7 +276,7 @@ fn a_review_is_deterministic_and_replays_whatever_it_shows() {
 }
 
 #[test]
-fn the_operator_is_never_refused() {
+fn the_operator_is_never_denied() {
     let scene = |dice: &mut Dice<'_>| {
         if dice.roll(2) == 0 {
             Scene::of_managed(dice)

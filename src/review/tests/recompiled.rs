@@ -82,7 +82,7 @@ fn left_in_memory(clusters: usize) -> i64 {
 }
 
 #[test]
-fn what_a_policy_lets_through_is_kept_once_for_all_clusters() {
+fn the_regions_of_a_policy_are_kept_once_for_all_clusters() {
     let (one, many) = (left_in_memory(1), left_in_memory(21));
     // The regions of the policy, and the additional memory of each cluster.
     assert!(one > 2_000_000, "{one}");
@@ -90,7 +90,7 @@ fn what_a_policy_lets_through_is_kept_once_for_all_clusters() {
 }
 
 #[test]
-fn what_policies_let_through_is_kept_while_other_objects_of_the_namespace_change() {
+fn the_regions_of_policies_are_kept_while_other_objects_of_the_namespace_change() {
     let bao = cluster(&json!({}));
     let rules: Vec<_> = (0..10_000).map(|_| json!({})).collect();
     let large = policy("large", &json!({"podSelector": {}, "ingress": rules}));

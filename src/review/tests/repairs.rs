@@ -213,7 +213,7 @@ fn other_pods() -> [Selector; 4] {
 }
 
 #[test]
-fn damage_is_repaired_to_a_state_without_findings_or_refused_with_a_connection() {
+fn damage_is_repaired_to_a_state_without_findings_or_denied_with_a_connection() {
     hold("damage", 1200, Damage::roll, |damage| {
         let world = damage.world();
         let name = damage.before.meta.name.clone();

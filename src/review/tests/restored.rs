@@ -54,7 +54,7 @@ fn updated_by(
 }
 
 #[test]
-fn obp102_nobody_but_the_operator_marks_a_cluster_as_restored_into() {
+fn obp102_only_the_operator_marks_a_cluster_as_restored() {
     let told = [row(Obp102, Deny, AT, "")];
     assert_eq!(updated_by(tenant(), Next, &plain(), &marked()), told);
     assert_eq!(updated_by(operator(), Next, &plain(), &marked()), []);
@@ -78,7 +78,7 @@ fn obp403_the_mark_waits_for_the_facts_too() {
 }
 
 #[test]
-fn obp101_the_annotation_lifts_the_floor_in_the_newest_edition_only() {
+fn obp101_the_annotation_lifts_the_floor_in_the_newest_baseline_only() {
     let cut = |baseline| -> Vec<Code> {
         let own = owned(managed(&marked(), ZONES[0]));
         let world = world_under(config_of(baseline), &[marked()], &[fact(own.clone())]);
@@ -93,7 +93,7 @@ fn obp101_the_annotation_lifts_the_floor_in_the_newest_edition_only() {
 }
 
 #[test]
-fn obp203_names_the_managed_policies_of_a_cluster_that_nobody_renders_for() {
+fn obp203_names_the_managed_policies_of_a_cluster_without_rendered_ones() {
     let open = policy(
         OWN,
         &json!({"podSelector": {"matchLabels": {"openbao.org/cluster": "bao"}}, "ingress": [{}]}),

@@ -131,7 +131,7 @@ fn the_bundle_stays_when_the_manifests_are_applied() {
             "{kind}"
         );
     }
-    a_bundle_of_somebody_else_is_put_right(&stage);
+    a_bundle_of_another_writer_is_restored(&stage);
     an_entry_is_not_dropped_by_server_side_apply(&stage, delivery);
     let delete = ["delete", REGISTRATIONS[1], "openbao-perimeter"];
     stage.plane.kubectl(delete).run_ok();
@@ -140,7 +140,7 @@ fn the_bundle_stays_when_the_manifests_are_applied() {
     stage.wait_for("the bundle is in the new registration", || stage.cas() > 0);
 }
 
-fn a_bundle_of_somebody_else_is_put_right(stage: &Stage) {
+fn a_bundle_of_another_writer_is_restored(stage: &Stage) {
     let entry =
         json!({"name": "tenants.perimeter.openbao.org", "clientConfig": {"caBundle": null}});
     let patch = json!({"webhooks": [entry]}).to_string();

@@ -159,7 +159,7 @@ fn every_volume_is_mounted_and_comes_from_what_is_applied_with_it() {
 }
 
 #[test]
-fn every_object_has_our_label_and_stands_in_our_namespace() {
+fn every_object_has_our_label_and_is_in_our_namespace() {
     const CLUSTER_SCOPED: [&str; 4] = [
         "Namespace",
         "ClusterRole",

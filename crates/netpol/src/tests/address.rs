@@ -137,7 +137,7 @@ fn a_block_made_of_a_network_or_a_host_is_canonical() {
 }
 
 #[test]
-fn ambiguous_text_is_everything_or_nothing_by_the_reading_and_by_where_it_stands() {
+fn ambiguous_text_is_everything_or_nothing_by_the_reading_and_by_its_field() {
     let (net, odd) = (cidr("10.0.0.0/8"), cidr("010.0.0.0/8"));
     let addresses = |cidr: &Cidr, except: &[&Cidr], reading| {
         let except: Vec<Cidr> = except.iter().copied().cloned().collect();

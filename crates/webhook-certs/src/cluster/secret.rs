@@ -232,7 +232,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_secret_of_somebody_else_is_never_written_over() {
+    fn the_secret_of_another_owner_is_never_overwritten() {
         let mut object = Secret::default();
         assert!(matches!(
             content(None, "webhook"),

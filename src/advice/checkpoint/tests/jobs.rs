@@ -59,7 +59,7 @@ fn network_egress_rules_required_comes_first() {
 }
 
 #[test]
-fn security_violation_is_of_the_newest_edition() {
+fn security_violation_is_of_the_newest_baseline() {
     let wild = json!({"profile": "Hardened", "network": {"egressRules": [
         {"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}], "ports": [{"port": 443}]}]}});
     let role = json!({"jwtAuthRole": "backup"});

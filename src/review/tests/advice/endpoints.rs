@@ -158,7 +158,7 @@ fn obp605_a_port_is_the_written_one_or_the_schemes() {
 }
 
 #[test]
-fn obp605_a_text_that_names_no_place_is_told() {
+fn obp605_a_text_that_is_no_endpoint_is_reported() {
     for address in [
         "https://",
         "https://infra:99999",

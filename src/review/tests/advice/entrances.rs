@@ -27,7 +27,7 @@ fn shut(baseline: Baseline, spec: &Value) -> bool {
 }
 
 #[test]
-fn obp606_a_gateway_of_another_namespace_is_admitted_by_the_older_editions_only() {
+fn obp606_a_gateway_of_another_namespace_is_admitted_by_the_older_baselines_only() {
     let other = gateway("edge", &json!({}));
     assert_eq!(
         [Classic, V01, Next].map(|baseline| shut(baseline, &other)),
@@ -50,7 +50,7 @@ fn obp606_a_gateway_of_the_same_namespace_is_admitted_by_none() {
 }
 
 #[test]
-fn obp606_an_ingress_is_admitted_by_the_oldest_edition_only() {
+fn obp606_an_ingress_is_admitted_by_the_oldest_baseline_only() {
     let on = ingress(&json!({}));
     assert_eq!(
         [Classic, V01, Next].map(|baseline| shut(baseline, &on)),
@@ -78,7 +78,7 @@ fn obp606_a_declared_peer_is_believed_to_be_the_proxy() {
 }
 
 #[test]
-fn obp606_both_entrances_are_told_and_what_was_so_is_known() {
+fn obp606_both_entrances_are_reported_and_earlier_ones_are_known() {
     let mut both = gateway("edge", &json!({}));
     both["ingress"] = json!({"enabled": true});
     let found = advised(Next, Some(&gateway("edge", &json!({}))), &both);

@@ -17,7 +17,7 @@ fn hardened(egress: &[Value]) -> Value {
 }
 
 #[test]
-fn obp604_a_cluster_that_is_not_known_is_told() {
+fn obp604_a_cluster_that_is_not_known_is_reported() {
     let mut elsewhere = from("https://192.0.2.40");
     elsewhere["cluster"] = json!("other");
     let found = restored(V01, &json!({}), &elsewhere);
@@ -33,7 +33,7 @@ fn obp604_a_cluster_that_is_not_known_is_told() {
 }
 
 #[test]
-fn obp604_a_condition_that_is_false_is_told() {
+fn obp604_a_condition_that_is_false_is_reported() {
     let open = json!({"profile": "Development"});
     let bare = json!({"cluster": "bao"});
     assert_eq!(
@@ -56,7 +56,7 @@ fn obp604_a_condition_that_is_false_is_told() {
 }
 
 #[test]
-fn obp310_the_contract_of_a_hardened_cluster_denies_a_restore_in_the_newest_edition() {
+fn obp310_the_contract_of_a_hardened_cluster_denies_a_restore_in_the_newest_baseline() {
     let storage = to(&block("192.0.2.40/32"), 443);
     let restore = from("https://192.0.2.40");
     let denied = (Obp310, Deny, "spec.cluster");
@@ -147,13 +147,13 @@ fn a_restore_with_a_cluster_of_its_own_is_left_alone() {
 }
 
 #[test]
-fn obp401_a_restore_that_cannot_be_read_is_refused() {
+fn obp401_a_restore_that_cannot_be_read_is_denied() {
     let found = restored(V01, &json!({}), &json!({"cluster": 7}));
     assert_eq!(codes(&found), [(Obp401, Deny, "spec.cluster")]);
 }
 
 #[test]
-fn obp310_storage_that_the_contract_refuses_denies_a_restore_in_the_newest_edition() {
+fn obp310_storage_against_the_contract_denies_a_restore_in_the_newest_baseline() {
     let storage = hardened(&[
         to(&block("192.0.2.40/32"), 443),
         to(&block("192.0.2.40/32"), 80),

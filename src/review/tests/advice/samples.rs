@@ -103,7 +103,7 @@ fn g18_the_kms_of_every_cloud_needs_port_443() {
 }
 
 #[test]
-fn g18_pkcs11_names_no_place_so_only_a_cluster_without_rules_is_told() {
+fn g18_pkcs11_has_no_address_so_only_a_cluster_without_rules_is_warned() {
     let spec = hardened(&json!({"unseal": {"type": "pkcs11"}}));
     let found = (Obp605, "spec.unseal.type");
     until_declared(&spec, found, &to(&block("198.51.100.0/24"), 1792));

@@ -137,7 +137,7 @@ fn obp306_a_rule_for_everybody_names_no_address() {
 }
 
 #[test]
-fn obp307_unsafe_addresses_in_the_block_are_refused() {
+fn obp307_unsafe_addresses_in_the_block_are_denied() {
     let network = |cidr: &str| json!({"apiServerCIDR": cidr});
     let path = "spec.network.apiServerCIDR";
     for cidr in [
@@ -184,7 +184,7 @@ fn obp307_unsafe_addresses_in_the_block_are_refused() {
 }
 
 #[test]
-fn obp307_a_public_block_is_told_once_unless_the_owner_names_it() {
+fn obp307_a_public_block_is_reported_once_unless_the_settings_name_it() {
     let network = |cidr: &str| json!({"apiServerCIDR": cidr});
     let path = "spec.network.apiServerCIDR";
     let warned = [row(Obp307, Warn, path, "")];
@@ -249,7 +249,7 @@ fn text_findings(findings: Vec<Found>) -> Vec<(Level, String)> {
 }
 
 #[test]
-fn obp315_text_that_parsers_read_differently_is_refused_in_policies() {
+fn obp315_text_that_parsers_read_differently_is_denied_in_policies() {
     let from = "spec.ingress[0].from[0].ipBlock";
     let spec = |cidr: &str, except: &[&str]| -> Value {
         let peers = json!([{"ipBlock": {"cidr": cidr, "except": except}}]);
@@ -290,7 +290,7 @@ fn obp315_text_that_parsers_read_differently_is_refused_in_policies() {
 }
 
 #[test]
-fn obp315_text_that_parsers_read_differently_is_refused_in_clusters() {
+fn obp315_text_that_parsers_read_differently_is_denied_in_clusters() {
     let with = |field: &str, value: Value| json!({field: value});
     let bad = "012.0.0.0/8";
     let carved = json!({"ipBlock": {"cidr": "10.0.0.0/16", "except": ["10.0.001.0/24"]}});

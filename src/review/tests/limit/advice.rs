@@ -31,7 +31,7 @@ fn warned(code: Code, paths: &[&str]) -> Vec<Found> {
 }
 
 #[test]
-fn obp304_ports_that_nobody_listens_on_are_told() {
+fn obp304_ports_without_a_listener_are_reported() {
     let web = json!([namespace("web")]);
     let path = "spec.network.ingressRules[0].ports";
     for ports in [
@@ -98,7 +98,7 @@ fn obp304_the_metrics_listener_counts_where_the_operator_opens_it() {
 }
 
 #[test]
-fn obp313_peers_by_labels_that_others_set_are_told() {
+fn obp313_peers_by_labels_that_others_set_are_reported() {
     let team = json!({"namespaceSelector": {"matchLabels": {"team": "a"}}});
     let exists = json!({"namespaceSelector": asks("team", "Exists", &[])});
     let narrowed = json!({"namespaceSelector": {"matchLabels": {NAME: "web", "team": "a"}}});
@@ -225,7 +225,7 @@ fn rules(all: &[Value]) -> Value {
 }
 
 #[test]
-fn obp314_a_rule_that_opens_nothing_is_told() {
+fn obp314_a_rule_that_opens_nothing_is_reported() {
     let own = json!([{"podSelector": {"matchLabels": {
         "app.kubernetes.io/instance": "bao", "app.kubernetes.io/managed-by": "openbao-operator",
         "app.kubernetes.io/name": "openbao", "openbao.org/cluster": "bao"}}}]);

@@ -84,7 +84,7 @@ fn everyone() -> Vec<(Value, String)> {
 }
 
 #[test]
-fn obp302_expressions_that_mean_everyone_are_refused() {
+fn obp302_expressions_that_mean_everyone_are_denied() {
     for (from, source) in everyone() {
         let shown = to_bao(&source, "TCP 8200");
         let expected = [row(Obp302, Deny, FIRST_INGRESS, &shown)];
@@ -167,7 +167,7 @@ fn obp302_blocks_are_merged_over_rules_and_trusted_peers() {
 }
 
 #[test]
-fn obp302_many_blocks_that_are_each_narrow_enough_are_refused_together() {
+fn obp302_many_blocks_that_are_each_narrow_enough_are_denied_together() {
     // Every second /8, so that nothing merges: four make a /6, five are more.
     let odd = ["11.0.0.0/8", "13.0.0.0/8", "15.0.0.0/8", "17.0.0.0/8"];
     assert_eq!(declared(&ingress(&blocks(odd), &api())), []);
@@ -182,7 +182,7 @@ fn obp302_many_blocks_that_are_each_narrow_enough_are_refused_together() {
 }
 
 #[test]
-fn the_union_of_22_blocks_and_all_of_global_ipv6_are_refused() {
+fn the_union_of_22_blocks_and_all_of_global_ipv6_are_denied() {
     let cases = [
         (blocks(ALL_BUT_UNSAFE), "203.0.113.1"),
         (blocks(["2000::/3"]), "2001:db8::1"),
@@ -279,7 +279,7 @@ fn what_was_open_before_warns_and_a_further_block_denies() {
 }
 
 #[test]
-fn more_declared_rules_than_can_be_proved_are_refused() {
+fn more_declared_rules_than_can_be_proved_are_denied() {
     let most = crate::config::SizeLimits::default().declared;
     let rules = |count| {
         let rule = ingress(&json!([namespace("monitoring")]), &api());

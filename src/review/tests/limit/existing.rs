@@ -45,7 +45,7 @@ fn warned() -> Found {
 }
 
 #[test]
-fn obp203_a_new_cluster_is_refused_beside_a_policy_that_pierces_it() {
+fn obp203_a_new_cluster_is_denied_where_a_policy_violates_its_ceiling() {
     let all = json!({});
     let bao = cluster(&json!({}));
     let piercing = policy("open", &open(&all, &api()));
@@ -83,7 +83,7 @@ fn obp203_a_new_cluster_is_refused_beside_a_policy_that_pierces_it() {
 }
 
 #[test]
-fn obp203_every_piercing_policy_is_named() {
+fn obp203_every_violating_policy_is_named() {
     let policies = ["first", "second"].map(|name| policy(name, &open(&json!({}), &api())));
     let verdict = written(&policies, None, &cluster(&json!({})));
     assert_eq!(found(&verdict), [shown(), shown()]);
@@ -162,7 +162,7 @@ fn obp203_the_operators_own_policies_are_never_named() {
 }
 
 #[test]
-fn only_new_harm_of_a_stored_cluster_denies() {
+fn only_new_problems_of_a_stored_cluster_deny() {
     let everyone = json!([{"namespaceSelector": {}}]);
     let bad = |replicas: usize, rules: &[Value]| {
         let first = json!({"from": everyone, "ports": api()});
@@ -215,7 +215,7 @@ fn troubles() -> [Found; 2] {
 }
 
 #[test]
-fn a_cluster_is_not_made_beside_a_policy_that_cannot_be_judged() {
+fn a_cluster_is_not_created_where_a_policy_cannot_be_proved() {
     let verdict = written(&troublesome(), None, &cluster(&json!({})));
     assert_eq!(found(&verdict), troubles());
     for (finding, name) in verdict.findings.iter().zip(["`large`", "`unreadable`"]) {
@@ -224,7 +224,7 @@ fn a_cluster_is_not_made_beside_a_policy_that_cannot_be_judged() {
 }
 
 #[test]
-fn pods_are_not_moved_beside_a_policy_that_cannot_be_judged() {
+fn pods_are_not_relabelled_where_a_policy_cannot_be_proved() {
     let web = wearing(&json!({"tier": "web"}));
     let plain = cluster(&json!({}));
     let [unreadable, _] = troublesome();
@@ -238,7 +238,7 @@ fn pods_are_not_moved_beside_a_policy_that_cannot_be_judged() {
 }
 
 #[test]
-fn a_policy_that_cannot_be_judged_blocks_no_write_of_another_policy() {
+fn a_policy_that_cannot_be_proved_blocks_no_write_of_another_policy() {
     let known = plain_with(&troublesome());
     // Each is named in a warning.
     let warned = [row(Obp401, Warn, "", ""), row(Obp401, Warn, "", "")];
@@ -342,7 +342,7 @@ fn a_policy_that_is_too_hard_blocks_the_cluster_and_no_other_policy() {
 }
 
 #[test]
-fn a_cluster_that_could_not_be_read_before_is_repaired_beside_a_piercing_policy() {
+fn a_cluster_that_could_not_be_read_is_fixed_where_a_policy_violates_its_ceiling() {
     let broken = json!({"metadata": {"name": "bao", "namespace": "bao"}, "spec": {"network": 7}});
     let broken = read::cluster(
         broken.to_string().as_bytes(),

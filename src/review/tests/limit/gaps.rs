@@ -188,7 +188,7 @@ fn g12_ports_that_are_named_and_mean_all() {
 }
 
 #[test]
-fn g13_rules_that_the_networkpolicy_api_refuses() {
+fn g13_rules_that_the_networkpolicy_api_rejects() {
     let outside = json!([{"ipBlock": {"cidr": "192.0.2.0/24", "except": ["198.51.100.0/24"]}}]);
     let both = json!([{"ipBlock": {"cidr": "192.0.2.0/24"}, "podSelector": {"matchLabels": {"app": "a"}}}]);
     let operator = json!([{"podSelector": asks("app", "Near", &["x"])}]);

@@ -50,7 +50,7 @@ fn obp301_a_gateways_namespace_that_no_label_can_hold() {
 }
 
 #[test]
-fn obp301_each_field_with_such_a_name_is_told_once() {
+fn obp301_each_field_with_such_a_name_is_reported_once() {
     let mut spec = gateway("x y");
     spec["network"] = json!({"dnsNamespace": "x y"});
     let found = denied(V01, None, &spec);

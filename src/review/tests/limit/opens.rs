@@ -37,7 +37,7 @@ fn gateway(namespace: &str) -> Value {
 }
 
 #[test]
-fn obp318_an_ingress_admits_everyone_in_the_oldest_edition() {
+fn obp318_an_ingress_admits_everyone_in_the_oldest_baseline() {
     let on = ingress(true);
     assert_eq!(opened(Classic, None, &on), at(&[INGRESS]));
     assert_eq!(opened(Classic, Some(&ingress(false)), &on), at(&[INGRESS]));

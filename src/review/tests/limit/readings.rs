@@ -145,7 +145,7 @@ fn a_declaration_says_what_its_connection_takes() {
 }
 
 #[test]
-fn an_existing_policy_that_pierces_under_one_reading_warns_and_says_so() {
+fn an_existing_policy_that_violates_in_one_reading_warns_and_says_so() {
     let bao = cluster(&json!({}));
     let table = [
         (
@@ -178,7 +178,7 @@ fn an_existing_policy_that_pierces_under_one_reading_warns_and_says_so() {
 }
 
 #[test]
-fn a_core_connection_that_ambiguous_text_may_still_let_through_says_so() {
+fn a_core_connection_that_ambiguous_text_may_still_allow_says_so() {
     let own = managed(&cluster(&json!({})), Pods::Workload);
     let rewritten = |text: Option<&str>| {
         let mut after = own.clone();

@@ -53,7 +53,7 @@ fn told(found: &[Finding]) -> Vec<(Code, Level, &str)> {
 }
 
 #[test]
-fn obp203_a_restore_whose_jobs_come_under_an_open_policy_is_refused() {
+fn obp203_a_restore_whose_jobs_an_open_policy_selects_is_denied() {
     let beside = plain_with(&[open(&labelled())]);
     let found = made(&beside, restore("bao", &json!({"foo": "bar"})));
     assert_eq!(told(&found), [(Obp203, Deny, POD_LABELS)]);
@@ -80,7 +80,7 @@ fn obp203_a_restore_whose_jobs_come_under_an_open_policy_is_refused() {
 }
 
 #[test]
-fn a_policy_for_the_labels_of_a_stored_restores_jobs_is_refused() {
+fn a_policy_for_the_labels_of_a_stored_restores_jobs_is_denied() {
     let spec = json!({"podSelector": labelled(), "policyTypes": ["Ingress", "Egress"], "ingress": [{}], "egress": [{}]});
     let beside = |restore: Option<Fact<Restore>>| {
         let plain = world(&[cluster(&json!({}))], &[]);

@@ -9,7 +9,7 @@ use crate::rules::Code::{Obp301, Obp303, Obp308, Obp309, Obp312};
 use crate::rules::Level::{Deny, Warn};
 
 #[test]
-fn obp308_addresses_that_the_operator_stops_at_are_refused_with_their_place() {
+fn obp308_addresses_that_stop_the_operator_are_denied_with_their_index() {
     for field in ["apiServerEndpointIPs", "dnsEndpointIPs"] {
         let network = |addresses: &[&str]| json!({field: addresses});
         let path = |at: usize| format!("spec.network.{field}[{at}]");
@@ -40,7 +40,7 @@ fn obp308_addresses_that_the_operator_stops_at_are_refused_with_their_place() {
 }
 
 #[test]
-fn obp308_public_addresses_and_duplicates_are_told_once() {
+fn obp308_public_addresses_and_duplicates_are_reported_once() {
     for field in ["apiServerEndpointIPs", "dnsEndpointIPs"] {
         let network = |addresses: &[&str]| json!({field: addresses});
         let told = |at: &[usize]| -> Vec<_> {
@@ -95,7 +95,7 @@ fn obp308_public_addresses_and_duplicates_are_told_once() {
 }
 
 #[test]
-fn obp308_unsafe_addresses_are_refused_where_nothing_of_the_kind_is() {
+fn obp308_unsafe_addresses_are_denied() {
     let both = [
         "127.0.0.1",
         "::1",

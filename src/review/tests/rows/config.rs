@@ -61,7 +61,7 @@ fn posture_job_egress_is_denied_by_default() {
 }
 
 #[test]
-fn posture_backup_jobs_are_excluded_in_the_older_edition() {
+fn posture_backup_jobs_are_excluded_in_the_older_baseline() {
     let place = Place::of(Pods::Jobs, Baseline::Classic);
     place.permits(&ingress(&namespace("web"), &tcp(&[8200])));
     place.permits(&egress(&json!([]), &tcp(&[443])));
@@ -82,7 +82,7 @@ fn posture_upgrade_jobs_are_inside_the_workload_zone() {
 }
 
 #[test]
-fn posture_policies_of_other_pods_are_nobodys_business_here() {
+fn posture_policies_of_other_pods_are_not_affected() {
     for baseline in BEFORE_NEXT {
         let place = Place::of(Pods::Workload, baseline);
         let spec = json!({"podSelector": {"matchLabels": {"app": "web"}}, "ingress": [{}], "egress": [{}]});

@@ -202,7 +202,7 @@ fn controller_egress_that_is_isolated_without_dns_is_cut() {
 }
 
 #[test]
-fn controller_pods_are_judged_only_where_a_policy_isolates_them() {
+fn controller_pods_are_checked_only_where_a_policy_isolates_them() {
     for baseline in EACH {
         // Egress is unrestricted, so a policy for ingress does not affect it.
         let bare = Place::of(Pods::Controller, baseline);

@@ -110,7 +110,7 @@ fn jobs_egress_storage_as_declared() {
 }
 
 #[test]
-fn jobs_are_open_in_the_older_edition() {
+fn jobs_are_open_in_the_older_baseline() {
     let open = place(Baseline::Classic);
     open.permits(&ingress(&namespace("web"), &tcp(&[8200])));
     open.permits(&Rule(Direction::Egress, json!({})));
