@@ -98,86 +98,6 @@ pub struct UnknownCode {
     nearest: Code,
 }
 
-macro_rules! catalogue {
-    ($($variant:ident $code:literal $name:literal $default:literal $summary:literal;)*) => {
-        /// Code of a rule: `OBP` and three digits. The first digit is the family.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum Code {
-            $(#[doc = $name] $variant,)*
-        }
-
-        impl Code {
-            /// Every code, in order.
-            pub const ALL: [Self; [$($code),*].len()] = [$(Self::$variant),*];
-
-            /// The code as text.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $code,)* }
-            }
-
-            /// The rule's name.
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name,)* }
-            }
-
-            /// Summary in one sentence without a full stop.
-            pub const fn summary(self) -> &'static str {
-                match self { $(Self::$variant => $summary,)* }
-            }
-
-            /// Default level in words. A rule with several parts has several levels.
-            pub const fn default_level(self) -> &'static str {
-                match self { $(Self::$variant => $default,)* }
-            }
-
-            /// Page of the rule, in Markdown: cause, reason, example, remedy.
-            pub const fn explanation(self) -> &'static str {
-                match self { $(Self::$variant => include_str!(concat!("../docs/rules/", $code, ".md")),)* }
-            }
-        }
-    };
-}
-
-// Code, name, default level, summary.
-catalogue! {
-    Obp101 "OBP101" "core-connection-cut" "deny" "a connection that the cluster's lifecycle needs is no longer allowed";
-    Obp102 "OBP102" "isolation-lost" "deny; warn in the controller zone" "pods lose their isolation in a direction, so every connection is allowed";
-    Obp103 "OBP103" "managed-policy-deleted" "deny" "a policy that the operator manages is deleted while its cluster exists";
-    Obp104 "OBP104" "managed-policy-retargeted" "deny; warn for owners in the controller zone" "a managed policy gets other pods, other directions or another owner, or a policy that pods depend on gets an owner";
-    Obp105 "OBP105" "default-deny-absent" "audit; warn where the operator's policy is missing" "pods of a cluster are not isolated in a direction, so every connection is allowed, or the operator's policy for them is missing";
-    Obp201 "OBP201" "ingress-beyond-ceiling" "deny" "a policy opens ingress that neither the baseline nor the cluster's declarations permit";
-    Obp202 "OBP202" "egress-beyond-ceiling" "deny" "a policy opens egress that neither the baseline nor the cluster's declarations permit";
-    Obp203 "OBP203" "existing-policy-beyond-ceiling" "deny; warn if only the ceiling became narrower" "after a cluster write or a new restore, an existing policy selects pods and allows more than their ceiling";
-    Obp301 "OBP301" "malformed-rule" "deny" "a declared rule or name that the NetworkPolicy API rejects, so the operator could not write its policies";
-    Obp302 "OBP302" "ingress-open-to-everyone" "deny" "declared ingress is open to everyone, by one rule or by several together";
-    Obp303 "OBP303" "raft-port-exposed" "deny" "a declaration opens the Raft port to peers that are not pods of the cluster";
-    Obp304 "OBP304" "more-ports-than-listeners" "warn; deny for Hardened in `next`" "a declared ingress rule opens more ports than OpenBao listens on for its clients";
-    Obp305 "OBP305" "egress-open-to-everywhere" "warn; deny for Hardened in `next`" "declared egress is open to all addresses, by one rule or by several together";
-    Obp306 "OBP306" "unsafe-address" "deny on ingress; warn on egress, deny for Hardened in `next`" "a declaration names loopback, link-local or cloud-metadata addresses as peers";
-    Obp307 "OBP307" "api-server-block" "deny; warn for a public block, deny for Hardened in `next`" "`apiServerCIDR` is unreadable, opens more than the API server, or is unsafe or public";
-    Obp308 "OBP308" "endpoint-address" "deny; warn for a duplicate or public address, deny for a public one and Hardened in `next`" "an API server endpoint or DNS address that cannot be read, is unsafe, is listed twice, or is public";
-    Obp309 "OBP309" "dns-namespace" "deny; warn for a namespace without the platform's DNS, deny for Hardened in `next`" "`dnsNamespace` is no valid namespace name, or not the namespace of the platform's DNS";
-    Obp310 "OBP310" "hardened-contract" "deny in `next`; warn before" "a Hardened cluster has declarations that are not explicit (raw ingress rules, wildcard peers, rules without ports), or a restore with such egress";
-    Obp311 "OBP311" "policy-name-taken" "deny; warn before `next` for a leftover policy that nothing controls" "a policy of another cluster, or a leftover policy, already has the name of a new cluster's policy";
-    Obp312 "OBP312" "metrics-port" "deny" "the port of the metrics listener is the API port, the Raft port or not valid";
-    Obp313 "OBP313" "settable-namespace-label" "warn" "a peer is selected by labels that other people can set: of its namespace, or of pods in any namespace";
-    Obp314 "OBP314" "redundant-rule" "warn" "a declared rule allows only connections that are already allowed";
-    Obp315 "OBP315" "ambiguous-cidr" "deny; warn for text that all parsers mask and the operator does not copy" "CIDR text that parsers read differently, or that newer API servers reject";
-    Obp316 "OBP316" "unknown-field" "warn" "a field that the API does not have, so the API server drops it";
-    Obp317 "OBP317" "rule-without-effect" "warn" "a rule, or a part of one, that allows nothing";
-    Obp318 "OBP318" "declaration-opens" "warn" "a cluster write opens connections for peers that it does not declare";
-    Obp401 "OBP401" "unreadable-object" "deny; warn for other objects" "an object that cannot be read, so nothing can be proved about it";
-    Obp402 "OBP402" "undecided" "deny" "a proof that needs more than its budget, or is too large to try";
-    Obp403 "OBP403" "inventory-not-ready" "deny" "the facts for a review are incomplete or too old";
-    Obp601 "OBP601" "api-server-network-not-ready" "warn" "the checkpoint APIServerNetworkReady is False";
-    Obp602 "OBP602" "gateway-integration-not-ready" "warn" "the checkpoint GatewayIntegrationReady is False";
-    Obp603 "OBP603" "backup-configuration-not-ready" "warn" "the checkpoint BackupConfigurationReady is False";
-    Obp604 "OBP604" "restore-configuration-not-ready" "warn" "the checkpoint RestoreConfigurationReady is False or unknown";
-    Obp605 "OBP605" "endpoint-not-covered" "warn" "a seal, backup, restore or identity endpoint that no egress rule covers";
-    Obp606 "OBP606" "nobody-admitted" "warn" "a Gateway or an Ingress is on, and no peer lets it connect";
-    Obp607 "OBP607" "fallback-ended" "warn" "the first egress rule ends the fallback of Development jobs to port 443";
-}
-
 /// Importance of a rule's findings among those of the same level. The most important come first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Weight {
@@ -191,44 +111,375 @@ pub enum Weight {
     NoEffect,
 }
 
-impl Code {
+/// Facts that a finding of a rule depends on. With others it could be another finding, so a denial is confirmed by a
+/// live read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Basis {
+    /// None: the object alone is at fault.
+    Object,
+    /// Facts about other objects.
+    Facts,
+    /// Facts, in reviews of restores: the contract for a restore is that of its cluster.
+    FactsOfRestore,
+    /// Facts, in reviews of clusters and restores: an undecided proof may be about a deleted policy.
+    FactsUnlessPolicy,
+    /// Facts, in deletions: they may have the object that the request deletes.
+    FactsOfDeletion,
+}
+
+/// One row of the table of rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// The code.
+    pub code: Code,
+    /// The code as printed.
+    pub text: &'static str,
+    /// The name.
+    pub name: &'static str,
+    /// The level without settings, in words: a rule with several causes has several.
+    pub default_level: &'static str,
     /// Importance of its findings.
-    pub const fn weight(self) -> Weight {
-        match self {
-            Self::Obp101
-            | Self::Obp102
-            | Self::Obp103
-            | Self::Obp104
-            | Self::Obp105
-            | Self::Obp201
-            | Self::Obp202
-            | Self::Obp203
-            | Self::Obp401
-            | Self::Obp402
-            | Self::Obp403 => Weight::Exposure,
-            Self::Obp301
-            | Self::Obp302
-            | Self::Obp303
-            | Self::Obp305
-            | Self::Obp306
-            | Self::Obp307
-            | Self::Obp310
-            | Self::Obp311
-            | Self::Obp312
-            | Self::Obp316
-            | Self::Obp318
-            | Self::Obp601
-            | Self::Obp602
-            | Self::Obp603
-            | Self::Obp604
-            | Self::Obp605
-            | Self::Obp606
-            | Self::Obp607 => Weight::Mistake,
-            Self::Obp304 | Self::Obp308 | Self::Obp309 | Self::Obp313 | Self::Obp315 => {
-                Weight::Style
-            }
-            Self::Obp314 | Self::Obp317 => Weight::NoEffect,
+    pub weight: Weight,
+    /// Facts that its findings depend on.
+    pub basis: Basis,
+    /// One sentence without a full stop.
+    pub summary: &'static str,
+    /// The page in Markdown: cause, reason, an example, and a remedy.
+    pub page: &'static str,
+}
+
+macro_rules! rules {
+    ($($variant:ident { code: $code:literal, name: $name:literal, default_level: $level:literal, weight: $weight:expr, basis: $basis:expr, summary: $summary:literal, })*) => {
+        /// A rule's code: `OBP` and three digits, the first of which is the family.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code {
+            $(#[doc = $name] $variant,)*
         }
+
+        /// All rules, in the order of their codes.
+        pub const RULES: &[Rule] = &[$(Rule {
+            code: Code::$variant,
+            text: $code,
+            name: $name,
+            default_level: $level,
+            weight: $weight,
+            basis: $basis,
+            summary: $summary,
+            page: include_str!(concat!("../docs/rules/", $code, ".md")),
+        },)*];
+
+        impl Code {
+            /// Every code, in order.
+            pub const ALL: [Self; RULES.len()] = [$(Self::$variant),*];
+        }
+    };
+}
+
+rules! {
+    Obp101 {
+        code: "OBP101",
+        name: "core-connection-cut",
+        default_level: "deny",
+        weight: Weight::Exposure,
+        basis: Basis::Facts,
+        summary: "a connection that the cluster's lifecycle needs is no longer allowed",
+    }
+    Obp102 {
+        code: "OBP102",
+        name: "isolation-lost",
+        default_level: "deny; warn in the controller zone",
+        weight: Weight::Exposure,
+        basis: Basis::Facts,
+        summary: "pods lose their isolation in a direction, so every connection is allowed",
+    }
+    Obp103 {
+        code: "OBP103",
+        name: "managed-policy-deleted",
+        default_level: "deny",
+        weight: Weight::Exposure,
+        basis: Basis::Facts,
+        summary: "a policy that the operator manages is deleted while its cluster exists",
+    }
+    Obp104 {
+        code: "OBP104",
+        name: "managed-policy-retargeted",
+        default_level: "deny; warn for owners in the controller zone",
+        weight: Weight::Exposure,
+        basis: Basis::Facts,
+        summary: "a managed policy gets other pods, other directions or another owner, or a policy that pods depend on gets an owner",
+    }
+    Obp105 {
+        code: "OBP105",
+        name: "default-deny-absent",
+        default_level: "audit; warn where the operator's policy is missing",
+        weight: Weight::Exposure,
+        basis: Basis::Facts,
+        summary: "pods of a cluster are not isolated in a direction, so every connection is allowed, or the operator's policy for them is missing",
+    }
+    Obp201 {
+        code: "OBP201",
+        name: "ingress-beyond-ceiling",
+        default_level: "deny",
+        weight: Weight::Exposure,
+        basis: Basis::Facts,
+        summary: "a policy opens ingress that neither the baseline nor the cluster's declarations permit",
+    }
+    Obp202 {
+        code: "OBP202",
+        name: "egress-beyond-ceiling",
+        default_level: "deny",
+        weight: Weight::Exposure,
+        basis: Basis::Facts,
+        summary: "a policy opens egress that neither the baseline nor the cluster's declarations permit",
+    }
+    Obp203 {
+        code: "OBP203",
+        name: "existing-policy-beyond-ceiling",
+        default_level: "deny; warn if only the ceiling became narrower",
+        weight: Weight::Exposure,
+        basis: Basis::Facts,
+        summary: "after a cluster write or a new restore, an existing policy selects pods and allows more than their ceiling",
+    }
+    Obp301 {
+        code: "OBP301",
+        name: "malformed-rule",
+        default_level: "deny",
+        weight: Weight::Mistake,
+        basis: Basis::Object,
+        summary: "a declared rule or name that the NetworkPolicy API rejects, so the operator could not write its policies",
+    }
+    Obp302 {
+        code: "OBP302",
+        name: "ingress-open-to-everyone",
+        default_level: "deny",
+        weight: Weight::Mistake,
+        basis: Basis::Object,
+        summary: "declared ingress is open to everyone, by one rule or by several together",
+    }
+    Obp303 {
+        code: "OBP303",
+        name: "raft-port-exposed",
+        default_level: "deny",
+        weight: Weight::Mistake,
+        basis: Basis::Object,
+        summary: "a declaration opens the Raft port to peers that are not pods of the cluster",
+    }
+    Obp304 {
+        code: "OBP304",
+        name: "more-ports-than-listeners",
+        default_level: "warn; deny for Hardened in `next`",
+        weight: Weight::Style,
+        basis: Basis::Object,
+        summary: "a declared ingress rule opens more ports than OpenBao listens on for its clients",
+    }
+    Obp305 {
+        code: "OBP305",
+        name: "egress-open-to-everywhere",
+        default_level: "warn; deny for Hardened in `next`",
+        weight: Weight::Mistake,
+        basis: Basis::Object,
+        summary: "declared egress is open to all addresses, by one rule or by several together",
+    }
+    Obp306 {
+        code: "OBP306",
+        name: "unsafe-address",
+        default_level: "deny on ingress; warn on egress, deny for Hardened in `next`",
+        weight: Weight::Mistake,
+        basis: Basis::Object,
+        summary: "a declaration names loopback, link-local or cloud-metadata addresses as peers",
+    }
+    Obp307 {
+        code: "OBP307",
+        name: "api-server-block",
+        default_level: "deny; warn for a public block, deny for Hardened in `next`",
+        weight: Weight::Mistake,
+        basis: Basis::Object,
+        summary: "`apiServerCIDR` is unreadable, opens more than the API server, or is unsafe or public",
+    }
+    Obp308 {
+        code: "OBP308",
+        name: "endpoint-address",
+        default_level: "deny; warn for a duplicate or public address, deny for a public one and Hardened in `next`",
+        weight: Weight::Style,
+        basis: Basis::Object,
+        summary: "an API server endpoint or DNS address that cannot be read, is unsafe, is listed twice, or is public",
+    }
+    Obp309 {
+        code: "OBP309",
+        name: "dns-namespace",
+        default_level: "deny; warn for a namespace without the platform's DNS, deny for Hardened in `next`",
+        weight: Weight::Style,
+        basis: Basis::Object,
+        summary: "`dnsNamespace` is no valid namespace name, or not the namespace of the platform's DNS",
+    }
+    Obp310 {
+        code: "OBP310",
+        name: "hardened-contract",
+        default_level: "deny in `next`; warn before",
+        weight: Weight::Mistake,
+        basis: Basis::FactsOfRestore,
+        summary: "a Hardened cluster has declarations that are not explicit (raw ingress rules, wildcard peers, rules without ports), or a restore with such egress",
+    }
+    Obp311 {
+        code: "OBP311",
+        name: "policy-name-taken",
+        default_level: "deny; warn before `next` for a leftover policy that nothing controls",
+        weight: Weight::Mistake,
+        basis: Basis::Facts,
+        summary: "a policy of another cluster, or a leftover policy, already has the name of a new cluster's policy",
+    }
+    Obp312 {
+        code: "OBP312",
+        name: "metrics-port",
+        default_level: "deny",
+        weight: Weight::Mistake,
+        basis: Basis::Object,
+        summary: "the port of the metrics listener is the API port, the Raft port or not valid",
+    }
+    Obp313 {
+        code: "OBP313",
+        name: "settable-namespace-label",
+        default_level: "warn",
+        weight: Weight::Style,
+        basis: Basis::Object,
+        summary: "a peer is selected by labels that other people can set: of its namespace, or of pods in any namespace",
+    }
+    Obp314 {
+        code: "OBP314",
+        name: "redundant-rule",
+        default_level: "warn",
+        weight: Weight::NoEffect,
+        basis: Basis::Facts,
+        summary: "a declared rule allows only connections that are already allowed",
+    }
+    Obp315 {
+        code: "OBP315",
+        name: "ambiguous-cidr",
+        default_level: "deny; warn for text that all parsers mask and the operator does not copy",
+        weight: Weight::Style,
+        basis: Basis::Object,
+        summary: "CIDR text that parsers read differently, or that newer API servers reject",
+    }
+    Obp316 {
+        code: "OBP316",
+        name: "unknown-field",
+        default_level: "warn",
+        weight: Weight::Mistake,
+        basis: Basis::Object,
+        summary: "a field that the API does not have, so the API server drops it",
+    }
+    Obp317 {
+        code: "OBP317",
+        name: "rule-without-effect",
+        default_level: "warn",
+        weight: Weight::NoEffect,
+        basis: Basis::Object,
+        summary: "a rule, or a part of one, that allows nothing",
+    }
+    Obp318 {
+        code: "OBP318",
+        name: "declaration-opens",
+        default_level: "warn",
+        weight: Weight::Mistake,
+        basis: Basis::Facts,
+        summary: "a cluster write opens connections for peers that it does not declare",
+    }
+    Obp401 {
+        code: "OBP401",
+        name: "unreadable-object",
+        default_level: "deny; warn for other objects",
+        weight: Weight::Exposure,
+        basis: Basis::FactsOfDeletion,
+        summary: "an object that cannot be read, so nothing can be proved about it",
+    }
+    Obp402 {
+        code: "OBP402",
+        name: "undecided",
+        default_level: "deny",
+        weight: Weight::Exposure,
+        basis: Basis::FactsUnlessPolicy,
+        summary: "a proof that needs more than its budget, or is too large to try",
+    }
+    Obp403 {
+        code: "OBP403",
+        name: "inventory-not-ready",
+        default_level: "deny",
+        weight: Weight::Exposure,
+        basis: Basis::Object,
+        summary: "the facts for a review are incomplete or too old",
+    }
+    Obp601 {
+        code: "OBP601",
+        name: "api-server-network-not-ready",
+        default_level: "warn",
+        weight: Weight::Mistake,
+        basis: Basis::Facts,
+        summary: "the checkpoint APIServerNetworkReady is False",
+    }
+    Obp602 {
+        code: "OBP602",
+        name: "gateway-integration-not-ready",
+        default_level: "warn",
+        weight: Weight::Mistake,
+        basis: Basis::Facts,
+        summary: "the checkpoint GatewayIntegrationReady is False",
+    }
+    Obp603 {
+        code: "OBP603",
+        name: "backup-configuration-not-ready",
+        default_level: "warn",
+        weight: Weight::Mistake,
+        basis: Basis::Facts,
+        summary: "the checkpoint BackupConfigurationReady is False",
+    }
+    Obp604 {
+        code: "OBP604",
+        name: "restore-configuration-not-ready",
+        default_level: "warn",
+        weight: Weight::Mistake,
+        basis: Basis::Facts,
+        summary: "the checkpoint RestoreConfigurationReady is False or unknown",
+    }
+    Obp605 {
+        code: "OBP605",
+        name: "endpoint-not-covered",
+        default_level: "warn",
+        weight: Weight::Mistake,
+        basis: Basis::Facts,
+        summary: "a seal, backup, restore or identity endpoint that no egress rule covers",
+    }
+    Obp606 {
+        code: "OBP606",
+        name: "nobody-admitted",
+        default_level: "warn",
+        weight: Weight::Mistake,
+        basis: Basis::Facts,
+        summary: "a Gateway or an Ingress is on, and no peer lets it connect",
+    }
+    Obp607 {
+        code: "OBP607",
+        name: "fallback-ended",
+        default_level: "warn",
+        weight: Weight::Mistake,
+        basis: Basis::Facts,
+        summary: "the first egress rule ends the fallback of Development jobs to port 443",
+    }
+}
+
+impl Code {
+    /// The row of the rule.
+    pub const fn rule(self) -> &'static Rule {
+        &RULES[self as usize]
+    }
+
+    /// The code as printed.
+    pub const fn as_str(self) -> &'static str {
+        self.rule().text
+    }
+
+    /// The name of the rule.
+    pub const fn name(self) -> &'static str {
+        self.rule().name
     }
 }
 

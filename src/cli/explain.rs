@@ -37,8 +37,8 @@ impl Rule {
         Self {
             code: code.as_str(),
             name: code.name(),
-            default_level: code.default_level(),
-            summary: code.summary(),
+            default_level: code.rule().default_level,
+            summary: code.rule().summary,
             explanation: None,
         }
     }
@@ -48,10 +48,10 @@ impl Rule {
 pub fn run(args: &Args) -> Result<ExitStatus, Failure> {
     let text = match (args.code, args.output) {
         (None, Output::Text) => list(),
-        (Some(code), Output::Text) => page(code.explanation()),
+        (Some(code), Output::Text) => page(code.rule().page),
         (None, Output::Json) => json(Code::ALL.map(Rule::of).as_slice())?,
         (Some(code), Output::Json) => json(&Rule {
-            explanation: Some(code.explanation()),
+            explanation: Some(code.rule().page),
             ..Rule::of(code)
         })?,
     };
@@ -67,8 +67,8 @@ fn list() -> String {
     let mut text = String::new();
     for code in Code::ALL {
         let head = styled(STRONG, &format!("{code} {}", code.name()));
-        let _ = writeln!(text, "{head} ({})", code.default_level());
-        let _ = writeln!(text, "{}", wrapped(code.summary(), "    ", "    "));
+        let _ = writeln!(text, "{head} ({})", code.rule().default_level);
+        let _ = writeln!(text, "{}", wrapped(code.rule().summary, "    ", "    "));
     }
     text
 }

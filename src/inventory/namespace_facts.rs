@@ -1,7 +1,6 @@
 //! Facts about one namespace.
 
 use std::collections::BTreeMap;
-use std::iter;
 use std::sync::Arc;
 
 use super::{
@@ -197,14 +196,28 @@ impl Readable for Restore {}
 impl Readable for Gateway {}
 impl Readable for GatewayClass {}
 
-fn broken<T: Readable>(fact: &Fact<T>) -> Option<&Arc<Unreadable>> {
-    match fact {
-        Fact::Read(object) => object.broken(),
-        Fact::Unreadable(broken) => Some(broken),
+/// A value of a store.
+trait Entry {
+    /// The problems of the object, if it cannot be read as a whole or in some fields.
+    fn broken(&self) -> Option<&Arc<Unreadable>>;
+}
+
+impl<T: Readable> Entry for Fact<T> {
+    fn broken(&self) -> Option<&Arc<Unreadable>> {
+        match self {
+            Self::Read(object) => object.broken(),
+            Self::Unreadable(broken) => Some(broken),
+        }
     }
 }
 
-impl<T: Readable> Store for BTreeMap<Arc<str>, Fact<T>> {
+impl Entry for Arc<Stub> {
+    fn broken(&self) -> Option<&Arc<Unreadable>> {
+        None
+    }
+}
+
+impl<E: Entry> Store for BTreeMap<Arc<str>, E> {
     fn names(&self) -> Box<dyn Iterator<Item = &Arc<str>> + '_> {
         Box::new(self.keys())
     }
@@ -218,25 +231,7 @@ impl<T: Readable> Store for BTreeMap<Arc<str>, Fact<T>> {
     }
 
     fn unreadable(&self) -> Box<dyn Iterator<Item = &Arc<Unreadable>> + '_> {
-        Box::new(self.values().filter_map(broken))
-    }
-}
-
-impl Store for BTreeMap<Arc<str>, Arc<Stub>> {
-    fn names(&self) -> Box<dyn Iterator<Item = &Arc<str>> + '_> {
-        Box::new(self.keys())
-    }
-
-    fn contains(&self, name: &str) -> bool {
-        self.contains_key(name)
-    }
-
-    fn remove(&mut self, name: &str) {
-        self.remove(name);
-    }
-
-    fn unreadable(&self) -> Box<dyn Iterator<Item = &Arc<Unreadable>> + '_> {
-        Box::new(iter::empty())
+        Box::new(self.values().filter_map(Entry::broken))
     }
 }
 
@@ -255,7 +250,7 @@ impl Store for Option<Fact<Namespace>> {
     }
 
     fn unreadable(&self) -> Box<dyn Iterator<Item = &Arc<Unreadable>> + '_> {
-        Box::new(self.iter().filter_map(broken))
+        Box::new(self.iter().filter_map(Entry::broken))
     }
 }
 

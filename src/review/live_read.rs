@@ -10,6 +10,7 @@ use super::request::{Edit, Operation, Request, Subject};
 use super::restore_target;
 use super::verdict::{Outcome, Verdict};
 use super::world::CompiledSnapshot;
+use crate::code::Basis;
 use crate::inventory::{Fact, Policy};
 use crate::rules::{Code, Level};
 
@@ -87,32 +88,14 @@ fn rests_on_stubs(world: &CompiledSnapshot, request: &Request) -> bool {
     }
 }
 
-/// Returns true if a finding of this rule could be different with other facts. The default is true: at worst,
-/// a read is unnecessary.
+/// Returns true if a finding of this rule could be different with other facts.
 const fn rests_on_facts(request: &Request, code: Code) -> bool {
-    match code {
-        // The contract for a restore is that of its cluster.
-        Code::Obp310 => matches!(request.subject, Subject::Restore(_)),
-        // An undecided proof about a cluster or a restore may be about a deleted policy.
-        Code::Obp402 => !matches!(request.subject, Subject::Policy(_)),
-        // The facts may have the object that the request deletes.
-        Code::Obp401 => matches!(request.operation, Operation::Delete),
-        Code::Obp301
-        | Code::Obp302
-        | Code::Obp303
-        | Code::Obp304
-        | Code::Obp305
-        | Code::Obp306
-        | Code::Obp307
-        | Code::Obp308
-        | Code::Obp309
-        | Code::Obp312
-        | Code::Obp313
-        | Code::Obp315
-        | Code::Obp316
-        | Code::Obp317
-        | Code::Obp403 => false,
-        _ => true,
+    match code.rule().basis {
+        Basis::Object => false,
+        Basis::Facts => true,
+        Basis::FactsOfRestore => matches!(request.subject, Subject::Restore(_)),
+        Basis::FactsUnlessPolicy => !matches!(request.subject, Subject::Policy(_)),
+        Basis::FactsOfDeletion => matches!(request.operation, Operation::Delete),
     }
 }
 

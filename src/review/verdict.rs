@@ -52,7 +52,8 @@ impl Verdict {
     /// A verdict with its findings in order, each once.
     pub fn new(mut findings: Vec<Finding>) -> Self {
         findings.sort_by(|a, b| {
-            let rank = |finding: &Finding| (finding.level, finding.code.weight(), finding.code);
+            let rank =
+                |finding: &Finding| (finding.level, finding.code.rule().weight, finding.code);
             let by_rank = rank(a).cmp(&rank(b));
             by_rank
                 .then_with(|| a.object.cmp(&b.object))

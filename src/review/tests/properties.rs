@@ -266,7 +266,7 @@ fn a_review_is_deterministic_and_replays_whatever_it_shows() {
         );
         let sorted = first
             .findings
-            .is_sorted_by_key(|finding| (finding.level, finding.code.weight(), finding.code));
+            .is_sorted_by_key(|finding| (finding.level, finding.code.rule().weight, finding.code));
         if first == second && sorted && first.unreplayed == 0 {
             Ok(())
         } else {

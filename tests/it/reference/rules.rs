@@ -44,8 +44,8 @@ fn the_page_about_rules_is_fresh() {
             vec![
                 format!("[{code}](../rules/{code}.md)"),
                 code.name().to_owned(),
-                code.default_level().to_owned(),
-                code.summary().to_owned(),
+                code.rule().default_level.to_owned(),
+                code.rule().summary.to_owned(),
                 cases_of(code),
             ]
         });

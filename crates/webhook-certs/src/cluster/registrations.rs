@@ -10,7 +10,7 @@ use std::fmt::Debug;
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::admissionregistration::v1::{
-    MutatingWebhookConfiguration, ValidatingWebhookConfiguration,
+    MutatingWebhookConfiguration, ValidatingWebhookConfiguration, WebhookClientConfig,
 };
 use kube::api::{Api, Patch, PatchParams};
 use kube::{Client, Resource, ResourceExt as _};
@@ -166,11 +166,8 @@ impl Kind for ValidatingWebhookConfiguration {
     const KIND: &'static str = "ValidatingWebhookConfiguration";
 
     fn entries(&self) -> Vec<Entry> {
-        let entries = self.webhooks.iter().flatten();
-        let entry = entries.map(|entry| Entry {
-            name: entry.name.clone(),
-            bundle: entry.client_config.ca_bundle.clone(),
-        });
+        let webhooks = self.webhooks.iter().flatten();
+        let entry = webhooks.map(|webhook| entry(&webhook.name, &webhook.client_config));
         entry.collect()
     }
 }
@@ -179,12 +176,16 @@ impl Kind for MutatingWebhookConfiguration {
     const KIND: &'static str = "MutatingWebhookConfiguration";
 
     fn entries(&self) -> Vec<Entry> {
-        let entries = self.webhooks.iter().flatten();
-        let entry = entries.map(|entry| Entry {
-            name: entry.name.clone(),
-            bundle: entry.client_config.ca_bundle.clone(),
-        });
+        let webhooks = self.webhooks.iter().flatten();
+        let entry = webhooks.map(|webhook| entry(&webhook.name, &webhook.client_config));
         entry.collect()
+    }
+}
+
+fn entry(name: &str, config: &WebhookClientConfig) -> Entry {
+    Entry {
+        name: name.to_owned(),
+        bundle: config.ca_bundle.clone(),
     }
 }
 
