@@ -17,6 +17,7 @@ mod merged;
 mod metadata;
 pub mod offline;
 mod policy;
+mod remedies;
 pub mod render;
 mod repair;
 mod replay;
@@ -58,21 +59,32 @@ pub fn review(world: &CompiledSnapshot, request: &Request) -> Verdict {
 /// Judges one write by a writer of this class.
 fn review_as(world: &CompiledSnapshot, request: &Request, class: WriterClass) -> Verdict {
     let budget = Cell::new(Budget::new(world.config.proof_budget));
-    let mut findings = match &request.subject {
-        Subject::Policy(edit) => policy::findings(world, request, class, edit, &budget),
-        Subject::Cluster(edit) => cluster::findings(world, class, edit, &budget),
-        Subject::Restore(edit) => restore::findings(world, edit, &budget),
-    };
-    let unknown = unknown_fields(request, &mut findings);
-    findings.extend(unknown);
-    let allowance = Allowance::of(Some(world), request, class);
-    let verdict = level::settle(&world.config, request, class, allowance, findings);
+    let mut verdict = judge(world, request, class, &budget);
+    remedies::attach(world, request, class, &mut verdict, &budget);
     Verdict {
         work: budget.get().work(),
         ran_out: budget.get().ran_out(),
         lacking: maintenance::lacking(Some(world), request, class, &verdict),
         ..verdict
     }
+}
+
+/// The verdict, with remedies that the rules propose and nobody has tried.
+fn judge(
+    world: &CompiledSnapshot,
+    request: &Request,
+    class: WriterClass,
+    budget: &Cell<Budget>,
+) -> Verdict {
+    let mut findings = match &request.subject {
+        Subject::Policy(edit) => policy::findings(world, request, class, edit, budget),
+        Subject::Cluster(edit) => cluster::findings(world, class, edit, budget),
+        Subject::Restore(edit) => restore::findings(world, edit, budget),
+    };
+    let unknown = unknown_fields(request, &mut findings);
+    findings.extend(unknown);
+    let allowance = Allowance::of(Some(world), request, class);
+    level::settle(&world.config, request, class, allowance, findings)
 }
 
 /// Findings about unknown fields of what is written, which are named where they may be why it is denied.

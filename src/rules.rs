@@ -24,6 +24,7 @@ pub mod paste;
 pub mod policy_name;
 pub mod policy_owner;
 mod proof;
+pub mod remedy;
 pub mod size;
 pub mod text;
 mod undecided;

@@ -70,7 +70,7 @@ pub struct Args {
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     pub output: Output,
 
-    /// Say of each accepted rule which entries of the ceiling it lies in
+    /// Print all remedies of a denial, and of each accepted rule the entries of the ceiling that permit it
     #[arg(long)]
     pub explain: bool,
 
@@ -162,7 +162,7 @@ fn judge(args: Args, settings: &ServerConfig) -> Result<ExitStatus, Failure> {
     };
     let report = Report::new(&world, &judged, &explained, &input);
     match args.output {
-        Output::Text => super::text::print(&text::of(&report))?,
+        Output::Text => super::text::print(&text::of(&report, args.explain))?,
         Output::Json => println!("{}", report.json()?),
     }
     let is_unjudged = report.is_unjudged() || input.is_of_other_kinds();

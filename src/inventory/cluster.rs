@@ -73,7 +73,7 @@ const SERVER_LABELS: [&str; 2] = [
 const JOB_LABELS: &str = "spec.backup.target.workloadIdentity.podLabels";
 
 /// Default port of the metrics listener.
-const METRICS_PORT: u16 = 8202;
+pub const METRICS_PORT: u16 = 8202;
 
 /// Field path of that port.
 pub const METRICS_PORT_PATH: &str = "spec.observability.metrics.metricsOnlyListener.port";

@@ -125,12 +125,25 @@ fn host(text: &str, namespace: &str) -> Option<Host> {
     if !bare.contains('.') {
         return Some(service(&bare, namespace));
     }
-    let inside = bare.strip_suffix(".cluster.local").unwrap_or(&bare);
-    // Pods of a headless Service have their name in front of it.
-    let named = inside.strip_suffix(".svc").and_then(|path| {
-        let (before, namespace) = path.rsplit_once('.')?;
-        let name = before.rsplit_once('.').map_or(before, |(_pod, name)| name);
-        Some(service(name, namespace))
-    });
-    Some(named.unwrap_or_else(|| Host::Name(bare.as_str().into())))
+    let labels: Vec<&str> = bare.split('.').collect();
+    let host = match labels[..] {
+        [name, namespace] if !is_top_level(namespace) => service(name, namespace),
+        // Whatever the domain of the cluster is.
+        [name, namespace, "svc", ..] => service(name, namespace),
+        // Pods of a headless Service have their name in front of it.
+        [_pod, name, namespace, "svc", ..] => service(name, namespace),
+        _ => Host::Name(bare.as_str().into()),
+    };
+    Some(host)
+}
+
+/// Generic domains in which public names of two labels are. Those of countries have two letters.
+const TOP_LEVEL: &[&str] = &[
+    "app", "arpa", "biz", "cloud", "com", "dev", "edu", "gov", "info", "int", "local", "mil",
+    "net", "online", "org", "site", "tech", "xyz",
+];
+
+/// Whether a name of two labels with this one at its end is no Service and its namespace.
+fn is_top_level(label: &str) -> bool {
+    label.len() == 2 || TOP_LEVEL.contains(&label)
 }

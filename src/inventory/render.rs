@@ -133,7 +133,7 @@ fn metadata(meta: &Meta) -> Value {
 }
 
 /// An owner reference. One to a controller is written as the helper of the API machinery does.
-fn owner(owner: &Owner) -> Value {
+pub fn owner(owner: &Owner) -> Value {
     let mut fields = Map::new();
     if !owner.api_version.is_empty() {
         fields.insert("apiVersion".into(), text(&owner.api_version));

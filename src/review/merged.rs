@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use crate::baseline::ClusterPerimeter;
-use crate::rules::text::ways;
 use crate::rules::{Code, Finding};
 
 /// Findings of several zones. A finding about the same rule in another zone becomes part of the first one: one
@@ -26,13 +25,7 @@ impl Merged {
             let known = known.or_default();
             let is_as_bad = |at: &&usize| self.findings[**at].level <= other.level;
             if let Some(same) = known.iter().find(is_as_bad) {
-                let same = &mut self.findings[*same];
-                same.include(cluster, &other.pods);
-                let way = ways(&other.help).next().unwrap_or_default();
-                if !ways(&same.help).any(|known| known == way) {
-                    same.help.push_str("\nand ");
-                    same.help.push_str(way);
-                }
+                self.findings[*same].include(cluster, &other.pods);
             } else {
                 known.push(self.findings.len());
                 self.findings.push(other);

@@ -157,7 +157,11 @@ pub fn piercing(world: &CompiledSnapshot, cluster: &ObjectRef) -> Vec<Violation>
     };
     let budget = Cell::new(Budget::new(world.config.proof_budget));
     let managed: BTreeSet<Arc<str>> = managed_names(cluster, world.config.baseline).collect();
-    let others = pierced(world, &edit, &managed, &budget);
+    let mut others = pierced(world, &edit, &managed, &budget);
+    // Nobody has tried what they propose.
+    for other in &mut others {
+        other.finding.remedies.clear();
+    }
     let managed = managed.iter().filter_map(|name| {
         let policy = facts.policies.get(name)?;
         let object = Object::Policy(policy.clone());

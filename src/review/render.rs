@@ -1,72 +1,18 @@
-//! Findings as text: the message of a refusal, and warnings that fit a header.
+//! Findings as text: the message of a denial, and warnings that fit a header.
 
-use std::fmt::Write as _;
+mod message;
 
-use super::verdict::Verdict;
 use crate::baseline::{CLUSTER_LABEL, MANAGED_LABELS, NAME_LABEL, OPERATOR_NAME};
-use crate::rules::{Code, Finding, Level};
+use crate::rules::{Code, Finding};
 use netpol::connection::{Endpoint, LabelPairs};
 use netpol::{Connection, Direction};
+
+pub use message::{Step, long, message, steps};
 
 /// Characters of a warning that every client shows whole (API server documentation, "Warnings").
 const WARNING_LENGTH: usize = 256;
 /// Characters of a reason that a warning shows at least.
 const LEAST_REASON: usize = 80;
-
-/// Bytes after which the message of a refusal only counts the findings that are left.
-const MESSAGE_LENGTH: usize = 64 * 1024;
-
-/// The message of a denial: the findings that deny, with their connections and what to do; then what a writer lacks
-/// who marked the write as maintenance.
-pub fn message(verdict: &Verdict) -> String {
-    let mut text = findings(verdict);
-    if let Some(lacking) = &verdict.lacking {
-        let _ = write!(text, "\nmaintenance: {lacking}");
-    }
-    text
-}
-
-fn findings(verdict: &Verdict) -> String {
-    let mut denied = verdict
-        .findings
-        .iter()
-        .filter(|finding| finding.level == Level::Deny);
-    let mut text = denied.next().map(long).unwrap_or_default();
-    while text.len() < MESSAGE_LENGTH {
-        let Some(finding) = denied.next() else {
-            return text;
-        };
-        text.push('\n');
-        text.push_str(&long(finding));
-    }
-    let left = denied.count();
-    if left > 0 {
-        let _ = write!(text, "\nand {left} more");
-    }
-    text
-}
-
-/// One finding in full, on several lines.
-pub fn long(finding: &Finding) -> String {
-    let mut text = format!(
-        "{} {}: {}",
-        finding.code,
-        finding.code.name(),
-        finding.object
-    );
-    if !finding.path.is_empty() {
-        let _ = write!(text, ", {}", finding.path);
-    }
-    let _ = write!(text, "\n  {}", finding.reason);
-    if let Some(example) = example(finding) {
-        let label = example_label(finding.code);
-        let _ = write!(text, "\n  {label}: {example}");
-    }
-    for (at, line) in finding.help.lines().enumerate() {
-        let _ = write!(text, "\n  {}{line}", if at == 0 { "to do: " } else { "  " });
-    }
-    text
-}
 
 /// Words before the connection that a finding of this rule shows.
 pub const fn example_label(code: Code) -> &'static str {
@@ -83,7 +29,7 @@ pub fn example(finding: &Finding) -> Option<String> {
     Some(shown + &only_where(finding))
 }
 
-/// What a connection takes that exists under one reading only.
+/// Condition of a connection that exists under one reading only.
 fn only_where(finding: &Finding) -> String {
     finding
         .only_if

@@ -19,6 +19,8 @@ pub struct CompiledSnapshot {
     /// The settings.
     pub config: Arc<ReviewConfig>,
     perimeters: BTreeMap<Arc<str>, Arc<NamespacePerimeters>>,
+    /// Whether nothing counts as rendered.
+    is_stored: bool,
     /// The pods that a cluster could have of which nothing is known yet.
     pub(super) of_any_cluster: Zone,
 }
@@ -52,6 +54,7 @@ impl CompiledSnapshot {
             .collect();
         Self {
             of_any_cluster: pods_of_any_cluster(&config),
+            is_stored: false,
             snapshot,
             config,
             perimeters,
@@ -67,12 +70,59 @@ impl CompiledSnapshot {
     /// there.
     #[must_use]
     pub fn as_stored(mut self) -> Self {
+        self.is_stored = true;
         let perimeters = self.perimeters.values_mut();
         let clusters = perimeters.flat_map(|perimeters| &mut Arc::make_mut(perimeters).clusters);
         for zone in clusters.flat_map(|cluster| &mut cluster.zones) {
             zone.selected.retain(|policy| !policy.rendered);
         }
         self
+    }
+
+    /// The same with other facts of some namespaces.
+    pub(super) fn with_facts(&self, changed: Vec<(Arc<str>, NamespaceFacts)>) -> Self {
+        let mut snapshot = Snapshot::clone(&self.snapshot);
+        let names: Vec<Arc<str>> = changed.iter().map(|(name, _)| name.clone()).collect();
+        let changed = changed.into_iter();
+        snapshot
+            .namespaces
+            .extend(changed.map(|(name, facts)| (name, Arc::new(facts))));
+        self.renewed(snapshot.into(), self.config.clone(), &names)
+    }
+
+    /// The same under other settings, worked out for one namespace only.
+    pub(super) fn with_config(&self, config: ReviewConfig, namespace: &Arc<str>) -> Self {
+        let names = std::slice::from_ref(namespace);
+        self.renewed(self.snapshot.clone(), config.into(), names)
+    }
+
+    fn renewed(
+        &self,
+        snapshot: Arc<Snapshot>,
+        config: Arc<ReviewConfig>,
+        names: &[Arc<str>],
+    ) -> Self {
+        let mut perimeters = self.perimeters.clone();
+        for name in names {
+            let (Some(known), Some(facts)) =
+                (perimeters.get_mut(name), snapshot.namespaces.get(name))
+            else {
+                continue;
+            };
+            let api_server = &snapshot.api_server;
+            *known = compile(name, facts, &config, api_server, Some(&known.regions)).into();
+        }
+        let world = Self {
+            snapshot,
+            config,
+            perimeters,
+            ..self.clone()
+        };
+        if self.is_stored {
+            world.as_stored()
+        } else {
+            world
+        }
     }
 
     /// The same facts, with at most so many steps for the proofs of a review.
@@ -94,7 +144,7 @@ impl CompiledSnapshot {
             .map_or(&[], |perimeters| &perimeters.clusters)
     }
 
-    /// What the rules of a namespace's policies let through.
+    /// Connections that the rules of a namespace's policies permit.
     pub(super) fn regions(
         &self,
         namespace: &str,
@@ -112,7 +162,7 @@ impl CompiledSnapshot {
         !self.perimeters(namespace).is_empty() && facts.is_some_and(|facts| !facts.stubs.is_empty())
     }
 
-    /// What is known of a namespace.
+    /// Facts about a namespace.
     pub fn facts(&self, namespace: &str) -> Option<&NamespaceFacts> {
         self.snapshot.namespaces.get(namespace).map(AsRef::as_ref)
     }

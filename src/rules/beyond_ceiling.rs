@@ -1,17 +1,13 @@
 //! OBP201 and OBP202: a rule lets through more than the baseline and the cluster's declarations
 //! permit, on ingress and on egress.
 
-use std::cell::OnceCell;
-
 use super::case::{Case, Moment};
 use super::proof::SHOWN;
-use super::text::{declare, nearest, take_pods_out, ways_out};
 use super::{Code, Finding, Level, Place};
 use crate::baseline::{Selected, SelectedRule};
 use crate::config::Baseline;
 use netpol::cover::Exhausted;
-use netpol::rule::Rule;
-use netpol::{Direction, LabelSet, Region, RegionRef};
+use netpol::{Direction, Region, RegionRef};
 
 /// One finding for each rule of the written policy that reaches beyond the ceiling.
 pub fn check(case: &Case<'_>) -> Vec<Finding> {
@@ -19,7 +15,6 @@ pub fn check(case: &Case<'_>) -> Vec<Finding> {
         return Vec::new();
     };
     let mut findings = Vec::new();
-    let out = OnceCell::new();
     for direction in Direction::ALL {
         let mut kept = Kept::default();
         for (at, rule) in after.rules(direction).enumerate() {
@@ -30,7 +25,7 @@ pub fn check(case: &Case<'_>) -> Vec<Finding> {
             };
             match found {
                 Ok(Some(beyond)) => {
-                    findings.push(finding(case, (direction, at), &beyond, &out));
+                    findings.push(finding(case, (direction, at), &beyond));
                 }
                 Ok(None) => {}
                 Err(exhausted) => {
@@ -95,20 +90,11 @@ fn beyond(
         return Ok(None);
     };
     let found = |excess, piece| Ok(Some(Beyond { excess, piece }));
-    // What shows it takes time as well: the connection is replayed against the ceiling and the old
-    // rules, and what may be written instead is looked for.
+    // What shows it takes time as well: the connection is replayed against the ceiling and the old rules.
     let weight = case.zone.ceiling[direction as usize].weight();
     let old = case.before.selected.as_ref();
     let old_size = old.map_or(0, |old| old.size(direction));
-    // As it is written: a peer that nothing fits is no region, and is pasted all the same.
-    let pasted = case
-        .after
-        .policy
-        .and_then(|after| after.effective_rules(direction).get(at));
-    let words = PASTED * pasted.map_or(0, Rule::size);
-    let part = case.after.selected.as_ref().map(|after| &after.part);
-    let part = part.map_or(0, LabelSet::weight);
-    if !case.look(SHOWN + weight + old_size + words + PASTED * part) {
+    if !case.look(SHOWN + weight + old_size) {
         return Err(Exhausted::of(case.ceiling(direction)));
     }
     if kept.has(case, direction, at)? {
@@ -131,9 +117,6 @@ fn beyond(
         Some(new) => found(Excess::New, new),
     }
 }
-
-/// Comparisons that take as long as the words about one label, value or range.
-const PASTED: usize = 60;
 
 /// The entries of the ceiling that may share something with a region.
 fn touching<'c>(
@@ -236,13 +219,7 @@ impl Kept {
     }
 }
 
-/// `out` is how the pods are taken out of the policy, written once for all its rules.
-fn finding(
-    case: &Case<'_>,
-    (direction, at): (Direction, usize),
-    beyond: &Beyond,
-    out: &OnceCell<Option<String>>,
-) -> Finding {
+fn finding(case: &Case<'_>, (direction, at): (Direction, usize), beyond: &Beyond) -> Finding {
     let level = match beyond.excess {
         Excess::New => Level::Deny,
         Excess::Known | Excess::LeftOpen | Excess::Fits(_) => Level::Warn,
@@ -266,28 +243,19 @@ fn finding(
             format!("; the operator renders it under baseline {baseline}")
         }
     };
-    let rule = case
-        .after
-        .policy
-        .and_then(|policy| policy.effective_rules(direction).get(at));
-    let managed = case.cluster.managed(&case.object.name).is_some();
-    let out = if managed {
-        None
-    } else {
-        out.get_or_init(|| take_pods_out(case)).clone()
+    let help = match beyond.excess {
+        Excess::Fits(baseline) => {
+            format!("set `review.baseline: {baseline}`, which is that of the operator that runs")
+        }
+        Excess::New | Excess::Known | Excess::LeftOpen if case.cluster.is_cluster() => format!(
+            "leave the rule out, and declare the connection in {} if it is wanted",
+            case.cluster.object
+        ),
+        Excess::New | Excess::Known | Excess::LeftOpen => {
+            "leave the rule out, or ask the platform's team to permit it in `review.platform`"
+                .to_owned()
+        }
     };
-    let fitting = match beyond.excess {
-        Excess::Fits(baseline) => Some(format!(
-            "set the baseline of the operator that runs:\nreview:\n  baseline: {baseline}"
-        )),
-        Excess::New | Excess::Known | Excess::LeftOpen => None,
-    };
-    let help = ways_out([
-        fitting,
-        out,
-        rule.map(|rule| declare(case, direction, rule)),
-        rule.and_then(|rule| nearest(case, direction, rule)),
-    ]);
     Finding {
         place: Place::Rule(direction, at),
         merges: true,

@@ -1,8 +1,8 @@
 //! OBP101: a core connection that was let through no longer is.
 
 use super::case::{Case, Moment};
-use super::paste::paste_rule;
 use super::proof::SHOWN;
+use super::remedy::{Change, PolicyEdit, Rank, Remedy};
 use super::text::pods_of;
 use super::{Code, Finding, Level};
 use crate::baseline::{Entry, SelectedRule};
@@ -76,7 +76,7 @@ pub fn cut<'a>(
 /// How often a connection is held against every rule.
 const REPLAYS: usize = 4;
 
-/// What is let through after the write under some readings only.
+/// Connections that are permitted after the write under some readings only.
 fn doubtful<'a>(
     case: &'a Case<'_>,
     direction: Direction,
@@ -112,21 +112,14 @@ fn allowed<'a>(
 }
 
 fn finding(case: &Case<'_>, direction: Direction, entry: &Entry, piece: &Region) -> Finding {
-    let field = format!("spec.{}", direction.field());
-    let managed = case
-        .cluster
-        .managed(&case.object.name)
-        .is_some_and(|zone| zone.pods == case.zone.pods);
-    let help = if managed {
-        format!(
-            "put this rule back under {field}:\n{}",
-            paste_rule(&entry.rule, direction)
-        )
-    } else {
-        format!(
-            "keep this rule in {}, or let another policy of the namespace let it through first:\n{}",
-            case.object,
-            paste_rule(&entry.rule, direction)
+    let put_back = || {
+        Remedy::new(
+            Rank::PutBack,
+            "put the rule back",
+            Change::Policy(
+                case.object.clone(),
+                PolicyEdit::Add(direction, entry.rule.clone()),
+            ),
         )
     };
     Finding {
@@ -137,7 +130,12 @@ fn finding(case: &Case<'_>, direction: Direction, entry: &Entry, piece: &Region)
             entry.row.reason
         ),
         witness: case.witness(direction, piece),
-        help,
-        ..case.finding(Code::Obp101, Level::Deny, field)
+        help: "let another policy of the namespace permit it first".to_owned(),
+        remedies: case.after.policy.map(|_| put_back()).into_iter().collect(),
+        ..case.finding(
+            Code::Obp101,
+            Level::Deny,
+            format!("spec.{}", direction.field()),
+        )
     }
 }

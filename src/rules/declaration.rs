@@ -16,8 +16,9 @@ pub mod unsafe_address;
 
 use std::cell::Cell;
 
-use super::case::Case;
+use super::remedy::{Change, ClusterEdit, Rank, Remedy};
 use super::{Code, Finding, Level, Onset, undecided};
+use crate::baseline::ClusterPerimeter;
 use crate::config::ReviewConfig;
 use crate::inventory::network::{DeclaredAt, DeclaredList};
 use crate::inventory::{Cluster, ObjectRef, Profile};
@@ -44,9 +45,9 @@ pub struct Declaration<'a> {
     pub profile_before: Option<Profile>,
     /// The ports that clients need: the API port, and the metrics listener's where it is opened.
     pub listeners: PortSet,
-    /// What is declared now.
+    /// Rules declared now.
     pub after: Vec<DeclaredRule>,
-    /// What was declared before the write.
+    /// Rules declared before the write.
     pub before: Vec<DeclaredRule>,
     /// Ports from which a proxy in the pods forwards to every TCP port; none where no mesh is assumed.
     pub tunnels: &'a [u16],
@@ -152,7 +153,7 @@ impl<'a> Declaration<'a> {
         self.direction == Direction::Ingress || !self.is_newly_under_contract()
     }
 
-    /// What was already declared before the write, and is no new harm.
+    /// Connections that were declared before the write already, and are no new harm.
     fn known(&self) -> impl Iterator<Item = &Region> + Clone {
         let before = if self.counts_before() {
             &self.before[..]
@@ -200,6 +201,11 @@ impl<'a> Declaration<'a> {
         }
     }
 
+    /// A remedy that edits the cluster.
+    fn remedy(&self, rank: Rank, action: impl Into<String>, edit: ClusterEdit) -> Remedy {
+        Remedy::new(rank, action, Change::Cluster(self.object.clone(), edit))
+    }
+
     fn undecided(&self, spot: impl Into<Spot>, exhausted: &Exhausted) -> Finding {
         Finding {
             reason: format!(
@@ -214,38 +220,45 @@ impl<'a> Declaration<'a> {
 
 /// Whether the operator itself holds such clusters to its contract for Hardened ones, so that
 /// advice about it denies.
-pub(super) fn is_under_contract(config: &ReviewConfig, profile: Option<Profile>) -> bool {
+pub fn is_under_contract(config: &ReviewConfig, profile: Option<Profile>) -> bool {
     config.baseline.features().enforces_hardened && profile == Some(Profile::Hardened)
 }
 
-/// Whether a rule may not be declared: the code that denies it.
-pub(super) fn refused(rule: &Rule, direction: Direction, case: &Case<'_>) -> Option<Code> {
-    let (object, config) = (&case.cluster.object, case.config);
+/// Whether a rule, declared, would open a cluster to everyone or to everywhere.
+pub fn is_wide(
+    cluster: &ClusterPerimeter,
+    config: &ReviewConfig,
+    direction: Direction,
+    rule: &Rule,
+    budget: &Cell<Budget>,
+) -> bool {
     let at = At {
-        namespace: &object.namespace,
+        namespace: &cluster.object.namespace,
         reading: Reading::May,
         tunnels: &[],
     };
     let list = match direction {
-        Direction::Ingress => DeclaredList::TrustedPeers,
+        Direction::Ingress => DeclaredList::IngressRules,
         Direction::Egress => DeclaredList::EgressRules,
     };
-    let rule = declared(DeclaredAt { list, at: 0 }, rule.clone(), at, direction);
     let declaration = Declaration {
-        object,
+        object: &cluster.object,
         config,
         direction,
-        profile: case.cluster.profile,
-        profile_before: case.cluster.profile,
+        profile: cluster.profile,
+        profile_before: cluster.profile,
         listeners: PortSet::number(Protocol::Tcp, config.api_port),
-        after: vec![rule],
+        after: vec![declared(
+            DeclaredAt { list, at: 0 },
+            rule.clone(),
+            at,
+            direction,
+        )],
         before: Vec::new(),
         tunnels: &[],
-        budget: case.budget,
+        budget,
     };
-    let findings = limit(&declaration);
-    let mut denied = findings.iter().filter(|found| found.level == Level::Deny);
-    denied.next().map(|finding| finding.code)
+    !everyone::check(&declaration).is_empty()
 }
 
 /// The refusal of more rules, or peers in all of them, than can be proved.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use crate::baseline::{Ceiling, ClusterPerimeter, Selected, ZonePerimeter};
 use crate::config::ReviewConfig;
-use crate::inventory::ObjectRef;
+use crate::inventory::{Kind, ObjectRef};
 use netpol::budget::{Budget, steps};
 use netpol::cover::Exhausted;
 use netpol::label::Values;
@@ -21,6 +21,7 @@ use netpol::{Direction, Region, RegionRef};
 
 use super::finding::witness;
 use super::proof::{SHOWN, outside};
+use super::remedy::exclude;
 use super::{Code, Finding, Level};
 
 /// A finding, with the policy and the zone that it is about.
@@ -112,7 +113,7 @@ pub fn unjudged(
     levels.into_iter().map(finding).collect()
 }
 
-/// What became of holding a policy against the ceiling.
+/// Result of comparing a policy with the ceiling.
 enum Pierce {
     /// This part of it is surely beyond the ceiling.
     Surely(Direction, Region),
@@ -149,10 +150,18 @@ fn of_policy(
         cluster: Some(object.clone()),
         pods: vec![zone.pods],
         witness,
-        help: format!(
-            "narrow or delete NetworkPolicy `{name}` first, or take the OpenBao pods out of it, under \
-             spec.podSelector.matchExpressions:\n- key: openbao.org/cluster\n  operator: DoesNotExist"
-        ),
+        help: format!("narrow or delete NetworkPolicy `{name}` first"),
+        remedies: exclude(
+            &ObjectRef {
+                kind: Kind::NetworkPolicy,
+                namespace: policy.policy.meta.namespace.clone(),
+                name: name.clone(),
+            },
+            &policy.policy,
+            &[zone.pods],
+        )
+        .into_iter()
+        .collect(),
         ..Finding::new(code, level, object, "")
     };
     let policy = format!("NetworkPolicy `{name}` of the namespace");

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::remedy::Remedy;
 use super::text::groups_of;
 use super::{Code, Level};
 use crate::baseline::{ClusterPerimeter, Pods};
@@ -47,7 +48,7 @@ pub enum Place {
 pub struct Finding {
     /// Rule.
     pub code: Code,
-    /// What it does to the write: the rule's own word, until the settings have theirs.
+    /// Effect on the write: the level of the rule, until the settings are applied.
     pub level: Level,
     /// Whether the write introduces it.
     pub onset: Onset,
@@ -71,11 +72,14 @@ pub struct Finding {
     pub is_unreplayed: bool,
     /// The connection that proves it, for rules about connections.
     pub witness: Option<Connection>,
-    /// What the connection takes that not every implementation does; `None` where it exists under
+    /// Condition of the connection that not every implementation does; `None` where it exists under
     /// every reading.
     pub only_if: Option<Difference>,
-    /// What to do, as text to paste; may have several lines.
+    /// Advice where no remedy is known, in a sentence.
     pub help: String,
+    /// Changes after which nothing denies the write, the best first. What a rule proposes here is tried out before it
+    /// is shown.
+    pub remedies: Vec<Remedy>,
 }
 
 impl Finding {
@@ -102,6 +106,7 @@ impl Finding {
             witness: None,
             only_if: None,
             help: String::new(),
+            remedies: Vec::new(),
         }
     }
 

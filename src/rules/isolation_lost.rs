@@ -1,6 +1,7 @@
 //! OBP102: pods that were isolated in a direction no longer are, so everything is open to them.
 
 use super::case::{Case, Moment, everything, isolated, whole};
+use super::remedy::{Change, ClusterEdit, PolicyEdit, Rank, Remedy};
 use super::{Code, Finding, Level, Place};
 use crate::config::ReviewConfig;
 use crate::inventory::cluster::{RESTORE_ORIGIN, is_restored_into};
@@ -38,7 +39,15 @@ pub fn by_mark(
             "with the annotation `{RESTORE_ORIGIN}` the operator no longer keeps up the policies that isolate the \
              cluster's pods; it sets it itself, on clusters that it makes to restore into"
         ),
-        help: format!("leave out the annotation:\nmetadata:\n  annotations:\n    {RESTORE_ORIGIN}: null"),
+        help: "leave out the annotation".to_owned(),
+        remedies: vec![Remedy::new(
+            Rank::PutBack,
+            "leave out the annotation",
+            Change::Cluster(
+                object.clone(),
+                ClusterEdit::NoAnnotation(RESTORE_ORIGIN.into()),
+            ),
+        )],
         ..Finding::new(
             Code::Obp102,
             Level::Deny,
@@ -71,17 +80,29 @@ fn newly_open(case: &Case<'_>, direction: Direction, piece: &Region) -> Option<R
     open.find_map(|area| beyond(area).ok().flatten())
 }
 
+/// The policy types or the podSelector of the old policy.
+fn isolate(case: &Case<'_>, direction: Direction) -> Option<Remedy> {
+    let (before, after) = (case.before.policy?, case.after.policy?);
+    let (what, edit) = if after.isolates(direction) {
+        ("podSelector", PolicyEdit::Selector(before.pods.clone()))
+    } else {
+        ("policyTypes", PolicyEdit::types_with(after, direction))
+    };
+    Some(Remedy::new(
+        Rank::PutBack,
+        format!("keep the {what}"),
+        Change::Policy(case.object.clone(), edit),
+    ))
+}
+
 fn finding(case: &Case<'_>, direction: Direction, piece: &Region) -> Finding {
     let region = newly_open(case, direction, piece);
     let policy_type = direction.policy_type();
     Finding {
         merges: true,
         witness: region.and_then(|region| case.witness(direction, &region)),
-        help: format!(
-            "keep `{policy_type}` in spec.policyTypes and the podSelector of {}, or isolate the pods by another \
-             policy first",
-            case.object
-        ),
+        help: "isolate the pods by another policy first".to_owned(),
+        remedies: isolate(case, direction).into_iter().collect(),
         // The operator can be uninstalled, policies and all; what guards its pods is not ours alone.
         level: if case.cluster.is_cluster() {
             Level::Deny

@@ -2,7 +2,7 @@
 //! are judged in [`policy_owner`](super::policy_owner).
 
 use super::case::{Case, State};
-use super::paste::paste_selector;
+use super::remedy::{Change, PolicyEdit, Rank, Remedy};
 use super::text::pods_of;
 use super::{Code, Finding, Level, Place};
 use crate::baseline::MANAGED_LABELS;
@@ -24,7 +24,7 @@ pub fn deleted(case: &Case<'_>, findings: Vec<Finding>) -> Vec<Finding> {
         witness,
         only_if: only_if.flatten(),
         help: format!(
-            "leave the policy; it goes when {0} is deleted. To open more, declare it in spec.network of {0}",
+            "nothing makes this pass while {0} lives; the policy is deleted with it. To open more, declare it in {0}",
             case.cluster.object
         ),
         ..case.finding(Code::Obp103, Level::Deny, "")
@@ -63,10 +63,12 @@ fn selector(case: &Case<'_>) -> Option<Finding> {
     };
     Some(Finding {
         merges: true,
-        help: format!(
-            "put spec.podSelector back:\n{}",
-            paste_selector(&expected.pods)
-        ),
+        remedies: vec![put_back(
+            case,
+            "podSelector",
+            PolicyEdit::Selector(expected.pods.clone()),
+        )],
+        help: "put the podSelector back".to_owned(),
         ..case
             .finding(Code::Obp104, level, "spec.podSelector")
             .about_pods(
@@ -90,7 +92,12 @@ fn policy_type(case: &Case<'_>, direction: Direction) -> Option<Finding> {
     Some(Finding {
         merges: true,
         reason: format!("the managed policy no longer isolates its pods for {word}"),
-        help: format!("put `{word}` back into spec.policyTypes:\n- {word}"),
+        remedies: vec![put_back(
+            case,
+            "policy type",
+            PolicyEdit::types_with(case.after.policy?, direction),
+        )],
+        help: format!("put `{word}` back into spec.policyTypes"),
         ..case.finding(
             Code::Obp104,
             if had { Level::Deny } else { Level::Warn },
@@ -110,8 +117,18 @@ fn labels(case: &Case<'_>, before: &Meta, after: &Meta) -> Vec<Finding> {
             place: Place::Metadata,
             merges: true,
             reason: format!("the managed label `{key}` was `{old}`; without it the operator loses sight of the policy"),
-            help: format!("put the label back under metadata.labels:\n{key}: {old}"),
+            remedies: vec![put_back(
+                case,
+                "label",
+                PolicyEdit::Label((*key).into(), old.clone()),
+            )],
+            help: format!("put the label back: `{key}: {old}`"),
             ..case.finding(Code::Obp104, Level::Deny, format!("metadata.labels[{key}]"))
         })
         .collect()
+}
+
+fn put_back(case: &Case<'_>, what: &str, edit: PolicyEdit) -> Remedy {
+    let change = Change::Policy(case.object.clone(), edit);
+    Remedy::new(Rank::PutBack, format!("put the {what} back"), change)
 }

@@ -1,11 +1,13 @@
-//! What may be pasted from a finding: values as YAML.
+//! Values as YAML, to be pasted from a finding.
 
-use serde_json::{Value, json};
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+use serde_json::Value;
 
 use crate::inventory::render;
-use netpol::Direction;
 use netpol::address::Cidr;
-use netpol::rule::{Peer, Rule, Selector};
+use netpol::rule::{Peer, Selector};
 
 /// A value as block YAML, ready to be pasted.
 pub fn yaml(value: &Value) -> String {
@@ -14,23 +16,105 @@ pub fn yaml(value: &Value) -> String {
         .map_or_else(|_| value.to_string(), |text| text.trim_end().to_owned())
 }
 
-/// A rule as an element of its list.
-pub(super) fn paste_rule(rule: &Rule, direction: Direction) -> String {
-    let rule = Rule {
-        peers: rule.peers.iter().map(canonical).collect(),
-        ports: rule.ports.clone(),
-    };
-    yaml(&json!([render::rule(&rule, direction)]))
+/// Characters of a line of compact YAML.
+const WIDTH: usize = 96;
+
+/// A value as YAML of few lines: objects and lists that fit a line stand in it.
+pub fn compact(value: &Value) -> String {
+    let mut lines = Vec::new();
+    block(value, 0, &mut lines);
+    lines.join("\n")
 }
 
-/// The peers of an ingress rule as a list.
-pub(super) fn paste_peers(rule: &Rule) -> String {
-    let peers = rule.peers.iter().map(canonical);
-    yaml(&peers.map(|peer| render::peer(&peer)).collect())
+/// Writes a value as block lines, of which only what is inside may be in flow style.
+fn block(value: &Value, indent: usize, lines: &mut Vec<String>) {
+    let margin = " ".repeat(indent);
+    match value {
+        Value::Object(fields) if !fields.is_empty() => {
+            for (key, value) in fields {
+                let flow = format!("{margin}{}: {}", scalar(key), flow(value));
+                match value {
+                    Value::Array(elements) if has_objects(elements) => {
+                        lines.push(format!("{margin}{}:", scalar(key)));
+                        block(value, indent, lines);
+                    }
+                    Value::Object(_) if flow.len() > WIDTH => {
+                        lines.push(format!("{margin}{}:", scalar(key)));
+                        block(value, indent + 2, lines);
+                    }
+                    _ => lines.push(flow),
+                }
+            }
+        }
+        Value::Array(elements) if !elements.is_empty() => {
+            for element in elements {
+                let flow = format!("{margin}- {}", flow(element));
+                let is_short = is_flat(element) && flow.len() <= WIDTH;
+                if is_short || !matches!(element, Value::Object(_)) {
+                    lines.push(flow);
+                    continue;
+                }
+                let first = lines.len();
+                block(element, indent + 2, lines);
+                if let Some(line) = lines.get_mut(first) {
+                    line.replace_range(..indent + 2, &format!("{margin}- "));
+                }
+            }
+        }
+        other => lines.push(format!("{margin}{}", flow(other))),
+    }
+}
+
+fn has_objects(elements: &[Value]) -> bool {
+    elements
+        .iter()
+        .any(|element| matches!(element, Value::Object(_)))
+}
+
+/// Whether an object has several fields and only scalars in them.
+fn is_flat(value: &Value) -> bool {
+    let nests = |value: &Value| matches!(value, Value::Object(_) | Value::Array(_));
+    value
+        .as_object()
+        .is_some_and(|fields| fields.len() != 1 && !fields.values().any(nests))
+}
+
+fn flow(value: &Value) -> String {
+    match value {
+        Value::Object(fields) => {
+            let fields = fields.iter();
+            let fields: Vec<String> = fields
+                .map(|(key, value)| format!("{}: {}", scalar(key), flow(value)))
+                .collect();
+            format!("{{{}}}", fields.join(", "))
+        }
+        Value::Array(elements) => {
+            let elements: Vec<String> = elements.iter().map(flow).collect();
+            format!("[{}]", elements.join(", "))
+        }
+        Value::String(text) => scalar(text),
+        other => other.to_string(),
+    }
+}
+
+/// A text, in quotes where YAML would read something else without them.
+fn scalar(text: &str) -> String {
+    const WORDS: &[&str] = &["true", "false", "null", "yes", "no", "on", "off", "y", "n"];
+    let is_plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "_./-".contains(c))
+        && !WORDS.contains(&text.to_ascii_lowercase().as_str());
+    let is_address = text.parse::<Ipv4Addr>().is_ok() || text.parse::<Ipv4Net>().is_ok();
+    if is_plain || is_address {
+        text.to_owned()
+    } else {
+        Value::from(text).to_string()
+    }
 }
 
 /// A peer with its blocks as every API server takes them, where all parsers read them alike.
-fn canonical(peer: &Peer) -> Peer {
+pub fn canonical(peer: &Peer) -> Peer {
     let Peer::Block { cidr, except } = peer else {
         return peer.clone();
     };

@@ -5,7 +5,7 @@
 //! and a policy that its cluster does not own is not counted on to stay ([`lasts`]).
 
 use super::case::Case;
-use super::paste::yaml;
+use super::remedy::{Change, PolicyEdit, Rank, Remedy};
 use super::{Code, Finding, Level, Place};
 use crate::baseline::{ClusterPerimeter, OWNER_API_VERSION, OWNER_UID};
 use crate::config::Baseline;
@@ -13,6 +13,9 @@ use crate::inventory::{Kind, Meta, ObjectRef, Owner};
 
 /// Field path of the owner references.
 const PATH: &str = "metadata.ownerReferences";
+
+/// Help text for the owners of a managed policy.
+const RIGHT_OWNER: &str = "leave metadata.ownerReferences as the operator writes them";
 
 /// The owners of a policy before and after a write.
 #[derive(Clone, Copy, Debug)]
@@ -99,7 +102,8 @@ pub fn of_managed(
     }
     let denied = (!problems.is_empty()).then(|| Finding {
         reason: problems.join("; "),
-        help: right_owner(owners, cluster),
+        help: RIGHT_OWNER.to_owned(),
+        remedies: vec![right_owner(owners, cluster)],
         ..owners.finding(cluster, Level::Deny)
     });
     let known: Vec<String> = known
@@ -108,7 +112,8 @@ pub fn of_managed(
         .collect();
     let warned = (!known.is_empty()).then(|| Finding {
         reason: format!("{} (so before this write)", known.join("; ")),
-        help: right_owner(owners, cluster),
+        help: RIGHT_OWNER.to_owned(),
+        remedies: vec![right_owner(owners, cluster)],
         ..owners.finding(cluster, Level::Warn)
     });
     denied.into_iter().chain(warned).collect()
@@ -158,35 +163,52 @@ fn named(owner: &Owner) -> String {
     format!("{} `{}`", owner.kind, owner.name)
 }
 
-/// Help text for the owners of a managed policy.
-fn right_owner(owners: &Owners<'_>, cluster: &ClusterPerimeter) -> String {
+/// Makes the owners of a managed policy what the operator writes.
+fn right_owner(owners: &Owners<'_>, cluster: &ClusterPerimeter) -> Remedy {
     let old = owners.before.map_or(&[][..], |before| &before.owners);
     let mut known = old.iter().filter(|owner| is_own(owner, cluster));
     let uid = cluster.uid.as_ref();
     let uid = uid.or_else(|| known.next().map(|owner| &owner.uid));
-    match uid {
-        Some(uid) => {
-            let expected = serde_json::json!([{
-                "apiVersion": OWNER_API_VERSION, "kind": "OpenBaoCluster", "name": &*cluster.object.name, "uid": &**uid,
-                "controller": true, "blockOwnerDeletion": true,
-            }]);
-            format!(
-                "make metadata.ownerReferences what the operator writes:\n{}",
-                yaml(&expected)
-            )
-        }
-        None => "leave out metadata.ownerReferences; the operator sets them".to_owned(),
+    let own = uid.map(|uid| Owner {
+        api_version: OWNER_API_VERSION.into(),
+        kind: Kind::OpenBaoCluster.as_str().into(),
+        name: cluster.object.name.clone(),
+        uid: uid.clone(),
+        controller: true,
+    });
+    set_owners(owners.object, own.into_iter().collect())
+}
+
+fn set_owners(object: &ObjectRef, owners: Vec<Owner>) -> Remedy {
+    Remedy::new(
+        Rank::PutBack,
+        "keep the owners that the operator writes",
+        Change::Policy(object.clone(), PolicyEdit::Owners(owners)),
+    )
+}
+
+/// Leaves the owners out that the write adds.
+fn old_owners(owners: &Owners<'_>, cluster: &ClusterPerimeter) -> Remedy {
+    let added: Vec<&Owner> = owners.added(cluster).collect();
+    let kept = owners.after.owners.iter();
+    let kept = kept.filter(|owner| !added.contains(owner)).cloned();
+    Remedy {
+        action: "leave the new owner out".to_owned(),
+        ..set_owners(owners.object, kept.collect())
     }
 }
 
 /// The first owner that the written policy gets beside its cluster, and that may take it along.
 pub fn newcomer<'a>(case: &Case<'a>) -> Option<&'a Owner> {
-    let owners = Owners {
+    owners_of(case)?.added(case.cluster).next()
+}
+
+fn owners_of<'a>(case: &Case<'a>) -> Option<Owners<'a>> {
+    Some(Owners {
         object: case.object,
         before: case.before.policy.map(|policy| &policy.meta),
         after: &case.after.policy?.meta,
-    };
-    owners.added(case.cluster).next()
+    })
 }
 
 /// The finding that a policy is given away which pods of the zone depend on: `lost` is what its
@@ -210,9 +232,11 @@ pub fn given_away(case: &Case<'_>, owner: &Owner, lost: Finding) -> Finding {
         merges: true,
         witness: lost.witness,
         only_if: lost.only_if,
-        help: format!(
-            "leave {owner} out of metadata.ownerReferences, or put a policy without owners beside it first"
-        ),
+        help: "put a policy without owners beside it first".to_owned(),
+        remedies: owners_of(case)
+            .map(|owners| old_owners(&owners, case.cluster))
+            .into_iter()
+            .collect(),
         ..case
             .finding(Code::Obp104, level, PATH)
             .about_pods(&before, case.cluster, what)
@@ -230,6 +254,7 @@ pub fn unproved(owners: &Owners<'_>, cluster: &ClusterPerimeter) -> Option<Findi
             cluster.object
         ),
         help: format!("leave {owner} out of metadata.ownerReferences"),
+        remedies: vec![old_owners(owners, cluster)],
         ..owners.finding(cluster, Level::Deny)
     })
 }

@@ -5,6 +5,7 @@
 mod format;
 mod play;
 mod release;
+mod remedies;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

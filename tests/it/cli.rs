@@ -89,14 +89,8 @@ fn a_denial_has_the_field_the_problem_and_text_to_paste() {
         &format!("--> {REFUSED}:16:7\n"),
         "\n16 |     - from:\n   |       ^^^^^\n",
         "a pod in namespace `web` -> a pod of OpenBaoCluster `bao`, TCP 8201\n",
-        "
-       - from:
-         - namespaceSelector:
-             matchLabels:
-               kubernetes.io/metadata.name: NAMESPACE-OF-THE-CLIENT
-         ports:
-         - port: 8200
-           protocol: TCP
+        "spec.network.trustedIngressPeers of OpenBaoCluster bao/bao:
+       - namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: web}}
 ",
         "\njudged 1: 1 denied, ",
     ] {

@@ -10,8 +10,9 @@ use crate::cli::text::WIDTH;
 use crate::inventory::ObjectRef;
 use crate::review::CompiledSnapshot;
 use crate::review::offline::{Judged, counted_as_rendered};
-use crate::review::render;
+use crate::review::render::{self, Step};
 use crate::rules::certificate::Certificate;
+use crate::rules::remedy::{Remedy, rule_path};
 use crate::rules::{Finding, Level};
 use crate::show::conditions::{self, Condition};
 use crate::sources::files::place::{Place, Source, path_in};
@@ -78,7 +79,13 @@ pub(super) struct Reported {
     pub(super) connection: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) only_if: Option<&'static str>,
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub(super) help: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) remedies: Vec<Change>,
+    /// Remedies, for people.
+    #[serde(skip)]
+    pub(super) steps: Vec<Step>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) file: Option<String>,
     /// Beginning of the object's document.
@@ -94,6 +101,26 @@ pub(super) struct Reported {
     /// The connection, for people.
     #[serde(skip)]
     pub(super) example_label: &'static str,
+}
+
+/// A change after which nothing denies.
+#[derive(Debug, Serialize)]
+pub(super) struct Change {
+    /// The changed object, or the settings.
+    target: String,
+    action: String,
+    /// Field path in the target.
+    path: String,
+    /// `add` to the list at the path, `set` keys of the object, `replace` or `remove` the whole.
+    operation: &'static str,
+    #[serde(skip_serializing_if = "serde_json::Value::is_null")]
+    value: serde_json::Value,
+    /// The value as YAML.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    yaml: String,
+    /// The rule of the written policy that is left out beside it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    leaves_out: Option<String>,
 }
 
 /// A part of a line of a file.
@@ -251,6 +278,22 @@ impl Accepted {
     }
 }
 
+impl Change {
+    fn of(remedy: &Remedy) -> Self {
+        let (path, verb, value) = remedy.lines();
+        let leaves_out = remedy.leaves_out;
+        Self {
+            target: remedy.target(),
+            action: remedy.action.clone(),
+            path,
+            operation: verb.as_str(),
+            value,
+            yaml: remedy.yaml(),
+            leaves_out: leaves_out.map(|(direction, at)| rule_path(direction, at)),
+        }
+    }
+}
+
 impl Reported {
     fn new(finding: &Finding, located: Option<&Located>, shown: Option<Shown>) -> Self {
         let origin = located.map(|located| &located.origin);
@@ -270,7 +313,13 @@ impl Reported {
             reason: finding.reason.clone(),
             connection: finding.witness.as_ref().map(render::connection),
             only_if: finding.only_if.map(Difference::as_str),
-            help: finding.help.clone(),
+            help: if finding.remedies.is_empty() {
+                finding.help.clone()
+            } else {
+                String::new()
+            },
+            remedies: finding.remedies.iter().map(Change::of).collect(),
+            steps: render::steps(finding),
             file: origin.map(|origin| origin.file.display().to_string()),
             line: origin.map(|origin| origin.line),
             field_line: place.map(|place| place.line),

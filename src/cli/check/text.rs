@@ -11,10 +11,10 @@ use crate::cli::text::{BAD, DOUBTFUL, MARK, STRONG, styled, wrapped};
 use crate::show::conditions::Condition;
 
 /// The whole report.
-pub(super) fn of(report: &Report) -> String {
+pub(super) fn of(report: &Report, is_explained: bool) -> String {
     let mut text = String::new();
     for group in groups(&report.findings) {
-        object(&mut text, &group);
+        object(&mut text, &group, is_explained);
     }
     for accepted in &report.accepted {
         let entries = accepted.entries.join(" and ");
@@ -91,7 +91,7 @@ fn groups(findings: &[Reported]) -> Vec<Vec<&Reported>> {
     groups
 }
 
-fn object(text: &mut String, findings: &[&Reported]) {
+fn object(text: &mut String, findings: &[&Reported], is_explained: bool) {
     let Some(first) = findings.first() else {
         return;
     };
@@ -116,7 +116,7 @@ fn object(text: &mut String, findings: &[&Reported]) {
     .collect();
     let _ = writeln!(text, "{}: {}\n", styled(STRONG, &name), counts.join(", "));
     for found in findings {
-        finding(text, found);
+        finding(text, found, is_explained);
         text.push('\n');
     }
 }
@@ -129,7 +129,7 @@ fn level(finding: &Reported) -> Style {
     }
 }
 
-fn finding(text: &mut String, found: &Reported) {
+fn finding(text: &mut String, found: &Reported, is_explained: bool) {
     let head = format!("{}[{}]", found.level, found.code);
     let place = if found.field.is_empty() {
         String::new()
@@ -154,6 +154,7 @@ fn finding(text: &mut String, found: &Reported) {
         }
         _ => {}
     }
+    let begun = text.lines().count();
     said(text, &found.reason, margin);
     if let Some(connection) = &found.connection {
         let only_where = found
@@ -163,7 +164,7 @@ fn finding(text: &mut String, found: &Reported) {
         let label = found.example_label;
         said(text, &format!("{label}: {connection}{only_where}"), margin);
     }
-    to_do(text, &found.help, margin);
+    to_do(text, found, (margin, begun), is_explained);
 }
 
 /// The place, its line, and marks under the part that is meant.
@@ -196,21 +197,33 @@ fn said(text: &mut String, words: &str, margin: usize) {
     let _ = writeln!(text, "{mark}{}", line.strip_prefix(&first).unwrap_or(&line));
 }
 
-/// The remedies: sentences in lines that fit, text to paste as it is.
-fn to_do(text: &mut String, help: &str, margin: usize) {
+/// Lines of a finding beside its excerpt, and remedies that are printed unless all are asked for.
+const LINES: usize = 14;
+const REMEDIES: usize = 2;
+
+/// The best remedies: sentences in lines that fit, YAML as it is.
+fn to_do(text: &mut String, found: &Reported, (margin, begun): (usize, usize), is_explained: bool) {
     let indent = " ".repeat(margin + 3);
-    for (at, line) in help.lines().enumerate() {
-        let is_yaml = line.starts_with([' ', '-']);
-        if at == 0 {
-            said(text, &format!("to do: {line}"), margin);
-        } else if is_yaml {
-            let _ = writeln!(text, "{indent}  {line}");
-        } else {
-            let _ = writeln!(
-                text,
-                "{}",
-                wrapped(line, &format!("{indent}  "), &format!("{indent}    "))
-            );
+    let most = if is_explained {
+        found.steps.len()
+    } else {
+        REMEDIES
+    };
+    for (at, step) in found.steps.iter().take(most).enumerate() {
+        let word = if at == 0 { "to do" } else { "or" };
+        let mut lines = String::new();
+        said(&mut lines, &format!("{word}: {}", step.heading), margin);
+        for line in step.yaml.lines() {
+            let _ = writeln!(lines, "{indent}  {line}");
+        }
+        // The first line stands above the excerpt.
+        let used = 1 + text.lines().count() - begun;
+        if is_explained || used + lines.lines().count() <= LINES {
+            text.push_str(&lines);
+        } else if at == 0 {
+            let kept: Vec<&str> = lines.lines().take(LINES.saturating_sub(1 + used)).collect();
+            let _ = writeln!(text, "{}", kept.join("\n"));
+            let _ = writeln!(text, "{indent}  # … `--explain` prints all of it");
         }
     }
 }

@@ -4,6 +4,7 @@
 use super::endpoint_address::public;
 use super::{Declaration, unsafe_address};
 use crate::inventory::{Cluster, Declared};
+use crate::rules::remedy::{Change, ClusterEdit, Rank, Remedy, SettingEdit};
 use crate::rules::{Code, Finding, Level};
 use ipnet::IpNet;
 use netpol::address::{AddressSet, Cidr};
@@ -20,33 +21,45 @@ pub fn check(
 ) -> Option<Finding> {
     let declared = after.network.api_server_cidr.as_ref()?;
     let before = before.and_then(|before| before.network.api_server_cidr.as_ref());
-    let known = before.is_some_and(|before| before == declared || narrows(before, declared));
+    let is_known = before.is_some_and(|before| before == declared || narrows(before, declared));
     let reason = match declared {
         Err(problems) => Some(problems.first()?.problem.clone()),
         Ok(cidr) => too_wide(declaration, cidr).or_else(|| unsafe_part(declaration, cidr)),
     };
-    let help = format!(
-        "name the address of the Service default/kubernetes, for example:\napiServerCIDR: {}",
-        "10.96.0.1/32"
-    );
+    let help = "name the address that `kubectl -n default get service kubernetes` shows, as a /32"
+        .to_owned();
+    let known = declaration.config.api_server_addresses.first();
+    let name = known.map(|address| {
+        let edit = ClusterEdit::ApiServer(Cidr::host(*address));
+        declaration.remedy(Rank::Field, "name the API server's address", edit)
+    });
     if let Some(reason) = reason {
-        let level = if known { Level::Warn } else { Level::Deny };
+        let level = if is_known { Level::Warn } else { Level::Deny };
         return Some(Finding {
             reason,
             help,
+            remedies: name.into_iter().collect(),
             ..declaration.finding(Code::Obp307, level, PATH)
         });
     }
-    let is_told = known && !declaration.is_newly_under_contract();
+    let is_told = is_known && !declaration.is_newly_under_contract();
     let cidr = declared.as_ref().ok().filter(|_| !is_told)?;
     Some(Finding {
         reason: public_part(declaration, cidr)?,
-        help: format!(
-            "{help}\nif the API server has a public address, ask the platform's owner to list it in the setting \
-             `apiServerAddresses`"
-        ),
+        help: "the platform's team permits a public API server in the setting `apiServerAddresses`"
+            .to_owned(),
+        remedies: name.into_iter().chain(permit(cidr)).collect(),
         ..declaration.by_contract(Code::Obp307, PATH)
     })
+}
+
+/// Has the platform name the one address of a block as the API server's.
+fn permit(cidr: &Cidr) -> Option<Remedy> {
+    let net = cidr.canonical()?;
+    let is_host = net.prefix_len() == net.max_prefix_len();
+    let edit = SettingEdit::ApiServerAddress(net.addr());
+    let action = "ask the platform's team to name it as the API server's";
+    is_host.then(|| Remedy::new(Rank::Permit, action, Change::Setting(edit)))
 }
 
 /// Whether the block opens nothing that the one before the write did not.

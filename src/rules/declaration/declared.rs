@@ -12,16 +12,16 @@ use netpol::{At, Direction, LabelSet, Reading, Region};
 /// One declared ingress rule.
 #[derive(Clone, Debug)]
 pub struct DeclaredRule {
-    /// Where the OpenBaoCluster declares it.
+    /// Its place in the OpenBaoCluster.
     pub at: DeclaredAt,
     /// The same as a field path.
     pub path: String,
     /// The rule that the operator renders from it.
     pub rule: Rule,
-    /// What it may let through. A port name counts as every port of its protocol, since a declared
+    /// Connections that it may permit. A port name counts as every port of its protocol, since a declared
     /// name can come to mean any of them; in a mesh a tunnel port counts as every TCP port.
     pub regions: Vec<Region>,
-    /// What it surely lets through, where that is something else.
+    /// Connections that it surely permits, where these are others.
     pub(super) must: Option<Vec<Region>>,
     /// Whether the cluster declared this very rule before, as far as that is seen at once.
     pub(super) is_kept: bool,

@@ -1,8 +1,11 @@
 //! OBP309: `dnsNamespace` is no name of a namespace, or not one in which the platform's DNS is. The
 //! latter warns, and denies under the contract for Hardened clusters.
 
+use std::sync::Arc;
+
 use super::Declaration;
 use crate::inventory::Cluster;
+use crate::rules::remedy::{Change, ClusterEdit, Rank, Remedy, SettingEdit};
 use crate::rules::{Code, Finding, Level};
 use netpol::label::is_dns_label;
 
@@ -43,18 +46,24 @@ pub fn check(
     } else {
         return None;
     };
+    let name: Arc<str> = name.into();
+    let home = known.first().map(|home| {
+        let edit = ClusterEdit::DnsNamespace(home.clone());
+        declaration.remedy(
+            Rank::Field,
+            "name the namespace of the platform's DNS",
+            edit,
+        )
+    });
+    let permit = is_dns_label(&name).then(|| {
+        let edit = SettingEdit::DnsNamespace(name);
+        let action = "ask the platform's team to name it as one of its DNS";
+        Remedy::new(Rank::Permit, action, Change::Setting(edit))
+    });
     Some(Finding {
-        help: help(known),
+        help: "name the namespace of the platform's DNS; the platform's team lists those in `review.dnsNamespaces`"
+            .to_owned(),
+        remedies: home.into_iter().chain(permit).collect(),
         ..found
     })
-}
-
-fn help(known: &[std::sync::Arc<str>]) -> String {
-    let listed = "if DNS is in another one, ask the platform's owner to list it in the setting `review.dnsNamespaces`";
-    known.first().map_or_else(
-        || listed.to_owned(),
-        |first| {
-            format!("declare the namespace of the platform's DNS:\ndnsNamespace: {first}\n{listed}")
-        },
-    )
 }

@@ -12,7 +12,10 @@ use super::unsafe_address::blocks;
 use super::{Declaration, unsafe_address};
 use crate::config::ReviewConfig;
 use crate::inventory::{Cluster, Declared, ListedAddress, Malformed, Network};
+use crate::rules::remedy::{AddressList, Change, ClusterEdit, Rank, Remedy, SettingEdit};
 use crate::rules::{Code, Finding, Level};
+use ipnet::IpNet;
+use netpol::Direction;
 use netpol::address::AddressSet;
 
 /// Blocks that no host of the Internet has, as far as a cluster has a use for them: private, shared,
@@ -42,7 +45,7 @@ const DOCUMENTATION_V6: &[(Ipv6Addr, u8)] = &[
 
 /// One of the two lists.
 struct List {
-    field: &'static str,
+    addresses: AddressList,
     /// The ports that the operator opens to each.
     ports: &'static str,
     /// How to find the right addresses.
@@ -55,7 +58,7 @@ struct List {
 }
 
 const API_SERVERS: List = List {
-    field: "apiServerEndpointIPs",
+    addresses: AddressList::ApiServers,
     ports: "6443/TCP",
     source: "kubectl -n default get endpointslices -l kubernetes.io/service-name=kubernetes",
     of: |network| &network.api_server_endpoints,
@@ -63,7 +66,7 @@ const API_SERVERS: List = List {
     doubtful: |_| AddressSet::none(),
 };
 const RESOLVERS: List = List {
-    field: "dnsEndpointIPs",
+    addresses: AddressList::Resolvers,
     ports: "53/UDP and 53/TCP",
     source: "kubectl -n kube-system get service kube-dns",
     of: |network| &network.dns_endpoints,
@@ -106,36 +109,31 @@ fn of_list(
     let doubtful = (list.doubtful)(declaration.config);
     let mut copies: BTreeMap<IpAddr, usize> = BTreeMap::new();
     let mut findings = Vec::new();
-    for entry in (list.of)(&after.network) {
+    for (number, entry) in (list.of)(&after.network).iter().enumerate() {
         let found = match entry {
-            Err(problems) => told.unreadable(declaration, problems),
+            Err(problems) => told.unreadable(declaration, list, (number, problems)),
             Ok(ListedAddress { at, address }) => {
                 let copies = copies.entry(*address).or_default();
                 *copies += 1;
-                let path = format!("spec.network.{}[{at}]", list.field);
+                let path = format!("spec.network.{}[{at}]", list.addresses.field());
                 if *copies == 1 && is_among(declaration, *address, &nowhere) {
-                    Some(of_unsafe(declaration, list, &stood, *address, path))
+                    Some(of_unsafe(declaration, list, &stood, (*at, *address), path))
                 } else if told.is_known(*address, *copies) {
                     None
                 } else if *copies > 1 {
                     Some(Finding {
                         reason: format!("lists {address} a second time"),
+                        help: "list each address once".to_owned(),
                         ..declaration.advice(Code::Obp308, path)
                     })
                 } else if is_among(declaration, *address, &doubtful) {
                     Some(of_doubtful(declaration, list, *address, path))
                 } else {
-                    of_public(declaration, *address, list.ports, path)
+                    of_public(declaration, list, (*at, *address), path)
                 }
             }
         };
-        findings.extend(found.map(|found| Finding {
-            help: format!(
-                "list each address once, as this shows them:\n{}{}",
-                list.source, found.help
-            ),
-            ..found
-        }));
+        findings.extend(found);
     }
     findings
 }
@@ -145,7 +143,7 @@ fn of_unsafe(
     declaration: &Declaration<'_>,
     list: &List,
     stood: &Old<'_>,
-    address: IpAddr,
+    (at, address): (usize, IpAddr),
     path: String,
 ) -> Finding {
     let level = if stood.is_known(address, 1) {
@@ -158,7 +156,8 @@ fn of_unsafe(
             "opens {} to {address}, a loopback, link-local or cloud-metadata address",
             list.ports
         ),
-        help: WHERE_IT_IS.to_owned(),
+        help: format!("list the addresses that `{}` shows", list.source),
+        remedies: vec![leave_out(declaration, list, at), permit(address)],
         ..declaration.finding(Code::Obp308, level, path)
     }
 }
@@ -175,13 +174,31 @@ fn of_doubtful(
             "opens {} to {address}, the metadata service of most clouds",
             list.ports
         ),
-        help: WHERE_IT_IS.to_owned(),
+        help: format!(
+            "list the addresses that `{}` shows; where the resolver is there all the same, the platform's team permits \
+             it in `review.unsafeEgressAllowed`",
+            list.source
+        ),
+        remedies: vec![permit(address)],
         ..declaration.by_contract(Code::Obp308, path)
     }
 }
 
-const WHERE_IT_IS: &str = "\nif it is there all the same, ask the platform's owner to list it in the setting \
-                           `review.unsafeEgressAllowed`";
+/// Leaves the address at this number out.
+fn leave_out(declaration: &Declaration<'_>, list: &List, at: usize) -> Remedy {
+    declaration.remedy(
+        Rank::LeaveOut,
+        "leave the address out",
+        ClusterEdit::NoAddress(list.addresses, at),
+    )
+}
+
+/// Has the platform permit an unsafe address.
+fn permit(address: IpAddr) -> Remedy {
+    let edit = SettingEdit::UnsafeAllowed(Direction::Egress, address.into());
+    let action = "ask the platform's team to permit it, if it is there";
+    Remedy::new(Rank::Permit, action, Change::Setting(edit))
+}
 
 /// What a list held before the write.
 struct Old<'a> {
@@ -209,7 +226,12 @@ impl<'a> Old<'a> {
         old
     }
 
-    fn unreadable(&self, declaration: &Declaration<'_>, problems: &[Malformed]) -> Option<Finding> {
+    fn unreadable(
+        &self,
+        declaration: &Declaration<'_>,
+        list: &List,
+        (number, problems): (usize, &[Malformed]),
+    ) -> Option<Finding> {
         let problem = problems.first()?;
         let level = if self.unreadable.contains(problem.value.as_str()) {
             Level::Warn
@@ -221,6 +243,14 @@ impl<'a> Old<'a> {
                 "{}; the operator stops at it and renders no policy",
                 problem.problem
             ),
+            help: format!("write the addresses that `{}` shows", list.source),
+            remedies: written_as_block(&problem.value)
+                .map(|address| {
+                    let edit = ClusterEdit::Address(list.addresses, number, address);
+                    declaration.remedy(Rank::Field, "write the address alone", edit)
+                })
+                .into_iter()
+                .collect(),
             ..declaration.finding(Code::Obp308, level, problem.path.clone())
         })
     }
@@ -229,6 +259,12 @@ impl<'a> Old<'a> {
     fn is_known(&self, address: IpAddr, copy: usize) -> bool {
         self.addresses.get(&address).is_some_and(|old| *old >= copy)
     }
+}
+
+/// The address of a block that is one.
+fn written_as_block(value: &str) -> Option<IpAddr> {
+    let net: IpNet = value.trim_matches('"').parse().ok()?;
+    (net.prefix_len() == net.max_prefix_len()).then(|| net.addr())
 }
 
 /// Whether an address is one of these, or carries one of them and is not named or allowed itself.
@@ -240,16 +276,32 @@ fn is_among(declaration: &Declaration<'_>, address: IpAddr, addresses: &AddressS
 /// The finding about an address, where it is public and not one that the platform's owner names.
 fn of_public(
     declaration: &Declaration<'_>,
-    address: IpAddr,
-    port: &str,
+    list: &List,
+    (at, address): (usize, IpAddr),
     path: String,
 ) -> Option<Finding> {
+    let permitted = match list.addresses {
+        AddressList::ApiServers => Some(Remedy::new(
+            Rank::Permit,
+            "ask the platform's team to name the endpoint",
+            Change::Setting(SettingEdit::ApiServerEndpoint(address)),
+        )),
+        AddressList::Resolvers => None,
+    };
     let named = declaration.config.api_server_endpoints.iter();
     let public = named.fold(public(), |left, named| {
         left.minus(&AddressSet::of((*named).into()))
     });
     is_among(declaration, address, &public).then(|| Finding {
-        reason: format!("opens {port} to {address}, a public address of the Internet"),
+        reason: format!(
+            "opens {} to {address}, a public address of the Internet",
+            list.ports
+        ),
+        help: format!("list the addresses that `{}` shows", list.source),
+        remedies: permitted
+            .into_iter()
+            .chain([leave_out(declaration, list, at)])
+            .collect(),
         ..declaration.by_contract(Code::Obp308, path)
     })
 }

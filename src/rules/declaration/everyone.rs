@@ -21,14 +21,16 @@ use super::raft_port::cluster_zone;
 use super::{Declaration, DeclaredRule, Spot};
 use crate::config::Widths;
 use crate::rules::finding::witness;
+use crate::rules::remedy::{ClusterEdit, Rank, Remedy, namespace_to_name};
 use crate::rules::{Code, Finding, Level, Onset};
 use netpol::address::{AddressSet, V4Set, V6Set};
 use netpol::cover::Exhausted;
 use netpol::label::{NAMESPACE_NAME, Values};
 use netpol::names::Names;
 use netpol::port::{Port, PortSet, Protocol};
+use netpol::rule::Peer;
 use netpol::zone::matches;
-use netpol::{Direction, LabelSet, PeerSet, Region, carried};
+use netpol::{Direction, LabelSet, PeerSet, Reading, Region, carried};
 
 /// Labels that Kubernetes' own controllers put on ordinary pods: to ask that one is there asks for
 /// nothing.
@@ -81,10 +83,31 @@ pub fn check(declaration: &Declaration<'_>) -> Vec<Finding> {
 
 /// The part of a region whose peers are strangers.
 fn stranger(region: &Region) -> Option<Region> {
-    let PeerSet::Pods { namespaces, pods } = &region.peer else {
-        return None;
-    };
-    (fits_any_namespace(namespaces) && fits_any_pod(pods)).then(|| region.clone())
+    is_stranger(&region.peer).then(|| region.clone())
+}
+
+fn is_stranger(peer: &PeerSet) -> bool {
+    match peer {
+        PeerSet::Pods { namespaces, pods } => fits_any_namespace(namespaces) && fits_any_pod(pods),
+        PeerSet::V4(_) | PeerSet::V6(_) => false,
+    }
+}
+
+/// Keeps of a rule the peers that are fine; where there are none, a namespace has to be named.
+fn name_peers(
+    declaration: &Declaration<'_>,
+    rule: &DeclaredRule,
+    is_fine: impl Fn(&Peer) -> bool,
+) -> Vec<Remedy> {
+    let peers = rule.rule.peers.iter();
+    let fine: Vec<Peer> = peers.filter(|peer| is_fine(peer)).cloned().collect();
+    let name = ClusterEdit::Peers(rule.at, vec![namespace_to_name()]);
+    let mut all = vec![declaration.remedy(Rank::Name, "name who needs it", name)];
+    if !fine.is_empty() {
+        let fine = ClusterEdit::Peers(rule.at, fine);
+        all.push(declaration.remedy(Rank::NarrowPeers, "keep the other peers", fine));
+    }
+    all
 }
 
 /// Whether a namespace fits that nobody names and that carries no label but its name.
@@ -125,11 +148,13 @@ fn pods_finding(
             ),
         },
         witness: witness(declaration.direction, &cluster_zone(declaration), piece),
-        help: format!(
-            "name who needs it, for example one namespace:\n{}:\n- namespaceSelector:\n    matchLabels:\n      \
-             kubernetes.io/metadata.name: NAMESPACE",
-            declaration.direction.peers_field()
-        ),
+        help: "name who needs it, by namespace or block".to_owned(),
+        remedies: name_peers(declaration, rule, |peer| {
+            let mut sets = peer
+                .sets(&declaration.object.namespace, Reading::May)
+                .into_iter();
+            sets.all(|set| !is_stranger(&set))
+        }),
         ..weighed(declaration, onset, rule.field(""))
     }
 }
@@ -414,10 +439,20 @@ fn wide_finding(
             widths.total_v6
         ),
         witness: witness(declaration.direction, &cluster_zone(declaration), &region),
-        help: format!(
-            "name the addresses that need it, for example:\n{}:\n- ipBlock:\n    cidr: 192.0.2.0/24",
-            declaration.direction.peers_field()
-        ),
+        help: "name the addresses that need it".to_owned(),
+        remedies: match wide[..] {
+            [rule] => name_peers(declaration, rule, |peer: &Peer| {
+                let sets = peer
+                    .sets(&declaration.object.namespace, Reading::May)
+                    .into_iter();
+                sets.map(|peer| Region {
+                    peer,
+                    ..region.clone()
+                })
+                .all(|part| !is_among(&part, shown))
+            }),
+            _ => Vec::new(),
+        },
         ..weighed(
             declaration,
             onset,

@@ -9,22 +9,27 @@ mod peers;
 mod ports;
 mod restore;
 
+use std::net::Ipv4Addr;
+
 use super::{Declaration, DeclaredRule, Spot, TRUSTED_PEERS};
 use crate::inventory::network::DeclaredList;
 use crate::inventory::{Cluster, Profile};
-use crate::rules::paste::paste_peers;
+use crate::rules::paste::canonical;
+use crate::rules::remedy::{ClusterEdit, Rank, namespace_to_name};
 use crate::rules::{Code, Finding, Level, Onset};
+use netpol::address::Cidr;
+use netpol::rule::{Peer, PortEntry, Rule};
 use netpol::{Direction, Region};
 
 pub use restore::of_restore;
 
-/// Where raw ingress rules are declared.
+/// Field path of raw ingress rules.
 const RAW_RULES: &str = "spec.network.ingressRules";
 
 /// How every finding about it begins.
 const CONTRACT: &str = "the contract for Hardened clusters";
 
-/// What in a rule is not explicit.
+/// The part of a rule that is not explicit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum About {
     Addresses,
@@ -50,6 +55,7 @@ struct Breach {
     spot: Spot,
     reason: String,
     help: &'static str,
+    edit: Option<ClusterEdit>,
 }
 
 /// Findings about the declared rules of a Hardened cluster, but for what `found` says already.
@@ -90,7 +96,7 @@ fn judged(direction: Direction, rules: &[DeclaredRule]) -> impl Iterator<Item = 
         .filter(move |rule| direction == Direction::Egress || !is_raw(rule))
 }
 
-/// What the rules let through that broke the contract before the write, while it was in force.
+/// Connections of the rules that broke the contract before the write, while it was in force.
 fn broken_before<'a>(declaration: &'a Declaration<'_>) -> Vec<&'a Region> {
     if declaration.profile_before != Some(Profile::Hardened) {
         return Vec::new();
@@ -119,9 +125,17 @@ fn onset(declaration: &Declaration<'_>, rule: &DeclaredRule, broken: &[&Region])
 
 /// The finding about a breach; `None` for advice that was due before the write already.
 fn weighed(declaration: &Declaration<'_>, onset: Onset, breach: Breach) -> Option<Finding> {
+    let remedy = breach.edit.map(|edit| {
+        let rank = match breach.about {
+            About::Ports => Rank::NarrowPorts,
+            About::Addresses | About::Pods => Rank::Name,
+        };
+        declaration.remedy(rank, breach.help, edit)
+    });
     Some(Finding {
         reason: format!("{CONTRACT}: {}", breach.reason),
         help: breach.help.to_owned(),
+        remedies: remedy.into_iter().collect(),
         ..told(declaration, onset, breach.spot)?
     })
 }
@@ -173,20 +187,25 @@ fn raw_ingress(
     let is_explicit = |rule: &&DeclaredRule| {
         rule.at.list == DeclaredList::IngressRules && peers::breaches(declaration, rule).is_empty()
     };
-    let paste = declaration.after.iter().find(is_explicit).map_or_else(
-        || {
-            "- namespaceSelector:\n    matchLabels:\n      kubernetes.io/metadata.name: NAMESPACE"
-                .to_owned()
-        },
-        |rule| paste_peers(&rule.rule),
-    );
+    let explicit = declaration.after.iter().filter(is_explicit);
+    let mut peers: Vec<Peer> = explicit
+        .flat_map(|rule| rule.rule.peers.iter().map(canonical))
+        .collect();
+    if peers.is_empty() {
+        peers.push(namespace_to_name());
+    }
+    let trusted = after.network.trusted_ingress_peers.iter().flatten();
+    let peers: Vec<Peer> = trusted.cloned().chain(peers).collect();
     Some(Finding {
         reason: format!(
             "{CONTRACT}: raw `ingressRules` are refused, since they open any port to any peer"
         ),
-        help: format!(
-            "declare who needs the API port as trusted peers, for example:\ntrustedIngressPeers:\n{paste}"
-        ),
+        help: "declare who needs the API port as trustedIngressPeers instead".to_owned(),
+        remedies: vec![declaration.remedy(
+            Rank::Trust,
+            "declare who needs the API port as trusted peers instead",
+            ClusterEdit::TrustInstead(peers),
+        )],
         ..told(declaration, onset, RAW_RULES)?
     })
 }
@@ -217,9 +236,12 @@ fn untrusting_ingress(
     Some(Finding {
         reason: "`spec.ingress` is on and no trusted peer is declared, so that nothing would reach OpenBao through it"
             .to_owned(),
-        help: "name the namespace of the ingress controller:\ntrustedIngressPeers:\n- namespaceSelector:\n    \
-               matchLabels:\n      kubernetes.io/metadata.name: NAMESPACE"
-            .to_owned(),
+        help: "name the namespace of the ingress controller in trustedIngressPeers".to_owned(),
+        remedies: vec![declaration.remedy(
+            Rank::Name,
+            "name the namespace of the ingress controller",
+            ClusterEdit::Trust(vec![namespace_to_name()]),
+        )],
         ..declaration.finding(Code::Obp310, level, TRUSTED_PEERS)
     })
 }
@@ -244,9 +266,21 @@ fn missing_egress(
         reason: format!(
             "{CONTRACT}: backups and snapshots before upgrades need an egress rule, and none is declared"
         ),
-        help: "name the object storage, for example:\negressRules:\n- to:\n  - ipBlock:\n      cidr: 192.0.2.10/32\n  \
-               ports:\n  - protocol: TCP\n    port: 443"
-            .to_owned(),
+        help: "declare the object storage in egressRules".to_owned(),
+        remedies: vec![declaration.remedy(
+            Rank::Name,
+            "name the address of the object storage, for example",
+            ClusterEdit::Declare(
+                Direction::Egress,
+                Rule {
+                    peers: vec![Peer::Block {
+                        cidr: Cidr::host(Ipv4Addr::new(192, 0, 2, 10).into()),
+                        except: Vec::new(),
+                    }],
+                    ports: vec![PortEntry::tcp(443)],
+                },
+            ),
+        )],
         ..told(declaration, onset, "spec.network.egressRules")?
     })
 }

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::{Declaration, DeclaredRule};
+use crate::rules::remedy::{ClusterEdit, Rank, port_entries};
 use crate::rules::{Code, Finding, Level};
 use netpol::Region;
 use netpol::port::{PortSet, Protocol};
@@ -43,7 +44,17 @@ pub fn check(declaration: &Declaration<'_>, found: &[Finding]) -> Vec<Finding> {
         };
         Some(Finding {
             reason: reason(declaration, rule, first),
-            help: help(declaration),
+            help: format!(
+                "name the ports that clients need: {}",
+                listeners(declaration).join(", ")
+            ),
+            remedies: port_entries(&declaration.listeners)
+                .map(|ports| {
+                    let edit = ClusterEdit::Ports(rule.at, ports);
+                    declaration.remedy(Rank::NarrowPorts, "name the ports that clients need", edit)
+                })
+                .into_iter()
+                .collect(),
             ..weighed
         })
     };
@@ -71,18 +82,6 @@ fn reason(declaration: &Declaration<'_>, rule: &DeclaredRule, piece: &Region) ->
     format!(
         "{opened}, where OpenBao listens on {} for its clients",
         listeners(declaration).join(" and ")
-    )
-}
-
-fn help(declaration: &Declaration<'_>) -> String {
-    let entries = declaration.listeners.ports(Protocol::Tcp).numbers();
-    let entries: Vec<String> = entries
-        .iter()
-        .map(|port| format!("- protocol: TCP\n  port: {port}"))
-        .collect();
-    format!(
-        "name the ports that clients need:\nports:\n{}",
-        entries.join("\n")
     )
 }
 

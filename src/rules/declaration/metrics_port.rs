@@ -1,8 +1,9 @@
 //! OBP312: the metrics listener stands on the API or Raft port, or on none.
 
 use super::Declaration;
-use crate::inventory::cluster::METRICS_PORT_PATH;
+use crate::inventory::cluster::{METRICS_PORT, METRICS_PORT_PATH};
 use crate::inventory::{Cluster, Declared};
+use crate::rules::remedy::{ClusterEdit, Rank};
 use crate::rules::{Code, Finding, Level};
 
 /// The finding about the declared port; one that was declared before the write warns.
@@ -16,7 +17,12 @@ pub fn check(
     let level = if known { Level::Warn } else { Level::Deny };
     Some(Finding {
         reason: reason(declaration, port)?,
-        help: "give the metrics listener a port of its own, for example:\nport: 8202".to_owned(),
+        help: "give the metrics listener a port of its own".to_owned(),
+        remedies: vec![declaration.remedy(
+            Rank::Field,
+            "give the metrics listener a port of its own",
+            ClusterEdit::MetricsPort(METRICS_PORT),
+        )],
         ..declaration.finding(Code::Obp312, level, METRICS_PORT_PATH)
     })
 }

@@ -5,10 +5,11 @@
 use super::{Declaration, DeclaredRule};
 use crate::baseline::{Pods, selector};
 use crate::rules::finding::witness;
+use crate::rules::remedy::{ClusterEdit, Rank, Remedy, port_entries};
 use crate::rules::{Code, Finding, Level};
 use netpol::cover::{Budget, Exhausted, uncovered};
 use netpol::port::{PortSet, Protocol};
-use netpol::rule::{Peer, Selector};
+use netpol::rule::{Peer, PortEntry, Selector};
 use netpol::zone::{OtherKeys, Zone};
 use netpol::{Direction, LabelSet, PeerSet, Reading, Region};
 
@@ -98,23 +99,22 @@ fn finding(
 ) -> Finding {
     let port = declaration.config.cluster_port;
     let zone = cluster_zone(declaration);
-    let (reason, help) = match tunnel(declaration, rule) {
+    let tunnel = tunnel(declaration, rule);
+    let (reason, help) = match tunnel {
         Some(tunnel) => by_tunnel(declaration, tunnel),
         None => (
             format!(
                 "lets others than the pods of {} reach its Raft port {port}",
                 declaration.object
             ),
-            format!(
-                "name the ports that clients need, without {port}:\n{}",
-                ports(declaration)
-            ),
+            format!("name the ports that clients need, without {port}"),
         ),
     };
     Finding {
         reason,
         witness: witness(Direction::Ingress, &zone, piece),
         help,
+        remedies: without(declaration, rule, tunnel.unwrap_or(port)),
         ..declaration.finding(Code::Obp303, level, rule.field("ports"))
     }
 }
@@ -136,18 +136,27 @@ fn by_tunnel(declaration: &Declaration<'_>, tunnel: u16) -> (String, String) {
         declaration.object
     );
     let help = format!(
-        "name the ports that clients need, without {tunnel}; where the mesh needs it, ask the platform's owner to permit \
-         the mesh's peers in the setting `review.platform`, or, where there is no mesh, to take {tunnel} out of \
-         `review.tunnelPorts`:\n{}",
-        ports(declaration)
+        "leave out {tunnel}; the platform's team permits a mesh's peers in `review.platform`, or takes {tunnel} out of \
+         `review.tunnelPorts` where there is no mesh"
     );
     (reason, help)
 }
 
-/// The ports that clients need, to be pasted.
-fn ports(declaration: &Declaration<'_>) -> String {
-    let api = declaration.config.api_port;
-    format!("ports:\n- protocol: TCP\n  port: {api}")
+/// The written ports without one of them; where none are named, the API port.
+fn without(declaration: &Declaration<'_>, rule: &DeclaredRule, port: u16) -> Vec<Remedy> {
+    let api = || vec![PortEntry::tcp(declaration.config.api_port)];
+    let written = rule.rule.port_set();
+    let left = written.minus(&PortSet::number(Protocol::Tcp, port));
+    let is_listed = !rule.rule.ports.is_empty() && !rule.rule.names_ports();
+    let left = port_entries(&left).filter(|_| is_listed);
+    let lists = left.into_iter().chain([api()]);
+    let action = format!("open the ports that clients need, without {port}");
+    lists
+        .map(|ports| {
+            let edit = ClusterEdit::Ports(rule.at, ports);
+            declaration.remedy(Rank::NarrowPorts, action.clone(), edit)
+        })
+        .collect()
 }
 
 /// A zone of the one label that tells the cluster, for witnesses of declarations.

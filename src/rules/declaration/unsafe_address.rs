@@ -13,8 +13,10 @@ use super::raft_port::cluster_zone;
 use super::{Declaration, DeclaredRule};
 use crate::config::ReviewConfig;
 use crate::rules::finding::witness;
+use crate::rules::remedy::{Change, ClusterEdit, Rank, Remedy, SettingEdit};
 use crate::rules::{Code, Finding, Level};
-use netpol::address::AddressSet;
+use netpol::address::{AddressSet, Cidr};
+use netpol::rule::Peer;
 use netpol::{Direction, PeerSet, Region, carried};
 
 /// Blocks that no client and no service of OpenBao has, with what they are.
@@ -34,10 +36,13 @@ const UNSAFE_V6: &[(Ipv6Addr, u8)] = &[
     (Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254), 128),
 ];
 
+/// Addresses from which service meshes probe pods.
+const PROBES: &[(Ipv4Addr, &str)] = &[(Ipv4Addr::new(169, 254, 7, 127), "Istio's ambient mode")];
+
 /// No host at all: on most systems a connection to it stays on the machine.
 const NOBODY_V4: &[(Ipv4Addr, u8)] = &[(Ipv4Addr::UNSPECIFIED, 8)];
 const NOBODY_V6: &[(Ipv6Addr, u8)] = &[(Ipv6Addr::UNSPECIFIED, 128)];
-/// Where resolvers are: link-local, and Azure's, which is an address of the Internet to OBP308.
+/// Addresses of resolvers: link-local, and Azure's, which is an address of the Internet to OBP308.
 const RESOLVERS_V4: &[(Ipv4Addr, u8)] = &[
     (Ipv4Addr::new(169, 254, 0, 0), 16),
     (Ipv4Addr::new(168, 63, 129, 16), 32),
@@ -135,16 +140,22 @@ fn of_all(nets: &[IpNet]) -> AddressSet {
 
 /// The addresses of some blocks.
 pub(super) fn blocks(v4: &[(Ipv4Addr, u8)], v6: &[(Ipv6Addr, u8)]) -> AddressSet {
+    nets(v4, v6).fold(AddressSet::none(), |all, net| {
+        all.union(&AddressSet::of(net))
+    })
+}
+
+fn nets<'a>(
+    v4: &'a [(Ipv4Addr, u8)],
+    v6: &'a [(Ipv6Addr, u8)],
+) -> impl Iterator<Item = IpNet> + 'a {
     let v4 = v4
         .iter()
         .filter_map(|(address, length)| Ipv4Net::new(*address, *length).ok());
     let v6 = v6
         .iter()
         .filter_map(|(address, length)| Ipv6Net::new(*address, *length).ok());
-    let nets = v4.map(IpNet::V4).chain(v6.map(IpNet::V6));
-    nets.fold(AddressSet::none(), |all, net| {
-        all.union(&AddressSet::of(net))
-    })
+    v4.map(IpNet::V4).chain(v6.map(IpNet::V6))
 }
 
 /// A part of a rule at unsafe addresses.
@@ -180,10 +191,12 @@ fn of_rule(declaration: &Declaration<'_>, rule: &DeclaredRule, search: &Search) 
         .find(|piece| !known(piece))
         .or_else(|| pieces.first())?;
     let help = match declaration.direction {
-        Direction::Ingress => "name the addresses that clients really have",
+        Direction::Ingress => {
+            "name the addresses that clients have; the platform's team permits others in `review.unsafeIngressAllowed`"
+        }
         Direction::Egress => {
-            "take the address out of the block with `except`, or, where workload identity needs it, ask the \
-             platform's owner to list it in the setting `review.unsafeEgressAllowed`"
+            "take the address out with `except`; where workload identity needs it, the platform's team permits it in \
+             `review.unsafeEgressAllowed`"
         }
     };
     let weighed = match (known(piece), declaration.direction) {
@@ -199,12 +212,79 @@ fn of_rule(declaration: &Declaration<'_>, rule: &DeclaredRule, search: &Search) 
     let zone = cluster_zone(declaration);
     Some(Finding {
         reason: format!(
-            "names a loopback, link-local or cloud-metadata address as a peer{}",
-            inside.unwrap_or_default()
+            "names a loopback, link-local or cloud-metadata address as a peer{}{}",
+            inside.unwrap_or_default(),
+            probe(piece).unwrap_or_default()
         ),
         witness: witness(declaration.direction, &zone, &piece.shown),
         help: help.to_owned(),
+        remedies: remedies(declaration, rule),
         ..weighed
+    })
+}
+
+/// Words about the address from which a service mesh probes pods.
+fn probe(piece: &Piece) -> Option<String> {
+    let PeerSet::V4(addresses) = &piece.region.peer else {
+        return None;
+    };
+    let only = addresses.first().filter(|_| addresses.len() == 1)?;
+    let (address, mesh) = PROBES.iter().find(|(address, _)| *address == only)?;
+    Some(format!(
+        ": {address} is the address from which {mesh} probes pods"
+    ))
+}
+
+/// The rule without the unsafe addresses, and the setting that permits them.
+fn remedies(declaration: &Declaration<'_>, rule: &DeclaredRule) -> Vec<Remedy> {
+    let mut unsafe_nets = Vec::new();
+    let safe: Vec<Peer> = rule
+        .rule
+        .peers
+        .iter()
+        .filter_map(|peer| safe(peer, &mut unsafe_nets))
+        .collect();
+    let mut all = Vec::new();
+    if !safe.is_empty() {
+        let edit = ClusterEdit::Peers(rule.at, safe);
+        let action = "leave out the unsafe addresses";
+        all.push(declaration.remedy(Rank::NarrowPeers, action, edit));
+    }
+    all.extend(unsafe_nets.first().map(|net| {
+        let edit = SettingEdit::UnsafeAllowed(declaration.direction, *net);
+        let action = "ask the platform's team to permit it";
+        Remedy::new(Rank::Permit, action, Change::Setting(edit))
+    }));
+    all.push(declaration.remedy(
+        Rank::LeaveOut,
+        "leave the entry out",
+        ClusterEdit::LeaveOut(rule.at),
+    ));
+    all
+}
+
+/// The peer without unsafe addresses; `None` where it has no others, with its block among `unsafe_nets`.
+fn safe(peer: &Peer, unsafe_nets: &mut Vec<IpNet>) -> Option<Peer> {
+    let Peer::Block { cidr, except } = peer else {
+        return Some(peer.clone());
+    };
+    let Some(net) = cidr.canonical() else {
+        return Some(peer.clone());
+    };
+    let mut except = except.clone();
+    for unsafe_net in nets(UNSAFE_V4, UNSAFE_V6) {
+        if unsafe_net.contains(&net) {
+            unsafe_nets.push(net);
+            return None;
+        }
+        let carved = Cidr::from_net(unsafe_net);
+        if net.contains(&unsafe_net) && !except.contains(&carved) {
+            except.push(carved);
+        }
+    }
+    Some(Peer::Block {
+        cidr: cidr.clone(),
+        except,
     })
 }
 

@@ -128,7 +128,11 @@ fn pierced(pierced: &offline::Violation) -> Violation {
         zone: witness.map(zone_of),
         direction: witness.map(|witness| witness.direction.field()),
         connection: witness.map(render::connection),
-        help: finding.help.clone(),
+        help: render::steps(finding)
+            .into_iter()
+            .next()
+            .map(|step| step.heading)
+            .unwrap_or_default(),
     }
 }
 

@@ -169,6 +169,45 @@ fn yaml<T: for<'a> Deserialize<'a>>(path: &Path) -> Option<T> {
     Some(value.unwrap_or_else(|error| panic!("{}: {error}", path.display())))
 }
 
+/// The scenes among the examples that are denied, each as a case.
+pub(crate) fn scenes() -> Vec<Case> {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/examples");
+    let inventory = examples.join("inventory");
+    let entries = fs::read_dir(examples.join("scenes")).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let scene = |request: PathBuf| {
+        let name = request.file_stem()?.to_string_lossy().into_owned();
+        let code = name
+            .strip_prefix("refused-")?
+            .split('-')
+            .next()?
+            .parse()
+            .ok()?;
+        let text = fs::read_to_string(&request).ok()?;
+        let stored = ["openbaocluster", "bao-network-policy"].into_iter();
+        let before = stored.map(|stored| inventory.join(format!("{stored}.yaml")));
+        let is_same = |path: &PathBuf| {
+            let name = |text: &str| {
+                let object: Value = serde_saphyr::from_str(text).unwrap();
+                (object["kind"].clone(), object["metadata"]["name"].clone())
+            };
+            name(&fs::read_to_string(path).unwrap()) == name(&text)
+        };
+        Some(Case {
+            before: before.into_iter().find(is_same),
+            code,
+            about: String::new(),
+            header: Header::default(),
+            inventory: inventory.clone(),
+            expect: None,
+            folder: examples.clone(),
+            name,
+            request,
+        })
+    };
+    paths.filter_map(scene).collect()
+}
+
 /// All cases, sorted by name.
 pub(crate) fn all() -> Vec<Case> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");

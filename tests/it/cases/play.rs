@@ -168,9 +168,19 @@ fn only(case: &Case, judged: Vec<Judged>) -> Verdict {
 fn review(case: &Case) -> Value {
     let request = written(&case.request).json;
     let before = case.before.as_deref().map(|path| written(path).json);
-    let (object, old) = match case.operation() {
+    review_of(case.operation(), &request, before.as_ref(), case)
+}
+
+/// The same for another object, by the writer of a case.
+pub(super) fn review_of(
+    operation: Operation,
+    request: &Value,
+    before: Option<&Value>,
+    case: &Case,
+) -> Value {
+    let (object, old) = match operation {
         Operation::Create => (request.clone(), Value::Null),
-        Operation::Update => (request.clone(), before.expect("a before.yaml")),
+        Operation::Update => (request.clone(), before.expect("a before.yaml").clone()),
         Operation::Delete => (Value::Null, request.clone()),
     };
     let kind = request["kind"].as_str().unwrap();
@@ -189,7 +199,7 @@ fn review(case: &Case) -> Value {
             "resource": {"group": group, "version": version, "resource": plural},
             "name": request["metadata"]["name"],
             "namespace": request["metadata"]["namespace"],
-            "operation": case.operation().as_str(),
+            "operation": operation.as_str(),
             "userInfo": {"username": case.user(), "groups": case.header.groups},
             "object": object,
             "oldObject": old,
@@ -200,10 +210,29 @@ fn review(case: &Case) -> Value {
 
 /// The answer of a router in memory.
 fn ask(case: &Case, path: &str, review: &Value) -> Value {
-    let config = config(case);
+    let snapshot = (case.header.facts == Facts::Complete).then(|| stored(case));
+    asked(config(case), snapshot, path, review)
+}
+
+/// The answer where these facts are known.
+pub(super) fn answer(
+    config: ReviewConfig,
+    snapshot: Snapshot,
+    path: &str,
+    review: &Value,
+) -> Value {
+    asked(Arc::new(config), Some(snapshot), path, review)
+}
+
+fn asked(
+    config: Arc<ReviewConfig>,
+    snapshot: Option<Snapshot>,
+    path: &str,
+    review: &Value,
+) -> Value {
     let admission = Admission::new(Arc::clone(&config));
-    if case.header.facts == Facts::Complete {
-        admission.publish(world(&config, stored(case)));
+    if let Some(snapshot) = snapshot {
+        admission.publish(world(&config, snapshot));
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -214,7 +243,7 @@ fn ask(case: &Case, path: &str, review: &Value) -> Value {
         let state = WebhookState::new(admission.into(), metrics, Limits::default());
         text(router(state).oneshot(request).await.unwrap()).await
     });
-    assert_eq!(status, StatusCode::OK, "{}: {body}", case.name);
+    assert_eq!(status, StatusCode::OK, "{body}");
     serde_json::from_str(&body).unwrap()
 }
 

@@ -48,8 +48,14 @@ fn the_policy_that_reaches_admission_first_is_denied_and_reported_as_not_needed(
     assert_eq!(status, Some(1));
     assert_eq!(findings.len(), 1, "{findings:?}");
     assert_eq!(findings[0]["code"], "OBP201");
-    let help = findings[0]["help"].as_str().unwrap();
-    let remedy = "declare it in OpenBaoCluster bao/bao under spec.network.ingressRules and leave it out of \
-                NetworkPolicy bao/monitoring-again, also where one release has both, since the operator opens it:";
-    assert!(help.contains(remedy), "{help}");
+    let remedies = findings[0]["remedies"].as_array().unwrap();
+    let declared = remedies
+        .iter()
+        .find(|remedy| remedy["target"] == "OpenBaoCluster bao/bao");
+    let declared = declared.unwrap_or_else(|| panic!("{remedies:?}"));
+    assert_eq!(declared["path"], "spec.network.trustedIngressPeers");
+    assert_eq!(
+        declared["value"][0]["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"],
+        "web"
+    );
 }

@@ -163,22 +163,17 @@ fn the_entry_to_paste_from_a_denial_declares_the_connection() {
     let mut wanted = policy("web", &wanted);
     let denied = scene.write(APPLY, &wanted.to_string());
     assert_denied(&denied, "OBP201");
-    // The jobs have the same labels, and nothing can be declared for them.
-    wanted["spec"]["podSelector"]["matchExpressions"] = to_paste(
-        &denied.stderr,
-        "backup and restore pods out of the policy, under spec.podSelector.matchExpressions:",
-    );
-    let wanted = wanted.to_string();
+    // The jobs have the same labels, and nothing can be declared for them, so the rule is left out.
+    wanted["spec"]["ingress"] = json!([]);
     let mut cluster: Value =
         serde_saphyr::from_str(&scene.inventory("openbaocluster")).expect("YAML");
-    let declared = to_paste(&denied.stderr, "the operator opens it:");
-    let rules = cluster["spec"]["network"]["ingressRules"]
-        .as_array_mut()
-        .expect("a list");
-    rules.extend(declared.as_array().expect("a list").iter().cloned());
+    let field = format!(
+        "add to spec.network.trustedIngressPeers of OpenBaoCluster {}/bao:",
+        scene.namespace
+    );
+    cluster["spec"]["network"]["trustedIngressPeers"] = to_paste(&denied.stderr, &field);
     assert_quiet(&scene.write(APPLY, &cluster.to_string()));
-    scene.wait_until_allowed(&wanted);
-    assert_quiet(&scene.write(APPLY, &wanted));
+    assert_quiet(&scene.write(APPLY, &wanted.to_string()));
 }
 
 /// The YAML list after the line that ends with `after`.

@@ -26,6 +26,9 @@ fn obp605_a_service_is_covered_by_pods_of_its_namespace_on_its_port() {
         "https://infra.seal.svc:8200",
         "https://INFRA.seal.svc.cluster.local.:8200/v1/",
         "infra-0.infra.seal.svc:8200",
+        "https://infra.seal:8200",
+        "infra.seal.svc.any.domain:8200",
+        "infra-0.infra.seal.svc.any.domain:8200",
     ] {
         assert!(
             covered(address, &[to(&namespace("seal"), 8200)]),

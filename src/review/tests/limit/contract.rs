@@ -71,32 +71,33 @@ fn a_cluster_that_becomes_hardened_is_held_to_the_contract_from_then_on() {
 }
 
 #[test]
-fn a_refused_policy_is_told_to_be_declared_where_the_contract_takes_it() {
+fn a_denied_policy_is_told_to_be_declared_where_the_contract_takes_it() {
     let spec = hardened_spec(&json!({}));
     let bao = [cluster_named("bao", &spec)];
     let open = |from: Value| json!({"podSelector": servers(), "ingress": [{"from": from, "ports": [{"port": 8200}]}]});
-    let help = |baseline, from: Value| {
-        let verdict = created(
-            &world_under(config_of(baseline), &bao, &[]),
-            "open",
-            &open(from),
+    let told = |baseline, from: Value| {
+        let world = world_under(config_of(baseline), &bao, &[]);
+        let verdict = created(&world, "open", &open(from));
+        let remedies = verdict.findings[0].remedies.iter();
+        let lines = remedies.map(|remedy| (remedy.lines().0, remedy.yaml()));
+        lines.collect::<Vec<_>>()
+    };
+    let named = |field: &str, name: &str| {
+        let yaml = format!(
+            "- namespaceSelector: {{matchLabels: {{kubernetes.io/metadata.name: {name}}}}}"
         );
-        verdict.findings[0].help.clone()
+        (format!("spec.network.{field}"), yaml)
     };
     let web = json!([namespace("web")]);
-    let trusted = help(Next, web.clone());
-    let paste = "the operator opens it:\n- namespaceSelector:\n    matchLabels:\n      \
-                 kubernetes.io/metadata.name: web";
-    assert!(trusted.contains(paste), "{trusted}");
-    assert!(
-        trusted.contains("under spec.network.trustedIngressPeers"),
-        "{trusted}"
-    );
-    let raw = help(V01, web);
-    assert!(raw.contains("spec.network.ingressRules"), "{raw}");
+    for baseline in [Next, V01] {
+        let trusted = told(baseline, web.clone());
+        let expected = named("trustedIngressPeers", "web");
+        assert!(trusted.contains(&expected), "{trusted:?}");
+    }
     let any = json!([{"namespaceSelector": asks("unused", "DoesNotExist", &[]), "podSelector": {"matchLabels": {"app": "a"}}}]);
-    let narrowed = help(Next, any);
-    assert!(narrowed.contains("OBP310 hardened-contract"), "{narrowed}");
+    let narrowed = told(Next, any);
+    let expected = named("trustedIngressPeers", "NAMESPACE");
+    assert!(narrowed.contains(&expected), "{narrowed:?}");
 }
 
 /// Parts of a network, explicit, bare and dressed up.
@@ -266,14 +267,23 @@ fn raw_ingress_rules_are_told_to_be_trusted_peers_that_the_contract_takes() {
         let verdict = review(&world, &cluster_request(None, &cluster_named("bao", &spec)));
         let mut findings = verdict.findings.into_iter();
         let found = findings.find(|finding| finding.path == "spec.network.ingressRules");
-        found.expect("a finding").help
+        found
+            .expect("a finding")
+            .remedies
+            .first()
+            .map(crate::rules::remedy::Remedy::yaml)
     };
-    let web = help(json!([namespace("web")]));
-    assert!(web.ends_with("kubernetes.io/metadata.name: web"), "{web}");
-    let any = help(json!([{"namespaceSelector": asks("unused", "DoesNotExist", &[])}]));
-    assert!(
-        any.ends_with("kubernetes.io/metadata.name: NAMESPACE"),
-        "{any}"
+    let ends = |yaml: Option<String>, name: &str| {
+        let named = format!("kubernetes.io/metadata.name: {name}}}}}");
+        assert!(
+            yaml.as_ref().is_some_and(|yaml| yaml.ends_with(&named)),
+            "{yaml:?}"
+        );
+    };
+    ends(help(json!([namespace("web")])), "web");
+    ends(
+        help(json!([{"namespaceSelector": asks("unused", "DoesNotExist", &[])}])),
+        "NAMESPACE",
     );
 }
 

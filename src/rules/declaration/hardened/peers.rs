@@ -7,13 +7,13 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use super::super::everyone::{fits_any_namespace, fits_any_pod};
 use super::super::{Declaration, DeclaredRule};
 use super::{About, Breach};
+use crate::baseline::NAME_LABEL;
+use crate::rules::remedy::{ClusterEdit, namespace_to_name};
 use netpol::LabelSet;
 use netpol::rule::{Peer, Selector};
 
-const NAME_IT: &str = "name the namespace, for example:\nnamespaceSelector:\n  matchLabels:\n    \
-                       kubernetes.io/metadata.name: NAMESPACE";
-const NAME_PODS: &str =
-    "name the pods, for example:\npodSelector:\n  matchLabels:\n    app.kubernetes.io/name: NAME";
+const NAME_IT: &str = "name the namespace";
+const NAME_PODS: &str = "name the pods";
 const NAME_BLOCK: &str =
     "name the addresses that need it in blocks of their own; the operator does not count `except`";
 
@@ -33,6 +33,7 @@ pub(super) fn breaches(declaration: &Declaration<'_>, rule: &DeclaredRule) -> Ve
             spot: rule.field(field),
             reason: format!("`{field}` names nobody, which means everybody"),
             help: NAME_IT,
+            edit: Some(ClusterEdit::Peers(rule.at, vec![namespace_to_name()])),
         }];
     }
     let peers = rule.rule.peers.iter().enumerate();
@@ -50,6 +51,7 @@ fn of_peer(rule: &DeclaredRule, path: &str, peer: &Peer) -> Option<Breach> {
                 spot: rule.at_path(format!("{path}.ipBlock.cidr")),
                 reason: unsafe_block(net)?,
                 help: NAME_BLOCK,
+                edit: without(rule, peer),
             })
         }
         Peer::Pods {
@@ -63,6 +65,7 @@ fn of_peer(rule: &DeclaredRule, path: &str, peer: &Peer) -> Option<Breach> {
                 spot: rule.at_path(format!("{path}.namespaceSelector")),
                 reason: "this selector is not explicit: any namespace fits it".to_owned(),
                 help: NAME_IT,
+                edit: replaced(rule, peer, namespace_to_name()),
             })
         }
         Peer::Pods { pods, .. } => {
@@ -74,16 +77,42 @@ fn of_peer(rule: &DeclaredRule, path: &str, peer: &Peer) -> Option<Breach> {
                 reason: "this selector is not explicit: any pod of the namespace fits it"
                     .to_owned(),
                 help: NAME_PODS,
+                edit: replaced(
+                    rule,
+                    peer,
+                    Peer::Pods {
+                        namespaces: None,
+                        pods: Some(Selector::labels([(NAME_LABEL, "NAME")])),
+                    },
+                ),
             })
         }
     }
+}
+
+/// The rule with another peer in place of this one.
+fn replaced(rule: &DeclaredRule, wide: &Peer, named: Peer) -> Option<ClusterEdit> {
+    let peers = rule.rule.peers.iter();
+    let mut peers: Vec<Peer> = peers.filter(|peer| *peer != wide).cloned().collect();
+    peers.push(named);
+    Some(ClusterEdit::Peers(rule.at, peers))
+}
+
+/// The rule without this peer; `None` where no other is left.
+fn without(rule: &DeclaredRule, unsafe_block: &Peer) -> Option<ClusterEdit> {
+    let peers = rule.rule.peers.iter();
+    let peers: Vec<Peer> = peers
+        .filter(|peer| *peer != unsafe_block)
+        .cloned()
+        .collect();
+    (!peers.is_empty()).then_some(ClusterEdit::Peers(rule.at, peers))
 }
 
 fn is_empty(selector: &Selector) -> bool {
     selector.labels.is_empty() && selector.expressions.is_empty()
 }
 
-/// What is wrong with a block, `except` or not; `None` where nothing is.
+/// The fault in a block, `except` or not; `None` where there is none.
 fn unsafe_block(net: IpNet) -> Option<String> {
     if net.prefix_len() == 0 {
         return Some(format!("`{net}` is every address of its family"));

@@ -4,18 +4,18 @@ use super::super::{Declaration, DeclaredRule};
 use super::{About, Breach, judged};
 use crate::inventory::Profile;
 use crate::rules::Onset;
+use crate::rules::remedy::ClusterEdit;
 use netpol::Direction;
 use netpol::port::{PortSet, Protocol};
-use netpol::rule::PortRange;
+use netpol::rule::{PortEntry, PortRange};
 
 /// Ports of one protocol that a cluster may name, all its rules together: half of all. Nothing that a
 /// cluster talks to has more, and whoever needs a range still has room.
 const MOST: u32 = 32_768;
 
-const NAME_PORTS: &str =
-    "name the ports that are needed, for example:\nports:\n- protocol: TCP\n  port: 443";
+const NAME_PORTS: &str = "name the ports that are needed";
 
-/// What is wrong with the ports of one rule. Trusted peers have none of their own.
+/// The fault in the ports of one rule. Trusted peers have none of their own.
 pub(super) fn breach(direction: Direction, rule: &DeclaredRule) -> Option<Breach> {
     if direction == Direction::Ingress {
         return None;
@@ -41,6 +41,7 @@ pub(super) fn breach(direction: Direction, rule: &DeclaredRule) -> Option<Breach
             spot: rule.field(&format!("ports[{at}]")),
             reason,
             help: NAME_PORTS,
+            edit: Some(named(rule)),
         });
     }
     let wide = too_many(&rule.rule.port_set())?;
@@ -50,7 +51,7 @@ pub(super) fn breach(direction: Direction, rule: &DeclaredRule) -> Option<Breach
     ))
 }
 
-/// What is wrong with the ports of all rules together where each by itself is fine, told of the rule
+/// The fault in the ports of all rules together where each by itself is fine, told of the rule
 /// that opens most of them.
 pub(super) fn together(declaration: &Declaration<'_>) -> Option<(Onset, Breach)> {
     let after = fine(declaration.direction, &declaration.after);
@@ -84,12 +85,25 @@ fn union(rules: &[&DeclaredRule]) -> PortSet {
     sets.fold(PortSet::none(), |all, set| all.union(&set))
 }
 
+/// The written numbers that are few enough, else the port of HTTPS.
+fn named(rule: &DeclaredRule) -> ClusterEdit {
+    let few = rule.rule.ports.iter().filter(|entry| {
+        matches!(entry.ports, PortRange::Numbers(..)) && too_many(&entry.port_set()).is_none()
+    });
+    let mut ports: Vec<PortEntry> = few.cloned().collect();
+    if ports.is_empty() || ports.len() == rule.rule.ports.len() {
+        ports = vec![PortEntry::tcp(443)];
+    }
+    ClusterEdit::Ports(rule.at, ports)
+}
+
 fn of_rule(rule: &DeclaredRule, reason: String) -> Breach {
     Breach {
         about: About::Ports,
         spot: rule.field("ports"),
         reason,
         help: NAME_PORTS,
+        edit: Some(named(rule)),
     }
 }
 

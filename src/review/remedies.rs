@@ -1,0 +1,415 @@
+//! Remedies of a denial: each is applied and the review run again, and only those are kept after which nothing
+//! denies.
+//!
+//! The proofs of all these reviews share the budget of the first one, and their number is bounded, so a write cannot
+//! multiply its cost. Where the budget is used up no remedy is shown.
+
+mod narrow;
+mod policies;
+
+use std::cell::Cell;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::level::WriterClass;
+use super::request::{Edit, Operation, Request, Subject, Writer};
+use super::verdict::{Outcome, Verdict};
+use super::world::CompiledSnapshot;
+use crate::code::EnforcementPoint;
+use crate::config::{Pods, ReviewConfig};
+use crate::inventory::{Cluster, Fact, Kind, NamespaceFacts, ObjectRef, Policy};
+use crate::rules::remedy::{Change, ClusterEdit, PolicyEdit, Rank, Remedy, SettingEdit, exclude};
+use crate::rules::{Code, Finding, Level, Onset};
+use netpol::cover::Budget;
+
+/// Findings of one denial that get remedies of their own.
+const MOST_FINDINGS: usize = 16;
+
+/// Reviews that one denial may take beside its own.
+const MOST_REVIEWS: usize = 12;
+
+/// Cost of compiling the perimeters of a namespace, in comparisons for each policy in it.
+const COMPILED: usize = 100;
+
+/// A denied write, and the budget that is left of its review.
+struct Denied<'a> {
+    world: &'a CompiledSnapshot,
+    request: &'a Request,
+    class: WriterClass,
+    budget: &'a Cell<Budget>,
+}
+
+/// Keeps of each finding the remedies that work, and adds those that the facts suggest.
+pub(super) fn attach(
+    world: &CompiledSnapshot,
+    request: &Request,
+    class: WriterClass,
+    verdict: &mut Verdict,
+    budget: &Cell<Budget>,
+) {
+    let mut proposed = Vec::new();
+    for finding in &mut verdict.findings {
+        let own = std::mem::take(&mut finding.remedies);
+        if finding.level == Level::Deny {
+            proposed.push((finding, own));
+        }
+    }
+    let denied = Denied {
+        world,
+        request,
+        class,
+        budget,
+    };
+    if request.point == EnforcementPoint::Audit || proposed.is_empty() {
+        return;
+    }
+    let is_few = proposed.len() <= MOST_FINDINGS;
+    let all_pods = proposed.iter().flat_map(|(finding, _)| &finding.pods);
+    let all_pods: BTreeSet<Pods> = all_pods.copied().collect();
+    let of_all = denied.excluding(&Vec::from_iter(all_pods));
+    let proposals: Vec<Vec<Remedy>> = proposed
+        .iter_mut()
+        .map(|(finding, own)| {
+            if !is_few {
+                return of_all.iter().cloned().collect();
+            }
+            let mut all = std::mem::take(own);
+            all.extend(denied.suggested(finding));
+            all.sort_by_key(|remedy| remedy.rank);
+            all
+        })
+        .collect();
+    let helpless = proposed.iter().zip(&proposals);
+    let helpless = helpless.filter(|(_, proposals)| proposals.is_empty());
+    let left: Vec<(Code, String)> = helpless
+        .map(|((finding, _), _)| (finding.code, finding.path.clone()))
+        .collect();
+    let kept = denied.accepted(&proposals, &left);
+    for ((finding, _), mut kept) in proposed.into_iter().zip(kept) {
+        kept.sort_by_key(|remedy| remedy.rank);
+        finding.remedies = kept.into_iter().cloned().collect();
+    }
+}
+
+impl Denied<'_> {
+    /// Remedies that the facts suggest for a finding.
+    fn suggested(&self, finding: &Finding) -> Vec<Remedy> {
+        match &self.request.subject {
+            Subject::Policy(edit) => match edit.after.as_ref().and_then(Fact::read) {
+                Some(after) => policies::suggested(self, finding, after),
+                None => Vec::new(),
+            },
+            Subject::Cluster(_) | Subject::Restore(_) => Vec::new(),
+        }
+    }
+
+    /// The one remedy for any number of rules that open too much.
+    fn excluding(&self, pods: &[Pods]) -> Option<Remedy> {
+        let Subject::Policy(edit) = &self.request.subject else {
+            return None;
+        };
+        let after = edit.after.as_ref().and_then(Fact::read)?;
+        exclude(&edit.object, after, pods)
+    }
+
+    /// For each finding the remedies that are part of a plan after which nothing denies, but for findings of which no
+    /// remedy is known.
+    fn accepted<'a>(
+        &self,
+        proposals: &'a [Vec<Remedy>],
+        left: &[(Code, String)],
+    ) -> Vec<Vec<&'a Remedy>> {
+        let mut kept: Vec<Vec<&Remedy>> = vec![Vec::new(); proposals.len()];
+        let mut tried: Vec<Vec<Option<&Remedy>>> = Vec::new();
+        let mut wanted: Vec<&Remedy> = proposals.iter().flatten().collect();
+        wanted.sort_by_key(|remedy| remedy.rank);
+        wanted.dedup();
+        for wanted in wanted {
+            let plan = plan(wanted, proposals, &kept);
+            if tried.contains(&plan) {
+                continue;
+            }
+            // It is shown only if there is no better remedy.
+            let is_last =
+                matches!(wanted.change, Change::Policy(..)) && wanted.rank == Rank::LeaveOut;
+            if is_last && kept.iter().all(|kept| !kept.is_empty()) {
+                continue;
+            }
+            if tried.len() == MOST_REVIEWS || self.budget.get().is_spent() {
+                break;
+            }
+            let planned: Vec<&Remedy> = plan.iter().flatten().copied().collect();
+            if self.passes(&planned, left) {
+                for (kept, remedy) in kept.iter_mut().zip(&plan) {
+                    if let Some(remedy) = remedy
+                        && !kept.contains(remedy)
+                    {
+                        kept.push(remedy);
+                    }
+                }
+            }
+            tried.push(plan);
+        }
+        kept
+    }
+
+    /// Whether nothing denies after these changes: neither the write itself, but for findings of which no remedy is
+    /// known, nor the writes of the other objects that they change.
+    fn passes(&self, plan: &[&Remedy], left: &[(Code, String)]) -> bool {
+        let changes = Changes::of(plan);
+        let own = self.request.object();
+        let Some(world) = self.changed_config(&changes) else {
+            return false;
+        };
+        let Some(world) = self.before(world, &changes) else {
+            return false;
+        };
+        let mut facts: Vec<(Arc<str>, NamespaceFacts)> = Vec::new();
+        for object in changes.objects.iter().filter(|object| **object != own) {
+            let Some((edit, namespace)) = self.other(&world, object, &changes) else {
+                return false;
+            };
+            let verdict = self.judged(&world, &edit, WriterClass::Everyone);
+            if verdict.outcome() == Outcome::Deny || opens_too_much(&verdict) {
+                return false;
+            }
+            facts.push((object.namespace.clone(), namespace));
+        }
+        let Some(request) = self.edited(&changes) else {
+            return false;
+        };
+        let world = if facts.is_empty() {
+            world
+        } else if self.compile(&own.namespace) {
+            world.with_facts(facts)
+        } else {
+            return false;
+        };
+        let verdict = self.judged(&world, &request, self.class);
+        let mut denied = verdict.findings.iter();
+        let is_left = |finding: &Finding| {
+            let mut left = left.iter();
+            left.any(|(code, path)| *code == finding.code && *path == finding.path)
+        };
+        denied.all(|finding| finding.level != Level::Deny || is_left(finding))
+            && (changes.clusters(own).is_empty() || !opens_too_much(&verdict))
+    }
+
+    fn judged(&self, world: &CompiledSnapshot, request: &Request, class: WriterClass) -> Verdict {
+        super::judge(world, request, class, self.budget)
+    }
+
+    /// Counts the work of a namespace's perimeters; false where that is too much.
+    fn compile(&self, namespace: &str) -> bool {
+        let facts = self.world.facts(namespace);
+        let policies = facts.map_or(0, |facts| facts.policies.len() * facts.clusters.len());
+        self.look(COMPILED * (1 + policies))
+    }
+
+    /// Counts comparisons; false where that is too much.
+    fn look(&self, comparisons: usize) -> bool {
+        let mut budget = self.budget.get();
+        let enough = budget.look(comparisons);
+        self.budget.set(budget);
+        enough
+    }
+
+    /// The world under the changed settings.
+    fn changed_config(&self, changes: &Changes<'_>) -> Option<CompiledSnapshot> {
+        if changes.settings.is_empty() {
+            return Some(self.world.clone());
+        }
+        let namespace = &self.request.object().namespace;
+        if !self.compile(namespace) {
+            return None;
+        }
+        let mut config = ReviewConfig::clone(&self.world.config);
+        for setting in &changes.settings {
+            setting.apply(&mut config);
+        }
+        Some(self.world.with_config(config, namespace))
+    }
+
+    /// The world before the write of a cluster, where other objects change first: in files it is there already.
+    fn before(&self, world: CompiledSnapshot, changes: &Changes<'_>) -> Option<CompiledSnapshot> {
+        let own = self.request.object();
+        let Subject::Cluster(edit) = &self.request.subject else {
+            return Some(world);
+        };
+        // Nothing is known of the cluster where nothing is known of its namespace.
+        let Some(known) = world.facts(&own.namespace) else {
+            return Some(world);
+        };
+        if changes.objects.iter().all(|object| **object == *own)
+            || known.clusters.get(&own.name) == edit.before.as_ref()
+        {
+            return Some(world);
+        }
+        let mut facts = known.clone();
+        match &edit.before {
+            Some(before) => facts.clusters.insert(own.name.clone(), before.clone()),
+            None => facts.clusters.remove(&own.name),
+        };
+        self.compile(&own.namespace)
+            .then(|| world.with_facts(vec![(own.namespace.clone(), facts)]))
+    }
+
+    /// The write of another object that the plan changes, and the namespace's facts after it.
+    fn other(
+        &self,
+        world: &CompiledSnapshot,
+        object: &ObjectRef,
+        changes: &Changes<'_>,
+    ) -> Option<(Request, NamespaceFacts)> {
+        let mut facts = world.facts(&object.namespace)?.clone();
+        let subject = if let Some(fact) = facts.policies.get_mut(&object.name)
+            && object.kind == Kind::NetworkPolicy
+        {
+            let before = fact.clone();
+            let after = PolicyEdit::apply(&changes.policies(object), before.read()?);
+            *fact = Fact::Read(after.into());
+            Subject::Policy(written(object, Some(before), fact.clone()))
+        } else {
+            let fact = facts.clusters.get_mut(&object.name)?;
+            let before = fact.clone();
+            let after = ClusterEdit::apply(&changes.clusters(object), before.read()?);
+            *fact = Fact::Read(after.into());
+            Subject::Cluster(written(object, Some(before), fact.clone()))
+        };
+        let request = Request {
+            operation: Operation::Update,
+            writer: Writer::default(),
+            point: self.request.point,
+            subject,
+        };
+        Some((request, facts))
+    }
+
+    /// The write with the changes to its own object.
+    fn edited(&self, changes: &Changes<'_>) -> Option<Request> {
+        let mut request = self.request.clone();
+        match &mut request.subject {
+            Subject::Policy(edit) => {
+                let edits = changes.policies(&edit.object);
+                if !edits.is_empty() {
+                    let after = edit.after.as_ref()?.read()?;
+                    let after: Arc<Policy> = PolicyEdit::apply(&edits, after).into();
+                    edit.spec_changed = differs(edit.before.as_ref(), &after, Policy::same_spec);
+                    edit.after = Some(Fact::Read(after));
+                }
+            }
+            Subject::Cluster(edit) => {
+                let edits = changes.clusters(&edit.object);
+                if !edits.is_empty() {
+                    let after = edit.after.as_ref()?.read()?;
+                    let after: Arc<Cluster> = ClusterEdit::apply(&edits, after).into();
+                    edit.spec_changed = differs(edit.before.as_ref(), &after, Cluster::same_spec);
+                    edit.after = Some(Fact::Read(after));
+                }
+            }
+            Subject::Restore(_) => {}
+        }
+        Some(request)
+    }
+}
+
+/// A remedy for each finding: those like `wanted` where there are, else one that is known to work, else the first
+/// that is about that finding alone. `None` for a finding that has none.
+fn plan<'a>(
+    wanted: &'a Remedy,
+    proposals: &'a [Vec<Remedy>],
+    kept: &[Vec<&'a Remedy>],
+) -> Vec<Option<&'a Remedy>> {
+    let of_finding = |(own, kept): (&'a Vec<Remedy>, &Vec<&'a Remedy>)| {
+        let same = own.iter().find(|remedy| *remedy == wanted);
+        let alike = own.iter().find(|remedy| remedy.rank == wanted.rank);
+        let known = kept.iter().copied();
+        let mut known = known.filter(|remedy| remedy.rank != Rank::Exclude);
+        let known = known.next();
+        let other = own.iter().find(|remedy| remedy.rank != Rank::Exclude);
+        let other = other.filter(|_| wanted.rank != Rank::Exclude);
+        same.or(alike).or(known).or(other)
+    };
+    proposals.iter().zip(kept).map(of_finding).collect()
+}
+
+/// Everything that a plan changes.
+struct Changes<'a> {
+    objects: BTreeSet<&'a ObjectRef>,
+    policies: Vec<(&'a ObjectRef, &'a PolicyEdit)>,
+    left_out: Vec<PolicyEdit>,
+    clusters: Vec<(&'a ObjectRef, &'a ClusterEdit)>,
+    settings: Vec<&'a SettingEdit>,
+}
+
+impl<'a> Changes<'a> {
+    fn of(plan: &[&'a Remedy]) -> Self {
+        let mut changes = Self {
+            objects: BTreeSet::new(),
+            policies: Vec::new(),
+            left_out: Vec::new(),
+            clusters: Vec::new(),
+            settings: Vec::new(),
+        };
+        for remedy in plan {
+            match &remedy.change {
+                Change::Policy(object, edit) => {
+                    changes.objects.insert(object);
+                    changes.policies.push((object, edit));
+                }
+                Change::Cluster(object, edit) => {
+                    changes.objects.insert(object);
+                    changes.clusters.push((object, edit));
+                }
+                Change::Setting(edit) => {
+                    if !changes.settings.contains(&edit) {
+                        changes.settings.push(edit);
+                    }
+                }
+            }
+            let out = remedy.leaves_out.iter();
+            let out = out.map(|(direction, at)| PolicyEdit::LeaveOut(*direction, *at));
+            changes.left_out.extend(out);
+        }
+        changes
+    }
+
+    /// The edits of a policy. What is left out beside another change is left out of the written one, which is the
+    /// only policy that a plan with such changes edits.
+    fn policies<'s>(&'s self, object: &ObjectRef) -> Vec<&'s PolicyEdit> {
+        let own = self.policies.iter().filter(|(of, _)| *of == object);
+        own.map(|(_, edit)| *edit).chain(&self.left_out).collect()
+    }
+
+    fn clusters(&self, object: &ObjectRef) -> Vec<&'a ClusterEdit> {
+        let own = self.clusters.iter().filter(|(of, _)| *of == object);
+        own.map(|(_, edit)| *edit).collect()
+    }
+}
+
+fn written<T>(object: &ObjectRef, before: Option<Fact<T>>, after: Fact<T>) -> Edit<T>
+where
+    Fact<T>: Clone,
+{
+    Edit {
+        object: object.clone(),
+        before,
+        after: Some(after),
+        spec_changed: true,
+    }
+}
+
+fn differs<T>(before: Option<&Fact<T>>, after: &T, same_spec: impl Fn(&T, &T) -> bool) -> bool {
+    before
+        .and_then(Fact::read)
+        .is_none_or(|before| !same_spec(before, after))
+}
+
+/// Whether a declaration opens the cluster to everyone or to everywhere, which is never proposed, also where it
+/// only warns.
+fn opens_too_much(verdict: &Verdict) -> bool {
+    let mut introduced = verdict.findings.iter();
+    introduced.any(|finding| {
+        finding.onset == Onset::Introduced && matches!(finding.code, Code::Obp302 | Code::Obp305)
+    })
+}

@@ -1,0 +1,187 @@
+//! A change by which a denied write passes.
+
+mod cluster;
+mod exclude;
+mod policy;
+mod setting;
+
+use serde_json::Value;
+
+pub use cluster::{AddressList, ClusterEdit};
+pub use exclude::exclude;
+pub use policy::PolicyEdit;
+pub use setting::SettingEdit;
+
+use super::paste::compact;
+use crate::inventory::ObjectRef;
+use netpol::Direction;
+use netpol::port::{PortSet, Protocol};
+use netpol::rule::{Peer, PortEntry, PortRange, Selector};
+
+/// Kinds of remedies, the best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rank {
+    /// Undoes a part of the write.
+    PutBack,
+    /// Fills the field that is made for exactly this connection.
+    Field,
+    /// Narrows a rule, and keeps its peers.
+    NarrowPorts,
+    /// Narrows a rule to some of its peers, or to those that are allowed.
+    NarrowPeers,
+    /// Takes the OpenBao pods out of the policy.
+    Exclude,
+    /// Declares a trusted peer.
+    Trust,
+    /// Declares a rule.
+    Declare,
+    /// Declares a client that the writer has to name.
+    Name,
+    /// Has the platform permit it.
+    Permit,
+    /// Leaves a part of the write out.
+    LeaveOut,
+}
+
+/// The value that a remedy changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A NetworkPolicy.
+    Policy(ObjectRef, PolicyEdit),
+    /// An OpenBaoCluster.
+    Cluster(ObjectRef, ClusterEdit),
+    /// The settings of openbao-perimeter.
+    Setting(SettingEdit),
+}
+
+/// A change that makes a denied write pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remedy {
+    /// How good it is.
+    pub rank: Rank,
+    /// Its effect, in a few words.
+    pub action: String,
+    /// The change.
+    pub change: Change,
+    /// The rule of the written policy that is left out beside it, since the operator opens the connection.
+    pub leaves_out: Option<(Direction, usize)>,
+}
+
+/// Operation on the value at a field path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// Elements are added to the list.
+    Add,
+    /// The keys of the object are set.
+    Set,
+    /// The whole is replaced.
+    Replace,
+    /// The whole is removed.
+    Remove,
+}
+
+impl Verb {
+    /// The word in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Add => "add",
+            Self::Set => "set",
+            Self::Replace => "replace",
+            Self::Remove => "remove",
+        }
+    }
+}
+
+/// The changed lines: a field path, what is done there, and with which value.
+pub type Lines = (String, Verb, Value);
+
+impl Remedy {
+    /// A remedy without a rule that is left out.
+    pub fn new(rank: Rank, action: impl Into<String>, change: Change) -> Self {
+        Self {
+            rank,
+            action: action.into(),
+            change,
+            leaves_out: None,
+        }
+    }
+
+    /// The changed lines.
+    pub fn lines(&self) -> Lines {
+        match &self.change {
+            Change::Policy(_, edit) => edit.lines(),
+            Change::Cluster(_, edit) => edit.lines(),
+            Change::Setting(edit) => edit.lines(),
+        }
+    }
+
+    /// The changed lines as YAML; empty where something is removed.
+    pub fn yaml(&self) -> String {
+        match self.lines() {
+            (_, Verb::Remove, _) => String::new(),
+            (_, _, value) => compact(&value),
+        }
+    }
+
+    /// The changed object, for a sentence.
+    pub fn target(&self) -> String {
+        match &self.change {
+            Change::Policy(object, _) | Change::Cluster(object, _) => object.to_string(),
+            Change::Setting(_) => "the settings of openbao-perimeter".to_owned(),
+        }
+    }
+
+    /// The remedy in one line, for the writer of `written`. The YAML follows it.
+    pub fn heading(&self, written: &ObjectRef) -> String {
+        let (path, verb, _) = self.lines();
+        let target = match &self.change {
+            Change::Policy(object, _) | Change::Cluster(object, _) if object == written => {
+                String::new()
+            }
+            Change::Policy(object, _) | Change::Cluster(object, _) => format!(" of {object}"),
+            Change::Setting(_) => String::new(),
+        };
+        let out = self.leaves_out.map(Self::left_out);
+        let out = out.unwrap_or_default();
+        let action = &self.action;
+        match verb {
+            Verb::Add => format!("{action}{out}; add to {path}{target}:"),
+            Verb::Set => format!("{action}{out}; set in {path}{target}:"),
+            Verb::Replace => format!("{action}{out}; replace {path}{target} with:"),
+            Verb::Remove => format!("{action}{out}; remove {path}{target}"),
+        }
+    }
+
+    fn left_out((direction, at): (Direction, usize)) -> String {
+        format!(" and leave {} out of this policy", rule_path(direction, at))
+    }
+}
+
+/// Field path of a rule of a policy.
+pub fn rule_path(direction: Direction, at: usize) -> String {
+    format!("spec.{}[{at}]", direction.field())
+}
+
+/// A namespace that the reader has to name.
+pub fn namespace_to_name() -> Peer {
+    Peer::Pods {
+        namespaces: Some(Selector::namespace("NAMESPACE")),
+        pods: None,
+    }
+}
+
+/// Port entries that a remedy may list.
+const MOST_PORTS: usize = 8;
+
+/// Port entries for the numbers of a set; `None` where there are none, or too many.
+pub fn port_entries(ports: &PortSet) -> Option<Vec<PortEntry>> {
+    let mut all = Vec::new();
+    for protocol in Protocol::ALL {
+        let numbers = ports.ports(protocol).numbers();
+        all.extend(numbers.ranges().map(|range| PortEntry {
+            protocol,
+            ports: PortRange::Numbers(*range.start(), *range.end()),
+        }));
+    }
+    (!all.is_empty() && all.len() <= MOST_PORTS).then_some(all)
+}

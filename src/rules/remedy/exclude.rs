@@ -1,0 +1,46 @@
+//! OpenBao pods taken out of a policy.
+
+use super::{Change, PolicyEdit, Rank, Remedy};
+use crate::baseline::{
+    CLUSTER_LABEL, COMPONENT_LABEL, JOB_COMPONENTS, NAME_LABEL, OPERATOR_NAME, Pods,
+};
+use crate::inventory::{ObjectRef, Policy};
+use netpol::label::Values;
+use netpol::rule::{Operator, Requirement};
+
+/// Takes groups of pods out of the policy; `None` where nothing would be left of it.
+pub fn exclude(object: &ObjectRef, policy: &Policy, pods: &[Pods]) -> Option<Remedy> {
+    let (excluded, what) = requirements(pods);
+    let mut selected = policy.pods.label_set()?;
+    for requirement in &excluded {
+        let values = match requirement.operator {
+            Operator::DoesNotExist => Values::absent(),
+            _ => Values::none_of_or_absent(requirement.values.iter().cloned()),
+        };
+        selected = selected.and(requirement.key.clone(), values)?;
+    }
+    Some(Remedy::new(
+        Rank::Exclude,
+        format!("exclude the {what} pods"),
+        Change::Policy(object.clone(), PolicyEdit::Exclude(excluded)),
+    ))
+}
+
+/// Requirements that these pods do not meet, and a word for them.
+fn requirements(pods: &[Pods]) -> (Vec<Requirement>, &'static str) {
+    let requirement = |key: &str, operator, values: &[&str]| Requirement {
+        key: key.into(),
+        operator,
+        values: values.iter().map(|value| (*value).into()).collect(),
+    };
+    if pods.contains(&Pods::Controller) {
+        let others = requirement(NAME_LABEL, Operator::NotIn, &[OPERATOR_NAME]);
+        (vec![others], "operator's")
+    } else if pods.contains(&Pods::Workload) {
+        let others = requirement(CLUSTER_LABEL, Operator::DoesNotExist, &[]);
+        (vec![others], "OpenBao")
+    } else {
+        let others = requirement(COMPONENT_LABEL, Operator::NotIn, &JOB_COMPONENTS);
+        (vec![others], "backup and restore")
+    }
+}
