@@ -1,4 +1,4 @@
-//! The review: one pure, total function from a request and the facts to a verdict.
+//! The review: a pure function from a request and the facts to a verdict. Every request has one.
 
 #![deny(
     clippy::disallowed_macros,
@@ -47,7 +47,7 @@ use crate::rules::{Finding, input, unknown_field};
 use maintenance::Allowance;
 use netpol::cover::Budget;
 
-/// Judges one write: all findings, in a stable order.
+/// Reviews one write. Returns all findings in a stable order.
 pub fn review(world: &CompiledSnapshot, request: &Request) -> Verdict {
     review_as(
         world,
@@ -56,7 +56,7 @@ pub fn review(world: &CompiledSnapshot, request: &Request) -> Verdict {
     )
 }
 
-/// Judges one write by a writer of this class.
+/// Reviews one write by a user of this class.
 fn review_as(world: &CompiledSnapshot, request: &Request, class: WriterClass) -> Verdict {
     let budget = Cell::new(Budget::new(world.config.proof_budget));
     let mut verdict = judge(world, request, class, &budget);
@@ -87,7 +87,7 @@ fn judge(
     level::settle(&world.config, request, class, allowance, findings)
 }
 
-/// Findings about unknown fields of what is written, which are named where they may be why it is denied.
+/// Findings about unknown fields of the object. They are also named in denials that they may cause.
 fn unknown_fields(request: &Request, findings: &mut [Finding]) -> Vec<Finding> {
     let (before, after) = request.metadata();
     let Some(after) = after else {
@@ -101,8 +101,8 @@ fn unknown_fields(request: &Request, findings: &mut [Finding]) -> Vec<Finding> {
     unknown_field::check(request.object(), after, before)
 }
 
-/// The verdict while the facts are not complete or too old: refused, except for writers whom no
-/// verdict stops, and writes that change neither a spec nor what makes a policy a managed one.
+/// The verdict while facts are incomplete or too old: a denial, except for exempt users and for writes that
+/// change neither a spec nor the metadata that makes a policy a managed one.
 pub fn not_ready(config: &ReviewConfig, request: &Request) -> Verdict {
     without_facts(config, request, |object| {
         if metadata::may_leave_its_manager(request, config.baseline) {
@@ -113,8 +113,8 @@ pub fn not_ready(config: &ReviewConfig, request: &Request) -> Verdict {
     })
 }
 
-/// The verdict about a write that was in doubt, whether there is a cluster or what policies say that were not read,
-/// where the doubt could not be settled.
+/// The verdict about a write that needed a live read which failed: it depends on an unknown cluster, or on
+/// policies that were not read.
 pub fn not_read(config: &ReviewConfig, request: &Request) -> Verdict {
     without_facts(config, request, input::not_read)
 }

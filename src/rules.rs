@@ -1,4 +1,4 @@
-//! The rules: one file each, from a [`case::Case`] or a declaration to findings.
+//! The rules: one file per rule, each a function from a [`case::PolicyChange`] or a declaration to findings.
 
 #![deny(
     clippy::disallowed_macros,

@@ -1,5 +1,4 @@
-//! The review of an OpenBaoCluster write: is what it declares additive-only, and which policies does
-//! it bring to bear.
+//! The review of an OpenBaoCluster write: its declarations, and existing policies that select its pods.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -44,8 +43,8 @@ pub(super) fn findings(
     let before = before.map(AsRef::as_ref);
     let api_server = &world.snapshot.api_server;
     findings.extend(ambiguous_cidr::in_cluster(&edit.object, after, before));
-    // First, since it takes half of the budget at most: then neither can what is declared keep it
-    // from being decided, nor a hard policy of somebody else what is declared.
+    // First, since it takes at most half of the budget: declarations then cannot prevent a decision about existing
+    // policies, nor the other way round.
     if edit.before.is_none() || edit.spec_changed {
         findings.extend(brought_to_bear(
             world,
@@ -78,8 +77,8 @@ pub(super) fn findings(
     findings
 }
 
-/// Findings about the mark by which the operator keeps up no policies: metadata, which are known of a cluster that
-/// cannot be read too.
+/// Findings about the annotation of restored clusters. Metadata is known even of a cluster that cannot be
+/// read.
 fn marked(world: &CompiledSnapshot, class: WriterClass, edit: &Edit<Cluster>) -> Vec<Finding> {
     let (Some(before), Some(after)) = (&edit.before, &edit.after) else {
         return Vec::new();
@@ -91,14 +90,14 @@ fn marked(world: &CompiledSnapshot, class: WriterClass, edit: &Edit<Cluster>) ->
     marked.into_iter().collect()
 }
 
-/// Field paths of the labels that the pods of a cluster's restore tests carry.
+/// Field paths of the labels of pods in a cluster's restore tests.
 const TEST_LABELS: Paths = Paths {
     servers: "spec.backup.restoreTest.clusterTemplate.podMetadata.labels",
     jobs: "spec.backup.target.workloadIdentity.podLabels",
 };
 
-/// Findings about policies that the clusters come under which the operator makes to test the restore of
-/// backups.
+/// Findings about existing policies that select pods of the clusters which the operator creates for restore
+/// tests.
 fn restore_tests(
     world: &CompiledSnapshot,
     object: &ObjectRef,
@@ -113,7 +112,7 @@ fn restore_tests(
     restore_target::brought_to_bear(world, object, tests, &TEST_LABELS, budget)
 }
 
-/// Findings about names of the cluster's policies that are taken.
+/// Findings about names of the cluster's policies that are already taken.
 fn names_taken(world: &CompiledSnapshot, edit: &Edit<Cluster>, after: &Cluster) -> Vec<Finding> {
     let age = if edit.before.is_none() {
         Age::New
@@ -126,19 +125,19 @@ fn names_taken(world: &CompiledSnapshot, edit: &Edit<Cluster>, after: &Cluster) 
     })
 }
 
-/// What lets through more than a ceiling.
+/// A violation of a ceiling by an existing policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// What is said of it.
+    /// The finding.
     pub finding: Finding,
-    /// The policy, where it is one that can be judged.
+    /// The policy, if it can be checked.
     pub policy: Option<Arc<str>>,
-    /// Field path of the rule in that policy, where a connection shows it.
+    /// Field path of the rule in that policy, if there is an example connection.
     pub path: Option<String>,
 }
 
-/// The policies that the operator rewrites for the cluster as written. The newest one takes over none of
-/// somebody else's, and keeps up none of a cluster that is restored into.
+/// The policies that the operator will rewrite for the cluster as written. The newest operator does not
+/// overwrite other users' policies, and renders none for a restored cluster.
 fn rewritten(
     world: &CompiledSnapshot,
     edit: &Edit<Cluster>,
@@ -159,7 +158,7 @@ fn rewritten(
         .collect()
 }
 
-/// The names of the policies that are a cluster's own.
+/// The names of a cluster's managed policies.
 pub(super) fn managed_names(
     object: &ObjectRef,
     baseline: Baseline,
@@ -168,8 +167,8 @@ pub(super) fn managed_names(
     zones.filter_map(|pods| pods.policy_name(&object.name).map(Arc::from))
 }
 
-/// Findings about policies of the namespace that pierce the perimeter of the cluster as written, but
-/// for those `aside`.
+/// Findings about policies of the namespace that violate the perimeter of the cluster as written. Those in
+/// `aside` are skipped.
 fn brought_to_bear(
     world: &CompiledSnapshot,
     edit: &Edit<Cluster>,
@@ -180,7 +179,7 @@ fn brought_to_bear(
     pierced.map(|pierced| pierced.finding).collect()
 }
 
-/// The same, with the policies and their rules.
+/// The same with the policies and their rules.
 pub(super) fn pierced(
     world: &CompiledSnapshot,
     edit: &Edit<Cluster>,
@@ -223,7 +222,7 @@ pub(super) fn pierced(
             known.code == finding.code && known.level <= finding.level
         });
         if let Some(same) = same {
-            // One connection for each policy is enough to see what is wrong with it.
+            // One connection per policy is enough.
             pierced[*same].finding.include(&after, &finding.pods);
             continue;
         }

@@ -1,4 +1,4 @@
-//! Who writes, and what that makes of a finding's level.
+//! Classes of users, and their effect on the level of a finding.
 
 use super::maintenance::Allowance;
 use super::request::{Operation, Request, Subject, Writer};
@@ -7,23 +7,23 @@ use crate::code::EnforcementPoint;
 use crate::config::ReviewConfig;
 use crate::rules::{Code, Finding, Level, Onset, Place};
 
-/// The classes of writers.
+/// The classes of users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WriterClass {
-    /// The operator: nothing denies, and nothing is mutated.
+    /// The operator: nothing is denied or mutated.
     Operator,
-    /// Nobody writes: it is a managed policy as it is stored. What the operator would not render is a
-    /// finding, since a tenant may have written it while no webhook was asked.
+    /// No user: a stored managed policy. A difference from the operator's policy is a finding, since a tenant
+    /// may have written it while no webhook was called.
     Stored,
-    /// Garbage collection, namespace deletion, and Kubernetes' own controllers: they may delete, and
-    /// update metadata.
+    /// Garbage collection, namespace deletion and Kubernetes controllers. They may delete objects and update
+    /// metadata.
     System,
     /// Everyone else.
     Everyone,
 }
 
-/// Usernames of the system's writers, beside all that begin with `system:controller:`. The
-/// registrations list the same.
+/// Usernames of system users, in addition to all that start with `system:controller:`. The registrations have
+/// the same list.
 pub const SYSTEM_WRITERS: &[&str] = &[
     "system:kube-controller-manager",
     "system:serviceaccount:kube-system:generic-garbage-collector",
@@ -31,7 +31,7 @@ pub const SYSTEM_WRITERS: &[&str] = &[
 ];
 
 impl WriterClass {
-    /// The class of a writer.
+    /// The class of a user.
     pub fn of(writer: &Writer, config: &ReviewConfig) -> Self {
         if config.operator_accounts.contains(&writer.name) {
             Self::Operator
@@ -45,8 +45,7 @@ impl WriterClass {
     }
 }
 
-/// The verdict: findings with the level that they have for this writer and this write; those that are off are
-/// left out.
+/// The verdict: findings with the level for this user and this write, without those that are off.
 pub(super) fn settle(
     config: &ReviewConfig,
     request: &Request,
@@ -79,13 +78,13 @@ pub(super) fn settle(
             WriterClass::System | WriterClass::Everyone => Level::Deny,
         };
         let set = config.levels.of(finding.code, request.point);
-        // The strictest level comes first in order.
+        // Levels are ordered, the strictest first.
         let own = set.unwrap_or(finding.level);
         maintained |= breaks_glass && !old_harm && own == Level::Deny;
         let level = own.max(most);
         Finding { level, ..finding }
     };
-    // The operator cannot help what stands in a spec that it leaves alone: it only moves a finalizer.
+    // The operator cannot fix an unchanged spec when it only removes a finalizer.
     let is_told = |finding: &Finding| {
         class != WriterClass::Operator || !unchanged || finding.place == Place::Metadata
     };
@@ -99,7 +98,7 @@ pub(super) fn settle(
     }
 }
 
-/// Findings about a state, which no write is to blame for, with the level that they have at a point.
+/// Findings about a state, with the level at an enforcement point.
 pub(super) fn of_state(
     config: &ReviewConfig,
     point: EnforcementPoint,
@@ -117,12 +116,12 @@ pub(super) fn of_state(
         .collect()
 }
 
-/// Whether a rule says that nobody knows.
+/// Returns true if a rule is about undecided questions.
 const fn is_undecided(code: Code) -> bool {
     matches!(code, Code::Obp401 | Code::Obp402)
 }
 
-/// Whether a rule is about the floor or the ceiling of policies.
+/// Returns true if a rule is about the floor or the ceiling of policies.
 const fn is_about_allowlist(code: Code) -> bool {
     matches!(
         code,

@@ -1,10 +1,9 @@
-//! Maintenance: a write that the rules deny, made on purpose by somebody who may.
+//! Maintenance: a write that the rules deny, made on purpose by a user with permission.
 //!
-//! Two things have to be there. The object says so itself, by the annotation
-//! `openbao.org/maintenance: "true"`; and the writer belongs to `system:masters`, or holds the verb
-//! `maintenance` on the subresource `perimeter` of each OpenBaoCluster that has a finding, and of each whose pods a
-//! new policy selects. Whether it does is asked outside, after a denial ([`Lacking`]), and comes back as
-//! [`Writer::grants`](super::Writer).
+//! Two conditions must hold. The object has the annotation `openbao.org/maintenance: "true"`. And the user is
+//! in the group `system:masters`, or has the verb `maintenance` on the subresource `perimeter` of each
+//! OpenBaoCluster with a finding, and of each whose pods a new policy selects. The permission is checked
+//! outside of the review, after a denial ([`Lacking`]), and passed back as [`Writer::grants`](super::Writer).
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -17,36 +16,36 @@ use crate::baseline::ZonePerimeter;
 use crate::inventory::{Fact, Kind, Meta, ObjectRef};
 use crate::rules::{Finding, Level};
 
-/// The annotation that a maintenance write carries.
+/// The annotation of a maintenance write.
 pub const ANNOTATION: &str = "openbao.org/maintenance";
 
-/// The verb that maintenance takes.
+/// The verb for maintenance.
 pub const VERB: &str = "maintenance";
 
-/// The resource that the verb is asked for. The operator has a verb of that name on the resource itself, which its
-/// own admin role grants together with all others.
+/// The resource for the verb. The operator's admin role grants all verbs on the resource itself, including
+/// this one, so the verb is checked on the subresource.
 pub const RESOURCE: &str = "openbaoclusters";
-/// The subresource of it.
+/// The subresource for the verb.
 pub const SUBRESOURCE: &str = "perimeter";
 
-/// The group that needs no grant.
+/// The group that needs no permission.
 const MASTERS: &str = "system:masters";
 
-/// OpenBaoClusters that a message names.
+/// Maximum number of OpenBaoClusters named in a message.
 const NAMED: usize = 10;
 
-/// Right that the writer of a denied maintenance write needs.
+/// Permission that the user of a denied maintenance write lacks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lacking {
     /// The verb on each of these OpenBaoClusters.
     Verb(BTreeSet<ObjectRef>),
-    /// Membership in `system:masters`, since the write concerns more than OpenBaoClusters that can be named.
+    /// Membership in `system:masters`, since the write concerns more than OpenBaoClusters with a name.
     Masters,
 }
 
 impl Lacking {
-    /// Right to maintain these objects. One is held on a named OpenBaoCluster: there is none for the
-    /// operator's own pods, nor for a cluster whose name is still to come.
+    /// Permission to maintain these objects. Permission is for a named OpenBaoCluster. There is none for the
+    /// operator's own pods, nor for a cluster whose name is generated.
     fn of(objects: BTreeSet<ObjectRef>) -> Self {
         let is_named =
             |object: &ObjectRef| object.kind == Kind::OpenBaoCluster && !object.name.is_empty();
@@ -57,7 +56,7 @@ impl Lacking {
         }
     }
 
-    /// The OpenBaoClusters on which the API server can be asked for the verb.
+    /// The OpenBaoClusters for which the API server can check the verb.
     pub fn clusters(&self) -> Option<&BTreeSet<ObjectRef>> {
         match self {
             Self::Verb(clusters) => Some(clusters),
@@ -86,8 +85,8 @@ impl fmt::Display for Lacking {
 }
 
 impl Request {
-    /// Whether the object says that this is maintenance: the new or the old one, for a deletion the
-    /// old one.
+    /// Returns true if the object is marked as maintenance: the new or the old one; for a deletion the old
+    /// one.
     pub fn is_maintenance(&self) -> bool {
         let says = |meta: &Meta| {
             meta.annotations
@@ -116,19 +115,19 @@ impl Request {
     }
 }
 
-/// Which findings maintenance lets pass.
+/// Findings that maintenance permits.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Allowance<'a> {
     /// None.
     Nothing,
     /// All.
     Everything,
-    /// Those about OpenBaoClusters that the writer may maintain.
+    /// Those about OpenBaoClusters that the user may maintain.
     Granted(&'a CompiledSnapshot, &'a BTreeSet<ObjectRef>),
 }
 
 impl<'a> Allowance<'a> {
-    /// Allowance of the writer of a request. Without facts nobody knows which clusters a write concerns.
+    /// The allowance of the user of a request. Without facts the affected clusters are unknown.
     pub(super) fn of(
         world: Option<&'a CompiledSnapshot>,
         request: &'a Request,
@@ -151,7 +150,7 @@ impl<'a> Allowance<'a> {
         }
     }
 
-    /// Whether it lets a finding pass.
+    /// Returns true if it permits a finding.
     pub(super) fn covers(self, finding: &Finding) -> bool {
         match self {
             Self::Nothing => false,
@@ -164,8 +163,8 @@ impl<'a> Allowance<'a> {
     }
 }
 
-/// Right that the writer of a maintenance write needs; `None` where nothing is denied, or it is not marked
-/// as maintenance.
+/// Permission that the user of a maintenance write lacks; `None` if nothing is denied or the write is not
+/// marked.
 pub(super) fn lacking(
     world: Option<&CompiledSnapshot>,
     request: &Request,
@@ -188,7 +187,7 @@ pub(super) fn lacking(
     Some(Lacking::of(needed))
 }
 
-/// The same for a write that the mutating webhook repairs, since it belongs to these clusters.
+/// The same for a write that the mutating webhook repairs.
 pub(super) fn lacking_to_keep(
     request: &Request,
     clusters: impl Iterator<Item = ObjectRef>,
@@ -198,12 +197,12 @@ pub(super) fn lacking_to_keep(
         .then(|| Lacking::of(clusters.collect()))
 }
 
-/// Whether nothing is to be repaired, since the writer may do what it does.
+/// Returns true if nothing is repaired, since the user has permission.
 pub(super) fn leaves_alone(request: &Request, cluster: &ObjectRef) -> bool {
     request.is_maintenance() && (request.is_by_masters() || request.writer.grants.contains(cluster))
 }
 
-/// The objects that a finding is about: its cluster, or else every one that there is in the namespace.
+/// The objects that a finding is about: its cluster, or else every cluster of the namespace.
 fn concerned(world: &CompiledSnapshot, finding: &Finding) -> BTreeSet<ObjectRef> {
     match &finding.cluster {
         Some(cluster) => [cluster.clone()].into(),
@@ -215,8 +214,8 @@ fn concerned(world: &CompiledSnapshot, finding: &Finding) -> BTreeSet<ObjectRef>
     }
 }
 
-/// The clusters whose pods a new policy may select. The annotation stays on the policy and counts for later writes
-/// of it, so one cluster's right is not enough.
+/// The clusters whose pods a new policy may select. The annotation stays on the policy and applies to later
+/// writes of it, so permission for one cluster is not enough.
 fn selected(world: &CompiledSnapshot, request: &Request) -> BTreeSet<ObjectRef> {
     let (Subject::Policy(edit), Operation::Create) = (&request.subject, request.operation) else {
         return BTreeSet::new();
@@ -224,7 +223,7 @@ fn selected(world: &CompiledSnapshot, request: &Request) -> BTreeSet<ObjectRef> 
     let read = edit.after.as_ref().and_then(Fact::read);
     let pods = read.map(|policy| policy.pods.label_set());
     let is_selected = |zone: &ZonePerimeter| match &pods {
-        // A policy that cannot be read may select any.
+        // A policy that cannot be read may select any pod.
         None => true,
         Some(pods) => pods
             .as_ref()

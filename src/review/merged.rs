@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use crate::baseline::ClusterPerimeter;
 use crate::rules::{Code, Finding};
 
-/// Findings of several zones. A finding about the same rule in another zone becomes part of the first one: one
-/// connection proves both.
+/// Findings of several zones. A finding about the same rule in another zone is merged into the first one,
+/// with one connection for both.
 #[derive(Default)]
 pub(super) struct Merged {
     pub(super) findings: Vec<Finding>,
-    /// Those that others may become part of, by code and path.
+    /// Findings into which others may be merged, by code and path.
     known: BTreeMap<(Code, String), Vec<usize>>,
 }
 

@@ -1,7 +1,7 @@
 //! Reviews of manifests in files: of a final state, or of the edit between two states.
 //!
-//! Each object is judged with all others in the state that the files leave them in, so two edits
-//! that only together break the perimeter are both shown.
+//! Each object is reviewed with all others in their final state, so two edits that violate a perimeter only
+//! together are both reported.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,23 +20,23 @@ use crate::rules::certificate::Certificate;
 pub use crate::rules::default_deny_absent::Missing;
 use netpol::cover::Budget;
 
-/// Objects by what they are called.
+/// Objects by reference.
 pub type Objects = BTreeMap<ObjectRef, Object>;
 
-/// What was found about one object.
+/// Findings about one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Judged {
     /// The object.
     pub object: ObjectRef,
-    /// The verdict about it.
+    /// The verdict.
     pub verdict: Verdict,
 }
 
-/// Judges a final state: managed policies are compared with what the operator renders, and whatever
-/// else opens too much counts as new. `world` holds these objects already. `beside` holds all but
-/// their policies: a cluster or restore is judged in it, since each of these policies is judged
-/// itself. `missing` is what a managed policy counts as that is not among the objects; in a dump of
-/// a cluster, for which the worlds count [nothing as rendered](CompiledSnapshot::as_stored), it is absent.
+/// Reviews a final state. Managed policies are compared with those that the operator renders, and other
+/// violations count as new. `world` contains these objects. `beside` contains all but their policies:
+/// clusters and restores are reviewed in it, since each of these policies is reviewed itself. `missing` is
+/// the treatment of managed policies that are not among the objects. In a dump of a cluster, for which the
+/// worlds count [nothing as rendered](CompiledSnapshot::as_stored), they are absent.
 pub fn final_state(
     world: &CompiledSnapshot,
     beside: &CompiledSnapshot,
@@ -60,7 +60,7 @@ pub fn final_state(
     objects.iter().filter_map(judge).collect()
 }
 
-/// A cluster's verdict with what the policies beside it leave open.
+/// A cluster's verdict with findings about isolation by its policies.
 fn with_isolation(world: &CompiledSnapshot, judged: Judged, missing: Missing) -> Judged {
     let mut perimeters = world.perimeters(&judged.object.namespace).iter();
     let Some(cluster) = perimeters.find(|cluster| cluster.object == judged.object) else {
@@ -77,9 +77,8 @@ fn with_isolation(world: &CompiledSnapshot, judged: Judged, missing: Missing) ->
     }
 }
 
-/// Judges the edit from `before` to `after`. `world` holds the objects of `after` already.
-/// `respecified` are those whose specs differ as they are written: facts need not show it, and a
-/// write of them is a change all the same.
+/// Reviews the edit from `before` to `after`. `world` contains the objects of `after`. `respecified` are
+/// objects whose specs differ as written: facts may be equal, but a write of them is a change.
 pub fn edit_between(
     world: &CompiledSnapshot,
     writer: &Writer,
@@ -105,7 +104,7 @@ pub fn edit_between(
         .collect()
 }
 
-/// What the acceptance of each policy's rules rests on.
+/// The proofs for the rules of each policy.
 pub fn explain(world: &CompiledSnapshot, objects: &Objects) -> Vec<Certificate> {
     let edits = objects.iter().filter_map(|(reference, object)| {
         let Object::Policy(fact) = object else {
@@ -143,8 +142,8 @@ pub fn counted_as_rendered(world: &CompiledSnapshot) -> Vec<ObjectRef> {
     missing.collect()
 }
 
-/// What lets through more than the ceiling of a cluster as it stands: policies of its namespace, and
-/// its managed policies where somebody opened them.
+/// The violations of a cluster's ceiling by stored policies of its namespace, including managed policies that
+/// were opened.
 pub fn piercing(world: &CompiledSnapshot, cluster: &ObjectRef) -> Vec<Violation> {
     let Some(facts) = world.facts(&cluster.namespace) else {
         return Vec::new();
@@ -193,12 +192,12 @@ fn is_managed(world: &CompiledSnapshot, reference: &ObjectRef) -> bool {
             .any(|cluster| cluster.managed(&reference.name).is_some())
 }
 
-/// The writer of an object that is judged.
+/// The user of a write.
 #[derive(Clone, Copy)]
 enum By<'a> {
-    /// This one.
+    /// This user.
     Writer(&'a Writer),
-    /// Nobody: a managed policy as it is stored.
+    /// No user: a stored managed policy.
     Stored,
 }
 
@@ -206,7 +205,7 @@ enum By<'a> {
 struct Pair<'a> {
     before: Option<&'a Object>,
     after: Option<&'a Object>,
-    /// Whether the specs differ as they are written, whatever the facts say of them.
+    /// True if the specs differ as written, even if the facts are equal.
     respecified: bool,
 }
 
@@ -266,7 +265,7 @@ where
     let (before, after) = (pair.before.and_then(&fact), pair.after.and_then(&fact));
     let unchanged = match (before, after) {
         (Some(Fact::Read(before)), Some(Fact::Read(after))) => same_spec(before, after),
-        // As written, see `respecified`: metadata are no part of the spec.
+        // Compared as written, see `respecified`. Metadata is no part of the spec.
         (Some(Fact::Unreadable(before)), Some(Fact::Unreadable(after))) => {
             before.problems == after.problems
         }

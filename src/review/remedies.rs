@@ -1,8 +1,8 @@
-//! Remedies of a denial: each is applied and the review run again, and only those are kept after which nothing
-//! denies.
+//! Remedies of a denial: each is applied and the review run again, and only those are kept after which
+//! nothing denies.
 //!
-//! The proofs of all these reviews share the budget of the first one, and their number is bounded, so a write cannot
-//! multiply its cost. Where the budget is used up no remedy is shown.
+//! The proofs of all these reviews share the budget of the first one, and their number is bounded, so a write
+//! cannot multiply its cost. Where the budget is used up no remedy is shown.
 
 mod narrow;
 mod policies;
@@ -112,8 +112,8 @@ impl Denied<'_> {
         exclude(&edit.object, after, pods)
     }
 
-    /// For each finding the remedies that are part of a plan after which nothing denies, but for findings of which no
-    /// remedy is known.
+    /// For each finding the remedies that are part of a plan after which nothing denies, but for findings of
+    /// which no remedy is known.
     fn accepted<'a>(
         &self,
         proposals: &'a [Vec<Remedy>],
@@ -153,8 +153,8 @@ impl Denied<'_> {
         kept
     }
 
-    /// Whether nothing denies after these changes: neither the write itself, but for findings of which no remedy is
-    /// known, nor the writes of the other objects that they change.
+    /// Returns true if nothing denies after these changes: neither the write itself, but for findings of
+    /// which no remedy is known, nor the writes of the other objects that they change.
     fn passes(&self, plan: &[&Remedy], left: &[(Code, String)]) -> bool {
         let changes = Changes::of(plan);
         let own = self.request.object();
@@ -230,7 +230,8 @@ impl Denied<'_> {
         Some(self.world.with_config(config, namespace))
     }
 
-    /// The world before the write of a cluster, where other objects change first: in files it is there already.
+    /// The world before the write of a cluster, where other objects change first: in files it is there
+    /// already.
     fn before(&self, world: CompiledSnapshot, changes: &Changes<'_>) -> Option<CompiledSnapshot> {
         let own = self.request.object();
         let Subject::Cluster(edit) = &self.request.subject else {
@@ -313,8 +314,8 @@ impl Denied<'_> {
     }
 }
 
-/// A remedy for each finding: those like `wanted` where there are, else one that is known to work, else the first
-/// that is about that finding alone. `None` for a finding that has none.
+/// A remedy for each finding: those like `wanted` where there are, else one that is known to work, else the
+/// first that is about that finding alone. `None` for a finding that has none.
 fn plan<'a>(
     wanted: &'a Remedy,
     proposals: &'a [Vec<Remedy>],
@@ -374,8 +375,8 @@ impl<'a> Changes<'a> {
         changes
     }
 
-    /// The edits of a policy. What is left out beside another change is left out of the written one, which is the
-    /// only policy that a plan with such changes edits.
+    /// The edits of a policy. What is left out beside another change is left out of the written one, which is
+    /// the only policy that a plan with such changes edits.
     fn policies<'s>(&'s self, object: &ObjectRef) -> Vec<&'s PolicyEdit> {
         let own = self.policies.iter().filter(|(of, _)| *of == object);
         own.map(|(_, edit)| *edit).chain(&self.left_out).collect()
@@ -405,8 +406,8 @@ fn differs<T>(before: Option<&Fact<T>>, after: &T, same_spec: impl Fn(&T, &T) ->
         .is_none_or(|before| !same_spec(before, after))
 }
 
-/// Whether a declaration opens the cluster to everyone or to everywhere, which is never proposed, also where it
-/// only warns.
+/// Returns true if a declaration opens the cluster to everyone or to everywhere, which is never proposed,
+/// also where it only warns.
 fn opens_too_much(verdict: &Verdict) -> bool {
     let mut introduced = verdict.findings.iter();
     introduced.any(|finding| {

@@ -9,12 +9,12 @@ use netpol::{Connection, Direction};
 
 pub use message::{Step, long, message, steps};
 
-/// Characters of a warning that every client shows whole (API server documentation, "Warnings").
+/// Maximum length of a warning that every client shows completely (API server documentation, "Warnings").
 const WARNING_LENGTH: usize = 256;
-/// Characters of a reason that a warning shows at least.
+/// Minimum length of a reason in a warning.
 const LEAST_REASON: usize = 80;
 
-/// Words before the connection that a finding of this rule shows.
+/// Label of the connection in a finding of this rule.
 pub const fn example_label(code: Code) -> &'static str {
     match code {
         Code::Obp101 => "connection cut",
@@ -23,7 +23,7 @@ pub const fn example_label(code: Code) -> &'static str {
     }
 }
 
-/// The connection that a finding shows, and what it takes.
+/// The example connection of a finding, with its condition.
 pub fn example(finding: &Finding) -> Option<String> {
     let shown = finding.witness.as_ref().map(connection)?;
     Some(shown + &only_where(finding))
@@ -48,14 +48,14 @@ pub fn warning(finding: &Finding) -> String {
         format!(" {}", finding.path)
     };
     let head = format!("{}{place}: ", finding.code);
-    // The connection is the proof: where there is no room for all, the reason is cut before it.
+    // The connection is the evidence. If there is not enough room, the reason is shortened.
     let taken = head.chars().count() + witness.chars().count();
     let room = WARNING_LENGTH.saturating_sub(taken).max(LEAST_REASON);
     let reason = cut(&finding.reason, room);
     shorten(&format!("{head}{reason}{witness}"))
 }
 
-/// The text on one line, cut to what a warning header carries.
+/// The text on one line, shortened for a warning header.
 pub fn shorten(text: &str) -> String {
     let line: String = text
         .chars()
@@ -71,8 +71,8 @@ fn cut(text: &str, length: usize) -> String {
     text.chars().take(length - 1).chain(['…']).collect()
 }
 
-/// A connection as people read it: the protected pod by its cluster, and by the labels that make it
-/// another pod than its neighbours.
+/// A connection as text. The protected pod is described by its cluster and by labels that distinguish it from
+/// others.
 pub fn connection(connection: &Connection) -> String {
     let subject = protected_pod(&connection.subject);
     let peer = match &connection.peer {

@@ -1,4 +1,4 @@
-//! What is asked: who writes what.
+//! The request: a user's write of an object.
 
 use std::collections::BTreeSet;
 
@@ -16,33 +16,33 @@ pub enum Operation {
     Delete,
 }
 
-/// Who writes, as the API server authenticated it.
+/// The user, as authenticated by the API server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Writer {
     /// Username.
     pub name: String,
     /// Groups.
     pub groups: Vec<String>,
-    /// The OpenBaoClusters on which the API server said that it holds the verb `maintenance`; asked
-    /// only for a write that needs it.
+    /// The OpenBaoClusters for which the API server confirmed the verb `maintenance`. It is checked only if
+    /// needed.
     pub grants: BTreeSet<ObjectRef>,
 }
 
 /// An object before and after the write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Edit<T> {
-    /// Which object, named as well as the request allows.
+    /// Reference to the object, as far as the request has it.
     pub object: ObjectRef,
-    /// The old object: update and delete.
+    /// The old object, for update and delete.
     pub before: Option<Fact<T>>,
-    /// The new object: create and update.
+    /// The new object, for create and update.
     pub after: Option<Fact<T>>,
-    /// Whether the two differ in their spec, compared as JSON values, so that it is known of
-    /// unreadable objects too. True for create and delete.
+    /// True if the specs differ, compared as JSON, so that it is known for unreadable objects too. True for
+    /// create and delete.
     pub spec_changed: bool,
 }
 
-/// What is written.
+/// The object that is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Subject {
     /// A NetworkPolicy.
@@ -53,21 +53,21 @@ pub enum Subject {
     Restore(Edit<Restore>),
 }
 
-/// One write to be judged.
+/// One write to review.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// Operation.
     pub operation: Operation,
     /// Writer.
     pub writer: Writer,
-    /// Where it is asked: rules may have another level there.
+    /// Enforcement point. Rules may have different levels there.
     pub point: EnforcementPoint,
     /// Object.
     pub subject: Subject,
 }
 
 impl Request {
-    /// Which object it is about.
+    /// Reference to the object.
     pub const fn object(&self) -> &ObjectRef {
         match &self.subject {
             Subject::Policy(edit) => &edit.object,
@@ -76,7 +76,7 @@ impl Request {
         }
     }
 
-    /// Whether the spec changes.
+    /// Returns true if the spec changes.
     pub(super) const fn spec_changed(&self) -> bool {
         match &self.subject {
             Subject::Policy(edit) => edit.spec_changed,
@@ -104,21 +104,21 @@ impl Request {
     }
 }
 
-/// Which of the two webhooks is asked.
+/// The two webhooks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum WebhookKind {
-    /// The validating webhook: judges the final state, may refuse.
+    /// The validating webhook: reviews the final state and may deny.
     #[default]
     Validate,
-    /// The mutating webhook: repairs, never refuses a write that it can read.
+    /// The mutating webhook: repairs, and never denies a write that it can read.
     Mutate,
 }
 
 impl WebhookKind {
-    /// Both, in the order of the documentation.
+    /// Both webhooks, in the order of the documentation.
     pub const ALL: [Self; 2] = [Self::Validate, Self::Mutate];
 
-    /// The word in logs, metrics and flags.
+    /// The name in logs, metrics and flags.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Validate => "validate",
@@ -126,7 +126,7 @@ impl WebhookKind {
         }
     }
 
-    /// The path of the webhook, as the registrations name it.
+    /// The path of the webhook in the registrations.
     pub const fn path(self) -> &'static str {
         match self {
             Self::Validate => "/validate",

@@ -1,4 +1,4 @@
-//! What a review answers.
+//! The result of a review.
 
 use std::cmp::Ordering;
 
@@ -10,16 +10,16 @@ use netpol::rule::{Rule, Selector};
 /// The outcome of a review: the worst level among its findings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Outcome {
-    /// Nothing was found.
+    /// No finding.
     Allow,
     /// Allowed, with warnings.
     Warn,
-    /// Refused.
+    /// Denied.
     Deny,
 }
 
 impl Outcome {
-    /// The word in logs, metrics and JSON.
+    /// The name in logs, metrics and JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Allow => "allow",
@@ -29,27 +29,25 @@ impl Outcome {
     }
 }
 
-/// All findings of a review, the most important first and in a stable order: level, weight, code,
-/// object, path.
+/// All findings of a review in a stable order, the most important first: level, weight, code, object, path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
     /// Findings.
     pub findings: Vec<Finding>,
-    /// Findings whose connection the second evaluator did not confirm: each is a bug of ours, to be
-    /// counted and logged.
+    /// Number of findings whose connection the second evaluator did not confirm. Each is a bug.
     pub unreplayed: usize,
-    /// Whether a refusal became a warning because the write is maintenance by somebody who may.
+    /// True if a denial became a warning because the write is permitted maintenance.
     pub maintained: bool,
-    /// Right that the writer needs, where a maintenance write is denied.
+    /// Permission that the user of a denied maintenance write lacks.
     pub lacking: Option<Lacking>,
-    /// What the proofs took, in steps ([`Budget::work`](netpol::cover::Budget::work)).
+    /// Work of the proofs in steps ([`Budget::work`](netpol::cover::Budget::work)).
     pub work: u64,
-    /// Whether a proof used all of its budget, so that a larger one may change the verdict.
+    /// True if a proof used up its budget, so that a larger one may change the verdict.
     pub ran_out: bool,
 }
 
 impl Verdict {
-    /// A verdict with its findings in order, each once.
+    /// A verdict with these findings, sorted and without duplicates.
     pub fn new(mut findings: Vec<Finding>) -> Self {
         findings.sort_by(|a, b| {
             let rank =
@@ -81,7 +79,7 @@ impl Verdict {
         }
     }
 
-    /// The codes found, each once, in order.
+    /// The codes of the findings, unique and sorted.
     pub fn codes(&self) -> Vec<Code> {
         let mut codes: Vec<Code> = self.findings.iter().map(|finding| finding.code).collect();
         codes.sort_unstable();
@@ -90,10 +88,10 @@ impl Verdict {
     }
 }
 
-/// The order of two field paths: what stands between brackets by its number, `[2]` before `[10]`.
+/// The order of two field paths. Indexes are compared as numbers, `[2]` before `[10]`.
 fn by_path(a: &str, b: &str) -> Ordering {
-    /// Numbers, each with the text behind it. A number is its length and its digits, so that none is
-    /// too large.
+    /// Numbers, each with the text after it. A number is given by its length and digits, so that it cannot
+    /// overflow.
     fn pieces(path: &str) -> impl Iterator<Item = (usize, &str, &str)> {
         path.split('[').map(|piece| {
             let (number, text) = piece.split_once(']').unwrap_or(("", piece));
@@ -103,40 +101,40 @@ fn by_path(a: &str, b: &str) -> Ordering {
     pieces(a).cmp(pieces(b)).then_with(|| a.cmp(b))
 }
 
-/// One thing that the mutating webhook puts back into a managed policy.
+/// One repair of a managed policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Repair {
-    /// `spec.podSelector` as it was.
+    /// The old `spec.podSelector`.
     PodSelector(Selector),
     /// A missing `policyTypes` entry.
     PolicyType {
         /// The entry.
         direction: Direction,
-        /// Its place in the list, after the repairs before it.
+        /// Its index in the list, after the earlier repairs.
         at: usize,
     },
     /// A core rule.
     Rule {
-        /// The list that it belongs to.
+        /// The list of the rule.
         direction: Direction,
-        /// Its place in that list, after the repairs before it.
+        /// Its index in the list, after the earlier repairs.
         at: usize,
         /// The rule.
         rule: Rule,
     },
 }
 
-/// What the mutating webhook answers: what it restores, and a warning for each.
+/// Result of the mutating webhook: repairs, and a warning for each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Repairs {
-    /// What is put back, in the order of the patch.
+    /// The repairs, in the order of the patch.
     pub repairs: Vec<Repair>,
-    /// One line for the writer per repair.
+    /// One line for the user per repair.
     pub warnings: Vec<String>,
-    /// Right that the writer needs, where a maintenance write is repaired.
+    /// Permission that the user of a repaired maintenance write lacks.
     pub lacking: Option<Lacking>,
-    /// What the proofs took, as [`Verdict::work`].
+    /// Work of the proofs, as [`Verdict::work`].
     pub work: u64,
-    /// Whether a proof used all of its budget, as [`Verdict::ran_out`].
+    /// True if a proof used up its budget, as [`Verdict::ran_out`].
     pub ran_out: bool,
 }

@@ -1,4 +1,4 @@
-//! The facts with everything worked out of them that does not depend on a request.
+//! The facts with all data that does not depend on a request, computed once.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -16,18 +16,18 @@ use netpol::zone::Zone;
 pub struct CompiledSnapshot {
     /// The facts.
     pub snapshot: Arc<Snapshot>,
-    /// The settings.
+    /// The configuration.
     pub config: Arc<ReviewConfig>,
     perimeters: BTreeMap<Arc<str>, Arc<NamespacePerimeters>>,
-    /// Whether nothing counts as rendered.
+    /// True if nothing counts as rendered.
     is_stored: bool,
-    /// The pods that a cluster could have of which nothing is known yet.
+    /// The pods of a possible cluster of which nothing is known yet.
     pub(super) of_any_cluster: Zone,
 }
 
 impl CompiledSnapshot {
-    /// Compiles a snapshot. Namespaces that `previous` has with the same facts are taken over, so
-    /// the work is that of the namespaces that changed.
+    /// Compiles a snapshot. Namespaces with the same facts in `previous` are reused, so only changed
+    /// namespaces take time.
     pub fn compile(
         previous: Option<&Self>,
         snapshot: Arc<Snapshot>,
@@ -66,8 +66,8 @@ impl CompiledSnapshot {
         same.then(|| self.perimeters.get(name).cloned()).flatten()
     }
 
-    /// The same where nothing counts as rendered: a managed policy that is not among the facts is not
-    /// there.
+    /// The same facts with nothing counted as rendered: a managed policy that is not among the facts does not
+    /// exist.
     #[must_use]
     pub fn as_stored(mut self) -> Self {
         self.is_stored = true;
@@ -125,7 +125,7 @@ impl CompiledSnapshot {
         }
     }
 
-    /// The same facts, with at most so many steps for the proofs of a review.
+    /// The same facts with another proof budget.
     #[must_use]
     pub fn with_proof_budget(&self, steps: u32) -> Self {
         Self {
@@ -156,7 +156,7 @@ impl CompiledSnapshot {
         }
     }
 
-    /// Whether there is something to guard in a namespace, and policies of it were not read yet.
+    /// Returns true if a namespace is guarded and some of its policies were not read yet.
     pub fn is_unread(&self, namespace: &str) -> bool {
         let facts = self.facts(namespace);
         !self.perimeters(namespace).is_empty() && facts.is_some_and(|facts| !facts.stubs.is_empty())

@@ -1,10 +1,9 @@
-//! OBP315: CIDR text that parsers read differently, or that newer API servers refuse.
+//! OBP315: CIDR text that parsers read differently, or that newer API servers reject.
 //!
-//! Leading zeros may be read as octal, as decimal, or not at all, and one data plane lets a block
-//! that it cannot parse match every address. An IPv4-mapped IPv6 block may be read as IPv4. Host
-//! bits and a prefix length such as `/08` are masked by all parsers alike, but Kubernetes 1.36 refuses
-//! them in a new policy. Where the operator copies them from an OpenBaoCluster it would stall, so that
-//! they deny; elsewhere they warn.
+//! Leading zeros are read as octal, as decimal, or not at all, and one data plane treats a block that it
+//! cannot parse as every address. An IPv4-mapped IPv6 block may be read as IPv4. All parsers mask host bits
+//! and a prefix length such as `/08`, but Kubernetes 1.36 rejects both in a new policy. If the operator
+//! copied them from an OpenBaoCluster, it could not write its policies, so they deny; elsewhere they warn.
 
 use std::collections::BTreeSet;
 
@@ -15,16 +14,16 @@ use netpol::rule::{Peer, Rule};
 
 use super::{Code, Finding, Level, Onset};
 
-/// One CIDR text and its place.
+/// One CIDR text and its location.
 struct Placed<'a> {
     path: String,
     cidr: &'a Cidr,
-    /// In which rules of the operator's policies the text appears as it stands: ingress of one, or egress
-    /// of both. `None` where the operator does not copy it.
+    /// Rules of the operator's policies that contain the text unchanged: ingress of one policy, or egress of
+    /// both. `None` if the operator does not copy it.
     copied: Option<Direction>,
 }
 
-/// Findings about the blocks of a policy's rules; text that the old policy had as well warns.
+/// Findings about the blocks of a policy's rules. Text that the old policy had too warns.
 pub fn in_policy(object: &ObjectRef, after: &Policy, before: Option<&Policy>) -> Vec<Finding> {
     let old = before.map(blocks_of_policy).unwrap_or_default();
     findings(object, &blocks_of_policy(after), &old)
@@ -68,11 +67,11 @@ fn findings(object: &ObjectRef, blocks: &[Placed<'_>], old: &[Placed<'_>]) -> Ve
     blocks.iter().filter_map(finding).collect()
 }
 
-/// The texts before the write, each with the rules that it was copied to.
+/// The texts before the write, with the rules that contain them.
 type Known<'a> = BTreeSet<(&'a str, Option<Direction>)>;
 
-/// Whether the text stood there before the write, so that API servers still take it in each policy that
-/// it is copied to.
+/// Returns true if the text was there before the write, so that API servers still accept it in each policy
+/// that contains it.
 fn is_old(placed: &Placed<'_>, old: &Known<'_>) -> bool {
     let (ingress, egress) = (Some(Direction::Ingress), Some(Direction::Egress));
     let enough: &[Option<Direction>] = match placed.copied {
@@ -102,7 +101,7 @@ fn masked(placed: &Placed<'_>, net: &str) -> String {
     )
 }
 
-/// The block, and the one address that may have been meant.
+/// The canonical block, and the single address that may be meant.
 fn canonical_or_host(cidr: &Cidr, net: &str) -> String {
     match cidr.text().split_once('/') {
         Some((address, _)) if has_host_bits(cidr) => {
@@ -129,8 +128,8 @@ fn blocks_of_policy(policy: &Policy) -> Vec<Placed<'_>> {
     Direction::ALL.into_iter().flat_map(rules).collect()
 }
 
-/// Whether there is something to say about a block. The path of any other one is not written: a declaration
-/// may have very many.
+/// Returns true if there is a finding about a block. Field paths of other blocks are not formatted: a
+/// declaration may have very many.
 fn is_noteworthy(cidr: &Cidr) -> bool {
     cidr.is_masked() || cidr.canonical().is_none()
 }
@@ -154,7 +153,7 @@ fn blocks_of_cluster(cluster: &Cluster) -> Vec<Placed<'_>> {
         let path = || format!("spec.network.trustedIngressPeers[{at}]");
         blocks.extend(blocks_of_peer(&path, Some(Direction::Ingress), peer));
     }
-    // The operator masks this one.
+    // The operator masks this block.
     let api_server = network.api_server_cidr.iter().flatten();
     let api_server = api_server.filter(|cidr| is_noteworthy(cidr));
     blocks.extend(api_server.map(|cidr| Placed {

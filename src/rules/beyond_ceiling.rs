@@ -1,5 +1,5 @@
-//! OBP201 and OBP202: a rule lets through more than the baseline and the cluster's declarations
-//! permit, on ingress and on egress.
+//! OBP201 and OBP202: a rule allows more than the baseline and the cluster's declarations permit, on ingress
+//! and on egress.
 
 use super::case::{Case, Moment};
 use super::proof::SHOWN;
@@ -9,7 +9,7 @@ use crate::config::Baseline;
 use netpol::cover::Exhausted;
 use netpol::{Direction, Region, RegionRef};
 
-/// One finding for each rule of the written policy that reaches beyond the ceiling.
+/// One finding for each rule of the written policy that is not inside the ceiling.
 pub fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(after) = &case.after.selected else {
         return Vec::new();
@@ -29,7 +29,7 @@ pub fn check(case: &Case<'_>) -> Vec<Finding> {
                 }
                 Ok(None) => {}
                 Err(exhausted) => {
-                    // Nothing is left for the rules after it either.
+                    // The remaining rules would be undecided too.
                     findings.push(case.undecided("the ceiling", &exhausted));
                     break;
                 }
@@ -39,7 +39,7 @@ pub fn check(case: &Case<'_>) -> Vec<Finding> {
     findings
 }
 
-/// Whether each region of a rule lies in one entry of the ceiling: nearly all do, and no proof is
+/// Returns true if each region of a rule is inside one entry of the ceiling. Nearly all are, and no proof is
 /// needed then.
 fn is_held(
     case: &Case<'_>,
@@ -58,27 +58,27 @@ fn is_held(
     Ok(true)
 }
 
-/// A part of a rule that is beyond the ceiling.
+/// A part of a rule outside of the ceiling.
 struct Beyond {
     excess: Excess,
     piece: Region,
 }
 
-/// The reason why such a part is open.
+/// The reason for which such a part is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Excess {
     /// The write opens it.
     New,
-    /// The old policy let it through too.
+    /// The old policy allowed it too.
     Known,
-    /// No policy isolated the pods, so it was open before, and stays so.
+    /// No policy isolated the pods, so it was open before and stays open.
     LeftOpen,
-    /// The operator renders it under this other baseline.
+    /// The operator renders it in this other baseline.
     Fits(Baseline),
 }
 
-/// The part of a rule that is beyond the ceiling. New harm denies; what was open already warns, and so does
-/// what the operator renders under another baseline.
+/// The part of a rule outside of the ceiling. It denies if the write opens it. It warns if it was already
+/// open, or if the operator renders it in another baseline.
 fn beyond(
     case: &Case<'_>,
     direction: Direction,
@@ -118,7 +118,7 @@ fn beyond(
     }
 }
 
-/// The entries of the ceiling that may share something with a region.
+/// The entries of the ceiling that may overlap a region.
 fn touching<'c>(
     case: &'c Case<'_>,
     direction: Direction,
@@ -128,8 +128,8 @@ fn touching<'c>(
     ceiling.touching(area).into_iter()
 }
 
-/// Connections that were open since no policy isolated the pods. Where the operator renders a policy it will soon
-/// isolate them, and what another one lets through then counts, so nothing does.
+/// Connections that were open because no policy isolated the pods. If the operator renders a policy, it will
+/// soon isolate them, and then the rules of other policies count, so the result is empty.
 fn bare(case: &Case<'_>, direction: Direction) -> Result<Vec<Region>, Exhausted> {
     if case.zone.rendered.is_some() {
         return Ok(Vec::new());
@@ -137,12 +137,12 @@ fn bare(case: &Case<'_>, direction: Direction) -> Result<Vec<Region>, Exhausted>
     case.open(Moment::Before, direction)
 }
 
-/// The part of a rule that is beyond the ceiling, that neither the old policy nor `rendered` lets through,
-/// and that is not `open` without any policy.
+/// The part of a rule that is outside of the ceiling, that neither the old policy nor `rendered` allows, and
+/// that is not `open` without any policy.
 ///
 /// An implementation that looks up names by address, or a mesh, did so before the write too. So each of the
-/// two readings is held against the same reading of the old policy. Ambiguous text is held against what
-/// surely passed, since another text may mean something else.
+/// two readings is compared with the same reading of the old policy. Ambiguous text is compared with what
+/// every implementation allowed, since another text may have another meaning.
 fn newly_outside(
     case: &Case<'_>,
     direction: Direction,
@@ -182,15 +182,15 @@ fn first_outside<'r, 'c, C: Iterator<Item = RegionRef<'c>>>(
     Ok(None)
 }
 
-/// Which rules the old policy had. Most stand where they stood, or follow one that was found.
+/// The rules that the old policy had. Most are at the same index, or after a rule that was found.
 #[derive(Default)]
 struct Kept {
     next: usize,
 }
 
 impl Kept {
-    /// Whether the old policy had this very rule for at least the same pods. Text that parsers read
-    /// differently means the same in both then, whatever that is.
+    /// Returns true if the old policy had this rule for at least the same pods. Ambiguous text then has the
+    /// same meaning in both.
     fn has(&mut self, case: &Case<'_>, direction: Direction, at: usize) -> Result<bool, Exhausted> {
         let (Some(before), Some(after)) = (&case.before.selected, &case.after.selected) else {
             return Ok(false);

@@ -1,4 +1,4 @@
-//! One write of a policy, held against one zone of one cluster.
+//! A write of a policy, for one zone of one cluster.
 
 use std::cell::Cell;
 
@@ -13,16 +13,16 @@ use super::finding::witness;
 use super::policy_owner::lasts;
 use super::{Code, Finding, Level, proof, undecided};
 
-/// A policy before or after the write, with its part in the zone.
+/// A policy before or after the write, and its part in the zone.
 #[derive(Clone, Debug, Default)]
 pub struct State<'a> {
-    /// The policy; `None` where it does not exist or cannot be read.
+    /// The policy; `None` if it does not exist or cannot be read.
     pub policy: Option<&'a Policy>,
-    /// What it does in the zone; `None` where it selects nothing of it.
+    /// The policy as it applies to the zone; `None` if it selects no pod of it.
     pub selected: Option<Selected>,
 }
 
-/// Everything that the rules about one policy write look at.
+/// Everything that rules about a policy write use.
 #[derive(Debug)]
 pub struct Case<'a> {
     /// The policy written.
@@ -31,21 +31,21 @@ pub struct Case<'a> {
     pub cluster: &'a ClusterPerimeter,
     /// The zone.
     pub zone: &'a ZonePerimeter,
-    /// The settings.
+    /// The configuration.
     pub config: &'a ReviewConfig,
-    /// Every other policy that selects part of the zone.
+    /// All other policies that select pods of the zone.
     pub others: Vec<&'a Selected>,
     /// The policy before the write.
     pub before: State<'a>,
     /// The policy after the write.
     pub after: State<'a>,
-    /// A stored managed policy as the operator renders it under each other baseline.
+    /// A stored managed policy as the operator renders it in each other baseline.
     pub elsewhere: Vec<(Baseline, Selected)>,
-    /// Work that the proofs of the review may still do, all together.
+    /// Remaining work of all proofs of the review.
     pub budget: &'a Cell<Budget>,
 }
 
-/// Which moment is meant.
+/// Before or after the write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
     /// Before the write.
@@ -55,7 +55,7 @@ pub enum Moment {
 }
 
 impl Case<'_> {
-    /// All policies of the zone at one moment: first the written one.
+    /// All policies of the zone, before or after the write. The written one is first.
     pub fn policies(&self, moment: Moment) -> impl Iterator<Item = &Selected> + Clone {
         let edited = match moment {
             Moment::Before => &self.before,
@@ -64,8 +64,8 @@ impl Case<'_> {
         edited.selected.iter().chain(self.others.iter().copied())
     }
 
-    /// The policies of the zone at one moment that can be counted on: the written one, and those that
-    /// nothing takes along ([`lasts`]).
+    /// The policies of the zone that will stay, before or after the write: the written one, and those that no
+    /// owner takes along ([`lasts`]).
     pub fn lasting(&self, moment: Moment) -> impl Iterator<Item = &Selected> + Clone {
         let edited = match moment {
             Moment::Before => &self.before,
@@ -76,7 +76,7 @@ impl Case<'_> {
         edited.selected.iter().chain(lasting)
     }
 
-    /// The deletion of the policy as written, by garbage collection, beside those that stay.
+    /// The deletion of the written policy by garbage collection, with only the policies that will stay.
     pub fn collected(&self) -> Case<'_> {
         let others = self.others.iter().copied();
         Case {
@@ -94,8 +94,8 @@ impl Case<'_> {
         }
     }
 
-    /// The parts of the zone that no policy isolates, open to and from everyone. None are counted
-    /// while a policy of the namespace cannot be read, since that one may isolate.
+    /// The parts of the zone that no policy isolates, open to and from everyone. There are none while a
+    /// policy of the namespace cannot be read, since that one may isolate.
     pub fn open(&self, moment: Moment, direction: Direction) -> Result<Vec<Region>, Exhausted> {
         if !self.zone.unreadable.is_empty() {
             return Ok(Vec::new());
@@ -109,7 +109,7 @@ impl Case<'_> {
             .collect())
     }
 
-    /// Counts comparisons; false where that is too much.
+    /// Takes comparisons from the budget. Returns false if too few are left.
     pub fn look(&self, comparisons: usize) -> bool {
         self.count(|budget| budget.look(comparisons))
     }
@@ -121,12 +121,12 @@ impl Case<'_> {
         done
     }
 
-    /// The regions that may be open in one direction.
+    /// The permitted regions in one direction.
     pub fn ceiling(&self, direction: Direction) -> impl Iterator<Item = RegionRef<'_>> + Clone {
         self.zone.ceiling_regions(direction)
     }
 
-    /// The first part of `area` that none of `covers` holds.
+    /// The first part of `area` in none of `covers`.
     pub fn outside<'c>(
         &self,
         area: RegionRef<'_>,
@@ -135,7 +135,7 @@ impl Case<'_> {
         self.count(|budget| proof::outside(&self.zone.zone, area, covers, budget))
     }
 
-    /// All parts of `area` that none of `covers` holds.
+    /// All parts of `area` in none of `covers`.
     pub fn all_outside<'c>(
         &self,
         area: RegionRef<'_>,
@@ -144,7 +144,7 @@ impl Case<'_> {
         self.count(|budget| proof::all_outside(&self.zone.zone, area, covers, budget))
     }
 
-    /// A connection in a region.
+    /// An example connection in a region.
     pub fn witness(&self, direction: Direction, region: &Region) -> Option<Connection> {
         witness(direction, &self.zone.zone, region)
     }
@@ -158,7 +158,7 @@ impl Case<'_> {
         }
     }
 
-    /// The finding that a proof ran out of budget.
+    /// The finding for a proof that ran out of budget.
     pub fn undecided(&self, what: &str, exhausted: &Exhausted) -> Finding {
         let cluster = &self.cluster.object;
         Finding {
@@ -198,7 +198,7 @@ static EVERY_POD: PeerSet = PeerSet::Pods {
     pods: LabelSet::any(),
 };
 
-/// A region that differs from others of its kind in its subject only.
+/// A region of all connections of a part of the zone, for comparisons of subjects.
 pub fn whole(part: &LabelSet) -> RegionRef<'_> {
     RegionRef {
         subject: part,

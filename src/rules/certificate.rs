@@ -1,12 +1,12 @@
-//! Why a rule was accepted: which entries of the ceiling it lies in.
+//! The proof of a rule that was accepted: the entries of the ceiling that contain it.
 
 use super::case::Case;
 use crate::baseline::{Entry, SelectedRule};
 use crate::inventory::ObjectRef;
 use netpol::{Direction, RegionRef};
 
-/// One rule of a policy and the entries of the ceiling that cover it. The proof itself is
-/// [`super::beyond_ceiling`]'s; this says what it rests on.
+/// One rule of a policy and the entries of the ceiling that contain it. [`super::beyond_ceiling`] proves it;
+/// this lists the entries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificate {
     /// The policy.
@@ -15,12 +15,11 @@ pub struct Certificate {
     pub path: String,
     /// The cluster whose pods the rule is about.
     pub cluster: ObjectRef,
-    /// The entries, each by its row and, where it is declared, its field; together they cover the
-    /// rule.
+    /// The entries, each by its row and, if it is declared, its field. Together they contain the rule.
     pub entries: Vec<String>,
 }
 
-/// A certificate for each rule of the written policy that lies inside the ceiling.
+/// The proof of each rule of the written policy that is inside the ceiling.
 pub fn certificates(case: &Case<'_>) -> Vec<Certificate> {
     let Some(after) = &case.after.selected else {
         return Vec::new();
@@ -40,7 +39,7 @@ pub fn certificates(case: &Case<'_>) -> Vec<Certificate> {
     Direction::ALL.into_iter().flat_map(of_direction).collect()
 }
 
-/// The entries that cover all regions of a rule; `None` where they do not, or it is undecided.
+/// The entries that contain all regions of a rule; `None` if they do not, or if it is undecided.
 fn entries(case: &Case<'_>, direction: Direction, rule: SelectedRule<'_>) -> Option<Vec<String>> {
     let ceiling = case.zone.ceiling(direction);
     let mut covering: Vec<&Entry> = Vec::new();

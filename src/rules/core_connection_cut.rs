@@ -1,4 +1,4 @@
-//! OBP101: a core connection that was let through no longer is.
+//! OBP101: a core connection is no longer allowed.
 
 use super::case::{Case, Moment};
 use super::proof::SHOWN;
@@ -24,8 +24,8 @@ pub fn check(case: &Case<'_>) -> Vec<Finding> {
     findings
 }
 
-/// The entries of the floor that the write cuts, each with a part that is lost. Exact over the
-/// union of all policies; what was not let through before is not lost.
+/// The entries of the floor that the write cuts, each with the part that is lost. This is exact for the union
+/// of all policies. Connections that were not allowed before are not lost.
 pub fn cut<'a>(
     case: &'a Case<'_>,
     direction: Direction,
@@ -50,7 +50,7 @@ pub fn cut<'a>(
         let before = allowed(case, Moment::Before, direction, open);
         let lacking = case.all_outside(area, before)?;
         let covers = || {
-            // As long as what is lacking: the lifetime is a shorter one.
+            // Shortens the lifetime to that of the missing part.
             let after = after().map(|region| RegionRef {
                 subject: region.subject,
                 peer: region.peer,
@@ -59,13 +59,13 @@ pub fn cut<'a>(
             after.chain(lacking.iter().map(RegionRef::from))
         };
         if let Some(piece) = case.outside(area, covers())? {
-            // It is replayed against every rule, before and after.
+            // The connection is evaluated against every rule, before and after.
             let policies = case.policies(Moment::After);
             let rules = policies.map(|policy| policy.size(direction)).sum::<usize>();
             if !case.look(SHOWN + REPLAYS * rules) {
                 return Err(Exhausted::of(covers()));
             }
-            // What is cut under every reading tells more.
+            // A part that is cut in every reading is preferred.
             let sure = case.outside(area, covers().chain(doubtful(case, direction)))?;
             cut.push((entry, sure.unwrap_or(piece)));
         }
@@ -73,7 +73,7 @@ pub fn cut<'a>(
     Ok(cut)
 }
 
-/// How often a connection is held against every rule.
+/// Number of evaluations of a connection against every rule.
 const REPLAYS: usize = 4;
 
 /// Connections that are permitted after the write under some readings only.
@@ -86,8 +86,8 @@ fn doubtful<'a>(
     rules.flat_map(SelectedRule::ambiguous)
 }
 
-/// A policy that did not select the zone before takes nothing away, unless it isolates pods that
-/// no other single policy isolates already.
+/// Returns true if the policy did not select the zone before. It then removes nothing, unless it isolates
+/// pods that no other single policy isolates.
 fn only_adds(case: &Case<'_>, direction: Direction) -> bool {
     let isolated = |part: &LabelSet| {
         let mut others = case.others.iter();
@@ -98,8 +98,8 @@ fn only_adds(case: &Case<'_>, direction: Direction) -> bool {
     case.before.selected.is_none() && after.is_none_or(|after| isolated(&after.part))
 }
 
-/// Connections that are surely let through at one moment, also when policies that go with their owners are gone.
-/// `open` is what no policy isolates.
+/// Connections that every implementation allows before or after the write, even after policies were collected
+/// with their owners. `open` are those that no policy isolates.
 fn allowed<'a>(
     case: &'a Case<'_>,
     moment: Moment,

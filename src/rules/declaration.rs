@@ -1,4 +1,4 @@
-//! The rules about what an OpenBaoCluster declares: additive-only, held against the limit.
+//! The rules about declarations of an OpenBaoCluster, compared with the limits for declarations.
 
 pub mod api_server;
 mod declared;
@@ -30,28 +30,28 @@ use netpol::{At, Direction, Reading, Region, RegionRef};
 pub use declared::DeclaredRule;
 use declared::{Spot, TRUSTED_PEERS, declared, listeners, mark_kept, rules};
 
-/// A declaration held against the limit, after the write and, for an update, before it.
+/// Declarations after the write and, for an update, before it.
 #[derive(Clone, Debug)]
 pub struct Declaration<'a> {
     /// The cluster.
     pub object: &'a ObjectRef,
-    /// The settings.
+    /// The configuration.
     pub config: &'a ReviewConfig,
-    /// Which of its rules: ingress (`ingressRules`, `trustedIngressPeers`) or egress (`egressRules`).
+    /// Direction: ingress (`ingressRules`, `trustedIngressPeers`) or egress (`egressRules`).
     pub direction: Direction,
-    /// The profile now.
+    /// The profile after the write.
     pub profile: Option<Profile>,
     /// The profile before the write.
     pub profile_before: Option<Profile>,
-    /// The ports that clients need: the API port, and the metrics listener's where it is opened.
+    /// The ports that clients need: the API port, and the port of the metrics listener if it is open.
     pub listeners: PortSet,
     /// Rules declared now.
     pub after: Vec<DeclaredRule>,
     /// Rules declared before the write.
     pub before: Vec<DeclaredRule>,
-    /// Ports from which a proxy in the pods forwards to every TCP port; none where no mesh is assumed.
+    /// Ports from which a proxy in the pods forwards to every TCP port; empty without a mesh.
     pub tunnels: &'a [u16],
-    /// Work that the proofs of the review may still do, all together.
+    /// Remaining work of all proofs of the review.
     pub budget: &'a Cell<Budget>,
 }
 
@@ -84,7 +84,7 @@ impl<'a> Declaration<'a> {
         }
     }
 
-    /// Counts comparisons; false where that is too much.
+    /// Takes comparisons from the budget. Returns false if too few are left.
     pub fn look(&self, comparisons: usize) -> bool {
         let mut budget = self.budget.get();
         let enough = budget.look(comparisons);
@@ -92,13 +92,13 @@ impl<'a> Declaration<'a> {
         enough
     }
 
-    /// How many regions are declared now.
+    /// Number of declared regions.
     pub fn size(&self) -> usize {
         self.after.iter().map(|rule| rule.regions.len()).sum()
     }
 
-    /// The same where the pods are in a mesh; `None` where no declared rule opens a tunnel port. Both are
-    /// judged, since what is no news with a mesh can be new harm without one.
+    /// The same declarations with pods in a mesh; `None` if no rule opens a tunnel port. Both are checked,
+    /// since a connection that is not new with a mesh can be new without one.
     fn in_mesh(&self) -> Option<Self> {
         let tunnels = &self.config.tunnel_ports[..];
         let opens = |rule: &DeclaredRule| rule.rule.port_set().tunnel(tunnels).is_some();
@@ -122,7 +122,7 @@ impl<'a> Declaration<'a> {
         Some(meshed)
     }
 
-    /// The place of its rules, in one reading.
+    /// The context of its rules in one reading.
     fn at(&self, reading: Reading) -> At<'_> {
         At {
             namespace: &self.object.namespace,
@@ -131,7 +131,7 @@ impl<'a> Declaration<'a> {
         }
     }
 
-    /// Counts the work of a proof that had a budget of its own.
+    /// Adds the work of a proof with its own budget.
     fn worked_beside(&self, other: &Budget) {
         let mut budget = self.budget.get();
         budget.add_work(other);
@@ -142,13 +142,13 @@ impl<'a> Declaration<'a> {
         is_under_contract(self.config, self.profile)
     }
 
-    /// Whether this write is the first that is held to it.
+    /// Returns true if the contract applies from this write on.
     fn is_newly_under_contract(&self) -> bool {
         self.is_under_contract() && self.profile_before != Some(Profile::Hardened)
     }
 
-    /// Whether what was declared before the write is no new harm. On egress, where only the contract
-    /// refuses anything, it is for a cluster that was not held to it before.
+    /// Returns true if earlier declarations are pre-existing. On egress only the contract denies, so they are
+    /// new for a cluster to which it did not apply before.
     fn counts_before(&self) -> bool {
         self.direction == Direction::Ingress || !self.is_newly_under_contract()
     }
@@ -163,8 +163,8 @@ impl<'a> Declaration<'a> {
         before.iter().flat_map(|rule| &rule.regions)
     }
 
-    /// Whether an old rule let all of this part of a rule through already. What cannot be told
-    /// within the budget is new.
+    /// Returns true if an old rule already allowed all of this part of a rule. If the budget is not enough,
+    /// the part counts as new.
     fn is_known(&self, rule: &DeclaredRule, piece: &Region) -> bool {
         if rule.is_kept && self.counts_before() {
             return true;
@@ -184,7 +184,7 @@ impl<'a> Declaration<'a> {
         }
     }
 
-    /// A finding about what the write declares, which only warns by default.
+    /// A finding about a declaration, which warns by default.
     fn advice(&self, code: Code, spot: impl Into<Spot>) -> Finding {
         Finding {
             onset: Onset::Introduced,
@@ -192,7 +192,7 @@ impl<'a> Declaration<'a> {
         }
     }
 
-    /// A finding about what the write declares, which denies under the contract.
+    /// A finding about a declaration, which denies under the contract.
     fn by_contract(&self, code: Code, spot: impl Into<Spot>) -> Finding {
         if self.is_under_contract() {
             self.finding(code, Level::Deny, spot)
@@ -218,13 +218,13 @@ impl<'a> Declaration<'a> {
     }
 }
 
-/// Whether the operator itself holds such clusters to its contract for Hardened ones, so that
-/// advice about it denies.
+/// Returns true if the operator enforces its contract for Hardened clusters on such a cluster, so that advice
+/// about it denies.
 pub fn is_under_contract(config: &ReviewConfig, profile: Option<Profile>) -> bool {
     config.baseline.features().enforces_hardened && profile == Some(Profile::Hardened)
 }
 
-/// Whether a rule, declared, would open a cluster to everyone or to everywhere.
+/// Returns true if a rule, declared, would open a cluster to everyone or to everywhere.
 pub fn is_wide(
     cluster: &ClusterPerimeter,
     config: &ReviewConfig,
@@ -261,7 +261,7 @@ pub fn is_wide(
     !everyone::check(&declaration).is_empty()
 }
 
-/// The refusal of more rules, or peers in all of them, than can be proved.
+/// The denial of more rules, or of more peers in all of them, than can be proved.
 fn too_many(declaration: &Declaration<'_>) -> Option<Finding> {
     let caps = &declaration.config.caps;
     let regions = declaration.after.iter().map(|rule| rule.regions.len());
@@ -279,7 +279,7 @@ fn too_many(declaration: &Declaration<'_>) -> Option<Finding> {
     })
 }
 
-/// Findings about the declared values that are no rules, for both directions at once.
+/// Findings about declared values that are not rules, for both directions.
 pub fn values(
     declaration: &Declaration<'_>,
     after: &Cluster,
@@ -288,7 +288,7 @@ pub fn values(
     let mut findings = malformed::check(declaration, after, before);
     findings.extend(api_server::check(declaration, after, before));
     findings.extend(endpoint_address::check(declaration, after, before));
-    // What the API server denies, no namespace can be called either.
+    // A value that the API server denies is no namespace either.
     if findings
         .iter()
         .all(|found| found.path != dns_namespace::PATH)
@@ -300,9 +300,9 @@ pub fn values(
     findings
 }
 
-/// Everything that the limit has to say about the declared rules of one direction.
+/// All findings about the declared rules of one direction.
 pub fn limit(declaration: &Declaration<'_>) -> Vec<Finding> {
-    // Their unions are not formed: the work grows faster than their number.
+    // Unions are not computed: their cost grows faster than the number of rules.
     if let Some(too_many) = too_many(declaration) {
         return vec![too_many];
     }
@@ -325,7 +325,7 @@ pub fn limit(declaration: &Declaration<'_>) -> Vec<Finding> {
     findings
 }
 
-/// The findings, and those of `further` that say something else or deny what only warns here.
+/// The findings, with those of `further` that are different or that deny where these only warn.
 fn with_further(mut findings: Vec<Finding>, further: Vec<Finding>) -> Vec<Finding> {
     for other in further {
         let same = |known: &Finding| known.code == other.code && known.path == other.path;

@@ -1,6 +1,5 @@
-//! OBP105: the operator's policy for pods of a cluster is missing, or no policy isolates them in a
-//! direction, so that every connection is open to them there. A statement about what is, not about
-//! a write.
+//! OBP105: the operator's policy for pods of a cluster is missing, or no policy isolates them in a direction,
+//! so that every connection is allowed. The finding is about a state, not about a write.
 
 use crate::baseline::{ClusterPerimeter, Pods, Selected, ZonePerimeter, selector};
 use crate::config::ReviewConfig;
@@ -14,21 +13,21 @@ use super::proof::outside;
 use super::text::pods_of;
 use super::{Code, Finding, Level, Onset};
 
-/// What a managed policy counts as that is not there.
+/// Treatment of a missing managed policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Missing {
-    /// The operator will render it: the files of a check need not hold it.
+    /// The operator will render it. Files for `check` need not contain it.
     Rendered,
-    /// It is not there now.
+    /// It does not exist.
     Absent,
 }
 
-/// A finding, with the zone that it is about.
+/// A finding and its zone.
 pub type Bare<'a> = (&'a ZonePerimeter, Finding);
 
-/// One finding for all managed policies of a cluster that are missing, and one for each other zone
-/// and direction in which some pods are not isolated. Nothing is said of the operator's own pods,
-/// and of a cluster that is being deleted.
+/// One finding for all missing managed policies of a cluster, and one for each other zone and direction in
+/// which some pods are not isolated. The operator's own pods, and clusters that are being deleted, are not
+/// checked.
 pub fn check<'a>(
     cluster: &'a ClusterPerimeter,
     config: &ReviewConfig,
@@ -49,19 +48,19 @@ pub fn check<'a>(
     found
 }
 
-/// Whether the rule says anything of a cluster.
+/// Returns true if the rule applies to a cluster.
 pub fn is_judged(cluster: &ClusterPerimeter) -> bool {
     cluster.is_cluster() && !cluster.deleting
 }
 
-/// The policies of a zone that are there, or count as if they were.
+/// The policies of a zone that exist, or count as existing.
 pub fn counted(zone: &ZonePerimeter, missing: Missing) -> impl Iterator<Item = &Selected> {
     let policies = zone.selected.iter();
     policies.filter(move |policy| !policy.rendered || missing == Missing::Rendered)
 }
 
-/// The finding that the operator's policies of these zones are missing, with a connection that is
-/// open to one of them.
+/// The finding that the operator's policies of these zones are missing, with a connection that is therefore
+/// allowed.
 fn of_missing<'a>(
     cluster: &'a ClusterPerimeter,
     config: &ReviewConfig,
@@ -88,7 +87,7 @@ fn of_missing<'a>(
     };
     let object = &cluster.object;
     let before = match first.pods {
-        // The first of them is that of the jobs only where there is the one of the servers.
+        // The jobs' policy is first only if that of the servers exists.
         Pods::Jobs => {
             " (one before 0.1 keeps none for jobs: there `review.baseline: classic` fits)"
         }
@@ -163,7 +162,7 @@ fn of_zone(
     })
 }
 
-/// The advice to isolate the pods of a zone by another policy.
+/// The advice to isolate the pods of a zone with another policy.
 fn isolating(cluster: &ClusterPerimeter, zone: &ZonePerimeter, types: &str) -> String {
     let selector = paste_selector(&selector(zone.pods, &cluster.object.name));
     format!(

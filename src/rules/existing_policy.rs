@@ -1,12 +1,12 @@
-//! OBP203: a new cluster, or one whose pods or declarations change, brings an existing policy to
-//! bear that lets through more than the ceiling permits.
+//! OBP203: after a cluster is created, or its pods or declarations change, an existing policy selects pods
+//! and allows more than the ceiling.
 //!
-//! A create, and an update that moves the zone (other pod labels), denies and names the policy. A
-//! narrowed ceiling warns. Managed policies that the operator rewrites are never named.
+//! A creation, and an update that changes the zone (other pod labels), denies and names the policy. A
+//! narrower ceiling warns. Managed policies that the operator will rewrite are not reported.
 //!
-//! Each rule of a policy is judged by itself, however large the policy is. A policy that may open too
-//! much, because it cannot be read or no proof of it ends, is undecided: OBP402, at the same levels.
-//! One that opens too much under one reading of an ambiguous block only warns.
+//! Each rule of a policy is checked on its own, however large the policy is. If a policy may allow too much
+//! because it cannot be read or proofs of it run out of budget, the result is undecided: OBP402, at the same
+//! levels. A policy that allows too much only in one reading of an ambiguous block warns.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -24,16 +24,16 @@ use super::proof::{SHOWN, outside};
 use super::remedy::exclude;
 use super::{Code, Finding, Level};
 
-/// A finding, with the policy and the zone that it is about.
+/// A finding, its zone and its policy.
 pub type Violations<'a> = (&'a ZonePerimeter, &'a Selected, Finding);
 
-/// Steps that each region of a policy may take at first. Ordinary ones take a few.
+/// Steps of the first attempt for each region. Ordinary regions need a few.
 const FIRST: u32 = 20;
 
-/// Findings about policies that pierce the perimeter as it is after the write. All share the budget:
-/// each region may take a few steps of it at first, so that a hard policy does not keep an ordinary
-/// one from being decided, and what is left goes to those that need more. Policies `aside` are those
-/// that the operator rewrites, or that are judged by themselves.
+/// Findings about policies that violate the perimeter after the write. All share the budget: each region may
+/// first take a few steps, so that a hard policy does not prevent decisions about others. The rest of the
+/// budget is for regions that need more. Policies in `aside` are skipped: the operator rewrites them, or they
+/// are checked separately.
 pub fn check<'a>(
     object: &'a ObjectRef,
     config: &'a ReviewConfig,
@@ -49,12 +49,12 @@ pub fn check<'a>(
     });
     let foreign = policies.filter(|(_, policy)| !aside.contains(&policy.name));
     let mut pierce = |zone, policy, most| {
-        // Nothing is tried that cannot begin: there may be many rules left.
+        // The budget is used up, and there may be many rules left.
         if budget.is_spent() {
             return Some(Pierce::Undecided);
         }
         let found = pierce(zone, policy, budget, most);
-        // The connection that shows it is replayed against the ceiling.
+        // The example connection is evaluated against the ceiling.
         let ceilings = zone.ceiling.iter().map(Ceiling::weight);
         if matches!(found, Some(Pierce::Surely(..) | Pierce::Perhaps(..)))
             && !budget.look(SHOWN + ceilings.sum::<usize>())
@@ -78,8 +78,8 @@ pub fn check<'a>(
     decided.collect()
 }
 
-/// Findings about policies of which only the name is known, or no more than whom they select: what
-/// they open to the cluster's pods is undecided.
+/// Findings about policies of which only the name, or only the name and the selected pods, are known. It is
+/// undecided what they allow.
 pub fn unjudged(
     object: &ObjectRef,
     before: Option<&ClusterPerimeter>,
@@ -115,11 +115,11 @@ pub fn unjudged(
 
 /// Result of comparing a policy with the ceiling.
 enum Pierce {
-    /// This part of it is surely beyond the ceiling.
+    /// This part is outside of the ceiling in every reading.
     Surely(Direction, Region),
-    /// This part of it is, as some parsers read its text.
+    /// This part is outside of the ceiling in some readings of its text.
     Perhaps(Direction, Region),
-    /// Nobody knows within the budget.
+    /// The budget was not enough.
     Undecided,
 }
 
@@ -185,9 +185,9 @@ fn of_policy(
     finding.about_pods(&before, cluster, &after)
 }
 
-/// Whether the policy selected at least this part of the zone before the write, so that what pierces
-/// now did not come with other pod labels. Where any value of a label was possible before, as in a
-/// cluster that could not be read, the pods as they are now were among those.
+/// Returns true if the policy selected at least this part of the zone before the write, so that the violation
+/// is not due to other pod labels. If any value of a label was possible before, as in a cluster that could
+/// not be read, the current pods were included.
 fn selected_as_much(old: &ZonePerimeter, zone: &ZonePerimeter, policy: &Selected) -> bool {
     let mut selected = old.selected.iter().chain(&old.oversize);
     let same = selected.find(|known| known.name == policy.name);
@@ -199,8 +199,8 @@ fn selected_as_much(old: &ZonePerimeter, zone: &ZonePerimeter, policy: &Selected
     })
 }
 
-/// How a policy pierces the ceiling; `None` where it stays within. No region may take more than
-/// `most` steps.
+/// The violation of the ceiling by a policy; `None` if there is none. No region may take more than `most`
+/// steps.
 fn pierce(
     zone: &ZonePerimeter,
     policy: &Selected,
@@ -229,7 +229,7 @@ fn pierce(
     undecided.or(perhaps)
 }
 
-/// The first part of a region that no entry of the ceiling holds.
+/// The first part of a region in no entry of the ceiling.
 fn beyond(
     zone: &ZonePerimeter,
     direction: Direction,

@@ -1,18 +1,18 @@
-//! Whether declared egress rules are explicit, as the Hardened contract of the newest operator asks
-//! for its jobs: every rule names its peers and its ports, and no peer is a wildcard.
+//! Explicitness of declared egress rules, as the newest operator's contract for Hardened clusters requires
+//! for its jobs: every rule names its peers and ports, and no peer is a wildcard.
 //!
-//! That contract is OBP310, which judges it as sets. This is the operator's own, looser test: only its
-//! condition hangs on it, since that is to say what the operator will say.
+//! OBP310 checks the contract on sets. This is the operator's own, looser check. Only its status condition
+//! uses it, since that has to predict what the operator reports.
 
 use ipnet::IpNet;
 
 use crate::inventory::Declared;
 use netpol::rule::{Peer, PortRange, Rule, Selector};
 
-/// Blocks that no peer may touch.
+/// Blocks that no peer may overlap.
 const UNSAFE: [&str; 4] = ["127.0.0.0/8", "169.254.0.0/16", "::1/128", "fe80::/10"];
 
-/// Whether all rules are explicit. One that cannot be read is not.
+/// Returns true if all rules are explicit. A rule that cannot be read is not.
 pub fn is_explicit(rules: &[Declared<Rule>]) -> bool {
     rules
         .iter()

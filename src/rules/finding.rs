@@ -1,4 +1,4 @@
-//! One finding: which rule, about what, proved by which connection, and what to do.
+//! Findings: rule, object, evidence and remedy.
 
 use std::ops::Range;
 
@@ -11,80 +11,80 @@ use crate::inventory::network::DeclaredAt;
 use netpol::zone::Zone;
 use netpol::{Connection, Difference, Direction, Region};
 
-/// TCP ports that people know: the API and Raft ports of OpenBao, and HTTPS.
+/// Well-known TCP ports: the API and Raft ports of OpenBao, and HTTPS.
 const KNOWN_PORTS: [u16; 3] = [8200, 8201, 443];
 
-/// A connection in a region, on a port that people know where the region has one.
+/// An example connection in a region, on a well-known port if possible.
 pub(super) fn witness(direction: Direction, zone: &Zone, region: &Region) -> Option<Connection> {
     netpol::witness::connection(direction, zone, region, &KNOWN_PORTS)
 }
 
-/// Whether the write introduces the fault. Only such a fault may deny the write, whatever level the settings
-/// give the rule.
+/// The origin of a problem. Only a problem that the write introduces may deny it, whatever the configured
+/// level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Onset {
     /// The write introduces it.
     Introduced,
-    /// It was there before, or another object does it: a warning at most.
+    /// It existed before, or another object causes it: at most a warning.
     PreExisting,
 }
 
-/// Part of the object that a finding is about, where that decides something.
+/// The part of the object that a finding is about, as far as it affects decisions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Place {
     /// The spec, or the object as a whole.
     #[default]
     Spec,
-    /// Metadata that decide whose the object is. A write that leaves the spec as it is can still be to blame.
+    /// Metadata that defines the owner of the object. A write with an unchanged spec can change it.
     Metadata,
-    /// A rule of the written policy, by its number.
+    /// A rule of the written policy, by direction and index.
     Rule(Direction, usize),
     /// A declared rule or peer of the written OpenBaoCluster.
     Declared(DeclaredAt),
 }
 
-/// One thing that is wrong with a write.
+/// One problem with a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// Rule.
     pub code: Code,
     /// Effect on the write: the level of the rule, until the settings are applied.
     pub level: Level,
-    /// Whether the write introduces it.
+    /// Origin.
     pub onset: Onset,
-    /// The object at fault.
+    /// The object with the problem.
     pub object: ObjectRef,
-    /// The OpenBaoCluster whose perimeter it is about; `None` where it is about no single one.
+    /// The OpenBaoCluster whose perimeter is affected; `None` if it is no single one.
     pub cluster: Option<ObjectRef>,
-    /// Groups of the cluster's pods that it is about; none where it is not about pods.
+    /// Affected pods of the cluster; empty if the finding is not about pods.
     pub pods: Vec<Pods>,
-    /// Field path in that object; empty for the object as a whole.
+    /// Field path in the object; empty for the object as a whole.
     pub path: String,
-    /// The part of the object that the path means.
+    /// The part of the object at the path.
     pub place: Place,
-    /// One line, complete by itself: what happens and why it is wrong.
+    /// One complete sentence: the problem and its effect.
     pub reason: String,
-    /// The bytes of the reason that name the groups of pods.
+    /// Byte range in the reason that names the pods.
     pub names_pods: Option<Range<usize>>,
-    /// Whether the same finding about other pods of the cluster becomes part of this one.
+    /// True if the same finding about other pods of the cluster is merged into this one.
     pub merges: bool,
-    /// Whether it stands for a finding whose connection did not replay, which is a bug of ours.
+    /// True if it replaces a finding whose connection was not confirmed, which is a bug.
     pub is_unreplayed: bool,
-    /// The connection that proves it, for rules about connections.
+    /// Example connection, for rules about connections.
     pub witness: Option<Connection>,
     /// Condition of the connection that not every implementation does; `None` where it exists under
     /// every reading.
     pub only_if: Option<Difference>,
     /// Advice where no remedy is known, in a sentence.
     pub help: String,
-    /// Changes after which nothing denies the write, the best first. What a rule proposes here is tried out before it
-    /// is shown.
+    /// Changes after which nothing denies the write, the best first. What a rule proposes here is tried out
+    /// before it is shown.
     pub remedies: Vec<Remedy>,
 }
 
 impl Finding {
-    /// A finding without its words, to be completed. What denies is introduced by the write; what only warns was
-    /// there before, unless [`advice`](Self::advice) says otherwise.
+    /// A finding without reason and remedy. The problem is introduced if the level is `deny`, and otherwise
+    /// pre-existing; [`advice`](Self::advice) is for introduced ones that warn.
     pub fn new(code: Code, level: Level, object: &ObjectRef, path: impl Into<String>) -> Self {
         Self {
             code,
@@ -110,8 +110,7 @@ impl Finding {
         }
     }
 
-    /// A finding about what the write does, which only warns by default; the settings may let it
-    /// deny.
+    /// A finding about an introduced problem that warns by default. The settings may make it deny.
     pub fn advice(code: Code, object: &ObjectRef, path: impl Into<String>) -> Self {
         Self {
             onset: Onset::Introduced,
@@ -119,7 +118,7 @@ impl Finding {
         }
     }
 
-    /// The same for another reason.
+    /// Sets the reason.
     #[must_use]
     pub fn because(self, reason: String) -> Self {
         Self {
@@ -129,7 +128,7 @@ impl Finding {
         }
     }
 
-    /// The same with a reason that names its groups of pods between two texts.
+    /// Sets a reason with the names of its pods between two texts.
     #[must_use]
     pub fn about_pods(self, before: &str, cluster: &ClusterPerimeter, after: &str) -> Self {
         let pods = groups_of(cluster, &self.pods);
@@ -140,7 +139,7 @@ impl Finding {
         }
     }
 
-    /// Adds groups of pods to those that it is about.
+    /// Adds affected pods.
     pub fn include(&mut self, cluster: &ClusterPerimeter, pods: &[Pods]) {
         let others = pods.iter().copied();
         let others: Vec<Pods> = others.filter(|pods| !self.pods.contains(pods)).collect();

@@ -1,4 +1,4 @@
-//! OBP401 and OBP403: what is written cannot be read, or the facts to judge it by are not there.
+//! OBP401 and OBP403: the object cannot be read, or the facts for a review are missing.
 
 use super::{Code, Finding, Level, Place, size};
 use crate::inventory::{Kind, ObjectRef, Unreadable};
@@ -30,8 +30,8 @@ pub fn unreadable(object: &ObjectRef, broken: &Unreadable, level: Level) -> Vec<
     broken.problems.iter().map(one).collect()
 }
 
-/// The finding that an OpenBaoCluster is served in a version that is not read, so that nothing can be proved of a
-/// policy that may select its pods.
+/// The finding that an OpenBaoCluster is served in an unsupported version, so that nothing can be proved
+/// about a policy that may select its pods.
 pub fn unread_cluster(object: &ObjectRef, cluster: &ObjectRef, version: &str) -> Finding {
     Finding {
         cluster: Some(cluster.clone()),
@@ -46,10 +46,10 @@ fn unread(object: &ObjectRef, version: &str) -> String {
     format!("{kind} {name} is served as {version}, which this release cannot read")
 }
 
-/// The cure for an object in a version that is not read.
+/// Remedy for an object in an unsupported version.
 const UPGRADE: &str = "upgrade openbao-perimeter";
 
-/// The warning that another object of the namespace cannot be read or is too large to be proved.
+/// The warning that another object of the namespace cannot be read or is too large to prove.
 pub fn neighbour(object: &ObjectRef) -> Finding {
     Finding {
         reason: "cannot be read or is too large, so nothing that it says is counted on".to_owned(),
@@ -85,7 +85,8 @@ pub fn partly_read(broken: &Unreadable) -> Finding {
     }
 }
 
-/// The finding that what makes a policy a managed one changes, while no facts tell whether it is one.
+/// The finding that metadata which defines managed policies changes, and no facts show whether the policy is
+/// managed.
 pub fn not_ready_for_metadata(object: &ObjectRef) -> Finding {
     Finding {
         path: "metadata".to_owned(),
@@ -94,7 +95,7 @@ pub fn not_ready_for_metadata(object: &ObjectRef) -> Finding {
     }
 }
 
-/// The finding that there are no facts to judge by, or that they are too old.
+/// The finding that facts are missing or too old.
 pub fn not_ready(object: &ObjectRef) -> Finding {
     Finding {
         reason: "the inventory of OpenBao clusters and policies is not complete yet, so nothing can be proved"
@@ -106,7 +107,7 @@ pub fn not_ready(object: &ObjectRef) -> Finding {
     }
 }
 
-/// The finding that a verdict rests on what the API server has now, and that it could not be asked.
+/// The finding that a verdict needs a live read, which failed.
 pub fn not_read(object: &ObjectRef) -> Finding {
     let reason = match object.kind {
         Kind::NetworkPolicy => {

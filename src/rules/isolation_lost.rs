@@ -1,4 +1,4 @@
-//! OBP102: pods that were isolated in a direction no longer are, so everything is open to them.
+//! OBP102: pods lose their isolation in a direction, so that every connection is allowed.
 
 use super::case::{Case, Moment, everything, isolated, whole};
 use super::remedy::{Change, ClusterEdit, PolicyEdit, Rank, Remedy};
@@ -9,7 +9,7 @@ use crate::inventory::{Meta, ObjectRef};
 use netpol::cover::Exhausted;
 use netpol::{Direction, Region};
 
-/// One finding for each direction in which the write lifts isolation.
+/// One finding for each direction in which the write removes isolation.
 pub fn check(case: &Case<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for direction in Direction::ALL {
@@ -22,8 +22,8 @@ pub fn check(case: &Case<'_>) -> Vec<Finding> {
     findings
 }
 
-/// The finding that a cluster gets the mark of one that is restored into: from then on the operator keeps
-/// up no policy for it. Only the operator sets it, on a cluster that it makes.
+/// The finding that a cluster gets the annotation of a restored cluster: from then on the operator writes no
+/// policy for it. Only the operator sets it, on a cluster that it creates.
 pub fn by_mark(
     object: &ObjectRef,
     before: &Meta,
@@ -57,9 +57,9 @@ pub fn by_mark(
     })
 }
 
-/// The part of the zone that only this policy isolated, and no longer does. Only what the edited
-/// policy isolated can be lost, since all others stay as they are. One that goes with its owner is
-/// not counted on.
+/// The part of the zone that only this policy isolated, and no longer does. Only isolation by the written
+/// policy can be lost, since other policies do not change. Policies that will be collected with their owner
+/// do not count.
 fn lost(case: &Case<'_>, direction: Direction) -> Result<Option<Region>, Exhausted> {
     let Some(before) = case
         .before
@@ -73,7 +73,7 @@ fn lost(case: &Case<'_>, direction: Direction) -> Result<Option<Region>, Exhaust
     case.outside(whole(&before.part), after)
 }
 
-/// A connection that is open now and that the ceiling does not permit; `None` where it permits all.
+/// A connection that is newly allowed and not permitted by the ceiling; `None` if the ceiling permits all.
 fn newly_open(case: &Case<'_>, direction: Direction, piece: &Region) -> Option<Region> {
     let mut open = everything(&piece.subject).into_iter();
     let beyond = |area: Region| case.outside((&area).into(), case.ceiling(direction));
@@ -103,7 +103,7 @@ fn finding(case: &Case<'_>, direction: Direction, piece: &Region) -> Finding {
         witness: region.and_then(|region| case.witness(direction, &region)),
         help: "isolate the pods by another policy first".to_owned(),
         remedies: isolate(case, direction).into_iter().collect(),
-        // The operator can be uninstalled, policies and all; what guards its pods is not ours alone.
+        // The operator can be uninstalled with its policies, and its pods are not protected by this product alone.
         level: if case.cluster.is_cluster() {
             Level::Deny
         } else {

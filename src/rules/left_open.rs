@@ -1,6 +1,6 @@
-//! OBP203: a policy isolates pods for the first time beside another one that leaves them open, so that
-//! it does not shut them. Only where the operator renders no policy: there the first one may leave open
-//! what it likes, since it only narrows ([`beyond_ceiling`](super::beyond_ceiling)).
+//! OBP203: a policy isolates pods for the first time, and another policy leaves them open, so that they are
+//! still open. Only for pods without a policy of the operator: for them the first policy may allow anything,
+//! since it only narrows ([`beyond_ceiling`](super::beyond_ceiling)).
 
 use std::cell::Cell;
 
@@ -12,11 +12,10 @@ use crate::baseline::Selected;
 use netpol::cover::{Budget, Exhausted};
 use netpol::{Direction, Region, RegionRef};
 
-/// Steps that all these proofs together may take beside the proof budget: what another policy does never
-/// keeps this write from being decided.
+/// Additional budget for all these proofs, so that another policy never prevents a decision about this write.
 const STEPS: u32 = 10_000;
 
-/// Warnings about other policies that leave the pods open which the write isolates.
+/// Warnings about other policies that leave open the pods which the write isolates.
 pub fn check<'a>(case: &'a Case<'_>) -> Vec<Violations<'a>> {
     let Some(after) = &case.after.selected else {
         return Vec::new();
@@ -43,7 +42,7 @@ pub fn check<'a>(case: &'a Case<'_>) -> Vec<Violations<'a>> {
             let finding = finding(case, direction, other, left.as_ref());
             found.push((case.zone, *other, finding));
             if !is_decided {
-                // Nothing is left for the policies after it either.
+                // The remaining policies would be undecided too.
                 break;
             }
         }
@@ -54,7 +53,7 @@ pub fn check<'a>(case: &'a Case<'_>) -> Vec<Violations<'a>> {
     found
 }
 
-/// A part that another policy leaves open of the pods that the written one isolates, beyond the ceiling.
+/// A part outside of the ceiling that another policy allows for pods which the written policy isolates.
 fn left_open(
     case: &Case<'_>,
     budget: &Cell<Budget>,

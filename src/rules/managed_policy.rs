@@ -1,5 +1,5 @@
-//! OBP103 and OBP104: a policy that the operator manages is deleted, or aimed elsewhere. Its owners
-//! are judged in [`policy_owner`](super::policy_owner).
+//! OBP103 and OBP104: a managed policy is deleted, or selects other pods. Its owners are checked in
+//! [`policy_owner`](super::policy_owner).
 
 use super::case::{Case, State};
 use super::remedy::{Change, PolicyEdit, Rank, Remedy};
@@ -9,8 +9,8 @@ use crate::baseline::MANAGED_LABELS;
 use crate::inventory::Meta;
 use netpol::Direction;
 
-/// The finding that a managed policy is deleted while its cluster lives, in place of the many about
-/// each core rule that goes with it; one of their connections proves it.
+/// The finding that a managed policy is deleted while its cluster exists. It replaces the findings about each
+/// core rule, and uses one of their connections.
 pub fn deleted(case: &Case<'_>, findings: Vec<Finding>) -> Vec<Finding> {
     let mut shown = findings
         .iter()
@@ -35,7 +35,7 @@ pub fn deleted(case: &Case<'_>, findings: Vec<Finding>) -> Vec<Finding> {
     others.chain([deleted]).collect()
 }
 
-/// Findings that a managed policy no longer means the same pods or directions, or loses its labels.
+/// Findings that a managed policy no longer has the same pods or directions, or loses its labels.
 pub fn retargeted(case: &Case<'_>) -> Vec<Finding> {
     let mut findings: Vec<Finding> = selector(case).into_iter().collect();
     findings.extend(
@@ -106,7 +106,7 @@ fn policy_type(case: &Case<'_>, direction: Direction) -> Option<Finding> {
     })
 }
 
-/// The labels by which the operator finds what it manages.
+/// The labels by which the operator recognises its objects.
 fn labels(case: &Case<'_>, before: &Meta, after: &Meta) -> Vec<Finding> {
     let changed = MANAGED_LABELS.iter().filter_map(|key| {
         let old = before.labels.get(*key)?;

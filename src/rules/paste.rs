@@ -9,9 +9,9 @@ use crate::inventory::render;
 use netpol::address::Cidr;
 use netpol::rule::{Peer, Selector};
 
-/// A value as block YAML, ready to be pasted.
+/// A value as block YAML.
 pub fn yaml(value: &Value) -> String {
-    // A JSON value always has a YAML form; JSON itself is YAML too.
+    // Every JSON value has a YAML form, and JSON is YAML too.
     serde_saphyr::to_string(value)
         .map_or_else(|_| value.to_string(), |text| text.trim_end().to_owned())
 }
@@ -71,7 +71,7 @@ fn has_objects(elements: &[Value]) -> bool {
         .any(|element| matches!(element, Value::Object(_)))
 }
 
-/// Whether an object has several fields and only scalars in them.
+/// Returns true if an object has several fields and only scalars in them.
 fn is_flat(value: &Value) -> bool {
     let nests = |value: &Value| matches!(value, Value::Object(_) | Value::Array(_));
     value
@@ -113,7 +113,7 @@ fn scalar(text: &str) -> String {
     }
 }
 
-/// A peer with its blocks as every API server takes them, where all parsers read them alike.
+/// A peer with canonical blocks, which every API server accepts, if all parsers agree on them.
 pub fn canonical(peer: &Peer) -> Peer {
     let Peer::Block { cidr, except } = peer else {
         return peer.clone();

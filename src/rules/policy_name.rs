@@ -1,7 +1,7 @@
-//! OBP311: a name under which the operator will write a policy is taken: by another cluster's policy,
-//! or by one that is left over or somebody's own.
+//! OBP311: the name of a policy that the operator will write is taken by a policy of another cluster, by a
+//! leftover policy or by a user's policy.
 //!
-//! `x` and `x-jobs` share one: the jobs policy of the first has the name of the server policy of
+//! Clusters `x` and `x-jobs` share a name: the jobs policy of the first has the name of the server policy of
 //! the second.
 
 use std::sync::Arc;
@@ -14,17 +14,17 @@ use crate::inventory::{Cluster, Fact, Meta, NamespaceFacts, ObjectRef, Owner, Po
 
 const PATH: &str = "metadata.name";
 
-/// Whether the cluster is created, or was there before.
+/// Creation or update of a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Age {
     /// This write creates it.
     New,
-    /// It exists.
+    /// It exists already.
     Old,
 }
 
-/// Findings about the names of a cluster's policies. Nothing is rendered for a cluster that is
-/// restored into, so that none are taken.
+/// Findings about the names of a cluster's policies. The operator renders no policies for a restored cluster,
+/// so no name is taken.
 pub fn check(
     object: &ObjectRef,
     after: &Cluster,
@@ -42,7 +42,7 @@ pub fn check(
     findings
 }
 
-/// Two clusters whose policies have one name.
+/// Two clusters with policies of the same name.
 fn collision(
     object: &ObjectRef,
     age: Age,
@@ -74,7 +74,7 @@ fn collision(
     })
 }
 
-/// Policies that are there already and not the operator's.
+/// Existing policies that are not the operator's.
 fn leftovers<'a>(
     object: &'a ObjectRef,
     cluster: &'a Cluster,
@@ -86,7 +86,7 @@ fn leftovers<'a>(
         policy.is_some_and(|policy| !is_owned(policy.meta(), cluster))
     });
     foreign.map(|name| {
-        // One that a cluster of this name left behind goes by itself.
+        // A policy of a deleted cluster with this name is garbage collected.
         let is_controller = |owner: &Owner| owner.controller && !is_named(owner, cluster);
         let has_controller =
             |policy: &Fact<Policy>| policy.meta().owners.iter().any(is_controller);
@@ -132,9 +132,9 @@ fn names<'a>(cluster: &'a str, config: &ReviewConfig) -> impl Iterator<Item = St
     zones.filter_map(move |pods| pods.policy_name(cluster))
 }
 
-/// Whether the operator wrote it for this cluster: the controlling owner is the cluster, or the operator's
-/// mark names it, by its uid. Without a uid, in a manifest that no server has seen, the name decides, and
-/// any mark.
+/// Returns true if the operator wrote the policy for this cluster: the controlling owner is the cluster, or
+/// the operator's annotation has its uid. Without a uid, in a manifest that no API server has seen, the name
+/// or any annotation is enough.
 pub fn is_owned(policy: &Meta, cluster: &Cluster) -> bool {
     let is_owner = |owner: &Owner| {
         let is_same = |uid: &Arc<str>| owner.controller && owner.uid == *uid;
@@ -145,7 +145,7 @@ pub fn is_owned(policy: &Meta, cluster: &Cluster) -> bool {
     policy.owners.iter().any(is_owner) || marked.is_some_and(is_marked)
 }
 
-/// Whether an owner reference names an OpenBaoCluster of this name, whatever its uid.
+/// Returns true if an owner reference names an OpenBaoCluster with this name, with any uid.
 fn is_named(owner: &Owner, cluster: &Cluster) -> bool {
     let group = owner.api_version.split('/').next();
     group == Some("openbao.org")

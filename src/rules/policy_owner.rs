@@ -1,8 +1,8 @@
-//! OBP104: a policy gets an owner that the operator would not give it.
+//! OBP104: a policy gets an owner that the operator would not set.
 //!
-//! Garbage collection deletes an object when all its owners are gone, and keeps it while one of them
-//! lives; two controllers cannot own one object. So the owners of a policy decide how long it lives,
-//! and a policy that its cluster does not own is not counted on to stay ([`lasts`]).
+//! Garbage collection deletes an object when all of its owners are deleted, and keeps it while one of them
+//! exists. An object has at most one controller. So owners decide how long a policy exists, and a policy that
+//! its cluster does not own is not relied on ([`lasts`]).
 
 use super::case::Case;
 use super::remedy::{Change, PolicyEdit, Rank, Remedy};
@@ -14,7 +14,7 @@ use crate::inventory::{Kind, Meta, ObjectRef, Owner};
 /// Field path of the owner references.
 const PATH: &str = "metadata.ownerReferences";
 
-/// Help text for the owners of a managed policy.
+/// Remedy for the owners of a managed policy.
 const RIGHT_OWNER: &str = "leave metadata.ownerReferences as the operator writes them";
 
 /// The owners of a policy before and after a write.
@@ -22,13 +22,13 @@ const RIGHT_OWNER: &str = "leave metadata.ownerReferences as the operator writes
 pub struct Owners<'a> {
     /// The policy.
     pub object: &'a ObjectRef,
-    /// Its metadata before; `None` where it was not there.
+    /// Its metadata before; `None` if it did not exist.
     pub before: Option<&'a Meta>,
     /// Its metadata after.
     pub after: &'a Meta,
 }
 
-/// Whether an owner reference means the cluster itself.
+/// Returns true if an owner reference is for the cluster itself.
 fn is_own(owner: &Owner, cluster: &ClusterPerimeter) -> bool {
     let group = owner.api_version.split_once('/').map(|(group, _)| group);
     cluster.is_cluster()
@@ -38,21 +38,21 @@ fn is_own(owner: &Owner, cluster: &ClusterPerimeter) -> bool {
         && cluster.uid.as_ref().is_none_or(|uid| *uid == owner.uid)
 }
 
-/// Whether an owner reference is the one that the operator writes.
+/// Returns true if an owner reference is the one that the operator writes.
 fn is_as_written(owner: &Owner, cluster: &ClusterPerimeter) -> bool {
     is_own(owner, cluster) && owner.controller && &*owner.api_version == OWNER_API_VERSION
 }
 
-/// Whether a policy stays as long as nobody deletes it: it is not being deleted, and no owner but the
-/// cluster takes it along. Of the operator's own pods nothing else is known to own their policies
-/// than what installed them.
+/// Returns true if a policy exists until a user deletes it: it is not being deleted, and it has no owner
+/// except the cluster. For policies of the operator's own pods, owners are whatever installed them, and are
+/// ignored.
 pub fn lasts(policy: &Meta, cluster: &ClusterPerimeter) -> bool {
     let foreign = |owner: &Owner| !is_own(owner, cluster);
     !cluster.is_cluster() || !(policy.deleting || policy.owners.iter().any(foreign))
 }
 
 impl<'a> Owners<'a> {
-    /// Owner references of other objects than the cluster that the write adds.
+    /// Owner references to other objects than the cluster that the write adds.
     fn added(&self, cluster: &ClusterPerimeter) -> impl Iterator<Item = &'a Owner> {
         let old = self.before.map_or(&[][..], |before| &before.owners);
         let new = self.after.owners.iter();
@@ -68,8 +68,8 @@ impl<'a> Owners<'a> {
     }
 }
 
-/// Findings about the owners of a managed policy: what the write changes to something that the operator
-/// would not write denies, what was so before warns.
+/// Findings about the owners of a managed policy. A change to something that the operator would not write
+/// denies; earlier differences warn.
 pub fn of_managed(
     owners: &Owners<'_>,
     cluster: &ClusterPerimeter,
@@ -119,7 +119,8 @@ pub fn of_managed(
     denied.into_iter().chain(warned).collect()
 }
 
-/// Whether the newest operator takes the policy for its own. Older ones take over what has the name.
+/// Returns true if the newest operator recognises the policy as its own. Older ones overwrite any policy with
+/// the name.
 fn is_proved(policy: &Meta, cluster: &ClusterPerimeter, baseline: Baseline) -> bool {
     let Some(uid) = &cluster.uid else { return true };
     let is_rendered = cluster.zones.iter().any(|zone| zone.rendered.is_some());
@@ -158,7 +159,7 @@ fn unlike(owner: &Owner, cluster: &ClusterPerimeter) -> String {
     }
 }
 
-/// An owner, for a sentence.
+/// An owner, for messages.
 fn named(owner: &Owner) -> String {
     format!("{} `{}`", owner.kind, owner.name)
 }
@@ -198,7 +199,7 @@ fn old_owners(owners: &Owners<'_>, cluster: &ClusterPerimeter) -> Remedy {
     }
 }
 
-/// The first owner that the written policy gets beside its cluster, and that may take it along.
+/// The first owner that the write adds, other than the cluster, whose deletion may delete the policy.
 pub fn newcomer<'a>(case: &Case<'a>) -> Option<&'a Owner> {
     owners_of(case)?.added(case.cluster).next()
 }
@@ -211,8 +212,8 @@ fn owners_of<'a>(case: &Case<'a>) -> Option<Owners<'a>> {
     })
 }
 
-/// The finding that a policy is given away which pods of the zone depend on: `lost` is what its
-/// collection would do to them.
+/// The finding that a policy on which pods depend gets another owner. `lost` is the effect of its garbage
+/// collection.
 pub fn given_away(case: &Case<'_>, owner: &Owner, lost: Finding) -> Finding {
     let owner = named(owner);
     let (alone, what) = match lost.code {
@@ -243,8 +244,7 @@ pub fn given_away(case: &Case<'_>, owner: &Owner, lost: Finding) -> Finding {
     }
 }
 
-/// The finding that a policy gets an owner of which it is not known whether pods depend on it, since it
-/// cannot be judged.
+/// The finding that a policy gets an owner, and that it cannot be proved whether pods depend on the policy.
 pub fn unproved(owners: &Owners<'_>, cluster: &ClusterPerimeter) -> Option<Finding> {
     let owner = named(owners.added(cluster).next()?);
     Some(Finding {

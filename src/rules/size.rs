@@ -1,4 +1,4 @@
-//! OBP402 before any proof: a policy so large that no proof of it is tried.
+//! OBP402 without a proof: a policy is too large to prove.
 
 use crate::config::SizeLimits;
 use crate::inventory::size::{TooLarge, too_large};
@@ -6,14 +6,14 @@ use crate::inventory::{ObjectRef, Policy};
 
 use super::{Code, Finding, Level};
 
-/// Findings for all that is too large.
+/// Findings for all parts that are too large.
 pub fn check(object: &ObjectRef, policy: &Policy, caps: &SizeLimits) -> Vec<Finding> {
     let large = too_large(policy, caps);
     let finding = |large: &TooLarge| finding(object, large, Level::Deny);
     large.iter().map(finding).collect()
 }
 
-/// The finding for one thing that is too large.
+/// The finding for one part that is too large.
 pub fn finding(object: &ObjectRef, large: &TooLarge, level: Level) -> Finding {
     Finding {
         reason: format!(

@@ -3,12 +3,12 @@
 use crate::baseline::{ClusterPerimeter, Pods};
 use crate::inventory::dependencies::StorageFault;
 
-/// A group of a cluster's pods, for a sentence.
+/// Pods of a cluster, for messages.
 pub fn pods_of(cluster: &ClusterPerimeter, pods: Pods) -> String {
     groups_of(cluster, &[pods])
 }
 
-/// Several groups of a cluster's pods, for a sentence.
+/// Several groups of pods of a cluster, for messages.
 pub fn groups_of(cluster: &ClusterPerimeter, pods: &[Pods]) -> String {
     let names: Vec<&str> = pods.iter().map(|pods| pods.as_str()).collect();
     format!("the {} pods of {}", names.join(", "), cluster.object)

@@ -1,4 +1,4 @@
-//! OBP316: a field that the API does not have, so that what is written there has no effect.
+//! OBP316: a field that the API does not have, so that it has no effect.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use super::{Code, Finding, Level, Onset};
 use crate::inventory::unknown::UnknownField;
 use crate::inventory::{Meta, ObjectRef};
 
-/// Unknown fields that one denial names.
+/// Maximum number of unknown fields named in one denial.
 const NAMED: usize = 3;
 
 /// One finding for each unknown field of an object as it is written.
@@ -31,8 +31,8 @@ pub fn check(object: &ObjectRef, after: &Meta, before: Option<&Meta>) -> Vec<Fin
     after.unknown.iter().map(finding).collect()
 }
 
-/// Names, in each finding that denies a part of the object, the unknown fields of that part: what they
-/// were meant to say may be what is missing.
+/// Adds to each denial the unknown fields of the same part of the object, since a misspelt field may be the
+/// cause.
 pub fn name_in(findings: &mut [Finding], object: &ObjectRef, unknown: &[UnknownField]) {
     if unknown.is_empty() {
         return;
@@ -53,8 +53,8 @@ pub fn name_in(findings: &mut [Finding], object: &ObjectRef, unknown: &[UnknownF
     }
 }
 
-/// Whether the field stands in the part that a finding is about, or was to select the pods that its
-/// rule is for.
+/// Returns true if the field is in the part that a finding is about, or should have selected the pods of its
+/// rule.
 fn belongs(finding: &Finding, field: &UnknownField) -> bool {
     let inside = |part: &str| {
         let rest = field.path.strip_prefix(part);

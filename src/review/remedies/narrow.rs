@@ -15,7 +15,8 @@ use netpol::{Direction, PeerSet, Reading};
 /// Peers that a narrowed rule may list.
 const MOST_PEERS: usize = 4;
 
-/// The field that is made for single resolvers or API server endpoints, where all peers that are not allowed are such.
+/// The field that is made for single resolvers or API server endpoints, where all peers that are not allowed
+/// are such.
 pub(super) fn field(beyond: &Beyond<'_>) -> Option<Remedy> {
     if beyond.direction != Direction::Egress || !beyond.cluster.is_cluster() {
         return None;
@@ -109,8 +110,8 @@ pub(super) fn rules(beyond: &Beyond<'_>, finding: &Finding) -> Vec<Remedy> {
     all
 }
 
-/// The peers that are allowed on all ports of the rule, and why. On ingress only those that somebody declares: what
-/// the operator needs is open anyway.
+/// The peers that are allowed on all ports of the rule, and why. On ingress only those that somebody
+/// declares: what the operator needs is open anyway.
 fn nearest(beyond: &Beyond<'_>, written: &PortSet) -> (Vec<Peer>, &'static str) {
     let Some(zone) = beyond.zones.first() else {
         return (Vec::new(), "");

@@ -80,7 +80,8 @@ pub(super) fn suggested(denied: &Denied<'_>, finding: &Finding, after: &Policy) 
     all
 }
 
-/// Declares the connection in the OpenBaoCluster. Nothing declares for the operator's own pods, nor ingress for jobs.
+/// Declares the connection in the OpenBaoCluster. Nothing declares for the operator's own pods, nor ingress
+/// for jobs.
 fn declare(beyond: &Beyond<'_>, rule: &Rule, is_wide: bool) -> Vec<Remedy> {
     let direction = beyond.direction;
     let servers = beyond.zones.iter().any(|zone| zone.pods == Pods::Workload);
@@ -138,8 +139,8 @@ fn declare(beyond: &Beyond<'_>, rule: &Rule, is_wide: bool) -> Vec<Remedy> {
     all
 }
 
-/// Has the platform permit the rule, as it permits what it has in every namespace. Nothing but the cluster's own pods
-/// needs the Raft port.
+/// Has the platform permit the rule, as it permits what it has in every namespace. Nothing but the cluster's
+/// own pods needs the Raft port.
 fn permit(beyond: &Beyond<'_>, rule: &Rule) -> Option<Remedy> {
     let raft = PortSet::number(Protocol::Tcp, beyond.denied.world.config.cluster_port);
     let servers = beyond.zones.iter().any(|zone| zone.pods == Pods::Workload);

@@ -55,8 +55,8 @@ pub fn steps(finding: &Finding) -> Vec<Step> {
         .collect()
 }
 
-/// The message of a denial: the findings that deny, each with a connection, and what to do; then what a writer lacks
-/// who marked the write as maintenance.
+/// The message of a denial: the findings that deny, each with a connection, and what to do; then what a
+/// writer lacks who marked the write as maintenance.
 pub fn message(verdict: &Verdict) -> String {
     let denied = verdict.findings.iter();
     let denied: Vec<&Finding> = denied

@@ -1,4 +1,4 @@
-//! Work and words are bounded for a review as a whole, whatever stands in the namespace.
+//! Bounds on work and text of a review, whatever the namespace contains.
 
 use std::sync::Arc;
 
@@ -16,8 +16,8 @@ use crate::rules::Code::{Obp103, Obp201, Obp203, Obp402};
 use crate::rules::{Code, Level, existing_policy};
 use netpol::cover::Budget;
 
-/// Every pod of namespace `clients`, as a union of selectors: one pigeon has no hole, or two share
-/// one. True whatever the labels are, since there is one hole too few, and hard to prove.
+/// A hard proof: a union of selectors that selects every pod of namespace `clients`, by the pigeonhole
+/// principle, with one hole too few.
 fn pigeons(holes: usize) -> Value {
     let asks = |pigeon: usize, hole: usize, operator: &str| json!({"key": format!("p{pigeon}-{hole}"), "operator": operator});
     let mut selectors = Vec::new();
@@ -37,12 +37,12 @@ fn in_clients() -> Value {
     json!({"matchLabels": {"kubernetes.io/metadata.name": "clients"}})
 }
 
-/// The cluster that lets all pods of `clients` in, piece by piece.
+/// A cluster that admits all pods of `clients`, in many small rules.
 fn permissive(holes: usize) -> Arc<Cluster> {
     cluster(&json!({"ingressRules": [{"from": pigeons(holes), "ports": [{"port": 8200}]}]}))
 }
 
-/// Policies that let all pods of `clients` in at once: within the ceiling, and hard to prove so.
+/// Policies that admit all pods of `clients` in one rule: inside the ceiling, and hard to prove.
 fn hard(count: usize) -> Vec<Fact<Policy>> {
     let from = json!([{ "namespaceSelector": in_clients() }]);
     let spec =
@@ -51,7 +51,7 @@ fn hard(count: usize) -> Vec<Fact<Policy>> {
     names.map(|name| policy(&name, &spec)).collect()
 }
 
-/// Opens the cluster to everyone, and comes last by name.
+/// A policy that opens the cluster to everyone. It is last by name.
 fn open() -> Fact<Policy> {
     policy(
         "open",
@@ -59,7 +59,7 @@ fn open() -> Fact<Policy> {
     )
 }
 
-/// The creation of a cluster beside these policies, with a budget.
+/// The creation of a cluster with these policies and this budget.
 fn created_beside(bao: &Arc<Cluster>, policies: &[Fact<Policy>], proof_budget: u32) -> Verdict {
     let mut world = world(std::slice::from_ref(bao), policies);
     world.config = ReviewConfig {
@@ -78,7 +78,7 @@ fn levels(verdict: &Verdict) -> Vec<(Code, Level, bool)> {
         .collect()
 }
 
-/// Steps that holding all policies of the namespace against the ceiling takes of `limit`.
+/// Steps for comparing all policies of the namespace with the ceiling, at most `limit`.
 fn steps(policies: &[Fact<Policy>], limit: u32) -> u64 {
     let bao = permissive(5);
     let world = world(std::slice::from_ref(&bao), policies);
@@ -95,11 +95,11 @@ fn steps(policies: &[Fact<Policy>], limit: u32) -> u64 {
 
 #[test]
 fn many_hard_policies_of_a_namespace_cost_no_more_than_the_budget() {
-    // What is rendered for the cluster is looked at as well.
+    // The rendered policies are compared too.
     let rendered = steps(&[], 100_000);
     let one = steps(&hard(1), 100_000) - rendered;
     assert!((200..20_000).contains(&one), "{one}");
-    // Those that need more than the first try begin anew.
+    // Those that need more than the first attempt start again.
     let two = steps(&hard(2), 100_000) - rendered;
     assert!((2 * one - 1..=2 * one + 1).contains(&two), "{two} {one}");
     let limit = u32::try_from(rendered + 2 * one).expect("few");
@@ -160,7 +160,7 @@ fn a_hard_policy_does_not_prevent_the_denial_of_others() {
     policies.push(open());
     let deny = (Obp203, Level::Deny, false);
     assert_eq!(levels(&created_beside(&bao, &policies, 100_000)), [deny]);
-    // Not one of them can be decided, the open one all the same.
+    // None of them can be decided, but the open one is.
     let undecided = (Obp402, Level::Deny, true);
     assert_eq!(
         levels(&created_beside(&bao, &policies, 1_000)),
@@ -188,7 +188,7 @@ fn what_is_undecided_names_the_label_keys_that_made_it_hard() {
         let keys = help.strip_prefix("select by fewer label keys; the proof split on: ");
         keys.map(|keys| keys.split(", ").filter(|key| key.starts_with('p')).count())
     };
-    // All thirty before the first step, those that are left in the middle of the proof.
+    // All thirty before the first step, and the remaining ones in the middle of the proof.
     assert_eq!([1, 5].map(keys), [Some(30), Some(30)]);
     assert!(keys(200).is_some_and(|count| (1..=30).contains(&count)));
     assert_eq!(help(&bao, 100_000, hard(1).remove(0)), None);
@@ -196,8 +196,8 @@ fn what_is_undecided_names_the_label_keys_that_made_it_hard() {
 
 #[test]
 fn obp402_many_hard_proofs_of_a_review_share_one_budget() {
-    // Fourteen small policies leave 2^14 pieces of the zone open once the managed one is gone, and
-    // each core connection would be held against all of them.
+    // Without the managed policy, fourteen small policies leave 2^14 pieces of the zone open, and each core connection would be
+    // compared with all of them.
     let pair = |at: usize| {
         let keys = ["a", "b"].map(
             |key| json!({"key": format!("topology.kubernetes.io/{key}{at}"), "operator": "Exists"}),
@@ -240,7 +240,7 @@ fn a_message_of_many_findings_counts_the_rest() {
     assert_eq!(verdict.findings.len(), 1_000);
 }
 
-/// A cluster that declares so many namespaces as clients, each by a rule of its own.
+/// A cluster that declares this number of namespaces as clients, each in its own rule.
 fn clients_of(declared: usize) -> Arc<Cluster> {
     let rule = |at: usize| json!({"from": [client(&[at])], "ports": [{"port": 8200}]});
     cluster(&json!({"ingressRules": (0..declared).map(rule).collect::<Vec<_>>()}))
@@ -253,7 +253,7 @@ fn client(at: &[usize]) -> Value {
     json!({"namespaceSelector": {"matchExpressions": [name]}})
 }
 
-/// A policy that lets such clients in by so many rules.
+/// A policy that admits such clients in this number of rules.
 fn clients(name: &str, rules: usize, client: impl Fn(usize) -> Value) -> Fact<Policy> {
     let rule = |at: usize| json!({"from": [client(at)], "ports": [{"port": 8200}]});
     let rules: Vec<_> = (0..rules).map(rule).collect();
@@ -264,7 +264,7 @@ fn clients(name: &str, rules: usize, client: impl Fn(usize) -> Value) -> Fact<Po
 fn an_ordinary_namespace_is_decided() {
     let bao = clients_of(50);
     let known = world(std::slice::from_ref(&bao), &[]);
-    // Each rule in one entry of the ceiling, or in two of them.
+    // Each rule is in one entry of the ceiling, or in two of them.
     let ways: [fn(usize) -> Value; 2] = [
         |at| client(&[at % 50]),
         |at| client(&[at % 50, (at + 7) % 50]),
@@ -277,7 +277,7 @@ fn an_ordinary_namespace_is_decided() {
         let stored: Vec<_> = (0..300).map(|at| clients(&name(at), 20, way)).collect();
         let verdict = created_beside(&bao, &stored, ReviewConfig::default().proof_budget);
         assert_eq!(levels(&verdict), []);
-        // Nor is a write that takes something away undecided beside them.
+        // A write that removes something is not undecided because of them.
         let beside = world(std::slice::from_ref(&bao), &stored);
         let gone = policy_request(tenant(), "clients-0", Some(stored[0].clone()), None);
         assert_eq!(levels(&review(&beside, &gone)), []);
@@ -298,7 +298,7 @@ fn an_ordinary_policy_that_opens_too_much_in_each_rule_is_told_so() {
 
 #[test]
 fn what_is_pasted_counts_as_it_is_written() {
-    // No pod fits the other peers, so that they are no connections; they are pasted all the same.
+    // No pod matches the other peers, so they are no connections, but they are printed all the same.
     let asks = |operator: &str| json!({"key": "k", "operator": operator});
     let nobody =
         json!({"podSelector": {"matchExpressions": [asks("Exists"), asks("DoesNotExist")]}});

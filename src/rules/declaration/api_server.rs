@@ -1,5 +1,5 @@
-//! OBP307: `apiServerCIDR` is unreadable, so wide that it opens more than the API server, or holds
-//! addresses that are unsafe to open (loopback, link-local, cloud metadata) or public.
+//! OBP307: `apiServerCIDR` is unreadable, opens more than the API server, or contains addresses that are
+//! unsafe (loopback, link-local, cloud metadata) or public.
 
 use super::endpoint_address::public;
 use super::{Declaration, unsafe_address};
@@ -12,8 +12,8 @@ use netpol::carried;
 
 const PATH: &str = "spec.network.apiServerCIDR";
 
-/// The finding about the declared block; what was declared before the write warns, but for a public
-/// one, of which nobody is told again.
+/// The finding about the declared block. A block that was declared before warns, except a public one, which
+/// is not reported again.
 pub fn check(
     declaration: &Declaration<'_>,
     after: &Cluster,
@@ -62,7 +62,7 @@ fn permit(cidr: &Cidr) -> Option<Remedy> {
     is_host.then(|| Remedy::new(Rank::Permit, action, Change::Setting(edit)))
 }
 
-/// Whether the block opens nothing that the one before the write did not.
+/// Returns true if the block opens nothing that the old block did not open.
 fn narrows(before: &Declared<Cidr>, after: &Declared<Cidr>) -> bool {
     let net = |cidr: &Declared<Cidr>| cidr.as_ref().ok().and_then(Cidr::canonical);
     net(before)
@@ -93,7 +93,7 @@ fn too_wide(declaration: &Declaration<'_>, cidr: &Cidr) -> Option<String> {
     ))
 }
 
-/// Whether a block carries more IPv4 addresses than a block of that width has.
+/// Returns true if a block carries more IPv4 addresses than a block with this prefix length has.
 fn carries_too_many(net: IpNet, widest: u8) -> bool {
     let most = 1_u64.checked_shl(32_u32.saturating_sub(widest.into()));
     let carried = carried::of(&AddressSet::of(net).v6);
@@ -110,7 +110,7 @@ fn unsafe_part(declaration: &Declaration<'_>, cidr: &Cidr) -> Option<String> {
     ))
 }
 
-/// A public part of the block that the platform's owner does not name.
+/// A public part of the block that the configuration does not name.
 fn public_part(declaration: &Declaration<'_>, cidr: &Cidr) -> Option<String> {
     let named = unsafe_address::named(declaration.config);
     let public = public().minus(&named);

@@ -1,4 +1,4 @@
-//! The rules that an OpenBaoCluster declares, with what they let through.
+//! Declared rules of an OpenBaoCluster, and the connections that they allow.
 
 use crate::baseline::{self, Facts, Peers, Pods, Source, expand};
 use crate::config::ReviewConfig;
@@ -9,25 +9,25 @@ use netpol::port::{PortSet, Protocol};
 use netpol::rule::Rule;
 use netpol::{At, Direction, LabelSet, Reading, Region};
 
-/// One declared ingress rule.
+/// One declared rule.
 #[derive(Clone, Debug)]
 pub struct DeclaredRule {
     /// Its place in the OpenBaoCluster.
     pub at: DeclaredAt,
-    /// The same as a field path.
+    /// The location as a field path.
     pub path: String,
-    /// The rule that the operator renders from it.
+    /// The rule that the operator renders.
     pub rule: Rule,
     /// Connections that it may permit. A port name counts as every port of its protocol, since a declared
     /// name can come to mean any of them; in a mesh a tunnel port counts as every TCP port.
     pub regions: Vec<Region>,
     /// Connections that it surely permits, where these are others.
     pub(super) must: Option<Vec<Region>>,
-    /// Whether the cluster declared this very rule before, as far as that is seen at once.
+    /// True if the cluster declared this rule before, as far as a quick comparison shows.
     pub(super) is_kept: bool,
 }
 
-/// A field path, and the part of the object that it means.
+/// A field path and the part of the object that it denotes.
 #[derive(Clone, Debug)]
 pub(super) struct Spot {
     pub(super) path: String,
@@ -49,7 +49,7 @@ impl From<String> for Spot {
     }
 }
 
-/// Where trusted peers are declared, each a rule of its own.
+/// Path of trusted peers, each of which is a rule.
 pub(super) const TRUSTED_PEERS: &str = "spec.network.trustedIngressPeers";
 
 impl DeclaredRule {
@@ -61,13 +61,13 @@ impl DeclaredRule {
         format!("{}.{}[{at}]", self.path, direction.peers_field())
     }
 
-    /// A field of it; all of it where the name is empty.
+    /// A field of the rule, or the rule itself if the name is empty.
     pub(super) fn field(&self, name: &str) -> Spot {
         let dot = if name.is_empty() { "" } else { "." };
         self.at_path(format!("{}{dot}{name}", self.path))
     }
 
-    /// A field of it, by its whole path.
+    /// A field of the rule, given by its full path.
     pub(super) fn at_path(&self, path: String) -> Spot {
         Spot {
             path,
@@ -75,14 +75,14 @@ impl DeclaredRule {
         }
     }
 
-    /// The part that it surely lets through: without its port names, without the ports behind a tunnel port,
-    /// and without blocks in ambiguous text.
+    /// Connections that every implementation allows: without port names, without the ports behind a tunnel
+    /// port, and without ambiguous blocks.
     pub(super) fn must(&self) -> &[Region] {
         self.must.as_ref().unwrap_or(&self.regions)
     }
 
-    /// What it may let through, beginning with what it surely does: who looks for an example finds
-    /// a sure one first.
+    /// Connections that it may allow, those that every implementation allows first: a search for an example
+    /// then finds a certain one first.
     pub(super) fn must_first(&self) -> impl Iterator<Item = &Region> {
         self.must.iter().flatten().chain(&self.regions)
     }
@@ -95,7 +95,7 @@ fn api_port(config: &ReviewConfig) -> PortSet {
 pub(super) fn listeners(config: &ReviewConfig, cluster: &Cluster) -> PortSet {
     let api = api_port(config);
     match cluster.metrics_port {
-        // On the Raft port it is a finding of its own (OBP312), and nothing that clients need.
+        // On the Raft port it is a finding (OBP312), and clients do not need it.
         Some(Ok(metrics))
             if config.baseline.features().has_metrics_port && metrics != config.cluster_port =>
         {
@@ -105,7 +105,7 @@ pub(super) fn listeners(config: &ReviewConfig, cluster: &Cluster) -> PortSet {
     }
 }
 
-/// Marks the rules that were there before: where they stand, or after one that was.
+/// Marks the rules that were declared before: at the same index, or after a rule that was.
 pub(super) fn mark_kept(before: &[DeclaredRule], after: &mut [DeclaredRule]) {
     let mut next = 0;
     for (at, declared) in after.iter_mut().enumerate() {

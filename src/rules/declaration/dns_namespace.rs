@@ -1,5 +1,5 @@
-//! OBP309: `dnsNamespace` is no name of a namespace, or not one in which the platform's DNS is. The
-//! latter warns, and denies under the contract for Hardened clusters.
+//! OBP309: `dnsNamespace` is no valid namespace name, or not the namespace of the platform's DNS. The latter
+//! warns, and denies under the contract for Hardened clusters.
 
 use std::sync::Arc;
 
@@ -12,8 +12,8 @@ use netpol::label::is_dns_label;
 /// Field path.
 pub(super) const PATH: &str = "spec.network.dnsNamespace";
 
-/// The finding about the declared namespace. What was declared before the write stays unsaid, unless
-/// it is no name. The oldest operator looks for DNS in `kube-system`, whatever is declared.
+/// The finding about the declared namespace. A value that was declared before is not reported unless it is
+/// invalid. The oldest operator always uses `kube-system`.
 pub fn check(
     declaration: &Declaration<'_>,
     after: &Cluster,

@@ -1,9 +1,7 @@
-//! OBP308: an API server endpoint or DNS address that cannot be read, is unsafe, is listed twice, or
-//! is public.
-//!
-//! The operator opens 6443/TCP and 53 to each of them, whatever they are. A public one warns, since
-//! endpoints of managed clusters are; under the contract for Hardened clusters it denies, unless the
-//! platform's owner names the endpoint.
+//! OBP308: an API server endpoint or DNS address that cannot be read, is unsafe, is listed twice, or is
+//! public. The operator opens 6443/TCP and port 53 to each of these addresses. A public one warns, since
+//! endpoints of managed clusters are public; under the contract for Hardened clusters it denies, unless the
+//! configuration names the endpoint.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -18,9 +16,8 @@ use ipnet::IpNet;
 use netpol::Direction;
 use netpol::address::AddressSet;
 
-/// Blocks that no host of the Internet has, as far as a cluster has a use for them: private, shared,
-/// loopback, link-local, documentation, benchmarks, multicast, reserved (IANA's registries of special
-/// purpose addresses).
+/// Blocks that no Internet host has: private, shared, loopback, link-local, documentation, benchmarks,
+/// multicast and reserved addresses (IANA's registries of special-purpose addresses).
 const NOT_PUBLIC_V4: &[(Ipv4Addr, u8)] = &[
     (Ipv4Addr::UNSPECIFIED, 8),
     (Ipv4Addr::new(10, 0, 0, 0), 8),
@@ -36,7 +33,7 @@ const NOT_PUBLIC_V4: &[(Ipv4Addr, u8)] = &[
     (Ipv4Addr::new(203, 0, 113, 0), 24),
     (Ipv4Addr::new(224, 0, 0, 0), 3),
 ];
-/// All of global unicast is `2000::/3`; of that, documentation is nobody's.
+/// Global unicast is `2000::/3`. The documentation block in it belongs to no host.
 const GLOBAL_V6: (Ipv6Addr, u8) = (Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
 const DOCUMENTATION_V6: &[(Ipv6Addr, u8)] = &[
     (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0), 32),
@@ -46,14 +43,14 @@ const DOCUMENTATION_V6: &[(Ipv6Addr, u8)] = &[
 /// One of the two lists.
 struct List {
     addresses: AddressList,
-    /// The ports that the operator opens to each.
+    /// Ports that the operator opens to each address.
     ports: &'static str,
-    /// How to find the right addresses.
+    /// Command that finds the right addresses.
     source: &'static str,
     of: fn(&Network) -> &[Declared<ListedAddress>],
-    /// Addresses at which nothing of the kind is.
+    /// Addresses that cannot be one of the list.
     nowhere: fn(&ReviewConfig) -> AddressSet,
-    /// Addresses at which it is in some clouds only.
+    /// Addresses that can be one of the list in some clouds only.
     doubtful: fn(&ReviewConfig) -> AddressSet,
 }
 
@@ -74,8 +71,8 @@ const RESOLVERS: List = List {
     doubtful: unsafe_address::metadata_resolver,
 };
 
-/// Findings about both lists. What was listed before the write stays unsaid, unless the operator
-/// cannot render it or it is unsafe. The oldest operator has no list of resolvers.
+/// Findings about both lists. Addresses that were listed before are not reported unless the operator cannot
+/// render them or they are unsafe. The oldest operator has no list of resolvers.
 pub fn check(
     declaration: &Declaration<'_>,
     after: &Cluster,
@@ -138,7 +135,7 @@ fn of_list(
     findings
 }
 
-/// The finding about an address at which nothing of the kind is.
+/// The finding about an address that cannot be one of the list.
 fn of_unsafe(
     declaration: &Declaration<'_>,
     list: &List,
@@ -162,7 +159,7 @@ fn of_unsafe(
     }
 }
 
-/// The finding about an address at which it is in some clouds only.
+/// The finding about an address that can be one of the list in some clouds only.
 fn of_doubtful(
     declaration: &Declaration<'_>,
     list: &List,
@@ -200,11 +197,11 @@ fn permit(address: IpAddr) -> Remedy {
     Remedy::new(Rank::Permit, action, Change::Setting(edit))
 }
 
-/// What a list held before the write.
+/// A list before the write.
 struct Old<'a> {
-    /// How often each address stood there.
+    /// Number of occurrences of each address.
     addresses: BTreeMap<IpAddr, usize>,
-    /// The values that no address could be read from.
+    /// Values that are no addresses.
     unreadable: BTreeSet<&'a str>,
 }
 
@@ -255,7 +252,7 @@ impl<'a> Old<'a> {
         })
     }
 
-    /// Whether an address stood there for the `copy`-th time already.
+    /// Returns true if the list had at least `copy` occurrences of the address.
     fn is_known(&self, address: IpAddr, copy: usize) -> bool {
         self.addresses.get(&address).is_some_and(|old| *old >= copy)
     }
@@ -267,13 +264,13 @@ fn written_as_block(value: &str) -> Option<IpAddr> {
     (net.prefix_len() == net.max_prefix_len()).then(|| net.addr())
 }
 
-/// Whether an address is one of these, or carries one of them and is not named or allowed itself.
+/// Returns true if the address is one of these, or if it carries one and is not permitted itself.
 fn is_among(declaration: &Declaration<'_>, address: IpAddr, addresses: &AddressSet) -> bool {
     let one = AddressSet::of(address.into());
     unsafe_address::first_of(declaration, &one, addresses).is_some()
 }
 
-/// The finding about an address, where it is public and not one that the platform's owner names.
+/// The finding about a public address that the configuration does not name.
 fn of_public(
     declaration: &Declaration<'_>,
     list: &List,

@@ -1,16 +1,16 @@
-//! OBP302 and OBP305: a declaration opens ingress to everyone, or egress to everywhere, alone or as
+//! OBP302 and OBP305: a declaration opens ingress to everyone, or egress to all addresses, by one rule or by
 //! a union of rules.
 //!
-//! *Pods*: a rule is open to everyone when it admits a stranger, that is a pod of a namespace that
-//! no rule names, whose namespace carries no label but its name, and that itself carries only
-//! labels which Kubernetes puts on any pod. So `{}`, `DoesNotExist` on an unused key, `NotIn` with
-//! a dummy value, `Exists kubernetes.io/metadata.name` and two selectors that add up are all
-//! everyone, and a union of rules admits a stranger only if one of them does.
+//! *Pods*: a rule is open to everyone if it admits a stranger. That is a pod with no labels except those that
+//! Kubernetes puts on any pod, in a namespace that no rule names and that has no label except its name. So
+//! `{}`, `DoesNotExist` on an unused key, `NotIn` with a dummy value, `Exists kubernetes.io/metadata.name`
+//! and two selectors that add up are all open to everyone. A union of rules admits a stranger only if one of
+//! the rules does.
 //!
-//! *Addresses*: all declared blocks that are open on one port are merged first, so that splitting a
-//! block never helps. No merged block may be wider than /8 (IPv4) or /32 (IPv6), and together they
-//! may hold no more addresses than a /6 or a /28. IPv6 addresses that [carry](carried) an IPv4 address
-//! count as this one too.
+//! *Addresses*: all declared blocks that are open on a port are merged first, so splitting a block never
+//! helps. No merged block may be wider than /8 (IPv4) or /32 (IPv6), and in total they may not have more
+//! addresses than a /6 or a /28. IPv6 addresses that [carry](carried) an IPv4 address count as this address
+//! too.
 
 use std::collections::BTreeSet;
 use std::net::Ipv6Addr;
@@ -32,7 +32,7 @@ use netpol::rule::Peer;
 use netpol::zone::matches;
 use netpol::{Direction, LabelSet, PeerSet, Reading, Region, carried};
 
-/// Labels that Kubernetes' own controllers put on ordinary pods: to ask that one is there asks for
+/// Labels that Kubernetes controllers put on ordinary pods. A selector that requires their presence restricts
 /// nothing.
 const ORDINARY_KEYS: &[&str] = &[
     "apps.kubernetes.io/pod-index",
@@ -61,7 +61,7 @@ pub fn check(declaration: &Declaration<'_>) -> Vec<Finding> {
             };
             findings.push(pods_finding(declaration, rule, piece, onset));
         }
-        // A rule that is new and open to all pods is refused as it stands, whatever its addresses.
+        // A new rule that is open to all pods is denied, whatever its addresses.
         if new.is_none() {
             merged.push(rule);
         }
@@ -110,7 +110,7 @@ fn name_peers(
     all
 }
 
-/// Whether a namespace fits that nobody names and that carries no label but its name.
+/// Returns true if a namespace matches that no rule names and that has no label except its name.
 pub(super) fn fits_any_namespace(namespaces: &LabelSet) -> bool {
     namespaces.constrained().all(|(key, values)| match &**key {
         NAMESPACE_NAME => is_open(values),
@@ -118,14 +118,14 @@ pub(super) fn fits_any_namespace(namespaces: &LabelSet) -> bool {
     })
 }
 
-/// Whether a pod fits that carries only labels which Kubernetes puts on any pod.
+/// Returns true if a pod matches that has only labels which Kubernetes puts on any pod.
 pub(super) fn fits_any_pod(pods: &LabelSet) -> bool {
     let ordinary = |key: &str| ORDINARY_KEYS.iter().any(|pattern| matches(pattern, key));
     pods.constrained()
         .all(|(key, values)| values.allows_absent() || (ordinary(key) && is_open(values)))
 }
 
-/// Whether a value fits that nobody lists.
+/// Returns true if a value matches that is not listed.
 fn is_open(values: &Values) -> bool {
     matches!(values.values(), Names::AllBut(_))
 }
@@ -166,8 +166,7 @@ const fn code(declaration: &Declaration<'_>) -> Code {
     }
 }
 
-/// Ingress open to everyone denies where it is new; egress open to everywhere does so under the
-/// contract only.
+/// New ingress from everyone denies. New egress to all addresses denies only under the contract.
 fn weighed(declaration: &Declaration<'_>, onset: Onset, spot: impl Into<Spot>) -> Finding {
     let code = code(declaration);
     match (onset, declaration.direction) {
@@ -177,8 +176,8 @@ fn weighed(declaration: &Declaration<'_>, onset: Onset, spot: impl Into<Spot>) -
     }
 }
 
-/// The merged blocks that are too wide, new ones before those known already, and those that surely
-/// are before those that may be.
+/// The merged blocks that are too wide: new ones first, and those of every reading before those of some
+/// readings.
 fn address_finding(
     declaration: &Declaration<'_>,
     rules: &[&DeclaredRule],
@@ -245,7 +244,7 @@ fn merged_finding<'a>(
     }))
 }
 
-/// The addresses that are open, by the ports on which they are.
+/// Open addresses, by the ports on which they are open.
 struct Open<'a>(Vec<(&'a PortSet, AddressSet)>);
 
 impl<'a> Open<'a> {
@@ -264,8 +263,8 @@ impl<'a> Open<'a> {
         )
     }
 
-    /// Ports at which the set of open rules can grow: every set of rules that are open together on
-    /// some port is open together on one of these.
+    /// Ports at which the set of open rules can grow: every set of rules that are open together on some port
+    /// is open together on one of these.
     fn start_points(&self) -> Vec<(Protocol, u16)> {
         let mut points = Vec::new();
         for (ports, _) in &self.0 {
@@ -279,7 +278,7 @@ impl<'a> Open<'a> {
         points
     }
 
-    /// Which of them are open on a port.
+    /// The rules that are open on a port.
     fn on(
         &self,
         declaration: &Declaration<'_>,
@@ -295,7 +294,7 @@ impl<'a> Open<'a> {
         Ok(open.map(|(at, _)| at).collect())
     }
 
-    /// The addresses of some of them.
+    /// The merged addresses of some of them.
     fn merged(
         &self,
         declaration: &Declaration<'_>,
@@ -313,8 +312,7 @@ impl<'a> Open<'a> {
     }
 }
 
-/// All addresses of some peers, at once: one after the other, the work would grow with the square of
-/// their number.
+/// All addresses of some peers, in one union: merging one after another would take quadratic time.
 fn addresses(peers: &[&PeerSet]) -> AddressSet {
     let (mut v4, mut v6) = (Vec::new(), Vec::new());
     for peer in peers {
@@ -338,8 +336,7 @@ fn with_carried(open: &AddressSet) -> AddressSet {
     }
 }
 
-/// What is too much of a merged set: its blocks that are too wide, or all of a family where its
-/// total is too much.
+/// The excess of a merged set: its blocks that are too wide, or all of a family if its total is too large.
 fn too_wide(widths: Widths, merged: &AddressSet) -> Option<AddressSet> {
     let v4_number = (
         |address| u128::from(u32::from(address)),
@@ -364,8 +361,7 @@ fn too_wide(widths: Widths, merged: &AddressSet) -> Option<AddressSet> {
     (!wide.is_empty()).then_some(wide)
 }
 
-/// `block` and `total` are numbers of host bits; the functions turn an address into its number and
-/// back.
+/// `block` and `total` are numbers of host bits. The functions convert an address to its number and back.
 fn family_too_wide<T: Integer>(
     merged: &RangeSetBlaze<T>,
     (block, total): (u32, u32),
@@ -389,8 +385,8 @@ fn family_too_wide<T: Integer>(
     }
 }
 
-/// The aligned blocks of `2^bits` addresses in `first..=last`, as one range. What lies beside them
-/// would be narrow enough without them.
+/// The aligned blocks of `2^bits` addresses in `first..=last`, as one range. The addresses outside of these
+/// blocks are narrow enough without them.
 fn whole_blocks(first: u128, last: u128, bits: u32) -> Option<(u128, u128)> {
     let size = 1_u128.checked_shl(bits)?;
     let start = first.checked_next_multiple_of(size)?;
@@ -398,7 +394,7 @@ fn whole_blocks(first: u128, last: u128, bits: u32) -> Option<(u128, u128)> {
     (whole > 0).then(|| (start, start.saturating_add(whole * size - 1)))
 }
 
-/// `open` are the addresses as they are named, `shown` those that are too many.
+/// `open` are the addresses as declared, `shown` the excess.
 fn wide_finding(
     declaration: &Declaration<'_>,
     rules: &[&DeclaredRule],
@@ -461,7 +457,7 @@ fn wide_finding(
     })
 }
 
-/// Whether a region has one of these addresses, by name or carried.
+/// Returns true if a region has one of these addresses, directly or carried.
 fn is_among(region: &Region, addresses: &AddressSet) -> bool {
     match &region.peer {
         PeerSet::V4(own) => !own.is_disjoint(&addresses.v4),

@@ -1,9 +1,9 @@
-//! OBP310: the operator's contract for Hardened clusters, judged as sets.
+//! OBP310: the operator's contract for Hardened clusters, checked on sets.
 //!
-//! The operator itself counts labels and prefix lengths, peer by peer. Here a selector is explicit
-//! when it keeps some pod out, whatever it is made of, and ports are named when they are not most
-//! of all ports, alone or together. Where the operator's own words are stricter (`except` does not
-//! count), they hold as well, so that what passes here passes there.
+//! The operator checks labels and prefix lengths, peer by peer. Here a selector is explicit if it excludes
+//! some pod, however it is written, and ports are named if they are not most of all ports, in one rule or
+//! together. Where the operator is stricter (`except` does not count), its rule applies too, so everything
+//! accepted here is accepted there.
 
 mod peers;
 mod ports;
@@ -26,7 +26,7 @@ pub use restore::of_restore;
 /// Field path of raw ingress rules.
 const RAW_RULES: &str = "spec.network.ingressRules";
 
-/// How every finding about it begins.
+/// Beginning of every finding about the contract.
 const CONTRACT: &str = "the contract for Hardened clusters";
 
 /// The part of a rule that is not explicit.
@@ -38,7 +38,7 @@ enum About {
 }
 
 impl About {
-    /// The rules that say the same of it, and more.
+    /// Other rules whose findings include this one.
     const fn told_by(self) -> &'static [Code] {
         match self {
             Self::Addresses => &[Code::Obp302, Code::Obp305, Code::Obp306],
@@ -48,7 +48,7 @@ impl About {
     }
 }
 
-/// One thing in a rule that the contract refuses.
+/// A part of a rule that violates the contract.
 #[derive(Clone, Debug)]
 struct Breach {
     about: About,
@@ -58,7 +58,7 @@ struct Breach {
     edit: Option<ClusterEdit>,
 }
 
-/// Findings about the declared rules of a Hardened cluster, but for what `found` says already.
+/// Findings about the declared rules of a Hardened cluster, without those that `found` includes.
 pub fn check(declaration: &Declaration<'_>, found: &[Finding]) -> Vec<Finding> {
     if declaration.profile != Some(Profile::Hardened) {
         return Vec::new();
@@ -88,7 +88,7 @@ pub fn check(declaration: &Declaration<'_>, found: &[Finding]) -> Vec<Finding> {
     findings
 }
 
-/// The rules that the contract looks into: raw ingress rules are refused as they stand.
+/// The rules that are checked in detail. Raw ingress rules are denied as a whole.
 fn judged(direction: Direction, rules: &[DeclaredRule]) -> impl Iterator<Item = &DeclaredRule> {
     let is_raw = |rule: &&DeclaredRule| rule.at.list == DeclaredList::IngressRules;
     rules
@@ -109,11 +109,11 @@ fn broken_before<'a>(declaration: &'a Declaration<'_>) -> Vec<&'a Region> {
     rules.flat_map(|rule| &rule.regions).collect()
 }
 
-/// Whether all that the rule lets through was let through in breach of the contract before.
+/// Pre-existing if all connections of the rule already violated the contract.
 fn onset(declaration: &Declaration<'_>, rule: &DeclaredRule, broken: &[&Region]) -> Onset {
     let mut regions = rule.regions.iter();
     let known = |region: &Region| {
-        // What cannot be told within the budget is new.
+        // If the budget is not enough, the violation counts as new.
         declaration.look(broken.len()) && broken.iter().any(|broken| region.is_subset(broken))
     };
     if !broken.is_empty() && regions.all(known) {
@@ -123,7 +123,7 @@ fn onset(declaration: &Declaration<'_>, rule: &DeclaredRule, broken: &[&Region])
     }
 }
 
-/// The finding about a breach; `None` for advice that was due before the write already.
+/// The finding about a violation; `None` for advice that already applied before the write.
 fn weighed(declaration: &Declaration<'_>, onset: Onset, breach: Breach) -> Option<Finding> {
     let remedy = breach.edit.map(|edit| {
         let rank = match breach.about {
@@ -150,7 +150,7 @@ fn told(declaration: &Declaration<'_>, onset: Onset, spot: impl Into<Spot>) -> O
     }
 }
 
-/// Findings about the cluster as a whole: what it leaves out, and raw ingress rules.
+/// Findings about the cluster as a whole: missing declarations, and raw ingress rules.
 pub fn of_cluster(
     declaration: &Declaration<'_>,
     after: &Cluster,
@@ -162,7 +162,7 @@ pub fn of_cluster(
     [raw, ingress, egress].into_iter().flatten().collect()
 }
 
-/// Raw ingress rules. Before 0.1 there is nothing to write instead of them.
+/// Raw ingress rules. Before 0.1 there is no alternative to them.
 fn raw_ingress(
     declaration: &Declaration<'_>,
     after: &Cluster,
@@ -210,7 +210,7 @@ fn raw_ingress(
     })
 }
 
-/// An Ingress that no trusted peer stands for: the newest operator refuses that of every cluster.
+/// An Ingress without a trusted peer. The newest operator rejects it for every cluster.
 fn untrusting_ingress(
     declaration: &Declaration<'_>,
     after: &Cluster,
@@ -246,7 +246,7 @@ fn untrusting_ingress(
     })
 }
 
-/// Backups or snapshots that no egress rule lets out.
+/// Backups or snapshots without an egress rule for them.
 fn missing_egress(
     declaration: &Declaration<'_>,
     after: &Cluster,
@@ -285,7 +285,7 @@ fn missing_egress(
     })
 }
 
-/// The cluster before the write, where the contract held it already.
+/// The cluster before the write, if the contract applied to it.
 fn hardened(before: Option<&Cluster>) -> Option<&Cluster> {
     before.filter(|old| old.profile == Some(Profile::Hardened))
 }

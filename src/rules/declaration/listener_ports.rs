@@ -1,7 +1,7 @@
-//! OBP304: a declared ingress rule opens more ports than OpenBao listens on: by a range, by a missing
-//! list, by a port name, or of UDP or SCTP.
+//! OBP304: a declared ingress rule opens more ports than OpenBao listens on: by a range, a missing port list,
+//! a port name, UDP or SCTP.
 //!
-//! The Raft port is OBP303's, which refuses it whatever else the rule opens.
+//! The Raft port is denied by OBP303, whatever else the rule opens.
 
 use std::collections::BTreeSet;
 
@@ -12,8 +12,8 @@ use netpol::Region;
 use netpol::port::{PortSet, Protocol};
 use netpol::rule::PortEntry;
 
-/// One finding for each declared rule that opens further ports, unless `found` holds one about the
-/// same ports. What was opened before stays unsaid, or warns where new harm denies.
+/// One finding for each declared rule that opens other ports, unless `found` has one about the same ports.
+/// Ports that were open before are not reported, or warn where new ones deny.
 pub fn check(declaration: &Declaration<'_>, found: &[Finding]) -> Vec<Finding> {
     let raft = PortSet::number(Protocol::Tcp, declaration.config.cluster_port);
     let fine = declaration.listeners.union(&raft);

@@ -1,5 +1,5 @@
-//! OBP301: a declared value that the NetworkPolicy API denies. The operator copies it into its
-//! policy, the API server denies that policy, and the reconcile stops before the StatefulSet.
+//! OBP301: a declared value that the NetworkPolicy API rejects. The operator copies it into its policy, the
+//! API server denies that policy, and the reconcile stops before the StatefulSet.
 
 use super::Declaration;
 use crate::baseline::{self, Facts};
@@ -9,7 +9,7 @@ use crate::rules::{Code, Finding, Level};
 /// The field that names the cluster.
 const NAME: &str = "metadata.name";
 
-/// One finding for each problem; one that was there before the write warns.
+/// One finding for each problem. A problem that existed before the write warns.
 pub fn check(
     declaration: &Declaration<'_>,
     after: &Cluster,
@@ -70,7 +70,7 @@ fn problems(cluster: &Cluster) -> impl Iterator<Item = &Malformed> {
     rules.chain(peers).flatten()
 }
 
-/// The problems with the names that the operator writes into labels and selectors.
+/// Problems with names that the operator writes into labels and selectors.
 fn rendered(declaration: &Declaration<'_>, cluster: &Cluster) -> Vec<Malformed> {
     baseline::invalid_values(&Facts {
         cluster,

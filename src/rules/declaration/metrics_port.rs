@@ -1,4 +1,4 @@
-//! OBP312: the metrics listener stands on the API or Raft port, or on none.
+//! OBP312: the port of the metrics listener is the API port, the Raft port or not valid.
 
 use super::Declaration;
 use crate::inventory::cluster::{METRICS_PORT, METRICS_PORT_PATH};
@@ -6,7 +6,7 @@ use crate::inventory::{Cluster, Declared};
 use crate::rules::remedy::{ClusterEdit, Rank};
 use crate::rules::{Code, Finding, Level};
 
-/// The finding about the declared port; one that was declared before the write warns.
+/// The finding about the declared port. One that was declared before the write warns.
 pub fn check(
     declaration: &Declaration<'_>,
     after: &Cluster,

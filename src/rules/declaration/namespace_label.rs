@@ -1,8 +1,8 @@
-//! OBP313: a peer is selected by labels that others may set: one of its namespace, or those of pods
-//! in any namespace.
+//! OBP313: a peer is selected by labels that other people can set: labels of its namespace, or of pods in any
+//! namespace.
 //!
-//! The API server itself sets `kubernetes.io/metadata.name`. Every other label of a namespace is
-//! whatever somebody who may edit namespaces made it, and a label of a pod whatever its maker did.
+//! The API server sets `kubernetes.io/metadata.name`. Anyone who can edit a namespace can set its other
+//! labels, and anyone who can create a pod can set its labels.
 
 use std::collections::BTreeSet;
 
@@ -13,8 +13,8 @@ use netpol::LabelSet;
 use netpol::label::NAMESPACE_NAME;
 use netpol::rule::{Peer, Selector};
 
-/// One finding for each such peer that the write adds. A rule that `found` calls open to everyone is
-/// left out, since no label keeps anybody out of it, and so is a selector that is told of already.
+/// One finding for each such peer that the write adds. Rules that `found` reports as open to everyone are
+/// skipped, and so are selectors that were already reported.
 pub fn check(declaration: &Declaration<'_>, found: &[Finding]) -> Vec<Finding> {
     let everyone = [Code::Obp302, Code::Obp305];
     let told: BTreeSet<&str> = found.iter().map(|finding| finding.path.as_str()).collect();
@@ -34,7 +34,7 @@ fn of_rule<'a>(
     let is_old = |peer: &Peer| {
         let mut old = declaration.before.iter();
         let peers = old.clone().map(|old| old.rule.peers.len()).sum();
-        // What cannot be told within the budget is new.
+        // If the budget is not enough, the peer counts as new.
         rule.is_kept || (declaration.look(peers) && old.any(|old| old.rule.peers.contains(peer)))
     };
     let peers = rule.rule.peers.iter().enumerate();
@@ -53,10 +53,10 @@ fn of_rule<'a>(
     })
 }
 
-/// What a peer rests on, where that is nothing but labels that others may set.
+/// The labels that select a peer, if other people can set all of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Loose {
-    /// Labels of pods, whichever namespace they are in.
+    /// Labels of pods in any namespace.
     Pods(Vec<String>),
     /// Labels of a namespace.
     Namespace(Vec<String>),
@@ -73,7 +73,7 @@ impl Loose {
         };
         let set = selector.label_set().and_then(LabelSet::on_namespaces)?;
         if fits_any_namespace(&set) {
-            // A selector of pods that contradicts itself selects nobody.
+            // A pod selector that contradicts itself selects no pod.
             let pods = pods.as_ref().filter(|pods| pods.label_set().is_some())?;
             return named(keys(pods)).map(Self::Pods);
         }
@@ -98,7 +98,7 @@ impl Loose {
     }
 }
 
-/// Keys in back-quotes, each once and in order; `None` where there are none.
+/// The keys in back-quotes, unique and in order; `None` if there are none.
 fn named(keys: impl IntoIterator<Item = String>) -> Option<Vec<String>> {
     let mut keys: Vec<String> = keys.into_iter().map(|key| format!("`{key}`")).collect();
     keys.sort();

@@ -1,6 +1,6 @@
-//! OBP303: a declaration lets others than the cluster's own pods reach the Raft port: by number, in
-//! a range, by a missing port list, by a port name that may come to mean it, or by a tunnel port, from
-//! which a service mesh's proxy in the pod forwards to it.
+//! OBP303: a declaration opens the Raft port to peers that are not pods of the cluster: by number, a range, a
+//! missing port list, a port name that can mean it, or a tunnel port, from which a mesh's proxy in the pod
+//! forwards to it.
 
 use super::{Declaration, DeclaredRule};
 use crate::baseline::{Pods, selector};
@@ -13,7 +13,7 @@ use netpol::rule::{Peer, PortEntry, Selector};
 use netpol::zone::{OtherKeys, Zone};
 use netpol::{Direction, LabelSet, PeerSet, Reading, Region};
 
-/// One finding for each declared rule that exposes the port; what was exposed before warns.
+/// One finding for each declared rule that opens the port. If it was open before, the finding warns.
 pub fn check(declaration: &Declaration<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let raft = PortSet::number(Protocol::Tcp, declaration.config.cluster_port);
@@ -29,7 +29,7 @@ pub fn check(declaration: &Declaration<'_>) -> Vec<Finding> {
             Ok(Some((level, piece))) => findings.push(finding(declaration, rule, level, &piece)),
             Ok(None) => {}
             Err(exhausted) => {
-                // Nothing is left for the rules after it either.
+                // The remaining rules would be undecided too.
                 findings.push(declaration.undecided(rule.field(""), &exhausted));
                 break;
             }
@@ -119,7 +119,7 @@ fn finding(
     }
 }
 
-/// The tunnel port by which alone a rule exposes the Raft port.
+/// The tunnel port, if only a tunnel port opens the Raft port in this rule.
 fn tunnel(declaration: &Declaration<'_>, rule: &DeclaredRule) -> Option<u16> {
     let raft = PortSet::number(Protocol::Tcp, declaration.config.cluster_port);
     let written = rule.rule.port_set();
@@ -127,7 +127,7 @@ fn tunnel(declaration: &Declaration<'_>, rule: &DeclaredRule) -> Option<u16> {
     written.names_as_all().is_disjoint(&raft).then_some(tunnel)
 }
 
-/// Reason and help of a finding about a tunnel port.
+/// Reason and remedy of a finding about a tunnel port.
 fn by_tunnel(declaration: &Declaration<'_>, tunnel: u16) -> (String, String) {
     let port = declaration.config.cluster_port;
     let reason = format!(
@@ -159,7 +159,7 @@ fn without(declaration: &Declaration<'_>, rule: &DeclaredRule, port: u16) -> Vec
         .collect()
 }
 
-/// A zone of the one label that tells the cluster, for witnesses of declarations.
+/// A zone with only the cluster label, for example connections of declarations.
 pub(super) fn cluster_zone(declaration: &Declaration<'_>) -> Zone {
     let known = selector(Pods::Workload, &declaration.object.name)
         .labels

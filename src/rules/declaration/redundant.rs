@@ -1,8 +1,7 @@
-//! OBP314: a declared rule opens nothing that the core rules and the other declared rules do not
-//! open already.
+//! OBP314: a declared rule allows only connections that core rules and other declared rules already allow.
 //!
-//! Exact, by the engine. Of several rules that say the same, the last ones are named, so that all
-//! that are named can go at once. It is advice, so a proof that is too costly ends it quietly.
+//! The engine decides it exactly. If several rules are equal, the last ones are reported, so that all
+//! reported rules can be removed together. Since it is advice, a proof that is too expensive is skipped.
 
 use std::net::IpAddr;
 
@@ -13,13 +12,13 @@ use crate::rules::{Code, Finding};
 use netpol::cover::{Budget, uncovered};
 use netpol::{Direction, LabelSet, Reading, Region, RegionRef};
 
-/// Part of the budget of a proof that this advice may use.
+/// Share of the proof budget that this advice may use.
 const SHARE: u32 = 10;
 
-/// Rules that are told apart, or regions that are listed, as fast as labels are compared.
+/// Number of comparisons of rules or regions that take as long as one comparison of labels.
 const CHEAP: usize = 8;
 
-/// One finding for each rule that the write adds and that opens nothing.
+/// One finding for each rule that the write adds and that allows nothing new.
 pub fn check(
     declaration: &Declaration<'_>,
     cluster: &Cluster,
@@ -68,7 +67,7 @@ pub fn check(
     findings
 }
 
-/// The zones that a declared rule opens: ingress those of the servers, egress the jobs' too.
+/// The pods of a declared rule: servers for ingress, servers and jobs for egress.
 fn zones(declaration: &Declaration<'_>) -> impl Iterator<Item = Pods> {
     let zones = Pods::of_cluster(declaration.config.baseline)
         .iter()
@@ -77,7 +76,7 @@ fn zones(declaration: &Declaration<'_>) -> impl Iterator<Item = Pods> {
     zones.filter(move |pods| *pods == Pods::Workload || direction == Direction::Egress)
 }
 
-/// What the core rules surely open.
+/// Connections of the core rules that every implementation allows.
 fn core(
     declaration: &Declaration<'_>,
     cluster: &Cluster,
@@ -102,7 +101,7 @@ fn core(
         .collect()
 }
 
-/// Whether the covers hold all that the rule may open; `None` out of budget.
+/// Returns whether the covers contain everything that the rule may allow; `None` if the budget is used up.
 fn holds(covers: &[&Region], rule: &DeclaredRule, budget: &mut Budget) -> Option<bool> {
     for region in &rule.regions {
         let area = RegionRef::from(region);
@@ -121,7 +120,7 @@ fn holds(covers: &[&Region], rule: &DeclaredRule, budget: &mut Budget) -> Option
     Some(true)
 }
 
-/// Whether the cluster declared this very rule as often before.
+/// Returns true if the cluster declared this rule at least as often before.
 fn is_old(declaration: &Declaration<'_>, rule: &DeclaredRule) -> bool {
     let count = |rules: &[DeclaredRule]| {
         let same = rules.iter().filter(|other| other.rule == rule.rule);

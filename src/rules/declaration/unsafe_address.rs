@@ -1,9 +1,9 @@
 //! OBP306: loopback, link-local or cloud-metadata addresses as peers of a declaration.
 //!
-//! Judged as sets: any overlap counts, however the block is written or split. On ingress it
-//! denies. On egress it warns, because workload identity needs some of these addresses. Addresses that
-//! the platform's owner lists in `review.unsafeIngressAllowed` or `review.unsafeEgressAllowed` pass. An IPv6
-//! address that [carries](carried) such an IPv4 address counts as this one.
+//! Checked on sets: any overlap counts, however a block is written or split. On ingress it denies. On egress
+//! it warns, because workload identity needs some of these addresses. Addresses in
+//! `review.unsafeIngressAllowed` or `review.unsafeEgressAllowed` are permitted. An IPv6 address that
+//! [carries](carried) such an IPv4 address counts as this address.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -19,7 +19,7 @@ use netpol::address::{AddressSet, Cidr};
 use netpol::rule::Peer;
 use netpol::{Direction, PeerSet, Region, carried};
 
-/// Blocks that no client and no service of OpenBao has, with what they are.
+/// Blocks that no client and no service of OpenBao has, with a description.
 const UNSAFE_V4: &[(Ipv4Addr, u8)] = &[
     (Ipv4Addr::new(127, 0, 0, 0), 8),
     // Link-local; the metadata address of most clouds is 169.254.169.254.
@@ -39,7 +39,7 @@ const UNSAFE_V6: &[(Ipv6Addr, u8)] = &[
 /// Addresses from which service meshes probe pods.
 const PROBES: &[(Ipv4Addr, &str)] = &[(Ipv4Addr::new(169, 254, 7, 127), "Istio's ambient mode")];
 
-/// No host at all: on most systems a connection to it stays on the machine.
+/// No host: on most systems a connection to it stays on the machine.
 const NOBODY_V4: &[(Ipv4Addr, u8)] = &[(Ipv4Addr::UNSPECIFIED, 8)];
 const NOBODY_V6: &[(Ipv6Addr, u8)] = &[(Ipv6Addr::UNSPECIFIED, 128)];
 /// Addresses of resolvers: link-local, and Azure's, which is an address of the Internet to OBP308.
@@ -50,11 +50,11 @@ const RESOLVERS_V4: &[(Ipv4Addr, u8)] = &[
 const RESOLVERS_V6: &[(Ipv6Addr, u8)] = &[(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10)];
 const METADATA_V4: &[(Ipv4Addr, u8)] = &[(Ipv4Addr::new(169, 254, 169, 254), 32)];
 
-/// The unsafe addresses of a direction, and those that a rule may name.
+/// The unsafe addresses of a direction, and the permitted ones.
 struct Search {
     addresses: AddressSet,
     allowed: AddressSet,
-    /// Everything that was declared before at addresses that its IPv6 addresses carry.
+    /// Earlier declarations, at IPv4 addresses that their IPv6 addresses carry.
     carried_before: Vec<Region>,
 }
 
@@ -76,8 +76,8 @@ pub fn check(declaration: &Declaration<'_>) -> Vec<Finding> {
         .collect()
 }
 
-/// The first of these addresses that is one of `nowhere`, by name or carried. Those that the platform's
-/// owner names or allows carry nothing.
+/// The first of these addresses that is one of `nowhere`, directly or carried. Addresses that the
+/// configuration names or permits count as themselves only.
 pub(super) fn first_of(
     declaration: &Declaration<'_>,
     addresses: &AddressSet,
@@ -92,25 +92,24 @@ pub(super) fn first_of(
     })
 }
 
-/// Addresses at which no API server is: the unsafe ones, and those that mean no host at all. Without
-/// those that the platform's owner names or allows.
+/// Addresses that no API server has: unsafe ones, and those that are no host. Without those that the
+/// configuration names or permits.
 pub(super) fn without_api_server(config: &ReviewConfig) -> AddressSet {
     no_host(config).minus(&named(config))
 }
 
-/// Addresses at which no resolver is. Link-local ones are usual: DNS caches on each node, and the
-/// resolvers of some clouds, as is Azure's.
+/// Addresses that no resolver has. Link-local addresses are common for resolvers: DNS caches on each node,
+/// and those of some clouds, as is Azure's.
 pub(super) fn without_resolver(config: &ReviewConfig) -> AddressSet {
     no_host(config).minus(&blocks(RESOLVERS_V4, RESOLVERS_V6))
 }
 
-/// The metadata service of most clouds, which is the resolver too in some. Without what the
-/// platform's owner allows.
+/// The metadata service of most clouds, which is also the resolver in some. Without permitted addresses.
 pub(super) fn metadata_resolver(config: &ReviewConfig) -> AddressSet {
     blocks(METADATA_V4, &[]).minus(&allowed(config))
 }
 
-/// The API servers that the platform's owner names.
+/// API server addresses in the configuration.
 pub(super) fn named(config: &ReviewConfig) -> AddressSet {
     let addresses = config.api_server_addresses.iter();
     addresses
@@ -127,7 +126,7 @@ fn no_host(config: &ReviewConfig) -> AddressSet {
         .minus(&allowed(config))
 }
 
-/// The addresses that the platform's owner allows on egress.
+/// Addresses that the configuration permits on egress.
 fn allowed(config: &ReviewConfig) -> AddressSet {
     of_all(&config.unsafe_egress_allowed)
 }
@@ -160,16 +159,16 @@ fn nets<'a>(
 
 /// A part of a rule at unsafe addresses.
 struct Piece {
-    /// The part; of carried addresses, as if these were named.
+    /// The part. Carried addresses are given as IPv4.
     region: Region,
-    /// A part that stands for it in an example.
+    /// The region for an example connection.
     shown: Region,
-    /// The address that the example carries.
+    /// The IPv4 address that the example carries.
     carried: Option<Ipv4Addr>,
 }
 
 fn of_rule(declaration: &Declaration<'_>, rule: &DeclaredRule, search: &Search) -> Option<Finding> {
-    // That everybody is a peer is told already (OBP302, OBP305), and such a rule names no address.
+    // Peers that are everyone are reported elsewhere (OBP302, OBP305), and such a rule names no address.
     if rule.rule.peers.is_empty() {
         return None;
     }
@@ -306,7 +305,7 @@ fn overlap(region: &Region, addresses: &AddressSet) -> Option<Piece> {
     })
 }
 
-/// The part of a region whose IPv6 addresses carry an unsafe one, but for those that are allowed by name.
+/// The part of a region whose IPv6 addresses carry an unsafe address, without those that are permitted.
 fn carried_overlap(region: &Region, search: &Search) -> Option<Piece> {
     let PeerSet::V6(own) = &region.peer else {
         return None;
@@ -325,7 +324,7 @@ fn carried_overlap(region: &Region, search: &Search) -> Option<Piece> {
     })
 }
 
-/// A region of IPv6 addresses, at the IPv4 addresses that they carry.
+/// A region of IPv6 addresses, converted to the IPv4 addresses that they carry.
 fn as_carried(region: &Region) -> Option<Region> {
     let PeerSet::V6(own) = &region.peer else {
         return None;

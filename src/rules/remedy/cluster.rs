@@ -214,7 +214,7 @@ impl ClusterEdit {
     }
 }
 
-/// Whether an entry stands at a number of its list; one that cannot be read says so by its path.
+/// Returns true if an entry stands at a number of its list; one that cannot be read says so by its path.
 fn is_at(entry: &Declared<ListedAddress>, at: usize, list: AddressList) -> bool {
     match entry {
         Ok(listed) => listed.at == at,

@@ -44,7 +44,8 @@ impl PolicyEdit {
         )
     }
 
-    /// The policy with all of these edits; each counts once. Rules keep their numbers until all edits are done.
+    /// The policy with all of these edits; each counts once. Rules keep their numbers until all edits are
+    /// done.
     pub fn apply(edits: &[&Self], policy: &Policy) -> Policy {
         let mut edited = policy.clone();
         let mut done: Vec<&Self> = Vec::new();

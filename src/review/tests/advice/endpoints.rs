@@ -1,4 +1,4 @@
-//! OBP605: what covers an endpoint.
+//! OBP605: rules that cover an endpoint.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::config::Baseline;
 use crate::rules::Code::Obp605;
 use crate::rules::{Level, Onset};
 
-/// Whether the address of a transit seal is covered by these rules.
+/// Returns true if these rules cover the address of a transit seal.
 fn covered(address: &str, egress: &[Value]) -> bool {
     let found = advised(Baseline::V01, None, &transit(address, egress));
     assert!(
@@ -58,17 +58,17 @@ fn obp605_a_service_is_covered_by_pods_of_its_namespace_on_its_port() {
             "{address}"
         );
     }
-    // A name of one label is looked up in the namespace of the pods.
+    // A name with one label is a Service in the namespace of the pods.
     let own = json!({"podSelector": {"matchLabels": {"app": "seal"}}});
     assert!(covered("https://infra:8200", &[to(&own, 8200)]));
     assert!(!covered(
         "https://infra:8200",
         &[to(&namespace("infra"), 8200)]
     ));
-    // Of its own namespace the core rows open the cluster's own pods, and no others.
+    // In its own namespace, the core rows open only the cluster's own pods.
     assert!(covered("https://bao.bao.svc:8200", &[]));
     assert!(!covered("https://bao-too.bao.svc:8200", &[]));
-    // What a port name means is the pods' to say.
+    // The pods define the number of a port name.
     let named = json!({"to": [namespace("seal")], "ports": [{"port": "api"}]});
     assert!(covered("https://infra.seal.svc:8200", &[named]));
 }
@@ -126,7 +126,7 @@ fn obp605_an_address_is_covered_by_a_block_that_holds_it() {
     assert!(!covered("https://192.0.2.40:8200", &[to(&carved, 8200)]));
     let udp = json!({"to": [block("192.0.2.0/24")], "ports": [{"port": 8200, "protocol": "UDP"}]});
     assert!(!covered("https://192.0.2.40:8200", &[udp]));
-    // A neighbour in the same pod needs no policy.
+    // A connection inside a pod needs no policy.
     assert!(covered("http://127.0.0.1:8200", &[]));
     assert!(covered("http://localhost:8200", &[]));
 }
@@ -144,7 +144,7 @@ fn obp605_another_name_is_covered_where_its_port_is_open_to_addresses() {
     ] {
         assert!(!covered(name, std::slice::from_ref(&egress)), "{egress}");
     }
-    // The API server's address is no way out, nor is that of DNS.
+    // Rules for the API server and for DNS do not count.
     assert!(!covered("https://seal.example.org", &[]));
 }
 

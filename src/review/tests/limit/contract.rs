@@ -1,5 +1,5 @@
-//! What only the operator's contract for Hardened clusters refuses: in `next` it denies, and advises
-//! elsewhere.
+//! Declarations that only the operator's contract for Hardened clusters denies: in `next` they deny,
+//! elsewhere they warn.
 
 use serde_json::{Value, json};
 
@@ -56,7 +56,7 @@ fn a_cluster_that_becomes_hardened_is_held_to_the_contract_from_then_on() {
     let written = |before: &Value, after: &Value| specified(config_of(Next), Some(before), after);
     let becomes = written(&development(&wide), &hardened_spec(&wide));
     assert_eq!(becomes, [shown(Deny)]);
-    // What a Hardened cluster declared already is no new harm.
+    // Earlier declarations of a Hardened cluster are not new.
     let mut beside = hardened_spec(&wide);
     beside["network"]["egressRules"]
         .as_array_mut()
@@ -100,7 +100,7 @@ fn a_denied_policy_is_told_to_be_declared_where_the_contract_takes_it() {
     assert!(narrowed.contains(&expected), "{narrowed:?}");
 }
 
-/// Parts of a network, explicit, bare and dressed up.
+/// Random parts of a network: explicit, bare and disguised.
 fn peer(dice: &mut Dice<'_>) -> Value {
     let selectors = [
         json!({"matchLabels": {NAME: "web"}}),
@@ -297,7 +297,7 @@ fn an_ingress_needs_a_trusted_peer_and_a_backup_an_egress_rule() {
         assert_eq!(refused(V01, &spec), [], "{profile}");
         let off = json!({"profile": profile});
         let mut switched_on = specified(config_of(Next), Some(&off), &spec);
-        // That nobody is admitted now is advice of its own.
+        // The missing proxy is separate advice.
         switched_on.retain(|found| found.0 != crate::rules::Code::Obp606);
         assert_eq!(switched_on.len(), 1);
         assert_eq!((switched_on[0].0, switched_on[0].1), (Obp310, Deny));

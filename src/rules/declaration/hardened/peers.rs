@@ -17,13 +17,13 @@ const NAME_PODS: &str = "name the pods";
 const NAME_BLOCK: &str =
     "name the addresses that need it in blocks of their own; the operator does not count `except`";
 
-/// The blocks that the operator's contract keeps out of every `ipBlock`.
+/// Blocks that the operator's contract forbids in every `ipBlock`.
 const LOOPBACK_V4: (Ipv4Addr, u8) = (Ipv4Addr::new(127, 0, 0, 0), 8);
 const LINK_LOCAL_V4: (Ipv4Addr, u8) = (Ipv4Addr::new(169, 254, 0, 0), 16);
 const LOOPBACK_V6: (Ipv6Addr, u8) = (Ipv6Addr::LOCALHOST, 128);
 const LINK_LOCAL_V6: (Ipv6Addr, u8) = (Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10);
 
-/// Everything about the peers of a rule that the contract refuses.
+/// All violations of the contract by the peers of a rule.
 pub(super) fn breaches(declaration: &Declaration<'_>, rule: &DeclaredRule) -> Vec<Breach> {
     let direction = declaration.direction;
     if rule.rule.peers.is_empty() {

@@ -1,4 +1,4 @@
-//! Ports that are not named.
+//! Ports that are not explicit.
 
 use super::super::{Declaration, DeclaredRule};
 use super::{About, Breach, judged};
@@ -9,8 +9,8 @@ use netpol::Direction;
 use netpol::port::{PortSet, Protocol};
 use netpol::rule::{PortEntry, PortRange};
 
-/// Ports of one protocol that a cluster may name, all its rules together: half of all. Nothing that a
-/// cluster talks to has more, and whoever needs a range still has room.
+/// Maximum number of ports per protocol in all rules of a cluster: half of all. No service has more, and
+/// ranges are still possible.
 const MOST: u32 = 32_768;
 
 const NAME_PORTS: &str = "name the ports that are needed";
@@ -107,7 +107,7 @@ fn of_rule(rule: &DeclaredRule, reason: String) -> Breach {
     }
 }
 
-/// The protocol of which there are too many ports.
+/// The protocol with too many ports.
 fn too_many(ports: &PortSet) -> Option<Protocol> {
     Protocol::ALL
         .into_iter()
