@@ -28,7 +28,7 @@ use openbao_perimeter::inventory::{Change, Fact, Kind, ObjectRef, Policy, Snapsh
 use openbao_perimeter::review::{
     CompiledSnapshot, Edit, Operation, Outcome, Request, Subject, Writer, review,
 };
-use openbao_perimeter::rules::case::whole;
+use openbao_perimeter::rules::policy_change::whole;
 use serde_json::{Value, json};
 
 /// The type that a server without an engine decodes.

@@ -70,7 +70,7 @@ impl Answer {
         evidence.verdict.lacking = Some(Lacking::Verb([cluster].into()));
         let baseline = evidence.baseline.map(Baseline::as_str);
         Self {
-            body: respond::judged(&self.record.uid, &evidence.verdict, baseline),
+            body: respond::reviewed(&self.record.uid, &evidence.verdict, baseline),
             evidence: Some(evidence),
             ..self
         }
@@ -276,7 +276,7 @@ impl Admission {
             ..Record::of(webhook, Resolution::Untouched)
         };
         let mut request = match decode::decode(envelope) {
-            Decoded::Judged(request) => request,
+            Decoded::Reviewed(request) => request,
             Decoded::Untouched => {
                 let noted = noted(None, &envelope.namespace, &envelope.name);
                 return reviewed(respond::untouched(&envelope.uid), noted);
@@ -307,7 +307,7 @@ impl Admission {
         };
         let world = basis.world();
         let baseline = world.map(|world| world.config.baseline);
-        let body = respond::judged(&envelope.uid, &verdict, baseline.map(Baseline::as_str));
+        let body = respond::reviewed(&envelope.uid, &verdict, baseline.map(Baseline::as_str));
         let record = Record {
             resolution: Resolution::of(verdict.outcome()),
             findings: verdict

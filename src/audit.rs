@@ -70,7 +70,7 @@ impl Resolution {
     }
 
     /// Returns true if the write was denied.
-    pub const fn is_refusal(self) -> bool {
+    pub const fn is_denial(self) -> bool {
         matches!(self, Self::Deny | Self::Malformed | Self::NotJudged)
     }
 }

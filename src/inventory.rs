@@ -44,7 +44,7 @@ pub use condition::{Checkpoint, LiveCondition, Status};
 pub use dependencies::Dependencies;
 pub use freshness::Freshness;
 pub use gateway::{Gateway, GatewayClass};
-pub use kind::{Kind, Rests};
+pub use kind::{Kind, KindUse};
 pub use namespace::Namespace;
 pub use namespace_facts::NamespaceFacts;
 pub use network::{Declared, ListedAddress, Network};

@@ -84,7 +84,7 @@ fn judge(
     let unknown = unknown_fields(request, &mut findings);
     findings.extend(unknown);
     let allowance = Allowance::of(Some(world), request, class);
-    level::settle(&world.config, request, class, allowance, findings)
+    level::apply_levels(&world.config, request, class, allowance, findings)
 }
 
 /// Findings about unknown fields of the object. They are also named in denials that they may cause.
@@ -127,7 +127,7 @@ fn without_facts(
     let class = WriterClass::of(&request.writer, config);
     let findings = vec![finding(request.object())];
     let allowance = Allowance::of(None, request, class);
-    let verdict = level::settle(config, request, class, allowance, findings);
+    let verdict = level::apply_levels(config, request, class, allowance, findings);
     Verdict {
         lacking: maintenance::lacking(None, request, class, &verdict),
         ..verdict

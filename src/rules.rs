@@ -1,4 +1,4 @@
-//! The rules: one file per rule, each a function from a [`case::PolicyChange`] or a declaration to findings.
+//! The rules: one file per rule, each a function from a [`policy_change::PolicyChange`] or a declaration to findings.
 
 #![deny(
     clippy::disallowed_macros,
@@ -8,8 +8,6 @@
 
 pub mod ambiguous_cidr;
 pub mod beyond_ceiling;
-pub mod case;
-pub mod certificate;
 pub mod core_connection_cut;
 pub mod declaration;
 pub mod default_deny_absent;
@@ -17,10 +15,12 @@ pub mod existing_policy;
 pub mod explicit_egress;
 pub mod finding;
 pub mod input;
+pub mod inside_ceiling;
 pub mod isolation_lost;
 pub mod left_open;
 pub mod managed_policy;
 pub mod paste;
+pub mod policy_change;
 pub mod policy_name;
 pub mod policy_owner;
 mod proof;

@@ -22,7 +22,7 @@ use crate::review::{Edit, Operation, Request, Subject, Writer};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decoded {
     /// Review the request.
-    Judged(Request),
+    Reviewed(Request),
     /// Allow it: another kind, a subresource, or an operation without review.
     Untouched,
     /// Deny it: it has values that no API server sends, or a name that is not valid.
@@ -35,7 +35,7 @@ pub fn decode(envelope: &Envelope<'_>) -> Decoded {
 }
 
 fn read(envelope: &Envelope<'_>) -> Result<Decoded, String> {
-    let Some(judged) = strict::judged(envelope)? else {
+    let Some(judged) = strict::reviewed_kind(envelope)? else {
         return Ok(Decoded::Untouched);
     };
     let operation = match (&*envelope.operation, judged) {
@@ -51,7 +51,7 @@ fn read(envelope: &Envelope<'_>) -> Result<Decoded, String> {
         Kind::OpenBaoRestore => Subject::Restore(edit(envelope, judged, operation)?),
         _ => Subject::Cluster(edit(envelope, judged, operation)?),
     };
-    Ok(Decoded::Judged(Request {
+    Ok(Decoded::Reviewed(Request {
         operation,
         writer: Writer {
             name: envelope.user.name.to_string(),

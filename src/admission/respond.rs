@@ -111,13 +111,13 @@ pub fn rejected(uid: &str, why: Rejection) -> Vec<u8> {
 }
 
 /// Responds with a verdict. `baseline` is the baseline, if there were facts.
-pub fn judged(uid: &str, verdict: &Verdict, baseline: Option<&str>) -> Vec<u8> {
+pub fn reviewed(uid: &str, verdict: &Verdict, baseline: Option<&str>) -> Vec<u8> {
     let outcome = verdict.outcome();
     let refused = outcome == Outcome::Deny;
     Response {
         uid,
         allowed: !refused,
-        status: refused.then(|| refusal(verdict)),
+        status: refused.then(|| denial_status(verdict)),
         audit_annotations: annotations(verdict, baseline),
         warnings: warnings(verdict),
         ..Response::default()
@@ -146,7 +146,7 @@ pub fn repaired(uid: &str, patch: Option<&Patch>, warnings: &[String]) -> Vec<u8
     .into_json()
 }
 
-fn refusal(verdict: &Verdict) -> Status {
+fn denial_status(verdict: &Verdict) -> Status {
     let cause = |finding: &Finding| StatusCause {
         reason: Some(finding.code.as_str().to_owned()),
         field: Some(finding.path.clone()).filter(|path| !path.is_empty()),

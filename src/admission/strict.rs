@@ -10,7 +10,7 @@ const OPERATIONS: [&str; 4] = ["CREATE", "UPDATE", "DELETE", "CONNECT"];
 
 /// The kind of the request, if it is reviewed and the request is not for a subresource. An error if the
 /// request contradicts itself, or has names that are not in the API.
-pub(super) fn judged(envelope: &Envelope<'_>) -> Result<Option<Kind>, String> {
+pub(super) fn reviewed_kind(envelope: &Envelope<'_>) -> Result<Option<Kind>, String> {
     if !OPERATIONS.contains(&&*envelope.operation) {
         return Err(format!(
             "expected `request.operation` to be one of `{}`, found `{}`",
@@ -77,7 +77,7 @@ fn known(
     (group, name): (&str, &str),
     spelt: impl Fn(Kind) -> &'static str,
 ) -> Result<Option<Kind>, String> {
-    for kind in Kind::ALL.into_iter().filter(|kind| kind.is_judged()) {
+    for kind in Kind::ALL.into_iter().filter(|kind| kind.is_reviewed()) {
         let expected = spelt(kind);
         if (group, name) == (kind.group(), expected) {
             return Ok(Some(kind));

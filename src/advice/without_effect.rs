@@ -165,8 +165,9 @@ fn is_without_pods(block: &IpNet) -> bool {
 /// A peer that matches nothing: its requirements contradict each other, or `except` removes all of it.
 fn idle_peer(rule: &Rule, direction: Direction, namespace: &str) -> Option<Idle> {
     let mut peers = rule.peers.iter().enumerate();
-    let (at, peer) = peers
-        .find(|(_, peer)| may_be_nobody(peer) && peer.sets(namespace, Reading::May).is_empty())?;
+    let (at, peer) = peers.find(|(_, peer)| {
+        may_match_nothing(peer) && peer.sets(namespace, Reading::May).is_empty()
+    })?;
     let (reason, help) = match peer {
         Peer::Pods { .. } => (
             "the peer selects nobody: its requirements contradict each other",
@@ -185,7 +186,7 @@ fn idle_peer(rule: &Rule, direction: Direction, namespace: &str) -> Option<Idle>
 }
 
 /// Returns true if a peer may match nothing. Labels alone never contradict each other.
-fn may_be_nobody(peer: &Peer) -> bool {
+fn may_match_nothing(peer: &Peer) -> bool {
     let expresses = |selector: &Option<Selector>| {
         let mut selector = selector.iter();
         selector.any(|selector| !selector.expressions.is_empty())

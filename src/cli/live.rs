@@ -99,7 +99,7 @@ impl Live {
         let client = Client::try_from(config)?;
         let noted = Arc::clone(metrics);
         let health = WatchHealth::new(settings.cluster.stale_after, move |kind, at| {
-            noted.cluster.heard(kind, at);
+            noted.cluster.watch_succeeded(kind, at);
         });
         let (queue, receiver) = EventQueue::new(Arc::clone(metrics));
         let record = events::record(client.clone(), instance(), Arc::clone(metrics), receiver);

@@ -65,7 +65,7 @@ pub fn run(args: &Args) -> Result<ExitStatus, Failure> {
     out.write_all(&answer.body)?;
     out.write_all(b"\n")?;
     out.flush()?;
-    Ok(if answer.record.resolution.is_refusal() {
+    Ok(if answer.record.resolution.is_denial() {
         ExitStatus::Denied
     } else {
         ExitStatus::Fine

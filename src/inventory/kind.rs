@@ -21,7 +21,7 @@ pub enum Kind {
 
 /// Use of a kind's objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rests {
+pub enum KindUse {
     /// Verdicts depend on them. Without them nothing is decided.
     Verdicts,
     /// Only advice depends on them. Reviews work without them.
@@ -42,8 +42,8 @@ struct Row {
     /// Defined by a CRD, which may not be installed.
     is_custom: bool,
     /// Writes of it are reviewed.
-    is_judged: bool,
-    rests: Rests,
+    is_reviewed: bool,
+    used_for: KindUse,
 }
 
 const OPENBAO: &str = "openbao.org";
@@ -61,8 +61,8 @@ const TABLE: [Row; 7] = [
         plural: "openbaoclusters",
         is_namespaced: true,
         is_custom: true,
-        is_judged: true,
-        rests: Rests::Verdicts,
+        is_reviewed: true,
+        used_for: KindUse::Verdicts,
     },
     Row {
         kind: Kind::NetworkPolicy,
@@ -72,8 +72,8 @@ const TABLE: [Row; 7] = [
         plural: "networkpolicies",
         is_namespaced: true,
         is_custom: false,
-        is_judged: true,
-        rests: Rests::Verdicts,
+        is_reviewed: true,
+        used_for: KindUse::Verdicts,
     },
     Row {
         kind: Kind::Namespace,
@@ -83,8 +83,8 @@ const TABLE: [Row; 7] = [
         plural: "namespaces",
         is_namespaced: false,
         is_custom: false,
-        is_judged: false,
-        rests: Rests::Verdicts,
+        is_reviewed: false,
+        used_for: KindUse::Verdicts,
     },
     Row {
         kind: Kind::Service,
@@ -94,8 +94,8 @@ const TABLE: [Row; 7] = [
         plural: "services",
         is_namespaced: true,
         is_custom: false,
-        is_judged: false,
-        rests: Rests::Verdicts,
+        is_reviewed: false,
+        used_for: KindUse::Verdicts,
     },
     Row {
         kind: Kind::OpenBaoRestore,
@@ -105,8 +105,8 @@ const TABLE: [Row; 7] = [
         plural: "openbaorestores",
         is_namespaced: true,
         is_custom: true,
-        is_judged: true,
-        rests: Rests::Advice,
+        is_reviewed: true,
+        used_for: KindUse::Advice,
     },
     Row {
         kind: Kind::Gateway,
@@ -116,8 +116,8 @@ const TABLE: [Row; 7] = [
         plural: "gateways",
         is_namespaced: true,
         is_custom: true,
-        is_judged: false,
-        rests: Rests::Advice,
+        is_reviewed: false,
+        used_for: KindUse::Advice,
     },
     Row {
         kind: Kind::GatewayClass,
@@ -127,8 +127,8 @@ const TABLE: [Row; 7] = [
         plural: "gatewayclasses",
         is_namespaced: false,
         is_custom: true,
-        is_judged: false,
-        rests: Rests::Advice,
+        is_reviewed: false,
+        used_for: KindUse::Advice,
     },
 ];
 
@@ -179,13 +179,13 @@ impl Kind {
     }
 
     /// True if writes of it are reviewed.
-    pub const fn is_judged(self) -> bool {
-        self.row().is_judged
+    pub const fn is_reviewed(self) -> bool {
+        self.row().is_reviewed
     }
 
     /// Use of its objects.
-    pub const fn rests(self) -> Rests {
-        self.row().rests
+    pub const fn used_for(self) -> KindUse {
+        self.row().used_for
     }
 }
 

@@ -46,7 +46,7 @@ pub(super) fn findings(
     // First, since it takes at most half of the budget: declarations then cannot prevent a decision about existing
     // policies, nor the other way round.
     if edit.before.is_none() || edit.spec_changed {
-        findings.extend(brought_to_bear(
+        findings.extend(existing_policies(
             world,
             edit,
             &rewritten(world, edit, after),
@@ -109,7 +109,7 @@ fn restore_tests(
     };
     let before = before.and_then(Planned::by_tests);
     let tests = (before.as_ref(), &tests);
-    restore_target::brought_to_bear(world, object, tests, &TEST_LABELS, budget)
+    restore_target::existing_policies(world, object, tests, &TEST_LABELS, budget)
 }
 
 /// Findings about names of the cluster's policies that are already taken.
@@ -169,18 +169,18 @@ pub(super) fn managed_names(
 
 /// Findings about policies of the namespace that violate the perimeter of the cluster as written. Those in
 /// `aside` are skipped.
-fn brought_to_bear(
+fn existing_policies(
     world: &CompiledSnapshot,
     edit: &Edit<Cluster>,
     aside: &BTreeSet<Arc<str>>,
     budget: &Cell<Budget>,
 ) -> Vec<Finding> {
-    let pierced = pierced(world, edit, aside, budget).into_iter();
-    pierced.map(|pierced| pierced.finding).collect()
+    let violations = violations(world, edit, aside, budget).into_iter();
+    violations.map(|violations| violations.finding).collect()
 }
 
 /// The same with the policies and their rules.
-pub(super) fn pierced(
+pub(super) fn violations(
     world: &CompiledSnapshot,
     edit: &Edit<Cluster>,
     aside: &BTreeSet<Arc<str>>,
@@ -212,32 +212,32 @@ pub(super) fn pierced(
     });
     budget.set(left);
     let tunnels = &world.config.tunnel_ports;
-    let mut pierced: Vec<Violation> = Vec::new();
+    let mut violations: Vec<Violation> = Vec::new();
     let mut of_policy: BTreeMap<&Arc<str>, Vec<usize>> = BTreeMap::new();
     for (zone, policy, finding) in found {
         let finding = replay::of_existing(zone, policy, finding, tunnels);
         let known = of_policy.entry(&policy.name).or_default();
         let same = known.iter().find(|at| {
-            let known = &pierced[**at].finding;
+            let known = &violations[**at].finding;
             known.code == finding.code && known.level <= finding.level
         });
         if let Some(same) = same {
             // One connection per policy is enough.
-            pierced[*same].finding.include(&after, &finding.pods);
+            violations[*same].finding.include(&after, &finding.pods);
             continue;
         }
-        known.push(pierced.len());
-        pierced.push(Violation {
+        known.push(violations.len());
+        violations.push(Violation {
             path: replay::rule_path(policy, &finding, tunnels),
             policy: Some(policy.name.clone()),
             finding,
         });
     }
-    let unjudged = existing_policy::unjudged(&edit.object, before.as_ref(), &after, aside);
-    pierced.extend(unjudged.into_iter().map(|finding| Violation {
+    let unjudged = existing_policy::undecided(&edit.object, before.as_ref(), &after, aside);
+    violations.extend(unjudged.into_iter().map(|finding| Violation {
         finding,
         policy: None,
         path: None,
     }));
-    pierced
+    violations
 }

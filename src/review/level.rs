@@ -46,7 +46,7 @@ impl WriterClass {
 }
 
 /// The verdict: findings with the level for this user and this write, without those that are off.
-pub(super) fn settle(
+pub(super) fn apply_levels(
     config: &ReviewConfig,
     request: &Request,
     class: WriterClass,

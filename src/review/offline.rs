@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub use super::cluster::Violation;
-use super::cluster::{managed_names, pierced};
+use super::cluster::{managed_names, violations};
 use super::level::WriterClass;
 use super::request::{Edit, Operation, Request, Subject, Writer};
 use super::verdict::Verdict;
@@ -16,8 +16,8 @@ use super::world::CompiledSnapshot;
 use super::{isolation, review_as};
 use crate::code::{Code, EnforcementPoint};
 use crate::inventory::{Cluster, Fact, Kind, Object, ObjectRef, Policy, Restore};
-use crate::rules::certificate::Certificate;
 pub use crate::rules::default_deny_absent::Missing;
+use crate::rules::inside_ceiling::Proof;
 use netpol::cover::Budget;
 
 /// Objects by reference.
@@ -105,7 +105,7 @@ pub fn edit_between(
 }
 
 /// The proofs for the rules of each policy.
-pub fn explain(world: &CompiledSnapshot, objects: &Objects) -> Vec<Certificate> {
+pub fn explain(world: &CompiledSnapshot, objects: &Objects) -> Vec<Proof> {
     let edits = objects.iter().filter_map(|(reference, object)| {
         let Object::Policy(fact) = object else {
             return None;
@@ -118,7 +118,7 @@ pub fn explain(world: &CompiledSnapshot, objects: &Objects) -> Vec<Certificate> 
         })
     });
     edits
-        .flat_map(|edit| super::policy::certificates(world, &edit))
+        .flat_map(|edit| super::policy::proofs(world, &edit))
         .collect()
 }
 
@@ -144,7 +144,7 @@ pub fn counted_as_rendered(world: &CompiledSnapshot) -> Vec<ObjectRef> {
 
 /// The violations of a cluster's ceiling by stored policies of its namespace, including managed policies that
 /// were opened.
-pub fn piercing(world: &CompiledSnapshot, cluster: &ObjectRef) -> Vec<Violation> {
+pub fn stored_violations(world: &CompiledSnapshot, cluster: &ObjectRef) -> Vec<Violation> {
     let Some(facts) = world.facts(&cluster.namespace) else {
         return Vec::new();
     };
@@ -156,7 +156,7 @@ pub fn piercing(world: &CompiledSnapshot, cluster: &ObjectRef) -> Vec<Violation>
     };
     let budget = Cell::new(Budget::new(world.config.proof_budget));
     let managed: BTreeSet<Arc<str>> = managed_names(cluster, world.config.baseline).collect();
-    let mut others = pierced(world, &edit, &managed, &budget);
+    let mut others = violations(world, &edit, &managed, &budget);
     // Nobody has tried what they propose.
     for other in &mut others {
         other.finding.remedies.clear();

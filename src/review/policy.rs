@@ -11,7 +11,7 @@ use super::level::WriterClass;
 use super::metadata;
 use super::request::{Edit, Operation, Request};
 use super::world::CompiledSnapshot;
-use super::written::Written;
+use super::written::PolicyWrite;
 use crate::baseline::{ClusterPerimeter, ZonePerimeter};
 use crate::code::EnforcementPoint;
 use crate::inventory::{Fact, Kind, ObjectRef, Policy, Unreadable};
@@ -20,7 +20,7 @@ use crate::rules::{Code, Finding, Level, Place, ambiguous_cidr, input, size};
 use netpol::LabelSet;
 use netpol::cover::Budget;
 
-pub(super) use zones::{case, certificates, with_observed};
+pub(super) use zones::{case, proofs, with_observed};
 use zones::{may_go, of_cluster};
 
 /// All findings about a policy write.
@@ -72,10 +72,10 @@ pub(super) fn findings(
         findings.extend(unproved_owners(perimeters, edit));
     }
     findings.extend(neighbours(world, edit));
-    let written = Written::of(edit);
+    let written = PolicyWrite::of(edit);
     let zones = perimeters.iter().map(|cluster| cluster.zones.len());
     let mut left = budget.get();
-    let is_enough = left.look(written.weight().saturating_mul(zones.sum()));
+    let is_enough = left.spend(written.weight().saturating_mul(zones.sum()));
     budget.set(left);
     if !is_enough {
         findings.push(unselected(edit, world.config.proof_budget));

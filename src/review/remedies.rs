@@ -203,13 +203,13 @@ impl Denied<'_> {
     fn compile(&self, namespace: &str) -> bool {
         let facts = self.world.facts(namespace);
         let policies = facts.map_or(0, |facts| facts.policies.len() * facts.clusters.len());
-        self.look(COMPILED * (1 + policies))
+        self.spend(COMPILED * (1 + policies))
     }
 
     /// Counts comparisons; false where that is too much.
-    fn look(&self, comparisons: usize) -> bool {
+    fn spend(&self, comparisons: usize) -> bool {
         let mut budget = self.budget.get();
-        let enough = budget.look(comparisons);
+        let enough = budget.spend(comparisons);
         self.budget.set(budget);
         enough
     }

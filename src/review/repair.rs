@@ -14,7 +14,7 @@ use super::policy::{case, with_observed};
 use super::request::{Edit, Operation, Request, Subject};
 use super::verdict::{Repair, Repairs};
 use super::world::CompiledSnapshot;
-use super::written::Written;
+use super::written::PolicyWrite;
 use crate::baseline::{ClusterPerimeter, Entry, ZonePerimeter};
 use crate::inventory::{Fact, Policy};
 use crate::rules::core_connection_cut;
@@ -210,7 +210,7 @@ fn dropped<'a>(
         after: Some(Fact::Read(Arc::new(fixed.clone()))),
         ..edit.clone()
     };
-    let written = Written::of(&edit);
+    let written = PolicyWrite::of(&edit);
     let mut case = case(world, cluster, zone, &written, budget);
     case.others.clear();
     let entry_of = |entry: &Entry, direction: Direction| {

@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use crate::baseline::{Selected, ZonePerimeter};
 use crate::inventory::Policy;
-use crate::rules::case::{Case, Moment};
 use crate::rules::declaration::{Declaration, DeclaredRule};
 use crate::rules::default_deny_absent::{Missing, counted};
+use crate::rules::policy_change::{Moment, PolicyChange};
 use crate::rules::policy_owner::lasts;
 use crate::rules::{Code, Finding, Level, Place};
 use netpol::difference::names_as_all;
@@ -25,7 +25,7 @@ const UNREPLAYED: &str =
     "the proof and its replay disagree about a connection, which is a bug of openbao-perimeter";
 
 /// The findings about a policy write, with confirmed connections.
-pub(super) fn of_case(case: &Case<'_>, findings: Vec<Finding>) -> Vec<Finding> {
+pub(super) fn of_case(case: &PolicyChange<'_>, findings: Vec<Finding>) -> Vec<Finding> {
     let confirmed = |finding: &Finding| match (finding.code, &finding.witness) {
         (Code::Obp101, Some(shown)) => is_cut(case, shown),
         (Code::Obp102, Some(shown)) => is_bared(case, shown),
@@ -72,7 +72,7 @@ pub(super) fn of_declaration(
             .iter()
             .filter(|own| is_about(finding, own));
         let own = Difference::of(own.map(|own| &own.rule), shown, at)?;
-        if !declaration.look(declaration.size()) {
+        if !declaration.spend(declaration.size()) {
             return Some(own);
         }
         let rules = declaration.after.iter().map(|declared| &declared.rule);
@@ -192,13 +192,13 @@ fn unreplayed(finding: Finding) -> Finding {
 }
 
 /// OBP101: the connection was allowed in every reading before the write, and is not allowed after it.
-fn is_cut(case: &Case<'_>, shown: &Connection) -> bool {
+fn is_cut(case: &PolicyChange<'_>, shown: &Connection) -> bool {
     let passed = |moment| passes_at(case, moment, at_case(case, Reading::Must), shown);
     passed(Moment::Before) && !passed(Moment::After)
 }
 
 /// OBP101: in some readings of the blocks, rules still allow it after the write.
-fn is_still_possible(case: &Case<'_>, shown: &Connection) -> bool {
+fn is_still_possible(case: &PolicyChange<'_>, shown: &Connection) -> bool {
     let at = At {
         tunnels: &[],
         ..at_case(case, Reading::May)
@@ -206,7 +206,7 @@ fn is_still_possible(case: &Case<'_>, shown: &Connection) -> bool {
     passes_at(case, Moment::After, at, shown)
 }
 
-fn passes_at(case: &Case<'_>, moment: Moment, at: At<'_>, shown: &Connection) -> bool {
+fn passes_at(case: &PolicyChange<'_>, moment: Moment, at: At<'_>, shown: &Connection) -> bool {
     // A policy that cannot be read may isolate, so only rules count then.
     let is_open = case.zone.unreadable.is_empty()
         && !is_isolated(&views(case, moment), shown.direction, &shown.subject);
@@ -214,7 +214,7 @@ fn passes_at(case: &Case<'_>, moment: Moment, at: At<'_>, shown: &Connection) ->
 }
 
 /// OBP102: the pod was isolated and no longer is, and nothing permits the connection.
-fn is_bared(case: &Case<'_>, shown: &Connection) -> bool {
+fn is_bared(case: &PolicyChange<'_>, shown: &Connection) -> bool {
     let isolated = |moment| {
         is_isolated(
             &lasting_views(case, moment),
@@ -227,7 +227,7 @@ fn is_bared(case: &Case<'_>, shown: &Connection) -> bool {
 
 /// OBP201 and OBP202: the rule may allow the connection, and nothing permits it. Connections that the old
 /// policy allowed in every reading are not new.
-fn is_beyond(case: &Case<'_>, finding: &Finding, shown: &Connection) -> bool {
+fn is_beyond(case: &PolicyChange<'_>, finding: &Finding, shown: &Connection) -> bool {
     let (must, may) = (at_case(case, Reading::Must), at_case(case, Reading::May));
     let opens = case.after.policy.is_some_and(|after| {
         selects(&after.pods, &shown.subject)
@@ -242,7 +242,11 @@ fn is_beyond(case: &Case<'_>, finding: &Finding, shown: &Connection) -> bool {
 }
 
 /// The rule of the written policy that a finding is about.
-fn written_rule<'a>(case: &Case<'a>, finding: &Finding, direction: Direction) -> Option<&'a Rule> {
+fn written_rule<'a>(
+    case: &PolicyChange<'a>,
+    finding: &Finding,
+    direction: Direction,
+) -> Option<&'a Rule> {
     match finding.place {
         Place::Rule(of, at) if of == direction => {
             case.after.policy?.effective_rules(direction).get(at)
@@ -251,7 +255,7 @@ fn written_rule<'a>(case: &Case<'a>, finding: &Finding, direction: Direction) ->
     }
 }
 
-fn is_permitted(case: &Case<'_>, shown: &Connection) -> bool {
+fn is_permitted(case: &PolicyChange<'_>, shown: &Connection) -> bool {
     is_in_ceiling(case.zone, shown, at_case(case, Reading::Permitted))
 }
 
@@ -290,7 +294,7 @@ fn at_declaration<'a>(declaration: &'a Declaration<'_>) -> At<'a> {
     }
 }
 
-fn at_case<'a>(case: &'a Case<'_>, reading: Reading) -> At<'a> {
+fn at_case<'a>(case: &'a PolicyChange<'_>, reading: Reading) -> At<'a> {
     At {
         namespace: &case.object.namespace,
         reading,
@@ -299,7 +303,7 @@ fn at_case<'a>(case: &'a Case<'_>, reading: Reading) -> At<'a> {
 }
 
 /// All policies of the namespace that apply to the zone, before or after the write.
-fn views<'a>(case: &'a Case<'_>, moment: Moment) -> Vec<PolicyView<'a>> {
+fn views<'a>(case: &'a PolicyChange<'_>, moment: Moment) -> Vec<PolicyView<'a>> {
     let edited = match moment {
         Moment::Before => case.before.policy,
         Moment::After => case.after.policy,
@@ -309,7 +313,7 @@ fn views<'a>(case: &'a Case<'_>, moment: Moment) -> Vec<PolicyView<'a>> {
 }
 
 /// The same without those that will be collected with their owners.
-fn lasting_views<'a>(case: &'a Case<'_>, moment: Moment) -> Vec<PolicyView<'a>> {
+fn lasting_views<'a>(case: &'a PolicyChange<'_>, moment: Moment) -> Vec<PolicyView<'a>> {
     let edited = match moment {
         Moment::Before => case.before.policy,
         Moment::After => case.after.policy,

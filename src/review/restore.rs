@@ -59,7 +59,7 @@ pub(super) fn findings(
             };
             let before = before.and_then(|before| Planned::by_restore(before));
             let edit_of = (before.as_ref(), &after);
-            return restore_target::brought_to_bear(
+            return restore_target::existing_policies(
                 world,
                 &edit.object,
                 edit_of,
@@ -134,13 +134,13 @@ fn into_cluster<'a>(
     let old = before.map(|before| context(before));
     findings.extend(endpoint_not_covered::check(context(restore), old));
     let labels = (before, restore);
-    findings.extend(brought_to_bear(world, object, labels, cluster, budget));
+    findings.extend(existing_policies(world, object, labels, cluster, budget));
     findings
 }
 
 /// Findings about policies of the namespace that allow too much for the jobs of the cluster, now that some
 /// jobs have the labels of this restore.
-fn brought_to_bear(
+fn existing_policies(
     world: &CompiledSnapshot,
     object: &ObjectRef,
     (before, restore): (Option<&Arc<Restore>>, &Arc<Restore>),
@@ -189,7 +189,7 @@ fn brought_to_bear(
         path: POD_LABELS.to_owned(),
         ..replay::of_existing(zone, policy, finding, &config.tunnel_ports)
     };
-    let unjudged = existing_policy::unjudged(object, Some(&before), &after, &aside);
+    let unjudged = existing_policy::undecided(object, Some(&before), &after, &aside);
     let unjudged = unjudged.into_iter();
     let unjudged = unjudged.filter(|finding| finding.level == Level::Deny);
     let unjudged = unjudged.map(|finding| Finding {

@@ -122,7 +122,7 @@ pub(super) fn namespace<'a>(
 
 /// Findings about policies of the target's namespace that select its pods because of the labels in `object`.
 /// The effect of the labels before the write is known.
-pub(super) fn brought_to_bear(
+pub(super) fn existing_policies(
     world: &CompiledSnapshot,
     object: &ObjectRef,
     (before, after): (Option<&Planned<'_>>, &Planned<'_>),
@@ -196,7 +196,7 @@ pub(super) fn brought_to_bear(
         }
     });
     let unjudged =
-        existing_policy::unjudged(object, Some(&before), &after, &BTreeSet::new()).into_iter();
+        existing_policy::undecided(object, Some(&before), &after, &BTreeSet::new()).into_iter();
     let unjudged = unjudged.filter(|finding| finding.level == Level::Deny);
     let unjudged = unjudged.map(|finding| Finding {
         path: if relabels_servers {

@@ -9,21 +9,21 @@ use crate::inventory::{Fact, Policy};
 use netpol::LabelSet;
 
 /// A write of a policy, with the connections that its rules allow, computed once for all zones.
-pub(super) struct Written<'a> {
+pub(super) struct PolicyWrite<'a> {
     pub(super) edit: &'a Edit<Policy>,
-    pub(super) before: Side,
-    pub(super) after: Side,
+    pub(super) before: WriteSide,
+    pub(super) after: WriteSide,
 }
 
 /// The policy before or after the write.
 #[derive(Default)]
-pub(super) struct Side {
+pub(super) struct WriteSide {
     /// The labels that the podSelector selects.
     pub(super) pods: Option<LabelSet>,
     pub(super) regions: OnceCell<Arc<PolicyRegions>>,
 }
 
-impl Side {
+impl WriteSide {
     fn of(fact: Option<&Fact<Policy>>) -> Self {
         let policy = fact.and_then(Fact::read);
         Self {
@@ -33,12 +33,12 @@ impl Side {
     }
 }
 
-impl<'a> Written<'a> {
+impl<'a> PolicyWrite<'a> {
     pub(super) fn of(edit: &'a Edit<Policy>) -> Self {
         Self {
             edit,
-            before: Side::of(edit.before.as_ref()),
-            after: Side::of(edit.after.as_ref()),
+            before: WriteSide::of(edit.before.as_ref()),
+            after: WriteSide::of(edit.after.as_ref()),
         }
     }
 

@@ -1,7 +1,7 @@
 //! OBP201 and OBP202: a rule allows more than the baseline and the cluster's declarations permit, on ingress
 //! and on egress.
 
-use super::case::{Case, Moment};
+use super::policy_change::{Moment, PolicyChange};
 use super::proof::SHOWN;
 use super::{Code, Finding, Level, Place};
 use crate::baseline::{Selected, SelectedRule};
@@ -10,7 +10,7 @@ use netpol::cover::Exhausted;
 use netpol::{Direction, Region, RegionRef};
 
 /// One finding for each rule of the written policy that is not inside the ceiling.
-pub fn check(case: &Case<'_>) -> Vec<Finding> {
+pub fn check(case: &PolicyChange<'_>) -> Vec<Finding> {
     let Some(after) = &case.after.selected else {
         return Vec::new();
     };
@@ -42,13 +42,13 @@ pub fn check(case: &Case<'_>) -> Vec<Finding> {
 /// Returns true if each region of a rule is inside one entry of the ceiling. Nearly all are, and no proof is
 /// needed then.
 fn is_held(
-    case: &Case<'_>,
+    case: &PolicyChange<'_>,
     direction: Direction,
     rule: SelectedRule<'_>,
 ) -> Result<bool, Exhausted> {
     let ceiling = &case.zone.ceiling[direction as usize];
     for region in rule.may() {
-        if !case.look(ceiling.to_look_at(region)) {
+        if !case.spend(ceiling.to_look_at(region)) {
             return Err(Exhausted::of(case.ceiling(direction)));
         }
         if ceiling.holder(region).is_none() {
@@ -80,7 +80,7 @@ enum Excess {
 /// The part of a rule outside of the ceiling. It denies if the write opens it. It warns if it was already
 /// open, or if the operator renders it in another baseline.
 fn beyond(
-    case: &Case<'_>,
+    case: &PolicyChange<'_>,
     direction: Direction,
     (at, rule): (usize, SelectedRule<'_>),
     kept: &mut Kept,
@@ -94,7 +94,7 @@ fn beyond(
     let weight = case.zone.ceiling[direction as usize].weight();
     let old = case.before.selected.as_ref();
     let old_size = old.map_or(0, |old| old.size(direction));
-    if !case.look(SHOWN + weight + old_size) {
+    if !case.spend(SHOWN + weight + old_size) {
         return Err(Exhausted::of(case.ceiling(direction)));
     }
     if kept.has(case, direction, at)? {
@@ -120,7 +120,7 @@ fn beyond(
 
 /// The entries of the ceiling that may overlap a region.
 fn touching<'c>(
-    case: &'c Case<'_>,
+    case: &'c PolicyChange<'_>,
     direction: Direction,
     area: RegionRef<'_>,
 ) -> impl Iterator<Item = RegionRef<'c>> + use<'c> {
@@ -130,7 +130,7 @@ fn touching<'c>(
 
 /// Connections that were open because no policy isolated the pods. If the operator renders a policy, it will
 /// soon isolate them, and then the rules of other policies count, so the result is empty.
-fn bare(case: &Case<'_>, direction: Direction) -> Result<Vec<Region>, Exhausted> {
+fn bare(case: &PolicyChange<'_>, direction: Direction) -> Result<Vec<Region>, Exhausted> {
     if case.zone.rendered.is_some() {
         return Ok(Vec::new());
     }
@@ -144,7 +144,7 @@ fn bare(case: &Case<'_>, direction: Direction) -> Result<Vec<Region>, Exhausted>
 /// two readings is compared with the same reading of the old policy. Ambiguous text is compared with what
 /// every implementation allowed, since another text may have another meaning.
 fn newly_outside(
-    case: &Case<'_>,
+    case: &PolicyChange<'_>,
     direction: Direction,
     rule: SelectedRule<'_>,
     (rendered, open): (Option<&Selected>, &[Region]),
@@ -170,7 +170,7 @@ fn newly_outside(
 }
 
 fn first_outside<'r, 'c, C: Iterator<Item = RegionRef<'c>>>(
-    case: &Case<'_>,
+    case: &PolicyChange<'_>,
     regions: impl Iterator<Item = RegionRef<'r>>,
     covers: impl Fn(RegionRef<'_>) -> C,
 ) -> Result<Option<Region>, Exhausted> {
@@ -191,7 +191,12 @@ struct Kept {
 impl Kept {
     /// Returns true if the old policy had this rule for at least the same pods. Ambiguous text then has the
     /// same meaning in both.
-    fn has(&mut self, case: &Case<'_>, direction: Direction, at: usize) -> Result<bool, Exhausted> {
+    fn has(
+        &mut self,
+        case: &PolicyChange<'_>,
+        direction: Direction,
+        at: usize,
+    ) -> Result<bool, Exhausted> {
         let (Some(before), Some(after)) = (&case.before.selected, &case.after.selected) else {
             return Ok(false);
         };
@@ -209,7 +214,7 @@ impl Kept {
         let mut found = likely.find(|at| old.get(*at) == Some(rule));
         if found.is_none() {
             let weight = 1 + rule.peers.len() + rule.ports.len();
-            if !case.look(old.len().saturating_mul(weight)) {
+            if !case.spend(old.len().saturating_mul(weight)) {
                 return Err(Exhausted::default());
             }
             found = old.iter().position(|old| old == rule);
@@ -219,7 +224,11 @@ impl Kept {
     }
 }
 
-fn finding(case: &Case<'_>, (direction, at): (Direction, usize), beyond: &Beyond) -> Finding {
+fn finding(
+    case: &PolicyChange<'_>,
+    (direction, at): (Direction, usize),
+    beyond: &Beyond,
+) -> Finding {
     let level = match beyond.excess {
         Excess::New => Level::Deny,
         Excess::Known | Excess::LeftOpen | Excess::Fits(_) => Level::Warn,

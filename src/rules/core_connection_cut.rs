@@ -1,6 +1,6 @@
 //! OBP101: a core connection is no longer allowed.
 
-use super::case::{Case, Moment};
+use super::policy_change::{Moment, PolicyChange};
 use super::proof::SHOWN;
 use super::remedy::{Change, PolicyEdit, Rank, Remedy};
 use super::text::pods_of;
@@ -10,7 +10,7 @@ use netpol::cover::Exhausted;
 use netpol::{Direction, LabelSet, Region, RegionRef};
 
 /// The core connections that this write cuts, one finding for each row of the baseline.
-pub fn check(case: &Case<'_>) -> Vec<Finding> {
+pub fn check(case: &PolicyChange<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for direction in Direction::ALL {
         match cut(case, direction) {
@@ -27,7 +27,7 @@ pub fn check(case: &Case<'_>) -> Vec<Finding> {
 /// The entries of the floor that the write cuts, each with the part that is lost. This is exact for the union
 /// of all policies. Connections that were not allowed before are not lost.
 pub fn cut<'a>(
-    case: &'a Case<'_>,
+    case: &'a PolicyChange<'_>,
     direction: Direction,
 ) -> Result<Vec<(&'a Entry, Region)>, Exhausted> {
     let floor = case.zone.floor(direction);
@@ -62,11 +62,11 @@ pub fn cut<'a>(
             // The connection is evaluated against every rule, before and after.
             let policies = case.policies(Moment::After);
             let rules = policies.map(|policy| policy.size(direction)).sum::<usize>();
-            if !case.look(SHOWN + REPLAYS * rules) {
+            if !case.spend(SHOWN + REPLAYS * rules) {
                 return Err(Exhausted::of(covers()));
             }
             // A part that is cut in every reading is preferred.
-            let sure = case.outside(area, covers().chain(doubtful(case, direction)))?;
+            let sure = case.outside(area, covers().chain(ambiguous_regions(case, direction)))?;
             cut.push((entry, sure.unwrap_or(piece)));
         }
     }
@@ -77,8 +77,8 @@ pub fn cut<'a>(
 const REPLAYS: usize = 4;
 
 /// Connections that are permitted after the write under some readings only.
-fn doubtful<'a>(
-    case: &'a Case<'_>,
+fn ambiguous_regions<'a>(
+    case: &'a PolicyChange<'_>,
     direction: Direction,
 ) -> impl Iterator<Item = RegionRef<'a>> + Clone {
     let policies = case.policies(Moment::After);
@@ -88,7 +88,7 @@ fn doubtful<'a>(
 
 /// Returns true if the policy did not select the zone before. It then removes nothing, unless it isolates
 /// pods that no other single policy isolates.
-fn only_adds(case: &Case<'_>, direction: Direction) -> bool {
+fn only_adds(case: &PolicyChange<'_>, direction: Direction) -> bool {
     let isolated = |part: &LabelSet| {
         let mut others = case.others.iter();
         others.any(|other| other.isolates(direction) && part.is_subset(&other.part))
@@ -101,7 +101,7 @@ fn only_adds(case: &Case<'_>, direction: Direction) -> bool {
 /// Connections that every implementation allows before or after the write, even after policies were collected
 /// with their owners. `open` are those that no policy isolates.
 fn allowed<'a>(
-    case: &'a Case<'_>,
+    case: &'a PolicyChange<'_>,
     moment: Moment,
     direction: Direction,
     open: &'a [Region],
@@ -111,7 +111,12 @@ fn allowed<'a>(
     open.iter().map(RegionRef::from).chain(rules)
 }
 
-fn finding(case: &Case<'_>, direction: Direction, entry: &Entry, piece: &Region) -> Finding {
+fn finding(
+    case: &PolicyChange<'_>,
+    direction: Direction,
+    entry: &Entry,
+    piece: &Region,
+) -> Finding {
     let put_back = || {
         Remedy::new(
             Rank::PutBack,

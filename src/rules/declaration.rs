@@ -85,9 +85,9 @@ impl<'a> Declaration<'a> {
     }
 
     /// Takes comparisons from the budget. Returns false if too few are left.
-    pub fn look(&self, comparisons: usize) -> bool {
+    pub fn spend(&self, comparisons: usize) -> bool {
         let mut budget = self.budget.get();
-        let enough = budget.look(comparisons);
+        let enough = budget.spend(comparisons);
         self.budget.set(budget);
         enough
     }
@@ -132,7 +132,7 @@ impl<'a> Declaration<'a> {
     }
 
     /// Adds the work of a proof with its own budget.
-    fn worked_beside(&self, other: &Budget) {
+    fn add_work(&self, other: &Budget) {
         let mut budget = self.budget.get();
         budget.add_work(other);
         self.budget.set(budget);
@@ -172,7 +172,7 @@ impl<'a> Declaration<'a> {
         let piece = RegionRef::from(piece);
         let mut known = self.known().map(RegionRef::from);
         let to_look_at = known.clone().count().saturating_mul(1 + piece.ranges());
-        self.look(to_look_at) && known.any(|known| piece.is_subset(known))
+        self.spend(to_look_at) && known.any(|known| piece.is_subset(known))
     }
 
     fn finding(&self, code: Code, level: Level, spot: impl Into<Spot>) -> Finding {

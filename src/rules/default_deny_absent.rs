@@ -6,9 +6,9 @@ use crate::config::ReviewConfig;
 use netpol::cover::{Budget, Exhausted};
 use netpol::{Direction, LabelSet, Region};
 
-use super::case::{everything, whole};
 use super::finding::witness;
 use super::paste::paste_selector;
+use super::policy_change::{everything, whole};
 use super::proof::outside;
 use super::text::pods_of;
 use super::{Code, Finding, Level, Onset};
@@ -23,7 +23,7 @@ pub enum Missing {
 }
 
 /// A finding and its zone.
-pub type Bare<'a> = (&'a ZonePerimeter, Finding);
+pub type Unisolated<'a> = (&'a ZonePerimeter, Finding);
 
 /// One finding for all missing managed policies of a cluster, and one for each other zone and direction in
 /// which some pods are not isolated. The operator's own pods, and clusters that are being deleted, are not
@@ -32,13 +32,13 @@ pub fn check<'a>(
     cluster: &'a ClusterPerimeter,
     config: &ReviewConfig,
     missing: Missing,
-) -> Vec<Bare<'a>> {
+) -> Vec<Unisolated<'a>> {
     if !is_judged(cluster) {
         return Vec::new();
     }
     let is_gone = |zone: &&ZonePerimeter| missing == Missing::Absent && zone.missing.is_some();
     let (gone, others): (Vec<_>, Vec<_>) = cluster.zones.iter().partition(is_gone);
-    let mut found: Vec<Bare<'a>> = of_missing(cluster, config, &gone).into_iter().collect();
+    let mut found: Vec<Unisolated<'a>> = of_missing(cluster, config, &gone).into_iter().collect();
     for zone in others {
         for direction in Direction::ALL {
             let finding = of_zone(cluster, config, zone, direction, missing);
@@ -65,7 +65,7 @@ fn of_missing<'a>(
     cluster: &'a ClusterPerimeter,
     config: &ReviewConfig,
     gone: &[&'a ZonePerimeter],
-) -> Option<Bare<'a>> {
+) -> Option<Unisolated<'a>> {
     let first = *gone.first()?;
     let mut open = gone.iter().flat_map(|zone| {
         Direction::ALL.into_iter().filter_map(move |direction| {
@@ -122,7 +122,7 @@ fn of_zone(
     missing: Missing,
 ) -> Option<Finding> {
     let mut budget = Budget::new(config.proof_budget);
-    let piece = match bare(zone, direction, missing, &mut budget) {
+    let piece = match unisolated(zone, direction, missing, &mut budget) {
         Ok(piece) => Some(piece?),
         Err(_) => None,
     };
@@ -175,7 +175,7 @@ fn isolating(cluster: &ClusterPerimeter, zone: &ZonePerimeter, types: &str) -> S
 ///
 /// # Errors
 /// The proof is out of budget.
-pub fn bare(
+pub fn unisolated(
     zone: &ZonePerimeter,
     direction: Direction,
     missing: Missing,

@@ -48,27 +48,29 @@ pub fn check<'a>(
         selected.map(move |policy| (zone, policy))
     });
     let foreign = policies.filter(|(_, policy)| !aside.contains(&policy.name));
-    let mut pierce = |zone, policy, most| {
+    let mut compare = |zone, policy, most| {
         // The budget is used up, and there may be many rules left.
         if budget.is_spent() {
-            return Some(Pierce::Undecided);
+            return Some(Comparison::Undecided);
         }
-        let found = pierce(zone, policy, budget, most);
+        let found = compare(zone, policy, budget, most);
         // The example connection is evaluated against the ceiling.
         let ceilings = zone.ceiling.iter().map(Ceiling::weight);
-        if matches!(found, Some(Pierce::Surely(..) | Pierce::Perhaps(..)))
-            && !budget.look(SHOWN + ceilings.sum::<usize>())
+        if matches!(
+            found,
+            Some(Comparison::Certain(..) | Comparison::Possible(..))
+        ) && !budget.spend(SHOWN + ceilings.sum::<usize>())
         {
-            return Some(Pierce::Undecided);
+            return Some(Comparison::Undecided);
         }
         found
     };
     let first: Vec<_> = foreign
-        .map(|(zone, policy)| (zone, policy, pierce(zone, policy, FIRST)))
+        .map(|(zone, policy)| (zone, policy, compare(zone, policy, FIRST)))
         .collect();
     let decided = first.into_iter().filter_map(|(zone, policy, found)| {
         let found = match found {
-            Some(Pierce::Undecided) => pierce(zone, policy, u32::MAX),
+            Some(Comparison::Undecided) => compare(zone, policy, u32::MAX),
             found => found,
         };
         let old = before.and_then(|before| before.zones.iter().find(|old| old.pods == zone.pods));
@@ -80,7 +82,7 @@ pub fn check<'a>(
 
 /// Findings about policies of which only the name, or only the name and the selected pods, are known. It is
 /// undecided what they allow.
-pub fn unjudged(
+pub fn undecided(
     object: &ObjectRef,
     before: Option<&ClusterPerimeter>,
     after: &ClusterPerimeter,
@@ -114,11 +116,11 @@ pub fn unjudged(
 }
 
 /// Result of comparing a policy with the ceiling.
-enum Pierce {
+enum Comparison {
     /// This part is outside of the ceiling in every reading.
-    Surely(Direction, Region),
+    Certain(Direction, Region),
     /// This part is outside of the ceiling in some readings of its text.
-    Perhaps(Direction, Region),
+    Possible(Direction, Region),
     /// The budget was not enough.
     Undecided,
 }
@@ -128,23 +130,23 @@ fn of_policy(
     config: &ReviewConfig,
     cluster: &ClusterPerimeter,
     (old, zone): (Option<&ZonePerimeter>, &ZonePerimeter),
-    (policy, found): (&Selected, Pierce),
+    (policy, found): (&Selected, Comparison),
 ) -> Finding {
     let known = old.is_some_and(|old| selected_as_much(old, zone, policy));
     let code = match found {
-        Pierce::Surely(..) | Pierce::Perhaps(..) => Code::Obp203,
-        Pierce::Undecided => Code::Obp402,
+        Comparison::Certain(..) | Comparison::Possible(..) => Code::Obp203,
+        Comparison::Undecided => Code::Obp402,
     };
     let level = match found {
-        Pierce::Surely(..) | Pierce::Undecided if !known => Level::Deny,
-        Pierce::Surely(..) | Pierce::Perhaps(..) | Pierce::Undecided => Level::Warn,
+        Comparison::Certain(..) | Comparison::Undecided if !known => Level::Deny,
+        Comparison::Certain(..) | Comparison::Possible(..) | Comparison::Undecided => Level::Warn,
     };
     let name = &policy.name;
     let witness = match &found {
-        Pierce::Surely(direction, piece) | Pierce::Perhaps(direction, piece) => {
+        Comparison::Certain(direction, piece) | Comparison::Possible(direction, piece) => {
             witness(*direction, &zone.zone, piece)
         }
-        Pierce::Undecided => None,
+        Comparison::Undecided => None,
     };
     let finding = Finding {
         cluster: Some(object.clone()),
@@ -166,15 +168,15 @@ fn of_policy(
     };
     let policy = format!("NetworkPolicy `{name}` of the namespace");
     let (before, after) = match found {
-        Pierce::Surely(..) => (
+        Comparison::Certain(..) => (
             format!("{policy} already opens "),
             " beyond the ceiling".to_owned(),
         ),
-        Pierce::Perhaps(..) => (
+        Comparison::Possible(..) => (
             format!("{policy} may open "),
             " beyond the ceiling, as some parsers read it".to_owned(),
         ),
-        Pierce::Undecided => (
+        Comparison::Undecided => (
             format!("whether {policy} opens "),
             format!(
                 " beyond the ceiling could not be decided within {} steps",
@@ -201,12 +203,12 @@ fn selected_as_much(old: &ZonePerimeter, zone: &ZonePerimeter, policy: &Selected
 
 /// The violation of the ceiling by a policy; `None` if there is none. No region may take more than `most`
 /// steps.
-fn pierce(
+fn compare(
     zone: &ZonePerimeter,
     policy: &Selected,
     budget: &mut Budget,
     most: u32,
-) -> Option<Pierce> {
+) -> Option<Comparison> {
     let (mut perhaps, mut undecided) = (None, None);
     for direction in Direction::ALL {
         let ceiling = &zone.ceiling[direction as usize];
@@ -214,16 +216,16 @@ fn pierce(
         let mut outside = |region: RegionRef<'_>| {
             let piece = budget.within(most, |budget| beyond(zone, direction, region, budget));
             if piece.is_err() {
-                undecided = Some(Pierce::Undecided);
+                undecided = Some(Comparison::Undecided);
             }
             piece.ok().flatten()
         };
         for rule in policy.rules(direction) {
             if let Some(piece) = rule.unambiguous_must_first().find_map(&mut outside) {
-                return Some(Pierce::Surely(direction, piece));
+                return Some(Comparison::Certain(direction, piece));
             }
             let piece = rule.ambiguous().find_map(&mut outside);
-            perhaps = perhaps.or(piece.map(|piece| Pierce::Perhaps(direction, piece)));
+            perhaps = perhaps.or(piece.map(|piece| Comparison::Possible(direction, piece)));
         }
     }
     undecided.or(perhaps)
@@ -237,7 +239,7 @@ fn beyond(
     budget: &mut Budget,
 ) -> Result<Option<Region>, Exhausted> {
     let ceiling = &zone.ceiling[direction as usize];
-    if !budget.look(ceiling.to_look_at(region)) {
+    if !budget.spend(ceiling.to_look_at(region)) {
         return Err(Exhausted::default());
     }
     if ceiling.holder(region).is_some() {

@@ -1,6 +1,6 @@
 //! OBP102: pods lose their isolation in a direction, so that every connection is allowed.
 
-use super::case::{Case, Moment, everything, isolated, whole};
+use super::policy_change::{Moment, PolicyChange, everything, isolated, whole};
 use super::remedy::{Change, ClusterEdit, PolicyEdit, Rank, Remedy};
 use super::{Code, Finding, Level, Place};
 use crate::config::ReviewConfig;
@@ -10,7 +10,7 @@ use netpol::cover::Exhausted;
 use netpol::{Direction, Region};
 
 /// One finding for each direction in which the write removes isolation.
-pub fn check(case: &Case<'_>) -> Vec<Finding> {
+pub fn check(case: &PolicyChange<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for direction in Direction::ALL {
         match lost(case, direction) {
@@ -60,7 +60,7 @@ pub fn by_mark(
 /// The part of the zone that only this policy isolated, and no longer does. Only isolation by the written
 /// policy can be lost, since other policies do not change. Policies that will be collected with their owner
 /// do not count.
-fn lost(case: &Case<'_>, direction: Direction) -> Result<Option<Region>, Exhausted> {
+fn lost(case: &PolicyChange<'_>, direction: Direction) -> Result<Option<Region>, Exhausted> {
     let Some(before) = case
         .before
         .selected
@@ -74,14 +74,14 @@ fn lost(case: &Case<'_>, direction: Direction) -> Result<Option<Region>, Exhaust
 }
 
 /// A connection that is newly allowed and not permitted by the ceiling; `None` if the ceiling permits all.
-fn newly_open(case: &Case<'_>, direction: Direction, piece: &Region) -> Option<Region> {
+fn newly_open(case: &PolicyChange<'_>, direction: Direction, piece: &Region) -> Option<Region> {
     let mut open = everything(&piece.subject).into_iter();
     let beyond = |area: Region| case.outside((&area).into(), case.ceiling(direction));
     open.find_map(|area| beyond(area).ok().flatten())
 }
 
 /// The policy types or the podSelector of the old policy.
-fn isolate(case: &Case<'_>, direction: Direction) -> Option<Remedy> {
+fn isolate(case: &PolicyChange<'_>, direction: Direction) -> Option<Remedy> {
     let (before, after) = (case.before.policy?, case.after.policy?);
     let (what, edit) = if after.isolates(direction) {
         ("podSelector", PolicyEdit::Selector(before.pods.clone()))
@@ -95,7 +95,7 @@ fn isolate(case: &Case<'_>, direction: Direction) -> Option<Remedy> {
     ))
 }
 
-fn finding(case: &Case<'_>, direction: Direction, piece: &Region) -> Finding {
+fn finding(case: &PolicyChange<'_>, direction: Direction, piece: &Region) -> Finding {
     let region = newly_open(case, direction, piece);
     let policy_type = direction.policy_type();
     Finding {

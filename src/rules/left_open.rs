@@ -4,8 +4,8 @@
 
 use std::cell::Cell;
 
-use super::case::{Case, State};
 use super::existing_policy::Violations;
+use super::policy_change::{PolicyChange, Side};
 use super::text::pods_of;
 use super::{Code, Finding, Level};
 use crate::baseline::Selected;
@@ -16,7 +16,7 @@ use netpol::{Direction, Region, RegionRef};
 const STEPS: u32 = 10_000;
 
 /// Warnings about other policies that leave open the pods which the write isolates.
-pub fn check<'a>(case: &'a Case<'_>) -> Vec<Violations<'a>> {
+pub fn check<'a>(case: &'a PolicyChange<'_>) -> Vec<Violations<'a>> {
     let Some(after) = &case.after.selected else {
         return Vec::new();
     };
@@ -55,7 +55,7 @@ pub fn check<'a>(case: &'a Case<'_>) -> Vec<Violations<'a>> {
 
 /// A part outside of the ceiling that another policy allows for pods which the written policy isolates.
 fn left_open(
-    case: &Case<'_>,
+    case: &PolicyChange<'_>,
     budget: &Cell<Budget>,
     direction: Direction,
     (after, other): (&Selected, &Selected),
@@ -63,11 +63,11 @@ fn left_open(
     let Some(part) = after.part.intersect(&other.part) else {
         return Ok(None);
     };
-    let proof = Case {
+    let proof = PolicyChange {
         budget,
         others: Vec::new(),
-        before: State::default(),
-        after: State::default(),
+        before: Side::default(),
+        after: Side::default(),
         elsewhere: Vec::new(),
         ..*case
     };
@@ -84,7 +84,7 @@ fn left_open(
 }
 
 fn finding(
-    case: &Case<'_>,
+    case: &PolicyChange<'_>,
     direction: Direction,
     other: &Selected,
     piece: Option<&Region>,

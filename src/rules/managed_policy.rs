@@ -1,7 +1,7 @@
 //! OBP103 and OBP104: a managed policy is deleted, or selects other pods. Its owners are checked in
 //! [`policy_owner`](super::policy_owner).
 
-use super::case::{Case, State};
+use super::policy_change::{PolicyChange, Side};
 use super::remedy::{Change, PolicyEdit, Rank, Remedy};
 use super::text::pods_of;
 use super::{Code, Finding, Level, Place};
@@ -11,7 +11,7 @@ use netpol::Direction;
 
 /// The finding that a managed policy is deleted while its cluster exists. It replaces the findings about each
 /// core rule, and uses one of their connections.
-pub fn deleted(case: &Case<'_>, findings: Vec<Finding>) -> Vec<Finding> {
+pub fn deleted(case: &PolicyChange<'_>, findings: Vec<Finding>) -> Vec<Finding> {
     let mut shown = findings
         .iter()
         .filter_map(|finding| Some((finding.witness.clone()?, finding.only_if)));
@@ -36,7 +36,7 @@ pub fn deleted(case: &Case<'_>, findings: Vec<Finding>) -> Vec<Finding> {
 }
 
 /// Findings that a managed policy no longer has the same pods or directions, or loses its labels.
-pub fn retargeted(case: &Case<'_>) -> Vec<Finding> {
+pub fn retargeted(case: &PolicyChange<'_>) -> Vec<Finding> {
     let mut findings: Vec<Finding> = selector(case).into_iter().collect();
     findings.extend(
         Direction::ALL
@@ -49,9 +49,9 @@ pub fn retargeted(case: &Case<'_>) -> Vec<Finding> {
     findings
 }
 
-fn selector(case: &Case<'_>) -> Option<Finding> {
+fn selector(case: &PolicyChange<'_>) -> Option<Finding> {
     let expected = case.zone.rendered.as_ref()?;
-    let set = |state: &State<'_>| state.policy.map(|policy| policy.pods.label_set());
+    let set = |state: &Side<'_>| state.policy.map(|policy| policy.pods.label_set());
     let after = set(&case.after)?;
     if after == expected.pods.label_set() {
         return None;
@@ -79,7 +79,7 @@ fn selector(case: &Case<'_>) -> Option<Finding> {
     })
 }
 
-fn policy_type(case: &Case<'_>, direction: Direction) -> Option<Finding> {
+fn policy_type(case: &PolicyChange<'_>, direction: Direction) -> Option<Finding> {
     case.zone.rendered.as_ref()?;
     if case.after.policy?.isolates(direction) {
         return None;
@@ -107,7 +107,7 @@ fn policy_type(case: &Case<'_>, direction: Direction) -> Option<Finding> {
 }
 
 /// The labels by which the operator recognises its objects.
-fn labels(case: &Case<'_>, before: &Meta, after: &Meta) -> Vec<Finding> {
+fn labels(case: &PolicyChange<'_>, before: &Meta, after: &Meta) -> Vec<Finding> {
     let changed = MANAGED_LABELS.iter().filter_map(|key| {
         let old = before.labels.get(*key)?;
         (after.labels.get(*key) != Some(old)).then_some((key, old))
@@ -128,7 +128,7 @@ fn labels(case: &Case<'_>, before: &Meta, after: &Meta) -> Vec<Finding> {
         .collect()
 }
 
-fn put_back(case: &Case<'_>, what: &str, edit: PolicyEdit) -> Remedy {
+fn put_back(case: &PolicyChange<'_>, what: &str, edit: PolicyEdit) -> Remedy {
     let change = Change::Policy(case.object.clone(), edit);
     Remedy::new(Rank::PutBack, format!("put the {what} back"), change)
 }

@@ -4,7 +4,7 @@
 //! exists. An object has at most one controller. So owners decide how long a policy exists, and a policy that
 //! its cluster does not own is not relied on ([`lasts`]).
 
-use super::case::Case;
+use super::policy_change::PolicyChange;
 use super::remedy::{Change, PolicyEdit, Rank, Remedy};
 use super::{Code, Finding, Level, Place};
 use crate::baseline::{ClusterPerimeter, OWNER_API_VERSION, OWNER_UID};
@@ -200,11 +200,11 @@ fn old_owners(owners: &Owners<'_>, cluster: &ClusterPerimeter) -> Remedy {
 }
 
 /// The first owner that the write adds, other than the cluster, whose deletion may delete the policy.
-pub fn newcomer<'a>(case: &Case<'a>) -> Option<&'a Owner> {
+pub fn newcomer<'a>(case: &PolicyChange<'a>) -> Option<&'a Owner> {
     owners_of(case)?.added(case.cluster).next()
 }
 
-fn owners_of<'a>(case: &Case<'a>) -> Option<Owners<'a>> {
+fn owners_of<'a>(case: &PolicyChange<'a>) -> Option<Owners<'a>> {
     Some(Owners {
         object: case.object,
         before: case.before.policy.map(|policy| &policy.meta),
@@ -214,7 +214,7 @@ fn owners_of<'a>(case: &Case<'a>) -> Option<Owners<'a>> {
 
 /// The finding that a policy on which pods depend gets another owner. `lost` is the effect of its garbage
 /// collection.
-pub fn given_away(case: &Case<'_>, owner: &Owner, lost: Finding) -> Finding {
+pub fn given_away(case: &PolicyChange<'_>, owner: &Owner, lost: Finding) -> Finding {
     let owner = named(owner);
     let (alone, what) = match lost.code {
         Code::Obp101 => ("lets ", " have a connection that they need"),

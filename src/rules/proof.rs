@@ -60,7 +60,7 @@ fn touching<'c>(
     let mut live = Vec::new();
     let mut covers = covers.into_iter();
     while let Some(cover) = covers.next() {
-        if !budget.look(cover.weight() + ranges) {
+        if !budget.spend(cover.weight() + ranges) {
             let rest = covers.take(NAMED);
             return Err(Exhausted::of(live.into_iter().chain([cover]).chain(rest)));
         }
@@ -73,7 +73,7 @@ fn touching<'c>(
     }
     let keys = live.iter().flat_map(|cover| cover.subject.constrained());
     let keys: BTreeSet<&Arc<str>> = keys.map(|(key, _)| key).collect();
-    if budget.is_spent() || !budget.look(KEY * keys.len()) {
+    if budget.is_spent() || !budget.spend(KEY * keys.len()) {
         return Err(Exhausted::of(live));
     }
     let area = Region {

@@ -11,8 +11,8 @@ use crate::baseline::{
 use crate::config::Pods;
 use crate::review::{CompiledSnapshot, render};
 use crate::rules::Code;
-use crate::rules::case::{Case, Moment, State as Written};
 use crate::rules::default_deny_absent::{self, Missing};
+use crate::rules::policy_change::{Moment, PolicyChange, Side as PolicyWrite};
 use netpol::cover::{Budget, Exhausted};
 use netpol::rule::{PortEntry, Rule};
 use netpol::{Direction, Region, RegionRef};
@@ -29,14 +29,14 @@ pub(super) fn view(
     } else {
         &cluster.object.name
     };
-    let case = Case {
+    let case = PolicyChange {
         object: &cluster.object,
         cluster,
         zone,
         config: &world.config,
         others: zone.selected.iter().collect(),
-        before: Written::default(),
-        after: Written::default(),
+        before: PolicyWrite::default(),
+        after: PolicyWrite::default(),
         elsewhere: Vec::new(),
         budget,
     };
@@ -76,7 +76,7 @@ pub(super) fn nothing_known(namespace: &Arc<str>) -> ZoneView {
 }
 
 /// As OBP105 judges it, and what it leaves open: whether the operator has yet to render.
-fn isolation(case: &Case<'_>, direction: Direction) -> Isolation {
+fn isolation(case: &PolicyChange<'_>, direction: Direction) -> Isolation {
     let zone = case.zone;
     let isolating = |missing| {
         let counted = default_deny_absent::counted(zone, missing);
@@ -84,7 +84,7 @@ fn isolation(case: &Case<'_>, direction: Direction) -> Isolation {
     };
     let is_whole = |missing| {
         let mut budget = case.budget.get();
-        let bare = default_deny_absent::bare(zone, direction, missing, &mut budget);
+        let bare = default_deny_absent::unisolated(zone, direction, missing, &mut budget);
         case.budget.set(budget);
         bare.map(|bare| bare.is_none())
     };
@@ -107,7 +107,7 @@ fn isolation(case: &Case<'_>, direction: Direction) -> Isolation {
     }
 }
 
-fn of_direction(case: &Case<'_>, direction: Direction) -> Vec<RowView> {
+fn of_direction(case: &PolicyChange<'_>, direction: Direction) -> Vec<RowView> {
     let open = case.open(Moment::After, direction);
     let entries = case.zone.ceiling(direction);
     let mut views = Vec::new();
@@ -178,7 +178,7 @@ fn lacks_address(row: &Row, rules: &[Vec<&Entry>]) -> bool {
 }
 
 /// A cluster without rendered policies has no floor.
-fn standing(case: &Case<'_>, row: &Row) -> &'static str {
+fn standing(case: &PolicyChange<'_>, row: &Row) -> &'static str {
     let has_floor = case.zone.pods == Pods::Controller || case.zone.rendered.is_some();
     if has_floor && row.status == RowStatus::Required {
         "floor"
@@ -188,7 +188,7 @@ fn standing(case: &Case<'_>, row: &Row) -> &'static str {
 }
 
 fn of_rule(
-    case: &Case<'_>,
+    case: &PolicyChange<'_>,
     row: &Row,
     entries: &[&Entry],
     open: Result<&Vec<Region>, &Exhausted>,
@@ -268,7 +268,7 @@ fn counted<'p>(
 
 /// The rules that let the entries through: those that do so alone, or else all that help.
 fn openers(
-    case: &Case<'_>,
+    case: &PolicyChange<'_>,
     (direction, standing): (Direction, &str),
     entries: &[&Entry],
 ) -> Vec<Opener> {

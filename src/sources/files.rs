@@ -70,7 +70,7 @@ impl Manifests {
     }
 
     /// Returns true if there is an object of a kind that reviews check.
-    pub fn holds_judged_kinds(&self) -> bool {
+    pub fn has_reviewed_kinds(&self) -> bool {
         let mut objects = self.objects.iter();
         objects.any(|located| {
             matches!(

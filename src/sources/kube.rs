@@ -35,7 +35,7 @@ use tokio::time::timeout;
 
 use crate::config::ReviewConfig;
 use crate::inventory::read::{self, API_SERVER_SERVICE};
-use crate::inventory::{Kind, Rests};
+use crate::inventory::{Kind, KindUse};
 use crate::sources::Updates;
 pub use discovery::Served;
 use follower::Decode;
@@ -170,7 +170,7 @@ fn complain(kind: Kind, problem: &str, last: &mut Option<String>) {
 /// Delays before a broken watch is restarted: up to 10 s, so that reviews are not denied for stale facts long
 /// after the API server is back; up to a minute for kinds that no review depends on.
 fn retries(kind: Kind) -> ResetTimerBackoff<ExponentialBackoff> {
-    let (least, most) = if kind.rests() == Rests::Advice {
+    let (least, most) = if kind.used_for() == KindUse::Advice {
         (Duration::from_millis(800), Duration::from_secs(30))
     } else {
         (Duration::from_millis(150), Duration::from_secs(5))
@@ -200,7 +200,7 @@ fn listing(client: Client, kind: Kind) -> Listing {
 }
 
 /// Returns true if the API server answered with this status code.
-fn is_refused(error: &watcher::Error, code: u16) -> bool {
+fn has_code(error: &watcher::Error, code: u16) -> bool {
     let (watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error)) =
         error
     else {

@@ -33,7 +33,7 @@ fn json(body: &[u8]) -> Value {
 #[test]
 fn a_denial_has_code_reason_and_one_cause_per_finding() {
     let verdict = Verdict::new(vec![finding(Level::Deny, 0), finding(Level::Deny, 1)]);
-    let response = json(&respond::judged(UID, &verdict, Some("v0.1")))["response"].clone();
+    let response = json(&respond::reviewed(UID, &verdict, Some("v0.1")))["response"].clone();
     assert_eq!(response["allowed"], false);
     let status = &response["status"];
     assert_eq!(status["code"], 403);
@@ -52,7 +52,7 @@ fn a_denial_has_code_reason_and_one_cause_per_finding() {
 fn warnings_beyond_ten_are_counted() {
     for (findings, lines, last) in [(1, 1, None), (10, 10, None), (13, 11, Some("and 3 more"))] {
         let verdict = Verdict::new((0..findings).map(|at| finding(Level::Warn, at)).collect());
-        let response = json(&respond::judged(UID, &verdict, None))["response"].clone();
+        let response = json(&respond::reviewed(UID, &verdict, None))["response"].clone();
         let warnings = response["warnings"].as_array().unwrap();
         assert_eq!(response["allowed"], true);
         assert_eq!(warnings.len(), lines, "{findings}");
@@ -65,7 +65,7 @@ fn warnings_beyond_ten_are_counted() {
 fn decoded(review: &Value) -> Request {
     let body = review.to_string();
     match decode(&envelope::open(body.as_bytes()).unwrap()) {
-        Decoded::Judged(request) => request,
+        Decoded::Reviewed(request) => request,
         Decoded::Untouched | Decoded::Malformed(_) => panic!("expected {body} to be judged"),
     }
 }
@@ -165,7 +165,7 @@ fn a_spec_is_compared_as_a_value_also_where_it_cannot_be_read() {
     let at = body.find(r#""spec":{"podSelector":{"#).unwrap();
     let end = at + body[at..].find(r#""Ingress"]}"#).unwrap() + r#""Ingress"]}"#.len();
     let body = format!(r#"{}"spec":{new}{}"#, &body[..at], &body[end..]);
-    let Decoded::Judged(request) = decode(&envelope::open(body.as_bytes()).unwrap()) else {
+    let Decoded::Reviewed(request) = decode(&envelope::open(body.as_bytes()).unwrap()) else {
         panic!("expected {body} to be judged");
     };
     assert!(!policy(&request).spec_changed, "{body}");

@@ -276,7 +276,11 @@ fn idle(address: std::net::SocketAddr, count: usize) -> JoinSet<&'static str> {
 
 /// Sends reviews over existing connections, and over new ones if there is room, until all idle clients are
 /// closed.
-async fn beside(target: &mut Target, mut clients: JoinSet<&'static str>, fresh: Fresh) -> Duration {
+async fn reviews_with(
+    target: &mut Target,
+    mut clients: JoinSet<&'static str>,
+    fresh: Fresh,
+) -> Duration {
     let stream = connect_to(target.serving.reviews, &target.ca, BOTH)
         .await
         .unwrap();
@@ -323,7 +327,7 @@ async fn five_thousand_idle_connections_delay_no_other() {
     let mut kept = Vec::new();
     for _ in 0..rounds() {
         let clients = idle(target.serving.reviews, count);
-        let slowest = timeout(3 * PATIENCE, beside(&mut target, clients, Fresh::Too));
+        let slowest = timeout(3 * PATIENCE, reviews_with(&mut target, clients, Fresh::Too));
         println!("hostile idle: slowest round {:?}", slowest.await.unwrap());
         target.is_calm().await;
         kept.push(target.memory("VmRSS"));
@@ -341,7 +345,7 @@ async fn idle_connections_beyond_the_cap_wait_and_are_cut_too() {
     let mut target = Target::start("hostile-cap", more).await;
     let descriptors = target.descriptors();
     let clients = idle(target.serving.reviews, 500);
-    let slowest = timeout(3 * PATIENCE, beside(&mut target, clients, Fresh::No));
+    let slowest = timeout(3 * PATIENCE, reviews_with(&mut target, clients, Fresh::No));
     let slowest = slowest.await.unwrap();
     target.is_calm().await;
     let fresh = target.reviews_as_ever().await;

@@ -65,7 +65,7 @@ impl Budget {
     }
 
     /// Takes `comparisons` from the budget. Returns false if too few are left.
-    pub const fn look(&mut self, comparisons: usize) -> bool {
+    pub const fn spend(&mut self, comparisons: usize) -> bool {
         self.done = self.done.saturating_add(comparisons as u64);
         self.ran_out |= self.is_spent();
         self.done <= self.limit

@@ -140,7 +140,7 @@ fn search<'a, C: Into<RegionRef<'a>> + Copy>(
     let mut open = vec![(area, covers)];
     while let Some((area, covers)) = open.pop() {
         let whole = RegionRef::from(&area).weight();
-        if budget.is_spent() || !budget.look(whole + NODE) {
+        if budget.is_spent() || !budget.spend(whole + NODE) {
             return Err(exhausted(&covers));
         }
         let Some((area, live)) = shrink(area, &covers, budget)? else {
@@ -161,7 +161,7 @@ fn search<'a, C: Into<RegionRef<'a>> + Copy>(
             .collect();
         let pieces = outside(&area, splitter.region);
         // Each piece is a copy of the area with one part changed.
-        if !budget.look(whole * pieces.len()) {
+        if !budget.spend(whole * pieces.len()) {
             return Err(exhausted(&rest));
         }
         open.extend(pieces.into_iter().rev().map(|piece| (piece, rest.clone())));
@@ -189,7 +189,7 @@ fn shrink<'a>(
         let mut ranges = RegionRef::from(&area).ranges();
         live.clear();
         for cover in todo {
-            if !budget.look(cover.weight + ranges) {
+            if !budget.spend(cover.weight + ranges) {
                 return Err(exhausted(covers));
             }
             match cuts((&area).into(), cover.region) {
@@ -200,7 +200,7 @@ fn shrink<'a>(
                     let Some(left) = outside(&area, cover.region).pop() else {
                         return Ok(None);
                     };
-                    if !budget.look(whole) {
+                    if !budget.spend(whole) {
                         return Err(exhausted(covers));
                     }
                     area = left;

@@ -149,7 +149,7 @@ impl ClusterMetrics {
     }
 
     /// Sets the time of the last success of a watch, as Unix time in seconds.
-    pub fn heard(&self, kind: Kind, at: u64) {
+    pub fn watch_succeeded(&self, kind: Kind, at: u64) {
         let labels = KindLabels {
             kind: kind.as_str(),
         };

@@ -26,7 +26,7 @@ impl Input<'_> {
 
     /// Whether no object is of a kind that is judged.
     pub(super) fn is_of_other_kinds(&self) -> bool {
-        !self.manifests().any(Manifests::holds_judged_kinds)
+        !self.manifests().any(Manifests::has_reviewed_kinds)
     }
 
     /// The policies of which nothing can be said, each with the reason: in their namespace no cluster
@@ -108,7 +108,7 @@ impl Input<'_> {
     fn other_kinds(&self, is_meant: impl Fn(&str) -> bool) -> String {
         let ours = self.after.objects.iter().filter_map(|located| {
             let kind = located.object.reference().kind;
-            (!kind.is_judged()).then(|| kind.as_str().to_owned())
+            (!kind.is_reviewed()).then(|| kind.as_str().to_owned())
         });
         let others = self.after.others.iter();
         let others = others.flat_map(|((kind, version), number)| {
@@ -132,5 +132,5 @@ fn counted(number: usize, word: &str) -> String {
 }
 
 fn judged_kinds() -> impl Iterator<Item = Kind> {
-    Kind::ALL.into_iter().filter(|kind| kind.is_judged())
+    Kind::ALL.into_iter().filter(|kind| kind.is_reviewed())
 }

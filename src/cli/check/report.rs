@@ -11,7 +11,7 @@ use crate::inventory::ObjectRef;
 use crate::review::CompiledSnapshot;
 use crate::review::offline::{Judged, counted_as_rendered};
 use crate::review::render::{self, Step};
-use crate::rules::certificate::Certificate;
+use crate::rules::inside_ceiling::Proof;
 use crate::rules::remedy::{Remedy, rule_path};
 use crate::rules::{Finding, Level};
 use crate::show::conditions::{self, Condition};
@@ -170,7 +170,7 @@ impl Report {
     pub(super) fn new(
         world: &CompiledSnapshot,
         judged: &[Judged],
-        explained: &[Certificate],
+        explained: &[Proof],
         input: &Input<'_>,
     ) -> Self {
         let (before, after) = (input.before, input.after);
@@ -268,7 +268,7 @@ impl Checkpoints {
 }
 
 impl Accepted {
-    fn new(certificate: &Certificate) -> Self {
+    fn new(certificate: &Proof) -> Self {
         Self {
             object: certificate.object.to_string(),
             field: certificate.path.clone(),

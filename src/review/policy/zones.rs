@@ -12,9 +12,9 @@ use crate::review::merged::Merged;
 use crate::review::replay;
 use crate::review::request::{Edit, Operation, Request};
 use crate::review::world::CompiledSnapshot;
-use crate::review::written::{Side, Written};
-use crate::rules::case::{Case, State};
-use crate::rules::certificate::{self, Certificate};
+use crate::review::written::{PolicyWrite, WriteSide};
+use crate::rules::inside_ceiling::{self, Proof};
+use crate::rules::policy_change::{PolicyChange, Side};
 use crate::rules::{
     Finding, Level, beyond_ceiling, core_connection_cut, isolation_lost, left_open, managed_policy,
     policy_owner,
@@ -60,7 +60,7 @@ pub(super) fn of_cluster(
     request: &Request,
     class: WriterClass,
     cluster: &ClusterPerimeter,
-    written: &Written<'_>,
+    written: &PolicyWrite<'_>,
     budget: &Cell<Budget>,
 ) -> Vec<Finding> {
     let managed = cluster.managed(&written.edit.object.name);
@@ -76,18 +76,15 @@ pub(super) fn of_cluster(
 }
 
 /// The proofs for the written policy's rules.
-pub(in crate::review) fn certificates(
-    world: &CompiledSnapshot,
-    edit: &Edit<Policy>,
-) -> Vec<Certificate> {
+pub(in crate::review) fn proofs(world: &CompiledSnapshot, edit: &Edit<Policy>) -> Vec<Proof> {
     let perimeters = world.perimeters(&edit.object.namespace).iter();
     let zones =
         perimeters.flat_map(|cluster| cluster.zones.iter().map(move |zone| (cluster, zone)));
     let budget = Cell::new(Budget::new(world.config.proof_budget));
-    let written = Written::of(edit);
+    let written = PolicyWrite::of(edit);
     zones
         .flat_map(|(cluster, zone)| {
-            certificate::certificates(&case(world, cluster, zone, &written, &budget))
+            inside_ceiling::proofs(&case(world, cluster, zone, &written, &budget))
         })
         .collect()
 }
@@ -109,7 +106,7 @@ fn of_zone(
     class: WriterClass,
     cluster: &ClusterPerimeter,
     zone: &ZonePerimeter,
-    written: &Written<'_>,
+    written: &PolicyWrite<'_>,
     budget: &Cell<Budget>,
 ) -> Vec<Finding> {
     let mut case = case(world, cluster, zone, written, budget);
@@ -184,14 +181,14 @@ pub(in crate::review) fn case<'a>(
     world: &'a CompiledSnapshot,
     cluster: &'a ClusterPerimeter,
     zone: &'a ZonePerimeter,
-    written: &'a Written<'a>,
+    written: &'a PolicyWrite<'a>,
     budget: &'a Cell<Budget>,
-) -> Case<'a> {
+) -> PolicyChange<'a> {
     let edit = written.edit;
     let name = &edit.object.name;
     let tunnels = &world.config.tunnel_ports;
     let is_edited = |policy: &&Selected| policy.name == *name && !name.is_empty();
-    let state = |fact: &'a Option<Fact<Policy>>, side: &Side| {
+    let state = |fact: &'a Option<Fact<Policy>>, side: &WriteSide| {
         let policy = fact.as_ref().and_then(Fact::read);
         let select = |policy: &Arc<Policy>| {
             let regions = || Arc::new(PolicyRegions::of(policy, tunnels));
@@ -199,7 +196,7 @@ pub(in crate::review) fn case<'a>(
                 side.regions.get_or_init(regions).clone()
             })
         };
-        State {
+        Side {
             policy: policy.map(AsRef::as_ref),
             selected: policy.and_then(select),
         }
@@ -212,12 +209,12 @@ pub(in crate::review) fn case<'a>(
     };
     if let (None, Some(rendered), true) = (&edit.before, &zone.rendered, is_managed()) {
         // A managed policy that does not exist counts as rendered.
-        before = State {
+        before = Side {
             policy: Some(rendered),
             selected: Selected::of(rendered, &zone.zone, tunnels),
         };
     }
-    Case {
+    PolicyChange {
         object: &edit.object,
         cluster,
         zone,

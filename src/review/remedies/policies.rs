@@ -45,7 +45,7 @@ pub(super) fn suggested(denied: &Denied<'_>, finding: &Finding, after: &Policy) 
         .iter()
         .map(|zone| zone.ceiling[direction as usize].weight())
         .sum();
-    if !denied.look(rule.size().saturating_mul(8 + weight)) {
+    if !denied.spend(rule.size().saturating_mul(8 + weight)) {
         return Vec::new();
     }
     let beyond = Beyond {

@@ -137,8 +137,8 @@ fn holds(baseline: Baseline, cluster: &Arc<Cluster>) -> Result<(), String> {
     let all = world(&stored);
     for world in [&alone, &all] {
         let is_refused = |finding: &Finding| {
-            let pierced = finding.code.as_str().starts_with("OBP2");
-            finding.level == Level::Deny || pierced
+            let violations = finding.code.as_str().starts_with("OBP2");
+            finding.level == Level::Deny || violations
         };
         wrong(world, &cluster_request(None, cluster), is_refused)?;
         for policy in &policies {

@@ -60,7 +60,7 @@ fn open() -> Fact<Policy> {
 }
 
 /// The creation of a cluster with these policies and this budget.
-fn created_beside(bao: &Arc<Cluster>, policies: &[Fact<Policy>], proof_budget: u32) -> Verdict {
+fn created_with(bao: &Arc<Cluster>, policies: &[Fact<Policy>], proof_budget: u32) -> Verdict {
     let mut world = world(std::slice::from_ref(bao), policies);
     world.config = ReviewConfig {
         proof_budget,
@@ -111,7 +111,7 @@ fn many_hard_policies_of_a_namespace_cost_no_more_than_the_budget() {
 fn a_verdict_says_what_its_proofs_took() {
     let bao = permissive(5);
     let one = steps(&hard(1), 100_000) - steps(&[], 100_000);
-    let took = |count| created_beside(&bao, &hard(count), 100_000).work;
+    let took = |count| created_with(&bao, &hard(count), 100_000).work;
     assert!(took(0) < one, "{}", took(0));
     assert!(took(1) >= one, "{}", took(1));
     assert!(took(3) >= 3 * one, "{}", took(3));
@@ -124,7 +124,7 @@ fn a_verdict_says_what_the_proofs_of_advice_took() {
         {"from": [{"namespaceSelector": in_clients()}], "ports": [{"port": 8200}]},
     ]);
     let bao = cluster(&json!({ "ingressRules": rules }));
-    let took = created_beside(&bao, &[], 100_000).work;
+    let took = created_with(&bao, &[], 100_000).work;
     // Whether either rule opens anything that the other does not.
     assert!(took >= 200, "{took}");
 }
@@ -159,11 +159,11 @@ fn a_hard_policy_does_not_prevent_the_denial_of_others() {
     let mut policies = hard(3);
     policies.push(open());
     let deny = (Obp203, Level::Deny, false);
-    assert_eq!(levels(&created_beside(&bao, &policies, 100_000)), [deny]);
+    assert_eq!(levels(&created_with(&bao, &policies, 100_000)), [deny]);
     // None of them can be decided, but the open one is.
     let undecided = (Obp402, Level::Deny, true);
     assert_eq!(
-        levels(&created_beside(&bao, &policies, 1_000)),
+        levels(&created_with(&bao, &policies, 1_000)),
         [deny, undecided, undecided, undecided]
     );
 }
@@ -275,7 +275,7 @@ fn an_ordinary_namespace_is_decided() {
         assert_eq!(levels(&verdict), []);
         let name = |at: usize| format!("clients-{at}");
         let stored: Vec<_> = (0..300).map(|at| clients(&name(at), 20, way)).collect();
-        let verdict = created_beside(&bao, &stored, ReviewConfig::default().proof_budget);
+        let verdict = created_with(&bao, &stored, ReviewConfig::default().proof_budget);
         assert_eq!(levels(&verdict), []);
         // A write that removes something is not undecided because of them.
         let beside = world(std::slice::from_ref(&bao), &stored);

@@ -12,7 +12,7 @@ use crate::baseline::{Ceiling, ClusterPerimeter, Pods, Selected, ZonePerimeter};
 use crate::config::{ReviewConfig, TUNNEL_PORTS};
 use crate::inventory::{Kind, ObjectRef, Policy};
 use crate::review::replay;
-use crate::rules::case::{Case, Moment, State};
+use crate::rules::policy_change::{Moment, PolicyChange, Side};
 use crate::rules::{Code, Finding, Level, beyond_ceiling, core_connection_cut, isolation_lost};
 use netpol::cover::Budget;
 use netpol::point::{PolicyView, is_isolated, is_let_through, rule_passes};
@@ -60,7 +60,7 @@ impl Write {
     fn with_case(
         &self,
         world: &World,
-        check: impl Fn(&Case<'_>) -> Result<(), String>,
+        check: impl Fn(&PolicyChange<'_>) -> Result<(), String>,
     ) -> Result<(), String> {
         let object = ObjectRef {
             kind: Kind::NetworkPolicy,
@@ -116,17 +116,17 @@ impl Write {
             .iter()
             .filter_map(|policy| Selected::of(policy, &world.zone, TUNNEL_PORTS))
             .collect();
-        check(&Case {
+        check(&PolicyChange {
             object: &object,
             cluster: &cluster,
             zone: &zone,
             config: &ReviewConfig::default(),
             others: others.iter().collect(),
-            before: State {
+            before: Side {
                 policy: self.before.as_deref(),
                 selected: state(&self.before),
             },
-            after: State {
+            after: Side {
                 policy: self.after.as_deref(),
                 selected: state(&self.after),
             },
@@ -275,7 +275,7 @@ impl Write {
     fn check_floor(
         &self,
         world: &World,
-        case: &Case<'_>,
+        case: &PolicyChange<'_>,
         direction: Direction,
     ) -> Result<(), String> {
         let cut = core_connection_cut::cut(case, direction).map_err(|_| "out of budget")?;
@@ -305,7 +305,7 @@ impl Write {
         Ok(())
     }
 
-    fn check_isolation(&self, world: &World, case: &Case<'_>) -> Result<(), String> {
+    fn check_isolation(&self, world: &World, case: &PolicyChange<'_>) -> Result<(), String> {
         let findings = isolation_lost::check(case);
         let mut expected = 0;
         for direction in Direction::ALL {
@@ -339,7 +339,7 @@ impl Write {
         }
     }
 
-    fn check_ceiling(&self, world: &World, case: &Case<'_>) -> Result<(), String> {
+    fn check_ceiling(&self, world: &World, case: &PolicyChange<'_>) -> Result<(), String> {
         let findings = beyond_ceiling::check(case);
         let mut expected: BTreeMap<String, (Code, Level)> = BTreeMap::new();
         for direction in Direction::ALL {

@@ -105,10 +105,10 @@ fn obp203_names_the_managed_policies_of_a_cluster_without_rendered_ones() {
     let shown = "a pod in namespace `another-namespace` -> the OpenBao pod labelled app.kubernetes.io/instance=bao,\
                  app.kubernetes.io/managed-by=openbao-operator,app.kubernetes.io/name=openbao,\
                  openbao.org/cluster=bao, TCP 443";
-    let pierced = row(Obp203, Deny, "", shown);
+    let violations = row(Obp203, Deny, "", shown);
     assert_eq!(
         create(Next, &marked(), &open),
-        std::slice::from_ref(&pierced)
+        std::slice::from_ref(&violations)
     );
     // The newest operator overwrites no policy of another user, whatever its owner is called.
     let taken = row(Obp311, Deny, "metadata.name", "");
@@ -122,9 +122,9 @@ fn obp203_names_the_managed_policies_of_a_cluster_without_rendered_ones() {
     };
     assert_eq!(
         create(Next, &plain(), &open),
-        [pierced.clone(), taken.clone()]
+        [violations.clone(), taken.clone()]
     );
-    assert_eq!(create(Next, &plain(), &forged("2")), [pierced, taken]);
+    assert_eq!(create(Next, &plain(), &forged("2")), [violations, taken]);
     assert_eq!(create(Next, &plain(), &forged("1")), []);
     // An older operator overwrites it.
     let told = row(Obp311, Warn, "metadata.name", "");

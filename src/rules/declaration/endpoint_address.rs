@@ -51,7 +51,7 @@ struct List {
     /// Addresses that cannot be one of the list.
     nowhere: fn(&ReviewConfig) -> AddressSet,
     /// Addresses that can be one of the list in some clouds only.
-    doubtful: fn(&ReviewConfig) -> AddressSet,
+    uncertain: fn(&ReviewConfig) -> AddressSet,
 }
 
 const API_SERVERS: List = List {
@@ -60,7 +60,7 @@ const API_SERVERS: List = List {
     source: "kubectl -n default get endpointslices -l kubernetes.io/service-name=kubernetes",
     of: |network| &network.api_server_endpoints,
     nowhere: unsafe_address::without_api_server,
-    doubtful: |_| AddressSet::none(),
+    uncertain: |_| AddressSet::none(),
 };
 const RESOLVERS: List = List {
     addresses: AddressList::Resolvers,
@@ -68,7 +68,7 @@ const RESOLVERS: List = List {
     source: "kubectl -n kube-system get service kube-dns",
     of: |network| &network.dns_endpoints,
     nowhere: unsafe_address::without_resolver,
-    doubtful: unsafe_address::metadata_resolver,
+    uncertain: unsafe_address::metadata_resolver,
 };
 
 /// Findings about both lists. Addresses that were listed before are not reported unless the operator cannot
@@ -103,7 +103,7 @@ fn of_list(
     let told = before.filter(|_| !declaration.is_newly_under_contract());
     let told = Old::of(told.map(|old| (list.of)(&old.network)).unwrap_or_default());
     let nowhere = (list.nowhere)(declaration.config);
-    let doubtful = (list.doubtful)(declaration.config);
+    let uncertain = (list.uncertain)(declaration.config);
     let mut copies: BTreeMap<IpAddr, usize> = BTreeMap::new();
     let mut findings = Vec::new();
     for (number, entry) in (list.of)(&after.network).iter().enumerate() {
@@ -123,8 +123,8 @@ fn of_list(
                         help: "list each address once".to_owned(),
                         ..declaration.advice(Code::Obp308, path)
                     })
-                } else if is_among(declaration, *address, &doubtful) {
-                    Some(of_doubtful(declaration, list, *address, path))
+                } else if is_among(declaration, *address, &uncertain) {
+                    Some(of_uncertain(declaration, list, *address, path))
                 } else {
                     of_public(declaration, list, (*at, *address), path)
                 }
@@ -160,7 +160,7 @@ fn of_unsafe(
 }
 
 /// The finding about an address that can be one of the list in some clouds only.
-fn of_doubtful(
+fn of_uncertain(
     declaration: &Declaration<'_>,
     list: &List,
     address: IpAddr,

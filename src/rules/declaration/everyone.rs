@@ -285,7 +285,7 @@ impl<'a> Open<'a> {
         protocol: Protocol,
         port: u16,
     ) -> Result<Vec<usize>, Exhausted> {
-        if !declaration.look(self.0.len()) {
+        if !declaration.spend(self.0.len()) {
             return Err(Exhausted::default());
         }
         let port = Port::Number(port);
@@ -302,7 +302,7 @@ impl<'a> Open<'a> {
     ) -> Result<AddressSet, Exhausted> {
         let some = || some.iter().filter_map(|at| Some(&self.0.get(*at)?.1));
         let ranges = |set: &AddressSet| set.v4.ranges_len() + set.v6.ranges_len();
-        if !declaration.look(some().map(ranges).sum::<usize>()) {
+        if !declaration.spend(some().map(ranges).sum::<usize>()) {
             return Err(Exhausted::default());
         }
         Ok(AddressSet {

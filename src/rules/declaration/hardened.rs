@@ -39,7 +39,7 @@ enum About {
 
 impl About {
     /// Other rules whose findings include this one.
-    const fn told_by(self) -> &'static [Code] {
+    const fn included_in(self) -> &'static [Code] {
         match self {
             Self::Addresses => &[Code::Obp302, Code::Obp305, Code::Obp306],
             Self::Pods => &[Code::Obp302, Code::Obp305],
@@ -65,7 +65,7 @@ pub fn check(declaration: &Declaration<'_>, found: &[Finding]) -> Vec<Finding> {
     }
     let broken: Vec<&Region> = broken_before(declaration);
     let mut findings = Vec::new();
-    for rule in judged(declaration.direction, &declaration.after) {
+    for rule in checked(declaration.direction, &declaration.after) {
         let onset = onset(declaration, rule, &broken);
         let peers = peers::breaches(declaration, rule);
         for breach in peers
@@ -76,7 +76,7 @@ pub fn check(declaration: &Declaration<'_>, found: &[Finding]) -> Vec<Finding> {
             let is_told = |weighed: &Finding| {
                 let mut same = found.iter().filter(|found| found.path == rule.path);
                 same.any(|found| {
-                    about.told_by().contains(&found.code) && found.level <= weighed.level
+                    about.included_in().contains(&found.code) && found.level <= weighed.level
                 })
             };
             let weighed = weighed(declaration, onset, breach);
@@ -89,7 +89,7 @@ pub fn check(declaration: &Declaration<'_>, found: &[Finding]) -> Vec<Finding> {
 }
 
 /// The rules that are checked in detail. Raw ingress rules are denied as a whole.
-fn judged(direction: Direction, rules: &[DeclaredRule]) -> impl Iterator<Item = &DeclaredRule> {
+fn checked(direction: Direction, rules: &[DeclaredRule]) -> impl Iterator<Item = &DeclaredRule> {
     let is_raw = |rule: &&DeclaredRule| rule.at.list == DeclaredList::IngressRules;
     rules
         .iter()
@@ -105,7 +105,7 @@ fn broken_before<'a>(declaration: &'a Declaration<'_>) -> Vec<&'a Region> {
         ports::breach(declaration.direction, rule).is_some()
             || !peers::breaches(declaration, rule).is_empty()
     };
-    let rules = judged(declaration.direction, &declaration.before).filter(is_broken);
+    let rules = checked(declaration.direction, &declaration.before).filter(is_broken);
     rules.flat_map(|rule| &rule.regions).collect()
 }
 
@@ -114,7 +114,7 @@ fn onset(declaration: &Declaration<'_>, rule: &DeclaredRule, broken: &[&Region])
     let mut regions = rule.regions.iter();
     let known = |region: &Region| {
         // If the budget is not enough, the violation counts as new.
-        declaration.look(broken.len()) && broken.iter().any(|broken| region.is_subset(broken))
+        declaration.spend(broken.len()) && broken.iter().any(|broken| region.is_subset(broken))
     };
     if !broken.is_empty() && regions.all(known) {
         Onset::PreExisting

@@ -35,7 +35,7 @@ fn of_rule<'a>(
         let mut old = declaration.before.iter();
         let peers = old.clone().map(|old| old.rule.peers.len()).sum();
         // If the budget is not enough, the peer counts as new.
-        rule.is_kept || (declaration.look(peers) && old.any(|old| old.rule.peers.contains(peer)))
+        rule.is_kept || (declaration.spend(peers) && old.any(|old| old.rule.peers.contains(peer)))
     };
     let peers = rule.rule.peers.iter().enumerate();
     peers.filter_map(move |(at, peer)| {

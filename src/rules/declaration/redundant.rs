@@ -36,7 +36,7 @@ pub fn check(
     let mut findings = Vec::new();
     for (at, rule) in rules.iter().enumerate().rev() {
         let size = 1 + rule.rule.peers.len();
-        if !budget.look(rules.len().saturating_mul(size) / CHEAP) {
+        if !budget.spend(rules.len().saturating_mul(size) / CHEAP) {
             break;
         }
         if is_old(declaration, rule) {
@@ -47,7 +47,7 @@ pub fn check(
             .filter(|(other, _)| *other != at && !idle[*other])
             .flat_map(|(_, other)| other.must())
             .collect();
-        if !budget.look(zones.len() * others.len() / CHEAP) {
+        if !budget.spend(zones.len() * others.len() / CHEAP) {
             break;
         }
         let mut covered = zones.iter().map(|core| {
@@ -63,7 +63,7 @@ pub fn check(
             }
         }
     }
-    declaration.worked_beside(&budget);
+    declaration.add_work(&budget);
     findings
 }
 
@@ -107,7 +107,7 @@ fn holds(covers: &[&Region], rule: &DeclaredRule, budget: &mut Budget) -> Option
         let area = RegionRef::from(region);
         let mut weights = covers.iter().map(|cover| RegionRef::from(*cover).weight());
         let ranges = area.ranges();
-        if !weights.all(|weight| budget.look(weight + ranges)) {
+        if !weights.all(|weight| budget.spend(weight + ranges)) {
             return None;
         }
         if covers.iter().any(|cover| region.is_subset(cover)) {

@@ -182,7 +182,7 @@ fn of_rule(declaration: &Declaration<'_>, rule: &DeclaredRule, search: &Search) 
     let known = |piece: &Piece| {
         let mut carried = search.carried_before.iter();
         declaration.is_known(rule, &piece.region)
-            || (declaration.look(search.carried_before.len())
+            || (declaration.spend(search.carried_before.len())
                 && carried.any(|known| piece.region.is_subset(known)))
     };
     let piece = pieces

@@ -7,7 +7,7 @@ use super::{Account, ClusterView, View, Violation, ZoneView};
 use crate::baseline::{ClusterPerimeter, compile};
 use crate::config::Pods;
 use crate::inventory::{Fact, Kind, NamespaceFacts, ObjectRef, Profile};
-use crate::review::offline::{self, piercing};
+use crate::review::offline::{self, stored_violations};
 use crate::review::{CompiledSnapshot, render};
 use crate::show::{conditions, zone};
 use netpol::Connection;
@@ -55,7 +55,7 @@ fn cluster(world: &CompiledSnapshot, perimeter: &ClusterPerimeter) -> ClusterVie
     if Pods::of_cluster(world.config.baseline).len() == 1 {
         notes.push("This baseline does not restrict backup and restore jobs.".to_owned());
     }
-    let found = piercing(world, object);
+    let found = stored_violations(world, object);
     ClusterView {
         namespace: object.namespace.to_string(),
         name: object.name.to_string(),

@@ -23,9 +23,9 @@ use super::policies::VersionedObject;
 use super::problem::problem;
 use super::responses::{Gate, Listing};
 use super::snapshot_builder::Step;
-use super::{complain, decoder, is_refused, resource, retries, step};
+use super::{complain, decoder, has_code, resource, retries, step};
 use crate::inventory::read::outline::{Outline, outline};
-use crate::inventory::{Fact, Kind, Object, Rests, read};
+use crate::inventory::{Fact, Kind, KindUse, Object, read};
 
 /// Minimum time between two proofs that a kind which was served is gone.
 const PROOFS: Duration = Duration::from_secs(30);
@@ -84,7 +84,7 @@ impl Watch {
         loop {
             let first = Served::Read(self.kind.versions()[0]);
             let (tried, end) = match &served {
-                Served::Unread(version) if self.kind.rests() == Rests::Verdicts => {
+                Served::Unread(version) if self.kind.used_for() == KindUse::Verdicts => {
                     (served.clone(), self.names(version).await)
                 }
                 Served::Read(version) => (served.clone(), self.objects(version).await),
@@ -153,9 +153,9 @@ impl Watch {
                     self.complaint = None;
                     step(event)
                 }
-                Some(Err(error)) if is_refused(&error, 404) => return End::Unserved,
+                Some(Err(error)) if has_code(&error, 404) => return End::Unserved,
                 Some(Err(error))
-                    if self.kind.rests() == Rests::Advice && is_refused(&error, 403) =>
+                    if self.kind.used_for() == KindUse::Advice && has_code(&error, 403) =>
                 {
                     let text = "not permitted to list this kind, trying again later";
                     complain(self.kind, text, &mut self.complaint);
@@ -193,7 +193,7 @@ impl Watch {
         let since = is_gone.then(|| self.gone_since.unwrap_or_else(Instant::now));
         self.gone_since = since;
         let is_proved = !self.was_served || since.is_some_and(|since| since.elapsed() >= PROOFS);
-        let is_advice = self.kind.rests() == Rests::Advice;
+        let is_advice = self.kind.used_for() == KindUse::Advice;
         // No review depends on this kind.
         let unknown = if is_advice {
             Step::Forbidden
@@ -224,7 +224,7 @@ impl Watch {
     }
 
     async fn wait(&mut self) {
-        let delay = if self.kind.rests() == Rests::Advice {
+        let delay = if self.kind.used_for() == KindUse::Advice {
             self.delays.next().unwrap_or(LOOK)
         } else {
             LOOK

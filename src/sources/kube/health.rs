@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::KINDS;
 use super::discovery::Served;
-use crate::inventory::{Freshness, Kind, Rests};
+use crate::inventory::{Freshness, Kind, KindUse};
 
 /// Maximum duration of one watch.
 const LONGEST_WATCH: Duration = Duration::from_secs(290);
@@ -57,7 +57,7 @@ impl WatchHealth {
             // A kind that is used only for advice may be forbidden. It makes nothing stale.
             successes: KINDS
                 .into_iter()
-                .filter(|kind| kind.rests() == Rests::Verdicts)
+                .filter(|kind| kind.used_for() == KindUse::Verdicts)
                 .map(|kind| (kind, AtomicU64::new(0)))
                 .collect(),
             listener: Box::new(listener),

@@ -252,8 +252,8 @@ pub(super) fn in_memory(case: &Case, verdict: &Verdict) -> Result<(), String> {
     let answer = ask(case, "/validate", &review(case));
     let baseline = config(case).baseline;
     let expected = match case.header.facts {
-        Facts::Complete => respond::judged(UID, verdict, Some(baseline.as_str())),
-        Facts::Missing => respond::judged(UID, &without_facts(case), None),
+        Facts::Complete => respond::reviewed(UID, verdict, Some(baseline.as_str())),
+        Facts::Missing => respond::reviewed(UID, &without_facts(case), None),
     };
     let expected: Value = serde_json::from_slice(&expected).unwrap();
     if answer == expected {
@@ -272,7 +272,7 @@ fn without_facts(case: &Case) -> Verdict {
     let review = review(case).to_string();
     let envelope = envelope::open(review.as_bytes()).unwrap_or_else(|_| panic!("{review}"));
     match decode(&envelope) {
-        Decoded::Judged(request) => openbao_perimeter::review::not_ready(&config(case), &request),
+        Decoded::Reviewed(request) => openbao_perimeter::review::not_ready(&config(case), &request),
         Decoded::Untouched => Verdict::default(),
         Decoded::Malformed(problem) => panic!("{problem}"),
     }

@@ -27,7 +27,7 @@ fn counted() -> String {
     metrics.rotation_stepped("any");
     metrics.certificate_expires(0, Some(0));
     metrics.inventory(&Snapshot::default(), &Snapshot::default());
-    metrics.cluster.heard(Kind::NetworkPolicy, 0);
+    metrics.cluster.watch_succeeded(Kind::NetworkPolicy, 0);
     metrics.cluster.served(Kind::OpenBaoCluster, None);
     metrics
         .cluster

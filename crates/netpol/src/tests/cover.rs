@@ -121,14 +121,14 @@ fn an_exhausted_proof_names_every_key_of_its_covers() {
 #[test]
 fn a_step_is_twenty_comparisons() {
     let mut budget = Budget::new(2);
-    assert!(budget.look(40) && budget.is_spent());
-    assert!(!budget.look(1) && !budget.look(0));
-    assert!(Budget::new(0).look(0));
+    assert!(budget.spend(40) && budget.is_spent());
+    assert!(!budget.spend(1) && !budget.spend(0));
+    assert!(Budget::new(0).spend(0));
     // Work done elsewhere is counted and takes nothing from this budget.
     let mut other = Budget::new(2);
     other.add_work(&budget);
     assert_eq!((other.used(), other.work()), (0, 3));
-    assert!(other.look(40));
+    assert!(other.spend(40));
 }
 
 #[test]
@@ -147,9 +147,9 @@ fn work_within_a_part_of_the_budget_leaves_the_rest() {
     assert!(!budget.within(100, prove), "no more than there is");
     // The same with single calls: 200 in all, of which 7 are used.
     let mut budget = Budget::new(10);
-    assert!(budget.look(7));
-    assert!(budget.within(2, |budget| budget.look(40) && !budget.look(1)));
-    assert!(budget.look(200 - 48) && !budget.within(2, |budget| budget.look(1)));
+    assert!(budget.spend(7));
+    assert!(budget.within(2, |budget| budget.spend(40) && !budget.spend(1)));
+    assert!(budget.spend(200 - 48) && !budget.within(2, |budget| budget.spend(1)));
 }
 
 #[test]

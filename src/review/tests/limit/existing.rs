@@ -173,8 +173,8 @@ fn only_new_problems_of_a_stored_cluster_deny() {
     let policies = [policy("open", &open(&json!({}), &json!([])))];
     let stored = bad(3, &[]);
     let old = row(Obp302, Warn, FIRST_INGRESS, &to_bao(STRANGER, "TCP 8200"));
-    let pierced = row(Obp203, Warn, "", &to_bao(STRANGER, "TCP 443"));
-    let expected = [pierced, old];
+    let violations = row(Obp203, Warn, "", &to_bao(STRANGER, "TCP 443"));
+    let expected = [violations, old];
     let good = json!({"from": [block("192.0.2.0/24")], "ports": api()});
     let named = json!({"from": [namespace("web")], "ports": [{"port": 9000}]});
     for after in [

@@ -1,7 +1,7 @@
 //! Ports that are not explicit.
 
 use super::super::{Declaration, DeclaredRule};
-use super::{About, Breach, judged};
+use super::{About, Breach, checked};
 use crate::inventory::Profile;
 use crate::rules::Onset;
 use crate::rules::remedy::ClusterEdit;
@@ -74,7 +74,7 @@ pub(super) fn together(declaration: &Declaration<'_>) -> Option<(Onset, Breach)>
 
 /// The rules that are fine by themselves.
 fn fine(direction: Direction, rules: &[DeclaredRule]) -> Vec<&DeclaredRule> {
-    let rules = judged(direction, rules);
+    let rules = checked(direction, rules);
     rules
         .filter(|rule| direction == Direction::Egress && breach(direction, rule).is_none())
         .collect()

@@ -15,7 +15,7 @@ use super::{Code, Finding, Level, proof, undecided};
 
 /// A policy before or after the write, and its part in the zone.
 #[derive(Clone, Debug, Default)]
-pub struct State<'a> {
+pub struct Side<'a> {
     /// The policy; `None` if it does not exist or cannot be read.
     pub policy: Option<&'a Policy>,
     /// The policy as it applies to the zone; `None` if it selects no pod of it.
@@ -24,7 +24,7 @@ pub struct State<'a> {
 
 /// Everything that rules about a policy write use.
 #[derive(Debug)]
-pub struct Case<'a> {
+pub struct PolicyChange<'a> {
     /// The policy written.
     pub object: &'a ObjectRef,
     /// The cluster.
@@ -36,9 +36,9 @@ pub struct Case<'a> {
     /// All other policies that select pods of the zone.
     pub others: Vec<&'a Selected>,
     /// The policy before the write.
-    pub before: State<'a>,
+    pub before: Side<'a>,
     /// The policy after the write.
-    pub after: State<'a>,
+    pub after: Side<'a>,
     /// A stored managed policy as the operator renders it in each other baseline.
     pub elsewhere: Vec<(Baseline, Selected)>,
     /// Remaining work of all proofs of the review.
@@ -54,7 +54,7 @@ pub enum Moment {
     After,
 }
 
-impl Case<'_> {
+impl PolicyChange<'_> {
     /// All policies of the zone, before or after the write. The written one is first.
     pub fn policies(&self, moment: Moment) -> impl Iterator<Item = &Selected> + Clone {
         let edited = match moment {
@@ -77,9 +77,9 @@ impl Case<'_> {
     }
 
     /// The deletion of the written policy by garbage collection, with only the policies that will stay.
-    pub fn collected(&self) -> Case<'_> {
+    pub fn collected(&self) -> PolicyChange<'_> {
         let others = self.others.iter().copied();
-        Case {
+        PolicyChange {
             object: self.object,
             cluster: self.cluster,
             zone: self.zone,
@@ -88,7 +88,7 @@ impl Case<'_> {
                 .filter(|other| lasts(&other.policy.meta, self.cluster))
                 .collect(),
             before: self.after.clone(),
-            after: State::default(),
+            after: Side::default(),
             elsewhere: Vec::new(),
             budget: self.budget,
         }
@@ -110,8 +110,8 @@ impl Case<'_> {
     }
 
     /// Takes comparisons from the budget. Returns false if too few are left.
-    pub fn look(&self, comparisons: usize) -> bool {
-        self.count(|budget| budget.look(comparisons))
+    pub fn spend(&self, comparisons: usize) -> bool {
+        self.count(|budget| budget.spend(comparisons))
     }
 
     fn count<T>(&self, work: impl FnOnce(&mut Budget) -> T) -> T {

@@ -1,6 +1,6 @@
 //! The proof of a rule that was accepted: the entries of the ceiling that contain it.
 
-use super::case::Case;
+use super::policy_change::PolicyChange;
 use crate::baseline::{Entry, SelectedRule};
 use crate::inventory::ObjectRef;
 use netpol::{Direction, RegionRef};
@@ -8,7 +8,7 @@ use netpol::{Direction, RegionRef};
 /// One rule of a policy and the entries of the ceiling that contain it. [`super::beyond_ceiling`] proves it;
 /// this lists the entries.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Certificate {
+pub struct Proof {
     /// The policy.
     pub object: ObjectRef,
     /// Field path of the rule.
@@ -20,7 +20,7 @@ pub struct Certificate {
 }
 
 /// The proof of each rule of the written policy that is inside the ceiling.
-pub fn certificates(case: &Case<'_>) -> Vec<Certificate> {
+pub fn proofs(case: &PolicyChange<'_>) -> Vec<Proof> {
     let Some(after) = &case.after.selected else {
         return Vec::new();
     };
@@ -28,7 +28,7 @@ pub fn certificates(case: &Case<'_>) -> Vec<Certificate> {
         let rules = after.rules(direction).enumerate();
         rules.filter_map(move |(at, rule)| {
             let entries = entries(case, direction, rule)?;
-            Some(Certificate {
+            Some(Proof {
                 object: case.object.clone(),
                 path: format!("spec.{}[{at}]", direction.field()),
                 cluster: case.cluster.object.clone(),
@@ -40,11 +40,15 @@ pub fn certificates(case: &Case<'_>) -> Vec<Certificate> {
 }
 
 /// The entries that contain all regions of a rule; `None` if they do not, or if it is undecided.
-fn entries(case: &Case<'_>, direction: Direction, rule: SelectedRule<'_>) -> Option<Vec<String>> {
+fn entries(
+    case: &PolicyChange<'_>,
+    direction: Direction,
+    rule: SelectedRule<'_>,
+) -> Option<Vec<String>> {
     let ceiling = case.zone.ceiling(direction);
     let mut covering: Vec<&Entry> = Vec::new();
     for region in rule.may() {
-        if !case.look(case.zone.ceiling[direction as usize].weight()) {
+        if !case.spend(case.zone.ceiling[direction as usize].weight()) {
             return None;
         }
         if let Some(entry) = case.zone.holder(direction, region) {
