@@ -1,8 +1,7 @@
-//! Remedies of a denial: each is applied and the review run again, and only those are kept after which
-//! nothing denies.
+//! Remedies of a denial. Each is applied and reviewed, and only those are kept after which nothing denies.
 //!
 //! The proofs of all these reviews share the budget of the first one, and their number is bounded, so a write
-//! cannot multiply its cost. Where the budget is used up no remedy is shown.
+//! cannot multiply its cost. If the budget is used up, no remedy is shown.
 
 mod narrow;
 mod policies;
@@ -22,16 +21,16 @@ use crate::rules::remedy::{Change, ClusterEdit, PolicyEdit, Rank, Remedy, Settin
 use crate::rules::{Code, Finding, Level, Onset};
 use netpol::cover::Budget;
 
-/// Findings of one denial that get remedies of their own.
+/// Maximum number of findings of one denial that get remedies.
 const MOST_FINDINGS: usize = 16;
 
-/// Reviews that one denial may take beside its own.
+/// Maximum number of additional reviews for one denial.
 const MOST_REVIEWS: usize = 12;
 
 /// Cost of compiling the perimeters of a namespace, in comparisons for each policy in it.
 const COMPILED: usize = 100;
 
-/// A denied write, and the budget that is left of its review.
+/// A denied write, and the remaining budget of its review.
 struct Denied<'a> {
     world: &'a CompiledSnapshot,
     request: &'a Request,
@@ -39,7 +38,7 @@ struct Denied<'a> {
     budget: &'a Cell<Budget>,
 }
 
-/// Keeps of each finding the remedies that work, and adds those that the facts suggest.
+/// Keeps the remedies of each finding that work, and adds those that follow from the facts.
 pub(super) fn attach(
     world: &CompiledSnapshot,
     request: &Request,
@@ -92,7 +91,7 @@ pub(super) fn attach(
 }
 
 impl Denied<'_> {
-    /// Remedies that the facts suggest for a finding.
+    /// Remedies for a finding that follow from the facts.
     fn suggested(&self, finding: &Finding) -> Vec<Remedy> {
         match &self.request.subject {
             Subject::Policy(edit) => match edit.after.as_ref().and_then(Fact::read) {
@@ -103,7 +102,7 @@ impl Denied<'_> {
         }
     }
 
-    /// The one remedy for any number of rules that open too much.
+    /// One remedy for any number of rules that open too much.
     fn excluding(&self, pods: &[Pods]) -> Option<Remedy> {
         let Subject::Policy(edit) = &self.request.subject else {
             return None;
@@ -112,8 +111,8 @@ impl Denied<'_> {
         exclude(&edit.object, after, pods)
     }
 
-    /// For each finding the remedies that are part of a plan after which nothing denies, but for findings of
-    /// which no remedy is known.
+    /// For each finding the remedies of plans after which nothing denies, except findings without a known
+    /// remedy.
     fn accepted<'a>(
         &self,
         proposals: &'a [Vec<Remedy>],
@@ -199,14 +198,14 @@ impl Denied<'_> {
         super::judge(world, request, class, self.budget)
     }
 
-    /// Counts the work of a namespace's perimeters; false where that is too much.
+    /// Takes the cost of compiling a namespace from the budget. Returns false if too little is left.
     fn compile(&self, namespace: &str) -> bool {
         let facts = self.world.facts(namespace);
         let policies = facts.map_or(0, |facts| facts.policies.len() * facts.clusters.len());
         self.spend(COMPILED * (1 + policies))
     }
 
-    /// Counts comparisons; false where that is too much.
+    /// Takes comparisons from the budget. Returns false if too few are left.
     fn spend(&self, comparisons: usize) -> bool {
         let mut budget = self.budget.get();
         let enough = budget.spend(comparisons);
@@ -214,7 +213,7 @@ impl Denied<'_> {
         enough
     }
 
-    /// The world under the changed settings.
+    /// The facts with the changed settings.
     fn changed_config(&self, changes: &Changes<'_>) -> Option<CompiledSnapshot> {
         if changes.settings.is_empty() {
             return Some(self.world.clone());
@@ -230,14 +229,14 @@ impl Denied<'_> {
         Some(self.world.with_config(config, namespace))
     }
 
-    /// The world before the write of a cluster, where other objects change first: in files it is there
-    /// already.
+    /// The facts before the write of a cluster, if other objects change first. In files the cluster is
+    /// already among the facts.
     fn before(&self, world: CompiledSnapshot, changes: &Changes<'_>) -> Option<CompiledSnapshot> {
         let own = self.request.object();
         let Subject::Cluster(edit) = &self.request.subject else {
             return Some(world);
         };
-        // Nothing is known of the cluster where nothing is known of its namespace.
+        // The cluster is unknown if its namespace is.
         let Some(known) = world.facts(&own.namespace) else {
             return Some(world);
         };
@@ -314,8 +313,8 @@ impl Denied<'_> {
     }
 }
 
-/// A remedy for each finding: those like `wanted` where there are, else one that is known to work, else the
-/// first that is about that finding alone. `None` for a finding that has none.
+/// A remedy for each finding: one like `wanted` if possible, or else one that is known to work, or else the
+/// first that is only about that finding. `None` for a finding without remedies.
 fn plan<'a>(
     wanted: &'a Remedy,
     proposals: &'a [Vec<Remedy>],
@@ -334,7 +333,7 @@ fn plan<'a>(
     proposals.iter().zip(kept).map(of_finding).collect()
 }
 
-/// Everything that a plan changes.
+/// All changes of a plan.
 struct Changes<'a> {
     objects: BTreeSet<&'a ObjectRef>,
     policies: Vec<(&'a ObjectRef, &'a PolicyEdit)>,
@@ -406,8 +405,8 @@ fn differs<T>(before: Option<&Fact<T>>, after: &T, same_spec: impl Fn(&T, &T) ->
         .is_none_or(|before| !same_spec(before, after))
 }
 
-/// Returns true if a declaration opens the cluster to everyone or to everywhere, which is never proposed,
-/// also where it only warns.
+/// Returns true if a declaration opens the cluster to everyone or to all addresses. This is never proposed,
+/// even if it only warns.
 fn opens_too_much(verdict: &Verdict) -> bool {
     let mut introduced = verdict.findings.iter();
     introduced.any(|finding| {

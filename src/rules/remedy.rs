@@ -1,4 +1,4 @@
-//! A change by which a denied write passes.
+//! Remedies: changes after which a denied write is allowed.
 
 mod cluster;
 mod exclude;
@@ -23,27 +23,27 @@ use netpol::rule::{Peer, PortEntry, PortRange, Selector};
 pub enum Rank {
     /// Undoes a part of the write.
     PutBack,
-    /// Fills the field that is made for exactly this connection.
+    /// Fills the field for exactly this connection.
     Field,
-    /// Narrows a rule, and keeps its peers.
+    /// Narrows the ports of a rule, and keeps its peers.
     NarrowPorts,
-    /// Narrows a rule to some of its peers, or to those that are allowed.
+    /// Narrows a rule to some of its peers, or to permitted peers.
     NarrowPeers,
-    /// Takes the OpenBao pods out of the policy.
+    /// Excludes the OpenBao pods from the policy.
     Exclude,
     /// Declares a trusted peer.
     Trust,
     /// Declares a rule.
     Declare,
-    /// Declares a client that the writer has to name.
+    /// Declares a client that the user has to fill in.
     Name,
-    /// Has the platform permit it.
+    /// Permits it in the settings.
     Permit,
-    /// Leaves a part of the write out.
+    /// Removes a part of the write.
     LeaveOut,
 }
 
-/// The value that a remedy changes.
+/// The object that a remedy changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// A NetworkPolicy.
@@ -54,16 +54,16 @@ pub enum Change {
     Setting(SettingEdit),
 }
 
-/// A change that makes a denied write pass.
+/// A change after which a denied write is allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remedy {
-    /// How good it is.
+    /// Its rank.
     pub rank: Rank,
     /// Its effect, in a few words.
     pub action: String,
     /// The change.
     pub change: Change,
-    /// The rule of the written policy that is left out beside it, since the operator opens the connection.
+    /// The rule of the written policy that is removed too, since the operator opens the connection.
     pub leaves_out: Option<(Direction, usize)>,
 }
 
@@ -74,14 +74,14 @@ pub enum Verb {
     Add,
     /// The keys of the object are set.
     Set,
-    /// The whole is replaced.
+    /// The value is replaced.
     Replace,
-    /// The whole is removed.
+    /// The value is removed.
     Remove,
 }
 
 impl Verb {
-    /// The word in JSON.
+    /// The name in JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Add => "add",
@@ -92,11 +92,11 @@ impl Verb {
     }
 }
 
-/// The changed lines: a field path, what is done there, and with which value.
+/// The changed lines: field path, operation and value.
 pub type Lines = (String, Verb, Value);
 
 impl Remedy {
-    /// A remedy without a rule that is left out.
+    /// A remedy that removes no other rule.
     pub fn new(rank: Rank, action: impl Into<String>, change: Change) -> Self {
         Self {
             rank,
@@ -115,7 +115,7 @@ impl Remedy {
         }
     }
 
-    /// The changed lines as YAML; empty where something is removed.
+    /// The changed lines as YAML; empty if something is removed.
     pub fn yaml(&self) -> String {
         match self.lines() {
             (_, Verb::Remove, _) => String::new(),
@@ -123,7 +123,7 @@ impl Remedy {
         }
     }
 
-    /// The changed object, for a sentence.
+    /// The changed object, for messages.
     pub fn target(&self) -> String {
         match &self.change {
             Change::Policy(object, _) | Change::Cluster(object, _) => object.to_string(),
@@ -131,7 +131,7 @@ impl Remedy {
         }
     }
 
-    /// The remedy in one line, for the writer of `written`. The YAML follows it.
+    /// The remedy in one line, for the user who writes `written`. The YAML follows it.
     pub fn heading(&self, written: &ObjectRef) -> String {
         let (path, verb, _) = self.lines();
         let target = match &self.change {
@@ -162,7 +162,7 @@ pub fn rule_path(direction: Direction, at: usize) -> String {
     format!("spec.{}[{at}]", direction.field())
 }
 
-/// A namespace that the reader has to name.
+/// A namespace that the reader has to fill in.
 pub fn namespace_to_name() -> Peer {
     Peer::Pods {
         namespaces: Some(Selector::namespace("NAMESPACE")),
@@ -170,10 +170,10 @@ pub fn namespace_to_name() -> Peer {
     }
 }
 
-/// Port entries that a remedy may list.
+/// Maximum number of port entries in a remedy.
 const MOST_PORTS: usize = 8;
 
-/// Port entries for the numbers of a set; `None` where there are none, or too many.
+/// Port entries for the numbers of a set; `None` if there are none or too many.
 pub fn port_entries(ports: &PortSet) -> Option<Vec<PortEntry>> {
     let mut all = Vec::new();
     for protocol in Protocol::ALL {

@@ -1,4 +1,4 @@
-//! Rules narrowed to what the ceiling allows, and the fields that are made for one connection.
+//! Rules narrowed to the ceiling, and fields for a single connection.
 
 use std::net::IpAddr;
 
@@ -12,11 +12,11 @@ use netpol::port::{PortSet, Protocol};
 use netpol::rule::Peer;
 use netpol::{Direction, PeerSet, Reading};
 
-/// Peers that a narrowed rule may list.
+/// Maximum number of peers of a narrowed rule.
 const MOST_PEERS: usize = 4;
 
-/// The field that is made for single resolvers or API server endpoints, where all peers that are not allowed
-/// are such.
+/// The field for single resolvers or API server endpoints, if all peers that are not permitted are single
+/// addresses.
 pub(super) fn field(beyond: &Beyond<'_>) -> Option<Remedy> {
     if beyond.direction != Direction::Egress || !beyond.cluster.is_cluster() {
         return None;
@@ -53,7 +53,7 @@ pub(super) fn field(beyond: &Beyond<'_>) -> Option<Remedy> {
     })
 }
 
-/// The address of a block that is one.
+/// The address of a block with only one address.
 fn host(peer: &Peer) -> Option<IpAddr> {
     match peer {
         Peer::Block { cidr, except } if except.is_empty() => {
@@ -64,7 +64,7 @@ fn host(peer: &Peer) -> Option<IpAddr> {
     }
 }
 
-/// The rule with fewer ports, with fewer peers, or with those that are allowed.
+/// The rule with fewer ports, with fewer peers, or with the permitted peers.
 pub(super) fn rules(beyond: &Beyond<'_>, finding: &Finding) -> Vec<Remedy> {
     let (direction, at) = (beyond.direction, beyond.at);
     let place = rule_path(direction, at);
@@ -110,8 +110,8 @@ pub(super) fn rules(beyond: &Beyond<'_>, finding: &Finding) -> Vec<Remedy> {
     all
 }
 
-/// The peers that are allowed on all ports of the rule, and why. On ingress only those that somebody
-/// declares: what the operator needs is open anyway.
+/// The peers that are permitted on all ports of the rule, and the reason. On ingress only declared ones:
+/// connections of the operator are open anyway.
 fn nearest(beyond: &Beyond<'_>, written: &PortSet) -> (Vec<Peer>, &'static str) {
     let Some(zone) = beyond.zones.first() else {
         return (Vec::new(), "");
@@ -131,7 +131,7 @@ fn nearest(beyond: &Beyond<'_>, written: &PortSet) -> (Vec<Peer>, &'static str) 
     let mut reason = "";
     let mut peers: Vec<Peer> = Vec::new();
     for entry in zone.ceiling(beyond.direction).iter().filter(is_near) {
-        // A rule for everybody is no narrower one.
+        // A rule for everyone is not narrower.
         if entry.rule.peers.is_empty() {
             continue;
         }
@@ -149,7 +149,7 @@ fn nearest(beyond: &Beyond<'_>, written: &PortSet) -> (Vec<Peer>, &'static str) 
     (peers, reason)
 }
 
-/// Ports on which the ceiling allows all of a peer, in each zone.
+/// Ports on which the ceiling permits all of a peer, in each zone.
 fn allowed(beyond: &Beyond<'_>, peer: &Peer) -> PortSet {
     let sets = sets(beyond, peer);
     let mut common: Option<PortSet> = None;

@@ -15,7 +15,7 @@ use netpol::Direction;
 use netpol::port::{PortSet, Protocol};
 use netpol::rule::{PortEntry, Rule};
 
-/// A rule that opens too much, and where.
+/// A rule that opens too much, with its context.
 pub(super) struct Beyond<'a> {
     pub(super) denied: &'a Denied<'a>,
     pub(super) cluster: &'a ClusterPerimeter,
@@ -80,8 +80,8 @@ pub(super) fn suggested(denied: &Denied<'_>, finding: &Finding, after: &Policy) 
     all
 }
 
-/// Declares the connection in the OpenBaoCluster. Nothing declares for the operator's own pods, nor ingress
-/// for jobs.
+/// Declares the connection in the OpenBaoCluster. Connections of the operator's own pods and ingress to jobs
+/// cannot be declared.
 fn declare(beyond: &Beyond<'_>, rule: &Rule, is_wide: bool) -> Vec<Remedy> {
     let direction = beyond.direction;
     let servers = beyond.zones.iter().any(|zone| zone.pods == Pods::Workload);
@@ -91,7 +91,7 @@ fn declare(beyond: &Beyond<'_>, rule: &Rule, is_wide: bool) -> Vec<Remedy> {
     let config = &beyond.denied.world.config;
     let api = PortSet::number(Protocol::Tcp, config.api_port);
     let out = Some((direction, beyond.at));
-    // The policy passes as it stands where all that it opens is declared then.
+    // The policy is allowed unchanged if everything that it opens is declared.
     let is_all = direction == Direction::Egress || beyond.zones.len() == 1;
     let remedy = |rank, action: &str, edit, leaves_out| Remedy {
         leaves_out,
@@ -115,7 +115,7 @@ fn declare(beyond: &Beyond<'_>, rule: &Rule, is_wide: bool) -> Vec<Remedy> {
         let out = out.filter(|_| !is_all);
         all.push(remedy(Rank::Declare, "declare the rule", edit, out));
     }
-    // One peer, to be named, where the rule cannot be declared as it stands.
+    // One peer to fill in, if the rule itself cannot be declared.
     if is_wide || is_under_contract(config, beyond.cluster.profile) {
         let peer = vec![namespace_to_name()];
         let ports = match direction {
@@ -139,8 +139,8 @@ fn declare(beyond: &Beyond<'_>, rule: &Rule, is_wide: bool) -> Vec<Remedy> {
     all
 }
 
-/// Has the platform permit the rule, as it permits what it has in every namespace. Nothing but the cluster's
-/// own pods needs the Raft port.
+/// Permits the rule in the settings, like rules that every namespace has. The Raft port is never permitted,
+/// since only the cluster's own pods need it.
 fn permit(beyond: &Beyond<'_>, rule: &Rule) -> Option<Remedy> {
     let raft = PortSet::number(Protocol::Tcp, beyond.denied.world.config.cluster_port);
     let servers = beyond.zones.iter().any(|zone| zone.pods == Pods::Workload);

@@ -8,21 +8,21 @@ use crate::review::verdict::Verdict;
 use crate::rules::remedy::Remedy;
 use crate::rules::{Finding, Level};
 
-/// Lines of a terminal that a message takes at most, with the words of kubectl before it.
+/// Maximum number of lines of a message, including kubectl's own text before it.
 const LINES: usize = 14;
-/// Characters of such a line.
+/// Width of a line in characters.
 const WIDTH: usize = 120;
 /// Characters that kubectl and the API server print before a message: the file, and the webhook's name.
 const BEFORE: usize = 200;
-/// Lines that a reason takes at most, and an example.
+/// Maximum number of lines of a reason, and of an example.
 const REASON: usize = 3;
 const EXAMPLE: usize = 2;
-/// Remedies of one finding that are shown.
+/// Maximum number of remedies shown for one finding.
 const REMEDIES: usize = 2;
-/// Lines of YAML below which a remedy is not worth showing in part.
+/// Minimum number of YAML lines for which a remedy is shown in part.
 const LEAST_YAML: usize = 3;
 
-/// One remedy as it is read: a sentence, and lines of YAML; none for a help text.
+/// One remedy as text: a sentence and lines of YAML. There are none for a help text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
     /// The sentence.
@@ -40,7 +40,7 @@ impl Step {
     }
 }
 
-/// Everything that can be done about a finding, the best first; its help text where no remedy is known.
+/// All remedies of a finding, the best first. Its help text if there are none.
 pub fn steps(finding: &Finding) -> Vec<Step> {
     if finding.remedies.is_empty() && !finding.help.is_empty() {
         let (heading, yaml) = finding.help.split_once('\n').unwrap_or((&finding.help, ""));
@@ -55,8 +55,8 @@ pub fn steps(finding: &Finding) -> Vec<Step> {
         .collect()
 }
 
-/// The message of a denial: the findings that deny, each with a connection, and what to do; then what a
-/// writer lacks who marked the write as maintenance.
+/// The message of a denial: the findings that deny, with connections and remedies; then the permission that a
+/// user lacks who marked the write as maintenance.
 pub fn message(verdict: &Verdict) -> String {
     let denied = verdict.findings.iter();
     let denied: Vec<&Finding> = denied
@@ -131,7 +131,7 @@ pub fn long(finding: &Finding) -> String {
     all.join("\n")
 }
 
-/// Lines that are written, and how many are left.
+/// The text so far, and the number of lines left.
 struct Text {
     done: String,
     room: usize,
@@ -141,7 +141,7 @@ impl Text {
     const fn new() -> Self {
         Self {
             done: String::new(),
-            // The first line of the message follows what stands before it.
+            // The first line of the message follows kubectl's text.
             room: LINES - BEFORE.div_ceil(WIDTH),
         }
     }
@@ -158,7 +158,7 @@ impl Text {
         }
     }
 
-    /// Writes a remedy where there is room; the first one also in part.
+    /// Writes a remedy if there is room. The first one may be written in part.
     fn step(&mut self, step: &Step, word: &str, is_first: bool) -> bool {
         let mut all = lines(step, word);
         if total(&all) > self.room {
@@ -197,7 +197,7 @@ fn block(finding: &Finding) -> Vec<String> {
     all
 }
 
-/// A finding for which there is no room.
+/// A finding without room for details.
 fn short(finding: &Finding) -> String {
     let text = format!("{} {}", finding.code, finding.path);
     text.trim_end().to_owned()
@@ -209,7 +209,7 @@ fn lines(step: &Step, word: &str) -> Vec<String> {
     std::iter::once(heading).chain(yaml).collect()
 }
 
-/// Lines of a terminal that these take.
+/// Number of terminal lines of these lines.
 fn total(lines: &[String]) -> usize {
     lines.iter().map(|line| height(line)).sum()
 }

@@ -43,31 +43,31 @@ impl AddressList {
 /// One edit of a cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClusterEdit {
-    /// Addresses more.
+    /// Adds addresses.
     Addresses(AddressList, Vec<IpAddr>),
-    /// Another address in place of the one at this number.
+    /// Replaces the address at this index.
     Address(AddressList, usize, IpAddr),
-    /// The address at this number less.
+    /// Removes the address at this index.
     NoAddress(AddressList, usize),
-    /// Trusted peers more.
+    /// Adds trusted peers.
     Trust(Vec<Peer>),
-    /// A rule more.
+    /// Adds a rule.
     Declare(Direction, Rule),
-    /// These trusted peers, and no `ingressRules`.
+    /// Sets these trusted peers and removes `ingressRules`.
     TrustInstead(Vec<Peer>),
-    /// These peers in an entry.
+    /// Sets the peers of an entry.
     Peers(DeclaredAt, Vec<Peer>),
-    /// These ports in an entry.
+    /// Sets the ports of an entry.
     Ports(DeclaredAt, Vec<PortEntry>),
-    /// An entry less.
+    /// Removes an entry.
     LeaveOut(DeclaredAt),
-    /// This `apiServerCIDR`.
+    /// Sets `apiServerCIDR`.
     ApiServer(Cidr),
-    /// This `dnsNamespace`.
+    /// Sets `dnsNamespace`.
     DnsNamespace(Arc<str>),
-    /// This port of the metrics listener.
+    /// Sets the port of the metrics listener.
     MetricsPort(u16),
-    /// An annotation less.
+    /// Removes an annotation.
     NoAnnotation(Arc<str>),
 }
 
@@ -214,7 +214,7 @@ impl ClusterEdit {
     }
 }
 
-/// Returns true if an entry stands at a number of its list; one that cannot be read says so by its path.
+/// Returns true if an entry has this index in its list. The index of an unreadable entry is in its path.
 fn is_at(entry: &Declared<ListedAddress>, at: usize, list: AddressList) -> bool {
     match entry {
         Ok(listed) => listed.at == at,

@@ -1,4 +1,4 @@
-//! OpenBao pods taken out of a policy.
+//! Exclusion of OpenBao pods from a policy.
 
 use super::{Change, PolicyEdit, Rank, Remedy};
 use crate::baseline::{
@@ -8,7 +8,7 @@ use crate::inventory::{ObjectRef, Policy};
 use netpol::label::Values;
 use netpol::rule::{Operator, Requirement};
 
-/// Takes groups of pods out of the policy; `None` where nothing would be left of it.
+/// Excludes groups of pods from the policy; `None` if it would select no pod.
 pub fn exclude(object: &ObjectRef, policy: &Policy, pods: &[Pods]) -> Option<Remedy> {
     let (excluded, what) = requirements(pods);
     let mut selected = policy.pods.label_set()?;
@@ -26,7 +26,7 @@ pub fn exclude(object: &ObjectRef, policy: &Policy, pods: &[Pods]) -> Option<Rem
     ))
 }
 
-/// Requirements that these pods do not meet, and a word for them.
+/// Requirements that these pods do not meet, with a name for these pods.
 fn requirements(pods: &[Pods]) -> (Vec<Requirement>, &'static str) {
     let requirement = |key: &str, operator, values: &[&str]| Requirement {
         key: key.into(),

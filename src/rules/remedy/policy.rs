@@ -13,28 +13,28 @@ use netpol::rule::{Peer, PortEntry, Requirement, Rule, Selector};
 /// One edit of a policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PolicyEdit {
-    /// These ports in a rule.
+    /// Sets the ports of a rule.
     Ports(Direction, usize, Vec<PortEntry>),
-    /// These peers in a rule.
+    /// Sets the peers of a rule.
     Peers(Direction, usize, Vec<Peer>),
-    /// A rule more.
+    /// Adds a rule.
     Add(Direction, Arc<Rule>),
-    /// A rule less.
+    /// Removes a rule.
     LeaveOut(Direction, usize),
-    /// Pods that it no longer selects.
+    /// Excludes pods.
     Exclude(Vec<Requirement>),
-    /// This podSelector.
+    /// Sets the podSelector.
     Selector(Selector),
-    /// These policy types.
+    /// Sets the policy types.
     Types(Vec<Direction>),
-    /// A label.
+    /// Sets a label.
     Label(Arc<str>, Arc<str>),
-    /// These owners.
+    /// Sets the owners.
     Owners(Vec<Owner>),
 }
 
 impl PolicyEdit {
-    /// The types of a policy, and this one.
+    /// Adds a type to the types of a policy.
     pub fn types_with(policy: &Policy, direction: Direction) -> Self {
         let types = Direction::ALL.into_iter();
         Self::Types(
@@ -44,7 +44,7 @@ impl PolicyEdit {
         )
     }
 
-    /// The policy with all of these edits; each counts once. Rules keep their numbers until all edits are
+    /// The policy with all of these edits, without duplicates. Rules keep their indexes until all edits are
     /// done.
     pub fn apply(edits: &[&Self], policy: &Policy) -> Policy {
         let mut edited = policy.clone();
@@ -86,7 +86,7 @@ impl PolicyEdit {
                 !left_out.contains(&(direction as usize, at - 1))
             });
         }
-        // The API server would default them by the rules, of which there may be none now.
+        // The API server would derive the default from the rules, of which there may be none now.
         if edited.policy_types.is_none() {
             let types = Direction::ALL.into_iter();
             edited.policy_types = Some(types.filter(|at| policy.isolates(*at)).collect());

@@ -16,15 +16,15 @@ use netpol::rule::Rule;
 /// One change of the settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SettingEdit {
-    /// A rule that is permitted for every perimeter.
+    /// Permits a rule for every perimeter.
     Platform(BTreeSet<Pods>, Direction, Rule),
-    /// A link-local or metadata block that declarations may name.
+    /// Permits a link-local or metadata block in declarations.
     UnsafeAllowed(Direction, IpNet),
-    /// A namespace of the platform's DNS.
+    /// Adds a namespace of the platform's DNS.
     DnsNamespace(Arc<str>),
-    /// An address of an API server endpoint.
+    /// Adds an address of an API server endpoint.
     ApiServerEndpoint(IpAddr),
-    /// An address of the API server.
+    /// Adds an address of the API server.
     ApiServerAddress(IpAddr),
 }
 
