@@ -7,9 +7,9 @@
 mod basis;
 pub mod decode;
 pub mod envelope;
-pub mod maintenance_request;
+pub(crate) mod maintenance_request;
 pub mod patch;
-pub mod peek;
+pub(crate) mod peek;
 mod rejection;
 pub mod respond;
 mod small_budget;
@@ -53,17 +53,17 @@ pub struct Answer {
     /// Record for log and metrics.
     pub record: Record,
     /// A permission that can be checked before this answer is sent. If it is granted, the review is repeated.
-    pub maintenance: Option<MaintenanceRequest>,
+    pub(crate) maintenance: Option<MaintenanceRequest>,
     /// Findings, if the object was reviewed.
     pub evidence: Option<Evidence>,
     /// True if a proof used up its budget, so that a larger one may change the answer.
-    pub ran_out: bool,
+    pub(crate) ran_out: bool,
 }
 
 impl Answer {
     /// The answer for a user who may not maintain this OpenBaoCluster.
     #[must_use]
-    pub fn without_permission(self, cluster: ObjectRef) -> Self {
+    pub(crate) fn without_permission(self, cluster: ObjectRef) -> Self {
         let Some(mut evidence) = self.evidence else {
             return self;
         };
@@ -81,22 +81,22 @@ impl Answer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Evidence {
     /// The object.
-    pub object: ObjectRef,
+    pub(crate) object: ObjectRef,
     /// All findings.
-    pub verdict: Verdict,
+    pub(crate) verdict: Verdict,
     /// Set if newer facts could change the answer.
-    pub live_read: Option<UnsureAnswer>,
+    pub(crate) live_read: Option<UnsureAnswer>,
     /// The baseline, if there were facts.
     baseline: Option<Baseline>,
 }
 
 /// An answer that newer facts could change.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnsureAnswer {
+pub(crate) struct UnsureAnswer {
     /// The reason.
-    pub live_read: NeedsLiveRead,
+    pub(crate) live_read: NeedsLiveRead,
     /// Facts about each [namespace](review::namespaces) that the answer depends on.
-    pub known: BTreeMap<Arc<str>, Option<Arc<NamespaceFacts>>>,
+    pub(crate) known: BTreeMap<Arc<str>, Option<Arc<NamespaceFacts>>>,
 }
 
 /// Freshness of the facts, asked at each review. The implementation has the clock.
@@ -159,18 +159,18 @@ impl Admission {
 
     /// Marks the facts as outdated: there are newer ones that could not be compiled. Nothing is proved until
     /// others are [published](Self::publish).
-    pub fn outdate(&self) {
+    pub(crate) fn outdate(&self) {
         self.outdated.store(true, Ordering::Release);
     }
 
     /// Sets the configuration to use while there are no facts. Later, facts with another configuration
     /// [replace](Self::publish) the old ones.
-    pub fn decide(&self, config: Arc<ReviewConfig>) {
+    pub(crate) fn decide(&self, config: Arc<ReviewConfig>) {
         self.config.store(config);
     }
 
     /// The configuration in force.
-    pub fn config(&self) -> Arc<ReviewConfig> {
+    pub(crate) fn config(&self) -> Arc<ReviewConfig> {
         let world = self.world.load();
         let decided = world.as_ref().map(|world| Arc::clone(&world.config));
         decided.unwrap_or_else(|| self.config.load_full())
@@ -182,7 +182,7 @@ impl Admission {
     }
 
     /// The kinds that were not listed yet, if known.
-    pub fn missing(&self) -> Vec<Kind> {
+    pub(crate) fn missing(&self) -> Vec<Kind> {
         let freshness = self.freshness.as_ref();
         freshness
             .map(|freshness| freshness.missing())
@@ -190,7 +190,7 @@ impl Admission {
     }
 
     /// Returns true if facts were published.
-    pub fn is_ready(&self) -> bool {
+    pub(crate) fn is_ready(&self) -> bool {
         self.world.load().is_some()
     }
 
@@ -201,18 +201,23 @@ impl Admission {
     }
 
     /// Answers one body with these facts instead of the published ones.
-    pub fn answer_in(&self, world: &CompiledSnapshot, webhook: WebhookKind, body: &[u8]) -> Answer {
+    pub(crate) fn answer_in(
+        &self,
+        world: &CompiledSnapshot,
+        webhook: WebhookKind,
+        body: &[u8],
+    ) -> Answer {
         self.answer_by(Basis::Facts(world), webhook, body, BTreeSet::new())
     }
 
     /// Answers one body that [needs a live read](NeedsLiveRead) which failed.
-    pub fn answer_without_live_read(&self, webhook: WebhookKind, body: &[u8]) -> Answer {
+    pub(crate) fn answer_without_live_read(&self, webhook: WebhookKind, body: &[u8]) -> Answer {
         self.answer_by(Basis::Unread, webhook, body, BTreeSet::new())
     }
 
     /// Answers one body whose user may maintain these OpenBaoClusters, with these facts or the published
     /// ones.
-    pub fn answer_granted(
+    pub(crate) fn answer_granted(
         &self,
         settled: Option<&CompiledSnapshot>,
         webhook: WebhookKind,

@@ -7,10 +7,10 @@
     clippy::disallowed_types
 )]
 
-pub mod checkpoint;
-pub mod declaration_opens;
-pub mod endpoint_not_covered;
-pub mod fallback_ended;
-pub mod nobody_admitted;
-pub mod opened;
-pub mod without_effect;
+pub(crate) mod checkpoint;
+pub(crate) mod declaration_opens;
+pub(crate) mod endpoint_not_covered;
+pub(crate) mod fallback_ended;
+pub(crate) mod nobody_admitted;
+pub(crate) mod opened;
+pub(crate) mod without_effect;

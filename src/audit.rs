@@ -2,10 +2,10 @@
 //!
 //! The contents of an object are not recorded, except those in the reason of a denial.
 
-pub mod background;
-pub mod event_queue;
-pub mod finding_store;
-pub mod log;
+pub(crate) mod background;
+pub(crate) mod event_queue;
+pub(crate) mod finding_store;
+pub(crate) mod log;
 pub mod metrics;
 
 use std::time::Duration;
@@ -61,7 +61,7 @@ impl Resolution {
     }
 
     /// The outcome of a review with this verdict.
-    pub const fn of(outcome: Outcome) -> Self {
+    pub(crate) const fn of(outcome: Outcome) -> Self {
         match outcome {
             Outcome::Allow => Self::Allow,
             Outcome::Warn => Self::Warn,
@@ -92,7 +92,7 @@ pub enum Operation {
 
 impl Operation {
     /// The operation of an AdmissionReview.
-    pub fn from_api(text: &str) -> Self {
+    pub(crate) fn from_api(text: &str) -> Self {
         match text {
             "CREATE" => Self::Create,
             "UPDATE" => Self::Update,
@@ -149,16 +149,16 @@ pub struct Record {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denial {
     /// Field path; empty if it is about the whole object.
-    pub field: String,
+    pub(crate) field: String,
     /// Reason, in one sentence.
-    pub reason: String,
+    pub(crate) reason: String,
     /// Example connection, if the finding is about connections.
-    pub connection: Option<String>,
+    pub(crate) connection: Option<String>,
 }
 
 impl Denial {
     /// The first finding of a verdict that denies the write.
-    pub fn of(verdict: &Verdict) -> Option<Self> {
+    pub(crate) fn of(verdict: &Verdict) -> Option<Self> {
         let mut findings = verdict.findings.iter();
         let first = findings.find(|finding| finding.level == Level::Deny)?;
         Some(Self {
@@ -190,7 +190,7 @@ impl Record {
     }
 
     /// The kind in logs and metrics. It is `other` for kinds that are not reviewed.
-    pub const fn kind(&self) -> &'static str {
+    pub(crate) const fn kind(&self) -> &'static str {
         match self.kind {
             Some(kind) => kind.as_str(),
             None => "other",
@@ -198,7 +198,7 @@ impl Record {
     }
 
     /// The codes of the findings, unique and sorted, separated by commas.
-    pub fn codes(&self) -> String {
+    pub(crate) fn codes(&self) -> String {
         let mut codes: Vec<&str> = self
             .findings
             .iter()
@@ -217,7 +217,7 @@ pub fn rejected_request(metrics: &Metrics, record: &Record, why: &'static str, d
 }
 
 /// Logs and counts one review. `duration` starts after the body was read and ends before the response.
-pub fn record(metrics: &Metrics, record: &Record, duration: Duration) {
+pub(crate) fn record(metrics: &Metrics, record: &Record, duration: Duration) {
     metrics.reviewed(record, duration);
     log::reviewed(record, duration);
 }

@@ -17,20 +17,21 @@ mod selected;
 mod table;
 mod written;
 
-pub use ceiling::Ceiling;
-pub use compiled::{
+pub(crate) use ceiling::Ceiling;
+pub(crate) use compiled::{
     ClusterPerimeter, Entry, NamespacePerimeters, ZonePerimeter, compile, rendered,
 };
 pub use expand::{Expansion, Facts, Source, expand};
-pub use managed::{
+pub(crate) use managed::{
     CLUSTER_LABEL, COMPONENT_LABEL, JOB_COMPONENTS, MANAGED_LABELS, NAME_LABEL, OPERATOR_NAME,
     managed_policy, pods_of_any_cluster, selector, zone,
 };
 pub use selected::{PolicyRegions, Selected, SelectedRule, SharedRegions};
 pub use table::ROWS;
-pub use written::{OWNER_API_VERSION, OWNER_UID, Obstacle, invalid_values, written};
+pub use written::written;
+pub(crate) use written::{OWNER_API_VERSION, OWNER_UID, Obstacle, invalid_values};
 
-pub use crate::config::Pods;
+pub(crate) use crate::config::Pods;
 use crate::config::{Baseline, ReviewConfig};
 use netpol::Direction;
 
@@ -144,7 +145,7 @@ pub struct Row {
 }
 
 /// The rows of one zone and direction in a baseline, in rendered order.
-pub fn rows(
+pub(crate) fn rows(
     pods: Pods,
     direction: Direction,
     config: &ReviewConfig,

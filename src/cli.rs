@@ -1,16 +1,16 @@
 //! The command line: commands and exit status.
 
-pub mod certs;
-pub mod check;
+pub(crate) mod certs;
+pub(crate) mod check;
 pub mod crds;
-pub mod explain;
+pub(crate) mod explain;
 mod live;
 mod namespace;
 mod print_config;
-pub mod render;
-pub mod review;
-pub mod serve;
-pub mod show;
+pub(crate) mod render;
+pub(crate) mod review;
+pub(crate) mod serve;
+pub(crate) mod show;
 mod text;
 mod typed;
 
@@ -71,7 +71,7 @@ impl Termination for ExitStatus {
 }
 
 /// Error of a command that could not run, with its causes.
-pub type Failure = Box<dyn Error + Send + Sync>;
+pub(crate) type Failure = Box<dyn Error + Send + Sync>;
 
 impl Cli {
     /// Runs the command. The error of one that could not run goes to standard error.

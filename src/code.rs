@@ -78,7 +78,7 @@ pub enum EnforcementPoint {
 
 impl EnforcementPoint {
     /// All enforcement points, in the order of the documentation.
-    pub const ALL: [Self; 3] = [Self::Webhook, Self::Check, Self::Audit];
+    pub(crate) const ALL: [Self; 3] = [Self::Webhook, Self::Check, Self::Audit];
 
     /// The name in settings.
     pub const fn as_str(self) -> &'static str {

@@ -123,13 +123,13 @@ impl Pods {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlatformRule {
     /// Zones that it is permitted in.
-    pub zones: BTreeSet<Pods>,
+    pub(crate) zones: BTreeSet<Pods>,
     /// Direction, seen from those pods.
-    pub direction: Direction,
+    pub(crate) direction: Direction,
     /// The rule; a podSelector alone means pods of the judged pods' own namespace.
-    pub rule: Rule,
+    pub(crate) rule: Rule,
     /// Its path in the settings, for explanations: `review.platform[0].ingress[0]`.
-    pub path: Arc<str>,
+    pub(crate) path: Arc<str>,
 }
 
 /// Element of `review.platform`, as written: rules for some zones.
@@ -137,13 +137,13 @@ pub struct PlatformRule {
 #[serde(default, deny_unknown_fields)]
 pub struct Platform {
     /// Groups of pods with these connections
-    pub zones: BTreeSet<Pods>,
+    pub(crate) zones: BTreeSet<Pods>,
     /// Elements of a NetworkPolicy's `spec.ingress`
     #[schemars(with = "Vec<NetworkPolicyIngressRule>")]
-    pub ingress: Vec<Value>,
+    pub(crate) ingress: Vec<Value>,
     /// Elements of a NetworkPolicy's `spec.egress`
     #[schemars(with = "Vec<NetworkPolicyEgressRule>")]
-    pub egress: Vec<Value>,
+    pub(crate) egress: Vec<Value>,
 }
 
 impl Default for Platform {
@@ -219,7 +219,7 @@ pub struct ReviewConfig {
 
 /// Keys that the operator, OpenBao's service registration, Kubernetes' own controllers, the kubelet's
 /// node topology and service meshes put on pods.
-pub const RUNTIME_LABEL_KEYS: &[&str] = &[
+pub(crate) const RUNTIME_LABEL_KEYS: &[&str] = &[
     "openbao-active",
     "openbao-initialized",
     "openbao-perf-standby",
@@ -243,7 +243,7 @@ pub const RUNTIME_LABEL_KEYS: &[&str] = &[
 
 /// Ports of proxies that forward to whichever port their peer asks for: Istio's HBONE, in ambient mode
 /// and of sidecars, and Linkerd's inbound port.
-pub const TUNNEL_PORTS: &[u16] = &[15008, 4143];
+pub(crate) const TUNNEL_PORTS: &[u16] = &[15008, 4143];
 
 impl Default for ReviewConfig {
     fn default() -> Self {

@@ -9,14 +9,7 @@ use serde::{Deserialize, Deserializer, Serializer};
 const LONGEST: usize = 15;
 
 /// A time such as `10s`, `500ms` or `1m30s`; `None` where it is none, or has a sign.
-///
-/// ```
-/// use openbao_perimeter::duration::go_duration;
-///
-/// assert_eq!(go_duration("1.5s").map(|time| time.as_millis()), Some(1_500));
-/// assert_eq!(go_duration("-1s"), None);
-/// ```
-pub fn go_duration(text: &str) -> Option<Duration> {
+pub(crate) fn go_duration(text: &str) -> Option<Duration> {
     // kube's parser panics on what a `Duration` cannot hold: on signs in the middle, and on
     // numbers that take more characters than these.
     let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '.';
@@ -31,13 +24,13 @@ pub fn go_duration(text: &str) -> Option<Duration> {
 /// Error of a text that is not a duration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected a duration such as `90d`, `12h` or `5m`, found `{0}`")]
-pub struct NotADuration(String);
+pub(crate) struct NotADuration(String);
 
 /// Parses a duration such as `90d`, `2160h`, `5m` or `1h 30m`. A day has 24 hours.
 ///
 /// # Errors
 /// The text is none, has a sign, or counts months or years, which have no length.
-pub fn parse(text: &str) -> Result<Duration, NotADuration> {
+pub(crate) fn parse(text: &str) -> Result<Duration, NotADuration> {
     let duration = text.parse::<Span>().and_then(|span| {
         let duration = span.to_duration(SpanRelativeTo::days_are_24_hours())?;
         Duration::try_from(duration)
@@ -46,7 +39,7 @@ pub fn parse(text: &str) -> Result<Duration, NotADuration> {
 }
 
 /// Text of a duration in the largest unit in which it is whole: `90d`, `90s`, `1500ms`.
-pub fn text(duration: Duration) -> String {
+pub(crate) fn text(duration: Duration) -> String {
     let nanoseconds = duration.as_nanos();
     let mut units = UNITS.into_iter();
     let whole = units.find(|(_, unit)| nanoseconds != 0 && nanoseconds.is_multiple_of(*unit));
@@ -66,12 +59,17 @@ const UNITS: [(&str, u128); 7] = [
 ];
 
 /// Serializes a duration as text.
-pub fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn serialize<S: Serializer>(
+    duration: &Duration,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&text(*duration))
 }
 
 /// Deserializes a duration from text.
-pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
     parse(&text).map_err(serde::de::Error::custom)
 }

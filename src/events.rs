@@ -26,7 +26,7 @@ const NOTE: usize = 1024;
 const LIMIT: Duration = Duration::from_secs(5);
 
 /// Records the Events of the queue until it is closed. `instance` identifies the replica.
-pub async fn record(
+pub(crate) async fn record(
     client: Client,
     instance: String,
     metrics: Arc<Metrics>,

@@ -16,31 +16,31 @@ use crate::config::{Baseline, Pods};
     clippy::struct_excessive_bools,
     reason = "each is a fact of its own about the operator"
 )]
-pub struct Features {
+pub(crate) struct Features {
     /// Pods of a cluster for which it renders a policy.
-    pub cluster_pods: &'static [Pods],
+    pub(crate) cluster_pods: &'static [Pods],
     /// It knows `spec.network.trustedIngressPeers`.
-    pub has_trusted_peers: bool,
+    pub(crate) has_trusted_peers: bool,
     /// It finds DNS by `spec.network.dnsNamespace` and `dnsEndpointIPs`.
-    pub has_dns_fields: bool,
+    pub(crate) has_dns_fields: bool,
     /// It renders a rule for the metrics listener, on a port that the cluster chooses.
-    pub has_metrics_port: bool,
+    pub(crate) has_metrics_port: bool,
     /// It reports checkpoints as conditions of clusters and restores.
-    pub reports_checkpoints: bool,
+    pub(crate) reports_checkpoints: bool,
     /// It rejects declarations that a Hardened cluster may not have.
-    pub enforces_hardened: bool,
+    pub(crate) enforces_hardened: bool,
     /// It rejects an Ingress without trusted peers.
-    pub ingress_needs_trusted_peers: bool,
+    pub(crate) ingress_needs_trusted_peers: bool,
     /// It overwrites a policy with the name of one of its own.
-    pub takes_over_policies: bool,
+    pub(crate) takes_over_policies: bool,
     /// It marks its policies with the uid of their cluster.
-    pub marks_owner: bool,
+    pub(crate) marks_owner: bool,
     /// It creates clusters for restores, and renders no policies for them.
-    pub restores_into_clusters: bool,
+    pub(crate) restores_into_clusters: bool,
     /// It waits until the Gateway accepts its route.
-    pub checks_gateway_route: bool,
+    pub(crate) checks_gateway_route: bool,
     /// Its rule for a Gateway in the cluster's own namespace admits it.
-    pub admits_gateway_of_own_namespace: bool,
+    pub(crate) admits_gateway_of_own_namespace: bool,
 }
 
 const CLASSIC: Features = Features {
@@ -80,7 +80,7 @@ const NEXT: Features = Features {
 
 impl Baseline {
     /// The features of this baseline.
-    pub const fn features(self) -> &'static Features {
+    pub(crate) const fn features(self) -> &'static Features {
         match self {
             Self::Classic => &CLASSIC,
             Self::V01 => &V01,

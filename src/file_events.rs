@@ -11,14 +11,14 @@ use notify::{Event, EventKind, RecommendedWatcher, Watcher};
 use tokio::sync::Notify;
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
 
-pub use notify::RecursiveMode;
+pub(crate) use notify::RecursiveMode;
 
 /// Delay after an event, so that files that are written together are read together.
-pub const DEBOUNCE: Duration = Duration::from_millis(100);
+pub(crate) const DEBOUNCE: Duration = Duration::from_millis(100);
 
 /// Times at which to read files again: after events in their folders, and at an interval.
 #[derive(Debug)]
-pub struct Changes {
+pub(crate) struct Changes {
     changed: Arc<Notify>,
     timer: Interval,
     _watcher: Option<RecommendedWatcher>,
@@ -26,7 +26,7 @@ pub struct Changes {
 
 impl Changes {
     /// Watches the folders of these files.
-    pub fn of<'a>(files: impl IntoIterator<Item = &'a Path>, every: Duration) -> Self {
+    pub(crate) fn of<'a>(files: impl IntoIterator<Item = &'a Path>, every: Duration) -> Self {
         let changed = Arc::new(Notify::new());
         let folders: Vec<&Path> = files.into_iter().map(folder).collect();
         let at = folders.iter().copied();
@@ -45,7 +45,7 @@ impl Changes {
 
     /// Waits until the files should be read. The first time is at once, since files may have changed before
     /// they were watched.
-    pub async fn next(&mut self) {
+    pub(crate) async fn next(&mut self) {
         tokio::select! {
             () = self.changed.notified() => sleep(DEBOUNCE).await,
             _ = self.timer.tick() => {}
@@ -55,7 +55,7 @@ impl Changes {
 
 /// Wakes `changed` on every change in these folders, until the returned watcher is dropped. Folders are
 /// watched, not files: mounted Secrets and editors replace a file, and a watch on it would end.
-pub fn observe<'a>(
+pub(crate) fn observe<'a>(
     folders: impl IntoIterator<Item = &'a Path>,
     mode: RecursiveMode,
     changed: Arc<Notify>,
@@ -73,7 +73,7 @@ pub fn observe<'a>(
 }
 
 /// The folder of a file.
-pub fn folder(file: &Path) -> &Path {
+pub(crate) fn folder(file: &Path) -> &Path {
     match file.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

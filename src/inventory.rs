@@ -9,43 +9,43 @@
     clippy::disallowed_types
 )]
 
-pub mod cluster;
-pub mod condition;
+pub(crate) mod cluster;
+pub(crate) mod condition;
 pub mod crd;
-pub mod dependencies;
-pub mod endpoint;
-pub mod freshness;
-pub mod gateway;
+pub(crate) mod dependencies;
+pub(crate) mod endpoint;
+pub(crate) mod freshness;
+pub(crate) mod gateway;
 mod kind;
-pub mod meta;
-pub mod namespace;
+pub(crate) mod meta;
+pub(crate) mod namespace;
 mod namespace_facts;
-pub mod network;
-pub mod object;
-pub mod policy;
+pub(crate) mod network;
+pub(crate) mod object;
+pub(crate) mod policy;
 pub mod read;
 pub mod render;
-pub mod restore;
-pub mod rules;
-pub mod size;
-pub mod snapshot;
-pub mod stub;
-pub mod unknown;
+pub(crate) mod restore;
+pub(crate) mod rules;
+pub(crate) mod size;
+pub(crate) mod snapshot;
+pub(crate) mod stub;
+pub(crate) mod unknown;
 
 use std::fmt;
 use std::sync::Arc;
 
-pub use netpol::label::Labels;
+pub(crate) use netpol::label::Labels;
 use netpol::rule::Selector;
 use size::TooLarge;
 
 pub use cluster::{Cluster, Profile};
-pub use condition::{Checkpoint, LiveCondition, Status};
-pub use dependencies::Dependencies;
+pub(crate) use condition::{Checkpoint, LiveCondition, Status};
+pub(crate) use dependencies::Dependencies;
 pub use freshness::Freshness;
 pub use gateway::{Gateway, GatewayClass};
 pub use kind::{Kind, KindUse};
-pub use namespace::Namespace;
+pub(crate) use namespace::Namespace;
 pub use namespace_facts::NamespaceFacts;
 pub use network::{Declared, ListedAddress, Network};
 pub use object::{Change, Object};
@@ -95,7 +95,7 @@ pub struct Meta {
     /// True if a deletion timestamp is set.
     pub deleting: bool,
     /// Unknown fields of the object. Only objects from files and objects under review are checked for them.
-    pub unknown: Vec<UnknownField>,
+    pub(crate) unknown: Vec<UnknownField>,
 }
 
 /// One owner reference.
@@ -132,7 +132,7 @@ pub struct Unreadable {
     /// All problems in field order; never empty.
     pub problems: Vec<Malformed>,
     /// The version of the object, if it is an unsupported one. Then only its metadata is known.
-    pub version: Option<Arc<str>>,
+    pub(crate) version: Option<Arc<str>>,
     /// The size, if the object is too large to read. Then only its namespace and name are known.
     pub too_large: Option<Box<Oversize>>,
 }
@@ -143,12 +143,12 @@ pub struct Oversize {
     /// The size and its limit.
     pub size: TooLarge,
     /// For a NetworkPolicy, the pods that it selects; `None` if they are unknown.
-    pub pods: Option<Selector>,
+    pub(crate) pods: Option<Selector>,
 }
 
 impl Unreadable {
     /// An object that is too large to read.
-    pub fn too_large(meta: Meta, size: TooLarge, pods: Option<Selector>) -> Self {
+    pub(crate) fn too_large(meta: Meta, size: TooLarge, pods: Option<Selector>) -> Self {
         let TooLarge {
             path,
             what,
@@ -194,7 +194,7 @@ impl<T> Fact<T> {
 
 impl Unreadable {
     /// An object in an unsupported version.
-    pub fn in_version(kind: Kind, meta: Meta, version: &str) -> Self {
+    pub(crate) fn in_version(kind: Kind, meta: Meta, version: &str) -> Self {
         let read = kind.versions().join("` or `");
         Self {
             meta,

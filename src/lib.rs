@@ -6,24 +6,24 @@
 //! [`code`], and `ReviewConfig` in [`config`]) have no async, clock, environment, files or network.
 
 pub mod admission;
-pub mod advice;
+pub(crate) mod advice;
 pub mod audit;
 pub mod baseline;
 pub mod cli;
 pub mod code;
 pub mod config;
-pub mod duration;
-pub mod events;
-pub mod features;
-pub mod file_events;
+pub(crate) mod duration;
+pub(crate) mod events;
+pub(crate) mod features;
+pub(crate) mod file_events;
 pub mod inventory;
-pub mod rate;
+pub(crate) mod rate;
 pub mod registration;
 pub mod review;
 pub mod rules;
 pub mod server;
 pub mod settings;
 pub mod show;
-pub mod size;
+pub(crate) mod size;
 pub mod sources;
-pub mod telemetry;
+pub(crate) mod telemetry;

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 /// Bucket that holds `burst` tokens and gains one in each period.
 #[derive(Clone, Copy, Debug)]
-pub struct Bucket {
+pub(crate) struct Bucket {
     period: Duration,
     burst: u32,
     /// Time at which the bucket is full again. It is in the past if the bucket is full.
@@ -15,7 +15,7 @@ pub struct Bucket {
 
 impl Bucket {
     /// A full bucket.
-    pub const fn new(burst: u32, period: Duration, now: Instant) -> Self {
+    pub(crate) const fn new(burst: u32, period: Duration, now: Instant) -> Self {
         Self {
             period,
             burst,
@@ -24,13 +24,13 @@ impl Bucket {
     }
 
     /// Takes a token. Returns the time until it is available.
-    pub fn reserve(&mut self, now: Instant) -> Duration {
+    pub(crate) fn reserve(&mut self, now: Instant) -> Duration {
         self.full = self.full.max(now) + self.period;
         (self.full - now).saturating_sub(self.period * self.burst)
     }
 
     /// Returns true if the bucket is full.
-    pub fn is_full(&self, now: Instant) -> bool {
+    pub(crate) fn is_full(&self, now: Instant) -> bool {
         self.full <= now
     }
 }

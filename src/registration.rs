@@ -4,7 +4,7 @@
 //! reported: metric, log, Event. Nothing is put back: that would fight the tool that delivers the
 //! manifests, and an administrator who breaks the glass.
 
-pub mod watch;
+pub(crate) mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -49,21 +49,21 @@ pub struct Difference {
     /// Field of an entry, such as `failurePolicy`; [`Self::MISSING`] and the like where there is no entry.
     pub field: String,
     /// Path of the value that differs, and both values; empty where there is no entry.
-    pub detail: String,
+    pub(crate) detail: String,
 }
 
 impl Difference {
     /// The configuration does not exist.
-    pub const MISSING: &'static str = "missing";
+    pub(crate) const MISSING: &'static str = "missing";
     /// The configuration cannot be watched, so it is unknown.
-    pub const UNWATCHED: &'static str = "unwatched";
+    pub(crate) const UNWATCHED: &'static str = "unwatched";
     /// An entry is missing, or unknown to the manifest.
-    pub const ENTRIES: &'static str = "entries";
+    pub(crate) const ENTRIES: &'static str = "entries";
     /// The API server would not trust the certificate that is served.
-    pub const CA_BUNDLE: &'static str = "caBundle";
+    pub(crate) const CA_BUNDLE: &'static str = "caBundle";
 
     /// Difference of a whole configuration.
-    pub fn whole(field: &str) -> Self {
+    pub(crate) fn whole(field: &str) -> Self {
         Self {
             field: field.to_owned(),
             detail: String::new(),

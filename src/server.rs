@@ -10,7 +10,7 @@ mod body;
 pub mod clients;
 mod deadline;
 mod fresh;
-pub mod limits;
+pub(crate) mod limits;
 pub mod listener;
 pub mod probes;
 pub mod router;
@@ -151,7 +151,7 @@ impl Server {
     }
 
     /// The readiness of the server. Other tasks may add warnings to it.
-    pub fn readiness(&self) -> Arc<Readiness> {
+    pub(crate) fn readiness(&self) -> Arc<Readiness> {
         Arc::clone(&self.readiness)
     }
 
@@ -215,7 +215,7 @@ fn plain(listener: TcpListener, router: Router) -> Port {
 }
 
 /// An address to connect to. The unspecified address is replaced by the loopback address.
-pub fn reachable(mut address: SocketAddr) -> SocketAddr {
+pub(crate) fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         address.set_ip(match address.ip() {
             IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),

@@ -32,7 +32,7 @@ mod schema;
 mod tests;
 mod tls;
 
-pub use error::SettingsError;
+pub(crate) use error::SettingsError;
 pub use file::SettingsFile;
 pub use flags::{Flags, ReviewFlags, ServeFlags};
 pub use given::{Given, Origin};
@@ -61,33 +61,33 @@ pub struct ServerConfig {
     pub metrics_listen: SocketAddr,
 
     /// Folder of manifests to take as the inventory, instead of a cluster
-    pub inventory: Option<PathBuf>,
+    pub(crate) inventory: Option<PathBuf>,
 
     /// Source of the certificate
-    pub tls: TlsMode,
+    pub(crate) tls: TlsMode,
 
     /// Certificate chain, PEM, leaf first (`--tls files`)
-    pub cert: Option<PathBuf>,
+    pub(crate) cert: Option<PathBuf>,
 
     /// Private key, PEM (`--tls files`)
-    pub key: Option<PathBuf>,
+    pub(crate) key: Option<PathBuf>,
 
     /// File that the CA certificate is written to, PEM (`--tls ephemeral`)
-    pub ca_out: Option<PathBuf>,
+    pub(crate) ca_out: Option<PathBuf>,
 
     /// Namespace of the operator
-    pub operator_namespace: Arc<str>,
+    pub(crate) operator_namespace: Arc<str>,
 
     /// Username whose writes are the operator's
     /// [default: its controller and provisioner in the operator's namespace]
-    pub operator_accounts: BTreeSet<String>,
+    pub(crate) operator_accounts: BTreeSet<String>,
 
     /// Address of the API server, for clusters without `apiServerCIDR`
     /// [default: the Service default/kubernetes]
-    pub api_server_addresses: Vec<IpAddr>,
+    pub(crate) api_server_addresses: Vec<IpAddr>,
 
     /// Baseline of the operator's allowlist
-    pub baseline: Baseline,
+    pub(crate) baseline: Baseline,
 
     /// Time between being unready and taking no more connections at shutdown, at most 4m
     #[serde(with = "crate::duration")]
@@ -95,45 +95,45 @@ pub struct ServerConfig {
     pub shutdown_delay: Duration,
 
     /// Shape of log lines
-    pub log_format: Format,
+    pub(crate) log_format: Format,
 
     /// Events that are logged: a level (`off`, `error`, `warn`, `info`, `debug`, `trace`), or `TARGET=LEVEL`, or several
     /// with commas between them
-    pub log_filter: String,
+    pub(crate) log_filter: String,
 
     /// Namespace of this process [default: `POD_NAMESPACE`, or that of its service account]
-    pub own_namespace: Option<String>,
+    pub(crate) own_namespace: Option<String>,
 
     /// Configuration of reviews.
-    pub review: ReviewConfig,
+    pub(crate) review: ReviewConfig,
 
     /// Configuration of `serve` in a cluster.
-    pub cluster: ClusterConfig,
+    pub(crate) cluster: ClusterConfig,
 
     /// Limits of the webhooks' port.
     pub limits: Limits,
 
     /// Certificate of `tls: self-managed`.
-    pub self_managed: SelfManagedConfig,
+    pub(crate) self_managed: SelfManagedConfig,
 
     /// Clients that may connect.
-    pub clients: ClientConfig,
+    pub(crate) clients: ClientConfig,
 }
 
 /// Configuration of `serve` in a cluster, the key `cluster`; without a cluster it means nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-pub struct ClusterConfig {
+pub(crate) struct ClusterConfig {
     /// Time without a watch event or list after which writes are denied (OBP403), at least 2m
     #[serde(with = "crate::duration")]
     #[schemars(with = "String")]
-    pub stale_after: Duration,
+    pub(crate) stale_after: Duration,
 
     /// Name of our two webhook configurations, which are watched; empty watches none
-    pub registration: String,
+    pub(crate) registration: String,
 
     /// Whether denials and findings of the audit become Events
-    pub events: Switch,
+    pub(crate) events: Switch,
 }
 
 /// On or off.
@@ -141,7 +141,7 @@ pub struct ClusterConfig {
     Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
-pub enum Switch {
+pub(crate) enum Switch {
     /// On.
     #[default]
     On,
@@ -278,7 +278,7 @@ impl ServerConfig {
     }
 
     /// Namespace of this process, if it is known.
-    pub fn own_namespace(&self) -> Option<String> {
+    pub(crate) fn own_namespace(&self) -> Option<String> {
         namespace::own(self.own_namespace.as_deref())
     }
 

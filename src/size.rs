@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, Serializer};
 /// Error of a text that is not a size.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected a size such as `16Ki` or `7Mi`, found `{0}`")]
-pub struct NotASize(String);
+pub(crate) struct NotASize(String);
 
 const UNITS: [(&str, u32); 4] = [("Gi", 1 << 30), ("Mi", 1 << 20), ("Ki", 1 << 10), ("", 1)];
 
@@ -13,7 +13,7 @@ const UNITS: [(&str, u32); 4] = [("Gi", 1 << 30), ("Mi", 1 << 20), ("Ki", 1 << 1
 ///
 /// # Errors
 /// The text is none.
-pub fn parse(text: &str) -> Result<usize, NotASize> {
+pub(crate) fn parse(text: &str) -> Result<usize, NotASize> {
     let suffixes = UNITS.into_iter();
     let mut parsed = suffixes.filter_map(|(suffix, unit)| {
         let number = text.strip_suffix(suffix)?;
@@ -26,7 +26,7 @@ pub fn parse(text: &str) -> Result<usize, NotASize> {
 }
 
 /// Text of a size in the largest unit in which it is whole: `7Mi`.
-pub fn text(bytes: usize) -> String {
+pub(crate) fn text(bytes: usize) -> String {
     let units = UNITS
         .into_iter()
         .filter_map(|(suffix, unit)| Some((suffix, usize::try_from(unit).ok()?)));
@@ -38,12 +38,12 @@ pub fn text(bytes: usize) -> String {
 }
 
 /// Serializes a size as text.
-pub fn serialize<S: Serializer>(bytes: &usize, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn serialize<S: Serializer>(bytes: &usize, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&text(*bytes))
 }
 
 /// Deserializes a size from text.
-pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
     let text = String::deserialize(deserializer)?;
     parse(&text).map_err(serde::de::Error::custom)
 }

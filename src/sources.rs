@@ -13,4 +13,4 @@ use tokio::sync::watch;
 use crate::inventory::Snapshot;
 
 /// Channel for snapshots: `None` until the facts are complete for the first time.
-pub type Updates = watch::Sender<Option<Arc<Snapshot>>>;
+pub(crate) type Updates = watch::Sender<Option<Arc<Snapshot>>>;

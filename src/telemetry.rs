@@ -20,7 +20,7 @@ use tracing_subscriber::{Registry, fmt};
     schemars::JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
-pub enum Format {
+pub(crate) enum Format {
     /// One line of text per event.
     #[default]
     Text,
@@ -30,7 +30,7 @@ pub enum Format {
 
 /// Error of starting the log.
 #[derive(Debug, thiserror::Error)]
-pub enum TelemetryError {
+pub(crate) enum TelemetryError {
     /// A part of the filter has no valid level. As the name of a target it would silence all others.
     #[error(
         "`{part}` in the log filter `{filter}` is neither a level (off, error, warn, info, debug, trace) nor `TARGET=LEVEL`"
@@ -51,11 +51,11 @@ pub enum TelemetryError {
 
 /// Handle of the log filter. It can be replaced at any time.
 #[derive(Clone, Debug)]
-pub struct LogFilter(Handle<Targets, Registry>);
+pub(crate) struct LogFilter(Handle<Targets, Registry>);
 
 impl LogFilter {
     /// Replaces the filter.
-    pub fn replace(&self, filter: Targets) -> Result<(), TelemetryError> {
+    pub(crate) fn replace(&self, filter: Targets) -> Result<(), TelemetryError> {
         Ok(self.0.reload(filter)?)
     }
 }
@@ -64,7 +64,7 @@ impl LogFilter {
 ///
 /// The parser of [`Targets`] is not used: it takes a misspelt level for the name of a target, and spans and
 /// fields in brackets too.
-pub fn filter(filter: &str) -> Result<Targets, TelemetryError> {
+pub(crate) fn filter(filter: &str) -> Result<Targets, TelemetryError> {
     let mut targets = Targets::new();
     for part in filter.split(',').map(str::trim) {
         let understood = match part.split_once('=') {
@@ -87,7 +87,7 @@ fn level(text: &str) -> Option<LevelFilter> {
 }
 
 /// Starts logging for the whole process.
-pub fn start(format: Format, filter: Targets) -> Result<LogFilter, TelemetryError> {
+pub(crate) fn start(format: Format, filter: Targets) -> Result<LogFilter, TelemetryError> {
     let (filter, handle) = reload::Layer::new(filter);
     let lines = fmt::layer().with_writer(std::io::stderr);
     let lines = match format {

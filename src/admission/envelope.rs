@@ -13,13 +13,13 @@ use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
 /// The supported version.
-pub const API_VERSION: &str = "admission.k8s.io/v1";
+pub(crate) const API_VERSION: &str = "admission.k8s.io/v1";
 /// The kind of requests and responses.
-pub const KIND: &str = "AdmissionReview";
+pub(crate) const KIND: &str = "AdmissionReview";
 
 /// A string, borrowed if it has no escapes. Absent or `null` is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Text<'a>(Cow<'a, str>);
+pub(crate) struct Text<'a>(Cow<'a, str>);
 
 impl std::ops::Deref for Text<'_> {
     type Target = str;
@@ -64,49 +64,49 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
 /// Group, version and kind of the object.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct GroupVersionKind<'a> {
+pub(crate) struct GroupVersionKind<'a> {
     /// API group; empty for the core group.
     #[serde(borrow)]
-    pub group: Text<'a>,
+    pub(crate) group: Text<'a>,
     /// Version.
     #[serde(borrow)]
-    pub version: Text<'a>,
+    pub(crate) version: Text<'a>,
     /// Kind.
     #[serde(borrow)]
-    pub kind: Text<'a>,
+    pub(crate) kind: Text<'a>,
 }
 
 /// Group, version and resource of the object.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct GroupVersionResource<'a> {
+pub(crate) struct GroupVersionResource<'a> {
     /// API group; empty for the core group.
     #[serde(borrow)]
-    pub group: Text<'a>,
+    pub(crate) group: Text<'a>,
     /// Version.
     #[serde(borrow)]
-    pub version: Text<'a>,
+    pub(crate) version: Text<'a>,
     /// Plural name.
     #[serde(borrow)]
-    pub resource: Text<'a>,
+    pub(crate) resource: Text<'a>,
 }
 
 /// The user. If it is absent, no exemption applies.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct UserInfo<'a> {
+pub(crate) struct UserInfo<'a> {
     /// Username.
     #[serde(borrow, rename = "username")]
-    pub name: Text<'a>,
+    pub(crate) name: Text<'a>,
     /// UID.
     #[serde(borrow)]
-    pub uid: Text<'a>,
+    pub(crate) uid: Text<'a>,
     /// Groups.
     #[serde(borrow, deserialize_with = "bounded")]
-    pub groups: Vec<Text<'a>>,
+    pub(crate) groups: Vec<Text<'a>>,
     /// Extra fields, for authorizers.
     #[serde(borrow, deserialize_with = "bounded_lists")]
-    pub extra: BTreeMap<Text<'a>, Vec<Text<'a>>>,
+    pub(crate) extra: BTreeMap<Text<'a>, Vec<Text<'a>>>,
 }
 
 /// The request of an AdmissionReview.
@@ -115,25 +115,25 @@ pub struct UserInfo<'a> {
 pub struct Envelope<'a> {
     /// The uid, which the response has to repeat. Never empty.
     #[serde(borrow)]
-    pub uid: Text<'a>,
+    pub(crate) uid: Text<'a>,
     /// Kind of the object, after conversion to the version that the registration names.
     #[serde(borrow)]
-    pub kind: GroupVersionKind<'a>,
+    pub(crate) kind: GroupVersionKind<'a>,
     /// Resource; empty if the caller does not set it.
     #[serde(borrow, default, deserialize_with = "null_is_default")]
-    pub resource: GroupVersionResource<'a>,
+    pub(crate) resource: GroupVersionResource<'a>,
     /// `status`, `scale` and others; empty for the object itself.
     #[serde(borrow, default)]
-    pub sub_resource: Text<'a>,
+    pub(crate) sub_resource: Text<'a>,
     /// Name; empty if the API server generates it, and for the deletion of a collection.
     #[serde(borrow, default)]
-    pub name: Text<'a>,
+    pub(crate) name: Text<'a>,
     /// Namespace.
     #[serde(borrow, default)]
-    pub namespace: Text<'a>,
+    pub(crate) namespace: Text<'a>,
     /// `CREATE`, `UPDATE`, `DELETE` or `CONNECT`.
     #[serde(borrow)]
-    pub operation: Text<'a>,
+    pub(crate) operation: Text<'a>,
     /// The user.
     #[serde(
         borrow,
@@ -141,16 +141,16 @@ pub struct Envelope<'a> {
         rename = "userInfo",
         deserialize_with = "null_is_default"
     )]
-    pub user: UserInfo<'a>,
+    pub(crate) user: UserInfo<'a>,
     /// The new object as raw JSON.
     #[serde(borrow, default)]
     pub object: Option<&'a RawValue>,
     /// The old object as raw JSON.
     #[serde(borrow, default)]
-    pub old_object: Option<&'a RawValue>,
+    pub(crate) old_object: Option<&'a RawValue>,
     /// True if nothing will be stored.
     #[serde(default, deserialize_with = "null_is_default")]
-    pub dry_run: bool,
+    pub(crate) dry_run: bool,
 }
 
 /// Reads `null` as the default. Go's encoder writes `null` for nil slices.

@@ -10,9 +10,9 @@ use crate::review::maintenance::Lacking;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MaintenanceRequest {
     /// The user.
-    pub user: User,
+    pub(crate) user: User,
     /// The OpenBaoClusters. Permission for all of them is needed.
-    pub clusters: BTreeSet<ObjectRef>,
+    pub(crate) clusters: BTreeSet<ObjectRef>,
 }
 
 impl MaintenanceRequest {
@@ -31,13 +31,13 @@ impl MaintenanceRequest {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct User {
     /// Username.
-    pub name: String,
+    pub(crate) name: String,
     /// UID.
-    pub uid: String,
+    pub(crate) uid: String,
     /// Groups.
-    pub groups: Vec<String>,
+    pub(crate) groups: Vec<String>,
     /// Extra fields.
-    pub extra: BTreeMap<String, Vec<String>>,
+    pub(crate) extra: BTreeMap<String, Vec<String>>,
 }
 
 impl From<&UserInfo<'_>> for User {

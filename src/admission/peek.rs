@@ -13,29 +13,21 @@ use crate::audit::Operation;
 
 /// The parts of a request that were found. Other parts are empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Peek {
+pub(crate) struct Peek {
     /// UID, which the response has to repeat.
-    pub uid: String,
+    pub(crate) uid: String,
     /// Namespace.
-    pub namespace: String,
+    pub(crate) namespace: String,
     /// Name.
-    pub name: String,
+    pub(crate) name: String,
     /// Operation.
-    pub operation: Operation,
+    pub(crate) operation: Operation,
     /// Username.
-    pub user: String,
+    pub(crate) user: String,
 }
 
 /// Reads the first bytes of a body, or a complete one.
-///
-/// ```
-/// use openbao_perimeter::admission::peek::peek;
-///
-/// let cut = br#"{"kind":"AdmissionReview","request":{"uid":"7","kind":{},"name":"we"#;
-/// let seen = peek(cut);
-/// assert_eq!((seen.uid.as_str(), seen.name.as_str()), ("7", ""));
-/// ```
-pub fn peek(body: &[u8]) -> Peek {
+pub(crate) fn peek(body: &[u8]) -> Peek {
     let mut seen = Peek {
         uid: String::new(),
         namespace: String::new(),

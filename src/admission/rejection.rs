@@ -28,7 +28,7 @@ pub enum Rejection {
 
 impl Rejection {
     /// All reasons, with limits of zero.
-    pub const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 5] = [
         Self::Overloaded,
         Self::TooLarge(0),
         Self::TooLate,
@@ -37,7 +37,7 @@ impl Rejection {
     ];
 
     /// The name in metrics and logs.
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Overloaded => "overloaded",
             Self::TooLarge(_) => "too-large",
@@ -48,7 +48,7 @@ impl Rejection {
     }
 
     /// The HTTP status code, in a review or of the response.
-    pub const fn code(self) -> u16 {
+    pub(crate) const fn code(self) -> u16 {
         match self {
             Self::Overloaded => 429,
             Self::TooLarge(_) => 413,
@@ -58,7 +58,7 @@ impl Rejection {
     }
 
     /// The reason of the Kubernetes status.
-    pub const fn reason(self) -> &'static str {
+    pub(crate) const fn reason(self) -> &'static str {
         match self {
             Self::Overloaded => "TooManyRequests",
             Self::TooLarge(_) => "RequestEntityTooLarge",
@@ -69,7 +69,7 @@ impl Rejection {
 
     /// Seconds after which to retry, if retries are cheap for the server. Kubernetes clients retry by
     /// themselves.
-    pub const fn retry_after(self) -> Option<i32> {
+    pub(crate) const fn retry_after(self) -> Option<i32> {
         match self {
             Self::Overloaded => Some(1),
             _ => None,

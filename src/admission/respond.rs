@@ -17,10 +17,10 @@ use crate::rules::{Code, Finding, Level};
 
 /// Maximum number of warnings in a response. The rest is counted. Clients print each warning as a line, and
 /// the API server truncates long lists.
-pub const WARNINGS: usize = 10;
+pub(crate) const WARNINGS: usize = 10;
 
 /// Maximum number of causes in a denial, in the order of the message.
-pub const CAUSES: usize = 100;
+pub(crate) const CAUSES: usize = 100;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -61,7 +61,7 @@ impl Response<'_> {
 }
 
 /// Allows a write without a review.
-pub fn untouched(uid: &str) -> Vec<u8> {
+pub(crate) fn untouched(uid: &str) -> Vec<u8> {
     Response {
         uid,
         allowed: true,
@@ -71,7 +71,7 @@ pub fn untouched(uid: &str) -> Vec<u8> {
 }
 
 /// Denies a malformed review that has a uid.
-pub fn malformed(uid: &str, problem: &str) -> Vec<u8> {
+pub(crate) fn malformed(uid: &str, problem: &str) -> Vec<u8> {
     let status = Status {
         status: Some("Failure".into()),
         code: Some(400),
@@ -88,7 +88,7 @@ pub fn malformed(uid: &str, problem: &str) -> Vec<u8> {
 }
 
 /// Denies a write without a verdict.
-pub fn rejected(uid: &str, why: Rejection) -> Vec<u8> {
+pub(crate) fn rejected(uid: &str, why: Rejection) -> Vec<u8> {
     let details = why.retry_after().map(|seconds| StatusDetails {
         retry_after_seconds: Some(seconds),
         ..StatusDetails::default()

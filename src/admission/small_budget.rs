@@ -10,7 +10,11 @@ pub(super) const STEPS: u32 = 2_000;
 impl Admission {
     /// Answers one body with a small budget. `None` if that is not enough; then [`answer`](Self::answer) has
     /// to be called.
-    pub fn answer_with_small_budget(&self, webhook: WebhookKind, body: &[u8]) -> Option<Answer> {
+    pub(crate) fn answer_with_small_budget(
+        &self,
+        webhook: WebhookKind,
+        body: &[u8],
+    ) -> Option<Answer> {
         let world = self.small_budget.load();
         let answer = self.answer_by(self.basis(world.as_deref()), webhook, body, BTreeSet::new());
         (!answer.ran_out).then_some(answer)

@@ -18,11 +18,12 @@ use crate::inventory::{
 
 use crate::rules::{Code, Finding, Level};
 
-pub use reasons::{REASONS, Reason};
+#[cfg(test)]
+pub(crate) use reasons::REASONS;
 
 /// A condition as computed here.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Condition {
+pub(crate) struct Condition {
     /// Type.
     pub kind: Checkpoint,
     /// Status.
@@ -53,12 +54,12 @@ impl Condition {
     }
 
     /// Returns true if a live condition differs.
-    pub fn differs_from(&self, live: &LiveCondition) -> bool {
+    pub(crate) fn differs_from(&self, live: &LiveCondition) -> bool {
         self.status != live.status || self.reason != &*live.reason
     }
 
     /// The condition on one line, with the live one if it differs.
-    pub fn with_live(&self, live: Option<&LiveCondition>) -> String {
+    pub(crate) fn with_live(&self, live: Option<&LiveCondition>) -> String {
         let Self {
             kind,
             status,
@@ -79,7 +80,7 @@ impl Condition {
 /// The conditions of a cluster, in the order of the documentation. Those that the operator does not report
 /// are left out: the Gateway's or the backup's if none is declared, and all of them in the baseline
 /// `classic`.
-pub fn checkpoints(
+pub(crate) fn checkpoints(
     cluster: &Cluster,
     snapshot: &Snapshot,
     config: &ReviewConfig,
@@ -106,7 +107,7 @@ pub fn checkpoints(
 }
 
 /// The condition of a restore into this cluster; `None` in the baseline `classic`.
-pub fn of_restore(
+pub(crate) fn of_restore(
     restore: &Restore,
     cluster: &Cluster,
     config: &ReviewConfig,
@@ -137,7 +138,7 @@ fn unless_held(cluster: &Cluster, condition: Condition) -> Condition {
 }
 
 /// OBP601 to OBP603: conditions of a cluster that are `False`, as computed or in the live object.
-pub fn check(
+pub(crate) fn check(
     object: &ObjectRef,
     after: &Cluster,
     before: Option<&Cluster>,
@@ -159,7 +160,7 @@ pub fn check(
 }
 
 /// The finding about one condition, if it is `False`. `old` is the condition before the write.
-pub fn finding(
+pub(crate) fn finding(
     object: &ObjectRef,
     condition: &Condition,
     live: Option<&LiveCondition>,
@@ -188,7 +189,7 @@ pub fn finding(
 }
 
 /// The code for a condition, and the field that decides it.
-pub const fn place(kind: Checkpoint) -> (Code, &'static str) {
+pub(crate) const fn place(kind: Checkpoint) -> (Code, &'static str) {
     match kind {
         Checkpoint::ApiServerNetwork => (Code::Obp601, "spec.network"),
         Checkpoint::GatewayIntegration => (Code::Obp602, "spec.gateway"),

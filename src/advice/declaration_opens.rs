@@ -11,7 +11,7 @@ const PROFILE: &str = "spec.profile";
 
 /// One finding per field. Connections that were open before are not reported. For a new cluster, the Gateway
 /// and the profile are not reported, since its baseline names them; an Ingress that admits everyone is.
-pub fn check(
+pub(crate) fn check(
     object: &ObjectRef,
     after: &Openings<'_>,
     before: Option<&Openings<'_>>,

@@ -25,19 +25,19 @@ const OWN_SERVICES: [&str; 4] = ["", "-public", "-acme", "-read"];
 
 /// Pods that connect, the perimeter for their egress, and the object that names the endpoints.
 #[derive(Clone, Copy, Debug)]
-pub struct DialContext<'a> {
+pub(crate) struct DialContext<'a> {
     /// The object that names the endpoints.
-    pub object: &'a ObjectRef,
+    pub(crate) object: &'a ObjectRef,
     /// The pods that connect.
-    pub pods: Pods,
+    pub(crate) pods: Pods,
     /// Rules opened for the cluster whose egress they have.
-    pub openings: &'a Openings<'a>,
+    pub(crate) openings: &'a Openings<'a>,
     /// Services that they connect to.
-    pub dial_targets: &'a [DialTarget],
+    pub(crate) dial_targets: &'a [DialTarget],
 }
 
 /// Findings for all endpoints that are not covered. Those that `before` did not cover either are known.
-pub fn check(now: DialContext<'_>, before: Option<DialContext<'_>>) -> Vec<Finding> {
+pub(crate) fn check(now: DialContext<'_>, before: Option<DialContext<'_>>) -> Vec<Finding> {
     let old = before.map_or_else(Vec::new, uncovered);
     let onset = |dial: &DialTarget| {
         if old.iter().any(|(known, _)| *known == dial) {
@@ -253,7 +253,7 @@ fn block(cidr: &str) -> Value {
 }
 
 /// A seal that may be a network service without a declared address, if no egress is declared.
-pub fn seal_without_address(
+pub(crate) fn seal_without_address(
     object: &ObjectRef,
     after: &Cluster,
     before: Option<&Cluster>,

@@ -12,7 +12,7 @@ use netpol::{Direction, Region};
 const HTTPS: u16 = 443;
 
 /// The finding about a write of a cluster.
-pub fn check(
+pub(crate) fn check(
     object: &ObjectRef,
     openings: &Openings<'_>,
     before: Option<&Openings<'_>>,

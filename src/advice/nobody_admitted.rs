@@ -18,7 +18,7 @@ enum Entrance {
 }
 
 /// Findings for entrances without an admitted proxy.
-pub fn check(
+pub(crate) fn check(
     object: &ObjectRef,
     after: &Openings<'_>,
     before: Option<&Openings<'_>>,

@@ -20,21 +20,21 @@ pub(super) struct Opened {
 }
 
 /// The settings, and the API server's addresses.
-pub type Known<'a> = (&'a ReviewConfig, &'a [IpAddr]);
+pub(crate) type Known<'a> = (&'a ReviewConfig, &'a [IpAddr]);
 
 /// Rules opened for the pods of one cluster, computed once for all advice: a declaration may be large.
 #[derive(Debug)]
-pub struct Openings<'a> {
+pub(crate) struct Openings<'a> {
     /// The cluster.
-    pub cluster: &'a Cluster,
+    pub(crate) cluster: &'a Cluster,
     /// The settings, and the API server's addresses.
-    pub known: Known<'a>,
+    pub(crate) known: Known<'a>,
     opened: [[OnceCell<Option<Vec<Opened>>>; 2]; Pods::ALL.len()],
 }
 
 impl<'a> Openings<'a> {
     /// The rules of a cluster under this configuration.
-    pub fn new(cluster: &'a Cluster, known: Known<'a>) -> Self {
+    pub(crate) fn new(cluster: &'a Cluster, known: Known<'a>) -> Self {
         Self {
             cluster,
             known,

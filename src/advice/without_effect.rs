@@ -24,7 +24,11 @@ const WITHOUT_PODS: [(IpAddr, u8); 6] = [
 const LISTED: usize = 20;
 
 /// Findings about the rules of a policy. Those of the old policy are known.
-pub fn in_policy(object: &ObjectRef, after: &Policy, before: Option<&Policy>) -> Vec<Finding> {
+pub(crate) fn in_policy(
+    object: &ObjectRef,
+    after: &Policy,
+    before: Option<&Policy>,
+) -> Vec<Finding> {
     Direction::ALL
         .into_iter()
         .flat_map(|direction| of_direction(object, direction, after, before))
@@ -32,7 +36,11 @@ pub fn in_policy(object: &ObjectRef, after: &Policy, before: Option<&Policy>) ->
 }
 
 /// Findings about the egress rules that a cluster declares. A rule without any effect is OBP314.
-pub fn in_cluster(object: &ObjectRef, after: &Cluster, before: Option<&Cluster>) -> Vec<Finding> {
+pub(crate) fn in_cluster(
+    object: &ObjectRef,
+    after: &Cluster,
+    before: Option<&Cluster>,
+) -> Vec<Finding> {
     let rules = |cluster: &Cluster| {
         let declared = cluster.network.egress_rules.iter();
         declared

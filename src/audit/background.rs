@@ -18,11 +18,11 @@ use crate::rules::Finding;
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// Channel of published facts.
-pub type CompiledSnapshots = watch::Receiver<Option<Arc<CompiledSnapshot>>>;
+pub(crate) type CompiledSnapshots = watch::Receiver<Option<Arc<CompiledSnapshot>>>;
 
 /// Checks stored objects, again after each change, until the channel is closed. One namespace at a time, in
 /// `spawn_blocking`.
-pub async fn follow(
+pub(crate) async fn follow(
     mut worlds: CompiledSnapshots,
     metrics: Arc<Metrics>,
     events: Option<EventQueue>,

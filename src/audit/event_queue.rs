@@ -35,7 +35,7 @@ const NAMESPACES: usize = 1_000;
 
 /// Object that an Event is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Regarding {
+pub(crate) enum Regarding {
     /// An object of the inventory.
     Object(ObjectRef),
     /// A webhook configuration of this product.
@@ -49,7 +49,7 @@ pub enum Regarding {
 
 /// The `action` of an Event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
+pub(crate) enum Action {
     /// A review denied a write.
     Deny,
     /// The audit has a finding about a stored object.
@@ -60,7 +60,7 @@ pub enum Action {
 
 impl Action {
     /// The name in the Event.
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Deny => "Deny",
             Self::Audit => "Audit",
@@ -71,17 +71,17 @@ impl Action {
 
 /// An Event to record.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
+pub(crate) struct Event {
     /// Object that the Event is about.
-    pub regarding: Regarding,
+    pub(crate) regarding: Regarding,
     /// The object that causes the finding, if it is another one.
-    pub related: Option<ObjectRef>,
+    pub(crate) related: Option<ObjectRef>,
     /// The action.
-    pub action: Action,
+    pub(crate) action: Action,
     /// The code of a rule, or a name for the difference.
-    pub reason: String,
+    pub(crate) reason: String,
     /// Text for people, truncated to the length that the API server accepts.
-    pub note: String,
+    pub(crate) note: String,
 }
 
 impl Event {
@@ -151,7 +151,7 @@ struct Shared {
 
 impl EventQueue {
     /// Creates a queue and its receiver.
-    pub fn new(metrics: Arc<Metrics>) -> (Self, mpsc::Receiver<Event>) {
+    pub(crate) fn new(metrics: Arc<Metrics>) -> (Self, mpsc::Receiver<Event>) {
         let (sender, receiver) = mpsc::channel(CAPACITY);
         let queue = Self(Arc::new(Shared {
             sender,
@@ -164,7 +164,7 @@ impl EventQueue {
     }
 
     /// Enables or disables the queue.
-    pub fn enable(&self, is_enabled: bool) {
+    pub(crate) fn enable(&self, is_enabled: bool) {
         self.0.is_enabled.store(is_enabled, Ordering::Relaxed);
     }
 
@@ -173,7 +173,7 @@ impl EventQueue {
     }
 
     /// Adds Events for the findings that denied a write.
-    pub fn denied(&self, verdict: &Verdict) {
+    pub(crate) fn denied(&self, verdict: &Verdict) {
         if self.is_enabled() {
             let findings = verdict.findings.iter();
             let denials = findings.filter(|found| found.level == Level::Deny);
@@ -186,7 +186,7 @@ impl EventQueue {
     /// Adds an Event for a finding of the audit, at the object that causes it. Findings below the level
     /// `warn` have none. Missing policies of the operator have none either: every new cluster lacks them for
     /// a moment, and an alert reports those that stay missing.
-    pub fn found(&self, finding: &Finding) {
+    pub(crate) fn found(&self, finding: &Finding) {
         let is_passing = finding.code == Code::Obp105 && finding.level == Level::Warn;
         if finding.level <= Level::Warn && !is_passing {
             let cluster = finding.cluster.clone();
@@ -199,7 +199,7 @@ impl EventQueue {
     }
 
     /// Adds an Event, within the limits.
-    pub fn send(&self, event: Event) {
+    pub(crate) fn send(&self, event: Event) {
         if !self.is_enabled() {
             return;
         }

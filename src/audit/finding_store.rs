@@ -14,22 +14,22 @@ type Key = (Code, ObjectRef, Option<ObjectRef>, String);
 
 /// The current findings.
 #[derive(Clone, Debug, Default)]
-pub struct FindingStore {
+pub(crate) struct FindingStore {
     namespaces: BTreeMap<Arc<str>, BTreeMap<Key, Finding>>,
 }
 
 /// Difference between new and old findings of a namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Diff {
+pub(crate) struct Diff {
     /// Findings that were not there before.
-    pub new: Vec<Finding>,
+    pub(crate) new: Vec<Finding>,
     /// Findings that are no longer there.
-    pub gone: Vec<Finding>,
+    pub(crate) gone: Vec<Finding>,
 }
 
 impl FindingStore {
     /// Replaces the findings of a namespace.
-    pub fn enter(&mut self, namespace: &Arc<str>, findings: Vec<Finding>) -> Diff {
+    pub(crate) fn enter(&mut self, namespace: &Arc<str>, findings: Vec<Finding>) -> Diff {
         let mut now: BTreeMap<Key, Finding> = BTreeMap::new();
         for finding in findings.into_iter().take(MOST) {
             // They are sorted: of equal ones, the strictest comes first.
@@ -52,7 +52,7 @@ impl FindingStore {
     }
 
     /// Number of findings by rule and level.
-    pub fn counts(&self) -> BTreeMap<(Code, Level), usize> {
+    pub(crate) fn counts(&self) -> BTreeMap<(Code, Level), usize> {
         let mut counts = BTreeMap::new();
         for finding in self.namespaces.values().flat_map(BTreeMap::values) {
             *counts.entry((finding.code, finding.level)).or_default() += 1;
@@ -61,7 +61,7 @@ impl FindingStore {
     }
 
     /// The namespaces with findings.
-    pub fn namespaces(&self) -> impl Iterator<Item = &Arc<str>> {
+    pub(crate) fn namespaces(&self) -> impl Iterator<Item = &Arc<str>> {
         self.namespaces.keys()
     }
 }

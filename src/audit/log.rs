@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::{Record, Resolution};
 
 /// Logs a review. A denial is logged at level info, since a tenant can cause any number of them.
-pub fn reviewed(record: &Record, duration: Duration) {
+pub(crate) fn reviewed(record: &Record, duration: Duration) {
     if record.unreplayed > 0 {
         tracing::error!(
             uid = &*visible(&record.uid),
@@ -52,7 +52,7 @@ pub fn reviewed(record: &Record, duration: Duration) {
 }
 
 /// Logs a request that got no verdict.
-pub fn rejected_request(record: &Record, why: &'static str) {
+pub(crate) fn rejected_request(record: &Record, why: &'static str) {
     tracing::warn!(
         uid = &*visible(&record.uid),
         point = record.webhook.as_str(),
@@ -66,7 +66,7 @@ pub fn rejected_request(record: &Record, why: &'static str) {
 }
 
 /// Logs a failed check of maintenance permission. The error quotes the username.
-pub fn maintenance_unchecked(error: &(dyn Error + 'static)) {
+pub(crate) fn maintenance_unchecked(error: &(dyn Error + 'static)) {
     let causes = std::iter::successors(Some(error), |error: &&(dyn Error + 'static)| {
         (*error).source()
     });

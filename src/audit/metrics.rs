@@ -1,6 +1,6 @@
 //! The metrics. Label values come from closed sets only.
 
-pub mod cluster;
+pub(crate) mod cluster;
 
 use std::fmt;
 use std::time::Duration;
@@ -31,7 +31,7 @@ use settings::SettingsMetrics;
 pub use settings::SettingsReload;
 
 /// The content type of [`Metrics::text`].
-pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReviewLabels {
@@ -48,9 +48,9 @@ struct DurationLabels {
 }
 
 /// Label value for requests that were answered, with a verdict or without need for one.
-pub const ANSWERED: &str = "answered";
+pub(crate) const ANSWERED: &str = "answered";
 /// Label value for requests whose time ran out. Alerts treat them like slow answers.
-pub const TOO_LATE: &str = "too-late";
+pub(crate) const TOO_LATE: &str = "too-late";
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct FindingLabels {
@@ -196,12 +196,12 @@ impl Metrics {
     }
 
     /// Sets the number of conditions that keep this replica from being ready.
-    pub fn latched(&self, closed: usize) {
+    pub(crate) fn latched(&self, closed: usize) {
         self.ready.set(i64::from(closed == 0));
     }
 
     /// Creates the series of a reason of [`Self::rejected`] with the value zero.
-    pub fn may_reject(&self, outcome: &'static str) {
+    pub(crate) fn may_reject(&self, outcome: &'static str) {
         self.refused_requests
             .get_or_create(&OutcomeLabels { outcome })
             .inc_by(0);
@@ -236,7 +236,12 @@ impl Metrics {
     }
 
     /// Counts a request that got no verdict after `duration`. `outcome` is the reason.
-    pub fn rejected_request(&self, point: WebhookKind, outcome: &'static str, duration: Duration) {
+    pub(crate) fn rejected_request(
+        &self,
+        point: WebhookKind,
+        outcome: &'static str,
+        duration: Duration,
+    ) {
         self.rejected(outcome);
         let point = point.as_str();
         self.durations
@@ -252,7 +257,7 @@ impl Metrics {
     }
 
     /// Counts a caught panic.
-    pub fn panicked(&self) {
+    pub(crate) fn panicked(&self) {
         self.panics.inc();
     }
 

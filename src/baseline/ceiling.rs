@@ -11,7 +11,7 @@ const FEW: usize = 16;
 
 /// The entries of the ceiling in one direction.
 #[derive(Clone, Debug, Default)]
-pub struct Ceiling {
+pub(crate) struct Ceiling {
     entries: Vec<Entry>,
     /// Entries for pods of listed namespaces, by namespace name.
     by_namespace: BTreeMap<Arc<str>, Group>,
@@ -37,7 +37,7 @@ impl Group {
 
 impl Ceiling {
     /// A ceiling of these entries.
-    pub fn new(entries: Vec<Entry>) -> Self {
+    pub(crate) fn new(entries: Vec<Entry>) -> Self {
         let mut ceiling = Self::default();
         for (at, entry) in entries.iter().enumerate() {
             let listed = match &entry.region.peer {
@@ -59,18 +59,18 @@ impl Ceiling {
     }
 
     /// The entries, in the order of the table.
-    pub fn entries(&self) -> &[Entry] {
+    pub(crate) fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
     /// Comparisons needed to look at all entries.
-    pub const fn weight(&self) -> usize {
+    pub(crate) const fn weight(&self) -> usize {
         self.weight
     }
 
     /// An entry that contains the whole region. An entry for listed namespaces can only contain pods of these
     /// namespaces, so only the entries of one listed namespace are compared.
-    pub fn holder(&self, region: RegionRef<'_>) -> Option<&Entry> {
+    pub(crate) fn holder(&self, region: RegionRef<'_>) -> Option<&Entry> {
         let listed = self.listed(region.peer).into_iter();
         let candidates = listed.chain([&self.rest]).flat_map(|group| &group.entries);
         let mut entries = candidates.filter_map(|at| self.entries.get(*at));
@@ -78,7 +78,7 @@ impl Ceiling {
     }
 
     /// The regions that may overlap the region, in the order of the table.
-    pub fn touching(&self, region: RegionRef<'_>) -> Vec<RegionRef<'_>> {
+    pub(crate) fn touching(&self, region: RegionRef<'_>) -> Vec<RegionRef<'_>> {
         let names = match region.peer {
             PeerSet::Pods { namespaces, .. } => namespaces.namespace_names(),
             PeerSet::V4(_) | PeerSet::V6(_) => None,
@@ -95,7 +95,7 @@ impl Ceiling {
     }
 
     /// Comparisons that [`holder`](Self::holder) may need.
-    pub fn to_look_at(&self, region: RegionRef<'_>) -> usize {
+    pub(crate) fn to_look_at(&self, region: RegionRef<'_>) -> usize {
         let listed = self.listed(region.peer).into_iter();
         let groups = listed.chain([&self.rest]);
         groups

@@ -20,38 +20,38 @@ use netpol::{At, Direction, LabelSet, Reading, Region, RegionRef};
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// The row.
-    pub row: &'static Row,
+    pub(crate) row: &'static Row,
     /// The field of the OpenBaoCluster that declares it, if it is declared.
-    pub declared: Option<Arc<str>>,
+    pub(crate) declared: Option<Arc<str>>,
     /// The rule from which it was made.
-    pub rule: Arc<Rule>,
+    pub(crate) rule: Arc<Rule>,
     /// The connections that the rule allows.
-    pub region: Region,
+    pub(crate) region: Region,
 }
 
 /// One zone of a cluster, and everything that reviews compare with it.
 #[derive(Clone, Debug)]
 pub struct ZonePerimeter {
     /// The pods of the zone.
-    pub pods: Pods,
+    pub(crate) pods: Pods,
     /// The labels that its pods can have.
-    pub zone: Zone,
+    pub(crate) zone: Zone,
     /// The core connections, by direction.
-    pub floor: [Vec<Entry>; 2],
+    pub(crate) floor: [Vec<Entry>; 2],
     /// The permitted connections, by direction.
-    pub ceiling: [Ceiling; 2],
+    pub(crate) ceiling: [Ceiling; 2],
     /// The managed policy as the operator renders it; `None` if it renders none.
     pub rendered: Option<Arc<Policy>>,
     /// Name of the managed policy, if the operator renders one and none is stored.
-    pub missing: Option<Arc<str>>,
+    pub(crate) missing: Option<Arc<str>>,
     /// The policies that select pods of the zone. A missing managed policy is included as rendered.
-    pub selected: Vec<Selected>,
+    pub(crate) selected: Vec<Selected>,
     /// Policies of the namespace that cannot be read, are too large to prove or were not read yet. They may
     /// isolate pods, and nothing relies on what they allow.
-    pub unreadable: Vec<Arc<str>>,
+    pub(crate) unreadable: Vec<Arc<str>>,
     /// The unreadable policies that are only too large. No proof uses them. Each of their rules is compared
     /// with the ceiling on its own.
-    pub oversize: Vec<Selected>,
+    pub(crate) oversize: Vec<Selected>,
 }
 
 /// The perimeter of one cluster, or of the operator's own pods.
@@ -60,29 +60,29 @@ pub struct ClusterPerimeter {
     /// The cluster. For the operator's pods, their Namespace.
     pub object: ObjectRef,
     /// Its uid, which owner references contain; `None` if no API server has seen it.
-    pub uid: Option<Arc<str>>,
+    pub(crate) uid: Option<Arc<str>>,
     /// True if the cluster is being deleted.
-    pub deleting: bool,
+    pub(crate) deleting: bool,
     /// The version in which the cluster is served, if it is an unsupported one. Its declarations are unknown
     /// then, so nothing about its pods can be proved.
-    pub unread_version: Option<Arc<str>>,
+    pub(crate) unread_version: Option<Arc<str>>,
     /// Its profile; `None` for the operator's own pods.
-    pub profile: Option<Profile>,
+    pub(crate) profile: Option<Profile>,
     /// Its zones.
     pub zones: Vec<ZonePerimeter>,
 }
 
 /// Everything that can be computed from one namespace.
 #[derive(Clone, Debug)]
-pub struct NamespacePerimeters {
+pub(crate) struct NamespacePerimeters {
     /// The perimeters of its clusters. In the operator's namespace, also that of the operator's pods.
-    pub clusters: Vec<ClusterPerimeter>,
+    pub(crate) clusters: Vec<ClusterPerimeter>,
     /// The connections that the rules of its policies allow.
-    pub regions: SharedRegions,
+    pub(crate) regions: SharedRegions,
 }
 
 /// Computes the namespace `name`. Results in `known` for unchanged policies are reused.
-pub fn compile(
+pub(crate) fn compile(
     name: &str,
     facts: &NamespaceFacts,
     config: &ReviewConfig,
@@ -104,7 +104,7 @@ pub fn compile(
 impl ClusterPerimeter {
     /// The perimeter of one cluster. If no address of the API server is known, single addresses in `observed`
     /// and in the stored managed policies count as the API server's.
-    pub fn of(
+    pub(crate) fn of(
         cluster: &Fact<Cluster>,
         (facts, regions): (&NamespaceFacts, &SharedRegions),
         config: &ReviewConfig,
@@ -192,7 +192,7 @@ impl ClusterPerimeter {
     }
 
     /// Returns true if it belongs to a cluster, which can declare more. The operator's own pods cannot.
-    pub fn is_cluster(&self) -> bool {
+    pub(crate) fn is_cluster(&self) -> bool {
         self.object.kind == Kind::OpenBaoCluster
     }
 
@@ -303,17 +303,17 @@ impl ZonePerimeter {
     }
 
     /// The core connections of one direction.
-    pub fn floor(&self, direction: Direction) -> &[Entry] {
+    pub(crate) fn floor(&self, direction: Direction) -> &[Entry] {
         &self.floor[direction as usize]
     }
 
     /// The permitted connections of one direction.
-    pub fn ceiling(&self, direction: Direction) -> &[Entry] {
+    pub(crate) fn ceiling(&self, direction: Direction) -> &[Entry] {
         self.ceiling[direction as usize].entries()
     }
 
     /// The regions of all permitted connections of one direction.
-    pub fn ceiling_regions(
+    pub(crate) fn ceiling_regions(
         &self,
         direction: Direction,
     ) -> impl Iterator<Item = RegionRef<'_>> + Clone {
@@ -322,7 +322,7 @@ impl ZonePerimeter {
     }
 
     /// An entry of the ceiling that contains the whole region.
-    pub fn holder(&self, direction: Direction, region: RegionRef<'_>) -> Option<&Entry> {
+    pub(crate) fn holder(&self, direction: Direction, region: RegionRef<'_>) -> Option<&Entry> {
         self.ceiling[direction as usize].holder(region)
     }
 }
@@ -366,7 +366,7 @@ fn entries(
 
 /// The managed policy as the operator renders it: rows in table order, declared rules unchanged. `None`
 /// for pods without a managed policy.
-pub fn rendered(pods: Pods, facts: &Facts<'_>) -> Option<Policy> {
+pub(crate) fn rendered(pods: Pods, facts: &Facts<'_>) -> Option<Policy> {
     let cluster = facts.cluster;
     let name = pods.policy_name(&cluster.meta.name)?;
     let rules = |direction: Direction| {

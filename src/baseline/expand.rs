@@ -35,9 +35,9 @@ pub struct Facts<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expansion {
     /// The rule.
-    pub rule: Rule,
+    pub(crate) rule: Rule,
     /// Its location, for declared rows and platform rows.
-    pub declared: Option<Source>,
+    pub(crate) declared: Option<Source>,
 }
 
 /// Location of a rule that is not the operator's own.

@@ -9,33 +9,33 @@ use netpol::rule::{Operator, Selector};
 use netpol::zone::{OtherKeys, Zone};
 
 /// Label that identifies the operator's pods.
-pub const NAME_LABEL: &str = "app.kubernetes.io/name";
+pub(crate) const NAME_LABEL: &str = "app.kubernetes.io/name";
 /// The value of that label.
-pub const OPERATOR_NAME: &str = "openbao-operator";
+pub(crate) const OPERATOR_NAME: &str = "openbao-operator";
 /// Label of every pod of a cluster.
-pub const CLUSTER_LABEL: &str = "openbao.org/cluster";
+pub(crate) const CLUSTER_LABEL: &str = "openbao.org/cluster";
 /// Label with the role of a pod in its cluster.
-pub const COMPONENT_LABEL: &str = "openbao.org/component";
+pub(crate) const COMPONENT_LABEL: &str = "openbao.org/component";
 const BACKUP_TYPE_LABEL: &str = "openbao.org/backup-type";
 /// The four labels by which the operator recognises its objects.
-pub const MANAGED_LABELS: [&str; 4] = [
+pub(crate) const MANAGED_LABELS: [&str; 4] = [
     "app.kubernetes.io/instance",
     "app.kubernetes.io/managed-by",
     NAME_LABEL,
     CLUSTER_LABEL,
 ];
 /// Values of the component label on pods of the jobs zone.
-pub const JOB_COMPONENTS: [&str; 3] = ["backup", "restore", "upgrade-snapshot"];
+pub(crate) const JOB_COMPONENTS: [&str; 3] = ["backup", "restore", "upgrade-snapshot"];
 const BACKUP_TYPES: [&str; 3] = ["scheduled", "manual", "pre-upgrade"];
 
 impl Pods {
     /// The zones of each cluster. Before baseline 0.1 its jobs were unrestricted.
-    pub const fn of_cluster(baseline: Baseline) -> &'static [Self] {
+    pub(crate) const fn of_cluster(baseline: Baseline) -> &'static [Self] {
         baseline.features().cluster_pods
     }
 
     /// Name of the managed policy; `None` for pods without one.
-    pub fn policy_name(self, cluster: &str) -> Option<String> {
+    pub(crate) fn policy_name(self, cluster: &str) -> Option<String> {
         match self {
             Self::Workload => Some(format!("{cluster}-network-policy")),
             Self::Jobs => Some(format!("{cluster}-jobs-network-policy")),
@@ -44,7 +44,7 @@ impl Pods {
     }
 
     /// Description of the pods.
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Workload => "OpenBao",
             Self::Jobs => "backup and restore",
@@ -54,7 +54,7 @@ impl Pods {
 }
 
 /// The pods of `cluster` whose managed policy is named `policy`.
-pub fn managed_policy(cluster: &str, policy: &str) -> Option<Pods> {
+pub(crate) fn managed_policy(cluster: &str, policy: &str) -> Option<Pods> {
     let suffix = policy.strip_prefix(cluster)?;
     match suffix {
         "-network-policy" => Some(Pods::Workload),
@@ -81,7 +81,7 @@ pub(super) fn infra_labels(cluster: &str) -> [(&'static str, &str); 4] {
 }
 
 /// The podSelector of the managed policy.
-pub fn selector(pods: Pods, cluster: &str) -> Selector {
+pub(crate) fn selector(pods: Pods, cluster: &str) -> Selector {
     match pods {
         Pods::Workload => Selector::labels(infra_labels(cluster)).and(
             COMPONENT_LABEL,
@@ -100,7 +100,7 @@ pub(super) fn lifecycle_pods(cluster: &str, components: &[&str]) -> Selector {
 
 /// The labels that the pods can have. `restores` are labels that restores into the cluster give their jobs.
 /// `knowledge` is the assumption about label keys that are not known.
-pub fn zone(
+pub(crate) fn zone(
     pods: Pods,
     cluster: &Cluster,
     restores: &[&Labels],
@@ -150,7 +150,7 @@ pub fn zone(
 }
 
 /// The pods that a cluster of any name could have, without the labels that the cluster can choose.
-pub fn pods_of_any_cluster(config: &ReviewConfig) -> Zone {
+pub(crate) fn pods_of_any_cluster(config: &ReviewConfig) -> Zone {
     let [instance, managed_by, name, cluster] = MANAGED_LABELS;
     let known = [
         (instance, Values::any()),

@@ -44,7 +44,7 @@ pub struct PolicyRegions {
 impl PolicyRegions {
     /// The regions of all rules that have an effect. A proxy in the pods may forward from the TCP ports
     /// `tunnels` to all other ports.
-    pub fn of(policy: &Policy, tunnels: &[u16]) -> Self {
+    pub(crate) fn of(policy: &Policy, tunnels: &[u16]) -> Self {
         let rules = Direction::ALL.map(|direction| rule_regions(policy, direction, tunnels));
         let size = |rules: &Vec<RuleRegions>| rules.iter().map(|rule| rule.may.len()).sum();
         Self {
@@ -75,7 +75,7 @@ struct Shared {
 impl SharedRegions {
     /// The regions of a namespace. Results in `known` for unchanged policies are reused, if tunnel ports and
     /// size limits are the same.
-    pub fn of(facts: &NamespaceFacts, config: &ReviewConfig, known: Option<&Self>) -> Self {
+    pub(crate) fn of(facts: &NamespaceFacts, config: &ReviewConfig, known: Option<&Self>) -> Self {
         let (tunnels, caps) = (&config.tunnel_ports, &config.caps);
         let known = known.filter(|known| known.tunnels == *tunnels && known.caps == *caps);
         let shared = |policy: &Arc<Policy>| {
@@ -98,7 +98,7 @@ impl SharedRegions {
     }
 
     /// Returns true if the policy is small enough for proofs.
-    pub fn is_provable(&self, policy: &Arc<Policy>) -> bool {
+    pub(crate) fn is_provable(&self, policy: &Arc<Policy>) -> bool {
         let provable = || too_large(policy, &self.caps).is_empty();
         self.same(policy)
             .map_or_else(provable, |shared| *shared.provable.get_or_init(provable))
@@ -128,31 +128,31 @@ impl<'a> SelectedRule<'a> {
     }
 
     /// Connections that at least one implementation could allow.
-    pub fn may(self) -> impl Iterator<Item = RegionRef<'a>> + Clone {
+    pub(crate) fn may(self) -> impl Iterator<Item = RegionRef<'a>> + Clone {
         self.placed(&self.rule.may)
     }
 
     /// Connections that every implementation allows.
-    pub fn must(self) -> impl Iterator<Item = RegionRef<'a>> + Clone {
+    pub(crate) fn must(self) -> impl Iterator<Item = RegionRef<'a>> + Clone {
         self.placed(self.rule.must.as_ref().unwrap_or(&self.rule.may))
     }
 
     /// Connections that at least one implementation could allow, those that all of them allow first: a search
     /// for an example then finds a certain one first.
-    pub fn must_first(self) -> impl Iterator<Item = RegionRef<'a>> + Clone {
+    pub(crate) fn must_first(self) -> impl Iterator<Item = RegionRef<'a>> + Clone {
         self.placed(self.rule.must.as_deref().unwrap_or_default())
             .chain(self.may())
     }
 
     /// Connections that the rule may allow without its ambiguous CIDR text. For a rule with such text, those
     /// that every implementation allows.
-    pub fn unambiguous(self) -> impl Iterator<Item = RegionRef<'a>> + Clone {
+    pub(crate) fn unambiguous(self) -> impl Iterator<Item = RegionRef<'a>> + Clone {
         let must = self.rule.must.as_ref().filter(|_| self.rule.ambiguous);
         self.placed(must.unwrap_or(&self.rule.may))
     }
 
     /// The same, with connections that every implementation allows first.
-    pub fn unambiguous_must_first(self) -> impl Iterator<Item = RegionRef<'a>> + Clone {
+    pub(crate) fn unambiguous_must_first(self) -> impl Iterator<Item = RegionRef<'a>> + Clone {
         let wide: &[PeerPorts] = if self.rule.ambiguous {
             &[]
         } else {
@@ -163,7 +163,7 @@ impl<'a> SelectedRule<'a> {
     }
 
     /// All connections that the rule may allow, if it has ambiguous CIDR text; otherwise none.
-    pub fn ambiguous(self) -> impl Iterator<Item = RegionRef<'a>> + Clone {
+    pub(crate) fn ambiguous(self) -> impl Iterator<Item = RegionRef<'a>> + Clone {
         let may: &[PeerPorts] = if self.rule.ambiguous {
             &self.rule.may
         } else {
@@ -173,12 +173,12 @@ impl<'a> SelectedRule<'a> {
     }
 
     /// Returns true if some implementations may allow more than others.
-    pub const fn is_read_differently(self) -> bool {
+    pub(crate) const fn is_read_differently(self) -> bool {
         self.rule.must.is_some()
     }
 
     /// Returns true if the rule has ambiguous CIDR text.
-    pub const fn is_ambiguous(self) -> bool {
+    pub(crate) const fn is_ambiguous(self) -> bool {
         self.rule.ambiguous
     }
 }
@@ -187,29 +187,29 @@ impl<'a> SelectedRule<'a> {
 #[derive(Clone, Debug)]
 pub struct Selected {
     /// Name of the policy.
-    pub name: Arc<str>,
+    pub(crate) name: Arc<str>,
     /// The policy itself.
-    pub policy: Arc<Policy>,
+    pub(crate) policy: Arc<Policy>,
     /// The selected part of the zone.
-    pub part: LabelSet,
+    pub(crate) part: LabelSet,
     /// True if it isolates, by direction.
-    pub isolates: [bool; 2],
+    pub(crate) isolates: [bool; 2],
     /// True if the policy is missing and only counts as the operator would render it.
-    pub rendered: bool,
+    pub(crate) rendered: bool,
     regions: Arc<PolicyRegions>,
 }
 
 impl Selected {
     /// The policy as it applies to `zone`; `None` if it selects no pod of it. A proxy in the pods may forward
     /// from the TCP ports `tunnels` to all other ports.
-    pub fn of(policy: &Arc<Policy>, zone: &Zone, tunnels: &[u16]) -> Option<Self> {
+    pub(crate) fn of(policy: &Arc<Policy>, zone: &Zone, tunnels: &[u16]) -> Option<Self> {
         let pods = policy.pods.label_set()?;
         let regions = || Arc::new(PolicyRegions::of(policy, tunnels));
         Self::with(policy, &pods, zone, regions)
     }
 
     /// The same, with regions shared between zones.
-    pub fn shared(policy: &Arc<Policy>, zone: &Zone, known: &SharedRegions) -> Option<Self> {
+    pub(crate) fn shared(policy: &Arc<Policy>, zone: &Zone, known: &SharedRegions) -> Option<Self> {
         let Some(shared) = known.same(policy) else {
             return Self::of(policy, zone, &known.tunnels);
         };
@@ -220,7 +220,7 @@ impl Selected {
     }
 
     /// The same, with the selected labels and the regions of the rules given.
-    pub fn with(
+    pub(crate) fn with(
         policy: &Arc<Policy>,
         pods: &LabelSet,
         zone: &Zone,
@@ -238,7 +238,7 @@ impl Selected {
 
     /// Marks the policy as missing: it only counts as the operator would render it.
     #[must_use]
-    pub fn as_rendered(self) -> Self {
+    pub(crate) fn as_rendered(self) -> Self {
         Self {
             rendered: true,
             ..self
@@ -246,12 +246,15 @@ impl Selected {
     }
 
     /// Returns true if the policy isolates its part of the zone in this direction.
-    pub const fn isolates(&self, direction: Direction) -> bool {
+    pub(crate) const fn isolates(&self, direction: Direction) -> bool {
         self.isolates[direction as usize]
     }
 
     /// Its rules in this direction; none if it does not isolate.
-    pub fn rules(&self, direction: Direction) -> impl Iterator<Item = SelectedRule<'_>> + Clone {
+    pub(crate) fn rules(
+        &self,
+        direction: Direction,
+    ) -> impl Iterator<Item = SelectedRule<'_>> + Clone {
         let rules = self.regions.rules[direction as usize].iter();
         rules.map(|rule| SelectedRule {
             part: &self.part,
@@ -260,17 +263,20 @@ impl Selected {
     }
 
     /// Number of regions of its rules in this direction.
-    pub fn size(&self, direction: Direction) -> usize {
+    pub(crate) fn size(&self, direction: Direction) -> usize {
         self.regions.sizes[direction as usize]
     }
 
     /// Connections that the policy may allow in this direction without its ambiguous CIDR text.
-    pub fn unambiguous(&self, direction: Direction) -> impl Iterator<Item = RegionRef<'_>> + Clone {
+    pub(crate) fn unambiguous(
+        &self,
+        direction: Direction,
+    ) -> impl Iterator<Item = RegionRef<'_>> + Clone {
         self.rules(direction).flat_map(SelectedRule::unambiguous)
     }
 
     /// Connections that every implementation allows in this direction.
-    pub fn must(&self, direction: Direction) -> impl Iterator<Item = RegionRef<'_>> + Clone {
+    pub(crate) fn must(&self, direction: Direction) -> impl Iterator<Item = RegionRef<'_>> + Clone {
         self.rules(direction).flat_map(SelectedRule::must)
     }
 }

@@ -12,21 +12,21 @@ use netpol::Direction;
 use netpol::address::Cidr;
 
 /// Annotation with the owner's uid, by which the newest operator recognises its objects.
-pub const OWNER_UID: &str = "openbao.org/owner-uid";
+pub(crate) const OWNER_UID: &str = "openbao.org/owner-uid";
 
 /// The `apiVersion` in the operator's owner references.
-pub const OWNER_API_VERSION: &str = "openbao.org/v1alpha1";
+pub(crate) const OWNER_API_VERSION: &str = "openbao.org/v1alpha1";
 
 /// A reason for which the operator writes no policy for a cluster.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("cannot render {object}, {path}: {problem}")]
 pub struct Obstacle {
     /// The cluster.
-    pub object: ObjectRef,
+    pub(crate) object: ObjectRef,
     /// Field path in the cluster.
-    pub path: String,
+    pub(crate) path: String,
     /// Description of the problem, and the expected value.
-    pub problem: String,
+    pub(crate) problem: String,
 }
 
 /// The managed policies of a cluster, in the order in which the operator writes them. There are none for a
@@ -154,7 +154,7 @@ fn owned(mut policy: Policy, facts: &Facts<'_>) -> Policy {
 
 /// Values that the operator copies from the cluster and that the API server would deny in the managed
 /// policies, one problem per field. Declared rules and peers are checked elsewhere.
-pub fn invalid_values(facts: &Facts<'_>) -> Vec<Malformed> {
+pub(crate) fn invalid_values(facts: &Facts<'_>) -> Vec<Malformed> {
     let cluster = facts.cluster;
     let mut found: Vec<Malformed> = Vec::new();
     if !cluster.is_rendered(facts.config.baseline) {

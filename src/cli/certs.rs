@@ -13,12 +13,12 @@ use super::{ExitStatus, Failure};
 pub struct Args {
     /// The command.
     #[command(subcommand)]
-    pub command: Command,
+    pub(crate) command: Command,
 }
 
 /// The commands about certificates.
 #[derive(Debug, clap::Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Make a CA and a certificate as files; where DIR has a CA, a new certificate of that
     Make(make::Args),
     /// Say what a certificate is good for, and until when; status 1 where it should be replaced

@@ -84,7 +84,7 @@ pub struct Args {
 }
 
 /// Judges the manifests and prints what was found.
-pub fn run(args: Args) -> Result<ExitStatus, Failure> {
+pub(crate) fn run(args: Args) -> Result<ExitStatus, Failure> {
     let file = args.settings.file()?;
     let settings = args.settings.with(file.as_ref());
     if args.print_config {

@@ -32,7 +32,7 @@ pub fn yaml() -> Result<String, CrdsError> {
 ///
 /// # Errors
 /// They cannot be written.
-pub fn run() -> Result<(), CrdsError> {
+pub(crate) fn run() -> Result<(), CrdsError> {
     std::io::stdout().write_all(yaml()?.as_bytes())?;
     Ok(())
 }

@@ -14,11 +14,11 @@ use crate::code::Code;
 pub struct Args {
     /// Code or name of a rule, such as `OBP201`; without one all rules are listed
     #[arg(value_name = "CODE")]
-    pub code: Option<Code>,
+    pub(crate) code: Option<Code>,
 
     /// Output format
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
-    pub output: Output,
+    pub(crate) output: Output,
 }
 
 /// A rule as JSON.
@@ -45,7 +45,7 @@ impl Rule {
 }
 
 /// Prints the page of a rule, or the list of all.
-pub fn run(args: &Args) -> Result<ExitStatus, Failure> {
+pub(crate) fn run(args: &Args) -> Result<ExitStatus, Failure> {
     let text = match (args.code, args.output) {
         (None, Output::Text) => list(),
         (Some(code), Output::Text) => page(code.rule().page),

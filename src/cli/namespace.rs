@@ -15,7 +15,7 @@ const NAMED: usize = 3;
 pub struct NamespaceArg {
     /// Namespace of objects without `metadata.namespace`
     #[arg(short, long, value_name = "NAMESPACE", value_parser = label)]
-    pub namespace: Option<String>,
+    pub(crate) namespace: Option<String>,
 }
 
 fn label(text: &str) -> Result<String, String> {

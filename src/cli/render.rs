@@ -18,11 +18,11 @@ use crate::sources::files;
 pub struct Args {
     /// Files and folders with OpenBaoClusters; `-` is standard input
     #[arg(required = true, value_name = "PATH")]
-    pub paths: Vec<PathBuf>,
+    pub(crate) paths: Vec<PathBuf>,
 
     /// Namespace of objects that name none.
     #[command(flatten)]
-    pub namespace: NamespaceArg,
+    pub(crate) namespace: NamespaceArg,
 
     /// Flags that set something.
     #[command(flatten)]
@@ -48,7 +48,7 @@ impl fmt::Display for Lines<'_> {
 }
 
 /// Prints the policies of all clusters, or of none where one of them cannot be rendered.
-pub fn run(args: Args) -> Result<ExitStatus, Failure> {
+pub(crate) fn run(args: Args) -> Result<ExitStatus, Failure> {
     let settings = args.settings.read()?;
     let config = settings.review_config()?;
     let namespace = args.namespace.namespace.as_deref();

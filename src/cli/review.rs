@@ -26,7 +26,7 @@ impl ValueEnum for WebhookKind {
 pub struct Args {
     /// Which webhook answers
     #[arg(long = "point", default_value = "validate", value_name = "POINT")]
-    pub webhook: WebhookKind,
+    pub(crate) webhook: WebhookKind,
 
     /// Flags that set something.
     #[command(flatten)]
@@ -39,7 +39,7 @@ pub struct Args {
 struct NotAReview(String);
 
 /// Answers standard input on standard output.
-pub fn run(args: &Args) -> Result<ExitStatus, Failure> {
+pub(crate) fn run(args: &Args) -> Result<ExitStatus, Failure> {
     let settings = args.settings.read()?;
     let snapshot = match &settings.inventory {
         Some(dir) => namespace::facts(dir)?,

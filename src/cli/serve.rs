@@ -30,7 +30,7 @@ use reload::{ReloadTargets, Reloader};
 pub struct Args {
     /// Print the settings that would be in force, each with its source, and end
     #[arg(long)]
-    pub print_config: bool,
+    pub(crate) print_config: bool,
 
     /// Flags that set something.
     #[command(flatten)]
@@ -51,7 +51,7 @@ struct PortTaken {
 }
 
 /// Serves until a signal; a second one ends at once.
-pub fn run(args: Args) -> Result<ExitStatus, Failure> {
+pub(crate) fn run(args: Args) -> Result<ExitStatus, Failure> {
     let given = args.settings;
     let file = given.file()?;
     let config = given.with(file.as_ref());

@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Format of the output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Output {
+pub(crate) enum Output {
     /// For people.
     #[default]
     Table,
@@ -40,11 +40,11 @@ pub enum Output {
 pub struct Args {
     /// OpenBaoCluster to show, as `namespace/name` or as a name that only one has [default: all]
     #[arg(value_name = "CLUSTER")]
-    pub cluster: Option<String>,
+    pub(crate) cluster: Option<String>,
 
     /// Output format
     #[arg(short, long, value_name = "FORMAT", default_value = "table")]
-    pub output: Output,
+    pub(crate) output: Output,
 
     /// Flags that set something.
     #[command(flatten)]
@@ -80,7 +80,7 @@ fn list(clusters: &[ObjectRef]) -> String {
 }
 
 /// Prints the perimeters.
-pub fn run(args: &Args) -> Result<ExitStatus, Failure> {
+pub(crate) fn run(args: &Args) -> Result<ExitStatus, Failure> {
     let settings = args.settings.read()?;
     let config = Arc::new(settings.review_config()?);
     let snapshot = match &settings.inventory {

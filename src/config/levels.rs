@@ -33,7 +33,8 @@ pub enum LevelSetting {
 
 impl Levels {
     /// Gives a rule a level at one enforcement point.
-    pub fn set(&mut self, code: Code, point: EnforcementPoint, level: Level) {
+    #[cfg(test)]
+    pub(crate) fn set(&mut self, code: Code, point: EnforcementPoint, level: Level) {
         let mut each = EnforcementPoint::ALL
             .into_iter()
             .filter_map(|point| Some((point, self.of(code, point)?)))
@@ -43,7 +44,7 @@ impl Levels {
     }
 
     /// The level of a rule at a point; `None` where the rule keeps its own.
-    pub fn of(&self, code: Code, point: EnforcementPoint) -> Option<Level> {
+    pub(crate) fn of(&self, code: Code, point: EnforcementPoint) -> Option<Level> {
         match self.0.get(&code)? {
             LevelSetting::Everywhere(level) => Some(*level),
             LevelSetting::Each(each) => each.get(&point).copied(),

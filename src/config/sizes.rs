@@ -8,17 +8,17 @@ use serde::{Deserialize, Serialize};
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Widths {
     /// Prefix length of the widest merged IPv4 block of a declaration
-    pub block_v4: u8,
+    pub(crate) block_v4: u8,
     /// Prefix length of the widest merged IPv6 block of a declaration
-    pub block_v6: u8,
+    pub(crate) block_v6: u8,
     /// All IPv4 addresses of a declaration together, as one block of that prefix length
-    pub total_v4: u8,
+    pub(crate) total_v4: u8,
     /// All IPv6 addresses of a declaration together, as one block of that prefix length
-    pub total_v6: u8,
+    pub(crate) total_v6: u8,
     /// Prefix length of the widest IPv4 `apiServerCIDR`
-    pub api_server_v4: u8,
+    pub(crate) api_server_v4: u8,
     /// Prefix length of the widest IPv6 `apiServerCIDR`
-    pub api_server_v6: u8,
+    pub(crate) api_server_v6: u8,
 }
 
 impl Default for Widths {

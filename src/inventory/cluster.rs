@@ -73,13 +73,13 @@ const SERVER_LABELS: [&str; 2] = [
 const JOB_LABELS: &str = "spec.backup.target.workloadIdentity.podLabels";
 
 /// Default port of the metrics listener.
-pub const METRICS_PORT: u16 = 8202;
+pub(crate) const METRICS_PORT: u16 = 8202;
 
 /// Field path of that port.
-pub const METRICS_PORT_PATH: &str = "spec.observability.metrics.metricsOnlyListener.port";
+pub(crate) const METRICS_PORT_PATH: &str = "spec.observability.metrics.metricsOnlyListener.port";
 
 /// Annotation of a cluster that the newest operator created for a restore. It renders no policies for it.
-pub const RESTORE_ORIGIN: &str = "openbao.org/restore-origin";
+pub(crate) const RESTORE_ORIGIN: &str = "openbao.org/restore-origin";
 
 impl Cluster {
     /// Returns true if both have the same spec. Metadata and status are ignored.
@@ -168,7 +168,7 @@ impl Cluster {
 
 /// Returns true if an operator of this baseline created the cluster for a restore. Only the newest operator
 /// uses the annotation. It ignores an empty one.
-pub fn is_restored_into(cluster: &Meta, baseline: Baseline) -> bool {
+pub(crate) fn is_restored_into(cluster: &Meta, baseline: Baseline) -> bool {
     let origin = cluster.annotations.get(RESTORE_ORIGIN);
     baseline.features().restores_into_clusters && origin.is_some_and(|origin| !origin.is_empty())
 }

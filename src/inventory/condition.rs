@@ -7,7 +7,7 @@ use super::crd::StatusCondition;
 
 /// Conditions about the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Checkpoint {
+pub(crate) enum Checkpoint {
     /// The network path to the Kubernetes API server is known.
     ApiServerNetwork,
     /// The declared Gateway can serve the cluster.
@@ -20,7 +20,7 @@ pub enum Checkpoint {
 
 impl Checkpoint {
     /// All conditions, in the order of the documentation.
-    pub const ALL: [Self; 4] = [
+    pub(crate) const ALL: [Self; 4] = [
         Self::ApiServerNetwork,
         Self::GatewayIntegration,
         Self::BackupConfiguration,
@@ -28,7 +28,7 @@ impl Checkpoint {
     ];
 
     /// The condition's type.
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::ApiServerNetwork => "APIServerNetworkReady",
             Self::GatewayIntegration => "GatewayIntegrationReady",
@@ -46,7 +46,7 @@ impl fmt::Display for Checkpoint {
 
 /// Status of a condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Status {
+pub(crate) enum Status {
     /// `True`.
     True,
     /// `False`.
@@ -57,7 +57,7 @@ pub enum Status {
 
 impl Status {
     /// The value in the API.
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::True => "True",
             Self::False => "False",
@@ -83,13 +83,13 @@ impl fmt::Display for Status {
 
 /// A condition as the operator reported it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LiveCondition {
+pub(crate) struct LiveCondition {
     /// Type of the condition.
-    pub kind: Checkpoint,
+    pub(crate) kind: Checkpoint,
     /// Status.
-    pub status: Status,
+    pub(crate) status: Status,
     /// Reason; empty if the object has none.
-    pub reason: Arc<str>,
+    pub(crate) reason: Arc<str>,
 }
 
 /// The known conditions of an object.

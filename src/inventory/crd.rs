@@ -20,6 +20,7 @@ macro_rules! block {
         #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
         #[serde(rename_all = "camelCase", default)]
         #[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+        #[allow(unreachable_pub, reason = "one of them stands in a public type")]
         pub struct $name {
             $(
                 $(#[$field_meta])*
@@ -35,12 +36,10 @@ mod restore;
 mod seal;
 mod storage;
 
-pub use bootstrap::{SelfInit, SelfInitOidc, SelfInitRequest};
-pub use restore::{OpenBaoRestore, OpenBaoRestoreSpec, RestoreSource};
-pub use seal::{Acme, AwsKms, AzureKeyVault, Kmip, OciKms, ServiceAccount, Tls, Transit, Unseal};
-pub use storage::{
-    AzureTarget, Backup, BackupTarget, ClusterTemplate, LocalRef, RestoreTest, WorkloadIdentity,
-};
+pub(crate) use bootstrap::SelfInit;
+pub(crate) use restore::{OpenBaoRestore, OpenBaoRestoreSpec};
+pub(crate) use seal::{ServiceAccount, Tls, Unseal};
+pub(crate) use storage::{Backup, BackupTarget, ClusterTemplate, LocalRef, RestoreTest};
 
 /// `spec` of an OpenBaoCluster.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -59,49 +58,49 @@ pub use storage::{
 pub struct OpenBaoClusterSpec {
     /// `Hardened` or `Development`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub profile: Option<String>,
+    pub(crate) profile: Option<String>,
     /// Number of server pods.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub replicas: Option<i32>,
+    pub(crate) replicas: Option<i32>,
     /// Stops the operator's reconcile, so no controller repairs policies.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub paused: Option<bool>,
+    pub(crate) paused: Option<bool>,
     /// Labels of server pods.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub pod_metadata: Option<PodMetadata>,
+    pub(crate) pod_metadata: Option<PodMetadata>,
     /// Read replicas.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub read_replicas: Option<ReadReplicas>,
+    pub(crate) read_replicas: Option<ReadReplicas>,
     /// Exposure through a Gateway.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub gateway: Option<Gateway>,
+    pub(crate) gateway: Option<Gateway>,
     /// Exposure through an Ingress.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub ingress: Option<Ingress>,
+    pub(crate) ingress: Option<Ingress>,
     /// Backups.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub backup: Option<Backup>,
+    pub(crate) backup: Option<Backup>,
     /// Metrics.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub observability: Option<Observability>,
+    pub(crate) observability: Option<Observability>,
     /// Certificates of the API.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub tls: Option<Tls>,
+    pub(crate) tls: Option<Tls>,
     /// Unsealing of the pods.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub unseal: Option<Unseal>,
+    pub(crate) unseal: Option<Unseal>,
     /// Service account of the server pods.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub service_account: Option<ServiceAccount>,
+    pub(crate) service_account: Option<ServiceAccount>,
     /// Initialisation of OpenBao.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub self_init: Option<SelfInit>,
+    pub(crate) self_init: Option<SelfInit>,
     /// Upgrades.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub upgrade: Option<Upgrade>,
+    pub(crate) upgrade: Option<Upgrade>,
     /// Declarations for the network perimeter.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub network: Option<NetworkConfig>,
+    pub(crate) network: Option<NetworkConfig>,
 }
 
 block! {

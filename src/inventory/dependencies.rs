@@ -11,35 +11,35 @@ use super::condition::LiveCondition;
 use super::crd::{BackupTarget, Gateway, LocalRef, OpenBaoClusterSpec, SelfInit};
 use super::endpoint::{Endpoint, InvalidEndpoint};
 use super::{Checkpoint, Labels, Meta};
-pub use storage::{StorageFault, UnverifiedStorage};
+pub(crate) use storage::{StorageFault, UnverifiedStorage};
 
 /// A service that pods connect to, outside of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DialTarget {
+pub(crate) struct DialTarget {
     /// Name of the service in messages: `the transit seal`.
-    pub what: &'static str,
+    pub(crate) what: &'static str,
     /// Field path of the declaration.
-    pub path: Arc<str>,
+    pub(crate) path: Arc<str>,
     /// Address of the service, or an error if the text is no endpoint.
-    pub endpoint: Result<Endpoint, InvalidEndpoint>,
+    pub(crate) endpoint: Result<Endpoint, InvalidEndpoint>,
 }
 
 /// The declared Gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GatewayUse {
+pub(crate) struct GatewayUse {
     /// Its name; `None` where absent or blank.
-    pub name: Option<Arc<str>>,
+    pub(crate) name: Option<Arc<str>>,
     /// Its namespace; by default the cluster's own.
-    pub namespace: Arc<str>,
+    pub(crate) namespace: Arc<str>,
     /// The listener, if one is named.
-    pub listener: Option<Arc<str>>,
+    pub(crate) listener: Option<Arc<str>>,
     /// TLS mode.
-    pub tls: GatewayTls,
+    pub(crate) tls: GatewayTls,
 }
 
 /// TLS mode of a Gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GatewayTls {
+pub(crate) enum GatewayTls {
     /// OpenBao terminates TLS: a TLSRoute.
     Passthrough,
     /// The Gateway terminates TLS and opens a new TLS connection: an HTTPRoute and a BackendTLSPolicy.
@@ -50,42 +50,42 @@ pub enum GatewayTls {
 
 /// Credentials and object storage of a backup or restore job.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct JobNeeds {
+pub(crate) struct JobNeeds {
     /// Role with which it logs in to OpenBao.
-    pub jwt_role: Option<Arc<str>>,
+    pub(crate) jwt_role: Option<Arc<str>>,
     /// Secret with the token with which it logs in if there is no role.
-    pub token_secret: Option<Arc<str>>,
+    pub(crate) token_secret: Option<Arc<str>>,
     /// Secret with credentials for the object storage.
-    pub credentials_secret: Option<Arc<str>>,
+    pub(crate) credentials_secret: Option<Arc<str>>,
     /// True if a role or workload identity for the object storage is declared.
-    pub has_identity: bool,
+    pub(crate) has_identity: bool,
     /// Services that the job connects to.
-    pub dial_targets: Vec<DialTarget>,
+    pub(crate) dial_targets: Vec<DialTarget>,
     /// Labels of its pods, in addition to the operator's.
-    pub pod_labels: Labels,
+    pub(crate) pod_labels: Labels,
     /// Properties of the storage that a Hardened cluster does not accept, or may not accept.
-    pub storage_problems: Vec<UnverifiedStorage>,
+    pub(crate) storage_problems: Vec<UnverifiedStorage>,
 }
 
 /// Declarations that do not define the network perimeter, but have to agree with it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Dependencies {
     /// `spec.paused`: the operator does not reconcile the cluster.
-    pub paused: bool,
+    pub(crate) paused: bool,
     /// `spec.gateway`, if it is on.
-    pub gateway: Option<GatewayUse>,
+    pub(crate) gateway: Option<GatewayUse>,
     /// `spec.backup`.
-    pub backup: Option<JobNeeds>,
+    pub(crate) backup: Option<JobNeeds>,
     /// True if an upgrade takes a snapshot first.
-    pub snapshot_before_upgrade: bool,
+    pub(crate) snapshot_before_upgrade: bool,
     /// True if roles for the operator's jobs are created on first start.
-    pub has_default_roles: bool,
+    pub(crate) has_default_roles: bool,
     /// Services that the server pods connect to.
-    pub dial_targets: Vec<DialTarget>,
+    pub(crate) dial_targets: Vec<DialTarget>,
     /// The type of the seal, if it may be a network service whose address is not declared.
-    pub seal_without_address: Option<Arc<str>>,
+    pub(crate) seal_without_address: Option<Arc<str>>,
     /// The conditions of the stored object.
-    pub live: Vec<LiveCondition>,
+    pub(crate) live: Vec<LiveCondition>,
 }
 
 impl Dependencies {
@@ -118,7 +118,7 @@ impl Dependencies {
     }
 
     /// A condition of the stored object.
-    pub fn live(&self, kind: Checkpoint) -> Option<&LiveCondition> {
+    pub(crate) fn live(&self, kind: Checkpoint) -> Option<&LiveCondition> {
         self.live.iter().find(|live| live.kind == kind)
     }
 }

@@ -9,7 +9,7 @@ use http::uri::Authority;
 
 /// The host of an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Host {
+pub(crate) enum Host {
     /// An address.
     Address(IpAddr),
     /// A Service of the Kubernetes cluster.
@@ -36,7 +36,7 @@ impl fmt::Display for Host {
 
 /// A host and a TCP port.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Endpoint {
+pub(crate) struct Endpoint {
     /// Host.
     pub host: Host,
     /// Port. The default is that of the scheme.
@@ -52,12 +52,12 @@ impl fmt::Display for Endpoint {
 /// Error for a text that is no endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected a URL or `host:port`, found `{0}`")]
-pub struct InvalidEndpoint(pub String);
+pub(crate) struct InvalidEndpoint(pub String);
 
 impl Endpoint {
     /// Parses a URL or `host:port`. `port` is used if neither the text nor its scheme has one. A single-label
     /// name is a Service in `namespace`, the namespace of the pods that connect.
-    pub fn read(text: &str, port: u16, namespace: &str) -> Result<Self, InvalidEndpoint> {
+    pub(crate) fn read(text: &str, port: u16, namespace: &str) -> Result<Self, InvalidEndpoint> {
         let invalid = || InvalidEndpoint(text.to_owned());
         let (authority, port) = if let Some((scheme, _)) = text.split_once("://") {
             let uri: Uri = text.parse().map_err(|_| invalid())?;

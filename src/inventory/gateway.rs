@@ -10,7 +10,7 @@ use super::crd::StatusCondition;
 
 /// Protocol and TLS mode of a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ListenerMode {
+pub(crate) enum ListenerMode {
     /// HTTP, or HTTPS terminated at the Gateway.
     Http,
     /// TLS passthrough.
@@ -21,43 +21,43 @@ pub enum ListenerMode {
 
 /// One listener of a Gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listener {
+pub(crate) struct Listener {
     /// Its name.
-    pub name: Arc<str>,
+    pub(crate) name: Arc<str>,
     /// Protocol and TLS mode.
-    pub mode: ListenerMode,
+    pub(crate) mode: ListenerMode,
 }
 
 /// `gateway.networking.k8s.io` Gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gateway {
     /// Namespace.
-    pub namespace: Arc<str>,
+    pub(crate) namespace: Arc<str>,
     /// Name.
-    pub name: Arc<str>,
+    pub(crate) name: Arc<str>,
     /// Its GatewayClass; `None` if absent or blank.
-    pub class: Option<Arc<str>>,
+    pub(crate) class: Option<Arc<str>>,
     /// Its listeners.
-    pub listeners: Vec<Listener>,
+    pub(crate) listeners: Vec<Listener>,
     /// The condition `Programmed`; `None` if it is not reported.
-    pub programmed: Option<Status>,
+    pub(crate) programmed: Option<Status>,
 }
 
 /// `gateway.networking.k8s.io` GatewayClass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GatewayClass {
     /// Name.
-    pub name: Arc<str>,
+    pub(crate) name: Arc<str>,
     /// The condition `Accepted`; `None` if it is not reported.
-    pub accepted: Option<Status>,
+    pub(crate) accepted: Option<Status>,
     /// The condition `SupportedVersion`; `None` if it is not reported.
-    pub supported_version: Option<Status>,
+    pub(crate) supported_version: Option<Status>,
     /// The features that it reports; `None` if it reports none.
-    pub features: Option<Vec<Arc<str>>>,
+    pub(crate) features: Option<Vec<Arc<str>>>,
 }
 
 /// The features that a condition depends on. Others are not stored.
-pub const FEATURES: [&str; 3] = ["BackendTLSPolicy", "HTTPRoute", "TLSRoute"];
+pub(crate) const FEATURES: [&str; 3] = ["BackendTLSPolicy", "HTTPRoute", "TLSRoute"];
 
 /// `spec` of a Gateway.
 #[derive(Debug, Default, Deserialize)]

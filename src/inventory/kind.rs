@@ -159,22 +159,22 @@ impl Kind {
     }
 
     /// The supported versions, the preferred one first.
-    pub const fn versions(self) -> &'static [&'static str] {
+    pub(crate) const fn versions(self) -> &'static [&'static str] {
         self.row().versions
     }
 
     /// The plural resource name.
-    pub const fn plural(self) -> &'static str {
+    pub(crate) const fn plural(self) -> &'static str {
         self.row().plural
     }
 
     /// True if its objects have no namespace.
-    pub const fn is_cluster_scoped(self) -> bool {
+    pub(crate) const fn is_cluster_scoped(self) -> bool {
         !self.row().is_namespaced
     }
 
     /// True if it is defined by a CRD, which may not be installed.
-    pub const fn is_custom(self) -> bool {
+    pub(crate) const fn is_custom(self) -> bool {
         self.row().is_custom
     }
 

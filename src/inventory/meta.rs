@@ -14,7 +14,7 @@ use super::{Labels, Meta, ObjectRef, Owner};
 use netpol::label::labels;
 
 /// The domain of the annotations that reviews use.
-pub const DOMAIN: &str = "openbao.org/";
+pub(crate) const DOMAIN: &str = "openbao.org/";
 
 /// The `metadata` of any object as written. The uid has type `U`: only owners need theirs.
 #[derive(Debug, Default, Deserialize)]

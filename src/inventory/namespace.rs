@@ -6,7 +6,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Namespace {
     /// Name.
-    pub name: Arc<str>,
+    pub(crate) name: Arc<str>,
     /// True if it is being deleted (deletion timestamp or phase `Terminating`).
     pub terminating: bool,
 }

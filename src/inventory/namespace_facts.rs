@@ -12,7 +12,7 @@ use super::{
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NamespaceFacts {
     /// The Namespace object, if it is known.
-    pub namespace: Option<Fact<Namespace>>,
+    pub(crate) namespace: Option<Fact<Namespace>>,
     /// OpenBaoClusters by name.
     pub clusters: BTreeMap<Arc<str>, Fact<Cluster>>,
     /// NetworkPolicies by name.
@@ -20,9 +20,9 @@ pub struct NamespaceFacts {
     /// NetworkPolicies by name that exist and were not read. Proofs that need them are undecided.
     pub stubs: BTreeMap<Arc<str>, Arc<Stub>>,
     /// OpenBaoRestores by name.
-    pub restores: BTreeMap<Arc<str>, Fact<Restore>>,
+    pub(crate) restores: BTreeMap<Arc<str>, Fact<Restore>>,
     /// Gateways by name.
-    pub gateways: BTreeMap<Arc<str>, Fact<Gateway>>,
+    pub(crate) gateways: BTreeMap<Arc<str>, Fact<Gateway>>,
 }
 
 impl NamespaceFacts {
@@ -32,7 +32,10 @@ impl NamespaceFacts {
     }
 
     /// The labels that restores into a cluster give their jobs.
-    pub fn restore_labels<'a>(&'a self, cluster: &'a str) -> impl Iterator<Item = &'a Labels> {
+    pub(crate) fn restore_labels<'a>(
+        &'a self,
+        cluster: &'a str,
+    ) -> impl Iterator<Item = &'a Labels> {
         let restores = self.restores.values().filter_map(Fact::read);
         let into = restores.filter(move |restore| restore.is_into(cluster));
         into.map(|restore| &restore.needs.pod_labels)
@@ -141,7 +144,7 @@ impl NamespaceFacts {
     }
 
     /// Numbers of objects of a kind: all, and those that cannot be read.
-    pub fn count(&self, kind: Kind) -> [usize; 2] {
+    pub(crate) fn count(&self, kind: Kind) -> [usize; 2] {
         self.stores(kind)
             .map(count)
             .fold([0, 0], |sum, one| [sum[0] + one[0], sum[1] + one[1]])

@@ -26,7 +26,7 @@ pub struct ListedAddress {
 
 /// Lists of `spec.network` whose entries become rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum DeclaredList {
+pub(crate) enum DeclaredList {
     /// `ingressRules`.
     IngressRules,
     /// `egressRules`.
@@ -37,7 +37,7 @@ pub enum DeclaredList {
 
 impl DeclaredList {
     /// Name of the field.
-    pub const fn field(self) -> &'static str {
+    pub(crate) const fn field(self) -> &'static str {
         match self {
             Self::IngressRules => "ingressRules",
             Self::EgressRules => "egressRules",
@@ -50,7 +50,7 @@ impl DeclaredList {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DeclaredAt {
     /// The list.
-    pub list: DeclaredList,
+    pub(crate) list: DeclaredList,
     /// Place in the list as written.
     pub at: usize,
 }

@@ -130,7 +130,7 @@ impl Fact<Cluster> {
 
 impl Fact<Namespace> {
     /// Its name.
-    pub fn name(&self) -> &Arc<str> {
+    pub(crate) fn name(&self) -> &Arc<str> {
         match self {
             Self::Read(namespace) => &namespace.name,
             Self::Unreadable(broken) => &broken.meta.name,
@@ -150,7 +150,7 @@ impl Fact<Restore> {
 
 impl Fact<Gateway> {
     /// Its namespace.
-    pub fn namespace(&self) -> &Arc<str> {
+    pub(crate) fn namespace(&self) -> &Arc<str> {
         match self {
             Self::Read(gateway) => &gateway.namespace,
             Self::Unreadable(broken) => &broken.meta.namespace,
@@ -158,7 +158,7 @@ impl Fact<Gateway> {
     }
 
     /// Its name.
-    pub fn name(&self) -> &Arc<str> {
+    pub(crate) fn name(&self) -> &Arc<str> {
         match self {
             Self::Read(gateway) => &gateway.name,
             Self::Unreadable(broken) => &broken.meta.name,
@@ -168,7 +168,7 @@ impl Fact<Gateway> {
 
 impl Fact<GatewayClass> {
     /// Its name.
-    pub fn name(&self) -> &Arc<str> {
+    pub(crate) fn name(&self) -> &Arc<str> {
         match self {
             Self::Read(class) => &class.name,
             Self::Unreadable(broken) => &broken.meta.name,

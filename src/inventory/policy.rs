@@ -24,7 +24,7 @@ pub struct Policy {
 
 impl Policy {
     /// Returns true if both have the same spec. Metadata is ignored.
-    pub fn same_spec(&self, other: &Self) -> bool {
+    pub(crate) fn same_spec(&self, other: &Self) -> bool {
         self.pods == other.pods
             && Direction::ALL.map(|direction| self.isolates(direction))
                 == Direction::ALL.map(|direction| other.isolates(direction))
@@ -42,7 +42,7 @@ impl Policy {
     }
 
     /// The rules of one direction as written, even if they have no effect.
-    pub fn rules(&self, direction: Direction) -> &[Rule] {
+    pub(crate) fn rules(&self, direction: Direction) -> &[Rule] {
         match direction {
             Direction::Ingress => &self.ingress,
             Direction::Egress => &self.egress,

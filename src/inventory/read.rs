@@ -17,7 +17,7 @@
 mod decode;
 pub mod outline;
 mod partial;
-pub mod value_count;
+pub(crate) mod value_count;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ use super::{
 use decode::Source;
 
 /// Namespace and name of the API server's Service.
-pub const API_SERVER_SERVICE: (&str, &str) = ("default", "kubernetes");
+pub(crate) const API_SERVER_SERVICE: (&str, &str) = ("default", "kubernetes");
 
 /// A NetworkPolicy from JSON. Name and namespace default to those of `fallback`.
 pub fn policy(json: &[u8], fallback: &ObjectRef) -> Fact<Policy> {
@@ -53,7 +53,7 @@ pub fn cluster(json: &[u8], fallback: &ObjectRef) -> Fact<Cluster> {
 
 /// An OpenBaoCluster under review, with its unknown fields, since its CRD may keep them. Very long text is
 /// not checked for unknown fields.
-pub fn written_cluster(json: &[u8], fallback: &ObjectRef) -> Fact<Cluster> {
+pub(crate) fn written_cluster(json: &[u8], fallback: &ObjectRef) -> Fact<Cluster> {
     let mut fact = cluster(json, fallback);
     if json.len() <= value_count::SHORT
         && let Ok(value) = serde_json::from_slice::<Value>(json)
@@ -64,12 +64,12 @@ pub fn written_cluster(json: &[u8], fallback: &ObjectRef) -> Fact<Cluster> {
 }
 
 /// An OpenBaoRestore from JSON. Name and namespace default to those of `fallback`.
-pub fn restore(json: &[u8], fallback: &ObjectRef) -> Fact<Restore> {
+pub(crate) fn restore(json: &[u8], fallback: &ObjectRef) -> Fact<Restore> {
     read_restore(Source::Json(json), fallback)
 }
 
 /// The kind with this `apiVersion` and `kind`, in any version; `None` for other kinds.
-pub fn kind(api_version: &str, kind: &str) -> Option<Kind> {
+pub(crate) fn kind(api_version: &str, kind: &str) -> Option<Kind> {
     let group = api_version
         .split_once('/')
         .map_or("", |(group, _version)| group);
@@ -97,7 +97,7 @@ pub fn object(value: &Value) -> Option<Object> {
 }
 
 /// The metadata of an object in an unsupported version.
-pub fn other_version(json: &[u8], fallback: &ObjectRef, version: &str) -> Unreadable {
+pub(crate) fn other_version(json: &[u8], fallback: &ObjectRef, version: &str) -> Unreadable {
     in_version(Source::Json(json), fallback, version)
 }
 
@@ -125,7 +125,7 @@ fn nameless(kind: Kind) -> ObjectRef {
 
 /// An object from JSON whose kind and names are already known; `None` for Services other than
 /// `default/kubernetes`.
-pub fn object_json(named: &ObjectRef, json: &[u8]) -> Option<Object> {
+pub(crate) fn object_json(named: &ObjectRef, json: &[u8]) -> Option<Object> {
     object_from(Source::Json(json), named, None)
 }
 

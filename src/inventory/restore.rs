@@ -10,7 +10,7 @@ use super::{Labels, Meta};
 
 /// Destination of a restore.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RestoreInto {
+pub(crate) enum RestoreInto {
     /// An OpenBaoCluster of the same namespace.
     Cluster(Arc<str>),
     /// A cluster that the operator creates for it, without policies.
@@ -23,29 +23,29 @@ pub enum RestoreInto {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RestoreTarget {
     /// Its namespace.
-    pub namespace: Arc<str>,
+    pub(crate) namespace: Arc<str>,
     /// Its name; empty if the operator generates it.
-    pub name: Arc<str>,
+    pub(crate) name: Arc<str>,
     /// Labels of its server pods, in addition to the operator's.
-    pub pod_labels: Labels,
+    pub(crate) pod_labels: Labels,
 }
 
 /// An OpenBaoRestore.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Restore {
     /// Metadata.
-    pub meta: Meta,
+    pub(crate) meta: Meta,
     /// Destination.
-    pub into: RestoreInto,
+    pub(crate) into: RestoreInto,
     /// Needs of its job.
-    pub needs: JobNeeds,
+    pub(crate) needs: JobNeeds,
     /// The condition `RestoreConfigurationReady` of the stored object.
-    pub live: Vec<LiveCondition>,
+    pub(crate) live: Vec<LiveCondition>,
 }
 
 impl Restore {
     /// Returns true if it restores into the cluster of this name in its namespace.
-    pub fn is_into(&self, cluster: &str) -> bool {
+    pub(crate) fn is_into(&self, cluster: &str) -> bool {
         match &self.into {
             RestoreInto::Cluster(name) => &**name == cluster,
             RestoreInto::Fresh(target) => &*target.name == cluster,
@@ -54,7 +54,7 @@ impl Restore {
     }
 
     /// Returns true if both have the same spec. Metadata and status are ignored.
-    pub fn same_spec(&self, other: &Self) -> bool {
+    pub(crate) fn same_spec(&self, other: &Self) -> bool {
         self.into == other.into && self.needs == other.needs
     }
 }

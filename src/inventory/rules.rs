@@ -7,19 +7,6 @@
 //!
 //! Malformed label values in selectors are rejected in stored policies too. The API server tolerates old
 //! ones; here such a policy is unreadable.
-//!
-//! ```
-//! use k8s_openapi::api::networking::v1::NetworkPolicyIngressRule;
-//! use openbao_perimeter::inventory::rules::{FieldPath, ingress_rule};
-//!
-//! let written: NetworkPolicyIngressRule =
-//!     serde_json::from_str(r#"{"ports": [{"port": 0}], "from": [{}]}"#)?;
-//! let root = FieldPath::root("spec.ingress");
-//! let problems = ingress_rule(&root.index(0), &written).expect_err("two problems");
-//! assert_eq!(problems[0].path, "spec.ingress[0].from[0]");
-//! assert_eq!(problems[1].path, "spec.ingress[0].ports[0].port");
-//! # Ok::<(), serde_json::Error>(())
-//! ```
 
 mod block;
 mod field;
@@ -35,13 +22,13 @@ use super::Malformed;
 use netpol::Direction;
 use netpol::rule::{Peer, Rule, Selector};
 
-pub use field::FieldPath;
+pub(crate) use field::FieldPath;
 pub(super) use field::{Problems, shown};
 pub(crate) use netpol::label::is_dns_label;
 pub(crate) use selector::is_dns_subdomain;
 
 /// Converts an element of `ingress` or `ingressRules`.
-pub fn ingress_rule(
+pub(crate) fn ingress_rule(
     at: &FieldPath<'_>,
     written: &NetworkPolicyIngressRule,
 ) -> Result<Rule, Vec<Malformed>> {
@@ -51,7 +38,7 @@ pub fn ingress_rule(
 }
 
 /// Converts an element of `egress` or `egressRules`.
-pub fn egress_rule(
+pub(crate) fn egress_rule(
     at: &FieldPath<'_>,
     written: &NetworkPolicyEgressRule,
 ) -> Result<Rule, Vec<Malformed>> {
@@ -61,7 +48,10 @@ pub fn egress_rule(
 }
 
 /// Converts an element of `from`, `to` or `trustedIngressPeers`.
-pub fn peer(at: &FieldPath<'_>, written: &NetworkPolicyPeer) -> Result<Peer, Vec<Malformed>> {
+pub(crate) fn peer(
+    at: &FieldPath<'_>,
+    written: &NetworkPolicyPeer,
+) -> Result<Peer, Vec<Malformed>> {
     let mut problems = Problems::default();
     let peer = read_peer(at, written, &mut problems);
     match peer {
@@ -71,7 +61,10 @@ pub fn peer(at: &FieldPath<'_>, written: &NetworkPolicyPeer) -> Result<Peer, Vec
 }
 
 /// Converts a label selector.
-pub fn selector(at: &FieldPath<'_>, written: &LabelSelector) -> Result<Selector, Vec<Malformed>> {
+pub(crate) fn selector(
+    at: &FieldPath<'_>,
+    written: &LabelSelector,
+) -> Result<Selector, Vec<Malformed>> {
     let mut problems = Problems::default();
     let selector = selector::read(at, written, &mut problems);
     problems.or(selector)

@@ -11,18 +11,18 @@ use netpol::rule::{Peer, Rule, Selector};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TooLarge {
     /// Field path.
-    pub path: String,
+    pub(crate) path: String,
     /// Name of the elements that are counted.
     pub what: &'static str,
     /// Number of elements.
-    pub found: usize,
+    pub(crate) found: usize,
     /// Maximum number of elements.
-    pub cap: usize,
+    pub(crate) cap: usize,
 }
 
 /// All parts that are larger than their limits, in field order. Paths are formatted only for those, since
 /// this runs for every policy.
-pub fn too_large(policy: &Policy, caps: &SizeLimits) -> Vec<TooLarge> {
+pub(crate) fn too_large(policy: &Policy, caps: &SizeLimits) -> Vec<TooLarge> {
     let mut walk = Walk {
         caps,
         found: Vec::new(),
@@ -43,7 +43,7 @@ pub fn too_large(policy: &Policy, caps: &SizeLimits) -> Vec<TooLarge> {
 }
 
 /// Memory of a policy in bytes. An estimate that separates ordinary policies from very large ones.
-pub fn weight(policy: &Policy) -> usize {
+pub(crate) fn weight(policy: &Policy) -> usize {
     let rules = policy.ingress.iter().chain(&policy.egress);
     let rules = rules.map(|rule| {
         let peers = rule.peers.iter().map(|peer| match peer {
@@ -63,7 +63,7 @@ pub fn weight(policy: &Policy) -> usize {
 const PART: usize = 64;
 
 /// Number of such parts in a selector.
-pub fn parts(selector: &Selector) -> usize {
+pub(crate) fn parts(selector: &Selector) -> usize {
     let values = selector.expressions.iter();
     let values: usize = values.map(|requirement| requirement.values.len() + 2).sum();
     // A map node has room for eleven labels.

@@ -27,18 +27,18 @@ pub enum Completeness {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
     /// Facts by namespace. An unchanged namespace keeps its `Arc` in the next snapshot.
-    pub namespaces: BTreeMap<Arc<str>, Arc<NamespaceFacts>>,
+    pub(crate) namespaces: BTreeMap<Arc<str>, Arc<NamespaceFacts>>,
     /// Addresses of the Service `default/kubernetes`.
-    pub api_server: Vec<IpAddr>,
+    pub(crate) api_server: Vec<IpAddr>,
     /// GatewayClasses by name.
-    pub gateway_classes: BTreeMap<Arc<str>, Fact<GatewayClass>>,
+    pub(crate) gateway_classes: BTreeMap<Arc<str>, Fact<GatewayClass>>,
     /// Completeness by kind. The default is [`Completeness::Part`].
-    pub completeness: BTreeMap<Kind, Completeness>,
+    pub(crate) completeness: BTreeMap<Kind, Completeness>,
 }
 
 impl Snapshot {
     /// Number of GatewayClasses, and number of those that cannot be read.
-    pub fn gateway_class_counts(&self) -> [usize; 2] {
+    pub(crate) fn gateway_class_counts(&self) -> [usize; 2] {
         count(&self.gateway_classes)
     }
 
@@ -164,7 +164,7 @@ impl Snapshot {
     }
 
     /// A Gateway.
-    pub fn gateway(&self, namespace: &str, name: &str) -> Option<&Fact<Gateway>> {
+    pub(crate) fn gateway(&self, namespace: &str, name: &str) -> Option<&Fact<Gateway>> {
         self.namespace(namespace)?.gateways.get(name)
     }
 

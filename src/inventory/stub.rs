@@ -23,9 +23,9 @@ const LONGEST_SELECTOR: usize = 1024;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stub {
     /// Name.
-    pub name: Arc<str>,
+    pub(crate) name: Arc<str>,
     /// Its `resourceVersion`; 0 if it is unknown.
-    pub version: u64,
+    pub(crate) version: u64,
     /// `spec.podSelector` as JSON; `None` if it is too long.
     pods: Option<Box<str>>,
 }
@@ -41,7 +41,7 @@ impl Stub {
     }
 
     /// The stub of a policy that was read.
-    pub fn of(policy: &Fact<Policy>) -> Self {
+    pub(crate) fn of(policy: &Fact<Policy>) -> Self {
         let selector = match policy {
             Fact::Read(policy) => Some(&policy.pods),
             Fact::Unreadable(broken) => broken.pods(),
@@ -57,12 +57,12 @@ impl Stub {
     }
 
     /// Its `spec.podSelector`; `None` if it is unknown. It may select any pod then.
-    pub fn selector(&self) -> Option<Selector> {
+    pub(crate) fn selector(&self) -> Option<Selector> {
         selector(self.pods.as_deref()?)
     }
 
     /// Returns true if it may select a pod of a zone.
-    pub fn may_select(&self, zone: &Zone) -> bool {
+    pub(crate) fn may_select(&self, zone: &Zone) -> bool {
         self.selector().is_none_or(|selector| {
             let pods = selector.label_set();
             pods.is_some_and(|pods| zone.select(&pods).is_some())

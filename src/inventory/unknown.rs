@@ -3,15 +3,6 @@
 //! An API server drops them before it stores an object. So they occur only in files and in custom resources
 //! whose CRD keeps unknown fields. An OpenBaoCluster may have fields of a newer operator, so only fields of
 //! `spec.network`, which are all known, and names similar to `network` are reported.
-//!
-//! ```
-//! use openbao_perimeter::inventory::{Kind, unknown};
-//!
-//! let written = serde_json::json!({"spec": {"ingress": [{"form": [{"podSelector": {}}]}]}});
-//! let found = unknown::fields(Kind::NetworkPolicy, &written);
-//! assert_eq!(found[0].path, "spec.ingress[0].form");
-//! assert_eq!(found[0].nearest, "from");
-//! ```
 
 use std::borrow::Cow;
 
@@ -27,14 +18,14 @@ mod tests;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownField {
     /// Field path from the object's root.
-    pub path: String,
+    pub(crate) path: String,
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// The most similar known field: one at the same level, `from[].podSelector` if the field belongs one
     /// level deeper, or a full path if it belongs further up.
-    pub nearest: String,
+    pub(crate) nearest: String,
     /// Its value as JSON, shortened.
-    pub value: String,
+    pub(crate) value: String,
 }
 
 /// Maximum number of unknown fields listed per object.
@@ -172,7 +163,7 @@ impl Shape {
 }
 
 /// The unknown fields of an object, sorted by path.
-pub fn fields(kind: Kind, written: &Value) -> Vec<UnknownField> {
+pub(crate) fn fields(kind: Kind, written: &Value) -> Vec<UnknownField> {
     let mut found = Vec::new();
     visit(Shape::of(kind), written, None, None, &mut found);
     found.sort_by(|a, b| a.path.cmp(&b.path));

@@ -39,27 +39,27 @@ enum Seen {
 type Drift = BTreeSet<(Configuration, Difference)>;
 
 /// Everything that the watch needs.
-pub struct Watch {
+pub(crate) struct Watch {
     /// The cluster.
-    pub client: Client,
+    pub(crate) client: Client,
     /// Name of both configurations.
-    pub name: String,
+    pub(crate) name: String,
     /// The shipped configurations.
-    pub expected: Expected,
+    pub(crate) expected: Expected,
     /// The operator's accounts in the settings, which may change.
-    pub accounts: Box<dyn Fn() -> BTreeSet<String> + Send + Sync>,
+    pub(crate) accounts: Box<dyn Fn() -> BTreeSet<String> + Send + Sync>,
     /// The served certificate.
-    pub trust: Arc<dyn Trust>,
+    pub(crate) trust: Arc<dyn Trust>,
     /// The metrics.
-    pub metrics: Arc<Metrics>,
+    pub(crate) metrics: Arc<Metrics>,
     /// Queue of Events; `None` where no Events are written.
-    pub events: Option<EventQueue>,
+    pub(crate) events: Option<EventQueue>,
 }
 
 impl Watch {
     /// Watches until the process ends. `notice` gets the differences in one line each time they change;
     /// `None` once there are none.
-    pub async fn run(mut self, notice: impl Fn(Option<String>) + Send) {
+    pub(crate) async fn run(mut self, notice: impl Fn(Option<String>) + Send) {
         for field in [Difference::MISSING, Difference::UNWATCHED] {
             self.metrics.cluster.drift(field, 0);
         }

@@ -129,11 +129,11 @@ fn names_taken(world: &CompiledSnapshot, edit: &Edit<Cluster>, after: &Cluster) 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
     /// The finding.
-    pub finding: Finding,
+    pub(crate) finding: Finding,
     /// The policy, if it can be checked.
-    pub policy: Option<Arc<str>>,
+    pub(crate) policy: Option<Arc<str>>,
     /// Field path of the rule in that policy, if there is an example connection.
-    pub path: Option<String>,
+    pub(crate) path: Option<String>,
 }
 
 /// The policies that the operator will rewrite for the cluster as written. The newest operator does not

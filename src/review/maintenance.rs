@@ -17,16 +17,16 @@ use crate::inventory::{Fact, Kind, Meta, ObjectRef};
 use crate::rules::{Finding, Level};
 
 /// The annotation of a maintenance write.
-pub const ANNOTATION: &str = "openbao.org/maintenance";
+pub(crate) const ANNOTATION: &str = "openbao.org/maintenance";
 
 /// The verb for maintenance.
-pub const VERB: &str = "maintenance";
+pub(crate) const VERB: &str = "maintenance";
 
 /// The resource for the verb. The operator's admin role grants all verbs on the resource itself, including
 /// this one, so the verb is checked on the subresource.
-pub const RESOURCE: &str = "openbaoclusters";
+pub(crate) const RESOURCE: &str = "openbaoclusters";
 /// The subresource for the verb.
-pub const SUBRESOURCE: &str = "perimeter";
+pub(crate) const SUBRESOURCE: &str = "perimeter";
 
 /// The group that needs no permission.
 const MASTERS: &str = "system:masters";
@@ -57,7 +57,7 @@ impl Lacking {
     }
 
     /// The OpenBaoClusters for which the API server can check the verb.
-    pub fn clusters(&self) -> Option<&BTreeSet<ObjectRef>> {
+    pub(crate) fn clusters(&self) -> Option<&BTreeSet<ObjectRef>> {
         match self {
             Self::Verb(clusters) => Some(clusters),
             Self::Masters => None,
@@ -87,7 +87,7 @@ impl fmt::Display for Lacking {
 impl Request {
     /// Returns true if the object is marked as maintenance: the new or the old one; for a deletion the old
     /// one.
-    pub fn is_maintenance(&self) -> bool {
+    pub(crate) fn is_maintenance(&self) -> bool {
         let says = |meta: &Meta| {
             meta.annotations
                 .get(ANNOTATION)

@@ -68,7 +68,7 @@ pub struct Request {
 
 impl Request {
     /// Reference to the object.
-    pub const fn object(&self) -> &ObjectRef {
+    pub(crate) const fn object(&self) -> &ObjectRef {
         match &self.subject {
             Subject::Policy(edit) => &edit.object,
             Subject::Cluster(edit) => &edit.object,

@@ -20,7 +20,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// The name in logs, metrics and JSON.
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Allow => "allow",
             Self::Warn => "warn",
@@ -80,7 +80,7 @@ impl Verdict {
     }
 
     /// The codes of the findings, unique and sorted.
-    pub fn codes(&self) -> Vec<Code> {
+    pub(crate) fn codes(&self) -> Vec<Code> {
         let mut codes: Vec<Code> = self.findings.iter().map(|finding| finding.code).collect();
         codes.sort_unstable();
         codes.dedup();

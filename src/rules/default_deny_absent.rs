@@ -28,7 +28,7 @@ pub type Unisolated<'a> = (&'a ZonePerimeter, Finding);
 /// One finding for all missing managed policies of a cluster, and one for each other zone and direction in
 /// which some pods are not isolated. The operator's own pods, and clusters that are being deleted, are not
 /// checked.
-pub fn check<'a>(
+pub(crate) fn check<'a>(
     cluster: &'a ClusterPerimeter,
     config: &ReviewConfig,
     missing: Missing,
@@ -49,12 +49,12 @@ pub fn check<'a>(
 }
 
 /// Returns true if the rule applies to a cluster.
-pub fn is_judged(cluster: &ClusterPerimeter) -> bool {
+pub(crate) fn is_judged(cluster: &ClusterPerimeter) -> bool {
     cluster.is_cluster() && !cluster.deleting
 }
 
 /// The policies of a zone that exist, or count as existing.
-pub fn counted(zone: &ZonePerimeter, missing: Missing) -> impl Iterator<Item = &Selected> {
+pub(crate) fn counted(zone: &ZonePerimeter, missing: Missing) -> impl Iterator<Item = &Selected> {
     let policies = zone.selected.iter();
     policies.filter(move |policy| !policy.rendered || missing == Missing::Rendered)
 }

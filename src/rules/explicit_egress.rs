@@ -13,7 +13,7 @@ use netpol::rule::{Peer, PortRange, Rule, Selector};
 const UNSAFE: [&str; 4] = ["127.0.0.0/8", "169.254.0.0/16", "::1/128", "fe80::/10"];
 
 /// Returns true if all rules are explicit. A rule that cannot be read is not.
-pub fn is_explicit(rules: &[Declared<Rule>]) -> bool {
+pub(crate) fn is_explicit(rules: &[Declared<Rule>]) -> bool {
     rules
         .iter()
         .all(|rule| rule.as_ref().is_ok_and(is_explicit_rule))

@@ -4,7 +4,7 @@ use super::{Code, Finding, Level, Place, size};
 use crate::inventory::{Kind, ObjectRef, Unreadable};
 
 /// One finding for each problem of an object that cannot be read.
-pub fn unreadable(object: &ObjectRef, broken: &Unreadable, level: Level) -> Vec<Finding> {
+pub(crate) fn unreadable(object: &ObjectRef, broken: &Unreadable, level: Level) -> Vec<Finding> {
     if let Some(version) = &broken.version {
         let (kind, read) = (object.kind, object.kind.versions().join(" or "));
         return vec![Finding {
@@ -32,7 +32,7 @@ pub fn unreadable(object: &ObjectRef, broken: &Unreadable, level: Level) -> Vec<
 
 /// The finding that an OpenBaoCluster is served in an unsupported version, so that nothing can be proved
 /// about a policy that may select its pods.
-pub fn unread_cluster(object: &ObjectRef, cluster: &ObjectRef, version: &str) -> Finding {
+pub(crate) fn unread_cluster(object: &ObjectRef, cluster: &ObjectRef, version: &str) -> Finding {
     Finding {
         cluster: Some(cluster.clone()),
         reason: format!("may select OpenBao pods, and {}", unread(cluster, version)),
@@ -50,7 +50,7 @@ fn unread(object: &ObjectRef, version: &str) -> String {
 const UPGRADE: &str = "upgrade openbao-perimeter";
 
 /// The warning that another object of the namespace cannot be read or is too large to prove.
-pub fn neighbour(object: &ObjectRef) -> Finding {
+pub(crate) fn neighbour(object: &ObjectRef) -> Finding {
     Finding {
         reason: "cannot be read or is too large, so nothing that it says is counted on".to_owned(),
         help: "correct or delete it".to_owned(),
@@ -59,7 +59,7 @@ pub fn neighbour(object: &ObjectRef) -> Finding {
 }
 
 /// The warning that some fields of an OpenBaoCluster of the namespace cannot be read.
-pub fn partly_read(broken: &Unreadable) -> Finding {
+pub(crate) fn partly_read(broken: &Unreadable) -> Finding {
     let object = ObjectRef {
         kind: Kind::OpenBaoCluster,
         namespace: broken.meta.namespace.clone(),
@@ -87,7 +87,7 @@ pub fn partly_read(broken: &Unreadable) -> Finding {
 
 /// The finding that metadata which defines managed policies changes, and no facts show whether the policy is
 /// managed.
-pub fn not_ready_for_metadata(object: &ObjectRef) -> Finding {
+pub(crate) fn not_ready_for_metadata(object: &ObjectRef) -> Finding {
     Finding {
         path: "metadata".to_owned(),
         place: Place::Metadata,
@@ -96,7 +96,7 @@ pub fn not_ready_for_metadata(object: &ObjectRef) -> Finding {
 }
 
 /// The finding that facts are missing or too old.
-pub fn not_ready(object: &ObjectRef) -> Finding {
+pub(crate) fn not_ready(object: &ObjectRef) -> Finding {
     Finding {
         reason: "the inventory of OpenBao clusters and policies is not complete yet, so nothing can be proved"
             .to_owned(),
@@ -108,7 +108,7 @@ pub fn not_ready(object: &ObjectRef) -> Finding {
 }
 
 /// The finding that a verdict needs a live read, which failed.
-pub fn not_read(object: &ObjectRef) -> Finding {
+pub(crate) fn not_read(object: &ObjectRef) -> Finding {
     let reason = match object.kind {
         Kind::NetworkPolicy => {
             "the policy could select OpenBao pods, and the API server could not be asked which OpenBaoClusters and \

@@ -16,7 +16,7 @@ const PATH: &str = "metadata.name";
 
 /// Creation or update of a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Age {
+pub(crate) enum Age {
     /// This write creates it.
     New,
     /// It exists already.
@@ -25,7 +25,7 @@ pub enum Age {
 
 /// Findings about the names of a cluster's policies. The operator renders no policies for a restored cluster,
 /// so no name is taken.
-pub fn check(
+pub(crate) fn check(
     object: &ObjectRef,
     after: &Cluster,
     age: Age,
@@ -135,7 +135,7 @@ fn names<'a>(cluster: &'a str, config: &ReviewConfig) -> impl Iterator<Item = St
 /// Returns true if the operator wrote the policy for this cluster: the controlling owner is the cluster, or
 /// the operator's annotation has its uid. Without a uid, in a manifest that no API server has seen, the name
 /// or any annotation is enough.
-pub fn is_owned(policy: &Meta, cluster: &Cluster) -> bool {
+pub(crate) fn is_owned(policy: &Meta, cluster: &Cluster) -> bool {
     let is_owner = |owner: &Owner| {
         let is_same = |uid: &Arc<str>| owner.controller && owner.uid == *uid;
         is_named(owner, cluster) && cluster.uid.as_ref().is_none_or(is_same)

@@ -7,14 +7,14 @@ use crate::inventory::{ObjectRef, Policy};
 use super::{Code, Finding, Level};
 
 /// Findings for all parts that are too large.
-pub fn check(object: &ObjectRef, policy: &Policy, caps: &SizeLimits) -> Vec<Finding> {
+pub(crate) fn check(object: &ObjectRef, policy: &Policy, caps: &SizeLimits) -> Vec<Finding> {
     let large = too_large(policy, caps);
     let finding = |large: &TooLarge| finding(object, large, Level::Deny);
     large.iter().map(finding).collect()
 }
 
 /// The finding for one part that is too large.
-pub fn finding(object: &ObjectRef, large: &TooLarge, level: Level) -> Finding {
+pub(crate) fn finding(object: &ObjectRef, large: &TooLarge, level: Level) -> Finding {
     Finding {
         reason: format!(
             "{} {} are more than can be proved; expected at most {}",

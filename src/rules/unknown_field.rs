@@ -10,7 +10,7 @@ use crate::inventory::{Meta, ObjectRef};
 const NAMED: usize = 3;
 
 /// One finding for each unknown field of an object as it is written.
-pub fn check(object: &ObjectRef, after: &Meta, before: Option<&Meta>) -> Vec<Finding> {
+pub(crate) fn check(object: &ObjectRef, after: &Meta, before: Option<&Meta>) -> Vec<Finding> {
     let was_there = |field: &UnknownField| before.is_some_and(|old| old.unknown.contains(field));
     let finding = |field: &UnknownField| Finding {
         onset: if was_there(field) {
@@ -33,7 +33,7 @@ pub fn check(object: &ObjectRef, after: &Meta, before: Option<&Meta>) -> Vec<Fin
 
 /// Adds to each denial the unknown fields of the same part of the object, since a misspelt field may be the
 /// cause.
-pub fn name_in(findings: &mut [Finding], object: &ObjectRef, unknown: &[UnknownField]) {
+pub(crate) fn name_in(findings: &mut [Finding], object: &ObjectRef, unknown: &[UnknownField]) {
     if unknown.is_empty() {
         return;
     }

@@ -54,7 +54,7 @@ pub trait Authorizer: Debug + Send + Sync {
 
 /// Checks with SubjectAccessReviews.
 #[derive(Clone)]
-pub struct AccessReviews {
+pub(crate) struct AccessReviews {
     api: Api<SubjectAccessReview>,
 }
 
@@ -66,7 +66,7 @@ impl Debug for AccessReviews {
 
 impl AccessReviews {
     /// Checks through this client.
-    pub fn new(client: kube::Client) -> Self {
+    pub(crate) fn new(client: kube::Client) -> Self {
         Self {
             api: Api::all(client),
         }

@@ -34,7 +34,7 @@ const CONNECTION_BUFFER: usize = 64 * 1024;
 
 /// Layer between socket and HTTP.
 #[derive(Clone)]
-pub enum Transport {
+pub(crate) enum Transport {
     /// No layer.
     Plain,
     /// TLS. Its connections are counted.

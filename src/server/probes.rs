@@ -30,7 +30,7 @@ pub struct Readiness {
 }
 
 /// A condition: its name, and the reason if it does not hold.
-pub type Latch = (&'static str, Option<Cow<'static, str>>);
+pub(crate) type Latch = (&'static str, Option<Cow<'static, str>>);
 
 impl Readiness {
     /// Readiness of a server with bound ports. It is ready once `admission` has facts and `certificates` has
@@ -62,7 +62,7 @@ impl Readiness {
     }
 
     /// The current warnings by name.
-    pub fn notices(&self) -> BTreeMap<&'static str, String> {
+    pub(crate) fn notices(&self) -> BTreeMap<&'static str, String> {
         let mut notices = BTreeMap::clone(&self.notices.load());
         if let Some(text) = self.misplaced() {
             notices.insert("own-namespace", text);
@@ -86,12 +86,12 @@ impl Readiness {
     }
 
     /// Makes the server permanently not ready, before shutdown.
-    pub fn leave(&self) {
+    pub(crate) fn leave(&self) {
         self.leaving.store(true, Ordering::Relaxed);
     }
 
     /// All conditions in a fixed order.
-    pub fn latches(&self) -> [Latch; 3] {
+    pub(crate) fn latches(&self) -> [Latch; 3] {
         let inventory = (!self.admission.is_ready()).then(|| incomplete(&self.admission.missing()));
         let certificate = self.certificates.problem(webhook_certs::now());
         let certificate = certificate.map(Cow::Borrowed);

@@ -49,37 +49,37 @@ impl Shutdown {
     }
 
     /// Waits until `phase`, or a later one, is reached.
-    pub async fn reached(&mut self, phase: Phase) {
+    pub(crate) async fn reached(&mut self, phase: Phase) {
         // An error means that the trigger was dropped, which is the last phase.
         let _gone = self.0.wait_for(|current| *current >= phase).await;
     }
 
     /// Returns true if clients should use another replica.
-    pub fn is_leaving(&self) -> bool {
+    pub(crate) fn is_leaving(&self) -> bool {
         *self.0.borrow() >= Phase::Unready
     }
 
     /// Returns true if no more connections are accepted.
-    pub fn is_draining(&self) -> bool {
+    pub(crate) fn is_draining(&self) -> bool {
         *self.0.borrow() >= Phase::Draining
     }
 
     /// Waits until [`Phase::Draining`]. The future owns its data.
-    pub async fn begun(mut self) {
+    pub(crate) async fn begun(mut self) {
         self.reached(Phase::Draining).await;
     }
 }
 
 /// The signals that end the process: SIGTERM and SIGINT.
 #[derive(Debug)]
-pub struct Signals {
+pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl Signals {
     /// Installs handlers for both signals. They no longer end the process by themselves.
-    pub fn take() -> io::Result<Self> {
+    pub(crate) fn take() -> io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
@@ -87,7 +87,7 @@ impl Signals {
     }
 
     /// Waits for the next signal.
-    pub async fn next(&mut self) {
+    pub(crate) async fn next(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
@@ -96,7 +96,7 @@ impl Signals {
 
     /// Starts the shutdown at the first signal, waits `delay` between phases, and returns at the second
     /// signal.
-    pub async fn conduct(mut self, trigger: Trigger, delay: Duration) {
+    pub(crate) async fn conduct(mut self, trigger: Trigger, delay: Duration) {
         self.next().await;
         tracing::info!("shutting down, a second signal stops at once");
         trigger.enter(Phase::Unready);

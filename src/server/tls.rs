@@ -1,8 +1,8 @@
 //! The serving certificate: its source, and its replacement under open connections.
 
-pub mod clients;
+pub(crate) mod clients;
 pub mod ephemeral;
-pub mod files;
+pub(crate) mod files;
 mod follow;
 pub mod self_managed;
 mod trust;
@@ -28,7 +28,7 @@ use webhook_certs::{Pair, Timestamp, Validity, pem};
 use crate::audit::Metrics;
 pub use clients::Clients;
 pub use files::Files;
-pub use self_managed::SelfManaged;
+pub(crate) use self_managed::SelfManaged;
 
 /// Error of a certificate that cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -149,7 +149,7 @@ impl Served {
     ///
     /// # Errors
     /// The pair is not valid PEM, or does not match.
-    pub fn from_pair(pair: &Pair) -> Result<Self, TlsError> {
+    pub(crate) fn from_pair(pair: &Pair) -> Result<Self, TlsError> {
         let made = |source| TlsError::Made { source };
         let chain = pem::certificates(pair.certificate.as_bytes()).map_err(made)?;
         let key = pem::key(pair.key.as_bytes()).map_err(made)?;
@@ -177,7 +177,7 @@ impl Certificates {
     }
 
     /// Starts without a certificate: handshakes fail, and the server is not ready.
-    pub const fn awaited(metrics: Arc<Metrics>) -> Self {
+    pub(crate) const fn awaited(metrics: Arc<Metrics>) -> Self {
         Self {
             served: ArcSwapOption::const_empty(),
             is_announced: AtomicBool::new(false),

@@ -17,11 +17,11 @@ const RENAMED: [(&str, &str); 2] = [
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SettingsFile {
     /// Path of the file.
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
     /// Contents, for comparison.
-    pub text: String,
+    pub(crate) text: String,
     /// The file's settings, with defaults for the rest.
-    pub config: ServerConfig,
+    pub(crate) config: ServerConfig,
     written: Value,
 }
 
@@ -30,7 +30,7 @@ impl SettingsFile {
     ///
     /// # Errors
     /// The file cannot be read, or is not one of settings.
-    pub fn read(path: &Path) -> Result<Self, SettingsError> {
+    pub(crate) fn read(path: &Path) -> Result<Self, SettingsError> {
         let text = fs::read_to_string(path).map_err(|source| SettingsError::Read {
             file: path.to_owned(),
             source,
@@ -42,7 +42,7 @@ impl SettingsFile {
     ///
     /// # Errors
     /// They are not settings.
-    pub fn parse(path: &Path, text: String) -> Result<Self, SettingsError> {
+    pub(crate) fn parse(path: &Path, text: String) -> Result<Self, SettingsError> {
         // The level `off` is a word, and no boolean of old YAML.
         let options = serde_saphyr::options! { strict_booleans: true };
         // An empty file, or one of comments only, sets nothing.

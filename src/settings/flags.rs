@@ -25,19 +25,19 @@ pub trait Flags: Args + Clone {
 pub struct ReviewFlags {
     /// Settings file, YAML
     #[arg(long, env = "OBP_CONFIG", value_name = "FILE")]
-    pub config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
 
     /// Folder of manifests to read instead of a cluster
     #[arg(long, env = "OBP_INVENTORY", value_name = "DIR")]
-    pub inventory: Option<PathBuf>,
+    pub(crate) inventory: Option<PathBuf>,
 
     /// Baseline of the operator: classic, v0.1 or next [default: v0.1]
     #[arg(long, env = "OBP_BASELINE", value_name = "NAME")]
-    pub baseline: Option<Baseline>,
+    pub(crate) baseline: Option<Baseline>,
 
     /// Namespace of the operator [default: openbao-operator-system]
     #[arg(long, env = "OBP_OPERATOR_NAMESPACE", value_name = "NAMESPACE")]
-    pub operator_namespace: Option<Arc<str>>,
+    pub(crate) operator_namespace: Option<Arc<str>>,
 
     /// Address of the API server; repeatable [default: the Service default/kubernetes]
     #[arg(
@@ -46,7 +46,7 @@ pub struct ReviewFlags {
         value_name = "IP",
         value_delimiter = ','
     )]
-    pub api_server_addresses: Vec<IpAddr>,
+    pub(crate) api_server_addresses: Vec<IpAddr>,
 }
 
 /// Flags of `serve`.
@@ -54,19 +54,19 @@ pub struct ReviewFlags {
 pub struct ServeFlags {
     /// Flags that other commands have as well.
     #[command(flatten)]
-    pub review: ReviewFlags,
+    pub(crate) review: ReviewFlags,
 
     /// Address of the webhooks, TLS [default: 0.0.0.0:9443]
     #[arg(long, env = "OBP_LISTEN", value_name = "ADDRESS")]
-    pub listen: Option<SocketAddr>,
+    pub(crate) listen: Option<SocketAddr>,
 
     /// Address of /livez and /readyz, plain HTTP [default: 0.0.0.0:8081]
     #[arg(long, env = "OBP_PROBES_LISTEN", value_name = "ADDRESS")]
-    pub probes_listen: Option<SocketAddr>,
+    pub(crate) probes_listen: Option<SocketAddr>,
 
     /// Address of /metrics, plain HTTP [default: 0.0.0.0:8080]
     #[arg(long, env = "OBP_METRICS_LISTEN", value_name = "ADDRESS")]
-    pub metrics_listen: Option<SocketAddr>,
+    pub(crate) metrics_listen: Option<SocketAddr>,
 
     /// Certificate: files, self-managed or ephemeral [default: files]
     #[arg(
@@ -75,23 +75,23 @@ pub struct ServeFlags {
         value_name = "MODE",
         hide_possible_values = true
     )]
-    pub tls: Option<TlsMode>,
+    pub(crate) tls: Option<TlsMode>,
 
     /// Certificate chain, PEM, leaf first (--tls files)
     #[arg(long, env = "OBP_CERT", value_name = "FILE")]
-    pub cert: Option<PathBuf>,
+    pub(crate) cert: Option<PathBuf>,
 
     /// Private key, PEM (--tls files)
     #[arg(long, env = "OBP_KEY", value_name = "FILE")]
-    pub key: Option<PathBuf>,
+    pub(crate) key: Option<PathBuf>,
 
     /// File to write the CA certificate to (--tls ephemeral)
     #[arg(long, env = "OBP_CA_OUT", value_name = "FILE")]
-    pub ca_out: Option<PathBuf>,
+    pub(crate) ca_out: Option<PathBuf>,
 
     /// Namespace of this process [default: $POD_NAMESPACE, or that of its service account]
     #[arg(long, env = "OBP_OWN_NAMESPACE", value_name = "NAMESPACE")]
-    pub own_namespace: Option<String>,
+    pub(crate) own_namespace: Option<String>,
 
     /// Shape of log lines: text or json [default: text]
     #[arg(
@@ -100,11 +100,11 @@ pub struct ServeFlags {
         value_name = "FORMAT",
         hide_possible_values = true
     )]
-    pub log_format: Option<Format>,
+    pub(crate) log_format: Option<Format>,
 
     /// Log level, TARGET=LEVEL, or several with commas [default: info]
     #[arg(long, env = "OBP_LOG_FILTER", value_name = "FILTER")]
-    pub log_filter: Option<String>,
+    pub(crate) log_filter: Option<String>,
 }
 
 impl Flags for ReviewFlags {

@@ -38,7 +38,7 @@ impl fmt::Display for Origin {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Given<F> {
     /// The flags.
-    pub flags: F,
+    pub(crate) flags: F,
     /// The flag or variable, by the clap id of the argument.
     typed: BTreeMap<String, Origin>,
 }
@@ -63,12 +63,12 @@ impl<F: Flags> Given<F> {
     ///
     /// # Errors
     /// The file cannot be used.
-    pub fn file(&self) -> Result<Option<SettingsFile>, SettingsError> {
+    pub(crate) fn file(&self) -> Result<Option<SettingsFile>, SettingsError> {
         self.flags.config().map(SettingsFile::read).transpose()
     }
 
     /// Source of the value of a key.
-    pub fn origin(&self, key: &str, file: Option<&SettingsFile>) -> Origin {
+    pub(crate) fn origin(&self, key: &str, file: Option<&SettingsFile>) -> Origin {
         match (self.typed.get(&argument(key)), file) {
             (Some(origin), _) => origin.clone(),
             (None, Some(file)) if file.sets(key) => Origin::File(file.path.clone()),

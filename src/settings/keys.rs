@@ -26,11 +26,11 @@ pub struct Keys(pub(super) BTreeMap<String, Value>);
 
 /// Keys with different values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Difference {
+pub(crate) struct Difference {
     /// Those that take effect at run time.
-    pub live: Vec<String>,
+    pub(crate) live: Vec<String>,
     /// Those that need a restart.
-    pub fixed: Vec<String>,
+    pub(crate) fixed: Vec<String>,
 }
 
 impl Keys {
@@ -38,7 +38,7 @@ impl Keys {
     ///
     /// # Errors
     /// A path is not UTF-8.
-    pub fn of(config: &ServerConfig) -> Result<Self, SettingsError> {
+    pub(crate) fn of(config: &ServerConfig) -> Result<Self, SettingsError> {
         let tree =
             serde_json::to_value(config.effective()).map_err(|error| SettingsError::Write {
                 problem: error.to_string(),
@@ -49,7 +49,7 @@ impl Keys {
     }
 
     /// The keys that differ.
-    pub fn difference(&self, other: &Self) -> Difference {
+    pub(crate) fn difference(&self, other: &Self) -> Difference {
         let mut difference = Difference::default();
         let keys: BTreeSet<&String> = self.0.keys().chain(other.0.keys()).collect();
         for key in keys {

@@ -12,7 +12,7 @@ impl<F: Flags> Given<F> {
     ///
     /// # Errors
     /// A path is not UTF-8.
-    pub fn print(&self, file: Option<&SettingsFile>) -> Result<String, SettingsError> {
+    pub(crate) fn print(&self, file: Option<&SettingsFile>) -> Result<String, SettingsError> {
         let Keys(keys) = Keys::of(&self.with(file))?;
         let mut text = String::new();
         let mut groups: Vec<&str> = Vec::new();

@@ -49,25 +49,25 @@ const DAY: Duration = Duration::from_hours(24);
 pub struct SelfManagedConfig {
     /// Secret that the replicas share (`--tls self-managed`)
     #[schemars(with = "String")]
-    pub secret: SecretRef,
+    pub(crate) secret: SecretRef,
 
     /// Name or address that the certificate is good for (`--tls self-managed`) [default: the Service of the manifests]
-    pub names: Vec<String>,
+    pub(crate) names: Vec<String>,
 
     /// Life of the CA, renewed after two thirds (`--tls self-managed`)
     #[serde(with = "crate::duration")]
     #[schemars(with = "String")]
-    pub ca_lifetime: Duration,
+    pub(crate) ca_lifetime: Duration,
 
     /// Life of the certificate, renewed after two thirds (`--tls self-managed`)
     #[serde(with = "crate::duration")]
     #[schemars(with = "String")]
-    pub lifetime: Duration,
+    pub(crate) lifetime: Duration,
 
     /// Time that every API server may take to notice a new CA bundle (`--tls self-managed`)
     #[serde(with = "crate::duration")]
     #[schemars(with = "String")]
-    pub settle: Duration,
+    pub(crate) settle: Duration,
 }
 
 impl Default for SelfManagedConfig {
@@ -95,10 +95,10 @@ impl SelfManagedConfig {
 pub struct ClientConfig {
     /// CA certificates, PEM; clients of the webhooks must then show a certificate of one of them
     /// [default: everybody may connect]
-    pub ca: Option<PathBuf>,
+    pub(crate) ca: Option<PathBuf>,
 
     /// Common name that such a client certificate must have
-    pub subjects: BTreeSet<String>,
+    pub(crate) subjects: BTreeSet<String>,
 }
 
 impl ClientConfig {

@@ -54,7 +54,7 @@ impl Condition {
     }
 
     /// The type, and the restore that has it.
-    pub fn title(&self) -> String {
+    pub(crate) fn title(&self) -> String {
         self.restore.as_ref().map_or_else(
             || self.kind.to_owned(),
             |restore| format!("{} of OpenBaoRestore {restore}", self.kind),
@@ -62,7 +62,7 @@ impl Condition {
     }
 
     /// The checkpoint of the live object, in words.
-    pub fn live_words(&self) -> Option<String> {
+    pub(crate) fn live_words(&self) -> Option<String> {
         let Live { status, reason } = self.live.as_ref()?;
         let same = *status == self.status && reason == self.reason;
         Some(if same {
@@ -73,7 +73,7 @@ impl Condition {
     }
 
     /// Status and reason of it and of the live object, where that says something else.
-    pub fn short(&self) -> String {
+    pub(crate) fn short(&self) -> String {
         let own = format!("{} {} ({})", self.kind, self.status, self.reason);
         match &self.live {
             Some(live) if live.status != self.status || live.reason != self.reason => {
@@ -86,7 +86,7 @@ impl Condition {
 
 /// The checkpoints of a cluster, in the order of the documentation, and those of the restores into it.
 /// None of a cluster that cannot be read, and none in the baseline `classic`.
-pub fn of(world: &CompiledSnapshot, cluster: &ObjectRef) -> Vec<Condition> {
+pub(crate) fn of(world: &CompiledSnapshot, cluster: &ObjectRef) -> Vec<Condition> {
     let mut conditions = own(world, cluster);
     let facts = world.facts(&cluster.namespace).into_iter();
     for (name, restore) in facts.flat_map(|facts| &facts.restores) {
@@ -109,7 +109,7 @@ pub fn of(world: &CompiledSnapshot, cluster: &ObjectRef) -> Vec<Condition> {
 }
 
 /// The checkpoints that one object carries itself: an OpenBaoCluster or an OpenBaoRestore.
-pub fn own(world: &CompiledSnapshot, object: &ObjectRef) -> Vec<Condition> {
+pub(crate) fn own(world: &CompiledSnapshot, object: &ObjectRef) -> Vec<Condition> {
     let own = match object.kind {
         Kind::OpenBaoCluster => of_cluster(world, object),
         Kind::OpenBaoRestore => of_restore(world, object),

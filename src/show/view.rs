@@ -13,85 +13,85 @@ use netpol::Direction;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct View {
     /// Baseline of the allowlist.
-    pub baseline: &'static str,
+    pub(crate) baseline: &'static str,
     /// The clusters.
     pub clusters: Vec<ClusterView>,
     /// The operator's pods, with their namespace.
-    pub controller: ZoneView,
+    pub(crate) controller: ZoneView,
 }
 
 /// One cluster's perimeter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ClusterView {
     /// Namespace.
-    pub namespace: String,
+    pub(crate) namespace: String,
     /// Name.
-    pub name: String,
+    pub(crate) name: String,
     /// `spec.profile`, where it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub profile: Option<&'static str>,
+    pub(crate) profile: Option<&'static str>,
     /// Notes about the cluster as a whole.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
     /// Its zones.
-    pub zones: Vec<ZoneView>,
+    pub(crate) zones: Vec<ZoneView>,
     /// The service accounts of its jobs.
-    pub accounts: Vec<Account>,
+    pub(crate) accounts: Vec<Account>,
     /// The status checkpoints.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
     /// Policies that let through more than the ceiling permits.
-    pub piercing: Vec<Violation>,
+    pub(crate) piercing: Vec<Violation>,
 }
 
 /// One group of pods.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ZoneView {
+pub(crate) struct ZoneView {
     /// `workload`, `jobs` or `controller`.
-    pub zone: &'static str,
+    pub(crate) zone: &'static str,
     /// The pods in words.
-    pub pods: &'static str,
+    pub(crate) pods: &'static str,
     /// Their namespace.
-    pub namespace: String,
+    pub(crate) namespace: String,
     /// The managed policy; the operator's own pods have none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub policy: Option<Managed>,
+    pub(crate) policy: Option<Managed>,
     /// Whether the pods are isolated, in each direction.
-    pub isolation: Vec<Isolation>,
+    pub(crate) isolation: Vec<Isolation>,
     /// Policies that may be about these pods and cannot be read, or are too large to be proved.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub unreadable: Vec<String>,
+    pub(crate) unreadable: Vec<String>,
     /// The rows of the allowlist.
-    pub rows: Vec<RowView>,
+    pub(crate) rows: Vec<RowView>,
 }
 
 /// The policy that the operator manages for a zone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Managed {
+pub(crate) struct Managed {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// Whether it is there; one that is not counts as the operator renders it.
-    pub stored: bool,
+    pub(crate) stored: bool,
 }
 
 /// Whether pods are isolated in a direction: what no policy isolates is open to everyone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Isolation {
+pub(crate) struct Isolation {
     /// `ingress` or `egress`.
-    pub direction: &'static str,
+    pub(crate) direction: &'static str,
     /// The state now.
-    pub state: Isolated,
+    pub(crate) state: Isolated,
     /// Code of the rule that says so; it says nothing of the operator's own pods.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub code: Option<&'static str>,
+    pub(crate) code: Option<&'static str>,
     /// The policies that isolate.
-    pub policies: Vec<String>,
+    pub(crate) policies: Vec<String>,
 }
 
 /// Degree of isolation of pods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Isolated {
+pub(crate) enum Isolated {
     /// All of them are.
     Yes,
     /// All of them will be once the operator has rendered its policy.
@@ -106,7 +106,7 @@ pub enum Isolated {
 
 impl Isolation {
     /// The state in words.
-    pub const fn words(&self) -> &'static str {
+    pub(crate) const fn words(&self) -> &'static str {
         match self.state {
             Isolated::Yes => "isolated",
             Isolated::OnceRendered => "isolated once rendered",
@@ -118,7 +118,7 @@ impl Isolation {
 
     /// Text after the words: the rule of the finding, and the policies that isolate, each as `named`
     /// writes it.
-    pub fn details(&self, named: impl Fn(&str) -> String) -> String {
+    pub(crate) fn details(&self, named: impl Fn(&str) -> String) -> String {
         let code = self.code.map(|code| format!(" ({code})"));
         let by = match self.state {
             Isolated::Yes => " by ",
@@ -132,38 +132,38 @@ impl Isolation {
 
 /// One row of the allowlist for one rule that it means here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct RowView {
+pub(crate) struct RowView {
     /// Name of the row.
-    pub id: &'static str,
+    pub(crate) id: &'static str,
     /// `ingress` or `egress`.
-    pub direction: &'static str,
+    pub(crate) direction: &'static str,
     /// The kind of the other end.
     #[serde(skip)]
-    pub peers: Peers,
+    pub(crate) peers: Peers,
     /// The other end, in words.
-    pub peer: String,
+    pub(crate) peer: String,
     /// Ports; empty where the row means nothing here.
-    pub ports: String,
+    pub(crate) ports: String,
     /// `floor` or `ceiling`.
-    pub standing: &'static str,
+    pub(crate) standing: &'static str,
     /// Its state.
-    pub state: State,
+    pub(crate) state: State,
     /// Reason of the row.
-    pub reason: &'static str,
+    pub(crate) reason: &'static str,
     /// The field that declares it, in the OpenBaoCluster or in the settings.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub declared: Option<String>,
+    pub(crate) declared: Option<String>,
     /// The rules that let it through.
-    pub opened_by: Vec<Opener>,
+    pub(crate) opened_by: Vec<Opener>,
     /// A connection of it that nothing lets through.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub missing: Option<String>,
+    pub(crate) missing: Option<String>,
 }
 
 /// State of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum State {
+pub(crate) enum State {
     /// Of the floor, and all of it is let through.
     Held,
     /// Of the floor, and some of it is not let through.
@@ -182,7 +182,7 @@ pub enum State {
 
 impl State {
     /// The state in words.
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Held => "held",
             Self::Broken => "broken",
@@ -197,24 +197,24 @@ impl State {
 
 /// A rule that lets a row through.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Opener {
+pub(crate) struct Opener {
     /// Name of the policy.
-    pub policy: String,
+    pub(crate) policy: String,
     /// Field path of the rule.
-    pub rule: String,
+    pub(crate) rule: String,
     /// Whether the policy is not there, and counts as the operator renders it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub rendered: bool,
+    pub(crate) rendered: bool,
 }
 
 impl RowView {
     /// Whether it passes because nothing isolates the pods, rather than by a rule.
-    pub fn is_unguarded(&self) -> bool {
+    pub(crate) fn is_unguarded(&self) -> bool {
         self.opened_by.is_empty() && matches!(self.state, State::Held | State::Open)
     }
 
     /// The rules that let it through, the first ones of many; and how many more there are.
-    pub fn openers(&self) -> (&[Opener], usize) {
+    pub(crate) fn openers(&self) -> (&[Opener], usize) {
         const SHOWN: usize = 3;
         let shown = self.opened_by.get(..SHOWN).unwrap_or(&self.opened_by);
         (shown, self.opened_by.len() - shown.len())
@@ -223,44 +223,44 @@ impl RowView {
 
 /// A service account of a cluster's jobs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Account {
+pub(crate) struct Account {
     /// Name of the ServiceAccount.
-    pub name: String,
+    pub(crate) name: String,
     /// Jobs that use it.
-    pub jobs: &'static str,
+    pub(crate) jobs: &'static str,
     /// The zone of those pods.
-    pub zone: &'static str,
+    pub(crate) zone: &'static str,
 }
 
 /// Something that lets through more than the ceiling permits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Violation {
+pub(crate) struct Violation {
     /// Code of the rule that says so.
-    pub code: &'static str,
+    pub(crate) code: &'static str,
     /// The problem.
-    pub reason: String,
+    pub(crate) reason: String,
     /// Name of the policy that does it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub policy: Option<String>,
+    pub(crate) policy: Option<String>,
     /// Field path of the rule in that policy, where one is known.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub path: Option<String>,
+    pub(crate) path: Option<String>,
     /// `workload`, `jobs` or `controller`, where a connection shows it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub zone: Option<&'static str>,
+    pub(crate) zone: Option<&'static str>,
     /// `ingress` or `egress`, where a connection shows it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub direction: Option<&'static str>,
+    pub(crate) direction: Option<&'static str>,
     /// The connection.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub connection: Option<String>,
+    pub(crate) connection: Option<String>,
     /// The remedy.
-    pub help: String,
+    pub(crate) help: String,
 }
 
 impl Violation {
     /// The policy and its rule, where they are known.
-    pub fn place(&self) -> Option<String> {
+    pub(crate) fn place(&self) -> Option<String> {
         let policy = self.policy.as_ref()?;
         Some(match &self.path {
             Some(path) => format!("{policy} {path}"),

@@ -41,11 +41,11 @@ pub struct Located {
     /// Document with the object.
     pub origin: Origin,
     /// Its index in a `List`, and in nested lists; empty for a document of its own.
-    pub item: Vec<usize>,
+    pub(crate) item: Vec<usize>,
     /// The object, or its problems.
     pub object: Object,
     /// Hash of its `spec` as written. It is valid only in this process.
-    pub spec: u64,
+    pub(crate) spec: u64,
 }
 
 /// All objects of some files.
@@ -54,13 +54,13 @@ pub struct Manifests {
     /// Objects of known kinds, in the order of the files.
     pub objects: Vec<Located>,
     /// Number of objects of other kinds, by kind and `apiVersion`.
-    pub others: BTreeMap<(String, String), usize>,
+    pub(crate) others: BTreeMap<(String, String), usize>,
     /// Documents that are no objects, because `apiVersion` and `kind` are missing.
-    pub no_objects: Vec<Origin>,
+    pub(crate) no_objects: Vec<Origin>,
     /// Objects without a namespace. They are taken to be in [`DEFAULT_NAMESPACE`].
-    pub defaulted: Vec<ObjectRef>,
+    pub(crate) defaulted: Vec<ObjectRef>,
     /// The text of each file, for excerpts in messages.
-    pub texts: BTreeMap<PathBuf, String>,
+    pub(crate) texts: BTreeMap<PathBuf, String>,
 }
 
 impl Manifests {
@@ -81,7 +81,7 @@ impl Manifests {
     }
 
     /// The objects as facts.
-    pub fn into_snapshot(self) -> Snapshot {
+    pub(crate) fn into_snapshot(self) -> Snapshot {
         let objects = self.objects.into_iter();
         Snapshot::default().apply(objects.map(|located| Change::Set(located.object)))
     }
@@ -202,7 +202,7 @@ pub fn load(path: &Path) -> Result<Snapshot, LoadError> {
 ///
 /// # Errors
 /// The errors of [`objects_in`]. Also if no object is relevant: a review would then allow everything.
-pub fn inventory(path: &Path, namespace: Option<&str>) -> Result<Manifests, LoadError> {
+pub(crate) fn inventory(path: &Path, namespace: Option<&str>) -> Result<Manifests, LoadError> {
     let manifests = objects_in([path], namespace)?;
     if manifests.objects.is_empty() {
         let path = path.to_owned();
@@ -224,7 +224,7 @@ pub fn objects<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result<Man
 /// # Errors
 /// A file cannot be read or parsed. An object has no name, has a name that is not valid, or occurs twice.
 /// There is no object at all.
-pub fn objects_in<P: AsRef<Path>>(
+pub(crate) fn objects_in<P: AsRef<Path>>(
     paths: impl IntoIterator<Item = P>,
     namespace: Option<&str>,
 ) -> Result<Manifests, LoadError> {

@@ -10,15 +10,15 @@ use crate::inventory::Status::{self, False, True, Unknown};
 
 /// A status and reason of a condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reason {
+pub(crate) struct Reason {
     /// Type of the condition.
-    pub kind: Checkpoint,
+    pub(crate) kind: Checkpoint,
     /// Status.
-    pub status: Status,
+    pub(crate) status: Status,
     /// Reason.
-    pub reason: &'static str,
+    pub(crate) reason: &'static str,
     /// Baselines that have it.
-    pub baselines: &'static [Baseline],
+    pub(crate) baselines: &'static [Baseline],
 }
 
 const SINCE_V01: &[Baseline] = &[V01, Next];
@@ -40,7 +40,7 @@ const fn pair(
 
 /// Every pair.
 #[rustfmt::skip]
-pub const REASONS: &[Reason] = &[
+pub(crate) const REASONS: &[Reason] = &[
     pair(ApiServerNetwork, True,    "APIServerNetworkReady",                SINCE_V01),
     pair(ApiServerNetwork, Unknown, "APIServerEndpointIPsRecommended",      SINCE_V01),
     pair(ApiServerNetwork, False,   "APIServerNetworkConfigurationInvalid", SINCE_V01),

@@ -134,12 +134,12 @@ impl Metrics {
     }
 
     /// Counts a write of the CA bundle.
-    pub fn bundle_written(&self) {
+    pub(crate) fn bundle_written(&self) {
         self.certificates.bundle_writes.inc();
     }
 
     /// Counts a failed round of the self-managed certificates.
-    pub fn self_managed_failed(&self) {
+    pub(crate) fn self_managed_failed(&self) {
         self.certificates.failures.inc();
     }
 }

@@ -16,7 +16,7 @@ use crate::rules::{Code, Level};
 
 /// Outcome of a live read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FreshRead {
+pub(crate) enum FreshRead {
     /// The facts were up to date.
     Confirmed,
     /// The facts were outdated, and the verdict is the same.
@@ -42,7 +42,7 @@ impl FreshRead {
 
 /// Outcome of an Event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EventEnd {
+pub(crate) enum EventEnd {
     /// Written, or counted in the series of an earlier one.
     Written,
     /// It was above a rate limit.
@@ -176,12 +176,12 @@ impl ClusterMetrics {
     }
 
     /// Sets the kind whose facts are stale, or `None` if all are recent.
-    pub fn stale(&self, lost: Option<Kind>) {
+    pub(crate) fn stale(&self, lost: Option<Kind>) {
         self.stale.set(i64::from(lost.is_some()));
     }
 
     /// Counts a live read.
-    pub fn fresh_read(&self, outcome: FreshRead) {
+    pub(crate) fn fresh_read(&self, outcome: FreshRead) {
         self.fresh_reads
             .get_or_create(&labelled(outcome.as_str()))
             .inc();
@@ -216,7 +216,7 @@ impl ClusterMetrics {
     }
 
     /// Counts an Event.
-    pub fn event(&self, end: EventEnd) {
+    pub(crate) fn event(&self, end: EventEnd) {
         self.events.get_or_create(&labelled(end.as_str())).inc();
     }
 }

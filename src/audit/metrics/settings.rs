@@ -57,7 +57,7 @@ impl SettingsMetrics {
 
 impl Metrics {
     /// Counts a change of the settings file.
-    pub fn settings_reloaded(&self, reload: SettingsReload) {
+    pub(crate) fn settings_reloaded(&self, reload: SettingsReload) {
         self.settings.reload(reload).inc();
     }
 }

@@ -18,22 +18,22 @@ use crate::server::tls::files;
 
 /// Arguments of `certs inspect`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Certificate or chain, PEM
     #[arg(value_name = "CERT")]
-    pub certificate: PathBuf,
+    pub(crate) certificate: PathBuf,
 
     /// Private key, PEM: is it the key of the first certificate?
     #[arg(long, value_name = "FILE")]
-    pub key: Option<PathBuf>,
+    pub(crate) key: Option<PathBuf>,
 
     /// End with 1 also where a certificate expires within this time
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration::parse)]
-    pub expires_within: Duration,
+    pub(crate) expires_within: Duration,
 
     /// Output format
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
-    pub output: Output,
+    pub(crate) output: Output,
 }
 
 /// The report.

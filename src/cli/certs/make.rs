@@ -19,22 +19,22 @@ use crate::settings::SERVICE_NAMES;
 
 /// Arguments of `certs make`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Folder for the files; keys are readable for their owner only
     #[arg(long, value_name = "DIR")]
-    pub out: PathBuf,
+    pub(crate) out: PathBuf,
 
     /// Name or address that the certificate is good for; repeatable, comma-separated
     #[arg(long = "name", value_name = "NAME", value_delimiter = ',', default_values = SERVICE_NAMES)]
-    pub names: Vec<String>,
+    pub(crate) names: Vec<String>,
 
     /// Lifetime of a new CA
     #[arg(long, value_name = "DURATION", default_value = "365d", value_parser = duration::parse)]
-    pub ca_lifetime: Duration,
+    pub(crate) ca_lifetime: Duration,
 
     /// Lifetime of the certificate, which ends with its CA at the latest
     #[arg(long, value_name = "DURATION", default_value = "90d", value_parser = duration::parse)]
-    pub lifetime: Duration,
+    pub(crate) lifetime: Duration,
 }
 
 const OPEN: u32 = 0o644;

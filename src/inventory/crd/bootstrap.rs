@@ -34,8 +34,8 @@ block! {
 /// One element of `spec.selfInit.requests`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct SelfInitRequest {
+pub(crate) struct SelfInitRequest {
     /// Body of the request.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub data: Option<Value>,
+    pub(crate) data: Option<Value>,
 }

@@ -19,22 +19,22 @@ use super::{BackupTarget, ClusterTemplate, LocalRef, OpenBaoClusterStatus};
 )]
 #[serde(rename_all = "camelCase", default)]
 #[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
-pub struct OpenBaoRestoreSpec {
+pub(crate) struct OpenBaoRestoreSpec {
     /// The cluster to restore into, in the same namespace.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub cluster: Option<String>,
+    pub(crate) cluster: Option<String>,
     /// Location of the snapshot.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub source: Option<RestoreSource>,
+    pub(crate) source: Option<RestoreSource>,
     /// Role with which the job logs in to OpenBao.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub jwt_auth_role: Option<String>,
+    pub(crate) jwt_auth_role: Option<String>,
     /// Token with which it logs in if there is no role.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub token_secret_ref: Option<LocalRef>,
+    pub(crate) token_secret_ref: Option<LocalRef>,
     /// A cluster that is created for this restore (newest operator only).
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub cluster_template: Option<ClusterTemplate>,
+    pub(crate) cluster_template: Option<ClusterTemplate>,
 }
 
 block! {

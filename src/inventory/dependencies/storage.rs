@@ -7,7 +7,7 @@ use crate::inventory::crd::BackupTarget;
 
 /// A property of an object storage that a Hardened cluster does not accept.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StorageFault {
+pub(crate) enum StorageFault {
     /// The certificate of the storage is not verified.
     Unverified,
     /// The URL has this scheme instead of `https` or `s3`. Empty if it has none.
@@ -19,11 +19,11 @@ pub enum StorageFault {
 
 /// One property of an object storage that a Hardened cluster does not accept.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnverifiedStorage {
+pub(crate) struct UnverifiedStorage {
     /// Field path of the declaration.
-    pub path: Arc<str>,
+    pub(crate) path: Arc<str>,
     /// The property.
-    pub what: StorageFault,
+    pub(crate) what: StorageFault,
 }
 
 /// Properties of the storage `target` at field path `path` that a Hardened cluster does not accept.

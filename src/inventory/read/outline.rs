@@ -12,16 +12,16 @@ use super::super::{Kind, ObjectRef};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outline {
     /// Namespace; empty for cluster-scoped objects.
-    pub namespace: Arc<str>,
+    pub(crate) namespace: Arc<str>,
     /// Name.
-    pub name: Arc<str>,
+    pub(crate) name: Arc<str>,
     /// Its `resourceVersion` as written.
-    pub version: String,
+    pub(crate) version: String,
 }
 
 impl Outline {
     /// The version as a number, which orders versions of one kind; 0 if it is not a number.
-    pub fn number(&self) -> u64 {
+    pub(crate) fn number(&self) -> u64 {
         self.version.parse().unwrap_or_default()
     }
 
@@ -37,7 +37,7 @@ impl Outline {
     }
 
     /// A reference to the object, given its kind.
-    pub fn of_kind(&self, kind: Kind) -> ObjectRef {
+    pub(crate) fn of_kind(&self, kind: Kind) -> ObjectRef {
         ObjectRef {
             kind,
             namespace: self.namespace.clone(),

@@ -11,18 +11,18 @@ use serde_json::Value;
 
 /// Maximum number of values (objects, lists, texts, numbers) in one object. An object with as many rules as
 /// [`SizeLimits`](crate::posture::SizeLimits) allows has fewer.
-pub const VALUES: usize = 150_000;
+pub(crate) const VALUES: usize = 150_000;
 
 /// Texts up to this length are not counted: they cannot contain enough values.
 pub(super) const SHORT: usize = 64 * 1024;
 
 /// Returns true if the text has at most [`VALUES`] values.
-pub fn is_bounded(json: &[u8]) -> bool {
+pub(crate) fn is_bounded(json: &[u8]) -> bool {
     json.len() <= SHORT || holds_at_most(VALUES, json)
 }
 
 /// Number of values in a text.
-pub fn count(json: &[u8]) -> usize {
+pub(crate) fn count(json: &[u8]) -> usize {
     let left = Cell::new(usize::MAX);
     let mut json = serde_json::Deserializer::from_slice(json);
     // Text that is not JSON is counted up to the error.
@@ -31,7 +31,7 @@ pub fn count(json: &[u8]) -> usize {
 }
 
 /// Number of values in a value, including itself.
-pub fn of_value(value: &Value) -> usize {
+pub(crate) fn of_value(value: &Value) -> usize {
     let inner = match value {
         Value::Array(list) => list.iter().map(of_value).sum(),
         Value::Object(fields) => fields.values().map(of_value).sum(),

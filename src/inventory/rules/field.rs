@@ -8,7 +8,7 @@ use crate::inventory::Malformed;
 
 /// A field path. It is formatted only if there is a problem.
 #[derive(Clone, Copy, Debug)]
-pub struct FieldPath<'a> {
+pub(crate) struct FieldPath<'a> {
     parent: Option<&'a FieldPath<'a>>,
     step: Step<'a>,
 }
@@ -22,7 +22,7 @@ enum Step<'a> {
 
 impl<'a> FieldPath<'a> {
     /// The path `text`, from the object's root.
-    pub const fn root(text: &'a str) -> Self {
+    pub(crate) const fn root(text: &'a str) -> Self {
         Self {
             parent: None,
             step: Step::Field(text),
@@ -30,17 +30,17 @@ impl<'a> FieldPath<'a> {
     }
 
     /// The field `name` of this path.
-    pub const fn field(&'a self, name: &'a str) -> Self {
+    pub(crate) const fn field(&'a self, name: &'a str) -> Self {
         self.then(Step::Field(name))
     }
 
     /// Element `at` of the list at this path.
-    pub const fn index(&'a self, at: usize) -> Self {
+    pub(crate) const fn index(&'a self, at: usize) -> Self {
         self.then(Step::Index(at))
     }
 
     /// The value of `key` in the map at this path.
-    pub const fn key(&'a self, key: &'a str) -> Self {
+    pub(crate) const fn key(&'a self, key: &'a str) -> Self {
         self.then(Step::Key(key))
     }
 

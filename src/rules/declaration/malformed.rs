@@ -10,7 +10,7 @@ use crate::rules::{Code, Finding, Level};
 const NAME: &str = "metadata.name";
 
 /// One finding for each problem. A problem that existed before the write warns.
-pub fn check(
+pub(crate) fn check(
     declaration: &Declaration<'_>,
     after: &Cluster,
     before: Option<&Cluster>,

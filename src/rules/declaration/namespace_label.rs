@@ -15,7 +15,7 @@ use netpol::rule::{Peer, Selector};
 
 /// One finding for each such peer that the write adds. Rules that `found` reports as open to everyone are
 /// skipped, and so are selectors that were already reported.
-pub fn check(declaration: &Declaration<'_>, found: &[Finding]) -> Vec<Finding> {
+pub(crate) fn check(declaration: &Declaration<'_>, found: &[Finding]) -> Vec<Finding> {
     let everyone = [Code::Obp302, Code::Obp305];
     let told: BTreeSet<&str> = found.iter().map(|finding| finding.path.as_str()).collect();
     let about = found.iter().filter(|found| everyone.contains(&found.code));

@@ -19,7 +19,7 @@ const SHARE: u32 = 10;
 const CHEAP: usize = 8;
 
 /// One finding for each rule that the write adds and that allows nothing new.
-pub fn check(
+pub(crate) fn check(
     declaration: &Declaration<'_>,
     cluster: &Cluster,
     api_server: &[IpAddr],

@@ -14,7 +14,7 @@ use super::{Served, TlsError, issuer};
 const LENGTH: Duration = Duration::from_hours(10 * 365 * 24);
 
 /// Names and addresses of the leaf: this machine, and the Service of the manifests.
-pub const NAMES: [&str; 5] = [
+pub(crate) const NAMES: [&str; 5] = [
     "localhost",
     "127.0.0.1",
     "::1",

@@ -16,7 +16,7 @@ use crate::audit::metrics::Reload;
 use crate::server::shutdown::Shutdown;
 
 /// Limit of a PEM file in bytes. Real chains have a tenth of it. A longer file is an error.
-pub const PEM_LIMIT: u64 = 256 * 1024;
+pub(crate) const PEM_LIMIT: u64 = 256 * 1024;
 
 /// A certificate and its key, in files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub struct Contents {
 
 impl Files {
     /// Interval of comparisons, in addition to events.
-    pub const INTERVAL: Duration = Duration::from_secs(10);
+    pub(crate) const INTERVAL: Duration = Duration::from_secs(10);
 
     /// Reads the files.
     ///
@@ -106,7 +106,7 @@ impl Followed for Pair {
 ///
 /// # Errors
 /// The file cannot be read or is too long.
-pub fn read(file: &Path) -> Result<Vec<u8>, TlsError> {
+pub(crate) fn read(file: &Path) -> Result<Vec<u8>, TlsError> {
     let failed = |source| TlsError::Read {
         file: file.to_owned(),
         source,

@@ -34,11 +34,11 @@ use crate::server::shutdown::{Phase, Shutdown};
 /// Name of both webhook configurations.
 pub const REGISTRATION: &str = "openbao-perimeter";
 /// Field manager of their CA bundles. Tools that apply the manifests have another one.
-pub const FIELD_MANAGER: &str = "openbao-perimeter-self-managed";
+pub(crate) const FIELD_MANAGER: &str = "openbao-perimeter-self-managed";
 /// Label `app.kubernetes.io/managed-by` of the Secret, and the field manager of its writes.
 const OWNER: &str = "openbao-perimeter";
 /// Longest time between rounds, since events may be lost and clocks may jump.
-pub const LONGEST_REST: Duration = Duration::from_mins(1);
+pub(crate) const LONGEST_REST: Duration = Duration::from_mins(1);
 /// Timeout of a round, which is a few small requests.
 const ROUND: Duration = Duration::from_secs(20);
 /// Time between a change and its round. It bounds the writes against a program that keeps undoing them.
@@ -48,7 +48,7 @@ const STEPS: usize = 32;
 
 /// Error of a round. The served certificate stays.
 #[derive(Debug, thiserror::Error)]
-pub enum SelfManagedError {
+pub(crate) enum SelfManagedError {
     /// The Secret cannot be used.
     #[error(transparent)]
     Secret(#[from] SecretError),
@@ -71,7 +71,7 @@ pub enum SelfManagedError {
 
 /// The rotation in one replica.
 #[derive(Debug)]
-pub struct SelfManaged {
+pub(crate) struct SelfManaged {
     secret: CertificateSecret,
     config: RotationConfig,
     certificates: Arc<Certificates>,
@@ -92,7 +92,7 @@ enum Pass {
 
 impl SelfManaged {
     /// Manages `certificates` as configured, and shares them in `secret`.
-    pub fn new(
+    pub(crate) fn new(
         client: Client,
         secret: SecretRef,
         config: RotationConfig,
@@ -115,7 +115,7 @@ impl SelfManaged {
     }
 
     /// Manages the certificates until shutdown.
-    pub async fn keep(mut self, watches: Watches, mut shutdown: Shutdown) {
+    pub(crate) async fn keep(mut self, watches: Watches, mut shutdown: Shutdown) {
         let client = watches.client.clone();
         let changed = Arc::new(Notify::new());
         let watching = watches.wake(changed.clone());
@@ -258,7 +258,7 @@ fn warn_damaged(error: &DataError) {
 
 /// Watches that start rounds. They carry metadata only, since each round reads the objects itself.
 #[derive(Clone)]
-pub struct Watches {
+pub(crate) struct Watches {
     client: Client,
     secret: SecretRef,
 }

@@ -26,7 +26,7 @@ pub enum Served {
 
 impl Served {
     /// The version that is watched, fully or by names; `None` if there is none, or it is unknown.
-    pub fn version(&self) -> Option<&str> {
+    pub(crate) fn version(&self) -> Option<&str> {
         match self {
             Self::Read(version) => Some(version),
             Self::Unread(version) => Some(version),
