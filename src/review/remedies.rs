@@ -3,12 +3,15 @@
 //! The proofs of all these reviews share the budget of the first one, and their number is bounded, so a write
 //! cannot multiply its cost. If the budget is used up, no remedy is shown.
 
+mod changes;
 mod narrow;
 mod policies;
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+
+use changes::Changes;
 
 use super::level::WriterClass;
 use super::request::{Edit, Operation, Request, Subject, Writer};
@@ -17,7 +20,7 @@ use super::world::CompiledSnapshot;
 use crate::code::EnforcementPoint;
 use crate::config::{Pods, ReviewConfig};
 use crate::inventory::{Cluster, Fact, Kind, NamespaceFacts, ObjectRef, Policy};
-use crate::rules::remedy::{Change, ClusterEdit, PolicyEdit, Rank, Remedy, SettingEdit, exclude};
+use crate::rules::remedy::{Change, ClusterEdit, PolicyEdit, Rank, Remedy, exclude};
 use crate::rules::{Code, Finding, Level, Onset};
 use netpol::cover::Budget;
 
@@ -331,60 +334,6 @@ fn plan<'a>(
         same.or(alike).or(known).or(other)
     };
     proposals.iter().zip(kept).map(of_finding).collect()
-}
-
-/// All changes of a plan.
-struct Changes<'a> {
-    objects: BTreeSet<&'a ObjectRef>,
-    policies: Vec<(&'a ObjectRef, &'a PolicyEdit)>,
-    left_out: Vec<PolicyEdit>,
-    clusters: Vec<(&'a ObjectRef, &'a ClusterEdit)>,
-    settings: Vec<&'a SettingEdit>,
-}
-
-impl<'a> Changes<'a> {
-    fn of(plan: &[&'a Remedy]) -> Self {
-        let mut changes = Self {
-            objects: BTreeSet::new(),
-            policies: Vec::new(),
-            left_out: Vec::new(),
-            clusters: Vec::new(),
-            settings: Vec::new(),
-        };
-        for remedy in plan {
-            match &remedy.change {
-                Change::Policy(object, edit) => {
-                    changes.objects.insert(object);
-                    changes.policies.push((object, edit));
-                }
-                Change::Cluster(object, edit) => {
-                    changes.objects.insert(object);
-                    changes.clusters.push((object, edit));
-                }
-                Change::Setting(edit) => {
-                    if !changes.settings.contains(&edit) {
-                        changes.settings.push(edit);
-                    }
-                }
-            }
-            let out = remedy.leaves_out.iter();
-            let out = out.map(|(direction, at)| PolicyEdit::LeaveOut(*direction, *at));
-            changes.left_out.extend(out);
-        }
-        changes
-    }
-
-    /// The edits of a policy. What is left out beside another change is left out of the written one, which is
-    /// the only policy that a plan with such changes edits.
-    fn policies<'s>(&'s self, object: &ObjectRef) -> Vec<&'s PolicyEdit> {
-        let own = self.policies.iter().filter(|(of, _)| *of == object);
-        own.map(|(_, edit)| *edit).chain(&self.left_out).collect()
-    }
-
-    fn clusters(&self, object: &ObjectRef) -> Vec<&'a ClusterEdit> {
-        let own = self.clusters.iter().filter(|(of, _)| *of == object);
-        own.map(|(_, edit)| *edit).collect()
-    }
 }
 
 fn written<T>(object: &ObjectRef, before: Option<Fact<T>>, after: Fact<T>) -> Edit<T>

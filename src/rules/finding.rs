@@ -144,16 +144,13 @@ impl Finding {
         let others = pods.iter().copied();
         let others: Vec<Pods> = others.filter(|pods| !self.pods.contains(pods)).collect();
         self.pods.extend(&others);
-        match self.names_pods.take() {
-            Some(named) => {
-                let all = groups_of(cluster, &self.pods);
-                self.names_pods = Some(named.start..named.start + all.len());
-                self.reason.replace_range(named, &all);
-            }
-            None => {
-                self.reason.push_str("; the same holds for ");
-                self.reason.push_str(&groups_of(cluster, &others));
-            }
+        if let Some(named) = self.names_pods.take() {
+            let all = groups_of(cluster, &self.pods);
+            self.names_pods = Some(named.start..named.start + all.len());
+            self.reason.replace_range(named, &all);
+        } else {
+            self.reason.push_str("; the same holds for ");
+            self.reason.push_str(&groups_of(cluster, &others));
         }
     }
 }

@@ -178,19 +178,18 @@ impl ClusterEdit {
                 let value = json!({"ingressRules": [], "trustedIngressPeers": peers});
                 ("spec.network".to_owned(), Verb::Set, value)
             }
-            Self::Peers(at, peers) => match (at.list, peers.first()) {
-                (DeclaredList::TrustedPeers, Some(peer)) => {
-                    (at.to_string(), Verb::Replace, render::peer(peer))
-                }
-                _ => {
-                    let field = match at.list {
-                        DeclaredList::EgressRules => Direction::Egress.peers_field(),
-                        _ => Direction::Ingress.peers_field(),
-                    };
-                    let peers = list(peers, render::peer);
-                    (at.to_string(), Verb::Set, json!({field: peers}))
-                }
-            },
+            Self::Peers(at, peers) => {
+                let field = match at.list {
+                    DeclaredList::EgressRules => Direction::Egress.peers_field(),
+                    DeclaredList::IngressRules => Direction::Ingress.peers_field(),
+                    DeclaredList::TrustedPeers => {
+                        let peer = peers.first().map_or(Value::Null, render::peer);
+                        return (at.to_string(), Verb::Replace, peer);
+                    }
+                };
+                let peers = list(peers, render::peer);
+                (at.to_string(), Verb::Set, json!({field: peers}))
+            }
             Self::Ports(at, ports) => {
                 let ports = json!({"ports": list(ports, render::port)});
                 (at.to_string(), Verb::Set, ports)

@@ -39,7 +39,7 @@ impl SettingEdit {
                 path: "review.platform".into(),
             }),
             Self::UnsafeAllowed(Direction::Ingress, net) => {
-                config.unsafe_ingress_allowed.push(*net)
+                config.unsafe_ingress_allowed.push(*net);
             }
             Self::UnsafeAllowed(Direction::Egress, net) => config.unsafe_egress_allowed.push(*net),
             Self::DnsNamespace(name) => config.dns_namespaces.push(name.clone()),

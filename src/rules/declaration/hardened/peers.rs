@@ -65,7 +65,7 @@ fn of_peer(rule: &DeclaredRule, path: &str, peer: &Peer) -> Option<Breach> {
                 spot: rule.at_path(format!("{path}.namespaceSelector")),
                 reason: "this selector is not explicit: any namespace fits it".to_owned(),
                 help: NAME_IT,
-                edit: replaced(rule, peer, namespace_to_name()),
+                edit: Some(replaced(rule, peer, namespace_to_name())),
             })
         }
         Peer::Pods { pods, .. } => {
@@ -77,25 +77,25 @@ fn of_peer(rule: &DeclaredRule, path: &str, peer: &Peer) -> Option<Breach> {
                 reason: "this selector is not explicit: any pod of the namespace fits it"
                     .to_owned(),
                 help: NAME_PODS,
-                edit: replaced(
+                edit: Some(replaced(
                     rule,
                     peer,
                     Peer::Pods {
                         namespaces: None,
                         pods: Some(Selector::labels([(NAME_LABEL, "NAME")])),
                     },
-                ),
+                )),
             })
         }
     }
 }
 
 /// The rule with another peer in place of this one.
-fn replaced(rule: &DeclaredRule, wide: &Peer, named: Peer) -> Option<ClusterEdit> {
+fn replaced(rule: &DeclaredRule, wide: &Peer, named: Peer) -> ClusterEdit {
     let peers = rule.rule.peers.iter();
     let mut peers: Vec<Peer> = peers.filter(|peer| *peer != wide).cloned().collect();
     peers.push(named);
-    Some(ClusterEdit::Peers(rule.at, peers))
+    ClusterEdit::Peers(rule.at, peers)
 }
 
 /// The rule without this peer; `None` where no other is left.
