@@ -186,7 +186,7 @@ pub struct ReviewConfig {
     pub operator_level: Level,
     /// Work limit of a review, in steps of 20 comparisons. A write that needs more is denied (OBP402)
     pub proof_budget: u32,
-    /// Label key that others put on OpenBao pods at run time, exact or with one `*` for any text [default: those of the operator, Kubernetes and service meshes]
+    /// Label key that others put on OpenBao pods at run time, exact, or with `*` for any text [default: those of the operator, Kubernetes and service meshes]
     pub runtime_label_keys: Vec<Arc<str>>,
     /// Namespace that may reach the OpenBao pods for health checks
     pub health_namespaces: Vec<Arc<str>>,

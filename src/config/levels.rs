@@ -52,13 +52,32 @@ impl Levels {
     }
 }
 
-impl TryFrom<Written> for Levels {
-    type Error = UnknownCode;
+/// Levels that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LevelsError {
+    /// A key is no rule.
+    #[error(transparent)]
+    Unknown(#[from] UnknownCode),
+    /// Two keys are one rule, by its code and by its name.
+    #[error("expected one level for {code}, found it as `{code}` and as `{name}`", name = .code.name())]
+    Twice {
+        /// The rule.
+        code: Code,
+    },
+}
 
-    fn try_from(written: Written) -> Result<Self, UnknownCode> {
-        let levels = written.into_iter();
-        let levels = levels.map(|(code, level)| Ok((code.parse()?, level)));
-        levels.collect::<Result<_, _>>().map(Self)
+impl TryFrom<Written> for Levels {
+    type Error = LevelsError;
+
+    fn try_from(written: Written) -> Result<Self, LevelsError> {
+        let mut levels = BTreeMap::new();
+        for (key, level) in written {
+            let code = key.parse()?;
+            if levels.insert(code, level).is_some() {
+                return Err(LevelsError::Twice { code });
+            }
+        }
+        Ok(Self(levels))
     }
 }
 

@@ -11,6 +11,7 @@ use super::request::Edit;
 use super::restore_target::{self, Paths, Planned};
 use super::world::CompiledSnapshot;
 use crate::baseline::{ClusterPerimeter, Pods};
+use crate::code::EnforcementPoint;
 use crate::config::Baseline;
 use crate::inventory::{Cluster, Fact, ObjectRef};
 use crate::rules::declaration::{self, Declaration, redundant};
@@ -24,9 +25,10 @@ pub(super) fn findings(
     world: &CompiledSnapshot,
     class: WriterClass,
     edit: &Edit<Cluster>,
+    point: EnforcementPoint,
     budget: &Cell<Budget>,
 ) -> Vec<Finding> {
-    let mut findings = marked(world, class, edit);
+    let mut findings = marked(world, class, edit, point);
     let broken = match &edit.after {
         None => return Vec::new(),
         Some(Fact::Unreadable(broken)) => Some(broken),
@@ -77,16 +79,24 @@ pub(super) fn findings(
     findings
 }
 
-/// Findings about the annotation of restored clusters. Metadata is known even of a cluster that cannot be
-/// read.
-fn marked(world: &CompiledSnapshot, class: WriterClass, edit: &Edit<Cluster>) -> Vec<Finding> {
-    let (Some(before), Some(after)) = (&edit.before, &edit.after) else {
+/// Findings about the mark by which the operator keeps up no policies: metadata, which are known of a cluster that
+/// cannot be read too.
+fn marked(
+    world: &CompiledSnapshot,
+    class: WriterClass,
+    edit: &Edit<Cluster>,
+    point: EnforcementPoint,
+) -> Vec<Finding> {
+    let Some(after) = &edit.after else {
         return Vec::new();
     };
-    if class == WriterClass::Operator {
+    let before = edit.before.as_ref().map(Fact::<Cluster>::meta);
+    // In files, a cluster with the mark may be one that the operator made.
+    let is_writers = before.is_some() || point == EnforcementPoint::Webhook;
+    if class == WriterClass::Operator || !is_writers {
         return Vec::new();
     }
-    let marked = isolation_lost::by_mark(&edit.object, before.meta(), after.meta(), &world.config);
+    let marked = isolation_lost::by_mark(&edit.object, before, after.meta(), &world.config);
     marked.into_iter().collect()
 }
 

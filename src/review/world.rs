@@ -37,9 +37,13 @@ impl CompiledSnapshot {
             |old: &&Self| *old.config == *config && old.snapshot.api_server == snapshot.api_server;
         let regions = |name: &Arc<str>| Some(&previous?.perimeters.get(name)?.regions);
         let same = previous.filter(same_settings);
+        // The operator's own pods are guarded before anything is known of their namespace.
+        let unknown = !snapshot.namespaces.contains_key(&config.operator_namespace);
+        let empty = unknown.then(|| (&config.operator_namespace, Arc::default()));
         let perimeters = snapshot
             .namespaces
             .iter()
+            .chain(empty.iter().map(|(name, facts)| (*name, facts)))
             .filter(|(name, facts)| {
                 !facts.clusters.is_empty() || **name == config.operator_namespace
             })

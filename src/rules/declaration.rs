@@ -153,14 +153,23 @@ impl<'a> Declaration<'a> {
         self.direction == Direction::Ingress || !self.is_newly_under_contract()
     }
 
-    /// Connections that were declared before the write already, and are no new harm.
-    fn known(&self) -> impl Iterator<Item = &Region> + Clone {
-        let before = if self.counts_before() {
-            &self.before[..]
-        } else {
-            &[]
-        };
-        before.iter().flat_map(|rule| &rule.regions)
+    /// Connections that the declaration before the write allowed already. Those that a rule surely allows are
+    /// compared with what was surely allowed: ambiguous text and port names allow nothing for sure. Those that a
+    /// rule may allow are compared with what may have been allowed, without ambiguous text, since another text may
+    /// mean something else. The rules that stayed count in both.
+    fn known(&self, is_sure: bool) -> impl Iterator<Item = &Region> + Clone {
+        let counts = self.counts_before();
+        let before = if counts { &self.before[..] } else { &[] };
+        let before = before.iter().flat_map(move |rule| {
+            if is_sure || rule.rule.is_ambiguous() {
+                rule.must()
+            } else {
+                &rule.regions
+            }
+        });
+        let kept = self.after.iter().filter(move |rule| counts && rule.is_kept);
+        let kept = kept.flat_map(move |rule| if is_sure { rule.must() } else { &rule.regions });
+        before.chain(kept)
     }
 
     /// Returns true if an old rule already allowed all of this part of a rule. If the budget is not enough,
@@ -169,8 +178,9 @@ impl<'a> Declaration<'a> {
         if rule.is_kept && self.counts_before() {
             return true;
         }
+        let is_sure = rule.must().iter().any(|sure| piece.is_subset(sure));
         let piece = RegionRef::from(piece);
-        let mut known = self.known().map(RegionRef::from);
+        let mut known = self.known(is_sure).map(RegionRef::from);
         let to_look_at = known.clone().count().saturating_mul(1 + piece.ranges());
         self.spend(to_look_at) && known.any(|known| piece.is_subset(known))
     }

@@ -26,17 +26,18 @@ pub fn check(case: &PolicyChange<'_>) -> Vec<Finding> {
 /// policy for it. Only the operator sets it, on a cluster that it creates.
 pub fn by_mark(
     object: &ObjectRef,
-    before: &Meta,
+    before: Option<&Meta>,
     after: &Meta,
     config: &ReviewConfig,
 ) -> Option<Finding> {
     let baseline = config.baseline;
-    let is_added = !is_restored_into(before, baseline) && is_restored_into(after, baseline);
+    let was_there = before.is_some_and(|before| is_restored_into(before, baseline));
+    let is_added = !was_there && is_restored_into(after, baseline);
     is_added.then(|| Finding {
         cluster: Some(object.clone()),
         place: Place::Metadata,
         reason: format!(
-            "with the annotation `{RESTORE_ORIGIN}` the operator no longer keeps up the policies that isolate the \
+            "with the annotation `{RESTORE_ORIGIN}` the operator does not keep up the policies that isolate the \
              cluster's pods; it sets it itself, on clusters that it makes to restore into"
         ),
         help: "leave out the annotation".to_owned(),

@@ -233,6 +233,10 @@ fn an_unknown_code_level_or_point_is_an_error_that_says_what_is_known() {
             "`admission`, expected one of webhook, check, audit",
         ),
         ("{OBP201: [warn]}", "a level (deny, warn, audit, off)"),
+        (
+            "{OBP201: deny, ingress-beyond-ceiling: off}",
+            "one level for OBP201, found it as `OBP201` and as `ingress-beyond-ceiling`",
+        ),
     ];
     for (text, expected) in table {
         let error = levels(text).unwrap_err();
@@ -320,4 +324,37 @@ fn a_key_without_a_value_is_an_error_unless_it_may_be_empty() {
         assert!(error.contains("settings.yaml"), "{error}");
     }
     assert_eq!(yaml("cert:\n").unwrap().cert, None);
+}
+
+#[test]
+fn names_and_numbers_that_match_nothing_are_errors() {
+    let table = [
+        ("operatorNamespace: Foo", "`operatorNamespace`"),
+        ("operatorNamespace: ''", "`operatorNamespace`"),
+        (
+            "review: {healthNamespaces: ['Kube System']}",
+            "`review.healthNamespaces`",
+        ),
+        (
+            "review: {runtimeLabelKeys: ['']}",
+            "`review.runtimeLabelKeys`",
+        ),
+        (
+            "review: {runtimeLabelKeys: [' openbao-active']}",
+            "`review.runtimeLabelKeys`",
+        ),
+        ("review: {apiPort: 0}", "`review.apiPort`"),
+        ("review: {tunnelPorts: [0]}", "`review.tunnelPorts`"),
+        ("review: {apiPort: 8201}", "`review.clusterPort`"),
+        ("review: {widths: {blockV4: 33}}", "`review.widths.blockV4`"),
+        ("review: {proofBudget: 0}", "`review.proofBudget`"),
+    ];
+    for (text, key) in table {
+        let error = yaml(text).unwrap().review_config().unwrap_err();
+        let told = told(&error);
+        assert!(
+            told.contains(key) && told.contains("expected"),
+            "{text}: {told}"
+        );
+    }
 }

@@ -11,7 +11,7 @@ use super::support::{
 use crate::config::{Baseline, ReviewConfig};
 use crate::inventory::{Change, Cluster, Fact, Kind, Object, Policy, Snapshot, read};
 use crate::review::{CompiledSnapshot, audit_namespace, offline, review};
-use crate::rules::Code::{self, Obp105, Obp201, Obp202, Obp203};
+use crate::rules::Code::{self, Obp101, Obp105, Obp201, Obp202, Obp203};
 use crate::rules::Level::{self, Deny, Warn};
 use crate::rules::default_deny_absent::Missing;
 
@@ -294,4 +294,19 @@ fn the_first_policy_in_the_operators_namespace_passes_with_another_label_for_met
         written(vec![deny_all]),
         [at(Obp201, Deny, "spec.ingress[0]")]
     );
+}
+
+#[test]
+fn the_operators_pods_are_guarded_before_their_namespace_is_known() {
+    let mut config = config_of(Baseline::V01);
+    config.operator_namespace = "bao".into();
+    let world = world_under(config, &[], &[]);
+    assert!(world.facts("bao").is_none());
+    let told = told(
+        &world,
+        "deny-egress",
+        None,
+        &shut("deny-egress", &json!(["Egress"])),
+    );
+    assert!(told.contains(&at(Obp101, Deny, "spec.egress")), "{told:?}");
 }

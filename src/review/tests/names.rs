@@ -11,7 +11,7 @@ use super::support::{
 use crate::config::Baseline::{self, Classic, Next, V01};
 use crate::inventory::{Cluster, Fact, Kind, Owner, Policy, read};
 use crate::review::review;
-use crate::rules::Code::Obp311;
+use crate::rules::Code::{Obp102, Obp311};
 use crate::rules::Level::{self, Deny, Warn};
 
 fn named(name: &str) -> Arc<Cluster> {
@@ -37,7 +37,10 @@ fn written(
     after: &Arc<Cluster>,
 ) -> Vec<Found> {
     let world = world_under(config_of(baseline), clusters, policies);
-    without_advice(found(&review(&world, &cluster_request(before, after))))
+    let mut found = without_advice(found(&review(&world, &cluster_request(before, after))));
+    // Only the operator marks a cluster as restored, which is not what these tests are about.
+    found.retain(|found| found.0 != Obp102);
+    found
 }
 
 fn told(level: Level) -> Found {

@@ -81,10 +81,12 @@ impl DeclaredRule {
         self.must.as_ref().unwrap_or(&self.regions)
     }
 
-    /// Connections that it may allow, those that every implementation allows first: a search for an example
-    /// then finds a certain one first.
-    pub(super) fn must_first(&self) -> impl Iterator<Item = &Region> {
-        self.must.iter().flatten().chain(&self.regions)
+    /// Regions that it surely allows, then those that it may allow, each with whether it is sure. A search for an
+    /// example finds a sure one first.
+    pub(super) fn must_first(&self) -> impl Iterator<Item = (&Region, bool)> {
+        let sure = self.must.iter().flatten().map(|region| (region, true));
+        let is_sure = self.must.is_none();
+        sure.chain(self.regions.iter().map(move |region| (region, is_sure)))
     }
 }
 

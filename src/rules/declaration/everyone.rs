@@ -50,7 +50,10 @@ pub fn check(declaration: &Declaration<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut merged = Vec::new();
     for rule in &declaration.after {
-        let strangers: Vec<Region> = rule.must_first().filter_map(stranger).collect();
+        let strangers: Vec<Region> = rule
+            .must_first()
+            .filter_map(|(region, _)| stranger(region))
+            .collect();
         let mut pieces = strangers.iter();
         let new = pieces.find(|piece| !declaration.is_known(rule, piece));
         if let Some(piece) = new.or(strangers.first()) {
@@ -185,14 +188,15 @@ fn address_finding(
     let may = rules.iter().flat_map(|rule| &rule.regions);
     let sure = if rules.iter().any(|rule| rule.must.is_some()) {
         let must = rules.iter().flat_map(|rule| rule.must());
-        merged_finding(declaration, rules, must)?
+        merged_finding(declaration, rules, (must, true))?
     } else {
         None
     };
     Ok(match sure {
         Some(sure) if sure.onset == Onset::Introduced => Some(sure),
         sure => {
-            let possible = merged_finding(declaration, rules, may)?;
+            let is_sure = rules.iter().all(|rule| rule.must.is_none());
+            let possible = merged_finding(declaration, rules, (may, is_sure))?;
             let found = sure.into_iter().chain(possible);
             found.min_by_key(|finding| finding.onset)
         }
@@ -203,9 +207,9 @@ fn address_finding(
 fn merged_finding<'a>(
     declaration: &Declaration<'_>,
     rules: &[&DeclaredRule],
-    regions: impl Iterator<Item = &'a Region>,
+    (regions, is_sure): (impl Iterator<Item = &'a Region>, bool),
 ) -> Result<Option<Finding>, Exhausted> {
-    let (open, known) = (Open::of(regions), Open::of(declaration.known()));
+    let (open, known) = (Open::of(regions), Open::of(declaration.known(is_sure)));
     let mut old = None;
     let mut seen = BTreeSet::new();
     for (protocol, port) in open.start_points() {

@@ -19,12 +19,18 @@ pub fn check(declaration: &Declaration<'_>) -> Vec<Finding> {
     let raft = PortSet::number(Protocol::Tcp, declaration.config.cluster_port);
     let peers = raft_peers(declaration, &raft);
     let own: Vec<&Region> = peers.iter().collect();
-    let known: Vec<&Region> = own.iter().copied().chain(declaration.known()).collect();
+    let known = |is_sure| -> Vec<&Region> {
+        own.iter()
+            .copied()
+            .chain(declaration.known(is_sure))
+            .collect()
+    };
+    let known = [known(false), known(true)];
     let counts_before = declaration.counts_before();
     let mut budget = declaration.budget.get();
     for rule in &declaration.after {
         let is_kept = rule.is_kept && counts_before;
-        let known = if is_kept { None } else { Some(&known[..]) };
+        let known = (!is_kept).then_some(&known);
         match exposed(rule, &raft, (&own, known), &mut budget) {
             Ok(Some((level, piece))) => findings.push(finding(declaration, rule, level, &piece)),
             Ok(None) => {}
@@ -42,11 +48,11 @@ pub fn check(declaration: &Declaration<'_>) -> Vec<Finding> {
 fn exposed(
     rule: &DeclaredRule,
     raft: &PortSet,
-    (own, known): (&[&Region], Option<&[&Region]>),
+    (own, known): (&[&Region], Option<&[Vec<&Region>; 2]>),
     budget: &mut Budget,
 ) -> Result<Option<(Level, Region)>, Exhausted> {
     let mut old = None;
-    for region in rule.must_first() {
+    for (region, is_sure) in rule.must_first() {
         let ports = region.ports.intersect(raft);
         if ports.is_empty() {
             continue;
@@ -59,7 +65,7 @@ fn exposed(
             continue;
         };
         let new = match known {
-            Some(known) => uncovered(&area, known, budget)?,
+            Some(known) => uncovered(&area, &known[usize::from(is_sure)], budget)?,
             None => None,
         };
         match new {

@@ -54,8 +54,8 @@ const METADATA_V4: &[(Ipv4Addr, u8)] = &[(Ipv4Addr::new(169, 254, 169, 254), 32)
 struct Search {
     addresses: AddressSet,
     allowed: AddressSet,
-    /// Earlier declarations, at IPv4 addresses that their IPv6 addresses carry.
-    carried_before: Vec<Region>,
+    /// Everything that was declared before at addresses that its IPv6 addresses carry.
+    carried_before: [Vec<Region>; 2],
 }
 
 /// One finding for each declared rule that names such an address.
@@ -64,10 +64,10 @@ pub fn check(declaration: &Declaration<'_>) -> Vec<Finding> {
         Direction::Ingress => of_all(&declaration.config.unsafe_ingress_allowed),
         Direction::Egress => allowed(declaration.config),
     };
-    let known = declaration.known();
+    let carried = |is_sure| declaration.known(is_sure).filter_map(as_carried).collect();
     let search = Search {
         addresses: blocks(UNSAFE_V4, UNSAFE_V6).minus(&allowed),
-        carried_before: known.filter_map(as_carried).collect(),
+        carried_before: [carried(false), carried(true)],
         allowed,
     };
     let rules = declaration.after.iter();
@@ -161,7 +161,9 @@ fn nets<'a>(
 struct Piece {
     /// The part. Carried addresses are given as IPv4.
     region: Region,
-    /// The region for an example connection.
+    /// True if the rule surely allows it.
+    is_sure: bool,
+    /// A part that stands for it in an example.
     shown: Region,
     /// The IPv4 address that the example carries.
     carried: Option<Ipv4Addr>,
@@ -174,15 +176,16 @@ fn of_rule(declaration: &Declaration<'_>, rule: &DeclaredRule, search: &Search) 
     }
     let named = rule
         .must_first()
-        .filter_map(|region| overlap(region, &search.addresses));
+        .filter_map(|(region, is_sure)| overlap(region, is_sure, &search.addresses));
     let carried = rule
         .must_first()
-        .filter_map(|region| carried_overlap(region, search));
+        .filter_map(|(region, is_sure)| carried_overlap(region, is_sure, search));
     let pieces: Vec<Piece> = named.chain(carried).collect();
     let known = |piece: &Piece| {
-        let mut carried = search.carried_before.iter();
+        let carried_before = &search.carried_before[usize::from(piece.is_sure)];
+        let mut carried = carried_before.iter();
         declaration.is_known(rule, &piece.region)
-            || (declaration.spend(search.carried_before.len())
+            || (declaration.spend(carried_before.len())
                 && carried.any(|known| piece.region.is_subset(known)))
     };
     let piece = pieces
@@ -288,7 +291,7 @@ fn safe(peer: &Peer, unsafe_nets: &mut Vec<IpNet>) -> Option<Peer> {
 }
 
 /// The part of a region at these addresses.
-fn overlap(region: &Region, addresses: &AddressSet) -> Option<Piece> {
+fn overlap(region: &Region, is_sure: bool, addresses: &AddressSet) -> Option<Piece> {
     let peer = match &region.peer {
         PeerSet::V4(own) => PeerSet::v4(own & &addresses.v4),
         PeerSet::V6(own) => PeerSet::v6(own & &addresses.v6),
@@ -301,12 +304,13 @@ fn overlap(region: &Region, addresses: &AddressSet) -> Option<Piece> {
     Some(Piece {
         shown: region.clone(),
         region,
+        is_sure,
         carried: None,
     })
 }
 
-/// The part of a region whose IPv6 addresses carry an unsafe address, without those that are permitted.
-fn carried_overlap(region: &Region, search: &Search) -> Option<Piece> {
+/// The part of a region whose IPv6 addresses carry an unsafe one, but for those that are allowed by name.
+fn carried_overlap(region: &Region, is_sure: bool, search: &Search) -> Option<Piece> {
     let PeerSet::V6(own) = &region.peer else {
         return None;
     };
@@ -320,6 +324,7 @@ fn carried_overlap(region: &Region, search: &Search) -> Option<Piece> {
     Some(Piece {
         region: with(PeerSet::v4(inside)?),
         shown: with(PeerSet::v6([carrier].into_iter().collect())?),
+        is_sure,
         carried: carried::of_address(carrier),
     })
 }

@@ -9,7 +9,7 @@ use super::specified;
 use crate::config::Baseline::{self, Classic, Next, V01};
 use crate::inventory::cluster::RESTORE_ORIGIN;
 use crate::review::review;
-use crate::rules::Code::Obp301;
+use crate::rules::Code::{Obp102, Obp301};
 use crate::rules::Level::{Deny, Warn};
 
 const GATEWAY: &str = "spec.gateway.gatewayRef.namespace";
@@ -85,5 +85,5 @@ fn obp301_a_cluster_without_policies_has_no_names_to_copy() {
     let world = world_under(config_of(Next), &[], &[]);
     let verdict = review(&world, &cluster_request(None, &cluster.into()));
     let codes: Vec<_> = found(&verdict).into_iter().map(|found| found.0).collect();
-    assert_eq!(codes, []);
+    assert_eq!(codes, [Obp102], "only that a tenant marks it");
 }

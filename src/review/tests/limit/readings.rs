@@ -6,11 +6,12 @@ use serde_json::{Value, json};
 use super::super::support::{
     cluster, cluster_request, created, managed, plain, policy, updated, world,
 };
-use super::{api, block, egress, https, ingress, namespace};
+use super::{api, block, changed, egress, https, ingress, namespace};
 use crate::baseline::Pods;
 use crate::inventory::Fact;
 use crate::review::{Verdict, render, review};
 use crate::rules::Code::{self, Obp101, Obp201, Obp202, Obp203, Obp302, Obp303, Obp306};
+use crate::rules::Level::{self, Deny, Warn};
 use netpol::Difference::{self, AmbiguousCidr, UndeclaredPortName};
 use netpol::rule::Peer;
 
@@ -225,4 +226,39 @@ fn messages_and_warnings_say_what_a_connection_takes() {
     let sure = created(&plain(), "open", &rule("ingress", &json!([]), &api()));
     let text = render::long(&sure.findings[0]);
     assert!(!text.contains("only where"), "{text}");
+}
+
+/// The levels of a code's findings about a change of what a cluster declares.
+fn levels_of(code: Code, before: &Value, after: &Value) -> Vec<Level> {
+    let found = changed(before, after).into_iter();
+    let of_code = found.filter(|found| found.0 == code);
+    of_code.map(|found| found.1).collect()
+}
+
+#[test]
+fn what_a_declaration_may_have_allowed_excuses_nothing_that_is_sure() {
+    let octal = ingress(&json!([block("012.0.0.0/8")]), &api());
+    let mapped = ingress(&json!([block("::ffff:192.0.2.0/120")]), &api());
+    let everyone = |cidr: &str| ingress(&json!([block(cidr)]), &api());
+    for (before, after) in [
+        (&octal, everyone("0.0.0.0/0")),
+        (&octal, everyone("::/0")),
+        (&mapped, everyone("0.0.0.0/0")),
+        (
+            &octal,
+            ingress(&json!([block("012.0.0.0/8"), block("0.0.0.0/0")]), &api()),
+        ),
+    ] {
+        assert_eq!(levels_of(Obp302, before, &after), [Deny], "{after}");
+    }
+    let clients = |port: Value| ingress(&json!([namespace("team")]), &json!([{"port": port}]));
+    let named = clients(json!("web"));
+    assert_eq!(levels_of(Obp303, &named, &clients(json!(8201))), [Deny]);
+    // What stays, or gets narrower, was there.
+    let both = ingress(
+        &json!([namespace("team"), namespace("other")]),
+        &json!([{"port": "web"}]),
+    );
+    assert_eq!(levels_of(Obp303, &named, &named), [Warn]);
+    assert_eq!(levels_of(Obp303, &both, &named), [Warn]);
 }

@@ -211,7 +211,10 @@ fn controller_pods_are_checked_only_where_a_policy_isolates_them() {
         let inert = anyone(Egress, 25);
         assert_eq!(
             told(&bare.create(&[Ingress], std::slice::from_ref(&inert))),
-            [""; 0]
+            [
+                "OBP317 warn spec.egress: the rule of spec.egress has no effect, since spec.policyTypes does not list \
+              `Egress`"
+            ]
         );
         let verdict = with_egress(baseline).create(&[Egress], &[inert]);
         assert_denied(&verdict, Code::Obp202, &["TCP 25"]);
