@@ -38,6 +38,10 @@ pub(crate) fn text(bytes: usize) -> String {
 }
 
 /// Serializes a size as text.
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
 pub(crate) fn serialize<S: Serializer>(bytes: &usize, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&text(*bytes))
 }

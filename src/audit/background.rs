@@ -47,7 +47,7 @@ pub(crate) async fn follow(
                     report(&diff, events.as_ref());
                 }
                 Err(error) => {
-                    tracing::error!(%namespace, %error, "audit of a namespace failed, keeping the old findings")
+                    tracing::error!(%namespace, %error, "audit of a namespace failed, keeping the old findings");
                 }
             }
         }

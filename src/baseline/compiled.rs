@@ -260,7 +260,7 @@ impl ZonePerimeter {
         let is_missing = is_missing && !is_stub(pods, cluster, facts);
         if let Some(policy) = rendered.as_ref().filter(|_| is_missing) {
             missing = Some(policy.meta.name.clone());
-            selected.extend(Selected::of(policy, &zone, tunnels).map(Selected::as_rendered));
+            selected.extend(Selected::of(policy, &zone, tunnels).map(Selected::into_rendered));
         }
         // The operator's own policy usually opens the floor, so it comes first.
         let own = pods.policy_name(&cluster.meta.name);

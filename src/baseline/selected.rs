@@ -238,7 +238,7 @@ impl Selected {
 
     /// Marks the policy as missing: it only counts as the operator would render it.
     #[must_use]
-    pub(crate) fn as_rendered(self) -> Self {
+    pub(crate) fn into_rendered(self) -> Self {
         Self {
             rendered: true,
             ..self

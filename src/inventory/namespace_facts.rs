@@ -135,12 +135,12 @@ impl NamespaceFacts {
             namespace.clone()
         };
         let names = self.stores(kind).flat_map(Store::names);
-        let named = |name: &Arc<str>| ObjectRef {
+        let reference = |name: &Arc<str>| ObjectRef {
             kind,
             namespace: home.clone(),
             name: name.clone(),
         };
-        names.map(named).collect()
+        names.map(reference).collect()
     }
 
     /// Numbers of objects of a kind: all, and those that cannot be read.
@@ -241,7 +241,7 @@ impl<E: Entry> Store for BTreeMap<Arc<str>, E> {
 /// The Namespace object: at most one.
 impl Store for Option<Fact<Namespace>> {
     fn names(&self) -> Box<dyn Iterator<Item = &Arc<str>> + '_> {
-        Box::new(self.iter().map(|fact| fact.name()))
+        Box::new(self.iter().map(Fact::<Namespace>::name))
     }
 
     fn contains(&self, _: &str) -> bool {

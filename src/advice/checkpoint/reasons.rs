@@ -10,7 +10,7 @@ use crate::inventory::Status::{self, False, True, Unknown};
 
 /// A status and reason of a condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Reason {
+pub(crate) struct Report {
     /// Type of the condition.
     pub(crate) kind: Checkpoint,
     /// Status.
@@ -29,8 +29,8 @@ const fn pair(
     status: Status,
     reason: &'static str,
     baselines: &'static [Baseline],
-) -> Reason {
-    Reason {
+) -> Report {
+    Report {
         kind,
         status,
         reason,
@@ -40,7 +40,7 @@ const fn pair(
 
 /// Every pair.
 #[rustfmt::skip]
-pub(crate) const REASONS: &[Reason] = &[
+pub(crate) const REASONS: &[Report] = &[
     pair(ApiServerNetwork, True,    "APIServerNetworkReady",                SINCE_V01),
     pair(ApiServerNetwork, Unknown, "APIServerEndpointIPsRecommended",      SINCE_V01),
     pair(ApiServerNetwork, False,   "APIServerNetworkConfigurationInvalid", SINCE_V01),

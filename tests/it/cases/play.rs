@@ -211,7 +211,7 @@ pub(super) fn review_of(
 /// The answer of a router in memory.
 fn ask(case: &Case, path: &str, review: &Value) -> Value {
     let snapshot = (case.header.facts == Facts::Complete).then(|| stored(case));
-    asked(config(case), snapshot, path, review)
+    asked(&config(case), snapshot, path, review)
 }
 
 /// The answer where these facts are known.
@@ -221,18 +221,18 @@ pub(super) fn answer(
     path: &str,
     review: &Value,
 ) -> Value {
-    asked(Arc::new(config), Some(snapshot), path, review)
+    asked(&Arc::new(config), Some(snapshot), path, review)
 }
 
 fn asked(
-    config: Arc<ReviewConfig>,
+    config: &Arc<ReviewConfig>,
     snapshot: Option<Snapshot>,
     path: &str,
     review: &Value,
 ) -> Value {
-    let admission = Admission::new(Arc::clone(&config));
+    let admission = Admission::new(Arc::clone(config));
     if let Some(snapshot) = snapshot {
-        admission.publish(world(&config, snapshot));
+        admission.publish(world(config, snapshot));
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

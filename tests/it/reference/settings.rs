@@ -44,9 +44,12 @@ fn doc(description: &str) -> (String, String) {
 
 /// A default as one would say it.
 fn spoken(default: &Value) -> String {
-    let listed = |parts: Vec<String>| match parts.is_empty() {
-        true => "none".to_owned(),
-        false => parts.join(", "),
+    let listed = |parts: Vec<String>| {
+        if parts.is_empty() {
+            "none".to_owned()
+        } else {
+            parts.join(", ")
+        }
     };
     match default {
         Value::String(text) => text.clone(),
