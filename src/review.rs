@@ -78,7 +78,7 @@ fn judge(
 ) -> Verdict {
     let mut findings = match &request.subject {
         Subject::Policy(edit) => policy::findings(world, request, class, edit, budget),
-        Subject::Cluster(edit) => cluster::findings(world, class, edit, request.point, budget),
+        Subject::Cluster(edit) => cluster::findings(world, class, edit, budget),
         Subject::Restore(edit) => restore::findings(world, edit, budget),
     };
     let unknown = unknown_fields(request, &mut findings);

@@ -11,7 +11,6 @@ use super::request::Edit;
 use super::restore_target::{self, Paths, Planned};
 use super::world::CompiledSnapshot;
 use crate::baseline::{ClusterPerimeter, Pods};
-use crate::code::EnforcementPoint;
 use crate::config::Baseline;
 use crate::inventory::{Cluster, Fact, ObjectRef};
 use crate::rules::declaration::{self, Declaration, redundant};
@@ -25,10 +24,9 @@ pub(super) fn findings(
     world: &CompiledSnapshot,
     class: WriterClass,
     edit: &Edit<Cluster>,
-    point: EnforcementPoint,
     budget: &Cell<Budget>,
 ) -> Vec<Finding> {
-    let mut findings = marked(world, class, edit, point);
+    let mut findings = marked(world, class, edit);
     let broken = match &edit.after {
         None => return Vec::new(),
         Some(Fact::Unreadable(broken)) => Some(broken),
@@ -81,21 +79,14 @@ pub(super) fn findings(
 
 /// Findings about the mark by which the operator keeps up no policies: metadata, which are known of a cluster that
 /// cannot be read too.
-fn marked(
-    world: &CompiledSnapshot,
-    class: WriterClass,
-    edit: &Edit<Cluster>,
-    point: EnforcementPoint,
-) -> Vec<Finding> {
+fn marked(world: &CompiledSnapshot, class: WriterClass, edit: &Edit<Cluster>) -> Vec<Finding> {
     let Some(after) = &edit.after else {
         return Vec::new();
     };
-    let before = edit.before.as_ref().map(Fact::<Cluster>::meta);
-    // In files, a cluster with the mark may be one that the operator made.
-    let is_writers = before.is_some() || point == EnforcementPoint::Webhook;
-    if class == WriterClass::Operator || !is_writers {
+    if class == WriterClass::Operator {
         return Vec::new();
     }
+    let before = edit.before.as_ref().map(Fact::<Cluster>::meta);
     let marked = isolation_lost::by_mark(&edit.object, before, after.meta(), &world.config);
     marked.into_iter().collect()
 }

@@ -15,6 +15,7 @@ use super::verdict::Verdict;
 use super::world::CompiledSnapshot;
 use super::{isolation, review_as};
 use crate::code::{Code, EnforcementPoint};
+use crate::inventory::cluster::is_restored_into;
 use crate::inventory::{Cluster, Fact, Kind, Object, ObjectRef, Policy, Restore};
 pub use crate::rules::default_deny_absent::Missing;
 use crate::rules::inside_ceiling::Proof;
@@ -47,6 +48,8 @@ pub fn final_state(
     let judge = |(reference, object): (&ObjectRef, &Object)| {
         let by = if is_managed(world, reference) {
             By::Stored
+        } else if missing == Missing::Absent && is_restored(world, object) {
+            By::Operator
         } else {
             By::Writer(writer)
         };
@@ -184,6 +187,11 @@ pub fn stored_violations(world: &CompiledSnapshot, cluster: &ObjectRef) -> Vec<V
     others.into_iter().chain(beyond).collect()
 }
 
+/// True for a cluster that only the operator makes.
+fn is_restored(world: &CompiledSnapshot, object: &Object) -> bool {
+    matches!(object, Object::Cluster(fact) if is_restored_into(fact.meta(), world.config.baseline))
+}
+
 fn is_managed(world: &CompiledSnapshot, reference: &ObjectRef) -> bool {
     reference.kind == Kind::NetworkPolicy
         && world
@@ -199,6 +207,8 @@ enum By<'a> {
     Writer(&'a Writer),
     /// No user: a stored managed policy.
     Stored,
+    /// The operator.
+    Operator,
 }
 
 /// An object before and after an edit.
@@ -229,6 +239,7 @@ fn judge(
     let (class, writer) = match by {
         By::Writer(writer) => (WriterClass::of(writer, &world.config), writer.clone()),
         By::Stored => (WriterClass::Stored, Writer::default()),
+        By::Operator => (WriterClass::Operator, Writer::default()),
     };
     let operation = match (pair.before, pair.after) {
         (None, _) => Operation::Create,
