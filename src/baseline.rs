@@ -1,6 +1,6 @@
 //! The allowlist as data: a table of rows from which floor, ceiling and rendered policies are made.
 //!
-//! A row states which peers may connect to which pods, and the reason. [`expand`] turns it into rules for
+//! A row states which peers may connect to which pods, and the reason. [`expand()`] turns it into rules for
 //! one cluster. Rows are in the order in which the operator renders them.
 
 #![deny(

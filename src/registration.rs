@@ -46,7 +46,7 @@ impl Configuration {
 /// Difference between a configuration and the manifest.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Difference {
-    /// Field of an entry, such as `failurePolicy`; [`Self::MISSING`] and the like where there is no entry.
+    /// Field of an entry, such as `failurePolicy`; `MISSING` and the like where there is no entry.
     pub field: String,
     /// Path of the value that differs, and both values; empty where there is no entry.
     pub(crate) detail: String,

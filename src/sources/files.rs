@@ -193,7 +193,7 @@ pub enum LoadError {
 /// Loads the facts in a folder or file. An object that is JSON or YAML but malformed is unreadable.
 ///
 /// # Errors
-/// The errors of [`inventory`].
+/// The errors of `inventory`.
 pub fn load(path: &Path) -> Result<Snapshot, LoadError> {
     inventory(path, None).map(Manifests::into_snapshot)
 }
@@ -201,7 +201,7 @@ pub fn load(path: &Path) -> Result<Snapshot, LoadError> {
 /// Loads the objects of a folder or file that are used as facts.
 ///
 /// # Errors
-/// The errors of [`objects_in`]. Also if no object is relevant: a review would then allow everything.
+/// The errors of `objects_in`. Also if no object is relevant: a review would then allow everything.
 pub(crate) fn inventory(path: &Path, namespace: Option<&str>) -> Result<Manifests, LoadError> {
     let manifests = objects_in([path], namespace)?;
     if manifests.objects.is_empty() {
@@ -214,7 +214,7 @@ pub(crate) fn inventory(path: &Path, namespace: Option<&str>) -> Result<Manifest
 /// Loads every object in these files and folders. `-` is standard input.
 ///
 /// # Errors
-/// The errors of [`objects_in`].
+/// The errors of `objects_in`.
 pub fn objects<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result<Manifests, LoadError> {
     objects_in(paths, None)
 }

@@ -63,7 +63,7 @@ impl Publisher {
         }
     }
 
-    /// Compiles the latest facts under a posture, and swaps both at once; whether they are in force
+    /// Compiles the latest facts under a configuration, and swaps both at once; whether they are in force
     /// now.
     async fn publish(&mut self, config: Arc<ReviewConfig>) -> bool {
         let Some(snapshot) = self.snapshots.borrow_and_update().clone() else {
@@ -95,7 +95,7 @@ impl Publisher {
             Err(error) => {
                 tracing::error!(%error, "cannot compile the newest facts");
                 self.metrics.panicked();
-                // Under another posture the same facts are as good as they were.
+                // Under another configuration the same facts are as good as they were.
                 if previous.is_none_or(|known| !Arc::ptr_eq(&known.snapshot, &newest)) {
                     self.admission.outdate();
                 }

@@ -10,7 +10,7 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 use serde_json::Value;
 
 /// Maximum number of values (objects, lists, texts, numbers) in one object. An object with as many rules as
-/// [`SizeLimits`](crate::posture::SizeLimits) allows has fewer.
+/// [`SizeLimits`](crate::config::SizeLimits) allows has fewer.
 pub(crate) const VALUES: usize = 150_000;
 
 /// Texts up to this length are not counted: they cannot contain enough values.

@@ -2,7 +2,7 @@
 //! [rotation](webhook_certs::rotation).
 //!
 //! Each round reads the registrations, then the Secret, and performs one step at a time. A round starts when
-//! one of these objects changes, and at the time that the rotation returns, at most [`LONGEST_REST`] later.
+//! one of these objects changes, and at the time that the rotation returns, at most `LONGEST_REST` later.
 //! There is no leader: the API server rejects the later of two conflicting writes, and that replica reads
 //! again.
 
