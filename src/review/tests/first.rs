@@ -11,7 +11,7 @@ use super::support::{
 use crate::config::{Baseline, ReviewConfig};
 use crate::inventory::{Change, Cluster, Fact, Kind, Object, Policy, Snapshot, read};
 use crate::review::{CompiledSnapshot, audit_namespace, offline, review};
-use crate::rules::Code::{self, Obp101, Obp105, Obp201, Obp202, Obp203};
+use crate::rules::Code::{self, Obp101, Obp102, Obp105, Obp201, Obp202, Obp203};
 use crate::rules::Level::{self, Deny, Warn};
 use crate::rules::default_deny_absent::Missing;
 
@@ -228,6 +228,8 @@ fn the_audit_and_check_keep_what_a_first_policy_leaves_open() {
             .into_iter();
         let mut checked: Vec<_> = judged
             .flat_map(|judged| judged.verdict.findings)
+            // In `check` a tenant creates the cluster, and so may not give it the mark of a restored one.
+            .filter(|finding| finding.code != Obp102)
             .map(|finding| (finding.code, finding.level, finding.path))
             .collect();
         audited.sort();
