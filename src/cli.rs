@@ -4,6 +4,7 @@ pub(crate) mod certs;
 pub(crate) mod check;
 pub mod crds;
 pub(crate) mod explain;
+pub(crate) mod input;
 mod live;
 mod namespace;
 mod print_config;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use clap::ValueEnum;
 
-use super::namespace::NamespaceArg;
+use super::input::InputArgs;
 use super::{ExitStatus, Failure, print_config};
 use crate::inventory::{Change, Object, ObjectRef, Snapshot};
 use crate::review::offline::{self, Missing, Objects};
@@ -34,9 +34,9 @@ pub enum Output {
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Args {
-    /// Files and folders with manifests; `-` is standard input
-    #[arg(required_unless_present = "print_config", value_name = "PATH")]
-    pub paths: Vec<PathBuf>,
+    /// Manifests that are read.
+    #[command(flatten)]
+    pub input: InputArgs,
 
     /// Judge the edit from the manifests of this file or folder to those of PATH, rather than PATH
     /// as a final state
@@ -56,10 +56,6 @@ pub struct Args {
     /// maintenance
     #[arg(long = "as-group", value_name = "GROUP")]
     pub groups: Vec<String>,
-
-    /// Namespace of objects that name none.
-    #[command(flatten)]
-    pub namespace: NamespaceArg,
 
     /// End with 1 also where something could not be judged: no OpenBaoCluster is known in the namespace of
     /// a NetworkPolicy, or all objects are of other kinds
@@ -96,17 +92,18 @@ pub(crate) fn run(args: Args) -> Result<ExitStatus, Failure> {
 }
 
 fn judge(args: Args, settings: &ServerConfig) -> Result<ExitStatus, Failure> {
-    let namespace = args.namespace.namespace.as_deref();
+    let paths = args.input.paths()?;
+    let namespace = args.input.namespace();
     let beside = settings.inventory.as_deref();
     let beside = beside.map(|dir| files::inventory(dir, namespace));
     let beside = beside.transpose()?.unwrap_or_default();
-    let after = files::objects_in(&args.paths, namespace)?;
+    let after = files::objects_in(&paths, namespace)?;
     let before = args.before.as_ref();
     let before = before
         .map(|path| files::objects_in([path], namespace))
         .transpose()?;
     let input = Input {
-        paths: &args.paths,
+        paths: &paths,
         dump: args.dump,
         defaulted: beside.defaulted.clone(),
         before: before.as_ref(),

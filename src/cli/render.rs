@@ -3,7 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use super::namespace::{self, NamespaceArg};
+use super::input::InputArgs;
+use super::namespace;
 use super::text::print;
 use super::{ExitStatus, Failure};
 use crate::baseline::{Facts, Obstacle, written};
@@ -16,13 +17,9 @@ use crate::sources::files;
 /// Arguments of `render`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Files and folders with OpenBaoClusters; `-` is standard input
-    #[arg(required = true, value_name = "PATH")]
-    pub(crate) paths: Vec<PathBuf>,
-
-    /// Namespace of objects that name none.
+    /// Manifests with OpenBaoClusters that are read.
     #[command(flatten)]
-    pub(crate) namespace: NamespaceArg,
+    pub(crate) input: InputArgs,
 
     /// Flags that set something.
     #[command(flatten)]
@@ -51,8 +48,8 @@ impl fmt::Display for Lines<'_> {
 pub(crate) fn run(args: Args) -> Result<ExitStatus, Failure> {
     let settings = args.settings.read()?;
     let config = settings.review_config()?;
-    let namespace = args.namespace.namespace.as_deref();
-    let manifests = files::objects_in(&args.paths, namespace)?;
+    let paths = args.input.paths()?;
+    let manifests = files::objects_in(&paths, args.input.namespace())?;
     if let Some(note) = namespace::note(&manifests.defaulted) {
         eprintln!("note: {note}; `-n` names another");
     }
@@ -104,7 +101,7 @@ pub(crate) fn run(args: Args) -> Result<ExitStatus, Failure> {
         return Err(RenderError::Stopped(problems).into());
     }
     if count == 0 {
-        return Err(RenderError::NoCluster(args.paths).into());
+        return Err(RenderError::NoCluster(paths).into());
     }
     print(&text)?;
     Ok(ExitStatus::Fine)
