@@ -2,8 +2,8 @@
 //! `floor ⊆ allowed ⊆ ceiling`, and every denial shows one connection that proves the violation.
 //!
 //! A request passes through [`server`] → [`admission`] → [`inventory::Snapshot`] → [`review::review`] →
-//! [`audit`]. The pure modules ([`netpol`], [`inventory`], [`baseline`], [`rules`], [`review`], [`show`],
-//! [`code`], and `ReviewConfig` in [`config`]) have no async, clock, environment, files or network.
+//! [`audit`]. The pure modules ([`netpol`], [`inventory`], [`baseline`], [`rules`], [`review`], [`reach`],
+//! [`show`], [`code`], and `ReviewConfig` in [`config`]) have no async, clock, environment, files or network.
 
 pub mod admission;
 pub(crate) mod advice;
@@ -18,6 +18,7 @@ pub(crate) mod features;
 pub(crate) mod file_events;
 pub mod inventory;
 pub(crate) mod rate;
+pub mod reach;
 pub mod registration;
 pub mod review;
 pub mod rules;

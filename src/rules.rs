@@ -23,7 +23,7 @@ pub mod paste;
 pub mod policy_change;
 pub mod policy_name;
 pub mod policy_owner;
-mod proof;
+pub(crate) mod proof;
 pub mod remedy;
 pub mod size;
 pub mod text;

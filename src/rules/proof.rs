@@ -11,7 +11,7 @@ use netpol::{Region, RegionRef};
 ///
 /// # Errors
 /// The proof is out of budget.
-pub(super) fn outside<'c>(
+pub(crate) fn outside<'c>(
     zone: &Zone,
     area: RegionRef<'_>,
     covers: impl IntoIterator<Item = RegionRef<'c>>,
@@ -27,7 +27,7 @@ pub(super) fn outside<'c>(
 ///
 /// # Errors
 /// The proof is out of budget.
-pub(super) fn all_outside<'c>(
+pub(crate) fn all_outside<'c>(
     zone: &Zone,
     area: RegionRef<'_>,
     covers: impl IntoIterator<Item = RegionRef<'c>>,

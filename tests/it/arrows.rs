@@ -31,6 +31,10 @@ const ARROWS: &[(&str, &[&str])] = &[
             "rules",
         ],
     ),
+    (
+        "reach",
+        &["baseline", "config", "inventory", "review", "rules"],
+    ),
     ("telemetry", &[]),
     ("duration", &[]),
     ("size", &[]),
@@ -79,6 +83,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "file_events",
             "inventory",
             "config",
+            "reach",
             "registration",
             "review",
             "rules",

@@ -1,0 +1,110 @@
+//! Connections between two ends that all sides allow.
+
+use std::net::IpAddr;
+
+use super::{Question, Resolved};
+use netpol::cover::{Budget, Exhausted};
+use netpol::port::PortSet;
+use netpol::{Direction, LabelSet, PeerSet, Reading, Region};
+
+/// A product of sources, destinations and ports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Flow {
+    pub(super) from: PeerSet,
+    pub(super) to: PeerSet,
+    pub(super) ports: PortSet,
+}
+
+/// Flows that are compared for one answer at most.
+const FLOWS: usize = 4_096;
+
+/// The peers at an address.
+pub(super) fn address(address: IpAddr) -> Vec<PeerSet> {
+    let set = match address {
+        IpAddr::V4(address) => PeerSet::v4([address..=address].into_iter().collect()),
+        IpAddr::V6(address) => PeerSet::v6([address..=address].into_iter().collect()),
+    };
+    set.into_iter().collect()
+}
+
+impl Flow {
+    /// A region of a side, whose subject are pods of the side.
+    fn of(side: &super::side::Side<'_>, direction: Direction, region: &Region) -> Option<Self> {
+        let whole = side.as_peer(&keys(&region.subject));
+        let PeerSet::Pods { namespaces, pods } = whole else {
+            return None;
+        };
+        let own = PeerSet::Pods {
+            namespaces,
+            pods: pods.intersect(&region.subject)?,
+        };
+        let peer = region.peer.clone();
+        let (from, to) = match direction {
+            Direction::Ingress => (peer, own),
+            Direction::Egress => (own, peer),
+        };
+        Some(Self {
+            from,
+            to,
+            ports: region.ports.clone(),
+        })
+    }
+
+    fn intersect(&self, other: &Self) -> Option<Self> {
+        let ports = self.ports.intersect(&other.ports);
+        let from = self.from.intersect(&other.from)?;
+        let to = self.to.intersect(&other.to)?;
+        (!ports.is_empty()).then_some(Self { from, to, ports })
+    }
+}
+
+fn keys(set: &LabelSet) -> std::collections::BTreeSet<std::sync::Arc<str>> {
+    set.constrained().map(|(key, _)| key.clone()).collect()
+}
+
+/// The connections of the question that all sides allow. Those of one flow may be in another too.
+pub(super) fn allowed(
+    question: &Question<'_>,
+    reading: Reading,
+    budget: &mut Budget,
+) -> Result<Vec<Flow>, Exhausted> {
+    let mut both: Option<Vec<Flow>> = None;
+    for (direction, side, other) in question.sides() {
+        let covers = side.covers(direction, reading, budget)?;
+        let areas = side.areas(other, &question.ports, &covers);
+        let parts = covers.iter().flat_map(|cover| {
+            let parts = areas.iter().filter_map(|area| area.intersect(cover));
+            parts.filter_map(|part| Flow::of(side, direction, &part))
+        });
+        let parts: Vec<Flow> = parts.collect();
+        if !budget.spend(parts.len() * both.as_ref().map_or(1, Vec::len)) {
+            return Err(Exhausted::of(&covers));
+        }
+        both = Some(match both {
+            None => parts,
+            Some(known) => known
+                .iter()
+                .flat_map(|one| parts.iter().filter_map(|other| one.intersect(other)))
+                .take(FLOWS)
+                .collect(),
+        });
+    }
+    Ok(both.unwrap_or_default())
+}
+
+/// All connections of the question.
+pub(super) fn whole(question: &Question<'_>) -> Vec<Flow> {
+    let peers = |end: &Resolved<'_>| match end {
+        Resolved::Peers(peers) => peers.clone(),
+        Resolved::Side(side) => vec![side.as_peer(&std::collections::BTreeSet::new())],
+    };
+    let (from, to) = (peers(&question.from), peers(&question.to));
+    let flows = from.iter().flat_map(|from| {
+        to.iter().map(|to| Flow {
+            from: from.clone(),
+            to: to.clone(),
+            ports: question.ports.clone(),
+        })
+    });
+    flows.collect()
+}
