@@ -1,12 +1,15 @@
 //! The command line: commands and exit status.
 
+pub(crate) mod can;
 pub(crate) mod certs;
 pub(crate) mod check;
+pub(crate) mod completion;
 pub mod crds;
 pub(crate) mod explain;
 pub(crate) mod input;
 mod live;
 mod namespace;
+pub mod output;
 mod print_config;
 pub(crate) mod render;
 pub(crate) mod review;
@@ -14,11 +17,15 @@ pub(crate) mod serve;
 pub(crate) mod show;
 mod text;
 mod typed;
+pub(crate) mod version;
 
 use std::error::Error;
+use std::path::PathBuf;
 use std::process::{ExitCode, Termination};
 
 use clap::{Parser, Subcommand};
+
+pub use check::schema as report_schema;
 
 /// Guards the network perimeter of OpenBao clusters.
 #[derive(Debug, Parser)]
@@ -42,22 +49,31 @@ pub enum Command {
     Render(render::Args),
     /// Show the perimeter of OpenBaoClusters: each row of the allowlist and its state
     Show(show::Args),
+    /// Say whether a connection passes, and which policy lets it through or what is missing
+    Can(can::Args),
     /// Print the page of a rule, or the list of all rules
     Explain(explain::Args),
     /// Print the CustomResourceDefinitions that tests and trials use
     Crds,
     /// Make certificates, or say what is in one
     Certs(certs::Args),
+    /// Print the completion script of a shell
+    Completion(completion::Args),
+    /// Write manual pages to a folder
+    #[command(hide = true)]
+    Man(completion::ManArgs),
+    /// Print the version
+    Version(version::Args),
 }
 
 /// Exit status of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExitStatus {
-    /// 0: nothing was denied.
+    /// 0: nothing was denied; the answer of `can` is yes.
     Fine,
-    /// 1: something was denied, or `check --strict` could not judge something.
+    /// 1: something was denied, or found that `--fail-on` or `--strict` counts; the answer of `can` is no.
     Denied,
-    /// 2: it could not run.
+    /// 2: it could not run, or there is no answer.
     CouldNotRun,
 }
 
@@ -83,6 +99,10 @@ impl Cli {
             Command::Check(args) => check::run(args),
             Command::Render(args) => render::run(args),
             Command::Show(args) => show::run(&args),
+            Command::Can(args) => can::run(&args),
+            Command::Completion(args) => completion::run(&args),
+            Command::Man(args) => completion::man(&args),
+            Command::Version(args) => version::run(&args),
             Command::Explain(args) => explain::run(&args),
             Command::Certs(args) => certs::run(args),
             Command::Crds => crds::run().map(|()| ExitStatus::Fine).map_err(Into::into),
@@ -91,6 +111,19 @@ impl Cli {
             eprintln!("error: {}", with_causes(&*failure));
             ExitStatus::CouldNotRun
         })
+    }
+}
+
+/// Name of the program as kubectl finds a plugin.
+const PLUGIN: &str = "kubectl-openbao_perimeter";
+
+/// Name under which the program was started: its own, or that of the plugin of kubectl.
+fn program() -> String {
+    let started = std::env::args_os().next().map(PathBuf::from);
+    let name = started.as_ref().and_then(|path| path.file_stem());
+    match name {
+        Some(name) if name == PLUGIN => PLUGIN.to_owned(),
+        _ => env!("CARGO_PKG_NAME").to_owned(),
     }
 }
 

@@ -1,16 +1,19 @@
 //! `check`: manifests judged by the same engine as admission, for CI.
 
+mod github;
+mod junit;
+mod markdown;
 mod notes;
 mod report;
+mod sarif;
 mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use clap::ValueEnum;
-
 use super::input::InputArgs;
+use super::output::{Format, OutputArgs};
 use super::{ExitStatus, Failure, print_config};
 use crate::inventory::{Change, Object, ObjectRef, Snapshot};
 use crate::review::offline::{self, Missing, Objects};
@@ -20,19 +23,10 @@ use crate::sources::files::{self, Manifests};
 use notes::Input;
 use report::Report;
 
-/// Format of the output.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Output {
-    /// For people.
-    #[default]
-    Text,
-    /// One JSON object.
-    Json,
-}
+pub use report::schema;
 
 /// Arguments of `check`.
 #[derive(Debug, clap::Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Args {
     /// Manifests that are read.
     #[command(flatten)]
@@ -57,18 +51,9 @@ pub struct Args {
     #[arg(long = "as-group", value_name = "GROUP")]
     pub groups: Vec<String>,
 
-    /// End with 1 also where something could not be judged: no OpenBaoCluster is known in the namespace of
-    /// a NetworkPolicy, or all objects are of other kinds
-    #[arg(long)]
-    pub strict: bool,
-
-    /// Output format
-    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
-    pub output: Output,
-
-    /// Print all remedies of a denial, and of each accepted rule the entries of the ceiling that permit it
-    #[arg(long)]
-    pub explain: bool,
+    /// Outputs, and what fails the run.
+    #[command(flatten)]
+    pub output: OutputArgs,
 
     /// Print the settings that would be in force, each with its source, and end
     #[arg(long)]
@@ -92,6 +77,7 @@ pub(crate) fn run(args: Args) -> Result<ExitStatus, Failure> {
 }
 
 fn judge(args: Args, settings: &ServerConfig) -> Result<ExitStatus, Failure> {
+    let outputs = args.output.outputs()?;
     let paths = args.input.paths()?;
     let namespace = args.input.namespace();
     let beside = settings.inventory.as_deref();
@@ -152,21 +138,32 @@ fn judge(args: Args, settings: &ServerConfig) -> Result<ExitStatus, Failure> {
             &respecified(before, &after),
         ),
     };
-    let explained = if args.explain {
+    let explained = if args.output.explain {
         offline::explain(&world, &objects(&after))
     } else {
         Vec::new()
     };
     let report = Report::new(&world, &judged, &explained, &input);
-    match args.output {
-        Output::Text => super::text::print(&text::of(&report, args.explain))?,
-        Output::Json => println!("{}", report.json()?),
+    for output in outputs {
+        output.write(&written(&report, output.format, &args.output)?)?;
     }
-    let is_unjudged = report.is_unjudged() || input.is_of_other_kinds();
-    Ok(if report.is_denied() || (args.strict && is_unjudged) {
+    Ok(if report.fails(&args.output) {
         ExitStatus::Denied
     } else {
         ExitStatus::Fine
+    })
+}
+
+/// The report in a format.
+fn written(report: &Report, format: Format, args: &OutputArgs) -> Result<String, Failure> {
+    Ok(match format {
+        Format::Text if args.is_quiet() => text::quiet(report, args),
+        Format::Text => text::of(report, args.explain),
+        Format::Json => report.json()?,
+        Format::Sarif => sarif::of(report)?,
+        Format::Junit => junit::of(report, args)?,
+        Format::Github => github::of(report),
+        Format::Markdown => markdown::of(report),
     })
 }
 

@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
+use clap_complete::{ArgValueCandidates, CompletionCandidate};
 use serde::Serialize;
 
-use super::check::Output;
+use super::output::TextOrJson;
 use super::text::{STRONG, page, print, styled, wrapped};
 use super::{ExitStatus, Failure};
 use crate::code::Code;
@@ -13,12 +14,12 @@ use crate::code::Code;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Code or name of a rule, such as `OBP201`; without one all rules are listed
-    #[arg(value_name = "CODE")]
+    #[arg(value_name = "CODE", add = ArgValueCandidates::new(codes))]
     pub(crate) code: Option<Code>,
 
     /// Output format
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
-    pub(crate) output: Output,
+    pub(crate) output: TextOrJson,
 }
 
 /// A rule as JSON.
@@ -47,10 +48,10 @@ impl Rule {
 /// Prints the page of a rule, or the list of all.
 pub(crate) fn run(args: &Args) -> Result<ExitStatus, Failure> {
     let text = match (args.code, args.output) {
-        (None, Output::Text) => list(),
-        (Some(code), Output::Text) => page(code.rule().page),
-        (None, Output::Json) => json(Code::ALL.map(Rule::of).as_slice())?,
-        (Some(code), Output::Json) => json(&Rule {
+        (None, TextOrJson::Text) => list(),
+        (Some(code), TextOrJson::Text) => page(code.rule().page),
+        (None, TextOrJson::Json) => json(Code::ALL.map(Rule::of).as_slice())?,
+        (Some(code), TextOrJson::Json) => json(&Rule {
             explanation: Some(code.rule().page),
             ..Rule::of(code)
         })?,
@@ -61,6 +62,13 @@ pub(crate) fn run(args: &Args) -> Result<ExitStatus, Failure> {
 
 fn json(value: &(impl Serialize + ?Sized)) -> Result<String, serde_json::Error> {
     serde_json::to_string_pretty(value).map(|text| text + "\n")
+}
+
+/// Codes that complete, each with the name of its rule.
+fn codes() -> Vec<CompletionCandidate> {
+    let candidate =
+        |code: Code| CompletionCandidate::new(code.as_str()).help(Some(code.name().into()));
+    Code::ALL.map(candidate).into_iter().collect()
 }
 
 fn list() -> String {

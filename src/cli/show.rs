@@ -6,13 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::ValueEnum;
+use clap_complete::ArgValueCompleter;
 use tokio::sync::watch;
+use webhook_certs::Timestamp;
 
+use super::completion::clusters;
 use super::{ExitStatus, Failure, namespace, text};
 use crate::config::ReviewConfig;
 use crate::inventory::{Kind, ObjectRef, Snapshot};
 use crate::review::CompiledSnapshot;
-use crate::settings::{Given, ReviewFlags};
+use crate::settings::{Given, ReviewFlags, ServerConfig};
 use crate::show::view::View;
 use crate::show::{html, mermaid};
 use crate::sources;
@@ -39,8 +42,17 @@ pub(crate) enum Output {
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// OpenBaoCluster to show, as `namespace/name` or as a name that only one has [default: all]
-    #[arg(value_name = "CLUSTER")]
+    #[arg(value_name = "CLUSTER", add = ArgValueCompleter::new(clusters))]
     pub(crate) cluster: Option<String>,
+
+    /// The same as a flag. Without it, the table of several clusters has one line for each
+    #[arg(
+        long = "cluster",
+        value_name = "CLUSTER",
+        conflicts_with = "cluster",
+        add = ArgValueCompleter::new(clusters)
+    )]
+    pub(crate) named: Option<String>,
 
     /// Output format
     #[arg(short, long, value_name = "FORMAT", default_value = "table")]
@@ -83,22 +95,45 @@ fn list(clusters: &[ObjectRef]) -> String {
 pub(crate) fn run(args: &Args) -> Result<ExitStatus, Failure> {
     let settings = args.settings.read()?;
     let config = Arc::new(settings.review_config()?);
-    let snapshot = match &settings.inventory {
-        Some(dir) => Arc::new(namespace::facts(dir)?),
-        None => live(&config)?,
-    };
+    let snapshot = facts(&settings, &config)?;
     let world = CompiledSnapshot::compile(None, snapshot, config);
     let known = world.snapshot.references(Kind::OpenBaoCluster);
-    let clusters = chosen(args.cluster.as_deref(), known)?;
+    let asked = args.cluster.as_deref().or(args.named.as_deref());
+    let clusters = chosen(asked, known)?;
     let view = View::new(&world, &clusters);
     let printed = match args.output {
+        Output::Table if view.clusters.len() > 1 => table::overview(&view),
         Output::Table => table::of(&view),
         Output::Json => serde_json::to_string_pretty(&view)? + "\n",
         Output::Mermaid => mermaid::flowchart(&view),
-        Output::Html => html::page(&view),
+        Output::Html => html::page(&view, &made(&settings)),
     };
     text::print(&printed)?;
     Ok(ExitStatus::Fine)
+}
+
+/// Source, time and version of a page that is made now.
+fn made(settings: &ServerConfig) -> html::Made {
+    let from = settings.inventory.as_ref().map_or_else(
+        || "the Kubernetes cluster of the kubeconfig".to_owned(),
+        |path| path.display().to_string(),
+    );
+    html::Made {
+        from,
+        at: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}
+
+/// The facts of the inventory, or else of the cluster that kubectl would use.
+pub(super) fn facts(
+    settings: &ServerConfig,
+    config: &Arc<ReviewConfig>,
+) -> Result<Arc<Snapshot>, Failure> {
+    match &settings.inventory {
+        Some(dir) => Ok(Arc::new(namespace::facts(dir)?)),
+        None => live(config),
+    }
 }
 
 /// The clusters that are meant.

@@ -3,12 +3,27 @@
 //! Styles are always written; the stream that prints them takes them out where it is no terminal.
 
 use std::io::{self, Write as _};
+use std::sync::OnceLock;
 
 use anstyle::{AnsiColor, Style};
 use textwrap::{Options, WordSplitter};
 
-/// Most characters of a line of text.
-pub(super) const WIDTH: usize = 100;
+/// Characters of a line where standard output is no terminal.
+const WIDTH: usize = 100;
+/// Fewest and most characters of a line of a terminal.
+pub(super) const NARROWEST: usize = 72;
+const WIDEST: usize = 160;
+
+/// Most characters of a line of text: the width of the terminal.
+pub(super) fn width() -> usize {
+    static KNOWN: OnceLock<usize> = OnceLock::new();
+    *KNOWN.get_or_init(|| {
+        let terminal = terminal_size::terminal_size_of(io::stdout());
+        terminal.map_or(WIDTH, |(width, _)| {
+            usize::from(width.0).clamp(NARROWEST, WIDEST)
+        })
+    })
+}
 
 /// Style of headings and names.
 pub(super) const STRONG: Style = Style::new().bold();
@@ -39,10 +54,10 @@ pub(super) fn styled(style: Style, text: &str) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// A text in lines of at most [`WIDTH`], the first after `first`, the others after `rest`. Words are
+/// A text in lines of at most [`width`], the first after `first`, the others after `rest`. Words are
 /// never cut. The text itself has no styles, since they would count.
 pub(super) fn wrapped(text: &str, first: &str, rest: &str) -> String {
-    let options = Options::new(WIDTH)
+    let options = Options::new(width())
         .initial_indent(first)
         .subsequent_indent(rest)
         .word_splitter(WordSplitter::NoHyphenation)

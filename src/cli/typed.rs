@@ -4,16 +4,29 @@ use std::ffi::OsString;
 
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue};
-use clap::{Arg, Command, CommandFactory as _, Parser as _};
+use clap::{Arg, Command, CommandFactory as _, FromArgMatches as _};
 
-use super::Cli;
+use super::{Cli, PLUGIN, completion, program};
 
 impl Cli {
     /// Parses the arguments of the process; ends it with an error if they are not understood.
     #[must_use]
     pub fn typed() -> Self {
+        completion::answer_shell();
         let args: Vec<OsString> = std::env::args_os().collect();
-        Self::try_parse_from(&args).unwrap_or_else(|error| located(error, &args).exit())
+        Self::parsed(&args).unwrap_or_else(|error| located(error, &args).exit())
+    }
+
+    /// Parses arguments. The help of a kubectl plugin names it as it is typed.
+    fn parsed(args: &[OsString]) -> Result<Self, clap::Error> {
+        let command = Self::command();
+        let command = if program() == PLUGIN {
+            command.bin_name("kubectl openbao-perimeter")
+        } else {
+            command
+        };
+        let mut matches = command.try_get_matches_from(args)?;
+        Self::from_arg_matches_mut(&mut matches)
     }
 }
 

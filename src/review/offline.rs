@@ -16,7 +16,8 @@ use super::world::CompiledSnapshot;
 use super::{isolation, review_as};
 use crate::code::{Code, EnforcementPoint};
 use crate::inventory::cluster::is_restored_into;
-use crate::inventory::{Cluster, Fact, Kind, Object, ObjectRef, Policy, Restore};
+use crate::inventory::{Cluster, Fact, Kind, NamespaceFacts, Object, ObjectRef, Policy, Restore};
+use crate::rules::Finding;
 pub use crate::rules::default_deny_absent::Missing;
 use crate::rules::inside_ceiling::Proof;
 use netpol::cover::Budget;
@@ -146,11 +147,49 @@ pub fn counted_as_rendered(world: &CompiledSnapshot) -> Vec<ObjectRef> {
 }
 
 /// The violations of a cluster's ceiling by stored policies of its namespace, including managed policies that
-/// were opened.
+/// were opened. Each policy is reviewed as in a final state, so it has the same codes here and there.
 pub fn stored_violations(world: &CompiledSnapshot, cluster: &ObjectRef) -> Vec<Violation> {
     let Some(facts) = world.facts(&cluster.namespace) else {
         return Vec::new();
     };
+    let writer = Writer::default();
+    let judged = facts.policies.values().filter_map(|policy| {
+        let object = Object::Policy(policy.clone());
+        let reference = object.reference();
+        let by = if is_managed(world, &reference) {
+            By::Stored
+        } else {
+            By::Writer(&writer)
+        };
+        judge(world, by, &reference, &Pair::state(&object))
+    });
+    let beyond = judged.flat_map(|judged| judged.verdict.findings);
+    let beyond = beyond.filter(|finding| {
+        matches!(finding.code, Code::Obp201 | Code::Obp202)
+            && finding.cluster.as_ref().is_none_or(|own| own == cluster)
+    });
+    let mut beyond: Vec<Finding> = beyond.collect();
+    beyond.sort_by_key(|finding| finding.code);
+    let beyond: Vec<Violation> = beyond
+        .into_iter()
+        .map(|finding| Violation {
+            policy: Some(finding.object.name.clone()),
+            path: Some(finding.path.clone()).filter(|path| !path.is_empty()),
+            finding,
+        })
+        .collect();
+    let known: BTreeSet<Option<Arc<str>>> = beyond.iter().map(|own| own.policy.clone()).collect();
+    let mut others = too_large(world, cluster, facts);
+    others.retain(|other| !known.contains(&other.policy));
+    beyond.into_iter().chain(others).collect()
+}
+
+/// Violations by policies that are too large for a review of their own.
+fn too_large(
+    world: &CompiledSnapshot,
+    cluster: &ObjectRef,
+    facts: &NamespaceFacts,
+) -> Vec<Violation> {
     let edit = Edit {
         object: cluster.clone(),
         before: None,
@@ -159,32 +198,12 @@ pub fn stored_violations(world: &CompiledSnapshot, cluster: &ObjectRef) -> Vec<V
     };
     let budget = Cell::new(Budget::new(world.config.proof_budget));
     let managed: BTreeSet<Arc<str>> = managed_names(cluster, world.config.baseline).collect();
-    let mut others = violations(world, &edit, &managed, &budget);
+    let mut found = violations(world, &edit, &managed, &budget);
     // Nobody has tried what they propose.
-    for other in &mut others {
-        other.finding.remedies.clear();
+    for violation in &mut found {
+        violation.finding.remedies.clear();
     }
-    let managed = managed.iter().filter_map(|name| {
-        let policy = facts.policies.get(name)?;
-        let object = Object::Policy(policy.clone());
-        judge(
-            world,
-            By::Stored,
-            &object.reference(),
-            &Pair::state(&object),
-        )
-    });
-    let beyond = managed.flat_map(|judged| judged.verdict.findings);
-    let beyond = beyond.filter(|finding| {
-        matches!(finding.code, Code::Obp201 | Code::Obp202)
-            && finding.cluster.as_ref().is_none_or(|own| own == cluster)
-    });
-    let beyond = beyond.map(|finding| Violation {
-        policy: Some(finding.object.name.clone()),
-        path: Some(finding.path.clone()).filter(|path| !path.is_empty()),
-        finding,
-    });
-    others.into_iter().chain(beyond).collect()
+    found
 }
 
 /// True for a cluster that only the operator makes.

@@ -1,6 +1,7 @@
 //! The status checkpoints of a cluster and of the restores into it, as computed from the facts, each
 //! with what the live object says.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::advice::checkpoint;
@@ -9,7 +10,7 @@ use crate::inventory::{Fact, Kind, LiveCondition, ObjectRef, Restore};
 use crate::review::CompiledSnapshot;
 
 /// One status checkpoint, as computed from the facts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, JsonSchema, PartialEq, Eq, Serialize)]
 pub struct Condition {
     /// Its type, such as `APIServerNetworkReady`.
     #[serde(rename = "type")]
@@ -29,7 +30,7 @@ pub struct Condition {
 }
 
 /// A checkpoint as the operator reported it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, JsonSchema, PartialEq, Eq, Serialize)]
 pub struct Live {
     /// `True`, `False` or `Unknown`.
     pub status: &'static str,

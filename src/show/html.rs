@@ -9,8 +9,19 @@ use super::view::{ClusterView, Isolated, Isolation, RowView, State, View, ZoneVi
 
 const STYLE: &str = include_str!("html/style.css");
 
+/// Source, time and version of a page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Made {
+    /// The facts, in words.
+    pub from: String,
+    /// The time, in RFC 3339.
+    pub at: String,
+    /// Version of the program.
+    pub version: String,
+}
+
 /// The page.
-pub fn page(view: &View) -> String {
+pub fn page(view: &View, made: &Made) -> String {
     let names: Vec<String> = view.clusters.iter().map(name).collect();
     let page = html! {
         (DOCTYPE)
@@ -28,10 +39,20 @@ pub fn page(view: &View) -> String {
                 header {
                     h1 { "OpenBao network perimeter" }
                     p { "Baseline " code { (view.baseline) } }
+                    p.made {
+                        "Made from " (made.from) " at " time datetime=(made.at) { (made.at) }
+                        " by openbao-perimeter " (made.version)
+                    }
+                }
+                nav aria-label="Contents" {
+                    ul {
+                        @for (at, cluster) in view.clusters.iter().enumerate() { (entry(at, cluster)) }
+                        li { a href="#operator" { "The operator's own pods" } }
+                    }
                 }
                 main {
-                    @for cluster in &view.clusters { (of_cluster(cluster)) }
-                    section.card {
+                    @for (at, cluster) in view.clusters.iter().enumerate() { (of_cluster(at, cluster)) }
+                    section.card id="operator" {
                         h2 { "The operator's own pods" }
                         p.lead {
                             "Namespace " code { (view.controller.namespace) }
@@ -50,9 +71,21 @@ fn name(cluster: &ClusterView) -> String {
     format!("{}/{}", cluster.namespace, cluster.name)
 }
 
-fn of_cluster(cluster: &ClusterView) -> Markup {
+/// The entry of a cluster in the table of contents, with the number of its problems.
+fn entry(at: usize, cluster: &ClusterView) -> Markup {
+    let summary = cluster.summary();
     html! {
-        section.card {
+        li {
+            a href={ "#cluster-" (at) } { (name(cluster)) }
+            @if summary.broken > 0 { " " (state("broken", &format!("{} broken", summary.broken))) }
+            @if summary.beyond > 0 { " " (state("broken", &format!("{} beyond the ceiling", summary.beyond))) }
+        }
+    }
+}
+
+fn of_cluster(at: usize, cluster: &ClusterView) -> Markup {
+    html! {
+        section.card id={ "cluster-" (at) } {
             h2 { "OpenBaoCluster " (name(cluster)) }
             @if let Some(profile) = cluster.profile {
                 p.lead { "Profile " code { (profile) } }

@@ -258,6 +258,46 @@ pub(crate) struct Violation {
     pub(crate) help: String,
 }
 
+/// Numbers of a cluster's perimeter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Summary {
+    /// Rows of the floor that are held.
+    pub(crate) held: usize,
+    /// Rows of the floor that are broken.
+    pub(crate) broken: usize,
+    /// Rows of the ceiling that are open, at least in part.
+    pub(crate) open: usize,
+    /// Violations of the ceiling.
+    pub(crate) beyond: usize,
+    /// Zones and directions that are not isolated, not even once the operator has rendered its policy.
+    pub(crate) bare: usize,
+    /// Status checkpoints that are not true.
+    pub(crate) checkpoints: usize,
+}
+
+impl ClusterView {
+    /// The numbers of all zones.
+    pub(crate) fn summary(&self) -> Summary {
+        let rows = |states: &[State]| {
+            let rows = self.zones.iter().flat_map(|zone| &zone.rows);
+            rows.filter(|row| states.contains(&row.state)).count()
+        };
+        let isolation = self.zones.iter().flat_map(|zone| &zone.isolation);
+        let is_bare = |isolation: &&Isolation| {
+            !matches!(isolation.state, Isolated::Yes | Isolated::OnceRendered)
+        };
+        let is_open = |condition: &&Condition| condition.status != "True";
+        Summary {
+            held: rows(&[State::Held]),
+            broken: rows(&[State::Broken]),
+            open: rows(&[State::Open, State::PartlyOpen]),
+            beyond: self.piercing.len(),
+            bare: isolation.filter(is_bare).count(),
+            checkpoints: self.conditions.iter().filter(is_open).count(),
+        }
+    }
+}
+
 impl Violation {
     /// The policy and its rule, where they are known.
     pub(crate) fn place(&self) -> Option<String> {

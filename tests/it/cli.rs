@@ -85,7 +85,7 @@ fn a_denial_has_the_field_the_problem_and_text_to_paste() {
     let (status, out, err) = run(&["check", "--inventory", INVENTORY, REFUSED], b"");
     assert_eq!((status, err.as_str()), (Some(1), ""));
     for part in [
-        "NetworkPolicy bao/open-raft: 1 denied\n\ndenied[OBP201] ingress-beyond-ceiling: spec.ingress[0]\n",
+        "NetworkPolicy bao/open-raft: 1 denied\n\ndenied[OBP201]: ingress-beyond-ceiling: spec.ingress[0]\n",
         &format!("--> {REFUSED}:16:7\n"),
         "\n16 |     - from:\n   |       ^^^^^\n",
         "a pod in namespace `web` -> a pod of OpenBaoCluster `bao`, TCP 8201\n",
@@ -169,7 +169,7 @@ fn an_edit_that_deletes_a_managed_policy_is_denied() {
     // The file does not exist afterwards, so the location is that of the old file.
     let gone = before.join("bao-network-policy.yaml");
     assert!(
-        out.contains("denied[OBP103] managed-policy-deleted\n"),
+        out.contains("denied[OBP103]: managed-policy-deleted\n"),
         "{out}"
     );
     let place = format!("--> {}:6:3\n", gone.display());

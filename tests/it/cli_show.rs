@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::cli_views::{INVENTORY, assert_fits, failed, inventory, ok};
-use crate::support::assert_golden;
+use crate::support::{assert_golden, run_with};
 
 /// A cluster with every part of a perimeter, two policies that violate it, and a managed policy that allows
 /// too little.
@@ -137,7 +137,7 @@ fn the_view_as_json_has_every_row_with_its_state_and_its_rules() {
         piercing,
         [
             json!([
-                "OBP203",
+                "OBP201",
                 "workload",
                 "ingress",
                 ["too-open", "spec.ingress[0]"]
@@ -218,5 +218,53 @@ fn before_0_1_only_the_openbao_pods_have_a_zone() {
     assert_eq!(
         view["clusters"][0]["notes"],
         json!(["This baseline does not restrict backup and restore jobs."])
+    );
+}
+
+#[test]
+fn a_violation_has_the_same_code_in_show_and_in_check() {
+    let troubled = inventory("show-codes", TROUBLED);
+    let view = ok(&["show", "--inventory", &troubled, "-o", "json"]);
+    let view: Value = serde_json::from_str(&view).unwrap();
+    let shown = view["clusters"][0]["piercing"].as_array().unwrap().iter();
+    let shown: Vec<Value> = shown
+        .map(|found| json!([found["code"], found["policy"], found["path"]]))
+        .collect();
+    let (_, report, _) = run_with(&[], &["check", "-o", "json", &troubled]);
+    let report: Value = serde_json::from_str(&report).unwrap();
+    let judged = report["findings"].as_array().unwrap().iter();
+    let judged = judged.filter(|found| found["code"].as_str().unwrap().starts_with("OBP20"));
+    let mut judged: Vec<Value> = judged
+        .map(|found| json!([found["code"], found["object"], found["field"]]))
+        .collect();
+    judged.sort_by_key(|found| found[0].to_string());
+    assert_eq!(shown, judged);
+}
+
+#[test]
+fn several_clusters_have_a_line_each_and_details_by_name() {
+    let other = TROUBLED
+        .replace("name: prod", "name: test")
+        .replace("namespace: shop", "namespace: lab");
+    let both = inventory("show-several", &format!("{TROUBLED}---{other}"));
+    let table = ok(&["show", "--inventory", &both]);
+    assert_fits(&table);
+    let lines: Vec<&str> = table.lines().collect();
+    assert!(lines[1].starts_with("lab/test        Hardened "), "{table}");
+    assert!(lines[2].starts_with("shop/prod       Hardened "), "{table}");
+    assert!(
+        table.contains("`--cluster` shows one cluster in detail"),
+        "{table}"
+    );
+    let one = ok(&["show", "--inventory", &both, "--cluster", "lab/test"]);
+    assert!(
+        one.starts_with("OpenBaoCluster lab/test (baseline v0.1, profile Hardened)\n"),
+        "{one}"
+    );
+    assert_eq!(one, ok(&["show", "--inventory", &both, "lab/test"]));
+    let page = ok(&["show", "--inventory", &both, "-o", "html"]);
+    assert!(
+        page.contains(&format!("Made from {both} at <time")) && page.contains("#cluster-1"),
+        "{page}"
     );
 }

@@ -278,9 +278,9 @@ fn of_a_file_that_is_one_line_only_the_place_is_shown() {
     let column = list.find("\"egress\":[{").unwrap() + "\"egress\":[{".len();
     assert!(out.contains(&format!("{file}:1:{column}\n")), "{out}");
     let shown = out.lines().find(|line| line.starts_with("1 | ")).unwrap();
-    assert!(shown.starts_with("1 | \u{2026}{"), "{shown}");
+    assert!(shown.starts_with("1 | ..."), "{shown}");
     assert!(shown.chars().count() <= 100, "{shown}");
-    assert!(out.contains("\n  |  ^^^^"), "{out}");
+    assert!(out.contains("^^^^"), "{out}");
 }
 
 #[test]
@@ -331,13 +331,23 @@ fn a_line_of_a_file_says_where_it_is_cut() {
         .by_ref()
         .find(|line| line.starts_with("1 | "))
         .unwrap();
-    let text = shown.strip_prefix("1 | …").unwrap();
+    let text = shown.strip_prefix("1 | ...").unwrap();
     assert!(
-        text.contains("kube_system") && text.ends_with("x…"),
+        text.contains("kube_system") && text.ends_with("x..."),
         "{shown}"
     );
-    assert_eq!(shown.chars().count(), 94, "{shown}");
-    // The first mark is after the ellipsis.
+    assert!(shown.chars().count() <= 100, "{shown}");
     let marks = lines.next().unwrap();
-    assert!(marks.starts_with("  |  ^^"), "{marks}");
+    assert_eq!(marks.find('^'), shown.find("\"dnsNamespace\""), "{marks}");
+}
+
+#[test]
+fn of_a_line_that_is_too_long_only_the_place_is_told() {
+    let padding = "x".repeat(20_000);
+    let manifest = format!(
+        r#"{{"apiVersion":"openbao.org/v1alpha1","kind":"OpenBaoCluster","metadata":{{"name":"bao","namespace":"bao"}},"spec":{{"network":{{"dnsNamespace":"kube_system"}},"version":"{padding}"}}}}"#
+    );
+    let folder = inventory("check-long", &manifest);
+    let (_, out, _) = run_with(&[], &["check", &folder]);
+    assert!(out.contains("/it.yaml:1:") && !out.contains("xxx"), "{out}");
 }

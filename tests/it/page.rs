@@ -9,8 +9,9 @@ use openbao_perimeter::config::ReviewConfig;
 use openbao_perimeter::inventory::{Change, Kind, Snapshot, read};
 use openbao_perimeter::review::CompiledSnapshot;
 use openbao_perimeter::show::conditions::{Condition, Live};
+use openbao_perimeter::show::html::{self, Made};
+use openbao_perimeter::show::mermaid;
 use openbao_perimeter::show::view::View;
-use openbao_perimeter::show::{html, mermaid};
 use serde_json::{Value, json};
 
 use crate::support::folder;
@@ -26,6 +27,14 @@ fn view(objects: &[Value]) -> View {
     let world = CompiledSnapshot::compile(None, snapshot.into(), Arc::new(ReviewConfig::default()));
     let clusters = world.snapshot.references(Kind::OpenBaoCluster);
     View::new(&world, &clusters)
+}
+
+fn made() -> Made {
+    Made {
+        from: "manifests".to_owned(),
+        at: "2026-11-30T12:00:00Z".to_owned(),
+        version: "0.1.0".to_owned(),
+    }
 }
 
 /// A cluster with many declarations and long names, and policies that violate its perimeter.
@@ -72,13 +81,17 @@ fn busy() -> View {
 
 #[test]
 fn the_page_needs_nothing_from_outside_and_runs_nothing() {
-    let page = html::page(&busy());
+    let page = html::page(&busy(), &made());
     for outside in [
-        "<script", "<link", "<img", "<iframe", "@import", "src=", "href=", "http:", "https:",
-        "onload",
+        "<script", "<link", "<img", "<iframe", "@import", "src=", "http:", "https:", "onload",
     ] {
         assert!(!page.contains(outside), "{outside}");
     }
+    // The table of contents.
+    assert_eq!(
+        page.matches("href=").count(),
+        page.matches("href=\"#").count()
+    );
     let inside = page.matches("url(#head-").count();
     assert_eq!(page.matches("url(").count(), inside);
     assert!(page.contains("default-src 'none'; style-src 'unsafe-inline'"));
@@ -112,7 +125,7 @@ fn what_manifests_say_is_never_markup() {
             reason: evil.to_owned(),
         }),
     }];
-    let page = html::page(&view);
+    let page = html::page(&view, &made());
     assert!(
         !page.contains("<script") && !page.contains("<img"),
         "{page}"
@@ -176,7 +189,7 @@ fn opened(browser: &Path, file: &Path, profile: &Path) -> (String, String) {
 fn a_browser_shows_the_page_whole_at_the_widths_of_phones_and_desks() {
     let browser = browser().expect("a browser in PATH");
     let folder = folder("page");
-    let page = html::page(&busy());
+    let page = html::page(&busy(), &made());
     let plain = folder.join("page.html");
     fs::write(&plain, &page).unwrap();
     let (dom, log) = opened(&browser, &plain, &folder.join("profile"));
@@ -202,4 +215,18 @@ fn a_browser_shows_the_page_whole_at_the_widths_of_phones_and_desks() {
     let shown = shown.map(|(shown, _)| shown.to_owned());
     let expected = "360 narrow, 390 narrow, 800 wide, 1280 wide";
     assert_eq!(shown.as_deref(), Some(expected));
+}
+
+#[test]
+fn the_page_has_a_table_of_contents_and_says_what_it_was_made_from() {
+    let page = html::page(&busy(), &made());
+    for part in [
+        "<a href=\"#cluster-0\">a-tenants-namespace-with-quite-a-long-name/payments-production-vault</a>",
+        "id=\"cluster-0\"",
+        "<a href=\"#operator\">",
+        "id=\"operator\"",
+        "Made from manifests at <time datetime=\"2026-11-30T12:00:00Z\">2026-11-30T12:00:00Z</time> by openbao-perimeter 0.1.0",
+    ] {
+        assert!(page.contains(part), "no {part} in {page}");
+    }
 }

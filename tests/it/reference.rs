@@ -2,6 +2,7 @@
 //! otherwise a page that differs from the code fails its test.
 
 mod baselines;
+mod check;
 mod cli;
 mod coverage;
 mod metrics;

@@ -11,7 +11,7 @@ use webhook_certs::x509::{self, CertificateInfo};
 use webhook_certs::{Timestamp, pem, validity};
 
 use super::FileError;
-use crate::cli::check::Output;
+use crate::cli::output::TextOrJson;
 use crate::cli::{ExitStatus, Failure};
 use crate::duration;
 use crate::server::tls::files;
@@ -33,7 +33,7 @@ pub(crate) struct Args {
 
     /// Output format
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
-    pub(crate) output: Output,
+    pub(crate) output: TextOrJson,
 }
 
 /// The report.
@@ -91,8 +91,8 @@ pub(super) fn run(args: &Args, now: Timestamp) -> Result<ExitStatus, Failure> {
         problems,
     };
     let text = match args.output {
-        Output::Text => report.to_string(),
-        Output::Json => format!("{}\n", serde_json::to_string_pretty(&report)?),
+        TextOrJson::Text => report.to_string(),
+        TextOrJson::Json => format!("{}\n", serde_json::to_string_pretty(&report)?),
     };
     std::io::stdout().write_all(text.as_bytes())?;
     Ok(status)

@@ -1,12 +1,15 @@
-//! Report of `check`, for people and for machines.
+//! Report of `check`, from which every output is made.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+mod files;
+mod unique;
 
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::notes::Input;
-use crate::cli::text::WIDTH;
+use crate::cli::output::OutputArgs;
 use crate::inventory::ObjectRef;
 use crate::review::CompiledSnapshot;
 use crate::review::offline::{Judged, counted_as_rendered};
@@ -15,77 +18,130 @@ use crate::rules::inside_ceiling::Proof;
 use crate::rules::remedy::{Remedy, rule_path};
 use crate::rules::{Finding, Level};
 use crate::show::conditions::{self, Condition};
-use crate::sources::files::place::{Place, Source, path_in};
-use crate::sources::files::{Located, Manifests};
+use crate::sources::files::Located;
 use netpol::Difference;
 
+use files::Files;
+pub(super) use files::Shown;
+
+/// Version of the JSON. It changes with every field that is removed or gets another meaning.
+const VERSION: u32 = 1;
+
 /// Everything that a run of `check` reports.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
+#[schemars(title = "Report of `openbao-perimeter check -o json`")]
 pub(super) struct Report {
+    /// Version of this format. It changes with every field that is removed or gets another meaning.
+    version: u32,
+    /// Findings, each once.
     pub(super) findings: Vec<Reported>,
+    /// With `--explain`: the rules that were accepted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) accepted: Vec<Accepted>,
+    /// Managed policies that are in no file and count as the operator renders them.
     pub(super) counted_as_rendered: Vec<String>,
     /// Objects that could not be judged.
     pub(super) unjudged: Vec<NotJudged>,
     /// Notes about the input.
     pub(super) notes: Vec<String>,
+    /// Status checkpoints of the objects that were judged.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) checkpoints: Vec<Checkpoints>,
+    /// Numbers of objects.
     pub(super) summary: Summary,
+    /// Objects that were judged.
+    #[serde(skip)]
+    pub(super) judged: Vec<Name>,
+    /// True if no object is of a kind that is judged.
+    #[serde(skip)]
+    is_of_other_kinds: bool,
 }
 
-/// An object that was not judged.
-#[derive(Debug, Serialize)]
-pub(super) struct NotJudged {
+/// An object, and the file it is in.
+#[derive(Debug)]
+pub(super) struct Name {
     pub(super) kind: &'static str,
     pub(super) namespace: String,
     pub(super) object: String,
+    pub(super) file: Option<String>,
+}
+
+/// An object that was not judged.
+#[derive(Debug, JsonSchema, Serialize)]
+pub(super) struct NotJudged {
+    /// Its kind.
+    pub(super) kind: &'static str,
+    /// Its namespace.
+    pub(super) namespace: String,
+    /// Its name.
+    pub(super) object: String,
+    /// The reason.
     pub(super) reason: String,
+    /// The file.
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<String>,
+    /// The first line of the object.
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<usize>,
 }
 
 /// The status checkpoints of an object that was judged.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(super) struct Checkpoints {
+    /// The object.
     pub(super) object: String,
+    /// The checkpoints.
     pub(super) conditions: Vec<Condition>,
 }
 
 /// A rule that was accepted, and what it lies in.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(super) struct Accepted {
+    /// The policy.
     pub(super) object: String,
+    /// The rule.
     pub(super) field: String,
+    /// The cluster.
     pub(super) cluster: String,
+    /// The entries of the ceiling that permit it.
     pub(super) entries: Vec<String>,
 }
 
 /// A finding, and where it stands.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(super) struct Reported {
+    /// Code of the rule.
     pub(super) code: &'static str,
+    /// Name of the rule.
     pub(super) name: &'static str,
+    /// `denied`, `warning` or `note`.
     pub(super) level: &'static str,
+    /// Kind of the object.
     pub(super) kind: &'static str,
+    /// Namespace of the object.
     pub(super) namespace: String,
+    /// Name of the object.
     pub(super) object: String,
+    /// Field path; empty for the object as a whole.
     pub(super) field: String,
+    /// The problem.
     pub(super) reason: String,
+    /// One connection as evidence.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) connection: Option<String>,
+    /// Condition of the connection, if it does not exist under every reading.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) only_if: Option<&'static str>,
+    /// Advice, if no remedy is known.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(super) help: String,
+    /// Changes after which nothing denies the write, the best first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) remedies: Vec<Change>,
     /// Remedies, for people.
     #[serde(skip)]
     pub(super) steps: Vec<Step>,
+    /// The file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) file: Option<String>,
     /// Beginning of the object's document.
@@ -93,9 +149,10 @@ pub(super) struct Reported {
     pub(super) line: Option<usize>,
     /// Place of the field, or of the deepest part of its path that exists.
     #[serde(skip_serializing_if = "Option::is_none")]
-    field_line: Option<usize>,
+    pub(super) field_line: Option<usize>,
+    /// Its column, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
-    field_column: Option<usize>,
+    pub(super) field_column: Option<usize>,
     #[serde(skip)]
     pub(super) shown: Option<Shown>,
     /// The connection, for people.
@@ -104,15 +161,17 @@ pub(super) struct Reported {
 }
 
 /// A change after which nothing denies.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(super) struct Change {
     /// The changed object, or the settings.
     target: String,
+    /// Its effect.
     action: String,
     /// Field path in the target.
     path: String,
     /// `add` to the list at the path, `set` keys of the object, `replace` or `remove` the whole.
     operation: &'static str,
+    /// The value.
     #[serde(skip_serializing_if = "serde_json::Value::is_null")]
     value: serde_json::Value,
     /// The value as YAML.
@@ -123,46 +182,17 @@ pub(super) struct Change {
     leaves_out: Option<String>,
 }
 
-/// A part of a line of a file.
-#[derive(Clone, Debug)]
-pub(super) struct Shown {
-    pub(super) place: Place,
-    /// The line, or as much of it around the place as fits, with `…` where it is cut.
-    pub(super) text: String,
-    /// Characters of the line before that.
-    pub(super) skipped: usize,
-}
-
-impl Shown {
-    /// A file of JSON may be one line, so only what fits is kept.
-    fn new(place: Place, line: &str) -> Self {
-        const ROOM: usize = WIDTH - 10;
-        let before = place.column - 1;
-        // The mark stands for the character before the place.
-        let skipped = if before + 20 > ROOM { before - 1 } else { 0 };
-        let line = line.chars().skip(skipped).take(ROOM + 1);
-        let mut text: Vec<char> = line.map(|c| if c.is_control() { ' ' } else { c }).collect();
-        if let (1.., Some(first)) = (skipped, text.first_mut()) {
-            *first = '…';
-        }
-        if text.len() > ROOM {
-            text.truncate(ROOM - 1);
-            text.push('…');
-        }
-        Self {
-            place,
-            text: text.into_iter().collect(),
-            skipped,
-        }
-    }
-}
-
-#[derive(Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default, JsonSchema, Serialize)]
 pub(super) struct Summary {
+    /// Objects that were judged.
     pub(super) judged: usize,
+    /// Objects that are denied.
     pub(super) denied: usize,
+    /// Objects with warnings.
     pub(super) warned: usize,
+    /// Objects of other kinds.
     pub(super) skipped: usize,
+    /// Objects that could not be judged.
     pub(super) unjudged: usize,
 }
 
@@ -183,15 +213,10 @@ impl Report {
             let mut old = before.into_iter().flat_map(|before| &before.objects);
             old.any(|located| located.object.reference() == *policy)
         };
+        let once = unique::findings(judged);
         let has = |level: Level| {
-            let at = move |judged: &&Judged| {
-                judged
-                    .verdict
-                    .findings
-                    .iter()
-                    .any(|finding| finding.level == level)
-            };
-            judged.iter().filter(at).count()
+            let has = |findings: &&Vec<&Finding>| findings.iter().any(|found| found.level == level);
+            once.iter().filter(has).count()
         };
         let summary = Summary {
             judged: judged.len() - unjudged.len(),
@@ -200,11 +225,11 @@ impl Report {
             skipped: after.skipped(),
             unjudged: unjudged.len(),
         };
-        let all = judged.iter().flat_map(|judged| &judged.verdict.findings);
-        let all: Vec<&Finding> = all.collect();
+        let all: Vec<&Finding> = once.into_iter().flatten().collect();
         let shown = files.shown(&all).into_iter();
         let findings = all.iter().zip(shown);
         Self {
+            version: VERSION,
             findings: findings
                 .map(|(finding, shown)| Reported::new(finding, files.located(finding), shown))
                 .collect(),
@@ -221,25 +246,81 @@ impl Report {
                 .filter_map(|judged| Checkpoints::of(world, &judged.object))
                 .collect(),
             summary,
+            judged: judged
+                .iter()
+                .map(|judged| Name::new(&judged.object, &files))
+                .collect(),
+            is_of_other_kinds: input.is_of_other_kinds(),
         }
     }
 
-    pub(super) const fn is_denied(&self) -> bool {
-        self.summary.denied > 0
+    /// Returns true if the run fails.
+    pub(super) fn fails(&self, args: &OutputArgs) -> bool {
+        let is_unjudged = self.summary.unjudged > 0 || self.is_of_other_kinds;
+        self.failing(args).next().is_some() || args.is_strict() && is_unjudged
     }
 
-    pub(super) const fn is_unjudged(&self) -> bool {
-        self.summary.unjudged > 0
+    /// The findings that fail the run.
+    pub(super) fn failing<'a>(
+        &'a self,
+        args: &'a OutputArgs,
+    ) -> impl Iterator<Item = &'a Reported> {
+        let findings = self.findings.iter();
+        findings.filter(|found| args.fails(found.level))
+    }
+
+    /// The findings, the worst level first.
+    pub(super) fn worst_first(&self) -> Vec<&Reported> {
+        let mut findings: Vec<&Reported> = self.findings.iter().collect();
+        findings.sort_by_key(|found| {
+            [DENIED, WARNING]
+                .iter()
+                .position(|level| found.level == *level)
+                .unwrap_or(2)
+        });
+        findings
     }
 
     pub(super) fn json(&self) -> Result<String, serde_json::Error> {
-        serde_json::to_string_pretty(self)
+        serde_json::to_string_pretty(self).map(|text| text + "\n")
+    }
+}
+
+/// The JSON schema of a report.
+pub fn schema() -> Value {
+    // Of the fields that are written, those that may be left out are not required.
+    let settings = SchemaSettings::default().for_serialize();
+    settings
+        .into_generator()
+        .into_root_schema_for::<Report>()
+        .to_value()
+}
+
+/// Levels of findings.
+pub(super) const DENIED: &str = "denied";
+pub(super) const WARNING: &str = "warning";
+pub(super) const NOTE: &str = "note";
+
+impl Name {
+    /// Kind, namespace and name.
+    pub(super) fn name(&self) -> String {
+        named(self.kind, &self.namespace, &self.object)
+    }
+
+    fn new(object: &ObjectRef, files: &Files<'_>) -> Self {
+        let origin = files.of(object).map(|located| &located.origin);
+        Self {
+            kind: object.kind.as_str(),
+            namespace: object.namespace.to_string(),
+            object: object.name.to_string(),
+            file: origin.map(|origin| origin.file.display().to_string()),
+        }
     }
 }
 
 impl NotJudged {
     fn new(object: &ObjectRef, reason: String, files: &Files<'_>) -> Self {
-        let origin = files.located.get(object).map(|located| &located.origin);
+        let origin = files.of(object).map(|located| &located.origin);
         Self {
             kind: object.kind.as_str(),
             namespace: object.namespace.to_string(),
@@ -252,8 +333,14 @@ impl NotJudged {
 
     /// Kind, namespace and name.
     pub(super) fn name(&self) -> String {
-        format!("{} {}/{}", self.kind, self.namespace, self.object)
+        named(self.kind, &self.namespace, &self.object)
     }
+}
+
+/// Kind, namespace and name.
+fn named(kind: &str, namespace: &str, name: &str) -> String {
+    let separator = if namespace.is_empty() { "" } else { "/" };
+    format!("{kind} {namespace}{separator}{name}")
 }
 
 impl Checkpoints {
@@ -295,6 +382,24 @@ impl Change {
 }
 
 impl Reported {
+    /// The object: kind, namespace and name.
+    pub(super) fn target(&self) -> String {
+        named(self.kind, &self.namespace, &self.object)
+    }
+
+    /// The connection with its condition.
+    pub(super) fn example(&self) -> Option<String> {
+        let connection = self.connection.as_ref()?;
+        let only_where = self
+            .only_if
+            .map(|difference| format!(", only where {difference}"));
+        Some(format!(
+            "{}: {connection}{}",
+            self.example_label,
+            only_where.unwrap_or_default()
+        ))
+    }
+
     fn new(finding: &Finding, located: Option<&Located>, shown: Option<Shown>) -> Self {
         let origin = located.map(|located| &located.origin);
         let place = shown.as_ref().map(|shown| shown.place);
@@ -302,9 +407,9 @@ impl Reported {
             code: finding.code.as_str(),
             name: finding.code.name(),
             level: match finding.level {
-                Level::Deny => "denied",
-                Level::Warn => "warning",
-                Level::Audit | Level::Off => "note",
+                Level::Deny => DENIED,
+                Level::Warn => WARNING,
+                Level::Audit | Level::Off => NOTE,
             },
             kind: finding.object.kind.as_str(),
             namespace: finding.object.namespace.to_string(),
@@ -327,69 +432,5 @@ impl Reported {
             shown,
             example_label: render::example_label(finding.code),
         }
-    }
-}
-
-/// The files that were read, and where each object stands in them.
-struct Files<'a> {
-    located: BTreeMap<ObjectRef, &'a Located>,
-    texts: BTreeMap<&'a Path, &'a str>,
-}
-
-impl<'a> Files<'a> {
-    fn new(manifests: impl Iterator<Item = &'a Manifests> + Clone) -> Self {
-        let objects = manifests.clone().flat_map(|manifests| &manifests.objects);
-        let texts = manifests.flat_map(|manifests| &manifests.texts);
-        Self {
-            located: objects
-                .map(|located| (located.object.reference(), located))
-                .collect(),
-            texts: texts
-                .map(|(file, text)| (file.as_path(), text.as_str()))
-                .collect(),
-        }
-    }
-
-    fn located(&self, finding: &Finding) -> Option<&'a Located> {
-        self.located.get(&finding.object).copied()
-    }
-
-    /// The line that each finding is about. A document is looked through once for all its findings.
-    fn shown(&self, findings: &[&Finding]) -> Vec<Option<Shown>> {
-        let mut documents: BTreeMap<(&Path, usize), Vec<usize>> = BTreeMap::new();
-        for (number, finding) in findings.iter().enumerate() {
-            if let Some(located) = self.located(finding) {
-                let document = (located.origin.file.as_path(), located.origin.line);
-                documents.entry(document).or_default().push(number);
-            }
-        }
-        let mut shown = vec![None; findings.len()];
-        let mut open: Option<(&Path, Source<'_>)> = None;
-        for ((file, line), numbers) in documents {
-            if open.as_ref().is_none_or(|(known, _)| *known != file) {
-                open = self.texts.get(file).map(|text| (file, Source::new(text)));
-            }
-            let Some((_, source)) = &open else { continue };
-            let path = |number: &usize| {
-                let finding = findings[*number];
-                let item = self
-                    .located(finding)
-                    .map_or(&[][..], |located| &located.item);
-                let field = if finding.path.is_empty() {
-                    "metadata.name"
-                } else {
-                    &finding.path
-                };
-                path_in(item, field)
-            };
-            let paths: Vec<String> = numbers.iter().map(path).collect();
-            for (number, place) in numbers.into_iter().zip(source.places(line, &paths)) {
-                shown[number] = place.and_then(|place| {
-                    let line = source.line(place.line)?;
-                    Some(Shown::new(place, line))
-                });
-            }
-        }
-        shown
     }
 }

@@ -1,19 +1,31 @@
 //! Report of `check` for people: grouped by object, each message with the line it is about.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use annotate_snippets::{AnnotationKind, Element, Level, Origin, Renderer, Snippet};
 use anstyle::Style;
 
-use super::report::{NotJudged, Report, Reported, Shown, Summary};
+use super::report::{DENIED, NOTE, NotJudged, Report, Reported, Shown, Summary, WARNING};
 use crate::cli::namespace::named;
-use crate::cli::text::{BAD, DOUBTFUL, MARK, STRONG, styled, wrapped};
+use crate::cli::output::OutputArgs;
+use crate::cli::text::{self, BAD, DOUBTFUL, MARK, STRONG, styled, wrapped};
 use crate::show::conditions::Condition;
+use crate::sources::files::place::Place;
+
+/// The findings that fail the run, and nothing else.
+pub(super) fn quiet(report: &Report, args: &OutputArgs) -> String {
+    let mut text = String::new();
+    for group in groups(report.failing(args)) {
+        object(&mut text, &group, args.explain);
+    }
+    text
+}
 
 /// The whole report.
 pub(super) fn of(report: &Report, is_explained: bool) -> String {
     let mut text = String::new();
-    for group in groups(&report.findings) {
+    for group in groups(report.findings.iter()) {
         object(&mut text, &group, is_explained);
     }
     for accepted in &report.accepted {
@@ -61,32 +73,17 @@ fn unjudged(text: &mut String, all: &[NotJudged]) {
     }
 }
 
-/// The findings by object, in the order in which each object comes first; what is said twice of one
-/// object is left out the second time.
-fn groups(findings: &[Reported]) -> Vec<Vec<&Reported>> {
+/// The findings by object, in the order in which each object comes first.
+fn groups<'a>(findings: impl Iterator<Item = &'a Reported>) -> Vec<Vec<&'a Reported>> {
     let mut groups: Vec<Vec<&Reported>> = Vec::new();
-    let mut said = BTreeSet::new();
+    let mut known = BTreeMap::new();
     for finding in findings {
-        let name = |finding: &Reported| {
-            (
-                finding.kind,
-                finding.namespace.clone(),
-                finding.object.clone(),
-            )
-        };
-        let words = (name(finding), finding.code, &finding.field, &finding.reason);
-        if !said.insert(words) {
-            continue;
-        }
-        let mut known = groups.iter_mut();
-        match known.find(|group| {
-            group
-                .first()
-                .is_some_and(|first| name(first) == name(finding))
-        }) {
-            Some(group) => group.push(finding),
-            None => groups.push(vec![finding]),
-        }
+        let name = (finding.kind, &finding.namespace, &finding.object);
+        let at = *known.entry(name).or_insert_with(|| {
+            groups.push(Vec::new());
+            groups.len() - 1
+        });
+        groups[at].push(finding);
     }
     groups
 }
@@ -95,137 +92,132 @@ fn object(text: &mut String, findings: &[&Reported], is_explained: bool) {
     let Some(first) = findings.first() else {
         return;
     };
-    let separator = if first.namespace.is_empty() { "" } else { "/" };
-    let name = format!(
-        "{} {}{separator}{}",
-        first.kind, first.namespace, first.object
+    let counts: Vec<String> = [(DENIED, "denied"), (WARNING, "warned of"), (NOTE, "noted")]
+        .into_iter()
+        .filter_map(|(level, word)| {
+            let count = findings
+                .iter()
+                .filter(|finding| finding.level == level)
+                .count();
+            (count > 0).then(|| format!("{count} {word}"))
+        })
+        .collect();
+    let _ = writeln!(
+        text,
+        "{}: {}\n",
+        styled(STRONG, &first.target()),
+        counts.join(", ")
     );
-    let counts: Vec<String> = [
-        ("denied", "denied"),
-        ("warning", "warned of"),
-        ("note", "noted"),
-    ]
-    .into_iter()
-    .filter_map(|(level, word)| {
-        let count = findings
-            .iter()
-            .filter(|finding| finding.level == level)
-            .count();
-        (count > 0).then(|| format!("{count} {word}"))
-    })
-    .collect();
-    let _ = writeln!(text, "{}: {}\n", styled(STRONG, &name), counts.join(", "));
     for found in findings {
         finding(text, found, is_explained);
         text.push('\n');
     }
 }
 
-fn level(finding: &Reported) -> Style {
+fn level(finding: &Reported) -> Level<'static> {
     match finding.level {
-        "denied" => BAD,
-        "warning" => DOUBTFUL,
-        _ => MARK,
+        DENIED => Level::ERROR.with_name(DENIED),
+        WARNING => Level::WARNING,
+        _ => Level::NOTE,
     }
 }
 
 fn finding(text: &mut String, found: &Reported, is_explained: bool) {
-    let head = format!("{}[{}]", found.level, found.code);
     let place = if found.field.is_empty() {
         String::new()
     } else {
         format!(": {}", found.field)
     };
-    let _ = writeln!(
-        text,
-        "{} {}{place}",
-        styled(level(found), &head),
-        found.name
-    );
-    // As wide as the number of the line, so that the marks stand in one column.
-    let margin = found
-        .shown
-        .as_ref()
-        .map_or(2, |shown| shown.place.line.to_string().len());
-    match (&found.file, &found.shown, found.line) {
-        (Some(file), Some(shown), _) => excerpt(text, file, shown, margin, level(found)),
-        (Some(file), None, Some(line)) => {
-            let _ = writeln!(text, "{:margin$}{} {file}:{line}", "", styled(MARK, "-->"));
-        }
-        _ => {}
-    }
-    let begun = text.lines().count();
-    said(text, &found.reason, margin);
-    if let Some(connection) = &found.connection {
-        let only_where = found
-            .only_if
-            .map(|difference| format!(", only where {difference}"));
-        let only_where = only_where.unwrap_or_default();
-        let label = found.example_label;
-        said(text, &format!("{label}: {connection}{only_where}"), margin);
-    }
-    to_do(text, found, (margin, begun), is_explained);
+    let title = format!("{}{place}", found.name);
+    let group = level(found).primary_title(title).id(found.code);
+    let group = match (&found.file, &found.shown, found.line) {
+        (Some(file), Some(shown), _) => group.element(excerpt(file, shown)),
+        (Some(file), None, Some(line)) => group.element(Origin::path(file).line(line)),
+        _ => group.elements(Vec::<Element<'_>>::new()),
+    };
+    // As wide as the number of the line, and the mark of a message.
+    let number = found.shown.as_ref().map(|shown| shown.place.line);
+    let margin = number.map_or(0, |number| number.to_string().len()) + 3;
+    let mut messages = vec![fitting(&found.reason, margin)];
+    messages.extend(found.example().map(|example| fitting(&example, margin)));
+    let lines = messages.iter().map(|message| message.lines().count()).sum();
+    messages.extend(to_do(found, lines, margin, is_explained));
+    let messages = messages
+        .into_iter()
+        .map(|message| Level::NOTE.no_name().message(message));
+    let rendered = renderer().render(&[group.elements(messages)]);
+    let _ = writeln!(text, "{rendered}");
 }
 
-/// The place, its line, and marks under the part that is meant.
-fn excerpt(text: &mut String, file: &str, shown: &Shown, margin: usize, style: Style) {
-    let place = shown.place;
-    let arrow = styled(MARK, "-->");
-    let bar = styled(MARK, "|");
-    let number = styled(MARK, &place.line.to_string());
-    let _ = writeln!(
-        text,
-        "{:margin$}{arrow} {file}:{}:{}",
-        "", place.line, place.column
-    );
-    let _ = writeln!(text, "{:margin$} {bar}", "");
-    let line = &shown.text;
-    let before = place.column - 1 - shown.skipped;
-    let rest = line.chars().count().saturating_sub(before);
-    let length = place.length.min(rest).max(1);
-    let marks = styled(style, &"^".repeat(length));
-    let _ = writeln!(text, "{number} {bar} {line}");
-    let _ = writeln!(text, "{:margin$} {bar} {:before$}{marks}", "", "");
+fn renderer() -> Renderer {
+    Renderer::styled()
+        .term_width(text::width())
+        .error(BAD)
+        .warning(DOUBTFUL)
+        .note(MARK)
+        .context(MARK)
+        .line_num(MARK)
+        .emphasis(Style::new())
 }
 
-/// One thing that is said of a finding.
-fn said(text: &mut String, words: &str, margin: usize) {
-    let first = format!("{:margin$} = ", "");
-    let rest = " ".repeat(margin + 3);
-    let line = wrapped(words, &first, &rest);
-    let mark = format!("{:margin$} {} ", "", styled(MARK, "="));
-    let _ = writeln!(text, "{mark}{}", line.strip_prefix(&first).unwrap_or(&line));
+/// The line with the place, and marks under the part that is meant. Only the place of a line that is too long.
+fn excerpt<'a>(file: &'a str, shown: &'a Shown) -> Element<'a> {
+    let Place {
+        line,
+        column,
+        length,
+    } = shown.place;
+    let Some(text) = &shown.text else {
+        return Origin::path(file).line(line).char_column(column).into();
+    };
+    let byte = |at: usize| {
+        let mut starts = text.char_indices().map(|(byte, _)| byte);
+        starts.nth(at).unwrap_or(text.len())
+    };
+    let first = column.saturating_sub(1);
+    let marks = AnnotationKind::Primary.span(byte(first)..byte(first + length.max(1)));
+    let snippet = Snippet::source(text).line_start(line).path(file);
+    snippet.annotation(marks).into()
 }
 
-/// Lines of a finding beside its excerpt, and remedies that are printed unless all are asked for.
+/// A message in lines that fit beside the margin.
+fn fitting(words: &str, margin: usize) -> String {
+    let indent = " ".repeat(margin);
+    let line = wrapped(words, &indent, &indent);
+    let lines: Vec<&str> = line.lines().map(|line| line.trim_start()).collect();
+    lines.join("\n")
+}
+
+/// Lines of messages of a finding, and remedies that are printed unless all are asked for.
 const LINES: usize = 14;
 const REMEDIES: usize = 2;
 
 /// The best remedies: sentences in lines that fit, YAML as it is.
-fn to_do(text: &mut String, found: &Reported, (margin, begun): (usize, usize), is_explained: bool) {
-    let indent = " ".repeat(margin + 3);
+fn to_do(found: &Reported, mut used: usize, margin: usize, is_explained: bool) -> Vec<String> {
     let most = if is_explained {
         found.steps.len()
     } else {
         REMEDIES
     };
+    let mut messages = Vec::new();
     for (at, step) in found.steps.iter().take(most).enumerate() {
         let word = if at == 0 { "to do" } else { "or" };
-        let mut lines = String::new();
-        said(&mut lines, &format!("{word}: {}", step.heading), margin);
-        for line in step.yaml.lines() {
-            let _ = writeln!(lines, "{indent}  {line}");
+        let heading = fitting(&format!("{word}: {}", step.heading), margin);
+        let yaml = step.yaml.lines().map(|line| format!("  {line}"));
+        let mut lines: Vec<String> = heading.lines().map(str::to_owned).chain(yaml).collect();
+        // The title and the line of the place are counted too.
+        let room = LINES.saturating_sub(2 + used);
+        if !is_explained && lines.len() > room {
+            if at > 0 {
+                continue;
+            }
+            lines.truncate(room.saturating_sub(1));
+            lines.push("  # … `--explain` prints all of it".to_owned());
         }
-        // The first line stands above the excerpt.
-        let used = 1 + text.lines().count() - begun;
-        if is_explained || used + lines.lines().count() <= LINES {
-            text.push_str(&lines);
-        } else if at == 0 {
-            let kept: Vec<&str> = lines.lines().take(LINES.saturating_sub(1 + used)).collect();
-            let _ = writeln!(text, "{}", kept.join("\n"));
-            let _ = writeln!(text, "{indent}  # … `--explain` prints all of it");
-        }
+        used += lines.len();
+        messages.push(lines.join("\n"));
     }
+    messages
 }
 
 fn summary(text: &mut String, summary: &Summary) {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use anstyle::Style;
 
-use crate::cli::text::{BAD, DOUBTFUL, FAINT, GOOD, MARK, STRONG, WIDTH, styled, wrapped};
+use crate::cli::text::{BAD, DOUBTFUL, FAINT, GOOD, MARK, NARROWEST, STRONG, styled, wrapped};
 use crate::show::view::{ClusterView, Isolated, RowView, State, View, ZoneView};
 
 /// The whole view.
@@ -19,6 +19,56 @@ pub(super) fn of(view: &View) -> String {
     );
     let _ = writeln!(text, "{}", styled(STRONG, &heading));
     of_zone(&mut text, &view.controller);
+    text
+}
+
+/// One line for each cluster.
+pub(super) fn overview(view: &View) -> String {
+    let mut text = String::new();
+    let names: Vec<String> = view
+        .clusters
+        .iter()
+        .map(|cluster| format!("{}/{}", cluster.namespace, cluster.name))
+        .collect();
+    let widest = names.iter().map(|name| name.chars().count()).max();
+    let widest = widest.unwrap_or_default().max("OpenBaoCluster".len());
+    let head = format!(
+        "{:<widest$}  {:<11}  {:>4}  {:>6}  {:>4}  {:>6}  {:>12}  {:>11}",
+        "OpenBaoCluster",
+        "profile",
+        "held",
+        "broken",
+        "open",
+        "beyond",
+        "not isolated",
+        "checkpoints"
+    );
+    let _ = writeln!(text, "{}", styled(STRONG, &head));
+    for (name, cluster) in names.iter().zip(&view.clusters) {
+        let of = cluster.summary();
+        let count = |number: usize, width: usize, style: Style| {
+            let shown = format!("{number:>width$}");
+            if number > 0 {
+                styled(style, &shown)
+            } else {
+                shown
+            }
+        };
+        let _ = writeln!(
+            text,
+            "{name:<widest$}  {:<11}  {}  {}  {}  {}  {}  {}",
+            cluster.profile.unwrap_or("-"),
+            count(of.held, 4, GOOD),
+            count(of.broken, 6, BAD),
+            count(of.open, 4, MARK),
+            count(of.beyond, 6, BAD),
+            count(of.bare, 12, BAD),
+            count(of.checkpoints, 11, DOUBTFUL),
+        );
+    }
+    let hint = "\nheld and broken are rows of the floor, beyond are violations of the ceiling, checkpoints are those that \
+                are not True; `--cluster` shows one cluster in detail";
+    let _ = writeln!(text, "{}", wrapped(hint.trim_start(), "", ""));
     text
 }
 
@@ -199,7 +249,7 @@ fn of_row(text: &mut String, row: &RowView) {
 
 /// Column in which the words of a row begin.
 const INDENT: usize = 2 + 11 + 1 + 7 + 1;
-const _: () = assert!(INDENT + 40 < WIDTH, "a row has room for its words");
+const _: () = assert!(INDENT + 40 < NARROWEST, "a row has room for its words");
 
 /// The rules that let a row through; the first ones where they are many.
 fn openers(row: &RowView) -> String {

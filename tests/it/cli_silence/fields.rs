@@ -92,7 +92,7 @@ fn egress_rules_without_their_policy_type_are_reported_as_without_effect() {
     let (status, out, _) = check("inert", &text, &["--inventory", INVENTORY]);
     assert_eq!(status, Some(0), "{out}");
     assert!(
-        out.contains("warning[OBP317] rule-without-effect: spec.egress\n"),
+        out.contains("warning[OBP317]: rule-without-effect: spec.egress\n"),
         "{out}"
     );
 }

@@ -20,14 +20,16 @@ fn help(command: Command) -> String {
 /// Facts about the commands that are not in their help texts.
 const ABOUT: &str = "\
 Exit status: 0 if nothing is denied, 1 if something is, 2 if the command could not run: also if the files contain no object, or one
-with an invalid name, such as `${NAMESPACE}` of a template. Everything without a flag is set in the file of
+with an invalid name, such as `${NAMESPACE}` of a template. `check --fail-on warn` ends with 1 for warnings too, `--strict` also for
+objects that could not be judged, and `--fail-on never` for nothing. `can` ends with 0 for yes, 1 for no and for only some connections. Everything without a flag is set in the file of
 `--config`; see [settings](settings.md). Colours are for terminals; `NO_COLOR` turns them off, `CLICOLOR_FORCE=1` keeps them in
 a pipe.
 
 `check` takes manifests or a dump of a cluster. A managed policy that is missing from manifests counts as the operator renders it,
 and a note says so. With `--dump` it is missing, which is [OBP105](../rules/OBP105.md). A NetworkPolicy in a namespace without a
-known OpenBaoCluster is not checked, and a note says so: give the clusters with `--inventory`. In JSON, `line` is the first line of
-the object, and `field_line` and `field_column` are the location of the field.
+known OpenBaoCluster is not checked, and a note says so: give the clusters with `--inventory`. In JSON
+([schema](check.schema.json)), `line` is the first line of the object, and `field_line` and `field_column` are the location of the
+field. [In pipelines](../ci.md) has the formats.
 
 `render` needs the address of the API server: that of the OpenBaoCluster, or else `--api-server-address`, or else the Service
 `default/kubernetes` in the files. Policies of an OpenBaoCluster without `metadata.uid` have no owner.

@@ -1,0 +1,99 @@
+//! `can`: whether connections from one end to another pass.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use clap_complete::ArgValueCompleter;
+
+use super::completion::clusters;
+use super::text::{BAD, DOUBTFUL, GOOD, STRONG, print, styled, wrapped};
+use super::{ExitStatus, Failure, show};
+use crate::reach::end::{Destination, End};
+use crate::reach::{Answer, Passes, SideAnswer, ask};
+use crate::review::CompiledSnapshot;
+use crate::settings::{Given, ReviewFlags};
+
+/// Arguments of `can`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = AFTER)]
+pub struct Args {
+    /// Source
+    #[arg(value_name = "FROM", add = ArgValueCompleter::new(clusters))]
+    pub(crate) from: End,
+
+    /// Destination, with a port: TO:PORT[/PROTOCOL]; every port without one
+    #[arg(value_name = "TO", add = ArgValueCompleter::new(clusters))]
+    pub(crate) to: Destination,
+
+    /// Flags that set something.
+    #[command(flatten)]
+    pub settings: Given<ReviewFlags>,
+}
+
+/// The grammar and the exit status.
+const AFTER: &str = "\
+FROM and TO are one of
+  NAMESPACE/LABEL=VALUE,…  pods with these labels; NAMESPACE/ for every pod there
+  NAMESPACE/CLUSTER        the servers of an OpenBaoCluster
+  NAMESPACE/CLUSTER/jobs   its backup and restore jobs
+  10.0.0.7, [fd00::1]      an address
+  -                        everyone
+One of them must be OpenBao, job or operator pods. The pods need not exist.
+
+Exit status: 0 if all connections pass, 1 if none or only some do, 2 if there is no answer.
+
+Examples:
+  can monitoring/app=prometheus bao/bao:8200
+  can bao/bao 10.0.0.7:443";
+
+/// Prints the answer.
+pub(crate) fn run(args: &Args) -> Result<ExitStatus, Failure> {
+    let settings = args.settings.read()?;
+    let config = Arc::new(settings.review_config()?);
+    let snapshot = show::facts(&settings, &config)?;
+    let world = CompiledSnapshot::compile(None, snapshot, config);
+    let answer = ask(&world, &args.from, &args.to)?;
+    print(&text(&answer))?;
+    Ok(match answer.passes {
+        Passes::All => ExitStatus::Fine,
+        Passes::None | Passes::Only(_) => ExitStatus::Denied,
+    })
+}
+
+fn text(answer: &Answer) -> String {
+    let mut text = match &answer.passes {
+        Passes::All => styled(GOOD, "yes"),
+        Passes::None => styled(BAD, "no"),
+        Passes::Only(parts) => {
+            let line = wrapped(&format!("no: only {}", parts.join("; or ")), "", "  ");
+            line.replacen("no", &styled(DOUBTFUL, "no"), 1)
+        }
+    };
+    text.push('\n');
+    for side in &answer.sides {
+        of_side(&mut text, side);
+    }
+    for note in &answer.notes {
+        let _ = writeln!(text, "{}", wrapped(note, "note: ", "  "));
+    }
+    text
+}
+
+fn of_side(text: &mut String, side: &SideAnswer) {
+    let _ = writeln!(text, "{}", styled(STRONG, &side.title));
+    for by in &side.by {
+        let _ = writeln!(text, "{}", wrapped(by, "  allowed: ", "    "));
+    }
+    let Some(lack) = &side.lacks else { return };
+    let _ = writeln!(
+        text,
+        "{}",
+        wrapped(&lack.example, "  not allowed: ", "    ")
+    );
+    if let Some(opening) = &lack.opening {
+        let _ = writeln!(text, "{}", wrapped(&opening.heading, "  to do: ", "    "));
+        for line in opening.yaml.lines() {
+            let _ = writeln!(text, "    {line}");
+        }
+    }
+}

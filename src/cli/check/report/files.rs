@@ -1,0 +1,101 @@
+//! The files that were read, and the places of findings in them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::inventory::ObjectRef;
+use crate::rules::Finding;
+use crate::sources::files::place::{Place, Source, path_in};
+use crate::sources::files::{Located, Manifests};
+
+/// A part of a line of a file.
+#[derive(Clone, Debug)]
+pub(in crate::cli::check) struct Shown {
+    pub(in crate::cli::check) place: Place,
+    /// The line; `None` for one that is too long to be shown, as in a large JSON file.
+    pub(in crate::cli::check) text: Option<String>,
+}
+
+/// Characters of a line that is shown in part at most.
+const LONGEST: usize = 10_000;
+
+impl Shown {
+    fn new(place: Place, line: &str) -> Self {
+        let clean = |line: &str| {
+            let plain = line.chars().map(|c| if c.is_control() { ' ' } else { c });
+            plain.collect()
+        };
+        Self {
+            place,
+            text: (line.len() <= LONGEST).then(|| clean(line)),
+        }
+    }
+}
+
+/// The files that were read, and where each object stands in them.
+pub(super) struct Files<'a> {
+    located: BTreeMap<ObjectRef, &'a Located>,
+    texts: BTreeMap<&'a Path, &'a str>,
+}
+
+impl<'a> Files<'a> {
+    pub(super) fn new(manifests: impl Iterator<Item = &'a Manifests> + Clone) -> Self {
+        let objects = manifests.clone().flat_map(|manifests| &manifests.objects);
+        let texts = manifests.flat_map(|manifests| &manifests.texts);
+        Self {
+            located: objects
+                .map(|located| (located.object.reference(), located))
+                .collect(),
+            texts: texts
+                .map(|(file, text)| (file.as_path(), text.as_str()))
+                .collect(),
+        }
+    }
+
+    pub(super) fn of(&self, object: &ObjectRef) -> Option<&'a Located> {
+        self.located.get(object).copied()
+    }
+
+    pub(super) fn located(&self, finding: &Finding) -> Option<&'a Located> {
+        self.of(&finding.object)
+    }
+
+    /// The line that each finding is about. A document is looked through once for all its findings.
+    pub(super) fn shown(&self, findings: &[&Finding]) -> Vec<Option<Shown>> {
+        let mut documents: BTreeMap<(&Path, usize), Vec<usize>> = BTreeMap::new();
+        for (number, finding) in findings.iter().enumerate() {
+            if let Some(located) = self.located(finding) {
+                let document = (located.origin.file.as_path(), located.origin.line);
+                documents.entry(document).or_default().push(number);
+            }
+        }
+        let mut shown = vec![None; findings.len()];
+        let mut open: Option<(&Path, Source<'_>)> = None;
+        for ((file, line), numbers) in documents {
+            if open.as_ref().is_none_or(|(known, _)| *known != file) {
+                open = self.texts.get(file).map(|text| (file, Source::new(text)));
+            }
+            let Some((_, source)) = &open else { continue };
+            let path = |number: &usize| {
+                let finding = findings[*number];
+                let item = self
+                    .located(finding)
+                    .map_or(&[][..], |located| &located.item);
+                let field = if finding.path.is_empty() {
+                    "metadata.name"
+                } else {
+                    &finding.path
+                };
+                path_in(item, field)
+            };
+            let paths: Vec<String> = numbers.iter().map(path).collect();
+            for (number, place) in numbers.into_iter().zip(source.places(line, &paths)) {
+                shown[number] = place.and_then(|place| {
+                    let line = source.line(place.line)?;
+                    Some(Shown::new(place, line))
+                });
+            }
+        }
+        shown
+    }
+}
