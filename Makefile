@@ -11,7 +11,7 @@ SOAK_MINUTES ?= 10
 WORST_SECONDS ?= 300
 
 .DEFAULT_GOAL := help
-.PHONY: help run playground test soak control-plane lint fmt docs bench scale fuzz mutants static image image-check
+.PHONY: help run playground test soak control-plane lint fmt docs bench scale fuzz mutants builders static image image-check
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,7 +37,7 @@ playground: control-plane ## Run a real API server with our registrations; print
 	$(CARGO) build --bin openbao-perimeter --example playground
 	@target/debug/examples/playground
 
-test: control-plane ## Run every test, those against a real API server too
+test: control-plane builders ## Run every test, those against a real API server too
 	$(CARGO) test
 
 soak: control-plane static ## Hold the engine against SOAK random worlds (5 million), reviews against WORST_SECONDS (300) of search for the slowest one, the server against HOSTILE rounds (20) of attacks, the largest policies and SOAK_MINUTES (10) of load
@@ -49,6 +49,9 @@ soak: control-plane static ## Hold the engine against SOAK random worlds (5 mill
 
 control-plane: ## Build the API server, etcd and kubectl that the tests run (once; needs Go, or KUBEBUILDER_ASSETS)
 	@tests/control-plane/build.sh
+
+builders: ## Build helm and kustomize, which tests run (once; needs Go, or both on the PATH)
+	@tests/builders/build.sh
 
 lint: ## Check format, clippy, docs, dependencies and spelling
 	$(CARGO) fmt --all --check

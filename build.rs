@@ -3,8 +3,13 @@
 
 use std::env;
 
+/// Folder of the programs that `make builders` builds.
+const BUILDERS: &str = "target/builders";
+
 /// Each cfg, with the names that its program may have.
-const PROGRAMS: [(&str, &[&str]); 2] = [
+const PROGRAMS: [(&str, &[&str]); 4] = [
+    ("has_helm", &["helm"]),
+    ("has_kustomize", &["kustomize"]),
     ("has_promtool", &["promtool"]),
     (
         "has_browser",
@@ -16,7 +21,12 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=PATH");
     let path = env::var_os("PATH").unwrap_or_default();
-    let folders: Vec<_> = env::split_paths(&path).collect();
+    // A folder that is not there would run this each time; `make builders` touches this file where it makes it.
+    if std::path::Path::new(BUILDERS).is_dir() {
+        println!("cargo::rerun-if-changed={BUILDERS}");
+    }
+    let mut folders: Vec<_> = env::split_paths(&path).collect();
+    folders.push(BUILDERS.into());
     for (cfg, names) in PROGRAMS {
         println!("cargo::rustc-check-cfg=cfg({cfg})");
         let mut files = folders

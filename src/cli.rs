@@ -11,6 +11,7 @@ mod live;
 mod namespace;
 pub mod output;
 mod print_config;
+mod project;
 pub(crate) mod render;
 pub(crate) mod review;
 pub(crate) mod serve;

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use clap_complete::ArgValueCompleter;
 
 use super::completion::clusters;
+use super::input::SourceArgs;
+use super::project::Project;
 use super::text::{BAD, DOUBTFUL, GOOD, STRONG, print, styled, wrapped};
-use super::{ExitStatus, Failure, show};
+use super::{ExitStatus, Failure};
 use crate::reach::end::{Destination, End};
 use crate::reach::{Answer, Passes, SideAnswer, ask};
 use crate::review::CompiledSnapshot;
@@ -24,6 +26,10 @@ pub struct Args {
     /// Destination, with a port: TO:PORT[/PROTOCOL]; every port without one
     #[arg(value_name = "TO", add = ArgValueCompleter::new(clusters))]
     pub(crate) to: Destination,
+
+    /// Manifests or cluster that are read.
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
 
     /// Flags that set something.
     #[command(flatten)]
@@ -48,9 +54,12 @@ Examples:
 
 /// Prints the answer.
 pub(crate) fn run(args: &Args) -> Result<ExitStatus, Failure> {
-    let settings = args.settings.read()?;
+    let project = Project::find()?;
+    let settings = args
+        .settings
+        .with(project.settings(&args.settings)?.as_ref());
     let config = Arc::new(settings.review_config()?);
-    let snapshot = show::facts(&settings, &config)?;
+    let snapshot = args.source.facts(settings.inventory.as_ref(), &project)?;
     let world = CompiledSnapshot::compile(None, snapshot, config);
     let answer = ask(&world, &args.from, &args.to)?;
     print(&text(&answer))?;

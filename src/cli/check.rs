@@ -1,6 +1,7 @@
 //! `check`: manifests judged by the same engine as admission, for CI.
 
 mod github;
+mod joined;
 mod junit;
 mod markdown;
 mod notes;
@@ -8,18 +9,21 @@ mod report;
 mod sarif;
 mod text;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::input::InputArgs;
 use super::output::{Format, OutputArgs};
+use super::project::Project;
 use super::{ExitStatus, Failure, print_config};
+use crate::config::ReviewConfig;
 use crate::inventory::{Change, Object, ObjectRef, Snapshot};
-use crate::review::offline::{self, Missing, Objects};
-use crate::review::{CompiledSnapshot, Writer};
+use crate::review::offline::{self, Judged, Missing, Objects};
+use crate::review::{CompiledSnapshot, Verdict, Writer};
 use crate::settings::{Given, ReviewFlags, ServerConfig};
-use crate::sources::files::{self, Manifests};
+use crate::sources::files::{Manifests, Origin};
 use notes::Input;
 use report::Report;
 
@@ -30,11 +34,11 @@ pub use report::schema;
 pub struct Args {
     /// Manifests that are read.
     #[command(flatten)]
-    pub input: InputArgs,
+    pub(crate) input: InputArgs,
 
     /// Judge the edit from the manifests of this file or folder to those of PATH, rather than PATH
     /// as a final state
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", conflicts_with = "live")]
     pub before: Option<PathBuf>,
 
     /// PATH is a dump of a cluster: what it does not hold is not there. A managed policy that is missing
@@ -66,92 +70,224 @@ pub struct Args {
 
 /// Judges the manifests and prints what was found.
 pub(crate) fn run(args: Args) -> Result<ExitStatus, Failure> {
-    let file = args.settings.file()?;
+    let project = Project::find()?;
+    let file = project.settings(&args.settings)?;
     let settings = args.settings.with(file.as_ref());
     if args.print_config {
         print_config::print(&args.settings, file.as_ref())?;
         settings.review_config()?;
         return Ok(ExitStatus::Fine);
     }
-    judge(args, &settings)
+    judge(&args, &project, &settings)
 }
 
-fn judge(args: Args, settings: &ServerConfig) -> Result<ExitStatus, Failure> {
-    let outputs = args.output.outputs()?;
-    let paths = args.input.paths()?;
-    let namespace = args.input.namespace();
-    let beside = settings.inventory.as_deref();
-    let beside = beside.map(|dir| files::inventory(dir, namespace));
-    let beside = beside.transpose()?.unwrap_or_default();
-    let after = files::objects_in(&paths, namespace)?;
-    let before = args.before.as_ref();
-    let before = before
-        .map(|path| files::objects_in([path], namespace))
-        .transpose()?;
-    let input = Input {
-        paths: &paths,
-        dump: args.dump,
-        defaulted: beside.defaulted.clone(),
-        before: before.as_ref(),
-        after: &after,
-    };
+/// The manifests to judge.
+struct Judging {
+    /// Each set of objects that may exist together.
+    worlds: Vec<Manifests>,
+    notes: Vec<String>,
+    /// Errors of what could not be read.
+    unreadable: Vec<String>,
+    /// Paths that were read.
+    paths: Vec<PathBuf>,
+    /// Completeness of the facts of a cluster.
+    completeness: Vec<Change>,
+}
 
-    let mut snapshot = beside.into_snapshot();
-    if let Some(before) = &before {
-        let gone = before
-            .objects
-            .iter()
-            .map(|located| Change::Remove(located.object.reference()));
-        snapshot = snapshot.apply(gone);
-    }
-    let config = Arc::new(settings.review_config()?);
-    let with = |snapshot: &Snapshot, objects: &mut dyn Iterator<Item = &Object>| {
-        let changes = objects.map(|object| Change::Set(object.clone()));
-        let world =
-            CompiledSnapshot::compile(None, Arc::new(snapshot.apply(changes)), config.clone());
-        if args.dump { world.as_stored() } else { world }
-    };
-    let all = || after.objects.iter().map(|located| &located.object);
-    let world = with(&snapshot, &mut all());
-
-    let writer = Writer {
-        name: args.user,
-        groups: args.groups,
-        ..Writer::default()
-    };
-    let judged = match &before {
-        None => {
-            let mut others = all().filter(|object| !matches!(object, Object::Policy(_)));
-            let beside = with(&snapshot, &mut others);
-            let missing = if args.dump {
-                Missing::Absent
-            } else {
-                Missing::Rendered
-            };
-            offline::final_state(&world, &beside, &writer, &objects(&after), missing)
+impl Judging {
+    fn read(args: &Args, project: &Project) -> Result<Self, Failure> {
+        let source = &args.input.source;
+        if source.live {
+            let listed = source.cluster(source.namespace())?;
+            return Ok(Self {
+                worlds: vec![listed.manifests],
+                notes: Vec::new(),
+                unreadable: Vec::new(),
+                paths: Vec::new(),
+                completeness: listed.completeness,
+            });
         }
-        Some(before) => offline::edit_between(
-            &world,
-            &writer,
-            &objects(before),
-            &objects(&after),
-            &respecified(before, &after),
-        ),
+        let paths = args.input.paths(project)?;
+        let read = source.read(&paths, project)?;
+        let mut notes = read.manifests.remarks();
+        let mut unreadable: Vec<String> = read.unreadable.iter().map(ToString::to_string).collect();
+        for error in read.manifests.undecoded() {
+            eprintln!("error: {error}");
+            unreadable.push(error);
+        }
+        let (worlds, more) = read.manifests.into_worlds();
+        notes.extend(more);
+        Ok(Self {
+            worlds,
+            notes,
+            unreadable,
+            paths,
+            completeness: Vec::new(),
+        })
+    }
+
+    /// True if nothing is left to judge beside the errors.
+    fn is_nothing(&self) -> bool {
+        let is_empty = |world: &Manifests| world.objects.is_empty() && world.skipped() == 0;
+        !self.unreadable.is_empty() && self.worlds.iter().all(is_empty)
+    }
+}
+
+fn judge(args: &Args, project: &Project, settings: &ServerConfig) -> Result<ExitStatus, Failure> {
+    let outputs = args.output.outputs()?;
+    let source = &args.input.source;
+    let config = Arc::new(settings.review_config()?);
+    let beside = settings.inventory.as_ref();
+    let beside = beside.map(|inventory| source.inventory(inventory, project));
+    let (mut completeness, beside) = beside.transpose()?.unwrap_or_default();
+    let judging = Judging::read(args, project)?;
+    if judging.is_nothing() {
+        return Ok(ExitStatus::CouldNotRun);
+    }
+    completeness.extend(judging.completeness);
+    let before = args.before.as_ref();
+    let before = before.map(|path| source.read_whole(std::slice::from_ref(path), project));
+    let before = before
+        .transpose()?
+        .map(|manifests| manifests.into_worlds().0);
+    let defaulted = beside.defaulted.clone();
+    let run = Run {
+        config,
+        snapshot: beside.into_snapshot().apply(completeness),
+        is_dump: args.dump || source.live,
+        writer: Writer {
+            name: args.user.clone(),
+            groups: args.groups.clone(),
+            ..Writer::default()
+        },
     };
-    let explained = if args.output.explain {
-        offline::explain(&world, &objects(&after))
-    } else {
-        Vec::new()
-    };
-    let report = Report::new(&world, &judged, &explained, &input);
+    let mut judged_before = Seen::default();
+    let mut reports = Vec::new();
+    let has_reviewed = judging.worlds.iter().any(Manifests::has_reviewed_kinds);
+    for (number, after) in judging.worlds.iter().enumerate() {
+        let before = before.as_ref().map(|worlds| same_world(worlds, after));
+        let input = Input {
+            paths: &judging.paths,
+            dump: run.is_dump,
+            defaulted: defaulted.clone(),
+            before: before.as_deref(),
+            after,
+            is_told: number > 0 || has_reviewed && !after.has_reviewed_kinds(),
+        };
+        let (world, mut judged) = run.world(before.as_deref(), after);
+        judged_before.retain_new(after, &mut judged);
+        let explained = if args.output.explain {
+            offline::explain(&world, &objects(after))
+        } else {
+            Vec::new()
+        };
+        reports.push(Report::new(&world, &judged, &explained, &input));
+    }
+    let mut report = Report::joined(reports);
+    report.notes.splice(0..0, judging.notes);
+    let has_errors = !judging.unreadable.is_empty();
+    report.unreadable = judging.unreadable;
     for output in outputs {
         output.write(&written(&report, output.format, &args.output)?)?;
     }
-    Ok(if report.fails(&args.output) {
+    Ok(if has_errors {
+        ExitStatus::CouldNotRun
+    } else if report.fails(&args.output) {
         ExitStatus::Denied
     } else {
         ExitStatus::Fine
     })
+}
+
+/// Everything that is the same for all worlds.
+struct Run {
+    config: Arc<ReviewConfig>,
+    /// Facts of the inventory.
+    snapshot: Snapshot,
+    is_dump: bool,
+    writer: Writer,
+}
+
+impl Run {
+    /// A world, and the verdicts on its objects.
+    fn world(
+        &self,
+        before: Option<&Manifests>,
+        after: &Manifests,
+    ) -> (CompiledSnapshot, Vec<Judged>) {
+        let mut snapshot = self.snapshot.clone();
+        if let Some(before) = before {
+            let gone = before.objects.iter();
+            let gone = gone.map(|located| Change::Remove(located.object.reference()));
+            snapshot = snapshot.apply(gone);
+        }
+        let with = |objects: &mut dyn Iterator<Item = &Object>| {
+            let changes = objects.map(|object| Change::Set(object.clone()));
+            let snapshot = Arc::new(snapshot.apply(changes));
+            let world = CompiledSnapshot::compile(None, snapshot, self.config.clone());
+            if self.is_dump {
+                world.as_stored()
+            } else {
+                world
+            }
+        };
+        let all = || after.objects.iter().map(|located| &located.object);
+        let world = with(&mut all());
+        let judged = match before {
+            None => {
+                let mut others = all().filter(|object| !matches!(object, Object::Policy(_)));
+                let beside = with(&mut others);
+                let missing = if self.is_dump {
+                    Missing::Absent
+                } else {
+                    Missing::Rendered
+                };
+                offline::final_state(&world, &beside, &self.writer, &objects(after), missing)
+            }
+            Some(before) => offline::edit_between(
+                &world,
+                &self.writer,
+                &objects(before),
+                &objects(after),
+                &respecified(before, after),
+            ),
+        };
+        (world, judged)
+    }
+}
+
+/// The world before that is of the same build, or else the one that is of none.
+fn same_world<'a>(before: &'a [Manifests], after: &Manifests) -> Cow<'a, Manifests> {
+    let of = |key: &Option<String>| before.iter().find(|world| world.key == *key);
+    match (of(&after.key), before) {
+        (Some(world), _) | (None, [world]) => Cow::Borrowed(world),
+        (None, _) => of(&None).map_or_else(Cow::default, Cow::Borrowed),
+    }
+}
+
+/// Verdicts of earlier worlds, by the place of the object.
+#[derive(Default)]
+struct Seen(BTreeMap<(Origin, ObjectRef), Vec<Verdict>>);
+
+impl Seen {
+    /// Leaves out verdicts that an earlier world has on the same object.
+    fn retain_new(&mut self, world: &Manifests, judged: &mut Vec<Judged>) {
+        let places = world.objects.iter();
+        let places = places.map(|located| (located.object.reference(), located.origin.clone()));
+        let places: BTreeMap<ObjectRef, Origin> = places.collect();
+        judged.retain(|judged| {
+            let Some(place) = places.get(&judged.object) else {
+                return true;
+            };
+            let key = (place.clone(), judged.object.clone());
+            let known = self.0.entry(key).or_default();
+            let is_new = !known.contains(&judged.verdict);
+            if is_new {
+                known.push(judged.verdict.clone());
+            }
+            is_new
+        });
+    }
 }
 
 /// The report in a format.

@@ -1,14 +1,23 @@
 //! Arguments that name what a command reads. `check` and `render` take paths as well; `show` takes a cluster instead.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use super::namespace::NamespaceArg;
+use super::Failure;
+use super::namespace::{self, NamespaceArg};
+use super::project::Project;
+use crate::inventory::{Change, Snapshot};
+use crate::sources::files::{self, Exclude, LoadError, Manifests, Read, ReadOptions};
+use crate::sources::kube::once;
+
+/// The inventory that stands for the cluster of the kubeconfig.
+const LIVE: &str = "live";
 
 /// Files and folders, positional, and all other flags about what is read.
 #[derive(Debug, Default, clap::Args)]
-pub struct InputArgs {
+pub(crate) struct InputArgs {
     /// Files and folders with manifests; `-` is standard input
-    #[arg(value_name = "PATH")]
+    #[arg(value_name = "PATH", conflicts_with = "live")]
     pub(crate) positional: Vec<PathBuf>,
 
     /// Flags that commands without paths have as well.
@@ -18,18 +27,42 @@ pub struct InputArgs {
 
 /// Flags about what is read.
 #[derive(Debug, Default, clap::Args)]
-pub struct SourceArgs {
-    /// File or folder with manifests, as PATH; repeatable
-    #[arg(short, long = "filename", value_name = "PATH")]
+pub(crate) struct SourceArgs {
+    /// File or folder with manifests; repeatable
+    #[arg(short, long = "filename", value_name = "PATH", conflicts_with = "live")]
     pub(crate) files: Vec<PathBuf>,
 
-    /// Read subfolders too, as is always done: known from kubectl
+    /// Accepted as kubectl has it: folders are always read with their subfolders
     #[arg(short = 'R', long)]
     pub(crate) recursive: bool,
+
+    /// Leave out files and folders that match GLOB; repeatable
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) exclude: Vec<String>,
+
+    /// Values file for the charts; repeatable
+    #[arg(long, value_name = "FILE")]
+    pub(crate) values: Vec<PathBuf>,
+
+    /// Read plain files only: build no kustomization and no chart
+    #[arg(long)]
+    pub(crate) no_build: bool,
 
     /// Namespace of objects that name none.
     #[command(flatten)]
     pub(crate) namespace: NamespaceArg,
+
+    /// Read the cluster: all namespaces, or that of `-n`
+    #[arg(long)]
+    pub(crate) live: bool,
+
+    /// Kubeconfig for the cluster [default: as kubectl]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+
+    /// Context of the kubeconfig
+    #[arg(long, value_name = "NAME")]
+    pub(crate) context: Option<String>,
 }
 
 /// Error of a command that has nothing to read.
@@ -38,25 +71,151 @@ pub struct SourceArgs {
 pub(crate) struct NothingToRead;
 
 impl InputArgs {
-    /// The paths that are read.
+    /// The paths that are read: those of the command line, or else those of the project's file.
     ///
     /// # Errors
     /// There is none.
-    pub(crate) fn paths(&self) -> Result<Vec<PathBuf>, NothingToRead> {
-        let paths: Vec<PathBuf> = self
-            .positional
-            .iter()
-            .chain(&self.source.files)
-            .cloned()
-            .collect();
+    pub(crate) fn paths(&self, project: &Project) -> Result<Vec<PathBuf>, NothingToRead> {
+        let given = self.positional.iter().chain(&self.source.files);
+        let mut paths: Vec<PathBuf> = given.cloned().collect();
+        if paths.is_empty() {
+            paths.clone_from(&project.paths);
+        }
         if paths.is_empty() {
             return Err(NothingToRead);
         }
         Ok(paths)
     }
+}
 
+impl SourceArgs {
     /// Namespace of objects that name none.
     pub(crate) fn namespace(&self) -> Option<&str> {
-        self.source.namespace.namespace.as_deref()
+        self.namespace.namespace.as_deref()
+    }
+
+    /// Settings of a read of files.
+    fn options(&self, project: &Project) -> Result<ReadOptions, LoadError> {
+        let values = if self.values.is_empty() {
+            &project.values
+        } else {
+            &self.values
+        };
+        let exclude = if self.exclude.is_empty() {
+            &project.exclude
+        } else {
+            &self.exclude
+        };
+        Ok(ReadOptions {
+            namespace: self.namespace().map(str::to_owned),
+            exclude: Exclude::new(exclude)?,
+            has_builds: !self.no_build,
+            values: values.clone(),
+        })
+    }
+
+    /// Everything in these files and folders. Errors of files go to standard error.
+    ///
+    /// # Errors
+    /// There is no object, or a pattern is none.
+    pub(crate) fn read(&self, paths: &[PathBuf], project: &Project) -> Result<Read, LoadError> {
+        let read = files::read(paths, &self.options(project)?)?;
+        for error in &read.unreadable {
+            eprintln!("error: {error}");
+        }
+        Ok(read)
+    }
+
+    /// Everything in these files and folders, where nothing may be unreadable.
+    ///
+    /// # Errors
+    /// Something is unreadable, or there is no object.
+    pub(crate) fn read_whole(
+        &self,
+        paths: &[PathBuf],
+        project: &Project,
+    ) -> Result<Manifests, LoadError> {
+        Self::whole(paths, &self.options(project)?)
+    }
+
+    fn whole(paths: &[PathBuf], options: &ReadOptions) -> Result<Manifests, LoadError> {
+        let mut read = files::read(paths, options)?;
+        if !read.unreadable.is_empty() {
+            return Err(read.unreadable.swap_remove(0));
+        }
+        for note in read.manifests.remarks() {
+            eprintln!("note: {note}");
+        }
+        Ok(read.manifests)
+    }
+
+    /// The objects of the cluster of the kubeconfig.
+    ///
+    /// # Errors
+    /// There is no connection, or a list fails.
+    pub(crate) fn cluster(&self, namespace: Option<&str>) -> Result<once::Listed, Failure> {
+        Ok(once::list(
+            self.kubeconfig.as_deref(),
+            self.context.as_deref(),
+            namespace,
+        )?)
+    }
+
+    /// The facts of an inventory: a folder, a file, or `live` for the cluster.
+    ///
+    /// # Errors
+    /// It cannot be read, or holds no facts.
+    pub(crate) fn inventory(
+        &self,
+        inventory: &PathBuf,
+        project: &Project,
+    ) -> Result<(Vec<Change>, Manifests), Failure> {
+        if inventory.as_os_str() == LIVE && !inventory.exists() {
+            let listed = self.cluster(None)?;
+            return Ok((listed.completeness, listed.manifests));
+        }
+        // Patterns are about what is judged.
+        let options = ReadOptions {
+            exclude: Exclude::default(),
+            ..self.options(project)?
+        };
+        let manifests = Self::whole(std::slice::from_ref(inventory), &options)?;
+        if manifests.objects.is_empty() {
+            let path = inventory.clone();
+            return Err(LoadError::NoFacts { path }.into());
+        }
+        Ok((Vec::new(), manifests.once()?))
+    }
+
+    /// The facts of files, of an inventory, or else of the cluster.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub(crate) fn facts(
+        &self,
+        inventory: Option<&PathBuf>,
+        project: &Project,
+    ) -> Result<Arc<Snapshot>, Failure> {
+        let mut parts = Vec::new();
+        if let Some(inventory) = inventory {
+            parts.push(self.inventory(inventory, project)?);
+        }
+        if !self.files.is_empty() {
+            parts.push((Vec::new(), self.read_whole(&self.files, project)?.once()?));
+        } else if self.live || inventory.is_none() {
+            let listed = self.cluster(self.namespace())?;
+            parts.push((listed.completeness, listed.manifests));
+        }
+        let (mut changes, mut defaulted) = (Vec::new(), Vec::new());
+        for (completeness, manifests) in parts {
+            defaulted.extend(manifests.defaulted);
+            let objects = manifests.objects.into_iter();
+            changes.extend(objects.map(|located| Change::Set(located.object)));
+            changes.extend(completeness);
+        }
+        if let Some(note) = namespace::note(&defaulted) {
+            eprintln!("note: {note}");
+        }
+        Ok(Arc::new(Snapshot::default().apply(changes)))
     }
 }

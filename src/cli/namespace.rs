@@ -12,7 +12,7 @@ const NAMED: usize = 3;
 
 /// Namespace of objects in files that name none.
 #[derive(Clone, Debug, Default, clap::Args)]
-pub struct NamespaceArg {
+pub(crate) struct NamespaceArg {
     /// Namespace of objects without `metadata.namespace`
     #[arg(short, long, value_name = "NAMESPACE", value_parser = label)]
     pub(crate) namespace: Option<String>,
@@ -28,7 +28,7 @@ fn label(text: &str) -> Result<String, String> {
 
 /// The facts of an inventory; objects that are taken to be in the default namespace are told.
 pub(super) fn facts(inventory: &Path) -> Result<Snapshot, LoadError> {
-    let manifests = files::inventory(inventory, None)?;
+    let manifests = files::inventory(inventory)?;
     if let Some(note) = note(&manifests.defaulted) {
         eprintln!("note: {note}");
     }

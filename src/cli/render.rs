@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::input::InputArgs;
 use super::namespace;
+use super::project::Project;
 use super::text::print;
 use super::{ExitStatus, Failure};
 use crate::baseline::{Facts, Obstacle, written};
@@ -12,7 +13,6 @@ use crate::inventory::cluster::RESTORE_ORIGIN;
 use crate::inventory::{Fact, Object, Unreadable};
 use crate::settings::{Given, ReviewFlags};
 use crate::show::manifests;
-use crate::sources::files;
 
 /// Arguments of `render`.
 #[derive(Debug, clap::Args)]
@@ -46,15 +46,27 @@ impl fmt::Display for Lines<'_> {
 
 /// Prints the policies of all clusters, or of none where one of them cannot be rendered.
 pub(crate) fn run(args: Args) -> Result<ExitStatus, Failure> {
-    let settings = args.settings.read()?;
+    let project = Project::find()?;
+    let settings = args
+        .settings
+        .with(project.settings(&args.settings)?.as_ref());
     let config = settings.review_config()?;
-    let paths = args.input.paths()?;
-    let manifests = files::objects_in(&paths, args.input.namespace())?;
+    let source = &args.input.source;
+    let (manifests, paths) = if source.live {
+        (source.cluster(source.namespace())?.manifests, Vec::new())
+    } else {
+        let paths = args.input.paths(&project)?;
+        (source.read_whole(&paths, &project)?.once()?, paths)
+    };
     if let Some(note) = namespace::note(&manifests.defaulted) {
         eprintln!("note: {note}; `-n` names another");
     }
     let found = manifests.objects;
-    let beside = settings.inventory.as_deref().map(files::load).transpose()?;
+    let beside = settings.inventory.as_ref();
+    let beside = beside.map(|inventory| source.inventory(inventory, &project));
+    let beside = beside
+        .transpose()?
+        .map(|(_, manifests)| manifests.into_snapshot());
     let in_files = found.iter().find_map(|located| match &located.object {
         Object::ApiServer(addresses) => Some(addresses.clone()),
         _ => None,

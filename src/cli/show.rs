@@ -3,26 +3,20 @@
 mod table;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use clap::ValueEnum;
 use clap_complete::ArgValueCompleter;
-use tokio::sync::watch;
 use webhook_certs::Timestamp;
 
 use super::completion::clusters;
-use super::{ExitStatus, Failure, namespace, text};
-use crate::config::ReviewConfig;
-use crate::inventory::{Kind, ObjectRef, Snapshot};
+use super::input::SourceArgs;
+use super::project::Project;
+use super::{ExitStatus, Failure, text};
+use crate::inventory::{Kind, ObjectRef};
 use crate::review::CompiledSnapshot;
 use crate::settings::{Given, ReviewFlags, ServerConfig};
 use crate::show::view::View;
 use crate::show::{html, mermaid};
-use crate::sources;
-use crate::sources::kube::WatchHealth;
-
-/// Time to wait for the facts of a cluster.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Format of the output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -58,6 +52,10 @@ pub struct Args {
     #[arg(short, long, value_name = "FORMAT", default_value = "table")]
     pub(crate) output: Output,
 
+    /// Manifests or cluster that are read.
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+
     /// Flags that set something.
     #[command(flatten)]
     pub settings: Given<ReviewFlags>,
@@ -78,9 +76,6 @@ enum ShowError {
         found: String,
         matching: Vec<ObjectRef>,
     },
-    #[error("not all facts of the cluster were read within {} seconds; you need to list openbaoclusters, \
-             networkpolicies and namespaces in all namespaces, and services in `default`", PATIENCE.as_secs())]
-    NotComplete,
 }
 
 fn list(clusters: &[ObjectRef]) -> String {
@@ -93,9 +88,12 @@ fn list(clusters: &[ObjectRef]) -> String {
 
 /// Prints the perimeters.
 pub(crate) fn run(args: &Args) -> Result<ExitStatus, Failure> {
-    let settings = args.settings.read()?;
+    let project = Project::find()?;
+    let settings = args
+        .settings
+        .with(project.settings(&args.settings)?.as_ref());
     let config = Arc::new(settings.review_config()?);
-    let snapshot = facts(&settings, &config)?;
+    let snapshot = args.source.facts(settings.inventory.as_ref(), &project)?;
     let world = CompiledSnapshot::compile(None, snapshot, config);
     let known = world.snapshot.references(Kind::OpenBaoCluster);
     let asked = args.cluster.as_deref().or(args.named.as_deref());
@@ -106,33 +104,25 @@ pub(crate) fn run(args: &Args) -> Result<ExitStatus, Failure> {
         Output::Table => table::of(&view),
         Output::Json => serde_json::to_string_pretty(&view)? + "\n",
         Output::Mermaid => mermaid::flowchart(&view),
-        Output::Html => html::page(&view, &made(&settings)),
+        Output::Html => html::page(&view, &made(&args.source, &settings)),
     };
     text::print(&printed)?;
     Ok(ExitStatus::Fine)
 }
 
 /// Source, time and version of a page that is made now.
-fn made(settings: &ServerConfig) -> html::Made {
-    let from = settings.inventory.as_ref().map_or_else(
-        || "the Kubernetes cluster of the kubeconfig".to_owned(),
-        |path| path.display().to_string(),
-    );
+fn made(source: &SourceArgs, settings: &ServerConfig) -> html::Made {
+    let paths = settings.inventory.iter().chain(&source.files);
+    let paths: Vec<String> = paths.map(|path| path.display().to_string()).collect();
+    let from = if paths.is_empty() {
+        "the Kubernetes cluster of the kubeconfig".to_owned()
+    } else {
+        paths.join(", ")
+    };
     html::Made {
         from,
         at: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-    }
-}
-
-/// The facts of the inventory, or else of the cluster that kubectl would use.
-pub(super) fn facts(
-    settings: &ServerConfig,
-    config: &Arc<ReviewConfig>,
-) -> Result<Arc<Snapshot>, Failure> {
-    match &settings.inventory {
-        Some(dir) => Ok(Arc::new(namespace::facts(dir)?)),
-        None => live(config),
     }
 }
 
@@ -155,31 +145,4 @@ fn chosen(asked: Option<&str>, known: Vec<ObjectRef>) -> Result<Vec<ObjectRef>, 
         1 => Ok(matching),
         _ => Err(ShowError::Ambiguous { found, matching }),
     }
-}
-
-/// The facts of the cluster that the kubeconfig or the pod's own account leads to, at this moment.
-fn live(config: &Arc<ReviewConfig>) -> Result<Arc<Snapshot>, Failure> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?
-        .block_on(async {
-            let client = kube::Client::try_default().await?;
-            let (updates, mut snapshots) = watch::channel(None);
-            let never = std::future::pending();
-            let health = Arc::new(WatchHealth::new(PATIENCE, |_, _| {}));
-            let (_decided, configs) = watch::channel(Arc::clone(config));
-            let watch = sources::kube::watch(client, health, configs, updates, never);
-            let source = tokio::spawn(watch);
-            let is_read = |facts: &Arc<Snapshot>| {
-                let mut namespaces = facts.namespaces.values();
-                namespaces.all(|facts| facts.clusters.is_empty() || facts.stubs.is_empty())
-            };
-            let complete = snapshots.wait_for(|facts| facts.as_ref().is_some_and(is_read));
-            let snapshot = match tokio::time::timeout(PATIENCE, complete).await {
-                Ok(Ok(snapshot)) => snapshot.clone(),
-                Ok(Err(_)) | Err(_) => None,
-            };
-            source.abort();
-            Ok(snapshot.ok_or(ShowError::NotComplete)?)
-        })
 }

@@ -7,7 +7,7 @@ use super::read::API_SERVER_SERVICE;
 use super::unknown::UnknownField;
 use super::{
     Cluster, Completeness, Fact, Gateway, GatewayClass, Kind, Meta, Namespace, ObjectRef, Policy,
-    Restore, Stub,
+    Restore, Stub, Unreadable,
 };
 
 /// An object in the inventory.
@@ -56,6 +56,17 @@ impl Object {
             _ => {}
         }
         self
+    }
+
+    /// The problems of an object of a judged kind that cannot be read.
+    pub(crate) fn unreadable(&self) -> Option<&Unreadable> {
+        match self {
+            Self::Cluster(Fact::Unreadable(broken)) | Self::Policy(Fact::Unreadable(broken)) => {
+                Some(broken)
+            }
+            Self::Restore(Fact::Unreadable(broken)) => Some(broken),
+            _ => None,
+        }
     }
 
     /// Reference to the object.

@@ -1,8 +1,10 @@
 //! The settings file.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{ServerConfig, SettingsError};
@@ -14,7 +16,7 @@ const RENAMED: [(&str, &str); 2] = [
 ];
 
 /// A settings file as it was read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SettingsFile {
     /// Path of the file.
     pub(crate) path: PathBuf,
@@ -23,6 +25,8 @@ pub struct SettingsFile {
     /// The file's settings, with defaults for the rest.
     pub(crate) config: ServerConfig,
     written: Value,
+    /// Keys that another file sets instead, with its path.
+    overridden: BTreeMap<&'static str, PathBuf>,
 }
 
 impl SettingsFile {
@@ -43,20 +47,13 @@ impl SettingsFile {
     /// # Errors
     /// They are not settings.
     pub(crate) fn parse(path: &Path, text: String) -> Result<Self, SettingsError> {
-        // The level `off` is a word, and no boolean of old YAML.
-        let options = serde_saphyr::options! { strict_booleans: true };
-        // An empty file, or one of comments only, sets nothing.
-        let config = serde_saphyr::from_str_with_options::<Option<ServerConfig>>(&text, options)
-            .map_err(|error| SettingsError::Understand {
-                file: path.to_owned(),
-                problem: format!("{error}{}", hint(&error)),
-            })?;
         let mut file = Self {
             path: path.to_owned(),
-            config: config.unwrap_or_default(),
+            config: Self::understand(path, &text)?,
             // Text that makes settings makes a value too.
             written: serde_saphyr::from_str(&text).unwrap_or_default(),
             text,
+            overridden: BTreeMap::new(),
         };
         // One body of the largest size is always taken.
         if !file.sets("limits.maxBytesInFlight") {
@@ -64,6 +61,35 @@ impl SettingsFile {
             limits.bytes_in_flight = limits.bytes_in_flight.max(limits.body_bytes);
         }
         Ok(file)
+    }
+
+    /// Decodes the contents of a file of settings. An empty one, or one of comments only, sets nothing.
+    ///
+    /// # Errors
+    /// They are not such settings.
+    pub(crate) fn understand<T: DeserializeOwned + Default>(
+        path: &Path,
+        text: &str,
+    ) -> Result<T, SettingsError> {
+        // The level `off` is a word, and no boolean of old YAML.
+        let options = serde_saphyr::options! { strict_booleans: true };
+        let read = serde_saphyr::from_str_with_options::<Option<T>>(text, options);
+        let read = read.map_err(|error| SettingsError::Understand {
+            file: path.to_owned(),
+            problem: format!("{error}{}", hint(&error)),
+        })?;
+        Ok(read.unwrap_or_default())
+    }
+
+    /// Notes that the value of a key is from another file.
+    pub(crate) fn override_by(&mut self, path: &Path, key: &'static str) {
+        self.overridden.insert(key, path.to_owned());
+    }
+
+    /// The file that sets this key, if one does.
+    pub(super) fn source(&self, key: &str) -> Option<&Path> {
+        let other = self.overridden.get(key).map(PathBuf::as_path);
+        other.or_else(|| self.sets(key).then_some(&*self.path))
     }
 
     /// Whether the file sets this key, `review.widths.blockV4`.

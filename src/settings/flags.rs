@@ -27,7 +27,7 @@ pub struct ReviewFlags {
     #[arg(long, env = "OBP_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 
-    /// Folder of manifests to read instead of a cluster
+    /// Folder or file of manifests to read instead of a cluster; `live` is the cluster of the kubeconfig
     #[arg(long, env = "OBP_INVENTORY", value_name = "DIR")]
     pub(crate) inventory: Option<PathBuf>,
 

@@ -69,11 +69,11 @@ impl<F: Flags> Given<F> {
 
     /// Source of the value of a key.
     pub(crate) fn origin(&self, key: &str, file: Option<&SettingsFile>) -> Origin {
-        match (self.typed.get(&argument(key)), file) {
-            (Some(origin), _) => origin.clone(),
-            (None, Some(file)) if file.sets(key) => Origin::File(file.path.clone()),
-            (None, _) => Origin::Default,
+        if let Some(origin) = self.typed.get(&argument(key)) {
+            return origin.clone();
         }
+        let source = file.and_then(|file| file.source(key));
+        source.map_or(Origin::Default, |path| Origin::File(path.to_owned()))
     }
 }
 

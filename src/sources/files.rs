@@ -1,29 +1,36 @@
-//! Manifests in files: YAML and JSON, files with several documents, `List`s, folders.
+//! Manifests in files: YAML and JSON, files with several documents, `List`s, folders, kustomizations and charts.
 
+mod build;
+mod collect;
 mod documents;
+mod error;
 mod find;
 mod object;
 pub mod place;
 mod reload;
+mod syntax;
+mod text;
 mod unique;
+mod worlds;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
-
-use serde_json::Value;
+use std::sync::Arc;
 
 use crate::inventory::{Change, Object, ObjectRef, Snapshot};
-use object::Document;
+use collect::Collector;
+use documents::Item;
 
+pub use error::{LoadError, RepeatedKey, Skipped};
+pub use find::Exclude;
 pub use object::DEFAULT_NAMESPACE;
 pub use reload::watch;
 
 /// Start of a document.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Origin {
-    /// The file, `-` for standard input.
+    /// The file, `-` for standard input, or the command whose output has the document.
     pub file: PathBuf,
     /// Line, from 1.
     pub line: usize,
@@ -40,12 +47,68 @@ impl fmt::Display for Origin {
 pub struct Located {
     /// Document with the object.
     pub origin: Origin,
-    /// Its index in a `List`, and in nested lists; empty for a document of its own.
-    pub(crate) item: Vec<usize>,
+    /// Its place in an array or a `List`.
+    pub(crate) item: Item,
     /// The object, or its problems.
     pub object: Object,
     /// Hash of its `spec` as written. It is valid only in this process.
     pub(crate) spec: u64,
+    /// False if the API server could not decode it.
+    pub(crate) is_decoded: bool,
+    /// Index of the build that made it, in [`Manifests::builds`].
+    pub(crate) build: Option<usize>,
+    /// File that the build made it from, if it is known.
+    pub source: Option<PathBuf>,
+}
+
+impl Located {
+    /// An object of a cluster, which is in no file.
+    pub(crate) fn live(object: Object) -> Self {
+        let origin = Origin {
+            file: PathBuf::new(),
+            line: 0,
+        };
+        Self {
+            origin,
+            item: Item::default(),
+            object,
+            spec: 0,
+            is_decoded: true,
+            build: None,
+            source: None,
+        }
+    }
+
+    /// Its document, if it is in a file.
+    pub(crate) fn place(&self) -> Option<&Origin> {
+        (self.origin.line > 0).then_some(&self.origin)
+    }
+
+    /// The path of one of its fields in its document.
+    pub fn path(&self, field: &str) -> String {
+        match self.item.indexes.split_first() {
+            Some((first, rest)) if self.item.is_in_array => {
+                format!("[{first}].{}", place::path_in(rest, field))
+            }
+            _ => place::path_in(&self.item.indexes, field),
+        }
+    }
+
+    /// Returns true if the other is written alike.
+    fn is_same(&self, other: &Self) -> bool {
+        self.spec == other.spec && self.object == other.object
+    }
+}
+
+/// A chart or a kustomization that was built.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Build {
+    /// The command, such as `helm template charts/web`. It is the file of the origin.
+    pub command: String,
+    /// Path of the folder below the path that the caller named.
+    pub(crate) key: String,
+    /// Resolved folders that it is made of.
+    pub(crate) bases: BTreeSet<PathBuf>,
 }
 
 /// All objects of some files.
@@ -60,7 +123,15 @@ pub struct Manifests {
     /// Objects without a namespace. They are taken to be in [`DEFAULT_NAMESPACE`].
     pub(crate) defaulted: Vec<ObjectRef>,
     /// The text of each file, for excerpts in messages.
-    pub(crate) texts: BTreeMap<PathBuf, String>,
+    pub(crate) texts: Arc<BTreeMap<PathBuf, String>>,
+    /// Builds that made objects.
+    pub(crate) builds: Arc<Vec<Build>>,
+    /// Key of the build that a world was made for.
+    pub(crate) key: Option<String>,
+    /// Files and folders that were left out.
+    pub skipped: Vec<Skipped>,
+    /// Keys that stand twice.
+    pub repeated: Vec<RepeatedKey>,
 }
 
 impl Manifests {
@@ -80,114 +151,157 @@ impl Manifests {
         })
     }
 
+    /// Remarks about files: those left out, and keys that stand twice.
+    pub(crate) fn remarks(&self) -> Vec<String> {
+        let skipped = self.skipped.iter().map(Skipped::to_string);
+        let repeated = self.repeated.iter().filter(|repeated| repeated.is_known);
+        let repeated = repeated.map(RepeatedKey::to_string);
+        skipped.chain(repeated).collect()
+    }
+
+    /// Errors of objects of judged kinds that do not decode.
+    pub(crate) fn undecoded(&self) -> Vec<String> {
+        let broken = self.objects.iter().filter(|located| !located.is_decoded);
+        let told = broken.map(|located| {
+            let (object, origin) = (located.object.reference(), &located.origin);
+            let problem = located
+                .object
+                .unreadable()
+                .and_then(|broken| broken.problems.first());
+            let problem = problem.map_or_else(String::new, |problem| {
+                format!(": {}: {}", problem.path, problem.problem)
+            });
+            format!("{origin}: {object} does not decode{problem}")
+        });
+        told.collect()
+    }
+
+    /// Each object once.
+    ///
+    /// # Errors
+    /// Two versions of an object are written differently.
+    pub(crate) fn once(mut self) -> Result<Self, LoadError> {
+        let mut seen: BTreeMap<ObjectRef, Located> = BTreeMap::new();
+        let mut kept = Vec::new();
+        for located in std::mem::take(&mut self.objects) {
+            let object = located.object.reference();
+            match seen.get(&object) {
+                None => {
+                    seen.insert(object, located.clone());
+                    kept.push(located);
+                }
+                Some(first) if first.is_same(&located) => {}
+                Some(first) => {
+                    return Err(LoadError::Duplicate {
+                        object: Box::new(object),
+                        first: Box::new(first.origin.clone()),
+                        second: Box::new(located.origin),
+                    });
+                }
+            }
+        }
+        self.objects = kept;
+        Ok(self)
+    }
+
     /// The objects as facts.
     pub(crate) fn into_snapshot(self) -> Snapshot {
         let objects = self.objects.into_iter();
         Snapshot::default().apply(objects.map(|located| Change::Set(located.object)))
     }
+
+    /// The error of files without any object.
+    fn ensure_objects(&self, paths: &[PathBuf], has_files: bool) -> Result<(), LoadError> {
+        let is_told = self.skipped.iter().any(|skipped| skipped.path.is_dir());
+        if !self.objects.is_empty() || !self.others.is_empty() || is_told {
+            return Ok(());
+        }
+        let found = match (self.no_objects.first(), self.skipped.first()) {
+            (Some(first), _) => {
+                format!("only documents without `apiVersion` and `kind`, the first at {first}")
+            }
+            (None, Some(skipped)) => format!("nothing; {skipped}"),
+            (None, None) if has_files => "nothing".to_owned(),
+            (None, None) => "no file that ends in `.yaml`, `.yml` or `.json`".to_owned(),
+        };
+        let paths = paths.to_vec();
+        Err(LoadError::NoObject { paths, found })
+    }
 }
 
-/// Error of loading manifests.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// There is no object.
-    #[error("expected a Kubernetes object in {}, found {found}", listed(paths))]
-    NoObject {
-        /// Files and folders that were read.
-        paths: Vec<PathBuf>,
-        /// Content that was found instead.
-        found: String,
-    },
-    /// An inventory without any relevant object.
-    #[error(
-        "expected OpenBaoClusters, NetworkPolicies or Namespaces in the inventory `{}`, found only other kinds",
-        path.display()
-    )]
-    NoFacts {
-        /// The folder or file.
-        path: PathBuf,
-    },
-    /// A name or namespace that is not valid in the API.
-    #[error(
-        "expected metadata.{field} of the {kind} at {origin} to be {expected}, found `{found}`; render the template \
-         first"
-    )]
-    Impossible {
-        /// Kind of the object.
-        kind: &'static str,
-        /// `name` or `namespace`.
-        field: &'static str,
-        /// The valid values.
-        expected: &'static str,
-        /// The value found.
-        found: String,
-        /// Document with the object.
-        origin: Box<Origin>,
-    },
-    /// A document with only one of `apiVersion` and `kind`.
-    #[error("expected `{expected}` with `{other}` at {origin}, found none")]
-    Incomplete {
-        /// The missing field.
-        expected: &'static str,
-        /// Value of the other field.
-        other: String,
-        /// The document.
-        origin: Origin,
-    },
-    /// A known kind with another spelling.
-    #[error("expected kind `{expected}` at {origin}, found `{found}`, which the API does not have")]
-    Misspelt {
-        /// The most similar kind.
-        expected: &'static str,
-        /// The kind found.
-        found: String,
-        /// The document.
-        origin: Origin,
-    },
-    /// A file or folder cannot be read.
-    #[error("failed to read `{}`: {error}", path.display())]
-    Read {
-        /// The file or folder.
-        path: PathBuf,
-        /// The cause.
-        error: std::io::Error,
-    },
-    /// A file is neither YAML nor JSON.
-    #[error("failed to parse `{}`, line {line}, column {column}: {found}", path.display())]
-    Syntax {
-        /// The file.
-        path: PathBuf,
-        /// Line, from 1; 0 if unknown.
-        line: usize,
-        /// Column, from 1; 0 if unknown.
-        column: usize,
-        /// The problem.
-        found: String,
-    },
-    /// An object without a name.
-    #[error("expected a `metadata.name` for the {kind} at {origin}, found none")]
-    Nameless {
-        /// Its kind.
-        kind: &'static str,
-        /// Document with the object.
-        origin: Origin,
-    },
-    /// The same object occurs twice.
-    #[error("expected {object} once, found it at {first} and at {second}")]
-    Duplicate {
-        /// The object.
-        object: Box<ObjectRef>,
-        /// First occurrence.
-        first: Box<Origin>,
-        /// Second occurrence.
-        second: Box<Origin>,
-    },
-    /// The thread that read the files was stopped.
-    #[error("interrupted while reading `{}`", path.display())]
-    Interrupted {
-        /// The folder.
-        path: PathBuf,
-    },
+/// Settings of a read.
+#[derive(Clone, Debug, Default)]
+pub struct ReadOptions {
+    /// Namespace of objects without one.
+    pub namespace: Option<String>,
+    /// Files and folders that are left out.
+    pub exclude: Exclude,
+    /// Whether kustomizations and charts are built.
+    pub has_builds: bool,
+    /// Values files of charts.
+    pub values: Vec<PathBuf>,
+}
+
+/// Manifests, and what could not be read of them.
+#[derive(Debug, Default)]
+pub struct Read {
+    /// The manifests.
+    pub manifests: Manifests,
+    /// Errors of files, documents and builds. Everything else was read.
+    pub unreadable: Vec<LoadError>,
+}
+
+impl Read {
+    /// The manifests, where nothing is unreadable, and no object and no key stands twice.
+    fn strict(self) -> Result<Manifests, LoadError> {
+        if let Some(error) = self.unreadable.into_iter().next() {
+            return Err(error);
+        }
+        let mut manifests = self.manifests;
+        if let Some(repeated) = manifests.repeated.pop() {
+            return Err(repeated.into_error());
+        }
+        let mut seen: BTreeMap<ObjectRef, &Origin> = BTreeMap::new();
+        for located in &manifests.objects {
+            let object = located.object.reference();
+            if let Some(first) = seen.insert(object.clone(), &located.origin) {
+                return Err(LoadError::Duplicate {
+                    object: Box::new(object),
+                    first: Box::new(first.clone()),
+                    second: Box::new(located.origin.clone()),
+                });
+            }
+        }
+        Ok(manifests)
+    }
+}
+
+/// Reads everything in these files and folders. `-` is standard input. What cannot be read leaves the rest.
+///
+/// # Errors
+/// There is no object at all, and nothing that is unreadable.
+pub fn read<P: AsRef<Path>>(
+    paths: impl IntoIterator<Item = P>,
+    options: &ReadOptions,
+) -> Result<Read, LoadError> {
+    let paths: Vec<PathBuf> = paths
+        .into_iter()
+        .map(|path| path.as_ref().to_owned())
+        .collect();
+    let (read, has_files) = gather(&paths, options);
+    if read.unreadable.is_empty() {
+        read.manifests.ensure_objects(&paths, has_files)?;
+    }
+    Ok(read)
+}
+
+/// Everything in these paths, and whether they have a file.
+fn gather(paths: &[PathBuf], options: &ReadOptions) -> (Read, bool) {
+    let mut collector = Collector::new(options);
+    let has_files = collector.paths(paths);
+    let read = collector.finish();
+    let has_files = has_files || !read.manifests.builds.is_empty();
+    (read, has_files)
 }
 
 /// Loads the facts in a folder or file. An object that is JSON or YAML but malformed is unreadable.
@@ -195,15 +309,15 @@ pub enum LoadError {
 /// # Errors
 /// The errors of `inventory`.
 pub fn load(path: &Path) -> Result<Snapshot, LoadError> {
-    inventory(path, None).map(Manifests::into_snapshot)
+    inventory(path).map(Manifests::into_snapshot)
 }
 
 /// Loads the objects of a folder or file that are used as facts.
 ///
 /// # Errors
-/// The errors of `objects_in`. Also if no object is relevant: a review would then allow everything.
-pub(crate) fn inventory(path: &Path, namespace: Option<&str>) -> Result<Manifests, LoadError> {
-    let manifests = objects_in([path], namespace)?;
+/// The errors of `objects`. Also if no object is relevant: a review would then allow everything.
+pub(crate) fn inventory(path: &Path) -> Result<Manifests, LoadError> {
+    let manifests = objects([path])?;
     if manifests.objects.is_empty() {
         let path = path.to_owned();
         return Err(LoadError::NoFacts { path });
@@ -211,75 +325,19 @@ pub(crate) fn inventory(path: &Path, namespace: Option<&str>) -> Result<Manifest
     Ok(manifests)
 }
 
-/// Loads every object in these files and folders. `-` is standard input.
-///
-/// # Errors
-/// The errors of `objects_in`.
-pub fn objects<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result<Manifests, LoadError> {
-    objects_in(paths, None)
-}
-
-/// Loads every object in these files and folders. An object without a namespace is in `namespace`.
+/// Loads every object in these plain files and folders. `-` is standard input.
 ///
 /// # Errors
 /// A file cannot be read or parsed. An object has no name, has a name that is not valid, or occurs twice.
 /// There is no object at all.
-pub(crate) fn objects_in<P: AsRef<Path>>(
-    paths: impl IntoIterator<Item = P>,
-    namespace: Option<&str>,
-) -> Result<Manifests, LoadError> {
+pub fn objects<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result<Manifests, LoadError> {
     let paths: Vec<PathBuf> = paths
         .into_iter()
         .map(|path| path.as_ref().to_owned())
         .collect();
-    let mut manifests = Manifests::default();
-    let mut seen: BTreeMap<ObjectRef, Origin> = BTreeMap::new();
-    let files = find::files(&paths)?;
-    let is_without_files = files.is_empty();
-    for file in files {
-        let text = documents::text(&file)?;
-        for (line, value) in documents::read(&file, &text)? {
-            let origin = Origin {
-                file: file.clone(),
-                line,
-            };
-            for (item, mut written) in documents::items(value) {
-                let ours = match object::read(&mut written, namespace, &origin)? {
-                    Document::Known(ours) => ours,
-                    Document::Other(kind, version) => {
-                        *manifests.others.entry((kind, version)).or_default() += 1;
-                        continue;
-                    }
-                    Document::NoObject => {
-                        manifests.no_objects.push(origin.clone());
-                        continue;
-                    }
-                };
-                let object = ours.object;
-                register(&mut seen, &object, &origin)?;
-                if ours.is_defaulted {
-                    manifests.defaulted.push(object.reference());
-                }
-                manifests.objects.push(Located {
-                    origin: origin.clone(),
-                    item,
-                    object,
-                    spec: fingerprint(written.get("spec")),
-                });
-            }
-        }
-        manifests.texts.insert(file, text);
-    }
-    if manifests.objects.is_empty() && manifests.others.is_empty() {
-        let found = match manifests.no_objects.first() {
-            _ if is_without_files => "no file that ends in `.yaml`, `.yml` or `.json`".to_owned(),
-            None => "nothing".to_owned(),
-            Some(first) => {
-                format!("only documents without `apiVersion` and `kind`, the first at {first}")
-            }
-        };
-        return Err(LoadError::NoObject { paths, found });
-    }
+    let (read, has_files) = gather(&paths, &ReadOptions::default());
+    let manifests = read.strict()?;
+    manifests.ensure_objects(&paths, has_files)?;
     Ok(manifests)
 }
 
@@ -290,32 +348,4 @@ fn listed(paths: &[PathBuf]) -> String {
         _ => format!("`{}`", path.display()),
     });
     paths.collect::<Vec<_>>().join(", ")
-}
-
-fn fingerprint(spec: Option<&Value>) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    spec.hash(&mut hasher);
-    hasher.finish()
-}
-
-fn register(
-    seen: &mut BTreeMap<ObjectRef, Origin>,
-    object: &Object,
-    origin: &Origin,
-) -> Result<(), LoadError> {
-    let reference = object.reference();
-    if reference.name.is_empty() {
-        return Err(LoadError::Nameless {
-            kind: reference.kind.as_str(),
-            origin: origin.clone(),
-        });
-    }
-    match seen.insert(reference.clone(), origin.clone()) {
-        None => Ok(()),
-        Some(first) => Err(LoadError::Duplicate {
-            object: Box::new(reference),
-            first: Box::new(first),
-            second: Box::new(origin.clone()),
-        }),
-    }
 }

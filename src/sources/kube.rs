@@ -11,6 +11,7 @@ mod follower;
 mod fresh;
 mod health;
 mod items;
+pub(crate) mod once;
 mod policies;
 mod problem;
 mod reads;

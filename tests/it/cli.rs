@@ -131,10 +131,7 @@ fn files_that_cannot_be_read_are_named() {
     let broken = broken.to_str().unwrap();
     for (path, begin) in [
         ("no/such", "error: failed to read `no/such`: ".to_owned()),
-        (
-            broken,
-            format!("error: failed to parse `{broken}`, line 2, "),
-        ),
+        (broken, format!("error: failed to parse {broken}:2:")),
     ] {
         let (status, out, err) = run(&["check", path], b"");
         assert_eq!((status, out.as_str()), (Some(2), ""), "{err}");

@@ -22,6 +22,7 @@ mod cli;
 mod cli_can;
 mod cli_certs;
 mod cli_flags;
+mod cli_inputs;
 mod cli_outputs;
 mod cli_scenes;
 mod cli_shell;

@@ -28,13 +28,14 @@ fn annotation(found: &Reported) -> String {
         _ => "notice",
     };
     let mut properties = Vec::new();
-    if let Some(file) = &found.file {
+    if let Some(file) = found.artifact() {
         properties.push(format!("file={}", property(file)));
     }
-    if let Some(line) = found.field_line.or(found.line) {
+    let is_line = found.source.is_none();
+    if let Some(line) = found.field_line.or(found.line).filter(|_| is_line) {
         properties.push(format!("line={line}"));
     }
-    if let Some(column) = found.field_column {
+    if let Some(column) = found.field_column.filter(|_| is_line) {
         properties.push(format!("col={column}"));
     }
     let title = property(&format!("{} {}", found.code, found.name));

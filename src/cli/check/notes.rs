@@ -17,6 +17,8 @@ pub(super) struct Input<'a> {
     pub(super) defaulted: Vec<ObjectRef>,
     pub(super) before: Option<&'a Manifests>,
     pub(super) after: &'a Manifests,
+    /// Whether another world has judged kinds, or tells that none has.
+    pub(super) is_told: bool,
 }
 
 impl Input<'_> {
@@ -26,7 +28,7 @@ impl Input<'_> {
 
     /// Whether no object is of a kind that is judged.
     pub(super) fn is_of_other_kinds(&self) -> bool {
-        !self.manifests().any(Manifests::has_reviewed_kinds)
+        !self.is_told && !self.manifests().any(Manifests::has_reviewed_kinds)
     }
 
     /// The policies of which nothing can be said, each with the reason: in their namespace no cluster
@@ -59,13 +61,12 @@ impl Input<'_> {
     pub(super) fn notes(&self, judged: &[Judged]) -> Vec<String> {
         let mut notes = Vec::new();
         if self.is_of_other_kinds() {
+            let kinds: Vec<&str> = judged_kinds().map(Kind::as_str).collect();
+            let others = self.other_kinds(|_| true);
+            let colon = if others.is_empty() { "" } else { ": " };
             notes.push(format!(
-                "nothing was judged, since there is no {}: {}",
-                judged_kinds()
-                    .map(Kind::as_str)
-                    .collect::<Vec<_>>()
-                    .join(", "),
-                self.other_kinds(|_| true)
+                "nothing was judged, since there is no {}{colon}{others}",
+                kinds.join(", ")
             ));
         } else if self.before.is_some() && judged.is_empty() {
             notes.push("nothing was judged, since nothing differs from what is before".to_owned());
@@ -101,7 +102,7 @@ impl Input<'_> {
         let mut texts = self.after.texts.iter();
         let of_path =
             |(file, text): (&PathBuf, &String)| file.starts_with(path) && !text.trim().is_empty();
-        !texts.any(of_path)
+        self.after.builds.is_empty() && !texts.any(of_path)
     }
 
     /// The other kinds with these names, each with how many objects are of it.

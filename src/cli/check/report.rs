@@ -8,6 +8,7 @@ use schemars::generate::SchemaSettings;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::joined::Summary;
 use super::notes::Input;
 use crate::cli::output::OutputArgs;
 use crate::inventory::ObjectRef;
@@ -28,7 +29,7 @@ pub(super) use files::Shown;
 const VERSION: u32 = 1;
 
 /// Everything that a run of `check` reports.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, Default, JsonSchema, Serialize)]
 #[schemars(title = "Report of `openbao-perimeter check -o json`")]
 pub(super) struct Report {
     /// Version of this format. It changes with every field that is removed or gets another meaning.
@@ -44,6 +45,9 @@ pub(super) struct Report {
     pub(super) unjudged: Vec<NotJudged>,
     /// Notes about the input.
     pub(super) notes: Vec<String>,
+    /// Errors of files, documents and builds that could not be read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) unreadable: Vec<String>,
     /// Status checkpoints of the objects that were judged.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) checkpoints: Vec<Checkpoints>,
@@ -54,7 +58,7 @@ pub(super) struct Report {
     pub(super) judged: Vec<Name>,
     /// True if no object is of a kind that is judged.
     #[serde(skip)]
-    is_of_other_kinds: bool,
+    pub(super) is_of_other_kinds: bool,
 }
 
 /// An object, and the file it is in.
@@ -147,6 +151,9 @@ pub(super) struct Reported {
     /// Beginning of the object's document.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) line: Option<usize>,
+    /// File that the build `file` made the object from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) source: Option<String>,
     /// Place of the field, or of the deepest part of its path that exists.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) field_line: Option<usize>,
@@ -180,20 +187,6 @@ pub(super) struct Change {
     /// The rule of the written policy that is left out beside it.
     #[serde(skip_serializing_if = "Option::is_none")]
     leaves_out: Option<String>,
-}
-
-#[derive(Clone, Copy, Debug, Default, JsonSchema, Serialize)]
-pub(super) struct Summary {
-    /// Objects that were judged.
-    pub(super) judged: usize,
-    /// Objects that are denied.
-    pub(super) denied: usize,
-    /// Objects with warnings.
-    pub(super) warned: usize,
-    /// Objects of other kinds.
-    pub(super) skipped: usize,
-    /// Objects that could not be judged.
-    pub(super) unjudged: usize,
 }
 
 impl Report {
@@ -241,6 +234,7 @@ impl Report {
                 .collect(),
             unjudged,
             notes: input.notes(judged),
+            unreadable: Vec::new(),
             checkpoints: judged
                 .iter()
                 .filter_map(|judged| Checkpoints::of(world, &judged.object))
@@ -308,7 +302,7 @@ impl Name {
     }
 
     fn new(object: &ObjectRef, files: &Files<'_>) -> Self {
-        let origin = files.of(object).map(|located| &located.origin);
+        let origin = files.of(object).and_then(Located::place);
         Self {
             kind: object.kind.as_str(),
             namespace: object.namespace.to_string(),
@@ -320,7 +314,7 @@ impl Name {
 
 impl NotJudged {
     fn new(object: &ObjectRef, reason: String, files: &Files<'_>) -> Self {
-        let origin = files.of(object).map(|located| &located.origin);
+        let origin = files.of(object).and_then(Located::place);
         Self {
             kind: object.kind.as_str(),
             namespace: object.namespace.to_string(),
@@ -387,6 +381,11 @@ impl Reported {
         named(self.kind, &self.namespace, &self.object)
     }
 
+    /// The file of the repository: the source of a build, where the line is none of it, or else the file.
+    pub(super) fn artifact(&self) -> Option<&String> {
+        self.source.as_ref().or(self.file.as_ref())
+    }
+
     /// The connection with its condition.
     pub(super) fn example(&self) -> Option<String> {
         let connection = self.connection.as_ref()?;
@@ -401,7 +400,7 @@ impl Reported {
     }
 
     fn new(finding: &Finding, located: Option<&Located>, shown: Option<Shown>) -> Self {
-        let origin = located.map(|located| &located.origin);
+        let origin = located.and_then(Located::place);
         let place = shown.as_ref().map(|shown| shown.place);
         Self {
             code: finding.code.as_str(),
@@ -427,6 +426,9 @@ impl Reported {
             steps: render::steps(finding),
             file: origin.map(|origin| origin.file.display().to_string()),
             line: origin.map(|origin| origin.line),
+            source: located
+                .and_then(|located| located.source.as_ref())
+                .map(|source| source.display().to_string()),
             field_line: place.map(|place| place.line),
             field_column: place.map(|place| place.column),
             shown,

@@ -107,12 +107,12 @@ fn location(found: &Reported) -> Location {
         .kind("resource")
         .build();
     let mut location = Location::builder().logical_locations(vec![logical]).build();
-    location.physical_location = found.file.as_ref().map(|file| {
+    location.physical_location = found.artifact().map(|file| {
         let artifact = ArtifactLocation::builder().uri(uri(file)).build();
         let mut physical = PhysicalLocation::builder()
             .artifact_location(artifact)
             .build();
-        physical.region = region(found);
+        physical.region = region(found).filter(|_| found.source.is_none());
         physical
     });
     location

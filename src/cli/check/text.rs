@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 use annotate_snippets::{AnnotationKind, Element, Level, Origin, Renderer, Snippet};
 use anstyle::Style;
 
-use super::report::{DENIED, NOTE, NotJudged, Report, Reported, Shown, Summary, WARNING};
+use super::joined::Summary;
+use super::report::{DENIED, NOTE, NotJudged, Report, Reported, Shown, WARNING};
 use crate::cli::namespace::named;
 use crate::cli::output::OutputArgs;
 use crate::cli::text::{self, BAD, DOUBTFUL, MARK, STRONG, styled, wrapped};
@@ -138,7 +139,10 @@ fn finding(text: &mut String, found: &Reported, is_explained: bool) {
     // As wide as the number of the line, and the mark of a message.
     let number = found.shown.as_ref().map(|shown| shown.place.line);
     let margin = number.map_or(0, |number| number.to_string().len()) + 3;
-    let mut messages = vec![fitting(&found.reason, margin)];
+    let source = found.source.iter();
+    let source = source.map(|source| fitting(&format!("made from {source}"), margin));
+    let mut messages: Vec<String> = source.collect();
+    messages.push(fitting(&found.reason, margin));
     messages.extend(found.example().map(|example| fitting(&example, margin)));
     let lines = messages.iter().map(|message| message.lines().count()).sum();
     messages.extend(to_do(found, lines, margin, is_explained));

@@ -1,5 +1,7 @@
 //! Conversion of documents into objects, and checks for values that are not valid in the API.
 
+use k8s_openapi::api::networking::v1::NetworkPolicySpec;
+use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::{LoadError, Origin};
@@ -31,10 +33,14 @@ pub(super) struct KnownObject {
 }
 
 /// Reads a document. The namespace defaults to `namespace`, or else to `default`.
+///
+/// An object that the API server names itself gets a name with `*`, which no other object has; `generated` counts
+/// them.
 pub(super) fn read(
     written: &mut Value,
     namespace: Option<&str>,
     origin: &Origin,
+    generated: &mut usize,
 ) -> Result<Document, LoadError> {
     let text = |field: &str| {
         let text = written.get(field).and_then(Value::as_str);
@@ -48,18 +54,80 @@ pub(super) fn read(
         return misspelt(&version, &name, origin).map_or(Ok(Document::Other(name, version)), Err);
     };
     check_names(kind, written, origin)?;
+    name_generated(kind, written, generated);
+    empty_nulls(written);
     let is_nowhere = !kind.is_cluster_scoped() && metadata(written, "namespace").is_none();
     if is_nowhere && let Some(namespace) = namespace {
-        place(written, namespace);
+        set(written, "namespace", namespace);
     }
-    Ok(match read::object(written) {
-        Some(object) => Document::Known(Box::new(KnownObject {
-            object,
-            is_defaulted: is_nowhere && namespace.is_none(),
-        })),
-        // A Service that is not the API server's.
-        None => Document::Other(name, version),
-    })
+    // `None` is a Service that is not the API server's.
+    let Some(object) = read::object(written) else {
+        return Ok(Document::Other(name, version));
+    };
+    if object.reference().name.is_empty() {
+        return Err(LoadError::Nameless {
+            kind: kind.as_str(),
+            origin: origin.clone(),
+        });
+    }
+    Ok(Document::Known(Box::new(KnownObject {
+        object,
+        is_defaulted: is_nowhere && namespace.is_none(),
+    })))
+}
+
+/// False for an object of a judged kind that the API server could not decode. Others may still be invalid.
+pub(super) fn is_decoded(object: &Object, written: &Value) -> bool {
+    let Some(broken) = object.unreadable() else {
+        return true;
+    };
+    if broken.version.is_some() || broken.too_large.is_some() {
+        return true;
+    }
+    match object {
+        Object::Policy(_) => written
+            .get("spec")
+            .is_none_or(|spec| NetworkPolicySpec::deserialize(spec).is_ok()),
+        _ => false,
+    }
+}
+
+/// Names an object of a judged kind that has a `generateName` only.
+fn name_generated(kind: Kind, written: &mut Value, generated: &mut usize) {
+    if !kind.is_reviewed() || metadata(written, "name").is_some() {
+        return;
+    }
+    let Some(prefix) = metadata(written, "generateName").and_then(Value::as_str) else {
+        return;
+    };
+    *generated += 1;
+    let name = match *generated {
+        1 => format!("{prefix}*"),
+        number => format!("{prefix}*{number}"),
+    };
+    set(written, "name", &name);
+}
+
+/// Makes null values of labels and annotations empty text, as the API server reads them.
+fn empty_nulls(written: &mut Value) {
+    let Value::Object(fields) = written else {
+        if let Value::Array(items) = written {
+            items.iter_mut().for_each(empty_nulls);
+        }
+        return;
+    };
+    for (name, value) in fields {
+        let labels = value
+            .as_object_mut()
+            .filter(|_| matches!(name.as_str(), "labels" | "annotations" | "matchLabels"));
+        if let Some(labels) = labels {
+            for value in labels.values_mut().filter(|value| value.is_null()) {
+                *value = Value::String(String::new());
+            }
+        } else {
+            empty_nulls(value);
+        }
+    }
 }
 
 /// The error of a document with only one of `apiVersion` and `kind`.
@@ -142,9 +210,9 @@ fn check_names(kind: Kind, written: &Value, origin: &Origin) -> Result<(), LoadE
     Ok(())
 }
 
-fn place(written: &mut Value, namespace: &str) {
+fn set(written: &mut Value, field: &str, text: &str) {
     let metadata = written.get_mut("metadata").and_then(Value::as_object_mut);
     if let Some(metadata) = metadata {
-        metadata.insert("namespace".to_owned(), namespace.into());
+        metadata.insert(field.to_owned(), text.into());
     }
 }

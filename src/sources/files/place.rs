@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use granit_parser::{Event, Parser, Span, StrInput};
+use granit_parser::{Event, Options, Parser, Span, StrInput};
 
 /// A part of one line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,10 +51,13 @@ impl<'a> Source<'a> {
         let Some(rest) = self.rest(line) else {
             return vec![None; paths.len()];
         };
+        // The parser keeps only so many comments in a row.
+        let mut options = Options::default();
+        options.emit_comments = false;
         let mut walk = Walk {
             source: self,
             first: line,
-            events: Parser::new_from_str(rest),
+            events: Parser::new_from_str_with_options(rest, options),
             found: vec![None; paths.len()],
         };
         let wanted = paths.iter().map(String::as_str).enumerate().collect();

@@ -69,7 +69,7 @@ impl Reader {
 
     async fn read(&self) -> Result<Manifests, LoadError> {
         let path = self.path.clone();
-        let read = tokio::task::spawn_blocking(move || inventory(&path, None));
+        let read = tokio::task::spawn_blocking(move || inventory(&path));
         read.await.unwrap_or_else(|_| {
             Err(LoadError::Interrupted {
                 path: self.path.clone(),

@@ -1,5 +1,5 @@
-//! JSON objects with unique keys. `serde_json` and Go use the last of several equal keys, while a person
-//! reads the first. The YAML parser rejects duplicates itself.
+//! Values with the keys that stand in them twice. The last of several equal keys counts, as for kubectl and the API
+//! server, while a person reads the first.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -8,33 +8,68 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, Se
 use serde_json::map::Entry;
 use serde_json::{Map, Number, Value};
 
-/// A value without duplicate keys.
-pub(super) struct Unique(pub(super) Value);
+/// A value, and the paths of keys that stand twice in it.
+pub(super) struct Noted {
+    pub(super) value: Value,
+    pub(super) repeated: Vec<String>,
+}
 
-impl<'de> Deserialize<'de> for Unique {
+impl<'de> Deserialize<'de> for Noted {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let path = RefCell::default();
-        At(&path).deserialize(deserializer).map(Self)
+        let state = State::default();
+        let value = At(&state).deserialize(deserializer)?;
+        Ok(Self {
+            value,
+            repeated: state.repeated.into_inner(),
+        })
     }
 }
 
-/// A value, with the path of keys and indexes to it.
+/// The path of the value that is read, and the repeated keys so far.
+#[derive(Default)]
+struct State {
+    path: RefCell<Vec<Step>>,
+    repeated: RefCell<Vec<String>>,
+}
+
+/// One step of a path.
+enum Step {
+    Key(String),
+    Index(usize),
+}
+
+/// A value at the present path.
 #[derive(Clone, Copy)]
-struct At<'a>(&'a RefCell<Vec<String>>);
+struct At<'a>(&'a State);
 
 impl At<'_> {
     /// Reads a value one step further down the path.
-    fn below<T>(self, step: String, read: impl FnOnce() -> T) -> T {
-        self.0.borrow_mut().push(step);
+    fn below<T>(self, step: Step, read: impl FnOnce() -> T) -> T {
+        self.0.path.borrow_mut().push(step);
         let result = read();
-        self.0.borrow_mut().pop();
+        self.0.path.borrow_mut().pop();
         result
     }
 
-    fn path(self, last: &str) -> String {
-        let path = self.0.borrow().concat();
-        let path = format!("{path}.{last}");
-        path.trim_start_matches('.').to_owned()
+    /// Notes that the last key of the path stands there again.
+    fn note(self, last: &str) {
+        let mut text = String::new();
+        for step in self.0.path.borrow().iter() {
+            match step {
+                Step::Key(key) => {
+                    text.push('.');
+                    text.push_str(key);
+                }
+                Step::Index(at) => {
+                    text.push('[');
+                    text.push_str(&at.to_string());
+                    text.push(']');
+                }
+            }
+        }
+        let text = format!("{text}.{last}");
+        let text = text.trim_start_matches('.').to_owned();
+        self.0.repeated.borrow_mut().push(text);
     }
 }
 
@@ -55,6 +90,14 @@ impl<'de> Visitor<'de> for At<'_> {
 
     fn visit_unit<E: Error>(self) -> Result<Value, E> {
         Ok(Value::Null)
+    }
+
+    fn visit_none<E: Error>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
     }
 
     fn visit_bool<E: Error>(self, is: bool) -> Result<Value, E> {
@@ -83,7 +126,7 @@ impl<'de> Visitor<'de> for At<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
         let mut values = Vec::new();
-        let mut next = |at: usize| self.below(format!("[{at}]"), || list.next_element_seed(self));
+        let mut next = |at: usize| self.below(Step::Index(at), || list.next_element_seed(self));
         while let Some(value) = next(values.len())? {
             values.push(value);
         }
@@ -93,16 +136,17 @@ impl<'de> Visitor<'de> for At<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let mut fields = Map::new();
         while let Some(key) = map.next_key::<String>()? {
-            match fields.entry(key) {
-                Entry::Occupied(there) => {
-                    let path = self.path(there.key());
-                    return Err(A::Error::custom(format!(
-                        "expected the key `{path}` once, found it again"
-                    )));
+            let entry = fields.entry(key);
+            if let Entry::Occupied(there) = &entry {
+                self.note(there.key());
+            }
+            let step = Step::Key(entry.key().clone());
+            let value = self.below(step, || map.next_value_seed(self))?;
+            match entry {
+                Entry::Occupied(mut there) => {
+                    there.insert(value);
                 }
                 Entry::Vacant(place) => {
-                    let step = format!(".{}", place.key());
-                    let value = self.below(step, || map.next_value_seed(self))?;
                     place.insert(value);
                 }
             }

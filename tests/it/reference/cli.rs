@@ -19,11 +19,37 @@ fn help(command: Command) -> String {
 
 /// Facts about the commands that are not in their help texts.
 const ABOUT: &str = "\
-Exit status: 0 if nothing is denied, 1 if something is, 2 if the command could not run: also if the files contain no object, or one
-with an invalid name, such as `${NAMESPACE}` of a template. `check --fail-on warn` ends with 1 for warnings too, `--strict` also for
-objects that could not be judged, and `--fail-on never` for nothing. `can` ends with 0 for yes, 1 for no and for only some connections. Everything without a flag is set in the file of
+Exit status: 0 if nothing is denied, 1 if something is, 2 if the command could not run or could not read a part of its input: also if the
+files contain no object, or one with an invalid name, such as `${NAMESPACE}` of a template. `check --fail-on warn` ends with 1 for warnings
+too, `--strict` also for objects that could not be judged, and `--fail-on never` for nothing; 2 stays. `can` ends with 0 for yes, 1 for no
+and for only some connections. Everything without a flag is set in the file of
 `--config`; see [settings](settings.md). Colours are for terminals; `NO_COLOR` turns them off, `CLICOLOR_FORCE=1` keeps them in
 a pipe.
+
+`check`, `render` and `show` read what a repository holds. Files are YAML or JSON, as kubectl reads them. A folder is read with its
+subfolders, without hidden ones. A folder with a `kustomization.yaml` is built by `kustomize`, or else by `kubectl kustomize`, and one with a
+`Chart.yaml` is rendered by `helm template`; nothing is fetched from a network. A base that another kustomization uses is not judged by
+itself. Builds that have an object or a base in common, such as two overlays, are each judged by themselves, with all plain files. If the
+tool is not installed, the folder is skipped, and a note has the command to pipe. `--no-build` reads plain files only.
+
+`check` goes on after what it cannot read. Links to nowhere, binaries, templates outside of a chart and documents without `apiVersion`
+and `kind` are skipped, and the exit status stays. Broken YAML or JSON, another encoding, an object that does not decode, a failed build
+and a named file that cannot be read are errors, and the exit status is 2. The same object in two plain files counts once if it is written
+alike; otherwise each version is judged against the rest.
+
+A file `.openbao-perimeter.yaml` of the working directory, or of a folder above it up to the repository's root (the folder with `.git`),
+has these keys. Its paths are below its folder. A flag wins over it, and it wins over the file of `--config`.
+
+| key | meaning |
+| --- | --- |
+| `paths` | files and folders that `check` and `render` read if the command line names none |
+| `exclude` | patterns, as of `--exclude` |
+| `values` | values files, as of `--values` |
+| `baseline` | baseline of the operator, as of `--baseline` |
+| `config` | settings file, as of `--config` |
+| `levels` | levels of rules, as `review.levels` of the [settings](settings.md) |
+
+A pattern of `--exclude` matches the end of a path: `vendor`, `*.json` or `charts/*/ci`.
 
 `check` takes manifests or a dump of a cluster. A managed policy that is missing from manifests counts as the operator renders it,
 and a note says so. With `--dump` it is missing, which is [OBP105](../rules/OBP105.md). A NetworkPolicy in a namespace without a
@@ -34,8 +60,9 @@ field. [In pipelines](../ci.md) has the formats.
 `render` needs the address of the API server: that of the OpenBaoCluster, or else `--api-server-address`, or else the Service
 `default/kubernetes` in the files. Policies of an OpenBaoCluster without `metadata.uid` have no owner.
 
-`show` reads the cluster that kubectl would use, unless `--inventory` names files. This needs permission to list OpenBaoClusters,
-NetworkPolicies, Namespaces and the Service `default/kubernetes`. The states of a row:
+`check --live` judges a cluster, and `show` reads one unless `--inventory` or `-f` names files. It is the one that kubectl would use, or that
+of `--kubeconfig` and `--context`. This needs permission to list OpenBaoClusters, NetworkPolicies and Namespaces, and to get the
+Service `default/kubernetes`. The states of a row:
 
 | state | row of | meaning |
 | --- | --- | --- |

@@ -198,7 +198,7 @@ fn a_duplicate_key_is_rejected_with_its_location() {
         (
             "a.json",
             list,
-            (3, 9),
+            (3, 4),
             "`items[1].spec.ingress[0].ports[0].port`",
         ),
     ] {

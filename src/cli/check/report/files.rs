@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::inventory::ObjectRef;
 use crate::rules::Finding;
-use crate::sources::files::place::{Place, Source, path_in};
+use crate::sources::files::place::{Place, Source};
 use crate::sources::files::{Located, Manifests};
 
 /// A part of a line of a file.
@@ -41,7 +41,7 @@ pub(super) struct Files<'a> {
 impl<'a> Files<'a> {
     pub(super) fn new(manifests: impl Iterator<Item = &'a Manifests> + Clone) -> Self {
         let objects = manifests.clone().flat_map(|manifests| &manifests.objects);
-        let texts = manifests.flat_map(|manifests| &manifests.texts);
+        let texts = manifests.flat_map(|manifests| manifests.texts.iter());
         Self {
             located: objects
                 .map(|located| (located.object.reference(), located))
@@ -78,15 +78,13 @@ impl<'a> Files<'a> {
             let Some((_, source)) = &open else { continue };
             let path = |number: &usize| {
                 let finding = findings[*number];
-                let item = self
-                    .located(finding)
-                    .map_or(&[][..], |located| &located.item);
                 let field = if finding.path.is_empty() {
                     "metadata.name"
                 } else {
                     &finding.path
                 };
-                path_in(item, field)
+                let located = self.located(finding);
+                located.map_or_else(|| field.to_owned(), |located| located.path(field))
             };
             let paths: Vec<String> = numbers.iter().map(path).collect();
             for (number, place) in numbers.into_iter().zip(source.places(line, &paths)) {

@@ -1,0 +1,206 @@
+//! Objects gathered from files and builds, with everything that was left out or could not be read.
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::build::{self, Made};
+use super::documents::{self, Document as Written};
+use super::find::{self, File};
+use super::object::{self, Document};
+use super::place::Source;
+use super::syntax::Broken;
+use super::text::{self, Content};
+use super::{
+    Build, LoadError, Located, Manifests, Origin, Read, ReadOptions, RepeatedKey, Skipped,
+};
+
+/// Gathers objects.
+pub(super) struct Collector<'o> {
+    options: &'o ReadOptions,
+    manifests: Manifests,
+    texts: BTreeMap<PathBuf, String>,
+    builds: Vec<Build>,
+    unreadable: Vec<LoadError>,
+    /// Number of objects with a generated name.
+    generated: usize,
+}
+
+/// The text that is read.
+#[derive(Clone, Copy)]
+struct At<'a> {
+    file: &'a Path,
+    /// True for a file that the caller named.
+    is_named: bool,
+    made: Option<(usize, &'a Made)>,
+}
+
+impl<'o> Collector<'o> {
+    pub(super) fn new(options: &'o ReadOptions) -> Self {
+        Self {
+            options,
+            manifests: Manifests::default(),
+            texts: BTreeMap::new(),
+            builds: Vec::new(),
+            unreadable: Vec::new(),
+            generated: 0,
+        }
+    }
+
+    /// Reads everything in these paths; false if they have no file.
+    pub(super) fn paths(&mut self, paths: &[PathBuf]) -> bool {
+        let mut found = find::find(paths, &self.options.exclude, self.options.has_builds);
+        self.manifests.skipped.append(&mut found.skipped);
+        self.unreadable.append(&mut found.unreadable);
+        let built = build::build(&mut found, paths, &self.options.values);
+        self.manifests.skipped.extend(built.skipped);
+        self.unreadable.extend(built.unreadable);
+        for file in &found.files {
+            self.file(file);
+        }
+        for (build, made) in built.made {
+            let number = self.builds.len();
+            let file = PathBuf::from(&build.command);
+            self.builds.push(build);
+            let at = At {
+                file: &file,
+                is_named: true,
+                made: Some((number, &made)),
+            };
+            self.text(at, &made.text);
+            self.texts.insert(file, made.text);
+        }
+        !found.files.is_empty()
+    }
+
+    pub(super) fn finish(mut self) -> Read {
+        self.manifests.texts = Arc::new(self.texts);
+        self.manifests.builds = Arc::new(self.builds);
+        Read {
+            manifests: self.manifests,
+            unreadable: self.unreadable,
+        }
+    }
+
+    fn file(&mut self, file: &File) {
+        let path = &file.path;
+        match text::read(path) {
+            Ok(Content::Text(text)) => {
+                let at = At {
+                    file: path,
+                    is_named: file.is_named,
+                    made: None,
+                };
+                self.text(at, &text);
+                self.texts.insert(path.clone(), text);
+            }
+            Ok(Content::Binary) if file.is_named => self.unreadable.push(LoadError::Encoding {
+                path: path.clone(),
+                found: "it is no text".to_owned(),
+            }),
+            Ok(Content::Binary) => self.manifests.skipped.push(Skipped {
+                path: path.clone(),
+                line: None,
+                reason: "no text".to_owned(),
+            }),
+            Err(error) => self.unreadable.push(error),
+        }
+    }
+
+    fn text(&mut self, at: At<'_>, text: &str) {
+        let is_json = at
+            .file
+            .extension()
+            .is_some_and(|extension| extension == "json");
+        documents::each(text, is_json, |document| match document {
+            Ok(document) => self.document(at, text, document),
+            Err(broken) => self.broken(at, broken),
+        });
+    }
+
+    fn broken(&mut self, at: At<'_>, broken: Broken) {
+        if broken.is_template && !at.is_named {
+            self.manifests.skipped.push(Skipped {
+                path: at.file.to_owned(),
+                line: Some(broken.line),
+                reason: "a template in a folder that is no chart; render it first".to_owned(),
+            });
+        } else {
+            self.unreadable.push(LoadError::Syntax {
+                path: at.file.to_owned(),
+                line: broken.line,
+                column: broken.column,
+                found: broken.found,
+            });
+        }
+    }
+
+    fn document(&mut self, at: At<'_>, text: &str, document: Written) {
+        let origin = Origin {
+            file: at.file.to_owned(),
+            line: document.line,
+        };
+        let known = self.manifests.objects.len();
+        let named = document.source.as_deref();
+        for (item, mut written) in documents::items(document.value) {
+            let source = at
+                .made
+                .and_then(|(_, made)| made.source(named, &mut written));
+            let namespace = self.options.namespace.as_deref();
+            let read = object::read(&mut written, namespace, &origin, &mut self.generated);
+            let ours = match read {
+                Ok(Document::Known(ours)) => ours,
+                Ok(Document::Other(kind, version)) => {
+                    *self.manifests.others.entry((kind, version)).or_default() += 1;
+                    continue;
+                }
+                Ok(Document::NoObject) => {
+                    self.manifests.no_objects.push(origin.clone());
+                    continue;
+                }
+                Err(error) => {
+                    self.unreadable.push(error);
+                    continue;
+                }
+            };
+            if ours.is_defaulted {
+                self.manifests.defaulted.push(ours.object.reference());
+            }
+            self.manifests.objects.push(Located {
+                origin: origin.clone(),
+                item,
+                is_decoded: object::is_decoded(&ours.object, &written),
+                object: ours.object,
+                spec: fingerprint(written.get("spec")),
+                build: at.made.map(|(number, _)| number),
+                source,
+            });
+        }
+        if !document.repeated.is_empty() {
+            let is_known = self.manifests.objects.len() > known;
+            self.repeated(text, &origin, document.repeated, is_known);
+        }
+    }
+
+    fn repeated(&mut self, text: &str, origin: &Origin, keys: Vec<String>, is_known: bool) {
+        let places = Source::new(text).places(origin.line, &keys);
+        for (key, place) in keys.into_iter().zip(places) {
+            self.manifests.repeated.push(RepeatedKey {
+                path: origin.file.clone(),
+                line: place.map_or(origin.line, |place| place.line),
+                column: place.map_or(1, |place| place.column),
+                key,
+                is_known,
+            });
+        }
+    }
+}
+
+fn fingerprint(spec: Option<&Value>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    spec.hash(&mut hasher);
+    hasher.finish()
+}

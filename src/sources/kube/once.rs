@@ -1,0 +1,265 @@
+//! One read of a Kubernetes cluster, for commands.
+
+use std::path::Path;
+use std::time::Duration;
+
+use ::kube::config::{KubeConfigOptions, Kubeconfig};
+use ::kube::{Client, Config, Error};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::discovery;
+use crate::inventory::read::{self, API_SERVER_SERVICE};
+use crate::inventory::{Change, Completeness, Kind, KindUse};
+use crate::sources::files::{Located, Manifests};
+
+/// Longest time for a connection.
+const CONNECT: Duration = Duration::from_secs(5);
+/// Longest silence of the API server.
+const SILENCE: Duration = Duration::from_secs(30);
+/// Objects of one page of a list.
+const PAGE: usize = 500;
+
+/// Objects of a cluster.
+pub(crate) struct Listed {
+    /// The objects.
+    pub(crate) manifests: Manifests,
+    /// Whether all objects of a kind are known.
+    pub(crate) completeness: Vec<Change>,
+}
+
+/// Error of a read of a cluster.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ClusterError {
+    /// The kubeconfig does not lead to a cluster.
+    #[error("cannot use the kubeconfig: {0}")]
+    Config(String),
+    /// The API server cannot be reached.
+    #[error("cannot connect to the API server {url}: {problem}")]
+    Connect {
+        /// Its address.
+        url: String,
+        /// The cause.
+        problem: String,
+    },
+    /// The API server rejects the credentials.
+    #[error("the API server {url} rejects the credentials of the kubeconfig: {problem}")]
+    Credentials {
+        /// Its address.
+        url: String,
+        /// Its words.
+        problem: String,
+    },
+    /// A list fails.
+    #[error("cannot list {what} in {place}: {problem}")]
+    List {
+        /// Plural of the kind.
+        what: &'static str,
+        /// Namespace, or all.
+        place: String,
+        /// The cause.
+        problem: String,
+    },
+}
+
+/// Reads the cluster that the kubeconfig leads to, all of it or one namespace.
+///
+/// # Errors
+/// There is no connection, or a kind that decides cannot be listed.
+pub(crate) fn list(
+    kubeconfig: Option<&Path>,
+    context: Option<&str>,
+    namespace: Option<&str>,
+) -> Result<Listed, ClusterError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| ClusterError::Config(error.to_string()))?;
+    runtime.block_on(async {
+        let mut config = config(kubeconfig, context).await?;
+        config.connect_timeout = Some(CONNECT);
+        config.read_timeout = Some(SILENCE);
+        let url = config.cluster_url.to_string();
+        let client = Client::try_from(config);
+        let client = client.map_err(|error| ClusterError::Config(causes(&error)))?;
+        let source = Source {
+            client,
+            url,
+            namespace,
+        };
+        source.all().await
+    })
+}
+
+async fn config(kubeconfig: Option<&Path>, context: Option<&str>) -> Result<Config, ClusterError> {
+    let rejected = |text: String| ClusterError::Config(text);
+    if kubeconfig.is_none() && context.is_none() {
+        let config = Config::infer().await;
+        return config.map_err(|error| rejected(causes(&error)));
+    }
+    let read = match kubeconfig {
+        Some(file) => Kubeconfig::read_from(file),
+        None => Kubeconfig::read(),
+    };
+    let read = read.map_err(|error| rejected(causes(&error)))?;
+    let options = KubeConfigOptions {
+        context: context.map(str::to_owned),
+        ..KubeConfigOptions::default()
+    };
+    let config = Config::from_custom_kubeconfig(read, &options).await;
+    config.map_err(|error| rejected(causes(&error)))
+}
+
+/// An error with its causes, in one line and without repetition.
+fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let words = error.to_string();
+        if !text.contains(&words) {
+            text = format!("{text}: {words}");
+        }
+        cause = error.source();
+    }
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A page of a list.
+#[derive(Deserialize)]
+struct Page {
+    #[serde(default)]
+    items: Vec<Value>,
+    #[serde(default)]
+    metadata: PageMetadata,
+}
+
+#[derive(Default, Deserialize)]
+struct PageMetadata {
+    #[serde(default, rename = "continue")]
+    next: Option<String>,
+}
+
+struct Source<'a> {
+    client: Client,
+    url: String,
+    namespace: Option<&'a str>,
+}
+
+impl Source<'_> {
+    async fn all(&self) -> Result<Listed, ClusterError> {
+        let mut listed = Listed {
+            manifests: Manifests::default(),
+            completeness: Vec::new(),
+        };
+        for kind in Kind::ALL {
+            let read = self.kind(kind, &mut listed.manifests).await;
+            let completeness = match read {
+                Ok(completeness) => completeness,
+                // Without it some advice is left out.
+                Err(Error::Api(status))
+                    if status.code == 403 && kind.used_for() == KindUse::Advice =>
+                {
+                    eprintln!("note: {} are not read: {}", kind.plural(), status.message);
+                    Completeness::Part
+                }
+                Err(error) => return Err(self.error(kind, error)),
+            };
+            if self.namespace.is_none() || completeness == Completeness::Unserved {
+                listed
+                    .completeness
+                    .push(Change::Completeness(kind, completeness));
+            }
+        }
+        Ok(listed)
+    }
+
+    fn error(&self, kind: Kind, error: Error) -> ClusterError {
+        let url = self.url.clone();
+        let problem = causes(&error);
+        match error {
+            Error::Api(status) if status.code == 401 => ClusterError::Credentials {
+                url,
+                problem: status.message.clone(),
+            },
+            Error::Api(status) => ClusterError::List {
+                what: kind.plural(),
+                place: match self.namespace {
+                    Some(namespace) => format!("namespace {namespace}"),
+                    None => "all namespaces".to_owned(),
+                },
+                problem: status.message.clone(),
+            },
+            _ => ClusterError::Connect { url, problem },
+        }
+    }
+
+    /// Adds all objects of a kind.
+    async fn kind(&self, kind: Kind, manifests: &mut Manifests) -> Result<Completeness, Error> {
+        let mut version = kind.versions()[0].to_owned();
+        if kind.is_custom() {
+            let served = discovery::served(&self.client, kind).await?;
+            let Some(found) = served.version() else {
+                return Ok(Completeness::Unserved);
+            };
+            found.clone_into(&mut version);
+        }
+        let (api_version, root) = if kind.group().is_empty() {
+            (version.clone(), format!("/api/{version}"))
+        } else {
+            let api_version = format!("{}/{version}", kind.group());
+            let root = format!("/apis/{api_version}");
+            (api_version, root)
+        };
+        let one = match (kind, self.namespace) {
+            (Kind::Service, _) => {
+                let (namespace, name) = API_SERVER_SERVICE;
+                Some(format!("{root}/namespaces/{namespace}/services/{name}"))
+            }
+            (Kind::Namespace, Some(namespace)) => Some(format!("{root}/namespaces/{namespace}")),
+            _ => None,
+        };
+        if let Some(path) = one {
+            match self.get::<Value>(path).await {
+                Ok(item) => add(manifests, item, kind, &api_version),
+                Err(Error::Api(status)) if status.code == 404 => {}
+                Err(error) => return Err(error),
+            }
+            return Ok(Completeness::Whole);
+        }
+        let folder = match self.namespace {
+            Some(namespace) if !kind.is_cluster_scoped() => {
+                format!("{root}/namespaces/{namespace}/{}", kind.plural())
+            }
+            _ => format!("{root}/{}", kind.plural()),
+        };
+        let mut path = format!("{folder}?limit={PAGE}");
+        loop {
+            let page: Page = self.get(path).await?;
+            for item in page.items {
+                add(manifests, item, kind, &api_version);
+            }
+            match page.metadata.next.filter(|next| !next.is_empty()) {
+                Some(next) => path = format!("{folder}?limit={PAGE}&continue={next}"),
+                None => return Ok(Completeness::Whole),
+            }
+        }
+    }
+
+    async fn get<T: serde::de::DeserializeOwned>(&self, path: String) -> Result<T, Error> {
+        let request = http::Request::get(path).body(Vec::new());
+        self.client
+            .request(request.map_err(Error::HttpError)?)
+            .await
+    }
+}
+
+/// Adds an item of a list, which does not repeat its kind.
+fn add(manifests: &mut Manifests, mut item: Value, kind: Kind, api_version: &str) {
+    if let Value::Object(fields) = &mut item {
+        fields.insert("apiVersion".to_owned(), api_version.into());
+        fields.insert("kind".to_owned(), kind.as_str().into());
+    }
+    if let Some(object) = read::object(&item) {
+        manifests.objects.push(Located::live(object));
+    }
+}

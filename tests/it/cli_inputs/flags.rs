@@ -1,0 +1,107 @@
+//! Flags that choose what is read, and objects that are read twice.
+
+use std::fs;
+use std::path::Path;
+
+use super::{Tree, fine, inventory, open};
+
+#[test]
+fn flags_choose_what_is_read() {
+    let tree = Tree::new("flags");
+    tree.write("a/one.yaml", open("one"))
+        .write("a/deep/two.yaml", open("two"))
+        .write("b.yaml", open("three"))
+        .write("nowhere.yaml", open("four").replace(", namespace: bao", ""));
+    for args in [
+        &["-f", "a", "-f", "b.yaml"][..],
+        &["--filename", "a", "b.yaml"],
+        &["-R", "-f", "a", "-f", "b.yaml"],
+        &["--recursive", "a", "b.yaml"],
+        &["a", "b.yaml"],
+    ] {
+        tree.check(args).ends_with(1).says("judged 3: 3 denied");
+    }
+    for (globs, judged) in [
+        (&["--exclude", "two.yaml"][..], 1),
+        (&["--exclude", "deep"], 1),
+        (&["--exclude", "a/deep/"], 1),
+        (&["--exclude", "*.yaml"], 0),
+        (&["--exclude", "one.*", "--exclude", "t*.yaml"], 0),
+        (&["--exclude", "a/*.yaml"], 1),
+        (&["--exclude", "other"], 2),
+    ] {
+        let ended = tree.check(&[globs, &["a"]].concat());
+        if judged == 0 {
+            ended
+                .ends_with(2)
+                .complains("expected a Kubernetes object in `a`, found ");
+        } else {
+            ended
+                .ends_with(1)
+                .says(&format!("judged {judged}: {judged} denied"));
+        }
+    }
+    tree.check(&["--exclude", "[", "a"])
+        .ends_with(2)
+        .complains("cannot use the pattern `[`");
+    tree.check(&["-n", "bao", "nowhere.yaml", "b.yaml"])
+        .says("NetworkPolicy bao/four: 1 denied")
+        .says("judged 2: 2");
+    tree.check(&[])
+        .ends_with(2)
+        .complains("error: nothing to read: name a file or folder");
+    // Render and show take them as well.
+    let cluster = fs::read_to_string(Path::new(&inventory()).join("openbaocluster.yaml")).unwrap();
+    tree.write("c/cluster.yaml", &cluster)
+        .write("c/broken.yaml", "a: [\n");
+    let address = ["--api-server-address", "10.43.0.1"];
+    let render = |args: &[&str]| tree.run(&[&["render"], &address[..], args].concat());
+    render(&["-f", "c", "--exclude", "broken.*"])
+        .ends_with(0)
+        .says("kind: NetworkPolicy");
+    render(&["-f", "c"])
+        .ends_with(2)
+        .complains("failed to parse c/broken.yaml");
+    let show = |args: &[&str]| tree.run(&[&["show"], args].concat());
+    show(&["-f", "c/cluster.yaml"]).ends_with(0).says("bao/bao");
+    show(&["-f", "c", "--exclude", "broken.*", "-o", "json"])
+        .ends_with(0)
+        .says("\"bao\"");
+    show(&["--inventory", "c/cluster.yaml"])
+        .ends_with(0)
+        .says("bao/bao");
+}
+
+#[test]
+fn an_object_that_stands_twice_counts_once_or_is_judged_in_each_version() {
+    let tree = Tree::new("twice");
+    tree.write("a.yaml", open("same"))
+        .write("b.yaml", format!("# a copy\n{}", open("same")));
+    tree.check(&["."])
+        .ends_with(1)
+        .says("judged 1: 1 denied")
+        .says_nothing_of("differently");
+    tree.write("b.yaml", fine("same"));
+    let note = "note: NetworkPolicy bao/same is written differently at ./a.yaml:1 and ./b.yaml:1; each is judged against the rest\n";
+    tree.check(&["."])
+        .ends_with(1)
+        .says(note)
+        .says("judged 2: 1 denied");
+    // The order does not matter.
+    tree.write("a.yaml", fine("same"))
+        .write("b.yaml", open("same"));
+    tree.check(&["."])
+        .ends_with(1)
+        .says(note)
+        .says("judged 2: 1 denied")
+        .says("--> ./b.yaml:");
+    // Each version is judged against the others' policies.
+    let cluster = fs::read_to_string(Path::new(&inventory()).join("openbaocluster.yaml")).unwrap();
+    tree.write("c.yaml", &cluster).write(
+        "d.yaml",
+        cluster.replacen("namespace: bao", "namespace: bao\n  labels: {a: b}", 1),
+    );
+    tree.run(&["check", "."])
+        .ends_with(1)
+        .says("OpenBaoCluster bao/bao is written differently");
+}
