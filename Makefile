@@ -66,7 +66,7 @@ fmt: ## Format the code
 	$(CARGO) fmt --all
 
 docs: ## Write docs/reference and docs/coverage.md from the code, and the library's documentation to target/doc
-	OBP_BLESS=1 $(CARGO) test --quiet --test it reference::
+	OBP_BLESS=1 $(CARGO) test --quiet --test it reference:: docs::
 	$(CARGO) doc --no-deps
 
 bench: control-plane static ## Hold the engine and check against decoding, and the server against a bare one: ratios in one run

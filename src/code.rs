@@ -1,5 +1,5 @@
-//! The catalogue of rules: codes, names, default levels and summaries. The checks are in `rules`; levels of
-//! the settings are in `config`.
+//! The codes of the rules: names, default levels and pages. The rules themselves are in `review::rules`, levels of
+//! the settings in `config`.
 
 #![deny(
     clippy::disallowed_macros,
@@ -7,7 +7,7 @@
     clippy::disallowed_types
 )]
 
-mod rules;
+mod codes;
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,7 +15,8 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use rules::{Code, RULES};
+use codes::{CAUSES, NAMES};
+pub use codes::{Cause, Code};
 
 /// Effect of a finding.
 #[derive(
@@ -102,70 +103,92 @@ pub struct UnknownCode {
     nearest: Code,
 }
 
-/// Importance of a rule's findings among those of the same level. The most important come first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Weight {
-    /// Connections that are cut or opened, and objects that cannot be checked.
-    Exposure,
-    /// Declarations that open too much or that will not work.
-    Mistake,
-    /// Possible improvements.
-    Style,
-    /// Parts without any effect.
-    NoEffect,
+/// Level of the findings of a cause about a problem that the write introduces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum DefaultLevel {
+    Deny,
+    Warn,
+    Audit,
+    /// Denies for a Hardened cluster whose operator enforces its contract, warns otherwise.
+    DenyForHardened,
+    /// Denies where the newest operator does, warns otherwise.
+    DenyInNext,
 }
 
-/// Facts that a finding of a rule depends on. With others it could be another finding, so a denial is confirmed by a
-/// live read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Basis {
-    /// None: the object alone is at fault.
-    Object,
-    /// Facts about other objects.
-    Facts,
-    /// Facts, in reviews of restores: the contract for a restore is that of its cluster.
-    FactsOfRestore,
-    /// Facts, in reviews of clusters and restores: an undecided proof may be about a deleted policy.
-    FactsUnlessPolicy,
-    /// Facts, in deletions: they may have the object that the request deletes.
-    FactsOfDeletion,
+/// One row of the table of causes.
+struct CauseRow {
+    code: Code,
+    level: DefaultLevel,
+    /// The findings that it applies to; empty for those that no other cause of the rule applies to.
+    when: &'static str,
 }
 
-/// One row of the table of rules.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rule {
-    /// The code.
-    pub code: Code,
-    /// The code as printed.
-    pub text: &'static str,
-    /// The name.
-    pub name: &'static str,
-    /// The level without settings, in words: a rule with several causes has several.
-    pub default_level: &'static str,
-    /// Importance of its findings.
-    pub weight: Weight,
-    /// Facts that its findings depend on.
-    pub basis: Basis,
-    /// One sentence without a full stop.
-    pub summary: &'static str,
-    /// The page in Markdown: cause, reason, an example, and a remedy.
-    pub page: &'static str,
+impl Cause {
+    const fn row(self) -> &'static CauseRow {
+        &CAUSES[self as usize]
+    }
+
+    /// The rule.
+    pub(crate) const fn code(self) -> Code {
+        self.row().code
+    }
+
+    /// The level. `operator_denies` is true if the operator of the baseline does not accept it for this cluster.
+    pub(crate) const fn level(self, operator_denies: bool) -> Level {
+        match self.row().level {
+            DefaultLevel::Deny => Level::Deny,
+            DefaultLevel::DenyForHardened | DefaultLevel::DenyInNext if operator_denies => {
+                Level::Deny
+            }
+            DefaultLevel::Warn | DefaultLevel::DenyForHardened | DefaultLevel::DenyInNext => {
+                Level::Warn
+            }
+            DefaultLevel::Audit => Level::Audit,
+        }
+    }
+}
+
+impl fmt::Display for CauseRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (level, stricter) = match self.level {
+            DefaultLevel::Deny => ("deny", None),
+            DefaultLevel::Warn => ("warn", None),
+            DefaultLevel::Audit => ("audit", None),
+            DefaultLevel::DenyForHardened => ("warn", Some("deny for Hardened in `next`")),
+            DefaultLevel::DenyInNext => ("warn", Some("deny in `next`")),
+        };
+        f.write_str(level)?;
+        let separator = if self.when.is_empty() {
+            "; "
+        } else {
+            write!(f, " {}", self.when)?;
+            ", "
+        };
+        stricter.map_or(Ok(()), |stricter| write!(f, "{separator}{stricter}"))
+    }
 }
 
 impl Code {
-    /// The row of the rule.
-    pub const fn rule(self) -> &'static Rule {
-        &RULES[self as usize]
-    }
-
     /// The code as printed.
     pub const fn as_str(self) -> &'static str {
-        self.rule().text
+        NAMES[self as usize].0
     }
 
     /// The name of the rule.
     pub const fn name(self) -> &'static str {
-        self.rule().name
+        NAMES[self as usize].1
+    }
+
+    /// The page in Markdown: cause, reason, an example, and a remedy.
+    pub const fn page(self) -> &'static str {
+        NAMES[self as usize].2
+    }
+
+    /// The levels without settings, in words.
+    pub fn default_level(self) -> String {
+        let causes = CAUSES.iter().filter(|cause| cause.code == self);
+        let levels: Vec<String> = causes.map(ToString::to_string).collect();
+        levels.join("; ")
     }
 }
 

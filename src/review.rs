@@ -24,6 +24,7 @@ mod replay;
 pub mod request;
 mod restore;
 mod restore_target;
+pub mod rules;
 #[cfg(test)]
 mod tests;
 pub mod verdict;
@@ -45,7 +46,9 @@ use crate::config::ReviewConfig;
 use crate::inventory::ObjectRef;
 use crate::rules::{Finding, input, unknown_field};
 use maintenance::Allowance;
+use metadata::MetadataReview;
 use netpol::cover::Budget;
+use rules::Check;
 
 /// Reviews one write. Returns all findings in a stable order.
 pub fn review(world: &CompiledSnapshot, request: &Request) -> Verdict {
@@ -78,27 +81,29 @@ fn judge(
 ) -> Verdict {
     let mut findings = match &request.subject {
         Subject::Policy(edit) => policy::findings(world, request, class, edit, budget),
-        Subject::Cluster(edit) => cluster::findings(world, class, edit, budget),
+        Subject::Cluster(edit) => cluster::findings(world, edit, budget),
         Subject::Restore(edit) => restore::findings(world, edit, budget),
     };
-    let unknown = unknown_fields(request, &mut findings);
-    findings.extend(unknown);
+    if let (before, Some(after)) = request.metadata() {
+        let config = &world.config;
+        let write = MetadataReview {
+            request,
+            config,
+            class,
+            before,
+            after,
+        };
+        if write.has_new_fields() {
+            unknown_field::name_in(&mut findings, request.object(), &after.unknown);
+        }
+        for check in rules::checks() {
+            if let Check::Metadata(check) = check {
+                findings.extend(check(&write));
+            }
+        }
+    }
     let allowance = Allowance::of(Some(world), request, class);
     level::apply_levels(&world.config, request, class, allowance, findings)
-}
-
-/// Findings about unknown fields of the object. They are also named in denials that they may cause.
-fn unknown_fields(request: &Request, findings: &mut [Finding]) -> Vec<Finding> {
-    let (before, after) = request.metadata();
-    let Some(after) = after else {
-        return Vec::new();
-    };
-    let is_kept = before.is_some_and(|before| before.unknown == after.unknown);
-    if is_kept && !request.spec_changed() {
-        return Vec::new();
-    }
-    unknown_field::name_in(findings, request.object(), &after.unknown);
-    unknown_field::check(request.object(), after, before)
 }
 
 /// The verdict while facts are incomplete or too old: a denial, except for exempt users and for writes that

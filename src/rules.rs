@@ -30,5 +30,6 @@ pub mod text;
 mod undecided;
 pub mod unknown_field;
 
+pub(crate) use crate::code::Cause;
 pub use crate::code::{Code, Level};
 pub use finding::{Finding, Onset, Place};

@@ -16,7 +16,7 @@ use crate::inventory::{
     Checkpoint, Cluster, Fact, LiveCondition, ObjectRef, Restore, Snapshot, Status,
 };
 
-use crate::rules::{Code, Finding, Level};
+use crate::rules::{Cause, Finding, Onset};
 
 #[cfg(test)]
 pub(crate) use reasons::REASONS;
@@ -85,25 +85,33 @@ pub(crate) fn checkpoints(
     snapshot: &Snapshot,
     config: &ReviewConfig,
 ) -> Vec<Condition> {
+    let condition = |kind| computed(kind, cluster, snapshot, config);
+    Checkpoint::ALL.into_iter().filter_map(condition).collect()
+}
+
+/// One condition of a cluster, if the operator reports it.
+fn computed(
+    kind: Checkpoint,
+    cluster: &Cluster,
+    snapshot: &Snapshot,
+    config: &ReviewConfig,
+) -> Option<Condition> {
     if !config.baseline.features().reports_checkpoints {
-        return Vec::new();
+        return None;
     }
     let around = &cluster.dependencies;
-    let conditions = [
-        Some(api_server::condition(cluster, snapshot, config)),
-        around
-            .gateway
-            .as_ref()
-            .map(|gateway| gateway::condition(gateway, snapshot, config)),
-        around
-            .backup
-            .as_ref()
-            .map(|needs| job::backup(cluster, needs, config)),
-    ];
-    let conditions = conditions.into_iter().flatten();
-    conditions
-        .map(|condition| reasons::reported(unless_held(cluster, condition), config.baseline))
-        .collect()
+    let condition = match kind {
+        Checkpoint::ApiServerNetwork => api_server::condition(cluster, snapshot, config),
+        Checkpoint::GatewayIntegration => {
+            gateway::condition(around.gateway.as_ref()?, snapshot, config)
+        }
+        Checkpoint::BackupConfiguration => job::backup(cluster, around.backup.as_ref()?, config),
+        Checkpoint::RestoreConfiguration => return None,
+    };
+    Some(reasons::reported(
+        unless_held(cluster, condition),
+        config.baseline,
+    ))
 }
 
 /// The condition of a restore into this cluster; `None` in the baseline `classic`.
@@ -137,26 +145,17 @@ fn unless_held(cluster: &Cluster, condition: Condition) -> Condition {
     Condition::new(condition.kind, Status::Unknown, reason, message)
 }
 
-/// OBP601 to OBP603: conditions of a cluster that are `False`, as computed or in the live object.
+/// OBP601 to OBP603: a condition of a cluster that is `False`, as computed or in the live object.
 pub(crate) fn check(
+    kind: Checkpoint,
     object: &ObjectRef,
-    after: &Cluster,
-    before: Option<&Cluster>,
+    (before, after): (Option<&Cluster>, &Cluster),
     (snapshot, config): (&Snapshot, &ReviewConfig),
-) -> Vec<Finding> {
-    let old = before.map(|before| checkpoints(before, snapshot, config));
-    let old = old.unwrap_or_default();
-    let conditions = checkpoints(after, snapshot, config).into_iter();
-    let finding = |condition: Condition| {
-        let old = old.iter().find(|old| old.kind == condition.kind);
-        finding(
-            object,
-            &condition,
-            after.dependencies.live(condition.kind),
-            old,
-        )
-    };
-    conditions.filter_map(finding).collect()
+) -> Option<Finding> {
+    let condition = computed(kind, after, snapshot, config)?;
+    let old = before.and_then(|before| computed(kind, before, snapshot, config));
+    let live = after.dependencies.live(kind);
+    finding(object, &condition, live, old.as_ref())
 }
 
 /// The finding about one condition, if it is `False`. `old` is the condition before the write.
@@ -173,28 +172,23 @@ pub(crate) fn finding(
     if condition.status != Status::False && seen.is_none() {
         return None;
     }
-    let (code, path) = place(condition.kind);
+    let (cause, path) = place(condition.kind);
     let same = |old: &Condition| old.status == condition.status && old.reason == condition.reason;
     let is_known = seen.is_some() || old.is_some_and(same);
-    let finding = if is_known {
-        Finding::new(code, Level::Warn, object, path)
-    } else {
-        Finding::advice(code, object, path)
-    };
     Some(Finding {
         reason: condition.with_live(live),
         help: help(condition.reason, condition.kind),
-        ..finding
+        ..Finding::of(cause, Onset::of(is_known), object, path)
     })
 }
 
-/// The code for a condition, and the field that decides it.
-pub(crate) const fn place(kind: Checkpoint) -> (Code, &'static str) {
+/// The cause of findings about a condition, and the field that decides it.
+const fn place(kind: Checkpoint) -> (Cause, &'static str) {
     match kind {
-        Checkpoint::ApiServerNetwork => (Code::Obp601, "spec.network"),
-        Checkpoint::GatewayIntegration => (Code::Obp602, "spec.gateway"),
-        Checkpoint::BackupConfiguration => (Code::Obp603, "spec.backup"),
-        Checkpoint::RestoreConfiguration => (Code::Obp604, "spec"),
+        Checkpoint::ApiServerNetwork => (Cause::ApiServerNetworkNotReady, "spec.network"),
+        Checkpoint::GatewayIntegration => (Cause::GatewayIntegrationNotReady, "spec.gateway"),
+        Checkpoint::BackupConfiguration => (Cause::BackupConfigurationNotReady, "spec.backup"),
+        Checkpoint::RestoreConfiguration => (Cause::RestoreConfigurationNotReady, "spec"),
     }
 }
 

@@ -4,7 +4,7 @@
 use super::opened::{Opened, Openings};
 use crate::baseline::{Peers, Pods};
 use crate::inventory::{ObjectRef, Profile};
-use crate::rules::{Code, Finding};
+use crate::rules::{Cause, Finding, Onset};
 use netpol::{Direction, Region};
 
 const PROFILE: &str = "spec.profile";
@@ -20,7 +20,7 @@ pub(crate) fn check(
         cluster: Some(object.clone()),
         reason,
         help,
-        ..Finding::advice(Code::Obp318, object, path)
+        ..Finding::of(Cause::DeclarationOpens, Onset::Introduced, object, path)
     };
     let opened = opened(after, before);
     let opens = |peers: Peers| opened.contains(&peers);

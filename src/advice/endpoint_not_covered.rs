@@ -12,7 +12,7 @@ use crate::inventory::dependencies::DialTarget;
 use crate::inventory::endpoint::{Endpoint, Host};
 use crate::inventory::{Cluster, Kind, ObjectRef};
 use crate::rules::paste::yaml;
-use crate::rules::{Code, Finding, Level, Onset};
+use crate::rules::{Cause, Finding, Onset};
 use netpol::label::NAMESPACE_NAME;
 use netpol::port::{Port, Protocol};
 use netpol::{Direction, PeerSet, Region};
@@ -39,13 +39,7 @@ pub(crate) struct DialContext<'a> {
 /// Findings for all endpoints that are not covered. Those that `before` did not cover either are known.
 pub(crate) fn check(now: DialContext<'_>, before: Option<DialContext<'_>>) -> Vec<Finding> {
     let old = before.map_or_else(Vec::new, uncovered);
-    let onset = |dial: &DialTarget| {
-        if old.iter().any(|(known, _)| *known == dial) {
-            Onset::PreExisting
-        } else {
-            Onset::Introduced
-        }
-    };
+    let onset = |dial: &DialTarget| Onset::of(old.iter().any(|(known, _)| *known == dial));
     let found = uncovered(now).into_iter();
     found
         .map(|(dial, why)| finding(now, dial, &why, onset(dial)))
@@ -183,11 +177,7 @@ fn is_own((name, namespace): (&str, &str), cluster: &Cluster) -> bool {
 }
 
 fn finding(now: DialContext<'_>, dial: &DialTarget, why: &Why, onset: Onset) -> Finding {
-    let finding = if onset == Onset::PreExisting {
-        Finding::new(Code::Obp605, Level::Warn, now.object, &*dial.path)
-    } else {
-        Finding::advice(Code::Obp605, now.object, &*dial.path)
-    };
+    let finding = Finding::of(Cause::EndpointNotCovered, onset, now.object, &*dial.path);
     let meta = &now.openings.cluster.meta;
     let cluster = ObjectRef {
         kind: Kind::OpenBaoCluster,
@@ -266,11 +256,7 @@ pub(crate) fn seal_without_address(
     };
     let seal = placeless(after)?;
     let path = "spec.unseal.type";
-    let finding = if before.and_then(placeless).is_some() {
-        Finding::new(Code::Obp605, Level::Warn, object, path)
-    } else {
-        Finding::advice(Code::Obp605, object, path)
-    };
+    let onset = Onset::of(before.and_then(placeless).is_some());
     Some(Finding {
         cluster: Some(object.clone()),
         reason: format!(
@@ -278,6 +264,6 @@ pub(crate) fn seal_without_address(
              reach nothing on the network"
         ),
         help: "if it is on the network, declare it under spec.network.egressRules".to_owned(),
-        ..finding
+        ..Finding::of(Cause::EndpointNotCovered, onset, object, path)
     })
 }

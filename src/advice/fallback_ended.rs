@@ -5,7 +5,7 @@ use super::endpoint_not_covered::{DialContext, check as uncovered};
 use super::opened::Openings;
 use crate::baseline::{Peers, Pods};
 use crate::inventory::{ObjectRef, Profile};
-use crate::rules::{Code, Finding};
+use crate::rules::{Cause, Finding, Onset};
 use netpol::{Direction, Region};
 
 /// The port of the fallback.
@@ -40,7 +40,12 @@ pub(crate) fn check(
         reason,
         help: "declare what the jobs reach on 443 under spec.network.egressRules as well"
             .to_owned(),
-        ..Finding::advice(Code::Obp607, object, "spec.network.egressRules")
+        ..Finding::of(
+            Cause::FallbackEnded,
+            Onset::Introduced,
+            object,
+            "spec.network.egressRules",
+        )
     })
 }
 

@@ -6,7 +6,7 @@ use super::opened::Openings;
 use crate::baseline::{Peers, Pods};
 use crate::config::ReviewConfig;
 use crate::inventory::{Cluster, ObjectRef};
-use crate::rules::{Code, Finding, Level};
+use crate::rules::{Cause, Finding, Onset};
 use netpol::Direction;
 use netpol::port::{Port, Protocol};
 
@@ -31,16 +31,12 @@ pub(crate) fn check(
             Entrance::Gateway => "spec.gateway",
             Entrance::Ingress => "spec.ingress",
         };
-        let finding = if old.contains(&entrance) {
-            Finding::new(Code::Obp606, Level::Warn, object, path)
-        } else {
-            Finding::advice(Code::Obp606, object, path)
-        };
+        let onset = Onset::of(old.contains(&entrance));
         Finding {
             cluster: Some(object.clone()),
             reason: reason(entrance, cluster, config),
             help: help(entrance, cluster),
-            ..finding
+            ..Finding::of(Cause::NobodyAdmitted, onset, object, path)
         }
     };
     shut.into_iter().map(finding).collect()

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::IpNet;
 
 use crate::inventory::{Cluster, ObjectRef, Policy};
-use crate::rules::{Code, Finding, Onset};
+use crate::rules::{Cause, Finding, Onset};
 use netpol::rule::{Peer, PortRange, Rule, Selector};
 use netpol::{Direction, Reading};
 
@@ -115,14 +115,14 @@ fn of_direction(
 
 fn finding(object: &ObjectRef, path: &str, is_known: bool, idle: Idle) -> Finding {
     Finding {
-        onset: if is_known {
-            Onset::PreExisting
-        } else {
-            Onset::Introduced
-        },
         reason: idle.reason,
         help: idle.help,
-        ..Finding::advice(Code::Obp317, object, format!("{path}{}", idle.part))
+        ..Finding::of(
+            Cause::RuleWithoutEffect,
+            Onset::of(is_known),
+            object,
+            format!("{path}{}", idle.part),
+        )
     }
 }
 

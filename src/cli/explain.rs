@@ -27,18 +27,18 @@ pub struct Args {
 struct Rule {
     code: &'static str,
     name: &'static str,
-    default_level: &'static str,
+    default_level: String,
     summary: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     explanation: Option<&'static str>,
 }
 
 impl Rule {
-    const fn of(code: Code) -> Self {
+    fn of(code: Code) -> Self {
         Self {
             code: code.as_str(),
             name: code.name(),
-            default_level: code.rule().default_level,
+            default_level: code.default_level(),
             summary: code.rule().summary,
             explanation: None,
         }
@@ -49,10 +49,10 @@ impl Rule {
 pub(crate) fn run(args: &Args) -> Result<ExitStatus, Failure> {
     let text = match (args.code, args.output) {
         (None, TextOrJson::Text) => list(),
-        (Some(code), TextOrJson::Text) => page(code.rule().page),
+        (Some(code), TextOrJson::Text) => page(code.page()),
         (None, TextOrJson::Json) => json(Code::ALL.map(Rule::of).as_slice())?,
         (Some(code), TextOrJson::Json) => json(&Rule {
-            explanation: Some(code.rule().page),
+            explanation: Some(code.page()),
             ..Rule::of(code)
         })?,
     };
@@ -75,7 +75,7 @@ fn list() -> String {
     let mut text = String::new();
     for code in Code::ALL {
         let head = styled(STRONG, &format!("{code} {}", code.name()));
-        let _ = writeln!(text, "{head} ({})", code.rule().default_level);
+        let _ = writeln!(text, "{head} ({})", code.default_level());
         let _ = writeln!(text, "{}", wrapped(code.rule().summary, "    ", "    "));
     }
     text

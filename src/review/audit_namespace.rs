@@ -11,7 +11,7 @@ use super::{isolation, level, review_as};
 use crate::code::EnforcementPoint;
 use crate::inventory::{Cluster, Fact, Kind, NamespaceFacts, ObjectRef, Policy};
 use crate::rules::default_deny_absent::Missing;
-use crate::rules::{Finding, Level, input};
+use crate::rules::{Finding, Onset, input};
 
 /// All findings about the objects of a namespace, unique and in a stable order. Managed policies are compared
 /// with those that the operator renders. There are none if there is nothing to guard.
@@ -71,7 +71,7 @@ fn of_clusters(world: &CompiledSnapshot, namespace: &str, facts: &NamespaceFacts
             && broken.version.is_some()
         {
             // No perimeter is violated. Another alert reports that nothing can be proved about the object.
-            let told = input::unreadable(&object, broken, Level::Warn);
+            let told = input::unreadable(&object, broken, Onset::PreExisting);
             return level::of_state(&world.config, EnforcementPoint::Audit, told);
         }
         judged(

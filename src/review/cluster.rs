@@ -4,91 +4,109 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::advice;
-use super::level::WriterClass;
-use super::replay;
 use super::request::Edit;
 use super::restore_target::{self, Paths, Planned};
+use super::rules::{self, Check};
 use super::world::CompiledSnapshot;
+use super::{advice, replay};
+use crate::advice::opened::Openings;
 use crate::baseline::{ClusterPerimeter, Pods};
 use crate::config::Baseline;
 use crate::inventory::{Cluster, Fact, ObjectRef};
 use crate::rules::declaration::{self, Declaration, redundant};
 use crate::rules::policy_name::{self, Age};
-use crate::rules::{Finding, Level, ambiguous_cidr, existing_policy, input, isolation_lost};
+use crate::rules::{Finding, Onset, existing_policy, input};
 use netpol::Direction;
 use netpol::cover::Budget;
+
+/// A cluster write that can be read.
+pub(super) struct ClusterReview<'a> {
+    pub(super) world: &'a CompiledSnapshot,
+    pub(super) edit: &'a Edit<Cluster>,
+    pub(super) object: &'a ObjectRef,
+    pub(super) before: Option<&'a Cluster>,
+    pub(super) after: &'a Cluster,
+    /// Its declarations. Rules about declared values use those of ingress.
+    pub(super) ingress: Declaration<'a>,
+    pub(super) egress: Declaration<'a>,
+    /// Rules that the operator opens for it, before and after the write.
+    pub(super) openings_before: Option<Openings<'a>>,
+    pub(super) openings: Openings<'a>,
+    pub(super) budget: &'a Cell<Budget>,
+}
 
 /// All findings about a cluster write.
 pub(super) fn findings(
     world: &CompiledSnapshot,
-    class: WriterClass,
     edit: &Edit<Cluster>,
     budget: &Cell<Budget>,
 ) -> Vec<Finding> {
-    let mut findings = marked(world, class, edit);
     let broken = match &edit.after {
         None => return Vec::new(),
         Some(Fact::Unreadable(broken)) => Some(broken),
         Some(Fact::Read(after)) => after.broken.as_ref(),
     };
     if let Some(broken) = broken {
-        findings.extend(input::unreadable(&edit.object, broken, Level::Deny));
-        return findings;
+        return input::unreadable(&edit.object, broken, Onset::Introduced);
     }
     let Some(after) = edit.after.as_ref().and_then(Fact::read) else {
-        return findings;
+        return Vec::new();
     };
     let before = edit.before.as_ref().and_then(Fact::read);
     let before = before.map(AsRef::as_ref);
-    let api_server = &world.snapshot.api_server;
-    findings.extend(ambiguous_cidr::in_cluster(&edit.object, after, before));
-    // First, since it takes at most half of the budget: declarations then cannot prevent a decision about existing
-    // policies, nor the other way round.
-    if edit.before.is_none() || edit.spec_changed {
-        findings.extend(existing_policies(
-            world,
-            edit,
-            &rewritten(world, edit, after),
-            budget,
-        ));
-    }
-    findings.extend(restore_tests(world, &edit.object, (before, after), budget));
-    for direction in Direction::ALL {
-        let declared = Declaration::new(
-            &edit.object,
-            &world.config,
-            direction,
-            after,
-            before,
-            budget,
-        );
-        if direction == Direction::Ingress {
-            findings.extend(declaration::values(&declared, after, before));
+    let (object, config) = (&edit.object, &*world.config);
+    let declaration =
+        |direction| Declaration::new(object, config, direction, after, before, budget);
+    let known = advice::known(world);
+    let write = ClusterReview {
+        world,
+        edit,
+        object,
+        before,
+        after,
+        ingress: declaration(Direction::Ingress),
+        egress: declaration(Direction::Egress),
+        openings_before: before.map(|before| Openings::new(before, known)),
+        openings: Openings::new(after, known),
+        budget,
+    };
+    let is_respecified = edit.before.is_none() || edit.spec_changed;
+    let mut findings = Vec::new();
+    for check in rules::checks() {
+        match check {
+            Check::Cluster(check) => findings.extend(check(&write, &findings)),
+            Check::Respecified(check) if is_respecified => {
+                findings.extend(check(&write, &findings));
+            }
+            _ => {}
         }
-        findings.extend(redundant::check(&declared, after, api_server));
-        let limit = declaration::limit(&declared);
-        findings.extend(replay::of_declaration(&declared, limit));
     }
-    findings.extend(names_taken(world, edit, after));
-    if edit.before.is_none() || edit.spec_changed {
-        findings.extend(advice::of_cluster(world, &edit.object, after, before));
-    }
+    findings.extend(declared(&write.ingress));
+    findings.extend(declared(&write.egress));
     findings
 }
 
-/// Findings about the mark by which the operator keeps up no policies: metadata, which are known of a cluster that
-/// cannot be read too.
-fn marked(world: &CompiledSnapshot, class: WriterClass, edit: &Edit<Cluster>) -> Vec<Finding> {
-    let Some(after) = &edit.after else {
-        return Vec::new();
-    };
-    if class == WriterClass::Operator {
-        return Vec::new();
+/// Findings about the declared rules of one direction.
+fn declared(declaration: &Declaration<'_>) -> Vec<Finding> {
+    if let Some(too_many) = declaration::too_many(declaration) {
+        return vec![too_many];
     }
-    let before = edit.before.as_ref().map(Fact::<Cluster>::meta);
-    let marked = isolation_lost::by_mark(&edit.object, before, after.meta(), &world.config);
-    marked.into_iter().collect()
+    let mut findings = Vec::new();
+    for check in rules::checks() {
+        if let Check::Declared(check) = check {
+            findings.extend(check(declaration, &findings));
+        }
+    }
+    replay::of_declaration(declaration, findings)
+}
+
+/// OBP314.
+pub(super) fn redundant(write: &ClusterReview<'_>, _: &[Finding]) -> Vec<Finding> {
+    let api_server = &write.world.snapshot.api_server;
+    let declarations = [&write.ingress, &write.egress].into_iter();
+    declarations
+        .flat_map(|declaration| redundant::check(declaration, write.after, api_server))
+        .collect()
 }
 
 /// Field paths of the labels of pods in a cluster's restore tests.
@@ -97,32 +115,26 @@ const TEST_LABELS: Paths = Paths {
     jobs: "spec.backup.target.workloadIdentity.podLabels",
 };
 
-/// Findings about existing policies that select pods of the clusters which the operator creates for restore
-/// tests.
-fn restore_tests(
-    world: &CompiledSnapshot,
-    object: &ObjectRef,
-    (before, after): (Option<&Cluster>, &Cluster),
-    budget: &Cell<Budget>,
-) -> Vec<Finding> {
-    let Some(tests) = Planned::by_tests(after) else {
+/// OBP203: existing policies that select pods of the clusters which the operator creates for restore tests.
+pub(super) fn restore_tests(write: &ClusterReview<'_>, _: &[Finding]) -> Vec<Finding> {
+    let Some(tests) = Planned::by_tests(write.after) else {
         return Vec::new();
     };
-    let before = before.and_then(Planned::by_tests);
+    let before = write.before.and_then(Planned::by_tests);
     let tests = (before.as_ref(), &tests);
-    restore_target::existing_policies(world, object, tests, &TEST_LABELS, budget)
+    restore_target::existing_policies(write.world, write.object, tests, &TEST_LABELS, write.budget)
 }
 
-/// Findings about names of the cluster's policies that are already taken.
-fn names_taken(world: &CompiledSnapshot, edit: &Edit<Cluster>, after: &Cluster) -> Vec<Finding> {
-    let age = if edit.before.is_none() {
+/// OBP311.
+pub(super) fn names(write: &ClusterReview<'_>, _: &[Finding]) -> Vec<Finding> {
+    let age = if write.edit.before.is_none() {
         Age::New
     } else {
         Age::Old
     };
-    let facts = world.facts(&edit.object.namespace);
+    let facts = write.world.facts(&write.object.namespace);
     facts.map_or_else(Vec::new, |facts| {
-        policy_name::check(&edit.object, after, age, facts, &world.config)
+        policy_name::check(write.object, write.after, age, facts, &write.world.config)
     })
 }
 
@@ -168,19 +180,16 @@ pub(super) fn managed_names(
     zones.filter_map(|pods| pods.policy_name(&object.name).map(Arc::from))
 }
 
-/// Findings about policies of the namespace that violate the perimeter of the cluster as written. Those in
-/// `aside` are skipped.
-fn existing_policies(
-    world: &CompiledSnapshot,
-    edit: &Edit<Cluster>,
-    aside: &BTreeSet<Arc<str>>,
-    budget: &Cell<Budget>,
-) -> Vec<Finding> {
-    let violations = violations(world, edit, aside, budget).into_iter();
-    violations.map(|violations| violations.finding).collect()
+/// OBP203: policies of the namespace that violate the perimeter of the cluster as written.
+pub(super) fn existing(write: &ClusterReview<'_>, _: &[Finding]) -> Vec<Finding> {
+    let aside = rewritten(write.world, write.edit, write.after);
+    let violations = violations(write.world, write.edit, &aside, write.budget).into_iter();
+    violations.map(|violation| violation.finding).collect()
 }
 
-/// The same with the policies and their rules.
+/// Violations of the perimeter of the cluster as written by policies of its namespace. Those in `aside` are skipped.
+/// They take at most half of the budget: declarations then cannot prevent a decision about them, nor the other way
+/// round.
 pub(super) fn violations(
     world: &CompiledSnapshot,
     edit: &Edit<Cluster>,

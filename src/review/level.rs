@@ -2,10 +2,11 @@
 
 use super::maintenance::Allowance;
 use super::request::{Operation, Request, Subject, Writer};
+use super::rules::About;
 use super::verdict::Verdict;
 use crate::code::EnforcementPoint;
 use crate::config::ReviewConfig;
-use crate::rules::{Code, Finding, Level, Onset, Place};
+use crate::rules::{Finding, Level, Onset, Place};
 
 /// The classes of users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,11 +69,11 @@ pub(super) fn apply_levels(
         let breaks_glass = allowance.covers(&finding);
         let old_harm =
             finding.onset == Onset::PreExisting || (unchanged && finding.place != Place::Metadata);
+        let about = finding.code.rule().about;
         let most = match class {
             _ if old_harm => Level::Warn,
-            WriterClass::Operator if is_about_allowlist(finding.code) => config.operator_level,
-            WriterClass::Stored if is_undecided(finding.code) => Level::Deny,
-            WriterClass::Stored if is_about_allowlist(finding.code) => Level::Deny,
+            WriterClass::Operator if about == About::Allowlist => config.operator_level,
+            WriterClass::Stored if about != About::Other => Level::Deny,
             WriterClass::Operator | WriterClass::Stored => Level::Warn,
             WriterClass::Everyone if breaks_glass => Level::Warn,
             WriterClass::System | WriterClass::Everyone => Level::Deny,
@@ -114,17 +115,4 @@ pub(super) fn of_state(
     settled
         .filter(|finding| finding.level != Level::Off)
         .collect()
-}
-
-/// Returns true if a rule is about undecided questions.
-const fn is_undecided(code: Code) -> bool {
-    matches!(code, Code::Obp401 | Code::Obp402)
-}
-
-/// Returns true if a rule is about the floor or the ceiling of policies.
-const fn is_about_allowlist(code: Code) -> bool {
-    matches!(
-        code,
-        Code::Obp101 | Code::Obp102 | Code::Obp103 | Code::Obp104 | Code::Obp201 | Code::Obp202
-    )
 }

@@ -8,9 +8,9 @@ use super::metadata::is_managed_name;
 use super::policy;
 use super::request::{Edit, Operation, Request, Subject};
 use super::restore_target;
+use super::rules::Basis;
 use super::verdict::{Outcome, Verdict};
 use super::world::CompiledSnapshot;
-use crate::code::Basis;
 use crate::inventory::{Fact, Policy};
 use crate::rules::{Code, Level};
 
@@ -89,7 +89,7 @@ fn rests_on_stubs(world: &CompiledSnapshot, request: &Request) -> bool {
 }
 
 /// Returns true if a finding of this rule could be different with other facts.
-const fn rests_on_facts(request: &Request, code: Code) -> bool {
+fn rests_on_facts(request: &Request, code: Code) -> bool {
     match code.rule().basis {
         Basis::Object => false,
         Basis::Facts => true,

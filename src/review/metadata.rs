@@ -1,10 +1,48 @@
-//! Changes of a policy's metadata that matter without facts.
+//! Metadata of the written object, and its changes that matter without facts.
 
+use super::level::WriterClass;
 use super::request::{Edit, Request, Subject};
 use crate::baseline::MANAGED_LABELS;
-use crate::config::Baseline;
+use crate::config::{Baseline, ReviewConfig};
 use crate::inventory::cluster::is_restored_into;
-use crate::inventory::{Cluster, Fact, Meta, Policy};
+use crate::inventory::{Cluster, Fact, Kind, Meta, Policy};
+use crate::rules::{Finding, isolation_lost, unknown_field};
+
+/// The metadata of an object that is written.
+pub(super) struct MetadataReview<'a> {
+    pub(super) request: &'a Request,
+    pub(super) config: &'a ReviewConfig,
+    pub(super) class: WriterClass,
+    pub(super) before: Option<&'a Meta>,
+    pub(super) after: &'a Meta,
+}
+
+impl MetadataReview<'_> {
+    /// Returns true if the unknown fields are checked: they or the spec change.
+    pub(super) fn has_new_fields(&self) -> bool {
+        let is_kept = |before: &Meta| before.unknown == self.after.unknown;
+        !self.before.is_some_and(is_kept) || self.request.spec_changed()
+    }
+}
+
+/// OBP102: the mark of a restored cluster, for which the operator keeps up no policies. It is known of a cluster that
+/// cannot be read too.
+pub(super) fn restored(write: &MetadataReview<'_>) -> Vec<Finding> {
+    let object = write.request.object();
+    if object.kind != Kind::OpenBaoCluster || write.class == WriterClass::Operator {
+        return Vec::new();
+    }
+    let marked = isolation_lost::by_mark(object, write.before, write.after, write.config);
+    marked.into_iter().collect()
+}
+
+/// OBP316.
+pub(super) fn unknown_fields(write: &MetadataReview<'_>) -> Vec<Finding> {
+    if !write.has_new_fields() {
+        return Vec::new();
+    }
+    unknown_field::check(write.request.object(), write.after, write.before)
+}
 
 /// Suffix of the names of all managed policies.
 const MANAGED_SUFFIX: &str = "-network-policy";

@@ -14,7 +14,7 @@ use super::request::{Edit, Operation, Request, Subject, Writer};
 use super::verdict::Verdict;
 use super::world::CompiledSnapshot;
 use super::{isolation, review_as};
-use crate::code::{Code, EnforcementPoint};
+use crate::code::EnforcementPoint;
 use crate::inventory::cluster::is_restored_into;
 use crate::inventory::{Cluster, Fact, Kind, NamespaceFacts, Object, ObjectRef, Policy, Restore};
 use crate::rules::Finding;

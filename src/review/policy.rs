@@ -1,27 +1,43 @@
 //! The review of a NetworkPolicy write, for each affected zone.
 
-mod zones;
+pub(super) mod zones;
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::advice;
 use super::level::WriterClass;
 use super::metadata;
 use super::request::{Edit, Operation, Request};
+use super::rules::{self, Check};
 use super::world::CompiledSnapshot;
 use super::written::PolicyWrite;
+use crate::advice::without_effect;
 use crate::baseline::{ClusterPerimeter, ZonePerimeter};
 use crate::code::EnforcementPoint;
+use crate::config::ReviewConfig;
 use crate::inventory::{Fact, Kind, ObjectRef, Policy, Unreadable};
 use crate::rules::policy_owner::{self, Owners};
-use crate::rules::{Code, Finding, Level, Place, ambiguous_cidr, input, size};
+use crate::rules::{Cause, Finding, Onset, Place, ambiguous_cidr, input, size};
 use netpol::LabelSet;
 use netpol::cover::Budget;
 
-pub(super) use zones::{case, proofs, with_observed};
+pub(super) use zones::{change, proofs, with_observed};
 use zones::{may_go, of_cluster};
+
+/// A policy write.
+pub(super) struct PolicyReview<'a> {
+    request: &'a Request,
+    config: &'a ReviewConfig,
+    edit: &'a Edit<Policy>,
+    before: Option<&'a Policy>,
+    /// The new policy, if proofs about it are tried.
+    after: Option<&'a Policy>,
+    /// The clusters of the namespace, if the policy concerns one of them.
+    perimeters: &'a [ClusterPerimeter],
+    /// True if the namespace has clusters.
+    is_guarded: bool,
+}
 
 /// All findings about a policy write.
 pub(super) fn findings(
@@ -35,41 +51,43 @@ pub(super) fn findings(
     let mut findings = Vec::new();
     // Without a cluster there is no perimeter.
     let is_guarded = !perimeters.is_empty();
-    let level = if is_guarded { Level::Deny } else { Level::Warn };
+    let onset = Onset::of(!is_guarded);
     let stored = deleted(world, edit);
     let edit = match &stored {
         Deleted::AsSaid => edit,
         Deleted::Stored(edit) => edit,
-        Deleted::Unknown(broken) => return input::unreadable(&edit.object, broken, level),
+        Deleted::Unknown(broken) => return input::unreadable(&edit.object, broken, onset),
     };
     if let Some(Fact::Unreadable(broken)) = &edit.after {
-        findings.extend(input::unreadable(&edit.object, broken, level));
+        findings.extend(input::unreadable(&edit.object, broken, onset));
     }
-    if is_guarded {
-        findings.extend(advice::of_policy(request.point, edit));
-    }
-    if !concerns(perimeters, edit) {
-        return findings;
-    }
-    findings.extend(owners_of_managed(world, perimeters, edit));
+    let is_concerned = concerns(perimeters, edit);
     let read = |fact: &'_ Option<Fact<Policy>>| fact.as_ref().and_then(Fact::read).cloned();
     let (before, after) = (read(&edit.before), read(&edit.after));
-    if let Some(after) = &after {
-        let too_large = size::check(&edit.object, after, &world.config.caps);
-        if !too_large.is_empty() {
-            // No proof is tried, so there are no other findings.
-            findings.extend(too_large);
-            findings.extend(unproved_owners(perimeters, edit));
-            return findings;
+    let too_large = after.as_ref().filter(|_| is_concerned);
+    let too_large = too_large.map(|after| size::check(&edit.object, after, &world.config.caps));
+    let too_large = too_large.unwrap_or_default();
+    let write = PolicyReview {
+        request,
+        config: &world.config,
+        edit,
+        before: before.as_deref(),
+        after: after.as_deref().filter(|_| too_large.is_empty()),
+        perimeters: if is_concerned { perimeters } else { &[] },
+        is_guarded,
+    };
+    for check in rules::checks() {
+        if let Check::Policy(check) = check {
+            findings.extend(check(&write));
         }
-        findings.extend(ambiguous_cidr::in_policy(
-            &edit.object,
-            after,
-            before.as_deref(),
-        ));
     }
-    if matches!(edit.after, Some(Fact::Unreadable(_))) {
-        findings.extend(unproved_owners(perimeters, edit));
+    if !is_concerned {
+        return findings;
+    }
+    if !too_large.is_empty() {
+        // No proof is tried, so there are no other findings.
+        findings.extend(too_large);
+        return findings;
     }
     findings.extend(neighbours(world, edit));
     let written = PolicyWrite::of(edit);
@@ -94,6 +112,45 @@ pub(super) fn findings(
     findings
 }
 
+/// OBP104: the owners of a managed policy, and those of a policy about which nothing can be proved.
+pub(super) fn owners(write: &PolicyReview<'_>) -> Vec<Finding> {
+    let Some(owners) = owners_of(write.edit) else {
+        return Vec::new();
+    };
+    let known = write.perimeters.iter();
+    let known = known.filter(|cluster| cluster.unread_version.is_none());
+    let is_managed =
+        |cluster: &&ClusterPerimeter| cluster.managed(&write.edit.object.name).is_some();
+    let (managing, others): (Vec<_>, Vec<_>) = known.partition(is_managed);
+    let managed = managing
+        .into_iter()
+        .flat_map(|cluster| policy_owner::of_managed(&owners, cluster, write.config.baseline));
+    let mut others = others.into_iter().filter(|_| write.after.is_none());
+    let unproved = others.find_map(|cluster| policy_owner::unproved(&owners, cluster));
+    managed.chain(unproved).collect()
+}
+
+/// OBP315.
+pub(super) fn ambiguous(write: &PolicyReview<'_>) -> Vec<Finding> {
+    match write.after {
+        Some(after) if !write.perimeters.is_empty() => {
+            ambiguous_cidr::in_policy(&write.edit.object, after, write.before)
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// OBP317, for users who write the policy. Stored objects are not checked.
+pub(super) fn without_effect(write: &PolicyReview<'_>) -> Vec<Finding> {
+    let is_stored = write.request.point == EnforcementPoint::Audit;
+    match &write.edit.after {
+        Some(Fact::Read(after)) if write.is_guarded && write.edit.spec_changed && !is_stored => {
+            without_effect::in_policy(&write.edit.object, after, write.before)
+        }
+        _ => Vec::new(),
+    }
+}
+
 /// The finding that the pods selected by the policy could not be determined.
 fn unselected(edit: &Edit<Policy>, steps: u32) -> Finding {
     Finding {
@@ -101,7 +158,12 @@ fn unselected(edit: &Edit<Policy>, steps: u32) -> Finding {
             "which pods of the clusters of the namespace it selects could not be decided within {steps} steps"
         ),
         help: "select pods by fewer labels and values".to_owned(),
-        ..Finding::new(Code::Obp402, Level::Deny, &edit.object, "spec.podSelector")
+        ..Finding::of(
+            Cause::Undecided,
+            Onset::Introduced,
+            &edit.object,
+            "spec.podSelector",
+        )
     }
 }
 
@@ -217,37 +279,10 @@ pub(super) fn concerns(perimeters: &[ClusterPerimeter], edit: &Edit<Policy>) -> 
 }
 
 /// The owners of the written policy; `None` if none is written.
-fn owners(edit: &Edit<Policy>) -> Option<Owners<'_>> {
+fn owners_of(edit: &Edit<Policy>) -> Option<Owners<'_>> {
     Some(Owners {
         object: &edit.object,
         before: edit.before.as_ref().map(Fact::<Policy>::meta),
         after: edit.after.as_ref()?.meta(),
     })
-}
-
-/// Findings about the owners of a managed policy, even if the rest of it cannot be read.
-fn owners_of_managed(
-    world: &CompiledSnapshot,
-    perimeters: &[ClusterPerimeter],
-    edit: &Edit<Policy>,
-) -> Vec<Finding> {
-    let managing = perimeters
-        .iter()
-        .filter(|cluster| cluster.unread_version.is_none())
-        .filter(|cluster| cluster.managed(&edit.object.name).is_some());
-    let of_cluster = |cluster: &ClusterPerimeter| {
-        let owners = owners(edit);
-        owners.map(|owners| policy_owner::of_managed(&owners, cluster, world.config.baseline))
-    };
-    managing.filter_map(of_cluster).flatten().collect()
-}
-
-/// Findings about new owners of a policy about which nothing can be proved.
-fn unproved_owners(perimeters: &[ClusterPerimeter], edit: &Edit<Policy>) -> Vec<Finding> {
-    let mut others = perimeters
-        .iter()
-        .filter(|cluster| cluster.unread_version.is_none())
-        .filter(|cluster| cluster.managed(&edit.object.name).is_none());
-    let found = others.find_map(|cluster| policy_owner::unproved(&owners(edit)?, cluster));
-    found.into_iter().collect()
 }

@@ -20,6 +20,7 @@ use super::world::CompiledSnapshot;
 use crate::code::EnforcementPoint;
 use crate::config::{Pods, ReviewConfig};
 use crate::inventory::{Cluster, Fact, Kind, NamespaceFacts, ObjectRef, Policy};
+use crate::rules::declaration::everyone;
 use crate::rules::remedy::{Change, ClusterEdit, PolicyEdit, Rank, Remedy, exclude};
 use crate::rules::{Code, Finding, Level, Onset};
 use netpol::cover::Budget;
@@ -359,6 +360,6 @@ fn differs<T>(before: Option<&Fact<T>>, after: &T, same_spec: impl Fn(&T, &T) ->
 fn opens_too_much(verdict: &Verdict) -> bool {
     let mut introduced = verdict.findings.iter();
     introduced.any(|finding| {
-        finding.onset == Onset::Introduced && matches!(finding.code, Code::Obp302 | Code::Obp305)
+        finding.onset == Onset::Introduced && everyone::CODES.contains(&finding.code)
     })
 }

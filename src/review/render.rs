@@ -3,7 +3,7 @@
 mod message;
 
 use crate::baseline::{CLUSTER_LABEL, MANAGED_LABELS, NAME_LABEL, OPERATOR_NAME};
-use crate::rules::{Code, Finding};
+use crate::rules::Finding;
 use netpol::connection::{Endpoint, LabelPairs};
 use netpol::{Connection, Direction};
 
@@ -13,15 +13,6 @@ pub use message::{Step, long, message, steps};
 const WARNING_LENGTH: usize = 256;
 /// Minimum length of a reason in a warning.
 const LEAST_REASON: usize = 80;
-
-/// Label of the connection in a finding of this rule.
-pub const fn example_label(code: Code) -> &'static str {
-    match code {
-        Code::Obp101 => "connection cut",
-        Code::Obp103 => "connection at stake",
-        _ => "for example",
-    }
-}
 
 /// The example connection of a finding, with its condition.
 pub fn example(finding: &Finding) -> Option<String> {

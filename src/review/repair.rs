@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::level::WriterClass;
 use super::maintenance;
-use super::policy::{case, with_observed};
+use super::policy::{change, with_observed};
 use super::request::{Edit, Operation, Request, Subject};
 use super::verdict::{Repair, Repairs};
 use super::world::CompiledSnapshot;
@@ -211,8 +211,8 @@ fn dropped<'a>(
         ..edit.clone()
     };
     let written = PolicyWrite::of(&edit);
-    let mut case = case(world, cluster, zone, &written, budget);
-    case.others.clear();
+    let mut change = change(world, cluster, zone, &written, budget);
+    change.others.clear();
     let entry_of = |entry: &Entry, direction: Direction| {
         zone.floor(direction)
             .iter()
@@ -220,7 +220,7 @@ fn dropped<'a>(
     };
     let mut dropped = Vec::new();
     for direction in Direction::ALL {
-        let cut = core_connection_cut::cut(&case, direction).unwrap_or_default();
+        let cut = core_connection_cut::cut(&change, direction).unwrap_or_default();
         dropped.extend(
             cut.iter()
                 .filter_map(|(entry, _)| Some((direction, entry_of(entry, direction)?))),

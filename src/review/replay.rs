@@ -25,19 +25,19 @@ const UNREPLAYED: &str =
     "the proof and its replay disagree about a connection, which is a bug of openbao-perimeter";
 
 /// The findings about a policy write, with confirmed connections.
-pub(super) fn of_case(case: &PolicyChange<'_>, findings: Vec<Finding>) -> Vec<Finding> {
+pub(super) fn of_change(change: &PolicyChange<'_>, findings: Vec<Finding>) -> Vec<Finding> {
     let confirmed = |finding: &Finding| match (finding.code, &finding.witness) {
-        (Code::Obp101, Some(shown)) => is_cut(case, shown),
-        (Code::Obp102, Some(shown)) => is_bared(case, shown),
-        (Code::Obp201 | Code::Obp202, Some(shown)) => is_beyond(case, finding, shown),
+        (Code::Obp101, Some(shown)) => is_cut(change, shown),
+        (Code::Obp102, Some(shown)) => is_bared(change, shown),
+        (Code::Obp201 | Code::Obp202, Some(shown)) => is_beyond(change, finding, shown),
         (Code::Obp101 | Code::Obp201 | Code::Obp202, None) => false,
         _ => true,
     };
     let only_if = |finding: &Finding, shown: &Connection| match finding.code {
-        Code::Obp101 => is_still_possible(case, shown).then_some(Difference::AmbiguousCidr),
+        Code::Obp101 => is_still_possible(change, shown).then_some(Difference::AmbiguousCidr),
         Code::Obp201 | Code::Obp202 => {
-            let rule = written_rule(case, finding, shown.direction)?;
-            Difference::of([rule], shown, at_case(case, Reading::May))
+            let rule = written_rule(change, finding, shown.direction)?;
+            Difference::of([rule], shown, at_change(change, Reading::May))
         }
         _ => None,
     };
@@ -192,71 +192,74 @@ fn unreplayed(finding: Finding) -> Finding {
 }
 
 /// OBP101: the connection was allowed in every reading before the write, and is not allowed after it.
-fn is_cut(case: &PolicyChange<'_>, shown: &Connection) -> bool {
-    let passed = |moment| passes_at(case, moment, at_case(case, Reading::Must), shown);
+fn is_cut(change: &PolicyChange<'_>, shown: &Connection) -> bool {
+    let passed = |moment| passes_at(change, moment, at_change(change, Reading::Must), shown);
     passed(Moment::Before) && !passed(Moment::After)
 }
 
 /// OBP101: in some readings of the blocks, rules still allow it after the write.
-fn is_still_possible(case: &PolicyChange<'_>, shown: &Connection) -> bool {
+fn is_still_possible(change: &PolicyChange<'_>, shown: &Connection) -> bool {
     let at = At {
         tunnels: &[],
-        ..at_case(case, Reading::May)
+        ..at_change(change, Reading::May)
     };
-    passes_at(case, Moment::After, at, shown)
+    passes_at(change, Moment::After, at, shown)
 }
 
-fn passes_at(case: &PolicyChange<'_>, moment: Moment, at: At<'_>, shown: &Connection) -> bool {
+fn passes_at(change: &PolicyChange<'_>, moment: Moment, at: At<'_>, shown: &Connection) -> bool {
     // A policy that cannot be read may isolate, so only rules count then.
-    let is_open = case.zone.unreadable.is_empty()
-        && !is_isolated(&views(case, moment), shown.direction, &shown.subject);
-    is_open || is_let_through(&lasting_views(case, moment), shown, at)
+    let is_open = change.zone.unreadable.is_empty()
+        && !is_isolated(&views(change, moment), shown.direction, &shown.subject);
+    is_open || is_let_through(&lasting_views(change, moment), shown, at)
 }
 
 /// OBP102: the pod was isolated and no longer is, and nothing permits the connection.
-fn is_bared(case: &PolicyChange<'_>, shown: &Connection) -> bool {
+fn is_bared(change: &PolicyChange<'_>, shown: &Connection) -> bool {
     let isolated = |moment| {
         is_isolated(
-            &lasting_views(case, moment),
+            &lasting_views(change, moment),
             shown.direction,
             &shown.subject,
         )
     };
-    isolated(Moment::Before) && !isolated(Moment::After) && !is_permitted(case, shown)
+    isolated(Moment::Before) && !isolated(Moment::After) && !is_permitted(change, shown)
 }
 
 /// OBP201 and OBP202: the rule may allow the connection, and nothing permits it. Connections that the old
 /// policy allowed in every reading are not new.
-fn is_beyond(case: &PolicyChange<'_>, finding: &Finding, shown: &Connection) -> bool {
-    let (must, may) = (at_case(case, Reading::Must), at_case(case, Reading::May));
-    let opens = case.after.policy.is_some_and(|after| {
+fn is_beyond(change: &PolicyChange<'_>, finding: &Finding, shown: &Connection) -> bool {
+    let (must, may) = (
+        at_change(change, Reading::Must),
+        at_change(change, Reading::May),
+    );
+    let opens = change.after.policy.is_some_and(|after| {
         selects(&after.pods, &shown.subject)
-            && written_rule(case, finding, shown.direction)
+            && written_rule(change, finding, shown.direction)
                 .is_some_and(|rule| rule_passes(rule, shown, may))
     });
-    let known = case
+    let known = change
         .before
         .policy
         .is_some_and(|before| is_let_through(&[view(before)], shown, must));
-    opens && !is_permitted(case, shown) && !(known && finding.level == Level::Deny)
+    opens && !is_permitted(change, shown) && !(known && finding.level == Level::Deny)
 }
 
 /// The rule of the written policy that a finding is about.
 fn written_rule<'a>(
-    case: &PolicyChange<'a>,
+    change: &PolicyChange<'a>,
     finding: &Finding,
     direction: Direction,
 ) -> Option<&'a Rule> {
     match finding.place {
         Place::Rule(of, at) if of == direction => {
-            case.after.policy?.effective_rules(direction).get(at)
+            change.after.policy?.effective_rules(direction).get(at)
         }
         _ => None,
     }
 }
 
-fn is_permitted(case: &PolicyChange<'_>, shown: &Connection) -> bool {
-    is_in_ceiling(case.zone, shown, at_case(case, Reading::Permitted))
+fn is_permitted(change: &PolicyChange<'_>, shown: &Connection) -> bool {
+    is_in_ceiling(change.zone, shown, at_change(change, Reading::Permitted))
 }
 
 fn is_in_ceiling(zone: &ZonePerimeter, shown: &Connection, at: At<'_>) -> bool {
@@ -294,32 +297,32 @@ fn at_declaration<'a>(declaration: &'a Declaration<'_>) -> At<'a> {
     }
 }
 
-fn at_case<'a>(case: &'a PolicyChange<'_>, reading: Reading) -> At<'a> {
+fn at_change<'a>(change: &'a PolicyChange<'_>, reading: Reading) -> At<'a> {
     At {
-        namespace: &case.object.namespace,
+        namespace: &change.object.namespace,
         reading,
-        tunnels: &case.config.tunnel_ports,
+        tunnels: &change.config.tunnel_ports,
     }
 }
 
 /// All policies of the namespace that apply to the zone, before or after the write.
-fn views<'a>(case: &'a PolicyChange<'_>, moment: Moment) -> Vec<PolicyView<'a>> {
+fn views<'a>(change: &'a PolicyChange<'_>, moment: Moment) -> Vec<PolicyView<'a>> {
     let edited = match moment {
-        Moment::Before => case.before.policy,
-        Moment::After => case.after.policy,
+        Moment::Before => change.before.policy,
+        Moment::After => change.after.policy,
     };
-    let others = case.others.iter().map(|other| other.policy.as_ref());
+    let others = change.others.iter().map(|other| other.policy.as_ref());
     others.chain(edited).map(view).collect()
 }
 
 /// The same without those that will be collected with their owners.
-fn lasting_views<'a>(case: &'a PolicyChange<'_>, moment: Moment) -> Vec<PolicyView<'a>> {
+fn lasting_views<'a>(change: &'a PolicyChange<'_>, moment: Moment) -> Vec<PolicyView<'a>> {
     let edited = match moment {
-        Moment::Before => case.before.policy,
-        Moment::After => case.after.policy,
+        Moment::Before => change.before.policy,
+        Moment::After => change.after.policy,
     };
-    let others = case.others.iter().map(|other| other.policy.as_ref());
-    let lasting = others.filter(|other| lasts(&other.meta, case.cluster));
+    let others = change.others.iter().map(|other| other.policy.as_ref());
+    let lasting = others.filter(|other| lasts(&other.meta, change.cluster));
     lasting.chain(edited).map(view).collect()
 }
 

@@ -10,15 +10,17 @@ use super::cluster::managed_names;
 use super::replay;
 use super::request::Edit;
 use super::restore_target::{self, Paths, Planned};
+use super::rules::{self, Check};
 use super::world::CompiledSnapshot;
 use crate::advice::checkpoint;
 use crate::advice::endpoint_not_covered::{self, DialContext};
 use crate::advice::opened::Openings;
 use crate::baseline::{ClusterPerimeter, Pods};
+use crate::inventory::dependencies::DialTarget;
 use crate::inventory::restore::RestoreInto;
 use crate::inventory::{Checkpoint, Cluster, Fact, Kind, NamespaceFacts, ObjectRef, Restore};
 use crate::rules::declaration::hardened;
-use crate::rules::{Code, Finding, Level, Onset, existing_policy, input};
+use crate::rules::{Cause, Code, Finding, Level, Onset, existing_policy, input};
 use netpol::cover::Budget;
 
 /// Reason of the condition that OBP310 already reports if the contract denies.
@@ -33,6 +35,31 @@ const TARGET_LABELS: Paths = Paths {
     jobs: POD_LABELS,
 };
 
+/// A restore write that can be read.
+pub(super) struct RestoreReview<'a> {
+    world: &'a CompiledSnapshot,
+    object: &'a ObjectRef,
+    before: Option<&'a Arc<Restore>>,
+    restore: &'a Arc<Restore>,
+    /// The existing cluster that it restores into.
+    cluster: Option<&'a Arc<Cluster>>,
+    /// A clause about the cluster, if it is not known.
+    problem: Option<String>,
+    budget: &'a Cell<Budget>,
+}
+
+impl<'a> RestoreReview<'a> {
+    /// The cluster, and the restore before the write if it was into the same one.
+    fn into_cluster(&self) -> Option<(&'a Arc<Cluster>, Option<&'a Arc<Restore>>)> {
+        let cluster = self.cluster?;
+        let before = self.before;
+        Some((
+            cluster,
+            before.filter(|before| before.is_into(&cluster.meta.name)),
+        ))
+    }
+}
+
 /// All findings about a restore. A write with an unchanged spec has none.
 pub(super) fn findings(
     world: &CompiledSnapshot,
@@ -42,100 +69,133 @@ pub(super) fn findings(
     let restore = match &edit.after {
         Some(Fact::Read(restore)) => restore,
         Some(Fact::Unreadable(broken)) => {
-            return input::unreadable(&edit.object, broken, Level::Deny);
+            return input::unreadable(&edit.object, broken, Onset::Introduced);
         }
         None => return Vec::new(),
     };
     if edit.before.is_some() && !edit.spec_changed {
         return Vec::new();
     }
-    let before = edit.before.as_ref().and_then(Fact::read);
-    let name = match &restore.into {
-        RestoreInto::Cluster(name) => name,
-        RestoreInto::Fresh(target) => {
-            let after = Planned {
-                target,
-                job_labels: &restore.needs.pod_labels,
-            };
-            let before = before.and_then(|before| Planned::by_restore(before));
-            let edit_of = (before.as_ref(), &after);
-            return restore_target::existing_policies(
-                world,
-                &edit.object,
-                edit_of,
-                &TARGET_LABELS,
-                budget,
-            );
-        }
-        RestoreInto::Nothing => {
-            return vec![untold(&edit.object, "it names no cluster to restore into")];
-        }
+    let cluster = match &restore.into {
+        RestoreInto::Cluster(name) => world.snapshot.cluster(&edit.object.namespace, name),
+        RestoreInto::Fresh(_) | RestoreInto::Nothing => None,
     };
-    let cluster = world.snapshot.cluster(&edit.object.namespace, name);
-    match cluster {
-        Some(Fact::Read(cluster)) => {
-            let before = before.filter(|before| before.is_into(name));
-            into_cluster(world, &edit.object, (before, restore), cluster, budget)
+    let problem = match (&restore.into, cluster) {
+        (RestoreInto::Fresh(_), _) | (RestoreInto::Cluster(_), Some(Fact::Read(_))) => None,
+        (RestoreInto::Nothing, _) => Some("it names no cluster to restore into".to_owned()),
+        (RestoreInto::Cluster(name), Some(Fact::Unreadable(_))) => {
+            Some(format!("OpenBaoCluster `{name}` cannot be read"))
         }
-        Some(Fact::Unreadable(_)) => {
-            let said = format!("OpenBaoCluster `{name}` cannot be read");
-            vec![untold(&edit.object, &said)]
-        }
-        None => {
-            let said = format!("no OpenBaoCluster `{name}` is known in this namespace");
-            vec![untold(&edit.object, &said)]
+        (RestoreInto::Cluster(name), None) => Some(format!(
+            "no OpenBaoCluster `{name}` is known in this namespace"
+        )),
+    };
+    let write = RestoreReview {
+        world,
+        object: &edit.object,
+        before: edit.before.as_ref().and_then(Fact::read),
+        restore,
+        cluster: cluster.and_then(Fact::read),
+        problem,
+        budget,
+    };
+    let mut findings = Vec::new();
+    for check in rules::checks() {
+        if let Check::Restore(check) = check {
+            findings.extend(check(&write, &findings));
         }
     }
+    findings
 }
 
-fn untold(object: &ObjectRef, said: &str) -> Finding {
-    Finding {
-        reason: format!(
-            "{said}, so neither {} nor its egress can be told",
-            Checkpoint::RestoreConfiguration
-        ),
-        help: "name an OpenBaoCluster of the same namespace in spec.cluster".to_owned(),
-        ..Finding::advice(Code::Obp604, object, "spec.cluster")
+/// OBP203: policies that select pods because of the labels in the restore.
+pub(super) fn existing(write: &RestoreReview<'_>, _: &[Finding]) -> Vec<Finding> {
+    if let Some((cluster, before)) = write.into_cluster() {
+        let labels = (before, write.restore);
+        return existing_policies(write.world, write.object, labels, cluster, write.budget);
     }
+    let Some(after) = Planned::by_restore(write.restore) else {
+        return Vec::new();
+    };
+    let before = write.before.and_then(|before| Planned::by_restore(before));
+    let planned = (before.as_ref(), &after);
+    let (world, object) = (write.world, write.object);
+    restore_target::existing_policies(world, object, planned, &TARGET_LABELS, write.budget)
 }
 
-fn into_cluster<'a>(
-    world: &CompiledSnapshot,
-    object: &'a ObjectRef,
-    (before, restore): (Option<&'a Arc<Restore>>, &'a Arc<Restore>),
-    cluster: &'a Arc<Cluster>,
-    budget: &Cell<Budget>,
-) -> Vec<Finding> {
-    let contract =
-        |restore: &Restore| hardened::of_restore(object, restore, cluster, &world.config, budget);
-    let known = before.map_or_else(Vec::new, |before| contract(before));
-    let mut findings = contract(restore);
+/// OBP310: the contract of the cluster.
+pub(super) fn contract(write: &RestoreReview<'_>, _: &[Finding]) -> Vec<Finding> {
+    let Some((cluster, before)) = write.into_cluster() else {
+        return Vec::new();
+    };
+    let config = &write.world.config;
+    let of = |restore: &Restore| {
+        hardened::of_restore(write.object, restore, cluster, config, write.budget)
+    };
+    let known = before.map_or_else(Vec::new, |before| of(before));
+    let mut findings = of(write.restore);
     for finding in &mut findings {
         if known.contains(finding) {
             finding.onset = Onset::PreExisting;
         }
     }
-    let condition = checkpoint::of_restore(restore, cluster, &world.config);
-    let is_told = |reason: &str| !findings.is_empty() && reason == CONTRACT;
-    let condition = condition.filter(|condition| !is_told(condition.reason));
-    let condition = condition
-        .and_then(|condition| checkpoint::finding(object, &condition, restore.live.first(), None));
-    findings.extend(condition.map(|finding| Finding {
+    findings
+}
+
+/// OBP604: the status condition, unless the contract denies for the same reason.
+pub(super) fn condition(write: &RestoreReview<'_>, found: &[Finding]) -> Vec<Finding> {
+    if let Some(problem) = &write.problem {
+        return vec![unknown_cluster(write.object, problem)];
+    }
+    let Some(cluster) = write.cluster else {
+        return Vec::new();
+    };
+    let is_reported = found.iter().any(|finding| finding.code == Code::Obp310);
+    let condition = checkpoint::of_restore(write.restore, cluster, &write.world.config);
+    let condition = condition.filter(|found| !is_reported || found.reason != CONTRACT);
+    let live = write.restore.live.first();
+    let finding =
+        condition.and_then(|condition| checkpoint::finding(write.object, &condition, live, None));
+    let finding = finding.map(|finding| Finding {
         cluster: Some(reference(cluster)),
         ..finding
-    }));
-    let openings = Openings::new(cluster, known_facts(world));
-    let context = |restore: &'a Restore| DialContext {
-        object,
+    });
+    finding.into_iter().collect()
+}
+
+fn unknown_cluster(object: &ObjectRef, problem: &str) -> Finding {
+    Finding {
+        reason: format!(
+            "{problem}, so neither {} nor its egress can be told",
+            Checkpoint::RestoreConfiguration
+        ),
+        help: "name an OpenBaoCluster of the same namespace in spec.cluster".to_owned(),
+        ..Finding::of(
+            Cause::RestoreConfigurationNotReady,
+            Onset::Introduced,
+            object,
+            "spec.cluster",
+        )
+    }
+}
+
+/// OBP605: services that the restore connects to.
+pub(super) fn endpoints(write: &RestoreReview<'_>, _: &[Finding]) -> Vec<Finding> {
+    let Some((cluster, before)) = write.into_cluster() else {
+        return Vec::new();
+    };
+    let openings = Openings::new(cluster, known_facts(write.world));
+    let context = |restore| DialContext {
+        object: write.object,
         pods: Pods::Jobs,
         openings: &openings,
-        dial_targets: &restore.needs.dial_targets,
+        dial_targets: dial_targets(restore),
     };
-    let old = before.map(|before| context(before));
-    findings.extend(endpoint_not_covered::check(context(restore), old));
-    let labels = (before, restore);
-    findings.extend(existing_policies(world, object, labels, cluster, budget));
-    findings
+    endpoint_not_covered::check(context(write.restore), before.map(context))
+}
+
+fn dial_targets(restore: &Arc<Restore>) -> &[DialTarget] {
+    &restore.needs.dial_targets
 }
 
 /// Findings about policies of the namespace that allow too much for the jobs of the cluster, now that some

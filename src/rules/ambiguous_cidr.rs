@@ -12,7 +12,7 @@ use netpol::Direction;
 use netpol::address::{Cidr, CidrReading};
 use netpol::rule::{Peer, Rule};
 
-use super::{Code, Finding, Level, Onset};
+use super::{Cause, Finding, Onset};
 
 /// One CIDR text and its location.
 struct Placed<'a> {
@@ -40,28 +40,23 @@ fn findings(object: &ObjectRef, blocks: &[Placed<'_>], old: &[Placed<'_>]) -> Ve
     let old: Known<'_> = old.collect();
     let finding = |placed: &Placed<'_>| {
         let (cidr, is_old) = (placed.cidr, is_old(placed, &old));
-        let (level, reason, help) = match cidr.reading() {
+        let (cause, reason, help) = match cidr.reading() {
             CidrReading::Canonical(_) if !cidr.is_masked() => return None,
             CidrReading::Canonical(net) => (
-                if is_old || placed.copied.is_none() { Level::Warn } else { Level::Deny },
+                if placed.copied.is_none() { Cause::MaskedCidr } else { Cause::AmbiguousCidr },
                 masked(placed, &net.to_string()),
                 canonical_or_host(cidr, &net.to_string()),
             ),
             CidrReading::Ambiguous => (
-                if is_old { Level::Warn } else { Level::Deny },
+                Cause::AmbiguousCidr,
                 format!("parsers read `{cidr}` differently: {}", cidr.readings().join(", or ")),
                 "the block in canonical form, without leading zeros and not as an IPv4-mapped address".to_owned(),
             ),
         };
         Some(Finding {
-            onset: if is_old {
-                Onset::PreExisting
-            } else {
-                Onset::Introduced
-            },
             reason,
             help: format!("write {help}"),
-            ..Finding::new(Code::Obp315, level, object, placed.path.clone())
+            ..Finding::of(cause, Onset::of(is_old), object, placed.path.clone())
         })
     };
     blocks.iter().filter_map(finding).collect()

@@ -3,36 +3,42 @@
 
 use super::policy_change::{Moment, PolicyChange};
 use super::proof::SHOWN;
-use super::{Code, Finding, Level, Place};
+use super::{Cause, Code, Finding, Onset, Place};
 use crate::baseline::{Selected, SelectedRule};
 use crate::config::Baseline;
 use netpol::cover::Exhausted;
 use netpol::{Direction, Region, RegionRef};
 
+/// The codes of both directions.
+pub(crate) const CODES: [Code; 2] = [Code::Obp201, Code::Obp202];
+
+/// A stored managed policy as the operator renders it in each other baseline.
+pub(crate) type Elsewhere = [(Baseline, Selected)];
+
 /// One finding for each rule of the written policy that is not inside the ceiling.
-pub fn check(case: &PolicyChange<'_>) -> Vec<Finding> {
+pub(crate) fn check(
+    case: &PolicyChange<'_>,
+    direction: Direction,
+    elsewhere: &Elsewhere,
+) -> Vec<Finding> {
     let Some(after) = &case.after.selected else {
         return Vec::new();
     };
     let mut findings = Vec::new();
-    for direction in Direction::ALL {
-        let mut kept = Kept::default();
-        for (at, rule) in after.rules(direction).enumerate() {
-            let found = match is_held(case, direction, rule) {
-                Ok(true) => continue,
-                Ok(false) => beyond(case, direction, (at, rule), &mut kept),
-                Err(exhausted) => Err(exhausted),
-            };
-            match found {
-                Ok(Some(beyond)) => {
-                    findings.push(finding(case, (direction, at), &beyond));
-                }
-                Ok(None) => {}
-                Err(exhausted) => {
-                    // The remaining rules would be undecided too.
-                    findings.push(case.undecided("the ceiling", &exhausted));
-                    break;
-                }
+    let mut kept = Kept::default();
+    for (at, rule) in after.rules(direction).enumerate() {
+        let found = match is_held(case, direction, rule) {
+            Ok(true) => continue,
+            Ok(false) => beyond(case, direction, (at, rule), (&mut kept, elsewhere)),
+            Err(exhausted) => Err(exhausted),
+        };
+        match found {
+            Ok(Some(beyond)) => findings.push(finding(case, (direction, at), &beyond)),
+            Ok(None) => {}
+            Err(exhausted) => {
+                // The remaining rules would be undecided too.
+                findings.push(case.undecided("the ceiling", &exhausted));
+                break;
             }
         }
     }
@@ -83,7 +89,7 @@ fn beyond(
     case: &PolicyChange<'_>,
     direction: Direction,
     (at, rule): (usize, SelectedRule<'_>),
-    kept: &mut Kept,
+    (kept, elsewhere): (&mut Kept, &Elsewhere),
 ) -> Result<Option<Beyond>, Exhausted> {
     let ceiling = |area: RegionRef<'_>| touching(case, direction, area);
     let Some(piece) = first_outside(case, rule.must_first(), ceiling)? else {
@@ -103,7 +109,7 @@ fn beyond(
     let Some(new) = newly_outside(case, direction, rule, (None, &[]))? else {
         return found(Excess::Known, piece);
     };
-    for (baseline, rendered) in &case.elsewhere {
+    for (baseline, rendered) in elsewhere {
         if newly_outside(case, direction, rule, (Some(rendered), &[]))?.is_none() {
             return found(Excess::Fits(*baseline), new);
         }
@@ -229,14 +235,10 @@ fn finding(
     (direction, at): (Direction, usize),
     beyond: &Beyond,
 ) -> Finding {
-    let level = match beyond.excess {
-        Excess::New => Level::Deny,
-        Excess::Known | Excess::LeftOpen | Excess::Fits(_) => Level::Warn,
-    };
     let piece = &beyond.piece;
-    let (code, what) = match direction {
-        Direction::Ingress => (Code::Obp201, "allows ingress to "),
-        Direction::Egress => (Code::Obp202, "allows egress from "),
+    let (cause, what) = match direction {
+        Direction::Ingress => (Cause::IngressBeyondCeiling, "allows ingress to "),
+        Direction::Egress => (Cause::EgressBeyondCeiling, "allows egress from "),
     };
     let baseline = case.config.baseline;
     let allowed = if case.cluster.is_cluster() {
@@ -271,7 +273,11 @@ fn finding(
         witness: case.witness(direction, piece),
         help,
         ..case
-            .finding(code, level, format!("spec.{}[{at}]", direction.field()))
+            .finding(
+                cause,
+                Onset::of(beyond.excess != Excess::New),
+                format!("spec.{}[{at}]", direction.field()),
+            )
             .about_pods(what, case.cluster, &format!(" that {allowed}{new}"))
     }
 }

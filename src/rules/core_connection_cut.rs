@@ -4,7 +4,7 @@ use super::policy_change::{Moment, PolicyChange};
 use super::proof::SHOWN;
 use super::remedy::{Change, PolicyEdit, Rank, Remedy};
 use super::text::pods_of;
-use super::{Code, Finding, Level};
+use super::{Cause, Finding, Onset};
 use crate::baseline::{Entry, SelectedRule};
 use netpol::cover::Exhausted;
 use netpol::{Direction, LabelSet, Region, RegionRef};
@@ -137,9 +137,10 @@ fn finding(
         witness: case.witness(direction, piece),
         help: "let another policy of the namespace permit it first".to_owned(),
         remedies: case.after.policy.map(|_| put_back()).into_iter().collect(),
+        example_label: "connection cut",
         ..case.finding(
-            Code::Obp101,
-            Level::Deny,
+            Cause::CoreConnectionCut,
+            Onset::Introduced,
             format!("spec.{}", direction.field()),
         )
     }

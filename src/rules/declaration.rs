@@ -17,7 +17,7 @@ pub mod unsafe_address;
 use std::cell::Cell;
 
 use super::remedy::{Change, ClusterEdit, Rank, Remedy};
-use super::{Code, Finding, Level, Onset, undecided};
+use super::{Cause, Finding, Onset, undecided};
 use crate::baseline::ClusterPerimeter;
 use crate::config::ReviewConfig;
 use crate::inventory::network::{DeclaredAt, DeclaredList};
@@ -122,6 +122,12 @@ impl<'a> Declaration<'a> {
         Some(meshed)
     }
 
+    /// The findings of a check, with pods in a mesh and without one.
+    fn in_any_mesh(&self, check: fn(&Declaration<'_>) -> Vec<Finding>) -> Vec<Finding> {
+        let meshed = self.in_mesh().as_ref().map(check).unwrap_or_default();
+        with_further(check(self), meshed)
+    }
+
     /// The context of its rules in one reading.
     fn at(&self, reading: Reading) -> At<'_> {
         At {
@@ -185,29 +191,13 @@ impl<'a> Declaration<'a> {
         self.spend(to_look_at) && known.any(|known| piece.is_subset(known))
     }
 
-    fn finding(&self, code: Code, level: Level, spot: impl Into<Spot>) -> Finding {
+    /// A finding about a declaration.
+    fn finding(&self, cause: Cause, onset: Onset, spot: impl Into<Spot>) -> Finding {
         let Spot { path, place } = spot.into();
         Finding {
             cluster: Some(self.object.clone()),
             place,
-            ..Finding::new(code, level, self.object, path)
-        }
-    }
-
-    /// A finding about a declaration, which warns by default.
-    fn advice(&self, code: Code, spot: impl Into<Spot>) -> Finding {
-        Finding {
-            onset: Onset::Introduced,
-            ..self.finding(code, Level::Warn, spot)
-        }
-    }
-
-    /// A finding about a declaration, which denies under the contract.
-    fn by_contract(&self, code: Code, spot: impl Into<Spot>) -> Finding {
-        if self.is_under_contract() {
-            self.finding(code, Level::Deny, spot)
-        } else {
-            self.advice(code, spot)
+            ..Finding::weighed(cause, onset, self.is_under_contract(), self.object, path)
         }
     }
 
@@ -223,7 +213,7 @@ impl<'a> Declaration<'a> {
                 self.config.proof_budget
             ),
             help: undecided::simpler(exhausted),
-            ..self.finding(Code::Obp402, Level::Deny, spot)
+            ..self.finding(Cause::Undecided, Onset::Introduced, spot)
         }
     }
 }
@@ -271,8 +261,9 @@ pub fn is_wide(
     !everyone::check(&declaration).is_empty()
 }
 
-/// The denial of more rules, or of more peers in all of them, than can be proved.
-fn too_many(declaration: &Declaration<'_>) -> Option<Finding> {
+/// The denial of more rules, or of more peers in all of them, than can be proved. Unions are not computed then: their
+/// cost grows faster than the number of rules.
+pub(crate) fn too_many(declaration: &Declaration<'_>) -> Option<Finding> {
     let caps = &declaration.config.caps;
     let regions = declaration.after.iter().map(|rule| rule.regions.len());
     let counts = [
@@ -285,54 +276,8 @@ fn too_many(declaration: &Declaration<'_>) -> Option<Finding> {
             "{count} declared {what} are more than can be proved; expected at most {most}"
         ),
         help: "merge rules with the same ports, or blocks that lie side by side".to_owned(),
-        ..declaration.finding(Code::Obp402, Level::Deny, "spec.network")
+        ..declaration.finding(Cause::Undecided, Onset::Introduced, "spec.network")
     })
-}
-
-/// Findings about declared values that are not rules, for both directions.
-pub fn values(
-    declaration: &Declaration<'_>,
-    after: &Cluster,
-    before: Option<&Cluster>,
-) -> Vec<Finding> {
-    let mut findings = malformed::check(declaration, after, before);
-    findings.extend(api_server::check(declaration, after, before));
-    findings.extend(endpoint_address::check(declaration, after, before));
-    // A value that the API server denies is no namespace either.
-    if findings
-        .iter()
-        .all(|found| found.path != dns_namespace::PATH)
-    {
-        findings.extend(dns_namespace::check(declaration, after, before));
-    }
-    findings.extend(metrics_port::check(declaration, after, before));
-    findings.extend(hardened::of_cluster(declaration, after, before));
-    findings
-}
-
-/// All findings about the declared rules of one direction.
-pub fn limit(declaration: &Declaration<'_>) -> Vec<Finding> {
-    // Unions are not computed: their cost grows faster than the number of rules.
-    if let Some(too_many) = too_many(declaration) {
-        return vec![too_many];
-    }
-    let meshed = declaration.in_mesh();
-    let each = |check: fn(&Declaration<'_>) -> Vec<Finding>| {
-        let meshed = meshed.as_ref().map(check).unwrap_or_default();
-        with_further(check(declaration), meshed)
-    };
-    let mut findings = each(everyone::check);
-    if declaration.direction == Direction::Ingress {
-        findings.extend(each(raft_port::check));
-        let ports = listener_ports::check(declaration, &findings);
-        findings.extend(ports);
-    }
-    findings.extend(unsafe_address::check(declaration));
-    let contract = hardened::check(declaration, &findings);
-    findings.extend(contract);
-    let labels = namespace_label::check(declaration, &findings);
-    findings.extend(labels);
-    findings
 }
 
 /// The findings, with those of `further` that are different or that deny where these only warn.

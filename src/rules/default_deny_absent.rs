@@ -11,7 +11,7 @@ use super::paste::paste_selector;
 use super::policy_change::{everything, whole};
 use super::proof::outside;
 use super::text::pods_of;
-use super::{Code, Finding, Level, Onset};
+use super::{Cause, Finding, Onset};
 
 /// Treatment of a missing managed policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +95,6 @@ fn of_missing<'a>(
     };
     let (zone, shown) = open.map_or((first, None), |(zone, finding)| (zone, finding.witness));
     let finding = Finding {
-        onset: Onset::Introduced,
         cluster: Some(object.clone()),
         reason: format!(
             "{policies} {} of the operator {are} missing: {then}",
@@ -109,7 +108,7 @@ fn of_missing<'a>(
             object.name,
             isolating(cluster, zone, "Ingress, Egress"),
         ),
-        ..Finding::new(Code::Obp105, Level::Warn, object, "")
+        ..Finding::of(Cause::ManagedPolicyMissing, Onset::Introduced, object, "")
     };
     Some((zone, finding))
 }
@@ -149,8 +148,6 @@ fn of_zone(
         ),
     };
     Some(Finding {
-        level: Level::Audit,
-        onset: Onset::Introduced,
         cluster: Some(cluster.object.clone()),
         reason,
         witness: shown,
@@ -158,7 +155,12 @@ fn of_zone(
             "see why the operator keeps no policy for them, or {}",
             isolating(cluster, zone, policy_type)
         ),
-        ..Finding::new(Code::Obp105, Level::Audit, &cluster.object, "")
+        ..Finding::of(
+            Cause::DefaultDenyAbsent,
+            Onset::Introduced,
+            &cluster.object,
+            "",
+        )
     })
 }
 

@@ -22,7 +22,7 @@ use netpol::{Direction, Region, RegionRef};
 use super::finding::witness;
 use super::proof::{SHOWN, outside};
 use super::remedy::exclude;
-use super::{Code, Finding, Level};
+use super::{Cause, Finding, Onset};
 
 /// A finding, its zone and its policy.
 pub type Violations<'a> = (&'a ZonePerimeter, &'a Selected, Finding);
@@ -88,21 +88,21 @@ pub fn undecided(
     after: &ClusterPerimeter,
     aside: &BTreeSet<Arc<str>>,
 ) -> Vec<Finding> {
-    let mut levels: BTreeMap<&Arc<str>, Level> = BTreeMap::new();
+    let mut onsets: BTreeMap<&Arc<str>, Onset> = BTreeMap::new();
     for zone in &after.zones {
         let old = before.and_then(|before| before.zones.iter().find(|old| old.pods == zone.pods));
         let old = old.filter(|old| zone.zone.is_subset(&old.zone));
         for name in &zone.unreadable {
             let is_known = old.is_some_and(|old| old.unreadable.contains(name));
-            let level = if is_known { Level::Warn } else { Level::Deny };
+            let onset = Onset::of(is_known);
             let is_judged = zone.oversize.iter().any(|policy| policy.name == *name);
             if !is_judged && !aside.contains(name) {
-                let known = levels.entry(name).or_insert(level);
-                *known = level.min(*known);
+                let known = onsets.entry(name).or_insert(onset);
+                *known = onset.min(*known);
             }
         }
     }
-    let finding = |(name, level): (&Arc<str>, Level)| Finding {
+    let finding = |(name, onset): (&Arc<str>, Onset)| Finding {
         cluster: Some(object.clone()),
         reason: format!(
             "NetworkPolicy `{name}` of the namespace may select the pods of {}, and what it opens to them cannot be \
@@ -110,9 +110,9 @@ pub fn undecided(
             after.object
         ),
         help: format!("correct, split or delete NetworkPolicy `{name}` first"),
-        ..Finding::new(Code::Obp402, level, object, "")
+        ..Finding::of(Cause::Undecided, onset, object, "")
     };
-    levels.into_iter().map(finding).collect()
+    onsets.into_iter().map(finding).collect()
 }
 
 /// Result of comparing a policy with the ceiling.
@@ -133,14 +133,12 @@ fn of_policy(
     (policy, found): (&Selected, Comparison),
 ) -> Finding {
     let known = old.is_some_and(|old| selected_as_much(old, zone, policy));
-    let code = match found {
-        Comparison::Certain(..) | Comparison::Possible(..) => Code::Obp203,
-        Comparison::Undecided => Code::Obp402,
+    let cause = match found {
+        Comparison::Undecided => Cause::Undecided,
+        Comparison::Certain(..) if known => Cause::CeilingNarrowed,
+        Comparison::Certain(..) | Comparison::Possible(..) => Cause::ExistingPolicyBeyondCeiling,
     };
-    let level = match found {
-        Comparison::Certain(..) | Comparison::Undecided if !known => Level::Deny,
-        Comparison::Certain(..) | Comparison::Possible(..) | Comparison::Undecided => Level::Warn,
-    };
+    let onset = Onset::of(known || matches!(found, Comparison::Possible(..)));
     let name = &policy.name;
     let witness = match &found {
         Comparison::Certain(direction, piece) | Comparison::Possible(direction, piece) => {
@@ -164,7 +162,7 @@ fn of_policy(
         )
         .into_iter()
         .collect(),
-        ..Finding::new(code, level, object, "")
+        ..Finding::of(cause, onset, object, "")
     };
     let policy = format!("NetworkPolicy `{name}` of the namespace");
     let (before, after) = match found {

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::remedy::Remedy;
 use super::text::groups_of;
-use super::{Code, Level};
+use super::{Cause, Code, Level};
 use crate::baseline::{ClusterPerimeter, Pods};
 use crate::inventory::ObjectRef;
 use crate::inventory::network::DeclaredAt;
@@ -27,6 +27,17 @@ pub enum Onset {
     Introduced,
     /// It existed before, or another object causes it: at most a warning.
     PreExisting,
+}
+
+impl Onset {
+    /// The onset of a problem that may have existed before.
+    pub(crate) const fn of(existed: bool) -> Self {
+        if existed {
+            Self::PreExisting
+        } else {
+            Self::Introduced
+        }
+    }
 }
 
 /// The part of the object that a finding is about, as far as it affects decisions.
@@ -72,6 +83,8 @@ pub struct Finding {
     pub is_unreplayed: bool,
     /// Example connection, for rules about connections.
     pub witness: Option<Connection>,
+    /// Label of the example connection.
+    pub example_label: &'static str,
     /// Condition of the connection that not every implementation does; `None` where it exists under
     /// every reading.
     pub only_if: Option<Difference>,
@@ -83,8 +96,35 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// A finding without reason and remedy. The problem is introduced if the level is `deny`, and otherwise
-    /// pre-existing; [`advice`](Self::advice) is for introduced ones that warn.
+    /// A finding without reason and remedy, for a cluster whose operator has no stricter contract.
+    pub(crate) fn of(
+        cause: Cause,
+        onset: Onset,
+        object: &ObjectRef,
+        path: impl Into<String>,
+    ) -> Self {
+        Self::weighed(cause, onset, false, object, path)
+    }
+
+    /// The same. `operator_denies` is true if the operator does not accept it for this cluster.
+    pub(crate) fn weighed(
+        cause: Cause,
+        onset: Onset,
+        operator_denies: bool,
+        object: &ObjectRef,
+        path: impl Into<String>,
+    ) -> Self {
+        let level = match onset {
+            Onset::Introduced => cause.level(operator_denies),
+            Onset::PreExisting => Level::Warn,
+        };
+        Self {
+            onset,
+            ..Self::new(cause.code(), level, object, path)
+        }
+    }
+
+    /// A finding of this level. The problem is introduced if the level is `deny`, and otherwise pre-existing.
     pub fn new(code: Code, level: Level, object: &ObjectRef, path: impl Into<String>) -> Self {
         Self {
             code,
@@ -104,17 +144,10 @@ impl Finding {
             merges: false,
             is_unreplayed: false,
             witness: None,
+            example_label: "for example",
             only_if: None,
             help: String::new(),
             remedies: Vec::new(),
-        }
-    }
-
-    /// A finding about an introduced problem that warns by default. The settings may make it deny.
-    pub fn advice(code: Code, object: &ObjectRef, path: impl Into<String>) -> Self {
-        Self {
-            onset: Onset::Introduced,
-            ..Self::new(code, Level::Warn, object, path)
         }
     }
 

@@ -1,10 +1,10 @@
 //! OBP401 and OBP403: the object cannot be read, or the facts for a review are missing.
 
-use super::{Code, Finding, Level, Place, size};
+use super::{Cause, Finding, Onset, Place, size};
 use crate::inventory::{Kind, ObjectRef, Unreadable};
 
 /// One finding for each problem of an object that cannot be read.
-pub(crate) fn unreadable(object: &ObjectRef, broken: &Unreadable, level: Level) -> Vec<Finding> {
+pub(crate) fn unreadable(object: &ObjectRef, broken: &Unreadable, onset: Onset) -> Vec<Finding> {
     if let Some(version) = &broken.version {
         let (kind, read) = (object.kind, object.kind.versions().join(" or "));
         return vec![Finding {
@@ -13,11 +13,11 @@ pub(crate) fn unreadable(object: &ObjectRef, broken: &Unreadable, level: Level) 
                 "{UPGRADE}, or write it as {}/{read} where that is served",
                 kind.group()
             ),
-            ..Finding::new(Code::Obp401, level, object, "apiVersion")
+            ..Finding::of(Cause::UnreadableObject, onset, object, "apiVersion")
         }];
     }
     if let (Some(large), Kind::NetworkPolicy) = (&broken.too_large, object.kind) {
-        return vec![size::finding(object, &large.size, level)];
+        return vec![size::finding(object, &large.size, onset)];
     }
     let one = |problem: &crate::inventory::Malformed| Finding {
         reason: format!("cannot be judged: {}", problem.problem),
@@ -25,7 +25,7 @@ pub(crate) fn unreadable(object: &ObjectRef, broken: &Unreadable, level: Level) 
             "" => "correct the object".to_owned(),
             value => format!("correct the value {value}"),
         },
-        ..Finding::new(Code::Obp401, level, object, problem.path.clone())
+        ..Finding::of(Cause::UnreadableObject, onset, object, problem.path.clone())
     };
     broken.problems.iter().map(one).collect()
 }
@@ -37,7 +37,7 @@ pub(crate) fn unread_cluster(object: &ObjectRef, cluster: &ObjectRef, version: &
         cluster: Some(cluster.clone()),
         reason: format!("may select OpenBao pods, and {}", unread(cluster, version)),
         help: UPGRADE.to_owned(),
-        ..Finding::new(Code::Obp403, Level::Deny, object, "")
+        ..Finding::of(Cause::InventoryNotReady, Onset::Introduced, object, "")
     }
 }
 
@@ -54,7 +54,7 @@ pub(crate) fn neighbour(object: &ObjectRef) -> Finding {
     Finding {
         reason: "cannot be read or is too large, so nothing that it says is counted on".to_owned(),
         help: "correct or delete it".to_owned(),
-        ..Finding::new(Code::Obp401, Level::Warn, object, "")
+        ..Finding::of(Cause::UnreadableNeighbour, Onset::PreExisting, object, "")
     }
 }
 
@@ -76,9 +76,9 @@ pub(crate) fn partly_read(broken: &Unreadable) -> Finding {
             fields.join(", ")
         ),
         help: "correct it".to_owned(),
-        ..Finding::new(
-            Code::Obp401,
-            Level::Warn,
+        ..Finding::of(
+            Cause::UnreadableNeighbour,
+            Onset::PreExisting,
             &object,
             fields.first().copied().unwrap_or_default(),
         )
@@ -103,7 +103,7 @@ pub(crate) fn not_ready(object: &ObjectRef) -> Finding {
         help: "try again in a moment; if it lasts, ask the platform's owner to look at /readyz?verbose of \
                openbao-perimeter"
             .to_owned(),
-        ..Finding::new(Code::Obp403, Level::Deny, object, "")
+        ..Finding::of(Cause::InventoryNotReady, Onset::Introduced, object, "")
     }
 }
 

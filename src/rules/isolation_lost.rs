@@ -2,7 +2,7 @@
 
 use super::policy_change::{Moment, PolicyChange, everything, isolated, whole};
 use super::remedy::{Change, ClusterEdit, PolicyEdit, Rank, Remedy};
-use super::{Code, Finding, Level, Place};
+use super::{Cause, Finding, Onset, Place};
 use crate::config::ReviewConfig;
 use crate::inventory::cluster::{RESTORE_ORIGIN, is_restored_into};
 use crate::inventory::{Meta, ObjectRef};
@@ -49,9 +49,9 @@ pub fn by_mark(
                 ClusterEdit::NoAnnotation(RESTORE_ORIGIN.into()),
             ),
         )],
-        ..Finding::new(
-            Code::Obp102,
-            Level::Deny,
+        ..Finding::of(
+            Cause::IsolationLost,
+            Onset::Introduced,
             object,
             format!("metadata.annotations[{RESTORE_ORIGIN}]"),
         )
@@ -99,18 +99,18 @@ fn isolate(case: &PolicyChange<'_>, direction: Direction) -> Option<Remedy> {
 fn finding(case: &PolicyChange<'_>, direction: Direction, piece: &Region) -> Finding {
     let region = newly_open(case, direction, piece);
     let policy_type = direction.policy_type();
+    // The operator can be uninstalled with its policies, and its pods are not protected by this product alone.
+    let cause = if case.cluster.is_cluster() {
+        Cause::IsolationLost
+    } else {
+        Cause::OperatorIsolationLost
+    };
     Finding {
         merges: true,
         witness: region.and_then(|region| case.witness(direction, &region)),
         help: "isolate the pods by another policy first".to_owned(),
         remedies: isolate(case, direction).into_iter().collect(),
-        // The operator can be uninstalled with its policies, and its pods are not protected by this product alone.
-        level: if case.cluster.is_cluster() {
-            Level::Deny
-        } else {
-            Level::Warn
-        },
-        ..case.finding(Code::Obp102, Level::Deny, "spec").about_pods(
+        ..case.finding(cause, Onset::Introduced, "spec").about_pods(
             "no policy isolates ",
             case.cluster,
             &format!(" for {policy_type} after this write, so every connection is open"),

@@ -7,7 +7,7 @@ use std::cell::Cell;
 use super::existing_policy::Violations;
 use super::policy_change::{PolicyChange, Side};
 use super::text::pods_of;
-use super::{Code, Finding, Level};
+use super::{Cause, Finding, Onset};
 use crate::baseline::Selected;
 use netpol::cover::{Budget, Exhausted};
 use netpol::{Direction, Region, RegionRef};
@@ -68,7 +68,6 @@ fn left_open(
         others: Vec::new(),
         before: Side::default(),
         after: Side::default(),
-        elsewhere: Vec::new(),
         ..*case
     };
     for region in other.must(direction) {
@@ -104,6 +103,10 @@ fn finding(
         },
         witness: piece.and_then(|piece| case.witness(direction, piece)),
         help: format!("narrow or delete NetworkPolicy `{name}`"),
-        ..case.finding(Code::Obp203, Level::Warn, "spec")
+        ..case.finding(
+            Cause::ExistingPolicyBeyondCeiling,
+            Onset::PreExisting,
+            "spec",
+        )
     }
 }

@@ -4,7 +4,7 @@
 use super::policy_change::{PolicyChange, Side};
 use super::remedy::{Change, PolicyEdit, Rank, Remedy};
 use super::text::pods_of;
-use super::{Code, Finding, Level, Place};
+use super::{Cause, Code, Finding, Onset, Place};
 use crate::baseline::MANAGED_LABELS;
 use crate::inventory::Meta;
 use netpol::Direction;
@@ -27,7 +27,8 @@ pub fn deleted(case: &PolicyChange<'_>, findings: Vec<Finding>) -> Vec<Finding> 
             "nothing makes this pass while {0} lives; the policy is deleted with it. To open more, declare it in {0}",
             case.cluster.object
         ),
-        ..case.finding(Code::Obp103, Level::Deny, "")
+        example_label: "connection at stake",
+        ..case.finding(Cause::ManagedPolicyDeleted, Onset::Introduced, "")
     };
     let others = findings
         .into_iter()
@@ -56,11 +57,7 @@ fn selector(case: &PolicyChange<'_>) -> Option<Finding> {
     if after == expected.pods.label_set() {
         return None;
     }
-    let level = if set(&case.before).is_some_and(|before| before == after) {
-        Level::Warn
-    } else {
-        Level::Deny
-    };
+    let onset = Onset::of(set(&case.before).is_some_and(|before| before == after));
     Some(Finding {
         merges: true,
         remedies: vec![put_back(
@@ -70,7 +67,7 @@ fn selector(case: &PolicyChange<'_>) -> Option<Finding> {
         )],
         help: "put the podSelector back".to_owned(),
         ..case
-            .finding(Code::Obp104, level, "spec.podSelector")
+            .finding(Cause::ManagedPolicyRetargeted, onset, "spec.podSelector")
             .about_pods(
                 "the managed policy no longer selects exactly ",
                 case.cluster,
@@ -99,8 +96,8 @@ fn policy_type(case: &PolicyChange<'_>, direction: Direction) -> Option<Finding>
         )],
         help: format!("put `{word}` back into spec.policyTypes"),
         ..case.finding(
-            Code::Obp104,
-            if had { Level::Deny } else { Level::Warn },
+            Cause::ManagedPolicyRetargeted,
+            Onset::of(!had),
             "spec.policyTypes",
         )
     })
@@ -123,7 +120,11 @@ fn labels(case: &PolicyChange<'_>, before: &Meta, after: &Meta) -> Vec<Finding> 
                 PolicyEdit::Label((*key).into(), old.clone()),
             )],
             help: format!("put the label back: `{key}: {old}`"),
-            ..case.finding(Code::Obp104, Level::Deny, format!("metadata.labels[{key}]"))
+            ..case.finding(
+                Cause::ManagedPolicyRetargeted,
+                Onset::Introduced,
+                format!("metadata.labels[{key}]"),
+            )
         })
         .collect()
 }

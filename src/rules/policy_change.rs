@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use crate::baseline::{ClusterPerimeter, Selected, ZonePerimeter};
-use crate::config::{Baseline, ReviewConfig};
+use crate::config::ReviewConfig;
 use crate::inventory::{ObjectRef, Policy};
 use netpol::cover::{Budget, Exhausted};
 use netpol::port::PortSet;
@@ -11,7 +11,7 @@ use netpol::{Connection, Direction, LabelSet, PeerSet, Region, RegionRef};
 
 use super::finding::witness;
 use super::policy_owner::lasts;
-use super::{Code, Finding, Level, proof, undecided};
+use super::{Cause, Finding, Onset, proof, undecided};
 
 /// A policy before or after the write, and its part in the zone.
 #[derive(Clone, Debug, Default)]
@@ -39,8 +39,6 @@ pub struct PolicyChange<'a> {
     pub before: Side<'a>,
     /// The policy after the write.
     pub after: Side<'a>,
-    /// A stored managed policy as the operator renders it in each other baseline.
-    pub elsewhere: Vec<(Baseline, Selected)>,
     /// Remaining work of all proofs of the review.
     pub budget: &'a Cell<Budget>,
 }
@@ -89,7 +87,6 @@ impl PolicyChange<'_> {
                 .collect(),
             before: self.after.clone(),
             after: Side::default(),
-            elsewhere: Vec::new(),
             budget: self.budget,
         }
     }
@@ -150,11 +147,11 @@ impl PolicyChange<'_> {
     }
 
     /// A finding about this write.
-    pub fn finding(&self, code: Code, level: Level, path: impl Into<String>) -> Finding {
+    pub(crate) fn finding(&self, cause: Cause, onset: Onset, path: impl Into<String>) -> Finding {
         Finding {
             cluster: Some(self.cluster.object.clone()),
             pods: vec![self.zone.pods],
-            ..Finding::new(code, level, self.object, path)
+            ..Finding::of(cause, onset, self.object, path)
         }
     }
 
@@ -168,7 +165,7 @@ impl PolicyChange<'_> {
                 self.config.proof_budget
             ),
             help: undecided::simpler(exhausted),
-            ..self.finding(Code::Obp402, Level::Deny, "spec")
+            ..self.finding(Cause::Undecided, Onset::Introduced, "spec")
         }
     }
 }

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::{Code, Finding, Level};
+use super::{Cause, Finding, Onset};
 use crate::baseline::{OWNER_UID, Pods};
 use crate::config::ReviewConfig;
 use crate::inventory::cluster::is_restored_into;
@@ -59,10 +59,6 @@ fn collision(
         Some((name, policy))
     });
     let (other, policy) = shared.next()?;
-    let level = match age {
-        Age::New => Level::Deny,
-        Age::Old => Level::Warn,
-    };
     Some(Finding {
         cluster: Some(object.clone()),
         reason: format!(
@@ -70,7 +66,12 @@ fn collision(
              the other's perimeter"
         ),
         help: "give it another name, or put it into another namespace".to_owned(),
-        ..Finding::new(Code::Obp311, level, object, PATH)
+        ..Finding::of(
+            Cause::PolicyNameTaken,
+            Onset::of(age == Age::Old),
+            object,
+            PATH,
+        )
     })
 }
 
@@ -94,20 +95,20 @@ fn leftovers<'a>(
             .policies
             .get(name.as_str())
             .is_some_and(has_controller);
-        let denied = || Finding::new(Code::Obp311, Level::Deny, object, PATH);
-        let (finding, what) = if controlled {
+        let takes_over = config.baseline.features().takes_over_policies;
+        let (cause, what) = if controlled {
             (
-                denied(),
+                Cause::PolicyNameTaken,
                 "it has a controller already, so the operator could not write it, and the cluster would not start",
             )
-        } else if config.baseline.features().takes_over_policies {
+        } else if takes_over {
             (
-                Finding::advice(Code::Obp311, object, PATH),
+                Cause::LeftoverPolicy,
                 "the operator would overwrite it",
             )
         } else {
             (
-                denied(),
+                Cause::LeftoverPolicy,
                 "the operator refuses to take it over, and the cluster would not start",
             )
         };
@@ -121,7 +122,7 @@ fn leftovers<'a>(
                 "see whose it is, then delete it:\nkubectl -n {} delete networkpolicy {name}",
                 object.namespace
             ),
-            ..finding
+            ..Finding::weighed(cause, Onset::Introduced, !takes_over, object, PATH)
         }
     })
 }

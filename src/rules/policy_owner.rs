@@ -6,7 +6,7 @@
 
 use super::policy_change::PolicyChange;
 use super::remedy::{Change, PolicyEdit, Rank, Remedy};
-use super::{Code, Finding, Level, Place};
+use super::{Cause, Code, Finding, Onset, Place};
 use crate::baseline::{ClusterPerimeter, OWNER_API_VERSION, OWNER_UID};
 use crate::config::Baseline;
 use crate::inventory::{Kind, Meta, ObjectRef, Owner};
@@ -59,11 +59,11 @@ impl<'a> Owners<'a> {
         new.filter(move |owner| !old.contains(owner) && !is_own(owner, cluster))
     }
 
-    fn finding(&self, cluster: &ClusterPerimeter, level: Level) -> Finding {
+    fn finding(&self, cluster: &ClusterPerimeter, onset: Onset) -> Finding {
         Finding {
             cluster: Some(cluster.object.clone()),
             place: Place::Metadata,
-            ..Finding::new(Code::Obp104, level, self.object, PATH)
+            ..Finding::of(Cause::ManagedPolicyRetargeted, onset, self.object, PATH)
         }
     }
 }
@@ -104,7 +104,7 @@ pub fn of_managed(
         reason: problems.join("; "),
         help: RIGHT_OWNER.to_owned(),
         remedies: vec![right_owner(owners, cluster)],
-        ..owners.finding(cluster, Level::Deny)
+        ..owners.finding(cluster, Onset::Introduced)
     });
     let known: Vec<String> = known
         .into_iter()
@@ -114,7 +114,7 @@ pub fn of_managed(
         reason: format!("{} (so before this write)", known.join("; ")),
         help: RIGHT_OWNER.to_owned(),
         remedies: vec![right_owner(owners, cluster)],
-        ..owners.finding(cluster, Level::Warn)
+        ..owners.finding(cluster, Onset::PreExisting)
     });
     denied.into_iter().chain(warned).collect()
 }
@@ -223,10 +223,10 @@ pub fn given_away(case: &PolicyChange<'_>, owner: &Owner, lost: Finding) -> Find
     };
     let before =
         format!("garbage collection deletes the policy with {owner}, and it alone {alone}");
-    let level = if case.cluster.is_cluster() {
-        Level::Deny
+    let (cause, onset) = if case.cluster.is_cluster() {
+        (Cause::ManagedPolicyRetargeted, Onset::Introduced)
     } else {
-        Level::Warn
+        (Cause::OperatorPolicyOwned, Onset::PreExisting)
     };
     Finding {
         place: Place::Metadata,
@@ -239,7 +239,7 @@ pub fn given_away(case: &PolicyChange<'_>, owner: &Owner, lost: Finding) -> Find
             .into_iter()
             .collect(),
         ..case
-            .finding(Code::Obp104, level, PATH)
+            .finding(cause, onset, PATH)
             .about_pods(&before, case.cluster, what)
     }
 }
@@ -255,6 +255,6 @@ pub fn unproved(owners: &Owners<'_>, cluster: &ClusterPerimeter) -> Option<Findi
         ),
         help: format!("leave {owner} out of metadata.ownerReferences"),
         remedies: vec![old_owners(owners, cluster)],
-        ..owners.finding(cluster, Level::Deny)
+        ..owners.finding(cluster, Onset::Introduced)
     })
 }

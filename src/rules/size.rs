@@ -4,17 +4,17 @@ use crate::config::SizeLimits;
 use crate::inventory::size::{TooLarge, too_large};
 use crate::inventory::{ObjectRef, Policy};
 
-use super::{Code, Finding, Level};
+use super::{Cause, Finding, Onset};
 
 /// Findings for all parts that are too large.
 pub(crate) fn check(object: &ObjectRef, policy: &Policy, caps: &SizeLimits) -> Vec<Finding> {
     let large = too_large(policy, caps);
-    let finding = |large: &TooLarge| finding(object, large, Level::Deny);
+    let finding = |large: &TooLarge| finding(object, large, Onset::Introduced);
     large.iter().map(finding).collect()
 }
 
 /// The finding for one part that is too large.
-pub(crate) fn finding(object: &ObjectRef, large: &TooLarge, level: Level) -> Finding {
+pub(crate) fn finding(object: &ObjectRef, large: &TooLarge, onset: Onset) -> Finding {
     Finding {
         reason: format!(
             "{} {} are more than can be proved; expected at most {}",
@@ -22,6 +22,6 @@ pub(crate) fn finding(object: &ObjectRef, large: &TooLarge, level: Level) -> Fin
         ),
         help: "split the policy, or merge what belongs together into fewer and wider entries"
             .to_owned(),
-        ..Finding::new(Code::Obp402, level, object, large.path.clone())
+        ..Finding::of(Cause::Undecided, onset, object, large.path.clone())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Code, Finding, Level, Onset};
+use super::{Cause, Finding, Level, Onset, beyond_ceiling};
 use crate::inventory::unknown::UnknownField;
 use crate::inventory::{Meta, ObjectRef};
 
@@ -13,11 +13,6 @@ const NAMED: usize = 3;
 pub(crate) fn check(object: &ObjectRef, after: &Meta, before: Option<&Meta>) -> Vec<Finding> {
     let was_there = |field: &UnknownField| before.is_some_and(|old| old.unknown.contains(field));
     let finding = |field: &UnknownField| Finding {
-        onset: if was_there(field) {
-            Onset::PreExisting
-        } else {
-            Onset::Introduced
-        },
         reason: format!(
             "unknown field `{}`, which an API server drops; the nearest known field is `{}`",
             field.name, field.nearest
@@ -26,7 +21,12 @@ pub(crate) fn check(object: &ObjectRef, after: &Meta, before: Option<&Meta>) -> 
             "write `{}` where that was meant, else take `{}` out",
             field.nearest, field.name
         ),
-        ..Finding::advice(Code::Obp316, object, &field.path)
+        ..Finding::of(
+            Cause::UnknownField,
+            Onset::of(was_there(field)),
+            object,
+            &field.path,
+        )
     };
     after.unknown.iter().map(finding).collect()
 }
@@ -63,6 +63,6 @@ fn belongs(finding: &Finding, field: &UnknownField) -> bool {
     let nearest = field.nearest.trim_start_matches("spec.");
     let selects = inside("spec.podSelector")
         || (nearest.starts_with("podSelector") && !field.path.contains('['));
-    let is_about_pods = matches!(finding.code, Code::Obp201 | Code::Obp202);
+    let is_about_pods = beyond_ceiling::CODES.contains(&finding.code);
     (is_about_pods && selects) || (!finding.path.is_empty() && inside(&finding.path))
 }

@@ -37,7 +37,6 @@ pub(super) fn view(
         others: zone.selected.iter().collect(),
         before: PolicyWrite::default(),
         after: PolicyWrite::default(),
-        elsewhere: Vec::new(),
         budget,
     };
     let rows = Direction::ALL

@@ -49,7 +49,7 @@ fn every_case_ends_as_it_expects_through_check_and_through_the_router() {
 
 /// The strictest default level of a rule.
 fn strictest(code: Code) -> Level {
-    let words = code.rule().default_level;
+    let words = code.default_level();
     let mut levels = Level::ALL.into_iter();
     let level = levels.find(|level| words.contains(level.as_str()));
     level.expect("a level")

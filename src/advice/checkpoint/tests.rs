@@ -199,11 +199,8 @@ fn a_live_condition_that_differs_is_shown_with_ours() {
         let before = before.map(cluster);
         let facts = (&Snapshot::default(), &ReviewConfig::default());
         let object = reference(Kind::OpenBaoCluster);
-        let found = super::check(&object, &after, before.as_ref(), facts);
-        found
-            .into_iter()
-            .map(|one| (one.code, one.onset, one.reason))
-            .next()
+        let found = super::check(ApiServerNetwork, &object, (before.as_ref(), &after), facts);
+        found.map(|one| (one.code, one.onset, one.reason))
     };
     let (code, onset, reason) =
         said(&spec, &live("True", "APIServerNetworkReady"), None).expect("found");

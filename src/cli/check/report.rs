@@ -432,7 +432,7 @@ impl Reported {
             field_line: place.map(|place| place.line),
             field_column: place.map(|place| place.column),
             shown,
-            example_label: render::example_label(finding.code),
+            example_label: finding.example_label,
         }
     }
 }

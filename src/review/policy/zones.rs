@@ -1,7 +1,7 @@
 //! The part of a policy review for one zone of one cluster.
 
 use std::borrow::Cow;
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::sync::Arc;
 
 use crate::baseline::{ClusterPerimeter, PolicyRegions, Selected, ZonePerimeter};
@@ -11,6 +11,7 @@ use crate::review::level::WriterClass;
 use crate::review::merged::Merged;
 use crate::review::replay;
 use crate::review::request::{Edit, Operation, Request};
+use crate::review::rules::{self, Check};
 use crate::review::world::CompiledSnapshot;
 use crate::review::written::{PolicyWrite, WriteSide};
 use crate::rules::inside_ceiling::{self, Proof};
@@ -19,6 +20,7 @@ use crate::rules::{
     Finding, Level, beyond_ceiling, core_connection_cut, isolation_lost, left_open, managed_policy,
     policy_owner,
 };
+use netpol::Direction;
 use netpol::cover::Budget;
 use netpol::rule::Rule;
 
@@ -84,7 +86,7 @@ pub(in crate::review) fn proofs(world: &CompiledSnapshot, edit: &Edit<Policy>) -
     let written = PolicyWrite::of(edit);
     zones
         .flat_map(|(cluster, zone)| {
-            inside_ceiling::proofs(&case(world, cluster, zone, &written, &budget))
+            inside_ceiling::proofs(&change(world, cluster, zone, &written, &budget))
         })
         .collect()
 }
@@ -100,6 +102,17 @@ pub(super) fn may_go(world: &CompiledSnapshot, cluster: &ClusterPerimeter) -> bo
             .is_some_and(|namespace| namespace.terminating)
 }
 
+/// A policy write, as it applies to one zone.
+pub(in crate::review) struct ZoneReview<'a> {
+    world: &'a CompiledSnapshot,
+    class: WriterClass,
+    operation: Operation,
+    change: PolicyChange<'a>,
+    /// True if it is the operator's policy for the zone.
+    is_managed: bool,
+    elsewhere: OnceCell<Vec<(Baseline, Selected)>>,
+}
+
 fn of_zone(
     world: &CompiledSnapshot,
     request: &Request,
@@ -109,40 +122,90 @@ fn of_zone(
     written: &PolicyWrite<'_>,
     budget: &Cell<Budget>,
 ) -> Vec<Finding> {
-    let mut case = case(world, cluster, zone, written, budget);
-    let managed = cluster.managed(&case.object.name);
-    let is_managed = managed.is_some_and(|managed| managed.pods == zone.pods);
-    let mut findings = core_connection_cut::check(&case);
-    findings.extend(isolation_lost::check(&case));
-    let mut beyond = beyond_ceiling::check(&case);
-    let is_new = |finding: &Finding| finding.level == Level::Deny;
-    if class == WriterClass::Stored && is_managed && beyond.iter().any(is_new) {
-        // Computed only if needed: it takes as long as compiling the cluster.
-        case.elsewhere = elsewhere(world, cluster, zone);
-        beyond = beyond_ceiling::check(&case);
+    let managed = cluster.managed(&written.edit.object.name);
+    let write = ZoneReview {
+        world,
+        class,
+        operation: request.operation,
+        change: change(world, cluster, zone, written, budget),
+        is_managed: managed.is_some_and(|managed| managed.pods == zone.pods),
+        elsewhere: OnceCell::new(),
+    };
+    let mut findings = Vec::new();
+    for check in rules::checks() {
+        if let Check::Zone(check) = check {
+            check(&write, &mut findings);
+        }
     }
-    findings.extend(beyond);
-    // Later findings about the managed policy use connections that were already confirmed.
-    let mut findings = replay::of_case(&case, findings);
-    let left = left_open::check(&case).into_iter();
-    let tunnels = &world.config.tunnel_ports;
     findings
-        .extend(left.map(|(zone, policy, left)| replay::of_existing(zone, policy, left, tunnels)));
-    if managed.is_none()
-        && let Some(owner) = policy_owner::newcomer(&case)
+}
+
+/// OBP101.
+pub(in crate::review) fn core_connections(write: &ZoneReview<'_>, found: &mut Vec<Finding>) {
+    let change = &write.change;
+    found.extend(replay::of_change(
+        change,
+        core_connection_cut::check(change),
+    ));
+}
+
+/// OBP102.
+pub(in crate::review) fn isolation(write: &ZoneReview<'_>, found: &mut Vec<Finding>) {
+    let change = &write.change;
+    found.extend(replay::of_change(change, isolation_lost::check(change)));
+}
+
+/// OBP103, with a confirmed connection of the findings that it replaces.
+pub(in crate::review) fn deletion(write: &ZoneReview<'_>, found: &mut Vec<Finding>) {
+    if write.is_managed && write.operation == Operation::Delete {
+        *found = managed_policy::deleted(&write.change, std::mem::take(found));
+    }
+}
+
+/// OBP104: pods, directions and labels of a managed policy, and a new owner of another one.
+pub(in crate::review) fn managed(write: &ZoneReview<'_>, found: &mut Vec<Finding>) {
+    let change = &write.change;
+    if write.is_managed && write.operation != Operation::Delete {
+        found.extend(managed_policy::retargeted(change));
+    }
+    if change.cluster.managed(&change.object.name).is_none()
+        && let Some(owner) = policy_owner::newcomer(change)
     {
-        let gone = case.collected();
+        let gone = change.collected();
         let mut lost = isolation_lost::check(&gone);
         lost.extend(core_connection_cut::check(&gone));
-        let lost = replay::of_case(&gone, lost).into_iter().next();
-        findings.extend(lost.map(|lost| policy_owner::given_away(&case, owner, lost)));
+        let lost = replay::of_change(&gone, lost).into_iter().next();
+        found.extend(lost.map(|lost| policy_owner::given_away(change, owner, lost)));
     }
-    match (is_managed, request.operation) {
-        (false, _) => {}
-        (true, Operation::Delete) => findings = managed_policy::deleted(&case, findings),
-        (true, _) => findings.extend(managed_policy::retargeted(&case)),
+}
+
+/// OBP201.
+pub(in crate::review) fn ingress_ceiling(write: &ZoneReview<'_>, found: &mut Vec<Finding>) {
+    found.extend(ceiling(write, Direction::Ingress));
+}
+
+/// OBP202.
+pub(in crate::review) fn egress_ceiling(write: &ZoneReview<'_>, found: &mut Vec<Finding>) {
+    found.extend(ceiling(write, Direction::Egress));
+}
+
+fn ceiling(write: &ZoneReview<'_>, direction: Direction) -> Vec<Finding> {
+    let change = &write.change;
+    let mut found = beyond_ceiling::check(change, direction, &[]);
+    let is_new = |finding: &Finding| finding.level == Level::Deny;
+    if write.class == WriterClass::Stored && write.is_managed && found.iter().any(is_new) {
+        // Computed only if needed: it takes as long as compiling the cluster.
+        let of_zone = || elsewhere(write.world, change.cluster, change.zone);
+        found = beyond_ceiling::check(change, direction, write.elsewhere.get_or_init(of_zone));
     }
-    findings
+    replay::of_change(change, found)
+}
+
+/// OBP203: other policies that leave open the pods which the write isolates.
+pub(in crate::review) fn left_open(write: &ZoneReview<'_>, found: &mut Vec<Finding>) {
+    let tunnels = &write.world.config.tunnel_ports;
+    let left = left_open::check(&write.change).into_iter();
+    found.extend(left.map(|(zone, policy, left)| replay::of_existing(zone, policy, left, tunnels)));
 }
 
 /// The managed policy of a zone as the operator renders it in each other baseline.
@@ -177,7 +240,7 @@ fn elsewhere(
 }
 
 /// The write as it applies to one zone.
-pub(in crate::review) fn case<'a>(
+pub(in crate::review) fn change<'a>(
     world: &'a CompiledSnapshot,
     cluster: &'a ClusterPerimeter,
     zone: &'a ZonePerimeter,
@@ -226,7 +289,6 @@ pub(in crate::review) fn case<'a>(
             .collect(),
         before,
         after: state(&edit.after, &written.after),
-        elsewhere: Vec::new(),
         budget,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{cut, example, example_label};
+use super::{cut, example};
 use crate::inventory::ObjectRef;
 use crate::review::verdict::Verdict;
 use crate::rules::remedy::Remedy;
@@ -191,7 +191,7 @@ fn block(finding: &Finding) -> Vec<String> {
         cut(&format!("  {}", finding.reason), REASON * WIDTH),
     ];
     if let Some(example) = example(finding) {
-        let label = example_label(finding.code);
+        let label = finding.example_label;
         all.push(cut(&format!("  {label}: {example}"), EXAMPLE * WIDTH));
     }
     all

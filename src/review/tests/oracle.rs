@@ -130,7 +130,6 @@ impl Write {
                 policy: self.after.as_deref(),
                 selected: state(&self.after),
             },
-            elsewhere: Vec::new(),
             budget: &std::cell::Cell::new(Budget::new(ReviewConfig::default().proof_budget)),
         })
     }
@@ -255,10 +254,10 @@ impl Write {
             let findings = [
                 core_connection_cut::check(case),
                 isolation_lost::check(case),
-                beyond_ceiling::check(case),
+                ceiling(case),
             ]
             .concat();
-            let replayed = replay::of_case(case, findings.clone());
+            let replayed = replay::of_change(case, findings.clone());
             // The condition of a connection is tested elsewhere.
             let told = replayed.into_iter().map(|finding| Finding {
                 only_if: None,
@@ -340,7 +339,7 @@ impl Write {
     }
 
     fn check_ceiling(&self, world: &World, case: &PolicyChange<'_>) -> Result<(), String> {
-        let findings = beyond_ceiling::check(case);
+        let findings = ceiling(case);
         let mut expected: BTreeMap<String, (Code, Level)> = BTreeMap::new();
         for direction in Direction::ALL {
             let rules = self
@@ -388,4 +387,10 @@ fn floor_isolation_and_ceiling_agree_with_the_enumeration() {
         |dice| Write::random(&world, dice),
         |write| write.check(&world),
     );
+}
+
+fn ceiling(case: &PolicyChange<'_>) -> Vec<Finding> {
+    Direction::ALL
+        .map(|direction| beyond_ceiling::check(case, direction, &[]))
+        .concat()
 }

@@ -5,7 +5,7 @@ use super::endpoint_address::public;
 use super::{Declaration, unsafe_address};
 use crate::inventory::{Cluster, Declared};
 use crate::rules::remedy::{Change, ClusterEdit, Rank, Remedy, SettingEdit};
-use crate::rules::{Code, Finding, Level};
+use crate::rules::{Cause, Finding, Onset};
 use ipnet::IpNet;
 use netpol::address::{AddressSet, Cidr};
 use netpol::carried;
@@ -34,12 +34,11 @@ pub fn check(
         declaration.remedy(Rank::Field, "name the API server's address", edit)
     });
     if let Some(reason) = reason {
-        let level = if is_known { Level::Warn } else { Level::Deny };
         return Some(Finding {
             reason,
             help,
             remedies: name.into_iter().collect(),
-            ..declaration.finding(Code::Obp307, level, PATH)
+            ..declaration.finding(Cause::ApiServerBlock, Onset::of(is_known), PATH)
         });
     }
     let is_told = is_known && !declaration.is_newly_under_contract();
@@ -49,7 +48,7 @@ pub fn check(
         help: "the platform's team permits a public API server in the setting `apiServerAddresses`"
             .to_owned(),
         remedies: name.into_iter().chain(permit(cidr)).collect(),
-        ..declaration.by_contract(Code::Obp307, PATH)
+        ..declaration.finding(Cause::PublicApiServerBlock, Onset::Introduced, PATH)
     })
 }
 

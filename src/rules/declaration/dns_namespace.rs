@@ -6,33 +6,35 @@ use std::sync::Arc;
 use super::Declaration;
 use crate::inventory::Cluster;
 use crate::rules::remedy::{Change, ClusterEdit, Rank, Remedy, SettingEdit};
-use crate::rules::{Code, Finding, Level};
+use crate::rules::{Cause, Finding, Onset};
 use netpol::label::is_dns_label;
 
 /// Field path.
-pub(super) const PATH: &str = "spec.network.dnsNamespace";
+const PATH: &str = "spec.network.dnsNamespace";
 
 /// The finding about the declared namespace. A value that was declared before is not reported unless it is
-/// invalid. The oldest operator always uses `kube-system`.
+/// invalid, nor is one of which `found` says that the API server denies it. The oldest operator always uses
+/// `kube-system`.
 pub fn check(
     declaration: &Declaration<'_>,
     after: &Cluster,
     before: Option<&Cluster>,
+    found: &[Finding],
 ) -> Option<Finding> {
-    if !declaration.config.baseline.features().has_dns_fields {
+    let is_told = found.iter().any(|found| found.path == PATH);
+    if is_told || !declaration.config.baseline.features().has_dns_fields {
         return None;
     }
     let name = after.network.dns_namespace.as_deref()?;
     let is_known = before.is_some_and(|old| old.network.dns_namespace.as_deref() == Some(name));
     let known = &declaration.config.dns_namespaces;
     let found = if !is_dns_label(name) {
-        let level = if is_known { Level::Warn } else { Level::Deny };
         Finding {
             reason: format!(
                 "expected the name of a namespace, found `{name}`; no namespace can have it, so OpenBao would be \
                  without DNS"
             ),
-            ..declaration.finding(Code::Obp309, level, PATH)
+            ..declaration.finding(Cause::DnsNamespace, Onset::of(is_known), PATH)
         }
     } else if (!is_known || declaration.is_newly_under_contract())
         && known.iter().all(|expected| **expected != *name)
@@ -41,7 +43,7 @@ pub fn check(
             reason: format!(
                 "opens port 53 to every pod of namespace `{name}`, which is none in which the platform's DNS is expected"
             ),
-            ..declaration.by_contract(Code::Obp309, PATH)
+            ..declaration.finding(Cause::UnexpectedDnsNamespace, Onset::Introduced, PATH)
         }
     } else {
         return None;

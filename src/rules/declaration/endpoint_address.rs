@@ -11,7 +11,7 @@ use super::{Declaration, unsafe_address};
 use crate::config::ReviewConfig;
 use crate::inventory::{Cluster, Declared, ListedAddress, Malformed, Network};
 use crate::rules::remedy::{AddressList, Change, ClusterEdit, Rank, Remedy, SettingEdit};
-use crate::rules::{Code, Finding, Level};
+use crate::rules::{Cause, Finding, Onset};
 use ipnet::IpNet;
 use netpol::Direction;
 use netpol::address::AddressSet;
@@ -121,7 +121,7 @@ fn of_list(
                     Some(Finding {
                         reason: format!("lists {address} a second time"),
                         help: "list each address once".to_owned(),
-                        ..declaration.advice(Code::Obp308, path)
+                        ..declaration.finding(Cause::DuplicateEndpoint, Onset::Introduced, path)
                     })
                 } else if is_among(declaration, *address, &uncertain) {
                     Some(of_uncertain(declaration, list, *address, path))
@@ -143,11 +143,7 @@ fn of_unsafe(
     (at, address): (usize, IpAddr),
     path: String,
 ) -> Finding {
-    let level = if stood.is_known(address, 1) {
-        Level::Warn
-    } else {
-        Level::Deny
-    };
+    let onset = Onset::of(stood.is_known(address, 1));
     Finding {
         reason: format!(
             "opens {} to {address}, a loopback, link-local or cloud-metadata address",
@@ -155,7 +151,7 @@ fn of_unsafe(
         ),
         help: format!("list the addresses that `{}` shows", list.source),
         remedies: vec![leave_out(declaration, list, at), permit(address)],
-        ..declaration.finding(Code::Obp308, level, path)
+        ..declaration.finding(Cause::EndpointAddress, onset, path)
     }
 }
 
@@ -177,7 +173,7 @@ fn of_uncertain(
             list.source
         ),
         remedies: vec![permit(address)],
-        ..declaration.by_contract(Code::Obp308, path)
+        ..declaration.finding(Cause::PublicEndpoint, Onset::Introduced, path)
     }
 }
 
@@ -230,11 +226,7 @@ impl<'a> Old<'a> {
         (number, problems): (usize, &[Malformed]),
     ) -> Option<Finding> {
         let problem = problems.first()?;
-        let level = if self.unreadable.contains(problem.value.as_str()) {
-            Level::Warn
-        } else {
-            Level::Deny
-        };
+        let onset = Onset::of(self.unreadable.contains(problem.value.as_str()));
         Some(Finding {
             reason: format!(
                 "{}; the operator stops at it and renders no policy",
@@ -248,7 +240,7 @@ impl<'a> Old<'a> {
                 })
                 .into_iter()
                 .collect(),
-            ..declaration.finding(Code::Obp308, level, problem.path.clone())
+            ..declaration.finding(Cause::EndpointAddress, onset, problem.path.clone())
         })
     }
 
@@ -299,7 +291,7 @@ fn of_public(
             .into_iter()
             .chain([leave_out(declaration, list, at)])
             .collect(),
-        ..declaration.by_contract(Code::Obp308, path)
+        ..declaration.finding(Cause::PublicEndpoint, Onset::Introduced, path)
     })
 }
 

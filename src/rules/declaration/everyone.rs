@@ -17,10 +17,10 @@ mod width;
 use std::collections::BTreeSet;
 
 use super::raft_port::cluster_zone;
-use super::{Declaration, DeclaredRule, Spot};
+use super::{Declaration, DeclaredRule};
 use crate::rules::finding::witness;
 use crate::rules::remedy::{ClusterEdit, Rank, Remedy, namespace_to_name};
-use crate::rules::{Code, Finding, Level, Onset};
+use crate::rules::{Cause, Code, Finding, Onset};
 use netpol::address::AddressSet;
 use netpol::cover::Exhausted;
 use netpol::label::{NAMESPACE_NAME, Values};
@@ -44,8 +44,27 @@ const ORDINARY_KEYS: &[&str] = &[
     "topology.kubernetes.io/*",
 ];
 
+/// The codes of both directions.
+pub(crate) const CODES: [Code; 2] = [Code::Obp302, Code::Obp305];
+
+/// OBP302: the findings about declared ingress.
+pub(crate) fn ingress(declaration: &Declaration<'_>) -> Vec<Finding> {
+    match declaration.direction {
+        Direction::Ingress => declaration.in_any_mesh(check),
+        Direction::Egress => Vec::new(),
+    }
+}
+
+/// OBP305: the findings about declared egress.
+pub(crate) fn egress(declaration: &Declaration<'_>) -> Vec<Finding> {
+    match declaration.direction {
+        Direction::Ingress => Vec::new(),
+        Direction::Egress => check(declaration),
+    }
+}
+
 /// Findings for rules that admit strangers, and for merged blocks that are too wide.
-pub fn check(declaration: &Declaration<'_>) -> Vec<Finding> {
+pub(super) fn check(declaration: &Declaration<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut merged = Vec::new();
     for rule in &declaration.after {
@@ -56,11 +75,7 @@ pub fn check(declaration: &Declaration<'_>) -> Vec<Finding> {
         let mut pieces = strangers.iter();
         let new = pieces.find(|piece| !declaration.is_known(rule, piece));
         if let Some(piece) = new.or(strangers.first()) {
-            let onset = if new.is_some() {
-                Onset::Introduced
-            } else {
-                Onset::PreExisting
-            };
+            let onset = Onset::of(new.is_none());
             findings.push(pods_finding(declaration, rule, piece, onset));
         }
         // A new rule that is open to all pods is denied, whatever its addresses.
@@ -157,24 +172,14 @@ fn pods_finding(
                 .into_iter();
             sets.all(|set| !is_stranger(&set))
         }),
-        ..weighed(declaration, onset, rule.field(""))
+        ..declaration.finding(cause(declaration), onset, rule.field(""))
     }
 }
 
-const fn code(declaration: &Declaration<'_>) -> Code {
+const fn cause(declaration: &Declaration<'_>) -> Cause {
     match declaration.direction {
-        Direction::Ingress => Code::Obp302,
-        Direction::Egress => Code::Obp305,
-    }
-}
-
-/// New ingress from everyone denies. New egress to all addresses denies only under the contract.
-fn weighed(declaration: &Declaration<'_>, onset: Onset, spot: impl Into<Spot>) -> Finding {
-    let code = code(declaration);
-    match (onset, declaration.direction) {
-        (Onset::PreExisting, _) => declaration.finding(code, Level::Warn, spot),
-        (Onset::Introduced, Direction::Ingress) => declaration.finding(code, Level::Deny, spot),
-        (Onset::Introduced, Direction::Egress) => declaration.by_contract(code, spot),
+        Direction::Ingress => Cause::IngressOpenToEveryone,
+        Direction::Egress => Cause::EgressOpenToEverywhere,
     }
 }
 
@@ -370,8 +375,8 @@ fn wide_finding(
             }),
             _ => Vec::new(),
         },
-        ..weighed(
-            declaration,
+        ..declaration.finding(
+            cause(declaration),
             onset,
             spot.unwrap_or_else(|| "spec.network".into()),
         )

@@ -16,7 +16,7 @@ use crate::inventory::network::DeclaredList;
 use crate::inventory::{Cluster, Profile};
 use crate::rules::paste::canonical;
 use crate::rules::remedy::{ClusterEdit, Rank, namespace_to_name};
-use crate::rules::{Code, Finding, Level, Onset};
+use crate::rules::{Cause, Code, Finding, Onset};
 use netpol::address::Cidr;
 use netpol::rule::{Peer, PortEntry, Rule};
 use netpol::{Direction, Region};
@@ -116,11 +116,7 @@ fn onset(declaration: &Declaration<'_>, rule: &DeclaredRule, broken: &[&Region])
         // If the budget is not enough, the violation counts as new.
         declaration.spend(broken.len()) && broken.iter().any(|broken| region.is_subset(broken))
     };
-    if !broken.is_empty() && regions.all(known) {
-        Onset::PreExisting
-    } else {
-        Onset::Introduced
-    }
+    Onset::of(!broken.is_empty() && regions.all(known))
 }
 
 /// The finding about a violation; `None` for advice that already applied before the write.
@@ -142,11 +138,8 @@ fn weighed(declaration: &Declaration<'_>, onset: Onset, breach: Breach) -> Optio
 
 fn told(declaration: &Declaration<'_>, onset: Onset, spot: impl Into<Spot>) -> Option<Finding> {
     match onset {
-        Onset::Introduced => Some(declaration.by_contract(Code::Obp310, spot)),
-        Onset::PreExisting if declaration.is_under_contract() => {
-            Some(declaration.finding(Code::Obp310, Level::Warn, spot))
-        }
-        Onset::PreExisting => None,
+        Onset::PreExisting if !declaration.is_under_contract() => None,
+        _ => Some(declaration.finding(Cause::HardenedContract, onset, spot)),
     }
 }
 
@@ -179,11 +172,7 @@ fn raw_ingress(
             .iter()
             .all(|rule| old.network.ingress_rules.contains(rule))
     };
-    let onset = if old.is_some_and(known) {
-        Onset::PreExisting
-    } else {
-        Onset::Introduced
-    };
+    let onset = Onset::of(old.is_some_and(known));
     let is_explicit = |rule: &&DeclaredRule| {
         rule.at.list == DeclaredList::IngressRules && peers::breaches(declaration, rule).is_empty()
     };
@@ -228,11 +217,7 @@ fn untrusting_ingress(
     {
         return None;
     }
-    let level = if before.is_some_and(untrusting) {
-        Level::Warn
-    } else {
-        Level::Deny
-    };
+    let onset = Onset::of(before.is_some_and(untrusting));
     Some(Finding {
         reason: "`spec.ingress` is on and no trusted peer is declared, so that nothing would reach OpenBao through it"
             .to_owned(),
@@ -242,7 +227,7 @@ fn untrusting_ingress(
             "name the namespace of the ingress controller",
             ClusterEdit::Trust(vec![namespace_to_name()]),
         )],
-        ..declaration.finding(Code::Obp310, level, TRUSTED_PEERS)
+        ..declaration.finding(Cause::IngressWithoutTrustedPeer, onset, TRUSTED_PEERS)
     })
 }
 
@@ -257,11 +242,7 @@ fn missing_egress(
     if after.profile != Some(Profile::Hardened) || !missing(after) {
         return None;
     }
-    let onset = if hardened(before).is_some_and(missing) {
-        Onset::PreExisting
-    } else {
-        Onset::Introduced
-    };
+    let onset = Onset::of(hardened(before).is_some_and(missing));
     Some(Finding {
         reason: format!(
             "{CONTRACT}: backups and snapshots before upgrades need an egress rule, and none is declared"

@@ -7,14 +7,17 @@ use std::collections::BTreeSet;
 
 use super::{Declaration, DeclaredRule};
 use crate::rules::remedy::{ClusterEdit, Rank, port_entries};
-use crate::rules::{Code, Finding, Level};
-use netpol::Region;
+use crate::rules::{Cause, Code, Finding, Onset};
 use netpol::port::{PortSet, Protocol};
 use netpol::rule::PortEntry;
+use netpol::{Direction, Region};
 
 /// One finding for each declared rule that opens other ports, unless `found` has one about the same ports.
 /// Ports that were open before are not reported, or warn where new ones deny.
 pub fn check(declaration: &Declaration<'_>, found: &[Finding]) -> Vec<Finding> {
+    if declaration.direction == Direction::Egress {
+        return Vec::new();
+    }
     let raft = PortSet::number(Protocol::Tcp, declaration.config.cluster_port);
     let fine = declaration.listeners.union(&raft);
     let told = found.iter().filter(|found| found.code == Code::Obp303);
@@ -35,13 +38,9 @@ pub fn check(declaration: &Declaration<'_>, found: &[Finding]) -> Vec<Finding> {
             || further
                 .iter()
                 .any(|piece| !declaration.is_known(rule, piece));
-        let weighed = if is_new {
-            declaration.by_contract(Code::Obp304, spot)
-        } else if declaration.is_under_contract() {
-            declaration.finding(Code::Obp304, Level::Warn, spot)
-        } else {
+        if !is_new && !declaration.is_under_contract() {
             return None;
-        };
+        }
         Some(Finding {
             reason: reason(declaration, rule, first),
             help: format!(
@@ -55,7 +54,7 @@ pub fn check(declaration: &Declaration<'_>, found: &[Finding]) -> Vec<Finding> {
                 })
                 .into_iter()
                 .collect(),
-            ..weighed
+            ..declaration.finding(Cause::MorePortsThanListeners, Onset::of(!is_new), spot)
         })
     };
     declaration.after.iter().filter_map(of_rule).collect()

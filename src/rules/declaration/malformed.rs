@@ -4,7 +4,7 @@
 use super::Declaration;
 use crate::baseline::{self, Facts};
 use crate::inventory::{Cluster, Malformed};
-use crate::rules::{Code, Finding, Level};
+use crate::rules::{Cause, Finding, Onset};
 
 /// The field that names the cluster.
 const NAME: &str = "metadata.name";
@@ -35,12 +35,8 @@ pub(crate) fn check(
             ),
             help: help(&problem),
             ..declaration.finding(
-                Code::Obp301,
-                if is_known(&problem) {
-                    Level::Warn
-                } else {
-                    Level::Deny
-                },
+                Cause::MalformedRule,
+                Onset::of(is_known(&problem)),
                 problem.path,
             )
         })

@@ -4,7 +4,7 @@ use super::Declaration;
 use crate::inventory::cluster::{METRICS_PORT, METRICS_PORT_PATH};
 use crate::inventory::{Cluster, Declared};
 use crate::rules::remedy::{ClusterEdit, Rank};
-use crate::rules::{Code, Finding, Level};
+use crate::rules::{Cause, Finding, Onset};
 
 /// The finding about the declared port. One that was declared before the write warns.
 pub fn check(
@@ -14,7 +14,6 @@ pub fn check(
 ) -> Option<Finding> {
     let port = after.metrics_port.as_ref()?;
     let known = before.is_some_and(|old| old.metrics_port.as_ref() == Some(port));
-    let level = if known { Level::Warn } else { Level::Deny };
     Some(Finding {
         reason: reason(declaration, port)?,
         help: "give the metrics listener a port of its own".to_owned(),
@@ -23,7 +22,7 @@ pub fn check(
             "give the metrics listener a port of its own",
             ClusterEdit::MetricsPort(METRICS_PORT),
         )],
-        ..declaration.finding(Code::Obp312, level, METRICS_PORT_PATH)
+        ..declaration.finding(Cause::MetricsPort, Onset::of(known), METRICS_PORT_PATH)
     })
 }
 

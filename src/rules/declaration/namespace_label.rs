@@ -6,9 +6,9 @@
 
 use std::collections::BTreeSet;
 
-use super::everyone::fits_any_namespace;
+use super::everyone::{self, fits_any_namespace};
 use super::{Declaration, DeclaredRule};
-use crate::rules::{Code, Finding};
+use crate::rules::{Cause, Finding, Onset};
 use netpol::LabelSet;
 use netpol::label::NAMESPACE_NAME;
 use netpol::rule::{Peer, Selector};
@@ -16,9 +16,10 @@ use netpol::rule::{Peer, Selector};
 /// One finding for each such peer that the write adds. Rules that `found` reports as open to everyone are
 /// skipped, and so are selectors that were already reported.
 pub(crate) fn check(declaration: &Declaration<'_>, found: &[Finding]) -> Vec<Finding> {
-    let everyone = [Code::Obp302, Code::Obp305];
     let told: BTreeSet<&str> = found.iter().map(|finding| finding.path.as_str()).collect();
-    let about = found.iter().filter(|found| everyone.contains(&found.code));
+    let about = found
+        .iter()
+        .filter(|found| everyone::CODES.contains(&found.code));
     let about: BTreeSet<&str> = about.map(|finding| finding.path.as_str()).collect();
     let is_told = |rule: &&DeclaredRule| about.contains(rule.path.as_str());
     let rules = declaration.after.iter().filter(|rule| !is_told(rule));
@@ -45,8 +46,9 @@ fn of_rule<'a>(
             help: format!(
                 "name the namespaces, for example:\nnamespaceSelector:\n  matchLabels:\n    {NAMESPACE_NAME}: NAMESPACE"
             ),
-            ..declaration.advice(
-                Code::Obp313,
+            ..declaration.finding(
+                Cause::SettableNamespaceLabel,
+                Onset::Introduced,
                 format!("{}.namespaceSelector", rule.peer_path(declaration.direction, at)),
             )
         })

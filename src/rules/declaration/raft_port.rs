@@ -6,15 +6,22 @@ use super::{Declaration, DeclaredRule};
 use crate::baseline::{Pods, selector};
 use crate::rules::finding::witness;
 use crate::rules::remedy::{ClusterEdit, Rank, Remedy, port_entries};
-use crate::rules::{Code, Finding, Level};
+use crate::rules::{Cause, Finding, Onset};
 use netpol::cover::{Budget, Exhausted, uncovered};
 use netpol::port::{PortSet, Protocol};
 use netpol::rule::{Peer, PortEntry, Selector};
 use netpol::zone::{OtherKeys, Zone};
 use netpol::{Direction, LabelSet, PeerSet, Reading, Region};
 
-/// One finding for each declared rule that opens the port. If it was open before, the finding warns.
-pub fn check(declaration: &Declaration<'_>) -> Vec<Finding> {
+/// One finding for each declared ingress rule that opens the port. If it was open before, the finding warns.
+pub(crate) fn check(declaration: &Declaration<'_>) -> Vec<Finding> {
+    match declaration.direction {
+        Direction::Ingress => declaration.in_any_mesh(of_ingress),
+        Direction::Egress => Vec::new(),
+    }
+}
+
+fn of_ingress(declaration: &Declaration<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let raft = PortSet::number(Protocol::Tcp, declaration.config.cluster_port);
     let peers = raft_peers(declaration, &raft);
@@ -32,7 +39,7 @@ pub fn check(declaration: &Declaration<'_>) -> Vec<Finding> {
         let is_kept = rule.is_kept && counts_before;
         let known = (!is_kept).then_some(&known);
         match exposed(rule, &raft, (&own, known), &mut budget) {
-            Ok(Some((level, piece))) => findings.push(finding(declaration, rule, level, &piece)),
+            Ok(Some((onset, piece))) => findings.push(finding(declaration, rule, onset, &piece)),
             Ok(None) => {}
             Err(exhausted) => {
                 // The remaining rules would be undecided too.
@@ -50,7 +57,7 @@ fn exposed(
     raft: &PortSet,
     (own, known): (&[&Region], Option<&[Vec<&Region>; 2]>),
     budget: &mut Budget,
-) -> Result<Option<(Level, Region)>, Exhausted> {
+) -> Result<Option<(Onset, Region)>, Exhausted> {
     let mut old = None;
     for (region, is_sure) in rule.must_first() {
         let ports = region.ports.intersect(raft);
@@ -69,8 +76,8 @@ fn exposed(
             None => None,
         };
         match new {
-            Some(new) => return Ok(Some((Level::Deny, new))),
-            None => old = old.or(Some((Level::Warn, piece))),
+            Some(new) => return Ok(Some((Onset::Introduced, new))),
+            None => old = old.or(Some((Onset::PreExisting, piece))),
         }
     }
     Ok(old)
@@ -100,7 +107,7 @@ fn raft_peers(declaration: &Declaration<'_>, raft: &PortSet) -> Vec<Region> {
 fn finding(
     declaration: &Declaration<'_>,
     rule: &DeclaredRule,
-    level: Level,
+    onset: Onset,
     piece: &Region,
 ) -> Finding {
     let port = declaration.config.cluster_port;
@@ -121,7 +128,7 @@ fn finding(
         witness: witness(Direction::Ingress, &zone, piece),
         help,
         remedies: without(declaration, rule, tunnel.unwrap_or(port)),
-        ..declaration.finding(Code::Obp303, level, rule.field("ports"))
+        ..declaration.finding(Cause::RaftPortExposed, onset, rule.field("ports"))
     }
 }
 

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use super::{Declaration, DeclaredRule};
 use crate::baseline::{self, Facts, Pods, RowStatus, expand};
 use crate::inventory::Cluster;
-use crate::rules::{Code, Finding};
+use crate::rules::{Cause, Finding, Onset};
 use netpol::cover::{Budget, uncovered};
 use netpol::{Direction, LabelSet, Reading, Region, RegionRef};
 
@@ -138,6 +138,6 @@ fn finding(declaration: &Declaration<'_>, rule: &DeclaredRule) -> Finding {
     Finding {
         reason: reason.to_owned(),
         help: format!("leave {} out", rule.path),
-        ..declaration.advice(Code::Obp314, rule.field(""))
+        ..declaration.finding(Cause::RedundantRule, Onset::Introduced, rule.field(""))
     }
 }

@@ -14,7 +14,7 @@ use super::{Declaration, DeclaredRule};
 use crate::config::ReviewConfig;
 use crate::rules::finding::witness;
 use crate::rules::remedy::{Change, ClusterEdit, Rank, Remedy, SettingEdit};
-use crate::rules::{Code, Finding, Level};
+use crate::rules::{Cause, Finding, Onset};
 use netpol::address::{AddressSet, Cidr};
 use netpol::rule::Peer;
 use netpol::{Direction, PeerSet, Region, carried};
@@ -201,12 +201,9 @@ fn of_rule(declaration: &Declaration<'_>, rule: &DeclaredRule, search: &Search) 
              `review.unsafeEgressAllowed`"
         }
     };
-    let weighed = match (known(piece), declaration.direction) {
-        (true, _) => declaration.finding(Code::Obp306, Level::Warn, rule.field("")),
-        (false, Direction::Ingress) => {
-            declaration.finding(Code::Obp306, Level::Deny, rule.field(""))
-        }
-        (false, Direction::Egress) => declaration.by_contract(Code::Obp306, rule.field("")),
+    let cause = match declaration.direction {
+        Direction::Ingress => Cause::UnsafeIngressAddress,
+        Direction::Egress => Cause::UnsafeEgressAddress,
     };
     let inside = piece
         .carried
@@ -221,7 +218,7 @@ fn of_rule(declaration: &Declaration<'_>, rule: &DeclaredRule, search: &Search) 
         witness: witness(declaration.direction, &zone, &piece.shown),
         help: help.to_owned(),
         remedies: remedies(declaration, rule),
-        ..weighed
+        ..declaration.finding(cause, Onset::of(known(piece)), rule.field(""))
     })
 }
 

@@ -30,7 +30,11 @@ fn the_page_about_rules_is_fresh() {
     let about = "Each rule has a code that never changes its meaning, and a page with cause, reason, example and \
                  remedy: `openbao-perimeter explain CODE` prints it. The levels are the defaults for a write that \
                  introduces the problem; [`review.levels`](settings.md) changes them.";
-    let mut text = page("Rules", "`src/code.rs`", about);
+    let mut text = page(
+        "Rules",
+        "`src/code/codes.rs` and `src/review/rules/table.rs`",
+        about,
+    );
     for (digit, family) in FAMILIES {
         let codes = Code::ALL.into_iter();
         let mut codes = codes
@@ -44,7 +48,7 @@ fn the_page_about_rules_is_fresh() {
             vec![
                 format!("[{code}](../rules/{code}.md)"),
                 code.name().to_owned(),
-                code.rule().default_level.to_owned(),
+                code.default_level(),
                 code.rule().summary.to_owned(),
                 cases_of(code),
             ]

@@ -62,11 +62,7 @@ pub(super) fn together(declaration: &Declaration<'_>) -> Option<(Onset, Breach)>
         .max_by_key(|rule| count(&rule.rule.port_set(), wide))?;
     let before = union(&fine(declaration.direction, &declaration.before));
     let was_held = declaration.profile_before == Some(Profile::Hardened);
-    let onset = if was_held && all.is_subset(&before) {
-        Onset::PreExisting
-    } else {
-        Onset::Introduced
-    };
+    let onset = Onset::of(was_held && all.is_subset(&before));
     let reason =
         format!("together with the other rules it opens more than half of all {wide} ports");
     Some((onset, of_rule(widest, reason)))

@@ -9,7 +9,7 @@ use crate::config::ReviewConfig;
 use crate::inventory::dependencies::StorageFault;
 use crate::inventory::{Cluster, Kind, ObjectRef, Restore};
 use crate::rules::text::minded;
-use crate::rules::{Code, Finding, Level};
+use crate::rules::{Cause, Finding, Onset};
 use netpol::Direction;
 use netpol::cover::Budget;
 
@@ -44,7 +44,7 @@ pub fn of_restore(
         help: "declare the object storage in the cluster under spec.network.egressRules, by namespace or block and with \
                its port; then make the restore"
             .to_owned(),
-        ..Finding::new(Code::Obp310, Level::Deny, object, "spec.cluster")
+        ..breached(object, "spec.cluster")
     });
     egress.into_iter().chain(storage).collect()
 }
@@ -68,9 +68,14 @@ fn storage(object: &ObjectRef, named: &ObjectRef, restore: &Restore) -> Vec<Find
                 "write the URL of the object storage with `https://`".to_owned()
             }
         },
-        ..Finding::new(Code::Obp310, Level::Deny, object, doubt.path.to_string())
+        ..breached(object, &doubt.path)
     })
     .collect()
+}
+
+fn breached(object: &ObjectRef, path: &str) -> Finding {
+    let (cause, onset) = (Cause::HardenedContract, Onset::Introduced);
+    Finding::weighed(cause, onset, true, object, path)
 }
 
 fn breach(
