@@ -38,16 +38,12 @@ macro_rules! codes {
 }
 
 codes! {
-    Obp101 "OBP101" "core-connection-cut" {
-        CoreConnectionCut: Deny "",
-    }
+    Obp101 "OBP101" "core-connection-cut" { CoreConnectionCut: Deny "", }
     Obp102 "OBP102" "isolation-lost" {
         IsolationLost: Deny "",
         OperatorIsolationLost: Warn "in the controller zone",
     }
-    Obp103 "OBP103" "managed-policy-deleted" {
-        ManagedPolicyDeleted: Deny "",
-    }
+    Obp103 "OBP103" "managed-policy-deleted" { ManagedPolicyDeleted: Deny "", }
     Obp104 "OBP104" "managed-policy-retargeted" {
         ManagedPolicyRetargeted: Deny "",
         OperatorPolicyOwned: Warn "for owners in the controller zone",
@@ -56,31 +52,17 @@ codes! {
         DefaultDenyAbsent: Audit "",
         ManagedPolicyMissing: Warn "where the operator's policy is missing",
     }
-    Obp201 "OBP201" "ingress-beyond-ceiling" {
-        IngressBeyondCeiling: Deny "",
-    }
-    Obp202 "OBP202" "egress-beyond-ceiling" {
-        EgressBeyondCeiling: Deny "",
-    }
+    Obp201 "OBP201" "ingress-beyond-ceiling" { IngressBeyondCeiling: Deny "", }
+    Obp202 "OBP202" "egress-beyond-ceiling" { EgressBeyondCeiling: Deny "", }
     Obp203 "OBP203" "existing-policy-beyond-ceiling" {
         ExistingPolicyBeyondCeiling: Deny "",
         CeilingNarrowed: Warn "if only the ceiling became narrower",
     }
-    Obp301 "OBP301" "malformed-rule" {
-        MalformedRule: Deny "",
-    }
-    Obp302 "OBP302" "ingress-open-to-everyone" {
-        IngressOpenToEveryone: Deny "",
-    }
-    Obp303 "OBP303" "raft-port-exposed" {
-        RaftPortExposed: Deny "",
-    }
-    Obp304 "OBP304" "more-ports-than-listeners" {
-        MorePortsThanListeners: DenyForHardened "",
-    }
-    Obp305 "OBP305" "egress-open-to-everywhere" {
-        EgressOpenToEverywhere: DenyForHardened "",
-    }
+    Obp301 "OBP301" "malformed-rule" { MalformedRule: Deny "", }
+    Obp302 "OBP302" "ingress-open-to-everyone" { IngressOpenToEveryone: Deny "", }
+    Obp303 "OBP303" "raft-port-exposed" { RaftPortExposed: Deny "", }
+    Obp304 "OBP304" "more-ports-than-listeners" { MorePortsThanListeners: DenyForHardened "", }
+    Obp305 "OBP305" "egress-open-to-everywhere" { EgressOpenToEverywhere: DenyForHardened "", }
     Obp306 "OBP306" "unsafe-address" {
         UnsafeIngressAddress: Deny "on ingress",
         UnsafeEgressAddress: DenyForHardened "on egress",
@@ -106,57 +88,27 @@ codes! {
         PolicyNameTaken: Deny "",
         LeftoverPolicy: DenyInNext "for a leftover policy that nothing controls",
     }
-    Obp312 "OBP312" "metrics-port" {
-        MetricsPort: Deny "",
-    }
-    Obp313 "OBP313" "settable-namespace-label" {
-        SettableNamespaceLabel: Warn "",
-    }
-    Obp314 "OBP314" "redundant-rule" {
-        RedundantRule: Warn "",
-    }
+    Obp312 "OBP312" "metrics-port" { MetricsPort: Deny "", }
+    Obp313 "OBP313" "settable-namespace-label" { SettableNamespaceLabel: Warn "", }
+    Obp314 "OBP314" "redundant-rule" { RedundantRule: Warn "", }
     Obp315 "OBP315" "ambiguous-cidr" {
         AmbiguousCidr: Deny "",
         MaskedCidr: Warn "for text that all parsers mask and the operator does not copy",
     }
-    Obp316 "OBP316" "unknown-field" {
-        UnknownField: Warn "",
-    }
-    Obp317 "OBP317" "rule-without-effect" {
-        RuleWithoutEffect: Warn "",
-    }
-    Obp318 "OBP318" "declaration-opens" {
-        DeclarationOpens: Warn "",
-    }
+    Obp316 "OBP316" "unknown-field" { UnknownField: Warn "", }
+    Obp317 "OBP317" "rule-without-effect" { RuleWithoutEffect: Warn "", }
+    Obp318 "OBP318" "declaration-opens" { DeclarationOpens: Warn "", }
     Obp401 "OBP401" "unreadable-object" {
         UnreadableObject: Deny "",
         UnreadableNeighbour: Warn "for other objects",
     }
-    Obp402 "OBP402" "undecided" {
-        Undecided: Deny "",
-    }
-    Obp403 "OBP403" "inventory-not-ready" {
-        InventoryNotReady: Deny "",
-    }
-    Obp601 "OBP601" "api-server-network-not-ready" {
-        ApiServerNetworkNotReady: Warn "",
-    }
-    Obp602 "OBP602" "gateway-integration-not-ready" {
-        GatewayIntegrationNotReady: Warn "",
-    }
-    Obp603 "OBP603" "backup-configuration-not-ready" {
-        BackupConfigurationNotReady: Warn "",
-    }
-    Obp604 "OBP604" "restore-configuration-not-ready" {
-        RestoreConfigurationNotReady: Warn "",
-    }
-    Obp605 "OBP605" "endpoint-not-covered" {
-        EndpointNotCovered: Warn "",
-    }
-    Obp606 "OBP606" "nobody-admitted" {
-        NobodyAdmitted: Warn "",
-    }
-    Obp607 "OBP607" "fallback-ended" {
-        FallbackEnded: Warn "",
-    }
+    Obp402 "OBP402" "undecided" { Undecided: Deny "", }
+    Obp403 "OBP403" "inventory-not-ready" { InventoryNotReady: Deny "", }
+    Obp601 "OBP601" "api-server-network-not-ready" { ApiServerNetworkNotReady: Warn "", }
+    Obp602 "OBP602" "gateway-integration-not-ready" { GatewayIntegrationNotReady: Warn "", }
+    Obp603 "OBP603" "backup-configuration-not-ready" { BackupConfigurationNotReady: Warn "", }
+    Obp604 "OBP604" "restore-configuration-not-ready" { RestoreConfigurationNotReady: Warn "", }
+    Obp605 "OBP605" "endpoint-not-covered" { EndpointNotCovered: Warn "", }
+    Obp606 "OBP606" "nobody-admitted" { NobodyAdmitted: Warn "", }
+    Obp607 "OBP607" "fallback-ended" { FallbackEnded: Warn "", }
 }

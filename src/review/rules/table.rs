@@ -1,6 +1,10 @@
 //! The table of rules.
 
-use super::{About, Basis, Check, Rule, Weight};
+use super::About::{self, Allowlist, Other, Undecided};
+use super::Basis::{self, Facts, FactsOfDeletion, FactsOfRestore, FactsUnlessPolicy, Object};
+use super::Check::{self, Cluster, Declared, Metadata, Policy, Respecified, Restore, State, Zone};
+use super::Rule;
+use super::Weight::{self, Exposure, Mistake, NoEffect, Style};
 use crate::advice::{declaration_opens, fallback_ended, nobody_admitted, without_effect};
 use crate::code::Code;
 use crate::inventory::Checkpoint;
@@ -12,374 +16,144 @@ use crate::rules::declaration::{
 };
 use crate::rules::{Finding, ambiguous_cidr, default_deny_absent};
 
+const fn rule(
+    code: Code,
+    (weight, basis, about): (Weight, Basis, About),
+    summary: &'static str,
+    checks: &'static [Check],
+) -> Rule {
+    Rule {
+        code,
+        weight,
+        basis,
+        about,
+        summary,
+        checks,
+    }
+}
+
 fn one(found: Option<Finding>) -> Vec<Finding> {
     found.into_iter().collect()
 }
 
 /// All rules, in the order of their codes. A check may use the findings of those before it.
+#[rustfmt::skip]
 pub static RULES: [Rule; Code::ALL.len()] = [
-    Rule {
-        code: Code::Obp101,
-        weight: Weight::Exposure,
-        basis: Basis::Facts,
-        about: About::Allowlist,
-        summary: "a connection that the cluster's lifecycle needs is no longer allowed",
-        checks: &[Check::Zone(zones::core_connections)],
-    },
-    Rule {
-        code: Code::Obp102,
-        weight: Weight::Exposure,
-        basis: Basis::Facts,
-        about: About::Allowlist,
-        summary: "pods lose their isolation in a direction, so every connection is allowed",
-        checks: &[
-            Check::Zone(zones::isolation),
-            Check::Metadata(metadata::restored),
-        ],
-    },
-    Rule {
-        code: Code::Obp103,
-        weight: Weight::Exposure,
-        basis: Basis::Facts,
-        about: About::Allowlist,
-        summary: "a policy that the operator manages is deleted while its cluster exists",
-        checks: &[Check::Zone(zones::deletion)],
-    },
-    Rule {
-        code: Code::Obp104,
-        weight: Weight::Exposure,
-        basis: Basis::Facts,
-        about: About::Allowlist,
-        summary: "a managed policy gets other pods, other directions or another owner, or a policy that pods depend on gets an owner",
-        checks: &[Check::Policy(policy::owners), Check::Zone(zones::managed)],
-    },
-    Rule {
-        code: Code::Obp105,
-        weight: Weight::Exposure,
-        basis: Basis::Facts,
-        about: About::Other,
-        summary: "pods of a cluster are not isolated in a direction, so every connection is allowed, or the operator's policy for them is missing",
-        checks: &[Check::State(default_deny_absent::check)],
-    },
-    Rule {
-        code: Code::Obp201,
-        weight: Weight::Exposure,
-        basis: Basis::Facts,
-        about: About::Allowlist,
-        summary: "a policy opens ingress that neither the baseline nor the cluster's declarations permit",
-        checks: &[Check::Zone(zones::ingress_ceiling)],
-    },
-    Rule {
-        code: Code::Obp202,
-        weight: Weight::Exposure,
-        basis: Basis::Facts,
-        about: About::Allowlist,
-        summary: "a policy opens egress that neither the baseline nor the cluster's declarations permit",
-        checks: &[Check::Zone(zones::egress_ceiling)],
-    },
-    Rule {
-        code: Code::Obp203,
-        weight: Weight::Exposure,
-        basis: Basis::Facts,
-        about: About::Other,
-        summary: "after a cluster write or a new restore, an existing policy selects pods and allows more than their ceiling",
-        checks: &[
-            Check::Zone(zones::left_open),
-            Check::Respecified(cluster::existing),
-            Check::Cluster(cluster::restore_tests),
-            Check::Restore(restore::existing),
-        ],
-    },
-    Rule {
-        code: Code::Obp301,
-        weight: Weight::Mistake,
-        basis: Basis::Object,
-        about: About::Other,
-        summary: "a declared rule or name that the NetworkPolicy API rejects, so the operator could not write its policies",
-        checks: &[Check::Cluster(|write, _| {
-            malformed::check(&write.ingress, write.after, write.before)
-        })],
-    },
-    Rule {
-        code: Code::Obp302,
-        weight: Weight::Mistake,
-        basis: Basis::Object,
-        about: About::Other,
-        summary: "declared ingress is open to everyone, by one rule or by several together",
-        checks: &[Check::Declared(|declaration, _| {
-            everyone::ingress(declaration)
-        })],
-    },
-    Rule {
-        code: Code::Obp303,
-        weight: Weight::Mistake,
-        basis: Basis::Object,
-        about: About::Other,
-        summary: "a declaration opens the Raft port to peers that are not pods of the cluster",
-        checks: &[Check::Declared(|declaration, _| {
-            raft_port::check(declaration)
-        })],
-    },
-    Rule {
-        code: Code::Obp304,
-        weight: Weight::Style,
-        basis: Basis::Object,
-        about: About::Other,
-        summary: "a declared ingress rule opens more ports than OpenBao listens on for its clients",
-        checks: &[Check::Declared(listener_ports::check)],
-    },
-    Rule {
-        code: Code::Obp305,
-        weight: Weight::Mistake,
-        basis: Basis::Object,
-        about: About::Other,
-        summary: "declared egress is open to all addresses, by one rule or by several together",
-        checks: &[Check::Declared(|declaration, _| {
-            everyone::egress(declaration)
-        })],
-    },
-    Rule {
-        code: Code::Obp306,
-        weight: Weight::Mistake,
-        basis: Basis::Object,
-        about: About::Other,
-        summary: "a declaration names loopback, link-local or cloud-metadata addresses as peers",
-        checks: &[Check::Declared(|declaration, _| {
-            unsafe_address::check(declaration)
-        })],
-    },
-    Rule {
-        code: Code::Obp307,
-        weight: Weight::Mistake,
-        basis: Basis::Object,
-        about: About::Other,
-        summary: "`apiServerCIDR` is unreadable, opens more than the API server, or is unsafe or public",
-        checks: &[Check::Cluster(|write, _| {
-            one(api_server::check(&write.ingress, write.after, write.before))
-        })],
-    },
-    Rule {
-        code: Code::Obp308,
-        weight: Weight::Style,
-        basis: Basis::Object,
-        about: About::Other,
-        summary: "an API server endpoint or DNS address that cannot be read, is unsafe, is listed twice, or is public",
-        checks: &[Check::Cluster(|write, _| {
-            endpoint_address::check(&write.ingress, write.after, write.before)
-        })],
-    },
-    Rule {
-        code: Code::Obp309,
-        weight: Weight::Style,
-        basis: Basis::Object,
-        about: About::Other,
-        summary: "`dnsNamespace` is no valid namespace name, or not the namespace of the platform's DNS",
-        checks: &[Check::Cluster(|write, found| {
-            one(dns_namespace::check(
-                &write.ingress,
-                write.after,
-                write.before,
-                found,
-            ))
-        })],
-    },
-    Rule {
-        code: Code::Obp310,
-        weight: Weight::Mistake,
-        basis: Basis::FactsOfRestore,
-        about: About::Other,
-        summary: "a Hardened cluster has declarations that are not explicit (raw ingress rules, wildcard peers, rules without ports), or a restore with such egress",
-        checks: &[
-            Check::Cluster(|write, _| {
-                hardened::of_cluster(&write.ingress, write.after, write.before)
-            }),
-            Check::Declared(hardened::check),
-            Check::Restore(restore::contract),
-        ],
-    },
-    Rule {
-        code: Code::Obp311,
-        weight: Weight::Mistake,
-        basis: Basis::Facts,
-        about: About::Other,
-        summary: "a policy of another cluster, or a leftover policy, already has the name of a new cluster's policy",
-        checks: &[Check::Cluster(cluster::names)],
-    },
-    Rule {
-        code: Code::Obp312,
-        weight: Weight::Mistake,
-        basis: Basis::Object,
-        about: About::Other,
-        summary: "the port of the metrics listener is the API port, the Raft port or not valid",
-        checks: &[Check::Cluster(|write, _| {
-            one(metrics_port::check(
-                &write.ingress,
-                write.after,
-                write.before,
-            ))
-        })],
-    },
-    Rule {
-        code: Code::Obp313,
-        weight: Weight::Style,
-        basis: Basis::Object,
-        about: About::Other,
-        summary: "a peer is selected by labels that other people can set: of its namespace, or of pods in any namespace",
-        checks: &[Check::Declared(namespace_label::check)],
-    },
-    Rule {
-        code: Code::Obp314,
-        weight: Weight::NoEffect,
-        basis: Basis::Facts,
-        about: About::Other,
-        summary: "a declared rule allows only connections that are already allowed",
-        checks: &[Check::Cluster(cluster::redundant)],
-    },
-    Rule {
-        code: Code::Obp315,
-        weight: Weight::Style,
-        basis: Basis::Object,
-        about: About::Other,
-        summary: "CIDR text that parsers read differently, or that newer API servers reject",
-        checks: &[
-            Check::Policy(policy::ambiguous),
-            Check::Cluster(|write, _| {
-                ambiguous_cidr::in_cluster(write.object, write.after, write.before)
-            }),
-        ],
-    },
-    Rule {
-        code: Code::Obp316,
-        weight: Weight::Mistake,
-        basis: Basis::Object,
-        about: About::Other,
-        summary: "a field that the API does not have, so the API server drops it",
-        checks: &[Check::Metadata(metadata::unknown_fields)],
-    },
-    Rule {
-        code: Code::Obp317,
-        weight: Weight::NoEffect,
-        basis: Basis::Object,
-        about: About::Other,
-        summary: "a rule, or a part of one, that allows nothing",
-        checks: &[
-            Check::Policy(policy::without_effect),
-            Check::Respecified(|write, _| {
-                without_effect::in_cluster(write.object, write.after, write.before)
-            }),
-        ],
-    },
-    Rule {
-        code: Code::Obp318,
-        weight: Weight::Mistake,
-        basis: Basis::Facts,
-        about: About::Other,
-        summary: "a cluster write opens connections for peers that it does not declare",
-        checks: &[Check::Respecified(|write, _| {
-            declaration_opens::check(
-                write.object,
-                &write.openings,
-                write.openings_before.as_ref(),
-            )
-        })],
-    },
-    Rule {
-        code: Code::Obp401,
-        weight: Weight::Exposure,
-        basis: Basis::FactsOfDeletion,
-        about: About::Undecided,
-        summary: "an object that cannot be read, so nothing can be proved about it",
-        checks: &[],
-    },
-    Rule {
-        code: Code::Obp402,
-        weight: Weight::Exposure,
-        basis: Basis::FactsUnlessPolicy,
-        about: About::Undecided,
-        summary: "a proof that needs more than its budget, or is too large to try",
-        checks: &[],
-    },
-    Rule {
-        code: Code::Obp403,
-        weight: Weight::Exposure,
-        basis: Basis::Object,
-        about: About::Other,
-        summary: "the facts for a review are incomplete or too old",
-        checks: &[],
-    },
-    Rule {
-        code: Code::Obp601,
-        weight: Weight::Mistake,
-        basis: Basis::Facts,
-        about: About::Other,
-        summary: "the checkpoint APIServerNetworkReady is False",
-        checks: &[Check::Respecified(|write, _| {
-            advice::condition(write, Checkpoint::ApiServerNetwork)
-        })],
-    },
-    Rule {
-        code: Code::Obp602,
-        weight: Weight::Mistake,
-        basis: Basis::Facts,
-        about: About::Other,
-        summary: "the checkpoint GatewayIntegrationReady is False",
-        checks: &[Check::Respecified(|write, _| {
-            advice::condition(write, Checkpoint::GatewayIntegration)
-        })],
-    },
-    Rule {
-        code: Code::Obp603,
-        weight: Weight::Mistake,
-        basis: Basis::Facts,
-        about: About::Other,
-        summary: "the checkpoint BackupConfigurationReady is False",
-        checks: &[Check::Respecified(advice::backup)],
-    },
-    Rule {
-        code: Code::Obp604,
-        weight: Weight::Mistake,
-        basis: Basis::Facts,
-        about: About::Other,
-        summary: "the checkpoint RestoreConfigurationReady is False or unknown",
-        checks: &[Check::Restore(restore::condition)],
-    },
-    Rule {
-        code: Code::Obp605,
-        weight: Weight::Mistake,
-        basis: Basis::Facts,
-        about: About::Other,
-        summary: "a seal, backup, restore or identity endpoint that no egress rule covers",
-        checks: &[
-            Check::Respecified(advice::endpoints),
-            Check::Restore(restore::endpoints),
-        ],
-    },
-    Rule {
-        code: Code::Obp606,
-        weight: Weight::Mistake,
-        basis: Basis::Facts,
-        about: About::Other,
-        summary: "a Gateway or an Ingress is on, and no peer lets it connect",
-        checks: &[Check::Respecified(|write, _| {
-            nobody_admitted::check(
-                write.object,
-                &write.openings,
-                write.openings_before.as_ref(),
-            )
-        })],
-    },
-    Rule {
-        code: Code::Obp607,
-        weight: Weight::Mistake,
-        basis: Basis::Facts,
-        about: About::Other,
-        summary: "the first egress rule ends the fallback of Development jobs to port 443",
-        checks: &[Check::Respecified(|write, _| {
-            one(fallback_ended::check(
-                write.object,
-                &write.openings,
-                write.openings_before.as_ref(),
-            ))
-        })],
-    },
+    rule(Code::Obp101, (Exposure, Facts, Allowlist),
+        "a connection that the cluster's lifecycle needs is no longer allowed",
+        &[Zone(zones::core_connections)]),
+    rule(Code::Obp102, (Exposure, Facts, Allowlist),
+        "pods lose their isolation in a direction, so every connection is allowed",
+        &[Zone(zones::isolation), Metadata(metadata::restored)]),
+    rule(Code::Obp103, (Exposure, Facts, Allowlist),
+        "a policy that the operator manages is deleted while its cluster exists",
+        &[Zone(zones::deletion)]),
+    rule(Code::Obp104, (Exposure, Facts, Allowlist),
+        "a managed policy gets other pods, other directions or another owner, or a policy that pods depend on gets an owner",
+        &[Policy(policy::owners), Zone(zones::managed)]),
+    rule(Code::Obp105, (Exposure, Facts, Other),
+        "pods of a cluster are not isolated in a direction, so every connection is allowed, or the operator's policy for them is missing",
+        &[State(default_deny_absent::check)]),
+    rule(Code::Obp201, (Exposure, Facts, Allowlist),
+        "a policy opens ingress that neither the baseline nor the cluster's declarations permit",
+        &[Zone(zones::ingress_ceiling)]),
+    rule(Code::Obp202, (Exposure, Facts, Allowlist),
+        "a policy opens egress that neither the baseline nor the cluster's declarations permit",
+        &[Zone(zones::egress_ceiling)]),
+    rule(Code::Obp203, (Exposure, Facts, Other),
+        "after a cluster write or a new restore, an existing policy selects pods and allows more than their ceiling",
+        &[
+            Zone(zones::left_open),
+            Respecified(cluster::existing),
+            Cluster(cluster::restore_tests),
+            Restore(restore::existing),
+        ]),
+    rule(Code::Obp301, (Mistake, Object, Other),
+        "a declared rule or name that the NetworkPolicy API rejects, so the operator could not write its policies",
+        &[Cluster(|w, _| malformed::check(&w.ingress, w.after, w.before))]),
+    rule(Code::Obp302, (Mistake, Object, Other),
+        "declared ingress is open to everyone, by one rule or by several together",
+        &[Declared(|d, _| everyone::ingress(d))]),
+    rule(Code::Obp303, (Mistake, Object, Other),
+        "a declaration opens the Raft port to peers that are not pods of the cluster",
+        &[Declared(|d, _| raft_port::check(d))]),
+    rule(Code::Obp304, (Style, Object, Other),
+        "a declared ingress rule opens more ports than OpenBao listens on for its clients",
+        &[Declared(listener_ports::check)]),
+    rule(Code::Obp305, (Mistake, Object, Other),
+        "declared egress is open to all addresses, by one rule or by several together",
+        &[Declared(|d, _| everyone::egress(d))]),
+    rule(Code::Obp306, (Mistake, Object, Other),
+        "a declaration names loopback, link-local or cloud-metadata addresses as peers",
+        &[Declared(|d, _| unsafe_address::check(d))]),
+    rule(Code::Obp307, (Mistake, Object, Other),
+        "`apiServerCIDR` is unreadable, opens more than the API server, or is unsafe or public",
+        &[Cluster(|w, _| one(api_server::check(&w.ingress, w.after, w.before)))]),
+    rule(Code::Obp308, (Style, Object, Other),
+        "an API server endpoint or DNS address that cannot be read, is unsafe, is listed twice, or is public",
+        &[Cluster(|w, _| endpoint_address::check(&w.ingress, w.after, w.before))]),
+    rule(Code::Obp309, (Style, Object, Other),
+        "`dnsNamespace` is no valid namespace name, or not the namespace of the platform's DNS",
+        &[Cluster(|w, found| one(dns_namespace::check(&w.ingress, w.after, w.before, found)))]),
+    rule(Code::Obp310, (Mistake, FactsOfRestore, Other),
+        "a Hardened cluster has declarations that are not explicit (raw ingress rules, wildcard peers, rules without ports), or a restore with such egress",
+        &[
+            Cluster(|w, _| hardened::of_cluster(&w.ingress, w.after, w.before)),
+            Declared(hardened::check),
+            Restore(restore::contract),
+        ]),
+    rule(Code::Obp311, (Mistake, Facts, Other),
+        "a policy of another cluster, or a leftover policy, already has the name of a new cluster's policy",
+        &[Cluster(cluster::names)]),
+    rule(Code::Obp312, (Mistake, Object, Other),
+        "the port of the metrics listener is the API port, the Raft port or not valid",
+        &[Cluster(|w, _| one(metrics_port::check(&w.ingress, w.after, w.before)))]),
+    rule(Code::Obp313, (Style, Object, Other),
+        "a peer is selected by labels that other people can set: of its namespace, or of pods in any namespace",
+        &[Declared(namespace_label::check)]),
+    rule(Code::Obp314, (NoEffect, Facts, Other),
+        "a declared rule allows only connections that are already allowed",
+        &[Cluster(cluster::redundant)]),
+    rule(Code::Obp315, (Style, Object, Other),
+        "CIDR text that parsers read differently, or that newer API servers reject",
+        &[Policy(policy::ambiguous), Cluster(|w, _| ambiguous_cidr::in_cluster(w.object, w.after, w.before))]),
+    rule(Code::Obp316, (Mistake, Object, Other),
+        "a field that the API does not have, so the API server drops it",
+        &[Metadata(metadata::unknown_fields)]),
+    rule(Code::Obp317, (NoEffect, Object, Other),
+        "a rule, or a part of one, that allows nothing",
+        &[Policy(policy::without_effect), Respecified(|w, _| without_effect::in_cluster(w.object, w.after, w.before))]),
+    rule(Code::Obp318, (Mistake, Facts, Other),
+        "a cluster write opens connections for peers that it does not declare",
+        &[Respecified(|w, _| declaration_opens::check(w.object, &w.openings, w.openings_before.as_ref()))]),
+    rule(Code::Obp401, (Exposure, FactsOfDeletion, Undecided),
+        "an object that cannot be read, so nothing can be proved about it",
+        &[]),
+    rule(Code::Obp402, (Exposure, FactsUnlessPolicy, Undecided),
+        "a proof that needs more than its budget, or is too large to try",
+        &[]),
+    rule(Code::Obp403, (Exposure, Object, Other),
+        "the facts for a review are incomplete or too old",
+        &[]),
+    rule(Code::Obp601, (Mistake, Facts, Other),
+        "the checkpoint APIServerNetworkReady is False",
+        &[Respecified(|w, _| advice::condition(w, Checkpoint::ApiServerNetwork))]),
+    rule(Code::Obp602, (Mistake, Facts, Other),
+        "the checkpoint GatewayIntegrationReady is False",
+        &[Respecified(|w, _| advice::condition(w, Checkpoint::GatewayIntegration))]),
+    rule(Code::Obp603, (Mistake, Facts, Other),
+        "the checkpoint BackupConfigurationReady is False",
+        &[Respecified(advice::backup)]),
+    rule(Code::Obp604, (Mistake, Facts, Other),
+        "the checkpoint RestoreConfigurationReady is False or unknown",
+        &[Restore(restore::condition)]),
+    rule(Code::Obp605, (Mistake, Facts, Other),
+        "a seal, backup, restore or identity endpoint that no egress rule covers",
+        &[Respecified(advice::endpoints), Restore(restore::endpoints)]),
+    rule(Code::Obp606, (Mistake, Facts, Other),
+        "a Gateway or an Ingress is on, and no peer lets it connect",
+        &[Respecified(|w, _| nobody_admitted::check(w.object, &w.openings, w.openings_before.as_ref()))]),
+    rule(Code::Obp607, (Mistake, Facts, Other),
+        "the first egress rule ends the fallback of Development jobs to port 443",
+        &[Respecified(|w, _| one(fallback_ended::check(w.object, &w.openings, w.openings_before.as_ref())))]),
 ];
