@@ -31,7 +31,7 @@ pub use table::ROWS;
 pub use written::written;
 pub(crate) use written::{OWNER_API_VERSION, OWNER_UID, Obstacle, invalid_values};
 
-pub(crate) use crate::config::Pods;
+pub(crate) use crate::config::Zone;
 use crate::config::{Baseline, ReviewConfig};
 use netpol::Direction;
 
@@ -129,7 +129,7 @@ pub struct Row {
     /// The baselines that have the row.
     pub baselines: &'static [Baseline],
     /// Protected pods of the row.
-    pub pods: Pods,
+    pub pods: Zone,
     /// Direction, seen from those pods.
     pub direction: Direction,
     /// Peers.
@@ -146,7 +146,7 @@ pub struct Row {
 
 /// The rows of one zone and direction in a baseline, in rendered order.
 pub(crate) fn rows(
-    pods: Pods,
+    pods: Zone,
     direction: Direction,
     config: &ReviewConfig,
 ) -> impl Iterator<Item = &'static Row> {

@@ -91,12 +91,12 @@ impl FromStr for Baseline {
     }
 }
 
-/// The groups of pods whose connections are judged, each with a perimeter of its own.
+/// A group of pods whose connections are reviewed, with a perimeter of its own.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
-pub enum Pods {
+pub enum Zone {
     /// OpenBao servers and whatever else carries the four labels and is no job.
     Workload,
     /// Backup, restore and snapshot jobs.
@@ -105,12 +105,12 @@ pub enum Pods {
     Controller,
 }
 
-impl Pods {
+impl Zone {
     /// All.
     pub const ALL: [Self; 3] = [Self::Workload, Self::Jobs, Self::Controller];
 
-    /// The zone in settings and tables.
-    pub const fn zone(self) -> &'static str {
+    /// The name in settings and tables.
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Workload => "workload",
             Self::Jobs => "jobs",
@@ -123,7 +123,7 @@ impl Pods {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlatformRule {
     /// Zones that it is permitted in.
-    pub(crate) zones: BTreeSet<Pods>,
+    pub(crate) zones: BTreeSet<Zone>,
     /// Direction, seen from those pods.
     pub(crate) direction: Direction,
     /// The rule; a podSelector alone means pods of the judged pods' own namespace.
@@ -137,7 +137,7 @@ pub struct PlatformRule {
 #[serde(default, deny_unknown_fields)]
 pub struct Platform {
     /// Groups of pods with these connections
-    pub(crate) zones: BTreeSet<Pods>,
+    pub(crate) zones: BTreeSet<Zone>,
     /// Elements of a NetworkPolicy's `spec.ingress`
     #[schemars(with = "Vec<NetworkPolicyIngressRule>")]
     pub(crate) ingress: Vec<Value>,
@@ -149,7 +149,7 @@ pub struct Platform {
 impl Default for Platform {
     fn default() -> Self {
         Self {
-            zones: Pods::ALL.into(),
+            zones: Zone::ALL.into(),
             ingress: Vec::new(),
             egress: Vec::new(),
         }

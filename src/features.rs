@@ -8,7 +8,7 @@
     clippy::disallowed_types
 )]
 
-use crate::config::{Baseline, Pods};
+use crate::config::{Baseline, Zone};
 
 /// Behaviour of the operator in a baseline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ use crate::config::{Baseline, Pods};
 )]
 pub(crate) struct Features {
     /// Pods of a cluster for which it renders a policy.
-    pub(crate) cluster_pods: &'static [Pods],
+    pub(crate) cluster_pods: &'static [Zone],
     /// It knows `spec.network.trustedIngressPeers`.
     pub(crate) has_trusted_peers: bool,
     /// It finds DNS by `spec.network.dnsNamespace` and `dnsEndpointIPs`.
@@ -44,7 +44,7 @@ pub(crate) struct Features {
 }
 
 const CLASSIC: Features = Features {
-    cluster_pods: &[Pods::Workload],
+    cluster_pods: &[Zone::Workload],
     has_trusted_peers: false,
     has_dns_fields: false,
     has_metrics_port: false,
@@ -59,7 +59,7 @@ const CLASSIC: Features = Features {
 };
 
 const V01: Features = Features {
-    cluster_pods: &[Pods::Workload, Pods::Jobs],
+    cluster_pods: &[Zone::Workload, Zone::Jobs],
     has_trusted_peers: true,
     has_dns_fields: true,
     reports_checkpoints: true,

@@ -55,7 +55,7 @@ pub use snapshot::{Completeness, Snapshot};
 pub use stub::Stub;
 pub use unknown::UnknownField;
 
-/// Reference to an object.
+/// Reference to an object. The kind tells the API group: kinds of the same name in two groups are two kinds.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectRef {
     /// Kind.
@@ -72,9 +72,7 @@ impl fmt::Display for ObjectRef {
         write!(
             f,
             "{} {}{separator}{}",
-            self.kind.as_str(),
-            self.namespace,
-            self.name
+            self.kind, self.namespace, self.name
         )
     }
 }

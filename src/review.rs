@@ -9,6 +9,7 @@
 mod advice;
 mod audit_namespace;
 mod cluster;
+mod compiled;
 mod isolation;
 mod level;
 mod live_read;
@@ -28,17 +29,16 @@ pub mod rules;
 #[cfg(test)]
 mod tests;
 pub mod verdict;
-mod world;
 mod written;
 
 pub use audit_namespace::audit_namespace;
+pub use compiled::CompiledSnapshot;
 pub use isolation::isolation;
 pub use level::{SYSTEM_WRITERS, WriterClass};
 pub use live_read::{NeedsLiveRead, live_read, namespaces};
 pub use repair::repair;
 pub use request::{Edit, Operation, Request, Subject, WebhookKind, Writer};
 pub use verdict::{Outcome, Repair, Repairs, Verdict};
-pub use world::CompiledSnapshot;
 
 use std::cell::Cell;
 
@@ -51,41 +51,41 @@ use netpol::cover::Budget;
 use rules::Check;
 
 /// Reviews one write. Returns all findings in a stable order.
-pub fn review(world: &CompiledSnapshot, request: &Request) -> Verdict {
+pub fn review(compiled: &CompiledSnapshot, request: &Request) -> Verdict {
     review_as(
-        world,
+        compiled,
         request,
-        WriterClass::of(&request.writer, &world.config),
+        WriterClass::of(&request.writer, &compiled.config),
     )
 }
 
 /// Reviews one write by a user of this class.
-fn review_as(world: &CompiledSnapshot, request: &Request, class: WriterClass) -> Verdict {
-    let budget = Cell::new(Budget::new(world.config.proof_budget));
-    let mut verdict = judge(world, request, class, &budget);
-    remedies::attach(world, request, class, &mut verdict, &budget);
+fn review_as(compiled: &CompiledSnapshot, request: &Request, class: WriterClass) -> Verdict {
+    let budget = Cell::new(Budget::new(compiled.config.proof_budget));
+    let mut verdict = evaluate(compiled, request, class, &budget);
+    remedies::attach(compiled, request, class, &mut verdict, &budget);
     Verdict {
         work: budget.get().work(),
         ran_out: budget.get().ran_out(),
-        lacking: maintenance::lacking(Some(world), request, class, &verdict),
+        lacking: maintenance::lacking(Some(compiled), request, class, &verdict),
         ..verdict
     }
 }
 
 /// The verdict, with remedies that the rules propose and nobody has tried.
-fn judge(
-    world: &CompiledSnapshot,
+fn evaluate(
+    compiled: &CompiledSnapshot,
     request: &Request,
     class: WriterClass,
     budget: &Cell<Budget>,
 ) -> Verdict {
     let mut findings = match &request.subject {
-        Subject::Policy(edit) => policy::findings(world, request, class, edit, budget),
-        Subject::Cluster(edit) => cluster::findings(world, edit, budget),
-        Subject::Restore(edit) => restore::findings(world, edit, budget),
+        Subject::Policy(edit) => policy::findings(compiled, request, class, edit, budget),
+        Subject::Cluster(edit) => cluster::findings(compiled, edit, budget),
+        Subject::Restore(edit) => restore::findings(compiled, edit, budget),
     };
     if let (before, Some(after)) = request.metadata() {
-        let config = &world.config;
+        let config = &compiled.config;
         let write = MetadataReview {
             request,
             config,
@@ -102,8 +102,8 @@ fn judge(
             }
         }
     }
-    let allowance = Allowance::of(Some(world), request, class);
-    level::apply_levels(&world.config, request, class, allowance, findings)
+    let allowance = Allowance::of(Some(compiled), request, class);
+    level::apply_levels(&compiled.config, request, class, allowance, findings)
 }
 
 /// The verdict while facts are incomplete or too old: a denial, except for exempt users and for writes that

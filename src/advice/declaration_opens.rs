@@ -2,7 +2,7 @@
 //! other fields: an Ingress, a Gateway's namespace, the profile.
 
 use super::opened::{Opened, Openings};
-use crate::baseline::{Peers, Pods};
+use crate::baseline::{Peers, Zone};
 use crate::inventory::{ObjectRef, Profile};
 use crate::rules::{Cause, Finding, Onset};
 use netpol::{Direction, Region};
@@ -98,8 +98,8 @@ fn opened(after: &Openings<'_>, before: Option<&Openings<'_>>) -> Vec<Peers> {
             .collect::<Vec<_>>()
     };
     let both = [
-        (Pods::Workload, Direction::Ingress),
-        (Pods::Jobs, Direction::Egress),
+        (Zone::Workload, Direction::Ingress),
+        (Zone::Jobs, Direction::Egress),
     ];
     both.into_iter().flat_map(of).collect()
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::opened::{Opened, Openings};
-use crate::baseline::{Peers, Pods};
+use crate::baseline::{Peers, Zone};
 use crate::config::Baseline;
 use crate::inventory::dependencies::DialTarget;
 use crate::inventory::endpoint::{Endpoint, Host};
@@ -29,7 +29,7 @@ pub(crate) struct DialContext<'a> {
     /// The object that names the endpoints.
     pub(crate) object: &'a ObjectRef,
     /// The pods that connect.
-    pub(crate) pods: Pods,
+    pub(crate) pods: Zone,
     /// Rules opened for the cluster whose egress they have.
     pub(crate) openings: &'a Openings<'a>,
     /// Services that they connect to.
@@ -52,11 +52,11 @@ fn uncovered(context: DialContext<'_>) -> Vec<(&DialTarget, Why)> {
     let Some(opened) = openings.of(pods, Direction::Egress) else {
         return Vec::new();
     };
-    let judged = context
+    let checked = context
         .dial_targets
         .iter()
         .map(|dial| (dial, why(dial, opened, openings.cluster)));
-    judged
+    checked
         .filter_map(|(dial, why)| Some((dial, why?)))
         .collect()
 }
@@ -195,10 +195,10 @@ fn finding(now: DialContext<'_>, dial: &DialTarget, why: &Why, onset: Onset) -> 
     }
 }
 
-fn reason(pods: Pods, dial: &DialTarget, why: &Why) -> String {
+fn reason(pods: Zone, dial: &DialTarget, why: &Why) -> String {
     let who = match pods {
-        Pods::Jobs => "jobs",
-        Pods::Workload | Pods::Controller => "pods",
+        Zone::Jobs => "jobs",
+        Zone::Workload | Zone::Controller => "pods",
     };
     let what = dial.what;
     let (place, port) = dial.endpoint.as_ref().map_or_else(

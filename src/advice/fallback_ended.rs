@@ -3,7 +3,7 @@
 
 use super::endpoint_not_covered::{DialContext, check as uncovered};
 use super::opened::Openings;
-use crate::baseline::{Peers, Pods};
+use crate::baseline::{Peers, Zone};
 use crate::inventory::{ObjectRef, Profile};
 use crate::rules::{Cause, Finding, Onset};
 use netpol::{Direction, Region};
@@ -51,7 +51,7 @@ pub(crate) fn check(
 
 /// Connections that the fallback of a cluster allows; none if it has no fallback.
 fn fallback<'o>(openings: &'o Openings<'_>) -> impl Iterator<Item = &'o Region> {
-    let opened = openings.of(Pods::Jobs, Direction::Egress);
+    let opened = openings.of(Zone::Jobs, Direction::Egress);
     let opened = opened.unwrap_or_default().iter();
     let fallback = opened.filter(|open| open.peers == Peers::DevelopmentAddresses);
     fallback.flat_map(|open| &open.regions)
@@ -61,7 +61,7 @@ fn fallback<'o>(openings: &'o Openings<'_>) -> impl Iterator<Item = &'o Region> 
 fn is_lost(openings: &Openings<'_>) -> bool {
     let mut without = openings.cluster.clone();
     without.network.egress_rules.clear();
-    let open = openings.of(Pods::Jobs, Direction::Egress);
+    let open = openings.of(Zone::Jobs, Direction::Egress);
     let open = || {
         open.unwrap_or_default()
             .iter()
@@ -83,7 +83,7 @@ fn backup_ends(object: &ObjectRef, openings: &Openings<'_>) -> Option<String> {
     let mut shut = dial_targets.filter(|dial| {
         let context = DialContext {
             object,
-            pods: Pods::Jobs,
+            pods: Zone::Jobs,
             openings,
             dial_targets: std::slice::from_ref(dial),
         };

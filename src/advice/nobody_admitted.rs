@@ -3,7 +3,7 @@
 //! The namespace of the proxy's pods is unknown, so any declared peer may be the proxy.
 
 use super::opened::Openings;
-use crate::baseline::{Peers, Pods};
+use crate::baseline::{Peers, Zone};
 use crate::config::ReviewConfig;
 use crate::inventory::{Cluster, ObjectRef};
 use crate::rules::{Cause, Finding, Onset};
@@ -45,7 +45,7 @@ pub(crate) fn check(
 /// The entrances that are on and admit no proxy.
 fn shut(openings: &Openings<'_>) -> Vec<Entrance> {
     let (cluster, (config, _)) = (openings.cluster, openings.known);
-    let Some(opened) = openings.of(Pods::Workload, Direction::Ingress) else {
+    let Some(opened) = openings.of(Zone::Workload, Direction::Ingress) else {
         return Vec::new();
     };
     let api = Port::Number(config.api_port);

@@ -4,7 +4,7 @@
 use std::cell::OnceCell;
 use std::net::IpAddr;
 
-use crate::baseline::{Facts, Peers, Pods, Renderer, expand, rows};
+use crate::baseline::{Facts, Peers, Renderer, Zone, expand, rows};
 use crate::config::ReviewConfig;
 use crate::inventory::Cluster;
 use netpol::rule::Rule;
@@ -29,7 +29,7 @@ pub(crate) struct Openings<'a> {
     pub(crate) cluster: &'a Cluster,
     /// The settings, and the API server's addresses.
     pub(crate) known: Known<'a>,
-    opened: [[OnceCell<Option<Vec<Opened>>>; 2]; Pods::ALL.len()],
+    opened: [[OnceCell<Option<Vec<Opened>>>; 2]; Zone::ALL.len()],
 }
 
 impl<'a> Openings<'a> {
@@ -38,13 +38,13 @@ impl<'a> Openings<'a> {
         Self {
             cluster,
             known,
-            opened: <[[OnceCell<_>; 2]; Pods::ALL.len()]>::default(),
+            opened: <[[OnceCell<_>; 2]; Zone::ALL.len()]>::default(),
         }
     }
 
     /// All rules that the operator opens and the platform permits; `None` if no policy of the operator
     /// isolates these pods, so that everything is open.
-    pub(super) fn of(&self, pods: Pods, direction: Direction) -> Option<&[Opened]> {
+    pub(super) fn of(&self, pods: Zone, direction: Direction) -> Option<&[Opened]> {
         let opened = &self.opened[pods as usize][direction as usize];
         let opened = opened.get_or_init(|| opened_by(self.cluster, pods, direction, self.known));
         opened.as_deref()
@@ -53,11 +53,11 @@ impl<'a> Openings<'a> {
 
 fn opened_by(
     cluster: &Cluster,
-    pods: Pods,
+    pods: Zone,
     direction: Direction,
     (config, api_server): Known<'_>,
 ) -> Option<Vec<Opened>> {
-    let is_isolated = Pods::of_cluster(config.baseline).contains(&pods);
+    let is_isolated = Zone::of_cluster(config.baseline).contains(&pods);
     if !is_isolated || !cluster.is_rendered(config.baseline) {
         return None;
     }

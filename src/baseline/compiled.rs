@@ -5,15 +5,15 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::{
-    Ceiling, Facts, Pods, Renderer, Row, RowStatus, Selected, SharedRegions, expand,
+    Ceiling, Facts, Renderer, Row, RowStatus, Selected, SharedRegions, Zone, expand,
     managed_policy, rows, selector, zone,
 };
 use crate::config::ReviewConfig;
 use crate::inventory::{
     Cluster, Fact, Kind, Labels, Meta, NamespaceFacts, ObjectRef, Policy, Profile,
 };
+use netpol::pod_space::{OtherKeys, PodSpace};
 use netpol::rule::Rule;
-use netpol::zone::{OtherKeys, Zone};
 use netpol::{At, Direction, LabelSet, Reading, Region, RegionRef};
 
 /// One connection set of the allowlist, with its row.
@@ -33,9 +33,9 @@ pub struct Entry {
 #[derive(Clone, Debug)]
 pub struct ZonePerimeter {
     /// The pods of the zone.
-    pub(crate) pods: Pods,
+    pub(crate) pods: Zone,
     /// The labels that its pods can have.
-    pub(crate) zone: Zone,
+    pub(crate) space: PodSpace,
     /// The core connections, by direction.
     pub(crate) floor: [Vec<Entry>; 2],
     /// The permitted connections, by direction.
@@ -123,7 +123,7 @@ impl ClusterPerimeter {
                 OtherKeys::Free,
             ),
         };
-        let stored = Pods::of_cluster(config.baseline)
+        let stored = Zone::of_cluster(config.baseline)
             .iter()
             .filter_map(|pods| stored_policy(*pods, &cluster, facts)?.read());
         let observed: Vec<Rule> = stored
@@ -136,7 +136,7 @@ impl ClusterPerimeter {
             api_server,
             observed: &observed,
         };
-        let zones = Pods::of_cluster(config.baseline)
+        let zones = Zone::of_cluster(config.baseline)
             .iter()
             .map(|pods| ZonePerimeter::of(*pods, &row_facts, (facts, regions), knowledge))
             .collect();
@@ -176,7 +176,7 @@ impl ClusterPerimeter {
             api_server,
             observed: &[],
         };
-        let zone = ZonePerimeter::of(Pods::Controller, &row_facts, context, OtherKeys::Free);
+        let zone = ZonePerimeter::of(Zone::Controller, &row_facts, context, OtherKeys::Free);
         Self {
             object: ObjectRef {
                 kind: Kind::Namespace,
@@ -207,7 +207,7 @@ impl ClusterPerimeter {
 }
 
 fn stored_policy<'a>(
-    pods: Pods,
+    pods: Zone,
     cluster: &Cluster,
     facts: &'a NamespaceFacts,
 ) -> Option<&'a Fact<Policy>> {
@@ -216,14 +216,14 @@ fn stored_policy<'a>(
 }
 
 /// Returns true if the policy exists and was not read.
-fn is_stub(pods: Pods, cluster: &Cluster, facts: &NamespaceFacts) -> bool {
+fn is_stub(pods: Zone, cluster: &Cluster, facts: &NamespaceFacts) -> bool {
     let name = pods.policy_name(&cluster.meta.name);
     name.is_some_and(|name| facts.stubs.contains_key(name.as_str()))
 }
 
 impl ZonePerimeter {
     fn of(
-        pods: Pods,
+        pods: Zone,
         row_facts: &Facts<'_>,
         (facts, regions): (&NamespaceFacts, &SharedRegions),
         knowledge: OtherKeys,
@@ -231,8 +231,8 @@ impl ZonePerimeter {
         let cluster = row_facts.cluster;
         let restores: Vec<&Labels> = facts.restore_labels(&cluster.meta.name).collect();
         let knowledge = match pods {
-            Pods::Workload if cluster.unknown_labels.servers => OtherKeys::Free,
-            Pods::Jobs if cluster.unknown_labels.jobs => OtherKeys::Free,
+            Zone::Workload if cluster.unknown_labels.servers => OtherKeys::Free,
+            Zone::Jobs if cluster.unknown_labels.jobs => OtherKeys::Free,
             _ => knowledge,
         };
         let zone = zone(pods, cluster, &restores, row_facts.config, knowledge);
@@ -298,7 +298,7 @@ impl ZonePerimeter {
             selected,
             unreadable,
             oversize,
-            zone,
+            space: zone,
         }
     }
 
@@ -330,7 +330,7 @@ impl ZonePerimeter {
 /// The regions of all rows of one direction, or only of those with this status. The floor uses
 /// [`Reading::Must`], the ceiling [`Reading::Permitted`].
 fn entries(
-    pods: Pods,
+    pods: Zone,
     direction: Direction,
     facts: &Facts<'_>,
     only: Option<RowStatus>,
@@ -366,7 +366,7 @@ fn entries(
 
 /// The managed policy as the operator renders it: rows in table order, declared rules unchanged. `None`
 /// for pods without a managed policy.
-pub(crate) fn rendered(pods: Pods, facts: &Facts<'_>) -> Option<Policy> {
+pub(crate) fn rendered(pods: Zone, facts: &Facts<'_>) -> Option<Policy> {
     let cluster = facts.cluster;
     let name = pods.policy_name(&cluster.meta.name)?;
     let rules = |direction: Direction| {

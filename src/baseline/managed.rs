@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::config::{Baseline, Pods, ReviewConfig};
+use crate::config::{Baseline, ReviewConfig, Zone};
 use crate::inventory::{Cluster, Labels};
 use netpol::label::Values;
+use netpol::pod_space::{OtherKeys, PodSpace};
 use netpol::rule::{Operator, Selector};
-use netpol::zone::{OtherKeys, Zone};
 
 /// Label that identifies the operator's pods.
 pub(crate) const NAME_LABEL: &str = "app.kubernetes.io/name";
@@ -28,7 +28,7 @@ pub(crate) const MANAGED_LABELS: [&str; 4] = [
 pub(crate) const JOB_COMPONENTS: [&str; 3] = ["backup", "restore", "upgrade-snapshot"];
 const BACKUP_TYPES: [&str; 3] = ["scheduled", "manual", "pre-upgrade"];
 
-impl Pods {
+impl Zone {
     /// The zones of each cluster. Before baseline 0.1 its jobs were unrestricted.
     pub(crate) const fn of_cluster(baseline: Baseline) -> &'static [Self] {
         baseline.features().cluster_pods
@@ -44,7 +44,7 @@ impl Pods {
     }
 
     /// Description of the pods.
-    pub(crate) const fn as_str(self) -> &'static str {
+    pub(crate) const fn describe(self) -> &'static str {
         match self {
             Self::Workload => "OpenBao",
             Self::Jobs => "backup and restore",
@@ -54,11 +54,11 @@ impl Pods {
 }
 
 /// The pods of `cluster` whose managed policy is named `policy`.
-pub(crate) fn managed_policy(cluster: &str, policy: &str) -> Option<Pods> {
+pub(crate) fn managed_policy(cluster: &str, policy: &str) -> Option<Zone> {
     let suffix = policy.strip_prefix(cluster)?;
     match suffix {
-        "-network-policy" => Some(Pods::Workload),
-        "-jobs-network-policy" => Some(Pods::Jobs),
+        "-network-policy" => Some(Zone::Workload),
+        "-jobs-network-policy" => Some(Zone::Jobs),
         _ => None,
     }
 }
@@ -81,15 +81,15 @@ pub(super) fn infra_labels(cluster: &str) -> [(&'static str, &str); 4] {
 }
 
 /// The podSelector of the managed policy.
-pub(crate) fn selector(pods: Pods, cluster: &str) -> Selector {
+pub(crate) fn selector(pods: Zone, cluster: &str) -> Selector {
     match pods {
-        Pods::Workload => Selector::labels(infra_labels(cluster)).and(
+        Zone::Workload => Selector::labels(infra_labels(cluster)).and(
             COMPONENT_LABEL,
             Operator::NotIn,
             &JOB_COMPONENTS,
         ),
-        Pods::Jobs => lifecycle_pods(cluster, &JOB_COMPONENTS),
-        Pods::Controller => Selector::labels([(NAME_LABEL, OPERATOR_NAME)]),
+        Zone::Jobs => lifecycle_pods(cluster, &JOB_COMPONENTS),
+        Zone::Controller => Selector::labels([(NAME_LABEL, OPERATOR_NAME)]),
     }
 }
 
@@ -101,22 +101,22 @@ pub(super) fn lifecycle_pods(cluster: &str, components: &[&str]) -> Selector {
 /// The labels that the pods can have. `restores` are labels that restores into the cluster give their jobs.
 /// `knowledge` is the assumption about label keys that are not known.
 pub(crate) fn zone(
-    pods: Pods,
+    pods: Zone,
     cluster: &Cluster,
     restores: &[&Labels],
     config: &ReviewConfig,
     knowledge: OtherKeys,
-) -> Zone {
-    if pods == Pods::Controller {
+) -> PodSpace {
+    if pods == Zone::Controller {
         let known = [(NAME_LABEL, Values::one_of([OPERATOR_NAME]))];
-        return Zone::new(known, Vec::new(), OtherKeys::Free);
+        return PodSpace::new(known, Vec::new(), OtherKeys::Free);
     }
     let name = &*cluster.meta.name;
     let mut known: Vec<(Arc<str>, Values)> = Vec::new();
     for (key, value) in infra_labels(name) {
         // A restore job has no name or instance label.
         let optional =
-            pods == Pods::Jobs && !matches!(key, CLUSTER_LABEL | "app.kubernetes.io/managed-by");
+            pods == Zone::Jobs && !matches!(key, CLUSTER_LABEL | "app.kubernetes.io/managed-by");
         let values = Values::one_of([value]);
         known.push((
             key.into(),
@@ -124,14 +124,14 @@ pub(crate) fn zone(
         ));
     }
     let extra: Vec<&Labels> = match pods {
-        Pods::Workload => {
+        Zone::Workload => {
             known.push((
                 COMPONENT_LABEL.into(),
                 Values::none_of_or_absent(JOB_COMPONENTS),
             ));
             cluster.pod_labels.iter().collect()
         }
-        Pods::Jobs => {
+        Zone::Jobs => {
             known.push((COMPONENT_LABEL.into(), Values::one_of(JOB_COMPONENTS)));
             known.push((
                 BACKUP_TYPE_LABEL.into(),
@@ -140,17 +140,17 @@ pub(crate) fn zone(
             let backups = [&cluster.job_labels].into_iter();
             backups.chain(restores.iter().copied()).collect()
         }
-        Pods::Controller => Vec::new(),
+        Zone::Controller => Vec::new(),
     };
     // If some labels are not known, another template may use the same keys with other values.
     if knowledge == OtherKeys::Absent {
         add_declared(&mut known, &extra);
     }
-    Zone::new(known, config.runtime_label_keys.clone(), knowledge)
+    PodSpace::new(known, config.runtime_label_keys.clone(), knowledge)
 }
 
 /// The pods that a cluster of any name could have, without the labels that the cluster can choose.
-pub(crate) fn pods_of_any_cluster(config: &ReviewConfig) -> Zone {
+pub(crate) fn pods_of_any_cluster(config: &ReviewConfig) -> PodSpace {
     let [instance, managed_by, name, cluster] = MANAGED_LABELS;
     let known = [
         (instance, Values::any()),
@@ -160,7 +160,7 @@ pub(crate) fn pods_of_any_cluster(config: &ReviewConfig) -> Zone {
         (COMPONENT_LABEL, Values::any()),
         (BACKUP_TYPE_LABEL, Values::any()),
     ];
-    Zone::new(known, config.runtime_label_keys.clone(), OtherKeys::Absent)
+    PodSpace::new(known, config.runtime_label_keys.clone(), OtherKeys::Absent)
 }
 
 /// Adds labels that a cluster declares for its pods. They never override the operator's own, and not all

@@ -11,9 +11,9 @@ use smallvec::SmallVec;
 use crate::config::{ReviewConfig, SizeLimits};
 use crate::inventory::size::too_large;
 use crate::inventory::{NamespaceFacts, Policy};
+use netpol::pod_space::PodSpace;
 use netpol::port::PortSet;
 use netpol::rule::{PortEntry, Rule, read_ports};
-use netpol::zone::Zone;
 use netpol::{At, Direction, LabelSet, PeerSet, Reading, Region, RegionRef};
 
 /// A region without its subject.
@@ -202,14 +202,18 @@ pub struct Selected {
 impl Selected {
     /// The policy as it applies to `zone`; `None` if it selects no pod of it. A proxy in the pods may forward
     /// from the TCP ports `tunnels` to all other ports.
-    pub(crate) fn of(policy: &Arc<Policy>, zone: &Zone, tunnels: &[u16]) -> Option<Self> {
+    pub(crate) fn of(policy: &Arc<Policy>, zone: &PodSpace, tunnels: &[u16]) -> Option<Self> {
         let pods = policy.pods.label_set()?;
         let regions = || Arc::new(PolicyRegions::of(policy, tunnels));
         Self::with(policy, &pods, zone, regions)
     }
 
     /// The same, with regions shared between zones.
-    pub(crate) fn shared(policy: &Arc<Policy>, zone: &Zone, known: &SharedRegions) -> Option<Self> {
+    pub(crate) fn shared(
+        policy: &Arc<Policy>,
+        zone: &PodSpace,
+        known: &SharedRegions,
+    ) -> Option<Self> {
         let Some(shared) = known.same(policy) else {
             return Self::of(policy, zone, &known.tunnels);
         };
@@ -223,7 +227,7 @@ impl Selected {
     pub(crate) fn with(
         policy: &Arc<Policy>,
         pods: &LabelSet,
-        zone: &Zone,
+        zone: &PodSpace,
         regions: impl FnOnce() -> Arc<PolicyRegions>,
     ) -> Option<Self> {
         Some(Self {

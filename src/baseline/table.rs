@@ -7,11 +7,11 @@ use super::Peers::{
     HealthNamespaces, KubeSystem, LifecycleJobs, MetricsNamespaces, OpenBaoPods, OperatorPods,
     Platform, TrustedPeers,
 };
-use super::Pods::{Controller, Jobs, Workload};
 use super::Renderer::{Installation, Nobody, Operator};
 use super::RowPorts::{self, All, Api, ApiAndMetrics, ApiAndRaft, AsWritten, Health, Tcp};
 use super::RowStatus::{Permitted, Required};
-use super::{Peers, Pods, Renderer, Row, RowStatus};
+use super::Zone::{Controller, Jobs, Workload};
+use super::{Peers, Renderer, Row, RowStatus, Zone};
 use crate::config::Baseline::{self, Classic, Next, V01};
 use netpol::Direction::{self, Egress, Ingress};
 
@@ -26,7 +26,7 @@ const SINCE_V01: &[Baseline] = &[V01, Next];
 const fn row(
     id: &'static str,
     baselines: &'static [Baseline],
-    pods: Pods,
+    pods: Zone,
     direction: Direction,
     peers: Peers,
     ports: RowPorts,

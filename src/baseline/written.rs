@@ -5,7 +5,7 @@
 //! API server without an address, ends its reconcile before it writes a policy.
 
 use super::expand::known_addresses;
-use super::{Facts, Peers, Pods, Renderer, Row, expand, rendered, rows, selector};
+use super::{Facts, Peers, Renderer, Row, Zone, expand, rendered, rows, selector};
 use crate::inventory::{Cluster, Declared, Fact, Kind, Malformed, ObjectRef, Owner, Policy};
 use crate::inventory::{read, render};
 use netpol::Direction;
@@ -56,7 +56,7 @@ pub fn written(facts: &Facts<'_>) -> Result<Vec<Policy>, Vec<Obstacle>> {
         });
         return Err(obstacles.collect());
     }
-    let zones = Pods::of_cluster(facts.config.baseline).iter();
+    let zones = Zone::of_cluster(facts.config.baseline).iter();
     Ok(zones
         .filter_map(|pods| rendered(*pods, facts))
         .map(|policy| owned(policy, facts))
@@ -79,7 +79,7 @@ fn obstacle(cluster: &Cluster, path: &str, problem: String) -> Obstacle {
 fn stops(facts: &Facts<'_>) -> Vec<Malformed> {
     let network = &facts.cluster.network;
     let mut found = Vec::new();
-    for pods in Pods::of_cluster(facts.config.baseline) {
+    for pods in Zone::of_cluster(facts.config.baseline) {
         for direction in Direction::ALL {
             let rows = rows(*pods, direction, facts.config);
             for row in rows.filter(|row| row.renderer == Renderer::Operator) {
@@ -160,7 +160,7 @@ pub(crate) fn invalid_values(facts: &Facts<'_>) -> Vec<Malformed> {
     if !cluster.is_rendered(facts.config.baseline) {
         return found;
     }
-    for pods in Pods::of_cluster(facts.config.baseline) {
+    for pods in Zone::of_cluster(facts.config.baseline) {
         let named = Policy {
             pods: selector(*pods, &cluster.meta.name),
             ..Policy::default()
@@ -186,7 +186,7 @@ const NAME: &str = "metadata.name";
 
 /// The rows whose rules are made from single values of the cluster.
 fn copied<'a>(
-    pods: Pods,
+    pods: Zone,
     facts: &'a Facts<'_>,
 ) -> impl Iterator<Item = (Direction, &'static Row)> + 'a {
     let of = move |direction| {

@@ -1,5 +1,7 @@
 //! The table of kinds.
 
+use std::fmt;
+
 /// A kind that reviews use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
@@ -144,6 +146,12 @@ impl Kind {
         all
     };
 
+    /// True if no kind before it in the table has the same name.
+    fn is_first_of_its_name(self) -> bool {
+        let first = TABLE.iter().find(|row| row.name == self.as_str());
+        first.is_some_and(|row| row.kind == self)
+    }
+
     const fn row(self) -> &'static Row {
         &TABLE[self as usize]
     }
@@ -189,8 +197,22 @@ impl Kind {
     }
 }
 
+impl fmt::Display for Kind {
+    /// The kind as in the API, with the group where the name alone would mean another kind of the table:
+    /// `NetworkPolicy`, `NetworkPolicy.projectcalico.org`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())?;
+        if self.is_first_of_its_name() {
+            return Ok(());
+        }
+        write!(f, ".{}", self.group())
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -198,5 +220,13 @@ mod tests {
         for kind in Kind::ALL {
             assert_eq!(kind.row().kind, kind);
         }
+    }
+
+    #[test]
+    fn no_two_kinds_look_the_same() {
+        let shown: BTreeSet<String> = Kind::ALL.iter().map(ToString::to_string).collect();
+        assert_eq!(shown.len(), Kind::ALL.len());
+        let api: BTreeSet<_> = Kind::ALL.map(|kind| (kind.group(), kind.plural())).into();
+        assert_eq!(api.len(), Kind::ALL.len());
     }
 }

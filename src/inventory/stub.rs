@@ -13,8 +13,8 @@ use serde_json::value::RawValue;
 use super::read::outline::Outline;
 use super::rules::{self, FieldPath};
 use super::{Fact, Policy};
+use netpol::pod_space::PodSpace;
 use netpol::rule::Selector;
-use netpol::zone::Zone;
 
 /// Maximum length of a selector, in bytes of JSON.
 const LONGEST_SELECTOR: usize = 1024;
@@ -62,7 +62,7 @@ impl Stub {
     }
 
     /// Returns true if it may select a pod of a zone.
-    pub(crate) fn may_select(&self, zone: &Zone) -> bool {
+    pub(crate) fn may_select(&self, zone: &PodSpace) -> bool {
         self.selector().is_none_or(|selector| {
             let pods = selector.label_set();
             pods.is_some_and(|pods| zone.select(&pods).is_some())
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
     use crate::inventory::read::outline::outline;
     use netpol::label::Values;
-    use netpol::zone::OtherKeys;
+    use netpol::pod_space::OtherKeys;
 
     fn stub(spec: &Value) -> Stub {
         let policy = json!({"metadata": {"name": "web", "namespace": "shop", "resourceVersion": "7"}, "spec": spec});
@@ -129,8 +129,8 @@ mod tests {
         Stub::read(&outline(policy.as_bytes()).unwrap(), policy.as_bytes())
     }
 
-    fn zone() -> Zone {
-        Zone::new(
+    fn zone() -> PodSpace {
+        PodSpace::new(
             [("app", Values::one_of(["bao"]))],
             Vec::new(),
             OtherKeys::Absent,

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::config::Pods;
+use crate::config::Zone;
 use netpol::label::is_dns_label;
 use netpol::port::{PortSet, Protocol};
 use netpol::rule::{PortEntry, PortRange};
@@ -31,7 +31,7 @@ pub enum End {
         /// Name of the OpenBaoCluster.
         name: Arc<str>,
         /// Servers or jobs.
-        pods: Pods,
+        pods: Zone,
     },
 }
 
@@ -138,8 +138,8 @@ fn parse(text: &str) -> Result<End, InvalidEnd> {
         return Ok(End::Pods { namespace, labels });
     }
     let (name, pods) = match rest.split_once('/') {
-        None => (rest, Pods::Workload),
-        Some((name, "jobs")) => (name, Pods::Jobs),
+        None => (rest, Zone::Workload),
+        Some((name, "jobs")) => (name, Zone::Jobs),
         Some(_) => return Err(invalid()),
     };
     let is_name = |name: &str| !name.is_empty() && name.split('.').all(is_dns_label);
@@ -184,7 +184,7 @@ impl fmt::Display for End {
             Self::Cluster {
                 namespace,
                 name,
-                pods: Pods::Jobs,
+                pods: Zone::Jobs,
             } => write!(f, "{namespace}/{name}/jobs"),
             Self::Cluster {
                 namespace, name, ..

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::end::{Destination, End};
 use super::side::Side;
 use super::{Resolved, resolved};
-use crate::baseline::{Pods, selector};
+use crate::baseline::{Zone, selector};
 use crate::inventory::{Change, Cluster, Fact, Kind, Meta, Object, ObjectRef, Policy, render};
 use crate::review::offline::{Objects, edit_between};
 use crate::review::{CompiledSnapshot, Writer};
@@ -100,7 +100,7 @@ fn declaring(
         .cluster(&object.namespace, &object.name)?
         .read()?;
     let cluster: Cluster = ClusterEdit::apply(&[edit], cluster);
-    let managed = [Pods::Workload, Pods::Jobs].into_iter();
+    let managed = [Zone::Workload, Zone::Jobs].into_iter();
     let managed = managed.filter_map(|pods| pods.policy_name(&object.name));
     let managed = managed.map(|name| {
         Change::Remove(ObjectRef {

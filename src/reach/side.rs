@@ -4,16 +4,16 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{Question, Resolved};
-use crate::baseline::{ClusterPerimeter, Pods, Selected, ZonePerimeter};
+use crate::baseline::{ClusterPerimeter, Selected, Zone, ZonePerimeter};
 use crate::inventory::{Fact, NamespaceFacts};
 use crate::review::CompiledSnapshot;
 use crate::rules::policy_change::{everything, isolated, whole};
 use crate::rules::proof;
 use netpol::cover::{Budget, Exhausted};
 use netpol::label::{NAMESPACE_NAME, Values};
+use netpol::pod_space::{OtherKeys, PodSpace};
 use netpol::port::PortSet;
 use netpol::rule::Selector;
-use netpol::zone::{OtherKeys, Zone};
 use netpol::{Direction, LabelSet, PeerSet, Reading, Region, RegionRef};
 
 /// Policies and rules that an answer names.
@@ -23,12 +23,12 @@ const NAMED: usize = 3;
 #[derive(Debug)]
 pub(crate) struct Side<'a> {
     pub(super) namespace: Arc<str>,
-    pub(super) zone: Zone,
+    pub(super) zone: PodSpace,
     pub(super) policies: Vec<Selected>,
     /// Policies that may select some of the pods and cannot be read.
     pub(super) unreadable: Vec<Arc<str>>,
     /// The perimeter of the pods, if they have one.
-    pub(super) perimeter: Option<(&'a ClusterPerimeter, Pods)>,
+    pub(super) perimeter: Option<(&'a ClusterPerimeter, Zone)>,
     /// The labels of the pods, for pods without a perimeter.
     pub(super) labels: Vec<(Arc<str>, Arc<str>)>,
     /// True if the policies of the namespace are among the facts.
@@ -40,7 +40,7 @@ impl<'a> Side<'a> {
     pub(super) fn of_zone(cluster: &'a ClusterPerimeter, zone: &'a ZonePerimeter) -> Self {
         Self {
             namespace: cluster.object.namespace.clone(),
-            zone: zone.zone.clone(),
+            zone: zone.space.clone(),
             policies: zone.selected.clone(),
             unreadable: zone.unreadable.clone(),
             perimeter: Some((cluster, zone.pods)),
@@ -58,7 +58,7 @@ impl<'a> Side<'a> {
         let known = labels
             .iter()
             .map(|(key, value)| (key.clone(), Values::one_of([value.clone()])));
-        let zone = Zone::new(known, Vec::new(), OtherKeys::Free);
+        let zone = PodSpace::new(known, Vec::new(), OtherKeys::Free);
         let facts = world.facts(namespace);
         let perimeters = world.perimeters(namespace);
         let stored = facts.into_iter().flat_map(|facts| facts.policies.values());
@@ -75,7 +75,7 @@ impl<'a> Side<'a> {
         let operator = perimeters.iter().find(|cluster| !cluster.is_cluster());
         let operator = operator.filter(|cluster| {
             let mut zones = cluster.zones.iter();
-            zones.any(|operator| zone.is_subset(&operator.zone))
+            zones.any(|operator| zone.is_subset(&operator.space))
         });
         let is_read = |facts: &NamespaceFacts| {
             let guarded = !perimeters.is_empty() || facts.stubs.is_empty();
@@ -85,7 +85,7 @@ impl<'a> Side<'a> {
             namespace: namespace.clone(),
             policies,
             unreadable: facts.map_or_else(Vec::new, |facts| unreadable(facts, &zone)),
-            perimeter: operator.map(|cluster| (cluster, Pods::Controller)),
+            perimeter: operator.map(|cluster| (cluster, Zone::Controller)),
             labels: labels.to_vec(),
             is_known: facts.is_some_and(is_read),
             zone,
@@ -101,9 +101,9 @@ impl<'a> Side<'a> {
     pub(super) fn title(&self, direction: Direction) -> String {
         let field = direction.field();
         match self.perimeter {
-            Some((cluster, Pods::Workload)) => format!("{field} of {}", cluster.object),
-            Some((cluster, Pods::Jobs)) => format!("{field} of the jobs of {}", cluster.object),
-            Some((_, Pods::Controller)) => format!("{field} of the operator's pods"),
+            Some((cluster, Zone::Workload)) => format!("{field} of {}", cluster.object),
+            Some((cluster, Zone::Jobs)) => format!("{field} of the jobs of {}", cluster.object),
+            Some((_, Zone::Controller)) => format!("{field} of the operator's pods"),
             None => format!("{field} of the pods in namespace {}", self.namespace),
         }
     }
@@ -255,7 +255,7 @@ impl<'a> Side<'a> {
     /// The selector of a policy for these pods.
     pub(super) fn selector(&self) -> Selector {
         match self.perimeter {
-            Some((cluster, pods @ (Pods::Workload | Pods::Jobs))) => {
+            Some((cluster, pods @ (Zone::Workload | Zone::Jobs))) => {
                 crate::baseline::selector(pods, &cluster.object.name)
             }
             _ => {
@@ -267,7 +267,7 @@ impl<'a> Side<'a> {
 }
 
 /// The policies that may select pods of the zone and cannot be read.
-fn unreadable(facts: &NamespaceFacts, zone: &Zone) -> Vec<Arc<str>> {
+fn unreadable(facts: &NamespaceFacts, zone: &PodSpace) -> Vec<Arc<str>> {
     let may_select = |policy: &Fact<crate::inventory::Policy>| match policy {
         Fact::Read(_) => false,
         Fact::Unreadable(broken) => broken.pods().is_none_or(|selector| {

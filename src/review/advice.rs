@@ -1,18 +1,18 @@
 //! Advice about a cluster write: status conditions, and endpoints that no egress covers.
 
 use super::cluster::ClusterReview;
-use super::world::CompiledSnapshot;
+use super::compiled::CompiledSnapshot;
 use crate::advice::checkpoint;
 use crate::advice::endpoint_not_covered::{self, DialContext};
 use crate::advice::opened::{Known, Openings};
-use crate::baseline::Pods;
+use crate::baseline::Zone;
 use crate::inventory::{Checkpoint, Cluster, ObjectRef, Profile};
 use crate::rules::{Cause, Finding, Onset};
 
 /// OBP601 to OBP603: one status condition.
 pub(super) fn condition(write: &ClusterReview<'_>, kind: Checkpoint) -> Vec<Finding> {
-    let world = (&*write.world.snapshot, &*write.world.config);
-    let found = checkpoint::check(kind, write.object, (write.before, write.after), world);
+    let compiled = (&*write.compiled.snapshot, &*write.compiled.config);
+    let found = checkpoint::check(kind, write.object, (write.before, write.after), compiled);
     found.into_iter().collect()
 }
 
@@ -27,15 +27,15 @@ pub(super) fn backup(write: &ClusterReview<'_>, _: &[Finding]) -> Vec<Finding> {
 }
 
 /// The configuration and the API server's addresses.
-pub(super) fn known(world: &CompiledSnapshot) -> Known<'_> {
-    (&world.config, &world.snapshot.api_server)
+pub(super) fn known(compiled: &CompiledSnapshot) -> Known<'_> {
+    (&compiled.config, &compiled.snapshot.api_server)
 }
 
 /// OBP605: services that servers and backup jobs of a cluster connect to.
 pub(super) fn endpoints(write: &ClusterReview<'_>, _: &[Finding]) -> Vec<Finding> {
     fn context<'a>(
         object: &'a ObjectRef,
-        pods: Pods,
+        pods: Zone,
         openings: &'a Openings<'a>,
     ) -> DialContext<'a> {
         let around = &openings.cluster.dependencies;
@@ -46,8 +46,8 @@ pub(super) fn endpoints(write: &ClusterReview<'_>, _: &[Finding]) -> Vec<Finding
                 .map_or(&[][..], |needs| &needs.dial_targets)
         };
         let dial_targets = match pods {
-            Pods::Jobs => jobs(),
-            Pods::Workload | Pods::Controller => &around.dial_targets,
+            Zone::Jobs => jobs(),
+            Zone::Workload | Zone::Controller => &around.dial_targets,
         };
         DialContext {
             object,
@@ -63,10 +63,10 @@ pub(super) fn endpoints(write: &ClusterReview<'_>, _: &[Finding]) -> Vec<Finding
         endpoint_not_covered::check(context(object, pods, &write.openings), before)
     };
     let (after, before) = (write.after, write.before);
-    let baseline = write.world.config.baseline;
+    let baseline = write.compiled.config.baseline;
     let seal = endpoint_not_covered::seal_without_address(object, after, before, baseline);
-    let servers = of(Pods::Workload).into_iter();
-    servers.chain(of(Pods::Jobs)).chain(seal).collect()
+    let servers = of(Zone::Workload).into_iter();
+    servers.chain(of(Zone::Jobs)).chain(seal).collect()
 }
 
 /// A snapshot before an upgrade has the needs of a backup. The operator reports that only during an upgrade.

@@ -3,10 +3,10 @@
 //! Each object of a namespace is reviewed as if it were written now, with all others present. So the combined
 //! effect of two concurrent writes is found, even if each of them alone was allowed.
 
+use super::compiled::CompiledSnapshot;
 use super::level::WriterClass;
 use super::request::{Edit, Operation, Request, Subject, Writer};
 use super::verdict::Verdict;
-use super::world::CompiledSnapshot;
 use super::{isolation, level, review_as};
 use crate::code::EnforcementPoint;
 use crate::inventory::{Cluster, Fact, Kind, NamespaceFacts, ObjectRef, Policy};
@@ -15,51 +15,56 @@ use crate::rules::{Finding, Onset, input};
 
 /// All findings about the objects of a namespace, unique and in a stable order. Managed policies are compared
 /// with those that the operator renders. There are none if there is nothing to guard.
-pub fn audit_namespace(world: &CompiledSnapshot, namespace: &str) -> Vec<Finding> {
-    let Some(facts) = world.facts(namespace) else {
+pub fn audit_namespace(compiled: &CompiledSnapshot, namespace: &str) -> Vec<Finding> {
+    let Some(facts) = compiled.facts(namespace) else {
         return Vec::new();
     };
-    if world.perimeters(namespace).is_empty() {
+    if compiled.perimeters(namespace).is_empty() {
         return Vec::new();
     }
     let policies = facts
         .policies
         .values()
-        .flat_map(|policy| of_policy(world, policy));
-    let clusters = of_clusters(world, namespace, facts);
-    let perimeters = world.perimeters(namespace).iter();
+        .flat_map(|policy| of_policy(compiled, policy));
+    let clusters = of_clusters(compiled, namespace, facts);
+    let perimeters = compiled.perimeters(namespace).iter();
     let perimeters = perimeters.filter(|cluster| cluster.unread_version.is_none());
     let bare = perimeters
-        .flat_map(|cluster| isolation(world, cluster, EnforcementPoint::Audit, Missing::Absent));
+        .flat_map(|cluster| isolation(compiled, cluster, EnforcementPoint::Audit, Missing::Absent));
     Verdict::new(policies.chain(clusters).chain(bare).collect()).findings
 }
 
-fn of_policy(world: &CompiledSnapshot, policy: &Fact<Policy>) -> Vec<Finding> {
+fn of_policy(compiled: &CompiledSnapshot, policy: &Fact<Policy>) -> Vec<Finding> {
     let meta = policy.meta();
     let object = ObjectRef {
         kind: Kind::NetworkPolicy,
         namespace: meta.namespace.clone(),
         name: meta.name.clone(),
     };
-    let mut perimeters = world.perimeters(&object.namespace).iter();
+    let mut perimeters = compiled.perimeters(&object.namespace).iter();
     let is_managed = perimeters.any(|cluster| cluster.managed(&object.name).is_some());
     let class = if is_managed {
         WriterClass::Stored
     } else {
         WriterClass::Everyone
     };
-    judged(world, class, Subject::Policy(written(object, policy)))
+    reviewed(compiled, class, Subject::Policy(written(object, policy)))
 }
 
 /// Clusters are reviewed without policies, since findings about each policy are reported with the policy.
-fn of_clusters(world: &CompiledSnapshot, namespace: &str, facts: &NamespaceFacts) -> Vec<Finding> {
+fn of_clusters(
+    compiled: &CompiledSnapshot,
+    namespace: &str,
+    facts: &NamespaceFacts,
+) -> Vec<Finding> {
     if facts.clusters.is_empty() {
         return Vec::new();
     }
-    let snapshot = world
+    let snapshot = compiled
         .snapshot
         .renewed(&namespace.into(), &[Kind::NetworkPolicy], Vec::new());
-    let beside = CompiledSnapshot::compile(Some(world), snapshot.into(), world.config.clone());
+    let beside =
+        CompiledSnapshot::compile(Some(compiled), snapshot.into(), compiled.config.clone());
     let one = |cluster: &Fact<Cluster>| {
         let meta = cluster.meta();
         let object = ObjectRef {
@@ -71,10 +76,10 @@ fn of_clusters(world: &CompiledSnapshot, namespace: &str, facts: &NamespaceFacts
             && broken.version.is_some()
         {
             // No perimeter is violated. Another alert reports that nothing can be proved about the object.
-            let told = input::unreadable(&object, broken, Onset::PreExisting);
-            return level::of_state(&world.config, EnforcementPoint::Audit, told);
+            let findings = input::unreadable(&object, broken, Onset::PreExisting);
+            return level::of_state(&compiled.config, EnforcementPoint::Audit, findings);
         }
-        judged(
+        reviewed(
             &beside,
             WriterClass::Everyone,
             Subject::Cluster(written(object, cluster)),
@@ -83,14 +88,14 @@ fn of_clusters(world: &CompiledSnapshot, namespace: &str, facts: &NamespaceFacts
     facts.clusters.values().flat_map(one).collect()
 }
 
-fn judged(world: &CompiledSnapshot, class: WriterClass, subject: Subject) -> Vec<Finding> {
+fn reviewed(compiled: &CompiledSnapshot, class: WriterClass, subject: Subject) -> Vec<Finding> {
     let request = Request {
         operation: Operation::Create,
         writer: Writer::default(),
         point: EnforcementPoint::Audit,
         subject,
     };
-    review_as(world, &request, class).findings
+    review_as(compiled, &request, class).findings
 }
 
 fn written<T>(object: ObjectRef, fact: &Fact<T>) -> Edit<T>

@@ -4,13 +4,13 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::compiled::CompiledSnapshot;
 use super::request::Edit;
 use super::restore_target::{self, Paths, Planned};
 use super::rules::{self, Check};
-use super::world::CompiledSnapshot;
 use super::{advice, replay};
 use crate::advice::opened::Openings;
-use crate::baseline::{ClusterPerimeter, Pods};
+use crate::baseline::{ClusterPerimeter, Zone};
 use crate::config::Baseline;
 use crate::inventory::{Cluster, Fact, ObjectRef};
 use crate::rules::declaration::{self, Declaration, redundant};
@@ -21,7 +21,7 @@ use netpol::cover::Budget;
 
 /// A cluster write that can be read.
 pub(super) struct ClusterReview<'a> {
-    pub(super) world: &'a CompiledSnapshot,
+    pub(super) compiled: &'a CompiledSnapshot,
     pub(super) edit: &'a Edit<Cluster>,
     pub(super) object: &'a ObjectRef,
     pub(super) before: Option<&'a Cluster>,
@@ -37,7 +37,7 @@ pub(super) struct ClusterReview<'a> {
 
 /// All findings about a cluster write.
 pub(super) fn findings(
-    world: &CompiledSnapshot,
+    compiled: &CompiledSnapshot,
     edit: &Edit<Cluster>,
     budget: &Cell<Budget>,
 ) -> Vec<Finding> {
@@ -54,12 +54,12 @@ pub(super) fn findings(
     };
     let before = edit.before.as_ref().and_then(Fact::read);
     let before = before.map(AsRef::as_ref);
-    let (object, config) = (&edit.object, &*world.config);
+    let (object, config) = (&edit.object, &*compiled.config);
     let declaration =
         |direction| Declaration::new(object, config, direction, after, before, budget);
-    let known = advice::known(world);
+    let known = advice::known(compiled);
     let write = ClusterReview {
-        world,
+        compiled,
         edit,
         object,
         before,
@@ -102,7 +102,7 @@ fn declared(declaration: &Declaration<'_>) -> Vec<Finding> {
 
 /// OBP314.
 pub(super) fn redundant(write: &ClusterReview<'_>, _: &[Finding]) -> Vec<Finding> {
-    let api_server = &write.world.snapshot.api_server;
+    let api_server = &write.compiled.snapshot.api_server;
     let declarations = [&write.ingress, &write.egress].into_iter();
     declarations
         .flat_map(|declaration| redundant::check(declaration, write.after, api_server))
@@ -122,7 +122,13 @@ pub(super) fn restore_tests(write: &ClusterReview<'_>, _: &[Finding]) -> Vec<Fin
     };
     let before = write.before.and_then(Planned::by_tests);
     let tests = (before.as_ref(), &tests);
-    restore_target::existing_policies(write.world, write.object, tests, &TEST_LABELS, write.budget)
+    restore_target::existing_policies(
+        write.compiled,
+        write.object,
+        tests,
+        &TEST_LABELS,
+        write.budget,
+    )
 }
 
 /// OBP311.
@@ -132,9 +138,15 @@ pub(super) fn names(write: &ClusterReview<'_>, _: &[Finding]) -> Vec<Finding> {
     } else {
         Age::Old
     };
-    let facts = write.world.facts(&write.object.namespace);
+    let facts = write.compiled.facts(&write.object.namespace);
     facts.map_or_else(Vec::new, |facts| {
-        policy_name::check(write.object, write.after, age, facts, &write.world.config)
+        policy_name::check(
+            write.object,
+            write.after,
+            age,
+            facts,
+            &write.compiled.config,
+        )
     })
 }
 
@@ -152,16 +164,16 @@ pub struct Violation {
 /// The policies that the operator will rewrite for the cluster as written. The newest operator does not
 /// overwrite other users' policies, and renders none for a restored cluster.
 fn rewritten(
-    world: &CompiledSnapshot,
+    compiled: &CompiledSnapshot,
     edit: &Edit<Cluster>,
     after: &Cluster,
 ) -> BTreeSet<Arc<str>> {
-    let baseline = world.config.baseline;
+    let baseline = compiled.config.baseline;
     if !after.is_rendered(baseline) {
         return BTreeSet::new();
     }
     let takes_over = baseline.features().takes_over_policies || edit.before.is_some();
-    let facts = world.facts(&edit.object.namespace);
+    let facts = compiled.facts(&edit.object.namespace);
     let is_kept = |name: &Arc<str>| {
         let stored = facts.and_then(|facts| facts.policies.get(name));
         takes_over || stored.is_none_or(|policy| policy_name::is_owned(policy.meta(), after))
@@ -176,14 +188,14 @@ pub(super) fn managed_names(
     object: &ObjectRef,
     baseline: Baseline,
 ) -> impl Iterator<Item = Arc<str>> {
-    let zones = Pods::of_cluster(baseline).iter();
+    let zones = Zone::of_cluster(baseline).iter();
     zones.filter_map(|pods| pods.policy_name(&object.name).map(Arc::from))
 }
 
 /// OBP203: policies of the namespace that violate the perimeter of the cluster as written.
 pub(super) fn existing(write: &ClusterReview<'_>, _: &[Finding]) -> Vec<Finding> {
-    let aside = rewritten(write.world, write.edit, write.after);
-    let violations = violations(write.world, write.edit, &aside, write.budget).into_iter();
+    let aside = rewritten(write.compiled, write.edit, write.after);
+    let violations = violations(write.compiled, write.edit, &aside, write.budget).into_iter();
     violations.map(|violation| violation.finding).collect()
 }
 
@@ -191,29 +203,35 @@ pub(super) fn existing(write: &ClusterReview<'_>, _: &[Finding]) -> Vec<Finding>
 /// They take at most half of the budget: declarations then cannot prevent a decision about them, nor the other way
 /// round.
 pub(super) fn violations(
-    world: &CompiledSnapshot,
+    compiled: &CompiledSnapshot,
     edit: &Edit<Cluster>,
     aside: &BTreeSet<Arc<str>>,
     budget: &Cell<Budget>,
 ) -> Vec<Violation> {
-    let Some(facts) = world.facts(&edit.object.namespace) else {
+    let Some(facts) = compiled.facts(&edit.object.namespace) else {
         return Vec::new();
     };
-    let regions = world.regions(&edit.object.namespace, facts);
+    let regions = compiled.regions(&edit.object.namespace, facts);
     let perimeter = |cluster: &Fact<Cluster>| {
-        let api_server = &world.snapshot.api_server;
-        ClusterPerimeter::of(cluster, (facts, &regions), &world.config, api_server, &[])
+        let api_server = &compiled.snapshot.api_server;
+        ClusterPerimeter::of(
+            cluster,
+            (facts, &regions),
+            &compiled.config,
+            api_server,
+            &[],
+        )
     };
     let Some(after) = edit.after.as_ref().map(perimeter) else {
         return Vec::new();
     };
     let before = edit.before.as_ref().map(perimeter);
     let mut left = budget.get();
-    let half = world.config.proof_budget.div_ceil(2);
+    let half = compiled.config.proof_budget.div_ceil(2);
     let found = left.within(half, |budget| {
         existing_policy::check(
             &edit.object,
-            &world.config,
+            &compiled.config,
             before.as_ref(),
             &after,
             aside,
@@ -221,7 +239,7 @@ pub(super) fn violations(
         )
     });
     budget.set(left);
-    let tunnels = &world.config.tunnel_ports;
+    let tunnels = &compiled.config.tunnel_ports;
     let mut violations: Vec<Violation> = Vec::new();
     let mut of_policy: BTreeMap<&Arc<str>, Vec<usize>> = BTreeMap::new();
     for (zone, policy, finding) in found {
@@ -243,8 +261,8 @@ pub(super) fn violations(
             finding,
         });
     }
-    let unjudged = existing_policy::undecided(&edit.object, before.as_ref(), &after, aside);
-    violations.extend(unjudged.into_iter().map(|finding| Violation {
+    let undecided = existing_policy::undecided(&edit.object, before.as_ref(), &after, aside);
+    violations.extend(undecided.into_iter().map(|finding| Violation {
         finding,
         policy: None,
         path: None,

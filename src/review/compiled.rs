@@ -9,7 +9,7 @@ use crate::baseline::{
 };
 use crate::config::ReviewConfig;
 use crate::inventory::{NamespaceFacts, Snapshot};
-use netpol::zone::Zone;
+use netpol::pod_space::PodSpace;
 
 /// A snapshot with the zones, floors and ceilings of each cluster compiled.
 #[derive(Clone, Debug)]
@@ -22,7 +22,7 @@ pub struct CompiledSnapshot {
     /// True if nothing counts as rendered.
     is_stored: bool,
     /// The pods of a possible cluster of which nothing is known yet.
-    pub(super) of_any_cluster: Zone,
+    pub(super) of_any_cluster: PodSpace,
 }
 
 impl CompiledSnapshot {
@@ -116,16 +116,16 @@ impl CompiledSnapshot {
             let api_server = &snapshot.api_server;
             *known = compile(name, facts, &config, api_server, Some(&known.regions)).into();
         }
-        let world = Self {
+        let compiled = Self {
             snapshot,
             config,
             perimeters,
             ..self.clone()
         };
         if self.is_stored {
-            world.as_stored()
+            compiled.as_stored()
         } else {
-            world
+            compiled
         }
     }
 

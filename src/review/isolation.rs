@@ -1,7 +1,7 @@
 //! The current isolation of pods. It is about a state, not about a write.
 
+use super::compiled::CompiledSnapshot;
 use super::rules::{self, Check};
-use super::world::CompiledSnapshot;
 use super::{level, replay};
 use crate::baseline::ClusterPerimeter;
 use crate::code::EnforcementPoint;
@@ -11,16 +11,16 @@ use crate::rules::default_deny_absent::Missing;
 /// Findings about the policies of a cluster as they are. Manifests
 /// need not contain the policies that the operator renders; stored objects must include them.
 pub fn isolation(
-    world: &CompiledSnapshot,
+    compiled: &CompiledSnapshot,
     cluster: &ClusterPerimeter,
     point: EnforcementPoint,
     missing: Missing,
 ) -> Vec<Finding> {
     let found = rules::checks().flat_map(|check| match check {
-        Check::State(check) => check(cluster, &world.config, missing),
+        Check::State(check) => check(cluster, &compiled.config, missing),
         _ => Vec::new(),
     });
-    let tunnels = &world.config.tunnel_ports;
+    let tunnels = &compiled.config.tunnel_ports;
     let replayed = found.map(|(zone, finding)| replay::of_bare(zone, missing, finding, tunnels));
-    level::of_state(&world.config, point, replayed.collect())
+    level::of_state(&compiled.config, point, replayed.collect())
 }

@@ -86,10 +86,10 @@ pub(super) fn apply_levels(
         Finding { level, ..finding }
     };
     // The operator cannot fix an unchanged spec when it only removes a finalizer.
-    let is_told = |finding: &Finding| {
+    let is_reported = |finding: &Finding| {
         class != WriterClass::Operator || !unchanged || finding.place == Place::Metadata
     };
-    let settled = findings.into_iter().filter(is_told).map(settle);
+    let settled = findings.into_iter().filter(is_reported).map(settle);
     let findings = settled
         .filter(|finding| finding.level != Level::Off)
         .collect();

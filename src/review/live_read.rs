@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::compiled::CompiledSnapshot;
 use super::level::WriterClass;
 use super::metadata::is_managed_name;
 use super::policy;
@@ -10,7 +11,6 @@ use super::request::{Edit, Operation, Request, Subject};
 use super::restore_target;
 use super::rules::Basis;
 use super::verdict::{Outcome, Verdict};
-use super::world::CompiledSnapshot;
 use crate::inventory::{Fact, Policy};
 use crate::rules::{Code, Level};
 
@@ -28,30 +28,30 @@ pub enum NeedsLiveRead {
 /// The reason for a live read before a verdict, if any. There is none for the operator and the system, which
 /// are not denied, and for denials that do not depend on facts.
 pub fn live_read(
-    world: &CompiledSnapshot,
+    compiled: &CompiledSnapshot,
     request: &Request,
     verdict: &Verdict,
 ) -> Option<NeedsLiveRead> {
-    if WriterClass::of(&request.writer, &world.config) != WriterClass::Everyone {
+    if WriterClass::of(&request.writer, &compiled.config) != WriterClass::Everyone {
         return None;
     }
-    if rests_on_stubs(world, request) {
+    if rests_on_stubs(compiled, request) {
         return Some(NeedsLiveRead::Unread);
     }
     match (verdict.outcome(), &request.subject) {
         (Outcome::Deny, _) => {
-            let mut refusals = verdict
+            let mut denials = verdict
                 .findings
                 .iter()
                 .filter(|finding| finding.level == Level::Deny);
-            refusals
+            denials
                 .all(|finding| rests_on_facts(request, finding.code))
                 .then_some(NeedsLiveRead::Denied)
         }
         (Outcome::Allow | Outcome::Warn, Subject::Policy(edit)) => {
-            let known = world.facts(&edit.object.namespace);
+            let known = compiled.facts(&edit.object.namespace);
             let is_alone = known.is_none_or(|facts| facts.clusters.is_empty());
-            (is_alone && could_select(world, edit)).then_some(NeedsLiveRead::NoCluster)
+            (is_alone && could_select(compiled, edit)).then_some(NeedsLiveRead::NoCluster)
         }
         (Outcome::Allow | Outcome::Warn, Subject::Cluster(_) | Subject::Restore(_)) => None,
     }
@@ -59,8 +59,8 @@ pub fn live_read(
 
 /// The namespaces that a verdict depends on: that of the object, and that of a cluster which the operator
 /// will create for it.
-pub fn namespaces(world: &CompiledSnapshot, request: &Request) -> BTreeSet<Arc<str>> {
-    let planned = restore_target::namespace(world, request);
+pub fn namespaces(compiled: &CompiledSnapshot, request: &Request) -> BTreeSet<Arc<str>> {
+    let planned = restore_target::namespace(compiled, request);
     let all = planned.into_iter().chain([&request.object().namespace]);
     all.cloned().collect()
 }
@@ -68,14 +68,14 @@ pub fn namespaces(world: &CompiledSnapshot, request: &Request) -> BTreeSet<Arc<s
 /// Returns true if the verdict depends on policies that were not read: for a policy that may select pods of a
 /// cluster, a cluster whose pods they may select, a restore, and an object with labels for a cluster that
 /// will be created.
-fn rests_on_stubs(world: &CompiledSnapshot, request: &Request) -> bool {
+fn rests_on_stubs(compiled: &CompiledSnapshot, request: &Request) -> bool {
     let namespace = &request.object().namespace;
-    let perimeters = world.perimeters(namespace);
+    let perimeters = compiled.perimeters(namespace);
     let has_stubs = |name: &Arc<str>| {
-        let facts = world.facts(name);
+        let facts = compiled.facts(name);
         facts.is_some_and(|facts| !facts.stubs.is_empty())
     };
-    if restore_target::namespace(world, request).is_some_and(has_stubs) {
+    if restore_target::namespace(compiled, request).is_some_and(has_stubs) {
         return true;
     }
     if !has_stubs(namespace) {
@@ -102,12 +102,12 @@ fn rests_on_facts(request: &Request, code: Code) -> bool {
 /// Returns true if the policy selects or selected pods that a cluster of any name could have, or if it has
 /// owners and the name of a managed policy. Labels that a cluster chooses for its pods are unknown before the
 /// cluster is.
-fn could_select(world: &CompiledSnapshot, edit: &Edit<Policy>) -> bool {
+fn could_select(compiled: &CompiledSnapshot, edit: &Edit<Policy>) -> bool {
     let mut facts = edit.after.iter();
     if is_managed_name(&edit.object.name) && facts.any(|after| !after.meta().owners.is_empty()) {
         return true;
     }
-    let zone = &world.of_any_cluster;
+    let zone = &compiled.of_any_cluster;
     let selects = |fact: &Fact<Policy>| match fact {
         Fact::Unreadable(_) => true,
         Fact::Read(policy) => {

@@ -8,10 +8,10 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use super::compiled::CompiledSnapshot;
 use super::level::WriterClass;
 use super::request::{Operation, Request, Subject};
 use super::verdict::Verdict;
-use super::world::CompiledSnapshot;
 use crate::baseline::ZonePerimeter;
 use crate::inventory::{Fact, Kind, Meta, ObjectRef};
 use crate::rules::{Finding, Level};
@@ -129,7 +129,7 @@ pub(super) enum Allowance<'a> {
 impl<'a> Allowance<'a> {
     /// The allowance of the user of a request. Without facts the affected clusters are unknown.
     pub(super) fn of(
-        world: Option<&'a CompiledSnapshot>,
+        compiled: Option<&'a CompiledSnapshot>,
         request: &'a Request,
         class: WriterClass,
     ) -> Self {
@@ -140,11 +140,11 @@ impl<'a> Allowance<'a> {
             return Self::Everything;
         }
         let grants = &request.writer.grants;
-        let Some(world) = world else {
+        let Some(compiled) = compiled else {
             return Self::Nothing;
         };
-        if selected(world, request).is_subset(grants) {
-            Self::Granted(world, grants)
+        if selected(compiled, request).is_subset(grants) {
+            Self::Granted(compiled, grants)
         } else {
             Self::Nothing
         }
@@ -155,8 +155,8 @@ impl<'a> Allowance<'a> {
         match self {
             Self::Nothing => false,
             Self::Everything => true,
-            Self::Granted(world, grants) => {
-                let concerned = concerned(world, finding);
+            Self::Granted(compiled, grants) => {
+                let concerned = concerned(compiled, finding);
                 !concerned.is_empty() && concerned.is_subset(grants)
             }
         }
@@ -166,7 +166,7 @@ impl<'a> Allowance<'a> {
 /// Permission that the user of a maintenance write lacks; `None` if nothing is denied or the write is not
 /// marked.
 pub(super) fn lacking(
-    world: Option<&CompiledSnapshot>,
+    compiled: Option<&CompiledSnapshot>,
     request: &Request,
     class: WriterClass,
     verdict: &Verdict,
@@ -179,11 +179,11 @@ pub(super) fn lacking(
     if !is_asked || denied.peek().is_none() {
         return None;
     }
-    let Some(world) = world else {
+    let Some(compiled) = compiled else {
         return Some(Lacking::Masters);
     };
-    let mut needed = selected(world, request);
-    needed.extend(denied.flat_map(|finding| concerned(world, finding)));
+    let mut needed = selected(compiled, request);
+    needed.extend(denied.flat_map(|finding| concerned(compiled, finding)));
     Some(Lacking::of(needed))
 }
 
@@ -203,12 +203,12 @@ pub(super) fn leaves_alone(request: &Request, cluster: &ObjectRef) -> bool {
 }
 
 /// The objects that a finding is about: its cluster, or else every cluster of the namespace.
-fn concerned(world: &CompiledSnapshot, finding: &Finding) -> BTreeSet<ObjectRef> {
+fn concerned(compiled: &CompiledSnapshot, finding: &Finding) -> BTreeSet<ObjectRef> {
     match &finding.cluster {
         Some(cluster) => [cluster.clone()].into(),
         None if finding.object.kind == Kind::OpenBaoCluster => [finding.object.clone()].into(),
         None => {
-            let perimeters = world.perimeters(&finding.object.namespace).iter();
+            let perimeters = compiled.perimeters(&finding.object.namespace).iter();
             perimeters.map(|cluster| cluster.object.clone()).collect()
         }
     }
@@ -216,7 +216,7 @@ fn concerned(world: &CompiledSnapshot, finding: &Finding) -> BTreeSet<ObjectRef>
 
 /// The clusters whose pods a new policy may select. The annotation stays on the policy and applies to later
 /// writes of it, so permission for one cluster is not enough.
-fn selected(world: &CompiledSnapshot, request: &Request) -> BTreeSet<ObjectRef> {
+fn selected(compiled: &CompiledSnapshot, request: &Request) -> BTreeSet<ObjectRef> {
     let (Subject::Policy(edit), Operation::Create) = (&request.subject, request.operation) else {
         return BTreeSet::new();
     };
@@ -227,9 +227,9 @@ fn selected(world: &CompiledSnapshot, request: &Request) -> BTreeSet<ObjectRef> 
         None => true,
         Some(pods) => pods
             .as_ref()
-            .is_some_and(|pods| zone.zone.select(pods).is_some()),
+            .is_some_and(|pods| zone.space.select(pods).is_some()),
     };
-    let perimeters = world.perimeters(&edit.object.namespace).iter();
+    let perimeters = compiled.perimeters(&edit.object.namespace).iter();
     perimeters
         .filter(|cluster| cluster.is_cluster() && cluster.zones.iter().any(is_selected))
         .map(|cluster| cluster.object.clone())

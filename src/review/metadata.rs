@@ -3,6 +3,7 @@
 use super::level::WriterClass;
 use super::request::{Edit, Request, Subject};
 use crate::baseline::MANAGED_LABELS;
+use crate::code::EnforcementPoint;
 use crate::config::{Baseline, ReviewConfig};
 use crate::inventory::cluster::is_restored_into;
 use crate::inventory::{Cluster, Fact, Kind, Meta, Policy};
@@ -26,10 +27,11 @@ impl MetadataReview<'_> {
 }
 
 /// OBP102: the mark of a restored cluster, for which the operator keeps up no policies. It is known of a cluster that
-/// cannot be read too.
+/// cannot be read too. The audit does not know who set it.
 pub(super) fn restored(write: &MetadataReview<'_>) -> Vec<Finding> {
     let object = write.request.object();
-    if object.kind != Kind::OpenBaoCluster || write.class == WriterClass::Operator {
+    let is_stored = write.request.point == EnforcementPoint::Audit;
+    if object.kind != Kind::OpenBaoCluster || is_stored || write.class == WriterClass::Operator {
         return Vec::new();
     }
     let marked = isolation_lost::by_mark(object, write.before, write.after, write.config);

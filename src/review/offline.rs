@@ -9,17 +9,17 @@ use std::sync::Arc;
 
 pub use super::cluster::Violation;
 use super::cluster::{managed_names, violations};
+use super::compiled::CompiledSnapshot;
 use super::level::WriterClass;
 use super::request::{Edit, Operation, Request, Subject, Writer};
 use super::verdict::Verdict;
-use super::world::CompiledSnapshot;
 use super::{isolation, review_as};
 use crate::code::EnforcementPoint;
 use crate::inventory::cluster::is_restored_into;
 use crate::inventory::{Cluster, Fact, Kind, NamespaceFacts, Object, ObjectRef, Policy, Restore};
-use crate::rules::Finding;
 pub use crate::rules::default_deny_absent::Missing;
 use crate::rules::inside_ceiling::Proof;
+use crate::rules::{Finding, beyond_ceiling};
 use netpol::cover::Budget;
 
 /// Objects by reference.
@@ -35,56 +35,61 @@ pub struct Judged {
 }
 
 /// Reviews a final state. Managed policies are compared with those that the operator renders, and other
-/// violations count as new. `world` contains these objects. `beside` contains all but their policies:
+/// violations count as new. `compiled` contains these objects. `beside` contains all but their policies:
 /// clusters and restores are reviewed in it, since each of these policies is reviewed itself. `missing` is
 /// the treatment of managed policies that are not among the objects. In a dump of a cluster, for which the
 /// worlds count [nothing as rendered](CompiledSnapshot::as_stored), they are absent.
 pub fn final_state(
-    world: &CompiledSnapshot,
+    compiled: &CompiledSnapshot,
     beside: &CompiledSnapshot,
     writer: &Writer,
     objects: &Objects,
     missing: Missing,
 ) -> Vec<Judged> {
-    let judge = |(reference, object): (&ObjectRef, &Object)| {
-        let by = if is_managed(world, reference) {
+    let review_object = |(reference, object): (&ObjectRef, &Object)| {
+        let by = if is_managed(compiled, reference) {
             By::Stored
-        } else if missing == Missing::Absent && is_restored(world, object) {
+        } else if missing == Missing::Absent && is_restored(compiled, object) {
             By::Operator
         } else {
             By::Writer(writer)
         };
         let beside = match reference.kind {
             Kind::OpenBaoCluster | Kind::OpenBaoRestore => beside,
-            _ => world,
+            _ => compiled,
         };
-        let judged = judge(beside, by, reference, &Pair::state(object))?;
-        Some(with_isolation(world, judged, missing))
+        let reviewed = review_object(beside, by, reference, &Pair::state(object))?;
+        Some(with_isolation(compiled, reviewed, missing))
     };
-    objects.iter().filter_map(judge).collect()
+    objects.iter().filter_map(review_object).collect()
 }
 
 /// A cluster's verdict with findings about isolation by its policies.
-fn with_isolation(world: &CompiledSnapshot, judged: Judged, missing: Missing) -> Judged {
-    let mut perimeters = world.perimeters(&judged.object.namespace).iter();
-    let Some(cluster) = perimeters.find(|cluster| cluster.object == judged.object) else {
-        return judged;
+fn with_isolation(compiled: &CompiledSnapshot, reviewed: Judged, missing: Missing) -> Judged {
+    let mut perimeters = compiled.perimeters(&reviewed.object.namespace).iter();
+    let Some(cluster) = perimeters.find(|cluster| cluster.object == reviewed.object) else {
+        return reviewed;
     };
     if cluster.unread_version.is_some() {
-        return judged;
+        return reviewed;
     }
-    let mut findings = judged.verdict.findings;
-    findings.extend(isolation(world, cluster, EnforcementPoint::Check, missing));
+    let mut findings = reviewed.verdict.findings;
+    findings.extend(isolation(
+        compiled,
+        cluster,
+        EnforcementPoint::Check,
+        missing,
+    ));
     Judged {
         verdict: Verdict::new(findings),
-        object: judged.object,
+        object: reviewed.object,
     }
 }
 
-/// Reviews the edit from `before` to `after`. `world` contains the objects of `after`. `respecified` are
+/// Reviews the edit from `before` to `after`. `compiled` contains the objects of `after`. `respecified` are
 /// objects whose specs differ as written: facts may be equal, but a write of them is a change.
 pub fn edit_between(
-    world: &CompiledSnapshot,
+    compiled: &CompiledSnapshot,
     writer: &Writer,
     before: &Objects,
     after: &Objects,
@@ -103,13 +108,13 @@ pub fn edit_between(
                 after: after.get(name),
                 respecified: respecified.contains(name),
             };
-            judge(world, By::Writer(writer), name, &pair)
+            review_object(compiled, By::Writer(writer), name, &pair)
         })
         .collect()
 }
 
 /// The proofs for the rules of each policy.
-pub fn explain(world: &CompiledSnapshot, objects: &Objects) -> Vec<Proof> {
+pub fn explain(compiled: &CompiledSnapshot, objects: &Objects) -> Vec<Proof> {
     let edits = objects.iter().filter_map(|(reference, object)| {
         let Object::Policy(fact) = object else {
             return None;
@@ -122,17 +127,17 @@ pub fn explain(world: &CompiledSnapshot, objects: &Objects) -> Vec<Proof> {
         })
     });
     edits
-        .flat_map(|edit| super::policy::proofs(world, &edit))
+        .flat_map(|edit| super::policy::proofs(compiled, &edit))
         .collect()
 }
 
 /// The managed policies that are in no file and count as the operator renders them.
-pub fn counted_as_rendered(world: &CompiledSnapshot) -> Vec<ObjectRef> {
-    let perimeters = world
+pub fn counted_as_rendered(compiled: &CompiledSnapshot) -> Vec<ObjectRef> {
+    let perimeters = compiled
         .snapshot
         .namespaces
         .keys()
-        .flat_map(|namespace| world.perimeters(namespace));
+        .flat_map(|namespace| compiled.perimeters(namespace));
     let zones =
         perimeters.flat_map(|cluster| cluster.zones.iter().map(move |zone| (cluster, zone)));
     let missing = zones.flat_map(|(cluster, zone)| {
@@ -148,24 +153,24 @@ pub fn counted_as_rendered(world: &CompiledSnapshot) -> Vec<ObjectRef> {
 
 /// The violations of a cluster's ceiling by stored policies of its namespace, including managed policies that
 /// were opened. Each policy is reviewed as in a final state, so it has the same codes here and there.
-pub fn stored_violations(world: &CompiledSnapshot, cluster: &ObjectRef) -> Vec<Violation> {
-    let Some(facts) = world.facts(&cluster.namespace) else {
+pub fn stored_violations(compiled: &CompiledSnapshot, cluster: &ObjectRef) -> Vec<Violation> {
+    let Some(facts) = compiled.facts(&cluster.namespace) else {
         return Vec::new();
     };
     let writer = Writer::default();
-    let judged = facts.policies.values().filter_map(|policy| {
+    let reviewed = facts.policies.values().filter_map(|policy| {
         let object = Object::Policy(policy.clone());
         let reference = object.reference();
-        let by = if is_managed(world, &reference) {
+        let by = if is_managed(compiled, &reference) {
             By::Stored
         } else {
             By::Writer(&writer)
         };
-        judge(world, by, &reference, &Pair::state(&object))
+        review_object(compiled, by, &reference, &Pair::state(&object))
     });
-    let beyond = judged.flat_map(|judged| judged.verdict.findings);
+    let beyond = reviewed.flat_map(|reviewed| reviewed.verdict.findings);
     let beyond = beyond.filter(|finding| {
-        matches!(finding.code, Code::Obp201 | Code::Obp202)
+        beyond_ceiling::CODES.contains(&finding.code)
             && finding.cluster.as_ref().is_none_or(|own| own == cluster)
     });
     let mut beyond: Vec<Finding> = beyond.collect();
@@ -179,14 +184,14 @@ pub fn stored_violations(world: &CompiledSnapshot, cluster: &ObjectRef) -> Vec<V
         })
         .collect();
     let known: BTreeSet<Option<Arc<str>>> = beyond.iter().map(|own| own.policy.clone()).collect();
-    let mut others = too_large(world, cluster, facts);
+    let mut others = too_large(compiled, cluster, facts);
     others.retain(|other| !known.contains(&other.policy));
     beyond.into_iter().chain(others).collect()
 }
 
 /// Violations by policies that are too large for a review of their own.
 fn too_large(
-    world: &CompiledSnapshot,
+    compiled: &CompiledSnapshot,
     cluster: &ObjectRef,
     facts: &NamespaceFacts,
 ) -> Vec<Violation> {
@@ -196,9 +201,9 @@ fn too_large(
         after: facts.clusters.get(&cluster.name).cloned(),
         spec_changed: true,
     };
-    let budget = Cell::new(Budget::new(world.config.proof_budget));
-    let managed: BTreeSet<Arc<str>> = managed_names(cluster, world.config.baseline).collect();
-    let mut found = violations(world, &edit, &managed, &budget);
+    let budget = Cell::new(Budget::new(compiled.config.proof_budget));
+    let managed: BTreeSet<Arc<str>> = managed_names(cluster, compiled.config.baseline).collect();
+    let mut found = violations(compiled, &edit, &managed, &budget);
     // Nobody has tried what they propose.
     for violation in &mut found {
         violation.finding.remedies.clear();
@@ -207,13 +212,13 @@ fn too_large(
 }
 
 /// True for a cluster that only the operator makes.
-fn is_restored(world: &CompiledSnapshot, object: &Object) -> bool {
-    matches!(object, Object::Cluster(fact) if is_restored_into(fact.meta(), world.config.baseline))
+fn is_restored(compiled: &CompiledSnapshot, object: &Object) -> bool {
+    matches!(object, Object::Cluster(fact) if is_restored_into(fact.meta(), compiled.config.baseline))
 }
 
-fn is_managed(world: &CompiledSnapshot, reference: &ObjectRef) -> bool {
+fn is_managed(compiled: &CompiledSnapshot, reference: &ObjectRef) -> bool {
     reference.kind == Kind::NetworkPolicy
-        && world
+        && compiled
             .perimeters(&reference.namespace)
             .iter()
             .any(|cluster| cluster.managed(&reference.name).is_some())
@@ -249,14 +254,14 @@ impl<'a> Pair<'a> {
     }
 }
 
-fn judge(
-    world: &CompiledSnapshot,
+fn review_object(
+    compiled: &CompiledSnapshot,
     by: By<'_>,
     reference: &ObjectRef,
     pair: &Pair<'_>,
 ) -> Option<Judged> {
     let (class, writer) = match by {
-        By::Writer(writer) => (WriterClass::of(writer, &world.config), writer.clone()),
+        By::Writer(writer) => (WriterClass::of(writer, &compiled.config), writer.clone()),
         By::Stored => (WriterClass::Stored, Writer::default()),
         By::Operator => (WriterClass::Operator, Writer::default()),
     };
@@ -279,7 +284,7 @@ fn judge(
     };
     Some(Judged {
         object: reference.clone(),
-        verdict: review_as(world, &request, class),
+        verdict: review_as(compiled, &request, class),
     })
 }
 

@@ -6,11 +6,11 @@ use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::compiled::CompiledSnapshot;
 use super::level::WriterClass;
 use super::metadata;
 use super::request::{Edit, Operation, Request};
 use super::rules::{self, Check};
-use super::world::CompiledSnapshot;
 use super::written::PolicyWrite;
 use crate::advice::without_effect;
 use crate::baseline::{ClusterPerimeter, ZonePerimeter};
@@ -41,18 +41,18 @@ pub(super) struct PolicyReview<'a> {
 
 /// All findings about a policy write.
 pub(super) fn findings(
-    world: &CompiledSnapshot,
+    compiled: &CompiledSnapshot,
     request: &Request,
     class: WriterClass,
     edit: &Edit<Policy>,
     budget: &Cell<Budget>,
 ) -> Vec<Finding> {
-    let perimeters = world.perimeters(&edit.object.namespace);
+    let perimeters = compiled.perimeters(&edit.object.namespace);
     let mut findings = Vec::new();
     // Without a cluster there is no perimeter.
     let is_guarded = !perimeters.is_empty();
     let onset = Onset::of(!is_guarded);
-    let stored = deleted(world, edit);
+    let stored = deleted(compiled, edit);
     let edit = match &stored {
         Deleted::AsSaid => edit,
         Deleted::Stored(edit) => edit,
@@ -65,11 +65,11 @@ pub(super) fn findings(
     let read = |fact: &'_ Option<Fact<Policy>>| fact.as_ref().and_then(Fact::read).cloned();
     let (before, after) = (read(&edit.before), read(&edit.after));
     let too_large = after.as_ref().filter(|_| is_concerned);
-    let too_large = too_large.map(|after| size::check(&edit.object, after, &world.config.caps));
+    let too_large = too_large.map(|after| size::check(&edit.object, after, &compiled.config.caps));
     let too_large = too_large.unwrap_or_default();
     let write = PolicyReview {
         request,
-        config: &world.config,
+        config: &compiled.config,
         edit,
         before: before.as_deref(),
         after: after.as_deref().filter(|_| too_large.is_empty()),
@@ -89,24 +89,24 @@ pub(super) fn findings(
         findings.extend(too_large);
         return findings;
     }
-    findings.extend(neighbours(world, edit));
+    findings.extend(neighbours(compiled, edit));
     let written = PolicyWrite::of(edit);
     let zones = perimeters.iter().map(|cluster| cluster.zones.len());
     let mut left = budget.get();
     let is_enough = left.spend(written.weight().saturating_mul(zones.sum()));
     budget.set(left);
     if !is_enough {
-        findings.push(unselected(edit, world.config.proof_budget));
+        findings.push(unselected(edit, compiled.config.proof_budget));
         return findings;
     }
     for cluster in perimeters {
         if let Some(version) = &cluster.unread_version {
-            findings.extend(of_unread(world, request, cluster, version, edit));
+            findings.extend(of_unread(compiled, request, cluster, version, edit));
             continue;
         }
-        let cluster = with_observed(world, class, cluster, edit);
+        let cluster = with_observed(compiled, class, cluster, edit);
         findings.extend(of_cluster(
-            world, request, class, &cluster, &written, budget,
+            compiled, request, class, &cluster, &written, budget,
         ));
     }
     findings
@@ -170,7 +170,7 @@ fn unselected(edit: &Edit<Policy>, steps: u32) -> Finding {
 /// The finding about a policy that may select pods of a cluster of which only the name is known. The audit
 /// has none, since it reports the cluster itself.
 fn of_unread(
-    world: &CompiledSnapshot,
+    compiled: &CompiledSnapshot,
     request: &Request,
     cluster: &ClusterPerimeter,
     version: &str,
@@ -179,14 +179,14 @@ fn of_unread(
     let is_managed = cluster.managed(&edit.object.name).is_some();
     let goes_with_it = is_managed && request.operation == Operation::Delete;
     if request.point == EnforcementPoint::Audit
-        || goes_with_it && may_go(world, cluster)
+        || goes_with_it && may_go(compiled, cluster)
         || !concerns(std::slice::from_ref(cluster), edit)
     {
         return None;
     }
     let finding = input::unread_cluster(&edit.object, &cluster.object, version);
     // The operator recognises its policy by labels and owners, and the garbage collector deletes by owners.
-    let changes_hands = metadata::may_leave_its_manager(request, world.config.baseline)
+    let changes_hands = metadata::may_leave_its_manager(request, compiled.config.baseline)
         || metadata::changes_owners(edit);
     Some(if changes_hands {
         Finding {
@@ -209,11 +209,11 @@ enum Deleted {
     Unknown(Arc<Unreadable>),
 }
 
-fn deleted(world: &CompiledSnapshot, edit: &Edit<Policy>) -> Deleted {
+fn deleted(compiled: &CompiledSnapshot, edit: &Edit<Policy>) -> Deleted {
     let (Some(Fact::Unreadable(broken)), None) = (&edit.before, &edit.after) else {
         return Deleted::AsSaid;
     };
-    let facts = world.facts(&edit.object.namespace);
+    let facts = compiled.facts(&edit.object.namespace);
     match facts.and_then(|facts| facts.policies.get(&edit.object.name)) {
         Some(stored @ Fact::Read(_)) => Deleted::Stored(Box::new(Edit {
             before: Some(stored.clone()),
@@ -231,9 +231,9 @@ fn deleted(world: &CompiledSnapshot, edit: &Edit<Policy>) -> Deleted {
 
 /// Warnings about other unreadable objects of the namespace. They are not relied on, and never deny this
 /// write.
-fn neighbours(world: &CompiledSnapshot, edit: &Edit<Policy>) -> Vec<Finding> {
+fn neighbours(compiled: &CompiledSnapshot, edit: &Edit<Policy>) -> Vec<Finding> {
     let namespace = &edit.object.namespace;
-    let clusters = world.facts(namespace).into_iter();
+    let clusters = compiled.facts(namespace).into_iter();
     let clusters = clusters.flat_map(|facts| facts.clusters.iter());
     let partly: Vec<Finding> = clusters
         .clone()
@@ -243,7 +243,7 @@ fn neighbours(world: &CompiledSnapshot, edit: &Edit<Policy>) -> Vec<Finding> {
     let clusters = clusters
         .filter(|(_, cluster)| cluster.read().is_none() && cluster.unread_version().is_none())
         .map(|(name, _)| (Kind::OpenBaoCluster, name));
-    let zones = world.perimeters(namespace).iter();
+    let zones = compiled.perimeters(namespace).iter();
     let zones = zones.flat_map(|cluster| &cluster.zones);
     let policies: BTreeSet<&Arc<str>> = zones.flat_map(|zone| &zone.unreadable).collect();
     let policies = policies
@@ -271,7 +271,7 @@ pub(super) fn concerns(perimeters: &[ClusterPerimeter], edit: &Edit<Policy>) -> 
     let is_managed = |cluster: &ClusterPerimeter| cluster.managed(&edit.object.name).is_some();
     let is_selected = |zone: &ZonePerimeter| {
         let mut selects = selects.iter();
-        is_unreadable || selects.any(|pods| zone.zone.select(pods).is_some())
+        is_unreadable || selects.any(|pods| zone.space.select(pods).is_some())
     };
     perimeters
         .iter()

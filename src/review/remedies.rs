@@ -13,12 +13,12 @@ use std::sync::Arc;
 
 use changes::Changes;
 
+use super::compiled::CompiledSnapshot;
 use super::level::WriterClass;
 use super::request::{Edit, Operation, Request, Subject, Writer};
 use super::verdict::{Outcome, Verdict};
-use super::world::CompiledSnapshot;
 use crate::code::EnforcementPoint;
-use crate::config::{Pods, ReviewConfig};
+use crate::config::{ReviewConfig, Zone};
 use crate::inventory::{Cluster, Fact, Kind, NamespaceFacts, ObjectRef, Policy};
 use crate::rules::declaration::everyone;
 use crate::rules::remedy::{Change, ClusterEdit, PolicyEdit, Rank, Remedy, exclude};
@@ -36,7 +36,7 @@ const COMPILED: usize = 100;
 
 /// A denied write, and the remaining budget of its review.
 struct Denied<'a> {
-    world: &'a CompiledSnapshot,
+    compiled: &'a CompiledSnapshot,
     request: &'a Request,
     class: WriterClass,
     budget: &'a Cell<Budget>,
@@ -44,7 +44,7 @@ struct Denied<'a> {
 
 /// Keeps the remedies of each finding that work, and adds those that follow from the facts.
 pub(super) fn attach(
-    world: &CompiledSnapshot,
+    compiled: &CompiledSnapshot,
     request: &Request,
     class: WriterClass,
     verdict: &mut Verdict,
@@ -58,7 +58,7 @@ pub(super) fn attach(
         }
     }
     let denied = Denied {
-        world,
+        compiled,
         request,
         class,
         budget,
@@ -68,7 +68,7 @@ pub(super) fn attach(
     }
     let is_few = proposed.len() <= MOST_FINDINGS;
     let all_pods = proposed.iter().flat_map(|(finding, _)| &finding.pods);
-    let all_pods: BTreeSet<Pods> = all_pods.copied().collect();
+    let all_pods: BTreeSet<Zone> = all_pods.copied().collect();
     let of_all = denied.excluding(&Vec::from_iter(all_pods));
     let proposals: Vec<Vec<Remedy>> = proposed
         .iter_mut()
@@ -107,7 +107,7 @@ impl Denied<'_> {
     }
 
     /// One remedy for any number of rules that open too much.
-    fn excluding(&self, pods: &[Pods]) -> Option<Remedy> {
+    fn excluding(&self, pods: &[Zone]) -> Option<Remedy> {
         let Subject::Policy(edit) = &self.request.subject else {
             return None;
         };
@@ -161,18 +161,18 @@ impl Denied<'_> {
     fn passes(&self, plan: &[&Remedy], left: &[(Code, String)]) -> bool {
         let changes = Changes::of(plan);
         let own = self.request.object();
-        let Some(world) = self.changed_config(&changes) else {
+        let Some(compiled) = self.changed_config(&changes) else {
             return false;
         };
-        let Some(world) = self.before(world, &changes) else {
+        let Some(compiled) = self.before(compiled, &changes) else {
             return false;
         };
         let mut facts: Vec<(Arc<str>, NamespaceFacts)> = Vec::new();
         for object in changes.objects.iter().filter(|object| **object != own) {
-            let Some((edit, namespace)) = self.other(&world, object, &changes) else {
+            let Some((edit, namespace)) = self.other(&compiled, object, &changes) else {
                 return false;
             };
-            let verdict = self.judged(&world, &edit, WriterClass::Everyone);
+            let verdict = self.reviewed(&compiled, &edit, WriterClass::Everyone);
             if verdict.outcome() == Outcome::Deny || opens_too_much(&verdict) {
                 return false;
             }
@@ -181,14 +181,14 @@ impl Denied<'_> {
         let Some(request) = self.edited(&changes) else {
             return false;
         };
-        let world = if facts.is_empty() {
-            world
+        let compiled = if facts.is_empty() {
+            compiled
         } else if self.compile(&own.namespace) {
-            world.with_facts(facts)
+            compiled.with_facts(facts)
         } else {
             return false;
         };
-        let verdict = self.judged(&world, &request, self.class);
+        let verdict = self.reviewed(&compiled, &request, self.class);
         let mut denied = verdict.findings.iter();
         let is_left = |finding: &Finding| {
             let mut left = left.iter();
@@ -198,13 +198,18 @@ impl Denied<'_> {
             && (changes.clusters(own).is_empty() || !opens_too_much(&verdict))
     }
 
-    fn judged(&self, world: &CompiledSnapshot, request: &Request, class: WriterClass) -> Verdict {
-        super::judge(world, request, class, self.budget)
+    fn reviewed(
+        &self,
+        compiled: &CompiledSnapshot,
+        request: &Request,
+        class: WriterClass,
+    ) -> Verdict {
+        super::evaluate(compiled, request, class, self.budget)
     }
 
     /// Takes the cost of compiling a namespace from the budget. Returns false if too little is left.
     fn compile(&self, namespace: &str) -> bool {
-        let facts = self.world.facts(namespace);
+        let facts = self.compiled.facts(namespace);
         let policies = facts.map_or(0, |facts| facts.policies.len() * facts.clusters.len());
         self.spend(COMPILED * (1 + policies))
     }
@@ -220,34 +225,38 @@ impl Denied<'_> {
     /// The facts with the changed settings.
     fn changed_config(&self, changes: &Changes<'_>) -> Option<CompiledSnapshot> {
         if changes.settings.is_empty() {
-            return Some(self.world.clone());
+            return Some(self.compiled.clone());
         }
         let namespace = &self.request.object().namespace;
         if !self.compile(namespace) {
             return None;
         }
-        let mut config = ReviewConfig::clone(&self.world.config);
+        let mut config = ReviewConfig::clone(&self.compiled.config);
         for setting in &changes.settings {
             setting.apply(&mut config);
         }
-        Some(self.world.with_config(config, namespace))
+        Some(self.compiled.with_config(config, namespace))
     }
 
     /// The facts before the write of a cluster, if other objects change first. In files the cluster is
     /// already among the facts.
-    fn before(&self, world: CompiledSnapshot, changes: &Changes<'_>) -> Option<CompiledSnapshot> {
+    fn before(
+        &self,
+        compiled: CompiledSnapshot,
+        changes: &Changes<'_>,
+    ) -> Option<CompiledSnapshot> {
         let own = self.request.object();
         let Subject::Cluster(edit) = &self.request.subject else {
-            return Some(world);
+            return Some(compiled);
         };
         // The cluster is unknown if its namespace is.
-        let Some(known) = world.facts(&own.namespace) else {
-            return Some(world);
+        let Some(known) = compiled.facts(&own.namespace) else {
+            return Some(compiled);
         };
         if changes.objects.iter().all(|object| **object == *own)
             || known.clusters.get(&own.name) == edit.before.as_ref()
         {
-            return Some(world);
+            return Some(compiled);
         }
         let mut facts = known.clone();
         match &edit.before {
@@ -255,17 +264,17 @@ impl Denied<'_> {
             None => facts.clusters.remove(&own.name),
         };
         self.compile(&own.namespace)
-            .then(|| world.with_facts(vec![(own.namespace.clone(), facts)]))
+            .then(|| compiled.with_facts(vec![(own.namespace.clone(), facts)]))
     }
 
     /// The write of another object that the plan changes, and the namespace's facts after it.
     fn other(
         &self,
-        world: &CompiledSnapshot,
+        compiled: &CompiledSnapshot,
         object: &ObjectRef,
         changes: &Changes<'_>,
     ) -> Option<(Request, NamespaceFacts)> {
-        let mut facts = world.facts(&object.namespace)?.clone();
+        let mut facts = compiled.facts(&object.namespace)?.clone();
         let subject = if let Some(fact) = facts.policies.get_mut(&object.name)
             && object.kind == Kind::NetworkPolicy
         {

@@ -8,12 +8,12 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
+use super::compiled::CompiledSnapshot;
 use super::level::WriterClass;
 use super::maintenance;
 use super::policy::{change, with_observed};
 use super::request::{Edit, Operation, Request, Subject};
 use super::verdict::{Repair, Repairs};
-use super::world::CompiledSnapshot;
 use super::written::PolicyWrite;
 use crate::baseline::{ClusterPerimeter, Entry, ZonePerimeter};
 use crate::inventory::{Fact, Policy};
@@ -23,8 +23,8 @@ use netpol::cover::Budget;
 use netpol::rule::Rule;
 
 /// The repairs of one write. A repaired object needs no repair.
-pub fn repair(world: &CompiledSnapshot, request: &Request) -> Repairs {
-    let class = WriterClass::of(&request.writer, &world.config);
+pub fn repair(compiled: &CompiledSnapshot, request: &Request) -> Repairs {
+    let class = WriterClass::of(&request.writer, &compiled.config);
     let Subject::Policy(edit) = &request.subject else {
         return Repairs::default();
     };
@@ -37,10 +37,10 @@ pub fn repair(world: &CompiledSnapshot, request: &Request) -> Repairs {
     let Some((before, after)) = both(edit) else {
         return Repairs::default();
     };
-    if world.is_unread(&edit.object.namespace) {
+    if compiled.is_unread(&edit.object.namespace) {
         return Repairs::default();
     }
-    let perimeters = world.perimeters(&edit.object.namespace).iter();
+    let perimeters = compiled.perimeters(&edit.object.namespace).iter();
     let managed: Vec<&ClusterPerimeter> = perimeters
         .filter(|cluster| {
             // The operator renders it from a declaration that is not known.
@@ -49,13 +49,13 @@ pub fn repair(world: &CompiledSnapshot, request: &Request) -> Repairs {
                 && !maintenance::leaves_alone(request, &cluster.object)
         })
         .collect();
-    let budget = Cell::new(Budget::new(world.config.proof_budget));
+    let budget = Cell::new(Budget::new(compiled.config.proof_budget));
     let found = managed
         .iter()
         .map(|cluster| {
             of_cluster(
-                world,
-                &with_observed(world, class, cluster, edit),
+                compiled,
+                &with_observed(compiled, class, cluster, edit),
                 edit,
                 (before, after),
                 &budget,
@@ -87,7 +87,7 @@ fn both(edit: &Edit<Policy>) -> Option<(&Policy, &Policy)> {
 }
 
 fn of_cluster(
-    world: &CompiledSnapshot,
+    compiled: &CompiledSnapshot,
     cluster: &ClusterPerimeter,
     edit: &Edit<Policy>,
     (before, after): (&Policy, &Policy),
@@ -123,7 +123,7 @@ fn of_cluster(
         }
     }
     // In the order of the old policy, so that each rule finds its predecessors in place.
-    let mut dropped = dropped(world, cluster, zone, edit, &fixed, budget);
+    let mut dropped = dropped(compiled, cluster, zone, edit, &fixed, budget);
     let place = |direction: Direction, rule: &Rule| {
         let mut old = before.rules(direction).iter();
         old.position(|old| old == rule).unwrap_or(usize::MAX)
@@ -199,7 +199,7 @@ impl Repairs {
 /// Core rules of the old policy that are missing in the new one, as repaired so far. Only this policy counts:
 /// another policy that allows the connection is no reason to leave the managed one without its rule.
 fn dropped<'a>(
-    world: &'a CompiledSnapshot,
+    compiled: &'a CompiledSnapshot,
     cluster: &'a ClusterPerimeter,
     zone: &'a ZonePerimeter,
     edit: &Edit<Policy>,
@@ -211,7 +211,7 @@ fn dropped<'a>(
         ..edit.clone()
     };
     let written = PolicyWrite::of(&edit);
-    let mut change = change(world, cluster, zone, &written, budget);
+    let mut change = change(compiled, cluster, zone, &written, budget);
     change.others.clear();
     let entry_of = |entry: &Entry, direction: Direction| {
         zone.floor(direction)

@@ -7,15 +7,15 @@ use std::sync::Arc;
 
 use super::advice::known as known_facts;
 use super::cluster::managed_names;
+use super::compiled::CompiledSnapshot;
 use super::replay;
 use super::request::Edit;
 use super::restore_target::{self, Paths, Planned};
 use super::rules::{self, Check};
-use super::world::CompiledSnapshot;
 use crate::advice::checkpoint;
 use crate::advice::endpoint_not_covered::{self, DialContext};
 use crate::advice::opened::Openings;
-use crate::baseline::{ClusterPerimeter, Pods};
+use crate::baseline::{ClusterPerimeter, Zone};
 use crate::inventory::dependencies::DialTarget;
 use crate::inventory::restore::RestoreInto;
 use crate::inventory::{Checkpoint, Cluster, Fact, Kind, NamespaceFacts, ObjectRef, Restore};
@@ -37,7 +37,7 @@ const TARGET_LABELS: Paths = Paths {
 
 /// A restore write that can be read.
 pub(super) struct RestoreReview<'a> {
-    world: &'a CompiledSnapshot,
+    compiled: &'a CompiledSnapshot,
     object: &'a ObjectRef,
     before: Option<&'a Arc<Restore>>,
     restore: &'a Arc<Restore>,
@@ -62,7 +62,7 @@ impl<'a> RestoreReview<'a> {
 
 /// All findings about a restore. A write with an unchanged spec has none.
 pub(super) fn findings(
-    world: &CompiledSnapshot,
+    compiled: &CompiledSnapshot,
     edit: &Edit<Restore>,
     budget: &Cell<Budget>,
 ) -> Vec<Finding> {
@@ -77,7 +77,7 @@ pub(super) fn findings(
         return Vec::new();
     }
     let cluster = match &restore.into {
-        RestoreInto::Cluster(name) => world.snapshot.cluster(&edit.object.namespace, name),
+        RestoreInto::Cluster(name) => compiled.snapshot.cluster(&edit.object.namespace, name),
         RestoreInto::Fresh(_) | RestoreInto::Nothing => None,
     };
     let problem = match (&restore.into, cluster) {
@@ -91,7 +91,7 @@ pub(super) fn findings(
         )),
     };
     let write = RestoreReview {
-        world,
+        compiled,
         object: &edit.object,
         before: edit.before.as_ref().and_then(Fact::read),
         restore,
@@ -112,15 +112,15 @@ pub(super) fn findings(
 pub(super) fn existing(write: &RestoreReview<'_>, _: &[Finding]) -> Vec<Finding> {
     if let Some((cluster, before)) = write.into_cluster() {
         let labels = (before, write.restore);
-        return existing_policies(write.world, write.object, labels, cluster, write.budget);
+        return existing_policies(write.compiled, write.object, labels, cluster, write.budget);
     }
     let Some(after) = Planned::by_restore(write.restore) else {
         return Vec::new();
     };
     let before = write.before.and_then(|before| Planned::by_restore(before));
     let planned = (before.as_ref(), &after);
-    let (world, object) = (write.world, write.object);
-    restore_target::existing_policies(world, object, planned, &TARGET_LABELS, write.budget)
+    let (compiled, object) = (write.compiled, write.object);
+    restore_target::existing_policies(compiled, object, planned, &TARGET_LABELS, write.budget)
 }
 
 /// OBP310: the contract of the cluster.
@@ -128,7 +128,7 @@ pub(super) fn contract(write: &RestoreReview<'_>, _: &[Finding]) -> Vec<Finding>
     let Some((cluster, before)) = write.into_cluster() else {
         return Vec::new();
     };
-    let config = &write.world.config;
+    let config = &write.compiled.config;
     let of = |restore: &Restore| {
         hardened::of_restore(write.object, restore, cluster, config, write.budget)
     };
@@ -151,7 +151,7 @@ pub(super) fn condition(write: &RestoreReview<'_>, found: &[Finding]) -> Vec<Fin
         return Vec::new();
     };
     let is_reported = found.iter().any(|finding| finding.code == Code::Obp310);
-    let condition = checkpoint::of_restore(write.restore, cluster, &write.world.config);
+    let condition = checkpoint::of_restore(write.restore, cluster, &write.compiled.config);
     let condition = condition.filter(|found| !is_reported || found.reason != CONTRACT);
     let live = write.restore.live.first();
     let finding =
@@ -166,7 +166,7 @@ pub(super) fn condition(write: &RestoreReview<'_>, found: &[Finding]) -> Vec<Fin
 fn unknown_cluster(object: &ObjectRef, problem: &str) -> Finding {
     Finding {
         reason: format!(
-            "{problem}, so neither {} nor its egress can be told",
+            "{problem}, so neither {} nor its egress is known",
             Checkpoint::RestoreConfiguration
         ),
         help: "name an OpenBaoCluster of the same namespace in spec.cluster".to_owned(),
@@ -184,10 +184,10 @@ pub(super) fn endpoints(write: &RestoreReview<'_>, _: &[Finding]) -> Vec<Finding
     let Some((cluster, before)) = write.into_cluster() else {
         return Vec::new();
     };
-    let openings = Openings::new(cluster, known_facts(write.world));
+    let openings = Openings::new(cluster, known_facts(write.compiled));
     let context = |restore| DialContext {
         object: write.object,
-        pods: Pods::Jobs,
+        pods: Zone::Jobs,
         openings: &openings,
         dial_targets: dial_targets(restore),
     };
@@ -201,23 +201,29 @@ fn dial_targets(restore: &Arc<Restore>) -> &[DialTarget] {
 /// Findings about policies of the namespace that allow too much for the jobs of the cluster, now that some
 /// jobs have the labels of this restore.
 fn existing_policies(
-    world: &CompiledSnapshot,
+    compiled: &CompiledSnapshot,
     object: &ObjectRef,
     (before, restore): (Option<&Arc<Restore>>, &Arc<Restore>),
     cluster: &Arc<Cluster>,
     budget: &Cell<Budget>,
 ) -> Vec<Finding> {
-    let Some(facts) = world.facts(&object.namespace) else {
+    let Some(facts) = compiled.facts(&object.namespace) else {
         return Vec::new();
     };
     if restore.needs.pod_labels.is_empty() {
         return Vec::new();
     }
-    let regions = world.regions(&object.namespace, facts);
+    let regions = compiled.regions(&object.namespace, facts);
     let perimeter = |facts: &NamespaceFacts| {
-        let api_server = &world.snapshot.api_server;
+        let api_server = &compiled.snapshot.api_server;
         let cluster = Fact::Read(cluster.clone());
-        ClusterPerimeter::of(&cluster, (facts, &regions), &world.config, api_server, &[])
+        ClusterPerimeter::of(
+            &cluster,
+            (facts, &regions),
+            &compiled.config,
+            api_server,
+            &[],
+        )
     };
     let mut facts = facts.clone();
     // In files, the new restore is already among the facts.
@@ -228,13 +234,13 @@ fn existing_policies(
     let restores = &mut facts.restores;
     restores.insert(object.name.clone(), Fact::Read(restore.clone()));
     let after = perimeter(&facts);
-    let aside = if cluster.is_rendered(world.config.baseline) {
-        managed_names(&after.object, world.config.baseline).collect()
+    let aside = if cluster.is_rendered(compiled.config.baseline) {
+        managed_names(&after.object, compiled.config.baseline).collect()
     } else {
         BTreeSet::new()
     };
     let mut left = budget.get();
-    let config = &world.config;
+    let config = &compiled.config;
     let found = existing_policy::check(object, config, Some(&before), &after, &aside, &mut left);
     budget.set(left);
     // Connections that a policy already opened to the cluster's pods are not due to this restore.
@@ -244,20 +250,20 @@ fn existing_policies(
         let mut known = old.iter().flat_map(|old| &old.selected);
         finding.level == Level::Deny || known.all(|known| known.name != policy.name)
     });
-    let told = |(zone, policy, finding)| Finding {
+    let reported = |(zone, policy, finding)| Finding {
         cluster: Some(after.object.clone()),
         path: POD_LABELS.to_owned(),
         ..replay::of_existing(zone, policy, finding, &config.tunnel_ports)
     };
-    let unjudged = existing_policy::undecided(object, Some(&before), &after, &aside);
-    let unjudged = unjudged.into_iter();
-    let unjudged = unjudged.filter(|finding| finding.level == Level::Deny);
-    let unjudged = unjudged.map(|finding| Finding {
+    let undecided = existing_policy::undecided(object, Some(&before), &after, &aside);
+    let undecided = undecided.into_iter();
+    let undecided = undecided.filter(|finding| finding.level == Level::Deny);
+    let undecided = undecided.map(|finding| Finding {
         cluster: Some(after.object.clone()),
         path: POD_LABELS.to_owned(),
         ..finding
     });
-    new.map(told).chain(unjudged).collect()
+    new.map(reported).chain(undecided).collect()
 }
 
 fn reference(cluster: &Cluster) -> ObjectRef {

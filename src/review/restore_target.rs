@@ -7,10 +7,10 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::compiled::CompiledSnapshot;
 use super::replay;
 use super::request::{Edit, Request, Subject};
-use super::world::CompiledSnapshot;
-use crate::baseline::{ClusterPerimeter, Pods};
+use crate::baseline::{ClusterPerimeter, Zone};
 use crate::inventory::cluster::RESTORE_ORIGIN;
 use crate::inventory::restore::{RestoreInto, RestoreTarget};
 use crate::inventory::{Cluster, Fact, Labels, Meta, NamespaceFacts, ObjectRef, Restore};
@@ -94,7 +94,7 @@ impl<'a> Planned<'a> {
 /// The namespace of the clusters that will be created for the object, if its policies matter: the write
 /// changes the labels of pods there.
 pub(super) fn namespace<'a>(
-    world: &CompiledSnapshot,
+    compiled: &CompiledSnapshot,
     request: &'a Request,
 ) -> Option<&'a Arc<str>> {
     fn of<'a, T>(
@@ -115,22 +115,22 @@ pub(super) fn namespace<'a>(
         Subject::Cluster(edit) => of(edit, Planned::by_tests),
         Subject::Restore(edit) => of(edit, Planned::by_restore),
     };
-    let is_made = world.config.baseline.features().restores_into_clusters;
+    let is_made = compiled.config.baseline.features().restores_into_clusters;
     // A namespace that does not exist is not read.
-    namespace.filter(|name| is_made && world.facts(name).is_some())
+    namespace.filter(|name| is_made && compiled.facts(name).is_some())
 }
 
 /// Findings about policies of the target's namespace that select its pods because of the labels in `object`.
 /// The effect of the labels before the write is known.
 pub(super) fn existing_policies(
-    world: &CompiledSnapshot,
+    compiled: &CompiledSnapshot,
     object: &ObjectRef,
     (before, after): (Option<&Planned<'_>>, &Planned<'_>),
     paths: &Paths,
     budget: &Cell<Budget>,
 ) -> Vec<Finding> {
-    let facts = world.facts(&after.target.namespace);
-    if !world.config.baseline.features().restores_into_clusters {
+    let facts = compiled.facts(&after.target.namespace);
+    if !compiled.config.baseline.features().restores_into_clusters {
         return Vec::new();
     }
     let Some(facts) = facts.filter(|_| after.is_relabelled(before)) else {
@@ -156,18 +156,25 @@ pub(super) fn existing_policies(
         stubs: BTreeMap::default(),
         ..facts.clone()
     };
-    let regions = world.regions(&after.target.namespace, &facts);
+    let regions = compiled.regions(&after.target.namespace, &facts);
     let perimeter = |cluster: Cluster| {
         let cluster = Fact::Read(Arc::new(cluster));
-        let (api_server, facts) = (&world.snapshot.api_server, (&facts, &*regions));
-        ClusterPerimeter::of(&cluster, facts, &world.config, api_server, &[])
+        let (api_server, facts) = (&compiled.snapshot.api_server, (&facts, &*regions));
+        ClusterPerimeter::of(&cluster, facts, &compiled.config, api_server, &[])
     };
     let (before, after) = (perimeter(before), perimeter(planned));
     let mut left = budget.get();
-    let part = world.config.proof_budget.div_ceil(4);
+    let part = compiled.config.proof_budget.div_ceil(4);
     let found = left.within(part, |budget| {
         let aside = BTreeSet::new();
-        existing_policy::check(object, &world.config, Some(&before), &after, &aside, budget)
+        existing_policy::check(
+            object,
+            &compiled.config,
+            Some(&before),
+            &after,
+            &aside,
+            budget,
+        )
     });
     budget.set(left);
     let elsewhere = if after.object.namespace == object.namespace {
@@ -183,22 +190,22 @@ pub(super) fn existing_policies(
     let new = found
         .into_iter()
         .filter(|(_, _, finding)| finding.level == Level::Deny);
-    let told = new.map(|(zone, policy, finding)| {
-        let tunnels = &world.config.tunnel_ports;
+    let reported = new.map(|(zone, policy, finding)| {
+        let tunnels = &compiled.config.tunnel_ports;
         let finding = replay::of_existing(zone, policy, finding, tunnels);
         Finding {
             path: match zone.pods {
-                Pods::Jobs => paths.jobs,
-                Pods::Workload | Pods::Controller => paths.servers,
+                Zone::Jobs => paths.jobs,
+                Zone::Workload | Zone::Controller => paths.servers,
             }
             .to_owned(),
             ..prefixed(finding)
         }
     });
-    let unjudged =
+    let undecided =
         existing_policy::undecided(object, Some(&before), &after, &BTreeSet::new()).into_iter();
-    let unjudged = unjudged.filter(|finding| finding.level == Level::Deny);
-    let unjudged = unjudged.map(|finding| Finding {
+    let undecided = undecided.filter(|finding| finding.level == Level::Deny);
+    let undecided = undecided.map(|finding| Finding {
         path: if relabels_servers {
             paths.servers
         } else {
@@ -207,5 +214,5 @@ pub(super) fn existing_policies(
         .to_owned(),
         ..prefixed(finding)
     });
-    told.chain(unjudged).collect()
+    reported.chain(undecided).collect()
 }

@@ -7,20 +7,65 @@
 
 use std::collections::BTreeSet;
 
+use crate::inventory::network::{DeclaredAt, DeclaredList};
 use crate::inventory::{Cluster, ObjectRef, Policy};
 use netpol::Direction;
 use netpol::address::{Cidr, CidrReading};
 use netpol::rule::{Peer, Rule};
 
+use super::paste::canonical;
+use super::remedy::{Change, ClusterEdit, PolicyEdit, Rank, Remedy};
 use super::{Cause, Finding, Onset};
 
 /// One CIDR text and its location.
 struct Placed<'a> {
     path: String,
     cidr: &'a Cidr,
+    /// The rule, or the declared entry.
+    within: Within<'a>,
     /// Rules of the operator's policies that contain the text unchanged: ingress of one policy, or egress of
     /// both. `None` if the operator does not copy it.
     copied: Option<Direction>,
+}
+
+/// The part of an object with a block.
+#[derive(Clone, Copy)]
+enum Within<'a> {
+    /// A rule of a policy.
+    Rule(Direction, usize, &'a [Peer]),
+    /// A declared rule or trusted peer of a cluster.
+    Declared(DeclaredAt, &'a [Peer]),
+    /// `apiServerCIDR`.
+    ApiServer,
+}
+
+/// The entry with this block in canonical form, if all parsers agree on it. Otherwise only the writer knows the right
+/// text, and the entry is left out.
+fn remedy(object: &ObjectRef, placed: &Placed<'_>) -> Remedy {
+    let is_clear = placed.cidr.canonical().is_some();
+    let peers = |peers: &[Peer]| peers.iter().map(canonical).collect();
+    let cluster = |edit| Change::Cluster(object.clone(), edit);
+    let policy = |edit| Change::Policy(object.clone(), edit);
+    let change = match placed.within {
+        Within::Rule(direction, at, all) if is_clear => {
+            policy(PolicyEdit::Peers(direction, at, peers(all)))
+        }
+        Within::Rule(direction, at, _) => policy(PolicyEdit::LeaveOut(direction, at)),
+        Within::Declared(at, all) if is_clear => cluster(ClusterEdit::Peers(at, peers(all))),
+        Within::Declared(at, _) => cluster(ClusterEdit::LeaveOut(at)),
+        Within::ApiServer => {
+            let net = placed.cidr.canonical().map(Cidr::from_net);
+            cluster(ClusterEdit::ApiServer(
+                net.unwrap_or_else(|| placed.cidr.clone()),
+            ))
+        }
+    };
+    if is_clear {
+        Remedy::new(Rank::Field, "write the blocks in canonical form", change)
+    } else {
+        let action = "write the block in canonical form, or leave the entry out";
+        Remedy::new(Rank::LeaveOut, action, change)
+    }
 }
 
 /// Findings about the blocks of a policy's rules. Text that the old policy had too warns.
@@ -56,6 +101,7 @@ fn findings(object: &ObjectRef, blocks: &[Placed<'_>], old: &[Placed<'_>]) -> Ve
         Some(Finding {
             reason,
             help: format!("write {help}"),
+            remedies: vec![remedy(object, placed)],
             ..Finding::of(cause, Onset::of(is_old), object, placed.path.clone())
         })
     };
@@ -92,7 +138,7 @@ fn masked(placed: &Placed<'_>, net: &str) -> String {
         ""
     };
     format!(
-        "`{cidr}` {wrong}, which Kubernetes 1.36 refuses in a new policy: all parsers read it as {net}{stall}"
+        "`{cidr}` {wrong}, which Kubernetes 1.36 rejects in a new policy: all parsers read it as {net}{stall}"
     )
 }
 
@@ -117,7 +163,8 @@ fn blocks_of_policy(policy: &Policy) -> Vec<Placed<'_>> {
         let rules = policy.rules(direction).iter().enumerate();
         rules.flat_map(move |(at, rule)| {
             let path = format!("spec.{}[{at}]", direction.field());
-            blocks_of_rule(&path, direction, None, rule)
+            let within = Within::Rule(direction, at, &rule.peers);
+            blocks_of_rule(&path, direction, (within, None), rule)
         })
     };
     Direction::ALL.into_iter().flat_map(rules).collect()
@@ -133,20 +180,32 @@ fn blocks_of_cluster(cluster: &Cluster) -> Vec<Placed<'_>> {
     let network = &cluster.network;
     let mut blocks = Vec::new();
     let declared = [
-        ("ingressRules", Direction::Ingress, &network.ingress_rules),
-        ("egressRules", Direction::Egress, &network.egress_rules),
+        (
+            DeclaredList::IngressRules,
+            Direction::Ingress,
+            &network.ingress_rules,
+        ),
+        (
+            DeclaredList::EgressRules,
+            Direction::Egress,
+            &network.egress_rules,
+        ),
     ];
-    for (field, direction, rules) in declared {
+    for (list, direction, rules) in declared {
         for (at, rule) in rules.iter().enumerate() {
             let Ok(rule) = rule else { continue };
-            let path = format!("spec.network.{field}[{at}]");
-            blocks.extend(blocks_of_rule(&path, direction, Some(direction), rule));
+            let at = DeclaredAt { list, at };
+            let within = (Within::Declared(at, &rule.peers), Some(direction));
+            blocks.extend(blocks_of_rule(&at.to_string(), direction, within, rule));
         }
     }
     for (at, peer) in network.trusted_ingress_peers.iter().enumerate() {
         let Ok(peer) = peer else { continue };
-        let path = || format!("spec.network.trustedIngressPeers[{at}]");
-        blocks.extend(blocks_of_peer(&path, Some(Direction::Ingress), peer));
+        let list = DeclaredList::TrustedPeers;
+        let at = DeclaredAt { list, at };
+        let within = Within::Declared(at, std::slice::from_ref(peer));
+        let within = (within, Some(Direction::Ingress));
+        blocks.extend(blocks_of_peer(&|| at.to_string(), within, peer));
     }
     // The operator masks this block.
     let api_server = network.api_server_cidr.iter().flatten();
@@ -154,6 +213,7 @@ fn blocks_of_cluster(cluster: &Cluster) -> Vec<Placed<'_>> {
     blocks.extend(api_server.map(|cidr| Placed {
         path: "spec.network.apiServerCIDR".to_owned(),
         cidr,
+        within: Within::ApiServer,
         copied: None,
     }));
     blocks
@@ -162,19 +222,19 @@ fn blocks_of_cluster(cluster: &Cluster) -> Vec<Placed<'_>> {
 fn blocks_of_rule<'a>(
     path: &str,
     direction: Direction,
-    copied: Option<Direction>,
+    within: (Within<'a>, Option<Direction>),
     rule: &'a Rule,
 ) -> Vec<Placed<'a>> {
     let peers = rule.peers.iter().enumerate();
     let field = direction.peers_field();
     let peers = peers
-        .flat_map(|(at, peer)| blocks_of_peer(&|| format!("{path}.{field}[{at}]"), copied, peer));
+        .flat_map(|(at, peer)| blocks_of_peer(&|| format!("{path}.{field}[{at}]"), within, peer));
     peers.collect()
 }
 
 fn blocks_of_peer<'a>(
     path: &dyn Fn() -> String,
-    copied: Option<Direction>,
+    (within, copied): (Within<'a>, Option<Direction>),
     peer: &'a Peer,
 ) -> Vec<Placed<'a>> {
     let Peer::Block { cidr, except } = peer else {
@@ -183,6 +243,7 @@ fn blocks_of_peer<'a>(
     let placed = |field: &str, cidr| Placed {
         path: format!("{}.ipBlock.{field}", path()),
         cidr,
+        within,
         copied,
     };
     let block = is_noteworthy(cidr).then(|| placed("cidr", cidr));

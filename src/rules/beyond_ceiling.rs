@@ -17,27 +17,27 @@ pub(crate) type Elsewhere = [(Baseline, Selected)];
 
 /// One finding for each rule of the written policy that is not inside the ceiling.
 pub(crate) fn check(
-    case: &PolicyChange<'_>,
+    change: &PolicyChange<'_>,
     direction: Direction,
     elsewhere: &Elsewhere,
 ) -> Vec<Finding> {
-    let Some(after) = &case.after.selected else {
+    let Some(after) = &change.after.selected else {
         return Vec::new();
     };
     let mut findings = Vec::new();
     let mut kept = Kept::default();
     for (at, rule) in after.rules(direction).enumerate() {
-        let found = match is_held(case, direction, rule) {
+        let found = match is_held(change, direction, rule) {
             Ok(true) => continue,
-            Ok(false) => beyond(case, direction, (at, rule), (&mut kept, elsewhere)),
+            Ok(false) => beyond(change, direction, (at, rule), (&mut kept, elsewhere)),
             Err(exhausted) => Err(exhausted),
         };
         match found {
-            Ok(Some(beyond)) => findings.push(finding(case, (direction, at), &beyond)),
+            Ok(Some(beyond)) => findings.push(finding(change, (direction, at), &beyond)),
             Ok(None) => {}
             Err(exhausted) => {
                 // The remaining rules would be undecided too.
-                findings.push(case.undecided("the ceiling", &exhausted));
+                findings.push(change.undecided("the ceiling", &exhausted));
                 break;
             }
         }
@@ -48,14 +48,14 @@ pub(crate) fn check(
 /// Returns true if each region of a rule is inside one entry of the ceiling. Nearly all are, and no proof is
 /// needed then.
 fn is_held(
-    case: &PolicyChange<'_>,
+    change: &PolicyChange<'_>,
     direction: Direction,
     rule: SelectedRule<'_>,
 ) -> Result<bool, Exhausted> {
-    let ceiling = &case.zone.ceiling[direction as usize];
+    let ceiling = &change.zone.ceiling[direction as usize];
     for region in rule.may() {
-        if !case.spend(ceiling.to_look_at(region)) {
-            return Err(Exhausted::of(case.ceiling(direction)));
+        if !change.spend(ceiling.to_look_at(region)) {
+            return Err(Exhausted::of(change.ceiling(direction)));
         }
         if ceiling.holder(region).is_none() {
             return Ok(false);
@@ -86,39 +86,39 @@ enum Excess {
 /// The part of a rule outside of the ceiling. It denies if the write opens it. It warns if it was already
 /// open, or if the operator renders it in another baseline.
 fn beyond(
-    case: &PolicyChange<'_>,
+    change: &PolicyChange<'_>,
     direction: Direction,
     (at, rule): (usize, SelectedRule<'_>),
     (kept, elsewhere): (&mut Kept, &Elsewhere),
 ) -> Result<Option<Beyond>, Exhausted> {
-    let ceiling = |area: RegionRef<'_>| touching(case, direction, area);
-    let Some(piece) = first_outside(case, rule.must_first(), ceiling)? else {
+    let ceiling = |area: RegionRef<'_>| touching(change, direction, area);
+    let Some(piece) = first_outside(change, rule.must_first(), ceiling)? else {
         return Ok(None);
     };
     let found = |excess, piece| Ok(Some(Beyond { excess, piece }));
     // What shows it takes time as well: the connection is replayed against the ceiling and the old rules.
-    let weight = case.zone.ceiling[direction as usize].weight();
-    let old = case.before.selected.as_ref();
+    let weight = change.zone.ceiling[direction as usize].weight();
+    let old = change.before.selected.as_ref();
     let old_size = old.map_or(0, |old| old.size(direction));
-    if !case.spend(SHOWN + weight + old_size) {
-        return Err(Exhausted::of(case.ceiling(direction)));
+    if !change.spend(SHOWN + weight + old_size) {
+        return Err(Exhausted::of(change.ceiling(direction)));
     }
-    if kept.has(case, direction, at)? {
+    if kept.has(change, direction, at)? {
         return found(Excess::Known, piece);
     }
-    let Some(new) = newly_outside(case, direction, rule, (None, &[]))? else {
+    let Some(new) = newly_outside(change, direction, rule, (None, &[]))? else {
         return found(Excess::Known, piece);
     };
     for (baseline, rendered) in elsewhere {
-        if newly_outside(case, direction, rule, (Some(rendered), &[]))?.is_none() {
+        if newly_outside(change, direction, rule, (Some(rendered), &[]))?.is_none() {
             return found(Excess::Fits(*baseline), new);
         }
     }
-    let open = bare(case, direction)?;
+    let open = bare(change, direction)?;
     if open.is_empty() {
         return found(Excess::New, new);
     }
-    match newly_outside(case, direction, rule, (None, &open))? {
+    match newly_outside(change, direction, rule, (None, &open))? {
         None => found(Excess::LeftOpen, new),
         Some(new) => found(Excess::New, new),
     }
@@ -126,21 +126,21 @@ fn beyond(
 
 /// The entries of the ceiling that may overlap a region.
 fn touching<'c>(
-    case: &'c PolicyChange<'_>,
+    change: &'c PolicyChange<'_>,
     direction: Direction,
     area: RegionRef<'_>,
 ) -> impl Iterator<Item = RegionRef<'c>> + use<'c> {
-    let ceiling = &case.zone.ceiling[direction as usize];
+    let ceiling = &change.zone.ceiling[direction as usize];
     ceiling.touching(area).into_iter()
 }
 
 /// Connections that were open because no policy isolated the pods. If the operator renders a policy, it will
 /// soon isolate them, and then the rules of other policies count, so the result is empty.
-fn bare(case: &PolicyChange<'_>, direction: Direction) -> Result<Vec<Region>, Exhausted> {
-    if case.zone.rendered.is_some() {
+fn bare(change: &PolicyChange<'_>, direction: Direction) -> Result<Vec<Region>, Exhausted> {
+    if change.zone.rendered.is_some() {
         return Ok(Vec::new());
     }
-    case.open(Moment::Before, direction)
+    change.open(Moment::Before, direction)
 }
 
 /// The part of a rule that is outside of the ceiling, that neither the old policy nor `rendered` allows, and
@@ -150,38 +150,42 @@ fn bare(case: &PolicyChange<'_>, direction: Direction) -> Result<Vec<Region>, Ex
 /// two readings is compared with the same reading of the old policy. Ambiguous text is compared with what
 /// every implementation allowed, since another text may have another meaning.
 fn newly_outside(
-    case: &PolicyChange<'_>,
+    change: &PolicyChange<'_>,
     direction: Direction,
     rule: SelectedRule<'_>,
     (rendered, open): (Option<&Selected>, &[Region]),
 ) -> Result<Option<Region>, Exhausted> {
-    let before = || case.before.selected.iter().chain(rendered);
+    let before = || change.before.selected.iter().chain(rendered);
     let open = || open.iter().map(RegionRef::from);
     let surely = |area: RegionRef<'_>| {
         let before = before().flat_map(|before| before.must(direction));
-        touching(case, direction, area).chain(before).chain(open())
+        touching(change, direction, area)
+            .chain(before)
+            .chain(open())
     };
     if rule.is_ambiguous() {
-        return first_outside(case, rule.must_first(), surely);
+        return first_outside(change, rule.must_first(), surely);
     }
-    let new = first_outside(case, rule.must(), surely)?;
+    let new = first_outside(change, rule.must(), surely)?;
     if new.is_some() || !rule.is_read_differently() {
         return Ok(new);
     }
     let legible = |area: RegionRef<'_>| {
         let before = before().flat_map(|before| before.unambiguous(direction));
-        touching(case, direction, area).chain(before).chain(open())
+        touching(change, direction, area)
+            .chain(before)
+            .chain(open())
     };
-    first_outside(case, rule.may(), legible)
+    first_outside(change, rule.may(), legible)
 }
 
 fn first_outside<'r, 'c, C: Iterator<Item = RegionRef<'c>>>(
-    case: &PolicyChange<'_>,
+    change: &PolicyChange<'_>,
     regions: impl Iterator<Item = RegionRef<'r>>,
     covers: impl Fn(RegionRef<'_>) -> C,
 ) -> Result<Option<Region>, Exhausted> {
     for area in regions {
-        if let Some(piece) = case.outside(area, covers(area))? {
+        if let Some(piece) = change.outside(area, covers(area))? {
             return Ok(Some(piece));
         }
     }
@@ -199,14 +203,14 @@ impl Kept {
     /// same meaning in both.
     fn has(
         &mut self,
-        case: &PolicyChange<'_>,
+        change: &PolicyChange<'_>,
         direction: Direction,
         at: usize,
     ) -> Result<bool, Exhausted> {
-        let (Some(before), Some(after)) = (&case.before.selected, &case.after.selected) else {
+        let (Some(before), Some(after)) = (&change.before.selected, &change.after.selected) else {
             return Ok(false);
         };
-        let (Some(old), Some(new)) = (case.before.policy, case.after.policy) else {
+        let (Some(old), Some(new)) = (change.before.policy, change.after.policy) else {
             return Ok(false);
         };
         if !after.part.is_subset(&before.part) {
@@ -220,7 +224,7 @@ impl Kept {
         let mut found = likely.find(|at| old.get(*at) == Some(rule));
         if found.is_none() {
             let weight = 1 + rule.peers.len() + rule.ports.len();
-            if !case.spend(old.len().saturating_mul(weight)) {
+            if !change.spend(old.len().saturating_mul(weight)) {
                 return Err(Exhausted::default());
             }
             found = old.iter().position(|old| old == rule);
@@ -231,7 +235,7 @@ impl Kept {
 }
 
 fn finding(
-    case: &PolicyChange<'_>,
+    change: &PolicyChange<'_>,
     (direction, at): (Direction, usize),
     beyond: &Beyond,
 ) -> Finding {
@@ -240,8 +244,8 @@ fn finding(
         Direction::Ingress => (Cause::IngressBeyondCeiling, "allows ingress to "),
         Direction::Egress => (Cause::EgressBeyondCeiling, "allows egress from "),
     };
-    let baseline = case.config.baseline;
-    let allowed = if case.cluster.is_cluster() {
+    let baseline = change.config.baseline;
+    let allowed = if change.cluster.is_cluster() {
         format!("neither baseline {baseline} nor its spec.network permits")
     } else {
         format!("baseline {baseline} does not permit")
@@ -258,9 +262,9 @@ fn finding(
         Excess::Fits(baseline) => {
             format!("set `review.baseline: {baseline}`, which is that of the operator that runs")
         }
-        Excess::New | Excess::Known | Excess::LeftOpen if case.cluster.is_cluster() => format!(
+        Excess::New | Excess::Known | Excess::LeftOpen if change.cluster.is_cluster() => format!(
             "leave the rule out, and declare the connection in {} if it is wanted",
-            case.cluster.object
+            change.cluster.object
         ),
         Excess::New | Excess::Known | Excess::LeftOpen => {
             "leave the rule out, or ask the platform's team to permit it in `review.platform`"
@@ -270,14 +274,14 @@ fn finding(
     Finding {
         place: Place::Rule(direction, at),
         merges: true,
-        witness: case.witness(direction, piece),
+        witness: change.witness(direction, piece),
         help,
-        ..case
+        ..change
             .finding(
                 cause,
                 Onset::of(beyond.excess != Excess::New),
                 format!("spec.{}[{at}]", direction.field()),
             )
-            .about_pods(what, case.cluster, &format!(" that {allowed}{new}"))
+            .about_pods(what, change.cluster, &format!(" that {allowed}{new}"))
     }
 }

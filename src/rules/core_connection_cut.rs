@@ -10,15 +10,15 @@ use netpol::cover::Exhausted;
 use netpol::{Direction, LabelSet, Region, RegionRef};
 
 /// The core connections that this write cuts, one finding for each row of the baseline.
-pub fn check(case: &PolicyChange<'_>) -> Vec<Finding> {
+pub fn check(change: &PolicyChange<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for direction in Direction::ALL {
-        match cut(case, direction) {
+        match cut(change, direction) {
             Ok(cut) => findings.extend(
                 cut.iter()
-                    .map(|(entry, piece)| finding(case, direction, entry, piece)),
+                    .map(|(entry, piece)| finding(change, direction, entry, piece)),
             ),
-            Err(exhausted) => findings.push(case.undecided("the floor", &exhausted)),
+            Err(exhausted) => findings.push(change.undecided("the floor", &exhausted)),
         }
     }
     findings
@@ -27,28 +27,28 @@ pub fn check(case: &PolicyChange<'_>) -> Vec<Finding> {
 /// The entries of the floor that the write cuts, each with the part that is lost. This is exact for the union
 /// of all policies. Connections that were not allowed before are not lost.
 pub fn cut<'a>(
-    case: &'a PolicyChange<'_>,
+    change: &'a PolicyChange<'_>,
     direction: Direction,
 ) -> Result<Vec<(&'a Entry, Region)>, Exhausted> {
-    let floor = case.zone.floor(direction);
-    if floor.is_empty() || only_adds(case, direction) {
+    let floor = change.zone.floor(direction);
+    if floor.is_empty() || only_adds(change, direction) {
         return Ok(Vec::new());
     }
-    let open = case.open(Moment::After, direction)?;
-    let after = || allowed(case, Moment::After, direction, &open);
+    let open = change.open(Moment::After, direction)?;
+    let after = || allowed(change, Moment::After, direction, &open);
     let mut open_before = None;
     let mut cut = Vec::new();
     for entry in floor {
         let area = RegionRef::from(&entry.region);
-        if case.outside(area, after())?.is_none() {
+        if change.outside(area, after())?.is_none() {
             continue;
         }
         if open_before.is_none() {
-            open_before = Some(case.open(Moment::Before, direction)?);
+            open_before = Some(change.open(Moment::Before, direction)?);
         }
         let open = open_before.as_deref().unwrap_or_default();
-        let before = allowed(case, Moment::Before, direction, open);
-        let lacking = case.all_outside(area, before)?;
+        let before = allowed(change, Moment::Before, direction, open);
+        let lacking = change.all_outside(area, before)?;
         let covers = || {
             // Shortens the lifetime to that of the missing part.
             let after = after().map(|region| RegionRef {
@@ -58,15 +58,16 @@ pub fn cut<'a>(
             });
             after.chain(lacking.iter().map(RegionRef::from))
         };
-        if let Some(piece) = case.outside(area, covers())? {
+        if let Some(piece) = change.outside(area, covers())? {
             // The connection is evaluated against every rule, before and after.
-            let policies = case.policies(Moment::After);
+            let policies = change.policies(Moment::After);
             let rules = policies.map(|policy| policy.size(direction)).sum::<usize>();
-            if !case.spend(SHOWN + REPLAYS * rules) {
+            if !change.spend(SHOWN + REPLAYS * rules) {
                 return Err(Exhausted::of(covers()));
             }
             // A part that is cut in every reading is preferred.
-            let sure = case.outside(area, covers().chain(ambiguous_regions(case, direction)))?;
+            let sure =
+                change.outside(area, covers().chain(ambiguous_regions(change, direction)))?;
             cut.push((entry, sure.unwrap_or(piece)));
         }
     }
@@ -78,41 +79,49 @@ const REPLAYS: usize = 4;
 
 /// Connections that are permitted after the write under some readings only.
 fn ambiguous_regions<'a>(
-    case: &'a PolicyChange<'_>,
+    change: &'a PolicyChange<'_>,
     direction: Direction,
 ) -> impl Iterator<Item = RegionRef<'a>> + Clone {
-    let policies = case.policies(Moment::After);
+    let policies = change.policies(Moment::After);
     let rules = policies.flat_map(move |policy| policy.rules(direction));
     rules.flat_map(SelectedRule::ambiguous)
 }
 
 /// Returns true if the policy did not select the zone before. It then removes nothing, unless it isolates
 /// pods that no other single policy isolates.
-fn only_adds(case: &PolicyChange<'_>, direction: Direction) -> bool {
+fn only_adds(change: &PolicyChange<'_>, direction: Direction) -> bool {
     let isolated = |part: &LabelSet| {
-        let mut others = case.others.iter();
+        let mut others = change.others.iter();
         others.any(|other| other.isolates(direction) && part.is_subset(&other.part))
     };
-    let after = case.after.selected.as_ref();
+    let after = change.after.selected.as_ref();
     let after = after.filter(|after| after.isolates(direction));
-    case.before.selected.is_none() && after.is_none_or(|after| isolated(&after.part))
+    change.before.selected.is_none() && after.is_none_or(|after| isolated(&after.part))
 }
 
 /// Connections that every implementation allows before or after the write, even after policies were collected
 /// with their owners. `open` are those that no policy isolates.
 fn allowed<'a>(
-    case: &'a PolicyChange<'_>,
+    change: &'a PolicyChange<'_>,
     moment: Moment,
     direction: Direction,
     open: &'a [Region],
 ) -> impl Iterator<Item = RegionRef<'a>> + Clone {
-    let policies = case.lasting(moment);
+    let policies = change.lasting(moment);
     let rules = policies.flat_map(move |policy| policy.must(direction));
     open.iter().map(RegionRef::from).chain(rules)
 }
 
+/// Beginning of the help about a deletion, which no change of the write makes pass.
+pub(super) fn alone(change: &PolicyChange<'_>) -> &'static str {
+    match change.after.policy {
+        Some(_) => "",
+        None => "nothing makes the deletion alone pass: ",
+    }
+}
+
 fn finding(
-    case: &PolicyChange<'_>,
+    change: &PolicyChange<'_>,
     direction: Direction,
     entry: &Entry,
     piece: &Region,
@@ -122,7 +131,7 @@ fn finding(
             Rank::PutBack,
             "put the rule back",
             Change::Policy(
-                case.object.clone(),
+                change.object.clone(),
                 PolicyEdit::Add(direction, entry.rule.clone()),
             ),
         )
@@ -131,14 +140,22 @@ fn finding(
         reason: format!(
             "cuts core connection `{}` of {}: {}",
             entry.row.id,
-            pods_of(case.cluster, case.zone.pods),
+            pods_of(change.cluster, change.zone.pods),
             entry.row.reason
         ),
-        witness: case.witness(direction, piece),
-        help: "let another policy of the namespace permit it first".to_owned(),
-        remedies: case.after.policy.map(|_| put_back()).into_iter().collect(),
+        witness: change.witness(direction, piece),
+        help: format!(
+            "{}let another policy of the namespace permit it first",
+            alone(change)
+        ),
+        remedies: change
+            .after
+            .policy
+            .map(|_| put_back())
+            .into_iter()
+            .collect(),
         example_label: "connection cut",
-        ..case.finding(
+        ..change.finding(
             Cause::CoreConnectionCut,
             Onset::Introduced,
             format!("spec.{}", direction.field()),

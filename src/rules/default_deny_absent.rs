@@ -1,7 +1,7 @@
 //! OBP105: the operator's policy for pods of a cluster is missing, or no policy isolates them in a direction,
 //! so that every connection is allowed. The finding is about a state, not about a write.
 
-use crate::baseline::{ClusterPerimeter, Pods, Selected, ZonePerimeter, selector};
+use crate::baseline::{ClusterPerimeter, Selected, Zone, ZonePerimeter, selector};
 use crate::config::ReviewConfig;
 use netpol::cover::{Budget, Exhausted};
 use netpol::{Direction, LabelSet, Region};
@@ -88,10 +88,10 @@ fn of_missing<'a>(
     let object = &cluster.object;
     let before = match first.pods {
         // The jobs' policy is first only if that of the servers exists.
-        Pods::Jobs => {
+        Zone::Jobs => {
             " (one before 0.1 keeps none for jobs: there `review.baseline: classic` fits)"
         }
-        Pods::Workload | Pods::Controller => "",
+        Zone::Workload | Zone::Controller => "",
     };
     let (zone, shown) = open.map_or((first, None), |(zone, finding)| (zone, finding.witness));
     let finding = Finding {
@@ -130,9 +130,10 @@ fn of_zone(
     let shown = piece.as_ref().and_then(|piece| {
         let mut open = everything(&piece.subject).into_iter();
         let ceiling = || zone.ceiling_regions(direction);
-        let region = open
-            .find_map(|area| outside(&zone.zone, (&area).into(), ceiling(), &mut budget).ok()?)?;
-        witness(direction, &zone.zone, &region)
+        let region = open.find_map(|area| {
+            outside(&zone.space, (&area).into(), ceiling(), &mut budget).ok()?
+        })?;
+        witness(direction, &zone.space, &region)
     });
     let reason = match (&piece, zone.unreadable.first()) {
         (None, _) => format!(
@@ -143,8 +144,8 @@ fn of_zone(
             format!("no policy isolates {pods} for {policy_type}, so every connection is open")
         }
         (Some(_), Some(broken)) => format!(
-            "no policy that can be judged isolates {pods} for {policy_type}; NetworkPolicy `{broken}` cannot be \
-             judged, and may"
+            "no policy that can be read isolates {pods} for {policy_type}; NetworkPolicy `{broken}` cannot be \
+             read, and may"
         ),
     };
     Some(Finding {
@@ -185,5 +186,5 @@ pub fn unisolated(
 ) -> Result<Option<Region>, Exhausted> {
     let isolating = counted(zone, missing).filter(|policy| policy.isolates(direction));
     let isolated = isolating.map(|policy| whole(&policy.part));
-    outside(&zone.zone, whole(&LabelSet::any()), isolated, budget)
+    outside(&zone.space, whole(&LabelSet::any()), isolated, budget)
 }

@@ -91,7 +91,7 @@ pub fn undecided(
     let mut onsets: BTreeMap<&Arc<str>, Onset> = BTreeMap::new();
     for zone in &after.zones {
         let old = before.and_then(|before| before.zones.iter().find(|old| old.pods == zone.pods));
-        let old = old.filter(|old| zone.zone.is_subset(&old.zone));
+        let old = old.filter(|old| zone.space.is_subset(&old.space));
         for name in &zone.unreadable {
             let is_known = old.is_some_and(|old| old.unreadable.contains(name));
             let onset = Onset::of(is_known);
@@ -142,7 +142,7 @@ fn of_policy(
     let name = &policy.name;
     let witness = match &found {
         Comparison::Certain(direction, piece) | Comparison::Possible(direction, piece) => {
-            witness(*direction, &zone.zone, piece)
+            witness(*direction, &zone.space, piece)
         }
         Comparison::Undecided => None,
     };
@@ -193,8 +193,8 @@ fn selected_as_much(old: &ZonePerimeter, zone: &ZonePerimeter, policy: &Selected
     let same = selected.find(|known| known.name == policy.name);
     same.is_some_and(|known| {
         let unknown = known.part.constrained().map(|(key, _)| key);
-        let unknown = unknown.filter(|key| old.zone.values(key) == Values::any());
-        let part = zone.zone.written_out(&policy.part, unknown);
+        let unknown = unknown.filter(|key| old.space.values(key) == Values::any());
+        let part = zone.space.written_out(&policy.part, unknown);
         part.is_subset(&known.part)
     })
 }
@@ -243,5 +243,5 @@ fn beyond(
     if ceiling.holder(region).is_some() {
         return Ok(None);
     }
-    outside(&zone.zone, region, ceiling.touching(region), budget)
+    outside(&zone.space, region, ceiling.touching(region), budget)
 }

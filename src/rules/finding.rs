@@ -5,17 +5,21 @@ use std::ops::Range;
 use super::remedy::Remedy;
 use super::text::groups_of;
 use super::{Cause, Code, Level};
-use crate::baseline::{ClusterPerimeter, Pods};
+use crate::baseline::{ClusterPerimeter, Zone};
 use crate::inventory::ObjectRef;
 use crate::inventory::network::DeclaredAt;
-use netpol::zone::Zone;
+use netpol::pod_space::PodSpace;
 use netpol::{Connection, Difference, Direction, Region};
 
 /// Well-known TCP ports: the API and Raft ports of OpenBao, and HTTPS.
 const KNOWN_PORTS: [u16; 3] = [8200, 8201, 443];
 
 /// An example connection in a region, on a well-known port if possible.
-pub(super) fn witness(direction: Direction, zone: &Zone, region: &Region) -> Option<Connection> {
+pub(super) fn witness(
+    direction: Direction,
+    zone: &PodSpace,
+    region: &Region,
+) -> Option<Connection> {
     netpol::witness::connection(direction, zone, region, &KNOWN_PORTS)
 }
 
@@ -68,7 +72,7 @@ pub struct Finding {
     /// The OpenBaoCluster whose perimeter is affected; `None` if it is no single one.
     pub cluster: Option<ObjectRef>,
     /// Affected pods of the cluster; empty if the finding is not about pods.
-    pub pods: Vec<Pods>,
+    pub pods: Vec<Zone>,
     /// Field path in the object; empty for the object as a whole.
     pub path: String,
     /// The part of the object at the path.
@@ -173,9 +177,9 @@ impl Finding {
     }
 
     /// Adds affected pods.
-    pub fn include(&mut self, cluster: &ClusterPerimeter, pods: &[Pods]) {
+    pub fn include(&mut self, cluster: &ClusterPerimeter, pods: &[Zone]) {
         let others = pods.iter().copied();
-        let others: Vec<Pods> = others.filter(|pods| !self.pods.contains(pods)).collect();
+        let others: Vec<Zone> = others.filter(|pods| !self.pods.contains(pods)).collect();
         self.pods.extend(&others);
         if let Some(named) = self.names_pods.take() {
             let all = groups_of(cluster, &self.pods);

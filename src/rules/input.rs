@@ -20,7 +20,7 @@ pub(crate) fn unreadable(object: &ObjectRef, broken: &Unreadable, onset: Onset) 
         return vec![size::finding(object, &large.size, onset)];
     }
     let one = |problem: &crate::inventory::Malformed| Finding {
-        reason: format!("cannot be judged: {}", problem.problem),
+        reason: format!("cannot be reviewed: {}", problem.problem),
         help: match problem.value.as_str() {
             "" => "correct the object".to_owned(),
             value => format!("correct the value {value}"),

@@ -20,18 +20,18 @@ pub struct Proof {
 }
 
 /// The proof of each rule of the written policy that is inside the ceiling.
-pub fn proofs(case: &PolicyChange<'_>) -> Vec<Proof> {
-    let Some(after) = &case.after.selected else {
+pub fn proofs(change: &PolicyChange<'_>) -> Vec<Proof> {
+    let Some(after) = &change.after.selected else {
         return Vec::new();
     };
     let of_direction = |direction: Direction| {
         let rules = after.rules(direction).enumerate();
         rules.filter_map(move |(at, rule)| {
-            let entries = entries(case, direction, rule)?;
+            let entries = entries(change, direction, rule)?;
             Some(Proof {
-                object: case.object.clone(),
+                object: change.object.clone(),
                 path: format!("spec.{}[{at}]", direction.field()),
-                cluster: case.cluster.object.clone(),
+                cluster: change.cluster.object.clone(),
                 entries,
             })
         })
@@ -41,17 +41,17 @@ pub fn proofs(case: &PolicyChange<'_>) -> Vec<Proof> {
 
 /// The entries that contain all regions of a rule; `None` if they do not, or if it is undecided.
 fn entries(
-    case: &PolicyChange<'_>,
+    change: &PolicyChange<'_>,
     direction: Direction,
     rule: SelectedRule<'_>,
 ) -> Option<Vec<String>> {
-    let ceiling = case.zone.ceiling(direction);
+    let ceiling = change.zone.ceiling(direction);
     let mut covering: Vec<&Entry> = Vec::new();
     for region in rule.may() {
-        if !case.spend(case.zone.ceiling[direction as usize].weight()) {
+        if !change.spend(change.zone.ceiling[direction as usize].weight()) {
             return None;
         }
-        if let Some(entry) = case.zone.holder(direction, region) {
+        if let Some(entry) = change.zone.holder(direction, region) {
             covering.push(entry);
             continue;
         }
@@ -60,7 +60,7 @@ fn entries(
             .filter(|entry| !region.is_disjoint((&entry.region).into()))
             .collect();
         let covers = live.iter().map(|entry| RegionRef::from(&entry.region));
-        if !matches!(case.outside(region, covers), Ok(None)) {
+        if !matches!(change.outside(region, covers), Ok(None)) {
             return None;
         }
         covering.extend(live);

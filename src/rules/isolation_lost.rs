@@ -1,5 +1,6 @@
 //! OBP102: pods lose their isolation in a direction, so that every connection is allowed.
 
+use super::core_connection_cut::alone;
 use super::policy_change::{Moment, PolicyChange, everything, isolated, whole};
 use super::remedy::{Change, ClusterEdit, PolicyEdit, Rank, Remedy};
 use super::{Cause, Finding, Onset, Place};
@@ -10,13 +11,13 @@ use netpol::cover::Exhausted;
 use netpol::{Direction, Region};
 
 /// One finding for each direction in which the write removes isolation.
-pub fn check(case: &PolicyChange<'_>) -> Vec<Finding> {
+pub fn check(change: &PolicyChange<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for direction in Direction::ALL {
-        match lost(case, direction) {
-            Ok(Some(piece)) => findings.push(finding(case, direction, &piece)),
+        match lost(change, direction) {
+            Ok(Some(piece)) => findings.push(finding(change, direction, &piece)),
             Ok(None) => {}
-            Err(exhausted) => findings.push(case.undecided("isolation", &exhausted)),
+            Err(exhausted) => findings.push(change.undecided("isolation", &exhausted)),
         }
     }
     findings
@@ -61,8 +62,8 @@ pub fn by_mark(
 /// The part of the zone that only this policy isolated, and no longer does. Only isolation by the written
 /// policy can be lost, since other policies do not change. Policies that will be collected with their owner
 /// do not count.
-fn lost(case: &PolicyChange<'_>, direction: Direction) -> Result<Option<Region>, Exhausted> {
-    let Some(before) = case
+fn lost(change: &PolicyChange<'_>, direction: Direction) -> Result<Option<Region>, Exhausted> {
+    let Some(before) = change
         .before
         .selected
         .as_ref()
@@ -70,20 +71,20 @@ fn lost(case: &PolicyChange<'_>, direction: Direction) -> Result<Option<Region>,
     else {
         return Ok(None);
     };
-    let after = isolated(case.lasting(Moment::After), direction);
-    case.outside(whole(&before.part), after)
+    let after = isolated(change.lasting(Moment::After), direction);
+    change.outside(whole(&before.part), after)
 }
 
 /// A connection that is newly allowed and not permitted by the ceiling; `None` if the ceiling permits all.
-fn newly_open(case: &PolicyChange<'_>, direction: Direction, piece: &Region) -> Option<Region> {
+fn newly_open(change: &PolicyChange<'_>, direction: Direction, piece: &Region) -> Option<Region> {
     let mut open = everything(&piece.subject).into_iter();
-    let beyond = |area: Region| case.outside((&area).into(), case.ceiling(direction));
+    let beyond = |area: Region| change.outside((&area).into(), change.ceiling(direction));
     open.find_map(|area| beyond(area).ok().flatten())
 }
 
 /// The policy types or the podSelector of the old policy.
-fn isolate(case: &PolicyChange<'_>, direction: Direction) -> Option<Remedy> {
-    let (before, after) = (case.before.policy?, case.after.policy?);
+fn isolate(change: &PolicyChange<'_>, direction: Direction) -> Option<Remedy> {
+    let (before, after) = (change.before.policy?, change.after.policy?);
     let (what, edit) = if after.isolates(direction) {
         ("podSelector", PolicyEdit::Selector(before.pods.clone()))
     } else {
@@ -92,27 +93,27 @@ fn isolate(case: &PolicyChange<'_>, direction: Direction) -> Option<Remedy> {
     Some(Remedy::new(
         Rank::PutBack,
         format!("keep the {what}"),
-        Change::Policy(case.object.clone(), edit),
+        Change::Policy(change.object.clone(), edit),
     ))
 }
 
-fn finding(case: &PolicyChange<'_>, direction: Direction, piece: &Region) -> Finding {
-    let region = newly_open(case, direction, piece);
+fn finding(change: &PolicyChange<'_>, direction: Direction, piece: &Region) -> Finding {
+    let region = newly_open(change, direction, piece);
     let policy_type = direction.policy_type();
     // The operator can be uninstalled with its policies, and its pods are not protected by this product alone.
-    let cause = if case.cluster.is_cluster() {
+    let cause = if change.cluster.is_cluster() {
         Cause::IsolationLost
     } else {
         Cause::OperatorIsolationLost
     };
     Finding {
         merges: true,
-        witness: region.and_then(|region| case.witness(direction, &region)),
-        help: "isolate the pods by another policy first".to_owned(),
-        remedies: isolate(case, direction).into_iter().collect(),
-        ..case.finding(cause, Onset::Introduced, "spec").about_pods(
+        witness: region.and_then(|region| change.witness(direction, &region)),
+        help: format!("{}isolate the pods by another policy first", alone(change)),
+        remedies: isolate(change, direction).into_iter().collect(),
+        ..change.finding(cause, Onset::Introduced, "spec").about_pods(
             "no policy isolates ",
-            case.cluster,
+            change.cluster,
             &format!(" for {policy_type} after this write, so every connection is open"),
         )
     }

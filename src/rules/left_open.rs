@@ -16,46 +16,46 @@ use netpol::{Direction, Region, RegionRef};
 const STEPS: u32 = 10_000;
 
 /// Warnings about other policies that leave open the pods which the write isolates.
-pub fn check<'a>(case: &'a PolicyChange<'_>) -> Vec<Violations<'a>> {
-    let Some(after) = &case.after.selected else {
+pub fn check<'a>(change: &'a PolicyChange<'_>) -> Vec<Violations<'a>> {
+    let Some(after) = &change.after.selected else {
         return Vec::new();
     };
-    if case.zone.rendered.is_some() {
+    if change.zone.rendered.is_some() {
         return Vec::new();
     }
     let is_first = |direction: Direction| {
-        let mut before = case.before.selected.iter();
+        let mut before = change.before.selected.iter();
         let isolated =
             before.any(|before| before.isolates(direction) && after.part.is_subset(&before.part));
         after.isolates(direction) && !isolated
     };
-    let budget = Cell::new(Budget::new(STEPS.min(case.config.proof_budget)));
+    let budget = Cell::new(Budget::new(STEPS.min(change.config.proof_budget)));
     let mut found = Vec::new();
     for direction in Direction::ALL.into_iter().filter(|at| is_first(*at)) {
-        for other in &case.others {
-            let left = match left_open(case, &budget, direction, (after, other)) {
+        for other in &change.others {
+            let left = match left_open(change, &budget, direction, (after, other)) {
                 Ok(None) => continue,
                 Ok(Some(piece)) => Some(piece),
                 Err(_) => None,
             };
             let is_decided = left.is_some();
-            let finding = finding(case, direction, other, left.as_ref());
-            found.push((case.zone, *other, finding));
+            let finding = finding(change, direction, other, left.as_ref());
+            found.push((change.zone, *other, finding));
             if !is_decided {
                 // The remaining policies would be undecided too.
                 break;
             }
         }
     }
-    let mut all = case.budget.get();
+    let mut all = change.budget.get();
     all.add_work(&budget.get());
-    case.budget.set(all);
+    change.budget.set(all);
     found
 }
 
 /// A part outside of the ceiling that another policy allows for pods which the written policy isolates.
 fn left_open(
-    case: &PolicyChange<'_>,
+    change: &PolicyChange<'_>,
     budget: &Cell<Budget>,
     direction: Direction,
     (after, other): (&Selected, &Selected),
@@ -68,14 +68,14 @@ fn left_open(
         others: Vec::new(),
         before: Side::default(),
         after: Side::default(),
-        ..*case
+        ..*change
     };
     for region in other.must(direction) {
         let region = RegionRef {
             subject: &part,
             ..region
         };
-        if let Some(piece) = proof.outside(region, case.ceiling(direction))? {
+        if let Some(piece) = proof.outside(region, change.ceiling(direction))? {
             return Ok(Some(piece));
         }
     }
@@ -83,12 +83,12 @@ fn left_open(
 }
 
 fn finding(
-    case: &PolicyChange<'_>,
+    change: &PolicyChange<'_>,
     direction: Direction,
     other: &Selected,
     piece: Option<&Region>,
 ) -> Finding {
-    let (name, pods) = (&other.name, pods_of(case.cluster, case.zone.pods));
+    let (name, pods) = (&other.name, pods_of(change.cluster, change.zone.pods));
     let word = direction.policy_type();
     Finding {
         reason: match piece {
@@ -101,9 +101,9 @@ fn finding(
                  decided; this policy does not shut them"
             ),
         },
-        witness: piece.and_then(|piece| case.witness(direction, piece)),
+        witness: piece.and_then(|piece| change.witness(direction, piece)),
         help: format!("narrow or delete NetworkPolicy `{name}`"),
-        ..case.finding(
+        ..change.finding(
             Cause::ExistingPolicyBeyondCeiling,
             Onset::PreExisting,
             "spec",

@@ -11,7 +11,7 @@ use netpol::Direction;
 
 /// The finding that a managed policy is deleted while its cluster exists. It replaces the findings about each
 /// core rule, and uses one of their connections.
-pub fn deleted(case: &PolicyChange<'_>, findings: Vec<Finding>) -> Vec<Finding> {
+pub fn deleted(change: &PolicyChange<'_>, findings: Vec<Finding>) -> Vec<Finding> {
     let mut shown = findings
         .iter()
         .filter_map(|finding| Some((finding.witness.clone()?, finding.only_if)));
@@ -19,16 +19,16 @@ pub fn deleted(case: &PolicyChange<'_>, findings: Vec<Finding>) -> Vec<Finding> 
     let deleted = Finding {
         reason: format!(
             "the operator manages this policy for {}; without it their perimeter is gone until the next reconcile",
-            pods_of(case.cluster, case.zone.pods),
+            pods_of(change.cluster, change.zone.pods),
         ),
         witness,
         only_if: only_if.flatten(),
         help: format!(
             "nothing makes this pass while {0} lives; the policy is deleted with it. To open more, declare it in {0}",
-            case.cluster.object
+            change.cluster.object
         ),
         example_label: "connection at stake",
-        ..case.finding(Cause::ManagedPolicyDeleted, Onset::Introduced, "")
+        ..change.finding(Cause::ManagedPolicyDeleted, Onset::Introduced, "")
     };
     let others = findings
         .into_iter()
@@ -37,51 +37,51 @@ pub fn deleted(case: &PolicyChange<'_>, findings: Vec<Finding>) -> Vec<Finding> 
 }
 
 /// Findings that a managed policy no longer has the same pods or directions, or loses its labels.
-pub fn retargeted(case: &PolicyChange<'_>) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = selector(case).into_iter().collect();
+pub fn retargeted(change: &PolicyChange<'_>) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = selector(change).into_iter().collect();
     findings.extend(
         Direction::ALL
             .into_iter()
-            .filter_map(|direction| policy_type(case, direction)),
+            .filter_map(|direction| policy_type(change, direction)),
     );
-    if let (Some(before), Some(after)) = (case.before.policy, case.after.policy) {
-        findings.extend(labels(case, &before.meta, &after.meta));
+    if let (Some(before), Some(after)) = (change.before.policy, change.after.policy) {
+        findings.extend(labels(change, &before.meta, &after.meta));
     }
     findings
 }
 
-fn selector(case: &PolicyChange<'_>) -> Option<Finding> {
-    let expected = case.zone.rendered.as_ref()?;
+fn selector(change: &PolicyChange<'_>) -> Option<Finding> {
+    let expected = change.zone.rendered.as_ref()?;
     let set = |state: &Side<'_>| state.policy.map(|policy| policy.pods.label_set());
-    let after = set(&case.after)?;
+    let after = set(&change.after)?;
     if after == expected.pods.label_set() {
         return None;
     }
-    let onset = Onset::of(set(&case.before).is_some_and(|before| before == after));
+    let onset = Onset::of(set(&change.before).is_some_and(|before| before == after));
     Some(Finding {
         merges: true,
         remedies: vec![put_back(
-            case,
+            change,
             "podSelector",
             PolicyEdit::Selector(expected.pods.clone()),
         )],
         help: "put the podSelector back".to_owned(),
-        ..case
+        ..change
             .finding(Cause::ManagedPolicyRetargeted, onset, "spec.podSelector")
             .about_pods(
                 "the managed policy no longer selects exactly ",
-                case.cluster,
+                change.cluster,
                 "",
             )
     })
 }
 
-fn policy_type(case: &PolicyChange<'_>, direction: Direction) -> Option<Finding> {
-    case.zone.rendered.as_ref()?;
-    if case.after.policy?.isolates(direction) {
+fn policy_type(change: &PolicyChange<'_>, direction: Direction) -> Option<Finding> {
+    change.zone.rendered.as_ref()?;
+    if change.after.policy?.isolates(direction) {
         return None;
     }
-    let had = case
+    let had = change
         .before
         .policy
         .is_none_or(|before| before.isolates(direction));
@@ -90,12 +90,12 @@ fn policy_type(case: &PolicyChange<'_>, direction: Direction) -> Option<Finding>
         merges: true,
         reason: format!("the managed policy no longer isolates its pods for {word}"),
         remedies: vec![put_back(
-            case,
+            change,
             "policy type",
-            PolicyEdit::types_with(case.after.policy?, direction),
+            PolicyEdit::types_with(change.after.policy?, direction),
         )],
         help: format!("put `{word}` back into spec.policyTypes"),
-        ..case.finding(
+        ..change.finding(
             Cause::ManagedPolicyRetargeted,
             Onset::of(!had),
             "spec.policyTypes",
@@ -104,7 +104,7 @@ fn policy_type(case: &PolicyChange<'_>, direction: Direction) -> Option<Finding>
 }
 
 /// The labels by which the operator recognises its objects.
-fn labels(case: &PolicyChange<'_>, before: &Meta, after: &Meta) -> Vec<Finding> {
+fn labels(change: &PolicyChange<'_>, before: &Meta, after: &Meta) -> Vec<Finding> {
     let changed = MANAGED_LABELS.iter().filter_map(|key| {
         let old = before.labels.get(*key)?;
         (after.labels.get(*key) != Some(old)).then_some((key, old))
@@ -115,12 +115,12 @@ fn labels(case: &PolicyChange<'_>, before: &Meta, after: &Meta) -> Vec<Finding> 
             merges: true,
             reason: format!("the managed label `{key}` was `{old}`; without it the operator loses sight of the policy"),
             remedies: vec![put_back(
-                case,
+                change,
                 "label",
                 PolicyEdit::Label((*key).into(), old.clone()),
             )],
             help: format!("put the label back: `{key}: {old}`"),
-            ..case.finding(
+            ..change.finding(
                 Cause::ManagedPolicyRetargeted,
                 Onset::Introduced,
                 format!("metadata.labels[{key}]"),
@@ -129,7 +129,7 @@ fn labels(case: &PolicyChange<'_>, before: &Meta, after: &Meta) -> Vec<Finding> 
         .collect()
 }
 
-fn put_back(case: &PolicyChange<'_>, what: &str, edit: PolicyEdit) -> Remedy {
-    let change = Change::Policy(case.object.clone(), edit);
+fn put_back(change: &PolicyChange<'_>, what: &str, edit: PolicyEdit) -> Remedy {
+    let change = Change::Policy(change.object.clone(), edit);
     Remedy::new(Rank::PutBack, format!("put the {what} back"), change)
 }

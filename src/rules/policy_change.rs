@@ -129,7 +129,7 @@ impl PolicyChange<'_> {
         area: RegionRef<'_>,
         covers: impl IntoIterator<Item = RegionRef<'c>>,
     ) -> Result<Option<Region>, Exhausted> {
-        self.count(|budget| proof::outside(&self.zone.zone, area, covers, budget))
+        self.count(|budget| proof::outside(&self.zone.space, area, covers, budget))
     }
 
     /// All parts of `area` in none of `covers`.
@@ -138,12 +138,12 @@ impl PolicyChange<'_> {
         area: RegionRef<'_>,
         covers: impl IntoIterator<Item = RegionRef<'c>>,
     ) -> Result<Vec<Region>, Exhausted> {
-        self.count(|budget| proof::all_outside(&self.zone.zone, area, covers, budget))
+        self.count(|budget| proof::all_outside(&self.zone.space, area, covers, budget))
     }
 
     /// An example connection in a region.
     pub fn witness(&self, direction: Direction, region: &Region) -> Option<Connection> {
-        witness(direction, &self.zone.zone, region)
+        witness(direction, &self.zone.space, region)
     }
 
     /// A finding about this write.

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::{Cause, Finding, Onset};
-use crate::baseline::{OWNER_UID, Pods};
+use crate::baseline::{OWNER_UID, Zone};
 use crate::config::ReviewConfig;
 use crate::inventory::cluster::is_restored_into;
 use crate::inventory::{Cluster, Fact, Meta, NamespaceFacts, ObjectRef, Owner, Policy};
@@ -65,7 +65,8 @@ fn collision(
             "shares the policy name `{policy}` with OpenBaoCluster `{other}` of the namespace, so each would overwrite \
              the other's perimeter"
         ),
-        help: "give it another name, or put it into another namespace".to_owned(),
+        help: "nothing makes this pass under this name: create it under another name, or in another namespace"
+            .to_owned(),
         ..Finding::of(
             Cause::PolicyNameTaken,
             Onset::of(age == Age::Old),
@@ -109,7 +110,7 @@ fn leftovers<'a>(
         } else {
             (
                 Cause::LeftoverPolicy,
-                "the operator refuses to take it over, and the cluster would not start",
+                "the operator does not take it over, and the cluster would not start",
             )
         };
         Finding {
@@ -119,7 +120,7 @@ fn leftovers<'a>(
                 object.name
             ),
             help: format!(
-                "see whose it is, then delete it:\nkubectl -n {} delete networkpolicy {name}",
+                "nothing in this write makes it pass: see whose the policy is, then delete it:\nkubectl -n {} delete networkpolicy {name}",
                 object.namespace
             ),
             ..Finding::weighed(cause, Onset::Introduced, !takes_over, object, PATH)
@@ -129,7 +130,7 @@ fn leftovers<'a>(
 
 /// The names of a cluster's policies.
 fn names<'a>(cluster: &'a str, config: &ReviewConfig) -> impl Iterator<Item = String> + 'a {
-    let zones = Pods::of_cluster(config.baseline).iter();
+    let zones = Zone::of_cluster(config.baseline).iter();
     zones.filter_map(move |pods| pods.policy_name(cluster))
 }
 

@@ -200,21 +200,21 @@ fn old_owners(owners: &Owners<'_>, cluster: &ClusterPerimeter) -> Remedy {
 }
 
 /// The first owner that the write adds, other than the cluster, whose deletion may delete the policy.
-pub fn newcomer<'a>(case: &PolicyChange<'a>) -> Option<&'a Owner> {
-    owners_of(case)?.added(case.cluster).next()
+pub fn newcomer<'a>(change: &PolicyChange<'a>) -> Option<&'a Owner> {
+    owners_of(change)?.added(change.cluster).next()
 }
 
-fn owners_of<'a>(case: &PolicyChange<'a>) -> Option<Owners<'a>> {
+fn owners_of<'a>(change: &PolicyChange<'a>) -> Option<Owners<'a>> {
     Some(Owners {
-        object: case.object,
-        before: case.before.policy.map(|policy| &policy.meta),
-        after: &case.after.policy?.meta,
+        object: change.object,
+        before: change.before.policy.map(|policy| &policy.meta),
+        after: &change.after.policy?.meta,
     })
 }
 
 /// The finding that a policy on which pods depend gets another owner. `lost` is the effect of its garbage
 /// collection.
-pub fn given_away(case: &PolicyChange<'_>, owner: &Owner, lost: Finding) -> Finding {
+pub fn given_away(change: &PolicyChange<'_>, owner: &Owner, lost: Finding) -> Finding {
     let owner = named(owner);
     let (alone, what) = match lost.code {
         Code::Obp101 => ("lets ", " have a connection that they need"),
@@ -223,7 +223,7 @@ pub fn given_away(case: &PolicyChange<'_>, owner: &Owner, lost: Finding) -> Find
     };
     let before =
         format!("garbage collection deletes the policy with {owner}, and it alone {alone}");
-    let (cause, onset) = if case.cluster.is_cluster() {
+    let (cause, onset) = if change.cluster.is_cluster() {
         (Cause::ManagedPolicyRetargeted, Onset::Introduced)
     } else {
         (Cause::OperatorPolicyOwned, Onset::PreExisting)
@@ -234,13 +234,13 @@ pub fn given_away(case: &PolicyChange<'_>, owner: &Owner, lost: Finding) -> Find
         witness: lost.witness,
         only_if: lost.only_if,
         help: "put a policy without owners beside it first".to_owned(),
-        remedies: owners_of(case)
-            .map(|owners| old_owners(&owners, case.cluster))
+        remedies: owners_of(change)
+            .map(|owners| old_owners(&owners, change.cluster))
             .into_iter()
             .collect(),
-        ..case
+        ..change
             .finding(cause, onset, PATH)
-            .about_pods(&before, case.cluster, what)
+            .about_pods(&before, change.cluster, what)
     }
 }
 
@@ -250,7 +250,7 @@ pub fn unproved(owners: &Owners<'_>, cluster: &ClusterPerimeter) -> Option<Findi
     Some(Finding {
         reason: format!(
             "garbage collection deletes the policy with {owner}, and whether it alone isolates pods of {} cannot be \
-             judged",
+             proved",
             cluster.object
         ),
         help: format!("leave {owner} out of metadata.ownerReferences"),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use netpol::cover::{Budget, Exhausted, all_uncovered, uncovered};
-use netpol::zone::Zone;
+use netpol::pod_space::PodSpace;
 use netpol::{Region, RegionRef};
 
 /// A part of `area` in none of `covers`. Its subject is a part of the zone.
@@ -12,7 +12,7 @@ use netpol::{Region, RegionRef};
 /// # Errors
 /// The proof is out of budget.
 pub(crate) fn outside<'c>(
-    zone: &Zone,
+    zone: &PodSpace,
     area: RegionRef<'_>,
     covers: impl IntoIterator<Item = RegionRef<'c>>,
     budget: &mut Budget,
@@ -28,7 +28,7 @@ pub(crate) fn outside<'c>(
 /// # Errors
 /// The proof is out of budget.
 pub(crate) fn all_outside<'c>(
-    zone: &Zone,
+    zone: &PodSpace,
     area: RegionRef<'_>,
     covers: impl IntoIterator<Item = RegionRef<'c>>,
     budget: &mut Budget,
@@ -49,9 +49,9 @@ const NAMED: usize = 1_000;
 const KEY: usize = 8;
 
 /// The covers that may overlap the area, and the area with the zone's values of the keys on which they
-/// differ. `None` if one of them contains the whole area, which is the usual case.
+/// differ. `None` if one of them contains the whole area, which is the usual change.
 fn touching<'c>(
-    zone: &Zone,
+    zone: &PodSpace,
     area: RegionRef<'_>,
     covers: impl IntoIterator<Item = RegionRef<'c>>,
     budget: &mut Budget,

@@ -1,16 +1,16 @@
 //! Words that several rules need.
 
-use crate::baseline::{ClusterPerimeter, Pods};
+use crate::baseline::{ClusterPerimeter, Zone};
 use crate::inventory::dependencies::StorageFault;
 
 /// Pods of a cluster, for messages.
-pub fn pods_of(cluster: &ClusterPerimeter, pods: Pods) -> String {
+pub fn pods_of(cluster: &ClusterPerimeter, pods: Zone) -> String {
     groups_of(cluster, &[pods])
 }
 
 /// Several groups of pods of a cluster, for messages.
-pub fn groups_of(cluster: &ClusterPerimeter, pods: &[Pods]) -> String {
-    let names: Vec<&str> = pods.iter().map(|pods| pods.as_str()).collect();
+pub fn groups_of(cluster: &ClusterPerimeter, pods: &[Zone]) -> String {
+    let names: Vec<&str> = pods.iter().map(|pods| pods.describe()).collect();
     format!("the {} pods of {}", names.join(", "), cluster.object)
 }
 

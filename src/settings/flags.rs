@@ -31,8 +31,8 @@ pub struct ReviewFlags {
     #[arg(long, env = "OBP_INVENTORY", value_name = "DIR")]
     pub(crate) inventory: Option<PathBuf>,
 
-    /// Baseline of the operator: classic, v0.1 or next [default: v0.1]
-    #[arg(long, env = "OBP_BASELINE", value_name = "NAME")]
+    /// Baseline.
+    #[arg(long, env = "OBP_BASELINE", value_name = "NAME", help = baselines())]
     pub(crate) baseline: Option<Baseline>,
 
     /// Namespace of the operator [default: openbao-operator-system]
@@ -47,6 +47,13 @@ pub struct ReviewFlags {
         value_delimiter = ','
     )]
     pub(crate) api_server_addresses: Vec<IpAddr>,
+}
+
+/// Help of the flag for the baseline.
+fn baselines() -> String {
+    let [others @ .., last] = Baseline::ALL.map(Baseline::as_str);
+    let (others, default) = (others.join(", "), Baseline::default());
+    format!("Baseline of the operator: {others} or {last} [default: {default}]")
 }
 
 /// Flags of `serve`.

@@ -8,7 +8,7 @@ use super::words;
 use crate::baseline::{
     ClusterPerimeter, Entry, Peers, Row, RowStatus, Selected, SelectedRule, ZonePerimeter, rows,
 };
-use crate::config::Pods;
+use crate::config::Zone;
 use crate::review::{CompiledSnapshot, render};
 use crate::rules::Code;
 use crate::rules::default_deny_absent::{self, Missing};
@@ -43,8 +43,8 @@ pub(super) fn view(
         .into_iter()
         .flat_map(|direction| of_direction(&case, direction));
     ZoneView {
-        zone: zone.pods.zone(),
-        pods: zone.pods.as_str(),
+        zone: zone.pods.as_str(),
+        pods: zone.pods.describe(),
         namespace: namespace.to_string(),
         policy: zone.rendered.as_ref().map(|policy| Managed {
             name: policy.meta.name.to_string(),
@@ -64,8 +64,8 @@ pub(super) fn view(
 /// The view of the operator's pods where nothing at all can be said of them.
 pub(super) fn nothing_known(namespace: &Arc<str>) -> ZoneView {
     ZoneView {
-        zone: Pods::Controller.zone(),
-        pods: Pods::Controller.as_str(),
+        zone: Zone::Controller.as_str(),
+        pods: Zone::Controller.describe(),
         namespace: namespace.to_string(),
         policy: None,
         isolation: Vec::new(),
@@ -178,7 +178,7 @@ fn lacks_address(row: &Row, rules: &[Vec<&Entry>]) -> bool {
 
 /// A cluster without rendered policies has no floor.
 fn standing(case: &PolicyChange<'_>, row: &Row) -> &'static str {
-    let has_floor = case.zone.pods == Pods::Controller || case.zone.rendered.is_some();
+    let has_floor = case.zone.pods == Zone::Controller || case.zone.rendered.is_some();
     if has_floor && row.status == RowStatus::Required {
         "floor"
     } else {

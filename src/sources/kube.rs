@@ -49,7 +49,7 @@ use responses::Listing;
 use snapshot_builder::{SnapshotBuilder, Step};
 
 /// The watched kinds. Facts are complete when each was listed once.
-const KINDS: [Kind; 7] = Kind::ALL;
+const KINDS: [Kind; Kind::ALL.len()] = Kind::ALL;
 
 /// The review configuration in force.
 pub type ReviewConfigs = tokio::sync::watch::Receiver<Arc<ReviewConfig>>;

@@ -14,6 +14,7 @@ pub mod cover;
 pub mod difference;
 pub mod label;
 pub mod names;
+pub mod pod_space;
 pub mod point;
 pub mod port;
 pub mod region;
@@ -23,7 +24,6 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 pub mod witness;
-pub mod zone;
 
 pub use connection::Connection;
 pub use difference::Difference;

@@ -1,20 +1,20 @@
-//! A zone: the protected pods, described by the labels they can have.
+//! A pod space: protected pods, described by the labels they can have.
 //!
-//! A zone is a closed world: known keys have known values, keys that are added at run time are free, and
-//! every other key is absent. So a policy for `app=web` selects no pod of a zone, while one for
+//! It is a closed world: known keys have known values, keys that are added at run time are free, and
+//! every other key is absent. So a policy for `app=web` selects no pod of it, while one for
 //! `openbao-active=true` does.
 //!
 //! ```
 //! use netpol::label::{LabelSet, Values};
-//! use netpol::zone::{OtherKeys, Zone};
+//! use netpol::pod_space::{OtherKeys, PodSpace};
 //!
-//! let zone = Zone::new([("app", Values::one_of(["bao"]))], vec!["openbao-*".into()], OtherKeys::Absent);
+//! let space = PodSpace::new([("app", Values::one_of(["bao"]))], vec!["openbao-*".into()], OtherKeys::Absent);
 //! let web = LabelSet::any().and("tier", Values::one_of(["web"])).expect("satisfiable");
-//! assert!(zone.select(&web).is_none(), "no pod of the zone has a `tier`");
+//! assert!(space.select(&web).is_none(), "no pod of it has a `tier`");
 //! let active = LabelSet::any().and("openbao-active", Values::one_of(["true"])).expect("satisfiable");
-//! assert_eq!(zone.select(&active), Some(active), "some pods of the zone");
+//! assert_eq!(space.select(&active), Some(active), "some of its pods");
 //! let whole = LabelSet::any().and("app", Values::present()).expect("satisfiable");
-//! assert_eq!(zone.select(&whole), Some(LabelSet::any()), "every pod of the zone");
+//! assert_eq!(space.select(&whole), Some(LabelSet::any()), "every one of its pods");
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,22 +25,22 @@ use super::label::{LabelSet, Values};
 /// The treatment of label keys that are neither known nor added at run time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OtherKeys {
-    /// No pod of the zone has them.
+    /// No pod of the space has them.
     Absent,
-    /// Pods of the zone may have them, with any value.
+    /// Pods of the space may have them, with any value.
     Free,
 }
 
-/// The labels that pods of a zone can have.
+/// The labels that a group of pods can have.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Zone {
+pub struct PodSpace {
     known: BTreeMap<Arc<str>, Values>,
     free: Keys,
     others: OtherKeys,
 }
 
-impl Zone {
-    /// A zone with these known labels. `free` lists keys that are added at run time, as names or patterns
+impl PodSpace {
+    /// A space with these known labels. `free` lists keys that are added at run time, as names or patterns
     /// with `*`.
     pub fn new<K: Into<Arc<str>>>(
         known: impl IntoIterator<Item = (K, Values)>,
@@ -57,7 +57,7 @@ impl Zone {
         }
     }
 
-    /// The values that pods of the zone can have for `key`.
+    /// The values that pods of the space can have for `key`.
     pub fn values(&self, key: &str) -> Values {
         match self.known.get(key) {
             Some(values) => values.clone(),
@@ -71,7 +71,7 @@ impl Zone {
         self.others == OtherKeys::Free || self.free.contains(key)
     }
 
-    /// Returns true if every pod of this zone could also be in `other`.
+    /// Returns true if every pod of it could also be in `other`.
     pub fn is_subset(&self, other: &Self) -> bool {
         let mut keys = self.known.keys().chain(other.known.keys());
         let is_free = self.others == OtherKeys::Absent || other.others == OtherKeys::Free;
@@ -84,8 +84,8 @@ impl Zone {
         self.known.iter()
     }
 
-    /// The part of the zone that a selector selects; `None` if it selects nothing. Only keys on which the
-    /// selector is narrower than the zone are constrained, so the whole zone is [`LabelSet::any`].
+    /// The part of it that a selector selects; `None` if it selects nothing. Only keys on which the
+    /// selector is narrower than the space are constrained, so the whole space is [`LabelSet::any`].
     pub fn select(&self, selector: &LabelSet) -> Option<LabelSet> {
         let mut part = Vec::new();
         for (key, asked) in selector.constrained() {
@@ -100,7 +100,7 @@ impl Zone {
         LabelSet::all_of(part)
     }
 
-    /// A part of the zone with the zone's values of `keys` added, so that it can be split on these keys.
+    /// A part of it with its values of `keys` added, so that it can be split on these keys.
     #[must_use]
     pub fn written_out<'a>(
         &self,

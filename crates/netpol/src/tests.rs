@@ -7,7 +7,7 @@ mod cover;
 mod implementations;
 mod laws;
 mod oracle;
+mod pod_space;
 mod rows;
 mod rule;
 mod witness;
-mod zone;

@@ -14,15 +14,15 @@ use range_set_blaze::{Integer, RangeSetBlaze};
 use super::connection::{Connection, Endpoint, LabelPairs};
 use super::label::{LabelSet, NAMESPACE_NAME, Values};
 use super::names::Names;
+use super::pod_space::PodSpace;
 use super::port::{Port, PortSet, Protocol};
-use super::zone::Zone;
 use super::{Direction, PeerSet, Region};
 
 /// A connection in `region`, whose subject is a part of `zone`. `None` if no pod of the zone is in the
 /// region. The port is the first of the `preferred` TCP ports that the region contains.
 pub fn connection(
     direction: Direction,
-    zone: &Zone,
+    zone: &PodSpace,
     region: &Region,
     preferred: &[u16],
 ) -> Option<Connection> {
@@ -37,7 +37,7 @@ pub fn connection(
 }
 
 /// Labels of one pod in a part of the zone.
-fn subject(zone: &Zone, part: &LabelSet) -> Option<LabelPairs> {
+fn subject(zone: &PodSpace, part: &LabelSet) -> Option<LabelPairs> {
     let known = zone
         .known()
         .map(|(key, values)| (key, values.intersect(&part.values(key))));

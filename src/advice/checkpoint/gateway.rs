@@ -139,33 +139,37 @@ fn listener(used: &GatewayUse, gateway: &Gateway) -> Checked<()> {
 }
 
 fn accepted(class: &GatewayClass) -> Checked<()> {
-    let name = &class.name;
-    match class.accepted {
-        Some(Status::True) => Ok(()),
-        Some(Status::False) => is_false(
-            "GatewayClassNotAccepted",
-            format!("GatewayClass {name} is not accepted by its controller"),
-        ),
-        Some(Status::Unknown) | None => is_unknown(
-            "GatewayClassPending",
-            format!("GatewayClass {name} does not say yet whether it is accepted"),
-        ),
-    }
+    let words = ("is not accepted by its controller", "it is accepted");
+    says(class, class.accepted, "GatewayClassNotAccepted", words)
 }
 
 fn supported(class: &GatewayClass) -> Checked<()> {
+    let words = (
+        "does not support the installed version of the API",
+        "it supports the installed version",
+    );
+    says(
+        class,
+        class.supported_version,
+        "GatewayVersionUnsupported",
+        words,
+    )
+}
+
+/// Checks a condition of a class. The words are for a class of which it is false, and of which it is unknown.
+fn says(
+    class: &GatewayClass,
+    status: Option<Status>,
+    reason: &'static str,
+    (not, whether): (&str, &str),
+) -> Checked<()> {
     let name = &class.name;
-    match class.supported_version {
+    match status {
         Some(Status::True) => Ok(()),
-        Some(Status::False) => is_false(
-            "GatewayVersionUnsupported",
-            format!("GatewayClass {name} does not support the installed version of the API"),
-        ),
+        Some(Status::False) => is_false(reason, format!("GatewayClass {name} {not}")),
         Some(Status::Unknown) | None => is_unknown(
             "GatewayClassPending",
-            format!(
-                "GatewayClass {name} does not say yet whether it supports the installed version"
-            ),
+            format!("GatewayClass {name} does not say yet whether {whether}"),
         ),
     }
 }

@@ -51,7 +51,7 @@ pub(super) fn of(report: &Report) -> Result<String, serde_json::Error> {
 
 fn rule(code: Code) -> ReportingDescriptor {
     let text = |text: &str| MultiformatMessageString::builder().text(text).build();
-    let page = code.rule().page;
+    let page = code.page();
     let help = MultiformatMessageString::builder()
         .text(page)
         .markdown(page)

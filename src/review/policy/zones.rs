@@ -7,12 +7,12 @@ use std::sync::Arc;
 use crate::baseline::{ClusterPerimeter, PolicyRegions, Selected, ZonePerimeter};
 use crate::config::{Baseline, ReviewConfig};
 use crate::inventory::{Fact, Policy};
+use crate::review::compiled::CompiledSnapshot;
 use crate::review::level::WriterClass;
 use crate::review::merged::Merged;
 use crate::review::replay;
 use crate::review::request::{Edit, Operation, Request};
 use crate::review::rules::{self, Check};
-use crate::review::world::CompiledSnapshot;
 use crate::review::written::{PolicyWrite, WriteSide};
 use crate::rules::inside_ceiling::{self, Proof};
 use crate::rules::policy_change::{PolicyChange, Side};
@@ -27,13 +27,13 @@ use netpol::rule::Rule;
 /// The cluster's perimeter. A managed policy that is being written may contain the API server's address if it
 /// is not known otherwise.
 pub(in crate::review) fn with_observed<'a>(
-    world: &CompiledSnapshot,
+    compiled: &CompiledSnapshot,
     class: WriterClass,
     cluster: &'a ClusterPerimeter,
     edit: &Edit<Policy>,
 ) -> Cow<'a, ClusterPerimeter> {
-    let known =
-        !world.snapshot.api_server.is_empty() || !world.config.api_server_addresses.is_empty();
+    let known = !compiled.snapshot.api_server.is_empty()
+        || !compiled.config.api_server_addresses.is_empty();
     if known || cluster.managed(&edit.object.name).is_none() {
         return Cow::Borrowed(cluster);
     }
@@ -43,13 +43,13 @@ pub(in crate::review) fn with_observed<'a>(
         .filter(|_| class == WriterClass::Operator);
     let shown = edit.before.iter().chain(after).filter_map(Fact::read);
     let observed: Vec<Rule> = shown.flat_map(|policy| policy.egress.clone()).collect();
-    let recompiled = world.facts(&cluster.object.namespace).and_then(|facts| {
+    let recompiled = compiled.facts(&cluster.object.namespace).and_then(|facts| {
         let fact = facts.clusters.get(&cluster.object.name)?;
-        let regions = world.regions(&cluster.object.namespace, facts);
+        let regions = compiled.regions(&cluster.object.namespace, facts);
         Some(ClusterPerimeter::of(
             fact,
             (facts, &regions),
-            &world.config,
+            &compiled.config,
             &[],
             &observed,
         ))
@@ -58,7 +58,7 @@ pub(in crate::review) fn with_observed<'a>(
 }
 
 pub(super) fn of_cluster(
-    world: &CompiledSnapshot,
+    compiled: &CompiledSnapshot,
     request: &Request,
     class: WriterClass,
     cluster: &ClusterPerimeter,
@@ -66,34 +66,34 @@ pub(super) fn of_cluster(
     budget: &Cell<Budget>,
 ) -> Vec<Finding> {
     let managed = cluster.managed(&written.edit.object.name);
-    if managed.is_some() && request.operation == Operation::Delete && may_go(world, cluster) {
+    if managed.is_some() && request.operation == Operation::Delete && may_go(compiled, cluster) {
         return Vec::new();
     }
     let mut merged = Merged::default();
     for zone in &cluster.zones {
-        let of_zone = of_zone(world, request, class, cluster, zone, written, budget);
+        let of_zone = of_zone(compiled, request, class, cluster, zone, written, budget);
         merged.add(of_zone, cluster);
     }
     merged.findings
 }
 
 /// The proofs for the written policy's rules.
-pub(in crate::review) fn proofs(world: &CompiledSnapshot, edit: &Edit<Policy>) -> Vec<Proof> {
-    let perimeters = world.perimeters(&edit.object.namespace).iter();
+pub(in crate::review) fn proofs(compiled: &CompiledSnapshot, edit: &Edit<Policy>) -> Vec<Proof> {
+    let perimeters = compiled.perimeters(&edit.object.namespace).iter();
     let zones =
         perimeters.flat_map(|cluster| cluster.zones.iter().map(move |zone| (cluster, zone)));
-    let budget = Cell::new(Budget::new(world.config.proof_budget));
+    let budget = Cell::new(Budget::new(compiled.config.proof_budget));
     let written = PolicyWrite::of(edit);
     zones
         .flat_map(|(cluster, zone)| {
-            inside_ceiling::proofs(&change(world, cluster, zone, &written, &budget))
+            inside_ceiling::proofs(&change(compiled, cluster, zone, &written, &budget))
         })
         .collect()
 }
 
 /// Returns true if a managed policy may be deleted, with its cluster or its namespace.
-pub(super) fn may_go(world: &CompiledSnapshot, cluster: &ClusterPerimeter) -> bool {
-    let namespace = world
+pub(super) fn may_go(compiled: &CompiledSnapshot, cluster: &ClusterPerimeter) -> bool {
+    let namespace = compiled
         .facts(&cluster.object.namespace)
         .and_then(|facts| facts.namespace.as_ref());
     cluster.deleting
@@ -104,7 +104,7 @@ pub(super) fn may_go(world: &CompiledSnapshot, cluster: &ClusterPerimeter) -> bo
 
 /// A policy write, as it applies to one zone.
 pub(in crate::review) struct ZoneReview<'a> {
-    world: &'a CompiledSnapshot,
+    compiled: &'a CompiledSnapshot,
     class: WriterClass,
     operation: Operation,
     change: PolicyChange<'a>,
@@ -114,7 +114,7 @@ pub(in crate::review) struct ZoneReview<'a> {
 }
 
 fn of_zone(
-    world: &CompiledSnapshot,
+    compiled: &CompiledSnapshot,
     request: &Request,
     class: WriterClass,
     cluster: &ClusterPerimeter,
@@ -124,10 +124,10 @@ fn of_zone(
 ) -> Vec<Finding> {
     let managed = cluster.managed(&written.edit.object.name);
     let write = ZoneReview {
-        world,
+        compiled,
         class,
         operation: request.operation,
-        change: change(world, cluster, zone, written, budget),
+        change: change(compiled, cluster, zone, written, budget),
         is_managed: managed.is_some_and(|managed| managed.pods == zone.pods),
         elsewhere: OnceCell::new(),
     };
@@ -195,7 +195,7 @@ fn ceiling(write: &ZoneReview<'_>, direction: Direction) -> Vec<Finding> {
     let is_new = |finding: &Finding| finding.level == Level::Deny;
     if write.class == WriterClass::Stored && write.is_managed && found.iter().any(is_new) {
         // Computed only if needed: it takes as long as compiling the cluster.
-        let of_zone = || elsewhere(write.world, change.cluster, change.zone);
+        let of_zone = || elsewhere(write.compiled, change.cluster, change.zone);
         found = beyond_ceiling::check(change, direction, write.elsewhere.get_or_init(of_zone));
     }
     replay::of_change(change, found)
@@ -203,45 +203,45 @@ fn ceiling(write: &ZoneReview<'_>, direction: Direction) -> Vec<Finding> {
 
 /// OBP203: other policies that leave open the pods which the write isolates.
 pub(in crate::review) fn left_open(write: &ZoneReview<'_>, found: &mut Vec<Finding>) {
-    let tunnels = &write.world.config.tunnel_ports;
+    let tunnels = &write.compiled.config.tunnel_ports;
     let left = left_open::check(&write.change).into_iter();
     found.extend(left.map(|(zone, policy, left)| replay::of_existing(zone, policy, left, tunnels)));
 }
 
 /// The managed policy of a zone as the operator renders it in each other baseline.
 fn elsewhere(
-    world: &CompiledSnapshot,
+    compiled: &CompiledSnapshot,
     cluster: &ClusterPerimeter,
     zone: &ZonePerimeter,
 ) -> Vec<(Baseline, Selected)> {
-    let Some(facts) = world.facts(&cluster.object.namespace) else {
+    let Some(facts) = compiled.facts(&cluster.object.namespace) else {
         return Vec::new();
     };
     let Some(fact) = facts.clusters.get(&cluster.object.name) else {
         return Vec::new();
     };
-    let regions = world.regions(&cluster.object.namespace, facts);
+    let regions = compiled.regions(&cluster.object.namespace, facts);
     let others = Baseline::ALL.into_iter();
-    let others = others.filter(|baseline| *baseline != world.config.baseline);
+    let others = others.filter(|baseline| *baseline != compiled.config.baseline);
     let rendered = others.filter_map(|baseline| {
         let config = ReviewConfig {
             baseline,
-            ..ReviewConfig::clone(&world.config)
+            ..ReviewConfig::clone(&compiled.config)
         };
-        let api_server = &world.snapshot.api_server;
+        let api_server = &compiled.snapshot.api_server;
         let beside = (facts, &*regions);
         let cluster = ClusterPerimeter::of(fact, beside, &config, api_server, &[]);
         let mut zones = cluster.zones.into_iter();
         let rendered = zones.find(|other| other.pods == zone.pods)?.rendered?;
-        let tunnels = &world.config.tunnel_ports;
-        Some((baseline, Selected::of(&rendered, &zone.zone, tunnels)?))
+        let tunnels = &compiled.config.tunnel_ports;
+        Some((baseline, Selected::of(&rendered, &zone.space, tunnels)?))
     });
     rendered.collect()
 }
 
 /// The write as it applies to one zone.
 pub(in crate::review) fn change<'a>(
-    world: &'a CompiledSnapshot,
+    compiled: &'a CompiledSnapshot,
     cluster: &'a ClusterPerimeter,
     zone: &'a ZonePerimeter,
     written: &'a PolicyWrite<'a>,
@@ -249,13 +249,13 @@ pub(in crate::review) fn change<'a>(
 ) -> PolicyChange<'a> {
     let edit = written.edit;
     let name = &edit.object.name;
-    let tunnels = &world.config.tunnel_ports;
+    let tunnels = &compiled.config.tunnel_ports;
     let is_edited = |policy: &&Selected| policy.name == *name && !name.is_empty();
     let state = |fact: &'a Option<Fact<Policy>>, side: &WriteSide| {
         let policy = fact.as_ref().and_then(Fact::read);
         let select = |policy: &Arc<Policy>| {
             let regions = || Arc::new(PolicyRegions::of(policy, tunnels));
-            Selected::with(policy, side.pods.as_ref()?, &zone.zone, || {
+            Selected::with(policy, side.pods.as_ref()?, &zone.space, || {
                 side.regions.get_or_init(regions).clone()
             })
         };
@@ -274,14 +274,14 @@ pub(in crate::review) fn change<'a>(
         // A managed policy that does not exist counts as rendered.
         before = Side {
             policy: Some(rendered),
-            selected: Selected::of(rendered, &zone.zone, tunnels),
+            selected: Selected::of(rendered, &zone.space, tunnels),
         };
     }
     PolicyChange {
         object: &edit.object,
         cluster,
         zone,
-        config: &world.config,
+        config: &compiled.config,
         others: zone
             .selected
             .iter()

@@ -26,7 +26,7 @@ pub(super) fn field(beyond: &Beyond<'_>) -> Option<Remedy> {
     let dns = port(Protocol::Udp, 53).union(&port(Protocol::Tcp, 53));
     let has_resolvers = beyond
         .denied
-        .world
+        .compiled
         .config
         .baseline
         .features()

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Denied, narrow};
-use crate::baseline::{ClusterPerimeter, Pods, ZonePerimeter};
+use crate::baseline::{ClusterPerimeter, Zone, ZonePerimeter};
 use crate::inventory::Policy;
 use crate::rules::declaration::{is_under_contract, is_wide};
 use crate::rules::paste::canonical;
@@ -30,7 +30,7 @@ pub(super) fn suggested(denied: &Denied<'_>, finding: &Finding, after: &Policy) 
     let Place::Rule(direction, at) = finding.place else {
         return Vec::new();
     };
-    let perimeters = denied.world.perimeters(&finding.object.namespace).iter();
+    let perimeters = denied.compiled.perimeters(&finding.object.namespace).iter();
     let mut perimeters =
         perimeters.filter(|cluster| Some(&cluster.object) == finding.cluster.as_ref());
     let (Some(cluster), Some(rule)) = (perimeters.next(), after.rules(direction).get(at)) else {
@@ -66,7 +66,7 @@ pub(super) fn suggested(denied: &Denied<'_>, finding: &Finding, after: &Policy) 
         peers: rule.peers.iter().map(canonical).collect(),
         ports: rule.ports.clone(),
     };
-    let config = &denied.world.config;
+    let config = &denied.compiled.config;
     let is_wide = is_wide(cluster, config, direction, &canonical, denied.budget);
     all.extend(declare(&beyond, &canonical, is_wide));
     if !is_wide {
@@ -84,11 +84,11 @@ pub(super) fn suggested(denied: &Denied<'_>, finding: &Finding, after: &Policy) 
 /// cannot be declared.
 fn declare(beyond: &Beyond<'_>, rule: &Rule, is_wide: bool) -> Vec<Remedy> {
     let direction = beyond.direction;
-    let servers = beyond.zones.iter().any(|zone| zone.pods == Pods::Workload);
+    let servers = beyond.zones.iter().any(|zone| zone.pods == Zone::Workload);
     if !beyond.cluster.is_cluster() || (direction == Direction::Ingress && !servers) {
         return Vec::new();
     }
-    let config = &beyond.denied.world.config;
+    let config = &beyond.denied.compiled.config;
     let api = PortSet::number(Protocol::Tcp, config.api_port);
     let out = Some((direction, beyond.at));
     // The policy is allowed unchanged if everything that it opens is declared.
@@ -142,13 +142,13 @@ fn declare(beyond: &Beyond<'_>, rule: &Rule, is_wide: bool) -> Vec<Remedy> {
 /// Permits the rule in the settings, like rules that every namespace has. The Raft port is never permitted,
 /// since only the cluster's own pods need it.
 fn permit(beyond: &Beyond<'_>, rule: &Rule) -> Option<Remedy> {
-    let raft = PortSet::number(Protocol::Tcp, beyond.denied.world.config.cluster_port);
-    let servers = beyond.zones.iter().any(|zone| zone.pods == Pods::Workload);
+    let raft = PortSet::number(Protocol::Tcp, beyond.denied.compiled.config.cluster_port);
+    let servers = beyond.zones.iter().any(|zone| zone.pods == Zone::Workload);
     let opens_raft = servers && !rule.port_set().is_disjoint(&raft);
     if beyond.direction == Direction::Ingress && opens_raft {
         return None;
     }
-    let zones: BTreeSet<Pods> = beyond.zones.iter().map(|zone| zone.pods).collect();
+    let zones: BTreeSet<Zone> = beyond.zones.iter().map(|zone| zone.pods).collect();
     let permitted = SettingEdit::Platform(zones, beyond.direction, rule.clone());
     Some(Remedy::new(
         Rank::Permit,

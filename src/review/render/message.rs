@@ -83,18 +83,18 @@ pub fn message(verdict: &Verdict) -> String {
     text.push(&block(first));
     let best = steps(first).into_iter().next();
     let reserved = best.as_ref().map_or(0, |best| lines(best, "to do").len());
-    let mut told = 1;
-    while let Some(finding) = denied.get(told) {
+    let mut count = 1;
+    while let Some(finding) = denied.get(count) {
         let block = block(finding);
-        let is_last = told + 1 == denied.len();
+        let is_last = count + 1 == denied.len();
         let rest = reserved + usize::from(!is_last);
         if total(&block) + rest > text.room {
             break;
         }
         text.push(&block);
-        told += 1;
+        count += 1;
     }
-    let left: Vec<String> = denied[told..]
+    let left: Vec<String> = denied[count..]
         .iter()
         .map(|finding| short(finding))
         .collect();
@@ -108,9 +108,6 @@ pub fn message(verdict: &Verdict) -> String {
     }
     let mut shown: Vec<Step> = Vec::new();
     for finding in &denied {
-        if !shown.is_empty() && finding.remedies.is_empty() {
-            continue;
-        }
         for (at, step) in steps(finding).into_iter().take(REMEDIES).enumerate() {
             let word = if at == 0 { "to do" } else { "or" };
             if !shown.contains(&step) && text.step(&step, word, shown.is_empty()) {

@@ -8,7 +8,7 @@ use super::support::{
     cluster, cluster_named, created, denied, found, managed, plain, plain_with, policy,
     policy_request, row, servers, tenant, updated, world,
 };
-use crate::baseline::Pods;
+use crate::baseline::Zone;
 use crate::inventory::{Fact, Policy, render};
 use crate::review::{Operation, Request, Subject, review};
 use crate::rules::Code::{Obp101, Obp102, Obp103, Obp104, Obp201, Obp202, Obp315, Obp317};
@@ -124,10 +124,10 @@ fn every_cluster_of_a_namespace_is_reviewed_and_names_that_collide_protect_both(
     let clusters = ["x", "x-jobs"].map(|name| cluster_named(name, &json!({})));
     let own = |at: usize, pods| Fact::Read(Arc::new(managed(&clusters[at], pods)));
     // `x-jobs-network-policy` is the jobs policy of `x` and the workload policy of `x-jobs`.
-    let shared = own(1, Pods::Workload);
+    let shared = own(1, Zone::Workload);
     let both = world(
         &clusters,
-        &[own(0, Pods::Workload), shared.clone(), own(1, Pods::Jobs)],
+        &[own(0, Zone::Workload), shared.clone(), own(1, Zone::Jobs)],
     );
     let gone = policy_request(
         tenant(),
@@ -176,7 +176,7 @@ fn a_managed_label_or_a_name_still_to_come_confers_nothing() {
         panic!("readable")
     };
     let mut labelled = Arc::unwrap_or_clone(unnamed);
-    labelled.meta.labels = managed(&cluster(&json!({})), Pods::Workload).meta.labels;
+    labelled.meta.labels = managed(&cluster(&json!({})), Zone::Workload).meta.labels;
     let request = policy_request(tenant(), "", None, Some(Fact::Read(labelled.into())));
     assert_eq!(denied(&review(&plain(), &request)), [Obp201]);
 }
@@ -288,7 +288,7 @@ fn a_default_deny_cuts_nothing_and_two_halves_cover_as_well_as_one() {
             "ports": [{"port": 53, "protocol": protocol}]}]})
     };
     let (tcp, udp) = (policy("tcp", &half("TCP")), policy("udp", &half("UDP")));
-    let mut own = managed(&cluster(&json!({})), Pods::Workload);
+    let mut own = managed(&cluster(&json!({})), Zone::Workload);
     let before = Fact::Read(Arc::new(own.clone()));
     own.egress.remove(0);
     let after = Fact::Read(Arc::new(own));
@@ -319,7 +319,7 @@ fn a_default_deny_cuts_nothing_and_two_halves_cover_as_well_as_one() {
 #[test]
 fn policies_that_each_have_half_of_a_port_range_cover_a_core_connection_together() {
     // The managed policy allows the cluster's own pods to connect to each other on ports 8200 and 8201.
-    let own = managed(&cluster(&json!({})), Pods::Workload);
+    let own = managed(&cluster(&json!({})), Zone::Workload);
     let from = render::rule(&own.ingress[0], Direction::Ingress)["from"].clone();
     let half = |name: &str, first: u16, last: u16| {
         let ports = json!([{"port": first, "endPort": last}]);

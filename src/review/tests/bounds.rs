@@ -8,7 +8,7 @@ use super::support::{
     cluster, cluster_request, created, denied, managed, plain, plain_with, policy, policy_request,
     reference, servers, tenant, world,
 };
-use crate::baseline::{ClusterPerimeter, Pods, SharedRegions};
+use crate::baseline::{ClusterPerimeter, SharedRegions, Zone};
 use crate::config::ReviewConfig;
 use crate::inventory::{Cluster, Fact, Kind, Policy};
 use crate::review::{Verdict, repair, review};
@@ -131,7 +131,7 @@ fn a_verdict_says_what_the_proofs_of_advice_took() {
 
 #[test]
 fn repairs_say_what_their_proofs_took() {
-    let own = managed(&cluster(&json!({})), Pods::Workload);
+    let own = managed(&cluster(&json!({})), Zone::Workload);
     let name = own.meta.name.to_string();
     let mut from = pigeons(5);
     for peer in from.as_array_mut().expect("peers") {
@@ -208,7 +208,7 @@ fn obp402_many_hard_proofs_of_a_review_share_one_budget() {
         )
     };
     let pairs: Vec<_> = (0..14).map(pair).collect();
-    let own = managed(&cluster(&json!({})), Pods::Workload);
+    let own = managed(&cluster(&json!({})), Zone::Workload);
     let gone = policy_request(
         tenant(),
         "bao-network-policy",

@@ -8,7 +8,7 @@ use super::support::{
     cluster, created, denied, found, managed, plain, plain_with, policy, policy_request, row,
     servers, tenant, updated, world,
 };
-use crate::baseline::Pods;
+use crate::baseline::Zone;
 use crate::config::ReviewConfig;
 use crate::inventory::{Fact, Owner, Policy};
 use crate::review::{WriterClass, not_ready, review};
@@ -21,7 +21,7 @@ const SUBJECT: &str = "app.kubernetes.io/instance=bao,app.kubernetes.io/managed-
                        app.kubernetes.io/name=openbao,openbao.org/cluster=bao";
 
 fn own() -> Policy {
-    managed(&cluster(&json!({})), Pods::Workload)
+    managed(&cluster(&json!({})), Zone::Workload)
 }
 
 fn fact(policy: Policy) -> Fact<Policy> {

@@ -6,7 +6,7 @@ use super::support::{
     cluster, cluster_named, cluster_request, config_of, denied, managed, operator, plain, policy,
     policy_request, restore, restore_request, tenant, world, world_under,
 };
-use crate::baseline::Pods;
+use crate::baseline::Zone;
 use crate::config::Baseline;
 use crate::inventory::{Change, Fact, Object, Policy, Stub};
 use crate::review::{
@@ -231,7 +231,7 @@ fn a_stub_counts_as_a_policy_that_is_there_and_lets_nothing_be_repaired() {
         .flat_map(|cluster| &cluster.zones);
     let names: Vec<_> = names.flat_map(|zone| &zone.unreadable).collect();
     assert!(!names.is_empty() && names.iter().all(|name| ***name == *"other"));
-    let own = managed(&cluster(&json!({})), Pods::Workload);
+    let own = managed(&cluster(&json!({})), Zone::Workload);
     let cut = Policy {
         egress: Vec::new(),
         ..own.clone()

@@ -9,7 +9,7 @@ use super::support::{
     cluster, cluster_named, cluster_request, managed, operator, plain, policy_request, reference,
     servers, tenant, world,
 };
-use crate::baseline::Pods;
+use crate::baseline::Zone;
 use crate::config::ReviewConfig;
 use crate::inventory::{Cluster, Fact, Kind, Policy};
 use crate::review::maintenance::{ANNOTATION, Lacking};
@@ -91,7 +91,7 @@ fn maintenance_needs_the_annotation_and_permission() {
 
 #[test]
 fn a_deletion_is_maintenance_by_the_old_object_only() {
-    let own = managed(&cluster(&json!({})), Pods::Workload);
+    let own = managed(&cluster(&json!({})), Zone::Workload);
     let name = own.meta.name.to_string();
     let delete = |old: Policy| policy_request(masters(), &name, fact(old), None);
     assert_eq!(
@@ -259,7 +259,7 @@ fn a_writer_without_permission_gets_its_name() {
 
 #[test]
 fn maintenance_is_not_repaired_away() {
-    let own = managed(&cluster(&json!({})), Pods::Workload);
+    let own = managed(&cluster(&json!({})), Zone::Workload);
     let name = own.meta.name.to_string();
     let mut cut = annotated(own.clone(), "true");
     cut.egress.clear();

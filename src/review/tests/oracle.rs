@@ -8,7 +8,7 @@ mod views;
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
-use crate::baseline::{Ceiling, ClusterPerimeter, Pods, Selected, ZonePerimeter};
+use crate::baseline::{Ceiling, ClusterPerimeter, Selected, Zone, ZonePerimeter};
 use crate::config::{ReviewConfig, TUNNEL_PORTS};
 use crate::inventory::{Kind, ObjectRef, Policy};
 use crate::review::replay;
@@ -78,8 +78,8 @@ impl Write {
         let at = |direction: Direction| direction as usize;
         let zone = ZonePerimeter {
             oversize: Vec::new(),
-            pods: Pods::Workload,
-            zone: world.zone.clone(),
+            pods: Zone::Workload,
+            space: world.zone.clone(),
             floor: Direction::ALL
                 .map(|side| entries(side, Reading::Must, &[&self.floor[at(side)], &[]])),
             ceiling: Direction::ALL.map(|side| {

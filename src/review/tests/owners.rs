@@ -8,7 +8,7 @@ use super::support::{
     Found, config_of, found, managed, operator, owned, policy, policy_request, reference, row,
     tenant, world_under,
 };
-use crate::baseline::Pods;
+use crate::baseline::Zone;
 use crate::config::Baseline::{self, Next, V01};
 use crate::inventory::{Cluster, Fact, Kind, Meta, Owner, Policy, Unreadable, read};
 use crate::review::{Subject, Writer, review};
@@ -30,7 +30,7 @@ fn bao(origin: &str) -> Arc<Cluster> {
 }
 
 fn own() -> Policy {
-    owned(managed(&bao(""), Pods::Workload))
+    owned(managed(&bao(""), Zone::Workload))
 }
 
 fn fact(policy: Policy) -> Fact<Policy> {
@@ -187,7 +187,7 @@ fn obp104_the_newest_operator_takes_over_only_what_is_marked_as_its_clusters() {
     };
     let unmarked = || {
         with(
-            &super::support::managed_in(&config_of(Next), &bao(""), Pods::Workload),
+            &super::support::managed_in(&config_of(Next), &bao(""), Zone::Workload),
             vec![],
         )
     };

@@ -9,7 +9,7 @@ use super::repairs::repaired;
 use super::support::{
     ZONES, cluster, found, managed, operator, policy, policy_request, tenant, world,
 };
-use crate::baseline::Pods;
+use crate::baseline::Zone;
 use crate::inventory::{Cluster, Fact, Policy};
 use crate::review::{CompiledSnapshot, Outcome, Request, repair, review};
 use crate::rules::{Code, Level};
@@ -155,7 +155,7 @@ impl Scene {
 
     fn of_managed(dice: &mut Dice<'_>) -> Self {
         let network = network(dice);
-        let own = managed(&cluster(&network), Pods::Workload);
+        let own = managed(&cluster(&network), Zone::Workload);
         let others = dice.some(2, |dice| Arc::new(any_policy(dice, "other")));
         // Sometimes it was changed before.
         let before = if dice.once_in(4) {
@@ -346,7 +346,7 @@ fn removing_isolation_is_always_seen() {
     let scene = |dice: &mut Dice<'_>| {
         let mut scene = Scene::of_managed(dice);
         scene.others.clear();
-        let mut after = managed(&scene.cluster(), Pods::Workload);
+        let mut after = managed(&scene.cluster(), Zone::Workload);
         scene.before = Some(Arc::new(after.clone()));
         match dice.roll(4) {
             0 => after.policy_types = Some(vec![Direction::Ingress]),

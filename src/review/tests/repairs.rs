@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::properties::network;
 use super::support::{cluster, managed_in, policy_request, tenant, world_in};
-use crate::baseline::Pods;
+use crate::baseline::Zone;
 use crate::config::{Baseline, ReviewConfig};
 use crate::inventory::{Fact, Policy};
 use crate::review::{CompiledSnapshot, Outcome, Repair, repair, review};
@@ -21,7 +21,7 @@ use netpol::testing::dice::{Dice, hold};
 struct Damage {
     config: ReviewConfig,
     network: Value,
-    pods: Pods,
+    pods: Zone,
     before: Policy,
     after: Policy,
 }
@@ -38,7 +38,7 @@ impl Damage {
             ..ReviewConfig::default()
         };
         let network = network(dice);
-        let pods = dice.pick(Pods::of_cluster(config.baseline));
+        let pods = dice.pick(Zone::of_cluster(config.baseline));
         let before = managed_in(&config, &cluster(&network), pods);
         let mut damage = Self {
             after: before.clone(),
@@ -252,7 +252,7 @@ fn damage_is_repaired_to_a_state_without_findings_or_denied_with_a_connection() 
 #[test]
 fn a_policy_that_was_left_whole_is_not_touched() {
     for baseline in Baseline::ALL {
-        for pods in Pods::of_cluster(baseline) {
+        for pods in Zone::of_cluster(baseline) {
             let config = ReviewConfig {
                 baseline,
                 ..ReviewConfig::default()

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::support::{cluster_named, tenant};
-use crate::baseline::{Facts, Pods, rendered, selector};
+use crate::baseline::{Facts, Zone, rendered, selector};
 use crate::code::EnforcementPoint;
 use crate::config::{Baseline, ReviewConfig};
 use crate::inventory::{
@@ -37,7 +37,7 @@ const API_SERVER: [u8; 4] = [10, 96, 0, 1];
 
 /// A namespace with one cluster, or the operator's, and the zone to test.
 struct Place {
-    pods: Pods,
+    pods: Zone,
     config: ReviewConfig,
     spec: Value,
     api_server: Vec<IpAddr>,
@@ -45,7 +45,7 @@ struct Place {
 }
 
 impl Place {
-    fn of(pods: Pods, baseline: Baseline) -> Self {
+    fn of(pods: Zone, baseline: Baseline) -> Self {
         Self {
             pods,
             config: ReviewConfig {
@@ -83,8 +83,8 @@ impl Place {
 
     fn namespace(&self) -> &'static str {
         match self.pods {
-            Pods::Controller => "openbao-operator-system",
-            Pods::Workload | Pods::Jobs => "bao",
+            Zone::Controller => "openbao-operator-system",
+            Zone::Workload | Zone::Jobs => "bao",
         }
     }
 
@@ -122,7 +122,7 @@ impl Place {
     }
 
     /// The managed policy of a zone.
-    fn managed(&self, pods: Pods) -> Policy {
+    fn managed(&self, pods: Zone) -> Policy {
         let cluster = self.cluster();
         let facts = Facts {
             cluster: &cluster,
@@ -135,9 +135,9 @@ impl Place {
 
     fn world(&self) -> CompiledSnapshot {
         let mut objects = vec![Object::ApiServer(self.api_server.clone())];
-        if self.pods != Pods::Controller {
+        if self.pods != Zone::Controller {
             objects.push(Object::Cluster(Fact::Read(self.cluster())));
-            for pods in Pods::of_cluster(self.config.baseline) {
+            for pods in Zone::of_cluster(self.config.baseline) {
                 objects.push(Object::Policy(Fact::Read(self.managed(*pods).into())));
             }
         }

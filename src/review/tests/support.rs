@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::baseline::{Facts, Pods, rendered};
+use crate::baseline::{Facts, Zone, rendered};
 use crate::code::EnforcementPoint;
 use crate::config::{Baseline, ReviewConfig};
 use crate::inventory::{
@@ -37,7 +37,7 @@ pub(super) fn policy(name: &str, spec: &Value) -> Fact<Policy> {
 }
 
 /// The zones of a cluster.
-pub(super) const ZONES: [Pods; 2] = [Pods::Workload, Pods::Jobs];
+pub(super) const ZONES: [Zone; 2] = [Zone::Workload, Zone::Jobs];
 
 /// The podSelector of OpenBao servers without jobs.
 pub(super) fn servers() -> Value {
@@ -47,12 +47,12 @@ pub(super) fn servers() -> Value {
 }
 
 /// A policy of a cluster as the operator renders it.
-pub(super) fn managed(cluster: &Cluster, pods: Pods) -> Policy {
+pub(super) fn managed(cluster: &Cluster, pods: Zone) -> Policy {
     managed_in(&ReviewConfig::default(), cluster, pods)
 }
 
 /// A policy of a cluster as the operator of another baseline renders it.
-pub(super) fn managed_in(config: &ReviewConfig, cluster: &Cluster, pods: Pods) -> Policy {
+pub(super) fn managed_in(config: &ReviewConfig, cluster: &Cluster, pods: Zone) -> Policy {
     let facts = Facts {
         cluster,
         config,

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::support::{
     cluster, denied, found, managed, operator, owned, policy, policy_request, row, tenant,
 };
-use crate::baseline::Pods;
+use crate::baseline::Zone;
 use crate::code::EnforcementPoint;
 use crate::config::ReviewConfig;
 use crate::inventory::{Change, Fact, Snapshot, read};
@@ -28,7 +28,7 @@ fn world(meta: &Value) -> CompiledSnapshot {
 }
 
 fn own() -> Fact<crate::inventory::Policy> {
-    Fact::Read(owned(managed(&cluster(&json!({})), Pods::Workload)).into())
+    Fact::Read(owned(managed(&cluster(&json!({})), Zone::Workload)).into())
 }
 
 fn everyone() -> Fact<crate::inventory::Policy> {

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::owners::{deny_all, mine};
 use super::support::{cluster, config_of, found, managed, operator, policy_request, row, tenant};
-use crate::baseline::{MANAGED_LABELS, Pods};
+use crate::baseline::{MANAGED_LABELS, Zone};
 use crate::config::Baseline::V01;
 use crate::config::ReviewConfig;
 use crate::inventory::{Fact, Meta, Owner, Policy};
@@ -17,7 +17,7 @@ use crate::rules::Level::{Deny, Warn};
 const OWN: &str = "bao-network-policy";
 
 fn owned() -> Policy {
-    let mut own = managed(&cluster(&json!({})), Pods::Workload);
+    let mut own = managed(&cluster(&json!({})), Zone::Workload);
     let labels = MANAGED_LABELS.map(|key| (Arc::from(key), Arc::from("bao")));
     own.meta.labels.extend(labels);
     own.meta.owners.push(Owner {

@@ -41,8 +41,8 @@ pub fn check(
             ..declaration.finding(Cause::ApiServerBlock, Onset::of(is_known), PATH)
         });
     }
-    let is_told = is_known && !declaration.is_newly_under_contract();
-    let cidr = declared.as_ref().ok().filter(|_| !is_told)?;
+    let is_reported = is_known && !declaration.is_newly_under_contract();
+    let cidr = declared.as_ref().ok().filter(|_| !is_reported)?;
     Some(Finding {
         reason: public_part(declaration, cidr)?,
         help: "the platform's team permits a public API server in the setting `apiServerAddresses`"

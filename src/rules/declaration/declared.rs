@@ -1,6 +1,6 @@
 //! Declared rules of an OpenBaoCluster, and the connections that they allow.
 
-use crate::baseline::{self, Facts, Peers, Pods, Source, expand};
+use crate::baseline::{self, Facts, Peers, Source, Zone, expand};
 use crate::config::ReviewConfig;
 use crate::inventory::Cluster;
 use crate::inventory::network::{DeclaredAt, DeclaredList};
@@ -132,7 +132,7 @@ pub(super) fn rules(
         api_server: &[],
         observed: &[],
     };
-    let rows = baseline::rows(Pods::Workload, direction, config);
+    let rows = baseline::rows(Zone::Workload, direction, config);
     let rows = rows.filter(|row| matches!(row.peers, Peers::TrustedPeers | Peers::Declared));
     let at = At {
         namespace: &cluster.meta.namespace,

@@ -21,8 +21,8 @@ pub fn check(
     before: Option<&Cluster>,
     found: &[Finding],
 ) -> Option<Finding> {
-    let is_told = found.iter().any(|found| found.path == PATH);
-    if is_told || !declaration.config.baseline.features().has_dns_fields {
+    let is_reported = found.iter().any(|found| found.path == PATH);
+    if is_reported || !declaration.config.baseline.features().has_dns_fields {
         return None;
     }
     let name = after.network.dns_namespace.as_deref()?;

@@ -100,22 +100,26 @@ fn of_list(
             .map(|old| (list.of)(&old.network))
             .unwrap_or_default(),
     );
-    let told = before.filter(|_| !declaration.is_newly_under_contract());
-    let told = Old::of(told.map(|old| (list.of)(&old.network)).unwrap_or_default());
+    let reported = before.filter(|_| !declaration.is_newly_under_contract());
+    let reported = Old::of(
+        reported
+            .map(|old| (list.of)(&old.network))
+            .unwrap_or_default(),
+    );
     let nowhere = (list.nowhere)(declaration.config);
     let uncertain = (list.uncertain)(declaration.config);
     let mut copies: BTreeMap<IpAddr, usize> = BTreeMap::new();
     let mut findings = Vec::new();
     for (number, entry) in (list.of)(&after.network).iter().enumerate() {
         let found = match entry {
-            Err(problems) => told.unreadable(declaration, list, (number, problems)),
+            Err(problems) => reported.unreadable(declaration, list, (number, problems)),
             Ok(ListedAddress { at, address }) => {
                 let copies = copies.entry(*address).or_default();
                 *copies += 1;
                 let path = format!("spec.network.{}[{at}]", list.addresses.field());
                 if *copies == 1 && is_among(declaration, *address, &nowhere) {
                     Some(of_unsafe(declaration, list, &stood, (*at, *address), path))
-                } else if told.is_known(*address, *copies) {
+                } else if reported.is_known(*address, *copies) {
                     None
                 } else if *copies > 1 {
                     Some(Finding {

@@ -25,9 +25,9 @@ use netpol::address::AddressSet;
 use netpol::cover::Exhausted;
 use netpol::label::{NAMESPACE_NAME, Values};
 use netpol::names::Names;
+use netpol::pod_space::matches;
 use netpol::port::{Port, PortSet, Protocol};
 use netpol::rule::Peer;
-use netpol::zone::matches;
 use netpol::{Direction, LabelSet, PeerSet, Reading, Region, carried};
 use width::{addresses, too_wide, with_carried};
 

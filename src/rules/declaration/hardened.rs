@@ -73,14 +73,14 @@ pub fn check(declaration: &Declaration<'_>, found: &[Finding]) -> Vec<Finding> {
             .chain(ports::breach(declaration.direction, rule))
         {
             let about = breach.about;
-            let is_told = |weighed: &Finding| {
+            let is_reported = |weighed: &Finding| {
                 let mut same = found.iter().filter(|found| found.path == rule.path);
                 same.any(|found| {
                     about.included_in().contains(&found.code) && found.level <= weighed.level
                 })
             };
             let weighed = weighed(declaration, onset, breach);
-            findings.extend(weighed.filter(|weighed| !is_told(weighed)));
+            findings.extend(weighed.filter(|weighed| !is_reported(weighed)));
         }
     }
     let together = ports::together(declaration);
@@ -132,11 +132,11 @@ fn weighed(declaration: &Declaration<'_>, onset: Onset, breach: Breach) -> Optio
         reason: format!("{CONTRACT}: {}", breach.reason),
         help: breach.help.to_owned(),
         remedies: remedy.into_iter().collect(),
-        ..told(declaration, onset, breach.spot)?
+        ..reported(declaration, onset, breach.spot)?
     })
 }
 
-fn told(declaration: &Declaration<'_>, onset: Onset, spot: impl Into<Spot>) -> Option<Finding> {
+fn reported(declaration: &Declaration<'_>, onset: Onset, spot: impl Into<Spot>) -> Option<Finding> {
     match onset {
         Onset::PreExisting if !declaration.is_under_contract() => None,
         _ => Some(declaration.finding(Cause::HardenedContract, onset, spot)),
@@ -187,7 +187,7 @@ fn raw_ingress(
     let peers: Vec<Peer> = trusted.cloned().chain(peers).collect();
     Some(Finding {
         reason: format!(
-            "{CONTRACT}: raw `ingressRules` are refused, since they open any port to any peer"
+            "{CONTRACT}: raw `ingressRules` are denied, since they open any port to any peer"
         ),
         help: "declare who needs the API port as trustedIngressPeers instead".to_owned(),
         remedies: vec![declaration.remedy(
@@ -195,7 +195,7 @@ fn raw_ingress(
             "declare who needs the API port as trusted peers instead",
             ClusterEdit::TrustInstead(peers),
         )],
-        ..told(declaration, onset, RAW_RULES)?
+        ..reported(declaration, onset, RAW_RULES)?
     })
 }
 
@@ -262,7 +262,7 @@ fn missing_egress(
                 },
             ),
         )],
-        ..told(declaration, onset, "spec.network.egressRules")?
+        ..reported(declaration, onset, "spec.network.egressRules")?
     })
 }
 

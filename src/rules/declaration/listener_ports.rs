@@ -20,11 +20,11 @@ pub fn check(declaration: &Declaration<'_>, found: &[Finding]) -> Vec<Finding> {
     }
     let raft = PortSet::number(Protocol::Tcp, declaration.config.cluster_port);
     let fine = declaration.listeners.union(&raft);
-    let told = found.iter().filter(|found| found.code == Code::Obp303);
-    let told: BTreeSet<&str> = told.map(|found| found.path.as_str()).collect();
+    let reported = found.iter().filter(|found| found.code == Code::Obp303);
+    let reported: BTreeSet<&str> = reported.map(|found| found.path.as_str()).collect();
     let of_rule = |rule: &DeclaredRule| {
         let spot = rule.field("ports");
-        if told.contains(spot.path.as_str()) {
+        if reported.contains(spot.path.as_str()) {
             return None;
         }
         let further: Vec<Region> = rule

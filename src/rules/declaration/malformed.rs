@@ -3,7 +3,9 @@
 
 use super::Declaration;
 use crate::baseline::{self, Facts};
+use crate::inventory::network::{Declared, DeclaredAt, DeclaredList};
 use crate::inventory::{Cluster, Malformed};
+use crate::rules::remedy::{ClusterEdit, Rank, Remedy};
 use crate::rules::{Cause, Finding, Onset};
 
 /// The field that names the cluster.
@@ -16,19 +18,22 @@ pub(crate) fn check(
     before: Option<&Cluster>,
 ) -> Vec<Finding> {
     let all = |cluster: &Cluster| {
-        let mut all: Vec<Malformed> = problems(cluster).cloned().collect();
-        all.extend(rendered(declaration, cluster));
-        all
+        let declared = problems(cluster).map(|(at, problem)| (Some(at), problem.clone()));
+        let rendered = rendered(declaration, cluster).into_iter();
+        declared
+            .chain(rendered.map(|problem| (None, problem)))
+            .collect::<Vec<(Option<DeclaredAt>, Malformed)>>()
     };
     let known = before.map(all).unwrap_or_default();
     let is_known = |problem: &Malformed| {
         known
             .iter()
-            .any(|known| known.value == problem.value && known.problem == problem.problem)
+            .any(|(_, known)| known.value == problem.value && known.problem == problem.problem)
     };
     all(after)
         .into_iter()
-        .map(|problem| Finding {
+        .map(|(at, problem)| Finding {
+            remedies: leave_out(declaration, at, &problem),
             reason: format!(
                 "the NetworkPolicy API denies this, and the operator would stall on it: {}",
                 problem.problem
@@ -51,19 +56,40 @@ fn help(problem: &Malformed) -> String {
     format!("correct the value {}", problem.value)
 }
 
-/// The problems with declared rules and peers.
-fn problems(cluster: &Cluster) -> impl Iterator<Item = &Malformed> {
+/// Only the writer knows the right value, so the entry is left out.
+fn leave_out(
+    declaration: &Declaration<'_>,
+    at: Option<DeclaredAt>,
+    problem: &Malformed,
+) -> Vec<Remedy> {
+    let leave_out = |at| {
+        let action = format!(
+            "correct the value {}, or leave the entry out",
+            problem.value
+        );
+        declaration.remedy(Rank::LeaveOut, action, ClusterEdit::LeaveOut(at))
+    };
+    at.map(leave_out).into_iter().collect()
+}
+
+/// The problems with declared rules and peers, each with its entry.
+fn problems(cluster: &Cluster) -> impl Iterator<Item = (DeclaredAt, &Malformed)> {
     let network = &cluster.network;
-    let rules = network
-        .ingress_rules
-        .iter()
-        .chain(&network.egress_rules)
-        .filter_map(|rule| rule.as_ref().err());
-    let peers = network
-        .trusted_ingress_peers
-        .iter()
-        .filter_map(|peer| peer.as_ref().err());
-    rules.chain(peers).flatten()
+    let ingress = of_list(DeclaredList::IngressRules, &network.ingress_rules);
+    let egress = of_list(DeclaredList::EgressRules, &network.egress_rules);
+    let peers = of_list(DeclaredList::TrustedPeers, &network.trusted_ingress_peers);
+    ingress.chain(egress).chain(peers)
+}
+
+fn of_list<T>(
+    list: DeclaredList,
+    entries: &[Declared<T>],
+) -> impl Iterator<Item = (DeclaredAt, &Malformed)> {
+    let entries = entries.iter().enumerate();
+    entries.flat_map(move |(at, entry)| {
+        let problems = entry.as_ref().err().into_iter().flatten();
+        problems.map(move |problem| (DeclaredAt { list, at }, problem))
+    })
 }
 
 /// Problems with names that the operator writes into labels and selectors.

@@ -16,15 +16,15 @@ use netpol::rule::{Peer, Selector};
 /// One finding for each such peer that the write adds. Rules that `found` reports as open to everyone are
 /// skipped, and so are selectors that were already reported.
 pub(crate) fn check(declaration: &Declaration<'_>, found: &[Finding]) -> Vec<Finding> {
-    let told: BTreeSet<&str> = found.iter().map(|finding| finding.path.as_str()).collect();
+    let reported: BTreeSet<&str> = found.iter().map(|finding| finding.path.as_str()).collect();
     let about = found
         .iter()
         .filter(|found| everyone::CODES.contains(&found.code));
     let about: BTreeSet<&str> = about.map(|finding| finding.path.as_str()).collect();
-    let is_told = |rule: &&DeclaredRule| about.contains(rule.path.as_str());
-    let rules = declaration.after.iter().filter(|rule| !is_told(rule));
+    let is_reported = |rule: &&DeclaredRule| about.contains(rule.path.as_str());
+    let rules = declaration.after.iter().filter(|rule| !is_reported(rule));
     let findings = rules.flat_map(|rule| of_rule(declaration, rule));
-    let is_new = |finding: &Finding| !told.contains(finding.path.as_str());
+    let is_new = |finding: &Finding| !reported.contains(finding.path.as_str());
     findings.filter(is_new).collect()
 }
 

@@ -3,14 +3,14 @@
 //! forwards to it.
 
 use super::{Declaration, DeclaredRule};
-use crate::baseline::{Pods, selector};
+use crate::baseline::{Zone, selector};
 use crate::rules::finding::witness;
 use crate::rules::remedy::{ClusterEdit, Rank, Remedy, port_entries};
 use crate::rules::{Cause, Finding, Onset};
 use netpol::cover::{Budget, Exhausted, uncovered};
+use netpol::pod_space::{OtherKeys, PodSpace};
 use netpol::port::{PortSet, Protocol};
 use netpol::rule::{Peer, PortEntry, Selector};
-use netpol::zone::{OtherKeys, Zone};
 use netpol::{Direction, LabelSet, PeerSet, Reading, Region};
 
 /// One finding for each declared ingress rule that opens the port. If it was open before, the finding warns.
@@ -85,7 +85,7 @@ fn exposed(
 
 /// The cluster's own pods, which need the port.
 fn raft_peers(declaration: &Declaration<'_>, raft: &PortSet) -> Vec<Region> {
-    let labels = selector(Pods::Workload, &declaration.object.name).labels;
+    let labels = selector(Zone::Workload, &declaration.object.name).labels;
     let peer = Peer::Pods {
         namespaces: None,
         pods: Some(Selector {
@@ -173,10 +173,10 @@ fn without(declaration: &Declaration<'_>, rule: &DeclaredRule, port: u16) -> Vec
 }
 
 /// A zone with only the cluster label, for example connections of declarations.
-pub(super) fn cluster_zone(declaration: &Declaration<'_>) -> Zone {
-    let known = selector(Pods::Workload, &declaration.object.name)
+pub(super) fn cluster_zone(declaration: &Declaration<'_>) -> PodSpace {
+    let known = selector(Zone::Workload, &declaration.object.name)
         .labels
         .into_iter();
     let values = known.map(|(key, value)| (key, netpol::label::Values::one_of([value])));
-    Zone::new(values, Vec::new(), OtherKeys::Absent)
+    PodSpace::new(values, Vec::new(), OtherKeys::Absent)
 }

@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 
 use super::{Declaration, DeclaredRule};
-use crate::baseline::{self, Facts, Pods, RowStatus, expand};
+use crate::baseline::{self, Facts, RowStatus, Zone, expand};
 use crate::inventory::Cluster;
 use crate::rules::{Cause, Finding, Onset};
 use netpol::cover::{Budget, uncovered};
@@ -68,19 +68,19 @@ pub(crate) fn check(
 }
 
 /// The pods of a declared rule: servers for ingress, servers and jobs for egress.
-fn zones(declaration: &Declaration<'_>) -> impl Iterator<Item = Pods> {
-    let zones = Pods::of_cluster(declaration.config.baseline)
+fn zones(declaration: &Declaration<'_>) -> impl Iterator<Item = Zone> {
+    let zones = Zone::of_cluster(declaration.config.baseline)
         .iter()
         .copied();
     let direction = declaration.direction;
-    zones.filter(move |pods| *pods == Pods::Workload || direction == Direction::Egress)
+    zones.filter(move |pods| *pods == Zone::Workload || direction == Direction::Egress)
 }
 
 /// Connections of the core rules that every implementation allows.
 fn core(
     declaration: &Declaration<'_>,
     cluster: &Cluster,
-    pods: Pods,
+    pods: Zone,
     api_server: &[IpAddr],
 ) -> Vec<Region> {
     let facts = Facts {

@@ -1,5 +1,6 @@
 //! Edits of an OpenBaoCluster.
 
+use std::cmp::Reverse;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -79,8 +80,15 @@ impl ClusterEdit {
         for edit in edits {
             if !done.contains(edit) {
                 done.push(edit);
-                edit.once(&mut edited);
             }
+        }
+        // Entries keep their indexes until the last ones are removed.
+        done.sort_by_key(|edit| match edit {
+            Self::LeaveOut(at) => Some(Reverse(at.at)),
+            _ => None,
+        });
+        for edit in done {
+            edit.once(&mut edited);
         }
         edited
     }

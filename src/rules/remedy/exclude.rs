@@ -2,14 +2,14 @@
 
 use super::{Change, PolicyEdit, Rank, Remedy};
 use crate::baseline::{
-    CLUSTER_LABEL, COMPONENT_LABEL, JOB_COMPONENTS, NAME_LABEL, OPERATOR_NAME, Pods,
+    CLUSTER_LABEL, COMPONENT_LABEL, JOB_COMPONENTS, NAME_LABEL, OPERATOR_NAME, Zone,
 };
 use crate::inventory::{ObjectRef, Policy};
 use netpol::label::Values;
 use netpol::rule::{Operator, Requirement};
 
 /// Excludes groups of pods from the policy; `None` if it would select no pod.
-pub fn exclude(object: &ObjectRef, policy: &Policy, pods: &[Pods]) -> Option<Remedy> {
+pub fn exclude(object: &ObjectRef, policy: &Policy, pods: &[Zone]) -> Option<Remedy> {
     let (excluded, what) = requirements(pods);
     let mut selected = policy.pods.label_set()?;
     for requirement in &excluded {
@@ -27,16 +27,16 @@ pub fn exclude(object: &ObjectRef, policy: &Policy, pods: &[Pods]) -> Option<Rem
 }
 
 /// Requirements that these pods do not meet, with a name for these pods.
-fn requirements(pods: &[Pods]) -> (Vec<Requirement>, &'static str) {
+fn requirements(pods: &[Zone]) -> (Vec<Requirement>, &'static str) {
     let requirement = |key: &str, operator, values: &[&str]| Requirement {
         key: key.into(),
         operator,
         values: values.iter().map(|value| (*value).into()).collect(),
     };
-    if pods.contains(&Pods::Controller) {
+    if pods.contains(&Zone::Controller) {
         let others = requirement(NAME_LABEL, Operator::NotIn, &[OPERATOR_NAME]);
         (vec![others], "operator's")
-    } else if pods.contains(&Pods::Workload) {
+    } else if pods.contains(&Zone::Workload) {
         let others = requirement(CLUSTER_LABEL, Operator::DoesNotExist, &[]);
         (vec![others], "OpenBao")
     } else {

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use serde_json::json;
 
 use super::{Lines, Verb};
-use crate::config::{PlatformRule, Pods, ReviewConfig};
+use crate::config::{PlatformRule, ReviewConfig, Zone};
 use crate::inventory::render;
 use netpol::Direction;
 use netpol::rule::Rule;
@@ -17,7 +17,7 @@ use netpol::rule::Rule;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SettingEdit {
     /// Permits a rule for every perimeter.
-    Platform(BTreeSet<Pods>, Direction, Rule),
+    Platform(BTreeSet<Zone>, Direction, Rule),
     /// Permits a link-local or metadata block in declarations.
     UnsafeAllowed(Direction, IpNet),
     /// Adds a namespace of the platform's DNS.
@@ -52,7 +52,7 @@ impl SettingEdit {
         let (path, value) = match self {
             Self::Platform(zones, direction, rule) => {
                 let rules = json!([render::rule(rule, *direction)]);
-                let zones: Vec<&str> = zones.iter().map(|pods| pods.zone()).collect();
+                let zones: Vec<&str> = zones.iter().map(|zone| zone.as_str()).collect();
                 let permitted = json!({"zones": zones, direction.field(): rules});
                 ("review.platform", permitted)
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Account, ClusterView, View, Violation, ZoneView};
 use crate::baseline::{ClusterPerimeter, compile};
-use crate::config::Pods;
+use crate::config::Zone;
 use crate::inventory::{Fact, Kind, NamespaceFacts, ObjectRef, Profile};
 use crate::review::offline::{self, stored_violations};
 use crate::review::{CompiledSnapshot, render};
@@ -52,7 +52,7 @@ fn cluster(world: &CompiledSnapshot, perimeter: &ClusterPerimeter) -> ClusterVie
     if perimeter.deleting {
         notes.push("It is being deleted.".to_owned());
     }
-    if Pods::of_cluster(world.config.baseline).len() == 1 {
+    if Zone::of_cluster(world.config.baseline).len() == 1 {
         notes.push("This baseline does not restrict backup and restore jobs.".to_owned());
     }
     let found = stored_violations(world, object);
@@ -105,15 +105,15 @@ fn controller(world: &CompiledSnapshot) -> ZoneView {
 /// The accounts that the operator runs a cluster's jobs with. Upgrades are among the OpenBao pods,
 /// not the jobs, as far as policies go.
 fn accounts(cluster: &Arc<str>) -> Vec<Account> {
-    let account = |kind: &str, jobs, pods: Pods| Account {
+    let account = |kind: &str, jobs, pods: Zone| Account {
         name: format!("{cluster}-{kind}-serviceaccount"),
         jobs,
-        zone: pods.zone(),
+        zone: pods.as_str(),
     };
     vec![
-        account("backup", "backup", Pods::Jobs),
-        account("restore", "restore", Pods::Jobs),
-        account("upgrade", "upgrade", Pods::Workload),
+        account("backup", "backup", Zone::Jobs),
+        account("restore", "restore", Zone::Jobs),
+        account("upgrade", "upgrade", Zone::Workload),
     ]
 }
 
@@ -146,9 +146,9 @@ fn zone_of(connection: &Connection) -> &'static str {
             .map(|(_, value)| &**value)
     };
     let pods = match (value(CLUSTER_LABEL), value(COMPONENT_LABEL)) {
-        (None, _) => Pods::Controller,
-        (_, Some(component)) if JOB_COMPONENTS.contains(&component) => Pods::Jobs,
-        _ => Pods::Workload,
+        (None, _) => Zone::Controller,
+        (_, Some(component)) if JOB_COMPONENTS.contains(&component) => Zone::Jobs,
+        _ => Zone::Workload,
     };
-    pods.zone()
+    pods.as_str()
 }

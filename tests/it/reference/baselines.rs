@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use netpol::Direction;
 use openbao_perimeter::baseline::{Peers, ROWS, Renderer, Row, RowPorts, RowStatus};
-use openbao_perimeter::config::{Baseline, Pods};
+use openbao_perimeter::config::{Baseline, Zone};
 
 use super::{assert_fresh, code, page, table};
 
@@ -55,11 +55,11 @@ pub(super) fn ports(ports: RowPorts) -> String {
     }
 }
 
-pub(super) const fn zone(pods: Pods) -> &'static str {
+pub(super) const fn zone(pods: Zone) -> &'static str {
     match pods {
-        Pods::Workload => "OpenBao pods",
-        Pods::Jobs => "Backup, restore and snapshot jobs",
-        Pods::Controller => "The operator's own pods",
+        Zone::Workload => "OpenBao pods",
+        Zone::Jobs => "Backup, restore and snapshot jobs",
+        Zone::Controller => "The operator's own pods",
     }
 }
 
@@ -93,7 +93,7 @@ fn the_page_about_baselines_is_fresh() {
                  if a policy isolates them.\n\nA row is rendered by the operator in its managed policies, by the operator's \
                  installation (Helm or kustomize), or by neither, so that another policy may open it.";
     let mut text = page("Baselines", "`src/baseline/table.rs`", about);
-    for pods in Pods::ALL {
+    for pods in Zone::ALL {
         for direction in Direction::ALL {
             let rows = ROWS
                 .iter()

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use netpol::Direction;
 use openbao_perimeter::baseline::{ROWS, Row, RowStatus};
-use openbao_perimeter::config::{Baseline, Pods};
+use openbao_perimeter::config::{Baseline, Zone};
 
 use super::baselines::{peers, ports, zone};
 use super::{assert_fresh, page};
@@ -16,8 +16,8 @@ fn plain(text: &str) -> String {
 }
 
 /// The rows of one zone, with one node for each peer and direction.
-fn picture(text: &mut String, pods: Pods, rows: &[&Row]) {
-    let own = pods.zone();
+fn picture(text: &mut String, pods: Zone, rows: &[&Row]) {
+    let own = pods.as_str();
     let _ = writeln!(
         text,
         "\n```mermaid\nflowchart LR\n  {own}([\"{}\"])",
@@ -60,7 +60,7 @@ fn the_page_with_the_perimeters_is_fresh() {
     let mut text = page("Perimeters", "`src/baseline/table.rs`", about);
     for baseline in Baseline::ALL {
         let _ = write!(text, "\n## `{baseline}`\n");
-        for pods in Pods::ALL {
+        for pods in Zone::ALL {
             let rows = ROWS.iter();
             let rows: Vec<&Row> = rows
                 .filter(|row| row.pods == pods && row.baselines.contains(&baseline))

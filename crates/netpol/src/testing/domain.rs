@@ -12,10 +12,10 @@ use std::sync::Arc;
 
 use crate::connection::{Connection, Endpoint, LabelPairs};
 use crate::label::{NAMESPACE_NAME, Values};
+use crate::pod_space::{OtherKeys, PodSpace};
 use crate::port::{Port, Protocol};
 use crate::rule::{Operator, Peer, PortEntry, Rule, Selector};
 use crate::testing::dice::Dice;
-use crate::zone::{OtherKeys, Zone};
 use crate::{Direction, PeerSet, Region, point};
 use points::{blocks_of, connections, peers, port_points, subjects};
 
@@ -90,7 +90,7 @@ fn map(pairs: &LabelPairs) -> Labels {
 pub struct World {
     words: Vocabulary,
     /// The zone, as the engine represents it.
-    pub zone: Zone,
+    pub zone: PodSpace,
     ports: Vec<PortEntry>,
     /// One pod of the zone of each kind.
     pub subjects: Vec<Labels>,
@@ -108,7 +108,7 @@ impl World {
             .iter()
             .map(|(key, values)| (*key, Values::one_of(values.iter().copied()).or_absent()));
         let always = [("app", Values::one_of(["bao"]))];
-        let zone = Zone::new(
+        let zone = PodSpace::new(
             always.into_iter().chain(known),
             vec![FREE_KEY.into()],
             OtherKeys::Absent,

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use crate::LabelSet;
 use crate::label::Values;
-use crate::zone::{OtherKeys, Zone, matches};
+use crate::pod_space::{OtherKeys, PodSpace, matches};
 
 fn one(key: &'static str, values: Values) -> LabelSet {
     LabelSet::any().and(key, values).expect("satisfiable")
 }
 
-fn zone(others: OtherKeys) -> Zone {
+fn zone(others: OtherKeys) -> PodSpace {
     let known = [("app", Values::one_of(["bao", "vault"]))];
-    Zone::new(known, vec!["run".into(), "openbao-*".into()], others)
+    PodSpace::new(known, vec!["run".into(), "openbao-*".into()], others)
 }
 
 #[test]

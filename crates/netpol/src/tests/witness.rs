@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::address::{AddressSet, Cidr};
 use crate::connection::{Connection, Endpoint, LabelPairs};
 use crate::label::{NAMESPACE_NAME, Values};
+use crate::pod_space::{OtherKeys, PodSpace};
 use crate::port::{Port, PortSet, Protocol};
-use crate::zone::{OtherKeys, Zone};
 use crate::{Direction, LabelSet, PeerSet, Region, witness};
 
 type Key = (&'static str, Values);
@@ -26,12 +26,12 @@ fn pairs(pairs: &[(&str, &str)]) -> LabelPairs {
 }
 
 /// Pods with label `app`, possibly `role`, and any value of `run`.
-fn zone() -> Zone {
+fn zone() -> PodSpace {
     let known = [
         ("role", Values::one_of(["a", "b"]).or_absent()),
         ("app", Values::one_of(["bao"])),
     ];
-    Zone::new(known, vec!["run".into()], OtherKeys::Absent)
+    PodSpace::new(known, vec!["run".into()], OtherKeys::Absent)
 }
 
 fn shown(subject: LabelSet, peer: PeerSet, ports: PortSet) -> Option<Connection> {

@@ -7,7 +7,7 @@ use super::super::support::{
     cluster, cluster_request, created, managed, plain, policy, updated, world,
 };
 use super::{api, block, changed, egress, https, ingress, namespace};
-use crate::baseline::Pods;
+use crate::baseline::Zone;
 use crate::inventory::Fact;
 use crate::review::{Verdict, render, review};
 use crate::rules::Code::{self, Obp101, Obp201, Obp202, Obp203, Obp302, Obp303, Obp306};
@@ -180,7 +180,7 @@ fn an_existing_policy_that_violates_in_one_reading_warns_and_says_so() {
 
 #[test]
 fn a_core_connection_that_ambiguous_text_may_still_allow_says_so() {
-    let own = managed(&cluster(&json!({})), Pods::Workload);
+    let own = managed(&cluster(&json!({})), Zone::Workload);
     let rewritten = |text: Option<&str>| {
         let mut after = own.clone();
         for peer in after.egress.iter_mut().flat_map(|rule| &mut rule.peers) {

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{
     BEFORE_NEXT, EACH, Place, Rule, SINCE_V01, assert_denied, egress, ingress, namespace, tcp, told,
 };
-use crate::baseline::Pods;
+use crate::baseline::Zone;
 use crate::config::Baseline;
 use crate::inventory::Fact;
 use crate::rules::Code::Obp102;
@@ -26,7 +26,7 @@ fn bared(place: &Place, direction: Direction) -> crate::review::Verdict {
     place.write(&name, fact(managed), fact(bare))
 }
 
-fn assert_default_deny(pods: Pods, direction: Direction, baselines: &[Baseline]) {
+fn assert_default_deny(pods: Zone, direction: Direction, baselines: &[Baseline]) {
     for baseline in baselines {
         let place = Place::of(pods, *baseline);
         let verdict = bared(&place, direction);
@@ -42,27 +42,27 @@ fn assert_default_deny(pods: Pods, direction: Direction, baselines: &[Baseline])
 
 #[test]
 fn posture_workload_ingress_is_denied_by_default() {
-    assert_default_deny(Pods::Workload, Direction::Ingress, &EACH);
+    assert_default_deny(Zone::Workload, Direction::Ingress, &EACH);
 }
 
 #[test]
 fn posture_workload_egress_is_denied_by_default() {
-    assert_default_deny(Pods::Workload, Direction::Egress, &EACH);
+    assert_default_deny(Zone::Workload, Direction::Egress, &EACH);
 }
 
 #[test]
 fn posture_job_ingress_is_denied_by_default() {
-    assert_default_deny(Pods::Jobs, Direction::Ingress, &SINCE_V01);
+    assert_default_deny(Zone::Jobs, Direction::Ingress, &SINCE_V01);
 }
 
 #[test]
 fn posture_job_egress_is_denied_by_default() {
-    assert_default_deny(Pods::Jobs, Direction::Egress, &SINCE_V01);
+    assert_default_deny(Zone::Jobs, Direction::Egress, &SINCE_V01);
 }
 
 #[test]
 fn posture_backup_jobs_are_excluded_in_the_older_baseline() {
-    let place = Place::of(Pods::Jobs, Baseline::Classic);
+    let place = Place::of(Zone::Jobs, Baseline::Classic);
     place.permits(&ingress(&namespace("web"), &tcp(&[8200])));
     place.permits(&egress(&json!([]), &tcp(&[443])));
 }
@@ -70,7 +70,7 @@ fn posture_backup_jobs_are_excluded_in_the_older_baseline() {
 #[test]
 fn posture_upgrade_jobs_are_inside_the_workload_zone() {
     for baseline in EACH {
-        let place = Place::of(Pods::Workload, baseline);
+        let place = Place::of(Zone::Workload, baseline);
         let spec = json!({
             "podSelector": {"matchLabels": {"openbao.org/component": "upgrade"}},
             "ingress": [ingress(&namespace("web"), &tcp(&[8200])).1],
@@ -84,7 +84,7 @@ fn posture_upgrade_jobs_are_inside_the_workload_zone() {
 #[test]
 fn posture_policies_of_other_pods_are_not_affected() {
     for baseline in BEFORE_NEXT {
-        let place = Place::of(Pods::Workload, baseline);
+        let place = Place::of(Zone::Workload, baseline);
         let spec = json!({"podSelector": {"matchLabels": {"app": "web"}}, "ingress": [{}], "egress": [{}]});
         let verdict = place.write("own", None, Some(place.fact("own", &spec)));
         assert_eq!(told(&verdict), [""; 0]);
@@ -95,11 +95,11 @@ fn posture_policies_of_other_pods_are_not_affected() {
 fn posture_custom_rules_are_additive_only() {
     let declared = json!({"ingressRules": [{"from": namespace("web"), "ports": tcp(&[8200])}]});
     for baseline in EACH {
-        let place = Place::of(Pods::Workload, baseline).declaring(&declared);
-        let core: Vec<_> = Place::of(Pods::Workload, baseline)
-            .managed(Pods::Workload)
+        let place = Place::of(Zone::Workload, baseline).declaring(&declared);
+        let core: Vec<_> = Place::of(Zone::Workload, baseline)
+            .managed(Zone::Workload)
             .ingress;
-        let whole = place.managed(Pods::Workload).ingress;
+        let whole = place.managed(Zone::Workload).ingress;
         assert_eq!(
             whole[..core.len()],
             core[..],

@@ -6,7 +6,7 @@ use super::{
     EACH, Place, Rule, assert_cut, assert_denied, block, dns_ports, egress, ingress, namespace,
     tcp, told,
 };
-use crate::baseline::Pods;
+use crate::baseline::Zone;
 use crate::code::EnforcementPoint;
 use crate::config::Baseline;
 use crate::rules::{Code, Level};
@@ -14,7 +14,7 @@ use netpol::Direction::{self, Egress, Ingress};
 
 /// The operator as installed: only other policies allow ingress.
 fn place(baseline: Baseline) -> Place {
-    Place::of(Pods::Controller, baseline).holding("deny-all-ingress", &[Ingress], &[])
+    Place::of(Zone::Controller, baseline).holding("deny-all-ingress", &[Ingress], &[])
 }
 
 fn anyone(direction: Direction, port: u16) -> Rule {
@@ -205,7 +205,7 @@ fn controller_egress_that_is_isolated_without_dns_is_cut() {
 fn controller_pods_are_checked_only_where_a_policy_isolates_them() {
     for baseline in EACH {
         // Egress is unrestricted, so a policy for ingress does not affect it.
-        let bare = Place::of(Pods::Controller, baseline);
+        let bare = Place::of(Zone::Controller, baseline);
         assert_eq!(told(&bare.create(&[Ingress], &[])), [""; 0]);
         // A rule for a direction without isolation has no effect.
         let inert = anyone(Egress, 25);
@@ -219,7 +219,7 @@ fn controller_pods_are_checked_only_where_a_policy_isolates_them() {
         let verdict = with_egress(baseline).create(&[Egress], &[inert]);
         assert_denied(&verdict, Code::Obp202, &["TCP 25"]);
         // Another namespace is not the operator's.
-        let tenant = Place::of(Pods::Workload, baseline);
+        let tenant = Place::of(Zone::Workload, baseline);
         let spec = bare.policy_spec(&[Ingress], &[anyone(Ingress, 25)]);
         let verdict = tenant.write("own", None, Some(tenant.fact("own", &spec)));
         assert_eq!(told(&verdict), [""; 0]);

@@ -5,18 +5,18 @@ use serde_json::json;
 use super::{
     Place, Rule, SINCE_V01, block, cluster_pods, dns_ports, egress, ingress, namespace, tcp,
 };
-use crate::baseline::Pods;
+use crate::baseline::Zone;
 use crate::config::Baseline;
 use netpol::Direction;
 
 fn place(baseline: Baseline) -> Place {
-    Place::of(Pods::Jobs, baseline)
+    Place::of(Zone::Jobs, baseline)
 }
 
 #[test]
 fn jobs_ingress_nothing() {
     for baseline in SINCE_V01 {
-        assert_eq!(place(baseline).managed(Pods::Jobs).ingress, []);
+        assert_eq!(place(baseline).managed(Zone::Jobs).ingress, []);
         place(baseline).refuses(&ingress(&cluster_pods(), &tcp(&[8200])), &["TCP 8200"]);
         // Not even declared connections: those are for the servers.
         let network = json!({
@@ -115,6 +115,6 @@ fn jobs_are_open_in_the_older_baseline() {
     open.permits(&ingress(&namespace("web"), &tcp(&[8200])));
     open.permits(&Rule(Direction::Egress, json!({})));
     // Their pods are no servers, for which connections are still denied.
-    let servers = Place::of(Pods::Workload, Baseline::Classic);
+    let servers = Place::of(Zone::Workload, Baseline::Classic);
     servers.refuses(&ingress(&namespace("web"), &tcp(&[8200])), &["`web`"]);
 }

@@ -1,7 +1,7 @@
 //! Connections that the configuration permits for every perimeter.
 
 use super::{EACH, Place, Rule, SINCE_V01, block, egress, ingress, namespace, tcp};
-use crate::baseline::Pods;
+use crate::baseline::Zone;
 use crate::config::Baseline;
 use crate::settings::ServerConfig;
 use netpol::Direction::{self, Egress, Ingress};
@@ -21,13 +21,13 @@ review:
           ports: [{port: 8200, protocol: TCP}]
 ";
 
-fn place(pods: Pods, baseline: Baseline) -> Place {
+fn place(pods: Zone, baseline: Baseline) -> Place {
     let settings: ServerConfig = serde_saphyr::from_str(PERMITTED).expect("settings");
     let config = settings.review_config().expect("a config");
     let place = Place::of(pods, baseline).set(|own| own.platform_rules = config.platform_rules);
     match pods {
-        Pods::Controller => place.holding("deny-all-ingress", &[Ingress], &[]),
-        Pods::Workload | Pods::Jobs => place,
+        Zone::Controller => place.holding("deny-all-ingress", &[Ingress], &[]),
+        Zone::Workload | Zone::Jobs => place,
     }
 }
 
@@ -44,14 +44,14 @@ fn cache(port: u16) -> Rule {
     )
 }
 
-fn assert_platform(pods: Pods, direction: Direction, baselines: &[Baseline]) {
+fn assert_platform(pods: Zone, direction: Direction, baselines: &[Baseline]) {
     for baseline in baselines {
         let permitted = place(pods, *baseline);
         let (row, more) = match direction {
             Ingress => (mesh(15021), mesh(15020)),
             Egress => (cache(53), cache(54)),
         };
-        if pods == Pods::Controller && direction == Egress {
+        if pods == Zone::Controller && direction == Egress {
             // Nothing isolates them in that direction. A first policy would cut needed connections.
             continue;
         }
@@ -65,34 +65,34 @@ fn assert_platform(pods: Pods, direction: Direction, baselines: &[Baseline]) {
 
 #[test]
 fn platform_workload_ingress() {
-    assert_platform(Pods::Workload, Ingress, &EACH);
+    assert_platform(Zone::Workload, Ingress, &EACH);
 }
 
 #[test]
 fn platform_workload_egress() {
-    assert_platform(Pods::Workload, Egress, &EACH);
+    assert_platform(Zone::Workload, Egress, &EACH);
 }
 
 #[test]
 fn platform_jobs_ingress() {
-    assert_platform(Pods::Jobs, Ingress, &SINCE_V01);
+    assert_platform(Zone::Jobs, Ingress, &SINCE_V01);
 }
 
 #[test]
 fn platform_jobs_egress() {
-    assert_platform(Pods::Jobs, Egress, &SINCE_V01);
+    assert_platform(Zone::Jobs, Egress, &SINCE_V01);
 }
 
 #[test]
 fn platform_controller_ingress() {
-    assert_platform(Pods::Controller, Ingress, &EACH);
+    assert_platform(Zone::Controller, Ingress, &EACH);
 }
 
 #[test]
 fn platform_rules_hold_in_the_zones_that_they_name() {
     let monitoring = ingress(&namespace("monitoring"), &tcp(&[8200]));
     for baseline in SINCE_V01 {
-        place(Pods::Workload, baseline).permits(&monitoring);
-        place(Pods::Jobs, baseline).refuses(&monitoring, &["`monitoring`"]);
+        place(Zone::Workload, baseline).permits(&monitoring);
+        place(Zone::Jobs, baseline).refuses(&monitoring, &["`monitoring`"]);
     }
 }

@@ -5,12 +5,12 @@ use serde_json::json;
 use super::{
     EACH, Place, SINCE_V01, assert_cut, block, cluster_pods, dns_ports, egress, namespace, tcp,
 };
-use crate::baseline::Pods;
+use crate::baseline::Zone;
 use crate::config::Baseline;
 use crate::inventory::Fact;
 
 fn place(baseline: Baseline) -> Place {
-    Place::of(Pods::Workload, baseline)
+    Place::of(Zone::Workload, baseline)
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn egress_kubernetes_api_of_unknown_address_is_what_the_managed_policy_shows() {
         let mut shown = place(baseline).declaring(&json!({
             "egressRules": [{"to": block("10.43.0.1/32"), "ports": tcp(&[443])}],
         }));
-        let managed = shown.managed(Pods::Workload);
+        let managed = shown.managed(Zone::Workload);
         let mut without = managed.clone();
         without
             .egress

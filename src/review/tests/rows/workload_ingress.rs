@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use super::{BEFORE_NEXT, EACH, Place, SINCE_V01, block, cluster_pods, ingress, namespace, tcp};
-use crate::baseline::Pods;
+use crate::baseline::Zone;
 use crate::config::Baseline;
 
 fn place(baseline: Baseline) -> Place {
-    Place::of(Pods::Workload, baseline)
+    Place::of(Zone::Workload, baseline)
 }
 
 fn operator_pods(components: &[&str]) -> Value {

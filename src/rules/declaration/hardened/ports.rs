@@ -51,7 +51,7 @@ pub(super) fn breach(direction: Direction, rule: &DeclaredRule) -> Option<Breach
     ))
 }
 
-/// The fault in the ports of all rules together where each by itself is fine, told of the rule
+/// The fault in the ports of all rules together where each by itself is fine, reported of the rule
 /// that opens most of them.
 pub(super) fn together(declaration: &Declaration<'_>) -> Option<(Onset, Breach)> {
     let after = fine(declaration.direction, &declaration.after);

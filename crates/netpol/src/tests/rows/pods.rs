@@ -4,13 +4,13 @@ use super::{address, connection, pairs, passes, pod, pods};
 use crate::Direction::{Egress, Ingress};
 use crate::connection::LabelPairs;
 use crate::label::Values;
+use crate::pod_space::{OtherKeys, PodSpace};
 use crate::point::{At, PolicyView, is_isolated, selects};
 use crate::point::{is_let_through, passes as side_passes};
 use crate::port::{Port, Protocol};
 use crate::rule::Operator::{DoesNotExist, Exists, In, NotIn};
 use crate::rule::{PortEntry, Rule, Selector};
 use crate::testing::domain::HOME;
-use crate::zone::{OtherKeys, Zone};
 use crate::{LabelSet, Reading};
 
 fn any() -> Selector {
@@ -143,7 +143,7 @@ fn a11_pods_on_the_host_network_are_addresses_and_no_selector_means_them() {
 /// A policy for a zone that exists before any of its pods does.
 #[test]
 fn attack_a_policy_for_pods_that_do_not_exist_yet_selects_them() {
-    let zone = Zone::new(
+    let zone = PodSpace::new(
         [("app", Values::one_of(["bao"]))],
         vec!["openbao-*".into()],
         OtherKeys::Absent,
