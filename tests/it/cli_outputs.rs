@@ -137,7 +137,7 @@ fn the_sarif_is_as_its_schema_says_and_has_the_page_of_each_rule() {
         .map(|rule| rule["id"].as_str().unwrap())
         .collect();
     assert_eq!(ids, ["OBP201", "OBP302", "OBP306"]);
-    assert_eq!(rules[0]["help"]["markdown"], Code::Obp201.rule().page);
+    assert_eq!(rules[0]["help"]["markdown"], Code::Obp201.page());
     // Cargo.toml names no repository yet.
     assert_eq!(env!("CARGO_PKG_REPOSITORY"), "");
     assert_eq!(rules[0].get("helpUri"), None);
