@@ -175,7 +175,9 @@ fn judge(args: &Args, project: &Project, settings: &ServerConfig) -> Result<Exit
             is_told: number > 0 || has_reviewed && !after.has_reviewed_kinds(),
         };
         let (world, mut judged) = run.world(before.as_deref(), after);
-        judged_before.retain_new(after, &mut judged);
+        if judging.worlds.len() > 1 {
+            judged_before.retain_new(after, &mut judged);
+        }
         let explained = if args.output.explain {
             offline::explain(&world, &objects(after))
         } else {

@@ -222,7 +222,7 @@ fn files_are_read_as_kubectl_reads_them() {
     let list = format!("apiVersion: v1\nkind: List\nitems:\n- {}\n", json("list"));
     let anchors = policy(
         "anchors",
-        "podSelector: &none {}, ingress: [&all {from: []}], egress: [{to: [{podSelector: *none}]}]",
+        "podSelector: &none {}, ingress: [{from: [{namespaceSelector: *none}]}]",
     );
     let twice = policy(
         "twice",

@@ -22,7 +22,7 @@ pub(super) struct Document {
 }
 
 /// Calls `take` with each document of a text, and with each part of it that is none. Empty documents are left out.
-/// What begins as JSON may be YAML, unless the text `is_json`.
+/// A part that begins like JSON may be YAML, unless the text `is_json`.
 pub(super) fn each(text: &str, is_json: bool, mut take: impl FnMut(Result<Document, Broken>)) {
     for (first, part) in parts(text) {
         if part.lines().all(is_empty) {
