@@ -1,5 +1,6 @@
 //! `check`: manifests judged by the same engine as admission, for CI.
 
+mod fix;
 mod github;
 mod joined;
 mod junit;
@@ -161,6 +162,7 @@ fn judge(args: &Args, project: &Project, settings: &ServerConfig) -> Result<Exit
             ..Writer::default()
         },
     };
+    let wants_fixes = outputs.iter().any(|output| output.format == Format::Sarif);
     let mut judged_before = Seen::default();
     let mut reports = Vec::new();
     let has_reviewed = judging.worlds.iter().any(Manifests::has_reviewed_kinds);
@@ -183,7 +185,12 @@ fn judge(args: &Args, project: &Project, settings: &ServerConfig) -> Result<Exit
         } else {
             Vec::new()
         };
-        reports.push(Report::new(&world, &judged, &explained, &input));
+        let report = Report::new(&world, &judged, &explained, &input);
+        reports.push(if wants_fixes {
+            report.with_fixes(&judged, &input)
+        } else {
+            report
+        });
     }
     let mut report = Report::joined(reports);
     report.notes.splice(0..0, judging.notes);

@@ -61,7 +61,6 @@ pub(crate) enum FailOn {
 
 /// Arguments about the outputs of `check`.
 #[derive(Debug, clap::Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct OutputArgs {
     /// Format of the output, `text` by default; may be given several times, once without FILE
     #[arg(short, long = "output", value_name = "FORMAT[=FILE]", value_parser = Parser)]

@@ -15,7 +15,7 @@ pub struct Args {
 }
 
 #[derive(Serialize)]
-struct Version {
+struct Program {
     name: &'static str,
     version: &'static str,
     baselines: Vec<&'static str>,
@@ -23,14 +23,14 @@ struct Version {
 
 /// Prints the version.
 pub(crate) fn run(args: &Args) -> Result<ExitStatus, Failure> {
-    let version = Version {
+    let program = Program {
         name: env!("CARGO_PKG_NAME"),
         version: env!("CARGO_PKG_VERSION"),
         baselines: Baseline::ALL.map(Baseline::as_str).to_vec(),
     };
     let printed = match args.output {
-        TextOrJson::Text => format!("{} {}\n", version.name, version.version),
-        TextOrJson::Json => serde_json::to_string_pretty(&version)? + "\n",
+        TextOrJson::Text => format!("{} {}\n", program.name, program.version),
+        TextOrJson::Json => serde_json::to_string_pretty(&program)? + "\n",
     };
     text::print(&printed)?;
     Ok(ExitStatus::Fine)

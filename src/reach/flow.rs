@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::side::Side;
 use super::{Question, Resolved};
 use netpol::cover::{Budget, Exhausted};
 use netpol::port::PortSet;
@@ -29,7 +30,7 @@ pub(super) fn address(address: IpAddr) -> Vec<PeerSet> {
 
 impl Flow {
     /// A region of a side, whose subject are pods of the side.
-    fn of(side: &super::side::Side<'_>, direction: Direction, region: &Region) -> Option<Self> {
+    fn of(side: &Side<'_>, direction: Direction, region: &Region) -> Option<Self> {
         let whole = side.as_peer(&keys(&region.subject));
         let PeerSet::Pods { namespaces, pods } = whole else {
             return None;
@@ -71,7 +72,7 @@ pub(super) fn allowed(
     let mut both: Option<Vec<Flow>> = None;
     for (direction, side, other) in question.sides() {
         let covers = side.covers(direction, reading, budget)?;
-        let areas = side.areas(other, &question.ports, &covers);
+        let areas = Side::areas(other, &question.ports, &covers);
         let parts = covers.iter().flat_map(|cover| {
             let parts = areas.iter().filter_map(|area| area.intersect(cover));
             parts.filter_map(|part| Flow::of(side, direction, &part))

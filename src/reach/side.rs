@@ -174,12 +174,7 @@ impl<'a> Side<'a> {
     }
 
     /// All connections of the question, as regions of this side.
-    pub(super) fn areas(
-        &self,
-        other: &Resolved<'_>,
-        ports: &PortSet,
-        covers: &[Region],
-    ) -> Vec<Region> {
+    pub(super) fn areas(other: &Resolved<'_>, ports: &PortSet, covers: &[Region]) -> Vec<Region> {
         let peers = match other {
             Resolved::Peers(peers) => peers.clone(),
             Resolved::Side(side) => {
@@ -204,7 +199,7 @@ impl<'a> Side<'a> {
         budget: &mut Budget,
     ) -> Result<Option<Region>, Exhausted> {
         let covers = self.covers(direction, Reading::Must, budget)?;
-        for area in self.areas(other, ports, &covers) {
+        for area in Self::areas(other, ports, &covers) {
             let covers = covers.iter().map(RegionRef::from);
             let piece = proof::outside(&self.zone, (&area).into(), covers, budget)?;
             if piece.is_some() {
@@ -228,7 +223,7 @@ impl<'a> Side<'a> {
         for policy in &self.policies {
             for (at, rule) in policy.rules(direction).enumerate() {
                 let regions: Vec<Region> = rule.must().map(Region::from).collect();
-                let areas = self.areas(other, &question.ports, &regions);
+                let areas = Self::areas(other, &question.ports, &regions);
                 let holds = |area: &Region| regions.iter().any(|own| area.is_subset(own));
                 let touches = |area: &Region| regions.iter().any(|own| !area.is_disjoint(own));
                 let name = format!(
@@ -254,14 +249,11 @@ impl<'a> Side<'a> {
 
     /// The selector of a policy for these pods.
     pub(super) fn selector(&self) -> Selector {
-        match self.perimeter {
-            Some((cluster, pods @ (Zone::Workload | Zone::Jobs))) => {
-                crate::baseline::selector(pods, &cluster.object.name)
-            }
-            _ => {
-                let labels = self.labels.iter();
-                Selector::labels(labels.map(|(key, value)| (&**key, &**value)))
-            }
+        if let Some((cluster, pods @ (Zone::Workload | Zone::Jobs))) = self.perimeter {
+            crate::baseline::selector(pods, &cluster.object.name)
+        } else {
+            let labels = self.labels.iter();
+            Selector::labels(labels.map(|(key, value)| (&**key, &**value)))
         }
     }
 }

@@ -1,5 +1,8 @@
 //! Outputs of `check`: formats, files, levels that fail the run, and findings that are reported once.
 
+mod fixes;
+
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -202,10 +205,11 @@ fn annotations_are_the_ten_worst_findings() {
 
     let mut many = String::new();
     for at in 0..12 {
-        many.push_str(&format!(
+        let _ = write!(
+            many,
             "---{}",
             WARNED.replace("name: web", &format!("name: web-{at}"))
-        ));
+        );
     }
     let many = inventory("outputs-many", &many);
     let (_, out) = check(&["-o", "github", &many, RAFT]);
@@ -285,10 +289,11 @@ fn quiet_text_has_only_what_fails_the_run() {
 fn each_finding_is_reported_once_and_those_about_neighbours_once_per_neighbour() {
     let mut neighbours = String::new();
     for at in 0..5 {
-        neighbours.push_str(&format!(
+        let _ = write!(
+            neighbours,
             "---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: broken-{at}, namespace: bao}}\n\
              spec: {{podSelector: {{}}, ingress: 7}}\n"
-        ));
+        );
     }
     let beside = folder("outputs-neighbours");
     for entry in fs::read_dir(INVENTORY).unwrap() {
@@ -298,10 +303,11 @@ fn each_finding_is_reported_once_and_those_about_neighbours_once_per_neighbour()
     fs::write(beside.join("broken.yaml"), neighbours).unwrap();
     let mut policies = String::new();
     for at in 0..40 {
-        policies.push_str(&format!(
+        let _ = write!(
+            policies,
             "---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: web-{at}, namespace: bao}}\n\
              spec: {{podSelector: {{}}}}\n"
-        ));
+        );
     }
     let policies = inventory("outputs-once", &policies);
     let args = [

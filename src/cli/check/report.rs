@@ -1,6 +1,7 @@
 //! Report of `check`, from which every output is made.
 
 mod files;
+mod finding;
 mod unique;
 
 use schemars::JsonSchema;
@@ -14,16 +15,14 @@ use crate::cli::output::OutputArgs;
 use crate::inventory::ObjectRef;
 use crate::review::CompiledSnapshot;
 use crate::review::offline::{Judged, counted_as_rendered};
-use crate::review::render::{self, Step};
 use crate::rules::inside_ceiling::Proof;
-use crate::rules::remedy::{Remedy, rule_path};
 use crate::rules::{Finding, Level};
 use crate::show::conditions::{self, Condition};
 use crate::sources::files::Located;
-use netpol::Difference;
 
 use files::Files;
-pub(super) use files::Shown;
+pub(super) use files::{Fix, Shown};
+pub(super) use finding::Reported;
 
 /// Version of the JSON. It changes with every field that is removed or gets another meaning.
 const VERSION: u32 = 1;
@@ -111,84 +110,6 @@ pub(super) struct Accepted {
     pub(super) entries: Vec<String>,
 }
 
-/// A finding, and where it stands.
-#[derive(Debug, JsonSchema, Serialize)]
-pub(super) struct Reported {
-    /// Code of the rule.
-    pub(super) code: &'static str,
-    /// Name of the rule.
-    pub(super) name: &'static str,
-    /// `denied`, `warning` or `note`.
-    pub(super) level: &'static str,
-    /// Kind of the object.
-    pub(super) kind: &'static str,
-    /// Namespace of the object.
-    pub(super) namespace: String,
-    /// Name of the object.
-    pub(super) object: String,
-    /// Field path; empty for the object as a whole.
-    pub(super) field: String,
-    /// The problem.
-    pub(super) reason: String,
-    /// One connection as evidence.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) connection: Option<String>,
-    /// Condition of the connection, if it does not exist under every reading.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) only_if: Option<&'static str>,
-    /// Advice, if no remedy is known.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub(super) help: String,
-    /// Changes after which nothing denies the write, the best first.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) remedies: Vec<Change>,
-    /// Remedies, for people.
-    #[serde(skip)]
-    pub(super) steps: Vec<Step>,
-    /// The file.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) file: Option<String>,
-    /// Beginning of the object's document.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) line: Option<usize>,
-    /// File that the build `file` made the object from.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) source: Option<String>,
-    /// Place of the field, or of the deepest part of its path that exists.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) field_line: Option<usize>,
-    /// Its column, from 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) field_column: Option<usize>,
-    #[serde(skip)]
-    pub(super) shown: Option<Shown>,
-    /// The connection, for people.
-    #[serde(skip)]
-    pub(super) example_label: &'static str,
-}
-
-/// A change after which nothing denies.
-#[derive(Debug, JsonSchema, Serialize)]
-pub(super) struct Change {
-    /// The changed object, or the settings.
-    target: String,
-    /// Its effect.
-    action: String,
-    /// Field path in the target.
-    path: String,
-    /// `add` to the list at the path, `set` keys of the object, `replace` or `remove` the whole.
-    operation: &'static str,
-    /// The value.
-    #[serde(skip_serializing_if = "serde_json::Value::is_null")]
-    value: serde_json::Value,
-    /// The value as YAML.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    yaml: String,
-    /// The rule of the written policy that is left out beside it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    leaves_out: Option<String>,
-}
-
 impl Report {
     pub(super) fn new(
         world: &CompiledSnapshot,
@@ -246,6 +167,16 @@ impl Report {
                 .collect(),
             is_of_other_kinds: input.is_of_other_kinds(),
         }
+    }
+
+    /// Adds remedies as edits of the files.
+    pub(super) fn with_fixes(mut self, judged: &[Judged], input: &Input<'_>) -> Self {
+        let files = Files::new(input.before.into_iter().chain([input.after]));
+        let findings = unique::findings(judged).into_iter().flatten();
+        for (reported, finding) in self.findings.iter_mut().zip(findings) {
+            reported.fix = files.fix(finding);
+        }
+        self
     }
 
     /// Returns true if the run fails.
@@ -331,12 +262,6 @@ impl NotJudged {
     }
 }
 
-/// Kind, namespace and name.
-fn named(kind: &str, namespace: &str, name: &str) -> String {
-    let separator = if namespace.is_empty() { "" } else { "/" };
-    format!("{kind} {namespace}{separator}{name}")
-}
-
 impl Checkpoints {
     /// `None` for an object that has none.
     fn of(world: &CompiledSnapshot, object: &ObjectRef) -> Option<Self> {
@@ -359,80 +284,8 @@ impl Accepted {
     }
 }
 
-impl Change {
-    fn of(remedy: &Remedy) -> Self {
-        let (path, verb, value) = remedy.lines();
-        let leaves_out = remedy.leaves_out;
-        Self {
-            target: remedy.target(),
-            action: remedy.action.clone(),
-            path,
-            operation: verb.as_str(),
-            value,
-            yaml: remedy.yaml(),
-            leaves_out: leaves_out.map(|(direction, at)| rule_path(direction, at)),
-        }
-    }
-}
-
-impl Reported {
-    /// The object: kind, namespace and name.
-    pub(super) fn target(&self) -> String {
-        named(self.kind, &self.namespace, &self.object)
-    }
-
-    /// The file of the repository: the source of a build, where the line is none of it, or else the file.
-    pub(super) fn artifact(&self) -> Option<&String> {
-        self.source.as_ref().or(self.file.as_ref())
-    }
-
-    /// The connection with its condition.
-    pub(super) fn example(&self) -> Option<String> {
-        let connection = self.connection.as_ref()?;
-        let only_where = self
-            .only_if
-            .map(|difference| format!(", only where {difference}"));
-        Some(format!(
-            "{}: {connection}{}",
-            self.example_label,
-            only_where.unwrap_or_default()
-        ))
-    }
-
-    fn new(finding: &Finding, located: Option<&Located>, shown: Option<Shown>) -> Self {
-        let origin = located.and_then(Located::place);
-        let place = shown.as_ref().map(|shown| shown.place);
-        Self {
-            code: finding.code.as_str(),
-            name: finding.code.name(),
-            level: match finding.level {
-                Level::Deny => DENIED,
-                Level::Warn => WARNING,
-                Level::Audit | Level::Off => NOTE,
-            },
-            kind: finding.object.kind.as_str(),
-            namespace: finding.object.namespace.to_string(),
-            object: finding.object.name.to_string(),
-            field: finding.path.clone(),
-            reason: finding.reason.clone(),
-            connection: finding.witness.as_ref().map(render::connection),
-            only_if: finding.only_if.map(Difference::as_str),
-            help: if finding.remedies.is_empty() {
-                finding.help.clone()
-            } else {
-                String::new()
-            },
-            remedies: finding.remedies.iter().map(Change::of).collect(),
-            steps: render::steps(finding),
-            file: origin.map(|origin| origin.file.display().to_string()),
-            line: origin.map(|origin| origin.line),
-            source: located
-                .and_then(|located| located.source.as_ref())
-                .map(|source| source.display().to_string()),
-            field_line: place.map(|place| place.line),
-            field_column: place.map(|place| place.column),
-            shown,
-            example_label: finding.example_label,
-        }
-    }
+/// Kind, namespace and name.
+fn named(kind: &str, namespace: &str, name: &str) -> String {
+    let separator = if namespace.is_empty() { "" } else { "/" };
+    format!("{kind} {namespace}{separator}{name}")
 }

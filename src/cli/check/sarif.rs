@@ -1,12 +1,14 @@
 //! Report of `check` as SARIF 2.1.0.
 
+use std::fmt::Write as _;
+
 use serde_sarif::sarif::{
-    ArtifactLocation, Location, LogicalLocation, Message, MultiformatMessageString,
-    PhysicalLocation, Region, ReportingDescriptor, Result as Found, ResultLevel, Run, SCHEMA_URL,
-    Sarif, Tool, ToolComponent, Version,
+    ArtifactChange, ArtifactContent, ArtifactLocation, Fix as SarifFix, Location, LogicalLocation,
+    Message, MultiformatMessageString, PhysicalLocation, Region, Replacement, ReportingDescriptor,
+    Result as Found, ResultLevel, Run, SCHEMA_URL, Sarif, Tool, ToolComponent, Version,
 };
 
-use super::report::{DENIED, Report, Reported, WARNING};
+use super::report::{DENIED, Fix, Report, Reported, WARNING};
 use crate::code::Code;
 
 /// Address of the repository; empty while Cargo.toml names none.
@@ -86,8 +88,35 @@ fn result(found: &Reported, codes: &[Code]) -> Found {
         .message(Message::builder().text(words).build())
         .locations(vec![location(found)])
         .build();
+    result.fixes = found.fix.as_ref().map(|remedy| vec![fix(remedy)]);
     result.rule_index = index.and_then(|index| i64::try_from(index).ok());
     result
+}
+
+/// A remedy as replacements in files.
+fn fix(remedy: &Fix) -> SarifFix {
+    let number = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+    let changes = remedy.edits.iter().map(|(file, edit)| {
+        let region = Region::builder()
+            .start_line(number(edit.start.0))
+            .start_column(number(edit.start.1))
+            .end_line(number(edit.end.0))
+            .end_column(number(edit.end.1))
+            .build();
+        let text = ArtifactContent::builder().text(edit.text.as_str()).build();
+        let replacement = Replacement::builder()
+            .deleted_region(region)
+            .inserted_content(text)
+            .build();
+        ArtifactChange::builder()
+            .artifact_location(ArtifactLocation::builder().uri(uri(file)).build())
+            .replacements(vec![replacement])
+            .build()
+    });
+    SarifFix::builder()
+        .description(Message::builder().text(remedy.heading.as_str()).build())
+        .artifact_changes(changes.collect::<Vec<_>>())
+        .build()
 }
 
 fn to_do(found: &Reported) -> Option<String> {
@@ -136,7 +165,7 @@ fn uri(file: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte) {
             uri.push(char::from(byte));
         } else {
-            uri.push_str(&format!("%{byte:02X}"));
+            let _ = write!(uri, "%{byte:02X}");
         }
     }
     if file.starts_with('/') {

@@ -188,7 +188,7 @@ fn excerpt<'a>(file: &'a str, shown: &'a Shown) -> Element<'a> {
 fn fitting(words: &str, margin: usize) -> String {
     let indent = " ".repeat(margin);
     let line = wrapped(words, &indent, &indent);
-    let lines: Vec<&str> = line.lines().map(|line| line.trim_start()).collect();
+    let lines: Vec<&str> = line.lines().map(str::trim_start).collect();
     lines.join("\n")
 }
 

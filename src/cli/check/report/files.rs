@@ -3,8 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use serde_json::Value;
+
+use crate::cli::check::fix::{self, TextEdit};
 use crate::inventory::ObjectRef;
 use crate::rules::Finding;
+use crate::rules::remedy::{Change, Verb, rule_path};
 use crate::sources::files::place::{Place, Source};
 use crate::sources::files::{Located, Manifests};
 
@@ -14,6 +18,14 @@ pub(in crate::cli::check) struct Shown {
     pub(in crate::cli::check) place: Place,
     /// The line; `None` for one that is too long to be shown, as in a large JSON file.
     pub(in crate::cli::check) text: Option<String>,
+}
+
+/// A remedy as edits of files.
+#[derive(Clone, Debug)]
+pub(in crate::cli::check) struct Fix {
+    pub(in crate::cli::check) heading: String,
+    /// Files with their edits.
+    pub(in crate::cli::check) edits: Vec<(String, TextEdit)>,
 }
 
 /// Characters of a line that is shown in part at most.
@@ -58,6 +70,40 @@ impl<'a> Files<'a> {
 
     pub(super) fn located(&self, finding: &Finding) -> Option<&'a Located> {
         self.of(&finding.object)
+    }
+
+    /// The first remedy of a finding that only edits these files.
+    pub(super) fn fix(&self, finding: &Finding) -> Option<Fix> {
+        finding.remedies.iter().find_map(|remedy| {
+            let (path, verb, value) = remedy.lines();
+            let target = match &remedy.change {
+                Change::Policy(object, _) | Change::Cluster(object, _) => object,
+                Change::Setting(_) => return None,
+            };
+            let mut edits = vec![self.edit(target, (&path, verb, &value))?];
+            if let Some((direction, at)) = remedy.leaves_out {
+                let path = rule_path(direction, at);
+                edits.push(self.edit(&finding.object, (&path, Verb::Remove, &Value::Null))?);
+            }
+            Some(Fix {
+                heading: remedy.heading(&finding.object),
+                edits,
+            })
+        })
+    }
+
+    fn edit(
+        &self,
+        object: &ObjectRef,
+        (path, verb, value): (&str, Verb, &Value),
+    ) -> Option<(String, TextEdit)> {
+        // What a build makes is in no file.
+        let located = self.of(object).filter(|located| located.source.is_none())?;
+        let file = &located.place()?.file;
+        let text = self.texts.get(file.as_path())?;
+        let path = located.path(path);
+        let edit = fix::edit(text, located.origin.line, (&path, verb, value))?;
+        Some((file.display().to_string(), edit))
     }
 
     /// The line that each finding is about. A document is looked through once for all its findings.
