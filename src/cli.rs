@@ -97,8 +97,8 @@ impl Cli {
         let ended = match self.command {
             Command::Serve(args) => serve::run(args),
             Command::Review(args) => review::run(&args),
-            Command::Check(args) => check::run(args),
-            Command::Render(args) => render::run(args),
+            Command::Check(args) => check::run(&args),
+            Command::Render(args) => render::run(&args),
             Command::Show(args) => show::run(&args),
             Command::Can(args) => can::run(&args),
             Command::Completion(args) => completion::run(&args),

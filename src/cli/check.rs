@@ -70,7 +70,7 @@ pub struct Args {
 }
 
 /// Judges the manifests and prints what was found.
-pub(crate) fn run(args: Args) -> Result<ExitStatus, Failure> {
+pub(crate) fn run(args: &Args) -> Result<ExitStatus, Failure> {
     let project = Project::find()?;
     let file = project.settings(&args.settings)?;
     let settings = args.settings.with(file.as_ref());
@@ -79,7 +79,7 @@ pub(crate) fn run(args: Args) -> Result<ExitStatus, Failure> {
         settings.review_config()?;
         return Ok(ExitStatus::Fine);
     }
-    judge(&args, &project, &settings)
+    judge(args, &project, &settings)
 }
 
 /// The manifests to judge.

@@ -45,7 +45,7 @@ impl fmt::Display for Lines<'_> {
 }
 
 /// Prints the policies of all clusters, or of none where one of them cannot be rendered.
-pub(crate) fn run(args: Args) -> Result<ExitStatus, Failure> {
+pub(crate) fn run(args: &Args) -> Result<ExitStatus, Failure> {
     let project = Project::find()?;
     let settings = args
         .settings

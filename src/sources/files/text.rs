@@ -48,7 +48,7 @@ pub(super) fn read(path: &Path) -> Result<Content, LoadError> {
         Ok(text) => Ok(Content::Text(without_marks(text))),
         Err(error) => {
             let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-            let line = 1 + valid.iter().filter(|byte| **byte == b'\n').count();
+            let line = valid.split(|byte| *byte == b'\n').count();
             Err(not_utf8(format!(
                 "line {line} is not UTF-8; save it as UTF-8"
             )))

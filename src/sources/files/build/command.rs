@@ -10,7 +10,7 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 /// Longest run of a tool.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 /// Longest output of a tool in bytes.
 const OUTPUT: u64 = 256 * 1024 * 1024;
 /// Longest problem that is told, in characters.

@@ -25,12 +25,12 @@ pub(super) fn all(charts: &[PathBuf], paths: &[PathBuf], values: &[PathBuf], bui
                 .iter()
                 .map(|file| format!("--values {}", file.display())),
         );
-        let build = Build {
+        let recipe = Build {
             command: shown.join(" "),
             key: key(chart, paths),
             bases: chart.canonicalize().into_iter().collect::<BTreeSet<_>>(),
         };
-        built.take(build, template(chart, values), chart);
+        built.take(recipe, template(chart, values), chart);
     }
 }
 

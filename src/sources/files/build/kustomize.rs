@@ -77,7 +77,7 @@ pub(super) fn all(found: &mut Found, paths: &[PathBuf], built: &mut Built) {
             Some(("kubectl", _)) => "kubectl kustomize",
             _ => "kustomize build",
         };
-        let build = Build {
+        let recipe = Build {
             command: format!("{word} {}", folder.display()),
             key: key(folder, paths),
             bases,
@@ -87,7 +87,7 @@ pub(super) fn all(found: &mut Found, paths: &[PathBuf], built: &mut Built) {
             (None, Some((tool, program))) => run(tool, &program, resolved),
             (None, None) => Err(Failed::NoTool("kustomize")),
         };
-        built.take(build, made, folder);
+        built.take(recipe, made, folder);
     }
 }
 
@@ -230,23 +230,25 @@ fn names(value: &Value) -> Vec<String> {
         "validators",
         "patchesStrategicMerge",
     ] {
-        list(value, field).iter().for_each(|item| text(Some(item)));
+        for item in list(value, field) {
+            text(Some(&item));
+        }
     }
     for field in ["patches", "patchesJson6902", "replacements"] {
-        list(value, field)
-            .iter()
-            .for_each(|item| text(item.get("path")));
+        for item in list(value, field) {
+            text(item.get("path"));
+        }
     }
     text(value.get("openapi").and_then(|openapi| openapi.get("path")));
     for field in ["configMapGenerator", "secretGenerator"] {
         for generator in list(value, field) {
             text(generator.get("env"));
-            list(&generator, "envs")
-                .iter()
-                .for_each(|item| text(Some(item)));
+            for item in list(&generator, "envs") {
+                text(Some(&item));
+            }
             for file in list(&generator, "files") {
-                let named = file.as_str().unwrap_or_default();
-                let path = named.split_once('=').map_or(named, |(_, path)| path);
+                let entry = file.as_str().unwrap_or_default();
+                let path = entry.split_once('=').map_or(entry, |(_, path)| path);
                 text(Some(&path.into()));
             }
         }
@@ -300,9 +302,7 @@ pub(super) fn source(through: &Path, written: &mut Value) -> Option<PathBuf> {
     if annotations.is_empty() {
         metadata.remove("annotations");
     }
-    let lines = origin.as_str()?.lines();
-    let path = lines
-        .filter_map(|line| line.strip_prefix("path: "))
-        .next()?;
+    let mut lines = origin.as_str()?.lines();
+    let path = lines.find_map(|line| line.strip_prefix("path: "))?;
     Some(shown(&through.join(path)))
 }
