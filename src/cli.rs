@@ -26,6 +26,7 @@ use std::process::{ExitCode, Termination};
 
 use clap::{Parser, Subcommand};
 
+use crate::printable;
 pub use check::schema as report_schema;
 
 /// Guards the network perimeter of OpenBao clusters.
@@ -109,7 +110,7 @@ impl Cli {
             Command::Crds => crds::run().map(|()| ExitStatus::Fine).map_err(Into::into),
         };
         ended.unwrap_or_else(|failure| {
-            eprintln!("error: {}", with_causes(&*failure));
+            eprintln!("error: {}", printable::lines(&with_causes(&*failure)));
             ExitStatus::CouldNotRun
         })
     }

@@ -66,6 +66,13 @@ pub struct ObjectRef {
     pub name: Arc<str>,
 }
 
+impl ObjectRef {
+    /// Returns true if the API server will generate the name.
+    pub(crate) fn is_generated(&self) -> bool {
+        self.name.is_empty() || self.name.contains(meta::GENERATED)
+    }
+}
+
 impl fmt::Display for ObjectRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let separator = if self.namespace.is_empty() { "" } else { "/" };
@@ -82,7 +89,7 @@ impl fmt::Display for ObjectRef {
 pub struct Meta {
     /// Namespace; empty for a Namespace itself.
     pub namespace: Arc<str>,
-    /// Name; empty if the API server has not generated it yet.
+    /// Name. If the API server will generate it, `generateName` and `*`.
     pub name: Arc<str>,
     /// Labels.
     pub labels: Labels,
@@ -132,16 +139,9 @@ pub struct Unreadable {
     /// The version of the object, if it is an unsupported one. Then only its metadata is known.
     pub(crate) version: Option<Arc<str>>,
     /// The size, if the object is too large to read. Then only its namespace and name are known.
-    pub too_large: Option<Box<Oversize>>,
-}
-
-/// Details of an object that is too large to read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Oversize {
-    /// The size and its limit.
-    pub size: TooLarge,
+    pub too_large: Option<Box<TooLarge>>,
     /// For a NetworkPolicy, the pods that it selects; `None` if they are unknown.
-    pub(crate) pods: Option<Selector>,
+    pub(crate) pods: Option<Box<Selector>>,
 }
 
 impl Unreadable {
@@ -161,13 +161,14 @@ impl Unreadable {
                 problem: format!("expected at most {cap} {what}, found {found}"),
             }],
             version: None,
-            too_large: Some(Box::new(Oversize { size, pods })),
+            too_large: Some(Box::new(size)),
+            pods: pods.map(Box::new),
         }
     }
 
-    /// For a NetworkPolicy that is too large, the pods that it selects, if they are known.
+    /// For a NetworkPolicy, the pods that it selects, if they are known.
     pub fn pods(&self) -> Option<&Selector> {
-        self.too_large.as_ref()?.pods.as_ref()
+        self.pods.as_deref()
     }
 }
 
@@ -203,6 +204,7 @@ impl Unreadable {
             }],
             version: Some(version.into()),
             too_large: None,
+            pods: None,
         }
     }
 }

@@ -17,6 +17,7 @@ pub(crate) mod events;
 pub(crate) mod features;
 pub(crate) mod file_events;
 pub mod inventory;
+pub(crate) mod printable;
 pub(crate) mod rate;
 pub mod reach;
 pub mod registration;

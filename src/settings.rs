@@ -13,8 +13,6 @@ use clap::ValueEnum;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use netpol::label::is_dns_label;
-
 use crate::config::{Baseline, ReviewConfig};
 use crate::duration;
 use crate::server::limits::Limits;
@@ -29,6 +27,7 @@ mod keys;
 mod namespace;
 mod platform;
 mod print;
+mod review;
 mod schema;
 #[cfg(test)]
 mod tests;
@@ -267,77 +266,6 @@ impl ServerConfig {
         })
     }
 
-    /// Checks names that no namespace and no label key could have, which would match nothing in silence.
-    fn validate_names(&self) -> Result<(), SettingsError> {
-        let namespace = "the name of a namespace (up to 63 of `a-z`, `0-9` and `-`)";
-        let namespaces = [
-            (
-                "operatorNamespace",
-                std::slice::from_ref(&self.operator_namespace),
-            ),
-            ("review.healthNamespaces", &self.review.health_namespaces),
-            ("review.dnsNamespaces", &self.review.dns_namespaces),
-        ];
-        for (key, names) in namespaces {
-            for name in names {
-                ensure(key, is_dns_label(name), || {
-                    (namespace.to_owned(), name.to_string())
-                })?;
-            }
-        }
-        for key in &self.review.runtime_label_keys {
-            ensure("review.runtimeLabelKeys", is_key_pattern(key), || {
-                ("a label key, or one with `*`".to_owned(), key.to_string())
-            })?;
-        }
-        Ok(())
-    }
-
-    /// Checks numbers that no port, prefix or limit could be.
-    fn validate_numbers(&self) -> Result<(), SettingsError> {
-        let review = &self.review;
-        let single = [
-            ("review.apiPort", review.api_port),
-            ("review.clusterPort", review.cluster_port),
-        ];
-        let lists = [
-            ("review.healthPorts", &review.health_ports),
-            ("review.tunnelPorts", &review.tunnel_ports),
-        ];
-        let lists = lists
-            .into_iter()
-            .flat_map(|(key, ports)| ports.iter().map(move |port| (key, *port)));
-        for (key, port) in single.into_iter().chain(lists) {
-            ensure(key, port > 0, || {
-                ("a port from 1 to 65535".to_owned(), port.to_string())
-            })?;
-        }
-        let differs = review.api_port != review.cluster_port;
-        ensure("review.clusterPort", differs, || {
-            (
-                "another port than `review.apiPort`".to_owned(),
-                review.cluster_port.to_string(),
-            )
-        })?;
-        let widths = &review.widths;
-        for (key, length, most) in [
-            ("review.widths.blockV4", widths.block_v4, 32),
-            ("review.widths.blockV6", widths.block_v6, 128),
-            ("review.widths.totalV4", widths.total_v4, 32),
-            ("review.widths.totalV6", widths.total_v6, 128),
-            ("review.widths.apiServerV4", widths.api_server_v4, 32),
-            ("review.widths.apiServerV6", widths.api_server_v6, 128),
-        ] {
-            ensure(key, length <= most, || {
-                (format!("a prefix length up to {most}"), length.to_string())
-            })?;
-        }
-        let budget = review.proof_budget;
-        ensure("review.proofBudget", budget > 0, || {
-            ("at least 1".to_owned(), budget.to_string())
-        })
-    }
-
     /// Usernames of the operator; those of upstream, in the namespace that is set, where none are named.
     fn accounts(&self) -> BTreeSet<String> {
         if !self.operator_accounts.is_empty() {
@@ -365,12 +293,6 @@ impl ServerConfig {
             ..self.clone()
         }
     }
-}
-
-/// True if a pattern could match a label key.
-fn is_key_pattern(pattern: &str) -> bool {
-    let is_of_key = |byte: u8| byte.is_ascii_alphanumeric() || b"._/-*".contains(&byte);
-    !pattern.is_empty() && pattern.bytes().all(is_of_key)
 }
 
 /// An error unless a value is as expected; `told` gives the expected and the found text.

@@ -15,4 +15,4 @@ mod picture;
 mod svg;
 pub mod view;
 mod words;
-mod zone;
+pub(crate) mod zone;

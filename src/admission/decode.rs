@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 use super::envelope::Envelope;
 use super::strict;
 use crate::code::EnforcementPoint;
+use crate::inventory::meta::GENERATED;
 use crate::inventory::{
     Cluster, Fact, Kind, Malformed, Meta, ObjectRef, Policy, Restore, Unreadable, read,
 };
@@ -208,6 +209,7 @@ fn fact<T: Judged>(
             }],
             version: None,
             too_large: None,
+            pods: None,
         }))
     };
     let nameless = || Meta {
@@ -227,7 +229,11 @@ fn fact<T: Judged>(
         Fact::Unreadable(read::other_version(json, asked, &version).into())
     };
     let found = meta(&fact);
-    strict::named(at, &found.namespace, &found.name)?;
+    // The API server adds letters and digits to the prefix of a name that it generates.
+    let generated = found.name.strip_suffix(GENERATED);
+    let generated = generated.filter(|_| asked.name.is_empty());
+    let name = generated.map_or_else(|| found.name.to_string(), |prefix| format!("{prefix}0"));
+    strict::named(at, &found.namespace, &name)?;
     for (path, asked, found) in [
         ("metadata.namespace", &asked.namespace, &found.namespace),
         ("metadata.name", &asked.name, &found.name),

@@ -12,6 +12,8 @@ use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
+use crate::inventory::read::maps_only;
+
 /// The supported version.
 pub(crate) const API_VERSION: &str = "admission.k8s.io/v1";
 /// The kind of requests and responses.
@@ -272,7 +274,7 @@ struct Review<'a> {
 /// assert!(matches!(open(body), Err(Broken::Malformed { uid, .. }) if uid == "7"));
 /// ```
 pub fn open(body: &[u8]) -> Result<Envelope<'_>, Broken> {
-    let review: Review<'_> = serde_json::from_slice(body).map_err(|error| salvage(body, &error))?;
+    let review: Review<'_> = maps_only::from_slice(body).map_err(|error| salvage(body, &error))?;
     let uid = &review.request.uid;
     if uid.is_empty() {
         return Err(Broken::NotAReview(

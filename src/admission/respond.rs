@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::Rejection;
 use super::envelope::{API_VERSION, KIND};
+use crate::printable;
 use crate::review::{Outcome, Verdict, render};
 use crate::rules::{Code, Finding, Level};
 
@@ -76,7 +77,7 @@ pub(crate) fn malformed(uid: &str, problem: &str) -> Vec<u8> {
         status: Some("Failure".into()),
         code: Some(400),
         reason: Some("BadRequest".into()),
-        message: Some(problem.to_owned()),
+        message: Some(printable::lines(problem).into_owned()),
         ..Status::default()
     };
     Response {

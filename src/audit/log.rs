@@ -8,6 +8,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use super::{Record, Resolution};
+use crate::printable::is_deceptive;
 
 /// Logs a review. A denial is logged at level info, since a tenant can cause any number of them.
 pub(crate) fn reviewed(record: &Record, duration: Duration) {
@@ -106,16 +107,6 @@ fn cut(text: &str, most: usize) -> Cow<'_, str> {
     shown
         .map(|c| if is_deceptive(c) { '?' } else { c })
         .collect()
-}
-
-/// Returns true if a character breaks a line, is invisible, or changes the text direction.
-fn is_deceptive(c: char) -> bool {
-    c.is_control()
-        || matches!(
-            c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}'
-        )
 }
 
 #[cfg(test)]

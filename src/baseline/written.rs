@@ -6,10 +6,12 @@
 
 use super::expand::known_addresses;
 use super::{Facts, Peers, Renderer, Row, Zone, expand, rendered, rows, selector};
+use crate::inventory::meta::GENERATED;
 use crate::inventory::{Cluster, Declared, Fact, Kind, Malformed, ObjectRef, Owner, Policy};
 use crate::inventory::{read, render};
 use netpol::Direction;
 use netpol::address::Cidr;
+use netpol::label::is_dns_label;
 
 /// Annotation with the owner's uid, by which the newest operator recognises its objects.
 pub(crate) const OWNER_UID: &str = "openbao.org/owner-uid";
@@ -173,9 +175,14 @@ pub(crate) fn invalid_values(facts: &Facts<'_>) -> Vec<Malformed> {
                     Direction::Ingress => one.ingress.push(expansion.rule),
                     Direction::Egress => one.egress.push(expansion.rule),
                 }
-                found.extend(problem(&one, field(row.peers)));
+                let denied = problem(&one, field(row.peers));
+                found.extend(denied.or_else(|| no_namespace(row.peers, cluster)));
             }
         }
+    }
+    if cluster.meta.name.contains(GENERATED) {
+        // The API server shortens what it generates.
+        found.retain(|problem| problem.path != NAME);
     }
     found.sort_by(|a, b| a.path.cmp(&b.path));
     found.dedup_by(|a, b| a.path == b.path);
@@ -209,6 +216,18 @@ const fn field(peers: Peers) -> &'static str {
         Peers::ClusterPods | Peers::LifecycleJobs => NAME,
         _ => "spec",
     }
+}
+
+/// The problem with the namespace of a Gateway that no namespace can have. A label can have more values.
+fn no_namespace(peers: Peers, cluster: &Cluster) -> Option<Malformed> {
+    let name = cluster.gateway_namespace.as_ref()?;
+    (peers == Peers::GatewayNamespace && !is_dns_label(name)).then(|| Malformed {
+        path: field(peers).to_owned(),
+        value: format!("`{name}`"),
+        problem: format!(
+            "expected a namespace, a DNS label (up to 63 of `a-z`, `0-9` and `-`), found `{name}`"
+        ),
+    })
 }
 
 /// The first problem for which the API server would deny a policy, at the field that causes it.

@@ -5,6 +5,7 @@ mod github;
 mod joined;
 mod junit;
 mod markdown;
+mod not_judged;
 mod notes;
 mod report;
 mod sarif;

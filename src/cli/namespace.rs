@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::inventory::restore::RestoreInto;
 use crate::inventory::{Kind, ObjectRef, Snapshot};
 use crate::review::CompiledSnapshot;
 use crate::sources::files::{self, DEFAULT_NAMESPACE, LoadError};
@@ -48,16 +49,26 @@ pub(super) fn note(defaulted: &[ObjectRef]) -> Option<String> {
     ))
 }
 
-/// Reason for which a policy is not judged: there is nothing to guard in its namespace.
+/// Reason for which an object is not judged: there is nothing to guard in the namespace of a policy, or the cluster
+/// of a restore is not known.
 pub(super) fn unjudged(world: &CompiledSnapshot, object: &ObjectRef) -> Option<String> {
-    let is_judged =
-        object.kind != Kind::NetworkPolicy || !world.perimeters(&object.namespace).is_empty();
-    (!is_judged).then(|| {
-        format!(
-            "no OpenBaoCluster is known in namespace {}",
-            object.namespace
-        )
-    })
+    let namespace = &object.namespace;
+    match object.kind {
+        Kind::NetworkPolicy => world
+            .perimeters(namespace)
+            .is_empty()
+            .then(|| format!("no OpenBaoCluster is known in namespace {namespace}")),
+        Kind::OpenBaoRestore => {
+            let restore = world.snapshot.restore(namespace, &object.name)?.read()?;
+            let RestoreInto::Cluster(name) = &restore.into else {
+                return None;
+            };
+            let is_known = world.snapshot.cluster(namespace, name).is_some();
+            (!is_known)
+                .then(|| format!("no OpenBaoCluster {name} is known in namespace {namespace}"))
+        }
+        _ => None,
+    }
 }
 
 /// The first of some objects, and how many more there are.

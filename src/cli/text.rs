@@ -8,6 +8,8 @@ use std::sync::OnceLock;
 use anstyle::{AnsiColor, Style};
 use textwrap::{Options, WordSplitter};
 
+use crate::printable;
+
 /// Characters of a line where standard output is no terminal.
 const WIDTH: usize = 100;
 /// Fewest and most characters of a line of a terminal.
@@ -55,14 +57,14 @@ pub(super) fn styled(style: Style, text: &str) -> String {
 }
 
 /// A text in lines of at most [`width`], the first after `first`, the others after `rest`. Words are
-/// never cut. The text itself has no styles, since they would count.
+/// never cut. Deceptive characters are escaped. So the text itself has no styles, which would also count.
 pub(super) fn wrapped(text: &str, first: &str, rest: &str) -> String {
     let options = Options::new(width())
         .initial_indent(first)
         .subsequent_indent(rest)
         .word_splitter(WordSplitter::NoHyphenation)
         .break_words(false);
-    textwrap::fill(text, options)
+    textwrap::fill(&printable::lines(text), options)
 }
 
 /// A page of the documentation, in Markdown, as text: headings in style, code set in, links without

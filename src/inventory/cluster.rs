@@ -28,6 +28,8 @@ pub struct Cluster {
     pub uid: Option<Arc<str>>,
     /// `spec.profile`; `None` if absent or unknown.
     pub profile: Option<Profile>,
+    /// `spec.profile`, if it is no known profile.
+    pub(crate) unknown_profile: Option<Arc<str>>,
     /// Labels that some of its server pods have in addition to the operator's:
     /// `spec.podMetadata.labels` and `spec.readReplicas.template.metadata.labels`.
     pub pod_labels: Vec<Labels>,
@@ -93,6 +95,7 @@ impl Cluster {
                     meta: Meta::default(),
                     version: None,
                     too_large: None,
+                    pods: None,
                     problems: broken.problems.clone(),
                 })
             });
@@ -135,6 +138,7 @@ impl Cluster {
         }
         take! {
             profile => ["spec.profile"];
+            unknown_profile => ["spec.profile"];
             job_labels => [JOB_LABELS];
             unknown_labels.jobs => [JOB_LABELS];
             unknown_labels.servers => SERVER_LABELS;
@@ -200,8 +204,10 @@ impl From<(Meta, OpenBaoClusterSpec)> for Cluster {
             .gateway
             .filter(|gateway| gateway.enabled == Some(true))
             .map(|gateway| gateway_namespace(gateway, &meta));
+        let profile = spec.profile.as_deref().and_then(Profile::read);
         Self {
-            profile: spec.profile.as_deref().and_then(Profile::read),
+            unknown_profile: spec.profile.filter(|_| profile.is_none()).map(Arc::from),
+            profile,
             pod_labels,
             job_labels,
             restore_test,

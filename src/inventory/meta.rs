@@ -16,6 +16,10 @@ use netpol::label::labels;
 /// The domain of the annotations that reviews use.
 pub(crate) const DOMAIN: &str = "openbao.org/";
 
+/// End of the name of an object whose name the API server will generate from `generateName`. No other name ends
+/// like this.
+pub(crate) const GENERATED: char = '*';
+
 /// The `metadata` of any object as written. The uid has type `U`: only owners need theirs.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default, expecting = "an object")]
@@ -23,6 +27,7 @@ pub(super) struct RawMeta<U = IgnoredAny> {
     /// `metadata.uid`; absent in a manifest that no API server has seen.
     pub(super) uid: Option<U>,
     name: Option<Text>,
+    generate_name: Option<Text>,
     namespace: Option<Text>,
     labels: Option<Texts<All>>,
     annotations: Option<Texts<OwnDomain>>,
@@ -48,9 +53,14 @@ impl<U> RawMeta<U> {
                 .filter(|text| !text.is_empty())
                 .unwrap_or_else(|| otherwise.clone())
         };
+        let mut name = named(self.name, &fallback.name);
+        let prefix = self.generate_name.unwrap_or_default().0;
+        if name.is_empty() && !prefix.is_empty() {
+            name = format!("{prefix}{GENERATED}").into();
+        }
         Meta {
             namespace: named(self.namespace, &fallback.namespace),
-            name: named(self.name, &fallback.name),
+            name,
             labels: self.labels.unwrap_or_default().texts,
             annotations: self.annotations.unwrap_or_default().texts,
             owners: self

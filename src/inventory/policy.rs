@@ -86,6 +86,7 @@ impl TryFrom<(Meta, NetworkPolicySpec)> for Policy {
                 problems,
                 version: None,
                 too_large: None,
+                pods: None,
             })),
             Ok(()) => Ok(Self {
                 meta,

@@ -15,6 +15,7 @@
 //! ```
 
 mod decode;
+pub(crate) mod maps_only;
 pub mod outline;
 mod partial;
 pub(crate) mod value_count;
@@ -163,8 +164,13 @@ fn object_from(
 
 fn read_policy(source: Source<'_>, fallback: &ObjectRef) -> Fact<Policy> {
     let read = source.decode::<NetworkPolicySpec, IgnoredAny>(fallback);
-    read.and_then(|(meta, spec, _)| Policy::try_from((meta, spec.unwrap_or_default())))
-        .into()
+    let policy =
+        read.and_then(|(meta, spec, _)| Policy::try_from((meta, spec.unwrap_or_default())));
+    let policy = policy.map_err(|mut broken| {
+        broken.pods = source.pods().map(Box::new);
+        broken
+    });
+    policy.into()
 }
 
 fn read_cluster(source: Source<'_>, fallback: &ObjectRef) -> Fact<Cluster> {

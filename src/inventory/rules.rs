@@ -25,7 +25,7 @@ use netpol::rule::{Peer, Rule, Selector};
 pub(crate) use field::FieldPath;
 pub(super) use field::{Problems, shown};
 pub(crate) use netpol::label::is_dns_label;
-pub(crate) use selector::is_dns_subdomain;
+pub(crate) use selector::{is_dns_subdomain, is_label_key, is_label_value};
 
 /// Converts an element of `ingress` or `ingressRules`.
 pub(crate) fn ingress_rule(

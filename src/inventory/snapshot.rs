@@ -8,7 +8,7 @@ use super::namespace_facts::{Store, count};
 use super::read::API_SERVER_SERVICE;
 use super::{
     Change, Cluster, Fact, Gateway, GatewayClass, Kind, NamespaceFacts, Object, ObjectRef, Policy,
-    Unreadable,
+    Restore, Unreadable,
 };
 
 /// Completeness of the facts about a kind: does a missing object not exist?
@@ -156,6 +156,11 @@ impl Snapshot {
     /// An OpenBaoCluster.
     pub fn cluster(&self, namespace: &str, name: &str) -> Option<&Fact<Cluster>> {
         self.namespace(namespace)?.clusters.get(name)
+    }
+
+    /// An OpenBaoRestore.
+    pub(crate) fn restore(&self, namespace: &str, name: &str) -> Option<&Fact<Restore>> {
+        self.namespace(namespace)?.restores.get(name)
     }
 
     /// A NetworkPolicy.

@@ -8,8 +8,10 @@ use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::read::maps_only;
 use super::read::outline::Outline;
 use super::rules::{self, FieldPath};
 use super::{Fact, Policy};
@@ -75,6 +77,18 @@ pub(super) fn selector_of(json: &[u8]) -> Option<Selector> {
     selector(&selector_text(json)?)
 }
 
+/// The same for a policy given as a value.
+pub(super) fn selector_in(policy: &Value) -> Option<Selector> {
+    let spec = match policy.as_object()?.get("spec") {
+        None | Some(Value::Null) => return Some(Selector::default()),
+        Some(spec) => spec.as_object()?,
+    };
+    let pods = spec
+        .get("podSelector")
+        .map_or_else(|| "{}".to_owned(), Value::to_string);
+    selector(&pods).filter(|_| pods.len() <= LONGEST_SELECTOR)
+}
+
 fn selector_text(json: &[u8]) -> Option<Box<str>> {
     #[derive(Deserialize)]
     struct Object<'a> {
@@ -87,7 +101,7 @@ fn selector_text(json: &[u8]) -> Option<Box<str>> {
         #[serde(borrow, default)]
         pod_selector: Option<&'a RawValue>,
     }
-    let object: Object<'_> = serde_json::from_slice(json).ok()?;
+    let object: Object<'_> = maps_only::from_slice(json).ok()?;
     let pods = object.spec.and_then(|spec| spec.pod_selector);
     let text = pods.map_or("{}", RawValue::get);
     (text.len() <= LONGEST_SELECTOR).then(|| text.into())
@@ -116,7 +130,7 @@ fn written(selector: &Selector) -> LabelSelector {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
     use crate::inventory::read::outline::outline;

@@ -48,7 +48,7 @@ impl Lacking {
     /// operator's own pods, nor for a cluster whose name is generated.
     fn of(objects: BTreeSet<ObjectRef>) -> Self {
         let is_named =
-            |object: &ObjectRef| object.kind == Kind::OpenBaoCluster && !object.name.is_empty();
+            |object: &ObjectRef| object.kind == Kind::OpenBaoCluster && !object.is_generated();
         if !objects.is_empty() && objects.iter().all(is_named) {
             Self::Verb(objects)
         } else {

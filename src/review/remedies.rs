@@ -173,7 +173,8 @@ impl Denied<'_> {
                 return false;
             };
             let verdict = self.reviewed(&compiled, &edit, WriterClass::Everyone);
-            if verdict.outcome() == Outcome::Deny || opens_too_much(&verdict) {
+            if verdict.outcome() == Outcome::Deny || opens_too_much(&verdict) || cuts_off(&verdict)
+            {
                 return false;
             }
             facts.push((object.namespace.clone(), namespace));
@@ -371,4 +372,11 @@ fn opens_too_much(verdict: &Verdict) -> bool {
     introduced.any(|finding| {
         finding.onset == Onset::Introduced && everyone::CODES.contains(&finding.code)
     })
+}
+
+/// Returns true if a declaration closes the way to an endpoint, such as that of backups: the first egress rule of
+/// a Development cluster ends the fallback of its jobs.
+fn cuts_off(verdict: &Verdict) -> bool {
+    let mut introduced = verdict.findings.iter();
+    introduced.any(|finding| finding.onset == Onset::Introduced && finding.code == Code::Obp605)
 }

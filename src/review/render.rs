@@ -3,6 +3,7 @@
 mod message;
 
 use crate::baseline::{CLUSTER_LABEL, MANAGED_LABELS, NAME_LABEL, OPERATOR_NAME};
+use crate::printable;
 use crate::rules::Finding;
 use netpol::connection::{Endpoint, LabelPairs};
 use netpol::{Connection, Direction};
@@ -48,11 +49,7 @@ pub fn warning(finding: &Finding) -> String {
 
 /// The text on one line, shortened for a warning header.
 pub fn shorten(text: &str) -> String {
-    let line: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
-    cut(&line, WARNING_LENGTH)
+    cut(&printable::line(&text.replace('\n', " ")), WARNING_LENGTH)
 }
 
 fn cut(text: &str, length: usize) -> String {

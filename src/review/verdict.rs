@@ -1,8 +1,10 @@
 //! The result of a review.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use super::maintenance::Lacking;
+use crate::printable;
 use crate::rules::{Code, Finding, Level};
 use netpol::Direction;
 use netpol::rule::{Rule, Selector};
@@ -49,6 +51,9 @@ pub struct Verdict {
 impl Verdict {
     /// A verdict with these findings, sorted and without duplicates.
     pub fn new(mut findings: Vec<Finding>) -> Self {
+        for finding in &mut findings {
+            escape(finding);
+        }
         findings.sort_by(|a, b| {
             let rank =
                 |finding: &Finding| (finding.level, finding.code.rule().weight, finding.code);
@@ -85,6 +90,18 @@ impl Verdict {
         codes.sort_unstable();
         codes.dedup();
         codes
+    }
+}
+
+/// Escapes deceptive characters, which may come from keys and values of the object.
+fn escape(finding: &mut Finding) {
+    if let Cow::Owned(reason) = printable::line(&finding.reason) {
+        *finding = finding.clone().because(reason);
+    }
+    for text in [&mut finding.path, &mut finding.help] {
+        if let Cow::Owned(shown) = printable::lines(text) {
+            *text = shown;
+        }
     }
 }
 

@@ -17,7 +17,7 @@ pub(crate) fn unreadable(object: &ObjectRef, broken: &Unreadable, onset: Onset) 
         }];
     }
     if let (Some(large), Kind::NetworkPolicy) = (&broken.too_large, object.kind) {
-        return vec![size::finding(object, &large.size, onset)];
+        return vec![size::finding(object, large, onset)];
     }
     let one = |problem: &crate::inventory::Malformed| Finding {
         reason: format!("cannot be reviewed: {}", problem.problem),
@@ -52,7 +52,11 @@ const UPGRADE: &str = "upgrade openbao-perimeter";
 /// The warning that another object of the namespace cannot be read or is too large to prove.
 pub(crate) fn neighbour(object: &ObjectRef) -> Finding {
     Finding {
-        reason: "cannot be read or is too large, so nothing that it says is counted on".to_owned(),
+        reason: format!(
+            "{} `{}` of the namespace cannot be read or is too large, so nothing that it says is counted on",
+            object.kind.as_str(),
+            object.name
+        ),
         help: "correct or delete it".to_owned(),
         ..Finding::of(Cause::UnreadableNeighbour, Onset::PreExisting, object, "")
     }
@@ -72,7 +76,9 @@ pub(crate) fn partly_read(broken: &Unreadable) -> Finding {
         .collect();
     Finding {
         reason: format!(
-            "cannot be read in {}, which counts as it was last known, else as absent",
+            "OpenBaoCluster `{}` of the namespace cannot be read in {}, which counts as it was last known, else as \
+             absent",
+            object.name,
             fields.join(", ")
         ),
         help: "correct it".to_owned(),

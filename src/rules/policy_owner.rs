@@ -38,6 +38,14 @@ fn is_own(owner: &Owner, cluster: &ClusterPerimeter) -> bool {
         && cluster.uid.as_ref().is_none_or(|uid| *uid == owner.uid)
 }
 
+/// The same where the uid of the cluster may be unknown: then it is the one in the old owner references, if there
+/// was one.
+fn is_known_own(owner: &Owner, old: &[Owner], cluster: &ClusterPerimeter) -> bool {
+    let mut own = old.iter().filter(|old| is_own(old, cluster)).peekable();
+    is_own(owner, cluster)
+        && (cluster.uid.is_some() || own.peek().is_none() || own.any(|old| old.uid == owner.uid))
+}
+
 /// Returns true if an owner reference is the one that the operator writes.
 fn is_as_written(owner: &Owner, cluster: &ClusterPerimeter) -> bool {
     is_own(owner, cluster) && owner.controller && &*owner.api_version == OWNER_API_VERSION
@@ -56,7 +64,8 @@ impl<'a> Owners<'a> {
     fn added(&self, cluster: &ClusterPerimeter) -> impl Iterator<Item = &'a Owner> {
         let old = self.before.map_or(&[][..], |before| &before.owners);
         let new = self.after.owners.iter();
-        new.filter(move |owner| !old.contains(owner) && !is_own(owner, cluster))
+        let is_another = move |owner: &Owner| !is_known_own(owner, old, cluster);
+        new.filter(move |owner| !old.contains(owner) && is_another(owner))
     }
 
     fn finding(&self, cluster: &ClusterPerimeter, onset: Onset) -> Finding {
@@ -77,7 +86,9 @@ pub fn of_managed(
 ) -> Vec<Finding> {
     let old = owners.before.map_or(&[][..], |before| &before.owners);
     let new = &owners.after.owners;
-    let is_kept = new.iter().any(|owner| is_as_written(owner, cluster));
+    let is_right =
+        |owner: &Owner| is_as_written(owner, cluster) && is_known_own(owner, old, cluster);
+    let is_kept = new.iter().any(is_right);
     let gone = old
         .iter()
         .filter(|owner| is_own(owner, cluster) && !new.contains(owner) && !is_kept);
@@ -87,7 +98,7 @@ pub fn of_managed(
             owner.name
         )
     });
-    let wrong = new.iter().filter(|owner| !is_as_written(owner, cluster));
+    let wrong = new.iter().filter(|owner| !is_right(owner));
     let (known, added): (Vec<&Owner>, Vec<&Owner>) = wrong.partition(|owner| old.contains(owner));
     let added = added.into_iter().map(|owner| unlike(owner, cluster));
     let mut problems: Vec<String> = gone.chain(added).collect();
@@ -138,7 +149,12 @@ fn unlike(owner: &Owner, cluster: &ClusterPerimeter) -> String {
     let is_named_so = owner.kind.as_ref() == Kind::OpenBaoCluster.as_str()
         && owner.name == cluster.object.name
         && !is_own(owner, cluster);
-    if is_own(owner, cluster) {
+    if is_as_written(owner, cluster) {
+        format!(
+            "the owner reference to {named} has another uid than before, so garbage collection deletes the policy or \
+             never does"
+        )
+    } else if is_own(owner, cluster) {
         let expected = format!("apiVersion `{OWNER_API_VERSION}` and `controller: true`");
         format!("the owner reference to {named} is not as the operator writes it, with {expected}")
     } else if is_named_so {

@@ -5,16 +5,24 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::SettingsError;
-use crate::config::{Platform, PlatformRule};
+use crate::config::{Platform, PlatformRule, Zone};
 use crate::inventory::rules::{FieldPath, egress_rule, ingress_rule};
 use crate::inventory::{Kind, Malformed, unknown};
 use netpol::Direction;
-use netpol::rule::Rule;
+use netpol::rule::{Peer, Rule};
 
 /// The rules of `review.platform`.
 pub(super) fn rules(platform: &[Platform]) -> Result<Vec<PlatformRule>, SettingsError> {
     let mut found = Vec::new();
     for (at, element) in platform.iter().enumerate() {
+        if element.zones.is_empty() {
+            let all = Zone::ALL.map(Zone::as_str).join("`, `");
+            return Err(SettingsError::Platform {
+                problem: format!(
+                    "`review.platform[{at}].zones`: expected at least one of `{all}`, found `[]`; leave it out for all"
+                ),
+            });
+        }
         let written = [
             (Direction::Ingress, &element.ingress),
             (Direction::Egress, &element.egress),
@@ -46,7 +54,7 @@ fn rule(direction: Direction, path: &str, written: &Value) -> Result<Rule, Setti
             egress_rule(&root, &rule)
         }
     };
-    rule.map_err(|problems: Vec<Malformed>| {
+    let rule = rule.map_err(|problems: Vec<Malformed>| {
         let problems = problems.iter();
         let told: Vec<String> = problems
             .map(|problem| format!("`{}`: {}", problem.path, problem.problem))
@@ -54,6 +62,31 @@ fn rule(direction: Direction, path: &str, written: &Value) -> Result<Rule, Setti
         SettingsError::Platform {
             problem: told.join("; "),
         }
+    })?;
+    unambiguous(direction, path, &rule)?;
+    Ok(rule)
+}
+
+/// An error for a block that parsers read differently: data planes would permit other addresses than reviews.
+fn unambiguous(direction: Direction, path: &str, rule: &Rule) -> Result<(), SettingsError> {
+    let blocks = rule.peers.iter().enumerate().flat_map(|(at, peer)| {
+        let block = match peer {
+            Peer::Block { cidr, except } => std::iter::once(cidr).chain(except).collect(),
+            Peer::Pods { .. } => Vec::new(),
+        };
+        block.into_iter().map(move |cidr| (at, cidr))
+    });
+    let mut blocks = blocks.filter(|(_, cidr)| cidr.canonical().is_none());
+    let Some((at, cidr)) = blocks.next() else {
+        return Ok(());
+    };
+    let field = direction.peers_field();
+    Err(SettingsError::Platform {
+        problem: format!(
+            "`{path}.{field}[{at}].ipBlock`: parsers read `{cidr}` differently: {}; write the block without leading \
+             zeros and not as an IPv4-mapped address",
+            cidr.readings().join(", or ")
+        ),
     })
 }
 

@@ -9,6 +9,7 @@ use crate::baseline::{
     ClusterPerimeter, Entry, Peers, Row, RowStatus, Selected, SelectedRule, ZonePerimeter, rows,
 };
 use crate::config::Zone;
+use crate::inventory::ObjectRef;
 use crate::review::{CompiledSnapshot, render};
 use crate::rules::Code;
 use crate::rules::default_deny_absent::{self, Missing};
@@ -176,10 +177,44 @@ fn lacks_address(row: &Row, rules: &[Vec<&Entry>]) -> bool {
     row.peers == Peers::ApiServer && !rules.iter().flatten().any(|entry| is_service(&entry.rule))
 }
 
+/// The rows of the floor that cannot be judged for the pods whose egress a policy isolates, since no address of the
+/// API server is known.
+pub(crate) fn without_address(
+    snapshot: &CompiledSnapshot,
+    policy: &ObjectRef,
+) -> Vec<&'static str> {
+    let isolates = |zone: &ZonePerimeter| {
+        let mut selected = zone.selected.iter();
+        selected.any(|selected| {
+            selected.name == policy.name
+                && !selected.rendered
+                && selected.isolates[Direction::Egress as usize]
+        })
+    };
+    let zones = snapshot.perimeters(&policy.namespace).iter();
+    let zones = zones.flat_map(|cluster| &cluster.zones);
+    let zones = zones.filter(|zone| has_floor(zone) && isolates(zone));
+    let mut found: Vec<&'static str> = zones
+        .flat_map(|zone| {
+            let entries = zone.ceiling(Direction::Egress);
+            let rows = rows(zone.pods, Direction::Egress, &snapshot.config);
+            let lacking = rows.filter(|row| {
+                row.status == RowStatus::Required && lacks_address(row, &rules(row, entries))
+            });
+            lacking.map(|row| row.id)
+        })
+        .collect();
+    found.dedup();
+    found
+}
+
 /// A cluster without rendered policies has no floor.
+fn has_floor(zone: &ZonePerimeter) -> bool {
+    zone.pods == Zone::Controller || zone.rendered.is_some()
+}
+
 fn standing(case: &PolicyChange<'_>, row: &Row) -> &'static str {
-    let has_floor = case.zone.pods == Zone::Controller || case.zone.rendered.is_some();
-    if has_floor && row.status == RowStatus::Required {
+    if has_floor(case.zone) && row.status == RowStatus::Required {
         "floor"
     } else {
         "ceiling"

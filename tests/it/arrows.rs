@@ -17,7 +17,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "review",
-        &["advice", "baseline", "code", "inventory", "config", "rules"],
+        &[
+            "advice",
+            "baseline",
+            "code",
+            "inventory",
+            "config",
+            "printable",
+            "rules",
+        ],
     ),
     (
         "show",
@@ -31,6 +39,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "rules",
         ],
     ),
+    ("printable", &[]),
     (
         "reach",
         &["baseline", "config", "inventory", "review", "rules"],
@@ -51,13 +60,27 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("rate", &[]),
-    ("sources", &["file_events", "inventory", "config", "rate"]),
-    ("audit", &["code", "inventory", "review", "rules"]),
+    (
+        "sources",
+        &["file_events", "inventory", "config", "printable", "rate"],
+    ),
+    (
+        "audit",
+        &["code", "inventory", "printable", "review", "rules"],
+    ),
     ("events", &["audit", "inventory"]),
     ("registration", &["audit"]),
     (
         "admission",
-        &["audit", "code", "inventory", "config", "review", "rules"],
+        &[
+            "audit",
+            "code",
+            "inventory",
+            "config",
+            "printable",
+            "review",
+            "rules",
+        ],
     ),
     (
         "server",
@@ -83,6 +106,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "file_events",
             "inventory",
             "config",
+            "printable",
             "reach",
             "registration",
             "review",

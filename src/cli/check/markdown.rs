@@ -68,7 +68,13 @@ fn row(text: &mut String, found: &Reported) {
 fn cell(text: &str) -> String {
     let line: String = text
         .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
+        .map(|c| {
+            if crate::printable::is_deceptive(c) {
+                ' '
+            } else {
+                c
+            }
+        })
         .collect();
     let line = line
         .replace('&', "&amp;")

@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use super::not_judged::Omission;
 use crate::cli::namespace;
 use crate::inventory::{Kind, Object, ObjectRef};
 use crate::review::CompiledSnapshot;
 use crate::review::offline::Judged;
+use crate::show::zone::without_address;
 use crate::sources::files::Manifests;
 
 /// The manifests that were read.
@@ -31,16 +33,21 @@ impl Input<'_> {
         !self.is_told && !self.manifests().any(Manifests::has_reviewed_kinds)
     }
 
-    /// The policies of which nothing can be said, each with the reason: in their namespace no cluster
-    /// is known, neither before nor after. In a dump of a cluster none is there then, so nothing is
-    /// left to say.
-    pub(super) fn unjudged(
-        &self,
-        world: &CompiledSnapshot,
-        judged: &[Judged],
-    ) -> Vec<(ObjectRef, String)> {
+    /// The objects that were not judged, in whole or in a row: no cluster is known in the namespace of a policy,
+    /// neither before nor after; the cluster of a restore is not known; or no address of the API server is known. A
+    /// dump of a cluster shows which clusters there are.
+    pub(super) fn unjudged(&self, world: &CompiledSnapshot, judged: &[Judged]) -> Vec<Omission> {
+        let rows = judged.iter().flat_map(|judged| {
+            let rows = without_address(world, &judged.object).into_iter();
+            rows.map(|row| Omission {
+                object: judged.object.clone(),
+                row: Some(row),
+                reason: "no address of the API server is known".to_owned(),
+            })
+        });
+        let rows: Vec<Omission> = rows.collect();
         if self.dump {
-            return Vec::new();
+            return rows;
         }
         let had_cluster = |namespace: &str| {
             let objects = self.manifests().flat_map(|manifests| &manifests.objects);
@@ -51,10 +58,16 @@ impl Input<'_> {
             clusters.any(|known| **known == *namespace)
         };
         let objects = judged.iter().map(|judged| &judged.object);
-        let objects = objects.filter(|object| !had_cluster(&object.namespace));
-        objects
-            .filter_map(|object| Some((object.clone(), namespace::unjudged(world, object)?)))
-            .collect()
+        let objects = objects
+            .filter(|object| object.kind != Kind::NetworkPolicy || !had_cluster(&object.namespace));
+        let whole = objects.filter_map(|object| {
+            Some(Omission {
+                object: object.clone(),
+                row: None,
+                reason: namespace::unjudged(world, object)?,
+            })
+        });
+        whole.chain(rows).collect()
     }
 
     /// Everything to say about the input that is about no finding.

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::joined::Summary;
+use super::not_judged::{NotJudged, named};
 use super::notes::Input;
 use crate::cli::output::OutputArgs;
 use crate::inventory::ObjectRef;
@@ -69,25 +70,6 @@ pub(super) struct Name {
     pub(super) file: Option<String>,
 }
 
-/// An object that was not judged.
-#[derive(Debug, JsonSchema, Serialize)]
-pub(super) struct NotJudged {
-    /// Its kind.
-    pub(super) kind: &'static str,
-    /// Its namespace.
-    pub(super) namespace: String,
-    /// Its name.
-    pub(super) object: String,
-    /// The reason.
-    pub(super) reason: String,
-    /// The file.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    file: Option<String>,
-    /// The first line of the object.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    line: Option<usize>,
-}
-
 /// The status checkpoints of an object that was judged.
 #[derive(Debug, JsonSchema, Serialize)]
 pub(super) struct Checkpoints {
@@ -121,7 +103,10 @@ impl Report {
         let files = Files::new(before.into_iter().chain([after]));
         let unjudged = input.unjudged(world, judged).into_iter();
         let unjudged: Vec<NotJudged> = unjudged
-            .map(|(object, reason)| NotJudged::new(&object, reason, &files))
+            .map(|omission| {
+                let located = files.of(&omission.object);
+                NotJudged::new(omission, located.and_then(Located::place))
+            })
             .collect();
         let is_deleted = |policy: &ObjectRef| {
             let mut old = before.into_iter().flat_map(|before| &before.objects);
@@ -133,7 +118,7 @@ impl Report {
             once.iter().filter(has).count()
         };
         let summary = Summary {
-            judged: judged.len() - unjudged.len(),
+            judged: judged.len() - unjudged.iter().filter(|one| one.row.is_none()).count(),
             denied: has(Level::Deny),
             warned: has(Level::Warn),
             skipped: after.skipped(),
@@ -243,25 +228,6 @@ impl Name {
     }
 }
 
-impl NotJudged {
-    fn new(object: &ObjectRef, reason: String, files: &Files<'_>) -> Self {
-        let origin = files.of(object).and_then(Located::place);
-        Self {
-            kind: object.kind.as_str(),
-            namespace: object.namespace.to_string(),
-            object: object.name.to_string(),
-            reason,
-            file: origin.map(|origin| origin.file.display().to_string()),
-            line: origin.map(|origin| origin.line),
-        }
-    }
-
-    /// Kind, namespace and name.
-    pub(super) fn name(&self) -> String {
-        named(self.kind, &self.namespace, &self.object)
-    }
-}
-
 impl Checkpoints {
     /// `None` for an object that has none.
     fn of(world: &CompiledSnapshot, object: &ObjectRef) -> Option<Self> {
@@ -282,10 +248,4 @@ impl Accepted {
             entries: certificate.entries.clone(),
         }
     }
-}
-
-/// Kind, namespace and name.
-fn named(kind: &str, namespace: &str, name: &str) -> String {
-    let separator = if namespace.is_empty() { "" } else { "/" };
-    format!("{kind} {namespace}{separator}{name}")
 }

@@ -7,7 +7,8 @@ use annotate_snippets::{AnnotationKind, Element, Level, Origin, Renderer, Snippe
 use anstyle::Style;
 
 use super::joined::Summary;
-use super::report::{DENIED, NOTE, NotJudged, Report, Reported, Shown, WARNING};
+use super::not_judged::NotJudged;
+use super::report::{DENIED, NOTE, Report, Reported, Shown, WARNING};
 use crate::cli::namespace::named;
 use crate::cli::output::OutputArgs;
 use crate::cli::text::{self, BAD, DOUBTFUL, MARK, STRONG, styled, wrapped};
@@ -57,19 +58,15 @@ pub(super) fn of(report: &Report, is_explained: bool) -> String {
 
 /// Objects that could not be judged, with one line for all that have the same reason.
 fn unjudged(text: &mut String, all: &[NotJudged]) {
-    let mut by_reason: BTreeMap<&str, Vec<&NotJudged>> = BTreeMap::new();
+    let mut by_reason: BTreeMap<(&str, &str), Vec<&NotJudged>> = BTreeMap::new();
     for unjudged in all {
-        by_reason
-            .entry(&unjudged.reason)
-            .or_default()
-            .push(unjudged);
+        let reason = (unjudged.reason.as_str(), unjudged.help());
+        by_reason.entry(reason).or_default().push(unjudged);
     }
-    for (reason, objects) in by_reason {
+    for ((reason, help), objects) in by_reason {
         let verb = if objects.len() == 1 { "was" } else { "were" };
         let objects = named(objects.iter().map(|object| object.name()));
-        let line = format!(
-            "note: {objects} {verb} not judged: {reason}; give it with `--inventory` or among the files"
-        );
+        let line = format!("note: {objects} {verb} not judged: {reason}; {help}");
         let _ = writeln!(text, "{}", wrapped(&line, "", "  "));
     }
 }
@@ -109,10 +106,40 @@ fn object(text: &mut String, findings: &[&Reported], is_explained: bool) {
         styled(STRONG, &first.target()),
         counts.join(", ")
     );
-    for found in findings {
+    let printed = printed(findings);
+    for found in &printed {
         finding(text, found, is_explained);
         text.push('\n');
     }
+    let more = findings.len() - printed.len();
+    if more > 0 {
+        let line = format!(
+            "… and {more} more of {}; `-o json` prints all of them",
+            first.target()
+        );
+        let _ = writeln!(text, "{}\n", wrapped(&line, "", "  "));
+    }
+}
+
+/// Findings of one object that are printed.
+const PRINTED: usize = 20;
+
+/// The findings that are printed, in their order. If there are too many, those that deny go first.
+fn printed<'a>(findings: &[&'a Reported]) -> Vec<&'a Reported> {
+    let denies = |finding: &&&Reported| finding.level == DENIED;
+    let denied = findings.iter().filter(denies).count();
+    let (mut denied, mut others) = (denied.min(PRINTED), PRINTED.saturating_sub(denied));
+    let printed = findings.iter().copied().filter(|finding| {
+        let left = if denies(&finding) {
+            &mut denied
+        } else {
+            &mut others
+        };
+        let is_left = *left > 0;
+        *left = left.saturating_sub(1);
+        is_left
+    });
+    printed.collect()
 }
 
 fn level(finding: &Reported) -> Level<'static> {

@@ -5,12 +5,15 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
+use super::maps_only::{self, MapsOnly};
 use super::{outline, value_count};
 use crate::inventory::meta::RawMeta;
 use crate::inventory::rules::shown;
 use crate::inventory::size::TooLarge;
-use crate::inventory::{Kind, Malformed, Meta, ObjectRef, Unreadable, stub};
+use crate::inventory::{Malformed, Meta, ObjectRef, Unreadable, stub};
+use netpol::rule::Selector;
 
 /// The parts of an object that matter for its kind.
 #[derive(Debug, Deserialize)]
@@ -63,16 +66,9 @@ impl<'a> Source<'a> {
         if let Some(size) = self.too_large() {
             return Err(Box::new(self.oversize(size, fallback)));
         }
-        // serde accepts a list for a struct, with fields in order. The API does not.
         let written = match self {
-            Self::Json(json) if !json.trim_ascii_start().starts_with(b"[") => {
-                serde_json::from_slice::<RawObject<S, T, U>>(json)
-            }
-            Self::Value(value) if !value.is_array() => RawObject::<S, T, U>::deserialize(value),
-            _ => Err(serde::de::Error::invalid_type(
-                serde::de::Unexpected::Seq,
-                &"an object",
-            )),
+            Self::Json(json) => maps_only::from_slice::<RawObject<S, T, U>>(json),
+            Self::Value(value) => maps_only::from_value::<RawObject<S, T, U>>(value),
         };
         match written {
             Ok(written) => {
@@ -107,16 +103,48 @@ impl<'a> Source<'a> {
         })
     }
 
-    /// Only the names of an object with too many values are read.
+    /// Only the metadata of an object with too many values is read, or its names if the metadata has too many.
     fn oversize(self, size: TooLarge, fallback: &ObjectRef) -> Unreadable {
-        let (outline, pods) = match self {
-            Self::Json(json) => (outline::outline(json), stub::selector_of(json)),
-            Self::Value(value) => (outline::of_value(value), None),
+        let meta = self.bounded_meta(fallback).unwrap_or_else(|| {
+            let outline = match self {
+                Self::Json(json) => outline::outline(json),
+                Self::Value(value) => outline::of_value(value),
+            };
+            let named = outline.map_or_else(|| fallback.clone(), |outline| outline.or(fallback));
+            RawMeta::<IgnoredAny>::default().or(&named)
+        });
+        Unreadable::too_large(meta, size, None)
+    }
+
+    /// The metadata, if it has not too many values.
+    fn bounded_meta(self, fallback: &ObjectRef) -> Option<Meta> {
+        #[derive(Deserialize)]
+        struct Object<'a> {
+            #[serde(borrow)]
+            metadata: &'a RawValue,
+        }
+        let read: RawMeta = match self {
+            Self::Json(json) => {
+                let object: Object<'_> = maps_only::from_slice(json).ok()?;
+                let metadata = object.metadata.get().as_bytes();
+                let is_bounded = value_count::is_bounded(metadata);
+                is_bounded.then(|| maps_only::from_slice(metadata))?.ok()?
+            }
+            Self::Value(value) => {
+                let metadata = value.get("metadata")?;
+                let is_bounded = value_count::of_value(metadata) <= value_count::VALUES;
+                is_bounded.then(|| maps_only::from_value(metadata))?.ok()?
+            }
         };
-        let named = outline.map_or_else(|| fallback.clone(), |outline| outline.or(fallback));
-        let meta = RawMeta::<IgnoredAny>::default().or(&named);
-        let pods = pods.filter(|_| fallback.kind == Kind::NetworkPolicy);
-        Unreadable::too_large(meta, size, pods)
+        Some(read.or(fallback))
+    }
+
+    /// For a NetworkPolicy, the pods that it selects, even if the rest cannot be read.
+    pub(super) fn pods(self) -> Option<Selector> {
+        match self {
+            Self::Json(json) => stub::selector_of(json),
+            Self::Value(value) => stub::selector_in(value),
+        }
     }
 
     /// The problem of an object that does not decode, and the metadata that can be read.
@@ -137,7 +165,7 @@ impl<'a> Source<'a> {
         let at = match self {
             // Text that is not JSON has no value to point into.
             Self::Json(_) if !error.is_data() => None,
-            _ => serde_path_to_error::deserialize::<_, W>(value).err(),
+            _ => serde_path_to_error::deserialize::<_, W>(MapsOnly(value)).err(),
         };
         let problem = at.map_or_else(
             || Malformed {
@@ -152,6 +180,7 @@ impl<'a> Source<'a> {
             problems: vec![problem],
             version: None,
             too_large: None,
+            pods: None,
         })
     }
 }
@@ -190,17 +219,17 @@ fn expectation(text: &str) -> String {
 
 /// The fields of the metadata that can be decoded.
 pub(super) fn lenient_meta(metadata: &Value, fallback: &ObjectRef) -> Meta {
-    if let Ok(whole) = <RawMeta>::deserialize(metadata) {
+    if let Ok(whole) = maps_only::from_value::<RawMeta>(metadata) {
         return whole.or(fallback);
     }
     let mut kept = serde_json::Map::new();
     for (field, value) in metadata.as_object().into_iter().flatten() {
         let alone = Value::from_iter([(field.clone(), value.clone())]);
-        if <RawMeta>::deserialize(&alone).is_ok() {
+        if maps_only::from_value::<RawMeta>(&alone).is_ok() {
             kept.insert(field.clone(), value.clone());
         }
     }
-    <RawMeta>::deserialize(&Value::Object(kept))
+    maps_only::from_value::<RawMeta>(&Value::Object(kept))
         .unwrap_or_default()
         .or(fallback)
 }

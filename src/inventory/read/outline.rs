@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::super::meta::Text;
 use super::super::{Kind, ObjectRef};
+use super::maps_only;
 
 /// The names of an object from an API server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,14 +49,16 @@ impl Outline {
 
 /// The names of an object; `None` if its metadata cannot be read.
 pub fn outline(json: &[u8]) -> Option<Outline> {
-    serde_json::from_slice::<RawNames>(json)
+    maps_only::from_slice::<RawNames>(json)
         .ok()
         .map(Outline::from)
 }
 
 /// The names of an object given as a value.
 pub(super) fn of_value(value: &Value) -> Option<Outline> {
-    RawNames::deserialize(value).ok().map(Outline::from)
+    maps_only::from_value::<RawNames>(value)
+        .ok()
+        .map(Outline::from)
 }
 
 #[derive(Deserialize)]

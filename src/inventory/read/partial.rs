@@ -4,10 +4,10 @@
 //! A field is dropped as a whole, never in part: a rule without its ports would allow more than what was
 //! written.
 
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::decode::{lenient_meta, misfit};
+use super::maps_only::{self, MapsOnly};
 use crate::inventory::crd::{OpenBaoClusterSpec, OpenBaoClusterStatus};
 use crate::inventory::{Malformed, Meta, ObjectRef, Unreadable};
 
@@ -56,12 +56,13 @@ pub(super) fn read(
     let uid = field("metadata").get("uid").and_then(Value::as_str);
     Some(PartialCluster {
         uid: uid.filter(|uid| !uid.is_empty()).map(str::to_owned),
-        spec: OpenBaoClusterSpec::deserialize(Value::Object(kept)).unwrap_or_default(),
-        status: Option::deserialize(field("status")).unwrap_or_default(),
+        spec: maps_only::from_value(&Value::Object(kept)).unwrap_or_default(),
+        status: maps_only::from_value(field("status")).unwrap_or_default(),
         broken: Unreadable {
             meta: meta.clone(),
             version: None,
             too_large: None,
+            pods: None,
             problems,
         },
         meta,
@@ -99,7 +100,7 @@ fn alone(path: &[&str], value: &Value) -> Option<Malformed> {
     let spec = path.iter().rev().fold(value.clone(), |inner, name| {
         Value::from_iter([((*name).to_owned(), inner)])
     });
-    let error = serde_path_to_error::deserialize::<_, OpenBaoClusterSpec>(&spec).err()?;
+    let error = serde_path_to_error::deserialize::<_, OpenBaoClusterSpec>(MapsOnly(&spec)).err()?;
     let problem = misfit(&spec, &error);
     Some(Malformed {
         path: format!("spec.{}", problem.path),

@@ -91,7 +91,7 @@ fn check_key(at: &FieldPath<'_>, key: &str, problems: &mut Problems) {
 }
 
 fn check_value(at: &FieldPath<'_>, value: &str, problems: &mut Problems) {
-    if !value.is_empty() && !is_label_name(value) {
+    if !is_label_value(value) {
         let problem = format!(
             "expected a label value (up to 63 of `A-Za-z0-9-_.` with an alphanumeric at each \
              end), found `{value}`"
@@ -101,11 +101,16 @@ fn check_value(at: &FieldPath<'_>, value: &str, problems: &mut Problems) {
 }
 
 /// `IsQualifiedName` of the API machinery.
-fn is_label_key(key: &str) -> bool {
+pub(crate) fn is_label_key(key: &str) -> bool {
     match key.split_once('/') {
         None => is_label_name(key),
         Some((prefix, name)) => is_dns_subdomain(prefix) && is_label_name(name),
     }
+}
+
+/// `IsValidLabelValue` of the API machinery.
+pub(crate) fn is_label_value(value: &str) -> bool {
+    value.is_empty() || is_label_name(value)
 }
 
 fn is_label_name(text: &str) -> bool {

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::policies::Beyond;
-use crate::baseline::Entry;
+use crate::baseline::{Entry, Peers};
 use crate::rules::Finding;
 use crate::rules::remedy::{
     AddressList, Change, ClusterEdit, PolicyEdit, Rank, Remedy, port_entries, rule_path,
@@ -131,8 +131,8 @@ fn nearest(beyond: &Beyond<'_>, written: &PortSet) -> (Vec<Peer>, &'static str) 
     let mut reason = "";
     let mut peers: Vec<Peer> = Vec::new();
     for entry in zone.ceiling(beyond.direction).iter().filter(is_near) {
-        // A rule for everyone is not narrower.
-        if entry.rule.peers.is_empty() {
+        // A rule for everyone, or for every address, is not narrower.
+        if entry.rule.peers.is_empty() || entry.row.peers == Peers::DevelopmentAddresses {
             continue;
         }
         for peer in &entry.rule.peers {

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::{cut, example};
 use crate::inventory::ObjectRef;
+use crate::printable;
 use crate::review::verdict::Verdict;
 use crate::rules::remedy::Remedy;
 use crate::rules::{Finding, Level};
@@ -34,8 +35,8 @@ pub struct Step {
 impl Step {
     fn of(remedy: &Remedy, written: &ObjectRef) -> Self {
         Self {
-            heading: remedy.heading(written),
-            yaml: remedy.yaml(),
+            heading: printable::line(&remedy.heading(written)).into_owned(),
+            yaml: printable::lines(&remedy.yaml()).into_owned(),
         }
     }
 }
@@ -116,7 +117,7 @@ pub fn message(verdict: &Verdict) -> String {
         }
     }
     text.push_all(&end);
-    text.done
+    printable::lines(&text.done).into_owned()
 }
 
 /// One finding with its best remedies, on several lines.

@@ -335,6 +335,7 @@ fn obp104_an_owner_of_a_policy_that_cannot_be_proved_is_denied_too() {
             },
             version: None,
             too_large: None,
+            pods: None,
             problems: vec![crate::inventory::Malformed {
                 path: "spec.ingress".into(),
                 value: "7".into(),

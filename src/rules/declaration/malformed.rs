@@ -20,8 +20,9 @@ pub(crate) fn check(
     let all = |cluster: &Cluster| {
         let declared = problems(cluster).map(|(at, problem)| (Some(at), problem.clone()));
         let rendered = rendered(declaration, cluster).into_iter();
+        let others = rendered.chain(profile(cluster));
         declared
-            .chain(rendered.map(|problem| (None, problem)))
+            .chain(others.map(|problem| (None, problem)))
             .collect::<Vec<(Option<DeclaredAt>, Malformed)>>()
     };
     let known = before.map(all).unwrap_or_default();
@@ -34,10 +35,7 @@ pub(crate) fn check(
         .into_iter()
         .map(|(at, problem)| Finding {
             remedies: leave_out(declaration, at, &problem),
-            reason: format!(
-                "the NetworkPolicy API denies this, and the operator would stall on it: {}",
-                problem.problem
-            ),
+            reason: format!("{}: {}", effect(&problem), problem.problem),
             help: help(&problem),
             ..declaration.finding(
                 Cause::MalformedRule,
@@ -46,6 +44,29 @@ pub(crate) fn check(
             )
         })
         .collect()
+}
+
+/// Field of the profile.
+const PROFILE: &str = "spec.profile";
+
+/// The effect of a problem.
+fn effect(problem: &Malformed) -> &'static str {
+    if problem.path == PROFILE {
+        "the API server rejects this, and no contract of a profile is checked"
+    } else {
+        "the NetworkPolicy API denies this, and the operator would stall on it"
+    }
+}
+
+/// The problem with a profile that the CRD does not have.
+fn profile(cluster: &Cluster) -> Option<Malformed> {
+    let found = cluster.unknown_profile.as_ref()?;
+    let shown: String = found.chars().take(63).collect();
+    Some(Malformed {
+        path: PROFILE.to_owned(),
+        value: format!("`{shown}`"),
+        problem: format!("expected `Hardened` or `Development`, found `{shown}`"),
+    })
 }
 
 fn help(problem: &Malformed) -> String {

@@ -56,6 +56,20 @@ pub enum LoadError {
         /// The document.
         origin: Origin,
     },
+    /// An `apiVersion` that no API has, with a known kind.
+    #[error(
+        "expected apiVersion `{expected}` for the {kind} at {origin}, found `{found}`, which no API server serves"
+    )]
+    ImpossibleVersion {
+        /// The most similar `apiVersion`.
+        expected: String,
+        /// The kind.
+        kind: &'static str,
+        /// The `apiVersion` found.
+        found: String,
+        /// The document.
+        origin: Origin,
+    },
     /// A known kind with another spelling.
     #[error("expected kind `{expected}` at {origin}, found `{found}`, which the API does not have")]
     Misspelt {

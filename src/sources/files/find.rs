@@ -5,6 +5,8 @@
 //! file is read once, by its visible name.
 
 use std::collections::BTreeSet;
+use std::fs::FileType;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
@@ -155,11 +157,11 @@ impl Search<'_> {
         if kind.is_dir() {
             return self.folder(path);
         }
-        if is_named || kind.is_file() {
-            self.file(path, is_named);
-        } else {
-            self.skip(path, "neither a file nor a folder");
+        if let Some(found) = unusual(kind.file_type(), is_named) {
+            let problem = format!("expected a regular file, found a {found}");
+            return Err(std::io::Error::other(problem));
         }
+        self.file(path, is_named);
         Ok(())
     }
 
@@ -199,6 +201,22 @@ impl Search<'_> {
             folders.push(folder.to_owned());
         }
         true
+    }
+}
+
+/// Name of a kind of file that is not read, since reading may never end. A path that a person gave may also be a pipe
+/// or a terminal, as in `check <(helm template .)`.
+fn unusual(kind: FileType, is_named: bool) -> Option<&'static str> {
+    if kind.is_socket() {
+        Some("socket")
+    } else if kind.is_block_device() {
+        Some("block device")
+    } else if kind.is_fifo() && !is_named {
+        Some("pipe")
+    } else if kind.is_char_device() && !is_named {
+        Some("device")
+    } else {
+        None
     }
 }
 

@@ -50,6 +50,9 @@ pub(super) fn read(
     if version.is_empty() || name.is_empty() {
         return incomplete(&version, &name, origin).map_or(Ok(Document::NoObject), Err);
     }
+    if let Some(error) = impossible_version(&version, &name, origin) {
+        return Err(error);
+    }
     let Some(kind) = read::kind(&version, &name) else {
         return misspelt(&version, &name, origin).map_or(Ok(Document::Other(name, version)), Err);
     };
@@ -64,7 +67,9 @@ pub(super) fn read(
     let Some(object) = read::object(written) else {
         return Ok(Document::Other(name, version));
     };
-    if object.reference().name.is_empty() {
+    let reference = object.reference();
+    // Nobody writes a Namespace under a name that is not known yet.
+    if reference.name.is_empty() || reference.is_generated() && !kind.is_reviewed() {
         return Err(LoadError::Nameless {
             kind: kind.as_str(),
             origin: origin.clone(),
@@ -150,6 +155,35 @@ fn incomplete(version: &str, name: &str, origin: &Origin) -> Option<LoadError> {
     })
 }
 
+/// The error of an `apiVersion` that no API server serves with this kind: one with a blank, without a version, or
+/// with a group that is nearly the kind's. Other APIs also have kinds of these names, in groups of their own.
+fn impossible_version(version: &str, name: &str, origin: &Origin) -> Option<LoadError> {
+    let mut kinds = Kind::ALL.into_iter();
+    let kind = kinds.find(|kind| kind.as_str() == name.trim())?;
+    let (group, number) = version.split_once('/').unwrap_or(("", version));
+    let is_group = group == kind.group();
+    let is_valid =
+        is_dns_label(number) && (is_group || group.is_empty() || is_dns_subdomain(group));
+    let is_served = match (kind.group().is_empty(), group.is_empty()) {
+        // The core group has only its own kinds.
+        (false, true) => false,
+        (true, false) => true,
+        _ => is_group || strsim::damerau_levenshtein(group, kind.group()) > NEAR,
+    };
+    if is_valid && is_served {
+        return None;
+    }
+    let known = kind.versions().first().copied().unwrap_or_default();
+    let group = kind.group();
+    let separator = if group.is_empty() { "" } else { "/" };
+    Some(LoadError::ImpossibleVersion {
+        expected: format!("{group}{separator}{known}"),
+        kind: kind.as_str(),
+        found: version.to_owned(),
+        origin: origin.clone(),
+    })
+}
+
 /// The error of a misspelt kind, which does not exist in the API.
 fn misspelt(version: &str, name: &str, origin: &Origin) -> Option<LoadError> {
     let (group, _) = version.split_once('/')?;
@@ -182,7 +216,7 @@ fn check_names(kind: Kind, written: &Value, origin: &Origin) -> Result<(), LoadE
     let subdomain = "a DNS subdomain (up to 253 of `a-z`, `0-9`, `-` and `.`)";
     let is_namespace = kind == Kind::Namespace;
     let name = if is_namespace { label } else { subdomain };
-    for (field, expected) in [("namespace", label), ("name", name)] {
+    for (field, expected) in [("namespace", label), ("name", name), ("generateName", name)] {
         if field == "namespace" && kind.is_cluster_scoped() {
             continue;
         }
@@ -190,6 +224,12 @@ fn check_names(kind: Kind, written: &Value, origin: &Origin) -> Result<(), LoadE
             continue;
         };
         let is_name = |text: &str| {
+            let generated = format!("{text}0");
+            let text = if field == "generateName" {
+                &generated
+            } else {
+                text
+            };
             if expected == label {
                 is_dns_label(text)
             } else {

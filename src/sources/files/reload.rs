@@ -12,6 +12,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use super::{LoadError, Manifests, inventory};
 use crate::file_events::{self, DEBOUNCE, RecursiveMode};
 use crate::inventory::{Kind, Snapshot};
+use crate::printable;
 use crate::sources::Updates;
 
 /// Interval of reads. Not every change causes an event: network mounts have none, and watches can be lost.
@@ -120,7 +121,10 @@ impl Reader {
     fn complain(&mut self, error: &LoadError) {
         let text = error.to_string();
         if self.complaint.as_ref() != Some(&text) {
-            tracing::error!(error = %text, "inventory is not valid, keeping the last valid one");
+            tracing::error!(
+                error = &*printable::line(&text),
+                "inventory is not valid, keeping the last valid one"
+            );
             self.complaint = Some(text);
         }
     }

@@ -74,6 +74,9 @@ pub(super) fn yaml(text: &str, error: &serde_saphyr::Error) -> Broken {
     }
 }
 
+/// The cause of too many values by aliases. The parser also reports it within another error.
+const ALIASES: &str = "its aliases (`*name`) expand to too much; write the values out";
+
 /// The cause in plain words, by the line and by the kind of the error.
 fn told(text: &str, rows: [&str; 2], error: &serde_saphyr::Error) -> &'static str {
     use serde_saphyr::Error as Cause;
@@ -92,7 +95,7 @@ fn told(text: &str, rows: [&str; 2], error: &serde_saphyr::Error) -> &'static st
         Cause::AliasReplayLimitExceeded { .. }
         | Cause::AliasExpansionLimitExceeded { .. }
         | Cause::AliasReplayCounterOverflow { .. }
-        | Cause::AliasReplayStackDepthExceeded { .. } => "its aliases expand to too much",
+        | Cause::AliasReplayStackDepthExceeded { .. } => ALIASES,
         Cause::UnknownAnchor { .. } => "an alias without its anchor",
         Cause::RecursiveReferencesRequireWeakTypes { .. } => "an alias that contains itself",
         Cause::MergeValueNotMapOrSeqOfMaps { .. } => "`<<` merges something that is no mapping",
@@ -103,7 +106,8 @@ fn told(text: &str, rows: [&str; 2], error: &serde_saphyr::Error) -> &'static st
 
 /// The cause by words in the parser's message.
 fn by_message(message: &str) -> &'static str {
-    const KNOWN: [(&str, &str); 9] = [
+    const KNOWN: [(&str, &str); 10] = [
+        ("alias replay limit", ALIASES),
         ("unknown anchor", "an alias without its anchor"),
         (
             "quoted scalar",

@@ -101,9 +101,26 @@ fn whole(outline: &Outline, json: &[u8], caps: &SizeLimits) -> Fact<Policy> {
     let fact = read::policy(json, &outline.of_kind(Kind::NetworkPolicy));
     let heavy = fact.read().filter(|policy| weight(policy) > HEAVY);
     let size = heavy.and_then(|policy| too_large(policy, caps).into_iter().next());
-    match size {
-        Some(size) => oversize(&fact, size),
-        None => fact,
+    match (size, &fact) {
+        (Some(size), _) => oversize(&fact, size),
+        (None, Fact::Unreadable(broken)) if broken.too_large.is_some() => {
+            let meta = few(&broken.meta);
+            let broken = Unreadable::clone(broken);
+            Fact::Unreadable(Arc::new(Unreadable { meta, ..broken }))
+        }
+        (None, _) => fact,
+    }
+}
+
+/// The metadata that is kept of a policy that is too large: the names if there is much more.
+fn few(meta: &Meta) -> Meta {
+    if meta.labels.len() + meta.annotations.len() + meta.owners.len() <= FEW {
+        return meta.clone();
+    }
+    Meta {
+        namespace: meta.namespace.clone(),
+        name: meta.name.clone(),
+        ..Meta::default()
     }
 }
 
@@ -112,15 +129,7 @@ fn oversize(fact: &Fact<Policy>, size: TooLarge) -> Fact<Policy> {
     let Fact::Read(policy) = fact else {
         return fact.clone();
     };
-    let meta = if policy.meta.labels.len() + policy.meta.owners.len() <= FEW {
-        policy.meta.clone()
-    } else {
-        Meta {
-            namespace: policy.meta.namespace.clone(),
-            name: policy.meta.name.clone(),
-            ..Meta::default()
-        }
-    };
+    let meta = few(&policy.meta);
     let pods = Some(&policy.pods)
         .filter(|pods| parts(pods) <= FEW)
         .cloned();
@@ -222,7 +231,7 @@ pub(super) fn fitted(namespace: &Arc<str>, facts: &NamespaceFacts) -> Vec<Change
 fn too_large_ones(facts: &NamespaceFacts) -> impl Iterator<Item = (&Fact<Policy>, &TooLarge)> {
     facts.policies.values().filter_map(|fact| match fact {
         Fact::Read(_) => None,
-        Fact::Unreadable(broken) => Some((fact, &broken.too_large.as_ref()?.size)),
+        Fact::Unreadable(broken) => Some((fact, broken.too_large.as_deref()?)),
     })
 }
 

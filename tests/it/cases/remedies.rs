@@ -69,6 +69,16 @@ fn no_remedy_opens_anything_to_everybody() {
 }
 
 #[test]
+fn no_remedy_ends_the_fallback_that_backups_use() {
+    let mut cases = every_case();
+    let case = cases.find(|case| case.name == "OBP202-jobs-beside-a-fallback-for-backups");
+    let denied = denied(&case.unwrap());
+    let mut remedies = denied.iter().flat_map(|finding| &finding.remedies);
+    assert!(remedies.clone().next().is_some());
+    assert!(remedies.all(|remedy| !matches!(remedy.change, Change::Cluster(..))));
+}
+
+#[test]
 fn every_remedy_makes_the_write_pass() {
     let mut tried = BTreeMap::new();
     for case in every_case() {

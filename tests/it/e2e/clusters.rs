@@ -87,3 +87,33 @@ fn a_stored_bad_cluster_still_takes_other_changes_and_goes() {
     assert!(released.status_ok, "{released:?}");
     assert!(scene.stored("openbaocluster", "bao").is_none());
 }
+
+#[test]
+fn a_cluster_is_not_created_beside_a_policy_too_large_to_read_that_may_select_its_pods() {
+    let scene = Scene::empty("oversize-stub");
+    let policy = |name: &str, pods: Value| {
+        let rules = vec![json!({}); 160_000];
+        json!({
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "NetworkPolicy",
+            "metadata": {"name": name, "namespace": "oversize-stub"},
+            "spec": {"podSelector": pods, "policyTypes": ["Ingress"], "ingress": rules},
+        })
+        .to_string()
+    };
+    let create = ["create", "-f", "-"];
+    let web = policy("web", json!({"matchLabels": {"app": "web"}}));
+    assert!(scene.write(&create, &web).status_ok);
+    let cluster = scene.inventory("openbaocluster");
+    let dry_run = ["create", "--dry-run=server", "-f", "-"];
+    assert_quiet(&scene.write(&dry_run, &cluster));
+    assert!(
+        scene
+            .write(&create, &policy("planted", json!({})))
+            .status_ok
+    );
+    let denied = scene.write(&create, &cluster);
+    assert_denied(&denied, "OBP402");
+    assert!(denied.stderr.contains("`planted`"), "{denied:?}");
+    assert!(!denied.stderr.contains("`web`"), "{denied:?}");
+}

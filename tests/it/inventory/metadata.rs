@@ -1,7 +1,7 @@
 //! Objects that cannot be decoded, and the metadata that is kept.
 
-use openbao_perimeter::inventory::{Fact, Kind, Malformed, Owner, read};
-use serde_json::json;
+use openbao_perimeter::inventory::{Fact, Kind, Malformed, Object, Owner, read};
+use serde_json::{Value, json};
 
 use super::{problems, reference};
 
@@ -101,4 +101,77 @@ fn only_metadata_that_rules_look_at_is_kept() {
             controller: true,
         }]
     );
+}
+
+#[test]
+fn a_policy_that_is_too_large_keeps_its_metadata_and_its_selector() {
+    let rules = vec![json!({}); 160_000];
+    let json = json!({
+        "metadata": {
+            "name": "web",
+            "labels": {"app": "web"},
+            "ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "mine", "uid": "1"}],
+        },
+        "spec": {"podSelector": {"matchLabels": {"app": "web"}}, "ingress": rules},
+    });
+    let named = reference(Kind::NetworkPolicy);
+    let from_text = read::policy(json.to_string().as_bytes(), &named);
+    let from_value = read::object_of(Kind::NetworkPolicy, &json);
+    let Some(Object::Policy(from_value)) = from_value else {
+        panic!("a policy");
+    };
+    for fact in [from_text, from_value] {
+        let Fact::Unreadable(broken) = fact else {
+            panic!("160,000 rules are read");
+        };
+        assert!(broken.too_large.is_some());
+        assert_eq!(
+            broken.meta.labels.get("app").map(AsRef::as_ref),
+            Some("web")
+        );
+        assert_eq!(&*broken.meta.owners[0].name, "mine");
+        assert_eq!(broken.pods().map(|pods| pods.labels.len()), Some(1));
+    }
+}
+
+#[test]
+fn a_list_in_place_of_a_map_is_unreadable_at_each_depth() {
+    for (kind, text, path) in [
+        (Kind::NetworkPolicy, r#"{"spec": []}"#, "spec"),
+        (Kind::NetworkPolicy, r#"{"metadata": ["x"]}"#, "metadata"),
+        (
+            Kind::NetworkPolicy,
+            r#"{"metadata": {"ownerReferences": [["v1", "ConfigMap", "a", "1", true]]}}"#,
+            "metadata.ownerReferences[0]",
+        ),
+        (
+            Kind::OpenBaoRestore,
+            r#"{"spec": {"source": [{}, "key"]}}"#,
+            "spec.source",
+        ),
+        (Kind::OpenBaoRestore, r#"{"spec": ["bao"]}"#, "spec"),
+        (Kind::Gateway, r#"{"spec": ["class", []]}"#, "spec"),
+        (
+            Kind::Gateway,
+            r#"{"spec": {"listeners": [["tls", "TLS", null]]}}"#,
+            "spec.listeners[0]",
+        ),
+        (Kind::GatewayClass, r#"{"status": [[]]}"#, "status"),
+        (Kind::Namespace, r#"{"status": ["Active"]}"#, "status"),
+    ] {
+        let value: Value = serde_json::from_str(text).unwrap();
+        let problem = match read::object_of(kind, &value) {
+            Some(Object::Policy(Fact::Unreadable(broken))) => broken.problems[0].clone(),
+            Some(Object::Restore(Fact::Unreadable(broken))) => broken.problems[0].clone(),
+            Some(Object::Gateway(Fact::Unreadable(broken))) => broken.problems[0].clone(),
+            Some(Object::GatewayClass(Fact::Unreadable(broken))) => broken.problems[0].clone(),
+            Some(Object::Namespace(Fact::Unreadable(broken))) => broken.problems[0].clone(),
+            other => panic!("{text} is read: {other:?}"),
+        };
+        assert_eq!(problem.path, path, "{text}");
+        assert!(
+            problem.problem.starts_with("expected an object"),
+            "{problem:?}"
+        );
+    }
 }

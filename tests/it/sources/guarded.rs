@@ -324,7 +324,7 @@ async fn of_a_policy_that_no_proof_can_bear_only_its_names_and_its_selector_are_
                 panic!("{name} was read");
             };
             let large = broken.too_large.as_ref().expect("too large");
-            assert_eq!(large.size.what, what);
+            assert_eq!(large.what, what);
             let pods = broken.pods().expect("a selector");
             assert_eq!(pods.labels.get("app").map(AsRef::as_ref), Some("web"));
         }

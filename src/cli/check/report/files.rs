@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::cli::check::fix::{self, TextEdit};
 use crate::inventory::ObjectRef;
+use crate::printable::is_deceptive;
 use crate::rules::Finding;
 use crate::rules::remedy::{Change, Verb, rule_path};
 use crate::sources::files::place::{Place, Source};
@@ -34,7 +35,7 @@ const LONGEST: usize = 10_000;
 impl Shown {
     fn new(place: Place, line: &str) -> Self {
         let clean = |line: &str| {
-            let plain = line.chars().map(|c| if c.is_control() { ' ' } else { c });
+            let plain = line.chars().map(|c| if is_deceptive(c) { ' ' } else { c });
             plain.collect()
         };
         Self {
