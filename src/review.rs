@@ -10,6 +10,7 @@ mod advice;
 mod audit_namespace;
 mod cluster;
 mod compiled;
+pub mod connectivity;
 mod isolation;
 mod level;
 mod live_read;

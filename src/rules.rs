@@ -32,4 +32,5 @@ pub mod unknown_field;
 
 pub(crate) use crate::code::Cause;
 pub use crate::code::{Code, Level};
+pub(crate) use finding::witness;
 pub use finding::{Finding, Onset, Place};

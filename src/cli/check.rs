@@ -1,5 +1,6 @@
 //! `check`: manifests judged by the same engine as admission, for CI.
 
+mod connectivity;
 mod fix;
 mod github;
 mod joined;
@@ -8,12 +9,13 @@ mod markdown;
 mod not_judged;
 mod notes;
 mod report;
+mod revision;
 mod sarif;
 mod text;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::input::InputArgs;
@@ -22,12 +24,15 @@ use super::project::Project;
 use super::{ExitStatus, Failure, print_config};
 use crate::config::ReviewConfig;
 use crate::inventory::{Change, Object, ObjectRef, Snapshot};
+use crate::review::connectivity::connectivity as connectivity_between;
 use crate::review::offline::{self, Judged, Missing, Objects};
 use crate::review::{CompiledSnapshot, Verdict, Writer};
 use crate::settings::{Given, ReviewFlags, ServerConfig};
 use crate::sources::files::{Manifests, Origin};
+use connectivity::Diff;
 use notes::Input;
 use report::Report;
+use revision::Revision;
 
 pub use report::schema;
 
@@ -38,9 +43,9 @@ pub struct Args {
     #[command(flatten)]
     pub(crate) input: InputArgs,
 
-    /// Judge the edit from the manifests of this file or folder to those of PATH, rather than PATH
-    /// as a final state
-    #[arg(long, value_name = "PATH", conflicts_with = "live")]
+    /// Judge the edit from this file, folder or git revision to PATH, rather than PATH as a final state,
+    /// and print the connections that it opens and closes
+    #[arg(long, value_name = "PATH|REVISION", conflicts_with = "live")]
     pub before: Option<PathBuf>,
 
     /// PATH is a dump of a cluster: what it does not hold is not there. A managed policy that is missing
@@ -142,16 +147,14 @@ fn judge(args: &Args, project: &Project, settings: &ServerConfig) -> Result<Exit
     let beside = settings.inventory.as_ref();
     let beside = beside.map(|inventory| source.inventory(inventory, project));
     let (mut completeness, beside) = beside.transpose()?.unwrap_or_default();
+    let before = args.before.as_ref();
+    let before = before.map(|before| Before::read(before, args, project));
+    let before = before.transpose()?;
     let judging = Judging::read(args, project)?;
     if judging.is_nothing() {
         return Ok(ExitStatus::CouldNotRun);
     }
     completeness.extend(judging.completeness);
-    let before = args.before.as_ref();
-    let before = before.map(|path| source.read_whole(std::slice::from_ref(path), project));
-    let before = before
-        .transpose()?
-        .map(|manifests| manifests.into_worlds().0);
     let defaulted = beside.defaulted.clone();
     let run = Run {
         config,
@@ -168,7 +171,8 @@ fn judge(args: &Args, project: &Project, settings: &ServerConfig) -> Result<Exit
     let mut reports = Vec::new();
     let has_reviewed = judging.worlds.iter().any(Manifests::has_reviewed_kinds);
     for (number, after) in judging.worlds.iter().enumerate() {
-        let before = before.as_ref().map(|worlds| same_world(worlds, after));
+        let before = before.as_ref();
+        let before = before.map(|before| same_world(&before.worlds, after));
         let input = Input {
             paths: &judging.paths,
             dump: run.is_dump,
@@ -177,7 +181,7 @@ fn judge(args: &Args, project: &Project, settings: &ServerConfig) -> Result<Exit
             after,
             is_told: number > 0 || has_reviewed && !after.has_reviewed_kinds(),
         };
-        let (world, mut judged) = run.world(before.as_deref(), after);
+        let (world, mut judged, diff) = run.world(before.as_deref(), after);
         if judging.worlds.len() > 1 {
             judged_before.retain_new(after, &mut judged);
         }
@@ -186,7 +190,7 @@ fn judge(args: &Args, project: &Project, settings: &ServerConfig) -> Result<Exit
         } else {
             Vec::new()
         };
-        let report = Report::new(&world, &judged, &explained, &input);
+        let report = Report::new(&world, &judged, &explained, &input, diff);
         reports.push(if wants_fixes {
             report.with_fixes(&judged, &input)
         } else {
@@ -195,6 +199,9 @@ fn judge(args: &Args, project: &Project, settings: &ServerConfig) -> Result<Exit
     }
     let mut report = Report::joined(reports);
     report.notes.splice(0..0, judging.notes);
+    report
+        .notes
+        .extend(before.into_iter().flat_map(|before| before.notes));
     let has_errors = !judging.unreadable.is_empty();
     report.unreadable = judging.unreadable;
     for output in outputs {
@@ -219,12 +226,12 @@ struct Run {
 }
 
 impl Run {
-    /// A world, and the verdicts on its objects.
+    /// A world, the verdicts on its objects, and the connections that differ from the world before.
     fn world(
         &self,
         before: Option<&Manifests>,
         after: &Manifests,
-    ) -> (CompiledSnapshot, Vec<Judged>) {
+    ) -> (CompiledSnapshot, Vec<Judged>, Option<Diff>) {
         let mut snapshot = self.snapshot.clone();
         if let Some(before) = before {
             let gone = before.objects.iter();
@@ -243,6 +250,10 @@ impl Run {
         };
         let all = || after.objects.iter().map(|located| &located.object);
         let world = with(&mut all());
+        let diff = before.map(|before| {
+            let old = with(&mut before.objects.iter().map(|located| &located.object));
+            Diff::new(&connectivity_between(&old, &world))
+        });
         let judged = match before {
             None => {
                 let mut others = all().filter(|object| !matches!(object, Object::Policy(_)));
@@ -262,7 +273,46 @@ impl Run {
                 &respecified(before, after),
             ),
         };
-        (world, judged)
+        (world, judged, diff)
+    }
+}
+
+/// The state before.
+struct Before {
+    worlds: Vec<Manifests>,
+    notes: Vec<String>,
+}
+
+impl Before {
+    /// Reads a path, or the paths of the command at a git revision if there is no such path. What the
+    /// revision does not have, or has in a form that cannot be read, counts as new.
+    fn read(before: &Path, args: &Args, project: &Project) -> Result<Self, Failure> {
+        let source = &args.input.source;
+        if before == Path::new("-") || before.exists() {
+            let manifests = source.read_whole(&[before.to_owned()], project)?;
+            return Ok(Self {
+                worlds: manifests.into_worlds().0,
+                notes: Vec::new(),
+            });
+        }
+        let paths = args.input.paths(project)?;
+        let revision = Revision::read(&before.to_string_lossy(), &paths)?;
+        let mut notes = revision.notes();
+        let mut worlds = Vec::new();
+        if !revision.paths.is_empty() {
+            match source.read(&revision.paths, project) {
+                Ok(read) => {
+                    let errors = read.unreadable.iter();
+                    notes.extend(errors.map(|error| revision.unreadable(&error.to_string())));
+                    let read = read.manifests.into_worlds().0.into_iter();
+                    worlds = read
+                        .map(|world| world.with_names(|file| revision.named(file)))
+                        .collect();
+                }
+                Err(error) => notes.push(revision.unreadable(&error.to_string())),
+            }
+        }
+        Ok(Self { worlds, notes })
     }
 }
 

@@ -326,7 +326,7 @@ fn lasting_views<'a>(change: &'a PolicyChange<'_>, moment: Moment) -> Vec<Policy
     lasting.chain(edited).map(view).collect()
 }
 
-fn view(policy: &Policy) -> PolicyView<'_> {
+pub(super) fn view(policy: &Policy) -> PolicyView<'_> {
     PolicyView {
         pods: &policy.pods,
         isolates: Direction::ALL.map(|direction| policy.isolates(direction)),

@@ -7,6 +7,7 @@ mod audit_namespace;
 mod baselines;
 mod bounds;
 mod codes;
+mod connectivity;
 mod declarations;
 mod deleted;
 mod first;

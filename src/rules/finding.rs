@@ -15,7 +15,7 @@ use netpol::{Connection, Difference, Direction, Region};
 const KNOWN_PORTS: [u16; 3] = [8200, 8201, 443];
 
 /// An example connection in a region, on a well-known port if possible.
-pub(super) fn witness(
+pub(crate) fn witness(
     direction: Direction,
     zone: &PodSpace,
     region: &Region,

@@ -1,6 +1,7 @@
 //! Words that several rules need.
 
 use crate::baseline::{ClusterPerimeter, Zone};
+use crate::inventory::ObjectRef;
 use crate::inventory::dependencies::StorageFault;
 
 /// Pods of a cluster, for messages.
@@ -10,8 +11,13 @@ pub fn pods_of(cluster: &ClusterPerimeter, pods: Zone) -> String {
 
 /// Several groups of pods of a cluster, for messages.
 pub fn groups_of(cluster: &ClusterPerimeter, pods: &[Zone]) -> String {
+    pods_named(&cluster.object, pods)
+}
+
+/// Several groups of pods of a cluster whose perimeter is not at hand, for messages.
+pub(crate) fn pods_named(cluster: &ObjectRef, pods: &[Zone]) -> String {
     let names: Vec<&str> = pods.iter().map(|pods| pods.describe()).collect();
-    format!("the {} pods of {}", names.join(", "), cluster.object)
+    format!("the {} pods of {cluster}", names.join(", "))
 }
 
 /// The fault of an object storage that a Hardened cluster does not accept, as a clause.

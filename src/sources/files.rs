@@ -204,6 +204,30 @@ impl Manifests {
         Ok(self)
     }
 
+    /// The same with other names of the files.
+    pub(crate) fn with_names(self, name: impl Fn(&Path) -> PathBuf) -> Self {
+        let rename = |origin: Origin| Origin {
+            file: name(&origin.file),
+            line: origin.line,
+        };
+        let objects = self.objects.into_iter().map(|located| Located {
+            origin: rename(located.origin),
+            source: located.source.map(|source| name(&source)),
+            ..located
+        });
+        let texts = self.texts.iter();
+        Self {
+            objects: objects.collect(),
+            no_objects: self.no_objects.into_iter().map(rename).collect(),
+            texts: Arc::new(
+                texts
+                    .map(|(file, text)| (name(file), text.clone()))
+                    .collect(),
+            ),
+            ..self
+        }
+    }
+
     /// The objects as facts.
     pub(crate) fn into_snapshot(self) -> Snapshot {
         let objects = self.objects.into_iter();

@@ -19,6 +19,7 @@ mod arrows;
 mod cases;
 mod certificates;
 mod cli;
+mod cli_before;
 mod cli_can;
 mod cli_certs;
 mod cli_flags;

@@ -30,6 +30,10 @@ impl Report {
         for report in reports {
             all.findings.extend(report.findings);
             all.accepted.extend(report.accepted);
+            all.connectivity = match (all.connectivity.take(), report.connectivity) {
+                (Some(one), Some(other)) => Some(one.joined(other)),
+                (one, other) => one.or(other),
+            };
             all.counted_as_rendered.extend(report.counted_as_rendered);
             all.unjudged.extend(report.unjudged);
             all.notes.extend(report.notes);

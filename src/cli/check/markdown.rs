@@ -33,6 +33,9 @@ pub(super) fn of(report: &Report) -> String {
     for found in denied.filter(|found| found.level == DENIED) {
         remedy(&mut text, found);
     }
+    if let Some(diff) = &report.connectivity {
+        text.push_str(&diff.markdown());
+    }
     for unjudged in &report.unjudged {
         let _ = writeln!(
             text,
@@ -65,7 +68,7 @@ fn row(text: &mut String, found: &Reported) {
 }
 
 /// Text of a cell. The names come from manifests, so nothing in them may be markup.
-fn cell(text: &str) -> String {
+pub(super) fn cell(text: &str) -> String {
     let line: String = text
         .chars()
         .map(|c| {

@@ -9,6 +9,7 @@ use schemars::generate::SchemaSettings;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::connectivity::Diff;
 use super::joined::Summary;
 use super::not_judged::{NotJudged, named};
 use super::notes::Input;
@@ -39,6 +40,9 @@ pub(super) struct Report {
     /// With `--explain`: the rules that were accepted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) accepted: Vec<Accepted>,
+    /// Connections that the change opens and closes; absent for a final state.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) connectivity: Option<Diff>,
     /// Managed policies that are in no file and count as the operator renders them.
     pub(super) counted_as_rendered: Vec<String>,
     /// Objects that could not be judged.
@@ -98,6 +102,7 @@ impl Report {
         judged: &[Judged],
         explained: &[Proof],
         input: &Input<'_>,
+        connectivity: Option<Diff>,
     ) -> Self {
         let (before, after) = (input.before, input.after);
         let files = Files::new(before.into_iter().chain([after]));
@@ -133,6 +138,7 @@ impl Report {
                 .map(|(finding, shown)| Reported::new(finding, files.located(finding), shown))
                 .collect(),
             accepted: explained.iter().map(Accepted::new).collect(),
+            connectivity,
             counted_as_rendered: counted_as_rendered(world)
                 .iter()
                 .filter(|policy| !is_deleted(policy))

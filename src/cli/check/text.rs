@@ -52,6 +52,9 @@ pub(super) fn of(report: &Report, is_explained: bool) -> String {
         let line = format!("{}: {}", checkpoints.object, conditions.join("; "));
         let _ = writeln!(text, "{}", wrapped(&line, "", "  "));
     }
+    if let Some(diff) = &report.connectivity {
+        text.push_str(&diff.text());
+    }
     summary(&mut text, &report.summary);
     text
 }

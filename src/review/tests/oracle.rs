@@ -2,8 +2,8 @@
 //! beyond the ceiling equal an enumeration by the naive evaluator, in both directions, and every example
 //! connection is one of the enumerated ones.
 
-mod random;
-mod views;
+pub(super) mod random;
+pub(super) mod views;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};

@@ -6,7 +6,7 @@ use netpol::rule::{PortEntry, PortRange};
 use netpol::testing::dice::Dice;
 use netpol::testing::domain::{HOME, Vocabulary, World};
 
-pub(super) const SMALL: Vocabulary = Vocabulary {
+pub(in crate::review::tests) const SMALL: Vocabulary = Vocabulary {
     known: &[("role", &["a"])],
     free: &["v"],
     namespaces: &[HOME, "n1"],
@@ -31,7 +31,7 @@ fn some_ports() -> Vec<PortEntry> {
     ]
 }
 
-pub(super) fn random_policy(world: &World, dice: &mut Dice<'_>) -> Policy {
+pub(in crate::review::tests) fn random_policy(world: &World, dice: &mut Dice<'_>) -> Policy {
     use Direction::{Egress, Ingress};
     let types = [
         None,
@@ -52,7 +52,11 @@ pub(super) fn random_policy(world: &World, dice: &mut Dice<'_>) -> Policy {
 }
 
 /// The policy with a few changes.
-pub(super) fn edited(world: &World, dice: &mut Dice<'_>, before: &Policy) -> Policy {
+pub(in crate::review::tests) fn edited(
+    world: &World,
+    dice: &mut Dice<'_>,
+    before: &Policy,
+) -> Policy {
     let other = random_policy(world, dice);
     let mut after = before.clone();
     match dice.roll(7) {

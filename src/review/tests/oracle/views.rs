@@ -10,7 +10,7 @@ use netpol::rule::Rule;
 use netpol::testing::domain::HOME;
 use netpol::{Direction, LabelSet, Reading};
 
-pub(super) const fn at(reading: Reading) -> At<'static> {
+pub(in crate::review::tests) const fn at(reading: Reading) -> At<'static> {
     At {
         namespace: HOME,
         reading,
@@ -18,7 +18,7 @@ pub(super) const fn at(reading: Reading) -> At<'static> {
     }
 }
 
-pub(super) fn view(policy: &Policy) -> PolicyView<'_> {
+pub(in crate::review::tests) fn view(policy: &Policy) -> PolicyView<'_> {
     PolicyView {
         pods: &policy.pods,
         isolates: Direction::ALL.map(|direction| policy.isolates(direction)),
@@ -26,7 +26,11 @@ pub(super) fn view(policy: &Policy) -> PolicyView<'_> {
     }
 }
 
-pub(super) fn entries(direction: Direction, reading: Reading, rule: &Arc<Rule>) -> Vec<Entry> {
+pub(in crate::review::tests) fn entries(
+    direction: Direction,
+    reading: Reading,
+    rule: &Arc<Rule>,
+) -> Vec<Entry> {
     let regions = rule.regions(at(reading), direction, &LabelSet::any());
     let entry = |region| Entry {
         declared: None,

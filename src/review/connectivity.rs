@@ -1,0 +1,342 @@
+//! The connectivity diff: connections of protected pods that a change opens and closes.
+//!
+//! Both states are complete snapshots. A connection counts as allowed if at least one implementation could
+//! allow it, and in one direction only: the other end's policies are not part of the diff.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::compiled::CompiledSnapshot;
+use super::replay::view;
+use crate::baseline::{ClusterPerimeter, Selected, Zone, ZonePerimeter};
+use crate::config::ReviewConfig;
+use crate::inventory::{Kind, ObjectRef};
+use crate::rules::policy_change::{everything, isolated, whole};
+use crate::rules::{proof, witness};
+use netpol::cover::{Budget, Exhausted};
+use netpol::point::passes;
+use netpol::{At, Connection, Direction, LabelSet, Reading, Region, RegionRef};
+
+/// Effect of a change on a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Effect {
+    /// It was not allowed before, and is now.
+    Opened,
+    /// It was allowed before, and is not any more.
+    Closed,
+}
+
+impl Effect {
+    /// The name in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+/// The part of a policy that allows or isolates.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cause {
+    /// This rule allows the connection: after the change if it is opened, before it if it is closed.
+    Rule {
+        /// The policy.
+        policy: ObjectRef,
+        /// Field path of the rule.
+        path: String,
+        /// True if the policy is in no file and counts as the operator renders it.
+        rendered: bool,
+    },
+    /// No policy isolates the pods in this direction: after the change if the connection is opened, before it
+    /// if it is closed.
+    NotIsolated,
+}
+
+/// Connections of one cluster that a change opens or closes in one direction, for one cause.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectivityChange {
+    /// Opened or closed.
+    pub effect: Effect,
+    /// The cluster. For the operator's pods, their Namespace.
+    pub cluster: ObjectRef,
+    /// The pods of the cluster, those of the example first.
+    pub pods: Vec<Zone>,
+    /// Direction, seen from the pods.
+    pub direction: Direction,
+    /// The rule, or missing isolation.
+    pub cause: Cause,
+    /// An example.
+    pub example: Connection,
+}
+
+/// A part that could not be compared.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NotCompared {
+    /// The cluster. For the operator's pods, their Namespace.
+    pub cluster: ObjectRef,
+    /// The pods.
+    pub pods: Zone,
+    /// The reason, in a sentence without a full stop.
+    pub reason: String,
+}
+
+/// All changes between two snapshots.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Connectivity {
+    /// Opened connections first, by cluster and direction.
+    pub changes: Vec<ConnectivityChange>,
+    /// Parts without an answer.
+    pub not_compared: Vec<NotCompared>,
+}
+
+/// The connections that differ between two snapshots. A cluster that exists in only one of them has no
+/// connections in the other.
+pub fn connectivity(before: &CompiledSnapshot, after: &CompiledSnapshot) -> Connectivity {
+    let mut found = Connectivity::default();
+    let (old, new) = (zones(before), zones(after));
+    let names: BTreeSet<_> = old.keys().chain(new.keys()).collect();
+    for name in names {
+        let sides = (old.get(name).copied(), new.get(name).copied());
+        found.compare(name, sides, &after.config);
+    }
+    found.sort();
+    found
+}
+
+impl Connectivity {
+    /// Compares the same pods in both states. Each state has a work budget of its own.
+    fn compare(
+        &mut self,
+        (object, pods): &(ObjectRef, Zone),
+        sides: (Option<Side<'_>>, Option<Side<'_>>),
+        config: &ReviewConfig,
+    ) {
+        let found = unknown(sides.0, "before").or_else(|| unknown(sides.1, "after"));
+        let parts = found.map_or_else(|| parts(sides, config), Err);
+        match parts {
+            Ok(parts) => {
+                for part in parts {
+                    self.add(object, *pods, part);
+                }
+            }
+            Err(reason) => self.not_compared.push(NotCompared {
+                cluster: object.clone(),
+                pods: *pods,
+                reason,
+            }),
+        }
+    }
+
+    fn sort(&mut self) {
+        self.changes.sort_by(|one, other| {
+            let key = |change: &ConnectivityChange| {
+                let direction = change.direction as usize;
+                (
+                    change.effect,
+                    change.cluster.clone(),
+                    direction,
+                    change.cause.clone(),
+                )
+            };
+            key(one).cmp(&key(other))
+        });
+    }
+
+    /// Returns true if nothing changed and everything was compared.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.not_compared.is_empty()
+    }
+
+    /// Adds a part. The same cause for other pods of the cluster is one change.
+    fn add(&mut self, cluster: &ObjectRef, pods: Zone, part: Part) {
+        let same = self.changes.iter_mut().find(|known| {
+            known.effect == part.effect
+                && known.cluster == *cluster
+                && known.direction == part.direction
+                && known.cause == part.cause
+        });
+        if let Some(same) = same {
+            same.pods.push(pods);
+            return;
+        }
+        self.changes.push(ConnectivityChange {
+            effect: part.effect,
+            cluster: cluster.clone(),
+            pods: vec![pods],
+            direction: part.direction,
+            cause: part.cause,
+            example: part.example,
+        });
+    }
+}
+
+type Side<'a> = (&'a ClusterPerimeter, &'a ZonePerimeter);
+
+fn zones(snapshot: &CompiledSnapshot) -> BTreeMap<(ObjectRef, Zone), Side<'_>> {
+    let namespaces = snapshot.snapshot.namespaces.keys();
+    let operator = &snapshot.config.operator_namespace;
+    let names: BTreeSet<&Arc<str>> = namespaces.chain([operator]).collect();
+    let clusters = names.into_iter().flat_map(|name| snapshot.perimeters(name));
+    clusters
+        .flat_map(|cluster| cluster.zones.iter().map(move |zone| (cluster, zone)))
+        .map(|(cluster, zone)| ((cluster.object.clone(), zone.pods), (cluster, zone)))
+        .collect()
+}
+
+/// The reason for which the connections of a zone are not known.
+fn unknown(side: Option<Side<'_>>, when: &str) -> Option<String> {
+    let (cluster, zone) = side?;
+    if let Some(version) = &cluster.unread_version {
+        return Some(format!(
+            "{when} the change, the cluster is served in version {version}"
+        ));
+    }
+    let policy = zone.unreadable.first()?;
+    let namespace = cluster.namespace();
+    Some(format!(
+        "{when} the change, NetworkPolicy {namespace}/{policy} cannot be read or is too large, and may select the pods"
+    ))
+}
+
+/// Connections that one cause allows in only one state.
+struct Part {
+    effect: Effect,
+    direction: Direction,
+    cause: Cause,
+    example: Connection,
+}
+
+impl Part {
+    /// Returns true if the naive evaluator finds that exactly the right state allows the example.
+    fn is_confirmed(
+        &self,
+        (before, after): (Option<Side<'_>>, Option<Side<'_>>),
+        tunnels: &[u16],
+    ) -> bool {
+        let is_allowed = |side: Option<Side<'_>>| {
+            side.is_some_and(|(cluster, zone)| {
+                let policies = zone.selected.iter().map(|selected| view(&selected.policy));
+                let at = At {
+                    namespace: cluster.namespace(),
+                    reading: Reading::May,
+                    tunnels,
+                };
+                passes(&policies.collect::<Vec<_>>(), &self.example, at)
+            })
+        };
+        let is_opened = self.effect == Effect::Opened;
+        is_allowed(before) != is_opened && is_allowed(after) == is_opened
+    }
+}
+
+/// All connections that only one state allows, or the reason for which they are not known.
+fn parts(
+    (before, after): (Option<Side<'_>>, Option<Side<'_>>),
+    config: &ReviewConfig,
+) -> Result<Vec<Part>, String> {
+    let differing = |effect, with, without| {
+        let mut budget = Budget::new(config.proof_budget);
+        let found = differing(effect, with, without, &mut budget);
+        found.map_err(|_| "there are too many rules to compare within the work limit".to_owned())
+    };
+    let opened = differing(Effect::Opened, after, before)?;
+    let closed = differing(Effect::Closed, before, after)?;
+    let parts: Vec<Part> = opened.into_iter().chain(closed).collect();
+    let mut all = parts.iter();
+    if all.all(|part| part.is_confirmed((before, after), &config.tunnel_ports)) {
+        Ok(parts)
+    } else {
+        Err("the proof and its replay disagree, which is a bug of openbao-perimeter".to_owned())
+    }
+}
+
+/// The changes between two states of one cluster.
+#[cfg(test)]
+pub(super) fn between(before: &ClusterPerimeter, after: &ClusterPerimeter) -> Connectivity {
+    let mut found = Connectivity::default();
+    for (old, new) in before.zones.iter().zip(&after.zones) {
+        let name = (after.object.clone(), new.pods);
+        let sides = (Some((before, old)), Some((after, new)));
+        found.compare(&name, sides, &ReviewConfig::default());
+    }
+    found
+}
+
+/// The connections that `with` allows and `without` does not.
+fn differing(
+    effect: Effect,
+    with: Option<Side<'_>>,
+    without: Option<Side<'_>>,
+    budget: &mut Budget,
+) -> Result<Vec<Part>, Exhausted> {
+    let mut parts = Vec::new();
+    let Some((cluster, zone)) = with else {
+        return Ok(parts);
+    };
+    for direction in Direction::ALL {
+        let others = without.map_or(&[][..], |(_, zone)| &zone.selected);
+        let unisolated =
+            without.map_or(Ok(Vec::new()), |(_, zone)| open(zone, direction, budget))?;
+        let covers = || {
+            let rules = others.iter().flat_map(|policy| policy.rules(direction));
+            let rules = rules.flat_map(|rule| rule.may());
+            rules.chain(unisolated.iter().map(RegionRef::from))
+        };
+        let mut add = |cause: Cause, piece: &Region| {
+            if let Some(example) = witness(direction, &zone.space, piece) {
+                parts.push(Part {
+                    effect,
+                    direction,
+                    cause,
+                    example,
+                });
+            }
+        };
+        for free in open(zone, direction, budget)? {
+            if let Some(piece) = proof::outside(&zone.space, (&free).into(), covers(), budget)? {
+                add(Cause::NotIsolated, &piece);
+                break;
+            }
+        }
+        for policy in &zone.selected {
+            for (at, rule) in policy.rules(direction).enumerate() {
+                for region in rule.must_first() {
+                    let piece = proof::outside(&zone.space, region, covers(), budget)?;
+                    if let Some(piece) = piece {
+                        add(Cause::of(cluster, policy, direction, at), &piece);
+                        break;
+                    }
+                }
+            }
+        }
+    }
+    Ok(parts)
+}
+
+impl Cause {
+    fn of(cluster: &ClusterPerimeter, policy: &Selected, direction: Direction, at: usize) -> Self {
+        Self::Rule {
+            policy: ObjectRef {
+                kind: Kind::NetworkPolicy,
+                namespace: cluster.namespace().clone(),
+                name: policy.name.clone(),
+            },
+            path: format!("spec.{}[{at}]", direction.field()),
+            rendered: policy.rendered,
+        }
+    }
+}
+
+/// The connections of the parts of a zone that no policy isolates.
+fn open(
+    zone: &ZonePerimeter,
+    direction: Direction,
+    budget: &mut Budget,
+) -> Result<Vec<Region>, Exhausted> {
+    let any = LabelSet::any();
+    let isolated = isolated(zone.selected.iter(), direction);
+    let free = proof::all_outside(&zone.space, whole(&any), isolated, budget)?;
+    let free = free.iter().map(|region| everything(&region.subject));
+    Ok(free.flatten().collect())
+}
