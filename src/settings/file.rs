@@ -73,12 +73,24 @@ impl SettingsFile {
     ) -> Result<T, SettingsError> {
         // The level `off` is a word, and no boolean of old YAML.
         let options = serde_saphyr::options! { strict_booleans: true };
-        let read = serde_saphyr::from_str_with_options::<Option<T>>(text, options);
-        let read = read.map_err(|error| SettingsError::Understand {
+        let error = |problem: String| SettingsError::Understand {
             file: path.to_owned(),
-            problem: format!("{error}{}", hint(&error)),
-        })?;
-        Ok(read.unwrap_or_default())
+            problem,
+        };
+        // Decoding to a tree first: the code for a struct straight from YAML takes minutes to optimize.
+        let tree = serde_saphyr::from_str_with_options::<Value>(text, options);
+        let tree = tree.map_err(|found| error(found.to_string()))?;
+        if tree.is_null() {
+            return Ok(T::default());
+        }
+        serde_path_to_error::deserialize(tree).map_err(|found| {
+            let problem = found.inner().to_string();
+            let hint = hint(&problem);
+            error(match found.path().to_string().as_str() {
+                "." => format!("{problem}{hint}"),
+                at => format!("{at}: {problem}{hint}"),
+            })
+        })
     }
 
     /// Notes that the value of a key is from another file.
@@ -106,23 +118,22 @@ impl SettingsFile {
     }
 }
 
-/// The known key or word that is nearest to the unknown one of an error.
-fn hint(error: &serde_saphyr::Error) -> String {
-    let (kind, found, known) = match error.without_snippet() {
-        serde_saphyr::Error::SerdeUnknownField {
-            field, expected, ..
-        } => ("key", field, expected),
-        serde_saphyr::Error::SerdeUnknownVariant {
-            variant, expected, ..
-        } => ("word", variant, expected),
+/// The known key or word that is nearest to the unknown one of serde's message: "unknown field `x`, expected one of
+/// `a`, `b`".
+fn hint(problem: &str) -> String {
+    let kind = match problem {
+        _ if problem.starts_with("unknown field `") => "key",
+        _ if problem.starts_with("unknown variant `") => "word",
         _ => return String::new(),
     };
-    if let Some((_, now)) = RENAMED.into_iter().find(|(old, _)| old == found) {
+    let mut quoted = problem.split('`').skip(1).step_by(2);
+    let Some(found) = quoted.next() else {
+        return String::new();
+    };
+    if let Some((_, now)) = RENAMED.into_iter().find(|(old, _)| *old == found) {
         return format!("; it is now written as `{now}`");
     }
-    let nearest = known
-        .iter()
-        .min_by_key(|known| strsim::damerau_levenshtein(known, found));
+    let nearest = quoted.min_by_key(|known| strsim::damerau_levenshtein(known, found));
     nearest.map_or_else(String::new, |nearest| {
         format!("; the known {kind} nearest to `{found}` is `{nearest}`")
     })

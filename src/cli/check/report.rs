@@ -172,7 +172,10 @@ impl Report {
 
     /// Returns true if the run fails.
     pub(super) fn fails(&self, args: &OutputArgs) -> bool {
-        let is_unjudged = self.summary.unjudged > 0 || self.is_of_other_kinds;
+        let diff = self.connectivity.as_ref();
+        let is_unjudged = self.summary.unjudged > 0
+            || self.is_of_other_kinds
+            || diff.is_some_and(Diff::is_incomplete);
         self.failing(args).next().is_some() || args.is_strict() && is_unjudged
     }
 
