@@ -110,10 +110,15 @@ impl Cli {
             Command::Crds => crds::run().map(|()| ExitStatus::Fine).map_err(Into::into),
         };
         ended.unwrap_or_else(|failure| {
-            eprintln!("error: {}", printable::lines(&with_causes(&*failure)));
+            tell("error", &with_causes(&*failure));
             ExitStatus::CouldNotRun
         })
     }
+}
+
+/// Prints a line about the run to standard error. Names in it may come from files, so it is escaped.
+fn tell(level: &str, text: &str) {
+    eprintln!("{level}: {}", printable::lines(text));
 }
 
 /// Name of the program as kubectl finds a plugin.

@@ -119,7 +119,7 @@ impl Judging {
         let mut notes = read.manifests.remarks();
         let mut unreadable: Vec<String> = read.unreadable.iter().map(ToString::to_string).collect();
         for error in read.manifests.undecoded() {
-            eprintln!("error: {error}");
+            super::tell("error", &error);
             unreadable.push(error);
         }
         let (worlds, more) = read.manifests.into_worlds();

@@ -121,7 +121,7 @@ impl SourceArgs {
     pub(crate) fn read(&self, paths: &[PathBuf], project: &Project) -> Result<Read, LoadError> {
         let read = files::read(paths, &self.options(project)?)?;
         for error in &read.unreadable {
-            eprintln!("error: {error}");
+            super::tell("error", &error.to_string());
         }
         Ok(read)
     }
@@ -144,7 +144,7 @@ impl SourceArgs {
             return Err(read.unreadable.swap_remove(0));
         }
         for note in read.manifests.remarks() {
-            eprintln!("note: {note}");
+            super::tell("note", &note);
         }
         Ok(read.manifests)
     }
@@ -214,7 +214,7 @@ impl SourceArgs {
             changes.extend(completeness);
         }
         if let Some(note) = namespace::note(&defaulted) {
-            eprintln!("note: {note}");
+            super::tell("note", &note);
         }
         Ok(Arc::new(Snapshot::default().apply(changes)))
     }

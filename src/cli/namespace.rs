@@ -31,7 +31,7 @@ fn label(text: &str) -> Result<String, String> {
 pub(super) fn facts(inventory: &Path) -> Result<Snapshot, LoadError> {
     let manifests = files::inventory(inventory)?;
     if let Some(note) = note(&manifests.defaulted) {
-        eprintln!("note: {note}");
+        super::tell("note", &note);
     }
     Ok(manifests.into_snapshot())
 }

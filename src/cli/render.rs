@@ -59,7 +59,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitStatus, Failure> {
         (source.read_whole(&paths, &project)?.once()?, paths)
     };
     if let Some(note) = namespace::note(&manifests.defaulted) {
-        eprintln!("note: {note}; `-n` names another");
+        super::tell("note", &format!("{note}; `-n` names another"));
     }
     let found = manifests.objects;
     let beside = settings.inventory.as_ref();
@@ -99,10 +99,13 @@ pub(crate) fn run(args: &Args) -> Result<ExitStatus, Failure> {
         };
         match written(&facts) {
             Err(obstacles) => problems.extend(obstacles.iter().map(Obstacle::to_string)),
-            Ok(_) if !cluster.is_rendered(config.baseline) => eprintln!(
-                "note: OpenBaoCluster {}/{} has the annotation `{RESTORE_ORIGIN}`, so the operator renders no policies \
+            Ok(_) if !cluster.is_rendered(config.baseline) => super::tell(
+                "note",
+                &format!(
+                    "OpenBaoCluster {}/{} has the annotation `{RESTORE_ORIGIN}`, so the operator renders no policies \
                  for it",
-                cluster.meta.namespace, cluster.meta.name
+                    cluster.meta.namespace, cluster.meta.name
+                ),
             ),
             Ok(policies) => {
                 text.push_str(&manifests::documents(cluster, &policies, config.baseline));

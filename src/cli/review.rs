@@ -59,7 +59,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitStatus, Failure> {
     if let (Some(evidence), Some(world)) = (&answer.evidence, admission.world())
         && let Some(reason) = namespace::unjudged(&world, &evidence.object)
     {
-        eprintln!("note: {} was not judged: {reason}", evidence.object);
+        super::tell(
+            "note",
+            &format!("{} was not judged: {reason}", evidence.object),
+        );
     }
     let mut out = std::io::stdout().lock();
     out.write_all(&answer.body)?;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::compiled::CompiledSnapshot;
 use super::replay::view;
-use crate::baseline::{ClusterPerimeter, Selected, Zone, ZonePerimeter};
+use crate::baseline::{ClusterPerimeter, Selected, SelectedRule, Zone, ZonePerimeter};
 use crate::config::ReviewConfig;
 use crate::inventory::{Kind, ObjectRef};
 use crate::rules::policy_change::{everything, isolated, whole};
@@ -280,7 +280,7 @@ fn differing(
             without.map_or(Ok(Vec::new()), |(_, zone)| open(zone, direction, budget))?;
         let covers = || {
             let rules = others.iter().flat_map(|policy| policy.rules(direction));
-            let rules = rules.flat_map(|rule| rule.may());
+            let rules = rules.flat_map(SelectedRule::may);
             rules.chain(unisolated.iter().map(RegionRef::from))
         };
         let mut add = |cause: Cause, piece: &Region| {

@@ -50,7 +50,7 @@ pub(super) struct RestoreReview<'a> {
 
 impl<'a> RestoreReview<'a> {
     /// The cluster, and the restore before the write if it was into the same one.
-    fn into_cluster(&self) -> Option<(&'a Arc<Cluster>, Option<&'a Arc<Restore>>)> {
+    fn target_cluster(&self) -> Option<(&'a Arc<Cluster>, Option<&'a Arc<Restore>>)> {
         let cluster = self.cluster?;
         let before = self.before;
         Some((
@@ -110,7 +110,7 @@ pub(super) fn findings(
 
 /// OBP203: policies that select pods because of the labels in the restore.
 pub(super) fn existing(write: &RestoreReview<'_>, _: &[Finding]) -> Vec<Finding> {
-    if let Some((cluster, before)) = write.into_cluster() {
+    if let Some((cluster, before)) = write.target_cluster() {
         let labels = (before, write.restore);
         return existing_policies(write.compiled, write.object, labels, cluster, write.budget);
     }
@@ -125,7 +125,7 @@ pub(super) fn existing(write: &RestoreReview<'_>, _: &[Finding]) -> Vec<Finding>
 
 /// OBP310: the contract of the cluster.
 pub(super) fn contract(write: &RestoreReview<'_>, _: &[Finding]) -> Vec<Finding> {
-    let Some((cluster, before)) = write.into_cluster() else {
+    let Some((cluster, before)) = write.target_cluster() else {
         return Vec::new();
     };
     let config = &write.compiled.config;
@@ -181,7 +181,7 @@ fn unknown_cluster(object: &ObjectRef, problem: &str) -> Finding {
 
 /// OBP605: services that the restore connects to.
 pub(super) fn endpoints(write: &RestoreReview<'_>, _: &[Finding]) -> Vec<Finding> {
-    let Some((cluster, before)) = write.into_cluster() else {
+    let Some((cluster, before)) = write.target_cluster() else {
         return Vec::new();
     };
     let openings = Openings::new(cluster, known_facts(write.compiled));

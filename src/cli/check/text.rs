@@ -129,12 +129,12 @@ const PRINTED: usize = 20;
 
 /// The findings that are printed, in their order. If there are too many, those that deny go first.
 fn printed<'a>(findings: &[&'a Reported]) -> Vec<&'a Reported> {
-    let denies = |finding: &&&Reported| finding.level == DENIED;
-    let denied = findings.iter().filter(denies).count();
-    let (mut denied, mut others) = (denied.min(PRINTED), PRINTED.saturating_sub(denied));
+    let is_denial = |finding: &&&Reported| finding.level == DENIED;
+    let all = findings.iter().filter(is_denial).count();
+    let (mut denials, mut others) = (all.min(PRINTED), PRINTED.saturating_sub(all));
     let printed = findings.iter().copied().filter(|finding| {
-        let left = if denies(&finding) {
-            &mut denied
+        let left = if is_denial(&finding) {
+            &mut denials
         } else {
             &mut others
         };

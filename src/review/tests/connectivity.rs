@@ -87,7 +87,11 @@ fn isolation_that_begins_or_ends_is_named() {
     let read = read::cluster(restored.to_string().as_bytes(), &at);
     let bao: Arc<Cluster> = read.read().expect("readable").clone();
     let with = |policies: &[Fact<Policy>]| {
-        world_under(config_of(Baseline::Next), &[bao.clone()], policies)
+        world_under(
+            config_of(Baseline::Next),
+            std::slice::from_ref(&bao),
+            policies,
+        )
     };
     let shut = policy(
         "shut",

@@ -277,10 +277,7 @@ mod tests {
                 vec![Ok(2), Ok(3), Ok(6)],
             ),
             ("a: 1\r\n---\r\nb: 2\r\n", vec![Ok(1), Ok(3)]),
-            (
-                "a: [\n---\nb: 2\n---\n\tc: 3\n",
-                vec![Err(2), Ok(3), Err(5)],
-            ),
+            ("a: [\n---\nb: 2\n---\n}\n", vec![Err(1), Ok(3), Err(5)]),
             ("%YAML 1.2\n---\na: 1\n", vec![Ok(3)]),
             (
                 "# c\n{\"a\": 1}\n\n{\"a\": 2}{\"a\": 3}\n",

@@ -73,10 +73,13 @@ fn a_fix_of_sarif_makes_the_finding_go_away_and_keeps_the_comments() {
         for fix in found.iter().filter_map(|found| found["fixes"].get(0)) {
             fixes += 1;
             for (file, text) in [("cluster.yaml", &cluster), ("policy.yaml", &policy)] {
-                let fixed = repaired(text, fix, file);
+                let repaired_text = repaired(text, fix, file);
                 let comments = |text: &str| text.matches(" # ").count();
-                assert!(comments(&fixed) >= comments(text), "{fixed}");
-                fs::write(folder.join(file), fixed).unwrap();
+                assert!(
+                    comments(&repaired_text) >= comments(text),
+                    "{repaired_text}"
+                );
+                fs::write(folder.join(file), repaired_text).unwrap();
             }
             let (_, after, _) = run_with(&[], &["check", "-o", "json", path]);
             let after: Value = serde_json::from_str(&after).unwrap();

@@ -161,11 +161,13 @@ fn a_list_in_place_of_a_map_is_unreadable_at_each_depth() {
     ] {
         let value: Value = serde_json::from_str(text).unwrap();
         let problem = match read::object_of(kind, &value) {
-            Some(Object::Policy(Fact::Unreadable(broken))) => broken.problems[0].clone(),
-            Some(Object::Restore(Fact::Unreadable(broken))) => broken.problems[0].clone(),
-            Some(Object::Gateway(Fact::Unreadable(broken))) => broken.problems[0].clone(),
-            Some(Object::GatewayClass(Fact::Unreadable(broken))) => broken.problems[0].clone(),
-            Some(Object::Namespace(Fact::Unreadable(broken))) => broken.problems[0].clone(),
+            Some(
+                Object::Policy(Fact::Unreadable(broken))
+                | Object::Restore(Fact::Unreadable(broken))
+                | Object::Gateway(Fact::Unreadable(broken))
+                | Object::GatewayClass(Fact::Unreadable(broken))
+                | Object::Namespace(Fact::Unreadable(broken)),
+            ) => broken.problems[0].clone(),
             other => panic!("{text} is read: {other:?}"),
         };
         assert_eq!(problem.path, path, "{text}");
