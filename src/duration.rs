@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::{Span, SpanRelativeTo};
 use serde::{Deserialize, Deserializer, Serializer};
+use serde_json::Value;
 
 /// Characters of a time. Longer ones could say more than a [`Duration`] holds.
 const LONGEST: usize = 15;
@@ -70,7 +71,11 @@ pub(crate) fn serialize<S: Serializer>(
 pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Duration, D::Error> {
-    let text = String::deserialize(deserializer)?;
+    // A number is told that it needs a unit.
+    let text = match Value::deserialize(deserializer)? {
+        Value::String(text) => text,
+        other => other.to_string(),
+    };
     parse(&text).map_err(serde::de::Error::custom)
 }
 

@@ -1,6 +1,7 @@
 //! Sizes in bytes as Kubernetes writes them. Fields of settings use this module by `#[serde(with = "crate::size")]`.
 
 use serde::{Deserialize, Deserializer, Serializer};
+use serde_json::Value;
 
 /// Error of a text that is not a size.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,9 +47,12 @@ pub(crate) fn serialize<S: Serializer>(bytes: &usize, serializer: S) -> Result<S
     serializer.serialize_str(&text(*bytes))
 }
 
-/// Deserializes a size from text.
+/// Deserializes a size from text, or from a number of bytes.
 pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
-    let text = String::deserialize(deserializer)?;
+    let text = match Value::deserialize(deserializer)? {
+        Value::String(text) => text,
+        other => other.to_string(),
+    };
     parse(&text).map_err(serde::de::Error::custom)
 }
 

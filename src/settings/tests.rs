@@ -81,8 +81,11 @@ fn an_unknown_key_or_word_is_told_the_nearest_known_one() {
 fn of_two_mistakes_the_hint_is_about_the_one_that_is_told() {
     let text = "tlss: ephemeral\nbaselin: next\nreview: {widhts: {}}\n";
     let error = yaml(text).unwrap_err().to_string();
-    assert!(error.contains("unknown field `tlss`"), "{error}");
-    assert!(error.ends_with("nearest to `tlss` is `tls`"), "{error}");
+    assert!(error.contains("unknown field `baselin`"), "{error}");
+    assert!(
+        error.ends_with("nearest to `baselin` is `baseline`"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -159,7 +162,7 @@ fn certificate_files_are_asked_for_by_name() {
 fn an_unknown_baseline_is_an_error_with_the_known_ones() {
     let error = yaml("baseline: v9").unwrap_err().to_string();
     assert!(error.contains("`v9`"), "{error}");
-    assert!(error.contains("classic, v0.1, next"), "{error}");
+    assert!(error.contains("`classic`, `v0.1`, `next`"), "{error}");
 }
 
 #[test]
@@ -226,11 +229,11 @@ fn an_unknown_code_level_or_point_is_an_error_that_says_what_is_known() {
         ),
         (
             "{OBP201: refuse}",
-            "`refuse`, expected one of deny, warn, audit, off",
+            "`refuse`, expected one of `deny`, `warn`, `audit`, `off`",
         ),
         (
             "{OBP201: {admission: warn}}",
-            "`admission`, expected one of webhook, check, audit",
+            "`admission`, expected one of `webhook`, `check`, `audit`",
         ),
         ("{OBP201: [warn]}", "a level (deny, warn, audit, off)"),
         (
