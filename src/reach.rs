@@ -1,6 +1,6 @@
 //! `can`: whether connections from one end to another pass, by the policies of both sides.
 //!
-//! Each side with policies is a [`side::Side`]: its pods as a zone, and the policies that select some of them. A
+//! Each side with policies is a `side::Side`: its pods as a zone, and the policies that select some of them. A
 //! connection passes if every side that has policies allows it. The answer is exact: containment for `yes`, and
 //! the intersection of what the sides allow for `no` and `only`. The naive evaluator confirms a connection of
 //! each answer.

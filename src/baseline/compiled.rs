@@ -196,15 +196,6 @@ impl ClusterPerimeter {
         self.object.kind == Kind::OpenBaoCluster
     }
 
-    /// The namespace of the pods.
-    pub(crate) fn namespace(&self) -> &Arc<str> {
-        if self.is_cluster() {
-            &self.object.namespace
-        } else {
-            &self.object.name
-        }
-    }
-
     /// The zone whose managed policy has this name.
     pub fn managed(&self, policy: &str) -> Option<&ZonePerimeter> {
         if !self.is_cluster() {

@@ -171,6 +171,15 @@ impl Connectivity {
     }
 }
 
+/// The namespace of the pods.
+fn namespace(cluster: &ClusterPerimeter) -> &Arc<str> {
+    if cluster.is_cluster() {
+        &cluster.object.namespace
+    } else {
+        &cluster.object.name
+    }
+}
+
 type Side<'a> = (&'a ClusterPerimeter, &'a ZonePerimeter);
 
 fn zones(snapshot: &CompiledSnapshot) -> BTreeMap<(ObjectRef, Zone), Side<'_>> {
@@ -193,7 +202,7 @@ fn unknown(side: Option<Side<'_>>, when: &str) -> Option<String> {
         ));
     }
     let policy = zone.unreadable.first()?;
-    let namespace = cluster.namespace();
+    let namespace = namespace(cluster);
     Some(format!(
         "{when} the change, NetworkPolicy {namespace}/{policy} cannot be read or is too large, and may select the pods"
     ))
@@ -218,7 +227,7 @@ impl Part {
             side.is_some_and(|(cluster, zone)| {
                 let policies = zone.selected.iter().map(|selected| view(&selected.policy));
                 let at = At {
-                    namespace: cluster.namespace(),
+                    namespace: namespace(cluster),
                     reading: Reading::May,
                     tunnels,
                 };
@@ -319,7 +328,7 @@ impl Cause {
         Self::Rule {
             policy: ObjectRef {
                 kind: Kind::NetworkPolicy,
-                namespace: cluster.namespace().clone(),
+                namespace: namespace(cluster).clone(),
                 name: policy.name.clone(),
             },
             path: format!("spec.{}[{at}]", direction.field()),
