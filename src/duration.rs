@@ -71,7 +71,7 @@ pub(crate) fn serialize<S: Serializer>(
 pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Duration, D::Error> {
-    // A number is told that it needs a unit.
+    // The error about a number says that it needs a unit.
     let text = match Value::deserialize(deserializer)? {
         Value::String(text) => text,
         other => other.to_string(),

@@ -22,7 +22,7 @@ use netpol::{At, Connection, Direction, LabelSet, Reading, Region, RegionRef};
 pub enum Effect {
     /// It was not allowed before, and is now.
     Opened,
-    /// It was allowed before, and is not any more.
+    /// It was allowed before, and is no longer allowed.
     Closed,
 }
 

@@ -193,10 +193,10 @@ fn why(effect: Effect, cause: &Cause) -> String {
             format!("{verb} {policy}, {path}{rendered}")
         }
         (Cause::NotIsolated, Effect::Opened) => {
-            "no policy isolates these pods in this direction any more".to_owned()
+            "no policy isolates these pods in this direction now".to_owned()
         }
         (Cause::NotIsolated, Effect::Closed) => {
-            "no policy isolated these pods in this direction before".to_owned()
+            "no policy isolated these pods in this direction before the change".to_owned()
         }
     }
 }
