@@ -1,7 +1,6 @@
 //! `can`: whether connections from one end to another pass.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
 
 use clap_complete::ArgValueCompleter;
 
@@ -12,7 +11,6 @@ use super::text::{BAD, DOUBTFUL, GOOD, STRONG, print, styled, wrapped};
 use super::{ExitStatus, Failure};
 use crate::reach::end::{Destination, End};
 use crate::reach::{Answer, Passes, SideAnswer, ask};
-use crate::review::CompiledSnapshot;
 use crate::settings::{Given, ReviewFlags};
 
 /// Arguments of `can`.
@@ -55,12 +53,7 @@ Examples:
 /// Prints the answer.
 pub(crate) fn run(args: &Args) -> Result<ExitStatus, Failure> {
     let project = Project::find()?;
-    let settings = args
-        .settings
-        .with(project.settings(&args.settings)?.as_ref());
-    let config = Arc::new(settings.review_config()?);
-    let snapshot = args.source.facts(settings.inventory.as_ref(), &project)?;
-    let world = CompiledSnapshot::compile(None, snapshot, config);
+    let (world, _) = args.source.compiled(&args.settings, &project)?;
     let answer = ask(&world, &args.from, &args.to)?;
     print(&text(&answer))?;
     Ok(match answer.passes {

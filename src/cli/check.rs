@@ -300,7 +300,7 @@ impl Before {
         let mut notes = revision.notes();
         let mut worlds = Vec::new();
         if !revision.paths.is_empty() {
-            match source.read(&revision.paths, project) {
+            match source.read_silently(&revision.paths, project) {
                 Ok(read) => {
                     let errors = read.unreadable.iter();
                     notes.extend(errors.map(|error| revision.unreadable(&error.to_string())));

@@ -7,6 +7,8 @@ use super::Failure;
 use super::namespace::{self, NamespaceArg};
 use super::project::Project;
 use crate::inventory::{Change, Snapshot};
+use crate::review::CompiledSnapshot;
+use crate::settings::{Given, ReviewFlags, ServerConfig};
 use crate::sources::files::{self, Exclude, LoadError, Manifests, Read, ReadOptions};
 use crate::sources::kube::once;
 
@@ -119,11 +121,23 @@ impl SourceArgs {
     /// # Errors
     /// There is no object, or a pattern is none.
     pub(crate) fn read(&self, paths: &[PathBuf], project: &Project) -> Result<Read, LoadError> {
-        let read = files::read(paths, &self.options(project)?)?;
+        let read = self.read_silently(paths, project)?;
         for error in &read.unreadable {
             super::tell("error", &error.to_string());
         }
         Ok(read)
+    }
+
+    /// Everything in these files and folders. The caller reports errors of files.
+    ///
+    /// # Errors
+    /// There is no object, or a pattern is none.
+    pub(crate) fn read_silently(
+        &self,
+        paths: &[PathBuf],
+        project: &Project,
+    ) -> Result<Read, LoadError> {
+        files::read(paths, &self.options(project)?)
     }
 
     /// Everything in these files and folders, where nothing may be unreadable.
@@ -187,11 +201,27 @@ impl SourceArgs {
         Ok((Vec::new(), manifests.once()?))
     }
 
+    /// The facts, compiled under the settings that are given, and these settings.
+    ///
+    /// # Errors
+    /// The settings cannot be used, or the facts cannot be read.
+    pub(crate) fn compiled(
+        &self,
+        given: &Given<ReviewFlags>,
+        project: &Project,
+    ) -> Result<(CompiledSnapshot, ServerConfig), Failure> {
+        let settings = given.with(project.settings(given)?.as_ref());
+        let config = Arc::new(settings.review_config()?);
+        let snapshot = self.facts(settings.inventory.as_ref(), project)?;
+        let compiled = CompiledSnapshot::compile(None, snapshot, config);
+        Ok((compiled, settings))
+    }
+
     /// The facts of files, of an inventory, or else of the cluster.
     ///
     /// # Errors
     /// They cannot be read.
-    pub(crate) fn facts(
+    fn facts(
         &self,
         inventory: Option<&PathBuf>,
         project: &Project,

@@ -2,8 +2,6 @@
 
 mod table;
 
-use std::sync::Arc;
-
 use clap::ValueEnum;
 use clap_complete::ArgValueCompleter;
 use webhook_certs::Timestamp;
@@ -13,7 +11,6 @@ use super::input::SourceArgs;
 use super::project::Project;
 use super::{ExitStatus, Failure, text};
 use crate::inventory::{Kind, ObjectRef};
-use crate::review::CompiledSnapshot;
 use crate::settings::{Given, ReviewFlags, ServerConfig};
 use crate::show::view::View;
 use crate::show::{html, mermaid};
@@ -89,12 +86,7 @@ fn list(clusters: &[ObjectRef]) -> String {
 /// Prints the perimeters.
 pub(crate) fn run(args: &Args) -> Result<ExitStatus, Failure> {
     let project = Project::find()?;
-    let settings = args
-        .settings
-        .with(project.settings(&args.settings)?.as_ref());
-    let config = Arc::new(settings.review_config()?);
-    let snapshot = args.source.facts(settings.inventory.as_ref(), &project)?;
-    let world = CompiledSnapshot::compile(None, snapshot, config);
+    let (world, settings) = args.source.compiled(&args.settings, &project)?;
     let known = world.snapshot.references(Kind::OpenBaoCluster);
     let asked = args.cluster.as_deref().or(args.named.as_deref());
     let clusters = chosen(asked, known)?;

@@ -217,10 +217,11 @@ struct Part {
 }
 
 impl Part {
-    /// Returns true if the naive evaluator finds that exactly the right state allows the example.
-    fn is_confirmed(
+    /// Returns true if the naive evaluator finds that exactly the right state allows the example. Where the pods
+    /// have other labels in the other state, a pod of the example is not there, so only its own state is asked.
+    fn is_confirmed<'a>(
         &self,
-        (before, after): (Option<Side<'_>>, Option<Side<'_>>),
+        (before, after): (Option<Side<'a>>, Option<Side<'a>>),
         tunnels: &[u16],
     ) -> bool {
         let is_allowed = |side: Option<Side<'_>>| {
@@ -234,8 +235,13 @@ impl Part {
                 passes(&policies.collect::<Vec<_>>(), &self.example, at)
             })
         };
-        let is_opened = self.effect == Effect::Opened;
-        is_allowed(before) != is_opened && is_allowed(after) == is_opened
+        let (with, without) = match self.effect {
+            Effect::Opened => (after, before),
+            Effect::Closed => (before, after),
+        };
+        let space = |(_, zone): Side<'a>| &zone.space;
+        let is_same_pods = with.map(space) == without.map(space);
+        is_allowed(with) && (!is_same_pods || !is_allowed(without))
     }
 }
 

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{ServerConfig, SettingsError};
+use crate::inventory::read::maps_only::MapsOnly;
 
 /// Keys of earlier releases, with their present form.
 const RENAMED: [(&str, &str); 2] = [
@@ -83,7 +84,7 @@ impl SettingsFile {
         if tree.is_null() {
             return Ok(T::default());
         }
-        serde_path_to_error::deserialize(tree).map_err(|found| {
+        serde_path_to_error::deserialize(MapsOnly(tree)).map_err(|found| {
             let problem = found.inner().to_string();
             let hint = hint(&problem);
             error(match found.path().to_string().as_str() {

@@ -159,6 +159,21 @@ fn certificate_files_are_asked_for_by_name() {
 }
 
 #[test]
+fn a_list_in_place_of_a_map_is_an_error_at_its_key() {
+    for (text, at) in [
+        ("[127.0.0.1:9443]", "invalid type: sequence"),
+        (
+            "tls: ephemeral\nlimits: [7]",
+            "limits: invalid type: sequence",
+        ),
+        ("review: []", "review: invalid type: sequence"),
+    ] {
+        let error = yaml(text).unwrap_err().to_string();
+        assert!(error.contains(at), "{error}");
+    }
+}
+
+#[test]
 fn an_unknown_baseline_is_an_error_with_the_known_ones() {
     let error = yaml("baseline: v9").unwrap_err().to_string();
     assert!(error.contains("`v9`"), "{error}");

@@ -150,6 +150,20 @@ fn a_path_that_the_revision_does_not_have_is_new_and_named() {
 }
 
 #[test]
+fn what_cannot_be_read_at_the_revision_is_a_note_and_new() {
+    let top = repository("before-broken", &[("bao/web.yaml", "a: [\n")]);
+    let bao = top.join("bao");
+    fs::write(bao.join("web.yaml"), policy(WEB)).unwrap();
+    let (code, out, err) = check(&bao, "HEAD", &[]);
+    assert_eq!((code, err.as_str()), (Some(1), ""), "{out}");
+    assert!(
+        out.contains("note: at HEAD, failed to parse HEAD:bao/web.yaml:1"),
+        "{out}"
+    );
+    assert!(out.contains("+ opened ingress"), "{out}");
+}
+
+#[test]
 fn what_is_no_path_and_no_revision_is_an_error_in_one_line() {
     let top = repository("before-unknown", &[]);
     for before in ["no-such-revision", "--upload-pack=touch /tmp/x"] {

@@ -28,7 +28,7 @@ pub(in crate::inventory) fn from_value<T: DeserializeOwned>(
 }
 
 /// A deserializer, or a part of one, in which structs are maps.
-pub(in crate::inventory) struct MapsOnly<D>(pub(in crate::inventory) D);
+pub(crate) struct MapsOnly<D>(pub(crate) D);
 
 /// Forwards methods of a deserializer. Parts that it hands to the visitor are wrapped.
 macro_rules! forward {

@@ -138,6 +138,27 @@ fn pods_that_an_unreadable_policy_may_select_are_not_compared() {
 }
 
 #[test]
+fn pods_that_get_another_label_are_compared_by_their_own_state() {
+    let with = |label: &str, rules: &[Value]| {
+        let json = json!({"metadata": {"name": "bao", "namespace": "bao",
+            "annotations": {"openbao.org/restore-origin": "old"}},
+            "spec": {"profile": "Development", "podMetadata": {"labels": {"team": label}}}});
+        let at = reference(Kind::OpenBaoCluster, "bao");
+        let read = read::cluster(json.to_string().as_bytes(), &at);
+        let bao: Arc<Cluster> = read.read().expect("readable").clone();
+        let own = policy(
+            "own",
+            &json!({"podSelector": {"matchLabels": {"team": label}}, "ingress": rules}),
+        );
+        world_under(config_of(Baseline::Next), &[bao], &[own])
+    };
+    let found = told(&with("a", &[]), &with("b", &[rule("web", 8200)]));
+    let opened = found.iter().filter(|(effect, ..)| *effect == Opened);
+    let causes: Vec<&str> = opened.map(|(_, _, cause)| cause.as_str()).collect();
+    assert_eq!(causes, ["own spec.ingress[0]"]);
+}
+
+#[test]
 fn work_is_bounded() {
     let two = plain_with(&[opening(&[rule("web", 8200)])]);
     let found = connectivity(&plain(), &two.with_proof_budget(1));
