@@ -186,6 +186,11 @@ pub struct ReviewConfig {
     pub operator_level: Level,
     /// Work limit of a review, in steps of 20 comparisons. A write that needs more is denied (OBP402)
     pub proof_budget: u32,
+    /// Memory for the policies of all namespaces with a cluster. Where they need more, the largest policies of
+    /// the largest namespaces are dropped, and a write that depends on one of them is denied (OBP402)
+    #[serde(with = "crate::size")]
+    #[schemars(with = "String")]
+    pub policy_memory: usize,
     /// Label key that others put on OpenBao pods at run time, exact, or with `*` for any text [default: those of the operator, Kubernetes and service meshes]
     pub runtime_label_keys: Vec<Arc<str>>,
     /// Namespace that may reach the OpenBao pods for health checks
@@ -278,6 +283,7 @@ impl Default for ReviewConfig {
             unsafe_ingress_allowed: Vec::new(),
             caps: SizeLimits::default(),
             proof_budget: 100_000,
+            policy_memory: 64 * 1024 * 1024,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// Each module, and the modules of this crate that it may use.
 const ARROWS: &[(&str, &[&str])] = &[
     ("code", &[]),
-    ("config", &["code"]),
+    ("config", &["code", "size"]),
     ("features", &["config"]),
     ("inventory", &["config"]),
     ("baseline", &["inventory", "config"]),

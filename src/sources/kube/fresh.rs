@@ -207,7 +207,7 @@ impl Reader {
         };
         if kind == Kind::NetworkPolicy {
             let caps = self.configs.borrow().caps;
-            let read = policies::read(&listing, Wanted::default(), &caps, gate).await?;
+            let read = policies::read(&listing, Wanted::all(), &caps, gate).await?;
             return Ok(read.found.into_iter().map(|found| found.object).collect());
         }
         let read = |json: &[u8]| read::object_json(&outline(json)?.of_kind(kind), json);

@@ -1,11 +1,11 @@
 //! Reads of the policies of namespaces that became guarded.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use ::kube::Client;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
 use super::policies::{self, Policies, Wanted};
@@ -13,7 +13,7 @@ use super::resource;
 use super::responses::{Gate, Listing};
 use super::snapshot_builder::Step;
 use crate::config::SizeLimits;
-use crate::inventory::{Kind, NamespaceFacts};
+use crate::inventory::{Kind, Snapshot};
 
 /// Maximum number of concurrent reads.
 const AT_ONCE: usize = 4;
@@ -22,12 +22,15 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// Delay after a failed read.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Reads policies in the background, at most one read per namespace at a time.
+/// Reads policies in the background, at most one read per namespace at a time. The next read starts once the
+/// result of an earlier one is merged, so that it starts with the memory that is left.
 pub(super) struct Reads {
     client: Client,
     steps: mpsc::WeakSender<(Kind, Step)>,
-    turns: Arc<Semaphore>,
     gate: Gate,
+    /// Namespaces that wait for a read, the longest waiting first.
+    waiting: VecDeque<Arc<str>>,
+    /// Those, and the namespaces that are being read.
     under_way: BTreeSet<Arc<str>>,
     /// Namespaces whose last read failed. The failure was logged.
     failing: BTreeSet<Arc<str>>,
@@ -39,29 +42,50 @@ impl Reads {
         Self {
             client,
             steps,
-            turns: Arc::new(Semaphore::new(AT_ONCE)),
             gate: Gate::shared(),
+            waiting: VecDeque::new(),
             under_way: BTreeSet::new(),
             failing: BTreeSet::new(),
         }
     }
 
-    /// Starts a read of the policies that exist only as stubs in a namespace, unless one is running.
-    pub(super) fn begin(&mut self, namespace: &Arc<str>, facts: &NamespaceFacts, caps: SizeLimits) {
+    /// Queues reads of the policies that exist only as stubs in guarded namespaces, and starts as many as may
+    /// run. The policies of each may take `limit` bytes: a read that starts later gets the limit of its time.
+    pub(super) fn begin(
+        &mut self,
+        facts: &Snapshot,
+        guarded: &BTreeSet<Arc<str>>,
+        caps: SizeLimits,
+        limit: usize,
+    ) {
+        let unread = |namespace: &Arc<str>| {
+            let facts = facts.namespace(namespace)?;
+            (guarded.contains(namespace) && !facts.stubs.is_empty()).then_some(facts)
+        };
+        for namespace in guarded {
+            if unread(namespace).is_some() && self.under_way.insert(namespace.clone()) {
+                self.waiting.push_back(namespace.clone());
+            }
+        }
+        while self.under_way.len() - self.waiting.len() < AT_ONCE
+            && let Some(namespace) = self.waiting.pop_front()
+        {
+            match unread(&namespace) {
+                Some(facts) => self.start(namespace, Wanted::missing(facts, limit), caps),
+                None => _ = self.under_way.remove(&namespace),
+            }
+        }
+    }
+
+    fn start(&mut self, namespace: Arc<str>, wanted: Wanted, caps: SizeLimits) {
         let Some(steps) = self.steps.upgrade() else {
             return;
         };
-        if !self.under_way.insert(namespace.clone()) {
-            return;
-        }
         let resource = resource(Kind::NetworkPolicy, Kind::NetworkPolicy.versions()[0]);
-        let listing = Listing::new(self.client.clone(), &resource, Some(namespace));
-        let (turns, mut gate) = (Arc::clone(&self.turns), self.gate.clone());
-        let namespace = namespace.clone();
-        let wanted = Wanted::missing(facts);
+        let listing = Listing::new(self.client.clone(), &resource, Some(&namespace));
+        let mut gate = self.gate.clone();
         let is_news = !self.failing.contains(&namespace);
         tokio::spawn(async move {
-            let _turn = turns.acquire_owned().await;
             let read = timeout(LIMIT, policies::read(&listing, wanted, &caps, &mut gate)).await;
             let problem = match &read {
                 Ok(Ok(_)) => None,

@@ -8,11 +8,11 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout_at};
 
-use super::policies::{self, Guarded, Policies, VersionedObject};
+use super::policies::{self, Guarded, Policies, Rooms, VersionedObject};
 use super::reads::Reads;
 use super::{KINDS, ReviewConfigs};
 use crate::config::ReviewConfig;
-use crate::inventory::{Change, Completeness, Kind, NamespaceFacts, Object, ObjectRef, Snapshot};
+use crate::inventory::{Change, Completeness, Kind, Object, ObjectRef, Snapshot};
 use crate::sources::Updates;
 
 /// Minimum time between snapshots during a series of events.
@@ -54,6 +54,7 @@ pub(super) struct SnapshotBuilder {
     /// Channel for the guarded namespaces.
     guarded: watch::Sender<Guarded>,
     reads: Reads,
+    rooms: Rooms,
     /// Policies that were read and not merged yet.
     read: Vec<(Arc<str>, Policies)>,
     /// Resource versions of policies that were read and that their watch has not reached yet.
@@ -78,6 +79,7 @@ impl SnapshotBuilder {
             config,
             guarded,
             reads,
+            rooms: Rooms::default(),
             read: Vec::new(),
             ahead: BTreeMap::new(),
         }
@@ -108,11 +110,11 @@ impl SnapshotBuilder {
     fn take(&mut self, (kind, step): (Kind, Step), changes: &mut Vec<Change>) {
         match step {
             Step::Listed(object) => {
-                let object = self.shared(object);
+                let object = self.listed(object);
                 self.lists.entry(kind).or_default().push(object);
             }
             Step::Done => {
-                let listed = self.lists.remove(&kind).unwrap_or_default();
+                let listed = self.finish(kind);
                 self.ahead.retain(|reference, _| reference.kind != kind);
                 self.replace(kind, Completeness::Whole, listed, changes);
             }
@@ -130,15 +132,13 @@ impl SnapshotBuilder {
                 self.reads.ended(&namespace, policies.as_ref());
                 self.read.extend(policies.map(|read| (namespace, read)));
             }
-            Step::Interrupted => {
-                self.lists.remove(&kind);
-            }
+            Step::Interrupted => drop(self.finish(kind)),
             Step::Absent => {
-                self.lists.remove(&kind);
+                self.finish(kind);
                 self.replace(kind, Completeness::Unserved, Vec::new(), changes);
             }
             Step::Forbidden => {
-                self.lists.remove(&kind);
+                self.finish(kind);
                 changes.push(Change::Completeness(kind, Completeness::Part));
                 self.complete.insert(kind);
             }
@@ -184,15 +184,23 @@ impl SnapshotBuilder {
         true
     }
 
-    /// The known object if it is equal, so that a new list takes no memory; otherwise `object`.
-    fn shared(&self, object: Object) -> Object {
+    /// Ends a list, and returns its objects.
+    fn finish(&mut self, kind: Kind) -> Vec<Object> {
+        if kind == Kind::NetworkPolicy {
+            self.rooms.listed.clear();
+        }
+        self.lists.remove(&kind).unwrap_or_default()
+    }
+
+    /// The part of a listed object that is kept. It is the known one if that is equal, so that a new list takes
+    /// no memory.
+    fn listed(&mut self, object: Object) -> Object {
         let namespace = object.reference().namespace;
         let known = || self.known.namespace(&namespace);
         match &object {
             Object::Policy(fact) => {
                 let known = known().and_then(|facts| facts.policies.get(&fact.meta().name));
-                let known = known.filter(|known| *known == fact).cloned();
-                known.map_or(object, Object::Policy)
+                Object::Policy(self.rooms.list(fact, known))
             }
             Object::Stub(_, stub) => {
                 let known = known().and_then(|facts| facts.stubs.get_key_value(&stub.name));
@@ -244,21 +252,28 @@ impl SnapshotBuilder {
         }
         let guarded = policies::guarded(&facts, &self.config.operator_namespace);
         let mut changes = policies::shrunk(&facts, &guarded);
-        for namespace in &guarded {
-            let known = self.known.namespace(namespace);
-            if let Some(facts) = facts.namespace(namespace)
-                && known.is_none_or(|known| !Arc::ptr_eq(known, facts))
-            {
-                changes.extend(policies::fitted(namespace, facts));
+        let is_changed = |namespace: &Arc<str>| match facts.namespace(namespace) {
+            None => false,
+            Some(facts) => {
+                let known = self.known.namespace(namespace);
+                known.is_none_or(|known| !Arc::ptr_eq(known, facts))
+            }
+        };
+        self.rooms.retain(&guarded);
+        for namespace in guarded.iter().filter(|name| is_changed(name)) {
+            if let Some(facts) = facts.namespace(namespace) {
+                self.rooms.demand(namespace, facts);
+            }
+        }
+        let others = self.rooms.share(self.config.policy_memory);
+        for namespace in guarded.iter().filter(|name| others || is_changed(name)) {
+            if let Some(facts) = facts.namespace(namespace) {
+                changes.extend(policies::fitted(namespace, facts, self.rooms.limit()));
             }
         }
         let facts = facts.apply(changes);
-        let has_stubs = |facts: &&Arc<NamespaceFacts>| !facts.stubs.is_empty();
-        for namespace in &guarded {
-            if let Some(unread) = facts.namespace(namespace).filter(has_stubs) {
-                self.reads.begin(namespace, unread, self.config.caps);
-            }
-        }
+        let limit = self.rooms.limit();
+        self.reads.begin(&facts, &guarded, self.config.caps, limit);
         self.guarded.send_if_modified(|known| {
             let is_new = known.as_deref() != Some(&guarded);
             if is_new {

@@ -385,3 +385,71 @@ async fn the_policies_of_a_namespace_take_so_much_together_and_no_more() {
         .until(|shop| shop.policies.len() == 3 && read(shop) == most && shop.stubs.is_empty())
         .await;
 }
+
+#[tokio::test]
+async fn the_policies_of_all_guarded_namespaces_take_so_much_together_and_no_more() {
+    const TENANTS: [&str; 3] = ["shop", "mall", "fair"];
+    let peer = json!({"podSelector": {"matchLabels": {"app": "a"}}});
+    let large = json!({"ingress": [{"from": vec![peer; 1_000]}]});
+    let of = |namespace: &str, name: &str, spec: &Value| json!({"spec": spec, "metadata": {"name": name, "namespace": namespace, "resourceVersion": "1"}});
+    let mut policies = Vec::new();
+    for namespace in TENANTS {
+        policies.extend((0..4).map(|number| of(namespace, &format!("large-{number}"), &large)));
+    }
+    policies.push(of("small", "web", &json!({"ingress": [{}]})));
+    let server = without_cluster();
+    let clusters = TENANTS.into_iter().chain(["small"]);
+    server.set(
+        CLUSTERS,
+        clusters
+            .clone()
+            .map(|name| of(name, "bao", &json!({})))
+            .collect(),
+    );
+    for namespace in clusters {
+        let own = policies
+            .iter()
+            .filter(|policy| policy["metadata"]["namespace"] == namespace);
+        let path = format!("/apis/networking.k8s.io/v1/namespaces/{namespace}/networkpolicies");
+        server.set(&path, own.cloned().collect());
+    }
+    server.set(POLICIES, policies);
+    let mut scene = Scene::start(server);
+    let count = |facts: &Snapshot, namespace: &str| {
+        let facts = facts
+            .namespace(namespace)
+            .filter(|facts| facts.stubs.is_empty())?;
+        Some(
+            facts
+                .policies
+                .values()
+                .filter(|fact| fact.read().is_some())
+                .count(),
+        )
+    };
+    let read = move |facts: &Snapshot| -> Option<Vec<usize>> {
+        ["small", "shop", "mall", "fair"]
+            .map(|name| count(facts, name))
+            .into_iter()
+            .collect()
+    };
+    until(&mut scene.facts, |facts| {
+        read(facts) == Some(vec![1, 4, 4, 4])
+    })
+    .await;
+    // A large policy counts as 0.55 MiB: each namespace gets 1.33 MiB.
+    let config = ReviewConfig {
+        policy_memory: 4 * 1024 * 1024,
+        ..ReviewConfig::default()
+    };
+    scene.configs.send_replace(Arc::new(config));
+    until(&mut scene.facts, |facts| {
+        read(facts) == Some(vec![1, 2, 2, 2])
+    })
+    .await;
+    scene.configs.send_replace(Arc::default());
+    until(&mut scene.facts, |facts| {
+        read(facts) == Some(vec![1, 4, 4, 4])
+    })
+    .await;
+}
