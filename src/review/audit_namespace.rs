@@ -22,6 +22,8 @@ pub fn audit_namespace(compiled: &CompiledSnapshot, namespace: &str) -> Vec<Find
     if compiled.perimeters(namespace).is_empty() {
         return Vec::new();
     }
+    let objects = facts.policies.len() + facts.clusters.len();
+    let compiled = &compiled.with_proof_budget(share(compiled.config.proof_budget, objects));
     let policies = facts
         .policies
         .values()
@@ -32,6 +34,13 @@ pub fn audit_namespace(compiled: &CompiledSnapshot, namespace: &str) -> Vec<Find
     let bare = perimeters
         .flat_map(|cluster| isolation(compiled, cluster, EnforcementPoint::Audit, Missing::Absent));
     Verdict::new(policies.chain(clusters).chain(bare).collect()).findings
+}
+
+/// Work limit of one review where a namespace has this many objects. All of them together may take as much as
+/// a hundred reviews; the ordinary one needs a few steps.
+fn share(proof_budget: u32, objects: usize) -> u32 {
+    let reviews = u32::try_from(objects.div_ceil(100)).unwrap_or(u32::MAX);
+    proof_budget.div_ceil(reviews.max(1))
 }
 
 fn of_policy(compiled: &CompiledSnapshot, policy: &Fact<Policy>) -> Vec<Finding> {
@@ -107,5 +116,24 @@ where
         before: None,
         after: Some(fact.clone()),
         spec_changed: true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_reviews_of_a_namespace_share_what_a_hundred_may_take() {
+        for (objects, budget) in [
+            (0, 900),
+            (1, 900),
+            (100, 900),
+            (101, 450),
+            (900, 100),
+            (2_000_000, 1),
+        ] {
+            assert_eq!(share(900, objects), budget, "{objects}");
+        }
     }
 }
