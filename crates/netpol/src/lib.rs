@@ -23,6 +23,7 @@ pub mod rule;
 pub mod testing;
 #[cfg(test)]
 mod tests;
+pub mod tier;
 pub mod witness;
 
 pub use connection::Connection;

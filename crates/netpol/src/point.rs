@@ -25,6 +25,8 @@
 //! assert!(!rule_passes(&everyone, &connection(8201), at));
 //! ```
 
+pub mod tiers;
+
 use std::net::IpAddr;
 
 pub use super::At;
@@ -108,7 +110,11 @@ fn value_of<'a>(labels: &'a LabelPairs, key: &str) -> Option<&'a str> {
 }
 
 fn holds(requirement: &Requirement, labels: &LabelPairs) -> bool {
-    let value = value_of(labels, &requirement.key);
+    holds_for(requirement, value_of(labels, &requirement.key))
+}
+
+/// Returns true if a label with this value satisfies the requirement. `None` stands for an absent label.
+fn holds_for(requirement: &Requirement, value: Option<&str>) -> bool {
     let listed = value.is_some_and(|value| requirement.values.iter().any(|own| &**own == value));
     match requirement.operator {
         Operator::In => listed,
