@@ -78,7 +78,8 @@ pub fn uncovered<'a, C: Into<RegionRef<'a>> + Copy>(
     budget: &mut Budget,
 ) -> Result<Option<Region>, Exhausted> {
     let mut found = None;
-    search(area, covers, budget, &mut |piece| {
+    let covers = covers.iter().map(|cover| Cover::of((*cover).into()));
+    search(proved(area), covers.collect(), budget, None, &mut |piece| {
         found = Some(piece);
         Flow::Break(())
     })?;
@@ -95,8 +96,28 @@ pub fn all_uncovered<'a, C: Into<RegionRef<'a>> + Copy>(
     covers: &[C],
     budget: &mut Budget,
 ) -> Result<Vec<Region>, Exhausted> {
+    let covers = covers.iter().map(|cover| Cover::of((*cover).into()));
+    partition(proved(area), covers.collect(), budget, None)
+}
+
+/// The area that a proof has to split: names that numbers imply are left out.
+fn proved(area: &Region) -> Region {
+    Region {
+        ports: area.ports.without_implied_names(),
+        ..area.clone()
+    }
+}
+
+/// Splits `area` into disjoint pieces: those in none of `covers`, which are returned, and those in one of
+/// them, which are added to `inside` if asked for. Names stay apart from numbers.
+pub(crate) fn partition(
+    area: Region,
+    covers: Rc<[Cover<'_>]>,
+    budget: &mut Budget,
+    inside: Option<&mut Vec<Region>>,
+) -> Result<Vec<Region>, Exhausted> {
     let mut found = Vec::new();
-    search(area, covers, budget, &mut |piece| {
+    search(area, covers, budget, inside, &mut |piece| {
         found.push(piece);
         Flow::Continue(())
     })?;
@@ -106,14 +127,14 @@ pub fn all_uncovered<'a, C: Into<RegionRef<'a>> + Copy>(
 type Flow = ControlFlow<()>;
 
 /// A cover and the cost of comparing an area with it.
-#[derive(Clone, Copy)]
-struct Cover<'a> {
-    region: RegionRef<'a>,
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cover<'a> {
+    pub(crate) region: RegionRef<'a>,
     weight: usize,
 }
 
 impl<'a> Cover<'a> {
-    fn of(region: RegionRef<'a>) -> Self {
+    pub(crate) fn of(region: RegionRef<'a>) -> Self {
         Self {
             region,
             weight: region.weight(),
@@ -126,24 +147,20 @@ fn exhausted(covers: &[Cover<'_>]) -> Exhausted {
 }
 
 /// Depth-first search on an explicit stack: the depth is bounded only by the number of covers.
-fn search<'a, C: Into<RegionRef<'a>> + Copy>(
-    area: &Region,
-    covers: &[C],
+fn search(
+    area: Region,
+    covers: Rc<[Cover<'_>]>,
     budget: &mut Budget,
+    mut inside: Option<&mut Vec<Region>>,
     found: &mut dyn FnMut(Region) -> Flow,
 ) -> Result<(), Exhausted> {
-    let area = Region {
-        ports: area.ports.without_implied_names(),
-        ..area.clone()
-    };
-    let covers: Rc<[Cover<'a>]> = covers.iter().map(|c| Cover::of((*c).into())).collect();
     let mut open = vec![(area, covers)];
     while let Some((area, covers)) = open.pop() {
         let whole = RegionRef::from(&area).weight();
         if budget.is_spent() || !budget.spend(whole + NODE) {
             return Err(exhausted(&covers));
         }
-        let Some((area, live)) = shrink(area, &covers, budget)? else {
+        let Some((area, live)) = shrink(area, &covers, budget, inside.as_deref_mut())? else {
             continue;
         };
         let fewest_cuts = live.iter().enumerate().min_by_key(|(_, (_, cuts))| *cuts);
@@ -159,10 +176,13 @@ fn search<'a, C: Into<RegionRef<'a>> + Copy>(
             .filter(|(i, _)| *i != at)
             .map(|(_, (cover, _))| *cover)
             .collect();
-        let pieces = outside(&area, splitter.region);
+        let (pieces, within) = outside(&area, splitter.region);
         // Each piece is a copy of the area with one part changed.
         if !budget.spend(whole * pieces.len()) {
             return Err(exhausted(&rest));
+        }
+        if let Some(inside) = &mut inside {
+            inside.push(within);
         }
         open.extend(pieces.into_iter().rev().map(|piece| (piece, rest.clone())));
     }
@@ -181,6 +201,7 @@ fn shrink<'a>(
     mut area: Region,
     covers: &[Cover<'a>],
     budget: &mut Budget,
+    mut inside: Option<&mut Vec<Region>>,
 ) -> Result<Option<Shrunk<'a>>, Exhausted> {
     let mut live: Vec<(Cover<'a>, usize)> = Vec::with_capacity(covers.len());
     let mut todo: Vec<Cover<'a>> = covers.to_vec();
@@ -194,10 +215,19 @@ fn shrink<'a>(
             }
             match cuts((&area).into(), cover.region) {
                 None => {}
-                Some(0) => return Ok(None),
+                Some(0) => {
+                    if let Some(inside) = &mut inside {
+                        inside.push(area);
+                    }
+                    return Ok(None);
+                }
                 Some(1) => {
                     let whole = RegionRef::from(&area).weight();
-                    let Some(left) = outside(&area, cover.region).pop() else {
+                    let (mut pieces, within) = outside(&area, cover.region);
+                    if let Some(inside) = &mut inside {
+                        inside.push(within);
+                    }
+                    let Some(left) = pieces.pop() else {
                         return Ok(None);
                     };
                     if !budget.spend(whole) {
@@ -239,8 +269,8 @@ fn cuts(area: RegionRef<'_>, cover: RegionRef<'_>) -> Option<usize> {
     Some(peer + ports + area.subject.cuts(cover.subject)?)
 }
 
-/// `area` without `cover`, as disjoint pieces. The two must overlap.
-fn outside(area: &Region, cover: RegionRef<'_>) -> Vec<Region> {
+/// `area` without `cover`, as disjoint pieces, and the part of it in `cover`. The two must overlap.
+fn outside(area: &Region, cover: RegionRef<'_>) -> (Vec<Region>, Region) {
     let mut pieces = Vec::new();
     let mut rest = area.clone();
     outside_ports(&mut rest, cover, &mut pieces);
@@ -256,7 +286,7 @@ fn outside(area: &Region, cover: RegionRef<'_>) -> Vec<Region> {
             Side::Inside => rest.subject = part,
         },
     );
-    pieces
+    (pieces, rest)
 }
 
 fn outside_ports(rest: &mut Region, cover: RegionRef<'_>, pieces: &mut Vec<Region>) {

@@ -28,6 +28,19 @@ pub enum Difference {
     UndeclaredPortName,
     /// A proxy in the pod forwards a tunnel port to every TCP port (semantics D13).
     TunnelPort,
+    /// A pod has an address in a block, or a pod that a rule selects has this address.
+    AddressesOfPods,
+    /// Policies of one tier have the same priority, and any of them may come first.
+    TieOrder,
+    /// Nodes or domain names resolve to this address.
+    Resolved,
+    /// A selector that the API accepts and no implementation should: it selects nothing, or its other
+    /// requirements count.
+    InvalidSelector,
+    /// A field that this version does not know.
+    UnknownField,
+    /// The namespace of the protected pods has labels that are not known.
+    NamespaceLabels,
 }
 
 impl Difference {
@@ -37,6 +50,12 @@ impl Difference {
             Self::AmbiguousCidr => "ambiguous-cidr",
             Self::UndeclaredPortName => "undeclared-port-name",
             Self::TunnelPort => "tunnel-port",
+            Self::AddressesOfPods => "addresses-of-pods",
+            Self::TieOrder => "tie-order",
+            Self::Resolved => "resolved",
+            Self::InvalidSelector => "invalid-selector",
+            Self::UnknownField => "unknown-field",
+            Self::NamespaceLabels => "namespace-labels",
         }
     }
 
@@ -72,6 +91,12 @@ impl fmt::Display for Difference {
             Self::AmbiguousCidr => "a CIDR that parsers read differently is read so",
             Self::UndeclaredPortName => "the destination pod declares the port name so",
             Self::TunnelPort => "a mesh's proxy in the pod forwards its tunnel port to every port",
+            Self::AddressesOfPods => "the address is one of a pod",
+            Self::TieOrder => "the policies of equal priority are ordered so",
+            Self::Resolved => "nodes or domain names resolve to the address",
+            Self::InvalidSelector => "an invalid selector is read so",
+            Self::UnknownField => "an unknown field is read so",
+            Self::NamespaceLabels => "the namespace has labels that are not known here",
         })
     }
 }

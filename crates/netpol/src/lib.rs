@@ -19,6 +19,7 @@ pub mod point;
 pub mod port;
 pub mod region;
 pub mod rule;
+pub mod stack;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 #[cfg(test)]

@@ -337,6 +337,44 @@ impl PortSet {
         }
     }
 
+    /// Adds every name of a protocol that has numbers in the set, since a name may mean one of them.
+    #[must_use]
+    pub(crate) fn with_possible_names(&self) -> Self {
+        Self::from_fn(|at| {
+            let ports = &self.0[at];
+            let names = if ports.numbers.is_empty() {
+                ports.names.clone()
+            } else {
+                Names::all()
+            };
+            Ports {
+                numbers: ports.numbers.clone(),
+                names,
+            }
+        })
+    }
+
+    /// The set without numbers.
+    #[must_use]
+    pub(crate) fn names_alone(&self) -> Self {
+        Self::from_fn(|at| Ports {
+            numbers: RangeSetBlaze::new(),
+            names: self.0[at].names.clone(),
+        })
+    }
+
+    /// Returns true if the names of a protocol are listed.
+    pub(crate) fn lists_names(&self) -> bool {
+        let listed =
+            |ports: &Ports| matches!(&ports.names, Names::Only(names) if names.count() > 0);
+        self.0.iter().any(listed)
+    }
+
+    /// Returns true if the set contains a number.
+    pub(crate) fn has_numbers(&self) -> bool {
+        self.0.iter().any(|ports| !ports.numbers.is_empty())
+    }
+
     /// The set with each name read as every port of its protocol, as for a declaration that is compared with
     /// the ceiling (semantics D11).
     #[must_use]

@@ -10,4 +10,5 @@ mod oracle;
 mod pod_space;
 mod rows;
 mod rule;
+mod tiers;
 mod witness;

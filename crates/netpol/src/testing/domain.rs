@@ -10,6 +10,7 @@ mod points;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::address::Cidr;
 use crate::connection::{Connection, Endpoint, LabelPairs};
 use crate::label::{NAMESPACE_NAME, Values};
 use crate::pod_space::{OtherKeys, PodSpace};
@@ -172,19 +173,42 @@ impl World {
         }
     }
 
-    fn peer(&self, dice: &mut Dice<'_>) -> Peer {
-        if !self.words.blocks.is_empty() && dice.roll(2) == 1 {
-            let block =
-                |dice: &mut Dice<'_>| dice.pick(self.words.blocks).parse().expect("a block");
-            return Peer::Block {
-                cidr: block(dice),
-                except: dice.some(1, block),
-            };
-        }
+    /// Returns true if the world has addresses.
+    pub fn has_blocks(&self) -> bool {
+        !self.words.blocks.is_empty()
+    }
+
+    /// One of the blocks.
+    pub fn block(&self, dice: &mut Dice<'_>) -> Cidr {
+        dice.pick(self.words.blocks).parse().expect("a block")
+    }
+
+    /// One of the port entries.
+    pub fn port(&self, dice: &mut Dice<'_>) -> PortEntry {
+        dice.pick(&self.ports)
+    }
+
+    /// A selector for namespaces.
+    pub fn namespace_selector(&self, dice: &mut Dice<'_>) -> Selector {
         let mut keys: Vec<(&str, &[&str])> = self.words.namespace_labels.to_vec();
         keys.push((NAMESPACE_NAME, self.words.namespaces));
-        let namespaces = |dice: &mut Dice<'_>| Some(selector(dice, &keys, 2));
-        let pods = |dice: &mut Dice<'_>| Some(selector(dice, self.words.pod_labels, 2));
+        selector(dice, &keys, 2)
+    }
+
+    /// A selector for peer pods.
+    pub fn pod_selector(&self, dice: &mut Dice<'_>) -> Selector {
+        selector(dice, self.words.pod_labels, 2)
+    }
+
+    fn peer(&self, dice: &mut Dice<'_>) -> Peer {
+        if self.has_blocks() && dice.roll(2) == 1 {
+            return Peer::Block {
+                cidr: self.block(dice),
+                except: dice.some(1, |dice| self.block(dice)),
+            };
+        }
+        let namespaces = |dice: &mut Dice<'_>| Some(self.namespace_selector(dice));
+        let pods = |dice: &mut Dice<'_>| Some(self.pod_selector(dice));
         let (namespaces, pods) = match dice.roll(3) {
             0 => (namespaces(dice), None),
             1 => (None, pods(dice)),

@@ -1,0 +1,362 @@
+//! Questions about a stack: what it decides about an area, which part of a required area it cuts, and which
+//! part of an area it opens beyond what is permitted.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use super::leaf::{Decision, Leaf};
+use super::program::Program;
+use super::walk::Wanted;
+use super::{Stack, everything};
+use crate::LabelSet;
+use crate::cover::{Budget, Exhausted, all_uncovered, uncovered};
+use crate::pod_space::PodSpace;
+use crate::region::{Region, RegionRef};
+use crate::tier::{Addresses, Decider, Verdict};
+
+impl Stack<'_> {
+    /// The disjoint leaves of an area.
+    ///
+    /// # Errors
+    ///
+    /// [`Exhausted`] if the walk needs more than the budget. The question is then undecided.
+    pub fn leaves(
+        &self,
+        area: &Region,
+        addresses: Addresses,
+        budget: &mut Budget,
+    ) -> Result<Vec<Leaf>, Exhausted> {
+        let program = Program::new(self, area.into(), addresses, budget)?;
+        let mut leaves = Vec::new();
+        let area = program.written_out(self, area.into());
+        let _ = program.walk(area, Wanted::All, budget, &mut |leaf, _| {
+            leaves.push(leaf);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(leaves)
+    }
+
+    /// A leaf of a required area that may be denied, and that `before` certainly allowed. One that is
+    /// certainly denied is preferred. Addresses of required areas are no pods.
+    ///
+    /// # Errors
+    ///
+    /// [`Exhausted`] if the search needs more than the budget. The question is then undecided.
+    pub fn denied(
+        &self,
+        area: &Region,
+        before: Option<&Self>,
+        budget: &mut Budget,
+    ) -> Result<Option<Leaf>, Exhausted> {
+        let at = Addresses::AreNoPods;
+        // A name means one of the numbers, and denials by name count for numbers too.
+        let area = Region {
+            ports: area.ports.without_implied_names(),
+            ..area.clone()
+        };
+        let program = Program::new(self, (&area).into(), at, budget)?;
+        let known =
+            before.map(|before| Ok((before, Program::new(before, (&area).into(), at, budget)?)));
+        let known = known.transpose()?;
+        let is_plain = known.as_ref().is_none_or(|(_, known)| !known.has_tiers());
+        if is_plain && !program.has_tiers() {
+            return self.cut_by_isolation(&area, before, &program, budget);
+        }
+        let mut found: Option<Leaf> = None;
+        let whole = program.written_out(self, (&area).into());
+        let _ = program.walk(
+            whole,
+            Wanted::Only(Verdict::Deny),
+            budget,
+            &mut |leaf, budget| {
+                if found.is_some() && !leaf.is_certain() {
+                    return Ok(ControlFlow::Continue(()));
+                }
+                let new = match &known {
+                    None => Some(leaf),
+                    Some((before, known)) => {
+                        let part = known.written_out(before, (&leaf.region).into());
+                        only(known, part, Verdict::Allow, budget)?
+                            .map(|region| Leaf { region, ..leaf })
+                    }
+                };
+                let is_certain = new.as_ref().is_some_and(Leaf::is_certain);
+                found = new.or(found.take());
+                Ok(stop_if(is_certain))
+            },
+        )?;
+        Ok(found)
+    }
+
+    /// The same where no ordered policy decides: the union of all NetworkPolicies, as ever.
+    fn cut_by_isolation(
+        &self,
+        area: &Region,
+        before: Option<&Self>,
+        program: &Program<'_>,
+        budget: &mut Budget,
+    ) -> Result<Option<Leaf>, Exhausted> {
+        let mut covers = self.certainly_allowed();
+        let space = self.space;
+        let Some(mut piece) = outside(space, area, &covers, budget)? else {
+            return Ok(None);
+        };
+        let lacking = match before {
+            Some(before) => all_outside(space, area, &before.certainly_allowed(), budget)?,
+            None => Vec::new(),
+        };
+        covers.extend(lacking.iter().map(RegionRef::from));
+        if before.is_some() {
+            match outside(space, area, &covers, budget)? {
+                Some(new) => piece = new,
+                None => return Ok(None),
+            }
+        }
+        covers.extend(self.network_policies.may.iter().copied());
+        if self.network_policies.has_unreadable {
+            covers.extend(self.free.iter().map(RegionRef::from));
+        }
+        if let Some(region) = outside(space, area, &covers, budget)? {
+            return Ok(Some(Leaf {
+                region,
+                allow: None,
+                deny: Some(Decision::certain(Decider::Isolation)),
+                tie: None,
+            }));
+        }
+        let mut found = None;
+        let piece = program.written_out(self, (&piece).into());
+        let _ = program.walk(
+            piece,
+            Wanted::Only(Verdict::Deny),
+            budget,
+            &mut |leaf, _| {
+                found = Some(leaf);
+                Ok(ControlFlow::Break(()))
+            },
+        )?;
+        Ok(found)
+    }
+
+    /// Connections that NetworkPolicies certainly allow or leave open.
+    fn certainly_allowed(&self) -> Vec<RegionRef<'_>> {
+        let open: &[Region] = if self.network_policies.has_unreadable {
+            &[]
+        } else {
+            &self.free
+        };
+        let must = self.network_policies.must.iter().copied();
+        open.iter().map(RegionRef::from).chain(must).collect()
+    }
+
+    /// The leaves of an area that may be allowed, are in none of `permitted`, and could not be allowed
+    /// `before`: one for each decider, if possible one that is certainly allowed.
+    ///
+    /// # Errors
+    ///
+    /// [`Exhausted`] if the search needs more than the budget. The question is then undecided.
+    pub fn allowed(
+        &self,
+        area: &Region,
+        permitted: &[RegionRef<'_>],
+        before: Option<&Self>,
+        budget: &mut Budget,
+    ) -> Result<Vec<Leaf>, Exhausted> {
+        let at = Addresses::MayBePods;
+        let mut pieces = all_outside(self.space, area, permitted, budget)?;
+        let program = Program::new(self, area.into(), at, budget)?;
+        if area.ports != area.ports.without_implied_names() {
+            // A rule for a name opens a number that is not known.
+            let names = Region {
+                ports: area.ports.names_alone(),
+                ..area.clone()
+            };
+            pieces.extend(all_outside(self.space, &names, permitted, budget)?);
+        }
+        let known =
+            before.map(|before| Ok((before, Program::new(before, area.into(), at, budget)?)));
+        let known = known.transpose()?;
+        let mut found: Vec<Leaf> = Vec::new();
+        for piece in pieces {
+            let piece = program.written_out(self, (&piece).into());
+            let _ = program.walk(
+                piece,
+                Wanted::Only(Verdict::Allow),
+                budget,
+                &mut |leaf, budget| {
+                    let same = found
+                        .iter()
+                        .position(|other| decider(other) == decider(&leaf));
+                    if same.is_some_and(|at| found[at].is_certain() || !leaf.is_certain()) {
+                        return Ok(ControlFlow::Continue(()));
+                    }
+                    let new = match &known {
+                        None => Some(leaf),
+                        Some((before, known)) => {
+                            let part = known.written_out(before, (&leaf.region).into());
+                            only(known, part, Verdict::Deny, budget)?
+                                .map(|region| Leaf { region, ..leaf })
+                        }
+                    };
+                    if let Some(new) = new
+                        && self.is_beyond(&new.region, permitted, budget)?
+                    {
+                        match same {
+                            Some(at) => found[at] = new,
+                            None => found.push(new),
+                        }
+                    }
+                    Ok(ControlFlow::Continue(()))
+                },
+            )?;
+        }
+        Ok(found)
+    }
+
+    /// Returns true if a region outside of `permitted` is one of its own: it has a number, or a name that
+    /// some rule mentions and for which not all numbers are permitted.
+    fn is_beyond(
+        &self,
+        region: &Region,
+        permitted: &[RegionRef<'_>],
+        budget: &mut Budget,
+    ) -> Result<bool, Exhausted> {
+        if region.ports.has_numbers() {
+            return Ok(true);
+        }
+        if !region.ports.lists_names() {
+            return Ok(false);
+        }
+        let numbers = Region {
+            ports: region.ports.names_as_all(),
+            ..region.clone()
+        };
+        Ok(outside(self.space, &numbers, permitted, budget)?.is_some())
+    }
+
+    /// A leaf about which two policies of equal priority decide differently. One about which both decide
+    /// certainly is preferred.
+    ///
+    /// # Errors
+    ///
+    /// [`Exhausted`] if the search needs more than the budget. The question is then undecided.
+    pub fn tied(&self, area: &Region, budget: &mut Budget) -> Result<Option<Leaf>, Exhausted> {
+        let at = Addresses::MayBePods;
+        let program = Program::new(self, area.into(), at, budget)?;
+        let mut found: Option<Leaf> = None;
+        let area = program.written_out(self, area.into());
+        let _ = program.walk(area, Wanted::All, budget, &mut |leaf, _| {
+            let certain = |decision: Option<Decision>| decision.is_some_and(|own| own.is_certain);
+            let is_certain = certain(leaf.allow) && certain(leaf.deny);
+            if leaf.tie.is_none() || leaf.is_certain() || (found.is_some() && !is_certain) {
+                return Ok(ControlFlow::Continue(()));
+            }
+            found = Some(leaf);
+            Ok(stop_if(is_certain))
+        })?;
+        Ok(found)
+    }
+
+    /// The connections that nothing decides, so that they are allowed.
+    ///
+    /// # Errors
+    ///
+    /// [`Exhausted`] if the walk needs more than the budget. The question is then undecided.
+    pub fn undecided(&self, budget: &mut Budget) -> Result<Vec<Region>, Exhausted> {
+        let mut regions = Vec::new();
+        for area in everything(&LabelSet::any()) {
+            let leaves = self.leaves(&area, Addresses::MayBePods, budget)?;
+            let open = leaves
+                .into_iter()
+                .filter(|leaf| decider(leaf) == Some(Decider::Default));
+            regions.extend(open.map(|leaf| leaf.region));
+        }
+        Ok(regions)
+    }
+}
+
+fn decider(leaf: &Leaf) -> Option<Decider> {
+    leaf.allow.map(|decision| decision.decider)
+}
+
+const fn stop_if(done: bool) -> ControlFlow<()> {
+    if done {
+        ControlFlow::Break(())
+    } else {
+        ControlFlow::Continue(())
+    }
+}
+
+/// A part of `area` for which only this verdict is possible.
+fn only(
+    program: &Program<'_>,
+    area: Region,
+    verdict: Verdict,
+    budget: &mut Budget,
+) -> Result<Option<Region>, Exhausted> {
+    let mut found = None;
+    let _ = program.walk(area, Wanted::Only(verdict), budget, &mut |leaf, _| {
+        let is_only = leaf.is_certain();
+        found = is_only.then_some(leaf.region);
+        Ok(stop_if(is_only))
+    })?;
+    Ok(found)
+}
+
+/// The first part of `area` in none of `covers`.
+fn outside(
+    space: &PodSpace,
+    area: &Region,
+    covers: &[RegionRef<'_>],
+    budget: &mut Budget,
+) -> Result<Option<Region>, Exhausted> {
+    match touching(space, area, covers, budget)? {
+        Some((area, covers)) => uncovered(&area, &covers, budget),
+        None => Ok(None),
+    }
+}
+
+/// All parts of `area` in none of `covers`.
+fn all_outside(
+    space: &PodSpace,
+    area: &Region,
+    covers: &[RegionRef<'_>],
+    budget: &mut Budget,
+) -> Result<Vec<Region>, Exhausted> {
+    match touching(space, area, covers, budget)? {
+        Some((area, covers)) => all_uncovered(&area, &covers, budget),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// The covers that may overlap the area, and the area with the space's values of the keys on which they
+/// differ. `None` if one of them contains the whole area.
+fn touching<'c>(
+    space: &PodSpace,
+    area: &Region,
+    covers: &[RegionRef<'c>],
+    budget: &mut Budget,
+) -> Result<Option<(Region, Vec<RegionRef<'c>>)>, Exhausted> {
+    let own = RegionRef::from(area);
+    let ranges = own.ranges();
+    let mut live = Vec::new();
+    for cover in covers {
+        if !budget.spend(cover.weight() + ranges) {
+            return Err(Exhausted::of(covers.iter().copied()));
+        }
+        if own.is_subset(*cover) {
+            return Ok(None);
+        }
+        if !own.is_disjoint_beyond_subject(*cover) {
+            live.push(*cover);
+        }
+    }
+    let keys = live.iter().flat_map(|cover| cover.subject.constrained());
+    let keys: BTreeSet<&Arc<str>> = keys.map(|(key, _)| key).collect();
+    let area = Region {
+        subject: space.written_out(&area.subject, keys),
+        ..area.clone()
+    };
+    Ok(Some((area, live)))
+}
