@@ -51,20 +51,20 @@ impl Stack<'_> {
     ) -> Result<Option<Leaf>, Exhausted> {
         let at = Addresses::AreNoPods;
         // A name means one of the numbers, and denials by name count for numbers too.
-        let area = Region {
+        let numbers = Region {
             ports: area.ports.without_implied_names(),
             ..area.clone()
         };
-        let program = Program::new(self, (&area).into(), at, budget)?;
-        let known =
-            before.map(|before| Ok((before, Program::new(before, (&area).into(), at, budget)?)));
+        let own = RegionRef::from(&numbers);
+        let program = Program::new(self, own, at, budget)?;
+        let known = before.map(|before| Ok((before, Program::new(before, own, at, budget)?)));
         let known = known.transpose()?;
         let is_plain = known.as_ref().is_none_or(|(_, known)| !known.has_tiers());
         if is_plain && !program.has_tiers() {
-            return self.cut_by_isolation(&area, before, &program, budget);
+            return self.cut_by_isolation(area, before, &program, budget);
         }
         let mut found: Option<Leaf> = None;
-        let whole = program.written_out(self, (&area).into());
+        let whole = program.written_out(self, own);
         let _ = program.walk(
             whole,
             Wanted::Only(Verdict::Deny),
@@ -263,7 +263,7 @@ impl Stack<'_> {
     /// # Errors
     ///
     /// [`Exhausted`] if the walk needs more than the budget. The question is then undecided.
-    pub fn undecided(&self, budget: &mut Budget) -> Result<Vec<Region>, Exhausted> {
+    pub fn open(&self, budget: &mut Budget) -> Result<Vec<Region>, Exhausted> {
         let mut regions = Vec::new();
         for area in everything(&LabelSet::any()) {
             let leaves = self.leaves(&area, Addresses::MayBePods, budget)?;

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use super::dice::Dice;
 use super::domain::{HOME, World};
-use crate::Direction;
-use crate::label::{Labels, NAMESPACE_NAME};
-use crate::pod_space::OtherKeys;
-use crate::rule::{PortRange, Selector};
+use crate::label::{Labels, NAMESPACE_NAME, Values};
+use crate::pod_space::{OtherKeys, PodSpace};
+use crate::rule::{Peer, PortEntry, PortRange, Rule, Selector};
 use crate::tier::{
     Action, NamespaceLabels, PolicyKind, Subject, Tier, TierPeer, TierPolicy, TierPort, TierRule,
     TierSelector,
 };
+use crate::{At, Direction, LabelSet, Reading, Region};
 
 /// The labels of the protected pods' namespace. One that is not known may have any label.
 pub fn home(dice: &mut Dice<'_>) -> NamespaceLabels {
@@ -131,4 +131,121 @@ fn port(world: &World, dice: &mut Dice<'_>) -> TierPort {
         PortRange::Numbers(first, last) => numbers(first, last),
         PortRange::Named(name) => TierPort::Named(name),
     }
+}
+
+/// A pod space under many ordered policies, for benchmarks.
+#[derive(Debug)]
+pub struct LargeWorld {
+    /// The protected pods.
+    pub space: PodSpace,
+    /// Labels of their namespace.
+    pub namespace: NamespaceLabels,
+    /// Policies that all select the pods.
+    pub policies: Vec<TierPolicy>,
+    /// Required and permitted regions, by direction.
+    pub entries: [Vec<Region>; 2],
+}
+
+impl LargeWorld {
+    /// A world of `policies` with `rules` rules a direction, and `entries` regions a direction.
+    pub fn new(policies: usize, rules: usize, entries: usize) -> Self {
+        let known = [
+            ("app", Values::one_of(["bao"])),
+            ("role", Values::one_of(["active", "standby"]).or_absent()),
+        ];
+        let name = (Arc::from(NAMESPACE_NAME), Arc::from(HOME));
+        Self {
+            space: PodSpace::new(known, vec!["run".into()], OtherKeys::Absent),
+            namespace: NamespaceLabels {
+                known: std::iter::once(name).collect(),
+                others: OtherKeys::Absent,
+            },
+            policies: (0..policies)
+                .map(|number| large_policy(number, rules))
+                .collect(),
+            entries: Direction::ALL
+                .map(|direction| (0..entries).flat_map(|at| entry(at, direction)).collect()),
+        }
+    }
+}
+
+fn numbered(word: &str, number: usize) -> String {
+    format!("{word}-{number}")
+}
+
+fn large_policy(number: usize, rules: usize) -> TierPolicy {
+    let rules = |direction| {
+        (0..rules)
+            .map(|at| large_rule(number, at, direction))
+            .collect()
+    };
+    TierPolicy {
+        name: numbered("policy", number).into(),
+        kind: PolicyKind::ClusterNetworkPolicy,
+        tier: if number % 5 == 4 {
+            Tier::Baseline
+        } else {
+            Tier::Admin
+        },
+        priority: u16::try_from(number).ok(),
+        subject: Subject::Namespaces(Selector::default().into()),
+        ingress: rules(Direction::Ingress),
+        egress: rules(Direction::Egress),
+    }
+}
+
+/// Rules for pods of a team, labels of pods, blocks of addresses, one port or all.
+fn large_rule(policy: usize, at: usize, direction: Direction) -> TierRule {
+    let number = 25 * policy + at;
+    let team = || Selector::labels([("team", &*numbered("team", number))]).into();
+    let peer = match at % 3 {
+        0 if direction == Direction::Egress => {
+            let block = format!("172.{}.{}.0/24", 16 + policy % 16, at);
+            TierPeer::Networks(vec![block.parse().expect("a block")])
+        }
+        1 => TierPeer::Pods {
+            namespaces: Selector::default().into(),
+            pods: Selector::labels([("app", &*numbered("app", number))]).into(),
+        },
+        _ => TierPeer::Namespaces(team()),
+    };
+    let port = u16::try_from(8000 + number % 500).expect("a port");
+    TierRule {
+        name: numbered("rule", at).into(),
+        action: [Action::Deny, Action::Accept, Action::Pass][number % 3],
+        peers: vec![peer],
+        ports: if at % 2 == 0 {
+            vec![TierPort::tcp(port)]
+        } else {
+            Vec::new()
+        },
+    }
+}
+
+/// Pods of the cluster, pods of another namespace, or one address.
+fn entry(at: usize, direction: Direction) -> Vec<Region> {
+    let peer = match at % 3 {
+        0 => Peer::Pods {
+            namespaces: None,
+            pods: Some(Selector::labels([("app", "bao")])),
+        },
+        1 => Peer::Pods {
+            namespaces: Some(Selector::namespace(&numbered("namespace", at))),
+            pods: None,
+        },
+        _ => Peer::Block {
+            cidr: format!("192.0.2.{at}/32").parse().expect("a block"),
+            except: Vec::new(),
+        },
+    };
+    let rule = Rule {
+        peers: vec![peer],
+        ports: vec![PortEntry::tcp(8200), PortEntry::tcp(8201)],
+    };
+    let reading = At {
+        namespace: HOME,
+        reading: Reading::Must,
+        tunnels: &[],
+    };
+    rule.regions(reading, direction, &LabelSet::any())
 }

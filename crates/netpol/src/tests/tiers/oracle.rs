@@ -323,7 +323,7 @@ fn few_ports() -> Vec<PortEntry> {
 }
 
 /// Labels of namespaces, of peers and of protected pods.
-const LABELS: Vocabulary = Vocabulary {
+pub(super) const LABELS: Vocabulary = Vocabulary {
     known: &[("role", &["a"])],
     free: &[],
     namespaces: &[HOME],
@@ -334,7 +334,7 @@ const LABELS: Vocabulary = Vocabulary {
 };
 
 /// Blocks and ports: pod addresses and others, whole families, and text that parsers read differently.
-const BLOCKS: Vocabulary = Vocabulary {
+pub(super) const BLOCKS: Vocabulary = Vocabulary {
     known: &[],
     free: &[],
     namespaces: &[HOME],
