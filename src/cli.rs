@@ -45,19 +45,19 @@ pub enum Command {
     Serve(serve::Args),
     /// Answer one AdmissionReview: standard input to standard output
     Review(review::Args),
-    /// Judge manifests in files, for CI: their final state, or an edit
+    /// Check manifests in files, for CI: their final state, or a change
     Check(check::Args),
     /// Print the NetworkPolicies that the operator renders for OpenBaoClusters
     Render(render::Args),
     /// Show the perimeter of OpenBaoClusters: each row of the allowlist and its state
     Show(show::Args),
-    /// Say whether a connection passes, and which policy lets it through or what is missing
+    /// Say whether a connection is allowed, and by which policy or what is missing
     Can(can::Args),
     /// Print the page of a rule, or the list of all rules
     Explain(explain::Args),
     /// Print the CustomResourceDefinitions that tests and trials use
     Crds,
-    /// Make certificates, or say what is in one
+    /// Create and inspect certificates
     Certs(certs::Args),
     /// Print the completion script of a shell
     Completion(completion::Args),

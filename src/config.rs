@@ -97,7 +97,7 @@ impl FromStr for Baseline {
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Zone {
-    /// OpenBao servers and whatever else carries the four labels and is no job.
+    /// OpenBao servers, and other pods with the four labels that are not jobs.
     Workload,
     /// Backup, restore and snapshot jobs.
     Jobs,
@@ -173,7 +173,7 @@ pub struct ReviewConfig {
     /// Service `default/kubernetes`.
     #[serde(skip)]
     pub api_server_addresses: Vec<IpAddr>,
-    /// Level of a rule in place of its own, by code or name: for all enforcement points, or for one of them
+    /// Level that replaces the default of a rule, by code or name: for all enforcement points, or for one of them
     /// (webhook, check, audit) [default: none]
     #[schemars(extend("propertyNames" = levels::rule_names()))]
     pub levels: Levels,

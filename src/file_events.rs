@@ -32,7 +32,7 @@ impl Changes {
         let at = folders.iter().copied();
         let watcher = observe(at, RecursiveMode::NonRecursive, Arc::clone(&changed));
         let watcher = watcher.inspect_err(|error| {
-            tracing::warn!(?folders, %error, "No file events, files are read on a timer only");
+            tracing::warn!(?folders, %error, "file events are not available, reading files on a timer");
         });
         let mut timer = interval(every);
         timer.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -105,7 +105,7 @@ pub enum Unanswered {
     Undecided(u32),
     /// The two evaluators disagree.
     #[error(
-        "the proof and its replay disagree about a connection, which is a bug of openbao-perimeter"
+        "the proof and its replay disagree about a connection, which is a bug in openbao-perimeter"
     )]
     Unreplayed,
 }

@@ -55,10 +55,10 @@ pub struct ServerConfig {
     /// Address of the webhooks, TLS
     pub listen: SocketAddr,
 
-    /// Address of `/livez` and `/readyz`, plain
+    /// Address of `/livez` and `/readyz`, plain HTTP
     pub probes_listen: SocketAddr,
 
-    /// Address of `/metrics`, plain
+    /// Address of `/metrics`, plain HTTP
     pub metrics_listen: SocketAddr,
 
     /// Folder of manifests to take as the inventory, instead of a cluster
@@ -90,7 +90,7 @@ pub struct ServerConfig {
     /// Baseline of the operator's allowlist
     pub(crate) baseline: Baseline,
 
-    /// Time between being unready and taking no more connections at shutdown, at most 4m
+    /// Delay at shutdown between becoming unready and closing the port, at most 4m
     #[serde(with = "crate::duration")]
     #[schemars(with = "String")]
     pub shutdown_delay: Duration,
@@ -133,7 +133,7 @@ pub(crate) struct ClusterConfig {
     /// Name of our two webhook configurations, which are watched; empty watches none
     pub(crate) registration: String,
 
-    /// Whether denials and findings of the audit become Events
+    /// Recording of denials and audit findings as Events
     pub(crate) events: Switch,
 }
 

@@ -45,7 +45,7 @@ pub(crate) enum TelemetryError {
     #[error("cannot replace the log filter")]
     Replace(#[from] reload::Error),
     /// Another subscriber is already set.
-    #[error("cannot begin logging")]
+    #[error("cannot start logging")]
     Start(#[from] TryInitError),
 }
 

@@ -84,9 +84,7 @@ impl std::fmt::Display for Rejection {
             Self::TooLarge(limit) => {
                 write!(f, "expected a review of at most {limit} bytes, found more")
             }
-            Self::TooLate => {
-                f.write_str("the time for the review ended before there was a verdict")
-            }
+            Self::TooLate => f.write_str("the review timed out before a verdict"),
             Self::TooSlow => f.write_str("the review did not arrive in time"),
             Self::Panicked => f.write_str("internal error"),
         }
@@ -105,7 +103,7 @@ impl Admission {
             _ if !is_review => (Protocol::NotAReview, why.to_string().into_bytes()),
             WebhookKind::Validate => (Protocol::Review, respond::rejected(&seen.uid, why)),
             WebhookKind::Mutate => {
-                let warning = format!("not repaired, to be judged as written: {why}");
+                let warning = format!("not repaired, will be reviewed as written: {why}");
                 (
                     Protocol::Review,
                     respond::repaired(&seen.uid, None, &[warning]),

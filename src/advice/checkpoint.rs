@@ -203,8 +203,8 @@ fn help(reason: &str, kind: Checkpoint) -> String {
         }
         "GatewayReferenceMissing" => "name a Gateway that exists in spec.gateway.gatewayRef",
         "GatewayListenerIncompatible" => {
-            "name a listener with spec.gateway.listenerName that fits: HTTP or HTTPS, or TLS in mode Passthrough \
-             with tlsPassthrough"
+            "name a suitable listener in spec.gateway.listenerName: HTTP or HTTPS, or TLS in mode Passthrough with \
+             tlsPassthrough"
         }
         "NetworkEgressRulesRequired" | "SecurityViolation" => {
             "declare what the jobs reach in spec.network.egressRules: peers by name or block, each with its ports"
@@ -213,7 +213,7 @@ fn help(reason: &str, kind: Checkpoint) -> String {
             "set jwtAuthRole or tokenSecretRef, or let OpenBao make the roles with spec.selfInit.oidc.enabled"
         }
         _ if kind == Checkpoint::GatewayIntegration => {
-            "ask the Gateway's owner: the Gateway and its class say more in their status"
+            "ask the Gateway's owner: the status of the Gateway and of its class has the details"
         }
         _ => "look at the condition's message in the live object",
     };

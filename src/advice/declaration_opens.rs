@@ -35,7 +35,7 @@ pub(crate) fn check(
              rule without peers"
         );
         let help =
-            "expose OpenBao by an Ingress of your own, and name its controller's pods under \
+            "expose OpenBao with an Ingress of your own, and name its controller's pods under \
                     spec.network.ingressRules"
                 .to_owned();
         findings.push(finding("spec.ingress.enabled", reason, help));
@@ -47,7 +47,7 @@ pub(crate) fn check(
         && let Some(namespace) = &after.gateway_namespace
     {
         let reason = format!(
-            "opens port {port} of the OpenBao pods to every pod of namespace `{namespace}`, in which the Gateway is now"
+            "opens port {port} of the OpenBao pods to every pod of namespace `{namespace}`, where the Gateway now is"
         );
         let help = format!("make sure that only gateways run in namespace `{namespace}`");
         findings.push(finding("spec.gateway.gatewayRef.namespace", reason, help));
@@ -59,7 +59,7 @@ pub(crate) fn check(
     let is_softened =
         before.profile == Some(Profile::Hardened) && after.profile != Some(Profile::Hardened);
     if is_softened {
-        let ends = "ends what the operator holds Hardened clusters to";
+        let ends = "ends the operator's contract for Hardened clusters";
         let reason = fallback.map_or_else(
             || ends.to_owned(),
             |fallback| format!("{ends}, and {fallback}"),

@@ -209,12 +209,12 @@ fn reason(pods: Zone, dial: &DialTarget, why: &Why) -> String {
         Why::Nowhere(problem) => format!("whether {who} reach {what} is not known: {problem}"),
         Why::Shut => format!("no egress rule lets {who} reach {what}, {place}"),
         Why::OtherPorts => format!(
-            "egress rules let {who} reach the namespace of {what}, {place}, on other ports than {port}; right only if its \
-             pods listen there, behind the Service's port"
+            "egress rules let {who} reach the namespace of {what}, {place}, only on ports other than {port}; this \
+             works only if the pods behind the Service listen on one of them"
         ),
         Why::AddressesOnly => format!(
-            "no egress rule for pods lets {who} reach {what}, {place}; its port is open to addresses, which pods are \
-             under some network plugins only"
+            "no egress rule for pods lets {who} reach {what}, {place}; its port is open to address blocks, which \
+             match pods only under some network plugins"
         ),
     }
 }
@@ -227,7 +227,7 @@ fn help(endpoint: &Endpoint) -> String {
         }
         Host::Service { namespace, .. } => (
             json!({"namespaceSelector": {"matchLabels": {NAMESPACE_NAME: &**namespace}}}),
-            " (the port of its pods, where the Service's is another)",
+            " (with the port of its pods if it differs from the Service's)",
         ),
         Host::Name(_) => (block("BLOCK-OF-ITS-ADDRESSES"), ""),
     };
@@ -260,8 +260,8 @@ pub(crate) fn seal_without_address(
     Some(Finding {
         cluster: Some(object.clone()),
         reason: format!(
-            "whether pods reach the {seal} seal is not known, since nothing says where it is; with no egressRules they \
-             reach nothing on the network"
+            "the {seal} seal has no declared address, so whether pods reach it is not known; without egressRules \
+             they reach nothing on the network"
         ),
         help: "if it is on the network, declare it under spec.network.egressRules".to_owned(),
         ..Finding::of(Cause::EndpointNotCovered, onset, object, path)

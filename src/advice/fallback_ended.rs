@@ -32,7 +32,7 @@ pub(crate) fn check(
             "egressRules end the fallback that lets jobs reach any address on 443, and none of them opens {place} for \
              backups"
         ),
-        None => "the first of egressRules ends the fallback that lets backup and restore jobs reach any address on 443"
+        None => "the first entry of egressRules ends the fallback that lets backup and restore jobs reach any address on 443"
             .to_owned(),
     };
     ends.then(|| Finding {

@@ -78,15 +78,15 @@ fn reason(entrance: Entrance, cluster: &Cluster, config: &ReviewConfig) -> Strin
     match entrance {
         Entrance::Gateway if own && !config.baseline.features().admits_gateway_of_own_namespace => {
             format!(
-                "no peer admits the Gateway to {port}: it is in the cluster's own namespace, which the operator's rule for \
-             Gateways leaves out"
+                "no rule lets the Gateway reach port {port}: it is in the cluster's own namespace, for which the \
+             operator renders no Gateway rule"
             )
         }
         Entrance::Gateway => format!(
-            "no peer admits the Gateway to {port}: the operator opens nothing for it, and no trusted peer is declared"
+            "no rule lets the Gateway reach port {port}: the operator opens nothing for it, and no trusted peer is declared"
         ),
         Entrance::Ingress => format!(
-            "no peer admits the Ingress to {port}: the operator opens nothing for it, and no trusted peer is declared"
+            "no rule lets the Ingress reach port {port}: the operator opens nothing for it, and no trusted peer is declared"
         ),
     }
 }

@@ -156,8 +156,8 @@ fn idle_port(rule: &Rule) -> Option<Idle> {
     Some(Idle {
         part: format!(".ports[{at}]"),
         reason: format!(
-            "the port name `{name}` opens nothing at {block}: it is looked up in the pod at an address, and no pod has \
-             one of these"
+            "the port name `{name}` opens nothing at {block}: a port name is resolved by the pod at the address, and \
+             no pod has an address in this block"
         ),
         help: "write the number of the port".to_owned(),
     })
@@ -178,11 +178,11 @@ fn idle_peer(rule: &Rule, direction: Direction, namespace: &str) -> Option<Idle>
     })?;
     let (reason, help) = match peer {
         Peer::Pods { .. } => (
-            "the peer selects nobody: its requirements contradict each other",
+            "the peer matches nothing: its requirements contradict each other",
             "correct the selectors, or leave the peer out",
         ),
         Peer::Block { .. } => (
-            "the peer is nobody: `except` takes every address of the block",
+            "the peer matches nothing: `except` removes every address of the block",
             "correct `except`, or leave the peer out",
         ),
     };

@@ -25,7 +25,7 @@ pub(crate) fn reviewed(record: &Record, duration: Duration) {
             point = record.webhook.as_str(),
             outcome = record.resolution.as_str(),
             duration_us = microseconds(duration),
-            "Answered a body that is no review of a known shape"
+            "answered a malformed AdmissionReview"
         );
         return;
     }
@@ -62,7 +62,7 @@ pub(crate) fn rejected_request(record: &Record, why: &'static str) {
         name = &*visible(&record.name),
         user = &*visible(&record.user),
         why,
-        "Answered without a verdict"
+        "answered without a verdict"
     );
 }
 

@@ -134,12 +134,12 @@ impl Metrics {
         );
         all.register(
             "reviews",
-            "Reviews answered but for those that `rejected_requests` counts",
+            "Reviews answered, except those that `rejected_requests` counts",
             self.reviews.clone(),
         );
         all.register(
             "review_duration_seconds",
-            "Time from the whole body to the whole answer; of a request that is turned away, from its head",
+            "Time from the complete request body to the complete response; for a rejected request, from its headers",
             self.durations.clone(),
         );
         all.register("findings", "Findings of rules", self.findings.clone());
@@ -150,7 +150,7 @@ impl Metrics {
         );
         all.register(
             "maintenance_writes",
-            "Writes that the rules deny, allowed as maintenance; no dry runs",
+            "Writes that the rules deny, allowed as maintenance; without dry runs",
             self.maintained.clone(),
         );
         all.register(
@@ -160,7 +160,7 @@ impl Metrics {
         );
         all.register(
             "panics",
-            "Panics caught, in a request or of the facts",
+            "Panics caught, in a request or while compiling the facts",
             self.panics.clone(),
         );
         all.register("inventory_objects", "Objects known", self.objects.clone());
@@ -171,7 +171,7 @@ impl Metrics {
         );
         all.register(
             "unreadable_clusters",
-            "OpenBaoClusters of which only the name is known, since they are served in a version that is not read",
+            "OpenBaoClusters whose names alone are known, because they are served only in an unsupported version",
             self.unread_clusters.clone(),
         );
         self.connections.register(all);

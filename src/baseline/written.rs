@@ -53,7 +53,7 @@ pub fn written(facts: &Facts<'_>) -> Result<Vec<Policy>, Vec<Obstacle>> {
     let invalid_values = invalid_values(facts);
     if !invalid_values.is_empty() {
         let obstacles = invalid_values.into_iter().map(|value| {
-            let problem = format!("the API server would deny the policy: {}", value.problem);
+            let problem = format!("the API server would reject the policy: {}", value.problem);
             obstacle(facts.cluster, &value.path, problem)
         });
         return Err(obstacles.collect());
@@ -116,8 +116,8 @@ fn api_server(facts: &Facts<'_>) -> Vec<Malformed> {
         Some(Ok(cidr)) if cidr.canonical().is_none() => ambiguous(cidr),
         Some(Ok(_)) => return Vec::new(),
         None if !known_addresses(facts).is_empty() => return Vec::new(),
-        None => "expected the API server's block, or its address in the setting \
-                 `--api-server-address` or in a Service default/kubernetes, found none of them"
+        None => "expected an API server address here, in the setting `--api-server-address` or in a Service \
+                 default/kubernetes, found none"
             .to_owned(),
     };
     vec![Malformed {

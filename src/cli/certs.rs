@@ -19,9 +19,9 @@ pub struct Args {
 /// The commands about certificates.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
-    /// Make a CA and a certificate as files; where DIR has a CA, a new certificate of that
+    /// Create a CA and a certificate as files; if DIR has a CA, a new certificate from that CA
     Make(make::Args),
-    /// Say what a certificate is good for, and until when; status 1 where it should be replaced
+    /// Show the names and the validity of a certificate; exit status 1 if it should be replaced
     Inspect(inspect::Args),
 }
 
@@ -42,7 +42,7 @@ enum FileError {
     #[error("expected a PEM private key in `{path}`, found none")]
     NoKey { path: PathBuf },
     /// Half a CA.
-    #[error("expected `ca.crt` and `ca.key` in `{dir}`, or none of them, found one")]
+    #[error("expected both `ca.crt` and `ca.key` in `{dir}` or neither, found one")]
     HalfCa { dir: PathBuf },
     /// A CA that cannot sign.
     #[error("the CA in `{dir}` has expired or has another key; move `ca.crt` and `ca.key` away")]

@@ -43,13 +43,13 @@ pub struct Args {
     #[command(flatten)]
     pub(crate) input: InputArgs,
 
-    /// Judge the edit from this file, folder or git revision to PATH, rather than PATH as a final state,
-    /// and print the connections that it opens and closes
+    /// Check the change from this file, folder or git revision to PATH instead of PATH as a final state, and print the
+    /// connections that the change opens and closes
     #[arg(long, value_name = "PATH|REVISION", conflicts_with = "live")]
     pub before: Option<PathBuf>,
 
-    /// PATH is a dump of a cluster: what it does not hold is not there. A managed policy that is missing
-    /// is then found (OBP105), where it otherwise counts as the operator renders it
+    /// PATH is a complete dump of a cluster: what it lacks does not exist. A missing managed policy is reported
+    /// (OBP105) instead of being assumed as the operator renders it
     #[arg(long, conflicts_with = "before")]
     pub dump: bool,
 
@@ -57,8 +57,7 @@ pub struct Args {
     #[arg(long = "as", value_name = "USER", default_value = "")]
     pub user: String,
 
-    /// Group of that user; may be given several times. Rules ask only for `system:masters`, during
-    /// maintenance
+    /// Group of that user; repeatable. Only `system:masters` has an effect, during maintenance
     #[arg(long = "as-group", value_name = "GROUP")]
     pub groups: Vec<String>,
 
@@ -66,7 +65,7 @@ pub struct Args {
     #[command(flatten)]
     pub output: OutputArgs,
 
-    /// Print the settings that would be in force, each with its source, and end
+    /// Print the effective settings, each with its source, and exit
     #[arg(long)]
     pub print_config: bool,
 

@@ -232,7 +232,7 @@ async fn look_for_silence(
         metrics.cluster.stale(kind);
         let denied = match health.freshness() {
             Freshness::StaleClusters => "writes in namespaces with OpenBaoClusters are denied",
-            _ => "judged writes are denied",
+            _ => "writes of the reviewed kinds are denied",
         };
         let notice = lost.map(|(kind, age)| {
             let (kind, age) = (kind.as_str(), age.as_secs());
@@ -265,14 +265,14 @@ fn versions(served: &BTreeMap<Kind, Served>) -> Option<String> {
                  that may select OpenBao pods are denied (OBP403); upgrade openbao-perimeter"
             )),
             (Served::Unread(version), _) => Some(format!(
-                "{name} is served as {version}, which this release cannot read: nothing new is known of it; upgrade \
+                "{name} is served as {version}, which this release cannot read: its last known objects count; upgrade \
                  openbao-perimeter"
             )),
             (Served::Nowhere, Kind::OpenBaoCluster) => Some(format!(
                 "{name} is served in no version: no cluster is guarded until the CRD is installed"
             )),
             (Served::Unproved, _) => Some(format!(
-                "the list of {name} answers 404, and it is not proved that the kind is gone: the last facts count"
+                "listing {name} returns 404, but discovery does not confirm that the kind is gone: its last known objects count"
             )),
             (Served::Read(_) | Served::Nowhere, _) => None,
         }

@@ -49,7 +49,7 @@ pub(super) fn note(defaulted: &[ObjectRef]) -> Option<String> {
     ))
 }
 
-/// Reason for which an object is not judged: there is nothing to guard in the namespace of a policy, or the cluster
+/// Reason for which an object is not checked: there is nothing to guard in the namespace of a policy, or the cluster
 /// of a restore is not known.
 pub(super) fn unjudged(world: &CompiledSnapshot, object: &ObjectRef) -> Option<String> {
     let namespace = &object.namespace;

@@ -66,15 +66,15 @@ pub struct OutputArgs {
     #[arg(short, long = "output", value_name = "FORMAT[=FILE]", value_parser = Parser)]
     outputs: Vec<Output>,
 
-    /// Findings that end the run with 1
+    /// Findings that make the command exit with 1
     #[arg(long, value_name = "LEVEL", default_value = "deny")]
     fail_on: FailOn,
 
-    /// `--fail-on warn`, and end with 1 where something could not be judged
+    /// Same as `--fail-on warn`, and exit with 1 if something could not be checked
     #[arg(long, conflicts_with = "fail_on")]
     strict: bool,
 
-    /// Leave everything out of the text but findings that end the run with 1
+    /// Print only findings that make the command exit with 1
     #[arg(short, long)]
     quiet: bool,
 

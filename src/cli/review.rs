@@ -24,7 +24,7 @@ impl ValueEnum for WebhookKind {
 /// Arguments of `review`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Which webhook answers
+    /// Webhook that answers
     #[arg(long = "point", default_value = "validate", value_name = "POINT")]
     pub(crate) webhook: WebhookKind,
 
@@ -61,7 +61,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitStatus, Failure> {
     {
         super::tell(
             "note",
-            &format!("{} was not judged: {reason}", evidence.object),
+            &format!("{} was not reviewed: {reason}", evidence.object),
         );
     }
     let mut out = std::io::stdout().lock();

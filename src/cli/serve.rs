@@ -28,7 +28,7 @@ use reload::{ReloadTargets, Reloader};
 /// Arguments of `serve`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Print the settings that would be in force, each with its source, and end
+    /// Print the effective settings, each with its source, and exit
     #[arg(long)]
     pub(crate) print_config: bool,
 
@@ -39,7 +39,7 @@ pub struct Args {
 
 /// The facts can no longer be followed.
 #[derive(Debug, thiserror::Error)]
-#[error("the inventory ended by itself")]
+#[error("the inventory task ended unexpectedly")]
 struct SourceEnded;
 
 /// A port that another process has.

@@ -36,7 +36,7 @@ pub struct Args {
     #[arg(value_name = "CLUSTER", add = ArgValueCompleter::new(clusters))]
     pub(crate) cluster: Option<String>,
 
-    /// The same as a flag. Without it, the table of several clusters has one line for each
+    /// CLUSTER as a flag. Without it, the table has one line per cluster if there are several
     #[arg(
         long = "cluster",
         value_name = "CLUSTER",

@@ -44,7 +44,7 @@ fn located(mut error: clap::Error, args: &[OsString]) -> clap::Error {
         return error;
     }
     if let Some(variable) = variable(&Cli::command(), flag) {
-        let tip = format!("the value stands in the environment variable `{variable}`");
+        let tip = format!("the value comes from the environment variable `{variable}`");
         let tip = ContextValue::StyledStrs(vec![StyledStr::from(tip)]);
         error.insert(ContextKind::Suggested, tip);
     }

@@ -125,7 +125,9 @@ impl<'a> Side<'a> {
         let rendered = self.policies.iter().filter(|policy| policy.rendered);
         notes.extend(rendered.map(|policy| {
             let name = &policy.name;
-            format!("NetworkPolicy {namespace}/{name} is in no file and counts as the operator renders it")
+            format!(
+                "NetworkPolicy {namespace}/{name} is not in the files: assuming the rendered policy"
+            )
         }));
         notes
     }

@@ -200,8 +200,8 @@ pub(super) fn existing(write: &ClusterReview<'_>, _: &[Finding]) -> Vec<Finding>
 }
 
 /// Violations of the perimeter of the cluster as written by policies of its namespace. Those in `aside` are skipped.
-/// They take at most half of the budget: declarations then cannot prevent a decision about them, nor the other way
-/// round.
+/// Their proofs take at most half of the budget, so that declarations and existing policies cannot use up the budget of
+/// each other.
 pub(super) fn violations(
     compiled: &CompiledSnapshot,
     edit: &Edit<Cluster>,

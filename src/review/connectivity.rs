@@ -262,7 +262,7 @@ fn parts(
     if all.all(|part| part.is_confirmed((before, after), &config.tunnel_ports)) {
         Ok(parts)
     } else {
-        Err("the proof and its replay disagree, which is a bug of openbao-perimeter".to_owned())
+        Err("the proof and its replay disagree, which is a bug in openbao-perimeter".to_owned())
     }
 }
 

@@ -156,8 +156,8 @@ impl Denied<'_> {
         kept
     }
 
-    /// Returns true if nothing denies after these changes: neither the write itself, but for findings of
-    /// which no remedy is known, nor the writes of the other objects that they change.
+    /// Returns true if nothing denies after these changes: neither the write itself, except for findings without a
+    /// known remedy, nor the writes of the other objects that the changes affect.
     fn passes(&self, plan: &[&Remedy], left: &[(Code, String)]) -> bool {
         let changes = Changes::of(plan);
         let own = self.request.object();

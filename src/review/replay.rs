@@ -22,7 +22,7 @@ use netpol::{Connection, Difference, Direction, Reading};
 
 /// Reason of a finding whose connection is not confirmed.
 const UNREPLAYED: &str =
-    "the proof and its replay disagree about a connection, which is a bug of openbao-perimeter";
+    "the proof and its replay disagree about a connection, which is a bug in openbao-perimeter";
 
 /// The findings about a policy write, with confirmed connections.
 pub(super) fn of_change(change: &PolicyChange<'_>, findings: Vec<Finding>) -> Vec<Finding> {

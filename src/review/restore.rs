@@ -166,7 +166,7 @@ pub(super) fn condition(write: &RestoreReview<'_>, found: &[Finding]) -> Vec<Fin
 fn unknown_cluster(object: &ObjectRef, problem: &str) -> Finding {
     Finding {
         reason: format!(
-            "{problem}, so neither {} nor its egress is known",
+            "{problem}, so the condition {} and the egress of the job are not known",
             Checkpoint::RestoreConfiguration
         ),
         help: "name an OpenBaoCluster of the same namespace in spec.cluster".to_owned(),

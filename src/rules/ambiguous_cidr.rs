@@ -133,7 +133,7 @@ fn masked(placed: &Placed<'_>, net: &str) -> String {
         "has a prefix length with a leading zero"
     };
     let stall = if placed.copied.is_some() {
-        "; the operator copies it into its policy, and would stall on it"
+        "; the operator copies it into its policy and could not write that policy"
     } else {
         ""
     };

@@ -252,7 +252,7 @@ fn finding(
     };
     let new = match beyond.excess {
         Excess::New => String::new(),
-        Excess::Known => " (it already did before this write)".to_owned(),
+        Excess::Known => " (it already did so before this write)".to_owned(),
         Excess::LeftOpen => " (no policy isolated these pods before, so it stays open)".to_owned(),
         Excess::Fits(baseline) => {
             format!("; the operator renders it under baseline {baseline}")
@@ -260,14 +260,14 @@ fn finding(
     };
     let help = match beyond.excess {
         Excess::Fits(baseline) => {
-            format!("set `review.baseline: {baseline}`, which is that of the operator that runs")
+            format!("set `baseline: {baseline}`, which matches the running operator")
         }
         Excess::New | Excess::Known | Excess::LeftOpen if change.cluster.is_cluster() => format!(
             "leave the rule out, and declare the connection in {} if it is wanted",
             change.cluster.object
         ),
         Excess::New | Excess::Known | Excess::LeftOpen => {
-            "leave the rule out, or ask the platform's team to permit it in `review.platform`"
+            "leave the rule out, or ask the platform team to permit it in `review.platform`"
                 .to_owned()
         }
     };

@@ -116,7 +116,7 @@ fn allowed<'a>(
 pub(super) fn alone(change: &PolicyChange<'_>) -> &'static str {
     match change.after.policy {
         Some(_) => "",
-        None => "nothing makes the deletion alone pass: ",
+        None => "the deletion alone cannot pass: ",
     }
 }
 

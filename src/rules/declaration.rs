@@ -209,7 +209,7 @@ impl<'a> Declaration<'a> {
     fn undecided(&self, spot: impl Into<Spot>, exhausted: &Exhausted) -> Finding {
         Finding {
             reason: format!(
-                "the declaration could not be decided within {} steps",
+                "the declaration could not be decided within the work limit of {} steps",
                 self.config.proof_budget
             ),
             help: undecided::simpler(exhausted),
@@ -272,10 +272,8 @@ pub(crate) fn too_many(declaration: &Declaration<'_>) -> Option<Finding> {
     ];
     let (what, count, most) = counts.into_iter().find(|(_, count, most)| count > most)?;
     Some(Finding {
-        reason: format!(
-            "{count} declared {what} are more than can be proved; expected at most {most}"
-        ),
-        help: "merge rules with the same ports, or blocks that lie side by side".to_owned(),
+        reason: format!("{count} declared {what} are too many to review; expected at most {most}"),
+        help: "merge rules with the same ports, or adjacent blocks".to_owned(),
         ..declaration.finding(Cause::Undecided, Onset::Introduced, "spec.network")
     })
 }

@@ -82,15 +82,13 @@ fn of_missing<'a>(
     };
     let then = match &open {
         Some((_, finding)) => finding.reason.clone(),
-        None => "other policies isolate the pods, and what only the missing ones permit is cut"
+        None => "other policies isolate the pods, so connections that only the missing policies permit are cut"
             .to_owned(),
     };
     let object = &cluster.object;
     let before = match first.pods {
         // The jobs' policy is first only if that of the servers exists.
-        Zone::Jobs => {
-            " (one before 0.1 keeps none for jobs: there `review.baseline: classic` fits)"
-        }
+        Zone::Jobs => " (an operator before 0.1 keeps none for jobs: set `baseline: classic`)",
         Zone::Workload | Zone::Controller => "",
     };
     let (zone, shown) = open.map_or((first, None), |(zone, finding)| (zone, finding.witness));
@@ -102,7 +100,7 @@ fn of_missing<'a>(
         ),
         witness: shown,
         help: format!(
-            "see why the operator does not keep {0}{before}: kubectl -n {1} describe openbaocluster {2}\nor {3}",
+            "find out why the operator does not keep {0}{before}: kubectl -n {1} describe openbaocluster {2}\nor {3}",
             if names.len() == 1 { "it" } else { "them" },
             object.namespace,
             object.name,
@@ -144,8 +142,8 @@ fn of_zone(
             format!("no policy isolates {pods} for {policy_type}, so every connection is open")
         }
         (Some(_), Some(broken)) => format!(
-            "no policy that can be read isolates {pods} for {policy_type}; NetworkPolicy `{broken}` cannot be \
-             read, and may"
+            "no policy that can be read isolates {pods} for {policy_type}; NetworkPolicy `{broken}` cannot be read \
+             and may isolate them"
         ),
     };
     Some(Finding {
@@ -153,7 +151,7 @@ fn of_zone(
         reason,
         witness: shown,
         help: format!(
-            "see why the operator keeps no policy for them, or {}",
+            "find out why the operator keeps no policy for them, or {}",
             isolating(cluster, zone, policy_type)
         ),
         ..Finding::of(
@@ -169,7 +167,7 @@ fn of_zone(
 fn isolating(cluster: &ClusterPerimeter, zone: &ZonePerimeter, types: &str) -> String {
     let selector = paste_selector(&selector(zone.pods, &cluster.object.name));
     format!(
-        "isolate them by one of your own:\nspec:\n  podSelector:\n    {}\n  policyTypes: [{types}]",
+        "isolate them with a policy of your own:\nspec:\n  podSelector:\n    {}\n  policyTypes: [{types}]",
         selector.replace('\n', "\n    ")
     )
 }

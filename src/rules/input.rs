@@ -53,7 +53,7 @@ const UPGRADE: &str = "upgrade openbao-perimeter";
 pub(crate) fn neighbour(object: &ObjectRef) -> Finding {
     Finding {
         reason: format!(
-            "{} `{}` of the namespace cannot be read or is too large, so nothing that it says is counted on",
+            "{} `{}` of the namespace cannot be read or is too large, so this review does not rely on it",
             object.kind.as_str(),
             object.name
         ),
@@ -76,8 +76,8 @@ pub(crate) fn partly_read(broken: &Unreadable) -> Finding {
         .collect();
     Finding {
         reason: format!(
-            "OpenBaoCluster `{}` of the namespace cannot be read in {}, which counts as it was last known, else as \
-             absent",
+            "OpenBaoCluster `{}` of the namespace has unreadable fields: {}; their last known values count, or \
+             none",
             object.name,
             fields.join(", ")
         ),
@@ -104,9 +104,9 @@ pub(crate) fn not_ready_for_metadata(object: &ObjectRef) -> Finding {
 /// The finding that facts are missing or too old.
 pub(crate) fn not_ready(object: &ObjectRef) -> Finding {
     Finding {
-        reason: "the inventory of OpenBao clusters and policies is not complete yet, so nothing can be proved"
+        reason: "the server has not read all OpenBaoClusters and NetworkPolicies yet, so it cannot decide"
             .to_owned(),
-        help: "try again in a moment; if it lasts, ask the platform's owner to look at /readyz?verbose of \
+        help: "try again in a moment; if it persists, ask the platform team to check /readyz?verbose of \
                openbao-perimeter"
             .to_owned(),
         ..Finding::of(Cause::InventoryNotReady, Onset::Introduced, object, "")

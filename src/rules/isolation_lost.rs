@@ -38,8 +38,8 @@ pub fn by_mark(
         cluster: Some(object.clone()),
         place: Place::Metadata,
         reason: format!(
-            "with the annotation `{RESTORE_ORIGIN}` the operator does not keep up the policies that isolate the \
-             cluster's pods; it sets it itself, on clusters that it makes to restore into"
+            "with the annotation `{RESTORE_ORIGIN}` the operator does not maintain the policies that isolate the \
+             cluster's pods; only the operator sets this annotation, on clusters that it creates for a restore"
         ),
         help: "leave out the annotation".to_owned(),
         remedies: vec![Remedy::new(

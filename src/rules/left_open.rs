@@ -93,12 +93,12 @@ fn finding(
     Finding {
         reason: match piece {
             Some(_) => format!(
-                "NetworkPolicy `{name}` of the namespace still opens {pods} beyond the ceiling for {word}; this policy \
-                 does not shut them"
+                "NetworkPolicy `{name}` of the namespace still opens {pods} beyond the ceiling for {word}; this \
+                 policy does not close them"
             ),
             None => format!(
-                "whether NetworkPolicy `{name}` of the namespace opens {pods} beyond the ceiling for {word} could not be \
-                 decided; this policy does not shut them"
+                "whether NetworkPolicy `{name}` of the namespace opens {pods} beyond the ceiling for {word} could \
+                 not be decided; this policy does not close them"
             ),
         },
         witness: piece.and_then(|piece| change.witness(direction, piece)),

@@ -18,16 +18,16 @@ pub fn deleted(change: &PolicyChange<'_>, findings: Vec<Finding>) -> Vec<Finding
     let (witness, only_if) = shown.next().unzip();
     let deleted = Finding {
         reason: format!(
-            "the operator manages this policy for {}; without it their perimeter is gone until the next reconcile",
+            "the operator manages this policy for {}; without it these pods have no perimeter until the next reconcile",
             pods_of(change.cluster, change.zone.pods),
         ),
         witness,
         only_if: only_if.flatten(),
         help: format!(
-            "nothing makes this pass while {0} lives; the policy is deleted with it. To open more, declare it in {0}",
+            "not possible while {0} exists: the policy is deleted together with it. To open more, declare it in {0}",
             change.cluster.object
         ),
-        example_label: "connection at stake",
+        example_label: "affected connection",
         ..change.finding(Cause::ManagedPolicyDeleted, Onset::Introduced, "")
     };
     let others = findings
@@ -113,7 +113,7 @@ fn labels(change: &PolicyChange<'_>, before: &Meta, after: &Meta) -> Vec<Finding
         .map(|(key, old)| Finding {
             place: Place::Metadata,
             merges: true,
-            reason: format!("the managed label `{key}` was `{old}`; without it the operator loses sight of the policy"),
+            reason: format!("the managed label `{key}` was `{old}`; without it the operator no longer recognises the policy"),
             remedies: vec![put_back(
                 change,
                 "label",

@@ -65,7 +65,7 @@ fn collision(
             "shares the policy name `{policy}` with OpenBaoCluster `{other}` of the namespace, so each would overwrite \
              the other's perimeter"
         ),
-        help: "nothing makes this pass under this name: create it under another name, or in another namespace"
+        help: "not possible under this name: create the cluster under another name, or in another namespace"
             .to_owned(),
         ..Finding::of(
             Cause::PolicyNameTaken,
@@ -116,11 +116,11 @@ fn leftovers<'a>(
         Finding {
             cluster: Some(object.clone()),
             reason: format!(
-                "NetworkPolicy `{name}` of the namespace is there already and no OpenBaoCluster `{}` owns it: {what}",
+                "NetworkPolicy `{name}` already exists in the namespace and OpenBaoCluster `{}` does not own it: {what}",
                 object.name
             ),
             help: format!(
-                "nothing in this write makes it pass: see whose the policy is, then delete it:\nkubectl -n {} delete networkpolicy {name}",
+                "no change to this object helps: find out who uses the policy, then delete it:\nkubectl -n {} delete networkpolicy {name}",
                 object.namespace
             ),
             ..Finding::weighed(cause, Onset::Introduced, !takes_over, object, PATH)

@@ -106,8 +106,8 @@ pub fn of_managed(
     let was_unproved = owners.before.is_some_and(unproved);
     if problems.is_empty() && unproved(owners.after) && !was_unproved {
         problems.push(format!(
-            "neither an owner reference nor the annotation `{OWNER_UID}` says that it is the policy of {}, so the \
-             operator would not take it over, and stop",
+            "neither an owner reference nor the annotation `{OWNER_UID}` marks the policy as that of {}, so the \
+             operator would stop instead of taking it over",
             cluster.object
         ));
     }
@@ -122,7 +122,7 @@ pub fn of_managed(
         .map(|owner| unlike(owner, cluster))
         .collect();
     let warned = (!known.is_empty()).then(|| Finding {
-        reason: format!("{} (so before this write)", known.join("; ")),
+        reason: format!("{} (already before this write)", known.join("; ")),
         help: RIGHT_OWNER.to_owned(),
         remedies: vec![right_owner(owners, cluster)],
         ..owners.finding(cluster, Onset::PreExisting)
@@ -151,25 +151,27 @@ fn unlike(owner: &Owner, cluster: &ClusterPerimeter) -> String {
         && !is_own(owner, cluster);
     if is_as_written(owner, cluster) {
         format!(
-            "the owner reference to {named} has another uid than before, so garbage collection deletes the policy or \
-             never does"
+            "the owner reference to {named} has a different uid than before, so garbage collection deletes the \
+             policy at once or never"
         )
     } else if is_own(owner, cluster) {
         let expected = format!("apiVersion `{OWNER_API_VERSION}` and `controller: true`");
-        format!("the owner reference to {named} is not as the operator writes it, with {expected}")
+        format!(
+            "the owner reference to {named} differs from the one that the operator writes, with {expected}"
+        )
     } else if is_named_so {
         format!(
-            "owner {named} with apiVersion `{}` and uid `{}` is not {}, so garbage collection deletes the policy or \
-             never does",
+            "owner {named} with apiVersion `{}` and uid `{}` is not {}, so garbage collection deletes the policy at \
+             once or never",
             owner.api_version, owner.uid, cluster.object
         )
     } else if owner.controller {
         format!(
-            "{named} controls the policy, and an object has one controller, so the operator can no longer write it"
+            "{named} controls the policy, and an object can have only one controller, so the operator can no longer write it"
         )
     } else {
         format!(
-            "{named} owns the policy, which garbage collection then deletes with it or keeps after {}",
+            "{named} owns the policy, so garbage collection deletes the policy with it, or keeps the policy after {} is gone",
             cluster.object
         )
     }
@@ -249,7 +251,7 @@ pub fn given_away(change: &PolicyChange<'_>, owner: &Owner, lost: Finding) -> Fi
         merges: true,
         witness: lost.witness,
         only_if: lost.only_if,
-        help: "put a policy without owners beside it first".to_owned(),
+        help: "first add another policy for these pods, without owners".to_owned(),
         remedies: owners_of(change)
             .map(|owners| old_owners(&owners, change.cluster))
             .into_iter()

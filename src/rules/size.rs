@@ -17,11 +17,10 @@ pub(crate) fn check(object: &ObjectRef, policy: &Policy, caps: &SizeLimits) -> V
 pub(crate) fn finding(object: &ObjectRef, large: &TooLarge, onset: Onset) -> Finding {
     Finding {
         reason: format!(
-            "{} {} are more than can be proved; expected at most {}",
+            "{} {} are too many to review; expected at most {}",
             large.found, large.what, large.cap
         ),
-        help: "split the policy, or merge what belongs together into fewer and wider entries"
-            .to_owned(),
+        help: "split the policy, or merge related entries into fewer and wider ones".to_owned(),
         ..Finding::of(Cause::Undecided, onset, object, large.path.clone())
     }
 }

@@ -6,7 +6,7 @@ use netpol::cover::Exhausted;
 pub(super) fn simpler(exhausted: &Exhausted) -> String {
     let keys: Vec<&str> = exhausted.keys.iter().map(AsRef::as_ref).collect();
     if keys.is_empty() {
-        return "write fewer rules, or split what belongs to different pods".to_owned();
+        return "write fewer rules, or split the policy by the pods that it selects".to_owned();
     }
     format!(
         "select by fewer label keys; the proof split on: {}",

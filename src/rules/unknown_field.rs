@@ -18,7 +18,7 @@ pub(crate) fn check(object: &ObjectRef, after: &Meta, before: Option<&Meta>) -> 
             field.name, field.nearest
         ),
         help: format!(
-            "write `{}` where that was meant, else take `{}` out",
+            "write `{}` if that was meant, or remove `{}`",
             field.nearest, field.name
         ),
         ..Finding::of(
@@ -45,7 +45,7 @@ pub(crate) fn name_in(findings: &mut [Finding], object: &ObjectRef, unknown: &[U
         for field in beside.take(NAMED) {
             let _ = write!(
                 named,
-                "; the unknown field `{}` is dropped with what it says ({}), perhaps `{}` was meant",
+                "; the unknown field `{}` is dropped with its value ({}); did you mean `{}`?",
                 field.path, field.value, field.nearest
             );
         }

@@ -35,7 +35,7 @@ pub enum AuthorizerError {
     #[error("expected an answer within {} s, found none", PATIENCE.as_secs())]
     TooSlow,
     /// The server is shutting down.
-    #[error("the review was given up")]
+    #[error("the review was cancelled")]
     GivenUp,
 }
 

@@ -11,32 +11,32 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// Connections at once; further ones wait
+    /// Maximum number of connections; further ones wait
     #[serde(rename = "maxConnections")]
     #[schemars(range(min = 1))]
     pub connections: usize,
 
-    /// Requests at once; further ones are answered with 429
+    /// Maximum number of concurrent requests; further ones are answered with 429
     #[serde(rename = "maxRequests")]
     #[schemars(range(min = 1))]
     pub requests: usize,
 
-    /// Size of a review; a larger one is answered with 413
+    /// Maximum size of a review; a larger one is answered with 413
     #[serde(rename = "maxBodyBytes", with = "crate::size")]
     #[schemars(with = "String")]
     pub body_bytes: usize,
 
-    /// Size of all reviews that are held at once; further ones wait, then are answered with 429
+    /// Maximum size of all reviews in memory; further ones wait, then are answered with 429
     #[serde(rename = "maxBytesInFlight", with = "crate::size")]
     #[schemars(with = "String")]
     pub bytes_in_flight: usize,
 
-    /// Size of a review up to which the thread that read it judges it; larger ones go to a worker
+    /// Maximum size of a review that the receiving thread evaluates itself; larger ones go to a worker
     #[serde(rename = "maxAtOnceBytes", with = "crate::size")]
     #[schemars(with = "String")]
     pub at_once_bytes: usize,
 
-    /// Workers, and so large reviews judged at the same time [default: one for each processor]
+    /// Number of workers, which is the number of large reviews evaluated at the same time [default: one for each processor]
     #[serde(rename = "maxWorkers")]
     #[schemars(range(min = 1), extend("default" = null))]
     pub workers: usize,
@@ -46,7 +46,7 @@ pub struct Limits {
     #[schemars(with = "String")]
     pub handshake: Duration,
 
-    /// Time to wait for the head of a request, the next one too; an API server waits 90 s
+    /// Time to wait for the headers of the first and of each further request of a connection; an API server waits 90 s
     #[serde(rename = "headTimeout", with = "crate::duration")]
     #[schemars(with = "String")]
     pub head: Duration,
@@ -61,7 +61,7 @@ pub struct Limits {
     #[schemars(with = "String")]
     pub review: Duration,
 
-    /// Time that is left to requests in flight at shutdown
+    /// Time for requests in flight to finish at shutdown
     #[serde(rename = "drainTimeout", with = "crate::duration")]
     #[schemars(with = "String")]
     pub drain: Duration,

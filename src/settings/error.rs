@@ -18,7 +18,7 @@ pub enum SettingsError {
         source: io::Error,
     },
     /// The file is not one of settings.
-    #[error("cannot understand the settings file `{file}`: {problem}")]
+    #[error("cannot parse the settings file `{file}`: {problem}")]
     Understand {
         /// The file.
         file: PathBuf,
@@ -27,7 +27,7 @@ pub enum SettingsError {
     },
     /// An account has no name. Nobody would be the operator.
     #[error(
-        "cannot use the setting `operatorAccounts`: expected usernames, found an empty one; leave it out for the operator's own"
+        "cannot use the setting `operatorAccounts`: expected usernames, found an empty one; leave the setting out to use the operator's own accounts"
     )]
     NamelessAccount,
     /// `review.platform` has a rule that no NetworkPolicy could have.

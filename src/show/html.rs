@@ -56,7 +56,7 @@ pub fn page(view: &View, made: &Made) -> String {
                         h2 { "The operator's own pods" }
                         p.lead {
                             "Namespace " code { (view.controller.namespace) }
-                            ". Nobody renders a policy for them: these rows are judged where policies isolate them."
+                            ". The operator renders no policy for them: these rows are checked where other policies isolate them."
                         }
                         (of_zone(&view.controller))
                     }
@@ -146,21 +146,21 @@ fn of_zone(zone: &ZoneView) -> Markup {
             @if let Some(policy) = &zone.policy {
                 li {
                     "Managed policy " code { (policy.name) }
-                    @if !policy.stored { " (not there: counts as the operator renders it)" }
+                    @if !policy.stored { " (does not exist: assumed as the operator renders it)" }
                 }
             }
             @for isolation in &zone.isolation { (isolated(isolation)) }
             @for name in &zone.unreadable {
                 li {
                     (state("unjudged", "not judged")) " NetworkPolicy " code { (name) }
-                    " cannot be read, or is too large to be proved"
+                    " cannot be read, or is too large to check"
                 }
             }
         }
         (rows_table(&rows))
         @if !off.is_empty() {
             details {
-                summary { (off.len()) " rows that mean nothing here" }
+                summary { (off.len()) " rows that do not apply here" }
                 (rows_table(&off))
             }
         }
@@ -241,7 +241,7 @@ fn opened_by(row: &RowView) -> Markup {
         @if row.is_unguarded() { "nothing isolates these pods" }
         @if more > 0 { br; "and " (more) " more" }
         @if let Some(missing) = &row.missing {
-            p.missing { "Not let through: " (missing) }
+            p.missing { "Blocked: " (missing) }
         }
     }
 }

@@ -126,7 +126,7 @@ fn band(cluster: &ClusterView, zone: &ZoneView) -> Band {
             }
             Isolated::Unknown => {
                 band.notes
-                    .push(format!("{}: perhaps not isolated", isolation.direction));
+                    .push(format!("{}: may not be isolated", isolation.direction));
                 continue;
             }
             Isolated::Partly => "some of these pods are not isolated",

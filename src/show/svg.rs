@@ -92,7 +92,7 @@ pub(super) fn picture(cluster: &ClusterView, layout: Layout) -> Markup {
     html! {
         svg class={ "picture " (layout.class()) } viewBox={ "0 0 " (width) " " (height) } width=(width)
             height=(height) role="img"
-            aria-label={ "Who may talk with the pods of " (namespace) "/" (name) } {
+            aria-label={ "Allowed connections of the pods of " (namespace) "/" (name) } {
             @for part in &body { (part) }
         }
     }

@@ -112,7 +112,7 @@ impl Isolation {
             Isolated::OnceRendered => "isolated once rendered",
             Isolated::Partly => "only partly isolated",
             Isolated::No => "not isolated",
-            Isolated::Unknown => "perhaps not isolated",
+            Isolated::Unknown => "may not be isolated",
         }
     }
 

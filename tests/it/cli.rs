@@ -92,7 +92,7 @@ fn a_denial_has_the_field_the_problem_and_text_to_paste() {
         "spec.network.trustedIngressPeers of OpenBaoCluster bao/bao:
        - namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: web}}
 ",
-        "\njudged 1: 1 denied, ",
+        "\nchecked 1: 1 denied, ",
     ] {
         assert!(out.contains(part), "no {part} in {out}");
     }
@@ -199,9 +199,9 @@ spec:
         });
 
     let (status, out, _) = run(&["check", "--before", &before, &same], b"");
-    assert!(status == Some(0) && out.contains("judged 0:"), "{out}");
+    assert!(status == Some(0) && out.contains("checked 0:"), "{out}");
     let (_, out, _) = run(&["check", "--before", &before, &scaled], b"");
-    let found = out.contains("judged 1:") && out.contains("[OBP302]");
+    let found = out.contains("checked 1:") && out.contains("[OBP302]");
     assert!(found, "{out}");
 }
 
@@ -211,10 +211,10 @@ fn managed_policies_in_no_file_count_as_the_operator_renders_them() {
         ["namespace", "openbaocluster"].map(|name| format!("{INVENTORY}/{name}.yaml"));
     let (status, out, _) = run(&["check", &namespace, &cluster], b"");
     let expected = "\
-note: NetworkPolicy bao/bao-network-policy is in no file and counts as the operator renders it
-note: NetworkPolicy bao/bao-jobs-network-policy is in no file and counts as the operator renders it
+note: NetworkPolicy bao/bao-network-policy is not in the files: assuming the rendered policy
+note: NetworkPolicy bao/bao-jobs-network-policy is not in the files: assuming the rendered policy
 OpenBaoCluster bao/bao: APIServerNetworkReady True (APIServerNetworkReady)
-judged 1: 0 denied, 0 with warnings; 0 of other kinds skipped
+checked 1: 0 denied, 0 with warnings; 0 of other kinds skipped
 ";
     assert_eq!((status, out.as_str()), (Some(0), expected));
 }
@@ -225,9 +225,9 @@ fn an_accepted_rule_is_explained_by_the_entry_it_lies_in() {
     let args = ["check", "--explain", "--inventory", INVENTORY, scene];
     let (status, out, _) = run(&args, b"");
     let expected = "\
-NetworkPolicy bao/monitoring-again, spec.ingress[0] lies in ingress-rules
+NetworkPolicy bao/monitoring-again, spec.ingress[0] is permitted by ingress-rules
   (spec.network.ingressRules[0]) of OpenBaoCluster bao/bao
-judged 1: 0 denied, 0 with warnings; 0 of other kinds skipped
+checked 1: 0 denied, 0 with warnings; 0 of other kinds skipped
 ";
     assert_eq!((status, out.as_str()), (Some(0), expected));
 }

@@ -149,7 +149,7 @@ fn files_and_folders_are_flags_too() {
     let (_, plain) = run(&[&["check", &cluster]]);
     let (_, flagged) = run(&[&["check", "--recursive", "--filename", &cluster]]);
     assert_eq!(plain, flagged);
-    assert!(plain.contains("judged 1:"), "{plain}");
+    assert!(plain.contains("checked 1:"), "{plain}");
 }
 
 /// An inventory with one cluster.

@@ -167,9 +167,9 @@ fn a_run_goes_on_after_a_bad_file() {
     tree.check(&["a"])
         .ends_with(1)
         .says("NetworkPolicy bao/found: 1 denied")
-        .says("note: skipped a/link.yaml: a link to nowhere\n")
+        .says("note: skipped a/link.yaml: a broken symlink\n")
         .says("note: skipped a/image.yaml: no text\n")
-        .says("note: skipped a/template.yaml:3: a template in a folder that is no chart; render it first\n")
+        .says("note: skipped a/template.yaml:3: a template outside a chart; render it first\n")
         .says("note: 1 document without `apiVersion` and `kind`, the first at a/values.yaml:1\n");
     // What is unreadable ends with 2, which is more than 1, and everything else is printed.
     tree.write(
@@ -286,8 +286,8 @@ fn files_are_read_as_kubectl_reads_them() {
     }
     ended
         .says_nothing_of("bao/nil")
-        .says("note: ./twice.yaml:4:48: the key `spec.podSelector` stands there again; the last one counts\n")
-        .says("the key `spec.ingress` stands there again; the last one counts\n")
+        .says("note: ./twice.yaml:4:48: duplicate key `spec.podSelector`; the last one counts\n")
+        .says("duplicate key `spec.ingress`; the last one counts\n")
         .says("--> ./comments.yaml:804:")
         .says("--> ./array.json:2:");
     // The same on standard input.
@@ -295,10 +295,10 @@ fn files_are_read_as_kubectl_reads_them() {
     let args = ["check", "--inventory", &inventory(), "-"];
     tree.run_with(&args, &many, "")
         .ends_with(1)
-        .says("judged 2: 2 denied");
+        .says("checked 2: 2 denied");
     tree.run_with(&args, &format!("[{many}]").replace('\n', ","), "")
         .ends_with(1)
-        .says("judged 2: 2 denied");
+        .says("checked 2: 2 denied");
 }
 
 #[test]

@@ -238,7 +238,7 @@ fn markdown_has_a_table_and_the_remedy_of_each_denial() {
     }
     let (_, out) = check(&["-o", "markdown", &format!("{INVENTORY}/namespace.yaml")]);
     assert!(
-        out.starts_with("### OpenBao perimeter: 0 objects judged, none denied\n"),
+        out.starts_with("### OpenBao perimeter: 0 objects checked, none denied\n"),
         "{out}"
     );
 }

@@ -130,10 +130,10 @@ fn objects_of_other_kinds_only_are_reported_and_are_strictly_a_failure() {
     let text = format!("{CONFIG_MAP}---\n{CONFIG_MAP}{calico}{namespace}");
     let (status, out, err) = check("others", &text, &[]);
     let expected = "\
-note: nothing was judged, since there is no OpenBaoCluster, NetworkPolicy, OpenBaoRestore: 2
+note: nothing was checked, since there is no OpenBaoCluster, NetworkPolicy, OpenBaoRestore: 2
   ConfigMap (v1), 1 Namespace, 1 NetworkPolicy (projectcalico.org/v3)
-note: of another API group, and not judged: 1 NetworkPolicy (projectcalico.org/v3)
-judged 0: 0 denied, 0 with warnings; 3 of other kinds skipped
+note: of another API group, and not checked: 1 NetworkPolicy (projectcalico.org/v3)
+checked 0: 0 denied, 0 with warnings; 3 of other kinds skipped
 ";
     assert_eq!(
         (status, out.as_str(), err.as_str()),
@@ -157,9 +157,9 @@ fn a_policy_where_no_cluster_is_known_is_not_checked() {
     let text = open("name: allow-all, namespace: vault-prod");
     let (status, out, _) = check("no-cluster", &text, &[]);
     let expected = "\
-note: NetworkPolicy vault-prod/allow-all was not judged: no OpenBaoCluster is known in namespace
+note: NetworkPolicy vault-prod/allow-all was not checked: no OpenBaoCluster is known in namespace
   vault-prod; give it with `--inventory` or among the files
-judged 0: 0 denied, 0 with warnings; 0 of other kinds skipped; 1 not judged
+checked 0: 0 denied, 0 with warnings; 0 of other kinds skipped; 1 not checked
 ";
     assert_eq!((status, out.as_str()), (Some(0), expected));
     let (status, out, _) = check("no-cluster", &text, &["--strict", "-o", "json"]);
@@ -178,12 +178,12 @@ judged 0: 0 denied, 0 with warnings; 0 of other kinds skipped; 1 not judged
     );
     // A dump of a cluster shows that there are none.
     let (status, out, _) = check("no-cluster", &text, &["--strict", "--dump"]);
-    assert!(status == Some(0) && !out.contains("not judged"), "{out}");
+    assert!(status == Some(0) && !out.contains("not checked"), "{out}");
     // A denial of another object still decides the exit status.
     let both = format!("{text}---\n{}", open("name: all, namespace: bao"));
     let (status, out, _) = check("no-cluster", &both, &["--inventory", INVENTORY]);
     assert_eq!(status, Some(1), "{out}");
-    assert!(out.contains("judged 1: 1 denied"), "{out}");
+    assert!(out.contains("checked 1: 1 denied"), "{out}");
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn a_policy_that_goes_with_its_cluster_is_no_riddle() {
     assert_eq!(status, Some(0), "{out}");
     let (status, out, _) = run_with(&[], &["check", "--before", before, before]);
     assert_eq!(status, Some(0));
-    let note = "note: nothing was judged, since nothing differs from what is before\n";
+    let note = "note: nothing was checked, since nothing differs from --before\n";
     assert!(out.contains(note), "{out}");
 }
 
@@ -222,7 +222,7 @@ fn an_object_without_a_namespace_is_where_the_flag_says() {
         &["--namespace", "bao", "--inventory", INVENTORY],
     );
     assert!(
-        out.contains("NetworkPolicy shop/server was not judged"),
+        out.contains("NetworkPolicy shop/server was not checked"),
         "{out}"
     );
     let (status, _, err) = check("nowhere", &text, &["-n", "${NS}"]);
@@ -386,6 +386,6 @@ fn a_review_of_a_policy_where_no_cluster_is_known_says_so_with_its_answer() {
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(
         String::from_utf8(output.stderr).unwrap(),
-        "note: NetworkPolicy shop/web was not judged: no OpenBaoCluster is known in namespace shop\n"
+        "note: NetworkPolicy shop/web was not reviewed: no OpenBaoCluster is known in namespace shop\n"
     );
 }

@@ -36,7 +36,7 @@ spec:
 fn a_row_of_the_api_server_without_an_address_is_not_judged() {
     let (status, out, report) = check("row", OPERATOR, &[]);
     assert_eq!(status, Some(1));
-    let note = "note: row `controller-api-server` of NetworkPolicy openbao-operator-system/operator was not judged: no \
+    let note = "note: row `controller-api-server` of NetworkPolicy openbao-operator-system/operator was not checked: no \
                 address of the API server is known; set `apiServerAddresses`";
     assert!(out.contains(note), "{out}");
     let unjudged = &report["unjudged"][0];
@@ -69,7 +69,7 @@ fn a_restore_into_an_unknown_cluster_is_not_judged() {
     for args in [&[][..], &["--inventory", INVENTORY]] {
         let (status, out, report) = check("restore", restore, args);
         assert_eq!(status, Some(1), "{out}");
-        let note = "note: OpenBaoRestore bao/again was not judged: no OpenBaoCluster nope is known in namespace bao; \
+        let note = "note: OpenBaoRestore bao/again was not checked: no OpenBaoCluster nope is known in namespace bao; \
                     give it with `--inventory`";
         assert!(out.contains(note), "{out}");
         assert_eq!(report["unjudged"][0]["kind"], "OpenBaoRestore");

@@ -75,7 +75,7 @@ spec: {clusterIP: 10.9.0.1}
 ";
     let alone = inventory("render-address", bare);
     let err = failed(&["render", &alone]);
-    let begin = "error: cannot render OpenBaoCluster shop/prod, spec.network.apiServerCIDR: expected the API server's block";
+    let begin = "error: cannot render OpenBaoCluster shop/prod, spec.network.apiServerCIDR: expected an API server address here";
     assert!(err.starts_with(begin), "{err}");
 
     let with_service = inventory("render-service", &format!("{bare}---{service}"));

@@ -199,7 +199,7 @@ fn a_policy_that_the_api_server_would_deny_is_an_error_too() {
         &json!({"apiServerCIDR": "10.43.0.1/32", "dnsNamespace": "kube system"}),
     );
     let at =
-        "spec.network.dnsNamespace: the API server would deny the policy: expected a label value";
+        "spec.network.dnsNamespace: the API server would reject the policy: expected a label value";
     assert!(problems[0].starts_with(at), "{problems:?}");
     assert_eq!(problems.len(), 1, "{problems:?}");
 }

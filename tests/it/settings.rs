@@ -172,7 +172,7 @@ fn an_invalid_value_is_reported_with_its_variable() {
     assert_eq!(status, Some(2));
     for part in [
         "invalid value 'https' for '--listen <ADDRESS>'",
-        "tip: the value stands in the environment variable `OBP_LISTEN`",
+        "tip: the value comes from the environment variable `OBP_LISTEN`",
     ] {
         assert!(err.contains(part), "{part}: {err}");
     }

@@ -204,7 +204,7 @@ impl Cidr {
         {
             readings.push(format!("as IPv4 {v4}/{}", length.saturating_sub(96)));
         }
-        readings.push("not at all, which a data plane may take for every address".to_owned());
+        readings.push("not at all, in which case a data plane may match every address".to_owned());
         readings
     }
 

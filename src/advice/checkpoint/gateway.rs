@@ -102,7 +102,7 @@ fn absence<'a, T>(
         )),
         (None, Completeness::Part) => Some(is_unknown(
             "Unknown",
-            format!("{kind_name} {name} is not among what is known here"),
+            format!("{kind_name} {name} is not known here"),
         )),
         (None, Completeness::Whole) => None,
     }
@@ -134,7 +134,10 @@ fn listener(used: &GatewayUse, gateway: &Gateway) -> Checked<()> {
     }
     is_false(
         reason,
-        format!("Gateway {} has no {words} for it", called(gateway)),
+        format!(
+            "Gateway {} has no {words} for this cluster",
+            called(gateway)
+        ),
     )
 }
 
@@ -169,7 +172,7 @@ fn says(
         Some(Status::False) => is_false(reason, format!("GatewayClass {name} {not}")),
         Some(Status::Unknown) | None => is_unknown(
             "GatewayClassPending",
-            format!("GatewayClass {name} does not say yet whether {whether}"),
+            format!("GatewayClass {name} has not reported yet whether {whether}"),
         ),
     }
 }
@@ -211,7 +214,7 @@ fn programmed(gateway: &Gateway) -> Checked<()> {
         ),
         Some(Status::Unknown) | None => is_unknown(
             "GatewayProgrammingPending",
-            format!("Gateway {name} does not say yet whether it is programmed"),
+            format!("Gateway {name} has not reported yet whether it is programmed"),
         ),
     }
 }

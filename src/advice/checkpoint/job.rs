@@ -69,9 +69,7 @@ fn condition(
     let secrets = secrets.join(" and ");
     Condition::unknown(
         kind,
-        format!(
-            "{reason} if the Secret {secrets} exists and is fit for it, which is not known here"
-        ),
+        format!("{reason} if the Secret {secrets} exists and is valid, which is not known here"),
     )
 }
 
@@ -94,17 +92,17 @@ const fn storage(needs: &JobNeeds) -> (&'static str, &'static str) {
     if needs.credentials_secret.is_some() {
         (
             "Ready",
-            "the object storage is entered with credentials of a Secret",
+            "the job logs in to the object storage with credentials from a Secret",
         )
     } else if needs.has_identity {
         (
             "WorkloadIdentityConfigured",
-            "the object storage is entered with a declared identity",
+            "the job logs in to the object storage with a declared identity",
         )
     } else {
         (
             "AmbientIdentityAssumed",
-            "nothing says how the object storage is entered, so the pod's own identity is assumed",
+            "no credentials for the object storage are declared, so the pod's own identity is assumed",
         )
     }
 }

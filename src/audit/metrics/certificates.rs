@@ -59,7 +59,7 @@ impl CertificateMetrics {
         );
         all.register(
             "certificate_reloads",
-            "Changed certificate files that were read",
+            "Reloads of changed certificate files",
             self.reloads.clone(),
         );
         all.register(
@@ -69,7 +69,7 @@ impl CertificateMetrics {
         );
         all.register(
             "client_ca_reloads",
-            "Changed files of client CAs that were read",
+            "Reloads of changed client CA files",
             self.client_ca_reloads.clone(),
         );
         all.register(
@@ -84,7 +84,7 @@ impl CertificateMetrics {
         );
         all.register(
             "self_managed_failures",
-            "Times that the Secret or the registrations could not be kept",
+            "Failed updates of the Secret or the registrations",
             self.failures.clone(),
         );
     }

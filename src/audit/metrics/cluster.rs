@@ -113,27 +113,27 @@ impl ClusterMetrics {
         }
         all.register(
             "watch_last_event_timestamp_seconds",
-            "Unix time at which the API server was last heard of about a kind: an event, a bookmark, a list",
+            "Unix time of the last watch event, bookmark or list of a kind",
             self.heard.clone(),
         );
         all.register(
             "served_version",
-            "Version in which a custom kind is served and followed; `none` where it is served in none",
+            "Served version of a custom kind that is watched; `none` if no version is served",
             self.served.clone(),
         );
         all.register(
             "inventory_stale",
-            "Whether some kind was not heard of for too long, so that nothing is proved",
+            "1 if a kind had no watch event, bookmark or list for too long, so that writes are denied",
             self.stale.clone(),
         );
         all.register(
             "fresh_reads",
-            "Reads of a namespace that settle a review which a lagging watch might get wrong",
+            "Live reads of a namespace for a review that a lagging watch might get wrong",
             self.fresh_reads.clone(),
         );
         all.register(
             "audit_findings",
-            "What the background audit finds about the objects that are stored now",
+            "Current findings of the background audit about stored objects",
             self.findings.clone(),
         );
         all.register(
@@ -143,7 +143,7 @@ impl ClusterMetrics {
         );
         all.register(
             "events",
-            "Kubernetes Events about refusals and findings",
+            "Kubernetes Events about denials and findings",
             self.events.clone(),
         );
     }

@@ -78,7 +78,7 @@ pub(super) fn run(args: &Args, now: Timestamp) -> Result<ExitStatus, Failure> {
         .filter_map(|facts| problem(facts, now, args.expires_within))
         .collect();
     if key_matches == Some(false) {
-        problems.push("the key is another certificate's".into());
+        problems.push("the key does not match the certificate".into());
     }
     let status = if problems.is_empty() {
         ExitStatus::Fine
@@ -102,9 +102,9 @@ pub(super) fn run(args: &Args, now: Timestamp) -> Result<ExitStatus, Failure> {
 fn problem(facts: &CertificateInfo, now: Timestamp, within: Duration) -> Option<String> {
     let (validity, subject) = (facts.validity, called(&facts.subject, &facts.names));
     if now < validity.from {
-        Some(format!("`{subject}` is not good before {}", validity.from))
+        Some(format!("`{subject}` is not valid before {}", validity.from))
     } else if validity.is_over(now) {
-        Some(format!("`{subject}` has expired on {}", validity.until))
+        Some(format!("`{subject}` expired on {}", validity.until))
     } else if validity.is_over(validity::after(now, within)) {
         Some(format!("`{subject}` expires soon, on {}", validity.until))
     } else {
@@ -144,7 +144,7 @@ impl Display for Report {
             )?;
         }
         if self.key_matches == Some(true) {
-            writeln!(f, "the key is the certificate's")?;
+            writeln!(f, "the key matches the certificate")?;
         }
         for problem in &self.problems {
             writeln!(f, "problem: {problem}")?;

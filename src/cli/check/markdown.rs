@@ -13,7 +13,7 @@ pub(super) fn of(report: &Report) -> String {
     let result = if summary.denied > 0 {
         format!("{} of {} objects denied", summary.denied, summary.judged)
     } else {
-        format!("{} objects judged, none denied", summary.judged)
+        format!("{} objects checked, none denied", summary.judged)
     };
     let mut text = format!("### OpenBao perimeter: {result}\n");
     let findings = report.worst_first();
@@ -39,7 +39,7 @@ pub(super) fn of(report: &Report) -> String {
     for unjudged in &report.unjudged {
         let _ = writeln!(
             text,
-            "\n{} was not judged: {}",
+            "\n{} was not checked: {}",
             unjudged.name(),
             unjudged.reason
         );

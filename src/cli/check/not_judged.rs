@@ -6,15 +6,15 @@ use serde::Serialize;
 use crate::inventory::ObjectRef;
 use crate::sources::files::Origin;
 
-/// An object, or a row of the allowlist for it, that was not judged.
+/// An object, or a row of the allowlist for it, that was not checked.
 pub(super) struct Omission {
     pub(super) object: ObjectRef,
-    /// The only row of the allowlist that was not judged; `None` for the whole object.
+    /// The only row of the allowlist that was not checked; `None` for the whole object.
     pub(super) row: Option<&'static str>,
     pub(super) reason: String,
 }
 
-/// An object that was not judged.
+/// An object that was not checked.
 #[derive(Debug, JsonSchema, Serialize)]
 pub(super) struct NotJudged {
     /// Its kind.
@@ -23,7 +23,7 @@ pub(super) struct NotJudged {
     pub(super) namespace: String,
     /// Its name.
     pub(super) object: String,
-    /// The only row of the allowlist that was not judged; `None` for the whole object.
+    /// The only row of the allowlist that was not checked; `None` for the whole object.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) row: Option<&'static str>,
     /// The reason.

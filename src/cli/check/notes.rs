@@ -33,7 +33,7 @@ impl Input<'_> {
         !self.is_told && !self.manifests().any(Manifests::has_reviewed_kinds)
     }
 
-    /// The objects that were not judged, in whole or in a row: no cluster is known in the namespace of a policy,
+    /// The objects that were not checked, in whole or in a row: no cluster is known in the namespace of a policy,
     /// neither before nor after; the cluster of a restore is not known; or no address of the API server is known. A
     /// dump of a cluster shows which clusters there are.
     pub(super) fn unjudged(&self, world: &CompiledSnapshot, judged: &[Judged]) -> Vec<Omission> {
@@ -78,16 +78,18 @@ impl Input<'_> {
             let others = self.other_kinds(|_| true);
             let colon = if others.is_empty() { "" } else { ": " };
             notes.push(format!(
-                "nothing was judged, since there is no {}{colon}{others}",
+                "nothing was checked, since there is no {}{colon}{others}",
                 kinds.join(", ")
             ));
         } else if self.before.is_some() && judged.is_empty() {
-            notes.push("nothing was judged, since nothing differs from what is before".to_owned());
+            notes.push("nothing was checked, since nothing differs from --before".to_owned());
         }
         let is_namesake = |kind: &str| judged_kinds().any(|judged| judged.as_str() == kind);
         let namesakes = self.other_kinds(is_namesake);
         if !namesakes.is_empty() {
-            notes.push(format!("of another API group, and not judged: {namesakes}"));
+            notes.push(format!(
+                "of another API group, and not checked: {namesakes}"
+            ));
         }
         let defaulted = self.manifests().flat_map(|manifests| &manifests.defaulted);
         let mut defaulted: Vec<ObjectRef> = defaulted.chain(&self.defaulted).cloned().collect();

@@ -74,7 +74,7 @@ pub(super) struct Name {
     pub(super) file: Option<String>,
 }
 
-/// The status checkpoints of an object that was judged.
+/// The status checkpoints of an object that was checked.
 #[derive(Debug, JsonSchema, Serialize)]
 pub(super) struct Checkpoints {
     /// The object.

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 pub(crate) enum RevisionError {
     /// Git cannot be started.
     #[error(
-        "`--before {revision}` is no path, and git could not be run to read it as a revision: {error}"
+        "`--before {revision}` is not a path, and git could not be run to read it as a revision: {error}"
     )]
     NoGit {
         /// The revision.
@@ -153,7 +153,7 @@ impl Revision {
     /// A note about something that cannot be read at the revision.
     pub(crate) fn unreadable(&self, error: &str) -> String {
         let error = self.renamed(error);
-        format!("at {}, {error}; what it holds is new", self.name)
+        format!("at {}, {error}; its content counts as new", self.name)
     }
 
     /// A file of the temporary folder as git names it: `REVISION:PATH`.

@@ -33,13 +33,13 @@ pub(super) fn of(report: &Report, is_explained: bool) -> String {
     for accepted in &report.accepted {
         let entries = accepted.entries.join(" and ");
         let line = format!(
-            "{}, {} lies in {entries} of {}",
+            "{}, {} is permitted by {entries} of {}",
             accepted.object, accepted.field, accepted.cluster
         );
         let _ = writeln!(text, "{}", wrapped(&line, "", "  "));
     }
     for policy in &report.counted_as_rendered {
-        let line = format!("note: {policy} is in no file and counts as the operator renders it");
+        let line = format!("note: {policy} is not in the files: assuming the rendered policy");
         let _ = writeln!(text, "{}", wrapped(&line, "", "  "));
     }
     unjudged(&mut text, &report.unjudged);
@@ -69,7 +69,7 @@ fn unjudged(text: &mut String, all: &[NotJudged]) {
     for ((reason, help), objects) in by_reason {
         let verb = if objects.len() == 1 { "was" } else { "were" };
         let objects = named(objects.iter().map(|object| object.name()));
-        let line = format!("note: {objects} {verb} not judged: {reason}; {help}");
+        let line = format!("note: {objects} {verb} not checked: {reason}; {help}");
         let _ = writeln!(text, "{}", wrapped(&line, "", "  "));
     }
 }
@@ -272,11 +272,11 @@ fn summary(text: &mut String, summary: &Summary) {
     };
     let unjudged = match unjudged {
         0 => String::new(),
-        number => format!("; {}", count(number, "not judged", DOUBTFUL)),
+        number => format!("; {}", count(number, "not checked", DOUBTFUL)),
     };
     let _ = writeln!(
         text,
-        "judged {judged}: {}, {}; {skipped} of other kinds skipped{unjudged}",
+        "checked {judged}: {}, {}; {skipped} of other kinds skipped{unjudged}",
         count(denied, "denied", BAD),
         count(warned, "with warnings", DOUBTFUL)
     );

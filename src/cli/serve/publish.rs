@@ -33,8 +33,8 @@ const PACE: u32 = 3;
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Warning while the newest facts are not in force.
-const STUCK: &str = "the newest facts or settings could not be compiled, a bug of ours that the log shows; \
-    while facts are missing judged writes are denied (OBP403)";
+const STUCK: &str = "the newest facts or settings could not be compiled (a bug in openbao-perimeter, see the log); \
+    while facts are missing, writes of the reviewed kinds are denied (OBP403)";
 
 /// Task that publishes.
 pub(super) struct Publisher {

@@ -179,13 +179,13 @@ impl Reloader {
             return;
         }
         let keys = waiting.join(", ");
-        let notice = format!("changed in the file, and not in force before a restart: {keys}");
+        let notice = format!("changed in the file, in force after a restart: {keys}");
         let notice = (!waiting.is_empty()).then_some(notice);
         self.targets.readiness.notice("restart", notice.as_deref());
         if waiting.is_empty() {
             tracing::info!("no setting waits for a restart");
         } else {
-            tracing::warn!(keys, "some settings change with a restart only");
+            tracing::warn!(keys, "some changed settings need a restart");
         }
         self.waiting = waiting;
     }

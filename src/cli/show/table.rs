@@ -66,8 +66,8 @@ pub(super) fn overview(view: &View) -> String {
             count(of.checkpoints, 11, DOUBTFUL),
         );
     }
-    let hint = "\nheld and broken are rows of the floor, beyond are violations of the ceiling, checkpoints are those that \
-                are not True; `--cluster` shows one cluster in detail";
+    let hint = "\nheld and broken count rows of the floor, beyond counts violations of the ceiling, checkpoints \
+                counts conditions that are not True; `--cluster` shows one cluster in detail";
     let _ = writeln!(text, "{}", wrapped(hint.trim_start(), "", ""));
     text
 }
@@ -162,7 +162,7 @@ fn of_zone(text: &mut String, zone: &ZoneView) {
         let stored = if policy.stored {
             ""
         } else {
-            ", which is not there and counts as the operator renders it"
+            ", which does not exist and is assumed as the operator renders it"
         };
         let line = format!("managed policy {}{stored}", policy.name);
         let _ = writeln!(text, "{}", wrapped(&line, "  ", "    "));
@@ -184,7 +184,7 @@ fn of_zone(text: &mut String, zone: &ZoneView) {
         let _ = writeln!(text, "{}", line.replacen(words, &styled(style, words), 1));
     }
     for name in &zone.unreadable {
-        let line = format!("NetworkPolicy {name} cannot be read, or is too large to be proved");
+        let line = format!("NetworkPolicy {name} cannot be read, or is too large to check");
         let _ = writeln!(text, "{}", styled(DOUBTFUL, &wrapped(&line, "  ", "    ")));
     }
     for row in zone.rows.iter().filter(|row| row.state != State::Off) {
@@ -242,7 +242,7 @@ fn of_row(text: &mut String, row: &RowView) {
         let _ = writeln!(text, "{}", styled(FAINT, &line));
     }
     if let Some(missing) = &row.missing {
-        let line = wrapped(&format!("not let through: {missing}"), &indent, &indent);
+        let line = wrapped(&format!("blocked: {missing}"), &indent, &indent);
         let _ = writeln!(text, "{}", styled(style, &line));
     }
 }

@@ -94,7 +94,7 @@ pub(super) fn rules(beyond: &Beyond<'_>, finding: &Finding) -> Vec<Remedy> {
     if !fine.is_empty() && fine.len() < peers.len() {
         all.push(narrowed(
             Rank::NarrowPeers,
-            format!("keep of {place} the peers that are allowed"),
+            format!("keep only the allowed peers of {place}"),
             PolicyEdit::Peers(direction, at, fine),
         ));
         return all;

@@ -152,7 +152,7 @@ fn permit(beyond: &Beyond<'_>, rule: &Rule) -> Option<Remedy> {
     let permitted = SettingEdit::Platform(zones, beyond.direction, rule.clone());
     Some(Remedy::new(
         Rank::Permit,
-        "ask the platform's team to permit it",
+        "ask the platform team to permit it",
         Change::Setting(permitted),
     ))
 }

@@ -101,7 +101,7 @@ fn obp105_a_missing_managed_policy_counts_as_rendered_in_files_and_as_missing_in
         no policy isolates the backup and restore pods of OpenBaoCluster bao/bao for Ingress, so every connection is open";
     let only_servers = bare(&world(&facts(&[servers])), Audit);
     assert_eq!(missing(&only_servers), [(jobs, Level::Warn)]);
-    assert!(only_servers[0].help.contains("review.baseline: classic"));
+    assert!(only_servers[0].help.contains("`baseline: classic`)"));
     // Jobs are unrestricted before 0.1.
     let bao = cluster(&json!({}));
     let classic = bare(&world_under(config_of(Classic), &[bao], &[]), Audit);
@@ -121,7 +121,7 @@ fn obp105_a_missing_managed_policy_is_reported_where_others_isolate_the_pods_too
     );
     let isolated = bare(&world(std::slice::from_ref(&all)), Audit);
     let what = "NetworkPolicies `bao-network-policy` and `bao-jobs-network-policy` of the operator are missing: \
-        other policies isolate the pods, and what only the missing ones permit is cut";
+        other policies isolate the pods, so connections that only the missing policies permit are cut";
     assert_eq!(missing(&isolated), [(what, Level::Warn)]);
     assert_eq!(isolated[0].witness, None);
     // No policy is missing if the operator renders none.

@@ -45,7 +45,7 @@ pub fn check(
     let cidr = declared.as_ref().ok().filter(|_| !is_reported)?;
     Some(Finding {
         reason: public_part(declaration, cidr)?,
-        help: "the platform's team permits a public API server in the setting `apiServerAddresses`"
+        help: "the platform team permits a public API server in the setting `apiServerAddresses`"
             .to_owned(),
         remedies: name.into_iter().chain(permit(cidr)).collect(),
         ..declaration.finding(Cause::PublicApiServerBlock, Onset::Introduced, PATH)
@@ -57,7 +57,7 @@ fn permit(cidr: &Cidr) -> Option<Remedy> {
     let net = cidr.canonical()?;
     let is_host = net.prefix_len() == net.max_prefix_len();
     let edit = SettingEdit::ApiServerAddress(net.addr());
-    let action = "ask the platform's team to name it as the API server's";
+    let action = "ask the platform team to list it as an API server address";
     is_host.then(|| Remedy::new(Rank::Permit, action, Change::Setting(edit)))
 }
 
@@ -104,8 +104,8 @@ fn unsafe_part(declaration: &Declaration<'_>, cidr: &Cidr) -> Option<String> {
     let block = AddressSet::of(cidr.canonical()?);
     let found = unsafe_address::first_of(declaration, &block, &nowhere)?;
     Some(format!(
-        "`{cidr}` opens port 443 of {found}, a loopback, link-local or cloud-metadata address, at which no API \
-         server is"
+        "`{cidr}` opens port 443 of {found}, a loopback, link-local or cloud-metadata address, which no API server \
+         has"
     ))
 }
 

@@ -31,8 +31,8 @@ pub fn check(
     let found = if !is_dns_label(name) {
         Finding {
             reason: format!(
-                "expected the name of a namespace, found `{name}`; no namespace can have it, so OpenBao would be \
-                 without DNS"
+                "expected a namespace name, found `{name}`, which no namespace can have; OpenBao would be without \
+                 DNS"
             ),
             ..declaration.finding(Cause::DnsNamespace, Onset::of(is_known), PATH)
         }
@@ -41,7 +41,7 @@ pub fn check(
     {
         Finding {
             reason: format!(
-                "opens port 53 to every pod of namespace `{name}`, which is none in which the platform's DNS is expected"
+                "opens port 53 to every pod of namespace `{name}`, which is not a DNS namespace of the platform"
             ),
             ..declaration.finding(Cause::UnexpectedDnsNamespace, Onset::Introduced, PATH)
         }
@@ -59,11 +59,11 @@ pub fn check(
     });
     let permit = is_dns_label(&name).then(|| {
         let edit = SettingEdit::DnsNamespace(name);
-        let action = "ask the platform's team to name it as one of its DNS";
+        let action = "ask the platform team to list it as a DNS namespace";
         Remedy::new(Rank::Permit, action, Change::Setting(edit))
     });
     Some(Finding {
-        help: "name the namespace of the platform's DNS; the platform's team lists those in `review.dnsNamespaces`"
+        help: "name the namespace of the platform's DNS; the platform team lists those in `review.dnsNamespaces`"
             .to_owned(),
         remedies: home.into_iter().chain(permit).collect(),
         ..found

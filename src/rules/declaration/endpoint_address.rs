@@ -123,7 +123,7 @@ fn of_list(
                     None
                 } else if *copies > 1 {
                     Some(Finding {
-                        reason: format!("lists {address} a second time"),
+                        reason: format!("lists {address} twice"),
                         help: "list each address once".to_owned(),
                         ..declaration.finding(Cause::DuplicateEndpoint, Onset::Introduced, path)
                     })
@@ -172,7 +172,7 @@ fn of_uncertain(
             list.ports
         ),
         help: format!(
-            "list the addresses that `{}` shows; where the resolver is there all the same, the platform's team permits \
+            "list the addresses that `{}` shows; if the resolver really has this address, the platform team permits \
              it in `review.unsafeEgressAllowed`",
             list.source
         ),
@@ -193,7 +193,7 @@ fn leave_out(declaration: &Declaration<'_>, list: &List, at: usize) -> Remedy {
 /// Has the platform permit an unsafe address.
 fn permit(address: IpAddr) -> Remedy {
     let edit = SettingEdit::UnsafeAllowed(Direction::Egress, address.into());
-    let action = "ask the platform's team to permit it, if it is there";
+    let action = "ask the platform team to permit it, if the resolver really has this address";
     Remedy::new(Rank::Permit, action, Change::Setting(edit))
 }
 
@@ -233,7 +233,7 @@ impl<'a> Old<'a> {
         let onset = Onset::of(self.unreadable.contains(problem.value.as_str()));
         Some(Finding {
             reason: format!(
-                "{}; the operator stops at it and renders no policy",
+                "{}; the operator stops at this entry and renders no policy",
                 problem.problem
             ),
             help: format!("write the addresses that `{}` shows", list.source),

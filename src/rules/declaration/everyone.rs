@@ -110,7 +110,7 @@ fn is_stranger(peer: &PeerSet) -> bool {
     }
 }
 
-/// Keeps of a rule the peers that are fine; where there are none, a namespace has to be named.
+/// Remedies for the peers of a rule: name a namespace, or keep only the acceptable peers, if there are any.
 fn name_peers(
     declaration: &Declaration<'_>,
     rule: &DeclaredRule,
@@ -119,7 +119,7 @@ fn name_peers(
     let peers = rule.rule.peers.iter();
     let fine: Vec<Peer> = peers.filter(|peer| is_fine(peer)).cloned().collect();
     let name = ClusterEdit::Peers(rule.at, vec![namespace_to_name()]);
-    let mut all = vec![declaration.remedy(Rank::Name, "name who needs it", name)];
+    let mut all = vec![declaration.remedy(Rank::Name, "name the peers that need it", name)];
     if !fine.is_empty() {
         let fine = ClusterEdit::Peers(rule.at, fine);
         all.push(declaration.remedy(Rank::NarrowPeers, "keep the other peers", fine));
@@ -160,12 +160,12 @@ fn pods_finding(
                 declaration.object
             ),
             Direction::Egress => format!(
-                "opens the pods of {} to everywhere: any pod of any namespace",
+                "lets the pods of {} reach everything: any pod of any namespace",
                 declaration.object
             ),
         },
         witness: witness(declaration.direction, &cluster_zone(declaration), piece),
-        help: "name who needs it, by namespace or block".to_owned(),
+        help: "name the peers that need it, by namespace or block".to_owned(),
         remedies: name_peers(declaration, rule, |peer| {
             let mut sets = peer
                 .sets(&declaration.object.namespace, Reading::May)
@@ -332,7 +332,7 @@ fn wide_finding(
     let named = open.overlap(shown);
     let by_name = PeerSet::v4(named.v4).or_else(|| PeerSet::v6(named.v6));
     let note = if by_name.is_none() {
-        "; an IPv6 address that carries an IPv4 address counts as this one"
+        "; an IPv6 address that embeds an IPv4 address counts as that IPv4 address"
     } else {
         ""
     };

@@ -189,10 +189,10 @@ fn raw_ingress(
         reason: format!(
             "{CONTRACT}: raw `ingressRules` are denied, since they open any port to any peer"
         ),
-        help: "declare who needs the API port as trustedIngressPeers instead".to_owned(),
+        help: "declare the clients of the API port in trustedIngressPeers instead".to_owned(),
         remedies: vec![declaration.remedy(
             Rank::Trust,
-            "declare who needs the API port as trusted peers instead",
+            "declare the clients of the API port as trusted peers instead",
             ClusterEdit::TrustInstead(peers),
         )],
         ..reported(declaration, onset, RAW_RULES)?
@@ -219,7 +219,7 @@ fn untrusting_ingress(
     }
     let onset = Onset::of(before.is_some_and(untrusting));
     Some(Finding {
-        reason: "`spec.ingress` is on and no trusted peer is declared, so that nothing would reach OpenBao through it"
+        reason: "`spec.ingress` is enabled but no trusted peer is declared, so nothing could reach OpenBao through it"
             .to_owned(),
         help: "name the namespace of the ingress controller in trustedIngressPeers".to_owned(),
         remedies: vec![declaration.remedy(

@@ -79,7 +79,7 @@ fn reason(declaration: &Declaration<'_>, rule: &DeclaredRule, piece: &Region) ->
         format!("opens {}", further.join(", "))
     };
     format!(
-        "{opened}, where OpenBao listens on {} for its clients",
+        "{opened}, but OpenBao listens only on {} for clients",
         listeners(declaration).join(" and ")
     )
 }

@@ -52,9 +52,9 @@ const PROFILE: &str = "spec.profile";
 /// The effect of a problem.
 fn effect(problem: &Malformed) -> &'static str {
     if problem.path == PROFILE {
-        "the API server rejects this, and no contract of a profile is checked"
+        "the API server rejects this, and the contract for Hardened clusters is not checked"
     } else {
-        "the NetworkPolicy API denies this, and the operator would stall on it"
+        "the NetworkPolicy API rejects this, so the operator could not write its policies"
     }
 }
 

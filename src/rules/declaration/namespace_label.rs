@@ -89,11 +89,11 @@ impl Loose {
     fn reason(&self) -> String {
         match self {
             Self::Pods(keys) => format!(
-                "selects pods of any namespace by the label {}, which everyone may set who may make a pod anywhere",
+                "selects pods of any namespace by the label {}, which anyone who can create a pod can set",
                 keys.join(", ")
             ),
             Self::Namespace(keys) => format!(
-                "selects by the namespace label {}, which everyone may set who may edit a namespace",
+                "selects by the namespace label {}, which anyone who can edit a namespace can set",
                 keys.join(", ")
             ),
         }

@@ -117,7 +117,7 @@ fn finding(
         Some(tunnel) => by_tunnel(declaration, tunnel),
         None => (
             format!(
-                "lets others than the pods of {} reach its Raft port {port}",
+                "lets peers other than the pods of {} reach its Raft port {port}",
                 declaration.object
             ),
             format!("name the ports that clients need, without {port}"),
@@ -149,8 +149,8 @@ fn by_tunnel(declaration: &Declaration<'_>, tunnel: u16) -> (String, String) {
         declaration.object
     );
     let help = format!(
-        "leave out {tunnel}; the platform's team permits a mesh's peers in `review.platform`, or takes {tunnel} out of \
-         `review.tunnelPorts` where there is no mesh"
+        "leave out {tunnel}; the platform team permits a mesh's peers in `review.platform`, or removes {tunnel} from \
+         `review.tunnelPorts` if there is no mesh"
     );
     (reason, help)
 }

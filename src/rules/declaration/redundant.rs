@@ -131,9 +131,9 @@ fn is_old(declaration: &Declaration<'_>, rule: &DeclaredRule) -> bool {
 
 fn finding(declaration: &Declaration<'_>, rule: &DeclaredRule) -> Finding {
     let reason = if rule.regions.is_empty() {
-        "lets no connection through at all"
+        "allows no connection at all"
     } else {
-        "opens nothing that the core rules and the other declared rules do not open already"
+        "opens nothing beyond what the core rules and the other declared rules already open"
     };
     Finding {
         reason: reason.to_owned(),

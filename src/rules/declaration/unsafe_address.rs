@@ -194,10 +194,10 @@ fn of_rule(declaration: &Declaration<'_>, rule: &DeclaredRule, search: &Search) 
         .or_else(|| pieces.first())?;
     let help = match declaration.direction {
         Direction::Ingress => {
-            "name the addresses that clients have; the platform's team permits others in `review.unsafeIngressAllowed`"
+            "name the addresses that clients have; the platform team permits others in `review.unsafeIngressAllowed`"
         }
         Direction::Egress => {
-            "take the address out with `except`; where workload identity needs it, the platform's team permits it in \
+            "take the address out with `except`; if workload identity needs it, the platform team permits it in \
              `review.unsafeEgressAllowed`"
         }
     };
@@ -207,7 +207,7 @@ fn of_rule(declaration: &Declaration<'_>, rule: &DeclaredRule, search: &Search) 
     };
     let inside = piece
         .carried
-        .map(|address| format!(": an IPv6 address that carries {address}"));
+        .map(|address| format!(": an IPv6 address that embeds {address}"));
     let zone = cluster_zone(declaration);
     Some(Finding {
         reason: format!(
@@ -251,7 +251,7 @@ fn remedies(declaration: &Declaration<'_>, rule: &DeclaredRule) -> Vec<Remedy> {
     }
     all.extend(unsafe_nets.first().map(|net| {
         let edit = SettingEdit::UnsafeAllowed(declaration.direction, *net);
-        let action = "ask the platform's team to permit it";
+        let action = "ask the platform team to permit it";
         Remedy::new(Rank::Permit, action, Change::Setting(edit))
     }));
     all.push(declaration.remedy(

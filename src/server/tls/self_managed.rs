@@ -153,7 +153,7 @@ impl SelfManaged {
         let text = error.to_string();
         if self.last_error.as_ref() != Some(&text) {
             let error = error as &dyn std::error::Error;
-            tracing::warn!(error, "cannot keep the certificates, trying again");
+            tracing::warn!(error, "cannot update the certificates, trying again");
             self.last_error = Some(text);
         }
     }

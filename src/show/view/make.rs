@@ -44,8 +44,8 @@ fn cluster(world: &CompiledSnapshot, perimeter: &ClusterPerimeter) -> ClusterVie
     }
     if read.is_some_and(|cluster| !cluster.is_rendered(world.config.baseline)) {
         notes.push(
-            "It is restored into, so the operator renders no policies for it: there is no floor, and isolation is \
-             somebody else's work."
+            "It is restored into, so the operator renders no policies for it: there is no floor, and another policy \
+             has to isolate its pods."
                 .to_owned(),
         );
     }

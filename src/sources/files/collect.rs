@@ -99,7 +99,7 @@ impl<'o> Collector<'o> {
             }
             Ok(Content::Binary) if file.is_named => self.unreadable.push(LoadError::Encoding {
                 path: path.clone(),
-                found: "it is no text".to_owned(),
+                found: "it is not a text file".to_owned(),
             }),
             Ok(Content::Binary) => self.manifests.skipped.push(Skipped {
                 path: path.clone(),
@@ -126,7 +126,7 @@ impl<'o> Collector<'o> {
             self.manifests.skipped.push(Skipped {
                 path: at.file.to_owned(),
                 line: Some(broken.line),
-                reason: "a template in a folder that is no chart; render it first".to_owned(),
+                reason: "a template outside a chart; render it first".to_owned(),
             });
         } else {
             self.unreadable.push(LoadError::Syntax {

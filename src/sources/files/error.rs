@@ -191,7 +191,7 @@ impl fmt::Display for RepeatedKey {
         let (path, line, column) = (self.path.display(), self.line, self.column);
         write!(
             f,
-            "{path}:{line}:{column}: the key `{}` stands there again; the last one counts",
+            "{path}:{line}:{column}: duplicate key `{}`; the last one counts",
             self.key
         )
     }

@@ -180,7 +180,7 @@ impl Search<'_> {
                 continue;
             }
             if !entry.exists() {
-                self.skip(entry, "a link to nowhere");
+                self.skip(entry, "a broken symlink");
             } else if let Err(error) = self.visit(entry, false) {
                 self.failed(entry, error);
             }

@@ -31,7 +31,7 @@ impl Manifests {
                 .keys()
                 .map(|build| format!("`{}`", self.builds[*build].command));
             let names: Vec<String> = names.collect();
-            notes.push(format!("each is judged by itself: {}", names.join(", ")));
+            notes.push(format!("each is checked separately: {}", names.join(", ")));
         }
         let mut worlds = Vec::new();
         let first = ranks.first().cloned().unwrap_or_default();
@@ -130,7 +130,7 @@ fn ranked(objects: Vec<Located>, notes: &mut Vec<String>) -> Vec<Vec<Located>> {
         let places = places.iter().map(|at| objects[*at].origin.to_string());
         let places: Vec<String> = places.collect();
         notes.push(format!(
-            "{object} is written differently at {}; each is judged against the rest",
+            "{object} is written differently at {}; each is checked against the rest",
             places.join(" and ")
         ));
     }

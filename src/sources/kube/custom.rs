@@ -283,7 +283,7 @@ impl Watch {
             }
             (Served::Unproved, _) => tracing::warn!(
                 kind,
-                "list answers 404, and discovery does not prove that the kind is gone: keeping the last facts"
+                "list returned 404, and discovery does not confirm that the kind is gone: keeping the last known objects"
             ),
         }
     }

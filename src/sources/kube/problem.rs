@@ -6,8 +6,8 @@ use std::iter::successors;
 use hyper_util::client::legacy;
 
 /// Advice for failures to connect: a policy or a firewall that drops packets gives no reason.
-const CANNOT_CONNECT: &str = "cannot connect to the API server: check that NetworkPolicies and firewalls let this pod \
-    out to address and port of its endpoints (kubectl -n default get endpointslices)";
+const CANNOT_CONNECT: &str = "cannot connect to the API server: check that NetworkPolicies and firewalls allow \
+    egress from this pod to the address and port of its endpoints (kubectl -n default get endpointslices)";
 
 /// The error with all its causes, without repetition, and with advice if no connection was made.
 pub(super) fn problem(error: &(dyn Error + 'static)) -> String {

@@ -317,7 +317,7 @@ impl Watch {
 }
 
 fn silent(_: Elapsed) -> Error {
-    Error::Service("the API server is silent".into())
+    Error::Service("the API server sent no watch event in time".into())
 }
 
 fn unreadable(error: super::items::CutError) -> Error {

@@ -53,19 +53,19 @@ fn an_overlay_is_built_and_its_base_is_not_judged_by_itself() {
         .says(
             "note: each is judged by itself: `kustomize build ./prod`, `kustomize build ./test`\n",
         )
-        .says("judged 2: 1 denied")
+        .says("checked 2: 1 denied")
         .says("--> kustomize build ./prod:")
         .says("made from base/policy.yaml");
     tree.check(&["test"])
         .ends_with(0)
-        .says("judged 1: 0 denied");
+        .says("checked 1: 0 denied");
     // A base that nothing here uses is built, and so is a folder whose file is named.
     tree.check(&["-n", "bao", "base"])
         .ends_with(1)
-        .says("judged 1: 1 denied");
+        .says("checked 1: 1 denied");
     tree.check(&["prod/kustomization.yaml"])
         .ends_with(1)
-        .says("judged 1: 1 denied");
+        .says("checked 1: 1 denied");
     // Plain files are read as they are.
     tree.check(&["--no-build", "base", "-n", "bao"])
         .ends_with(1)
@@ -87,7 +87,7 @@ fn overlays_with_plain_files_are_judged_with_them_and_an_edit_by_overlay() {
     ended
         .ends_with(1)
         .says("NetworkPolicy bao/web: 1 denied")
-        .says("judged 3: 1 denied");
+        .says("checked 3: 1 denied");
     // An edit is one of each overlay.
     let after = overlays("after");
     after.write("cluster.yaml", &cluster);
@@ -123,7 +123,7 @@ fn nothing_remote_is_fetched_and_a_build_that_fails_leaves_the_rest() {
     );
     tree.check(&["."])
         .ends_with(2)
-        .says("judged 2: 1 denied")
+        .says("checked 2: 1 denied")
         .says("note: skipped ./part: a component that no kustomization here uses\n")
         .complains("error: failed to build: kustomize build ./far: `https://127.0.0.1:9/x?ref=v1` is remote, and nothing is fetched\n")
         .complains("error: failed to build: kustomize build ./gone: `gone.yaml` in gone/kustomization.yaml: No such file")
@@ -170,7 +170,7 @@ fn a_chart_is_rendered() {
     tree.check(&["--no-build", "charts", "."])
         .ends_with(0)
         .says("templates/policy.yaml:")
-        .says("a template in a folder that is no chart");
+        .says("a template outside a chart");
     tree.write(
         "charts/lib/Chart.yaml",
         "apiVersion: v2\nname: lib\nversion: 0.1.0\ntype: library\n",

@@ -148,7 +148,7 @@ fn a_cluster_is_read_and_judged() {
     ended
         .ends_with(1)
         .says("NetworkPolicy bao/mine: 1 denied")
-        .says("judged 2: 1 denied");
+        .says("checked 2: 1 denied");
     run(&["show", "--inventory", "live"])
         .ends_with(0)
         .says("bao/bao");

@@ -19,7 +19,7 @@ fn flags_choose_what_is_read() {
         &["--recursive", "a", "b.yaml"],
         &["a", "b.yaml"],
     ] {
-        tree.check(args).ends_with(1).says("judged 3: 3 denied");
+        tree.check(args).ends_with(1).says("checked 3: 3 denied");
     }
     for (globs, judged) in [
         (&["--exclude", "two.yaml"][..], 1),
@@ -38,7 +38,7 @@ fn flags_choose_what_is_read() {
         } else {
             ended
                 .ends_with(1)
-                .says(&format!("judged {judged}: {judged} denied"));
+                .says(&format!("checked {judged}: {judged} denied"));
         }
     }
     tree.check(&["--exclude", "[", "a"])
@@ -46,7 +46,7 @@ fn flags_choose_what_is_read() {
         .complains("cannot use the pattern `[`");
     tree.check(&["-n", "bao", "nowhere.yaml", "b.yaml"])
         .says("NetworkPolicy bao/four: 1 denied")
-        .says("judged 2: 2");
+        .says("checked 2: 2");
     tree.check(&[])
         .ends_with(2)
         .complains("error: nothing to read: name a file or folder");
@@ -79,21 +79,21 @@ fn an_object_that_stands_twice_counts_once_or_is_judged_in_each_version() {
         .write("b.yaml", format!("# a copy\n{}", open("same")));
     tree.check(&["."])
         .ends_with(1)
-        .says("judged 1: 1 denied")
+        .says("checked 1: 1 denied")
         .says_nothing_of("differently");
     tree.write("b.yaml", fine("same"));
-    let note = "note: NetworkPolicy bao/same is written differently at ./a.yaml:1 and ./b.yaml:1; each is judged against the rest\n";
+    let note = "note: NetworkPolicy bao/same is written differently at ./a.yaml:1 and ./b.yaml:1; each is checked against the rest\n";
     tree.check(&["."])
         .ends_with(1)
         .says(note)
-        .says("judged 2: 1 denied");
+        .says("checked 2: 1 denied");
     // The order does not matter.
     tree.write("a.yaml", fine("same"))
         .write("b.yaml", open("same"));
     tree.check(&["."])
         .ends_with(1)
         .says(note)
-        .says("judged 2: 1 denied")
+        .says("checked 2: 1 denied")
         .says("--> ./b.yaml:");
     // Each version is judged against the others' policies.
     let cluster = fs::read_to_string(Path::new(&inventory()).join("openbaocluster.yaml")).unwrap();

@@ -19,14 +19,14 @@ fn a_project_names_paths_and_what_is_left_out() {
     tree.check(&[])
         .ends_with(1)
         .says("--> m/one.yaml:")
-        .says("judged 1: 1 denied");
+        .says("checked 1: 1 denied");
     // A flag beats it.
     tree.check(&["m/two.yaml"])
         .says("bao/two: 1 denied")
-        .says("judged 1: 1 denied");
+        .says("checked 1: 1 denied");
     tree.check(&["--exclude", "one.*"])
         .says("bao/two: 1 denied")
-        .says("judged 1: 1 denied");
+        .says("checked 1: 1 denied");
     // It is found from a folder below, up to the root of the repository.
     let below = Tree(tree.0.join("deep/er"));
     below.write("x.txt", "");
@@ -34,7 +34,7 @@ fn a_project_names_paths_and_what_is_left_out() {
         .check(&[])
         .ends_with(1)
         .says("--> ../../m/one.yaml:")
-        .says("judged 1: 1 denied");
+        .says("checked 1: 1 denied");
     let other = Tree(tree.0.join("other"));
     other.write(".git/HEAD", "");
     other.check(&[]).ends_with(2).complains("nothing to read");
@@ -67,7 +67,7 @@ fn a_project_beats_the_settings_file_and_a_flag_beats_it() {
     // Its level counts: the policies are only warned of.
     tree.check(&[])
         .ends_with(0)
-        .says("judged 2: 0 denied, 2 with warnings");
+        .says("checked 2: 0 denied, 2 with warnings");
     let inventory = inventory();
     let show = ["show", "--inventory", &inventory, "-o", "json"];
     tree.run(&show).ends_with(0).says("next");

@@ -57,9 +57,9 @@ spec:
     let denied = findings.iter().find(|finding| finding["code"] == "OBP201");
     let reason = denied.unwrap()["reason"].as_str().unwrap();
     for part in [
-        "`spec.ingress[0].form` is dropped with what it says \
-         ([{\"podSelector\":{\"matchLabels\":{\"app\":\"front\"}}}]), perhaps `from` was meant",
-        "`spec.podSelectors` is dropped with what it says",
+        "`spec.ingress[0].form` is dropped with its value \
+         ([{\"podSelector\":{\"matchLabels\":{\"app\":\"front\"}}}]); did you mean `from`?",
+        "`spec.podSelectors` is dropped with its value",
     ] {
         assert!(reason.contains(part), "{reason}");
     }
@@ -79,7 +79,7 @@ fn an_unknown_field_of_a_peer_is_reported_with_values_that_cannot_be_read() {
     for part in [
         "denied[OBP401]",
         "warning[OBP316]",
-        "perhaps `podSelector` was meant",
+        "did you mean `podSelector`?",
     ] {
         assert!(flat.contains(part), "{out}");
     }

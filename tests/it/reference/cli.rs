@@ -21,21 +21,23 @@ fn help(command: Command) -> String {
 const ABOUT: &str = "\
 Exit status: 0 if nothing is denied, 1 if something is, 2 if the command could not run or could not read a part of its input: also if the
 files contain no object, or one with an invalid name, such as `${NAMESPACE}` of a template. `check --fail-on warn` ends with 1 for warnings
-too, `--strict` also for objects that could not be judged, and `--fail-on never` for nothing; 2 stays. `can` ends with 0 for yes, 1 for no
-and for only some connections. Everything without a flag is set in the file of
+too, `--strict` also for objects that could not be checked, and `--fail-on never` never ends with 1; 2 stays. `can` ends
+with 0 for yes, and with 1 for no or if only some of the connections are
+allowed. Everything without a flag is set in the file of
 `--config`; see [settings](settings.md). Colours are for terminals; `NO_COLOR` turns them off, `CLICOLOR_FORCE=1` keeps them in
 a pipe.
 
 `check`, `render` and `show` read what a repository holds. Files are YAML or JSON, as kubectl reads them. A folder is read with its
 subfolders, without hidden ones. A folder with a `kustomization.yaml` is built by `kustomize`, or else by `kubectl kustomize`, and one with a
-`Chart.yaml` is rendered by `helm template`; nothing is fetched from a network. A base that another kustomization uses is not judged by
-itself. Builds that have an object or a base in common, such as two overlays, are each judged by themselves, with all plain files. If the
+`Chart.yaml` is rendered by `helm template`; nothing is fetched from a network. A base that another kustomization uses
+is not checked separately. Builds that share an object or a base, such as two overlays, are checked separately, each
+with all plain files. If the
 tool is not installed, the folder is skipped, and a note has the command to pipe. `--no-build` reads plain files only.
 
-`check` goes on after what it cannot read. Links to nowhere, binaries, templates outside of a chart and documents without `apiVersion`
+`check` goes on after what it cannot read. Broken symlinks, binaries, templates outside of a chart and documents without `apiVersion`
 and `kind` are skipped, and the exit status stays. Broken YAML or JSON, another encoding, an object that does not decode, a failed build
 and a named file that cannot be read are errors, and the exit status is 2. The same object in two plain files counts once if it is written
-alike; otherwise each version is judged against the rest.
+alike; otherwise each version is checked against the rest.
 
 A file `.openbao-perimeter.yaml` of the working directory, or of a folder above it up to the repository's root (the folder with `.git`),
 has these keys. Its paths are below its folder. A flag wins over it, and it wins over the file of `--config`.

@@ -155,15 +155,15 @@ fn words(schema: &Value) -> Option<Vec<String>> {
 fn the_page_about_settings_is_fresh() {
     let about = "Every setting is a key of the file of `--config`. Those that differ between Deployments, or are typed, have a \
                  flag and an environment variable as well: a flag wins over its variable, that over the file, and that over \
-                 the default. A list or map is taken whole from the first of them that sets it. A key that is not known is \
-                 an error. [settings.schema.json](settings.schema.json) is the schema of the file: with \
+                 the default. Lists and maps are not merged: the first of these sources that sets one wins. An \
+                 unknown key is an error. [settings.schema.json](settings.schema.json) is the schema of the file: with \
                  `# yaml-language-server: $schema=…` in its first line, editors check and complete it.";
     let mut text = page("Settings", "`src/settings.rs`", about);
     let live = LIVE.map(code).join(", ");
     let _ = write!(
         text,
-        "\n`serve` reads the file again when it changes. What it says of {live} is then in force without a restart, in one \
-         step, and the other keys wait for one: logs and `/readyz?verbose` say which. A file that is broken, or that \
+        "\n`serve` reads the file again when it changes. Changes of {live} take effect together, without a restart. \
+         Other changed keys need a restart: the log and `/readyz?verbose` name them. A file that is invalid, or that \
          `serve` would not start with, changes nothing; see [installing](../operations/install.md#settings).\n"
     );
     let schema = Schema(ServerConfig::schema());

@@ -9,7 +9,7 @@ fn cidr(text: &str) -> Cidr {
     text.parse().expect("a CIDR")
 }
 
-const NOT_AT_ALL: &str = "not at all, which a data plane may take for every address";
+const NOT_AT_ALL: &str = "not at all, in which case a data plane may match every address";
 
 #[test]
 fn an_ambiguous_text_says_how_parsers_may_read_it() {

@@ -89,12 +89,12 @@ fn obp605_says_what_a_rule_for_another_port_or_for_addresses_is_worth() {
     };
     let other = reason(to(&namespace("seal"), 8200));
     assert!(
-        other.contains("on other ports than 443; right only if its pods listen there"),
+        other.contains("only on ports other than 443; this works only if the pods"),
         "{other}"
     );
     let addresses = reason(to(&block("0.0.0.0/0"), 443));
     assert!(
-        addresses.contains("pods are under some network plugins only"),
+        addresses.contains("pods only under some network plugins"),
         "{addresses}"
     );
     let shut = reason(to(&namespace("other"), 443));

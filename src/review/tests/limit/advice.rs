@@ -208,13 +208,13 @@ fn obp313_says_which_labels_others_may_set() {
     assert_eq!(
         pods,
         [
-            "selects pods of any namespace by the label `a`, `b`, which everyone may set who may make a pod anywhere"
+            "selects pods of any namespace by the label `a`, `b`, which anyone who can create a pod can set"
         ]
     );
     let namespaces = told(json!({"namespaceSelector": {"matchLabels": {"team": "a"}}}));
     assert_eq!(
         namespaces,
-        ["selects by the namespace label `team`, which everyone may set who may edit a namespace"]
+        ["selects by the namespace label `team`, which anyone who can edit a namespace can set"]
     );
 }
 

@@ -31,7 +31,7 @@ pub(super) fn breaches(declaration: &Declaration<'_>, rule: &DeclaredRule) -> Ve
         return vec![Breach {
             about: About::Pods,
             spot: rule.field(field),
-            reason: format!("`{field}` names nobody, which means everybody"),
+            reason: format!("`{field}` is missing or empty, which means every peer"),
             help: NAME_IT,
             edit: Some(ClusterEdit::Peers(rule.at, vec![namespace_to_name()])),
         }];
@@ -63,7 +63,7 @@ fn of_peer(rule: &DeclaredRule, path: &str, peer: &Peer) -> Option<Breach> {
             (is_empty(namespaces) || is_wide).then(|| Breach {
                 about: About::Pods,
                 spot: rule.at_path(format!("{path}.namespaceSelector")),
-                reason: "this selector is not explicit: any namespace fits it".to_owned(),
+                reason: "this selector is not explicit: it matches any namespace".to_owned(),
                 help: NAME_IT,
                 edit: Some(replaced(rule, peer, namespace_to_name())),
             })
@@ -74,7 +74,7 @@ fn of_peer(rule: &DeclaredRule, path: &str, peer: &Peer) -> Option<Breach> {
             (is_empty(pods) || is_wide).then(|| Breach {
                 about: About::Pods,
                 spot: rule.at_path(format!("{path}.podSelector")),
-                reason: "this selector is not explicit: any pod of the namespace fits it"
+                reason: "this selector is not explicit: it matches any pod of the namespace"
                     .to_owned(),
                 help: NAME_PODS,
                 edit: Some(replaced(
@@ -115,7 +115,7 @@ fn is_empty(selector: &Selector) -> bool {
 /// The fault in a block, `except` or not; `None` where there is none.
 fn unsafe_block(net: IpNet) -> Option<String> {
     if net.prefix_len() == 0 {
-        return Some(format!("`{net}` is every address of its family"));
+        return Some(format!("`{net}` covers every address of its family"));
     }
     let v4 =
         [LOOPBACK_V4, LINK_LOCAL_V4].map(|(at, length)| Ipv4Net::new(at, length).map(IpNet::V4));
@@ -124,6 +124,6 @@ fn unsafe_block(net: IpNet) -> Option<String> {
     let mut blocks = v4.into_iter().chain(v6).flatten();
     let hit = blocks.find(|block| block.contains(&net) || net.contains(block))?;
     Some(format!(
-        "`{net}` overlaps {hit}, whatever its `except` takes out"
+        "`{net}` overlaps {hit}; `except` does not count here"
     ))
 }

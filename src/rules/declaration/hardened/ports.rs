@@ -32,7 +32,7 @@ pub(super) fn breach(direction: Direction, rule: &DeclaredRule) -> Option<Breach
                 entry.protocol
             ),
             PortRange::Named(name) => {
-                format!("the destination decides which port `{name}` is, so it may be any")
+                format!("the destination pod decides which port `{name}` is, so it may be any port")
             }
             PortRange::Numbers(..) => continue,
         };

@@ -41,8 +41,8 @@ pub fn of_restore(
         reason: format!(
             "{CONTRACT}: a restore needs explicit egress rules, and in {named} {breach}"
         ),
-        help: "declare the object storage in the cluster under spec.network.egressRules, by namespace or block and with \
-               its port; then make the restore"
+        help: "declare the object storage in the cluster under spec.network.egressRules, by namespace or block and \
+               with its port; then create the restore"
             .to_owned(),
         ..breached(object, "spec.cluster")
     });

@@ -26,11 +26,11 @@ struct Node {
     folders: Vec<PathBuf>,
     /// Resolved files that it names.
     files: Vec<PathBuf>,
-    /// Problem with a name of which there is no file.
+    /// Problem with a listed file that does not exist.
     missing: Option<String>,
 }
 
-/// Builds all that nothing else uses.
+/// Builds all kustomizations that no other one uses.
 pub(super) fn all(found: &mut Found, paths: &[PathBuf], built: &mut Built) {
     let mut nodes: BTreeMap<PathBuf, Option<Node>> = BTreeMap::new();
     let mut folders = Vec::new();
@@ -91,7 +91,7 @@ pub(super) fn all(found: &mut Found, paths: &[PathBuf], built: &mut Built) {
     }
 }
 
-/// Takes the files out that kustomizations name, and those beside a kustomization.
+/// Removes the files that kustomizations list, and the files next to a kustomization.
 fn without_sources(
     found: &mut Found,
     own: &BTreeSet<&PathBuf>,
@@ -128,12 +128,12 @@ fn without_sources(
         };
         built.skip(
             first,
-            format!("its folder's kustomization does not name it{more}"),
+            format!("the kustomization of its folder does not list it{more}"),
         );
     }
 }
 
-/// The folders that a kustomization is made of, with its own.
+/// The folder of a kustomization and those of its bases.
 fn below(folder: &Path, nodes: &BTreeMap<PathBuf, Option<Node>>, bases: &mut BTreeSet<PathBuf>) {
     if !bases.insert(folder.to_owned()) {
         return;
