@@ -1,9 +1,11 @@
 //! `check`: manifests judged by the same engine as admission, for CI.
 
 mod connectivity;
+mod edit;
 mod fix;
 mod github;
 mod joined;
+mod judging;
 mod junit;
 mod markdown;
 mod not_judged;
@@ -13,26 +15,26 @@ mod revision;
 mod sarif;
 mod text;
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::input::InputArgs;
 use super::output::{Format, OutputArgs};
 use super::project::Project;
-use super::{ExitStatus, Failure, print_config};
+use super::{ExitStatus, Failure, print_config, tell};
 use crate::config::ReviewConfig;
 use crate::inventory::{Change, Object, ObjectRef, Snapshot};
 use crate::review::connectivity::connectivity as connectivity_between;
 use crate::review::offline::{self, Judged, Missing, Objects};
-use crate::review::{CompiledSnapshot, Verdict, Writer};
+use crate::review::{CompiledSnapshot, Writer};
 use crate::settings::{Given, ReviewFlags, ServerConfig};
-use crate::sources::files::{Manifests, Origin};
+use crate::sources::files::{Manifests, STDIN};
 use connectivity::Diff;
+use fix::{FixError, Fixed, Texts, World};
+use judging::{Before, Judging, Seen};
 use notes::Input;
 use report::Report;
-use revision::Revision;
 
 pub use report::schema;
 
@@ -52,6 +54,10 @@ pub struct Args {
     /// (OBP105) instead of being assumed as the operator renders it
     #[arg(long, conflicts_with = "before")]
     pub dump: bool,
+
+    /// Edits of the files.
+    #[command(flatten)]
+    pub edits: FixArgs,
 
     /// Username that writes the manifests
     #[arg(long = "as", value_name = "USER", default_value = "")]
@@ -74,6 +80,18 @@ pub struct Args {
     pub settings: Given<ReviewFlags>,
 }
 
+/// Arguments about edits of the files.
+#[derive(Debug, clap::Args)]
+pub struct FixArgs {
+    /// Edit the NetworkPolicies in the files: the best remedy of each denial that only narrows a policy
+    #[arg(long, conflicts_with = "live")]
+    pub fix: bool,
+
+    /// Print the edits of `--fix` as a unified diff, and write nothing
+    #[arg(long, conflicts_with = "live")]
+    pub diff: bool,
+}
+
 /// Judges the manifests and prints what was found.
 pub(crate) fn run(args: &Args) -> Result<ExitStatus, Failure> {
     let project = Project::find()?;
@@ -87,60 +105,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitStatus, Failure> {
     judge(args, &project, &settings)
 }
 
-/// The manifests to judge.
-struct Judging {
-    /// Each set of objects that may exist together.
-    worlds: Vec<Manifests>,
-    notes: Vec<String>,
-    /// Errors of what could not be read.
-    unreadable: Vec<String>,
-    /// Paths that were read.
-    paths: Vec<PathBuf>,
-    /// Completeness of the facts of a cluster.
-    completeness: Vec<Change>,
-}
-
-impl Judging {
-    fn read(args: &Args, project: &Project) -> Result<Self, Failure> {
-        let source = &args.input.source;
-        if source.live {
-            let listed = source.cluster(source.namespace())?;
-            return Ok(Self {
-                worlds: vec![listed.manifests],
-                notes: Vec::new(),
-                unreadable: Vec::new(),
-                paths: Vec::new(),
-                completeness: listed.completeness,
-            });
-        }
-        let paths = args.input.paths(project)?;
-        let read = source.read(&paths, project)?;
-        let mut notes = read.manifests.remarks();
-        let mut unreadable: Vec<String> = read.unreadable.iter().map(ToString::to_string).collect();
-        for error in read.manifests.undecoded() {
-            super::tell("error", &error);
-            unreadable.push(error);
-        }
-        let (worlds, more) = read.manifests.into_worlds();
-        notes.extend(more);
-        Ok(Self {
-            worlds,
-            notes,
-            unreadable,
-            paths,
-            completeness: Vec::new(),
-        })
-    }
-
-    /// True if nothing is left to judge beside the errors.
-    fn is_nothing(&self) -> bool {
-        let is_empty = |world: &Manifests| world.objects.is_empty() && world.skipped() == 0;
-        !self.unreadable.is_empty() && self.worlds.iter().all(is_empty)
-    }
-}
-
 fn judge(args: &Args, project: &Project, settings: &ServerConfig) -> Result<ExitStatus, Failure> {
-    let outputs = args.output.outputs()?;
+    let outputs = args.output.outputs(args.edits.diff)?;
     let source = &args.input.source;
     let config = Arc::new(settings.review_config()?);
     let beside = settings.inventory.as_ref();
@@ -149,11 +115,11 @@ fn judge(args: &Args, project: &Project, settings: &ServerConfig) -> Result<Exit
     let before = args.before.as_ref();
     let before = before.map(|before| Before::read(before, args, project));
     let before = before.transpose()?;
-    let judging = Judging::read(args, project)?;
+    let mut judging = Judging::read(args, project)?;
     if judging.is_nothing() {
         return Ok(ExitStatus::CouldNotRun);
     }
-    completeness.extend(judging.completeness);
+    completeness.append(&mut judging.completeness);
     let defaulted = beside.defaulted.clone();
     let run = Run {
         config,
@@ -164,45 +130,13 @@ fn judge(args: &Args, project: &Project, settings: &ServerConfig) -> Result<Exit
             groups: args.groups.clone(),
             ..Writer::default()
         },
+        before,
     };
-    let wants_fixes = outputs.iter().any(|output| output.format == Format::Sarif);
-    let mut judged_before = Seen::default();
-    let mut reports = Vec::new();
-    let has_reviewed = judging.worlds.iter().any(Manifests::has_reviewed_kinds);
-    for (number, after) in judging.worlds.iter().enumerate() {
-        let before = before.as_ref();
-        let before = before.map(|before| same_world(&before.worlds, after));
-        let input = Input {
-            paths: &judging.paths,
-            dump: run.is_dump,
-            defaulted: defaulted.clone(),
-            before: before.as_deref(),
-            after,
-            is_told: number > 0 || has_reviewed && !after.has_reviewed_kinds(),
-        };
-        let (world, mut judged, diff) = run.world(before.as_deref(), after);
-        if judging.worlds.len() > 1 {
-            judged_before.retain_new(after, &mut judged);
-        }
-        let explained = if args.output.explain {
-            offline::explain(&world, &objects(after))
-        } else {
-            Vec::new()
-        };
-        let report = Report::new(&world, &judged, &explained, &input, diff);
-        reports.push(if wants_fixes {
-            report.with_fixes(&judged, &input)
-        } else {
-            report
-        });
-    }
-    let mut report = Report::joined(reports);
-    report.notes.splice(0..0, judging.notes);
-    report
-        .notes
-        .extend(before.into_iter().flat_map(|before| before.notes));
+    let fixed = fixed(args, project, &run, &mut judging)?;
     let has_errors = !judging.unreadable.is_empty();
-    report.unreadable = judging.unreadable;
+    let wants_edits = outputs.iter().any(|output| output.format == Format::Sarif);
+    let mut report = run.report(judging, &defaulted, args.output.explain, wants_edits);
+    report.fixed = fixed;
     for output in outputs {
         output.write(&written(&report, output.format, &args.output)?)?;
     }
@@ -215,6 +149,38 @@ fn judge(args: &Args, project: &Project, settings: &ServerConfig) -> Result<Exit
     })
 }
 
+/// The edits of `--fix`, after which the manifests are judged. Those of `--diff` are printed, and nothing changes.
+fn fixed(
+    args: &Args,
+    project: &Project,
+    run: &Run,
+    judging: &mut Judging,
+) -> Result<Vec<Fixed>, Failure> {
+    let FixArgs { fix, diff } = args.edits;
+    if !fix && !diff {
+        return Ok(Vec::new());
+    }
+    let is_written = !diff;
+    if is_written && judging.paths.iter().any(|path| path.as_os_str() == STDIN) {
+        return Err(FixError::Stdin.into());
+    }
+    let options = args.input.source.options(project)?;
+    let judge = |manifests: &Manifests| run.worlds(manifests);
+    let manifests = judging.manifests.clone();
+    let outcome = fix::fix(manifests, Texts::new(is_written), &options, &judge);
+    if is_written {
+        outcome.texts.write()?;
+        judging.manifests = outcome.manifests;
+        judging.notes.extend(outcome.notes);
+        return Ok(outcome.fixed);
+    }
+    for note in outcome.notes {
+        tell("note", &note);
+    }
+    super::text::print_patch(&outcome.texts.diff())?;
+    Ok(Vec::new())
+}
+
 /// Everything that is the same for all worlds.
 struct Run {
     config: Arc<ReviewConfig>,
@@ -222,9 +188,73 @@ struct Run {
     snapshot: Snapshot,
     is_dump: bool,
     writer: Writer,
+    before: Option<Before>,
 }
 
 impl Run {
+    /// The report about all worlds of the manifests.
+    fn report(
+        &self,
+        judging: Judging,
+        defaulted: &[ObjectRef],
+        is_explained: bool,
+        wants_edits: bool,
+    ) -> Report {
+        let (worlds, more) = judging.manifests.into_worlds();
+        let mut judged_before = Seen::default();
+        let mut reports = Vec::new();
+        let has_reviewed = worlds.iter().any(Manifests::has_reviewed_kinds);
+        for (number, after) in worlds.iter().enumerate() {
+            let before = self.before.as_ref().map(|before| before.world(after));
+            let input = Input {
+                paths: &judging.paths,
+                dump: self.is_dump,
+                defaulted: defaulted.to_vec(),
+                before: before.as_deref(),
+                after,
+                is_told: number > 0 || has_reviewed && !after.has_reviewed_kinds(),
+            };
+            let (world, mut judged, diff) = self.world(before.as_deref(), after);
+            if worlds.len() > 1 {
+                judged_before.retain_new(after, &mut judged);
+            }
+            let explained = if is_explained {
+                offline::explain(&world, &objects(after))
+            } else {
+                Vec::new()
+            };
+            let report = Report::new(&world, &judged, &explained, &input, diff);
+            reports.push(if wants_edits {
+                report.with_edits(&judged, &input)
+            } else {
+                report
+            });
+        }
+        let mut report = Report::joined(reports);
+        let notes = judging.notes.into_iter().chain(more);
+        report.notes.splice(0..0, notes);
+        let before = self.before.iter().flat_map(|before| &before.notes);
+        report.notes.extend(before.cloned());
+        report.unreadable = judging.unreadable;
+        report
+    }
+
+    /// The worlds of manifests with their verdicts.
+    fn worlds(&self, manifests: &Manifests) -> Vec<World> {
+        let worlds = manifests.clone().into_worlds().0.into_iter();
+        let reviewed = worlds.map(|manifests| {
+            let before = self.before.as_ref();
+            let before = before.map(|before| before.world(&manifests));
+            let (compiled, judged, _) = self.world(before.as_deref(), &manifests);
+            World {
+                manifests,
+                compiled,
+                judged,
+            }
+        });
+        reviewed.collect()
+    }
+
     /// A world, the verdicts on its objects, and the connections that differ from the world before.
     fn world(
         &self,
@@ -273,79 +303,6 @@ impl Run {
             ),
         };
         (world, judged, diff)
-    }
-}
-
-/// The state before.
-struct Before {
-    worlds: Vec<Manifests>,
-    notes: Vec<String>,
-}
-
-impl Before {
-    /// Reads a path, or the paths of the command at a git revision if there is no such path. What the
-    /// revision does not have, or has in a form that cannot be read, counts as new.
-    fn read(before: &Path, args: &Args, project: &Project) -> Result<Self, Failure> {
-        let source = &args.input.source;
-        if before == Path::new("-") || before.exists() {
-            let manifests = source.read_whole(&[before.to_owned()], project)?;
-            return Ok(Self {
-                worlds: manifests.into_worlds().0,
-                notes: Vec::new(),
-            });
-        }
-        let paths = args.input.paths(project)?;
-        let revision = Revision::read(&before.to_string_lossy(), &paths)?;
-        let mut notes = revision.notes();
-        let mut worlds = Vec::new();
-        if !revision.paths.is_empty() {
-            match source.read_silently(&revision.paths, project) {
-                Ok(read) => {
-                    let errors = read.unreadable.iter();
-                    notes.extend(errors.map(|error| revision.unreadable(&error.to_string())));
-                    let read = read.manifests.into_worlds().0.into_iter();
-                    worlds = read
-                        .map(|world| world.with_names(|file| revision.named(file)))
-                        .collect();
-                }
-                Err(error) => notes.push(revision.unreadable(&error.to_string())),
-            }
-        }
-        Ok(Self { worlds, notes })
-    }
-}
-
-/// The world before that is of the same build, or else the one that is of none.
-fn same_world<'a>(before: &'a [Manifests], after: &Manifests) -> Cow<'a, Manifests> {
-    let of = |key: &Option<String>| before.iter().find(|world| world.key == *key);
-    match (of(&after.key), before) {
-        (Some(world), _) | (None, [world]) => Cow::Borrowed(world),
-        (None, _) => of(&None).map_or_else(Cow::default, Cow::Borrowed),
-    }
-}
-
-/// Verdicts of earlier worlds, by the place of the object.
-#[derive(Default)]
-struct Seen(BTreeMap<(Origin, ObjectRef), Vec<Verdict>>);
-
-impl Seen {
-    /// Leaves out verdicts that an earlier world has on the same object.
-    fn retain_new(&mut self, world: &Manifests, judged: &mut Vec<Judged>) {
-        let places = world.objects.iter();
-        let places = places.map(|located| (located.object.reference(), located.origin.clone()));
-        let places: BTreeMap<ObjectRef, Origin> = places.collect();
-        judged.retain(|judged| {
-            let Some(place) = places.get(&judged.object) else {
-                return true;
-            };
-            let key = (place.clone(), judged.object.clone());
-            let known = self.0.entry(key).or_default();
-            let is_new = !known.contains(&judged.verdict);
-            if is_new {
-                known.push(judged.verdict.clone());
-            }
-            is_new
-        });
     }
 }
 

@@ -97,7 +97,10 @@ impl SourceArgs {
     }
 
     /// Settings of a read of files.
-    fn options(&self, project: &Project) -> Result<ReadOptions, LoadError> {
+    ///
+    /// # Errors
+    /// A pattern is none.
+    pub(crate) fn options(&self, project: &Project) -> Result<ReadOptions, LoadError> {
         let values = if self.values.is_empty() {
             &project.values
         } else {

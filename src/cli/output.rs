@@ -92,13 +92,15 @@ pub(crate) enum OutputError {
     Several(usize),
     #[error("expected one `--output` for each file, found several for `{}`", .0.display())]
     Shared(PathBuf),
+    #[error("`--diff` prints to standard output; write `--output FORMAT=FILE`")]
+    Diff,
     #[error("failed to write `{}`", path.display())]
     Write { path: PathBuf, source: io::Error },
 }
 
 impl OutputArgs {
-    /// The outputs, that for standard output last. It is text if all others are files.
-    pub(crate) fn outputs(&self) -> Result<Vec<Output>, OutputError> {
+    /// The outputs, that for standard output last. It is text if all others are files, and none beside a diff.
+    pub(crate) fn outputs(&self, has_diff: bool) -> Result<Vec<Output>, OutputError> {
         let (mut files, shown): (Vec<Output>, Vec<Output>) = self
             .outputs
             .iter()
@@ -116,7 +118,11 @@ impl OutputArgs {
             format: Format::Text,
             file: None,
         };
-        files.push(shown.into_iter().next().unwrap_or(text));
+        match shown.into_iter().next() {
+            Some(_) if has_diff => return Err(OutputError::Diff),
+            None if has_diff => {}
+            shown => files.push(shown.unwrap_or(text)),
+        }
         Ok(files)
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Styles are always written; the stream that prints them takes them out where it is no terminal.
 
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::OnceLock;
 
 use anstyle::{AnsiColor, Style};
@@ -49,6 +49,14 @@ pub(super) fn print(text: &str) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written,
     }
+}
+
+/// Prints a patch: as it is, but for a terminal with deceptive characters escaped.
+pub(super) fn print_patch(patch: &str) -> io::Result<()> {
+    if io::stdout().is_terminal() {
+        return print(&printable::lines(patch));
+    }
+    io::stdout().write_all(patch.as_bytes())
 }
 
 /// A text in a style.

@@ -79,7 +79,8 @@ fn is_flat(value: &Value) -> bool {
         .is_some_and(|fields| fields.len() != 1 && !fields.values().any(nests))
 }
 
-fn flow(value: &Value) -> String {
+/// A value as YAML in one line.
+pub(crate) fn flow(value: &Value) -> String {
     match value {
         Value::Object(fields) => {
             let fields = fields.iter();

@@ -24,8 +24,10 @@ use documents::Item;
 
 pub use error::{LoadError, RepeatedKey, Skipped};
 pub use find::Exclude;
+pub(crate) use find::STDIN;
 pub use object::DEFAULT_NAMESPACE;
 pub use reload::watch;
+pub(crate) use text::{MARK, without_marks};
 
 /// Start of a document.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -95,7 +97,7 @@ impl Located {
     }
 
     /// Returns true if the other is written alike.
-    fn is_same(&self, other: &Self) -> bool {
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.spec == other.spec && self.object == other.object
     }
 }

@@ -2,6 +2,7 @@
 
 mod builds;
 mod cluster;
+mod fix;
 mod flags;
 mod project;
 

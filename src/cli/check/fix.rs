@@ -1,368 +1,387 @@
-//! Remedies as edits of the text of a file, for SARIF. Only edits that are sure are made: the edited document is
-//! parsed again and compared with the change.
+//! `check --fix`: denials ended by edits of the NetworkPolicies in the files.
+//!
+//! The best remedies that narrow are made, all in memory. After each step the whole input is judged again: an edit
+//! stays if it ends a denial, opens no connection and adds no finding. Nothing is written before the last step.
 
-use granit_parser::{Event, Marker, Parser, Span, StrInput};
-use serde_json::Value;
+mod files;
 
-use crate::rules::remedy::Verb;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
-/// Line and column, from 1.
-pub(super) type Position = (usize, usize);
+use schemars::JsonSchema;
+use serde::Serialize;
 
-/// A part of a file, and the text that replaces it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct TextEdit {
-    pub(super) start: Position,
-    pub(super) end: Position,
-    pub(super) text: String,
+use super::edit::{self, TextEdit, Unfit};
+use crate::inventory::ObjectRef;
+use crate::printable;
+use crate::review::CompiledSnapshot;
+use crate::review::connectivity::{Effect, connectivity};
+use crate::review::offline::Judged;
+use crate::rules::remedy::{Change, Lines, Rank, Remedy};
+use crate::rules::{Code, Finding, Level};
+use crate::sources::files::{Located, Manifests, Origin, ReadOptions};
+
+pub(super) use files::{FixError, Texts};
+
+/// Most reviews of the whole input.
+const REVIEWS: usize = 256;
+
+/// A set of objects that may exist together, and the verdicts on them.
+pub(super) struct World {
+    pub(super) manifests: Manifests,
+    pub(super) compiled: CompiledSnapshot,
+    pub(super) judged: Vec<Judged>,
 }
 
-/// A step of a field path.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Step {
-    Key(String),
-    Index(usize),
-}
+/// Reviews all worlds of the manifests.
+pub(super) type Judge<'a> = &'a dyn Fn(&Manifests) -> Vec<World>;
 
-/// A node of a document with its place.
-#[derive(Clone, Debug)]
-struct Node {
-    start: Position,
-    end: Position,
-    is_flow: bool,
-    content: Content,
-}
-
-#[derive(Clone, Debug)]
-enum Content {
-    Scalar,
-    Map(Vec<(String, Node)>),
-    List(Vec<Node>),
-}
-
-/// The edit that makes a change in the document that begins at `line` of a text; `None` where it is not sure.
-pub(super) fn edit(
-    text: &str,
+/// A NetworkPolicy that was edited.
+#[derive(Clone, Debug, JsonSchema, Serialize)]
+pub(super) struct Fixed {
+    /// The policy.
+    object: String,
+    /// The file.
+    file: String,
+    /// Beginning of the policy's document, before the edit.
     line: usize,
-    (path, verb, value): (&str, Verb, &Value),
-) -> Option<TextEdit> {
-    let document = document(text, line)?;
-    let steps = steps(path);
-    let mut events = Parser::new_from_str(&document);
-    let lines: Vec<&str> = document.lines().collect();
-    let root = loop {
-        match next(&mut events)? {
-            (Event::StreamStart | Event::DocumentStart(..), _) => {}
-            (event, span) => break node(&mut events, &lines, &event, span)?,
-        }
-    };
-    let edit = root.edit(&steps, verb, value, &document)?;
-    let edited = applied(&document, &edit)?;
-    let mut expected: Value = serde_saphyr::from_str(&document).ok()?;
-    change(&mut expected, &steps, verb, value)?;
-    let found: Value = serde_saphyr::from_str(&edited).ok()?;
-    let moved = |(at, column): Position| (at + line - 1, column);
-    (found == expected).then(|| TextEdit {
-        start: moved(edit.start),
-        end: moved(edit.end),
-        text: edit.text,
-    })
+    /// Code of the rule that denied.
+    code: &'static str,
+    /// Effect of the edit.
+    change: String,
 }
 
-/// The text of the document that begins at `line`.
-fn document(text: &str, line: usize) -> Option<String> {
-    let mut lines = text.split_inclusive('\n').skip(line.checked_sub(1)?);
-    let first = lines.next()?;
-    let rest = lines.take_while(|line| !line.starts_with("---"));
-    Some(std::iter::once(first).chain(rest).collect())
-}
-
-fn steps(path: &str) -> Vec<Step> {
-    let mut steps = Vec::new();
-    let mut rest = path;
-    while !rest.is_empty() {
-        if let Some((inside, after)) = rest.strip_prefix('[').and_then(|rest| rest.split_once(']'))
-        {
-            let index = inside.parse().map(Step::Index);
-            steps.push(index.unwrap_or_else(|_| Step::Key(inside.to_owned())));
-            rest = after.strip_prefix('.').unwrap_or(after);
-        } else {
-            let end = rest.find(['.', '[']).unwrap_or(rest.len());
-            steps.push(Step::Key(rest[..end].to_owned()));
-            rest = rest[end..].strip_prefix('.').unwrap_or(&rest[end..]);
-        }
+impl Fixed {
+    /// The edit in one line.
+    pub(super) fn text(&self) -> String {
+        let Self {
+            object,
+            file,
+            line,
+            code,
+            change,
+        } = self;
+        format!("{file}:{line}: {object}: {change} ({code})")
     }
-    steps
 }
 
-type Events<'a> = Parser<'a, StrInput<'a>>;
+/// The manifests after all edits.
+pub(super) struct Outcome {
+    pub(super) manifests: Manifests,
+    pub(super) texts: Texts,
+    pub(super) fixed: Vec<Fixed>,
+    /// Reasons for policies that stay denied.
+    pub(super) notes: Vec<String>,
+}
 
-fn next<'a>(events: &mut Events<'a>) -> Option<(Event<'a>, Span)> {
+/// Reason for which a remedy is not made.
+#[derive(Debug, thiserror::Error)]
+enum Refusal {
+    #[error("`{command}` makes it; edit {source_file}")]
+    Built {
+        command: String,
+        source_file: String,
+    },
+    #[error(
+        "the document at {0} has YAML aliases, which stand for more than one place; edit it by hand"
+    )]
+    Alias(Origin),
+    #[error("no edit of the document at {0} is sure to change only this; edit it by hand")]
+    Unsure(Origin),
+    #[error("the best remedy would open a connection or add a finding")]
+    Worse,
+    #[error(transparent)]
+    File(#[from] FixError),
+}
+
+/// A remedy to try.
+#[derive(Clone)]
+struct Candidate {
+    /// The object and the rule that the remedy is for.
+    about: (ObjectRef, Code),
+    /// The policy.
+    target: ObjectRef,
+    written: Located,
+    lines: Lines,
+    rank: Rank,
+    action: String,
+}
+
+/// A remedy that was tried: the policy, and the edit.
+type Tried = (ObjectRef, String);
+
+impl Candidate {
+    fn tried(&self) -> Tried {
+        tried(&self.target, &self.lines)
+    }
+}
+
+fn tried(target: &ObjectRef, (path, verb, value): &Lines) -> Tried {
+    (target.clone(), format!("{} {path} {value}", verb.as_str()))
+}
+
+/// Makes the best remedies that narrow, until none is left that can be made.
+pub(super) fn fix(
+    manifests: Manifests,
+    texts: Texts,
+    options: &ReadOptions,
+    judge: Judge<'_>,
+) -> Outcome {
+    let worlds = judge(&manifests);
+    let mut fixer = Fixer {
+        options,
+        judge,
+        manifests,
+        texts,
+        worlds,
+        refused: BTreeMap::new(),
+        rejected: BTreeSet::new(),
+        fixed: Vec::new(),
+        reviews: 0,
+    };
     loop {
-        match events.next()?.ok()? {
-            (Event::Comment(..), _) => {}
-            next => return Some(next),
+        let candidates = fixer.candidates();
+        if candidates.is_empty() || fixer.reviews == REVIEWS {
+            break;
         }
+        fixer.attempt(candidates);
+    }
+    let notes = fixer.notes();
+    Outcome {
+        manifests: fixer.manifests,
+        texts: fixer.texts,
+        fixed: fixer.fixed,
+        notes,
     }
 }
 
-fn position(marker: Marker) -> Position {
-    (marker.line(), marker.col() + 1)
+struct Fixer<'a> {
+    options: &'a ReadOptions,
+    judge: Judge<'a>,
+    manifests: Manifests,
+    texts: Texts,
+    worlds: Vec<World>,
+    /// The first reason of each policy.
+    refused: BTreeMap<ObjectRef, Refusal>,
+    rejected: BTreeSet<Tried>,
+    fixed: Vec<Fixed>,
+    reviews: usize,
 }
 
-/// The node whose first event was read. A block ends with its last scalar.
-fn node<'a>(
-    events: &mut Events<'a>,
-    lines: &[&str],
-    event: &Event<'a>,
-    span: Span,
-) -> Option<Node> {
-    let start = position(span.start);
-    let begin = lines
-        .get(start.0 - 1)
-        .and_then(|line| line.chars().nth(start.1 - 1));
-    let is_flow = matches!(begin, Some('{' | '['));
-    let (content, closed) = match event {
-        Event::Scalar(..) => (Content::Scalar, position(span.end)),
-        Event::MappingStart(..) => {
-            let mut entries = Vec::new();
-            loop {
-                let (key, at) = next(events)?;
-                let name = match &key {
-                    Event::MappingEnd => break (Content::Map(entries), position(at.end)),
-                    Event::Scalar(name, ..) => name.to_string(),
-                    _ => return None,
-                };
-                let (value, at) = next(events)?;
-                entries.push((name, node(events, lines, &value, at)?));
-            }
-        }
-        Event::SequenceStart(..) => {
-            let mut items = Vec::new();
-            loop {
-                let (item, at) = next(events)?;
-                if matches!(item, Event::SequenceEnd) {
-                    break (Content::List(items), position(at.end));
+impl Fixer<'_> {
+    /// The best remedy of each policy. Where findings have different ones, that which removes most goes first: the others
+    /// may not be needed after it.
+    fn candidates(&self) -> Vec<Candidate> {
+        let mut best: BTreeMap<(ObjectRef, Origin), Candidate> = BTreeMap::new();
+        for world in &self.worlds {
+            let objects = world.manifests.objects.iter();
+            let located: BTreeMap<ObjectRef, &Located> = objects
+                .map(|located| (located.object.reference(), located))
+                .collect();
+            for finding in denials(world) {
+                let mut known = narrowing(finding).filter_map(|(target, remedy)| {
+                    let lines = remedy.lines();
+                    let written = located.get(target)?;
+                    let is_new = !self.rejected.contains(&tried(target, &lines));
+                    is_new.then(|| Candidate {
+                        about: (finding.object.clone(), finding.code),
+                        target: target.clone(),
+                        written: (*written).clone(),
+                        lines,
+                        rank: remedy.rank,
+                        action: remedy.action.clone(),
+                    })
+                });
+                if let Some(candidate) = known.next() {
+                    let place = (candidate.target.clone(), candidate.written.origin.clone());
+                    let known = best.entry(place).or_insert_with(|| candidate.clone());
+                    if candidate.rank > known.rank {
+                        *known = candidate;
+                    }
                 }
-                items.push(node(events, lines, &item, at)?);
             }
         }
-        // Anchors mean more than one place.
-        _ => return None,
-    };
-    let last = match &content {
-        Content::Scalar => None,
-        Content::Map(entries) => entries.last().map(|(_, node)| node.end),
-        Content::List(items) => items.last().map(|node| node.end),
-    };
-    let end = if is_flow {
-        closed
-    } else {
-        last.unwrap_or(closed)
-    };
-    Some(Node {
-        start,
-        end,
-        is_flow,
-        content,
-    })
+        best.into_values().collect()
+    }
+
+    /// Makes these remedies if all are good together, and else those that are.
+    fn attempt(&mut self, candidates: Vec<Candidate>) {
+        let mut edits = Vec::new();
+        let mut left = Vec::new();
+        for candidate in candidates {
+            match self.edits(&candidate) {
+                Ok(own) => {
+                    edits.extend(own);
+                    left.push(candidate);
+                }
+                Err(refusal) => self.reject(&candidate, refusal),
+            }
+        }
+        if left.is_empty() || self.reviews == REVIEWS {
+            return;
+        }
+        self.reviews += 1;
+        if self.accept(&left, edits).is_some() {
+            return;
+        }
+        if let [only] = &left[..] {
+            self.reject(only, Refusal::Worse);
+            return;
+        }
+        let others = left.split_off(left.len() / 2);
+        self.attempt(left);
+        self.attempt(others);
+    }
+
+    fn reject(&mut self, candidate: &Candidate, refusal: Refusal) {
+        self.rejected.insert(candidate.tried());
+        let target = candidate.target.clone();
+        self.refused.entry(target).or_insert(refusal);
+    }
+
+    /// The edits of a remedy, in all files that have the policy.
+    fn edits(&mut self, candidate: &Candidate) -> Result<Vec<(PathBuf, TextEdit)>, Refusal> {
+        let (path, verb, value) = &candidate.lines;
+        let objects = self.manifests.objects.iter();
+        let written = objects.filter(|located| {
+            located.object.reference() == candidate.target && located.is_same(&candidate.written)
+        });
+        let mut all = Vec::new();
+        for located in written {
+            let origin = &located.origin;
+            if located.build.is_some() {
+                let source = located.source.as_ref();
+                let source = source.map(|source| format!("`{}`", source.display()));
+                return Err(Refusal::Built {
+                    command: origin.file.display().to_string(),
+                    source_file: source.unwrap_or_else(|| "what it is built from".to_owned()),
+                });
+            }
+            self.texts.open(&origin.file, &self.manifests)?;
+            let text = self.manifests.texts.get(&origin.file);
+            let text = text.map_or("", String::as_str);
+            let path = located.path(path);
+            let edits = edit::edits(text, origin.line, (&path, *verb, value));
+            let edits = edits.map_err(|unfit| match unfit {
+                Unfit::Alias => Refusal::Alias(origin.clone()),
+                Unfit::Unsure => Refusal::Unsure(origin.clone()),
+            })?;
+            all.extend(edits.into_iter().map(|edit| (origin.file.clone(), edit)));
+        }
+        Ok(all)
+    }
+
+    /// Makes the edits if they end a denial of each candidate, open nothing and add no finding.
+    fn accept(&mut self, candidates: &[Candidate], edits: Vec<(PathBuf, TextEdit)>) -> Option<()> {
+        let mut by_file: BTreeMap<PathBuf, Vec<TextEdit>> = BTreeMap::new();
+        for (file, edit) in edits {
+            by_file.entry(file).or_default().push(edit);
+        }
+        let mut texts = self.texts.clone();
+        let mut manifests = self.manifests.clone();
+        for (file, mut edits) in by_file {
+            edits.sort_by_key(|edit| std::cmp::Reverse(edit.start));
+            let text = texts.edit(&file, &edits)?;
+            manifests = manifests.with_text(&file, text, self.options)?;
+        }
+        let worlds = (self.judge)(&manifests);
+        let (old, new) = (Counts::of(&self.worlds), Counts::of(&worlds));
+        let mut about = candidates.iter().map(|candidate| &candidate.about);
+        let is_better = about.all(|about| old.has_more_denials(&new, about));
+        if !is_better || !new.is_within(&old) || opens(&self.worlds, &worlds) {
+            return None;
+        }
+        let fixed = candidates.iter().map(|candidate| Fixed {
+            object: candidate.target.to_string(),
+            file: candidate.written.origin.file.display().to_string(),
+            line: candidate.written.origin.line,
+            code: candidate.about.1.as_str(),
+            change: candidate.action.clone(),
+        });
+        self.fixed.extend(fixed);
+        (self.texts, self.manifests, self.worlds) = (texts, manifests, worlds);
+        Some(())
+    }
+
+    /// The reasons for which policies stay denied that have a remedy.
+    fn notes(&self) -> Vec<String> {
+        let denials = self.worlds.iter().flat_map(denials);
+        let left: BTreeSet<&ObjectRef> = denials
+            .flat_map(|finding| narrowing(finding).map(|(target, _)| target))
+            .collect();
+        let refused = left.iter().filter_map(|target| {
+            let refusal = self.refused.get(*target)?;
+            Some(format!("{target} was not fixed: {refusal}"))
+        });
+        let stopped = (self.reviews == REVIEWS)
+            .then(|| format!("stopped after {REVIEWS} reviews; run it again to fix more"));
+        let notes = refused.chain(stopped);
+        notes
+            .map(|note| printable::line(&note).into_owned())
+            .collect()
+    }
 }
 
-impl Node {
-    fn child(&self, step: &Step) -> Option<&Self> {
-        match (&self.content, step) {
-            (Content::Map(entries), Step::Key(key)) => {
-                let entry = entries.iter().find(|(name, _)| name == key);
-                entry.map(|(_, node)| node)
-            }
-            (Content::List(items), Step::Index(at)) => items.get(*at),
+/// The findings that deny.
+fn denials(world: &World) -> impl Iterator<Item = &Finding> {
+    let findings = world
+        .judged
+        .iter()
+        .flat_map(|judged| &judged.verdict.findings);
+    findings.filter(|finding| finding.level == Level::Deny)
+}
+
+/// The remedies of a finding that only narrow a NetworkPolicy, the best first.
+fn narrowing(finding: &Finding) -> impl Iterator<Item = (&ObjectRef, &Remedy)> {
+    finding.remedies.iter().filter_map(|remedy| {
+        let narrows = matches!(
+            remedy.rank,
+            Rank::NarrowPorts | Rank::NarrowPeers | Rank::Exclude | Rank::LeaveOut
+        );
+        match &remedy.change {
+            Change::Policy(target, _) if narrows => Some((target, remedy)),
             _ => None,
         }
-    }
+    })
+}
 
-    fn at(&self, steps: &[Step]) -> Option<&Self> {
-        steps.iter().try_fold(self, |node, step| node.child(step))
-    }
+/// Returns true if a connection of a protected pod is open that was not, or if that is not known.
+fn opens(old: &[World], new: &[World]) -> bool {
+    old.len() != new.len()
+        || old.iter().zip(new).any(|(old, new)| {
+            let found = connectivity(&old.compiled, &new.compiled);
+            let mut changes = found.changes.iter();
+            !found.not_compared.is_empty() || changes.any(|change| change.effect == Effect::Opened)
+        })
+}
 
-    fn edit(&self, steps: &[Step], verb: Verb, value: &Value, text: &str) -> Option<TextEdit> {
-        match verb {
-            Verb::Replace => Some(self.at(steps)?.replaced(value)),
-            Verb::Remove => {
-                let (last, above) = steps.split_last()?;
-                self.at(above)?.without(last, text)
-            }
-            Verb::Set => self.at(steps)?.with_key(value),
-            Verb::Add => {
-                if let Some(items) = self.at(steps) {
-                    return items.with_items(value, text);
-                }
-                let (Step::Key(key), above) = steps.split_last()? else {
-                    return None;
-                };
-                let mut entry = serde_json::Map::new();
-                entry.insert(key.clone(), value.clone());
-                self.at(above)?.with_key(&Value::Object(entry))
-            }
+/// Numbers of findings by object and rule: those that deny, and those that deny or warn.
+#[derive(Default)]
+struct Counts(BTreeMap<(ObjectRef, Code), (usize, usize)>);
+
+impl Counts {
+    fn of(worlds: &[World]) -> Self {
+        let mut counts = Self::default();
+        let judged = worlds.iter().flat_map(|world| &world.judged);
+        for finding in judged.flat_map(|judged| &judged.verdict.findings) {
+            let about = (finding.object.clone(), finding.code);
+            let (denied, all) = counts.0.entry(about).or_default();
+            *denied += usize::from(finding.level == Level::Deny);
+            *all += usize::from(finding.level <= Level::Warn);
         }
+        counts
     }
 
-    fn replaced(&self, value: &Value) -> TextEdit {
-        TextEdit {
-            start: self.start,
-            end: self.end,
-            text: value.to_string(),
-        }
+    fn has_more_denials(&self, other: &Self, about: &(ObjectRef, Code)) -> bool {
+        let denied = |counts: &Self| counts.0.get(about).map_or(0, |(denied, _)| *denied);
+        denied(self) > denied(other)
     }
 
-    /// The only key of an object is set.
-    fn with_key(&self, value: &Value) -> Option<TextEdit> {
-        let Content::Map(entries) = &self.content else {
-            return None;
-        };
-        let mut keys = value.as_object()?.iter();
-        let (key, value) = keys.next().filter(|_| keys.len() == 0)?;
-        if let Some((_, node)) = entries.iter().find(|(name, _)| name == key) {
-            return Some(node.replaced(value));
-        }
-        let entry = format!("{key}: {value}");
-        Some(self.inserted(&entry, entries.is_empty()))
-    }
-
-    fn with_items(&self, value: &Value, text: &str) -> Option<TextEdit> {
-        let Content::List(items) = &self.content else {
-            return None;
-        };
-        let added = value.as_array()?.iter();
-        if self.is_flow {
-            let added: Vec<String> = added.map(ToString::to_string).collect();
-            return Some(self.inserted(&added.join(", "), items.is_empty()));
-        }
-        let (line, column) = dash(items.first()?, text)?;
-        let indent = " ".repeat(column - 1);
-        let added = added.map(|item| format!("- {item}\n{indent}"));
-        Some(TextEdit {
-            start: (line, column),
-            end: (line, column),
-            text: added.collect(),
+    /// Returns true if no number is greater.
+    fn is_within(&self, other: &Self) -> bool {
+        self.0.iter().all(|(about, (denied, all))| {
+            let known = other.0.get(about).copied().unwrap_or_default();
+            *denied <= known.0 && *all <= known.1
         })
     }
-
-    /// Text before the first entry.
-    fn inserted(&self, entry: &str, is_empty: bool) -> TextEdit {
-        let (line, column) = self.start;
-        let (at, text) = if self.is_flow {
-            let comma = if is_empty { "" } else { ", " };
-            ((line, column + 1), format!("{entry}{comma}"))
-        } else {
-            let indent = " ".repeat(column - 1);
-            ((line, column), format!("{entry}\n{indent}"))
-        };
-        TextEdit {
-            start: at,
-            end: at,
-            text,
-        }
-    }
-
-    fn without(&self, step: &Step, text: &str) -> Option<TextEdit> {
-        let (Content::List(items), Step::Index(at)) = (&self.content, step) else {
-            return None;
-        };
-        let item = items.get(*at)?;
-        if items.len() == 1 {
-            return Some(TextEdit {
-                text: "[]".to_owned(),
-                ..self.replaced(&Value::Null)
-            });
-        }
-        if self.is_flow {
-            return None;
-        }
-        let (start, end) = match items.get(at + 1) {
-            Some(next) => (dash(item, text)?, dash(next, text)?),
-            None => (items.get(at.checked_sub(1)?)?.end, item.end),
-        };
-        Some(TextEdit {
-            start,
-            end,
-            text: String::new(),
-        })
-    }
-}
-
-/// The place of the dash before an item of a block list.
-fn dash(item: &Node, text: &str) -> Option<Position> {
-    let (line, column) = item.start;
-    let before: Vec<char> = text
-        .lines()
-        .nth(line - 1)?
-        .chars()
-        .take(column - 1)
-        .collect();
-    let at = before.iter().rposition(|c| *c == '-')?;
-    let is_dash = before[at + 1..].iter().all(|c| *c == ' ');
-    is_dash.then_some((line, at + 1))
-}
-
-fn applied(text: &str, edit: &TextEdit) -> Option<String> {
-    let offset = |(line, column): Position| {
-        let before: usize = text
-            .split_inclusive('\n')
-            .take(line - 1)
-            .map(str::len)
-            .sum();
-        let line = text
-            .get(before..)?
-            .split_inclusive('\n')
-            .next()
-            .unwrap_or_default();
-        let mut starts = line.char_indices().map(|(byte, _)| byte);
-        Some(before + starts.nth(column - 1).unwrap_or(line.len()))
-    };
-    let (start, end) = (offset(edit.start)?, offset(edit.end)?);
-    Some(format!(
-        "{}{}{}",
-        text.get(..start)?,
-        edit.text,
-        text.get(end..)?
-    ))
-}
-
-/// Makes the change in a value.
-fn change(root: &mut Value, steps: &[Step], verb: Verb, value: &Value) -> Option<()> {
-    let (last, above) = steps.split_last()?;
-    let mut parent = root;
-    for step in above {
-        parent = match step {
-            Step::Key(key) => parent.get_mut(key)?,
-            Step::Index(at) => parent.get_mut(*at)?,
-        };
-    }
-    match (verb, last) {
-        (Verb::Remove, Step::Index(at)) => {
-            let items = parent.as_array_mut()?;
-            (*at < items.len()).then(|| items.remove(*at))?;
-        }
-        (Verb::Remove, Step::Key(key)) => {
-            parent.as_object_mut()?.remove(key)?;
-        }
-        (Verb::Replace, Step::Key(key)) => *parent.get_mut(key)? = value.clone(),
-        (Verb::Replace, Step::Index(at)) => *parent.get_mut(*at)? = value.clone(),
-        (Verb::Set, step) => {
-            let target = match step {
-                Step::Key(key) => parent.get_mut(key)?,
-                Step::Index(at) => parent.get_mut(*at)?,
-            };
-            let fields = value.as_object()?.clone();
-            target.as_object_mut()?.extend(fields);
-        }
-        (Verb::Add, Step::Key(key)) => {
-            let entry = parent.as_object_mut()?.entry(key.clone());
-            let items = entry.or_insert_with(|| Value::Array(Vec::new()));
-            let added = value.as_array()?.iter().cloned();
-            items.as_array_mut()?.splice(0..0, added);
-        }
-        (Verb::Add, Step::Index(_)) => return None,
-    }
-    Some(())
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::connectivity::Diff;
+use super::fix::Fixed;
 use super::joined::Summary;
 use super::not_judged::{NotJudged, named};
 use super::notes::Input;
@@ -37,6 +38,9 @@ pub(super) struct Report {
     version: u32,
     /// Findings, each once.
     pub(super) findings: Vec<Reported>,
+    /// With `--fix`: the policies that were edited.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) fixed: Vec<Fixed>,
     /// With `--explain`: the rules that were accepted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) accepted: Vec<Accepted>,
@@ -137,6 +141,7 @@ impl Report {
             findings: findings
                 .map(|(finding, shown)| Reported::new(finding, files.located(finding), shown))
                 .collect(),
+            fixed: Vec::new(),
             accepted: explained.iter().map(Accepted::new).collect(),
             connectivity,
             counted_as_rendered: counted_as_rendered(world)
@@ -161,7 +166,7 @@ impl Report {
     }
 
     /// Adds remedies as edits of the files.
-    pub(super) fn with_fixes(mut self, judged: &[Judged], input: &Input<'_>) -> Self {
+    pub(super) fn with_edits(mut self, judged: &[Judged], input: &Input<'_>) -> Self {
         let files = Files::new(input.before.into_iter().chain([input.after]));
         let findings = unique::findings(judged).into_iter().flatten();
         for (reported, finding) in self.findings.iter_mut().zip(findings) {

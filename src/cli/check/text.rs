@@ -27,6 +27,10 @@ pub(super) fn quiet(report: &Report, args: &OutputArgs) -> String {
 /// The whole report.
 pub(super) fn of(report: &Report, is_explained: bool) -> String {
     let mut text = String::new();
+    for fixed in &report.fixed {
+        let line = format!("fixed: {}", fixed.text());
+        let _ = writeln!(text, "{}", wrapped(&line, "", "  "));
+    }
     for group in groups(report.findings.iter()) {
         object(&mut text, &group, is_explained);
     }

@@ -199,6 +199,41 @@ impl<'o> Collector<'o> {
     }
 }
 
+impl Manifests {
+    /// The same with another text of a file that has the same objects; `None` if it has others.
+    pub(crate) fn with_text(
+        &self,
+        file: &Path,
+        text: String,
+        options: &ReadOptions,
+    ) -> Option<Self> {
+        let mut collector = Collector::new(options);
+        let at = At {
+            file,
+            is_named: true,
+            made: None,
+        };
+        collector.text(at, &text);
+        let read = collector.finish();
+        let mut new = read.manifests.objects.into_iter();
+        let mut manifests = self.clone();
+        let mut old = manifests.objects.iter_mut();
+        let is_alike = old.all(|old| {
+            if old.origin.file != file {
+                return true;
+            }
+            let new = new.next().filter(|new| {
+                new.item == old.item && new.object.reference() == old.object.reference()
+            });
+            new.map(|new| *old = new).is_some()
+        });
+        let is_whole = read.unreadable.is_empty() && is_alike && new.next().is_none();
+        let texts = Arc::make_mut(&mut manifests.texts);
+        texts.insert(file.to_owned(), text);
+        is_whole.then_some(manifests)
+    }
+}
+
 fn fingerprint(spec: Option<&Value>) -> u64 {
     let mut hasher = DefaultHasher::new();
     spec.hash(&mut hasher);

@@ -14,7 +14,7 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use super::{LoadError, Skipped};
 
 /// Path that stands for standard input.
-pub(super) const STDIN: &str = "-";
+pub(crate) const STDIN: &str = "-";
 
 const EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
 const CHART: &str = "Chart.yaml";
@@ -150,10 +150,15 @@ impl Search<'_> {
 
     /// Visits a file or folder once.
     fn visit(&mut self, path: &Path, is_named: bool) -> std::io::Result<()> {
-        if !self.seen.insert(path.canonicalize()?) {
+        let kind = path.metadata()?;
+        // A pipe such as that of `<(helm template .)` has no other path.
+        let resolved = path.canonicalize();
+        if !self
+            .seen
+            .insert(resolved.unwrap_or_else(|_| path.to_owned()))
+        {
             return Ok(());
         }
-        let kind = path.metadata()?;
         if kind.is_dir() {
             return self.folder(path);
         }

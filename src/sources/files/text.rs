@@ -10,7 +10,7 @@ use super::find::STDIN;
 /// Longest file in bytes. A dump of the largest clusters is a tenth of it.
 const LONGEST: u64 = 1024 * 1024 * 1024;
 /// Mark of the byte order, which editors write at the beginning of a file.
-const MARK: char = '\u{feff}';
+pub(crate) const MARK: char = '\u{feff}';
 
 /// Content of a file.
 pub(super) enum Content {
@@ -82,7 +82,7 @@ fn is_utf16(bytes: &[u8]) -> bool {
 }
 
 /// The text without the marks at the beginnings of lines, which files have that were put together from others.
-fn without_marks(text: String) -> String {
+pub(crate) fn without_marks(text: String) -> String {
     if !text.contains(MARK) {
         return text;
     }

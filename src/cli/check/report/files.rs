@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::cli::check::fix::{self, TextEdit};
+use crate::cli::check::edit::{self, TextEdit};
 use crate::inventory::ObjectRef;
 use crate::printable::is_deceptive;
 use crate::rules::Finding;
@@ -25,7 +25,7 @@ pub(in crate::cli::check) struct Shown {
 #[derive(Clone, Debug)]
 pub(in crate::cli::check) struct Fix {
     pub(in crate::cli::check) heading: String,
-    /// Files with their edits.
+    /// Files with their edits, of one document the last in the text first.
     pub(in crate::cli::check) edits: Vec<(String, TextEdit)>,
 }
 
@@ -81,10 +81,10 @@ impl<'a> Files<'a> {
                 Change::Policy(object, _) | Change::Cluster(object, _) => object,
                 Change::Setting(_) => return None,
             };
-            let mut edits = vec![self.edit(target, (&path, verb, &value))?];
+            let mut edits = self.edits(target, (&path, verb, &value))?;
             if let Some((direction, at)) = remedy.leaves_out {
                 let path = rule_path(direction, at);
-                edits.push(self.edit(&finding.object, (&path, Verb::Remove, &Value::Null))?);
+                edits.extend(self.edits(&finding.object, (&path, Verb::Remove, &Value::Null))?);
             }
             Some(Fix {
                 heading: remedy.heading(&finding.object),
@@ -93,18 +93,21 @@ impl<'a> Files<'a> {
         })
     }
 
-    fn edit(
+    fn edits(
         &self,
         object: &ObjectRef,
         (path, verb, value): (&str, Verb, &Value),
-    ) -> Option<(String, TextEdit)> {
+    ) -> Option<Vec<(String, TextEdit)>> {
         // What a build makes is in no file.
-        let located = self.of(object).filter(|located| located.source.is_none())?;
+        let located = self.of(object).filter(|located| located.build.is_none())?;
         let file = &located.place()?.file;
         let text = self.texts.get(file.as_path())?;
         let path = located.path(path);
-        let edit = fix::edit(text, located.origin.line, (&path, verb, value))?;
-        Some((file.display().to_string(), edit))
+        let edits = edit::edits(text, located.origin.line, (&path, verb, value)).ok()?;
+        let edits = edits
+            .into_iter()
+            .map(|edit| (file.display().to_string(), edit));
+        Some(edits.collect())
     }
 
     /// The line that each finding is about. A document is looked through once for all its findings.

@@ -1,0 +1,136 @@
+//! The manifests that `check` judges, and the state before them.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::Args;
+use super::revision::Revision;
+use crate::cli::project::Project;
+use crate::cli::{Failure, tell};
+use crate::inventory::{Change, ObjectRef};
+use crate::review::Verdict;
+use crate::review::offline::Judged;
+use crate::sources::files::{Manifests, Origin};
+
+/// The manifests to judge.
+pub(super) struct Judging {
+    pub(super) manifests: Manifests,
+    pub(super) notes: Vec<String>,
+    /// Errors of what could not be read.
+    pub(super) unreadable: Vec<String>,
+    /// Paths that were read.
+    pub(super) paths: Vec<PathBuf>,
+    /// Completeness of the facts of a cluster.
+    pub(super) completeness: Vec<Change>,
+}
+
+impl Judging {
+    pub(super) fn read(args: &Args, project: &Project) -> Result<Self, Failure> {
+        let source = &args.input.source;
+        if source.live {
+            let listed = source.cluster(source.namespace())?;
+            return Ok(Self {
+                manifests: listed.manifests,
+                notes: Vec::new(),
+                unreadable: Vec::new(),
+                paths: Vec::new(),
+                completeness: listed.completeness,
+            });
+        }
+        let paths = args.input.paths(project)?;
+        let read = source.read(&paths, project)?;
+        let notes = read.manifests.remarks();
+        let mut unreadable: Vec<String> = read.unreadable.iter().map(ToString::to_string).collect();
+        for error in read.manifests.undecoded() {
+            tell("error", &error);
+            unreadable.push(error);
+        }
+        Ok(Self {
+            manifests: read.manifests,
+            notes,
+            unreadable,
+            paths,
+            completeness: Vec::new(),
+        })
+    }
+
+    /// True if nothing is left to judge beside the errors.
+    pub(super) fn is_nothing(&self) -> bool {
+        let is_empty = self.manifests.objects.is_empty() && self.manifests.skipped() == 0;
+        !self.unreadable.is_empty() && is_empty
+    }
+}
+
+/// The state before.
+pub(super) struct Before {
+    worlds: Vec<Manifests>,
+    pub(super) notes: Vec<String>,
+}
+
+impl Before {
+    /// Reads a path, or the paths of the command at a git revision if there is no such path. What the
+    /// revision does not have, or has in a form that cannot be read, counts as new.
+    pub(super) fn read(before: &Path, args: &Args, project: &Project) -> Result<Self, Failure> {
+        let source = &args.input.source;
+        if before == Path::new("-") || before.exists() {
+            let manifests = source.read_whole(&[before.to_owned()], project)?;
+            return Ok(Self {
+                worlds: manifests.into_worlds().0,
+                notes: Vec::new(),
+            });
+        }
+        let paths = args.input.paths(project)?;
+        let revision = Revision::read(&before.to_string_lossy(), &paths)?;
+        let mut notes = revision.notes();
+        let mut worlds = Vec::new();
+        if !revision.paths.is_empty() {
+            match source.read_silently(&revision.paths, project) {
+                Ok(read) => {
+                    let errors = read.unreadable.iter();
+                    notes.extend(errors.map(|error| revision.unreadable(&error.to_string())));
+                    let read = read.manifests.into_worlds().0.into_iter();
+                    worlds = read
+                        .map(|world| world.with_names(|file| revision.named(file)))
+                        .collect();
+                }
+                Err(error) => notes.push(revision.unreadable(&error.to_string())),
+            }
+        }
+        Ok(Self { worlds, notes })
+    }
+
+    /// The world that is of the same build, or else the one that is of none.
+    pub(super) fn world(&self, after: &Manifests) -> Cow<'_, Manifests> {
+        let of = |key: &Option<String>| self.worlds.iter().find(|world| world.key == *key);
+        match (of(&after.key), &self.worlds[..]) {
+            (Some(world), _) | (None, [world]) => Cow::Borrowed(world),
+            (None, _) => of(&None).map_or_else(Cow::default, Cow::Borrowed),
+        }
+    }
+}
+
+/// Verdicts of earlier worlds, by the place of the object.
+#[derive(Default)]
+pub(super) struct Seen(BTreeMap<(Origin, ObjectRef), Vec<Verdict>>);
+
+impl Seen {
+    /// Leaves out verdicts that an earlier world has on the same object.
+    pub(super) fn retain_new(&mut self, world: &Manifests, judged: &mut Vec<Judged>) {
+        let places = world.objects.iter();
+        let places = places.map(|located| (located.object.reference(), located.origin.clone()));
+        let places: BTreeMap<ObjectRef, Origin> = places.collect();
+        judged.retain(|judged| {
+            let Some(place) = places.get(&judged.object) else {
+                return true;
+            };
+            let key = (place.clone(), judged.object.clone());
+            let known = self.0.entry(key).or_default();
+            let is_new = !known.contains(&judged.verdict);
+            if is_new {
+                known.push(judged.verdict.clone());
+            }
+            is_new
+        });
+    }
+}
