@@ -121,7 +121,7 @@ impl Target {
 
 fn resource(object: &ObjectRef) -> ApiResource {
     let kind = object.kind;
-    let gvk = GroupVersionKind::gvk(kind.group(), kind.versions()[0], kind.as_str());
+    let gvk = GroupVersionKind::gvk(kind.group(), kind.first_version(), kind.as_str());
     ApiResource::from_gvk_with_plural(&gvk, kind.plural())
 }
 

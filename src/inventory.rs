@@ -22,6 +22,7 @@ pub(crate) mod namespace;
 mod namespace_facts;
 pub(crate) mod network;
 pub(crate) mod object;
+pub mod other_policy;
 pub(crate) mod policy;
 pub mod read;
 pub mod render;
@@ -49,9 +50,10 @@ pub(crate) use namespace::Namespace;
 pub use namespace_facts::NamespaceFacts;
 pub use network::{Declared, ListedAddress, Network};
 pub use object::{Change, Object};
+pub use other_policy::OtherPolicy;
 pub use policy::Policy;
 pub use restore::Restore;
-pub use snapshot::{Completeness, Snapshot};
+pub use snapshot::{Completeness, Snapshot, Unread};
 pub use stub::Stub;
 pub use unknown::UnknownField;
 
@@ -62,11 +64,19 @@ pub struct ObjectRef {
     pub kind: Kind,
     /// Namespace; empty for cluster-scoped objects.
     pub namespace: Arc<str>,
-    /// Name.
+    /// Name; empty, without a namespace, for the kind as a whole.
     pub name: Arc<str>,
 }
 
 impl ObjectRef {
+    /// Its namespace, or the name of a Namespace.
+    pub(crate) fn home(&self) -> &str {
+        match self.kind {
+            Kind::Namespace => &self.name,
+            _ => &self.namespace,
+        }
+    }
+
     /// Returns true if the API server will generate the name.
     pub(crate) fn is_generated(&self) -> bool {
         self.name.is_empty() || self.name.contains(meta::GENERATED)
@@ -75,6 +85,9 @@ impl ObjectRef {
 
 impl fmt::Display for ObjectRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.name.is_empty() && self.namespace.is_empty() {
+            return write!(f, "{}", self.kind);
+        }
         let separator = if self.namespace.is_empty() { "" } else { "/" };
         write!(
             f,

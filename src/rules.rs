@@ -22,6 +22,7 @@ pub mod managed_policy;
 pub mod paste;
 pub mod policy_change;
 pub mod policy_name;
+pub mod policy_not_judged;
 pub mod policy_owner;
 pub(crate) mod proof;
 pub mod remedy;

@@ -100,14 +100,22 @@ fn touched(
         known.config == world.config && known.snapshot.api_server == world.snapshot.api_server
     };
     if let Some(known) = seen.filter(same) {
-        return world.snapshot.touched(&known.snapshot);
+        let mut touched = world.snapshot.touched(&known.snapshot);
+        let is_cluster_scoped = touched.iter().any(|name| name.is_empty());
+        let is_complete = known.snapshot.completeness == world.snapshot.completeness;
+        // A cluster-scoped policy may select pods of any namespace.
+        if !is_cluster_scoped && !(touched.is_empty() && is_complete) {
+            touched.push("".into());
+        }
+        return touched;
     }
     let all = world
         .snapshot
         .namespaces
         .keys()
         .chain(finding_store.namespaces());
-    let all: BTreeSet<&Arc<str>> = all.collect();
+    let cluster_scoped = Arc::default();
+    let all: BTreeSet<&Arc<str>> = all.chain([&cluster_scoped]).collect();
     all.into_iter().cloned().collect()
 }
 

@@ -188,7 +188,9 @@ impl EventQueue {
     /// a moment, and an alert reports those that stay missing.
     pub(crate) fn found(&self, finding: &Finding) {
         let is_passing = finding.code == Code::Obp105 && finding.level == Level::Warn;
-        if finding.level <= Level::Warn && !is_passing {
+        // An Event is about an object, not about a kind.
+        let is_of_kind = finding.object.name.is_empty();
+        if finding.level <= Level::Warn && !is_passing && !is_of_kind {
             let cluster = finding.cluster.clone();
             self.send(Event {
                 regarding: Regarding::Object(finding.object.clone()),

@@ -290,20 +290,9 @@ impl Metrics {
                 }
             }
         }
-        for (kind, moved) in &mut moved {
-            if *kind == Kind::GatewayClass {
-                let [was, is] = [before, after].map(Snapshot::gateway_class_counts);
-                *moved = [
-                    number(is[0]) - number(was[0]),
-                    number(is[1]) - number(was[1]),
-                ];
-            }
-        }
         self.unread_clusters.inc_by(unread);
         for (kind, [objects, unreadable]) in moved {
-            let labels = KindLabels {
-                kind: kind.as_str(),
-            };
+            let labels = KindLabels { kind: kind.label() };
             self.objects.get_or_create(&labels).inc_by(objects);
             self.unreadable.get_or_create(&labels).inc_by(unreadable);
         }

@@ -285,7 +285,10 @@ impl Run {
         });
         let judged = match before {
             None => {
-                let mut others = all().filter(|object| !matches!(object, Object::Policy(_)));
+                let is_policy = |object: &&Object| {
+                    matches!(object, Object::Policy(_) | Object::OtherPolicy(..))
+                };
+                let mut others = all().filter(|object| !is_policy(object));
                 let beside = with(&mut others);
                 let missing = if self.is_dump {
                     Missing::Absent

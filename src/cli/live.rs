@@ -235,7 +235,7 @@ async fn look_for_silence(
             _ => "writes of the reviewed kinds are denied",
         };
         let notice = lost.map(|(kind, age)| {
-            let (kind, age) = (kind.as_str(), age.as_secs());
+            let (kind, age) = (kind.label(), age.as_secs());
             format!("no list or watch event for {kind} in {age} s; {denied} (OBP403)")
         });
         readiness.notice("watches", notice.as_deref());
@@ -243,7 +243,7 @@ async fn look_for_silence(
             continue;
         }
         if let Some(kind) = kind {
-            let kind = kind.as_str();
+            let kind = kind.label();
             tracing::error!(
                 kind,
                 "no list or watch event for too long; {denied} (OBP403)"
@@ -258,7 +258,7 @@ async fn look_for_silence(
 /// The warning of `/readyz?verbose` about the versions in which kinds are served.
 fn versions(served: &BTreeMap<Kind, Served>) -> Option<String> {
     let text = |(kind, served): (&Kind, &Served)| {
-        let name = kind.as_str();
+        let name = kind.label();
         match (served, kind) {
             (Served::Unread(version), Kind::OpenBaoCluster) => Some(format!(
                 "{name} is served as {version}, which this release cannot read: in namespaces with OpenBaoClusters, policies \

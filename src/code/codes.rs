@@ -104,6 +104,10 @@ codes! {
     }
     Obp402 "OBP402" "undecided" { Undecided: Deny "", }
     Obp403 "OBP403" "inventory-not-ready" { InventoryNotReady: Deny "", }
+    Obp404 "OBP404" "policy-not-judged" {
+        PolicyNotJudged: Warn "",
+        StoredPolicyNotJudged: Audit "in the audit",
+    }
     Obp601 "OBP601" "api-server-network-not-ready" { ApiServerNetworkNotReady: Warn "", }
     Obp602 "OBP602" "gateway-integration-not-ready" { GatewayIntegrationNotReady: Warn "", }
     Obp603 "OBP603" "backup-configuration-not-ready" { BackupConfigurationNotReady: Warn "", }

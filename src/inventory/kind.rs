@@ -1,6 +1,10 @@
-//! The table of kinds.
+//! The kinds that are read.
+
+mod table;
 
 use std::fmt;
+
+use table::TABLE;
 
 /// A kind that reviews use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,6 +23,26 @@ pub enum Kind {
     Gateway,
     /// A GatewayClass of the Gateway API.
     GatewayClass,
+    /// A ClusterNetworkPolicy of the Network Policy API.
+    ClusterNetworkPolicy,
+    /// An AdminNetworkPolicy of the Network Policy API.
+    AdminNetworkPolicy,
+    /// A BaselineAdminNetworkPolicy of the Network Policy API.
+    BaselineAdminNetworkPolicy,
+    /// A CiliumNetworkPolicy.
+    CiliumNetworkPolicy,
+    /// A CiliumClusterwideNetworkPolicy.
+    CiliumClusterwideNetworkPolicy,
+    /// A NetworkPolicy of Calico.
+    CalicoNetworkPolicy,
+    /// A GlobalNetworkPolicy of Calico.
+    CalicoGlobalNetworkPolicy,
+    /// A NetworkPolicy of Antrea.
+    AntreaNetworkPolicy,
+    /// A ClusterNetworkPolicy of Antrea.
+    AntreaClusterNetworkPolicy,
+    /// An EgressFirewall of OVN-Kubernetes.
+    EgressFirewall,
 }
 
 /// Use of a kind's objects.
@@ -28,17 +52,23 @@ pub enum KindUse {
     Verdicts,
     /// Only advice depends on them. Reviews work without them.
     Advice,
+    /// They are policies that no proof uses. Only the pods that they select are known (OBP404).
+    Seen,
 }
+
+/// A group and one of its versions.
+type Api = (&'static str, &'static str);
 
 /// One row of the table.
 struct Row {
     kind: Kind,
     /// The value of `kind`.
     name: &'static str,
-    /// The API group; empty for the core group.
-    group: &'static str,
-    /// Supported versions, the preferred one first. They have the same fields.
-    versions: &'static [&'static str],
+    /// The name, with the group where a kind before it has the same name.
+    label: &'static str,
+    /// Supported groups and versions, in the order in which a cluster is asked for them. They have the same fields.
+    /// The group of the last one is that of messages; that of the core group is empty.
+    apis: &'static [Api],
     plural: &'static str,
     is_namespaced: bool,
     /// Defined by a CRD, which may not be installed.
@@ -47,92 +77,6 @@ struct Row {
     is_reviewed: bool,
     used_for: KindUse,
 }
-
-const OPENBAO: &str = "openbao.org";
-const NETWORKING: &str = "networking.k8s.io";
-const CORE: &str = "";
-const GATEWAY_API: &str = "gateway.networking.k8s.io";
-
-/// In the order of [`Kind`].
-const TABLE: [Row; 7] = [
-    Row {
-        kind: Kind::OpenBaoCluster,
-        name: "OpenBaoCluster",
-        group: OPENBAO,
-        versions: &["v1alpha1"],
-        plural: "openbaoclusters",
-        is_namespaced: true,
-        is_custom: true,
-        is_reviewed: true,
-        used_for: KindUse::Verdicts,
-    },
-    Row {
-        kind: Kind::NetworkPolicy,
-        name: "NetworkPolicy",
-        group: NETWORKING,
-        versions: &["v1"],
-        plural: "networkpolicies",
-        is_namespaced: true,
-        is_custom: false,
-        is_reviewed: true,
-        used_for: KindUse::Verdicts,
-    },
-    Row {
-        kind: Kind::Namespace,
-        name: "Namespace",
-        group: CORE,
-        versions: &["v1"],
-        plural: "namespaces",
-        is_namespaced: false,
-        is_custom: false,
-        is_reviewed: false,
-        used_for: KindUse::Verdicts,
-    },
-    Row {
-        kind: Kind::Service,
-        name: "Service",
-        group: CORE,
-        versions: &["v1"],
-        plural: "services",
-        is_namespaced: true,
-        is_custom: false,
-        is_reviewed: false,
-        used_for: KindUse::Verdicts,
-    },
-    Row {
-        kind: Kind::OpenBaoRestore,
-        name: "OpenBaoRestore",
-        group: OPENBAO,
-        versions: &["v1alpha1"],
-        plural: "openbaorestores",
-        is_namespaced: true,
-        is_custom: true,
-        is_reviewed: true,
-        used_for: KindUse::Advice,
-    },
-    Row {
-        kind: Kind::Gateway,
-        name: "Gateway",
-        group: GATEWAY_API,
-        versions: &["v1", "v1beta1"],
-        plural: "gateways",
-        is_namespaced: true,
-        is_custom: true,
-        is_reviewed: false,
-        used_for: KindUse::Advice,
-    },
-    Row {
-        kind: Kind::GatewayClass,
-        name: "GatewayClass",
-        group: GATEWAY_API,
-        versions: &["v1", "v1beta1"],
-        plural: "gatewayclasses",
-        is_namespaced: false,
-        is_custom: true,
-        is_reviewed: false,
-        used_for: KindUse::Advice,
-    },
-];
 
 impl Kind {
     /// All kinds.
@@ -146,12 +90,6 @@ impl Kind {
         all
     };
 
-    /// True if no kind before it in the table has the same name.
-    fn is_first_of_its_name(self) -> bool {
-        let first = TABLE.iter().find(|row| row.name == self.as_str());
-        first.is_some_and(|row| row.kind == self)
-    }
-
     const fn row(self) -> &'static Row {
         &TABLE[self as usize]
     }
@@ -161,14 +99,55 @@ impl Kind {
         self.row().name
     }
 
-    /// The API group; empty for the core group.
-    pub const fn group(self) -> &'static str {
-        self.row().group
+    /// The kind as in the API, with the group where the name alone would mean another kind of the table:
+    /// `NetworkPolicy`, `NetworkPolicy.projectcalico.org`.
+    pub const fn label(self) -> &'static str {
+        self.row().label
     }
 
-    /// The supported versions, the preferred one first.
-    pub(crate) const fn versions(self) -> &'static [&'static str] {
-        self.row().versions
+    /// The API group; empty for the core group.
+    pub const fn group(self) -> &'static str {
+        let apis = self.row().apis;
+        apis[apis.len() - 1].0
+    }
+
+    /// The supported groups and versions, in the order in which a cluster is asked for them.
+    pub(crate) const fn apis(self) -> &'static [Api] {
+        self.row().apis
+    }
+
+    /// Its API groups; that of the core group is empty.
+    pub fn groups(self) -> impl Iterator<Item = &'static str> {
+        let mut groups: Vec<&str> = self.apis().iter().map(|(group, _)| *group).collect();
+        groups.dedup();
+        groups.into_iter()
+    }
+
+    /// The supported versions.
+    pub(crate) fn versions(self) -> Vec<&'static str> {
+        self.apis().iter().map(|(_, version)| *version).collect()
+    }
+
+    /// The version that a cluster is asked for first.
+    pub(crate) const fn first_version(self) -> &'static str {
+        self.row().apis[0].1
+    }
+
+    /// The group that serves a version.
+    pub(crate) fn group_of(self, version: &str) -> &'static str {
+        let mut apis = self.apis().iter();
+        let found = apis.find(|(_, known)| *known == version);
+        found.map_or(self.group(), |(group, _)| group)
+    }
+
+    /// True if it is of this group.
+    pub(crate) fn is_in_group(self, group: &str) -> bool {
+        self.apis().iter().any(|(own, _)| *own == group)
+    }
+
+    /// True if it is read in this version of this group.
+    pub(crate) fn is_read_in(self, group: &str, version: &str) -> bool {
+        self.apis().contains(&(group, version))
     }
 
     /// The plural resource name.
@@ -198,14 +177,9 @@ impl Kind {
 }
 
 impl fmt::Display for Kind {
-    /// The kind as in the API, with the group where the name alone would mean another kind of the table:
-    /// `NetworkPolicy`, `NetworkPolicy.projectcalico.org`.
+    /// The kind as in the API, with the group where it is needed.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())?;
-        if self.is_first_of_its_name() {
-            return Ok(());
-        }
-        write!(f, ".{}", self.group())
+        f.write_str(self.label())
     }
 }
 
@@ -228,5 +202,29 @@ mod tests {
         assert_eq!(shown.len(), Kind::ALL.len());
         let api: BTreeSet<_> = Kind::ALL.map(|kind| (kind.group(), kind.plural())).into();
         assert_eq!(api.len(), Kind::ALL.len());
+    }
+
+    #[test]
+    fn the_label_has_the_group_where_a_kind_before_it_has_the_name() {
+        for kind in Kind::ALL {
+            let mut all = Kind::ALL.into_iter();
+            let is_first = all.find(|other| other.as_str() == kind.as_str()) == Some(kind);
+            let group = if is_first {
+                String::new()
+            } else {
+                format!(".{}", kind.group())
+            };
+            assert_eq!(kind.label(), format!("{}{group}", kind.as_str()));
+        }
+    }
+
+    #[test]
+    fn a_version_is_in_one_group_of_a_kind() {
+        for kind in Kind::ALL {
+            for (group, version) in kind.apis() {
+                assert_eq!(kind.group_of(version), *group, "{kind}");
+                assert!(kind.is_in_group(group) && kind.is_read_in(group, version));
+            }
+        }
     }
 }

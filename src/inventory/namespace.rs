@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use super::Labels;
+
 /// A Namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Namespace {
@@ -9,4 +11,6 @@ pub struct Namespace {
     pub(crate) name: Arc<str>,
     /// True if it is being deleted (deletion timestamp or phase `Terminating`).
     pub terminating: bool,
+    /// Labels; `None` if they are not known.
+    pub(crate) labels: Option<Labels>,
 }

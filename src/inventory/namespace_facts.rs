@@ -1,14 +1,14 @@
-//! Facts about one namespace.
+//! Facts about one namespace, or about the cluster-scoped objects.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{
-    Cluster, Fact, Gateway, GatewayClass, Kind, Labels, Namespace, Object, ObjectRef, Policy,
-    Restore, Stub, Unreadable,
+    Cluster, Fact, Gateway, GatewayClass, Kind, Labels, Namespace, Object, ObjectRef, OtherPolicy,
+    Policy, Restore, Stub, Unreadable,
 };
 
-/// Facts about one namespace.
+/// Facts about one namespace. Those about cluster-scoped objects have the same form.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NamespaceFacts {
     /// The Namespace object, if it is known.
@@ -23,6 +23,10 @@ pub struct NamespaceFacts {
     pub(crate) restores: BTreeMap<Arc<str>, Fact<Restore>>,
     /// Gateways by name.
     pub(crate) gateways: BTreeMap<Arc<str>, Fact<Gateway>>,
+    /// GatewayClasses by name.
+    pub(crate) gateway_classes: BTreeMap<Arc<str>, Fact<GatewayClass>>,
+    /// Policies of other kinds, by kind and name.
+    pub(crate) other_policies: BTreeMap<Kind, BTreeMap<Arc<str>, Fact<OtherPolicy>>>,
 }
 
 impl NamespaceFacts {
@@ -68,7 +72,12 @@ impl NamespaceFacts {
             Object::Namespace(fact) => self.namespace.as_ref() == Some(fact),
             Object::Restore(fact) => self.restores.get(&fact.meta().name) == Some(fact),
             Object::Gateway(fact) => self.gateways.get(fact.name()) == Some(fact),
-            Object::ApiServer(_) | Object::GatewayClass(_) => false,
+            Object::GatewayClass(fact) => self.gateway_classes.get(fact.name()) == Some(fact),
+            Object::OtherPolicy(kind, fact) => {
+                let known = self.other_policies.get(kind);
+                known.and_then(|known| known.get(fact.name())) == Some(fact)
+            }
+            Object::ApiServer(_) => false,
         }
     }
 
@@ -92,7 +101,14 @@ impl NamespaceFacts {
             Object::Gateway(fact) => {
                 self.gateways.insert(fact.name().clone(), fact);
             }
-            Object::ApiServer(_) | Object::GatewayClass(_) => {}
+            Object::GatewayClass(fact) => {
+                self.gateway_classes.insert(fact.name().clone(), fact);
+            }
+            Object::OtherPolicy(kind, fact) => {
+                let known = self.other_policies.entry(kind).or_default();
+                known.insert(fact.name().clone(), fact);
+            }
+            Object::ApiServer(_) => {}
         }
     }
 
@@ -104,7 +120,9 @@ impl NamespaceFacts {
             Kind::Namespace => [Some(&self.namespace), None],
             Kind::OpenBaoRestore => [Some(&self.restores), None],
             Kind::Gateway => [Some(&self.gateways), None],
-            Kind::Service | Kind::GatewayClass => [None, None],
+            Kind::GatewayClass => [Some(&self.gateway_classes), None],
+            Kind::Service => [None, None],
+            _ => [self.other_policies.get(&kind).map(|known| known as _), None],
         };
         stores.into_iter().flatten()
     }
@@ -120,19 +138,38 @@ impl NamespaceFacts {
             Kind::Namespace => [Some(&mut self.namespace), None],
             Kind::OpenBaoRestore => [Some(&mut self.restores), None],
             Kind::Gateway => [Some(&mut self.gateways), None],
-            Kind::Service | Kind::GatewayClass => [None, None],
+            Kind::GatewayClass => [Some(&mut self.gateway_classes), None],
+            Kind::Service => [None, None],
+            _ => [
+                self.other_policies.get_mut(&kind).map(|known| known as _),
+                None,
+            ],
         };
         for store in stores.into_iter().flatten() {
             store.remove(name);
         }
+        self.other_policies.retain(|_, known| !known.is_empty());
+    }
+
+    /// The policies of other kinds, in the order of their kinds and names.
+    pub(crate) fn others(&self) -> impl Iterator<Item = (ObjectRef, &Fact<OtherPolicy>)> {
+        let kinds = self.other_policies.iter();
+        kinds.flat_map(|(kind, known)| {
+            let reference = |fact: &Fact<OtherPolicy>| ObjectRef {
+                kind: *kind,
+                namespace: fact.namespace().clone(),
+                name: fact.name().clone(),
+            };
+            known.values().map(move |fact| (reference(fact), fact))
+        })
     }
 
     /// References to every object of a kind, sorted by name. `namespace` is that of these facts.
-    pub(super) fn references(&self, namespace: &Arc<str>, kind: Kind) -> Vec<ObjectRef> {
-        let home = if kind.is_cluster_scoped() {
+    pub(super) fn references(&self, namespace: &str, kind: Kind) -> Vec<ObjectRef> {
+        let home: Arc<str> = if kind.is_cluster_scoped() {
             Arc::default()
         } else {
-            namespace.clone()
+            namespace.into()
         };
         let names = self.stores(kind).flat_map(Store::names);
         let reference = |name: &Arc<str>| ObjectRef {
@@ -198,6 +235,7 @@ impl Readable for Namespace {}
 impl Readable for Restore {}
 impl Readable for Gateway {}
 impl Readable for GatewayClass {}
+impl Readable for OtherPolicy {}
 
 /// A value of a store.
 trait Entry {

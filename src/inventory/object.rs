@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::read::API_SERVER_SERVICE;
 use super::unknown::UnknownField;
 use super::{
-    Cluster, Completeness, Fact, Gateway, GatewayClass, Kind, Meta, Namespace, ObjectRef, Policy,
-    Restore, Stub, Unreadable,
+    Cluster, Completeness, Fact, Gateway, GatewayClass, Kind, Meta, Namespace, ObjectRef,
+    OtherPolicy, Policy, Restore, Stub, Unreadable,
 };
 
 /// An object in the inventory.
@@ -29,6 +29,8 @@ pub enum Object {
     Gateway(Fact<Gateway>),
     /// A GatewayClass.
     GatewayClass(Fact<GatewayClass>),
+    /// A policy of another kind.
+    OtherPolicy(Kind, Fact<OtherPolicy>),
 }
 
 /// One change of the inventory.
@@ -97,6 +99,7 @@ impl Object {
             }
             Self::Gateway(fact) => named(Kind::Gateway, fact.namespace(), fact.name()),
             Self::GatewayClass(fact) => named(Kind::GatewayClass, &"".into(), fact.name()),
+            Self::OtherPolicy(kind, fact) => named(*kind, fact.namespace(), fact.name()),
         }
     }
 }
@@ -159,24 +162,6 @@ impl Fact<Restore> {
     }
 }
 
-impl Fact<Gateway> {
-    /// Its namespace.
-    pub(crate) fn namespace(&self) -> &Arc<str> {
-        match self {
-            Self::Read(gateway) => &gateway.namespace,
-            Self::Unreadable(broken) => &broken.meta.namespace,
-        }
-    }
-
-    /// Its name.
-    pub(crate) fn name(&self) -> &Arc<str> {
-        match self {
-            Self::Read(gateway) => &gateway.name,
-            Self::Unreadable(broken) => &broken.meta.name,
-        }
-    }
-}
-
 impl Fact<GatewayClass> {
     /// Its name.
     pub(crate) fn name(&self) -> &Arc<str> {
@@ -186,3 +171,29 @@ impl Fact<GatewayClass> {
         }
     }
 }
+
+/// Names of a fact of which no other metadata is kept.
+macro_rules! names {
+    ($kind:ty) => {
+        impl Fact<$kind> {
+            /// Its namespace.
+            pub(crate) fn namespace(&self) -> &Arc<str> {
+                match self {
+                    Self::Read(object) => &object.namespace,
+                    Self::Unreadable(broken) => &broken.meta.namespace,
+                }
+            }
+
+            /// Its name.
+            pub(crate) fn name(&self) -> &Arc<str> {
+                match self {
+                    Self::Read(object) => &object.name,
+                    Self::Unreadable(broken) => &broken.meta.name,
+                }
+            }
+        }
+    };
+}
+
+names!(Gateway);
+names!(OtherPolicy);

@@ -16,6 +16,7 @@
 
 mod decode;
 pub(crate) mod maps_only;
+mod other_policy;
 pub mod outline;
 mod partial;
 pub(crate) mod value_count;
@@ -34,10 +35,13 @@ use super::gateway::{RawGateway, RawStatus};
 use super::meta::Text;
 use super::unknown;
 use super::{
-    Cluster, Fact, Gateway, GatewayClass, Kind, LiveCondition, Meta, Namespace, Object, ObjectRef,
-    Policy, Restore, Unreadable,
+    Cluster, Fact, Gateway, GatewayClass, Kind, KindUse, LiveCondition, Meta, Namespace, Object,
+    ObjectRef, Policy, Restore, Unreadable,
 };
 use decode::Source;
+
+/// Maximum number of labels that are kept of a Namespace.
+const MOST_LABELS: usize = 64;
 
 /// Namespace and name of the API server's Service.
 pub(crate) const API_SERVER_SERVICE: (&str, &str) = ("default", "kubernetes");
@@ -76,7 +80,7 @@ pub(crate) fn kind(api_version: &str, kind: &str) -> Option<Kind> {
         .map_or("", |(group, _version)| group);
     Kind::ALL
         .into_iter()
-        .find(|known| known.group() == group && known.as_str() == kind)
+        .find(|known| known.is_in_group(group) && known.as_str() == kind)
 }
 
 /// An object of any kind, with its unknown fields. `None` for other kinds and for Services other than
@@ -89,11 +93,16 @@ pub fn object(value: &Value) -> Option<Object> {
     let version = api_version
         .rsplit_once('/')
         .map_or(api_version, |(_, version)| version);
-    if version.is_empty() || kind.versions().contains(&version) {
+    let group = api_version.strip_suffix(version).unwrap_or_default();
+    let group = group.strip_suffix('/').unwrap_or_default();
+    if version.is_empty() || kind.is_read_in(group, version) {
         let object = object_of(kind, value)?;
         return Some(object.noting(unknown::fields(kind, value)));
     }
-    let broken = in_version(Source::Value(value), &nameless(kind), version);
+    let mut broken = in_version(Source::Value(value), &nameless(kind), version);
+    if kind.used_for() == KindUse::Seen {
+        broken.meta = other_policy::names(&broken.meta);
+    }
     object_from(Source::Value(value), &nameless(kind), Some(broken))
 }
 
@@ -159,6 +168,10 @@ fn object_from(
         Kind::OpenBaoRestore => Some(Object::Restore(fact(broken, from, read_restore))),
         Kind::Gateway => Some(Object::Gateway(fact(broken, from, read_gateway))),
         Kind::GatewayClass => Some(Object::GatewayClass(fact(broken, from, read_class))),
+        kind => Some(Object::OtherPolicy(
+            kind,
+            fact(broken, from, other_policy::read),
+        )),
     }
 }
 
@@ -249,6 +262,7 @@ fn read_namespace(source: Source<'_>, fallback: &ObjectRef) -> Fact<Namespace> {
         Namespace {
             terminating: meta.deleting || phase.as_deref() == Some("Terminating"),
             name: meta.name,
+            labels: Some(meta.labels).filter(|labels| labels.len() <= MOST_LABELS),
         }
     })
     .into()

@@ -4,15 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::namespace_facts::{Store, count};
 use super::read::API_SERVER_SERVICE;
 use super::{
-    Change, Cluster, Fact, Gateway, GatewayClass, Kind, NamespaceFacts, Object, ObjectRef, Policy,
-    Restore, Unreadable,
+    Change, Cluster, Fact, Gateway, GatewayClass, Kind, KindUse, NamespaceFacts, Object, ObjectRef,
+    Policy, Restore, Unreadable, other_policy::NamespaceLabels,
 };
 
 /// Completeness of the facts about a kind: does a missing object not exist?
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Completeness {
     /// Only some objects are known, as in files.
     #[default]
@@ -21,6 +20,19 @@ pub enum Completeness {
     Whole,
     /// The API server does not serve the kind, so there are no objects.
     Unserved,
+    /// No object is known, since the API server does not list the kind.
+    Unread(Unread),
+}
+
+/// Reason for which the objects of a kind are not known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unread {
+    /// The account may not list them.
+    Forbidden,
+    /// They are served only in unsupported versions, of which this is one.
+    Version(Arc<str>),
+    /// The API server answers with another error.
+    Failed,
 }
 
 /// All facts at one point in time.
@@ -30,18 +42,13 @@ pub struct Snapshot {
     pub(crate) namespaces: BTreeMap<Arc<str>, Arc<NamespaceFacts>>,
     /// Addresses of the Service `default/kubernetes`.
     pub(crate) api_server: Vec<IpAddr>,
-    /// GatewayClasses by name.
-    pub(crate) gateway_classes: BTreeMap<Arc<str>, Fact<GatewayClass>>,
+    /// Facts about cluster-scoped objects other than Namespaces.
+    pub(crate) cluster_scoped: Arc<NamespaceFacts>,
     /// Completeness by kind. The default is [`Completeness::Part`].
     pub(crate) completeness: BTreeMap<Kind, Completeness>,
 }
 
 impl Snapshot {
-    /// Number of GatewayClasses, and number of those that cannot be read.
-    pub(crate) fn gateway_class_counts(&self) -> [usize; 2] {
-        count(&self.gateway_classes)
-    }
-
     /// The snapshot after `changes`. Only namespaces that really change get a new `Arc`. Empty namespaces are
     /// dropped.
     #[must_use]
@@ -64,14 +71,10 @@ impl Snapshot {
             self.api_server = addresses;
             return;
         }
-        if let Object::GatewayClass(fact) = object {
-            self.gateway_classes.insert(fact.name().clone(), fact);
-            return;
-        }
-        let facts = self
-            .namespaces
-            .entry(home(&object.reference()))
-            .or_default();
+        let facts = match home(&object.reference()) {
+            home if home.is_empty() => &mut self.cluster_scoped,
+            home => self.namespaces.entry(home).or_default(),
+        };
         let object = facts.completed(object);
         if !facts.holds(&object) {
             Arc::make_mut(facts).set(object);
@@ -85,18 +88,19 @@ impl Snapshot {
             }
             return;
         }
-        if reference.kind == Kind::GatewayClass {
-            self.gateway_classes.remove(&reference.name);
-            return;
-        }
         let home = home(reference);
-        let Some(facts) = self.namespaces.get_mut(&home) else {
+        let facts = if home.is_empty() {
+            Some(&mut self.cluster_scoped)
+        } else {
+            self.namespaces.get_mut(&home)
+        };
+        let Some(facts) = facts else {
             return;
         };
         if facts.contains(reference.kind, &reference.name) {
             Arc::make_mut(facts).remove(reference.kind, &reference.name);
         }
-        if facts.is_empty() {
+        if !home.is_empty() && facts.is_empty() {
             self.namespaces.remove(&home);
         }
     }
@@ -113,15 +117,18 @@ impl Snapshot {
                 *facts = known.clone();
             }
         }
+        if self.cluster_scoped == previous.cluster_scoped {
+            self.cluster_scoped = previous.cluster_scoped.clone();
+        }
         self
     }
 
     /// The facts with all objects of `kinds` in one namespace replaced by `objects`. If nothing differs, the
-    /// namespace keeps its `Arc`.
+    /// namespace keeps its `Arc`. The cluster-scoped objects are a namespace without a name.
     #[must_use]
     pub fn renewed(&self, namespace: &Arc<str>, kinds: &[Kind], objects: Vec<Object>) -> Self {
         let there: BTreeSet<ObjectRef> = objects.iter().map(Object::reference).collect();
-        let known = self.namespaces.get(namespace).into_iter();
+        let known = self.namespace(namespace).into_iter();
         let known = known.flat_map(|facts| {
             kinds
                 .iter()
@@ -132,8 +139,21 @@ impl Snapshot {
         self.apply(gone.chain(objects.into_iter().map(Change::Set)))
     }
 
+    /// The facts without the policies of a namespace, and without the cluster-scoped ones.
+    pub(crate) fn without_policies(&self, namespace: &str) -> Self {
+        let policies = Kind::ALL.into_iter();
+        let policies = policies
+            .filter(|kind| *kind == Kind::NetworkPolicy || kind.used_for() == KindUse::Seen);
+        let policies: Vec<Kind> = policies.collect();
+        let own = self.renewed(&namespace.into(), &policies, Vec::new());
+        if own.cluster_scoped.others().next().is_none() {
+            return own;
+        }
+        own.renewed(&Arc::default(), &policies, Vec::new())
+    }
+
     /// The namespaces whose facts were replaced since `before`, in order. A namespace that was recreated with
-    /// equal facts is included.
+    /// equal facts is included. The cluster-scoped objects are a namespace without a name.
     pub fn touched(&self, before: &Self) -> Vec<Arc<str>> {
         let same = |(name, facts): &(&Arc<str>, &Arc<NamespaceFacts>)| {
             let known = before.namespaces.get(*name);
@@ -144,13 +164,29 @@ impl Snapshot {
         let gone = gone.filter(|name| !self.namespaces.contains_key(*name));
         let mut touched: Vec<Arc<str>> =
             differs.map(|(name, _)| name).chain(gone).cloned().collect();
+        if !Arc::ptr_eq(&self.cluster_scoped, &before.cluster_scoped) {
+            touched.push("".into());
+        }
         touched.sort_unstable();
         touched
     }
 
-    /// Facts about a namespace.
+    /// Facts about a namespace, or about the cluster-scoped objects if the name is empty.
     pub fn namespace(&self, name: &str) -> Option<&Arc<NamespaceFacts>> {
-        self.namespaces.get(name)
+        match name {
+            "" => Some(&self.cluster_scoped),
+            _ => self.namespaces.get(name),
+        }
+    }
+
+    /// The known labels of a namespace.
+    pub(crate) fn namespace_labels<'a>(&'a self, name: &'a str) -> NamespaceLabels<'a> {
+        let facts = self.namespaces.get(name);
+        let namespace = facts.and_then(|facts| facts.namespace.as_ref()?.read());
+        NamespaceLabels {
+            name,
+            labels: namespace.and_then(|namespace| namespace.labels.as_ref()),
+        }
     }
 
     /// An OpenBaoCluster.
@@ -173,34 +209,27 @@ impl Snapshot {
         self.namespace(namespace)?.gateways.get(name)
     }
 
+    /// A GatewayClass.
+    pub(crate) fn gateway_class(&self, name: &str) -> Option<&Fact<GatewayClass>> {
+        self.cluster_scoped.gateway_classes.get(name)
+    }
+
     /// Completeness of the facts about a kind.
     pub fn completeness(&self, kind: Kind) -> Completeness {
-        self.completeness.get(&kind).copied().unwrap_or_default()
+        self.completeness.get(&kind).cloned().unwrap_or_default()
     }
 
     /// Every object that cannot be read, by namespace, kind and name.
     pub fn unreadable(&self) -> impl Iterator<Item = (Kind, &Arc<Unreadable>)> {
-        let classes = Store::unreadable(&self.gateway_classes);
-        let classes = classes.map(|broken| (Kind::GatewayClass, broken));
-        let namespaces = self.namespaces.values();
-        namespaces
-            .flat_map(|facts| facts.unreadable())
-            .chain(classes)
+        self.facts().flat_map(|(_, facts)| facts.unreadable())
     }
 
     /// References to every object of one kind, sorted by namespace and name.
     pub fn references(&self, kind: Kind) -> Vec<ObjectRef> {
-        let namespaces = self.namespaces.iter();
-        let mut found: Vec<ObjectRef> = namespaces
+        let mut found: Vec<ObjectRef> = self
+            .facts()
             .flat_map(|(namespace, facts)| facts.references(namespace, kind))
             .collect();
-        if kind == Kind::GatewayClass {
-            found.extend(self.gateway_classes.keys().map(|name| ObjectRef {
-                kind,
-                namespace: "".into(),
-                name: name.clone(),
-            }));
-        }
         if kind == Kind::Service && !self.api_server.is_empty() {
             let (namespace, name) = API_SERVER_SERVICE;
             found.push(ObjectRef {
@@ -216,13 +245,14 @@ impl Snapshot {
     pub fn count(&self, kind: Kind) -> usize {
         match kind {
             Kind::Service => usize::from(!self.api_server.is_empty()),
-            Kind::GatewayClass => self.gateway_classes.len(),
-            _ => self
-                .namespaces
-                .values()
-                .map(|facts| facts.count(kind)[0])
-                .sum(),
+            _ => self.facts().map(|(_, facts)| facts.count(kind)[0]).sum(),
         }
+    }
+
+    /// The facts of each namespace and, last, those about cluster-scoped objects.
+    fn facts(&self) -> impl Iterator<Item = (&str, &Arc<NamespaceFacts>)> {
+        let namespaces = self.namespaces.iter().map(|(name, facts)| (&**name, facts));
+        namespaces.chain([("", &self.cluster_scoped)])
     }
 }
 

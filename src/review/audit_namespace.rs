@@ -7,17 +7,18 @@ use super::compiled::CompiledSnapshot;
 use super::level::WriterClass;
 use super::request::{Edit, Operation, Request, Subject, Writer};
 use super::verdict::Verdict;
-use super::{isolation, level, review_as};
+use super::{isolation, level, other_policies, review_as};
 use crate::code::EnforcementPoint;
 use crate::inventory::{Cluster, Fact, Kind, NamespaceFacts, ObjectRef, Policy};
 use crate::rules::default_deny_absent::Missing;
 use crate::rules::{Finding, Onset, input};
 
-/// All findings about the objects of a namespace, unique and in a stable order. Managed policies are compared
+/// All findings about the objects of a namespace, or about the cluster-scoped objects if it is empty, unique and in a stable order. Managed policies are compared
 /// with those that the operator renders. There are none if there is nothing to guard.
 pub fn audit_namespace(compiled: &CompiledSnapshot, namespace: &str) -> Vec<Finding> {
+    let others = other_policies::of_namespace(compiled, namespace, EnforcementPoint::Audit);
     let Some(facts) = compiled.facts(namespace) else {
-        return Vec::new();
+        return Verdict::new(others).findings;
     };
     if compiled.perimeters(namespace).is_empty() {
         return Vec::new();
@@ -33,7 +34,8 @@ pub fn audit_namespace(compiled: &CompiledSnapshot, namespace: &str) -> Vec<Find
     let perimeters = perimeters.filter(|cluster| cluster.unread_version.is_none());
     let bare = perimeters
         .flat_map(|cluster| isolation(compiled, cluster, EnforcementPoint::Audit, Missing::Absent));
-    Verdict::new(policies.chain(clusters).chain(bare).collect()).findings
+    let found = policies.chain(clusters).chain(bare).chain(others);
+    Verdict::new(found.collect()).findings
 }
 
 /// Work limit of one review where a namespace has this many objects. All of them together may take as much as
@@ -69,9 +71,7 @@ fn of_clusters(
     if facts.clusters.is_empty() {
         return Vec::new();
     }
-    let snapshot = compiled
-        .snapshot
-        .renewed(&namespace.into(), &[Kind::NetworkPolicy], Vec::new());
+    let snapshot = compiled.snapshot.without_policies(namespace);
     let beside =
         CompiledSnapshot::compile(Some(compiled), snapshot.into(), compiled.config.clone());
     let one = |cluster: &Fact<Cluster>| {

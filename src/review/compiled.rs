@@ -148,6 +148,16 @@ impl CompiledSnapshot {
             .map_or(&[], |perimeters| &perimeters.clusters)
     }
 
+    /// The perimeters of a namespace, or of all namespaces if it is empty.
+    pub(super) fn perimeters_near(
+        &self,
+        namespace: &str,
+    ) -> impl Iterator<Item = &ClusterPerimeter> {
+        let near = self.perimeters.iter();
+        let near = near.filter(move |(name, _)| namespace.is_empty() || ***name == *namespace);
+        near.flat_map(|(_, perimeters)| &perimeters.clusters)
+    }
+
     /// Connections that the rules of a namespace's policies permit.
     pub(super) fn regions(
         &self,

@@ -13,7 +13,7 @@ use super::compiled::CompiledSnapshot;
 use super::level::WriterClass;
 use super::request::{Edit, Operation, Request, Subject, Writer};
 use super::verdict::Verdict;
-use super::{isolation, review_as};
+use super::{isolation, other_policies, review_as};
 use crate::code::EnforcementPoint;
 use crate::inventory::cluster::is_restored_into;
 use crate::inventory::{Cluster, Fact, Kind, NamespaceFacts, Object, ObjectRef, Policy, Restore};
@@ -61,7 +61,16 @@ pub fn final_state(
         let reviewed = review_object(beside, by, reference, &Pair::state(object))?;
         Some(with_isolation(compiled, reviewed, missing))
     };
-    objects.iter().filter_map(review_object).collect()
+    let unread = other_policies::unread(compiled, EnforcementPoint::Check).into_iter();
+    let unread = unread.map(|finding| Judged {
+        object: finding.object.clone(),
+        verdict: Verdict::new(vec![finding]),
+    });
+    objects
+        .iter()
+        .filter_map(review_object)
+        .chain(unread)
+        .collect()
 }
 
 /// A cluster's verdict with findings about isolation by its policies.
@@ -270,6 +279,14 @@ fn review_object(
         (Some(_), Some(_)) => Operation::Update,
         (Some(_), None) => Operation::Delete,
     };
+    if let Some(Object::OtherPolicy(_, policy)) = pair.after {
+        let point = EnforcementPoint::Check;
+        let findings = other_policies::of_policy(compiled, reference, policy, point);
+        return (!findings.is_empty()).then(|| Judged {
+            object: reference.clone(),
+            verdict: Verdict::new(findings),
+        });
+    }
     let subject = match pair.before.or(pair.after)? {
         Object::Policy(_) => Subject::Policy(edit(reference, pair, policy, Policy::same_spec)),
         Object::Cluster(_) => Subject::Cluster(edit(reference, pair, cluster, Cluster::same_spec)),

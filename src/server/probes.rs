@@ -107,7 +107,7 @@ impl Readiness {
 
 /// Message for incomplete facts.
 fn incomplete(missing: &[Kind]) -> Cow<'static, str> {
-    let kinds: Vec<&str> = missing.iter().map(|kind| kind.as_str()).collect();
+    let kinds: Vec<&str> = missing.iter().map(|kind| kind.label()).collect();
     match kinds[..] {
         [] => "not complete yet".into(),
         _ => format!("not complete yet, no list of {}", kinds.join(", ")).into(),

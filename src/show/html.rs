@@ -101,6 +101,10 @@ fn of_cluster(at: usize, cluster: &ClusterView) -> Markup {
                 }
             }
             (piercing(cluster))
+            @if !cluster.other_policies.is_empty() {
+                h3 { "Policies of other kinds, not judged" }
+                ul.facts { @for line in &cluster.other_policies { li { (line) } } }
+            }
             @for zone in &cluster.zones {
                 h3 {
                     @if zone.zone == "jobs" { "Backup and restore jobs" } @else { "OpenBao pods" }

@@ -42,6 +42,9 @@ pub struct ClusterView {
     pub conditions: Vec<Condition>,
     /// Policies that let through more than the ceiling permits.
     pub(crate) piercing: Vec<Violation>,
+    /// Policies of other kinds that select its pods. No row takes them into account.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) other_policies: Vec<String>,
 }
 
 /// One group of pods.

@@ -160,7 +160,7 @@ async fn follow(
 fn complain(kind: Kind, problem: &str, last: &mut Option<String>) {
     if last.as_deref() != Some(problem) {
         tracing::warn!(
-            kind = kind.as_str(),
+            kind = kind.label(),
             problem,
             "watch interrupted, trying again"
         );
@@ -171,7 +171,7 @@ fn complain(kind: Kind, problem: &str, last: &mut Option<String>) {
 /// Delays before a broken watch is restarted: up to 10 s, so that reviews are not denied for stale facts long
 /// after the API server is back; up to a minute for kinds that no review depends on.
 fn retries(kind: Kind) -> ResetTimerBackoff<ExponentialBackoff> {
-    let (least, most) = if kind.used_for() == KindUse::Advice {
+    let (least, most) = if kind.used_for() != KindUse::Verdicts {
         (Duration::from_millis(800), Duration::from_secs(30))
     } else {
         (Duration::from_millis(150), Duration::from_secs(5))
@@ -186,12 +186,12 @@ fn retries(kind: Kind) -> ResetTimerBackoff<ExponentialBackoff> {
 }
 
 fn resource(kind: Kind, version: &str) -> ApiResource {
-    let gvk = GroupVersionKind::gvk(kind.group(), version, kind.as_str());
+    let gvk = GroupVersionKind::gvk(kind.group_of(version), version, kind.as_str());
     ApiResource::from_gvk_with_plural(&gvk, kind.plural())
 }
 
 fn listing(client: Client, kind: Kind) -> Listing {
-    let resource = resource(kind, kind.versions()[0]);
+    let resource = resource(kind, kind.first_version());
     if kind == Kind::Service {
         let (namespace, name) = API_SERVER_SERVICE;
         let listing = Listing::new(client, &resource, Some(namespace));

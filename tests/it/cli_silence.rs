@@ -131,9 +131,10 @@ fn objects_of_other_kinds_only_are_reported_and_are_strictly_a_failure() {
     let (status, out, err) = check("others", &text, &[]);
     let expected = "\
 note: nothing was checked, since there is no OpenBaoCluster, NetworkPolicy, OpenBaoRestore: 2
-  ConfigMap (v1), 1 Namespace, 1 NetworkPolicy (projectcalico.org/v3)
-note: of another API group, and not checked: 1 NetworkPolicy (projectcalico.org/v3)
-checked 0: 0 denied, 0 with warnings; 3 of other kinds skipped
+  ConfigMap (v1), 1 Namespace, 1 NetworkPolicy.projectcalico.org
+note: NetworkPolicy.projectcalico.org default/x has no metadata.namespace and is taken to be in
+  `default`; `-n` names another
+checked 0: 0 denied, 0 with warnings; 2 of other kinds skipped
 ";
     assert_eq!(
         (status, out.as_str(), err.as_str()),

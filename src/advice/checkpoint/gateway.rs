@@ -79,7 +79,7 @@ fn class_of<'a>(gateway: &Gateway, snapshot: &'a Snapshot) -> Checked<&'a Gatewa
         let message = format!("Gateway {} names no class", called(gateway));
         return is_false("GatewayClassMissing", message);
     };
-    let fact = snapshot.gateway_classes.get(name);
+    let fact = snapshot.gateway_class(name);
     absence(fact, Kind::GatewayClass, name, snapshot)
         .unwrap_or_else(|| is_false("GatewayClassMissing", format!("no GatewayClass {name}")))
 }
@@ -100,7 +100,7 @@ fn absence<'a, T>(
             "GatewayAPIMissing",
             "the cluster does not serve the Gateway API".to_owned(),
         )),
-        (None, Completeness::Part) => Some(is_unknown(
+        (None, Completeness::Part | Completeness::Unread(_)) => Some(is_unknown(
             "Unknown",
             format!("{kind_name} {name} is not known here"),
         )),

@@ -150,9 +150,7 @@ impl ClusterMetrics {
 
     /// Sets the time of the last success of a watch, as Unix time in seconds.
     pub fn watch_succeeded(&self, kind: Kind, at: u64) {
-        let labels = KindLabels {
-            kind: kind.as_str(),
-        };
+        let labels = KindLabels { kind: kind.label() };
         self.heard
             .get_or_create(&labels)
             .set(i64::try_from(at).unwrap_or(i64::MAX));
@@ -162,7 +160,7 @@ impl ClusterMetrics {
     pub fn served(&self, kind: Kind, version: Option<&str>) {
         let version = version.unwrap_or("none");
         let labels = |version: &str| VersionLabels {
-            kind: kind.as_str(),
+            kind: kind.label(),
             version: version.to_owned(),
         };
         let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);

@@ -45,7 +45,7 @@ impl NotJudged {
         } = omission;
         Self {
             row,
-            kind: object.kind.as_str(),
+            kind: object.kind.label(),
             namespace: object.namespace.to_string(),
             object: object.name.to_string(),
             reason,

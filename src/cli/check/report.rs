@@ -126,8 +126,9 @@ impl Report {
             let has = |findings: &&Vec<&Finding>| findings.iter().any(|found| found.level == level);
             once.iter().filter(has).count()
         };
+        let reviewed = judged.iter().filter(|one| one.object.kind.is_reviewed());
         let summary = Summary {
-            judged: judged.len() - unjudged.iter().filter(|one| one.row.is_none()).count(),
+            judged: reviewed.count() - unjudged.iter().filter(|one| one.row.is_none()).count(),
             denied: has(Level::Deny),
             warned: has(Level::Warn),
             skipped: after.skipped(),
@@ -234,7 +235,7 @@ impl Name {
     fn new(object: &ObjectRef, files: &Files<'_>) -> Self {
         let origin = files.of(object).and_then(Located::place);
         Self {
-            kind: object.kind.as_str(),
+            kind: object.kind.label(),
             namespace: object.namespace.to_string(),
             object: object.name.to_string(),
             file: origin.map(|origin| origin.file.display().to_string()),

@@ -96,6 +96,7 @@ fn of_cluster(text: &mut String, cluster: &ClusterView, baseline: &str) {
         text.push('\n');
     }
     piercing(text, cluster);
+    other_policies(text, cluster);
     conditions(text, cluster);
     let _ = writeln!(text, "{}", styled(STRONG, "Service accounts of the jobs"));
     for account in &cluster.accounts {
@@ -127,6 +128,18 @@ fn piercing(text: &mut String, cluster: &ClusterView) {
             let line = format!("for example: {connection}");
             let _ = writeln!(text, "{}", wrapped(&line, "    ", "      "));
         }
+    }
+    text.push('\n');
+}
+
+fn other_policies(text: &mut String, cluster: &ClusterView) {
+    if cluster.other_policies.is_empty() {
+        return;
+    }
+    let heading = "Policies of other kinds, not judged (OBP404)";
+    let _ = writeln!(text, "{}", styled(DOUBTFUL, heading));
+    for line in &cluster.other_policies {
+        let _ = writeln!(text, "{}", wrapped(line, "  ", "    "));
     }
     text.push('\n');
 }

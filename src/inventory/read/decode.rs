@@ -80,6 +80,18 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// Other fields of an object that was decoded.
+    pub(super) fn fields<T: DeserializeOwned>(
+        self,
+        fallback: &ObjectRef,
+    ) -> Result<T, Box<Unreadable>> {
+        let read = match self {
+            Self::Json(json) => maps_only::from_slice::<T>(json),
+            Self::Value(value) => maps_only::from_value::<T>(value),
+        };
+        read.map_err(|error| self.explain::<T>(fallback, &error))
+    }
+
     /// The object as a value, if it is small enough to be read.
     pub(super) fn value(self) -> Option<Cow<'a, Value>> {
         match self {

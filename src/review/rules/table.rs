@@ -9,7 +9,7 @@ use crate::advice::{declaration_opens, fallback_ended, nobody_admitted, without_
 use crate::code::Code;
 use crate::inventory::Checkpoint;
 use crate::review::policy::zones;
-use crate::review::{advice, cluster, metadata, policy, restore};
+use crate::review::{advice, cluster, metadata, other_policies, policy, restore};
 use crate::rules::declaration::{
     api_server, dns_namespace, endpoint_address, everyone, hardened, listener_ports, malformed,
     metrics_port, namespace_label, raft_port, unsafe_address,
@@ -135,6 +135,9 @@ pub static RULES: [Rule; Code::ALL.len()] = [
     rule(Code::Obp403, (Exposure, Object, Other),
         "the facts for a review are incomplete or too old",
         &[]),
+    rule(Code::Obp404, (Mistake, Facts, Other),
+        "a policy of another kind than NetworkPolicy selects OpenBao pods and is not judged",
+        &[Cluster(other_policies::of_cluster)]),
     rule(Code::Obp601, (Mistake, Facts, Other),
         "the checkpoint APIServerNetworkReady is False",
         &[Respecified(|w, _| advice::condition(w, Checkpoint::ApiServerNetwork))]),

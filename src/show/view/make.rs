@@ -8,7 +8,7 @@ use crate::baseline::{ClusterPerimeter, compile};
 use crate::config::Zone;
 use crate::inventory::{Fact, Kind, NamespaceFacts, ObjectRef, Profile};
 use crate::review::offline::{self, stored_violations};
-use crate::review::{CompiledSnapshot, render};
+use crate::review::{CompiledSnapshot, other_policies_of, render};
 use crate::show::{conditions, zone};
 use netpol::Connection;
 use netpol::cover::Budget;
@@ -65,6 +65,7 @@ fn cluster(world: &CompiledSnapshot, perimeter: &ClusterPerimeter) -> ClusterVie
         accounts: accounts(&object.name),
         conditions: conditions::of(world, object),
         piercing: found.iter().map(pierced).collect(),
+        other_policies: other_policies_of(world, perimeter),
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{LoadError, Origin};
 use crate::inventory::rules::{is_dns_label, is_dns_subdomain};
-use crate::inventory::{Kind, Object, read};
+use crate::inventory::{Kind, KindUse, Object, read};
 
 /// Default namespace of objects without one.
 pub const DEFAULT_NAMESPACE: &str = "default";
@@ -56,7 +56,9 @@ pub(super) fn read(
     let Some(kind) = read::kind(&version, &name) else {
         return misspelt(&version, &name, origin).map_or(Ok(Document::Other(name, version)), Err);
     };
-    check_names(kind, written, origin)?;
+    if kind.used_for() != KindUse::Seen {
+        check_names(kind, written, origin)?;
+    }
     name_generated(kind, written, generated);
     empty_nulls(written);
     let is_nowhere = !kind.is_cluster_scoped() && metadata(written, "namespace").is_none();
@@ -68,8 +70,11 @@ pub(super) fn read(
         return Ok(Document::Other(name, version));
     };
     let reference = object.reference();
+    if reference.name.is_empty() && kind.used_for() == KindUse::Seen {
+        return Ok(Document::Other(name, version));
+    }
     // Nobody writes a Namespace under a name that is not known yet.
-    if reference.name.is_empty() || reference.is_generated() && !kind.is_reviewed() {
+    if reference.name.is_empty() || reference.is_generated() && !may_be_generated(kind) {
         return Err(LoadError::Nameless {
             kind: kind.as_str(),
             origin: origin.clone(),
@@ -97,9 +102,14 @@ pub(super) fn is_decoded(object: &Object, written: &Value) -> bool {
     }
 }
 
-/// Names an object of a judged kind that has a `generateName` only.
+/// Returns true if the API server may choose the name of an object.
+fn may_be_generated(kind: Kind) -> bool {
+    kind.is_reviewed() || kind.used_for() == KindUse::Seen
+}
+
+/// Names an object that has a `generateName` only.
 fn name_generated(kind: Kind, written: &mut Value, generated: &mut usize) {
-    if !kind.is_reviewed() || metadata(written, "name").is_some() {
+    if !may_be_generated(kind) || metadata(written, "name").is_some() {
         return;
     }
     let Some(prefix) = metadata(written, "generateName").and_then(Value::as_str) else {
@@ -135,11 +145,16 @@ fn empty_nulls(written: &mut Value) {
     }
 }
 
+/// The kinds whose documents must be well-formed. A policy that no proof uses is read if it is one.
+fn strict_kinds() -> impl Iterator<Item = Kind> {
+    let kinds = Kind::ALL.into_iter();
+    kinds.filter(|kind| kind.used_for() != KindUse::Seen)
+}
+
 /// The error of a document with only one of `apiVersion` and `kind`.
 fn incomplete(version: &str, name: &str, origin: &Origin) -> Option<LoadError> {
     let group = version.split_once('/').map(|(group, _)| group);
-    let mut kinds = Kind::ALL.into_iter();
-    let kind = kinds.find(|kind| {
+    let kind = strict_kinds().find(|kind| {
         name.eq_ignore_ascii_case(kind.as_str()) || name.is_empty() && group == Some(kind.group())
     })?;
     // Other APIs also have kinds called Namespace or Service.
@@ -158,8 +173,7 @@ fn incomplete(version: &str, name: &str, origin: &Origin) -> Option<LoadError> {
 /// The error of an `apiVersion` that no API server serves with this kind: one with a blank, without a version, or
 /// with a group that is nearly the kind's. Other APIs also have kinds of these names, in groups of their own.
 fn impossible_version(version: &str, name: &str, origin: &Origin) -> Option<LoadError> {
-    let mut kinds = Kind::ALL.into_iter();
-    let kind = kinds.find(|kind| kind.as_str() == name.trim())?;
+    let kind = strict_kinds().find(|kind| kind.as_str() == name.trim())?;
     let (group, number) = version.split_once('/').unwrap_or(("", version));
     let is_group = group == kind.group();
     let is_valid =
@@ -173,7 +187,7 @@ fn impossible_version(version: &str, name: &str, origin: &Origin) -> Option<Load
     if is_valid && is_served {
         return None;
     }
-    let known = kind.versions().first().copied().unwrap_or_default();
+    let known = kind.first_version();
     let group = kind.group();
     let separator = if group.is_empty() { "" } else { "/" };
     Some(LoadError::ImpossibleVersion {
@@ -187,8 +201,7 @@ fn impossible_version(version: &str, name: &str, origin: &Origin) -> Option<Load
 /// The error of a misspelt kind, which does not exist in the API.
 fn misspelt(version: &str, name: &str, origin: &Origin) -> Option<LoadError> {
     let (group, _) = version.split_once('/')?;
-    let mut kinds = Kind::ALL.into_iter();
-    let kind = kinds.find(|kind| {
+    let kind = strict_kinds().find(|kind| {
         kind.group() == group
             && (name.eq_ignore_ascii_case(kind.as_str())
                 || strsim::damerau_levenshtein(name, kind.as_str()) <= NEAR)

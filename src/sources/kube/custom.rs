@@ -25,7 +25,7 @@ use super::responses::{Gate, Listing};
 use super::snapshot_builder::Step;
 use super::{complain, decoder, has_code, resource, retries, step};
 use crate::inventory::read::outline::{Outline, outline};
-use crate::inventory::{Fact, Kind, KindUse, Object, read};
+use crate::inventory::{Fact, Kind, KindUse, Object, Unread, read};
 
 /// Minimum time between two proofs that a kind which was served is gone.
 const PROOFS: Duration = Duration::from_secs(30);
@@ -80,15 +80,15 @@ pub(super) async fn follow(
 
 impl Watch {
     async fn run(mut self) {
-        let mut served = Served::Read(self.kind.versions()[0]);
+        let mut served = Served::Read(self.kind.first_version());
         loop {
-            let first = Served::Read(self.kind.versions()[0]);
+            let first = Served::Read(self.kind.first_version());
             let (tried, end) = match &served {
-                Served::Unread(version) if self.kind.used_for() == KindUse::Verdicts => {
+                Served::Unread(version) if self.is_needed() => {
                     (served.clone(), self.names(version).await)
                 }
                 Served::Read(version) => (served.clone(), self.objects(version).await),
-                _ => (first, self.objects(self.kind.versions()[0]).await),
+                _ => (first, self.objects(self.kind.first_version()).await),
             };
             let next = match end {
                 End::Closed => return,
@@ -154,16 +154,20 @@ impl Watch {
                     step(event)
                 }
                 Some(Err(error)) if has_code(&error, 404) => return End::Unserved,
-                Some(Err(error))
-                    if self.kind.used_for() == KindUse::Advice && has_code(&error, 403) =>
-                {
+                Some(Err(error)) if !self.is_needed() && has_code(&error, 403) => {
                     let text = "not permitted to list this kind, trying again later";
                     complain(self.kind, text, &mut self.complaint);
-                    Some(Step::Forbidden)
+                    Some(Step::Unread(Unread::Forbidden))
                 }
                 Some(Err(error)) => {
                     complain(self.kind, &problem(&error), &mut self.complaint);
-                    Some(Step::Interrupted)
+                    // Nobody waits for this kind, whatever its API server answers.
+                    let is_first = self.kind.used_for() == KindUse::Seen && !self.was_served;
+                    Some(if is_first {
+                        Step::Unread(Unread::Failed)
+                    } else {
+                        Step::Interrupted
+                    })
                 }
             };
             let Some(step) = step else { continue };
@@ -193,25 +197,27 @@ impl Watch {
         let since = is_gone.then(|| self.gone_since.unwrap_or_else(Instant::now));
         self.gone_since = since;
         let is_proved = !self.was_served || since.is_some_and(|since| since.elapsed() >= PROOFS);
-        let is_advice = self.kind.used_for() == KindUse::Advice;
-        // No review depends on this kind.
-        let unknown = if is_advice {
-            Step::Forbidden
-        } else {
-            Step::Interrupted
+        let is_needed = self.is_needed();
+        let unknown = |reason| {
+            if is_needed {
+                Step::Interrupted
+            } else {
+                Step::Unread(reason)
+            }
         };
         let (next, step) = match &found {
             Ok(Served::Nowhere) if is_proved => (Served::Nowhere, Step::Absent),
             Ok(Served::Unread(version)) if found.as_ref().ok() != Some(tried) => {
-                (Served::Unread(version.clone()), unknown)
+                let reason = Unread::Version(version.clone());
+                (Served::Unread(version.clone()), unknown(reason))
             }
-            Ok(_) => (Served::Unproved, unknown),
+            Ok(_) => (Served::Unproved, unknown(Unread::Failed)),
             Err(error) => {
                 complain(self.kind, &error.to_string(), &mut self.complaint);
-                (Served::Unproved, unknown)
+                (Served::Unproved, unknown(Unread::Failed))
             }
         };
-        let is_named = matches!(next, Served::Unread(_)) && !is_advice;
+        let is_named = matches!(next, Served::Unread(_)) && is_needed;
         self.record(&next);
         self.send(step).await?;
         if is_named {
@@ -223,11 +229,16 @@ impl Watch {
         Some(found.ok().filter(is_served).unwrap_or(next))
     }
 
+    /// Returns true if reviews depend on this kind.
+    fn is_needed(&self) -> bool {
+        self.kind.used_for() == KindUse::Verdicts
+    }
+
     async fn wait(&mut self) {
-        let delay = if self.kind.used_for() == KindUse::Advice {
-            self.delays.next().unwrap_or(LOOK)
-        } else {
+        let delay = if self.is_needed() {
             LOOK
+        } else {
+            self.delays.next().unwrap_or(LOOK)
         };
         sleep(delay).await;
     }
@@ -235,7 +246,7 @@ impl Watch {
     /// Sends a step and updates the health of the watch; `None` if the receiver is gone.
     async fn send(&self, step: Step) -> Option<()> {
         let is_whole = matches!(step, Step::Done | Step::Absent);
-        if is_whole || step == Step::Forbidden {
+        if is_whole || matches!(step, Step::Unread(_)) {
             self.health.complete(self.kind);
         }
         self.steps.send((self.kind, step)).await.ok()?;
@@ -250,7 +261,7 @@ impl Watch {
         if !self.health.serve(self.kind, served.clone()) {
             return;
         }
-        let (kind, version) = (self.kind.as_str(), served.version());
+        let (kind, version) = (self.kind.label(), served.version());
         match (served, self.kind) {
             (Served::Read(_), _) => {
                 tracing::info!(
@@ -275,6 +286,8 @@ impl Watch {
                 kind,
                 "no version of this kind is served: nothing is guarded until its CRD is installed"
             ),
+            // Few clusters serve more than one or two of them.
+            (Served::Nowhere, _) if self.kind.used_for() == KindUse::Seen => {}
             (Served::Nowhere, _) => {
                 tracing::info!(
                     kind,

@@ -41,13 +41,23 @@ impl Served {
 /// # Errors
 /// The API server does not answer, or answers with an error. Nothing is known then.
 pub(super) async fn served(client: &Client, kind: Kind) -> Result<Served, Error> {
-    for version in kind.versions() {
-        if serves(client, kind, version).await? {
+    for (group, version) in kind.apis() {
+        if serves(client, kind, group, version).await? {
             return Ok(Served::Read(version));
         }
     }
-    let Some(group) = get::<APIGroup>(client, format!("/apis/{}", kind.group())).await? else {
-        return Ok(Served::Nowhere);
+    for group in kind.groups() {
+        if let Some(version) = unread(client, kind, group).await? {
+            return Ok(Served::Unread(version));
+        }
+    }
+    Ok(Served::Nowhere)
+}
+
+/// An unsupported version in which a group serves a kind.
+async fn unread(client: &Client, kind: Kind, name: &str) -> Result<Option<Arc<str>>, Error> {
+    let Some(group) = get::<APIGroup>(client, format!("/apis/{name}")).await? else {
+        return Ok(None);
     };
     let listed = group.versions.iter().map(|known| &*known.version);
     let preferred = group
@@ -55,16 +65,16 @@ pub(super) async fn served(client: &Client, kind: Kind) -> Result<Served, Error>
         .as_ref()
         .map(|known| &*known.version);
     for version in preferred.into_iter().chain(listed) {
-        if !kind.versions().contains(&version) && serves(client, kind, version).await? {
-            return Ok(Served::Unread(version.into()));
+        if !kind.is_read_in(name, version) && serves(client, kind, name, version).await? {
+            return Ok(Some(version.into()));
         }
     }
-    Ok(Served::Nowhere)
+    Ok(None)
 }
 
-/// Returns true if a version of the kind's group has the kind's resource.
-async fn serves(client: &Client, kind: Kind, version: &str) -> Result<bool, Error> {
-    let path = format!("/apis/{}/{version}", kind.group());
+/// Returns true if a version of a group has the kind's resource.
+async fn serves(client: &Client, kind: Kind, group: &str, version: &str) -> Result<bool, Error> {
+    let path = format!("/apis/{group}/{version}");
     let found = get::<APIResourceList>(client, path).await?;
     let resources = found.map(|list| list.resources).unwrap_or_default();
     Ok(resources

@@ -170,7 +170,7 @@ impl Reader {
         kind: Kind,
         gate: &mut Gate,
     ) -> Result<ReadResult, Error> {
-        let first = kind.versions()[0];
+        let first = kind.first_version();
         let gone = match self.list(namespace, kind, first, gate).await {
             Err(Error::Api(status)) if status.code == 404 && kind.is_custom() => status,
             objects => return objects.map(Ok),

@@ -4,13 +4,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use ::kube::config::{KubeConfigOptions, Kubeconfig};
+use ::kube::core::Status;
 use ::kube::{Client, Config, Error};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::discovery;
+use super::discovery::{self, Served};
 use crate::inventory::read::{self, API_SERVER_SERVICE};
-use crate::inventory::{Change, Completeness, Kind, KindUse};
+use crate::inventory::{Change, Completeness, Kind, KindUse, Unread};
 use crate::sources::files::{Located, Manifests};
 
 /// Longest time for a connection.
@@ -156,15 +157,17 @@ impl Source<'_> {
             let completeness = match read {
                 Ok(completeness) => completeness,
                 // Without it some advice is left out.
-                Err(Error::Api(status))
-                    if status.code == 403 && kind.used_for() == KindUse::Advice =>
-                {
+                Err(Error::Api(status)) if may_fail(kind, &status) => {
                     eprintln!("note: {} are not read: {}", kind.plural(), status.message);
-                    Completeness::Part
+                    Completeness::Unread(if status.code == 403 {
+                        Unread::Forbidden
+                    } else {
+                        Unread::Failed
+                    })
                 }
                 Err(error) => return Err(self.error(kind, error)),
             };
-            if self.namespace.is_none() || completeness == Completeness::Unserved {
+            if self.namespace.is_none() || completeness != Completeness::Whole {
                 listed
                     .completeness
                     .push(Change::Completeness(kind, completeness));
@@ -195,18 +198,23 @@ impl Source<'_> {
 
     /// Adds all objects of a kind.
     async fn kind(&self, kind: Kind, manifests: &mut Manifests) -> Result<Completeness, Error> {
-        let mut version = kind.versions()[0].to_owned();
+        let mut version = kind.first_version().to_owned();
         if kind.is_custom() {
             let served = discovery::served(&self.client, kind).await?;
             let Some(found) = served.version() else {
                 return Ok(Completeness::Unserved);
             };
+            if let Served::Unread(version) = &served
+                && kind.used_for() == KindUse::Seen
+            {
+                return Ok(Completeness::Unread(Unread::Version(version.clone())));
+            }
             found.clone_into(&mut version);
         }
         let (api_version, root) = if kind.group().is_empty() {
             (version.clone(), format!("/api/{version}"))
         } else {
-            let api_version = format!("{}/{version}", kind.group());
+            let api_version = format!("{}/{version}", kind.group_of(&version));
             let root = format!("/apis/{api_version}");
             (api_version, root)
         };
@@ -250,6 +258,15 @@ impl Source<'_> {
         self.client
             .request(request.map_err(Error::HttpError)?)
             .await
+    }
+}
+
+/// Returns true if the command works without this kind.
+fn may_fail(kind: Kind, status: &Status) -> bool {
+    match kind.used_for() {
+        KindUse::Verdicts => false,
+        KindUse::Advice => status.code == 403,
+        KindUse::Seen => status.code != 401,
     }
 }
 

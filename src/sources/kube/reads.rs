@@ -81,7 +81,7 @@ impl Reads {
         let Some(steps) = self.steps.upgrade() else {
             return;
         };
-        let resource = resource(Kind::NetworkPolicy, Kind::NetworkPolicy.versions()[0]);
+        let resource = resource(Kind::NetworkPolicy, Kind::NetworkPolicy.first_version());
         let listing = Listing::new(self.client.clone(), &resource, Some(&namespace));
         let mut gate = self.gate.clone();
         let is_news = !self.failing.contains(&namespace);

@@ -12,7 +12,7 @@ use super::policies::{self, Guarded, Policies, Rooms, VersionedObject};
 use super::reads::Reads;
 use super::{KINDS, ReviewConfigs};
 use crate::config::ReviewConfig;
-use crate::inventory::{Change, Completeness, Kind, Object, ObjectRef, Snapshot};
+use crate::inventory::{Change, Completeness, Kind, Object, ObjectRef, Snapshot, Unread};
 use crate::sources::Updates;
 
 /// Minimum time between snapshots during a series of events.
@@ -35,8 +35,8 @@ pub(super) enum Step {
     Interrupted,
     /// The API server is proved to serve the kind in no version, so there are no objects.
     Absent,
-    /// The kind may not be listed, or is served only in an unsupported version. Nothing more is known of it.
-    Forbidden,
+    /// The kind is not listed. Nothing more is known of it.
+    Unread(Unread),
 }
 
 /// Builds snapshots from steps.
@@ -137,9 +137,9 @@ impl SnapshotBuilder {
                 self.finish(kind);
                 self.replace(kind, Completeness::Unserved, Vec::new(), changes);
             }
-            Step::Forbidden => {
+            Step::Unread(reason) => {
                 self.finish(kind);
-                changes.push(Change::Completeness(kind, Completeness::Part));
+                changes.push(Change::Completeness(kind, Completeness::Unread(reason)));
                 self.complete.insert(kind);
             }
         }

@@ -26,8 +26,14 @@ fn objects_are_known_by_group_and_kind() {
         object("openbao.org/v1beta1", "OpenBaoCluster", "a", none()),
         Some(Object::Cluster(_))
     ));
+    for version in ["crd.projectcalico.org/v1", "projectcalico.org/v3"] {
+        assert!(matches!(
+            object(version, "NetworkPolicy", "a", none()),
+            Some(Object::OtherPolicy(Kind::CalicoNetworkPolicy, _))
+        ));
+    }
     for (version, kind) in [
-        ("crd.projectcalico.org/v1", "NetworkPolicy"),
+        ("example.org/v1", "NetworkPolicy"),
         ("v1", "NetworkPolicy"),
         ("v1", "ConfigMap"),
         ("example.org/v1", "Namespace"),

@@ -77,14 +77,15 @@ fn beyond_reading_the_account_may_do_what_is_listed_here() {
 fn what_the_account_reads_of_all_namespaces_is_what_is_watched() {
     let watched: BTreeSet<String> = Kind::ALL
         .into_iter()
-        .map(|kind| {
+        .flat_map(|kind| {
             let name = kind.as_str().to_lowercase();
-            let plural = match kind {
-                Kind::NetworkPolicy => "networkpolicies".to_owned(),
-                Kind::GatewayClass => format!("{name}es"),
-                _ => format!("{name}s"),
+            let plural = match name.strip_suffix("policy") {
+                Some(stem) => format!("{stem}policies"),
+                None if kind == Kind::GatewayClass => format!("{name}es"),
+                None => format!("{name}s"),
             };
-            format!("{plural}.{}", kind.group())
+            let groups = kind.groups();
+            groups.map(move |group| format!("{plural}.{group}"))
         })
         .collect();
     for install in INSTALLS {

@@ -143,7 +143,7 @@ impl Reported {
                 Level::Warn => WARNING,
                 Level::Audit | Level::Off => NOTE,
             },
-            kind: finding.object.kind.as_str(),
+            kind: finding.object.kind.label(),
             namespace: finding.object.namespace.to_string(),
             object: finding.object.name.to_string(),
             field: finding.path.clone(),
