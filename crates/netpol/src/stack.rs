@@ -16,7 +16,7 @@
 //! use netpol::pod_space::{OtherKeys, PodSpace};
 //! use netpol::port::{PortSet, Protocol};
 //! use netpol::rule::Selector;
-//! use netpol::stack::{CompiledPolicy, NetworkPolicies, Stack};
+//! use netpol::stack::{CompiledPolicy, NetworkPolicies, Protected, Stack};
 //! use netpol::tier::{
 //!     Action, Decider, NamespaceLabels, PolicyKind, Subject, Tier, TierPeer, TierPolicy, TierPort, TierRule,
 //!     TierSettings,
@@ -42,7 +42,8 @@
 //! let space = PodSpace::new::<&str>([], vec![], OtherKeys::Free);
 //! let namespace = NamespaceLabels { known: labels(vec![]), others: OtherKeys::Free };
 //! let budget = &mut Budget::new(1_000);
-//! let stack = Stack::new(Direction::Ingress, (&space, &namespace), &[&compiled], NetworkPolicies::default(), budget)?;
+//! let protected = Protected { space: &space, namespace: &namespace, other_namespaces: &[] };
+//! let stack = Stack::new(Direction::Ingress, protected, &[&compiled], NetworkPolicies::default(), budget)?;
 //!
 //! let required = Region {
 //!     subject: LabelSet::any(),
@@ -58,6 +59,7 @@
 
 mod compiled;
 mod leaf;
+mod outside;
 mod program;
 mod questions;
 mod walk;
@@ -66,13 +68,12 @@ pub use compiled::CompiledPolicy;
 pub use leaf::{Decision, Leaf};
 
 use super::cover::{Budget, Exhausted, all_uncovered};
-use super::label::LabelSet;
+use super::label::{LabelSet, NAMESPACE_NAME, Values};
 use super::pod_space::PodSpace;
 use super::port::PortSet;
 use super::region::{PeerSet, Region, RegionRef};
 use super::tier::{NamespaceLabels, Tier};
 use super::{Difference, Direction};
-use crate::label::Values;
 use leaf::Origin;
 
 /// The NetworkPolicies of a namespace as they apply to the pods of a space, in one direction.
@@ -86,6 +87,31 @@ pub struct NetworkPolicies<'a> {
     pub isolated: Vec<&'a LabelSet>,
     /// True if a policy cannot be read. It may isolate every pod.
     pub has_unreadable: bool,
+}
+
+/// The protected pods, and what is known about namespaces.
+#[derive(Clone, Copy, Debug)]
+pub struct Protected<'a> {
+    /// The labels that the pods can have.
+    pub space: &'a PodSpace,
+    /// The labels of their namespace.
+    pub namespace: &'a NamespaceLabels,
+    /// Labels of other namespaces, as far as they are known. A required connection to one of these
+    /// namespaces, by name, is only about pods that can exist there.
+    pub other_namespaces: &'a [NamespaceLabels],
+}
+
+impl Protected<'_> {
+    /// The labels of the namespace with this name, if they are known.
+    fn labels_of(&self, name: &str) -> Option<&NamespaceLabels> {
+        let mut all = std::iter::once(self.namespace).chain(self.other_namespaces);
+        all.find(|labels| {
+            labels
+                .known
+                .get(NAMESPACE_NAME)
+                .is_some_and(|own| &**own == name)
+        })
+    }
 }
 
 /// An ordered policy that selects pods of the space.
@@ -125,7 +151,7 @@ impl Entry<'_> {
 #[derive(Clone, Debug)]
 pub struct Stack<'a> {
     direction: Direction,
-    space: &'a PodSpace,
+    protected: Protected<'a>,
     /// In order. Policies of equal position are neighbours.
     entries: Vec<Entry<'a>>,
     network_policies: NetworkPolicies<'a>,
@@ -134,21 +160,19 @@ pub struct Stack<'a> {
 }
 
 impl<'a> Stack<'a> {
-    /// The stack of a pod space in a namespace. `policies` are in any order: deciders have their indexes.
+    /// The stack of a pod space. `policies` are in any order: deciders have their indexes.
     ///
     /// # Errors
     ///
     /// [`Exhausted`] if the parts that are not isolated cannot be computed within the budget.
     pub fn new(
         direction: Direction,
-        (space, namespace): (&'a PodSpace, &NamespaceLabels),
+        protected: Protected<'a>,
         policies: &[&'a CompiledPolicy],
         network_policies: NetworkPolicies<'a>,
         budget: &mut Budget,
     ) -> Result<Self, Exhausted> {
-        let names = namespace.known.iter();
-        let names = names.map(|(key, value)| (key.clone(), Values::one_of([value.clone()])));
-        let namespaces = PodSpace::new(names, Vec::new(), namespace.others);
+        let (space, namespaces) = (protected.space, space_of(protected.namespace));
         let entries = policies.iter().enumerate();
         let entries = entries.filter(|(_, policy)| !policy.clauses[direction as usize].is_empty());
         let mut entries: Vec<Entry<'_>> = entries
@@ -158,7 +182,7 @@ impl<'a> Stack<'a> {
         let free = free(space, &network_policies.isolated, budget)?;
         Ok(Self {
             direction,
-            space,
+            protected,
             entries,
             network_policies,
             free,
@@ -203,6 +227,13 @@ impl<'a> Stack<'a> {
             Tier::Baseline => last,
         }
     }
+}
+
+/// The labels that a namespace can have.
+fn space_of(namespace: &NamespaceLabels) -> PodSpace {
+    let known = namespace.known.iter();
+    let known = known.map(|(key, value)| (key.clone(), Values::one_of([value.clone()])));
+    PodSpace::new(known, Vec::new(), namespace.others)
 }
 
 fn entry<'a>(

@@ -4,9 +4,10 @@ use std::rc::Rc;
 use std::sync::{Arc, LazyLock};
 
 use super::leaf::Origin;
-use super::{EVERY_POD, Entry, Stack};
+use super::{EVERY_POD, Entry, Stack, space_of};
 use crate::address::{all_v4, all_v6};
 use crate::cover::{Budget, Cover, Exhausted};
+use crate::label::{NAMESPACE_NAME, Values};
 use crate::port::PortSet;
 use crate::region::{PeerSet, Region, RegionRef};
 use crate::tier::{Action, Addresses, Decider, Tier};
@@ -59,6 +60,8 @@ pub(super) struct Program<'a> {
     pub(super) layers: [usize; 4],
     /// Label keys of subjects on which steps differ.
     keys: Vec<&'a Arc<str>>,
+    /// Label keys of peers' namespaces on which steps differ.
+    namespace_keys: Vec<&'a Arc<str>>,
     has_tiers: bool,
 }
 
@@ -237,16 +240,25 @@ impl<'p> Program<'p> {
         builder.tier(stack, Tier::Baseline, at)?;
         let steps = builder.steps;
         let has_tiers = middle > 1 || steps.len() - last > 1;
-        let covers = steps.iter().flat_map(|step| match step {
-            Step::Match { covers, .. } => &covers[..],
-            Step::GroupEnd | Step::TierEnd => &[],
-        });
-        let subjects = covers.flat_map(|cover| cover.region.subject.constrained());
-        let mut keys: Vec<&Arc<str>> = subjects.map(|(key, _)| key).collect();
-        keys.sort_unstable();
-        keys.dedup();
+        let (mut keys, mut namespace_keys) = (Vec::new(), Vec::new());
+        for step in &steps {
+            let Step::Match { covers, .. } = step else {
+                continue;
+            };
+            for cover in &**covers {
+                keys.extend(cover.region.subject.constrained().map(|(key, _)| key));
+                if let PeerSet::Pods { namespaces, .. } = cover.region.peer {
+                    namespace_keys.extend(namespaces.constrained().map(|(key, _)| key));
+                }
+            }
+        }
+        for keys in [&mut keys, &mut namespace_keys] {
+            keys.sort_unstable();
+            keys.dedup();
+        }
         Ok(Self {
             keys,
+            namespace_keys,
             has_tiers,
             layers: [0, middle, last, steps.len()],
             steps,
@@ -262,10 +274,39 @@ impl<'p> Program<'p> {
     pub(super) fn written_out(&self, stack: &Stack<'_>, area: RegionRef<'_>) -> Region {
         Region {
             subject: stack
+                .protected
                 .space
                 .written_out(area.subject, self.keys.iter().copied()),
             peer: area.peer.clone(),
             ports: area.ports.clone(),
         }
+    }
+    /// The same in parts: one for each namespace that the area lists by name, with its known labels. Parts
+    /// that no pod can be in are left out.
+    pub(super) fn possible(&self, stack: &Stack<'_>, area: RegionRef<'_>) -> Vec<Region> {
+        let whole = self.written_out(stack, area);
+        let PeerSet::Pods { namespaces, pods } = area.peer else {
+            return vec![whole];
+        };
+        let Some(names) = namespaces.namespace_names() else {
+            return vec![whole];
+        };
+        let part = |name: &Arc<str>| {
+            let mut labels = namespaces
+                .clone()
+                .and(NAMESPACE_NAME, Values::one_of([name.clone()]))?;
+            if let Some(known) = stack.protected.labels_of(name) {
+                let space = space_of(known);
+                for key in &self.namespace_keys {
+                    labels = labels.and((*key).clone(), space.values(key))?;
+                }
+            }
+            let peer = PeerSet::pods(labels, pods.clone())?;
+            Some(Region {
+                peer,
+                ..whole.clone()
+            })
+        };
+        names.iter().filter_map(part).collect()
     }
 }

@@ -1,19 +1,17 @@
 //! Questions about a stack: what it decides about an area, which part of a required area it cuts, and which
 //! part of an area it opens beyond what is permitted.
 
-use std::collections::BTreeSet;
 use std::ops::ControlFlow;
-use std::sync::Arc;
 
 use super::leaf::{Decision, Leaf};
+use super::outside::{all_outside, outside};
 use super::program::Program;
 use super::walk::Wanted;
 use super::{Stack, everything};
 use crate::LabelSet;
-use crate::cover::{Budget, Exhausted, all_uncovered, uncovered};
-use crate::pod_space::PodSpace;
+use crate::cover::{Budget, Exhausted};
 use crate::region::{Region, RegionRef};
-use crate::tier::{Addresses, Decider, Verdict};
+use crate::tier::{Action, Addresses, Decider, Verdict};
 
 impl Stack<'_> {
     /// The disjoint leaves of an area.
@@ -38,7 +36,8 @@ impl Stack<'_> {
     }
 
     /// A leaf of a required area that may be denied, and that `before` certainly allowed. One that is
-    /// certainly denied is preferred. Addresses of required areas are no pods.
+    /// certainly denied is preferred. Addresses of required areas are no pods, and pods of a namespace whose
+    /// labels are known have these labels.
     ///
     /// # Errors
     ///
@@ -64,12 +63,8 @@ impl Stack<'_> {
             return self.cut_by_isolation(area, before, &program, budget);
         }
         let mut found: Option<Leaf> = None;
-        let whole = program.written_out(self, own);
-        let _ = program.walk(
-            whole,
-            Wanted::Only(Verdict::Deny),
-            budget,
-            &mut |leaf, budget| {
+        for part in program.possible(self, own) {
+            let visit = &mut |leaf: Leaf, budget: &mut Budget| {
                 if found.is_some() && !leaf.is_certain() {
                     return Ok(ControlFlow::Continue(()));
                 }
@@ -84,8 +79,12 @@ impl Stack<'_> {
                 let is_certain = new.as_ref().is_some_and(Leaf::is_certain);
                 found = new.or(found.take());
                 Ok(stop_if(is_certain))
-            },
-        )?;
+            };
+            let wanted = Wanted::Only(Verdict::Deny);
+            if program.walk(part, wanted, budget, visit)?.is_break() {
+                break;
+            }
+        }
         Ok(found)
     }
 
@@ -98,7 +97,7 @@ impl Stack<'_> {
         budget: &mut Budget,
     ) -> Result<Option<Leaf>, Exhausted> {
         let mut covers = self.certainly_allowed();
-        let space = self.space;
+        let space = self.protected.space;
         let Some(mut piece) = outside(space, area, &covers, budget)? else {
             return Ok(None);
         };
@@ -150,8 +149,8 @@ impl Stack<'_> {
         open.iter().map(RegionRef::from).chain(must).collect()
     }
 
-    /// The leaves of an area that may be allowed, are in none of `permitted`, and could not be allowed
-    /// `before`: one for each decider, if possible one that is certainly allowed.
+    /// A leaf of an area that may be allowed, is in none of `permitted`, and could not be allowed `before`.
+    /// One that is certainly allowed is preferred.
     ///
     /// # Errors
     ///
@@ -162,54 +161,103 @@ impl Stack<'_> {
         permitted: &[RegionRef<'_>],
         before: Option<&Self>,
         budget: &mut Budget,
+    ) -> Result<Option<Leaf>, Exhausted> {
+        self.opened(area, (permitted, before), &|_| true, budget)
+    }
+
+    /// The same for everything that rules of one policy accept: at most one leaf for each rule, decided by
+    /// this rule.
+    ///
+    /// # Errors
+    ///
+    /// [`Exhausted`] if the search needs more than the budget. The question is then undecided.
+    pub fn accepted(
+        &self,
+        policy: usize,
+        permitted: &[RegionRef<'_>],
+        before: Option<&Self>,
+        budget: &mut Budget,
     ) -> Result<Vec<Leaf>, Exhausted> {
+        let mut own = self.entries.iter().filter(|entry| entry.index == policy);
+        let clauses = own
+            .next()
+            .into_iter()
+            .flat_map(|own| own.clauses(self.direction));
+        let mut found: Vec<(usize, Leaf)> = Vec::new();
+        for (origin, region, _) in clauses.filter(|(origin, ..)| origin.action == Action::Accept) {
+            let rule = origin.rule;
+            let known = found.iter().position(|(known, _)| *known == rule);
+            if known.is_some_and(|at| found[at].1.is_certain()) {
+                continue;
+            }
+            let by_rule = |decider| decider == Decider::Rule { policy, rule };
+            let question = (permitted, before);
+            match (
+                self.opened(&region.into(), question, &by_rule, budget)?,
+                known,
+            ) {
+                (Some(leaf), None) => found.push((rule, leaf)),
+                (Some(leaf), Some(at)) if leaf.is_certain() => found[at].1 = leaf,
+                _ => {}
+            }
+        }
+        Ok(found.into_iter().map(|(_, leaf)| leaf).collect())
+    }
+
+    fn opened(
+        &self,
+        area: &Region,
+        (permitted, before): (&[RegionRef<'_>], Option<&Self>),
+        is_meant: &dyn Fn(Decider) -> bool,
+        budget: &mut Budget,
+    ) -> Result<Option<Leaf>, Exhausted> {
         let at = Addresses::MayBePods;
-        let mut pieces = all_outside(self.space, area, permitted, budget)?;
-        let program = Program::new(self, area.into(), at, budget)?;
+        let space = self.protected.space;
+        let mut pieces = all_outside(space, area, permitted, budget)?;
         if area.ports != area.ports.without_implied_names() {
             // A rule for a name opens a number that is not known.
             let names = Region {
                 ports: area.ports.names_alone(),
                 ..area.clone()
             };
-            pieces.extend(all_outside(self.space, &names, permitted, budget)?);
+            pieces.extend(all_outside(space, &names, permitted, budget)?);
         }
+        if pieces.is_empty() {
+            return Ok(None);
+        }
+        let program = Program::new(self, area.into(), at, budget)?;
         let known =
             before.map(|before| Ok((before, Program::new(before, area.into(), at, budget)?)));
         let known = known.transpose()?;
-        let mut found: Vec<Leaf> = Vec::new();
+        let mut found: Option<Leaf> = None;
         for piece in pieces {
             let piece = program.written_out(self, (&piece).into());
-            let _ = program.walk(
-                piece,
-                Wanted::Only(Verdict::Allow),
-                budget,
-                &mut |leaf, budget| {
-                    let same = found
-                        .iter()
-                        .position(|other| decider(other) == decider(&leaf));
-                    if same.is_some_and(|at| found[at].is_certain() || !leaf.is_certain()) {
-                        return Ok(ControlFlow::Continue(()));
+            let visit = &mut |leaf: Leaf, budget: &mut Budget| {
+                let is_meant = leaf.allow.is_some_and(|own| is_meant(own.decider));
+                if !is_meant || (found.is_some() && !leaf.is_certain()) {
+                    return Ok(ControlFlow::Continue(()));
+                }
+                let new = match &known {
+                    None => Some(leaf),
+                    Some((before, known)) => {
+                        let part = known.written_out(before, (&leaf.region).into());
+                        only(known, part, Verdict::Deny, budget)?
+                            .map(|region| Leaf { region, ..leaf })
                     }
-                    let new = match &known {
-                        None => Some(leaf),
-                        Some((before, known)) => {
-                            let part = known.written_out(before, (&leaf.region).into());
-                            only(known, part, Verdict::Deny, budget)?
-                                .map(|region| Leaf { region, ..leaf })
-                        }
-                    };
-                    if let Some(new) = new
-                        && self.is_beyond(&new.region, permitted, budget)?
-                    {
-                        match same {
-                            Some(at) => found[at] = new,
-                            None => found.push(new),
-                        }
-                    }
-                    Ok(ControlFlow::Continue(()))
-                },
-            )?;
+                };
+                if let Some(new) = new
+                    && self.is_beyond(&new.region, permitted, budget)?
+                {
+                    let is_certain = new.is_certain();
+                    found = Some(new);
+                    return Ok(stop_if(is_certain));
+                }
+                Ok(ControlFlow::Continue(()))
+            };
+            let wanted = Wanted::Only(Verdict::Allow);
+            if program.walk(piece, wanted, budget, visit)?.is_break() {
+                break;
+            }
         }
         Ok(found)
     }
@@ -232,7 +280,7 @@ impl Stack<'_> {
             ports: region.ports.names_as_all(),
             ..region.clone()
         };
-        Ok(outside(self.space, &numbers, permitted, budget)?.is_some())
+        Ok(outside(self.protected.space, &numbers, permitted, budget)?.is_some())
     }
 
     /// A leaf about which two policies of equal priority decide differently. One about which both decide
@@ -302,61 +350,4 @@ fn only(
         Ok(stop_if(is_only))
     })?;
     Ok(found)
-}
-
-/// The first part of `area` in none of `covers`.
-fn outside(
-    space: &PodSpace,
-    area: &Region,
-    covers: &[RegionRef<'_>],
-    budget: &mut Budget,
-) -> Result<Option<Region>, Exhausted> {
-    match touching(space, area, covers, budget)? {
-        Some((area, covers)) => uncovered(&area, &covers, budget),
-        None => Ok(None),
-    }
-}
-
-/// All parts of `area` in none of `covers`.
-fn all_outside(
-    space: &PodSpace,
-    area: &Region,
-    covers: &[RegionRef<'_>],
-    budget: &mut Budget,
-) -> Result<Vec<Region>, Exhausted> {
-    match touching(space, area, covers, budget)? {
-        Some((area, covers)) => all_uncovered(&area, &covers, budget),
-        None => Ok(Vec::new()),
-    }
-}
-
-/// The covers that may overlap the area, and the area with the space's values of the keys on which they
-/// differ. `None` if one of them contains the whole area.
-fn touching<'c>(
-    space: &PodSpace,
-    area: &Region,
-    covers: &[RegionRef<'c>],
-    budget: &mut Budget,
-) -> Result<Option<(Region, Vec<RegionRef<'c>>)>, Exhausted> {
-    let own = RegionRef::from(area);
-    let ranges = own.ranges();
-    let mut live = Vec::new();
-    for cover in covers {
-        if !budget.spend(cover.weight() + ranges) {
-            return Err(Exhausted::of(covers.iter().copied()));
-        }
-        if own.is_subset(*cover) {
-            return Ok(None);
-        }
-        if !own.is_disjoint_beyond_subject(*cover) {
-            live.push(*cover);
-        }
-    }
-    let keys = live.iter().flat_map(|cover| cover.subject.constrained());
-    let keys: BTreeSet<&Arc<str>> = keys.map(|(key, _)| key).collect();
-    let area = Region {
-        subject: space.written_out(&area.subject, keys),
-        ..area.clone()
-    };
-    Ok(Some((area, live)))
 }

@@ -200,10 +200,13 @@ impl<'p> Program<'p> {
         let mut parts = Vec::new();
         let kept = (!is_dropped).then_some(&mut parts);
         let rest = partition(region, covers.clone(), budget, kept)?;
-        let rest = rest.into_iter().map(|piece| (piece, outside));
-        Ok(rest
-            .chain(parts.into_iter().map(|piece| (piece, inside)))
-            .rev()
-            .collect())
+        let rest = rest.into_iter().map(|piece| (piece, outside)).rev();
+        let parts = parts.into_iter().map(|piece| (piece, inside)).rev();
+        // What is denied is decided early, what is allowed late: the last one is the next.
+        Ok(if wanted == Wanted::Only(Verdict::Allow) {
+            parts.chain(rest).collect()
+        } else {
+            rest.chain(parts).collect()
+        })
     }
 }

@@ -6,7 +6,7 @@ use super::dice::Dice;
 use super::domain::{HOME, World};
 use crate::label::{Labels, NAMESPACE_NAME, Values};
 use crate::pod_space::{OtherKeys, PodSpace};
-use crate::rule::{Peer, PortEntry, PortRange, Rule, Selector};
+use crate::rule::{Operator, Peer, PortEntry, PortRange, Rule, Selector};
 use crate::tier::{
     Action, NamespaceLabels, PolicyKind, Subject, Tier, TierPeer, TierPolicy, TierPort, TierRule,
     TierSelector,
@@ -133,14 +133,16 @@ fn port(world: &World, dice: &mut Dice<'_>) -> TierPort {
     }
 }
 
-/// A pod space under many ordered policies, for benchmarks.
+/// A pod space under ordered policies like those of a large cluster, for benchmarks.
 #[derive(Debug)]
 pub struct LargeWorld {
     /// The protected pods.
     pub space: PodSpace,
     /// Labels of their namespace.
     pub namespace: NamespaceLabels,
-    /// Policies that all select the pods.
+    /// Labels of the other namespaces of entries.
+    pub other_namespaces: Vec<NamespaceLabels>,
+    /// Policies. One of six selects the pods.
     pub policies: Vec<TierPolicy>,
     /// Required and permitted regions, by direction.
     pub entries: [Vec<Region>; 2],
@@ -153,19 +155,27 @@ impl LargeWorld {
             ("app", Values::one_of(["bao"])),
             ("role", Values::one_of(["active", "standby"]).or_absent()),
         ];
-        let name = (Arc::from(NAMESPACE_NAME), Arc::from(HOME));
         Self {
             space: PodSpace::new(known, vec!["run".into()], OtherKeys::Absent),
-            namespace: NamespaceLabels {
-                known: std::iter::once(name).collect(),
-                others: OtherKeys::Absent,
-            },
+            namespace: namespace(HOME, "home"),
+            other_namespaces: (0..entries)
+                .map(|at| namespace(&numbered("ns", at), "other"))
+                .collect(),
             policies: (0..policies)
                 .map(|number| large_policy(number, rules))
                 .collect(),
             entries: Direction::ALL
                 .map(|direction| (0..entries).flat_map(|at| entry(at, direction)).collect()),
         }
+    }
+}
+
+fn namespace(name: &str, team: &str) -> NamespaceLabels {
+    let pairs = [(NAMESPACE_NAME, name), ("team", team)];
+    let pairs = pairs.map(|(key, value)| (Arc::from(key), Arc::from(value)));
+    NamespaceLabels {
+        known: pairs.into_iter().collect(),
+        others: OtherKeys::Absent,
     }
 }
 
@@ -179,43 +189,51 @@ fn large_policy(number: usize, rules: usize) -> TierPolicy {
             .map(|at| large_rule(number, at, direction))
             .collect()
     };
+    let subject = if number.is_multiple_of(6) {
+        Selector::default()
+    } else {
+        Selector::labels([("team", &*numbered("team", number))])
+    };
     TierPolicy {
         name: numbered("policy", number).into(),
         kind: PolicyKind::ClusterNetworkPolicy,
-        tier: if number % 5 == 4 {
+        tier: if number.is_multiple_of(4) {
             Tier::Baseline
         } else {
             Tier::Admin
         },
         priority: u16::try_from(number).ok(),
-        subject: Subject::Namespaces(Selector::default().into()),
+        subject: Subject::Namespaces(subject.into()),
         ingress: rules(Direction::Ingress),
         egress: rules(Direction::Egress),
     }
 }
 
-/// Rules for pods of a team, labels of pods, blocks of addresses, one port or all.
+/// Rules for namespaces by name or team, for pods by label, and for blocks; for one port or all.
 fn large_rule(policy: usize, at: usize, direction: Direction) -> TierRule {
     let number = 25 * policy + at;
-    let team = || Selector::labels([("team", &*numbered("team", number))]).into();
-    let peer = match at % 3 {
-        0 if direction == Direction::Egress => {
-            let block = format!("172.{}.{}.0/24", 16 + policy % 16, at);
+    let names = [number, number + 1].map(|name| numbered("web", name));
+    let names = || Selector::default().and(NAMESPACE_NAME, Operator::In, &[&names[0], &names[1]]);
+    let peer = match at % 8 {
+        0 | 1 if direction == Direction::Egress => {
+            let block = format!("198.51.100.{number}/32", number = number % 256);
             TierPeer::Networks(vec![block.parse().expect("a block")])
         }
-        1 => TierPeer::Pods {
+        2 => TierPeer::Pods {
             namespaces: Selector::default().into(),
             pods: Selector::labels([("app", &*numbered("app", number))]).into(),
         },
-        _ => TierPeer::Namespaces(team()),
+        3 | 4 => {
+            TierPeer::Namespaces(Selector::labels([("team", &*numbered("team", number))]).into())
+        }
+        _ => TierPeer::Namespaces(names().into()),
     };
-    let port = u16::try_from(8000 + number % 500).expect("a port");
     TierRule {
         name: numbered("rule", at).into(),
         action: [Action::Deny, Action::Accept, Action::Pass][number % 3],
         peers: vec![peer],
-        ports: if at % 2 == 0 {
-            vec![TierPort::tcp(port)]
+        ports: if at.is_multiple_of(2) {
+            vec![TierPort::tcp(443), TierPort::tcp(8200)]
         } else {
             Vec::new()
         },
@@ -224,15 +242,13 @@ fn large_rule(policy: usize, at: usize, direction: Direction) -> TierRule {
 
 /// Pods of the cluster, pods of another namespace, or one address.
 fn entry(at: usize, direction: Direction) -> Vec<Region> {
+    let own = |namespaces, app: &str| Peer::Pods {
+        namespaces,
+        pods: Some(Selector::labels([("app", app)])),
+    };
     let peer = match at % 3 {
-        0 => Peer::Pods {
-            namespaces: None,
-            pods: Some(Selector::labels([("app", "bao")])),
-        },
-        1 => Peer::Pods {
-            namespaces: Some(Selector::namespace(&numbered("namespace", at))),
-            pods: None,
-        },
+        0 => own(None, "bao"),
+        1 => own(Some(Selector::namespace(&numbered("ns", at))), "client"),
         _ => Peer::Block {
             cidr: format!("192.0.2.{at}/32").parse().expect("a block"),
             except: Vec::new(),

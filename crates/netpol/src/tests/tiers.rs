@@ -3,6 +3,8 @@
 mod conformance;
 mod laws;
 mod oracle;
+mod questions;
 mod rows;
 mod scene;
+mod vocabulary;
 mod world;

@@ -12,6 +12,8 @@ use crate::rule::Selector;
 use crate::tier::Action::{self, Accept, Deny, Pass};
 use crate::tier::{Subject, Tier, TierPeer, TierPolicy, TierPort, TierRule};
 
+type Pair = (&'static str, &'static str);
+
 const TEAMS: [&str; 4] = ["north", "east", "south", "west"];
 
 fn number(protocol: Protocol, port: u16) -> TierPort {
@@ -200,7 +202,7 @@ fn a_peer_by_pods_is_some_of_the_pods_of_its_namespaces() {
         pods: Selector::labels([("app", "web")]).into(),
     };
     let config = scene(vec![admin(5, &[rule(Deny, vec![peer], vec![])])], vec![]);
-    let table: [(&str, &[(&str, &str)], Answer); 4] = [
+    let table: [(&str, &[Pair], Answer); 4] = [
         ("north", &[("app", "web")], Denied),
         ("north", &[("app", "db")], Allowed),
         ("north", &[], Allowed),

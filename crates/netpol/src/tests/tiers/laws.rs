@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use super::oracle::{BLOCKS, LABELS};
+use super::vocabulary::{BLOCKS, LABELS};
 use super::world::{Config, Parts, at, everything};
 use crate::address::Cidr;
 use crate::cover::{Budget, all_uncovered};
@@ -239,12 +239,12 @@ fn split_range(port: &TierPort) -> Vec<TierPort> {
             first,
             last,
         } if first < last => {
-            let part = |first, last| TierPort::Numbers {
+            let numbers = |first, last| TierPort::Numbers {
                 protocol: *protocol,
                 first,
                 last,
             };
-            vec![part(*first, *first), part(first + 1, *last)]
+            vec![numbers(*first, *first), numbers(first + 1, *last)]
         }
         _ => vec![port.clone()],
     }
@@ -363,7 +363,7 @@ impl Plain {
                 .allowed(area, &permitted, None, budget)
                 .expect("decided");
             let is_inside = |leaf: &Leaf| pieces.iter().any(|piece| leaf.region.is_subset(piece));
-            if found.is_empty() != pieces.is_empty() || !found.iter().all(is_inside) {
+            if found.is_none() != pieces.is_empty() || !found.iter().all(is_inside) {
                 return Err(format!("{area:?}: {found:?}, expected {pieces:?}"));
             }
         }

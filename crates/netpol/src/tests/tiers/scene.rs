@@ -113,6 +113,7 @@ pub(super) fn scene(policies: Vec<TierPolicy>, network_policies: Vec<Written>) -
             known,
             others: OtherKeys::Absent,
         },
+        other_namespaces: Vec::new(),
         settings: TierSettings {
             pod_addresses: vec![net("10.0.0.0/8")],
             tunnels: Vec::new(),

@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 
 use ipnet::IpNet;
 
+use crate::connection::Endpoint;
 use crate::cover::Budget;
-use crate::pod_space::PodSpace;
+use crate::label::NAMESPACE_NAME;
+use crate::pod_space::{OtherKeys, PodSpace};
 use crate::point::PolicyView;
 use crate::point::tiers::{StackView, outcomes};
 use crate::port::PortSet;
 use crate::rule::{Rule, Selector};
-use crate::stack::{CompiledPolicy, NetworkPolicies, Stack};
+use crate::stack::{CompiledPolicy, NetworkPolicies, Protected, Stack};
 use crate::testing::dice::Dice;
 use crate::testing::domain::{HOME, World};
 use crate::testing::tiers;
@@ -39,6 +41,7 @@ impl Written {
 #[derive(Clone, Debug)]
 pub(super) struct Config {
     pub(super) namespace: NamespaceLabels,
+    pub(super) other_namespaces: Vec<NamespaceLabels>,
     pub(super) settings: TierSettings,
     pub(super) policies: Vec<TierPolicy>,
     pub(super) network_policies: Vec<Written>,
@@ -68,6 +71,7 @@ impl Config {
         };
         Self {
             namespace: tiers::home(dice),
+            other_namespaces: Vec::new(),
             settings: TierSettings {
                 pod_addresses: pod_addresses.iter().map(|text| net(text)).collect(),
                 tunnels: TUNNELS.to_vec(),
@@ -114,6 +118,27 @@ impl Config {
             layer.isolated.push(part);
         }
         layer
+    }
+
+    /// Returns true if the peer's namespace can have its labels.
+    pub(super) fn is_possible(&self, connection: &Connection) -> bool {
+        let Endpoint::Pod { namespace, .. } = &connection.peer else {
+            return true;
+        };
+        let value = |key: &str| {
+            namespace
+                .iter()
+                .find(|(own, _)| &**own == key)
+                .map(|(_, value)| value)
+        };
+        if value(NAMESPACE_NAME) != self.namespace.known.get(NAMESPACE_NAME) {
+            return true;
+        }
+        let mut known = self.namespace.known.iter();
+        let mut written = namespace.iter();
+        known.all(|(key, own)| value(key) == Some(own))
+            && (self.namespace.others == OtherKeys::Free
+                || written.all(|(key, _)| self.namespace.known.get(key).is_some()))
     }
 
     /// Every possible outcome, by the naive evaluator.
@@ -197,13 +222,24 @@ impl Parts {
 
     pub(super) fn stack<'a>(
         &'a self,
-        config: &Config,
+        config: &'a Config,
         zone: &'a PodSpace,
         direction: Direction,
     ) -> Stack<'a> {
         let policies: Vec<&CompiledPolicy> = self.policies.iter().collect();
         let layer = self.layer.borrowed(self.has_unreadable);
-        let zone = (zone, &config.namespace);
-        Stack::new(direction, zone, &policies, layer, &mut Budget::new(10_000)).expect("decided")
+        let protected = Protected {
+            space: zone,
+            namespace: &config.namespace,
+            other_namespaces: &config.other_namespaces,
+        };
+        Stack::new(
+            direction,
+            protected,
+            &policies,
+            layer,
+            &mut Budget::new(10_000),
+        )
+        .expect("decided")
     }
 }
