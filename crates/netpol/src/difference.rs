@@ -34,8 +34,7 @@ pub enum Difference {
     TieOrder,
     /// Nodes or domain names resolve to this address.
     Resolved,
-    /// A selector that the API accepts and no implementation should: it selects nothing, or its other
-    /// requirements count.
+    /// The API server stores an invalid selector. It selects nothing, or only its valid requirements count.
     InvalidSelector,
     /// A field that this version does not know.
     UnknownField,

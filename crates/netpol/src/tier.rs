@@ -4,7 +4,7 @@
 //! A [`TierPolicy`] belongs to one of two tiers. Tier Admin comes before the NetworkPolicies, tier Baseline
 //! after them, for pods that no NetworkPolicy isolates. In a tier the lowest priority comes first, and in a
 //! policy the first rule that matches decides. [`Action::Pass`] leaves the tier. What nothing decides is
-//! allowed. [`stack`](crate::stack) decides sets of connections, and
+//! allowed. Connections of a pod to its own address are no part of this (row K20). [`stack`](crate::stack) decides sets of connections, and
 //! [`point::tiers`](crate::point::tiers) single ones.
 //!
 //! ```

@@ -1,5 +1,7 @@
 //! Leaves of the walk: disjoint regions with their possible verdicts.
 
+use std::collections::BTreeSet;
+
 use crate::pod_space::PodSpace;
 use crate::tier::{Action, Decider, Verdict};
 use crate::{Connection, Difference, Direction, Region, witness};
@@ -75,6 +77,18 @@ impl Leaf {
         let of = |verdict| self.decision(verdict).and_then(|decision| decision.only_if);
         let tie = self.tie.map(|_| Difference::TieOrder);
         of(verdict).or(tie).or_else(|| of(other))
+    }
+
+    /// Returns true if the naive evaluator agrees about a connection of the leaf: the same verdicts are
+    /// possible, and the deciders are among its own.
+    pub fn agrees_with(&self, outcomes: &BTreeSet<(Verdict, Decider)>) -> bool {
+        [Verdict::Allow, Verdict::Deny].into_iter().all(|verdict| {
+            let mut own = outcomes.iter().filter(|(other, _)| *other == verdict);
+            match self.decision(verdict) {
+                Some(decision) => own.any(|(_, decider)| *decider == decision.decider),
+                None => own.next().is_none(),
+            }
+        })
     }
 
     /// One connection of the leaf, as [`witness::connection`] chooses it.

@@ -14,7 +14,7 @@ use crate::region::{Region, RegionRef};
 use crate::tier::{Action, Addresses, Decider, Verdict};
 
 impl Stack<'_> {
-    /// The disjoint leaves of an area.
+    /// The disjoint leaves of an area. Pods of a namespace that the area lists by name have its known labels.
     ///
     /// # Errors
     ///
@@ -27,11 +27,12 @@ impl Stack<'_> {
     ) -> Result<Vec<Leaf>, Exhausted> {
         let program = Program::new(self, area.into(), addresses, budget)?;
         let mut leaves = Vec::new();
-        let area = program.written_out(self, area.into());
-        let _ = program.walk(area, Wanted::All, budget, &mut |leaf, _| {
-            leaves.push(leaf);
-            Ok(ControlFlow::Continue(()))
-        })?;
+        for part in program.possible(self, area.into()) {
+            let _ = program.walk(part, Wanted::All, budget, &mut |leaf, _| {
+                leaves.push(leaf);
+                Ok(ControlFlow::Continue(()))
+            })?;
+        }
         Ok(leaves)
     }
 

@@ -133,15 +133,7 @@ impl Case<'_> {
     }
 
     fn agree(leaf: &Leaf, expected: &Outcomes, shown: &Connection) -> Result<(), String> {
-        let found = [leaf.allow, leaf.deny];
-        let same = found.map(|own| own.is_some()) == verdicts(expected);
-        let deciders = found
-            .into_iter()
-            .zip([Allow, Deny])
-            .all(|(decision, verdict)| {
-                decision.is_none_or(|own| expected.contains(&(verdict, own.decider)))
-            });
-        if same && deciders {
+        if leaf.agrees_with(expected) {
             Ok(())
         } else {
             Err(format!("{shown}: found {leaf:?}, expected {expected:?}"))

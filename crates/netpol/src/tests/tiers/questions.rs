@@ -276,6 +276,20 @@ fn the_reading_of_an_uncertain_verdict_is_named() {
 }
 
 #[test]
+fn a_leaf_agrees_with_the_same_verdicts_and_deciders_alone() {
+    let config = scene(
+        vec![admin(3, &[rule(Deny, vec![team("t")], vec![])])],
+        vec![],
+    );
+    let leaf = denied(&config, &pods_of(None, &[8200])).expect("a cut");
+    assert!(leaf.agrees_with(&[(Denied, by(0, 0))].into()));
+    assert!(leaf.agrees_with(&[(Denied, by(0, 0)), (Denied, by(1, 0))].into()));
+    assert!(!leaf.agrees_with(&[(Denied, by(0, 1))].into()));
+    assert!(!leaf.agrees_with(&[(Denied, by(0, 0)), (Allow, Decider::Default)].into()));
+    assert!(!leaf.agrees_with(&[].into()));
+}
+
+#[test]
 fn what_nothing_decides_is_open() {
     let open = |policies, network_policies| {
         let budget = &mut Budget::new(10_000);
