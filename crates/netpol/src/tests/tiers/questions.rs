@@ -308,8 +308,8 @@ fn what_nothing_decides_is_open() {
     assert!(left.iter().all(|region| region.ports == PortSet::all()));
     assert_eq!(
         left.len(),
-        4,
-        "two families, each with and without addresses of pods"
+        3,
+        "IPv4 with and without addresses of pods, and IPv6"
     );
 }
 
