@@ -1,5 +1,6 @@
 //! Compares `check` on 1,000 NetworkPolicies and 100 OpenBaoClusters with parsing the same files: CPU time in
-//! alternating runs, each in its own process, and memory of `check`.
+//! alternating runs, each in its own process, and memory of `check`. Then the time and memory of `check` on 20,000
+//! NetworkPolicies.
 //!
 //! The reference program reads the files and decodes each into typed objects with the YAML crate. It knows
 //! the kind of each file. The exit status is 1 if a limit is exceeded.
@@ -32,6 +33,12 @@ const TURNS: usize = 21;
 const TIMES: f64 = 2.0;
 /// Maximum memory of `check`, in MB.
 const MEMORY: f64 = 40.0;
+/// Number of runs on 20,000 policies.
+const LONG_TURNS: usize = 5;
+/// Maximum elapsed time of `check` on 20,000 policies, in seconds.
+const LONG_TIME: f64 = 2.0;
+/// Maximum memory of `check` on 20,000 policies, in MB.
+const LONG_MEMORY: f64 = 120.0;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -40,15 +47,23 @@ fn main() -> ExitCode {
         parse(Path::new(&folder));
         return ExitCode::SUCCESS;
     }
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench-check");
-    let _fresh = fs::remove_dir_all(&folder);
-    let bytes = files::write(&folder);
-    println!("1,000 NetworkPolicies and 100 OpenBaoClusters, {bytes} bytes");
-    if compare(&folder) {
+    // The kernel reports the maximum of all children, so the large folder comes last.
+    let small = compare(&written(1_000));
+    let large = large(&written(20_000));
+    if small && large {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     }
+}
+
+/// A folder with so many policies.
+fn written(policies: usize) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("bench-check-{policies}"));
+    let _fresh = fs::remove_dir_all(&folder);
+    let bytes = files::write(&folder, policies / files::NAMESPACES);
+    println!("{policies} NetworkPolicies and 100 OpenBaoClusters, {bytes} bytes");
+    folder
 }
 
 /// The reference program.
@@ -99,7 +114,7 @@ fn compare(folder: &Path) -> bool {
     yardstick.arg(YARDSTICK).arg(folder);
     // The kernel reports the maximum of all children. Only `check` has run so far.
     run(&mut check, 1);
-    let peak = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap().max_rss();
+    let megabytes = peak();
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..TURNS {
         ours.push(run(&mut check, 1));
@@ -111,8 +126,6 @@ fn compare(folder: &Path) -> bool {
         "processor: check {:.1} ms, parsing {:.1} ms; clock: {:.1} and {:.1} ms",
         ours.0, theirs.0, ours.1, theirs.1
     );
-    #[expect(clippy::cast_precision_loss, reason = "kilobytes")]
-    let megabytes = peak as f64 * 1_024.0 / 1e6;
     let time = holds(
         "check / parsing into typed objects",
         ours.0 / theirs.0,
@@ -120,6 +133,26 @@ fn compare(folder: &Path) -> bool {
     );
     let memory = holds("peak memory of check, MB", megabytes, MEMORY);
     time && memory
+}
+
+/// Runs `check` on many policies.
+fn large(folder: &Path) -> bool {
+    let mut check = Command::new(env!("CARGO_BIN_EXE_openbao-perimeter"));
+    check.arg("check").arg(folder);
+    let runs: Vec<_> = (0..LONG_TURNS).map(|_| run(&mut check, 1)).collect();
+    let [processor, elapsed] =
+        [median(&runs, |run| run.0), median(&runs, |run| run.1)].map(|time| time / 1e3);
+    println!("processor: check {processor:.2} s; clock: {elapsed:.2} s");
+    let time = holds("check on 20,000 policies, s", elapsed, LONG_TIME);
+    let memory = holds("peak memory of it, MB", peak(), LONG_MEMORY);
+    time && memory
+}
+
+/// Largest memory of a child process that has ended, in MB.
+#[expect(clippy::cast_precision_loss, reason = "kilobytes")]
+fn peak() -> f64 {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap();
+    usage.max_rss() as f64 * 1_024.0 / 1e6
 }
 
 /// The median in milliseconds.

@@ -7,14 +7,13 @@ use std::path::Path;
 use std::process::Command;
 
 /// Number of namespaces, each with one cluster.
-const NAMESPACES: usize = 100;
-/// Number of policies in each namespace, including the two managed ones.
-const POLICIES: usize = 10;
+pub(crate) const NAMESPACES: usize = 100;
 /// Number of namespaces per denied policy.
 const REFUSED: usize = 20;
 
-/// Writes the files into a folder. Returns their total size in bytes.
-pub(crate) fn write(folder: &Path) -> u64 {
+/// Writes the files into a folder, with so many policies in each namespace, including the two managed ones. Returns
+/// their total size in bytes.
+pub(crate) fn write(folder: &Path, each: usize) -> u64 {
     for at in 0..NAMESPACES {
         let namespace = folder.join(format!("ns-{at}"));
         fs::create_dir_all(&namespace).unwrap();
@@ -27,7 +26,7 @@ pub(crate) fn write(folder: &Path) -> u64 {
             .unwrap();
         assert!(rendered.status.success(), "{rendered:?}");
         let mut policies = String::from_utf8(rendered.stdout).unwrap();
-        for number in 2..POLICIES {
+        for number in 2..each {
             policies.push_str(&tenant(at, number));
         }
         fs::write(namespace.join("policies.yaml"), policies).unwrap();
