@@ -118,7 +118,8 @@ impl Cli {
 
 /// Prints a line about the run to standard error. Names in it may come from files, so it is escaped.
 fn tell(level: &str, text: &str) {
-    eprintln!("{level}: {}", printable::lines(text));
+    let text = format!("{level}: {}", printable::lines(text));
+    eprintln!("{}", text::without_commands(&text));
 }
 
 /// Name of the program as kubectl finds a plugin.

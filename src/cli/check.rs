@@ -22,6 +22,7 @@ use std::sync::Arc;
 use super::input::InputArgs;
 use super::output::{Format, OutputArgs};
 use super::project::Project;
+use super::text::without_commands;
 use super::{ExitStatus, Failure, print_config, tell};
 use crate::config::ReviewConfig;
 use crate::inventory::{Change, Object, ObjectRef, Snapshot};
@@ -312,8 +313,8 @@ impl Run {
 /// The report in a format.
 fn written(report: &Report, format: Format, args: &OutputArgs) -> Result<String, Failure> {
     Ok(match format {
-        Format::Text if args.is_quiet() => text::quiet(report, args),
-        Format::Text => text::of(report, args.explain),
+        Format::Text if args.is_quiet() => without_commands(&text::quiet(report, args)),
+        Format::Text => without_commands(&text::of(report, args.explain)),
         Format::Json => report.json()?,
         Format::Sarif => sarif::of(report)?,
         Format::Junit => junit::of(report, args)?,

@@ -59,6 +59,20 @@ pub(super) fn print_patch(patch: &str) -> io::Result<()> {
     io::stdout().write_all(patch.as_bytes())
 }
 
+/// A text in which a GitHub workflow finds no command: a name may begin a line.
+pub(super) fn without_commands(text: &str) -> String {
+    let lines = text.split_inclusive('\n').map(|line| {
+        let rest = line.trim_start().strip_prefix("::");
+        if rest.is_some_and(|rest| rest.contains("::")) {
+            line.replacen(':', "\\u{3a}", 1)
+        } else {
+            line.to_owned()
+        }
+    });
+    let text: String = lines.collect();
+    text.replace("##[", "#\\u{23}[")
+}
+
 /// A text in a style.
 pub(super) fn styled(style: Style, text: &str) -> String {
     format!("{style}{text}{style:#}")

@@ -1,6 +1,7 @@
 //! Outputs of `check`: formats, files, levels that fail the run, and findings that are reported once.
 
 mod fixes;
+mod hostile;
 
 use std::fmt::Write as _;
 use std::fs;

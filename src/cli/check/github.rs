@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::report::{DENIED, Report, Reported, WARNING};
+use crate::printable;
 
 /// Annotations of one kind that GitHub shows for a step.
 const SHOWN: usize = 10;
@@ -57,8 +58,8 @@ fn annotation(found: &Reported) -> String {
 
 /// Text of a workflow command, which ends at a line break.
 fn data(text: &str) -> String {
-    let text = text.replace('%', "%25");
-    text.replace('\r', "%0D").replace('\n', "%0A")
+    let text = printable::lines(text).replace('%', "%25");
+    text.replace('\n', "%0A")
 }
 
 /// A property of a workflow command.

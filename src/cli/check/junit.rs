@@ -6,6 +6,7 @@ use quick_junit::{NonSuccessKind, SerializeError, TestCase, TestCaseStatus, Test
 
 use super::report::{DENIED, Report, Reported};
 use crate::cli::output::OutputArgs;
+use crate::printable;
 
 /// The document.
 pub(super) fn of(report: &Report, args: &OutputArgs) -> Result<String, SerializeError> {
@@ -15,10 +16,10 @@ pub(super) fn of(report: &Report, args: &OutputArgs) -> Result<String, Serialize
     }
     let mut suites: BTreeMap<String, TestSuite> = BTreeMap::new();
     let mut add = |file: Option<&String>, case: TestCase| {
-        let name = file.map_or("inventory", String::as_str);
-        let suite = suites.entry(name.to_owned());
+        let name = printable::line(file.map_or("inventory", String::as_str));
+        let suite = suites.entry(name.to_string());
         suite
-            .or_insert_with(|| TestSuite::new(name))
+            .or_insert_with(|| TestSuite::new(&*name))
             .add_test_case(case);
     };
     for judged in &report.judged {
@@ -27,7 +28,7 @@ pub(super) fn of(report: &Report, args: &OutputArgs) -> Result<String, Serialize
         let status = match (by_object.remove(&name), reason) {
             (None, Some(unjudged)) => {
                 let mut status = TestCaseStatus::skipped();
-                status.set_message(unjudged.reason.as_str());
+                status.set_message(&*printable::line(&unjudged.reason));
                 status
             }
             (findings, _) => status(&findings.unwrap_or_default(), args),
@@ -63,14 +64,14 @@ fn status(findings: &[&Reported], args: &OutputArgs) -> TestCaseStatus {
     let lines: Vec<String> = findings.iter().map(|found| line(found)).collect();
     if let Some(code) = codes.first() {
         status.set_message(codes.join(", ")).set_type(*code);
-        status.set_description(lines.join("\n"));
+        status.set_description(&*printable::lines(&lines.join("\n")));
     }
     status
 }
 
 fn line(found: &Reported) -> String {
     let place = match (&found.file, found.field_line.or(found.line)) {
-        (Some(file), Some(line)) => format!("{file}:{line}: "),
+        (Some(file), Some(line)) => format!("{}:{line}: ", printable::line(file)),
         _ => String::new(),
     };
     let example = found.example();

@@ -10,6 +10,7 @@ use serde_sarif::sarif::{
 
 use super::report::{DENIED, Fix, Report, Reported, WARNING};
 use crate::code::Code;
+use crate::printable;
 
 /// Address of the repository; empty while Cargo.toml names none.
 const REPOSITORY: &str = env!("CARGO_PKG_REPOSITORY");
@@ -85,7 +86,7 @@ fn result(found: &Reported, codes: &[Code]) -> Found {
     let mut result = Found::builder()
         .rule_id(found.code)
         .level(level)
-        .message(Message::builder().text(words).build())
+        .message(Message::builder().text(plain(&words)).build())
         .locations(vec![location(found)])
         .build();
     result.fixes = found.fix.as_ref().map(|remedy| vec![fix(remedy)]);
@@ -114,9 +115,14 @@ fn fix(remedy: &Fix) -> SarifFix {
             .build()
     });
     SarifFix::builder()
-        .description(Message::builder().text(remedy.heading.as_str()).build())
+        .description(Message::builder().text(plain(&remedy.heading)).build())
         .artifact_changes(changes.collect::<Vec<_>>())
         .build()
+}
+
+/// Text of a message, in which nothing is a link.
+fn plain(text: &str) -> String {
+    printable::lines(text).replace("](", "] (")
 }
 
 fn to_do(found: &Reported) -> Option<String> {

@@ -12,6 +12,7 @@ use super::report::{DENIED, NOTE, Report, Reported, Shown, WARNING};
 use crate::cli::namespace::named;
 use crate::cli::output::OutputArgs;
 use crate::cli::text::{self, BAD, DOUBTFUL, MARK, STRONG, styled, wrapped};
+use crate::printable;
 use crate::show::conditions::Condition;
 use crate::sources::files::place::Place;
 
@@ -48,7 +49,8 @@ pub(super) fn of(report: &Report, is_explained: bool) -> String {
     }
     unjudged(&mut text, &report.unjudged);
     for note in &report.notes {
-        let _ = writeln!(text, "{}", wrapped(&format!("note: {note}"), "", "  "));
+        let note = format!("note: {}", printable::line(note));
+        let _ = writeln!(text, "{}", wrapped(&note, "", "  "));
     }
     for checkpoints in &report.checkpoints {
         let conditions = checkpoints.conditions.iter().map(Condition::short);
@@ -163,11 +165,12 @@ fn finding(text: &mut String, found: &Reported, is_explained: bool) {
     } else {
         format!(": {}", found.field)
     };
-    let title = format!("{}{place}", found.name);
+    let title = format!("{}{}", found.name, printable::line(&place));
     let group = level(found).primary_title(title).id(found.code);
-    let group = match (&found.file, &found.shown, found.line) {
+    let file = found.file.as_ref().map(|file| printable::line(file));
+    let group = match (&file, &found.shown, found.line) {
         (Some(file), Some(shown), _) => group.element(excerpt(file, shown)),
-        (Some(file), None, Some(line)) => group.element(Origin::path(file).line(line)),
+        (Some(file), None, Some(line)) => group.element(Origin::path(&**file).line(line)),
         _ => group.elements(Vec::<Element<'_>>::new()),
     };
     // As wide as the number of the line, and the mark of a message.
