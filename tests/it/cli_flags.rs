@@ -100,6 +100,10 @@ fn files_of_certificates_and_the_own_namespace_are_flags_of_serve() {
         "/k.pem",
         "--own-namespace",
         "home",
+        "--operator-namespace",
+        "elsewhere",
+        "--api-server-address",
+        "10.9.9.9",
     ];
     let (status, out) = run(&[&["serve", "--print-config"], &flags]);
     assert_eq!(status, Some(0), "{out}");
@@ -107,6 +111,8 @@ fn files_of_certificates_and_the_own_namespace_are_flags_of_serve() {
         "cert: /a.pem  # flag --cert\n",
         "key: /k.pem  # flag --key\n",
         "ownNamespace: home  # flag --own-namespace\n",
+        "operatorNamespace: elsewhere  # flag --operator-namespace\n",
+        "# flag --api-server-address\n",
     ] {
         assert!(out.contains(line), "no {line} in {out}");
     }

@@ -2,6 +2,7 @@
 
 mod builds;
 mod cluster;
+mod commands;
 mod fix;
 mod flags;
 mod project;
@@ -198,7 +199,7 @@ fn a_run_goes_on_after_a_bad_file() {
     for (named, words) in [
         (
             "a/image.yaml",
-            "error: failed to read `a/image.yaml`: it is no text\n",
+            "error: failed to read `a/image.yaml`: it is not a text file\n",
         ),
         (
             "a/link.yaml",
