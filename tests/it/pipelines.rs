@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -124,6 +125,55 @@ fn the_action_annotates_and_writes_its_files_and_ends_with_the_status() {
     );
     let absent = act("absent", &[("binary", "no-such-program")]);
     assert_eq!(absent.status, Some(127), "{}", absent.text);
+}
+
+#[test]
+fn the_comment_is_the_markdown_on_the_pull_request() {
+    let action = read("action.yml");
+    let steps = action["runs"]["steps"].as_array().unwrap();
+    let comments = |step: &&Value| {
+        step["if"]
+            .as_str()
+            .is_some_and(|only| only.contains("inputs.comment"))
+    };
+    let step = steps.iter().find(comments).unwrap();
+    let only = "inputs.comment == 'true' && github.event_name == 'pull_request' && steps.check.outputs.markdown != ''";
+    assert_eq!(step["if"], only);
+    assert_eq!(
+        step["env"],
+        serde_json::json!({
+            "GH_TOKEN": "${{ github.token }}",
+            "PULL_REQUEST": "${{ github.event.pull_request.html_url }}",
+            "MARKDOWN": "${{ steps.check.outputs.markdown }}",
+        })
+    );
+    let folder = folder("pipelines-comment");
+    let gh = folder.join("gh");
+    let fake = "#!/bin/sh\nprintf '%s\\n' \"$GH_TOKEN\" \"$@\" > told\ncat \"$5\" > body\nexit 3\n";
+    fs::write(&gh, fake).unwrap();
+    fs::set_permissions(&gh, fs::Permissions::from_mode(0o755)).unwrap();
+    let markdown = folder.join("a b.md");
+    fs::write(&markdown, "### text\n").unwrap();
+    let mut bash = Command::new("bash");
+    let script = step["run"].as_str().unwrap();
+    bash.args(["--noprofile", "--norc", "-eo", "pipefail", "-c", script]);
+    let path = std::env::var("PATH").unwrap_or_default();
+    bash.env("PATH", format!("{}:{path}", folder.display()));
+    let address = "https://example.com/o/r/pull/1";
+    bash.env("GH_TOKEN", "t0").env("PULL_REQUEST", address);
+    bash.env("MARKDOWN", &markdown).current_dir(&folder);
+    // A comment that fails fails the step.
+    assert_eq!(bash.status().unwrap().code(), Some(3));
+    let told = fs::read_to_string(folder.join("told")).unwrap();
+    let expected = format!(
+        "t0\npr\ncomment\n{address}\n--body-file\n{}\n--edit-last\n--create-if-none\n",
+        markdown.display()
+    );
+    assert_eq!(told, expected);
+    assert_eq!(
+        fs::read_to_string(folder.join("body")).unwrap(),
+        "### text\n"
+    );
 }
 
 #[test]
