@@ -77,7 +77,7 @@ pub(super) struct Outcome {
 /// Reason for which a remedy is not made.
 #[derive(Debug, thiserror::Error)]
 enum Refusal {
-    #[error("`{command}` makes it; edit {source_file}")]
+    #[error("built by `{command}`; edit {source_file}")]
     Built {
         command: String,
         source_file: String,

@@ -161,7 +161,7 @@ fn every_copy_of_a_policy_and_every_policy_is_fixed_at_once() {
         .write("two/copy.yaml", open("a"));
     tree.run(&["check", "--fix", "."])
         .ends_with(0)
-        .says("judged 3: 0 denied");
+        .says("checked 3: 0 denied");
     assert_eq!(read(&tree, "one.yaml"), excluded(&both));
     assert_eq!(read(&tree, "two/copy.yaml"), excluded(&open("a")));
 }
@@ -224,7 +224,7 @@ fn built_policies_are_left_with_the_name_of_the_build_and_of_the_source() {
         .ends_with(1)
         .says("fixed: ./plain.yaml:1: ")
         .says(
-            "note: NetworkPolicy bao/web was not fixed: `helm template ./charts/web` makes it; edit \
+            "note: NetworkPolicy bao/web was not fixed: built by `helm template ./charts/web`; edit \
              `./charts/web/templates/policy.yaml`\n",
         );
     assert_eq!(read(&tree, "charts/web/templates/policy.yaml"), open("web"));

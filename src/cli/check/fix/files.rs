@@ -21,7 +21,7 @@ pub(in crate::cli::check) enum FixError {
     #[error("`{}` is no regular file; `--diff` prints the edits", .0.display())]
     NoFile(PathBuf),
     /// Somebody else wrote the file.
-    #[error("`{}` changed while it was judged; run the command again", .0.display())]
+    #[error("`{}` changed while it was checked; run the command again", .0.display())]
     Changed(PathBuf),
     /// The file cannot be read or written.
     #[error("failed to edit `{}`: {error}", path.display())]
