@@ -10,7 +10,7 @@ use crate::rule::{Peer, PortEntry, Rule, Selector};
 use crate::stack::{Leaf, Stack};
 use crate::tier::Action::{Accept, Deny, Pass};
 use crate::tier::Verdict::{Allow, Deny as Denied};
-use crate::tier::{Decider, NamespaceLabels, TierPeer, TierPolicy, TierPort};
+use crate::tier::{Addresses, Decider, NamespaceLabels, TierPeer, TierPolicy, TierPort, TierRule};
 use crate::{At, Difference, Direction, LabelSet, Reading, Region, RegionRef};
 
 fn with<T>(config: &Config, ask: impl FnOnce(&Stack<'_>) -> T) -> T {
@@ -125,7 +125,6 @@ fn pods_of_a_known_namespace_have_its_labels() {
     assert_eq!(denied(&config, &own), None);
     config.namespace.others = OtherKeys::Free;
     assert!(denied(&config, &own).is_some());
-    // Another namespace, as far as it is known.
     let dns = pods_of(Some("kube-system"), &[53]);
     let mut config = of_team("t");
     assert!(denied(&config, &dns).is_some());
@@ -188,6 +187,69 @@ fn what_is_opened_is_outside_of_what_is_permitted() {
 }
 
 #[test]
+fn a_name_is_permitted_where_all_of_its_numbers_are() {
+    let found = |rules: &[TierRule], permitted: &[(u16, u16)]| {
+        let of = |(first, last): &(u16, u16)| Region {
+            ports: PortSet::range(Protocol::Tcp, *first, *last),
+            ..pods_of(None, &[1])
+        };
+        let regions: Vec<Region> = permitted.iter().map(of).collect();
+        let permitted: Vec<RegionRef<'_>> = regions.iter().map(RegionRef::from).collect();
+        let area = Region {
+            ports: PortSet::protocol(Protocol::Tcp),
+            ..pods_of(None, &[1])
+        };
+        let budget = &mut Budget::new(10_000);
+        with(
+            &scene(vec![admin(1, rules)], vec![isolating(&[])]),
+            |stack| {
+                stack
+                    .allowed(&area, &permitted, None, budget)
+                    .expect("decided")
+            },
+        )
+    };
+    let deny = rule(Deny, vec![all_pods()], vec![TierPort::tcp(9000)]);
+    let accept = |ports| rule(Accept, vec![all_pods()], ports);
+    let rest = [(1, 8999), (9001, u16::MAX)];
+    assert_eq!(found(&[deny.clone(), accept(vec![])], &rest), None);
+    assert!(found(&[deny, accept(vec![])], &rest[..1]).is_some());
+    // A name that is accepted may mean any number.
+    let web = || accept(vec![TierPort::Named("web".into())]);
+    assert!(found(&[web()], &rest).is_some());
+    assert_eq!(found(&[web()], &[(1, 9000), (9001, u16::MAX)]), None);
+}
+
+#[test]
+fn the_first_certain_decider_is_preferred() {
+    let names = TierPeer::DomainNames(vec!["*.example.com".into()]);
+    let rules = [
+        rule(Accept, vec![names], vec![]),
+        rule(Accept, vec![networks(&["0.0.0.0/0"])], vec![]),
+    ];
+    let config = scene(vec![admin(1, &rules)], vec![isolating(&[])]);
+    let peer = Peer::Block {
+        cidr: "192.0.2.0/24".parse().expect("a block"),
+        except: vec![],
+    };
+    let area = regions(peer, &[443]).swap_remove(0);
+    let budget = &mut Budget::new(10_000);
+    let leaves = with(&config, |stack| {
+        stack
+            .leaves(&area, Addresses::MayBePods, budget)
+            .expect("decided")
+    });
+    let [leaf] = &leaves[..] else {
+        panic!("one leaf: {leaves:?}");
+    };
+    let allow = leaf.allow.expect("allowed");
+    assert_eq!(
+        (allow.decider, allow.is_certain, leaf.is_certain()),
+        (by(0, 1), true, true)
+    );
+}
+
+#[test]
 fn taking_a_deny_away_opens_what_others_allow() {
     let deny = admin(1, &[rule(Deny, vec![team("t")], vec![])]);
     let below = admin(
@@ -240,7 +302,6 @@ fn a_tie_shows_two_rules_that_decide_differently() {
     );
     // Both say the same in effect: no NetworkPolicy isolates.
     assert_eq!(tied(vec![of(Accept, vec![]), of(Pass, vec![])]), None);
-    // A rule that may not match makes a verdict uncertain, but no tie.
     let unknown = admin(7, &[rule(Deny, vec![TierPeer::Unknown], vec![])]);
     assert_eq!(tied(vec![unknown]), None);
 }
