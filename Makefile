@@ -92,7 +92,7 @@ image: ## Build the image; needs a container runtime
 	docker build --tag openbao-perimeter:0.1.0 .
 
 FUZZ_SECONDS ?= 30
-FUZZ_TARGETS := cidr_text port_text selector policy_review cluster_review envelope set_laws
+FUZZ_TARGETS := cidr_text port_text selector policy_review cluster_review envelope set_laws other_policy
 
 fuzz: ## Look for inputs that break a law, FUZZ_SECONDS (30) for each target; needs cargo-fuzz
 	@$(CARGO) fuzz --version >/dev/null 2>&1 || { \

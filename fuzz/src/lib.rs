@@ -14,6 +14,7 @@
 )]
 
 mod envelope;
+mod other_policy;
 mod review;
 mod sets;
 mod shape;
@@ -21,6 +22,7 @@ mod text;
 mod world;
 
 pub use envelope::envelope;
+pub use other_policy::other_policy;
 pub use review::{cluster_review, policy_review};
 pub use sets::set_laws;
 pub use text::{cidr_text, port_text, selector};
@@ -29,7 +31,7 @@ pub use text::{cidr_text, port_text, selector};
 pub type Check = fn(&[u8]);
 
 /// Every target: its name, which is that of its binary and of its folder in `corpus/`, and its check.
-pub const TARGETS: [(&str, Check); 7] = [
+pub const TARGETS: [(&str, Check); 8] = [
     ("cidr_text", cidr_text),
     ("port_text", port_text),
     ("selector", selector),
@@ -37,4 +39,5 @@ pub const TARGETS: [(&str, Check); 7] = [
     ("cluster_review", cluster_review),
     ("envelope", envelope),
     ("set_laws", set_laws),
+    ("other_policy", other_policy),
 ];

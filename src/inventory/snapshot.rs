@@ -209,6 +209,11 @@ impl Snapshot {
         self.namespace(namespace)?.gateways.get(name)
     }
 
+    /// Returns true if the labels of a namespace are known.
+    pub fn has_namespace_labels(&self, name: &str) -> bool {
+        self.namespace_labels(name).labels.is_some()
+    }
+
     /// A GatewayClass.
     pub(crate) fn gateway_class(&self, name: &str) -> Option<&Fact<GatewayClass>> {
         self.cluster_scoped.gateway_classes.get(name)

@@ -73,7 +73,7 @@ pub(crate) fn of_policy(
     ];
     let clauses: Vec<String> = clauses.into_iter().flatten().collect();
     let reason = format!(
-        "{}, and is not judged: {}",
+        "{}, and is not checked: {}",
         clauses.join(", "),
         effect(policy)
     );
@@ -113,12 +113,12 @@ pub(crate) fn of_cluster(
     };
     let (are, each) = match names[..] {
         [_] => ("is", String::new()),
-        _ => ("are", format!(", of the first {}", names[0])),
+        _ => ("are", format!("; {}", names[0])),
     };
     Some(Finding {
         cluster: Some(object.clone()),
         reason: format!(
-            "{} {verb} {}, and {are} not judged{each}: {}",
+            "{} {verb} {}, and {are} not checked{each}: {}",
             few(&names),
             pods_named(object, &zones),
             effect(policy)

@@ -102,7 +102,7 @@ fn of_cluster(at: usize, cluster: &ClusterView) -> Markup {
             }
             (piercing(cluster))
             @if !cluster.other_policies.is_empty() {
-                h3 { "Policies of other kinds, not judged" }
+                h3 { "Policies of other kinds, not checked" }
                 ul.facts { @for line in &cluster.other_policies { li { (line) } } }
             }
             @for zone in &cluster.zones {

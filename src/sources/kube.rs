@@ -16,6 +16,7 @@ mod policies;
 mod problem;
 mod reads;
 mod responses;
+mod scope;
 mod snapshot_builder;
 
 use std::future::{Future, ready};
@@ -46,6 +47,7 @@ use policies::{Guarded, VersionedObject};
 use problem::problem;
 use reads::Reads;
 use responses::Listing;
+use scope::Scope;
 use snapshot_builder::{SnapshotBuilder, Step};
 
 /// The watched kinds. Facts are complete when each was listed once.
@@ -54,7 +56,7 @@ const KINDS: [Kind; Kind::ALL.len()] = Kind::ALL;
 /// The review configuration in force.
 pub type ReviewConfigs = tokio::sync::watch::Receiver<Arc<ReviewConfig>>;
 
-/// Maximum time for which the list of policies waits for the list of clusters.
+/// Maximum time for which lists of policies and Namespaces wait for the list of clusters.
 const CLUSTERS_FIRST: Duration = Duration::from_secs(3);
 
 /// Time without an error after which the backoff is reset.
@@ -77,18 +79,26 @@ pub async fn watch(
     let mut watches = JoinSet::new();
     for kind in KINDS {
         let (client, health, sender) = (client.clone(), Arc::clone(&health), sender.clone());
+        let known = known.clone();
         if kind.is_custom() {
-            watches.spawn(custom::follow(client, health, kind, sender));
-        } else if kind == Kind::NetworkPolicy {
-            let decode = policies::decoder(known.clone(), configs.clone());
-            let known = known.clone();
-            watches.spawn(async move {
-                until_known(known).await;
-                follow(client, health, kind, decode, sender).await;
-            });
-        } else {
-            watches.spawn(follow(client, health, kind, decoder(kind), sender));
+            watches.spawn(custom::follow(client, health, kind, known, sender));
+            continue;
         }
+        let (decode, scope) = if kind == Kind::NetworkPolicy {
+            (policies::decoder(known.clone(), configs.clone()), None)
+        } else if scope::is_scoped(kind) {
+            let decode = scope::scoped_decoder(kind, known.clone());
+            (decode, Some(Scope::new(known.clone())))
+        } else {
+            (decoder(kind), None)
+        };
+        let waits = kind == Kind::NetworkPolicy || scope::is_scoped(kind);
+        watches.spawn(async move {
+            if waits {
+                until_known(known).await;
+            }
+            follow(client, health, kind, (decode, scope), sender).await;
+        });
     }
     let reads = Reads::new(client, sender.downgrade());
     drop(sender);
@@ -98,11 +108,11 @@ pub async fn watch(
     }
 }
 
-/// Waits a short time for the list of clusters, so that relevant policies are kept when they are listed and
+/// Waits a short time for the list of clusters, so that relevant objects are kept when they are listed and
 /// not read twice.
 async fn until_known(mut guarded: tokio::sync::watch::Receiver<Guarded>) {
     let known = guarded.wait_for(Option::is_some);
-    // Policies that turn out to be relevant later are read then.
+    // Objects that turn out to be relevant later are read then.
     let _late = timeout(CLUSTERS_FIRST, known).await;
 }
 
@@ -120,11 +130,11 @@ async fn follow(
     client: Client,
     health: Arc<WatchHealth>,
     kind: Kind,
-    decode: Decode,
+    (decode, scope): (Decode, Option<Scope>),
     steps: mpsc::Sender<(Kind, Step)>,
 ) {
     let listing = listing(client, kind);
-    let events = follower::follow(listing, Arc::clone(&health), kind, decode);
+    let events = follower::follow(listing, Arc::clone(&health), kind, decode, scope);
     // Every attempt begins with `Init`, even one that fails at once, so `Init` must not reset the backoff. A
     // failed attempt sends `Interrupted`, which drops a partial list.
     let progress = |event: &watcher::Result<Event<_>>| !matches!(event, Ok(Event::Init));

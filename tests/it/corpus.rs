@@ -57,4 +57,5 @@ replayed! {
     reviews_of_clusters_hold_for_the_corpus: "cluster_review",
     answers_hold_for_the_corpus: "envelope",
     set_laws_hold_for_the_corpus: "set_laws",
+    subjects_of_other_policies_hold_for_the_corpus: "other_policy",
 }

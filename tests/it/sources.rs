@@ -11,5 +11,6 @@ mod folder;
 mod fresh;
 mod guarded;
 mod health;
+mod other_kinds;
 mod place;
 mod versions;

@@ -136,7 +136,7 @@ fn other_policies(text: &mut String, cluster: &ClusterView) {
     if cluster.other_policies.is_empty() {
         return;
     }
-    let heading = "Policies of other kinds, not judged (OBP404)";
+    let heading = "Policies of other kinds, not checked (OBP404)";
     let _ = writeln!(text, "{}", styled(DOUBTFUL, heading));
     for line in &cluster.other_policies {
         let _ = writeln!(text, "{}", wrapped(line, "  ", "    "));

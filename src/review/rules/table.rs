@@ -136,7 +136,7 @@ pub static RULES: [Rule; Code::ALL.len()] = [
         "the facts for a review are incomplete or too old",
         &[]),
     rule(Code::Obp404, (Mistake, Facts, Other),
-        "a policy of another kind than NetworkPolicy selects OpenBao pods and is not judged",
+        "a policy of another kind than NetworkPolicy selects OpenBao pods and is not checked",
         &[Cluster(other_policies::of_cluster)]),
     rule(Code::Obp601, (Mistake, Facts, Other),
         "the checkpoint APIServerNetworkReady is False",

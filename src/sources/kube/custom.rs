@@ -13,17 +13,18 @@ use ::kube::runtime::utils::{Backoff as _, ResetTimerBackoff};
 use ::kube::runtime::watcher::{self, Event, ExponentialBackoff};
 use ::kube::{Client, Error};
 use futures_util::StreamExt;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
 use super::discovery::{self, Served};
 use super::follower::{self, Decode};
 use super::health::WatchHealth;
-use super::policies::VersionedObject;
+use super::policies::{Guarded, VersionedObject};
 use super::problem::problem;
 use super::responses::{Gate, Listing};
+use super::scope::{self, Scope};
 use super::snapshot_builder::Step;
-use super::{complain, decoder, has_code, resource, retries, step};
+use super::{complain, decoder, has_code, resource, retries, step, until_known};
 use crate::inventory::read::outline::{Outline, outline};
 use crate::inventory::{Fact, Kind, KindUse, Object, Unread, read};
 
@@ -38,6 +39,7 @@ struct Watch {
     client: Client,
     health: Arc<WatchHealth>,
     kind: Kind,
+    guarded: watch::Receiver<Guarded>,
     steps: mpsc::Sender<(Kind, Step)>,
     /// Delays for kinds that are used only for advice.
     delays: ResetTimerBackoff<ExponentialBackoff>,
@@ -63,12 +65,17 @@ pub(super) async fn follow(
     client: Client,
     health: Arc<WatchHealth>,
     kind: Kind,
+    guarded: watch::Receiver<Guarded>,
     steps: mpsc::Sender<(Kind, Step)>,
 ) {
+    if scope::is_scoped(kind) {
+        until_known(guarded.clone()).await;
+    }
     let watch = Watch {
         client,
         health,
         kind,
+        guarded,
         steps,
         delays: retries(kind),
         was_served: false,
@@ -104,7 +111,11 @@ impl Watch {
     async fn objects(&mut self, version: &'static str) -> End {
         let resource = resource(self.kind, version);
         let listing = Listing::new(self.client.clone(), &resource, None);
-        let decode = decoder(self.kind);
+        let decode = if scope::is_scoped(self.kind) {
+            scope::scoped_decoder(self.kind, self.guarded.clone())
+        } else {
+            decoder(self.kind)
+        };
         self.take(listing, decode, &Served::Read(version)).await
     }
 
@@ -127,7 +138,9 @@ impl Watch {
     /// Handles the events of a watch. For an unsupported version, discovery is repeated in the meantime.
     async fn take(&mut self, listing: Listing, decode: Decode, served: &Served) -> End {
         let is_unread = matches!(served, Served::Unread(_));
-        let events = follower::follow(listing, Arc::clone(&self.health), self.kind, decode);
+        let scope = scope::is_scoped(self.kind).then(|| Scope::new(self.guarded.clone()));
+        let health = Arc::clone(&self.health);
+        let events = follower::follow(listing, health, self.kind, decode, scope);
         // As in `follow` of the other kinds, every attempt begins with `Init`.
         let progress = |event: &watcher::Result<Event<_>>| !matches!(event, Ok(Event::Init));
         let events = events.filter(move |event| std::future::ready(progress(event)));

@@ -14,6 +14,7 @@ use serde_json::value::RawValue;
 use super::health::WatchHealth;
 use super::policies::VersionedObject;
 use super::responses::{Gate, Listing, Page, Watch, WatchEvent};
+use super::scope::{self, Scope};
 use crate::inventory::Kind;
 use crate::inventory::read::outline::{Outline, outline};
 
@@ -43,22 +44,25 @@ struct Follower {
     health: Arc<WatchHealth>,
     kind: Kind,
     decode: Decode,
+    scope: Option<Scope>,
     state: State,
 }
 
 /// The events of a kind, without end: after an error it continues if possible. Each success of a watch is
-/// recorded in `health`. The caller records that of a list, after it has passed the facts on.
+/// recorded in `health`. If a scope grows, the kind is listed again. The caller records that of a list, after it has passed the facts on.
 pub(super) fn follow(
     listing: Listing,
     health: Arc<WatchHealth>,
     kind: Kind,
     decode: Decode,
+    scope: Option<Scope>,
 ) -> impl Stream<Item = Result<Event<VersionedObject>>> + Send {
     let follower = Follower {
         listing: listing.within(health.call_limit()),
         health,
         kind,
         decode,
+        scope,
         state: State::Empty,
     };
     stream::unfold(follower, |mut follower| async {
@@ -78,13 +82,18 @@ impl Follower {
                 self.state = State::Between(None);
                 Some(Ok(Event::Init))
             }
-            State::Between(continued) => match self.listing.page(continued).await {
-                Ok(page) => {
-                    self.state = State::Listing(page);
-                    None
+            State::Between(continued) => {
+                if let Some(scope) = self.scope.as_mut().filter(|_| continued.is_none()) {
+                    scope.begin();
                 }
-                Err(error) => Some(Err(Error::InitialListFailed(error))),
-            },
+                match self.listing.page(continued).await {
+                    Ok(page) => {
+                        self.state = State::Listing(page);
+                        None
+                    }
+                    Err(error) => Some(Err(Error::InitialListFailed(error))),
+                }
+            }
             State::Listing(page) => self.list(page).await,
             State::Listed(version) => {
                 match self.listing.watch(&version, self.health.watch_time()).await {
@@ -142,7 +151,14 @@ impl Follower {
     ) -> Option<Result<Event<VersionedObject>>> {
         let decode = &self.decode;
         let read = |event: WatchEvent<'_>| decode_event(decode, &event);
-        match watch.next(read).await {
+        let next = tokio::select! {
+            next = watch.next(read) => next,
+            () = scope::grown(self.scope.as_mut()) => {
+                self.state = State::Between(None);
+                return Some(Ok(Event::Init));
+            }
+        };
+        match next {
             Ok(None) => {
                 if watch.is_complete() {
                     self.health.succeeded(self.kind);

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use super::ReviewConfigs;
 use super::follower::Decode;
 use super::responses::{Gate, Listing};
+use super::scope;
 use crate::config::SizeLimits;
 use crate::inventory::read::outline::{Outline, outline};
 use crate::inventory::size::{TooLarge, parts, too_large, weight};
@@ -197,18 +198,17 @@ pub(super) fn guarded(facts: &Snapshot, operator: &Arc<str>) -> BTreeSet<Arc<str
     clusters.chain([operator.clone()]).collect()
 }
 
-/// Changes that turn policies of namespaces that are no longer guarded into stubs.
+/// Changes that turn policies of namespaces that are not guarded into stubs, and drop what is kept of guarded
+/// namespaces only.
 pub(super) fn shrunk(facts: &Snapshot, guarded: &BTreeSet<Arc<str>>) -> Vec<Change> {
     let namespaces = facts.namespaces.iter();
     let others = namespaces.filter(|(name, _)| !guarded.contains(*name));
-    others
-        .flat_map(|(name, facts)| {
-            facts
-                .policies
-                .values()
-                .map(move |policy| unread(name, policy))
-        })
-        .collect()
+    let changes = others.flat_map(|(name, facts)| {
+        let policies = facts.policies.values();
+        let stubs = policies.map(move |policy| unread(name, policy));
+        stubs.chain(scope::dropped(facts))
+    });
+    changes.collect()
 }
 
 /// Changes that bring the policies of a guarded namespace within its memory limit. The largest are dropped

@@ -1,6 +1,7 @@
 //! OpenBaoClusters served in each version, in none, and without permission to list them: on its own control
 //! plane, while the server runs and at its start.
 
+mod other_kinds;
 mod stage;
 
 use std::time::{Duration, Instant};

@@ -34,7 +34,7 @@ pub(super) struct ApiServer {
     pub(super) lists: Arc<Mutex<BTreeMap<String, Vec<Value>>>>,
     watches: Arc<Mutex<BTreeMap<String, mpsc::UnboundedSender<Value>>>>,
     /// Forbidden paths.
-    forbidden: Arc<Mutex<BTreeSet<String>>>,
+    pub(super) forbidden: Arc<Mutex<BTreeSet<String>>>,
     /// True if it sends all objects at once, whatever limit is requested.
     pub(super) ignores_limits: bool,
 }
@@ -146,7 +146,7 @@ pub(super) fn configs() -> source::ReviewConfigs {
 
 pub(super) type Facts = watch::Receiver<Option<Arc<Snapshot>>>;
 
-fn start(server: &ApiServer) -> Facts {
+pub(super) fn start(server: &ApiServer) -> Facts {
     let (sender, receiver) = watch::channel(None);
     let health = source::WatchHealth::new(Duration::from_mins(5), |_, _| {});
     tokio::spawn(source::watch(

@@ -168,6 +168,19 @@ impl Stage {
         self.plane.kubectl(patch).run_ok();
     }
 
+    pub(super) fn apply(&self, object: &Value) {
+        self.plane.apply_ok(&object.to_string());
+    }
+
+    /// Applies an object shortly after its CRD.
+    pub(super) fn apply_when_served(&self, object: &Value) {
+        wait_until("the object is made", LIMIT, || {
+            let apply = self.plane.kubectl(["apply", "-f", "-"]);
+            let apply = apply.stdin(&object.to_string()).run();
+            apply.status_ok.then_some(())
+        });
+    }
+
     /// Creates the cluster `bao` as a tenant. Waits until the API server accepts it, shortly after the CRD is
     /// established.
     pub(super) fn make(&self, version: &str, namespace: &str) {
