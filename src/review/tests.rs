@@ -19,6 +19,7 @@ mod maintenance;
 mod names;
 mod oracle;
 mod order;
+mod other_policies;
 mod owners;
 mod partly;
 mod properties;

@@ -1,0 +1,270 @@
+//! Policies of other kinds: OBP404 in a check, in the audit, at the creation of a cluster and in `show`.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::support::{cluster, reference};
+use crate::code::{Code, EnforcementPoint, Level};
+use crate::config::ReviewConfig;
+use crate::inventory::{Change, Completeness, Fact, Kind, Object, Snapshot, Unread, read};
+use crate::review::offline::{Missing, Objects, final_state};
+use crate::review::{
+    CompiledSnapshot, Edit, Operation, Request, Subject, Writer, audit_namespace,
+    other_policies_of, review,
+};
+use crate::rules::Finding;
+
+fn object(api_version: &str, kind: &str, (namespace, name): (&str, &str), spec: &Value) -> Object {
+    let object = json!({"apiVersion": api_version, "kind": kind,
+        "metadata": {"namespace": namespace, "name": name}, "spec": spec});
+    read::object(&object).unwrap()
+}
+
+fn openbao(namespace: &str) -> Object {
+    object(
+        "openbao.org/v1alpha1",
+        "OpenBaoCluster",
+        (namespace, "bao"),
+        &json!({}),
+    )
+}
+
+/// A ClusterNetworkPolicy for namespaces.
+fn global(name: &str, namespaces: &Value) -> Object {
+    let spec = json!({"tier": "Admin", "priority": 1, "subject": {"namespaces": namespaces}});
+    object(
+        "policy.networking.k8s.io/v1beta1",
+        "ClusterNetworkPolicy",
+        ("", name),
+        &spec,
+    )
+}
+
+/// A CiliumNetworkPolicy with a deny list alone.
+fn cilium(namespace: &str) -> Object {
+    let spec = json!({"endpointSelector": {"matchLabels": {"app.kubernetes.io/name": "openbao"}}, "egressDeny": [{}]});
+    object(
+        "cilium.io/v2",
+        "CiliumNetworkPolicy",
+        (namespace, "p"),
+        &spec,
+    )
+}
+
+fn compiled(changes: impl IntoIterator<Item = Change>) -> CompiledSnapshot {
+    let snapshot = Snapshot::default().apply(changes);
+    CompiledSnapshot::compile(None, snapshot.into(), Arc::new(ReviewConfig::default()))
+}
+
+fn with(objects: &[Object]) -> CompiledSnapshot {
+    compiled(objects.iter().cloned().map(Change::Set))
+}
+
+fn short(findings: &[Finding]) -> Vec<(String, Level)> {
+    let of_rule = findings.iter().filter(|found| found.code == Code::Obp404);
+    of_rule
+        .map(|found| (format!("{}: {}", found.object, found.reason), found.level))
+        .collect()
+}
+
+fn reasons(findings: &[Finding]) -> Vec<String> {
+    short(findings).into_iter().map(|(text, _)| text).collect()
+}
+
+#[test]
+fn a_policy_is_named_once_with_three_of_its_clusters() {
+    let mut objects: Vec<Object> = ["a", "b", "c", "d", "e"].map(openbao).into();
+    objects.push(global("all", &json!({})));
+    objects.push(global(
+        "none",
+        &json!({"matchLabels": {"kubernetes.io/metadata.name": "x"}}),
+    ));
+    objects.push(global(
+        "one",
+        &json!({"matchLabels": {"kubernetes.io/metadata.name": "d"}}),
+    ));
+    objects.push(cilium("b"));
+    objects.push(cilium("nowhere"));
+    let world = with(&objects);
+    let all: Objects = objects
+        .iter()
+        .map(|object| (object.reference(), object.clone()))
+        .collect();
+    let judged = final_state(&world, &world, &Writer::default(), &all, Missing::Rendered);
+    let others = judged
+        .iter()
+        .filter(|one| one.object.kind.used_for() == crate::inventory::KindUse::Seen);
+    let found: Vec<Finding> = others
+        .flat_map(|one| one.verdict.findings.clone())
+        .collect();
+    let texts = short(&found);
+    assert!(
+        texts.iter().all(|(_, level)| *level == Level::Warn),
+        "{texts:?}"
+    );
+    let texts: Vec<&str> = texts.iter().map(|(text, _)| &**text).collect();
+    let effect = "its rules come before all NetworkPolicies, so an Accept or Allow opens what they deny, and a Deny cuts \
+        what they allow";
+    let expected = [
+        format!(
+            "ClusterNetworkPolicy all: selects the OpenBao, backup and restore pods of OpenBaoClusters a/bao, b/bao, c/bao \
+             and 2 more and the operator pods of Namespace openbao-operator-system, and is not checked: {effect}"
+        ),
+        format!(
+            "ClusterNetworkPolicy one: selects the OpenBao, backup and restore pods of OpenBaoCluster d/bao, and is not \
+             checked: {effect}"
+        ),
+        "CiliumNetworkPolicy b/p: selects the OpenBao, backup and restore pods of OpenBaoCluster b/bao, and is not \
+         checked: with `egressDeny` and without `egress`, Cilium denies all egress that no other policy allows"
+            .to_owned(),
+    ];
+    assert_eq!(texts, expected);
+}
+
+#[test]
+fn a_label_of_a_namespace_that_is_not_in_the_files_may_be_there() {
+    let policy = global("team", &json!({"matchLabels": {"team": "a"}}));
+    let files = [openbao("bao"), policy.clone()];
+    let may = audit_namespace(&with(&files), "");
+    let expected = "ClusterNetworkPolicy team: may select the OpenBao, backup and restore pods of OpenBaoCluster bao/bao \
+        and the operator pods of Namespace openbao-operator-system, and is not checked: ";
+    let found = reasons(&may);
+    assert!(
+        matches!(&found[..], [only] if only.starts_with(expected)),
+        "{found:?}"
+    );
+    let namespace = |team: &str| {
+        let namespace = json!({"apiVersion": "v1", "kind": "Namespace",
+            "metadata": {"name": "bao", "labels": {"team": team}}});
+        read::object(&namespace).unwrap()
+    };
+    let of = |team| {
+        let objects = [openbao("bao"), policy.clone(), namespace(team)];
+        reasons(&audit_namespace(&with(&objects), "")).join("")
+    };
+    assert!(of("a").contains("selects the OpenBao, backup and restore pods of OpenBaoCluster bao/bao, may select the operator pods"), "{}", of("a"));
+    assert!(
+        of("b").contains(": may select the operator pods of Namespace"),
+        "{}",
+        of("b")
+    );
+}
+
+#[test]
+fn the_audit_reports_at_its_own_level_and_names_kinds_that_are_not_known() {
+    let world = with(&[openbao("bao"), cilium("bao"), global("all", &json!({}))]);
+    let levels = |namespace: &str| -> Vec<Level> {
+        let found = audit_namespace(&world, namespace);
+        short(&found).into_iter().map(|(_, level)| level).collect()
+    };
+    assert_eq!(
+        (levels("bao"), levels("")),
+        (vec![Level::Audit], vec![Level::Audit])
+    );
+    let unread = [
+        (Kind::AdminNetworkPolicy, Unread::Forbidden),
+        (Kind::CiliumNetworkPolicy, Unread::Version("v9".into())),
+        (Kind::CalicoNetworkPolicy, Unread::Failed),
+    ];
+    let unread =
+        unread.map(|(kind, unread)| Change::Completeness(kind, Completeness::Unread(unread)));
+    let found = audit_namespace(&compiled(unread), "");
+    let end = "so one that selects OpenBao pods is not seen";
+    assert_eq!(
+        reasons(&found),
+        [
+            format!("AdminNetworkPolicy: policies of this kind may not be listed, {end}"),
+            format!(
+                "CiliumNetworkPolicy: policies of this kind are served as v9, and this release reads v2, {end}"
+            ),
+            format!(
+                "NetworkPolicy.projectcalico.org: the API server does not list policies of this kind, {end}"
+            ),
+        ]
+    );
+}
+
+fn created(world: &CompiledSnapshot) -> Vec<Finding> {
+    let request = Request {
+        operation: Operation::Create,
+        writer: Writer::default(),
+        point: EnforcementPoint::Webhook,
+        subject: Subject::Cluster(Edit {
+            object: reference(Kind::OpenBaoCluster, "bao"),
+            before: None,
+            after: Some(Fact::Read(cluster(&json!({})))),
+            spec_changed: true,
+        }),
+    };
+    review(world, &request).findings
+}
+
+#[test]
+fn a_new_cluster_is_warned_once_of_the_policies_that_it_comes_under() {
+    let none = with(&[
+        global(
+            "x",
+            &json!({"matchLabels": {"kubernetes.io/metadata.name": "x"}}),
+        ),
+        cilium("x"),
+    ]);
+    assert_eq!(short(&created(&none)), []);
+    let mut objects = vec![cilium("bao")];
+    objects.extend(["a", "b", "c"].map(|name| global(name, &json!({}))));
+    let found = created(&with(&objects));
+    let expected = "OpenBaoCluster bao/bao: CiliumNetworkPolicy bao/p, ClusterNetworkPolicy a, ClusterNetworkPolicy b and 1 \
+        more select the OpenBao, backup and restore pods of OpenBaoCluster bao/bao, and are not checked; \
+        CiliumNetworkPolicy bao/p: with `egressDeny` and without `egress`, Cilium denies all egress that no other policy \
+        allows";
+    assert_eq!(short(&found), [(expected.to_owned(), Level::Warn)]);
+    let one = created(&with(&objects[..1]));
+    assert!(
+        reasons(&one)[0].contains("CiliumNetworkPolicy bao/p selects the OpenBao"),
+        "{one:?}"
+    );
+}
+
+#[test]
+fn an_unreadable_policy_may_select_any_pods_of_its_scope() {
+    let broken = |api: &str, kind: &str, namespace: &str| {
+        object(api, kind, (namespace, "broken"), &json!(7))
+    };
+    let objects = [
+        openbao("bao"),
+        broken("cilium.io/v2", "CiliumNetworkPolicy", "bao"),
+        broken("cilium.io/v2", "CiliumNetworkPolicy", "shop"),
+        broken("cilium.io/v2", "CiliumClusterwideNetworkPolicy", ""),
+    ];
+    let world = with(&objects);
+    let own = reasons(&audit_namespace(&world, "bao"));
+    assert!(
+        matches!(&own[..], [only] if only.contains("may select") && only.contains("it cannot be read (")),
+        "{own:?}"
+    );
+    assert_eq!(reasons(&audit_namespace(&world, "shop")), [""; 0]);
+    assert_eq!(reasons(&audit_namespace(&world, "")).len(), 1);
+}
+
+#[test]
+fn show_lists_the_policies_of_a_cluster() {
+    let world = with(&[
+        openbao("bao"),
+        cilium("bao"),
+        global("all", &json!({})),
+        cilium("x"),
+    ]);
+    let lines = other_policies_of(&world, &world.perimeters("bao")[0]);
+    assert!(
+        lines[0].starts_with(
+            "CiliumNetworkPolicy bao/p selects the OpenBao, backup and restore pods: "
+        ),
+        "{lines:?}"
+    );
+    assert!(
+        lines[1]
+            .starts_with("ClusterNetworkPolicy all selects the OpenBao, backup and restore pods: "),
+        "{lines:?}"
+    );
+    assert_eq!(lines.len(), 2);
+}
