@@ -113,6 +113,8 @@ enum DefaultLevel {
     DenyForHardened,
     /// Denies where the newest operator does, warns otherwise.
     DenyInNext,
+    /// Denies in `check`, warns otherwise.
+    DenyInCheck,
 }
 
 /// One row of the table of causes.
@@ -133,16 +135,22 @@ impl Cause {
         self.row().code
     }
 
-    /// The level. `operator_denies` is true if the operator of the baseline does not accept it for this cluster.
-    pub(crate) const fn level(self, operator_denies: bool) -> Level {
+    /// The level. `is_strict` is true if the operator of the baseline does not accept it for this cluster, or for a
+    /// cause that denies in `check`, at that enforcement point.
+    pub(crate) const fn level(self, is_strict: bool) -> Level {
         match self.row().level {
             DefaultLevel::Deny => Level::Deny,
-            DefaultLevel::DenyForHardened | DefaultLevel::DenyInNext if operator_denies => {
+            DefaultLevel::DenyForHardened
+            | DefaultLevel::DenyInNext
+            | DefaultLevel::DenyInCheck
+                if is_strict =>
+            {
                 Level::Deny
             }
-            DefaultLevel::Warn | DefaultLevel::DenyForHardened | DefaultLevel::DenyInNext => {
-                Level::Warn
-            }
+            DefaultLevel::Warn
+            | DefaultLevel::DenyForHardened
+            | DefaultLevel::DenyInNext
+            | DefaultLevel::DenyInCheck => Level::Warn,
             DefaultLevel::Audit => Level::Audit,
         }
     }
@@ -156,6 +164,7 @@ impl fmt::Display for CauseRow {
             DefaultLevel::Audit => ("audit", None),
             DefaultLevel::DenyForHardened => ("warn", Some("deny for Hardened in `next`")),
             DefaultLevel::DenyInNext => ("warn", Some("deny in `next`")),
+            DefaultLevel::DenyInCheck => ("warn", Some("deny in `check`")),
         };
         f.write_str(level)?;
         let separator = if self.when.is_empty() {

@@ -21,10 +21,13 @@ use serde_json::Value;
 use crate::code::Level;
 use netpol::Direction;
 use netpol::rule::Rule;
+use netpol::tier::TierSettings;
 
+mod dataplane;
 mod levels;
 mod sizes;
 
+pub use dataplane::{Dataplane, Enforcement, Profile};
 pub use levels::{LevelSetting, Levels};
 pub use sizes::{SizeLimits, Widths};
 
@@ -216,6 +219,14 @@ pub struct ReviewConfig {
     /// service mesh
     #[schemars(with = "Vec<String>")]
     pub unsafe_ingress_allowed: Vec<IpNet>,
+    /// Block that contains addresses of pods, for policies that come before NetworkPolicies; together they contain the
+    /// address of every pod. Leave out a family that the cluster lacks
+    #[schemars(with = "Vec<String>")]
+    pub pod_addresses: Vec<IpNet>,
+    /// Username whose writes of cluster-scoped policies are never denied, such as that of a GitOps controller
+    pub platform_accounts: BTreeSet<String>,
+    /// Policies of other kinds that the network plugin enforces.
+    pub dataplane: Dataplane,
     /// How wide declared blocks may be, as prefix lengths.
     pub widths: Widths,
     /// Sizes beyond which a policy is denied without a proof (OBP402).
@@ -250,6 +261,16 @@ pub(crate) const RUNTIME_LABEL_KEYS: &[&str] = &[
 /// and of sidecars, and Linkerd's inbound port.
 pub(crate) const TUNNEL_PORTS: &[u16] = &[15008, 4143];
 
+impl ReviewConfig {
+    /// Facts about the cluster on which the meaning of ordered policies depends.
+    pub(crate) fn tiers(&self) -> TierSettings {
+        TierSettings {
+            pod_addresses: self.pod_addresses.clone(),
+            tunnels: self.tunnel_ports.clone(),
+        }
+    }
+}
+
 impl Default for ReviewConfig {
     fn default() -> Self {
         let namespace = "openbao-operator-system";
@@ -278,6 +299,9 @@ impl Default for ReviewConfig {
             api_port: 8200,
             cluster_port: 8201,
             tunnel_ports: TUNNEL_PORTS.to_vec(),
+            pod_addresses: TierSettings::default().pod_addresses,
+            platform_accounts: BTreeSet::new(),
+            dataplane: Dataplane::default(),
             widths: Widths::default(),
             unsafe_egress_allowed: Vec::new(),
             unsafe_ingress_allowed: Vec::new(),

@@ -18,6 +18,7 @@ pub mod maintenance;
 mod merged;
 mod metadata;
 pub mod offline;
+mod ordered;
 mod other_policies;
 mod policy;
 mod remedies;
@@ -47,7 +48,7 @@ use std::cell::Cell;
 
 use crate::config::ReviewConfig;
 use crate::inventory::ObjectRef;
-use crate::rules::{Finding, input, unknown_field};
+use crate::rules::{Finding, Level, Onset, input, unknown_field};
 use maintenance::Allowance;
 use metadata::MetadataReview;
 use netpol::cover::Budget;
@@ -84,8 +85,9 @@ fn evaluate(
 ) -> Verdict {
     let mut findings = match &request.subject {
         Subject::Policy(edit) => policy::findings(compiled, request, class, edit, budget),
-        Subject::Cluster(edit) => cluster::findings(compiled, edit, budget),
+        Subject::Cluster(edit) => cluster::findings(compiled, edit, request.point, budget),
         Subject::Restore(edit) => restore::findings(compiled, edit, budget),
+        Subject::Ordered(edit) => ordered::findings(compiled, edit, request.point, budget),
     };
     if let (before, Some(after)) = request.metadata() {
         let config = &compiled.config;
@@ -133,7 +135,13 @@ fn without_facts(
     finding: impl Fn(&ObjectRef) -> Finding,
 ) -> Verdict {
     let class = WriterClass::of(&request.writer, config);
-    let findings = vec![finding(request.object())];
+    let mut findings = vec![finding(request.object())];
+    if let Subject::Ordered(_) = &request.subject {
+        // Such a policy concerns the whole cluster, and the webhook only warns about what it does.
+        for finding in &mut findings {
+            (finding.onset, finding.level) = (Onset::PreExisting, Level::Warn);
+        }
+    }
     let allowance = Allowance::of(None, request, class);
     let verdict = level::apply_levels(config, request, class, allowance, findings);
     Verdict {

@@ -19,6 +19,7 @@ pub mod inside_ceiling;
 pub mod isolation_lost;
 pub mod left_open;
 pub mod managed_policy;
+pub(crate) mod ordered;
 pub mod paste;
 pub mod policy_change;
 pub mod policy_name;

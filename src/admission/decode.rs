@@ -15,7 +15,7 @@ use super::strict;
 use crate::code::EnforcementPoint;
 use crate::inventory::meta::GENERATED;
 use crate::inventory::{
-    Cluster, Fact, Kind, Malformed, Meta, ObjectRef, Policy, Restore, Unreadable, read,
+    Cluster, Fact, Kind, Malformed, Meta, ObjectRef, OtherPolicy, Policy, Restore, Unreadable, read,
 };
 use crate::review::{Edit, Operation, Request, Subject, Writer};
 
@@ -45,11 +45,14 @@ fn read(envelope: &Envelope<'_>) -> Result<Decoded, String> {
             Operation::Update
         }
         ("DELETE", Kind::NetworkPolicy) => Operation::Delete,
+        ("UPDATE", kind) if kind.is_ordered() => Operation::Update,
+        ("DELETE", kind) if kind.is_ordered() => Operation::Delete,
         _ => return Ok(Decoded::Untouched),
     };
     let subject = match judged {
         Kind::NetworkPolicy => Subject::Policy(edit(envelope, judged, operation)?),
         Kind::OpenBaoRestore => Subject::Restore(edit(envelope, judged, operation)?),
+        kind if kind.is_ordered() => Subject::Ordered(edit(envelope, judged, operation)?),
         _ => Subject::Cluster(edit(envelope, judged, operation)?),
     };
     Ok(Decoded::Reviewed(Request {
@@ -133,6 +136,24 @@ impl Judged for Restore {
 
     fn same_spec(&self, other: &Self) -> bool {
         Self::same_spec(self, other)
+    }
+}
+
+impl Judged for OtherPolicy {
+    fn read(json: &[u8], fallback: &ObjectRef) -> Fact<Self> {
+        read::other_policy(json, fallback)
+    }
+
+    fn meta(&self) -> &Meta {
+        &self.meta
+    }
+
+    fn meta_mut(&mut self) -> &mut Meta {
+        &mut self.meta
+    }
+
+    fn same_spec(&self, other: &Self) -> bool {
+        self.ordered == other.ordered
     }
 }
 

@@ -44,8 +44,8 @@ pub(super) fn reviewed_kind(envelope: &Envelope<'_>) -> Result<Option<Kind>, Str
             ));
         }
     }
-    if by_kind.is_some() {
-        if envelope.namespace.is_empty() {
+    if let Some(kind) = by_kind {
+        if envelope.namespace.is_empty() && !kind.is_cluster_scoped() {
             return Err("expected `request.namespace`, found none".to_owned());
         }
         named("request", &envelope.namespace, &envelope.name)?;

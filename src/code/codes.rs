@@ -52,12 +52,17 @@ codes! {
         DefaultDenyAbsent: Audit "",
         ManagedPolicyMissing: Warn "where the operator's policy is missing",
     }
+    Obp111 "OBP111" "cluster-policy-cuts-core-connection" { OrderedPolicyCuts: DenyInCheck "", }
+    Obp113 "OBP113" "tier-order-undetermined" { TierOrderUndetermined: Warn "", }
     Obp201 "OBP201" "ingress-beyond-ceiling" { IngressBeyondCeiling: Deny "", }
     Obp202 "OBP202" "egress-beyond-ceiling" { EgressBeyondCeiling: Deny "", }
     Obp203 "OBP203" "existing-policy-beyond-ceiling" {
         ExistingPolicyBeyondCeiling: Deny "",
         CeilingNarrowed: Warn "if only the ceiling became narrower",
     }
+    Obp204 "OBP204" "cluster-under-foreign-policy" { ClusterUnderOrderedPolicy: DenyInCheck "", }
+    Obp211 "OBP211" "cluster-policy-opens-ingress" { OrderedPolicyOpensIngress: DenyInCheck "", }
+    Obp212 "OBP212" "cluster-policy-opens-egress" { OrderedPolicyOpensEgress: DenyInCheck "", }
     Obp301 "OBP301" "malformed-rule" { MalformedRule: Deny "", }
     Obp302 "OBP302" "ingress-open-to-everyone" { IngressOpenToEveryone: Deny "", }
     Obp303 "OBP303" "raft-port-exposed" { RaftPortExposed: Deny "", }

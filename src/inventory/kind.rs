@@ -52,7 +52,7 @@ pub enum KindUse {
     Verdicts,
     /// Only advice depends on them. Reviews work without them.
     Advice,
-    /// They are policies that no proof uses. Only the pods that they select are known (OBP404).
+    /// They are policies of other kinds. Of most of them only the pods that they select are known (OBP404).
     Seen,
 }
 
@@ -168,6 +168,16 @@ impl Kind {
     /// True if writes of it are reviewed.
     pub const fn is_reviewed(self) -> bool {
         self.row().is_reviewed
+    }
+
+    /// True for policies that come before and after NetworkPolicies in an order of their own.
+    pub(crate) const fn is_ordered(self) -> bool {
+        matches!(
+            self,
+            Self::ClusterNetworkPolicy
+                | Self::AdminNetworkPolicy
+                | Self::BaselineAdminNetworkPolicy
+        )
     }
 
     /// Use of its objects.

@@ -196,4 +196,23 @@ macro_rules! names {
 }
 
 names!(Gateway);
-names!(OtherPolicy);
+
+impl Fact<OtherPolicy> {
+    /// Its metadata: only the names.
+    pub(crate) fn meta(&self) -> &Meta {
+        match self {
+            Self::Read(policy) => &policy.meta,
+            Self::Unreadable(broken) => &broken.meta,
+        }
+    }
+
+    /// Its namespace; empty for a cluster-scoped one.
+    pub(crate) fn namespace(&self) -> &Arc<str> {
+        &self.meta().namespace
+    }
+
+    /// Its name.
+    pub(crate) fn name(&self) -> &Arc<str> {
+        &self.meta().name
+    }
+}

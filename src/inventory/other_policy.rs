@@ -1,21 +1,24 @@
-//! Policies of other kinds than NetworkPolicy: the pods that they select. No proof uses them.
+//! Policies of other kinds than NetworkPolicy: the pods that they select, and the rules of those that are ordered.
 
 use std::sync::Arc;
 
 use netpol::label::{LabelSet, Labels, NAMESPACE_NAME, Values};
 use netpol::pod_space::PodSpace;
+use netpol::tier::TierPolicy;
+
+use super::Meta;
 
 /// A policy of another kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OtherPolicy {
-    /// Namespace; empty for a cluster-scoped one.
-    pub(crate) namespace: Arc<str>,
-    /// Name.
-    pub(crate) name: Arc<str>,
+    /// Namespace, empty for a cluster-scoped one, and name. Nothing else of the metadata is kept.
+    pub(crate) meta: Meta,
     /// The pods that it selects.
     pub subject: Subject,
     /// Its possible effect.
     pub effect: Effect,
+    /// Its rules, if proofs use them.
+    pub(crate) ordered: Option<Arc<TierPolicy>>,
 }
 
 /// The possible effect of a policy of another kind on the pods that it selects.

@@ -36,7 +36,7 @@ use super::meta::Text;
 use super::unknown;
 use super::{
     Cluster, Fact, Gateway, GatewayClass, Kind, KindUse, LiveCondition, Meta, Namespace, Object,
-    ObjectRef, Policy, Restore, Unreadable,
+    ObjectRef, OtherPolicy, Policy, Restore, Unreadable,
 };
 use decode::Source;
 
@@ -71,6 +71,11 @@ pub(crate) fn written_cluster(json: &[u8], fallback: &ObjectRef) -> Fact<Cluster
 /// An OpenBaoRestore from JSON. Name and namespace default to those of `fallback`.
 pub(crate) fn restore(json: &[u8], fallback: &ObjectRef) -> Fact<Restore> {
     read_restore(Source::Json(json), fallback)
+}
+
+/// A policy of another kind from JSON. The name defaults to that of `fallback`.
+pub(crate) fn other_policy(json: &[u8], fallback: &ObjectRef) -> Fact<OtherPolicy> {
+    other_policy::read(Source::Json(json), fallback)
 }
 
 /// The kind with this `apiVersion` and `kind`, in any version; `None` for other kinds.

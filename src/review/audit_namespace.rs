@@ -7,16 +7,22 @@ use super::compiled::CompiledSnapshot;
 use super::level::WriterClass;
 use super::request::{Edit, Operation, Request, Subject, Writer};
 use super::verdict::Verdict;
-use super::{isolation, level, other_policies, review_as};
+use super::{isolation, level, ordered, other_policies, review_as};
 use crate::code::EnforcementPoint;
 use crate::inventory::{Cluster, Fact, Kind, NamespaceFacts, ObjectRef, Policy};
 use crate::rules::default_deny_absent::Missing;
 use crate::rules::{Finding, Onset, input};
+use netpol::cover::Budget;
 
 /// All findings about the objects of a namespace, or about the cluster-scoped objects if it is empty, unique and in a stable order. Managed policies are compared
 /// with those that the operator renders. There are none if there is nothing to guard.
 pub fn audit_namespace(compiled: &CompiledSnapshot, namespace: &str) -> Vec<Finding> {
     let others = other_policies::of_namespace(compiled, namespace, EnforcementPoint::Audit);
+    if namespace.is_empty() {
+        let mut budget = Budget::new(compiled.config.proof_budget);
+        let ordered = ordered::of_state(compiled, EnforcementPoint::Audit, &mut budget);
+        return Verdict::new(others.into_iter().chain(ordered).collect()).findings;
+    }
     let Some(facts) = compiled.facts(namespace) else {
         return Verdict::new(others).findings;
     };

@@ -11,8 +11,9 @@ use super::rules::{self, Check};
 use super::{advice, replay};
 use crate::advice::opened::Openings;
 use crate::baseline::{ClusterPerimeter, Zone};
+use crate::code::EnforcementPoint;
 use crate::config::Baseline;
-use crate::inventory::{Cluster, Fact, ObjectRef};
+use crate::inventory::{Cluster, Fact, NamespaceFacts, ObjectRef};
 use crate::rules::declaration::{self, Declaration, redundant};
 use crate::rules::policy_name::{self, Age};
 use crate::rules::{Finding, Onset, existing_policy, input};
@@ -33,12 +34,14 @@ pub(super) struct ClusterReview<'a> {
     pub(super) openings_before: Option<Openings<'a>>,
     pub(super) openings: Openings<'a>,
     pub(super) budget: &'a Cell<Budget>,
+    pub(super) point: EnforcementPoint,
 }
 
 /// All findings about a cluster write.
 pub(super) fn findings(
     compiled: &CompiledSnapshot,
     edit: &Edit<Cluster>,
+    point: EnforcementPoint,
     budget: &Cell<Budget>,
 ) -> Vec<Finding> {
     let broken = match &edit.after {
@@ -69,6 +72,7 @@ pub(super) fn findings(
         openings_before: before.map(|before| Openings::new(before, known)),
         openings: Openings::new(after, known),
         budget,
+        point,
     };
     let is_respecified = edit.before.is_none() || edit.spec_changed;
     let mut findings = Vec::new();
@@ -199,18 +203,13 @@ pub(super) fn existing(write: &ClusterReview<'_>, _: &[Finding]) -> Vec<Finding>
     violations.map(|violation| violation.finding).collect()
 }
 
-/// Violations of the perimeter of the cluster as written by policies of its namespace. Those in `aside` are skipped.
-/// Their proofs take at most half of the budget, so that declarations and existing policies cannot use up the budget of
-/// each other.
-pub(super) fn violations(
+/// The perimeters of a cluster before and after the write.
+pub(super) fn perimeters(
     compiled: &CompiledSnapshot,
     edit: &Edit<Cluster>,
-    aside: &BTreeSet<Arc<str>>,
-    budget: &Cell<Budget>,
-) -> Vec<Violation> {
-    let Some(facts) = compiled.facts(&edit.object.namespace) else {
-        return Vec::new();
-    };
+) -> Option<(Option<ClusterPerimeter>, ClusterPerimeter)> {
+    let none = NamespaceFacts::default();
+    let facts = compiled.facts(&edit.object.namespace).unwrap_or(&none);
     let regions = compiled.regions(&edit.object.namespace, facts);
     let perimeter = |cluster: &Fact<Cluster>| {
         let api_server = &compiled.snapshot.api_server;
@@ -222,10 +221,25 @@ pub(super) fn violations(
             &[],
         )
     };
-    let Some(after) = edit.after.as_ref().map(perimeter) else {
+    let after = edit.after.as_ref().map(perimeter)?;
+    Some((edit.before.as_ref().map(perimeter), after))
+}
+
+/// Violations of the perimeter of the cluster as written by policies of its namespace. Those in `aside` are skipped.
+/// They take at most half of the budget: declarations then cannot prevent a decision about them, nor the other way
+/// round.
+pub(super) fn violations(
+    compiled: &CompiledSnapshot,
+    edit: &Edit<Cluster>,
+    aside: &BTreeSet<Arc<str>>,
+    budget: &Cell<Budget>,
+) -> Vec<Violation> {
+    if compiled.facts(&edit.object.namespace).is_none() {
+        return Vec::new();
+    }
+    let Some((before, after)) = perimeters(compiled, edit) else {
         return Vec::new();
     };
-    let before = edit.before.as_ref().map(perimeter);
     let mut left = budget.get();
     let half = compiled.config.proof_budget.div_ceil(2);
     let found = left.within(half, |budget| {

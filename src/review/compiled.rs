@@ -8,8 +8,11 @@ use crate::baseline::{
     ClusterPerimeter, NamespacePerimeters, SharedRegions, compile, pods_of_any_cluster,
 };
 use crate::config::ReviewConfig;
-use crate::inventory::{NamespaceFacts, Snapshot};
-use netpol::pod_space::PodSpace;
+use crate::inventory::{Labels, NamespaceFacts, Snapshot};
+use crate::rules::ordered::{Ordered, Side};
+use netpol::label::{NAMESPACE_NAME, labels};
+use netpol::pod_space::{OtherKeys, PodSpace};
+use netpol::tier::NamespaceLabels;
 
 /// A snapshot with the zones, floors and ceilings of each cluster compiled.
 #[derive(Clone, Debug)]
@@ -23,6 +26,8 @@ pub struct CompiledSnapshot {
     is_stored: bool,
     /// The pods of a possible cluster of which nothing is known yet.
     pub(super) of_any_cluster: PodSpace,
+    /// The ordered policies that can be read.
+    pub(super) ordered: Arc<Vec<Ordered>>,
 }
 
 impl CompiledSnapshot {
@@ -56,13 +61,52 @@ impl CompiledSnapshot {
                 (name.clone(), perimeters)
             })
             .collect();
+        let same_policies =
+            |old: &&Self| Arc::ptr_eq(&old.snapshot.cluster_scoped, &snapshot.cluster_scoped);
+        let ordered = match same.filter(same_policies) {
+            Some(old) => Arc::clone(&old.ordered),
+            None => Arc::new(Ordered::all(&snapshot.cluster_scoped, &config)),
+        };
         Self {
             of_any_cluster: pods_of_any_cluster(&config),
             is_stored: false,
+            ordered,
             snapshot,
             config,
             perimeters,
         }
+    }
+
+    /// All ordered policies, as a state.
+    pub(super) fn all_ordered(&self) -> Side<'_> {
+        Side {
+            policies: self.ordered.iter().collect(),
+            written: None,
+            is_state: true,
+        }
+    }
+
+    /// The labels of a namespace. In files only the name is known unless the Namespace is there.
+    pub(super) fn labels_of(&self, namespace: &str) -> NamespaceLabels {
+        let known = self.snapshot.namespace_labels(namespace).labels;
+        let others = match known {
+            Some(_) => OtherKeys::Absent,
+            None => OtherKeys::Free,
+        };
+        let pairs = known.into_iter().flat_map(Labels::iter);
+        let pairs = pairs.map(|(key, value)| (key.clone(), value.clone()));
+        let name = (NAMESPACE_NAME.into(), namespace.into());
+        NamespaceLabels {
+            known: labels(pairs.chain([name]).collect()),
+            others,
+        }
+    }
+
+    /// The labels of all namespaces of which they are known.
+    pub(super) fn known_labels(&self) -> Vec<NamespaceLabels> {
+        let names = self.snapshot.namespaces.keys();
+        let known = names.filter(|name| self.snapshot.namespace_labels(name).labels.is_some());
+        known.map(|name| self.labels_of(name)).collect()
     }
 
     fn kept(&self, name: &str, facts: &Arc<NamespaceFacts>) -> Option<Arc<NamespacePerimeters>> {

@@ -53,7 +53,7 @@ pub fn live_read(
             let is_alone = known.is_none_or(|facts| facts.clusters.is_empty());
             (is_alone && could_select(compiled, edit)).then_some(NeedsLiveRead::NoCluster)
         }
-        (Outcome::Allow | Outcome::Warn, Subject::Cluster(_) | Subject::Restore(_)) => None,
+        (Outcome::Allow | Outcome::Warn, _) => None,
     }
 }
 
@@ -85,6 +85,8 @@ fn rests_on_stubs(compiled: &CompiledSnapshot, request: &Request) -> bool {
         Subject::Policy(edit) => policy::concerns(perimeters, edit),
         Subject::Cluster(edit) => edit.before.is_none() || edit.spec_changed,
         Subject::Restore(_) => !perimeters.is_empty(),
+        // Its findings only warn.
+        Subject::Ordered(_) => false,
     }
 }
 

@@ -93,20 +93,8 @@ impl Request {
                 .get(ANNOTATION)
                 .is_some_and(|value| &**value == "true")
         };
-        let (before, after) = match &self.subject {
-            Subject::Policy(edit) => (
-                edit.before.as_ref().map(|fact| says(fact.meta())),
-                edit.after.as_ref().map(|fact| says(fact.meta())),
-            ),
-            Subject::Cluster(edit) => (
-                edit.before.as_ref().map(|fact| says(fact.meta())),
-                edit.after.as_ref().map(|fact| says(fact.meta())),
-            ),
-            Subject::Restore(edit) => (
-                edit.before.as_ref().map(|fact| says(fact.meta())),
-                edit.after.as_ref().map(|fact| says(fact.meta())),
-            ),
-        };
+        let (before, after) = self.metadata();
+        let (before, after) = (before.map(says), after.map(says));
         before == Some(true) || (self.operation != Operation::Delete && after == Some(true))
     }
 

@@ -62,7 +62,7 @@ pub(super) fn may_leave_its_manager(request: &Request, baseline: Baseline) -> bo
             });
             return marked == [Some(false), Some(true)];
         }
-        Subject::Restore(_) => return false,
+        Subject::Restore(_) | Subject::Ordered(_) => return false,
     };
     let (Some(before), Some(after)) = (&edit.before, &edit.after) else {
         return false;

@@ -16,7 +16,9 @@ use super::verdict::Verdict;
 use super::{isolation, other_policies, review_as};
 use crate::code::EnforcementPoint;
 use crate::inventory::cluster::is_restored_into;
-use crate::inventory::{Cluster, Fact, Kind, NamespaceFacts, Object, ObjectRef, Policy, Restore};
+use crate::inventory::{
+    Cluster, Fact, Kind, NamespaceFacts, Object, ObjectRef, OtherPolicy, Policy, Restore,
+};
 pub use crate::rules::default_deny_absent::Missing;
 use crate::rules::inside_ceiling::Proof;
 use crate::rules::{Finding, beyond_ceiling};
@@ -279,7 +281,9 @@ fn review_object(
         (Some(_), Some(_)) => Operation::Update,
         (Some(_), None) => Operation::Delete,
     };
-    if let Some(Object::OtherPolicy(_, policy)) = pair.after {
+    if let Some(Object::OtherPolicy(_, policy)) = pair.after
+        && policy.read().is_none_or(|policy| policy.ordered.is_none())
+    {
         let point = EnforcementPoint::Check;
         let findings = other_policies::of_policy(compiled, reference, policy, point);
         return (!findings.is_empty()).then(|| Judged {
@@ -291,6 +295,9 @@ fn review_object(
         Object::Policy(_) => Subject::Policy(edit(reference, pair, policy, Policy::same_spec)),
         Object::Cluster(_) => Subject::Cluster(edit(reference, pair, cluster, Cluster::same_spec)),
         Object::Restore(_) => Subject::Restore(edit(reference, pair, restore, Restore::same_spec)),
+        Object::OtherPolicy(..) => Subject::Ordered(edit(reference, pair, other, |old, new| {
+            old.ordered == new.ordered
+        })),
         _ => return None,
     };
     let request = Request {
@@ -341,6 +348,13 @@ fn policy(object: &Object) -> Option<&Fact<Policy>> {
 fn cluster(object: &Object) -> Option<&Fact<Cluster>> {
     match object {
         Object::Cluster(fact) => Some(fact),
+        _ => None,
+    }
+}
+
+fn other(object: &Object) -> Option<&Fact<OtherPolicy>> {
+    match object {
+        Object::OtherPolicy(_, fact) => Some(fact),
         _ => None,
     }
 }

@@ -17,6 +17,9 @@ pub(super) fn of_policy(
     policy: &Fact<OtherPolicy>,
     point: EnforcementPoint,
 ) -> Vec<Finding> {
+    if is_decided(policy) {
+        return Vec::new();
+    }
     let perimeters = compiled.perimeters_near(&object.namespace);
     let pods: Vec<Pods<'_>> = perimeters
         .map(|perimeter| pods_of(compiled, perimeter))
@@ -92,6 +95,7 @@ pub(super) fn of_cluster(write: &ClusterReview<'_>, _: &[Finding]) -> Vec<Findin
         zones: spaces.iter().map(|(zone, space)| (*zone, space)).collect(),
     };
     let near = near(compiled, &write.object.namespace);
+    let near = near.filter(|(_, policy)| !is_decided(policy));
     let found = near.filter_map(|(object, policy)| {
         let selected = selected(policy, &pods)?;
         Some((object, policy, selected))
@@ -100,6 +104,12 @@ pub(super) fn of_cluster(write: &ClusterReview<'_>, _: &[Finding]) -> Vec<Findin
     policy_not_judged::of_cluster(write.object, &found)
         .into_iter()
         .collect()
+}
+
+/// Returns true if the rules of a policy are compared with the perimeters, so that nothing has to be said of its
+/// existence.
+fn is_decided(policy: &Fact<OtherPolicy>) -> bool {
+    policy.read().is_some_and(|policy| policy.ordered.is_some())
 }
 
 /// The policies that can select pods of a namespace: its own and the cluster-scoped ones.

@@ -102,7 +102,7 @@ impl Denied<'_> {
                 Some(after) => policies::suggested(self, finding, after),
                 None => Vec::new(),
             },
-            Subject::Cluster(_) | Subject::Restore(_) => Vec::new(),
+            Subject::Cluster(_) | Subject::Restore(_) | Subject::Ordered(_) => Vec::new(),
         }
     }
 
@@ -321,7 +321,7 @@ impl Denied<'_> {
                     edit.after = Some(Fact::Read(after));
                 }
             }
-            Subject::Restore(_) => {}
+            Subject::Restore(_) | Subject::Ordered(_) => {}
         }
         Some(request)
     }

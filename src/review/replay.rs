@@ -173,7 +173,7 @@ fn one_checked(
     }
 }
 
-fn unreplayed(finding: Finding) -> Finding {
+pub(super) fn unreplayed(finding: Finding) -> Finding {
     let help = format!(
         "report it with the objects of the namespace; it was found as {} {}: {}",
         finding.code,

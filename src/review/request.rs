@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::code::EnforcementPoint;
-use crate::inventory::{Cluster, Fact, Meta, ObjectRef, Policy, Restore};
+use crate::inventory::{Cluster, Fact, Meta, ObjectRef, OtherPolicy, Policy, Restore};
 
 /// The operation on the object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +51,8 @@ pub enum Subject {
     Cluster(Edit<Cluster>),
     /// An OpenBaoRestore.
     Restore(Edit<Restore>),
+    /// An ordered policy: a ClusterNetworkPolicy, AdminNetworkPolicy or BaselineAdminNetworkPolicy.
+    Ordered(Edit<OtherPolicy>),
 }
 
 /// One write to review.
@@ -73,6 +75,7 @@ impl Request {
             Subject::Policy(edit) => &edit.object,
             Subject::Cluster(edit) => &edit.object,
             Subject::Restore(edit) => &edit.object,
+            Subject::Ordered(edit) => &edit.object,
         }
     }
 
@@ -82,6 +85,7 @@ impl Request {
             Subject::Policy(edit) => edit.spec_changed,
             Subject::Cluster(edit) => edit.spec_changed,
             Subject::Restore(edit) => edit.spec_changed,
+            Subject::Ordered(edit) => edit.spec_changed,
         }
     }
 
@@ -99,6 +103,10 @@ impl Request {
             Subject::Restore(edit) => (
                 edit.before.as_ref().map(Fact::<Restore>::meta),
                 edit.after.as_ref().map(Fact::<Restore>::meta),
+            ),
+            Subject::Ordered(edit) => (
+                edit.before.as_ref().map(Fact::<OtherPolicy>::meta),
+                edit.after.as_ref().map(Fact::<OtherPolicy>::meta),
             ),
         }
     }

@@ -111,7 +111,7 @@ pub(super) fn namespace<'a>(
         (is_judged && after.is_relabelled(before.as_ref())).then_some(&after.target.namespace)
     }
     let namespace = match &request.subject {
-        Subject::Policy(_) => None,
+        Subject::Policy(_) | Subject::Ordered(_) => None,
         Subject::Cluster(edit) => of(edit, Planned::by_tests),
         Subject::Restore(edit) => of(edit, Planned::by_restore),
     };

@@ -4,6 +4,7 @@ mod table;
 
 use super::cluster::ClusterReview;
 use super::metadata::MetadataReview;
+use super::ordered::OrderedReview;
 use super::policy::PolicyReview;
 use super::policy::zones::ZoneReview;
 use super::restore::RestoreReview;
@@ -92,6 +93,8 @@ pub(super) enum Check {
     Declared(fn(&Declaration<'_>, &[Finding]) -> Vec<Finding>),
     /// A restore write.
     Restore(fn(&RestoreReview<'_>, &[Finding]) -> Vec<Finding>),
+    /// A write of an ordered policy, or the state of stored ones.
+    Ordered(fn(&OrderedReview<'_>) -> Vec<Finding>),
     /// The policies of a cluster, without a write.
     State(for<'a> fn(&'a ClusterPerimeter, &ReviewConfig, Missing) -> Vec<Unisolated<'a>>),
 }

@@ -274,7 +274,7 @@ fn pods_of_all(selected: &[&Selected<'_>]) -> String {
 }
 
 /// The first of some names, and how many more there are.
-fn few(names: &[String]) -> String {
+pub(crate) fn few(names: &[String]) -> String {
     match names.get(..NAMED) {
         Some(first) if names.len() > NAMED => {
             format!("{} and {} more", first.join(", "), names.len() - NAMED)

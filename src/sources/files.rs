@@ -145,12 +145,7 @@ impl Manifests {
     /// Returns true if there is an object of a kind that reviews check.
     pub fn has_reviewed_kinds(&self) -> bool {
         let mut objects = self.objects.iter();
-        objects.any(|located| {
-            matches!(
-                located.object,
-                Object::Policy(_) | Object::Cluster(_) | Object::Restore(_)
-            )
-        })
+        objects.any(|located| located.object.reference().kind.is_reviewed())
     }
 
     /// Remarks about files: those left out, and keys that stand twice.

@@ -73,7 +73,7 @@ fn decoded(review: &Value) -> Request {
 fn policy(request: &Request) -> &Edit<Policy> {
     match &request.subject {
         Subject::Policy(edit) => edit,
-        Subject::Cluster(_) | Subject::Restore(_) => panic!("expected a policy"),
+        _ => panic!("expected a policy"),
     }
 }
 

@@ -52,7 +52,7 @@ fn commands_formats_codes_and_clusters_complete() {
     assert_eq!(completed(&[program, "check", "-o", "sa"]), "sarif");
     assert_eq!(
         completed(&[program, "explain", "OBP20"]),
-        "OBP201\nOBP202\nOBP203"
+        "OBP201\nOBP202\nOBP203\nOBP204"
     );
     for line in [
         &[program, "show", "--inventory", INVENTORY, "b"][..],

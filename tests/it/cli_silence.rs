@@ -130,8 +130,9 @@ fn objects_of_other_kinds_only_are_reported_and_are_strictly_a_failure() {
     let text = format!("{CONFIG_MAP}---\n{CONFIG_MAP}{calico}{namespace}");
     let (status, out, err) = check("others", &text, &[]);
     let expected = "\
-note: nothing was checked, since there is no OpenBaoCluster, NetworkPolicy, OpenBaoRestore: 2
-  ConfigMap (v1), 1 Namespace, 1 NetworkPolicy.projectcalico.org
+note: nothing was checked, since there is no OpenBaoCluster, NetworkPolicy, OpenBaoRestore,
+  ClusterNetworkPolicy, AdminNetworkPolicy, BaselineAdminNetworkPolicy: 2 ConfigMap (v1), 1
+  Namespace, 1 NetworkPolicy.projectcalico.org
 note: NetworkPolicy.projectcalico.org default/x has no metadata.namespace and is taken to be in
   `default`; `-n` names another
 checked 0: 0 denied, 0 with warnings; 2 of other kinds skipped

@@ -41,6 +41,14 @@ const fn seen(
     }
 }
 
+/// A cluster-scoped policy of `policy.networking.k8s.io`. Its rules are compared with the perimeters.
+const fn ordered(kind: Kind, [name, plural]: [&'static str; 2], apis: &'static [Api]) -> Row {
+    Row {
+        is_reviewed: true,
+        ..seen(kind, [name, name, plural], Scope::Cluster, apis)
+    }
+}
+
 /// In the order of [`Kind`].
 pub(super) const TABLE: [Row; 17] = [
     Row {
@@ -120,37 +128,22 @@ pub(super) const TABLE: [Row; 17] = [
         is_reviewed: false,
         used_for: KindUse::Advice,
     },
-    seen(
+    ordered(
         Kind::ClusterNetworkPolicy,
-        [
-            "ClusterNetworkPolicy",
-            "ClusterNetworkPolicy",
-            "clusternetworkpolicies",
-        ],
-        Scope::Cluster,
+        ["ClusterNetworkPolicy", "clusternetworkpolicies"],
         &[
             (NETWORK_POLICY_API, "v1beta1"),
             (NETWORK_POLICY_API, "v1alpha2"),
         ],
     ),
-    seen(
+    ordered(
         Kind::AdminNetworkPolicy,
-        [
-            "AdminNetworkPolicy",
-            "AdminNetworkPolicy",
-            "adminnetworkpolicies",
-        ],
-        Scope::Cluster,
+        ["AdminNetworkPolicy", "adminnetworkpolicies"],
         &[(NETWORK_POLICY_API, "v1alpha1")],
     ),
-    seen(
+    ordered(
         Kind::BaselineAdminNetworkPolicy,
-        [
-            "BaselineAdminNetworkPolicy",
-            "BaselineAdminNetworkPolicy",
-            "baselineadminnetworkpolicies",
-        ],
-        Scope::Cluster,
+        ["BaselineAdminNetworkPolicy", "baselineadminnetworkpolicies"],
         &[(NETWORK_POLICY_API, "v1alpha1")],
     ),
     seen(

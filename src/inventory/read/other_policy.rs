@@ -9,6 +9,7 @@ mod cilium;
 mod network_policy_api;
 #[cfg(test)]
 mod tests;
+mod tier_policy;
 
 use std::sync::Arc;
 
@@ -54,7 +55,7 @@ fn existing(
     let read = source.decode::<IgnoredAny, IgnoredAny>(fallback);
     fact(read.map(|(meta, _, _)| {
         let subject = subject(&meta.namespace);
-        of(meta, subject, effect)
+        of(&meta, subject, effect)
     }))
 }
 
@@ -67,21 +68,21 @@ fn with_spec<S: DeserializeOwned + Default>(
     let written = source.decode::<S, IgnoredAny>(fallback);
     fact(written.map(|(meta, spec, _)| {
         let (subject, effect) = read(&meta, spec.unwrap_or_default());
-        of(meta, subject, effect)
+        of(&meta, subject, effect)
     }))
 }
 
-fn of(meta: Meta, subject: Subject, effect: Effect) -> OtherPolicy {
+fn of(meta: &Meta, subject: Subject, effect: Effect) -> OtherPolicy {
     let subject = if subject.parts.len() > FEW || subject.parts.iter().any(is_large) {
         Subject::unknown(&meta.namespace)
     } else {
         subject
     };
     OtherPolicy {
-        namespace: meta.namespace,
-        name: meta.name,
+        meta: names(meta),
         subject,
         effect,
+        ordered: None,
     }
 }
 

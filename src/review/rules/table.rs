@@ -2,14 +2,16 @@
 
 use super::About::{self, Allowlist, Other, Undecided};
 use super::Basis::{self, Facts, FactsOfDeletion, FactsOfRestore, FactsUnlessPolicy, Object};
-use super::Check::{self, Cluster, Declared, Metadata, Policy, Respecified, Restore, State, Zone};
+use super::Check::{
+    self, Cluster, Declared, Metadata, Ordered, Policy, Respecified, Restore, State, Zone,
+};
 use super::Rule;
 use super::Weight::{self, Exposure, Mistake, NoEffect, Style};
 use crate::advice::{declaration_opens, fallback_ended, nobody_admitted, without_effect};
 use crate::code::Code;
 use crate::inventory::Checkpoint;
 use crate::review::policy::zones;
-use crate::review::{advice, cluster, metadata, other_policies, policy, restore};
+use crate::review::{advice, cluster, metadata, ordered, other_policies, policy, restore};
 use crate::rules::declaration::{
     api_server, dns_namespace, endpoint_address, everyone, hardened, listener_ports, malformed,
     metrics_port, namespace_label, raft_port, unsafe_address,
@@ -54,6 +56,12 @@ pub static RULES: [Rule; Code::ALL.len()] = [
     rule(Code::Obp105, (Exposure, Facts, Other),
         "pods of a cluster are not isolated in a direction, so every connection is allowed, or the operator's policy for them is missing",
         &[State(default_deny_absent::check)]),
+    rule(Code::Obp111, (Exposure, Facts, Other),
+        "a ClusterNetworkPolicy or AdminNetworkPolicy denies a connection that the cluster's lifecycle needs",
+        &[Ordered(ordered::cuts)]),
+    rule(Code::Obp113, (Style, Facts, Other),
+        "two policies of one tier have the same priority and decide differently about OpenBao pods",
+        &[Ordered(ordered::ties)]),
     rule(Code::Obp201, (Exposure, Facts, Allowlist),
         "a policy opens ingress that neither the baseline nor the cluster's declarations permit",
         &[Zone(zones::ingress_ceiling)]),
@@ -68,6 +76,15 @@ pub static RULES: [Rule; Code::ALL.len()] = [
             Cluster(cluster::restore_tests),
             Restore(restore::existing),
         ]),
+    rule(Code::Obp204, (Exposure, Facts, Other),
+        "a new cluster comes under a ClusterNetworkPolicy or AdminNetworkPolicy that cuts or opens too much",
+        &[Respecified(ordered::of_cluster)]),
+    rule(Code::Obp211, (Exposure, Facts, Other),
+        "a ClusterNetworkPolicy or AdminNetworkPolicy opens ingress that neither the baseline nor the cluster's declarations permit",
+        &[Ordered(ordered::opens_ingress)]),
+    rule(Code::Obp212, (Exposure, Facts, Other),
+        "a ClusterNetworkPolicy or AdminNetworkPolicy opens egress that neither the baseline nor the cluster's declarations permit",
+        &[Ordered(ordered::opens_egress)]),
     rule(Code::Obp301, (Mistake, Object, Other),
         "a declared rule or name that the NetworkPolicy API rejects, so the operator could not write its policies",
         &[Cluster(|w, _| malformed::check(&w.ingress, w.after, w.before))]),

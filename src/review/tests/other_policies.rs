@@ -30,12 +30,20 @@ fn openbao(namespace: &str) -> Object {
     )
 }
 
-/// A ClusterNetworkPolicy for namespaces.
-fn global(name: &str, namespaces: &Value) -> Object {
-    let spec = json!({"tier": "Admin", "priority": 1, "subject": {"namespaces": namespaces}});
+/// A CiliumClusterwideNetworkPolicy for pods of namespaces with these labels.
+fn global(name: &str, namespaces: &[(&str, &str)]) -> Object {
+    let labels = namespaces.iter().map(|(key, value)| {
+        let key = match *key {
+            "kubernetes.io/metadata.name" => "io.kubernetes.pod.namespace".to_owned(),
+            key => format!("io.cilium.k8s.namespace.labels.{key}"),
+        };
+        (key, json!(value))
+    });
+    let labels: serde_json::Map<String, Value> = labels.collect();
+    let spec = json!({"endpointSelector": {"matchLabels": labels}, "ingress": [{}]});
     object(
-        "policy.networking.k8s.io/v1beta1",
-        "ClusterNetworkPolicy",
+        "cilium.io/v2",
+        "CiliumClusterwideNetworkPolicy",
         ("", name),
         &spec,
     )
@@ -75,15 +83,9 @@ fn reasons(findings: &[Finding]) -> Vec<String> {
 #[test]
 fn a_policy_is_named_once_with_three_of_its_clusters() {
     let mut objects: Vec<Object> = ["a", "b", "c", "d", "e"].map(openbao).into();
-    objects.push(global("all", &json!({})));
-    objects.push(global(
-        "none",
-        &json!({"matchLabels": {"kubernetes.io/metadata.name": "x"}}),
-    ));
-    objects.push(global(
-        "one",
-        &json!({"matchLabels": {"kubernetes.io/metadata.name": "d"}}),
-    ));
+    objects.push(global("all", &[]));
+    objects.push(global("none", &[("kubernetes.io/metadata.name", "x")]));
+    objects.push(global("one", &[("kubernetes.io/metadata.name", "d")]));
     objects.push(cilium("b"));
     objects.push(cilium("nowhere"));
     let world = with(&objects);
@@ -104,30 +106,29 @@ fn a_policy_is_named_once_with_three_of_its_clusters() {
         "{texts:?}"
     );
     let texts: Vec<&str> = texts.iter().map(|(text, _)| &**text).collect();
-    let effect = "its rules come before all NetworkPolicies, so an Accept or Allow opens what they deny, and a Deny cuts \
-        what they allow";
+    let effect = "Cilium adds its allow rules to those of NetworkPolicies, and its deny rules win over all of them";
     let expected = [
-        format!(
-            "ClusterNetworkPolicy all: selects the OpenBao, backup and restore pods of OpenBaoClusters a/bao, b/bao, c/bao \
-             and 2 more and the operator pods of Namespace openbao-operator-system, and is not checked: {effect}"
-        ),
-        format!(
-            "ClusterNetworkPolicy one: selects the OpenBao, backup and restore pods of OpenBaoCluster d/bao, and is not \
-             checked: {effect}"
-        ),
         "CiliumNetworkPolicy b/p: selects the OpenBao, backup and restore pods of OpenBaoCluster b/bao, and is not \
          checked: with `egressDeny` and without `egress`, Cilium denies all egress that no other policy allows"
             .to_owned(),
+        format!(
+            "CiliumClusterwideNetworkPolicy all: selects the OpenBao, backup and restore pods of OpenBaoClusters a/bao, b/bao, c/bao \
+             and 2 more and the operator pods of Namespace openbao-operator-system, and is not checked: {effect}"
+        ),
+        format!(
+            "CiliumClusterwideNetworkPolicy one: selects the OpenBao, backup and restore pods of OpenBaoCluster d/bao, and is not \
+             checked: {effect}"
+        ),
     ];
     assert_eq!(texts, expected);
 }
 
 #[test]
 fn a_label_of_a_namespace_that_is_not_in_the_files_may_be_there() {
-    let policy = global("team", &json!({"matchLabels": {"team": "a"}}));
+    let policy = global("team", &[("team", "a")]);
     let files = [openbao("bao"), policy.clone()];
     let may = audit_namespace(&with(&files), "");
-    let expected = "ClusterNetworkPolicy team: may select the OpenBao, backup and restore pods of OpenBaoCluster bao/bao \
+    let expected = "CiliumClusterwideNetworkPolicy team: may select the OpenBao, backup and restore pods of OpenBaoCluster bao/bao \
         and the operator pods of Namespace openbao-operator-system, and is not checked: ";
     let found = reasons(&may);
     assert!(
@@ -153,7 +154,7 @@ fn a_label_of_a_namespace_that_is_not_in_the_files_may_be_there() {
 
 #[test]
 fn the_audit_reports_at_its_own_level_and_names_kinds_that_are_not_known() {
-    let world = with(&[openbao("bao"), cilium("bao"), global("all", &json!({}))]);
+    let world = with(&[openbao("bao"), cilium("bao"), global("all", &[])]);
     let levels = |namespace: &str| -> Vec<Level> {
         let found = audit_namespace(&world, namespace);
         short(&found).into_iter().map(|(_, level)| level).collect()
@@ -203,17 +204,14 @@ fn created(world: &CompiledSnapshot) -> Vec<Finding> {
 #[test]
 fn a_new_cluster_is_warned_once_of_the_policies_that_it_comes_under() {
     let none = with(&[
-        global(
-            "x",
-            &json!({"matchLabels": {"kubernetes.io/metadata.name": "x"}}),
-        ),
+        global("x", &[("kubernetes.io/metadata.name", "x")]),
         cilium("x"),
     ]);
     assert_eq!(short(&created(&none)), []);
     let mut objects = vec![cilium("bao")];
-    objects.extend(["a", "b", "c"].map(|name| global(name, &json!({}))));
+    objects.extend(["a", "b", "c"].map(|name| global(name, &[])));
     let found = created(&with(&objects));
-    let expected = "OpenBaoCluster bao/bao: CiliumNetworkPolicy bao/p, ClusterNetworkPolicy a, ClusterNetworkPolicy b and 1 \
+    let expected = "OpenBaoCluster bao/bao: CiliumNetworkPolicy bao/p, CiliumClusterwideNetworkPolicy a, CiliumClusterwideNetworkPolicy b and 1 \
         more select the OpenBao, backup and restore pods of OpenBaoCluster bao/bao, and are not checked; \
         CiliumNetworkPolicy bao/p: with `egressDeny` and without `egress`, Cilium denies all egress that no other policy \
         allows";
@@ -251,7 +249,7 @@ fn show_lists_the_policies_of_a_cluster() {
     let world = with(&[
         openbao("bao"),
         cilium("bao"),
-        global("all", &json!({})),
+        global("all", &[]),
         cilium("x"),
     ]);
     let lines = other_policies_of(&world, &world.perimeters("bao")[0]);
@@ -262,8 +260,9 @@ fn show_lists_the_policies_of_a_cluster() {
         "{lines:?}"
     );
     assert!(
-        lines[1]
-            .starts_with("ClusterNetworkPolicy all selects the OpenBao, backup and restore pods: "),
+        lines[1].starts_with(
+            "CiliumClusterwideNetworkPolicy all selects the OpenBao, backup and restore pods: "
+        ),
         "{lines:?}"
     );
     assert_eq!(lines.len(), 2);

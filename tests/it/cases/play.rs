@@ -187,7 +187,9 @@ pub(super) fn review_of(
     let version = request["apiVersion"].as_str().unwrap();
     let (group, version) = version.split_once('/').unwrap();
     let plural = match kind {
-        "NetworkPolicy" => "networkpolicies".to_owned(),
+        kind if kind.ends_with("NetworkPolicy") => {
+            format!("{}ies", kind.trim_end_matches('y').to_lowercase())
+        }
         kind => format!("{}s", kind.to_lowercase()),
     };
     json!({

@@ -36,6 +36,9 @@ pub(in crate::cli::check) struct Reported {
     /// Condition of the connection, if it does not exist under every reading.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::cli::check) only_if: Option<&'static str>,
+    /// The same in words.
+    #[serde(skip)]
+    condition: Option<String>,
     /// Advice, if no remedy is known.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(in crate::cli::check) help: String,
@@ -123,7 +126,8 @@ impl Reported {
     pub(in crate::cli::check) fn example(&self) -> Option<String> {
         let connection = self.connection.as_ref()?;
         let only_where = self
-            .only_if
+            .condition
+            .as_ref()
             .map(|difference| format!(", only where {difference}"));
         Some(format!(
             "{}: {connection}{}",
@@ -150,6 +154,7 @@ impl Reported {
             reason: finding.reason.clone(),
             connection: finding.witness.as_ref().map(render::connection),
             only_if: finding.only_if.map(Difference::as_str),
+            condition: finding.only_if.map(|difference| difference.to_string()),
             help: if finding.remedies.is_empty() {
                 finding.help.clone()
             } else {

@@ -63,7 +63,7 @@ pub(super) fn read(source: Source<'_>, fallback: &ObjectRef) -> Fact<OtherPolicy
             .chain(more.specs.unwrap_or_default())
             .collect();
         let subject = subject(&rules, &meta.namespace);
-        Ok(of(meta, subject, effect(&rules)))
+        Ok(of(&meta, subject, effect(&rules)))
     });
     fact(read)
 }

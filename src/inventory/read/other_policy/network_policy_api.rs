@@ -2,58 +2,50 @@
 //!
 //! Sources: `apis/v1beta1`, `apis/v1alpha2` and `apis/v1alpha1` of `sigs.k8s.io/network-policy-api` v0.3.0.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
-use serde::Deserialize;
+use std::sync::Arc;
 
-use super::{Requirements, namespace_key, pod_key, with_spec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use netpol::tier::PolicyKind;
+use serde::de::IgnoredAny;
+
+use super::tier_policy::{NamespacedPods, Pods, Spec, WrittenTier};
+use super::{Requirements, fact, namespace_key, of, pod_key};
 use crate::inventory::other_policy::{Effect, Subject};
 use crate::inventory::read::decode::Source;
 use crate::inventory::{Fact, Kind, ObjectRef, OtherPolicy};
 
-/// The fields of all three kinds that are read.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Spec {
-    tier: Option<String>,
-    subject: Option<RawSubject>,
-}
-
-/// The pods: exactly one of both.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct RawSubject {
-    namespaces: Option<LabelSelector>,
-    pods: Option<Pods>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Pods {
-    namespace_selector: Option<LabelSelector>,
-    pod_selector: Option<LabelSelector>,
-}
-
 pub(super) fn read(source: Source<'_>, fallback: &ObjectRef) -> Fact<OtherPolicy> {
-    with_spec(source, fallback, |_, spec: Spec| {
-        let is_baseline = match fallback.kind {
-            Kind::ClusterNetworkPolicy => spec.tier.as_deref() == Some("Baseline"),
-            kind => kind == Kind::BaselineAdminNetworkPolicy,
+    let kind = match fallback.kind {
+        Kind::AdminNetworkPolicy => PolicyKind::AdminNetworkPolicy,
+        Kind::BaselineAdminNetworkPolicy => PolicyKind::BaselineAdminNetworkPolicy,
+        _ => PolicyKind::ClusterNetworkPolicy,
+    };
+    let written = source.decode::<Spec, IgnoredAny>(fallback);
+    fact(written.map(|(meta, spec, _)| {
+        let spec = spec.unwrap_or_default();
+        let ordered = spec.policy(kind, &meta.name);
+        let is_baseline = match kind {
+            PolicyKind::ClusterNetworkPolicy => spec.tier == Some(WrittenTier::Baseline),
+            kind => kind == PolicyKind::BaselineAdminNetworkPolicy,
         };
         let effect = if is_baseline {
             Effect::AfterNetworkPolicies
         } else {
             Effect::BeforeNetworkPolicies
         };
-        (subject(&spec.subject.unwrap_or_default()), effect)
-    })
+        OtherPolicy {
+            ordered: ordered.map(Arc::new),
+            ..of(&meta, subject(&spec.subject.unwrap_or_default()), effect)
+        }
+    }))
 }
 
-fn subject(written: &RawSubject) -> Subject {
+fn subject(written: &Pods) -> Subject {
     let (namespaces, pods) = match (&written.namespaces, &written.pods) {
         (Some(namespaces), None) => (namespaces, &LabelSelector::default()),
         (
             None,
-            Some(Pods {
+            Some(NamespacedPods {
                 namespace_selector: Some(namespaces),
                 pod_selector: Some(pods),
             }),

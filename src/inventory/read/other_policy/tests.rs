@@ -3,6 +3,8 @@
 mod calico;
 mod cilium;
 
+mod tier;
+
 use serde_json::{Value, json};
 
 use super::FEW;
@@ -193,7 +195,15 @@ fn the_effect_of_a_cluster_network_policy_is_that_of_its_tier() {
         ),
     ] {
         assert_eq!(
-            policy(kind, &json!({"tier": tier})).effect,
+            policy(
+                kind,
+                &if tier.is_empty() {
+                    json!({})
+                } else {
+                    json!({"tier": tier})
+                }
+            )
+            .effect,
             effect,
             "{kind} {tier}"
         );

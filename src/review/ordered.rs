@@ -1,0 +1,516 @@
+//! Ordered policies: ClusterNetworkPolicy, AdminNetworkPolicy and BaselineAdminNetworkPolicy. Each zone that the written
+//! policy selects before or after the write is checked, and problems of one rule are merged over clusters.
+
+use std::cell::Cell;
+
+use netpol::cover::{Budget, Exhausted};
+use netpol::point::tiers::{StackView, outcomes};
+use netpol::point::{At, PolicyView};
+use netpol::tier::{Action, Addresses, Decider, Tier, TierPolicy};
+use netpol::{Connection, Direction, Reading};
+
+use super::cluster::ClusterReview;
+use super::compiled::CompiledSnapshot;
+use super::level;
+use super::replay::view;
+use super::request::Edit;
+use super::rules::{self, Check};
+use crate::baseline::{ClusterPerimeter, Zone, ZonePerimeter};
+use crate::code::EnforcementPoint;
+use crate::config::{Enforcement, ReviewConfig};
+use crate::inventory::{Fact, ObjectRef, OtherPolicy};
+use crate::rules::finding::witness;
+use crate::rules::ordered::{Found, Ordered, OrderedChange, Problem, Side};
+use crate::rules::policy_not_judged::few;
+use crate::rules::text::pods_named;
+use crate::rules::{Cause, Finding, Level, Onset};
+
+/// A write of an ordered policy, or the state of stored ones, with all problems.
+pub(super) struct OrderedReview<'a> {
+    config: &'a ReviewConfig,
+    point: EnforcementPoint,
+    /// The written policy; `None` for a state: then each problem belongs to the policy that decides.
+    written: Option<&'a ObjectRef>,
+    after: &'a Side<'a>,
+    groups: Vec<Group<'a>>,
+}
+
+/// A problem of one rule, and the pods that it is about.
+struct Group<'a> {
+    found: Found<'a>,
+    shown: Option<Connection>,
+    is_replayed: bool,
+    owners: Vec<(&'a ObjectRef, Vec<Zone>)>,
+}
+
+/// The findings about a write of an ordered policy. There are none if it cannot be decided: then OBP404 names it.
+pub(super) fn findings(
+    compiled: &CompiledSnapshot,
+    edit: &Edit<OtherPolicy>,
+    point: EnforcementPoint,
+    budget: &Cell<Budget>,
+) -> Vec<Finding> {
+    let read = |fact: &Option<Fact<OtherPolicy>>| {
+        let policy = fact.as_ref().and_then(Fact::read)?;
+        Ordered::of(&edit.object, policy, &compiled.config)
+    };
+    let (old, new) = (read(&edit.before), read(&edit.after));
+    let others = compiled.all_ordered().without(&edit.object);
+    let (before, after) = (others.with(old.as_ref()), others.with(new.as_ref()));
+    let facts = [&edit.before, &edit.after];
+    let selects = |cluster: &ClusterPerimeter, zone: &ZonePerimeter| {
+        let labels = compiled.snapshot.namespace_labels(cluster.object.home());
+        let policies = facts.into_iter().flatten().filter_map(Fact::read);
+        policies
+            .into_iter()
+            .any(|policy| policy.subject.selects(labels, &zone.space).is_some())
+    };
+    let clusters: Vec<&ClusterPerimeter> = compiled.perimeters_near("").collect();
+    let mut left = budget.get();
+    let (groups, unseen) = groups(compiled, &clusters, (&before, &after), selects, &mut left);
+    budget.set(left);
+    let review = OrderedReview {
+        config: &compiled.config,
+        point,
+        written: Some(&edit.object),
+        after: &after,
+        groups,
+    };
+    let mut findings = review.findings();
+    if unseen > 0 {
+        findings.push(undecided(&edit.object, unseen));
+    }
+    findings
+}
+
+/// OBP111.
+pub(super) fn cuts(review: &OrderedReview<'_>) -> Vec<Finding> {
+    review.of(|found| matches!(found.problem, Problem::Cuts(_)))
+}
+
+/// OBP113.
+pub(super) fn ties(review: &OrderedReview<'_>) -> Vec<Finding> {
+    review.of(|found| matches!(found.problem, Problem::Tie))
+}
+
+/// OBP211.
+pub(super) fn opens_ingress(review: &OrderedReview<'_>) -> Vec<Finding> {
+    review.of(|found| found.opens(Direction::Ingress))
+}
+
+/// OBP212.
+pub(super) fn opens_egress(review: &OrderedReview<'_>) -> Vec<Finding> {
+    review.of(|found| found.opens(Direction::Egress))
+}
+
+impl OrderedReview<'_> {
+    fn findings(&self) -> Vec<Finding> {
+        let checks = rules::checks().filter_map(|check| match check {
+            Check::Ordered(check) => Some(check),
+            _ => None,
+        });
+        checks.flat_map(|check| check(self)).collect()
+    }
+
+    /// The findings about the problems for which `is_it` holds.
+    fn of(&self, is_it: impl Fn(&Found<'_>) -> bool) -> Vec<Finding> {
+        let groups = self.groups.iter().filter(|group| is_it(&group.found));
+        groups.map(|group| self.finding(group)).collect()
+    }
+}
+
+/// Problems that ordered policies cause for these clusters, and the number of clusters for which the budget was not
+/// enough.
+fn groups<'a>(
+    compiled: &'a CompiledSnapshot,
+    clusters: &[&'a ClusterPerimeter],
+    (before, after): (&'a Side<'a>, &'a Side<'a>),
+    selects: impl Fn(&ClusterPerimeter, &ZonePerimeter) -> bool,
+    budget: &mut Budget,
+) -> (Vec<Group<'a>>, usize) {
+    let mut groups: Vec<Group<'a>> = Vec::new();
+    let others = compiled.known_labels();
+    for (at, cluster) in clusters.iter().enumerate() {
+        if cluster.unread_version.is_some() {
+            continue;
+        }
+        let namespace = compiled.labels_of(cluster.object.home());
+        for zone in cluster.zones.iter().filter(|zone| selects(cluster, zone)) {
+            let change = OrderedChange {
+                cluster,
+                zone,
+                namespace: &namespace,
+                other_namespaces: &others,
+                before,
+                after,
+            };
+            match change.check(budget) {
+                Ok(found) => {
+                    for found in found {
+                        add(&mut groups, &change, found, &compiled.config);
+                    }
+                }
+                Err(Exhausted { .. }) => return (groups, clusters.len() - at),
+            }
+        }
+    }
+    (groups, 0)
+}
+
+fn add<'a>(
+    groups: &mut Vec<Group<'a>>,
+    change: &OrderedChange<'a, '_>,
+    found: Found<'a>,
+    config: &ReviewConfig,
+) {
+    let (owner, zone) = (&change.cluster.object, change.zone.pods);
+    let same = groups.iter_mut().find(|group| {
+        key(&group.found) == key(&found) && group.found.leaf.is_certain() == found.leaf.is_certain()
+    });
+    if let Some(group) = same {
+        match group.owners.iter_mut().find(|(known, _)| *known == owner) {
+            Some((_, zones)) if zones.contains(&zone) => {}
+            Some((_, zones)) => zones.push(zone),
+            None => group.owners.push((owner, vec![zone])),
+        }
+        return;
+    }
+    let shown = witness(found.direction, &change.zone.space, &found.leaf.region);
+    let is_replayed = shown
+        .as_ref()
+        .is_some_and(|shown| is_confirmed(change, &found, shown, config));
+    groups.push(Group {
+        found,
+        shown,
+        is_replayed,
+        owners: vec![(owner, vec![zone])],
+    });
+}
+
+/// What makes two problems the same: the rule that decides, and the row that it cuts.
+fn key<'a>(found: &Found<'a>) -> (Direction, Option<Decider>, Option<&'a str>, bool) {
+    let row = match found.problem {
+        Problem::Cuts(entry) => Some(entry.row.id),
+        Problem::Opens | Problem::Tie => None,
+    };
+    let is_tie = matches!(found.problem, Problem::Tie);
+    (found.direction, found.decider(), row, is_tie)
+}
+
+/// The connection, decided again by the second evaluator: the same verdict by the same rule.
+fn is_confirmed(
+    change: &OrderedChange<'_, '_>,
+    found: &Found<'_>,
+    shown: &Connection,
+    config: &ReviewConfig,
+) -> bool {
+    let policies: Vec<&TierPolicy> = change
+        .after
+        .policies
+        .iter()
+        .map(|own| &*own.policy)
+        .collect();
+    let selected = change.zone.selected.iter();
+    let network_policies: Vec<PolicyView<'_>> = selected.map(|own| view(&own.policy)).collect();
+    let is_core = matches!(found.problem, Problem::Cuts(_));
+    let again = outcomes(
+        &StackView {
+            policies: &policies,
+            namespace: change.namespace,
+            network_policies: &network_policies,
+            has_unreadable: !change.zone.unreadable.is_empty(),
+            at: At {
+                namespace: change.cluster.object.home(),
+                reading: Reading::May,
+                tunnels: &config.tunnel_ports,
+            },
+            settings: &config.tiers(),
+            addresses: if is_core {
+                Addresses::AreNoPods
+            } else {
+                Addresses::MayBePods
+            },
+        },
+        shown,
+    );
+    let verdict = found.verdict();
+    let decides = found
+        .decider()
+        .is_some_and(|decider| again.contains(&(verdict, decider)));
+    decides && found.leaf.agrees_with(&again)
+}
+
+impl OrderedReview<'_> {
+    /// The finding about a problem. Its path names the rule if it is one of the written policy.
+    fn finding(&self, group: &Group<'_>) -> Finding {
+        let (config, after, found) = (self.config, self.after, &group.found);
+        let decider = match found.decider() {
+            Some(Decider::Rule { policy, rule }) => Some((after.policies[policy], rule)),
+            _ => None,
+        };
+        let object = self
+            .written
+            .or(decider.map(|(policy, _)| &policy.object))
+            .unwrap_or(group.owners[0].0);
+        let field = format!("spec.{}", found.direction.field());
+        let own = decider
+            .filter(|(policy, _)| policy.object == *object)
+            .map(|(_, rule)| rule);
+        let path = own.map_or_else(|| field.clone(), |rule| format!("{field}[{rule}]"));
+        let pods = pods(&group.owners);
+        let decided = decided(found, after);
+        // An unknown answer counts as harm.
+        let kind = decider.map(|(policy, _)| policy.policy.kind);
+        let assumed = kind.filter(|kind| config.dataplane.enforcement(*kind) == Enforcement::Auto);
+        let enforced = assumed.map_or_else(String::new, |kind| {
+            format!(", if the network plugin enforces {}", kind.as_str())
+        });
+        let permitted = format!(
+            "that neither baseline {} nor spec.network permits",
+            config.baseline
+        );
+        let (cause, reason, help) = match (found.problem, own) {
+            (Problem::Cuts(entry), _) => {
+                let (id, why) = (entry.row.id, entry.row.reason);
+                let what = match own {
+                    Some(_) => format!("denies core connection `{id}` of {pods}: {why}{enforced}"),
+                    None => {
+                        format!("with this write core connection `{id}` of {pods} is denied: {why}")
+                    }
+                };
+                (
+                    Cause::OrderedPolicyCuts,
+                    if own.is_some() {
+                        what
+                    } else {
+                        format!("{what}; decided by {decided}{enforced}")
+                    },
+                    "put a rule with action `Pass` and these peers before it, or exclude the namespace from its subject",
+                )
+            }
+            (Problem::Opens, _) => {
+                let what = match found.direction {
+                    Direction::Ingress => format!("ingress to {pods}"),
+                    Direction::Egress => format!("egress from {pods}"),
+                };
+                let reason = match own {
+                    Some(_) => format!(
+                        "allows {what}, whatever NetworkPolicies say, {permitted}{enforced}"
+                    ),
+                    None => format!(
+                        "with this write {what} is allowed {permitted}; decided by {decided}"
+                    ),
+                };
+                (
+                    opens(found.direction),
+                    reason,
+                    "use action `Pass` instead of `Accept`, so that NetworkPolicies decide, narrow the rule, or permit the \
+                 connection in `review.platform`",
+                )
+            }
+            (Problem::Tie, _) => (
+                Cause::TierOrderUndetermined,
+                format!(
+                    "the connections of {pods} depend on which policy of equal priority comes first: {decided}"
+                ),
+                "give one of the policies another priority",
+            ),
+        };
+        let finding = Finding {
+            reason,
+            help: help.to_owned(),
+            ..Finding::weighed(
+                cause,
+                Onset::Introduced,
+                self.point == EnforcementPoint::Check,
+                object,
+                path,
+            )
+        };
+        shown(finding, group)
+    }
+}
+
+fn opens(direction: Direction) -> Cause {
+    match direction {
+        Direction::Ingress => Cause::OrderedPolicyOpensIngress,
+        Direction::Egress => Cause::OrderedPolicyOpensEgress,
+    }
+}
+
+/// The finding with its connection and its clusters. What is only possible is one level lower.
+fn shown(finding: Finding, group: &Group<'_>) -> Finding {
+    let found = &group.found;
+    let is_certain = found.leaf.is_certain() || matches!(found.problem, Problem::Tie);
+    // Settings may make a level stricter, but what is only possible never denies.
+    let (onset, level) = match finding.level {
+        level if is_certain => (finding.onset, level),
+        Level::Deny => (Onset::PreExisting, Level::Warn),
+        _ => (Onset::PreExisting, Level::Audit),
+    };
+    let (cluster, pods) = match &group.owners[..] {
+        [(owner, zones)] => (Some((*owner).clone()), zones.clone()),
+        _ => (None, Vec::new()),
+    };
+    let example_label = match found.problem {
+        Problem::Cuts(_) => "connection cut",
+        Problem::Opens | Problem::Tie => finding.example_label,
+    };
+    let finding = Finding {
+        onset,
+        level,
+        cluster,
+        pods,
+        witness: group.shown.clone(),
+        only_if: found.leaf.only_if(found.verdict()),
+        example_label,
+        ..finding
+    };
+    if group.is_replayed {
+        finding
+    } else {
+        super::replay::unreplayed(finding)
+    }
+}
+
+/// The rule or layer that decides, in words.
+fn decided(found: &Found<'_>, after: &Side<'_>) -> String {
+    let describe = |decider: Decider| match decider {
+        Decider::Rule { policy, rule } => {
+            let own = after.policies[policy];
+            let field = found.direction.field();
+            format!(
+                "{}, spec.{field}[{rule}] ({})",
+                own.object,
+                place(&own.policy, found.direction, rule)
+            )
+        }
+        Decider::NetworkPolicies => "a NetworkPolicy".to_owned(),
+        Decider::Isolation => "the NetworkPolicies that isolate the pods".to_owned(),
+        Decider::Default => "no policy".to_owned(),
+    };
+    if let (Problem::Tie, Some([one, other])) = (found.problem, found.leaf.tie) {
+        return format!("{} or {}", describe(one), describe(other));
+    }
+    found.decider().map_or_else(String::new, describe)
+}
+
+/// Action, tier and priority of a rule.
+fn place(policy: &TierPolicy, direction: Direction, rule: usize) -> String {
+    let action = match policy.rules(direction).get(rule).map(|rule| rule.action) {
+        Some(Action::Accept) => "Accept",
+        Some(Action::Deny) => "Deny",
+        Some(Action::Pass) => "Pass",
+        None => "no rule",
+    };
+    let tier = match policy.tier {
+        Tier::Admin => "Admin",
+        Tier::Baseline => "Baseline",
+    };
+    match policy.priority {
+        Some(priority) => format!("{action} in tier {tier}, priority {priority}"),
+        None => format!("{action} in tier {tier}"),
+    }
+}
+
+/// The pods of several clusters, in words.
+fn pods(owners: &[(&ObjectRef, Vec<Zone>)]) -> String {
+    match owners {
+        [(owner, zones)] => pods_named(owner, zones),
+        _ => {
+            let names: Vec<String> = owners.iter().map(|(owner, _)| owner.to_string()).collect();
+            format!("the pods of {}", few(&names))
+        }
+    }
+}
+
+fn undecided(object: &ObjectRef, clusters: usize) -> Finding {
+    Finding {
+        reason: format!(
+            "{clusters} OpenBaoClusters were not compared with this policy within the work limit; the audit compares them"
+        ),
+        help: "raise `review.proofBudget`, or split the policy".to_owned(),
+        ..Finding::of(Cause::Undecided, Onset::PreExisting, object, "")
+    }
+}
+
+/// OBP204: ordered policies under which a new cluster comes, or one whose pods get other labels.
+pub(super) fn of_cluster(write: &ClusterReview<'_>, _: &[Finding]) -> Vec<Finding> {
+    let compiled = write.compiled;
+    if compiled.ordered.is_empty() {
+        return Vec::new();
+    }
+    let Some((before, cluster)) = super::cluster::perimeters(compiled, write.edit) else {
+        return Vec::new();
+    };
+    let moved = |zone: &ZonePerimeter| {
+        let old = before
+            .as_ref()
+            .and_then(|before| before.zones.iter().find(|old| old.pods == zone.pods));
+        old.is_none_or(|old| !zone.space.is_subset(&old.space))
+    };
+    let (none, all) = (Side::default(), compiled.all_ordered());
+    let mut left = write.budget.get();
+    let (groups, _) = groups(
+        compiled,
+        &[&cluster],
+        (&none, &all),
+        |_, zone| moved(zone),
+        &mut left,
+    );
+    write.budget.set(left);
+    groups
+        .iter()
+        .map(|group| {
+            let problem = match group.found.problem {
+                Problem::Cuts(entry) => format!("denies their core connection `{}`", entry.row.id),
+                Problem::Opens => format!(
+                    "allows {} that neither baseline {} nor spec.network permits",
+                    group.found.direction.field(),
+                    compiled.config.baseline
+                ),
+                Problem::Tie => {
+                    "has the same priority as another policy that decides differently".to_owned()
+                }
+            };
+            let finding = Finding {
+                reason: format!(
+                    "the pods of {} come under {}, which {problem}",
+                    write.object,
+                    decided(&group.found, &all)
+                ),
+                help: "change that policy first, or ask the platform team to".to_owned(),
+                ..Finding::weighed(
+                    Cause::ClusterUnderOrderedPolicy,
+                    Onset::Introduced,
+                    write.point == EnforcementPoint::Check,
+                    write.object,
+                    "",
+                )
+            };
+            shown(finding, group)
+        })
+        .collect()
+}
+
+/// Findings about the stored ordered policies.
+pub(super) fn of_state(
+    compiled: &CompiledSnapshot,
+    point: EnforcementPoint,
+    budget: &mut Budget,
+) -> Vec<Finding> {
+    if compiled.ordered.is_empty() {
+        return Vec::new();
+    }
+    let clusters: Vec<&ClusterPerimeter> = compiled.perimeters_near("").collect();
+    let (none, all) = (Side::default(), compiled.all_ordered());
+    let (groups, _) = groups(compiled, &clusters, (&none, &all), |_, _| true, budget);
+    let review = OrderedReview {
+        config: &compiled.config,
+        point,
+        written: None,
+        after: &all,
+        groups,
+    };
+    level::of_state(&compiled.config, point, review.findings())
+}
