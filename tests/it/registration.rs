@@ -193,7 +193,7 @@ fn a_bundle_that_does_not_hold_the_ca_of_what_is_served_is_noticed_in_each_entry
         &webhooks,
         Some(false),
     );
-    assert_eq!(found, ["caBundle", "caBundle"]);
+    assert_eq!(found, ["caBundle", "caBundle", "caBundle"]);
 }
 
 #[test]

@@ -39,6 +39,11 @@ fn fails_closed(name: &str) -> bool {
     name.starts_with("tenants.")
 }
 
+/// Returns true for the entry for cluster-scoped policies of all writers.
+fn is_of_the_platform(name: &str) -> bool {
+    name.starts_with("platform.")
+}
+
 fn timeout(registration: &ValidatingWebhook) -> Duration {
     let seconds = registration.timeout_seconds.unwrap();
     Duration::from_secs(seconds.try_into().unwrap())
@@ -92,6 +97,11 @@ fn each_entry_follows_the_good_practices() {
         // Denials become Events, but not for dry runs.
         assert_eq!(registration.side_effects, "NoneOnDryRun", "{name}");
         assert_eq!(registration.admission_review_versions, ["v1"], "{name}");
+        if is_of_the_platform(name) {
+            // A namespace selector does not apply to cluster-scoped objects.
+            assert!(registration.namespace_selector.is_none(), "{name}");
+            continue;
+        }
         let namespaces = registration
             .namespace_selector
             .unwrap()
@@ -185,7 +195,9 @@ fn is_judged([group, version, kind, resource]: [&str; 4], operation: &str) -> bo
 
 #[test]
 fn reviewed_kinds_are_registered_and_no_others() {
-    for (point, registration) in registrations() {
+    let entries = registrations().into_iter();
+    let entries = entries.filter(|(_, entry)| !is_of_the_platform(&entry.name));
+    for (point, registration) in entries {
         for kind in KINDS {
             for operation in ["CREATE", "UPDATE", "DELETE", "CONNECT"] {
                 let expected = match point {
@@ -215,7 +227,43 @@ fn no_rule_takes_more_than_it_names() {
         let rules = serde_json::to_string(&named).unwrap();
         assert!(!rules.contains('*'), "{rules}");
         for rule in registration.rules.iter().flatten() {
-            assert_eq!(rule.scope.as_deref(), Some("Namespaced"), "{rules}");
+            let scope = if is_of_the_platform(&registration.name) {
+                "Cluster"
+            } else {
+                "Namespaced"
+            };
+            assert_eq!(rule.scope.as_deref(), Some(scope), "{rules}");
+        }
+    }
+}
+
+#[test]
+fn the_entry_of_the_platform_has_each_ordered_kind_in_the_versions_that_are_read() {
+    let mut entries = registrations().into_iter();
+    let (_, entry) = entries
+        .find(|(_, entry)| is_of_the_platform(&entry.name))
+        .unwrap();
+    for (kind, plural, versions) in [
+        (
+            "ClusterNetworkPolicy",
+            "clusternetworkpolicies",
+            &["v1beta1", "v1alpha2"][..],
+        ),
+        ("AdminNetworkPolicy", "adminnetworkpolicies", &["v1alpha1"]),
+        (
+            "BaselineAdminNetworkPolicy",
+            "baselineadminnetworkpolicies",
+            &["v1alpha1"],
+        ),
+    ] {
+        for version in ["v1", "v1beta1", "v1alpha2", "v1alpha1"] {
+            let kind = ["policy.networking.k8s.io", version, kind, plural];
+            for operation in ["CREATE", "UPDATE", "DELETE", "CONNECT"] {
+                let mut rules = entry.rules.iter().flatten();
+                let is_covered = rules.any(|rule| covers(rule, kind, operation));
+                let expected = versions.contains(&version) && operation != "CONNECT";
+                assert_eq!(is_covered, expected, "{kind:?} {operation}");
+            }
         }
     }
 }
@@ -247,7 +295,9 @@ fn the_entries_name_the_writers_that_the_code_knows() {
         .collect();
     let mut system: BTreeSet<&str> = SYSTEM_WRITERS.iter().copied().collect();
     system.insert("system:controller:");
-    for (_, registration) in registrations() {
+    let entries = registrations().into_iter();
+    let entries = entries.filter(|(_, entry)| !is_of_the_platform(&entry.name));
+    for (_, registration) in entries {
         let conditions = registration.match_conditions.iter().flatten();
         let named: BTreeSet<&str> = conditions
             .filter(|condition| condition.expression.contains("username"))
