@@ -104,7 +104,7 @@ fn touched(
         let is_cluster_scoped = touched.iter().any(|name| name.is_empty());
         let is_complete = known.snapshot.completeness == world.snapshot.completeness;
         // A cluster-scoped policy may select pods of any namespace.
-        if !is_cluster_scoped && !(touched.is_empty() && is_complete) {
+        if !(is_cluster_scoped || touched.is_empty() && is_complete) {
             touched.push("".into());
         }
         return touched;

@@ -29,6 +29,7 @@ pub enum Enforcement {
 }
 
 /// An ordered kind, as a key.
+#[allow(clippy::enum_variant_names, reason = "these are the names of the API")]
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]

@@ -1,17 +1,18 @@
 //! Ordered policies: ClusterNetworkPolicy, AdminNetworkPolicy and BaselineAdminNetworkPolicy. Each zone that the written
 //! policy selects before or after the write is checked, and problems of one rule are merged over clusters.
 
+mod state;
+mod words;
+
 use std::cell::Cell;
 
 use netpol::cover::{Budget, Exhausted};
 use netpol::point::tiers::{StackView, outcomes};
 use netpol::point::{At, PolicyView};
-use netpol::tier::{Action, Addresses, Decider, Tier, TierPolicy};
+use netpol::tier::{Addresses, Decider, TierPolicy};
 use netpol::{Connection, Direction, Reading};
 
-use super::cluster::ClusterReview;
 use super::compiled::CompiledSnapshot;
-use super::level;
 use super::replay::view;
 use super::request::Edit;
 use super::rules::{self, Check};
@@ -21,9 +22,9 @@ use crate::config::{Enforcement, ReviewConfig};
 use crate::inventory::{Fact, ObjectRef, OtherPolicy};
 use crate::rules::finding::witness;
 use crate::rules::ordered::{Found, Ordered, OrderedChange, Problem, Side};
-use crate::rules::policy_not_judged::few;
-use crate::rules::text::pods_named;
 use crate::rules::{Cause, Finding, Level, Onset};
+pub(super) use state::{of_cluster, of_state};
+use words::{decided, pods};
 
 /// A write of an ordered policy, or the state of stored ones, with all problems.
 pub(super) struct OrderedReview<'a> {
@@ -258,7 +259,7 @@ impl OrderedReview<'_> {
             .map(|(_, rule)| rule);
         let path = own.map_or_else(|| field.clone(), |rule| format!("{field}[{rule}]"));
         let pods = pods(&group.owners);
-        let decided = decided(found, after);
+        let by = decided(found, after);
         // An unknown answer counts as harm.
         let kind = decider.map(|(policy, _)| policy.policy.kind);
         let assumed = kind.filter(|kind| config.dataplane.enforcement(*kind) == Enforcement::Auto);
@@ -283,7 +284,7 @@ impl OrderedReview<'_> {
                     if own.is_some() {
                         what
                     } else {
-                        format!("{what}; decided by {decided}{enforced}")
+                        format!("{what}; decided by {by}{enforced}")
                     },
                     "put a rule with action `Pass` and these peers before it, or exclude the namespace from its subject",
                 )
@@ -297,9 +298,9 @@ impl OrderedReview<'_> {
                     Some(_) => format!(
                         "allows {what}, whatever NetworkPolicies say, {permitted}{enforced}"
                     ),
-                    None => format!(
-                        "with this write {what} is allowed {permitted}; decided by {decided}"
-                    ),
+                    None => {
+                        format!("with this write {what} is allowed {permitted}; decided by {by}")
+                    }
                 };
                 (
                     opens(found.direction),
@@ -311,7 +312,7 @@ impl OrderedReview<'_> {
             (Problem::Tie, _) => (
                 Cause::TierOrderUndetermined,
                 format!(
-                    "the connections of {pods} depend on which policy of equal priority comes first: {decided}"
+                    "the connections of {pods} depend on which policy of equal priority comes first: {by}"
                 ),
                 "give one of the policies another priority",
             ),
@@ -373,57 +374,6 @@ fn shown(finding: Finding, group: &Group<'_>) -> Finding {
     }
 }
 
-/// The rule or layer that decides, in words.
-fn decided(found: &Found<'_>, after: &Side<'_>) -> String {
-    let describe = |decider: Decider| match decider {
-        Decider::Rule { policy, rule } => {
-            let own = after.policies[policy];
-            let field = found.direction.field();
-            format!(
-                "{}, spec.{field}[{rule}] ({})",
-                own.object,
-                place(&own.policy, found.direction, rule)
-            )
-        }
-        Decider::NetworkPolicies => "a NetworkPolicy".to_owned(),
-        Decider::Isolation => "the NetworkPolicies that isolate the pods".to_owned(),
-        Decider::Default => "no policy".to_owned(),
-    };
-    if let (Problem::Tie, Some([one, other])) = (found.problem, found.leaf.tie) {
-        return format!("{} or {}", describe(one), describe(other));
-    }
-    found.decider().map_or_else(String::new, describe)
-}
-
-/// Action, tier and priority of a rule.
-fn place(policy: &TierPolicy, direction: Direction, rule: usize) -> String {
-    let action = match policy.rules(direction).get(rule).map(|rule| rule.action) {
-        Some(Action::Accept) => "Accept",
-        Some(Action::Deny) => "Deny",
-        Some(Action::Pass) => "Pass",
-        None => "no rule",
-    };
-    let tier = match policy.tier {
-        Tier::Admin => "Admin",
-        Tier::Baseline => "Baseline",
-    };
-    match policy.priority {
-        Some(priority) => format!("{action} in tier {tier}, priority {priority}"),
-        None => format!("{action} in tier {tier}"),
-    }
-}
-
-/// The pods of several clusters, in words.
-fn pods(owners: &[(&ObjectRef, Vec<Zone>)]) -> String {
-    match owners {
-        [(owner, zones)] => pods_named(owner, zones),
-        _ => {
-            let names: Vec<String> = owners.iter().map(|(owner, _)| owner.to_string()).collect();
-            format!("the pods of {}", few(&names))
-        }
-    }
-}
-
 fn undecided(object: &ObjectRef, clusters: usize) -> Finding {
     Finding {
         reason: format!(
@@ -432,85 +382,4 @@ fn undecided(object: &ObjectRef, clusters: usize) -> Finding {
         help: "raise `review.proofBudget`, or split the policy".to_owned(),
         ..Finding::of(Cause::Undecided, Onset::PreExisting, object, "")
     }
-}
-
-/// OBP204: ordered policies under which a new cluster comes, or one whose pods get other labels.
-pub(super) fn of_cluster(write: &ClusterReview<'_>, _: &[Finding]) -> Vec<Finding> {
-    let compiled = write.compiled;
-    if compiled.ordered.is_empty() {
-        return Vec::new();
-    }
-    let Some((before, cluster)) = super::cluster::perimeters(compiled, write.edit) else {
-        return Vec::new();
-    };
-    let moved = |zone: &ZonePerimeter| {
-        let old = before
-            .as_ref()
-            .and_then(|before| before.zones.iter().find(|old| old.pods == zone.pods));
-        old.is_none_or(|old| !zone.space.is_subset(&old.space))
-    };
-    let (none, all) = (Side::default(), compiled.all_ordered());
-    let mut left = write.budget.get();
-    let (groups, _) = groups(
-        compiled,
-        &[&cluster],
-        (&none, &all),
-        |_, zone| moved(zone),
-        &mut left,
-    );
-    write.budget.set(left);
-    groups
-        .iter()
-        .map(|group| {
-            let problem = match group.found.problem {
-                Problem::Cuts(entry) => format!("denies their core connection `{}`", entry.row.id),
-                Problem::Opens => format!(
-                    "allows {} that neither baseline {} nor spec.network permits",
-                    group.found.direction.field(),
-                    compiled.config.baseline
-                ),
-                Problem::Tie => {
-                    "has the same priority as another policy that decides differently".to_owned()
-                }
-            };
-            let finding = Finding {
-                reason: format!(
-                    "the pods of {} come under {}, which {problem}",
-                    write.object,
-                    decided(&group.found, &all)
-                ),
-                help: "change that policy first, or ask the platform team to".to_owned(),
-                ..Finding::weighed(
-                    Cause::ClusterUnderOrderedPolicy,
-                    Onset::Introduced,
-                    write.point == EnforcementPoint::Check,
-                    write.object,
-                    "",
-                )
-            };
-            shown(finding, group)
-        })
-        .collect()
-}
-
-/// Findings about the stored ordered policies.
-pub(super) fn of_state(
-    compiled: &CompiledSnapshot,
-    point: EnforcementPoint,
-    budget: &mut Budget,
-) -> Vec<Finding> {
-    if compiled.ordered.is_empty() {
-        return Vec::new();
-    }
-    let clusters: Vec<&ClusterPerimeter> = compiled.perimeters_near("").collect();
-    let (none, all) = (Side::default(), compiled.all_ordered());
-    let (groups, _) = groups(compiled, &clusters, (&none, &all), |_, _| true, budget);
-    let review = OrderedReview {
-        config: &compiled.config,
-        point,
-        written: None,
-        after: &all,
-        groups,
-    };
-    level::of_state(&compiled.config, point, review.findings())
 }

@@ -5,7 +5,9 @@ use super::compiled::CompiledSnapshot;
 use super::level;
 use crate::baseline::{ClusterPerimeter, Zone, zone};
 use crate::code::EnforcementPoint;
-use crate::inventory::{Completeness, Fact, Kind, KindUse, Labels, ObjectRef, OtherPolicy};
+use crate::inventory::{
+    Completeness, Fact, Kind, KindUse, Labels, NamespaceFacts, ObjectRef, OtherPolicy,
+};
 use crate::rules::Finding;
 use crate::rules::policy_not_judged::{self, Pods, Selected, line, selected};
 use netpol::pod_space::{OtherKeys, PodSpace};
@@ -119,7 +121,7 @@ fn near<'a>(
 ) -> impl Iterator<Item = (ObjectRef, &'a Fact<OtherPolicy>)> {
     let own = compiled.facts(namespace).into_iter();
     own.chain([&*compiled.snapshot.cluster_scoped])
-        .flat_map(|facts| facts.others())
+        .flat_map(NamespaceFacts::others)
 }
 
 fn pods_of<'a>(compiled: &'a CompiledSnapshot, perimeter: &'a ClusterPerimeter) -> Pods<'a> {

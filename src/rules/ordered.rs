@@ -12,7 +12,7 @@ use netpol::stack::{CompiledPolicy, Leaf, NetworkPolicies, Protected, Stack};
 use netpol::tier::{Decider, NamespaceLabels, TierPolicy, Verdict};
 use netpol::{Direction, Region, RegionRef};
 
-use crate::baseline::{ClusterPerimeter, Entry, ZonePerimeter};
+use crate::baseline::{ClusterPerimeter, Entry, SelectedRule, ZonePerimeter};
 use crate::config::ReviewConfig;
 use crate::inventory::{NamespaceFacts, ObjectRef, OtherPolicy};
 
@@ -127,10 +127,10 @@ pub(crate) fn network_policies(zone: &ZonePerimeter, direction: Direction) -> Ne
         .iter()
         .filter(|policy| policy.isolates(direction));
     NetworkPolicies {
-        must: rules().flat_map(|rule| rule.must()).collect(),
+        must: rules().flat_map(SelectedRule::must).collect(),
         may: rules()
             .filter(|rule| rule.is_read_differently())
-            .flat_map(|rule| rule.may())
+            .flat_map(SelectedRule::may)
             .collect(),
         isolated: isolating.map(|policy| &policy.part).collect(),
         has_unreadable: !zone.unreadable.is_empty(),

@@ -16,6 +16,7 @@ mod policies;
 mod problem;
 mod reads;
 mod responses;
+mod rooms;
 mod scope;
 mod snapshot_builder;
 
@@ -181,10 +182,10 @@ fn complain(kind: Kind, problem: &str, last: &mut Option<String>) {
 /// Delays before a broken watch is restarted: up to 10 s, so that reviews are not denied for stale facts long
 /// after the API server is back; up to a minute for kinds that no review depends on.
 fn retries(kind: Kind) -> ResetTimerBackoff<ExponentialBackoff> {
-    let (least, most) = if kind.used_for() != KindUse::Verdicts {
-        (Duration::from_millis(800), Duration::from_secs(30))
-    } else {
+    let (least, most) = if kind.used_for() == KindUse::Verdicts {
         (Duration::from_millis(150), Duration::from_secs(5))
+    } else {
+        (Duration::from_millis(800), Duration::from_secs(30))
     };
     // Jitter adds up to 100%.
     let delays = ExponentialBuilder::default()

@@ -24,14 +24,14 @@ use crate::inventory::{
 
 /// Memory limit for the policies of one namespace, in bytes. It is lower where all guarded namespaces
 /// together reach `review.policyMemory`.
-const MOST: usize = 24 * 1024 * 1024;
+pub(super) const MOST: usize = 24 * 1024 * 1024;
 /// Memory limit for one policy that is larger than the limits for proofs, in bytes. Below it the policy is
 /// kept.
 const HEAVY: usize = 1024 * 1024;
 /// Maximum number of labels, owners and selector parts that are kept of a policy that is too large.
 const FEW: usize = 64;
 /// Unit of the memory limit in messages.
-const TOGETHER: &str = "bytes of memory next to the other policies of the namespace";
+pub(super) const TOGETHER: &str = "bytes of memory next to the other policies of the namespace";
 
 /// The guarded namespaces; `None` until the clusters are known.
 pub(super) type Guarded = Option<Arc<BTreeSet<Arc<str>>>>;
@@ -139,7 +139,7 @@ fn few(meta: &Meta) -> Meta {
 }
 
 /// The part of a policy that is too large that is kept.
-fn oversize(fact: &Fact<Policy>, size: TooLarge) -> Fact<Policy> {
+pub(super) fn oversize(fact: &Fact<Policy>, size: TooLarge) -> Fact<Policy> {
     let Fact::Read(policy) = fact else {
         return fact.clone();
     };
@@ -151,7 +151,7 @@ fn oversize(fact: &Fact<Policy>, size: TooLarge) -> Fact<Policy> {
 }
 
 /// The size error of a policy that does not fit next to the others of its namespace.
-fn no_room(found: usize, room: usize) -> TooLarge {
+pub(super) fn no_room(found: usize, room: usize) -> TooLarge {
     TooLarge {
         path: String::new(),
         what: TOGETHER,
@@ -241,104 +241,13 @@ pub(super) fn fitted(namespace: &Arc<str>, facts: &NamespaceFacts, limit: usize)
 }
 
 /// The policies that are too large, with their sizes.
-fn too_large_ones(facts: &NamespaceFacts) -> impl Iterator<Item = (&Fact<Policy>, &TooLarge)> {
+pub(super) fn too_large_ones(
+    facts: &NamespaceFacts,
+) -> impl Iterator<Item = (&Fact<Policy>, &TooLarge)> {
     facts.policies.values().filter_map(|fact| match fact {
         Fact::Read(_) => None,
         Fact::Unreadable(broken) => Some((fact, broken.too_large.as_deref()?)),
     })
-}
-
-/// Memory limits of the guarded namespaces: of all together, and of each.
-#[derive(Debug)]
-pub(super) struct Rooms {
-    /// Memory that the policies of a namespace would take, also those that were dropped.
-    demands: BTreeMap<Arc<str>, usize>,
-    /// The limit in force.
-    limit: usize,
-    /// Memory of the policies of each namespace in an incomplete list.
-    pub(super) listed: BTreeMap<Arc<str>, usize>,
-}
-
-impl Default for Rooms {
-    fn default() -> Self {
-        Self {
-            demands: BTreeMap::new(),
-            limit: MOST,
-            listed: BTreeMap::new(),
-        }
-    }
-}
-
-impl Rooms {
-    /// The part of a listed policy that is kept: the known one if it is equal or was dropped at the same size.
-    pub(super) fn list(
-        &mut self,
-        fact: &Fact<Policy>,
-        known: Option<&Fact<Policy>>,
-    ) -> Fact<Policy> {
-        let Fact::Read(policy) = fact else {
-            let known = known.filter(|known| *known == fact);
-            return known.unwrap_or(fact).clone();
-        };
-        let own = weight(policy);
-        if let Some(Fact::Unreadable(broken)) = known
-            && let Some(size) = &broken.too_large
-            && (size.what, size.found) == (TOGETHER, own)
-            && let dropped = oversize(fact, TooLarge::clone(size))
-            && known == Some(&dropped)
-        {
-            return Fact::Unreadable(Arc::clone(broken));
-        }
-        let taken = self
-            .listed
-            .entry(policy.meta.namespace.clone())
-            .or_default();
-        if *taken + own > self.limit {
-            return oversize(fact, no_room(own, self.limit.saturating_sub(*taken)));
-        }
-        *taken += own;
-        known.filter(|known| *known == fact).unwrap_or(fact).clone()
-    }
-
-    /// Sets the memory that the policies of a namespace would take.
-    pub(super) fn demand(&mut self, namespace: &Arc<str>, facts: &NamespaceFacts) {
-        let read = facts.policies.values().filter_map(Fact::read);
-        let read: usize = read.map(|policy| weight(policy)).sum();
-        let dropped = too_large_ones(facts).filter(|(_, size)| size.what == TOGETHER);
-        let dropped: usize = dropped.map(|(_, size)| size.found).sum();
-        self.demands.insert(namespace.clone(), read + dropped);
-    }
-
-    /// Keeps the demands of guarded namespaces only.
-    pub(super) fn retain(&mut self, guarded: &BTreeSet<Arc<str>>) {
-        self.demands.retain(|name, _| guarded.contains(name));
-    }
-
-    /// The limit for the policies of one namespace.
-    pub(super) const fn limit(&self) -> usize {
-        self.limit
-    }
-
-    /// Sets the limit from the demands. Returns true if it changed.
-    pub(super) fn share(&mut self, together: usize) -> bool {
-        let limit = fair_share(self.demands.values().copied().collect(), together);
-        std::mem::replace(&mut self.limit, limit) != limit
-    }
-}
-
-/// The largest limit, at most [`MOST`], with which all demands take no more than `together`. A namespace
-/// below it gets what it needs, so that the large ones share what the small ones leave.
-fn fair_share(mut demands: Vec<usize>, together: usize) -> usize {
-    demands.sort_unstable();
-    let mut left = together;
-    for (at, demand) in demands.iter().enumerate() {
-        let share = left / (demands.len() - at);
-        if demand.min(&MOST) > &share {
-            return share;
-        }
-        left -= demand.min(&MOST);
-    }
-    MOST
 }
 
 fn unread(namespace: &Arc<str>, policy: &Fact<Policy>) -> Change {
@@ -376,28 +285,4 @@ pub(super) fn merged<'a>(
         }
     }
     (newer, gone)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn large_namespaces_share_what_small_ones_leave() {
-        for (demands, together, share) in [
-            (vec![], 10, MOST),
-            (vec![1, 2, 3], 10, MOST),
-            (vec![1, 2, 30], 10, 7),
-            (vec![30, 1, 20], 10, 4),
-            (vec![30, 30, 30], 10, 3),
-            (vec![2 * MOST, 3], MOST + 3, MOST),
-            (vec![2 * MOST, 3], MOST + 2, MOST - 1),
-        ] {
-            assert_eq!(
-                fair_share(demands.clone(), together),
-                share,
-                "{demands:?} in {together}"
-            );
-        }
-    }
 }

@@ -8,8 +8,9 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout_at};
 
-use super::policies::{self, Guarded, Policies, Rooms, VersionedObject};
+use super::policies::{self, Guarded, Policies, VersionedObject};
 use super::reads::Reads;
+use super::rooms::Rooms;
 use super::{KINDS, ReviewConfigs};
 use crate::config::ReviewConfig;
 use crate::inventory::{Change, Completeness, Kind, Object, ObjectRef, Snapshot, Unread};

@@ -174,7 +174,7 @@ async fn only_policies_of_namespaces_with_a_cluster_are_kept() {
     let bao = "CiliumNetworkPolicy bao/p".to_owned();
     let shop = "CiliumNetworkPolicy shop/p".to_owned();
     let first = until(&mut facts, |snapshot| !of(snapshot).is_empty()).await;
-    assert_eq!(of(&first), [bao.clone()]);
+    assert_eq!(of(&first), std::slice::from_ref(&bao));
     let cluster = json!({"spec": {"profile": "Hardened"},
         "metadata": {"name": "new", "namespace": "shop", "resourceVersion": "2"}});
     server.send(CLUSTERS, "ADDED", cluster.clone()).await;

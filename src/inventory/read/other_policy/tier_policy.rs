@@ -1,7 +1,6 @@
 //! The rules of ClusterNetworkPolicy, AdminNetworkPolicy and BaselineAdminNetworkPolicy, for decisions about them.
 //!
-//! The API server stores selectors with invalid requirements, and drops fields of newer versions. Both are kept as what
-//! they may mean: an invalid selector, an unknown peer or port.
+//! What is invalid, or of a newer version, is kept as what it may mean: an invalid selector, an unknown peer or port.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use netpol::Direction;
