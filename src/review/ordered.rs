@@ -188,7 +188,7 @@ fn add<'a>(
     });
 }
 
-/// What makes two problems the same: the rule that decides, and the row that it cuts.
+/// Key under which problems are merged: the rule that decides, and the row that it cuts.
 fn key<'a>(found: &Found<'a>) -> (Direction, Option<Decider>, Option<&'a str>, bool) {
     let row = match found.problem {
         Problem::Cuts(entry) => Some(entry.row.id),

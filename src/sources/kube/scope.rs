@@ -1,7 +1,7 @@
 //! Namespaces of which more is kept: those with an OpenBaoCluster, and that of the operator. Labels of a Namespace and
 //! policies of other kinds matter only there.
 //!
-//! What is not kept is dropped when it is decoded. When another namespace becomes guarded, the kind is listed again.
+//! Other objects are dropped when they are decoded. When another namespace becomes guarded, the kind is listed again.
 
 use std::future::pending;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! The rules of ClusterNetworkPolicy, AdminNetworkPolicy and BaselineAdminNetworkPolicy, for decisions about them.
 //!
-//! What is invalid, or of a newer version, is kept as what it may mean: an invalid selector, an unknown peer or port.
+//! Invalid parts, and those of newer versions, are kept as an invalid selector, an unknown peer or port.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use netpol::Direction;
