@@ -27,7 +27,7 @@ fn k16_without_ports_a_rule_matches_everything() {
         let number = on(Ingress, a_pod(), protocol, Port::Number(65535));
         assert_eq!(answer(&config, &number), Denied);
     }
-    // Several are ORed, and ANDed with peers.
+    // One of several has to match, and one of the peers too.
     let numbers = |protocol, first, last| TierPort::Numbers {
         protocol,
         first,
