@@ -162,8 +162,8 @@ pub(crate) fn trust(plane: &ControlPlane) {
     apply();
     let ca = fs::read(plane.folder().join("ca.crt")).expect("read the CA certificate");
     let ca = serde_json::to_value(ByteString(ca)).expect("base64");
-    let (tenants, controllers) = (entry("tenants", &ca), entry("controllers", &ca));
-    set_ca(plane, "validating", &json!([tenants, controllers]));
+    let validating = ["tenants", "controllers", "platform"].map(|name| entry(name, &ca));
+    set_ca(plane, "validating", &json!(validating));
     set_ca(plane, "mutating", &json!([entry("repairs", &ca)]));
     // Applied once more, as delivery tools do: the CA must stay.
     apply();
