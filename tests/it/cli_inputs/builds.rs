@@ -51,7 +51,7 @@ fn an_overlay_is_built_and_its_base_is_not_judged_by_itself() {
     tree.check(&["."])
         .ends_with(1)
         .says(
-            "note: each is judged by itself: `kustomize build ./prod`, `kustomize build ./test`\n",
+            "note: each is checked separately: `kustomize build ./prod`, `kustomize build ./test`\n",
         )
         .says("checked 2: 1 denied")
         .says("--> kustomize build ./prod:")
