@@ -74,7 +74,7 @@ fn an_overlay_is_built_and_its_base_is_not_judged_by_itself() {
     tree.write("test/stale.yaml", open("stale"));
     tree.check(&["test"])
         .ends_with(0)
-        .says("note: skipped test/stale.yaml: its folder's kustomization does not name it\n");
+        .says("note: skipped test/stale.yaml: the kustomization of its folder does not list it\n");
 }
 
 #[test]
