@@ -374,12 +374,14 @@ fn shown(finding: Finding, group: &Group<'_>) -> Finding {
     }
 }
 
-fn undecided(object: &ObjectRef, clusters: usize) -> Finding {
+/// The finding about clusters for which the budget was not enough.
+fn undecided(object: &ObjectRef, perimeters: usize) -> Finding {
     Finding {
         reason: format!(
-            "{clusters} OpenBaoClusters were not compared with this policy within the work limit; the audit compares them"
+            "what the policies before and after NetworkPolicies do to {perimeters} perimeters (of OpenBaoClusters or the \
+             operator) could not be decided within the work limit"
         ),
-        help: "raise `review.proofBudget`, or split the policy".to_owned(),
+        help: "split the policy, or raise `review.proofBudget`".to_owned(),
         ..Finding::of(Cause::Undecided, Onset::PreExisting, object, "")
     }
 }

@@ -3,7 +3,7 @@
 use netpol::cover::Budget;
 
 use super::words::decided;
-use super::{OrderedReview, groups, shown};
+use super::{OrderedReview, groups, shown, undecided};
 use crate::baseline::{ClusterPerimeter, ZonePerimeter};
 use crate::code::EnforcementPoint;
 use crate::review::cluster::{self, ClusterReview};
@@ -29,7 +29,7 @@ pub(in crate::review) fn of_cluster(write: &ClusterReview<'_>, _: &[Finding]) ->
     };
     let (none, all) = (Side::default(), compiled.all_ordered());
     let mut left = write.budget.get();
-    let (groups, _) = groups(
+    let (groups, unseen) = groups(
         compiled,
         &[&cluster],
         (&none, &all),
@@ -37,38 +37,37 @@ pub(in crate::review) fn of_cluster(write: &ClusterReview<'_>, _: &[Finding]) ->
         &mut left,
     );
     write.budget.set(left);
-    groups
-        .iter()
-        .map(|group| {
-            let problem = match group.found.problem {
-                Problem::Cuts(entry) => format!("denies their core connection `{}`", entry.row.id),
-                Problem::Opens => format!(
-                    "allows {} that neither baseline {} nor spec.network permits",
-                    group.found.direction.field(),
-                    compiled.config.baseline
-                ),
-                Problem::Tie => {
-                    "has the same priority as another policy that decides differently".to_owned()
-                }
-            };
-            let finding = Finding {
-                reason: format!(
-                    "the pods of {} come under {}, which {problem}",
-                    write.object,
-                    decided(&group.found, &all)
-                ),
-                help: "change that policy first, or ask the platform team to".to_owned(),
-                ..Finding::weighed(
-                    Cause::ClusterUnderOrderedPolicy,
-                    Onset::Introduced,
-                    write.point == EnforcementPoint::Check,
-                    write.object,
-                    "",
-                )
-            };
-            shown(finding, group)
-        })
-        .collect()
+    let undecided = (unseen > 0).then(|| undecided(write.object, unseen));
+    let found = groups.iter().map(|group| {
+        let problem = match group.found.problem {
+            Problem::Cuts(entry) => format!("denies their core connection `{}`", entry.row.id),
+            Problem::Opens => format!(
+                "allows {} that neither baseline {} nor spec.network permits",
+                group.found.direction.field(),
+                compiled.config.baseline
+            ),
+            Problem::Tie => {
+                "has the same priority as another policy that decides differently".to_owned()
+            }
+        };
+        let finding = Finding {
+            reason: format!(
+                "the pods of {} come under {}, which {problem}",
+                write.object,
+                decided(&group.found, &all)
+            ),
+            help: "change that policy first, or ask the platform team to".to_owned(),
+            ..Finding::weighed(
+                Cause::ClusterUnderOrderedPolicy,
+                Onset::Introduced,
+                write.point == EnforcementPoint::Check,
+                write.object,
+                "",
+            )
+        };
+        shown(finding, group)
+    });
+    found.chain(undecided).collect()
 }
 
 /// Findings about the stored ordered policies.
@@ -82,7 +81,7 @@ pub(in crate::review) fn of_state(
     }
     let clusters: Vec<&ClusterPerimeter> = compiled.perimeters_near("").collect();
     let (none, all) = (Side::default(), compiled.all_ordered());
-    let (groups, _) = groups(compiled, &clusters, (&none, &all), |_, _| true, budget);
+    let (groups, unseen) = groups(compiled, &clusters, (&none, &all), |_, _| true, budget);
     let review = OrderedReview {
         config: &compiled.config,
         point,
@@ -90,5 +89,9 @@ pub(in crate::review) fn of_state(
         after: &all,
         groups,
     };
-    level::of_state(&compiled.config, point, review.findings())
+    let mut findings = review.findings();
+    if let Some(first) = all.policies.first().filter(|_| unseen > 0) {
+        findings.push(undecided(&first.object, unseen));
+    }
+    level::of_state(&compiled.config, point, findings)
 }

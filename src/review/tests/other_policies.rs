@@ -267,3 +267,19 @@ fn show_lists_the_policies_of_a_cluster() {
     );
     assert_eq!(lines.len(), 2);
 }
+
+#[test]
+fn what_the_budget_does_not_decide_about_an_ordered_policy_is_reported() {
+    let spec = json!({"tier": "Admin", "priority": 1, "subject": {"namespaces": {}},
+        "ingress": [{"action": "Accept", "from": [{"namespaces": {}}]}]});
+    let api = "policy.networking.k8s.io/v1beta1";
+    let policy = object(api, "ClusterNetworkPolicy", ("", "open"), &spec);
+    let world = with(&[openbao("bao"), policy]);
+    let codes = |findings: Vec<Finding>| -> Vec<Code> {
+        findings.into_iter().map(|finding| finding.code).collect()
+    };
+    assert!(codes(audit_namespace(&world, "")).contains(&Code::Obp211));
+    let poor = world.with_proof_budget(1);
+    assert_eq!(codes(audit_namespace(&poor, "")), [Code::Obp402]);
+    assert!(codes(created(&poor)).contains(&Code::Obp402));
+}
