@@ -25,7 +25,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use crate::audit::{Denial, Operation, Record, Resolution};
 use crate::config::{Baseline, ReviewConfig};
 use crate::inventory::{Freshness, Kind, NamespaceFacts, ObjectRef};
-use crate::review::maintenance::Lacking;
+use crate::review::maintenance::MissingPermission;
 use crate::review::{self, CompiledSnapshot, Verdict};
 pub use crate::review::{NeedsLiveRead, WebhookKind};
 use basis::Basis;
@@ -67,7 +67,7 @@ impl Answer {
         let Some(mut evidence) = self.evidence else {
             return self;
         };
-        evidence.verdict.lacking = Some(Lacking::Verb([cluster].into()));
+        evidence.verdict.missing_permission = Some(MissingPermission::Verb([cluster].into()));
         let baseline = evidence.baseline.map(Baseline::as_str);
         Self {
             body: respond::reviewed(&self.record.uid, &evidence.verdict, baseline),
@@ -333,7 +333,7 @@ impl Admission {
             let known = known.collect();
             Some(UnsureAnswer { live_read, known })
         };
-        let maintenance = MaintenanceRequest::of(envelope, verdict.lacking.as_ref());
+        let maintenance = MaintenanceRequest::of(envelope, verdict.missing_permission.as_ref());
         let evidence = Evidence {
             live_read: world.and_then(unsure),
             baseline,
@@ -371,7 +371,7 @@ fn mutate(
         ..noted
     };
     Answer {
-        maintenance: MaintenanceRequest::of(envelope, repairs.lacking.as_ref()),
+        maintenance: MaintenanceRequest::of(envelope, repairs.missing_permission.as_ref()),
         ran_out: repairs.ran_out,
         ..reviewed(body, record)
     }

@@ -32,7 +32,7 @@ pub enum Resolution {
     /// The body was no AdmissionReview, or a malformed one.
     Malformed,
     /// A limit was reached before there was a verdict.
-    NotJudged,
+    Unreviewed,
 }
 
 impl Resolution {
@@ -44,7 +44,7 @@ impl Resolution {
         Self::Repair,
         Self::Untouched,
         Self::Malformed,
-        Self::NotJudged,
+        Self::Unreviewed,
     ];
 
     /// The name in logs and metrics.
@@ -56,7 +56,7 @@ impl Resolution {
             Self::Repair => "repair",
             Self::Untouched => "untouched",
             Self::Malformed => "malformed",
-            Self::NotJudged => "unjudged",
+            Self::Unreviewed => "unjudged",
         }
     }
 
@@ -71,7 +71,7 @@ impl Resolution {
 
     /// Returns true if the write was denied.
     pub const fn is_denial(self) -> bool {
-        matches!(self, Self::Deny | Self::Malformed | Self::NotJudged)
+        matches!(self, Self::Deny | Self::Malformed | Self::Unreviewed)
     }
 }
 

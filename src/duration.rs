@@ -7,14 +7,14 @@ use serde::{Deserialize, Deserializer, Serializer};
 use serde_json::Value;
 
 /// Characters of a time. Longer ones could say more than a [`Duration`] holds.
-const LONGEST: usize = 15;
+const MAX_LENGTH: usize = 15;
 
 /// A time such as `10s`, `500ms` or `1m30s`; `None` where it is none, or has a sign.
 pub(crate) fn go_duration(text: &str) -> Option<Duration> {
     // kube's parser panics on what a `Duration` cannot hold: on signs in the middle, and on
     // numbers that take more characters than these.
     let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '.';
-    if text.is_empty() || text.len() > LONGEST || !text.chars().all(is_plain) {
+    if text.is_empty() || text.len() > MAX_LENGTH || !text.chars().all(is_plain) {
         return None;
     }
     text.parse::<kube::core::Duration>()
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn what_is_no_time_is_none_and_never_a_panic() {
-        let longest = "9".repeat(LONGEST - 1) + "h";
+        let longest = "9".repeat(MAX_LENGTH - 1) + "h";
         assert!(go_duration(&longest).is_some());
         for text in [
             "",

@@ -71,7 +71,12 @@ fn review_as(compiled: &CompiledSnapshot, request: &Request, class: WriterClass)
     Verdict {
         work: budget.get().work(),
         ran_out: budget.get().ran_out(),
-        lacking: maintenance::lacking(Some(compiled), request, class, &verdict),
+        missing_permission: maintenance::missing_permission(
+            Some(compiled),
+            request,
+            class,
+            &verdict,
+        ),
         ..verdict
     }
 }
@@ -145,7 +150,7 @@ fn without_facts(
     let allowance = Allowance::of(None, request, class);
     let verdict = level::apply_levels(config, request, class, allowance, findings);
     Verdict {
-        lacking: maintenance::lacking(None, request, class, &verdict),
+        missing_permission: maintenance::missing_permission(None, request, class, &verdict),
         ..verdict
     }
 }

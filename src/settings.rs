@@ -41,12 +41,12 @@ pub use keys::{Keys, LIVE};
 pub use tls::{ClientConfig, SERVICE_NAMES, SelfManagedConfig, Tls, TlsMode, default_secret};
 
 /// Longest time from unready to taking no more connections.
-const LONGEST_SHUTDOWN_DELAY: Duration = Duration::from_mins(4);
+const MAX_SHUTDOWN_DELAY: Duration = Duration::from_mins(4);
 /// Shortest time without a watch event: an idle watch brings a bookmark about once a minute, and a limit
 /// below two would deny writes for nothing.
-const SHORTEST_STALE_AFTER: Duration = Duration::from_mins(2);
+const MIN_STALE_AFTER: Duration = Duration::from_mins(2);
 /// Longest time of `limits`.
-const LONGEST_LIMIT: Duration = Duration::from_hours(1);
+const MAX_TIME_LIMIT: Duration = Duration::from_hours(1);
 
 /// Configuration of the server; its fields are the keys of the settings file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -201,11 +201,11 @@ impl ServerConfig {
         self.certificate()?;
         self.clients.validate()?;
         let delay = self.shutdown_delay;
-        ensure("shutdownDelay", delay <= LONGEST_SHUTDOWN_DELAY, || {
+        ensure("shutdownDelay", delay <= MAX_SHUTDOWN_DELAY, || {
             ("at most `4m`".to_owned(), duration::text(delay))
         })?;
         let stale = self.cluster.stale_after;
-        ensure("cluster.staleAfter", stale >= SHORTEST_STALE_AFTER, || {
+        ensure("cluster.staleAfter", stale >= MIN_STALE_AFTER, || {
             ("at least `2m`".to_owned(), duration::text(stale))
         })?;
         self.validate_limits()
@@ -230,7 +230,7 @@ impl ServerConfig {
             ("limits.reviewTimeout", limits.review),
             ("limits.drainTimeout", limits.drain),
         ] {
-            let is_within = !time.is_zero() && time <= LONGEST_LIMIT;
+            let is_within = !time.is_zero() && time <= MAX_TIME_LIMIT;
             ensure(key, is_within, || {
                 (
                     "a time above zero and up to `1h`".to_owned(),

@@ -29,7 +29,7 @@ const MANY: World = World {
 /// Number of ordinary policies. Half of them are in namespaces with a cluster.
 const ORDINARY: usize = 10_000;
 /// Limits: resident memory until the first review is allowed, and bytes per policy.
-const MOST_KIB: u64 = 96 * 1024;
+const MAX_KIB: u64 = 96 * 1024;
 const READY: Duration = Duration::from_secs(30);
 const GUARDED_BYTES: u64 = 4096;
 const OTHER_BYTES: u64 = 512;
@@ -136,7 +136,7 @@ impl Attack {
             let deleted = api.delete(&name, &DeleteParams::default()).await;
             deleted.expect("a policy that goes");
         }
-        at_start.max(at_relist).max(at_restart) <= MOST_KIB && start.max(second.start) <= READY
+        at_start.max(at_relist).max(at_restart) <= MAX_KIB && start.max(second.start) <= READY
     }
 
     /// A restarted API server does not know the resource versions that the server saw before.

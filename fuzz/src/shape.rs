@@ -60,14 +60,14 @@ const NAMES: &[&str] = &["api", "http"];
 const PROTOCOLS: &[&str] = &["TCP", "UDP", "SCTP"];
 
 /// Maximum length of a list.
-const LONGEST: u8 = 3;
+const MAX_ITEMS: u8 = 3;
 
 /// A few values made by `one`.
 fn some<'a>(
     u: &mut Unstructured<'a>,
     one: impl Fn(&mut Unstructured<'a>) -> Result<Value>,
 ) -> Result<Vec<Value>> {
-    let count = u.int_in_range(0..=LONGEST)?;
+    let count = u.int_in_range(0..=MAX_ITEMS)?;
     (0..count).map(|_| one(u)).collect()
 }
 
@@ -136,7 +136,7 @@ fn types(u: &mut Unstructured<'_>, spec: &mut Value) -> Result<()> {
 
 /// Edits an existing spec: drops and adds rules, changes its selector.
 pub fn edit(u: &mut Unstructured<'_>, spec: &mut Value) -> Result<()> {
-    for _ in 0..u.int_in_range(1..=LONGEST)? {
+    for _ in 0..u.int_in_range(1..=MAX_ITEMS)? {
         let (field, peers) = *u.choose(&[("ingress", "from"), ("egress", "to")])?;
         match u.int_in_range(0..=5)? {
             0 => types(u, spec)?,

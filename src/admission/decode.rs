@@ -36,24 +36,24 @@ pub fn decode(envelope: &Envelope<'_>) -> Decoded {
 }
 
 fn read(envelope: &Envelope<'_>) -> Result<Decoded, String> {
-    let Some(judged) = strict::reviewed_kind(envelope)? else {
+    let Some(kind) = strict::reviewed_kind(envelope)? else {
         return Ok(Decoded::Untouched);
     };
-    let operation = match (&*envelope.operation, judged) {
+    let operation = match (&*envelope.operation, kind) {
         ("CREATE", _) => Operation::Create,
         ("UPDATE", Kind::NetworkPolicy | Kind::OpenBaoCluster | Kind::OpenBaoRestore) => {
             Operation::Update
         }
         ("DELETE", Kind::NetworkPolicy) => Operation::Delete,
-        ("UPDATE", kind) if kind.is_ordered() => Operation::Update,
-        ("DELETE", kind) if kind.is_ordered() => Operation::Delete,
+        ("UPDATE", other) if other.is_ordered() => Operation::Update,
+        ("DELETE", other) if other.is_ordered() => Operation::Delete,
         _ => return Ok(Decoded::Untouched),
     };
-    let subject = match judged {
-        Kind::NetworkPolicy => Subject::Policy(edit(envelope, judged, operation)?),
-        Kind::OpenBaoRestore => Subject::Restore(edit(envelope, judged, operation)?),
-        kind if kind.is_ordered() => Subject::Ordered(edit(envelope, judged, operation)?),
-        _ => Subject::Cluster(edit(envelope, judged, operation)?),
+    let subject = match kind {
+        Kind::NetworkPolicy => Subject::Policy(edit(envelope, kind, operation)?),
+        Kind::OpenBaoRestore => Subject::Restore(edit(envelope, kind, operation)?),
+        other if other.is_ordered() => Subject::Ordered(edit(envelope, kind, operation)?),
+        _ => Subject::Cluster(edit(envelope, kind, operation)?),
     };
     Ok(Decoded::Reviewed(Request {
         operation,
@@ -73,7 +73,7 @@ fn read(envelope: &Envelope<'_>) -> Result<Decoded, String> {
 }
 
 /// A kind under review: conversion of its objects, and checks against the request.
-trait Judged: Clone {
+trait ReviewedKind: Clone {
     fn read(json: &[u8], fallback: &ObjectRef) -> Fact<Self>;
     fn meta(&self) -> &Meta;
     fn meta_mut(&mut self) -> &mut Meta;
@@ -81,7 +81,7 @@ trait Judged: Clone {
     fn same_spec(&self, other: &Self) -> bool;
 }
 
-impl Judged for Policy {
+impl ReviewedKind for Policy {
     fn read(json: &[u8], fallback: &ObjectRef) -> Fact<Self> {
         read::policy(json, fallback)
     }
@@ -102,7 +102,7 @@ impl Judged for Policy {
     }
 }
 
-impl Judged for Cluster {
+impl ReviewedKind for Cluster {
     fn read(json: &[u8], fallback: &ObjectRef) -> Fact<Self> {
         read::written_cluster(json, fallback)
     }
@@ -121,7 +121,7 @@ impl Judged for Cluster {
     }
 }
 
-impl Judged for Restore {
+impl ReviewedKind for Restore {
     fn read(json: &[u8], fallback: &ObjectRef) -> Fact<Self> {
         read::restore(json, fallback)
     }
@@ -139,7 +139,7 @@ impl Judged for Restore {
     }
 }
 
-impl Judged for OtherPolicy {
+impl ReviewedKind for OtherPolicy {
     fn read(json: &[u8], fallback: &ObjectRef) -> Fact<Self> {
         read::other_policy(json, fallback)
     }
@@ -157,7 +157,7 @@ impl Judged for OtherPolicy {
     }
 }
 
-fn edit<T: Judged>(
+fn edit<T: ReviewedKind>(
     envelope: &Envelope<'_>,
     kind: Kind,
     operation: Operation,
@@ -206,7 +206,7 @@ fn edit<T: Judged>(
     })
 }
 
-fn meta<T: Judged>(fact: &Fact<T>) -> &Meta {
+fn meta<T: ReviewedKind>(fact: &Fact<T>) -> &Meta {
     match fact {
         Fact::Read(object) => object.meta(),
         Fact::Unreadable(broken) => &broken.meta,
@@ -214,7 +214,7 @@ fn meta<T: Judged>(fact: &Fact<T>) -> &Meta {
 }
 
 /// One object of the request, checked against the request. `at` is the field path of its metadata.
-fn fact<T: Judged>(
+fn fact<T: ReviewedKind>(
     at: &str,
     json: Option<&RawValue>,
     asked: &ObjectRef,
@@ -282,7 +282,7 @@ fn fact<T: Judged>(
 
 /// Returns true if the specs differ as JSON. Equal text and different facts are checked first, since this is
 /// fast.
-fn spec_changed<T: Judged>(
+fn spec_changed<T: ReviewedKind>(
     before: &Fact<T>,
     after: &Fact<T>,
     old: Option<&RawValue>,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::envelope::{Envelope, UserInfo};
 use crate::inventory::ObjectRef;
-use crate::review::maintenance::Lacking;
+use crate::review::maintenance::MissingPermission;
 
 /// A denied write that is allowed if its user may maintain these clusters.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub struct MaintenanceRequest {
 impl MaintenanceRequest {
     pub(super) fn of(
         envelope: &Envelope<'_>,
-        without_permission: Option<&Lacking>,
+        without_permission: Option<&MissingPermission>,
     ) -> Option<Self> {
         Some(Self {
             user: User::from(&envelope.user),

@@ -136,6 +136,6 @@ fn noted(webhook: WebhookKind, seen: Peek) -> Record {
         name: seen.name,
         operation: seen.operation,
         user: seen.user,
-        ..Record::of(webhook, Resolution::NotJudged)
+        ..Record::of(webhook, Resolution::Unreviewed)
     }
 }

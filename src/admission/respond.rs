@@ -209,7 +209,7 @@ fn annotations<'a>(verdict: &Verdict, baseline: Option<&str>) -> BTreeMap<&'a st
     }
     if verdict.maintained {
         notes.insert("maintenance", "granted".to_owned());
-    } else if verdict.lacking.is_some() {
+    } else if verdict.missing_permission.is_some() {
         notes.insert("maintenance", "denied".to_owned());
     }
     let codes: Vec<&str> = verdict.codes().into_iter().map(Code::as_str).collect();

@@ -54,15 +54,15 @@ pub(crate) fn in_cluster(
         .enumerate()
         .filter_map(|(at, rule)| Some((format!("spec.network.egressRules[{at}]"), rule.as_ref()?)));
     let found = placed.filter_map(|(path, rule)| {
-        let idle = idle_port(rule)?;
+        let ineffective = ineffective_port(rule)?;
         let known = old.iter().flatten().any(|old| old == rule);
-        Some(finding(object, &path, known, idle))
+        Some(finding(object, &path, known, ineffective))
     });
     found.take(LISTED).collect()
 }
 
 /// A part of a rule without effect.
-struct Idle {
+struct Ineffective {
     /// Path relative to the rule.
     part: String,
     reason: String,
@@ -91,19 +91,19 @@ fn of_direction(
             without_type(direction, rules.len()),
         )];
     }
-    let mut idle = rules.iter().enumerate().filter_map(|(at, rule)| {
-        let port = (direction == Direction::Egress).then(|| idle_port(rule));
-        let idle = port
+    let mut ineffective = rules.iter().enumerate().filter_map(|(at, rule)| {
+        let port = (direction == Direction::Egress).then(|| ineffective_port(rule));
+        let ineffective = port
             .flatten()
-            .or_else(|| idle_peer(rule, direction, &object.namespace))?;
+            .or_else(|| ineffective_peer(rule, direction, &object.namespace))?;
         let path = format!("{path}[{at}]");
-        Some(finding(object, &path, old.contains(rule), idle))
+        Some(finding(object, &path, old.contains(rule), ineffective))
     });
-    let mut findings: Vec<Finding> = idle.by_ref().take(LISTED).collect();
-    let rest = idle.count();
+    let mut findings: Vec<Finding> = ineffective.by_ref().take(LISTED).collect();
+    let rest = ineffective.count();
     if rest > 0 {
         let reason = format!("{rest} more rules have parts without effect");
-        let rest = Idle {
+        let rest = Ineffective {
             part: String::new(),
             reason,
             help: "correct the first ones, then look again".to_owned(),
@@ -113,26 +113,26 @@ fn of_direction(
     findings
 }
 
-fn finding(object: &ObjectRef, path: &str, is_known: bool, idle: Idle) -> Finding {
+fn finding(object: &ObjectRef, path: &str, is_known: bool, ineffective: Ineffective) -> Finding {
     Finding {
-        reason: idle.reason,
-        help: idle.help,
+        reason: ineffective.reason,
+        help: ineffective.help,
         ..Finding::of(
             Cause::RuleWithoutEffect,
             Onset::of(is_known),
             object,
-            format!("{path}{}", idle.part),
+            format!("{path}{}", ineffective.part),
         )
     }
 }
 
-fn without_type(direction: Direction, rules: usize) -> Idle {
+fn without_type(direction: Direction, rules: usize) -> Ineffective {
     let (field, policy_type) = (direction.field(), direction.policy_type());
     let rules = match rules {
         1 => format!("the rule of spec.{field} has"),
         _ => format!("the {rules} rules of spec.{field} have"),
     };
-    Idle {
+    Ineffective {
         part: String::new(),
         reason: format!("{rules} no effect, since spec.policyTypes does not list `{policy_type}`"),
         help: format!(
@@ -142,7 +142,7 @@ fn without_type(direction: Direction, rules: usize) -> Idle {
 }
 
 /// A port name next to addresses that no pod has.
-fn idle_port(rule: &Rule) -> Option<Idle> {
+fn ineffective_port(rule: &Rule) -> Option<Ineffective> {
     let mut ports = rule.ports.iter().enumerate();
     let (at, name) = ports.find_map(|(at, entry)| match &entry.ports {
         PortRange::Named(name) => Some((at, name)),
@@ -153,7 +153,7 @@ fn idle_port(rule: &Rule) -> Option<Idle> {
         Peer::Pods { .. } => None,
     });
     let block = blocks.find(is_without_pods)?;
-    Some(Idle {
+    Some(Ineffective {
         part: format!(".ports[{at}]"),
         reason: format!(
             "the port name `{name}` opens nothing at {block}: a port name is resolved by the pod at the address, and \
@@ -171,7 +171,7 @@ fn is_without_pods(block: &IpNet) -> bool {
 }
 
 /// A peer that matches nothing: its requirements contradict each other, or `except` removes all of it.
-fn idle_peer(rule: &Rule, direction: Direction, namespace: &str) -> Option<Idle> {
+fn ineffective_peer(rule: &Rule, direction: Direction, namespace: &str) -> Option<Ineffective> {
     let mut peers = rule.peers.iter().enumerate();
     let (at, peer) = peers.find(|(_, peer)| {
         may_match_nothing(peer) && peer.sets(namespace, Reading::May).is_empty()
@@ -186,7 +186,7 @@ fn idle_peer(rule: &Rule, direction: Direction, namespace: &str) -> Option<Idle>
             "correct `except`, or leave the peer out",
         ),
     };
-    Some(Idle {
+    Some(Ineffective {
         part: format!(".{}[{at}]", direction.peers_field()),
         reason: reason.to_owned(),
         help: help.to_owned(),

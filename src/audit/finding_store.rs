@@ -7,7 +7,7 @@ use crate::inventory::ObjectRef;
 use crate::rules::{Code, Finding, Level};
 
 /// Maximum number of findings stored per namespace. Some are reported even if a namespace has more.
-const MOST: usize = 1_000;
+const MAX_FINDINGS: usize = 1_000;
 
 /// Identity of a finding. A different reason does not make it a new one.
 type Key = (Code, ObjectRef, Option<ObjectRef>, String);
@@ -31,7 +31,7 @@ impl FindingStore {
     /// Replaces the findings of a namespace.
     pub(crate) fn enter(&mut self, namespace: &Arc<str>, findings: Vec<Finding>) -> Diff {
         let mut now: BTreeMap<Key, Finding> = BTreeMap::new();
-        for finding in findings.into_iter().take(MOST) {
+        for finding in findings.into_iter().take(MAX_FINDINGS) {
             // They are sorted: of equal ones, the strictest comes first.
             now.entry(key(&finding)).or_insert(finding);
         }

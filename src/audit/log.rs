@@ -188,7 +188,7 @@ mod tests {
     fn text_of_a_stranger_forges_no_field() {
         let denied = || reviewed(&forged(Resolution::Deny), Duration::ZERO);
         let malformed = || reviewed(&forged(Resolution::Malformed), Duration::ZERO);
-        let away = || rejected_request(&forged(Resolution::NotJudged), "overloaded");
+        let away = || rejected_request(&forged(Resolution::Unreviewed), "overloaded");
         let maintenance_unchecked = || maintenance_unchecked(&Unknown);
         for line in [
             logged(denied),

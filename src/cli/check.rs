@@ -1,19 +1,19 @@
-//! `check`: manifests judged by the same engine as admission, for CI.
+//! `check`: manifests reviewed by the same engine as admission, for CI.
 
 mod connectivity;
 mod edit;
 mod fix;
 mod github;
+mod input;
 mod joined;
-mod judging;
 mod junit;
 mod markdown;
-mod not_judged;
 mod notes;
 mod report;
 mod revision;
 mod sarif;
 mod text;
+mod unchecked;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -27,13 +27,13 @@ use super::{ExitStatus, Failure, print_config, tell};
 use crate::config::ReviewConfig;
 use crate::inventory::{Change, Object, ObjectRef, Snapshot};
 use crate::review::connectivity::connectivity as connectivity_between;
-use crate::review::offline::{self, Judged, Missing, Objects};
+use crate::review::offline::{self, Missing, Objects, ReviewedObject};
 use crate::review::{CompiledSnapshot, Writer};
 use crate::settings::{Given, ReviewFlags, ServerConfig};
 use crate::sources::files::{Manifests, STDIN};
 use connectivity::Diff;
 use fix::{FixError, Fixed, Texts, World};
-use judging::{Before, Judging, Seen};
+use input::{Before, CheckInput, Seen};
 use notes::Input;
 use report::Report;
 
@@ -93,7 +93,7 @@ pub struct FixArgs {
     pub diff: bool,
 }
 
-/// Judges the manifests and prints what was found.
+/// Reviews the manifests and prints what was found.
 pub(crate) fn run(args: &Args) -> Result<ExitStatus, Failure> {
     let project = Project::find()?;
     let file = project.settings(&args.settings)?;
@@ -103,10 +103,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitStatus, Failure> {
         settings.review_config()?;
         return Ok(ExitStatus::Fine);
     }
-    judge(args, &project, &settings)
+    check(args, &project, &settings)
 }
 
-fn judge(args: &Args, project: &Project, settings: &ServerConfig) -> Result<ExitStatus, Failure> {
+fn check(args: &Args, project: &Project, settings: &ServerConfig) -> Result<ExitStatus, Failure> {
     let outputs = args.output.outputs(args.edits.diff)?;
     let source = &args.input.source;
     let config = Arc::new(settings.review_config()?);
@@ -116,11 +116,11 @@ fn judge(args: &Args, project: &Project, settings: &ServerConfig) -> Result<Exit
     let before = args.before.as_ref();
     let before = before.map(|before| Before::read(before, args, project));
     let before = before.transpose()?;
-    let mut judging = Judging::read(args, project)?;
-    if judging.is_nothing() {
+    let mut input = CheckInput::read(args, project)?;
+    if input.is_nothing() {
         return Ok(ExitStatus::CouldNotRun);
     }
-    completeness.append(&mut judging.completeness);
+    completeness.append(&mut input.completeness);
     let defaulted = beside.defaulted.clone();
     let run = Run {
         config,
@@ -133,10 +133,10 @@ fn judge(args: &Args, project: &Project, settings: &ServerConfig) -> Result<Exit
         },
         before,
     };
-    let fixed = fixed(args, project, &run, &mut judging)?;
-    let has_errors = !judging.unreadable.is_empty();
+    let fixed = fixed(args, project, &run, &mut input)?;
+    let has_errors = !input.unreadable.is_empty();
     let wants_edits = outputs.iter().any(|output| output.format == Format::Sarif);
-    let mut report = run.report(judging, &defaulted, args.output.explain, wants_edits);
+    let mut report = run.report(input, &defaulted, args.output.explain, wants_edits);
     report.fixed = fixed;
     for output in outputs {
         output.write(&written(&report, output.format, &args.output)?)?;
@@ -150,29 +150,29 @@ fn judge(args: &Args, project: &Project, settings: &ServerConfig) -> Result<Exit
     })
 }
 
-/// The edits of `--fix`, after which the manifests are judged. Those of `--diff` are printed, and nothing changes.
+/// The edits of `--fix`, after which the manifests are reviewed. Those of `--diff` are printed, and nothing changes.
 fn fixed(
     args: &Args,
     project: &Project,
     run: &Run,
-    judging: &mut Judging,
+    input: &mut CheckInput,
 ) -> Result<Vec<Fixed>, Failure> {
     let FixArgs { fix, diff } = args.edits;
     if !fix && !diff {
         return Ok(Vec::new());
     }
     let is_written = !diff;
-    if is_written && judging.paths.iter().any(|path| path.as_os_str() == STDIN) {
+    if is_written && input.paths.iter().any(|path| path.as_os_str() == STDIN) {
         return Err(FixError::Stdin.into());
     }
     let options = args.input.source.options(project)?;
-    let judge = |manifests: &Manifests| run.worlds(manifests);
-    let manifests = judging.manifests.clone();
-    let outcome = fix::fix(manifests, Texts::new(is_written), &options, &judge);
+    let review = |manifests: &Manifests| run.worlds(manifests);
+    let manifests = input.manifests.clone();
+    let outcome = fix::fix(manifests, Texts::new(is_written), &options, &review);
     if is_written {
         outcome.texts.write()?;
-        judging.manifests = outcome.manifests;
-        judging.notes.extend(outcome.notes);
+        input.manifests = outcome.manifests;
+        input.notes.extend(outcome.notes);
         return Ok(outcome.fixed);
     }
     for note in outcome.notes {
@@ -196,64 +196,64 @@ impl Run {
     /// The report about all worlds of the manifests.
     fn report(
         &self,
-        judging: Judging,
+        check_input: CheckInput,
         defaulted: &[ObjectRef],
         is_explained: bool,
         wants_edits: bool,
     ) -> Report {
-        let (worlds, more) = judging.manifests.into_worlds();
-        let mut judged_before = Seen::default();
+        let (worlds, more) = check_input.manifests.into_worlds();
+        let mut seen = Seen::default();
         let mut reports = Vec::new();
         let has_reviewed = worlds.iter().any(Manifests::has_reviewed_kinds);
         for (number, after) in worlds.iter().enumerate() {
             let before = self.before.as_ref().map(|before| before.world(after));
             let input = Input {
-                paths: &judging.paths,
+                paths: &check_input.paths,
                 dump: self.is_dump,
                 defaulted: defaulted.to_vec(),
                 before: before.as_deref(),
                 after,
                 is_told: number > 0 || has_reviewed && !after.has_reviewed_kinds(),
             };
-            let (world, mut judged, diff) = self.world(before.as_deref(), after);
+            let (world, mut reviewed, diff) = self.world(before.as_deref(), after);
             if worlds.len() > 1 {
-                judged_before.retain_new(after, &mut judged);
+                seen.retain_new(after, &mut reviewed);
             }
             let explained = if is_explained {
                 offline::explain(&world, &objects(after))
             } else {
                 Vec::new()
             };
-            let report = Report::new(&world, &judged, &explained, &input, diff);
+            let report = Report::new(&world, &reviewed, &explained, &input, diff);
             reports.push(if wants_edits {
-                report.with_edits(&judged, &input)
+                report.with_edits(&reviewed, &input)
             } else {
                 report
             });
         }
         let mut report = Report::joined(reports);
-        let notes = judging.notes.into_iter().chain(more);
+        let notes = check_input.notes.into_iter().chain(more);
         report.notes.splice(0..0, notes);
         let before = self.before.iter().flat_map(|before| &before.notes);
         report.notes.extend(before.cloned());
-        report.unreadable = judging.unreadable;
+        report.unreadable = check_input.unreadable;
         report
     }
 
     /// The worlds of manifests with their verdicts.
     fn worlds(&self, manifests: &Manifests) -> Vec<World> {
         let worlds = manifests.clone().into_worlds().0.into_iter();
-        let reviewed = worlds.map(|manifests| {
+        let sets = worlds.map(|manifests| {
             let before = self.before.as_ref();
             let before = before.map(|before| before.world(&manifests));
-            let (compiled, judged, _) = self.world(before.as_deref(), &manifests);
+            let (compiled, reviewed, _) = self.world(before.as_deref(), &manifests);
             World {
                 manifests,
                 compiled,
-                judged,
+                reviewed,
             }
         });
-        reviewed.collect()
+        sets.collect()
     }
 
     /// A world, the verdicts on its objects, and the connections that differ from the world before.
@@ -261,7 +261,7 @@ impl Run {
         &self,
         before: Option<&Manifests>,
         after: &Manifests,
-    ) -> (CompiledSnapshot, Vec<Judged>, Option<Diff>) {
+    ) -> (CompiledSnapshot, Vec<ReviewedObject>, Option<Diff>) {
         let mut snapshot = self.snapshot.clone();
         if let Some(before) = before {
             let gone = before.objects.iter();
@@ -284,7 +284,7 @@ impl Run {
             let old = with(&mut before.objects.iter().map(|located| &located.object));
             Diff::new(&connectivity_between(&old, &world))
         });
-        let judged = match before {
+        let reviewed = match before {
             None => {
                 let is_policy = |object: &&Object| {
                     matches!(object, Object::Policy(_) | Object::OtherPolicy(..))
@@ -306,7 +306,7 @@ impl Run {
                 &respecified(before, after),
             ),
         };
-        (world, judged, diff)
+        (world, reviewed, diff)
     }
 }
 

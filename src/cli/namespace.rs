@@ -51,7 +51,7 @@ pub(super) fn note(defaulted: &[ObjectRef]) -> Option<String> {
 
 /// Reason for which an object is not checked: there is nothing to guard in the namespace of a policy, or the cluster
 /// of a restore is not known.
-pub(super) fn unjudged(world: &CompiledSnapshot, object: &ObjectRef) -> Option<String> {
+pub(super) fn unguarded_reason(world: &CompiledSnapshot, object: &ObjectRef) -> Option<String> {
     let namespace = &object.namespace;
     match object.kind {
         Kind::NetworkPolicy => world

@@ -135,7 +135,7 @@ impl OutputArgs {
         }
     }
 
-    /// Returns true if objects that could not be judged fail the run.
+    /// Returns true if objects that could not be checked fail the run.
     pub(crate) const fn is_strict(&self) -> bool {
         self.strict
     }

@@ -57,7 +57,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitStatus, Failure> {
         return Err(NotAReview(problem.trim_end().to_owned()).into());
     }
     if let (Some(evidence), Some(world)) = (&answer.evidence, admission.world())
-        && let Some(reason) = namespace::unjudged(&world, &evidence.object)
+        && let Some(reason) = namespace::unguarded_reason(&world, &evidence.object)
     {
         super::tell(
             "note",

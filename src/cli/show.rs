@@ -96,14 +96,14 @@ pub(crate) fn run(args: &Args) -> Result<ExitStatus, Failure> {
         Output::Table => table::of(&view),
         Output::Json => serde_json::to_string_pretty(&view)? + "\n",
         Output::Mermaid => mermaid::flowchart(&view),
-        Output::Html => html::page(&view, &made(&args.source, &settings)),
+        Output::Html => html::page(&view, &provenance(&args.source, &settings)),
     };
     text::print(&printed)?;
     Ok(ExitStatus::Fine)
 }
 
 /// Source, time and version of a page that is made now.
-fn made(source: &SourceArgs, settings: &ServerConfig) -> html::Made {
+fn provenance(source: &SourceArgs, settings: &ServerConfig) -> html::Provenance {
     let paths = settings.inventory.iter().chain(&source.files);
     let paths: Vec<String> = paths.map(|path| path.display().to_string()).collect();
     let from = if paths.is_empty() {
@@ -111,7 +111,7 @@ fn made(source: &SourceArgs, settings: &ServerConfig) -> html::Made {
     } else {
         paths.join(", ")
     };
-    html::Made {
+    html::Provenance {
         from,
         at: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -41,7 +41,7 @@ use super::{
 use decode::Source;
 
 /// Maximum number of labels that are kept of a Namespace.
-const MOST_LABELS: usize = 64;
+const MAX_LABELS: usize = 64;
 
 /// Namespace and name of the API server's Service.
 pub(crate) const API_SERVER_SERVICE: (&str, &str) = ("default", "kubernetes");
@@ -267,7 +267,7 @@ fn read_namespace(source: Source<'_>, fallback: &ObjectRef) -> Fact<Namespace> {
         Namespace {
             terminating: meta.deleting || phase.as_deref() == Some("Terminating"),
             name: meta.name,
-            labels: Some(meta.labels).filter(|labels| labels.len() <= MOST_LABELS),
+            labels: Some(meta.labels).filter(|labels| labels.len() <= MAX_LABELS),
         }
     })
     .into()

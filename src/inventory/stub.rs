@@ -19,7 +19,7 @@ use netpol::pod_space::PodSpace;
 use netpol::rule::Selector;
 
 /// Maximum length of a selector, in bytes of JSON.
-const LONGEST_SELECTOR: usize = 1024;
+const MAX_SELECTOR_LENGTH: usize = 1024;
 
 /// The parts of an unread NetworkPolicy that are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +53,7 @@ impl Stub {
             name: policy.meta().name.clone(),
             version: 0,
             pods: text
-                .filter(|text| text.len() <= LONGEST_SELECTOR)
+                .filter(|text| text.len() <= MAX_SELECTOR_LENGTH)
                 .map(Into::into),
         }
     }
@@ -86,7 +86,7 @@ pub(super) fn selector_in(policy: &Value) -> Option<Selector> {
     let pods = spec
         .get("podSelector")
         .map_or_else(|| "{}".to_owned(), Value::to_string);
-    selector(&pods).filter(|_| pods.len() <= LONGEST_SELECTOR)
+    selector(&pods).filter(|_| pods.len() <= MAX_SELECTOR_LENGTH)
 }
 
 fn selector_text(json: &[u8]) -> Option<Box<str>> {
@@ -104,7 +104,7 @@ fn selector_text(json: &[u8]) -> Option<Box<str>> {
     let object: Object<'_> = maps_only::from_slice(json).ok()?;
     let pods = object.spec.and_then(|spec| spec.pod_selector);
     let text = pods.map_or("{}", RawValue::get);
-    (text.len() <= LONGEST_SELECTOR).then(|| text.into())
+    (text.len() <= MAX_SELECTOR_LENGTH).then(|| text.into())
 }
 
 fn selector(text: &str) -> Option<Selector> {

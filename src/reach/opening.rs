@@ -53,14 +53,16 @@ pub(super) fn smallest(
         return None;
     }
     let objects = Objects::from([(reference.clone(), object)]);
-    let judged = edit_between(
+    let reviewed = edit_between(
         &after,
         &Writer::default(),
         &Objects::new(),
         &objects,
         &std::collections::BTreeSet::new(),
     );
-    let findings = judged.iter().flat_map(|judged| &judged.verdict.findings);
+    let findings = reviewed
+        .iter()
+        .flat_map(|reviewed| &reviewed.verdict.findings);
     let denials: Vec<&Finding> = findings
         .filter(|found| found.level == Level::Deny)
         .collect();

@@ -15,7 +15,7 @@ use crate::code::EnforcementPoint;
 use crate::config::Baseline;
 use crate::inventory::{Cluster, Fact, NamespaceFacts, ObjectRef};
 use crate::rules::declaration::{self, Declaration, redundant};
-use crate::rules::policy_name::{self, Age};
+use crate::rules::policy_name::{self, ClusterState};
 use crate::rules::{Finding, Onset, existing_policy, input};
 use netpol::Direction;
 use netpol::cover::Budget;
@@ -137,17 +137,17 @@ pub(super) fn restore_tests(write: &ClusterReview<'_>, _: &[Finding]) -> Vec<Fin
 
 /// OBP311.
 pub(super) fn names(write: &ClusterReview<'_>, _: &[Finding]) -> Vec<Finding> {
-    let age = if write.edit.before.is_none() {
-        Age::New
+    let state = if write.edit.before.is_none() {
+        ClusterState::Created
     } else {
-        Age::Old
+        ClusterState::Updated
     };
     let facts = write.compiled.facts(&write.object.namespace);
     facts.map_or_else(Vec::new, |facts| {
         policy_name::check(
             write.object,
             write.after,
-            age,
+            state,
             facts,
             &write.compiled.config,
         )

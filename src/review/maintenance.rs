@@ -3,7 +3,7 @@
 //! Two conditions must hold. The object has the annotation `openbao.org/maintenance: "true"`. And the user is
 //! in the group `system:masters`, or has the verb `maintenance` on the subresource `perimeter` of each
 //! OpenBaoCluster with a finding, and of each whose pods a new policy selects. The permission is checked
-//! outside of the review, after a denial ([`Lacking`]), and passed back as [`Writer::grants`](super::Writer).
+//! outside of the review, after a denial ([`MissingPermission`]), and passed back as [`Writer::grants`](super::Writer).
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -36,14 +36,14 @@ const NAMED: usize = 10;
 
 /// Permission that the user of a denied maintenance write lacks.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Lacking {
+pub enum MissingPermission {
     /// The verb on each of these OpenBaoClusters.
     Verb(BTreeSet<ObjectRef>),
     /// Membership in `system:masters`, since the write concerns more than OpenBaoClusters with a name.
     Masters,
 }
 
-impl Lacking {
+impl MissingPermission {
     /// Permission to maintain these objects. Permission is for a named OpenBaoCluster. There is none for the
     /// operator's own pods, nor for a cluster whose name is generated.
     fn of(objects: BTreeSet<ObjectRef>) -> Self {
@@ -65,7 +65,7 @@ impl Lacking {
     }
 }
 
-impl fmt::Display for Lacking {
+impl fmt::Display for MissingPermission {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the annotation {ANNOTATION} counts only for a writer ")?;
         let clusters = match self {
@@ -153,12 +153,12 @@ impl<'a> Allowance<'a> {
 
 /// Permission that the user of a maintenance write lacks; `None` if nothing is denied or the write is not
 /// marked.
-pub(super) fn lacking(
+pub(super) fn missing_permission(
     compiled: Option<&CompiledSnapshot>,
     request: &Request,
     class: WriterClass,
     verdict: &Verdict,
-) -> Option<Lacking> {
+) -> Option<MissingPermission> {
     let is_asked = class == WriterClass::Everyone && request.is_maintenance();
     let denied = verdict.findings.iter();
     let mut denied = denied
@@ -168,21 +168,21 @@ pub(super) fn lacking(
         return None;
     }
     let Some(compiled) = compiled else {
-        return Some(Lacking::Masters);
+        return Some(MissingPermission::Masters);
     };
     let mut needed = selected(compiled, request);
     needed.extend(denied.flat_map(|finding| concerned(compiled, finding)));
-    Some(Lacking::of(needed))
+    Some(MissingPermission::of(needed))
 }
 
 /// The same for a write that the mutating webhook repairs.
-pub(super) fn lacking_to_keep(
+pub(super) fn missing_permission_to_keep(
     request: &Request,
     clusters: impl Iterator<Item = ObjectRef>,
-) -> Option<Lacking> {
+) -> Option<MissingPermission> {
     request
         .is_maintenance()
-        .then(|| Lacking::of(clusters.collect()))
+        .then(|| MissingPermission::of(clusters.collect()))
 }
 
 /// Returns true if nothing is repaired, since the user has permission.

@@ -29,7 +29,7 @@ pub type Objects = BTreeMap<ObjectRef, Object>;
 
 /// Findings about one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Judged {
+pub struct ReviewedObject {
     /// The object.
     pub object: ObjectRef,
     /// The verdict.
@@ -47,7 +47,7 @@ pub fn final_state(
     writer: &Writer,
     objects: &Objects,
     missing: Missing,
-) -> Vec<Judged> {
+) -> Vec<ReviewedObject> {
     let review_object = |(reference, object): (&ObjectRef, &Object)| {
         let by = if is_managed(compiled, reference) {
             By::Stored
@@ -64,7 +64,7 @@ pub fn final_state(
         Some(with_isolation(compiled, reviewed, missing))
     };
     let unread = other_policies::unread(compiled, EnforcementPoint::Check).into_iter();
-    let unread = unread.map(|finding| Judged {
+    let unread = unread.map(|finding| ReviewedObject {
         object: finding.object.clone(),
         verdict: Verdict::new(vec![finding]),
     });
@@ -76,7 +76,11 @@ pub fn final_state(
 }
 
 /// A cluster's verdict with findings about isolation by its policies.
-fn with_isolation(compiled: &CompiledSnapshot, reviewed: Judged, missing: Missing) -> Judged {
+fn with_isolation(
+    compiled: &CompiledSnapshot,
+    reviewed: ReviewedObject,
+    missing: Missing,
+) -> ReviewedObject {
     let mut perimeters = compiled.perimeters(&reviewed.object.namespace).iter();
     let Some(cluster) = perimeters.find(|cluster| cluster.object == reviewed.object) else {
         return reviewed;
@@ -91,7 +95,7 @@ fn with_isolation(compiled: &CompiledSnapshot, reviewed: Judged, missing: Missin
         EnforcementPoint::Check,
         missing,
     ));
-    Judged {
+    ReviewedObject {
         verdict: Verdict::new(findings),
         object: reviewed.object,
     }
@@ -105,7 +109,7 @@ pub fn edit_between(
     before: &Objects,
     after: &Objects,
     respecified: &BTreeSet<ObjectRef>,
-) -> Vec<Judged> {
+) -> Vec<ReviewedObject> {
     let mut names: Vec<&ObjectRef> = before.keys().chain(after.keys()).collect();
     names.sort();
     names.dedup();
@@ -270,7 +274,7 @@ fn review_object(
     by: By<'_>,
     reference: &ObjectRef,
     pair: &Pair<'_>,
-) -> Option<Judged> {
+) -> Option<ReviewedObject> {
     let (class, writer) = match by {
         By::Writer(writer) => (WriterClass::of(writer, &compiled.config), writer.clone()),
         By::Stored => (WriterClass::Stored, Writer::default()),
@@ -286,7 +290,7 @@ fn review_object(
     {
         let point = EnforcementPoint::Check;
         let findings = other_policies::of_policy(compiled, reference, policy, point);
-        return (!findings.is_empty()).then(|| Judged {
+        return (!findings.is_empty()).then(|| ReviewedObject {
             object: reference.clone(),
             verdict: Verdict::new(findings),
         });
@@ -306,7 +310,7 @@ fn review_object(
         point: EnforcementPoint::Check,
         subject,
     };
-    Some(Judged {
+    Some(ReviewedObject {
         object: reference.clone(),
         verdict: review_as(compiled, &request, class),
     })

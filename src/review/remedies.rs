@@ -26,10 +26,10 @@ use crate::rules::{Code, Finding, Level, Onset};
 use netpol::cover::Budget;
 
 /// Maximum number of findings of one denial that get remedies.
-const MOST_FINDINGS: usize = 16;
+const MAX_FINDINGS: usize = 16;
 
 /// Maximum number of additional reviews for one denial.
-const MOST_REVIEWS: usize = 12;
+const MAX_REVIEWS: usize = 12;
 
 /// Cost of compiling the perimeters of a namespace, in comparisons for each policy in it.
 const COMPILED: usize = 100;
@@ -66,7 +66,7 @@ pub(super) fn attach(
     if request.point == EnforcementPoint::Audit || proposed.is_empty() {
         return;
     }
-    let is_few = proposed.len() <= MOST_FINDINGS;
+    let is_few = proposed.len() <= MAX_FINDINGS;
     let all_pods = proposed.iter().flat_map(|(finding, _)| &finding.pods);
     let all_pods: BTreeSet<Zone> = all_pods.copied().collect();
     let of_all = denied.excluding(&Vec::from_iter(all_pods));
@@ -138,7 +138,7 @@ impl Denied<'_> {
             if is_last && kept.iter().all(|kept| !kept.is_empty()) {
                 continue;
             }
-            if tried.len() == MOST_REVIEWS || self.budget.get().is_spent() {
+            if tried.len() == MAX_REVIEWS || self.budget.get().is_spent() {
                 break;
             }
             let planned: Vec<&Remedy> = plan.iter().flatten().copied().collect();

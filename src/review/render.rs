@@ -13,7 +13,7 @@ pub use message::{Step, long, message, steps};
 /// Maximum length of a warning that every client shows completely (API server documentation, "Warnings").
 const WARNING_LENGTH: usize = 256;
 /// Minimum length of a reason in a warning.
-const LEAST_REASON: usize = 80;
+const MIN_REASON: usize = 80;
 
 /// The example connection of a finding, with its condition.
 pub fn example(finding: &Finding) -> Option<String> {
@@ -42,7 +42,7 @@ pub fn warning(finding: &Finding) -> String {
     let head = format!("{}{place}: ", finding.code);
     // The connection is the evidence. If there is not enough room, the reason is shortened.
     let taken = head.chars().count() + witness.chars().count();
-    let room = WARNING_LENGTH.saturating_sub(taken).max(LEAST_REASON);
+    let room = WARNING_LENGTH.saturating_sub(taken).max(MIN_REASON);
     let reason = cut(&finding.reason, room);
     shorten(&format!("{head}{reason}{witness}"))
 }

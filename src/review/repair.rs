@@ -70,12 +70,12 @@ pub fn repair(compiled: &CompiledSnapshot, request: &Request) -> Repairs {
         };
     };
     let clusters = managed.into_iter().map(|cluster| cluster.object.clone());
-    let lacking = maintenance::lacking_to_keep(request, clusters);
+    let missing_permission = maintenance::missing_permission_to_keep(request, clusters);
     let mut warnings = found.warnings;
-    warnings.extend(lacking.as_ref().map(ToString::to_string));
+    warnings.extend(missing_permission.as_ref().map(ToString::to_string));
     Repairs {
         warnings,
-        lacking,
+        missing_permission,
         work: budget.get().work(),
         ran_out: budget.get().ran_out(),
         ..found
@@ -160,18 +160,18 @@ fn of_cluster(
 }
 
 /// Maximum number of predecessors of a lost rule that are searched: a policy may have thousands.
-const NEAREST: usize = 100;
+const MAX_CANDIDATES: usize = 100;
 
 /// The new index of old rule `at`: after its nearest predecessor.
 fn behind(old: &[Rule], at: usize, rules: &[Rule]) -> usize {
     let Some(earlier) = old.get(..at) else {
         return rules.len();
     };
-    let mut nearest = earlier.iter().rev().take(NEAREST);
+    let mut nearest = earlier.iter().rev().take(MAX_CANDIDATES);
     let found = nearest.find_map(|old| rules.iter().position(|rule| rule == old));
     match found {
         Some(before) => before + 1,
-        None if earlier.len() > NEAREST => at.min(rules.len()),
+        None if earlier.len() > MAX_CANDIDATES => at.min(rules.len()),
         None => 0,
     }
 }

@@ -11,7 +11,7 @@ use crate::baseline::{Selected, ZonePerimeter};
 use crate::inventory::Policy;
 use crate::rules::declaration::{Declaration, DeclaredRule};
 use crate::rules::default_deny_absent::{Missing, counted};
-use crate::rules::policy_change::{Moment, PolicyChange};
+use crate::rules::policy_change::{PolicyChange, WriteState};
 use crate::rules::policy_owner::lasts;
 use crate::rules::{Code, Finding, Level, Place};
 use netpol::difference::names_as_all;
@@ -193,8 +193,8 @@ pub(super) fn unreplayed(finding: Finding) -> Finding {
 
 /// OBP101: the connection was allowed in every reading before the write, and is not allowed after it.
 fn is_cut(change: &PolicyChange<'_>, shown: &Connection) -> bool {
-    let passed = |moment| passes_at(change, moment, at_change(change, Reading::Must), shown);
-    passed(Moment::Before) && !passed(Moment::After)
+    let passed = |state| passes_at(change, state, at_change(change, Reading::Must), shown);
+    passed(WriteState::Before) && !passed(WriteState::After)
 }
 
 /// OBP101: in some readings of the blocks, rules still allow it after the write.
@@ -203,26 +203,26 @@ fn is_still_possible(change: &PolicyChange<'_>, shown: &Connection) -> bool {
         tunnels: &[],
         ..at_change(change, Reading::May)
     };
-    passes_at(change, Moment::After, at, shown)
+    passes_at(change, WriteState::After, at, shown)
 }
 
-fn passes_at(change: &PolicyChange<'_>, moment: Moment, at: At<'_>, shown: &Connection) -> bool {
+fn passes_at(change: &PolicyChange<'_>, state: WriteState, at: At<'_>, shown: &Connection) -> bool {
     // A policy that cannot be read may isolate, so only rules count then.
     let is_open = change.zone.unreadable.is_empty()
-        && !is_isolated(&views(change, moment), shown.direction, &shown.subject);
-    is_open || is_let_through(&lasting_views(change, moment), shown, at)
+        && !is_isolated(&views(change, state), shown.direction, &shown.subject);
+    is_open || is_let_through(&lasting_views(change, state), shown, at)
 }
 
 /// OBP102: the pod was isolated and no longer is, and nothing permits the connection.
 fn is_bared(change: &PolicyChange<'_>, shown: &Connection) -> bool {
-    let isolated = |moment| {
+    let isolated = |state| {
         is_isolated(
-            &lasting_views(change, moment),
+            &lasting_views(change, state),
             shown.direction,
             &shown.subject,
         )
     };
-    isolated(Moment::Before) && !isolated(Moment::After) && !is_permitted(change, shown)
+    isolated(WriteState::Before) && !isolated(WriteState::After) && !is_permitted(change, shown)
 }
 
 /// OBP201 and OBP202: the rule may allow the connection, and nothing permits it. Connections that the old
@@ -306,20 +306,20 @@ fn at_change<'a>(change: &'a PolicyChange<'_>, reading: Reading) -> At<'a> {
 }
 
 /// All policies of the namespace that apply to the zone, before or after the write.
-fn views<'a>(change: &'a PolicyChange<'_>, moment: Moment) -> Vec<PolicyView<'a>> {
-    let edited = match moment {
-        Moment::Before => change.before.policy,
-        Moment::After => change.after.policy,
+fn views<'a>(change: &'a PolicyChange<'_>, state: WriteState) -> Vec<PolicyView<'a>> {
+    let edited = match state {
+        WriteState::Before => change.before.policy,
+        WriteState::After => change.after.policy,
     };
     let others = change.others.iter().map(|other| other.policy.as_ref());
     others.chain(edited).map(view).collect()
 }
 
 /// The same without those that will be collected with their owners.
-fn lasting_views<'a>(change: &'a PolicyChange<'_>, moment: Moment) -> Vec<PolicyView<'a>> {
-    let edited = match moment {
-        Moment::Before => change.before.policy,
-        Moment::After => change.after.policy,
+fn lasting_views<'a>(change: &'a PolicyChange<'_>, state: WriteState) -> Vec<PolicyView<'a>> {
+    let edited = match state {
+        WriteState::Before => change.before.policy,
+        WriteState::After => change.after.policy,
     };
     let others = change.others.iter().map(|other| other.policy.as_ref());
     let lasting = others.filter(|other| lasts(&other.meta, change.cluster));

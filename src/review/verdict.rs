@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use super::maintenance::Lacking;
+use super::maintenance::MissingPermission;
 use crate::printable;
 use crate::rules::{Code, Finding, Level};
 use netpol::Direction;
@@ -41,7 +41,7 @@ pub struct Verdict {
     /// True if a denial became a warning because the write is permitted maintenance.
     pub maintained: bool,
     /// Permission that the user of a denied maintenance write lacks.
-    pub lacking: Option<Lacking>,
+    pub missing_permission: Option<MissingPermission>,
     /// Work of the proofs in steps ([`Budget::work`](netpol::cover::Budget::work)).
     pub work: u64,
     /// True if a proof used up its budget, so that a larger one may change the verdict.
@@ -68,7 +68,7 @@ impl Verdict {
         Self {
             unreplayed: unreplayed.count(),
             maintained: false,
-            lacking: None,
+            missing_permission: None,
             work: 0,
             ran_out: false,
             findings,
@@ -149,7 +149,7 @@ pub struct Repairs {
     /// One line for the user per repair.
     pub warnings: Vec<String>,
     /// Permission that the user of a repaired maintenance write lacks.
-    pub lacking: Option<Lacking>,
+    pub missing_permission: Option<MissingPermission>,
     /// Work of the proofs, as [`Verdict::work`].
     pub work: u64,
     /// True if a proof used up its budget, as [`Verdict::ran_out`].

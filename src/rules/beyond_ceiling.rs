@@ -1,7 +1,7 @@
 //! OBP201 and OBP202: a rule allows more than the baseline and the cluster's declarations permit, on ingress
 //! and on egress.
 
-use super::policy_change::{Moment, PolicyChange};
+use super::policy_change::{PolicyChange, WriteState};
 use super::proof::SHOWN;
 use super::{Cause, Code, Finding, Onset, Place};
 use crate::baseline::{Selected, SelectedRule};
@@ -140,7 +140,7 @@ fn bare(change: &PolicyChange<'_>, direction: Direction) -> Result<Vec<Region>, 
     if change.zone.rendered.is_some() {
         return Ok(Vec::new());
     }
-    change.open(Moment::Before, direction)
+    change.open(WriteState::Before, direction)
 }
 
 /// The part of a rule that is outside of the ceiling, that neither the old policy nor `rendered` allows, and

@@ -1,6 +1,6 @@
 //! OBP101: a core connection is no longer allowed.
 
-use super::policy_change::{Moment, PolicyChange};
+use super::policy_change::{PolicyChange, WriteState};
 use super::proof::SHOWN;
 use super::remedy::{Change, PolicyEdit, Rank, Remedy};
 use super::text::pods_of;
@@ -34,8 +34,8 @@ pub fn cut<'a>(
     if floor.is_empty() || only_adds(change, direction) {
         return Ok(Vec::new());
     }
-    let open = change.open(Moment::After, direction)?;
-    let after = || allowed(change, Moment::After, direction, &open);
+    let open = change.open(WriteState::After, direction)?;
+    let after = || allowed(change, WriteState::After, direction, &open);
     let mut open_before = None;
     let mut cut = Vec::new();
     for entry in floor {
@@ -44,11 +44,11 @@ pub fn cut<'a>(
             continue;
         }
         if open_before.is_none() {
-            open_before = Some(change.open(Moment::Before, direction)?);
+            open_before = Some(change.open(WriteState::Before, direction)?);
         }
         let open = open_before.as_deref().unwrap_or_default();
-        let before = allowed(change, Moment::Before, direction, open);
-        let lacking = change.all_outside(area, before)?;
+        let before = allowed(change, WriteState::Before, direction, open);
+        let missing = change.all_outside(area, before)?;
         let covers = || {
             // Shortens the lifetime to that of the missing part.
             let after = after().map(|region| RegionRef {
@@ -56,11 +56,11 @@ pub fn cut<'a>(
                 peer: region.peer,
                 ports: region.ports,
             });
-            after.chain(lacking.iter().map(RegionRef::from))
+            after.chain(missing.iter().map(RegionRef::from))
         };
         if let Some(piece) = change.outside(area, covers())? {
             // The connection is evaluated against every rule, before and after.
-            let policies = change.policies(Moment::After);
+            let policies = change.policies(WriteState::After);
             let rules = policies.map(|policy| policy.size(direction)).sum::<usize>();
             if !change.spend(SHOWN + REPLAYS * rules) {
                 return Err(Exhausted::of(covers()));
@@ -82,7 +82,7 @@ fn ambiguous_regions<'a>(
     change: &'a PolicyChange<'_>,
     direction: Direction,
 ) -> impl Iterator<Item = RegionRef<'a>> + Clone {
-    let policies = change.policies(Moment::After);
+    let policies = change.policies(WriteState::After);
     let rules = policies.flat_map(move |policy| policy.rules(direction));
     rules.flat_map(SelectedRule::ambiguous)
 }
@@ -103,11 +103,11 @@ fn only_adds(change: &PolicyChange<'_>, direction: Direction) -> bool {
 /// with their owners. `open` are those that no policy isolates.
 fn allowed<'a>(
     change: &'a PolicyChange<'_>,
-    moment: Moment,
+    state: WriteState,
     direction: Direction,
     open: &'a [Region],
 ) -> impl Iterator<Item = RegionRef<'a>> + Clone {
-    let policies = change.lasting(moment);
+    let policies = change.lasting(state);
     let rules = policies.flat_map(move |policy| policy.must(direction));
     open.iter().map(RegionRef::from).chain(rules)
 }

@@ -1,7 +1,7 @@
 //! OBP102: pods lose their isolation in a direction, so that every connection is allowed.
 
 use super::core_connection_cut::alone;
-use super::policy_change::{Moment, PolicyChange, everything, isolated, whole};
+use super::policy_change::{PolicyChange, WriteState, everything, isolated, whole};
 use super::remedy::{Change, ClusterEdit, PolicyEdit, Rank, Remedy};
 use super::{Cause, Finding, Onset, Place};
 use crate::config::ReviewConfig;
@@ -71,7 +71,7 @@ fn lost(change: &PolicyChange<'_>, direction: Direction) -> Result<Option<Region
     else {
         return Ok(None);
     };
-    let after = isolated(change.lasting(Moment::After), direction);
+    let after = isolated(change.lasting(WriteState::After), direction);
     change.outside(whole(&before.part), after)
 }
 

@@ -43,9 +43,9 @@ pub struct PolicyChange<'a> {
     pub budget: &'a Cell<Budget>,
 }
 
-/// Before or after the write.
+/// State before or after the write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Moment {
+pub enum WriteState {
     /// Before the write.
     Before,
     /// After the write.
@@ -54,20 +54,20 @@ pub enum Moment {
 
 impl PolicyChange<'_> {
     /// All policies of the zone, before or after the write. The written one is first.
-    pub fn policies(&self, moment: Moment) -> impl Iterator<Item = &Selected> + Clone {
-        let edited = match moment {
-            Moment::Before => &self.before,
-            Moment::After => &self.after,
+    pub fn policies(&self, state: WriteState) -> impl Iterator<Item = &Selected> + Clone {
+        let edited = match state {
+            WriteState::Before => &self.before,
+            WriteState::After => &self.after,
         };
         edited.selected.iter().chain(self.others.iter().copied())
     }
 
     /// The policies of the zone that will stay, before or after the write: the written one, and those that no
     /// owner takes along ([`lasts`]).
-    pub fn lasting(&self, moment: Moment) -> impl Iterator<Item = &Selected> + Clone {
-        let edited = match moment {
-            Moment::Before => &self.before,
-            Moment::After => &self.after,
+    pub fn lasting(&self, state: WriteState) -> impl Iterator<Item = &Selected> + Clone {
+        let edited = match state {
+            WriteState::Before => &self.before,
+            WriteState::After => &self.after,
         };
         let others = self.others.iter().copied();
         let lasting = others.filter(|other| lasts(&other.policy.meta, self.cluster));
@@ -93,12 +93,12 @@ impl PolicyChange<'_> {
 
     /// The parts of the zone that no policy isolates, open to and from everyone. There are none while a
     /// policy of the namespace cannot be read, since that one may isolate.
-    pub fn open(&self, moment: Moment, direction: Direction) -> Result<Vec<Region>, Exhausted> {
+    pub fn open(&self, state: WriteState, direction: Direction) -> Result<Vec<Region>, Exhausted> {
         if !self.zone.unreadable.is_empty() {
             return Ok(Vec::new());
         }
         let any = LabelSet::any();
-        let isolated = isolated(self.policies(moment), direction);
+        let isolated = isolated(self.policies(state), direction);
         let free = self.all_outside(whole(&any), isolated)?;
         Ok(free
             .into_iter()

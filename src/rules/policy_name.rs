@@ -16,11 +16,11 @@ const PATH: &str = "metadata.name";
 
 /// Creation or update of a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Age {
-    /// This write creates it.
-    New,
-    /// It exists already.
-    Old,
+pub(crate) enum ClusterState {
+    /// This write creates the cluster.
+    Created,
+    /// The cluster exists already.
+    Updated,
 }
 
 /// Findings about the names of a cluster's policies. The operator renders no policies for a restored cluster,
@@ -28,15 +28,17 @@ pub(crate) enum Age {
 pub(crate) fn check(
     object: &ObjectRef,
     after: &Cluster,
-    age: Age,
+    state: ClusterState,
     facts: &NamespaceFacts,
     config: &ReviewConfig,
 ) -> Vec<Finding> {
     if !after.is_rendered(config.baseline) {
         return Vec::new();
     }
-    let mut findings: Vec<Finding> = collision(object, age, facts, config).into_iter().collect();
-    if age == Age::New {
+    let mut findings: Vec<Finding> = collision(object, state, facts, config)
+        .into_iter()
+        .collect();
+    if state == ClusterState::Created {
         findings.extend(leftovers(object, after, facts, config));
     }
     findings
@@ -45,7 +47,7 @@ pub(crate) fn check(
 /// Two clusters with policies of the same name.
 fn collision(
     object: &ObjectRef,
-    age: Age,
+    state: ClusterState,
     facts: &NamespaceFacts,
     config: &ReviewConfig,
 ) -> Option<Finding> {
@@ -69,7 +71,7 @@ fn collision(
             .to_owned(),
         ..Finding::of(
             Cause::PolicyNameTaken,
-            Onset::of(age == Age::Old),
+            Onset::of(state == ClusterState::Updated),
             object,
             PATH,
         )

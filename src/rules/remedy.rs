@@ -171,7 +171,7 @@ pub fn namespace_to_name() -> Peer {
 }
 
 /// Maximum number of port entries in a remedy.
-const MOST_PORTS: usize = 8;
+const MAX_PORTS: usize = 8;
 
 /// Port entries for the numbers of a set; `None` if there are none or too many.
 pub fn port_entries(ports: &PortSet) -> Option<Vec<PortEntry>> {
@@ -183,5 +183,5 @@ pub fn port_entries(ports: &PortSet) -> Option<Vec<PortEntry>> {
             ports: PortRange::Numbers(*range.start(), *range.end()),
         }));
     }
-    (!all.is_empty() && all.len() <= MOST_PORTS).then_some(all)
+    (!all.is_empty() && all.len() <= MAX_PORTS).then_some(all)
 }

@@ -184,7 +184,7 @@ impl<'a> Review<'a> {
 
     /// Answers a request whose body was not read.
     fn unread(self, why: &'static str, status: StatusCode, message: &'static str) -> Response {
-        let noted = Record::of(self.webhook, Resolution::NotJudged);
+        let noted = Record::of(self.webhook, Resolution::Unreviewed);
         audit::rejected_request(&self.state.metrics, &noted, why, self.begun.elapsed());
         text(status, message)
     }

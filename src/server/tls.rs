@@ -81,7 +81,7 @@ pub enum TlsError {
     },
     /// An issued pair is not valid PEM.
     #[error("cannot read the issued certificate")]
-    Made {
+    IssuedPair {
         /// The cause.
         #[source]
         source: PemError,
@@ -150,9 +150,9 @@ impl Served {
     /// # Errors
     /// The pair is not valid PEM, or does not match.
     pub(crate) fn from_pair(pair: &Pair) -> Result<Self, TlsError> {
-        let made = |source| TlsError::Made { source };
-        let chain = pem::certificates(pair.certificate.as_bytes()).map_err(made)?;
-        let key = pem::key(pair.key.as_bytes()).map_err(made)?;
+        let unreadable = |source| TlsError::IssuedPair { source };
+        let chain = pem::certificates(pair.certificate.as_bytes()).map_err(unreadable)?;
+        let key = pem::key(pair.key.as_bytes()).map_err(unreadable)?;
         Self::new(chain, key)
     }
 }

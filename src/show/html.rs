@@ -11,7 +11,7 @@ const STYLE: &str = include_str!("html/style.css");
 
 /// Source, time and version of a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Made {
+pub struct Provenance {
     /// The facts, in words.
     pub from: String,
     /// The time, in RFC 3339.
@@ -21,7 +21,7 @@ pub struct Made {
 }
 
 /// The page.
-pub fn page(view: &View, made: &Made) -> String {
+pub fn page(view: &View, provenance: &Provenance) -> String {
     let names: Vec<String> = view.clusters.iter().map(name).collect();
     let page = html! {
         (DOCTYPE)
@@ -40,8 +40,8 @@ pub fn page(view: &View, made: &Made) -> String {
                     h1 { "OpenBao network perimeter" }
                     p { "Baseline " code { (view.baseline) } }
                     p.made {
-                        "Made from " (made.from) " at " time datetime=(made.at) { (made.at) }
-                        " by openbao-perimeter " (made.version)
+                        "Made from " (provenance.from) " at " time datetime=(provenance.at) { (provenance.at) }
+                        " by openbao-perimeter " (provenance.version)
                     }
                 }
                 nav aria-label="Contents" {
@@ -283,7 +283,7 @@ impl State {
             Self::Held => "held",
             Self::Broken => "broken",
             Self::Open => "open",
-            Self::PartlyOpen | Self::NotJudged => "unjudged",
+            Self::PartlyOpen | Self::Undecided => "unjudged",
             Self::Closed | Self::Off => "off",
         }
     }

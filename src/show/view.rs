@@ -180,7 +180,7 @@ pub(crate) enum State {
     /// Its condition does not hold here.
     Off,
     /// An address is not known, or the proof is out of budget.
-    NotJudged,
+    Undecided,
 }
 
 impl State {
@@ -193,7 +193,7 @@ impl State {
             Self::PartlyOpen => "partly open",
             Self::Closed => "closed",
             Self::Off => "off",
-            Self::NotJudged => "unjudged",
+            Self::Undecided => "unjudged",
         }
     }
 }

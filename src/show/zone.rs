@@ -13,7 +13,7 @@ use crate::inventory::ObjectRef;
 use crate::review::{CompiledSnapshot, render};
 use crate::rules::Code;
 use crate::rules::default_deny_absent::{self, Missing};
-use crate::rules::policy_change::{Moment, PolicyChange, Side as PolicyWrite};
+use crate::rules::policy_change::{PolicyChange, Side as PolicyWrite, WriteState};
 use netpol::cover::{Budget, Exhausted};
 use netpol::rule::{PortEntry, Rule};
 use netpol::{Direction, Region, RegionRef};
@@ -108,7 +108,7 @@ fn isolation(case: &PolicyChange<'_>, direction: Direction) -> Isolation {
 }
 
 fn of_direction(case: &PolicyChange<'_>, direction: Direction) -> Vec<RowView> {
-    let open = case.open(Moment::After, direction);
+    let open = case.open(WriteState::After, direction);
     let entries = case.zone.ceiling(direction);
     let mut views = Vec::new();
     for row in rows(case.zone.pods, direction, case.config) {
@@ -116,7 +116,7 @@ fn of_direction(case: &PolicyChange<'_>, direction: Direction) -> Vec<RowView> {
         if lacks_address(row, &rules) {
             let peer = "the API server, whose address nothing names".to_owned();
             views.push(RowView {
-                state: State::NotJudged,
+                state: State::Undecided,
                 standing: standing(case, row),
                 ..without_rule(row, peer)
             });
@@ -198,10 +198,10 @@ pub(crate) fn without_address(
         .flat_map(|zone| {
             let entries = zone.ceiling(Direction::Egress);
             let rows = rows(zone.pods, Direction::Egress, &snapshot.config);
-            let lacking = rows.filter(|row| {
+            let missing = rows.filter(|row| {
                 row.status == RowStatus::Required && lacks_address(row, &rules(row, entries))
             });
-            lacking.map(|row| row.id)
+            missing.map(|row| row.id)
         })
         .collect();
     found.dedup();
@@ -229,7 +229,7 @@ fn of_rule(
 ) -> RowView {
     let direction = row.direction;
     let standing = standing(case, row);
-    let policies = || case.policies(Moment::After);
+    let policies = || case.policies(WriteState::After);
     let verdict = open.cloned().map_err(Clone::clone).and_then(|open| {
         let covers = || {
             let rules = policies().flat_map(|policy| counted(policy, standing, direction));
@@ -248,7 +248,7 @@ fn of_rule(
         Ok((missing, touched))
     });
     let state = match (&verdict, standing) {
-        (Err(_), _) => State::NotJudged,
+        (Err(_), _) => State::Undecided,
         (Ok((None, _)), "floor") => State::Held,
         (Ok((Some(_), _)), "floor") => State::Broken,
         (Ok((None, _)), _) => State::Open,
@@ -309,7 +309,7 @@ fn openers(
     let own = entries.first().map(|entry| entry.rule.as_ref());
     let mut alone = Vec::new();
     let mut helping = Vec::new();
-    for policy in case.policies(Moment::After) {
+    for policy in case.policies(WriteState::After) {
         let managed = case.cluster.managed(&policy.name).is_some();
         let written = policy.policy.effective_rules(direction);
         for (at, rule) in policy.rules(direction).enumerate() {

@@ -104,7 +104,7 @@ impl Located {
 
 /// A chart or a kustomization that was built.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Build {
+pub struct BuildRecipe {
     /// The command, such as `helm template charts/web`. It is the file of the origin.
     pub command: String,
     /// Path of the folder below the path that the caller named.
@@ -127,7 +127,7 @@ pub struct Manifests {
     /// The text of each file, for excerpts in messages.
     pub(crate) texts: Arc<BTreeMap<PathBuf, String>>,
     /// Builds that made objects.
-    pub(crate) builds: Arc<Vec<Build>>,
+    pub(crate) builds: Arc<Vec<BuildRecipe>>,
     /// Key of the build that a world was made for.
     pub(crate) key: Option<String>,
     /// Files and folders that were left out.

@@ -9,7 +9,7 @@ use openbao_perimeter::config::ReviewConfig;
 use openbao_perimeter::inventory::{Change, Kind, Snapshot, read};
 use openbao_perimeter::review::CompiledSnapshot;
 use openbao_perimeter::show::conditions::{Condition, Live};
-use openbao_perimeter::show::html::{self, Made};
+use openbao_perimeter::show::html::{self, Provenance};
 use openbao_perimeter::show::mermaid;
 use openbao_perimeter::show::view::View;
 use serde_json::{Value, json};
@@ -29,8 +29,8 @@ fn view(objects: &[Value]) -> View {
     View::new(&world, &clusters)
 }
 
-fn made() -> Made {
-    Made {
+fn provenance() -> Provenance {
+    Provenance {
         from: "manifests".to_owned(),
         at: "2026-11-30T12:00:00Z".to_owned(),
         version: "0.1.0".to_owned(),
@@ -81,7 +81,7 @@ fn busy() -> View {
 
 #[test]
 fn the_page_needs_nothing_from_outside_and_runs_nothing() {
-    let page = html::page(&busy(), &made());
+    let page = html::page(&busy(), &provenance());
     for outside in [
         "<script", "<link", "<img", "<iframe", "@import", "src=", "http:", "https:", "onload",
     ] {
@@ -125,7 +125,7 @@ fn what_manifests_say_is_never_markup() {
             reason: evil.to_owned(),
         }),
     }];
-    let page = html::page(&view, &made());
+    let page = html::page(&view, &provenance());
     assert!(
         !page.contains("<script") && !page.contains("<img"),
         "{page}"
@@ -189,7 +189,7 @@ fn opened(browser: &Path, file: &Path, profile: &Path) -> (String, String) {
 fn a_browser_shows_the_page_whole_at_the_widths_of_phones_and_desks() {
     let browser = browser().expect("a browser in PATH");
     let folder = folder("page");
-    let page = html::page(&busy(), &made());
+    let page = html::page(&busy(), &provenance());
     let plain = folder.join("page.html");
     fs::write(&plain, &page).unwrap();
     let (dom, log) = opened(&browser, &plain, &folder.join("profile"));
@@ -219,7 +219,7 @@ fn a_browser_shows_the_page_whole_at_the_widths_of_phones_and_desks() {
 
 #[test]
 fn the_page_has_a_table_of_contents_and_says_what_it_was_made_from() {
-    let page = html::page(&busy(), &made());
+    let page = html::page(&busy(), &provenance());
     for part in [
         "<a href=\"#cluster-0\">a-tenants-namespace-with-quite-a-long-name/payments-production-vault</a>",
         "id=\"cluster-0\"",

@@ -1,6 +1,6 @@
 //! `check --fix`: denials ended by edits of the NetworkPolicies in the files.
 //!
-//! The best remedies that narrow are made, all in memory. After each step the whole input is judged again: an edit
+//! The best remedies that narrow are made, all in memory. After each step the whole input is reviewed again: an edit
 //! stays if it ends a denial, opens no connection and adds no finding. Nothing is written before the last step.
 
 mod files;
@@ -16,7 +16,7 @@ use crate::inventory::ObjectRef;
 use crate::printable;
 use crate::review::CompiledSnapshot;
 use crate::review::connectivity::{Effect, connectivity};
-use crate::review::offline::Judged;
+use crate::review::offline::ReviewedObject;
 use crate::rules::remedy::{Change, Lines, Rank, Remedy};
 use crate::rules::{Code, Finding, Level};
 use crate::sources::files::{Located, Manifests, Origin, ReadOptions};
@@ -30,11 +30,11 @@ const REVIEWS: usize = 256;
 pub(super) struct World {
     pub(super) manifests: Manifests,
     pub(super) compiled: CompiledSnapshot,
-    pub(super) judged: Vec<Judged>,
+    pub(super) reviewed: Vec<ReviewedObject>,
 }
 
 /// Reviews all worlds of the manifests.
-pub(super) type Judge<'a> = &'a dyn Fn(&Manifests) -> Vec<World>;
+pub(super) type Review<'a> = &'a dyn Fn(&Manifests) -> Vec<World>;
 
 /// A NetworkPolicy that was edited.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
@@ -125,12 +125,12 @@ pub(super) fn fix(
     manifests: Manifests,
     texts: Texts,
     options: &ReadOptions,
-    judge: Judge<'_>,
+    review: Review<'_>,
 ) -> Outcome {
-    let worlds = judge(&manifests);
+    let worlds = review(&manifests);
     let mut fixer = Fixer {
         options,
-        judge,
+        review,
         manifests,
         texts,
         worlds,
@@ -157,7 +157,7 @@ pub(super) fn fix(
 
 struct Fixer<'a> {
     options: &'a ReadOptions,
-    judge: Judge<'a>,
+    review: Review<'a>,
     manifests: Manifests,
     texts: Texts,
     worlds: Vec<World>,
@@ -284,7 +284,7 @@ impl Fixer<'_> {
             let text = texts.edit(&file, &edits)?;
             manifests = manifests.with_text(&file, text, self.options)?;
         }
-        let worlds = (self.judge)(&manifests);
+        let worlds = (self.review)(&manifests);
         let (old, new) = (Counts::of(&self.worlds), Counts::of(&worlds));
         let mut about = candidates.iter().map(|candidate| &candidate.about);
         let is_better = about.all(|about| old.has_more_denials(&new, about));
@@ -325,9 +325,9 @@ impl Fixer<'_> {
 /// The findings that deny.
 fn denials(world: &World) -> impl Iterator<Item = &Finding> {
     let findings = world
-        .judged
+        .reviewed
         .iter()
-        .flat_map(|judged| &judged.verdict.findings);
+        .flat_map(|reviewed| &reviewed.verdict.findings);
     findings.filter(|finding| finding.level == Level::Deny)
 }
 
@@ -362,8 +362,8 @@ struct Counts(BTreeMap<(ObjectRef, Code), (usize, usize)>);
 impl Counts {
     fn of(worlds: &[World]) -> Self {
         let mut counts = Self::default();
-        let judged = worlds.iter().flat_map(|world| &world.judged);
-        for finding in judged.flat_map(|judged| &judged.verdict.findings) {
+        let reviewed = worlds.iter().flat_map(|world| &world.reviewed);
+        for finding in reviewed.flat_map(|reviewed| &reviewed.verdict.findings) {
             let about = (finding.object.clone(), finding.code);
             let (denied, all) = counts.0.entry(about).or_default();
             *denied += usize::from(finding.level == Level::Deny);

@@ -10,7 +10,7 @@ use super::report::Report;
 /// Numbers of objects.
 #[derive(Clone, Copy, Debug, Default, JsonSchema, Serialize)]
 pub(super) struct Summary {
-    /// Objects that were judged.
+    /// Objects that were reviewed.
     pub(super) judged: usize,
     /// Objects that are denied.
     pub(super) denied: usize,
@@ -18,7 +18,7 @@ pub(super) struct Summary {
     pub(super) warned: usize,
     /// Objects of other kinds.
     pub(super) skipped: usize,
-    /// Objects that could not be judged.
+    /// Objects that could not be checked.
     pub(super) unjudged: usize,
 }
 

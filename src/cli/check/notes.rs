@@ -1,12 +1,12 @@
-//! Notes of `check`: objects that it did not judge, and assumptions that it made.
+//! Notes of `check`: objects that it did not check, and assumptions that it made.
 
 use std::path::{Path, PathBuf};
 
-use super::not_judged::Omission;
+use super::unchecked::Omission;
 use crate::cli::namespace;
 use crate::inventory::{Kind, Object, ObjectRef};
 use crate::review::CompiledSnapshot;
-use crate::review::offline::Judged;
+use crate::review::offline::ReviewedObject;
 use crate::show::zone::without_address;
 use crate::sources::files::Manifests;
 
@@ -19,7 +19,7 @@ pub(super) struct Input<'a> {
     pub(super) defaulted: Vec<ObjectRef>,
     pub(super) before: Option<&'a Manifests>,
     pub(super) after: &'a Manifests,
-    /// Whether another world has judged kinds, or tells that none has.
+    /// Whether another set has reviewed kinds, or reports that none has.
     pub(super) is_told: bool,
 }
 
@@ -28,7 +28,7 @@ impl Input<'_> {
         self.before.into_iter().chain([self.after])
     }
 
-    /// Whether no object is of a kind that is judged.
+    /// Whether no object is of a reviewed kind.
     pub(super) fn is_of_other_kinds(&self) -> bool {
         !self.is_told && !self.manifests().any(Manifests::has_reviewed_kinds)
     }
@@ -36,11 +36,15 @@ impl Input<'_> {
     /// The objects that were not checked, in whole or in a row: no cluster is known in the namespace of a policy,
     /// neither before nor after; the cluster of a restore is not known; or no address of the API server is known. A
     /// dump of a cluster shows which clusters there are.
-    pub(super) fn unjudged(&self, world: &CompiledSnapshot, judged: &[Judged]) -> Vec<Omission> {
-        let rows = judged.iter().flat_map(|judged| {
-            let rows = without_address(world, &judged.object).into_iter();
+    pub(super) fn omissions(
+        &self,
+        world: &CompiledSnapshot,
+        reviewed: &[ReviewedObject],
+    ) -> Vec<Omission> {
+        let rows = reviewed.iter().flat_map(|reviewed| {
+            let rows = without_address(world, &reviewed.object).into_iter();
             rows.map(|row| Omission {
-                object: judged.object.clone(),
+                object: reviewed.object.clone(),
                 row: Some(row),
                 reason: "no address of the API server is known".to_owned(),
             })
@@ -57,34 +61,34 @@ impl Input<'_> {
             });
             clusters.any(|known| **known == *namespace)
         };
-        let objects = judged.iter().map(|judged| &judged.object);
+        let objects = reviewed.iter().map(|reviewed| &reviewed.object);
         let objects = objects
             .filter(|object| object.kind != Kind::NetworkPolicy || !had_cluster(&object.namespace));
         let whole = objects.filter_map(|object| {
             Some(Omission {
                 object: object.clone(),
                 row: None,
-                reason: namespace::unjudged(world, object)?,
+                reason: namespace::unguarded_reason(world, object)?,
             })
         });
         whole.chain(rows).collect()
     }
 
     /// Everything to say about the input that is about no finding.
-    pub(super) fn notes(&self, judged: &[Judged]) -> Vec<String> {
+    pub(super) fn notes(&self, reviewed: &[ReviewedObject]) -> Vec<String> {
         let mut notes = Vec::new();
         if self.is_of_other_kinds() {
-            let kinds: Vec<&str> = judged_kinds().map(Kind::as_str).collect();
+            let kinds: Vec<&str> = reviewed_kinds().map(Kind::as_str).collect();
             let others = self.other_kinds(|_| true);
             let colon = if others.is_empty() { "" } else { ": " };
             notes.push(format!(
                 "nothing was checked, since there is no {}{colon}{others}",
                 kinds.join(", ")
             ));
-        } else if self.before.is_some() && judged.is_empty() {
+        } else if self.before.is_some() && reviewed.is_empty() {
             notes.push("nothing was checked, since nothing differs from --before".to_owned());
         }
-        let is_namesake = |kind: &str| judged_kinds().any(|judged| judged.as_str() == kind);
+        let is_namesake = |kind: &str| reviewed_kinds().any(|known| known.as_str() == kind);
         let namesakes = self.other_kinds(is_namesake);
         if !namesakes.is_empty() {
             notes.push(format!(
@@ -147,6 +151,6 @@ fn counted(number: usize, word: &str) -> String {
     format!("{number} {word}{plural}")
 }
 
-fn judged_kinds() -> impl Iterator<Item = Kind> {
+fn reviewed_kinds() -> impl Iterator<Item = Kind> {
     Kind::ALL.into_iter().filter(|kind| kind.is_reviewed())
 }

@@ -12,12 +12,12 @@ use serde_json::Value;
 use super::connectivity::Diff;
 use super::fix::Fixed;
 use super::joined::Summary;
-use super::not_judged::{NotJudged, named};
 use super::notes::Input;
+use super::unchecked::{Unchecked, named};
 use crate::cli::output::OutputArgs;
 use crate::inventory::ObjectRef;
 use crate::review::CompiledSnapshot;
-use crate::review::offline::{Judged, counted_as_rendered};
+use crate::review::offline::{ReviewedObject, counted_as_rendered};
 use crate::rules::inside_ceiling::Proof;
 use crate::rules::{Finding, Level};
 use crate::show::conditions::{self, Condition};
@@ -49,22 +49,22 @@ pub(super) struct Report {
     pub(super) connectivity: Option<Diff>,
     /// Managed policies that are in no file and count as the operator renders them.
     pub(super) counted_as_rendered: Vec<String>,
-    /// Objects that could not be judged.
-    pub(super) unjudged: Vec<NotJudged>,
+    /// Objects that could not be checked.
+    pub(super) unjudged: Vec<Unchecked>,
     /// Notes about the input.
     pub(super) notes: Vec<String>,
     /// Errors of files, documents and builds that could not be read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) unreadable: Vec<String>,
-    /// Status checkpoints of the objects that were judged.
+    /// Status checkpoints of the objects that were reviewed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) checkpoints: Vec<Checkpoints>,
     /// Numbers of objects.
     pub(super) summary: Summary,
-    /// Objects that were judged.
+    /// Objects that were reviewed.
     #[serde(skip)]
     pub(super) judged: Vec<Name>,
-    /// True if no object is of a kind that is judged.
+    /// True if no object is of a reviewed kind.
     #[serde(skip)]
     pub(super) is_of_other_kinds: bool,
 }
@@ -103,32 +103,32 @@ pub(super) struct Accepted {
 impl Report {
     pub(super) fn new(
         world: &CompiledSnapshot,
-        judged: &[Judged],
+        reviewed: &[ReviewedObject],
         explained: &[Proof],
         input: &Input<'_>,
         connectivity: Option<Diff>,
     ) -> Self {
         let (before, after) = (input.before, input.after);
         let files = Files::new(before.into_iter().chain([after]));
-        let unjudged = input.unjudged(world, judged).into_iter();
-        let unjudged: Vec<NotJudged> = unjudged
+        let unjudged = input.omissions(world, reviewed).into_iter();
+        let unjudged: Vec<Unchecked> = unjudged
             .map(|omission| {
                 let located = files.of(&omission.object);
-                NotJudged::new(omission, located.and_then(Located::place))
+                Unchecked::new(omission, located.and_then(Located::place))
             })
             .collect();
         let is_deleted = |policy: &ObjectRef| {
             let mut old = before.into_iter().flat_map(|before| &before.objects);
             old.any(|located| located.object.reference() == *policy)
         };
-        let once = unique::findings(judged);
+        let once = unique::findings(reviewed);
         let has = |level: Level| {
             let has = |findings: &&Vec<&Finding>| findings.iter().any(|found| found.level == level);
             once.iter().filter(has).count()
         };
-        let reviewed = judged.iter().filter(|one| one.object.kind.is_reviewed());
+        let counted = reviewed.iter().filter(|one| one.object.kind.is_reviewed());
         let summary = Summary {
-            judged: reviewed.count() - unjudged.iter().filter(|one| one.row.is_none()).count(),
+            judged: counted.count() - unjudged.iter().filter(|one| one.row.is_none()).count(),
             denied: has(Level::Deny),
             warned: has(Level::Warn),
             skipped: after.skipped(),
@@ -151,25 +151,25 @@ impl Report {
                 .map(ToString::to_string)
                 .collect(),
             unjudged,
-            notes: input.notes(judged),
+            notes: input.notes(reviewed),
             unreadable: Vec::new(),
-            checkpoints: judged
+            checkpoints: reviewed
                 .iter()
-                .filter_map(|judged| Checkpoints::of(world, &judged.object))
+                .filter_map(|reviewed| Checkpoints::of(world, &reviewed.object))
                 .collect(),
             summary,
-            judged: judged
+            judged: reviewed
                 .iter()
-                .map(|judged| Name::new(&judged.object, &files))
+                .map(|reviewed| Name::new(&reviewed.object, &files))
                 .collect(),
             is_of_other_kinds: input.is_of_other_kinds(),
         }
     }
 
     /// Adds remedies as edits of the files.
-    pub(super) fn with_edits(mut self, judged: &[Judged], input: &Input<'_>) -> Self {
+    pub(super) fn with_edits(mut self, reviewed: &[ReviewedObject], input: &Input<'_>) -> Self {
         let files = Files::new(input.before.into_iter().chain([input.after]));
-        let findings = unique::findings(judged).into_iter().flatten();
+        let findings = unique::findings(reviewed).into_iter().flatten();
         for (reported, finding) in self.findings.iter_mut().zip(findings) {
             reported.fix = files.fix(finding);
         }

@@ -7,8 +7,8 @@ use annotate_snippets::{AnnotationKind, Element, Level, Origin, Renderer, Snippe
 use anstyle::Style;
 
 use super::joined::Summary;
-use super::not_judged::NotJudged;
 use super::report::{DENIED, NOTE, Report, Reported, Shown, WARNING};
+use super::unchecked::Unchecked;
 use crate::cli::namespace::named;
 use crate::cli::output::OutputArgs;
 use crate::cli::text::{self, BAD, DOUBTFUL, MARK, STRONG, styled, wrapped};
@@ -47,7 +47,7 @@ pub(super) fn of(report: &Report, is_explained: bool) -> String {
         let line = format!("note: {policy} is not in the files: assuming the rendered policy");
         let _ = writeln!(text, "{}", wrapped(&line, "", "  "));
     }
-    unjudged(&mut text, &report.unjudged);
+    unchecked(&mut text, &report.unjudged);
     for note in &report.notes {
         let note = format!("note: {}", printable::line(note));
         let _ = writeln!(text, "{}", wrapped(&note, "", "  "));
@@ -65,12 +65,12 @@ pub(super) fn of(report: &Report, is_explained: bool) -> String {
     text
 }
 
-/// Objects that could not be judged, with one line for all that have the same reason.
-fn unjudged(text: &mut String, all: &[NotJudged]) {
-    let mut by_reason: BTreeMap<(&str, &str), Vec<&NotJudged>> = BTreeMap::new();
-    for unjudged in all {
-        let reason = (unjudged.reason.as_str(), unjudged.help());
-        by_reason.entry(reason).or_default().push(unjudged);
+/// Objects that could not be checked, with one line for all that have the same reason.
+fn unchecked(text: &mut String, all: &[Unchecked]) {
+    let mut by_reason: BTreeMap<(&str, &str), Vec<&Unchecked>> = BTreeMap::new();
+    for object in all {
+        let reason = (object.reason.as_str(), object.help());
+        by_reason.entry(reason).or_default().push(object);
     }
     for ((reason, help), objects) in by_reason {
         let verb = if objects.len() == 1 { "was" } else { "were" };

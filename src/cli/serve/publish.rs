@@ -30,7 +30,7 @@ pub(super) type Notify = Box<dyn Fn(Option<&str>) + Send + Sync>;
 const PACE: u32 = 3;
 
 /// Longest pause after a compilation.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+const MAX_PAUSE: Duration = Duration::from_secs(5);
 
 /// Warning while the newest facts are not in force.
 const STUCK: &str = "the newest facts or settings could not be compiled (a bug in openbao-perimeter, see the log); \
@@ -59,7 +59,7 @@ impl Publisher {
                     Ok(()) => {
                         let (config, start) = (self.admission.config(), Instant::now());
                         self.publish(config).await;
-                        earliest = Instant::now() + LONGEST_PAUSE.min(start.elapsed() * PACE);
+                        earliest = Instant::now() + MAX_PAUSE.min(start.elapsed() * PACE);
                     }
                     Err(_ended) => return,
                 },

@@ -283,7 +283,7 @@ const fn style(state: State) -> Style {
         State::Held => GOOD,
         State::Broken => BAD,
         State::Open => MARK,
-        State::PartlyOpen | State::NotJudged => DOUBTFUL,
+        State::PartlyOpen | State::Undecided => DOUBTFUL,
         State::Closed | State::Off => FAINT,
     }
 }

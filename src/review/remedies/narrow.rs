@@ -13,7 +13,7 @@ use netpol::rule::Peer;
 use netpol::{Direction, PeerSet, Reading};
 
 /// Maximum number of peers of a narrowed rule.
-const MOST_PEERS: usize = 4;
+const MAX_PEERS: usize = 4;
 
 /// The field for single resolvers or API server endpoints, if all peers that are not permitted are single
 /// addresses.
@@ -136,7 +136,7 @@ fn nearest(beyond: &Beyond<'_>, written: &PortSet) -> (Vec<Peer>, &'static str) 
             continue;
         }
         for peer in &entry.rule.peers {
-            if !peers.contains(peer) && peers.len() < MOST_PEERS {
+            if !peers.contains(peer) && peers.len() < MAX_PEERS {
                 peers.push(peer.clone());
             }
         }

@@ -21,7 +21,7 @@ const EXAMPLE: usize = 2;
 /// Maximum number of remedies shown for one finding.
 const REMEDIES: usize = 2;
 /// Minimum number of YAML lines for which a remedy is shown in part.
-const LEAST_YAML: usize = 3;
+const MIN_YAML: usize = 3;
 
 /// One remedy as text: a sentence and lines of YAML. There are none for a help text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,13 +67,13 @@ pub fn message(verdict: &Verdict) -> String {
         return String::new();
     };
     let mut text = Text::new();
-    let lacking = verdict.lacking.as_ref();
+    let missing_permission = verdict.missing_permission.as_ref();
     let end = [
         Some(format!(
             "see docs/why-denied.md of openbao-perimeter, or `openbao-perimeter explain {}`",
             first.code
         )),
-        lacking.map(|lacking| format!("maintenance: {lacking}")),
+        missing_permission.map(|missing_permission| format!("maintenance: {missing_permission}")),
     ];
     let end: Vec<String> = end.into_iter().flatten().collect();
     text.room -= end
@@ -160,7 +160,7 @@ impl Text {
     fn step(&mut self, step: &Step, word: &str, is_first: bool) -> bool {
         let mut all = lines(step, word);
         if total(&all) > self.room {
-            if !is_first || self.room <= LEAST_YAML {
+            if !is_first || self.room <= MIN_YAML {
                 return false;
             }
             while total(&all) + 1 > self.room && all.len() > 1 {

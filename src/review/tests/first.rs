@@ -224,10 +224,10 @@ fn the_audit_and_check_keep_what_a_first_policy_leaves_open() {
                 (object.reference(), object)
             })
             .collect();
-        let judged = offline::final_state(&world, &world, &tenant(), &objects, Missing::Rendered)
+        let reviewed = offline::final_state(&world, &world, &tenant(), &objects, Missing::Rendered)
             .into_iter();
-        let mut checked: Vec<_> = judged
-            .flat_map(|judged| judged.verdict.findings)
+        let mut checked: Vec<_> = reviewed
+            .flat_map(|reviewed| reviewed.verdict.findings)
             // In `check` a tenant creates the cluster, and so may not give it the mark of a restored one.
             .filter(|finding| finding.code != Obp102)
             .map(|finding| (finding.code, finding.level, finding.path))
@@ -277,14 +277,16 @@ fn the_first_policy_in_the_operators_namespace_passes_with_another_label_for_met
         let world =
             CompiledSnapshot::compile(None, snapshot.into(), ReviewConfig::default().into());
         let after: offline::Objects = [(metrics.reference(), metrics.clone())].into();
-        let judged = offline::edit_between(
+        let reviewed = offline::edit_between(
             &world,
             &tenant(),
             &offline::Objects::new(),
             &after,
             &std::collections::BTreeSet::new(),
         );
-        let found = judged.into_iter().flat_map(|judged| found(&judged.verdict));
+        let found = reviewed
+            .into_iter()
+            .flat_map(|reviewed| found(&reviewed.verdict));
         short(found.collect())
     };
     assert_eq!(written(vec![]), [at(Obp201, Warn, "spec.ingress[0]")]);

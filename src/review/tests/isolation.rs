@@ -242,9 +242,11 @@ fn obp105_check_reports_it_for_a_cluster_and_the_settings_may_raise_it() {
     let found = |config: ReviewConfig| -> Vec<_> {
         let world = world_under(config.clone(), std::slice::from_ref(&bao), &policies);
         let beside = world_under(config, std::slice::from_ref(&bao), &[]);
-        let judged = final_state(&world, &beside, &tenant(), &objects, Missing::Rendered);
-        let of_cluster = judged.into_iter().filter(|judged| judged.object == name);
-        let findings = of_cluster.flat_map(|judged| judged.verdict.findings);
+        let reviewed = final_state(&world, &beside, &tenant(), &objects, Missing::Rendered);
+        let of_cluster = reviewed
+            .into_iter()
+            .filter(|reviewed| reviewed.object == name);
+        let findings = of_cluster.flat_map(|reviewed| reviewed.verdict.findings);
         findings
             .map(|finding| (finding.code, finding.level))
             .collect()

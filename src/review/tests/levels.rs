@@ -27,7 +27,7 @@ fn opening(point: EnforcementPoint, writer: Writer) -> Request {
     }
 }
 
-fn judged(config: ReviewConfig, request: &Request) -> Verdict {
+fn reviewed(config: ReviewConfig, request: &Request) -> Verdict {
     review(&world_under(config, &[cluster(&json!({}))], &[]), request)
 }
 
@@ -49,7 +49,7 @@ fn every_level_holds_at_its_door_and_at_no_other() {
     for (level, outcome) in expected {
         for point in EnforcementPoint::ALL {
             for asked in EnforcementPoint::ALL {
-                let verdict = judged(config(Obp201, point, level), &opening(asked, tenant()));
+                let verdict = reviewed(config(Obp201, point, level), &opening(asked, tenant()));
                 let (level, outcome) = if asked == point {
                     (level, outcome)
                 } else {
@@ -70,7 +70,7 @@ fn every_level_holds_at_its_door_and_at_no_other() {
 #[test]
 fn a_level_is_that_of_its_code_alone() {
     for code in Code::ALL.into_iter().filter(|code| *code != Obp201) {
-        let verdict = judged(
+        let verdict = reviewed(
             config(code, EnforcementPoint::Webhook, Level::Off),
             &opening(EnforcementPoint::Webhook, tenant()),
         );
@@ -134,7 +134,7 @@ fn the_operator_is_denied_only_by_the_setting_for_it() {
     let raised = config(Obp201, EnforcementPoint::Webhook, Level::Deny);
     let request = opening(EnforcementPoint::Webhook, operator());
     assert_eq!(
-        judged(raised.clone(), &request).outcome(),
+        reviewed(raised.clone(), &request).outcome(),
         Outcome::Warn,
         "a rule's level does not reach the operator"
     );
@@ -142,7 +142,7 @@ fn the_operator_is_denied_only_by_the_setting_for_it() {
         operator_level: Level::Deny,
         ..raised
     };
-    assert_eq!(judged(strict, &request).outcome(), Outcome::Deny);
+    assert_eq!(reviewed(strict, &request).outcome(), Outcome::Deny);
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn the_operator_gets_no_warning_about_an_unchanged_spec() {
             writer,
             ..cluster_request(Some(&faulty), &after.clone().into())
         };
-        levels(&judged(config_of(Baseline::V01), &request))
+        levels(&reviewed(config_of(Baseline::V01), &request))
     };
     assert_eq!(written(operator(), &finalized), []);
     assert!(written(tenant(), &finalized).len() > 3);

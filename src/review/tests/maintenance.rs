@@ -12,7 +12,7 @@ use super::support::{
 use crate::baseline::Zone;
 use crate::config::ReviewConfig;
 use crate::inventory::{Cluster, Fact, Kind, Policy};
-use crate::review::maintenance::{ANNOTATION, Lacking};
+use crate::review::maintenance::{ANNOTATION, MissingPermission};
 use crate::review::{Outcome, Request, Writer, not_ready, render, repair, review};
 
 fn open() -> Policy {
@@ -60,8 +60,8 @@ fn granted(names: &[&str]) -> Writer {
     clippy::unnecessary_wraps,
     reason = "compared with an answer that may be none"
 )]
-fn asked(names: &[&str]) -> Option<Lacking> {
-    Some(Lacking::Verb(granted(names).grants))
+fn asked(names: &[&str]) -> Option<MissingPermission> {
+    Some(MissingPermission::Verb(granted(names).grants))
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn a_deletion_is_maintenance_by_the_old_object_only() {
 #[test]
 fn permission_is_checked_only_for_a_denial_that_it_could_lift() {
     let world = plain();
-    let asked_about = |request: &Request| review(&world, request).lacking;
+    let asked_about = |request: &Request| review(&world, request).missing_permission;
     let marked = policy_request(tenant(), "open", None, fact(annotated(open(), "true")));
     assert_eq!(asked_about(&marked), asked(&["bao"]));
     let bare = policy_request(tenant(), "open", None, fact(open()));
@@ -137,12 +137,15 @@ fn a_cluster_is_maintained_by_its_own_name() {
         Arc::new(wanted)
     };
     let request = cluster_request(None, &marked("bao"));
-    assert_eq!(review(&plain(), &request).lacking, asked(&["bao"]));
+    assert_eq!(
+        review(&plain(), &request).missing_permission,
+        asked(&["bao"])
+    );
     // A generated name could be any name.
     let request = cluster_request(None, &marked(""));
     let verdict = review(&plain(), &request);
     assert_eq!(verdict.outcome(), Outcome::Deny);
-    assert_eq!(verdict.lacking, Some(Lacking::Masters));
+    assert_eq!(verdict.missing_permission, Some(MissingPermission::Masters));
 }
 
 #[test]
@@ -158,7 +161,7 @@ fn a_new_clusters_ambiguous_block_is_its_own_matter() {
         ..cluster_request(None, &Arc::new(wanted.clone()))
     };
     let verdict = review(&plain(), &request(tenant()));
-    assert_eq!(verdict.lacking, asked(&["new"]));
+    assert_eq!(verdict.missing_permission, asked(&["new"]));
     let verdict = review(&plain(), &request(granted(&["new"])));
     assert_eq!(verdict.outcome(), Outcome::Warn);
 }
@@ -201,19 +204,22 @@ fn a_new_policy_takes_the_right_on_every_cluster_that_it_selects() {
         .map(|found| found.cluster.clone())
         .collect();
     assert_eq!(about, [Some(reference(Kind::OpenBaoCluster, "bao"))].into());
-    assert_eq!(verdict.lacking, asked(&["bao", "other"]));
+    assert_eq!(verdict.missing_permission, asked(&["bao", "other"]));
     assert_eq!(created(granted(&["bao"]), &every).outcome(), Outcome::Deny);
     assert_eq!(
         created(granted(&["bao", "other"]), &every).outcome(),
         Outcome::Warn
     );
     let own = json!({"matchLabels": {"openbao.org/cluster": "bao"}});
-    assert_eq!(created(tenant(), &own).lacking, asked(&["bao"]));
+    assert_eq!(created(tenant(), &own).missing_permission, asked(&["bao"]));
     assert_eq!(created(granted(&["bao"]), &own).outcome(), Outcome::Warn);
     // For an update, permission is checked for clusters with a finding.
     let narrow = annotated(web(&json!({"matchLabels": {"app": "web"}})), "true");
     let update = |writer| policy_request(writer, "web", fact(narrow.clone()), fact(web(&every)));
-    assert_eq!(review(&world, &update(tenant())).lacking, asked(&["bao"]));
+    assert_eq!(
+        review(&world, &update(tenant())).missing_permission,
+        asked(&["bao"])
+    );
     assert_eq!(
         review(&world, &update(granted(&["bao"]))).outcome(),
         Outcome::Warn
@@ -226,7 +232,7 @@ fn without_facts_only_masters_may_do_maintenance() {
     let request = |writer| policy_request(writer, "open", None, fact(annotated(open(), "true")));
     let verdict = not_ready(&config, &request(granted(&["bao"])));
     assert_eq!(verdict.outcome(), Outcome::Deny);
-    assert_eq!(verdict.lacking, Some(Lacking::Masters));
+    assert_eq!(verdict.missing_permission, Some(MissingPermission::Masters));
     assert_eq!(
         not_ready(&config, &request(masters())).outcome(),
         Outcome::Warn
@@ -247,7 +253,7 @@ fn a_writer_without_permission_gets_its_name() {
     let bare = policy_request(tenant(), "open", None, fact(open()));
     assert!(!message(&bare).contains("maintenance"));
     let many = (10..30).map(|at| reference(Kind::OpenBaoCluster, &format!("c{at}")));
-    let told = Lacking::Verb(many.collect()).to_string();
+    let told = MissingPermission::Verb(many.collect()).to_string();
     assert!(
         told.ends_with(
             "of bao/c10, bao/c11, bao/c12, bao/c13, bao/c14, bao/c15, bao/c16, bao/c17, bao/c18, \
@@ -269,7 +275,7 @@ fn maintenance_is_not_repaired_away() {
     let world = plain();
     let repairs = |writer: Writer| repair(&world, &update(writer, &cut));
     assert!(!repairs(tenant()).repairs.is_empty());
-    assert_eq!(repairs(tenant()).lacking, asked(&["bao"]));
+    assert_eq!(repairs(tenant()).missing_permission, asked(&["bao"]));
     let warned = repairs(tenant()).warnings.pop().unwrap_or_default();
     assert!(
         warned.contains("openbaoclusters/perimeter of bao/bao"),

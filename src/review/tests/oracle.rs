@@ -12,7 +12,7 @@ use crate::baseline::{Ceiling, ClusterPerimeter, Selected, Zone, ZonePerimeter};
 use crate::config::{ReviewConfig, TUNNEL_PORTS};
 use crate::inventory::{Kind, ObjectRef, Policy};
 use crate::review::replay;
-use crate::rules::policy_change::{Moment, PolicyChange, Side};
+use crate::rules::policy_change::{PolicyChange, Side, WriteState};
 use crate::rules::{Code, Finding, Level, beyond_ceiling, core_connection_cut, isolation_lost};
 use netpol::cover::Budget;
 use netpol::point::{PolicyView, is_isolated, is_let_through, rule_passes};
@@ -134,10 +134,10 @@ impl Write {
         })
     }
 
-    fn views(&self, moment: Moment) -> Vec<PolicyView<'_>> {
-        let edited = match moment {
-            Moment::Before => &self.before,
-            Moment::After => &self.after,
+    fn views(&self, state: WriteState) -> Vec<PolicyView<'_>> {
+        let edited = match state {
+            WriteState::Before => &self.before,
+            WriteState::After => &self.after,
         };
         self.others
             .iter()
@@ -146,8 +146,8 @@ impl Write {
             .collect()
     }
 
-    fn passes(&self, moment: Moment, connection: &Connection) -> bool {
-        let views = self.views(moment);
+    fn passes(&self, state: WriteState, connection: &Connection) -> bool {
+        let views = self.views(state);
         let isolated = is_isolated(&views, connection.direction, &connection.subject);
         is_let_through(&views, connection, at(Reading::Must)) || (!isolated && !self.blind)
     }
@@ -156,19 +156,19 @@ impl Write {
         let floor = |connection: &Connection| rule_passes(rule, connection, at(Reading::Must));
         floor(connection)
             && !is_implied(floor, connection)
-            && self.passes(Moment::Before, connection)
-            && !self.passes(Moment::After, connection)
+            && self.passes(WriteState::Before, connection)
+            && !self.passes(WriteState::After, connection)
     }
 
     fn is_bared(&self, connection: &Connection) -> bool {
-        let isolated = |moment| {
+        let isolated = |state| {
             is_isolated(
-                &self.views(moment),
+                &self.views(state),
                 connection.direction,
                 &connection.subject,
             )
         };
-        isolated(Moment::Before) && !isolated(Moment::After)
+        isolated(WriteState::Before) && !isolated(WriteState::After)
     }
 
     fn is_permitted(&self, connection: &Connection) -> bool {
@@ -200,7 +200,7 @@ impl Write {
 
     /// Returns true if no policy isolated the pod, so that everything was allowed.
     fn was_open(&self, connection: &Connection) -> bool {
-        let views = self.views(Moment::Before);
+        let views = self.views(WriteState::Before);
         !self.blind && !is_isolated(&views, connection.direction, &connection.subject)
     }
 

@@ -93,8 +93,8 @@ fn a_policy_is_named_once_with_three_of_its_clusters() {
         .iter()
         .map(|object| (object.reference(), object.clone()))
         .collect();
-    let judged = final_state(&world, &world, &Writer::default(), &all, Missing::Rendered);
-    let others = judged
+    let reviewed = final_state(&world, &world, &Writer::default(), &all, Missing::Rendered);
+    let others = reviewed
         .iter()
         .filter(|one| one.object.kind.used_for() == crate::inventory::KindUse::Seen);
     let found: Vec<Finding> = others

@@ -94,8 +94,10 @@ fn a_right_on_the_cluster_lets_maintenance_pass() {
         edit.after = Some(read::policy(marked.to_string().as_bytes(), &edit.object));
     }
     let world = world(&json!({}));
-    let lacking = review(&world, &request).lacking;
-    let asked = lacking.as_ref().and_then(|lacking| lacking.clusters());
+    let missing_permission = review(&world, &request).missing_permission;
+    let asked = missing_permission
+        .as_ref()
+        .and_then(|missing_permission| missing_permission.clusters());
     request.writer.grants = asked.expect("a right to ask for").clone();
     assert_eq!(denied(&review(&world, &request)), []);
 }

@@ -2,7 +2,7 @@
 //! [rotation](webhook_certs::rotation).
 //!
 //! Each round reads the registrations, then the Secret, and performs one step at a time. A round starts when
-//! one of these objects changes, and at the time that the rotation returns, at most `LONGEST_REST` later.
+//! one of these objects changes, and at the time that the rotation returns, at most `MAX_REST` later.
 //! There is no leader: the API server rejects the later of two conflicting writes, and that replica reads
 //! again.
 
@@ -38,7 +38,7 @@ pub(crate) const FIELD_MANAGER: &str = "openbao-perimeter-self-managed";
 /// Label `app.kubernetes.io/managed-by` of the Secret, and the field manager of its writes.
 const OWNER: &str = "openbao-perimeter";
 /// Longest time between rounds, since events may be lost and clocks may jump.
-pub(crate) const LONGEST_REST: Duration = Duration::from_mins(1);
+pub(crate) const MAX_REST: Duration = Duration::from_mins(1);
 /// Timeout of a round, which is a few small requests.
 const ROUND: Duration = Duration::from_secs(20);
 /// Time between a change and its round. It bounds the writes against a program that keeps undoing them.
@@ -132,12 +132,12 @@ impl SelfManaged {
                     }
                     Err(error) => {
                         self.report(&error);
-                        backoff.next().unwrap_or(LONGEST_REST)
+                        backoff.next().unwrap_or(MAX_REST)
                     }
                 };
                 tokio::select! {
                     () = changed.notified() => sleep(DEBOUNCE).await,
-                    () = sleep(rest.min(LONGEST_REST)) => {}
+                    () = sleep(rest.min(MAX_REST)) => {}
                 }
             }
         };

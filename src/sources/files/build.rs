@@ -9,42 +9,42 @@ use std::path::{Component, Path, PathBuf};
 use serde_json::Value;
 
 use super::find::Found;
-use super::{Build, LoadError, Skipped};
+use super::{BuildRecipe, LoadError, Skipped};
 use command::Failed;
 
 /// Manifests that a tool made.
-pub(super) struct Made {
+pub(super) struct BuildOutput {
     /// Its output.
     pub(super) text: String,
-    made_from: MadeFrom,
+    source: BuildSource,
 }
 
-enum MadeFrom {
+enum BuildSource {
     /// A chart.
     Chart(PathBuf),
     /// A kustomization that was built through a folder, which its origins are relative to.
     Kustomization(PathBuf),
 }
 
-impl Made {
+impl BuildOutput {
     /// The source file of an object: from the comment of Helm, or from the annotation of kustomize, which is taken out.
     pub(super) fn source(&self, named: Option<&str>, written: &mut Value) -> Option<PathBuf> {
-        match &self.made_from {
-            MadeFrom::Chart(chart) => helm::source(chart, named?),
-            MadeFrom::Kustomization(through) => kustomize::source(through, written),
+        match &self.source {
+            BuildSource::Chart(chart) => helm::source(chart, named?),
+            BuildSource::Kustomization(through) => kustomize::source(through, written),
         }
     }
 }
 
 /// Results of builds.
 #[derive(Default)]
-pub(super) struct Built {
-    pub(super) made: Vec<(Build, Made)>,
+pub(super) struct BuildResults {
+    pub(super) outputs: Vec<(BuildRecipe, BuildOutput)>,
     pub(super) skipped: Vec<Skipped>,
     pub(super) unreadable: Vec<LoadError>,
 }
 
-impl Built {
+impl BuildResults {
     fn skip(&mut self, folder: &Path, reason: String) {
         self.skipped.push(Skipped {
             path: folder.to_owned(),
@@ -53,9 +53,9 @@ impl Built {
         });
     }
 
-    fn take(&mut self, build: Build, made: Result<Made, Failed>, folder: &Path) {
-        match made {
-            Ok(made) => self.made.push((build, made)),
+    fn take(&mut self, build: BuildRecipe, output: Result<BuildOutput, Failed>, folder: &Path) {
+        match output {
+            Ok(output) => self.outputs.push((build, output)),
             Err(Failed::NoTool(tool)) => {
                 let program = env!("CARGO_PKG_NAME");
                 let command = &build.command;
@@ -73,8 +73,8 @@ impl Built {
 }
 
 /// Builds all charts and kustomizations that were found, and takes their sources out of the files.
-pub(super) fn build(found: &mut Found, paths: &[PathBuf], values: &[PathBuf]) -> Built {
-    let mut built = Built::default();
+pub(super) fn build(found: &mut Found, paths: &[PathBuf], values: &[PathBuf]) -> BuildResults {
+    let mut built = BuildResults::default();
     kustomize::all(found, paths, &mut built);
     let charts = std::mem::take(&mut found.charts);
     if charts.is_empty() {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::build::{self, Made};
+use super::build::{self, BuildOutput};
 use super::documents::{self, Document as Written};
 use super::find::{self, File};
 use super::object::{self, Document};
@@ -15,7 +15,7 @@ use super::place::Source;
 use super::syntax::Broken;
 use super::text::{self, Content};
 use super::{
-    Build, LoadError, Located, Manifests, Origin, Read, ReadOptions, RepeatedKey, Skipped,
+    BuildRecipe, LoadError, Located, Manifests, Origin, Read, ReadOptions, RepeatedKey, Skipped,
 };
 
 /// Gathers objects.
@@ -23,7 +23,7 @@ pub(super) struct Collector<'o> {
     options: &'o ReadOptions,
     manifests: Manifests,
     texts: BTreeMap<PathBuf, String>,
-    builds: Vec<Build>,
+    builds: Vec<BuildRecipe>,
     unreadable: Vec<LoadError>,
     /// Number of objects with a generated name.
     generated: usize,
@@ -35,7 +35,7 @@ struct At<'a> {
     file: &'a Path,
     /// True for a file that the caller named.
     is_named: bool,
-    made: Option<(usize, &'a Made)>,
+    output: Option<(usize, &'a BuildOutput)>,
 }
 
 impl<'o> Collector<'o> {
@@ -61,17 +61,17 @@ impl<'o> Collector<'o> {
         for file in &found.files {
             self.file(file);
         }
-        for (build, made) in built.made {
+        for (build, output) in built.outputs {
             let number = self.builds.len();
             let file = PathBuf::from(&build.command);
             self.builds.push(build);
             let at = At {
                 file: &file,
                 is_named: true,
-                made: Some((number, &made)),
+                output: Some((number, &output)),
             };
-            self.text(at, &made.text);
-            self.texts.insert(file, made.text);
+            self.text(at, &output.text);
+            self.texts.insert(file, output.text);
         }
         !found.files.is_empty()
     }
@@ -92,7 +92,7 @@ impl<'o> Collector<'o> {
                 let at = At {
                     file: path,
                     is_named: file.is_named,
-                    made: None,
+                    output: None,
                 };
                 self.text(at, &text);
                 self.texts.insert(path.clone(), text);
@@ -147,8 +147,8 @@ impl<'o> Collector<'o> {
         let named = document.source.as_deref();
         for (item, mut written) in documents::items(document.value) {
             let source = at
-                .made
-                .and_then(|(_, made)| made.source(named, &mut written));
+                .output
+                .and_then(|(_, output)| output.source(named, &mut written));
             let namespace = self.options.namespace.as_deref();
             let read = object::read(&mut written, namespace, &origin, &mut self.generated);
             let ours = match read {
@@ -175,7 +175,7 @@ impl<'o> Collector<'o> {
                 is_decoded: object::is_decoded(&ours.object, &written),
                 object: ours.object,
                 spec: fingerprint(written.get("spec")),
-                build: at.made.map(|(number, _)| number),
+                build: at.output.map(|(number, _)| number),
                 source,
             });
         }
@@ -211,7 +211,7 @@ impl Manifests {
         let at = At {
             file,
             is_named: true,
-            made: None,
+            output: None,
         };
         collector.text(at, &text);
         let read = collector.finish();

@@ -130,16 +130,16 @@ fn breaks(text: &str) -> usize {
 }
 
 /// Parts (values, and starts and ends of lists and maps) that aliases may stand for: so many for each byte of
-/// the text, at least `FEW_REPLAYED` and at most `MOST_REPLAYED`.
+/// the text, at least `MIN_REPLAYED` and at most `MAX_REPLAYED`.
 const REPLAYED_PER_BYTE: usize = 4;
-const FEW_REPLAYED: usize = 10_000;
-const MOST_REPLAYED: usize = 1_000_000;
+const MIN_REPLAYED: usize = 10_000;
+const MAX_REPLAYED: usize = 1_000_000;
 
 fn yaml(text: &str) -> Result<Vec<Document>, Broken> {
     // A dump of a large cluster is accepted. An alias bomb is not: an alias is replaced by what it stands for.
     // Numbers are read as kubectl reads them: `010` is eight.
     let replayed = text.len().saturating_mul(REPLAYED_PER_BYTE);
-    let replayed = replayed.clamp(FEW_REPLAYED, MOST_REPLAYED);
+    let replayed = replayed.clamp(MIN_REPLAYED, MAX_REPLAYED);
     let options = serde_saphyr::options! {
         alias_limits: serde_saphyr::alias_limits! {
             max_total_replayed_events: replayed,

@@ -8,7 +8,7 @@ use super::LoadError;
 use super::find::STDIN;
 
 /// Longest file in bytes. A dump of the largest clusters is a tenth of it.
-const LONGEST: u64 = 1024 * 1024 * 1024;
+const MAX_BYTES: u64 = 1024 * 1024 * 1024;
 /// Mark of the byte order, which editors write at the beginning of a file.
 pub(crate) const MARK: char = '\u{feff}';
 
@@ -58,8 +58,8 @@ pub(super) fn read(path: &Path) -> Result<Content, LoadError> {
 
 fn bounded(reader: impl Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    reader.take(LONGEST + 1).read_to_end(&mut bytes)?;
-    if u64::try_from(bytes.len()).is_ok_and(|length| length > LONGEST) {
+    reader.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    if u64::try_from(bytes.len()).is_ok_and(|length| length > MAX_BYTES) {
         return Err(io::Error::new(
             io::ErrorKind::FileTooLarge,
             "it is longer than 1 GiB",

@@ -16,10 +16,10 @@ use super::discovery::Served;
 use crate::inventory::{Freshness, Kind, KindUse};
 
 /// Maximum duration of one watch.
-const LONGEST_WATCH: Duration = Duration::from_secs(290);
+const MAX_WATCH: Duration = Duration::from_secs(290);
 
 /// Maximum timeout of a call. The API server gives up after the same time.
-const LONGEST_CALL: Duration = Duration::from_mins(1);
+const MAX_CALL: Duration = Duration::from_mins(1);
 
 /// Called with the kind of each success and the Unix time in seconds.
 type Listener = dyn Fn(Kind, u64) + Send + Sync;
@@ -126,12 +126,12 @@ impl WatchHealth {
 
     /// Duration of one watch: a third of the limit, so that an idle watch succeeds in time.
     pub(super) fn watch_time(&self) -> Duration {
-        (self.limit / 3).clamp(Duration::from_secs(1), LONGEST_WATCH)
+        (self.limit / 3).clamp(Duration::from_secs(1), MAX_WATCH)
     }
 
     /// Timeout of a list or a watch.
     pub(super) fn call_limit(&self) -> Duration {
-        (self.limit / 3).min(LONGEST_CALL)
+        (self.limit / 3).min(MAX_CALL)
     }
 
     /// Records a success of the watch of a kind.

@@ -7,9 +7,9 @@ use std::mem;
 
 /// Maximum size of one object in bytes. The API server stores up to 1.5 MB, which can be nine times as much
 /// JSON.
-const LONGEST: usize = 32 * 1024 * 1024;
+const MAX_LENGTH: usize = 32 * 1024 * 1024;
 /// Maximum size of a list without its items, in bytes.
-const LONGEST_FRAME: usize = 64 * 1024;
+const MAX_FRAME_LENGTH: usize = 64 * 1024;
 /// Capacity that a buffer keeps for the next object, in bytes.
 const KEPT: usize = 64 * 1024;
 
@@ -17,7 +17,7 @@ const KEPT: usize = 64 * 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum CutError {
     /// An object is longer than any that an API server stores.
-    #[error("expected objects of at most {LONGEST} bytes, found a longer one")]
+    #[error("expected objects of at most {MAX_LENGTH} bytes, found a longer one")]
     TooLong,
     /// The text is not a list.
     #[error("expected a list of objects, found something else")]
@@ -30,7 +30,7 @@ struct Buffer(Vec<u8>);
 
 impl Buffer {
     fn extend(&mut self, bytes: &[u8]) -> Result<(), CutError> {
-        if self.0.len() + bytes.len() > LONGEST {
+        if self.0.len() + bytes.len() > MAX_LENGTH {
             return Err(CutError::TooLong);
         }
         self.0.extend_from_slice(bytes);
@@ -89,7 +89,7 @@ impl Items {
                 Place::Frame => {
                     let opens = byte == b'[' && self.depth == 2 && begins_items(&self.frame);
                     self.frame.push(byte);
-                    if self.frame.len() > LONGEST_FRAME {
+                    if self.frame.len() > MAX_FRAME_LENGTH {
                         return Err(CutError::NoList);
                     }
                     if opens {
@@ -223,7 +223,7 @@ mod tests {
 
     #[test]
     fn what_is_no_list_of_objects_is_an_error_and_not_an_empty_list() {
-        let long = format!("\"{}\"", "x".repeat(LONGEST_FRAME));
+        let long = format!("\"{}\"", "x".repeat(MAX_FRAME_LENGTH));
         for list in [r#"{"items":[1]}"#, r#"{"items":["a"]}"#, "}", &long] {
             assert_eq!(cut(list, 7), Err(CutError::NoList), "{list:.20}");
         }

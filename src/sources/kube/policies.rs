@@ -24,7 +24,7 @@ use crate::inventory::{
 
 /// Memory limit for the policies of one namespace, in bytes. It is lower where all guarded namespaces
 /// together reach `review.policyMemory`.
-pub(super) const MOST: usize = 24 * 1024 * 1024;
+pub(super) const MAX_LIMIT: usize = 24 * 1024 * 1024;
 /// Memory limit for one policy that is larger than the limits for proofs, in bytes. Below it the policy is
 /// kept.
 const HEAVY: usize = 1024 * 1024;
@@ -68,7 +68,7 @@ impl Wanted {
         Self {
             names: None,
             taken: 0,
-            limit: MOST,
+            limit: MAX_LIMIT,
         }
     }
 

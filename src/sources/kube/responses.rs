@@ -21,7 +21,7 @@ use super::items::{Items, Lines};
 /// Objects per page. The API server holds a page in memory.
 const PAGE: u32 = 100;
 /// Maximum number of bytes read of an error response.
-const LONGEST_ERROR: usize = 64 * 1024;
+const MAX_ERROR_BYTES: usize = 64 * 1024;
 /// Default timeout of a call.
 const CALL: Duration = Duration::from_mins(1);
 
@@ -182,7 +182,7 @@ async fn succeeded(response: Response<Body>) -> Result<Response<Body>, Error> {
     if !code.is_client_error() && !code.is_server_error() {
         return Ok(response);
     }
-    let text = Limited::new(response.into_body(), LONGEST_ERROR).collect();
+    let text = Limited::new(response.into_body(), MAX_ERROR_BYTES).collect();
     let text = match text.await {
         Ok(text) => text.to_bytes(),
         Err(error) if error.is::<LengthLimitError>() => Bytes::new(),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::policies::{MOST, TOGETHER, no_room, oversize, too_large_ones};
+use super::policies::{MAX_LIMIT, TOGETHER, no_room, oversize, too_large_ones};
 use crate::inventory::size::{TooLarge, weight};
 use crate::inventory::{Fact, NamespaceFacts, Policy};
 
@@ -22,7 +22,7 @@ impl Default for Rooms {
     fn default() -> Self {
         Self {
             demands: BTreeMap::new(),
-            limit: MOST,
+            limit: MAX_LIMIT,
             listed: BTreeMap::new(),
         }
     }
@@ -85,19 +85,19 @@ impl Rooms {
     }
 }
 
-/// The largest limit, at most [`MOST`], with which all demands take no more than `together`. A namespace
+/// The largest limit, at most [`MAX_LIMIT`], with which all demands take no more than `together`. A namespace
 /// below it gets what it needs, so that the large ones share what the small ones leave.
 fn fair_share(mut demands: Vec<usize>, together: usize) -> usize {
     demands.sort_unstable();
     let mut left = together;
     for (at, demand) in demands.iter().enumerate() {
         let share = left / (demands.len() - at);
-        if demand.min(&MOST) > &share {
+        if demand.min(&MAX_LIMIT) > &share {
             return share;
         }
-        left -= demand.min(&MOST);
+        left -= demand.min(&MAX_LIMIT);
     }
-    MOST
+    MAX_LIMIT
 }
 
 #[cfg(test)]
@@ -107,13 +107,13 @@ mod tests {
     #[test]
     fn large_namespaces_share_what_small_ones_leave() {
         for (demands, together, share) in [
-            (vec![], 10, MOST),
-            (vec![1, 2, 3], 10, MOST),
+            (vec![], 10, MAX_LIMIT),
+            (vec![1, 2, 3], 10, MAX_LIMIT),
             (vec![1, 2, 30], 10, 7),
             (vec![30, 1, 20], 10, 4),
             (vec![30, 30, 30], 10, 3),
-            (vec![2 * MOST, 3], MOST + 3, MOST),
-            (vec![2 * MOST, 3], MOST + 2, MOST - 1),
+            (vec![2 * MAX_LIMIT, 3], MAX_LIMIT + 3, MAX_LIMIT),
+            (vec![2 * MAX_LIMIT, 3], MAX_LIMIT + 2, MAX_LIMIT - 1),
         ] {
             assert_eq!(
                 fair_share(demands.clone(), together),

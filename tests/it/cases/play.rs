@@ -10,7 +10,7 @@ use openbao_perimeter::admission::{Admission, respond};
 use openbao_perimeter::audit::Metrics;
 use openbao_perimeter::config::ReviewConfig;
 use openbao_perimeter::inventory::{Change, Object, ObjectRef, Snapshot};
-use openbao_perimeter::review::offline::{self, Judged, Missing, Objects};
+use openbao_perimeter::review::offline::{self, Missing, Objects, ReviewedObject};
 use openbao_perimeter::review::{CompiledSnapshot, Outcome, Verdict, Writer, render};
 use openbao_perimeter::server::listener::Limits;
 use openbao_perimeter::server::router::router;
@@ -112,8 +112,8 @@ pub(super) fn offline(case: &Case) -> Offline {
         let worlds = [&after, &Objects::new()];
         let [all, beside] =
             worlds.map(|objects| world(&config, there.apply(set(objects))).as_stored());
-        let judged = offline::final_state(&all, &beside, &writer, &after, Missing::Absent);
-        let state = only(case, judged);
+        let reviewed = offline::final_state(&all, &beside, &writer, &after, Missing::Absent);
+        let state = only(case, reviewed);
         return Offline { edit, state };
     }
     // A managed policy of a final state is compared with the operator's.
@@ -155,12 +155,12 @@ fn respecified(case: &Case) -> BTreeSet<ObjectRef> {
 }
 
 /// The only verdict. An empty one if nothing was checked.
-fn only(case: &Case, judged: Vec<Judged>) -> Verdict {
-    assert!(judged.len() < 2, "{}: {judged:?}", case.name);
-    judged
+fn only(case: &Case, reviewed: Vec<ReviewedObject>) -> Verdict {
+    assert!(reviewed.len() < 2, "{}: {reviewed:?}", case.name);
+    reviewed
         .into_iter()
         .next()
-        .map(|judged| judged.verdict)
+        .map(|reviewed| reviewed.verdict)
         .unwrap_or_default()
 }
 

@@ -18,7 +18,7 @@ use crate::{example, guard};
 const ROUNDS: usize = 100;
 const PROMPT: Duration = Duration::from_secs(5);
 /// Maximum number of attempts of a race.
-const MOST_ATTEMPTS: usize = 1_000;
+const MAX_ATTEMPTS: usize = 1_000;
 
 /// A client in this process, so that two calls are concurrent.
 pub(super) async fn client(user: Option<&str>) -> Client {
@@ -125,7 +125,7 @@ fn race(scene: &Scene, log: &Log<'_>, policy: impl Fn(&str) -> NetworkPolicy) ->
     };
     let (policies, operators) = (as_user("tenant-alice"), as_user(example::OPERATOR));
     let (mut broken, mut slowest) = (0, Duration::ZERO);
-    for attempt in 0..MOST_ATTEMPTS {
+    for attempt in 0..MAX_ATTEMPTS {
         if broken == ROUNDS {
             break;
         }

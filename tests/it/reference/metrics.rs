@@ -93,7 +93,7 @@ fn values(metric: &str, label: &str) -> String {
         "outcome" if metric.ends_with("_reviews") => {
             // Requests without a verdict are counted by `rejected_requests`.
             let counted = Resolution::ALL.into_iter();
-            let counted = counted.filter(|end| *end != Resolution::NotJudged);
+            let counted = counted.filter(|end| *end != Resolution::Unreviewed);
             listed(counted.map(Resolution::as_str).collect())
         }
         "outcome" if metric.ends_with("_settings_reloads") => {

@@ -171,15 +171,15 @@ proptest! {
             }
             let all: Vec<Object> = policies.into_iter().chain([cluster]).collect();
             let objects: Objects = all.iter().map(|object| (object.reference(), object.clone())).collect();
-            for judged in offline::final_state(&world(&all, era), &alone, &tenant(), &objects, Missing::Rendered) {
-                let found = judged.verdict.findings;
-                let wrong = if judged.object.kind.as_str() == "NetworkPolicy" {
+            for reviewed in offline::final_state(&world(&all, era), &alone, &tenant(), &objects, Missing::Rendered) {
+                let found = reviewed.verdict.findings;
+                let wrong = if reviewed.object.kind.as_str() == "NetworkPolicy" {
                     wrong(&found)
                 } else {
                     // The declaration itself may be too wide, which is a finding about the declaration.
                     wrong(&found.into_iter().filter(|finding| !finding.code.as_str().starts_with("OBP3")).collect::<Vec<_>>())
                 };
-                prop_assert!(wrong.is_empty(), "{era}, {} as a final state: {wrong:#?}", judged.object);
+                prop_assert!(wrong.is_empty(), "{era}, {} as a final state: {wrong:#?}", reviewed.object);
             }
         }
     }

@@ -54,29 +54,29 @@ impl Texts {
         Self { is_written, files }
     }
 
-    /// Reads a file that was judged.
+    /// Reads a file that was reviewed.
     ///
     /// # Errors
     /// It cannot be read or written, or has changed.
-    pub(super) fn open(&mut self, file: &Path, judged: &Manifests) -> Result<(), FixError> {
+    pub(super) fn open(&mut self, file: &Path, reviewed: &Manifests) -> Result<(), FixError> {
         if self.files.contains_key(file) {
             return Ok(());
         }
-        let judged = judged.texts.get(file).cloned().unwrap_or_default();
+        let reviewed = reviewed.texts.get(file).cloned().unwrap_or_default();
         let is_file = file.as_os_str() != STDIN && file.is_file();
         let before = if is_file {
             let text = fs::read_to_string(file).map_err(|error| FixError::Io {
                 path: file.to_owned(),
                 error,
             })?;
-            if without_marks(text.clone()) != judged {
+            if without_marks(text.clone()) != reviewed {
                 return Err(FixError::Changed(file.to_owned()));
             }
             text
         } else if self.is_written {
             return Err(FixError::NoFile(file.to_owned()));
         } else {
-            judged
+            reviewed
         };
         let now = before.clone();
         self.files.insert(file.to_owned(), Text { before, now });

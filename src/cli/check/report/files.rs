@@ -30,7 +30,7 @@ pub(in crate::cli::check) struct Fix {
 }
 
 /// Characters of a line that is shown in part at most.
-const LONGEST: usize = 10_000;
+const MAX_LINE_LENGTH: usize = 10_000;
 
 impl Shown {
     fn new(place: Place, line: &str) -> Self {
@@ -40,7 +40,7 @@ impl Shown {
         };
         Self {
             place,
-            text: (line.len() <= LONGEST).then(|| clean(line)),
+            text: (line.len() <= MAX_LINE_LENGTH).then(|| clean(line)),
         }
     }
 }

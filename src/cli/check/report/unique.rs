@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::inventory::ObjectRef;
-use crate::review::offline::Judged;
+use crate::review::offline::ReviewedObject;
 use crate::rules::{Code, Finding, Level};
 
 /// The same for two findings that say the same of one object.
@@ -23,28 +23,28 @@ fn words(finding: &Finding) -> Words<'_> {
 /// The findings of each verdict, without those that another verdict has too. Each write in a namespace warns
 /// of the same neighbours, so a finding stays where it has the strictest level, best with its own object. A
 /// warning of a neighbour is left out if the verdict of the neighbour has a finding of this rule.
-pub(super) fn findings(judged: &[Judged]) -> Vec<Vec<&Finding>> {
-    let own = judged.iter().flat_map(|judged| {
-        let findings = judged.verdict.findings.iter();
-        findings.filter(|finding| finding.object == judged.object)
+pub(super) fn findings(reviewed: &[ReviewedObject]) -> Vec<Vec<&Finding>> {
+    let own = reviewed.iter().flat_map(|reviewed| {
+        let findings = reviewed.verdict.findings.iter();
+        findings.filter(|finding| finding.object == reviewed.object)
     });
     let own: BTreeSet<(&ObjectRef, Code)> =
         own.map(|finding| (&finding.object, finding.code)).collect();
-    let is_said = |judged: &Judged, finding: &Finding| {
+    let is_said = |reviewed: &ReviewedObject, finding: &Finding| {
         finding.level != Level::Deny
-            && finding.object != judged.object
+            && finding.object != reviewed.object
             && own.contains(&(&finding.object, finding.code))
     };
     let mut kept: BTreeMap<Words<'_>, (Level, bool, usize)> = BTreeMap::new();
-    for (at, verdict) in judged.iter().enumerate() {
+    for (at, verdict) in reviewed.iter().enumerate() {
         for finding in &verdict.verdict.findings {
             let rank = (finding.level, finding.object != verdict.object, at);
             let known = kept.entry(words(finding)).or_insert(rank);
             *known = rank.min(*known);
         }
     }
-    let mut once = Vec::with_capacity(judged.len());
-    for (at, verdict) in judged.iter().enumerate() {
+    let mut once = Vec::with_capacity(reviewed.len());
+    for (at, verdict) in reviewed.iter().enumerate() {
         let findings = verdict.verdict.findings.iter();
         let here = findings.filter(|finding| {
             let words = words(finding);

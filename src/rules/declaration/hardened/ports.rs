@@ -11,7 +11,7 @@ use netpol::rule::{PortEntry, PortRange};
 
 /// Maximum number of ports per protocol in all rules of a cluster: half of all. No service has more, and
 /// ranges are still possible.
-const MOST: u32 = 32_768;
+const MAX_PORTS: u32 = 32_768;
 
 const NAME_PORTS: &str = "name the ports that are needed";
 
@@ -107,7 +107,7 @@ fn of_rule(rule: &DeclaredRule, reason: String) -> Breach {
 fn too_many(ports: &PortSet) -> Option<Protocol> {
     Protocol::ALL
         .into_iter()
-        .find(|protocol| count(ports, *protocol) > MOST)
+        .find(|protocol| count(ports, *protocol) > MAX_PORTS)
 }
 
 fn count(ports: &PortSet, protocol: Protocol) -> u32 {

@@ -10,7 +10,7 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 /// Longest run of a tool.
-const LONGEST: Duration = Duration::from_mins(1);
+const MAX_DURATION: Duration = Duration::from_mins(1);
 /// Longest output of a tool in bytes.
 const OUTPUT: u64 = 256 * 1024 * 1024;
 /// Longest problem that is told, in characters.
@@ -44,12 +44,13 @@ pub(super) fn output<S: AsRef<OsStr>>(
         .enable_all()
         .build()
         .map_err(|error| problem(error.to_string()))?;
-    let run = runtime.block_on(async { timeout(LONGEST, run(program, arguments, home)).await });
+    let run =
+        runtime.block_on(async { timeout(MAX_DURATION, run(program, arguments, home)).await });
     match run {
         Ok(result) => result.map_err(problem),
         Err(_late) => Err(problem(format!(
             "it took longer than {} s",
-            LONGEST.as_secs()
+            MAX_DURATION.as_secs()
         ))),
     }
 }

@@ -5,12 +5,17 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::command::{self, Failed};
-use super::{Build, Built, Made, MadeFrom, key};
+use super::{BuildOutput, BuildRecipe, BuildResults, BuildSource, key};
 
 const TOOL: &str = "helm";
 
 /// Renders charts.
-pub(super) fn all(charts: &[PathBuf], paths: &[PathBuf], values: &[PathBuf], built: &mut Built) {
+pub(super) fn all(
+    charts: &[PathBuf],
+    paths: &[PathBuf],
+    values: &[PathBuf],
+    built: &mut BuildResults,
+) {
     for chart in charts {
         if is_library(chart) {
             built.skip(
@@ -25,7 +30,7 @@ pub(super) fn all(charts: &[PathBuf], paths: &[PathBuf], values: &[PathBuf], bui
                 .iter()
                 .map(|file| format!("--values {}", file.display())),
         );
-        let recipe = Build {
+        let recipe = BuildRecipe {
             command: shown.join(" "),
             key: key(chart, paths),
             bases: chart.canonicalize().into_iter().collect::<BTreeSet<_>>(),
@@ -39,7 +44,7 @@ fn is_library(chart: &Path) -> bool {
     text.lines().any(|line| line.trim_end() == "type: library")
 }
 
-fn template(chart: &Path, values: &[PathBuf]) -> Result<Made, Failed> {
+fn template(chart: &Path, values: &[PathBuf]) -> Result<BuildOutput, Failed> {
     let program = command::program(TOOL).ok_or(Failed::NoTool(TOOL))?;
     let home = tempfile::tempdir().map_err(|error| Failed::Problem(error.to_string()))?;
     let mut arguments: Vec<OsString> = vec!["template".into()];
@@ -49,9 +54,9 @@ fn template(chart: &Path, values: &[PathBuf]) -> Result<Made, Failed> {
     // A name that begins with a dash is no option.
     arguments.extend(["--".into(), chart.into()]);
     let text = command::output(&program, &arguments, home.path())?;
-    Ok(Made {
+    Ok(BuildOutput {
         text,
-        made_from: MadeFrom::Chart(chart.to_owned()),
+        source: BuildSource::Chart(chart.to_owned()),
     })
 }
 

@@ -12,12 +12,12 @@ use serde_json::Value;
 use super::super::find::{self, Found};
 use super::super::unique::Noted;
 use super::command::{self, Failed};
-use super::{Build, Built, Made, MadeFrom, key, shown};
+use super::{BuildOutput, BuildRecipe, BuildResults, BuildSource, key, shown};
 
 /// Annotation with the origin of an object.
 const ORIGIN: &str = "config.kubernetes.io/origin";
 /// Deepest nesting of kustomizations. Deeper ones are rejected by the tool, or contain themselves.
-const DEEPEST: usize = 50;
+const MAX_DEPTH: usize = 50;
 
 /// A kustomization as it is written.
 struct Node {
@@ -31,14 +31,14 @@ struct Node {
 }
 
 /// Builds all kustomizations that no other one uses.
-pub(super) fn all(found: &mut Found, paths: &[PathBuf], built: &mut Built) {
+pub(super) fn all(found: &mut Found, paths: &[PathBuf], built: &mut BuildResults) {
     let mut nodes: BTreeMap<PathBuf, Option<Node>> = BTreeMap::new();
     let mut folders = Vec::new();
     for folder in std::mem::take(&mut found.kustomizations) {
         let Ok(resolved) = folder.canonicalize() else {
             continue;
         };
-        read(&resolved, &mut nodes, DEEPEST);
+        read(&resolved, &mut nodes, MAX_DEPTH);
         // Flux has a kind of this name, too.
         if nodes.get(&resolved).is_some_and(Option::is_some) {
             folders.push((folder, resolved));
@@ -77,17 +77,17 @@ pub(super) fn all(found: &mut Found, paths: &[PathBuf], built: &mut Built) {
             Some(("kubectl", _)) => "kubectl kustomize",
             _ => "kustomize build",
         };
-        let recipe = Build {
+        let recipe = BuildRecipe {
             command: format!("{word} {}", folder.display()),
             key: key(folder, paths),
             bases,
         };
-        let made = match (missing, tool) {
+        let output = match (missing, tool) {
             (Some(missing), _) => Err(Failed::Problem(missing)),
             (None, Some((tool, program))) => run(tool, &program, resolved),
             (None, None) => Err(Failed::NoTool("kustomize")),
         };
-        built.take(recipe, made, folder);
+        built.take(recipe, output, folder);
     }
 }
 
@@ -96,7 +96,7 @@ fn without_sources(
     found: &mut Found,
     own: &BTreeSet<&PathBuf>,
     named: &BTreeSet<&PathBuf>,
-    built: &mut Built,
+    built: &mut BuildResults,
 ) {
     if own.is_empty() {
         return;
@@ -256,7 +256,7 @@ fn names(value: &Value) -> Vec<String> {
     names
 }
 
-fn run(tool: &str, program: &Path, folder: &Path) -> Result<Made, Failed> {
+fn run(tool: &str, program: &Path, folder: &Path) -> Result<BuildOutput, Failed> {
     let failed = |error: std::io::Error| Failed::Problem(error.to_string());
     let home = tempfile::tempdir().map_err(failed)?;
     let through = home.path().canonicalize().map_err(failed)?.join("through");
@@ -288,9 +288,9 @@ fn run(tool: &str, program: &Path, folder: &Path) -> Result<Made, Failed> {
             }
             failed @ Failed::NoTool(_) => failed,
         })?;
-    Ok(Made {
+    Ok(BuildOutput {
         text,
-        made_from: MadeFrom::Kustomization(through),
+        source: BuildSource::Kustomization(through),
     })
 }
 

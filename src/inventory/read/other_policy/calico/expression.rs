@@ -4,9 +4,9 @@ use super::super::{FEW, Key, Requirements};
 use netpol::label::Values;
 
 /// Maximum length of an expression in bytes.
-const LONGEST: usize = 1024;
+const MAX_LENGTH: usize = 1024;
 /// Maximum depth of parentheses and negations.
-const DEEPEST: usize = 64;
+const MAX_DEPTH: usize = 64;
 
 /// An expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ impl Expression {
         if text.is_empty() {
             return Some(Self::All(Vec::new()));
         }
-        if text.len() > LONGEST {
+        if text.len() > MAX_LENGTH {
             return None;
         }
         let mut parser = Parser {
@@ -140,7 +140,7 @@ impl<'a> Parser<'a> {
     }
 
     fn one(&mut self) -> Option<Expression> {
-        if self.depth > DEEPEST {
+        if self.depth > MAX_DEPTH {
             return None;
         }
         if self.skip("!") {

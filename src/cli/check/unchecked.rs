@@ -1,4 +1,4 @@
-//! Objects that `check` could not judge, in whole or in a row of the allowlist.
+//! Objects that `check` could not check, in whole or in a row of the allowlist.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -16,7 +16,7 @@ pub(super) struct Omission {
 
 /// An object that was not checked.
 #[derive(Debug, JsonSchema, Serialize)]
-pub(super) struct NotJudged {
+pub(super) struct Unchecked {
     /// Its kind.
     pub(super) kind: &'static str,
     /// Its namespace.
@@ -36,7 +36,7 @@ pub(super) struct NotJudged {
     line: Option<usize>,
 }
 
-impl NotJudged {
+impl Unchecked {
     pub(super) fn new(omission: Omission, origin: Option<&Origin>) -> Self {
         let Omission {
             object,
@@ -61,7 +61,7 @@ impl NotJudged {
         row + &named(self.kind, &self.namespace, &self.object)
     }
 
-    /// Text that says how the object can be judged.
+    /// Text that says how the object can be checked.
     pub(super) const fn help(&self) -> &'static str {
         match self.row {
             None => "give it with `--inventory` or among the files",

@@ -1,4 +1,4 @@
-//! The manifests that `check` judges, and the state before them.
+//! The manifests that `check` reviews, and the state before them.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,11 +10,11 @@ use crate::cli::project::Project;
 use crate::cli::{Failure, tell};
 use crate::inventory::{Change, ObjectRef};
 use crate::review::Verdict;
-use crate::review::offline::Judged;
+use crate::review::offline::ReviewedObject;
 use crate::sources::files::{Manifests, Origin};
 
-/// The manifests to judge.
-pub(super) struct Judging {
+/// The manifests to review.
+pub(super) struct CheckInput {
     pub(super) manifests: Manifests,
     pub(super) notes: Vec<String>,
     /// Errors of what could not be read.
@@ -25,7 +25,7 @@ pub(super) struct Judging {
     pub(super) completeness: Vec<Change>,
 }
 
-impl Judging {
+impl CheckInput {
     pub(super) fn read(args: &Args, project: &Project) -> Result<Self, Failure> {
         let source = &args.input.source;
         if source.live {
@@ -55,7 +55,7 @@ impl Judging {
         })
     }
 
-    /// True if nothing is left to judge beside the errors.
+    /// True if nothing is left to review beside the errors.
     pub(super) fn is_nothing(&self) -> bool {
         let is_empty = self.manifests.objects.is_empty() && self.manifests.skipped() == 0;
         !self.unreadable.is_empty() && is_empty
@@ -116,19 +116,19 @@ pub(super) struct Seen(BTreeMap<(Origin, ObjectRef), Vec<Verdict>>);
 
 impl Seen {
     /// Leaves out verdicts that an earlier world has on the same object.
-    pub(super) fn retain_new(&mut self, world: &Manifests, judged: &mut Vec<Judged>) {
+    pub(super) fn retain_new(&mut self, world: &Manifests, reviewed: &mut Vec<ReviewedObject>) {
         let places = world.objects.iter();
         let places = places.map(|located| (located.object.reference(), located.origin.clone()));
         let places: BTreeMap<ObjectRef, Origin> = places.collect();
-        judged.retain(|judged| {
-            let Some(place) = places.get(&judged.object) else {
+        reviewed.retain(|reviewed| {
+            let Some(place) = places.get(&reviewed.object) else {
                 return true;
             };
-            let key = (place.clone(), judged.object.clone());
+            let key = (place.clone(), reviewed.object.clone());
             let known = self.0.entry(key).or_default();
-            let is_new = !known.contains(&judged.verdict);
+            let is_new = !known.contains(&reviewed.verdict);
             if is_new {
-                known.push(judged.verdict.clone());
+                known.push(reviewed.verdict.clone());
             }
             is_new
         });
