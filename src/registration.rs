@@ -154,7 +154,7 @@ impl Expected {
             let path = format!("webhooks{name}");
             let (Value::Object(expected), Value::Object(found)) = (&expected[&name], &found[&name])
             else {
-                let detail = told(&path, &expected[&name], &found[&name]);
+                let detail = describe(&path, &expected[&name], &found[&name]);
                 let field = Difference::ENTRIES.to_owned();
                 drift.insert(Difference { field, detail });
                 continue;
@@ -208,7 +208,7 @@ fn compare(path: &str, expected: &Value, found: &Value, details: &mut Vec<String
             }
         }
         (expected, found) if expected == found => {}
-        (expected, found) => details.push(told(path, expected, found)),
+        (expected, found) => details.push(describe(path, expected, found)),
     }
 }
 
@@ -218,7 +218,7 @@ fn keys(one: &Value, other: &Value) -> BTreeSet<String> {
     objects.flat_map(Map::keys).cloned().collect()
 }
 
-fn told(path: &str, expected: &Value, found: &Value) -> String {
+fn describe(path: &str, expected: &Value, found: &Value) -> String {
     let text = |value: &Value| match value {
         Value::Null => "nothing".to_owned(),
         Value::String(text) => text.clone(),

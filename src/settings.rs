@@ -295,16 +295,16 @@ impl ServerConfig {
     }
 }
 
-/// An error unless a value is as expected; `told` gives the expected and the found text.
+/// An error unless a value is as expected; `texts` gives the expected and the found text.
 fn ensure(
     key: &'static str,
     is_valid: bool,
-    told: impl FnOnce() -> (String, String),
+    texts: impl FnOnce() -> (String, String),
 ) -> Result<(), SettingsError> {
     if is_valid {
         return Ok(());
     }
-    let (expected, found) = told();
+    let (expected, found) = texts();
     Err(SettingsError::Value {
         key,
         expected,

@@ -176,12 +176,12 @@ fn edit<T: ReviewedKind>(
         let fact = fact(at, json, &object, &envelope.kind.version)?;
         let found = meta(&fact);
         // The request has no name if it is generated, or for the deletion of a collection. The object has it.
-        for (asked, found) in [
+        for (requested, found) in [
             (&mut object.namespace, &found.namespace),
             (&mut object.name, &found.name),
         ] {
-            if asked.is_empty() {
-                *asked = Arc::clone(found);
+            if requested.is_empty() {
+                *requested = Arc::clone(found);
             }
         }
         Ok::<_, String>(fact)
@@ -217,7 +217,7 @@ fn meta<T: ReviewedKind>(fact: &Fact<T>) -> &Meta {
 fn fact<T: ReviewedKind>(
     at: &str,
     json: Option<&RawValue>,
-    asked: &ObjectRef,
+    requested: &ObjectRef,
     version: &str,
 ) -> Result<Fact<T>, String> {
     let broken = |meta: Meta, path: &str, value: String, problem: String| {
@@ -233,47 +233,47 @@ fn fact<T: ReviewedKind>(
             pods: None,
         }))
     };
-    let nameless = || Meta {
-        namespace: Arc::clone(&asked.namespace),
-        name: Arc::clone(&asked.name),
+    let empty_meta = || Meta {
+        namespace: Arc::clone(&requested.namespace),
+        name: Arc::clone(&requested.name),
         ..Meta::default()
     };
     let Some(json) = json else {
         let problem = "expected an object, found none".to_owned();
-        return Ok(broken(nameless(), "", "null".to_owned(), problem));
+        return Ok(broken(empty_meta(), "", "null".to_owned(), problem));
     };
     let json = json.get().as_bytes();
-    let mut fact = if asked.kind.is_read_in(asked.kind.group(), version) {
-        T::read(json, asked)
+    let mut fact = if requested.kind.is_read_in(requested.kind.group(), version) {
+        T::read(json, requested)
     } else {
         let version = strict::escaped(version);
-        Fact::Unreadable(read::other_version(json, asked, &version).into())
+        Fact::Unreadable(read::other_version(json, requested, &version).into())
     };
     let found = meta(&fact);
     // The API server adds letters and digits to the prefix of a name that it generates.
     let generated = found.name.strip_suffix(GENERATED);
-    let generated = generated.filter(|_| asked.name.is_empty());
+    let generated = generated.filter(|_| requested.name.is_empty());
     let name = generated.map_or_else(|| found.name.to_string(), |prefix| format!("{prefix}0"));
     strict::named(at, &found.namespace, &name)?;
-    for (path, asked, found) in [
-        ("metadata.namespace", &asked.namespace, &found.namespace),
-        ("metadata.name", &asked.name, &found.name),
+    for (path, requested, found) in [
+        ("metadata.namespace", &requested.namespace, &found.namespace),
+        ("metadata.name", &requested.name, &found.name),
     ] {
-        if !asked.is_empty() && !found.is_empty() && asked != found {
-            let problem = format!("expected `{asked}` as the request says, found `{found}`");
-            return Ok(broken(nameless(), path, found.to_string(), problem));
+        if !requested.is_empty() && !found.is_empty() && requested != found {
+            let problem = format!("expected `{requested}` as the request says, found `{found}`");
+            return Ok(broken(empty_meta(), path, found.to_string(), problem));
         }
     }
     if let Fact::Read(object) = &mut fact
         && (object.meta().namespace.is_empty() || object.meta().name.is_empty())
     {
         let meta = Arc::make_mut(object).meta_mut();
-        for (known, asked) in [
-            (&mut meta.namespace, &asked.namespace),
-            (&mut meta.name, &asked.name),
+        for (known, requested) in [
+            (&mut meta.namespace, &requested.namespace),
+            (&mut meta.name, &requested.name),
         ] {
             if known.is_empty() {
-                *known = Arc::clone(asked);
+                *known = Arc::clone(requested);
             }
         }
     }

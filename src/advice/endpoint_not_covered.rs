@@ -249,14 +249,14 @@ pub(crate) fn seal_without_address(
     before: Option<&Cluster>,
     baseline: Baseline,
 ) -> Option<Finding> {
-    let placeless = |cluster: &Cluster| {
+    let seal_without_address = |cluster: &Cluster| {
         let seal = cluster.dependencies.seal_without_address.clone()?;
         let is_shut = cluster.network.egress_rules.is_empty() && cluster.is_rendered(baseline);
         is_shut.then_some(seal)
     };
-    let seal = placeless(after)?;
+    let seal = seal_without_address(after)?;
     let path = "spec.unseal.type";
-    let onset = Onset::of(before.and_then(placeless).is_some());
+    let onset = Onset::of(before.and_then(seal_without_address).is_some());
     Some(Finding {
         cluster: Some(object.clone()),
         reason: format!(

@@ -10,9 +10,9 @@ use crate::rules::{Cause, Finding, Onset};
 use netpol::Direction;
 use netpol::port::{Port, Protocol};
 
-/// The two kinds of entrance.
+/// The two kinds of proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Entrance {
+enum ProxyKind {
     Gateway,
     Ingress,
 }
@@ -26,32 +26,32 @@ pub(crate) fn check(
     let shut = shut(after);
     let old = before.map_or_else(Vec::new, self::shut);
     let (cluster, (config, _)) = (after.cluster, after.known);
-    let finding = |entrance: Entrance| {
-        let path = match entrance {
-            Entrance::Gateway => "spec.gateway",
-            Entrance::Ingress => "spec.ingress",
+    let finding = |proxy: ProxyKind| {
+        let path = match proxy {
+            ProxyKind::Gateway => "spec.gateway",
+            ProxyKind::Ingress => "spec.ingress",
         };
-        let onset = Onset::of(old.contains(&entrance));
+        let onset = Onset::of(old.contains(&proxy));
         Finding {
             cluster: Some(object.clone()),
-            reason: reason(entrance, cluster, config),
-            help: help(entrance, cluster),
+            reason: reason(proxy, cluster, config),
+            help: help(proxy, cluster),
             ..Finding::of(Cause::NobodyAdmitted, onset, object, path)
         }
     };
     shut.into_iter().map(finding).collect()
 }
 
-/// The entrances that are on and admit no proxy.
-fn shut(openings: &Openings<'_>) -> Vec<Entrance> {
+/// The kinds of proxies that are on and are not admitted.
+fn shut(openings: &Openings<'_>) -> Vec<ProxyKind> {
     let (cluster, (config, _)) = (openings.cluster, openings.known);
     let Some(opened) = openings.of(Zone::Workload, Direction::Ingress) else {
         return Vec::new();
     };
     let api = Port::Number(config.api_port);
-    let admits = |entrance: Entrance| {
+    let is_admitted = |proxy: ProxyKind| {
         let mut candidates = opened.iter().filter(|open| match open.peers {
-            Peers::GatewayNamespace => entrance == Entrance::Gateway,
+            Peers::GatewayNamespace => proxy == ProxyKind::Gateway,
             Peers::EveryoneForIngress | Peers::TrustedPeers | Peers::Declared | Peers::Platform => {
                 true
             }
@@ -63,37 +63,39 @@ fn shut(openings: &Openings<'_>) -> Vec<Entrance> {
         })
     };
     let on = [
-        (Entrance::Gateway, cluster.gateway_namespace.is_some()),
-        (Entrance::Ingress, cluster.ingress_enabled),
+        (ProxyKind::Gateway, cluster.gateway_namespace.is_some()),
+        (ProxyKind::Ingress, cluster.ingress_enabled),
     ];
     let on = on.into_iter().filter(|(_, is_on)| *is_on);
-    on.map(|(entrance, _)| entrance)
-        .filter(|entrance| !admits(*entrance))
+    on.map(|(proxy, _)| proxy)
+        .filter(|proxy| !is_admitted(*proxy))
         .collect()
 }
 
-fn reason(entrance: Entrance, cluster: &Cluster, config: &ReviewConfig) -> String {
+fn reason(proxy: ProxyKind, cluster: &Cluster, config: &ReviewConfig) -> String {
     let port = config.api_port;
     let own = cluster.gateway_namespace.as_ref() == Some(&cluster.meta.namespace);
-    match entrance {
-        Entrance::Gateway if own && !config.baseline.features().admits_gateway_of_own_namespace => {
+    match proxy {
+        ProxyKind::Gateway
+            if own && !config.baseline.features().admits_gateway_of_own_namespace =>
+        {
             format!(
                 "no rule lets the Gateway reach port {port}: it is in the cluster's own namespace, for which the \
              operator renders no Gateway rule"
             )
         }
-        Entrance::Gateway => format!(
+        ProxyKind::Gateway => format!(
             "no rule lets the Gateway reach port {port}: the operator opens nothing for it, and no trusted peer is declared"
         ),
-        Entrance::Ingress => format!(
+        ProxyKind::Ingress => format!(
             "no rule lets the Ingress reach port {port}: the operator opens nothing for it, and no trusted peer is declared"
         ),
     }
 }
 
-fn help(entrance: Entrance, cluster: &Cluster) -> String {
-    let namespace = match (entrance, &cluster.gateway_namespace) {
-        (Entrance::Gateway, Some(namespace)) => namespace,
+fn help(proxy: ProxyKind, cluster: &Cluster) -> String {
+    let namespace = match (proxy, &cluster.gateway_namespace) {
+        (ProxyKind::Gateway, Some(namespace)) => namespace,
         _ => "NAMESPACE-OF-THE-PROXY",
     };
     format!(

@@ -43,10 +43,10 @@ enum FileError {
     NoKey { path: PathBuf },
     /// Half a CA.
     #[error("expected both `ca.crt` and `ca.key` in `{dir}` or neither, found one")]
-    HalfCa { dir: PathBuf },
+    IncompleteCa { dir: PathBuf },
     /// A CA that cannot sign.
     #[error("the CA in `{dir}` has expired or has another key; move `ca.crt` and `ca.key` away")]
-    UselessCa { dir: PathBuf },
+    UnusableCa { dir: PathBuf },
 }
 
 /// Runs the command.

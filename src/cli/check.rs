@@ -213,7 +213,7 @@ impl Run {
                 defaulted: defaulted.to_vec(),
                 before: before.as_deref(),
                 after,
-                is_told: number > 0 || has_reviewed && !after.has_reviewed_kinds(),
+                is_reported: number > 0 || has_reviewed && !after.has_reviewed_kinds(),
             };
             let (world, mut reviewed, diff) = self.world(before.as_deref(), after);
             if worlds.len() > 1 {

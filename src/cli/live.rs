@@ -28,7 +28,7 @@ use crate::sources;
 use crate::sources::kube::{ReadError, Reader, ReviewConfigs, Served, WatchHealth};
 
 /// Interval of checks of the watches. Reviews check for themselves.
-const LOOK: Duration = Duration::from_secs(1);
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A connected cluster.
 pub(super) struct Live {
@@ -200,7 +200,7 @@ pub(super) fn spawn_tasks(
     if let Err(error) = live.watch_registrations(Arc::clone(&readiness), certificates, admission) {
         tracing::error!(%error, "webhook configurations are not watched");
     }
-    tokio::spawn(look_for_silence(live.health, live.metrics, readiness));
+    tokio::spawn(report_stale_watches(live.health, live.metrics, readiness));
 }
 
 /// Name of this replica: the pod's, which is its host's.
@@ -213,12 +213,12 @@ fn instance() -> String {
 
 /// Reports kinds without a list or watch event for too long, their return, and kinds that are served in versions that
 /// are not read.
-async fn look_for_silence(
+async fn report_stale_watches(
     health: Arc<WatchHealth>,
     metrics: Arc<Metrics>,
     readiness: Arc<Readiness>,
 ) {
-    let mut interval = tokio::time::interval(LOOK);
+    let mut interval = tokio::time::interval(CHECK_INTERVAL);
     let mut known = None;
     loop {
         interval.tick().await;
@@ -277,6 +277,6 @@ fn versions(served: &BTreeMap<Kind, Served>) -> Option<String> {
             (Served::Read(_) | Served::Nowhere, _) => None,
         }
     };
-    let told: Vec<String> = served.iter().filter_map(text).collect();
-    (!told.is_empty()).then(|| told.join("; "))
+    let texts: Vec<String> = served.iter().filter_map(text).collect();
+    (!texts.is_empty()).then(|| texts.join("; "))
 }

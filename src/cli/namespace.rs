@@ -27,7 +27,7 @@ fn label(text: &str) -> Result<String, String> {
     }
 }
 
-/// The facts of an inventory; objects that are taken to be in the default namespace are told.
+/// The facts of an inventory; objects that are taken to be in the default namespace are reported.
 pub(super) fn facts(inventory: &Path) -> Result<Snapshot, LoadError> {
     let manifests = files::inventory(inventory)?;
     if let Some(note) = note(&manifests.defaulted) {

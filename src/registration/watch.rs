@@ -16,11 +16,11 @@ use tokio::time::interval;
 
 use super::{Configuration, Difference, Expected, Trust};
 use crate::audit::Metrics;
-use crate::audit::event_queue::{Action, Event as Told, EventQueue, Regarding};
+use crate::audit::event_queue::{Action, Event as QueuedEvent, EventQueue, Regarding};
 
 /// Interval of comparisons without a watch event: the served certificate changes and expires, and
 /// settings change.
-const LOOK: Duration = Duration::from_secs(10);
+const CHECK_INTERVAL: Duration = Duration::from_secs(10);
 /// Differences that one line lists.
 const LISTED: usize = 5;
 
@@ -71,7 +71,7 @@ impl Watch {
         drop(sender);
         let mut all = BTreeMap::new();
         let mut known = Drift::new();
-        let mut look = interval(LOOK);
+        let mut checks = interval(CHECK_INTERVAL);
         loop {
             tokio::select! {
                 next = seen.recv() => match next {
@@ -80,7 +80,7 @@ impl Watch {
                     }
                     None => return,
                 },
-                _ = look.tick() => {}
+                _ = checks.tick() => {}
             }
             self.expected.expect_accounts((self.accounts)());
             // Until both were seen once, nothing is known of either.
@@ -155,7 +155,7 @@ impl Watch {
         let kind = configuration.kind();
         let name = self.name.clone();
         let note = format!("{kind} `{name}` differs from the manifest: {differences}");
-        events.send(Told {
+        events.send(QueuedEvent {
             regarding: Regarding::Configuration { kind, name },
             related: None,
             action: Action::WatchRegistration,
@@ -167,12 +167,12 @@ impl Watch {
 
 /// The differences in one line.
 fn summary(name: &str, drift: &Drift) -> Option<String> {
-    let told = listed(
+    let differences = listed(
         drift
             .iter()
             .map(|(configuration, found)| format!("{} {found}", configuration.kind())),
     );
-    (!told.is_empty()).then(|| format!("`{name}` differs from the manifest: {told}"))
+    (!differences.is_empty()).then(|| format!("`{name}` differs from the manifest: {differences}"))
 }
 
 /// The first of some texts, and the number of the others.

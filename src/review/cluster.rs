@@ -74,12 +74,12 @@ pub(super) fn findings(
         budget,
         point,
     };
-    let is_respecified = edit.before.is_none() || edit.spec_changed;
+    let spec_changed = edit.before.is_none() || edit.spec_changed;
     let mut findings = Vec::new();
     for check in rules::checks() {
         match check {
             Check::Cluster(check) => findings.extend(check(&write, &findings)),
-            Check::Respecified(check) if is_respecified => {
+            Check::SpecChanged(check) if spec_changed => {
                 findings.extend(check(&write, &findings));
             }
             _ => {}
@@ -198,8 +198,8 @@ pub(super) fn managed_names(
 
 /// OBP203: policies of the namespace that violate the perimeter of the cluster as written.
 pub(super) fn existing(write: &ClusterReview<'_>, _: &[Finding]) -> Vec<Finding> {
-    let aside = rewritten(write.compiled, write.edit, write.after);
-    let violations = violations(write.compiled, write.edit, &aside, write.budget).into_iter();
+    let skipped = rewritten(write.compiled, write.edit, write.after);
+    let violations = violations(write.compiled, write.edit, &skipped, write.budget).into_iter();
     violations.map(|violation| violation.finding).collect()
 }
 
@@ -231,7 +231,7 @@ pub(super) fn perimeters(
 pub(super) fn violations(
     compiled: &CompiledSnapshot,
     edit: &Edit<Cluster>,
-    aside: &BTreeSet<Arc<str>>,
+    skipped: &BTreeSet<Arc<str>>,
     budget: &Cell<Budget>,
 ) -> Vec<Violation> {
     if compiled.facts(&edit.object.namespace).is_none() {
@@ -248,7 +248,7 @@ pub(super) fn violations(
             &compiled.config,
             before.as_ref(),
             &after,
-            aside,
+            skipped,
             budget,
         )
     });
@@ -275,7 +275,7 @@ pub(super) fn violations(
             finding,
         });
     }
-    let undecided = existing_policy::undecided(&edit.object, before.as_ref(), &after, aside);
+    let undecided = existing_policy::undecided(&edit.object, before.as_ref(), &after, skipped);
     violations.extend(undecided.into_iter().map(|finding| Violation {
         finding,
         policy: None,

@@ -256,7 +256,7 @@ fn neighbours(compiled: &CompiledSnapshot, edit: &Edit<Policy>) -> Vec<Finding> 
         name: name.clone(),
     };
     let others = clusters.chain(policies).map(reference);
-    let others = others.map(|object| input::neighbour(&object));
+    let others = others.map(|object| input::unreadable_policy(&object));
     partly.into_iter().chain(others).collect()
 }
 

@@ -82,12 +82,12 @@ pub(super) fn attach(
             all
         })
         .collect();
-    let helpless = proposed.iter().zip(&proposals);
-    let helpless = helpless.filter(|(_, proposals)| proposals.is_empty());
-    let left: Vec<(Code, String)> = helpless
+    let without_remedy = proposed.iter().zip(&proposals);
+    let without_remedy = without_remedy.filter(|(_, proposals)| proposals.is_empty());
+    let unresolved: Vec<(Code, String)> = without_remedy
         .map(|((finding, _), _)| (finding.code, finding.path.clone()))
         .collect();
-    let kept = denied.accepted(&proposals, &left);
+    let kept = denied.accepted(&proposals, &unresolved);
     for ((finding, _), mut kept) in proposed.into_iter().zip(kept) {
         kept.sort_by_key(|remedy| remedy.rank);
         finding.remedies = kept.into_iter().cloned().collect();
@@ -120,7 +120,7 @@ impl Denied<'_> {
     fn accepted<'a>(
         &self,
         proposals: &'a [Vec<Remedy>],
-        left: &[(Code, String)],
+        unresolved: &[(Code, String)],
     ) -> Vec<Vec<&'a Remedy>> {
         let mut kept: Vec<Vec<&Remedy>> = vec![Vec::new(); proposals.len()];
         let mut tried: Vec<Vec<Option<&Remedy>>> = Vec::new();
@@ -142,7 +142,7 @@ impl Denied<'_> {
                 break;
             }
             let planned: Vec<&Remedy> = plan.iter().flatten().copied().collect();
-            if self.passes(&planned, left) {
+            if self.passes(&planned, unresolved) {
                 for (kept, remedy) in kept.iter_mut().zip(&plan) {
                     if let Some(remedy) = remedy
                         && !kept.contains(remedy)
@@ -158,7 +158,7 @@ impl Denied<'_> {
 
     /// Returns true if nothing denies after these changes: neither the write itself, except for findings without a
     /// known remedy, nor the writes of the other objects that the changes affect.
-    fn passes(&self, plan: &[&Remedy], left: &[(Code, String)]) -> bool {
+    fn passes(&self, plan: &[&Remedy], unresolved: &[(Code, String)]) -> bool {
         let changes = Changes::of(plan);
         let own = self.request.object();
         let Some(compiled) = self.changed_config(&changes) else {
@@ -191,11 +191,11 @@ impl Denied<'_> {
         };
         let verdict = self.reviewed(&compiled, &request, self.class);
         let mut denied = verdict.findings.iter();
-        let is_left = |finding: &Finding| {
-            let mut left = left.iter();
-            left.any(|(code, path)| *code == finding.code && *path == finding.path)
+        let is_unresolved = |finding: &Finding| {
+            let mut unresolved = unresolved.iter();
+            unresolved.any(|(code, path)| *code == finding.code && *path == finding.path)
         };
-        denied.all(|finding| finding.level != Level::Deny || is_left(finding))
+        denied.all(|finding| finding.level != Level::Deny || is_unresolved(finding))
             && (changes.clusters(own).is_empty() || !opens_too_much(&verdict))
     }
 

@@ -84,24 +84,24 @@ fn is_managed(labels: &LabelPairs) -> bool {
 }
 
 fn protected_pod(labels: &LabelPairs) -> String {
-    let value = |asked: &str| {
+    let value = |wanted: &str| {
         let mut labels = labels.iter();
-        let found = labels.find(|(key, _)| &**key == asked);
+        let found = labels.find(|(key, _)| &**key == wanted);
         found.map(|(_, value)| &**value)
     };
-    let whose = match value(CLUSTER_LABEL) {
+    let owner_text = match value(CLUSTER_LABEL) {
         None if value(NAME_LABEL) == Some(OPERATOR_NAME) => "a pod of the operator".to_owned(),
         cluster => format!("a pod of OpenBaoCluster `{}`", cluster.unwrap_or_default()),
     };
-    let telling = labels
+    let extra_labels = labels
         .iter()
         .filter(|(key, _)| !MANAGED_LABELS.contains(&&**key));
-    let telling: Vec<String> = telling
+    let extra_labels: Vec<String> = extra_labels
         .map(|(key, value)| format!("{key}={value}"))
         .collect();
-    if telling.is_empty() {
-        whose
+    if extra_labels.is_empty() {
+        owner_text
     } else {
-        format!("{whose} labelled {}", telling.join(","))
+        format!("{owner_text} labelled {}", extra_labels.join(","))
     }
 }

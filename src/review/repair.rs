@@ -147,7 +147,7 @@ fn of_cluster(
             Direction::Ingress => &mut fixed.ingress,
             Direction::Egress => &mut fixed.egress,
         };
-        let at = behind(before.rules(direction), place(direction, &rule), rules);
+        let at = index_after_predecessor(before.rules(direction), place(direction, &rule), rules);
         rules.insert(at, rule.clone());
         let repair = Repair::Rule {
             direction,
@@ -163,7 +163,7 @@ fn of_cluster(
 const MAX_CANDIDATES: usize = 100;
 
 /// The new index of old rule `at`: after its nearest predecessor.
-fn behind(old: &[Rule], at: usize, rules: &[Rule]) -> usize {
+fn index_after_predecessor(old: &[Rule], at: usize, rules: &[Rule]) -> usize {
     let Some(earlier) = old.get(..at) else {
         return rules.len();
     };

@@ -234,14 +234,14 @@ fn existing_policies(
     let restores = &mut facts.restores;
     restores.insert(object.name.clone(), Fact::Read(restore.clone()));
     let after = perimeter(&facts);
-    let aside = if cluster.is_rendered(compiled.config.baseline) {
+    let skipped = if cluster.is_rendered(compiled.config.baseline) {
         managed_names(&after.object, compiled.config.baseline).collect()
     } else {
         BTreeSet::new()
     };
     let mut left = budget.get();
     let config = &compiled.config;
-    let found = existing_policy::check(object, config, Some(&before), &after, &aside, &mut left);
+    let found = existing_policy::check(object, config, Some(&before), &after, &skipped, &mut left);
     budget.set(left);
     // Connections that a policy already opened to the cluster's pods are not due to this restore.
     let new = found.into_iter().filter(|(zone, policy, finding)| {
@@ -255,7 +255,7 @@ fn existing_policies(
         path: POD_LABELS.to_owned(),
         ..replay::of_existing(zone, policy, finding, &config.tunnel_ports)
     };
-    let undecided = existing_policy::undecided(object, Some(&before), &after, &aside);
+    let undecided = existing_policy::undecided(object, Some(&before), &after, &skipped);
     let undecided = undecided.into_iter();
     let undecided = undecided.filter(|finding| finding.level == Level::Deny);
     let undecided = undecided.map(|finding| Finding {

@@ -166,13 +166,13 @@ pub(super) fn existing_policies(
     let mut left = budget.get();
     let part = compiled.config.proof_budget.div_ceil(4);
     let found = left.within(part, |budget| {
-        let aside = BTreeSet::new();
+        let skipped = BTreeSet::new();
         existing_policy::check(
             object,
             &compiled.config,
             Some(&before),
             &after,
-            &aside,
+            &skipped,
             budget,
         )
     });

@@ -88,7 +88,7 @@ pub(super) enum Check {
     /// A cluster write.
     Cluster(fn(&ClusterReview<'_>, &[Finding]) -> Vec<Finding>),
     /// A cluster write, if it creates the cluster or changes its spec.
-    Respecified(fn(&ClusterReview<'_>, &[Finding]) -> Vec<Finding>),
+    SpecChanged(fn(&ClusterReview<'_>, &[Finding]) -> Vec<Finding>),
     /// The declared rules of a cluster in one direction.
     Declared(fn(&Declaration<'_>, &[Finding]) -> Vec<Finding>),
     /// A restore write.

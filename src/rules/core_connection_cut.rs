@@ -113,7 +113,7 @@ fn allowed<'a>(
 }
 
 /// Beginning of the help about a deletion, which no change of the write makes pass.
-pub(super) fn alone(change: &PolicyChange<'_>) -> &'static str {
+pub(super) fn deletion_prefix(change: &PolicyChange<'_>) -> &'static str {
     match change.after.policy {
         Some(_) => "",
         None => "the deletion alone cannot pass: ",
@@ -146,7 +146,7 @@ fn finding(
         witness: change.witness(direction, piece),
         help: format!(
             "{}let another policy of the namespace permit it first",
-            alone(change)
+            deletion_prefix(change)
         ),
         remedies: change
             .after

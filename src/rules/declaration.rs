@@ -28,7 +28,7 @@ use netpol::rule::Rule;
 use netpol::{At, Direction, Reading, Region, RegionRef};
 
 pub use declared::DeclaredRule;
-use declared::{Spot, TRUSTED_PEERS, declared, listeners, mark_kept, rules};
+use declared::{FieldLocation, TRUSTED_PEERS, declared, listeners, mark_kept, rules};
 
 /// Declarations after the write and, for an update, before it.
 #[derive(Clone, Debug)]
@@ -192,8 +192,8 @@ impl<'a> Declaration<'a> {
     }
 
     /// A finding about a declaration.
-    fn finding(&self, cause: Cause, onset: Onset, spot: impl Into<Spot>) -> Finding {
-        let Spot { path, place } = spot.into();
+    fn finding(&self, cause: Cause, onset: Onset, location: impl Into<FieldLocation>) -> Finding {
+        let FieldLocation { path, place } = location.into();
         Finding {
             cluster: Some(self.object.clone()),
             place,
@@ -206,14 +206,14 @@ impl<'a> Declaration<'a> {
         Remedy::new(rank, action, Change::Cluster(self.object.clone(), edit))
     }
 
-    fn undecided(&self, spot: impl Into<Spot>, exhausted: &Exhausted) -> Finding {
+    fn undecided(&self, location: impl Into<FieldLocation>, exhausted: &Exhausted) -> Finding {
         Finding {
             reason: format!(
                 "the declaration could not be decided within the work limit of {} steps",
                 self.config.proof_budget
             ),
             help: undecided::simpler(exhausted),
-            ..self.finding(Cause::Undecided, Onset::Introduced, spot)
+            ..self.finding(Cause::Undecided, Onset::Introduced, location)
         }
     }
 }

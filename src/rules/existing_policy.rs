@@ -39,7 +39,7 @@ pub fn check<'a>(
     config: &'a ReviewConfig,
     before: Option<&'a ClusterPerimeter>,
     after: &'a ClusterPerimeter,
-    aside: &BTreeSet<Arc<str>>,
+    skipped: &BTreeSet<Arc<str>>,
     budget: &mut Budget,
 ) -> Vec<Violations<'a>> {
     let zones = after.zones.iter();
@@ -47,7 +47,7 @@ pub fn check<'a>(
         let selected = zone.selected.iter().chain(&zone.oversize);
         selected.map(move |policy| (zone, policy))
     });
-    let foreign = policies.filter(|(_, policy)| !aside.contains(&policy.name));
+    let foreign = policies.filter(|(_, policy)| !skipped.contains(&policy.name));
     let mut compare = |zone, policy, most| {
         // The budget is used up, and there may be many rules left.
         if budget.is_spent() {
@@ -86,7 +86,7 @@ pub fn undecided(
     object: &ObjectRef,
     before: Option<&ClusterPerimeter>,
     after: &ClusterPerimeter,
-    aside: &BTreeSet<Arc<str>>,
+    skipped: &BTreeSet<Arc<str>>,
 ) -> Vec<Finding> {
     let mut onsets: BTreeMap<&Arc<str>, Onset> = BTreeMap::new();
     for zone in &after.zones {
@@ -96,7 +96,7 @@ pub fn undecided(
             let is_known = old.is_some_and(|old| old.unreadable.contains(name));
             let onset = Onset::of(is_known);
             let is_judged = zone.oversize.iter().any(|policy| policy.name == *name);
-            if !is_judged && !aside.contains(name) {
+            if !is_judged && !skipped.contains(name) {
                 let known = onsets.entry(name).or_insert(onset);
                 *known = onset.min(*known);
             }

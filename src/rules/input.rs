@@ -50,7 +50,7 @@ fn unread(object: &ObjectRef, version: &str) -> String {
 const UPGRADE: &str = "upgrade openbao-perimeter";
 
 /// The warning that another object of the namespace cannot be read or is too large to prove.
-pub(crate) fn neighbour(object: &ObjectRef) -> Finding {
+pub(crate) fn unreadable_policy(object: &ObjectRef) -> Finding {
     Finding {
         reason: format!(
             "{} `{}` of the namespace cannot be read or is too large, so this review does not rely on it",

@@ -1,6 +1,6 @@
 //! OBP102: pods lose their isolation in a direction, so that every connection is allowed.
 
-use super::core_connection_cut::alone;
+use super::core_connection_cut::deletion_prefix;
 use super::policy_change::{PolicyChange, WriteState, everything, isolated, whole};
 use super::remedy::{Change, ClusterEdit, PolicyEdit, Rank, Remedy};
 use super::{Cause, Finding, Onset, Place};
@@ -109,7 +109,10 @@ fn finding(change: &PolicyChange<'_>, direction: Direction, piece: &Region) -> F
     Finding {
         merges: true,
         witness: region.and_then(|region| change.witness(direction, &region)),
-        help: format!("{}isolate the pods by another policy first", alone(change)),
+        help: format!(
+            "{}isolate the pods by another policy first",
+            deletion_prefix(change)
+        ),
         remedies: isolate(change, direction).into_iter().collect(),
         ..change.finding(cause, Onset::Introduced, "spec").about_pods(
             "no policy isolates ",

@@ -89,15 +89,15 @@ fn finding(
     piece: Option<&Region>,
 ) -> Finding {
     let (name, pods) = (&other.name, pods_of(change.cluster, change.zone.pods));
-    let word = direction.policy_type();
+    let policy_type = direction.policy_type();
     Finding {
         reason: match piece {
             Some(_) => format!(
-                "NetworkPolicy `{name}` of the namespace still opens {pods} beyond the ceiling for {word}; this \
+                "NetworkPolicy `{name}` of the namespace still opens {pods} beyond the ceiling for {policy_type}; this \
                  policy does not close them"
             ),
             None => format!(
-                "whether NetworkPolicy `{name}` of the namespace opens {pods} beyond the ceiling for {word} could \
+                "whether NetworkPolicy `{name}` of the namespace opens {pods} beyond the ceiling for {policy_type} could \
                  not be decided; this policy does not close them"
             ),
         },

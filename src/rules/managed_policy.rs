@@ -85,16 +85,16 @@ fn policy_type(change: &PolicyChange<'_>, direction: Direction) -> Option<Findin
         .before
         .policy
         .is_none_or(|before| before.isolates(direction));
-    let word = direction.policy_type();
+    let policy_type = direction.policy_type();
     Some(Finding {
         merges: true,
-        reason: format!("the managed policy no longer isolates its pods for {word}"),
+        reason: format!("the managed policy no longer isolates its pods for {policy_type}"),
         remedies: vec![put_back(
             change,
             "policy type",
             PolicyEdit::types_with(change.after.policy?, direction),
         )],
-        help: format!("put `{word}` back into spec.policyTypes"),
+        help: format!("put `{policy_type}` back into spec.policyTypes"),
         ..change.finding(
             Cause::ManagedPolicyRetargeted,
             Onset::of(!had),

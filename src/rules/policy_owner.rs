@@ -100,7 +100,9 @@ pub fn of_managed(
     });
     let wrong = new.iter().filter(|owner| !is_right(owner));
     let (known, added): (Vec<&Owner>, Vec<&Owner>) = wrong.partition(|owner| old.contains(owner));
-    let added = added.into_iter().map(|owner| unlike(owner, cluster));
+    let added = added
+        .into_iter()
+        .map(|owner| describe_wrong_owner(owner, cluster));
     let mut problems: Vec<String> = gone.chain(added).collect();
     let unproved = |meta: &Meta| !is_proved(meta, cluster, baseline);
     let was_unproved = owners.before.is_some_and(unproved);
@@ -119,7 +121,7 @@ pub fn of_managed(
     });
     let known: Vec<String> = known
         .into_iter()
-        .map(|owner| unlike(owner, cluster))
+        .map(|owner| describe_wrong_owner(owner, cluster))
         .collect();
     let warned = (!known.is_empty()).then(|| Finding {
         reason: format!("{} (already before this write)", known.join("; ")),
@@ -144,7 +146,7 @@ fn is_proved(policy: &Meta, cluster: &ClusterPerimeter, baseline: Baseline) -> b
 }
 
 /// The effect of an owner that the operator would not write.
-fn unlike(owner: &Owner, cluster: &ClusterPerimeter) -> String {
+fn describe_wrong_owner(owner: &Owner, cluster: &ClusterPerimeter) -> String {
     let named = named(owner);
     let is_named_so = owner.kind.as_ref() == Kind::OpenBaoCluster.as_str()
         && owner.name == cluster.object.name
@@ -218,7 +220,7 @@ fn old_owners(owners: &Owners<'_>, cluster: &ClusterPerimeter) -> Remedy {
 }
 
 /// The first owner that the write adds, other than the cluster, whose deletion may delete the policy.
-pub fn newcomer<'a>(change: &PolicyChange<'a>) -> Option<&'a Owner> {
+pub fn added_owner<'a>(change: &PolicyChange<'a>) -> Option<&'a Owner> {
     owners_of(change)?.added(change.cluster).next()
 }
 
@@ -232,15 +234,14 @@ fn owners_of<'a>(change: &PolicyChange<'a>) -> Option<Owners<'a>> {
 
 /// The finding that a policy on which pods depend gets another owner. `lost` is the effect of its garbage
 /// collection.
-pub fn given_away(change: &PolicyChange<'_>, owner: &Owner, lost: Finding) -> Finding {
+pub fn owner_added(change: &PolicyChange<'_>, owner: &Owner, lost: Finding) -> Finding {
     let owner = named(owner);
-    let (alone, what) = match lost.code {
+    let (verb, what) = match lost.code {
         Code::Obp101 => ("lets ", " have a connection that they need"),
         Code::Obp102 => ("isolates ", ""),
         _ => ("may isolate ", " or let them have what they need"),
     };
-    let before =
-        format!("garbage collection deletes the policy with {owner}, and it alone {alone}");
+    let before = format!("garbage collection deletes the policy with {owner}, and it alone {verb}");
     let (cause, onset) = if change.cluster.is_cluster() {
         (Cause::ManagedPolicyRetargeted, Onset::Introduced)
     } else {

@@ -21,7 +21,7 @@ pub(crate) fn pods_named(cluster: &ObjectRef, pods: &[Zone]) -> String {
 }
 
 /// The fault of an object storage that a Hardened cluster does not accept, as a clause.
-pub(crate) fn minded(what: &StorageFault) -> String {
+pub(crate) fn storage_fault(what: &StorageFault) -> String {
     match what {
         StorageFault::Unverified => {
             "the certificate of the object storage is not verified".to_owned()

@@ -22,11 +22,11 @@ fn first(
     variable: impl FnOnce() -> Option<String>,
     file: impl FnOnce() -> Option<String>,
 ) -> Option<String> {
-    let told = |text: &String| !text.is_empty();
+    let is_non_empty = |text: &String| !text.is_empty();
     let trimmed = |text: String| text.trim().to_owned();
-    set.filter(told)
-        .or_else(|| variable().map(trimmed).filter(told))
-        .or_else(|| file().map(trimmed).filter(told))
+    set.filter(is_non_empty)
+        .or_else(|| variable().map(trimmed).filter(is_non_empty))
+        .or_else(|| file().map(trimmed).filter(is_non_empty))
 }
 
 #[cfg(test)]

@@ -56,11 +56,11 @@ fn rule(direction: Direction, path: &str, written: &Value) -> Result<Rule, Setti
     };
     let rule = rule.map_err(|problems: Vec<Malformed>| {
         let problems = problems.iter();
-        let told: Vec<String> = problems
+        let texts: Vec<String> = problems
             .map(|problem| format!("`{}`: {}", problem.path, problem.problem))
             .collect();
         SettingsError::Platform {
-            problem: told.join("; "),
+            problem: texts.join("; "),
         }
     })?;
     unambiguous(direction, path, &rule)?;

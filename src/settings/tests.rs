@@ -10,7 +10,7 @@ fn yaml(text: &str) -> Result<ServerConfig, SettingsError> {
 }
 
 /// An error with its causes.
-fn told(error: &SettingsError) -> String {
+fn with_causes(error: &SettingsError) -> String {
     let causes = std::iter::successors(Some(error as &dyn Error), |error| (*error).source());
     let causes: Vec<String> = causes.map(ToString::to_string).collect();
     causes.join(": ")
@@ -19,7 +19,7 @@ fn told(error: &SettingsError) -> String {
 /// The error of settings that do not fit together.
 fn problem(text: &str) -> String {
     let config = yaml(text).unwrap_or_else(|error| panic!("{error}"));
-    told(&config.validate().unwrap_err())
+    with_causes(&config.validate().unwrap_err())
 }
 
 #[test]
@@ -66,8 +66,8 @@ fn an_unknown_key_or_word_is_told_the_nearest_known_one() {
         ),
     ] {
         let error = yaml(text).unwrap_err();
-        let told = told(&error);
-        assert!(told.contains(known), "{text}: {told}");
+        let printed = with_causes(&error);
+        assert!(printed.contains(known), "{text}: {printed}");
     }
     let text = "review: {platform: [{ingress: [{form: []}]}]}\n";
     let error = yaml(text).unwrap().review_config().unwrap_err().to_string();
@@ -258,8 +258,8 @@ fn an_unknown_code_level_or_point_is_an_error_that_says_what_is_known() {
     ];
     for (text, expected) in table {
         let error = levels(text).unwrap_err();
-        let told = told(&error);
-        assert!(told.contains(expected), "{text}: {told}");
+        let printed = with_causes(&error);
+        assert!(printed.contains(expected), "{text}: {printed}");
     }
 }
 
@@ -369,10 +369,10 @@ fn names_and_numbers_that_match_nothing_are_errors() {
     ];
     for (text, key) in table {
         let error = yaml(text).unwrap().review_config().unwrap_err();
-        let told = told(&error);
+        let printed = with_causes(&error);
         assert!(
-            told.contains(key) && told.contains("expected"),
-            "{text}: {told}"
+            printed.contains(key) && printed.contains("expected"),
+            "{text}: {printed}"
         );
     }
 }

@@ -96,13 +96,13 @@ fn isolation(case: &PolicyChange<'_>, direction: Direction) -> Isolation {
         _ if isolating(Missing::Rendered).next().is_none() => Isolated::No,
         _ => Isolated::Partly,
     };
-    let is_told = matches!(state, Isolated::No | Isolated::Partly)
+    let is_reported = matches!(state, Isolated::No | Isolated::Partly)
         && default_deny_absent::is_judged(case.cluster);
     let policies = isolating(Missing::Absent);
     Isolation {
         direction: word(direction),
         state,
-        code: is_told.then_some(Code::Obp105.as_str()),
+        code: is_reported.then_some(Code::Obp105.as_str()),
         policies: policies.map(|policy| policy.name.to_string()).collect(),
     }
 }

@@ -156,10 +156,10 @@ impl Manifests {
         skipped.chain(repeated).collect()
     }
 
-    /// Errors of objects of judged kinds that do not decode.
+    /// Errors of objects of reviewed kinds that do not decode.
     pub(crate) fn undecoded(&self) -> Vec<String> {
         let broken = self.objects.iter().filter(|located| !located.is_decoded);
-        let told = broken.map(|located| {
+        let errors = broken.map(|located| {
             let (object, origin) = (located.object.reference(), &located.origin);
             let problem = located
                 .object
@@ -170,7 +170,7 @@ impl Manifests {
             });
             format!("{origin}: {object} does not decode{problem}")
         });
-        told.collect()
+        errors.collect()
     }
 
     /// Each object once.
@@ -233,8 +233,8 @@ impl Manifests {
 
     /// The error of files without any object.
     fn ensure_objects(&self, paths: &[PathBuf], has_files: bool) -> Result<(), LoadError> {
-        let is_told = self.skipped.iter().any(|skipped| skipped.path.is_dir());
-        if !self.objects.is_empty() || !self.others.is_empty() || is_told {
+        let has_skipped_folder = self.skipped.iter().any(|skipped| skipped.path.is_dir());
+        if !self.objects.is_empty() || !self.others.is_empty() || has_skipped_folder {
             return Ok(());
         }
         let found = match (self.no_objects.first(), self.skipped.first()) {

@@ -46,11 +46,11 @@ async fn as_json_each_review_is_one_line_with_its_fields_and_nothing_of_its_obje
         .lines()
         .map(|line| serde_json::from_str(line).expect(line));
     let lines: Vec<Value> = lines.collect();
-    let told = |message: &str| -> Vec<&Value> {
+    let with_message = |message: &str| -> Vec<&Value> {
         let of = |line: &&Value| line["message"] == message;
         lines.iter().filter(of).collect()
     };
-    let reviewed = told("Reviewed");
+    let reviewed = with_message("Reviewed");
     assert_eq!(reviewed.len(), SENT.len(), "{log}");
     for (fields, (name, path, outcome)) in reviewed.iter().zip(SENT) {
         let review: Value = serde_json::from_str(&sent(name)).unwrap();
@@ -68,11 +68,11 @@ async fn as_json_each_review_is_one_line_with_its_fields_and_nothing_of_its_obje
         let codes = fields["codes"].as_str().unwrap();
         assert_eq!(codes.contains("OBP"), outcome == "deny", "{codes}");
         for field in ["field", "reason", "connection"] {
-            let is_told = fields[field].as_str().is_some_and(|told| !told.is_empty());
-            assert_eq!(is_told, outcome == "deny", "{field}: {fields}");
+            let is_reported = fields[field].as_str().is_some_and(|text| !text.is_empty());
+            assert_eq!(is_reported, outcome == "deny", "{field}: {fields}");
         }
     }
-    let malformed = told("answered a malformed AdmissionReview");
+    let malformed = with_message("answered a malformed AdmissionReview");
     assert_eq!(malformed.len(), 1, "{log}");
     assert_eq!(malformed[0]["outcome"], "malformed");
     assert!(!log.contains("podSelector"), "{log}");

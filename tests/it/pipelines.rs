@@ -164,12 +164,12 @@ fn the_comment_is_the_markdown_on_the_pull_request() {
     bash.env("MARKDOWN", &markdown).current_dir(&folder);
     // A comment that fails fails the step.
     assert_eq!(bash.status().unwrap().code(), Some(3));
-    let told = fs::read_to_string(folder.join("told")).unwrap();
+    let arguments = fs::read_to_string(folder.join("told")).unwrap();
     let expected = format!(
         "t0\npr\ncomment\n{address}\n--body-file\n{}\n--edit-last\n--create-if-none\n",
         markdown.display()
     );
-    assert_eq!(told, expected);
+    assert_eq!(arguments, expected);
     assert_eq!(
         fs::read_to_string(folder.join("body")).unwrap(),
         "### text\n"

@@ -254,11 +254,11 @@ fn a_difference_names_the_path_and_both_values() {
     let condition = &mut webhooks[1]["matchConditions"][1]["expression"];
     *condition = json!(unchanged_writes_of("['a']"));
     let drift = expected(&[]).drift(Configuration::Validating, &webhooks, &Served(None));
-    let told: Vec<String> = drift.iter().map(ToString::to_string).collect();
+    let differences: Vec<String> = drift.iter().map(ToString::to_string).collect();
     let controllers =
         "webhooks[controllers.perimeter.openbao.org].matchConditions[changes-something].expression";
     assert_eq!(
-        told,
+        differences,
         [
             "webhooks[tenants.perimeter.openbao.org].failurePolicy: expected `Fail`, found `Ignore`".to_owned(),
             format!(

@@ -5,7 +5,7 @@ use crate::config::ReviewConfig;
 use crate::inventory::dependencies::{JobNeeds, StorageFault};
 use crate::inventory::{Checkpoint, Cluster, Profile, Status};
 use crate::rules::explicit_egress;
-use crate::rules::text::minded;
+use crate::rules::text::storage_fault;
 
 /// The condition of a cluster's backups, where it is neither paused nor without a profile.
 pub(super) fn backup(cluster: &Cluster, needs: &JobNeeds, config: &ReviewConfig) -> Condition {
@@ -76,13 +76,13 @@ fn condition(
 /// Message for a restore into a Hardened cluster from storage with this problem. The operator has no reason
 /// for it in this condition.
 fn storage_problem(what: &StorageFault) -> String {
-    let minded = minded(what);
+    let fault = storage_fault(what);
     match what {
         StorageFault::PlainToService => format!(
-            "the cluster is Hardened and {minded}; whether the operator's contract lets that pass is not known here"
+            "the cluster is Hardened and {fault}; whether the operator's contract lets that pass is not known here"
         ),
         StorageFault::Unverified | StorageFault::Scheme(_) => {
-            format!("the cluster is Hardened, and the restore fails since {minded}")
+            format!("the cluster is Hardened, and the restore fails since {fault}")
         }
     }
 }

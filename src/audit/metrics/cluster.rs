@@ -92,7 +92,7 @@ pub struct ClusterMetrics {
     served: Family<VersionLabels, Gauge>,
     /// The version recorded last, by kind.
     noted: Mutex<BTreeMap<Kind, String>>,
-    heard: Family<KindLabels, Gauge>,
+    last_event: Family<KindLabels, Gauge>,
     stale: Gauge,
     fresh_reads: Family<OutcomeLabels, Counter>,
     findings: Family<FindingLabels, Gauge>,
@@ -114,7 +114,7 @@ impl ClusterMetrics {
         all.register(
             "watch_last_event_timestamp_seconds",
             "Unix time of the last watch event, bookmark or list of a kind",
-            self.heard.clone(),
+            self.last_event.clone(),
         );
         all.register(
             "served_version",
@@ -151,7 +151,7 @@ impl ClusterMetrics {
     /// Sets the time of the last success of a watch, as Unix time in seconds.
     pub fn watch_succeeded(&self, kind: Kind, at: u64) {
         let labels = KindLabels { kind: kind.label() };
-        self.heard
+        self.last_event
             .get_or_create(&labels)
             .set(i64::try_from(at).unwrap_or(i64::MAX));
     }

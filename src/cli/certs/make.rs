@@ -81,7 +81,7 @@ fn kept(dir: &Path, now: Timestamp) -> Result<Option<(Pair, Validity)>, Failure>
         (true, true) => {}
         _ => {
             let dir = dir.to_owned();
-            return Err(FileError::HalfCa { dir }.into());
+            return Err(FileError::IncompleteCa { dir }.into());
         }
     }
     let pair = Pair {
@@ -96,7 +96,7 @@ fn kept(dir: &Path, now: Timestamp) -> Result<Option<(Pair, Validity)>, Failure>
     let validity = CertificateInfo::read(der)?.validity;
     if validity.is_over(now) || !x509::is_key_of(own, der) {
         let dir = dir.to_owned();
-        return Err(FileError::UselessCa { dir }.into());
+        return Err(FileError::UnusableCa { dir }.into());
     }
     Ok(Some((pair, validity)))
 }

@@ -20,7 +20,7 @@ pub(super) struct Input<'a> {
     pub(super) before: Option<&'a Manifests>,
     pub(super) after: &'a Manifests,
     /// Whether another set has reviewed kinds, or reports that none has.
-    pub(super) is_told: bool,
+    pub(super) is_reported: bool,
 }
 
 impl Input<'_> {
@@ -30,7 +30,7 @@ impl Input<'_> {
 
     /// Whether no object is of a reviewed kind.
     pub(super) fn is_of_other_kinds(&self) -> bool {
-        !self.is_told && !self.manifests().any(Manifests::has_reviewed_kinds)
+        !self.is_reported && !self.manifests().any(Manifests::has_reviewed_kinds)
     }
 
     /// The objects that were not checked, in whole or in a row: no cluster is known in the namespace of a policy,

@@ -217,8 +217,8 @@ fn git<A: AsRef<OsStr>>(
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
-    let told = String::from_utf8_lossy(&output.stderr);
-    let last = told.lines().rfind(|line| !line.trim().is_empty());
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let last = stderr.lines().rfind(|line| !line.trim().is_empty());
     Err(RevisionError::Unknown {
         revision: revision.to_owned(),
         path: folder.to_owned(),

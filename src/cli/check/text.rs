@@ -101,12 +101,12 @@ fn object(text: &mut String, findings: &[&Reported], is_explained: bool) {
     };
     let counts: Vec<String> = [(DENIED, "denied"), (WARNING, "warned of"), (NOTE, "noted")]
         .into_iter()
-        .filter_map(|(level, word)| {
+        .filter_map(|(level, verb)| {
             let count = findings
                 .iter()
                 .filter(|finding| finding.level == level)
                 .count();
-            (count > 0).then(|| format!("{count} {word}"))
+            (count > 0).then(|| format!("{count} {verb}"))
         })
         .collect();
     let _ = writeln!(
@@ -242,8 +242,8 @@ fn to_do(found: &Reported, mut used: usize, margin: usize, is_explained: bool) -
     };
     let mut messages = Vec::new();
     for (at, step) in found.steps.iter().take(most).enumerate() {
-        let word = if at == 0 { "to do" } else { "or" };
-        let heading = fitting(&format!("{word}: {}", step.heading), margin);
+        let prefix = if at == 0 { "to do" } else { "or" };
+        let heading = fitting(&format!("{prefix}: {}", step.heading), margin);
         let yaml = step.yaml.lines().map(|line| format!("  {line}"));
         let mut lines: Vec<String> = heading.lines().map(str::to_owned).chain(yaml).collect();
         // The title and the line of the place are counted too.

@@ -33,7 +33,7 @@ const PACE: u32 = 3;
 const MAX_PAUSE: Duration = Duration::from_secs(5);
 
 /// Warning while the newest facts are not in force.
-const STUCK: &str = "the newest facts or settings could not be compiled (a bug in openbao-perimeter, see the log); \
+const NOT_COMPILED: &str = "the newest facts or settings could not be compiled (a bug in openbao-perimeter, see the log); \
     while facts are missing, writes of the reviewed kinds are denied (OBP403)";
 
 /// Task that publishes.
@@ -109,7 +109,7 @@ impl Publisher {
                 if previous.is_none_or(|known| !Arc::ptr_eq(&known.snapshot, &newest)) {
                     self.admission.outdate();
                 }
-                (self.notify)(Some(STUCK));
+                (self.notify)(Some(NOT_COMPILED));
                 false
             }
         }
@@ -165,7 +165,7 @@ mod tests {
         let admission = Arc::new(Admission::default());
         let (updates, snapshots) = watch::channel(None);
         let (sender, decisions) = mpsc::channel(1);
-        let (told, worlds) = watch::channel(None);
+        let (compiled_worlds, worlds) = watch::channel(None);
         let metrics = Arc::new(Metrics::new());
         let (notify, notices) = watch::channel(None);
         let publisher = Publisher {
@@ -173,7 +173,7 @@ mod tests {
             metrics: Arc::clone(&metrics),
             snapshots,
             decisions,
-            worlds: told,
+            worlds: compiled_worlds,
             configs: watch::channel(Arc::default()).0,
             compile,
             notify: Box::new(move |text| {
@@ -197,10 +197,10 @@ mod tests {
                 proof_budget,
                 ..ReviewConfig::default()
             });
-            let (done, told) = oneshot::channel();
+            let (done, applied) = oneshot::channel();
             let decision = Decision { config, done };
             assert!(self.decisions.send(decision).await.is_ok());
-            told.await.unwrap();
+            applied.await.unwrap();
         }
 
         async fn learn(&mut self) {
@@ -279,10 +279,10 @@ mod tests {
             proof_budget: 13,
             ..ReviewConfig::default()
         });
-        let (done, told) = oneshot::channel();
+        let (done, applied) = oneshot::channel();
         let decision = Decision { config, done };
         assert!(stage.decisions.send(decision).await.is_ok());
-        assert!(told.await.is_err());
+        assert!(applied.await.is_err());
         assert!(stage.notices.borrow().is_some());
         assert!(!stage.denies());
     }

@@ -138,8 +138,8 @@ impl Reloader {
         let reload = if changed.is_empty() {
             SettingsReload::Unchanged
         } else {
-            self.put_in_force(&loaded.config).await?;
-            self.beside_reviews(loaded.filter, loaded.events);
+            self.apply_review_config(&loaded.config).await?;
+            self.apply_log_filter_and_events(loaded.filter, loaded.events);
             SettingsReload::Applied
         };
         let (file, outcome, keys) = (self.path.display(), reload.as_str(), changed.join(", "));
@@ -150,20 +150,20 @@ impl Reloader {
         Ok(reload)
     }
 
-    /// Returns once reviews are judged by this configuration.
-    async fn put_in_force(&self, config: &Arc<ReviewConfig>) -> Result<(), NotCompiled> {
+    /// Returns once reviews use this configuration.
+    async fn apply_review_config(&self, config: &Arc<ReviewConfig>) -> Result<(), NotCompiled> {
         if *config == self.config {
             return Ok(());
         }
-        let (done, told) = oneshot::channel();
+        let (done, applied) = oneshot::channel();
         let config = Arc::clone(config);
         let decision = Decision { config, done };
         let sent = self.targets.decisions.send(decision).await;
         sent.map_err(|_| NotCompiled)?;
-        told.await.map_err(|_| NotCompiled)
+        applied.await.map_err(|_| NotCompiled)
     }
 
-    fn beside_reviews(&self, filter: Targets, events: Switch) {
+    fn apply_log_filter_and_events(&self, filter: Targets, events: Switch) {
         if let Some(queue) = &self.targets.events {
             queue.enable(events == Switch::On);
         }

@@ -169,13 +169,13 @@ pub(in crate::review) fn managed(write: &ZoneReview<'_>, found: &mut Vec<Finding
         found.extend(managed_policy::retargeted(change));
     }
     if change.cluster.managed(&change.object.name).is_none()
-        && let Some(owner) = policy_owner::newcomer(change)
+        && let Some(owner) = policy_owner::added_owner(change)
     {
         let gone = change.collected();
         let mut lost = isolation_lost::check(&gone);
         lost.extend(core_connection_cut::check(&gone));
         let lost = replay::of_change(&gone, lost).into_iter().next();
-        found.extend(lost.map(|lost| policy_owner::given_away(change, owner, lost)));
+        found.extend(lost.map(|lost| policy_owner::owner_added(change, owner, lost)));
     }
 }
 

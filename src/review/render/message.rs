@@ -110,8 +110,8 @@ pub fn message(verdict: &Verdict) -> String {
     let mut shown: Vec<Step> = Vec::new();
     for finding in &denied {
         for (at, step) in steps(finding).into_iter().take(REMEDIES).enumerate() {
-            let word = if at == 0 { "to do" } else { "or" };
-            if !shown.contains(&step) && text.step(&step, word, shown.is_empty()) {
+            let prefix = if at == 0 { "to do" } else { "or" };
+            if !shown.contains(&step) && text.step(&step, prefix, shown.is_empty()) {
                 shown.push(step);
             }
         }
@@ -157,8 +157,8 @@ impl Text {
     }
 
     /// Writes a remedy if there is room. The first one may be written in part.
-    fn step(&mut self, step: &Step, word: &str, is_first: bool) -> bool {
-        let mut all = lines(step, word);
+    fn step(&mut self, step: &Step, prefix: &str, is_first: bool) -> bool {
+        let mut all = lines(step, prefix);
         if total(&all) > self.room {
             if !is_first || self.room <= MIN_YAML {
                 return false;
@@ -201,8 +201,8 @@ fn short(finding: &Finding) -> String {
     text.trim_end().to_owned()
 }
 
-fn lines(step: &Step, word: &str) -> Vec<String> {
-    let heading = format!("  {word}: {}", step.heading);
+fn lines(step: &Step, prefix: &str) -> Vec<String> {
+    let heading = format!("  {prefix}: {}", step.heading);
     let yaml = step.yaml.lines().map(|line| format!("    {line}"));
     std::iter::once(heading).chain(yaml).collect()
 }

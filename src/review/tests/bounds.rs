@@ -88,8 +88,8 @@ fn steps(policies: &[Fact<Policy>], limit: u32) -> u64 {
     let after = ClusterPerimeter::of(&Fact::Read(bao), beside, &world.config, &[], &[]);
     let mut budget = Budget::new(limit);
     let object = reference(Kind::OpenBaoCluster, "bao");
-    let aside = std::collections::BTreeSet::new();
-    existing_policy::check(&object, &world.config, None, &after, &aside, &mut budget);
+    let skipped = std::collections::BTreeSet::new();
+    existing_policy::check(&object, &world.config, None, &after, &skipped, &mut budget);
     budget.used()
 }
 

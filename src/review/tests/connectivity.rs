@@ -23,7 +23,10 @@ use netpol::testing::domain::World;
 use netpol::{Direction, Reading};
 
 /// Effects, pods, and rules as `NAME FIELD`, or `-` for missing isolation.
-fn told(before: &CompiledSnapshot, after: &CompiledSnapshot) -> Vec<(Effect, Vec<Zone>, String)> {
+fn changes(
+    before: &CompiledSnapshot,
+    after: &CompiledSnapshot,
+) -> Vec<(Effect, Vec<Zone>, String)> {
     let found = connectivity(before, after);
     assert_eq!(found.not_compared, []);
     let changes = found.changes.into_iter();
@@ -50,8 +53,8 @@ fn equal_states_and_policies_for_other_pods_change_nothing() {
         "web",
         &json!({"podSelector": {"matchLabels": {"app": "web"}}, "ingress": [{}], "egress": [{}]}),
     );
-    assert_eq!(told(&plain(), &plain()), []);
-    assert_eq!(told(&plain(), &plain_with(&[web])), []);
+    assert_eq!(changes(&plain(), &plain()), []);
+    assert_eq!(changes(&plain(), &plain_with(&[web])), []);
 }
 
 #[test]
@@ -61,10 +64,10 @@ fn each_rule_that_opens_or_closes_is_named_once_with_all_pods() {
     let both = vec![Zone::Workload, Zone::Jobs];
     let first = || "more spec.ingress[0]".to_owned();
     let second = || "more spec.ingress[1]".to_owned();
-    assert_eq!(told(&plain(), &one), [(Opened, both.clone(), first())]);
-    assert_eq!(told(&one, &two), [(Opened, both.clone(), second())]);
-    assert_eq!(told(&two, &one), [(Closed, both.clone(), second())]);
-    assert_eq!(told(&one, &plain()), [(Closed, both, first())]);
+    assert_eq!(changes(&plain(), &one), [(Opened, both.clone(), first())]);
+    assert_eq!(changes(&one, &two), [(Opened, both.clone(), second())]);
+    assert_eq!(changes(&two, &one), [(Closed, both.clone(), second())]);
+    assert_eq!(changes(&one, &plain()), [(Closed, both, first())]);
 }
 
 #[test]
@@ -76,7 +79,7 @@ fn a_rule_that_another_one_covers_changes_nothing() {
             {"matchLabels": {"app": "web", "tier": "front"}}}], "ports": [{"port": 8200}]}]}),
     );
     let before = plain_with(std::slice::from_ref(&wide));
-    assert_eq!(told(&before, &plain_with(&[wide, narrow])), []);
+    assert_eq!(changes(&before, &plain_with(&[wide, narrow])), []);
 }
 
 #[test]
@@ -100,11 +103,11 @@ fn isolation_that_begins_or_ends_is_named() {
     let both = vec![Zone::Workload, Zone::Jobs];
     let ingress = || "- ingress".to_owned();
     assert_eq!(
-        told(&with(&[]), &with(std::slice::from_ref(&shut))),
+        changes(&with(&[]), &with(std::slice::from_ref(&shut))),
         [(Closed, both.clone(), ingress())]
     );
     assert_eq!(
-        told(&with(&[shut]), &with(&[])),
+        changes(&with(&[shut]), &with(&[])),
         [(Opened, both, ingress())]
     );
 }
@@ -152,7 +155,7 @@ fn pods_that_get_another_label_are_compared_by_their_own_state() {
         );
         world_under(config_of(Baseline::Next), &[bao], &[own])
     };
-    let found = told(&with("a", &[]), &with("b", &[rule("web", 8200)]));
+    let found = changes(&with("a", &[]), &with("b", &[rule("web", 8200)]));
     let opened = found.iter().filter(|(effect, ..)| *effect == Opened);
     let causes: Vec<&str> = opened.map(|(_, _, cause)| cause.as_str()).collect();
     assert_eq!(causes, ["own spec.ingress[0]"]);

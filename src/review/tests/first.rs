@@ -29,7 +29,7 @@ fn world(policies: &[Fact<Policy>]) -> CompiledSnapshot {
 }
 
 /// Codes, levels and paths of the findings about a write.
-fn told(
+fn codes_and_paths(
     world: &CompiledSnapshot,
     name: &str,
     before: Option<&Fact<Policy>>,
@@ -71,7 +71,7 @@ fn the_first_policy_of_a_restored_cluster_passes_and_says_what_stays_open() {
         at(Obp202, Warn, "spec.egress[0]"),
     ];
     let bare = world(&[]);
-    assert_eq!(told(&bare, "open", None, &open("open")), warned);
+    assert_eq!(codes_and_paths(&bare, "open", None, &open("open")), warned);
     let request = policy_request(tenant(), "open", None, Some(open("open")));
     let verdict = review(&bare, &request);
     for finding in &verdict.findings {
@@ -84,17 +84,20 @@ fn the_first_policy_of_a_restored_cluster_passes_and_says_what_stays_open() {
         at(Obp202, Deny, "spec.egress[0]"),
     ];
     let beside = world(&[shut("shut", &both())]);
-    assert_eq!(told(&beside, "open", None, &open("open")), denied);
+    assert_eq!(
+        codes_and_paths(&beside, "open", None, &open("open")),
+        denied
+    );
     // It may be the first in one direction only.
     let half = world(&[shut("shut", &json!(["Ingress"]))]);
     let mixed = [
         at(Obp201, Deny, "spec.ingress[0]"),
         at(Obp202, Warn, "spec.egress[0]"),
     ];
-    assert_eq!(told(&half, "open", None, &open("open")), mixed);
+    assert_eq!(codes_and_paths(&half, "open", None, &open("open")), mixed);
     // A policy that may isolate counts as one that does.
     let broken = policy("broken", &json!({"podSelector": 7}));
-    let unknown = told(&world(&[broken]), "open", None, &open("open"));
+    let unknown = codes_and_paths(&world(&[broken]), "open", None, &open("open"));
     assert_eq!(unknown[..2], denied);
 }
 
@@ -111,17 +114,17 @@ fn a_first_policy_for_some_pods_does_not_open_those_that_another_isolates() {
     let world = world(&[labelled("shut", "true", json!({}))]);
     let first = labelled("other", "false", json!({"ingress": [{}]}));
     assert_eq!(
-        told(&world, "other", None, &first),
+        codes_and_paths(&world, "other", None, &first),
         [at(Obp201, Warn, "spec.ingress[0]")]
     );
     let same = labelled("same", "true", json!({"ingress": [{}]}));
     assert_eq!(
-        told(&world, "same", None, &same),
+        codes_and_paths(&world, "same", None, &same),
         [at(Obp201, Deny, "spec.ingress[0]")]
     );
     let all = policy("all", &json!({"podSelector": {}, "ingress": [{}]}));
     assert_eq!(
-        told(&world, "all", None, &all),
+        codes_and_paths(&world, "all", None, &all),
         [at(Obp201, Deny, "spec.ingress[0]")]
     );
 }
@@ -144,7 +147,7 @@ fn a_first_policy_is_not_widened_later() {
     );
     let denied = at(Obp201, Deny, "spec.ingress[1]");
     assert_eq!(
-        told(&world, "mine", Some(&one), &other),
+        codes_and_paths(&world, "mine", Some(&one), &other),
         [denied, warned.clone()]
     );
     // A direction that is newly isolated only narrows again.
@@ -153,7 +156,7 @@ fn a_first_policy_is_not_widened_later() {
         &json!({"podSelector": {}, "policyTypes": both(), "ingress": [from("web")], "egress": [{}]}),
     );
     assert_eq!(
-        told(&world, "mine", Some(&one), &more),
+        codes_and_paths(&world, "mine", Some(&one), &more),
         [warned, at(Obp202, Warn, "spec.egress[0]")]
     );
 }
@@ -182,7 +185,10 @@ fn a_later_isolating_policy_says_what_it_does_not_shut() {
         "shut",
         &json!({"podSelector": {}, "policyTypes": ["Egress", "Ingress"]}),
     );
-    assert_eq!(told(&stored, "shut", Some(&later), &labelled), []);
+    assert_eq!(
+        codes_and_paths(&stored, "shut", Some(&later), &labelled),
+        []
+    );
     // A policy inside the ceiling, and one for other pods, leave nothing open.
     let fine = [
         shut("fine", &both()),
@@ -191,16 +197,16 @@ fn a_later_isolating_policy_says_what_it_does_not_shut() {
             &json!({"podSelector": {"matchLabels": {"app": "web"}}, "ingress": [{}]}),
         ),
     ];
-    assert_eq!(told(&world(&fine), "shut", None, &later), []);
+    assert_eq!(codes_and_paths(&world(&fine), "shut", None, &later), []);
 }
 
 #[test]
 fn the_first_policy_of_a_cluster_that_the_operator_renders_for_is_reviewed_as_usual() {
     let bao = cluster_named("bao", &json!({"profile": "Development"}));
     let world = world_under(config_of(Baseline::Next), &[bao], &[]);
-    let told = told(&world, "open", None, &open("open"));
+    let found = codes_and_paths(&world, "open", None, &open("open"));
     assert_eq!(
-        told,
+        found,
         [
             at(Obp201, Deny, "spec.ingress[0]"),
             at(Obp202, Deny, "spec.egress[0]")
@@ -306,11 +312,14 @@ fn the_operators_pods_are_guarded_before_their_namespace_is_known() {
     config.operator_namespace = "bao".into();
     let world = world_under(config, &[], &[]);
     assert!(world.facts("bao").is_none());
-    let told = told(
+    let found = codes_and_paths(
         &world,
         "deny-egress",
         None,
         &shut("deny-egress", &json!(["Egress"])),
     );
-    assert!(told.contains(&at(Obp101, Deny, "spec.egress")), "{told:?}");
+    assert!(
+        found.contains(&at(Obp101, Deny, "spec.egress")),
+        "{found:?}"
+    );
 }

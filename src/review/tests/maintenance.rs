@@ -243,8 +243,8 @@ fn without_facts_only_masters_may_do_maintenance() {
 fn a_writer_without_permission_gets_its_name() {
     let request = |writer| policy_request(writer, "open", None, fact(annotated(open(), "true")));
     let message = |request: &Request| render::message(&review(&plain(), request));
-    let told = message(&request(tenant()));
-    let last = told.lines().last().unwrap_or_default();
+    let text = message(&request(tenant()));
+    let last = text.lines().last().unwrap_or_default();
     assert_eq!(
         last,
         "maintenance: the annotation openbao.org/maintenance counts only for a writer with the verb `maintenance` \
@@ -253,13 +253,13 @@ fn a_writer_without_permission_gets_its_name() {
     let bare = policy_request(tenant(), "open", None, fact(open()));
     assert!(!message(&bare).contains("maintenance"));
     let many = (10..30).map(|at| reference(Kind::OpenBaoCluster, &format!("c{at}")));
-    let told = MissingPermission::Verb(many.collect()).to_string();
+    let text = MissingPermission::Verb(many.collect()).to_string();
     assert!(
-        told.ends_with(
+        text.ends_with(
             "of bao/c10, bao/c11, bao/c12, bao/c13, bao/c14, bao/c15, bao/c16, bao/c17, bao/c18, \
                             bao/c19 and 10 more"
         ),
-        "{told}"
+        "{text}"
     );
 }
 

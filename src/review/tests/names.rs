@@ -43,7 +43,7 @@ fn written(
     found
 }
 
-fn told(level: Level) -> Found {
+fn collision(level: Level) -> Found {
     row(Obp311, level, "metadata.name", "")
 }
 
@@ -52,22 +52,25 @@ fn obp311_clusters_whose_policies_share_a_name_are_denied() {
     let pairs = [("bao", "bao-jobs"), ("bao-jobs", "bao")];
     for (old, new) in pairs {
         let create = |baseline| written(baseline, &[named(old)], &[], None, &named(new));
-        assert_eq!(create(V01), [told(Deny)], "{old} {new}");
-        assert_eq!(create(Next), [told(Deny)], "{old} {new}");
+        assert_eq!(create(V01), [collision(Deny)], "{old} {new}");
+        assert_eq!(create(Next), [collision(Deny)], "{old} {new}");
         assert_eq!(create(Classic), [], "jobs have no policy there");
         // In a final state of files, each of the two is reviewed with the other.
         let both = [named(old), named(new)];
-        assert_eq!(written(V01, &both, &[], None, &named(new)), [told(Deny)]);
+        assert_eq!(
+            written(V01, &both, &[], None, &named(new)),
+            [collision(Deny)]
+        );
         // Existing ones can still be changed.
         let changed = cluster_named(new, &json!({"profile": "Hardened"}));
         let update = written(V01, &both, &[], Some(&named(new)), &changed);
-        assert_eq!(update, [told(Warn)], "{old} {new}");
+        assert_eq!(update, [collision(Warn)], "{old} {new}");
         // No policies are rendered for a restored cluster.
         assert_eq!(written(Next, &[restored(old)], &[], None, &named(new)), []);
         assert_eq!(written(Next, &[named(old)], &[], None, &restored(new)), []);
         // Older operators do not have the annotation.
         let known = written(V01, &[restored(old)], &[], None, &named(new));
-        assert_eq!(known, [told(Deny)], "{old} {new}");
+        assert_eq!(known, [collision(Deny)], "{old} {new}");
     }
     for other in ["bao-job", "bao-jobs-jobs", "jobs", "b", "bao-2"] {
         let found = written(V01, &[named(other)], &[], None, &named("bao"));
@@ -88,7 +91,7 @@ fn obp311_a_cluster_that_cannot_be_read_holds_its_name_too() {
     let change = crate::inventory::Change::Set(crate::inventory::Object::Cluster(broken));
     world.snapshot = Arc::new(world.snapshot.apply([change]));
     let verdict = review(&world, &cluster_request(None, &named("bao-jobs")));
-    assert_eq!(without_advice(found(&verdict)), [told(Deny)]);
+    assert_eq!(without_advice(found(&verdict)), [collision(Deny)]);
 }
 
 #[test]
@@ -100,12 +103,12 @@ fn obp311_a_policy_that_is_not_the_operators_is_reported_when_a_cluster_takes_it
     for baseline in Baseline::ALL {
         let create = |policies: &[Fact<Policy>]| written(baseline, &[], policies, None, &bao);
         let workload = create(&[foreign("bao-network-policy")]);
-        assert_eq!(workload, [told(level(baseline))], "{baseline}");
+        assert_eq!(workload, [collision(level(baseline))], "{baseline}");
         let jobs = create(&[foreign("bao-jobs-network-policy")]);
         let expected = if baseline == Classic {
             vec![]
         } else {
-            vec![told(level(baseline))]
+            vec![collision(level(baseline))]
         };
         assert_eq!(jobs, expected, "{baseline}");
         assert_eq!(create(&[foreign("bao-policy")]), [], "{baseline}");
@@ -166,8 +169,14 @@ fn obp311_only_the_uid_of_the_new_cluster_makes_a_policy_its_own() {
         policy.meta.owners.iter_mut().for_each(change);
         create(policy)
     };
-    assert_eq!(with_owner(&|owner| owner.uid = "2".into()), [told(Deny)]);
-    assert_eq!(with_owner(&|owner| owner.controller = false), [told(Deny)]);
+    assert_eq!(
+        with_owner(&|owner| owner.uid = "2".into()),
+        [collision(Deny)]
+    );
+    assert_eq!(
+        with_owner(&|owner| owner.controller = false),
+        [collision(Deny)]
+    );
     let marked = |uid: &str| {
         let mut policy = managed(&bao, ZONES[0]);
         policy
@@ -177,5 +186,5 @@ fn obp311_only_the_uid_of_the_new_cluster_makes_a_policy_its_own() {
         create(policy)
     };
     assert_eq!(marked("1"), []);
-    assert_eq!(marked("2"), [told(Deny)]);
+    assert_eq!(marked("2"), [collision(Deny)]);
 }

@@ -259,11 +259,11 @@ impl Write {
             .concat();
             let replayed = replay::of_change(case, findings.clone());
             // The condition of a connection is tested elsewhere.
-            let told = replayed.into_iter().map(|finding| Finding {
+            let without_conditions = replayed.into_iter().map(|finding| Finding {
                 only_if: None,
                 ..finding
             });
-            if told.eq(findings) {
+            if without_conditions.eq(findings) {
                 Ok(())
             } else {
                 Err("a connection does not replay".to_owned())

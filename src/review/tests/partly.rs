@@ -183,7 +183,7 @@ fn the_same_again_changes_nothing_and_what_is_broken_is_counted() {
     assert_eq!(world.snapshot.unreadable().count(), 1);
 }
 
-fn told(found: Vec<Found>) -> Vec<(Code, Level, String)> {
+fn codes_and_paths(found: Vec<Found>) -> Vec<(Code, Level, String)> {
     let found = found.into_iter();
     found.map(|found| (found.0, found.1, found.2)).collect()
 }
@@ -204,13 +204,19 @@ fn a_cluster_is_not_written_with_fields_that_cannot_be_read() {
     };
     let world = after(&[]);
     let create = cluster_request(None, &broken);
-    assert_eq!(told(found(&review(&world, &create))), expected(Deny));
+    assert_eq!(
+        codes_and_paths(found(&review(&world, &create))),
+        expected(Deny)
+    );
     // A stored cluster with an unchanged spec may be written.
     let mut update = cluster_request(Some(&broken), &broken);
     if let Subject::Cluster(edit) = &mut update.subject {
         edit.spec_changed = false;
     }
-    assert_eq!(told(found(&review(&world, &update))), expected(Warn));
+    assert_eq!(
+        codes_and_paths(found(&review(&world, &update))),
+        expected(Warn)
+    );
     let repaired = Arc::new(Cluster {
         broken: None,
         ..Cluster::clone(&broken)

@@ -55,13 +55,13 @@ fn updated_by(
 
 #[test]
 fn obp102_only_the_operator_marks_a_cluster_as_restored() {
-    let told = [row(Obp102, Deny, AT, "")];
-    assert_eq!(updated_by(tenant(), Next, &plain(), &marked()), told);
+    let expected = [row(Obp102, Deny, AT, "")];
+    assert_eq!(updated_by(tenant(), Next, &plain(), &marked()), expected);
     assert_eq!(updated_by(operator(), Next, &plain(), &marked()), []);
     // On a new cluster too: the operator renders no policies for it.
     let world = world_under(config_of(Next), &[], &[]);
     let mut request = cluster_request(None, &marked());
-    assert_eq!(found(&review(&world, &request)), told);
+    assert_eq!(found(&review(&world, &request)), expected);
     request.writer = operator();
     assert_eq!(found(&review(&world, &request)), []);
     // An existing annotation, or its removal, changes nothing.
@@ -135,7 +135,10 @@ fn obp203_names_the_managed_policies_of_a_cluster_without_rendered_ones() {
     assert_eq!(create(Next, &plain(), &forged("2")), [violations, taken]);
     assert_eq!(create(Next, &plain(), &forged("1")), []);
     // An older operator overwrites it.
-    let told = row(Obp311, Warn, "metadata.name", "");
-    assert_eq!(create(V01, &plain(), &open), std::slice::from_ref(&told));
-    assert_eq!(create(V01, &marked(), &open), [told]);
+    let expected = row(Obp311, Warn, "metadata.name", "");
+    assert_eq!(
+        create(V01, &plain(), &open),
+        std::slice::from_ref(&expected)
+    );
+    assert_eq!(create(V01, &marked(), &open), [expected]);
 }

@@ -192,7 +192,12 @@ impl Place {
     /// Checks that opening the rule is allowed without a finding.
     fn permits(&self, rule: &Rule) {
         let verdict = self.create(&[rule.0], std::slice::from_ref(rule));
-        assert_eq!(told(&verdict), [""; 0], "{} {rule:?}", self.config.baseline);
+        assert_eq!(
+            reasons(&verdict),
+            [""; 0],
+            "{} {rule:?}",
+            self.config.baseline
+        );
     }
 
     /// Checks that opening the rule is denied, with a connection that has these parts.
@@ -271,7 +276,7 @@ fn cluster_pods() -> Value {
 }
 
 /// Each finding in one line: code, level, path, connection.
-fn told(verdict: &Verdict) -> Vec<String> {
+fn reasons(verdict: &Verdict) -> Vec<String> {
     let findings = verdict.findings.iter();
     findings
         .map(|finding| {
@@ -285,19 +290,19 @@ fn told(verdict: &Verdict) -> Vec<String> {
 
 /// Checks for one finding that denies with this code and has a connection with these parts.
 fn assert_denied(verdict: &Verdict, code: Code, shown: &[&str]) {
-    let told = told(verdict);
-    assert_eq!(told.len(), 1, "{told:?}");
+    let reasons = reasons(verdict);
+    assert_eq!(reasons.len(), 1, "{reasons:?}");
     let head = format!("{code} {} spec", Level::Deny);
-    assert!(told[0].starts_with(&head), "{head}: {told:?}");
+    assert!(reasons[0].starts_with(&head), "{head}: {reasons:?}");
     for part in shown {
-        assert!(told[0].contains(part), "{part:?}: {told:?}");
+        assert!(reasons[0].contains(part), "{part:?}: {reasons:?}");
     }
 }
 
 /// Checks that only this core row is cut.
 fn assert_cut(verdict: &Verdict, row: &str) {
     let [finding] = &verdict.findings[..] else {
-        panic!("{row}: {:?}", told(verdict));
+        panic!("{row}: {:?}", reasons(verdict));
     };
     let named = format!("`{row}`");
     assert_eq!((finding.code, finding.level), (Code::Obp101, Level::Deny));

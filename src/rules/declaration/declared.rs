@@ -29,18 +29,18 @@ pub struct DeclaredRule {
 
 /// A field path and the part of the object that it denotes.
 #[derive(Clone, Debug)]
-pub(super) struct Spot {
+pub(super) struct FieldLocation {
     pub(super) path: String,
     pub(super) place: Place,
 }
 
-impl From<&str> for Spot {
+impl From<&str> for FieldLocation {
     fn from(path: &str) -> Self {
         path.to_owned().into()
     }
 }
 
-impl From<String> for Spot {
+impl From<String> for FieldLocation {
     fn from(path: String) -> Self {
         Self {
             path,
@@ -62,14 +62,14 @@ impl DeclaredRule {
     }
 
     /// A field of the rule, or the rule itself if the name is empty.
-    pub(super) fn field(&self, name: &str) -> Spot {
+    pub(super) fn field(&self, name: &str) -> FieldLocation {
         let dot = if name.is_empty() { "" } else { "." };
         self.at_path(format!("{}{dot}{name}", self.path))
     }
 
     /// A field of the rule, given by its full path.
-    pub(super) fn at_path(&self, path: String) -> Spot {
-        Spot {
+    pub(super) fn at_path(&self, path: String) -> FieldLocation {
+        FieldLocation {
             path,
             place: Place::Declared(self.at),
         }

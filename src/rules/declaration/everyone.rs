@@ -348,7 +348,7 @@ fn wide_finding(
     };
     let wide: Vec<&&DeclaredRule> = rules.iter().filter(contributes).collect();
     let paths: Vec<&str> = wide.iter().map(|rule| rule.path.as_str()).collect();
-    let spot = wide.first().map(|rule| rule.field(""));
+    let location = wide.first().map(|rule| rule.field(""));
     Some(Finding {
         reason: format!(
             "opens the pods of {} to too many addresses: the blocks of {} merge to more than the limit (a block wider \
@@ -378,7 +378,7 @@ fn wide_finding(
         ..declaration.finding(
             cause(declaration),
             onset,
-            spot.unwrap_or_else(|| "spec.network".into()),
+            location.unwrap_or_else(|| "spec.network".into()),
         )
     })
 }

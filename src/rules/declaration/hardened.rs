@@ -11,7 +11,7 @@ mod restore;
 
 use std::net::Ipv4Addr;
 
-use super::{Declaration, DeclaredRule, Spot, TRUSTED_PEERS};
+use super::{Declaration, DeclaredRule, FieldLocation, TRUSTED_PEERS};
 use crate::inventory::network::DeclaredList;
 use crate::inventory::{Cluster, Profile};
 use crate::rules::paste::canonical;
@@ -52,7 +52,7 @@ impl About {
 #[derive(Clone, Debug)]
 struct Breach {
     about: About,
-    spot: Spot,
+    location: FieldLocation,
     reason: String,
     help: &'static str,
     edit: Option<ClusterEdit>,
@@ -132,14 +132,18 @@ fn weighed(declaration: &Declaration<'_>, onset: Onset, breach: Breach) -> Optio
         reason: format!("{CONTRACT}: {}", breach.reason),
         help: breach.help.to_owned(),
         remedies: remedy.into_iter().collect(),
-        ..reported(declaration, onset, breach.spot)?
+        ..reported(declaration, onset, breach.location)?
     })
 }
 
-fn reported(declaration: &Declaration<'_>, onset: Onset, spot: impl Into<Spot>) -> Option<Finding> {
+fn reported(
+    declaration: &Declaration<'_>,
+    onset: Onset,
+    location: impl Into<FieldLocation>,
+) -> Option<Finding> {
     match onset {
         Onset::PreExisting if !declaration.is_under_contract() => None,
-        _ => Some(declaration.finding(Cause::HardenedContract, onset, spot)),
+        _ => Some(declaration.finding(Cause::HardenedContract, onset, location)),
     }
 }
 

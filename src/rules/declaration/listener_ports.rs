@@ -23,8 +23,8 @@ pub fn check(declaration: &Declaration<'_>, found: &[Finding]) -> Vec<Finding> {
     let reported = found.iter().filter(|found| found.code == Code::Obp303);
     let reported: BTreeSet<&str> = reported.map(|found| found.path.as_str()).collect();
     let of_rule = |rule: &DeclaredRule| {
-        let spot = rule.field("ports");
-        if reported.contains(spot.path.as_str()) {
+        let location = rule.field("ports");
+        if reported.contains(location.path.as_str()) {
             return None;
         }
         let further: Vec<Region> = rule
@@ -54,7 +54,7 @@ pub fn check(declaration: &Declaration<'_>, found: &[Finding]) -> Vec<Finding> {
                 })
                 .into_iter()
                 .collect(),
-            ..declaration.finding(Cause::MorePortsThanListeners, Onset::of(!is_new), spot)
+            ..declaration.finding(Cause::MorePortsThanListeners, Onset::of(!is_new), location)
         })
     };
     declaration.after.iter().filter_map(of_rule).collect()

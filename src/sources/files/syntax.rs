@@ -62,7 +62,7 @@ pub(super) fn yaml(text: &str, error: &serde_saphyr::Error) -> Broken {
     let is_template =
         row.contains("{{") || text.lines().any(|line| line.trim_start().starts_with("{{"));
     let after = text.lines().nth(line).unwrap_or_default();
-    let mut found = told(text, [row, after], error).to_owned();
+    let mut found = cause(text, [row, after], error).to_owned();
     if is_template {
         found.push_str("; render the template first");
     }
@@ -78,7 +78,7 @@ pub(super) fn yaml(text: &str, error: &serde_saphyr::Error) -> Broken {
 const ALIASES: &str = "its aliases (`*name`) expand to too much; write the values out";
 
 /// The cause in plain words, by the line and by the kind of the error.
-fn told(text: &str, rows: [&str; 2], error: &serde_saphyr::Error) -> &'static str {
+fn cause(text: &str, rows: [&str; 2], error: &serde_saphyr::Error) -> &'static str {
     use serde_saphyr::Error as Cause;
     let has_tab = |row: &str| row[..row.len() - row.trim_start().len()].contains('\t');
     if text
@@ -138,7 +138,7 @@ fn by_message(message: &str) -> &'static str {
     ];
     let message = message.to_ascii_lowercase();
     let known = KNOWN.iter().find(|(word, _)| message.contains(word));
-    known.map_or("not valid YAML", |(_, told)| told)
+    known.map_or("not valid YAML", |(_, cause)| cause)
 }
 
 /// A line or column.

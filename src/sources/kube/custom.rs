@@ -32,7 +32,7 @@ use crate::inventory::{Fact, Kind, KindUse, Object, Unread, read};
 const PROOFS: Duration = Duration::from_secs(30);
 
 /// Interval of discovery while OpenBaoClusters are served only in unsupported versions.
-const LOOK: Duration = Duration::from_secs(3);
+const CHECK_INTERVAL: Duration = Duration::from_secs(3);
 
 /// The watch of one custom resource.
 struct Watch {
@@ -145,12 +145,12 @@ impl Watch {
         let progress = |event: &watcher::Result<Event<_>>| !matches!(event, Ok(Event::Init));
         let events = events.filter(move |event| std::future::ready(progress(event)));
         let mut events = pin!(events.backoff(retries(self.kind)));
-        let mut looks = interval_at(Instant::now() + LOOK, LOOK);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut checks = interval_at(Instant::now() + CHECK_INTERVAL, CHECK_INTERVAL);
+        checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let event = tokio::select! {
                 event = events.next() => event,
-                _ = looks.tick(), if is_unread => {
+                _ = checks.tick(), if is_unread => {
                     match discovery::served(&self.client, self.kind).await {
                         Ok(found @ (Served::Read(_) | Served::Unread(_))) if found != *served => {
                             return End::Otherwise(found);
@@ -249,9 +249,9 @@ impl Watch {
 
     async fn wait(&mut self) {
         let delay = if self.is_needed() {
-            LOOK
+            CHECK_INTERVAL
         } else {
-            self.delays.next().unwrap_or(LOOK)
+            self.delays.next().unwrap_or(CHECK_INTERVAL)
         };
         sleep(delay).await;
     }

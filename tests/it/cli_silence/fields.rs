@@ -32,7 +32,7 @@ spec:
     let unknown = findings
         .iter()
         .filter(|finding| finding["code"] == "OBP316");
-    let told: Vec<[&str; 3]> = unknown
+    let warnings: Vec<[&str; 3]> = unknown
         .map(|finding| ["field", "level", "reason"].map(|field| finding[field].as_str().unwrap()))
         .collect();
     let nearest = |name: &str, nearest: &str| {
@@ -50,10 +50,10 @@ spec:
         ["spec.network.trustedIngressPeer", "warning", peers.as_str()],
         ["spec.podSelectors", "warning", pods.as_str()],
     ];
-    let mut told = told;
-    told.sort_unstable();
+    let mut warnings = warnings;
+    warnings.sort_unstable();
     expected.sort_unstable();
-    assert_eq!(told, expected);
+    assert_eq!(warnings, expected);
     let denied = findings.iter().find(|finding| finding["code"] == "OBP201");
     let reason = denied.unwrap()["reason"].as_str().unwrap();
     for part in [

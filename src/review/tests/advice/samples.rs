@@ -6,7 +6,7 @@ use super::{advised, block, namespace, to};
 use crate::config::Baseline::{self, Next, V01};
 use crate::rules::Code::{self, Obp603, Obp605, Obp606};
 
-fn told(baseline: Baseline, spec: &Value) -> Vec<(Code, String)> {
+fn warnings(baseline: Baseline, spec: &Value) -> Vec<(Code, String)> {
     let found = advised(baseline, None, spec);
     found.into_iter().map(|one| (one.code, one.path)).collect()
 }
@@ -23,10 +23,10 @@ fn hardened(extra: &Value) -> Value {
 /// The one finding, gone once these rules are declared.
 fn until_declared(spec: &Value, found: (Code, &str), egress: &Value) {
     let expected = [(found.0, found.1.to_owned())];
-    assert_eq!(told(V01, spec), expected, "{spec}");
+    assert_eq!(warnings(V01, spec), expected, "{spec}");
     let mut declared = spec.clone();
     declared["network"]["egressRules"] = json!([egress]);
-    assert_eq!(told(V01, &declared), [], "{spec}");
+    assert_eq!(warnings(V01, &declared), [], "{spec}");
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn g16_full_its_backups_go_to_port_9000_and_the_fallback_opens_443() {
 fn backup_over_https_in_a_development_cluster_uses_the_fallback() {
     let spec = json!({"profile": "Development", "backup": {"schedule": "0 3 * * *", "jwtAuthRole": "backup",
         "target": {"endpoint": "https://s3.amazonaws.com", "credentialsSecretRef": {"name": "s3"}}}});
-    assert_eq!(told(V01, &spec), []);
+    assert_eq!(warnings(V01, &spec), []);
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn g18_a_placeholder_for_the_transit_seal_is_a_place_too() {
         "gateway": {"enabled": true, "gatewayRef": {"name": "traefik-gateway", "namespace": "default"}}}),
     );
     assert_eq!(
-        told(V01, &spec),
+        warnings(V01, &spec),
         [(Obp605, "spec.unseal.transit.address".to_owned())]
     );
 }
@@ -118,26 +118,29 @@ fn hardened_with_443_open_covers_its_seal_and_its_backups() {
         "backup": {"schedule": "0 3 * * *", "jwtAuthRole": "backup",
             "target": {"endpoint": "https://s3.amazonaws.com", "roleArn": "arn:aws:iam::123456789012:role/x"}}}),
     );
-    assert_eq!(told(V01, &spec), []);
+    assert_eq!(warnings(V01, &spec), []);
     // The newest operator does not accept a block of all addresses.
-    assert_eq!(told(Next, &spec), [(Obp603, "spec.backup".to_owned())]);
+    assert_eq!(warnings(Next, &spec), [(Obp603, "spec.backup".to_owned())]);
 }
 
 #[test]
 fn g19_a_gateway_without_a_peer_is_shut_out_by_the_newest_operator() {
     let spec = json!({"profile": "Development", "gateway": {"enabled": true, "hostname": "bao.localhost",
         "gatewayRef": {"name": "traefik-gateway", "namespace": "default"}}});
-    assert_eq!(told(V01, &spec), []);
-    assert_eq!(told(Next, &spec), [(Obp606, "spec.gateway".to_owned())]);
+    assert_eq!(warnings(V01, &spec), []);
+    assert_eq!(warnings(Next, &spec), [(Obp606, "spec.gateway".to_owned())]);
     let mut admitted = spec;
     admitted["network"] = json!({"trustedIngressPeers": [namespace("default")]});
-    assert_eq!(told(Next, &admitted), []);
+    assert_eq!(warnings(Next, &admitted), []);
 }
 
 #[test]
 fn g19_an_ingress_without_a_peer_is_shut_out_since_0_1() {
     let spec = json!({"profile": "Development", "ingress": {"enabled": true, "host": "bao.localhost", "className": "traefik"}});
     for baseline in [V01, Next] {
-        assert_eq!(told(baseline, &spec), [(Obp606, "spec.ingress".to_owned())]);
+        assert_eq!(
+            warnings(baseline, &spec),
+            [(Obp606, "spec.ingress".to_owned())]
+        );
     }
 }

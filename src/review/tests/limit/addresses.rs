@@ -127,10 +127,10 @@ fn obp307_the_api_server_block_has_a_width_of_its_own() {
 #[test]
 fn obp306_a_rule_for_everybody_names_no_address() {
     for rule in [json!({}), json!({"ports": []}), json!({"ports": api()})] {
-        for (field, told) in [("ingressRules", Obp302), ("egressRules", Obp305)] {
+        for (field, code) in [("ingressRules", Obp302), ("egressRules", Obp305)] {
             let found = declared(&json!({field: [rule]}));
             let codes: Vec<_> = found.iter().map(|found| found.0).collect();
-            assert!(codes.contains(&told), "{field} {rule}: {codes:?}");
+            assert!(codes.contains(&code), "{field} {rule}: {codes:?}");
             assert!(!codes.contains(&Obp306), "{field} {rule}: {codes:?}");
         }
     }

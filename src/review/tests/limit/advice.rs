@@ -197,12 +197,12 @@ fn obp313_peers_by_labels_that_others_set_are_reported() {
 
 #[test]
 fn obp313_says_which_labels_others_may_set() {
-    let told = |peer: Value| {
+    let reasons_of = |peer: Value| {
         let found = reasons(&ingress(&json!([peer]), &api())).into_iter();
         let found = found.filter(|found| found.0 == Obp313);
         found.map(|found| found.1).collect::<Vec<_>>()
     };
-    let pods = told(
+    let pods = reasons_of(
         json!({"namespaceSelector": {}, "podSelector": {"matchLabels": {"b": "x", "a": "y"}}}),
     );
     assert_eq!(
@@ -211,7 +211,7 @@ fn obp313_says_which_labels_others_may_set() {
             "selects pods of any namespace by the label `a`, `b`, which anyone who can create a pod can set"
         ]
     );
-    let namespaces = told(json!({"namespaceSelector": {"matchLabels": {"team": "a"}}}));
+    let namespaces = reasons_of(json!({"namespaceSelector": {"matchLabels": {"team": "a"}}}));
     assert_eq!(
         namespaces,
         ["selects by the namespace label `team`, which anyone who can edit a namespace can set"]
@@ -296,16 +296,16 @@ fn obp314_egress_is_open_where_it_is_open_to_servers_and_jobs() {
             "app.kubernetes.io/name": "openbao", "openbao.org/cluster": "bao"}}}]),
         &json!([{"port": 8201}]),
     );
-    let told = |network: &Value| advised(Obp314, None, network);
+    let advice = |network: &Value| advised(Obp314, None, network);
     let first = warned(Obp314, &[FIRST_EGRESS]);
     assert_eq!(
-        told(&egress(&json!([namespace("kube-system")]), &dns)),
+        advice(&egress(&json!([namespace("kube-system")]), &dns)),
         first
     );
-    assert_eq!(told(&api_server), first);
-    assert_eq!(told(&egress(&json!([namespace("dns")]), &dns)), []);
+    assert_eq!(advice(&api_server), first);
+    assert_eq!(advice(&egress(&json!([namespace("dns")]), &dns)), []);
     // The jobs reach the API port of the servers only.
-    assert_eq!(told(&raft), []);
+    assert_eq!(advice(&raft), []);
     let old = specified(config_of(Classic), None, &json!({"network": raft}));
     assert_eq!(of(Obp314, old), first, "jobs are open there");
 }

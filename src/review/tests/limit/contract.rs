@@ -75,7 +75,7 @@ fn a_denied_policy_is_told_to_be_declared_where_the_contract_takes_it() {
     let spec = hardened_spec(&json!({}));
     let bao = [cluster_named("bao", &spec)];
     let open = |from: Value| json!({"podSelector": servers(), "ingress": [{"from": from, "ports": [{"port": 8200}]}]});
-    let told = |baseline, from: Value| {
+    let remedies_of = |baseline, from: Value| {
         let world = world_under(config_of(baseline), &bao, &[]);
         let verdict = created(&world, "open", &open(from));
         let remedies = verdict.findings[0].remedies.iter();
@@ -90,12 +90,12 @@ fn a_denied_policy_is_told_to_be_declared_where_the_contract_takes_it() {
     };
     let web = json!([namespace("web")]);
     for baseline in [Next, V01] {
-        let trusted = told(baseline, web.clone());
+        let trusted = remedies_of(baseline, web.clone());
         let expected = named("trustedIngressPeers", "web");
         assert!(trusted.contains(&expected), "{trusted:?}");
     }
     let any = json!([{"namespaceSelector": asks("unused", "DoesNotExist", &[]), "podSelector": {"matchLabels": {"app": "a"}}}]);
-    let narrowed = told(Next, any);
+    let narrowed = remedies_of(Next, any);
     let expected = named("trustedIngressPeers", "NAMESPACE");
     assert!(narrowed.contains(&expected), "{narrowed:?}");
 }

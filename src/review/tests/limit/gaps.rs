@@ -63,19 +63,19 @@ fn g9_dns_anywhere_and_endpoints_of_the_internet() {
         passes_the_operator(&spec);
         for baseline in Baseline::ALL {
             let mut config = config_of(baseline);
-            let told = |found: Vec<Found>| -> Vec<_> {
+            let levels = |found: Vec<Found>| -> Vec<_> {
                 found.into_iter().map(|found| (found.0, found.1)).collect()
             };
             let found = specified(config.clone(), None, &spec);
             if is_ignored(baseline, &network) {
-                assert_eq!(told(found), [], "{baseline} {network}");
+                assert_eq!(levels(found), [], "{baseline} {network}");
                 continue;
             }
             let level = if baseline == Next { Deny } else { Warn };
-            assert_eq!(told(found), [(code, level)], "{baseline} {network}");
+            assert_eq!(levels(found), [(code, level)], "{baseline} {network}");
             config.levels.set(code, EnforcementPoint::Webhook, Deny);
             let found = specified(config, None, &spec);
-            assert_eq!(told(found), [(code, Deny)], "{baseline} {network}");
+            assert_eq!(levels(found), [(code, Deny)], "{baseline} {network}");
         }
     }
     // An endpoint in the configuration is accepted.

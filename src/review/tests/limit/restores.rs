@@ -43,10 +43,10 @@ fn made(world: &CompiledSnapshot, restore: Fact<Restore>) -> Vec<Finding> {
     findings.filter(|finding| finding.code == Obp203).collect()
 }
 
-fn told(found: &[Finding]) -> Vec<(Code, Level, &str)> {
-    let told = |finding: &'_ Finding| (finding.code, finding.level);
+fn codes_and_paths(found: &[Finding]) -> Vec<(Code, Level, &str)> {
+    let level = |finding: &'_ Finding| (finding.code, finding.level);
     let with_path = found.iter().map(|finding| {
-        let (code, level) = told(finding);
+        let (code, level) = level(finding);
         (code, level, finding.path.as_str())
     });
     with_path.collect()
@@ -56,7 +56,7 @@ fn told(found: &[Finding]) -> Vec<(Code, Level, &str)> {
 fn obp203_a_restore_whose_jobs_an_open_policy_selects_is_denied() {
     let beside = plain_with(&[open(&labelled())]);
     let found = made(&beside, restore("bao", &json!({"foo": "bar"})));
-    assert_eq!(told(&found), [(Obp203, Deny, POD_LABELS)]);
+    assert_eq!(codes_and_paths(&found), [(Obp203, Deny, POD_LABELS)]);
     let shown = found[0].witness.as_ref().expect("one").to_string();
     assert!(shown.contains("foo=bar"), "{shown}");
     for labels in [json!({}), json!({"foo": "other"}), json!({"bar": "foo"})] {
@@ -121,7 +121,7 @@ fn obp203_a_stored_restore_gets_no_labels_by_which_its_jobs_come_under_an_open_p
     let bare = wearing(json!({}));
     let moved = wearing(json!({"foo": "bar"}));
     let found = changed(&beside(&bare), bare.clone(), moved.clone());
-    assert_eq!(told(&found), [(Obp203, Deny, POD_LABELS)]);
+    assert_eq!(codes_and_paths(&found), [(Obp203, Deny, POD_LABELS)]);
     // The effect of the old labels is known, and may be removed.
     let other = wearing(json!({"foo": "bar", "team": "a"}));
     let kept = changed(&beside(&moved), moved.clone(), other);
@@ -131,7 +131,7 @@ fn obp203_a_stored_restore_gets_no_labels_by_which_its_jobs_come_under_an_open_p
     // Jobs of another cluster are different pods.
     let elsewhere = restore("other", &json!({"foo": "bar"}));
     let found = changed(&beside(&elsewhere), elsewhere, moved);
-    assert_eq!(told(&found), [(Obp203, Deny, POD_LABELS)]);
+    assert_eq!(codes_and_paths(&found), [(Obp203, Deny, POD_LABELS)]);
 }
 
 /// A restore with its own cluster, whose pods have these labels.
@@ -155,12 +155,12 @@ fn obp203_the_cluster_that_a_restore_brings_comes_under_no_open_policy_by_its_la
     let (web, none) = (json!({"foo": "bar"}), json!({}));
     let under = beside(Next, &labelled());
     let found = made(&under, fresh(&web, &none));
-    assert_eq!(told(&found), [(Obp203, Deny, SERVERS)]);
+    assert_eq!(codes_and_paths(&found), [(Obp203, Deny, SERVERS)]);
     let shown = found[0].witness.as_ref().expect("one").to_string();
     assert!(shown.contains("foo=bar"), "{shown}");
     assert!(found[0].reason.contains("bao/new"), "{}", found[0].reason);
     let of_jobs = made(&under, fresh(&none, &web));
-    assert_eq!(told(&of_jobs), [(Obp203, Deny, POD_LABELS)]);
+    assert_eq!(codes_and_paths(&of_jobs), [(Obp203, Deny, POD_LABELS)]);
     for labels in [json!({}), json!({"foo": "other"})] {
         assert_eq!(made(&under, fresh(&labels, &none)), [], "{labels}");
     }
@@ -170,7 +170,7 @@ fn obp203_the_cluster_that_a_restore_brings_comes_under_no_open_policy_by_its_la
     assert_eq!(made(&beside(V01, &labelled()), fresh(&web, &none)), []);
     // An update of a stored restore is reviewed in the same way.
     let found = changed(&under, fresh(&none, &none), fresh(&web, &none));
-    assert_eq!(told(&found), [(Obp203, Deny, SERVERS)]);
+    assert_eq!(codes_and_paths(&found), [(Obp203, Deny, SERVERS)]);
     let more = json!({"foo": "bar", "team": "a"});
     assert_eq!(changed(&under, fresh(&web, &none), fresh(&more, &none)), []);
 }
@@ -182,12 +182,15 @@ fn obp402_a_policy_that_cannot_be_read_may_open_the_cluster_that_a_restore_bring
     let beside = world_under(config_of(Next), &[], &[broken]);
     for (servers, jobs, path) in [(&web, &none, SERVERS), (&none, &web, POD_LABELS)] {
         let verdict = review(&beside, &restore_request(fresh(servers, jobs)));
-        assert_eq!(told(&verdict.findings), [(Code::Obp402, Deny, path)]);
+        assert_eq!(
+            codes_and_paths(&verdict.findings),
+            [(Code::Obp402, Deny, path)]
+        );
         let reason = &verdict.findings[0].reason;
         assert!(reason.contains("`broken`"), "{reason}");
     }
     let verdict = review(&beside, &restore_request(fresh(&none, &none)));
-    assert_eq!(told(&verdict.findings), []);
+    assert_eq!(codes_and_paths(&verdict.findings), []);
 }
 
 #[test]
@@ -219,10 +222,10 @@ fn obp203_the_clusters_of_restore_tests_count_in_their_own_namespace() {
         for finding in &found {
             assert!(finding.reason.contains("`recovery`"), "{}", finding.reason);
         }
-        let told = found
+        let levels = found
             .into_iter()
             .map(|finding| (finding.level, finding.path));
-        told.collect::<Vec<_>>()
+        levels.collect::<Vec<_>>()
     };
     let (web, none) = (json!({"foo": "bar"}), json!({}));
     let servers = "spec.backup.restoreTest.clusterTemplate.podMetadata.labels";

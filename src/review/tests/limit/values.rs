@@ -43,7 +43,7 @@ fn obp308_addresses_that_stop_the_operator_are_denied_with_their_index() {
 fn obp308_public_addresses_and_duplicates_are_reported_once() {
     for field in ["apiServerEndpointIPs", "dnsEndpointIPs"] {
         let network = |addresses: &[&str]| json!({field: addresses});
-        let told = |at: &[usize]| -> Vec<_> {
+        let reported = |at: &[usize]| -> Vec<_> {
             let path = |at: &usize| format!("spec.network.{field}[{at}]");
             at.iter()
                 .map(|at| row(Obp308, Warn, &path(at), ""))
@@ -80,7 +80,7 @@ fn obp308_public_addresses_and_duplicates_are_reported_once() {
             };
             let addresses: Vec<&str> = addresses.iter().copied().filter(is_local).collect();
             let network = network(&addresses);
-            assert_eq!(declared(&network), told(at), "{network}");
+            assert_eq!(declared(&network), reported(at), "{network}");
             // An unchanged address is not reported again, wherever it is in the list.
             let mut moved = addresses.clone();
             moved.insert(0, "10.0.0.99");
@@ -90,7 +90,7 @@ fn obp308_public_addresses_and_duplicates_are_reported_once() {
             &network(&["10.0.0.7", "10.0.0.7"]),
             &network(&["10.0.0.7", "10.0.0.7", "10.0.0.7", "8.8.8.8"]),
         );
-        assert_eq!(third, told(&[2, 3]));
+        assert_eq!(third, reported(&[2, 3]));
     }
 }
 
@@ -189,8 +189,8 @@ fn the_oldest_operator_opens_no_dns_that_is_declared() {
     }
     let endpoints = json!({"network": {"apiServerEndpointIPs": ["8.8.8.8"]}});
     let path = "spec.network.apiServerEndpointIPs[0]";
-    let told = specified(config_of(Baseline::Classic), None, &endpoints);
-    assert_eq!(told, [row(Obp308, Warn, path, "")]);
+    let found = specified(config_of(Baseline::Classic), None, &endpoints);
+    assert_eq!(found, [row(Obp308, Warn, path, "")]);
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use super::{
-    BEFORE_NEXT, EACH, Place, Rule, SINCE_V01, assert_denied, egress, ingress, namespace, tcp, told,
+    BEFORE_NEXT, EACH, Place, Rule, SINCE_V01, assert_denied, egress, ingress, namespace, reasons,
+    tcp,
 };
 use crate::baseline::Zone;
 use crate::config::Baseline;
@@ -31,7 +32,7 @@ fn assert_default_deny(pods: Zone, direction: Direction, baselines: &[Baseline])
         let place = Place::of(pods, *baseline);
         let verdict = bared(&place, direction);
         let lost = verdict.findings.iter().find(|found| found.code == Obp102);
-        assert!(lost.is_some(), "{baseline}: {:?}", told(&verdict));
+        assert!(lost.is_some(), "{baseline}: {:?}", reasons(&verdict));
         let stranger = match direction {
             Direction::Ingress => ingress(&namespace("web"), &tcp(&[8200])),
             Direction::Egress => egress(&namespace("web"), &tcp(&[8443])),
@@ -87,7 +88,7 @@ fn posture_policies_of_other_pods_are_not_affected() {
         let place = Place::of(Zone::Workload, baseline);
         let spec = json!({"podSelector": {"matchLabels": {"app": "web"}}, "ingress": [{}], "egress": [{}]});
         let verdict = place.write("own", None, Some(place.fact("own", &spec)));
-        assert_eq!(told(&verdict), [""; 0]);
+        assert_eq!(reasons(&verdict), [""; 0]);
     }
 }
 

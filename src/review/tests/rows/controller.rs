@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{
     EACH, Place, Rule, assert_cut, assert_denied, block, dns_ports, egress, ingress, namespace,
-    tcp, told,
+    reasons, tcp,
 };
 use crate::baseline::Zone;
 use crate::code::EnforcementPoint;
@@ -206,11 +206,11 @@ fn controller_pods_are_checked_only_where_a_policy_isolates_them() {
     for baseline in EACH {
         // Egress is unrestricted, so a policy for ingress does not affect it.
         let bare = Place::of(Zone::Controller, baseline);
-        assert_eq!(told(&bare.create(&[Ingress], &[])), [""; 0]);
+        assert_eq!(reasons(&bare.create(&[Ingress], &[])), [""; 0]);
         // A rule for a direction without isolation has no effect.
         let inert = anyone(Egress, 25);
         assert_eq!(
-            told(&bare.create(&[Ingress], std::slice::from_ref(&inert))),
+            reasons(&bare.create(&[Ingress], std::slice::from_ref(&inert))),
             [
                 "OBP317 warn spec.egress: the rule of spec.egress has no effect, since spec.policyTypes does not list \
               `Egress`"
@@ -222,6 +222,6 @@ fn controller_pods_are_checked_only_where_a_policy_isolates_them() {
         let tenant = Place::of(Zone::Workload, baseline);
         let spec = bare.policy_spec(&[Ingress], &[anyone(Ingress, 25)]);
         let verdict = tenant.write("own", None, Some(tenant.fact("own", &spec)));
-        assert_eq!(told(&verdict), [""; 0]);
+        assert_eq!(reasons(&verdict), [""; 0]);
     }
 }

@@ -30,7 +30,7 @@ pub(super) fn breaches(declaration: &Declaration<'_>, rule: &DeclaredRule) -> Ve
         let field = direction.peers_field();
         return vec![Breach {
             about: About::Pods,
-            spot: rule.field(field),
+            location: rule.field(field),
             reason: format!("`{field}` is missing or empty, which means every peer"),
             help: NAME_IT,
             edit: Some(ClusterEdit::Peers(rule.at, vec![namespace_to_name()])),
@@ -48,7 +48,7 @@ fn of_peer(rule: &DeclaredRule, path: &str, peer: &Peer) -> Option<Breach> {
             let net = cidr.canonical()?;
             Some(Breach {
                 about: About::Addresses,
-                spot: rule.at_path(format!("{path}.ipBlock.cidr")),
+                location: rule.at_path(format!("{path}.ipBlock.cidr")),
                 reason: unsafe_block(net)?,
                 help: NAME_BLOCK,
                 edit: without(rule, peer),
@@ -62,7 +62,7 @@ fn of_peer(rule: &DeclaredRule, path: &str, peer: &Peer) -> Option<Breach> {
             let is_wide = set.is_some_and(|set| fits_any_namespace(&set));
             (is_empty(namespaces) || is_wide).then(|| Breach {
                 about: About::Pods,
-                spot: rule.at_path(format!("{path}.namespaceSelector")),
+                location: rule.at_path(format!("{path}.namespaceSelector")),
                 reason: "this selector is not explicit: it matches any namespace".to_owned(),
                 help: NAME_IT,
                 edit: Some(replaced(rule, peer, namespace_to_name())),
@@ -73,7 +73,7 @@ fn of_peer(rule: &DeclaredRule, path: &str, peer: &Peer) -> Option<Breach> {
             let is_wide = pods.label_set().is_some_and(|set| fits_any_pod(&set));
             (is_empty(pods) || is_wide).then(|| Breach {
                 about: About::Pods,
-                spot: rule.at_path(format!("{path}.podSelector")),
+                location: rule.at_path(format!("{path}.podSelector")),
                 reason: "this selector is not explicit: it matches any pod of the namespace"
                     .to_owned(),
                 help: NAME_PODS,

@@ -38,7 +38,7 @@ pub(super) fn breach(direction: Direction, rule: &DeclaredRule) -> Option<Breach
         };
         return Some(Breach {
             about: About::Ports,
-            spot: rule.field(&format!("ports[{at}]")),
+            location: rule.field(&format!("ports[{at}]")),
             reason,
             help: NAME_PORTS,
             edit: Some(named(rule)),
@@ -96,7 +96,7 @@ fn named(rule: &DeclaredRule) -> ClusterEdit {
 fn of_rule(rule: &DeclaredRule, reason: String) -> Breach {
     Breach {
         about: About::Ports,
-        spot: rule.field("ports"),
+        location: rule.field("ports"),
         reason,
         help: NAME_PORTS,
         edit: Some(named(rule)),

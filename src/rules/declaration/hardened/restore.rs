@@ -8,7 +8,7 @@ use super::{CONTRACT, check};
 use crate::config::ReviewConfig;
 use crate::inventory::dependencies::StorageFault;
 use crate::inventory::{Cluster, Kind, ObjectRef, Restore};
-use crate::rules::text::minded;
+use crate::rules::text::storage_fault;
 use crate::rules::{Cause, Finding, Onset};
 use netpol::Direction;
 use netpol::cover::Budget;
@@ -57,7 +57,7 @@ fn storage(object: &ObjectRef, named: &ObjectRef, restore: &Restore) -> Vec<Find
         cluster: Some(named.clone()),
         reason: format!(
             "{CONTRACT}: {}, so the restore would fail",
-            minded(&doubt.what)
+            storage_fault(&doubt.what)
         ),
         help: match doubt.what {
             StorageFault::Unverified => {

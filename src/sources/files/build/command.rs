@@ -12,9 +12,9 @@ use tokio::time::timeout;
 /// Longest run of a tool.
 const MAX_DURATION: Duration = Duration::from_mins(1);
 /// Longest output of a tool in bytes.
-const OUTPUT: u64 = 256 * 1024 * 1024;
-/// Longest problem that is told, in characters.
-const TOLD: usize = 400;
+const MAX_OUTPUT: u64 = 256 * 1024 * 1024;
+/// Longest problem that is printed, in characters.
+const MAX_PROBLEM_LENGTH: usize = 400;
 /// An address where nothing listens: a proxy for tools that would fetch something.
 const NOWHERE: &str = "http://127.0.0.1:9";
 
@@ -102,7 +102,7 @@ async fn run<S: AsRef<OsStr>>(
     let (out, err) = tokio::try_join!(bounded(out), bounded(err))?;
     let status = child.wait().await.map_err(|error| error.to_string())?;
     if !status.success() {
-        return Err(told(&String::from_utf8_lossy(&err)));
+        return Err(last_error(&String::from_utf8_lossy(&err)));
     }
     String::from_utf8(out).map_err(|_| "its output is not UTF-8".to_owned())
 }
@@ -110,17 +110,17 @@ async fn run<S: AsRef<OsStr>>(
 async fn bounded(pipe: Option<impl AsyncRead + Unpin>) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     if let Some(pipe) = pipe {
-        let read = pipe.take(OUTPUT + 1).read_to_end(&mut bytes).await;
+        let read = pipe.take(MAX_OUTPUT + 1).read_to_end(&mut bytes).await;
         read.map_err(|error| error.to_string())?;
     }
-    if u64::try_from(bytes.len()).is_ok_and(|length| length > OUTPUT) {
+    if u64::try_from(bytes.len()).is_ok_and(|length| length > MAX_OUTPUT) {
         return Err("its output is longer than 256 MiB".to_owned());
     }
     Ok(bytes)
 }
 
-/// The words of a tool in one line.
-fn told(err: &str) -> String {
+/// The error that a tool printed, in one line.
+fn last_error(err: &str) -> String {
     let from = err.find("Error: ").map_or(0, |at| at + "Error: ".len());
     // Advice follows after an empty line.
     let first = err[from..]
@@ -133,8 +133,8 @@ fn told(err: &str) -> String {
     if text.is_empty() {
         return "it failed without a message".to_owned();
     }
-    if text.chars().count() <= TOLD {
+    if text.chars().count() <= MAX_PROBLEM_LENGTH {
         return text;
     }
-    text.chars().take(TOLD).chain(['…']).collect()
+    text.chars().take(MAX_PROBLEM_LENGTH).chain(['…']).collect()
 }

@@ -64,7 +64,7 @@ pub(super) fn all(found: &mut Found, paths: &[PathBuf], built: &mut BuildResults
             continue;
         }
         let mut bases = BTreeSet::new();
-        below(resolved, &nodes, &mut bases);
+        collect_bases(resolved, &nodes, &mut bases);
         let missing = bases
             .iter()
             .filter_map(|base| nodes.get(base)?.as_ref()?.missing.clone());
@@ -73,12 +73,12 @@ pub(super) fn all(found: &mut Found, paths: &[PathBuf], built: &mut BuildResults
             let program = command::program(tool)?;
             Some((tool, program))
         });
-        let word = match tool {
+        let command = match tool {
             Some(("kubectl", _)) => "kubectl kustomize",
             _ => "kustomize build",
         };
         let recipe = BuildRecipe {
-            command: format!("{word} {}", folder.display()),
+            command: format!("{command} {}", folder.display()),
             key: key(folder, paths),
             bases,
         };
@@ -134,13 +134,17 @@ fn without_sources(
 }
 
 /// The folder of a kustomization and those of its bases.
-fn below(folder: &Path, nodes: &BTreeMap<PathBuf, Option<Node>>, bases: &mut BTreeSet<PathBuf>) {
+fn collect_bases(
+    folder: &Path,
+    nodes: &BTreeMap<PathBuf, Option<Node>>,
+    bases: &mut BTreeSet<PathBuf>,
+) {
     if !bases.insert(folder.to_owned()) {
         return;
     }
     if let Some(Some(node)) = nodes.get(folder) {
         for base in &node.folders {
-            below(base, nodes, bases);
+            collect_bases(base, nodes, bases);
         }
     }
 }
@@ -273,12 +277,12 @@ fn run(tool: &str, program: &Path, folder: &Path) -> Result<BuildOutput, Failed>
         kustomization.to_string(),
     )
     .map_err(failed)?;
-    let word = if tool == "kubectl" {
+    let subcommand = if tool == "kubectl" {
         "kustomize"
     } else {
         "build"
     };
-    let arguments: [OsString; 2] = [word.into(), through.clone().into()];
+    let arguments: [OsString; 2] = [subcommand.into(), through.clone().into()];
     let text =
         command::output(program, &arguments, home.path()).map_err(|failed| match failed {
             Failed::Problem(problem) => {
