@@ -124,7 +124,7 @@ pub trait FactsFreshness: fmt::Debug + Send + Sync {
 pub struct Admission {
     /// Configuration while there are no facts. Facts contain their own.
     config: ArcSwap<ReviewConfig>,
-    world: ArcSwapOption<CompiledSnapshot>,
+    compiled: ArcSwapOption<CompiledSnapshot>,
     /// The same facts with a small budget, see [`Self::answer_with_small_budget`].
     small_budget: ArcSwapOption<CompiledSnapshot>,
     /// True if there are newer facts that could not be compiled.
@@ -150,9 +150,9 @@ impl Admission {
     }
 
     /// Replaces the facts. Running reviews finish with the old ones.
-    pub fn publish(&self, world: CompiledSnapshot) {
-        let small = world.with_proof_budget(small_budget::STEPS);
-        self.world.store(Some(Arc::new(world)));
+    pub fn publish(&self, compiled: CompiledSnapshot) {
+        let small = compiled.with_proof_budget(small_budget::STEPS);
+        self.compiled.store(Some(Arc::new(compiled)));
         self.small_budget.store(Some(Arc::new(small)));
         self.outdated.store(false, Ordering::Release);
     }
@@ -171,14 +171,16 @@ impl Admission {
 
     /// The configuration in force.
     pub(crate) fn config(&self) -> Arc<ReviewConfig> {
-        let world = self.world.load();
-        let decided = world.as_ref().map(|world| Arc::clone(&world.config));
+        let compiled = self.compiled.load();
+        let decided = compiled
+            .as_ref()
+            .map(|compiled| Arc::clone(&compiled.config));
         decided.unwrap_or_else(|| self.config.load_full())
     }
 
     /// The facts, if there are any.
-    pub fn world(&self) -> Option<Arc<CompiledSnapshot>> {
-        self.world.load_full()
+    pub fn compiled(&self) -> Option<Arc<CompiledSnapshot>> {
+        self.compiled.load_full()
     }
 
     /// The kinds that were not listed yet, if known.
@@ -191,23 +193,28 @@ impl Admission {
 
     /// Returns true if facts were published.
     pub(crate) fn is_ready(&self) -> bool {
-        self.world.load().is_some()
+        self.compiled.load().is_some()
     }
 
     /// Answers one body. Every body has an answer.
     pub fn answer(&self, webhook: WebhookKind, body: &[u8]) -> Answer {
-        let world = self.world.load();
-        self.answer_by(self.basis(world.as_deref()), webhook, body, BTreeSet::new())
+        let compiled = self.compiled.load();
+        self.answer_by(
+            self.basis(compiled.as_deref()),
+            webhook,
+            body,
+            BTreeSet::new(),
+        )
     }
 
     /// Answers one body with these facts instead of the published ones.
     pub(crate) fn answer_in(
         &self,
-        world: &CompiledSnapshot,
+        compiled: &CompiledSnapshot,
         webhook: WebhookKind,
         body: &[u8],
     ) -> Answer {
-        self.answer_by(Basis::Facts(world), webhook, body, BTreeSet::new())
+        self.answer_by(Basis::Facts(compiled), webhook, body, BTreeSet::new())
     }
 
     /// Answers one body that [needs a live read](NeedsLiveRead) which failed.
@@ -224,20 +231,20 @@ impl Admission {
         body: &[u8],
         grants: BTreeSet<ObjectRef>,
     ) -> Answer {
-        let world = self.world.load();
-        let basis = settled.map_or_else(|| self.basis(world.as_deref()), Basis::Facts);
+        let compiled = self.compiled.load();
+        let basis = settled.map_or_else(|| self.basis(compiled.as_deref()), Basis::Facts);
         self.answer_by(basis, webhook, body, grants)
     }
 
-    fn basis<'a>(&self, world: Option<&'a CompiledSnapshot>) -> Basis<'a> {
-        let Some(world) = world.filter(|_| !self.outdated.load(Ordering::Acquire)) else {
+    fn basis<'a>(&self, compiled: Option<&'a CompiledSnapshot>) -> Basis<'a> {
+        let Some(compiled) = compiled.filter(|_| !self.outdated.load(Ordering::Acquire)) else {
             return Basis::None;
         };
         let freshness = self.freshness.as_ref();
         let freshness = freshness.map_or(Freshness::Current, |freshness| freshness.freshness());
         match freshness {
-            Freshness::Current => Basis::Facts(world),
-            Freshness::StaleClusters => Basis::StaleClusters(world),
+            Freshness::Current => Basis::Facts(compiled),
+            Freshness::StaleClusters => Basis::StaleClusters(compiled),
             Freshness::Stale => Basis::None,
         }
     }
@@ -306,12 +313,12 @@ impl Admission {
         noted: Record,
     ) -> Answer {
         let verdict = match basis {
-            Basis::Facts(world) => review::review(world, request),
+            Basis::Facts(compiled) => review::review(compiled, request),
             Basis::StaleClusters(_) | Basis::None => review::not_ready(&self.config(), request),
             Basis::Unread => review::not_read(&self.config(), request),
         };
-        let world = basis.world();
-        let baseline = world.map(|world| world.config.baseline);
+        let compiled = basis.compiled();
+        let baseline = compiled.map(|compiled| compiled.config.baseline);
         let body = respond::reviewed(&envelope.uid, &verdict, baseline.map(Baseline::as_str));
         let record = Record {
             resolution: Resolution::of(verdict.outcome()),
@@ -326,16 +333,17 @@ impl Admission {
             ..noted
         };
         let object = request.object().clone();
-        let unsure = |world: &CompiledSnapshot| {
-            let live_read = review::live_read(world, request, &verdict)?;
-            let known = review::namespaces(world, request).into_iter();
-            let known = known.map(|name| (name.clone(), world.snapshot.namespace(&name).cloned()));
+        let unsure = |compiled: &CompiledSnapshot| {
+            let live_read = review::live_read(compiled, request, &verdict)?;
+            let known = review::namespaces(compiled, request).into_iter();
+            let known =
+                known.map(|name| (name.clone(), compiled.snapshot.namespace(&name).cloned()));
             let known = known.collect();
             Some(UnsureAnswer { live_read, known })
         };
         let maintenance = MaintenanceRequest::of(envelope, verdict.missing_permission.as_ref());
         let evidence = Evidence {
-            live_read: world.and_then(unsure),
+            live_read: compiled.and_then(unsure),
             baseline,
             object,
             verdict,
@@ -355,9 +363,9 @@ fn mutate(
     request: &review::Request,
     noted: Record,
 ) -> Answer {
-    let world = basis.world();
-    let repairs = world
-        .map(|world| review::repair(world, request))
+    let compiled = basis.compiled();
+    let repairs = compiled
+        .map(|compiled| review::repair(compiled, request))
         .unwrap_or_default();
     let patch = patch::patch(&repairs, request, envelope.object);
     let resolution = match (patch.is_some(), repairs.warnings.is_empty()) {

@@ -161,32 +161,36 @@ impl Question<'_> {
 ///
 /// # Errors
 /// [`Unanswered`].
-pub fn ask(world: &CompiledSnapshot, from: &End, to: &Destination) -> Result<Answer, Unanswered> {
+pub fn ask(
+    compiled: &CompiledSnapshot,
+    from: &End,
+    to: &Destination,
+) -> Result<Answer, Unanswered> {
     let question = Question {
-        from: resolved(world, from)?,
-        to: resolved(world, &to.end)?,
+        from: resolved(compiled, from)?,
+        to: resolved(compiled, &to.end)?,
         ports: to.port_set(),
     };
     let is_protected = |resolved: &Resolved<'_>| resolved.side().is_some_and(Side::is_protected);
     if !is_protected(&question.from) && !is_protected(&question.to) {
         return Err(Unanswered::NotProtected {
-            operator: world.config.operator_namespace.to_string(),
+            operator: compiled.config.operator_namespace.to_string(),
         });
     }
-    let steps = world.config.proof_budget;
+    let steps = compiled.config.proof_budget;
     let mut budget = Budget::new(steps);
-    answer(world, (from, to), &question, &mut budget)?.map_err(|_| Unanswered::Undecided(steps))
+    answer(compiled, (from, to), &question, &mut budget)?.map_err(|_| Unanswered::Undecided(steps))
 }
 
 type Proved<T> = Result<T, Exhausted>;
 
 fn answer(
-    world: &CompiledSnapshot,
+    compiled: &CompiledSnapshot,
     asked: (&End, &Destination),
     question: &Question<'_>,
     budget: &mut Budget,
 ) -> Result<Proved<Answer>, Unanswered> {
-    let tunnels = &world.config.tunnel_ports;
+    let tunnels = &compiled.config.tunnel_ports;
     let proved = |budget: &mut Budget| -> Proved<_> {
         let must = allowed(question, Reading::Must, budget)?;
         let may = allowed(question, Reading::May, budget)?;
@@ -217,7 +221,7 @@ fn answer(
     for (direction, side, piece) in &missing {
         let lacks = piece.as_ref().map(|piece| Lack {
             example: point::example(question, side, *direction, piece).unwrap_or_default(),
-            opening: opening::smallest(world, asked, side, *direction),
+            opening: opening::smallest(compiled, asked, side, *direction),
         });
         sides.push(SideAnswer {
             title: side.title(*direction),
@@ -233,22 +237,22 @@ fn answer(
     }))
 }
 
-fn resolved<'a>(world: &'a CompiledSnapshot, end: &End) -> Result<Resolved<'a>, Unanswered> {
+fn resolved<'a>(compiled: &'a CompiledSnapshot, end: &End) -> Result<Resolved<'a>, Unanswered> {
     let side = match end {
         End::Everyone => return Ok(Resolved::Peers(PeerSet::everyone())),
         End::Address(address) => return Ok(Resolved::Peers(flow::address(*address))),
-        End::Pods { namespace, labels } => Side::of_labels(world, namespace, labels),
+        End::Pods { namespace, labels } => Side::of_labels(compiled, namespace, labels),
         End::Cluster {
             namespace,
             name,
             pods,
         } => {
             let found = || format!("{namespace}/{name}");
-            let mut perimeters = world.perimeters(namespace).iter();
+            let mut perimeters = compiled.perimeters(namespace).iter();
             let cluster = perimeters.find(|own| own.is_cluster() && *own.object.name == **name);
             let cluster = cluster.ok_or_else(|| Unanswered::NoCluster {
                 found: found(),
-                known: world.snapshot.references(Kind::OpenBaoCluster),
+                known: compiled.snapshot.references(Kind::OpenBaoCluster),
             })?;
             if cluster.unread_version.is_some() {
                 return Err(Unanswered::UnreadCluster(found()));

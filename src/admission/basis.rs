@@ -17,9 +17,9 @@ pub(super) enum Basis<'a> {
 
 impl<'a> Basis<'a> {
     /// The facts, if they are recent enough for every namespace.
-    pub(super) const fn world(&self) -> Option<&'a CompiledSnapshot> {
+    pub(super) const fn compiled(&self) -> Option<&'a CompiledSnapshot> {
         match self {
-            Self::Facts(world) => Some(world),
+            Self::Facts(compiled) => Some(compiled),
             Self::StaleClusters(_) | Self::None | Self::Unread => None,
         }
     }
@@ -27,12 +27,12 @@ impl<'a> Basis<'a> {
     /// The facts for a review of an object in this namespace.
     pub(super) fn of_namespace(self, namespace: &str) -> Self {
         match self {
-            Self::StaleClusters(world) => {
-                let facts = world.facts(namespace);
+            Self::StaleClusters(compiled) => {
+                let facts = compiled.facts(namespace);
                 if facts.is_some_and(|facts| !facts.clusters.is_empty()) {
                     Self::None
                 } else {
-                    Self::Facts(world)
+                    Self::Facts(compiled)
                 }
             }
             basis => basis,

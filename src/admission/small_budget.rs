@@ -15,8 +15,13 @@ impl Admission {
         webhook: WebhookKind,
         body: &[u8],
     ) -> Option<Answer> {
-        let world = self.small_budget.load();
-        let answer = self.answer_by(self.basis(world.as_deref()), webhook, body, BTreeSet::new());
+        let compiled = self.small_budget.load();
+        let answer = self.answer_by(
+            self.basis(compiled.as_deref()),
+            webhook,
+            body,
+            BTreeSet::new(),
+        );
         (!answer.ran_out).then_some(answer)
     }
 }

@@ -28,7 +28,7 @@ pub(crate) type CompiledSnapshots = watch::Receiver<Option<Arc<CompiledSnapshot>
 /// Checks stored objects, again after each change, until the channel is closed. One namespace at a time, in
 /// `spawn_blocking`.
 pub(crate) async fn follow(
-    mut worlds: CompiledSnapshots,
+    mut published: CompiledSnapshots,
     metrics: Arc<Metrics>,
     events: Option<EventQueue>,
 ) {
@@ -41,17 +41,17 @@ pub(crate) async fn follow(
         let next = pending.iter().filter_map(|name| earliest.get(name)).min();
         let next = next.copied();
         tokio::select! {
-            changed = worlds.changed() => match changed {
+            changed = published.changed() => match changed {
                 Ok(()) => sleep(PAUSE).await,
                 Err(_ended) => return,
             },
             () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {}
         }
-        let Some(world) = worlds.borrow_and_update().clone() else {
+        let Some(compiled) = published.borrow_and_update().clone() else {
             continue;
         };
-        pending.extend(touched(seen.as_deref(), &world, &finding_store));
-        seen = Some(Arc::clone(&world));
+        pending.extend(touched(seen.as_deref(), &compiled, &finding_store));
+        seen = Some(Arc::clone(&compiled));
         let now = Instant::now();
         earliest.retain(|_, earliest| *earliest > now);
         let (later, due) = pending
@@ -60,7 +60,7 @@ pub(crate) async fn follow(
         pending = later;
         for namespace in due {
             let start = Instant::now();
-            check(&world, &namespace, &mut finding_store, events.as_ref()).await;
+            check(&compiled, &namespace, &mut finding_store, events.as_ref()).await;
             if start.elapsed() > PAUSE {
                 earliest.insert(namespace, Instant::now() + start.elapsed() * PACE);
             }
@@ -71,16 +71,16 @@ pub(crate) async fn follow(
 
 /// Checks one namespace, and reports what changed.
 async fn check(
-    world: &Arc<CompiledSnapshot>,
+    compiled: &Arc<CompiledSnapshot>,
     namespace: &Arc<str>,
     finding_store: &mut FindingStore,
     events: Option<&EventQueue>,
 ) {
-    if world.is_unread(namespace) {
+    if compiled.is_unread(namespace) {
         // It is checked once its policies were read, which is another change of it.
         return;
     }
-    let (facts, name) = (Arc::clone(world), Arc::clone(namespace));
+    let (facts, name) = (Arc::clone(compiled), Arc::clone(namespace));
     let audit = move || audit_namespace(&facts, &name);
     match tokio::task::spawn_blocking(audit).await {
         Ok(findings) => report(&finding_store.enter(namespace, findings), events),
@@ -93,23 +93,23 @@ async fn check(
 /// The namespaces to check. After a change that concerns all namespaces, these are all.
 fn touched(
     seen: Option<&CompiledSnapshot>,
-    world: &CompiledSnapshot,
+    compiled: &CompiledSnapshot,
     finding_store: &FindingStore,
 ) -> Vec<Arc<str>> {
     let same = |known: &&CompiledSnapshot| {
-        known.config == world.config && known.snapshot.api_server == world.snapshot.api_server
+        known.config == compiled.config && known.snapshot.api_server == compiled.snapshot.api_server
     };
     if let Some(known) = seen.filter(same) {
-        let mut touched = world.snapshot.touched(&known.snapshot);
+        let mut touched = compiled.snapshot.touched(&known.snapshot);
         let is_cluster_scoped = touched.iter().any(|name| name.is_empty());
-        let is_complete = known.snapshot.completeness == world.snapshot.completeness;
+        let is_complete = known.snapshot.completeness == compiled.snapshot.completeness;
         // A cluster-scoped policy may select pods of any namespace.
         if !(is_cluster_scoped || touched.is_empty() && is_complete) {
             touched.push("".into());
         }
         return touched;
     }
-    let all = world
+    let all = compiled
         .snapshot
         .namespaces
         .keys()

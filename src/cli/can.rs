@@ -53,8 +53,8 @@ Examples:
 /// Prints the answer.
 pub(crate) fn run(args: &Args) -> Result<ExitStatus, Failure> {
     let project = Project::find()?;
-    let (world, _) = args.source.compiled(&args.settings, &project)?;
-    let answer = ask(&world, &args.from, &args.to)?;
+    let (compiled, _) = args.source.compiled(&args.settings, &project)?;
+    let answer = ask(&compiled, &args.from, &args.to)?;
     print(&text(&answer))?;
     Ok(match answer.passes {
         Passes::All => ExitStatus::Fine,

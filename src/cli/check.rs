@@ -32,7 +32,7 @@ use crate::review::{CompiledSnapshot, Writer};
 use crate::settings::{Given, ReviewFlags, ServerConfig};
 use crate::sources::files::{Manifests, STDIN};
 use connectivity::Diff;
-use fix::{FixError, Fixed, Texts, World};
+use fix::{FixError, Fixed, ReviewedSet, Texts};
 use input::{Before, CheckInput, Seen};
 use notes::Input;
 use report::Report;
@@ -166,7 +166,7 @@ fn fixed(
         return Err(FixError::Stdin.into());
     }
     let options = args.input.source.options(project)?;
-    let review = |manifests: &Manifests| run.worlds(manifests);
+    let review = |manifests: &Manifests| run.review_sets(manifests);
     let manifests = input.manifests.clone();
     let outcome = fix::fix(manifests, Texts::new(is_written), &options, &review);
     if is_written {
@@ -182,7 +182,7 @@ fn fixed(
     Ok(Vec::new())
 }
 
-/// Everything that is the same for all worlds.
+/// Everything that is the same for all object sets.
 struct Run {
     config: Arc<ReviewConfig>,
     /// Facts of the inventory.
@@ -193,7 +193,7 @@ struct Run {
 }
 
 impl Run {
-    /// The report about all worlds of the manifests.
+    /// The report about all object sets of the manifests.
     fn report(
         &self,
         check_input: CheckInput,
@@ -201,12 +201,12 @@ impl Run {
         is_explained: bool,
         wants_edits: bool,
     ) -> Report {
-        let (worlds, more) = check_input.manifests.into_worlds();
+        let (sets, more) = check_input.manifests.into_object_sets();
         let mut seen = Seen::default();
         let mut reports = Vec::new();
-        let has_reviewed = worlds.iter().any(Manifests::has_reviewed_kinds);
-        for (number, after) in worlds.iter().enumerate() {
-            let before = self.before.as_ref().map(|before| before.world(after));
+        let has_reviewed = sets.iter().any(Manifests::has_reviewed_kinds);
+        for (number, after) in sets.iter().enumerate() {
+            let before = self.before.as_ref().map(|before| before.matching(after));
             let input = Input {
                 paths: &check_input.paths,
                 dump: self.is_dump,
@@ -215,16 +215,16 @@ impl Run {
                 after,
                 is_reported: number > 0 || has_reviewed && !after.has_reviewed_kinds(),
             };
-            let (world, mut reviewed, diff) = self.world(before.as_deref(), after);
-            if worlds.len() > 1 {
+            let (compiled, mut reviewed, diff) = self.review_set(before.as_deref(), after);
+            if sets.len() > 1 {
                 seen.retain_new(after, &mut reviewed);
             }
             let explained = if is_explained {
-                offline::explain(&world, &objects(after))
+                offline::explain(&compiled, &objects(after))
             } else {
                 Vec::new()
             };
-            let report = Report::new(&world, &reviewed, &explained, &input, diff);
+            let report = Report::new(&compiled, &reviewed, &explained, &input, diff);
             reports.push(if wants_edits {
                 report.with_edits(&reviewed, &input)
             } else {
@@ -240,24 +240,24 @@ impl Run {
         report
     }
 
-    /// The worlds of manifests with their verdicts.
-    fn worlds(&self, manifests: &Manifests) -> Vec<World> {
-        let worlds = manifests.clone().into_worlds().0.into_iter();
-        let sets = worlds.map(|manifests| {
+    /// The object sets of manifests with their verdicts.
+    fn review_sets(&self, manifests: &Manifests) -> Vec<ReviewedSet> {
+        let sets = manifests.clone().into_object_sets().0.into_iter();
+        let reviewed_sets = sets.map(|manifests| {
             let before = self.before.as_ref();
-            let before = before.map(|before| before.world(&manifests));
-            let (compiled, reviewed, _) = self.world(before.as_deref(), &manifests);
-            World {
+            let before = before.map(|before| before.matching(&manifests));
+            let (compiled, reviewed, _) = self.review_set(before.as_deref(), &manifests);
+            ReviewedSet {
                 manifests,
                 compiled,
                 reviewed,
             }
         });
-        sets.collect()
+        reviewed_sets.collect()
     }
 
-    /// A world, the verdicts on its objects, and the connections that differ from the world before.
-    fn world(
+    /// An object set, the verdicts on its objects, and the connections that differ from the set before.
+    fn review_set(
         &self,
         before: Option<&Manifests>,
         after: &Manifests,
@@ -271,18 +271,18 @@ impl Run {
         let with = |objects: &mut dyn Iterator<Item = &Object>| {
             let changes = objects.map(|object| Change::Set(object.clone()));
             let snapshot = Arc::new(snapshot.apply(changes));
-            let world = CompiledSnapshot::compile(None, snapshot, self.config.clone());
+            let compiled = CompiledSnapshot::compile(None, snapshot, self.config.clone());
             if self.is_dump {
-                world.as_stored()
+                compiled.as_stored()
             } else {
-                world
+                compiled
             }
         };
         let all = || after.objects.iter().map(|located| &located.object);
-        let world = with(&mut all());
+        let compiled = with(&mut all());
         let diff = before.map(|before| {
             let old = with(&mut before.objects.iter().map(|located| &located.object));
-            Diff::new(&connectivity_between(&old, &world))
+            Diff::new(&connectivity_between(&old, &compiled))
         });
         let reviewed = match before {
             None => {
@@ -296,17 +296,17 @@ impl Run {
                 } else {
                     Missing::Rendered
                 };
-                offline::final_state(&world, &beside, &self.writer, &objects(after), missing)
+                offline::final_state(&compiled, &beside, &self.writer, &objects(after), missing)
             }
             Some(before) => offline::edit_between(
-                &world,
+                &compiled,
                 &self.writer,
                 &objects(before),
                 &objects(after),
                 &respecified(before, after),
             ),
         };
-        (world, reviewed, diff)
+        (compiled, reviewed, diff)
     }
 }
 

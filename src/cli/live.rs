@@ -190,10 +190,10 @@ pub(super) fn spawn_tasks(
     certificates: Arc<Certificates>,
     admission: Arc<Admission>,
     metrics: &Arc<Metrics>,
-    worlds: CompiledSnapshots,
+    published: CompiledSnapshots,
 ) {
     let events = live.as_ref().map(Live::events);
-    tokio::spawn(background::follow(worlds, Arc::clone(metrics), events));
+    tokio::spawn(background::follow(published, Arc::clone(metrics), events));
     let Some(live) = live else {
         return;
     };

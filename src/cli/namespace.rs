@@ -51,19 +51,19 @@ pub(super) fn note(defaulted: &[ObjectRef]) -> Option<String> {
 
 /// Reason for which an object is not checked: there is nothing to guard in the namespace of a policy, or the cluster
 /// of a restore is not known.
-pub(super) fn unguarded_reason(world: &CompiledSnapshot, object: &ObjectRef) -> Option<String> {
+pub(super) fn unguarded_reason(compiled: &CompiledSnapshot, object: &ObjectRef) -> Option<String> {
     let namespace = &object.namespace;
     match object.kind {
-        Kind::NetworkPolicy => world
+        Kind::NetworkPolicy => compiled
             .perimeters(namespace)
             .is_empty()
             .then(|| format!("no OpenBaoCluster is known in namespace {namespace}")),
         Kind::OpenBaoRestore => {
-            let restore = world.snapshot.restore(namespace, &object.name)?.read()?;
+            let restore = compiled.snapshot.restore(namespace, &object.name)?.read()?;
             let RestoreInto::Cluster(name) = &restore.into else {
                 return None;
             };
-            let is_known = world.snapshot.cluster(namespace, name).is_some();
+            let is_known = compiled.snapshot.cluster(namespace, name).is_some();
             (!is_known)
                 .then(|| format!("no OpenBaoCluster {name} is known in namespace {namespace}"))
         }

@@ -46,9 +46,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitStatus, Failure> {
         None => Snapshot::default(),
     };
     let config = Arc::new(settings.review_config()?);
-    let world = CompiledSnapshot::compile(None, Arc::new(snapshot), Arc::clone(&config));
+    let compiled = CompiledSnapshot::compile(None, Arc::new(snapshot), Arc::clone(&config));
     let admission = Admission::new(config);
-    admission.publish(world);
+    admission.publish(compiled);
     let mut body = Vec::new();
     std::io::stdin().lock().read_to_end(&mut body)?;
     let answer = admission.answer(args.webhook, &body);
@@ -56,8 +56,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitStatus, Failure> {
         let problem = String::from_utf8_lossy(&answer.body);
         return Err(NotAReview(problem.trim_end().to_owned()).into());
     }
-    if let (Some(evidence), Some(world)) = (&answer.evidence, admission.world())
-        && let Some(reason) = namespace::unguarded_reason(&world, &evidence.object)
+    if let (Some(evidence), Some(compiled)) = (&answer.evidence, admission.compiled())
+        && let Some(reason) = namespace::unguarded_reason(&compiled, &evidence.object)
     {
         super::tell(
             "note",

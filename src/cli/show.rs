@@ -86,11 +86,11 @@ fn list(clusters: &[ObjectRef]) -> String {
 /// Prints the perimeters.
 pub(crate) fn run(args: &Args) -> Result<ExitStatus, Failure> {
     let project = Project::find()?;
-    let (world, settings) = args.source.compiled(&args.settings, &project)?;
-    let known = world.snapshot.references(Kind::OpenBaoCluster);
+    let (compiled, settings) = args.source.compiled(&args.settings, &project)?;
+    let known = compiled.snapshot.references(Kind::OpenBaoCluster);
     let asked = args.cluster.as_deref().or(args.named.as_deref());
     let clusters = chosen(asked, known)?;
-    let view = View::new(&world, &clusters);
+    let view = View::new(&compiled, &clusters);
     let printed = match args.output {
         Output::Table if view.clusters.len() > 1 => table::overview(&view),
         Output::Table => table::of(&view),

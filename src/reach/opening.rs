@@ -30,7 +30,7 @@ pub struct Opening {
 /// The smallest change after which the side allows all connections of the question. A policy that does is
 /// reviewed: where it is denied, the remedy of the denial is the change, which is a declaration where one does.
 pub(super) fn smallest(
-    world: &CompiledSnapshot,
+    compiled: &CompiledSnapshot,
     (from, to): (&End, &Destination),
     side: &Side<'_>,
     direction: Direction,
@@ -46,9 +46,10 @@ pub(super) fn smallest(
     let policy = policy(side, direction, rule);
     let object = Object::Policy(Fact::Read(Arc::new(policy.clone())));
     let reference = object.reference();
-    let snapshot = world.snapshot.apply([Change::Set(object.clone())]);
-    let after = CompiledSnapshot::compile(Some(world), Arc::new(snapshot), world.config.clone());
-    let is_open = |world: &CompiledSnapshot| allows(world, (from, to), direction);
+    let snapshot = compiled.snapshot.apply([Change::Set(object.clone())]);
+    let after =
+        CompiledSnapshot::compile(Some(compiled), Arc::new(snapshot), compiled.config.clone());
+    let is_open = |compiled: &CompiledSnapshot| allows(compiled, (from, to), direction);
     if !is_open(&after) {
         return None;
     }
@@ -75,7 +76,7 @@ pub(super) fn smallest(
     let remedies = || denials.iter().flat_map(|found| &found.remedies);
     let declared = remedies().find(|remedy| match &remedy.change {
         remedy::Change::Cluster(cluster, edit) => {
-            declaring(world, cluster, edit).is_some_and(|world| is_open(&world))
+            declaring(compiled, cluster, edit).is_some_and(|compiled| is_open(&compiled))
         }
         remedy::Change::Policy(..) | remedy::Change::Setting(_) => false,
     });
@@ -93,11 +94,11 @@ pub(super) fn smallest(
 
 /// The facts after a declaration, with the managed policies as the operator renders them then.
 fn declaring(
-    world: &CompiledSnapshot,
+    compiled: &CompiledSnapshot,
     object: &ObjectRef,
     edit: &ClusterEdit,
 ) -> Option<CompiledSnapshot> {
-    let cluster = world
+    let cluster = compiled
         .snapshot
         .cluster(&object.namespace, &object.name)?
         .read()?;
@@ -112,10 +113,12 @@ fn declaring(
         })
     });
     let declared = Change::Set(Object::Cluster(Fact::Read(Arc::new(cluster))));
-    let snapshot = world.snapshot.apply([declared].into_iter().chain(managed));
-    let config = world.config.clone();
+    let snapshot = compiled
+        .snapshot
+        .apply([declared].into_iter().chain(managed));
+    let config = compiled.config.clone();
     Some(CompiledSnapshot::compile(
-        Some(world),
+        Some(compiled),
         Arc::new(snapshot),
         config,
     ))
@@ -123,11 +126,11 @@ fn declaring(
 
 /// Returns true if the side of this direction allows all connections of the question.
 fn allows(
-    world: &CompiledSnapshot,
+    compiled: &CompiledSnapshot,
     (from, to): (&End, &Destination),
     direction: Direction,
 ) -> bool {
-    let (Ok(from), Ok(end)) = (resolved(world, from), resolved(world, &to.end)) else {
+    let (Ok(from), Ok(end)) = (resolved(compiled, from), resolved(compiled, &to.end)) else {
         return false;
     };
     let (own, other) = match direction {
@@ -137,7 +140,7 @@ fn allows(
     let Resolved::Side(side) = own else {
         return false;
     };
-    let mut budget = Budget::new(world.config.proof_budget);
+    let mut budget = Budget::new(compiled.config.proof_budget);
     let missing = side.missing(direction, other, &to.port_set(), &mut budget);
     missing.is_ok_and(|piece| piece.is_none())
 }

@@ -51,7 +51,7 @@ impl<'a> Side<'a> {
 
     /// The pods of a namespace that have these labels, and possibly others.
     pub(super) fn of_labels(
-        world: &'a CompiledSnapshot,
+        compiled: &'a CompiledSnapshot,
         namespace: &Arc<str>,
         labels: &[(Arc<str>, Arc<str>)],
     ) -> Self {
@@ -59,14 +59,14 @@ impl<'a> Side<'a> {
             .iter()
             .map(|(key, value)| (key.clone(), Values::one_of([value.clone()])));
         let zone = PodSpace::new(known, Vec::new(), OtherKeys::Free);
-        let facts = world.facts(namespace);
-        let perimeters = world.perimeters(namespace);
+        let facts = compiled.facts(namespace);
+        let perimeters = compiled.perimeters(namespace);
         let stored = facts.into_iter().flat_map(|facts| facts.policies.values());
         let stored = stored.filter_map(Fact::read);
         let zones = perimeters.iter().flat_map(|cluster| &cluster.zones);
         let missing = zones.filter(|zone| zone.missing.is_some());
         let rendered = missing.filter_map(|zone| zone.rendered.as_ref());
-        let tunnels = &world.config.tunnel_ports;
+        let tunnels = &compiled.config.tunnel_ports;
         let select = |policy| Selected::of(policy, &zone, tunnels);
         let policies = stored.filter_map(select);
         let policies = policies

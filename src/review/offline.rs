@@ -40,7 +40,7 @@ pub struct ReviewedObject {
 /// violations count as new. `compiled` contains these objects. `beside` contains all but their policies:
 /// clusters and restores are reviewed in it, since each of these policies is reviewed itself. `missing` is
 /// the treatment of managed policies that are not among the objects. In a dump of a cluster, for which the
-/// worlds count [nothing as rendered](CompiledSnapshot::as_stored), they are absent.
+/// snapshots count [nothing as rendered](CompiledSnapshot::as_stored), they are absent.
 pub fn final_state(
     compiled: &CompiledSnapshot,
     beside: &CompiledSnapshot,

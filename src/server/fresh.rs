@@ -29,14 +29,14 @@ pub(super) struct CheckedAnswer {
     /// The answer.
     pub(super) answer: Answer,
     /// The facts that it depends on, if they differ from the published ones.
-    pub(super) world: Option<Arc<CompiledSnapshot>>,
+    pub(super) compiled: Option<Arc<CompiledSnapshot>>,
 }
 
 impl From<Answer> for CheckedAnswer {
     fn from(answer: Answer) -> Self {
         Self {
             answer,
-            world: None,
+            compiled: None,
         }
     }
 }
@@ -76,9 +76,9 @@ pub(super) async fn check(
             state.metrics.cluster.fresh_read(FreshRead::Confirmed);
             Ok(answer.into())
         }
-        Ok(Some(world)) => {
+        Ok(Some(compiled)) => {
             let review = (webhook, body.clone());
-            review_again(state, review, answer, unsure.live_read, world, due).await
+            review_again(state, review, answer, unsure.live_read, compiled, due).await
         }
         Err(why) => {
             let namespace = &answer.record.namespace;
@@ -109,7 +109,7 @@ async fn live_facts(
         }
     }
     let read = try_join_all(namespaces.map(|name| everything(facts, name))).await?;
-    let Some(latest) = state.admission.world() else {
+    let Some(latest) = state.admission.compiled() else {
         return Ok(None);
     };
     let known = unsure.known.clone();
@@ -125,9 +125,9 @@ async fn live_facts(
                 (Some(next), Some(known)) => Arc::ptr_eq(next, known),
                 (next, known) => next.is_none() && known.is_none(),
             });
-        let world =
+        let compiled =
             || CompiledSnapshot::compile(Some(&latest), Arc::new(next), Arc::clone(&latest.config));
-        (!is_known).then(|| Arc::new(world()))
+        (!is_known).then(|| Arc::new(compiled()))
     };
     // CPU-bound work that may take milliseconds.
     state
@@ -173,10 +173,10 @@ async fn review_again(
     (webhook, body): (WebhookKind, Bytes),
     answer: Answer,
     live_read: NeedsLiveRead,
-    world: Arc<CompiledSnapshot>,
+    compiled: Arc<CompiledSnapshot>,
     due: Instant,
 ) -> Result<CheckedAnswer, Rejection> {
-    let (admission, by) = (Arc::clone(&state.admission), Arc::clone(&world));
+    let (admission, by) = (Arc::clone(&state.admission), Arc::clone(&compiled));
     let review = move || admission.answer_in(&by, webhook, &body);
     let reviewed = state.blocking.run(due, review).await;
     let outcome = match &reviewed {
@@ -188,7 +188,7 @@ async fn review_again(
     match reviewed {
         Ok(answer) => Ok(CheckedAnswer {
             answer,
-            world: Some(world),
+            compiled: Some(compiled),
         }),
         Err(why) if live_read != NeedsLiveRead::Denied => Err(why),
         Err(why) => {
@@ -232,14 +232,14 @@ mod tests {
         read::object(&cluster).unwrap()
     }
 
-    fn world() -> CompiledSnapshot {
+    fn compiled() -> CompiledSnapshot {
         CompiledSnapshot::compile(None, Arc::default(), Arc::default())
     }
 
     /// A server with one worker and facts without a cluster.
     fn state(real: Option<Vec<Object>>) -> WebhookState {
         let admission = Admission::default();
-        admission.publish(world());
+        admission.publish(compiled());
         let limits = Limits {
             workers: 1,
             ..Limits::default()
@@ -318,7 +318,7 @@ mod tests {
                 review,
                 first.clone(),
                 live_read,
-                Arc::new(world()),
+                Arc::new(compiled()),
                 soon(),
             );
             let again = again.await.map(|checked| checked.answer);

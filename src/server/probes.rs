@@ -73,13 +73,13 @@ impl Readiness {
     /// A warning if this pod is in another namespace than the one that the registrations exclude.
     fn misplaced(&self) -> Option<String> {
         let own = self.own_namespace.as_ref()?;
-        let world = self.admission.world()?;
-        if world.config.operator_namespace == *own {
+        let compiled = self.admission.compiled()?;
+        if compiled.config.operator_namespace == *own {
             return Some(format!(
                 "`{own}` is the operator's namespace too, and writes in it are not reviewed"
             ));
         }
-        let cluster = world.facts(own)?.clusters.keys().next()?;
+        let cluster = compiled.facts(own)?.clusters.keys().next()?;
         Some(format!(
             "`{own}` has OpenBaoCluster `{cluster}`, and writes in it are not reviewed"
         ))

@@ -145,7 +145,7 @@ impl<'a> Review<'a> {
         body: &Arc<WholeBody>,
         checked: CheckedAnswer,
     ) -> Result<Answer, Rejection> {
-        let CheckedAnswer { answer, world } = checked;
+        let CheckedAnswer { answer, compiled } = checked;
         let (Some(maintenance), Some(authorizer)) =
             (&answer.maintenance, &self.state.clients.authorizer)
         else {
@@ -157,7 +157,7 @@ impl<'a> Review<'a> {
                 let (grants, webhook) = (maintenance.clusters.clone(), self.webhook);
                 let (admission, body) = (Arc::clone(&self.state.admission), Arc::clone(body));
                 let work = move || {
-                    admission.answer_granted(world.as_deref(), webhook, &body.bytes, grants)
+                    admission.answer_granted(compiled.as_deref(), webhook, &body.bytes, grants)
                 };
                 self.state.blocking.run(self.due, work).await
             }

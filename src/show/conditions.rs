@@ -87,9 +87,9 @@ impl Condition {
 
 /// The checkpoints of a cluster, in the order of the documentation, and those of the restores into it.
 /// None of a cluster that cannot be read, and none in the baseline `classic`.
-pub(crate) fn of(world: &CompiledSnapshot, cluster: &ObjectRef) -> Vec<Condition> {
-    let mut conditions = own(world, cluster);
-    let facts = world.facts(&cluster.namespace).into_iter();
+pub(crate) fn of(compiled: &CompiledSnapshot, cluster: &ObjectRef) -> Vec<Condition> {
+    let mut conditions = own(compiled, cluster);
+    let facts = compiled.facts(&cluster.namespace).into_iter();
     for (name, restore) in facts.flat_map(|facts| &facts.restores) {
         let into = restore.read().map(|restore| &restore.into);
         if !matches!(into, Some(RestoreInto::Cluster(into)) if *into == cluster.name) {
@@ -100,29 +100,32 @@ pub(crate) fn of(world: &CompiledSnapshot, cluster: &ObjectRef) -> Vec<Condition
             namespace: cluster.namespace.clone(),
             name: name.clone(),
         };
-        let named = own(world, &restore).into_iter().map(|condition| Condition {
-            restore: Some(name.to_string()),
-            ..condition
-        });
+        let named = own(compiled, &restore)
+            .into_iter()
+            .map(|condition| Condition {
+                restore: Some(name.to_string()),
+                ..condition
+            });
         conditions.extend(named);
     }
     conditions
 }
 
 /// The checkpoints that one object carries itself: an OpenBaoCluster or an OpenBaoRestore.
-pub(crate) fn own(world: &CompiledSnapshot, object: &ObjectRef) -> Vec<Condition> {
+pub(crate) fn own(compiled: &CompiledSnapshot, object: &ObjectRef) -> Vec<Condition> {
     let own = match object.kind {
-        Kind::OpenBaoCluster => of_cluster(world, object),
-        Kind::OpenBaoRestore => of_restore(world, object),
+        Kind::OpenBaoCluster => of_cluster(compiled, object),
+        Kind::OpenBaoRestore => of_restore(compiled, object),
         _ => None,
     };
     own.unwrap_or_default()
 }
 
-fn of_cluster(world: &CompiledSnapshot, object: &ObjectRef) -> Option<Vec<Condition>> {
-    let fact = world.snapshot.cluster(&object.namespace, &object.name)?;
+fn of_cluster(compiled: &CompiledSnapshot, object: &ObjectRef) -> Option<Vec<Condition>> {
+    let fact = compiled.snapshot.cluster(&object.namespace, &object.name)?;
     let cluster = fact.read()?;
-    let computed = checkpoint::checkpoints(cluster, &world.snapshot, &world.config).into_iter();
+    let computed =
+        checkpoint::checkpoints(cluster, &compiled.snapshot, &compiled.config).into_iter();
     let live = &cluster.dependencies.live;
     Some(
         computed
@@ -131,13 +134,13 @@ fn of_cluster(world: &CompiledSnapshot, object: &ObjectRef) -> Option<Vec<Condit
     )
 }
 
-fn of_restore(world: &CompiledSnapshot, object: &ObjectRef) -> Option<Vec<Condition>> {
-    let restores = &world.facts(&object.namespace)?.restores;
+fn of_restore(compiled: &CompiledSnapshot, object: &ObjectRef) -> Option<Vec<Condition>> {
+    let restores = &compiled.facts(&object.namespace)?.restores;
     let restore: &Restore = restores.get(&object.name).and_then(Fact::read)?;
     let RestoreInto::Cluster(name) = &restore.into else {
         return None;
     };
-    let cluster = world.snapshot.cluster(&object.namespace, name)?.read()?;
-    let computed = checkpoint::of_restore(restore, cluster, &world.config)?;
+    let cluster = compiled.snapshot.cluster(&object.namespace, name)?.read()?;
+    let computed = checkpoint::of_restore(restore, cluster, &compiled.config)?;
     Some(vec![Condition::new(computed, &restore.live)])
 }

@@ -20,7 +20,7 @@ use netpol::{Direction, Region, RegionRef};
 
 /// The view of one zone.
 pub(super) fn view(
-    world: &CompiledSnapshot,
+    compiled: &CompiledSnapshot,
     cluster: &ClusterPerimeter,
     zone: &ZonePerimeter,
     budget: &Cell<Budget>,
@@ -34,7 +34,7 @@ pub(super) fn view(
         object: &cluster.object,
         cluster,
         zone,
-        config: &world.config,
+        config: &compiled.config,
         others: zone.selected.iter().collect(),
         before: PolicyWrite::default(),
         after: PolicyWrite::default(),
@@ -49,7 +49,7 @@ pub(super) fn view(
         namespace: namespace.to_string(),
         policy: zone.rendered.as_ref().map(|policy| Managed {
             name: policy.meta.name.to_string(),
-            stored: world
+            stored: compiled
                 .snapshot
                 .policy(namespace, &policy.meta.name)
                 .is_some(),

@@ -6,12 +6,12 @@ mod documents;
 mod error;
 mod find;
 mod object;
+mod object_sets;
 pub mod place;
 mod reload;
 mod syntax;
 mod text;
 mod unique;
-mod worlds;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -128,7 +128,7 @@ pub struct Manifests {
     pub(crate) texts: Arc<BTreeMap<PathBuf, String>>,
     /// Builds that made objects.
     pub(crate) builds: Arc<Vec<BuildRecipe>>,
-    /// Key of the build that a world was made for.
+    /// Key of the build that an object set was made for.
     pub(crate) key: Option<String>,
     /// Files and folders that were left out.
     pub skipped: Vec<Skipped>,

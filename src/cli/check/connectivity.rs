@@ -75,7 +75,7 @@ impl Diff {
         }
     }
 
-    /// The diffs of two worlds.
+    /// The diffs of two object sets.
     pub(super) fn joined(mut self, other: Self) -> Self {
         self.changes.extend(other.changes);
         self.not_compared.extend(other.not_compared);

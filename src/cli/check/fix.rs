@@ -27,14 +27,14 @@ pub(super) use files::{FixError, Texts};
 const REVIEWS: usize = 256;
 
 /// A set of objects that may exist together, and the verdicts on them.
-pub(super) struct World {
+pub(super) struct ReviewedSet {
     pub(super) manifests: Manifests,
     pub(super) compiled: CompiledSnapshot,
     pub(super) reviewed: Vec<ReviewedObject>,
 }
 
-/// Reviews all worlds of the manifests.
-pub(super) type Review<'a> = &'a dyn Fn(&Manifests) -> Vec<World>;
+/// Reviews all object sets of the manifests.
+pub(super) type Review<'a> = &'a dyn Fn(&Manifests) -> Vec<ReviewedSet>;
 
 /// A NetworkPolicy that was edited.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
@@ -127,13 +127,13 @@ pub(super) fn fix(
     options: &ReadOptions,
     review: Review<'_>,
 ) -> Outcome {
-    let worlds = review(&manifests);
+    let sets = review(&manifests);
     let mut fixer = Fixer {
         options,
         review,
         manifests,
         texts,
-        worlds,
+        sets,
         refused: BTreeMap::new(),
         rejected: BTreeSet::new(),
         fixed: Vec::new(),
@@ -160,7 +160,7 @@ struct Fixer<'a> {
     review: Review<'a>,
     manifests: Manifests,
     texts: Texts,
-    worlds: Vec<World>,
+    sets: Vec<ReviewedSet>,
     /// The first reason of each policy.
     refused: BTreeMap<ObjectRef, Refusal>,
     rejected: BTreeSet<Tried>,
@@ -173,12 +173,12 @@ impl Fixer<'_> {
     /// may not be needed after it.
     fn candidates(&self) -> Vec<Candidate> {
         let mut best: BTreeMap<(ObjectRef, Origin), Candidate> = BTreeMap::new();
-        for world in &self.worlds {
-            let objects = world.manifests.objects.iter();
+        for set in &self.sets {
+            let objects = set.manifests.objects.iter();
             let located: BTreeMap<ObjectRef, &Located> = objects
                 .map(|located| (located.object.reference(), located))
                 .collect();
-            for finding in denials(world) {
+            for finding in denials(set) {
                 let mut known = narrowing(finding).filter_map(|(target, remedy)| {
                     let lines = remedy.lines();
                     let written = located.get(target)?;
@@ -284,11 +284,11 @@ impl Fixer<'_> {
             let text = texts.edit(&file, &edits)?;
             manifests = manifests.with_text(&file, text, self.options)?;
         }
-        let worlds = (self.review)(&manifests);
-        let (old, new) = (Counts::of(&self.worlds), Counts::of(&worlds));
+        let sets = (self.review)(&manifests);
+        let (old, new) = (Counts::of(&self.sets), Counts::of(&sets));
         let mut about = candidates.iter().map(|candidate| &candidate.about);
         let is_better = about.all(|about| old.has_more_denials(&new, about));
-        if !is_better || !new.is_within(&old) || opens(&self.worlds, &worlds) {
+        if !is_better || !new.is_within(&old) || opens(&self.sets, &sets) {
             return None;
         }
         let fixed = candidates.iter().map(|candidate| Fixed {
@@ -299,13 +299,13 @@ impl Fixer<'_> {
             change: candidate.action.clone(),
         });
         self.fixed.extend(fixed);
-        (self.texts, self.manifests, self.worlds) = (texts, manifests, worlds);
+        (self.texts, self.manifests, self.sets) = (texts, manifests, sets);
         Some(())
     }
 
     /// The reasons for which policies stay denied that have a remedy.
     fn notes(&self) -> Vec<String> {
-        let denials = self.worlds.iter().flat_map(denials);
+        let denials = self.sets.iter().flat_map(denials);
         let left: BTreeSet<&ObjectRef> = denials
             .flat_map(|finding| narrowing(finding).map(|(target, _)| target))
             .collect();
@@ -323,8 +323,8 @@ impl Fixer<'_> {
 }
 
 /// The findings that deny.
-fn denials(world: &World) -> impl Iterator<Item = &Finding> {
-    let findings = world
+fn denials(set: &ReviewedSet) -> impl Iterator<Item = &Finding> {
+    let findings = set
         .reviewed
         .iter()
         .flat_map(|reviewed| &reviewed.verdict.findings);
@@ -346,7 +346,7 @@ fn narrowing(finding: &Finding) -> impl Iterator<Item = (&ObjectRef, &Remedy)> {
 }
 
 /// Returns true if a connection of a protected pod is open that was not, or if that is not known.
-fn opens(old: &[World], new: &[World]) -> bool {
+fn opens(old: &[ReviewedSet], new: &[ReviewedSet]) -> bool {
     old.len() != new.len()
         || old.iter().zip(new).any(|(old, new)| {
             let found = connectivity(&old.compiled, &new.compiled);
@@ -360,9 +360,9 @@ fn opens(old: &[World], new: &[World]) -> bool {
 struct Counts(BTreeMap<(ObjectRef, Code), (usize, usize)>);
 
 impl Counts {
-    fn of(worlds: &[World]) -> Self {
+    fn of(sets: &[ReviewedSet]) -> Self {
         let mut counts = Self::default();
-        let reviewed = worlds.iter().flat_map(|world| &world.reviewed);
+        let reviewed = sets.iter().flat_map(|set| &set.reviewed);
         for finding in reviewed.flat_map(|reviewed| &reviewed.verdict.findings) {
             let about = (finding.object.clone(), finding.code);
             let (denied, all) = counts.0.entry(about).or_default();

@@ -64,7 +64,7 @@ impl CheckInput {
 
 /// The state before.
 pub(super) struct Before {
-    worlds: Vec<Manifests>,
+    sets: Vec<Manifests>,
     pub(super) notes: Vec<String>,
 }
 
@@ -76,48 +76,48 @@ impl Before {
         if before == Path::new("-") || before.exists() {
             let manifests = source.read_whole(&[before.to_owned()], project)?;
             return Ok(Self {
-                worlds: manifests.into_worlds().0,
+                sets: manifests.into_object_sets().0,
                 notes: Vec::new(),
             });
         }
         let paths = args.input.paths(project)?;
         let revision = Revision::read(&before.to_string_lossy(), &paths)?;
         let mut notes = revision.notes();
-        let mut worlds = Vec::new();
+        let mut sets = Vec::new();
         if !revision.paths.is_empty() {
             match source.read_silently(&revision.paths, project) {
                 Ok(read) => {
                     let errors = read.unreadable.iter();
                     notes.extend(errors.map(|error| revision.unreadable(&error.to_string())));
-                    let read = read.manifests.into_worlds().0.into_iter();
-                    worlds = read
-                        .map(|world| world.with_names(|file| revision.named(file)))
+                    let read = read.manifests.into_object_sets().0.into_iter();
+                    sets = read
+                        .map(|set| set.with_names(|file| revision.named(file)))
                         .collect();
                 }
                 Err(error) => notes.push(revision.unreadable(&error.to_string())),
             }
         }
-        Ok(Self { worlds, notes })
+        Ok(Self { sets, notes })
     }
 
-    /// The world that is of the same build, or else the one that is of none.
-    pub(super) fn world(&self, after: &Manifests) -> Cow<'_, Manifests> {
-        let of = |key: &Option<String>| self.worlds.iter().find(|world| world.key == *key);
-        match (of(&after.key), &self.worlds[..]) {
-            (Some(world), _) | (None, [world]) => Cow::Borrowed(world),
+    /// The set that is of the same build, or else the one that is of none.
+    pub(super) fn matching(&self, after: &Manifests) -> Cow<'_, Manifests> {
+        let of = |key: &Option<String>| self.sets.iter().find(|set| set.key == *key);
+        match (of(&after.key), &self.sets[..]) {
+            (Some(set), _) | (None, [set]) => Cow::Borrowed(set),
             (None, _) => of(&None).map_or_else(Cow::default, Cow::Borrowed),
         }
     }
 }
 
-/// Verdicts of earlier worlds, by the place of the object.
+/// Verdicts of earlier sets, by the place of the object.
 #[derive(Default)]
 pub(super) struct Seen(BTreeMap<(Origin, ObjectRef), Vec<Verdict>>);
 
 impl Seen {
-    /// Leaves out verdicts that an earlier world has on the same object.
-    pub(super) fn retain_new(&mut self, world: &Manifests, reviewed: &mut Vec<ReviewedObject>) {
-        let places = world.objects.iter();
+    /// Leaves out verdicts that an earlier set has on the same object.
+    pub(super) fn retain_new(&mut self, set: &Manifests, reviewed: &mut Vec<ReviewedObject>) {
+        let places = set.objects.iter();
         let places = places.map(|located| (located.object.reference(), located.origin.clone()));
         let places: BTreeMap<ObjectRef, Origin> = places.collect();
         reviewed.retain(|reviewed| {

@@ -1,4 +1,4 @@
-//! Reports of several worlds as one.
+//! Reports of several object sets as one.
 
 use std::collections::BTreeSet;
 
@@ -23,7 +23,7 @@ pub(super) struct Summary {
 }
 
 impl Report {
-    /// One report of several worlds. Each holds only what the earlier ones do not.
+    /// One report of several object sets. Each holds only what the earlier ones do not.
     pub(super) fn joined(reports: Vec<Self>) -> Self {
         let mut reports = reports.into_iter();
         let mut all = reports.next().unwrap_or_default();

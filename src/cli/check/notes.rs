@@ -38,11 +38,11 @@ impl Input<'_> {
     /// dump of a cluster shows which clusters there are.
     pub(super) fn omissions(
         &self,
-        world: &CompiledSnapshot,
+        compiled: &CompiledSnapshot,
         reviewed: &[ReviewedObject],
     ) -> Vec<Omission> {
         let rows = reviewed.iter().flat_map(|reviewed| {
-            let rows = without_address(world, &reviewed.object).into_iter();
+            let rows = without_address(compiled, &reviewed.object).into_iter();
             rows.map(|row| Omission {
                 object: reviewed.object.clone(),
                 row: Some(row),
@@ -68,7 +68,7 @@ impl Input<'_> {
             Some(Omission {
                 object: object.clone(),
                 row: None,
-                reason: namespace::unguarded_reason(world, object)?,
+                reason: namespace::unguarded_reason(compiled, object)?,
             })
         });
         whole.chain(rows).collect()

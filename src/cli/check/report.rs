@@ -102,7 +102,7 @@ pub(super) struct Accepted {
 
 impl Report {
     pub(super) fn new(
-        world: &CompiledSnapshot,
+        compiled: &CompiledSnapshot,
         reviewed: &[ReviewedObject],
         explained: &[Proof],
         input: &Input<'_>,
@@ -110,7 +110,7 @@ impl Report {
     ) -> Self {
         let (before, after) = (input.before, input.after);
         let files = Files::new(before.into_iter().chain([after]));
-        let unjudged = input.omissions(world, reviewed).into_iter();
+        let unjudged = input.omissions(compiled, reviewed).into_iter();
         let unjudged: Vec<Unchecked> = unjudged
             .map(|omission| {
                 let located = files.of(&omission.object);
@@ -145,7 +145,7 @@ impl Report {
             fixed: Vec::new(),
             accepted: explained.iter().map(Accepted::new).collect(),
             connectivity,
-            counted_as_rendered: counted_as_rendered(world)
+            counted_as_rendered: counted_as_rendered(compiled)
                 .iter()
                 .filter(|policy| !is_deleted(policy))
                 .map(ToString::to_string)
@@ -155,7 +155,7 @@ impl Report {
             unreadable: Vec::new(),
             checkpoints: reviewed
                 .iter()
-                .filter_map(|reviewed| Checkpoints::of(world, &reviewed.object))
+                .filter_map(|reviewed| Checkpoints::of(compiled, &reviewed.object))
                 .collect(),
             summary,
             judged: reviewed
@@ -245,8 +245,8 @@ impl Name {
 
 impl Checkpoints {
     /// `None` for an object that has none.
-    fn of(world: &CompiledSnapshot, object: &ObjectRef) -> Option<Self> {
-        let conditions = conditions::own(world, object);
+    fn of(compiled: &CompiledSnapshot, object: &ObjectRef) -> Option<Self> {
+        let conditions = conditions::own(compiled, object);
         (!conditions.is_empty()).then(|| Self {
             object: object.to_string(),
             conditions,

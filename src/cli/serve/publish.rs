@@ -42,7 +42,7 @@ pub(super) struct Publisher {
     pub(super) metrics: Arc<Metrics>,
     pub(super) snapshots: watch::Receiver<Option<Arc<Snapshot>>>,
     pub(super) decisions: mpsc::Receiver<Decision>,
-    pub(super) worlds: watch::Sender<Option<Arc<CompiledSnapshot>>>,
+    pub(super) published: watch::Sender<Option<Arc<CompiledSnapshot>>>,
     /// Receives the configuration that is in force.
     pub(super) configs: watch::Sender<Arc<ReviewConfig>>,
     pub(super) compile: Compile,
@@ -66,7 +66,7 @@ impl Publisher {
                 Some(Decision { config, done }) = self.decisions.recv() => {
                     if self.publish(config).await {
                         // The receiver may be gone.
-                        let _told = done.send(());
+                        let _received = done.send(());
                     }
                 }
             }
@@ -82,23 +82,23 @@ impl Publisher {
             return true;
         };
         let decided = Arc::clone(&config);
-        let previous = self.admission.world();
+        let previous = self.admission.compiled();
         let (known, newest) = (previous.clone(), Arc::clone(&snapshot));
         // Pure work that may take milliseconds in a large cluster: off the threads that serve.
         let compile = self.compile;
         let compile = move || compile(known.as_deref(), snapshot, config);
         match tokio::task::spawn_blocking(compile).await {
-            Ok(world) => {
+            Ok(compiled) => {
                 let before = previous.map(|known| Arc::clone(&known.snapshot));
                 self.metrics
-                    .inventory(&before.unwrap_or_default(), &world.snapshot);
-                self.admission.publish(world);
+                    .inventory(&before.unwrap_or_default(), &compiled.snapshot);
+                self.admission.publish(compiled);
                 self.configs.send_if_modified(|known| {
                     let is_new = **known != *decided;
                     *known = decided;
                     is_new
                 });
-                self.worlds.send_replace(self.admission.world());
+                self.published.send_replace(self.admission.compiled());
                 (self.notify)(None);
                 true
             }
@@ -138,7 +138,7 @@ mod tests {
         admission: Arc<Admission>,
         snapshots: watch::Sender<Option<Arc<Snapshot>>>,
         decisions: mpsc::Sender<Decision>,
-        worlds: watch::Receiver<Option<Arc<CompiledSnapshot>>>,
+        published: watch::Receiver<Option<Arc<CompiledSnapshot>>>,
         metrics: Arc<Metrics>,
         notices: watch::Receiver<Option<String>>,
     }
@@ -165,7 +165,7 @@ mod tests {
         let admission = Arc::new(Admission::default());
         let (updates, snapshots) = watch::channel(None);
         let (sender, decisions) = mpsc::channel(1);
-        let (compiled_worlds, worlds) = watch::channel(None);
+        let (compiled, published) = watch::channel(None);
         let metrics = Arc::new(Metrics::new());
         let (notify, notices) = watch::channel(None);
         let publisher = Publisher {
@@ -173,7 +173,7 @@ mod tests {
             metrics: Arc::clone(&metrics),
             snapshots,
             decisions,
-            worlds: compiled_worlds,
+            published: compiled,
             configs: watch::channel(Arc::default()).0,
             compile,
             notify: Box::new(move |text| {
@@ -185,7 +185,7 @@ mod tests {
             admission,
             snapshots: updates,
             decisions: sender,
-            worlds,
+            published,
             metrics,
             notices,
         }
@@ -205,7 +205,7 @@ mod tests {
 
         async fn learn(&mut self) {
             self.snapshots.send_replace(Some(Arc::default()));
-            self.worlds.changed().await.unwrap();
+            self.published.changed().await.unwrap();
         }
 
         /// Whether a policy that is about nothing is denied for want of facts.
@@ -245,13 +245,13 @@ mod tests {
     async fn a_decision_is_in_force_with_the_facts_when_it_is_told_to_be() {
         let mut stage = stage();
         stage.learn().await;
-        let before = stage.admission.world().unwrap();
+        let before = stage.admission.compiled().unwrap();
         stage.decide(8).await;
-        let after = stage.admission.world().unwrap();
+        let after = stage.admission.compiled().unwrap();
         assert_eq!(after.config.proof_budget, 8);
         assert!(Arc::ptr_eq(&before.snapshot, &after.snapshot));
         // The audit judges by it too.
-        assert!(stage.worlds.has_changed().unwrap());
+        assert!(stage.published.has_changed().unwrap());
         stage.learn().await;
         assert_eq!(stage.budget(), 8);
     }

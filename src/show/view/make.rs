@@ -15,23 +15,23 @@ use netpol::cover::Budget;
 
 impl View {
     /// The perimeters of these clusters.
-    pub fn new(world: &CompiledSnapshot, clusters: &[ObjectRef]) -> Self {
+    pub fn new(compiled: &CompiledSnapshot, clusters: &[ObjectRef]) -> Self {
         let of = |object: &ObjectRef| {
-            let mut perimeters = world.perimeters(&object.namespace).iter();
+            let mut perimeters = compiled.perimeters(&object.namespace).iter();
             let perimeter = perimeters.find(|perimeter| perimeter.object == *object)?;
-            Some(cluster(world, perimeter))
+            Some(cluster(compiled, perimeter))
         };
         Self {
-            baseline: world.config.baseline.as_str(),
+            baseline: compiled.config.baseline.as_str(),
             clusters: clusters.iter().filter_map(of).collect(),
-            controller: controller(world),
+            controller: controller(compiled),
         }
     }
 }
 
-fn cluster(world: &CompiledSnapshot, perimeter: &ClusterPerimeter) -> ClusterView {
+fn cluster(compiled: &CompiledSnapshot, perimeter: &ClusterPerimeter) -> ClusterView {
     let object = &perimeter.object;
-    let fact = world.snapshot.cluster(&object.namespace, &object.name);
+    let fact = compiled.snapshot.cluster(&object.namespace, &object.name);
     let read = fact.and_then(Fact::read);
     let mut notes = Vec::new();
     if let Some(version) = &perimeter.unread_version {
@@ -42,7 +42,7 @@ fn cluster(world: &CompiledSnapshot, perimeter: &ClusterPerimeter) -> ClusterVie
     } else if read.is_none() {
         notes.push("It cannot be read, so nothing that it declares counts.".to_owned());
     }
-    if read.is_some_and(|cluster| !cluster.is_rendered(world.config.baseline)) {
+    if read.is_some_and(|cluster| !cluster.is_rendered(compiled.config.baseline)) {
         notes.push(
             "It is restored into, so the operator renders no policies for it: there is no floor, and another policy \
              has to isolate its pods."
@@ -52,20 +52,20 @@ fn cluster(world: &CompiledSnapshot, perimeter: &ClusterPerimeter) -> ClusterVie
     if perimeter.deleting {
         notes.push("It is being deleted.".to_owned());
     }
-    if Zone::of_cluster(world.config.baseline).len() == 1 {
+    if Zone::of_cluster(compiled.config.baseline).len() == 1 {
         notes.push("This baseline does not restrict backup and restore jobs.".to_owned());
     }
-    let found = stored_violations(world, object);
+    let found = stored_violations(compiled, object);
     ClusterView {
         namespace: object.namespace.to_string(),
         name: object.name.to_string(),
         profile: read.and_then(|cluster| cluster.profile).map(profile),
         notes,
-        zones: zones(world, perimeter),
+        zones: zones(compiled, perimeter),
         accounts: accounts(&object.name),
-        conditions: conditions::of(world, object),
+        conditions: conditions::of(compiled, object),
         piercing: found.iter().map(pierced).collect(),
-        other_policies: other_policies_of(world, perimeter),
+        other_policies: other_policies_of(compiled, perimeter),
     }
 }
 
@@ -76,29 +76,29 @@ const fn profile(profile: Profile) -> &'static str {
     }
 }
 
-fn zones(world: &CompiledSnapshot, perimeter: &ClusterPerimeter) -> Vec<ZoneView> {
+fn zones(compiled: &CompiledSnapshot, perimeter: &ClusterPerimeter) -> Vec<ZoneView> {
     // Each zone has a budget of its own: one that is hard to prove must not hide the other.
     let zones = perimeter.zones.iter();
     zones
         .map(|zone| {
-            let budget = Cell::new(Budget::new(world.config.proof_budget));
-            zone::view(world, perimeter, zone, &budget)
+            let budget = Cell::new(Budget::new(compiled.config.proof_budget));
+            zone::view(compiled, perimeter, zone, &budget)
         })
         .collect()
 }
 
 /// The operator's pods, also where nothing of their namespace is known.
-fn controller(world: &CompiledSnapshot) -> ZoneView {
-    let namespace = &world.config.operator_namespace;
+fn controller(compiled: &CompiledSnapshot) -> ZoneView {
+    let namespace = &compiled.config.operator_namespace;
     let is_its_own = |perimeter: &&ClusterPerimeter| perimeter.object.kind == Kind::Namespace;
-    let known = world.perimeters(namespace).iter().find(is_its_own);
-    let known = known.and_then(|perimeter| zones(world, perimeter).pop());
+    let known = compiled.perimeters(namespace).iter().find(is_its_own);
+    let known = known.and_then(|perimeter| zones(compiled, perimeter).pop());
     known.unwrap_or_else(|| {
         let nothing = NamespaceFacts::default();
-        let api_server = &world.snapshot.api_server;
-        let compiled = compile(namespace, &nothing, &world.config, api_server, None);
-        let perimeter = compiled.clusters.iter().find(is_its_own);
-        let zone = perimeter.and_then(|perimeter| zones(world, perimeter).pop());
+        let api_server = &compiled.snapshot.api_server;
+        let facts = compile(namespace, &nothing, &compiled.config, api_server, None);
+        let perimeter = facts.clusters.iter().find(is_its_own);
+        let zone = perimeter.and_then(|perimeter| zones(compiled, perimeter).pop());
         zone.unwrap_or_else(|| zone::nothing_known(namespace))
     })
 }

@@ -108,7 +108,7 @@ impl Server {
         tokio::spawn(async move {
             loop {
                 let snapshot = facts.borrow_and_update().clone().expect("facts");
-                let previous = published.world();
+                let previous = published.compiled();
                 let config = Arc::new(ReviewConfig::default());
                 published.publish(CompiledSnapshot::compile(
                     previous.as_deref(),
@@ -132,7 +132,7 @@ impl Server {
             facts: Some(facts),
             events: None,
         };
-        while admission.world().is_none() {
+        while admission.compiled().is_none() {
             tokio::task::yield_now().await;
         }
         Self {
@@ -152,7 +152,7 @@ impl Server {
             let mut all = namespaces.iter();
             all.all(|namespace| world.snapshot.cluster(namespace, "bao").is_some())
         };
-        while !self.admission.world().is_some_and(|world| knows(&world)) {
+        while !self.admission.compiled().is_some_and(|world| knows(&world)) {
             sleep(Duration::from_millis(10)).await;
         }
         self.lags.store(true, Ordering::Relaxed);

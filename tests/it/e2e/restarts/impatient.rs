@@ -46,7 +46,7 @@ impl Impatient {
         runtime.spawn(async move {
             while facts.changed().await.is_ok() {
                 let snapshot = facts.borrow_and_update().clone().expect("facts");
-                let previous = published.world();
+                let previous = published.compiled();
                 let config = Arc::new(ReviewConfig::default());
                 published.publish(CompiledSnapshot::compile(
                     previous.as_deref(),

@@ -1,7 +1,7 @@
-//! Worlds: sets of objects that may exist together.
+//! Sets of objects that may exist together.
 //!
 //! Two builds of the same object, such as overlays of one base, are never in one cluster, and neither are two
-//! versions of an object in plain files. Everything else is in each world.
+//! versions of an object in plain files. Everything else is in each set.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,9 +9,9 @@ use super::{Located, Manifests};
 use crate::inventory::ObjectRef;
 
 impl Manifests {
-    /// The worlds, each with everything else that was read, and notes about what is in several of them. The first
+    /// The sets, each with everything else that was read, and notes about what is in several of them. The first
     /// holds the remarks about files.
-    pub fn into_worlds(mut self) -> (Vec<Self>, Vec<String>) {
+    pub fn into_object_sets(mut self) -> (Vec<Self>, Vec<String>) {
         let objects = std::mem::take(&mut self.objects);
         let mut notes = Vec::new();
         let apart = self.apart(&objects);
@@ -33,7 +33,7 @@ impl Manifests {
             let names: Vec<String> = names.collect();
             notes.push(format!("each is checked separately: {}", names.join(", ")));
         }
-        let mut worlds = Vec::new();
+        let mut sets = Vec::new();
         let first = ranks.first().cloned().unwrap_or_default();
         let mut shadowed: Option<BTreeSet<ObjectRef>> = None;
         for (build, own) in builds {
@@ -42,27 +42,27 @@ impl Manifests {
                 .iter()
                 .filter(|located| !names.contains(&located.object.reference()));
             let objects = own.iter().chain(beside).cloned().collect();
-            worlds.push(self.world(Some(self.builds[build].key.clone()), objects));
+            sets.push(self.object_set(Some(self.builds[build].key.clone()), objects));
             shadowed = Some(match shadowed {
                 Some(known) => known.intersection(&names).cloned().collect(),
                 None => names,
             });
         }
-        // Without builds the common objects are the world, and else one more if they have what no other holds.
+        // Without builds the common objects are the set, and else one more if they have what no other holds.
         let is_missing = |shadowed: &BTreeSet<ObjectRef>| {
             references(&first).any(|object| shadowed.contains(&object))
         };
         let from = usize::from(shadowed.is_some_and(|shadowed| !is_missing(&shadowed)));
-        worlds.extend(
+        sets.extend(
             ranks
                 .into_iter()
                 .skip(from)
-                .map(|objects| self.world(None, objects)),
+                .map(|objects| self.object_set(None, objects)),
         );
-        if worlds.is_empty() {
-            worlds.push(self.world(None, Vec::new()));
+        if sets.is_empty() {
+            sets.push(self.object_set(None, Vec::new()));
         }
-        if let Some(first) = worlds.first_mut() {
+        if let Some(first) = sets.first_mut() {
             let objects = std::mem::take(&mut first.objects);
             let key = first.key.take();
             *first = Self {
@@ -71,10 +71,10 @@ impl Manifests {
                 ..self
             };
         }
-        (worlds, notes)
+        (sets, notes)
     }
 
-    fn world(&self, key: Option<String>, objects: Vec<Located>) -> Self {
+    fn object_set(&self, key: Option<String>, objects: Vec<Located>) -> Self {
         Self {
             key,
             objects,
