@@ -172,9 +172,7 @@ impl Admission {
     /// The configuration in force.
     pub(crate) fn config(&self) -> Arc<ReviewConfig> {
         let compiled = self.compiled.load();
-        let decided = compiled
-            .as_ref()
-            .map(|compiled| Arc::clone(&compiled.config));
+        let decided = compiled.as_ref().map(|known| Arc::clone(&known.config));
         decided.unwrap_or_else(|| self.config.load_full())
     }
 
@@ -199,12 +197,8 @@ impl Admission {
     /// Answers one body. Every body has an answer.
     pub fn answer(&self, webhook: WebhookKind, body: &[u8]) -> Answer {
         let compiled = self.compiled.load();
-        self.answer_by(
-            self.basis(compiled.as_deref()),
-            webhook,
-            body,
-            BTreeSet::new(),
-        )
+        let basis = self.basis(compiled.as_deref());
+        self.answer_by(basis, webhook, body, BTreeSet::new())
     }
 
     /// Answers one body with these facts instead of the published ones.

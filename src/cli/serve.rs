@@ -103,7 +103,7 @@ async fn serve(
     announce(server.addresses())?;
     let (updates, snapshots) = watch::channel(None);
     let source = follow(settings, live.as_ref(), updates, &trigger.shutdown());
-    let (published, audited) = watch::channel(None);
+    let (compiled, audited) = watch::channel(None);
     let (decide, decisions) = mpsc::channel(1);
     let targets = ReloadTargets {
         decisions: decide,
@@ -129,7 +129,7 @@ async fn serve(
         metrics,
         snapshots,
         decisions,
-        published,
+        published: compiled,
         configs: decided,
         compile: CompiledSnapshot::compile,
         notify: Box::new(move |text| shown.notice("facts", text)),

@@ -165,7 +165,7 @@ mod tests {
         let admission = Arc::new(Admission::default());
         let (updates, snapshots) = watch::channel(None);
         let (sender, decisions) = mpsc::channel(1);
-        let (compiled, published) = watch::channel(None);
+        let (compiled, audited) = watch::channel(None);
         let metrics = Arc::new(Metrics::new());
         let (notify, notices) = watch::channel(None);
         let publisher = Publisher {
@@ -185,7 +185,7 @@ mod tests {
             admission,
             snapshots: updates,
             decisions: sender,
-            published,
+            published: audited,
             metrics,
             notices,
         }
