@@ -88,7 +88,7 @@ fn cluster(namespace: &str, name: &str, declared: usize) -> Value {
 }
 
 /// Namespaces with one cluster each, and policies of tenants distributed over them.
-fn world(clusters: usize, policies: usize, declared: usize) -> CompiledSnapshot {
+fn compiled(clusters: usize, policies: usize, declared: usize) -> CompiledSnapshot {
     let mut objects: Vec<Value> = (0..clusters)
         .map(|at| cluster(&format!("ns-{at}"), &format!("c{at}"), declared))
         .collect();
@@ -231,10 +231,10 @@ fn main() -> ExitCode {
 
 fn proof(bench: &mut Bench, bars: &mut Bars, rules: usize, declared: usize, bar: f64) {
     let json = policy(rules, declared).to_string();
-    let world = world(1, 0, declared);
+    let compiled = compiled(1, 0, declared);
     let request = create(read::policy(json.as_bytes(), &object()));
     assert_eq!(
-        review(&world, &request).outcome(),
+        review(&compiled, &request).outcome(),
         Outcome::Allow,
         "the accept path is measured"
     );
@@ -242,7 +242,7 @@ fn proof(bench: &mut Bench, bars: &mut Bars, rules: usize, declared: usize, bar:
         black_box(serde_json::from_str::<NetworkPolicy>(black_box(&json)).expect("a policy"));
     });
     let proof = bench.cpu_time(&format!("proof_{rules}_rules_{declared}_entries"), || {
-        black_box(review(&world, black_box(&request)));
+        black_box(review(&compiled, black_box(&request)));
     });
     bars.hold(
         &format!("proof of {rules} rules against {declared} entries / typed decode"),
@@ -261,7 +261,7 @@ fn whole_review(bench: &mut Bench, bars: &mut Bars) {
         object.len()
     );
     let admission = Admission::default();
-    admission.publish(world(100, 10_000, 40));
+    admission.publish(compiled(100, 10_000, 40));
     let answer = admission.answer(WebhookKind::Validate, &body);
     assert!(String::from_utf8_lossy(&answer.body).contains("\"allowed\":true"));
     let decode = bench.cpu_time("decode_review", || {
@@ -281,15 +281,15 @@ fn whole_review(bench: &mut Bench, bars: &mut Bars) {
 fn growth() {
     for rules in [125, 250, 500, 1_000, 2_000, 4_000, 8_000] {
         let json = policy(rules, 50).to_string();
-        let (world, request) = (
-            world(1, 0, 50),
+        let (compiled, request) = (
+            compiled(1, 0, 50),
             create(read::policy(json.as_bytes(), &object())),
         );
         let time = cpu_time(|| {
-            black_box(review(&world, &request));
+            black_box(review(&compiled, &request));
         });
         let work = allocation_counter::measure(|| {
-            black_box(review(&world, &request));
+            black_box(review(&compiled, &request));
         });
         println!(
             "growth: {rules} rules: {:.0} ns, {} allocations and {} bytes a rule",
@@ -300,12 +300,12 @@ fn growth() {
     }
     let json = policy(10, 50).to_string();
     for clusters in [1, 10, 100, 1_000] {
-        let (world, request) = (
-            world(clusters, clusters * 10, 50),
+        let (compiled, request) = (
+            compiled(clusters, clusters * 10, 50),
             create(read::policy(json.as_bytes(), &object())),
         );
         let time = cpu_time(|| {
-            black_box(review(&world, &request));
+            black_box(review(&compiled, &request));
         });
         println!(
             "growth: {clusters} clusters and {} policies elsewhere: {time:.0} ns a review",
@@ -363,7 +363,7 @@ fn random_clauses(keys: u64, clauses: u64, seed: u64) -> Vec<Region> {
 
 fn allocations() {
     let admission = Admission::default();
-    admission.publish(world(100, 10_000, 40));
+    admission.publish(compiled(100, 10_000, 40));
     let body = review_body();
     let count = |run: &dyn Fn()| allocation_counter::measure(run).count_total;
     let whole = count(&|| {

@@ -83,7 +83,7 @@ fn policy(dice: &mut Dice, (namespace, other): (&str, &str), at: usize) -> Polic
     }
 }
 
-fn world(dice: &mut Dice) -> CompiledSnapshot {
+fn compiled(dice: &mut Dice) -> CompiledSnapshot {
     let cluster = Cluster {
         meta: Meta {
             namespace: "bao".into(),
@@ -103,10 +103,10 @@ fn world(dice: &mut Dice) -> CompiledSnapshot {
 }
 
 /// All policies of a namespace that exist or count as rendered.
-fn policies(world: &CompiledSnapshot, namespace: &str) -> Vec<Arc<Policy>> {
-    let stored = world.facts(namespace).into_iter();
+fn policies(compiled: &CompiledSnapshot, namespace: &str) -> Vec<Arc<Policy>> {
+    let stored = compiled.facts(namespace).into_iter();
     let stored = stored.flat_map(|facts| facts.policies.values());
-    let zones = world
+    let zones = compiled
         .perimeters(namespace)
         .iter()
         .flat_map(|own| &own.zones);
@@ -118,7 +118,7 @@ fn policies(world: &CompiledSnapshot, namespace: &str) -> Vec<Arc<Policy>> {
 }
 
 fn is_allowed(
-    world: &CompiledSnapshot,
+    compiled: &CompiledSnapshot,
     policies: &[Arc<Policy>],
     (namespace, connection): (&str, &Connection),
     reading: Reading,
@@ -134,7 +134,7 @@ fn is_allowed(
     let at = At {
         namespace,
         reading,
-        tunnels: &world.config.tunnel_ports,
+        tunnels: &compiled.config.tunnel_ports,
     };
     passes(&views, connection, at)
 }
@@ -192,16 +192,16 @@ fn ends(is_cluster: bool, tier: Option<&str>) -> Vec<Endpoint> {
 
 /// Whether all, none or some of the connections pass, by enumeration.
 fn enumerated(
-    world: &CompiledSnapshot,
+    compiled: &CompiledSnapshot,
     (from, to): (&[Endpoint], &[Endpoint]),
     ports: &[u16],
 ) -> (bool, bool) {
     let (mut all, mut none) = (true, true);
-    let known = ["bao", "n1"].map(|namespace| (namespace, policies(world, namespace)));
+    let known = ["bao", "n1"].map(|namespace| (namespace, policies(compiled, namespace)));
     let is_allowed = |home: &str, connection: &Connection, reading| {
         let own = known.iter().find(|(namespace, _)| *namespace == home);
         let policies = own.map_or(&[][..], |(_, policies)| policies);
-        is_allowed(world, policies, (home, connection), reading)
+        is_allowed(compiled, policies, (home, connection), reading)
     };
     let home = |end: &Endpoint| match end {
         Endpoint::Pod { namespace, labels } => (namespace[0].1.clone(), labels.clone()),
@@ -237,7 +237,7 @@ fn answers_about_random_worlds_are_those_of_enumeration() {
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
     let mut seen = [0; 3];
     for _ in 0..300 {
-        let world = world(&mut dice);
+        let compiled = compiled(&mut dice);
         let tier = dice.pick(&[None, Some("p"), Some("q")]);
         let text = tier.map_or_else(|| "n1/".to_owned(), |tier| format!("n1/tier={tier}"));
         let (port, ports) = dice.pick(&[
@@ -257,10 +257,10 @@ fn answers_about_random_worlds_are_those_of_enumeration() {
         } else {
             (&own[..], &other[..])
         };
-        let (all, none) = enumerated(&world, ends, &ports);
+        let (all, none) = enumerated(&compiled, ends, &ports);
         let from: End = from.parse().unwrap();
         let to: Destination = format!("{to}{port}").parse().unwrap();
-        let answer = ask(&world, &from, &to).unwrap();
+        let answer = ask(&compiled, &from, &to).unwrap();
         let expected = match (all, none) {
             (true, _) => 0,
             (_, true) => 1,
@@ -274,7 +274,7 @@ fn answers_about_random_worlds_are_those_of_enumeration() {
         assert_eq!(
             found, expected,
             "{from} {to:?}: {answer:?} in {:#?}",
-            world.snapshot
+            compiled.snapshot
         );
         seen[found] += 1;
     }

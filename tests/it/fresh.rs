@@ -39,7 +39,7 @@ impl Facts for ApiServer {
         self.reads.fetch_add(1, Ordering::Relaxed);
         let objects = self.objects.lock().unwrap().clone();
         if let Some(admission) = &*self.meanwhile.lock().unwrap() {
-            admission.publish(world(objects.clone().unwrap_or_default()));
+            admission.publish(compiled(objects.clone().unwrap_or_default()));
         }
         let asks_for_clusters = scope.kinds().contains(&Kind::OpenBaoCluster);
         let is_unserved = self.unserved.load(Ordering::Relaxed) && asks_for_clusters;
@@ -57,7 +57,7 @@ impl Facts for ApiServer {
     }
 }
 
-fn world(objects: Vec<Object>) -> CompiledSnapshot {
+fn compiled(objects: Vec<Object>) -> CompiledSnapshot {
     let snapshot = Snapshot::default().apply(objects.into_iter().map(Change::Set));
     CompiledSnapshot::compile(None, Arc::new(snapshot), Arc::new(ReviewConfig::default()))
 }
@@ -288,7 +288,7 @@ impl FactsFreshness for Silence {
 #[test]
 fn facts_that_are_too_old_prove_nothing() {
     let admission = Admission::default().while_current(Arc::new(Silence));
-    admission.publish(world(vec![cluster(&json!({}))]));
+    admission.publish(compiled(vec![cluster(&json!({}))]));
     let ask = |review: &Value| {
         let answer = admission.answer(WebhookKind::Validate, review.to_string().as_bytes());
         serde_json::from_slice::<Value>(&answer.body).unwrap()["response"].take()

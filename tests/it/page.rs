@@ -24,9 +24,10 @@ fn view(objects: &[Value]) -> View {
         .iter()
         .map(|object| Change::Set(read::object(object).unwrap()));
     let snapshot = Snapshot::default().apply(changes);
-    let world = CompiledSnapshot::compile(None, snapshot.into(), Arc::new(ReviewConfig::default()));
-    let clusters = world.snapshot.references(Kind::OpenBaoCluster);
-    View::new(&world, &clusters)
+    let compiled =
+        CompiledSnapshot::compile(None, snapshot.into(), Arc::new(ReviewConfig::default()));
+    let clusters = compiled.snapshot.references(Kind::OpenBaoCluster);
+    View::new(&compiled, &clusters)
 }
 
 fn provenance() -> Provenance {

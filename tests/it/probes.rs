@@ -37,7 +37,7 @@ async fn verbose(readiness: &Arc<Readiness>) -> (StatusCode, String) {
 }
 
 /// Cluster `main` in namespace `bao`.
-fn world() -> CompiledSnapshot {
+fn compiled() -> CompiledSnapshot {
     let cluster = json!({
         "apiVersion": "openbao.org/v1alpha1", "kind": "OpenBaoCluster",
         "metadata": {"name": "main", "namespace": "bao"}, "spec": {},
@@ -81,7 +81,7 @@ async fn each_latch_that_is_missing_is_named_with_its_reason() {
                     readyz check failed\n";
     let unready = StatusCode::SERVICE_UNAVAILABLE;
     assert_eq!(verbose(&readiness).await, (unready, expected.into()));
-    admission.publish(world());
+    admission.publish(compiled());
     let expected = "[+]inventory ok\n[+]certificate ok\n[+]shutdown ok\n\
                     readyz check passed\n";
     assert_eq!(verbose(&readiness).await, (StatusCode::OK, expected.into()));
@@ -112,7 +112,7 @@ async fn the_kinds_that_are_waited_for_are_named() {
 #[tokio::test]
 async fn an_own_namespace_that_should_be_guarded_is_warned_of_and_no_failure() {
     let admission = Arc::new(Admission::default());
-    admission.publish(world());
+    admission.publish(compiled());
     for (own, warning) in [
         (
             "bao",
@@ -135,7 +135,7 @@ async fn an_own_namespace_that_should_be_guarded_is_warned_of_and_no_failure() {
 #[tokio::test]
 async fn a_notice_is_shown_until_it_is_taken_back() {
     let admission = Arc::new(Admission::default());
-    admission.publish(world());
+    admission.publish(compiled());
     let readiness = readiness("perimeter", &admission);
     readiness.notice("registration", Some("failurePolicy is `Ignore`"));
     let (status, text) = verbose(&readiness).await;

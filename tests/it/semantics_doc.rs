@@ -83,9 +83,9 @@ fn judge(path: &Path) -> Verdict {
     let written = objects.pop().unwrap();
     let snapshot = inventory.apply(objects.into_iter().map(Change::Set));
     let request = request(&snapshot, written);
-    let world =
+    let compiled =
         CompiledSnapshot::compile(None, Arc::new(snapshot), Arc::new(ReviewConfig::default()));
-    review(&world, &request)
+    review(&compiled, &request)
 }
 
 fn request(snapshot: &Snapshot, written: Object) -> Request {

@@ -9,15 +9,15 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::support::{self, cluster_named, cluster_request, restore_request, world_under};
+use super::support::{self, cluster_named, cluster_request, compiled_under, restore_request};
 use crate::config::Baseline;
 use crate::inventory::Cluster;
 use crate::review::{CompiledSnapshot, Verdict, review};
 use crate::rules::Code::{Obp605, Obp607};
 use crate::rules::{Code, Finding, Level};
 
-fn world(baseline: Baseline, clusters: &[Arc<Cluster>]) -> CompiledSnapshot {
-    world_under(support::config_of(baseline), clusters, &[])
+fn compiled(baseline: Baseline, clusters: &[Arc<Cluster>]) -> CompiledSnapshot {
+    compiled_under(support::config_of(baseline), clusters, &[])
 }
 
 /// Advice about a cluster that is created or changed.
@@ -25,7 +25,7 @@ fn advised(baseline: Baseline, before: Option<&Value>, after: &Value) -> Vec<Fin
     let cluster = |spec: &Value| cluster_named("bao", spec);
     let before = before.map(cluster);
     let request = cluster_request(before.as_ref(), &cluster(after));
-    advice(review(&world(baseline, &[]), &request))
+    advice(review(&compiled(baseline, &[]), &request))
 }
 
 fn advice(verdict: Verdict) -> Vec<Finding> {
@@ -38,8 +38,8 @@ fn advice(verdict: Verdict) -> Vec<Finding> {
 /// Advice about a restore that is created in a namespace with this cluster `bao`.
 fn restored(baseline: Baseline, cluster: &Value, spec: &Value) -> Vec<Finding> {
     let request = restore_request(support::restore(spec));
-    let world = world(baseline, &[cluster_named("bao", cluster)]);
-    review(&world, &request).findings
+    let compiled = compiled(baseline, &[cluster_named("bao", cluster)]);
+    review(&compiled, &request).findings
 }
 
 fn codes(findings: &[Finding]) -> Vec<(Code, Level, &str)> {

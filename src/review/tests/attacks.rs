@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::support::{
-    cluster, cluster_named, created, denied, found, managed, plain, plain_with, policy,
-    policy_request, row, servers, tenant, updated, world,
+    cluster, cluster_named, compiled, created, denied, found, managed, plain, plain_with, policy,
+    policy_request, row, servers, tenant, updated,
 };
 use crate::baseline::Zone;
 use crate::inventory::{Fact, Policy, render};
@@ -125,7 +125,7 @@ fn every_cluster_of_a_namespace_is_reviewed_and_names_that_collide_protect_both(
     let own = |at: usize, pods| Fact::Read(Arc::new(managed(&clusters[at], pods)));
     // `x-jobs-network-policy` is the jobs policy of `x` and the workload policy of `x-jobs`.
     let shared = own(1, Zone::Workload);
-    let both = world(
+    let both = compiled(
         &clusters,
         &[own(0, Zone::Workload), shared.clone(), own(1, Zone::Jobs)],
     );
@@ -138,7 +138,7 @@ fn every_cluster_of_a_namespace_is_reviewed_and_names_that_collide_protect_both(
     assert!(denied(&review(&both, &gone)).contains(&Obp103));
     let mut dying = Arc::unwrap_or_clone(clusters[0].clone());
     dying.meta.deleting = true;
-    let half = world(&[dying.into(), clusters[1].clone()], &[shared]);
+    let half = compiled(&[dying.into(), clusters[1].clone()], &[shared]);
     assert!(
         denied(&review(&half, &gone)).contains(&Obp103),
         "`x-jobs` lives"
@@ -147,7 +147,7 @@ fn every_cluster_of_a_namespace_is_reviewed_and_names_that_collide_protect_both(
     let rule =
         json!([{"from": [{"ipBlock": {"cidr": "192.0.2.0/24"}}], "ports": [{"port": 8200}]}]);
     let declares = cluster_named("a", &json!({"network": {"ingressRules": rule}}));
-    let two = world(&[declares, cluster_named("b", &json!({}))], &[]);
+    let two = compiled(&[declares, cluster_named("b", &json!({}))], &[]);
     let repeat = |selector: Value| json!({"podSelector": selector, "ingress": rule});
     assert_eq!(denied(&created(&two, "all", &repeat(servers()))), [Obp201]);
     let mut only_a = servers();
@@ -228,7 +228,7 @@ fn a_finalizer_can_always_be_removed_and_a_deletion_timestamp_excuses_nothing() 
 fn blocks_and_ports_at_the_edges_of_what_is_declared() {
     let rule = |cidr: &str, ports: Value| json!([{"from": [{"ipBlock": {"cidr": cidr, "except": ["192.0.2.128/25"]}}], "ports": ports}]);
     let network = json!({"ingressRules": rule("192.0.2.0/24", json!([{"port": 8200}, {"port": 9000, "endPort": 9010}]))});
-    let declared = world(&[cluster(&network)], &[]);
+    let declared = compiled(&[cluster(&network)], &[]);
     let write = |from: Value, ports: Value| {
         let spec = json!({"podSelector": servers(), "ingress": [{"from": from, "ports": ports}]});
         denied(&created(&declared, "edge", &spec))
@@ -277,7 +277,7 @@ fn blocks_and_ports_at_the_edges_of_what_is_declared() {
 #[test]
 fn a_default_deny_cuts_nothing_and_two_halves_cover_as_well_as_one() {
     let deny = json!({"podSelector": {}, "policyTypes": ["Ingress", "Egress"]});
-    let not_rendered = world(&[cluster(&json!({}))], &[]);
+    let not_rendered = compiled(&[cluster(&json!({}))], &[]);
     for known in [plain(), not_rendered] {
         assert_eq!(found(&created(&known, "default-deny", &deny)), []);
     }
@@ -332,7 +332,7 @@ fn policies_that_each_have_half_of_a_port_range_cover_a_core_connection_together
     without.ingress.remove(0);
     let known = |others: &[Fact<Policy>]| {
         let others = [&[Fact::Read(Arc::new(without.clone()))], others].concat();
-        world(&[cluster(&json!({}))], &others)
+        compiled(&[cluster(&json!({}))], &others)
     };
     let (own, without) = [own, without.clone()]
         .map(|own| Fact::Read(Arc::new(own)))

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::support::{
-    Found, ZONES, cluster, config_of, found, managed, managed_in, plain, plain_with, policy,
-    servers, world, world_under,
+    Found, ZONES, cluster, compiled, compiled_under, config_of, found, managed, managed_in, plain,
+    plain_with, policy, servers,
 };
 use crate::code::EnforcementPoint;
 use crate::config::{Baseline, ReviewConfig};
@@ -15,8 +15,8 @@ use crate::review::{CompiledSnapshot, Verdict, audit_namespace};
 use crate::rules::{Code, Level};
 use netpol::Direction;
 
-fn stands(world: &CompiledSnapshot) -> Vec<(Code, Level, String)> {
-    let verdict = Verdict::new(audit_namespace(world, "bao"));
+fn stands(compiled: &CompiledSnapshot) -> Vec<(Code, Level, String)> {
+    let verdict = Verdict::new(audit_namespace(compiled, "bao"));
     let short = |(code, level, path, _): Found| (code, level, path);
     found(&verdict).into_iter().map(short).collect()
 }
@@ -46,13 +46,13 @@ fn dns(name: &str) -> Fact<Policy> {
 #[test]
 fn a_rendered_cluster_and_a_namespace_without_one_have_no_findings() {
     assert_eq!(stands(&plain()), []);
-    assert_eq!(stands(&world(&[], &[opens()])), []);
+    assert_eq!(stands(&compiled(&[], &[opens()])), []);
 }
 
 #[test]
 fn a_cluster_is_not_isolated_until_its_policies_exist() {
     let bao = cluster(&json!({}));
-    let missing = stands(&world(&[bao], &[]));
+    let missing = stands(&compiled(&[bao], &[]));
     // A policy that only counts as rendered does not isolate pods yet.
     assert_eq!(missing, [(Code::Obp105, Level::Warn, String::new())]);
 }
@@ -69,7 +69,7 @@ fn a_policy_that_opens_too_much_is_found_with_any_writer() {
 /// Findings about the cluster `bao` with these managed policies, of servers and jobs.
 fn stands_with(config: ReviewConfig, policies: [Policy; 2]) -> Vec<(Code, Level, String)> {
     let stored = policies.map(|policy| Fact::Read(policy.into()));
-    stands(&world_under(config, &[cluster(&json!({}))], &stored))
+    stands(&compiled_under(config, &[cluster(&json!({}))], &stored))
 }
 
 #[test]
@@ -110,7 +110,10 @@ fn a_managed_policy_that_cannot_be_proved_is_found() {
     let bao = cluster(&json!({}));
     let jobs = Fact::Read(managed(&bao, ZONES[1]).into());
     let broken = policy("bao-network-policy", &json!({"policyTypes": ["Sideways"]}));
-    let found = stands(&world(std::slice::from_ref(&bao), &[broken, jobs.clone()]));
+    let found = stands(&compiled(
+        std::slice::from_ref(&bao),
+        &[broken, jobs.clone()],
+    ));
     assert!(
         found.contains(&(Code::Obp401, Level::Deny, "spec.policyTypes[0]".to_owned())),
         "{found:?}"
@@ -120,7 +123,7 @@ fn a_managed_policy_that_cannot_be_proved_is_found() {
     large
         .ingress
         .resize(ReviewConfig::default().caps.rules + 1, one);
-    let found = stands(&world(&[bao], &[Fact::Read(large.into()), jobs]));
+    let found = stands(&compiled(&[bao], &[Fact::Read(large.into()), jobs]));
     let is_undecided =
         |(code, level, _): &(Code, Level, String)| (*code, *level) == (Code::Obp402, Level::Deny);
     assert!(found.iter().any(is_undecided), "{found:?}");
@@ -138,12 +141,12 @@ fn what_another_baseline_renders_warns_and_names_it() {
         [(Code::Obp201, Level::Warn, "spec.ingress[1]".to_owned())]
     );
     let stored = [own(Baseline::Classic), jobs()].map(|policy| Fact::Read(policy.into()));
-    let world = world_under(
+    let compiled = compiled_under(
         config_of(Baseline::V01),
         std::slice::from_ref(&bao),
         &stored,
     );
-    let [finding] = &audit_namespace(&world, "bao")[..] else {
+    let [finding] = &audit_namespace(&compiled, "bao")[..] else {
         panic!("one finding")
     };
     assert!(
@@ -187,7 +190,7 @@ fn what_another_baseline_renders_warns_and_names_it() {
 fn two_policies_that_let_a_core_connection_through_may_not_both_go() {
     let bao = cluster(&json!({}));
     let with = |others: &[Fact<Policy>]| {
-        world(
+        compiled(
             std::slice::from_ref(&bao),
             &[&without_dns()[..], others].concat(),
         )
@@ -209,7 +212,7 @@ fn a_declaration_without_limits_is_found_at_its_cluster() {
     let network: Value = json!({"ingressRules": [{}]});
     let bao = cluster(&network);
     let own = ZONES.map(|pods| Fact::Read(managed(&bao, pods).into()));
-    let codes: Vec<Code> = stands(&world(&[bao], &own))
+    let codes: Vec<Code> = stands(&compiled(&[bao], &own))
         .into_iter()
         .map(|(code, ..)| code)
         .collect();
@@ -223,6 +226,6 @@ fn the_audit_has_levels_of_its_own() {
         .levels
         .set(Code::Obp201, EnforcementPoint::Audit, Level::Off);
     let known = plain_with(&[opens()]);
-    let world = CompiledSnapshot::compile(None, known.snapshot, Arc::new(config));
-    assert_eq!(stands(&world), []);
+    let compiled = CompiledSnapshot::compile(None, known.snapshot, Arc::new(config));
+    assert_eq!(stands(&compiled), []);
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::support::{
-    cluster_named, cluster_request, config_of, operator, owned, policy_request, tenant, world_under,
+    cluster_named, cluster_request, compiled_under, config_of, operator, owned, policy_request,
+    tenant,
 };
 use crate::code::EnforcementPoint;
 use crate::config::Baseline;
@@ -105,21 +106,21 @@ fn spec(dice: &mut Dice<'_>) -> Value {
 
 /// Unexpected findings of a request.
 fn wrong(
-    world: &CompiledSnapshot,
+    compiled: &CompiledSnapshot,
     request: &Request,
     is_wrong: impl Fn(&Finding) -> bool,
 ) -> Result<(), String> {
-    let verdict = review(world, request);
+    let verdict = review(compiled, request);
     let mut findings = verdict.findings.iter();
     let found = findings.find(|finding| is_wrong(finding));
     found.map_or(Ok(()), |finding| {
-        Err(format!("{}: {finding:#?}", world.config.baseline))
+        Err(format!("{}: {finding:#?}", compiled.config.baseline))
     })
 }
 
-/// The policies that the operator renders for the only cluster of a world.
-fn rendered(world: &CompiledSnapshot) -> Vec<Arc<Policy>> {
-    let zones = world
+/// The policies that the operator renders for the only cluster of a snapshot.
+fn rendered(compiled: &CompiledSnapshot) -> Vec<Arc<Policy>> {
+    let zones = compiled
         .perimeters("bao")
         .iter()
         .flat_map(|cluster| &cluster.zones);
@@ -130,22 +131,23 @@ fn rendered(world: &CompiledSnapshot) -> Vec<Arc<Policy>> {
 
 fn holds(baseline: Baseline, cluster: &Arc<Cluster>) -> Result<(), String> {
     let clusters = std::slice::from_ref(cluster);
-    let world = |policies: &[Fact<Policy>]| world_under(config_of(baseline), clusters, policies);
-    let alone = world(&[]);
+    let compiled =
+        |policies: &[Fact<Policy>]| compiled_under(config_of(baseline), clusters, policies);
+    let alone = compiled(&[]);
     let policies = rendered(&alone);
     let stored: Vec<_> = policies.iter().cloned().map(Fact::Read).collect();
-    let all = world(&stored);
-    for world in [&alone, &all] {
+    let all = compiled(&stored);
+    for compiled in [&alone, &all] {
         let is_refused = |finding: &Finding| {
             let violations = finding.code.as_str().starts_with("OBP2");
             finding.level == Level::Deny || violations
         };
-        wrong(world, &cluster_request(None, cluster), is_refused)?;
+        wrong(compiled, &cluster_request(None, cluster), is_refused)?;
         for policy in &policies {
             for writer in [tenant(), operator()] {
                 let written = Some(Fact::Read(policy.clone()));
                 let request = policy_request(writer, &policy.meta.name, None, written);
-                wrong(world, &request, |_| true)?;
+                wrong(compiled, &request, |_| true)?;
             }
         }
     }

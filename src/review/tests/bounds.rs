@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::support::{
-    cluster, cluster_request, created, denied, managed, plain, plain_with, policy, policy_request,
-    reference, servers, tenant, world,
+    cluster, cluster_request, compiled, created, denied, managed, plain, plain_with, policy,
+    policy_request, reference, servers, tenant,
 };
 use crate::baseline::{ClusterPerimeter, SharedRegions, Zone};
 use crate::config::ReviewConfig;
@@ -61,13 +61,13 @@ fn open() -> Fact<Policy> {
 
 /// The creation of a cluster with these policies and this budget.
 fn created_with(bao: &Arc<Cluster>, policies: &[Fact<Policy>], proof_budget: u32) -> Verdict {
-    let mut world = world(std::slice::from_ref(bao), policies);
-    world.config = ReviewConfig {
+    let mut compiled = compiled(std::slice::from_ref(bao), policies);
+    compiled.config = ReviewConfig {
         proof_budget,
         ..ReviewConfig::default()
     }
     .into();
-    review(&world, &cluster_request(None, bao))
+    review(&compiled, &cluster_request(None, bao))
 }
 
 fn levels(verdict: &Verdict) -> Vec<(Code, Level, bool)> {
@@ -81,15 +81,22 @@ fn levels(verdict: &Verdict) -> Vec<(Code, Level, bool)> {
 /// Steps for comparing all policies of the namespace with the ceiling, at most `limit`.
 fn steps(policies: &[Fact<Policy>], limit: u32) -> u64 {
     let bao = permissive(5);
-    let world = world(std::slice::from_ref(&bao), policies);
-    let facts = world.facts("bao").expect("the namespace");
-    let regions = SharedRegions::of(facts, &world.config, None);
+    let compiled = compiled(std::slice::from_ref(&bao), policies);
+    let facts = compiled.facts("bao").expect("the namespace");
+    let regions = SharedRegions::of(facts, &compiled.config, None);
     let beside = (facts, &regions);
-    let after = ClusterPerimeter::of(&Fact::Read(bao), beside, &world.config, &[], &[]);
+    let after = ClusterPerimeter::of(&Fact::Read(bao), beside, &compiled.config, &[], &[]);
     let mut budget = Budget::new(limit);
     let object = reference(Kind::OpenBaoCluster, "bao");
     let skipped = std::collections::BTreeSet::new();
-    existing_policy::check(&object, &world.config, None, &after, &skipped, &mut budget);
+    existing_policy::check(
+        &object,
+        &compiled.config,
+        None,
+        &after,
+        &skipped,
+        &mut budget,
+    );
     budget.used()
 }
 
@@ -171,14 +178,14 @@ fn a_hard_policy_does_not_prevent_the_denial_of_others() {
 #[test]
 fn what_is_undecided_names_the_label_keys_that_made_it_hard() {
     let help = |bao: &Arc<Cluster>, proof_budget, policy: Fact<Policy>| {
-        let mut world = world(std::slice::from_ref(bao), &[]);
-        world.config = ReviewConfig {
+        let mut compiled = compiled(std::slice::from_ref(bao), &[]);
+        compiled.config = ReviewConfig {
             proof_budget,
             ..ReviewConfig::default()
         }
         .into();
         let request = policy_request(tenant(), "hard-000", None, Some(policy));
-        let findings = review(&world, &request).findings;
+        let findings = review(&compiled, &request).findings;
         let found = findings.iter().find(|finding| finding.code == Obp402);
         found.map(|finding| finding.help.clone())
     };
@@ -263,7 +270,7 @@ fn clients(name: &str, rules: usize, client: impl Fn(usize) -> Value) -> Fact<Po
 #[test]
 fn an_ordinary_namespace_is_decided() {
     let bao = clients_of(50);
-    let known = world(std::slice::from_ref(&bao), &[]);
+    let known = compiled(std::slice::from_ref(&bao), &[]);
     // Each rule is in one entry of the ceiling, or in two of them.
     let ways: [fn(usize) -> Value; 2] = [
         |at| client(&[at % 50]),
@@ -278,7 +285,7 @@ fn an_ordinary_namespace_is_decided() {
         let verdict = created_with(&bao, &stored, ReviewConfig::default().proof_budget);
         assert_eq!(levels(&verdict), []);
         // A write that removes something is not undecided because of them.
-        let beside = world(std::slice::from_ref(&bao), &stored);
+        let beside = compiled(std::slice::from_ref(&bao), &stored);
         let gone = policy_request(tenant(), "clients-0", Some(stored[0].clone()), None);
         assert_eq!(levels(&review(&beside, &gone)), []);
     }
@@ -286,7 +293,7 @@ fn an_ordinary_namespace_is_decided() {
 
 #[test]
 fn an_ordinary_policy_that_opens_too_much_in_each_rule_is_told_so() {
-    let known = world(&[clients_of(50)], &[]);
+    let known = compiled(&[clients_of(50)], &[]);
     let written = clients("others", 1_000, |at| client(&[50 + at]));
     let verdict = review(
         &known,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::support::{
-    cluster, created, denied, found, managed, plain, plain_with, policy, policy_request, row,
-    servers, tenant, updated, world,
+    cluster, compiled, created, denied, found, managed, plain, plain_with, policy, policy_request,
+    row, servers, tenant, updated,
 };
 use crate::baseline::Zone;
 use crate::config::ReviewConfig;
@@ -74,7 +74,7 @@ fn obp102_the_last_isolation_of_pods_is_kept() {
     };
     let deny = policy("deny", &json!({"podSelector": {}}));
     let next = || super::support::config_of(crate::config::Baseline::Next);
-    let alone = super::support::world_under(
+    let alone = super::support::compiled_under(
         next(),
         std::slice::from_ref(&restored),
         std::slice::from_ref(&deny),
@@ -87,7 +87,7 @@ fn obp102_the_last_isolation_of_pods_is_kept() {
         found(&review(&alone, &gone)),
         [row(Obp102, Deny, "spec", &shown)]
     );
-    let also = super::support::world_under(
+    let also = super::support::compiled_under(
         next(),
         &[restored],
         &[deny, policy("deny-too", &json!({"podSelector": {}}))],
@@ -108,7 +108,7 @@ fn obp103_a_managed_policy_is_deleted_with_its_cluster_only() {
     );
     let mut dying = Arc::unwrap_or_clone(cluster(&json!({})));
     dying.meta.deleting = true;
-    let dying = world(&[dying.into()], &[fact(own())]);
+    let dying = compiled(&[dying.into()], &[fact(own())]);
     assert_eq!(found(&review(&dying, &gone)), []);
 }
 
@@ -240,7 +240,7 @@ fn obp201_ingress_beyond_the_ceiling_is_denied_with_the_connection() {
         assert_eq!(denied(&created(&plain(), "fine", &spec)), [], "{spec}");
     }
     let declared = cluster(&json!({"ingressRules": [{"from": name("web"), "ports": api}]}));
-    let declared = world(&[declared], &[]);
+    let declared = compiled(&[declared], &[]);
     assert_eq!(
         found(&created(
             &declared,
@@ -312,9 +312,9 @@ fn old_problems_warn_and_new_ones_deny() {
         "open",
         &json!({"podSelector": {"matchLabels": {"openbao-active": "true"}}, "ingress": [{"ports": [{"port": 8200}]}]}),
     );
-    let world = plain_with(std::slice::from_ref(&old));
+    let compiled = plain_with(std::slice::from_ref(&old));
     let levels = |after: Fact<Policy>| {
-        let verdict = found(&updated(&world, "open", old.clone(), after));
+        let verdict = found(&updated(&compiled, "open", old.clone(), after));
         verdict
             .into_iter()
             .map(|found| (found.0, found.1))
@@ -338,7 +338,7 @@ fn obp401_what_is_written_has_to_be_readable_where_there_is_a_cluster() {
         [row(Obp401, Deny, path, "")]
     );
     assert_eq!(
-        found(&created(&world(&[], &[]), "broken", &broken)),
+        found(&created(&compiled(&[], &[]), "broken", &broken)),
         [row(Obp401, Warn, path, "")]
     );
     // Another user's broken policy denies no write, and is named.

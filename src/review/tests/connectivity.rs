@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::oracle::random::{SMALL, random_policy};
 use super::oracle::views::{at, view};
 use super::support::{
-    cluster, config_of, plain, plain_with, policy, reference, world, world_under,
+    cluster, compiled, compiled_under, config_of, plain, plain_with, policy, reference,
 };
 use crate::baseline::{Ceiling, ClusterPerimeter, Selected, Zone, ZonePerimeter};
 use crate::config::{Baseline, TUNNEL_PORTS};
@@ -90,7 +90,7 @@ fn isolation_that_begins_or_ends_is_named() {
     let read = read::cluster(restored.to_string().as_bytes(), &at);
     let bao: Arc<Cluster> = read.read().expect("readable").clone();
     let with = |policies: &[Fact<Policy>]| {
-        world_under(
+        compiled_under(
             config_of(Baseline::Next),
             std::slice::from_ref(&bao),
             policies,
@@ -114,7 +114,7 @@ fn isolation_that_begins_or_ends_is_named() {
 
 #[test]
 fn a_new_cluster_opens_what_the_operator_renders() {
-    let found = connectivity(&world(&[], &[]), &world(&[cluster(&json!({}))], &[]));
+    let found = connectivity(&compiled(&[], &[]), &compiled(&[cluster(&json!({}))], &[]));
     assert!(!found.changes.is_empty());
     let is_rendered = |cause: &Cause| matches!(cause, Cause::Rule { rendered: true, .. });
     assert!(
@@ -153,7 +153,7 @@ fn pods_that_get_another_label_are_compared_by_their_own_state() {
             "own",
             &json!({"podSelector": {"matchLabels": {"team": label}}, "ingress": rules}),
         );
-        world_under(config_of(Baseline::Next), &[bao], &[own])
+        compiled_under(config_of(Baseline::Next), &[bao], &[own])
     };
     let found = changes(&with("a", &[]), &with("b", &[rule("web", 8200)]));
     let opened = found.iter().filter(|(effect, ..)| *effect == Opened);

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::support::{
-    Found, cluster, cluster_request, created, denied, found, plain, row, without_advice, world,
+    Found, cluster, cluster_request, compiled, created, denied, found, plain, row, without_advice,
 };
 use crate::review::review;
 use crate::rules::Code::{Obp202, Obp301, Obp302, Obp303, Obp306};
@@ -195,11 +195,11 @@ fn declared_ranges_that_together_hold_all_numbers_permit_all_ports_but_no_name_a
     let range =
         |first: u16, last: u16| json!({"to": to, "ports": [{"port": first, "endPort": last}]});
     let declared = json!({"egressRules": [range(1, 8_200), range(8_201, 65_535)]});
-    let world = world(&[cluster(&declared)], &[]);
+    let compiled = compiled(&[cluster(&declared)], &[]);
     let asked = |port: &Value| {
         let egress = json!([{"to": to, "ports": [port]}]);
         let spec = json!({"podSelector": {}, "policyTypes": ["Egress"], "egress": egress});
-        found(&created(&world, "web", &spec))
+        found(&created(&compiled, "web", &spec))
     };
     assert_eq!(asked(&json!({"protocol": "TCP"})), []);
     assert_eq!(asked(&json!({"port": 1, "endPort": 65_535})), []);

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::support::{
-    Found, cluster_named, config_of, found, policy, policy_request, reference, tenant, world_under,
+    Found, cluster_named, compiled_under, config_of, found, policy, policy_request, reference,
+    tenant,
 };
 use crate::config::{Baseline, ReviewConfig};
 use crate::inventory::{Change, Cluster, Fact, Kind, Object, Policy, Snapshot, read};
@@ -24,19 +25,19 @@ fn restored() -> Arc<Cluster> {
     read.read().expect("readable").clone()
 }
 
-fn world(policies: &[Fact<Policy>]) -> CompiledSnapshot {
-    world_under(config_of(Baseline::Next), &[restored()], policies)
+fn compiled(policies: &[Fact<Policy>]) -> CompiledSnapshot {
+    compiled_under(config_of(Baseline::Next), &[restored()], policies)
 }
 
 /// Codes, levels and paths of the findings about a write.
 fn codes_and_paths(
-    world: &CompiledSnapshot,
+    compiled: &CompiledSnapshot,
     name: &str,
     before: Option<&Fact<Policy>>,
     after: &Fact<Policy>,
 ) -> Vec<(Code, Level, String)> {
     let request = policy_request(tenant(), name, before.cloned(), Some(after.clone()));
-    short(found(&review(world, &request)))
+    short(found(&review(compiled, &request)))
 }
 
 fn short(found: Vec<Found>) -> Vec<(Code, Level, String)> {
@@ -70,7 +71,7 @@ fn the_first_policy_of_a_restored_cluster_passes_and_says_what_stays_open() {
         at(Obp201, Warn, "spec.ingress[0]"),
         at(Obp202, Warn, "spec.egress[0]"),
     ];
-    let bare = world(&[]);
+    let bare = compiled(&[]);
     assert_eq!(codes_and_paths(&bare, "open", None, &open("open")), warned);
     let request = policy_request(tenant(), "open", None, Some(open("open")));
     let verdict = review(&bare, &request);
@@ -83,13 +84,13 @@ fn the_first_policy_of_a_restored_cluster_passes_and_says_what_stays_open() {
         at(Obp201, Deny, "spec.ingress[0]"),
         at(Obp202, Deny, "spec.egress[0]"),
     ];
-    let beside = world(&[shut("shut", &both())]);
+    let beside = compiled(&[shut("shut", &both())]);
     assert_eq!(
         codes_and_paths(&beside, "open", None, &open("open")),
         denied
     );
     // It may be the first in one direction only.
-    let half = world(&[shut("shut", &json!(["Ingress"]))]);
+    let half = compiled(&[shut("shut", &json!(["Ingress"]))]);
     let mixed = [
         at(Obp201, Deny, "spec.ingress[0]"),
         at(Obp202, Warn, "spec.egress[0]"),
@@ -97,7 +98,7 @@ fn the_first_policy_of_a_restored_cluster_passes_and_says_what_stays_open() {
     assert_eq!(codes_and_paths(&half, "open", None, &open("open")), mixed);
     // A policy that may isolate counts as one that does.
     let broken = policy("broken", &json!({"podSelector": 7}));
-    let unknown = codes_and_paths(&world(&[broken]), "open", None, &open("open"));
+    let unknown = codes_and_paths(&compiled(&[broken]), "open", None, &open("open"));
     assert_eq!(unknown[..2], denied);
 }
 
@@ -111,20 +112,20 @@ fn a_first_policy_for_some_pods_does_not_open_those_that_another_isolates() {
         }
         policy(name, &spec)
     };
-    let world = world(&[labelled("shut", "true", json!({}))]);
+    let compiled = compiled(&[labelled("shut", "true", json!({}))]);
     let first = labelled("other", "false", json!({"ingress": [{}]}));
     assert_eq!(
-        codes_and_paths(&world, "other", None, &first),
+        codes_and_paths(&compiled, "other", None, &first),
         [at(Obp201, Warn, "spec.ingress[0]")]
     );
     let same = labelled("same", "true", json!({"ingress": [{}]}));
     assert_eq!(
-        codes_and_paths(&world, "same", None, &same),
+        codes_and_paths(&compiled, "same", None, &same),
         [at(Obp201, Deny, "spec.ingress[0]")]
     );
     let all = policy("all", &json!({"podSelector": {}, "ingress": [{}]}));
     assert_eq!(
-        codes_and_paths(&world, "all", None, &all),
+        codes_and_paths(&compiled, "all", None, &all),
         [at(Obp201, Deny, "spec.ingress[0]")]
     );
 }
@@ -139,7 +140,7 @@ fn a_first_policy_is_not_widened_later() {
         "mine",
         &json!({"podSelector": {}, "ingress": [from("web")]}),
     );
-    let world = world(std::slice::from_ref(&one));
+    let compiled = compiled(std::slice::from_ref(&one));
     let warned = at(Obp201, Warn, "spec.ingress[0]");
     let other = policy(
         "mine",
@@ -147,7 +148,7 @@ fn a_first_policy_is_not_widened_later() {
     );
     let denied = at(Obp201, Deny, "spec.ingress[1]");
     assert_eq!(
-        codes_and_paths(&world, "mine", Some(&one), &other),
+        codes_and_paths(&compiled, "mine", Some(&one), &other),
         [denied, warned.clone()]
     );
     // A direction that is newly isolated only narrows again.
@@ -156,14 +157,14 @@ fn a_first_policy_is_not_widened_later() {
         &json!({"podSelector": {}, "policyTypes": both(), "ingress": [from("web")], "egress": [{}]}),
     );
     assert_eq!(
-        codes_and_paths(&world, "mine", Some(&one), &more),
+        codes_and_paths(&compiled, "mine", Some(&one), &more),
         [warned, at(Obp202, Warn, "spec.egress[0]")]
     );
 }
 
 #[test]
 fn a_later_isolating_policy_says_what_it_does_not_shut() {
-    let beside = world(&[open("open")]);
+    let beside = compiled(&[open("open")]);
     let later = shut("shut", &both());
     let request = policy_request(tenant(), "shut", None, Some(later.clone()));
     let verdict = review(&beside, &request);
@@ -180,7 +181,7 @@ fn a_later_isolating_policy_says_what_it_does_not_shut() {
         "{warned:?}"
     );
     // It warns once: a policy that isolates already gets no warning.
-    let stored = world(&[open("open"), later.clone()]);
+    let stored = compiled(&[open("open"), later.clone()]);
     let labelled = policy(
         "shut",
         &json!({"podSelector": {}, "policyTypes": ["Egress", "Ingress"]}),
@@ -197,14 +198,14 @@ fn a_later_isolating_policy_says_what_it_does_not_shut() {
             &json!({"podSelector": {"matchLabels": {"app": "web"}}, "ingress": [{}]}),
         ),
     ];
-    assert_eq!(codes_and_paths(&world(&fine), "shut", None, &later), []);
+    assert_eq!(codes_and_paths(&compiled(&fine), "shut", None, &later), []);
 }
 
 #[test]
 fn the_first_policy_of_a_cluster_that_the_operator_renders_for_is_reviewed_as_usual() {
     let bao = cluster_named("bao", &json!({"profile": "Development"}));
-    let world = world_under(config_of(Baseline::Next), &[bao], &[]);
-    let found = codes_and_paths(&world, "open", None, &open("open"));
+    let compiled = compiled_under(config_of(Baseline::Next), &[bao], &[]);
+    let found = codes_and_paths(&compiled, "open", None, &open("open"));
     assert_eq!(
         found,
         [
@@ -217,8 +218,8 @@ fn the_first_policy_of_a_cluster_that_the_operator_renders_for_is_reviewed_as_us
 #[test]
 fn the_audit_and_check_keep_what_a_first_policy_leaves_open() {
     let kept = |policies: &[Fact<Policy>]| {
-        let world = world(policies);
-        let found = audit_namespace(&world, "bao").into_iter();
+        let compiled = compiled(policies);
+        let found = audit_namespace(&compiled, "bao").into_iter();
         let mut audited: Vec<_> = found
             .filter(|finding| finding.code != Obp105)
             .map(|finding| (finding.code, finding.level, finding.path))
@@ -230,8 +231,9 @@ fn the_audit_and_check_keep_what_a_first_policy_leaves_open() {
                 (object.reference(), object)
             })
             .collect();
-        let reviewed = offline::final_state(&world, &world, &tenant(), &objects, Missing::Rendered)
-            .into_iter();
+        let reviewed =
+            offline::final_state(&compiled, &compiled, &tenant(), &objects, Missing::Rendered)
+                .into_iter();
         let mut checked: Vec<_> = reviewed
             .flat_map(|reviewed| reviewed.verdict.findings)
             // In `check` a tenant creates the cluster, and so may not give it the mark of a restored one.
@@ -280,11 +282,11 @@ fn the_first_policy_in_the_operators_namespace_passes_with_another_label_for_met
         let place = read::object(&place).expect("a namespace");
         let objects = stored.into_iter().chain([place, metrics.clone()]);
         let snapshot = Snapshot::default().apply(objects.map(Change::Set));
-        let world =
+        let compiled =
             CompiledSnapshot::compile(None, snapshot.into(), ReviewConfig::default().into());
         let after: offline::Objects = [(metrics.reference(), metrics.clone())].into();
         let reviewed = offline::edit_between(
-            &world,
+            &compiled,
             &tenant(),
             &offline::Objects::new(),
             &after,
@@ -310,10 +312,10 @@ fn the_first_policy_in_the_operators_namespace_passes_with_another_label_for_met
 fn the_operators_pods_are_guarded_before_their_namespace_is_known() {
     let mut config = config_of(Baseline::V01);
     config.operator_namespace = "bao".into();
-    let world = world_under(config, &[], &[]);
-    assert!(world.facts("bao").is_none());
+    let compiled = compiled_under(config, &[], &[]);
+    assert!(compiled.facts("bao").is_none());
     let found = codes_and_paths(
-        &world,
+        &compiled,
         "deny-egress",
         None,
         &shut("deny-egress", &json!(["Egress"])),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::support::{
-    ZONES, cluster, config_of, managed, owned, policy, reference, tenant, world_under,
+    ZONES, cluster, compiled_under, config_of, managed, owned, policy, reference, tenant,
 };
 use crate::code::EnforcementPoint::{self, Audit, Check};
 use crate::config::Baseline::{Classic, Next, V01};
@@ -22,14 +22,14 @@ const SERVERS: &str = "the OpenBao pods";
 const JOBS: &str = "the backup and restore pods";
 
 /// Findings about the only cluster, as in `check` of manifests or in the audit of stored objects.
-fn bare(world: &CompiledSnapshot, point: EnforcementPoint) -> Vec<Finding> {
+fn bare(compiled: &CompiledSnapshot, point: EnforcementPoint) -> Vec<Finding> {
     let missing = match point {
         Check => Missing::Rendered,
         _ => Missing::Absent,
     };
-    let perimeters = world.perimeters("bao").iter();
+    let perimeters = compiled.perimeters("bao").iter();
     perimeters
-        .flat_map(|cluster| isolation(world, cluster, point, missing))
+        .flat_map(|cluster| isolation(compiled, cluster, point, missing))
         .collect()
 }
 
@@ -72,23 +72,27 @@ fn facts(policies: &[Policy]) -> Vec<Fact<Policy>> {
     facts.map(|policy| Fact::Read(policy.into())).collect()
 }
 
-fn world(policies: &[Fact<Policy>]) -> CompiledSnapshot {
-    world_under(config_of(V01), &[cluster(&json!({}))], policies)
+fn compiled(policies: &[Fact<Policy>]) -> CompiledSnapshot {
+    compiled_under(config_of(V01), &[cluster(&json!({}))], policies)
 }
 
 #[test]
 fn obp105_what_the_operator_renders_isolates_everything() {
     for point in EnforcementPoint::ALL {
-        assert_eq!(open(&bare(&world(&facts(&own())), point)), [], "{point:?}");
+        assert_eq!(
+            open(&bare(&compiled(&facts(&own())), point)),
+            [],
+            "{point:?}"
+        );
     }
 }
 
 #[test]
 fn obp105_a_missing_managed_policy_counts_as_rendered_in_files_and_as_missing_in_what_is_stored() {
-    assert_eq!(bare(&world(&[]), Check), []);
+    assert_eq!(bare(&compiled(&[]), Check), []);
     let both = "NetworkPolicies `bao-network-policy` and `bao-jobs-network-policy` of the operator are missing: \
         no policy isolates the OpenBao pods of OpenBaoCluster bao/bao for Ingress, so every connection is open";
-    let nothing = bare(&world(&[]), Audit);
+    let nothing = bare(&compiled(&[]), Audit);
     assert_eq!(missing(&nothing), [(both, Level::Warn)]);
     assert!(
         nothing[0].witness.is_some()
@@ -99,12 +103,12 @@ fn obp105_a_missing_managed_policy_counts_as_rendered_in_files_and_as_missing_in
     let [servers, _] = own();
     let jobs = "NetworkPolicy `bao-jobs-network-policy` of the operator is missing: \
         no policy isolates the backup and restore pods of OpenBaoCluster bao/bao for Ingress, so every connection is open";
-    let only_servers = bare(&world(&facts(&[servers])), Audit);
+    let only_servers = bare(&compiled(&facts(&[servers])), Audit);
     assert_eq!(missing(&only_servers), [(jobs, Level::Warn)]);
     assert!(only_servers[0].help.contains("`baseline: classic`)"));
     // Jobs are unrestricted before 0.1.
     let bao = cluster(&json!({}));
-    let classic = bare(&world_under(config_of(Classic), &[bao], &[]), Audit);
+    let classic = bare(&compiled_under(config_of(Classic), &[bao], &[]), Audit);
     assert_eq!(classic.len(), 1);
     assert!(
         classic[0]
@@ -119,13 +123,13 @@ fn obp105_a_missing_managed_policy_is_reported_where_others_isolate_the_pods_too
         "default-deny",
         &json!({"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}),
     );
-    let isolated = bare(&world(std::slice::from_ref(&all)), Audit);
+    let isolated = bare(&compiled(std::slice::from_ref(&all)), Audit);
     let what = "NetworkPolicies `bao-network-policy` and `bao-jobs-network-policy` of the operator are missing: \
         other policies isolate the pods, so connections that only the missing policies permit are cut";
     assert_eq!(missing(&isolated), [(what, Level::Warn)]);
     assert_eq!(isolated[0].witness, None);
     // No policy is missing if the operator renders none.
-    let going = world(&[all, facts(&own()).remove(0), facts(&own()).remove(1)]);
+    let going = compiled(&[all, facts(&own()).remove(0), facts(&own()).remove(1)]);
     assert_eq!(bare(&going, Audit), []);
 }
 
@@ -141,10 +145,10 @@ fn obp105_a_managed_policy_that_is_aimed_elsewhere_or_unreadable_is_not_missing(
         (JOBS, "in"),
         (JOBS, "out"),
     ];
-    assert_eq!(open(&bare(&world(&facts(&aimed)), Audit)), everything);
+    assert_eq!(open(&bare(&compiled(&facts(&aimed)), Audit)), everything);
     let broken = ["bao-network-policy", "bao-jobs-network-policy"]
         .map(|name| policy(name, &json!({"policyTypes": ["Sideways"]})));
-    assert_eq!(open(&bare(&world(&broken), Audit)), everything);
+    assert_eq!(open(&bare(&compiled(&broken), Audit)), everything);
 }
 
 #[test]
@@ -154,14 +158,14 @@ fn obp105_a_policy_that_isolates_one_way_or_some_pods_leaves_the_rest_open() {
         policy
     });
     let out = [(SERVERS, "out"), (JOBS, "out")];
-    assert_eq!(open(&bare(&world(&facts(&one_way)), Check)), out);
+    assert_eq!(open(&bare(&compiled(&facts(&one_way)), Check)), out);
     let mut active = own();
     active[0].pods =
         active[0]
             .pods
             .clone()
             .and("openbao-active", netpol::rule::Operator::In, &["true"]);
-    let findings = bare(&world(&facts(&active)), Check);
+    let findings = bare(&compiled(&facts(&active)), Check);
     assert_eq!(open(&findings), [(SERVERS, "in"), (SERVERS, "out")]);
     // The connection is that of an excluded pod, and not a permitted one.
     let shown: Vec<String> = findings
@@ -196,12 +200,15 @@ fn obp105_a_cluster_that_is_restored_into_has_no_perimeter_and_one_that_goes_nee
         read.read().expect("readable").clone()
     };
     let bao = restored(json!({"openbao.org/restore-origin": "old"}));
-    let findings = bare(&world_under(config_of(Next), &[bao], &[]), Check);
+    let findings = bare(&compiled_under(config_of(Next), &[bao], &[]), Check);
     assert_eq!(findings.len(), 4);
     let mut going = Arc::unwrap_or_clone(restored(json!({})));
     going.meta.deleting = true;
     assert_eq!(
-        bare(&world_under(config_of(Next), &[going.into()], &[]), Audit),
+        bare(
+            &compiled_under(config_of(Next), &[going.into()], &[]),
+            Audit
+        ),
         []
     );
 }
@@ -209,7 +216,7 @@ fn obp105_a_cluster_that_is_restored_into_has_no_perimeter_and_one_that_goes_nee
 #[test]
 fn obp105_a_policy_that_cannot_be_read_is_named_since_it_may_isolate() {
     let broken = policy("broken", &json!({"policyTypes": ["Sideways"]}));
-    let findings = bare(&world(&[broken]), Audit);
+    let findings = bare(&compiled(&[broken]), Audit);
     assert_eq!(findings.len(), 1);
     for finding in findings {
         assert!(
@@ -240,9 +247,9 @@ fn obp105_check_reports_it_for_a_cluster_and_the_settings_may_raise_it() {
     let name = reference(Kind::OpenBaoCluster, "bao");
     objects.insert(name.clone(), Object::Cluster(Fact::Read(bao.clone())));
     let found = |config: ReviewConfig| -> Vec<_> {
-        let world = world_under(config.clone(), std::slice::from_ref(&bao), &policies);
-        let beside = world_under(config, std::slice::from_ref(&bao), &[]);
-        let reviewed = final_state(&world, &beside, &tenant(), &objects, Missing::Rendered);
+        let compiled = compiled_under(config.clone(), std::slice::from_ref(&bao), &policies);
+        let beside = compiled_under(config, std::slice::from_ref(&bao), &[]);
+        let reviewed = final_state(&compiled, &beside, &tenant(), &objects, Missing::Rendered);
         let of_cluster = reviewed
             .into_iter()
             .filter(|reviewed| reviewed.object == name);

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::support::{
-    cluster, cluster_request, config_of, operator, policy, policy_request, tenant, world_under,
+    cluster, cluster_request, compiled_under, config_of, operator, policy, policy_request, tenant,
 };
 use crate::code::{EnforcementPoint, Level};
 use crate::config::{Baseline, ReviewConfig};
@@ -28,7 +28,10 @@ fn opening(point: EnforcementPoint, writer: Writer) -> Request {
 }
 
 fn reviewed(config: ReviewConfig, request: &Request) -> Verdict {
-    review(&world_under(config, &[cluster(&json!({}))], &[]), request)
+    review(
+        &compiled_under(config, &[cluster(&json!({}))], &[]),
+        request,
+    )
 }
 
 fn levels(verdict: &Verdict) -> Vec<(Code, Level)> {
@@ -92,12 +95,12 @@ fn known_problems_deny_at_no_level() {
         (Level::Off, vec![]),
     ];
     for (level, left) in expected {
-        let world = world_under(
+        let compiled = compiled_under(
             config(Obp302, EnforcementPoint::Webhook, level),
             std::slice::from_ref(&before),
             &[],
         );
-        let verdict = review(&world, &cluster_request(Some(&before), &after));
+        let verdict = review(&compiled, &cluster_request(Some(&before), &after));
         assert_eq!(levels(&verdict), left, "{level}");
         let known = |finding: &crate::rules::Finding| finding.onset == Onset::PreExisting;
         assert!(verdict.findings.iter().all(known));
@@ -107,13 +110,16 @@ fn known_problems_deny_at_no_level() {
 #[test]
 fn another_objects_fault_denies_at_no_level() {
     let broken = policy("broken", &json!({"policyTypes": ["Sideways"]}));
-    let world = world_under(
+    let compiled = compiled_under(
         config(Obp401, EnforcementPoint::Webhook, Level::Deny),
         &[cluster(&json!({}))],
         &[broken],
     );
     let fine = policy("fine", &json!({"podSelector": {}}));
-    let verdict = review(&world, &policy_request(tenant(), "fine", None, Some(fine)));
+    let verdict = review(
+        &compiled,
+        &policy_request(tenant(), "fine", None, Some(fine)),
+    );
     assert_eq!(levels(&verdict), [(Obp401, Level::Warn)]);
 }
 
@@ -121,12 +127,15 @@ fn another_objects_fault_denies_at_no_level() {
 fn a_write_that_changes_no_spec_passes_at_any_level() {
     let open = policy("open", &json!({"podSelector": {}, "ingress": [{}]}));
     let request = policy_request(tenant(), "open", Some(open.clone()), Some(open.clone()));
-    let world = world_under(
+    let compiled = compiled_under(
         config(Obp201, EnforcementPoint::Webhook, Level::Deny),
         &[cluster(&json!({}))],
         &[open],
     );
-    assert_eq!(levels(&review(&world, &request)), [(Obp201, Level::Warn)]);
+    assert_eq!(
+        levels(&review(&compiled, &request)),
+        [(Obp201, Level::Warn)]
+    );
 }
 
 #[test]
@@ -152,7 +161,7 @@ fn a_warning_denies_if_the_settings_say_so() {
         let before = before.map(cluster);
         let stored: Vec<_> = before.iter().cloned().collect();
         let request = cluster_request(before.as_ref(), &cluster(&wide));
-        levels(&review(&world_under(config, &stored, &[]), &request))
+        levels(&review(&compiled_under(config, &stored, &[]), &request))
     };
     let plain = config_of(Baseline::V01);
     assert_eq!(declared(plain, None), [(Obp305, Level::Warn)]);

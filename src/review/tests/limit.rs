@@ -17,8 +17,8 @@ mod values;
 use serde_json::{Value, json};
 
 use super::support::{
-    Found, cluster, cluster_named, cluster_request, config_of, found, plain, without_advice,
-    world_under,
+    Found, cluster, cluster_named, cluster_request, compiled_under, config_of, found, plain,
+    without_advice,
 };
 use crate::config::{Baseline, ReviewConfig};
 use crate::review::review;
@@ -55,9 +55,9 @@ fn changed(before: &Value, after: &Value) -> Vec<Found> {
 fn specified(config: ReviewConfig, before: Option<&Value>, after: &Value) -> Vec<Found> {
     let before = before.map(|spec| cluster_named("bao", spec));
     let stored: Vec<_> = before.iter().cloned().collect();
-    let world = world_under(config, &stored, &[]);
+    let compiled = compiled_under(config, &stored, &[]);
     let request = cluster_request(before.as_ref(), &cluster_named("bao", after));
-    found(&review(&world, &request))
+    found(&review(&compiled, &request))
 }
 
 /// Findings in a baseline about the creation of a Hardened cluster with this network.

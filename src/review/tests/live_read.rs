@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::support::{
-    cluster, cluster_named, cluster_request, config_of, denied, managed, operator, plain, policy,
-    policy_request, restore, restore_request, tenant, world, world_under,
+    cluster, cluster_named, cluster_request, compiled, compiled_under, config_of, denied, managed,
+    operator, plain, policy, policy_request, restore, restore_request, tenant,
 };
 use crate::baseline::Zone;
 use crate::config::Baseline;
@@ -14,8 +14,8 @@ use crate::review::{
 };
 use crate::rules::Code;
 
-fn unsure(world: &CompiledSnapshot, request: &Request) -> Option<NeedsLiveRead> {
-    live_read(world, request, &review(world, request))
+fn unsure(compiled: &CompiledSnapshot, request: &Request) -> Option<NeedsLiveRead> {
+    live_read(compiled, request, &review(compiled, request))
 }
 
 fn opens(pods: &Value) -> Value {
@@ -46,11 +46,11 @@ fn a_denial_needs_a_live_read_if_it_depends_on_facts() {
 #[test]
 fn a_restore_that_its_cluster_denies_needs_a_live_read() {
     let bare = cluster_named("bao", &json!({"profile": "Hardened"}));
-    let world = world_under(config_of(Baseline::Next), &[bare], &[]);
+    let compiled = compiled_under(config_of(Baseline::Next), &[bare], &[]);
     let request = restore_request(restore(&json!({"cluster": "bao"})));
-    let denied = denied(&review(&world, &request));
+    let denied = denied(&review(&compiled, &request));
     assert_eq!(denied, [Code::Obp310]);
-    assert_eq!(unsure(&world, &request), Some(NeedsLiveRead::Denied));
+    assert_eq!(unsure(&compiled, &request), Some(NeedsLiveRead::Denied));
 }
 
 #[test]
@@ -62,10 +62,10 @@ fn the_deletion_of_an_unknown_policy_needs_a_live_read() {
 
 #[test]
 fn the_operator_never_needs_a_live_read() {
-    let none = world(&[], &[]);
-    for world in [&plain(), &none] {
+    let none = compiled(&[], &[]);
+    for compiled in [&plain(), &none] {
         assert_eq!(
-            unsure(world, &creates(operator(), &opens(&json!({})))),
+            unsure(compiled, &creates(operator(), &opens(&json!({})))),
             None
         );
     }
@@ -73,7 +73,7 @@ fn the_operator_never_needs_a_live_read() {
 
 #[test]
 fn without_a_cluster_an_allowed_policy_needs_a_live_read_if_it_could_select_openbao_pods() {
-    let none = world(&[], &[]);
+    let none = compiled(&[], &[]);
     let could = [
         json!({}),
         labelled("openbao.org/cluster", "any"),
@@ -102,7 +102,7 @@ fn without_a_cluster_an_allowed_policy_needs_a_live_read_if_it_could_select_open
 
 #[test]
 fn a_deletion_without_a_cluster_needs_a_live_read_by_the_pods_that_the_policy_selected() {
-    let none = world(&[], &[]);
+    let none = compiled(&[], &[]);
     let deletes = |pods: &Value| {
         let before = policy("p", &json!({ "podSelector": pods }));
         policy_request(tenant(), "p", Some(before), None)
@@ -128,15 +128,15 @@ fn with_stub() -> CompiledSnapshot {
     let stub = Stub::of(&policy("other", &opens(&json!({}))));
     let namespace = cluster(&json!({})).meta.namespace.clone();
     let change = Change::Set(Object::Stub(namespace, stub.into()));
-    let world = plain();
-    let snapshot = world.snapshot.apply([change]);
-    CompiledSnapshot::compile(Some(&world), snapshot.into(), world.config.clone())
+    let compiled = plain();
+    let snapshot = compiled.snapshot.apply([change]);
+    CompiledSnapshot::compile(Some(&compiled), snapshot.into(), compiled.config.clone())
 }
 
 #[test]
 fn every_verdict_that_depends_on_unread_policies_needs_a_live_read() {
-    let world = with_stub();
-    assert!(world.is_unread(&cluster(&json!({})).meta.namespace));
+    let compiled = with_stub();
+    assert!(compiled.is_unread(&cluster(&json!({})).meta.namespace));
     let bao = cluster(&json!({}));
     let changed = cluster(&json!({"dnsNamespace": "dns"}));
     for request in [
@@ -147,7 +147,7 @@ fn every_verdict_that_depends_on_unread_policies_needs_a_live_read() {
         restore_request(restore(&json!({"cluster": "bao"}))),
     ] {
         assert_eq!(
-            unsure(&world, &request),
+            unsure(&compiled, &request),
             Some(NeedsLiveRead::Unread),
             "{request:?}"
         );
@@ -157,7 +157,7 @@ fn every_verdict_that_depends_on_unread_policies_needs_a_live_read() {
         creates(tenant(), &opens(&web)),
         creates(operator(), &opens(&json!({}))),
     ] {
-        assert_eq!(unsure(&world, &request), None, "{request:?}");
+        assert_eq!(unsure(&compiled, &request), None, "{request:?}");
     }
 }
 
@@ -166,9 +166,9 @@ fn labels_for_a_planned_cluster_need_a_live_read_where_policies_were_not_read() 
     let beside = |baseline: Baseline, namespace: &str| {
         let stub = Stub::of(&policy("other", &opens(&json!({}))));
         let change = Change::Set(Object::Stub(namespace.into(), stub.into()));
-        let world = world_under(config_of(baseline), &[], &[]);
-        let snapshot = world.snapshot.apply([change]);
-        CompiledSnapshot::compile(Some(&world), snapshot.into(), world.config.clone())
+        let compiled = compiled_under(config_of(baseline), &[], &[]);
+        let snapshot = compiled.snapshot.apply([change]);
+        CompiledSnapshot::compile(Some(&compiled), snapshot.into(), compiled.config.clone())
     };
     let template = |labels: &Value| json!({"podMetadata": {"labels": labels}});
     let (web, none) = (json!({"foo": "bar"}), json!({}));
@@ -204,13 +204,13 @@ fn labels_for_a_planned_cluster_need_a_live_read_where_policies_were_not_read() 
         ("recovery", tests(Some(&web), &web), None),
         ("recovery", tests(None, &none), None),
     ] {
-        let world = beside(Baseline::Next, namespace);
-        assert_eq!(unsure(&world, &request), expected, "{request:?}");
+        let compiled = beside(Baseline::Next, namespace);
+        assert_eq!(unsure(&compiled, &request), expected, "{request:?}");
         let mut read = vec!["bao"];
         if namespace == "recovery" && expected.is_some() {
             read.push("recovery");
         }
-        let names = namespaces(&world, &request);
+        let names = namespaces(&compiled, &request);
         assert!(names.iter().map(AsRef::as_ref).eq(read), "{names:?}");
         // Older operators create no such clusters.
         let older = beside(Baseline::V01, namespace);
@@ -224,8 +224,8 @@ fn labels_for_a_planned_cluster_need_a_live_read_where_policies_were_not_read() 
 #[test]
 fn a_stub_counts_as_a_policy_that_is_there_and_lets_nothing_be_repaired() {
     let namespace = cluster(&json!({})).meta.namespace.clone();
-    let world = with_stub();
-    let names = world
+    let compiled = with_stub();
+    let names = compiled
         .perimeters(&namespace)
         .iter()
         .flat_map(|cluster| &cluster.zones);
@@ -240,5 +240,5 @@ fn a_stub_counts_as_a_policy_that_is_there_and_lets_nothing_be_repaired() {
     let name = own.meta.name.to_string();
     let request = policy_request(tenant(), &name, fact(own), fact(cut));
     assert!(!repair(&plain(), &request).repairs.is_empty());
-    assert!(repair(&world, &request).repairs.is_empty());
+    assert!(repair(&compiled, &request).repairs.is_empty());
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::support::{
-    cluster, cluster_named, cluster_request, managed, operator, plain, policy_request, reference,
-    servers, tenant, world,
+    cluster, cluster_named, cluster_request, compiled, managed, operator, plain, policy_request,
+    reference, servers, tenant,
 };
 use crate::baseline::Zone;
 use crate::config::ReviewConfig;
@@ -104,8 +104,8 @@ fn a_deletion_is_maintenance_by_the_old_object_only() {
 
 #[test]
 fn permission_is_checked_only_for_a_denial_that_it_could_lift() {
-    let world = plain();
-    let asked_about = |request: &Request| review(&world, request).missing_permission;
+    let compiled = plain();
+    let asked_about = |request: &Request| review(&compiled, request).missing_permission;
     let marked = policy_request(tenant(), "open", None, fact(annotated(open(), "true")));
     assert_eq!(asked_about(&marked), asked(&["bao"]));
     let bare = policy_request(tenant(), "open", None, fact(open()));
@@ -172,7 +172,7 @@ fn two_clusters() -> crate::review::CompiledSnapshot {
         json!([{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "web"}}}]);
     let declares = json!({"network": {"trustedIngressPeers": web}});
     let clusters = [cluster(&json!({})), cluster_named("other", &declares)];
-    world(&clusters, &[])
+    compiled(&clusters, &[])
 }
 
 /// A policy that admits namespace `web` to every pod, or to those of one cluster.
@@ -188,10 +188,10 @@ fn web(pods: &serde_json::Value) -> Policy {
 
 #[test]
 fn a_new_policy_takes_the_right_on_every_cluster_that_it_selects() {
-    let world = two_clusters();
+    let compiled = two_clusters();
     let created = |writer: Writer, pods: &serde_json::Value| {
         review(
-            &world,
+            &compiled,
             &policy_request(writer, "web", None, fact(web(pods))),
         )
     };
@@ -217,11 +217,11 @@ fn a_new_policy_takes_the_right_on_every_cluster_that_it_selects() {
     let narrow = annotated(web(&json!({"matchLabels": {"app": "web"}})), "true");
     let update = |writer| policy_request(writer, "web", fact(narrow.clone()), fact(web(&every)));
     assert_eq!(
-        review(&world, &update(tenant())).missing_permission,
+        review(&compiled, &update(tenant())).missing_permission,
         asked(&["bao"])
     );
     assert_eq!(
-        review(&world, &update(granted(&["bao"]))).outcome(),
+        review(&compiled, &update(granted(&["bao"]))).outcome(),
         Outcome::Warn
     );
 }
@@ -272,8 +272,8 @@ fn maintenance_is_not_repaired_away() {
     let update = |writer: Writer, after: &Policy| {
         policy_request(writer, &name, fact(own.clone()), fact(after.clone()))
     };
-    let world = plain();
-    let repairs = |writer: Writer| repair(&world, &update(writer, &cut));
+    let compiled = plain();
+    let repairs = |writer: Writer| repair(&compiled, &update(writer, &cut));
     assert!(!repairs(tenant()).repairs.is_empty());
     assert_eq!(repairs(tenant()).missing_permission, asked(&["bao"]));
     let warned = repairs(tenant()).warnings.pop().unwrap_or_default();
@@ -289,5 +289,9 @@ fn maintenance_is_not_repaired_away() {
         meta: own.meta.clone(),
         ..cut.clone()
     };
-    assert!(!repair(&world, &update(masters(), &bare)).repairs.is_empty());
+    assert!(
+        !repair(&compiled, &update(masters(), &bare))
+            .repairs
+            .is_empty()
+    );
 }

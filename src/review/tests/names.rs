@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::support::{
-    Found, ZONES, cluster_named, cluster_request, config_of, found, managed, owned, policy,
-    reference, row, without_advice, world_under,
+    Found, ZONES, cluster_named, cluster_request, compiled_under, config_of, found, managed, owned,
+    policy, reference, row, without_advice,
 };
 use crate::config::Baseline::{self, Classic, Next, V01};
 use crate::inventory::{Cluster, Fact, Kind, Owner, Policy, read};
@@ -36,8 +36,8 @@ fn written(
     before: Option<&Arc<Cluster>>,
     after: &Arc<Cluster>,
 ) -> Vec<Found> {
-    let world = world_under(config_of(baseline), clusters, policies);
-    let mut found = without_advice(found(&review(&world, &cluster_request(before, after))));
+    let compiled = compiled_under(config_of(baseline), clusters, policies);
+    let mut found = without_advice(found(&review(&compiled, &cluster_request(before, after))));
     // Only the operator marks a cluster as restored, which is not what these tests are about.
     found.retain(|found| found.0 != Obp102);
     found
@@ -87,10 +87,10 @@ fn obp311_a_cluster_that_cannot_be_read_holds_its_name_too() {
     );
     let is_broken = |cluster: &Arc<Cluster>| cluster.broken.is_some();
     assert!(broken.read().is_some_and(is_broken));
-    let mut world = world_under(config_of(V01), &[], &[]);
+    let mut compiled = compiled_under(config_of(V01), &[], &[]);
     let change = crate::inventory::Change::Set(crate::inventory::Object::Cluster(broken));
-    world.snapshot = Arc::new(world.snapshot.apply([change]));
-    let verdict = review(&world, &cluster_request(None, &named("bao-jobs")));
+    compiled.snapshot = Arc::new(compiled.snapshot.apply([change]));
+    let verdict = review(&compiled, &cluster_request(None, &named("bao-jobs")));
     assert_eq!(without_advice(found(&verdict)), [collision(Deny)]);
 }
 

@@ -60,13 +60,13 @@ fn cilium(namespace: &str) -> Object {
     )
 }
 
-fn compiled(changes: impl IntoIterator<Item = Change>) -> CompiledSnapshot {
+fn compiled_from(changes: impl IntoIterator<Item = Change>) -> CompiledSnapshot {
     let snapshot = Snapshot::default().apply(changes);
     CompiledSnapshot::compile(None, snapshot.into(), Arc::new(ReviewConfig::default()))
 }
 
 fn with(objects: &[Object]) -> CompiledSnapshot {
-    compiled(objects.iter().cloned().map(Change::Set))
+    compiled_from(objects.iter().cloned().map(Change::Set))
 }
 
 fn short(findings: &[Finding]) -> Vec<(String, Level)> {
@@ -88,12 +88,18 @@ fn a_policy_is_named_once_with_three_of_its_clusters() {
     objects.push(global("one", &[("kubernetes.io/metadata.name", "d")]));
     objects.push(cilium("b"));
     objects.push(cilium("nowhere"));
-    let world = with(&objects);
+    let compiled = with(&objects);
     let all: Objects = objects
         .iter()
         .map(|object| (object.reference(), object.clone()))
         .collect();
-    let reviewed = final_state(&world, &world, &Writer::default(), &all, Missing::Rendered);
+    let reviewed = final_state(
+        &compiled,
+        &compiled,
+        &Writer::default(),
+        &all,
+        Missing::Rendered,
+    );
     let others = reviewed
         .iter()
         .filter(|one| one.object.kind.used_for() == crate::inventory::KindUse::Seen);
@@ -154,9 +160,9 @@ fn a_label_of_a_namespace_that_is_not_in_the_files_may_be_there() {
 
 #[test]
 fn the_audit_reports_at_its_own_level_and_names_kinds_that_are_not_known() {
-    let world = with(&[openbao("bao"), cilium("bao"), global("all", &[])]);
+    let compiled = with(&[openbao("bao"), cilium("bao"), global("all", &[])]);
     let levels = |namespace: &str| -> Vec<Level> {
-        let found = audit_namespace(&world, namespace);
+        let found = audit_namespace(&compiled, namespace);
         short(&found).into_iter().map(|(_, level)| level).collect()
     };
     assert_eq!(
@@ -170,7 +176,7 @@ fn the_audit_reports_at_its_own_level_and_names_kinds_that_are_not_known() {
     ];
     let unread =
         unread.map(|(kind, unread)| Change::Completeness(kind, Completeness::Unread(unread)));
-    let found = audit_namespace(&compiled(unread), "");
+    let found = audit_namespace(&compiled_from(unread), "");
     let end = "so one that selects OpenBao pods is not seen";
     assert_eq!(
         reasons(&found),
@@ -186,7 +192,7 @@ fn the_audit_reports_at_its_own_level_and_names_kinds_that_are_not_known() {
     );
 }
 
-fn created(world: &CompiledSnapshot) -> Vec<Finding> {
+fn created(compiled: &CompiledSnapshot) -> Vec<Finding> {
     let request = Request {
         operation: Operation::Create,
         writer: Writer::default(),
@@ -198,7 +204,7 @@ fn created(world: &CompiledSnapshot) -> Vec<Finding> {
             spec_changed: true,
         }),
     };
-    review(world, &request).findings
+    review(compiled, &request).findings
 }
 
 #[test]
@@ -234,25 +240,25 @@ fn an_unreadable_policy_may_select_any_pods_of_its_scope() {
         broken("cilium.io/v2", "CiliumNetworkPolicy", "shop"),
         broken("cilium.io/v2", "CiliumClusterwideNetworkPolicy", ""),
     ];
-    let world = with(&objects);
-    let own = reasons(&audit_namespace(&world, "bao"));
+    let compiled = with(&objects);
+    let own = reasons(&audit_namespace(&compiled, "bao"));
     assert!(
         matches!(&own[..], [only] if only.contains("may select") && only.contains("it cannot be read (")),
         "{own:?}"
     );
-    assert_eq!(reasons(&audit_namespace(&world, "shop")), [""; 0]);
-    assert_eq!(reasons(&audit_namespace(&world, "")).len(), 1);
+    assert_eq!(reasons(&audit_namespace(&compiled, "shop")), [""; 0]);
+    assert_eq!(reasons(&audit_namespace(&compiled, "")).len(), 1);
 }
 
 #[test]
 fn show_lists_the_policies_of_a_cluster() {
-    let world = with(&[
+    let compiled = with(&[
         openbao("bao"),
         cilium("bao"),
         global("all", &[]),
         cilium("x"),
     ]);
-    let lines = other_policies_of(&world, &world.perimeters("bao")[0]);
+    let lines = other_policies_of(&compiled, &compiled.perimeters("bao")[0]);
     assert!(
         lines[0].starts_with(
             "CiliumNetworkPolicy bao/p selects the OpenBao, backup and restore pods: "
@@ -274,12 +280,12 @@ fn what_the_budget_does_not_decide_about_an_ordered_policy_is_reported() {
         "ingress": [{"action": "Accept", "from": [{"namespaces": {}}]}]});
     let api = "policy.networking.k8s.io/v1beta1";
     let policy = object(api, "ClusterNetworkPolicy", ("", "open"), &spec);
-    let world = with(&[openbao("bao"), policy]);
+    let compiled = with(&[openbao("bao"), policy]);
     let codes = |findings: Vec<Finding>| -> Vec<Code> {
         findings.into_iter().map(|finding| finding.code).collect()
     };
-    assert!(codes(audit_namespace(&world, "")).contains(&Code::Obp211));
-    let poor = world.with_proof_budget(1);
+    assert!(codes(audit_namespace(&compiled, "")).contains(&Code::Obp211));
+    let poor = compiled.with_proof_budget(1);
     assert_eq!(codes(audit_namespace(&poor, "")), [Code::Obp402]);
     assert!(codes(created(&poor)).contains(&Code::Obp402));
 }

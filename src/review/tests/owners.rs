@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::support::{
-    Found, config_of, found, managed, operator, owned, policy, policy_request, reference, row,
-    tenant, world_under,
+    Found, compiled_under, config_of, found, managed, operator, owned, policy, policy_request,
+    reference, row, tenant,
 };
 use crate::baseline::Zone;
 use crate::config::Baseline::{self, Next, V01};
@@ -78,13 +78,13 @@ impl Write<'_> {
         after: Option<Fact<Policy>>,
     ) -> Vec<Found> {
         let stored = self.others.iter().chain(&before).cloned();
-        let world = world_under(
+        let compiled = compiled_under(
             config_of(self.baseline),
             std::slice::from_ref(self.cluster),
             &stored.collect::<Vec<_>>(),
         );
         found(&review(
-            &world,
+            &compiled,
             &policy_request(self.writer, name, before, after),
         ))
     }
@@ -350,7 +350,7 @@ fn obp104_an_owner_of_a_policy_that_cannot_be_proved_is_denied_too() {
             others: &[],
             writer: tenant(),
         };
-        let world = world_under(config_of(write.baseline), &[bao("")], &[]);
+        let compiled = compiled_under(config_of(write.baseline), &[bao("")], &[]);
         let mut request = policy_request(
             write.writer,
             name,
@@ -361,7 +361,7 @@ fn obp104_an_owner_of_a_policy_that_cannot_be_proved_is_denied_too() {
             panic!("a policy")
         };
         edit.spec_changed = false;
-        found(&review(&world, &request))
+        found(&review(&compiled, &request))
     };
     let known = row(Obp401, Warn, "spec.ingress", "");
     let denied = row(Obp104, Deny, PATH, "");

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::support::{
-    Found, cluster_request, config_of, created, denied, found, reference, row, servers, world_under,
+    Found, cluster_request, compiled_under, config_of, created, denied, found, reference, row,
+    servers,
 };
 use crate::config::Baseline::V01;
 use crate::inventory::{Change, Cluster, Fact, Kind, Object, Snapshot, read};
@@ -24,7 +25,7 @@ fn cluster(uid: &str, spec: &Value) -> Fact<Cluster> {
 
 /// Facts after the cluster had each of these states.
 fn after(states: &[Fact<Cluster>]) -> CompiledSnapshot {
-    let bare = world_under(config_of(V01), &[], &[]);
+    let bare = compiled_under(config_of(V01), &[], &[]);
     let set = |snapshot: Snapshot, state: &Fact<Cluster>| {
         snapshot.apply([Change::Set(Object::Cluster(state.clone()))])
     };
@@ -49,8 +50,8 @@ fn labelled(key: &str, value: &str) -> Value {
     json!({"matchLabels": {key: value}})
 }
 
-fn codes(world: &CompiledSnapshot, spec: &Value) -> Vec<Code> {
-    denied(&created(world, "mine", spec))
+fn codes(compiled: &CompiledSnapshot, spec: &Value) -> Vec<Code> {
+    denied(&created(compiled, "mine", spec))
 }
 
 #[test]
@@ -68,13 +69,13 @@ fn one_field_that_cannot_be_read_hides_no_other() {
         let spec = spec.as_object_mut().expect("an object");
         let network = spec.entry("network").or_insert_with(|| json!({}));
         network["ingressRules"] = declared("web");
-        let world = after(&[cluster("1", &json!(spec))]);
+        let compiled = after(&[cluster("1", &json!(spec))]);
         // Other pods are not protected, and declared connections are permitted.
-        let other = created(&world, "mine", &opens(&labelled("app", "web"), "shop"));
+        let other = created(&compiled, "mine", &opens(&labelled("app", "web"), "shop"));
         assert_eq!(found(&other), [], "{path}");
-        assert_eq!(codes(&world, &opens(&servers(), "web")), [], "{path}");
+        assert_eq!(codes(&compiled, &opens(&servers(), "web")), [], "{path}");
         assert_eq!(
-            codes(&world, &opens(&servers(), "shop")),
+            codes(&compiled, &opens(&servers(), "shop")),
             [Obp201],
             "{path}"
         );
@@ -83,12 +84,12 @@ fn one_field_that_cannot_be_read_hides_no_other() {
 
 #[test]
 fn a_policy_that_concerns_the_cluster_gets_the_fields_that_cannot_be_read() {
-    let world = after(&[cluster(
+    let compiled = after(&[cluster(
         "1",
         &json!({"replicas": "three", "network": {"dnsNamespace": 7}}),
     )]);
     let spec = json!({"podSelector": {}, "policyTypes": ["Ingress"]});
-    let verdict = created(&world, "mine", &spec);
+    let verdict = created(&compiled, "mine", &spec);
     assert_eq!(
         found(&verdict),
         [row(Obp401, Warn, "spec.network.dnsNamespace", "")]
@@ -102,11 +103,11 @@ fn a_policy_that_concerns_the_cluster_gets_the_fields_that_cannot_be_read() {
 #[test]
 fn a_rule_that_cannot_be_read_is_none_and_never_a_wider_one() {
     let without_ports = json!([{"from": [from("web")], "ports": 7}]);
-    let world = after(&[cluster(
+    let compiled = after(&[cluster(
         "1",
         &json!({"network": {"ingressRules": without_ports}}),
     )]);
-    assert_eq!(codes(&world, &opens(&servers(), "web")), [Obp201]);
+    assert_eq!(codes(&compiled, &opens(&servers(), "web")), [Obp201]);
 }
 
 #[test]
@@ -125,11 +126,11 @@ fn pods_may_carry_any_label_where_their_labels_cannot_be_read() {
     }
     // Labels of jobs are not those of servers.
     let jobs = json!({"backup": {"target": {"workloadIdentity": {"podLabels": {"tier": 7}}}}});
-    let world = after(&[cluster("1", &jobs)]);
+    let compiled = after(&[cluster("1", &jobs)]);
     let only_servers = json!({"matchLabels": {"tier": "web", "app.kubernetes.io/name": "openbao"},
         "matchExpressions": [{"key": "openbao.org/component", "operator": "DoesNotExist"}]});
-    assert_eq!(codes(&world, &opens(&only_servers, "shop")), []);
-    assert_eq!(codes(&world, &web), [Obp201]);
+    assert_eq!(codes(&compiled, &opens(&only_servers, "shop")), []);
+    assert_eq!(codes(&compiled, &web), [Obp201]);
     // Readable labels of one template are used together with unreadable ones of the other.
     let half = json!({"podMetadata": {"labels": {"tier": "db"}}, "readReplicas": {"template": 7}});
     assert_eq!(codes(&after(&[cluster("1", &half)]), &web), [Obp201]);
@@ -139,48 +140,56 @@ fn pods_may_carry_any_label_where_their_labels_cannot_be_read() {
 fn the_last_known_facts_count_for_what_cannot_be_read() {
     let good = json!({"podMetadata": {"labels": {"tier": "db"}}, "network": {"ingressRules": declared("web")}});
     let broken = json!({"podMetadata": {"labels": {"tier": 7}}, "network": {"ingressRules": 7}});
-    let world = after(&[cluster("1", &good), cluster("1", &broken)]);
-    assert_eq!(codes(&world, &opens(&servers(), "web")), []);
-    assert_eq!(codes(&world, &opens(&labelled("tier", "web"), "shop")), []);
+    let compiled = after(&[cluster("1", &good), cluster("1", &broken)]);
+    assert_eq!(codes(&compiled, &opens(&servers(), "web")), []);
     assert_eq!(
-        codes(&world, &opens(&labelled("tier", "db"), "shop")),
+        codes(&compiled, &opens(&labelled("tier", "web"), "shop")),
+        []
+    );
+    assert_eq!(
+        codes(&compiled, &opens(&labelled("tier", "db"), "shop")),
         [Obp201]
     );
     // Readable fields have their new values.
     let moved = json!({"podMetadata": {"labels": {"tier": "new"}}, "network": {"ingressRules": 7}});
-    let world = after(&[cluster("1", &good), cluster("1", &moved)]);
-    assert_eq!(codes(&world, &opens(&labelled("tier", "db"), "shop")), []);
+    let compiled = after(&[cluster("1", &good), cluster("1", &moved)]);
     assert_eq!(
-        codes(&world, &opens(&labelled("tier", "new"), "shop")),
+        codes(&compiled, &opens(&labelled("tier", "db"), "shop")),
+        []
+    );
+    assert_eq!(
+        codes(&compiled, &opens(&labelled("tier", "new"), "shop")),
         [Obp201]
     );
     // The last known values of a deleted cluster with that name are not used.
-    let world = after(&[cluster("1", &good), cluster("2", &broken)]);
-    assert_eq!(codes(&world, &opens(&servers(), "web")), [Obp201]);
+    let compiled = after(&[cluster("1", &good), cluster("2", &broken)]);
+    assert_eq!(codes(&compiled, &opens(&servers(), "web")), [Obp201]);
     assert_eq!(
-        codes(&world, &opens(&labelled("tier", "web"), "shop")),
+        codes(&compiled, &opens(&labelled("tier", "web"), "shop")),
         [Obp201]
     );
     // After a fix, no old values are used.
-    let world = after(&[
+    let compiled = after(&[
         cluster("1", &good),
         cluster("1", &broken),
         cluster("1", &json!({})),
     ]);
-    assert_eq!(codes(&world, &opens(&servers(), "web")), [Obp201]);
-    assert_eq!(world.snapshot.unreadable().count(), 0);
+    assert_eq!(codes(&compiled, &opens(&servers(), "web")), [Obp201]);
+    assert_eq!(compiled.snapshot.unreadable().count(), 0);
 }
 
 #[test]
 fn the_same_again_changes_nothing_and_what_is_broken_is_counted() {
     let good = cluster("1", &json!({"network": {"ingressRules": declared("web")}}));
     let broken = cluster("1", &json!({"network": {"ingressRules": 7}}));
-    let world = after(&[good, broken.clone()]);
-    let again = world.snapshot.apply([Change::Set(Object::Cluster(broken))]);
-    assert!(again.touched(&world.snapshot).is_empty());
-    let facts = world.facts("bao").expect("a namespace");
+    let compiled = after(&[good, broken.clone()]);
+    let again = compiled
+        .snapshot
+        .apply([Change::Set(Object::Cluster(broken))]);
+    assert!(again.touched(&compiled.snapshot).is_empty());
+    let facts = compiled.facts("bao").expect("a namespace");
     assert_eq!(facts.count(Kind::OpenBaoCluster), [1, 1]);
-    assert_eq!(world.snapshot.unreadable().count(), 1);
+    assert_eq!(compiled.snapshot.unreadable().count(), 1);
 }
 
 fn codes_and_paths(found: Vec<Found>) -> Vec<(Code, Level, String)> {
@@ -202,10 +211,10 @@ fn a_cluster_is_not_written_with_fields_that_cannot_be_read() {
             at("spec.replicas"),
         ]
     };
-    let world = after(&[]);
+    let compiled = after(&[]);
     let create = cluster_request(None, &broken);
     assert_eq!(
-        codes_and_paths(found(&review(&world, &create))),
+        codes_and_paths(found(&review(&compiled, &create))),
         expected(Deny)
     );
     // A stored cluster with an unchanged spec may be written.
@@ -214,7 +223,7 @@ fn a_cluster_is_not_written_with_fields_that_cannot_be_read() {
         edit.spec_changed = false;
     }
     assert_eq!(
-        codes_and_paths(found(&review(&world, &update))),
+        codes_and_paths(found(&review(&compiled, &update))),
         expected(Warn)
     );
     let repaired = Arc::new(Cluster {
@@ -222,5 +231,5 @@ fn a_cluster_is_not_written_with_fields_that_cannot_be_read() {
         ..Cluster::clone(&broken)
     });
     let repair = cluster_request(Some(&broken), &repaired);
-    assert_eq!(denied(&review(&world, &repair)), []);
+    assert_eq!(denied(&review(&compiled, &repair)), []);
 }

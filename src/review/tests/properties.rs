@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::repairs::repaired;
 use super::support::{
-    ZONES, cluster, found, managed, operator, policy, policy_request, tenant, world,
+    ZONES, cluster, compiled, found, managed, operator, policy, policy_request, tenant,
 };
 use crate::baseline::Zone;
 use crate::inventory::{Cluster, Fact, Policy};
@@ -186,7 +186,7 @@ impl Scene {
         }
     }
 
-    fn world(&self) -> CompiledSnapshot {
+    fn compiled(&self) -> CompiledSnapshot {
         let others = self.others.iter().enumerate().map(|(at, other)| {
             let mut other = Policy::clone(other);
             other.meta.name = format!("other-{at}").into();
@@ -198,7 +198,7 @@ impl Scene {
             .blind
             .then(|| policy("broken", &json!({"policyTypes": ["Sideways"]})));
         let policies: Vec<Fact<Policy>> = readable.chain(broken).collect();
-        world(&[self.cluster()], &policies)
+        compiled(&[self.cluster()], &policies)
     }
 
     fn request(&self, writer: crate::review::Writer) -> Request {
@@ -210,12 +210,12 @@ impl Scene {
 #[test]
 fn a_repaired_policy_needs_no_repair_and_keeps_what_was_added() {
     hold("repairs", CASES, Scene::of_managed, |scene| {
-        let world = scene.world();
+        let compiled = scene.compiled();
         let (before, after) = (
             scene.before.clone(),
             scene.after.clone().expect("an update"),
         );
-        let repairs = repair(&world, &scene.request(tenant())).repairs;
+        let repairs = repair(&compiled, &scene.request(tenant())).repairs;
         let fixed = Arc::new(repaired(&after, &repairs));
         let again = policy_request(
             tenant(),
@@ -223,7 +223,7 @@ fn a_repaired_policy_needs_no_repair_and_keeps_what_was_added() {
             before.map(Fact::Read),
             Some(Fact::Read(fixed.clone())),
         );
-        let left = repair(&world, &again).repairs;
+        let left = repair(&compiled, &again).repairs;
         if !left.is_empty() {
             return Err(format!("after {repairs:?} still {left:?}"));
         }
@@ -240,7 +240,7 @@ fn a_repaired_policy_needs_no_repair_and_keeps_what_was_added() {
             return Ok(());
         }
         // If the old policy was complete, no repairable finding is left that denies.
-        let verdict = review(&world, &again);
+        let verdict = review(&compiled, &again);
         let wrong = verdict
             .findings
             .iter()
@@ -261,8 +261,8 @@ fn a_review_is_deterministic_and_replays_whatever_it_shows() {
     hold("determinism", CASES, scene, |scene| {
         let request = scene.request(tenant());
         let (first, second) = (
-            review(&scene.world(), &request),
-            review(&scene.world(), &request),
+            review(&scene.compiled(), &request),
+            review(&scene.compiled(), &request),
         );
         let sorted = first
             .findings
@@ -285,8 +285,8 @@ fn the_operator_is_never_denied() {
         }
     };
     hold("operator", CASES, scene, |scene| {
-        let verdict = review(&scene.world(), &scene.request(operator()));
-        let mutated = !repair(&scene.world(), &scene.request(operator()))
+        let verdict = review(&scene.compiled(), &scene.request(operator()));
+        let mutated = !repair(&scene.compiled(), &scene.request(operator()))
             .repairs
             .is_empty();
         if verdict.outcome() == Outcome::Deny || mutated {
@@ -303,7 +303,7 @@ fn what_the_operator_renders_has_no_findings() {
         let own = Fact::Read(Arc::new(managed(&cluster(network), *pods)));
         let name = pods.policy_name("bao").expect("a zone of a cluster");
         for policies in [vec![], vec![own.clone()]] {
-            let known = world(&[cluster(network)], &policies);
+            let known = compiled(&[cluster(network)], &policies);
             let request = policy_request(tenant(), &name, None, Some(own.clone()));
             let verdict = found(&review(&known, &request));
             if !verdict.is_empty() {
@@ -334,7 +334,7 @@ fn a_rule_added_never_cuts() {
         scene
     };
     hold("a rule added", CASES, scene, |scene| {
-        let verdict = review(&scene.world(), &scene.request(tenant()));
+        let verdict = review(&scene.compiled(), &scene.request(tenant()));
         let cuts = |code: Code| matches!(code, Code::Obp101 | Code::Obp102);
         let wrong = verdict.findings.iter().find(|finding| cuts(finding.code));
         wrong.map_or(Ok(()), |wrong| Err(format!("{wrong:?}")))
@@ -358,7 +358,7 @@ fn removing_isolation_is_always_seen() {
         scene
     };
     hold("isolation", 300, scene, |scene| {
-        let verdict = review(&scene.world(), &scene.request(tenant()));
+        let verdict = review(&scene.compiled(), &scene.request(tenant()));
         let seen = verdict
             .findings
             .iter()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::limit::namespace;
-use super::support::{cluster, cluster_named, plain, policy, world};
+use super::support::{cluster, cluster_named, compiled, plain, policy};
 use crate::config::{Baseline, ReviewConfig};
 use crate::inventory::{Change, Object};
 use crate::review::CompiledSnapshot;
@@ -15,9 +15,9 @@ fn under(known: &CompiledSnapshot, config: ReviewConfig) -> CompiledSnapshot {
 }
 
 /// All compiled data, for comparison.
-fn compiled(world: &CompiledSnapshot) -> String {
-    let names = world.snapshot.namespaces.keys();
-    let all: Vec<_> = names.map(|name| world.perimeters(name)).collect();
+fn dump(compiled: &CompiledSnapshot) -> String {
+    let names = compiled.snapshot.namespaces.keys();
+    let all: Vec<_> = names.map(|name| compiled.perimeters(name)).collect();
     format!("{all:?}")
 }
 
@@ -26,7 +26,7 @@ fn equal_settings_take_over_what_is_compiled() {
     let known = plain();
     let again = under(&known, (*known.config).clone());
     for name in known.snapshot.namespaces.keys() {
-        let [before, after] = [&known, &again].map(|world| world.perimeters(name).as_ptr());
+        let [before, after] = [&known, &again].map(|compiled| compiled.perimeters(name).as_ptr());
         assert_eq!(before, after, "{name}");
     }
 }
@@ -60,8 +60,8 @@ fn other_settings_leave_nothing_of_what_was_compiled_under_the_old_ones() {
             CompiledSnapshot::compile(None, Arc::clone(&known.snapshot), Arc::new(config.clone()));
         let next = under(&known, config);
         // Too much to be printed.
-        assert!(compiled(&next) == compiled(&fresh), "{:?}", next.config);
-        assert!(compiled(&next) != compiled(&known), "{:?}", next.config);
+        assert!(dump(&next) == dump(&fresh), "{:?}", next.config);
+        assert!(dump(&next) != dump(&known), "{:?}", next.config);
     }
 }
 
@@ -75,9 +75,9 @@ fn left_in_memory(clusters: usize) -> i64 {
     )];
     let name = |at: usize| cluster_named(&format!("c{at}"), &json!({}));
     let clusters: Vec<_> = (0..clusters).map(name).collect();
-    let mut compiled = None;
-    let counted = allocation_counter::measure(|| compiled = Some(world(&clusters, &large)));
-    drop(compiled);
+    let mut next = None;
+    let counted = allocation_counter::measure(|| next = Some(compiled(&clusters, &large)));
+    drop(next);
     counted.bytes_current
 }
 
@@ -94,12 +94,12 @@ fn the_regions_of_policies_are_kept_while_other_objects_of_the_namespace_change(
     let bao = cluster(&json!({}));
     let rules: Vec<_> = (0..10_000).map(|_| json!({})).collect();
     let large = policy("large", &json!({"podSelector": {}, "ingress": rules}));
-    let known = world(&[bao], &[large]);
+    let known = compiled(&[bao], &[large]);
     let small = policy("small", &json!({"podSelector": {}}));
     let next = known.snapshot.apply([Change::Set(Object::Policy(small))]);
-    let mut compiled = None;
+    let mut renewed = None;
     let counted = allocation_counter::measure(|| {
-        compiled = Some(CompiledSnapshot::compile(
+        renewed = Some(CompiledSnapshot::compile(
             Some(&known),
             next.into(),
             known.config.clone(),
@@ -111,5 +111,5 @@ fn the_regions_of_policies_are_kept_while_other_objects_of_the_namespace_change(
     let next = known.snapshot.apply([Change::Set(Object::Policy(other))]);
     let next = CompiledSnapshot::compile(Some(&known), next.into(), known.config.clone());
     let fresh = CompiledSnapshot::compile(None, next.snapshot.clone(), known.config.clone());
-    assert!(self::compiled(&next) == self::compiled(&fresh));
+    assert!(dump(&next) == dump(&fresh));
 }

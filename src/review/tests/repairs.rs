@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::properties::network;
-use super::support::{cluster, managed_in, policy_request, tenant, world_in};
+use super::support::{cluster, compiled_in, managed_in, policy_request, tenant};
 use crate::baseline::Zone;
 use crate::config::{Baseline, ReviewConfig};
 use crate::inventory::{Fact, Policy};
@@ -27,9 +27,9 @@ struct Damage {
 }
 
 impl Damage {
-    fn world(&self) -> CompiledSnapshot {
+    fn compiled(&self) -> CompiledSnapshot {
         let own = Fact::Read(Arc::new(self.before.clone()));
-        world_in(&self.config, &[cluster(&self.network)], &[own])
+        compiled_in(&self.config, &[cluster(&self.network)], &[own])
     }
 
     fn roll(dice: &mut Dice<'_>) -> Self {
@@ -47,18 +47,18 @@ impl Damage {
             pods,
             before,
         };
-        let world = damage.world();
+        let compiled = damage.compiled();
         for _ in 0..=dice.roll(4) {
-            damage.once(dice, &world);
+            damage.once(dice, &compiled);
         }
         damage
     }
 
-    fn once(&mut self, dice: &mut Dice<'_>, world: &CompiledSnapshot) {
+    fn once(&mut self, dice: &mut Dice<'_>, compiled: &CompiledSnapshot) {
         let direction = dice.pick(&Direction::ALL);
         let kind = dice.roll(8);
         let added = match kind {
-            5 => self.permitted(dice, world, direction),
+            5 => self.permitted(dice, compiled, direction),
             6 => Some(stranger()),
             _ => None,
         };
@@ -88,10 +88,10 @@ impl Damage {
     fn permitted(
         &self,
         dice: &mut Dice<'_>,
-        world: &CompiledSnapshot,
+        compiled: &CompiledSnapshot,
         direction: Direction,
     ) -> Option<Rule> {
-        let perimeter = world.perimeters("bao").first().expect("a cluster");
+        let perimeter = compiled.perimeters("bao").first().expect("a cluster");
         let zone = perimeter.zones.iter().find(|zone| zone.pods == self.pods);
         let entries = zone.expect("a zone").ceiling(direction);
         let mut rule = (!entries.is_empty()).then(|| Rule::clone(&dice.pick(entries).rule))?;
@@ -164,12 +164,12 @@ pub(super) fn repaired(policy: &Policy, repairs: &[Repair]) -> Policy {
 fn what_is_taken_away_comes_back_in_its_old_place() {
     let whole = Cell::new(0);
     hold("losses", 600, loss, |damage| {
-        let world = damage.world();
+        let compiled = damage.compiled();
         let name = damage.before.meta.name.clone();
         let fact = |policy: &Policy| Some(Fact::Read(Arc::new(policy.clone())));
         let request =
             |after: &Policy| policy_request(tenant(), &name, fact(&damage.before), fact(after));
-        let repairs = repair(&world, &request(&damage.after)).repairs;
+        let repairs = repair(&compiled, &request(&damage.after)).repairs;
         let fixed = repaired(&damage.after, &repairs);
         if fixed.policy_types != damage.before.policy_types {
             return Err(format!("other types after {repairs:?}"));
@@ -180,7 +180,7 @@ fn what_is_taken_away_comes_back_in_its_old_place() {
                 return Err(format!("a rule is in another place after {repairs:?}"));
             }
         }
-        let again = repair(&world, &request(&fixed)).repairs;
+        let again = repair(&compiled, &request(&fixed)).repairs;
         whole.set(whole.get() + u32::from(!repairs.is_empty() && fixed == damage.before));
         if again.is_empty() {
             Ok(())
@@ -215,13 +215,13 @@ fn other_pods() -> [Selector; 4] {
 #[test]
 fn damage_is_repaired_to_a_state_without_findings_or_denied_with_a_connection() {
     hold("damage", 1200, Damage::roll, |damage| {
-        let world = damage.world();
+        let compiled = damage.compiled();
         let name = damage.before.meta.name.clone();
         let request = |after: &Policy| {
             let fact = |policy: &Policy| Some(Fact::Read(Arc::new(policy.clone())));
             policy_request(tenant(), &name, fact(&damage.before), fact(after))
         };
-        let repairs = repair(&world, &request(&damage.after)).repairs;
+        let repairs = repair(&compiled, &request(&damage.after)).repairs;
         let fixed = repaired(&damage.after, &repairs);
         for direction in Direction::ALL {
             let kept = damage.after.rules(direction);
@@ -229,7 +229,7 @@ fn damage_is_repaired_to_a_state_without_findings_or_denied_with_a_connection() 
                 return Err(format!("a rule is gone or moved after {repairs:?}"));
             }
         }
-        let verdict = review(&world, &request(&fixed));
+        let verdict = review(&compiled, &request(&fixed));
         let shown = verdict
             .findings
             .iter()
@@ -259,10 +259,14 @@ fn a_policy_that_was_left_whole_is_not_touched() {
             };
             let cluster = cluster(&json!({}));
             let whole = Fact::Read(Arc::new(managed_in(&config, &cluster, *pods)));
-            let world = world_in(&config, &[cluster], std::slice::from_ref(&whole));
+            let compiled = compiled_in(&config, &[cluster], std::slice::from_ref(&whole));
             let name = pods.policy_name("bao").expect("a zone of a cluster");
             let request = policy_request(tenant(), &name, Some(whole.clone()), Some(whole));
-            assert_eq!(repair(&world, &request).repairs, [], "{baseline} {pods:?}");
+            assert_eq!(
+                repair(&compiled, &request).repairs,
+                [],
+                "{baseline} {pods:?}"
+            );
         }
     }
 }

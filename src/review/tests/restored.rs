@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::support::{
-    Found, ZONES, cluster_request, config_of, found, managed, operator, owned, policy,
-    policy_request, reference, row, tenant, world_under,
+    Found, ZONES, cluster_request, compiled_under, config_of, found, managed, operator, owned,
+    policy, policy_request, reference, row, tenant,
 };
 use crate::config::Baseline::{self, Next, V01};
 use crate::inventory::{Cluster, Fact, Kind, Policy, read};
@@ -47,10 +47,10 @@ fn updated_by(
     to: &Arc<Cluster>,
 ) -> Vec<Found> {
     let own = fact(owned(managed(from, ZONES[0])));
-    let world = world_under(config_of(baseline), std::slice::from_ref(from), &[own]);
+    let compiled = compiled_under(config_of(baseline), std::slice::from_ref(from), &[own]);
     let mut request = cluster_request(Some(from), to);
     request.writer = writer;
-    found(&review(&world, &request))
+    found(&review(&compiled, &request))
 }
 
 #[test]
@@ -59,11 +59,11 @@ fn obp102_only_the_operator_marks_a_cluster_as_restored() {
     assert_eq!(updated_by(tenant(), Next, &plain(), &marked()), expected);
     assert_eq!(updated_by(operator(), Next, &plain(), &marked()), []);
     // On a new cluster too: the operator renders no policies for it.
-    let world = world_under(config_of(Next), &[], &[]);
+    let compiled = compiled_under(config_of(Next), &[], &[]);
     let mut request = cluster_request(None, &marked());
-    assert_eq!(found(&review(&world, &request)), expected);
+    assert_eq!(found(&review(&compiled, &request)), expected);
     request.writer = operator();
-    assert_eq!(found(&review(&world, &request)), []);
+    assert_eq!(found(&review(&compiled, &request)), []);
     // An existing annotation, or its removal, changes nothing.
     assert_eq!(updated_by(tenant(), Next, &marked(), &marked()), []);
     assert_eq!(updated_by(tenant(), Next, &marked(), &plain()), []);
@@ -87,11 +87,11 @@ fn obp403_the_mark_waits_for_the_facts_too() {
 fn obp101_the_annotation_lifts_the_floor_in_the_newest_baseline_only() {
     let cut = |baseline| -> Vec<Code> {
         let own = owned(managed(&marked(), ZONES[0]));
-        let world = world_under(config_of(baseline), &[marked()], &[fact(own.clone())]);
+        let compiled = compiled_under(config_of(baseline), &[marked()], &[fact(own.clone())]);
         let mut without = own.clone();
         without.egress.clear();
         let request = policy_request(tenant(), OWN, Some(fact(own)), Some(fact(without)));
-        let found = found(&review(&world, &request)).into_iter();
+        let found = found(&review(&compiled, &request)).into_iter();
         found.map(|found| found.0).collect()
     };
     assert_eq!(cut(V01), [Obp101; 3]);
@@ -105,8 +105,8 @@ fn obp203_names_the_managed_policies_of_a_cluster_without_rendered_ones() {
         &json!({"podSelector": {"matchLabels": {"openbao.org/cluster": "bao"}}, "ingress": [{}]}),
     );
     let create = |baseline, cluster: &Arc<Cluster>, policy: &Fact<Policy>| {
-        let world = world_under(config_of(baseline), &[], std::slice::from_ref(policy));
-        let mut found = found(&review(&world, &cluster_request(None, cluster)));
+        let compiled = compiled_under(config_of(baseline), &[], std::slice::from_ref(policy));
+        let mut found = found(&review(&compiled, &cluster_request(None, cluster)));
         found.retain(|found| found.0 != Obp102);
         found
     };

@@ -133,7 +133,7 @@ impl Place {
         rendered(pods, &facts).expect("a zone of a cluster")
     }
 
-    fn world(&self) -> CompiledSnapshot {
+    fn compiled(&self) -> CompiledSnapshot {
         let mut objects = vec![Object::ApiServer(self.api_server.clone())];
         if self.pods != Zone::Controller {
             objects.push(Object::Cluster(Fact::Read(self.cluster())));
@@ -170,7 +170,7 @@ impl Place {
                 spec_changed: true,
             }),
         };
-        let verdict = review(&self.world(), &request);
+        let verdict = review(&self.compiled(), &request);
         assert_eq!(verdict.unreplayed, 0, "{verdict:?}");
         verdict
     }

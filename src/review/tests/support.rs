@@ -85,17 +85,17 @@ pub(super) fn reference(kind: Kind, name: &str) -> ObjectRef {
 }
 
 /// Facts with these clusters and policies.
-pub(super) fn world(clusters: &[Arc<Cluster>], policies: &[Fact<Policy>]) -> CompiledSnapshot {
-    world_under(ReviewConfig::default(), clusters, policies)
+pub(super) fn compiled(clusters: &[Arc<Cluster>], policies: &[Fact<Policy>]) -> CompiledSnapshot {
+    compiled_under(ReviewConfig::default(), clusters, policies)
 }
 
 /// The same with other settings.
-pub(super) fn world_in(
+pub(super) fn compiled_in(
     config: &ReviewConfig,
     clusters: &[Arc<Cluster>],
     policies: &[Fact<Policy>],
 ) -> CompiledSnapshot {
-    world_under(config.clone(), clusters, policies)
+    compiled_under(config.clone(), clusters, policies)
 }
 
 /// Settings with a baseline.
@@ -107,7 +107,7 @@ pub(super) fn config_of(baseline: Baseline) -> ReviewConfig {
 }
 
 /// Facts with these clusters and policies, and these settings.
-pub(super) fn world_under(
+pub(super) fn compiled_under(
     config: ReviewConfig,
     clusters: &[Arc<Cluster>],
     policies: &[Fact<Policy>],
@@ -131,7 +131,7 @@ pub(super) fn plain() -> CompiledSnapshot {
 pub(super) fn plain_with(others: &[Fact<Policy>]) -> CompiledSnapshot {
     let bao = cluster(&json!({}));
     let own = ZONES.map(|pods| Fact::Read(owned(managed(&bao, pods)).into()));
-    world(&[bao], &[&own[..], others].concat())
+    compiled(&[bao], &[&own[..], others].concat())
 }
 
 pub(super) fn tenant() -> Writer {
@@ -220,20 +220,20 @@ fn operation(before: bool, after: bool) -> Operation {
 }
 
 /// A tenant's creation of a policy.
-pub(super) fn created(world: &CompiledSnapshot, name: &str, spec: &Value) -> Verdict {
+pub(super) fn created(compiled: &CompiledSnapshot, name: &str, spec: &Value) -> Verdict {
     let after = Some(policy(name, spec));
-    review(world, &policy_request(tenant(), name, None, after))
+    review(compiled, &policy_request(tenant(), name, None, after))
 }
 
 /// A tenant's update of a policy.
 pub(super) fn updated(
-    world: &CompiledSnapshot,
+    compiled: &CompiledSnapshot,
     name: &str,
     before: Fact<Policy>,
     after: Fact<Policy>,
 ) -> Verdict {
     review(
-        world,
+        compiled,
         &policy_request(tenant(), name, Some(before), Some(after)),
     )
 }

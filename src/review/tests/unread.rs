@@ -16,7 +16,7 @@ use crate::rules::Level::Warn;
 const OWN: &str = "bao-network-policy";
 
 /// Cluster `bao` with this additional metadata, and its rendered policy.
-fn world(meta: &Value) -> CompiledSnapshot {
+fn compiled(meta: &Value) -> CompiledSnapshot {
     let mut written = json!({"apiVersion": "openbao.org/v1beta1", "kind": "OpenBaoCluster",
         "metadata": {"name": "bao", "namespace": "bao"}});
     let fields = written["metadata"].as_object_mut().expect("an object");
@@ -41,8 +41,8 @@ fn create() -> Request {
 
 #[test]
 fn a_policy_that_may_select_its_pods_is_denied_whatever_it_opens() {
-    let world = world(&json!({}));
-    assert_eq!(denied(&review(&world, &create())), [Obp403]);
+    let compiled = compiled(&json!({}));
+    assert_eq!(denied(&review(&compiled, &create())), [Obp403]);
     for pods in [
         json!({"matchLabels": {"app": "web"}}),
         json!({"matchLabels": {"openbao-active": "true"}}),
@@ -53,35 +53,35 @@ fn a_policy_that_may_select_its_pods_is_denied_whatever_it_opens() {
             &json!({"podSelector": pods, "policyTypes": ["Egress"]}),
         );
         let request = policy_request(tenant(), "narrow", None, Some(narrow));
-        assert_eq!(denied(&review(&world, &request)), [Obp403], "{pods}");
+        assert_eq!(denied(&review(&compiled, &request)), [Obp403], "{pods}");
     }
     for other in ["web", "postgres"] {
         let pods = json!({"matchLabels": {"app.kubernetes.io/name": other}});
         let other = policy("other", &json!({"podSelector": pods, "ingress": [{}]}));
         let request = policy_request(tenant(), "other", None, Some(other));
-        assert!(review(&world, &request).findings.is_empty());
+        assert!(review(&compiled, &request).findings.is_empty());
     }
 }
 
 #[test]
 fn its_managed_policy_goes_with_it_and_not_before() {
     let delete = policy_request(tenant(), OWN, Some(own()), None);
-    assert_eq!(denied(&review(&world(&json!({})), &delete)), [Obp403]);
-    let going = world(&json!({"deletionTimestamp": "2026-11-30T00:00:00Z"}));
+    assert_eq!(denied(&review(&compiled(&json!({})), &delete)), [Obp403]);
+    let going = compiled(&json!({"deletionTimestamp": "2026-11-30T00:00:00Z"}));
     assert!(review(&going, &delete).findings.is_empty());
 }
 
 #[test]
 fn the_operator_is_warned_and_nothing_is_repaired() {
-    let world = world(&json!({}));
+    let compiled = compiled(&json!({}));
     let bare = policy(
         OWN,
         &json!({"podSelector": {"matchLabels": {"openbao.org/cluster": "bao"}}}),
     );
     let write = |writer| policy_request(writer, OWN, Some(own()), Some(bare.clone()));
-    let verdict = review(&world, &write(operator()));
+    let verdict = review(&compiled, &write(operator()));
     assert_eq!(found(&verdict), [row(Obp403, Warn, "metadata", "")]);
-    assert!(repair(&world, &write(tenant())).repairs.is_empty());
+    assert!(repair(&compiled, &write(tenant())).repairs.is_empty());
 }
 
 #[test]
@@ -93,22 +93,22 @@ fn a_right_on_the_cluster_lets_maintenance_pass() {
             "spec": {"podSelector": {}, "ingress": [{}]}});
         edit.after = Some(read::policy(marked.to_string().as_bytes(), &edit.object));
     }
-    let world = world(&json!({}));
-    let missing_permission = review(&world, &request).missing_permission;
+    let compiled = compiled(&json!({}));
+    let missing_permission = review(&compiled, &request).missing_permission;
     let asked = missing_permission
         .as_ref()
         .and_then(|missing_permission| missing_permission.clusters());
     request.writer.grants = asked.expect("a right to ask for").clone();
-    assert_eq!(denied(&review(&world, &request)), []);
+    assert_eq!(denied(&review(&compiled, &request)), []);
 }
 
 #[test]
 fn the_audit_says_it_once_of_the_cluster() {
-    let findings = audit_namespace(&world(&json!({})), "bao");
+    let findings = audit_namespace(&compiled(&json!({})), "bao");
     let codes: Vec<_> = findings.iter().map(|one| (one.code, one.level)).collect();
     assert_eq!(codes, [(Obp401, Warn)], "{findings:?}");
     assert!(findings[0].help.contains("upgrade openbao-perimeter"));
     let mut request = create();
     request.point = EnforcementPoint::Audit;
-    assert!(review(&world(&json!({})), &request).findings.is_empty());
+    assert!(review(&compiled(&json!({})), &request).findings.is_empty());
 }

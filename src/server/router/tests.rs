@@ -44,7 +44,7 @@ fn pigeons(holes: usize) -> Value {
 }
 
 /// One cluster that admits all pods of its namespace, in many small rules.
-fn world() -> CompiledSnapshot {
+fn compiled() -> CompiledSnapshot {
     let rules = json!([{"from": pigeons(6), "ports": [{"port": 8200}]}]);
     let cluster = json!({"apiVersion": "openbao.org/v1alpha1", "kind": "OpenBaoCluster",
         "metadata": {"name": "bao", "namespace": "shop"}, "spec": {"network": {"ingressRules": rules}}});
@@ -88,7 +88,7 @@ fn specs() -> [Value; 2] {
 #[tokio::test]
 async fn a_small_review_with_a_long_proof_is_repeated_whole_and_keeps_no_other_waiting() {
     let state = state();
-    state.admission.publish(world());
+    state.admission.publish(compiled());
     let [long, short] = specs();
     let go_on = busy(&state).await;
     let late = answer(&state, "100ms", &long).await;
@@ -104,7 +104,7 @@ async fn a_small_review_with_a_long_proof_is_repeated_whole_and_keeps_no_other_w
 #[tokio::test]
 async fn probes_and_metrics_answer_while_long_reviews_wait() {
     let state = state();
-    state.admission.publish(world());
+    state.admission.publish(compiled());
     let certificates = Ephemeral::make().unwrap().served;
     let certificates = Certificates::new(certificates, Arc::clone(&state.metrics));
     let readiness = Readiness::new(Arc::clone(&state.admission), Arc::new(certificates), None);
@@ -129,7 +129,7 @@ async fn probes_and_metrics_answer_while_long_reviews_wait() {
 #[tokio::test]
 async fn a_brief_answer_is_that_with_the_whole_budget_or_none() {
     let admission = Admission::default();
-    admission.publish(world());
+    admission.publish(compiled());
     let [long, short] = specs();
     for (spec, is_brief) in [(long, false), (short, true)] {
         let body = body(&spec);

@@ -55,7 +55,7 @@ fn stored(case: &Case) -> Snapshot {
         .apply(objects.map(Change::Set))
 }
 
-fn world(config: &Arc<ReviewConfig>, snapshot: Snapshot) -> CompiledSnapshot {
+fn compiled(config: &Arc<ReviewConfig>, snapshot: Snapshot) -> CompiledSnapshot {
     CompiledSnapshot::compile(None, Arc::new(snapshot), Arc::clone(config))
 }
 
@@ -98,20 +98,20 @@ pub(super) fn offline(case: &Case) -> Offline {
     };
     let gone = before.keys().cloned().map(Change::Remove);
     let there = stored(case).apply(gone);
-    let final_world = world(&config, there.apply(set(&after)));
+    let final_state = compiled(&config, there.apply(set(&after)));
     let edit = only(
         case,
-        offline::edit_between(&final_world, &writer, &before, &after, &respecified(case)),
+        offline::edit_between(&final_state, &writer, &before, &after, &respecified(case)),
     );
     let is_managed = |object: &Object| {
         let name = object.reference();
-        let mut clusters = final_world.perimeters(&name.namespace).iter();
+        let mut clusters = final_state.perimeters(&name.namespace).iter();
         clusters.any(|cluster| cluster.managed(&name.name).is_some())
     };
     if case.header.dump {
-        let worlds = [&after, &Objects::new()];
+        let states = [&after, &Objects::new()];
         let [all, beside] =
-            worlds.map(|objects| world(&config, there.apply(set(objects))).as_stored());
+            states.map(|objects| compiled(&config, there.apply(set(objects))).as_stored());
         let reviewed = offline::final_state(&all, &beside, &writer, &after, Missing::Absent);
         let state = only(case, reviewed);
         return Offline { edit, state };
@@ -123,10 +123,10 @@ pub(super) fn offline(case: &Case) -> Offline {
             .clone()
             .into_iter()
             .filter(|(_, object)| !is_policy(object));
-        let beside = world(&config, there.apply(set(&others.collect())));
+        let beside = compiled(&config, there.apply(set(&others.collect())));
         let state = only(
             case,
-            offline::final_state(&final_world, &beside, &writer, &after, Missing::Rendered),
+            offline::final_state(&final_state, &beside, &writer, &after, Missing::Rendered),
         );
         let of_writes = state.findings.iter();
         let of_writes = of_writes.filter(|finding| finding.code.as_str() != OF_A_STATE);
@@ -234,7 +234,7 @@ fn asked(
 ) -> Value {
     let admission = Admission::new(Arc::clone(config));
     if let Some(snapshot) = snapshot {
-        admission.publish(world(config, snapshot));
+        admission.publish(compiled(config, snapshot));
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

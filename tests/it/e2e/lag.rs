@@ -148,11 +148,15 @@ impl Server {
     /// Releases delayed events until all these clusters are known.
     async fn catch_up(&self, namespaces: &[String]) {
         self.lags.store(false, Ordering::Relaxed);
-        let knows = |world: &CompiledSnapshot| {
+        let knows = |compiled: &CompiledSnapshot| {
             let mut all = namespaces.iter();
-            all.all(|namespace| world.snapshot.cluster(namespace, "bao").is_some())
+            all.all(|namespace| compiled.snapshot.cluster(namespace, "bao").is_some())
         };
-        while !self.admission.compiled().is_some_and(|world| knows(&world)) {
+        while !self
+            .admission
+            .compiled()
+            .is_some_and(|compiled| knows(&compiled))
+        {
             sleep(Duration::from_millis(10)).await;
         }
         self.lags.store(true, Ordering::Relaxed);

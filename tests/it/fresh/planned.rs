@@ -40,8 +40,8 @@ fn scene(known: Vec<Object>, real: Option<Vec<Object>>) -> Scene {
         baseline: Baseline::Next,
         ..ReviewConfig::default()
     };
-    let world = CompiledSnapshot::compile(None, Arc::new(snapshot), Arc::new(config));
-    scene.admission.publish(world);
+    let compiled = CompiledSnapshot::compile(None, Arc::new(snapshot), Arc::new(config));
+    scene.admission.publish(compiled);
     scene
 }
 

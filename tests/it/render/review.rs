@@ -113,7 +113,7 @@ fn any_cluster() -> impl Strategy<Value = Value> {
     )
 }
 
-fn world(objects: &[Object], era: &str) -> CompiledSnapshot {
+fn compiled(objects: &[Object], era: &str) -> CompiledSnapshot {
     let server = [Object::ApiServer(vec![SERVICE.into()])];
     let changes = objects.iter().cloned().chain(server).map(Change::Set);
     let snapshot = Snapshot::default().apply(changes);
@@ -127,7 +127,7 @@ fn tenant() -> Writer {
     }
 }
 
-fn created(world: &CompiledSnapshot, policy: &Arc<Policy>) -> Vec<Finding> {
+fn created(compiled: &CompiledSnapshot, policy: &Arc<Policy>) -> Vec<Finding> {
     let object = Object::Policy(Fact::Read(policy.clone())).reference();
     let edit = Edit {
         object,
@@ -141,7 +141,7 @@ fn created(world: &CompiledSnapshot, policy: &Arc<Policy>) -> Vec<Finding> {
         point: EnforcementPoint::Webhook,
         subject: Subject::Policy(edit),
     };
-    review(world, &request).findings
+    review(compiled, &request).findings
 }
 
 /// Findings that must not occur: denials, and all findings about floor and ceiling.
@@ -163,7 +163,7 @@ proptest! {
             let text = printed(&manifest, &config(era), &[SERVICE.into()]).unwrap();
             let cluster = read::object(&manifest).unwrap();
             let policies: Vec<Object> = documents(&text).iter().map(|value| read::object(value).unwrap()).collect();
-            let alone = world(std::slice::from_ref(&cluster), era);
+            let alone = compiled(std::slice::from_ref(&cluster), era);
             for policy in &policies {
                 let Object::Policy(Fact::Read(policy)) = policy else { panic!("{policy:?}") };
                 let wrong = wrong(&created(&alone, policy));
@@ -171,7 +171,7 @@ proptest! {
             }
             let all: Vec<Object> = policies.into_iter().chain([cluster]).collect();
             let objects: Objects = all.iter().map(|object| (object.reference(), object.clone())).collect();
-            for reviewed in offline::final_state(&world(&all, era), &alone, &tenant(), &objects, Missing::Rendered) {
+            for reviewed in offline::final_state(&compiled(&all, era), &alone, &tenant(), &objects, Missing::Rendered) {
                 let found = reviewed.verdict.findings;
                 let wrong = if reviewed.object.kind.as_str() == "NetworkPolicy" {
                     wrong(&found)

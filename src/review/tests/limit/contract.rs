@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::super::support::{
-    cluster_named, cluster_request, config_of, created, row, servers, world_under,
+    cluster_named, cluster_request, compiled_under, config_of, created, row, servers,
 };
 use super::operator::accepts;
 use super::{
@@ -76,8 +76,8 @@ fn a_denied_policy_is_told_to_be_declared_where_the_contract_takes_it() {
     let bao = [cluster_named("bao", &spec)];
     let open = |from: Value| json!({"podSelector": servers(), "ingress": [{"from": from, "ports": [{"port": 8200}]}]});
     let remedies_of = |baseline, from: Value| {
-        let world = world_under(config_of(baseline), &bao, &[]);
-        let verdict = created(&world, "open", &open(from));
+        let compiled = compiled_under(config_of(baseline), &bao, &[]);
+        let verdict = created(&compiled, "open", &open(from));
         let remedies = verdict.findings[0].remedies.iter();
         let lines = remedies.map(|remedy| (remedy.lines().0, remedy.yaml()));
         lines.collect::<Vec<_>>()
@@ -263,8 +263,11 @@ fn raw_ingress_rules_are_told_to_be_trusted_peers_that_the_contract_takes() {
         let rule = |from: &Value| json!({"from": from, "ports": [{"port": 8200}]});
         let rules = [rule(&json!([{"podSelector": {}}])), rule(&from)];
         let spec = hardened_spec(&json!({"ingressRules": rules}));
-        let world = world_under(config_of(Next), &[], &[]);
-        let verdict = review(&world, &cluster_request(None, &cluster_named("bao", &spec)));
+        let compiled = compiled_under(config_of(Next), &[], &[]);
+        let verdict = review(
+            &compiled,
+            &cluster_request(None, &cluster_named("bao", &spec)),
+        );
         let mut findings = verdict.findings.into_iter();
         let found = findings.find(|finding| finding.path == "spec.network.ingressRules");
         found

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::super::support::{
-    Found, ZONES, cluster, cluster_named, cluster_request, created, denied, found, managed,
-    plain_with, policy, reference, row, servers, without_advice, world,
+    Found, ZONES, cluster, cluster_named, cluster_request, compiled, created, denied, found,
+    managed, plain_with, policy, reference, row, servers, without_advice,
 };
 use super::{FIRST_INGRESS, api, block, ingress, namespace, to_bao};
 use crate::config::ReviewConfig;
@@ -33,7 +33,10 @@ fn written(
     after: &Arc<Cluster>,
 ) -> Verdict {
     let stored: Vec<_> = before.cloned().into_iter().collect();
-    review(&world(&stored, policies), &cluster_request(before, after))
+    review(
+        &compiled(&stored, policies),
+        &cluster_request(before, after),
+    )
 }
 
 fn shown() -> Found {
@@ -187,8 +190,8 @@ fn only_new_problems_of_a_stored_cluster_deny() {
             // Replicas are part of the spec that the API server stores.
             edit.spec_changed = true;
         }
-        let world = world(std::slice::from_ref(&stored), &policies);
-        let findings = found(&review(&world, &request));
+        let compiled = compiled(std::slice::from_ref(&stored), &policies);
+        let findings = found(&review(&compiled, &request));
         assert_eq!(without_advice(findings), expected);
     }
     let worse = json!({"from": everyone, "ports": [{"port": 9000}]});
@@ -315,13 +318,13 @@ fn a_policy_that_is_too_hard_blocks_the_cluster_and_no_other_policy() {
     let hard = json!({"podSelector": servers(), "ingress": [{"from": [{"namespaceSelector": {}}], "ports": api()}]});
     let bao = cluster(&json!({}));
     let tight = |policies: &[Fact<Policy>]| -> CompiledSnapshot {
-        let mut world = world(std::slice::from_ref(&bao), policies);
+        let mut compiled = compiled(std::slice::from_ref(&bao), policies);
         let config = ReviewConfig {
             proof_budget: 4,
             ..ReviewConfig::default()
         };
-        world.config = config.into();
-        world
+        compiled.config = config.into();
+        compiled
     };
     let others = [policy("hard", &hard)];
     let request = cluster_request(None, &bao);
@@ -337,7 +340,7 @@ fn a_policy_that_is_too_hard_blocks_the_cluster_and_no_other_policy() {
     let easy = json!({"podSelector": servers(), "ingress": [{"from": [namespace("kube-system")], "ports": api()}]});
     assert_eq!(denied(&created(&tight(&others), "easy", &easy)), []);
     // With a budget it is decided.
-    let roomy = world(std::slice::from_ref(&bao), &others);
+    let roomy = compiled(std::slice::from_ref(&bao), &others);
     assert_eq!(found(&review(&roomy, &request)), [shown()]);
 }
 
@@ -358,7 +361,7 @@ fn a_cluster_that_could_not_be_read_is_fixed_where_a_policy_violates_its_ceiling
             edit.before = Some(broken.clone());
             edit.spec_changed = true;
         }
-        let verdict = review(&world(&[], &policies), &request);
+        let verdict = review(&compiled(&[], &policies), &request);
         assert_eq!(found(&verdict), [warned()], "{selector}");
     }
 }

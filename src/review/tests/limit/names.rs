@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::support::{
-    Found, cluster_named, cluster_request, config_of, found, row, world_under,
+    Found, cluster_named, cluster_request, compiled_under, config_of, found, row,
 };
 use super::specified;
 use crate::config::Baseline::{self, Classic, Next, V01};
@@ -63,15 +63,15 @@ fn obp301_a_clusters_name_that_no_label_can_hold() {
     for baseline in Baseline::ALL {
         for (length, code) in [(63, None), (64, Some(Obp301)), (240, Some(Obp301))] {
             let cluster = cluster_named(&"a".repeat(length), &json!({}));
-            let world = world_under(config_of(baseline), &[], &[]);
-            let verdict = review(&world, &cluster_request(None, &cluster));
+            let compiled = compiled_under(config_of(baseline), &[], &[]);
+            let verdict = review(&compiled, &cluster_request(None, &cluster));
             let expected: Vec<Found> = code
                 .map(|code| row(code, Deny, "metadata.name", ""))
                 .into_iter()
                 .collect();
             assert_eq!(found(&verdict), expected, "{baseline} {length}");
             // Its finalizers can still be removed.
-            let verdict = review(&world, &cluster_request(Some(&cluster), &cluster));
+            let verdict = review(&compiled, &cluster_request(Some(&cluster), &cluster));
             assert!(found(&verdict).iter().all(|found| found.1 == Warn));
         }
     }
@@ -82,8 +82,8 @@ fn obp301_a_cluster_without_policies_has_no_names_to_copy() {
     let mut cluster = (*cluster_named(&"a".repeat(64), &gateway(" "))).clone();
     let mark = (RESTORE_ORIGIN.into(), "backup".into());
     cluster.meta.annotations.extend([mark]);
-    let world = world_under(config_of(Next), &[], &[]);
-    let verdict = review(&world, &cluster_request(None, &cluster.into()));
+    let compiled = compiled_under(config_of(Next), &[], &[]);
+    let verdict = review(&compiled, &cluster_request(None, &cluster.into()));
     let codes: Vec<_> = found(&verdict).into_iter().map(|found| found.0).collect();
     assert_eq!(codes, [Obp102], "only that a tenant marks it");
 }

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::super::support::{
-    cluster, cluster_request, created, managed, plain, policy, updated, world,
+    cluster, cluster_request, compiled, created, managed, plain, policy, updated,
 };
 use super::{api, block, changed, egress, https, ingress, namespace};
 use crate::baseline::Zone;
@@ -170,7 +170,7 @@ fn an_existing_policy_that_violates_in_one_reading_warns_and_says_so() {
     ];
     for (from, ports, level, expected) in table {
         let spec = rule("ingress", &from, &ports);
-        let beside = world(&[], &[policy("other", &spec)]);
+        let beside = compiled(&[], &[policy("other", &spec)]);
         let verdict = review(&beside, &cluster_request(None, &bao));
         assert_eq!(only_if(&verdict, Obp203), [expected], "{spec}");
         let levels = [crate::rules::Level::Deny, crate::rules::Level::Warn];

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::super::support::{
-    self, cluster, cluster_named, cluster_request, config_of, created, plain_with, policy,
-    restore_request, world, world_under,
+    self, cluster, cluster_named, cluster_request, compiled, compiled_under, config_of, created,
+    plain_with, policy, restore_request,
 };
 use crate::code::Code;
 use crate::config::Baseline::{self, Next, V01};
@@ -36,8 +36,8 @@ fn labelled() -> Value {
     json!({"matchLabels": {"foo": "bar"}})
 }
 
-fn made(world: &CompiledSnapshot, restore: Fact<Restore>) -> Vec<Finding> {
-    let verdict = review(world, &restore_request(restore));
+fn made(compiled: &CompiledSnapshot, restore: Fact<Restore>) -> Vec<Finding> {
+    let verdict = review(compiled, &restore_request(restore));
     assert_eq!(verdict.unreplayed, 0, "{verdict:?}");
     let findings = verdict.findings.into_iter();
     findings.filter(|finding| finding.code == Obp203).collect()
@@ -83,11 +83,12 @@ fn obp203_a_restore_whose_jobs_an_open_policy_selects_is_denied() {
 fn a_policy_for_the_labels_of_a_stored_restores_jobs_is_denied() {
     let spec = json!({"podSelector": labelled(), "policyTypes": ["Ingress", "Egress"], "ingress": [{}], "egress": [{}]});
     let beside = |restore: Option<Fact<Restore>>| {
-        let plain = world(&[cluster(&json!({}))], &[]);
+        let plain = compiled(&[cluster(&json!({}))], &[]);
         let changes = restore.map(|restore| Change::Set(Object::Restore(restore)));
         let snapshot = plain.snapshot.apply(changes);
-        let world = CompiledSnapshot::compile(Some(&plain), snapshot.into(), plain.config.clone());
-        super::super::support::denied(&created(&world, "open", &spec))
+        let compiled =
+            CompiledSnapshot::compile(Some(&plain), snapshot.into(), plain.config.clone());
+        super::super::support::denied(&created(&compiled, "open", &spec))
     };
     let labels = json!({"foo": "bar"});
     assert_eq!(beside(Some(restore("bao", &labels))), [Obp201, Obp202]);
@@ -96,14 +97,18 @@ fn a_policy_for_the_labels_of_a_stored_restores_jobs_is_denied() {
 }
 
 /// A tenant's change of the restore `again`.
-fn changed(world: &CompiledSnapshot, before: Fact<Restore>, after: Fact<Restore>) -> Vec<Finding> {
+fn changed(
+    compiled: &CompiledSnapshot,
+    before: Fact<Restore>,
+    after: Fact<Restore>,
+) -> Vec<Finding> {
     let mut request = restore_request(after);
     request.operation = Operation::Update;
     if let Subject::Restore(edit) = &mut request.subject {
         edit.spec_changed = edit.after.as_ref() != Some(&before);
         edit.before = Some(before);
     }
-    let verdict = review(world, &request);
+    let verdict = review(compiled, &request);
     assert_eq!(verdict.unreplayed, 0, "{verdict:?}");
     let findings = verdict.findings.into_iter();
     findings.filter(|finding| finding.code == Obp203).collect()
@@ -147,7 +152,7 @@ fn fresh(labels: &Value, job_labels: &Value) -> Fact<Restore> {
 const SERVERS: &str = "spec.clusterTemplate.podMetadata.labels";
 
 fn beside(baseline: Baseline, selector: &Value) -> CompiledSnapshot {
-    world_under(config_of(baseline), &[], &[open(selector)])
+    compiled_under(config_of(baseline), &[], &[open(selector)])
 }
 
 #[test]
@@ -179,7 +184,7 @@ fn obp203_the_cluster_that_a_restore_brings_comes_under_no_open_policy_by_its_la
 fn obp402_a_policy_that_cannot_be_read_may_open_the_cluster_that_a_restore_brings() {
     let (web, none) = (json!({"foo": "bar"}), json!({}));
     let broken = policy("broken", &json!({"podSelector": 7}));
-    let beside = world_under(config_of(Next), &[], &[broken]);
+    let beside = compiled_under(config_of(Next), &[], &[broken]);
     for (servers, jobs, path) in [(&web, &none, SERVERS), (&none, &web, POD_LABELS)] {
         let verdict = review(&beside, &restore_request(fresh(servers, jobs)));
         assert_eq!(
@@ -205,8 +210,8 @@ fn obp203_the_clusters_of_restore_tests_count_in_their_own_namespace() {
             }}),
         )
     };
-    let world = {
-        let bare = world_under(config_of(Next), &[], &[]);
+    let compiled = {
+        let bare = compiled_under(config_of(Next), &[], &[]);
         let open = json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
             "metadata": {"name": "open", "namespace": "recovery"},
             "spec": {"podSelector": labelled(), "policyTypes": ["Ingress"], "ingress": [{}]}});
@@ -215,7 +220,7 @@ fn obp203_the_clusters_of_restore_tests_count_in_their_own_namespace() {
         CompiledSnapshot::compile(None, snapshot.into(), bare.config)
     };
     let write = |before: Option<&Arc<Cluster>>, after: &Arc<Cluster>| {
-        let verdict = review(&world, &cluster_request(before, after));
+        let verdict = review(&compiled, &cluster_request(before, after));
         assert_eq!(verdict.unreplayed, 0, "{verdict:?}");
         let findings = verdict.findings.into_iter();
         let found: Vec<_> = findings.filter(|finding| finding.code == Obp203).collect();
