@@ -4,6 +4,7 @@
 //! [`review::Request`], the review decides, [`respond`] and [`patch`] write the response. This module uses
 //! no HTTP and no clock, and does not know the source of the facts.
 
+mod answer;
 mod basis;
 pub mod decode;
 pub mod envelope;
@@ -15,7 +16,7 @@ pub mod respond;
 mod small_budget;
 mod strict;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,81 +24,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arc_swap::{ArcSwap, ArcSwapOption};
 
 use crate::audit::{Denial, Operation, Record, Resolution};
-use crate::config::{Baseline, ReviewConfig};
-use crate::inventory::{Freshness, Kind, NamespaceFacts, ObjectRef};
-use crate::review::maintenance::MissingPermission;
-use crate::review::{self, CompiledSnapshot, Verdict};
+use crate::config::{Baseline, EnforcementMode, ReviewConfig};
+use crate::inventory::{Freshness, Kind, ObjectRef};
+use crate::review::{self, CompiledSnapshot};
 pub use crate::review::{NeedsLiveRead, WebhookKind};
+pub(crate) use answer::UnsureAnswer;
+pub use answer::{Answer, Evidence, Protocol};
 use basis::Basis;
 use decode::Decoded;
 use envelope::{Broken, Envelope};
 pub use maintenance_request::{MaintenanceRequest, User};
 pub use rejection::Rejection;
-
-/// Form of an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
-    /// An AdmissionReview with the uid of the request.
-    Review,
-    /// Plain text with an error, because no uid could be read.
-    NotAReview,
-}
-
-/// An answer and its audit record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
-    /// Form of `body`.
-    pub protocol: Protocol,
-    /// The response: an AdmissionReview as JSON, or text.
-    pub body: Vec<u8>,
-    /// Record for log and metrics.
-    pub record: Record,
-    /// A permission that can be checked before this answer is sent. If it is granted, the review is repeated.
-    pub(crate) maintenance: Option<MaintenanceRequest>,
-    /// Findings, if the object was reviewed.
-    pub evidence: Option<Evidence>,
-    /// True if a proof used up its budget, so that a larger one may change the answer.
-    pub(crate) ran_out: bool,
-}
-
-impl Answer {
-    /// The answer for a user who may not maintain this OpenBaoCluster.
-    #[must_use]
-    pub(crate) fn without_permission(self, cluster: ObjectRef) -> Self {
-        let Some(mut evidence) = self.evidence else {
-            return self;
-        };
-        evidence.verdict.missing_permission = Some(MissingPermission::Verb([cluster].into()));
-        let baseline = evidence.baseline.map(Baseline::as_str);
-        Self {
-            body: respond::reviewed(&self.record.uid, &evidence.verdict, baseline),
-            evidence: Some(evidence),
-            ..self
-        }
-    }
-}
-
-/// Findings about the object under review.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Evidence {
-    /// The object.
-    pub(crate) object: ObjectRef,
-    /// All findings.
-    pub(crate) verdict: Verdict,
-    /// Set if newer facts could change the answer.
-    pub(crate) live_read: Option<UnsureAnswer>,
-    /// The baseline, if there were facts.
-    baseline: Option<Baseline>,
-}
-
-/// An answer that newer facts could change.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct UnsureAnswer {
-    /// The reason.
-    pub(crate) live_read: NeedsLiveRead,
-    /// Facts about each [namespace](review::namespaces) that the answer depends on.
-    pub(crate) known: BTreeMap<Arc<str>, Option<Arc<NamespaceFacts>>>,
-}
 
 /// Freshness of the facts, asked at each review. The implementation has the clock.
 pub trait FactsFreshness: fmt::Debug + Send + Sync {
@@ -252,7 +189,11 @@ impl Admission {
     ) -> Answer {
         match envelope::open(body) {
             Ok(envelope) => self.answer_envelope(basis, webhook, &envelope, grants),
-            Err(Broken::Malformed { uid, problem }) => malformed(webhook, &uid, &problem),
+            Err(Broken::Malformed { uid, problem }) => {
+                let namespace = peek::peek(body).namespace;
+                let cap = self.cap(basis, &namespace);
+                malformed(webhook, &uid, &problem, cap)
+            }
             Err(Broken::NotAReview(problem)) => Answer {
                 protocol: Protocol::NotAReview,
                 body: format!("{problem}\n").into_bytes(),
@@ -264,6 +205,14 @@ impl Admission {
         }
     }
 
+    /// The strictest answer in a namespace, by the configuration of the facts that decide.
+    fn cap(&self, basis: Basis<'_>, namespace: &str) -> EnforcementMode {
+        match basis.compiled() {
+            Some(compiled) => compiled.config.enforcement_in(namespace),
+            None => self.config().enforcement_in(namespace),
+        }
+    }
+
     fn answer_envelope(
         &self,
         basis: Basis<'_>,
@@ -271,8 +220,10 @@ impl Admission {
         envelope: &Envelope<'_>,
         grants: BTreeSet<ObjectRef>,
     ) -> Answer {
+        let cap = self.cap(basis, &envelope.namespace);
         let noted = |kind: Option<Kind>, namespace: &str, name: &str| Record {
             uid: envelope.uid.to_string(),
+            enforcement: cap,
             kind,
             namespace: namespace.to_owned(),
             name: name.to_owned(),
@@ -287,7 +238,9 @@ impl Admission {
                 let noted = noted(None, &envelope.namespace, &envelope.name);
                 return reviewed(respond::untouched(&envelope.uid), noted);
             }
-            Decoded::Malformed(problem) => return malformed(webhook, &envelope.uid, &problem),
+            Decoded::Malformed(problem) => {
+                return malformed(webhook, &envelope.uid, &problem, cap);
+            }
         };
         request.writer.grants = grants;
         let object = request.object();
@@ -313,7 +266,12 @@ impl Admission {
         };
         let compiled = basis.compiled();
         let baseline = compiled.map(|compiled| compiled.config.baseline);
-        let body = respond::reviewed(&envelope.uid, &verdict, baseline.map(Baseline::as_str));
+        let body = respond::reviewed(
+            &envelope.uid,
+            &verdict,
+            baseline.map(Baseline::as_str),
+            noted.enforcement,
+        );
         let record = Record {
             resolution: Resolution::of(verdict.outcome()),
             findings: verdict
@@ -367,7 +325,13 @@ fn mutate(
         (false, true) => Resolution::Allow,
         (false, false) => Resolution::Warn,
     };
-    let body = respond::repaired(&envelope.uid, patch.as_ref(), &repairs.warnings);
+    let (uid, warnings, cap) = (&envelope.uid, &repairs.warnings, noted.enforcement);
+    let body = match (&patch, cap) {
+        (patch, EnforcementMode::Deny) => respond::repaired(uid, patch.as_ref(), warnings),
+        (Some(_), cap) => respond::would_repair(uid, warnings, cap),
+        (None, EnforcementMode::Warn) => respond::repaired(uid, None, warnings),
+        (None, EnforcementMode::Audit) => respond::repaired(uid, None, &[]),
+    };
     let record = Record {
         resolution,
         ..noted
@@ -380,12 +344,13 @@ fn mutate(
 }
 
 /// Denies a malformed review. Only its uid is recorded.
-fn malformed(webhook: WebhookKind, uid: &str, problem: &str) -> Answer {
+fn malformed(webhook: WebhookKind, uid: &str, problem: &str, cap: EnforcementMode) -> Answer {
     let noted = Record {
         uid: uid.to_owned(),
+        enforcement: cap,
         ..Record::of(webhook, Resolution::Malformed)
     };
-    reviewed(respond::malformed(uid, problem), noted)
+    reviewed(respond::malformed(uid, problem, cap), noted)
 }
 
 const fn reviewed(body: Vec<u8>, record: Record) -> Answer {

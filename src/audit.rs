@@ -10,6 +10,7 @@ pub mod metrics;
 
 use std::time::Duration;
 
+use crate::config::EnforcementMode;
 use crate::inventory::Kind;
 use crate::review::{Outcome, Verdict, WebhookKind, render};
 use crate::rules::{Code, Level};
@@ -69,11 +70,16 @@ impl Resolution {
         }
     }
 
-    /// Returns true if the write was denied.
-    pub const fn is_denial(self) -> bool {
+    /// Returns true if it denies the write, where denials are enforced.
+    pub(crate) const fn is_denial(self) -> bool {
         matches!(self, Self::Deny | Self::Malformed | Self::Unreviewed)
     }
 }
+
+/// Outcome of a review whose denial was not enforced.
+pub const WOULD_DENY: &str = "would-deny";
+/// Outcome of a review whose repair was not made, since denials are not enforced.
+pub const WOULD_REPAIR: &str = "would-repair";
 
 /// Operation of a request. The set is closed, because it is a label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -133,8 +139,10 @@ pub struct Record {
     pub user: String,
     /// True if nothing will be stored.
     pub dry_run: bool,
-    /// Outcome.
+    /// Decision.
     pub resolution: Resolution,
+    /// The strictest answer that was permitted: the decision may not have been enforced.
+    pub enforcement: EnforcementMode,
     /// Code and level of each finding.
     pub findings: Vec<(Code, Level)>,
     /// Number of findings whose example connection was not confirmed. These are bugs.
@@ -182,10 +190,31 @@ impl Record {
             user: String::new(),
             dry_run: false,
             resolution,
+            enforcement: EnforcementMode::Deny,
             findings: Vec::new(),
             unreplayed: 0,
             maintained: false,
             denial: None,
+        }
+    }
+
+    /// Returns true if the write was denied.
+    pub const fn is_denial(&self) -> bool {
+        self.resolution.is_denial() && matches!(self.enforcement, EnforcementMode::Deny)
+    }
+
+    /// Returns true if the write was allowed only because denials are not enforced.
+    pub(crate) const fn would_deny(&self) -> bool {
+        self.resolution.is_denial() && !matches!(self.enforcement, EnforcementMode::Deny)
+    }
+
+    /// The outcome in logs and metrics.
+    pub(crate) const fn outcome(&self) -> &'static str {
+        match (self.resolution, self.enforcement) {
+            (resolution, EnforcementMode::Deny) => resolution.as_str(),
+            (Resolution::Deny, _) => WOULD_DENY,
+            (Resolution::Repair, _) => WOULD_REPAIR,
+            (resolution, _) => resolution.as_str(),
         }
     }
 
@@ -213,6 +242,9 @@ impl Record {
 /// Logs and counts a request that got no verdict within `duration`. `why` is the reason.
 pub fn rejected_request(metrics: &Metrics, record: &Record, why: &'static str, duration: Duration) {
     metrics.rejected_request(record.webhook, why, duration);
+    if record.would_deny() && record.webhook == WebhookKind::Validate {
+        metrics.would_deny(why);
+    }
     log::rejected_request(record, why);
 }
 

@@ -17,6 +17,7 @@ pub(crate) mod review;
 pub(crate) mod serve;
 pub(crate) mod show;
 mod text;
+mod today;
 mod typed;
 pub(crate) mod version;
 

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 use k8s_openapi::api::networking::v1::{NetworkPolicyEgressRule, NetworkPolicyIngressRule};
+use k8s_openapi::jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -24,10 +25,14 @@ use netpol::rule::Rule;
 use netpol::tier::TierSettings;
 
 mod dataplane;
+pub(crate) mod date;
+mod enforcement;
 mod levels;
+mod namespace_pattern;
 mod sizes;
 
 pub use dataplane::{Dataplane, Enforcement, Profile};
+pub use enforcement::{EnforcementMode, NamespaceEnforcement};
 pub use levels::{LevelSetting, Levels};
 pub use sizes::{SizeLimits, Widths};
 
@@ -176,8 +181,15 @@ pub struct ReviewConfig {
     /// Service `default/kubernetes`.
     #[serde(skip)]
     pub api_server_addresses: Vec<IpAddr>,
-    /// Level that replaces the default of a rule, by code or name: for all enforcement points, or for one of them
-    /// (webhook, check, audit) [default: none]
+    /// Today's date in UTC, on which entries with a last day depend. Without one they have ended.
+    #[serde(skip)]
+    pub today: Option<Date>,
+    /// Strictest answer of the webhooks: with `warn` and `audit` no write is denied
+    pub enforcement: EnforcementMode,
+    /// Strictest answer in some namespaces; the first entry that matches counts
+    pub enforcement_by_namespace: Vec<NamespaceEnforcement>,
+    /// Level that replaces the default of a rule, by code or name, by the beginning of codes (`OBP3*`) or for all (`*`):
+    /// for all enforcement points, or for one of them (webhook, check, audit). The longest key counts [default: none]
     #[schemars(extend("propertyNames" = levels::rule_names()))]
     pub levels: Levels,
     /// Rules that are permitted for every perimeter, written as those of a NetworkPolicy
@@ -283,6 +295,9 @@ impl Default for ReviewConfig {
                 account("openbao-operator-provisioner"),
             ]),
             operator_level: Level::Warn,
+            today: None,
+            enforcement: EnforcementMode::default(),
+            enforcement_by_namespace: Vec::new(),
             levels: Levels::default(),
             platform: Vec::new(),
             platform_rules: Vec::new(),

@@ -1,20 +1,21 @@
-//! Our webhook configurations, compared with the manifest.
+//! Our webhook configurations, compared with those for the settings.
 //!
 //! Webhook configurations are never subject to webhooks, so nothing can forbid a change. A change is
 //! reported: metric, log, Event. Nothing is put back: that would fight the tool that delivers the
 //! manifests, and an administrator who breaks the glass.
 
+mod rendered;
 pub(crate) mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use k8s_openapi::api::admissionregistration::v1::WebhookClientConfig;
-use serde::Deserialize;
+use serde::Deserialize as _;
 use serde_json::{Map, Value, json};
 
-/// The shipped configurations.
-const MANIFEST: &str = include_str!("../manifests/registrations/webhook.yaml");
+use crate::config::ReviewConfig;
+pub use rendered::{ManifestError, rendered};
 
 /// Characters of a value that are shown.
 const SHOWN: usize = 60;
@@ -81,60 +82,28 @@ impl fmt::Display for Difference {
     }
 }
 
-/// Error of a manifest that cannot be read.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot read the registrations of the manifest: {0}")]
-pub struct ManifestError(String);
-
 /// Whether the API server trusts the certificate that is served, by the `clientConfig` of an entry.
 pub trait Trust: Send + Sync {
     /// `None` where no certificate is served.
     fn trusts(&self, client: &WebhookClientConfig) -> Option<bool>;
 }
 
-/// The shipped configurations, with the operator's accounts of the settings.
+/// The configurations for the settings.
 #[derive(Clone, Debug)]
-pub struct Expected {
-    webhooks: BTreeMap<Configuration, Value>,
-    /// The accounts that the manifest names as the operator's.
-    written: BTreeSet<String>,
-    /// Those of the settings.
-    accounts: BTreeSet<String>,
-}
+pub struct Expected(BTreeMap<Configuration, Value>);
 
 impl Expected {
-    /// Reads the manifest. `written` are the operator's accounts in it, `accounts` those of the settings,
-    /// which stand in their place.
+    /// The configurations for these settings.
     ///
     /// # Errors
     /// The manifest cannot be read: a bug of ours.
-    pub fn new(
-        written: BTreeSet<String>,
-        accounts: BTreeSet<String>,
-    ) -> Result<Self, ManifestError> {
-        #[derive(Deserialize)]
-        struct Document {
-            kind: String,
-            #[serde(default)]
-            webhooks: Value,
-        }
-        let documents: Vec<Document> = serde_saphyr::from_multiple(MANIFEST)
-            .map_err(|error| ManifestError(error.to_string()))?;
-        let webhooks = documents.into_iter().filter_map(|document| {
+    pub fn new(config: &ReviewConfig) -> Result<Self, ManifestError> {
+        let webhooks = rendered(config)?.into_iter().filter_map(|mut document| {
             let mut all = Configuration::ALL.into_iter();
-            let configuration = all.find(|known| known.kind() == document.kind)?;
-            Some((configuration, document.webhooks))
+            let configuration = all.find(|known| document["kind"] == known.kind())?;
+            Some((configuration, document["webhooks"].take()))
         });
-        Ok(Self {
-            webhooks: webhooks.collect(),
-            written,
-            accounts,
-        })
-    }
-
-    /// Expects other accounts of the operator.
-    pub fn expect_accounts(&mut self, accounts: BTreeSet<String>) {
-        self.accounts = accounts;
+        Ok(Self(webhooks.collect()))
     }
 
     /// The differences of a configuration with these `webhooks`.
@@ -144,11 +113,9 @@ impl Expected {
         webhooks: &Value,
         trust: &dyn Trust,
     ) -> BTreeSet<Difference> {
-        let [written, accounts] = [&self.written, &self.accounts].map(list);
-        let expected = self.webhooks.get(&configuration);
-        let expected = expected.map(|webhooks| comparable(webhooks, &written, &accounts));
+        let expected = self.0.get(&configuration).map(comparable);
         let expected = expected.unwrap_or_default();
-        let found = comparable(webhooks, "", "");
+        let found = comparable(webhooks);
         let mut drift = BTreeSet::new();
         for name in keys(&expected, &found) {
             let path = format!("webhooks{name}");
@@ -244,32 +211,27 @@ fn describe(path: &str, expected: &Value, found: &Value) -> String {
 
 /// A value without the differences that say nothing: the order of lists and of names, the empty selector
 /// that the API server adds, the Service that an overlay names, and the CA bundle, which has a check of its
-/// own. Lists of named elements become objects. In expressions, `written` is replaced by `accounts`.
-fn comparable(value: &Value, written: &str, accounts: &str) -> Value {
+/// own. Lists of named elements become objects.
+fn comparable(value: &Value) -> Value {
     match value {
         Value::Array(items) => {
             let named = items.iter().map(|item| {
                 let name = format!("[{}]", item.get("name")?.as_str()?);
-                Some((name, comparable(item, written, accounts)))
+                Some((name, comparable(item)))
             });
             if let Some(named) = named.collect::<Option<Map<_, _>>>() {
                 return Value::Object(named);
             }
-            let mut items: Vec<Value> = items
-                .iter()
-                .map(|item| comparable(item, written, accounts))
-                .collect();
+            let mut items: Vec<Value> = items.iter().map(comparable).collect();
             items.sort_by_key(Value::to_string);
             Value::Array(items)
         }
         Value::Object(fields) => {
             let fields = fields.iter().map(|(key, value)| {
                 let value = match (key.as_str(), value) {
-                    ("expression", Value::String(text)) => {
-                        Value::String(expression(text).replace(written, accounts))
-                    }
+                    ("expression", Value::String(text)) => Value::String(expression(text)),
                     ("clientConfig", client) => json!({ "path": path(client) }),
-                    (_, value) => comparable(value, written, accounts),
+                    (_, value) => comparable(value),
                 };
                 (key.clone(), value)
             });
@@ -317,10 +279,4 @@ fn expression(text: &str) -> String {
             _ => plain(part),
         });
     parts.collect::<Vec<_>>().join("[")
-}
-
-/// These names as [`expression`] writes a list of them.
-fn list(names: &BTreeSet<String>) -> String {
-    let names: Vec<String> = names.iter().map(|name| format!("'{name}'")).collect();
-    expression(&format!("[{}]", names.join(",")))
 }

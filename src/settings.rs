@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::ValueEnum;
+use k8s_openapi::jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -255,6 +256,7 @@ impl ServerConfig {
             return Err(SettingsError::NamelessAccount);
         }
         self.validate_names()?;
+        self.validate_enforcement()?;
         self.validate_numbers()?;
         Ok(ReviewConfig {
             baseline: self.baseline,
@@ -264,6 +266,14 @@ impl ServerConfig {
             platform_rules: platform::rules(&self.review.platform)?,
             ..self.review.clone()
         })
+    }
+
+    /// Configuration of reviews on this day, in UTC.
+    ///
+    /// # Errors
+    /// Those of [`Self::review_config`].
+    pub(crate) fn review_config_on(&self, today: Date) -> Result<ReviewConfig, SettingsError> {
+        Ok(self.review_config()?.on(today))
     }
 
     /// Usernames of the operator; those of upstream, in the namespace that is set, where none are named.

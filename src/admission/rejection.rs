@@ -9,6 +9,7 @@ use super::peek::{Peek, peek};
 use super::{Admission, Answer, Protocol, WebhookKind, respond};
 use crate::audit::metrics::TOO_LATE;
 use crate::audit::{Record, Resolution};
+use crate::config::{EnforcementMode, ReviewConfig};
 use crate::review::{Writer, WriterClass};
 
 /// Reason for which there is no verdict.
@@ -97,36 +98,49 @@ impl Admission {
     /// `why` gives the HTTP status.
     pub fn rejected(&self, webhook: WebhookKind, beginning: &[u8], why: Rejection) -> Answer {
         let seen = peek(beginning);
+        let config = self.config();
+        let cap = config.enforcement_in(&seen.namespace);
         let is_too_large = matches!(why, Rejection::TooLarge(_));
-        let is_review = !seen.uid.is_empty() && !is_too_large && self.may_deny(&seen.user);
+        let is_review = !seen.uid.is_empty() && !is_too_large && may_deny(&seen.user, &config);
         let (protocol, body) = match webhook {
+            // The failure policy decides, which is no answer that a cap could change.
             _ if !is_review => (Protocol::NotAReview, why.to_string().into_bytes()),
-            WebhookKind::Validate => (Protocol::Review, respond::rejected(&seen.uid, why)),
+            WebhookKind::Validate => (Protocol::Review, respond::rejected(&seen.uid, why, cap)),
             WebhookKind::Mutate => {
                 let warning = format!("not repaired, will be reviewed as written: {why}");
-                (
-                    Protocol::Review,
-                    respond::repaired(&seen.uid, None, &[warning]),
-                )
+                let warnings = if cap == EnforcementMode::Audit {
+                    Vec::new()
+                } else {
+                    vec![warning]
+                };
+                let body = respond::repaired(&seen.uid, None, &warnings);
+                (Protocol::Review, body)
             }
+        };
+        let enforcement = match protocol {
+            Protocol::Review => cap,
+            Protocol::NotAReview => EnforcementMode::Deny,
         };
         Answer {
             protocol,
             body,
-            record: noted(webhook, seen),
+            record: Record {
+                enforcement,
+                ..noted(webhook, seen)
+            },
             maintenance: None,
             evidence: None,
             ran_out: false,
         }
     }
+}
 
-    fn may_deny(&self, user: &str) -> bool {
-        let writer = Writer {
-            name: user.to_owned(),
-            ..Writer::default()
-        };
-        WriterClass::of(&writer, &self.config()) == WriterClass::Everyone
-    }
+fn may_deny(user: &str, config: &ReviewConfig) -> bool {
+    let writer = Writer {
+        name: user.to_owned(),
+        ..Writer::default()
+    };
+    WriterClass::of(&writer, config) == WriterClass::Everyone
 }
 
 fn noted(webhook: WebhookKind, seen: Peek) -> Record {

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::Rejection;
 use super::envelope::{API_VERSION, KIND};
+use crate::config::EnforcementMode;
 use crate::printable;
 use crate::review::{Outcome, Verdict, render};
 use crate::rules::{Code, Finding, Level};
@@ -49,6 +50,27 @@ struct Response<'a> {
 }
 
 impl Response<'_> {
+    /// The response under a cap: a denial becomes an allowance that is annotated as one. The warnings are those for
+    /// the cap already.
+    fn under(mut self, mode: EnforcementMode) -> Self {
+        if mode == EnforcementMode::Deny {
+            return self;
+        }
+        let notes = &mut self.audit_annotations;
+        notes.insert("enforcement", mode.as_str().to_owned());
+        if !self.allowed {
+            let decided = notes.insert("verdict", "allow".to_owned());
+            notes.insert("would", "deny".to_owned());
+            // The reason of an answer without a verdict.
+            if let Some(why) = decided.filter(|decided| decided != Outcome::Deny.as_str()) {
+                notes.insert("why", why);
+            }
+            self.allowed = true;
+            self.status = None;
+        }
+        self
+    }
+
     fn into_json(self) -> Vec<u8> {
         let review = Review {
             api_version: API_VERSION,
@@ -72,7 +94,7 @@ pub(crate) fn untouched(uid: &str) -> Vec<u8> {
 }
 
 /// Denies a malformed review that has a uid.
-pub(crate) fn malformed(uid: &str, problem: &str) -> Vec<u8> {
+pub(crate) fn malformed(uid: &str, problem: &str, mode: EnforcementMode) -> Vec<u8> {
     let status = Status {
         status: Some("Failure".into()),
         code: Some(400),
@@ -83,13 +105,22 @@ pub(crate) fn malformed(uid: &str, problem: &str) -> Vec<u8> {
     Response {
         uid,
         status: Some(status),
+        warnings: would_deny(mode, problem),
         ..Response::default()
     }
+    .under(mode)
     .into_json()
 }
 
+/// The warning in place of a denial without findings, if there are warnings.
+fn would_deny(mode: EnforcementMode, why: &str) -> Vec<String> {
+    let warns = mode == EnforcementMode::Warn;
+    let line = warns.then(|| render::shorten(&format!("{}{why}", render::WOULD_DENY)));
+    line.into_iter().collect()
+}
+
 /// Denies a write without a verdict.
-pub(crate) fn rejected(uid: &str, why: Rejection) -> Vec<u8> {
+pub(crate) fn rejected(uid: &str, why: Rejection, mode: EnforcementMode) -> Vec<u8> {
     let details = why.retry_after().map(|seconds| StatusDetails {
         retry_after_seconds: Some(seconds),
         ..StatusDetails::default()
@@ -106,23 +137,52 @@ pub(crate) fn rejected(uid: &str, why: Rejection) -> Vec<u8> {
         uid,
         status: Some(status),
         audit_annotations: BTreeMap::from([("verdict", why.as_str().to_owned())]),
+        warnings: would_deny(mode, &why.to_string()),
         ..Response::default()
     }
+    .under(mode)
     .into_json()
 }
 
-/// Responds with a verdict. `baseline` is the baseline, if there were facts.
-pub fn reviewed(uid: &str, verdict: &Verdict, baseline: Option<&str>) -> Vec<u8> {
-    let outcome = verdict.outcome();
-    let refused = outcome == Outcome::Deny;
+/// Responds with a verdict under a cap. `baseline` is the baseline, if there were facts.
+pub fn reviewed(
+    uid: &str,
+    verdict: &Verdict,
+    baseline: Option<&str>,
+    mode: EnforcementMode,
+) -> Vec<u8> {
+    let is_denied = verdict.outcome() == Outcome::Deny;
     Response {
         uid,
-        allowed: !refused,
-        status: refused.then(|| denial_status(verdict)),
+        allowed: !is_denied,
+        status: is_denied.then(|| denial_status(verdict)),
         audit_annotations: annotations(verdict, baseline),
-        warnings: warnings(verdict),
+        warnings: warnings(verdict, mode),
         ..Response::default()
     }
+    .under(mode)
+    .into_json()
+}
+
+/// Allows a write without the patch that the cap leaves out.
+pub(crate) fn would_repair(uid: &str, warnings: &[String], mode: EnforcementMode) -> Vec<u8> {
+    let warnings = match mode {
+        EnforcementMode::Warn => warnings,
+        EnforcementMode::Deny | EnforcementMode::Audit => &[],
+    };
+    let lines = warnings.iter();
+    let lines = lines.map(|line| render::shorten(&format!("would be repaired: {line}")));
+    Response {
+        uid,
+        allowed: true,
+        audit_annotations: BTreeMap::from([
+            ("verdict", "allow".to_owned()),
+            ("would", "repair".to_owned()),
+        ]),
+        warnings: shortened(lines.collect()),
+        ..Response::default()
+    }
+    .under(mode)
     .into_json()
 }
 
@@ -174,16 +234,20 @@ fn denial_status(verdict: &Verdict) -> Status {
     }
 }
 
-fn warnings(verdict: &Verdict) -> Vec<String> {
-    let warned = |finding: &&Finding| finding.level == Level::Warn;
+/// The warnings of a verdict. A cap of `warn` adds those in place of a denial, and one of `audit` removes all.
+fn warnings(verdict: &Verdict, mode: EnforcementMode) -> Vec<String> {
+    let warned = |finding: &&Finding| match mode {
+        EnforcementMode::Deny => finding.level == Level::Warn,
+        EnforcementMode::Warn => finding.level <= Level::Warn,
+        EnforcementMode::Audit => false,
+    };
+    let line = |finding: &Finding| match finding.level {
+        Level::Deny => render::would_deny(finding),
+        _ => render::warning(finding),
+    };
     let count = verdict.findings.iter().filter(warned).count();
-    let mut lines: Vec<String> = verdict
-        .findings
-        .iter()
-        .filter(warned)
-        .take(WARNINGS)
-        .map(render::warning)
-        .collect();
+    let shown = verdict.findings.iter().filter(warned).take(WARNINGS);
+    let mut lines: Vec<String> = shown.map(line).collect();
     note_rest(&mut lines, count);
     lines
 }

@@ -52,6 +52,8 @@ pub(crate) enum Regarding {
 pub(crate) enum Action {
     /// A review denied a write.
     Deny,
+    /// A review would have denied a write, but denials are not enforced.
+    WouldDeny,
     /// The audit has a finding about a stored object.
     Audit,
     /// A webhook configuration differs from the manifest.
@@ -63,6 +65,7 @@ impl Action {
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Deny => "Deny",
+            Self::WouldDeny => "WouldDeny",
             Self::Audit => "Audit",
             Self::WatchRegistration => "WatchRegistration",
         }
@@ -172,13 +175,20 @@ impl EventQueue {
         self.0.is_enabled.load(Ordering::Relaxed)
     }
 
-    /// Adds Events for the findings that denied a write.
-    pub(crate) fn denied(&self, verdict: &Verdict) {
+    /// Adds Events for the findings that denied a write, or would have if denials were enforced.
+    pub(crate) fn denied(&self, verdict: &Verdict, is_enforced: bool) {
         if self.is_enabled() {
             let findings = verdict.findings.iter();
             let denials = findings.filter(|found| found.level == Level::Deny);
             for finding in denials.take(OF_ONE_DENIAL) {
-                self.send(Event::of(finding, Action::Deny));
+                let event = if is_enforced {
+                    Event::of(finding, Action::Deny)
+                } else {
+                    let event = Event::of(finding, Action::WouldDeny);
+                    let note = format!("{}{}", render::WOULD_DENY, event.note);
+                    Event { note, ..event }
+                };
+                self.send(event);
             }
         }
     }
@@ -207,7 +217,7 @@ impl EventQueue {
         }
         let queue = &*self.0;
         let (limits, reserved) = match event.action {
-            Action::Deny => (&queue.denials, RESERVED),
+            Action::Deny | Action::WouldDeny => (&queue.denials, RESERVED),
             Action::Audit | Action::WatchRegistration => (&queue.others, 0),
         };
         if !limits.permits(event.namespace()) {

@@ -24,6 +24,7 @@ pub(crate) fn reviewed(record: &Record, duration: Duration) {
             uid = &*visible(&record.uid),
             point = record.webhook.as_str(),
             outcome = record.resolution.as_str(),
+            enforcement = record.enforcement.as_str(),
             duration_us = microseconds(duration),
             "answered a malformed AdmissionReview"
         );
@@ -41,7 +42,8 @@ pub(crate) fn reviewed(record: &Record, duration: Duration) {
         name = &*visible(&record.name),
         user = &*visible(&record.user),
         dry_run = record.dry_run,
-        outcome = record.resolution.as_str(),
+        outcome = record.outcome(),
+        enforcement = record.enforcement.as_str(),
         codes = record.codes(),
         field = denial.map(|denial| visible(&denial.field)).as_deref(),
         reason = denial.map(|denial| cut(&denial.reason, REASON)).as_deref(),
@@ -61,6 +63,7 @@ pub(crate) fn rejected_request(record: &Record, why: &'static str) {
         namespace = &*visible(&record.namespace),
         name = &*visible(&record.name),
         user = &*visible(&record.user),
+        enforcement = record.enforcement.as_str(),
         why,
         "answered without a verdict"
     );

@@ -15,6 +15,7 @@ use prometheus_client::registry::Registry;
 
 mod certificates;
 mod connections;
+mod enforcement;
 mod process;
 mod settings;
 
@@ -27,6 +28,7 @@ use certificates::CertificateMetrics;
 pub use certificates::Reload;
 pub use connections::ConnectionEnd;
 use connections::ConnectionMetrics;
+use enforcement::EnforcementMetrics;
 use settings::SettingsMetrics;
 pub use settings::SettingsReload;
 
@@ -87,6 +89,7 @@ pub struct Metrics {
     /// Metrics other than reviews, for a server in a Kubernetes cluster.
     pub cluster: ClusterMetrics,
     certificates: CertificateMetrics,
+    enforcement: EnforcementMetrics,
     settings: SettingsMetrics,
 }
 
@@ -117,6 +120,7 @@ impl Metrics {
             connections: ConnectionMetrics::default(),
             cluster: ClusterMetrics::default(),
             certificates: CertificateMetrics::default(),
+            enforcement: EnforcementMetrics::default(),
             settings: SettingsMetrics::default(),
         };
         metrics.register();
@@ -177,6 +181,7 @@ impl Metrics {
         self.connections.register(all);
         self.cluster.register(all);
         self.certificates.register(all);
+        self.enforcement.register(all);
         self.settings.register(all);
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         all.register("build", "The running program", build);
@@ -205,6 +210,7 @@ impl Metrics {
         self.refused_requests
             .get_or_create(&OutcomeLabels { outcome })
             .inc_by(0);
+        self.may_let_pass(outcome);
     }
 
     /// Counts a review.
@@ -214,7 +220,7 @@ impl Metrics {
             point,
             kind: record.kind(),
             operation: record.operation.as_str(),
-            outcome: record.resolution.as_str(),
+            outcome: record.outcome(),
         };
         self.reviews.get_or_create(&labels).inc();
         self.durations
@@ -227,6 +233,7 @@ impl Metrics {
             .inc_by(u64::try_from(record.unreplayed).unwrap_or(u64::MAX));
         let is_maintenance = record.maintained && !record.dry_run;
         self.maintained.inc_by(u64::from(is_maintenance));
+        self.enforcement.reviewed(record);
         for (code, level) in &record.findings {
             let (code, level) = (code.as_str(), level.as_str());
             self.findings

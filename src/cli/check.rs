@@ -23,6 +23,7 @@ use super::input::InputArgs;
 use super::output::{Format, OutputArgs};
 use super::project::Project;
 use super::text::without_commands;
+use super::today::DateArg;
 use super::{ExitStatus, Failure, print_config, tell};
 use crate::config::ReviewConfig;
 use crate::inventory::{Change, Object, ObjectRef, Snapshot};
@@ -72,6 +73,10 @@ pub struct Args {
     #[command(flatten)]
     pub output: OutputArgs,
 
+    /// The day.
+    #[command(flatten)]
+    pub(crate) date: DateArg,
+
     /// Print the effective settings, each with its source, and exit
     #[arg(long)]
     pub print_config: bool,
@@ -109,7 +114,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitStatus, Failure> {
 fn check(args: &Args, project: &Project, settings: &ServerConfig) -> Result<ExitStatus, Failure> {
     let outputs = args.output.outputs(args.edits.diff)?;
     let source = &args.input.source;
-    let config = Arc::new(settings.review_config()?);
+    let config = Arc::new(settings.review_config_on(args.date.date())?);
     let beside = settings.inventory.as_ref();
     let beside = beside.map(|inventory| source.inventory(inventory, project));
     let (mut completeness, beside) = beside.transpose()?.unwrap_or_default();

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::Failure;
 use super::namespace::{self, NamespaceArg};
 use super::project::Project;
+use super::today::today;
 use crate::inventory::{Change, Snapshot};
 use crate::review::CompiledSnapshot;
 use crate::settings::{Given, ReviewFlags, ServerConfig};
@@ -214,7 +215,7 @@ impl SourceArgs {
         project: &Project,
     ) -> Result<(CompiledSnapshot, ServerConfig), Failure> {
         let settings = given.with(project.settings(given)?.as_ref());
-        let config = Arc::new(settings.review_config()?);
+        let config = Arc::new(settings.review_config_on(today())?);
         let snapshot = self.facts(settings.inventory.as_ref(), project)?;
         let compiled = CompiledSnapshot::compile(None, snapshot, config);
         Ok((compiled, settings))

@@ -165,14 +165,13 @@ impl Live {
         if self.registration.is_empty() {
             return Ok(());
         }
-        let written = ReviewConfig::default().operator_accounts;
-        let accounts = move || admission.config().operator_accounts.clone();
-        let expected = Expected::new(written, accounts())?;
+        let config = move || admission.config();
+        let expected = Expected::new(&config())?;
         let watch = registration::watch::Watch {
             client: self.client.clone(),
             name: self.registration.clone(),
             expected,
-            accounts: Box::new(accounts),
+            config: Box::new(config),
             trust: certificates,
             metrics: Arc::clone(&self.metrics),
             events: Some(self.events.clone()),

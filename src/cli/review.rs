@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use clap::ValueEnum;
 
+use super::today::DateArg;
 use super::{ExitStatus, Failure, namespace};
 use crate::admission::{Admission, Protocol, WebhookKind};
 use crate::inventory::Snapshot;
@@ -28,6 +29,10 @@ pub struct Args {
     #[arg(long = "point", default_value = "validate", value_name = "POINT")]
     pub(crate) webhook: WebhookKind,
 
+    /// The day.
+    #[command(flatten)]
+    pub(crate) date: DateArg,
+
     /// Flags that set something.
     #[command(flatten)]
     pub settings: Given<ReviewFlags>,
@@ -45,7 +50,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitStatus, Failure> {
         Some(dir) => namespace::facts(dir)?,
         None => Snapshot::default(),
     };
-    let config = Arc::new(settings.review_config()?);
+    let config = Arc::new(settings.review_config_on(args.date.date())?);
     let compiled = CompiledSnapshot::compile(None, Arc::new(snapshot), Arc::clone(&config));
     let admission = Admission::new(config);
     admission.publish(compiled);
@@ -68,7 +73,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitStatus, Failure> {
     out.write_all(&answer.body)?;
     out.write_all(b"\n")?;
     out.flush()?;
-    Ok(if answer.record.resolution.is_denial() {
+    Ok(if answer.record.is_denial() {
         ExitStatus::Denied
     } else {
         ExitStatus::Fine

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::live::{self, Live};
+use super::today::today;
 use super::{ExitStatus, Failure, print_config};
 use crate::admission::WebhookKind;
 use crate::audit::Metrics;
@@ -82,7 +83,7 @@ async fn serve(
     filter: LogFilter,
 ) -> Result<ExitStatus, Failure> {
     settings.validate()?;
-    let config = Arc::new(settings.review_config()?);
+    let config = Arc::new(settings.review_config_on(today())?);
     let signals = Signals::take()?;
     let trigger = Shutdown::trigger();
     let metrics = Arc::new(Metrics::new());

@@ -17,6 +17,7 @@ use tokio::time::interval;
 use super::{Configuration, Difference, Expected, Trust};
 use crate::audit::Metrics;
 use crate::audit::event_queue::{Action, Event as QueuedEvent, EventQueue, Regarding};
+use crate::config::ReviewConfig;
 
 /// Interval of comparisons without a watch event: the served certificate changes and expires, and
 /// settings change.
@@ -44,10 +45,10 @@ pub(crate) struct Watch {
     pub(crate) client: Client,
     /// Name of both configurations.
     pub(crate) name: String,
-    /// The shipped configurations.
+    /// The configurations for the settings.
     pub(crate) expected: Expected,
-    /// The operator's accounts in the settings, which may change.
-    pub(crate) accounts: Box<dyn Fn() -> BTreeSet<String> + Send + Sync>,
+    /// The settings, which may change.
+    pub(crate) config: Box<dyn Fn() -> Arc<ReviewConfig> + Send + Sync>,
     /// The served certificate.
     pub(crate) trust: Arc<dyn Trust>,
     /// The metrics.
@@ -72,6 +73,7 @@ impl Watch {
         let mut all = BTreeMap::new();
         let mut known = Drift::new();
         let mut checks = interval(CHECK_INTERVAL);
+        let mut known_config = (self.config)();
         loop {
             tokio::select! {
                 next = seen.recv() => match next {
@@ -82,7 +84,16 @@ impl Watch {
                 },
                 _ = checks.tick() => {}
             }
-            self.expected.expect_accounts((self.accounts)());
+            let config = (self.config)();
+            if !Arc::ptr_eq(&config, &known_config) {
+                match Expected::new(&config) {
+                    Ok(expected) => self.expected = expected,
+                    Err(error) => {
+                        tracing::error!(%error, "webhook configurations are compared with old ones")
+                    }
+                }
+                known_config = config;
+            }
             // Until both were seen once, nothing is known of either.
             if all.len() == Configuration::ALL.len() {
                 let drift = self.drift(&all);

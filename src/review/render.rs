@@ -31,6 +31,18 @@ fn only_where(finding: &Finding) -> String {
 
 /// One finding on one line, short enough for a warning header.
 pub fn warning(finding: &Finding) -> String {
+    line("", finding)
+}
+
+/// A finding that would deny the write if denials were enforced, on one line.
+pub fn would_deny(finding: &Finding) -> String {
+    line(WOULD_DENY, finding)
+}
+
+/// Beginning of a warning in place of a denial.
+pub(crate) const WOULD_DENY: &str = "would be denied: ";
+
+fn line(beginning: &str, finding: &Finding) -> String {
     let witness = example(finding)
         .map(|example| format!(" ({example})"))
         .unwrap_or_default();
@@ -39,7 +51,7 @@ pub fn warning(finding: &Finding) -> String {
     } else {
         format!(" {}", finding.path)
     };
-    let head = format!("{}{place}: ", finding.code);
+    let head = format!("{beginning}{}{place}: ", finding.code);
     // The connection is the evidence. If there is not enough room, the reason is shortened.
     let taken = head.chars().count() + witness.chars().count();
     let room = WARNING_LENGTH.saturating_sub(taken).max(MIN_REASON);

@@ -41,13 +41,13 @@ impl From<Answer> for CheckedAnswer {
     }
 }
 
-/// Sends an Event for a denial that is not a dry run.
+/// Sends an Event for a denial that is not a dry run, enforced or not.
 pub(super) fn send_event(state: &WebhookState, answer: &Answer) {
     let is_event = answer.record.resolution == Resolution::Deny && !answer.record.dry_run;
     if let (Some(events), Some(evidence), true) =
         (&state.clients.events, &answer.evidence, is_event)
     {
-        events.denied(&evidence.verdict);
+        events.denied(&evidence.verdict, answer.record.is_denial());
     }
 }
 

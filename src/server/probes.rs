@@ -64,6 +64,9 @@ impl Readiness {
     /// The current warnings by name.
     pub(crate) fn notices(&self) -> BTreeMap<&'static str, String> {
         let mut notices = BTreeMap::clone(&self.notices.load());
+        if let Some(text) = self.admission.config().enforcement_notice() {
+            notices.insert("enforcement", text);
+        }
         if let Some(text) = self.misplaced() {
             notices.insert("own-namespace", text);
         }
@@ -169,6 +172,7 @@ pub fn metrics_router(metrics: Arc<Metrics>, readiness: Arc<Readiness>) -> Route
 async fn scrape(State((metrics, readiness)): State<(Arc<Metrics>, Arc<Readiness>)>) -> Response {
     let latches = readiness.latches();
     metrics.latched(latches.iter().filter(|(_, why)| why.is_some()).count());
+    metrics.enforces(readiness.admission.config().enforcement);
     metrics.text().map_or_else(
         |_| StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         |text| ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),

@@ -1,6 +1,7 @@
 //! Checks of the settings below `review`.
 
 use super::{ServerConfig, SettingsError, ensure};
+use crate::config::EnforcementMode;
 use crate::inventory::rules::{is_label_key, is_label_value};
 use netpol::label::is_dns_label;
 
@@ -37,6 +38,26 @@ impl ServerConfig {
             ensure(labels, is_label_value(value), || {
                 let expected = "label values (up to 63 of `A-Za-z0-9-_.`)";
                 (expected.to_owned(), value.to_string())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Checks that an exemption of namespaces has an end.
+    pub(super) fn validate_enforcement(&self) -> Result<(), SettingsError> {
+        for entry in &self.review.enforcement_by_namespace {
+            let key = "review.enforcementByNamespace";
+            ensure(key, !entry.namespaces.is_empty(), || {
+                (
+                    "`namespaces` with at least one name".to_owned(),
+                    "none".to_owned(),
+                )
+            })?;
+            let mode = entry.enforcement;
+            let has_end = entry.until.is_some() || mode == EnforcementMode::Deny;
+            ensure(key, has_end, || {
+                let expected = format!("`until` with the last day of `{}`", mode.as_str());
+                (expected, "none".to_owned())
             })?;
         }
         Ok(())

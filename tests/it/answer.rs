@@ -5,6 +5,7 @@ use netpol::Direction;
 use netpol::rule::{PortEntry, Rule, Selector};
 use openbao_perimeter::admission::decode::{Decoded, decode};
 use openbao_perimeter::admission::{envelope, patch, respond};
+use openbao_perimeter::config::EnforcementMode;
 use openbao_perimeter::inventory::Policy;
 use openbao_perimeter::inventory::{Fact, Kind, ObjectRef};
 use openbao_perimeter::review::{Edit, Operation, Repair, Repairs, Request, Subject, Verdict};
@@ -33,7 +34,13 @@ fn json(body: &[u8]) -> Value {
 #[test]
 fn a_denial_has_code_reason_and_one_cause_per_finding() {
     let verdict = Verdict::new(vec![finding(Level::Deny, 0), finding(Level::Deny, 1)]);
-    let response = json(&respond::reviewed(UID, &verdict, Some("v0.1")))["response"].clone();
+    let response = json(&respond::reviewed(
+        UID,
+        &verdict,
+        Some("v0.1"),
+        EnforcementMode::Deny,
+    ))["response"]
+        .clone();
     assert_eq!(response["allowed"], false);
     let status = &response["status"];
     assert_eq!(status["code"], 403);
@@ -52,7 +59,13 @@ fn a_denial_has_code_reason_and_one_cause_per_finding() {
 fn warnings_beyond_ten_are_counted() {
     for (findings, lines, last) in [(1, 1, None), (10, 10, None), (13, 11, Some("and 3 more"))] {
         let verdict = Verdict::new((0..findings).map(|at| finding(Level::Warn, at)).collect());
-        let response = json(&respond::reviewed(UID, &verdict, None))["response"].clone();
+        let response = json(&respond::reviewed(
+            UID,
+            &verdict,
+            None,
+            EnforcementMode::Deny,
+        ))["response"]
+            .clone();
         let warnings = response["warnings"].as_array().unwrap();
         assert_eq!(response["allowed"], true);
         assert_eq!(warnings.len(), lines, "{findings}");

@@ -66,10 +66,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "audit",
-        &["code", "inventory", "printable", "review", "rules"],
+        &[
+            "code",
+            "config",
+            "inventory",
+            "printable",
+            "review",
+            "rules",
+        ],
     ),
     ("events", &["audit", "inventory"]),
-    ("registration", &["audit"]),
+    ("registration", &["audit", "config"]),
     (
         "admission",
         &[

@@ -14,6 +14,7 @@ mod lag;
 mod maintenance;
 mod managed;
 mod monitoring;
+mod observe;
 mod opened;
 mod outage;
 mod overload;

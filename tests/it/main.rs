@@ -34,6 +34,7 @@ mod cli_views;
 mod corpus;
 mod docs;
 mod e2e;
+mod enforcement;
 mod fresh;
 mod hostile;
 mod hostile_files;

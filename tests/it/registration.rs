@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use k8s_openapi::api::admissionregistration::v1::WebhookClientConfig;
-use openbao_perimeter::config::ReviewConfig;
-use openbao_perimeter::registration::{Configuration, Expected, Trust};
+use openbao_perimeter::config::{EnforcementMode, ReviewConfig};
+use openbao_perimeter::registration::{Configuration, Expected, Trust, rendered};
 use serde_json::{Value, json};
 
 /// A certificate that the bundle verifies or not, or no certificate.
@@ -17,18 +17,16 @@ impl Trust for Served {
     }
 }
 
+fn config(accounts: &[&str]) -> ReviewConfig {
+    let mut config = ReviewConfig::default();
+    if !accounts.is_empty() {
+        config.operator_accounts = accounts.iter().map(|name| (*name).to_owned()).collect();
+    }
+    config
+}
+
 fn expected(accounts: &[&str]) -> Expected {
-    let written = ReviewConfig::default().operator_accounts;
-    let accounts: BTreeSet<String> = accounts
-        .iter()
-        .map(|account| (*account).to_owned())
-        .collect();
-    let accounts = if accounts.is_empty() {
-        written.clone()
-    } else {
-        accounts
-    };
-    Expected::new(written, accounts).unwrap()
+    Expected::new(&config(accounts)).unwrap()
 }
 
 /// The webhooks of a configuration as JSON, with the defaults of the API server.
@@ -222,13 +220,48 @@ fn the_operators_accounts_are_those_of_the_settings() {
         ),
         [""; 0]
     );
-    let mut changing = expected(&[]);
-    let found = drift(&changing, Configuration::Validating, &moved, Some(true));
+    let found = drift(
+        &expected(&[]),
+        Configuration::Validating,
+        &moved,
+        Some(true),
+    );
     assert_eq!(found, ["matchConditions", "matchConditions"]);
-    // The settings change at run time.
-    changing.expect_accounts(other.map(str::to_owned).into());
-    let found = drift(&changing, Configuration::Validating, &moved, Some(true));
-    assert_eq!(found, [""; 0]);
+}
+
+#[test]
+fn while_no_denial_is_enforced_the_tenants_entry_is_to_fail_open() {
+    let manifest = stored(Configuration::Validating);
+    let mut open = manifest.clone();
+    open[0]["failurePolicy"] = json!("Ignore");
+    for enforcement in EnforcementMode::ALL {
+        let enforced = enforcement == EnforcementMode::Deny;
+        let expected = Expected::new(&ReviewConfig {
+            enforcement,
+            ..ReviewConfig::default()
+        });
+        let expected = expected.unwrap();
+        for (webhooks, is_open) in [(&manifest, false), (&open, true)] {
+            let found = drift(&expected, Configuration::Validating, webhooks, Some(true));
+            let fields = ["failurePolicy".to_owned()];
+            let fields = if enforced == is_open {
+                &fields[..]
+            } else {
+                &[]
+            };
+            assert_eq!(found, fields, "{enforcement:?}");
+        }
+    }
+}
+
+#[test]
+fn the_rendered_configurations_are_those_of_the_manifest_by_default() {
+    let text = fs::read_to_string("manifests/registrations/webhook.yaml").unwrap();
+    let manifest: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
+    assert_eq!(rendered(&config(&[])).unwrap(), manifest);
+    let odd = rendered(&config(&["it's\\"])).unwrap();
+    let condition = &odd[0]["webhooks"][0]["matchConditions"][0]["expression"];
+    assert_eq!(condition, r"!(request.userInfo.username in ['it\'s\\'])");
 }
 
 #[test]

@@ -25,9 +25,9 @@ fn one_namespace_that_floods_leaves_the_others_alone() {
     let metrics = Arc::new(Metrics::new());
     let (queue, events) = EventQueue::new(Arc::clone(&metrics));
     for _ in 0..1_000 {
-        queue.denied(&verdict("loud", Level::Deny));
+        queue.denied(&verdict("loud", Level::Deny), true);
     }
-    queue.denied(&verdict("quiet", Level::Deny));
+    queue.denied(&verdict("quiet", Level::Deny), true);
     assert_eq!(events.len(), BURST + 1);
     assert_eq!(counted(&metrics, "limited"), Some(1_000 - BURST));
 }
@@ -36,7 +36,7 @@ fn one_namespace_that_floods_leaves_the_others_alone() {
 fn a_flood_of_denials_does_not_hide_what_the_audit_found_there() {
     let (queue, mut events) = EventQueue::new(Arc::new(Metrics::new()));
     for _ in 0..=BURST {
-        queue.denied(&verdict("bao", Level::Deny));
+        queue.denied(&verdict("bao", Level::Deny), true);
     }
     queue.found(&verdict("bao", Level::Deny).findings[0]);
     let mut last = None;
@@ -51,7 +51,7 @@ fn a_flood_from_many_namespaces_is_limited_and_leaves_room_for_the_audit() {
     let metrics = Arc::new(Metrics::new());
     let (queue, events) = EventQueue::new(Arc::clone(&metrics));
     for at in 0..2 * NAMESPACES {
-        queue.denied(&verdict(&format!("n{at}"), Level::Deny));
+        queue.denied(&verdict(&format!("n{at}"), Level::Deny), true);
     }
     assert_eq!(events.len(), CAPACITY - RESERVED);
     assert!(queue.0.denials.of_namespace.len() <= NAMESPACES);
@@ -72,20 +72,20 @@ fn a_disabled_queue_accepts_and_counts_nothing_until_it_is_enabled_again() {
     let other = queue.clone();
     queue.enable(false);
     for _ in 0..=BURST {
-        other.denied(&verdict("bao", Level::Deny));
+        other.denied(&verdict("bao", Level::Deny), true);
         other.found(&verdict("bao", Level::Deny).findings[0]);
     }
     assert_eq!(events.len(), 0);
     assert_eq!(counted(&metrics, "limited").unwrap_or(0), 0);
     queue.enable(true);
-    other.denied(&verdict("bao", Level::Deny));
+    other.denied(&verdict("bao", Level::Deny), true);
     assert_eq!(events.len(), 1);
 }
 
 #[test]
 fn findings_that_are_only_audited_or_did_not_deny_have_no_event() {
     let (queue, events) = EventQueue::new(Arc::new(Metrics::new()));
-    queue.denied(&verdict("bao", Level::Warn));
+    queue.denied(&verdict("bao", Level::Warn), true);
     queue.found(&verdict("bao", Level::Audit).findings[0]);
     assert_eq!(events.len(), 0);
     queue.found(&verdict("bao", Level::Warn).findings[0]);

@@ -6,12 +6,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use k8s_openapi::jiff::civil::Date;
 use tokio::sync::{mpsc, oneshot};
 use tracing_subscriber::filter::Targets;
 
 use super::publish::Decision;
 use crate::audit::metrics::SettingsReload;
 use crate::audit::{EventQueue, Metrics};
+use crate::cli::today::today;
 use crate::cli::{Failure, with_causes};
 use crate::config::ReviewConfig;
 use crate::file_events::Changes;
@@ -22,6 +24,9 @@ use crate::telemetry::{self, LogFilter};
 
 /// Interval of comparisons of the file, beside the events.
 const INTERVAL: Duration = Duration::from_secs(10);
+
+/// Interval of checks of the date, since some settings have a last day.
+const DATE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Parts of the server that a reload changes or reports to.
 pub(super) struct ReloadTargets {
@@ -45,7 +50,7 @@ impl Loaded {
         let settings = given.with(Some(file));
         settings.validate()?;
         Ok(Self {
-            config: Arc::new(settings.review_config()?),
+            config: Arc::new(settings.review_config_on(today())?),
             filter: telemetry::filter(&settings.log_filter)?,
             events: settings.cluster.events,
             keys: Keys::of(&settings)?,
@@ -97,12 +102,23 @@ impl Reloader {
     pub(super) async fn run(mut self, mut shutdown: Shutdown) {
         // The folder is watched: a mounted ConfigMap changes by a swap of links in it.
         let mut changes = Changes::of([self.path.as_path()], INTERVAL);
+        let mut dates = tokio::time::interval(DATE_INTERVAL);
         loop {
             tokio::select! {
                 () = shutdown.reached(Phase::Draining) => return,
-                () = changes.next() => {}
+                () = changes.next() => self.look().await,
+                _ = dates.tick() => self.renew_date(today()).await,
             }
-            self.look().await;
+        }
+    }
+
+    /// Puts the same settings in force on another day, if they depend on it.
+    async fn renew_date(&mut self, today: Date) {
+        let Some(config) = dated(&self.config, today) else {
+            return;
+        };
+        if self.apply_review_config(&config).await.is_ok() {
+            self.config = config;
         }
     }
 
@@ -189,6 +205,12 @@ impl Reloader {
         }
         self.waiting = waiting;
     }
+}
+
+/// The configuration on this day, if that is another one.
+fn dated(config: &ReviewConfig, today: Date) -> Option<Arc<ReviewConfig>> {
+    let is_other = config.has_dates() && config.today != Some(today);
+    is_other.then(|| Arc::new(config.clone().on(today)))
 }
 
 /// Problems of YAML have lines of their own.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::http::StatusCode;
 use openbao_perimeter::admission::{Admission, respond};
 use openbao_perimeter::audit::Metrics;
-use openbao_perimeter::config::ReviewConfig;
+use openbao_perimeter::config::{EnforcementMode, ReviewConfig};
 use openbao_perimeter::inventory::{Change, Object, ObjectRef, Snapshot};
 use openbao_perimeter::review::offline::{self, Missing, Objects, ReviewedObject};
 use openbao_perimeter::review::{CompiledSnapshot, Outcome, Verdict, Writer, render};
@@ -254,8 +254,10 @@ pub(super) fn in_memory(case: &Case, verdict: &Verdict) -> Result<(), String> {
     let answer = ask(case, "/validate", &review(case));
     let baseline = config(case).baseline;
     let expected = match case.header.facts {
-        Facts::Complete => respond::reviewed(UID, verdict, Some(baseline.as_str())),
-        Facts::Missing => respond::reviewed(UID, &without_facts(case), None),
+        Facts::Complete => {
+            respond::reviewed(UID, verdict, Some(baseline.as_str()), EnforcementMode::Deny)
+        }
+        Facts::Missing => respond::reviewed(UID, &without_facts(case), None, EnforcementMode::Deny),
     };
     let expected: Value = serde_json::from_slice(&expected).unwrap();
     if answer == expected {

@@ -111,6 +111,11 @@ impl Scene {
         Self::make(namespace, None)
     }
 
+    /// A namespace of an earlier scene, with no other scene running.
+    pub(super) fn beside(namespace: &'static str, _alone: &Alone) -> Self {
+        Self::make(namespace, None)
+    }
+
     fn make(
         namespace: &'static str,
         guarded: Option<RwLockReadGuard<'static, Option<guard::Guard>>>,

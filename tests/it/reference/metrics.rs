@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use openbao_perimeter::admission::WebhookKind;
 use openbao_perimeter::audit::metrics::{ConnectionEnd, Reload, SettingsReload};
-use openbao_perimeter::audit::{Metrics, Record, Resolution};
+use openbao_perimeter::audit::{Metrics, Record, Resolution, WOULD_DENY, WOULD_REPAIR};
 use openbao_perimeter::code::{Code, Level};
+use openbao_perimeter::config::EnforcementMode;
 use openbao_perimeter::inventory::{Kind, Snapshot};
 
 use super::{assert_fresh, code, page, table};
@@ -20,6 +21,7 @@ fn counted() -> String {
     };
     metrics.reviewed(&record, Duration::ZERO);
     metrics.rejected("overloaded");
+    metrics.would_deny("overloaded");
     metrics.connected();
     metrics.disconnected(ConnectionEnd::Closed);
     metrics.certificate_reloaded(Reload::Swapped);
@@ -94,10 +96,18 @@ fn values(metric: &str, label: &str) -> String {
             // Requests without a verdict are counted by `rejected_requests`.
             let counted = Resolution::ALL.into_iter();
             let counted = counted.filter(|end| *end != Resolution::Unreviewed);
-            listed(counted.map(Resolution::as_str).collect())
+            let counted = counted.map(Resolution::as_str);
+            listed(counted.chain([WOULD_DENY, WOULD_REPAIR]).collect())
         }
         "outcome" if metric.ends_with("_settings_reloads") => {
             listed(SettingsReload::ALL.map(SettingsReload::as_str).to_vec())
+        }
+        "value" => listed(EnforcementMode::ALL.map(EnforcementMode::as_str).to_vec()),
+        "code" if metric.ends_with("_would_deny") => {
+            format!(
+                "{}: a code of [the rules](rules.md), or a reason",
+                code(label)
+            )
         }
         "code" => format!("{}: a code of [the rules](rules.md)", code(label)),
         _ => code(label),
@@ -132,6 +142,7 @@ fn every_metric_that_is_registered_has_its_line() {
         include_str!("../../../src/audit/metrics/certificates.rs"),
         include_str!("../../../src/audit/metrics/cluster.rs"),
         include_str!("../../../src/audit/metrics/connections.rs"),
+        include_str!("../../../src/audit/metrics/enforcement.rs"),
         include_str!("../../../src/audit/metrics/settings.rs"),
     ];
     let registered = sources
