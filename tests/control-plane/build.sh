@@ -1,17 +1,19 @@
 #!/usr/bin/env bash
 # Builds the API server, etcd, kubectl and the controller manager that the tests run against, from their published
 # modules as go.mod pins them. The first time takes about seven minutes on two cores; later calls do nothing.
-# Fetches the definitions of cert-manager's kinds too, which its module has as files.
+# Fetches CRDs of other projects too, which their modules have as files.
 #
 # A binary found in the folder that KUBEBUILDER_ASSETS names is not built: with setup-envtest's folder only the
 # controller manager is, which setup-envtest lacks. tests/support/control_plane.rs looks in the same order.
 set -euo pipefail
 
 kubernetes=v1.36.3 # as in go.mod; what the binaries say about themselves
-cert_manager=v1.21.2
-# As go.sum would have it. Not there: no package of it is built, so `go mod tidy` would take the line out, and requiring
-# the module would move versions of the control plane.
-cert_manager_sum=h1:UWgoYM+KLNtRlqmoWOKjKBOBUPVHeepQ6/ac3ERJW68=
+# Folder, module, version and checksum of the modules with CRDs. The checksum is that of go.sum. They are not in it: no
+# package of them is built, so `go mod tidy` would remove the lines, and a `require` would change versions of the
+# control plane.
+cert_manager="cert-manager github.com/cert-manager/cert-manager v1.21.2 h1:UWgoYM+KLNtRlqmoWOKjKBOBUPVHeepQ6/ac3ERJW68="
+policies="network-policy-api sigs.k8s.io/network-policy-api v0.3.0 h1:RL6fVXiix9IW1pj0ImkW645m+EWmb3dBGCiW19bg5+k="
+old_policies="network-policy-api-v1alpha1 sigs.k8s.io/network-policy-api v0.1.7 h1:obY2FTEidLXVdRYu7gJ4q1RYE57pBnrpMqoE2LZgp4g="
 
 cd "$(dirname "$0")/../.." # where cargo runs tests too, so that a relative KUBEBUILDER_ASSETS means the same
 source="tests/control-plane"
@@ -69,39 +71,45 @@ kube-apiserver, kubectl and kube-controller-manager in KUBEBUILDER_ASSETS."
   echo "control plane: built in $out"
 }
 
-# Whoever brings the binaries may have neither Go nor a network; then a test passes over cert-manager, and says so.
-no_kinds() {
+# Given binaries may come without Go and without a network. The tests that need the CRDs are ignored then.
+no_crds() {
   [ ${#packages[@]} -eq 0 ] || fail "$1"
-  echo "control plane: $1; the overlay for cert-manager is not tested" >&2
+  echo "control plane: $1; tests that need its CRDs are ignored" >&2
 }
 
-field() { # field NAME, of what Go tells as JSON
+field() { # field NAME, of Go's JSON output
   sed -n "s/^[[:space:]]*\"$1\": \"\(.*\)\",*\$/\1/p"
 }
 
-# Of cert-manager only the kinds that our manifests use.
-fetch_kinds() {
-  local module=github.com/cert-manager/cert-manager told sum from kind
+fetch_crds() { # fetch_crds FOLDER MODULE VERSION CHECKSUM PATH..., each path a file of the module
+  local folder="$1" module="$2" version="$3" expected="$4" output sum from path
+  shift 4
+  if [ -d "${KUBEBUILDER_ASSETS:+$KUBEBUILDER_ASSETS/$folder}" ]; then
+    echo "control plane: using $KUBEBUILDER_ASSETS/$folder"
+    return
+  fi
+  [ "$expected $*" != "$(cat "$out/$folder/stamp" 2>/dev/null || true)" ] || return 0
   if ! command -v go >/dev/null; then
-    no_kinds "'go' is missing, which fetches $module"
+    no_crds "'go' is missing, which fetches $module"
     return
   fi
-  if ! told="$(go -C "$source" mod download -json "$module@$cert_manager")"; then
-    no_kinds "$module $cert_manager could not be fetched: $(field Error <<<"$told")"
+  if ! output="$(go -C "$source" mod download -json "$module@$version")"; then
+    no_crds "$module $version could not be fetched: $(field Error <<<"$output")"
     return
   fi
-  sum="$(field Sum <<<"$told")"
-  from="$(field Dir <<<"$told")"
-  [ "$sum" = "$cert_manager_sum" ] || fail "$module $cert_manager is $sum, and not $cert_manager_sum as pinned here"
+  sum="$(field Sum <<<"$output")"
+  from="$(field Dir <<<"$output")"
+  [ "$sum" = "$expected" ] || fail "$module $version is $sum, and not $expected as pinned here"
   begin
-  for kind in certificates issuers; do
-    install -m 644 "$from/deploy/crds/cert-manager.io_$kind.yaml" "$work/$kind.yaml"
+  for path in "$@"; do
+    install -D -m 644 "$from/$path" "$work/${path#*crd*/}"
   done
-  printf '%s\n' "$cert_manager_sum" >"$work/stamp"
+  printf '%s\n' "$expected $*" >"$work/stamp"
   mkdir -p "$out"
-  rm -rf "$out/cert-manager"
-  mv "$work" "$out/cert-manager"
-  echo "control plane: the kinds of cert-manager $cert_manager are in $out/cert-manager"
+  rm -rf "${out:?}/$folder"
+  mv "$work" "$out/$folder"
+  touch build.rs # looks for the folder
+  echo "control plane: the CRDs of $module $version are in $out/$folder"
 }
 
 # A checksum, not a date: a fresh clone beside a kept target folder has new dates only.
@@ -112,8 +120,9 @@ if [ ${#packages[@]} -eq 0 ] ||
 else
   build
 fi
-if [ -d "${KUBEBUILDER_ASSETS:+$KUBEBUILDER_ASSETS/cert-manager}" ]; then
-  echo "control plane: using $KUBEBUILDER_ASSETS/cert-manager"
-elif [ "$cert_manager_sum" != "$(cat "$out/cert-manager/stamp" 2>/dev/null || true)" ]; then
-  fetch_kinds
-fi
+# shellcheck disable=SC2086 # each has four words
+{
+  fetch_crds $cert_manager deploy/crds/cert-manager.io_{certificates,issuers}.yaml
+  fetch_crds $policies config/crd/{standard,experimental}/policy.networking.k8s.io_clusternetworkpolicies.yaml
+  fetch_crds $old_policies config/crd/{standard,experimental}/policy.networking.k8s.io_{,baseline}adminnetworkpolicies.yaml
+}
