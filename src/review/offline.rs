@@ -68,11 +68,10 @@ pub fn final_state(
         object: finding.object.clone(),
         verdict: Verdict::new(vec![finding]),
     });
-    objects
-        .iter()
-        .filter_map(review_object)
-        .chain(unread)
-        .collect()
+    // Thousands of objects are usual.
+    let mut reviewed = Vec::with_capacity(objects.len());
+    reviewed.extend(objects.iter().filter_map(review_object).chain(unread));
+    reviewed
 }
 
 /// A cluster's verdict with findings about isolation by its policies.

@@ -11,6 +11,7 @@ pub mod place;
 mod reload;
 mod syntax;
 mod text;
+mod texts;
 mod unique;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use crate::inventory::{Change, Object, ObjectRef, Snapshot};
 use collect::Collector;
 use documents::Item;
+use texts::Texts;
 
 pub use error::{LoadError, RepeatedKey, Skipped};
 pub use find::Exclude;
@@ -125,7 +127,7 @@ pub struct Manifests {
     /// Objects without a namespace. They are taken to be in [`DEFAULT_NAMESPACE`].
     pub(crate) defaulted: Vec<ObjectRef>,
     /// The text of each file, for excerpts in messages.
-    pub(crate) texts: Arc<BTreeMap<PathBuf, String>>,
+    pub(crate) texts: Arc<Texts>,
     /// Builds that made objects.
     pub(crate) builds: Arc<Vec<BuildRecipe>>,
     /// Key of the build that an object set was made for.
@@ -212,15 +214,10 @@ impl Manifests {
             source: located.source.map(|source| name(&source)),
             ..located
         });
-        let texts = self.texts.iter();
         Self {
             objects: objects.collect(),
             no_objects: self.no_objects.into_iter().map(rename).collect(),
-            texts: Arc::new(
-                texts
-                    .map(|(file, text)| (name(file), text.clone()))
-                    .collect(),
-            ),
+            texts: Arc::new(self.texts.renamed(&name)),
             ..self
         }
     }

@@ -258,10 +258,9 @@ impl Fixer<'_> {
                 });
             }
             self.texts.open(&origin.file, &self.manifests)?;
-            let text = self.manifests.texts.get(&origin.file);
-            let text = text.map_or("", String::as_str);
+            let text = self.manifests.texts.get(&origin.file).unwrap_or_default();
             let path = located.path(path);
-            let edits = edit::edits(text, origin.line, (&path, *verb, value));
+            let edits = edit::edits(&text, origin.line, (&path, *verb, value));
             let edits = edits.map_err(|unfit| match unfit {
                 Unfit::Alias => Refusal::Alias(origin.clone()),
                 Unfit::Unsure => Refusal::Unsure(origin.clone()),

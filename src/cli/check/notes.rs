@@ -118,10 +118,8 @@ impl Input<'_> {
     }
 
     fn is_empty(&self, path: &Path) -> bool {
-        let mut texts = self.after.texts.iter();
-        let of_path =
-            |(file, text): (&PathBuf, &String)| file.starts_with(path) && !text.trim().is_empty();
-        self.after.builds.is_empty() && !texts.any(of_path)
+        let mut texts = self.after.texts.not_blank();
+        self.after.builds.is_empty() && !texts.any(|file| file.starts_with(path))
     }
 
     /// The other kinds with these names, each with how many objects are of it.

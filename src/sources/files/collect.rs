@@ -1,10 +1,10 @@
 //! Objects gathered from files and builds, with everything that was left out or could not be read.
 
-use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 use serde_json::Value;
 
 use super::build::{self, BuildOutput};
@@ -14,18 +14,23 @@ use super::object::{self, Document};
 use super::place::Source;
 use super::syntax::Broken;
 use super::text::{self, Content};
+use super::texts::Texts;
 use super::{
     BuildRecipe, LoadError, Located, Manifests, Origin, Read, ReadOptions, RepeatedKey, Skipped,
 };
+
+/// The field of objects that the API server names.
+const GENERATE_NAME: &str = "generateName";
 
 /// Gathers objects.
 pub(super) struct Collector<'o> {
     options: &'o ReadOptions,
     manifests: Manifests,
-    texts: BTreeMap<PathBuf, String>,
+    texts: Texts,
     builds: Vec<BuildRecipe>,
     unreadable: Vec<LoadError>,
-    /// Number of objects with a generated name.
+    /// Number of the last object with a generated name. It is at most the number of times that the texts so far have
+    /// the field.
     generated: usize,
 }
 
@@ -43,7 +48,7 @@ impl<'o> Collector<'o> {
         Self {
             options,
             manifests: Manifests::default(),
-            texts: BTreeMap::new(),
+            texts: Texts::default(),
             builds: Vec::new(),
             unreadable: Vec::new(),
             generated: 0,
@@ -58,9 +63,7 @@ impl<'o> Collector<'o> {
         let built = build::build(&mut found, paths, &self.options.values);
         self.manifests.skipped.extend(built.skipped);
         self.unreadable.extend(built.unreadable);
-        for file in &found.files {
-            self.file(file);
-        }
+        self.files(&found.files);
         for (build, output) in built.outputs {
             let number = self.builds.len();
             let file = PathBuf::from(&build.command);
@@ -85,9 +88,54 @@ impl<'o> Collector<'o> {
         }
     }
 
-    fn file(&mut self, file: &File) {
+    /// Reads the files one after another, and parses them on all processors.
+    fn files(&mut self, files: &[File]) {
+        let mut before = self.generated;
+        let contents = files.iter().map(|file| {
+            let content = text::read(&file.path);
+            let first = before;
+            if let Ok(Content::Text(text)) = &content {
+                before += text.matches(GENERATE_NAME).count();
+            }
+            (file, content, first)
+        });
+        let contents: Vec<_> = contents.collect();
+        let options = self.options;
+        let parsed = contents.into_par_iter().map(|(file, content, generated)| {
+            let mut collector = Self {
+                generated,
+                ..Self::new(options)
+            };
+            collector.content(file, content);
+            collector
+        });
+        let parsed: Vec<Self> = parsed.collect();
+        let objects = parsed.iter().map(|part| part.manifests.objects.len());
+        self.manifests.objects.reserve_exact(objects.sum());
+        for part in parsed {
+            self.append(part);
+        }
+        self.generated = before;
+    }
+
+    /// Adds everything that another collector gathered, except builds.
+    fn append(&mut self, other: Self) {
+        let (all, part) = (&mut self.manifests, other.manifests);
+        all.objects.extend(part.objects);
+        for (kind, count) in part.others {
+            *all.others.entry(kind).or_default() += count;
+        }
+        all.no_objects.extend(part.no_objects);
+        all.defaulted.extend(part.defaulted);
+        all.skipped.extend(part.skipped);
+        all.repeated.extend(part.repeated);
+        self.texts.extend(other.texts);
+        self.unreadable.extend(other.unreadable);
+    }
+
+    fn content(&mut self, file: &File, content: Result<Content, LoadError>) {
         let path = &file.path;
-        match text::read(path) {
+        match content {
             Ok(Content::Text(text)) => {
                 let at = At {
                     file: path,
@@ -95,7 +143,7 @@ impl<'o> Collector<'o> {
                     output: None,
                 };
                 self.text(at, &text);
-                self.texts.insert(path.clone(), text);
+                self.texts.insert_file(path, text);
             }
             Ok(Content::Binary) if file.is_named => self.unreadable.push(LoadError::Encoding {
                 path: path.clone(),

@@ -34,7 +34,7 @@ impl Manifests {
             notes.push(format!("each is checked separately: {}", names.join(", ")));
         }
         let mut sets = Vec::new();
-        let first = ranks.first().cloned().unwrap_or_default();
+        let first = ranks.first().map_or(&[][..], Vec::as_slice);
         let mut shadowed: Option<BTreeSet<ObjectRef>> = None;
         for (build, own) in builds {
             let names: BTreeSet<ObjectRef> = references(&own).collect();
@@ -50,7 +50,7 @@ impl Manifests {
         }
         // Without builds the common objects are the set, and else one more if they have what no other holds.
         let is_missing = |shadowed: &BTreeSet<ObjectRef>| {
-            references(&first).any(|object| shadowed.contains(&object))
+            references(first).any(|object| shadowed.contains(&object))
         };
         let from = usize::from(shadowed.is_some_and(|shadowed| !is_missing(&shadowed)));
         sets.extend(

@@ -62,21 +62,22 @@ impl Texts {
         if self.files.contains_key(file) {
             return Ok(());
         }
-        let reviewed = reviewed.texts.get(file).cloned().unwrap_or_default();
+        let reviewed = reviewed.texts.get(file);
+        let changed = || FixError::Changed(file.to_owned());
         let is_file = file.as_os_str() != STDIN && file.is_file();
         let before = if is_file {
             let text = fs::read_to_string(file).map_err(|error| FixError::Io {
                 path: file.to_owned(),
                 error,
             })?;
-            if without_marks(text.clone()) != reviewed {
-                return Err(FixError::Changed(file.to_owned()));
+            if reviewed.is_none_or(|reviewed| without_marks(text.clone()) != reviewed) {
+                return Err(changed());
             }
             text
         } else if self.is_written {
             return Err(FixError::NoFile(file.to_owned()));
         } else {
-            reviewed
+            reviewed.ok_or_else(changed)?.into_owned()
         };
         let now = before.clone();
         self.files.insert(file.to_owned(), Text { before, now });

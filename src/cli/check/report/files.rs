@@ -1,5 +1,6 @@
 //! The files that were read, and the places of findings in them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -48,21 +49,24 @@ impl Shown {
 /// The files that were read, and where each object stands in them.
 pub(super) struct Files<'a> {
     located: BTreeMap<ObjectRef, &'a Located>,
-    texts: BTreeMap<&'a Path, &'a str>,
+    manifests: Vec<&'a Manifests>,
 }
 
 impl<'a> Files<'a> {
     pub(super) fn new(manifests: impl Iterator<Item = &'a Manifests> + Clone) -> Self {
         let objects = manifests.clone().flat_map(|manifests| &manifests.objects);
-        let texts = manifests.flat_map(|manifests| manifests.texts.iter());
         Self {
             located: objects
                 .map(|located| (located.object.reference(), located))
                 .collect(),
-            texts: texts
-                .map(|(file, text)| (file.as_path(), text.as_str()))
-                .collect(),
+            manifests: manifests.collect(),
         }
+    }
+
+    fn text(&self, file: &Path) -> Option<Cow<'a, str>> {
+        // Those of the state after are the last.
+        let mut manifests = self.manifests.iter().rev();
+        manifests.find_map(|manifests| manifests.texts.get(file))
     }
 
     pub(super) fn of(&self, object: &ObjectRef) -> Option<&'a Located> {
@@ -101,9 +105,9 @@ impl<'a> Files<'a> {
         // What a build makes is in no file.
         let located = self.of(object).filter(|located| located.build.is_none())?;
         let file = &located.place()?.file;
-        let text = self.texts.get(file.as_path())?;
+        let text = self.text(file)?;
         let path = located.path(path);
-        let edits = edit::edits(text, located.origin.line, (&path, verb, value)).ok()?;
+        let edits = edit::edits(&text, located.origin.line, (&path, verb, value)).ok()?;
         let edits = edits
             .into_iter()
             .map(|edit| (file.display().to_string(), edit));
@@ -112,38 +116,44 @@ impl<'a> Files<'a> {
 
     /// The line that each finding is about. A document is looked through once for all its findings.
     pub(super) fn shown(&self, findings: &[&Finding]) -> Vec<Option<Shown>> {
-        let mut documents: BTreeMap<(&Path, usize), Vec<usize>> = BTreeMap::new();
+        let mut files: BTreeMap<&Path, BTreeMap<usize, Vec<usize>>> = BTreeMap::new();
         for (number, finding) in findings.iter().enumerate() {
             if let Some(located) = self.located(finding) {
-                let document = (located.origin.file.as_path(), located.origin.line);
-                documents.entry(document).or_default().push(number);
+                let documents = files.entry(located.origin.file.as_path()).or_default();
+                documents
+                    .entry(located.origin.line)
+                    .or_default()
+                    .push(number);
             }
         }
         let mut shown = vec![None; findings.len()];
-        let mut open: Option<(&Path, Source<'_>)> = None;
-        for ((file, line), numbers) in documents {
-            if open.as_ref().is_none_or(|(known, _)| *known != file) {
-                open = self.texts.get(file).map(|text| (file, Source::new(text)));
-            }
-            let Some((_, source)) = &open else { continue };
-            let path = |number: &usize| {
-                let finding = findings[*number];
-                let field = if finding.path.is_empty() {
-                    "metadata.name"
-                } else {
-                    &finding.path
-                };
-                let located = self.located(finding);
-                located.map_or_else(|| field.to_owned(), |located| located.path(field))
+        for (file, documents) in files {
+            let Some(text) = self.text(file) else {
+                continue;
             };
-            let paths: Vec<String> = numbers.iter().map(path).collect();
-            for (number, place) in numbers.into_iter().zip(source.places(line, &paths)) {
-                shown[number] = place.and_then(|place| {
-                    let line = source.line(place.line)?;
-                    Some(Shown::new(place, line))
-                });
+            let source = Source::new(&text);
+            for (line, numbers) in documents {
+                let paths = numbers.iter().map(|number| self.path(findings[*number]));
+                let paths: Vec<String> = paths.collect();
+                for (number, place) in numbers.into_iter().zip(source.places(line, &paths)) {
+                    shown[number] = place.and_then(|place| {
+                        let line = source.line(place.line)?;
+                        Some(Shown::new(place, line))
+                    });
+                }
             }
         }
         shown
+    }
+
+    /// Path of the field that a finding is about, in its document.
+    fn path(&self, finding: &Finding) -> String {
+        let field = if finding.path.is_empty() {
+            "metadata.name"
+        } else {
+            &finding.path
+        };
+        let located = self.located(finding);
+        located.map_or_else(|| field.to_owned(), |located| located.path(field))
     }
 }
