@@ -2,6 +2,7 @@
 //! plane, while the server runs and at its start.
 
 mod other_kinds;
+mod published;
 mod stage;
 
 use std::time::{Duration, Instant};

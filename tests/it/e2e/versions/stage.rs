@@ -163,7 +163,28 @@ impl Stage {
         } else {
             json!(["openbaorestores"])
         };
-        let patch = json!([{"op": "replace", "path": "/rules/0/resources", "value": resources}]);
+        self.patch_role("/rules/0/resources", &resources);
+    }
+
+    /// Grants or removes permission to list the kinds of the Network Policy API.
+    pub(super) fn may_list_policies(&self, may: bool) {
+        let role = self.plane.kubectl(["get", ROLE, "-o", "json"]).run_json();
+        let rules = role["rules"].as_array().expect("rules");
+        let is_theirs = |rule: &Value| {
+            let resources = rule["resources"].as_array();
+            resources.is_some_and(|all| all.contains(&json!("adminnetworkpolicies")))
+        };
+        let index = rules.iter().position(is_theirs).expect("their rule");
+        let verbs = if may {
+            json!(["get", "list", "watch"])
+        } else {
+            json!(["get"])
+        };
+        self.patch_role(&format!("/rules/{index}/verbs"), &verbs);
+    }
+
+    fn patch_role(&self, path: &str, value: &Value) {
+        let patch = json!([{"op": "replace", "path": path, "value": value}]);
         let patch = ["patch", ROLE, "--type=json", "-p", &patch.to_string()];
         self.plane.kubectl(patch).run_ok();
     }
@@ -172,12 +193,21 @@ impl Stage {
         self.plane.apply_ok(&object.to_string());
     }
 
+    /// Applies an object with more flags. Returns the result.
+    pub(super) fn try_apply(&self, object: &Value, flags: &[&str]) -> Output {
+        let apply = ["apply", "--server-side", "--force-conflicts", "-f", "-"];
+        let apply = self.plane.kubectl(apply.iter().chain(flags));
+        apply.stdin(&object.to_string()).run()
+    }
+
+    pub(super) fn delete(&self, kind: &str, name: &str) {
+        self.plane.kubectl(["delete", kind, name]).run_ok();
+    }
+
     /// Applies an object shortly after its CRD.
     pub(super) fn apply_when_served(&self, object: &Value) {
         wait_until("the object is made", LIMIT, || {
-            let apply = self.plane.kubectl(["apply", "-f", "-"]);
-            let apply = apply.stdin(&object.to_string()).run();
-            apply.status_ok.then_some(())
+            self.try_apply(object, &[]).status_ok.then_some(())
         });
     }
 
