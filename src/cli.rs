@@ -6,6 +6,7 @@ pub(crate) mod check;
 pub(crate) mod completion;
 pub mod crds;
 pub(crate) mod explain;
+pub(crate) mod export;
 pub(crate) mod input;
 mod live;
 mod namespace;
@@ -56,6 +57,8 @@ pub enum Command {
     Can(can::Args),
     /// Print the page of a rule, or the list of all rules
     Explain(explain::Args),
+    /// Print objects for a cluster, made from the settings
+    Export(export::Args),
     /// Print the CustomResourceDefinitions that tests and trials use
     Crds,
     /// Create and inspect certificates
@@ -107,6 +110,7 @@ impl Cli {
             Command::Man(args) => completion::man(&args),
             Command::Version(args) => version::run(&args),
             Command::Explain(args) => explain::run(&args),
+            Command::Export(args) => export::run(&args),
             Command::Certs(args) => certs::run(args),
             Command::Crds => crds::run().map(|()| ExitStatus::Fine).map_err(Into::into),
         };

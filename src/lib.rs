@@ -16,6 +16,7 @@ pub(crate) mod duration;
 pub(crate) mod events;
 pub(crate) mod features;
 pub(crate) mod file_events;
+pub mod identity;
 pub mod inventory;
 pub(crate) mod printable;
 pub(crate) mod rate;

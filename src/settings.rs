@@ -24,6 +24,7 @@ mod error;
 mod file;
 mod flags;
 mod given;
+mod identity;
 mod keys;
 mod namespace;
 mod platform;
@@ -38,6 +39,7 @@ pub(crate) use error::SettingsError;
 pub use file::SettingsFile;
 pub use flags::{Flags, ReviewFlags, ServeFlags};
 pub use given::{Given, Origin};
+pub(crate) use identity::IdentityConfig;
 pub use keys::{Keys, LIVE};
 pub use tls::{ClientConfig, SERVICE_NAMES, SelfManagedConfig, Tls, TlsMode, default_secret};
 
@@ -112,6 +114,9 @@ pub struct ServerConfig {
     /// Configuration of `serve` in a cluster.
     pub(crate) cluster: ClusterConfig,
 
+    /// Configuration of the identity guard.
+    pub(crate) identity: IdentityConfig,
+
     /// Limits of the webhooks' port.
     pub limits: Limits,
 
@@ -174,6 +179,7 @@ impl Default for ServerConfig {
             own_namespace: None,
             review,
             cluster: ClusterConfig::default(),
+            identity: IdentityConfig::default(),
             limits: Limits::default(),
             self_managed: SelfManagedConfig::default(),
             clients: ClientConfig::default(),
@@ -199,6 +205,7 @@ impl ServerConfig {
     /// A value is out of its range, or values do not fit together.
     pub fn validate(&self) -> Result<(), SettingsError> {
         self.review_config()?;
+        self.validate_identity()?;
         self.certificate()?;
         self.clients.validate()?;
         let delay = self.shutdown_delay;

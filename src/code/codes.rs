@@ -113,6 +113,8 @@ codes! {
         PolicyNotJudged: Warn "",
         StoredPolicyNotJudged: Audit "in the audit",
     }
+    Obp501 "OBP501" "identity-assumed" { IdentityAssumed: Deny "", }
+    Obp502 "OBP502" "identity-lost" { IdentityLost: Deny "", }
     Obp601 "OBP601" "api-server-network-not-ready" { ApiServerNetworkNotReady: Warn "", }
     Obp602 "OBP602" "gateway-integration-not-ready" { GatewayIntegrationNotReady: Warn "", }
     Obp603 "OBP603" "backup-configuration-not-ready" { BackupConfigurationNotReady: Warn "", }

@@ -39,6 +39,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "rules",
         ],
     ),
+    ("identity", &["baseline", "code", "review"]),
     ("printable", &[]),
     (
         "reach",
@@ -51,6 +52,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "settings",
         &[
+            "code",
             "config",
             "duration",
             "inventory",
@@ -111,6 +113,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "duration",
             "events",
             "file_events",
+            "identity",
             "inventory",
             "config",
             "printable",

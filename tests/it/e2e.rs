@@ -9,6 +9,7 @@ mod clients;
 mod clusters;
 mod ends;
 mod events;
+mod identity;
 mod installs;
 mod lag;
 mod maintenance;

@@ -1,6 +1,7 @@
 //! Comparison of manifests and code.
 
 mod certificates;
+pub(crate) mod identity;
 mod image;
 pub(crate) mod monitoring;
 pub(crate) mod overlays;

@@ -139,6 +139,17 @@ impl ControlPlane {
             .unwrap_or_else(|log| panic!("the controller manager did not start\n{log}"));
     }
 
+    /// Starts these controllers, once, all with the user of this kubeconfig. Does not wait for them.
+    pub(crate) fn start_controllers_as_one(&self, kubeconfig: &str, controllers: &str) {
+        self.controller_manager.get_or_init(|| {
+            let args = format!(
+                "--kubeconfig={kubeconfig} --leader-elect=false --secure-port=0 \
+                --controllers={controllers}"
+            );
+            Server::start(&self.folder, "kube-controller-manager", &args)
+        });
+    }
+
     /// The administrator's kubeconfig, for other programs than kubectl.
     pub(crate) fn kubeconfig(&self) -> PathBuf {
         self.folder().join("kubeconfig")

@@ -13,6 +13,7 @@ const FAMILIES: &[(char, &str)] = &[
     ('2', "The ceiling"),
     ('3', "Declarations of an OpenBaoCluster"),
     ('4', "Objects and proofs that cannot be decided"),
+    ('5', "The labels of the pods"),
     ('6', "Status checkpoints, and what they do not cover"),
 ];
 

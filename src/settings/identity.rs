@@ -1,0 +1,51 @@
+//! Settings of the identity guard, the key `identity`.
+
+use std::collections::BTreeSet;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{ServerConfig, SettingsError, ensure};
+use crate::code::Level;
+
+/// Namespace of the manifests.
+const OWN_NAMESPACE: &str = "openbao-perimeter-system";
+
+/// Configuration of the identity guard, the policy that `export identity` prints.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct IdentityConfig {
+    /// Effect of a write that gives pods the labels of OpenBao, or takes them away (OBP501, OBP502)
+    pub(crate) level: Level,
+
+    /// Username that may write these labels, beside the operator's, such as that of a backup tool
+    pub(crate) accounts: BTreeSet<String>,
+}
+
+impl Default for IdentityConfig {
+    fn default() -> Self {
+        Self {
+            level: Level::Deny,
+            accounts: BTreeSet::new(),
+        }
+    }
+}
+
+impl ServerConfig {
+    /// Checks the accounts, which stand in an expression of the policy.
+    pub(crate) fn validate_identity(&self) -> Result<(), SettingsError> {
+        for name in &self.identity.accounts {
+            let is_name = !name.trim().is_empty() && !name.chars().any(char::is_control);
+            ensure("identity.accounts", is_name, || {
+                ("a username".to_owned(), name.escape_debug().to_string())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Namespace of openbao-perimeter; that of the manifests where it is not known.
+    pub(crate) fn own_namespace_or_default(&self) -> String {
+        let own = self.own_namespace();
+        own.unwrap_or_else(|| OWN_NAMESPACE.to_owned())
+    }
+}

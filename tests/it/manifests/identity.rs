@@ -1,0 +1,79 @@
+//! The component of the identity guard, compared with the output of the program.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::{Value, json};
+
+use super::overlays::rendered;
+use crate::reference::is_blessing;
+use crate::support::folder;
+
+const FILE: &str = "manifests/components/identity/identity.yaml";
+
+/// The output of `export identity` with these settings.
+pub(crate) fn exported(settings: &str) -> String {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let file = folder(&format!("export-identity-{count}")).join("settings.yaml");
+    fs::write(&file, settings).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_openbao-perimeter"));
+    command.args(["export", "identity", "--config"]).arg(file);
+    let output = command.env_remove("POD_NAMESPACE").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.is_empty(), "{said}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn the_component_is_what_export_prints_with_the_default_settings() {
+    let expected = exported("");
+    if is_blessing() {
+        fs::write(FILE, &expected).unwrap();
+    }
+    let found = fs::read_to_string(FILE).unwrap_or_default();
+    assert!(found == expected, "{FILE} is stale: run `make docs`");
+}
+
+#[test]
+fn a_kustomization_takes_the_component_beside_the_server() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let overlay = root.join("target/tmp/identity-component");
+    fs::create_dir_all(&overlay).unwrap();
+    let kustomization = json!({
+        "apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization",
+        "resources": ["../../../manifests"],
+        "components": ["../../../manifests/components/identity"],
+    });
+    fs::write(
+        overlay.join("kustomization.yaml"),
+        kustomization.to_string(),
+    )
+    .unwrap();
+    let objects = rendered(overlay.to_str().unwrap());
+    let of_policies = |object: &&Value| {
+        let kind = object["kind"].as_str().unwrap();
+        kind.starts_with("ValidatingAdmissionPolicy")
+    };
+    assert_eq!(objects.iter().filter(of_policies).count(), 2);
+}
+
+#[test]
+fn the_settings_change_accounts_namespace_ports_and_actions() {
+    let printed = exported(
+        "operatorNamespace: operators\nownNamespace: perimeter\nreview: {apiPort: 443}\n\
+         identity: {level: warn, accounts: [velero]}\n",
+    );
+    for part in [
+        "'system:serviceaccount:operators:openbao-operator-controller'",
+        "'velero'",
+        "- perimeter\n",
+        "(ports 443, 8201)",
+        "  - Warn\n  - Audit\n",
+    ] {
+        assert!(printed.contains(part), "{part}: {printed}");
+    }
+    assert!(!exported("identity: {level: off}").contains("ValidatingAdmissionPolicyBinding\n"));
+}
