@@ -168,7 +168,7 @@ impl Default for Platform {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct ReviewConfig {
-    /// Baseline of the allowlist. This and the three fields below are keys of their own in the file.
+    /// Baseline of the allowlist. This and the four fields below are keys of their own in the file.
     #[serde(skip)]
     pub baseline: Baseline,
     /// Namespace of the operator's pods.
@@ -177,6 +177,9 @@ pub struct ReviewConfig {
     /// Usernames whose writes are the operator's.
     #[serde(skip)]
     pub operator_accounts: BTreeSet<String>,
+    /// Other usernames that may write the labels of OpenBao's pods, the key `identity.accounts`.
+    #[serde(skip)]
+    pub identity_accounts: BTreeSet<String>,
     /// API server addresses, where a cluster does not declare `apiServerCIDR`; before the addresses of the
     /// Service `default/kubernetes`.
     #[serde(skip)]
@@ -294,6 +297,7 @@ impl Default for ReviewConfig {
                 account("openbao-operator-controller"),
                 account("openbao-operator-provisioner"),
             ]),
+            identity_accounts: BTreeSet::new(),
             operator_level: Level::Warn,
             today: None,
             enforcement: EnforcementMode::default(),

@@ -32,6 +32,7 @@ pub(crate) mod size;
 pub(crate) mod snapshot;
 pub(crate) mod stub;
 pub(crate) mod unknown;
+pub(crate) mod workload;
 
 use std::fmt;
 use std::sync::Arc;
@@ -56,6 +57,7 @@ pub use restore::Restore;
 pub use snapshot::{Completeness, Snapshot, Unread};
 pub use stub::Stub;
 pub use unknown::UnknownField;
+pub use workload::Workload;
 
 /// Reference to an object. The kind tells the API group: kinds of the same name in two groups are two kinds.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -32,6 +32,7 @@ pub mod rules;
 #[cfg(test)]
 mod tests;
 pub mod verdict;
+mod workload;
 mod written;
 
 pub use audit_namespace::audit_namespace;

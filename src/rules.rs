@@ -21,6 +21,7 @@ pub mod left_open;
 pub mod managed_policy;
 pub(crate) mod ordered;
 pub mod paste;
+pub(crate) mod pod_labels;
 pub mod policy_change;
 pub mod policy_name;
 pub mod policy_not_judged;

@@ -269,6 +269,7 @@ impl ServerConfig {
             baseline: self.baseline,
             operator_namespace: Arc::clone(&self.operator_namespace),
             operator_accounts: accounts,
+            identity_accounts: self.identity.accounts.clone(),
             api_server_addresses: self.api_server_addresses.clone(),
             platform_rules: platform::rules(&self.review.platform)?,
             ..self.review.clone()

@@ -277,7 +277,9 @@ impl Metrics {
     /// cost depends on the change.
     pub fn inventory(&self, before: &Snapshot, after: &Snapshot) {
         // Of Services only one address is stored, which is no object.
-        let kinds = Kind::ALL.into_iter().filter(|kind| *kind != Kind::Service);
+        let kinds = Kind::WATCHED
+            .into_iter()
+            .filter(|kind| *kind != Kind::Service);
         let mut moved: Vec<(Kind, [i64; 2])> = kinds.map(|kind| (kind, [0; 2])).collect();
         let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         let mut unread = 0;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::config::{Baseline, ReviewConfig, Zone};
+pub(crate) use crate::inventory::workload::CLUSTER_LABEL;
 use crate::inventory::{Cluster, Labels};
 use netpol::label::Values;
 use netpol::pod_space::{OtherKeys, PodSpace};
@@ -12,8 +13,6 @@ use netpol::rule::{Operator, Selector};
 pub(crate) const NAME_LABEL: &str = "app.kubernetes.io/name";
 /// The value of that label.
 pub(crate) const OPERATOR_NAME: &str = "openbao-operator";
-/// Label of every pod of a cluster.
-pub(crate) const CLUSTER_LABEL: &str = "openbao.org/cluster";
 /// Label with the role of a pod in its cluster.
 pub(crate) const COMPONENT_LABEL: &str = "openbao.org/component";
 const BACKUP_TYPE_LABEL: &str = "openbao.org/backup-type";
@@ -24,6 +23,11 @@ pub(crate) const MANAGED_LABELS: [&str; 4] = [
     NAME_LABEL,
     CLUSTER_LABEL,
 ];
+/// The labels by which policies recognise the pods of a cluster.
+pub(crate) const IDENTITY_LABELS: [&str; 5] = {
+    let [instance, managed_by, name, cluster] = MANAGED_LABELS;
+    [cluster, COMPONENT_LABEL, name, instance, managed_by]
+};
 /// Values of the component label on pods of the jobs zone.
 pub(crate) const JOB_COMPONENTS: [&str; 3] = ["backup", "restore", "upgrade-snapshot"];
 const BACKUP_TYPES: [&str; 3] = ["scheduled", "manual", "pre-upgrade"];

@@ -5,6 +5,8 @@ use serde::Serialize;
 
 use super::text::print;
 use super::{ExitStatus, Failure, print_config};
+use crate::code::Level;
+use crate::config::EnforcementMode;
 use crate::identity::IdentityGuard;
 use crate::settings::{Given, ReviewFlags, ServerConfig, SettingsError};
 
@@ -62,8 +64,14 @@ pub(crate) fn run(args: &Args) -> Result<ExitStatus, Failure> {
 fn guard(settings: &ServerConfig) -> Result<IdentityGuard, SettingsError> {
     settings.validate_identity()?;
     let review = settings.review_config()?;
+    let cap = match review.enforcement {
+        EnforcementMode::Deny => Level::Deny,
+        EnforcementMode::Warn => Level::Warn,
+        EnforcementMode::Audit => Level::Audit,
+    };
     Ok(IdentityGuard {
-        level: settings.identity.level,
+        // Levels are ordered, the strictest first.
+        level: settings.identity.level.max(cap),
         operator_accounts: review.operator_accounts,
         accounts: settings.identity.accounts.clone(),
         own_namespace: settings.own_namespace_or_default(),

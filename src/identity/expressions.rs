@@ -3,7 +3,7 @@
 //! Optional access (`.?`, `[?…]`) and checks of types keep them total: no object makes an evaluation error, which
 //! would deny the write.
 
-use crate::baseline::{CLUSTER_LABEL, COMPONENT_LABEL, MANAGED_LABELS};
+use crate::baseline::{CLUSTER_LABEL, IDENTITY_LABELS};
 use crate::code::Code;
 use crate::review::maintenance;
 
@@ -13,8 +13,10 @@ pub(super) const ASSUMES_NOTHING: &str = "variables.allowed || variables.lost";
 pub(super) const LOSES_NOTHING: &str = "variables.allowed || !variables.lost";
 /// The message of a denial.
 pub(super) const MESSAGE: &str = "variables.message";
-/// The same for the audit log. It is left out there if it is empty.
-pub(super) const AUDITED: &str = "variables.allowed ? '' : variables.message";
+/// The same for the audit log. It is left out there if it is empty. Such an expression cannot ask the authorizer, so a
+/// write that is marked as maintenance is noted whether it passes or not.
+pub(super) const AUDITED: &str =
+    "variables.ordinary ? '' : (variables.marked ? 'maintenance: ' : '') + variables.message";
 
 /// Account of the controller that copies the templates of StatefulSets.
 const STATEFULSETS: &str = "system:serviceaccount:kube-system:statefulset-controller";
@@ -62,11 +64,9 @@ pub(super) fn not_by<'a>(accounts: impl Iterator<Item = &'a String>) -> String {
 
 /// The variables, in the order in which they depend on each other.
 pub(super) fn variables([api, raft]: [u16; 2]) -> Vec<(&'static str, String)> {
-    let [instance, managed_by, name, cluster] = MANAGED_LABELS;
-    let keys = [cluster, COMPONENT_LABEL, name, instance, managed_by];
     let variables = [
         ("kind", "request.kind.kind".to_owned()),
-        ("keys", list(&keys)),
+        ("keys", list(&IDENTITY_LABELS)),
         (
             "sides",
             "[dyn(object), dyn(oldObject)].filter(it, it != null)".to_owned(),
@@ -85,11 +85,15 @@ pub(super) fn variables([api, raft]: [u16; 2]) -> Vec<(&'static str, String)> {
         ("byStatefulSets", by(&[STATEFULSETS, MANAGER])),
         ("byJobs", by(&[JOBS, MANAGER])),
         ("copied", COPIED.to_owned()),
+        (
+            "ordinary",
+            "!variables.assumed && !variables.lost || variables.copied".to_owned(),
+        ),
+        ("marked", marked()),
         ("maintenance", maintained()),
         (
             "allowed",
-            "!variables.assumed && !variables.lost || variables.copied || variables.maintenance"
-                .to_owned(),
+            "variables.ordinary || variables.maintenance".to_owned(),
         ),
         (
             "owner",
@@ -144,13 +148,21 @@ variables.labels.map(it, it[?'{CLUSTER_LABEL}'].orValue('')).filter(it, it != ''
     )
 }
 
+/// True if the object has the annotation of maintenance, now or before.
+fn marked() -> String {
+    let annotation = maintenance::ANNOTATION;
+    format!(
+        "variables.sides.exists(it, it.metadata.?annotations[?'{annotation}'].orValue('') == 'true')"
+    )
+}
+
 /// True if the object is marked and the user has the verb for each cluster, or for all where none is named.
 fn maintained() -> String {
-    let (annotation, verb) = (maintenance::ANNOTATION, maintenance::VERB);
+    let verb = maintenance::VERB;
     let (resource, subresource) = (maintenance::RESOURCE, maintenance::SUBRESOURCE);
     format!(
         "\
-variables.sides.exists(it, it.metadata.?annotations[?'{annotation}'].orValue('') == 'true') &&
+variables.marked &&
 (variables.clusters.size() > 0 ? variables.clusters : ['']).all(it,
   authorizer.group('openbao.org').resource('{resource}').subresource('{subresource}')
     .namespace(request.namespace).name(it).check('{verb}').allowed())"

@@ -43,6 +43,24 @@ pub enum Kind {
     AntreaClusterNetworkPolicy,
     /// An EgressFirewall of OVN-Kubernetes.
     EgressFirewall,
+    /// A Pod.
+    Pod,
+    /// A Deployment.
+    Deployment,
+    /// A ReplicaSet.
+    ReplicaSet,
+    /// A StatefulSet.
+    StatefulSet,
+    /// A DaemonSet.
+    DaemonSet,
+    /// A ReplicationController.
+    ReplicationController,
+    /// A Job.
+    Job,
+    /// A CronJob.
+    CronJob,
+    /// A PodTemplate.
+    PodTemplate,
 }
 
 /// Use of a kind's objects.
@@ -54,6 +72,9 @@ pub enum KindUse {
     Advice,
     /// They are policies of other kinds. Of most of them only the pods that they select are known (OBP404).
     Seen,
+    /// They are pods, or have a template of pods. The labels of these pods are checked in files (OBP501); no cluster is
+    /// asked for them.
+    Pods,
 }
 
 /// A group and one of its versions.
@@ -88,6 +109,17 @@ impl Kind {
             at += 1;
         }
         all
+    };
+
+    /// The kinds whose objects of a cluster are facts.
+    pub const WATCHED: [Self; table::WATCHED] = {
+        let mut watched = [Self::OpenBaoCluster; table::WATCHED];
+        let mut at = 0;
+        while at < watched.len() {
+            watched[at] = TABLE[at].kind;
+            at += 1;
+        }
+        watched
     };
 
     const fn row(self) -> &'static Row {
@@ -170,6 +202,16 @@ impl Kind {
         self.row().is_reviewed
     }
 
+    /// True if objects of it in files are checked.
+    pub(crate) const fn is_checked(self) -> bool {
+        self.is_reviewed() || self.has_pods()
+    }
+
+    /// True for Pods and kinds with a template of pods.
+    pub(crate) const fn has_pods(self) -> bool {
+        matches!(self.used_for(), KindUse::Pods)
+    }
+
     /// True for policies that come before and after NetworkPolicies in an order of their own.
     pub(crate) const fn is_ordered(self) -> bool {
         matches!(
@@ -203,6 +245,13 @@ mod tests {
     fn each_kind_is_in_its_own_row() {
         for kind in Kind::ALL {
             assert_eq!(kind.row().kind, kind);
+        }
+    }
+
+    #[test]
+    fn the_kinds_with_pods_and_no_others_are_not_watched() {
+        for kind in Kind::ALL {
+            assert_eq!(Kind::WATCHED.contains(&kind), !kind.has_pods(), "{kind}");
         }
     }
 

@@ -31,7 +31,7 @@ pub struct NamespaceFacts {
 
 impl NamespaceFacts {
     pub(super) fn is_empty(&self) -> bool {
-        let mut kinds = Kind::ALL.into_iter();
+        let mut kinds = Kind::WATCHED.into_iter();
         kinds.all(|kind| self.count(kind) == [0, 0])
     }
 
@@ -77,7 +77,7 @@ impl NamespaceFacts {
                 let known = self.other_policies.get(kind);
                 known.and_then(|known| known.get(fact.name())) == Some(fact)
             }
-            Object::ApiServer(_) => false,
+            Object::ApiServer(_) | Object::Workload(_) => false,
         }
     }
 
@@ -108,7 +108,7 @@ impl NamespaceFacts {
                 let known = self.other_policies.entry(kind).or_default();
                 known.insert(fact.name().clone(), fact);
             }
-            Object::ApiServer(_) => {}
+            Object::ApiServer(_) | Object::Workload(_) => {}
         }
     }
 
@@ -188,7 +188,7 @@ impl NamespaceFacts {
     }
 
     pub(super) fn unreadable(&self) -> impl Iterator<Item = (Kind, &Arc<Unreadable>)> {
-        Kind::ALL.into_iter().flat_map(|kind| {
+        Kind::WATCHED.into_iter().flat_map(|kind| {
             let broken = self.stores(kind).flat_map(Store::unreadable);
             broken.map(move |broken| (kind, broken))
         })

@@ -7,7 +7,7 @@ use super::read::API_SERVER_SERVICE;
 use super::unknown::UnknownField;
 use super::{
     Cluster, Completeness, Fact, Gateway, GatewayClass, Kind, Meta, Namespace, ObjectRef,
-    OtherPolicy, Policy, Restore, Stub, Unreadable,
+    OtherPolicy, Policy, Restore, Stub, Unreadable, Workload,
 };
 
 /// An object in the inventory.
@@ -31,6 +31,8 @@ pub enum Object {
     GatewayClass(Fact<GatewayClass>),
     /// A policy of another kind.
     OtherPolicy(Kind, Fact<OtherPolicy>),
+    /// A Pod, or an object with a template of pods. It is no fact of a snapshot.
+    Workload(Arc<Workload>),
 }
 
 /// One change of the inventory.
@@ -100,6 +102,10 @@ impl Object {
             Self::Gateway(fact) => named(Kind::Gateway, fact.namespace(), fact.name()),
             Self::GatewayClass(fact) => named(Kind::GatewayClass, &"".into(), fact.name()),
             Self::OtherPolicy(kind, fact) => named(*kind, fact.namespace(), fact.name()),
+            Self::Workload(workload) => {
+                let meta = &workload.meta;
+                named(workload.kind, &meta.namespace, &meta.name)
+            }
         }
     }
 }

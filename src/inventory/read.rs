@@ -20,6 +20,7 @@ mod other_policy;
 pub mod outline;
 mod partial;
 pub(crate) mod value_count;
+mod workload;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -88,13 +89,16 @@ pub(crate) fn kind(api_version: &str, kind: &str) -> Option<Kind> {
         .find(|known| known.is_in_group(group) && known.as_str() == kind)
 }
 
-/// An object of any kind, with its unknown fields. `None` for other kinds and for Services other than
-/// `default/kubernetes`. An object without a namespace is in `default`. One in an unsupported version is
+/// An object of any kind, with its unknown fields. `None` for other kinds, for Services other than
+/// `default/kubernetes`, and for pods and templates without the label of a cluster. An object without a namespace is in `default`. One in an unsupported version is
 /// unreadable.
 pub fn object(value: &Value) -> Option<Object> {
     let text = |field: &str| value.get(field).and_then(Value::as_str).unwrap_or_default();
     let api_version = text("apiVersion");
     let kind = kind(api_version, text("kind"))?;
+    if kind.has_pods() {
+        return workload::read(kind, value).map(|found| Object::Workload(found.into()));
+    }
     let version = api_version
         .rsplit_once('/')
         .map_or(api_version, |(_, version)| version);
@@ -168,6 +172,8 @@ fn object_from(
         Kind::OpenBaoCluster => Some(Object::Cluster(fact(broken, from, read_cluster))),
         Kind::NetworkPolicy => Some(Object::Policy(fact(broken, from, read_policy))),
         Kind::Namespace => Some(Object::Namespace(fact(broken, from, read_namespace))),
+        // Only objects of files are read.
+        kind if kind.has_pods() => None,
         Kind::Service if broken.is_some() => None,
         Kind::Service => read_api_server(source, fallback).map(Object::ApiServer),
         Kind::OpenBaoRestore => Some(Object::Restore(fact(broken, from, read_restore))),

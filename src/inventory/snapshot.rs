@@ -71,6 +71,9 @@ impl Snapshot {
             self.api_server = addresses;
             return;
         }
+        if let Object::Workload(_) = object {
+            return;
+        }
         let facts = match home(&object.reference()) {
             home if home.is_empty() => &mut self.cluster_scoped,
             home => self.namespaces.entry(home).or_default(),

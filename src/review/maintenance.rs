@@ -10,7 +10,7 @@ use std::fmt;
 
 use super::compiled::CompiledSnapshot;
 use super::level::WriterClass;
-use super::request::{Operation, Request, Subject};
+use super::request::{Operation, Request, Subject, Writer};
 use super::verdict::Verdict;
 use crate::baseline::ZonePerimeter;
 use crate::inventory::{Fact, Kind, Meta, ObjectRef};
@@ -84,22 +84,28 @@ impl fmt::Display for MissingPermission {
     }
 }
 
+/// Returns true if the object is marked as maintenance.
+pub(super) fn is_marked(meta: &Meta) -> bool {
+    let value = meta.annotations.get(ANNOTATION);
+    value.is_some_and(|value| &**value == "true")
+}
+
+/// Returns true for a user that needs no permission.
+pub(super) fn is_by_masters(writer: &Writer) -> bool {
+    writer.groups.iter().any(|group| group == MASTERS)
+}
+
 impl Request {
     /// Returns true if the object is marked as maintenance: the new or the old one; for a deletion the old
     /// one.
     pub(crate) fn is_maintenance(&self) -> bool {
-        let says = |meta: &Meta| {
-            meta.annotations
-                .get(ANNOTATION)
-                .is_some_and(|value| &**value == "true")
-        };
         let (before, after) = self.metadata();
-        let (before, after) = (before.map(says), after.map(says));
+        let (before, after) = (before.map(is_marked), after.map(is_marked));
         before == Some(true) || (self.operation != Operation::Delete && after == Some(true))
     }
 
     fn is_by_masters(&self) -> bool {
-        self.writer.groups.iter().any(|group| group == MASTERS)
+        is_by_masters(&self.writer)
     }
 }
 

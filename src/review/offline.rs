@@ -13,7 +13,7 @@ use super::compiled::CompiledSnapshot;
 use super::level::WriterClass;
 use super::request::{Edit, Operation, Request, Subject, Writer};
 use super::verdict::Verdict;
-use super::{isolation, other_policies, review_as};
+use super::{isolation, other_policies, review_as, workload};
 use crate::code::EnforcementPoint;
 use crate::inventory::cluster::is_restored_into;
 use crate::inventory::{
@@ -292,6 +292,17 @@ fn review_object(
         return (!findings.is_empty()).then(|| ReviewedObject {
             object: reference.clone(),
             verdict: Verdict::new(findings),
+        });
+    }
+    if let Some(Object::Workload(after)) = pair.after {
+        let before = match pair.before {
+            Some(Object::Workload(before)) => Some(&**before),
+            _ => None,
+        };
+        let verdict = workload::review(compiled, &writer, reference, before, after)?;
+        return Some(ReviewedObject {
+            object: reference.clone(),
+            verdict,
         });
     }
     let subject = match pair.before.or(pair.after)? {

@@ -144,10 +144,10 @@ impl Manifests {
         self.others.values().sum()
     }
 
-    /// Returns true if there is an object of a kind that reviews check.
+    /// Returns true if there is an object of a kind that is checked.
     pub fn has_reviewed_kinds(&self) -> bool {
         let mut objects = self.objects.iter();
-        objects.any(|located| located.object.reference().kind.is_reviewed())
+        objects.any(|located| located.object.reference().kind.is_checked())
     }
 
     /// Remarks about files: those left out, and keys that stand twice.

@@ -52,7 +52,7 @@ use scope::Scope;
 use snapshot_builder::{SnapshotBuilder, Step};
 
 /// The watched kinds. Facts are complete when each was listed once.
-const KINDS: [Kind; Kind::ALL.len()] = Kind::ALL;
+const KINDS: [Kind; Kind::WATCHED.len()] = Kind::WATCHED;
 
 /// The review configuration in force.
 pub type ReviewConfigs = tokio::sync::watch::Receiver<Arc<ReviewConfig>>;

@@ -51,7 +51,8 @@ fn the_settings_in_force_are_printed_with_where_each_comes_from() {
             unset,
             [
                 "apiServerAddresses: []  # default",
-                "subjects: []  # default"
+                "subjects: []  # default",
+                "accounts: []  # default"
             ]
         );
     }

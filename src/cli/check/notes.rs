@@ -126,7 +126,7 @@ impl Input<'_> {
     fn other_kinds(&self, is_meant: impl Fn(&str) -> bool) -> String {
         let ours = self.after.objects.iter().filter_map(|located| {
             let kind = located.object.reference().kind;
-            (!kind.is_reviewed()).then(|| kind.label().to_owned())
+            (!kind.is_checked()).then(|| kind.label().to_owned())
         });
         let others = self.after.others.iter();
         let others = others.flat_map(|((kind, version), number)| {

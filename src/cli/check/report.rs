@@ -126,7 +126,7 @@ impl Report {
             let has = |findings: &&Vec<&Finding>| findings.iter().any(|found| found.level == level);
             once.iter().filter(has).count()
         };
-        let counted = reviewed.iter().filter(|one| one.object.kind.is_reviewed());
+        let counted = reviewed.iter().filter(|one| one.object.kind.is_checked());
         let summary = Summary {
             judged: counted.count() - unjudged.iter().filter(|one| one.row.is_none()).count(),
             denied: has(Level::Deny),

@@ -13,6 +13,8 @@ const CALICO_STORED: &str = "crd.projectcalico.org";
 const CALICO: &str = "projectcalico.org";
 const ANTREA: &str = "crd.antrea.io";
 const OVN: &str = "k8s.ovn.org";
+const APPS: &str = "apps";
+const BATCH: &str = "batch";
 
 /// Whether objects have a namespace.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -49,8 +51,20 @@ const fn ordered(kind: Kind, [name, plural]: [&'static str; 2], apis: &'static [
     }
 }
 
+/// The row of a kind with pods.
+const fn pods(kind: Kind, [name, plural]: [&'static str; 2], apis: &'static [Api]) -> Row {
+    Row {
+        is_custom: false,
+        used_for: KindUse::Pods,
+        ..seen(kind, [name, name, plural], Scope::Namespaced, apis)
+    }
+}
+
+/// Number of rows before those of kinds with pods, which are not watched.
+pub(super) const WATCHED: usize = 17;
+
 /// In the order of [`Kind`].
-pub(super) const TABLE: [Row; 17] = [
+pub(super) const TABLE: [Row; WATCHED + 9] = [
     Row {
         kind: Kind::OpenBaoCluster,
         name: "OpenBaoCluster",
@@ -211,5 +225,38 @@ pub(super) const TABLE: [Row; 17] = [
         ["EgressFirewall", "EgressFirewall", "egressfirewalls"],
         Scope::Namespaced,
         &[(OVN, "v1")],
+    ),
+    pods(Kind::Pod, ["Pod", "pods"], &[(CORE, "v1")]),
+    pods(
+        Kind::Deployment,
+        ["Deployment", "deployments"],
+        &[(APPS, "v1")],
+    ),
+    pods(
+        Kind::ReplicaSet,
+        ["ReplicaSet", "replicasets"],
+        &[(APPS, "v1")],
+    ),
+    pods(
+        Kind::StatefulSet,
+        ["StatefulSet", "statefulsets"],
+        &[(APPS, "v1")],
+    ),
+    pods(
+        Kind::DaemonSet,
+        ["DaemonSet", "daemonsets"],
+        &[(APPS, "v1")],
+    ),
+    pods(
+        Kind::ReplicationController,
+        ["ReplicationController", "replicationcontrollers"],
+        &[(CORE, "v1")],
+    ),
+    pods(Kind::Job, ["Job", "jobs"], &[(BATCH, "v1")]),
+    pods(Kind::CronJob, ["CronJob", "cronjobs"], &[(BATCH, "v1")]),
+    pods(
+        Kind::PodTemplate,
+        ["PodTemplate", "podtemplates"],
+        &[(CORE, "v1")],
     ),
 ];

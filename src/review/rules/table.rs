@@ -3,7 +3,8 @@
 use super::About::{self, Allowlist, Other, Undecided};
 use super::Basis::{self, Facts, FactsOfDeletion, FactsOfRestore, FactsUnlessPolicy, Object};
 use super::Check::{
-    self, Cluster, Declared, Metadata, Ordered, Policy, Restore, SpecChanged, State, Zone,
+    self, Cluster, Declared, Metadata, Ordered, PodLabels, Policy, Restore, SpecChanged, State,
+    Zone,
 };
 use super::Rule;
 use super::Weight::{self, Exposure, Mistake, NoEffect, Style};
@@ -16,7 +17,7 @@ use crate::rules::declaration::{
     api_server, dns_namespace, endpoint_address, everyone, hardened, listener_ports, malformed,
     metrics_port, namespace_label, raft_port, unsafe_address,
 };
-use crate::rules::{Finding, ambiguous_cidr, default_deny_absent};
+use crate::rules::{Finding, ambiguous_cidr, default_deny_absent, pod_labels};
 
 const fn rule(
     code: Code,
@@ -157,10 +158,10 @@ pub static RULES: [Rule; Code::ALL.len()] = [
         &[Cluster(other_policies::of_cluster)]),
     rule(Code::Obp501, (Exposure, Object, Other),
         "pods or a pod template with the labels of an OpenBaoCluster's pods, written by others than the operator",
-        &[]),
+        &[PodLabels(pod_labels::assumed)]),
     rule(Code::Obp502, (Exposure, Object, Other),
         "a change of the labels by which policies isolate an OpenBao pod",
-        &[]),
+        &[PodLabels(pod_labels::lost)]),
     rule(Code::Obp601, (Mistake, Facts, Other),
         "the checkpoint APIServerNetworkReady is False",
         &[SpecChanged(|w, _| advice::condition(w, Checkpoint::ApiServerNetwork))]),

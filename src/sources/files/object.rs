@@ -56,7 +56,7 @@ pub(super) fn read(
     let Some(kind) = read::kind(&version, &name) else {
         return misspelt(&version, &name, origin).map_or(Ok(Document::Other(name, version)), Err);
     };
-    if kind.used_for() != KindUse::Seen {
+    if is_strict(kind) {
         check_names(kind, written, origin)?;
     }
     name_generated(kind, written, generated);
@@ -70,7 +70,7 @@ pub(super) fn read(
         return Ok(Document::Other(name, version));
     };
     let reference = object.reference();
-    if reference.name.is_empty() && kind.used_for() == KindUse::Seen {
+    if reference.name.is_empty() && !is_strict(kind) {
         return Ok(Document::Other(name, version));
     }
     // Nobody writes a Namespace under a name that is not known yet.
@@ -104,7 +104,7 @@ pub(super) fn is_decoded(object: &Object, written: &Value) -> bool {
 
 /// Returns true if the API server may choose the name of an object.
 fn may_be_generated(kind: Kind) -> bool {
-    kind.is_reviewed() || kind.used_for() == KindUse::Seen
+    kind.is_reviewed() || !is_strict(kind)
 }
 
 /// Names an object that has a `generateName` only.
@@ -145,10 +145,14 @@ fn empty_nulls(written: &mut Value) {
     }
 }
 
-/// The kinds whose documents must be well-formed. A policy that no proof uses is read if it is one.
+/// True for a kind whose documents must be well-formed. A policy that no proof uses, a pod and a template are read if
+/// they are one.
+fn is_strict(kind: Kind) -> bool {
+    !matches!(kind.used_for(), KindUse::Seen | KindUse::Pods)
+}
+
 fn strict_kinds() -> impl Iterator<Item = Kind> {
-    let kinds = Kind::ALL.into_iter();
-    kinds.filter(|kind| kind.used_for() != KindUse::Seen)
+    Kind::ALL.into_iter().filter(|kind| is_strict(*kind))
 }
 
 /// The error of a document with only one of `apiVersion` and `kind`.

@@ -152,7 +152,7 @@ impl Source<'_> {
             manifests: Manifests::default(),
             completeness: Vec::new(),
         };
-        for kind in Kind::ALL {
+        for kind in Kind::WATCHED {
             let read = self.kind(kind, &mut listed.manifests).await;
             let completeness = match read {
                 Ok(completeness) => completeness,
@@ -264,7 +264,7 @@ impl Source<'_> {
 /// Returns true if the command works without this kind.
 fn may_fail(kind: Kind, status: &Status) -> bool {
     match kind.used_for() {
-        KindUse::Verdicts => false,
+        KindUse::Verdicts | KindUse::Pods => false,
         KindUse::Advice => status.code == 403,
         KindUse::Seen => status.code != 401,
     }

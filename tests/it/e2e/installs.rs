@@ -151,7 +151,7 @@ fn commands() -> Vec<&'static str> {
 }
 
 /// Runs a command as a reader of the page does.
-fn play(plane: &ControlPlane, command: &str) {
+pub(super) fn play(plane: &ControlPlane, command: &str) {
     let kubectl = binary("kubectl");
     let mut path = vec![kubectl.parent().expect("a folder").to_owned()];
     path.extend(env::split_paths(&env::var_os("PATH").unwrap_or_default()));

@@ -75,5 +75,10 @@ fn the_settings_change_accounts_namespace_ports_and_actions() {
     ] {
         assert!(printed.contains(part), "{part}: {printed}");
     }
+    let capped = exported("review: {enforcement: audit}\nidentity: {level: warn}");
+    assert!(
+        capped.contains("validationActions:\n  - Audit\n"),
+        "{capped}"
+    );
     assert!(!exported("identity: {level: off}").contains("ValidatingAdmissionPolicyBinding\n"));
 }

@@ -75,7 +75,7 @@ fn beyond_reading_the_account_may_do_what_is_listed_here() {
 
 #[test]
 fn what_the_account_reads_of_all_namespaces_is_what_is_watched() {
-    let watched: BTreeSet<String> = Kind::ALL
+    let watched: BTreeSet<String> = Kind::WATCHED
         .into_iter()
         .flat_map(|kind| {
             let name = kind.as_str().to_lowercase();

@@ -182,7 +182,7 @@ async fn a_kind_that_was_never_listed_is_named_until_it_is() {
     let server = served();
     server.lists.lock().expect("unpoisoned").remove(POLICIES);
     let health = Arc::new(WatchHealth::new(LIMIT, |_, _| {}));
-    assert_eq!(health.missing(), Kind::ALL);
+    assert_eq!(health.missing(), Kind::WATCHED);
     let (sender, mut facts) = tokio::sync::watch::channel(None);
     let followed = Arc::clone(&health);
     tokio::spawn(watch(

@@ -1,8 +1,14 @@
-//! Objects of any shape.
+//! Objects of any shape, and what `check` says about manifests.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::Command;
 
 use serde_json::{Value, json};
 
+use super::samples::{KINDS, POD_TEMPLATE, four, object, two};
 use super::stage::{WRITER, path, stage};
+use crate::e2e::stage::program;
 
 /// Values where a map or a text is expected.
 fn strange() -> [Value; 7] {
@@ -89,4 +95,84 @@ fn no_shape_of_an_object_makes_an_evaluation_error() {
     }
     println!("{number} objects of strange shapes, {of_the_guard} denied by the guard");
     assert!(of_the_guard > 0);
+}
+
+/// Sets of labels near those of a cluster.
+fn labels() -> Vec<Value> {
+    let mut sets = vec![
+        json!({}),
+        four(),
+        two(),
+        json!({"openbao.org/cluster": "bao"}),
+        json!({"openbao.org/cluster": ""}),
+        json!({"openbao.org/component": "backup"}),
+        json!({"openbao.org/clusters": "bao", "cluster": "bao"}),
+        json!({"app.openbao.org/cluster": "bao"}),
+    ];
+    let mut without = four();
+    without
+        .as_object_mut()
+        .expect("labels")
+        .remove("openbao.org/cluster");
+    sets.push(without);
+    sets
+}
+
+/// The names of the objects that `check` denies with this code.
+fn denied_by_check(file: &str, code: &str) -> BTreeSet<String> {
+    let mut command = Command::new(program());
+    let output = command.args(["check", "-o", "json", file]).output();
+    let report: Value = serde_json::from_slice(&output.expect("run check").stdout).expect("JSON");
+    let findings = report["findings"].as_array().expect("findings").iter();
+    let denied = findings.filter(|found| found["code"] == code && found["level"] == "denied");
+    denied
+        .map(|found| found["object"].as_str().expect("a name").to_owned())
+        .collect()
+}
+
+#[test]
+fn check_denies_the_manifests_that_the_api_server_denies() {
+    let stage = stage();
+    let namespace = "corpus";
+    stage.namespace(namespace);
+    let mut corpus = Vec::new();
+    for kind in KINDS.into_iter().chain([POD_TEMPLATE]) {
+        for (at, labels) in labels().iter().enumerate() {
+            let name = format!("{}-{at}", kind.name.to_lowercase());
+            let plain = object(kind, namespace, &name, labels);
+            let mut own = plain.clone();
+            own["metadata"]["name"] = json!(format!("{name}-labelled"));
+            // Labels of the object that is no pod do not count.
+            if kind.name != "Pod" {
+                own["metadata"]["labels"] = four();
+            }
+            corpus.extend([plain, own]);
+        }
+    }
+    let answers = stage.create(WRITER, &corpus);
+    let name = |object: &Value| {
+        object["metadata"]["name"]
+            .as_str()
+            .expect("a name")
+            .to_owned()
+    };
+    for said in answers.iter().filter_map(|answer| answer.as_ref().err()) {
+        assert!(said.contains("OBP501 identity-assumed"), "{said}");
+    }
+    let denied = corpus
+        .iter()
+        .zip(&answers)
+        .filter(|(_, answer)| answer.is_err());
+    let by_server: BTreeSet<String> = denied.map(|(object, _)| name(object)).collect();
+    let text: Vec<String> = corpus.iter().map(Value::to_string).collect();
+    let file = stage.plane.folder().join("corpus.yaml");
+    fs::write(&file, text.join("\n---\n")).expect("write");
+    let by_check = denied_by_check(file.to_str().expect("a path"), "OBP501");
+    println!(
+        "{} manifests, {} denied by both",
+        corpus.len(),
+        by_check.len()
+    );
+    assert_eq!(by_check, by_server);
+    assert!(!by_check.is_empty() && by_check.len() < corpus.len());
 }

@@ -1,10 +1,9 @@
 //! The levels of the guard, and its end.
 
-use std::process::Command;
-
 use super::samples::{named, object, two};
 use super::stage::{Stage, WRITER, assert_denied, assert_quiet};
-use crate::control_plane::{Output, binary, wait_until};
+use crate::control_plane::{Output, wait_until};
+use crate::e2e::installs::play;
 use crate::e2e::stage::LIMIT;
 use crate::manifests::identity::exported;
 
@@ -55,16 +54,7 @@ fn the_page_about_overriding_ends_the_guard(stage: &Stage) {
     let mark = "<!-- Played by a test of the identity guard. -->\n```sh\n";
     let (_, command) = PAGE.split_once(mark).expect("a command");
     let (command, _) = command.split_once("```").expect("an end");
-    let kubectl = binary("kubectl");
-    let mut shell = Command::new("sh");
-    shell
-        .args(["-ec", command])
-        .env("KUBECONFIG", stage.plane.kubeconfig());
-    shell.env("KUBERC", "off");
-    shell.env("PATH", kubectl.parent().expect("a folder"));
-    // The shell itself is found before its variables count.
-    let output = shell.output().expect("run sh");
-    assert!(output.status.success(), "{output:?}");
+    play(&stage.plane, command);
     wait_until("the guard has ended", LIMIT, || {
         create(stage, "asked").status_ok.then_some(())
     });
