@@ -70,6 +70,7 @@ docs: ## Write docs/reference and docs/coverage.md from the code, and the librar
 	$(CARGO) doc --no-deps
 
 bench: control-plane static ## Hold the engine and check against decoding, and the server against a bare one: ratios in one run
+	$(CARGO) bench -p netpol --features testing --bench tiers
 	$(CARGO) bench --bench engine
 	$(CARGO) bench --bench check
 	$(MEASURED) $(CARGO) bench --bench webhook
