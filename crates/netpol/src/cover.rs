@@ -32,6 +32,7 @@ use std::sync::Arc;
 
 pub use super::budget::Budget;
 use super::label::LabelSet;
+use super::ranges;
 use super::region::{PeerSet, Region, RegionRef};
 
 /// Error for a proof that ran out of budget. It lists the label keys that made the proof hard.
@@ -176,7 +177,8 @@ fn search(
             .filter(|(i, _)| *i != at)
             .map(|(_, (cover, _))| *cover)
             .collect();
-        let (pieces, within) = outside(&area, splitter.region);
+        let mut pieces = Vec::new();
+        let within = outside(area, splitter.region, &mut pieces);
         // Each piece is a copy of the area with one part changed.
         if !budget.spend(whole * pieces.len()) {
             return Err(exhausted(&rest));
@@ -223,7 +225,8 @@ fn shrink<'a>(
                 }
                 Some(1) => {
                     let whole = RegionRef::from(&area).weight();
-                    let (mut pieces, within) = outside(&area, cover.region);
+                    let mut pieces = Vec::new();
+                    let within = outside(area, cover.region, &mut pieces);
                     if let Some(inside) = &mut inside {
                         inside.push(within);
                     }
@@ -269,52 +272,54 @@ fn cuts(area: RegionRef<'_>, cover: RegionRef<'_>) -> Option<usize> {
     Some(peer + ports + area.subject.cuts(cover.subject)?)
 }
 
-/// `area` without `cover`, as disjoint pieces, and the part of it in `cover`. The two must overlap.
-fn outside(area: &Region, cover: RegionRef<'_>) -> (Vec<Region>, Region) {
-    let mut pieces = Vec::new();
-    let mut rest = area.clone();
-    outside_ports(&mut rest, cover, &mut pieces);
-    outside_peer(&mut rest, cover, &mut pieces);
-    outside_labels(
-        &rest.subject.clone(),
-        cover.subject,
-        |part, side| match side {
-            Side::Outside => pieces.push(Region {
-                subject: part,
-                ..rest.clone()
-            }),
-            Side::Inside => rest.subject = part,
-        },
-    );
-    (pieces, rest)
-}
-
-fn outside_ports(rest: &mut Region, cover: RegionRef<'_>, pieces: &mut Vec<Region>) {
-    let ports = rest.ports.minus(cover.ports);
-    if !ports.is_empty() {
+/// Splits `area` into disjoint pieces outside of `cover`, which are added to `pieces`, and the part inside,
+/// which is returned. The two must overlap.
+pub(crate) fn outside(area: Region, cover: RegionRef<'_>, pieces: &mut Vec<Region>) -> Region {
+    let mut inside = area;
+    if !inside.ports.is_subset(cover.ports) {
         pieces.push(Region {
-            ports,
-            ..rest.clone()
+            ports: inside.ports.minus(cover.ports),
+            ..inside.clone()
         });
-        rest.ports = rest.ports.intersect(cover.ports);
+        inside.ports = inside.ports.intersect(cover.ports);
     }
+    outside_peer(&mut inside, cover.peer, pieces);
+    let Region {
+        subject,
+        peer,
+        ports,
+    } = &mut inside;
+    subject.narrow(cover.subject, |subject| {
+        pieces.push(Region {
+            subject,
+            peer: peer.clone(),
+            ports: ports.clone(),
+        });
+    });
+    inside
 }
 
-fn outside_peer(rest: &mut Region, cover: RegionRef<'_>, pieces: &mut Vec<Region>) {
-    match (rest.peer.clone(), cover.peer) {
+fn outside_peer(inside: &mut Region, cover: &PeerSet, pieces: &mut Vec<Region>) {
+    let Region {
+        subject,
+        peer,
+        ports,
+    } = inside;
+    let mut push = |peer: Option<PeerSet>| {
+        pieces.extend(peer.map(|peer| Region {
+            subject: subject.clone(),
+            peer,
+            ports: ports.clone(),
+        }));
+    };
+    match (peer, cover) {
         (PeerSet::V4(ours), PeerSet::V4(theirs)) => {
-            pieces.extend(PeerSet::v4(&ours - theirs).map(|peer| Region {
-                peer,
-                ..rest.clone()
-            }));
-            rest.peer = PeerSet::V4(&ours & theirs);
+            push(PeerSet::v4(ranges::minus(ours, theirs)));
+            *ours = ranges::intersect(ours, theirs);
         }
         (PeerSet::V6(ours), PeerSet::V6(theirs)) => {
-            pieces.extend(PeerSet::v6(&ours - theirs).map(|peer| Region {
-                peer,
-                ..rest.clone()
-            }));
-            rest.peer = PeerSet::V6(&ours & theirs);
+            push(PeerSet::v6(ranges::minus(ours, theirs)));
+            *ours = ranges::intersect(ours, theirs);
         }
         (
             PeerSet::Pods { namespaces, pods },
@@ -323,52 +328,10 @@ fn outside_peer(rest: &mut Region, cover: RegionRef<'_>, pieces: &mut Vec<Region
                 pods: their_pods,
             },
         ) => {
-            let mut inside = namespaces.clone();
-            outside_labels(&namespaces, theirs, |part, side| match side {
-                Side::Outside => {
-                    pieces.extend(PeerSet::pods(part, pods.clone()).map(|peer| Region {
-                        peer,
-                        ..rest.clone()
-                    }));
-                }
-                Side::Inside => inside = part,
-            });
-            let mut kept = pods.clone();
-            outside_labels(&pods, their_pods, |part, side| match side {
-                Side::Outside => {
-                    pieces.extend(PeerSet::pods(inside.clone(), part).map(|peer| Region {
-                        peer,
-                        ..rest.clone()
-                    }));
-                }
-                Side::Inside => kept = part,
-            });
-            rest.peer = PeerSet::Pods {
-                namespaces: inside,
-                pods: kept,
-            };
+            namespaces.narrow(theirs, |part| push(PeerSet::pods(part, pods.clone())));
+            let all = &*namespaces;
+            pods.narrow(their_pods, |part| push(PeerSet::pods(all.clone(), part)));
         }
         _ => {}
-    }
-}
-
-enum Side {
-    Outside,
-    Inside,
-}
-
-/// Splits `area` on each key that `cover` cuts. Passes each disjoint part outside to `part`, followed by
-/// the part that is still inside.
-fn outside_labels(area: &LabelSet, cover: &LabelSet, mut part: impl FnMut(LabelSet, Side)) {
-    let mut rest = area.clone();
-    for (key, theirs) in area.cut_by(cover) {
-        let ours = rest.values(key);
-        if let Some(outside) = rest.with(key, ours.minus(theirs)) {
-            part(outside, Side::Outside);
-        }
-        if let Some(inside) = rest.with(key, ours.intersect(theirs)) {
-            rest = inside;
-            part(rest.clone(), Side::Inside);
-        }
     }
 }

@@ -217,17 +217,6 @@ impl LabelSet {
         }
     }
 
-    /// The same set with exactly `values` for `key`; `None` if `values` is empty.
-    #[must_use]
-    pub(crate) fn with(&self, key: &Arc<str>, values: Values) -> Option<Self> {
-        if values.is_empty() {
-            return None;
-        }
-        let mut copy = self.clone();
-        copy.set(key.clone(), values);
-        Some(copy)
-    }
-
     /// The possible values of `key`.
     pub fn values(&self, key: &str) -> Values {
         self.constraint(key).cloned().unwrap_or_else(Values::any)
@@ -288,7 +277,11 @@ impl LabelSet {
 
     /// Returns true if every label set in `self` is in `other`.
     pub fn is_subset(&self, other: &Self) -> bool {
-        other.keys.len() <= self.keys.len() && self.cut_by(other).next().is_none()
+        other.keys.len() <= self.keys.len()
+            && other.keys.iter().all(|(key, theirs)| {
+                self.constraint(key)
+                    .is_some_and(|ours| ours.is_subset(theirs))
+            })
     }
 
     /// Returns true if no label set is in both.
@@ -301,16 +294,27 @@ impl LabelSet {
         })
     }
 
-    /// The keys on which `other` is narrower than `self`: the dimensions on which `other` cuts `self`.
-    pub(crate) fn cut_by<'a>(
-        &'a self,
-        other: &'a Self,
-    ) -> impl Iterator<Item = (&'a Arc<str>, &'a Values)> {
-        other.constrained().filter(|(key, theirs)| {
-            !self
-                .constraint(key)
-                .is_some_and(|ours| ours.is_subset(theirs))
-        })
+    /// Narrows the set to `other` on each key on which `other` cuts it. Passes the disjoint parts outside to
+    /// `outside`. The two must overlap.
+    pub(crate) fn narrow(&mut self, other: &Self, mut outside: impl FnMut(Self)) {
+        for (key, theirs) in &other.keys {
+            let ours = self.constraint(key);
+            if ours.is_some_and(|ours| ours.is_subset(theirs)) {
+                continue;
+            }
+            let (left, kept) = match ours {
+                Some(ours) => (ours.minus(theirs), ours.intersect(theirs)),
+                None => (Values::any().minus(theirs), theirs.clone()),
+            };
+            if !left.is_empty() {
+                let mut part = self.clone();
+                part.set(key.clone(), left);
+                outside(part);
+            }
+            if !kept.is_empty() {
+                self.set(key.clone(), kept);
+            }
+        }
     }
 
     /// Returns true if these labels satisfy the conjunction.
@@ -326,7 +330,12 @@ impl LabelSet {
         let Ok(at) = self.find(NAMESPACE_NAME) else {
             return Some(self);
         };
-        let names = self.keys[at].1.present.retain(is_dns_label);
+        let values = &self.keys[at].1;
+        let mut names = values.present.listed().iter();
+        if !values.absent && !values.present.is_all() && names.all(|name| is_dns_label(name)) {
+            return Some(self);
+        }
+        let names = values.present.retain(is_dns_label);
         if names.is_empty() {
             return None;
         }

@@ -17,6 +17,7 @@ pub mod names;
 pub mod pod_space;
 pub mod point;
 pub mod port;
+mod ranges;
 pub mod region;
 pub mod rule;
 pub mod stack;

@@ -63,7 +63,22 @@ impl Listed {
     }
 
     fn or(&self, other: &Self) -> Self {
-        self.iter().chain(other.iter()).cloned().collect()
+        let (mut ours, mut theirs) = (self.iter().peekable(), other.iter().peekable());
+        let mut both = SmallVec::with_capacity(self.count() + other.count());
+        while let (Some(own), Some(their)) = (ours.peek(), theirs.peek()) {
+            let order = own.cmp(their);
+            let new = if order.is_le() {
+                ours.next()
+            } else {
+                theirs.next()
+            };
+            if order.is_eq() {
+                theirs.next();
+            }
+            both.extend(new.cloned());
+        }
+        both.extend(ours.chain(theirs).cloned());
+        Self(both)
     }
 
     fn is_subset(&self, other: &Self) -> bool {

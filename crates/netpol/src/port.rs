@@ -18,6 +18,7 @@ use std::sync::{Arc, LazyLock};
 use range_set_blaze::RangeSetBlaze;
 
 use super::names::Names;
+use super::ranges;
 
 /// The protocols of NetworkPolicy. Other protocols are out of scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -118,23 +119,23 @@ impl Ports {
     }
 
     fn is_subset(&self, other: &Self) -> bool {
-        self.names.is_subset(&other.names) && self.numbers.is_subset(&other.numbers)
+        self.names.is_subset(&other.names) && ranges::is_subset(&self.numbers, &other.numbers)
     }
 
     fn is_disjoint(&self, other: &Self) -> bool {
-        self.names.is_disjoint(&other.names) && self.numbers.is_disjoint(&other.numbers)
+        self.names.is_disjoint(&other.names) && ranges::is_disjoint(&self.numbers, &other.numbers)
     }
 
     fn intersect(&self, other: &Self) -> Self {
         Self {
-            numbers: &self.numbers & &other.numbers,
+            numbers: ranges::intersect(&self.numbers, &other.numbers),
             names: self.names.intersect(&other.names),
         }
     }
 
     fn minus(&self, other: &Self) -> Self {
         Self {
-            numbers: &self.numbers - &other.numbers,
+            numbers: ranges::minus(&self.numbers, &other.numbers),
             names: self.names.minus(&other.names),
         }
     }
@@ -264,6 +265,9 @@ impl PortSet {
     /// Ports in both sets.
     #[must_use]
     pub fn intersect(&self, other: &Self) -> Self {
+        if self.is_subset(other) {
+            return self.clone();
+        }
         self.zip(other, Ports::intersect)
     }
 

@@ -7,6 +7,7 @@
 use super::address::{V4Set, V6Set, all_v4, all_v6};
 use super::label::LabelSet;
 use super::port::PortSet;
+use super::ranges;
 
 /// The peers of a region. Never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,8 +71,8 @@ impl PeerSet {
                     pods: their_pods,
                 },
             ) => namespaces.is_subset(theirs) && pods.is_subset(their_pods),
-            (Self::V4(ours), Self::V4(theirs)) => ours.is_subset(theirs),
-            (Self::V6(ours), Self::V6(theirs)) => ours.is_subset(theirs),
+            (Self::V4(ours), Self::V4(theirs)) => ranges::is_subset(ours, theirs),
+            (Self::V6(ours), Self::V6(theirs)) => ranges::is_subset(ours, theirs),
             _ => false,
         }
     }
@@ -86,8 +87,8 @@ impl PeerSet {
                     pods: their_pods,
                 },
             ) => namespaces.is_disjoint(theirs) || pods.is_disjoint(their_pods),
-            (Self::V4(ours), Self::V4(theirs)) => ours.is_disjoint(theirs),
-            (Self::V6(ours), Self::V6(theirs)) => ours.is_disjoint(theirs),
+            (Self::V4(ours), Self::V4(theirs)) => ranges::is_disjoint(ours, theirs),
+            (Self::V6(ours), Self::V6(theirs)) => ranges::is_disjoint(ours, theirs),
             _ => true,
         }
     }
