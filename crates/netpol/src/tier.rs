@@ -316,6 +316,15 @@ pub enum Verdict {
     Deny,
 }
 
+impl Verdict {
+    pub(crate) const fn other(self) -> Self {
+        match self {
+            Self::Allow => Self::Deny,
+            Self::Deny => Self::Allow,
+        }
+    }
+}
+
 /// The part of the configuration that decides a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Decider {

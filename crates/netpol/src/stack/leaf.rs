@@ -70,13 +70,9 @@ impl Leaf {
         if self.is_certain() {
             return None;
         }
-        let other = match verdict {
-            Verdict::Allow => Verdict::Deny,
-            Verdict::Deny => Verdict::Allow,
-        };
         let of = |verdict| self.decision(verdict).and_then(|decision| decision.only_if);
         let tie = self.tie.map(|_| Difference::TieOrder);
-        of(verdict).or(tie).or_else(|| of(other))
+        of(verdict).or(tie).or_else(|| of(verdict.other()))
     }
 
     /// Returns true if the naive evaluator agrees about a connection of the leaf: the same verdicts are

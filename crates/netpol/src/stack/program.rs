@@ -1,6 +1,7 @@
 //! The steps of a walk: the clauses that may touch one area, in order.
 
-use std::rc::Rc;
+use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 
 use super::leaf::Origin;
@@ -10,11 +11,11 @@ use crate::cover::{Budget, Cover, Exhausted};
 use crate::label::{NAMESPACE_NAME, Values};
 use crate::port::PortSet;
 use crate::region::{PeerSet, Region, RegionRef};
-use crate::tier::{Action, Addresses, Decider, Tier};
+use crate::tier::{Action, Addresses, Decider, Tier, Verdict};
 use crate::{Difference, Direction, LabelSet};
 
 /// The decision of a match step.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Effect {
     pub(super) action: Action,
     pub(super) decider: Decider,
@@ -38,10 +39,11 @@ impl From<Origin> for Effect {
 
 /// One step of the walk.
 #[derive(Debug)]
-pub(super) enum Step<'a> {
-    /// The regions of one rule.
+pub(super) enum Step {
+    /// The regions of one rule, or of several rules of NetworkPolicies.
     Match {
-        covers: Rc<[Cover<'a>]>,
+        /// Range in [`Program::covers`].
+        covers: Range<usize>,
         effect: Effect,
         /// The step after the last rule of the policy.
         policy_end: usize,
@@ -52,16 +54,29 @@ pub(super) enum Step<'a> {
     TierEnd,
 }
 
+impl Step {
+    fn has(&self, action: Action) -> bool {
+        matches!(self, Self::Match { effect, .. } if effect.action == action)
+    }
+
+    fn passes(&self) -> bool {
+        self.has(Action::Pass)
+    }
+}
+
 /// The steps for the parts of one area.
 #[derive(Debug)]
 pub(super) struct Program<'a> {
-    pub(super) steps: Vec<Step<'a>>,
+    pub(super) steps: Vec<Step>,
+    pub(super) covers: Vec<Cover<'a>>,
     /// The first step of each layer, and the end.
     pub(super) layers: [usize; 4],
+    /// The last step after which a verdict is possible, by verdict; `None` if it is not possible.
+    last_of: [Option<usize>; 2],
+    /// The last step of a tie; `None` if no policies of equal priority touch the area.
+    last_tie: Option<usize>,
     /// Label keys of subjects on which steps differ.
     keys: Vec<&'a Arc<str>>,
-    /// Label keys of peers' namespaces on which steps differ.
-    namespace_keys: Vec<&'a Arc<str>>,
     has_tiers: bool,
 }
 
@@ -85,26 +100,40 @@ struct Builder<'p, 'b> {
     area: RegionRef<'b>,
     ranges: usize,
     budget: &'b mut Budget,
-    steps: Vec<Step<'p>>,
+    covers: Vec<Cover<'p>>,
+    steps: Vec<Step>,
+    /// The end of the last group of several policies.
+    last_tie: Option<usize>,
+    /// True if the steps decide the whole area, so that no later step is reached.
+    is_closed: bool,
 }
 
 impl<'p> Builder<'p, '_> {
-    fn touches(&mut self, region: RegionRef<'p>) -> Result<bool, Exhausted> {
+    fn spend(&mut self, region: RegionRef<'p>) -> Result<(), Exhausted> {
         if self.budget.spend(CLAUSE + self.ranges) {
-            Ok(!self.area.is_disjoint(region))
+            Ok(())
         } else {
             Err(Exhausted::of([region]))
         }
     }
 
-    fn push(&mut self, covers: Vec<Cover<'p>>, effect: Effect) {
-        if !covers.is_empty() {
-            self.steps.push(Step::Match {
-                covers: covers.into(),
+    /// Adds a clause to the step with the same effect. Returns true if it decides the whole area.
+    fn add(&mut self, region: RegionRef<'p>, effect: Effect) -> bool {
+        let at = self.covers.len();
+        self.covers.push(Cover::of(region));
+        match self.steps.last_mut() {
+            Some(Step::Match {
+                covers,
+                effect: known,
+                ..
+            }) if *known == effect => covers.end = at + 1,
+            _ => self.steps.push(Step::Match {
+                covers: at..at + 1,
                 effect,
                 policy_end: usize::MAX,
-            });
+            }),
         }
+        effect.is_certain && self.area.is_subset(region)
     }
 
     /// Ends a policy that began at step `first`.
@@ -112,7 +141,7 @@ impl<'p> Builder<'p, '_> {
         let end = self.steps.len();
         for step in &mut self.steps[first..] {
             if let Step::Match { policy_end, .. } = step {
-                *policy_end = (*policy_end).min(end);
+                *policy_end = end;
             }
         }
     }
@@ -124,60 +153,63 @@ impl<'p> Builder<'p, '_> {
     }
 
     fn tier(&mut self, stack: &'p Stack<'_>, tier: Tier, at: Addresses) -> Result<(), Exhausted> {
+        let tier_start = self.steps.len();
         let entries = stack.of_tier(tier);
         for group in entries.chunk_by(|a, b| a.policy.position == b.policy.position) {
             let first = self.steps.len();
+            let (mut is_decided, mut touching) = (false, 0);
             for entry in group {
                 let own = self.steps.len();
-                self.policy(entry, stack.direction, at)?;
+                is_decided |= self.policy(entry, stack.direction, at)?;
                 self.end_policy(own);
+                touching += usize::from(self.steps.len() > own);
             }
             self.end_group(first);
+            if touching > 1 {
+                self.last_tie = Some(self.steps.len());
+            }
+            if is_decided {
+                let mut steps = self.steps[tier_start..].iter();
+                self.is_closed = !steps.any(Step::passes);
+                break;
+            }
         }
         self.steps.push(Step::TierEnd);
         Ok(())
     }
 
+    /// Adds the clauses of a policy that may touch the area, up to one that decides all of it. Returns true if
+    /// there is one.
     fn policy(
         &mut self,
         entry: &'p Entry<'_>,
         direction: Direction,
         at: Addresses,
-    ) -> Result<(), Exhausted> {
-        let mut last: Option<(Origin, Vec<Cover<'p>>)> = None;
+    ) -> Result<bool, Exhausted> {
+        if self.area.subject.is_disjoint(&entry.part) {
+            return Ok(false);
+        }
         for (origin, region, is_about_pods) in entry.clauses(direction) {
-            if (is_about_pods && at == Addresses::AreNoPods) || !self.touches(region)? {
+            if is_about_pods && at == Addresses::AreNoPods {
                 continue;
             }
-            match &mut last {
-                Some((known, covers)) if *known == origin => covers.push(Cover::of(region)),
-                _ => {
-                    if let Some((known, covers)) = last.replace((origin, vec![Cover::of(region)])) {
-                        self.push(covers, known.into());
-                    }
-                }
+            self.spend(region)?;
+            if !self.area.is_disjoint_beyond_subject(region) && self.add(region, origin.into()) {
+                return Ok(true);
             }
         }
-        if let Some((known, covers)) = last {
-            self.push(covers, known.into());
-        }
-        Ok(())
+        Ok(false)
     }
 
     fn network_policies(&mut self, stack: &'p Stack<'_>) -> Result<(), Exhausted> {
         let own = &stack.network_policies;
         let first = self.steps.len();
         let peer = every_peer(self.area.peer);
-        let isolated = own.isolated.iter().map(|part| RegionRef {
-            subject: part,
+        let isolated = |subject| RegionRef {
+            subject,
             peer,
             ports: PortSet::every(),
-        });
-        let unreadable = own.has_unreadable.then_some(RegionRef {
-            subject: &ANY,
-            peer,
-            ports: PortSet::every(),
-        });
+        };
         let effect = |action, decider, is_certain| Effect {
             action,
             decider,
@@ -185,34 +217,25 @@ impl<'p> Builder<'p, '_> {
             only_if: None,
         };
         let (accept, isolation) = (Decider::NetworkPolicies, Decider::Isolation);
-        self.all(
-            own.must.iter().copied(),
-            effect(Action::Accept, accept, true),
-        )?;
-        self.all(
-            own.may.iter().copied(),
-            effect(Action::Accept, accept, false),
-        )?;
-        self.all(isolated, effect(Action::Deny, isolation, true))?;
-        self.all(unreadable, effect(Action::Deny, isolation, false))?;
+        let must = effect(Action::Accept, accept, true);
+        let must = own.must.iter().map(|region| (*region, must));
+        let may = effect(Action::Accept, accept, false);
+        let may = own.may.iter().map(|region| (*region, may));
+        let certain = effect(Action::Deny, isolation, true);
+        let parts = own.isolated.iter();
+        let parts = parts.map(|part| (isolated(part), certain));
+        let possible = effect(Action::Deny, isolation, false);
+        let unreadable = own.has_unreadable.then(|| (isolated(&ANY), possible));
+        for (region, effect) in must.chain(may).chain(parts).chain(unreadable) {
+            self.spend(region)?;
+            if !self.area.is_disjoint(region) && self.add(region, effect) {
+                self.is_closed = true;
+                break;
+            }
+        }
         self.end_policy(first);
         self.end_group(first);
         self.steps.push(Step::TierEnd);
-        Ok(())
-    }
-
-    fn all(
-        &mut self,
-        regions: impl IntoIterator<Item = RegionRef<'p>>,
-        effect: Effect,
-    ) -> Result<(), Exhausted> {
-        let mut covers = Vec::new();
-        for region in regions {
-            if self.touches(region)? {
-                covers.push(Cover::of(region));
-            }
-        }
-        self.push(covers, effect);
         Ok(())
     }
 }
@@ -231,36 +254,54 @@ impl<'p> Program<'p> {
             area,
             ranges: area.ranges(),
             budget,
+            covers: Vec::new(),
             steps: Vec::new(),
+            last_tie: None,
+            is_closed: false,
         };
         builder.tier(stack, Tier::Admin, at)?;
         let middle = builder.steps.len();
-        builder.network_policies(stack)?;
+        if !builder.is_closed {
+            builder.network_policies(stack)?;
+        }
         let last = builder.steps.len();
-        builder.tier(stack, Tier::Baseline, at)?;
-        let steps = builder.steps;
-        let has_tiers = middle > 1 || steps.len() - last > 1;
-        let (mut keys, mut namespace_keys) = (Vec::new(), Vec::new());
-        for step in &steps {
-            let Step::Match { covers, .. } = step else {
-                continue;
-            };
-            for cover in &**covers {
-                keys.extend(cover.region.subject.constrained().map(|(key, _)| key));
-                if let PeerSet::Pods { namespaces, .. } = cover.region.peer {
-                    namespace_keys.extend(namespaces.constrained().map(|(key, _)| key));
-                }
+        if !builder.is_closed {
+            builder.tier(stack, Tier::Baseline, at)?;
+        }
+        let Builder {
+            covers,
+            steps,
+            last_tie,
+            is_closed,
+            ..
+        } = builder;
+        let has_tiers = middle > 1 || steps.len() > last + 1;
+        let last_of = |action| steps.iter().rposition(|step| step.has(action));
+        let last_of = [
+            if is_closed {
+                last_of(Action::Accept)
+            } else {
+                Some(usize::MAX)
+            },
+            last_of(Action::Deny),
+        ];
+        let mut keys: Vec<&Arc<str>> = Vec::new();
+        let mut known: &LabelSet = &ANY;
+        for cover in &covers {
+            if !std::ptr::eq(known, cover.region.subject) {
+                known = cover.region.subject;
+                keys.extend(known.constrained().map(|(key, _)| key));
             }
         }
-        for keys in [&mut keys, &mut namespace_keys] {
-            keys.sort_unstable();
-            keys.dedup();
-        }
+        keys.sort_unstable();
+        keys.dedup();
         Ok(Self {
             keys,
-            namespace_keys,
             has_tiers,
             layers: [0, middle, last, steps.len()],
+            last_of,
+            last_tie,
+            covers,
             steps,
         })
     }
@@ -268,6 +309,16 @@ impl<'p> Program<'p> {
     /// Returns true if a clause of an ordered policy may touch the area.
     pub(super) const fn has_tiers(&self) -> bool {
         self.has_tiers
+    }
+
+    /// Returns true if a step from `at` on may give a verdict.
+    pub(super) fn may_give(&self, verdict: Verdict, at: usize) -> bool {
+        self.last_of[verdict as usize].is_some_and(|last| at <= last)
+    }
+
+    /// Returns true if a step from `at` on may be one of two that decide differently.
+    pub(super) fn may_tie(&self, at: usize) -> bool {
+        self.last_tie.is_some_and(|last| at < last)
     }
 
     /// The area with the values of its space for each label key on which steps differ.
@@ -281,6 +332,7 @@ impl<'p> Program<'p> {
             ports: area.ports.clone(),
         }
     }
+
     /// The same in parts: one for each namespace that the area lists by name, with its known labels. Parts
     /// that no pod can be in are left out.
     pub(super) fn possible(&self, stack: &Stack<'_>, area: RegionRef<'_>) -> Vec<Region> {
@@ -291,13 +343,14 @@ impl<'p> Program<'p> {
         let Some(names) = namespaces.namespace_names() else {
             return vec![whole];
         };
+        let keys: BTreeSet<&Arc<str>> = self.covers.iter().flat_map(namespace_keys).collect();
         let part = |name: &Arc<str>| {
             let mut labels = namespaces
                 .clone()
                 .and(NAMESPACE_NAME, Values::one_of([name.clone()]))?;
             if let Some(known) = stack.protected.labels_of(name) {
                 let space = space_of(known);
-                for key in &self.namespace_keys {
+                for key in &keys {
                     labels = labels.and((*key).clone(), space.values(key))?;
                 }
             }
@@ -309,4 +362,16 @@ impl<'p> Program<'p> {
         };
         names.iter().filter_map(part).collect()
     }
+}
+
+/// Label keys of the namespaces of a cover.
+fn namespace_keys<'a>(cover: &Cover<'a>) -> impl Iterator<Item = &'a Arc<str>> + use<'a> {
+    let namespaces = match cover.region.peer {
+        PeerSet::Pods { namespaces, .. } => Some(namespaces),
+        PeerSet::V4(_) | PeerSet::V6(_) => None,
+    };
+    namespaces
+        .into_iter()
+        .flat_map(LabelSet::constrained)
+        .map(|(key, _)| key)
 }

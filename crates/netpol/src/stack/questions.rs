@@ -27,12 +27,11 @@ impl Stack<'_> {
     ) -> Result<Vec<Leaf>, Exhausted> {
         let program = Program::new(self, area.into(), addresses, budget)?;
         let mut leaves = Vec::new();
-        for part in program.possible(self, area.into()) {
-            let _ = program.walk(part, Wanted::All, budget, &mut |leaf, _| {
-                leaves.push(leaf);
-                Ok(ControlFlow::Continue(()))
-            })?;
-        }
+        let parts = program.possible(self, area.into());
+        program.walk(parts, Wanted::All, budget, &mut |leaf, _| {
+            leaves.push(leaf);
+            Ok(ControlFlow::Continue(()))
+        })?;
         Ok(leaves)
     }
 
@@ -64,28 +63,18 @@ impl Stack<'_> {
             return self.cut_by_isolation(area, before, &program, budget);
         }
         let mut found: Option<Leaf> = None;
-        for part in program.possible(self, own) {
-            let visit = &mut |leaf: Leaf, budget: &mut Budget| {
-                if found.is_some() && !leaf.is_certain() {
-                    return Ok(ControlFlow::Continue(()));
+        let parts = program.possible(self, own);
+        let wanted = Wanted::Possible(Verdict::Deny);
+        program.walk(parts, wanted, budget, &mut |leaf, budget| {
+            found = match &known {
+                None => Some(leaf),
+                Some((before, known)) => {
+                    let part = known.written_out(before, (&leaf.region).into());
+                    only(known, part, Verdict::Allow, budget)?.map(|region| Leaf { region, ..leaf })
                 }
-                let new = match &known {
-                    None => Some(leaf),
-                    Some((before, known)) => {
-                        let part = known.written_out(before, (&leaf.region).into());
-                        only(known, part, Verdict::Allow, budget)?
-                            .map(|region| Leaf { region, ..leaf })
-                    }
-                };
-                let is_certain = new.as_ref().is_some_and(Leaf::is_certain);
-                found = new.or(found.take());
-                Ok(stop_if(is_certain))
             };
-            let wanted = Wanted::Only(Verdict::Deny);
-            if program.walk(part, wanted, budget, visit)?.is_break() {
-                break;
-            }
-        }
+            Ok(stop_if(found.is_some()))
+        })?;
         Ok(found)
     }
 
@@ -125,18 +114,8 @@ impl Stack<'_> {
                 tie: None,
             }));
         }
-        let mut found = None;
         let piece = program.written_out(self, (&piece).into());
-        let _ = program.walk(
-            piece,
-            Wanted::Only(Verdict::Deny),
-            budget,
-            &mut |leaf, _| {
-                found = Some(leaf);
-                Ok(ControlFlow::Break(()))
-            },
-        )?;
-        Ok(found)
+        program.first(vec![piece], Wanted::Possible(Verdict::Deny), budget)
     }
 
     /// Connections that NetworkPolicies certainly allow or leave open.
@@ -231,35 +210,27 @@ impl Stack<'_> {
             before.map(|before| Ok((before, Program::new(before, area.into(), at, budget)?)));
         let known = known.transpose()?;
         let mut found: Option<Leaf> = None;
-        for piece in pieces {
-            let piece = program.written_out(self, (&piece).into());
-            let visit = &mut |leaf: Leaf, budget: &mut Budget| {
-                let is_meant = leaf.allow.is_some_and(|own| is_meant(own.decider));
-                if !is_meant || (found.is_some() && !leaf.is_certain()) {
-                    return Ok(ControlFlow::Continue(()));
-                }
-                let new = match &known {
-                    None => Some(leaf),
-                    Some((before, known)) => {
-                        let part = known.written_out(before, (&leaf.region).into());
-                        only(known, part, Verdict::Deny, budget)?
-                            .map(|region| Leaf { region, ..leaf })
-                    }
-                };
-                if let Some(new) = new
-                    && self.is_beyond(&new.region, permitted, budget)?
-                {
-                    let is_certain = new.is_certain();
-                    found = Some(new);
-                    return Ok(stop_if(is_certain));
-                }
-                Ok(ControlFlow::Continue(()))
-            };
-            let wanted = Wanted::Only(Verdict::Allow);
-            if program.walk(piece, wanted, budget, visit)?.is_break() {
-                break;
+        let pieces = pieces.iter();
+        let pieces = pieces.map(|piece| program.written_out(self, piece.into()));
+        let wanted = Wanted::Possible(Verdict::Allow);
+        program.walk(pieces.collect(), wanted, budget, &mut |leaf, budget| {
+            if !leaf.allow.is_some_and(|own| is_meant(own.decider)) {
+                return Ok(ControlFlow::Continue(()));
             }
-        }
+            let new = match &known {
+                None => Some(leaf),
+                Some((before, known)) => {
+                    let part = known.written_out(before, (&leaf.region).into());
+                    only(known, part, Verdict::Deny, budget)?.map(|region| Leaf { region, ..leaf })
+                }
+            };
+            if let Some(new) = new
+                && self.is_beyond(&new.region, permitted, budget)?
+            {
+                found = Some(new);
+            }
+            Ok(stop_if(found.is_some()))
+        })?;
         Ok(found)
     }
 
@@ -295,10 +266,10 @@ impl Stack<'_> {
         let program = Program::new(self, area.into(), at, budget)?;
         let mut found: Option<Leaf> = None;
         let area = program.written_out(self, area.into());
-        let _ = program.walk(area, Wanted::All, budget, &mut |leaf, _| {
+        program.walk(vec![area], Wanted::Tied, budget, &mut |leaf, _| {
             let certain = |decision: Option<Decision>| decision.is_some_and(|own| own.is_certain);
             let is_certain = certain(leaf.allow) && certain(leaf.deny);
-            if leaf.tie.is_none() || leaf.is_certain() || (found.is_some() && !is_certain) {
+            if leaf.is_certain() || (found.is_some() && !is_certain) {
                 return Ok(ControlFlow::Continue(()));
             }
             found = Some(leaf);
@@ -344,11 +315,6 @@ fn only(
     verdict: Verdict,
     budget: &mut Budget,
 ) -> Result<Option<Region>, Exhausted> {
-    let mut found = None;
-    let _ = program.walk(area, Wanted::Only(verdict), budget, &mut |leaf, _| {
-        let is_only = leaf.is_certain();
-        found = is_only.then_some(leaf.region);
-        Ok(stop_if(is_only))
-    })?;
-    Ok(found)
+    let leaf = program.first(vec![area], Wanted::Certain(verdict), budget)?;
+    Ok(leaf.map(|leaf| leaf.region))
 }

@@ -5,11 +5,12 @@
 //! equal priority or a possible Pass before has a say too. All other parts go on to the next step.
 
 use std::ops::ControlFlow;
-use std::rc::Rc;
+
+use smallvec::SmallVec;
 
 use super::leaf::{Decision, Leaf};
 use super::program::{CLAUSE, Effect, Program, Step};
-use crate::cover::{Budget, Cover, Exhausted, partition};
+use crate::cover::{Budget, Cover, Exhausted, outside as cut, partition};
 use crate::region::{Region, RegionRef};
 use crate::tier::{Action, Decider, Verdict};
 
@@ -57,6 +58,13 @@ impl State {
         self.group[own] = self.group[own].or(Some(effect.decider));
     }
 
+    const fn has(&self, verdict: Verdict) -> bool {
+        match verdict {
+            Verdict::Allow => self.allow.is_some(),
+            Verdict::Deny => self.deny.is_some(),
+        }
+    }
+
     /// Returns true if a later step changes nothing.
     const fn is_settled(&self) -> bool {
         self.allow.is_some() && self.deny.is_some()
@@ -74,17 +82,40 @@ fn keep(known: &mut Option<Decision>, new: Decision) {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wanted {
     All,
-    /// Those where this verdict is possible.
-    Only(Verdict),
+    /// Those with two rules of equal priority that decide differently.
+    Tied,
+    /// Those where this verdict is possible, first those where it is the only one.
+    Possible(Verdict),
+    /// Those where this verdict is the only one.
+    Certain(Verdict),
 }
 
 impl Wanted {
+    /// Returns true if a leaf with this state is visited.
     const fn includes(self, state: &State) -> bool {
         match self {
             Self::All => true,
-            Self::Only(Verdict::Allow) => state.allow.is_some(),
-            Self::Only(Verdict::Deny) => state.deny.is_some(),
+            Self::Tied => state.tie.is_some(),
+            Self::Possible(verdict) => state.has(verdict),
+            Self::Certain(verdict) => state.has(verdict) && !state.has(verdict.other()),
         }
+    }
+
+    /// Returns true if a region with this state may have a leaf that is visited.
+    fn is_possible(self, program: &Program<'_>, state: &State) -> bool {
+        match self {
+            Self::All => true,
+            Self::Tied => state.tie.is_some() || program.may_tie(state.at),
+            Self::Possible(verdict) => state.has(verdict) || program.may_give(verdict, state.at),
+            Self::Certain(verdict) => {
+                !state.has(verdict.other()) && Self::Possible(verdict).is_possible(program, state)
+            }
+        }
+    }
+
+    /// Returns true if a region with this state is visited after others.
+    const fn is_late(self, state: &State) -> bool {
+        matches!(self, Self::Possible(verdict) if state.has(verdict.other()))
     }
 }
 
@@ -92,28 +123,46 @@ impl Wanted {
 pub(super) type Visit<'v> =
     &'v mut dyn FnMut(Leaf, &mut Budget) -> Result<ControlFlow<()>, Exhausted>;
 
+/// A match step that touches a region.
+struct Touched<'s, 'p> {
+    effect: Effect,
+    policy_end: usize,
+    /// The regions of the step that touch it; `None` if one of them contains it.
+    covers: Option<SmallVec<[&'s Cover<'p>; 1]>>,
+}
+
 impl<'p> Program<'p> {
-    /// Visits the leaves of a part of the area, until `visit` breaks.
+    /// Visits the leaves of disjoint parts of the area, until `visit` breaks.
     pub(super) fn walk(
         &self,
-        area: Region,
+        mut parts: Vec<Region>,
         wanted: Wanted,
         budget: &mut Budget,
         visit: Visit<'_>,
-    ) -> Result<ControlFlow<()>, Exhausted> {
-        let mut open = vec![(area, State::default())];
-        while let Some((region, mut state)) = open.pop() {
-            match self.next(&mut state) {
-                Some((covers, effect, policy_end)) => {
-                    let next = self.split(
-                        (region, state),
-                        covers,
-                        (effect, policy_end),
-                        wanted,
-                        budget,
-                    )?;
-                    open.extend(next);
+    ) -> Result<(), Exhausted> {
+        parts.reverse();
+        let mut open: Vec<_> = parts
+            .into_iter()
+            .map(|part| (part, State::default()))
+            .collect();
+        let mut late = Vec::new();
+        let mut is_late = false;
+        loop {
+            let Some((region, mut state)) = open.pop() else {
+                if late.is_empty() {
+                    return Ok(());
                 }
+                is_late = true;
+                open.extend(late.drain(..).rev());
+                continue;
+            };
+            if !is_late && wanted.is_late(&state) {
+                late.push((region, state));
+                continue;
+            }
+            match self.next(&region, &mut state, wanted, budget)? {
+                Some(step) => self.split((region, state), &step, wanted, budget, &mut open)?,
+                None if !is_late && wanted.is_late(&state) => late.push((region, state)),
                 None if wanted.includes(&state) => {
                     let leaf = Leaf {
                         region,
@@ -122,30 +171,62 @@ impl<'p> Program<'p> {
                         tie: state.tie,
                     };
                     if visit(leaf, budget)?.is_break() {
-                        return Ok(ControlFlow::Break(()));
+                        return Ok(());
                     }
                 }
                 None => {}
             }
         }
-        Ok(ControlFlow::Continue(()))
     }
 
-    /// Moves to the next match step; `None` if the verdicts are complete.
-    fn next(&self, state: &mut State) -> Option<(&Rc<[Cover<'p>]>, Effect, usize)> {
-        while !state.is_settled() {
+    /// The first of these leaves.
+    pub(super) fn first(
+        &self,
+        parts: Vec<Region>,
+        wanted: Wanted,
+        budget: &mut Budget,
+    ) -> Result<Option<Leaf>, Exhausted> {
+        let mut found = None;
+        self.walk(parts, wanted, budget, &mut |leaf, _| {
+            found = Some(leaf);
+            Ok(ControlFlow::Break(()))
+        })?;
+        Ok(found)
+    }
+
+    /// Moves to the next match step that touches the region; `None` if the verdicts are complete, or the
+    /// wanted one is not possible.
+    fn next<'s>(
+        &'s self,
+        region: &Region,
+        state: &mut State,
+        wanted: Wanted,
+        budget: &mut Budget,
+    ) -> Result<Option<Touched<'s, 'p>>, Exhausted> {
+        while !state.is_settled() && wanted.is_possible(self, state) {
             let is_tier_end = match self.steps.get(state.at) {
                 Some(Step::Match {
                     covers,
                     effect,
                     policy_end,
-                }) => return Some((covers, *effect, *policy_end)),
-                Some(Step::GroupEnd) if state.is_matched && !state.passes => return None,
+                }) => {
+                    let covers = touching(region, &self.covers[covers.clone()], budget)?;
+                    if covers.as_ref().is_none_or(|covers| !covers.is_empty()) {
+                        return Ok(Some(Touched {
+                            effect: *effect,
+                            policy_end: *policy_end,
+                            covers,
+                        }));
+                    }
+                    state.at += 1;
+                    continue;
+                }
+                Some(Step::GroupEnd) if state.is_matched && !state.passes => return Ok(None),
                 Some(Step::GroupEnd) => state.is_matched,
                 Some(Step::TierEnd) => true,
                 None => {
                     keep(&mut state.allow, Decision::certain(Decider::Default));
-                    return None;
+                    return Ok(None);
                 }
             };
             state.group = [None; 3];
@@ -157,56 +238,91 @@ impl<'p> Program<'p> {
                 state.at += 1;
             }
         }
-        None
+        Ok(None)
     }
 
-    /// Splits a region into the parts outside and inside of one rule.
+    /// Splits a region into the parts outside and inside of one step, which are added to `open`.
     fn split(
         &self,
         (region, state): (Region, State),
-        covers: &Rc<[Cover<'p>]>,
-        (effect, policy_end): (Effect, usize),
+        step: &Touched<'_, 'p>,
         wanted: Wanted,
         budget: &mut Budget,
-    ) -> Result<Vec<(Region, State)>, Exhausted> {
+        open: &mut Vec<(Region, State)>,
+    ) -> Result<(), Exhausted> {
         let outside = State {
             at: state.at + 1,
             ..state
         };
         let mut inside = outside;
-        inside.add(effect);
-        if effect.is_certain {
+        inside.add(step.effect);
+        if step.effect.is_certain {
             inside.is_matched = true;
-            inside.at = policy_end;
+            inside.at = step.policy_end;
         }
-        let is_final = effect.is_certain
+        let is_final = step.effect.is_certain
             && !inside.passes
-            && matches!(self.steps.get(policy_end), Some(Step::GroupEnd));
-        let is_dropped = is_final && !wanted.includes(&inside);
-        let ranges = RegionRef::from(&region).ranges();
-        let own = RegionRef::from(&region);
-        for cover in &**covers {
-            if !budget.spend(CLAUSE + ranges) {
-                return Err(Exhausted::of(covers.iter().map(|cover| cover.region)));
-            }
-            if own.is_subset(cover.region) {
-                return Ok(if is_dropped {
-                    Vec::new()
-                } else {
-                    vec![(region, inside)]
-                });
-            }
-        }
+            && matches!(self.steps.get(step.policy_end), Some(Step::GroupEnd));
+        let is_dropped =
+            !wanted.is_possible(self, &inside) || (is_final && !wanted.includes(&inside));
+        let Some(covers) = &step.covers else {
+            open.extend((!is_dropped).then_some((region, inside)));
+            return Ok(());
+        };
         let mut parts = Vec::new();
-        let kept = (!is_dropped).then_some(&mut parts);
-        let rest = partition(region, covers.clone(), budget, kept)?;
+        let rest = match &covers[..] {
+            [cover] => {
+                let weight = RegionRef::from(&region).weight();
+                let mut rest = Vec::new();
+                parts.push(cut(region, cover.region, &mut rest));
+                if !budget.spend(weight * (rest.len() + 1)) {
+                    return Err(Exhausted::of([cover.region]));
+                }
+                rest
+            }
+            covers => {
+                let covers = covers.iter().copied().copied().collect();
+                partition(region, covers, budget, Some(&mut parts))?
+            }
+        };
+        if is_dropped {
+            parts.clear();
+        }
         let rest = rest.into_iter().map(|piece| (piece, outside)).rev();
         let parts = parts.into_iter().map(|piece| (piece, inside)).rev();
         // What is denied is decided early, what is allowed late: the last one is the next.
-        Ok(if wanted == Wanted::Only(Verdict::Allow) {
-            parts.chain(rest).collect()
+        if matches!(
+            wanted,
+            Wanted::Possible(Verdict::Allow) | Wanted::Certain(Verdict::Allow)
+        ) {
+            open.extend(parts.chain(rest));
         } else {
-            rest.chain(parts).collect()
-        })
+            open.extend(rest.chain(parts));
+        }
+        Ok(())
     }
+}
+
+/// The covers that touch a region; `None` if one of them contains it.
+fn touching<'s, 'p>(
+    region: &Region,
+    covers: &'s [Cover<'p>],
+    budget: &mut Budget,
+) -> Result<Option<SmallVec<[&'s Cover<'p>; 1]>>, Exhausted> {
+    let own = RegionRef::from(region);
+    let ranges = own.ranges();
+    let mut live = SmallVec::new();
+    for cover in covers {
+        if !budget.spend(CLAUSE + ranges) {
+            return Err(Exhausted::of(covers.iter().map(|cover| cover.region)));
+        }
+        if own.is_disjoint(cover.region) {
+            continue;
+        }
+        if own.is_subset(cover.region) {
+            return Ok(None);
+        }
+        live.push(cover);
+    }
+    Ok(Some(live))
 }
