@@ -1,0 +1,92 @@
+{{- define "openbao-perimeter.labels" -}}
+app.kubernetes.io/name: openbao-perimeter
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{- define "openbao-perimeter.image" -}}
+{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end }}
+
+{{- /* The settings file. What several objects need is a value of its own, and wins. */ -}}
+{{- define "openbao-perimeter.settings" -}}
+{{- $settings := deepCopy .Values.settings }}
+{{- $_ := set $settings "baseline" .Values.baseline }}
+{{- $_ := set $settings "operatorNamespace" .Values.operator.namespace }}
+{{- if .Values.operator.accounts }}
+{{- $_ := set $settings "operatorAccounts" .Values.operator.accounts }}
+{{- end }}
+{{- if ne .Values.enforcement "deny" }}
+{{- $_ := set $settings "review" (merge (dict "enforcement" .Values.enforcement) (default dict $settings.review)) }}
+{{- end }}
+{{- toYaml $settings }}
+{{- end }}
+
+{{- /* Lists of names as CEL. */ -}}
+{{- define "openbao-perimeter.operator" -}}
+{{- $namespace := .Values.operator.namespace }}
+{{- $accounts := .Values.operator.accounts | default (list
+  (printf "system:serviceaccount:%s:openbao-operator-controller" $namespace)
+  (printf "system:serviceaccount:%s:openbao-operator-provisioner" $namespace)) -}}
+request.userInfo.username in ['{{ join "', '" $accounts }}']
+{{- end }}
+
+{{- define "openbao-perimeter.system" -}}
+request.userInfo.username in ['system:kube-controller-manager', 'system:serviceaccount:kube-system:generic-garbage-collector', 'system:serviceaccount:kube-system:namespace-controller'] || request.userInfo.username.startsWith('system:controller:')
+{{- end }}
+
+{{- /* What all entries have in common: a dict of `root` and `path`. */ -}}
+{{- define "openbao-perimeter.client" -}}
+admissionReviewVersions: [v1]
+clientConfig:
+  service:
+    name: openbao-perimeter
+    namespace: {{ .root.Release.Namespace }}
+    path: {{ .path }}
+    port: 9443
+  {{- if and (eq .root.Values.certificates.mode "secret") .root.Values.certificates.caBundle }}
+  caBundle: {{ .root.Values.certificates.caBundle | b64enc }}
+  {{- end }}
+matchPolicy: Equivalent
+sideEffects: NoneOnDryRun
+{{- end }}
+
+{{- define "openbao-perimeter.namespaces" -}}
+namespaceSelector:
+  matchExpressions:
+    - key: kubernetes.io/metadata.name
+      operator: NotIn
+      values: {{ concat (list "kube-system" "kube-node-lease" .Release.Namespace) .Values.excludedNamespaces | uniq | toJson }}
+{{- end }}
+
+{{- define "openbao-perimeter.rules" -}}
+rules:
+  - apiGroups: [networking.k8s.io]
+    apiVersions: [v1]
+    resources: [networkpolicies]
+    operations: [CREATE, UPDATE, DELETE]
+    scope: Namespaced
+  - apiGroups: [openbao.org]
+    apiVersions: ["*"]
+    resources: [openbaoclusters]
+    operations: [CREATE, UPDATE]
+    scope: Namespaced
+  - apiGroups: [openbao.org]
+    apiVersions: ["*"]
+    resources: [openbaorestores]
+    operations: [CREATE, UPDATE]
+    scope: Namespaced
+{{- end }}
+
+{{- define "openbao-perimeter.registration" -}}
+metadata:
+  name: openbao-perimeter
+  labels:
+    {{- include "openbao-perimeter.labels" . | nindent 4 }}
+  {{- if eq .Values.certificates.mode "cert-manager" }}
+  annotations:
+    cert-manager.io/inject-ca-from: {{ .Release.Namespace }}/openbao-perimeter
+  {{- end }}
+{{- end }}
