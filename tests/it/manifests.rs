@@ -1,6 +1,7 @@
 //! Comparison of manifests and code.
 
 mod certificates;
+mod chart;
 pub(crate) mod identity;
 mod image;
 pub(crate) mod monitoring;

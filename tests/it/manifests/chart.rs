@@ -1,0 +1,324 @@
+//! The Helm chart: the same objects as the kustomizations, and what each value changes.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+
+use super::overlays::{INSTALLS, REGISTRATIONS, rendered};
+
+const CHART: &str = "charts/openbao-perimeter";
+const NAMESPACE: &str = "openbao-perimeter-system";
+/// Certificate modes, in the order of [`INSTALLS`] and [`REGISTRATIONS`].
+const MODES: [&str; 3] = ["secret", "cert-manager", "self-managed"];
+/// Labels that only Helm sets.
+const HELM_LABELS: [&str; 4] = [
+    "app.kubernetes.io/instance",
+    "app.kubernetes.io/managed-by",
+    "app.kubernetes.io/version",
+    "helm.sh/chart",
+];
+
+fn helm(args: &[&str]) -> Output {
+    let built = Path::new("target/builders/helm");
+    let program = if built.is_file() {
+        built
+    } else {
+        Path::new("helm")
+    };
+    Command::new(program).args(args).output().expect("run helm")
+}
+
+fn try_template(values: &[&str]) -> Result<Vec<Value>, String> {
+    let template = ["template", "perimeter", CHART, "-n", NAMESPACE];
+    let sets = values.iter().flat_map(|value| ["--set", value]);
+    let args: Vec<&str> = template.into_iter().chain(sets).collect();
+    let output = helm(&args);
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+    }
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    let objects: Vec<Value> = serde_saphyr::from_multiple(&text).expect("YAML");
+    Ok(objects
+        .into_iter()
+        .filter(|object| !object.is_null())
+        .collect())
+}
+
+fn template(values: &[&str]) -> Vec<Value> {
+    try_template(values).unwrap_or_else(|problem| panic!("{values:?}: {problem}"))
+}
+
+/// Objects by kind, namespace and name, without what is Helm's alone and without line breaks in expressions.
+fn index(objects: Vec<Value>) -> BTreeMap<String, Value> {
+    let named = objects.into_iter().map(|mut object| {
+        plain(&mut object);
+        let meta = &object["metadata"];
+        let name = format!("{} {} {}", object["kind"], meta["namespace"], meta["name"]);
+        (name, object)
+    });
+    named.collect()
+}
+
+fn plain(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|key, _| !HELM_LABELS.contains(&key.as_str()) && key != "caBundle");
+            if let Some(settings) = fields.get_mut("settings.yaml") {
+                let text = settings.as_str().expect("text");
+                *settings = serde_saphyr::from_str(text).expect("settings");
+            }
+            fields.values_mut().for_each(plain);
+        }
+        Value::Array(items) => items.iter_mut().for_each(plain),
+        Value::String(text) => *text = text.split_whitespace().collect::<Vec<_>>().join(" "),
+        _ => {}
+    }
+}
+
+/// The object of this kind at this path.
+fn field(objects: &[Value], kind: &str, pointer: &str) -> Value {
+    let mut of_kind = objects.iter().filter(|object| object["kind"] == kind);
+    let found = of_kind.find_map(|object| object.pointer(pointer));
+    found.cloned().unwrap_or_else(|| panic!("{kind} {pointer}"))
+}
+
+#[test]
+#[cfg_attr(not(has_helm), ignore = "helm is not there: make builders")]
+fn the_chart_and_the_kustomizations_have_the_same_objects() {
+    for (mode, (install, registrations)) in MODES.iter().zip(INSTALLS.iter().zip(REGISTRATIONS)) {
+        let certificate = format!("certificates.mode={mode}");
+        let values = [
+            certificate.as_str(),
+            "registrations.enabled=true",
+            "certificates.caBundle=x",
+        ];
+        let mut ours = index(template(&values));
+        // `helm install --create-namespace` makes the namespace, and only Helm has tests.
+        let test = format!(r#""Pod" "{NAMESPACE}" "openbao-perimeter-test""#);
+        assert!(ours.remove(&test).is_some(), "{:?}", ours.keys());
+        let mut theirs = rendered(install);
+        theirs.extend(rendered(registrations));
+        theirs.retain(|object| object["kind"] != "Namespace");
+        let theirs = index(theirs);
+        assert_eq!(
+            ours.keys().collect::<Vec<_>>(),
+            theirs.keys().collect::<Vec<_>>(),
+            "{mode}"
+        );
+        for (name, object) in theirs {
+            assert_eq!(ours[&name], object, "{mode}: {name}");
+        }
+    }
+}
+
+#[test]
+#[cfg_attr(not(has_helm), ignore = "helm is not there: make builders")]
+fn each_value_reaches_every_object_that_needs_it() {
+    const ON: &str = "registrations.enabled=true";
+    const DEPLOYMENT: &str = "/spec/template/spec";
+    const CONTAINER: &str = "/spec/template/spec/containers/0";
+    let validating = "ValidatingWebhookConfiguration";
+    let cases: [(&[&str], &str, &str, Value); 17] = [
+        (
+            &["image.repository=r/x", "image.tag=t"],
+            "Deployment",
+            &format!("{CONTAINER}/image"),
+            json!("r/x:t"),
+        ),
+        (
+            &["image.pullPolicy=Always"],
+            "Deployment",
+            &format!("{CONTAINER}/imagePullPolicy"),
+            json!("Always"),
+        ),
+        (
+            &["imagePullSecrets[0].name=s"],
+            "Deployment",
+            &format!("{DEPLOYMENT}/imagePullSecrets"),
+            json!([{"name": "s"}]),
+        ),
+        (&["replicas=3"], "Deployment", "/spec/replicas", json!(3)),
+        (
+            &["resources.limits.memory=1Gi"],
+            "Deployment",
+            &format!("{CONTAINER}/resources/limits/memory"),
+            json!("1Gi"),
+        ),
+        (
+            &["nodeSelector.a=b"],
+            "Deployment",
+            &format!("{DEPLOYMENT}/nodeSelector"),
+            json!({"a": "b"}),
+        ),
+        (
+            &["tolerations[0].key=a"],
+            "Deployment",
+            &format!("{DEPLOYMENT}/tolerations"),
+            json!([{"key": "a"}]),
+        ),
+        (
+            &["affinity.podAffinity.x=y"],
+            "Deployment",
+            &format!("{DEPLOYMENT}/affinity/podAffinity/x"),
+            json!("y"),
+        ),
+        (
+            &["podAnnotations.a=b"],
+            "Deployment",
+            "/spec/template/metadata/annotations",
+            json!({"a": "b"}),
+        ),
+        (
+            &["certificates.mode=secret", "certificates.secretName=s"],
+            "Deployment",
+            &format!("{DEPLOYMENT}/volumes/1/secret/secretName"),
+            json!("s"),
+        ),
+        (
+            &["certificates.mode=secret", "certificates.caBundle=ca", ON],
+            validating,
+            "/webhooks/2/clientConfig/caBundle",
+            json!("Y2E="),
+        ),
+        (
+            &["excludedNamespaces={legacy}", ON],
+            validating,
+            "/webhooks/0/namespaceSelector/matchExpressions/0/values",
+            json!(["kube-system", "kube-node-lease", NAMESPACE, "legacy"]),
+        ),
+        (
+            &["enforcement=audit", ON],
+            validating,
+            "/webhooks/0/failurePolicy",
+            json!("Ignore"),
+        ),
+        (
+            &["networkPolicy.apiServerPorts={6443}"],
+            "NetworkPolicy",
+            "/spec/egress",
+            json!([{"ports": [{"port": 6443, "protocol": "TCP"}]}]),
+        ),
+        (
+            &[
+                "monitoring.serviceMonitor=true",
+                "monitoring.labels.release=p",
+            ],
+            "ServiceMonitor",
+            "/metadata/labels/release",
+            json!("p"),
+        ),
+        (
+            &["monitoring.prometheusRule=true"],
+            "PrometheusRule",
+            "/spec/groups/0/name",
+            json!("openbao-perimeter"),
+        ),
+        (
+            &["monitoring.dashboard=true"],
+            "ConfigMap",
+            "/metadata/labels/grafana_dashboard",
+            json!("1"),
+        ),
+    ];
+    for (values, kind, pointer, expected) in cases {
+        let mut objects = template(values);
+        // The settings are a ConfigMap too.
+        objects.retain(|object| {
+            object["metadata"]["name"] != "openbao-perimeter" || kind != "ConfigMap"
+        });
+        assert_eq!(field(&objects, kind, pointer), expected, "{values:?}");
+    }
+}
+
+#[test]
+#[cfg_attr(not(has_helm), ignore = "helm is not there: make builders")]
+fn the_operators_names_reach_settings_and_registrations_together() {
+    let objects = template(&[
+        "registrations.enabled=true",
+        "operator.namespace=ops",
+        "baseline=next",
+        "enforcement=warn",
+    ]);
+    let settings = field(&objects, "ConfigMap", "/data/settings.yaml");
+    let settings: Value = serde_saphyr::from_str(settings.as_str().unwrap()).unwrap();
+    let expected = json!({"baseline": "next", "limits": {"maxWorkers": 4}, "operatorNamespace": "ops",
+        "review": {"enforcement": "warn"}});
+    assert_eq!(settings, expected);
+    let own = "system:serviceaccount:ops:openbao-operator-controller";
+    for pointer in [
+        "/webhooks/0/matchConditions/0/expression",
+        "/webhooks/1/matchConditions/0/expression",
+    ] {
+        let text = field(&objects, "ValidatingWebhookConfiguration", pointer).to_string();
+        assert!(
+            text.contains(own) && !text.contains("openbao-operator-system"),
+            "{text}"
+        );
+    }
+    let accounts = template(&["registrations.enabled=true", "operator.accounts={me,you}"]);
+    let text = field(
+        &accounts,
+        "MutatingWebhookConfiguration",
+        "/webhooks/0/matchConditions/0/expression",
+    );
+    assert_eq!(text, "!(request.userInfo.username in ['me', 'you'])");
+    let settings = field(&accounts, "ConfigMap", "/data/settings.yaml").to_string();
+    assert!(
+        settings.contains("operatorAccounts:\\n- me\\n- you"),
+        "{settings}"
+    );
+}
+
+#[test]
+#[cfg_attr(not(has_helm), ignore = "helm is not there: make builders")]
+fn registrations_come_only_when_they_are_enabled() {
+    let objects = template(&[]);
+    let is_registration =
+        |object: &&Value| object["apiVersion"] == "admissionregistration.k8s.io/v1";
+    assert_eq!(objects.iter().filter(is_registration).count(), 0);
+}
+
+#[test]
+#[cfg_attr(not(has_helm), ignore = "helm is not there: make builders")]
+fn values_that_are_wrong_are_denied_by_the_schema() {
+    for (value, problem) in [
+        ("enforcement=never", "enforcement"),
+        ("certificates.mode=acme", "mode"),
+        ("replicas=two", "replicas"),
+        ("opreator.namespace=ops", "opreator"),
+        ("operator.namespace=Ops", "namespace"),
+        ("operator.accounts={a'b}", "accounts"),
+        ("networkPolicy.apiServerPorts={0}", "apiServerPorts"),
+    ] {
+        let denied = try_template(&[value]).expect_err(value);
+        assert!(denied.contains(problem), "{value}: {denied}");
+    }
+    // A registration without a CA would deny every write.
+    let secret = ["certificates.mode=secret", "registrations.enabled=true"];
+    assert!(
+        try_template(&secret)
+            .expect_err("no CA")
+            .contains("caBundle")
+    );
+    let lint = helm(&["lint", "--strict", CHART]);
+    assert!(lint.status.success(), "{lint:?}");
+}
+
+#[test]
+fn the_chart_has_the_version_and_the_monitoring_of_this_release() {
+    let chart = fs::read_to_string(format!("{CHART}/Chart.yaml")).unwrap();
+    let chart: Value = serde_saphyr::from_str(&chart).unwrap();
+    assert_eq!(chart["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(chart["appVersion"], env!("CARGO_PKG_VERSION"));
+    for file in ["alerts.yaml", "dashboard.json"] {
+        let copy = fs::read_to_string(format!("{CHART}/monitoring/{file}")).unwrap();
+        let original = fs::read_to_string(format!("manifests/monitoring/{file}")).unwrap();
+        assert_eq!(
+            copy, original,
+            "copy manifests/monitoring/{file} to {CHART}/monitoring"
+        );
+    }
+}
