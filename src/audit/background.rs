@@ -34,12 +34,9 @@ pub(crate) async fn follow(
 ) {
     let mut finding_store = FindingStore::default();
     let mut seen: Option<Arc<CompiledSnapshot>> = None;
-    let mut pending: BTreeSet<Arc<str>> = BTreeSet::new();
-    // Namespaces whose last check took long, and when they may be checked again.
-    let mut earliest: BTreeMap<Arc<str>, Instant> = BTreeMap::new();
+    let mut pending = Pending::default();
     loop {
-        let next = pending.iter().filter_map(|name| earliest.get(name)).min();
-        let next = next.copied();
+        let next = pending.next();
         tokio::select! {
             changed = published.changed() => match changed {
                 Ok(()) => sleep(PAUSE).await,
@@ -50,22 +47,51 @@ pub(crate) async fn follow(
         let Some(compiled) = published.borrow_and_update().clone() else {
             continue;
         };
-        pending.extend(touched(seen.as_deref(), &compiled, &finding_store));
+        let touched = touched(seen.as_deref(), &compiled, &finding_store);
+        pending.namespaces.extend(touched);
         seen = Some(Arc::clone(&compiled));
-        let now = Instant::now();
-        earliest.retain(|_, earliest| *earliest > now);
-        let (later, due) = pending
-            .into_iter()
-            .partition(|name| earliest.contains_key(name));
-        pending = later;
-        for namespace in due {
+        for namespace in pending.take_due(Instant::now()) {
             let start = Instant::now();
             check(&compiled, &namespace, &mut finding_store, events.as_ref()).await;
-            if start.elapsed() > PAUSE {
-                earliest.insert(namespace, Instant::now() + start.elapsed() * PACE);
-            }
+            pending.checked(namespace, start.elapsed(), Instant::now());
         }
         metrics.cluster.audited(&finding_store.counts());
+    }
+}
+
+/// Namespaces to check.
+#[derive(Debug, Default)]
+struct Pending {
+    namespaces: BTreeSet<Arc<str>>,
+    /// Namespaces whose last check took long, and when they may be checked again.
+    earliest: BTreeMap<Arc<str>, Instant>,
+}
+
+impl Pending {
+    /// Time at which the first of the namespaces that wait may be checked.
+    fn next(&self) -> Option<Instant> {
+        let times = self.namespaces.iter();
+        times
+            .filter_map(|name| self.earliest.get(name))
+            .min()
+            .copied()
+    }
+
+    /// Removes and returns the namespaces that may be checked now.
+    fn take_due(&mut self, now: Instant) -> BTreeSet<Arc<str>> {
+        self.earliest.retain(|_, earliest| *earliest > now);
+        let (later, due) = std::mem::take(&mut self.namespaces)
+            .into_iter()
+            .partition(|name| self.earliest.contains_key(name));
+        self.namespaces = later;
+        due
+    }
+
+    /// Records how long a check took.
+    fn checked(&mut self, namespace: Arc<str>, took: Duration, now: Instant) {
+        if took > PAUSE {
+            self.earliest.insert(namespace, now + took * PACE);
+        }
     }
 }
 
@@ -150,4 +176,34 @@ fn cluster(finding: &Finding) -> String {
         .as_ref()
         .map(ToString::to_string)
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_namespace_whose_check_took_long_waits_and_others_do_not() {
+        let (slow, quick): (Arc<str>, Arc<str>) = ("slow".into(), "quick".into());
+        let start = Instant::now();
+        let long = PAUSE * 2;
+        let mut pending = Pending::default();
+        let both = || BTreeSet::from([Arc::clone(&slow), Arc::clone(&quick)]);
+        pending.namespaces = both();
+        assert_eq!(pending.take_due(start), both());
+        pending.checked(Arc::clone(&slow), long, start);
+        pending.checked(Arc::clone(&quick), PAUSE, start);
+        assert_eq!(pending.next(), None);
+
+        pending.namespaces = both();
+        assert_eq!(
+            pending.take_due(start),
+            BTreeSet::from([Arc::clone(&quick)])
+        );
+        let end = start + long * PACE;
+        assert_eq!(pending.next(), Some(end));
+        assert!(pending.take_due(end - Duration::from_millis(1)).is_empty());
+        assert_eq!(pending.take_due(end), BTreeSet::from([slow]));
+        assert_eq!(pending.next(), None);
+    }
 }

@@ -143,7 +143,10 @@ mod tests {
         notices: watch::Receiver<Option<String>>,
     }
 
-    /// Fails with facts about namespace `cursed`, and with the budget of 13.
+    /// Time that a compilation with the budget of 14 takes.
+    const SLOW: Duration = Duration::from_millis(50);
+
+    /// Fails with facts about namespace `cursed`, and with the budget of 13. Slow with the budget of 14.
     fn compile(
         known: Option<&CompiledSnapshot>,
         snapshot: Arc<Snapshot>,
@@ -151,6 +154,9 @@ mod tests {
     ) -> CompiledSnapshot {
         let is_cursed = snapshot.namespace("cursed").is_some() || config.proof_budget == 13;
         assert!(!is_cursed, "on purpose");
+        if config.proof_budget == 14 {
+            std::thread::sleep(SLOW);
+        }
         CompiledSnapshot::compile(known, snapshot, config)
     }
 
@@ -295,5 +301,15 @@ mod tests {
         stage.learn().await;
         stage.learn().await;
         assert!(stage.admission.is_ready());
+    }
+
+    #[tokio::test]
+    async fn a_slow_compilation_is_followed_by_a_pause() {
+        let mut stage = stage();
+        stage.decide(14).await;
+        stage.learn().await;
+        let first = Instant::now();
+        stage.learn().await;
+        assert!(first.elapsed() >= SLOW * (PACE + 1));
     }
 }
