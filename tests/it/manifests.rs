@@ -1,6 +1,7 @@
 //! Comparison of manifests and code.
 
 mod certificates;
+pub(crate) mod chart;
 mod chart;
 pub(crate) mod identity;
 mod image;

@@ -1,6 +1,8 @@
 //! Each installation on a real API server, and the page about overriding a denial. No server is behind the
 //! registrations.
 
+mod chart;
+
 use std::collections::BTreeSet;
 use std::process::Command;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::overlays::{INSTALLS, REGISTRATIONS, rendered};
 
-const CHART: &str = "charts/openbao-perimeter";
+pub(crate) const CHART: &str = "charts/openbao-perimeter";
 const NAMESPACE: &str = "openbao-perimeter-system";
 /// Certificate modes, in the order of [`INSTALLS`] and [`REGISTRATIONS`].
 const MODES: [&str; 3] = ["secret", "cert-manager", "self-managed"];
@@ -21,14 +21,19 @@ const HELM_LABELS: [&str; 4] = [
     "helm.sh/chart",
 ];
 
-fn helm(args: &[&str]) -> Output {
+/// The helm that `make builders` builds, or the one on the PATH.
+pub(crate) fn program() -> &'static Path {
     let built = Path::new("target/builders/helm");
-    let program = if built.is_file() {
+    if built.is_file() {
         built
     } else {
         Path::new("helm")
-    };
-    Command::new(program).args(args).output().expect("run helm")
+    }
+}
+
+fn helm(args: &[&str]) -> Output {
+    let output = Command::new(program()).args(args).output();
+    output.expect("run helm")
 }
 
 fn try_template(values: &[&str]) -> Result<Vec<Value>, String> {
