@@ -255,7 +255,12 @@ impl Manifests {
         text: String,
         options: &ReadOptions,
     ) -> Option<Self> {
-        let mut collector = Collector::new(options);
+        let mut own = self.objects.iter().filter(|old| old.origin.file == file);
+        let first = own.find_map(|old| object::generated_number(&old.object.reference().name));
+        let mut collector = Collector {
+            generated: first.map_or(0, |first| first - 1),
+            ..Collector::new(options)
+        };
         let at = At {
             file,
             is_named: true,

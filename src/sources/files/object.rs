@@ -123,6 +123,12 @@ fn name_generated(kind: Kind, written: &mut Value, generated: &mut usize) {
     set(written, "name", &name);
 }
 
+/// The number in a name that [`name_generated`] made, from 1.
+pub(super) fn generated_number(name: &str) -> Option<usize> {
+    let (_, number) = name.split_once('*')?;
+    Some(number.parse().unwrap_or(1))
+}
+
 /// Makes null values of labels and annotations empty text, as the API server reads them.
 fn empty_nulls(written: &mut Value) {
     let Value::Object(fields) = written else {

@@ -375,3 +375,14 @@ fn a_pipe_is_not_edited() {
         "{out}"
     );
 }
+
+#[test]
+fn policies_that_the_api_server_names_are_fixed_in_each_file() {
+    let tree = tree("generated");
+    let policy = block().0.replace("name: web # name", "generateName: web-");
+    tree.write("a.yaml", &policy).write("b.yaml", &policy);
+    tree.check(&["--fix", "."]).ends_with(0);
+    for file in ["a.yaml", "b.yaml"] {
+        assert!(!read(&tree, file).contains("8201"), "{file}");
+    }
+}
