@@ -2,7 +2,6 @@
 
 mod certificates;
 pub(crate) mod chart;
-mod chart;
 pub(crate) mod identity;
 mod image;
 pub(crate) mod monitoring;

@@ -85,8 +85,10 @@ metadata:
   name: openbao-perimeter
   labels:
     {{- include "openbao-perimeter.labels" . | nindent 4 }}
-  {{- if eq .Values.certificates.mode "cert-manager" }}
   annotations:
+    # AKS would otherwise leave out every namespace with the label `control-plane`, which a tenant may be able to set.
+    admissions.enforcer/disabled: "true"
+    {{- if eq .Values.certificates.mode "cert-manager" }}
     cert-manager.io/inject-ca-from: {{ .Release.Namespace }}/openbao-perimeter
-  {{- end }}
+    {{- end }}
 {{- end }}

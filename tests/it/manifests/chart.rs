@@ -126,7 +126,7 @@ fn each_value_reaches_every_object_that_needs_it() {
     const DEPLOYMENT: &str = "/spec/template/spec";
     const CONTAINER: &str = "/spec/template/spec/containers/0";
     let validating = "ValidatingWebhookConfiguration";
-    let cases: [(&[&str], &str, &str, Value); 17] = [
+    let cases: [(&[&str], &str, &str, Value); 18] = [
         (
             &["image.repository=r/x", "image.tag=t"],
             "Deployment",
@@ -151,6 +151,13 @@ fn each_value_reaches_every_object_that_needs_it() {
             "Deployment",
             &format!("{CONTAINER}/resources/limits/memory"),
             json!("1Gi"),
+        ),
+        (
+            &["podSecurityContext.runAsUser=null"],
+            "Deployment",
+            &format!("{DEPLOYMENT}/securityContext"),
+            json!({"runAsNonRoot": true, "runAsGroup": 65532, "fsGroup": 65532,
+                "seccompProfile": {"type": "RuntimeDefault"}}),
         ),
         (
             &["nodeSelector.a=b"],

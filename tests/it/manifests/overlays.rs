@@ -212,9 +212,11 @@ fn the_registrations_of_each_way_to_install_differ_in_an_annotation_only() {
     let plain = rendered(REGISTRATIONS[0]);
     let mut injected = rendered(REGISTRATIONS[1]);
     for object in &mut injected {
-        let metadata = object["metadata"].as_object_mut().unwrap();
-        let annotations = metadata.remove("annotations").unwrap();
-        let from = annotations["cert-manager.io/inject-ca-from"].as_str();
+        let annotations = object["metadata"]["annotations"].as_object_mut().unwrap();
+        let from = annotations
+            .remove("cert-manager.io/inject-ca-from")
+            .unwrap();
+        let from = from.as_str();
         let (namespace, name) = from.unwrap().split_once('/').unwrap();
         let install = rendered(INSTALLS[1]);
         let mut certificates = of_kind(&install, "Certificate");

@@ -324,3 +324,16 @@ fn the_entries_name_the_writers_that_the_code_knows() {
         }
     }
 }
+
+/// On AKS the label `control-plane` of a namespace would exempt it, and a tenant may be able to set it.
+#[test]
+fn no_platform_adds_exemptions() {
+    let annotations = [
+        object::<ValidatingWebhookConfiguration>("registrations/webhook.yaml").metadata,
+        object::<MutatingWebhookConfiguration>("registrations/webhook.yaml").metadata,
+    ];
+    for metadata in annotations {
+        let annotations = metadata.annotations.unwrap();
+        assert_eq!(annotations["admissions.enforcer/disabled"], "true");
+    }
+}

@@ -31,7 +31,7 @@ fn ours(plane: &ControlPlane) -> Vec<String> {
         format!("app.kubernetes.io/name=openbao-perimeter,app.kubernetes.io/instance={NAMESPACE}");
     let get = ["get", KINDS, "-A", "-o", "name", "-l", &selector];
     let names = plane.kubectl(get).run_ok();
-    names.stdout.lines().map(ToOwned::to_owned).collect()
+    names.lines().map(ToOwned::to_owned).collect()
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn the_chart_is_installed_upgraded_and_uninstalled_and_leaves_nothing() {
     assert_eq!(registrations(&upgraded), 2, "{upgraded:?}");
     let image = ["get", "deployment", "openbao-perimeter", "-n", NAMESPACE];
     let image = image.into_iter().chain(["-o", "jsonpath={..image}"]);
-    let image = plane.kubectl(image).run_ok().stdout;
+    let image = plane.kubectl(image).run_ok();
     assert_eq!(
         image,
         concat!("openbao-perimeter:", env!("CARGO_PKG_VERSION"))
