@@ -59,6 +59,7 @@
 
 mod compiled;
 mod leaf;
+mod newly;
 mod outside;
 mod program;
 mod questions;
@@ -66,6 +67,7 @@ mod walk;
 
 pub use compiled::CompiledPolicy;
 pub use leaf::{Decision, Leaf};
+pub use newly::Newly;
 
 use super::cover::{Budget, Exhausted, all_uncovered};
 use super::label::{LabelSet, NAMESPACE_NAME, Values};

@@ -62,7 +62,7 @@ impl Question {
             after,
             required: world.rule(dice),
             permitted: dice.some(2, |dice| world.rule(dice)),
-            asked: dice.roll(5),
+            asked: dice.roll(6),
         }
     }
 
@@ -92,7 +92,8 @@ impl Question {
             1 => case.leaves(Addresses::AreNoPods),
             2 => case.denied(None).and_then(|()| case.denied(Some(&before))),
             3 => case.allowed(None),
-            _ => case.allowed(Some(&before)),
+            4 => case.allowed(Some(&before)),
+            _ => case.newly_allowed(&before),
         }
     }
 
@@ -271,6 +272,41 @@ impl Case<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The connections with numbers that one state may allow and the other certainly denies, each once.
+    fn newly_allowed(&self, before: &Stack<'_>) -> Result<(), String> {
+        let [old, new] = [0, 1].map(|at| self.tables[at].get(Addresses::MayBePods));
+        let mut times = vec![0; new.len()];
+        for area in everything() {
+            let found = self
+                .after
+                .newly_allowed(&area, Some(before), &mut Budget::new(1_000_000));
+            for newly in found.map_err(|_| NO_BUDGET)? {
+                self.replay(&newly.leaf, Addresses::MayBePods)?;
+                let denied = newly.denied.map(|decision| (Deny, decision.decider));
+                for at in self.world.inside(&newly.leaf.region) {
+                    times[at] += 1;
+                    let is_denied = denied.is_some_and(|denied| old[at].contains(&denied));
+                    if !is_denied || verdicts(&old[at])[0] {
+                        let shown = (self.connections[at], &old[at]);
+                        return Err(format!("not denied before: {newly:?}, {shown:?}"));
+                    }
+                }
+            }
+        }
+        let is_number = |at: usize| matches!(self.connections[at].port, Port::Number(_));
+        let wrong = (0..new.len()).filter(|at| is_number(*at)).find(|at| {
+            let is_new = verdicts(&new[*at])[0] && !verdicts(&old[*at])[0];
+            let possible = self.question.before.is_possible(self.connections[*at]);
+            times[*at] != usize::from(is_new) && (possible || times[*at] > 1)
+        });
+        wrong.map_or(Ok(()), |at| {
+            Err(format!(
+                "{} times: {}, {:?} before, {:?} after",
+                times[at], self.connections[at], old[at], new[at]
+            ))
+        })
     }
 
     fn is_opened(
