@@ -202,10 +202,14 @@ fn effect(policy: &Fact<OtherPolicy>) -> String {
         Fact::Read(policy) => policy,
         Fact::Unreadable(broken) => {
             let problem = broken.problems.first();
-            return format!(
-                "it cannot be read ({})",
-                problem.map_or("unknown problem", |problem| &problem.problem)
+            let problem = problem.map_or_else(
+                || "unknown problem".to_owned(),
+                |found| match &*found.path {
+                    "" => found.problem.clone(),
+                    path => format!("{path}: {}", found.problem),
+                },
             );
+            return format!("it cannot be read ({problem})");
         }
     };
     let words = match policy.effect {

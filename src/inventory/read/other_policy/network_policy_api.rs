@@ -12,7 +12,7 @@ use super::tier_policy::{NamespacedPods, Pods, Spec, WrittenTier};
 use super::{Requirements, fact, namespace_key, of, pod_key};
 use crate::inventory::other_policy::{Effect, Subject};
 use crate::inventory::read::decode::Source;
-use crate::inventory::{Fact, Kind, ObjectRef, OtherPolicy};
+use crate::inventory::{Fact, Kind, ObjectRef, OtherPolicy, Unreadable};
 
 pub(super) fn read(source: Source<'_>, fallback: &ObjectRef) -> Fact<OtherPolicy> {
     let kind = match fallback.kind {
@@ -21,8 +21,19 @@ pub(super) fn read(source: Source<'_>, fallback: &ObjectRef) -> Fact<OtherPolicy
         _ => PolicyKind::ClusterNetworkPolicy,
     };
     let written = source.decode::<Spec, IgnoredAny>(fallback);
-    fact(written.map(|(meta, spec, _)| {
+    fact(written.and_then(|(meta, spec, _)| {
         let spec = spec.unwrap_or_default();
+        if kind == PolicyKind::ClusterNetworkPolicy
+            && let Some(problem) = spec.wrong_length()
+        {
+            return Err(Box::new(Unreadable {
+                meta,
+                problems: vec![problem],
+                version: None,
+                too_large: None,
+                pods: None,
+            }));
+        }
         let ordered = spec.policy(kind, &meta.name);
         let is_baseline = match kind {
             PolicyKind::ClusterNetworkPolicy => spec.tier == Some(WrittenTier::Baseline),
@@ -33,10 +44,10 @@ pub(super) fn read(source: Source<'_>, fallback: &ObjectRef) -> Fact<OtherPolicy
         } else {
             Effect::BeforeNetworkPolicies
         };
-        OtherPolicy {
+        Ok(OtherPolicy {
             ordered: ordered.map(Arc::new),
             ..of(&meta, subject(&spec.subject.unwrap_or_default()), effect)
-        }
+        })
     }))
 }
 

@@ -2,17 +2,16 @@
 //!
 //! Invalid parts, and those of newer versions, are kept as an invalid selector, an unknown peer or port.
 
+mod limits;
+mod selector;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use netpol::Direction;
-use netpol::label::labels;
 use netpol::port::Protocol;
-use netpol::rule::{Operator, Requirement, Selector};
-use netpol::tier::{
-    Action, PolicyKind, Subject, Tier, TierPeer, TierPolicy, TierPort, TierRule, TierSelector,
-};
+use netpol::tier::{Action, PolicyKind, Subject, Tier, TierPeer, TierPolicy, TierPort, TierRule};
 use serde::Deserialize;
 
-use crate::inventory::rules::{is_label_key, is_label_value};
+use selector::selector;
 
 /// The spec of all three kinds.
 #[derive(Default, Deserialize)]
@@ -353,48 +352,5 @@ impl PortEntry {
             } => TierPort::Named(name.as_str().into()),
             _ => TierPort::Unknown,
         }
-    }
-}
-
-/// A selector without its invalid requirements.
-fn selector(written: &LabelSelector) -> TierSelector {
-    let mut is_valid = true;
-    let mut pairs = Vec::new();
-    for (key, value) in written.match_labels.iter().flatten() {
-        if is_label_key(key) && is_label_value(value) {
-            pairs.push((key.as_str().into(), value.as_str().into()));
-        } else {
-            is_valid = false;
-        }
-    }
-    let mut expressions = Vec::new();
-    for asked in written.match_expressions.iter().flatten() {
-        let values = asked.values.as_deref().unwrap_or_default();
-        let operator = match (asked.operator.as_str(), values.is_empty()) {
-            ("In", false) => Some(Operator::In),
-            ("NotIn", false) => Some(Operator::NotIn),
-            ("Exists", true) => Some(Operator::Exists),
-            ("DoesNotExist", true) => Some(Operator::DoesNotExist),
-            _ => None,
-        };
-        let is_syntax =
-            is_label_key(&asked.key) && values.iter().all(|value| is_label_value(value));
-        match operator.filter(|_| is_syntax) {
-            Some(operator) => expressions.push(Requirement {
-                key: asked.key.as_str().into(),
-                operator,
-                values: values.iter().map(|value| value.as_str().into()).collect(),
-            }),
-            None => is_valid = false,
-        }
-    }
-    let selector = Selector {
-        labels: labels(pairs),
-        expressions,
-    };
-    if is_valid {
-        TierSelector::Valid(selector)
-    } else {
-        TierSelector::Invalid(selector)
     }
 }

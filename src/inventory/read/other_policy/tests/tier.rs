@@ -190,3 +190,44 @@ fn an_unknown_action_makes_the_policy_unreadable() {
     let read = crate::inventory::read::other_policy(json.to_string().as_bytes(), &fallback);
     assert!(read.read().is_none(), "{read:?}");
 }
+
+#[test]
+fn a_list_of_another_length_than_the_crd_permits_makes_the_policy_unreadable() {
+    let read = |rule: &Value| {
+        let spec = json!({"tier": "Admin", "priority": 1, "subject": {"namespaces": {}}, "egress": [rule]});
+        let json = json!({"apiVersion": "policy.networking.k8s.io/v1beta1", "kind": "ClusterNetworkPolicy", "metadata": {"name": "x"}, "spec": spec});
+        let fallback = crate::inventory::ObjectRef {
+            kind: Kind::ClusterNetworkPolicy,
+            namespace: "".into(),
+            name: "x".into(),
+        };
+        crate::inventory::read::other_policy(json.to_string().as_bytes(), &fallback)
+    };
+    let all = json!([{"namespaces": {}}]);
+    let many: Vec<Value> = vec![json!({"namespaces": {}}); 26];
+    for (rule, path) in [
+        (
+            json!({"action": "Accept", "to": all, "protocols": []}),
+            "spec.egress[0].protocols",
+        ),
+        (json!({"action": "Deny", "to": []}), "spec.egress[0].to"),
+        (json!({"action": "Deny"}), "spec.egress[0].to"),
+        (json!({"action": "Deny", "to": many}), "spec.egress[0].to"),
+        (
+            json!({"action": "Deny", "to": [{"networks": []}]}),
+            "spec.egress[0].to[0].networks",
+        ),
+    ] {
+        match read(&rule) {
+            crate::inventory::Fact::Unreadable(broken) => {
+                assert_eq!(broken.problems[0].path, path, "{rule}");
+            }
+            found => panic!("{rule}: {found:?}"),
+        }
+    }
+    assert!(
+        read(&json!({"action": "Accept", "to": all, "protocols": null}))
+            .read()
+            .is_some()
+    );
+}
