@@ -30,6 +30,7 @@ use clap::{Parser, Subcommand};
 
 use crate::printable;
 pub use check::schema as report_schema;
+pub use show::schema as view_schema;
 
 /// Guards the network perimeter of OpenBao clusters.
 #[derive(Debug, Parser)]

@@ -2,8 +2,8 @@
 //!
 //! Each side with policies is a `side::Side`: its pods as a zone, and the policies that select some of them. A
 //! connection passes if every side that has policies allows it. The answer is exact: containment for `yes`, and
-//! the intersection of what the sides allow for `no` and `only`. The naive evaluator confirms a connection of
-//! each answer.
+//! the intersection of what the sides allow for `no` and `only`. Where ordered policies exist, the leaves of all
+//! layers take the place of the NetworkPolicies. The naive evaluator confirms a connection of each answer.
 
 #![deny(
     clippy::disallowed_macros,
@@ -18,17 +18,20 @@ mod point;
 mod side;
 #[cfg(test)]
 mod tests;
+mod tiers;
 mod words;
 
 use netpol::cover::{Budget, Exhausted};
 use netpol::port::PortSet;
-use netpol::{Direction, PeerSet, Reading};
+use netpol::stack::Leaf;
+use netpol::{Difference, Direction, PeerSet, Reading};
 
 use crate::inventory::{Kind, ObjectRef};
 use crate::review::CompiledSnapshot;
 use end::{Destination, End};
-use flow::allowed;
+use flow::{Flow, allowed};
 use side::Side;
+use tiers::Missing;
 
 pub use opening::Opening;
 
@@ -52,6 +55,13 @@ pub enum Passes {
     None,
     /// Only these, in words.
     Only(Vec<String>),
+    /// It depends on something that is not known.
+    Uncertain {
+        /// The connections that certainly pass, in words; empty if there are none.
+        only: Vec<String>,
+        /// The others that may pass.
+        perhaps: Vec<String>,
+    },
 }
 
 /// One side of the connections.
@@ -70,6 +80,12 @@ pub struct SideAnswer {
 pub struct Lack {
     /// The connection.
     pub example: String,
+    /// True if it may be allowed.
+    pub is_uncertain: bool,
+    /// The rule of an ordered policy that denies it, in words.
+    pub denied_by: Option<String>,
+    /// The reading on which the verdict depends.
+    pub depends: Option<Difference>,
     /// The smallest change that lets the connections through; `None` if none is known.
     pub opening: Option<Opening>,
 }
@@ -157,6 +173,17 @@ impl Question<'_> {
     }
 }
 
+/// One side of a question, decided.
+struct Part<'q> {
+    direction: Direction,
+    side: &'q Side<'q>,
+    other: &'q Resolved<'q>,
+    /// Leaves of all layers, if ordered policies exist.
+    leaves: Option<Vec<Leaf>>,
+    /// A part that the side does not allow in every reading.
+    missing: Option<Missing>,
+}
+
 /// Answers whether connections from `from` to `to` pass.
 ///
 /// # Errors
@@ -192,40 +219,60 @@ fn answer(
 ) -> Result<Proved<Answer>, Unanswered> {
     let tunnels = &compiled.config.tunnel_ports;
     let proved = |budget: &mut Budget| -> Proved<_> {
-        let must = allowed(question, Reading::Must, budget)?;
-        let may = allowed(question, Reading::May, budget)?;
-        let mut missing = Vec::new();
+        let mut parts = Vec::new();
         for (direction, side, other) in question.sides() {
-            let piece = side.missing(direction, other, &question.ports, budget)?;
-            missing.push((direction, side, piece));
+            let ports = &question.ports;
+            let leaves = side.leaves(direction, other, ports, budget)?;
+            let missing = side.missing(direction, other, ports, leaves.as_deref(), budget)?;
+            parts.push(Part {
+                direction,
+                side,
+                other,
+                leaves,
+                missing,
+            });
         }
-        Ok((must, may, missing))
+        let must = allowed(question, &parts, Reading::Must, budget)?;
+        let may = allowed(question, &parts, Reading::May, budget)?;
+        Ok((parts, must, may))
     };
-    let (must, may, missing) = match proved(budget) {
+    let (parts, must, may) = match proved(budget) {
         Ok(proved) => proved,
         Err(exhausted) => return Ok(Err(exhausted)),
     };
-    let is_all = missing.iter().all(|(_, _, piece)| piece.is_none());
-    let passes = if is_all {
+    let perhaps: Vec<&Flow> = may.iter().filter(|flow| flow.is_uncertain()).collect();
+    let passes = if parts.iter().all(|part| part.missing.is_none()) {
         Passes::All
     } else if may.is_empty() {
         Passes::None
-    } else {
+    } else if perhaps.is_empty() {
         let parts = if must.is_empty() { &may } else { &must };
         Passes::Only(words::parts(question, parts, must.is_empty()))
+    } else {
+        Passes::Uncertain {
+            only: words::parts(question, &must, false),
+            perhaps: words::parts(question, perhaps, false),
+        }
     };
-    if !point::confirms(question, &passes, (&must, &may), &missing, tunnels) {
+    if !point::confirms(question, &passes, (&must, &may), &parts, tunnels) {
         return Err(Unanswered::Unreplayed);
     }
     let mut sides = Vec::new();
-    for (direction, side, piece) in &missing {
-        let lacks = piece.as_ref().map(|piece| Lack {
-            example: point::example(question, side, *direction, piece).unwrap_or_default(),
-            opening: opening::smallest(compiled, asked, side, *direction),
+    for part in &parts {
+        let (direction, side) = (part.direction, part.side);
+        let lacks = part.missing.as_ref().map(|missing| Lack {
+            example: point::example(question, side, direction, &missing.region).unwrap_or_default(),
+            is_uncertain: missing.is_uncertain(),
+            denied_by: missing.denied_by(side, direction),
+            depends: missing.depends(),
+            opening: opening::smallest(compiled, asked, side, direction),
         });
         sides.push(SideAnswer {
-            title: side.title(*direction),
-            by: side.openers(*direction, question),
+            title: side.title(direction),
+            by: match &part.leaves {
+                Some(leaves) => side.deciders(direction, leaves, question),
+                None => side.openers(direction, question),
+            },
             lacks,
         });
     }
@@ -259,7 +306,11 @@ fn resolved<'a>(compiled: &'a CompiledSnapshot, end: &End) -> Result<Resolved<'a
             }
             let mut zones = cluster.zones.iter();
             let zone = zones.find(|zone| zone.pods == *pods);
-            Side::of_zone(cluster, zone.ok_or_else(|| Unanswered::NoJobs(found()))?)
+            Side::of_zone(
+                compiled,
+                cluster,
+                zone.ok_or_else(|| Unanswered::NoJobs(found()))?,
+            )
         }
     };
     Ok(Resolved::Side(side))

@@ -37,9 +37,11 @@ mod written;
 
 pub use audit_namespace::audit_namespace;
 pub use compiled::CompiledSnapshot;
+pub(crate) use compiled::Tiers;
 pub use isolation::isolation;
 pub use level::{SYSTEM_WRITERS, WriterClass};
 pub use live_read::{NeedsLiveRead, live_read, namespaces};
+pub(crate) use ordered::violations as ordered_violations;
 pub(crate) use other_policies::lines as other_policies_of;
 pub use repair::repair;
 pub use request::{Edit, Operation, Request, Subject, WebhookKind, Writer};
@@ -95,6 +97,13 @@ fn evaluate(
         Subject::Restore(edit) => restore::findings(compiled, edit, budget),
         Subject::Ordered(edit) => ordered::findings(compiled, edit, request.point, budget),
     };
+    match &request.subject {
+        Subject::Policy(edit) => ordered::add_effects(compiled, Some(edit), &mut findings),
+        Subject::Cluster(_) | Subject::Restore(_) => {
+            ordered::add_effects(compiled, None, &mut findings);
+        }
+        Subject::Ordered(_) => {}
+    }
     if let (before, Some(after)) = request.metadata() {
         let config = &compiled.config;
         let write = MetadataReview {

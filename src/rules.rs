@@ -17,6 +17,7 @@ pub mod finding;
 pub mod input;
 pub mod inside_ceiling;
 pub mod isolation_lost;
+pub(crate) mod layers;
 pub mod left_open;
 pub mod managed_policy;
 pub(crate) mod ordered;

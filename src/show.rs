@@ -13,6 +13,7 @@ pub mod manifests;
 pub mod mermaid;
 mod picture;
 mod svg;
+mod tiers;
 pub mod view;
 mod words;
 pub(crate) mod zone;

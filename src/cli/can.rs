@@ -44,7 +44,7 @@ FROM and TO are one of
   -                        everyone
 One of them must be OpenBao, job or operator pods. The pods need not exist.
 
-Exit status: 0 if all connections pass, 1 if none or only some do, 2 if there is no answer.
+Exit status: 0 if all connections pass, 1 if none or only some do or it is not certain, 2 if there is no answer.
 
 Examples:
   can monitoring/app=prometheus bao/bao:8200
@@ -58,7 +58,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitStatus, Failure> {
     print(&text(&answer))?;
     Ok(match answer.passes {
         Passes::All => ExitStatus::Fine,
-        Passes::None | Passes::Only(_) => ExitStatus::Denied,
+        Passes::None | Passes::Only(_) | Passes::Uncertain { .. } => ExitStatus::Denied,
     })
 }
 
@@ -69,6 +69,15 @@ fn text(answer: &Answer) -> String {
         Passes::Only(parts) => {
             let line = wrapped(&format!("no: only {}", parts.join("; or ")), "", "  ");
             line.replacen("no", &styled(DOUBTFUL, "no"), 1)
+        }
+        Passes::Uncertain { only, perhaps } => {
+            let only = match &only[..] {
+                [] => String::new(),
+                parts => format!("only {}, and ", parts.join("; or ")),
+            };
+            let line = format!("not certain: {only}perhaps {}", perhaps.join("; or "));
+            let line = wrapped(&line, "", "  ");
+            line.replacen("not certain", &styled(DOUBTFUL, "not certain"), 1)
         }
     };
     text.push('\n');
@@ -87,11 +96,24 @@ fn of_side(text: &mut String, side: &SideAnswer) {
         let _ = writeln!(text, "{}", wrapped(by, "  allowed: ", "    "));
     }
     let Some(lack) = &side.lacks else { return };
-    let _ = writeln!(
-        text,
-        "{}",
-        wrapped(&lack.example, "  not allowed: ", "    ")
-    );
+    let title = if lack.is_uncertain {
+        "  not certain: "
+    } else {
+        "  not allowed: "
+    };
+    let _ = writeln!(text, "{}", wrapped(&lack.example, title, "    "));
+    if let Some(rule) = &lack.denied_by {
+        let title = if lack.is_uncertain {
+            "  perhaps denied: "
+        } else {
+            "  denied: "
+        };
+        let _ = writeln!(text, "{}", wrapped(rule, title, "    "));
+    }
+    if let Some(depends) = lack.depends {
+        let words = format!("whether {depends}");
+        let _ = writeln!(text, "{}", wrapped(&words, "  it depends on: ", "    "));
+    }
     if let Some(opening) = &lack.opening {
         let _ = writeln!(text, "{}", wrapped(&opening.heading, "  to do: ", "    "));
         for line in opening.yaml.lines() {

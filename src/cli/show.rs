@@ -4,6 +4,8 @@ mod table;
 
 use clap::ValueEnum;
 use clap_complete::ArgValueCompleter;
+use schemars::generate::SchemaSettings;
+use serde_json::Value;
 use webhook_certs::Timestamp;
 
 use super::completion::clusters;
@@ -81,6 +83,15 @@ fn list(clusters: &[ObjectRef]) -> String {
         .map(|cluster| format!("`{}/{}`", cluster.namespace, cluster.name))
         .collect();
     names.join(", ")
+}
+
+/// The JSON schema of the view.
+pub fn schema() -> Value {
+    let settings = SchemaSettings::default().for_serialize();
+    settings
+        .into_generator()
+        .into_root_schema_for::<View>()
+        .to_value()
 }
 
 /// Prints the perimeters.

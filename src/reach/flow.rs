@@ -3,9 +3,12 @@
 use std::net::IpAddr;
 
 use super::side::Side;
-use super::{Question, Resolved};
+use super::tiers::has_numbers;
+use super::{Part, Question, Resolved};
 use netpol::cover::{Budget, Exhausted};
-use netpol::port::PortSet;
+use netpol::names::Names;
+use netpol::port::{PortSet, Protocol};
+use netpol::stack::Leaf;
 use netpol::{Direction, LabelSet, PeerSet, Reading, Region};
 
 /// A product of sources, destinations and ports.
@@ -14,6 +17,8 @@ pub(super) struct Flow {
     pub(super) from: PeerSet,
     pub(super) to: PeerSet,
     pub(super) ports: PortSet,
+    /// True if a leaf of a side may be denied.
+    may_be_denied: bool,
 }
 
 /// Flows that are compared for one answer at most.
@@ -48,14 +53,34 @@ impl Flow {
             from,
             to,
             ports: region.ports.clone(),
+            may_be_denied: false,
         })
+    }
+
+    /// A leaf of a side.
+    fn of_leaf(side: &Side<'_>, direction: Direction, leaf: &Leaf) -> Option<Self> {
+        Some(Self {
+            may_be_denied: leaf.deny.is_some(),
+            ..Self::of(side, direction, &leaf.region)?
+        })
+    }
+
+    /// Returns true if it may be denied too, and is about numbers or listed names.
+    pub(super) fn is_uncertain(&self) -> bool {
+        let is_listed = |protocol| matches!(self.ports.ports(protocol).names(), Names::Only(names) if names.count() > 0);
+        self.may_be_denied && (has_numbers(&self.ports) || Protocol::ALL.into_iter().any(is_listed))
     }
 
     fn intersect(&self, other: &Self) -> Option<Self> {
         let ports = self.ports.intersect(&other.ports);
         let from = self.from.intersect(&other.from)?;
         let to = self.to.intersect(&other.to)?;
-        (!ports.is_empty()).then_some(Self { from, to, ports })
+        (!ports.is_empty()).then_some(Self {
+            from,
+            to,
+            ports,
+            may_be_denied: self.may_be_denied || other.may_be_denied,
+        })
     }
 }
 
@@ -66,31 +91,56 @@ fn keys(set: &LabelSet) -> std::collections::BTreeSet<std::sync::Arc<str>> {
 /// The connections of the question that all sides allow. Those of one flow may be in another too.
 pub(super) fn allowed(
     question: &Question<'_>,
+    sides: &[Part<'_>],
     reading: Reading,
     budget: &mut Budget,
 ) -> Result<Vec<Flow>, Exhausted> {
     let mut both: Option<Vec<Flow>> = None;
-    for (direction, side, other) in question.sides() {
-        let covers = side.covers(direction, reading, budget)?;
-        let areas = Side::areas(other, &question.ports, &covers);
-        let parts = covers.iter().flat_map(|cover| {
-            let parts = areas.iter().filter_map(|area| area.intersect(cover));
-            parts.filter_map(|part| Flow::of(side, direction, &part))
-        });
-        let parts: Vec<Flow> = parts.collect();
+    for part in sides {
+        let parts = of_side(question, part, reading, budget)?;
         if !budget.spend(parts.len() * both.as_ref().map_or(1, Vec::len)) {
-            return Err(Exhausted::of(&covers));
+            return Err(Exhausted::default());
         }
-        both = Some(match both {
+        let flows = match &both {
             None => parts,
             Some(known) => known
                 .iter()
                 .flat_map(|one| parts.iter().filter_map(|other| one.intersect(other)))
                 .take(FLOWS)
                 .collect(),
-        });
+        };
+        // One that is left out might be the uncertain one.
+        if part.leaves.is_some() && flows.len() == FLOWS {
+            return Err(Exhausted::default());
+        }
+        both = Some(flows);
     }
     Ok(both.unwrap_or_default())
+}
+
+/// The connections of the question that one side allows.
+fn of_side(
+    question: &Question<'_>,
+    part: &Part<'_>,
+    reading: Reading,
+    budget: &mut Budget,
+) -> Result<Vec<Flow>, Exhausted> {
+    let (side, direction) = (part.side, part.direction);
+    if let Some(leaves) = &part.leaves {
+        let is_allowed =
+            |leaf: &&Leaf| leaf.allow.is_some() && (reading != Reading::Must || leaf.is_certain());
+        let leaves = leaves.iter().filter(is_allowed);
+        return Ok(leaves
+            .filter_map(|leaf| Flow::of_leaf(side, direction, leaf))
+            .collect());
+    }
+    let covers = side.covers(direction, reading, budget)?;
+    let areas = Side::areas(part.other, &question.ports, &covers);
+    let parts = covers.iter().flat_map(|cover| {
+        let parts = areas.iter().filter_map(|area| area.intersect(cover));
+        parts.filter_map(|part| Flow::of(side, direction, &part))
+    });
+    Ok(parts.collect())
 }
 
 /// All connections of the question.
@@ -105,6 +155,7 @@ pub(super) fn whole(question: &Question<'_>) -> Vec<Flow> {
             from: from.clone(),
             to: to.clone(),
             ports: question.ports.clone(),
+            may_be_denied: false,
         })
     });
     flows.collect()

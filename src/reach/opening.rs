@@ -78,7 +78,9 @@ pub(super) fn smallest(
         remedy::Change::Cluster(cluster, edit) => {
             declaring(compiled, cluster, edit).is_some_and(|compiled| is_open(&compiled))
         }
-        remedy::Change::Policy(..) | remedy::Change::Setting(_) => false,
+        remedy::Change::Policy(..) | remedy::Change::Ordered(..) | remedy::Change::Setting(_) => {
+            false
+        }
     });
     let set = || remedies().find(|remedy| matches!(remedy.change, remedy::Change::Setting(_)));
     let remedy = declared.or_else(set)?;
@@ -141,8 +143,12 @@ fn allows(
         return false;
     };
     let mut budget = Budget::new(compiled.config.proof_budget);
-    let missing = side.missing(direction, other, &to.port_set(), &mut budget);
-    missing.is_ok_and(|piece| piece.is_none())
+    let (ports, budget) = (to.port_set(), &mut budget);
+    let Ok(leaves) = side.leaves(direction, other, &ports, budget) else {
+        return false;
+    };
+    let missing = side.missing(direction, other, &ports, leaves.as_deref(), budget);
+    missing.is_ok_and(|missing| missing.is_none())
 }
 
 /// The peers of a rule for an end; none for everyone.

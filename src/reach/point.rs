@@ -2,9 +2,9 @@
 
 use super::flow::{Flow, whole};
 use super::side::Side;
-use super::{Passes, Question};
-use crate::inventory::Policy;
+use super::{Part, Passes, Question};
 use crate::review::render;
+use crate::rules::layers::view;
 use netpol::connection::{Endpoint, LabelPairs};
 use netpol::label::NAMESPACE_NAME;
 use netpol::point::{At, PolicyView, is_isolated, is_let_through};
@@ -25,16 +25,13 @@ struct Point {
 
 /// The flows that every implementation allows, and those that one could allow.
 type Flows<'a> = (&'a [Flow], &'a [Flow]);
-/// The connections that each side does not allow.
-type Missing<'a, 'q> = [(Direction, &'a Side<'q>, Option<Region>)];
-
 /// Returns true if the naive evaluator agrees with the answer about connections of it: an allowed one, and one
 /// that is not.
 pub(super) fn confirms(
     question: &Question<'_>,
     passes: &Passes,
     (must, may): Flows<'_>,
-    missing: &Missing<'_, '_>,
+    parts: &[Part<'_>],
     tunnels: &[u16],
 ) -> bool {
     let sides = || {
@@ -53,17 +50,30 @@ pub(super) fn confirms(
         !points.is_empty() && points.iter().all(|point| all_allow(point, reading))
     };
     let is_missing = || {
-        missing.iter().all(|(direction, side, piece)| {
-            piece.as_ref().is_none_or(|piece| {
-                let point = of_region(side, *direction, piece);
-                point.is_some_and(|point| !allows(side, *direction, &point, Reading::Must, tunnels))
+        parts.iter().all(|part| {
+            let (side, direction) = (part.side, part.direction);
+            part.missing.as_ref().is_none_or(|missing| {
+                let point = of_region(side, direction, &missing.region);
+                point.is_some_and(|point| !allows(side, direction, &point, Reading::Must, tunnels))
             })
         })
     };
+    let mut layers = parts.iter();
+    let is_replayed = layers.all(|part| {
+        let leaves = part.leaves.as_deref().unwrap_or_default();
+        part.side.confirms(part.direction, leaves)
+    });
+    if !is_replayed {
+        return false;
+    }
     match passes {
         Passes::All => is_allowed(must, Reading::Must),
         Passes::Only(_) if must.is_empty() => is_missing() && is_allowed(may, Reading::May),
         Passes::Only(_) => is_missing() && is_allowed(must, Reading::Must),
+        Passes::Uncertain { .. } => {
+            let is_certain = must.is_empty() || is_allowed(must, Reading::Must);
+            is_missing() && is_certain && is_allowed(may, Reading::May)
+        }
         Passes::None => {
             let points = whole(question);
             let points: Vec<Point> = points
@@ -186,6 +196,9 @@ fn allows(
     let Some(connection) = point.seen(direction) else {
         return false;
     };
+    if side.has_tiers() {
+        return side.all_layers_allow(&connection, reading);
+    }
     let policies = side.policies.iter();
     let policies: Vec<PolicyView<'_>> = policies.map(|own| view(&own.policy)).collect();
     let at = At {
@@ -195,12 +208,4 @@ fn allows(
     };
     let is_open = side.is_open_known() && !is_isolated(&policies, direction, &connection.subject);
     is_open || is_let_through(&policies, &connection, at)
-}
-
-fn view(policy: &Policy) -> PolicyView<'_> {
-    PolicyView {
-        pods: &policy.pods,
-        isolates: Direction::ALL.map(|direction| policy.isolates(direction)),
-        rules: Direction::ALL.map(|direction| policy.rules(direction)),
-    }
 }

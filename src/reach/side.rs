@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::tiers::Missing;
 use super::{Question, Resolved};
 use crate::baseline::{ClusterPerimeter, Selected, Zone, ZonePerimeter};
+use crate::config::ReviewConfig;
 use crate::inventory::{Fact, NamespaceFacts};
-use crate::review::CompiledSnapshot;
+use crate::review::{CompiledSnapshot, Tiers};
 use crate::rules::policy_change::{everything, isolated, whole};
 use crate::rules::proof;
 use netpol::cover::{Budget, Exhausted};
@@ -14,10 +16,12 @@ use netpol::label::{NAMESPACE_NAME, Values};
 use netpol::pod_space::{OtherKeys, PodSpace};
 use netpol::port::PortSet;
 use netpol::rule::Selector;
+use netpol::stack::Leaf;
+use netpol::tier::NamespaceLabels;
 use netpol::{Direction, LabelSet, PeerSet, Reading, Region, RegionRef};
 
 /// Policies and rules that an answer names.
-const NAMED: usize = 3;
+pub(super) const NAMED: usize = 3;
 
 /// Pods of a namespace with their policies.
 #[derive(Debug)]
@@ -31,14 +35,26 @@ pub(crate) struct Side<'a> {
     pub(super) perimeter: Option<(&'a ClusterPerimeter, Zone)>,
     /// The labels of the pods, for pods without a perimeter.
     pub(super) labels: Vec<(Arc<str>, Arc<str>)>,
+    /// The ordered policies.
+    pub(super) tiers: Tiers<'a>,
+    /// Labels of the namespace.
+    pub(super) labels_of_namespace: NamespaceLabels,
+    pub(super) config: &'a ReviewConfig,
     /// True if the policies of the namespace are among the facts.
     is_known: bool,
 }
 
 impl<'a> Side<'a> {
     /// The servers or jobs of a cluster.
-    pub(super) fn of_zone(cluster: &'a ClusterPerimeter, zone: &'a ZonePerimeter) -> Self {
+    pub(super) fn of_zone(
+        compiled: &'a CompiledSnapshot,
+        cluster: &'a ClusterPerimeter,
+        zone: &'a ZonePerimeter,
+    ) -> Self {
         Self {
+            tiers: compiled.tiers(),
+            labels_of_namespace: compiled.labels_of(&cluster.object.namespace),
+            config: &compiled.config,
             namespace: cluster.object.namespace.clone(),
             zone: zone.space.clone(),
             policies: zone.selected.clone(),
@@ -82,6 +98,9 @@ impl<'a> Side<'a> {
             guarded && (facts.namespace.is_some() || !facts.policies.is_empty())
         };
         Self {
+            tiers: compiled.tiers(),
+            labels_of_namespace: compiled.labels_of(namespace),
+            config: &compiled.config,
             namespace: namespace.clone(),
             policies,
             unreadable: facts.map_or_else(Vec::new, |facts| unreadable(facts, &zone)),
@@ -137,10 +156,21 @@ impl<'a> Side<'a> {
         let known = self.zone.known().map(|(key, _)| key);
         let keys: Vec<&Arc<str>> = known.chain(keys).collect();
         let name = Values::one_of([self.namespace.clone()]);
+        let labels = self.labels_of_namespace.known.iter();
+        let labels = labels.filter(|(key, _)| self.has_tiers() && &***key != NAMESPACE_NAME);
+        let labels = labels.map(|(key, value)| (key.clone(), Values::one_of([value.clone()])));
+        let labels = labels.chain([(NAMESPACE_NAME.into(), name)]).collect();
         PeerSet::Pods {
-            namespaces: LabelSet::all_of(vec![(NAMESPACE_NAME.into(), name)]).unwrap_or_default(),
+            namespaces: LabelSet::all_of(labels).unwrap_or_default(),
             pods: self.zone.written_out(&LabelSet::any(), keys),
         }
+    }
+
+    /// Returns true if it is known which value a label of the namespace has.
+    pub(super) fn knows(&self, key: &str) -> bool {
+        let labels = &self.labels_of_namespace;
+        let is_listed = labels.known.get(key).is_some() || labels.others == OtherKeys::Absent;
+        key == NAMESPACE_NAME || (self.has_tiers() && is_listed)
     }
 
     /// Policies that are not sure to isolate leave nothing open.
@@ -198,14 +228,18 @@ impl<'a> Side<'a> {
         direction: Direction,
         other: &Resolved<'_>,
         ports: &PortSet,
+        leaves: Option<&[Leaf]>,
         budget: &mut Budget,
-    ) -> Result<Option<Region>, Exhausted> {
+    ) -> Result<Option<Missing>, Exhausted> {
+        if let Some(leaves) = leaves {
+            return Ok(Missing::among(leaves, ports));
+        }
         let covers = self.covers(direction, Reading::Must, budget)?;
         for area in Self::areas(other, ports, &covers) {
             let covers = covers.iter().map(RegionRef::from);
             let piece = proof::outside(&self.zone, (&area).into(), covers, budget)?;
-            if piece.is_some() {
-                return Ok(piece);
+            if let Some(piece) = piece {
+                return Ok(Some(Missing::of(piece)));
             }
         }
         Ok(None)

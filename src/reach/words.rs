@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::flow::Flow;
 use super::{Question, Resolved};
 use netpol::PeerSet;
-use netpol::label::{LabelSet, NAMESPACE_NAME, Values};
+use netpol::label::{LabelSet, Values};
 use netpol::names::Names;
 use netpol::port::{PortSet, Protocol};
 
@@ -13,7 +13,11 @@ use netpol::port::{PortSet, Protocol};
 const LISTED: usize = 3;
 
 /// The parts in words: each by what is narrower than the question.
-pub(super) fn parts(question: &Question<'_>, parts: &[Flow], is_uncertain: bool) -> Vec<String> {
+pub(super) fn parts<'f>(
+    question: &Question<'_>,
+    parts: impl IntoIterator<Item = &'f Flow>,
+    is_uncertain: bool,
+) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     for part in parts {
         let mut text = describe(question, part);
@@ -83,8 +87,8 @@ fn of_pods(
     let pods = pods.constrained();
     let pods = pods.filter(|(key, values)| !known(key).is_subset(values));
     let pods: Vec<String> = pods.map(|(key, values)| label(key, values)).collect();
-    // The name of the namespace is known of a side.
-    let is_asked = |key: &str| side.is_some() && key == NAMESPACE_NAME;
+    // Labels of the namespace that are known of a side narrow nothing.
+    let is_asked = |key: &str| side.is_some_and(|side| side.knows(key));
     let namespaces = namespaces.constrained().filter(|(key, _)| !is_asked(key));
     let namespaces: Vec<String> = namespaces.map(|(key, values)| label(key, values)).collect();
     if pods.is_empty() && namespaces.is_empty() {

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::baseline::{
-    ClusterPerimeter, NamespacePerimeters, SharedRegions, compile, pods_of_any_cluster,
+    ClusterPerimeter, NamespacePerimeters, SharedRegions, ZonePerimeter, compile,
+    pods_of_any_cluster,
 };
 use crate::config::ReviewConfig;
-use crate::inventory::{Labels, NamespaceFacts, Snapshot};
+use crate::inventory::{Labels, NamespaceFacts, ObjectRef, OtherPolicy, Snapshot};
+use crate::rules::layers::Layers;
 use crate::rules::ordered::{Ordered, Side};
 use netpol::label::{NAMESPACE_NAME, labels};
 use netpol::pod_space::{OtherKeys, PodSpace};
@@ -28,6 +30,30 @@ pub struct CompiledSnapshot {
     pub(super) of_any_cluster: PodSpace,
     /// The ordered policies that can be read.
     pub(super) ordered: Arc<Vec<Ordered>>,
+}
+
+/// The ordered policies of a snapshot, and the namespaces whose labels are known. Both are empty if there are no such
+/// policies.
+#[derive(Debug)]
+pub(crate) struct Tiers<'a> {
+    compiled: &'a CompiledSnapshot,
+    /// The ordered policies.
+    pub(crate) ordered: Vec<&'a Ordered>,
+    /// Labels of all namespaces of which they are known.
+    pub(crate) known: Vec<NamespaceLabels>,
+}
+
+impl Tiers<'_> {
+    /// The layers of a zone in a namespace with these labels.
+    pub(crate) fn of_zone<'l>(
+        &'l self,
+        cluster: &'l ClusterPerimeter,
+        zone: &'l ZonePerimeter,
+        labels: &'l NamespaceLabels,
+    ) -> Layers<'l> {
+        let (owner, config) = (&cluster.object, &self.compiled.config);
+        Layers::of_zone(&self.ordered, owner, zone, (labels, &self.known), config)
+    }
 }
 
 impl CompiledSnapshot {
@@ -77,6 +103,21 @@ impl CompiledSnapshot {
         }
     }
 
+    /// The ordered policies that are decided.
+    pub(crate) fn ordered(&self) -> &[Ordered] {
+        &self.ordered
+    }
+
+    /// The same with other rules of an ordered policy.
+    pub(super) fn with_ordered(&self, object: &ObjectRef, policy: &OtherPolicy) -> Self {
+        let others = self.ordered.iter().filter(|own| own.object != *object);
+        let written = Ordered::of(object, policy, &self.config);
+        Self {
+            ordered: Arc::new(others.cloned().chain(written).collect()),
+            ..self.clone()
+        }
+    }
+
     /// All ordered policies, as a state.
     pub(super) fn all_ordered(&self) -> Side<'_> {
         Side {
@@ -86,8 +127,22 @@ impl CompiledSnapshot {
         }
     }
 
+    /// The ordered policies, and the namespaces whose labels they may select.
+    pub(crate) fn tiers(&self) -> Tiers<'_> {
+        let ordered: Vec<&Ordered> = self.ordered.iter().collect();
+        Tiers {
+            compiled: self,
+            known: if ordered.is_empty() {
+                Vec::new()
+            } else {
+                self.known_labels()
+            },
+            ordered,
+        }
+    }
+
     /// The labels of a namespace. In files only the name is known unless the Namespace is there.
-    pub(super) fn labels_of(&self, namespace: &str) -> NamespaceLabels {
+    pub(crate) fn labels_of(&self, namespace: &str) -> NamespaceLabels {
         let known = self.snapshot.namespace_labels(namespace).labels;
         let others = match known {
             Some(_) => OtherKeys::Absent,

@@ -1,74 +1,28 @@
 //! The connectivity diff: connections of protected pods that a change opens and closes.
 //!
 //! Both states are complete snapshots. A connection counts as allowed if at least one implementation could
-//! allow it, and in one direction only: the other end's policies are not part of the diff.
+//! allow it, and in one direction only: the other end's policies are not part of the diff. Where ordered
+//! policies select the pods, the effective verdicts of all layers are compared.
+
+mod change;
+mod effective;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::compiled::CompiledSnapshot;
-use super::replay::view;
-use crate::baseline::{ClusterPerimeter, Selected, SelectedRule, Zone, ZonePerimeter};
+pub use change::{Cause, ConnectivityChange, Denied, Effect};
+
+use super::compiled::{CompiledSnapshot, Tiers};
+use crate::baseline::{ClusterPerimeter, SelectedRule, Zone, ZonePerimeter};
 use crate::config::ReviewConfig;
-use crate::inventory::{Kind, ObjectRef};
+use crate::inventory::ObjectRef;
+use crate::rules::layers::{Layers, view};
 use crate::rules::policy_change::{everything, isolated, whole};
 use crate::rules::{proof, witness};
 use netpol::cover::{Budget, Exhausted};
 use netpol::point::passes;
-use netpol::{At, Connection, Direction, LabelSet, Reading, Region, RegionRef};
-
-/// Effect of a change on a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Effect {
-    /// It was not allowed before, and is now.
-    Opened,
-    /// It was allowed before, and is no longer allowed.
-    Closed,
-}
-
-impl Effect {
-    /// The name in JSON.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Opened => "opened",
-            Self::Closed => "closed",
-        }
-    }
-}
-
-/// The part of a policy that allows or isolates.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Cause {
-    /// This rule allows the connection: after the change if it is opened, before it if it is closed.
-    Rule {
-        /// The policy.
-        policy: ObjectRef,
-        /// Field path of the rule.
-        path: String,
-        /// True if the policy is in no file and counts as the operator renders it.
-        rendered: bool,
-    },
-    /// No policy isolates the pods in this direction: after the change if the connection is opened, before it
-    /// if it is closed.
-    NotIsolated,
-}
-
-/// Connections of one cluster that a change opens or closes in one direction, for one cause.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConnectivityChange {
-    /// Opened or closed.
-    pub effect: Effect,
-    /// The cluster. For the operator's pods, their Namespace.
-    pub cluster: ObjectRef,
-    /// The pods of the cluster, those of the example first.
-    pub pods: Vec<Zone>,
-    /// Direction, seen from the pods.
-    pub direction: Direction,
-    /// The rule, or missing isolation.
-    pub cause: Cause,
-    /// An example.
-    pub example: Connection,
-}
+use netpol::tier::{Decider, NamespaceLabels};
+use netpol::{At, Connection, Difference, Direction, LabelSet, Reading, Region, RegionRef};
 
 /// A part that could not be compared.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -96,9 +50,15 @@ pub fn connectivity(before: &CompiledSnapshot, after: &CompiledSnapshot) -> Conn
     let mut found = Connectivity::default();
     let (old, new) = (zones(before), zones(after));
     let names: BTreeSet<_> = old.keys().chain(new.keys()).collect();
+    let tiers = [before.tiers(), after.tiers()];
     for name in names {
+        let labels = [before, after].map(|state| state.labels_of(name.0.home()));
+        let context = Context {
+            config: &after.config,
+            tiers: [0, 1].map(|at| (&tiers[at], &labels[at])),
+        };
         let sides = (old.get(name).copied(), new.get(name).copied());
-        found.compare(name, sides, &after.config);
+        found.compare(name, sides, &context);
     }
     found.sort();
     found
@@ -110,10 +70,10 @@ impl Connectivity {
         &mut self,
         (object, pods): &(ObjectRef, Zone),
         sides: (Option<Side<'_>>, Option<Side<'_>>),
-        config: &ReviewConfig,
+        context: &Context<'_>,
     ) {
         let found = unknown(sides.0, "before").or_else(|| unknown(sides.1, "after"));
-        let parts = found.map_or_else(|| parts(sides, config), Err);
+        let parts = found.map_or_else(|| parts(sides, context), Err);
         match parts {
             Ok(parts) => {
                 for part in parts {
@@ -137,6 +97,7 @@ impl Connectivity {
                     change.cluster.clone(),
                     direction,
                     change.cause.clone(),
+                    change.denied.clone(),
                 )
             };
             key(one).cmp(&key(other))
@@ -155,6 +116,7 @@ impl Connectivity {
                 && known.cluster == *cluster
                 && known.direction == part.direction
                 && known.cause == part.cause
+                && known.denied == part.denied
         });
         if let Some(same) = same {
             same.pods.push(pods);
@@ -166,8 +128,24 @@ impl Connectivity {
             pods: vec![pods],
             direction: part.direction,
             cause: part.cause,
+            denied: part.denied,
             example: part.example,
+            depends: part.depends,
         });
+    }
+}
+
+/// The settings, and the ordered policies before and after the change with the labels of the pods' namespace.
+struct Context<'a> {
+    config: &'a ReviewConfig,
+    tiers: [(&'a Tiers<'a>, &'a NamespaceLabels); 2],
+}
+
+impl Context<'_> {
+    /// The layers of a side; `None` if it does not exist.
+    fn layers<'l>(&'l self, side: Option<Side<'l>>, at: usize) -> Option<Layers<'l>> {
+        let ((cluster, zone), (tiers, labels)) = (side?, self.tiers[at]);
+        Some(tiers.of_zone(cluster, zone, labels))
     }
 }
 
@@ -213,7 +191,11 @@ struct Part {
     effect: Effect,
     direction: Direction,
     cause: Cause,
+    denied: Option<Denied>,
     example: Connection,
+    depends: Option<Difference>,
+    /// Deciders of both states, where ordered policies are compared.
+    deciders: Option<(Decider, Option<Decider>)>,
 }
 
 impl Part {
@@ -222,8 +204,13 @@ impl Part {
     fn is_confirmed<'a>(
         &self,
         (before, after): (Option<Side<'a>>, Option<Side<'a>>),
-        tunnels: &[u16],
+        context: &Context<'a>,
     ) -> bool {
+        if let Some(deciders) = self.deciders {
+            let layers = (context.layers(before, 0), context.layers(after, 1));
+            return effective::is_confirmed(self, deciders, (layers.0.as_ref(), layers.1.as_ref()));
+        }
+        let tunnels = &context.config.tunnel_ports;
         let is_allowed = |side: Option<Side<'_>>| {
             side.is_some_and(|(cluster, zone)| {
                 let policies = zone.selected.iter().map(|selected| view(&selected.policy));
@@ -248,18 +235,18 @@ impl Part {
 /// All connections that only one state allows, or the reason for which they are not known.
 fn parts(
     (before, after): (Option<Side<'_>>, Option<Side<'_>>),
-    config: &ReviewConfig,
+    context: &Context<'_>,
 ) -> Result<Vec<Part>, String> {
     let differing = |effect, with, without| {
-        let mut budget = Budget::new(config.proof_budget);
-        let found = differing(effect, with, without, &mut budget);
+        let mut budget = Budget::new(context.config.proof_budget);
+        let found = differing(effect, (with, without), context, &mut budget);
         found.map_err(|_| "there are too many rules to compare within the work limit".to_owned())
     };
     let opened = differing(Effect::Opened, after, before)?;
     let closed = differing(Effect::Closed, before, after)?;
     let parts: Vec<Part> = opened.into_iter().chain(closed).collect();
     let mut all = parts.iter();
-    if all.all(|part| part.is_confirmed((before, after), &config.tunnel_ports)) {
+    if all.all(|part| part.is_confirmed((before, after), context)) {
         Ok(parts)
     } else {
         Err("the proof and its replay disagree, which is a bug in openbao-perimeter".to_owned())
@@ -270,10 +257,19 @@ fn parts(
 #[cfg(test)]
 pub(super) fn between(before: &ClusterPerimeter, after: &ClusterPerimeter) -> Connectivity {
     let mut found = Connectivity::default();
+    let (tiers, config) = (
+        CompiledSnapshot::compile(None, Arc::default(), Arc::default()),
+        ReviewConfig::default(),
+    );
+    let (tiers, labels) = (tiers.tiers(), tiers.labels_of(after.object.home()));
+    let context = Context {
+        config: &config,
+        tiers: [(&tiers, &labels); 2],
+    };
     for (old, new) in before.zones.iter().zip(&after.zones) {
         let name = (after.object.clone(), new.pods);
         let sides = (Some((before, old)), Some((after, new)));
-        found.compare(&name, sides, &ReviewConfig::default());
+        found.compare(&name, sides, &context);
     }
     found
 }
@@ -281,15 +277,28 @@ pub(super) fn between(before: &ClusterPerimeter, after: &ClusterPerimeter) -> Co
 /// The connections that `with` allows and `without` does not.
 fn differing(
     effect: Effect,
-    with: Option<Side<'_>>,
-    without: Option<Side<'_>>,
+    (with, without): (Option<Side<'_>>, Option<Side<'_>>),
+    context: &Context<'_>,
     budget: &mut Budget,
 ) -> Result<Vec<Part>, Exhausted> {
     let mut parts = Vec::new();
     let Some((cluster, zone)) = with else {
         return Ok(parts);
     };
+    let (own, other) = match effect {
+        Effect::Opened => (1, 0),
+        Effect::Closed => (0, 1),
+    };
+    let layers = context.layers(with, own);
+    let others = context.layers(without, other);
     for direction in Direction::ALL {
+        if let Some(layers) = &layers
+            && let Some(found) =
+                effective::differing(effect, direction, (layers, others.as_ref()), budget)?
+        {
+            parts.extend(found);
+            continue;
+        }
         let others = without.map_or(&[][..], |(_, zone)| &zone.selected);
         let unisolated =
             without.map_or(Ok(Vec::new()), |(_, zone)| open(zone, direction, budget))?;
@@ -304,7 +313,10 @@ fn differing(
                     effect,
                     direction,
                     cause,
+                    denied: None,
                     example,
+                    depends: None,
+                    deciders: None,
                 });
             }
         };
@@ -319,7 +331,7 @@ fn differing(
                 for region in rule.must_first() {
                     let piece = proof::outside(&zone.space, region, covers(), budget)?;
                     if let Some(piece) = piece {
-                        add(Cause::of(cluster, policy, direction, at), &piece);
+                        add(Cause::of(namespace(cluster), policy, direction, at), &piece);
                         break;
                     }
                 }
@@ -327,20 +339,6 @@ fn differing(
         }
     }
     Ok(parts)
-}
-
-impl Cause {
-    fn of(cluster: &ClusterPerimeter, policy: &Selected, direction: Direction, at: usize) -> Self {
-        Self::Rule {
-            policy: ObjectRef {
-                kind: Kind::NetworkPolicy,
-                namespace: namespace(cluster).clone(),
-                name: policy.name.clone(),
-            },
-            path: format!("spec.{}[{at}]", direction.field()),
-            rendered: policy.rendered,
-        }
-    }
 }
 
 /// The connections of the parts of a zone that no policy isolates.

@@ -1,28 +1,30 @@
 //! Ordered policies: ClusterNetworkPolicy, AdminNetworkPolicy and BaselineAdminNetworkPolicy. Each zone that the written
 //! policy selects before or after the write is checked, and problems of one rule are merged over clusters.
 
+mod note;
+mod proposals;
 mod state;
 mod words;
 
 use std::cell::Cell;
 
 use netpol::cover::{Budget, Exhausted};
-use netpol::point::tiers::{StackView, outcomes};
-use netpol::point::{At, PolicyView};
-use netpol::tier::{Addresses, Decider, TierPolicy};
-use netpol::{Connection, Direction, Reading};
+use netpol::tier::{Addresses, Decider};
+use netpol::{Connection, Direction};
 
 use super::compiled::CompiledSnapshot;
-use super::replay::view;
 use super::request::Edit;
 use super::rules::{self, Check};
-use crate::baseline::{ClusterPerimeter, Zone, ZonePerimeter};
+use crate::baseline::{ClusterPerimeter, Entry, Zone, ZonePerimeter};
 use crate::code::EnforcementPoint;
 use crate::config::{Enforcement, ReviewConfig};
 use crate::inventory::{Fact, ObjectRef, OtherPolicy};
 use crate::rules::finding::witness;
+use crate::rules::layers::Layers;
 use crate::rules::ordered::{Found, Ordered, OrderedChange, Problem, Side};
 use crate::rules::{Cause, Finding, Level, Onset};
+pub(super) use note::add as add_effects;
+pub(crate) use state::violations;
 pub(super) use state::{of_cluster, of_state};
 use words::{decided, pods};
 
@@ -42,6 +44,8 @@ struct Group<'a> {
     shown: Option<Connection>,
     is_replayed: bool,
     owners: Vec<(&'a ObjectRef, Vec<Zone>)>,
+    /// The core connections that are cut, each with the namespace of its pods.
+    entries: Vec<(&'a Entry, &'a str)>,
 }
 
 /// The findings about a write of an ordered policy. There are none if it cannot be decided: then OBP404 names it.
@@ -168,7 +172,12 @@ fn add<'a>(
     let same = groups.iter_mut().find(|group| {
         key(&group.found) == key(&found) && group.found.leaf.is_certain() == found.leaf.is_certain()
     });
+    let entry = match found.problem {
+        Problem::Cuts(entry) => Some((entry, owner.home())),
+        Problem::Opens | Problem::Tie => None,
+    };
     if let Some(group) = same {
+        group.entries.extend(entry);
         match group.owners.iter_mut().find(|(known, _)| *known == owner) {
             Some((_, zones)) if zones.contains(&zone) => {}
             Some((_, zones)) => zones.push(zone),
@@ -185,6 +194,7 @@ fn add<'a>(
         shown,
         is_replayed,
         owners: vec![(owner, vec![zone])],
+        entries: entry.into_iter().collect(),
     });
 }
 
@@ -205,35 +215,19 @@ fn is_confirmed(
     shown: &Connection,
     config: &ReviewConfig,
 ) -> bool {
-    let policies: Vec<&TierPolicy> = change
-        .after
-        .policies
-        .iter()
-        .map(|own| &*own.policy)
-        .collect();
-    let selected = change.zone.selected.iter();
-    let network_policies: Vec<PolicyView<'_>> = selected.map(|own| view(&own.policy)).collect();
-    let is_core = matches!(found.problem, Problem::Cuts(_));
-    let again = outcomes(
-        &StackView {
-            policies: &policies,
-            namespace: change.namespace,
-            network_policies: &network_policies,
-            has_unreadable: !change.zone.unreadable.is_empty(),
-            at: At {
-                namespace: change.cluster.object.home(),
-                reading: Reading::May,
-                tunnels: &config.tunnel_ports,
-            },
-            settings: &config.tiers(),
-            addresses: if is_core {
-                Addresses::AreNoPods
-            } else {
-                Addresses::MayBePods
-            },
-        },
-        shown,
+    let (cluster, zone) = (change.cluster, change.zone);
+    let labels = (change.namespace, change.other_namespaces);
+    let layers = Layers::of_zone(
+        &change.after.policies,
+        &cluster.object,
+        zone,
+        labels,
+        config,
     );
+    let again = match found.problem {
+        Problem::Cuts(_) => layers.outcomes(shown, Addresses::AreNoPods),
+        Problem::Opens | Problem::Tie => layers.outcomes(shown, Addresses::MayBePods),
+    };
     let verdict = found.verdict();
     let decides = found
         .decider()
@@ -320,6 +314,7 @@ impl OrderedReview<'_> {
         let finding = Finding {
             reason,
             help: help.to_owned(),
+            remedies: self.proposals(group, own),
             ..Finding::weighed(
                 cause,
                 Onset::Introduced,

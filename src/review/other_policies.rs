@@ -65,10 +65,11 @@ pub(super) fn unread(compiled: &CompiledSnapshot, point: EnforcementPoint) -> Ve
     level::of_state(&compiled.config, point, found.collect())
 }
 
-/// The policies that select pods of a cluster or of the operator, each in one line.
+/// The policies that select pods of a cluster or of the operator and are not checked, each in one line.
 pub(crate) fn lines(compiled: &CompiledSnapshot, perimeter: &ClusterPerimeter) -> Vec<String> {
     let pods = pods_of(compiled, perimeter);
     let near = near(compiled, perimeter.object.home());
+    let near = near.filter(|(_, policy)| !is_decided(policy));
     near.filter_map(|(object, policy)| Some(line(&object, policy, &selected(policy, &pods)?)))
         .collect()
 }

@@ -5,6 +5,7 @@
 
 mod changes;
 mod narrow;
+mod ordered;
 mod policies;
 
 use std::cell::Cell;
@@ -168,7 +169,15 @@ impl Denied<'_> {
             return false;
         };
         let mut facts: Vec<(Arc<str>, NamespaceFacts)> = Vec::new();
+        let mut compiled = compiled;
         for object in changes.objects.iter().filter(|object| **object != own) {
+            if !changes.ordered(object).is_empty() {
+                match self.with_ordered(compiled, object, &changes) {
+                    Some(changed) => compiled = changed,
+                    None => return false,
+                }
+                continue;
+            }
             let Some((edit, namespace)) = self.other(&compiled, object, &changes) else {
                 return false;
             };
@@ -321,7 +330,8 @@ impl Denied<'_> {
                     edit.after = Some(Fact::Read(after));
                 }
             }
-            Subject::Restore(_) | Subject::Ordered(_) => {}
+            Subject::Ordered(edit) => ordered::apply(edit, changes)?,
+            Subject::Restore(_) => {}
         }
         Some(request)
     }

@@ -8,9 +8,9 @@
 use std::sync::Arc;
 
 use crate::baseline::{Selected, ZonePerimeter};
-use crate::inventory::Policy;
 use crate::rules::declaration::{Declaration, DeclaredRule};
 use crate::rules::default_deny_absent::{Missing, counted};
+use crate::rules::layers::view;
 use crate::rules::policy_change::{PolicyChange, WriteState};
 use crate::rules::policy_owner::lasts;
 use crate::rules::{Code, Finding, Level, Place};
@@ -324,12 +324,4 @@ fn lasting_views<'a>(change: &'a PolicyChange<'_>, state: WriteState) -> Vec<Pol
     let others = change.others.iter().map(|other| other.policy.as_ref());
     let lasting = others.filter(|other| lasts(&other.meta, change.cluster));
     lasting.chain(edited).map(view).collect()
-}
-
-pub(super) fn view(policy: &Policy) -> PolicyView<'_> {
-    PolicyView {
-        pods: &policy.pods,
-        isolates: Direction::ALL.map(|direction| policy.isolates(direction)),
-        rules: Direction::ALL.map(|direction| policy.rules(direction)),
-    }
 }

@@ -92,6 +92,8 @@ pub struct Finding {
     /// Condition of the connection that not every implementation does; `None` where it exists under
     /// every reading.
     pub only_if: Option<Difference>,
+    /// For a finding about NetworkPolicies, the ordered policy that decides the connection at the moment, in a clause.
+    pub effective: Option<String>,
     /// Advice where no remedy is known, in a sentence.
     pub help: String,
     /// Changes after which nothing denies the write, the best first. What a rule proposes here is tried out
@@ -150,6 +152,7 @@ impl Finding {
             witness: None,
             example_label: "for example",
             only_if: None,
+            effective: None,
             help: String::new(),
             remedies: Vec::new(),
         }

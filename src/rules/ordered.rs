@@ -8,11 +8,12 @@
 use std::sync::Arc;
 
 use netpol::cover::{Budget, Exhausted};
-use netpol::stack::{CompiledPolicy, Leaf, NetworkPolicies, Protected, Stack};
+use netpol::stack::{CompiledPolicy, Leaf, Protected, Stack};
 use netpol::tier::{Decider, NamespaceLabels, TierPolicy, Verdict};
 use netpol::{Direction, Region, RegionRef};
 
-use crate::baseline::{ClusterPerimeter, Entry, SelectedRule, ZonePerimeter};
+use super::layers::network_policies;
+use crate::baseline::{ClusterPerimeter, Entry, ZonePerimeter};
 use crate::config::ReviewConfig;
 use crate::inventory::{NamespaceFacts, ObjectRef, OtherPolicy};
 
@@ -100,7 +101,7 @@ impl<'a> Side<'a> {
     ) -> Result<Stack<'s>, Exhausted> {
         let policies: Vec<&CompiledPolicy> =
             self.policies.iter().map(|own| &*own.compiled).collect();
-        let layer = network_policies(zone, direction);
+        let layer = network_policies(&zone.selected, !zone.unreadable.is_empty(), direction);
         Stack::new(
             direction,
             Protected {
@@ -112,28 +113,6 @@ impl<'a> Side<'a> {
             layer,
             budget,
         )
-    }
-}
-
-/// The NetworkPolicies of a zone as one layer.
-pub(crate) fn network_policies(zone: &ZonePerimeter, direction: Direction) -> NetworkPolicies<'_> {
-    let rules = || {
-        zone.selected
-            .iter()
-            .flat_map(move |policy| policy.rules(direction))
-    };
-    let isolating = zone
-        .selected
-        .iter()
-        .filter(|policy| policy.isolates(direction));
-    NetworkPolicies {
-        must: rules().flat_map(SelectedRule::must).collect(),
-        may: rules()
-            .filter(|rule| rule.is_read_differently())
-            .flat_map(SelectedRule::may)
-            .collect(),
-        isolated: isolating.map(|policy| &policy.part).collect(),
-        has_unreadable: !zone.unreadable.is_empty(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod exclude;
+pub(crate) mod ordered;
 mod policy;
 mod setting;
 
@@ -9,6 +10,7 @@ use serde_json::Value;
 
 pub use cluster::{AddressList, ClusterEdit};
 pub use exclude::exclude;
+pub use ordered::OrderedEdit;
 pub use policy::PolicyEdit;
 pub use setting::SettingEdit;
 
@@ -50,6 +52,8 @@ pub enum Change {
     Policy(ObjectRef, PolicyEdit),
     /// An OpenBaoCluster.
     Cluster(ObjectRef, ClusterEdit),
+    /// An ordered policy.
+    Ordered(ObjectRef, OrderedEdit),
     /// The settings of openbao-perimeter.
     Setting(SettingEdit),
 }
@@ -72,6 +76,8 @@ pub struct Remedy {
 pub enum Verb {
     /// Elements are added to the list.
     Add,
+    /// Elements are inserted before the element of a list.
+    Insert,
     /// The keys of the object are set.
     Set,
     /// The value is replaced.
@@ -85,6 +91,7 @@ impl Verb {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Add => "add",
+            Self::Insert => "insert",
             Self::Set => "set",
             Self::Replace => "replace",
             Self::Remove => "remove",
@@ -111,6 +118,7 @@ impl Remedy {
         match &self.change {
             Change::Policy(_, edit) => edit.lines(),
             Change::Cluster(_, edit) => edit.lines(),
+            Change::Ordered(_, edit) => edit.lines(),
             Change::Setting(edit) => edit.lines(),
         }
     }
@@ -126,7 +134,9 @@ impl Remedy {
     /// The changed object, for messages.
     pub fn target(&self) -> String {
         match &self.change {
-            Change::Policy(object, _) | Change::Cluster(object, _) => object.to_string(),
+            Change::Policy(object, _) | Change::Cluster(object, _) | Change::Ordered(object, _) => {
+                object.to_string()
+            }
             Change::Setting(_) => "the settings of openbao-perimeter".to_owned(),
         }
     }
@@ -135,10 +145,13 @@ impl Remedy {
     pub fn heading(&self, written: &ObjectRef) -> String {
         let (path, verb, _) = self.lines();
         let target = match &self.change {
-            Change::Policy(object, _) | Change::Cluster(object, _) if object == written => {
-                String::new()
+            Change::Policy(object, _) | Change::Cluster(object, _) | Change::Ordered(object, _) => {
+                if object == written {
+                    String::new()
+                } else {
+                    format!(" of {object}")
+                }
             }
-            Change::Policy(object, _) | Change::Cluster(object, _) => format!(" of {object}"),
             Change::Setting(_) => String::new(),
         };
         let out = self.leaves_out.map(Self::left_out);
@@ -146,6 +159,7 @@ impl Remedy {
         let action = &self.action;
         match verb {
             Verb::Add => format!("{action}{out}; add to {path}{target}:"),
+            Verb::Insert => format!("{action}{out}; insert before {path}{target}:"),
             Verb::Set => format!("{action}{out}; set in {path}{target}:"),
             Verb::Replace => format!("{action}{out}; replace {path}{target} with:"),
             Verb::Remove => format!("{action}{out}; remove {path}{target}"),

@@ -59,6 +59,7 @@ pub fn page(view: &View, provenance: &Provenance) -> String {
                             ". The operator renders no policy for them: these rows are checked where other policies isolate them."
                         }
                         (of_zone(&view.controller))
+                        (other_policies(&view.controller.other_policies))
                     }
                 }
             }
@@ -101,10 +102,7 @@ fn of_cluster(at: usize, cluster: &ClusterView) -> Markup {
                 }
             }
             (piercing(cluster))
-            @if !cluster.other_policies.is_empty() {
-                h3 { "Policies of other kinds, not checked" }
-                ul.facts { @for line in &cluster.other_policies { li { (line) } } }
-            }
+            (other_policies(&cluster.other_policies))
             @for zone in &cluster.zones {
                 h3 {
                     @if zone.zone == "jobs" { "Backup and restore jobs" } @else { "OpenBao pods" }
@@ -131,12 +129,40 @@ fn piercing(cluster: &ClusterView) -> Markup {
             div.finding {
                 p { b { (found.code) } " " (found.reason) }
                 @if let Some(place) = found.place() {
-                    p { "NetworkPolicy " (place) }
+                    p { (found.kind) " " (place) }
                 }
                 @if let Some(connection) = &found.connection {
                     p { "Let through: " (connection) }
                 }
                 pre { (found.help) }
+            }
+        }
+    }
+}
+
+fn other_policies(lines: &[String]) -> Markup {
+    html! {
+        @if !lines.is_empty() {
+            h3 { "Policies of other kinds, not checked" }
+            ul.facts { @for line in lines { li { (line) } } }
+        }
+    }
+}
+
+/// The layers that select these pods, in their order.
+fn tiers(zone: &ZoneView) -> Markup {
+    let of = |is_before| {
+        zone.tiers
+            .iter()
+            .filter(move |own| own.is_before() == is_before)
+    };
+    html! {
+        @if !zone.tiers.is_empty() {
+            p { "Decided in this order:" }
+            ol.facts {
+                @for own in of(true) { li { (own.line()) } }
+                li { "NetworkPolicies" }
+                @for own in of(false) { li { (own.line()) } }
             }
         }
     }
@@ -161,6 +187,7 @@ fn of_zone(zone: &ZoneView) -> Markup {
                 }
             }
         }
+        (tiers(zone))
         (rows_table(&rows))
         @if !off.is_empty() {
             details {
@@ -214,7 +241,7 @@ fn rows_table(rows: &[&RowView]) -> Markup {
         "Why",
         "Opened by",
     ];
-    let rows = rows.iter().map(|row| {
+    let cells = rows.iter().map(|row| {
         let standing = html! { span.standing { (row.standing) } };
         [
             html! { (row.direction) },
@@ -225,7 +252,26 @@ fn rows_table(rows: &[&RowView]) -> Markup {
             opened_by(row),
         ]
     });
-    table(columns, rows)
+    if rows.iter().all(|row| row.tiers.is_empty()) {
+        return table(columns, cells);
+    }
+    let [direction, end, ports, state, why, by] = columns;
+    let columns = [direction, end, ports, state, "Tiers", why, by];
+    let cells = rows.iter().zip(cells).map(|(row, cells)| {
+        let [direction, end, ports, state, why, by] = cells;
+        [direction, end, ports, state, of_tiers(row), why, by]
+    });
+    table(columns, cells)
+}
+
+/// The effect of ordered policies on a row.
+fn of_tiers(row: &RowView) -> Markup {
+    html! {
+        @for (at, tier) in row.tiers.iter().enumerate() {
+            @if at > 0 { br; }
+            (tier.line())
+        }
+    }
 }
 
 fn why(row: &RowView) -> Markup {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::conditions::Condition;
-use super::picture::{Arrow, Band, Mark, Way, bands};
+use super::picture::{Arrow, Band, FRAMES, Mark, Way, bands};
 use super::view::{ClusterView, View};
 
 /// Styles that can be read on light and on dark pages.
@@ -44,6 +44,13 @@ fn draw(text: &mut String, number: usize, cluster: &ClusterView) {
             id(band.key),
             label(lines)
         );
+        for ((frame, title), names) in FRAMES.into_iter().zip([&band.before, &band.after]) {
+            if !names.is_empty() {
+                let key = id(&format!("{}_{frame}", band.key));
+                let lines = std::iter::once(title.to_owned()).chain(names.clone());
+                let _ = writeln!(text, "    {key}[\"{}\"]", label(lines));
+            }
+        }
     }
     if !cluster.conditions.is_empty() {
         let title = "Status checkpoints".to_owned();

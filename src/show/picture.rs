@@ -13,6 +13,10 @@ pub(super) struct Band {
     pub(super) title: &'static str,
     /// Notes about them.
     pub(super) notes: Vec<String>,
+    /// Ordered policies that come before the NetworkPolicies.
+    pub(super) before: Vec<String>,
+    /// Ordered policies that come after the NetworkPolicies.
+    pub(super) after: Vec<String>,
     /// Connections with them.
     pub(super) arrows: Vec<Arrow>,
 }
@@ -108,6 +112,8 @@ fn band(cluster: &ClusterView, zone: &ZoneView) -> Band {
             .iter()
             .map(|policy| policy.name.clone())
             .collect(),
+        before: tiers(zone, true),
+        after: tiers(zone, false),
         arrows: Vec::new(),
     };
     for row in &zone.rows {
@@ -151,6 +157,19 @@ fn band(cluster: &ClusterView, zone: &ZoneView) -> Band {
         }
     }
     band
+}
+
+/// The keys and titles of the frames for ordered policies.
+pub(super) const FRAMES: [(&str, &str); 2] = [
+    ("before", "Before NetworkPolicies"),
+    ("after", "After NetworkPolicies"),
+];
+
+/// The ordered policies of a tier that have an effect.
+fn tiers(zone: &ZoneView, is_before: bool) -> Vec<String> {
+    let tiers = zone.tiers.iter();
+    let tiers = tiers.filter(|own| own.enforced && own.is_before() == is_before);
+    tiers.map(|own| own.policy.clone()).collect()
 }
 
 const PODS: &str = "OpenBao pods";

@@ -5,7 +5,7 @@
 
 use maud::{Markup, html};
 
-use super::picture::{Arrow, Band, Mark, Way, bands};
+use super::picture::{Arrow, Band, FRAMES, Mark, Way, bands};
 use super::view::ClusterView;
 
 /// Room for a picture.
@@ -111,8 +111,23 @@ fn draw(out: &mut Vec<Markup>, band: &Band, layout: Layout, top: usize) -> usize
         };
         *y = other(out, arrow, layout, *y) + GAP;
     }
-    let least = top + texts.len() * LINE + 2 * PADDING;
-    let bottom = left.max(right).saturating_sub(GAP).max(least);
+    let [before, after] =
+        [(FRAMES[0].1, &band.before), (FRAMES[1].1, &band.after)].map(|(title, names)| {
+            if names.is_empty() {
+                Vec::new()
+            } else {
+                lines(title, names, own.width)
+            }
+        });
+    let height = |texts: &[Text]| match texts.len() {
+        0 => 0,
+        count => count * LINE + 2 * PADDING,
+    };
+    let least = top + height(&before) + height(&texts) + height(&after);
+    let end = left.max(right).saturating_sub(GAP).max(least);
+    frame(out, &before, own, top);
+    frame(out, &after, own, end - height(&after));
+    let (top, bottom) = (top + height(&before), end - height(&after));
     rect(out, "protected", own, top, bottom - top);
     // A narrow box is as long as the screen: its words stand where people begin to read.
     let first = match layout {
@@ -120,7 +135,15 @@ fn draw(out: &mut Vec<Markup>, band: &Band, layout: Layout, top: usize) -> usize
         Layout::Narrow => top + PADDING,
     };
     write_lines(out, &texts, own, first);
-    bottom
+    end
+}
+
+/// A frame with ordered policies, above or below the pods that they select.
+fn frame(out: &mut Vec<Markup>, texts: &[Text], own: Column, top: usize) {
+    if !texts.is_empty() {
+        rect(out, "tier", own, top, texts.len() * LINE + 2 * PADDING);
+        write_lines(out, texts, own, top + PADDING);
+    }
 }
 
 /// Draws the other end of an arrow and the arrow, from `top` on, and returns their end.

@@ -2,15 +2,19 @@
 //! of `show` is made from this.
 
 mod make;
+mod tiers;
 
+use schemars::JsonSchema;
 use serde::Serialize;
+
+pub(crate) use tiers::{TierEffect, TierView};
 
 use super::conditions::Condition;
 use crate::baseline::Peers;
 use netpol::Direction;
 
 /// Some clusters' perimeters, and that of the operator's own pods.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, JsonSchema, PartialEq, Eq, Serialize)]
 pub struct View {
     /// Baseline of the allowlist.
     pub(crate) baseline: &'static str,
@@ -21,7 +25,7 @@ pub struct View {
 }
 
 /// One cluster's perimeter.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, JsonSchema, PartialEq, Eq, Serialize)]
 pub struct ClusterView {
     /// Namespace.
     pub(crate) namespace: String,
@@ -48,7 +52,7 @@ pub struct ClusterView {
 }
 
 /// One group of pods.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, JsonSchema, PartialEq, Eq, Serialize)]
 pub(crate) struct ZoneView {
     /// `workload`, `jobs` or `controller`.
     pub(crate) zone: &'static str,
@@ -64,12 +68,18 @@ pub(crate) struct ZoneView {
     /// Policies that may be about these pods and cannot be read, or are too large to be proved.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) unreadable: Vec<String>,
+    /// The ordered policies that select pods of it, in their order. NetworkPolicies are between the tiers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) tiers: Vec<TierView>,
+    /// Policies of other kinds that select the operator's pods. Those of a cluster are listed there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) other_policies: Vec<String>,
     /// The rows of the allowlist.
     pub(crate) rows: Vec<RowView>,
 }
 
 /// The policy that the operator manages for a zone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, JsonSchema, PartialEq, Eq, Serialize)]
 pub(crate) struct Managed {
     /// Its name.
     pub(crate) name: String,
@@ -78,7 +88,7 @@ pub(crate) struct Managed {
 }
 
 /// Whether pods are isolated in a direction: what no policy isolates is open to everyone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, JsonSchema, PartialEq, Eq, Serialize)]
 pub(crate) struct Isolation {
     /// `ingress` or `egress`.
     pub(crate) direction: &'static str,
@@ -92,7 +102,7 @@ pub(crate) struct Isolation {
 }
 
 /// Degree of isolation of pods.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, JsonSchema, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Isolated {
     /// All of them are.
@@ -134,7 +144,7 @@ impl Isolation {
 }
 
 /// One row of the allowlist for one rule that it means here.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, JsonSchema, PartialEq, Eq, Serialize)]
 pub(crate) struct RowView {
     /// Name of the row.
     pub(crate) id: &'static str,
@@ -156,15 +166,18 @@ pub(crate) struct RowView {
     /// The field that declares it, in the OpenBaoCluster or in the settings.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) declared: Option<String>,
-    /// The rules that let it through.
+    /// The rules of NetworkPolicies that let it through.
     pub(crate) opened_by: Vec<Opener>,
+    /// The rules of ordered policies that decide connections of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) tiers: Vec<TierEffect>,
     /// A connection of it that nothing lets through.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) missing: Option<String>,
 }
 
 /// State of a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, JsonSchema, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum State {
     /// Of the floor, and all of it is let through.
@@ -179,7 +192,7 @@ pub(crate) enum State {
     Closed,
     /// Its condition does not hold here.
     Off,
-    /// An address is not known, or the proof is out of budget.
+    /// It depends on something that is not known, such as an address, or the proof is out of budget.
     Undecided,
 }
 
@@ -199,7 +212,7 @@ impl State {
 }
 
 /// A rule that lets a row through.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, JsonSchema, PartialEq, Eq, Serialize)]
 pub(crate) struct Opener {
     /// Name of the policy.
     pub(crate) policy: String,
@@ -213,7 +226,8 @@ pub(crate) struct Opener {
 impl RowView {
     /// Whether it passes because nothing isolates the pods, rather than by a rule.
     pub(crate) fn is_unguarded(&self) -> bool {
-        self.opened_by.is_empty() && matches!(self.state, State::Held | State::Open)
+        let is_let_through = matches!(self.state, State::Held | State::Open);
+        is_let_through && self.opened_by.is_empty() && self.tiers.is_empty()
     }
 
     /// The rules that let it through, the first ones of many; and how many more there are.
@@ -225,7 +239,7 @@ impl RowView {
 }
 
 /// A service account of a cluster's jobs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, JsonSchema, PartialEq, Eq, Serialize)]
 pub(crate) struct Account {
     /// Name of the ServiceAccount.
     pub(crate) name: String,
@@ -236,12 +250,14 @@ pub(crate) struct Account {
 }
 
 /// Something that lets through more than the ceiling permits.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, JsonSchema, PartialEq, Eq, Serialize)]
 pub(crate) struct Violation {
     /// Code of the rule that says so.
     pub(crate) code: &'static str,
     /// The problem.
     pub(crate) reason: String,
+    /// Kind of the policy that does it.
+    pub(crate) kind: &'static str,
     /// Name of the policy that does it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) policy: Option<String>,

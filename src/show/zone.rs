@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use super::view::{Isolated, Isolation, Managed, Opener, RowView, State, ZoneView, word};
-use super::words;
+use super::{tiers, words};
 use crate::baseline::{
     ClusterPerimeter, Entry, Peers, Row, RowStatus, Selected, SelectedRule, ZonePerimeter, rows,
 };
@@ -13,9 +13,11 @@ use crate::inventory::ObjectRef;
 use crate::review::{CompiledSnapshot, render};
 use crate::rules::Code;
 use crate::rules::default_deny_absent::{self, Missing};
+use crate::rules::layers::Layers;
 use crate::rules::policy_change::{PolicyChange, Side as PolicyWrite, WriteState};
 use netpol::cover::{Budget, Exhausted};
 use netpol::rule::{PortEntry, Rule};
+use netpol::stack::Stack;
 use netpol::{Direction, Region, RegionRef};
 
 /// The view of one zone.
@@ -23,6 +25,7 @@ pub(super) fn view(
     compiled: &CompiledSnapshot,
     cluster: &ClusterPerimeter,
     zone: &ZonePerimeter,
+    layers: &Layers<'_>,
     budget: &Cell<Budget>,
 ) -> ZoneView {
     let namespace = if cluster.is_cluster() {
@@ -42,7 +45,13 @@ pub(super) fn view(
     };
     let rows = Direction::ALL
         .into_iter()
-        .flat_map(|direction| of_direction(&case, direction));
+        .flat_map(|direction| of_direction(&case, layers, direction));
+    let listed = || {
+        let mut left = budget.get();
+        let found = tiers::listed(compiled, layers, &mut left);
+        budget.set(left);
+        found
+    };
     ZoneView {
         zone: zone.pods.as_str(),
         pods: zone.pods.describe(),
@@ -59,6 +68,8 @@ pub(super) fn view(
             .into(),
         unreadable: zone.unreadable.iter().map(ToString::to_string).collect(),
         rows: rows.collect(),
+        tiers: listed(),
+        other_policies: Vec::new(),
     }
 }
 
@@ -71,6 +82,8 @@ pub(super) fn nothing_known(namespace: &Arc<str>) -> ZoneView {
         policy: None,
         isolation: Vec::new(),
         unreadable: Vec::new(),
+        tiers: Vec::new(),
+        other_policies: Vec::new(),
         rows: Vec::new(),
     }
 }
@@ -107,8 +120,15 @@ fn isolation(case: &PolicyChange<'_>, direction: Direction) -> Isolation {
     }
 }
 
-fn of_direction(case: &PolicyChange<'_>, direction: Direction) -> Vec<RowView> {
+fn of_direction(
+    case: &PolicyChange<'_>,
+    layers: &Layers<'_>,
+    direction: Direction,
+) -> Vec<RowView> {
     let open = case.open(WriteState::After, direction);
+    let mut left = case.budget.get();
+    let stack = (!layers.ordered.is_empty()).then(|| layers.stack(direction, &mut left));
+    case.budget.set(left);
     let entries = case.zone.ceiling(direction);
     let mut views = Vec::new();
     for row in rows(case.zone.pods, direction, case.config) {
@@ -127,11 +147,13 @@ fn of_direction(case: &PolicyChange<'_>, direction: Direction) -> Vec<RowView> {
                 ..without_rule(row, peer)
             });
         }
-        views.extend(
-            rules
-                .iter()
-                .map(|rule| of_rule(case, row, rule, open.as_ref())),
-        );
+        views.extend(rules.iter().map(|rule| {
+            let view = of_rule(case, row, rule, open.as_ref());
+            match &stack {
+                Some(stack) => effective(case, (layers, stack.as_ref()), (direction, rule), view),
+                None => view,
+            }
+        }));
     }
     views
 }
@@ -148,6 +170,7 @@ fn without_rule(row: &Row, peer: String) -> RowView {
         reason: row.reason,
         declared: None,
         opened_by: Vec::new(),
+        tiers: Vec::new(),
         missing: None,
     }
 }
@@ -274,6 +297,35 @@ fn of_rule(
             row,
             rule.map(|rule| words::peers(row, rule)).unwrap_or_default(),
         )
+    }
+}
+
+/// The row with the effective state, where ordered policies decide a part of it.
+fn effective(
+    case: &PolicyChange<'_>,
+    (layers, stack): (&Layers<'_>, Result<&Stack<'_>, &Exhausted>),
+    (direction, entries): (Direction, &[&Entry]),
+    row: RowView,
+) -> RowView {
+    let is_floor = row.standing == "floor";
+    let mut left = case.budget.get();
+    let found = stack.map_err(Clone::clone).and_then(|stack| {
+        tiers::of_row(layers, (stack, direction), (entries, is_floor), &mut left)
+    });
+    case.budget.set(left);
+    match found {
+        Ok(None) => row,
+        Ok(Some(found)) => RowView {
+            state: found.state,
+            tiers: found.tiers,
+            missing: found.missing.as_ref().map(render::connection),
+            ..row
+        },
+        Err(_) => RowView {
+            state: State::Undecided,
+            missing: None,
+            ..row
+        },
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::fmt::Write as _;
 
+use netpol::Difference;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::markdown::cell;
 use crate::cli::text::{BAD, GOOD, STRONG, styled, wrapped};
-use crate::review::connectivity::{Cause, Connectivity, ConnectivityChange, Effect};
+use crate::review::connectivity::{Cause, Connectivity, ConnectivityChange, Denied, Effect};
 use crate::review::render;
 use crate::rules::text::pods_named;
 
@@ -41,8 +42,20 @@ struct Change {
     /// True if the policy is in no file and counts as the operator renders it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     rendered: bool,
+    /// The ordered policy that denies it in the other state.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    denied_by: Option<String>,
+    /// The rule of that policy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    denied_field: Option<String>,
     /// Example of a connection.
     connection: String,
+    /// The reading on which it depends that the example is allowed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    depends_on: Option<&'static str>,
+    /// The same in words.
+    #[serde(skip)]
+    condition: Option<String>,
     /// The direction and the pods, for people.
     #[serde(skip)]
     what: String,
@@ -97,7 +110,8 @@ impl Diff {
             "\n#### Connectivity\n\n| Change | Connections | Cause | Example |\n| --- | --- | --- | --- |\n",
         );
         for change in &self.changes {
-            let cells = [change.effect, &change.what, &change.why, &change.connection];
+            let example = change.example();
+            let cells = [change.effect, &change.what, &change.why, &example];
             let _ = writeln!(text, "| {} |", cells.map(cell).join(" | "));
         }
         for part in &self.not_compared {
@@ -121,7 +135,7 @@ impl Diff {
             let line = wrapped(&format!("{} {}", change.effect, change.what), "", "    ");
             let _ = writeln!(text, "{} {line}", styled(style, mark));
             let _ = writeln!(text, "{}", wrapped(&change.why, "    ", "      "));
-            let example = format!("for example: {}", change.connection);
+            let example = format!("for example: {}", change.example());
             let _ = writeln!(text, "{}", wrapped(&example, "    ", "      "));
         }
         for part in &self.not_compared {
@@ -142,6 +156,14 @@ impl NotCompared {
 }
 
 impl Change {
+    /// The example with its condition.
+    fn example(&self) -> String {
+        match &self.condition {
+            Some(condition) => format!("{}; it depends on whether {condition}", self.connection),
+            None => self.connection.clone(),
+        }
+    }
+
     fn new(change: &ConnectivityChange) -> Self {
         let pods = pods_named(&change.cluster, &change.pods);
         let what = match change.direction {
@@ -164,14 +186,29 @@ impl Change {
             policy,
             field,
             rendered,
+            denied_by: change.denied.as_ref().map(|own| own.policy.to_string()),
+            denied_field: change.denied.as_ref().map(|own| own.path.clone()),
             connection: render::connection(&change.example),
+            depends_on: change.depends.map(Difference::as_str),
+            condition: change.depends.map(|depends| depends.to_string()),
             what,
-            why: why(change.effect, &change.cause),
+            why: why(change),
         }
     }
 }
 
-fn why(effect: Effect, cause: &Cause) -> String {
+fn why(change: &ConnectivityChange) -> String {
+    let cause = allowed(change.effect, &change.cause);
+    let Some(Denied { policy, path }) = &change.denied else {
+        return cause;
+    };
+    match change.effect {
+        Effect::Opened => format!("{cause}; was denied by {policy}, {path}"),
+        Effect::Closed => format!("{cause}; denied by {policy}, {path}"),
+    }
+}
+
+fn allowed(effect: Effect, cause: &Cause) -> String {
     match (cause, effect) {
         (
             Cause::Rule {

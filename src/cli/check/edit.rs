@@ -225,7 +225,7 @@ fn change(root: &mut Value, steps: &[Step], verb: Verb, value: &Value) -> Option
             let added = value.as_array()?.iter().cloned();
             items.as_array_mut()?.splice(0..0, added);
         }
-        (Verb::Add, Step::Index(_)) => return None,
+        (Verb::Add, Step::Index(_)) | (Verb::Insert, _) => return None,
     }
     Some(())
 }

@@ -181,6 +181,8 @@ fn finding(text: &mut String, found: &Reported, is_explained: bool) {
     let mut messages: Vec<String> = source.collect();
     messages.push(fitting(&found.reason, margin));
     messages.extend(found.example().map(|example| fitting(&example, margin)));
+    let effective = found.effective.iter();
+    messages.extend(effective.map(|text| fitting(&format!("note: {text}"), margin)));
     let lines = messages.iter().map(|message| message.lines().count()).sum();
     messages.extend(to_do(found, lines, margin, is_explained));
     let messages = messages

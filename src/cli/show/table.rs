@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anstyle::Style;
 
 use crate::cli::text::{BAD, DOUBTFUL, FAINT, GOOD, MARK, NARROWEST, STRONG, styled, wrapped};
-use crate::show::view::{ClusterView, Isolated, RowView, State, View, ZoneView};
+use crate::show::view::{ClusterView, Isolated, RowView, State, TierView, View, ZoneView};
 
 /// The whole view.
 pub(super) fn of(view: &View) -> String {
@@ -19,6 +19,10 @@ pub(super) fn of(view: &View) -> String {
     );
     let _ = writeln!(text, "{}", styled(STRONG, &heading));
     of_zone(&mut text, &view.controller);
+    if !view.controller.other_policies.is_empty() {
+        text.push('\n');
+        other_policies(&mut text, &view.controller.other_policies);
+    }
     text
 }
 
@@ -96,7 +100,7 @@ fn of_cluster(text: &mut String, cluster: &ClusterView, baseline: &str) {
         text.push('\n');
     }
     piercing(text, cluster);
-    other_policies(text, cluster);
+    other_policies(text, &cluster.other_policies);
     conditions(text, cluster);
     let _ = writeln!(text, "{}", styled(STRONG, "Service accounts of the jobs"));
     for account in &cluster.accounts {
@@ -121,7 +125,7 @@ fn piercing(text: &mut String, cluster: &ClusterView) {
             wrapped(&format!("{} {}", found.code, found.reason), "  ", "    ")
         );
         if let Some(place) = found.place() {
-            let line = format!("NetworkPolicy {place}");
+            let line = format!("{} {place}", found.kind);
             let _ = writeln!(text, "{}", wrapped(&line, "    ", "      "));
         }
         if let Some(connection) = &found.connection {
@@ -132,13 +136,13 @@ fn piercing(text: &mut String, cluster: &ClusterView) {
     text.push('\n');
 }
 
-fn other_policies(text: &mut String, cluster: &ClusterView) {
-    if cluster.other_policies.is_empty() {
+fn other_policies(text: &mut String, lines: &[String]) {
+    if lines.is_empty() {
         return;
     }
     let heading = "Policies of other kinds, not checked (OBP404)";
     let _ = writeln!(text, "{}", styled(DOUBTFUL, heading));
-    for line in &cluster.other_policies {
+    for line in lines {
         let _ = writeln!(text, "{}", wrapped(line, "  ", "    "));
     }
     text.push('\n');
@@ -200,6 +204,7 @@ fn of_zone(text: &mut String, zone: &ZoneView) {
         let line = format!("NetworkPolicy {name} cannot be read, or is too large to check");
         let _ = writeln!(text, "{}", styled(DOUBTFUL, &wrapped(&line, "  ", "    ")));
     }
+    tiers(text, zone);
     for row in zone.rows.iter().filter(|row| row.state != State::Off) {
         of_row(text, row);
     }
@@ -212,6 +217,22 @@ fn of_zone(text: &mut String, zone: &ZoneView) {
     if !off.is_empty() {
         let line = format!("off: {}", off.join(", "));
         let _ = writeln!(text, "{}", styled(FAINT, &wrapped(&line, "  ", "    ")));
+    }
+}
+
+/// The layers that select these pods, in their order.
+fn tiers(text: &mut String, zone: &ZoneView) {
+    if zone.tiers.is_empty() {
+        return;
+    }
+    let (before, after): (Vec<_>, Vec<_>) = zone.tiers.iter().partition(|own| own.is_before());
+    let lines = before.into_iter().map(TierView::line);
+    let lines = lines.chain(["NetworkPolicies".to_owned()]);
+    let lines = lines.chain(after.into_iter().map(TierView::line));
+    text.push_str("  decided in this order:\n");
+    for (at, line) in lines.enumerate() {
+        let number = format!("    {}. ", at + 1);
+        let _ = writeln!(text, "{}", wrapped(&line, &number, "       "));
     }
 }
 
@@ -249,6 +270,15 @@ fn of_row(text: &mut String, row: &RowView) {
     if !row.opened_by.is_empty() {
         let line = wrapped(&format!("by {}", openers(row)), &indent, &indent);
         let _ = writeln!(text, "{}", styled(FAINT, &line));
+    }
+    for tier in &row.tiers {
+        let style = match (tier.effect, tier.uncertain) {
+            (_, true) => DOUBTFUL,
+            ("opens", _) => MARK,
+            _ => BAD,
+        };
+        let line = wrapped(&tier.line(), &indent, &indent);
+        let _ = writeln!(text, "{}", styled(style, &line));
     }
     if row.is_unguarded() {
         let line = format!("{indent}since nothing isolates these pods");

@@ -2,6 +2,7 @@
 
 use netpol::cover::Budget;
 
+use super::proposals::exclude;
 use super::words::decided;
 use super::{OrderedReview, groups, shown, undecided};
 use crate::baseline::{ClusterPerimeter, ZonePerimeter};
@@ -9,8 +10,9 @@ use crate::code::EnforcementPoint;
 use crate::review::cluster::{self, ClusterReview};
 use crate::review::compiled::CompiledSnapshot;
 use crate::review::level;
+use crate::rules::layers::rule;
 use crate::rules::ordered::{Problem, Side};
-use crate::rules::{Cause, Finding, Onset};
+use crate::rules::{Cause, Code, Finding, Onset};
 
 /// OBP204: ordered policies under which a new cluster comes, or one whose pods get other labels.
 pub(in crate::review) fn of_cluster(write: &ClusterReview<'_>, _: &[Finding]) -> Vec<Finding> {
@@ -50,7 +52,14 @@ pub(in crate::review) fn of_cluster(write: &ClusterReview<'_>, _: &[Finding]) ->
                 "has the same priority as another policy that decides differently".to_owned()
             }
         };
+        let decider = group.found.decider();
+        let policy = decider.and_then(|decider| rule(&all.policies, decider));
+        let home = write.object.home();
         let finding = Finding {
+            remedies: policy
+                .map(|(own, _)| exclude(own, &[home]))
+                .into_iter()
+                .collect(),
             reason: format!(
                 "the pods of {} come under {}, which {problem}",
                 write.object,
@@ -80,8 +89,32 @@ pub(in crate::review) fn of_state(
         return Vec::new();
     }
     let clusters: Vec<&ClusterPerimeter> = compiled.perimeters_near("").collect();
+    of_perimeters(compiled, &clusters, point, budget)
+}
+
+/// Findings about connections that the stored ordered policies open to the pods of one cluster.
+pub(crate) fn violations(
+    compiled: &CompiledSnapshot,
+    perimeter: &ClusterPerimeter,
+) -> Vec<Finding> {
+    if compiled.ordered.is_empty() {
+        return Vec::new();
+    }
+    let mut budget = Budget::new(compiled.config.proof_budget);
+    let point = EnforcementPoint::Check;
+    let mut found = of_perimeters(compiled, &[perimeter], point, &mut budget);
+    found.retain(|finding| matches!(finding.code, Code::Obp211 | Code::Obp212));
+    found
+}
+
+fn of_perimeters(
+    compiled: &CompiledSnapshot,
+    clusters: &[&ClusterPerimeter],
+    point: EnforcementPoint,
+    budget: &mut Budget,
+) -> Vec<Finding> {
     let (none, all) = (Side::default(), compiled.all_ordered());
-    let (groups, unseen) = groups(compiled, &clusters, (&none, &all), |_, _| true, budget);
+    let (groups, unseen) = groups(compiled, clusters, (&none, &all), |_, _| true, budget);
     let review = OrderedReview {
         config: &compiled.config,
         point,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::inventory::ObjectRef;
-use crate::rules::remedy::{Change, ClusterEdit, PolicyEdit, Remedy, SettingEdit};
+use crate::rules::remedy::{Change, ClusterEdit, OrderedEdit, PolicyEdit, Remedy, SettingEdit};
 
 /// All changes of a plan.
 pub(super) struct Changes<'a> {
@@ -11,6 +11,7 @@ pub(super) struct Changes<'a> {
     policies: Vec<(&'a ObjectRef, &'a PolicyEdit)>,
     left_out: Vec<PolicyEdit>,
     clusters: Vec<(&'a ObjectRef, &'a ClusterEdit)>,
+    ordered: Vec<(&'a ObjectRef, &'a OrderedEdit)>,
     pub(super) settings: Vec<&'a SettingEdit>,
 }
 
@@ -21,6 +22,7 @@ impl<'a> Changes<'a> {
             policies: Vec::new(),
             left_out: Vec::new(),
             clusters: Vec::new(),
+            ordered: Vec::new(),
             settings: Vec::new(),
         };
         for remedy in plan {
@@ -32,6 +34,10 @@ impl<'a> Changes<'a> {
                 Change::Cluster(object, edit) => {
                     changes.objects.insert(object);
                     changes.clusters.push((object, edit));
+                }
+                Change::Ordered(object, edit) => {
+                    changes.objects.insert(object);
+                    changes.ordered.push((object, edit));
                 }
                 Change::Setting(edit) => {
                     if !changes.settings.contains(&edit) {
@@ -51,6 +57,12 @@ impl<'a> Changes<'a> {
     pub(super) fn policies<'s>(&'s self, object: &ObjectRef) -> Vec<&'s PolicyEdit> {
         let own = self.policies.iter().filter(|(of, _)| *of == object);
         own.map(|(_, edit)| *edit).chain(&self.left_out).collect()
+    }
+
+    /// The edits of an ordered policy.
+    pub(super) fn ordered(&self, object: &ObjectRef) -> Vec<&'a OrderedEdit> {
+        let own = self.ordered.iter().filter(|(of, _)| *of == object);
+        own.map(|(_, edit)| *edit).collect()
     }
 
     pub(super) fn clusters(&self, object: &ObjectRef) -> Vec<&'a ClusterEdit> {

@@ -192,6 +192,8 @@ fn block(finding: &Finding) -> Vec<String> {
         let label = finding.example_label;
         all.push(cut(&format!("  {label}: {example}"), EXAMPLE * WIDTH));
     }
+    let effective = finding.effective.iter();
+    all.extend(effective.map(|text| cut(&format!("  note: {text}"), EXAMPLE * WIDTH)));
     all
 }
 

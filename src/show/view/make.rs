@@ -8,7 +8,8 @@ use crate::baseline::{ClusterPerimeter, compile};
 use crate::config::Zone;
 use crate::inventory::{Fact, Kind, NamespaceFacts, ObjectRef, Profile};
 use crate::review::offline::{self, stored_violations};
-use crate::review::{CompiledSnapshot, other_policies_of, render};
+use crate::review::{CompiledSnapshot, ordered_violations, other_policies_of, render};
+use crate::rules::Finding;
 use crate::show::{conditions, zone};
 use netpol::Connection;
 use netpol::cover::Budget;
@@ -56,6 +57,7 @@ fn cluster(compiled: &CompiledSnapshot, perimeter: &ClusterPerimeter) -> Cluster
         notes.push("This baseline does not restrict backup and restore jobs.".to_owned());
     }
     let found = stored_violations(compiled, object);
+    let by_tiers = ordered_violations(compiled, perimeter);
     ClusterView {
         namespace: object.namespace.to_string(),
         name: object.name.to_string(),
@@ -64,7 +66,11 @@ fn cluster(compiled: &CompiledSnapshot, perimeter: &ClusterPerimeter) -> Cluster
         zones: zones(compiled, perimeter),
         accounts: accounts(&object.name),
         conditions: conditions::of(compiled, object),
-        piercing: found.iter().map(pierced).collect(),
+        piercing: found
+            .iter()
+            .map(pierced)
+            .chain(by_tiers.iter().map(pierced_by_tier))
+            .collect(),
         other_policies: other_policies_of(compiled, perimeter),
     }
 }
@@ -79,10 +85,15 @@ const fn profile(profile: Profile) -> &'static str {
 fn zones(compiled: &CompiledSnapshot, perimeter: &ClusterPerimeter) -> Vec<ZoneView> {
     // Each zone has a budget of its own: one that is hard to prove must not hide the other.
     let zones = perimeter.zones.iter();
+    let (tiers, labels) = (
+        compiled.tiers(),
+        compiled.labels_of(perimeter.object.home()),
+    );
     zones
         .map(|zone| {
             let budget = Cell::new(Budget::new(compiled.config.proof_budget));
-            zone::view(compiled, perimeter, zone, &budget)
+            let layers = tiers.of_zone(perimeter, zone, &labels);
+            zone::view(compiled, perimeter, zone, &layers, &budget)
         })
         .collect()
 }
@@ -92,13 +103,18 @@ fn controller(compiled: &CompiledSnapshot) -> ZoneView {
     let namespace = &compiled.config.operator_namespace;
     let is_its_own = |perimeter: &&ClusterPerimeter| perimeter.object.kind == Kind::Namespace;
     let known = compiled.perimeters(namespace).iter().find(is_its_own);
-    let known = known.and_then(|perimeter| zones(compiled, perimeter).pop());
-    known.unwrap_or_else(|| {
+    let of = |perimeter: &ClusterPerimeter| {
+        Some(ZoneView {
+            other_policies: other_policies_of(compiled, perimeter),
+            ..zones(compiled, perimeter).pop()?
+        })
+    };
+    known.and_then(of).unwrap_or_else(|| {
         let nothing = NamespaceFacts::default();
         let api_server = &compiled.snapshot.api_server;
         let facts = compile(namespace, &nothing, &compiled.config, api_server, None);
         let perimeter = facts.clusters.iter().find(is_its_own);
-        let zone = perimeter.and_then(|perimeter| zones(compiled, perimeter).pop());
+        let zone = perimeter.and_then(of);
         zone.unwrap_or_else(|| zone::nothing_known(namespace))
     })
 }
@@ -124,6 +140,7 @@ fn pierced(pierced: &offline::Violation) -> Violation {
     Violation {
         code: finding.code.as_str(),
         reason: finding.reason.clone(),
+        kind: Kind::NetworkPolicy.label(),
         policy: pierced.policy.as_ref().map(ToString::to_string),
         path: pierced.path.clone(),
         zone: witness.map(zone_of),
@@ -134,6 +151,19 @@ fn pierced(pierced: &offline::Violation) -> Violation {
             .next()
             .map(|step| step.heading)
             .unwrap_or_default(),
+    }
+}
+
+/// A violation by an ordered policy, or by another layer that one of them leaves open.
+fn pierced_by_tier(finding: &Finding) -> Violation {
+    let is_policy = finding.object.kind != Kind::OpenBaoCluster;
+    Violation {
+        kind: finding.object.kind.label(),
+        ..pierced(&offline::Violation {
+            policy: is_policy.then(|| finding.object.name.clone()),
+            path: Some(finding.path.clone()).filter(|path| is_policy && !path.is_empty()),
+            finding: finding.clone(),
+        })
     }
 }
 

@@ -121,15 +121,20 @@ impl Edited {
         let mut settings = case.header.settings.clone().unwrap_or(json!({}));
         let mut changed = BTreeMap::new();
         let mut removed = Vec::new();
+        let mut inserted = Vec::new();
         for remedy in plan {
             let (path, verb, _) = remedy.lines();
             let value: Value = serde_saphyr::from_str(&remedy.yaml()).unwrap_or_default();
             match &remedy.change {
                 Change::Setting(_) => edit(&mut settings, &path, verb, value),
-                Change::Policy(object, _) | Change::Cluster(object, _) => {
+                Change::Policy(object, _)
+                | Change::Cluster(object, _)
+                | Change::Ordered(object, _) => {
                     if names(object, &request) {
                         if verb == Verb::Remove {
                             removed.push(path);
+                        } else if verb == Verb::Insert {
+                            inserted.push((path, value.to_string()));
                         } else {
                             edit(&mut request, &path, verb, value);
                         }
@@ -152,6 +157,12 @@ impl Edited {
             );
         }
         // The last one first, so that numbers stay.
+        inserted.sort();
+        inserted.dedup();
+        for (path, value) in inserted.into_iter().rev() {
+            let value = serde_json::from_str(&value).unwrap();
+            edit(&mut request, &path, Verb::Insert, value);
+        }
         removed.sort();
         removed.dedup();
         for path in removed.iter().rev() {
@@ -217,7 +228,7 @@ fn names(object: &ObjectRef, document: &Value) -> bool {
     let metadata = &document["metadata"];
     document["kind"] == object.kind.as_str()
         && metadata["name"] == *object.name
-        && metadata["namespace"] == *object.namespace
+        && metadata["namespace"].as_str().unwrap_or_default() == &*object.namespace
 }
 
 /// Does with a value at a field path what a remedy says.
@@ -234,6 +245,12 @@ fn edit(document: &mut Value, path: &str, verb: Verb, value: Value) {
             (Value::Array(elements), Ok(at)) => drop(elements.remove(at)),
             (parent, _) => drop(parent.as_object_mut().unwrap().remove(last)),
         }
+        return;
+    }
+    if let (Verb::Insert, Value::Array(more), Ok(at)) = (verb, &value, last.parse::<usize>()) {
+        let parent = parents.iter().fold(document, |at, step| child(at, step));
+        let elements = parent.as_array_mut().unwrap();
+        elements.splice(at..at, more.iter().cloned());
         return;
     }
     let place = steps.iter().fold(document, |at, step| child(at, step));

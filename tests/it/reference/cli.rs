@@ -71,7 +71,10 @@ Service `default/kubernetes`. The states of a row:
 | held, broken | floor | all of it is allowed; some of it is not, and a connection shows an example |
 | open, partly open, closed | ceiling | all, some or none of it is allowed |
 | off | both | its condition does not hold here |
-| unjudged | both | an address is not known, or the proof needs more than the budget |";
+| unjudged | both | it depends on something that is not known, such as an address, or the proof needs more than the budget |
+
+A row counts [all layers](../tiers.md): where a ClusterNetworkPolicy, AdminNetworkPolicy or BaselineAdminNetworkPolicy opens or stops a part
+of it, it names the rule. The JSON has a [schema](show.schema.json).";
 
 #[test]
 fn the_page_about_the_command_line_is_fresh() {

@@ -40,6 +40,7 @@ impl Document<'_> {
                     }
                 }
             }
+            Verb::Insert => return None,
             Verb::Add => {
                 if let Some(items) = root.at(steps) {
                     self.with_items(items, value)?

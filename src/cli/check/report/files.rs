@@ -82,7 +82,9 @@ impl<'a> Files<'a> {
         finding.remedies.iter().find_map(|remedy| {
             let (path, verb, value) = remedy.lines();
             let target = match &remedy.change {
-                Change::Policy(object, _) | Change::Cluster(object, _) => object,
+                Change::Policy(object, _)
+                | Change::Cluster(object, _)
+                | Change::Ordered(object, _) => object,
                 Change::Setting(_) => return None,
             };
             let mut edits = self.edits(target, (&path, verb, &value))?;

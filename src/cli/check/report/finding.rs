@@ -39,6 +39,9 @@ pub(in crate::cli::check) struct Reported {
     /// The same in words.
     #[serde(skip)]
     condition: Option<String>,
+    /// The ordered policy that decides the connection at the moment, whatever this NetworkPolicy says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::cli::check) effective: Option<String>,
     /// Advice, if no remedy is known.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(in crate::cli::check) help: String,
@@ -82,7 +85,8 @@ pub(in crate::cli::check) struct Change {
     action: String,
     /// Field path in the target.
     path: String,
-    /// `add` to the list at the path, `set` keys of the object, `replace` or `remove` the whole.
+    /// `add` to the list at the path, `insert` before the element, `set` keys of the object, `replace` or `remove` the
+    /// whole.
     operation: &'static str,
     /// The value.
     #[serde(skip_serializing_if = "serde_json::Value::is_null")]
@@ -155,6 +159,7 @@ impl Reported {
             connection: finding.witness.as_ref().map(render::connection),
             only_if: finding.only_if.map(Difference::as_str),
             condition: finding.only_if.map(|difference| difference.to_string()),
+            effective: finding.effective.clone(),
             help: if finding.remedies.is_empty() {
                 finding.help.clone()
             } else {
