@@ -18,10 +18,11 @@ mod connections;
 mod enforcement;
 mod process;
 mod settings;
+mod tiers;
 
 use super::Record;
 use crate::inventory::{Kind, Snapshot};
-use crate::review::WebhookKind;
+use crate::review::{CompiledSnapshot, WebhookKind};
 use cluster::ClusterMetrics;
 
 use certificates::CertificateMetrics;
@@ -31,6 +32,7 @@ use connections::ConnectionMetrics;
 use enforcement::EnforcementMetrics;
 use settings::SettingsMetrics;
 pub use settings::SettingsReload;
+use tiers::TierMetrics;
 
 /// The content type of [`Metrics::text`].
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -91,6 +93,7 @@ pub struct Metrics {
     certificates: CertificateMetrics,
     enforcement: EnforcementMetrics,
     settings: SettingsMetrics,
+    tiers: TierMetrics,
 }
 
 impl Default for Metrics {
@@ -122,6 +125,7 @@ impl Metrics {
             certificates: CertificateMetrics::default(),
             enforcement: EnforcementMetrics::default(),
             settings: SettingsMetrics::default(),
+            tiers: TierMetrics::default(),
         };
         metrics.register();
         metrics
@@ -178,6 +182,7 @@ impl Metrics {
             "OpenBaoClusters whose names alone are known, because they are served only in an unsupported version",
             self.unread_clusters.clone(),
         );
+        self.tiers.register(all);
         self.connections.register(all);
         self.cluster.register(all);
         self.certificates.register(all);
@@ -305,6 +310,15 @@ impl Metrics {
             self.objects.get_or_create(&labels).inc_by(objects);
             self.unreadable.get_or_create(&labels).inc_by(unreadable);
         }
+    }
+
+    /// Updates the numbers of policies of other kinds, after [`Self::inventory`], and the order of the network plugin.
+    pub fn layers(&self, compiled: &CompiledSnapshot) {
+        let total = |kind: Kind| {
+            let labels = KindLabels { kind: kind.label() };
+            self.objects.get_or_create(&labels).get()
+        };
+        self.tiers.set(compiled, total);
     }
 
     /// All metrics as OpenMetrics text.

@@ -15,6 +15,15 @@ pub enum Profile {
     Kubernetes,
 }
 
+impl Profile {
+    /// The name in settings and metrics.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Kubernetes => "kubernetes",
+        }
+    }
+}
+
 /// Whether a kind is enforced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

@@ -92,6 +92,7 @@ impl Publisher {
                 let before = previous.map(|known| Arc::clone(&known.snapshot));
                 self.metrics
                     .inventory(&before.unwrap_or_default(), &compiled.snapshot);
+                self.metrics.layers(&compiled);
                 self.admission.publish(compiled);
                 self.configs.send_if_modified(|known| {
                     let is_new = **known != *decided;

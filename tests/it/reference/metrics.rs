@@ -1,6 +1,7 @@
 //! `docs/reference/metrics.md`: the metrics of `/metrics`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use openbao_perimeter::admission::WebhookKind;
@@ -9,6 +10,7 @@ use openbao_perimeter::audit::{Metrics, Record, Resolution, WOULD_DENY, WOULD_RE
 use openbao_perimeter::code::{Code, Level};
 use openbao_perimeter::config::EnforcementMode;
 use openbao_perimeter::inventory::{Kind, Snapshot};
+use openbao_perimeter::review::CompiledSnapshot;
 
 use super::{assert_fresh, code, page, table};
 
@@ -29,6 +31,11 @@ fn counted() -> String {
     metrics.rotation_stepped("any");
     metrics.certificate_expires(0, Some(0));
     metrics.inventory(&Snapshot::default(), &Snapshot::default());
+    metrics.layers(&CompiledSnapshot::compile(
+        None,
+        Arc::default(),
+        Arc::default(),
+    ));
     metrics.cluster.watch_succeeded(Kind::NetworkPolicy, 0);
     metrics.cluster.served(Kind::OpenBaoCluster, None);
     metrics
@@ -144,6 +151,7 @@ fn every_metric_that_is_registered_has_its_line() {
         include_str!("../../../src/audit/metrics/connections.rs"),
         include_str!("../../../src/audit/metrics/enforcement.rs"),
         include_str!("../../../src/audit/metrics/settings.rs"),
+        include_str!("../../../src/audit/metrics/tiers.rs"),
     ];
     let registered = sources
         .iter()
