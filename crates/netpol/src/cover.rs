@@ -26,12 +26,13 @@
 //! ```
 
 use std::collections::BTreeSet;
+use std::mem;
 use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::sync::Arc;
 
 pub use super::budget::Budget;
-use super::label::LabelSet;
+use super::label::{LabelSet, NAMESPACE_NAME};
 use super::ranges;
 use super::region::{PeerSet, Region, RegionRef};
 
@@ -225,12 +226,14 @@ fn shrink<'a>(
                 }
                 Some(1) => {
                     let whole = RegionRef::from(&area).weight();
-                    let mut pieces = Vec::new();
-                    let within = outside(area, cover.region, &mut pieces);
-                    if let Some(inside) = &mut inside {
-                        inside.push(within);
-                    }
-                    let Some(left) = pieces.pop() else {
+                    let left = if let Some(inside) = &mut inside {
+                        let mut pieces = Vec::new();
+                        inside.push(outside(area, cover.region, &mut pieces));
+                        pieces.pop()
+                    } else {
+                        rest(area, cover.region)
+                    };
+                    let Some(left) = left else {
                         return Ok(None);
                     };
                     if !budget.spend(whole) {
@@ -250,7 +253,7 @@ fn shrink<'a>(
 }
 
 /// Number of dimensions on which `cover` does not contain all of `area`; `None` if they are disjoint.
-fn cuts(area: RegionRef<'_>, cover: RegionRef<'_>) -> Option<usize> {
+pub(crate) fn cuts(area: RegionRef<'_>, cover: RegionRef<'_>) -> Option<usize> {
     let peer = match (area.peer, cover.peer) {
         (
             PeerSet::Pods { namespaces, pods },
@@ -270,6 +273,44 @@ fn cuts(area: RegionRef<'_>, cover: RegionRef<'_>) -> Option<usize> {
         1
     };
     Some(peer + ports + area.subject.cuts(cover.subject)?)
+}
+
+/// The part of `area` outside of `cover`, which must cut it on one dimension.
+pub(crate) fn rest(mut area: Region, cover: RegionRef<'_>) -> Option<Region> {
+    if !area.ports.is_subset(cover.ports) {
+        area.ports = area.ports.minus(cover.ports);
+        return Some(area);
+    }
+    match (&mut area.peer, cover.peer) {
+        (PeerSet::V4(ours), PeerSet::V4(theirs)) if !ranges::is_subset(ours, theirs) => {
+            *ours = ranges::minus(ours, theirs);
+            return Some(area);
+        }
+        (PeerSet::V6(ours), PeerSet::V6(theirs)) if !ranges::is_subset(ours, theirs) => {
+            *ours = ranges::minus(ours, theirs);
+            return Some(area);
+        }
+        (
+            PeerSet::Pods { namespaces, pods },
+            PeerSet::Pods {
+                namespaces: theirs,
+                pods: their_pods,
+            },
+        ) => {
+            let is_named = namespaces.constrains(NAMESPACE_NAME);
+            if namespaces.subtract(theirs) {
+                if !is_named {
+                    *namespaces = mem::take(namespaces).on_namespaces()?;
+                }
+                return Some(area);
+            }
+            if pods.subtract(their_pods) {
+                return Some(area);
+            }
+        }
+        _ => {}
+    }
+    area.subject.subtract(cover.subject).then_some(area)
 }
 
 /// Splits `area` into disjoint pieces outside of `cover`, which are added to `pieces`, and the part inside,
@@ -328,7 +369,18 @@ fn outside_peer(inside: &mut Region, cover: &PeerSet, pieces: &mut Vec<Region>) 
                 pods: their_pods,
             },
         ) => {
-            namespaces.narrow(theirs, |part| push(PeerSet::pods(part, pods.clone())));
+            let is_named = namespaces.constrains(NAMESPACE_NAME);
+            namespaces.narrow(theirs, |part| {
+                // Names of namespaces are known to be valid, unless this is the first requirement on them.
+                push(if is_named {
+                    Some(PeerSet::Pods {
+                        namespaces: part,
+                        pods: pods.clone(),
+                    })
+                } else {
+                    PeerSet::pods(part, pods.clone())
+                });
+            });
             let all = &*namespaces;
             pods.narrow(their_pods, |part| push(PeerSet::pods(all.clone(), part)));
         }

@@ -15,9 +15,13 @@
 //! assert!(web.and("app", Values::absent()).is_none(), "`app` cannot be present and absent");
 //! ```
 
+mod values;
+
 use std::sync::Arc;
 
 use litemap::LiteMap;
+
+pub use values::Values;
 
 use super::names::{Listed, Names};
 
@@ -33,116 +37,6 @@ pub fn labels(pairs: Vec<(Arc<str>, Arc<str>)>) -> Labels {
     let mut labels = Labels::with_capacity(pairs.len());
     labels.extend(pairs);
     labels
-}
-
-/// Possible values of one label key, and whether the key may be absent.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Values {
-    present: Names,
-    absent: bool,
-}
-
-impl Values {
-    /// Any value, or absent: the meaning of a selector that does not mention the key.
-    pub const fn any() -> Self {
-        Self {
-            present: Names::all(),
-            absent: true,
-        }
-    }
-
-    /// Key absent (`DoesNotExist`).
-    pub const fn absent() -> Self {
-        Self {
-            present: Names::none(),
-            absent: true,
-        }
-    }
-
-    /// Key present with any value (`Exists`).
-    pub const fn present() -> Self {
-        Self {
-            present: Names::all(),
-            absent: false,
-        }
-    }
-
-    /// Key present with one of these values (`In`).
-    pub fn one_of<V: Into<Arc<str>>>(values: impl IntoIterator<Item = V>) -> Self {
-        Self {
-            present: Names::only(values),
-            absent: false,
-        }
-    }
-
-    /// Key absent, or present with another value (`NotIn`).
-    pub fn none_of_or_absent<V: Into<Arc<str>>>(values: impl IntoIterator<Item = V>) -> Self {
-        Self {
-            present: Names::all_but(values),
-            absent: true,
-        }
-    }
-
-    /// The same values, or absent.
-    pub fn or_absent(self) -> Self {
-        Self {
-            absent: true,
-            ..self
-        }
-    }
-
-    /// Returns true if nothing is allowed: no value, and not absent either.
-    pub fn is_empty(&self) -> bool {
-        !self.absent && self.present.is_empty()
-    }
-
-    /// Returns true if everything is allowed.
-    pub fn is_any(&self) -> bool {
-        self.absent && self.present.is_all()
-    }
-
-    /// Returns true if the key may be absent.
-    pub const fn allows_absent(&self) -> bool {
-        self.absent
-    }
-
-    /// The values the key may have.
-    pub const fn values(&self) -> &Names {
-        &self.present
-    }
-
-    /// Returns true if `value` is allowed. `None` stands for an absent key.
-    pub fn contains(&self, value: Option<&str>) -> bool {
-        value.map_or(self.absent, |value| self.present.contains(value))
-    }
-
-    /// The values in both; may be empty.
-    #[must_use]
-    pub fn intersect(&self, other: &Self) -> Self {
-        Self {
-            present: self.present.intersect(&other.present),
-            absent: self.absent && other.absent,
-        }
-    }
-
-    /// The values that are not in `other`; may be empty.
-    #[must_use]
-    pub fn minus(&self, other: &Self) -> Self {
-        Self {
-            present: self.present.minus(&other.present),
-            absent: self.absent && !other.absent,
-        }
-    }
-
-    /// Returns true if `other` allows everything that `self` allows.
-    pub fn is_subset(&self, other: &Self) -> bool {
-        (other.absent || !self.absent) && self.present.is_subset(&other.present)
-    }
-
-    /// Returns true if no value, and no absence, is in both.
-    pub fn is_disjoint(&self, other: &Self) -> bool {
-        !(self.absent && other.absent) && self.present.is_disjoint(&other.present)
-    }
 }
 
 /// A conjunction of requirements on labels, satisfiable by construction. Keys that are not mentioned are
@@ -298,23 +192,50 @@ impl LabelSet {
     /// `outside`. The two must overlap.
     pub(crate) fn narrow(&mut self, other: &Self, mut outside: impl FnMut(Self)) {
         for (key, theirs) in &other.keys {
-            let ours = self.constraint(key);
-            if ours.is_some_and(|ours| ours.is_subset(theirs)) {
-                continue;
-            }
-            let (left, kept) = match ours {
-                Some(ours) => (ours.minus(theirs), ours.intersect(theirs)),
-                None => (Values::any().minus(theirs), theirs.clone()),
+            let at = self.find(key);
+            let (left, kept) = match at {
+                Ok(at) if self.keys[at].1.is_subset(theirs) => continue,
+                Ok(at) => {
+                    let ours = &self.keys[at].1;
+                    (ours.minus(theirs), ours.intersect(theirs))
+                }
+                Err(_) => (Values::any().minus(theirs), theirs.clone()),
             };
-            if !left.is_empty() {
-                let mut part = self.clone();
-                part.set(key.clone(), left);
-                outside(part);
-            }
-            if !kept.is_empty() {
-                self.set(key.clone(), kept);
+            outside(self.replaced(at, key, left));
+            match at {
+                Ok(at) => self.keys[at].1 = kept,
+                Err(at) => self.keys.insert(at, (key.clone(), kept)),
             }
         }
+    }
+
+    /// The same set with other values for the key, which is or would be `at` this place.
+    fn replaced(&self, at: Result<usize, usize>, key: &Arc<str>, values: Values) -> Self {
+        let (before, after) = match at {
+            Ok(at) => (&self.keys[..at], &self.keys[at + 1..]),
+            Err(at) => self.keys.split_at(at),
+        };
+        let mut keys = Vec::with_capacity(before.len() + 1 + after.len());
+        keys.extend_from_slice(before);
+        keys.push((key.clone(), values));
+        keys.extend_from_slice(after);
+        Self { keys }
+    }
+
+    /// Removes `other` from the set. `other` must cut it on at most one key. Returns false if it cuts none.
+    pub(crate) fn subtract(&mut self, other: &Self) -> bool {
+        for (key, theirs) in &other.keys {
+            match self.find(key) {
+                Ok(at) if self.keys[at].1.is_subset(theirs) => continue,
+                Ok(at) => self.keys[at].1.remove(theirs),
+                Err(at) => {
+                    let left = Values::any().minus(theirs);
+                    self.keys.insert(at, (key.clone(), left));
+                }
+            }
+            return true;
+        }
+        false
     }
 
     /// Returns true if these labels satisfy the conjunction.

@@ -18,6 +18,9 @@ use smallvec::SmallVec;
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Listed(SmallVec<[Arc<str>; 1]>);
 
+/// Number of names that are inserted one by one. More are merged with the list.
+const FEW: usize = 4;
+
 impl Listed {
     const fn new() -> Self {
         Self(SmallVec::new_const())
@@ -79,6 +82,15 @@ impl Listed {
         }
         both.extend(ours.chain(theirs).cloned());
         Self(both)
+    }
+
+    /// Adds a few names.
+    fn insert(&mut self, others: &Self) {
+        for name in others {
+            if let Err(at) = self.0.binary_search(name) {
+                self.0.insert(at, name.clone());
+            }
+        }
     }
 
     fn is_subset(&self, other: &Self) -> bool {
@@ -206,6 +218,15 @@ impl Names {
             (Only(only), AllBut(but)) => Only(only.and(but)),
             (AllBut(but), Only(only)) => AllBut(but.or(only)),
             (AllBut(a), AllBut(b)) => Only(b.without(a)),
+        }
+    }
+
+    /// Removes the names of `other`.
+    pub(crate) fn remove(&mut self, other: &Self) {
+        match (&mut *self, other) {
+            (Only(a), Only(b)) => a.0.retain(|name| !b.contains(name)),
+            (AllBut(but), Only(only)) if only.count() <= FEW => but.insert(only),
+            _ => *self = self.minus(other),
         }
     }
 

@@ -12,44 +12,17 @@
 //! assert!(!PortSet::name(Protocol::Tcp, "api").is_subset(&api), "the number of `api` is unknown");
 //! ```
 
+mod protocol;
+
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
 use range_set_blaze::RangeSetBlaze;
 
+pub use protocol::Protocol;
+
 use super::names::Names;
 use super::ranges;
-
-/// The protocols of NetworkPolicy. Other protocols are out of scope.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Protocol {
-    /// TCP, the default of a port entry without a protocol.
-    Tcp,
-    /// UDP.
-    Udp,
-    /// SCTP, stable since Kubernetes 1.20.
-    Sctp,
-}
-
-impl Protocol {
-    /// All protocols. Examples prefer the first ones.
-    pub const ALL: [Self; 3] = [Self::Tcp, Self::Udp, Self::Sctp];
-
-    /// The name in the API.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Tcp => "TCP",
-            Self::Udp => "UDP",
-            Self::Sctp => "SCTP",
-        }
-    }
-}
-
-impl fmt::Display for Protocol {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
 
 /// One destination port of a connection.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -268,6 +241,9 @@ impl PortSet {
         if self.is_subset(other) {
             return self.clone();
         }
+        if other.is_subset(self) {
+            return other.clone();
+        }
         self.zip(other, Ports::intersect)
     }
 
@@ -281,6 +257,20 @@ impl PortSet {
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
         self.zip(other, Ports::union)
+    }
+
+    /// Ports in any of these sets.
+    #[must_use]
+    pub fn union_of(mut sets: Vec<Self>) -> Self {
+        // Merges pairs, then pairs of pairs. Merging one after the other would take quadratic time.
+        while sets.len() > 1 {
+            let pairs = sets.chunks(2).map(|pair| match pair {
+                [first, second] => first.union(second),
+                _ => pair[0].clone(),
+            });
+            sets = pairs.collect();
+        }
+        sets.pop().unwrap_or_else(Self::none)
     }
 
     /// The first of `tunnels` in the set; `None` if the set contains every TCP port.

@@ -15,7 +15,7 @@ pub(crate) fn is_subset<T: Integer>(few: &RangeSetBlaze<T>, wide: &RangeSetBlaze
     })
 }
 
-/// Returns true if nothing is in both.
+/// Returns true if no value is in both.
 pub(crate) fn is_disjoint<T: Integer>(a: &RangeSetBlaze<T>, b: &RangeSetBlaze<T>) -> bool {
     let (mut ours, mut theirs) = (a.ranges(), b.ranges());
     let mut next = (ours.next(), theirs.next());
@@ -31,7 +31,7 @@ pub(crate) fn is_disjoint<T: Integer>(a: &RangeSetBlaze<T>, b: &RangeSetBlaze<T>
     true
 }
 
-/// What is in both.
+/// Values in both lists.
 pub(crate) fn intersect<T: Integer>(
     a: &RangeSetBlaze<T>,
     b: &RangeSetBlaze<T>,
@@ -45,7 +45,7 @@ pub(crate) fn intersect<T: Integer>(
     }
 }
 
-/// What is in `a` and not in `b`.
+/// Values in `a` that are not in `b`.
 pub(crate) fn minus<T: Integer>(a: &RangeSetBlaze<T>, b: &RangeSetBlaze<T>) -> RangeSetBlaze<T> {
     if is_disjoint(a, b) {
         a.clone()

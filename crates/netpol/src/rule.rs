@@ -226,16 +226,10 @@ impl Rule {
         if let [only] = &self.ports[..] {
             return only.port_set();
         }
-        let mut sets: Vec<PortSet> = self.ports.iter().map(PortEntry::port_set).collect();
-        // Merges pairs, then pairs of pairs. Merging one after the other would take quadratic time.
-        while sets.len() > 1 {
-            let pairs = sets.chunks(2).map(|pair| match pair {
-                [first, second] => first.union(second),
-                _ => pair[0].clone(),
-            });
-            sets = pairs.collect();
+        if self.ports.is_empty() {
+            return PortSet::all();
         }
-        sets.pop().unwrap_or_else(PortSet::all)
+        PortSet::union_of(self.ports.iter().map(PortEntry::port_set).collect())
     }
 
     /// The regions that the rule allows, in a policy for pods in `subject`.

@@ -64,6 +64,7 @@ mod outside;
 mod program;
 mod questions;
 mod walk;
+mod widest;
 
 pub use compiled::CompiledPolicy;
 pub use leaf::{Decision, Leaf};
@@ -205,19 +206,17 @@ impl<'a> Stack<'a> {
     /// Everything that rules of one policy may match. A change of the policy has no effect outside of it,
     /// before and after.
     pub fn reach(&self, policy: usize) -> Vec<Region> {
-        let mut own = self.entries.iter().filter(|entry| entry.index == policy);
-        let clauses = own
-            .next()
-            .into_iter()
-            .flat_map(|own| own.clauses(self.direction));
-        let regions: Vec<RegionRef<'_>> = clauses.map(|(_, region, _)| region).collect();
-        let kept = regions.iter().enumerate().filter(|(at, region)| {
-            let mut others = regions.iter().enumerate();
-            !others.any(|(other, wider)| {
-                region.is_subset(*wider) && (other < *at || !wider.is_subset(**region))
+        let mut own = self.entries.iter();
+        let own = own.find(|entry| entry.index == policy);
+        let regions = own.into_iter().flat_map(|own| {
+            let clauses = own.policy.widest(self.direction);
+            clauses.map(|clause| Region {
+                subject: own.part.clone(),
+                peer: clause.peer.clone(),
+                ports: clause.ports.clone(),
             })
         });
-        kept.map(|(_, region)| Region::from(*region)).collect()
+        regions.collect()
     }
 
     fn of_tier(&self, tier: Tier) -> &[Entry<'a>] {

@@ -19,12 +19,15 @@
 //! | Deny with an unknown field | what is known | Deny of everything |
 //! | Pass with an unknown field | | what may be meant; Deny of everything |
 
-use crate::address::{AddressSet, Cidr, V4Set, V6Set, block_addresses};
+use std::sync::OnceLock;
+
+use super::widest::widest;
+use crate::address::{AddressSet, V4Set, V6Set};
 use crate::port::{PortSet, Protocol};
 use crate::tier::{
     Action, Subject, Tier, TierPeer, TierPolicy, TierPort, TierRule, TierSelector, TierSettings,
 };
-use crate::{Difference, Direction, LabelSet, PeerSet, Reading};
+use crate::{Difference, Direction, LabelSet, PeerSet};
 
 /// A part of a rule, without its subject.
 #[derive(Clone, Debug)]
@@ -70,6 +73,8 @@ pub struct CompiledPolicy {
     /// Selected namespaces and pods; `None` if nothing can be selected.
     pub(super) subject: Option<(SelectorSet, SelectorSet)>,
     pub(super) clauses: [Vec<Clause>; 2],
+    /// Indexes of the clauses that no other one contains, computed when first needed.
+    widest: [OnceLock<Vec<usize>>; 2],
 }
 
 impl CompiledPolicy {
@@ -100,7 +105,15 @@ impl CompiledPolicy {
             position: policy.position(),
             subject,
             clauses,
+            widest: [OnceLock::new(), OnceLock::new()],
         }
+    }
+
+    /// The clauses that no other one contains.
+    pub(super) fn widest(&self, direction: Direction) -> impl Iterator<Item = &Clause> {
+        let clauses = &self.clauses[direction as usize];
+        let indexes = self.widest[direction as usize].get_or_init(|| widest(clauses));
+        indexes.iter().map(|at| &clauses[*at])
     }
 
     /// Number of regions, by direction in the order of [`Direction::ALL`].
@@ -125,19 +138,16 @@ struct Peers {
 impl Peers {
     fn of(rule: &TierRule, direction: Direction) -> Self {
         let mut all = Self::default();
+        let (mut blocks, mut is_ambiguous) = (Vec::new(), false);
         for peer in &rule.peers {
             match peer.on(direction) {
                 TierPeer::Namespaces(namespaces) => all.add_pods(namespaces, None),
                 TierPeer::Pods { namespaces, pods } => all.add_pods(namespaces, Some(pods)),
-                TierPeer::Networks(blocks) => {
-                    let canonical = blocks.iter().filter_map(Cidr::canonical);
-                    let must = AddressSet::of_all(canonical);
-                    let mut ambiguous = blocks.iter().filter(|block| block.canonical().is_none());
-                    let wide = ambiguous
-                        .next()
-                        .map(|block| block_addresses(block, &[], Reading::May));
-                    all.may = all.may.union(&wide.unwrap_or_else(|| must.clone()));
-                    all.must = all.must.union(&must);
+                TierPeer::Networks(written) => {
+                    for block in written {
+                        blocks.extend(block.canonical());
+                        is_ambiguous |= block.canonical().is_none();
+                    }
                 }
                 TierPeer::Nodes(nodes) => {
                     all.has_nodes |= nodes.widest().label_set().is_some();
@@ -146,6 +156,12 @@ impl Peers {
                 TierPeer::Unknown => all.has_unknown = true,
             }
         }
+        all.must = AddressSet::of_all(blocks);
+        all.may = if is_ambiguous {
+            AddressSet::all()
+        } else {
+            all.must.clone()
+        };
         all
     }
 
@@ -179,7 +195,7 @@ impl Ports {
                 reason: Difference::UndeclaredPortName,
             };
         }
-        let (mut numbers, mut names) = (PortSet::none(), PortSet::none());
+        let (mut numbers, mut names) = (Vec::new(), Vec::new());
         for entry in &rule.ports {
             match entry {
                 TierPort::Numbers {
@@ -187,16 +203,15 @@ impl Ports {
                     first,
                     last,
                 } if first <= last => {
-                    numbers = numbers.union(&PortSet::range(*protocol, *first, *last));
+                    numbers.push(PortSet::range(*protocol, *first, *last));
                 }
                 TierPort::Named(name) => {
-                    for protocol in Protocol::ALL {
-                        names = names.union(&PortSet::name(protocol, name.clone()));
-                    }
+                    names.extend(Protocol::ALL.map(|own| PortSet::name(own, name.clone())));
                 }
                 TierPort::Numbers { .. } | TierPort::Unknown => {}
             }
         }
+        let [numbers, names] = [numbers, names].map(PortSet::union_of);
         let must = numbers.union(&names);
         let is_accept = rule.action == Action::Accept;
         let is_unknown = rule.ports.contains(&TierPort::Unknown);

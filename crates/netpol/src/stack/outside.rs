@@ -48,12 +48,13 @@ fn touching<'c>(
         if !budget.spend(cover.weight() + ranges) {
             return Err(Exhausted::of(covers.iter().copied()));
         }
+        if own.is_disjoint_beyond_subject(*cover) {
+            continue;
+        }
         if own.is_subset(*cover) {
             return Ok(None);
         }
-        if !own.is_disjoint_beyond_subject(*cover) {
-            live.push(*cover);
-        }
+        live.push(*cover);
     }
     let keys = live.iter().flat_map(|cover| cover.subject.constrained());
     let keys: BTreeSet<&Arc<str>> = keys.map(|(key, _)| key).collect();

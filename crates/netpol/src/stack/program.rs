@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 use super::leaf::Origin;
 use super::{EVERY_POD, Entry, Stack, space_of};
 use crate::address::{all_v4, all_v6};
-use crate::cover::{Budget, Cover, Exhausted};
+use crate::cover::{Budget, Exhausted};
 use crate::label::{NAMESPACE_NAME, Values};
 use crate::port::PortSet;
 use crate::region::{PeerSet, Region, RegionRef};
@@ -68,7 +68,7 @@ impl Step {
 #[derive(Debug)]
 pub(super) struct Program<'a> {
     pub(super) steps: Vec<Step>,
-    pub(super) covers: Vec<Cover<'a>>,
+    pub(super) covers: Vec<RegionRef<'a>>,
     /// The first step of each layer, and the end.
     pub(super) layers: [usize; 4],
     /// The last step after which a verdict is possible, by verdict; `None` if it is not possible.
@@ -100,7 +100,7 @@ struct Builder<'p, 'b> {
     area: RegionRef<'b>,
     ranges: usize,
     budget: &'b mut Budget,
-    covers: Vec<Cover<'p>>,
+    covers: Vec<RegionRef<'p>>,
     steps: Vec<Step>,
     /// The end of the last group of several policies.
     last_tie: Option<usize>,
@@ -109,18 +109,17 @@ struct Builder<'p, 'b> {
 }
 
 impl<'p> Builder<'p, '_> {
-    fn spend(&mut self, region: RegionRef<'p>) -> Result<(), Exhausted> {
-        if self.budget.spend(CLAUSE + self.ranges) {
-            Ok(())
-        } else {
-            Err(Exhausted::of([region]))
+    /// Adds a clause that may touch the area to the step with the same effect. Returns true if it decides the
+    /// whole area.
+    fn add(&mut self, region: RegionRef<'p>, effect: Effect) -> Result<bool, Exhausted> {
+        if !self.budget.spend(CLAUSE + self.ranges) {
+            return Err(Exhausted::of([region]));
         }
-    }
-
-    /// Adds a clause to the step with the same effect. Returns true if it decides the whole area.
-    fn add(&mut self, region: RegionRef<'p>, effect: Effect) -> bool {
+        if self.area.is_disjoint(region) {
+            return Ok(false);
+        }
         let at = self.covers.len();
-        self.covers.push(Cover::of(region));
+        self.covers.push(region);
         match self.steps.last_mut() {
             Some(Step::Match {
                 covers,
@@ -133,7 +132,7 @@ impl<'p> Builder<'p, '_> {
                 policy_end: usize::MAX,
             }),
         }
-        effect.is_certain && self.area.is_subset(region)
+        Ok(effect.is_certain && self.area.is_subset(region))
     }
 
     /// Ends a policy that began at step `first`.
@@ -193,8 +192,7 @@ impl<'p> Builder<'p, '_> {
             if is_about_pods && at == Addresses::AreNoPods {
                 continue;
             }
-            self.spend(region)?;
-            if !self.area.is_disjoint_beyond_subject(region) && self.add(region, origin.into()) {
+            if self.add(region, origin.into())? {
                 return Ok(true);
             }
         }
@@ -227,8 +225,7 @@ impl<'p> Builder<'p, '_> {
         let possible = effect(Action::Deny, isolation, false);
         let unreadable = own.has_unreadable.then(|| (isolated(&ANY), possible));
         for (region, effect) in must.chain(may).chain(parts).chain(unreadable) {
-            self.spend(region)?;
-            if !self.area.is_disjoint(region) && self.add(region, effect) {
+            if self.add(region, effect)? {
                 self.is_closed = true;
                 break;
             }
@@ -288,8 +285,8 @@ impl<'p> Program<'p> {
         let mut keys: Vec<&Arc<str>> = Vec::new();
         let mut known: &LabelSet = &ANY;
         for cover in &covers {
-            if !std::ptr::eq(known, cover.region.subject) {
-                known = cover.region.subject;
+            if !std::ptr::eq(known, cover.subject) {
+                known = cover.subject;
                 keys.extend(known.constrained().map(|(key, _)| key));
             }
         }
@@ -343,7 +340,8 @@ impl<'p> Program<'p> {
         let Some(names) = namespaces.namespace_names() else {
             return vec![whole];
         };
-        let keys: BTreeSet<&Arc<str>> = self.covers.iter().flat_map(namespace_keys).collect();
+        let mut keys: BTreeSet<&Arc<str>> = self.covers.iter().flat_map(namespace_keys).collect();
+        keys.extend(namespaces.constrained().map(|(key, _)| key));
         let part = |name: &Arc<str>| {
             let mut labels = namespaces
                 .clone()
@@ -365,8 +363,8 @@ impl<'p> Program<'p> {
 }
 
 /// Label keys of the namespaces of a cover.
-fn namespace_keys<'a>(cover: &Cover<'a>) -> impl Iterator<Item = &'a Arc<str>> + use<'a> {
-    let namespaces = match cover.region.peer {
+fn namespace_keys<'a>(cover: &RegionRef<'a>) -> impl Iterator<Item = &'a Arc<str>> + use<'a> {
+    let namespaces = match cover.peer {
         PeerSet::Pods { namespaces, .. } => Some(namespaces),
         PeerSet::V4(_) | PeerSet::V6(_) => None,
     };

@@ -193,6 +193,10 @@ impl Stack<'_> {
     ) -> Result<Option<Leaf>, Exhausted> {
         let at = Addresses::MayBePods;
         let space = self.protected.space;
+        let program = Program::new(self, area.into(), at, budget)?;
+        if !program.may_give(Verdict::Allow, 0) {
+            return Ok(None);
+        }
         let mut pieces = all_outside(space, area, permitted, budget)?;
         if area.ports != area.ports.without_implied_names() {
             // A rule for a name opens a number that is not known.
@@ -205,7 +209,6 @@ impl Stack<'_> {
         if pieces.is_empty() {
             return Ok(None);
         }
-        let program = Program::new(self, area.into(), at, budget)?;
         let known =
             before.map(|before| Ok((before, Program::new(before, area.into(), at, budget)?)));
         let known = known.transpose()?;

@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 
 use super::leaf::{Decision, Leaf};
 use super::program::{CLAUSE, Effect, Program, Step};
-use crate::cover::{Budget, Cover, Exhausted, outside as cut, partition};
+use crate::cover::{self, Budget, Cover, Exhausted, cuts, partition, rest};
 use crate::region::{Region, RegionRef};
 use crate::tier::{Action, Decider, Verdict};
 
@@ -124,12 +124,15 @@ pub(super) type Visit<'v> =
     &'v mut dyn FnMut(Leaf, &mut Budget) -> Result<ControlFlow<()>, Exhausted>;
 
 /// A match step that touches a region.
-struct Touched<'s, 'p> {
+struct Touched<'p> {
     effect: Effect,
     policy_end: usize,
     /// The regions of the step that touch it; `None` if one of them contains it.
-    covers: Option<SmallVec<[&'s Cover<'p>; 1]>>,
+    covers: Option<Cutting<'p>>,
 }
+
+/// Covers, and the number of dimensions on which each cuts a region.
+type Cutting<'p> = SmallVec<[(RegionRef<'p>, usize); 1]>;
 
 impl<'p> Program<'p> {
     /// Visits the leaves of disjoint parts of the area, until `visit` breaks.
@@ -196,13 +199,13 @@ impl<'p> Program<'p> {
 
     /// Moves to the next match step that touches the region; `None` if the verdicts are complete, or the
     /// wanted one is not possible.
-    fn next<'s>(
-        &'s self,
+    fn next(
+        &self,
         region: &Region,
         state: &mut State,
         wanted: Wanted,
         budget: &mut Budget,
-    ) -> Result<Option<Touched<'s, 'p>>, Exhausted> {
+    ) -> Result<Option<Touched<'p>>, Exhausted> {
         while !state.is_settled() && wanted.is_possible(self, state) {
             let is_tier_end = match self.steps.get(state.at) {
                 Some(Step::Match {
@@ -245,7 +248,7 @@ impl<'p> Program<'p> {
     fn split(
         &self,
         (region, state): (Region, State),
-        step: &Touched<'_, 'p>,
+        step: &Touched<'p>,
         wanted: Wanted,
         budget: &mut Budget,
         open: &mut Vec<(Region, State)>,
@@ -270,25 +273,28 @@ impl<'p> Program<'p> {
             return Ok(());
         };
         let mut parts = Vec::new();
-        let rest = match &covers[..] {
-            [cover] => {
-                let weight = RegionRef::from(&region).weight();
-                let mut rest = Vec::new();
-                parts.push(cut(region, cover.region, &mut rest));
-                if !budget.spend(weight * (rest.len() + 1)) {
-                    return Err(Exhausted::of([cover.region]));
+        let pieces = match &covers[..] {
+            [(cover, cuts)] => {
+                if !budget.spend((*cuts + 1) * RegionRef::from(&region).weight()) {
+                    return Err(Exhausted::of([*cover]));
                 }
-                rest
+                if *cuts == 1 && is_dropped {
+                    open.extend(rest(region, *cover).map(|rest| (rest, outside)));
+                    return Ok(());
+                }
+                let mut pieces = Vec::new();
+                parts.push(cover::outside(region, *cover, &mut pieces));
+                pieces
             }
             covers => {
-                let covers = covers.iter().copied().copied().collect();
+                let covers = covers.iter().map(|(cover, _)| Cover::of(*cover)).collect();
                 partition(region, covers, budget, Some(&mut parts))?
             }
         };
         if is_dropped {
             parts.clear();
         }
-        let rest = rest.into_iter().map(|piece| (piece, outside)).rev();
+        let rest = pieces.into_iter().map(|piece| (piece, outside)).rev();
         let parts = parts.into_iter().map(|piece| (piece, inside)).rev();
         // What is denied is decided early, what is allowed late: the last one is the next.
         if matches!(
@@ -304,25 +310,23 @@ impl<'p> Program<'p> {
 }
 
 /// The covers that touch a region; `None` if one of them contains it.
-fn touching<'s, 'p>(
+fn touching<'p>(
     region: &Region,
-    covers: &'s [Cover<'p>],
+    covers: &[RegionRef<'p>],
     budget: &mut Budget,
-) -> Result<Option<SmallVec<[&'s Cover<'p>; 1]>>, Exhausted> {
+) -> Result<Option<Cutting<'p>>, Exhausted> {
     let own = RegionRef::from(region);
     let ranges = own.ranges();
     let mut live = SmallVec::new();
     for cover in covers {
         if !budget.spend(CLAUSE + ranges) {
-            return Err(Exhausted::of(covers.iter().map(|cover| cover.region)));
+            return Err(Exhausted::of(covers.iter().copied()));
         }
-        if own.is_disjoint(cover.region) {
-            continue;
+        match cuts(own, *cover) {
+            None => {}
+            Some(0) => return Ok(None),
+            Some(cuts) => live.push((*cover, cuts)),
         }
-        if own.is_subset(cover.region) {
-            return Ok(None);
-        }
-        live.push(cover);
     }
     Ok(Some(live))
 }
