@@ -5,6 +5,7 @@
 pub(crate) mod background;
 pub(crate) mod event_queue;
 pub(crate) mod finding_store;
+pub(crate) mod identity;
 pub(crate) mod log;
 pub mod metrics;
 

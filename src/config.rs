@@ -168,7 +168,7 @@ impl Default for Platform {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct ReviewConfig {
-    /// Baseline of the allowlist. This and the four fields below are keys of their own in the file.
+    /// Baseline of the allowlist. This and the six fields below are keys of their own in the file.
     #[serde(skip)]
     pub baseline: Baseline,
     /// Namespace of the operator's pods.
@@ -180,6 +180,12 @@ pub struct ReviewConfig {
     /// Other usernames that may write the labels of OpenBao's pods, the key `identity.accounts`.
     #[serde(skip)]
     pub identity_accounts: BTreeSet<String>,
+    /// Effect of a write of these labels, the key `identity.level`.
+    #[serde(skip)]
+    pub identity_level: Level,
+    /// Namespace of openbao-perimeter; empty where it is not known.
+    #[serde(skip)]
+    pub own_namespace: Arc<str>,
     /// API server addresses, where a cluster does not declare `apiServerCIDR`; before the addresses of the
     /// Service `default/kubernetes`.
     #[serde(skip)]
@@ -298,6 +304,8 @@ impl Default for ReviewConfig {
                 account("openbao-operator-provisioner"),
             ]),
             identity_accounts: BTreeSet::new(),
+            identity_level: Level::Deny,
+            own_namespace: Arc::default(),
             operator_level: Level::Warn,
             today: None,
             enforcement: EnforcementMode::default(),

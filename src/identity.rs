@@ -24,12 +24,16 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{
 };
 
 use crate::code::{Code, Level};
+use crate::config::{EnforcementMode, ReviewConfig};
 
 /// Name of the policy and of its binding.
 pub const NAME: &str = "openbao-perimeter-identity";
 
 /// Key of the audit annotation with the message.
 const AUDIT_KEY: &str = "identity";
+
+/// Our namespace in the manifests.
+const OWN_NAMESPACE: &str = "openbao-perimeter-system";
 
 /// Namespaces that no guard of ours looks at, beside our own.
 const EXCLUDED_NAMESPACES: [&str; 2] = ["kube-system", "kube-node-lease"];
@@ -76,6 +80,24 @@ pub struct IdentityGuard {
 }
 
 impl IdentityGuard {
+    /// The guard of these settings. `review.enforcement` caps the level.
+    pub fn of(config: &ReviewConfig) -> Self {
+        let cap = match config.enforcement {
+            EnforcementMode::Deny => Level::Deny,
+            EnforcementMode::Warn => Level::Warn,
+            EnforcementMode::Audit => Level::Audit,
+        };
+        let own = &config.own_namespace;
+        Self {
+            // Levels are ordered, the strictest first.
+            level: config.identity_level.max(cap),
+            operator_accounts: config.operator_accounts.clone(),
+            accounts: config.identity_accounts.clone(),
+            own_namespace: if own.is_empty() { OWN_NAMESPACE } else { own }.to_owned(),
+            ports: [config.api_port, config.cluster_port],
+        }
+    }
+
     /// The policy.
     pub fn policy(&self) -> ValidatingAdmissionPolicy {
         let variables = expressions::variables(self.ports).into_iter();

@@ -57,6 +57,7 @@ pub use restore::Restore;
 pub use snapshot::{Completeness, Snapshot, Unread};
 pub use stub::Stub;
 pub use unknown::UnknownField;
+pub(crate) use workload::StoredLabels;
 pub use workload::Workload;
 
 /// Reference to an object. The kind tells the API group: kinds of the same name in two groups are two kinds.

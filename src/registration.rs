@@ -1,4 +1,4 @@
-//! Our webhook configurations, compared with those for the settings.
+//! Our webhook configurations and the identity guard, compared with those for the settings.
 //!
 //! Webhook configurations are never subject to webhooks, so nothing can forbid a change. A change is
 //! reported: metric, log, Event. Nothing is put back: that would fight the tool that delivers the
@@ -15,6 +15,7 @@ use serde::Deserialize as _;
 use serde_json::{Map, Value, json};
 
 use crate::config::ReviewConfig;
+use crate::identity::{self, IdentityGuard};
 pub use rendered::{ManifestError, rendered};
 
 /// Characters of a value that are shown.
@@ -22,24 +23,61 @@ const SHOWN: usize = 60;
 /// Characters before the first difference of two long values.
 const BEFORE: usize = 15;
 
-/// The two kinds of configurations.
+/// The kinds of our objects in the API server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Configuration {
     /// `ValidatingWebhookConfiguration`.
     Validating,
     /// `MutatingWebhookConfiguration`.
     Mutating,
+    /// `ValidatingAdmissionPolicy`, that of the identity guard.
+    Policy,
+    /// `ValidatingAdmissionPolicyBinding`, that of the identity guard.
+    Binding,
 }
 
 impl Configuration {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Validating, Self::Mutating];
+    /// All.
+    pub const ALL: [Self; 4] = [
+        Self::Validating,
+        Self::Mutating,
+        Self::Policy,
+        Self::Binding,
+    ];
+
+    /// Those with webhooks.
+    pub const WEBHOOKS: [Self; 2] = [Self::Validating, Self::Mutating];
 
     /// The kind as the API writes it.
     pub const fn kind(self) -> &'static str {
         match self {
             Self::Validating => "ValidatingWebhookConfiguration",
             Self::Mutating => "MutatingWebhookConfiguration",
+            Self::Policy => "ValidatingAdmissionPolicy",
+            Self::Binding => "ValidatingAdmissionPolicyBinding",
+        }
+    }
+
+    /// True for the identity guard, which is optional.
+    pub(crate) fn is_of_the_guard(self) -> bool {
+        !Self::WEBHOOKS.contains(&self)
+    }
+
+    /// The field that is compared.
+    pub(crate) fn field(self) -> &'static str {
+        if self.is_of_the_guard() {
+            "spec"
+        } else {
+            "webhooks"
+        }
+    }
+
+    /// The name of the object, where the webhook configurations have the name `registration`.
+    pub(crate) fn name(self, registration: &str) -> &str {
+        if self.is_of_the_guard() {
+            identity::NAME
+        } else {
+            registration
         }
     }
 }
@@ -103,16 +141,31 @@ impl Expected {
             let configuration = all.find(|known| document["kind"] == known.kind())?;
             Some((configuration, document["webhooks"].take()))
         });
-        Ok(Self(webhooks.collect()))
+        let mut all: BTreeMap<Configuration, Value> = webhooks.collect();
+        let guard = IdentityGuard::of(config);
+        let policy = guard.policy().spec;
+        all.insert(Configuration::Policy, json!(policy));
+        if let Some(binding) = guard.binding() {
+            all.insert(Configuration::Binding, json!(binding.spec));
+        }
+        Ok(Self(all))
     }
 
-    /// The differences of a configuration with these `webhooks`.
+    /// True if the object is expected. Of the level `off` there is no binding.
+    pub(crate) fn has(&self, configuration: Configuration) -> bool {
+        self.0.contains_key(&configuration)
+    }
+
+    /// The differences of a configuration with these `webhooks`, or of a part of the guard with this `spec`.
     pub fn drift(
         &self,
         configuration: Configuration,
         webhooks: &Value,
         trust: &dyn Trust,
     ) -> BTreeSet<Difference> {
+        if configuration.is_of_the_guard() {
+            return self.guard_drift(configuration, webhooks);
+        }
         let expected = self.0.get(&configuration).map(comparable);
         let expected = expected.unwrap_or_default();
         let found = comparable(webhooks);
@@ -144,6 +197,26 @@ impl Expected {
             }
         }
         drift.extend(untrusted(webhooks, trust));
+        drift
+    }
+}
+
+impl Expected {
+    /// The differences of a part of the guard.
+    fn guard_drift(&self, configuration: Configuration, spec: &Value) -> BTreeSet<Difference> {
+        let expected = self.0.get(&configuration).map(comparable);
+        let expected = expected.unwrap_or_else(|| json!({}));
+        let found = comparable(spec);
+        let mut drift = BTreeSet::new();
+        for field in keys(&expected, &found) {
+            let mut details = Vec::new();
+            let path = format!("spec.{field}");
+            compare(&path, &expected[&field], &found[&field], &mut details);
+            drift.extend(details.into_iter().map(|detail| Difference {
+                field: field.clone(),
+                detail,
+            }));
+        }
         drift
     }
 }

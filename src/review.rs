@@ -29,6 +29,7 @@ pub mod request;
 mod restore;
 mod restore_target;
 pub mod rules;
+pub(crate) mod stored_labels;
 #[cfg(test)]
 mod tests;
 pub mod verdict;

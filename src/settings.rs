@@ -205,7 +205,6 @@ impl ServerConfig {
     /// A value is out of its range, or values do not fit together.
     pub fn validate(&self) -> Result<(), SettingsError> {
         self.review_config()?;
-        self.validate_identity()?;
         self.certificate()?;
         self.clients.validate()?;
         let delay = self.shutdown_delay;
@@ -263,6 +262,7 @@ impl ServerConfig {
             return Err(SettingsError::NamelessAccount);
         }
         self.validate_names()?;
+        self.validate_identity()?;
         self.validate_enforcement()?;
         self.validate_numbers()?;
         Ok(ReviewConfig {
@@ -270,6 +270,8 @@ impl ServerConfig {
             operator_namespace: Arc::clone(&self.operator_namespace),
             operator_accounts: accounts,
             identity_accounts: self.identity.accounts.clone(),
+            identity_level: self.identity.level,
+            own_namespace: self.own_namespace().unwrap_or_default().into(),
             api_server_addresses: self.api_server_addresses.clone(),
             platform_rules: platform::rules(&self.review.platform)?,
             ..self.review.clone()

@@ -145,7 +145,7 @@ fn touched(
     all.into_iter().cloned().collect()
 }
 
-fn report(diff: &Diff, events: Option<&EventQueue>) {
+pub(super) fn report(diff: &Diff, events: Option<&EventQueue>) {
     for finding in &diff.new {
         tracing::warn!(
             code = finding.code.as_str(),

@@ -5,10 +5,8 @@ use serde::Serialize;
 
 use super::text::print;
 use super::{ExitStatus, Failure, print_config};
-use crate::code::Level;
-use crate::config::EnforcementMode;
 use crate::identity::IdentityGuard;
-use crate::settings::{Given, ReviewFlags, ServerConfig, SettingsError};
+use crate::settings::{Given, ReviewFlags};
 
 /// Arguments of `export`.
 #[derive(Debug, clap::Args)]
@@ -53,30 +51,11 @@ pub(crate) fn run(args: &Args) -> Result<ExitStatus, Failure> {
     if args.print_config {
         print_config::print(&args.settings, file.as_ref())?;
     }
-    let guard = guard(&settings)?;
+    let guard = IdentityGuard::of(&settings.review_config()?);
     if !args.print_config {
         print(&yaml(&guard)?)?;
     }
     Ok(ExitStatus::Fine)
-}
-
-/// The identity guard of these settings.
-fn guard(settings: &ServerConfig) -> Result<IdentityGuard, SettingsError> {
-    settings.validate_identity()?;
-    let review = settings.review_config()?;
-    let cap = match review.enforcement {
-        EnforcementMode::Deny => Level::Deny,
-        EnforcementMode::Warn => Level::Warn,
-        EnforcementMode::Audit => Level::Audit,
-    };
-    Ok(IdentityGuard {
-        // Levels are ordered, the strictest first.
-        level: settings.identity.level.max(cap),
-        operator_accounts: review.operator_accounts,
-        accounts: settings.identity.accounts.clone(),
-        own_namespace: settings.own_namespace_or_default(),
-        ports: [review.api_port, review.cluster_port],
-    })
 }
 
 /// The policy and its binding as YAML, a document each.

@@ -7,13 +7,13 @@ use std::time::Duration;
 use hyper::Uri;
 use k8s_openapi::api::admissionregistration::v1::WebhookClientConfig;
 use kube::Client;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::Failure;
 use crate::admission::{Admission, FactsFreshness};
 use crate::audit::background::{self, CompiledSnapshots};
-use crate::audit::{EventQueue, Metrics};
+use crate::audit::{EventQueue, Metrics, identity};
 use crate::config::ReviewConfig;
 use crate::events;
 use crate::inventory::{Freshness, Kind, Snapshot};
@@ -30,12 +30,16 @@ use crate::sources::kube::{ReadError, Reader, ReviewConfigs, Served, WatchHealth
 /// Interval of checks of the watches. Reviews check for themselves.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
+/// Changes of stored labels that wait for their audit.
+const LABEL_CHANGES: usize = 64;
+
 /// A connected cluster.
 pub(super) struct Live {
     client: Client,
     health: Arc<WatchHealth>,
     metrics: Arc<Metrics>,
     registration: String,
+    audits_labels: bool,
     events: EventQueue,
     configs: ReviewConfigs,
 }
@@ -110,6 +114,7 @@ impl Live {
             health: Arc::new(health),
             metrics: Arc::clone(metrics),
             registration: settings.cluster.registration.clone(),
+            audits_labels: settings.identity.audit == Switch::On,
             events: queue,
             configs,
         }))
@@ -155,6 +160,19 @@ impl Live {
         })
     }
 
+    /// Begins the audit of stored labels, if it is on.
+    fn audit_labels(&self, admission: Arc<Admission>) {
+        if !self.audits_labels {
+            return;
+        }
+        let (sender, changes) = mpsc::channel(LABEL_CHANGES);
+        let (client, configs) = (self.client.clone(), self.configs.clone());
+        tokio::spawn(sources::kube::identity::follow(client, configs, sender));
+        let config = move || admission.config();
+        let (metrics, events) = (Arc::clone(&self.metrics), self.events.clone());
+        tokio::spawn(identity::follow(changes, config, metrics, events));
+    }
+
     /// Begins to watch our registrations.
     fn watch_registrations(
         &self,
@@ -196,6 +214,7 @@ pub(super) fn spawn_tasks(
     let Some(live) = live else {
         return;
     };
+    live.audit_labels(Arc::clone(&admission));
     if let Err(error) = live.watch_registrations(Arc::clone(&readiness), certificates, admission) {
         tracing::error!(%error, "webhook configurations are not watched");
     }

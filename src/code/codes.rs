@@ -115,6 +115,11 @@ codes! {
     }
     Obp501 "OBP501" "identity-assumed" { IdentityAssumed: Deny "", }
     Obp502 "OBP502" "identity-lost" { IdentityLost: Deny "", }
+    Obp503 "OBP503" "identity-stored" {
+        IdentityStored: Warn "",
+        AuditedIdentity: Audit "in the audit",
+    }
+    Obp504 "OBP504" "namespace-counts" { NamespaceCounts: Audit "", }
     Obp601 "OBP601" "api-server-network-not-ready" { ApiServerNetworkNotReady: Warn "", }
     Obp602 "OBP602" "gateway-integration-not-ready" { GatewayIntegrationNotReady: Warn "", }
     Obp603 "OBP603" "backup-configuration-not-ready" { BackupConfigurationNotReady: Warn "", }

@@ -79,6 +79,12 @@ pub(crate) fn other_policy(json: &[u8], fallback: &ObjectRef) -> Fact<OtherPolic
     other_policy::read(Source::Json(json), fallback)
 }
 
+/// Metadata of the API as far as it can be read.
+pub(crate) fn meta(written: &impl serde::Serialize) -> Meta {
+    let written = serde_json::to_value(written).unwrap_or_default();
+    decode::lenient_meta(&written, &nameless(Kind::Pod))
+}
+
 /// The kind with this `apiVersion` and `kind`, in any version; `None` for other kinds.
 pub(crate) fn kind(api_version: &str, kind: &str) -> Option<Kind> {
     let group = api_version

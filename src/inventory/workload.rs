@@ -1,5 +1,7 @@
 //! Pods and templates of pods with the label of a cluster. Others are not kept.
 
+use std::sync::Arc;
+
 use super::{Kind, Labels, Meta, Owner};
 
 /// Label of every pod of a cluster.
@@ -32,14 +34,30 @@ impl Workload {
 
     /// Its controller.
     pub(crate) fn controller(&self) -> Option<&Owner> {
-        self.meta.owners.iter().find(|owner| owner.controller)
+        self.meta.controller()
+    }
+}
+
+impl Meta {
+    /// The controller of the object.
+    pub(crate) fn controller(&self) -> Option<&Owner> {
+        self.owners.iter().find(|owner| owner.controller)
     }
 
-    /// True if an OpenBaoCluster or OpenBaoRestore controls it.
+    /// True if an OpenBaoCluster or OpenBaoRestore controls the object.
     pub(crate) fn is_of_the_operator(&self) -> bool {
         let kinds = [Kind::OpenBaoCluster, Kind::OpenBaoRestore].map(Kind::as_str);
         self.controller().is_some_and(|owner| {
             owner.api_version.starts_with(GROUP) && kinds.contains(&&*owner.kind)
         })
     }
+}
+
+/// Stored labels that NetworkPolicies believe, as far as they matter.
+#[derive(Clone, Debug)]
+pub(crate) enum StoredLabels {
+    /// All pods of a namespace that have the label of a cluster and do not come from the operator.
+    Pods(Arc<str>, Vec<Arc<Workload>>),
+    /// All Namespaces with the labels of the setting `review.metricsNamespaceLabels`.
+    Namespaces(Vec<(Arc<str>, Labels)>),
 }

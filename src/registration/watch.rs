@@ -28,7 +28,7 @@ const LISTED: usize = 5;
 /// State of one configuration.
 #[derive(Clone, Debug)]
 enum Seen {
-    /// It exists, with these `webhooks`.
+    /// It exists, with these `webhooks`, or this `spec`.
     Live(Value),
     /// It does not exist.
     Missing,
@@ -36,14 +36,14 @@ enum Seen {
     Unwatched,
 }
 
-/// Differences of both configurations.
+/// Differences of all configurations.
 type Drift = BTreeSet<(Configuration, Difference)>;
 
 /// Everything that the watch needs.
 pub(crate) struct Watch {
     /// The cluster.
     pub(crate) client: Client,
-    /// Name of both configurations.
+    /// Name of both webhook configurations.
     pub(crate) name: String,
     /// The configurations for the settings.
     pub(crate) expected: Expected,
@@ -66,7 +66,8 @@ impl Watch {
         }
         let (sender, mut seen) = mpsc::channel(16);
         for configuration in Configuration::ALL {
-            let (client, name) = (self.client.clone(), self.name.clone());
+            let client = self.client.clone();
+            let name = configuration.name(&self.name).to_owned();
             tokio::spawn(follow(client, name, configuration, sender.clone()));
         }
         drop(sender);
@@ -74,6 +75,8 @@ impl Watch {
         let mut known = Drift::new();
         let mut checks = interval(CHECK_INTERVAL);
         let mut known_config = (self.config)();
+        // The guard is optional: it is expected once a part of it was seen.
+        let mut has_guard = false;
         loop {
             tokio::select! {
                 next = seen.recv() => match next {
@@ -94,9 +97,13 @@ impl Watch {
                 }
                 known_config = config;
             }
-            // Until both were seen once, nothing is known of either.
+            has_guard |= all.iter().any(|(configuration, seen)| {
+                let configuration: &Configuration = configuration;
+                configuration.is_of_the_guard() && matches!(seen, Seen::Live(_))
+            });
+            // Until all were seen once, nothing is known of any.
             if all.len() == Configuration::ALL.len() {
-                let drift = self.drift(&all);
+                let drift = self.drift(&all, has_guard);
                 if drift != known {
                     notice(summary(&self.name, &drift));
                     self.report(&known, &drift);
@@ -106,10 +113,17 @@ impl Watch {
         }
     }
 
-    fn drift(&self, all: &BTreeMap<Configuration, Seen>) -> Drift {
+    fn drift(&self, all: &BTreeMap<Configuration, Seen>, has_guard: bool) -> Drift {
         let mut drift = Drift::new();
         for (configuration, seen) in all {
+            let is_expected = self.expected.has(*configuration);
             let found = match seen {
+                Seen::Unwatched | Seen::Missing
+                    if configuration.is_of_the_guard() && !has_guard =>
+                {
+                    continue;
+                }
+                Seen::Missing if !is_expected => continue,
                 Seen::Unwatched => [Difference::whole(Difference::UNWATCHED)].into(),
                 Seen::Missing => [Difference::whole(Difference::MISSING)].into(),
                 Seen::Live(webhooks) => {
@@ -130,22 +144,22 @@ impl Watch {
         }
         for (configuration, difference) in drift.difference(known) {
             let kind = configuration.kind();
-            let (name, what) = (&self.name, difference.to_string());
+            let (name, what) = (configuration.name(&self.name), difference.to_string());
             tracing::warn!(
                 kind,
                 name,
                 what,
-                "webhook configuration differs from the manifest"
+                "registered object differs from the manifest"
             );
         }
         for (configuration, difference) in known.difference(drift) {
             let kind = configuration.kind();
-            let (name, what) = (&self.name, difference.to_string());
+            let (name, what) = (configuration.name(&self.name), difference.to_string());
             tracing::info!(
                 kind,
                 name,
                 what,
-                "webhook configuration is as in the manifest again"
+                "registered object is as in the manifest again"
             );
         }
         for configuration in Configuration::ALL {
@@ -164,7 +178,7 @@ impl Watch {
             return;
         };
         let kind = configuration.kind();
-        let name = self.name.clone();
+        let name = configuration.name(&self.name).to_owned();
         let note = format!("{kind} `{name}` differs from the manifest: {differences}");
         events.send(QueuedEvent {
             regarding: Regarding::Configuration { kind, name },
@@ -216,11 +230,11 @@ async fn follow(
                 continue;
             }
             Ok(Event::InitApply(object)) => {
-                listed = Seen::Live(webhooks(&object));
+                listed = Seen::Live(content(configuration, &object));
                 continue;
             }
             Ok(Event::InitDone) => listed.clone(),
-            Ok(Event::Apply(object)) => Seen::Live(webhooks(&object)),
+            Ok(Event::Apply(object)) => Seen::Live(content(configuration, &object)),
             Ok(Event::Delete(_)) => Seen::Missing,
             Err(error) => {
                 let text = error.to_string();
@@ -229,7 +243,7 @@ async fn follow(
                         kind = configuration.kind(),
                         name,
                         error = text,
-                        "cannot watch a webhook configuration"
+                        "cannot watch a registered object"
                     );
                     last = Some(text);
                 }
@@ -246,6 +260,8 @@ async fn follow(
     }
 }
 
-fn webhooks(object: &DynamicObject) -> Value {
-    object.data.get("webhooks").cloned().unwrap_or_default()
+/// The part of an object that is compared.
+fn content(configuration: Configuration, object: &DynamicObject) -> Value {
+    let content = object.data.get(configuration.field());
+    content.cloned().unwrap_or_default()
 }

@@ -60,6 +60,14 @@ pub fn final_state(
             Kind::OpenBaoCluster | Kind::OpenBaoRestore => beside,
             _ => compiled,
         };
+        if let Object::Workload(pod) = object
+            && (missing, reference.kind) == (Missing::Absent, Kind::Pod)
+        {
+            return Some(ReviewedObject {
+                object: reference.clone(),
+                verdict: workload::stored(compiled, objects, reference, pod),
+            });
+        }
         let reviewed = review_object(beside, by, reference, &Pair::state(object))?;
         Some(with_isolation(compiled, reviewed, missing))
     };

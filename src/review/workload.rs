@@ -3,12 +3,41 @@
 use super::compiled::CompiledSnapshot;
 use super::level::{WriterClass, of_state};
 use super::maintenance;
+use super::offline::Objects;
 use super::request::Writer;
 use super::rules::{self, Check};
 use super::verdict::Verdict;
 use crate::code::EnforcementPoint;
-use crate::inventory::{Kind, ObjectRef, Workload};
+use crate::inventory::{Kind, Object, ObjectRef, Workload};
 use crate::rules::pod_labels::PodLabels;
+use crate::rules::{Cause, stored_pod};
+
+/// The verdict on a pod of a dump of a cluster, which these objects are: whether it comes from the operator.
+pub(super) fn stored(
+    compiled: &CompiledSnapshot,
+    objects: &Objects,
+    object: &ObjectRef,
+    pod: &Workload,
+) -> Verdict {
+    let controller = pod.controller().and_then(|owner| {
+        let mut kinds = [Kind::StatefulSet, Kind::Job].into_iter();
+        let kind = kinds.find(|kind| *owner.kind == *kind.as_str())?;
+        objects.get(&ObjectRef {
+            kind,
+            namespace: object.namespace.clone(),
+            name: owner.name.clone(),
+        })
+    });
+    let is_of_the_operator = matches!(
+        controller,
+        Some(Object::Workload(owner)) if owner.meta.is_of_the_operator()
+    );
+    if is_of_the_operator {
+        return Verdict::default();
+    }
+    let found = vec![stored_pod::check(Cause::IdentityStored, object, pod)];
+    Verdict::new(of_state(&compiled.config, EnforcementPoint::Check, found))
+}
 
 /// The verdict; `None` for an object that is not checked: what the operator controls, and a pod with a controller, whose
 /// template is checked.
@@ -20,7 +49,7 @@ pub(super) fn review(
     after: &Workload,
 ) -> Option<Verdict> {
     let is_copied = after.kind == Kind::Pod && after.controller().is_some();
-    if is_copied || after.is_of_the_operator() {
+    if is_copied || after.meta.is_of_the_operator() {
         return None;
     }
     let config = &compiled.config;

@@ -5,11 +5,8 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ServerConfig, SettingsError, ensure};
+use super::{ServerConfig, SettingsError, Switch, ensure};
 use crate::code::Level;
-
-/// Namespace of the manifests.
-const OWN_NAMESPACE: &str = "openbao-perimeter-system";
 
 /// Configuration of the identity guard, the policy that `export identity` prints.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -20,6 +17,10 @@ pub(crate) struct IdentityConfig {
 
     /// Username that may write these labels, beside the operator's, such as that of a backup tool
     pub(crate) accounts: BTreeSet<String>,
+
+    /// Audit of stored pods and Namespaces by their labels (OBP503, OBP504). It needs the rights of
+    /// `manifests/components/identity-audit`
+    pub(crate) audit: Switch,
 }
 
 impl Default for IdentityConfig {
@@ -27,13 +28,14 @@ impl Default for IdentityConfig {
         Self {
             level: Level::Deny,
             accounts: BTreeSet::new(),
+            audit: Switch::Off,
         }
     }
 }
 
 impl ServerConfig {
     /// Checks the accounts, which stand in an expression of the policy.
-    pub(crate) fn validate_identity(&self) -> Result<(), SettingsError> {
+    pub(super) fn validate_identity(&self) -> Result<(), SettingsError> {
         for name in &self.identity.accounts {
             let is_name = !name.trim().is_empty() && !name.chars().any(char::is_control);
             ensure("identity.accounts", is_name, || {
@@ -41,11 +43,5 @@ impl ServerConfig {
             })?;
         }
         Ok(())
-    }
-
-    /// Namespace of openbao-perimeter; that of the manifests where it is not known.
-    pub(crate) fn own_namespace_or_default(&self) -> String {
-        let own = self.own_namespace();
-        own.unwrap_or_else(|| OWN_NAMESPACE.to_owned())
     }
 }

@@ -7,10 +7,12 @@ use serde_json::Value;
 use super::{ServerConfig, SettingsError};
 
 /// Keys that take effect at run time when the file changes, with all below them.
-pub const LIVE: [&str; 7] = [
+pub const LIVE: [&str; 9] = [
     "apiServerAddresses",
     "baseline",
     "cluster.events",
+    "identity.accounts",
+    "identity.level",
     "logFilter",
     "operatorAccounts",
     "operatorNamespace",

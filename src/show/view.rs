@@ -22,6 +22,9 @@ pub struct View {
     pub clusters: Vec<ClusterView>,
     /// The operator's pods, with their namespace.
     pub(crate) controller: ZoneView,
+    /// Namespaces that reach the operator's metrics by their labels (OBP504).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) counted_namespaces: Vec<String>,
 }
 
 /// One cluster's perimeter.

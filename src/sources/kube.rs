@@ -10,6 +10,7 @@ mod discovery;
 mod follower;
 mod fresh;
 mod health;
+pub(crate) mod identity;
 mod items;
 pub(crate) mod once;
 mod policies;

@@ -39,7 +39,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "rules",
         ],
     ),
-    ("identity", &["baseline", "code", "review"]),
+    ("identity", &["baseline", "code", "config", "review"]),
     ("printable", &[]),
     (
         "reach",
@@ -78,7 +78,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("events", &["audit", "inventory"]),
-    ("registration", &["audit", "config"]),
+    ("registration", &["audit", "config", "identity"]),
     (
         "admission",
         &[

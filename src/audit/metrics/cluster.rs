@@ -14,6 +14,9 @@ use super::{FindingLabels, KindLabels, OutcomeLabels};
 use crate::inventory::Kind;
 use crate::rules::{Code, Level};
 
+/// The rules about stored labels, which have an audit of their own.
+const OF_LABELS: [Code; 2] = [Code::Obp503, Code::Obp504];
+
 /// Outcome of a live read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FreshRead {
@@ -138,7 +141,7 @@ impl ClusterMetrics {
         );
         all.register(
             "registration_drift",
-            "Fields of our webhook configurations that differ from the manifest, by field",
+            "Fields of our webhook configurations and of the identity guard that differ from the manifest, by field",
             self.drift.clone(),
         );
         all.register(
@@ -188,7 +191,17 @@ impl ClusterMetrics {
     /// Sets the current findings of the audit. Earlier ones become zero. Series that alerts use start at
     /// zero: those of denying rules and of missing managed policies.
     pub fn audited(&self, found: &BTreeMap<(Code, Level), usize>) {
-        for code in Code::ALL {
+        let codes = Code::ALL.into_iter();
+        self.count(codes.filter(|code| !OF_LABELS.contains(code)), found);
+    }
+
+    /// The same for findings about stored labels.
+    pub(crate) fn audited_labels(&self, found: &BTreeMap<(Code, Level), usize>) {
+        self.count(OF_LABELS.into_iter(), found);
+    }
+
+    fn count(&self, codes: impl Iterator<Item = Code>, found: &BTreeMap<(Code, Level), usize>) {
+        for code in codes {
             for level in Level::ALL {
                 let labels = FindingLabels {
                     code: code.as_str(),

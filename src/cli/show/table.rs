@@ -19,6 +19,11 @@ pub(super) fn of(view: &View) -> String {
     );
     let _ = writeln!(text, "{}", styled(STRONG, &heading));
     of_zone(&mut text, &view.controller);
+    if !view.counted_namespaces.is_empty() {
+        let names = view.counted_namespaces.join(", ");
+        let line = format!("namespaces let in to the metrics by their labels (OBP504): {names}");
+        let _ = writeln!(text, "{}", wrapped(&line, "  ", "    "));
+    }
     if !view.controller.other_policies.is_empty() {
         text.push('\n');
         other_policies(&mut text, &view.controller.other_policies);

@@ -9,7 +9,7 @@ use crate::config::Zone;
 use crate::inventory::{Fact, Kind, NamespaceFacts, ObjectRef, Profile};
 use crate::review::offline::{self, stored_violations};
 use crate::review::{CompiledSnapshot, ordered_violations, other_policies_of, render};
-use crate::rules::Finding;
+use crate::rules::{Finding, namespace_counts};
 use crate::show::{conditions, zone};
 use netpol::Connection;
 use netpol::cover::Budget;
@@ -26,8 +26,23 @@ impl View {
             baseline: compiled.config.baseline.as_str(),
             clusters: clusters.iter().filter_map(of).collect(),
             controller: controller(compiled),
+            counted_namespaces: counted_namespaces(compiled),
         }
     }
+}
+
+/// The Namespaces that count by their labels, as far as their labels are known.
+fn counted_namespaces(compiled: &CompiledSnapshot) -> Vec<String> {
+    let wanted = &compiled.config.metrics_namespace_labels;
+    let facts = compiled.snapshot.namespaces.values();
+    let namespaces = facts.filter_map(|facts| facts.namespace.as_ref()?.read());
+    let found = namespaces.filter_map(|namespace| {
+        let labels = namespace.labels.as_ref()?;
+        namespace_counts::check(&namespace.name, labels, wanted)
+    });
+    found
+        .map(|finding| finding.object.name.to_string())
+        .collect()
 }
 
 fn cluster(compiled: &CompiledSnapshot, perimeter: &ClusterPerimeter) -> ClusterView {

@@ -2,6 +2,7 @@
 //! ours runs.
 
 mod agrees;
+mod audit;
 mod copies;
 mod exceptions;
 mod levels;

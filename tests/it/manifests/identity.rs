@@ -5,6 +5,9 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use k8s_openapi::api::admissionregistration::v1::WebhookClientConfig;
+use openbao_perimeter::config::ReviewConfig;
+use openbao_perimeter::registration::{Configuration, Expected, Trust};
 use serde_json::{Value, json};
 
 use super::overlays::rendered;
@@ -58,6 +61,56 @@ fn a_kustomization_takes_the_component_beside_the_server() {
         kind.starts_with("ValidatingAdmissionPolicy")
     };
     assert_eq!(objects.iter().filter(of_policies).count(), 2);
+}
+
+/// No certificate is served.
+struct Nothing;
+
+impl Trust for Nothing {
+    fn trusts(&self, _: &WebhookClientConfig) -> Option<bool> {
+        None
+    }
+}
+
+#[test]
+fn each_change_of_the_guard_is_noticed_and_what_the_api_server_adds_is_not() {
+    let expected = Expected::new(&ReviewConfig::default()).unwrap();
+    let text = fs::read_to_string(FILE).unwrap();
+    let documents: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
+    let parts = [Configuration::Policy, Configuration::Binding];
+    let drift = |at: usize, spec: &Value| -> Vec<String> {
+        let found = expected.drift(parts[at], spec, &Nothing);
+        found.into_iter().map(|found| found.field).collect()
+    };
+    let [policy, binding] = [0, 1].map(|at| documents[at]["spec"].clone());
+    let mut stored = policy.clone();
+    stored["matchConstraints"]["objectSelector"] = json!({});
+    stored["validations"][0]["expression"] = json!(" variables.allowed ||variables.lost");
+    assert_eq!(drift(0, &stored), [""; 0]);
+    assert_eq!(drift(1, &binding), [""; 0]);
+    for (pointer, value, field) in [
+        ("/failurePolicy", json!("Ignore"), "failurePolicy"),
+        (
+            "/matchConditions/0/expression",
+            json!("true"),
+            "matchConditions",
+        ),
+        (
+            "/matchConstraints/resourceRules/1/resources",
+            json!([]),
+            "matchConstraints",
+        ),
+        ("/variables/2/expression", json!("[]"), "variables"),
+        ("/validations/1/expression", json!("true"), "validations"),
+        ("/auditAnnotations", json!([]), "auditAnnotations"),
+    ] {
+        let mut changed = policy.clone();
+        *changed.pointer_mut(pointer).unwrap() = value;
+        assert_eq!(drift(0, &changed), [field], "{pointer}");
+    }
+    let mut changed = binding;
+    changed["validationActions"] = json!(["Audit"]);
+    assert_eq!(drift(1, &changed), ["validationActions"]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -114,9 +115,17 @@ fn a_statefulset_of_another_name_gets_no_pod_with_the_labels() {
     assert_eq!(is_allowed, [true, true, false, false], "{answers:?}");
 }
 
+/// Flags for an audit log of the API server.
+fn audit_flags(folder: &Path) -> String {
+    let policy = json!({"apiVersion": "audit.k8s.io/v1", "kind": "Policy",
+        "rules": [{"level": "Metadata"}]});
+    fs::write(folder.join("audit-policy.yaml"), policy.to_string()).expect("write");
+    "--audit-policy-file=audit-policy.yaml --audit-log-path=audit.log".to_owned()
+}
+
 #[test]
 fn a_controller_manager_without_accounts_for_its_controllers_makes_the_pods_too() {
-    let plane = ControlPlane::start();
+    let plane = ControlPlane::start_with(audit_flags);
     let manager = "system:kube-controller-manager";
     let all = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
         "metadata": {"name": "manager"}, "subjects": [{"apiGroup": "rbac.authorization.k8s.io",

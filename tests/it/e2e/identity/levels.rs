@@ -1,5 +1,7 @@
 //! The levels of the guard, and its end.
 
+use std::fs;
+
 use super::samples::{named, object, two};
 use super::stage::{Stage, WRITER, assert_denied, assert_quiet};
 use crate::control_plane::{Output, wait_until};
@@ -36,6 +38,10 @@ pub(super) fn each_level_has_its_effect(stage: &Stage) {
     wait_for(stage, "audit", |output| {
         output.status_ok && output.stderr.is_empty()
     });
+    let log = fs::read_to_string(stage.plane.folder().join("audit.log")).expect("an audit log");
+    let noted =
+        r#""openbao-perimeter-identity/identity":"OBP501 identity-assumed: Pod levels/asked"#;
+    assert!(log.contains(noted), "{log}");
     let counted = stage.metric(&[
         "apiserver_validating_admission_policy_check_total{",
         r#"policy="openbao-perimeter-identity""#,
