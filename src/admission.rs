@@ -279,6 +279,7 @@ impl Admission {
                 .iter()
                 .map(|finding| (finding.code, finding.level))
                 .collect(),
+            waived: verdict.waived(),
             denial: Denial::of(&verdict),
             unreplayed: verdict.unreplayed,
             maintained: verdict.maintained,

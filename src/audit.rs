@@ -146,6 +146,8 @@ pub struct Record {
     pub enforcement: EnforcementMode,
     /// Code and level of each finding.
     pub findings: Vec<(Code, Level)>,
+    /// Codes of findings that a waiver kept from denying.
+    pub waived: Vec<Code>,
     /// Number of findings whose example connection was not confirmed. These are bugs.
     pub unreplayed: usize,
     /// True if a denial became a warning, because the write is permitted maintenance.
@@ -193,6 +195,7 @@ impl Record {
             resolution,
             enforcement: EnforcementMode::Deny,
             findings: Vec::new(),
+            waived: Vec::new(),
             unreplayed: 0,
             maintained: false,
             denial: None,

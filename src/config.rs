@@ -30,11 +30,14 @@ mod enforcement;
 mod levels;
 mod namespace_pattern;
 mod sizes;
+pub(crate) mod waiver;
 
 pub use dataplane::{Dataplane, Enforcement, Profile};
 pub use enforcement::{EnforcementMode, NamespaceEnforcement};
 pub use levels::{LevelSetting, Levels};
+pub use namespace_pattern::NamespacePattern;
 pub use sizes::{SizeLimits, Widths};
+pub use waiver::{Waiver, WaiverState};
 
 /// Version of the operator's allowlist.
 #[derive(
@@ -201,6 +204,13 @@ pub struct ReviewConfig {
     /// for all enforcement points, or for one of them (webhook, check, audit). The longest key counts [default: none]
     #[schemars(extend("propertyNames" = levels::rule_names()))]
     pub levels: Levels,
+    /// Findings about known objects that warn until a day, in place of denying; at most 100
+    pub waivers: Vec<Arc<Waiver>>,
+    /// Maximum number of days from today to the end of a waiver
+    pub max_waiver_days: u16,
+    /// Namespaces whose NetworkPolicies the registrations leave out, exact or with `*` at the end; no OpenBaoCluster may be
+    /// there (OBP505). Apply the output of `export registrations` with it
+    pub excluded_namespaces: Vec<NamespacePattern>,
     /// Rules that are permitted for every perimeter, written as those of a NetworkPolicy
     pub platform: Vec<Platform>,
     /// The same rules in the form that is compiled.
@@ -283,6 +293,13 @@ pub(crate) const RUNTIME_LABEL_KEYS: &[&str] = &[
 pub(crate) const TUNNEL_PORTS: &[u16] = &[15008, 4143];
 
 impl ReviewConfig {
+    /// The pattern that leaves out a namespace.
+    pub(crate) fn excluded_by(&self, namespace: &str) -> Option<&str> {
+        let mut patterns = self.excluded_namespaces.iter();
+        let found = patterns.find(|pattern| pattern.matches(namespace));
+        found.map(NamespacePattern::as_str)
+    }
+
     /// Facts about the cluster on which the meaning of ordered policies depends.
     pub(crate) fn tiers(&self) -> TierSettings {
         TierSettings {
@@ -311,6 +328,9 @@ impl Default for ReviewConfig {
             enforcement: EnforcementMode::default(),
             enforcement_by_namespace: Vec::new(),
             levels: Levels::default(),
+            waivers: Vec::new(),
+            max_waiver_days: 366,
+            excluded_namespaces: Vec::new(),
             platform: Vec::new(),
             platform_rules: Vec::new(),
             api_server_addresses: Vec::new(),

@@ -33,6 +33,7 @@ pub(crate) mod stored_labels;
 #[cfg(test)]
 mod tests;
 pub mod verdict;
+mod waivers;
 mod workload;
 mod written;
 
@@ -47,6 +48,7 @@ pub(crate) use other_policies::lines as other_policies_of;
 pub use repair::repair;
 pub use request::{Edit, Operation, Request, Subject, WebhookKind, Writer};
 pub use verdict::{Outcome, Repair, Repairs, Verdict};
+pub use waivers::waivers;
 
 use std::cell::Cell;
 

@@ -11,6 +11,7 @@ pub mod beyond_ceiling;
 pub mod core_connection_cut;
 pub mod declaration;
 pub mod default_deny_absent;
+pub(crate) mod excluded_namespace;
 pub mod existing_policy;
 pub mod explicit_egress;
 pub mod finding;
@@ -35,6 +36,7 @@ pub(crate) mod stored_pod;
 pub mod text;
 mod undecided;
 pub mod unknown_field;
+pub(crate) mod waivers;
 
 pub(crate) use crate::code::Cause;
 pub use crate::code::{Code, Level};

@@ -34,6 +34,7 @@ mod schema;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod waivers;
 
 pub(crate) use error::SettingsError;
 pub use file::SettingsFile;
@@ -264,6 +265,8 @@ impl ServerConfig {
         self.validate_names()?;
         self.validate_identity()?;
         self.validate_enforcement()?;
+        self.validate_excluded()?;
+        self.validate_waivers()?;
         self.validate_numbers()?;
         Ok(ReviewConfig {
             baseline: self.baseline,
@@ -281,8 +284,9 @@ impl ServerConfig {
     /// Configuration of reviews on this day, in UTC.
     ///
     /// # Errors
-    /// Those of [`Self::review_config`].
+    /// Those of [`Self::review_config`], or a waiver ends too late.
     pub(crate) fn review_config_on(&self, today: Date) -> Result<ReviewConfig, SettingsError> {
+        self.validate_waiver_ends(today)?;
         Ok(self.review_config()?.on(today))
     }
 

@@ -54,6 +54,12 @@ pub(crate) enum TelemetryError {
 pub(crate) struct LogFilter(Handle<Targets, Registry>);
 
 impl LogFilter {
+    /// A filter that nothing logs by.
+    #[cfg(test)]
+    pub(crate) fn detached() -> Self {
+        Self(reload::Layer::new(Targets::new()).1)
+    }
+
     /// Replaces the filter.
     pub(crate) fn replace(&self, filter: Targets) -> Result<(), TelemetryError> {
         Ok(self.0.reload(filter)?)

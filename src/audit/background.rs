@@ -56,6 +56,9 @@ pub(crate) async fn follow(
             pending.checked(namespace, start.elapsed(), Instant::now());
         }
         metrics.cluster.audited(&finding_store.counts());
+        if pending.namespaces.is_empty() {
+            metrics.unused_waivers(finding_store.unused(&compiled.config.waivers));
+        }
     }
 }
 

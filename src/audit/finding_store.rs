@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::config::Waiver;
 use crate::inventory::ObjectRef;
 use crate::rules::{Code, Finding, Level};
 
@@ -49,6 +50,15 @@ impl FindingStore {
             new: only_in(&now, &before),
             gone: only_in(&before, &now),
         }
+    }
+
+    /// Number of these waivers that no finding has.
+    pub(crate) fn unused(&self, waivers: &[Arc<Waiver>]) -> usize {
+        let findings = self.namespaces.values().flat_map(BTreeMap::values);
+        let used = findings.filter_map(|finding| finding.waiver.as_ref());
+        let used: Vec<&Arc<Waiver>> = used.collect();
+        let unused = waivers.iter().filter(|waiver| !used.contains(waiver));
+        unused.count()
     }
 
     /// Number of findings by rule and level.

@@ -19,6 +19,7 @@ mod enforcement;
 mod process;
 mod settings;
 mod tiers;
+mod waivers;
 
 use super::Record;
 use crate::inventory::{Kind, Snapshot};
@@ -33,6 +34,7 @@ use enforcement::EnforcementMetrics;
 use settings::SettingsMetrics;
 pub use settings::SettingsReload;
 use tiers::TierMetrics;
+use waivers::WaiverMetrics;
 
 /// The content type of [`Metrics::text`].
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -94,6 +96,7 @@ pub struct Metrics {
     enforcement: EnforcementMetrics,
     settings: SettingsMetrics,
     tiers: TierMetrics,
+    waivers: WaiverMetrics,
 }
 
 impl Default for Metrics {
@@ -126,6 +129,7 @@ impl Metrics {
             enforcement: EnforcementMetrics::default(),
             settings: SettingsMetrics::default(),
             tiers: TierMetrics::default(),
+            waivers: WaiverMetrics::default(),
         };
         metrics.register();
         metrics
@@ -188,6 +192,7 @@ impl Metrics {
         self.certificates.register(all);
         self.enforcement.register(all);
         self.settings.register(all);
+        self.waivers.register(all);
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         all.register("build", "The running program", build);
         self.begin();
@@ -239,6 +244,7 @@ impl Metrics {
         let is_maintenance = record.maintained && !record.dry_run;
         self.maintained.inc_by(u64::from(is_maintenance));
         self.enforcement.reviewed(record);
+        self.waivers.reviewed(record);
         for (code, level) in &record.findings {
             let (code, level) = (code.as_str(), level.as_str());
             self.findings

@@ -2,10 +2,12 @@
 
 use clap::Subcommand;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::text::print;
 use super::{ExitStatus, Failure, print_config};
 use crate::identity::IdentityGuard;
+use crate::registration::rendered;
 use crate::settings::{Given, ReviewFlags};
 
 /// Arguments of `export`.
@@ -20,12 +22,14 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 pub enum Exported {
     /// Print the ValidatingAdmissionPolicy that guards the labels of OpenBao pods, and its binding
-    Identity(IdentityArgs),
+    Identity(SettingsArgs),
+    /// Print the webhook configurations
+    Registrations(SettingsArgs),
 }
 
-/// Arguments of `export identity`.
+/// Arguments of each kind of objects.
 #[derive(Debug, clap::Args)]
-pub struct IdentityArgs {
+pub struct SettingsArgs {
     /// Print the effective settings, each with its source, and exit
     #[arg(long)]
     pub print_config: bool,
@@ -45,17 +49,27 @@ const HEADER: &str = "\
 
 /// Prints the objects.
 pub(crate) fn run(args: &Args) -> Result<ExitStatus, Failure> {
-    let Exported::Identity(args) = &args.command;
-    let file = args.settings.file()?;
-    let settings = args.settings.with(file.as_ref());
-    if args.print_config {
-        print_config::print(&args.settings, file.as_ref())?;
+    let (Exported::Identity(given) | Exported::Registrations(given)) = &args.command;
+    let file = given.settings.file()?;
+    let settings = given.settings.with(file.as_ref());
+    if given.print_config {
+        print_config::print(&given.settings, file.as_ref())?;
     }
-    let guard = IdentityGuard::of(&settings.review_config()?);
-    if !args.print_config {
-        print(&yaml(&guard)?)?;
+    let config = settings.review_config()?;
+    let text = match &args.command {
+        Exported::Identity(_) => yaml(&IdentityGuard::of(&config))?,
+        Exported::Registrations(_) => documents(&rendered(&config)?)?,
+    };
+    if !given.print_config {
+        print(&text)?;
     }
     Ok(ExitStatus::Fine)
+}
+
+/// Objects as YAML, a document each.
+fn documents(objects: &[Value]) -> Result<String, serde_saphyr::ser::Error> {
+    let documents: Result<Vec<String>, _> = objects.iter().map(serde_saphyr::to_string).collect();
+    Ok(documents?.join("---\n"))
 }
 
 /// The policy and its binding as YAML, a document each.

@@ -114,7 +114,7 @@ async fn serve(
         metrics: Arc::clone(&metrics),
     };
     if let Some((given, file)) = followed {
-        tokio::spawn(Reloader::new(given, file, targets)?.run(trigger.shutdown()));
+        tokio::spawn(Reloader::new(given, file, targets, today)?.run(trigger.shutdown()));
     }
     let shown = server.readiness();
     live::spawn_tasks(

@@ -120,6 +120,10 @@ codes! {
         AuditedIdentity: Audit "in the audit",
     }
     Obp504 "OBP504" "namespace-counts" { NamespaceCounts: Audit "", }
+    Obp505 "OBP505" "cluster-in-excluded-namespace" {
+        ClusterExcluded: Deny "",
+        StoredClusterExcluded: Audit "in the audit",
+    }
     Obp601 "OBP601" "api-server-network-not-ready" { ApiServerNetworkNotReady: Warn "", }
     Obp602 "OBP602" "gateway-integration-not-ready" { GatewayIntegrationNotReady: Warn "", }
     Obp603 "OBP603" "backup-configuration-not-ready" { BackupConfigurationNotReady: Warn "", }
@@ -127,4 +131,9 @@ codes! {
     Obp605 "OBP605" "endpoint-not-covered" { EndpointNotCovered: Warn "", }
     Obp606 "OBP606" "nobody-admitted" { NobodyAdmitted: Warn "", }
     Obp607 "OBP607" "fallback-ended" { FallbackEnded: Warn "", }
+    Obp701 "OBP701" "waiver-expired" {
+        WaiverExpired: Warn "",
+        WaiverEnding: Audit "for one that ends within two weeks",
+    }
+    Obp702 "OBP702" "waiver-unused" { WaiverUnused: Audit "", }
 }

@@ -22,6 +22,24 @@ pub(crate) fn parse(text: &str) -> Result<Date, NotADate> {
     date.ok_or_else(|| NotADate(text.to_owned()))
 }
 
+/// A date that has to be there.
+pub(super) mod required {
+    use super::{Date, Deserialize, Deserializer, Error, Serializer, parse};
+
+    pub(in crate::config) fn serialize<S: Serializer>(
+        date: &Date,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(date)
+    }
+
+    pub(in crate::config) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Date, D::Error> {
+        parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
 /// An optional date.
 pub(super) mod optional {
     use super::{Date, Deserialize, Deserializer, Error, Serializer, parse};

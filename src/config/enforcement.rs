@@ -83,9 +83,8 @@ impl ReviewConfig {
 
     /// Returns true if the day changes what is in force.
     pub(crate) fn has_dates(&self) -> bool {
-        self.enforcement_by_namespace
-            .iter()
-            .any(|entry| entry.until.is_some())
+        let mut entries = self.enforcement_by_namespace.iter();
+        !self.waivers.is_empty() || entries.any(|entry| entry.until.is_some())
     }
 
     /// Returns true if this last day has not passed. Without a date of today it has.

@@ -137,6 +137,20 @@ impl Kind {
         self.row().label
     }
 
+    /// The kind with this name, in this API group; without a group the kind whose [label](Self::label) it is.
+    pub(crate) fn named(name: &str, group: Option<&str>) -> Option<Self> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|kind| kind.is_named(name, group))
+    }
+
+    /// True if [`Self::named`] finds it.
+    pub(crate) fn is_named(self, name: &str, group: Option<&str>) -> bool {
+        match group {
+            Some(group) => self.as_str() == name && self.is_in_group(group),
+            None => self.label() == name,
+        }
+    }
+
     /// The API group; empty for the core group.
     pub const fn group(self) -> &'static str {
         let apis = self.row().apis;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::config::{EnforcementMode, ReviewConfig};
+use crate::config::{EnforcementMode, NamespacePattern, ReviewConfig};
 
 /// The shipped configurations.
 const MANIFEST: &str = include_str!("../../manifests/registrations/webhook.yaml");
@@ -30,15 +30,47 @@ pub fn rendered(config: &ReviewConfig) -> Result<Vec<Value>, ManifestError> {
         if config.enforcement != EnforcementMode::Deny && webhook["failurePolicy"] == "Fail" {
             webhook["failurePolicy"] = json!("Ignore");
         }
+        // The entry without conditions is about cluster-scoped policies.
         let conditions = webhook.get_mut("matchConditions");
-        let conditions = conditions.and_then(Value::as_array_mut).into_iter();
-        for condition in conditions.flatten() {
+        let Some(conditions) = conditions.and_then(Value::as_array_mut) else {
+            continue;
+        };
+        for condition in &mut *conditions {
             if let Some(text) = condition["expression"].as_str() {
                 condition["expression"] = json!(text.replace(&written, &accounts));
             }
         }
+        if let Some(expression) = not_excluded(&config.excluded_namespaces) {
+            conditions.push(json!({"name": "not-excluded", "expression": expression}));
+        }
     }
     Ok(documents)
+}
+
+/// Condition that is false for NetworkPolicies of these namespaces. Other kinds are sent from there, too.
+fn not_excluded(patterns: &[NamespacePattern]) -> Option<String> {
+    let (prefixes, names): (Vec<_>, Vec<_>) = patterns
+        .iter()
+        .partition(|pattern| pattern.prefix().is_some());
+    let names = names.into_iter().map(|name| name.as_str().to_owned());
+    let prefixes = prefixes.into_iter().filter_map(NamespacePattern::prefix);
+    let names: BTreeSet<String> = names.collect();
+    let prefixes: BTreeSet<String> = prefixes.map(str::to_owned).collect();
+    let terms = [
+        ("!(request.namespace in ", &names, ")"),
+        (
+            "!",
+            &prefixes,
+            ".exists(prefix, request.namespace.startsWith(prefix))",
+        ),
+    ];
+    let terms = terms.into_iter().filter(|(_, list, _)| !list.is_empty());
+    let terms: Vec<String> = terms
+        .map(|(before, names, after)| format!("{before}{}{after}", list(names)))
+        .collect();
+    let terms = terms.join(" && ");
+    let is_other = "request.resource.resource != 'networkpolicies'";
+    (!terms.is_empty()).then(|| format!("{is_other} || ({terms})"))
 }
 
 /// A list of names in CEL.

@@ -7,7 +7,7 @@ use super::compiled::CompiledSnapshot;
 use super::level::WriterClass;
 use super::request::{Edit, Operation, Request, Subject, Writer};
 use super::verdict::Verdict;
-use super::{isolation, level, ordered, other_policies, review_as};
+use super::{isolation, level, ordered, other_policies, review_as, waivers};
 use crate::code::EnforcementPoint;
 use crate::inventory::{Cluster, Fact, Kind, NamespaceFacts, ObjectRef, Policy};
 use crate::rules::default_deny_absent::Missing;
@@ -20,8 +20,12 @@ pub fn audit_namespace(compiled: &CompiledSnapshot, namespace: &str) -> Vec<Find
     let others = other_policies::of_namespace(compiled, namespace, EnforcementPoint::Audit);
     if namespace.is_empty() {
         let mut budget = Budget::new(compiled.config.proof_budget);
-        let ordered = ordered::of_state(compiled, EnforcementPoint::Audit, &mut budget);
-        return Verdict::new(others.into_iter().chain(ordered).collect()).findings;
+        let point = EnforcementPoint::Audit;
+        let ordered = ordered::of_state(compiled, point, &mut budget);
+        // Another metric counts unused waivers, for which the findings of all namespaces are needed.
+        let waivers = waivers(&compiled.config, point, std::iter::empty(), |_| false);
+        let all = others.into_iter().chain(ordered).chain(waivers);
+        return Verdict::new(all.collect()).findings;
     }
     let Some(facts) = compiled.facts(namespace) else {
         return Verdict::new(others).findings;

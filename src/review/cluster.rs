@@ -16,7 +16,7 @@ use crate::config::Baseline;
 use crate::inventory::{Cluster, Fact, NamespaceFacts, ObjectRef};
 use crate::rules::declaration::{self, Declaration, redundant};
 use crate::rules::policy_name::{self, ClusterState};
-use crate::rules::{Finding, Onset, existing_policy, input};
+use crate::rules::{Finding, Onset, excluded_namespace, existing_policy, input};
 use netpol::Direction;
 use netpol::cover::Budget;
 
@@ -102,6 +102,16 @@ fn declared(declaration: &Declaration<'_>) -> Vec<Finding> {
         }
     }
     replay::of_declaration(declaration, findings)
+}
+
+/// OBP505.
+pub(super) fn excluded(write: &ClusterReview<'_>, _: &[Finding]) -> Vec<Finding> {
+    if write.edit.before.is_some() {
+        return Vec::new();
+    }
+    let config = &write.compiled.config;
+    let found = excluded_namespace::check(config, write.object, write.point);
+    found.into_iter().collect()
 }
 
 /// OBP314.

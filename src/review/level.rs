@@ -4,6 +4,7 @@ use super::maintenance::Allowance;
 use super::request::{Operation, Request, Subject, Writer};
 use super::rules::About;
 use super::verdict::Verdict;
+use super::waivers;
 use crate::code::EnforcementPoint;
 use crate::config::ReviewConfig;
 use crate::rules::{Finding, Level, Onset, Place};
@@ -81,7 +82,7 @@ pub(super) fn apply_levels(
         let own = set.unwrap_or(finding.level);
         maintained |= breaks_glass && !old_harm && own == Level::Deny;
         let level = own.max(most);
-        Finding { level, ..finding }
+        waivers::apply(config, Finding { level, ..finding })
     };
     // The operator cannot fix an unchanged spec when it only removes a finalizer.
     let is_reported = |finding: &Finding| {
@@ -110,6 +111,7 @@ pub(super) fn of_state(
             .unwrap_or(finding.level),
         ..finding
     });
+    let settled = settled.map(|finding| waivers::apply(config, finding));
     settled
         .filter(|finding| finding.level != Level::Off)
         .collect()

@@ -13,7 +13,7 @@ use super::compiled::CompiledSnapshot;
 use super::level::WriterClass;
 use super::request::{Edit, Operation, Request, Subject, Writer};
 use super::verdict::Verdict;
-use super::{isolation, other_policies, review_as, workload};
+use super::{isolation, other_policies, review_as, waivers, workload};
 use crate::code::EnforcementPoint;
 use crate::inventory::cluster::is_restored_into;
 use crate::inventory::{
@@ -79,6 +79,7 @@ pub fn final_state(
     // Thousands of objects are usual.
     let mut reviewed = Vec::with_capacity(objects.len());
     reviewed.extend(objects.iter().filter_map(review_object).chain(unread));
+    waivers::add(&compiled.config, &mut reviewed, objects);
     reviewed
 }
 

@@ -12,6 +12,8 @@ pub use message::{Step, long, message, steps};
 
 /// Maximum length of a warning that every client shows completely (API server documentation, "Warnings").
 const WARNING_LENGTH: usize = 256;
+/// Maximum length of the waiver in a warning.
+const WAIVED_LENGTH: usize = 100;
 /// Minimum length of a reason in a warning.
 const MIN_REASON: usize = 80;
 
@@ -52,11 +54,28 @@ fn line(beginning: &str, finding: &Finding) -> String {
         format!(" {}", finding.path)
     };
     let head = format!("{beginning}{}{place}: ", finding.code);
+    let waived = cut(&waived(finding), WAIVED_LENGTH);
     // The connection is the evidence. If there is not enough room, the reason is shortened.
-    let taken = head.chars().count() + witness.chars().count();
+    let taken = [&head, &witness, &waived].map(|text| text.chars().count());
+    let taken = taken.into_iter().sum();
     let room = WARNING_LENGTH.saturating_sub(taken).max(MIN_REASON);
     let reason = cut(&finding.reason, room);
-    shorten(&format!("{head}{reason}{witness}"))
+    shorten(&format!("{head}{reason}{witness}{waived}"))
+}
+
+/// The reason of a finding, with the waiver by which it does not deny.
+pub fn reason(finding: &Finding) -> String {
+    format!("{}{}", finding.reason, waived(finding))
+}
+
+/// The waiver of a finding; empty if it has none.
+fn waived(finding: &Finding) -> String {
+    let waiver = finding.waiver.as_ref();
+    let text = waiver.map(|waiver| {
+        let why = printable::line(&waiver.reason);
+        format!("; waived until {}: {why}", waiver.until)
+    });
+    text.unwrap_or_default()
 }
 
 /// The text on one line, shortened for a warning header.

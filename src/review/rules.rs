@@ -15,6 +15,7 @@ use crate::rules::Finding;
 use crate::rules::declaration::Declaration;
 use crate::rules::default_deny_absent::{Missing, Unisolated};
 use crate::rules::pod_labels::PodLabels;
+use crate::rules::waivers::WaiverReview;
 
 pub use table::RULES;
 
@@ -98,6 +99,8 @@ pub(super) enum Check {
     Ordered(fn(&OrderedReview<'_>) -> Vec<Finding>),
     /// The labels of a pod, or of the pods of a template, in files.
     PodLabels(fn(&PodLabels<'_>) -> Option<Finding>),
+    /// A waiver of the settings, without a write.
+    Waiver(fn(&WaiverReview<'_>) -> Option<Finding>),
     /// The policies of a cluster, without a write.
     State(for<'a> fn(&'a ClusterPerimeter, &ReviewConfig, Missing) -> Vec<Unisolated<'a>>),
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 
 use super::maintenance::MissingPermission;
 use crate::printable;
@@ -82,6 +83,16 @@ impl Verdict {
             Some(Level::Warn) => Outcome::Warn,
             Some(Level::Deny) => Outcome::Deny,
         }
+    }
+
+    /// The codes of the findings that have a waiver, unique and sorted.
+    pub(crate) fn waived(&self) -> Vec<Code> {
+        let waived = self
+            .findings
+            .iter()
+            .filter(|finding| finding.waiver.is_some());
+        let codes: BTreeSet<Code> = waived.map(|finding| finding.code).collect();
+        codes.into_iter().collect()
     }
 
     /// The codes of the findings, unique and sorted.

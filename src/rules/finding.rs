@@ -1,11 +1,13 @@
 //! Findings: rule, object, evidence and remedy.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::remedy::Remedy;
 use super::text::groups_of;
 use super::{Cause, Code, Level};
 use crate::baseline::{ClusterPerimeter, Zone};
+use crate::config::Waiver;
 use crate::inventory::ObjectRef;
 use crate::inventory::network::DeclaredAt;
 use netpol::pod_space::PodSpace;
@@ -79,6 +81,8 @@ pub struct Finding {
     pub place: Place,
     /// One complete sentence: the problem and its effect.
     pub reason: String,
+    /// The waiver by which it does not deny.
+    pub waiver: Option<Arc<Waiver>>,
     /// Byte range in the reason that names the pods.
     pub names_pods: Option<Range<usize>>,
     /// True if the same finding about other pods of the cluster is merged into this one.
@@ -146,6 +150,7 @@ impl Finding {
             path: path.into(),
             place: Place::Spec,
             reason: String::new(),
+            waiver: None,
             names_pods: None,
             merges: false,
             is_unreplayed: false,

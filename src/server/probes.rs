@@ -19,6 +19,9 @@ use crate::audit::Metrics;
 use crate::audit::metrics::CONTENT_TYPE;
 use crate::inventory::Kind;
 
+/// Maximum number of namespaces that a warning names.
+const LISTED: usize = 5;
+
 /// Readiness: a set of conditions that must all hold.
 #[derive(Debug)]
 pub struct Readiness {
@@ -67,10 +70,30 @@ impl Readiness {
         if let Some(text) = self.admission.config().enforcement_notice() {
             notices.insert("enforcement", text);
         }
+        if let Some(text) = self.admission.config().waiver_notice() {
+            notices.insert("waivers", text);
+        }
+        if let Some(text) = self.excluded() {
+            notices.insert("excluded-namespaces", text);
+        }
         if let Some(text) = self.misplaced() {
             notices.insert("own-namespace", text);
         }
         notices
+    }
+
+    /// A warning if OpenBaoClusters are in namespaces whose NetworkPolicies are not reviewed.
+    fn excluded(&self) -> Option<String> {
+        let compiled = self.admission.compiled()?;
+        let namespaces = compiled.snapshot.namespaces.iter();
+        let has_clusters = namespaces.filter(|(name, facts)| {
+            !facts.clusters.is_empty() && compiled.config.excluded_by(name).is_some()
+        });
+        let names: Vec<&str> = has_clusters.map(|(name, _)| &**name).take(LISTED).collect();
+        let names = names.join(", ");
+        (!names.is_empty()).then(|| {
+            format!("OpenBaoClusters in {names}, where NetworkPolicies are not reviewed (OBP505)")
+        })
     }
 
     /// A warning if this pod is in another namespace than the one that the registrations exclude.
@@ -172,7 +195,9 @@ pub fn metrics_router(metrics: Arc<Metrics>, readiness: Arc<Readiness>) -> Route
 async fn scrape(State((metrics, readiness)): State<(Arc<Metrics>, Arc<Readiness>)>) -> Response {
     let latches = readiness.latches();
     metrics.latched(latches.iter().filter(|(_, why)| why.is_some()).count());
-    metrics.enforces(readiness.admission.config().enforcement);
+    let config = readiness.admission.config();
+    metrics.enforces(config.enforcement);
+    metrics.waivers(&config);
     metrics.text().map_or_else(
         |_| StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         |text| ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),

@@ -52,6 +52,16 @@ pub enum SettingsError {
         /// Value that is set.
         found: String,
     },
+    /// A waiver that cannot be used.
+    #[error("cannot use the setting `{key}`: expected {expected}, found `{found}`")]
+    Waiver {
+        /// Key in the file.
+        key: String,
+        /// Range.
+        expected: String,
+        /// Value that is set.
+        found: String,
+    },
     /// A path that no settings file could hold.
     #[error("cannot write the settings as YAML: {problem}")]
     Write {

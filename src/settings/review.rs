@@ -43,6 +43,18 @@ impl ServerConfig {
         Ok(())
     }
 
+    /// Checks that the operator's namespace is not left out: nothing would guard its pods.
+    pub(super) fn validate_excluded(&self) -> Result<(), SettingsError> {
+        let own = &self.operator_namespace;
+        let mut patterns = self.review.excluded_namespaces.iter();
+        let found = patterns.find(|pattern| pattern.matches(own));
+        ensure("review.excludedNamespaces", found.is_none(), || {
+            let found = found.map_or("", |pattern| pattern.as_str());
+            let expected = format!("patterns that do not match `operatorNamespace`, `{own}`");
+            (expected, found.to_owned())
+        })
+    }
+
     /// Checks that an exemption of namespaces has an end.
     pub(super) fn validate_enforcement(&self) -> Result<(), SettingsError> {
         for entry in &self.review.enforcement_by_namespace {

@@ -9,6 +9,7 @@ mod clients;
 mod clusters;
 mod ends;
 mod events;
+mod excluded;
 mod identity;
 mod installs;
 mod lag;

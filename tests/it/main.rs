@@ -58,3 +58,4 @@ mod strict;
 mod support;
 mod tls;
 mod volume;
+mod waivers;

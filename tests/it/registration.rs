@@ -6,6 +6,7 @@ use std::fs;
 use k8s_openapi::api::admissionregistration::v1::WebhookClientConfig;
 use openbao_perimeter::config::{EnforcementMode, ReviewConfig};
 use openbao_perimeter::registration::{Configuration, Expected, Trust, rendered};
+use openbao_perimeter::settings::ServerConfig;
 use serde_json::{Value, json};
 
 /// A certificate that the bundle verifies or not, or no certificate.
@@ -320,4 +321,49 @@ fn names_of_a_list_may_stand_in_any_order_and_in_double_quotes() {
     let joined: Value = serde_json::from_str(&joined).unwrap();
     let found = drift(&expected(&[]), Configuration::Validating, &joined, None);
     assert_eq!(found, ["matchConditions", "matchConditions"]);
+}
+
+#[test]
+fn namespaces_that_are_left_out_are_a_condition_about_network_policies_alone() {
+    let excluded = |patterns: &str| {
+        let text = format!("review: {{excludedNamespaces: {patterns}}}");
+        let settings: ServerConfig = serde_saphyr::from_str(&text).unwrap();
+        settings.review_config()
+    };
+    let config = excluded("['openshift-*', tigera-operator, 'cattle-*']").unwrap();
+    let documents = rendered(&config).unwrap();
+    let expected = "request.resource.resource != 'networkpolicies' || (!(request.namespace in ['tigera-operator']) \
+                    && !['cattle-', 'openshift-'].exists(prefix, request.namespace.startsWith(prefix)))";
+    let entries = documents
+        .iter()
+        .flat_map(|document| document["webhooks"].as_array().unwrap());
+    for entry in entries {
+        let conditions = entry["matchConditions"].as_array().into_iter().flatten();
+        let mut found = conditions.filter(|condition| condition["name"] == "not-excluded");
+        // Cluster-scoped policies have no namespace.
+        let has_one = entry["name"] != "platform.perimeter.openbao.org";
+        assert_eq!(
+            found.next().map(|found| &found["expression"]),
+            has_one.then_some(&json!(expected))
+        );
+    }
+    let expected = Expected::new(&config).unwrap();
+    let found = drift(
+        &expected,
+        Configuration::Validating,
+        &documents[0]["webhooks"],
+        None,
+    );
+    assert_eq!(found, [""; 0]);
+    let manifest = stored(Configuration::Validating);
+    let found = drift(&expected, Configuration::Validating, &manifest, None);
+    assert_eq!(found, ["matchConditions", "matchConditions"]);
+    for patterns in ["['openbao-*']", "[openbao-operator-system]"] {
+        let problem = excluded(patterns).unwrap_err().to_string();
+        assert!(problem.contains("`review.excludedNamespaces`"), "{problem}");
+        assert!(
+            problem.contains("do not match `operatorNamespace`"),
+            "{problem}"
+        );
+    }
 }

@@ -3,6 +3,7 @@
 //! A broken file, and one that `serve` would not start with, changes nothing.
 
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,6 @@ use tracing_subscriber::filter::Targets;
 use super::publish::Decision;
 use crate::audit::metrics::SettingsReload;
 use crate::audit::{EventQueue, Metrics};
-use crate::cli::today::today;
 use crate::cli::{Failure, with_causes};
 use crate::config::ReviewConfig;
 use crate::file_events::Changes;
@@ -46,11 +46,11 @@ struct Loaded {
 }
 
 impl Loaded {
-    fn of(given: &Given<ServeFlags>, file: &SettingsFile) -> Result<Self, Failure> {
+    fn of(given: &Given<ServeFlags>, file: &SettingsFile, today: Date) -> Result<Self, Failure> {
         let settings = given.with(Some(file));
         settings.validate()?;
         Ok(Self {
-            config: Arc::new(settings.review_config_on(today())?),
+            config: Arc::new(settings.review_config_on(today)?),
             filter: telemetry::filter(&settings.log_filter)?,
             events: settings.cluster.events,
             keys: Keys::of(&settings)?,
@@ -68,6 +68,8 @@ pub(super) struct Reloader {
     given: Given<ServeFlags>,
     path: PathBuf,
     targets: ReloadTargets,
+    /// The clock.
+    today: fn() -> Date,
     /// Last contents of the file, or the error of reading it: each is handled once.
     seen: Result<String, String>,
     /// Keys at the start: those that need a restart are still in force.
@@ -84,12 +86,15 @@ impl Reloader {
         given: Given<ServeFlags>,
         file: SettingsFile,
         targets: ReloadTargets,
+        today: fn() -> Date,
     ) -> Result<Self, Failure> {
-        let Loaded { config, keys, .. } = Loaded::of(&given, &file)?;
+        let Loaded { config, keys, .. } = Loaded::of(&given, &file, today())?;
+        log_waivers(&config);
         Ok(Self {
             given,
             path: file.path,
             targets,
+            today,
             seen: Ok(file.text),
             started: keys.clone(),
             keys,
@@ -104,11 +109,16 @@ impl Reloader {
         let mut changes = Changes::of([self.path.as_path()], INTERVAL);
         let mut dates = tokio::time::interval(DATE_INTERVAL);
         loop {
-            tokio::select! {
-                () = shutdown.reached(Phase::Draining) => return,
-                () = changes.next() => self.look().await,
-                _ = dates.tick() => self.renew_date(today()).await,
+            // Dropped half way, it would lose an event.
+            let mut change = pin!(changes.next());
+            loop {
+                tokio::select! {
+                    () = shutdown.reached(Phase::Draining) => return,
+                    () = &mut change => break,
+                    _ = dates.tick() => self.renew_date((self.today)()).await,
+                }
             }
+            self.look().await;
         }
     }
 
@@ -119,6 +129,7 @@ impl Reloader {
         };
         if self.apply_review_config(&config).await.is_ok() {
             self.config = config;
+            log_waivers(&self.config);
         }
     }
 
@@ -149,7 +160,7 @@ impl Reloader {
 
     async fn take(&mut self, text: String) -> Result<SettingsReload, Failure> {
         let file = SettingsFile::parse(&self.path, text)?;
-        let loaded = Loaded::of(&self.given, &file)?;
+        let loaded = Loaded::of(&self.given, &file, (self.today)())?;
         let changed = self.keys.difference(&loaded.keys).live;
         let reload = if changed.is_empty() {
             SettingsReload::Unchanged
@@ -161,6 +172,7 @@ impl Reloader {
         let (file, outcome, keys) = (self.path.display(), reload.as_str(), changed.join(", "));
         tracing::info!(%file, outcome, keys, "settings reloaded");
         self.config = loaded.config;
+        log_waivers(&self.config);
         self.keys = loaded.keys;
         self.report_waiting();
         Ok(reload)
@@ -207,6 +219,13 @@ impl Reloader {
     }
 }
 
+/// Logs the waivers that end soon or have ended, once a day and with each change of the settings.
+fn log_waivers(config: &ReviewConfig) {
+    if let Some(waivers) = config.waiver_notice() {
+        tracing::warn!(waivers, "waivers end");
+    }
+}
+
 /// The configuration on this day, if that is another one.
 fn dated(config: &ReviewConfig, today: Date) -> Option<Arc<ReviewConfig>> {
     let is_other = config.has_dates() && config.today != Some(today);
@@ -216,4 +235,69 @@ fn dated(config: &ReviewConfig, today: Date) -> Option<Arc<ReviewConfig>> {
 /// Problems of YAML have lines of their own.
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use k8s_openapi::jiff::civil::date;
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::admission::Admission;
+    use crate::server::tls::Certificates;
+    use crate::server::tls::ephemeral::Ephemeral;
+
+    static IS_OVER: AtomicBool = AtomicBool::new(false);
+
+    fn clock() -> Date {
+        let day = if IS_OVER.load(Ordering::Relaxed) {
+            1
+        } else {
+            31
+        };
+        date(2027, if day == 1 { 2 } else { 1 }, day)
+    }
+
+    fn targets(decisions: mpsc::Sender<Decision>) -> ReloadTargets {
+        let metrics = Arc::new(Metrics::new());
+        let served = Ephemeral::make().unwrap().served;
+        let certificates = Arc::new(Certificates::new(served, Arc::clone(&metrics)));
+        let readiness = Readiness::new(Arc::new(Admission::default()), certificates, None);
+        ReloadTargets {
+            decisions,
+            filter: LogFilter::detached(),
+            events: None,
+            readiness: Arc::new(readiness),
+            metrics,
+        }
+    }
+
+    #[tokio::test]
+    async fn the_day_after_the_last_one_is_in_force_within_seconds() {
+        let path = std::env::temp_dir().join(format!("obp-dates-{}.yaml", std::process::id()));
+        let entry = "{namespaces: [a], enforcement: warn, until: 2027-01-31}";
+        let text = format!("review: {{enforcementByNamespace: [{entry}]}}\ntls: ephemeral\n");
+        std::fs::write(&path, &text).unwrap();
+        let file = SettingsFile::parse(&path, text).unwrap();
+        let (sender, mut decisions) = mpsc::channel(1);
+        let given = Given::default();
+        let reloader = Reloader::new(given, file, targets(sender), clock).unwrap();
+        assert_eq!(reloader.config.today, Some(date(2027, 1, 31)));
+        let trigger = Shutdown::trigger();
+        tokio::spawn(reloader.run(trigger.shutdown()));
+        IS_OVER.store(true, Ordering::Relaxed);
+        let decided = timeout(5 * DATE_INTERVAL, decisions.recv()).await;
+        let config = decided.unwrap().unwrap().config;
+        assert_eq!(config.today, Some(date(2027, 2, 1)));
+        assert_eq!(config.enforcement_in("a"), config.enforcement_in("b"));
+        std::fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn another_day_changes_nothing_without_a_last_day() {
+        let config = ReviewConfig::default().on(date(2027, 1, 31));
+        assert_eq!(dated(&config, date(2027, 2, 1)), None);
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{cut, example};
+use super::{cut, example, reason};
 use crate::inventory::ObjectRef;
 use crate::printable;
 use crate::review::verdict::Verdict;
@@ -186,7 +186,7 @@ fn block(finding: &Finding) -> Vec<String> {
             &format!("{code} {name}: {}{path}", finding.object),
             2 * WIDTH,
         ),
-        cut(&format!("  {}", finding.reason), REASON * WIDTH),
+        cut(&format!("  {}", reason(finding)), REASON * WIDTH),
     ];
     if let Some(example) = example(finding) {
         let label = finding.example_label;

@@ -4,7 +4,7 @@ use super::About::{self, Allowlist, Other, Undecided};
 use super::Basis::{self, Facts, FactsOfDeletion, FactsOfRestore, FactsUnlessPolicy, Object};
 use super::Check::{
     self, Cluster, Declared, Metadata, Ordered, PodLabels, Policy, Restore, SpecChanged, State,
-    Zone,
+    Waiver, Zone,
 };
 use super::Rule;
 use super::Weight::{self, Exposure, Mistake, NoEffect, Style};
@@ -17,7 +17,7 @@ use crate::rules::declaration::{
     api_server, dns_namespace, endpoint_address, everyone, hardened, listener_ports, malformed,
     metrics_port, namespace_label, raft_port, unsafe_address,
 };
-use crate::rules::{Finding, ambiguous_cidr, default_deny_absent, pod_labels};
+use crate::rules::{Finding, ambiguous_cidr, default_deny_absent, pod_labels, waivers};
 
 const fn rule(
     code: Code,
@@ -168,6 +168,9 @@ pub static RULES: [Rule; Code::ALL.len()] = [
     rule(Code::Obp504, (Exposure, Facts, Other),
         "a Namespace that policies let in by its labels",
         &[]),
+    rule(Code::Obp505, (Exposure, Object, Other),
+        "an OpenBaoCluster in a namespace whose NetworkPolicies are not sent to the webhook",
+        &[Cluster(cluster::excluded)]),
     rule(Code::Obp601, (Mistake, Facts, Other),
         "the checkpoint APIServerNetworkReady is False",
         &[SpecChanged(|w, _| advice::condition(w, Checkpoint::ApiServerNetwork))]),
@@ -189,4 +192,10 @@ pub static RULES: [Rule; Code::ALL.len()] = [
     rule(Code::Obp607, (Mistake, Facts, Other),
         "the first egress rule ends the fallback of Development jobs to port 443",
         &[SpecChanged(|w, _| one(fallback_ended::check(w.object, &w.openings, w.openings_before.as_ref())))]),
+    rule(Code::Obp701, (NoEffect, Object, Other),
+        "a waiver of the settings has ended, or ends within two weeks",
+        &[Waiver(waivers::expired)]),
+    rule(Code::Obp702, (NoEffect, Object, Other),
+        "a waiver of the settings waives no finding",
+        &[Waiver(waivers::unused)]),
 ];

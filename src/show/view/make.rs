@@ -154,7 +154,7 @@ fn pierced(pierced: &offline::Violation) -> Violation {
     let witness = finding.witness.as_ref();
     Violation {
         code: finding.code.as_str(),
-        reason: finding.reason.clone(),
+        reason: render::reason(finding),
         kind: Kind::NetworkPolicy.label(),
         policy: pierced.policy.as_ref().map(ToString::to_string),
         path: pierced.path.clone(),

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use axum::http::StatusCode;
+use k8s_openapi::jiff::civil::{Date, date};
 use openbao_perimeter::admission::{Admission, respond};
 use openbao_perimeter::audit::Metrics;
 use openbao_perimeter::config::{EnforcementMode, ReviewConfig};
@@ -39,9 +40,13 @@ fn written(path: &Path) -> CaseFile {
     }
 }
 
+/// The day of all cases.
+pub(super) const TODAY: Date = date(2026, 12, 1);
+
 fn config(case: &Case) -> Arc<ReviewConfig> {
     let config = case.settings().review_config();
-    Arc::new(config.unwrap_or_else(|error| panic!("{}: {error}", case.name)))
+    let config = config.unwrap_or_else(|error| panic!("{}: {error}", case.name));
+    Arc::new(config.on(TODAY))
 }
 
 /// Everything that exists before the write.

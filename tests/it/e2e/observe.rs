@@ -140,7 +140,7 @@ fn each_write_under_a_switched_cap_has_the_answer_of_its_value_without_a_restart
     wait_for(&alone, "deny");
 }
 
-/// What an observer sees of a write that would be denied.
+/// Signs for an observer of a write that would be denied.
 fn observed(alone: &Alone, scene: &Scene) {
     set("enforcement: audit");
     wait_for(alone, "audit");

@@ -19,6 +19,7 @@ fn counted() -> String {
     let metrics = Metrics::new();
     let record = Record {
         findings: vec![(Code::Obp101, Level::Deny)],
+        waived: vec![Code::Obp101],
         ..Record::of(WebhookKind::Validate, Resolution::Deny)
     };
     metrics.reviewed(&record, Duration::ZERO);
@@ -109,6 +110,7 @@ fn values(metric: &str, label: &str) -> String {
         "outcome" if metric.ends_with("_settings_reloads") => {
             listed(SettingsReload::ALL.map(SettingsReload::as_str).to_vec())
         }
+        "state" => listed(vec!["active", "ending", "expired", "unused"]),
         "value" => listed(EnforcementMode::ALL.map(EnforcementMode::as_str).to_vec()),
         "code" if metric.ends_with("_would_deny") => {
             format!(
@@ -152,6 +154,7 @@ fn every_metric_that_is_registered_has_its_line() {
         include_str!("../../../src/audit/metrics/enforcement.rs"),
         include_str!("../../../src/audit/metrics/settings.rs"),
         include_str!("../../../src/audit/metrics/tiers.rs"),
+        include_str!("../../../src/audit/metrics/waivers.rs"),
     ];
     let registered = sources
         .iter()

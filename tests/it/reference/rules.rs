@@ -13,8 +13,12 @@ const FAMILIES: &[(char, &str)] = &[
     ('2', "The ceiling"),
     ('3', "Declarations of an OpenBaoCluster"),
     ('4', "Objects and proofs that cannot be decided"),
-    ('5', "The labels of the pods"),
+    (
+        '5',
+        "The labels of the pods, and namespaces that are left out",
+    ),
     ('6', "Status checkpoints, and what they do not cover"),
+    ('7', "Waivers"),
 ];
 
 fn cases_of(code: Code) -> String {

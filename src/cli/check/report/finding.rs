@@ -155,7 +155,7 @@ impl Reported {
             namespace: finding.object.namespace.to_string(),
             object: finding.object.name.to_string(),
             field: finding.path.clone(),
-            reason: finding.reason.clone(),
+            reason: render::reason(finding),
             connection: finding.witness.as_ref().map(render::connection),
             only_if: finding.only_if.map(Difference::as_str),
             condition: finding.only_if.map(|difference| difference.to_string()),
