@@ -362,7 +362,16 @@ impl Plain {
             let found = stack
                 .allowed(area, &permitted, None, budget)
                 .expect("decided");
-            let is_inside = |leaf: &Leaf| pieces.iter().any(|piece| leaf.region.is_subset(piece));
+            let is_inside = |leaf: &Leaf| {
+                // A name counts if some number is outside, since it means one of them.
+                let numbers = Region {
+                    ports: leaf.region.ports.names_as_all(),
+                    ..leaf.region.clone()
+                };
+                pieces.iter().any(|piece| leaf.region.is_subset(piece))
+                    || (!leaf.region.ports.has_numbers()
+                        && !all_outside(world, &numbers, &permitted).is_empty())
+            };
             if found.is_none() != pieces.is_empty() || !found.iter().all(is_inside) {
                 return Err(format!("{area:?}: {found:?}, expected {pieces:?}"));
             }
