@@ -57,6 +57,7 @@
 //! # Ok::<(), netpol::cover::Exhausted>(())
 //! ```
 
+mod changed;
 mod compiled;
 mod leaf;
 mod newly;

@@ -3,6 +3,7 @@
 
 use std::ops::ControlFlow;
 
+use super::changed::wanted;
 use super::leaf::{Decision, Leaf};
 use super::outside::{all_outside, outside};
 use super::program::Program;
@@ -64,7 +65,9 @@ impl Stack<'_> {
         }
         let mut found: Option<Leaf> = None;
         let parts = program.possible(self, own);
-        let wanted = Wanted::Possible(Verdict::Deny);
+        let Some(wanted) = wanted(Verdict::Deny, &program, known.as_ref()) else {
+            return Ok(None);
+        };
         program.walk(parts, wanted, budget, &mut |leaf, budget| {
             found = match &known {
                 None => Some(leaf),
@@ -215,7 +218,9 @@ impl Stack<'_> {
         let mut found: Option<Leaf> = None;
         let pieces = pieces.iter();
         let pieces = pieces.map(|piece| program.written_out(self, piece.into()));
-        let wanted = Wanted::Possible(Verdict::Allow);
+        let Some(wanted) = wanted(Verdict::Allow, &program, known.as_ref()) else {
+            return Ok(None);
+        };
         program.walk(pieces.collect(), wanted, budget, &mut |leaf, budget| {
             if !leaf.allow.is_some_and(|own| is_meant(own.decider)) {
                 return Ok(ControlFlow::Continue(()));

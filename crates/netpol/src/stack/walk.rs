@@ -86,6 +86,8 @@ pub(super) enum Wanted {
     Tied,
     /// Those where this verdict is possible, first those where it is the only one.
     Possible(Verdict),
+    /// The same, without those where a step before this one makes the verdict possible.
+    New(Verdict, usize),
     /// Those where this verdict is the only one.
     Certain(Verdict),
 }
@@ -96,7 +98,7 @@ impl Wanted {
         match self {
             Self::All => true,
             Self::Tied => state.tie.is_some(),
-            Self::Possible(verdict) => state.has(verdict),
+            Self::Possible(verdict) | Self::New(verdict, _) => state.has(verdict),
             Self::Certain(verdict) => state.has(verdict) && !state.has(verdict.other()),
         }
     }
@@ -106,16 +108,35 @@ impl Wanted {
         match self {
             Self::All => true,
             Self::Tied => state.tie.is_some() || program.may_tie(state.at),
-            Self::Possible(verdict) => state.has(verdict) || program.may_give(verdict, state.at),
+            Self::Possible(verdict) | Self::New(verdict, _) => {
+                state.has(verdict) || program.may_give(verdict, state.at)
+            }
             Self::Certain(verdict) => {
                 !state.has(verdict.other()) && Self::Possible(verdict).is_possible(program, state)
             }
         }
     }
 
+    const fn is_of(self, wanted: Verdict) -> bool {
+        match self {
+            Self::All | Self::Tied => false,
+            Self::Possible(verdict) | Self::New(verdict, _) | Self::Certain(verdict) => {
+                matches!(
+                    (verdict, wanted),
+                    (Verdict::Allow, Verdict::Allow) | (Verdict::Deny, Verdict::Deny)
+                )
+            }
+        }
+    }
+
     /// Returns true if a region with this state is visited after others.
     const fn is_late(self, state: &State) -> bool {
-        matches!(self, Self::Possible(verdict) if state.has(verdict.other()))
+        matches!(self, Self::Possible(verdict) | Self::New(verdict, _) if state.has(verdict.other()))
+    }
+
+    /// Returns true if a region with this state after a step is not visited, since the step is too early.
+    fn is_early(self, state: &State, step: usize) -> bool {
+        matches!(self, Self::New(verdict, first) if step < first && state.has(verdict))
     }
 }
 
@@ -266,8 +287,9 @@ impl<'p> Program<'p> {
         let is_final = step.effect.is_certain
             && !inside.passes
             && matches!(self.steps.get(step.policy_end), Some(Step::GroupEnd));
-        let is_dropped =
-            !wanted.is_possible(self, &inside) || (is_final && !wanted.includes(&inside));
+        let is_dropped = wanted.is_early(&inside, state.at)
+            || !wanted.is_possible(self, &inside)
+            || (is_final && !wanted.includes(&inside));
         let Some(covers) = &step.covers else {
             open.extend((!is_dropped).then_some((region, inside)));
             return Ok(());
@@ -297,10 +319,7 @@ impl<'p> Program<'p> {
         let rest = pieces.into_iter().map(|piece| (piece, outside)).rev();
         let parts = parts.into_iter().map(|piece| (piece, inside)).rev();
         // What is denied is decided early, what is allowed late: the last one is the next.
-        if matches!(
-            wanted,
-            Wanted::Possible(Verdict::Allow) | Wanted::Certain(Verdict::Allow)
-        ) {
+        if wanted.is_of(Verdict::Allow) {
             open.extend(parts.chain(rest));
         } else {
             open.extend(rest.chain(parts));
