@@ -3,6 +3,8 @@
 //! Optional access (`.?`, `[?…]`) and checks of types keep them total: no object makes an evaluation error, which
 //! would deny the write.
 
+use std::fmt::Write as _;
+
 use crate::baseline::{CLUSTER_LABEL, IDENTITY_LABELS};
 use crate::code::Code;
 use crate::review::maintenance;
@@ -201,7 +203,7 @@ fn quoted(text: &str) -> String {
         match letter {
             '\'' | '\\' => quoted.extend(['\\', letter]),
             letter if letter.is_control() => {
-                quoted.push_str(&format!("\\u{:04x}", u32::from(letter)));
+                let _never = write!(quoted, "\\u{:04x}", u32::from(letter));
             }
             letter => quoted.push(letter),
         }

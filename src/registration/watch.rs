@@ -92,7 +92,7 @@ impl Watch {
                 match Expected::new(&config) {
                     Ok(expected) => self.expected = expected,
                     Err(error) => {
-                        tracing::error!(%error, "webhook configurations are compared with old ones")
+                        tracing::error!(%error, "webhook configurations are compared with old ones");
                     }
                 }
                 known_config = config;

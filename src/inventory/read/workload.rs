@@ -13,9 +13,9 @@ use netpol::label::labels;
 /// A Pod, or an object with a template of pods, if its pods have the label of a cluster. Fields are read as far as
 /// they are of the expected type.
 pub(super) fn read(kind: Kind, value: &Value) -> Option<Workload> {
-    let path = Workload::labels_path(kind).split('.');
-    let written = path.fold(Some(value), |value, field| value?.get(field));
-    let written = written?.as_object()?;
+    let mut path = Workload::labels_path(kind).split('.');
+    let written = path.try_fold(value, |value, field| value.get(field))?;
+    let written = written.as_object()?;
     written.get(CLUSTER_LABEL)?;
     let pairs = written.iter().map(|(key, value)| {
         let text = value

@@ -64,7 +64,7 @@ async fn follow_pods(client: Client, changes: mpsc::Sender<StoredLabels>) {
             }
             Ok(Event::Delete(pod)) => remove(&mut next, &pod.metadata),
             Err(error) => {
-                tracing::warn!(%error, "cannot watch the pods with the label of a cluster")
+                tracing::warn!(%error, "cannot watch the pods with the label of a cluster");
             }
         }
         let namespaces: BTreeSet<Arc<str>> = known.keys().chain(next.keys()).cloned().collect();
