@@ -215,9 +215,8 @@ impl Record {
     /// The outcome in logs and metrics.
     pub(crate) const fn outcome(&self) -> &'static str {
         match (self.resolution, self.enforcement) {
-            (resolution, EnforcementMode::Deny) => resolution.as_str(),
-            (Resolution::Deny, _) => WOULD_DENY,
-            (Resolution::Repair, _) => WOULD_REPAIR,
+            (Resolution::Deny, EnforcementMode::Warn | EnforcementMode::Audit) => WOULD_DENY,
+            (Resolution::Repair, EnforcementMode::Warn | EnforcementMode::Audit) => WOULD_REPAIR,
             (resolution, _) => resolution.as_str(),
         }
     }

@@ -26,6 +26,10 @@ pub(crate) fn parse(text: &str) -> Result<Date, NotADate> {
 pub(super) mod required {
     use super::{Date, Deserialize, Deserializer, Error, Serializer, parse};
 
+    #[allow(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde passes a reference"
+    )]
     pub(in crate::config) fn serialize<S: Serializer>(
         date: &Date,
         serializer: S,
@@ -44,6 +48,11 @@ pub(super) mod required {
 pub(super) mod optional {
     use super::{Date, Deserialize, Deserializer, Error, Serializer, parse};
 
+    #[allow(
+        clippy::ref_option,
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde passes a reference"
+    )]
     pub(in crate::config) fn serialize<S: Serializer>(
         date: &Option<Date>,
         serializer: S,

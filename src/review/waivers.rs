@@ -34,15 +34,15 @@ fn covers(waiver: &Waiver, finding: &Finding) -> bool {
     let is_about = |object: &ObjectRef| *object.namespace == *namespace && !object.is_generated();
     waiver.has(finding.code)
         && match (&waiver.object, &waiver.cluster) {
-            (Some(waived), _) => {
+            (Some(own), _) => {
                 let object = &finding.object;
-                let is_kind = object.kind.is_named(&waived.kind, waived.group.as_deref());
-                is_kind && object.name == waived.name && is_about(object)
+                let is_kind = object.kind.is_named(&own.kind, own.group.as_deref());
+                is_kind && object.name == own.name && is_about(object)
             }
-            (None, Some(waived)) => {
+            (None, Some(cluster)) => {
                 let of_cluster = |object: &&ObjectRef| {
                     let is_cluster = object.kind == Kind::OpenBaoCluster;
-                    is_cluster && object.name == *waived && is_about(object)
+                    is_cluster && object.name == *cluster && is_about(object)
                 };
                 let mut concerned = finding.cluster.iter().chain([&finding.object]);
                 concerned.any(|object| of_cluster(&object))
