@@ -141,12 +141,12 @@ fn named(clusters: &[ObjectRef]) -> String {
 /// One end: pods with policies, or peers without.
 #[derive(Debug)]
 pub(crate) enum Resolved<'a> {
-    Side(Side<'a>),
+    Side(Box<Side<'a>>),
     Peers(Vec<PeerSet>),
 }
 
 impl Resolved<'_> {
-    const fn side(&self) -> Option<&Side<'_>> {
+    fn side(&self) -> Option<&Side<'_>> {
         match self {
             Self::Side(side) => Some(side),
             Self::Peers(_) => None,
@@ -221,9 +221,9 @@ fn answer(
     let proved = |budget: &mut Budget| -> Proved<_> {
         let mut parts = Vec::new();
         for (direction, side, other) in question.sides() {
-            let ports = &question.ports;
-            let leaves = side.leaves(direction, other, ports, budget)?;
-            let missing = side.missing(direction, other, ports, leaves.as_deref(), budget)?;
+            let asked = &question.ports;
+            let leaves = side.leaves(direction, other, asked, budget)?;
+            let missing = side.missing(direction, other, asked, leaves.as_deref(), budget)?;
             parts.push(Part {
                 direction,
                 side,
@@ -313,5 +313,5 @@ fn resolved<'a>(compiled: &'a CompiledSnapshot, end: &End) -> Result<Resolved<'a
             )
         }
     };
-    Ok(Resolved::Side(side))
+    Ok(Resolved::Side(Box::new(side)))
 }

@@ -172,8 +172,8 @@ impl Denied<'_> {
         let mut compiled = compiled;
         for object in changes.objects.iter().filter(|object| **object != own) {
             if !changes.ordered(object).is_empty() {
-                match self.with_ordered(compiled, object, &changes) {
-                    Some(changed) => compiled = changed,
+                match self.with_ordered(&compiled, object, &changes) {
+                    Some(after) => compiled = after,
                     None => return false,
                 }
                 continue;

@@ -174,7 +174,7 @@ fn home(end: &Endpoint) -> (Arc<str>, LabelPairs) {
             let name = pairs.find(|(key, _)| &**key == NAMESPACE_NAME);
             (name.unwrap().1.clone(), labels.clone())
         }
-        Endpoint::Address(_) => unreachable!("an end with policies"),
+        Endpoint::Address(_) => panic!("an end without policies"),
     }
 }
 

@@ -57,9 +57,9 @@ fn part(
 ) -> Option<Part> {
     let example = witness(direction, with.space, &newly.leaf.region)?;
     let allows = newly.leaf.allow?.decider;
-    let denies = newly.denied.map(|decision| decision.decider);
+    let other = newly.denied.map(|decision| decision.decider);
     let path = |rule: usize| format!("spec.{}[{rule}]", direction.field());
-    let rule = denies.and_then(|decider| without?.rule(decider));
+    let rule = other.and_then(|decider| without?.rule(decider));
     let denied = rule.map(|(own, rule)| Denied {
         policy: own.object.clone(),
         path: path(rule),
@@ -79,7 +79,7 @@ fn part(
         denied,
         example,
         depends: newly.leaf.only_if(Verdict::Allow),
-        deciders: Some((allows, denies)),
+        deciders: Some((allows, other)),
     })
 }
 

@@ -15,12 +15,11 @@ impl Denied<'_> {
     /// The facts after the plan's change of a stored ordered policy; `None` if this change is denied itself.
     pub(super) fn with_ordered(
         &self,
-        compiled: CompiledSnapshot,
+        compiled: &CompiledSnapshot,
         object: &ObjectRef,
         changes: &Changes<'_>,
     ) -> Option<CompiledSnapshot> {
-        let policies = Arc::clone(&compiled.snapshot.cluster_scoped);
-        let mut all = policies.others();
+        let mut all = compiled.snapshot.cluster_scoped.others();
         let (_, before) = all.find(|(own, _)| own == object)?;
         let after = edited(before, &changes.ordered(object))?;
         let request = Request {
@@ -29,7 +28,7 @@ impl Denied<'_> {
             point: self.request.point,
             subject: Subject::Ordered(written(object, Some(before.clone()), after.clone())),
         };
-        let verdict = self.reviewed(&compiled, &request, WriterClass::Everyone);
+        let verdict = self.reviewed(compiled, &request, WriterClass::Everyone);
         let is_fine = verdict.outcome() != Outcome::Deny;
         let after = after.read().filter(|_| is_fine)?;
         Some(compiled.with_ordered(object, after))
