@@ -159,7 +159,7 @@ fn tiers(zone: &ZoneView) -> Markup {
     html! {
         @if !zone.tiers.is_empty() {
             p { "Decided in this order:" }
-            ol.facts {
+            ol {
                 @for own in of(true) { li { (own.line()) } }
                 li { "NetworkPolicies" }
                 @for own in of(false) { li { (own.line()) } }
