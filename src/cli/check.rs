@@ -20,7 +20,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::input::InputArgs;
-use super::output::{Format, OutputArgs};
+use super::output::{Format, Output, OutputArgs};
 use super::project::Project;
 use super::text::without_commands;
 use super::today::DateArg;
@@ -122,7 +122,8 @@ fn check(args: &Args, project: &Project, settings: &ServerConfig) -> Result<Exit
     let before = before.map(|before| Before::read(before, args, project));
     let before = before.transpose()?;
     let mut input = CheckInput::read(args, project)?;
-    if input.is_nothing() {
+    let is_text = |output: &Output| output.format == Format::Text;
+    if input.is_nothing() && outputs.iter().all(is_text) {
         return Ok(ExitStatus::CouldNotRun);
     }
     completeness.append(&mut input.completeness);

@@ -57,7 +57,7 @@ pub enum InvalidEnd {
     Port(String),
     /// A port that does not exist.
     #[error(
-        "expected PORT[/PROTOCOL], a number of 1 to 65535 or a name, and TCP, UDP or SCTP, found `{0}`"
+        "expected PORT[/PROTOCOL], one number of 1 to 65535 or a name, and TCP, UDP or SCTP, found `{0}`"
     )]
     InvalidPort(String),
 }
@@ -164,12 +164,17 @@ fn parse_port(text: &str) -> Result<PortEntry, InvalidEnd> {
         let number = port.parse().ok().filter(|number| *number > 0);
         let number = number.ok_or_else(invalid)?;
         PortRange::Numbers(number, number)
-    } else if port.len() <= 15 && is_dns_label(port) {
+    } else if is_port_name(port) {
         PortRange::Named(port.into())
     } else {
         return Err(invalid());
     };
     Ok(PortEntry { protocol, ports })
+}
+
+/// Returns true for a name that a port can have. It has a letter, unlike a range.
+fn is_port_name(text: &str) -> bool {
+    text.len() <= 15 && is_dns_label(text) && text.bytes().any(|byte| byte.is_ascii_alphabetic())
 }
 
 impl fmt::Display for End {

@@ -9,7 +9,7 @@ mod setting;
 use serde_json::Value;
 
 pub use cluster::{AddressList, ClusterEdit};
-pub use exclude::exclude;
+pub use exclude::{covers_other_pods, exclude};
 pub use ordered::OrderedEdit;
 pub use policy::PolicyEdit;
 pub use setting::SettingEdit;
@@ -33,6 +33,8 @@ pub enum Rank {
     NarrowPeers,
     /// Excludes the OpenBao pods from the policy.
     Exclude,
+    /// Narrows a rule to permitted peers, although it is for other pods too.
+    NarrowShared,
     /// Declares a trusted peer.
     Trust,
     /// Declares a rule.

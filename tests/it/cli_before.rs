@@ -178,3 +178,12 @@ fn what_is_no_path_and_no_revision_is_an_error_in_one_line() {
     assert_eq!(code, Some(2), "{err}");
     assert!(err.contains("standard input is in no repository"), "{err}");
 }
+
+#[test]
+fn a_cluster_that_only_the_state_before_has_is_named() {
+    let path = repository("deleted", &[("bao/policy.yaml", &policy(WEB))]);
+    fs::remove_file(path.join("bao/cluster.yaml")).unwrap();
+    let (_, out, err) = check(&path, "HEAD", &[]);
+    let note = "OpenBaoCluster bao/bao is in --before and not in PATH: it counts as deleted";
+    assert!(out.contains(note) || err.contains(note), "{out}{err}");
+}

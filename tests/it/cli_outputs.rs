@@ -2,6 +2,7 @@
 
 mod fixes;
 mod hostile;
+mod unreadable;
 
 use std::fmt::Write as _;
 use std::fs;

@@ -141,7 +141,7 @@ spec: {network: {apiServerCIDR: 10.0.0.1/32, egressRules: 7}}
     let expected = "\
 error: cannot render OpenBaoCluster shop/prod, spec.network.dnsEndpointIPs[0]: expected an IPv4 or IPv6 address, found `dns.example.com`
 error: cannot render OpenBaoCluster shop/prod, spec.network.apiServerCIDR: expected a prefix length of 0 to 32 after `/`, found `40`
-error: cannot render OpenBaoCluster shop/other, spec.network.egressRules: expected a sequence, found integer `7`
+error: cannot render OpenBaoCluster shop/other, spec.network.egressRules: expected a list, found integer `7`
 ";
     assert_eq!(failed(&["render", &broken]), expected);
 }

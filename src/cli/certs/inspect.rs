@@ -136,7 +136,7 @@ impl Display for Report {
             writeln!(f, "{kind:<12}{}", called(&seen.subject, &seen.names))?;
             writeln!(f, "  names     {}", listed(&seen.names))?;
             writeln!(f, "  issuer    {}", seen.issuer)?;
-            writeln!(f, "  good from {}", seen.not_before)?;
+            writeln!(f, "  valid from {}", seen.not_before)?;
             writeln!(
                 f,
                 "  until     {} ({} days left)",

@@ -88,6 +88,8 @@ enum Refusal {
     Alias(Origin),
     #[error("no edit of the document at {0} is sure to change only this; edit it by hand")]
     Unsure(Origin),
+    #[error("it has a field that Kubernetes does not know (OBP316); correct it first")]
+    UnknownField,
     #[error("the best remedy would open a connection or add a finding")]
     Worse,
     #[error(transparent)]
@@ -239,9 +241,19 @@ impl Fixer<'_> {
         self.refused.entry(target).or_insert(refusal);
     }
 
+    /// Returns true if a misspelt field may be what makes the object denied.
+    fn has_unknown_field(&self, object: &ObjectRef) -> bool {
+        let reviewed = self.sets.iter().flat_map(|set| &set.reviewed);
+        let mut findings = reviewed.flat_map(|reviewed| &reviewed.verdict.findings);
+        findings.any(|finding| finding.code == Code::Obp316 && finding.object == *object)
+    }
+
     /// The edits of a remedy, in all files that have the policy.
     fn edits(&mut self, candidate: &Candidate) -> Result<Vec<(PathBuf, TextEdit)>, Refusal> {
         let (path, verb, value) = &candidate.lines;
+        if self.has_unknown_field(&candidate.target) {
+            return Err(Refusal::UnknownField);
+        }
         let objects = self.manifests.objects.iter();
         let written = objects.filter(|located| {
             located.object.reference() == candidate.target && located.is_same(&candidate.written)
@@ -304,8 +316,9 @@ impl Fixer<'_> {
 
     /// The reasons for which policies stay denied that have a remedy.
     fn notes(&self) -> Vec<String> {
-        let denials = self.sets.iter().flat_map(denials);
+        let denials: Vec<&Finding> = self.sets.iter().flat_map(denials).collect();
         let left: BTreeSet<&ObjectRef> = denials
+            .iter()
             .flat_map(|finding| narrowing(finding).map(|(target, _)| target))
             .collect();
         let refused = left.iter().filter_map(|target| {
@@ -314,7 +327,13 @@ impl Fixer<'_> {
         });
         let stopped = (self.reviews == REVIEWS)
             .then(|| format!("stopped after {REVIEWS} reviews; run it again to fix more"));
-        let notes = refused.chain(stopped);
+        let others = denials.iter();
+        let others = others.filter(|finding| narrowing(finding).next().is_none());
+        let others: BTreeSet<&ObjectRef> = others.map(|finding| &finding.object).collect();
+        let others = others.into_iter().map(|object| {
+            format!("{object} has a denial that no edit of a NetworkPolicy ends; `check` alone says what does")
+        });
+        let notes = refused.chain(others).chain(stopped);
         notes
             .map(|note| printable::line(&note).into_owned())
             .collect()
@@ -335,7 +354,11 @@ fn narrowing(finding: &Finding) -> impl Iterator<Item = (&ObjectRef, &Remedy)> {
     finding.remedies.iter().filter_map(|remedy| {
         let narrows = matches!(
             remedy.rank,
-            Rank::NarrowPorts | Rank::NarrowPeers | Rank::Exclude | Rank::LeaveOut
+            Rank::NarrowPorts
+                | Rank::NarrowPeers
+                | Rank::Exclude
+                | Rank::NarrowShared
+                | Rank::LeaveOut
         );
         match &remedy.change {
             Change::Policy(target, _) if narrows => Some((target, remedy)),

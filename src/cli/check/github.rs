@@ -8,9 +8,12 @@ use crate::printable;
 /// Annotations of one kind that GitHub shows for a step.
 const SHOWN: usize = 10;
 
-/// The ten worst findings, one annotation each, and the number of the others.
+/// What could not be read, then the ten worst findings, one annotation each, and the number of the others.
 pub(super) fn of(report: &Report) -> String {
     let mut text = String::new();
+    for problem in report.unreadable.iter().take(SHOWN) {
+        let _ = writeln!(text, "::error title=unreadable input::{}", data(problem));
+    }
     let findings = report.worst_first();
     for found in findings.iter().take(SHOWN) {
         let _ = writeln!(text, "{}", annotation(found));

@@ -41,6 +41,11 @@ pub(super) fn of(report: &Report, args: &OutputArgs) -> Result<String, Serialize
         let kind = first.map_or("", |found| found.kind);
         add(file, case(name, kind, status(&findings, args)));
     }
+    for problem in &report.unreadable {
+        let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+        status.set_message(&*printable::line(problem));
+        add(None, case("unreadable input".to_owned(), "", status));
+    }
     let mut document = quick_junit::Report::new(env!("CARGO_PKG_NAME"));
     document.add_test_suites(suites.into_values());
     document.to_string()

@@ -11,12 +11,18 @@ const ROWS: usize = 50;
 /// A heading with the result, a table of findings, and remedies of those that deny.
 pub(super) fn of(report: &Report) -> String {
     let summary = &report.summary;
-    let result = if summary.denied > 0 {
+    let mut result = if summary.denied > 0 {
         format!("{} of {} objects denied", summary.denied, summary.judged)
     } else {
         format!("{} objects checked, none denied", summary.judged)
     };
+    if !report.unreadable.is_empty() {
+        let _ = write!(result, ", {} could not be read", report.unreadable.len());
+    }
     let mut text = format!("### OpenBao perimeter: {result}\n");
+    for problem in &report.unreadable {
+        let _ = writeln!(text, "\n**Could not be read:** {}", cell(problem));
+    }
     let findings = report.worst_first();
     if !findings.is_empty() {
         text.push_str(

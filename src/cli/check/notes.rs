@@ -1,5 +1,6 @@
 //! Notes of `check`: objects that it did not check, and assumptions that it made.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::unchecked::Omission;
@@ -88,6 +89,11 @@ impl Input<'_> {
         } else if self.before.is_some() && reviewed.is_empty() {
             notes.push("nothing was checked, since nothing differs from --before".to_owned());
         }
+        notes.extend(self.deleted_clusters().map(|cluster| {
+            format!(
+                "{cluster} is in --before and not in PATH: it counts as deleted, and nothing is checked against it"
+            )
+        }));
         let is_namesake = |kind: &str| reviewed_kinds().any(|known| known.as_str() == kind);
         let namesakes = self.other_kinds(is_namesake);
         if !namesakes.is_empty() {
@@ -115,6 +121,20 @@ impl Input<'_> {
             _ => format!("there is nothing in `{}`", path.display()),
         }));
         notes
+    }
+
+    /// OpenBaoClusters of the state before that are not in the state after.
+    fn deleted_clusters(&self) -> impl Iterator<Item = ObjectRef> {
+        let clusters = |manifests: &Manifests| -> BTreeSet<ObjectRef> {
+            let names = manifests.objects.iter();
+            let names = names.map(|located| located.object.reference());
+            names
+                .filter(|name| name.kind == Kind::OpenBaoCluster)
+                .collect()
+        };
+        let before = self.before.map(clusters).unwrap_or_default();
+        let after = clusters(self.after);
+        before.into_iter().filter(move |name| !after.contains(name))
     }
 
     fn is_empty(&self, path: &Path) -> bool {

@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 
 use serde_sarif::sarif::{
-    ArtifactChange, ArtifactContent, ArtifactLocation, Fix as SarifFix, Location, LogicalLocation,
-    Message, MultiformatMessageString, PhysicalLocation, Region, Replacement, ReportingDescriptor,
-    Result as Found, ResultLevel, Run, SCHEMA_URL, Sarif, Tool, ToolComponent, Version,
+    ArtifactChange, ArtifactContent, ArtifactLocation, Fix as SarifFix, Invocation, Location,
+    LogicalLocation, Message, MultiformatMessageString, Notification, PhysicalLocation, Region,
+    Replacement, ReportingDescriptor, Result as Found, ResultLevel, Run, SCHEMA_URL, Sarif, Tool,
+    ToolComponent, Version,
 };
 
 use super::report::{DENIED, Fix, Report, Reported, WARNING};
@@ -33,8 +34,19 @@ pub(super) fn of(report: &Report) -> Result<String, serde_json::Error> {
         .rules(codes.iter().copied().map(rule).collect::<Vec<_>>())
         .build();
     driver.information_uri = (!REPOSITORY.is_empty()).then(|| REPOSITORY.to_owned());
+    let notifications = report.unreadable.iter().map(|problem| {
+        Notification::builder()
+            .level("error")
+            .message(Message::builder().text(plain(problem)).build())
+            .build()
+    });
+    let invocation = Invocation::builder()
+        .execution_successful(report.unreadable.is_empty())
+        .tool_execution_notifications(notifications.collect::<Vec<_>>())
+        .build();
     let run = Run::builder()
         .tool(Tool::builder().driver(driver).build())
+        .invocations(vec![invocation])
         .column_kind("unicodeCodePoints")
         .results(
             report

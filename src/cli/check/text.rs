@@ -99,14 +99,19 @@ fn object(text: &mut String, findings: &[&Reported], is_explained: bool) {
     let Some(first) = findings.first() else {
         return;
     };
-    let counts: Vec<String> = [(DENIED, "denied"), (WARNING, "warned of"), (NOTE, "noted")]
+    let counts: Vec<String> = [(DENIED, "denied"), (WARNING, "warning"), (NOTE, "noted")]
         .into_iter()
-        .filter_map(|(level, verb)| {
+        .filter_map(|(level, noun)| {
             let count = findings
                 .iter()
                 .filter(|finding| finding.level == level)
                 .count();
-            (count > 0).then(|| format!("{count} {verb}"))
+            let plural = if level == WARNING && count > 1 {
+                "s"
+            } else {
+                ""
+            };
+            (count > 0).then(|| format!("{count} {noun}{plural}"))
         })
         .collect();
     let _ = writeln!(

@@ -224,7 +224,10 @@ fn expectation(text: &str) -> String {
     let parts = text.split_once(", expected ");
     let found = parts.and_then(|(found, expected)| Some((found.split_once(": ")?.1, expected)));
     match found {
-        Some((found, expected)) => format!("expected {expected}, found {found}"),
+        Some((found, expected)) => {
+            let [found, expected] = [found, expected].map(|text| text.replace("sequence", "list"));
+            format!("expected {expected}, found {found}")
+        }
         None => text.to_owned(),
     }
 }

@@ -84,6 +84,7 @@ fn anything_else_is_an_error() {
         "bao/bao:80/ICMP",
         "bao/bao:",
         "bao/bao:a_b",
+        "bao/bao:8200-8201",
     ] {
         let error = text.parse::<Destination>().unwrap_err();
         assert!(

@@ -21,9 +21,7 @@ pub(super) fn field(beyond: &Beyond<'_>) -> Option<Remedy> {
     if beyond.direction != Direction::Egress || !beyond.cluster.is_cluster() {
         return None;
     }
-    let port = |protocol, number| PortSet::number(protocol, number);
     let ports = beyond.rule.port_set();
-    let dns = port(Protocol::Udp, 53).union(&port(Protocol::Tcp, 53));
     let has_resolvers = beyond
         .denied
         .compiled
@@ -31,9 +29,9 @@ pub(super) fn field(beyond: &Beyond<'_>) -> Option<Remedy> {
         .baseline
         .features()
         .has_dns_fields;
-    let (list, what) = if ports.is_subset(&dns) && has_resolvers {
+    let (list, what) = if ports.is_subset(&dns_ports()) && has_resolvers {
         (AddressList::Resolvers, "the resolver")
-    } else if ports.is_subset(&port(Protocol::Tcp, 6443)) {
+    } else if ports.is_subset(&PortSet::number(Protocol::Tcp, 6443)) {
         (AddressList::ApiServers, "the API server's endpoint")
     } else {
         return None;
@@ -51,6 +49,10 @@ pub(super) fn field(beyond: &Beyond<'_>) -> Option<Remedy> {
             ),
         )
     })
+}
+
+fn dns_ports() -> PortSet {
+    PortSet::number(Protocol::Udp, 53).union(&PortSet::number(Protocol::Tcp, 53))
 }
 
 /// The address of a block with only one address.
@@ -101,8 +103,15 @@ pub(super) fn rules(beyond: &Beyond<'_>, finding: &Finding) -> Vec<Remedy> {
     }
     let (nearest, reason) = nearest(beyond, &written);
     if !nearest.is_empty() {
+        // Other pods may need more than these peers, except for DNS.
+        let is_dns = written.is_subset(&dns_ports());
+        let rank = if beyond.is_shared && !is_dns {
+            Rank::NarrowShared
+        } else {
+            Rank::NarrowPeers
+        };
         all.push(narrowed(
-            Rank::NarrowPeers,
+            rank,
             format!("narrow the peers of {place} to what is allowed ({reason})"),
             PolicyEdit::Peers(direction, at, nearest),
         ));

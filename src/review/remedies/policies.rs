@@ -8,7 +8,8 @@ use crate::inventory::Policy;
 use crate::rules::declaration::{is_under_contract, is_wide};
 use crate::rules::paste::canonical;
 use crate::rules::remedy::{
-    Change, ClusterEdit, PolicyEdit, Rank, Remedy, SettingEdit, exclude, namespace_to_name,
+    Change, ClusterEdit, PolicyEdit, Rank, Remedy, SettingEdit, covers_other_pods, exclude,
+    namespace_to_name,
 };
 use crate::rules::{Finding, Place};
 use netpol::Direction;
@@ -23,6 +24,8 @@ pub(super) struct Beyond<'a> {
     pub(super) direction: Direction,
     pub(super) at: usize,
     pub(super) rule: &'a Rule,
+    /// True if the policy is meant for other pods too.
+    pub(super) is_shared: bool,
 }
 
 /// Remedies for a finding about a rule of the policy.
@@ -55,6 +58,7 @@ pub(super) fn suggested(denied: &Denied<'_>, finding: &Finding, after: &Policy) 
         direction,
         at,
         rule,
+        is_shared: covers_other_pods(after),
     };
     let mut all = Vec::new();
     if cluster.managed(&finding.object.name).is_none() {

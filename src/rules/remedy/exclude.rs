@@ -2,14 +2,19 @@
 
 use super::{Change, PolicyEdit, Rank, Remedy};
 use crate::baseline::{
-    CLUSTER_LABEL, COMPONENT_LABEL, JOB_COMPONENTS, NAME_LABEL, OPERATOR_NAME, Zone,
+    CLUSTER_LABEL, COMPONENT_LABEL, IDENTITY_LABELS, JOB_COMPONENTS, NAME_LABEL, OPERATOR_NAME,
+    Zone,
 };
 use crate::inventory::{ObjectRef, Policy};
 use netpol::label::Values;
 use netpol::rule::{Operator, Requirement};
 
-/// Excludes groups of pods from the policy; `None` if it would select no pod.
+/// Excludes groups of pods from the policy; `None` if it would select no pod, or is meant for these pods, because its
+/// selector names one of their labels.
 pub fn exclude(object: &ObjectRef, policy: &Policy, pods: &[Zone]) -> Option<Remedy> {
+    if !covers_other_pods(policy) {
+        return None;
+    }
     let (excluded, what) = requirements(pods);
     let mut selected = policy.pods.label_set()?;
     for requirement in &excluded {
@@ -24,6 +29,14 @@ pub fn exclude(object: &ObjectRef, policy: &Policy, pods: &[Zone]) -> Option<Rem
         format!("exclude the {what} pods"),
         Change::Policy(object.clone(), PolicyEdit::Exclude(excluded)),
     ))
+}
+
+/// Returns true if the selector names no label of the operator's pods, so that it is meant for other pods too.
+pub fn covers_other_pods(policy: &Policy) -> bool {
+    let labels = policy.pods.labels.iter().map(|(key, _)| &**key);
+    let expressions = policy.pods.expressions.iter();
+    let mut keys = labels.chain(expressions.map(|expression| &*expression.key));
+    !keys.any(|key| IDENTITY_LABELS.contains(&key))
 }
 
 /// Requirements that these pods do not meet, with a name for these pods.

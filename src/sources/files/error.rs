@@ -31,8 +31,8 @@ pub enum LoadError {
     },
     /// A name or namespace that is not valid in the API.
     #[error(
-        "expected metadata.{field} of the {kind} at {origin} to be {expected}, found `{found}`; render the template \
-         first"
+        "expected metadata.{field} of the {kind} at {origin} to be {expected}, found `{found}`{}",
+        template_hint(found)
     )]
     Impossible {
         /// Kind of the object.
@@ -206,5 +206,14 @@ impl RepeatedKey {
             column: self.column,
             found: format!("expected the key `{}` once, found it again", self.key),
         }
+    }
+}
+
+/// Words for a value that a template leaves open.
+fn template_hint(found: &str) -> &'static str {
+    if found.contains("{{") || found.contains("${") {
+        "; render the template first"
+    } else {
+        ""
     }
 }

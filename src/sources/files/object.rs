@@ -194,7 +194,7 @@ fn impossible_version(version: &str, name: &str, origin: &Origin) -> Option<Load
         (true, false) => true,
         _ => is_group || strsim::damerau_levenshtein(group, kind.group()) > NEAR,
     };
-    if is_valid && is_served {
+    if is_valid && is_served && !is_removed(kind, version) {
         return None;
     }
     let known = kind.first_version();
@@ -206,6 +206,11 @@ fn impossible_version(version: &str, name: &str, origin: &Origin) -> Option<Load
         found: version.to_owned(),
         origin: origin.clone(),
     })
+}
+
+/// Returns true for a version that Kubernetes removed: 1.16 was the first release without it.
+fn is_removed(kind: Kind, version: &str) -> bool {
+    kind == Kind::NetworkPolicy && version == "extensions/v1beta1"
 }
 
 /// The error of a misspelt kind, which does not exist in the API.

@@ -33,7 +33,9 @@ pub(crate) struct Listed {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ClusterError {
     /// The kubeconfig does not lead to a cluster.
-    #[error("cannot use the kubeconfig: {0}")]
+    #[error(
+        "cannot use the kubeconfig: {0}; name manifests with `-f PATH` to do without a cluster"
+    )]
     Config(String),
     /// The API server cannot be reached.
     #[error("cannot connect to the API server {url}: {problem}")]

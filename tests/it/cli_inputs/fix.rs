@@ -65,13 +65,13 @@ fn block() -> (String, String) {
     (before, after)
 }
 
-fn tree(name: &str) -> Tree {
+pub(super) fn tree(name: &str) -> Tree {
     let tree = Tree::new(&format!("fix-{name}"));
     tree.write("cluster.yaml", CLUSTER);
     tree
 }
 
-fn read(tree: &Tree, file: &str) -> String {
+pub(super) fn read(tree: &Tree, file: &str) -> String {
     fs::read_to_string(tree.0.join(file)).unwrap()
 }
 

@@ -19,7 +19,7 @@ fn what_does_not_decode_names_place_value_and_expectation() {
         broken(
             "spec.ingress[0].from",
             r#""all""#,
-            r#"expected a sequence, found string "all""#
+            r#"expected a list, found string "all""#
         )
     );
     let cut = read::policy(b"{\"spec\": ", &reference(Kind::NetworkPolicy));
@@ -42,7 +42,7 @@ fn a_list_is_no_object() {
         };
         assert_eq!(
             broken.problems[0].problem,
-            "expected an object, found sequence"
+            "expected an object, found list"
         );
     }
 }
