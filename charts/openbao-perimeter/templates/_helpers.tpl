@@ -18,8 +18,15 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
 {{- if .Values.operator.accounts }}
 {{- $_ := set $settings "operatorAccounts" .Values.operator.accounts }}
 {{- end }}
+{{- $review := default dict $settings.review }}
 {{- if ne .Values.enforcement "deny" }}
-{{- $_ := set $settings "review" (merge (dict "enforcement" .Values.enforcement) (default dict $settings.review)) }}
+{{- $_ := set $review "enforcement" .Values.enforcement }}
+{{- end }}
+{{- if .Values.excludedNamespaces }}
+{{- $_ := set $review "excludedNamespaces" .Values.excludedNamespaces }}
+{{- end }}
+{{- if $review }}
+{{- $_ := set $settings "review" $review }}
 {{- end }}
 {{- toYaml $settings }}
 {{- end }}
@@ -31,6 +38,30 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
   (printf "system:serviceaccount:%s:openbao-operator-controller" $namespace)
   (printf "system:serviceaccount:%s:openbao-operator-provisioner" $namespace)) -}}
 request.userInfo.username in ['{{ join "', '" $accounts }}']
+{{- end }}
+
+{{- /* A condition that is false for NetworkPolicies of excluded namespaces, as `export registrations` prints it. */ -}}
+{{- define "openbao-perimeter.not-excluded" -}}
+{{- $names := list }}
+{{- $prefixes := list }}
+{{- range .Values.excludedNamespaces | sortAlpha | uniq }}
+{{- if hasSuffix "*" . }}
+{{- $prefixes = append $prefixes (trimSuffix "*" .) }}
+{{- else }}
+{{- $names = append $names . }}
+{{- end }}
+{{- end }}
+{{- $terms := list }}
+{{- if $names }}
+{{- $terms = append $terms (printf "!(request.namespace in ['%s'])" (join "', '" $names)) }}
+{{- end }}
+{{- if $prefixes }}
+{{- $terms = append $terms (printf "!['%s'].exists(prefix, request.namespace.startsWith(prefix))" (join "', '" $prefixes)) }}
+{{- end }}
+{{- if $terms }}
+- name: not-excluded
+  expression: "request.resource.resource != 'networkpolicies' || ({{ join " && " $terms }})"
+{{- end }}
 {{- end }}
 
 {{- define "openbao-perimeter.system" -}}
@@ -58,7 +89,7 @@ namespaceSelector:
   matchExpressions:
     - key: kubernetes.io/metadata.name
       operator: NotIn
-      values: {{ concat (list "kube-system" "kube-node-lease" .Release.Namespace) .Values.excludedNamespaces | uniq | toJson }}
+      values: [kube-system, kube-node-lease, {{ .Release.Namespace }}]
 {{- end }}
 
 {{- define "openbao-perimeter.rules" -}}
