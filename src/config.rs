@@ -198,18 +198,18 @@ pub struct ReviewConfig {
     pub today: Option<Date>,
     /// Strictest answer of the webhooks: with `warn` and `audit` no write is denied
     pub enforcement: EnforcementMode,
-    /// Strictest answer in some namespaces; the first entry that matches counts
+    /// Strictest answer in some namespaces; the first matching entry applies
     pub enforcement_by_namespace: Vec<NamespaceEnforcement>,
-    /// Level that replaces the default of a rule, by code or name, by the beginning of codes (`OBP3*`) or for all (`*`):
-    /// for all enforcement points, or for one of them (webhook, check, audit). The longest key counts [default: none]
+    /// Level that replaces the default of rules, by code or name, by prefix of codes (`OBP3*`) or for all rules (`*`):
+    /// for all enforcement points, or for one of them (webhook, check, audit). The longest matching key applies [default: none]
     #[schemars(extend("propertyNames" = levels::rule_names()))]
     pub levels: Levels,
-    /// Findings about known objects that warn until a day, in place of denying; at most 100
+    /// Findings about known objects that only warn until a given day, instead of denying; at most 100
     pub waivers: Vec<Arc<Waiver>>,
     /// Maximum number of days from today to the end of a waiver
     pub max_waiver_days: u16,
-    /// Namespaces whose NetworkPolicies the registrations leave out, exact or with `*` at the end; no OpenBaoCluster may be
-    /// there (OBP505). Apply the output of `export registrations` with it
+    /// Namespaces whose NetworkPolicies the registrations exclude, exact or with `*` at the end; no OpenBaoCluster can be
+    /// created there (OBP505). Also apply the output of `export registrations`
     pub excluded_namespaces: Vec<NamespacePattern>,
     /// Rules that are permitted for every perimeter, written as those of a NetworkPolicy
     pub platform: Vec<Platform>,

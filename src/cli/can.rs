@@ -44,7 +44,7 @@ FROM and TO are one of
   -                        everyone
 One of them must be OpenBao, job or operator pods. The pods need not exist.
 
-Exit status: 0 if all connections pass, 1 if none or only some do or it is not certain, 2 if there is no answer.
+Exit status: 0 if all connections pass, 1 if none or only some do, or if it is not certain, 2 if there is no answer.
 
 Examples:
   can monitoring/app=prometheus bao/bao:8200
@@ -112,7 +112,7 @@ fn of_side(text: &mut String, side: &SideAnswer) {
     }
     if let Some(depends) = lack.depends {
         let words = format!("whether {depends}");
-        let _ = writeln!(text, "{}", wrapped(&words, "  it depends on: ", "    "));
+        let _ = writeln!(text, "{}", wrapped(&words, "  depends on: ", "    "));
     }
     if let Some(opening) = &lack.opening {
         let _ = writeln!(text, "{}", wrapped(&opening.heading, "  to do: ", "    "));

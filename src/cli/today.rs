@@ -8,7 +8,7 @@ use crate::config::date;
 /// The date of commands that review.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
 pub(crate) struct DateArg {
-    /// Review as on this day, such as 2027-03-31 [default: today, in UTC]
+    /// Review as if on this day, such as 2027-03-31 [default: today, in UTC]
     #[arg(long, value_name = "DATE", value_parser = date::parse)]
     pub(crate) now: Option<Date>,
 }

@@ -85,7 +85,7 @@ pub enum LevelsError {
         code: Code,
     },
     /// No code begins with the text before `*`.
-    #[error("expected `*`, or the beginning of codes such as `OBP3*`, found `{0}`")]
+    #[error("expected `*`, or a prefix of codes such as `OBP3*`, found `{0}`")]
     NoRule(String),
 }
 
@@ -196,7 +196,7 @@ mod tests {
     fn a_beginning_of_no_code_is_an_error() {
         for key in ["OBP9*", "ingress*", "OBP*2*"] {
             let error = levels(&format!("{{'{key}': warn}}")).unwrap_err();
-            assert!(error.contains("beginning of codes"), "{error}");
+            assert!(error.contains("prefix of codes"), "{error}");
         }
     }
 }

@@ -197,7 +197,7 @@ impl ReviewConfig {
             let word = match self.waiver_state(waiver) {
                 WaiverState::Active => return None,
                 WaiverState::Ending => "ends after",
-                WaiverState::Expired => "has ended after",
+                WaiverState::Expired => "ended after",
             };
             let (codes, subject, until) = (waiver.codes(), waiver.subject(), waiver.until);
             Some(format!(

@@ -177,11 +177,11 @@ fn message(api: u16, raft: u16) -> String {
     format!(
         "\
 variables.lost ?
-'{lost}: ' + variables.place + ': without the former ' + variables.changed.join(', ') +
-  ' no policy isolates the pods of ' + variables.owner + '; to do: leave the label as it is' :
+'{lost}: ' + variables.place + ': without the previous ' + variables.changed.join(', ') +
+  ', no policy isolates these pods of ' + variables.owner + '; to do: leave the label unchanged' :
 '{assumed}: ' + variables.place + ': pods with these labels count as pods of ' + variables.owner +
-  ', and NetworkPolicies let them in (ports {api}, {raft}); to do: take {CLUSTER_LABEL} out of the labels; ' +
-  'for an own client declare it under spec.network.trustedIngressPeers'"
+  ', and NetworkPolicies let them in (ports {api}, {raft}); to do: remove {CLUSTER_LABEL} from the labels; ' +
+  'declare a client of your own under spec.network.trustedIngressPeers'"
     )
 }
 

@@ -92,7 +92,7 @@ impl Watch {
                 match Expected::new(&config) {
                     Ok(expected) => self.expected = expected,
                     Err(error) => {
-                        tracing::error!(%error, "webhook configurations are compared with old ones");
+                        tracing::error!(%error, "cannot render the expected webhook configurations, keeping the old ones");
                     }
                 }
                 known_config = config;
@@ -159,7 +159,7 @@ impl Watch {
                 kind,
                 name,
                 what,
-                "registered object is as in the manifest again"
+                "registered object matches the manifest again"
             );
         }
         for configuration in Configuration::ALL {

@@ -17,12 +17,12 @@ pub(crate) fn check(
         EnforcementPoint::Webhook | EnforcementPoint::Check => Cause::ClusterExcluded,
     };
     let reason = format!(
-        "is in a namespace that `review.excludedNamespaces` leaves out by `{pattern}`: NetworkPolicies there are not reviewed, \
+        "is in a namespace that `{pattern}` in `review.excludedNamespaces` excludes: NetworkPolicies there are not reviewed, \
          so nothing guards its pods"
     );
     let finding = Finding::of(cause, Onset::Introduced, object, "metadata.namespace");
     Some(Finding {
-        help: "use a namespace that the setting does not leave out".to_owned(),
+        help: "use a namespace that the setting does not exclude".to_owned(),
         ..finding.because(reason)
     })
 }

@@ -31,7 +31,7 @@ pub(crate) fn check(
         "metadata.labels",
     );
     let reason = format!(
-        "policies let every pod of the Namespace in to the operator's metrics by {}",
+        "policies let every pod in the Namespace reach the operator's metrics because it is labelled {}",
         written(wanted)
     );
     Some(

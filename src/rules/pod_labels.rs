@@ -69,7 +69,7 @@ pub(crate) fn assumed(labels: &PodLabels<'_>) -> Option<Finding> {
         labels.cluster()
     );
     let help = format!(
-        "take {CLUSTER_LABEL} out of the labels; for an own client declare it under spec.network.trustedIngressPeers"
+        "remove {CLUSTER_LABEL} from the labels; declare a client of your own under spec.network.trustedIngressPeers"
     );
     let finding = labels.finding(Cause::IdentityAssumed, CLUSTER_LABEL);
     Some(Finding { help, ..finding }.because(reason))
@@ -80,11 +80,11 @@ pub(crate) fn lost(labels: &PodLabels<'_>) -> Option<Finding> {
     let keys: Vec<&str> = labels.changed().collect();
     let first = keys.first().filter(|_| !labels.is_assumed())?;
     let reason = format!(
-        "without the former {} no policy isolates the pods of OpenBaoCluster {}",
+        "without the previous {}, no policy isolates these pods of OpenBaoCluster {}",
         keys.join(", "),
         labels.cluster()
     );
-    let help = "leave the label as it is".to_owned();
+    let help = "leave the label unchanged".to_owned();
     let finding = labels.finding(Cause::IdentityLost, first);
     Some(Finding { help, ..finding }.because(reason))
 }

@@ -9,7 +9,7 @@ pub(crate) fn check(cause: Cause, object: &ObjectRef, pod: &Workload) -> Finding
     let name = pod.labels.get(CLUSTER_LABEL).map_or("", |name| name);
     let controller = match pod.controller() {
         Some(owner) => format!(
-            "its controller {} {} is not one that an OpenBaoCluster or OpenBaoRestore controls",
+            "its controller {} {} is not controlled by an OpenBaoCluster or OpenBaoRestore",
             owner.kind, owner.name
         ),
         None => "it has no controller".to_owned(),
@@ -25,7 +25,7 @@ pub(crate) fn check(cause: Cause, object: &ObjectRef, pod: &Workload) -> Finding
     );
     Finding {
         cluster: Some(cluster),
-        help: "delete the pod, and what makes it".to_owned(),
+        help: "delete the pod and the workload that creates it".to_owned(),
         ..Finding::of(cause, Onset::PreExisting, object, path)
     }
     .because(reason)

@@ -15,7 +15,7 @@ pub(crate) struct IdentityConfig {
     /// Effect of a write that gives pods the labels of OpenBao, or takes them away (OBP501, OBP502)
     pub(crate) level: Level,
 
-    /// Username that may write these labels, beside the operator's, such as that of a backup tool
+    /// Username other than the operator's that may write these labels, such as that of a backup tool
     pub(crate) accounts: BTreeSet<String>,
 
     /// Audit of stored pods and Namespaces by their labels (OBP503, OBP504). It needs the rights of

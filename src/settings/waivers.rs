@@ -40,7 +40,9 @@ impl ServerConfig {
             None => Ok(()),
             Some((at, waiver)) => Err(SettingsError::Waiver {
                 key: format!("review.waivers[{at}].until"),
-                expected: format!("at most {latest}, `review.maxWaiverDays` ({days}) from today"),
+                expected: format!(
+                    "a day up to {latest} (today plus `review.maxWaiverDays`, {days} days)"
+                ),
                 found: waiver.until.to_string(),
             }),
         }
@@ -71,22 +73,29 @@ fn problem(waiver: &Waiver) -> Option<Problem> {
     match (&waiver.object, &waiver.cluster) {
         (Some(_), Some(_)) => problem("cluster", "one of `object` and `cluster`", "both"),
         (None, None) => problem("object", "one of `object` and `cluster`", "none"),
-        (None, Some(_)) if !is_placed => problem("namespace", "that of the cluster", "none"),
+        (None, Some(_)) if !is_placed => {
+            problem("namespace", "the namespace of the cluster", "none")
+        }
         (None, Some(_)) => None,
         (Some(object), None) => {
             let Some(kind) = Kind::named(&object.kind, object.group.as_deref()) else {
-                let expected = "a kind that is reviewed or seen, such as `NetworkPolicy/web`";
+                let expected = "a kind that openbao-perimeter reads, such as `NetworkPolicy/web`";
                 return problem("object", expected, &object.to_string());
             };
             if codes().any(|code| code == BY_CLUSTER) {
-                let expected = "`cluster` in its place for OBP101, which is about a whole cluster";
+                let expected =
+                    "`cluster` instead of `object` for OBP101, which is about a whole cluster";
                 return problem("object", expected, &object.to_string());
             }
             match (kind.is_cluster_scoped(), is_placed) {
-                (false, false) => problem("namespace", "that of the object", "none"),
+                (false, false) => problem("namespace", "the namespace of the object", "none"),
                 (true, true) => {
                     let found = waiver.namespace.as_deref().unwrap_or_default();
-                    problem("namespace", "none for an object without a namespace", found)
+                    problem(
+                        "namespace",
+                        "no namespace for a cluster-scoped object",
+                        found,
+                    )
                 }
                 _ => None,
             }

@@ -108,7 +108,7 @@ fn an_answer_that_depends_on_something_unknown_is_not_certain() {
         &[
             "  not certain: ",
             "  perhaps denied: ClusterNetworkPolicy shut, spec.egress[0] ",
-            "  it depends on: whether the address is one of a pod\n",
+            "  depends on: whether the address is one of a pod\n",
         ],
     );
 }

@@ -152,7 +152,7 @@ fn a_waiver_that_says_too_little_or_too_much_is_an_error_at_its_key() {
             "namespace: bao, ",
             "",
             "review.waivers[0].namespace",
-            "that of the object",
+            "the namespace of the object",
         ),
         ("object: NetworkPolicy/open", "x: 1", "", "unknown field"),
         (
@@ -292,7 +292,7 @@ async fn an_expired_waiver_stops_no_start_and_is_reported() {
         verbose.contains("[!]waivers warning: the waiver of OBP201 for NetworkPolicy/"),
         "{verbose}"
     );
-    assert!(verbose.contains("has ended after 2026-01-31"), "{verbose}");
+    assert!(verbose.contains("ended after 2026-01-31"), "{verbose}");
     let (_, metrics) = fetch(serving.metrics, "/metrics").await;
     for sample in [
         "waivers{state=\"expired\"} 1",

@@ -35,17 +35,17 @@ impl WaiverMetrics {
     pub(super) fn register(&self, all: &mut Registry) {
         all.register(
             "waivers",
-            "Waivers of the settings by state; `unused` ones, which waive no stored finding, have another state too",
+            "Waivers in the settings by state; an `unused` one, which waives no stored finding, also counts under another state",
             self.waivers.clone(),
         );
         all.register(
             "waiver_ends_seconds",
-            "Unix time of the next end of a waiver; 0 if none is ahead",
+            "Unix time at which the next waiver ends; 0 if none will end",
             self.ends.clone(),
         );
         all.register(
             "waived",
-            "Findings of reviews that warned because of a waiver, by code, once for each review",
+            "Findings that only warned because of a waiver, by code, counted once for each review",
             self.waived.clone(),
         );
         let states = WaiverState::ALL.map(WaiverState::as_str);

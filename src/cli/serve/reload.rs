@@ -222,7 +222,7 @@ impl Reloader {
 /// Logs the waivers that end soon or have ended, once a day and with each change of the settings.
 fn log_waivers(config: &ReviewConfig) {
     if let Some(waivers) = config.waiver_notice() {
-        tracing::warn!(waivers, "waivers end");
+        tracing::warn!(waivers, "waivers have ended or end soon");
     }
 }
 

@@ -157,7 +157,7 @@ pub static RULES: [Rule; Code::ALL.len()] = [
         "a policy of another kind than NetworkPolicy selects OpenBao pods and is not checked",
         &[Cluster(other_policies::of_cluster)]),
     rule(Code::Obp501, (Exposure, Object, Other),
-        "pods or a pod template with the labels of an OpenBaoCluster's pods, written by others than the operator",
+        "pods or a pod template with the labels of an OpenBaoCluster's pods, written by anyone other than the operator",
         &[PodLabels(pod_labels::assumed)]),
     rule(Code::Obp502, (Exposure, Object, Other),
         "a change of the labels by which policies isolate an OpenBao pod",

@@ -40,10 +40,7 @@ fn a_list_is_no_object() {
         let Fact::Unreadable(broken) = read::policy(text, &fallback) else {
             panic!("a list is read as a policy");
         };
-        assert_eq!(
-            broken.problems[0].problem,
-            "expected an object, found list"
-        );
+        assert_eq!(broken.problems[0].problem, "expected an object, found list");
     }
 }
 

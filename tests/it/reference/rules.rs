@@ -13,10 +13,7 @@ const FAMILIES: &[(char, &str)] = &[
     ('2', "The ceiling"),
     ('3', "Declarations of an OpenBaoCluster"),
     ('4', "Objects and proofs that cannot be decided"),
-    (
-        '5',
-        "The labels of the pods, and namespaces that are left out",
-    ),
+    ('5', "Pod labels and excluded namespaces"),
     ('6', "Status checkpoints, and what they do not cover"),
     ('7', "Waivers"),
 ];
