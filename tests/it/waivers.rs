@@ -134,7 +134,7 @@ fn a_waiver_that_says_too_little_or_too_much_is_an_error_at_its_key() {
             "OBP201",
             "OBP101",
             "review.waivers[0].object",
-            "`cluster` in its place",
+            "`cluster` instead of `object`",
         ),
         (
             "'PROJ-812, moves to trustedIngressPeers'",
@@ -165,13 +165,13 @@ fn a_waiver_that_says_too_little_or_too_much_is_an_error_at_its_key() {
             "NetworkPolicy/open",
             "Secret/open",
             "review.waivers[0].object",
-            "a kind that is reviewed",
+            "a kind that openbao-perimeter reads",
         ),
         (
             "NetworkPolicy/open",
             "ClusterNetworkPolicy/open",
             "review.waivers[0].namespace",
-            "without a namespace",
+            "no namespace for a cluster-scoped object",
         ),
         (
             "object: NetworkPolicy/open, ",
