@@ -15,7 +15,7 @@ pub(crate) struct DateArg {
 
 impl DateArg {
     /// The day.
-    pub(crate) fn date(&self) -> Date {
+    pub(crate) fn date(self) -> Date {
         self.now.unwrap_or_else(today)
     }
 }

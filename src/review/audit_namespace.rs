@@ -23,7 +23,7 @@ pub fn audit_namespace(compiled: &CompiledSnapshot, namespace: &str) -> Vec<Find
         let point = EnforcementPoint::Audit;
         let ordered = ordered::of_state(compiled, point, &mut budget);
         // Another metric counts unused waivers, for which the findings of all namespaces are needed.
-        let waivers = waivers(&compiled.config, point, std::iter::empty(), |_| false);
+        let waivers = waivers(&compiled.config, point, &std::iter::empty(), |_| false);
         let all = others.into_iter().chain(ordered).chain(waivers);
         return Verdict::new(all.collect()).findings;
     }

@@ -71,7 +71,7 @@ fn object_of(waiver: &Waiver) -> Option<ObjectRef> {
 pub fn waivers<'a>(
     config: &ReviewConfig,
     point: EnforcementPoint,
-    findings: impl Iterator<Item = &'a Finding> + Clone,
+    findings: &(impl Iterator<Item = &'a Finding> + Clone),
     is_known: impl Fn(&ObjectRef) -> bool,
 ) -> Vec<Finding> {
     let of_waiver = |(index, waiver): (usize, &Arc<Waiver>)| {
@@ -100,7 +100,7 @@ pub fn waivers<'a>(
 pub(super) fn add(config: &ReviewConfig, all: &mut Vec<ReviewedObject>, objects: &Objects) {
     let findings = all.iter().flat_map(|reviewed| &reviewed.verdict.findings);
     let is_known = |object: &ObjectRef| objects.contains_key(object);
-    let found = waivers(config, EnforcementPoint::Check, findings, is_known);
+    let found = waivers(config, EnforcementPoint::Check, &findings, is_known);
     for finding in found {
         let mut same = all.iter_mut();
         match same.find(|reviewed| reviewed.object == finding.object) {

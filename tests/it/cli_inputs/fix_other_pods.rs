@@ -27,7 +27,7 @@ fn unchanged(name: &str, policy: &str) -> Tree {
 fn openbao_pods_are_excluded_before_other_pods_lose_a_destination() {
     let tree = tree("shared");
     let rule = "  policyTypes: [Egress]\n  egress:\n    - ports: [{port: 443}]\n";
-    tree.write("policy.yaml", &open("{}", rule));
+    tree.write("policy.yaml", open("{}", rule));
     tree.check(&["--fix", "."]).ends_with(0);
     let fixed = read(&tree, "policy.yaml");
     assert!(

@@ -97,10 +97,10 @@ fn each_write_under_a_switched_cap_has_the_answer_of_its_value_without_a_restart
             });
         }
         stop.store(true, Ordering::Relaxed);
-        let writes = writers
+        let all = writers
             .into_iter()
             .flat_map(|writer| writer.join().expect("a writer"));
-        (writes.collect::<Vec<_>>(), phases)
+        (all.collect::<Vec<_>>(), phases)
     });
     for phase in &phases {
         let within = writes

@@ -121,124 +121,117 @@ fn the_chart_and_the_kustomizations_have_the_same_objects() {
     }
 }
 
+const ON: &str = "registrations.enabled=true";
+const POD: &str = "/spec/template/spec";
+
+/// Checks what stands at a place of an object with these values.
+#[track_caller]
+fn reaches(values: &[&str], kind: &str, pointer: &str, expected: &Value) {
+    let mut objects = template(values);
+    // The settings are a ConfigMap too.
+    objects
+        .retain(|object| object["metadata"]["name"] != "openbao-perimeter" || kind != "ConfigMap");
+    assert_eq!(field(&objects, kind, pointer), *expected, "{values:?}");
+}
+
 #[test]
 #[cfg_attr(not(has_helm), ignore = "helm is not there: make builders")]
-fn each_value_reaches_every_object_that_needs_it() {
-    const ON: &str = "registrations.enabled=true";
-    const DEPLOYMENT: &str = "/spec/template/spec";
-    const CONTAINER: &str = "/spec/template/spec/containers/0";
+fn each_value_about_pods_reaches_the_deployment() {
+    let pod = |values: &[&str], field: &str, expected: &Value| {
+        reaches(values, "Deployment", &format!("{POD}/{field}"), expected);
+    };
+    let image = ["image.repository=r/x", "image.tag=t"];
+    pod(&image, "containers/0/image", &json!("r/x:t"));
+    pod(
+        &["image.pullPolicy=Always"],
+        "containers/0/imagePullPolicy",
+        &json!("Always"),
+    );
+    pod(
+        &["imagePullSecrets[0].name=s"],
+        "imagePullSecrets",
+        &json!([{"name": "s"}]),
+    );
+    pod(
+        &["resources.limits.memory=1Gi"],
+        "containers/0/resources/limits/memory",
+        &json!("1Gi"),
+    );
+    let context = json!({"runAsNonRoot": true, "runAsGroup": 65532, "fsGroup": 65532,
+        "seccompProfile": {"type": "RuntimeDefault"}});
+    pod(
+        &["podSecurityContext.runAsUser=null"],
+        "securityContext",
+        &context,
+    );
+    pod(&["nodeSelector.a=b"], "nodeSelector", &json!({"a": "b"}));
+    pod(
+        &["tolerations[0].key=a"],
+        "tolerations",
+        &json!([{"key": "a"}]),
+    );
+    pod(
+        &["affinity.podAffinity.x=y"],
+        "affinity/podAffinity/x",
+        &json!("y"),
+    );
+    let secret = ["certificates.mode=secret", "certificates.secretName=s"];
+    pod(&secret, "volumes/1/secret/secretName", &json!("s"));
+    let annotations = "/spec/template/metadata/annotations";
+    reaches(
+        &["podAnnotations.a=b"],
+        "Deployment",
+        annotations,
+        &json!({"a": "b"}),
+    );
+    reaches(&["replicas=3"], "Deployment", "/spec/replicas", &json!(3));
+}
+
+#[test]
+#[cfg_attr(not(has_helm), ignore = "helm is not there: make builders")]
+fn each_other_value_reaches_its_object() {
     let validating = "ValidatingWebhookConfiguration";
-    let cases: [(&[&str], &str, &str, Value); 17] = [
-        (
-            &["image.repository=r/x", "image.tag=t"],
-            "Deployment",
-            &format!("{CONTAINER}/image"),
-            json!("r/x:t"),
-        ),
-        (
-            &["image.pullPolicy=Always"],
-            "Deployment",
-            &format!("{CONTAINER}/imagePullPolicy"),
-            json!("Always"),
-        ),
-        (
-            &["imagePullSecrets[0].name=s"],
-            "Deployment",
-            &format!("{DEPLOYMENT}/imagePullSecrets"),
-            json!([{"name": "s"}]),
-        ),
-        (&["replicas=3"], "Deployment", "/spec/replicas", json!(3)),
-        (
-            &["resources.limits.memory=1Gi"],
-            "Deployment",
-            &format!("{CONTAINER}/resources/limits/memory"),
-            json!("1Gi"),
-        ),
-        (
-            &["podSecurityContext.runAsUser=null"],
-            "Deployment",
-            &format!("{DEPLOYMENT}/securityContext"),
-            json!({"runAsNonRoot": true, "runAsGroup": 65532, "fsGroup": 65532,
-                "seccompProfile": {"type": "RuntimeDefault"}}),
-        ),
-        (
-            &["nodeSelector.a=b"],
-            "Deployment",
-            &format!("{DEPLOYMENT}/nodeSelector"),
-            json!({"a": "b"}),
-        ),
-        (
-            &["tolerations[0].key=a"],
-            "Deployment",
-            &format!("{DEPLOYMENT}/tolerations"),
-            json!([{"key": "a"}]),
-        ),
-        (
-            &["affinity.podAffinity.x=y"],
-            "Deployment",
-            &format!("{DEPLOYMENT}/affinity/podAffinity/x"),
-            json!("y"),
-        ),
-        (
-            &["podAnnotations.a=b"],
-            "Deployment",
-            "/spec/template/metadata/annotations",
-            json!({"a": "b"}),
-        ),
-        (
-            &["certificates.mode=secret", "certificates.secretName=s"],
-            "Deployment",
-            &format!("{DEPLOYMENT}/volumes/1/secret/secretName"),
-            json!("s"),
-        ),
-        (
-            &["certificates.mode=secret", "certificates.caBundle=ca", ON],
-            validating,
-            "/webhooks/2/clientConfig/caBundle",
-            json!("Y2E="),
-        ),
-        (
-            &["enforcement=audit", ON],
-            validating,
-            "/webhooks/0/failurePolicy",
-            json!("Ignore"),
-        ),
-        (
-            &["networkPolicy.apiServerPorts={6443}"],
-            "NetworkPolicy",
-            "/spec/egress",
-            json!([{"ports": [{"port": 6443, "protocol": "TCP"}]}]),
-        ),
-        (
-            &[
-                "monitoring.serviceMonitor=true",
-                "monitoring.labels.release=p",
-            ],
-            "ServiceMonitor",
-            "/metadata/labels/release",
-            json!("p"),
-        ),
-        (
-            &["monitoring.prometheusRule=true"],
-            "PrometheusRule",
-            "/spec/groups/0/name",
-            json!("openbao-perimeter"),
-        ),
-        (
-            &["monitoring.dashboard=true"],
-            "ConfigMap",
-            "/metadata/labels/grafana_dashboard",
-            json!("1"),
-        ),
+    let ca = ["certificates.mode=secret", "certificates.caBundle=ca", ON];
+    reaches(
+        &ca,
+        validating,
+        "/webhooks/2/clientConfig/caBundle",
+        &json!("Y2E="),
+    );
+    let policy = "/webhooks/0/failurePolicy";
+    reaches(
+        &["enforcement=audit", ON],
+        validating,
+        policy,
+        &json!("Ignore"),
+    );
+    let ports = ["networkPolicy.apiServerPorts={6443}"];
+    let egress = json!([{"ports": [{"port": 6443, "protocol": "TCP"}]}]);
+    reaches(&ports, "NetworkPolicy", "/spec/egress", &egress);
+    let monitor = [
+        "monitoring.serviceMonitor=true",
+        "monitoring.labels.release=p",
     ];
-    for (values, kind, pointer, expected) in cases {
-        let mut objects = template(values);
-        // The settings are a ConfigMap too.
-        objects.retain(|object| {
-            object["metadata"]["name"] != "openbao-perimeter" || kind != "ConfigMap"
-        });
-        assert_eq!(field(&objects, kind, pointer), expected, "{values:?}");
-    }
+    reaches(
+        &monitor,
+        "ServiceMonitor",
+        "/metadata/labels/release",
+        &json!("p"),
+    );
+    let rule = ["monitoring.prometheusRule=true"];
+    reaches(
+        &rule,
+        "PrometheusRule",
+        "/spec/groups/0/name",
+        &json!("openbao-perimeter"),
+    );
+    let dashboard = ["monitoring.dashboard=true"];
+    reaches(
+        &dashboard,
+        "ConfigMap",
+        "/metadata/labels/grafana_dashboard",
+        &json!("1"),
+    );
 }
 
 #[test]

@@ -63,10 +63,9 @@ pub(super) fn object(kind: PodKind, namespace: &str, name: &str, labels: &Value)
             json!({"spec": spec})
         }
         "PodTemplate" => json!({"template": template}),
-        "Job" => json!({"spec": {"template": template}}),
+        "Job" | "ReplicationController" => json!({"spec": {"template": template}}),
         "CronJob" => json!({"spec": {"schedule": "0 0 1 1 *",
             "jobTemplate": {"spec": {"template": template}}}}),
-        "ReplicationController" => json!({"spec": {"template": template}}),
         "StatefulSet" => json!({"spec": {"serviceName": name, "selector": selector,
             "podManagementPolicy": "Parallel", "template": template}}),
         _ => json!({"spec": {"selector": selector, "template": template}}),

@@ -183,8 +183,8 @@ impl Stage {
         self.patch_role(&format!("/rules/{index}/verbs"), &verbs);
     }
 
-    fn patch_role(&self, path: &str, value: &Value) {
-        let patch = json!([{"op": "replace", "path": path, "value": value}]);
+    fn patch_role(&self, pointer: &str, value: &Value) {
+        let patch = json!([{"op": "replace", "path": pointer, "value": value}]);
         let patch = ["patch", ROLE, "--type=json", "-p", &patch.to_string()];
         self.plane.kubectl(patch).run_ok();
     }
