@@ -73,7 +73,7 @@ fn no_label_of_the_five_is_added_changed_or_removed_on_a_server_pod() {
     );
     let lost = relabel("bao-0", "app.kubernetes.io/name", &Value::Null);
     let words = "OBP502 identity-lost: Pod relabelled/bao-0, metadata.labels: without the previous \
-                 app.kubernetes.io/name no policy isolates these pods of OpenBaoCluster bao; to do: ";
+                 app.kubernetes.io/name, no policy isolates these pods of OpenBaoCluster bao; to do: ";
     assert!(lost.stderr.contains(words), "{lost:?}");
 }
 
