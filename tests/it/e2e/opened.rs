@@ -90,7 +90,10 @@ fn a_managed_policy_that_was_opened_during_an_outage_is_shown_by_the_page_and_by
         });
         let metric =
             format!("openbao_perimeter_audit_findings{{code=\"{code}\",level=\"{level}\"}}");
-        assert!(alone.guard().metric(&metric) > Some(0), "{metric}");
+        // Metrics follow the whole audit, and the log each namespace.
+        wait_until(&metric, LIMIT, || {
+            (alone.guard().metric(&metric) > Some(0)).then_some(())
+        });
     }
     let delete = ["delete", "namespace", "opened", "--wait=false"];
     plane().kubectl(delete).run_ok();
