@@ -3,6 +3,7 @@
 //! The best remedies that narrow are made, all in memory. After each step the whole input is reviewed again: an edit
 //! stays if it ends a denial, opens no connection and adds no finding. Nothing is written before the last step.
 
+mod compare;
 mod files;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,11 +16,11 @@ use super::edit::{self, TextEdit, Unfit};
 use crate::inventory::ObjectRef;
 use crate::printable;
 use crate::review::CompiledSnapshot;
-use crate::review::connectivity::{Effect, connectivity};
 use crate::review::offline::ReviewedObject;
 use crate::rules::remedy::{Change, Lines, Rank, Remedy};
 use crate::rules::{Code, Finding, Level};
 use crate::sources::files::{Located, Manifests, Origin, ReadOptions};
+use compare::{Counts, opens};
 
 pub(super) use files::{FixError, Texts};
 
@@ -365,45 +366,4 @@ fn narrowing(finding: &Finding) -> impl Iterator<Item = (&ObjectRef, &Remedy)> {
             _ => None,
         }
     })
-}
-
-/// Returns true if a connection of a protected pod is open that was not, or if that is not known.
-fn opens(old: &[ReviewedSet], new: &[ReviewedSet]) -> bool {
-    old.len() != new.len()
-        || old.iter().zip(new).any(|(old, new)| {
-            let found = connectivity(&old.compiled, &new.compiled);
-            let mut changes = found.changes.iter();
-            !found.not_compared.is_empty() || changes.any(|change| change.effect == Effect::Opened)
-        })
-}
-
-/// Numbers of findings by object and rule: those that deny, and those that deny or warn.
-#[derive(Default)]
-struct Counts(BTreeMap<(ObjectRef, Code), (usize, usize)>);
-
-impl Counts {
-    fn of(sets: &[ReviewedSet]) -> Self {
-        let mut counts = Self::default();
-        let reviewed = sets.iter().flat_map(|set| &set.reviewed);
-        for finding in reviewed.flat_map(|reviewed| &reviewed.verdict.findings) {
-            let about = (finding.object.clone(), finding.code);
-            let (denied, all) = counts.0.entry(about).or_default();
-            *denied += usize::from(finding.level == Level::Deny);
-            *all += usize::from(finding.level <= Level::Warn);
-        }
-        counts
-    }
-
-    fn has_more_denials(&self, other: &Self, about: &(ObjectRef, Code)) -> bool {
-        let denied = |counts: &Self| counts.0.get(about).map_or(0, |(denied, _)| *denied);
-        denied(self) > denied(other)
-    }
-
-    /// Returns true if no number is greater.
-    fn is_within(&self, other: &Self) -> bool {
-        self.0.iter().all(|(about, (denied, all))| {
-            let known = other.0.get(about).copied().unwrap_or_default();
-            *denied <= known.0 && *all <= known.1
-        })
-    }
 }

@@ -8,7 +8,7 @@ use crate::printable;
 /// Annotations of one kind that GitHub shows for a step.
 const SHOWN: usize = 10;
 
-/// What could not be read, then the ten worst findings, one annotation each, and the number of the others.
+/// Annotations: one for each unreadable input and each of the ten worst findings, and the number of the others.
 pub(super) fn of(report: &Report) -> String {
     let mut text = String::new();
     for problem in report.unreadable.iter().take(SHOWN) {
