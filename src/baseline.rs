@@ -24,7 +24,7 @@ pub(crate) use compiled::{
 pub use expand::{Expansion, Facts, Source, expand};
 pub(crate) use managed::{
     CLUSTER_LABEL, COMPONENT_LABEL, IDENTITY_LABELS, JOB_COMPONENTS, MANAGED_LABELS, NAME_LABEL,
-    OPERATOR_NAME, managed_policy, pods_of_any_cluster, selector, zone,
+    OPERATOR_NAME, infra_labels, job_labels, managed_policy, pods_of_any_cluster, selector, zone,
 };
 pub use selected::{PolicyRegions, Selected, SelectedRule, SharedRegions};
 pub use table::ROWS;

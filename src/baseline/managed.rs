@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::config::{Baseline, ReviewConfig, Zone};
 pub(crate) use crate::inventory::workload::CLUSTER_LABEL;
 use crate::inventory::{Cluster, Labels};
-use netpol::label::Values;
+use netpol::label::{LabelSet, Values};
 use netpol::pod_space::{OtherKeys, PodSpace};
 use netpol::rule::{Operator, Selector};
 
@@ -74,7 +74,7 @@ pub(super) fn openbao_labels() -> [(&'static str, &'static str); 2] {
 }
 
 /// The four labels with their values.
-pub(super) fn infra_labels(cluster: &str) -> [(&'static str, &str); 4] {
+pub(crate) fn infra_labels(cluster: &str) -> [(&'static str, &str); 4] {
     let [instance, managed_by, name, cluster_label] = MANAGED_LABELS;
     [
         (instance, cluster),
@@ -100,6 +100,25 @@ pub(crate) fn selector(pods: Zone, cluster: &str) -> Selector {
 /// Job pods of these components.
 pub(super) fn lifecycle_pods(cluster: &str, components: &[&str]) -> Selector {
     Selector::labels([(CLUSTER_LABEL, cluster)]).and(COMPONENT_LABEL, Operator::In, components)
+}
+
+/// The label sets of the job pods that the operator makes: a restore job has two of the four labels, and the
+/// others have all of them.
+pub(crate) fn job_labels(cluster: &str) -> [LabelSet; 2] {
+    let [restore, others] = [&["restore"][..], &["backup", "upgrade-snapshot"]];
+    let all = infra_labels(cluster).into_iter();
+    let all = all.map(|(key, value)| (Arc::from(key), Values::one_of([value])));
+    let component = |values: &[&str]| {
+        (
+            COMPONENT_LABEL.into(),
+            Values::one_of(values.iter().copied()),
+        )
+    };
+    [
+        vec![component(restore)],
+        all.chain([component(others)]).collect(),
+    ]
+    .map(|keys| LabelSet::all_of(keys).unwrap_or_default())
 }
 
 /// The labels that the pods can have. `restores` are labels that restores into the cluster give their jobs.

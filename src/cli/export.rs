@@ -4,9 +4,12 @@ use clap::Subcommand;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::input::SourceArgs;
+use super::project::Project;
 use super::text::print;
 use super::{ExitStatus, Failure, print_config};
 use crate::identity::IdentityGuard;
+use crate::net::Net;
 use crate::registration::rendered;
 use crate::settings::{Given, ReviewFlags};
 
@@ -23,8 +26,23 @@ pub struct Args {
 pub enum Exported {
     /// Print the ValidatingAdmissionPolicy that guards the labels of OpenBao pods, and its binding
     Identity(SettingsArgs),
+    /// Print a ValidatingAdmissionPolicy against the widest policies, for the time in which nobody asks the webhook, and
+    /// its binding
+    Net(NetArgs),
     /// Print the webhook configurations
     Registrations(SettingsArgs),
+}
+
+/// Arguments of `export net`.
+#[derive(Debug, clap::Args)]
+pub struct NetArgs {
+    /// Manifests or cluster that are read.
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+
+    /// Flags that set something.
+    #[command(flatten)]
+    pub settings: Given<ReviewFlags>,
 }
 
 /// Arguments of each kind of objects.
@@ -47,9 +65,25 @@ const HEADER: &str = "\
 # To disable it: kubectl delete validatingadmissionpolicybinding openbao-perimeter-identity
 ";
 
+/// Lines before the objects of the net.
+const NET_HEADER: &str = "\
+# Net under the webhook: denies the policies that open an OpenBaoCluster most, also while nobody asks the webhook.
+# Printed by `openbao-perimeter export net`. Do not edit: print it again when clusters or settings change.
+#
+# To disable it: kubectl delete validatingadmissionpolicybinding openbao-perimeter-net
+";
+
+/// Error of a net without a cluster.
+#[derive(Debug, thiserror::Error)]
+#[error("expected an OpenBaoCluster for which the webhook denies open policies, found none{0}")]
+struct NothingCovered(String);
+
 /// Prints the objects.
 pub(crate) fn run(args: &Args) -> Result<ExitStatus, Failure> {
-    let (Exported::Identity(given) | Exported::Registrations(given)) = &args.command;
+    let given = match &args.command {
+        Exported::Identity(given) | Exported::Registrations(given) => given,
+        Exported::Net(args) => return net(args),
+    };
     let file = given.settings.file()?;
     let settings = given.settings.with(file.as_ref());
     if given.print_config {
@@ -57,8 +91,11 @@ pub(crate) fn run(args: &Args) -> Result<ExitStatus, Failure> {
     }
     let config = settings.review_config()?;
     let text = match &args.command {
-        Exported::Identity(_) => yaml(&IdentityGuard::of(&config))?,
         Exported::Registrations(_) => documents(&rendered(&config)?)?,
+        _ => {
+            let guard = IdentityGuard::of(&config);
+            yaml(HEADER, &guard.policy(), guard.binding().as_ref())?
+        }
     };
     if !given.print_config {
         print(&text)?;
@@ -72,16 +109,40 @@ fn documents(objects: &[Value]) -> Result<String, serde_saphyr::ser::Error> {
     Ok(documents?.join("---\n"))
 }
 
-/// The policy and its binding as YAML, a document each.
-fn yaml(guard: &IdentityGuard) -> Result<String, serde_saphyr::ser::Error> {
-    fn document(object: &impl Serialize) -> Result<String, serde_saphyr::ser::Error> {
-        serde_saphyr::to_string(object)
+/// Prints the net.
+fn net(args: &NetArgs) -> Result<ExitStatus, Failure> {
+    let project = Project::find()?;
+    let (compiled, _) = args.source.compiled(&args.settings, &project)?;
+    let net = Net::of(&compiled);
+    let left_out: Vec<String> = net.left_out.iter().map(ToString::to_string).collect();
+    if net.is_empty() {
+        let found = left_out.first().map(|first| format!("; {first} is not"));
+        return Err(NothingCovered(found.unwrap_or_default()).into());
     }
-    let policy = document(&guard.policy())?;
-    let mut text = format!("{HEADER}{policy}");
-    if let Some(binding) = guard.binding() {
+    for cluster in left_out {
+        super::tell(
+            "note",
+            &format!(
+                "{cluster} is not covered in both directions: the webhook may allow such policies there, by a setting, a \
+                 waiver or a declaration"
+            ),
+        );
+    }
+    print(&yaml(NET_HEADER, &net.policy(), Some(&net.binding()))?)?;
+    Ok(ExitStatus::Fine)
+}
+
+/// A policy and its binding as YAML, a document each.
+fn yaml(
+    header: &str,
+    policy: &impl Serialize,
+    binding: Option<&impl Serialize>,
+) -> Result<String, serde_saphyr::ser::Error> {
+    let policy = serde_saphyr::to_string(policy)?;
+    let mut text = format!("{header}{policy}");
+    if let Some(binding) = binding {
         text.push_str("---\n");
-        text.push_str(&document(&binding)?);
+        text.push_str(&serde_saphyr::to_string(binding)?);
     }
     Ok(text)
 }

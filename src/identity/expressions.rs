@@ -3,9 +3,8 @@
 //! Optional access (`.?`, `[?…]`) and checks of types keep them total: no object makes an evaluation error, which
 //! would deny the write.
 
-use std::fmt::Write as _;
-
 use crate::baseline::{CLUSTER_LABEL, IDENTITY_LABELS};
+use crate::cel::{list, quoted};
 use crate::code::Code;
 use crate::review::maintenance;
 
@@ -189,24 +188,4 @@ variables.lost ?
 fn by(accounts: &[&str]) -> String {
     let accounts: Vec<String> = accounts.iter().copied().map(quoted).collect();
     format!("request.userInfo.username in [{}]", accounts.join(", "))
-}
-
-/// A list of texts, one on each line.
-fn list(texts: &[impl AsRef<str>]) -> String {
-    let texts: Vec<String> = texts.iter().map(|text| quoted(text.as_ref())).collect();
-    format!("[\n  {}\n]", texts.join(",\n  "))
-}
-
-fn quoted(text: &str) -> String {
-    let mut quoted = String::from("'");
-    for letter in text.chars() {
-        match letter {
-            '\'' | '\\' => quoted.extend(['\\', letter]),
-            letter if letter.is_control() => {
-                let _never = write!(quoted, "\\u{:04x}", u32::from(letter));
-            }
-            letter => quoted.push(letter),
-        }
-    }
-    quoted + "'"
 }

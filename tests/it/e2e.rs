@@ -16,6 +16,7 @@ mod lag;
 mod maintenance;
 mod managed;
 mod monitoring;
+mod net;
 mod observe;
 mod opened;
 mod outage;
