@@ -25,7 +25,7 @@ run: ## Serve the example cluster on loopback at PORT (9443), without a cluster;
 	@mkdir -p $(RUN)
 	@printf '%s\n' '' \
 	  'Once it serves, in another terminal, from this folder:' \
-	  "  curl --cacert $(RUN)/ca.crt https://localhost:$(PORT)/validate -H 'content-type: application/json' -d @manifests/examples/reviews/refused.json" \
+	  "  curl --cacert $(RUN)/ca.crt https://localhost:$(PORT)/validate -H 'content-type: application/json' -d @manifests/examples/reviews/refused.json; echo" \
 	  'The same with allowed.json, and with repaired.json to /mutate. Ctrl-C ends it.' \
   'Where a port is taken: make run PORT=9444 METRICS_PORT=8090 PROBES_PORT=8091' ''
 	$(CARGO) run --quiet -- serve --inventory manifests/examples/inventory \

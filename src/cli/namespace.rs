@@ -54,10 +54,18 @@ pub(super) fn note(defaulted: &[ObjectRef]) -> Option<String> {
 pub(super) fn unguarded_reason(compiled: &CompiledSnapshot, object: &ObjectRef) -> Option<String> {
     let namespace = &object.namespace;
     match object.kind {
-        Kind::NetworkPolicy => compiled
-            .perimeters(namespace)
-            .is_empty()
-            .then(|| format!("no OpenBaoCluster is known in namespace {namespace}")),
+        Kind::NetworkPolicy => compiled.perimeters(namespace).is_empty().then(|| {
+            let known = compiled.snapshot.references(Kind::OpenBaoCluster);
+            let elsewhere = match &*known {
+                [] => String::new(),
+                _ => {
+                    let known = known.iter();
+                    let known = known.map(|own| format!("{}/{}", own.namespace, own.name));
+                    format!(" (known: {})", named(known))
+                }
+            };
+            format!("no OpenBaoCluster is known in namespace {namespace}{elsewhere}")
+        }),
         Kind::OpenBaoRestore => {
             let restore = compiled.snapshot.restore(namespace, &object.name)?.read()?;
             let RestoreInto::Cluster(name) = &restore.into else {

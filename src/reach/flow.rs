@@ -35,34 +35,38 @@ pub(super) fn address(address: IpAddr) -> Vec<PeerSet> {
 
 impl Flow {
     /// A region of a side, whose subject are pods of the side.
-    fn of(side: &Side<'_>, direction: Direction, region: &Region) -> Option<Self> {
-        let whole = side.as_peer(&keys(&region.subject));
-        let PeerSet::Pods { namespaces, pods } = whole else {
-            return None;
-        };
-        let own = PeerSet::Pods {
-            namespaces,
-            pods: pods.intersect(&region.subject)?,
-        };
-        let peer = region.peer.clone();
-        let (from, to) = match direction {
-            Direction::Ingress => (peer, own),
-            Direction::Egress => (own, peer),
-        };
-        Some(Self {
-            from,
-            to,
-            ports: region.ports.clone(),
-            may_be_denied: false,
+    fn of(side: &Side<'_>, direction: Direction, region: &Region) -> Vec<Self> {
+        let peers = side.as_peers(&keys(&region.subject)).into_iter();
+        let own = peers.filter_map(|own| match own {
+            PeerSet::Pods { namespaces, pods } => Some(PeerSet::Pods {
+                namespaces,
+                pods: pods.intersect(&region.subject)?,
+            }),
+            PeerSet::V4(_) | PeerSet::V6(_) => None,
+        });
+        own.map(|own| {
+            let peer = region.peer.clone();
+            let (from, to) = match direction {
+                Direction::Ingress => (peer, own),
+                Direction::Egress => (own, peer),
+            };
+            Self {
+                from,
+                to,
+                ports: region.ports.clone(),
+                may_be_denied: false,
+            }
         })
+        .collect()
     }
 
     /// A leaf of a side.
-    fn of_leaf(side: &Side<'_>, direction: Direction, leaf: &Leaf) -> Option<Self> {
-        Some(Self {
-            may_be_denied: leaf.deny.is_some(),
-            ..Self::of(side, direction, &leaf.region)?
-        })
+    fn of_leaf(side: &Side<'_>, direction: Direction, leaf: &Leaf) -> Vec<Self> {
+        let mut flows = Self::of(side, direction, &leaf.region);
+        for flow in &mut flows {
+            flow.may_be_denied = leaf.deny.is_some();
+        }
+        flows
     }
 
     /// Returns true if it may be denied too, and is about numbers or listed names.
@@ -131,14 +135,14 @@ fn of_side(
             |leaf: &&Leaf| leaf.allow.is_some() && (reading != Reading::Must || leaf.is_certain());
         let leaves = leaves.iter().filter(is_allowed);
         return Ok(leaves
-            .filter_map(|leaf| Flow::of_leaf(side, direction, leaf))
+            .flat_map(|leaf| Flow::of_leaf(side, direction, leaf))
             .collect());
     }
     let covers = side.covers(direction, reading, budget)?;
     let areas = Side::areas(part.other, &question.ports, &covers);
     let parts = covers.iter().flat_map(|cover| {
         let parts = areas.iter().filter_map(|area| area.intersect(cover));
-        parts.filter_map(|part| Flow::of(side, direction, &part))
+        parts.flat_map(|part| Flow::of(side, direction, &part))
     });
     Ok(parts.collect())
 }
@@ -147,7 +151,7 @@ fn of_side(
 pub(super) fn whole(question: &Question<'_>) -> Vec<Flow> {
     let peers = |end: &Resolved<'_>| match end {
         Resolved::Peers(peers) => peers.clone(),
-        Resolved::Side(side) => vec![side.as_peer(&std::collections::BTreeSet::new())],
+        Resolved::Side(side) => side.as_peers(&std::collections::BTreeSet::new()),
     };
     let (from, to) = (peers(&question.from), peers(&question.to));
     let flows = from.iter().flat_map(|from| {

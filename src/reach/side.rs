@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::tiers::Missing;
 use super::{Question, Resolved};
-use crate::baseline::{ClusterPerimeter, Selected, Zone, ZonePerimeter};
+use crate::baseline::{ClusterPerimeter, Selected, Zone, ZonePerimeter, job_labels};
 use crate::config::ReviewConfig;
 use crate::inventory::{Fact, NamespaceFacts};
 use crate::review::{CompiledSnapshot, Tiers};
@@ -151,8 +151,8 @@ impl<'a> Side<'a> {
         notes
     }
 
-    /// These pods as the peer of the other side. `keys` are written out, so that the area can be split on them.
-    pub(super) fn as_peer(&self, keys: &BTreeSet<Arc<str>>) -> PeerSet {
+    /// These pods as peers of the other side. `keys` are written out, so that the area can be split on them.
+    pub(super) fn as_peers(&self, keys: &BTreeSet<Arc<str>>) -> Vec<PeerSet> {
         let known = self.zone.known().map(|(key, _)| key);
         let keys: Vec<&Arc<str>> = known.chain(keys).collect();
         let name = Values::one_of([self.namespace.clone()]);
@@ -160,10 +160,18 @@ impl<'a> Side<'a> {
         let labels = labels.filter(|(key, _)| self.has_tiers() && &***key != NAMESPACE_NAME);
         let labels = labels.map(|(key, value)| (key.clone(), Values::one_of([value.clone()])));
         let labels = labels.chain([(NAMESPACE_NAME.into(), name)]).collect();
-        PeerSet::Pods {
-            namespaces: LabelSet::all_of(labels).unwrap_or_default(),
-            pods: self.zone.written_out(&LabelSet::any(), keys),
-        }
+        let namespaces = LabelSet::all_of(labels).unwrap_or_default();
+        let pods = self.zone.written_out(&LabelSet::any(), keys);
+        let made = match self.perimeter {
+            Some((cluster, Zone::Jobs)) => Vec::from(job_labels(&cluster.object.name)),
+            _ => vec![LabelSet::any()],
+        };
+        let made = made.iter().filter_map(|made| pods.intersect(made));
+        made.map(|pods| PeerSet::Pods {
+            namespaces: namespaces.clone(),
+            pods,
+        })
+        .collect()
     }
 
     /// Returns true if it is known which value a label of the namespace has.
@@ -215,7 +223,7 @@ impl<'a> Side<'a> {
                     PeerSet::V4(_) | PeerSet::V6(_) => None,
                 });
                 let keys = keys.flatten().map(|(key, _)| key.clone()).collect();
-                vec![side.as_peer(&keys)]
+                side.as_peers(&keys)
             }
         };
         let region = |peer| Region::new(LabelSet::any(), peer, ports.clone());

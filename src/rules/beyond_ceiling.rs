@@ -7,6 +7,7 @@ use super::{Cause, Code, Finding, Onset, Place};
 use crate::baseline::{Selected, SelectedRule};
 use crate::config::Baseline;
 use netpol::cover::Exhausted;
+use netpol::port::{PortSet, Protocol};
 use netpol::{Direction, Region, RegionRef};
 
 /// The codes of both directions.
@@ -186,10 +187,31 @@ fn first_outside<'r, 'c, C: Iterator<Item = RegionRef<'c>>>(
 ) -> Result<Option<Region>, Exhausted> {
     for area in regions {
         if let Some(piece) = change.outside(area, covers(area))? {
-            return Ok(Some(piece));
+            return Ok(Some(on_api_port(change, area, piece, &covers)));
         }
     }
     Ok(None)
+}
+
+/// `piece`, or the part on the API port, which people know best.
+fn on_api_port<'c, C: Iterator<Item = RegionRef<'c>>>(
+    change: &PolicyChange<'_>,
+    area: RegionRef<'_>,
+    piece: Region,
+    covers: impl Fn(RegionRef<'_>) -> C,
+) -> Region {
+    let port = change.config.api_port;
+    let known = PortSet::range(Protocol::Tcp, port, port);
+    let ports = area.ports.intersect(&known);
+    if ports.is_empty() || !piece.ports.intersect(&known).is_empty() {
+        return piece;
+    }
+    let area = RegionRef {
+        ports: &ports,
+        ..area
+    };
+    let part = change.outside(area, covers(area));
+    part.ok().flatten().unwrap_or(piece)
 }
 
 /// The rules that the old policy had. Most are at the same index, or after a rule that was found.

@@ -134,6 +134,9 @@ fn hint(problem: &str) -> String {
     if let Some((_, now)) = RENAMED.into_iter().find(|(old, _)| *old == found) {
         return format!("; it is now written as `{now}`");
     }
+    if let Some(path) = super::Keys::path_of(found) {
+        return format!("; write it as `{path}`");
+    }
     let nearest = quoted.min_by_key(|known| strsim::damerau_levenshtein(known, found));
     nearest.map_or_else(String::new, |nearest| {
         format!("; the known {kind} nearest to `{found}` is `{nearest}`")

@@ -50,6 +50,16 @@ impl Keys {
         Ok(Self(keys))
     }
 
+    /// The path of the first nested key with this name.
+    pub(super) fn path_of(name: &str) -> Option<String> {
+        let all = Self::of(&ServerConfig::default()).ok()?;
+        all.0.keys().find_map(|path| {
+            let parts: Vec<&str> = path.split('.').collect();
+            let at = parts.iter().skip(1).position(|part| *part == name)?;
+            Some(parts.get(..at + 2)?.join("."))
+        })
+    }
+
     /// The keys that differ.
     pub(crate) fn difference(&self, other: &Self) -> Difference {
         let mut difference = Difference::default();

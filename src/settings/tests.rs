@@ -69,6 +69,13 @@ fn an_unknown_key_or_word_is_told_the_nearest_known_one() {
         let printed = with_causes(&error);
         assert!(printed.contains(known), "{text}: {printed}");
     }
+    for (text, path) in [
+        ("levels: {OBP201: warn}\n", "review.levels"),
+        ("accounts: []\n", "identity.accounts"),
+    ] {
+        let error = yaml(text).unwrap_err().to_string();
+        assert!(error.ends_with(&format!("write it as `{path}`")), "{error}");
+    }
     let text = "review: {platform: [{ingress: [{form: []}]}]}\n";
     let error = yaml(text).unwrap().review_config().unwrap_err().to_string();
     assert!(

@@ -173,6 +173,7 @@ fn what_is_no_path_and_no_revision_is_an_error_in_one_line() {
         assert_eq!((code, out.as_str()), (Some(2), ""), "{err}");
         assert_eq!(err.lines().count(), 1, "{err}");
         assert!(err.contains("neither a path nor a git revision"), "{err}");
+        assert!(err.contains("fetch it first"), "{err}");
     }
     let (code, _, err) = run_with(&[], &["check", "-", "--before", "HEAD"]);
     assert_eq!(code, Some(2), "{err}");

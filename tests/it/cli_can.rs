@@ -71,6 +71,31 @@ fn a_connection_that_nothing_allows_is_answered_with_the_smallest_declaration() 
     assert!(out.contains("cidr: 10.0.0.7/32"), "{out}");
 }
 
+/// A restore job has no name and no instance label, and the snapshot job of an upgrade has both.
+#[test]
+fn jobs_have_the_labels_that_the_operator_gives_them() {
+    let (status, out) = can("bao/bao/jobs", "bao/bao:8200");
+    assert!(status == Some(0) && out.starts_with("yes\n"), "{out}");
+    let (status, out) = can("bao/bao/jobs", "bao/bao:8201");
+    assert_eq!(status, Some(1), "{out}");
+    let only_named = "---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: named, namespace: web}
+spec:
+  podSelector: {}
+  policyTypes: [Ingress]
+  ingress:
+  - from: [{namespaceSelector: {}, podSelector: {matchLabels: {app.kubernetes.io/name: openbao}}}]
+";
+    let (status, out) = can_with("jobs-named", only_named, "bao/bao/jobs", "web/:443");
+    assert!(status == Some(1), "{out}");
+    assert!(
+        out.starts_with("no: only from pods with app.kubernetes.io/name=openbao"),
+        "{out}"
+    );
+}
+
 #[test]
 fn an_answer_names_the_part_that_passes() {
     let (status, out) = can("bao/bao", "bao/bao");

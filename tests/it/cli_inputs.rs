@@ -181,7 +181,15 @@ fn a_run_goes_on_after_a_bad_file() {
     )
     .write("a/broken.json", "{\"a\": 1,\n \"b\"}")
     .write("a/wide.yaml", &utf16)
-    .write("a/wrong.yaml", policy("wrong", "ingress: 7"));
+    .write("a/wrong.yaml", policy("wrong", "ingress: 7"))
+    .write(
+        "a/list.yaml",
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {template: {metadata: {labels: [a]}}}\n",
+    )
+    .write(
+        "a/number.yaml",
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: web, labels: {openbao.org/cluster: bao, a: 1}}\n",
+    );
     for strict in [&["a"][..], &["--strict", "a"]] {
         let ended = tree.check(strict);
         ended.ends_with(2);
@@ -194,7 +202,9 @@ fn a_run_goes_on_after_a_bad_file() {
             .complains("error: failed to read `a/wide.yaml`: it is in UTF-16; save it as UTF-8\n")
             .complains(
                 "error: a/wrong.yaml:1: NetworkPolicy bao/wrong does not decode: spec.ingress: ",
-            );
+            )
+            .complains("error: expected spec.template.metadata.labels of the Deployment at a/list.yaml:1 to be an object, found `[\"a\"]`\n")
+            .complains("error: expected metadata.labels of the Pod at a/number.yaml:1 to be an object of texts, found ");
     }
     // What the command line names is never skipped.
     for (named, words) in [

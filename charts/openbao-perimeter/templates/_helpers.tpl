@@ -22,6 +22,12 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
 {{- if ne .Values.enforcement "deny" }}
 {{- $_ := set $review "enforcement" .Values.enforcement }}
 {{- end }}
+{{- $operator := .Values.operator.namespace }}
+{{- range .Values.excludedNamespaces }}
+{{- if or (eq . $operator) (and (hasSuffix "*" .) (hasPrefix (trimSuffix "*" .) $operator)) }}
+{{- fail (printf "expected excludedNamespaces that do not match operator.namespace, `%s`, found `%s`" $operator .) }}
+{{- end }}
+{{- end }}
 {{- if .Values.excludedNamespaces }}
 {{- $_ := set $review "excludedNamespaces" .Values.excludedNamespaces }}
 {{- end }}

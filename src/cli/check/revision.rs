@@ -24,7 +24,7 @@ pub(crate) enum RevisionError {
     },
     /// Neither a path nor a revision.
     #[error(
-        "`--before {revision}` is neither a path nor a git revision{}: {found}",
+        "`--before {revision}` is neither a path nor a git revision{}: {found}; if it is on a remote, fetch it first",
         of_repository(path)
     )]
     Unknown {

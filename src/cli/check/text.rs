@@ -16,22 +16,27 @@ use crate::printable;
 use crate::show::conditions::Condition;
 use crate::sources::files::place::Place;
 
-/// The findings that fail the run, and nothing else.
+/// The edits that were made and the findings that fail the run, and nothing else.
 pub(super) fn quiet(report: &Report, args: &OutputArgs) -> String {
-    let mut text = String::new();
+    let mut text = fixed(report);
     for group in groups(report.failing(args)) {
         object(&mut text, &group, args.explain);
     }
     text
 }
 
-/// The whole report.
-pub(super) fn of(report: &Report, is_explained: bool) -> String {
+fn fixed(report: &Report) -> String {
     let mut text = String::new();
     for fixed in &report.fixed {
         let line = format!("fixed: {}", fixed.text());
         let _ = writeln!(text, "{}", wrapped(&line, "", "  "));
     }
+    text
+}
+
+/// The whole report.
+pub(super) fn of(report: &Report, is_explained: bool) -> String {
+    let mut text = fixed(report);
     for group in groups(report.findings.iter()) {
         object(&mut text, &group, is_explained);
     }

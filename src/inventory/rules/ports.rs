@@ -93,10 +93,14 @@ fn named(at: &FieldPath<'_>, written: &str, problems: &mut Problems) -> Option<P
     if is_port_name(written) {
         return Some(PortRange::Named(written.into()));
     }
-    let problem = format!(
-        "expected a number, or a port name (up to 15 of `a-z0-9-`, at least one letter, no hyphen \
-         doubled or at an edge), found `{written}`"
-    );
+    let problem = if written.parse::<u16>().is_ok_and(|number| number > 0) {
+        format!("expected a number, found the text `{written}`: a port number has no quotes")
+    } else {
+        format!(
+            "expected a number, or a port name (up to 15 of `a-z0-9-`, at least one letter, no hyphen \
+             doubled or at an edge), found `{written}`"
+        )
+    };
     problems.add(at, &written, problem);
     None
 }

@@ -31,13 +31,13 @@ pub enum LoadError {
     },
     /// A name or namespace that is not valid in the API.
     #[error(
-        "expected metadata.{field} of the {kind} at {origin} to be {expected}, found `{found}`{}",
+        "expected {field} of the {kind} at {origin} to be {expected}, found `{found}`{}",
         template_hint(found)
     )]
     Impossible {
         /// Kind of the object.
         kind: &'static str,
-        /// `name` or `namespace`.
+        /// Path of the field.
         field: &'static str,
         /// The valid values.
         expected: &'static str,

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{LoadError, Origin};
 use crate::inventory::rules::{is_dns_label, is_dns_subdomain};
+use crate::inventory::workload::{CLUSTER_LABEL, Workload};
 use crate::inventory::{Kind, KindUse, Object, read};
 
 /// Default namespace of objects without one.
@@ -64,6 +65,9 @@ pub(super) fn read(
     let is_nowhere = !kind.is_cluster_scoped() && metadata(written, "namespace").is_none();
     if is_nowhere && let Some(namespace) = namespace {
         set(written, "namespace", namespace);
+    }
+    if kind.has_pods() {
+        check_pod_labels(kind, written, origin)?;
     }
     // `None` is a Service that is not the API server's.
     let Some(object) = read::object(written) else {
@@ -244,7 +248,13 @@ fn check_names(kind: Kind, written: &Value, origin: &Origin) -> Result<(), LoadE
     let subdomain = "a DNS subdomain (up to 253 of `a-z`, `0-9`, `-` and `.`)";
     let is_namespace = kind == Kind::Namespace;
     let name = if is_namespace { label } else { subdomain };
-    for (field, expected) in [("namespace", label), ("name", name), ("generateName", name)] {
+    let fields = [
+        ("metadata.namespace", label),
+        ("metadata.name", name),
+        ("metadata.generateName", name),
+    ];
+    for (path, expected) in fields {
+        let field = path.trim_start_matches("metadata.");
         if field == "namespace" && kind.is_cluster_scoped() {
             continue;
         }
@@ -268,7 +278,7 @@ fn check_names(kind: Kind, written: &Value, origin: &Origin) -> Result<(), LoadE
             let shown: String = found.to_string().chars().take(100).collect();
             return Err(LoadError::Impossible {
                 kind: kind.as_str(),
-                field,
+                field: path,
                 expected,
                 found: shown.trim_matches('"').to_owned(),
                 origin: Box::new(origin.clone()),
@@ -276,6 +286,41 @@ fn check_names(kind: Kind, written: &Value, origin: &Origin) -> Result<(), LoadE
         }
     }
     Ok(())
+}
+
+/// Checks that the labels of pods can be read. Labels that are absent are no error.
+fn check_pod_labels(kind: Kind, written: &Value, origin: &Origin) -> Result<(), LoadError> {
+    let path = Workload::labels_path(kind);
+    let impossible = |field, expected, found: &Value| {
+        let shown: String = found.to_string().chars().take(100).collect();
+        Err(LoadError::Impossible {
+            kind: kind.as_str(),
+            field,
+            expected,
+            found: shown,
+            origin: Box::new(origin.clone()),
+        })
+    };
+    let mut value = written;
+    let mut read = 0;
+    for field in path.split('.') {
+        read += field.len() + usize::from(read > 0);
+        match value.get(field) {
+            None | Some(Value::Null) => return Ok(()),
+            Some(inner @ Value::Object(_)) => value = inner,
+            Some(other) => return impossible(&path[..read], "an object", other),
+        }
+    }
+    let mut labels = value
+        .as_object()
+        .into_iter()
+        .flat_map(|labels| labels.values());
+    match labels.find(|label| !label.is_string()) {
+        Some(_) if value.get(CLUSTER_LABEL).is_some() => {
+            impossible(path, "an object of texts", value)
+        }
+        _ => Ok(()),
+    }
 }
 
 fn set(written: &mut Value, field: &str, text: &str) {

@@ -87,6 +87,10 @@ fn is_fixed(name: &str, file: &str, before: &str, after: &str) {
     tree.run(&["check", "--fix", "."])
         .ends_with(0)
         .says_nothing_of("fixed: ");
+    tree.write(file, before);
+    tree.run(&["check", "--fix", "--quiet", "."])
+        .ends_with(0)
+        .says("fixed: ");
     assert_eq!(
         (read(&tree, file), read(&tree, "cluster.yaml")),
         (after.into(), CLUSTER.into())

@@ -317,6 +317,11 @@ fn values_that_are_wrong_are_denied_by_the_schema() {
         ("operator.namespace=Ops", "namespace"),
         ("operator.accounts={a'b}", "accounts"),
         ("networkPolicy.apiServerPorts={0}", "apiServerPorts"),
+        ("excludedNamespaces={openbao-o*}", "found `openbao-o*`"),
+        (
+            "excludedNamespaces={openbao-operator-system}",
+            "do not match operator.namespace",
+        ),
     ] {
         let denied = try_template(&[value]).expect_err(value);
         assert!(denied.contains(problem), "{value}: {denied}");
