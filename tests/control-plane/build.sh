@@ -3,11 +3,12 @@
 # modules as go.mod pins them. The first time takes about seven minutes on two cores; later calls do nothing.
 # Fetches CRDs of other projects too, which their modules have as files.
 #
+# `KUBERNETES=1.33` builds the version of the folder of this name, into target/control-plane-1.33.
+#
 # A binary found in the folder that KUBEBUILDER_ASSETS names is not built: with setup-envtest's folder only the
 # controller manager is, which setup-envtest lacks. tests/support/control_plane.rs looks in the same order.
 set -euo pipefail
 
-kubernetes=v1.36.3 # as in go.mod; what the binaries say about themselves
 # Folder, module, version and checksum of the modules with CRDs. The checksum is that of go.sum. They are not in it: no
 # package of them is built, so `go mod tidy` would remove the lines, and a `require` would change versions of the
 # control plane.
@@ -19,6 +20,20 @@ cd "$(dirname "$0")/../.." # where cargo runs tests too, so that a relative KUBE
 source="tests/control-plane"
 target="$PWD/target"
 out="$target/control-plane"
+if [ -n "${KUBERNETES:-}" ]; then
+  source+="/$KUBERNETES"
+  out+="-$KUBERNETES"
+  unset KUBEBUILDER_ASSETS # it has binaries of any version
+fi
+
+fail() {
+  echo "control plane: $1" >&2
+  exit 1
+}
+
+# Told to the binaries by the linker.
+kubernetes="$(sed -n 's/^\tk8s.io\/kubernetes \(v[^ ]*\).*/\1/p' "$source/go.mod" 2>/dev/null || true)"
+[ -n "$kubernetes" ] || fail "there is no Kubernetes ${KUBERNETES:-} here: expected tests/control-plane/VERSION/go.mod"
 
 packages=()
 want() { # want BINARY PACKAGE
@@ -34,11 +49,6 @@ want kube-apiserver k8s.io/kubernetes/cmd/kube-apiserver
 want kubectl k8s.io/kubernetes/cmd/kubectl
 want kube-controller-manager k8s.io/kubernetes/cmd/kube-controller-manager
 want etcd go.etcd.io/etcd/server/v3
-
-fail() {
-  echo "control plane: $1" >&2
-  exit 1
-}
 
 # Made beside its place and moved there whole, stamp and all: what was interrupted is never taken for good.
 begin() {
@@ -113,7 +123,7 @@ fetch_crds() { # fetch_crds FOLDER MODULE VERSION CHECKSUM PATH..., each path a 
 }
 
 # A checksum, not a date: a fresh clone beside a kept target folder has new dates only.
-stamp="$(cksum "$source/go.mod" "$source/go.sum" "$source/build.sh")"
+stamp="$(cksum "$source/go.mod" "$source/go.sum" tests/control-plane/build.sh)"
 if [ ${#packages[@]} -eq 0 ] ||
   { [ "$missing" = no ] && [ "$stamp" = "$(cat "$out/stamp" 2>/dev/null || true)" ]; }; then
   echo "control plane: up to date"
