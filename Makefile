@@ -11,7 +11,8 @@ SOAK_MINUTES ?= 10
 WORST_SECONDS ?= 300
 
 .DEFAULT_GOAL := help
-.PHONY: help run playground test soak control-plane lint fmt docs bench scale fuzz mutants builders static image image-check
+.PHONY: help run playground test soak control-plane lint fmt docs bench scale fuzz mutants builders static image image-check \
+  macos dist release-check
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,8 +38,12 @@ playground: control-plane ## Run a real API server with our registrations; print
 	$(CARGO) build --bin openbao-perimeter --example playground
 	@target/debug/examples/playground
 
-test: control-plane builders ## Run every test, those against a real API server too
-	$(CARGO) test
+# Another Kubernetes than the default, a folder of tests/control-plane.
+KUBERNETES ?=
+ASSETS := $(if $(KUBERNETES),KUBEBUILDER_ASSETS=$(CURDIR)/target/control-plane-$(KUBERNETES))
+
+test: control-plane builders ## Run every test, those against a real API server too; KUBERNETES=1.33 or 1.37 for that one
+	$(ASSETS) $(CARGO) test
 
 soak: control-plane static ## Hold the engine against SOAK random worlds (5 million), reviews against WORST_SECONDS (300) of search for the slowest one, the server against HOSTILE rounds (20) of attacks, the largest policies and SOAK_MINUTES (10) of load
 	OBP_ORACLE_INSTANCES=$(SOAK) $(CARGO) test --lib -- oracle --nocapture
@@ -48,9 +53,9 @@ soak: control-plane static ## Hold the engine against SOAK random worlds (5 mill
 	SOAK_MINUTES=$(SOAK_MINUTES) $(MEASURED) $(CARGO) bench --bench cluster -- soak
 
 control-plane: ## Build the API server, etcd and kubectl that the tests run (once; needs Go, or KUBEBUILDER_ASSETS)
-	@tests/control-plane/build.sh
+	@KUBERNETES=$(KUBERNETES) tests/control-plane/build.sh
 
-builders: ## Build helm and kustomize, which tests run (once; needs Go, or both on the PATH)
+builders: ## Build helm, kustomize and actionlint, which tests run (once; needs Go, or all on the PATH)
 	@tests/builders/build.sh
 
 lint: ## Check format, clippy, docs, dependencies and spelling
@@ -81,8 +86,11 @@ scale: control-plane static ## Load 10,000 policies into a real API server: star
 # With the target named: otherwise the flags would reach build scripts too. Packed relocations make the file smaller.
 HOST := $(shell rustc -vV | sed -n 's/^host: //p')
 
+# No path of this machine gets into the binary, so that it is the same wherever it is built.
+REMAP := --remap-path-prefix=$(CURDIR)=/src --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo
+
 static: ## Build the static binary of the image: target/static/openbao-perimeter
-	RUSTFLAGS='-C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs' $(CARGO) build --release --locked --target $(HOST)
+	RUSTFLAGS='-C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs $(REMAP)' $(CARGO) build --release --locked --target $(HOST)
 	@mkdir -p target/static
 	cp target/$(HOST)/release/openbao-perimeter target/static/openbao-perimeter
 
@@ -91,6 +99,20 @@ image-check: static ## Hold the static binary to its size, and start it in an em
 
 image: ## Build the image; needs a container runtime
 	docker build --tag openbao-perimeter:0.1.0 .
+
+macos: ## Build the binary of TARGET, x86_64-apple-darwin or aarch64-apple-darwin, into target/binaries; needs macOS
+	RUSTFLAGS='$(REMAP)' $(CARGO) build --release --locked --target $(TARGET)
+	@mkdir -p target/binaries
+	cp target/$(TARGET)/release/openbao-perimeter \
+	  target/binaries/openbao-perimeter-darwin-$(if $(findstring aarch64,$(TARGET)),arm64,amd64)
+
+STEPS ?= archives chart sbom krew checksums
+
+dist: ## Make the files of a release in target/dist from target/binaries: STEPS of deploy/release/dist.sh, with its variables
+	@deploy/release/dist.sh $(STEPS)
+
+release-check: static ## Build the static binary at another path too, and hold both to be equal; ten minutes
+	@deploy/release/reproduce.sh target/static/openbao-perimeter
 
 FUZZ_SECONDS ?= 30
 FUZZ_TARGETS := cidr_text port_text selector policy_review cluster_review envelope set_laws other_policy

@@ -17,7 +17,8 @@ const CRDS: [&str; 3] = [
 ];
 
 /// Each cfg, with the names that its program may have.
-const PROGRAMS: [(&str, &[&str]); 4] = [
+const PROGRAMS: [(&str, &[&str]); 5] = [
+    ("has_actionlint", &["actionlint"]),
     ("has_helm", &["helm"]),
     ("has_kustomize", &["kustomize"]),
     ("has_promtool", &["promtool"]),

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds helm and kustomize, which tests run, from their published modules as the go.mod of each pins them. The first time
+# Builds helm, kustomize and actionlint, which tests run, from their published modules as the go.mod of each pins them. The first time
 # takes about five minutes on two cores; later calls do nothing. Where one cannot be built, its tests are ignored.
 set -euo pipefail
 
@@ -26,3 +26,4 @@ build() { # build NAME PACKAGE
 
 build kustomize sigs.k8s.io/kustomize/kustomize/v5
 build helm helm.sh/helm/v4/cmd/helm
+build actionlint github.com/rhysd/actionlint/cmd/actionlint

@@ -49,6 +49,7 @@ mod pipelines;
 mod probes;
 mod reference;
 mod registration;
+mod releases;
 mod render;
 mod scenes;
 mod semantics_doc;
