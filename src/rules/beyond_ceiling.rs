@@ -93,7 +93,7 @@ fn beyond(
     (kept, elsewhere): (&mut Kept, &Elsewhere),
 ) -> Result<Option<Beyond>, Exhausted> {
     let ceiling = |area: RegionRef<'_>| touching(change, direction, area);
-    let Some(piece) = first_outside(change, rule.must_first(), ceiling)? else {
+    let Some(piece) = first_outside(change, direction, rule.must_first(), ceiling)? else {
         return Ok(None);
     };
     let found = |excess, piece| Ok(Some(Beyond { excess, piece }));
@@ -165,9 +165,9 @@ fn newly_outside(
             .chain(open())
     };
     if rule.is_ambiguous() {
-        return first_outside(change, rule.must_first(), surely);
+        return first_outside(change, direction, rule.must_first(), surely);
     }
-    let new = first_outside(change, rule.must(), surely)?;
+    let new = first_outside(change, direction, rule.must(), surely)?;
     if new.is_some() || !rule.is_read_differently() {
         return Ok(new);
     }
@@ -177,17 +177,21 @@ fn newly_outside(
             .chain(before)
             .chain(open())
     };
-    first_outside(change, rule.may(), legible)
+    first_outside(change, direction, rule.may(), legible)
 }
 
 fn first_outside<'r, 'c, C: Iterator<Item = RegionRef<'c>>>(
     change: &PolicyChange<'_>,
+    direction: Direction,
     regions: impl Iterator<Item = RegionRef<'r>>,
     covers: impl Fn(RegionRef<'_>) -> C,
 ) -> Result<Option<Region>, Exhausted> {
     for area in regions {
         if let Some(piece) = change.outside(area, covers(area))? {
-            return Ok(Some(on_api_port(change, area, piece, &covers)));
+            return Ok(Some(match direction {
+                Direction::Ingress => on_api_port(change, area, piece, &covers),
+                Direction::Egress => piece,
+            }));
         }
     }
     Ok(None)

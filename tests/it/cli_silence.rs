@@ -388,6 +388,6 @@ fn a_review_of_a_policy_where_no_cluster_is_known_says_so_with_its_answer() {
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(
         String::from_utf8(output.stderr).unwrap(),
-        "note: NetworkPolicy shop/web was not reviewed: no OpenBaoCluster is known in namespace shop\n"
+        "note: NetworkPolicy shop/web was not reviewed: no OpenBaoCluster is known in namespace shop (known: bao/bao)\n"
     );
 }
