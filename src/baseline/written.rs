@@ -191,7 +191,7 @@ pub(crate) fn invalid_values(facts: &Facts<'_>) -> Vec<Malformed> {
 
 const NAME: &str = "metadata.name";
 
-/// The rows whose rules are made from single values of the cluster.
+/// The rows whose rules are made from single values of the cluster other than its name, which is in the selector too.
 fn copied<'a>(
     pods: Zone,
     facts: &'a Facts<'_>,
@@ -199,8 +199,11 @@ fn copied<'a>(
     let of = move |direction| {
         let rows = rows(pods, direction, facts.config);
         let rows = rows.filter(|row| {
-            let is_read = matches!(row.peers, Peers::TrustedPeers | Peers::Declared);
-            row.renderer == Renderer::Operator && !is_read
+            let is_value = matches!(
+                row.peers,
+                Peers::GatewayNamespace | Peers::Dns | Peers::ApiServer
+            );
+            row.renderer == Renderer::Operator && is_value
         });
         rows.map(move |row| (direction, row))
     };
@@ -213,7 +216,6 @@ const fn field(peers: Peers) -> &'static str {
         Peers::GatewayNamespace => "spec.gateway.gatewayRef.namespace",
         Peers::Dns => "spec.network.dnsNamespace",
         Peers::ApiServer => "spec.network.apiServerCIDR",
-        Peers::ClusterPods | Peers::LifecycleJobs => NAME,
         _ => "spec",
     }
 }
@@ -232,13 +234,13 @@ fn no_namespace(peers: Peers, cluster: &Cluster) -> Option<Malformed> {
 
 /// The first problem for which the API server would deny a policy, at the field that causes it.
 fn problem(policy: &Policy, path: &str) -> Option<Malformed> {
-    let json = render::policy(policy).to_string();
+    let written = render::policy(policy);
     let nameless = ObjectRef {
         kind: Kind::NetworkPolicy,
         namespace: "".into(),
         name: "".into(),
     };
-    let Fact::Unreadable(broken) = read::policy(json.as_bytes(), &nameless) else {
+    let Fact::Unreadable(broken) = read::policy_of(&written, &nameless) else {
         return None;
     };
     let first = broken.problems.first()?;

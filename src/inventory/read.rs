@@ -52,6 +52,11 @@ pub fn policy(json: &[u8], fallback: &ObjectRef) -> Fact<Policy> {
     read_policy(Source::Json(json), fallback)
 }
 
+/// The same from a value.
+pub(crate) fn policy_of(written: &Value, fallback: &ObjectRef) -> Fact<Policy> {
+    read_policy(Source::Value(written), fallback)
+}
+
 /// An OpenBaoCluster from JSON. Name and namespace default to those of `fallback`.
 pub fn cluster(json: &[u8], fallback: &ObjectRef) -> Fact<Cluster> {
     read_cluster(Source::Json(json), fallback)

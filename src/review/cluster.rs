@@ -1,5 +1,6 @@
 //! The review of an OpenBaoCluster write: its declarations, and existing policies that select its pods.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -214,10 +215,10 @@ pub(super) fn existing(write: &ClusterReview<'_>, _: &[Finding]) -> Vec<Finding>
 }
 
 /// The perimeters of a cluster before and after the write.
-pub(super) fn perimeters(
-    compiled: &CompiledSnapshot,
+pub(super) fn perimeters<'a>(
+    compiled: &'a CompiledSnapshot,
     edit: &Edit<Cluster>,
-) -> Option<(Option<ClusterPerimeter>, ClusterPerimeter)> {
+) -> Option<(Option<ClusterPerimeter>, Cow<'a, ClusterPerimeter>)> {
     let none = NamespaceFacts::default();
     let facts = compiled.facts(&edit.object.namespace).unwrap_or(&none);
     let regions = compiled.regions(&edit.object.namespace, facts);
@@ -231,7 +232,15 @@ pub(super) fn perimeters(
             &[],
         )
     };
-    let after = edit.after.as_ref().map(perimeter)?;
+    let after = edit.after.as_ref()?;
+    let stored = facts.clusters.get(&edit.object.name).and_then(Fact::read);
+    let is_stored = |after| stored.is_some_and(|stored| Arc::ptr_eq(stored, after));
+    let mut known = compiled.perimeters(&edit.object.namespace).iter();
+    let known = known.find(|known| known.object == edit.object);
+    let after = match known {
+        Some(known) if after.read().is_some_and(is_stored) => Cow::Borrowed(known),
+        _ => Cow::Owned(perimeter(after)),
+    };
     Some((edit.before.as_ref().map(perimeter), after))
 }
 

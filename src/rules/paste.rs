@@ -32,27 +32,29 @@ fn block(value: &Value, indent: usize, lines: &mut Vec<String>) {
     match value {
         Value::Object(fields) if !fields.is_empty() => {
             for (key, value) in fields {
-                let flow = format!("{margin}{}: {}", scalar(key), flow(value));
-                match value {
-                    Value::Array(elements) if has_objects(elements) => {
-                        lines.push(format!("{margin}{}:", scalar(key)));
-                        block(value, indent, lines);
-                    }
-                    Value::Object(_) if flow.len() > WIDTH => {
-                        lines.push(format!("{margin}{}:", scalar(key)));
-                        block(value, indent + 2, lines);
-                    }
-                    _ => lines.push(flow),
+                let key = scalar(key);
+                if matches!(value, Value::Array(elements) if has_objects(elements)) {
+                    lines.push(format!("{margin}{key}:"));
+                    block(value, indent, lines);
+                    continue;
+                }
+                let line = format!("{margin}{key}: {}", flow(value));
+                if value.is_object() && line.len() > WIDTH {
+                    lines.push(format!("{margin}{key}:"));
+                    block(value, indent + 2, lines);
+                } else {
+                    lines.push(line);
                 }
             }
         }
         Value::Array(elements) if !elements.is_empty() => {
             for element in elements {
-                let flow = format!("{margin}- {}", flow(element));
-                let is_short = is_flat(element) && flow.len() <= WIDTH;
-                if is_short || !matches!(element, Value::Object(_)) {
-                    lines.push(flow);
-                    continue;
+                if is_flat(element) || !element.is_object() {
+                    let line = format!("{margin}- {}", flow(element));
+                    if line.len() <= WIDTH || !element.is_object() {
+                        lines.push(line);
+                        continue;
+                    }
                 }
                 let first = lines.len();
                 block(element, indent + 2, lines);

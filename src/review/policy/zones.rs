@@ -43,6 +43,9 @@ pub(in crate::review) fn with_observed<'a>(
         .filter(|_| class == WriterClass::Operator);
     let shown = edit.before.iter().chain(after).filter_map(Fact::read);
     let observed: Vec<Rule> = shown.flat_map(|policy| policy.egress.clone()).collect();
+    if observed.is_empty() {
+        return Cow::Borrowed(cluster);
+    }
     let recompiled = compiled.facts(&cluster.object.namespace).and_then(|facts| {
         let fact = facts.clusters.get(&cluster.object.name)?;
         let regions = compiled.regions(&cluster.object.namespace, facts);

@@ -160,22 +160,26 @@ fn yaml(text: &str) -> Result<Vec<Document>, Broken> {
     let documents: Result<Vec<Spanned<Noted>>, _> =
         serde_saphyr::from_multiple_with_options(text, options);
     let documents = documents.map_err(|error| syntax::yaml(text, &error))?;
+    let has_sources = text.contains(SOURCE);
     let located = documents.into_iter().map(|document| {
         let line = syntax::number(document.referenced.line());
         Document {
             line,
             value: document.value.value,
             repeated: document.value.repeated,
-            source: source(text, line),
+            source: has_sources.then(|| source(text, line)).flatten(),
         }
     });
     Ok(located.collect())
 }
 
+/// The comment in which Helm names the file of a document.
+const SOURCE: &str = "# Source: ";
+
 /// The file that Helm names in a comment before the document that begins at `line`.
 fn source(text: &str, line: usize) -> Option<String> {
     let before = text.lines().take(line.saturating_sub(1));
-    let comment = before.filter_map(|line| line.strip_prefix("# Source: "));
+    let comment = before.filter_map(|line| line.strip_prefix(SOURCE));
     comment.last().map(|source| source.trim().to_owned())
 }
 

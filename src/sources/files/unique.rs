@@ -2,7 +2,7 @@
 //! server, while a person reads the first.
 
 use std::cell::RefCell;
-use std::fmt;
+use std::fmt::{self, Display};
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::map::Entry;
@@ -16,60 +16,29 @@ pub(super) struct Noted {
 
 impl<'de> Deserialize<'de> for Noted {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let state = State::default();
-        let value = At(&state).deserialize(deserializer)?;
+        let repeated = RefCell::default();
+        let value = At(&repeated).deserialize(deserializer)?;
         Ok(Self {
             value,
-            repeated: state.repeated.into_inner(),
+            repeated: repeated.into_inner(),
         })
     }
 }
 
-/// The path of the value that is read, and the repeated keys so far.
-#[derive(Default)]
-struct State {
-    path: RefCell<Vec<Step>>,
-    repeated: RefCell<Vec<String>>,
-}
-
-/// One step of a path.
-enum Step {
-    Key(String),
-    Index(usize),
-}
-
-/// A value at the present path.
+/// A value, and the paths of repeated keys so far, from the innermost value that is being read.
 #[derive(Clone, Copy)]
-struct At<'a>(&'a State);
+struct At<'a>(&'a RefCell<Vec<String>>);
 
 impl At<'_> {
-    /// Reads a value one step further down the path.
-    fn below<T>(self, step: Step, read: impl FnOnce() -> T) -> T {
-        self.0.path.borrow_mut().push(step);
+    /// Reads an inner value, whose paths begin with `step`.
+    fn below<T>(self, step: impl Display, read: impl FnOnce() -> T) -> T {
+        let known = self.0.borrow().len();
         let result = read();
-        self.0.path.borrow_mut().pop();
-        result
-    }
-
-    /// Notes that the last key of the path stands there again.
-    fn note(self, last: &str) {
-        let mut text = String::new();
-        for step in self.0.path.borrow().iter() {
-            match step {
-                Step::Key(key) => {
-                    text.push('.');
-                    text.push_str(key);
-                }
-                Step::Index(at) => {
-                    text.push('[');
-                    text.push_str(&at.to_string());
-                    text.push(']');
-                }
-            }
+        for path in self.0.borrow_mut().iter_mut().skip(known) {
+            let dot = if path.starts_with('[') { "" } else { "." };
+            *path = format!("{step}{dot}{path}");
         }
-        let text = format!("{text}.{last}");
-        let text = text.trim_start_matches('.').to_owned();
-        self.0.repeated.borrow_mut().push(text);
+        result
     }
 }
 
@@ -126,7 +95,8 @@ impl<'de> Visitor<'de> for At<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
         let mut values = Vec::new();
-        let mut next = |at: usize| self.below(Step::Index(at), || list.next_element_seed(self));
+        let mut next =
+            |at: usize| self.below(format_args!("[{at}]"), || list.next_element_seed(self));
         while let Some(value) = next(values.len())? {
             values.push(value);
         }
@@ -138,10 +108,9 @@ impl<'de> Visitor<'de> for At<'_> {
         while let Some(key) = map.next_key::<String>()? {
             let entry = fields.entry(key);
             if let Entry::Occupied(there) = &entry {
-                self.note(there.key());
+                self.0.borrow_mut().push(there.key().clone());
             }
-            let step = Step::Key(entry.key().clone());
-            let value = self.below(step, || map.next_value_seed(self))?;
+            let value = self.below(entry.key(), || map.next_value_seed(self))?;
             match entry {
                 Entry::Occupied(mut there) => {
                     there.insert(value);
