@@ -90,12 +90,11 @@ pub(crate) fn run(args: &Args) -> Result<ExitStatus, Failure> {
         print_config::print(&given.settings, file.as_ref())?;
     }
     let config = settings.review_config()?;
-    let text = match &args.command {
-        Exported::Registrations(_) => documents(&rendered(&config)?)?,
-        _ => {
-            let guard = IdentityGuard::of(&config);
-            yaml(HEADER, &guard.policy(), guard.binding().as_ref())?
-        }
+    let text = if matches!(args.command, Exported::Registrations(_)) {
+        documents(&rendered(&config)?)?
+    } else {
+        let guard = IdentityGuard::of(&config);
+        yaml(HEADER, &guard.policy(), guard.binding().as_ref())?
     };
     if !given.print_config {
         print(&text)?;

@@ -56,13 +56,12 @@ pub(super) fn unguarded_reason(compiled: &CompiledSnapshot, object: &ObjectRef) 
     match object.kind {
         Kind::NetworkPolicy => compiled.perimeters(namespace).is_empty().then(|| {
             let known = compiled.snapshot.references(Kind::OpenBaoCluster);
-            let elsewhere = match &*known {
-                [] => String::new(),
-                _ => {
-                    let known = known.iter();
-                    let known = known.map(|own| format!("{}/{}", own.namespace, own.name));
-                    format!(" (known: {})", named(known))
-                }
+            let elsewhere = if known.is_empty() {
+                String::new()
+            } else {
+                let known = known.iter();
+                let known = known.map(|own| format!("{}/{}", own.namespace, own.name));
+                format!(" (known: {})", named(known))
             };
             format!("no OpenBaoCluster is known in namespace {namespace}{elsewhere}")
         }),

@@ -214,8 +214,8 @@ fn on_api_port<'c, C: Iterator<Item = RegionRef<'c>>>(
         ports: &ports,
         ..area
     };
-    let part = change.outside(area, covers(area));
-    part.ok().flatten().unwrap_or(piece)
+    let on_port = change.outside(area, covers(area));
+    on_port.ok().flatten().unwrap_or(piece)
 }
 
 /// The rules that the old policy had. Most are at the same index, or after a rule that was found.
