@@ -13,6 +13,7 @@ pub(crate) mod cel;
 pub mod cli;
 pub mod code;
 pub mod config;
+pub(crate) mod crypto;
 pub(crate) mod duration;
 pub(crate) mod events;
 pub(crate) mod features;

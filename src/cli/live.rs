@@ -15,6 +15,7 @@ use crate::admission::{Admission, FactsFreshness};
 use crate::audit::background::{self, CompiledSnapshots};
 use crate::audit::{EventQueue, Metrics, identity};
 use crate::config::ReviewConfig;
+use crate::crypto;
 use crate::events;
 use crate::inventory::{Freshness, Kind, Snapshot};
 use crate::registration::{self, Expected, ManifestError, Trust};
@@ -100,7 +101,7 @@ impl Live {
         let mut config = kube::Config::infer().await?;
         // A list that stalls half way ends, too; watches end sooner by themselves.
         config.read_timeout = Some(settings.cluster.stale_after);
-        let client = Client::try_from(config)?;
+        let client = crypto::client(config)?;
         let noted = Arc::clone(metrics);
         let health = WatchHealth::new(settings.cluster.stale_after, move |kind, at| {
             noted.cluster.watch_succeeded(kind, at);

@@ -14,7 +14,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwapOption;
 use rustls::ServerConfig;
-use rustls::crypto::ring;
 use rustls::pki_types::pem::Error as PemError;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{
@@ -26,6 +25,7 @@ use webhook_certs::x509::{CertificateInfo, MalformedCertificate};
 use webhook_certs::{Pair, Timestamp, Validity, pem};
 
 use crate::audit::Metrics;
+use crate::crypto::provider;
 pub use clients::Clients;
 pub use files::Files;
 pub(crate) use self_managed::SelfManaged;
@@ -134,8 +134,7 @@ impl Served {
         let end = |certificate| validity(certificate).map(|validity| validity.until);
         let validity = validity(leaf)?;
         let above = above.iter().map(end).collect::<Result<Vec<_>, _>>()?;
-        let key = CertifiedKey::from_der(chain, key, &ring::default_provider())
-            .map_err(TlsError::Pair)?;
+        let key = CertifiedKey::from_der(chain, key, &provider()).map_err(TlsError::Pair)?;
         Ok(Self {
             key: Arc::new(key),
             validity,
@@ -250,13 +249,12 @@ impl ResolvesServerCert for Certificates {
 /// # Errors
 /// The crypto provider lacks the protocol versions.
 pub fn server_config(certificates: &Arc<Certificates>) -> Result<ServerConfig, TlsError> {
-    let provider = Arc::new(ring::default_provider());
     let resolver = Arc::<Certificates>::clone(certificates);
     let verifier = match &certificates.clients {
         Some(clients) => Arc::<Clients>::clone(clients),
         None => WebPkiClientVerifier::no_client_auth(),
     };
-    let mut config = ServerConfig::builder_with_provider(provider)
+    let mut config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(TlsError::Pair)?
         .with_client_cert_verifier(verifier)

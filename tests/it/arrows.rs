@@ -59,6 +59,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["baseline", "config", "inventory", "review", "rules"],
     ),
     ("telemetry", &[]),
+    ("crypto", &[]),
     ("duration", &[]),
     ("size", &[]),
     ("file_events", &[]),
@@ -77,7 +78,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("rate", &[]),
     (
         "sources",
-        &["file_events", "inventory", "config", "printable", "rate"],
+        &[
+            "crypto",
+            "file_events",
+            "inventory",
+            "config",
+            "printable",
+            "rate",
+        ],
     ),
     (
         "audit",
@@ -109,6 +117,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "admission",
             "audit",
+            "crypto",
             "duration",
             "file_events",
             "inventory",
@@ -123,6 +132,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "audit",
             "baseline",
             "code",
+            "crypto",
             "duration",
             "events",
             "file_events",

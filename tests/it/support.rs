@@ -22,7 +22,7 @@ use openbao_perimeter::server::state::WebhookState;
 use openbao_perimeter::server::tls::Certificates;
 use openbao_perimeter::server::tls::ephemeral::Ephemeral;
 use openbao_perimeter::server::{Addresses, Parts, Server};
-use rustls::crypto::ring;
+use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
@@ -179,11 +179,21 @@ pub(crate) async fn connect_to(
     ca_pem: &str,
     versions: &[&'static SupportedProtocolVersion],
 ) -> std::io::Result<TlsStream<TcpStream>> {
+    connect_with(ring::default_provider(), address, ca_pem, versions).await
+}
+
+/// The same with what this provider offers.
+pub(crate) async fn connect_with(
+    provider: CryptoProvider,
+    address: std::net::SocketAddr,
+    ca_pem: &str,
+    versions: &[&'static SupportedProtocolVersion],
+) -> std::io::Result<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     for ca in CertificateDer::pem_slice_iter(ca_pem.as_bytes()) {
         roots.add(ca.unwrap()).unwrap();
     }
-    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let mut config = ClientConfig::builder_with_provider(Arc::new(provider))
         .with_protocol_versions(versions)
         .unwrap()
         .with_root_certificates(roots)

@@ -33,6 +33,30 @@ async fn both_tls_versions_are_served_over_http_1_1() {
     running.stop().await;
 }
 
+/// Go clients, and so API servers, offer this exchange first since Go 1.24.
+#[cfg(feature = "aws-lc")]
+#[tokio::test]
+async fn a_client_that_offers_only_the_post_quantum_key_exchange_connects() {
+    use rustls::NamedGroup;
+    use rustls::crypto::CryptoProvider;
+    use rustls::crypto::aws_lc_rs::{default_provider, kx_group};
+
+    let (running, ca) = start_ephemeral(Limits::default()).await;
+    let offer = CryptoProvider {
+        kx_groups: vec![kx_group::X25519MLKEM768],
+        ..default_provider()
+    };
+    let address = running.addresses.reviews;
+    let stream = crate::support::connect_with(offer, address, &ca, BOTH)
+        .await
+        .unwrap();
+    let group = stream.get_ref().1.negotiated_key_exchange_group().unwrap();
+    assert_eq!(group.name(), NamedGroup::X25519MLKEM768);
+    let (status, _) = ask(stream, post("/validate", review().to_string())).await;
+    assert_eq!(status, StatusCode::OK);
+    running.stop().await;
+}
+
 #[tokio::test]
 async fn a_client_that_does_not_know_the_ca_is_rejected_and_counted() {
     let (running, _) = start_ephemeral(Limits::default()).await;

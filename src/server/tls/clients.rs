@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use rustls::client::danger::HandshakeSignatureValid;
-use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
@@ -24,6 +23,7 @@ use super::files::{not_pem, read};
 use super::follow::{Followed, follow};
 use crate::audit::Metrics;
 use crate::audit::metrics::Reload;
+use crate::crypto::provider;
 use crate::server::shutdown::Shutdown;
 use webhook_certs::pem;
 use webhook_certs::x509::CertificateInfo;
@@ -114,8 +114,7 @@ fn verifier(
     for ca in pem::certificates(&contents.0).map_err(not_pem("certificate", file))? {
         roots.add(ca).map_err(|error| unusable(error.to_string()))?;
     }
-    let provider = Arc::new(ring::default_provider());
-    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider())
         .build()
         .map(|verifier| verifier as Arc<dyn ClientCertVerifier>)
         .map_err(|error| unusable(error.to_string()))

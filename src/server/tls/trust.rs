@@ -5,11 +5,11 @@ use std::sync::Arc;
 use rustls::RootCertStore;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier as _;
-use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::Certificates;
+use crate::crypto::provider;
 
 impl Certificates {
     /// Returns true if a client that trusts the CAs in `bundle` (PEM) and connects to `name` accepts the
@@ -37,8 +37,8 @@ impl Certificates {
         let Ok(name) = ServerName::try_from(name) else {
             return false;
         };
-        let provider = Arc::new(ring::default_provider());
-        let verifier = WebPkiServerVerifier::builder_with_provider(roots.into(), provider).build();
+        let verifier =
+            WebPkiServerVerifier::builder_with_provider(roots.into(), provider()).build();
         verifier.is_ok_and(|verifier| {
             let now = UnixTime::now();
             verifier

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::discovery::{self, Served};
+use crate::crypto;
 use crate::inventory::read::{self, API_SERVER_SERVICE};
 use crate::inventory::{Change, Completeness, Kind, KindUse, Unread};
 use crate::sources::files::{Located, Manifests};
@@ -83,7 +84,7 @@ pub(crate) fn list(
         config.connect_timeout = Some(CONNECT);
         config.read_timeout = Some(SILENCE);
         let url = config.cluster_url.to_string();
-        let client = Client::try_from(config);
+        let client = crypto::client(config);
         let client = client.map_err(|error| ClusterError::Config(causes(&error)))?;
         let source = Source {
             client,

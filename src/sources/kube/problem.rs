@@ -36,19 +36,20 @@ pub(super) fn problem(error: &(dyn Error + 'static)) -> String {
 mod tests {
     use std::net::{Ipv4Addr, TcpListener};
 
+    use ::kube::Config;
     use ::kube::api::{Api, ListParams};
     use ::kube::runtime::watcher;
-    use ::kube::{Client, Config};
     use k8s_openapi::api::core::v1::Namespace;
 
     use super::*;
+    use crate::crypto;
 
     #[tokio::test]
     async fn a_closed_port_is_reported_with_the_cause_and_a_hint() {
         let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = free.local_addr().unwrap();
         drop(free);
-        let client = Client::try_from(Config::new(format!("http://{address}").parse().unwrap()));
+        let client = crypto::client(Config::new(format!("http://{address}").parse().unwrap()));
         let namespaces: Api<Namespace> = Api::all(client.unwrap());
         let error = namespaces.list(&ListParams::default()).await.unwrap_err();
         let text = problem(&watcher::Error::InitialListFailed(error));

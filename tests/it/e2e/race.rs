@@ -32,6 +32,8 @@ pub(super) async fn client_of(plane: &ControlPlane, user: Option<&str>) -> Clien
 
 /// Client configuration for a control plane.
 pub(super) async fn config_of(plane: &ControlPlane, user: Option<&str>) -> Config {
+    // With the feature `aws-lc` rustls has two providers, and chooses none by itself.
+    let _chosen_before = rustls::crypto::ring::default_provider().install_default();
     let kubeconfig = Kubeconfig::read_from(plane.kubeconfig()).expect("a kubeconfig");
     let options = KubeConfigOptions::default();
     let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
