@@ -17,6 +17,7 @@ pub(crate) mod render;
 pub(crate) mod review;
 pub(crate) mod serve;
 pub(crate) mod show;
+pub(crate) mod suggest;
 mod text;
 mod today;
 mod typed;
@@ -50,6 +51,8 @@ pub enum Command {
     Review(review::Args),
     /// Check manifests in files, for CI: their final state, or a change
     Check(check::Args),
+    /// Print declarations and waivers after which `check` denies nothing, as YAML to review
+    Suggest(suggest::Args),
     /// Print the NetworkPolicies that the operator renders for OpenBaoClusters
     Render(render::Args),
     /// Show the perimeter of OpenBaoClusters: each row of the allowlist and its state
@@ -104,6 +107,7 @@ impl Cli {
             Command::Serve(args) => serve::run(args),
             Command::Review(args) => review::run(&args),
             Command::Check(args) => check::run(&args),
+            Command::Suggest(args) => suggest::run(&args),
             Command::Render(args) => render::run(&args),
             Command::Show(args) => show::run(&args),
             Command::Can(args) => can::run(&args),

@@ -30,6 +30,7 @@ mod restore;
 mod restore_target;
 pub mod rules;
 pub(crate) mod stored_labels;
+pub mod suggest;
 #[cfg(test)]
 mod tests;
 pub mod verdict;

@@ -4,11 +4,11 @@ mod connectivity;
 mod edit;
 mod fix;
 mod github;
-mod input;
+pub(super) mod input;
 mod joined;
 mod junit;
 mod markdown;
-mod notes;
+pub(super) mod notes;
 mod report;
 mod revision;
 mod sarif;
@@ -121,7 +121,7 @@ fn check(args: &Args, project: &Project, settings: &ServerConfig) -> Result<Exit
     let before = args.before.as_ref();
     let before = before.map(|before| Before::read(before, args, project));
     let before = before.transpose()?;
-    let mut input = CheckInput::read(args, project)?;
+    let mut input = CheckInput::read(&args.input, project)?;
     let is_text = |output: &Output| output.format == Format::Text;
     if input.is_nothing() && outputs.iter().all(is_text) {
         return Ok(ExitStatus::CouldNotRun);
@@ -189,13 +189,13 @@ fn fixed(
 }
 
 /// Everything that is the same for all object sets.
-struct Run {
-    config: Arc<ReviewConfig>,
+pub(super) struct Run {
+    pub(super) config: Arc<ReviewConfig>,
     /// Facts of the inventory.
-    snapshot: Snapshot,
-    is_dump: bool,
-    writer: Writer,
-    before: Option<Before>,
+    pub(super) snapshot: Snapshot,
+    pub(super) is_dump: bool,
+    pub(super) writer: Writer,
+    pub(super) before: Option<Before>,
 }
 
 impl Run {
@@ -260,6 +260,15 @@ impl Run {
             }
         });
         reviewed_sets.collect()
+    }
+
+    /// A final state and the verdicts on its objects.
+    pub(super) fn review_state(
+        &self,
+        state: &Manifests,
+    ) -> (CompiledSnapshot, Vec<ReviewedObject>) {
+        let (compiled, reviewed, _) = self.review_set(None, state);
+        (compiled, reviewed)
     }
 
     /// An object set, the verdicts on its objects, and the connections that differ from the set before.
@@ -329,7 +338,8 @@ fn written(report: &Report, format: Format, args: &OutputArgs) -> Result<String,
     })
 }
 
-fn objects(manifests: &Manifests) -> Objects {
+/// The objects of manifests.
+pub(super) fn objects(manifests: &Manifests) -> Objects {
     manifests
         .objects
         .iter()

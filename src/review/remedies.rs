@@ -4,6 +4,7 @@
 //! cannot multiply its cost. If the budget is used up, no remedy is shown.
 
 mod changes;
+mod declarations;
 mod narrow;
 mod ordered;
 mod policies;
@@ -13,6 +14,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use changes::Changes;
+pub(super) use declarations::{declarations, overreaches};
 
 use super::compiled::CompiledSnapshot;
 use super::level::WriterClass;

@@ -19,6 +19,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use crate::inventory::{Change, Object, ObjectRef, Snapshot};
 use collect::Collector;
 use documents::Item;
@@ -63,11 +65,13 @@ pub struct Located {
     pub(crate) build: Option<usize>,
     /// File that the build made it from, if it is known.
     pub source: Option<PathBuf>,
+    /// An OpenBaoCluster as written.
+    pub(crate) document: Option<Arc<Value>>,
 }
 
 impl Located {
     /// An object of a cluster, which is in no file.
-    pub(crate) fn live(object: Object) -> Self {
+    pub(crate) fn live(object: Object, written: Value) -> Self {
         let origin = Origin {
             file: PathBuf::new(),
             line: 0,
@@ -75,11 +79,12 @@ impl Located {
         Self {
             origin,
             item: Item::default(),
-            object,
             spec: 0,
             is_decoded: true,
             build: None,
             source: None,
+            document: document_of(&object, written),
+            object,
         }
     }
 
@@ -102,6 +107,11 @@ impl Located {
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.spec == other.spec && self.object == other.object
     }
+}
+
+/// An OpenBaoCluster as written; `None` for other objects.
+fn document_of(object: &Object, written: Value) -> Option<Arc<Value>> {
+    matches!(object, Object::Cluster(_)).then(|| Arc::new(written))
 }
 
 /// A chart or a kustomization that was built.

@@ -30,6 +30,7 @@ mod replicas;
 mod restarts;
 mod restores;
 mod stage;
+mod suggest;
 mod tenants;
 mod unchanged;
 mod verdicts;

@@ -29,6 +29,7 @@ mod cli_scenes;
 mod cli_shell;
 mod cli_show;
 mod cli_silence;
+mod cli_suggest;
 mod cli_tiers;
 mod cli_unjudged;
 mod cli_views;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::Args;
 use super::revision::Revision;
+use crate::cli::input::InputArgs;
 use crate::cli::project::Project;
 use crate::cli::{Failure, tell};
 use crate::inventory::{Change, ObjectRef};
@@ -14,20 +15,20 @@ use crate::review::offline::ReviewedObject;
 use crate::sources::files::{Manifests, Origin};
 
 /// The manifests to review.
-pub(super) struct CheckInput {
-    pub(super) manifests: Manifests,
-    pub(super) notes: Vec<String>,
+pub(in crate::cli) struct CheckInput {
+    pub(in crate::cli) manifests: Manifests,
+    pub(in crate::cli) notes: Vec<String>,
     /// Errors of what could not be read.
-    pub(super) unreadable: Vec<String>,
+    pub(in crate::cli) unreadable: Vec<String>,
     /// Paths that were read.
-    pub(super) paths: Vec<PathBuf>,
+    pub(in crate::cli) paths: Vec<PathBuf>,
     /// Completeness of the facts of a cluster.
-    pub(super) completeness: Vec<Change>,
+    pub(in crate::cli) completeness: Vec<Change>,
 }
 
 impl CheckInput {
-    pub(super) fn read(args: &Args, project: &Project) -> Result<Self, Failure> {
-        let source = &args.input.source;
+    pub(in crate::cli) fn read(input: &InputArgs, project: &Project) -> Result<Self, Failure> {
+        let source = &input.source;
         if source.live {
             let listed = source.cluster(source.namespace())?;
             return Ok(Self {
@@ -38,7 +39,7 @@ impl CheckInput {
                 completeness: listed.completeness,
             });
         }
-        let paths = args.input.paths(project)?;
+        let paths = input.paths(project)?;
         let read = source.read(&paths, project)?;
         let notes = read.manifests.remarks();
         let mut unreadable: Vec<String> = read.unreadable.iter().map(ToString::to_string).collect();
@@ -56,22 +57,26 @@ impl CheckInput {
     }
 
     /// True if nothing is left to review beside the errors.
-    pub(super) fn is_nothing(&self) -> bool {
+    pub(in crate::cli) fn is_nothing(&self) -> bool {
         let is_empty = self.manifests.objects.is_empty() && self.manifests.skipped() == 0;
         !self.unreadable.is_empty() && is_empty
     }
 }
 
 /// The state before.
-pub(super) struct Before {
+pub(in crate::cli) struct Before {
     sets: Vec<Manifests>,
-    pub(super) notes: Vec<String>,
+    pub(in crate::cli) notes: Vec<String>,
 }
 
 impl Before {
     /// Reads a path, or the paths of the command at a git revision if there is no such path. What the
     /// revision does not have, or has in a form that cannot be read, counts as new.
-    pub(super) fn read(before: &Path, args: &Args, project: &Project) -> Result<Self, Failure> {
+    pub(in crate::cli) fn read(
+        before: &Path,
+        args: &Args,
+        project: &Project,
+    ) -> Result<Self, Failure> {
         let source = &args.input.source;
         if before == Path::new("-") || before.exists() {
             let manifests = source.read_whole(&[before.to_owned()], project)?;
@@ -101,7 +106,7 @@ impl Before {
     }
 
     /// The set that is of the same build, or else the one that is of none.
-    pub(super) fn matching(&self, after: &Manifests) -> Cow<'_, Manifests> {
+    pub(in crate::cli) fn matching(&self, after: &Manifests) -> Cow<'_, Manifests> {
         let of = |key: &Option<String>| self.sets.iter().find(|set| set.key == *key);
         match (of(&after.key), &self.sets[..]) {
             (Some(set), _) | (None, [set]) => Cow::Borrowed(set),
@@ -112,11 +117,15 @@ impl Before {
 
 /// Verdicts of earlier sets, by the place of the object.
 #[derive(Default)]
-pub(super) struct Seen(BTreeMap<(Origin, ObjectRef), Vec<Verdict>>);
+pub(in crate::cli) struct Seen(BTreeMap<(Origin, ObjectRef), Vec<Verdict>>);
 
 impl Seen {
     /// Leaves out verdicts that an earlier set has on the same object.
-    pub(super) fn retain_new(&mut self, set: &Manifests, reviewed: &mut Vec<ReviewedObject>) {
+    pub(in crate::cli) fn retain_new(
+        &mut self,
+        set: &Manifests,
+        reviewed: &mut Vec<ReviewedObject>,
+    ) {
         let places = set.objects.iter();
         let places = places.map(|located| (located.object.reference(), located.origin.clone()));
         let places: BTreeMap<ObjectRef, Origin> = places.collect();

@@ -12,16 +12,16 @@ use crate::show::zone::without_address;
 use crate::sources::files::Manifests;
 
 /// The manifests that were read.
-pub(super) struct Input<'a> {
-    pub(super) paths: &'a [PathBuf],
+pub(in crate::cli) struct Input<'a> {
+    pub(in crate::cli) paths: &'a [PathBuf],
     /// Whether PATH is a dump of a cluster.
-    pub(super) dump: bool,
+    pub(in crate::cli) dump: bool,
     /// Objects of the inventory that are in the default namespace, since they name none.
-    pub(super) defaulted: Vec<ObjectRef>,
-    pub(super) before: Option<&'a Manifests>,
-    pub(super) after: &'a Manifests,
+    pub(in crate::cli) defaulted: Vec<ObjectRef>,
+    pub(in crate::cli) before: Option<&'a Manifests>,
+    pub(in crate::cli) after: &'a Manifests,
     /// Whether another set has reviewed kinds, or reports that none has.
-    pub(super) is_reported: bool,
+    pub(in crate::cli) is_reported: bool,
 }
 
 impl Input<'_> {
@@ -30,14 +30,14 @@ impl Input<'_> {
     }
 
     /// Whether no object is of a reviewed kind.
-    pub(super) fn is_of_other_kinds(&self) -> bool {
+    pub(in crate::cli) fn is_of_other_kinds(&self) -> bool {
         !self.is_reported && !self.manifests().any(Manifests::has_reviewed_kinds)
     }
 
     /// The objects that were not checked, in whole or in a row: no cluster is known in the namespace of a policy,
     /// neither before nor after; the cluster of a restore is not known; or no address of the API server is known. A
     /// dump of a cluster shows which clusters there are.
-    pub(super) fn omissions(
+    pub(in crate::cli) fn omissions(
         &self,
         compiled: &CompiledSnapshot,
         reviewed: &[ReviewedObject],
@@ -76,7 +76,7 @@ impl Input<'_> {
     }
 
     /// Everything to say about the input that is about no finding.
-    pub(super) fn notes(&self, reviewed: &[ReviewedObject]) -> Vec<String> {
+    pub(in crate::cli) fn notes(&self, reviewed: &[ReviewedObject]) -> Vec<String> {
         let mut notes = Vec::new();
         if self.is_of_other_kinds() {
             let kinds: Vec<&str> = reviewed_kinds().map(Kind::as_str).collect();

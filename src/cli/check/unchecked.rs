@@ -7,11 +7,11 @@ use crate::inventory::ObjectRef;
 use crate::sources::files::Origin;
 
 /// An object, or a row of the allowlist for it, that was not checked.
-pub(super) struct Omission {
-    pub(super) object: ObjectRef,
+pub(in crate::cli) struct Omission {
+    pub(in crate::cli) object: ObjectRef,
     /// The only row of the allowlist that was not checked; `None` for the whole object.
-    pub(super) row: Option<&'static str>,
-    pub(super) reason: String,
+    pub(in crate::cli) row: Option<&'static str>,
+    pub(in crate::cli) reason: String,
 }
 
 /// An object that was not checked.

@@ -36,9 +36,7 @@ pub(super) fn field(beyond: &Beyond<'_>) -> Option<Remedy> {
     } else {
         return None;
     };
-    let peers = beyond.rule.peers.iter();
-    let peers = peers.filter(|peer| !ports.is_subset(&allowed(beyond, peer)));
-    let addresses: Vec<IpAddr> = peers.map(host).collect::<Option<_>>()?;
+    let addresses: Vec<IpAddr> = not_permitted(beyond).map(host).collect::<Option<_>>()?;
     (!addresses.is_empty()).then(|| {
         Remedy::new(
             Rank::Field,
@@ -49,6 +47,13 @@ pub(super) fn field(beyond: &Beyond<'_>) -> Option<Remedy> {
             ),
         )
     })
+}
+
+/// The peers of the rule that are not permitted on all of its ports.
+pub(super) fn not_permitted<'a>(beyond: &'a Beyond<'a>) -> impl Iterator<Item = &'a Peer> {
+    let ports = beyond.rule.port_set();
+    let peers = beyond.rule.peers.iter();
+    peers.filter(move |peer| !ports.is_subset(&allowed(beyond, peer)))
 }
 
 fn dns_ports() -> PortSet {

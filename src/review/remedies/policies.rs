@@ -28,17 +28,14 @@ pub(super) struct Beyond<'a> {
     pub(super) is_shared: bool,
 }
 
-/// Remedies for a finding about a rule of the policy.
-pub(super) fn suggested(denied: &Denied<'_>, finding: &Finding, after: &Policy) -> Vec<Remedy> {
+/// The rule that a finding is about; `None` without one, or if too little of the budget is left.
+fn beyond<'a>(denied: &'a Denied<'a>, finding: &Finding, after: &'a Policy) -> Option<Beyond<'a>> {
     let Place::Rule(direction, at) = finding.place else {
-        return Vec::new();
+        return None;
     };
-    let perimeters = denied.compiled.perimeters(&finding.object.namespace).iter();
-    let mut perimeters =
-        perimeters.filter(|cluster| Some(&cluster.object) == finding.cluster.as_ref());
-    let (Some(cluster), Some(rule)) = (perimeters.next(), after.rules(direction).get(at)) else {
-        return Vec::new();
-    };
+    let mut perimeters = denied.compiled.perimeters(&finding.object.namespace).iter();
+    let cluster = perimeters.find(|cluster| Some(&cluster.object) == finding.cluster.as_ref())?;
+    let rule = after.rules(direction).get(at)?;
     // Peers are copied and compared with each entry of the ceiling.
     let zones = cluster.zones.iter();
     let zones: Vec<&ZonePerimeter> = zones
@@ -48,18 +45,52 @@ pub(super) fn suggested(denied: &Denied<'_>, finding: &Finding, after: &Policy) 
         .iter()
         .map(|zone| zone.ceiling[direction as usize].weight())
         .sum();
-    if !denied.spend(rule.size().saturating_mul(8 + weight)) {
+    denied
+        .spend(rule.size().saturating_mul(8 + weight))
+        .then(|| Beyond {
+            denied,
+            cluster,
+            zones,
+            direction,
+            at,
+            rule,
+            is_shared: covers_other_pods(after),
+        })
+}
+
+/// Declarations for a finding about a rule of the policy, without the peers that are permitted already.
+pub(super) fn declarations(denied: &Denied<'_>, finding: &Finding, after: &Policy) -> Vec<Remedy> {
+    let Some(beyond) = beyond(denied, finding, after) else {
+        return Vec::new();
+    };
+    let rule = Rule {
+        peers: narrow::not_permitted(&beyond).map(canonical).collect(),
+        ports: beyond.rule.ports.clone(),
+    };
+    // Without peers it would be a rule for everyone.
+    if rule.peers.is_empty() {
         return Vec::new();
     }
-    let beyond = Beyond {
-        denied,
-        cluster,
-        zones,
-        direction,
-        at,
-        rule,
-        is_shared: covers_other_pods(after),
+    let config = &denied.compiled.config;
+    let is_wide = is_wide(
+        beyond.cluster,
+        config,
+        beyond.direction,
+        &rule,
+        denied.budget,
+    );
+    let mut all = Vec::from_iter(narrow::field(&beyond));
+    all.extend(declare(&beyond, &rule, is_wide));
+    all
+}
+
+/// Remedies for a finding about a rule of the policy.
+pub(super) fn suggested(denied: &Denied<'_>, finding: &Finding, after: &Policy) -> Vec<Remedy> {
+    let Some(beyond) = beyond(denied, finding, after) else {
+        return Vec::new();
     };
+    let (cluster, rule) = (beyond.cluster, beyond.rule);
+    let (direction, at) = (beyond.direction, beyond.at);
     let mut all = Vec::new();
     if cluster.managed(&finding.object.name).is_none() {
         all.extend(narrow::field(&beyond));

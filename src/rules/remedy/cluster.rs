@@ -159,7 +159,8 @@ impl ClusterEdit {
         }
     }
 
-    pub(super) fn lines(&self) -> Lines {
+    /// The changed lines.
+    pub(crate) fn lines(&self) -> Lines {
         let network = |field: &str| format!("spec.network.{field}");
         let entry = |list: AddressList, at: usize| network(&format!("{}[{at}]", list.field()));
         let text = |address: &IpAddr| json!(address.to_string());

@@ -17,6 +17,7 @@ use super::text::{self, Content};
 use super::texts::Texts;
 use super::{
     BuildRecipe, LoadError, Located, Manifests, Origin, Read, ReadOptions, RepeatedKey, Skipped,
+    document_of,
 };
 
 /// The field of objects that the API server names.
@@ -221,10 +222,11 @@ impl<'o> Collector<'o> {
                 origin: origin.clone(),
                 item,
                 is_decoded: object::is_decoded(&ours.object, &written),
-                object: ours.object,
                 spec: fingerprint(written.get("spec")),
                 build: at.output.map(|(number, _)| number),
                 source,
+                document: document_of(&ours.object, written),
+                object: ours.object,
             });
         }
         if !document.repeated.is_empty() {

@@ -280,6 +280,6 @@ fn add(manifests: &mut Manifests, mut item: Value, kind: Kind, api_version: &str
         fields.insert("kind".to_owned(), kind.as_str().into());
     }
     if let Some(object) = read::object(&item) {
-        manifests.objects.push(Located::live(object));
+        manifests.objects.push(Located::live(object, item));
     }
 }

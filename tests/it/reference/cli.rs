@@ -23,7 +23,7 @@ Exit status: 0 if nothing is denied, 1 if something is, 2 if the command could n
 files contain no object, or one with an invalid name, such as `${NAMESPACE}` of a template. `check --fail-on warn` ends with 1 for warnings
 too, `--strict` also for objects that could not be checked, and `--fail-on never` never ends with 1; 2 stays. `can` ends
 with 0 for yes, and with 1 for no or if only some of the connections are
-allowed. Everything without a flag is set in the file of
+allowed. `suggest` ends with 1 if findings are left that nothing it suggests ends. Everything without a flag is set in the file of
 `--config`; see [settings](settings.md). Colours are for terminals; `NO_COLOR` turns them off, `CLICOLOR_FORCE=1` keeps them in
 a pipe.
 
