@@ -10,10 +10,11 @@ const BUILDERS: &str = "target/builders";
 const CONTROL_PLANE: &str = "target/control-plane";
 const CONTROL_PLANE_VARIABLE: &str = "KUBEBUILDER_ASSETS";
 /// Folders of CRDs in it.
-const CRDS: [&str; 3] = [
+const CRDS: [&str; 4] = [
     "cert-manager",
     "network-policy-api",
     "network-policy-api-v1alpha1",
+    "openreports",
 ];
 
 /// Each cfg, with the names that its program may have.

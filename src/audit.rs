@@ -8,6 +8,8 @@ pub(crate) mod finding_store;
 pub(crate) mod identity;
 pub(crate) mod log;
 pub mod metrics;
+pub(crate) mod report;
+pub(crate) mod report_store;
 
 use std::time::Duration;
 
@@ -17,6 +19,7 @@ use crate::review::{Outcome, Verdict, WebhookKind, render};
 use crate::rules::{Code, Level};
 pub use event_queue::EventQueue;
 pub use metrics::Metrics;
+pub(crate) use report_store::ReportStore;
 
 /// Outcome of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

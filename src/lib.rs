@@ -25,6 +25,7 @@ pub(crate) mod printable;
 pub(crate) mod rate;
 pub mod reach;
 pub mod registration;
+pub(crate) mod reports;
 pub mod review;
 pub mod rules;
 pub mod server;

@@ -142,6 +142,23 @@ pub(crate) struct ClusterConfig {
 
     /// Recording of denials and audit findings as Events
     pub(crate) events: Switch,
+
+    /// Reports of the audit, one for each namespace with findings. `openreports` needs the CRD of openreports.io and the
+    /// rights of `manifests/components/reports`
+    pub(crate) reports: Reports,
+}
+
+/// Kind of the reports of the audit.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Reports {
+    /// None.
+    #[default]
+    Off,
+    /// `Report` of openreports.io/v1alpha1.
+    Openreports,
 }
 
 /// On or off.
@@ -195,6 +212,7 @@ impl Default for ClusterConfig {
             // As in `manifests/registrations/webhook.yaml`.
             registration: "openbao-perimeter".to_owned(),
             events: Switch::On,
+            reports: Reports::Off,
         }
     }
 }

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::finding_store::{Diff, FindingStore};
+use super::report_store::{Audit, ReportStore};
 use super::{EventQueue, Metrics};
 use crate::review::{CompiledSnapshot, audit_namespace};
 use crate::rules::Finding;
@@ -31,6 +32,7 @@ pub(crate) async fn follow(
     mut published: CompiledSnapshots,
     metrics: Arc<Metrics>,
     events: Option<EventQueue>,
+    reports: Option<ReportStore>,
 ) {
     let mut finding_store = FindingStore::default();
     let mut seen: Option<Arc<CompiledSnapshot>> = None;
@@ -52,12 +54,16 @@ pub(crate) async fn follow(
         seen = Some(Arc::clone(&compiled));
         for namespace in pending.take_due(Instant::now()) {
             let start = Instant::now();
-            check(&compiled, &namespace, &mut finding_store, events.as_ref()).await;
+            let (events, reports) = (events.as_ref(), reports.as_ref());
+            check(&compiled, &namespace, &mut finding_store, events, reports).await;
             pending.checked(namespace, start.elapsed(), Instant::now());
         }
         metrics.cluster.audited(&finding_store.counts());
         if pending.namespaces.is_empty() {
             metrics.unused_waivers(finding_store.unused(&compiled.config.waivers));
+            if let Some(reports) = &reports {
+                reports.complete();
+            }
         }
     }
 }
@@ -104,15 +110,24 @@ async fn check(
     namespace: &Arc<str>,
     finding_store: &mut FindingStore,
     events: Option<&EventQueue>,
+    reports: Option<&ReportStore>,
 ) {
     if compiled.is_unread(namespace) {
+        if let Some(reports) = reports {
+            reports.unknown(namespace);
+        }
         // It is checked once its policies were read, which is another change of it.
         return;
     }
     let (facts, name) = (Arc::clone(compiled), Arc::clone(namespace));
     let audit = move || audit_namespace(&facts, &name);
     match tokio::task::spawn_blocking(audit).await {
-        Ok(findings) => report(&finding_store.enter(namespace, findings), events),
+        Ok(findings) => {
+            if let Some(reports) = reports {
+                reports.enter(Audit::Objects, namespace, &findings, &compiled.config);
+            }
+            report(&finding_store.enter(namespace, findings), events);
+        }
         Err(error) => {
             tracing::error!(%namespace, %error, "audit of a namespace failed, keeping the old findings");
         }

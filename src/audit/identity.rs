@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 
 use super::background::report;
 use super::finding_store::FindingStore;
+use super::report_store::{Audit, ReportStore};
 use super::{EventQueue, Metrics};
 use crate::config::ReviewConfig;
 use crate::inventory::StoredLabels;
@@ -18,6 +19,7 @@ pub(crate) async fn follow(
     config: impl Fn() -> Arc<ReviewConfig>,
     metrics: Arc<Metrics>,
     events: EventQueue,
+    reports: Option<ReportStore>,
 ) {
     let mut finding_store = FindingStore::default();
     while let Some(change) = changes.recv().await {
@@ -31,6 +33,9 @@ pub(crate) async fn follow(
                 stored_labels::namespaces(&config, namespaces),
             ),
         };
+        if let Some(reports) = &reports {
+            reports.enter(Audit::Labels, &namespace, &findings, &config);
+        }
         report(&finding_store.enter(&namespace, findings), Some(&events));
         metrics.cluster.audited_labels(&finding_store.counts());
     }

@@ -17,6 +17,7 @@ mod certificates;
 mod connections;
 mod enforcement;
 mod process;
+pub(crate) mod reports;
 mod settings;
 mod tiers;
 mod waivers;
@@ -31,6 +32,7 @@ pub use certificates::Reload;
 pub use connections::ConnectionEnd;
 use connections::ConnectionMetrics;
 use enforcement::EnforcementMetrics;
+use reports::ReportMetrics;
 use settings::SettingsMetrics;
 pub use settings::SettingsReload;
 use tiers::TierMetrics;
@@ -94,6 +96,7 @@ pub struct Metrics {
     pub cluster: ClusterMetrics,
     certificates: CertificateMetrics,
     enforcement: EnforcementMetrics,
+    reports: ReportMetrics,
     settings: SettingsMetrics,
     tiers: TierMetrics,
     waivers: WaiverMetrics,
@@ -127,6 +130,7 @@ impl Metrics {
             cluster: ClusterMetrics::default(),
             certificates: CertificateMetrics::default(),
             enforcement: EnforcementMetrics::default(),
+            reports: ReportMetrics::default(),
             settings: SettingsMetrics::default(),
             tiers: TierMetrics::default(),
             waivers: WaiverMetrics::default(),
@@ -191,6 +195,7 @@ impl Metrics {
         self.cluster.register(all);
         self.certificates.register(all);
         self.enforcement.register(all);
+        self.reports.register(all);
         self.settings.register(all);
         self.waivers.register(all);
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use super::Failure;
 use crate::admission::{Admission, FactsFreshness};
 use crate::audit::background::{self, CompiledSnapshots};
-use crate::audit::{EventQueue, Metrics, identity};
+use crate::audit::{EventQueue, Metrics, ReportStore, identity};
 use crate::config::ReviewConfig;
 use crate::crypto;
 use crate::events;
@@ -24,9 +24,9 @@ use crate::server::clients::{ApiClients, Facts, LiveRead, LiveReadError, Scope};
 use crate::server::probes::Readiness;
 use crate::server::shutdown::Shutdown;
 use crate::server::tls::Certificates;
-use crate::settings::{ServerConfig, Switch};
-use crate::sources;
+use crate::settings::{Reports, ServerConfig, Switch};
 use crate::sources::kube::{ReadError, Reader, ReviewConfigs, Served, WatchHealth};
+use crate::{reports, sources};
 
 /// Interval of checks of the watches. Reviews check for themselves.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
@@ -42,6 +42,8 @@ pub(super) struct Live {
     registration: String,
     audits_labels: bool,
     events: EventQueue,
+    /// The reports of the audit, if they are on.
+    reports: Option<ReportStore>,
     configs: ReviewConfigs,
 }
 
@@ -117,6 +119,8 @@ impl Live {
             registration: settings.cluster.registration.clone(),
             audits_labels: settings.identity.audit == Switch::On,
             events: queue,
+            reports: (settings.cluster.reports == Reports::Openreports)
+                .then(|| ReportStore::new(settings.own_namespace().unwrap_or_default().into())),
             configs,
         }))
     }
@@ -171,7 +175,16 @@ impl Live {
         tokio::spawn(sources::kube::identity::follow(client, configs, sender));
         let config = move || admission.config();
         let (metrics, events) = (Arc::clone(&self.metrics), self.events.clone());
-        tokio::spawn(identity::follow(changes, config, metrics, events));
+        let reports = self.reports.clone();
+        tokio::spawn(identity::follow(changes, config, metrics, events, reports));
+    }
+
+    /// Begins to write the reports of the audit, if they are on.
+    fn write_reports(&self) {
+        if let Some(store) = self.reports.clone() {
+            let metrics = Arc::clone(&self.metrics);
+            tokio::spawn(reports::write(self.client.clone(), store, metrics));
+        }
     }
 
     /// Begins to watch our registrations.
@@ -211,10 +224,13 @@ pub(super) fn spawn_tasks(
     published: CompiledSnapshots,
 ) {
     let events = live.as_ref().map(Live::events);
-    tokio::spawn(background::follow(published, Arc::clone(metrics), events));
+    let reports = live.as_ref().and_then(|live| live.reports.clone());
+    let noted = Arc::clone(metrics);
+    tokio::spawn(background::follow(published, noted, events, reports));
     let Some(live) = live else {
         return;
     };
+    live.write_reports();
     live.audit_labels(Arc::clone(&admission));
     if let Err(error) = live.watch_registrations(Arc::clone(&readiness), certificates, admission) {
         tracing::error!(%error, "webhook configurations are not watched");

@@ -14,6 +14,7 @@ set -euo pipefail
 # control plane.
 cert_manager="cert-manager github.com/cert-manager/cert-manager v1.21.2 h1:UWgoYM+KLNtRlqmoWOKjKBOBUPVHeepQ6/ac3ERJW68="
 policies="network-policy-api sigs.k8s.io/network-policy-api v0.3.0 h1:RL6fVXiix9IW1pj0ImkW645m+EWmb3dBGCiW19bg5+k="
+reports="openreports github.com/openreports/reports-api v0.2.1 h1:g9KS3yle9Y1elmww4TK9EkD1rl6inIaiIJPX6e+u680="
 old_policies="network-policy-api-v1alpha1 sigs.k8s.io/network-policy-api v0.1.7 h1:obY2FTEidLXVdRYu7gJ4q1RYE57pBnrpMqoE2LZgp4g="
 
 cd "$(dirname "$0")/../.." # where cargo runs tests too, so that a relative KUBEBUILDER_ASSETS means the same
@@ -134,5 +135,6 @@ fi
 {
   fetch_crds $cert_manager deploy/crds/cert-manager.io_{certificates,issuers}.yaml
   fetch_crds $policies config/crd/{standard,experimental}/policy.networking.k8s.io_clusternetworkpolicies.yaml
+  fetch_crds $reports config/crd/openreports.io_reports.yaml
   fetch_crds $old_policies config/crd/{standard,experimental}/policy.networking.k8s.io_{,baseline}adminnetworkpolicies.yaml
 }

@@ -99,6 +99,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("events", &["audit", "inventory"]),
+    ("reports", &["audit"]),
     ("registration", &["audit", "config", "identity"]),
     (
         "admission",
@@ -143,6 +144,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "printable",
             "reach",
             "registration",
+            "reports",
             "review",
             "rules",
             "server",

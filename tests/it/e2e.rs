@@ -27,6 +27,7 @@ mod race;
 mod readme;
 mod registrations;
 mod replicas;
+mod reports;
 mod restarts;
 mod restores;
 mod stage;

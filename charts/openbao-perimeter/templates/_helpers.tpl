@@ -34,6 +34,11 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
 {{- if $review }}
 {{- $_ := set $settings "review" $review }}
 {{- end }}
+{{- if ne .Values.reports "off" }}
+{{- $cluster := default dict $settings.cluster }}
+{{- $_ := set $cluster "reports" .Values.reports }}
+{{- $_ := set $settings "cluster" $cluster }}
+{{- end }}
 {{- toYaml $settings }}
 {{- end }}
 

@@ -273,6 +273,24 @@ fn the_operators_names_reach_settings_and_registrations_together() {
     );
 }
 
+#[test]
+#[cfg_attr(not(has_helm), ignore = "helm is not there: make builders")]
+fn reports_bring_their_setting_and_the_rights_of_the_component() {
+    let objects = template(&["reports=openreports"]);
+    let settings = field(&objects, "ConfigMap", "/data/settings.yaml");
+    let settings: Value = serde_saphyr::from_str(settings.as_str().unwrap()).unwrap();
+    assert_eq!(settings["cluster"], json!({"reports": "openreports"}));
+    let component = fs::read_to_string("manifests/components/reports/rbac.yaml").unwrap();
+    let component = index(serde_saphyr::from_multiple(&component).unwrap());
+    assert_eq!(component.len(), 2);
+    let ours = index(objects);
+    for (name, object) in component {
+        assert_eq!(ours[&name], object, "{name}");
+    }
+    let without = index(template(&[]));
+    assert_eq!(ours.len(), without.len() + 2);
+}
+
 /// The server would report every difference.
 #[test]
 #[cfg_attr(not(has_helm), ignore = "helm is not there: make builders")]
@@ -311,6 +329,7 @@ fn registrations_come_only_when_they_are_enabled() {
 fn values_that_are_wrong_are_denied_by_the_schema() {
     for (value, problem) in [
         ("enforcement=never", "enforcement"),
+        ("reports=wgpolicyk8s", "reports"),
         ("certificates.mode=acme", "mode"),
         ("replicas=two", "replicas"),
         ("opreator.namespace=ops", "opreator"),

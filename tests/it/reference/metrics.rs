@@ -110,6 +110,14 @@ fn values(metric: &str, label: &str) -> String {
         "outcome" if metric.ends_with("_settings_reloads") => {
             listed(SettingsReload::ALL.map(SettingsReload::as_str).to_vec())
         }
+        "outcome" if metric.ends_with("_reports") => listed(vec![
+            "written",
+            "deleted",
+            "unserved",
+            "forbidden",
+            "foreign",
+            "failed",
+        ]),
         "state" => listed(vec!["active", "ending", "expired", "unused"]),
         "value" => listed(EnforcementMode::ALL.map(EnforcementMode::as_str).to_vec()),
         "code" if metric.ends_with("_would_deny") => {
@@ -152,6 +160,7 @@ fn every_metric_that_is_registered_has_its_line() {
         include_str!("../../../src/audit/metrics/cluster.rs"),
         include_str!("../../../src/audit/metrics/connections.rs"),
         include_str!("../../../src/audit/metrics/enforcement.rs"),
+        include_str!("../../../src/audit/metrics/reports.rs"),
         include_str!("../../../src/audit/metrics/settings.rs"),
         include_str!("../../../src/audit/metrics/tiers.rs"),
         include_str!("../../../src/audit/metrics/waivers.rs"),
