@@ -112,7 +112,7 @@ enum DefaultLevel {
     /// Denies for a Hardened cluster whose operator enforces its contract, warns otherwise.
     DenyForHardened,
     /// Denies where the newest operator does, warns otherwise.
-    DenyInNext,
+    DenyInV04,
     /// Denies in `check`, warns otherwise.
     DenyInCheck,
 }
@@ -140,16 +140,14 @@ impl Cause {
     pub(crate) const fn level(self, is_strict: bool) -> Level {
         match self.row().level {
             DefaultLevel::Deny => Level::Deny,
-            DefaultLevel::DenyForHardened
-            | DefaultLevel::DenyInNext
-            | DefaultLevel::DenyInCheck
+            DefaultLevel::DenyForHardened | DefaultLevel::DenyInV04 | DefaultLevel::DenyInCheck
                 if is_strict =>
             {
                 Level::Deny
             }
             DefaultLevel::Warn
             | DefaultLevel::DenyForHardened
-            | DefaultLevel::DenyInNext
+            | DefaultLevel::DenyInV04
             | DefaultLevel::DenyInCheck => Level::Warn,
             DefaultLevel::Audit => Level::Audit,
         }
@@ -162,8 +160,8 @@ impl fmt::Display for CauseRow {
             DefaultLevel::Deny => ("deny", None),
             DefaultLevel::Warn => ("warn", None),
             DefaultLevel::Audit => ("audit", None),
-            DefaultLevel::DenyForHardened => ("warn", Some("deny for Hardened in `next`")),
-            DefaultLevel::DenyInNext => ("warn", Some("deny in `next`")),
+            DefaultLevel::DenyForHardened => ("warn", Some("deny for Hardened in `v0.4`")),
+            DefaultLevel::DenyInV04 => ("warn", Some("deny in `v0.4`")),
             DefaultLevel::DenyInCheck => ("warn", Some("deny in `check`")),
         };
         f.write_str(level)?;

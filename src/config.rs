@@ -17,7 +17,7 @@ use k8s_openapi::api::networking::v1::{NetworkPolicyEgressRule, NetworkPolicyIng
 use k8s_openapi::jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::code::Level;
 use netpol::Direction;
@@ -39,7 +39,7 @@ pub use namespace_pattern::NamespacePattern;
 pub use sizes::{SizeLimits, Widths};
 pub use waiver::{Waiver, WaiverState};
 
-/// Version of the operator's allowlist.
+/// Version of the operator's allowlist, named after the first release of the operator that has it.
 #[derive(
     Clone,
     Copy,
@@ -55,28 +55,38 @@ pub use waiver::{Waiver, WaiverState};
     JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
+#[schemars(transform = with_former_name)]
 pub enum Baseline {
-    /// The documentation before 0.1: operators up to 3 January 2026.
+    /// Operator before 0.1.
     Classic,
-    /// The 0.1.0 documentation.
+    /// Operator 0.1 up to, not including, 0.4.
     #[default]
     #[serde(rename = "v0.1")]
     V01,
-    /// The newest operator.
-    Next,
+    /// Operator 0.4 and newer.
+    #[serde(rename = "v0.4", alias = "next")]
+    V04,
 }
 
 impl Baseline {
     /// All baselines, the oldest first.
-    pub const ALL: [Self; 3] = [Self::Classic, Self::V01, Self::Next];
+    pub const ALL: [Self; 3] = [Self::Classic, Self::V01, Self::V04];
 
     /// The name in settings.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Classic => "classic",
             Self::V01 => "v0.1",
-            Self::Next => "next",
+            Self::V04 => "v0.4",
         }
+    }
+}
+
+/// Adds the earlier name to the schema of the names.
+fn with_former_name(schema: &mut schemars::Schema) {
+    if let Some(Value::Array(names)) = schema.get_mut("oneOf") {
+        let about = "The earlier name of `v0.4`.";
+        names.push(json!({"description": about, "type": "string", "const": FORMER_NEWEST}));
     }
 }
 
@@ -86,15 +96,21 @@ impl fmt::Display for Baseline {
     }
 }
 
+/// Earlier name of the newest baseline, which stays valid in settings and flags.
+const FORMER_NEWEST: &str = "next";
+
 /// A baseline name that does not exist.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected one of `classic`, `v0.1`, `next`, found `{0}`")]
+#[error("expected one of `classic`, `v0.1`, `v0.4`, found `{0}`")]
 pub struct UnknownBaseline(String);
 
 impl FromStr for Baseline {
     type Err = UnknownBaseline;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == FORMER_NEWEST {
+            return Ok(Self::V04);
+        }
         Self::ALL
             .into_iter()
             .find(|baseline| baseline.as_str() == text)

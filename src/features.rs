@@ -66,7 +66,7 @@ const V01: Features = Features {
     ..CLASSIC
 };
 
-const NEXT: Features = Features {
+const V04: Features = Features {
     has_metrics_port: true,
     enforces_hardened: true,
     ingress_needs_trusted_peers: true,
@@ -84,7 +84,7 @@ impl Baseline {
         match self {
             Self::Classic => &CLASSIC,
             Self::V01 => &V01,
-            Self::Next => &NEXT,
+            Self::V04 => &V04,
         }
     }
 }

@@ -12,15 +12,15 @@ use super::RowPorts::{self, All, Api, ApiAndMetrics, ApiAndRaft, AsWritten, Heal
 use super::RowStatus::{Permitted, Required};
 use super::Zone::{Controller, Jobs, Workload};
 use super::{Peers, Renderer, Row, RowStatus, Zone};
-use crate::config::Baseline::{self, Classic, Next, V01};
+use crate::config::Baseline::{self, Classic, V01, V04};
 use netpol::Direction::{self, Egress, Ingress};
 
-const EACH: &[Baseline] = &[Classic, V01, Next];
+const EACH: &[Baseline] = &[Classic, V01, V04];
 const OLD: &[Baseline] = &[Classic];
 const V01_ONLY: &[Baseline] = &[V01];
-const NEXT_ONLY: &[Baseline] = &[Next];
-const BEFORE_NEXT: &[Baseline] = &[Classic, V01];
-const SINCE_V01: &[Baseline] = &[V01, Next];
+const V04_ONLY: &[Baseline] = &[V04];
+const BEFORE_V04: &[Baseline] = &[Classic, V01];
+const SINCE_V01: &[Baseline] = &[V01, V04];
 
 #[allow(clippy::too_many_arguments, reason = "one column of the table each")]
 const fn row(
@@ -52,9 +52,9 @@ const fn row(
 pub const ROWS: &[Row] = &[
     row("raft-peers-in",      EACH,        Workload, Ingress, ClusterPods,          ApiAndRaft,    Required,  Operator, "Raft and request forwarding between the cluster's pods"),
     row("kube-system-health", OLD,         Workload, Ingress, KubeSystem,           All,           Permitted, Operator, "health checks from kube-system"),
-    row("gateway",            BEFORE_NEXT, Workload, Ingress, GatewayNamespace,     Api,           Permitted, Operator, "the declared Gateway's namespace"),
+    row("gateway",            BEFORE_V04, Workload, Ingress, GatewayNamespace,     Api,           Permitted, Operator, "the declared Gateway's namespace"),
     row("trusted-peers",      V01_ONLY,    Workload, Ingress, TrustedPeers,         Api,           Permitted, Operator, "the declared trustedIngressPeers"),
-    row("trusted-peers",      NEXT_ONLY,   Workload, Ingress, TrustedPeers,         ApiAndMetrics, Permitted, Operator, "the declared trustedIngressPeers"),
+    row("trusted-peers",      V04_ONLY,   Workload, Ingress, TrustedPeers,         ApiAndMetrics, Permitted, Operator, "the declared trustedIngressPeers"),
     row("operator-api",       EACH,        Workload, Ingress, OperatorPods,         Api,           Required,  Operator, "the operator's probes, initialisation and upgrades"),
     row("lifecycle-jobs",     EACH,        Workload, Ingress, LifecycleJobs,        Api,           Required,  Operator, "the cluster's backup and restore jobs"),
     row("ingress-controller", OLD,         Workload, Ingress, EveryoneForIngress,   Api,           Permitted, Operator, "the declared Ingress"),

@@ -91,7 +91,7 @@ codes! {
     }
     Obp311 "OBP311" "policy-name-taken" {
         PolicyNameTaken: Deny "",
-        LeftoverPolicy: DenyInNext "for a leftover policy that nothing controls",
+        LeftoverPolicy: DenyInV04 "for a leftover policy that nothing controls",
     }
     Obp312 "OBP312" "metrics-port" { MetricsPort: Deny "", }
     Obp313 "OBP313" "settable-namespace-label" { SettableNamespaceLabel: Warn "", }

@@ -184,7 +184,15 @@ fn a_list_in_place_of_a_map_is_an_error_at_its_key() {
 fn an_unknown_baseline_is_an_error_with_the_known_ones() {
     let error = yaml("baseline: v9").unwrap_err().to_string();
     assert!(error.contains("`v9`"), "{error}");
-    assert!(error.contains("`classic`, `v0.1`, `next`"), "{error}");
+    assert!(error.contains("`classic`, `v0.1`, `v0.4`"), "{error}");
+}
+
+#[test]
+fn the_former_name_of_the_newest_baseline_is_still_read() {
+    let former = yaml("baseline: next").unwrap();
+    assert_eq!(former, yaml("baseline: v0.4").unwrap());
+    assert_eq!(former.baseline.to_string(), "v0.4");
+    assert_eq!("next".parse(), Ok(Baseline::V04));
 }
 
 #[test]

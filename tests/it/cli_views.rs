@@ -33,7 +33,7 @@ pub(crate) fn inventory(name: &str, manifest: &str) -> String {
 
 #[test]
 fn the_example_cluster_asks_for_these_policies_in_each_baseline() {
-    for baseline in ["classic", "v0.1", "next"] {
+    for baseline in ["classic", "v0.1", "v0.4"] {
         let rendered = ok(&["render", CLUSTER, "--baseline", baseline]);
         assert_golden(&format!("render-{baseline}.yaml"), &rendered);
     }
@@ -110,7 +110,7 @@ kind: OpenBaoCluster
 metadata: {name: prod, namespace: shop, annotations: {openbao.org/restore-origin: x}}
 ",
     );
-    let (status, out, err) = run_with(&[], &["render", &restored, "--baseline", "next"]);
+    let (status, out, err) = run_with(&[], &["render", &restored, "--baseline", "v0.4"]);
     let note = "note: OpenBaoCluster shop/prod has the annotation `openbao.org/restore-origin`, so the operator renders \
                 no policies for it\n";
     assert_eq!((status, out.as_str(), err.as_str()), (Some(0), "", note));

@@ -165,7 +165,7 @@ fn what_stops_the_operator_is_an_error_that_names_the_field() {
         "all",
     ] {
         assert_eq!(
-            stopped_at("next", json!({"apiServerCIDR": text})),
+            stopped_at("v0.4", json!({"apiServerCIDR": text})),
             [cidr()],
             "{text}"
         );
@@ -211,5 +211,5 @@ fn a_cluster_that_is_restored_into_asks_for_no_policies() {
         "metadata": {"name": "prod", "namespace": "bao", "annotations": {"openbao.org/restore-origin": "x"}},
         "spec": {"network": {"apiServerCIDR": "nonsense"}},
     });
-    assert_eq!(printed(&manifest, &config("next"), &[]), Ok(String::new()));
+    assert_eq!(printed(&manifest, &config("v0.4"), &[]), Ok(String::new()));
 }

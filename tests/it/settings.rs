@@ -15,7 +15,7 @@ fn the_settings_in_force_are_printed_with_where_each_comes_from() {
     let file = folder("settings-printed").join("settings.yaml");
     fs::write(&file, "tls: ephemeral\nreview: {levels: {OBP201: off}}\n").unwrap();
     let config = file.to_str().unwrap();
-    let environment = [("OBP_BASELINE", "next"), ("OBP_LOG_FORMAT", "json")];
+    let environment = [("OBP_BASELINE", "v0.4"), ("OBP_LOG_FORMAT", "json")];
     let args = [
         "serve",
         "--print-config",
@@ -27,7 +27,7 @@ fn the_settings_in_force_are_printed_with_where_each_comes_from() {
     let (status, out, err) = run_with(&environment, &args);
     assert_eq!((status, err.as_str()), (Some(0), ""));
     for line in [
-        "baseline: next  # environment OBP_BASELINE".to_owned(),
+        "baseline: v0.4  # environment OBP_BASELINE".to_owned(),
         format!("tls: ephemeral  # file {config}"),
         "shutdownDelay: 2s  # default".to_owned(),
         "# cert: not set".to_owned(),
@@ -68,7 +68,7 @@ fn values(printed: &str) -> Vec<&str> {
 
 #[test]
 fn what_is_printed_reads_as_a_file_of_settings() {
-    let environment = [("OBP_BASELINE", "next"), ("OBP_OWN_NAMESPACE", "perimeter")];
+    let environment = [("OBP_BASELINE", "v0.4"), ("OBP_OWN_NAMESPACE", "perimeter")];
     let config = "tests/it/settings/print.yaml";
     let args = ["serve", "--print-config", "--config", config];
     let (status, out, err) = run_with(&environment, &args);
@@ -97,12 +97,12 @@ fn a_flag_wins_over_the_variable_and_that_over_the_file() {
             "--config",
             config,
             "--baseline",
-            "next",
+            "v0.4",
         ];
         let (status, out, err) = run_with(&environment, &args);
         assert_eq!((status, err.as_str()), (Some(0), ""));
         for line in [
-            "baseline: next  # flag --baseline".to_owned(),
+            "baseline: v0.4  # flag --baseline".to_owned(),
             "operatorNamespace: environment  # environment OBP_OPERATOR_NAMESPACE".to_owned(),
             format!("inventory: file  # file {config}"),
             "    elements: 1000  # default".to_owned(),
@@ -168,7 +168,7 @@ fn the_short_help_of_each_command_fits_one_screen() {
 
 #[test]
 fn an_invalid_value_is_reported_with_its_variable() {
-    let environment = [("OBP_LISTEN", "https"), ("OBP_BASELINE", "next")];
+    let environment = [("OBP_LISTEN", "https"), ("OBP_BASELINE", "v0.4")];
     let (status, _, err) = run_with(&environment, &["serve"]);
     assert_eq!(status, Some(2));
     for part in [

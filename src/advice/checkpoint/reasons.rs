@@ -2,7 +2,7 @@
 //! `Unknown`, `Unknown`, and so does this module.
 
 use super::Condition;
-use crate::config::Baseline::{self, Next, V01};
+use crate::config::Baseline::{self, V01, V04};
 use crate::inventory::Checkpoint::{
     self, ApiServerNetwork, BackupConfiguration, GatewayIntegration, RestoreConfiguration,
 };
@@ -21,8 +21,8 @@ pub(crate) struct Report {
     pub(crate) baselines: &'static [Baseline],
 }
 
-const SINCE_V01: &[Baseline] = &[V01, Next];
-const NEXT_ONLY: &[Baseline] = &[Next];
+const SINCE_V01: &[Baseline] = &[V01, V04];
+const V04_ONLY: &[Baseline] = &[V04];
 
 const fn pair(
     kind: Checkpoint,
@@ -57,12 +57,12 @@ pub(crate) const REASONS: &[Report] = &[
     pair(GatewayIntegration, False,   "GatewayVersionUnsupported",        SINCE_V01),
     pair(GatewayIntegration, False,   "GatewayFeatureUnsupported",        SINCE_V01),
     pair(GatewayIntegration, False,   "GatewayNotProgrammed",             SINCE_V01),
-    pair(GatewayIntegration, False,   "GatewayRouteNotAccepted",          NEXT_ONLY),
-    pair(GatewayIntegration, False,   "GatewayRouteReferencesUnresolved", NEXT_ONLY),
+    pair(GatewayIntegration, False,   "GatewayRouteNotAccepted",          V04_ONLY),
+    pair(GatewayIntegration, False,   "GatewayRouteReferencesUnresolved", V04_ONLY),
     pair(GatewayIntegration, Unknown, "GatewayClassPending",              SINCE_V01),
     pair(GatewayIntegration, Unknown, "GatewayCapabilitiesUnknown",       SINCE_V01),
     pair(GatewayIntegration, Unknown, "GatewayProgrammingPending",        SINCE_V01),
-    pair(GatewayIntegration, Unknown, "GatewayRoutePending",              NEXT_ONLY),
+    pair(GatewayIntegration, Unknown, "GatewayRoutePending",              V04_ONLY),
     pair(GatewayIntegration, Unknown, "Paused",                           SINCE_V01),
     pair(GatewayIntegration, Unknown, "ProfileNotSet",                    SINCE_V01),
     pair(GatewayIntegration, Unknown, "Unknown",                          SINCE_V01),

@@ -73,7 +73,7 @@ fn obp102_the_last_isolation_of_pods_is_kept() {
         Fact::Unreadable(broken) => panic!("{broken:?}"),
     };
     let deny = policy("deny", &json!({"podSelector": {}}));
-    let next = || super::support::config_of(crate::config::Baseline::Next);
+    let next = || super::support::config_of(crate::config::Baseline::V04);
     let alone = super::support::compiled_under(
         next(),
         std::slice::from_ref(&restored),

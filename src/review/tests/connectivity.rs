@@ -91,7 +91,7 @@ fn isolation_that_begins_or_ends_is_named() {
     let bao: Arc<Cluster> = read.read().expect("readable").clone();
     let with = |policies: &[Fact<Policy>]| {
         compiled_under(
-            config_of(Baseline::Next),
+            config_of(Baseline::V04),
             std::slice::from_ref(&bao),
             policies,
         )
@@ -153,7 +153,7 @@ fn pods_that_get_another_label_are_compared_by_their_own_state() {
             "own",
             &json!({"podSelector": {"matchLabels": {"team": label}}, "ingress": rules}),
         );
-        compiled_under(config_of(Baseline::Next), &[bao], &[own])
+        compiled_under(config_of(Baseline::V04), &[bao], &[own])
     };
     let found = changes(&with("a", &[]), &with("b", &[rule("web", 8200)]));
     let opened = found.iter().filter(|(effect, ..)| *effect == Opened);

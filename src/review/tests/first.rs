@@ -26,7 +26,7 @@ fn restored() -> Arc<Cluster> {
 }
 
 fn compiled(policies: &[Fact<Policy>]) -> CompiledSnapshot {
-    compiled_under(config_of(Baseline::Next), &[restored()], policies)
+    compiled_under(config_of(Baseline::V04), &[restored()], policies)
 }
 
 /// Codes, levels and paths of the findings about a write.
@@ -204,7 +204,7 @@ fn a_later_isolating_policy_says_what_it_does_not_shut() {
 #[test]
 fn the_first_policy_of_a_cluster_that_the_operator_renders_for_is_reviewed_as_usual() {
     let bao = cluster_named("bao", &json!({"profile": "Development"}));
-    let compiled = compiled_under(config_of(Baseline::Next), &[bao], &[]);
+    let compiled = compiled_under(config_of(Baseline::V04), &[bao], &[]);
     let found = codes_and_paths(&compiled, "open", None, &open("open"));
     assert_eq!(
         found,

@@ -8,7 +8,7 @@ use super::support::{
     ZONES, cluster, compiled_under, config_of, managed, owned, policy, reference, tenant,
 };
 use crate::code::EnforcementPoint::{self, Audit, Check};
-use crate::config::Baseline::{Classic, Next, V01};
+use crate::config::Baseline::{Classic, V01, V04};
 use crate::config::ReviewConfig;
 use crate::inventory::{Cluster, Fact, Kind, Object, Policy, read};
 use crate::review::offline::{Objects, final_state};
@@ -200,15 +200,12 @@ fn obp105_a_cluster_that_is_restored_into_has_no_perimeter_and_one_that_goes_nee
         read.read().expect("readable").clone()
     };
     let bao = restored(json!({"openbao.org/restore-origin": "old"}));
-    let findings = bare(&compiled_under(config_of(Next), &[bao], &[]), Check);
+    let findings = bare(&compiled_under(config_of(V04), &[bao], &[]), Check);
     assert_eq!(findings.len(), 4);
     let mut going = Arc::unwrap_or_clone(restored(json!({})));
     going.meta.deleting = true;
     assert_eq!(
-        bare(
-            &compiled_under(config_of(Next), &[going.into()], &[]),
-            Audit
-        ),
+        bare(&compiled_under(config_of(V04), &[going.into()], &[]), Audit),
         []
     );
 }

@@ -46,7 +46,7 @@ fn a_denial_needs_a_live_read_if_it_depends_on_facts() {
 #[test]
 fn a_restore_that_its_cluster_denies_needs_a_live_read() {
     let bare = cluster_named("bao", &json!({"profile": "Hardened"}));
-    let compiled = compiled_under(config_of(Baseline::Next), &[bare], &[]);
+    let compiled = compiled_under(config_of(Baseline::V04), &[bare], &[]);
     let request = restore_request(restore(&json!({"cluster": "bao"})));
     let denied = denied(&review(&compiled, &request));
     assert_eq!(denied, [Code::Obp310]);
@@ -204,7 +204,7 @@ fn labels_for_a_planned_cluster_need_a_live_read_where_policies_were_not_read() 
         ("recovery", tests(Some(&web), &web), None),
         ("recovery", tests(None, &none), None),
     ] {
-        let compiled = beside(Baseline::Next, namespace);
+        let compiled = beside(Baseline::V04, namespace);
         assert_eq!(unsure(&compiled, &request), expected, "{request:?}");
         let mut read = vec!["bao"];
         if namespace == "recovery" && expected.is_some() {
@@ -217,7 +217,7 @@ fn labels_for_a_planned_cluster_need_a_live_read_where_policies_were_not_read() 
         assert_eq!(unsure(&older, &request), None, "{request:?}");
     }
     // An invalid namespace is not read.
-    let nowhere = namespaces(&beside(Baseline::Next, "other"), &tests(None, &web));
+    let nowhere = namespaces(&beside(Baseline::V04, "other"), &tests(None, &web));
     assert!(nowhere.iter().map(AsRef::as_ref).eq(["bao"]));
 }
 

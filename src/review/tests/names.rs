@@ -8,7 +8,7 @@ use super::support::{
     Found, ZONES, cluster_named, cluster_request, compiled_under, config_of, found, managed, owned,
     policy, reference, row, without_advice,
 };
-use crate::config::Baseline::{self, Classic, Next, V01};
+use crate::config::Baseline::{self, Classic, V01, V04};
 use crate::inventory::{Cluster, Fact, Kind, Owner, Policy, read};
 use crate::review::review;
 use crate::rules::Code::{Obp102, Obp311};
@@ -53,7 +53,7 @@ fn obp311_clusters_whose_policies_share_a_name_are_denied() {
     for (old, new) in pairs {
         let create = |baseline| written(baseline, &[named(old)], &[], None, &named(new));
         assert_eq!(create(V01), [collision(Deny)], "{old} {new}");
-        assert_eq!(create(Next), [collision(Deny)], "{old} {new}");
+        assert_eq!(create(V04), [collision(Deny)], "{old} {new}");
         assert_eq!(create(Classic), [], "jobs have no policy there");
         // In a final state of files, each of the two is reviewed with the other.
         let both = [named(old), named(new)];
@@ -66,8 +66,8 @@ fn obp311_clusters_whose_policies_share_a_name_are_denied() {
         let update = written(V01, &both, &[], Some(&named(new)), &changed);
         assert_eq!(update, [collision(Warn)], "{old} {new}");
         // No policies are rendered for a restored cluster.
-        assert_eq!(written(Next, &[restored(old)], &[], None, &named(new)), []);
-        assert_eq!(written(Next, &[named(old)], &[], None, &restored(new)), []);
+        assert_eq!(written(V04, &[restored(old)], &[], None, &named(new)), []);
+        assert_eq!(written(V04, &[named(old)], &[], None, &restored(new)), []);
         // Older operators do not have the annotation.
         let known = written(V01, &[restored(old)], &[], None, &named(new));
         assert_eq!(known, [collision(Deny)], "{old} {new}");
@@ -99,7 +99,7 @@ fn obp311_a_policy_that_is_not_the_operators_is_reported_when_a_cluster_takes_it
     let bao = named("bao");
     let empty = json!({"podSelector": {"matchLabels": {"app": "web"}}});
     let foreign = |name: &str| policy(name, &empty);
-    let level = |baseline| if baseline == Next { Deny } else { Warn };
+    let level = |baseline| if baseline == V04 { Deny } else { Warn };
     for baseline in Baseline::ALL {
         let create = |policies: &[Fact<Policy>]| written(baseline, &[], policies, None, &bao);
         let workload = create(&[foreign("bao-network-policy")]);
@@ -130,7 +130,7 @@ fn obp311_an_owner_reference_or_the_operators_mark_makes_a_policy_the_clusters()
             .iter()
             .map(|policy| Fact::Read(policy.clone().into()))
             .collect();
-        written(Next, &[], &policies, None, &bao).len()
+        written(V04, &[], &policies, None, &bao).len()
     };
     assert_eq!(create(&own), 0);
     let changed = |change: &dyn Fn(&mut Owner)| {
@@ -160,7 +160,7 @@ fn obp311_only_the_uid_of_the_new_cluster_makes_a_policy_its_own() {
     let bao = Arc::new(bao);
     let create = |policy: Policy| {
         let policies = [Fact::Read(policy.into())];
-        written(Next, &[], &policies, None, &bao)
+        written(V04, &[], &policies, None, &bao)
     };
     let own = owned(managed(&bao, ZONES[0]));
     assert_eq!(create(own.clone()), []);

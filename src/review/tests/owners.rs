@@ -9,7 +9,7 @@ use super::support::{
     reference, row, tenant,
 };
 use crate::baseline::Zone;
-use crate::config::Baseline::{self, Next, V01};
+use crate::config::Baseline::{self, V01, V04};
 use crate::inventory::{Cluster, Fact, Kind, Meta, Owner, Policy, Unreadable, read};
 use crate::review::{Subject, Writer, review};
 use crate::rules::Code::{Obp102, Obp104, Obp401, Obp402};
@@ -108,7 +108,7 @@ fn restored_write(
     after: Option<Fact<Policy>>,
 ) -> Vec<Found> {
     let write = Write {
-        baseline: Next,
+        baseline: V04,
         cluster: &bao("old"),
         others,
         writer: tenant(),
@@ -187,7 +187,7 @@ fn obp104_the_newest_operator_takes_over_only_what_is_marked_as_its_clusters() {
     };
     let unmarked = || {
         with(
-            &super::support::managed_in(&config_of(Next), &bao(""), Zone::Workload),
+            &super::support::managed_in(&config_of(V04), &bao(""), Zone::Workload),
             vec![],
         )
     };
@@ -198,10 +198,10 @@ fn obp104_the_newest_operator_takes_over_only_what_is_marked_as_its_clusters() {
         fact(policy)
     };
     let denied = [row(Obp104, Deny, PATH, "")];
-    assert_eq!(create(Next, &bao(""), unmarked()), denied);
-    assert_eq!(create(Next, &bao(""), marked()), []);
+    assert_eq!(create(V04, &bao(""), unmarked()), denied);
+    assert_eq!(create(V04, &bao(""), marked()), []);
     // It renders none for a restored cluster.
-    assert_eq!(create(Next, &bao("old"), unmarked()), []);
+    assert_eq!(create(V04, &bao("old"), unmarked()), []);
 }
 
 #[test]

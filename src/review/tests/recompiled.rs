@@ -47,7 +47,7 @@ fn other_settings_leave_nothing_of_what_was_compiled_under_the_old_ones() {
             ..ReviewConfig::default()
         },
         ReviewConfig {
-            baseline: Baseline::Next,
+            baseline: Baseline::V04,
             ..ReviewConfig::default()
         },
         ReviewConfig {

@@ -8,7 +8,7 @@ use super::support::{
     Found, ZONES, cluster_request, compiled_under, config_of, found, managed, operator, owned,
     policy, policy_request, reference, row, tenant,
 };
-use crate::config::Baseline::{self, Next, V01};
+use crate::config::Baseline::{self, V01, V04};
 use crate::inventory::{Cluster, Fact, Kind, Policy, read};
 use crate::review::{Writer, not_ready, review};
 use crate::rules::Code::{self, Obp101, Obp102, Obp203, Obp311, Obp403};
@@ -56,19 +56,19 @@ fn updated_by(
 #[test]
 fn obp102_only_the_operator_marks_a_cluster_as_restored() {
     let expected = [row(Obp102, Deny, AT, "")];
-    assert_eq!(updated_by(tenant(), Next, &plain(), &marked()), expected);
-    assert_eq!(updated_by(operator(), Next, &plain(), &marked()), []);
+    assert_eq!(updated_by(tenant(), V04, &plain(), &marked()), expected);
+    assert_eq!(updated_by(operator(), V04, &plain(), &marked()), []);
     // On a new cluster too: the operator renders no policies for it.
-    let compiled = compiled_under(config_of(Next), &[], &[]);
+    let compiled = compiled_under(config_of(V04), &[], &[]);
     let mut request = cluster_request(None, &marked());
     assert_eq!(found(&review(&compiled, &request)), expected);
     request.writer = operator();
     assert_eq!(found(&review(&compiled, &request)), []);
     // An existing annotation, or its removal, changes nothing.
-    assert_eq!(updated_by(tenant(), Next, &marked(), &marked()), []);
-    assert_eq!(updated_by(tenant(), Next, &marked(), &plain()), []);
+    assert_eq!(updated_by(tenant(), V04, &marked(), &marked()), []);
+    assert_eq!(updated_by(tenant(), V04, &marked(), &plain()), []);
     let other = with(&json!({"openbao.org/note": "x"}));
-    assert_eq!(updated_by(tenant(), Next, &plain(), &other), []);
+    assert_eq!(updated_by(tenant(), V04, &plain(), &other), []);
     // An older operator does not use the annotation, and renders its policies.
     assert_eq!(updated_by(tenant(), V01, &plain(), &marked()), []);
 }
@@ -79,7 +79,7 @@ fn obp403_the_mark_waits_for_the_facts_too() {
         let request = cluster_request(Some(&plain()), &marked());
         found(&not_ready(&config_of(baseline), &request))
     };
-    assert_eq!(write(Next), [row(Obp403, Deny, "metadata", "")]);
+    assert_eq!(write(V04), [row(Obp403, Deny, "metadata", "")]);
     assert_eq!(write(V01), [row(Obp403, Warn, "", "")]);
 }
 
@@ -95,7 +95,7 @@ fn obp101_the_annotation_lifts_the_floor_in_the_newest_baseline_only() {
         found.map(|found| found.0).collect()
     };
     assert_eq!(cut(V01), [Obp101; 3]);
-    assert_eq!(cut(Next), []);
+    assert_eq!(cut(V04), []);
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn obp203_names_the_managed_policies_of_a_cluster_without_rendered_ones() {
                  openbao.org/cluster=bao, TCP 443";
     let violations = row(Obp203, Deny, "", shown);
     assert_eq!(
-        create(Next, &marked(), &open),
+        create(V04, &marked(), &open),
         std::slice::from_ref(&violations)
     );
     // The newest operator overwrites no policy of another user, whatever its owner is called.
@@ -129,11 +129,11 @@ fn obp203_names_the_managed_policies_of_a_cluster_without_rendered_ones() {
         fact(policy)
     };
     assert_eq!(
-        create(Next, &plain(), &open),
+        create(V04, &plain(), &open),
         [violations.clone(), taken.clone()]
     );
-    assert_eq!(create(Next, &plain(), &forged("2")), [violations, taken]);
-    assert_eq!(create(Next, &plain(), &forged("1")), []);
+    assert_eq!(create(V04, &plain(), &forged("2")), [violations, taken]);
+    assert_eq!(create(V04, &plain(), &forged("1")), []);
     // An older operator overwrites it.
     let expected = row(Obp311, Warn, "metadata.name", "");
     assert_eq!(

@@ -30,8 +30,8 @@ use netpol::Direction;
 
 /// Baselines in which a row is the same.
 const EACH: [Baseline; 3] = Baseline::ALL;
-const BEFORE_NEXT: [Baseline; 2] = [Baseline::Classic, Baseline::V01];
-const SINCE_V01: [Baseline; 2] = [Baseline::V01, Baseline::Next];
+const BEFORE_V04: [Baseline; 2] = [Baseline::Classic, Baseline::V01];
+const SINCE_V01: [Baseline; 2] = [Baseline::V01, Baseline::V04];
 
 const API_SERVER: [u8; 4] = [10, 96, 0, 1];
 

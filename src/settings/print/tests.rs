@@ -25,7 +25,7 @@ fn file(text: &str) -> SettingsFile {
 /// Every kind of value, and each group.
 const RICH: &str = r#"
 tls: ephemeral
-baseline: next
+baseline: v0.4
 logFilter: "info,openbao_perimeter=debug # not a comment"
 operatorNamespace: "null"
 apiServerAddresses: [10.0.0.1, "fd00::1"]
@@ -65,7 +65,7 @@ fn every_flag_is_a_key_of_the_same_name() {
 fn what_is_printed_is_a_file_that_sets_the_same() {
     for text in ["tls: ephemeral", RICH] {
         let file = file(text);
-        let given = given(&["--listen", "127.0.0.1:1", "--baseline", "next"]);
+        let given = given(&["--listen", "127.0.0.1:1", "--baseline", "v0.4"]);
         let settings = given.with(Some(&file));
         let printed = printed(&given, Some(&file));
         let again = SettingsFile::parse(Path::new("printed.yaml"), printed.clone());
@@ -116,7 +116,7 @@ fn comments_stand_behind_values_and_in_place_of_what_is_not_set() {
     let printed = printed(&given(&["--log-format", "json"]), Some(&file));
     for line in [
         "# inventory: not set",
-        "baseline: next  # file settings.yaml",
+        "baseline: v0.4  # file settings.yaml",
         "limits:",
         "logFormat: json  # flag --log-format",
         "  maxWorkers: 6  # file settings.yaml",

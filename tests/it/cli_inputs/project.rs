@@ -53,7 +53,7 @@ fn a_project_beats_the_settings_file_and_a_flag_beats_it() {
     tree.write("other.yaml", "operatorNamespace: there\n");
     tree.check(&["--print-config"])
         .ends_with(0)
-        .says("baseline: next  # file .openbao-perimeter.yaml")
+        .says("baseline: v0.4  # file .openbao-perimeter.yaml")
         .says("operatorNamespace: elsewhere  # file settings.yaml");
     tree.check(&[
         "--print-config",
@@ -70,7 +70,7 @@ fn a_project_beats_the_settings_file_and_a_flag_beats_it() {
         .says("checked 2: 0 denied, 2 with warnings");
     let inventory = inventory();
     let show = ["show", "--inventory", &inventory, "-o", "json"];
-    tree.run(&show).ends_with(0).says("next");
+    tree.run(&show).ends_with(0).says("v0.4");
 }
 
 #[test]

@@ -37,7 +37,7 @@ fn the_api_server_takes_what_is_rendered_from_the_tenant_and_from_the_operator()
         assert!(text.contains(&format!("    uid: {uid}\n")), "{text}");
         text
     };
-    for baseline in ["v0.1", "next"] {
+    for baseline in ["v0.1", "v0.4"] {
         let rendered = rendered(baseline);
         let ask = ["apply", "--dry-run=server", "-f", "-"];
         let asked = scene.tenant(&ask).stdin(&rendered).run();

@@ -37,7 +37,7 @@ fn scene(known: Vec<Object>, real: Option<Vec<Object>>) -> Scene {
     let scene = Scene::new(Vec::new(), real);
     let snapshot = Snapshot::default().apply(known.into_iter().map(Change::Set));
     let config = ReviewConfig {
-        baseline: Baseline::Next,
+        baseline: Baseline::V04,
         ..ReviewConfig::default()
     };
     let compiled = CompiledSnapshot::compile(None, Arc::new(snapshot), Arc::new(config));

@@ -24,7 +24,7 @@ pub(super) struct Choice {
 /// Number of choices for each factor, in the order of the fields.
 pub(super) const SIZES: [usize; 13] = [3, 4, 3, 3, 2, 4, 2, 3, 2, 2, 2, 4, 2];
 
-const ERAS: [&str; 3] = ["classic", "v0.1", "next"];
+const ERAS: [&str; 3] = ["classic", "v0.1", "v0.4"];
 const UID: &str = "6f0f2b9e-3a52-4f0e-9c36-2d1c0f6a7b10";
 /// The known Service address, used if the cluster declares no block.
 pub(super) const SERVICE: [u8; 4] = [10, 96, 0, 1];
@@ -173,7 +173,7 @@ impl Choice {
                 "apiVersion": "openbao.org/v1alpha1", "kind": "OpenBaoCluster", "name": "prod", "uid": UID,
                 "controller": true, "blockOwnerDeletion": true,
             }]);
-            if self.era == "next" {
+            if self.era == "v0.4" {
                 metadata["annotations"] = json!({"openbao.org/owner-uid": UID});
             }
         }
@@ -188,14 +188,14 @@ impl Choice {
             rules.push(json!({"from": [namespace("kube-system")]}));
         }
         // I3
-        if self.era != "next" && self.gateway == 3 {
+        if self.era != "v0.4" && self.gateway == 3 {
             rules.push(rule("from", &[namespace("gateway-system")], &tcp(&[8200])));
         }
         // I4
         if self.era != "classic" && self.trusted > 0 {
             let ports: &[u16] = match (self.era, self.metrics) {
-                ("next", 1) => &[8200, 8202],
-                ("next", 2) => &[8200, 9202],
+                ("v0.4", 1) => &[8200, 8202],
+                ("v0.4", 2) => &[8200, 9202],
                 _ => &[8200],
             };
             for peer in declared_peers().as_array().unwrap() {
@@ -260,7 +260,7 @@ impl Choice {
     fn dns(&self) -> Vec<Value> {
         let ports = json!([{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]);
         let home = match (self.era, self.dns_namespace) {
-            ("v0.1" | "next", 2) => "openshift-dns",
+            ("v0.1" | "v0.4", 2) => "openshift-dns",
             _ => "kube-system",
         };
         let mut rules = vec![rule("to", &[namespace(home)], &ports)];

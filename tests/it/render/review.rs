@@ -159,7 +159,7 @@ proptest! {
 
     #[test]
     fn nothing_is_found_in_what_is_rendered(manifest in any_cluster()) {
-        for era in ["classic", "v0.1", "next"] {
+        for era in ["classic", "v0.1", "v0.4"] {
             let text = printed(&manifest, &config(era), &[SERVICE.into()]).unwrap();
             let cluster = read::object(&manifest).unwrap();
             let policies: Vec<Object> = documents(&text).iter().map(|value| read::object(value).unwrap()).collect();

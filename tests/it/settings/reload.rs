@@ -245,9 +245,9 @@ async fn what_a_flag_says_of_reviews_stays_whatever_the_file_says_next() {
     let file = folder("settings-flag-file").join("settings.yaml");
     fs::write(&file, DENY).unwrap();
     let stage = Stage::start_with_flags("settings-flag", file, &["--baseline", "v0.1"]).await;
-    stage.write(&format!("baseline: next\n{DENY}"));
+    stage.write(&format!("baseline: v0.4\n{DENY}"));
     stage.reloads("unchanged", 1).await;
-    stage.write(&format!("baseline: next\n{WARN}"));
+    stage.write(&format!("baseline: v0.4\n{WARN}"));
     stage.reloads("applied", 1).await;
     assert!(stage.is_allowed().await);
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{cluster, config_of, pair, restore};
 use crate::advice::checkpoint::{Condition, checkpoints, of_restore};
-use crate::config::Baseline::{self, Next, V01};
+use crate::config::Baseline::{self, V01, V04};
 use crate::inventory::Status::{False, True, Unknown};
 use crate::inventory::{Snapshot, Status};
 
@@ -64,7 +64,7 @@ fn security_violation_is_of_the_newest_baseline() {
         {"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}], "ports": [{"port": 443}]}]}});
     let role = json!({"jwtAuthRole": "backup"});
     assert_eq!(
-        both_in(Next, &wild, &role),
+        both_in(V04, &wild, &role),
         [(False, "SecurityViolation"), (Unknown, "Unknown")]
     );
     assert_eq!(
@@ -73,7 +73,7 @@ fn security_violation_is_of_the_newest_baseline() {
     );
     let declared = json!({"profile": "Hardened", "network": explicit()});
     assert_eq!(
-        both_in(Next, &declared, &role),
+        both_in(V04, &declared, &role),
         [(True, "AmbientIdentityAssumed"); 2]
     );
 }
@@ -173,19 +173,19 @@ fn a_restore_that_the_contract_stops_has_no_reason_of_its_own() {
         (found.status, found.reason, found.message)
     };
     let (status, reason, message) = of_restore(
-        Next,
+        V04,
         json!({"endpoint": "https://192.0.2.1", "insecureSkipVerify": true}),
     );
     assert_eq!((status, reason), (Unknown, "Unknown"));
     assert!(message.contains("is not verified"), "{message}");
-    let (status, _, message) = of_restore(Next, json!({"endpoint": "http://192.0.2.1"}));
+    let (status, _, message) = of_restore(V04, json!({"endpoint": "http://192.0.2.1"}));
     assert_eq!(status, Unknown);
     assert!(message.contains("scheme `http`"), "{message}");
     let (status, _, message) =
-        of_restore(Next, json!({"endpoint": "http://minio.storage.svc:9000"}));
+        of_restore(V04, json!({"endpoint": "http://minio.storage.svc:9000"}));
     assert_eq!(status, Unknown);
     assert!(message.contains("is not known here"), "{message}");
-    for at in [V01, Next] {
+    for at in [V01, V04] {
         let (status, reason, _) = of_restore(at, json!({"endpoint": "https://192.0.2.1"}));
         assert_eq!((status, reason), (True, "AmbientIdentityAssumed"));
     }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{advised, block, codes, namespace, to};
-use crate::config::Baseline::{self, Classic, Next, V01};
+use crate::config::Baseline::{self, Classic, V01, V04};
 use crate::rules::Code::{Obp603, Obp606};
 use crate::rules::{Level, Onset};
 
@@ -30,7 +30,7 @@ fn shut(baseline: Baseline, spec: &Value) -> bool {
 fn obp606_a_gateway_of_another_namespace_is_admitted_by_the_older_baselines_only() {
     let other = gateway("edge", &json!({}));
     assert_eq!(
-        [Classic, V01, Next].map(|baseline| shut(baseline, &other)),
+        [Classic, V01, V04].map(|baseline| shut(baseline, &other)),
         [false, false, true]
     );
 }
@@ -39,7 +39,7 @@ fn obp606_a_gateway_of_another_namespace_is_admitted_by_the_older_baselines_only
 fn obp606_a_gateway_of_the_same_namespace_is_admitted_by_none() {
     let own = gateway("bao", &json!({}));
     assert_eq!(
-        [Classic, V01, Next].map(|baseline| shut(baseline, &own)),
+        [Classic, V01, V04].map(|baseline| shut(baseline, &own)),
         [true; 3]
     );
     let reason = advised(V01, None, &own).remove(0).reason;
@@ -53,7 +53,7 @@ fn obp606_a_gateway_of_the_same_namespace_is_admitted_by_none() {
 fn obp606_an_ingress_is_admitted_by_the_oldest_baseline_only() {
     let on = ingress(&json!({}));
     assert_eq!(
-        [Classic, V01, Next].map(|baseline| shut(baseline, &on)),
+        [Classic, V01, V04].map(|baseline| shut(baseline, &on)),
         [false, true, true]
     );
 }
@@ -65,13 +65,13 @@ fn obp606_a_declared_peer_is_believed_to_be_the_proxy() {
         json!({"trustedIngressPeers": [block("192.0.2.0/24")]}),
         json!({"ingressRules": [{"from": [namespace("edge")], "ports": [{"port": 8200}]}]}),
     ] {
-        assert!(!shut(Next, &gateway("edge", &network)), "{network}");
-        assert!(!shut(Next, &ingress(&network)), "{network}");
+        assert!(!shut(V04, &gateway("edge", &network)), "{network}");
+        assert!(!shut(V04, &ingress(&network)), "{network}");
         assert!(!shut(V01, &gateway("bao", &network)), "{network}");
     }
     let metrics =
         json!({"ingressRules": [{"from": [namespace("edge")], "ports": [{"port": 8202}]}]});
-    assert!(shut(Next, &gateway("edge", &metrics)), "another port");
+    assert!(shut(V04, &gateway("edge", &metrics)), "another port");
     // The oldest operator has no trusted peers.
     let trusted = json!({"trustedIngressPeers": [namespace("edge")]});
     assert!(shut(Classic, &gateway("bao", &trusted)));
@@ -81,7 +81,7 @@ fn obp606_a_declared_peer_is_believed_to_be_the_proxy() {
 fn obp606_both_entrances_are_reported_and_earlier_ones_are_known() {
     let mut both = gateway("edge", &json!({}));
     both["ingress"] = json!({"enabled": true});
-    let found = advised(Next, Some(&gateway("edge", &json!({}))), &both);
+    let found = advised(V04, Some(&gateway("edge", &json!({}))), &both);
     let found: Vec<_> = found
         .iter()
         .map(|one| (one.path.as_str(), one.onset))

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{block, codes, namespace, restored, to};
-use crate::config::Baseline::{Classic, Next, V01};
+use crate::config::Baseline::{Classic, V01, V04};
 use crate::rules::Code::{Obp310, Obp401, Obp604, Obp605};
 use crate::rules::Level::{Deny, Warn};
 
@@ -81,7 +81,7 @@ fn obp310_the_contract_of_a_hardened_cluster_denies_a_restore_in_the_newest_base
         ],
         vec![json!({"to": [namespace("x")], "ports": [{"port": 1, "endPort": 65535}]})],
     ] {
-        let found = restored(Next, &hardened(&egress), &restore);
+        let found = restored(V04, &hardened(&egress), &restore);
         let found = codes(&found);
         assert_eq!(found.first(), Some(&denied), "{egress:?}");
         let is_told_twice = found.iter().any(|one| one.0 == Obp604);
@@ -98,13 +98,13 @@ fn obp310_the_contract_of_a_hardened_cluster_denies_a_restore_in_the_newest_base
         ],
     ] {
         assert_eq!(
-            codes(&restored(Next, &hardened(&egress), &restore)),
+            codes(&restored(V04, &hardened(&egress), &restore)),
             [],
             "{egress:?}"
         );
     }
     let open = json!({"profile": "Development"});
-    assert_eq!(codes(&restored(Next, &open, &restore)), []);
+    assert_eq!(codes(&restored(V04, &open, &restore)), []);
     let warned = restored(V01, &hardened(&[]), &restore);
     assert!(warned.iter().all(|one| one.level == Warn), "{warned:?}");
 }
@@ -143,7 +143,7 @@ fn obp605_the_way_of_a_restore_to_its_snapshot_is_that_of_the_clusters_jobs() {
 fn a_restore_with_a_cluster_of_its_own_is_left_alone() {
     let mut fresh = from("http://storage.storage.svc:9000");
     fresh["clusterTemplate"] = json!({"metadata": {"name": "new"}});
-    assert_eq!(codes(&restored(Next, &hardened(&[]), &fresh)), []);
+    assert_eq!(codes(&restored(V04, &hardened(&[]), &fresh)), []);
 }
 
 #[test]
@@ -179,13 +179,13 @@ fn obp310_storage_against_the_contract_denies_a_restore_in_the_newest_baseline()
         (with("http://x.svc@192.0.2.40", false), vec![scheme]),
     ];
     for (restore, expected) in cases {
-        let found = restored(Next, &storage, &restore);
+        let found = restored(V04, &storage, &restore);
         assert_eq!(codes(&found), expected, "{restore}");
         assert_eq!(codes(&restored(V01, &storage, &restore)), [], "{restore}");
     }
     // The newest operator accepts it for a Service. It is unknown whether its contract does.
     let plain = with("http://minio.storage.svc.cluster.local", false);
-    let found = restored(Next, &storage, &plain);
+    let found = restored(V04, &storage, &plain);
     assert!(
         !codes(&found).iter().any(|found| found.0 == Obp310),
         "{found:?}"
@@ -193,7 +193,7 @@ fn obp310_storage_against_the_contract_denies_a_restore_in_the_newest_baseline()
     let development = json!({"profile": "Development", "network": storage["network"]});
     assert_eq!(
         codes(&restored(
-            Next,
+            V04,
             &development,
             &with("http://192.0.2.40", true)
         )),

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{advised, block, namespace, to};
-use crate::config::Baseline::{self, Next, V01};
+use crate::config::Baseline::{self, V01, V04};
 use crate::rules::Code::{self, Obp603, Obp605, Obp606};
 
 fn warnings(baseline: Baseline, spec: &Value) -> Vec<(Code, String)> {
@@ -120,7 +120,7 @@ fn hardened_with_443_open_covers_its_seal_and_its_backups() {
     );
     assert_eq!(warnings(V01, &spec), []);
     // The newest operator does not accept a block of all addresses.
-    assert_eq!(warnings(Next, &spec), [(Obp603, "spec.backup".to_owned())]);
+    assert_eq!(warnings(V04, &spec), [(Obp603, "spec.backup".to_owned())]);
 }
 
 #[test]
@@ -128,16 +128,16 @@ fn g19_a_gateway_without_a_peer_is_shut_out_by_the_newest_operator() {
     let spec = json!({"profile": "Development", "gateway": {"enabled": true, "hostname": "bao.localhost",
         "gatewayRef": {"name": "traefik-gateway", "namespace": "default"}}});
     assert_eq!(warnings(V01, &spec), []);
-    assert_eq!(warnings(Next, &spec), [(Obp606, "spec.gateway".to_owned())]);
+    assert_eq!(warnings(V04, &spec), [(Obp606, "spec.gateway".to_owned())]);
     let mut admitted = spec;
     admitted["network"] = json!({"trustedIngressPeers": [namespace("default")]});
-    assert_eq!(warnings(Next, &admitted), []);
+    assert_eq!(warnings(V04, &admitted), []);
 }
 
 #[test]
 fn g19_an_ingress_without_a_peer_is_shut_out_since_0_1() {
     let spec = json!({"profile": "Development", "ingress": {"enabled": true, "host": "bao.localhost", "className": "traefik"}});
-    for baseline in [V01, Next] {
+    for baseline in [V01, V04] {
         assert_eq!(
             warnings(baseline, &spec),
             [(Obp606, "spec.ingress".to_owned())]

@@ -216,7 +216,7 @@ fn obp307_a_public_block_is_reported_once_unless_the_settings_name_it() {
     let denied = [row(Obp307, Deny, path, "")];
     let development = json!({"profile": "Development", "network": network("8.8.8.8/32")});
     let hardened = json!({"profile": "Hardened", "network": network("8.8.8.8/32")});
-    let next = || config_of(Baseline::Next);
+    let next = || config_of(Baseline::V04);
     assert_eq!(of(config_of(Baseline::V01), None, "8.8.8.8/32"), warned);
     assert_eq!(of(next(), None, "8.8.8.8/32"), denied);
     assert_eq!(of(next(), Some(&development), "8.8.8.8/32"), denied);

@@ -7,7 +7,7 @@ use super::{
     FIRST_EGRESS, FIRST_INGRESS, FIRST_PEER, NAME, api, asks, block, egress, hardened_spec, https,
     ingress, namespace, reasons, specified,
 };
-use crate::config::Baseline::{Classic, Next, V01};
+use crate::config::Baseline::{Classic, V01, V04};
 use crate::review::review;
 use crate::rules::Code::{self, Obp303, Obp304, Obp313, Obp314};
 use crate::rules::Level::{Deny, Warn};
@@ -83,16 +83,16 @@ fn obp304_the_metrics_listener_counts_where_the_operator_opens_it() {
     for profile in ["Hardened", "Development"] {
         assert_eq!(levels(Classic, &spec(profile)), warned(Obp304, &[path]));
         assert_eq!(levels(V01, &spec(profile)), warned(Obp304, &[path]));
-        assert_eq!(levels(Next, &spec(profile)), []);
+        assert_eq!(levels(V04, &spec(profile)), []);
     }
     let mut quiet = spec("Hardened");
     quiet["observability"] = json!({});
     let refused = [row(Obp304, Deny, path, "")];
-    assert_eq!(levels(Next, &quiet), refused);
+    assert_eq!(levels(V04, &quiet), refused);
     // Known for a Hardened cluster, and new for one that becomes Hardened.
     let mut relaxed = quiet.clone();
     relaxed["profile"] = json!("Development");
-    let changed = |before: &Value| of(Obp304, specified(config_of(Next), Some(before), &quiet));
+    let changed = |before: &Value| of(Obp304, specified(config_of(V04), Some(before), &quiet));
     assert_eq!(changed(&quiet), warned(Obp304, &[path]));
     assert_eq!(changed(&relaxed), refused);
 }

@@ -1,4 +1,4 @@
-//! Declarations that only the operator's contract for Hardened clusters denies: in `next` they deny,
+//! Declarations that only the operator's contract for Hardened clusters denies: in `v0.4` they deny,
 //! elsewhere they warn.
 
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use super::{
     FIRST_EGRESS, NAME, asks, block, blocks, egress, from_bao, hardened, hardened_spec, https,
     namespace, passes_the_operator, refused, specified,
 };
-use crate::config::Baseline::{Classic, Next, V01};
+use crate::config::Baseline::{Classic, V01, V04};
 use crate::review::review;
 use crate::rules::Code::{Obp305, Obp306, Obp310, Obp318};
 use crate::rules::Level::{self, Deny, Warn};
@@ -31,7 +31,7 @@ fn wide_and_unsafe_egress_denies_for_hardened_clusters_of_the_newest_edition() {
     for (code, to, address) in table {
         let network = egress(&to, &https());
         let shown = |level: Level| row(code, level, FIRST_EGRESS, &from_bao(address, "TCP 443"));
-        for (baseline, level) in [(Classic, Warn), (V01, Warn), (Next, Deny)] {
+        for (baseline, level) in [(Classic, Warn), (V01, Warn), (V04, Deny)] {
             let found = hardened(baseline, &network);
             assert!(found.contains(&shown(level)), "{baseline}: {found:?}");
             let found = specified(config_of(baseline), None, &development(&network));
@@ -39,7 +39,7 @@ fn wide_and_unsafe_egress_denies_for_hardened_clusters_of_the_newest_edition() {
         }
     }
     let fine = egress(&blocks(["198.0.0.0/8"]), &https());
-    assert_eq!(hardened(Next, &fine), []);
+    assert_eq!(hardened(V04, &fine), []);
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn a_cluster_that_becomes_hardened_is_held_to_the_contract_from_then_on() {
             &from_bao("198.51.100.1", "TCP 443"),
         )
     };
-    let written = |before: &Value, after: &Value| specified(config_of(Next), Some(before), after);
+    let written = |before: &Value, after: &Value| specified(config_of(V04), Some(before), after);
     let becomes = written(&development(&wide), &hardened_spec(&wide));
     assert_eq!(becomes, [shown(Deny)]);
     // Earlier declarations of a Hardened cluster are not new.
@@ -89,13 +89,13 @@ fn a_denied_policy_is_told_to_be_declared_where_the_contract_takes_it() {
         (format!("spec.network.{field}"), yaml)
     };
     let web = json!([namespace("web")]);
-    for baseline in [Next, V01] {
+    for baseline in [V04, V01] {
         let trusted = remedies_of(baseline, web.clone());
         let expected = named("trustedIngressPeers", "web");
         assert!(trusted.contains(&expected), "{trusted:?}");
     }
     let any = json!([{"namespaceSelector": asks("unused", "DoesNotExist", &[]), "podSelector": {"matchLabels": {"app": "a"}}}]);
-    let narrowed = remedies_of(Next, any);
+    let narrowed = remedies_of(V04, any);
     let expected = named("trustedIngressPeers", "NAMESPACE");
     assert!(narrowed.contains(&expected), "{narrowed:?}");
 }
@@ -161,7 +161,7 @@ fn what_is_accepted_here_is_accepted_by_the_operator() {
         })
     };
     hold("contract", 2_000, spec, |spec| {
-        let refused = refused(Next, spec);
+        let refused = refused(V04, spec);
         if refused.is_empty() && !accepts(spec) {
             Err("refused by the operator only".to_owned())
         } else {
@@ -220,10 +220,10 @@ fn every_single_breach_of_the_contract_is_named_with_its_place() {
             let found = found.filter(|found| found.0 == Obp310);
             found.map(|found| (found.1, found.2)).collect()
         };
-        assert_eq!(of_contract(Next, None), [(Deny, path.clone())], "{network}");
+        assert_eq!(of_contract(V04, None), [(Deny, path.clone())], "{network}");
         assert_eq!(of_contract(V01, None), [(Warn, path.clone())], "{network}");
         assert_eq!(
-            of_contract(Next, Some(&spec)),
+            of_contract(V04, Some(&spec)),
             [(Warn, path.clone())],
             "{network}"
         );
@@ -231,11 +231,11 @@ fn every_single_breach_of_the_contract_is_named_with_its_place() {
         let mut relaxed = spec.clone();
         relaxed["profile"] = json!("Development");
         assert_eq!(
-            of_contract(Next, Some(&relaxed)),
+            of_contract(V04, Some(&relaxed)),
             [(Deny, path)],
             "{network}"
         );
-        assert_eq!(refused(Next, &relaxed), [], "{network}");
+        assert_eq!(refused(V04, &relaxed), [], "{network}");
     }
 }
 
@@ -252,8 +252,8 @@ fn a_hardened_cluster_with_explicit_peers_and_ports_is_accepted() {
         },
     });
     passes_the_operator(&spec);
-    assert_eq!(refused(Next, &spec), []);
-    let found = specified(config_of(Next), None, &spec);
+    assert_eq!(refused(V04, &spec), []);
+    let found = specified(config_of(V04), None, &spec);
     assert!(found.iter().all(|found| found.0 != Obp310), "{found:?}");
 }
 
@@ -263,7 +263,7 @@ fn raw_ingress_rules_are_told_to_be_trusted_peers_that_the_contract_takes() {
         let rule = |from: &Value| json!({"from": from, "ports": [{"port": 8200}]});
         let rules = [rule(&json!([{"podSelector": {}}])), rule(&from)];
         let spec = hardened_spec(&json!({"ingressRules": rules}));
-        let compiled = compiled_under(config_of(Next), &[], &[]);
+        let compiled = compiled_under(config_of(V04), &[], &[]);
         let verdict = review(
             &compiled,
             &cluster_request(None, &cluster_named("bao", &spec)),
@@ -296,20 +296,20 @@ fn an_ingress_needs_a_trusted_peer_and_a_backup_an_egress_rule() {
     let backup = |profile: &str| json!({"profile": profile, "upgrade": {"blueGreen": {"preUpgradeSnapshot": true}}});
     for profile in ["Hardened", "Development"] {
         let spec = ingress(profile);
-        assert_eq!(refused(Next, &spec), [Obp310], "{profile}");
+        assert_eq!(refused(V04, &spec), [Obp310], "{profile}");
         assert_eq!(refused(V01, &spec), [], "{profile}");
         let off = json!({"profile": profile});
-        let mut switched_on = specified(config_of(Next), Some(&off), &spec);
+        let mut switched_on = specified(config_of(V04), Some(&off), &spec);
         // The missing proxy is separate advice.
         switched_on.retain(|found| found.0 != crate::rules::Code::Obp606);
         assert_eq!(switched_on.len(), 1);
         assert_eq!((switched_on[0].0, switched_on[0].1), (Obp310, Deny));
     }
-    assert_eq!(refused(Next, &backup("Hardened")), [Obp310]);
+    assert_eq!(refused(V04, &backup("Hardened")), [Obp310]);
     assert_eq!(refused(V01, &backup("Hardened")), []);
-    assert_eq!(specified(config_of(Next), None, &backup("Development")), []);
+    assert_eq!(specified(config_of(V04), None, &backup("Development")), []);
     let known = specified(
-        config_of(Next),
+        config_of(V04),
         Some(&backup("Hardened")),
         &backup("Hardened"),
     );

@@ -10,7 +10,7 @@ use super::{
     specified,
 };
 use crate::code::EnforcementPoint;
-use crate::config::Baseline::{self, Classic, Next, V01};
+use crate::config::Baseline::{self, Classic, V01, V04};
 use crate::rules::Code::{self, Obp301, Obp302, Obp305, Obp307, Obp308, Obp309, Obp310};
 use crate::rules::Level::{Deny, Warn};
 
@@ -71,7 +71,7 @@ fn g9_dns_anywhere_and_endpoints_of_the_internet() {
                 assert_eq!(levels(found), [], "{baseline} {network}");
                 continue;
             }
-            let level = if baseline == Next { Deny } else { Warn };
+            let level = if baseline == V04 { Deny } else { Warn };
             assert_eq!(levels(found), [(code, level)], "{baseline} {network}");
             config.levels.set(code, EnforcementPoint::Webhook, Deny);
             let found = specified(config, None, &spec);
@@ -79,14 +79,14 @@ fn g9_dns_anywhere_and_endpoints_of_the_internet() {
         }
     }
     // An endpoint in the configuration is accepted.
-    let mut config = config_of(Next);
+    let mut config = config_of(V04);
     config.api_server_endpoints = vec!["8.8.8.8".parse().expect("an address")];
     let named = hardened_spec(&json!({"apiServerEndpointIPs": ["8.8.8.8"]}));
     assert_eq!(specified(config, None, &named), []);
     // For a cluster that becomes Hardened, the contract applies to all declarations.
     let spec = |profile: &str| json!({"profile": profile, "network": {"dnsNamespace": "tenant", "dnsEndpointIPs": ["8.8.8.8"]}});
     let found = specified(
-        config_of(Next),
+        config_of(V04),
         Some(&spec("Development")),
         &spec("Hardened"),
     );
@@ -104,7 +104,7 @@ fn g10_unions_that_are_nearly_every_address() {
     ] {
         let spec = trusted(&peers);
         passes_the_operator(&spec);
-        for baseline in [V01, Next] {
+        for baseline in [V01, V04] {
             assert!(
                 refused(baseline, &spec).contains(&Obp302),
                 "{baseline} {peers}"
@@ -112,7 +112,7 @@ fn g10_unions_that_are_nearly_every_address() {
         }
         let spec = hardened_spec(&egress(&peers, &https()));
         passes_the_operator(&spec);
-        assert!(refused(Next, &spec).contains(&Obp305), "{peers}");
+        assert!(refused(V04, &spec).contains(&Obp305), "{peers}");
         for baseline in [Classic, V01] {
             assert_eq!(refused(baseline, &spec), [], "{baseline} {peers}");
         }
@@ -134,12 +134,12 @@ fn g11_wildcards_dressed_as_expressions() {
         let any = json!([{"namespaceSelector": selector}]);
         let spec = trusted(&any);
         passes_the_operator(&spec);
-        for baseline in [V01, Next] {
+        for baseline in [V01, V04] {
             assert_eq!(refused(baseline, &spec), [Obp302], "{baseline} {selector}");
         }
         let spec = hardened_spec(&egress(&any, &https()));
         passes_the_operator(&spec);
-        assert_eq!(refused(Next, &spec), [Obp305], "{selector}");
+        assert_eq!(refused(V04, &spec), [Obp305], "{selector}");
         // With an additional podSelector it is not everyone, and not explicit either.
         let labelled = json!([{"namespaceSelector": selector, "podSelector": {"matchLabels": {"app": "web"}}}]);
         for spec in [
@@ -147,13 +147,13 @@ fn g11_wildcards_dressed_as_expressions() {
             hardened_spec(&egress(&labelled, &https())),
         ] {
             passes_the_operator(&spec);
-            assert_eq!(refused(Next, &spec), [Obp310], "{spec}");
+            assert_eq!(refused(V04, &spec), [Obp310], "{spec}");
             assert_eq!(refused(V01, &spec), [], "{spec}");
         }
     }
     let any_pod = trusted(&json!([{"podSelector": asks("unused", "DoesNotExist", &[])}]));
     passes_the_operator(&any_pod);
-    assert_eq!(refused(Next, &any_pod), [Obp310]);
+    assert_eq!(refused(V04, &any_pod), [Obp310]);
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn g12_ports_that_are_named_and_mean_all() {
     for ports in wide {
         let spec = hardened_spec(&egress(&to, &ports));
         passes_the_operator(&spec);
-        assert_eq!(refused(Next, &spec), [Obp310], "{ports}");
+        assert_eq!(refused(V04, &spec), [Obp310], "{ports}");
         assert_eq!(refused(V01, &spec), [], "{ports}");
     }
     // Split into several rules.
@@ -176,14 +176,14 @@ fn g12_ports_that_are_named_and_mean_all() {
         |first: u16, last: u16| json!({"to": to, "ports": [{"port": first, "endPort": last}]});
     let split = json!({"egressRules": [rule(1, 30_000), rule(30_001, 60_000)]});
     passes_the_operator(&hardened_spec(&split));
-    assert_eq!(refused(Next, &hardened_spec(&split)), [Obp310]);
+    assert_eq!(refused(V04, &hardened_spec(&split)), [Obp310]);
     for ports in [
         https(),
         json!([{"port": 30000, "endPort": 32767}, {"port": 53, "protocol": "UDP"}]),
     ] {
         let spec = hardened_spec(&egress(&to, &ports));
         passes_the_operator(&spec);
-        assert_eq!(refused(Next, &spec), [], "{ports}");
+        assert_eq!(refused(V04, &spec), [], "{ports}");
     }
 }
 

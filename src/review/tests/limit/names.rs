@@ -6,7 +6,7 @@ use super::super::support::{
     Found, cluster_named, cluster_request, compiled_under, config_of, found, row,
 };
 use super::specified;
-use crate::config::Baseline::{self, Classic, Next, V01};
+use crate::config::Baseline::{self, Classic, V01, V04};
 use crate::inventory::cluster::RESTORE_ORIGIN;
 use crate::review::review;
 use crate::rules::Code::{Obp102, Obp301};
@@ -39,7 +39,7 @@ fn obp301_a_gateways_namespace_that_no_namespace_can_have() {
             assert_eq!(kept, known, "{name:?}");
         }
         // The newest operator writes no rule for it.
-        assert_eq!(denied(Next, None, &gateway(name)), [], "{name:?}");
+        assert_eq!(denied(V04, None, &gateway(name)), [], "{name:?}");
         let mut off = gateway(name);
         off["gateway"]["enabled"] = json!(false);
         assert_eq!(denied(V01, None, &off), [], "{name:?}");
@@ -82,7 +82,7 @@ fn obp301_a_cluster_without_policies_has_no_names_to_copy() {
     let mut cluster = (*cluster_named(&"a".repeat(64), &gateway(" "))).clone();
     let mark = (RESTORE_ORIGIN.into(), "backup".into());
     cluster.meta.annotations.extend([mark]);
-    let compiled = compiled_under(config_of(Next), &[], &[]);
+    let compiled = compiled_under(config_of(V04), &[], &[]);
     let verdict = review(&compiled, &cluster_request(None, &cluster.into()));
     let codes: Vec<_> = found(&verdict).into_iter().map(|found| found.0).collect();
     assert_eq!(codes, [Obp102], "only that a tenant marks it");

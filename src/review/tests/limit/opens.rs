@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::super::support::{Found, config_of, row};
 use super::{namespace, specified};
 use crate::code::EnforcementPoint;
-use crate::config::Baseline::{self, Classic, Next, V01};
+use crate::config::Baseline::{self, Classic, V01, V04};
 use crate::rules::Code::Obp318;
 use crate::rules::Level::{Deny, Warn};
 
@@ -44,7 +44,7 @@ fn obp318_an_ingress_admits_everyone_in_the_oldest_baseline() {
     assert_eq!(opened(Classic, Some(&json!({})), &on), at(&[INGRESS]));
     assert_eq!(opened(Classic, Some(&on), &on), []);
     assert_eq!(opened(Classic, None, &ingress(false)), []);
-    for baseline in [V01, Next] {
+    for baseline in [V01, V04] {
         assert_eq!(opened(baseline, None, &on), [], "{baseline}");
     }
     let mut strict = config_of(Classic);
@@ -70,7 +70,7 @@ fn obp318_a_gateway_that_moves_opens_the_port_to_another_namespace() {
         }
         assert_eq!(opened(baseline, None, &edge), [], "{baseline}");
     }
-    assert_eq!(opened(Next, Some(&gateway("tenant")), &edge), []);
+    assert_eq!(opened(V04, Some(&gateway("tenant")), &edge), []);
     // A peer that was declared before is not admitted by the Gateway.
     let declared = json!({"trustedIngressPeers": [namespace("edge")]});
     let (mut before, mut after) = (gateway("tenant"), edge);
@@ -109,7 +109,7 @@ fn obp318_a_development_cluster_without_egress_rules_gets_the_fallback_back() {
     let spec =
         |egress: &Value| json!({"profile": "Development", "network": {"egressRules": egress}});
     let bare = spec(&json!([]));
-    for baseline in [V01, Next] {
+    for baseline in [V01, V04] {
         assert_eq!(
             opened(baseline, Some(&spec(&storage)), &bare),
             at(&[EGRESS])

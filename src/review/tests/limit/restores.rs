@@ -10,7 +10,7 @@ use super::super::support::{
     plain_with, policy, restore_request,
 };
 use crate::code::Code;
-use crate::config::Baseline::{self, Next, V01};
+use crate::config::Baseline::{self, V01, V04};
 use crate::inventory::{Change, Cluster, Fact, Object, Policy, Restore, read};
 use crate::review::{CompiledSnapshot, Operation, Subject, review};
 use crate::rules::Code::{Obp201, Obp202, Obp203};
@@ -158,7 +158,7 @@ fn beside(baseline: Baseline, selector: &Value) -> CompiledSnapshot {
 #[test]
 fn obp203_the_cluster_that_a_restore_brings_comes_under_no_open_policy_by_its_labels() {
     let (web, none) = (json!({"foo": "bar"}), json!({}));
-    let under = beside(Next, &labelled());
+    let under = beside(V04, &labelled());
     let found = made(&under, fresh(&web, &none));
     assert_eq!(codes_and_paths(&found), [(Obp203, Deny, SERVERS)]);
     let shown = found[0].witness.as_ref().expect("one").to_string();
@@ -170,7 +170,7 @@ fn obp203_the_cluster_that_a_restore_brings_comes_under_no_open_policy_by_its_la
         assert_eq!(made(&under, fresh(&labels, &none)), [], "{labels}");
     }
     // A policy that selects the pods without these labels is not due to them.
-    assert_eq!(made(&beside(Next, &json!({})), fresh(&web, &none)), []);
+    assert_eq!(made(&beside(V04, &json!({})), fresh(&web, &none)), []);
     // Older operators do not have the field.
     assert_eq!(made(&beside(V01, &labelled()), fresh(&web, &none)), []);
     // An update of a stored restore is reviewed in the same way.
@@ -184,7 +184,7 @@ fn obp203_the_cluster_that_a_restore_brings_comes_under_no_open_policy_by_its_la
 fn obp402_a_policy_that_cannot_be_read_may_open_the_cluster_that_a_restore_brings() {
     let (web, none) = (json!({"foo": "bar"}), json!({}));
     let broken = policy("broken", &json!({"podSelector": 7}));
-    let beside = compiled_under(config_of(Next), &[], &[broken]);
+    let beside = compiled_under(config_of(V04), &[], &[broken]);
     for (servers, jobs, path) in [(&web, &none, SERVERS), (&none, &web, POD_LABELS)] {
         let verdict = review(&beside, &restore_request(fresh(servers, jobs)));
         assert_eq!(
@@ -211,7 +211,7 @@ fn obp203_the_clusters_of_restore_tests_count_in_their_own_namespace() {
         )
     };
     let compiled = {
-        let bare = compiled_under(config_of(Next), &[], &[]);
+        let bare = compiled_under(config_of(V04), &[], &[]);
         let open = json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
             "metadata": {"name": "open", "namespace": "recovery"},
             "spec": {"podSelector": labelled(), "policyTypes": ["Ingress"], "ingress": [{}]}});

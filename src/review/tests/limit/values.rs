@@ -156,9 +156,9 @@ fn obp308_the_metadata_service_as_a_resolver_is_advised_against() {
     };
     let warned = [row(Obp308, Warn, path, "")];
     assert_eq!(of(ReviewConfig::default(), "Development"), warned);
-    assert_eq!(of(config_of(Baseline::Next), "Development"), warned);
+    assert_eq!(of(config_of(Baseline::V04), "Development"), warned);
     assert_eq!(
-        of(config_of(Baseline::Next), "Hardened"),
+        of(config_of(Baseline::V04), "Hardened"),
         [row(Obp308, Deny, path, "")]
     );
     let allowed = ReviewConfig {
@@ -263,7 +263,7 @@ fn obp312_the_metrics_listener_has_a_port_of_its_own() {
     // In the newest baseline the port is opened to every trusted peer.
     let mut trusting = on(8201);
     trusting["network"] = json!({"trustedIngressPeers": [super::namespace("monitoring")]});
-    let codes: Vec<_> = specified(config_of(Baseline::Next), None, &trusting)
+    let codes: Vec<_> = specified(config_of(Baseline::V04), None, &trusting)
         .into_iter()
         .map(|found| found.0)
         .collect();

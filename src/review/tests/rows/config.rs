@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{
-    BEFORE_NEXT, EACH, Place, Rule, SINCE_V01, assert_denied, egress, ingress, namespace, reasons,
+    BEFORE_V04, EACH, Place, Rule, SINCE_V01, assert_denied, egress, ingress, namespace, reasons,
     tcp,
 };
 use crate::baseline::Zone;
@@ -84,7 +84,7 @@ fn posture_upgrade_jobs_are_inside_the_workload_zone() {
 
 #[test]
 fn posture_policies_of_other_pods_are_not_affected() {
-    for baseline in BEFORE_NEXT {
+    for baseline in BEFORE_V04 {
         let place = Place::of(Zone::Workload, baseline);
         let spec = json!({"podSelector": {"matchLabels": {"app": "web"}}, "ingress": [{}], "egress": [{}]});
         let verdict = place.write("own", None, Some(place.fact("own", &spec)));

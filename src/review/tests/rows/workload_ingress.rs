@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{BEFORE_NEXT, EACH, Place, SINCE_V01, block, cluster_pods, ingress, namespace, tcp};
+use super::{BEFORE_V04, EACH, Place, SINCE_V01, block, cluster_pods, ingress, namespace, tcp};
 use crate::baseline::Zone;
 use crate::config::Baseline;
 
@@ -76,7 +76,7 @@ fn ingress_gateway_namespace_8200() {
         }})
     };
     let rule = ingress(&namespace("edge"), &tcp(&[8200]));
-    for baseline in BEFORE_NEXT {
+    for baseline in BEFORE_V04 {
         let on = place(baseline).with(gateway(true, "edge"));
         assert!(on.renders(&rule), "{baseline}");
         on.permits(&rule);
@@ -88,7 +88,7 @@ fn ingress_gateway_namespace_8200() {
         let off = place(baseline).with(gateway(false, "edge"));
         off.refuses(&rule, &["`edge`", "TCP 8200"]);
     }
-    let next = place(Baseline::Next).with(gateway(true, "edge"));
+    let next = place(Baseline::V04).with(gateway(true, "edge"));
     assert!(!next.renders(&rule));
     next.refuses(&rule, &["`edge`", "TCP 8200"]);
 }
@@ -138,14 +138,14 @@ fn ingress_trusted_peers_metrics_port() {
         })
     };
     let both = ingress(&namespace("monitoring"), &tcp(&[8200, 8202]));
-    let next = place(Baseline::Next).with(spec(metrics()));
+    let next = place(Baseline::V04).with(spec(metrics()));
     assert!(next.renders(&both));
     next.permits(&both);
     let raft = ingress(&namespace("monitoring"), &tcp(&[8201]));
     next.refuses(&raft, &["`monitoring`", "TCP 8201"]);
-    let off = place(Baseline::Next).with(spec(json!({"metrics": {"enabled": true}})));
+    let off = place(Baseline::V04).with(spec(json!({"metrics": {"enabled": true}})));
     off.refuses(&both, &["TCP 8202"]);
-    for baseline in BEFORE_NEXT {
+    for baseline in BEFORE_V04 {
         let before = place(baseline).with(spec(metrics()));
         before.refuses(
             &ingress(&namespace("monitoring"), &tcp(&[8202])),
@@ -203,7 +203,7 @@ fn ingress_kube_system_health_paths_8200() {
         &ingress(&namespace("kube-system"), &tcp(&[8201])),
         &["`kube-system`", "TCP 8201"],
     );
-    place(Baseline::Next).refuses(&rule, &["`kube-system`", "TCP 8200"]);
+    place(Baseline::V04).refuses(&rule, &["`kube-system`", "TCP 8200"]);
     let moved = || {
         place(Baseline::V01).set(|config| {
             config.health_namespaces = vec!["node-health".into()];

@@ -20,7 +20,7 @@ const fn row(
 }
 
 /// The baselines since 0.1.0.
-const SINCE_V01: &[Baseline] = &[Baseline::V01, Baseline::Next];
+const SINCE_V01: &[Baseline] = &[Baseline::V01, Baseline::V04];
 
 /// All pages. That of the default baseline is first.
 #[rustfmt::skip]
@@ -76,7 +76,7 @@ pub(super) const DOCUMENTED: &[Page] = &[
         row("controller egress", "webhooks → 9443", &["controller-webhooks-out"], &["controller_egress_webhooks_9443"]),
         row("status checkpoints", "none", &[], &["the_oldest_baseline_has_no_checkpoints"]),
     ]},
-    Page { title: "The newest operator", baseline: Baseline::Next, rows: &[
+    Page { title: "The newest operator", baseline: Baseline::V04, rows: &[
         row("ingress", "gateway namespace: no more", &[], &["ingress_gateway_namespace_8200"]),
         row("ingress", "kube-system: no more", &[], &["ingress_kube_system_any_port", "ingress_kube_system_health_paths_8200"]),
         row("ingress", "trusted peers → 8200 and the metrics listener's port", &["trusted-peers"], &["ingress_trusted_peers_metrics_port"]),
