@@ -10,6 +10,7 @@ pub(crate) mod log;
 pub mod metrics;
 pub(crate) mod report;
 pub(crate) mod report_store;
+mod shapes;
 
 use std::time::Duration;
 

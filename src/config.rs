@@ -7,9 +7,7 @@
 )]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::net::IpAddr;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -17,106 +15,30 @@ use k8s_openapi::api::networking::v1::{NetworkPolicyEgressRule, NetworkPolicyIng
 use k8s_openapi::jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::code::Level;
 use netpol::Direction;
 use netpol::rule::Rule;
 use netpol::tier::TierSettings;
 
+mod baseline;
 mod dataplane;
 pub(crate) mod date;
 mod enforcement;
 mod levels;
 mod namespace_pattern;
+pub(crate) mod release;
 mod sizes;
 pub(crate) mod waiver;
 
+pub use baseline::{Baseline, BaselineChoice, BaselineReason, BaselineSetting, UnknownBaseline};
 pub use dataplane::{Dataplane, Enforcement, Profile};
 pub use enforcement::{EnforcementMode, NamespaceEnforcement};
 pub use levels::{LevelSetting, Levels};
 pub use namespace_pattern::NamespacePattern;
 pub use sizes::{SizeLimits, Widths};
 pub use waiver::{Waiver, WaiverState};
-
-/// Version of the operator's allowlist, named after the first release of the operator that has it.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    JsonSchema,
-)]
-#[serde(rename_all = "lowercase")]
-#[schemars(transform = with_former_name)]
-pub enum Baseline {
-    /// Operator before 0.1.
-    Classic,
-    /// Operator 0.1 up to, not including, 0.4.
-    #[default]
-    #[serde(rename = "v0.1")]
-    V01,
-    /// Operator 0.4 and newer.
-    #[serde(rename = "v0.4", alias = "next")]
-    V04,
-}
-
-impl Baseline {
-    /// All baselines, the oldest first.
-    pub const ALL: [Self; 3] = [Self::Classic, Self::V01, Self::V04];
-
-    /// The name in settings.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Classic => "classic",
-            Self::V01 => "v0.1",
-            Self::V04 => "v0.4",
-        }
-    }
-}
-
-/// Adds the earlier name to the schema of the names.
-fn with_former_name(schema: &mut schemars::Schema) {
-    if let Some(Value::Array(names)) = schema.get_mut("oneOf") {
-        let about = "The earlier name of `v0.4`.";
-        names.push(json!({"description": about, "type": "string", "const": FORMER_NEWEST}));
-    }
-}
-
-impl fmt::Display for Baseline {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// Earlier name of the newest baseline, which stays valid in settings and flags.
-const FORMER_NEWEST: &str = "next";
-
-/// A baseline name that does not exist.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected one of `classic`, `v0.1`, `v0.4`, found `{0}`")]
-pub struct UnknownBaseline(String);
-
-impl FromStr for Baseline {
-    type Err = UnknownBaseline;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text == FORMER_NEWEST {
-            return Ok(Self::V04);
-        }
-        Self::ALL
-            .into_iter()
-            .find(|baseline| baseline.as_str() == text)
-            .ok_or_else(|| UnknownBaseline(text.to_owned()))
-    }
-}
 
 /// A group of pods whose connections are reviewed, with a perimeter of its own.
 #[derive(
@@ -187,9 +109,12 @@ impl Default for Platform {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct ReviewConfig {
-    /// Baseline of the allowlist. This and the six fields below are keys of their own in the file.
+    /// Baseline of the allowlist. This and the seven fields below are keys of their own in the file, or come from them.
     #[serde(skip)]
     pub baseline: Baseline,
+    /// True if no setting names the baseline: in a cluster the operator's Deployment does.
+    #[serde(skip)]
+    pub detects_baseline: bool,
     /// Namespace of the operator's pods.
     #[serde(skip)]
     pub operator_namespace: Arc<str>,
@@ -330,7 +255,8 @@ impl Default for ReviewConfig {
         let namespace = "openbao-operator-system";
         let account = |name: &str| format!("system:serviceaccount:{namespace}:{name}");
         Self {
-            baseline: Baseline::default(),
+            baseline: Baseline::NEWEST,
+            detects_baseline: true,
             operator_namespace: namespace.into(),
             operator_accounts: BTreeSet::from([
                 account("openbao-operator-controller"),

@@ -14,7 +14,7 @@ use k8s_openapi::jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Baseline, ReviewConfig};
+use crate::config::{Baseline, BaselineSetting, ReviewConfig};
 use crate::duration;
 use crate::server::limits::Limits;
 use crate::size;
@@ -91,8 +91,9 @@ pub struct ServerConfig {
     /// [default: the Service default/kubernetes]
     pub(crate) api_server_addresses: Vec<IpAddr>,
 
-    /// Baseline of the operator's allowlist
-    pub(crate) baseline: Baseline,
+    /// Baseline: the version of the operator's allowlist. With `auto` the operator's Deployment names it, and where no cluster is read
+    /// it is the newest
+    pub baseline: BaselineSetting,
 
     /// Delay at shutdown between becoming unready and closing the port, at most 4m
     #[serde(with = "crate::duration")]
@@ -190,7 +191,7 @@ impl Default for ServerConfig {
             operator_namespace: Arc::clone(&review.operator_namespace),
             operator_accounts: BTreeSet::new(),
             api_server_addresses: Vec::new(),
-            baseline: review.baseline,
+            baseline: BaselineSetting::default(),
             shutdown_delay: Duration::from_secs(2),
             log_format: Format::default(),
             log_filter: "info".to_owned(),
@@ -287,7 +288,8 @@ impl ServerConfig {
         self.validate_waivers()?;
         self.validate_numbers()?;
         Ok(ReviewConfig {
-            baseline: self.baseline,
+            baseline: self.baseline.named().unwrap_or(Baseline::NEWEST),
+            detects_baseline: self.baseline == BaselineSetting::Auto,
             operator_namespace: Arc::clone(&self.operator_namespace),
             operator_accounts: accounts,
             identity_accounts: self.identity.accounts.clone(),

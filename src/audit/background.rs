@@ -11,9 +11,11 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::finding_store::{Diff, FindingStore};
+use super::metrics::BaselineDoubt;
 use super::report_store::{Audit, ReportStore};
+use super::shapes::Shapes;
 use super::{EventQueue, Metrics};
-use crate::review::{CompiledSnapshot, audit_namespace};
+use crate::review::{CompiledSnapshot, audit_namespace, other_shape};
 use crate::rules::Finding;
 
 /// Delay that collects several changes into one audit.
@@ -33,8 +35,10 @@ pub(crate) async fn follow(
     metrics: Arc<Metrics>,
     events: Option<EventQueue>,
     reports: Option<ReportStore>,
+    notify: impl Fn(Option<&str>),
 ) {
     let mut finding_store = FindingStore::default();
+    let mut shapes = Shapes::default();
     let mut seen: Option<Arc<CompiledSnapshot>> = None;
     let mut pending = Pending::default();
     loop {
@@ -54,11 +58,16 @@ pub(crate) async fn follow(
         seen = Some(Arc::clone(&compiled));
         for namespace in pending.take_due(Instant::now()) {
             let start = Instant::now();
+            let stores = (&mut finding_store, &mut shapes);
             let (events, reports) = (events.as_ref(), reports.as_ref());
-            check(&compiled, &namespace, &mut finding_store, events, reports).await;
+            check(&compiled, &namespace, stores, events, reports).await;
             pending.checked(namespace, start.elapsed(), Instant::now());
         }
         metrics.cluster.audited(&finding_store.counts());
+        shapes.report(compiled.config.baseline, |notice| {
+            metrics.baseline_doubt(BaselineDoubt::Policies, notice.is_some());
+            notify(notice);
+        });
         if pending.namespaces.is_empty() {
             metrics.unused_waivers(finding_store.unused(&compiled.config.waivers));
             if let Some(reports) = &reports {
@@ -108,7 +117,7 @@ impl Pending {
 async fn check(
     compiled: &Arc<CompiledSnapshot>,
     namespace: &Arc<str>,
-    finding_store: &mut FindingStore,
+    (finding_store, shapes): (&mut FindingStore, &mut Shapes),
     events: Option<&EventQueue>,
     reports: Option<&ReportStore>,
 ) {
@@ -120,13 +129,14 @@ async fn check(
         return;
     }
     let (facts, name) = (Arc::clone(compiled), Arc::clone(namespace));
-    let audit = move || audit_namespace(&facts, &name);
+    let audit = move || (audit_namespace(&facts, &name), other_shape(&facts, &name));
     match tokio::task::spawn_blocking(audit).await {
-        Ok(findings) => {
+        Ok((findings, shape)) => {
             if let Some(reports) = reports {
                 reports.enter(Audit::Objects, namespace, &findings, &compiled.config);
             }
             report(&finding_store.enter(namespace, findings), events);
+            shapes.enter(namespace, shape);
         }
         Err(error) => {
             tracing::error!(%namespace, %error, "audit of a namespace failed, keeping the old findings");

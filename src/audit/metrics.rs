@@ -13,6 +13,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+mod baseline;
 mod certificates;
 mod connections;
 mod enforcement;
@@ -27,6 +28,8 @@ use crate::inventory::{Kind, Snapshot};
 use crate::review::{CompiledSnapshot, WebhookKind};
 use cluster::ClusterMetrics;
 
+pub use baseline::BaselineDoubt;
+use baseline::BaselineMetrics;
 use certificates::CertificateMetrics;
 pub use certificates::Reload;
 pub use connections::ConnectionEnd;
@@ -94,6 +97,7 @@ pub struct Metrics {
     connections: ConnectionMetrics,
     /// Metrics other than reviews, for a server in a Kubernetes cluster.
     pub cluster: ClusterMetrics,
+    baseline: BaselineMetrics,
     certificates: CertificateMetrics,
     enforcement: EnforcementMetrics,
     reports: ReportMetrics,
@@ -128,6 +132,7 @@ impl Metrics {
             unread_clusters: Gauge::default(),
             connections: ConnectionMetrics::default(),
             cluster: ClusterMetrics::default(),
+            baseline: BaselineMetrics::default(),
             certificates: CertificateMetrics::default(),
             enforcement: EnforcementMetrics::default(),
             reports: ReportMetrics::default(),
@@ -194,6 +199,7 @@ impl Metrics {
         self.connections.register(all);
         self.cluster.register(all);
         self.certificates.register(all);
+        self.baseline.register(all);
         self.enforcement.register(all);
         self.reports.register(all);
         self.settings.register(all);

@@ -53,9 +53,10 @@ Examples:
 /// Prints the answer.
 pub(crate) fn run(args: &Args) -> Result<ExitStatus, Failure> {
     let project = Project::find()?;
-    let (compiled, _) = args.source.compiled(&args.settings, &project)?;
+    let (compiled, _, baseline) = args.source.compiled(&args.settings, &project)?;
     let answer = ask(&compiled, &args.from, &args.to)?;
-    print(&text(&answer))?;
+    let by = wrapped(&baseline.to_string(), "", "  ");
+    print(&format!("{}{by}\n", text(&answer)))?;
     Ok(match answer.passes {
         Passes::All => ExitStatus::Fine,
         Passes::None | Passes::Only(_) | Passes::Uncertain { .. } => ExitStatus::Denied,

@@ -25,7 +25,7 @@ use super::project::Project;
 use super::text::without_commands;
 use super::today::DateArg;
 use super::{ExitStatus, Failure, print_config, tell};
-use crate::config::ReviewConfig;
+use crate::config::{BaselineChoice, ReviewConfig};
 use crate::inventory::{Change, Object, ObjectRef, Snapshot};
 use crate::review::connectivity::connectivity as connectivity_between;
 use crate::review::offline::{self, Missing, Objects, ReviewedObject};
@@ -108,13 +108,21 @@ pub(crate) fn run(args: &Args) -> Result<ExitStatus, Failure> {
         settings.review_config()?;
         return Ok(ExitStatus::Fine);
     }
-    check(args, &project, &settings)
+    let is_live = args.input.source.live;
+    let source = &args.input.source;
+    let baseline = || source.baseline(&args.settings, file.as_ref(), is_live);
+    check(args, &project, &settings, baseline)
 }
 
-fn check(args: &Args, project: &Project, settings: &ServerConfig) -> Result<ExitStatus, Failure> {
+fn check(
+    args: &Args,
+    project: &Project,
+    settings: &ServerConfig,
+    baseline: impl FnOnce() -> BaselineChoice,
+) -> Result<ExitStatus, Failure> {
     let outputs = args.output.outputs(args.edits.diff)?;
     let source = &args.input.source;
-    let config = Arc::new(settings.review_config_on(args.date.date())?);
+    let config = settings.review_config_on(args.date.date())?;
     let beside = settings.inventory.as_ref();
     let beside = beside.map(|inventory| source.inventory(inventory, project));
     let (mut completeness, beside) = beside.transpose()?.unwrap_or_default();
@@ -127,6 +135,11 @@ fn check(args: &Args, project: &Project, settings: &ServerConfig) -> Result<Exit
         return Ok(ExitStatus::CouldNotRun);
     }
     completeness.append(&mut input.completeness);
+    let baseline = baseline();
+    let config = Arc::new(ReviewConfig {
+        baseline: baseline.baseline,
+        ..config
+    });
     let defaulted = beside.defaulted.clone();
     let run = Run {
         config,
@@ -144,6 +157,8 @@ fn check(args: &Args, project: &Project, settings: &ServerConfig) -> Result<Exit
     let wants_edits = outputs.iter().any(|output| output.format == Format::Sarif);
     let mut report = run.report(input, &defaulted, args.output.explain, wants_edits);
     report.fixed = fixed;
+    report.baseline = baseline.baseline.as_str();
+    report.baseline_reason = baseline.reason.to_string();
     for output in outputs {
         output.write(&written(&report, output.format, &args.output)?)?;
     }

@@ -111,7 +111,7 @@ fn documents(objects: &[Value]) -> Result<String, serde_saphyr::ser::Error> {
 /// Prints the net.
 fn net(args: &NetArgs) -> Result<ExitStatus, Failure> {
     let project = Project::find()?;
-    let (compiled, _) = args.source.compiled(&args.settings, &project)?;
+    let (compiled, ..) = args.source.compiled(&args.settings, &project)?;
     let net = Net::of(&compiled);
     let left_out: Vec<String> = net.left_out.iter().map(ToString::to_string).collect();
     if net.is_empty() {

@@ -1,17 +1,18 @@
 //! Arguments that name what a command reads. `check` and `render` take paths as well; `show` takes a cluster instead.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Failure;
 use super::namespace::{self, NamespaceArg};
 use super::project::Project;
 use super::today::today;
+use crate::config::{BaselineChoice, ReviewConfig};
 use crate::inventory::{Change, Snapshot};
 use crate::review::CompiledSnapshot;
-use crate::settings::{Given, ReviewFlags, ServerConfig};
+use crate::settings::{Given, ReviewFlags, ServerConfig, SettingsFile};
 use crate::sources::files::{self, Exclude, LoadError, Manifests, Read, ReadOptions};
-use crate::sources::kube::once;
+use crate::sources::kube::{once, operator};
 
 /// The inventory that stands for the cluster of the kubeconfig.
 const LIVE: &str = "live";
@@ -89,6 +90,11 @@ impl InputArgs {
         }
         Ok(paths)
     }
+}
+
+/// Returns true if the inventory is the cluster.
+fn is_of_the_cluster(inventory: &Path) -> bool {
+    inventory.as_os_str() == LIVE && !inventory.exists()
 }
 
 impl SourceArgs {
@@ -188,7 +194,7 @@ impl SourceArgs {
         inventory: &PathBuf,
         project: &Project,
     ) -> Result<(Vec<Change>, Manifests), Failure> {
-        if inventory.as_os_str() == LIVE && !inventory.exists() {
+        if is_of_the_cluster(inventory) {
             let listed = self.cluster(None)?;
             return Ok((listed.completeness, listed.manifests));
         }
@@ -205,7 +211,27 @@ impl SourceArgs {
         Ok((Vec::new(), manifests.once()?))
     }
 
-    /// The facts, compiled under the settings that are given, and these settings.
+    /// The baseline, and the reason: what a setting names, else in a cluster that of the operator, else the newest.
+    pub(crate) fn baseline(
+        &self,
+        given: &Given<ReviewFlags>,
+        file: Option<&SettingsFile>,
+        is_live: bool,
+    ) -> BaselineChoice {
+        let settings = given.with(file);
+        let inventory = settings.inventory.as_deref();
+        let is_live = is_live || inventory.is_some_and(is_of_the_cluster);
+        if is_live && settings.baseline.named().is_none() {
+            let context = self.context.as_deref();
+            let namespace = &settings.operator_namespace;
+            let found = operator::read(self.kubeconfig.as_deref(), context, namespace);
+            return BaselineChoice::detected(found, None);
+        }
+        let source = given.origin("baseline", file);
+        BaselineChoice::offline(settings.baseline, &source.to_string())
+    }
+
+    /// The facts, compiled under the settings that are given, these settings, and the baseline with its reason.
     ///
     /// # Errors
     /// The settings cannot be used, or the facts cannot be read.
@@ -213,12 +239,19 @@ impl SourceArgs {
         &self,
         given: &Given<ReviewFlags>,
         project: &Project,
-    ) -> Result<(CompiledSnapshot, ServerConfig), Failure> {
-        let settings = given.with(project.settings(given)?.as_ref());
-        let config = Arc::new(settings.review_config_on(today())?);
+    ) -> Result<(CompiledSnapshot, ServerConfig, BaselineChoice), Failure> {
+        let file = project.settings(given)?;
+        let settings = given.with(file.as_ref());
+        let config = settings.review_config_on(today())?;
         let snapshot = self.facts(settings.inventory.as_ref(), project)?;
+        let is_live = self.files.is_empty() && (self.live || settings.inventory.is_none());
+        let choice = self.baseline(given, file.as_ref(), is_live);
+        let config = Arc::new(ReviewConfig {
+            baseline: choice.baseline,
+            ..config
+        });
         let compiled = CompiledSnapshot::compile(None, snapshot, config);
-        Ok((compiled, settings))
+        Ok((compiled, settings, choice))
     }
 
     /// The facts of files, of an inventory, or else of the cluster.

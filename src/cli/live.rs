@@ -11,10 +11,11 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::Failure;
+use super::serve::baseline::Detector;
 use crate::admission::{Admission, FactsFreshness};
 use crate::audit::background::{self, CompiledSnapshots};
 use crate::audit::{EventQueue, Metrics, ReportStore, identity};
-use crate::config::ReviewConfig;
+use crate::config::{Baseline, ReviewConfig};
 use crate::crypto;
 use crate::events;
 use crate::inventory::{Freshness, Kind, Snapshot};
@@ -165,6 +166,19 @@ impl Live {
         })
     }
 
+    /// Begins to follow the release of the operator.
+    fn detect_baseline(
+        &self,
+        baselines: watch::Sender<Option<Baseline>>,
+        readiness: &Arc<Readiness>,
+    ) {
+        let (readiness, metrics) = (Arc::clone(readiness), Arc::clone(&self.metrics));
+        let mut detector = Detector::new(baselines, readiness, metrics);
+        let (client, configs) = (self.client.clone(), self.configs.clone());
+        let report = move |release| detector.observe(release);
+        tokio::spawn(sources::kube::operator::follow(client, configs, report));
+    }
+
     /// Begins the audit of stored labels, if it is on.
     fn audit_labels(&self, admission: Arc<Admission>) {
         if !self.audits_labels {
@@ -213,28 +227,34 @@ impl Live {
     }
 }
 
-/// Spawns the tasks beside reviews: the audit, and in a cluster the checks of the watches and of our
-/// registrations.
+/// Spawns the tasks beside reviews: the audit, and in a cluster the detection of the baseline, the checks of the watches
+/// and of our registrations.
 pub(super) fn spawn_tasks(
     live: Option<Live>,
-    readiness: Arc<Readiness>,
+    readiness: &Arc<Readiness>,
     certificates: Arc<Certificates>,
     admission: Arc<Admission>,
     metrics: &Arc<Metrics>,
-    published: CompiledSnapshots,
+    (published, baselines): (CompiledSnapshots, watch::Sender<Option<Baseline>>),
 ) {
     let events = live.as_ref().map(Live::events);
     let reports = live.as_ref().and_then(|live| live.reports.clone());
-    let noted = Arc::clone(metrics);
-    tokio::spawn(background::follow(published, noted, events, reports));
+    let noted = Arc::clone(readiness);
+    let notify = move |text: Option<&str>| noted.notice("managed-policies", text);
+    let counted = Arc::clone(metrics);
+    tokio::spawn(background::follow(
+        published, counted, events, reports, notify,
+    ));
     let Some(live) = live else {
         return;
     };
     live.write_reports();
+    live.detect_baseline(baselines, readiness);
     live.audit_labels(Arc::clone(&admission));
-    if let Err(error) = live.watch_registrations(Arc::clone(&readiness), certificates, admission) {
+    if let Err(error) = live.watch_registrations(Arc::clone(readiness), certificates, admission) {
         tracing::error!(%error, "webhook configurations are not watched");
     }
+    let readiness = Arc::clone(readiness);
     tokio::spawn(report_stale_watches(live.health, live.metrics, readiness));
 }
 

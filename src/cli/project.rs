@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::config::{Baseline, Levels};
+use crate::config::{BaselineSetting, Levels};
 use crate::settings::{Flags, Given, SettingsError, SettingsFile};
 
 /// Name of the file.
@@ -22,7 +22,7 @@ pub(crate) struct Project {
     /// Patterns of files and folders that are left out.
     pub(crate) exclude: Vec<String>,
     /// Baseline of the operator.
-    baseline: Option<Baseline>,
+    baseline: Option<BaselineSetting>,
     /// Settings file.
     config: Option<PathBuf>,
     /// Levels of rules, as `review.levels` of the settings file.

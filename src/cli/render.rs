@@ -9,8 +9,10 @@ use super::project::Project;
 use super::text::print;
 use super::{ExitStatus, Failure};
 use crate::baseline::{Facts, Obstacle, written};
+use crate::config::ReviewConfig;
 use crate::inventory::cluster::RESTORE_ORIGIN;
 use crate::inventory::{Fact, Object, Unreadable};
+use crate::printable;
 use crate::settings::{Given, ReviewFlags};
 use crate::show::manifests;
 
@@ -47,16 +49,20 @@ impl fmt::Display for Lines<'_> {
 /// Prints the policies of all clusters, or of none where one of them cannot be rendered.
 pub(crate) fn run(args: &Args) -> Result<ExitStatus, Failure> {
     let project = Project::find()?;
-    let settings = args
-        .settings
-        .with(project.settings(&args.settings)?.as_ref());
-    let config = settings.review_config()?;
+    let file = project.settings(&args.settings)?;
+    let settings = args.settings.with(file.as_ref());
     let source = &args.input.source;
+    let config = settings.review_config()?;
     let (manifests, paths) = if source.live {
         (source.cluster(source.namespace())?.manifests, Vec::new())
     } else {
         let paths = args.input.paths(&project)?;
         (source.read_whole(&paths, &project)?.once()?, paths)
+    };
+    let choice = source.baseline(&args.settings, file.as_ref(), source.live);
+    let config = ReviewConfig {
+        baseline: choice.baseline,
+        ..config
     };
     if let Some(note) = namespace::note(&manifests.defaulted) {
         super::tell("note", &format!("{note}; `-n` names another"));
@@ -117,6 +123,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitStatus, Failure> {
     }
     if count == 0 {
         return Err(RenderError::NoCluster(paths).into());
+    }
+    if !text.is_empty() {
+        text.insert_str(0, &format!("# {}\n", printable::line(&choice.to_string())));
     }
     print(&text)?;
     Ok(ExitStatus::Fine)

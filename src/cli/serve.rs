@@ -1,5 +1,6 @@
 //! `serve`: wiring only. Settings, a source, the server, shutdown.
 
+pub(super) mod baseline;
 mod publish;
 mod reload;
 mod tls;
@@ -16,6 +17,7 @@ use super::today::today;
 use super::{ExitStatus, Failure, print_config};
 use crate::admission::WebhookKind;
 use crate::audit::Metrics;
+use crate::config::Baseline;
 use crate::inventory::Snapshot;
 use crate::review::CompiledSnapshot;
 use crate::server::shutdown::{Shutdown, Signals};
@@ -117,13 +119,16 @@ async fn serve(
         tokio::spawn(Reloader::new(given, file, targets, today)?.run(trigger.shutdown()));
     }
     let shown = server.readiness();
+    // Without a cluster there is no operator to ask.
+    let asked = live.is_none().then_some(Baseline::NEWEST);
+    let (detected, baselines) = watch::channel(asked);
     live::spawn_tasks(
         live,
-        server.readiness(),
+        &server.readiness(),
         certificates,
         Arc::clone(&admission),
         &metrics,
-        audited,
+        (audited, detected),
     );
     let publisher = Publisher {
         admission,
@@ -131,6 +136,7 @@ async fn serve(
         snapshots,
         decisions,
         published: compiled,
+        baselines,
         configs: decided,
         compile: CompiledSnapshot::compile,
         notify: Box::new(move |text| shown.notice("facts", text)),

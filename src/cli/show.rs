@@ -97,11 +97,11 @@ pub fn schema() -> Value {
 /// Prints the perimeters.
 pub(crate) fn run(args: &Args) -> Result<ExitStatus, Failure> {
     let project = Project::find()?;
-    let (compiled, settings) = args.source.compiled(&args.settings, &project)?;
+    let (compiled, settings, baseline) = args.source.compiled(&args.settings, &project)?;
     let known = compiled.snapshot.references(Kind::OpenBaoCluster);
     let asked = args.cluster.as_deref().or(args.named.as_deref());
     let clusters = chosen(asked, known)?;
-    let view = View::new(&compiled, &clusters);
+    let view = View::new(&compiled, &clusters).because(&baseline.reason);
     let printed = match args.output {
         Output::Table if view.clusters.len() > 1 => table::overview(&view),
         Output::Table => table::of(&view),

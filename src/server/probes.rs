@@ -196,6 +196,7 @@ async fn scrape(State((metrics, readiness)): State<(Arc<Metrics>, Arc<Readiness>
     let latches = readiness.latches();
     metrics.latched(latches.iter().filter(|(_, why)| why.is_some()).count());
     let config = readiness.admission.config();
+    metrics.baseline(config.baseline);
     metrics.enforces(config.enforcement);
     metrics.waivers(&config);
     metrics.text().map_or_else(

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::{ServerConfig, TlsMode};
-use crate::config::Baseline;
+use crate::config::BaselineSetting;
 use crate::telemetry::Format;
 
 /// Flags of a command that stand for keys of the settings file.
@@ -33,7 +33,7 @@ pub struct ReviewFlags {
 
     /// Baseline.
     #[arg(long, env = "OBP_BASELINE", value_name = "NAME", help = baselines())]
-    pub(crate) baseline: Option<Baseline>,
+    pub(crate) baseline: Option<BaselineSetting>,
 
     /// Namespace of the operator [default: openbao-operator-system]
     #[arg(long, env = "OBP_OPERATOR_NAMESPACE", value_name = "NAMESPACE")]
@@ -51,8 +51,8 @@ pub struct ReviewFlags {
 
 /// Help of the flag for the baseline.
 fn baselines() -> String {
-    let [others @ .., last] = Baseline::ALL.map(Baseline::as_str);
-    let (others, default) = (others.join(", "), Baseline::default());
+    let [others @ .., last] = BaselineSetting::ALL.map(BaselineSetting::as_str);
+    let (others, default) = (others.join(", "), BaselineSetting::default().as_str());
     format!("Baseline of the operator: {others} or {last} [default: {default}]")
 }
 

@@ -184,15 +184,28 @@ fn a_list_in_place_of_a_map_is_an_error_at_its_key() {
 fn an_unknown_baseline_is_an_error_with_the_known_ones() {
     let error = yaml("baseline: v9").unwrap_err().to_string();
     assert!(error.contains("`v9`"), "{error}");
-    assert!(error.contains("`classic`, `v0.1`, `v0.4`"), "{error}");
+    for known in BaselineSetting::ALL {
+        assert!(error.contains(&format!("`{}`", known.as_str())), "{error}");
+    }
 }
 
 #[test]
 fn the_former_name_of_the_newest_baseline_is_still_read() {
     let former = yaml("baseline: next").unwrap();
     assert_eq!(former, yaml("baseline: v0.4").unwrap());
-    assert_eq!(former.baseline.to_string(), "v0.4");
-    assert_eq!("next".parse(), Ok(Baseline::V04));
+    assert_eq!(former.baseline, BaselineSetting::V04);
+    assert_eq!("next".parse(), Ok(BaselineSetting::V04));
+}
+
+#[test]
+fn auto_is_the_default_and_means_the_newest_where_no_cluster_is_read() {
+    let default = ServerConfig::default();
+    assert_eq!(default.baseline, BaselineSetting::Auto);
+    let config = default.review_config().unwrap();
+    assert!(config.baseline == Baseline::NEWEST && config.detects_baseline);
+    assert_eq!("auto".parse(), Ok(BaselineSetting::Auto));
+    let config = yaml("baseline: v0.1").unwrap().review_config().unwrap();
+    assert!(config.baseline == Baseline::V01 && !config.detects_baseline);
 }
 
 #[test]

@@ -18,6 +18,9 @@ use netpol::Direction;
 pub struct View {
     /// Baseline of the allowlist.
     pub(crate) baseline: &'static str,
+    /// Reason for which it is in force.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) baseline_reason: String,
     /// The clusters.
     pub clusters: Vec<ClusterView>,
     /// The operator's pods, with their namespace.

@@ -13,6 +13,7 @@ mod health;
 pub(crate) mod identity;
 mod items;
 pub(crate) mod once;
+pub(crate) mod operator;
 mod policies;
 mod problem;
 mod reads;

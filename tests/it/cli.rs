@@ -214,6 +214,7 @@ fn managed_policies_in_no_file_count_as_the_operator_renders_them() {
 note: NetworkPolicy bao/bao-network-policy is not in the files: assuming the rendered policy
 note: NetworkPolicy bao/bao-jobs-network-policy is not in the files: assuming the rendered policy
 OpenBaoCluster bao/bao: APIServerNetworkReady True (APIServerNetworkReady)
+baseline v0.4: the newest, since no setting names one
 checked 1: 0 denied, 0 with warnings; 0 of other kinds skipped
 ";
     assert_eq!((status, out.as_str()), (Some(0), expected));
@@ -227,6 +228,7 @@ fn an_accepted_rule_is_explained_by_the_entry_it_lies_in() {
     let expected = "\
 NetworkPolicy bao/monitoring-again, spec.ingress[0] is permitted by ingress-rules
   (spec.network.ingressRules[0]) of OpenBaoCluster bao/bao
+baseline v0.4: the newest, since no setting names one
 checked 1: 0 denied, 0 with warnings; 0 of other kinds skipped
 ";
     assert_eq!((status, out.as_str()), (Some(0), expected));

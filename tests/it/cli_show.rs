@@ -77,8 +77,10 @@ fn a_troubled_cluster_is_shown_with_all_that_is_wrong() {
 #[test]
 fn the_view_as_json_has_every_row_with_its_state_and_its_rules() {
     let troubled = inventory("show-json", TROUBLED);
-    let view: Value =
-        serde_json::from_str(&ok(&["show", "--inventory", &troubled, "-o", "json"])).unwrap();
+    let show = ["show", "--baseline", "v0.1", "--inventory", &troubled];
+    let view: Value = serde_json::from_str(&ok(&[&show[..], &["-o", "json"]].concat())).unwrap();
+    assert_eq!(view["baseline"], "v0.1");
+    assert_eq!(view["baseline_reason"], "set by flag --baseline");
     let zones = view["clusters"][0]["zones"].as_array().unwrap();
     let row = |zone: usize, id: &str| {
         let rows = zones[zone]["rows"].as_array().unwrap();
@@ -258,7 +260,7 @@ fn several_clusters_have_a_line_each_and_details_by_name() {
     );
     let one = ok(&["show", "--inventory", &both, "--cluster", "lab/test"]);
     assert!(
-        one.starts_with("OpenBaoCluster lab/test (baseline v0.1, profile Hardened)\n"),
+        one.starts_with("OpenBaoCluster lab/test (baseline v0.4, profile Hardened)\n"),
         "{one}"
     );
     assert_eq!(one, ok(&["show", "--inventory", &both, "lab/test"]));

@@ -135,6 +135,7 @@ note: nothing was checked, since there is no OpenBaoCluster, NetworkPolicy, Open
   Namespace, 1 NetworkPolicy.projectcalico.org
 note: NetworkPolicy.projectcalico.org default/x has no metadata.namespace and is taken to be in
   `default`; `-n` names another
+baseline v0.4: the newest, since no setting names one
 checked 0: 0 denied, 0 with warnings; 2 of other kinds skipped
 ";
     assert_eq!(
@@ -161,6 +162,7 @@ fn a_policy_where_no_cluster_is_known_is_not_checked() {
     let expected = "\
 note: NetworkPolicy vault-prod/allow-all was not checked: no OpenBaoCluster is known in namespace
   vault-prod; give it with `--inventory` or among the files
+baseline v0.4: the newest, since no setting names one
 checked 0: 0 denied, 0 with warnings; 0 of other kinds skipped; 1 not checked
 ";
     assert_eq!((status, out.as_str()), (Some(0), expected));

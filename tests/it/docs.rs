@@ -47,7 +47,12 @@ fn every_page_is_about_a_code() {
 /// The page with the levels of the table of causes. More may follow them.
 fn with_levels(code: Code, page: &str) -> Option<String> {
     let (head, rest) = page.split_once("\n**Level:** ")?;
-    let (_, tail) = rest.split_once('.')?;
+    let mut is_quoted = false;
+    let end = rest.find(|letter: char| {
+        is_quoted ^= letter == '`';
+        letter == '.' && !is_quoted
+    })?;
+    let tail = rest.get(end + 1..)?;
     let levels = code.default_level();
     Some(format!("{head}\n**Level:** {levels}.{tail}"))
 }

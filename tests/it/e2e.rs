@@ -3,6 +3,7 @@
 //! All share one control plane and one server ([`stage`]). Each has its own namespace and a tenant with a
 //! Role in it.
 
+mod baseline;
 mod cases;
 mod certificates;
 mod clients;

@@ -6,7 +6,7 @@ mod review;
 use std::net::IpAddr;
 
 use openbao_perimeter::baseline::{Facts, written};
-use openbao_perimeter::config::ReviewConfig;
+use openbao_perimeter::config::{BaselineSetting, ReviewConfig};
 use openbao_perimeter::inventory::{Cluster, Object, read};
 use openbao_perimeter::show::manifests;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ use oracle::{Choice, SERVICE, SIZES};
 /// Settings with a baseline.
 pub(crate) fn config(era: &str) -> ReviewConfig {
     ReviewConfig {
-        baseline: era.parse().unwrap(),
+        baseline: era.parse::<BaselineSetting>().unwrap().named().unwrap(),
         ..ReviewConfig::default()
     }
 }

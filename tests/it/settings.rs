@@ -132,7 +132,8 @@ fn every_command_uses_the_settings_file() {
         assert_eq!(status, Some(0), "{out}");
     }
     let show = ["show", "--inventory", inventory];
-    let (status, out, err) = with("review: {healthNamespaces: [probes]}", &show);
+    let probes = "baseline: v0.1\nreview: {healthNamespaces: [probes]}";
+    let (status, out, err) = with(probes, &show);
     assert_eq!(status, Some(0), "{err}");
     assert!(
         out.contains("ceiling <- namespace probes, 8200 TCP"),

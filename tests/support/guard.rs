@@ -25,6 +25,9 @@ pub(crate) const ADDRESS: &str = "127.0.0.1:9443";
 const LIMIT: Duration = Duration::from_mins(1);
 
 pub(crate) const NAMESPACE: &str = include_str!("../../manifests/base/namespace.yaml");
+/// Namespace of the operator, in which the server's account has a Role.
+pub(crate) const OPERATOR_NAMESPACE: &str =
+    "{apiVersion: v1, kind: Namespace, metadata: {name: openbao-operator-system}}";
 const REGISTRATIONS: &str = include_str!("../../manifests/registrations/webhook.yaml");
 /// Makes the API server call `localhost` for the Service of the registrations.
 pub(crate) const SERVICE: &str = "
@@ -127,6 +130,7 @@ pub(crate) fn prepare(plane: &ControlPlane, program: &Path) {
     let crds = crds.expect("run the binary").stdout;
     plane.apply_ok(&String::from_utf8(crds).expect("YAML"));
     plane.apply_ok(NAMESPACE);
+    plane.apply_ok(OPERATOR_NAMESPACE);
     plane.apply_ok(SERVICE);
     let wait = "wait --for=condition=Established --timeout=60s crd/openbaoclusters.openbao.org \
                 crd/openbaorestores.openbao.org";

@@ -36,6 +36,10 @@ const VERSION: u32 = 1;
 pub(super) struct Report {
     /// Version of this format. It changes with every field that is removed or gets another meaning.
     version: u32,
+    /// Baseline of the operator.
+    pub(super) baseline: &'static str,
+    /// Reason for which it is in force.
+    pub(super) baseline_reason: String,
     /// Findings, each once.
     pub(super) findings: Vec<Reported>,
     /// With `--fix`: the policies that were edited.
@@ -139,6 +143,8 @@ impl Report {
         let findings = all.iter().zip(shown);
         Self {
             version: VERSION,
+            baseline: compiled.config.baseline.as_str(),
+            baseline_reason: String::new(),
             findings: findings
                 .map(|(finding, shown)| Reported::new(finding, files.located(finding), shown))
                 .collect(),

@@ -66,6 +66,8 @@ pub(super) fn of(report: &Report, is_explained: bool) -> String {
     if let Some(diff) = &report.connectivity {
         text.push_str(&diff.text());
     }
+    let line = format!("baseline {}: {}", report.baseline, report.baseline_reason);
+    let _ = writeln!(text, "{}", wrapped(&printable::line(&line), "", "  "));
     summary(&mut text, &report.summary);
     text
 }

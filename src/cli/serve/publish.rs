@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Duration, Instant, sleep_until};
+use tokio::time::{Duration, Instant, sleep_until, timeout};
 
 use crate::admission::Admission;
 use crate::audit::Metrics;
-use crate::config::ReviewConfig;
+use crate::config::{Baseline, ReviewConfig};
 use crate::inventory::Snapshot;
 use crate::review::CompiledSnapshot;
 
@@ -32,6 +32,9 @@ const PACE: u32 = 3;
 /// Longest pause after a compilation.
 const MAX_PAUSE: Duration = Duration::from_secs(5);
 
+/// Longest time for which the first facts wait for the release of the operator.
+const BASELINE_FIRST: Duration = Duration::from_secs(3);
+
 /// Warning while the newest facts are not in force.
 const NOT_COMPILED: &str = "the newest facts or settings could not be compiled (a bug in openbao-perimeter, see the log); \
     while facts are missing, writes of the reviewed kinds are denied (OBP403)";
@@ -43,6 +46,8 @@ pub(super) struct Publisher {
     pub(super) snapshots: watch::Receiver<Option<Arc<Snapshot>>>,
     pub(super) decisions: mpsc::Receiver<Decision>,
     pub(super) published: watch::Sender<Option<Arc<CompiledSnapshot>>>,
+    /// The baseline of the operator's release; `None` until it was asked for.
+    pub(super) baselines: watch::Receiver<Option<Baseline>>,
     /// Receives the configuration that is in force.
     pub(super) configs: watch::Sender<Arc<ReviewConfig>>,
     pub(super) compile: Compile,
@@ -50,8 +55,12 @@ pub(super) struct Publisher {
 }
 
 impl Publisher {
-    /// Publishes each snapshot, and the last one again under each decision, until the facts end.
+    /// Publishes each snapshot, and the last one again under each decision and baseline, until the facts end.
     pub(super) async fn run(mut self) {
+        if self.admission.config().detects_baseline {
+            let known = self.baselines.wait_for(Option::is_some);
+            let _late = timeout(BASELINE_FIRST, known).await;
+        }
         let mut earliest = Instant::now();
         loop {
             tokio::select! {
@@ -63,6 +72,9 @@ impl Publisher {
                     }
                     Err(_ended) => return,
                 },
+                Ok(()) = self.baselines.changed() => {
+                    self.publish(self.admission.config()).await;
+                }
                 Some(Decision { config, done }) = self.decisions.recv() => {
                     if self.publish(config).await {
                         // The receiver may be gone.
@@ -76,6 +88,7 @@ impl Publisher {
     /// Compiles the latest facts under a configuration, and swaps both at once; whether they are in force
     /// now.
     async fn publish(&mut self, config: Arc<ReviewConfig>) -> bool {
+        let config = self.with_baseline(config);
         let Some(snapshot) = self.snapshots.borrow_and_update().clone() else {
             self.configs.send_replace(Arc::clone(&config));
             self.admission.decide(config);
@@ -114,6 +127,23 @@ impl Publisher {
                 false
             }
         }
+    }
+}
+
+impl Publisher {
+    /// The configuration with the baseline of the operator's release, if no setting names one.
+    fn with_baseline(&mut self, config: Arc<ReviewConfig>) -> Arc<ReviewConfig> {
+        let baseline = self
+            .baselines
+            .borrow_and_update()
+            .unwrap_or(Baseline::NEWEST);
+        if !config.detects_baseline || config.baseline == baseline {
+            return config;
+        }
+        Arc::new(ReviewConfig {
+            baseline,
+            ..ReviewConfig::clone(&config)
+        })
     }
 }
 
@@ -181,6 +211,7 @@ mod tests {
             snapshots,
             decisions,
             published: compiled,
+            baselines: watch::channel(Some(Baseline::NEWEST)).1,
             configs: watch::channel(Arc::default()).0,
             compile,
             notify: Box::new(move |text| {

@@ -28,7 +28,15 @@ pub(super) fn of(view: &View) -> String {
         text.push('\n');
         other_policies(&mut text, &view.controller.other_policies);
     }
+    baseline(&mut text, view);
     text
+}
+
+fn baseline(text: &mut String, view: &View) {
+    if !view.baseline_reason.is_empty() {
+        let line = format!("baseline {}: {}", view.baseline, view.baseline_reason);
+        let _ = writeln!(text, "\n{}", wrapped(&line, "", "  "));
+    }
 }
 
 /// One line for each cluster.
@@ -78,6 +86,7 @@ pub(super) fn overview(view: &View) -> String {
     let hint = "\nheld and broken count rows of the floor, beyond counts violations of the ceiling, checkpoints \
                 counts conditions that are not True; `--cluster` shows one cluster in detail";
     let _ = writeln!(text, "{}", wrapped(hint.trim_start(), "", ""));
+    baseline(&mut text, view);
     text
 }
 

@@ -5,11 +5,12 @@ use std::cell::{Cell, OnceCell};
 use std::sync::Arc;
 
 use crate::baseline::{ClusterPerimeter, PolicyRegions, Selected, ZonePerimeter};
-use crate::config::{Baseline, ReviewConfig};
+use crate::config::Baseline;
 use crate::inventory::{Fact, Policy};
 use crate::review::compiled::CompiledSnapshot;
 use crate::review::level::WriterClass;
 use crate::review::merged::Merged;
+use crate::review::other_shape;
 use crate::review::replay;
 use crate::review::request::{Edit, Operation, Request};
 use crate::review::rules::{self, Check};
@@ -217,29 +218,12 @@ fn elsewhere(
     cluster: &ClusterPerimeter,
     zone: &ZonePerimeter,
 ) -> Vec<(Baseline, Selected)> {
-    let Some(facts) = compiled.facts(&cluster.object.namespace) else {
-        return Vec::new();
-    };
-    let Some(fact) = facts.clusters.get(&cluster.object.name) else {
-        return Vec::new();
-    };
-    let regions = compiled.regions(&cluster.object.namespace, facts);
-    let others = Baseline::ALL.into_iter();
-    let others = others.filter(|baseline| *baseline != compiled.config.baseline);
-    let rendered = others.filter_map(|baseline| {
-        let config = ReviewConfig {
-            baseline,
-            ..ReviewConfig::clone(&compiled.config)
-        };
-        let api_server = &compiled.snapshot.api_server;
-        let beside = (facts, &*regions);
-        let cluster = ClusterPerimeter::of(fact, beside, &config, api_server, &[]);
-        let mut zones = cluster.zones.into_iter();
-        let rendered = zones.find(|other| other.pods == zone.pods)?.rendered?;
-        let tunnels = &compiled.config.tunnel_ports;
+    let tunnels = &compiled.config.tunnel_ports;
+    let rendered = other_shape::elsewhere(compiled, cluster, zone.pods).into_iter();
+    let selected = rendered.filter_map(|(baseline, rendered)| {
         Some((baseline, Selected::of(&rendered, &zone.space, tunnels)?))
     });
-    rendered.collect()
+    selected.collect()
 }
 
 /// The write as it applies to one zone.

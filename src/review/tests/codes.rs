@@ -353,7 +353,7 @@ fn obp402_a_proof_out_of_budget_is_denied() {
     let mut tight = plain();
     let config = crate::config::ReviewConfig {
         proof_budget: 1,
-        ..crate::config::ReviewConfig::default()
+        ..super::support::config_of(crate::config::Baseline::V01)
     };
     tight.config = Arc::new(config);
     let fine = json!({"podSelector": servers(), "ingress": [{"from": [{"namespaceSelector":

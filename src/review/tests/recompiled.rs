@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::limit::namespace;
-use super::support::{cluster, cluster_named, compiled, plain, policy};
+use super::support::{cluster, cluster_named, compiled, config_of, plain, policy};
 use crate::config::{Baseline, ReviewConfig};
 use crate::inventory::{Change, Object};
 use crate::review::CompiledSnapshot;
@@ -40,19 +40,19 @@ fn other_settings_leave_nothing_of_what_was_compiled_under_the_old_ones() {
     let others = [
         ReviewConfig {
             api_port: 8300,
-            ..ReviewConfig::default()
+            ..config_of(Baseline::V01)
         },
         ReviewConfig {
             health_namespaces: vec!["monitoring".into()],
-            ..ReviewConfig::default()
+            ..config_of(Baseline::V01)
         },
         ReviewConfig {
             baseline: Baseline::V04,
-            ..ReviewConfig::default()
+            ..config_of(Baseline::V01)
         },
         ReviewConfig {
             operator_namespace: Arc::clone(first),
-            ..ReviewConfig::default()
+            ..config_of(Baseline::V01)
         },
     ];
     for config in others {

@@ -46,9 +46,9 @@ pub(super) fn servers() -> Value {
     }]})
 }
 
-/// A policy of a cluster as the operator renders it.
+/// A policy of a cluster as the operator of baseline v0.1 renders it.
 pub(super) fn managed(cluster: &Cluster, pods: Zone) -> Policy {
-    managed_in(&ReviewConfig::default(), cluster, pods)
+    managed_in(&config_of(Baseline::V01), cluster, pods)
 }
 
 /// A policy of a cluster as the operator of another baseline renders it.
@@ -84,9 +84,9 @@ pub(super) fn reference(kind: Kind, name: &str) -> ObjectRef {
     }
 }
 
-/// Facts with these clusters and policies.
+/// Facts with these clusters and policies, under baseline v0.1.
 pub(super) fn compiled(clusters: &[Arc<Cluster>], policies: &[Fact<Policy>]) -> CompiledSnapshot {
-    compiled_under(ReviewConfig::default(), clusters, policies)
+    compiled_under(config_of(Baseline::V01), clusters, policies)
 }
 
 /// The same with other settings.

@@ -141,7 +141,7 @@ fn difference(before: &str, after: &str) -> [Vec<String>; 2] {
 fn keys_differ_by_what_is_in_force_and_not_by_what_is_written() {
     let none: [&[&str]; 2] = [&[], &[]];
     let table = [
-        ("", "listen: 0.0.0.0:9443\nbaseline: v0.1\n", none),
+        ("", "listen: 0.0.0.0:9443\nbaseline: auto\n", none),
         ("# a", "review: {widths: {blockV4: 8}}", none),
         ("", "logFilter: debug", [&["logFilter"], &[]]),
         ("cluster: {events: off}", "", [&["cluster.events"], &[]]),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Account, ClusterView, View, Violation, ZoneView};
 use crate::baseline::{ClusterPerimeter, compile};
-use crate::config::Zone;
+use crate::config::{BaselineReason, Zone};
 use crate::inventory::{Fact, Kind, NamespaceFacts, ObjectRef, Profile};
 use crate::review::offline::{self, stored_violations};
 use crate::review::{CompiledSnapshot, ordered_violations, other_policies_of, render};
@@ -24,10 +24,18 @@ impl View {
         };
         Self {
             baseline: compiled.config.baseline.as_str(),
+            baseline_reason: String::new(),
             clusters: clusters.iter().filter_map(of).collect(),
             controller: controller(compiled),
             counted_namespaces: counted_namespaces(compiled),
         }
+    }
+
+    /// The view with the reason for the baseline.
+    #[must_use]
+    pub(crate) fn because(mut self, reason: &BaselineReason) -> Self {
+        self.baseline_reason = reason.to_string();
+        self
     }
 }
 

@@ -75,6 +75,25 @@ pub(crate) fn list(
     context: Option<&str>,
     namespace: Option<&str>,
 ) -> Result<Listed, ClusterError> {
+    with_client(kubeconfig, context, async |client, url| {
+        let source = Source {
+            client,
+            url,
+            namespace,
+        };
+        source.all().await
+    })?
+}
+
+/// Runs a task with a client of the cluster that the kubeconfig leads to, and its address.
+///
+/// # Errors
+/// The kubeconfig does not lead to a cluster.
+pub(super) fn with_client<T>(
+    kubeconfig: Option<&Path>,
+    context: Option<&str>,
+    task: impl AsyncFnOnce(Client, String) -> T,
+) -> Result<T, ClusterError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -86,12 +105,7 @@ pub(crate) fn list(
         let url = config.cluster_url.to_string();
         let client = crypto::client(config);
         let client = client.map_err(|error| ClusterError::Config(causes(&error)))?;
-        let source = Source {
-            client,
-            url,
-            namespace,
-        };
-        source.all().await
+        Ok(task(client, url).await)
     })
 }
 

@@ -67,7 +67,8 @@ fn a_project_beats_the_settings_file_and_a_flag_beats_it() {
     // Its level counts: the policies are only warned of.
     tree.check(&[])
         .ends_with(0)
-        .says("checked 2: 0 denied, 2 with warnings");
+        .says("checked 2: 0 denied, 2 with warnings")
+        .says("baseline v0.4: set by file .openbao-perimeter.yaml");
     let inventory = inventory();
     let show = ["show", "--inventory", &inventory, "-o", "json"];
     tree.run(&show).ends_with(0).says("v0.4");

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use super::stage::LIMIT;
 use crate::control_plane::{ControlPlane, binary, found, wait_until};
-use crate::example;
 use crate::manifests::overlays::{INSTALLS, REGISTRATIONS, one, rendered};
+use crate::{example, guard};
 
 const NAMESPACE: &str = "openbao-perimeter-system";
 /// The installation with cert-manager objects.
@@ -34,6 +34,7 @@ fn prepared() -> ControlPlane {
         let established = "wait --for=condition=Established --timeout=60s crd --all";
         plane.kubectl(established.split(' ')).run_ok();
     }
+    plane.apply_ok(guard::OPERATOR_NAMESPACE);
     let objects = rendered(INSTALLS[0]);
     for kind in ["Namespace", "ServiceAccount"] {
         let object: Value = one(&objects, kind);

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::stage::LIMIT;
 use crate::control_plane::{ControlPlane, wait_until};
+use crate::guard;
 use crate::manifests::overlays::{INSTALLS, rendered};
 
 const NAMESPACE: &str = "openbao-perimeter-system";
@@ -48,6 +49,7 @@ fn our_pods_are_made_where_a_quota_limits_their_class() {
         "resourcequota-controller,deployment-controller,replicaset-controller",
         "resourcequota-controller deployment-controller replicaset-controller",
     );
+    plane.apply_ok(guard::OPERATOR_NAMESPACE);
     let objects = rendered(SELF_MANAGED);
     let of_kind = |kind: &str| -> (Vec<Value>, Vec<Value>) {
         let objects = objects.iter().cloned();

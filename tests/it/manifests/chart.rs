@@ -236,6 +236,23 @@ fn each_other_value_reaches_its_object() {
 
 #[test]
 #[cfg_attr(not(has_helm), ignore = "helm is not there: make builders")]
+fn deployments_are_read_where_the_operator_is_and_only_to_detect_the_baseline() {
+    let places = |values: &[&str]| {
+        let roles = template(values).into_iter();
+        let roles = roles.filter(|role| role["rules"].to_string().contains("deployments"));
+        let places = roles.map(|role| role["metadata"]["namespace"].clone());
+        places.collect::<Vec<Value>>()
+    };
+    assert_eq!(places(&["operator.namespace=ops"]), ["ops"]);
+    assert_eq!(
+        places(&["operator.namespace=ops", "baseline=v0.4"]),
+        [""; 0]
+    );
+    assert!(try_template(&["baseline=v0.2"]).is_err());
+}
+
+#[test]
+#[cfg_attr(not(has_helm), ignore = "helm is not there: make builders")]
 fn the_operators_names_reach_settings_and_registrations_together() {
     let objects = template(&[
         "registrations.enabled=true",

@@ -31,6 +31,7 @@ pub(crate) const REGISTRATIONS: [&str; 3] = [
     "manifests/overlays/self-managed/registrations",
 ];
 const NAMESPACE: &str = "openbao-perimeter-system";
+const OPERATOR: &str = "openbao-operator-system";
 
 /// The objects that `kubectl apply -k` applies.
 pub(crate) fn rendered(folder: &str) -> Vec<Value> {
@@ -176,6 +177,8 @@ fn every_object_has_our_label_and_is_in_our_namespace() {
                 _ if CLUSTER_SCOPED.iter().any(|scoped| kind.ends_with(scoped)) => None,
                 // It reads one Service there.
                 "Role" | "RoleBinding" if namespace == Some("default") => Some("default"),
+                // And the operator's Deployments.
+                "Role" | "RoleBinding" if namespace == Some(OPERATOR) => Some(OPERATOR),
                 _ => Some(NAMESPACE),
             };
             assert_eq!(namespace, expected, "{folder}: {kind}");

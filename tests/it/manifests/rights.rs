@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::rbac::v1::PolicyRule;
 use openbao_perimeter::inventory::Kind;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::overlays::{INSTALLS, of_kind, rendered};
 
@@ -73,6 +73,25 @@ fn beyond_reading_the_account_may_do_what_is_listed_here() {
     }
 }
 
+/// Read in the operator's namespace, for its release.
+const DEPLOYMENTS: &str = "deployments.apps";
+
+#[test]
+fn deployments_are_read_in_the_operators_namespace_only() {
+    for install in INSTALLS {
+        let objects = rendered(install);
+        let roles = of_kind(&objects, "Role").chain(of_kind(&objects, "ClusterRole"));
+        let roles = roles.filter(|role| role["rules"].to_string().contains("deployments"));
+        let places: Vec<Value> = roles
+            .map(|role| json!([role["kind"], role["metadata"]["namespace"]]))
+            .collect();
+        assert_eq!(places, [json!(["Role", "openbao-operator-system"])]);
+        let bindings = of_kind(&objects, "RoleBinding");
+        let mut places = bindings.map(|binding| &binding["metadata"]["namespace"]);
+        assert!(places.any(|place| place == "openbao-operator-system"));
+    }
+}
+
 #[test]
 fn what_the_account_reads_of_all_namespaces_is_what_is_watched() {
     let watched: BTreeSet<String> = Kind::WATCHED
@@ -98,7 +117,8 @@ fn what_the_account_reads_of_all_namespaces_is_what_is_watched() {
                 }
                 // By name: one Service, our registrations, our Secret.
                 let by_name = !names.is_empty();
-                assert!(by_name || watched.contains(resource), "{verb} {resource}");
+                let is_known = by_name || watched.contains(resource) || resource == DEPLOYMENTS;
+                assert!(is_known, "{verb} {resource}");
                 readable.insert(resource.clone());
             }
             assert!(readable.is_superset(&watched), "{install}: {verb}");

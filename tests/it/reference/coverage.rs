@@ -120,6 +120,73 @@ fn link(name: &str, tests: &[(String, String)]) -> String {
     format!("[{name}](../{})", files[0])
 }
 
+/// How `auto` finds the release of the operator.
+const AUTO: &str = "\
+`baseline: auto`, the default, takes the baseline of the operator that runs. It reads the Deployments in the operator's namespace:
+
+* The operator's Deployment has the label `app.kubernetes.io/name: openbao-operator`, or an image of this name. The tag of its image \
+names the release. If the image has a digest alone, the labels `app.kubernetes.io/version` and `helm.sh/chart` do. A provisioner \
+counts only where no controller is there, and a Deployment with no replicas does not count.
+* A Deployment that changes changes the baseline at once, without a restart.
+* If no release is found (a tag such as `main` or `latest`, a digest without labels, no Deployment, no permission to list \
+Deployments, two operators with different baselines), the baseline detected last stays in force, or else the newest. The log, \
+`openbao_perimeter_baseline_doubts` and `/readyz?verbose` say so, and the server stays ready. The same three report a policy of \
+the operator that is as another baseline renders it.
+* Commands that read files take `--baseline`, else the file of the repository, else the settings, else the newest. `check`, `show` \
+and `can` print which one and why, `render` in its first line; with `--live` they read the Deployments, too.
+
+`next` is an earlier name of `v0.4`, and stays valid.
+";
+
+/// Releases of the operator: their baseline, what differs from the row before, and the sources.
+const RELEASES: [[&str; 4]; 3] = [
+    [
+        "before 0.1, until January 2026",
+        "`classic`",
+        "namespace `kube-system` reaches every port of the OpenBao pods; jobs have no policy; anyone reaches 8200 where \
+         `spec.ingress.enabled`; no `trustedIngressPeers`, `dnsNamespace`, `dnsEndpointIPs`; no checkpoints",
+        "the documentation of December 2025; [1c970ca](https://github.com/dc-tec/openbao-operator/commit/1c970ca) ends it",
+    ],
+    [
+        "0.1 up to, not including, 0.4",
+        "`v0.1`",
+        "a policy for jobs; `trustedIngressPeers`, `dnsNamespace`, `dnsEndpointIPs`; the checkpoints. `kube-system` is not rendered, \
+         and permitted on 8200. An Ingress opens nothing",
+        "the documentation of 0.1.0; PRs [54](https://github.com/dc-tec/openbao-operator/pull/54), \
+         [56](https://github.com/dc-tec/openbao-operator/pull/56), [58](https://github.com/dc-tec/openbao-operator/pull/58), \
+         [389](https://github.com/dc-tec/openbao-operator/pull/389)",
+    ],
+    [
+        "0.4 and newer; 0.5.3 is the newest that was read",
+        "`v0.4`",
+        "the Gateway's namespace is not let in; trusted peers reach the port of the metrics listener, too; the contract for Hardened \
+         clusters is enforced; policies carry `openbao.org/owner-uid`, and leftovers are not adopted; clusters of restores get \
+         no policies",
+        "the rendering code of 0.4.0 to 0.5.3; PRs [481](https://github.com/dc-tec/openbao-operator/pull/481), \
+         [505](https://github.com/dc-tec/openbao-operator/pull/505), [507](https://github.com/dc-tec/openbao-operator/pull/507)",
+    ],
+];
+
+/// The section about releases of the operator.
+fn releases(text: &mut String) {
+    text.push_str("\n## Releases of the operator\n");
+    let rows = RELEASES.map(|row| row.map(str::to_owned).to_vec());
+    let columns = ["operator", "baseline", "what differs", "sources"];
+    table(text, &columns, rows.into_iter());
+    let _ = write!(
+        text,
+        "\nReleases 0.2 and 0.3 were not read one by one; where their policies differ, the server names the baseline that fits. The \
+         rows of each baseline are in [the reference](reference/baselines.md).\n\n{AUTO}"
+    );
+}
+
+#[test]
+fn every_baseline_has_a_release() {
+    let named = RELEASES.map(|[_, baseline, ..]| baseline.to_owned());
+    let baselines = Baseline::ALL.map(|baseline| code(baseline.as_str()));
+    assert_eq!(named, baselines);
+}
+
 #[test]
 fn the_page_about_coverage_is_fresh() {
     let tests = tests();
@@ -132,6 +199,7 @@ fn the_page_about_coverage_is_fresh() {
         "`tests/it/reference/coverage/documented.rs`",
         about,
     );
+    releases(&mut text);
     for documented in DOCUMENTED {
         let _ = write!(text, "\n## {}\n", documented.title);
         let rows = documented.rows.iter().map(|row| {

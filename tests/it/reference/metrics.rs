@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openbao_perimeter::admission::WebhookKind;
-use openbao_perimeter::audit::metrics::{ConnectionEnd, Reload, SettingsReload};
+use openbao_perimeter::audit::metrics::{BaselineDoubt, ConnectionEnd, Reload, SettingsReload};
 use openbao_perimeter::audit::{Metrics, Record, Resolution, WOULD_DENY, WOULD_REPAIR};
 use openbao_perimeter::code::{Code, Level};
-use openbao_perimeter::config::EnforcementMode;
+use openbao_perimeter::config::{Baseline, EnforcementMode};
 use openbao_perimeter::inventory::{Kind, Snapshot};
 use openbao_perimeter::review::CompiledSnapshot;
 
@@ -119,6 +119,8 @@ fn values(metric: &str, label: &str) -> String {
             "failed",
         ]),
         "state" => listed(vec!["active", "ending", "expired", "unused"]),
+        "baseline" => listed(Baseline::ALL.map(Baseline::as_str).to_vec()),
+        "doubt" => listed(BaselineDoubt::ALL.map(BaselineDoubt::as_str).to_vec()),
         "value" => listed(EnforcementMode::ALL.map(EnforcementMode::as_str).to_vec()),
         "code" if metric.ends_with("_would_deny") => {
             format!(
@@ -156,6 +158,7 @@ fn the_page_about_metrics_is_fresh() {
 fn every_metric_that_is_registered_has_its_line() {
     let sources = [
         include_str!("../../../src/audit/metrics.rs"),
+        include_str!("../../../src/audit/metrics/baseline.rs"),
         include_str!("../../../src/audit/metrics/certificates.rs"),
         include_str!("../../../src/audit/metrics/cluster.rs"),
         include_str!("../../../src/audit/metrics/connections.rs"),

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::super::support::{
-    Found, ZONES, cluster, cluster_named, cluster_request, compiled, created, denied, found,
-    managed, plain_with, policy, reference, row, servers, without_advice,
+    Found, ZONES, cluster, cluster_named, cluster_request, compiled, config_of, created, denied,
+    found, managed, plain_with, policy, reference, row, servers, without_advice,
 };
 use super::{FIRST_INGRESS, api, block, ingress, namespace, to_bao};
-use crate::config::ReviewConfig;
+use crate::config::{Baseline, ReviewConfig};
 use crate::inventory::size::too_large;
 use crate::inventory::{Cluster, Fact, Kind, Policy, read};
 use crate::review::{CompiledSnapshot, Verdict, review};
@@ -321,7 +321,7 @@ fn a_policy_that_is_too_hard_blocks_the_cluster_and_no_other_policy() {
         let mut compiled = compiled(std::slice::from_ref(&bao), policies);
         let config = ReviewConfig {
             proof_budget: 4,
-            ..ReviewConfig::default()
+            ..config_of(Baseline::V01)
         };
         compiled.config = config.into();
         compiled

@@ -22,7 +22,7 @@ const fn row(
 /// The baselines since 0.1.0.
 const SINCE_V01: &[Baseline] = &[Baseline::V01, Baseline::V04];
 
-/// All pages. That of the default baseline is first.
+/// All pages.
 #[rustfmt::skip]
 pub(super) const DOCUMENTED: &[Page] = &[
     Page { title: "The page of 0.1.0", baseline: Baseline::V01, rows: &[
