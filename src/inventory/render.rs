@@ -83,7 +83,7 @@ pub fn port(entry: &PortEntry) -> Value {
         }
         PortRange::Numbers(first, last) => {
             fields.insert("port".into(), json!(first));
-            if last != first {
+            if last != first || entry.repeats_port {
                 fields.insert("endPort".into(), json!(last));
             }
         }

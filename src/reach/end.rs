@@ -169,7 +169,7 @@ fn parse_port(text: &str) -> Result<PortEntry, InvalidEnd> {
     } else {
         return Err(invalid());
     };
-    Ok(PortEntry { protocol, ports })
+    Ok(PortEntry::new(protocol, ports))
 }
 
 /// Returns true for a name that a port can have. It has a letter, unlike a range.

@@ -194,9 +194,9 @@ pub fn port_entries(ports: &PortSet) -> Option<Vec<PortEntry>> {
     let mut all = Vec::new();
     for protocol in Protocol::ALL {
         let numbers = ports.ports(protocol).numbers();
-        all.extend(numbers.ranges().map(|range| PortEntry {
-            protocol,
-            ports: PortRange::Numbers(*range.start(), *range.end()),
+        all.extend(numbers.ranges().map(|range| {
+            let ports = PortRange::Numbers(*range.start(), *range.end());
+            PortEntry::new(protocol, ports)
         }));
     }
     (!all.is_empty() && all.len() <= MAX_PORTS).then_some(all)

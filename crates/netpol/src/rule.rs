@@ -142,36 +142,49 @@ pub enum Peer {
 pub enum PortRange {
     /// No `port`: all ports of the protocol.
     All,
-    /// `port` to `endPort`, both included. They are equal if there is no `endPort`.
+    /// `port` to `endPort`, both included. They are equal if there is no `endPort`, or if it repeats `port`.
     Numbers(u16, u16),
     /// A port name.
     Named(Arc<str>),
 }
 
-/// One element of `ports`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One element of `ports`. Two are equal if they mean the same.
+#[derive(Clone, Debug)]
 pub struct PortEntry {
     /// Protocol, by default TCP.
     pub protocol: Protocol,
     /// Port or ports.
     pub ports: PortRange,
+    /// True if an `endPort` is written that equals `port`. It means nothing, and writing the rule again keeps it.
+    pub repeats_port: bool,
 }
 
+impl PartialEq for PortEntry {
+    fn eq(&self, other: &Self) -> bool {
+        self.protocol == other.protocol && self.ports == other.ports
+    }
+}
+
+impl Eq for PortEntry {}
+
 impl PortEntry {
+    /// These ports of a protocol.
+    pub const fn new(protocol: Protocol, ports: PortRange) -> Self {
+        Self {
+            protocol,
+            ports,
+            repeats_port: false,
+        }
+    }
+
     /// One TCP port.
     pub const fn tcp(port: u16) -> Self {
-        Self {
-            protocol: Protocol::Tcp,
-            ports: PortRange::Numbers(port, port),
-        }
+        Self::new(Protocol::Tcp, PortRange::Numbers(port, port))
     }
 
     /// One UDP port.
     pub const fn udp(port: u16) -> Self {
-        Self {
-            protocol: Protocol::Udp,
-            ports: PortRange::Numbers(port, port),
-        }
+        Self::new(Protocol::Udp, PortRange::Numbers(port, port))
     }
 
     /// The ports of this entry.

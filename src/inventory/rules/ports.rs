@@ -15,9 +15,10 @@ pub(super) fn read(
 ) -> Option<PortEntry> {
     let ports = range(at, written, problems);
     let protocol = protocol(&at.field("protocol"), written.protocol.as_deref(), problems);
+    let ends_at_port = |end: i32| written.port == Some(IntOrString::Int(end));
     Some(PortEntry {
-        protocol: protocol?,
-        ports: ports?,
+        repeats_port: written.end_port.is_some_and(ends_at_port),
+        ..PortEntry::new(protocol?, ports?)
     })
 }
 

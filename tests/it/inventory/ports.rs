@@ -8,7 +8,7 @@ use super::{paths, readable, with_ports};
 
 #[test]
 fn d2_to_d7_ports_are_read_with_their_defaults() {
-    let entry = |protocol, ports| PortEntry { protocol, ports };
+    let entry = PortEntry::new;
     let table = [
         (json!({}), entry(Protocol::Tcp, PortRange::All)),
         (

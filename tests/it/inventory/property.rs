@@ -77,9 +77,9 @@ fn any_rule() -> impl Strategy<Value = Rule> {
         (1..=u16::MAX, 1..=u16::MAX).prop_map(|(a, b)| PortRange::Numbers(a.min(b), a.max(b))),
         name().prop_map(PortRange::Named),
     ];
-    let port = (0..3_usize, range).prop_map(|(at, ports)| PortEntry {
-        protocol: Protocol::ALL[at],
-        ports,
+    let port = (0..3_usize, range, any::<bool>()).prop_map(|(at, ports, repeats)| PortEntry {
+        repeats_port: repeats && matches!(ports, PortRange::Numbers(first, last) if first == last),
+        ..PortEntry::new(Protocol::ALL[at], ports)
     });
     (
         prop::collection::vec(any_peer(), 0..3),

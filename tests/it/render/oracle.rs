@@ -73,7 +73,8 @@ fn declared_ingress() -> Value {
     json!([{
         "from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}},
                   "podSelector": {"matchExpressions": [{"key": "app", "operator": "Exists"}]}}],
-        "ports": [{"port": 8200, "protocol": "TCP"}, {"port": 9102, "endPort": 9110, "protocol": "TCP"}],
+        "ports": [{"port": 8200, "protocol": "TCP"}, {"port": 9102, "endPort": 9110, "protocol": "TCP"},
+            {"port": 9200, "endPort": 9200, "protocol": "TCP"}],
     }])
 }
 

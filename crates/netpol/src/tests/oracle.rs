@@ -190,7 +190,7 @@ impl Question {
 }
 
 fn entry(protocol: Protocol, ports: PortRange) -> PortEntry {
-    PortEntry { protocol, ports }
+    PortEntry::new(protocol, ports)
 }
 
 /// Few ports, for worlds that test something else.

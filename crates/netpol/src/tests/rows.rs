@@ -59,7 +59,7 @@ pub(super) fn block(cidr: &str, except: &[&str]) -> Peer {
 }
 
 pub(super) fn ports(protocol: Protocol, ports: PortRange) -> PortEntry {
-    PortEntry { protocol, ports }
+    PortEntry::new(protocol, ports)
 }
 
 fn connection(direction: Direction, peer: Endpoint, protocol: Protocol, port: Port) -> Connection {

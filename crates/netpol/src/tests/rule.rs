@@ -7,7 +7,7 @@ use crate::port::{Port, PortSet, Protocol};
 use crate::rule::{Operator, Peer, PortEntry, PortRange, Rule, Selector};
 
 fn entry(protocol: Protocol, ports: PortRange) -> PortEntry {
-    PortEntry { protocol, ports }
+    PortEntry::new(protocol, ports)
 }
 
 #[test]

@@ -6,14 +6,8 @@ use crate::testing::domain::{HOME, Vocabulary};
 
 /// Ports of the contract: two numbers of OpenBao, another one, a name, a range and a tunnel port.
 fn ports() -> Vec<PortEntry> {
-    let tcp = |ports| PortEntry {
-        protocol: Protocol::Tcp,
-        ports,
-    };
-    let web = |protocol| PortEntry {
-        protocol,
-        ports: PortRange::Named("web".into()),
-    };
+    let tcp = |ports| PortEntry::new(Protocol::Tcp, ports);
+    let web = |protocol| PortEntry::new(protocol, PortRange::Named("web".into()));
     vec![
         web(Protocol::Udp),
         web(Protocol::Sctp),
