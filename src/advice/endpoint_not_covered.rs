@@ -80,7 +80,7 @@ fn why(dial: &DialTarget, opened: &[Opened], cluster: &Cluster) -> Option<Why> {
         Err(invalid) => return Some(Why::Nowhere(invalid.to_string())),
     };
     let port = Port::Number(endpoint.port);
-    let has_port = |region: &Region| region.ports.contains(Protocol::Tcp, &port);
+    let has_port = |region: &Region| region.ports.contains(dial.protocol, &port);
     let is_covered = match &endpoint.host {
         // Policies do not apply inside a pod.
         Host::Address(address) if address.is_loopback() => true,
@@ -90,7 +90,8 @@ fn why(dial: &DialTarget, opened: &[Opened], cluster: &Cluster) -> Option<Why> {
         }
         Host::Name(_) => addressed(opened).any(has_port),
         Host::Service { name, namespace } => {
-            return why_service((name, namespace), endpoint.port, opened, cluster);
+            let port = (dial.protocol, endpoint.port);
+            return why_service((name, namespace), port, opened, cluster);
         }
     };
     (!is_covered).then_some(Why::Shut)
@@ -99,7 +100,7 @@ fn why(dial: &DialTarget, opened: &[Opened], cluster: &Cluster) -> Option<Why> {
 /// The reason for which a Service, given by name and namespace, is not covered.
 fn why_service(
     service: (&str, &str),
-    port: u16,
+    (protocol, port): (Protocol, u16),
     opened: &[Opened],
     cluster: &Cluster,
 ) -> Option<Why> {
@@ -108,10 +109,10 @@ fn why_service(
     }
     let (_, namespace) = service;
     let port = Port::Number(port);
-    let has_port = |region: &Region| region.ports.contains(Protocol::Tcp, &port);
+    let has_port = |region: &Region| region.ports.contains(protocol, &port);
     // The pods define the number of a port name.
     let fits =
-        |region: &Region| has_port(region) || !region.ports.ports(Protocol::Tcp).names().is_empty();
+        |region: &Region| has_port(region) || !region.ports.ports(protocol).names().is_empty();
     let own = is_own(service, cluster);
     let counts = |open: &&Opened| open.peers != Peers::ClusterPods || own;
     let mut counted = opened.iter().filter(counts).flat_map(|open| &open.regions);
@@ -187,10 +188,10 @@ fn finding(now: DialContext<'_>, dial: &DialTarget, why: &Why, onset: Onset) -> 
     Finding {
         cluster: Some(cluster),
         reason: reason(now.pods, dial, why),
-        help: dial
-            .endpoint
-            .as_ref()
-            .map_or_else(|_| "write a URL, or a host and a port".to_owned(), help),
+        help: dial.endpoint.as_ref().map_or_else(
+            |_| "write a URL, or a host and a port".to_owned(),
+            |endpoint| help(endpoint, dial.protocol),
+        ),
         ..finding
     }
 }
@@ -219,7 +220,7 @@ fn reason(pods: Zone, dial: &DialTarget, why: &Why) -> String {
     }
 }
 
-fn help(endpoint: &Endpoint) -> String {
+fn help(endpoint: &Endpoint, protocol: Protocol) -> String {
     let (peer, hint) = match &endpoint.host {
         Host::Address(address) => {
             let length = if address.is_ipv4() { 32 } else { 128 };
@@ -231,7 +232,7 @@ fn help(endpoint: &Endpoint) -> String {
         ),
         Host::Name(_) => (block("BLOCK-OF-ITS-ADDRESSES"), ""),
     };
-    let ports = json!([{"protocol": "TCP", "port": endpoint.port}]);
+    let ports = json!([{"protocol": protocol.as_str(), "port": endpoint.port}]);
     format!(
         "declare it in the cluster under spec.network.egressRules{hint}:\n{}",
         yaml(&json!([{"to": [peer], "ports": ports}]))

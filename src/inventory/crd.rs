@@ -12,6 +12,7 @@ use k8s_openapi::api::networking::v1::{
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// A block of the spec: all fields are optional, and unknown fields are kept.
 macro_rules! block {
@@ -89,6 +90,22 @@ pub struct OpenBaoClusterSpec {
     /// Unsealing of the pods.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) unseal: Option<Unseal>,
+    /// Audit devices, as written: the schema keeps fields that it does not have.
+    #[schemars(skip)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) audit: Option<Value>,
+    /// Telemetry, as written.
+    #[schemars(skip)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) telemetry: Option<Value>,
+    /// Plugins, as written.
+    #[schemars(skip)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) plugins: Option<Value>,
+    /// Configuration of OpenBao, as written.
+    #[schemars(skip)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) configuration: Option<Value>,
     /// Service account of the server pods.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) service_account: Option<ServiceAccount>,

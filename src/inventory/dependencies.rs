@@ -11,6 +11,7 @@ use super::condition::LiveCondition;
 use super::crd::{BackupTarget, Gateway, LocalRef, OpenBaoClusterSpec, SelfInit};
 use super::endpoint::{Endpoint, InvalidEndpoint};
 use super::{Checkpoint, Labels, Meta};
+use netpol::port::Protocol;
 pub(crate) use storage::{StorageFault, UnverifiedStorage};
 
 /// A service that pods connect to, outside of the cluster.
@@ -20,6 +21,8 @@ pub(crate) struct DialTarget {
     pub(crate) what: &'static str,
     /// Field path of the declaration.
     pub(crate) path: Arc<str>,
+    /// Protocol of the connection.
+    pub(crate) protocol: Protocol,
     /// Address of the service, or an error if the text is no endpoint.
     pub(crate) endpoint: Result<Endpoint, InvalidEndpoint>,
 }

@@ -1,8 +1,10 @@
-//! Services that pods connect to, derived from declarations: seals, ACME, token issuers, object storage and
-//! token services of clouds.
+//! Services that pods connect to, derived from declarations: seals, ACME, token issuers, audit devices, telemetry, registries of
+//! plugins, object storage and token services of clouds.
 //!
 //! If a declaration names a region or an account but no host, the cloud's public host is used. On GKE a pod
 //! gets its identity from addresses that depend on the data plane, so those are not included.
+
+mod reporting;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,6 +16,7 @@ use crate::inventory::Meta;
 use crate::inventory::cluster::filled;
 use crate::inventory::crd::{BackupTarget, OpenBaoClusterSpec, Unseal};
 use crate::inventory::endpoint::Endpoint;
+use netpol::port::Protocol;
 
 const HTTPS: u16 = 443;
 const KMIP: u16 = 5696;
@@ -38,10 +41,22 @@ struct Targets<'a> {
 impl Targets<'_> {
     /// Adds a URL or `host:port`, if there is one.
     fn written(&mut self, what: &'static str, path: &str, text: Option<&str>, port: u16) {
+        self.over(Protocol::Tcp, (what, path), text, port);
+    }
+
+    /// The same for a protocol.
+    fn over(
+        &mut self,
+        protocol: Protocol,
+        (what, path): (&'static str, &str),
+        text: Option<&str>,
+        port: u16,
+    ) {
         if let Some(text) = text.and_then(filled) {
             self.found.push(DialTarget {
                 what,
                 path: path.into(),
+                protocol,
                 endpoint: Endpoint::read(text, port, self.namespace),
             });
         }
@@ -52,6 +67,7 @@ impl Targets<'_> {
         self.found.push(DialTarget {
             what,
             path: path.into(),
+            protocol: Protocol::Tcp,
             endpoint: Ok(Endpoint::public(name, HTTPS)),
         });
     }
@@ -90,6 +106,7 @@ pub(super) fn of_servers(meta: &Meta, spec: &OpenBaoClusterSpec) -> Vec<DialTarg
         HTTPS,
     );
     issuers(&mut dial_targets, spec);
+    reporting::targets(&mut dial_targets, spec);
     dial_targets.found
 }
 

@@ -20,6 +20,92 @@ fn covered(address: &str, egress: &[Value]) -> bool {
     found.is_empty()
 }
 
+/// Places that nothing lets the servers of this cluster reach.
+fn shut(spec: &Value) -> Vec<(String, String)> {
+    let found = advised(Baseline::V01, None, spec).into_iter();
+    let place = |reason: &str| reason.rsplit(", ").next().unwrap_or_default().to_owned();
+    found
+        .map(|one| (one.path.clone(), place(&one.reason)))
+        .collect()
+}
+
+#[test]
+fn obp605_audit_devices_telemetry_and_plugins_are_endpoints_of_the_servers() {
+    let audit = |device: Value| json!({"audit": [{"type": "file", "path": "f"}, device]});
+    let at = |path: &str, place: &str| vec![(path.to_owned(), place.to_owned())];
+    for (spec, expected) in [
+        (
+            audit(json!({"type": "http", "httpOptions": {"uri": "https://siem.example.org/in"}})),
+            at("spec.audit[1].httpOptions.uri", "siem.example.org:443"),
+        ),
+        (
+            audit(json!({"type": "http", "options": {"uri": "http://192.0.2.1"}})),
+            at("spec.audit[1].options.uri", "192.0.2.1:80"),
+        ),
+        (
+            audit(json!({"type": "socket", "socketOptions": {"address": "192.0.2.1:9090"}})),
+            at("spec.audit[1].socketOptions.address", "192.0.2.1:9090"),
+        ),
+        (
+            audit(
+                json!({"type": "socket", "options": {"address": "192.0.2.1:514", "socket_type": "udp"}}),
+            ),
+            at("spec.audit[1].options.address", "192.0.2.1:514"),
+        ),
+        (
+            json!({"telemetry": {"statsdAddress": "statsd.monitoring.svc"}}),
+            at("spec.telemetry.statsdAddress", "statsd.monitoring.svc:8125"),
+        ),
+        (
+            json!({"telemetry": {"stackdriverProjectID": "p"}}),
+            at(
+                "spec.telemetry.stackdriverProjectID",
+                "monitoring.googleapis.com:443",
+            ),
+        ),
+        (
+            json!({"plugins": [{"name": "a", "image": "ghcr.io/openbao/plugin"}]}),
+            at("spec.plugins[0].image", "ghcr.io:443"),
+        ),
+        (
+            json!({"plugins": [{"name": "a", "image": "registry.local:5000/a"}]}),
+            at("spec.plugins[0].image", "registry.local:5000"),
+        ),
+        (
+            json!({"plugins": [{"name": "a", "image": "openbao/plugin"}]}),
+            at("spec.plugins[0].image", "registry-1.docker.io:443"),
+        ),
+    ] {
+        assert_eq!(shut(&spec), expected, "{spec}");
+    }
+    for spec in [
+        audit(json!({"type": "socket", "socketOptions": {"address": "127.0.0.1:9090"}})),
+        audit(
+            json!({"type": "socket", "socketOptions": {"address": "/tmp/a.sock", "socketType": "unix"}}),
+        ),
+        audit(json!({"type": "syslog", "options": {"address": "192.0.2.1:514"}})),
+        json!({"audit": {"type": "http"}, "telemetry": [], "plugins": "x", "configuration": 1}),
+        json!({"plugins": [{"name": "a", "command": "a"}]}),
+        json!({"plugins": [{"name": "a", "image": "ghcr.io/a"}],
+            "configuration": {"plugin": {"autoDownload": false}}}),
+    ] {
+        assert_eq!(shut(&spec), [], "{spec}");
+    }
+}
+
+#[test]
+fn obp605_a_rule_covers_the_protocol_that_it_opens() {
+    let statsd = |protocol: &str| {
+        let ports = json!([{"protocol": protocol, "port": 8125}]);
+        let rule = json!({"to": [block("192.0.2.1/32")], "ports": ports});
+        json!({"telemetry": {"statsdAddress": "192.0.2.1"}, "network": {"egressRules": [rule]}})
+    };
+    assert_eq!(shut(&statsd("UDP")), []);
+    assert_eq!(shut(&statsd("TCP")).len(), 1);
+    let found = advised(Baseline::V01, None, &statsd("TCP"));
+    assert!(found[0].help.contains("protocol: UDP"), "{}", found[0].help);
+}
+
 #[test]
 fn obp605_a_service_is_covered_by_pods_of_its_namespace_on_its_port() {
     for address in [
