@@ -123,12 +123,13 @@ struct NoLastDay {
 /// Prints the suggestions.
 pub(crate) fn run(args: &Args) -> Result<ExitStatus, Failure> {
     let project = Project::find()?;
-    let settings = args
-        .settings
-        .with(project.settings(&args.settings)?.as_ref());
+    let file = project.settings(&args.settings)?;
+    let mut settings = args.settings.with(file.as_ref());
     let today = args.date.date();
     let until = last_day(args.until, settings.review.max_waiver_days, today)?;
     let source = &args.input.source;
+    let choice = source.baseline(&args.settings, file.as_ref(), source.live);
+    settings.baseline = choice.baseline.into();
     let config = Arc::new(settings.review_config_on(today)?);
     let beside = settings.inventory.as_ref();
     let beside = beside.map(|inventory| source.inventory(inventory, &project));
