@@ -1,7 +1,7 @@
 //! A net under the webhook: a ValidatingAdmissionPolicy against the policies that open a cluster's perimeter most.
 //!
-//! It is for the time in which nobody asks the webhook. The API server calls both where it can, so the net denies only
-//! what the webhook denies too. The review itself says where that holds: a cluster is covered if the review denies the
+//! It works where the webhook is not called. Where both are called, both must allow, so the net denies only what the
+//! webhook denies too. The review itself says where that holds: a cluster is covered if the review denies the
 //! narrowest policies of the kind. A wider policy has the same findings.
 
 #![deny(
@@ -41,7 +41,7 @@ const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
 /// Names of clusters by namespace.
 pub(crate) type Clusters = BTreeMap<Arc<str>, BTreeSet<Arc<str>>>;
 
-/// What the net covers.
+/// The clusters that the net covers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Net {
     /// Clusters whose Raft port must not be open to everyone.

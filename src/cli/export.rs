@@ -26,8 +26,7 @@ pub struct Args {
 pub enum Exported {
     /// Print the ValidatingAdmissionPolicy that guards the labels of OpenBao pods, and its binding
     Identity(SettingsArgs),
-    /// Print a ValidatingAdmissionPolicy against the widest policies, for the time in which nobody asks the webhook, and
-    /// its binding
+    /// Print a ValidatingAdmissionPolicy that denies the widest policies where the webhook is not called, and its binding
     Net(NetArgs),
     /// Print the webhook configurations
     Registrations(SettingsArgs),
@@ -67,7 +66,7 @@ const HEADER: &str = "\
 
 /// Lines before the objects of the net.
 const NET_HEADER: &str = "\
-# Net under the webhook: denies the policies that open an OpenBaoCluster most, also while nobody asks the webhook.
+# Net under the webhook: denies the policies that open an OpenBaoCluster most, also where the webhook is not called.
 # Printed by `openbao-perimeter export net`. Do not edit: print it again when clusters or settings change.
 #
 # To disable it: kubectl delete validatingadmissionpolicybinding openbao-perimeter-net
