@@ -149,7 +149,7 @@ fn each_flag_about_settings_works_in_each_command() {
             let lines = ended.out.lines().chain(ended.err.lines());
             // The reason for the baseline names its source.
             let lines = lines.filter(|line| !line.contains("baseline classic: set by"));
-            lines.map(|line| format!("{line}\n")).collect::<String>()
+            lines.collect::<Vec<_>>().join("\n")
         };
         let plain = run(&[]);
         let classic = run(&["--baseline", "classic"]);

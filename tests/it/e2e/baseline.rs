@@ -197,26 +197,7 @@ fn the_operators_deployment_chooses_the_baseline_without_a_restart() {
     assert_eq!(shown["baseline"], "v0.1");
     assert!(by.ends_with(shown["baseline_reason"].as_str().expect("a reason")));
 
-    // A policy of the operator that another baseline renders.
-    let rendered = stage.command("render --live -n bao");
-    assert!(rendered.starts_with(&format!("# {by}\n")), "{rendered}");
-    stage.plane.apply_ok(&rendered);
-    stage.operator("openbao-operator-controller", ":0.5.3", &[]);
-    expect(&server, "v0.4", "");
-    let policies = |expected: usize, text: &str| {
-        wait_until("the notice about policies", LIMIT, || {
-            let is_said =
-                server.readyz().contains("[!]managed-policies warning: ") == !text.is_empty();
-            let is_right = is_said && server.readyz().contains(text);
-            (is_right && doubt(&server, "policies") == expected).then_some(())
-        });
-    };
-    policies(
-        1,
-        "NetworkPolicy bao/bao-network-policy is as the operator writes it by baseline v0.1, and baseline v0.4 is in force",
-    );
-    stage.operator("openbao-operator-controller", ":0.3.1", &[]);
-    policies(0, "");
+    a_policy_of_another_baseline_is_noticed(&stage, &server, by);
 
     // Without the permission: the newest for a server that starts, and the release once it may be read.
     stage.remove(&["rolebinding/openbao-perimeter"]);
@@ -230,4 +211,27 @@ fn the_operators_deployment_chooses_the_baseline_without_a_restart() {
     expect(&other, "v0.1", "");
     server.leave();
     other.leave();
+}
+
+/// A policy of the operator that another baseline renders. `by` is the baseline in force, with its reason.
+fn a_policy_of_another_baseline_is_noticed(stage: &Stage, server: &Replica, by: &str) {
+    let rendered = stage.command("render --live -n bao");
+    assert!(rendered.starts_with(&format!("# {by}\n")), "{rendered}");
+    stage.plane.apply_ok(&rendered);
+    stage.operator("openbao-operator-controller", ":0.5.3", &[]);
+    expect(server, "v0.4", "");
+    let policies = |expected: usize, text: &str| {
+        wait_until("the notice about policies", LIMIT, || {
+            let is_said =
+                server.readyz().contains("[!]managed-policies warning: ") != text.is_empty();
+            let is_right = is_said && server.readyz().contains(text);
+            (is_right && doubt(server, "policies") == expected).then_some(())
+        });
+    };
+    policies(
+        1,
+        "NetworkPolicy bao/bao-network-policy is as the operator writes it by baseline v0.1, and baseline v0.4 is in force",
+    );
+    stage.operator("openbao-operator-controller", ":0.3.1", &[]);
+    policies(0, "");
 }

@@ -172,7 +172,7 @@ fn releases(text: &mut String) {
     text.push_str("\n## Releases of the operator\n");
     let rows = RELEASES.map(|row| row.map(str::to_owned).to_vec());
     let columns = ["operator", "baseline", "what differs", "sources"];
-    table(text, &columns, rows.into_iter());
+    table(text, &columns, rows);
     let _ = write!(
         text,
         "\nReleases 0.2 and 0.3 were not read one by one; where their policies differ, the server names the baseline that fits. The \
