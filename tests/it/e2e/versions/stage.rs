@@ -41,6 +41,7 @@ impl Stage {
     pub(super) fn without_the_crd() -> Self {
         let plane = ControlPlane::start();
         plane.apply_ok(guard::NAMESPACE);
+        plane.apply_ok(guard::OPERATOR_NAMESPACE);
         plane.apply_ok(guard::SERVICE);
         for manifest in ["base/rbac", "overlays/self-managed/rbac"] {
             plane.apply_ok(&manifest_text(manifest));
