@@ -256,9 +256,19 @@ fn start_api_server(folder: &Folder, etcd_port: u16, port: u16, flags: &str) -> 
     fs::write(folder.path.join("tokens.csv"), tokens).expect("write the token file");
     let key = include_str!("../control-plane/sa-test.key");
     fs::write(folder.path.join("sa.key"), key).expect("write the signing key");
+    // Since 1.37 an API server does not start that would advertise a loopback address. Nothing connects to this one.
+    let printed = Command::new(binary("kube-apiserver"))
+        .arg("--version")
+        .output();
+    let version = String::from_utf8(printed.expect("run kube-apiserver").stdout).expect("UTF-8");
+    let advertised = if version.contains(" v1.37.") {
+        "192.0.2.1"
+    } else {
+        "127.0.0.1"
+    };
     let args = format!(
         "--etcd-servers=http://127.0.0.1:{etcd_port} --secure-port={port} --cert-dir=certificates \
-         --bind-address=127.0.0.1 --advertise-address=127.0.0.1 \
+         --bind-address=127.0.0.1 --advertise-address={advertised} \
          --token-auth-file=tokens.csv --authorization-mode=RBAC --allow-privileged \
          --service-account-key-file=sa.key --service-account-signing-key-file=sa.key \
          --service-account-issuer=https://kubernetes.default.svc \
