@@ -61,7 +61,11 @@ fn what_the_settings_let_through_is_not_covered() {
     for (settings, ingress, egress) in [
         ("review: {enforcement: warn}", &none, &none),
         ("review: {levels: {OBP201: warn}}", &none, &vec!["bao"]),
-        ("review: {excludedNamespaces: ['ba*']}", &vec!["lab"], &none),
+        (
+            "review: {excludedNamespaces: ['bao*']}",
+            &vec!["lab"],
+            &none,
+        ),
         (
             "review: {waivers: [{codes: [OBP202], namespace: bao, object: NetworkPolicy/old, reason: until the move, until: 2026-12-31}]}",
             &vec!["bao", "lab"],
