@@ -15,16 +15,13 @@ mod expressions;
 use std::collections::BTreeSet;
 
 use k8s_openapi::api::admissionregistration::v1::{
-    AuditAnnotation, MatchCondition, MatchResources, NamedRuleWithOperations,
-    ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
-    ValidatingAdmissionPolicyBindingSpec, ValidatingAdmissionPolicySpec, Validation, Variable,
-};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{
-    LabelSelector, LabelSelectorRequirement, ObjectMeta,
+    AuditAnnotation, MatchCondition, MatchResources, ValidatingAdmissionPolicy,
+    ValidatingAdmissionPolicyBinding, ValidatingAdmissionPolicySpec, Validation, Variable,
 };
 
 use crate::code::{Code, Level};
 use crate::config::{EnforcementMode, ReviewConfig};
+use crate::validating_policy::{binding, metadata, namespaces, writes};
 
 /// Name of the policy and of its binding.
 pub const NAME: &str = "openbao-perimeter-identity";
@@ -106,7 +103,7 @@ impl IdentityGuard {
             expression,
         });
         ValidatingAdmissionPolicy {
-            metadata: metadata(),
+            metadata: metadata(NAME),
             spec: Some(ValidatingAdmissionPolicySpec {
                 failure_policy: Some("Fail".to_owned()),
                 match_constraints: Some(self.matched()),
@@ -139,51 +136,19 @@ impl IdentityGuard {
             Level::Audit => &["Audit"],
             Level::Off => return None,
         };
-        let actions = actions.iter().map(|action| (*action).to_owned());
-        Some(ValidatingAdmissionPolicyBinding {
-            metadata: metadata(),
-            spec: ValidatingAdmissionPolicyBindingSpec {
-                policy_name: NAME.to_owned(),
-                validation_actions: actions.collect(),
-                ..ValidatingAdmissionPolicyBindingSpec::default()
-            },
-        })
+        Some(binding(NAME, actions))
     }
 
     fn matched(&self) -> MatchResources {
         let excluded = EXCLUDED_NAMESPACES.map(str::to_owned).into_iter();
         let excluded = excluded.chain([self.own_namespace.clone()]);
-        let rules = RESOURCES.map(|(group, resources)| NamedRuleWithOperations {
-            api_groups: Some(vec![group.to_owned()]),
-            api_versions: Some(vec!["v1".to_owned()]),
-            operations: Some(vec!["CREATE".to_owned(), "UPDATE".to_owned()]),
-            resources: Some(resources.iter().copied().map(str::to_owned).collect()),
-            scope: Some("Namespaced".to_owned()),
-            ..NamedRuleWithOperations::default()
-        });
+        let rules = RESOURCES.map(|(group, resources)| writes(group, resources));
         MatchResources {
             match_policy: Some("Equivalent".to_owned()),
-            namespace_selector: Some(LabelSelector {
-                match_expressions: Some(vec![LabelSelectorRequirement {
-                    key: "kubernetes.io/metadata.name".to_owned(),
-                    operator: "NotIn".to_owned(),
-                    values: Some(excluded.collect()),
-                }]),
-                match_labels: None,
-            }),
+            namespace_selector: Some(namespaces("NotIn", excluded)),
             resource_rules: Some(rules.to_vec()),
             ..MatchResources::default()
         }
-    }
-}
-
-fn metadata() -> ObjectMeta {
-    let labels = [("app.kubernetes.io/name", "openbao-perimeter")];
-    let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned()));
-    ObjectMeta {
-        name: Some(NAME.to_owned()),
-        labels: Some(labels.into()),
-        ..ObjectMeta::default()
     }
 }
 

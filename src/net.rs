@@ -16,12 +16,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use k8s_openapi::api::admissionregistration::v1::{
-    MatchCondition, MatchResources, NamedRuleWithOperations, ValidatingAdmissionPolicy,
-    ValidatingAdmissionPolicyBinding, ValidatingAdmissionPolicyBindingSpec,
+    MatchCondition, MatchResources, ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
     ValidatingAdmissionPolicySpec, Validation, Variable,
-};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{
-    LabelSelector, LabelSelectorRequirement, ObjectMeta,
 };
 use serde_json::{Value, json};
 
@@ -30,13 +26,11 @@ use crate::code::{Code, EnforcementPoint};
 use crate::config::{EnforcementMode, Waiver};
 use crate::inventory::{Kind, ObjectRef, read};
 use crate::review::{CompiledSnapshot, Edit, Operation, Outcome, Request, Subject, Writer, review};
+use crate::validating_policy::{binding, metadata, namespaces, writes};
 use netpol::Direction;
 
 /// Name of the policy and of its binding.
 pub const NAME: &str = "openbao-perimeter-net";
-
-/// Label of each Namespace with its name.
-const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
 
 /// Names of clusters by namespace.
 pub(crate) type Clusters = BTreeMap<Arc<str>, BTreeSet<Arc<str>>>;
@@ -106,7 +100,7 @@ impl Net {
             ..Validation::default()
         };
         ValidatingAdmissionPolicy {
-            metadata: metadata(),
+            metadata: metadata(NAME),
             spec: Some(ValidatingAdmissionPolicySpec {
                 failure_policy: Some("Ignore".to_owned()),
                 match_constraints: Some(self.matched()),
@@ -137,49 +131,18 @@ impl Net {
 
     /// The binding.
     pub fn binding(&self) -> ValidatingAdmissionPolicyBinding {
-        ValidatingAdmissionPolicyBinding {
-            metadata: metadata(),
-            spec: ValidatingAdmissionPolicyBindingSpec {
-                policy_name: NAME.to_owned(),
-                validation_actions: vec!["Deny".to_owned()],
-                ..ValidatingAdmissionPolicyBindingSpec::default()
-            },
-        }
+        binding(NAME, &["Deny"])
     }
 
     fn matched(&self) -> MatchResources {
-        let namespaces = self.ingress.keys().chain(self.egress.keys());
-        let namespaces: BTreeSet<String> = namespaces.map(ToString::to_string).collect();
+        let names = self.ingress.keys().chain(self.egress.keys());
+        let names: BTreeSet<String> = names.map(ToString::to_string).collect();
         MatchResources {
             match_policy: Some("Equivalent".to_owned()),
-            namespace_selector: Some(LabelSelector {
-                match_expressions: Some(vec![LabelSelectorRequirement {
-                    key: NAMESPACE_NAME.to_owned(),
-                    operator: "In".to_owned(),
-                    values: Some(namespaces.into_iter().collect()),
-                }]),
-                match_labels: None,
-            }),
-            resource_rules: Some(vec![NamedRuleWithOperations {
-                api_groups: Some(vec!["networking.k8s.io".to_owned()]),
-                api_versions: Some(vec!["v1".to_owned()]),
-                operations: Some(vec!["CREATE".to_owned(), "UPDATE".to_owned()]),
-                resources: Some(vec!["networkpolicies".to_owned()]),
-                scope: Some("Namespaced".to_owned()),
-                ..NamedRuleWithOperations::default()
-            }]),
+            namespace_selector: Some(namespaces("In", names.into_iter())),
+            resource_rules: Some(vec![writes("networking.k8s.io", &["networkpolicies"])]),
             ..MatchResources::default()
         }
-    }
-}
-
-fn metadata() -> ObjectMeta {
-    let labels = [("app.kubernetes.io/name", "openbao-perimeter")];
-    let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned()));
-    ObjectMeta {
-        name: Some(NAME.to_owned()),
-        labels: Some(labels.into()),
-        ..ObjectMeta::default()
     }
 }
 

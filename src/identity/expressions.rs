@@ -4,9 +4,9 @@
 //! would deny the write.
 
 use crate::baseline::{CLUSTER_LABEL, IDENTITY_LABELS};
-use crate::cel::{list, quoted};
 use crate::code::Code;
 use crate::review::maintenance;
+use crate::validating_policy::{list, quoted};
 
 /// True unless the write gives pods the labels of a cluster.
 pub(super) const ASSUMES_NOTHING: &str = "variables.allowed || variables.lost";

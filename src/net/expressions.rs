@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::{Clusters, Net};
 use crate::baseline::infra_labels;
-use crate::cel::{list, quoted};
 use crate::review::maintenance;
+use crate::validating_policy::{list, quoted};
 
 /// Maximum number of rules of a policy that the net judges. The review may leave longer ones undecided.
 const MAX_RULES: usize = 64;

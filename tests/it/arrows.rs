@@ -39,13 +39,16 @@ const ARROWS: &[(&str, &[&str])] = &[
             "rules",
         ],
     ),
-    ("cel", &[]),
-    ("identity", &["baseline", "cel", "code", "config", "review"]),
+    ("validating_policy", &[]),
+    (
+        "identity",
+        &["baseline", "validating_policy", "code", "config", "review"],
+    ),
     (
         "net",
         &[
             "baseline",
-            "cel",
+            "validating_policy",
             "code",
             "config",
             "inventory",
