@@ -41,4 +41,4 @@ pub(crate) mod waivers;
 pub(crate) use crate::code::Cause;
 pub use crate::code::{Code, Level};
 pub(crate) use finding::witness;
-pub use finding::{Finding, Onset, Place};
+pub use finding::{Finding, FindingKey, Onset, Place};

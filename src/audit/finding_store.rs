@@ -4,19 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::config::Waiver;
-use crate::inventory::ObjectRef;
-use crate::rules::{Code, Finding, Level};
+use crate::rules::{Code, Finding, FindingKey, Level};
 
 /// Maximum number of findings stored per namespace. Some are reported even if a namespace has more.
 const MAX_FINDINGS: usize = 1_000;
 
-/// Identity of a finding. A different reason does not make it a new one.
-type Key = (Code, ObjectRef, Option<ObjectRef>, String);
-
 /// The current findings.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FindingStore {
-    namespaces: BTreeMap<Arc<str>, BTreeMap<Key, Finding>>,
+    namespaces: BTreeMap<Arc<str>, BTreeMap<FindingKey, Finding>>,
 }
 
 /// Difference between new and old findings of a namespace.
@@ -31,10 +27,10 @@ pub(crate) struct Diff {
 impl FindingStore {
     /// Replaces the findings of a namespace.
     pub(crate) fn enter(&mut self, namespace: &Arc<str>, findings: Vec<Finding>) -> Diff {
-        let mut now: BTreeMap<Key, Finding> = BTreeMap::new();
+        let mut now: BTreeMap<FindingKey, Finding> = BTreeMap::new();
         for finding in findings.into_iter().take(MAX_FINDINGS) {
             // They are sorted: of equal ones, the strictest comes first.
-            now.entry(key(&finding)).or_insert(finding);
+            now.entry(finding.key()).or_insert(finding);
         }
         let before = if now.is_empty() {
             self.namespaces.remove(namespace)
@@ -42,7 +38,8 @@ impl FindingStore {
             self.namespaces.insert(namespace.clone(), now.clone())
         };
         let before = before.unwrap_or_default();
-        let only_in = |here: &BTreeMap<Key, Finding>, there: &BTreeMap<Key, Finding>| {
+        let only_in = |here: &BTreeMap<FindingKey, Finding>,
+                       there: &BTreeMap<FindingKey, Finding>| {
             let only = here.iter().filter(|(key, _)| !there.contains_key(*key));
             only.map(|(_, finding)| finding.clone()).collect()
         };
@@ -76,21 +73,10 @@ impl FindingStore {
     }
 }
 
-fn key(finding: &Finding) -> Key {
-    let Finding {
-        code,
-        object,
-        cluster,
-        path,
-        ..
-    } = finding;
-    (*code, object.clone(), cluster.clone(), path.clone())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inventory::Kind;
+    use crate::inventory::{Kind, ObjectRef};
 
     fn finding(name: &str, reason: &str) -> Finding {
         let object = ObjectRef {

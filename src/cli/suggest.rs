@@ -25,8 +25,8 @@ use crate::config::waiver::MAX_WAIVERS;
 use crate::config::{Waiver, date};
 use crate::inventory::ObjectRef;
 use crate::review::Writer;
-use crate::review::suggest::{Key, add_waiver, key, stands, waiver};
-use crate::rules::{Finding, Level};
+use crate::review::suggest::{add_waiver, stands, waiver};
+use crate::rules::{Finding, FindingKey, Level};
 use crate::settings::{Given, ReviewFlags, ServerConfig};
 use crate::sources::files::Manifests;
 use trial::{Documents, Trial};
@@ -254,7 +254,7 @@ fn suggest(
         for finding in standing(&trial.state.reviewed, level) {
             match waiver(finding, until) {
                 Ok(waiver) => suggested.add_waiver(waiver, finding, free, &mut reasons),
-                Err(reason) => drop(reasons.insert(key(finding), reason.to_string())),
+                Err(reason) => drop(reasons.insert(finding.key(), reason.to_string())),
             }
         }
     }
@@ -271,7 +271,7 @@ fn suggest(
     };
     for trial in &trials {
         for finding in standing(&trial.replay(&run), level) {
-            let reason = reasons.get(&key(finding)).cloned();
+            let reason = reasons.get(&finding.key()).cloned();
             let reason =
                 reason.unwrap_or_else(|| "it still stands after the suggestions".to_owned());
             suggested.left.insert(Left::new(finding, reason));
@@ -321,13 +321,13 @@ impl Suggested {
         waiver: Waiver,
         finding: &Finding,
         free: usize,
-        reasons: &mut BTreeMap<Key, String>,
+        reasons: &mut BTreeMap<FindingKey, String>,
     ) {
         let mut all: Vec<Waiver> = self.waivers.iter().map(|own| own.waiver.clone()).collect();
         add_waiver(&mut all, waiver);
         if all.len() > free {
             let reason = format!("the settings can have at most {MAX_WAIVERS} waivers");
-            reasons.insert(key(finding), reason);
+            reasons.insert(finding.key(), reason);
             return;
         }
         let mut all = all.into_iter();
@@ -340,7 +340,7 @@ impl Suggested {
 }
 
 /// Object, path and code of a finding.
-fn named((code, object, _, path): &Key) -> String {
+fn named((code, object, _, path): &FindingKey) -> String {
     let separator = if path.is_empty() { "" } else { " " };
     format!("{object}{separator}{path} ({code})")
 }

@@ -15,21 +15,6 @@ use crate::rules::{Code, Finding, Level};
 use netpol::Reading;
 use netpol::rule::Peer;
 
-/// Identity of a finding: rule, object, cluster and field path.
-pub type Key = (Code, ObjectRef, Option<ObjectRef>, String);
-
-/// The identity of a finding.
-pub fn key(finding: &Finding) -> Key {
-    let Finding {
-        code,
-        object,
-        cluster,
-        path,
-        ..
-    } = finding;
-    (*code, object.clone(), cluster.clone(), path.clone())
-}
-
 /// Returns true for a finding of at least this level that has no waiver.
 pub fn stands(finding: &Finding, level: Level) -> bool {
     // Levels are ordered, the strictest first.

@@ -60,6 +60,9 @@ pub enum Place {
     Declared(DeclaredAt),
 }
 
+/// Identity of a finding: rule, object, cluster and field path. A different reason does not make it a new one.
+pub type FindingKey = (Code, ObjectRef, Option<ObjectRef>, String);
+
 /// One problem with a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
@@ -114,6 +117,18 @@ impl Finding {
         path: impl Into<String>,
     ) -> Self {
         Self::weighed(cause, onset, false, object, path)
+    }
+
+    /// The identity of the finding.
+    pub fn key(&self) -> FindingKey {
+        let Self {
+            code,
+            object,
+            cluster,
+            path,
+            ..
+        } = self;
+        (*code, object.clone(), cluster.clone(), path.clone())
     }
 
     /// The same. `operator_denies` is true if the operator does not accept it for this cluster.

@@ -10,9 +10,9 @@ use crate::cli::check::Run;
 use crate::inventory::{Change, Fact, Object, ObjectRef, Policy, read};
 use crate::review::CompiledSnapshot;
 use crate::review::offline::{self, Objects, ReviewedObject};
-use crate::review::suggest::{Declaration, Key, declarations, is_within, key, overreaches, stands};
+use crate::review::suggest::{Declaration, declarations, is_within, overreaches, stands};
 use crate::rules::remedy::ClusterEdit;
-use crate::rules::{Finding, Level};
+use crate::rules::{Finding, FindingKey, Level};
 use crate::sources::files::Manifests;
 
 /// Most reviews of one object set.
@@ -27,13 +27,13 @@ pub(super) struct Entry {
     pub(super) cluster: ObjectRef,
     pub(super) edit: ClusterEdit,
     /// The findings that it ends.
-    pub(super) ends: BTreeSet<Key>,
+    pub(super) ends: BTreeSet<FindingKey>,
 }
 
 /// A declaration to try, and the finding that it may end.
 #[derive(Clone, PartialEq)]
 struct Candidate {
-    ends: Key,
+    ends: FindingKey,
     declaration: Declaration,
 }
 
@@ -44,7 +44,7 @@ pub(super) struct State {
     beside: Vec<Object>,
     compiled: CompiledSnapshot,
     pub(super) reviewed: Vec<ReviewedObject>,
-    pub(super) standing: BTreeSet<Key>,
+    pub(super) standing: BTreeSet<FindingKey>,
 }
 
 /// The declarations for an object set.
@@ -137,7 +137,7 @@ impl<'a> Trial<'a> {
             let mut all = declarations(compiled, finding, policy)
                 .into_iter()
                 .map(|declaration| Candidate {
-                    ends: key(finding),
+                    ends: finding.key(),
                     declaration,
                 });
             all.find(|candidate| {
@@ -258,7 +258,7 @@ impl State {
             standing: BTreeSet::new(),
         };
         let standing = state.findings().filter(|finding| stands(finding, level));
-        state.standing = standing.map(key).collect();
+        state.standing = standing.map(Finding::key).collect();
         state
     }
 

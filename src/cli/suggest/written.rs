@@ -9,9 +9,8 @@ use super::Part;
 use crate::config::Waiver;
 use crate::inventory::ObjectRef;
 use crate::printable;
-use crate::review::suggest::Key;
 use crate::rules::remedy::{Change, Rank};
-use crate::rules::{Code, Finding};
+use crate::rules::{Code, Finding, FindingKey};
 
 /// Comment above patches that are printed alone.
 const APPLY: &str = "\
@@ -27,7 +26,7 @@ pub(super) struct Suggested {
     pub(super) patches: Vec<SuggestedPatch>,
     pub(super) waivers: Vec<SuggestedWaiver>,
     /// The findings that stood.
-    pub(super) standing: BTreeSet<Key>,
+    pub(super) standing: BTreeSet<FindingKey>,
     /// The findings that still stand.
     pub(super) left: BTreeSet<Left>,
     /// Number of reviewed objects.
