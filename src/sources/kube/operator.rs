@@ -5,12 +5,12 @@ use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
 
-use ::kube::api::{Api, ListParams};
+use ::kube::api::{Api, ApiResource, ListParams, NotUsed, Object};
 use ::kube::runtime::WatchStreamExt as _;
 use ::kube::runtime::watcher::{self, Event};
 use ::kube::{Client, Error};
 use futures_util::StreamExt as _;
-use k8s_openapi::api::apps::v1::Deployment;
+use serde::Deserialize;
 
 use super::{ReviewConfigs, has_code, once, problem::problem};
 use crate::config::ReviewConfig;
@@ -18,6 +18,45 @@ use crate::config::release::{DeploymentFacts, Detected, Undetermined, detect};
 
 /// The release of the operator, or the reason for which it is not known.
 pub(crate) type Release = Result<Detected, Undetermined>;
+
+/// A Deployment. Most fields are left out, since the code that decodes a whole pod template is very large.
+type Deployment = Object<DeploymentSpec, NotUsed>;
+
+#[derive(Clone, Debug, Deserialize)]
+struct DeploymentSpec {
+    replicas: Option<i32>,
+    template: PodTemplate,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct PodTemplate {
+    #[serde(default)]
+    metadata: TemplateMeta,
+    spec: PodSpec,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+struct TemplateMeta {
+    labels: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct PodSpec {
+    containers: Vec<Container>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Container {
+    name: String,
+    #[serde(default)]
+    image: String,
+}
+
+/// The Deployments of a namespace.
+fn api(client: Client, namespace: &str) -> Api<Deployment> {
+    let resource = ApiResource::erase::<k8s_openapi::api::apps::v1::Deployment>(&());
+    Api::namespaced_with(client, namespace, &resource)
+}
 
 /// Deployments by name.
 type Deployments = BTreeMap<Arc<str>, DeploymentFacts>;
@@ -36,8 +75,7 @@ pub(crate) fn read(
 }
 
 async fn list(client: Client, namespace: &Arc<str>) -> Release {
-    let api: Api<Deployment> = Api::namespaced(client, namespace);
-    match api.list(&ListParams::default()).await {
+    match api(client, namespace).list(&ListParams::default()).await {
         Ok(found) => {
             let found: Vec<DeploymentFacts> = found.items.iter().map(facts).collect();
             detect(namespace, &found)
@@ -84,8 +122,7 @@ fn wanted(config: &ReviewConfig) -> Option<Arc<str>> {
 }
 
 async fn watch(client: &Client, namespace: &Arc<str>, report: &mut impl FnMut(Option<Release>)) {
-    let api: Api<Deployment> = Api::namespaced(client.clone(), namespace);
-    let deployments = watcher::watcher(api, watcher::Config::default());
+    let deployments = watcher::watcher(api(client.clone(), namespace), watcher::Config::default());
     let mut events = pin!(deployments.default_backoff());
     let (mut known, mut listed) = (Deployments::new(), Deployments::new());
     let mut is_known = false;
@@ -134,22 +171,14 @@ fn enter(deployments: &mut Deployments, deployment: &Deployment) {
 
 /// The parts of a Deployment by which the operator and its release are known.
 fn facts(deployment: &Deployment) -> DeploymentFacts {
-    let own = deployment.metadata.labels.as_ref();
-    let spec = deployment.spec.as_ref();
-    let template = spec.map(|spec| &spec.template);
-    let of_pods = template.and_then(|template| template.metadata.as_ref()?.labels.as_ref());
+    let Object { metadata, spec, .. } = deployment;
+    let own = metadata.labels.as_ref();
     let label = |key: &str| own.and_then(|labels| labels.get(key).cloned());
-    let names = [own, of_pods].into_iter().flatten();
-    let pods = template.and_then(|template| template.spec.as_ref());
-    let containers = pods.into_iter().flat_map(|pods| &pods.containers);
+    let names = own.into_iter().chain(&spec.template.metadata.labels);
+    let containers = spec.template.spec.containers.iter();
     DeploymentFacts {
-        name: deployment
-            .metadata
-            .name
-            .as_deref()
-            .unwrap_or_default()
-            .into(),
-        is_stopped: spec.and_then(|spec| spec.replicas) == Some(0),
+        name: metadata.name.as_deref().unwrap_or_default().into(),
+        is_stopped: spec.replicas == Some(0),
         app_names: names
             .filter_map(|labels| labels.get("app.kubernetes.io/name").cloned())
             .collect(),
@@ -157,7 +186,7 @@ fn facts(deployment: &Deployment) -> DeploymentFacts {
         version: label("app.kubernetes.io/version"),
         chart: label("helm.sh/chart"),
         containers: containers
-            .map(|one| (one.name.clone(), one.image.clone().unwrap_or_default()))
+            .map(|one| (one.name.clone(), one.image.clone()))
             .collect(),
     }
 }
