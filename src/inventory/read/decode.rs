@@ -165,27 +165,22 @@ impl<'a> Source<'a> {
         fallback: &ObjectRef,
         error: &serde_json::Error,
     ) -> Box<Unreadable> {
-        let owned;
+        // Text that is not JSON has no value to point into.
         let value = match self {
-            Self::Value(value) => value,
-            Self::Json(json) => {
-                owned = serde_json::from_slice(json).unwrap_or_default();
-                &owned
-            }
+            Self::Value(value) => Some(Cow::Borrowed(value)),
+            Self::Json(json) => serde_json::from_slice(json).ok().map(Cow::Owned),
         };
+        let misfit_at = |value| serde_path_to_error::deserialize::<_, W>(MapsOnly(value)).err();
+        let at = value.as_deref().and_then(misfit_at);
+        let value = value.unwrap_or_default();
         let metadata = value.get("metadata").unwrap_or(&Value::Null);
-        let at = match self {
-            // Text that is not JSON has no value to point into.
-            Self::Json(_) if !error.is_data() => None,
-            _ => serde_path_to_error::deserialize::<_, W>(MapsOnly(value)).err(),
-        };
         let problem = at.map_or_else(
             || Malformed {
                 path: String::new(),
                 value: String::new(),
                 problem: expectation(&error.to_string()),
             },
-            |at| misfit(value, &at),
+            |at| misfit(&value, &at),
         );
         Box::new(Unreadable {
             meta: lenient_meta(metadata, fallback),

@@ -14,7 +14,9 @@ use serde_json::Value;
 
 /// Reads a JSON text.
 pub(crate) fn from_slice<'de, T: Deserialize<'de>>(json: &'de [u8]) -> serde_json::Result<T> {
-    let mut json_reader = serde_json::Deserializer::from_slice(json);
+    // The whole text at once, not string by string.
+    let json = std::str::from_utf8(json).map_err(serde::de::Error::custom)?;
+    let mut json_reader = serde_json::Deserializer::from_str(json);
     let read = T::deserialize(MapsOnly(&mut json_reader))?;
     json_reader.end()?;
     Ok(read)
