@@ -20,9 +20,10 @@ impl MaintenanceRequest {
         envelope: &Envelope<'_>,
         without_permission: Option<&MissingPermission>,
     ) -> Option<Self> {
+        let clusters = without_permission?.clusters()?.clone();
         Some(Self {
             user: User::from(&envelope.user),
-            clusters: without_permission?.clusters()?.clone(),
+            clusters,
         })
     }
 }

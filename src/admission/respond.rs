@@ -3,6 +3,7 @@
 //! The types are defined here, because kube's do not have code and reason of a denial and write a patch as a
 //! list of numbers.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use json_patch::Patch;
@@ -44,7 +45,7 @@ struct Response<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     patch: Option<ByteString>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    audit_annotations: BTreeMap<&'a str, String>,
+    audit_annotations: BTreeMap<&'a str, Cow<'a, str>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
 }
@@ -57,10 +58,10 @@ impl Response<'_> {
             return self;
         }
         let notes = &mut self.audit_annotations;
-        notes.insert("enforcement", mode.as_str().to_owned());
+        notes.insert("enforcement", mode.as_str().into());
         if !self.allowed {
-            let decided = notes.insert("verdict", "allow".to_owned());
-            notes.insert("would", "deny".to_owned());
+            let decided = notes.insert("verdict", "allow".into());
+            notes.insert("would", "deny".into());
             // The reason of an answer without a verdict.
             if let Some(why) = decided.filter(|decided| decided != Outcome::Deny.as_str()) {
                 notes.insert("why", why);
@@ -136,7 +137,7 @@ pub(crate) fn rejected(uid: &str, why: Rejection, mode: EnforcementMode) -> Vec<
     Response {
         uid,
         status: Some(status),
-        audit_annotations: BTreeMap::from([("verdict", why.as_str().to_owned())]),
+        audit_annotations: BTreeMap::from([("verdict", why.as_str().into())]),
         warnings: would_deny(mode, &why.to_string()),
         ..Response::default()
     }
@@ -176,8 +177,8 @@ pub(crate) fn would_repair(uid: &str, warnings: &[String], mode: EnforcementMode
         uid,
         allowed: true,
         audit_annotations: BTreeMap::from([
-            ("verdict", "allow".to_owned()),
-            ("would", "repair".to_owned()),
+            ("verdict", "allow".into()),
+            ("would", "repair".into()),
         ]),
         warnings: shortened(lines.collect()),
         ..Response::default()
@@ -191,10 +192,7 @@ pub fn repaired(uid: &str, patch: Option<&Patch>, warnings: &[String]) -> Vec<u8
     let patch = patch
         .and_then(|patch| serde_json::to_vec(patch).ok())
         .map(ByteString);
-    let annotations = patch
-        .iter()
-        .map(|_| ("verdict", "repair".to_owned()))
-        .collect();
+    let annotations = patch.iter().map(|_| ("verdict", "repair".into())).collect();
     Response {
         uid,
         allowed: true,
@@ -266,26 +264,29 @@ fn note_rest(lines: &mut Vec<String>, count: usize) {
 }
 
 /// Keys have no domain, since the API server adds the webhook's name as a prefix.
-fn annotations<'a>(verdict: &Verdict, baseline: Option<&str>) -> BTreeMap<&'a str, String> {
-    let mut notes = BTreeMap::from([("verdict", verdict.outcome().as_str().to_owned())]);
+fn annotations<'a>(
+    verdict: &Verdict,
+    baseline: Option<&'a str>,
+) -> BTreeMap<&'a str, Cow<'a, str>> {
+    let mut notes = BTreeMap::from([("verdict", verdict.outcome().as_str().into())]);
     if let Some(baseline) = baseline {
-        notes.insert("baseline", baseline.to_owned());
+        notes.insert("baseline", baseline.into());
     }
     if verdict.maintained {
-        notes.insert("maintenance", "granted".to_owned());
+        notes.insert("maintenance", "granted".into());
     } else if verdict.missing_permission.is_some() {
-        notes.insert("maintenance", "denied".to_owned());
+        notes.insert("maintenance", "denied".into());
     }
     let codes: Vec<&str> = verdict.codes().into_iter().map(Code::as_str).collect();
     if !codes.is_empty() {
-        notes.insert("codes", codes.join(","));
+        notes.insert("codes", codes.join(",").into());
     }
     let witness = verdict
         .findings
         .iter()
         .find_map(|finding| finding.witness.as_ref());
     if let Some(witness) = witness {
-        notes.insert("witness", witness.to_string());
+        notes.insert("witness", witness.to_string().into());
     }
     notes
 }

@@ -78,15 +78,15 @@ fn of_direction(
     let rules = after.rules(direction);
     let old = before.map(|before| before.rules(direction));
     let old = old.unwrap_or_default();
-    let path = format!("spec.{}", direction.field());
     if rules.is_empty() {
         return Vec::new();
     }
+    let path = || format!("spec.{}", direction.field());
     if !after.isolates(direction) {
         let known = before.is_some_and(|before| !before.isolates(direction) && old == rules);
         return vec![finding(
             object,
-            &path,
+            &path(),
             known,
             without_type(direction, rules.len()),
         )];
@@ -96,7 +96,7 @@ fn of_direction(
         let ineffective = port
             .flatten()
             .or_else(|| ineffective_peer(rule, direction, &object.namespace))?;
-        let path = format!("{path}[{at}]");
+        let path = format!("{}[{at}]", path());
         Some(finding(object, &path, old.contains(rule), ineffective))
     });
     let mut findings: Vec<Finding> = ineffective.by_ref().take(LISTED).collect();
@@ -108,7 +108,7 @@ fn of_direction(
             reason,
             help: "correct the first ones, then look again".to_owned(),
         };
-        findings.push(finding(object, &path, false, rest));
+        findings.push(finding(object, &path(), false, rest));
     }
     findings
 }

@@ -26,7 +26,7 @@ pub(crate) fn too_large(policy: &Policy, caps: &SizeLimits) -> Vec<TooLarge> {
     let mut walk = Walk {
         caps,
         found: Vec::new(),
-        keys: BTreeSet::new(),
+        requirements: 0,
     };
     walk.selector(&policy.pods, &|| "spec.podSelector".to_owned());
     for direction in Direction::ALL {
@@ -37,9 +37,29 @@ pub(crate) fn too_large(policy: &Policy, caps: &SizeLimits) -> Vec<TooLarge> {
             walk.rule(direction, rule, &|| format!("{}[{at}]", field()));
         }
     }
-    let keys = walk.keys.len();
-    walk.count("label keys", keys, caps.label_keys, &|| "spec".to_owned());
+    // There are at most as many keys as requirements, and few policies have as many as the limit.
+    if walk.requirements > caps.label_keys {
+        let keys = label_keys(policy).len();
+        walk.count("label keys", keys, caps.label_keys, &|| "spec".to_owned());
+    }
     walk.found
+}
+
+/// The label keys of all selectors.
+fn label_keys(policy: &Policy) -> BTreeSet<&str> {
+    let rules = policy.ingress.iter().chain(&policy.egress);
+    let peers = rules.flat_map(|rule| &rule.peers);
+    let selectors = peers.flat_map(|peer| match peer {
+        Peer::Block { .. } => [None, None],
+        Peer::Pods { namespaces, pods } => [namespaces.as_ref(), pods.as_ref()],
+    });
+    let selectors = selectors.flatten().chain([&policy.pods]);
+    let keys = selectors.flat_map(|selector| {
+        let expressions = selector.expressions.iter();
+        let keys = expressions.map(|requirement| &requirement.key);
+        selector.labels.keys().chain(keys)
+    });
+    keys.map(AsRef::as_ref).collect()
 }
 
 /// Memory of a policy in bytes. An estimate that separates ordinary policies from very large ones.
@@ -77,10 +97,10 @@ type Path<'a> = &'a dyn Fn() -> String;
 struct Walk<'a> {
     caps: &'a SizeLimits,
     found: Vec<TooLarge>,
-    keys: BTreeSet<&'a str>,
+    requirements: usize,
 }
 
-impl<'a> Walk<'a> {
+impl Walk<'_> {
     fn count(&mut self, what: &'static str, found: usize, cap: usize, path: Path<'_>) {
         if found > cap {
             self.found.push(TooLarge {
@@ -92,7 +112,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn rule(&mut self, direction: Direction, rule: &'a Rule, path: Path<'_>) {
+    fn rule(&mut self, direction: Direction, rule: &Rule, path: Path<'_>) {
         let field = || format!("{}.{}", path(), direction.peers_field());
         let caps = self.caps;
         self.count("peers", rule.peers.len(), caps.elements, &field);
@@ -103,7 +123,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn peer(&mut self, peer: &'a Peer, path: Path<'_>) {
+    fn peer(&mut self, peer: &Peer, path: Path<'_>) {
         match peer {
             Peer::Block { except, .. } => {
                 let path = || format!("{}.ipBlock.except", path());
@@ -120,7 +140,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn selector(&mut self, selector: &'a Selector, path: Path<'_>) {
+    fn selector(&mut self, selector: &Selector, path: Path<'_>) {
         let requirements = selector.labels.len() + selector.expressions.len();
         self.count("requirements", requirements, self.caps.requirements, path);
         for (at, requirement) in selector.expressions.iter().enumerate() {
@@ -128,9 +148,6 @@ impl<'a> Walk<'a> {
             let values = requirement.values.len();
             self.count("values", values, self.caps.values, &path);
         }
-        self.keys.extend(selector.labels.keys().map(AsRef::as_ref));
-        let expressions = selector.expressions.iter();
-        self.keys
-            .extend(expressions.map(|requirement| requirement.key.as_ref()));
+        self.requirements += requirements;
     }
 }

@@ -162,8 +162,8 @@ fn blocks_of_policy(policy: &Policy) -> Vec<Placed<'_>> {
     let rules = |direction: Direction| {
         let rules = policy.rules(direction).iter().enumerate();
         rules.flat_map(move |(at, rule)| {
-            let path = format!("spec.{}[{at}]", direction.field());
             let within = Within::Rule(direction, at, &rule.peers);
+            let path = move || format!("spec.{}[{at}]", direction.field());
             blocks_of_rule(&path, direction, (within, None), rule)
         })
     };
@@ -196,7 +196,7 @@ fn blocks_of_cluster(cluster: &Cluster) -> Vec<Placed<'_>> {
             let Ok(rule) = rule else { continue };
             let at = DeclaredAt { list, at };
             let within = (Within::Declared(at, &rule.peers), Some(direction));
-            blocks.extend(blocks_of_rule(&at.to_string(), direction, within, rule));
+            blocks.extend(blocks_of_rule(&|| at.to_string(), direction, within, rule));
         }
     }
     for (at, peer) in network.trusted_ingress_peers.iter().enumerate() {
@@ -220,15 +220,17 @@ fn blocks_of_cluster(cluster: &Cluster) -> Vec<Placed<'_>> {
 }
 
 fn blocks_of_rule<'a>(
-    path: &str,
+    path: &dyn Fn() -> String,
     direction: Direction,
     within: (Within<'a>, Option<Direction>),
     rule: &'a Rule,
 ) -> Vec<Placed<'a>> {
     let peers = rule.peers.iter().enumerate();
     let field = direction.peers_field();
-    let peers = peers
-        .flat_map(|(at, peer)| blocks_of_peer(&|| format!("{path}.{field}[{at}]"), within, peer));
+    let peers = peers.flat_map(|(at, peer)| {
+        let path = || format!("{}.{field}[{at}]", path());
+        blocks_of_peer(&path, within, peer)
+    });
     peers.collect()
 }
 

@@ -1,11 +1,12 @@
 //! Label selectors, and the syntax of label keys and values.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 
 use super::{FieldPath, Problems};
-use netpol::label::labels;
+use netpol::label::Labels;
 use netpol::rule::{Operator, Requirement, Selector};
 
 const OPERATORS: [Operator; 4] = [
@@ -22,11 +23,13 @@ pub(super) fn read(
     problems: &mut Problems,
 ) -> Selector {
     let labels_at = at.field("matchLabels");
-    let mut pairs = Vec::new();
-    for (key, value) in written.match_labels.iter().flatten() {
+    let pairs = written.match_labels.as_ref();
+    // Exact capacity: facts are kept for a long time.
+    let mut labels = Labels::with_capacity(pairs.map_or(0, BTreeMap::len));
+    for (key, value) in pairs.into_iter().flatten() {
         check_key(&labels_at, key, problems);
         check_value(&labels_at.key(key), value, problems);
-        pairs.push((key.as_str().into(), value.as_str().into()));
+        labels.insert(key.as_str().into(), value.as_str().into());
     }
     let expressions_at = at.field("matchExpressions");
     let expressions = written.match_expressions.iter().flatten().enumerate();
@@ -34,7 +37,7 @@ pub(super) fn read(
         .filter_map(|(i, written)| requirement(&expressions_at.index(i), written, problems))
         .collect();
     Selector {
-        labels: labels(pairs),
+        labels,
         expressions,
     }
 }
